@@ -1,0 +1,223 @@
+package chanio
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync/atomic"
+)
+
+// inlet is the receiving half of a Conn: a ByteSource over a net.Conn.
+type inlet struct {
+	c    *Conn
+	gate gate
+	raw  *rawReader // nil if the net.Conn has no descriptor
+
+	blk    *block // borrowed while bytes are at hand
+	buf    []byte // blk.buf, or a larger one while a value needs that
+	r, w   int    // unread are buf[r:w]
+	err    error  // what comes after them
+	onWait func()
+
+	// atHand publishes that bytes are at hand, so that what is sent meanwhile may wait.
+	atHand atomic.Bool
+}
+
+func (in *inlet) init(c *Conn, cfg *ConnConfig) {
+	in.c = c
+	in.gate.set = c.nc.SetReadDeadline
+	in.gate.timeout = max(cfg.IdleTimeout, 0)
+	in.raw = newRawReader(c.nc, in)
+}
+
+// next is the stream in chunks.
+func (in *inlet) next(ctx context.Context) ([]byte, error) {
+	if in.r == in.w {
+		if err := in.Fill(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	chunk := in.blk.clone(in.buf[in.r:in.w])
+	in.Discard(len(chunk))
+	return chunk, nil
+}
+
+func (in *inlet) setOnWait(f func()) bool {
+	in.onWait = f
+	return true
+}
+
+func (in *inlet) Buffered() []byte { return in.buf[in.r:in.w] }
+
+func (in *inlet) Clone(p []byte) []byte { return in.blk.clone(p) }
+
+func (in *inlet) Discard(n int) {
+	if in.r += n; in.r == in.w {
+		in.r, in.w = 0, 0
+		in.atHand.Store(false)
+	}
+}
+
+func (in *inlet) Fill(ctx context.Context, n int) error {
+	_, err := in.read(ctx, nil, n)
+	return err
+}
+
+func (in *inlet) Read(ctx context.Context, p []byte) (int, error) {
+	if in.r < in.w {
+		n := copy(p, in.buf[in.r:in.w])
+		in.Discard(n)
+		return n, nil
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return in.read(ctx, p, 0)
+}
+
+// read reads once, into p or, if that is nil, into the buffer, after it has let go of everything held back.
+func (in *inlet) read(ctx context.Context, p []byte, want int) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
+	in.c.out.letGo()
+	if in.onWait != nil {
+		in.onWait()
+	}
+	if err := in.gate.enter(ctx); err != nil {
+		if n := in.readLast(p, want, err); n > 0 {
+			return n, nil
+		}
+		return 0, in.fail(ctx, err)
+	}
+	defer in.gate.leave()
+	for {
+		n, err := in.readOnce(p, want)
+		if n > 0 {
+			in.got(p, n)
+			return n, nil
+		}
+		if err = in.gate.judge(ctx, err); err != nil {
+			return 0, in.fail(ctx, err)
+		}
+		if err := in.again(ctx); err != nil {
+			return 0, in.fail(ctx, err)
+		}
+	}
+}
+
+// got notes that n bytes have arrived, in p or in the buffer.
+func (in *inlet) got(p []byte, n int) {
+	if p == nil {
+		in.w += n
+		in.atHand.Store(true)
+	}
+}
+
+// readLast reads, without waiting, what had arrived when EndIn refused the caller with err.
+func (in *inlet) readLast(p []byte, want int, err error) int {
+	if in.raw == nil || !in.gate.isShut(err) || !in.gate.lastCall() {
+		return 0
+	}
+	n := in.raw.readNow(p, want)
+	if n > 0 {
+		in.got(p, n)
+	}
+	return n
+}
+
+// again enters anew after a deadline that was not meant for this call.
+func (in *inlet) again(ctx context.Context) error {
+	in.gate.leave()
+	return in.gate.enter(ctx)
+}
+
+// fail keeps an error that is not the affair of one call.
+func (in *inlet) fail(ctx context.Context, err error) error {
+	if isEndOf(ctx, err) {
+		return err
+	}
+	in.err = err
+	if in.r == in.w {
+		in.giveBack()
+	}
+	switch {
+	case isEnd(err):
+		in.c.inEnded(true)
+	case in.gate.isShut(err): // ended from here: by Close, EndIn or an abort, which saw to the rest
+	default:
+		in.c.inEnded(true)
+	}
+	return err
+}
+
+// close is Source.Close.
+func (in *inlet) close() error {
+	in.gate.close(net.ErrClosed)
+	in.c.inEnded(false)
+	return nil
+}
+
+func (in *inlet) readOnce(p []byte, want int) (n int, err error) {
+	if in.raw != nil {
+		return in.raw.read(p, want)
+	}
+	if p == nil {
+		p = in.space(want)
+	}
+	n, err = in.c.nc.Read(p)
+	if n == 0 && err == nil {
+		err = io.ErrNoProgress
+	}
+	if n == 0 && in.r == in.w {
+		in.giveBack()
+	}
+	return n, err
+}
+
+// space returns room behind what is buffered, in a buffer borrowed for that. The buffer grows only when it is full of
+// bytes that have arrived (G14).
+func (in *inlet) space(want int) []byte {
+	if in.blk == nil {
+		in.borrow()
+	}
+	if in.w < len(in.buf) && (in.r == 0 || in.w-in.r+want <= len(in.buf)-in.r) {
+		return in.buf[in.w:]
+	}
+	if in.r > 0 {
+		in.w = copy(in.buf, in.buf[in.r:in.w])
+		in.r = 0
+	}
+	if in.w == len(in.buf) {
+		bigger := make([]byte, 2*len(in.buf))
+		copy(bigger, in.buf)
+		in.buf = bigger
+	}
+	return in.buf[in.w:]
+}
+
+func (in *inlet) borrow() {
+	in.blk = blocks.Get().(*block)
+	stash := in.buf[in.r:in.w]
+	in.buf = in.blk.buf
+	in.w = copy(in.buf, stash)
+	in.r = 0
+}
+
+// stashMax is how much an idle connection may keep in a slice of its own instead of a borrowed buffer: the start of a
+// value whose rest has not come.
+const stashMax = 64
+
+// giveBack returns the buffer before a wait, if next to nothing is in it.
+func (in *inlet) giveBack() {
+	if in.blk == nil || in.w-in.r > stashMax {
+		return
+	}
+	var stash []byte
+	if in.r < in.w {
+		stash = append(make([]byte, 0, in.w-in.r), in.buf[in.r:in.w]...)
+	}
+	blocks.Put(in.blk)
+	in.blk = nil
+	in.buf, in.r, in.w = stash, 0, len(stash)
+}

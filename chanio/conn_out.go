@@ -1,0 +1,505 @@
+package chanio
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	roomSize   = 64 << 10 // bytes accepted and not yet written beyond which senders wait
+	holdSize   = 16 << 10 // bytes beyond which nothing is held back
+	inPlaceMin = 16 << 10 // the smallest body that is written without being copied
+)
+
+// outlet is the sending half of a Conn: a combining writer. Senders append to one buffer; whoever finds that nobody is
+// writing writes for all, without blocking. What the kernel does not take is finished by a goroutine that ends when the
+// buffer is empty. So only want of room makes anybody wait.
+type outlet struct {
+	c            *Conn
+	gate         gate         // for writes in place, which the sender's ctx interrupts
+	direct       directWriter // nil if writes may block
+	delay        time.Duration
+	writeTimeout time.Duration
+
+	mu       sync.Mutex
+	blk      *block
+	buf      []byte // accepted, behind rest
+	rest     []byte // being written, or to be written first
+	writing  bool   // somebody writes; nobody else may
+	accepted uint64 // bytes, ever
+	written  uint64 // bytes, ever
+	corks    int    // calls of Cork(true)
+	armed    bool   // timer is running
+	armedAt  uint64 // written when it was armed
+	timer    *time.Timer
+	moved    chan struct{} // closed when anything changes, if somebody waits for that
+	closing  bool
+	err      error // why nothing can be sent any more
+
+	pending atomic.Bool // there are bytes to let go of
+	hurried atomic.Bool // the delay passed: nothing is held back until the next read
+}
+
+// tryWriter writes what it can without blocking.
+type tryWriter interface {
+	TryWrite(p []byte) (int, error)
+}
+
+// directWriter writes what it can of two slices without blocking.
+type directWriter interface {
+	TryWriteBoth(head, body []byte) (int, error)
+	tryWriter
+}
+
+// oneByOne makes a directWriter of a tryWriter.
+type oneByOne struct{ tryWriter }
+
+func (w oneByOne) TryWriteBoth(head, body []byte) (int, error) {
+	n, err := w.TryWrite(head)
+	if err != nil || n < len(head) {
+		return n, err
+	}
+	m, err := w.TryWrite(body)
+	return n + m, err
+}
+
+func (o *outlet) init(c *Conn, cfg *ConnConfig) {
+	o.c = c
+	o.gate.set = c.nc.SetWriteDeadline
+	o.writeTimeout = max(cfg.WriteTimeout, 0)
+	o.delay = cfg.Coalesce
+	if o.delay == 0 {
+		o.delay = defaultCoalesce
+	}
+	if raw := newRawWriter(c.nc); raw != nil {
+		o.direct = raw
+	} else if w, ok := c.nc.(tryWriter); ok {
+		o.direct = oneByOne{w}
+	}
+}
+
+func (o *outlet) send(ctx context.Context, p []byte) error {
+	dst, _, err := o.Begin(ctx, true)
+	if err != nil {
+		return err
+	}
+	if len(p) < inPlaceMin {
+		return o.End(ctx, append(dst, p...), nil)
+	}
+	return o.End(ctx, dst, p)
+}
+
+func (o *outlet) trySend(p []byte) (bool, error) {
+	dst, ok, err := o.Begin(expired, false)
+	if !ok {
+		return false, err
+	}
+	return true, o.End(expired, append(dst, p...), nil)
+}
+
+// Begin locks o.mu for End, unless it fails.
+func (o *outlet) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err error) {
+	o.mu.Lock()
+	for o.err == nil && !o.closing && len(o.rest)+len(o.buf) >= roomSize {
+		if !wait {
+			o.mu.Unlock()
+			return nil, false, nil
+		}
+		if err := o.await(ctx); err != nil {
+			o.mu.Unlock()
+			return nil, false, err
+		}
+	}
+	if err := o.refusal(); err != nil {
+		o.mu.Unlock()
+		return nil, false, err
+	}
+	if o.blk == nil {
+		o.blk = blocks.Get().(*block)
+		o.buf = o.blk.buf[:0]
+	}
+	return o.buf, true, nil
+}
+
+// End unlocks o.mu.
+func (o *outlet) End(ctx context.Context, dst, body []byte) error {
+	defer o.mu.Unlock()
+	size := len(dst) - len(o.buf) + len(body)
+	if dst == nil || size == 0 {
+		o.recycle()
+		return nil
+	}
+	o.accepted += uint64(size)
+	o.buf = dst
+	if len(body) > 0 {
+		if o.direct != nil && !o.writing && len(body) >= inPlaceMin {
+			o.writeInPlace(ctx, body)
+			return nil
+		}
+		o.buf = append(o.buf, body...)
+	}
+	o.pending.Store(true)
+	if o.holds() {
+		o.arm()
+		return nil
+	}
+	o.push()
+	return nil
+}
+
+func (o *outlet) refusal() error {
+	if o.err != nil {
+		return o.err
+	}
+	if o.closing {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// await lets go of o.mu until something changes or ctx ends.
+func (o *outlet) await(ctx context.Context) error {
+	o.push()
+	if o.moved == nil {
+		o.moved = make(chan struct{})
+	}
+	moved := o.moved
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	select {
+	case <-moved:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// change wakes those who await.
+func (o *outlet) change() {
+	if o.moved != nil {
+		close(o.moved)
+		o.moved = nil
+	}
+}
+
+// holds reports whether what is in the buffer may wait for more.
+func (o *outlet) holds() bool {
+	return (o.corks > 0 || o.c.in.atHand.Load()) && !o.hurried.Load() && o.delay > 0 && len(o.buf) < holdSize && !o.closing
+}
+
+// arm bounds the time that something is held back.
+func (o *outlet) arm() {
+	if o.armed {
+		return
+	}
+	o.armed, o.armedAt = true, o.written
+	if o.timer == nil {
+		o.timer = time.AfterFunc(o.delay, o.hurry)
+		return
+	}
+	o.timer.Reset(o.delay)
+}
+
+// hurry sends what has been held back for the whole delay. What came later is given its own delay.
+func (o *outlet) hurry() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.armed = false
+	if len(o.buf) == 0 || o.err != nil {
+		return
+	}
+	if o.armedAt != o.written {
+		o.arm()
+		return
+	}
+	o.hurried.Store(true)
+	o.push()
+}
+
+// letGo sends what is held back, because a receiver is about to wait. Where writes block it gives the goroutine that
+// writes a moment, so that a reply leaves before the wait for the next request begins.
+func (o *outlet) letGo() {
+	if o.hurried.Load() {
+		o.hurried.Store(false)
+	}
+	if !o.pending.Load() {
+		return
+	}
+	o.mu.Lock()
+	started := !o.writing
+	o.push()
+	moved := o.moved
+	if o.direct == nil && started && o.writing {
+		if moved == nil {
+			moved = make(chan struct{})
+			o.moved = moved
+		}
+		o.mu.Unlock()
+		giveWay(moved)
+		return
+	}
+	o.mu.Unlock()
+}
+
+// giveWay waits a moment for moved.
+func giveWay(moved <-chan struct{}) {
+	t := time.NewTimer(time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-moved:
+	case <-t.C:
+	}
+}
+
+func (o *outlet) cork(on bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if on {
+		o.corks++
+		return
+	}
+	o.corks--
+	o.push()
+}
+
+// push writes what is in the buffer without blocking, unless somebody is writing, who will then see to it.
+func (o *outlet) push() {
+	if o.writing || len(o.buf) == 0 || o.err != nil {
+		return
+	}
+	o.writing = true
+	if o.direct == nil {
+		go o.finish()
+		return
+	}
+	for len(o.buf) > 0 && o.err == nil {
+		blk := o.takeBuf()
+		p := o.rest
+		o.mu.Unlock()
+		n, err := o.direct.TryWrite(p)
+		o.mu.Lock()
+		o.wrote(n, err)
+		if o.err == nil && len(o.rest) > 0 {
+			go o.finishWith(blk)
+			return
+		}
+		o.reuse(blk)
+	}
+	o.stopWriting()
+}
+
+// takeBuf moves the buffer to rest, which is empty, and returns the block to be reused when that has been written.
+func (o *outlet) takeBuf() *block {
+	blk := o.blk
+	o.rest, o.buf, o.blk = o.buf, nil, nil
+	o.pending.Store(false)
+	return blk
+}
+
+// wrote notes the result of a write of rest.
+func (o *outlet) wrote(n int, err error) {
+	if o.err != nil {
+		return // an abort has dropped everything
+	}
+	o.written += uint64(n)
+	if o.rest = o.rest[n:]; len(o.rest) == 0 {
+		o.rest = nil
+	}
+	if err != nil {
+		o.fail(err)
+	}
+	o.change()
+}
+
+// reuse gives a block back, to the buffer if that has none.
+func (o *outlet) reuse(blk *block) {
+	if blk == nil {
+		return
+	}
+	blocks.Put(blk)
+}
+
+func (o *outlet) recycle() {
+	if len(o.buf) == 0 && o.blk != nil {
+		blocks.Put(o.blk)
+		o.blk, o.buf = nil, nil
+	}
+}
+
+func (o *outlet) stopWriting() {
+	o.writing = false
+	o.recycle()
+	o.change()
+}
+
+// finish writes, blocking, until there is nothing left to write. It owns writing.
+func (o *outlet) finish() { o.finishWith(nil) }
+
+func (o *outlet) finishWith(blk *block) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.err == nil {
+		if len(o.rest) == 0 {
+			o.reuse(blk)
+			if len(o.buf) == 0 {
+				break
+			}
+			blk = o.takeBuf()
+		}
+		p := o.rest
+		o.mu.Unlock()
+		n, err := o.block(p)
+		o.mu.Lock()
+		o.wrote(n, err)
+	}
+	o.stopWriting()
+}
+
+// block writes all of p unless the peer takes nothing for the write timeout.
+func (o *outlet) block(p []byte) (n int, err error) {
+	for {
+		if o.writeTimeout > 0 {
+			if err := o.c.nc.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+				return n, err
+			}
+		}
+		m, err := o.c.nc.Write(p[n:])
+		n += m
+		if m == 0 || n == len(p) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
+// writeInPlace writes the buffer and then body, which is not copied unless ctx ends first; a goroutine then finishes the
+// copy.
+func (o *outlet) writeInPlace(ctx context.Context, body []byte) {
+	o.writing = true
+	head := o.buf
+	blk := o.takeBuf()
+	o.rest = body // counts against the room until it has been written
+	o.mu.Unlock()
+	n, err := o.writeBoth(ctx, head, body)
+	o.mu.Lock()
+	if o.err == nil {
+		o.rest = nil
+		if n < len(head)+len(body) && err == nil {
+			o.rest = append(append(make([]byte, 0, len(head)+len(body)-n), head[min(n, len(head)):]...), body[max(n-len(head), 0):]...)
+		}
+		o.written += uint64(n)
+		if err != nil {
+			o.fail(err)
+		}
+		o.change()
+	}
+	o.reuse(blk)
+	if o.err == nil && len(o.rest)+len(o.buf) > 0 {
+		go o.finish()
+		return
+	}
+	o.stopWriting()
+}
+
+// writeBoth writes head and body for as long as ctx lives. Short of an error, what is missing is still to be written.
+func (o *outlet) writeBoth(ctx context.Context, head, body []byte) (n int, err error) {
+	n, err = o.direct.TryWriteBoth(head, body)
+	if err != nil || n == len(head)+len(body) {
+		return n, err
+	}
+	if o.gate.enter(ctx) != nil {
+		return n, nil
+	}
+	defer o.gate.release()
+	for _, p := range [][]byte{head[min(n, len(head)):], body[max(n-len(head), 0):]} {
+		m, err := o.block(p)
+		if n += m; err != nil {
+			if o.gate.judge(ctx, err) != err {
+				err = nil // ctx has ended
+			}
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// fail ends the sending half because of err.
+func (o *outlet) fail(err error) {
+	if o.err != nil {
+		return
+	}
+	o.err = err
+	o.rest, o.buf = nil, nil
+	o.pending.Store(false)
+	o.change()
+	o.c.Out.finish(ended, err)
+	o.c.outEnded(true)
+}
+
+// flush waits until everything accepted before it has been written.
+func (o *outlet) flush(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for upTo := o.accepted; o.err == nil && o.written < upTo; {
+		if err := o.await(ctx); err != nil {
+			return err
+		}
+	}
+	return o.err
+}
+
+// close drains, then ends the stream to the peer.
+func (o *outlet) close() error {
+	o.mu.Lock()
+	o.closing = true
+	o.change()
+	err := o.drain()
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = o.c.closeWrite()
+	o.c.outEnded(err != nil && !errors.Is(err, errors.ErrUnsupported))
+	return err
+}
+
+// drain waits until everything has been written, as long as that makes progress.
+func (o *outlet) drain() error {
+	for o.err == nil && o.written < o.accepted {
+		before := o.written
+		ctx, cancel := context.WithTimeout(context.Background(), o.c.linger)
+		err := o.await(ctx)
+		cancel()
+		if err != nil && o.written == before && o.err == nil {
+			err := lingerError(o.c.linger)
+			o.mu.Unlock()
+			o.c.Out.Abort(err)
+			o.mu.Lock()
+			return err
+		}
+	}
+	return o.err
+}
+
+// abort discards and releases.
+func (o *outlet) abort(cause error) {
+	o.mu.Lock()
+	if o.err == nil {
+		o.err = cause
+		o.rest, o.buf = nil, nil
+		o.pending.Store(false)
+	}
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.change()
+	o.mu.Unlock()
+	o.c.abort(cause)
+}

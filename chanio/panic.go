@@ -1,0 +1,29 @@
+package chanio
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// PanicError is the end of a stream whose stage, codec or handler panicked (G16).
+type PanicError struct {
+	Value any    // what it panicked with; nil if it called runtime.Goexit
+	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack prints it
+}
+
+// newPanicError is called while the goroutine panics.
+func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+
+// Error returns what the panic was about; the stack is not in it.
+func (e *PanicError) Error() string {
+	if e.Value == nil {
+		return "chanio: runtime.Goexit called"
+	}
+	return fmt.Sprintf("chanio: panic: %v", e.Value)
+}
+
+// Unwrap returns the value of the panic if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,158 @@
+package memconn
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// DefaultCapacity is the number of bytes that each direction of a pair buffers
+// unless told otherwise.
+const DefaultCapacity = 64 << 10
+
+// Conn is one end of an in-memory connection. It implements [net.Conn]. Its
+// methods are safe for concurrent use. Neither end holds a reference to a slice
+// that a call was given once that call has returned.
+//
+// A Conn should be closed, but one that is merely forgotten is collected
+// together with its peer.
+type Conn struct {
+	in, out       *stream
+	local, remote net.Addr
+	closing       sync.Once
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+// Pipe returns the two ends of a connection that buffers up to capacity bytes in
+// each direction, [DefaultCapacity] if capacity is not positive. Their addresses
+// are "pipe:a" and "pipe:b".
+func Pipe(capacity int) (a, b *Conn) {
+	return PipeAddrs(capacity, Addr{"pipe:a"}, Addr{"pipe:b"})
+}
+
+// PipeAddrs is [Pipe] with the addresses of the two ends, which may be of any
+// network. The network's name appears in errors.
+func PipeAddrs(capacity int, aAddr, bAddr net.Addr) (a, b *Conn) {
+	if capacity <= 0 {
+		capacity = DefaultCapacity
+	}
+	pair := new(struct {
+		a, b   Conn
+		ab, ba stream
+	})
+	pair.ab.ring.limit = capacity
+	pair.ba.ring.limit = capacity
+	a, b = &pair.a, &pair.b
+	a.in, a.out, a.local, a.remote = &pair.ba, &pair.ab, aAddr, bAddr
+	b.in, b.out, b.local, b.remote = &pair.ab, &pair.ba, bAddr, aAddr
+	return a, b
+}
+
+// Read waits for at least one byte and reads what there is, up to len(p). After
+// the peer's CloseWrite or Close it reads what is still buffered, then returns
+// io.EOF. It fails at once, whatever is buffered, with net.ErrClosed after this
+// end was closed, os.ErrDeadlineExceeded while a read deadline is past, and
+// ECONNRESET after the peer's Abort. Reading into an empty p does not wait.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.in.read(p)
+	return n, c.wrap("read", err)
+}
+
+// Write buffers all of p, waiting for the peer to make room as often as it must.
+// If it fails, n bytes were accepted before. Besides net.ErrClosed,
+// os.ErrDeadlineExceeded and ECONNRESET, which are as for Read, it fails with
+// EPIPE once the peer has closed or this end's CloseWrite was called. Concurrent
+// Writes take turns; their bytes are not interleaved.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	n, err = c.out.write(p)
+	return n, c.wrap("write", err)
+}
+
+// TryWrite is a Write that never waits: it buffers what there is room for and
+// returns that number, 0 if the buffer is full or another goroutine is in the
+// middle of a Write. A short count is not an error. It fails when Write would,
+// and, as a non-blocking write to a socket through [syscall.RawConn] does, also
+// while the write deadline is past; n is then 0.
+func (c *Conn) TryWrite(p []byte) (n int, err error) {
+	n, err = c.out.tryWrite(p)
+	return n, c.wrap("write", err)
+}
+
+// CloseWrite is a half-close: the peer reads what is buffered, then io.EOF, and
+// this end can still read. Write fails with EPIPE afterwards, a blocked one too.
+// It does not wait. Calling it again does nothing; after Close or Abort it
+// returns net.ErrClosed.
+func (c *Conn) CloseWrite() error {
+	return c.wrap("close", c.out.endWrites())
+}
+
+// Close ends both directions. Blocked calls of this end, and later ones, fail
+// with net.ErrClosed. The peer reads what is buffered, then io.EOF; its Writes
+// fail with EPIPE, and what it wrote that this end has not read is lost. Close
+// does not wait and always returns nil; after Close or Abort it does nothing.
+func (c *Conn) Close() error {
+	c.shut(false)
+	return nil
+}
+
+// Abort is a reset: both directions end at once and discard what is buffered.
+// Calls of this end, blocked and later ones, fail with net.ErrClosed, the peer's
+// with ECONNRESET. Abort does not wait; after Close or Abort it does nothing.
+func (c *Conn) Abort() {
+	c.shut(true)
+}
+
+// shut is Close or Abort, whichever comes first; the other finds it complete.
+func (c *Conn) shut(reset bool) {
+	c.closing.Do(func() {
+		c.out.closeWriter(reset)
+		c.in.closeReader(reset)
+	})
+}
+
+// LocalAddr returns the address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline makes Reads, one that is blocked included, fail with
+// os.ErrDeadlineExceeded from t on, until another deadline is set; the zero time
+// means never. A time in the past needs no timer and costs next to nothing, so
+// it may serve to cancel a Read; one that is set and moved before the blocked
+// Read has run may pass unnoticed. It returns net.ErrClosed after Close or
+// Abort.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	return c.wrap("set", c.in.setReadDeadline(t))
+}
+
+// SetWriteDeadline does for Write and TryWrite what SetReadDeadline does for
+// Read. A Write that fails may have written some of its bytes.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.wrap("set", c.out.setWriteDeadline(t))
+}
+
+// wrap says what failed and between whom. io.EOF is no failure.
+func (c *Conn) wrap(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: network(c.local), Source: c.local, Addr: c.remote, Err: err}
+}
+
+func network(a net.Addr) string {
+	if a == nil {
+		return Addr{}.Network()
+	}
+	return a.Network()
+}
