@@ -24,6 +24,10 @@ type ConnConfig struct {
 	// WriteTimeout ends Out with os.ErrDeadlineExceeded when the peer has taken nothing for so long although there was
 	// something to send. 0 means never.
 	WriteTimeout time.Duration
+
+	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
+	// must not block. It is how a server counts its connections without a goroutine for each.
+	OnRelease func(*Conn)
 }
 
 const defaultCoalesce = 200 * time.Microsecond
@@ -36,11 +40,12 @@ const defaultCoalesce = 200 * time.Microsecond
 type Conn struct {
 	Duplex[[]byte, []byte]
 
-	nc       net.Conn
-	linger   time.Duration
-	in       inlet
-	out      outlet
-	released chan struct{}
+	nc        net.Conn
+	linger    time.Duration
+	onRelease func(*Conn)
+	in        inlet
+	out       outlet
+	released  chan struct{}
 
 	mu        sync.Mutex
 	inOver    bool // In is at its end or closed
@@ -59,7 +64,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	if cfg == nil {
 		cfg = &ConnConfig{}
 	}
-	c := &Conn{nc: nc, linger: cfg.Linger, released: make(chan struct{})}
+	c := &Conn{nc: nc, linger: cfg.Linger, onRelease: cfg.OnRelease, released: make(chan struct{})}
 	if c.linger <= 0 {
 		c.linger = DefaultLinger
 	}
@@ -166,6 +171,9 @@ func (c *Conn) drop() {
 	c.in.gate.close(net.ErrClosed)
 	c.out.gate.close(net.ErrClosed)
 	close(c.released)
+	if c.onRelease != nil {
+		c.onRelease(c)
+	}
 }
 
 // closeWrite ends the stream to the peer.

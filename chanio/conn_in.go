@@ -98,6 +98,9 @@ func (in *inlet) read(ctx context.Context, p []byte, want int) (int, error) {
 			return n, nil
 		}
 		if err = in.gate.judge(ctx, err); err != nil {
+			if n := in.readLast(p, want, err); n > 0 {
+				return n, nil
+			}
 			return 0, in.fail(ctx, err)
 		}
 		if err := in.again(ctx); err != nil {

@@ -23,6 +23,11 @@ type SourceHooks[T any] struct {
 	// are at hand lets go of it in f. f does not block. A Source without OnWait is taken to wait at every value.
 	OnWait func(f func()) bool
 
+	// Undelivered takes over a value that was waiting for a receiver when the Source or the ctx of its channel ended.
+	// It is for values that somebody must close, such as accepted connections, and it does not block. A Source with
+	// it has channels without capacity; one without it keeps the value for the next receiver.
+	Undelivered func(v T)
+
 	// Bytes, for a Source of []byte only, is the same stream without its chunks: the route of codecs and of
 	// [Transfer]. Values taken through either are gone from both.
 	Bytes ByteSource

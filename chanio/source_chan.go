@@ -13,7 +13,8 @@ type sourceView[T any] struct {
 
 // C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
 // ctx ends; Err then says which and why. Values that nobody took from it, and the one that was on its way, are not
-// lost: the next Recv, All or C has them first.
+// lost: the next Recv, All or C has them first. (Of a Source whose values somebody must close, such as a listener's
+// connections, the capacity is 0, and one that nobody took is closed.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
 // channel, C returns the same channel while that lives; goroutines may share it. With another ctx it panics.
@@ -22,12 +23,19 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 		return v.ch
 	}
 	s.enter(ctx)
-	v := &sourceView[T]{ch: make(chan T, chanSize), bound: ctx.Done()}
+	v := &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
 	s.mu.Lock()
 	s.view, s.ranged = v, nil
 	s.mu.Unlock()
 	go s.fill(ctx, v)
 	return v.ch
+}
+
+func (s *Source[T]) chanSize() int {
+	if s.hooks.Undelivered != nil {
+		return 0
+	}
+	return chanSize
 }
 
 // liveView returns the view that was made with this ctx and is still being filled.
@@ -76,15 +84,22 @@ func (s *Source[T]) fill(ctx context.Context, v *sourceView[T]) {
 	returned = true
 }
 
-// offer waits for room in the channel. If ctx ends first x is put back; if s is closed first x is dropped.
+// offer waits for room in the channel. If ctx ends first x is put back, unless it goes to Undelivered; if s is closed
+// first x is dropped.
 func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan struct{}, x T) bool {
 	select {
 	case v.ch <- x:
 		return true
 	case <-ctx.Done():
-		s.back = append([]T{x}, s.back...)
 		s.setRanged(context.Cause(ctx))
+		if s.hooks.Undelivered == nil {
+			s.back = append([]T{x}, s.back...)
+			return false
+		}
 	case <-closing:
+	}
+	if s.hooks.Undelivered != nil {
+		s.hooks.Undelivered(x)
 	}
 	return false
 }
