@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -40,18 +41,20 @@ const defaultCoalesce = 200 * time.Microsecond
 type Conn struct {
 	Duplex[[]byte, []byte]
 
-	nc        net.Conn
-	linger    time.Duration
-	onRelease func(*Conn)
-	in        inlet
-	out       outlet
-	released  chan struct{}
+	nc         net.Conn
+	descriptor syscall.RawConn // of nc, if it is a socket of the standard library
+	linger     time.Duration
+	onRelease  func(*Conn)
+	in         inlet
+	out        outlet
 
 	mu        sync.Mutex
 	inOver    bool // In is at its end or closed
 	outOver   bool // Out is closed or has failed
 	releasing bool
-	peerOver  bool // the peer has ended its side, or is gone
+	peerOver  bool          // the peer has ended its side, or is gone
+	gone      bool          // released
+	released  chan struct{} // closed then; made on demand
 }
 
 // NewConn wraps nc, which it owns from then on. cfg may be nil.
@@ -64,7 +67,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	if cfg == nil {
 		cfg = &ConnConfig{}
 	}
-	c := &Conn{nc: nc, linger: cfg.Linger, onRelease: cfg.OnRelease, released: make(chan struct{})}
+	c := &Conn{nc: nc, linger: cfg.Linger, onRelease: cfg.OnRelease}
 	if c.linger <= 0 {
 		c.linger = DefaultLinger
 	}
@@ -75,7 +78,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	})
 	c.Out = NewSink(SinkHooks[[]byte]{
 		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Cork: c.out.cork, Released: c.released, Linger: c.linger, Bytes: &c.out,
+		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Bytes: &c.out,
 	})
 	return c
 }
@@ -91,7 +94,17 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Done is closed when the connection has been released: both halves have ended and the net.Conn below is closed.
-func (c *Conn) Done() <-chan struct{} { return c.released }
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.released == nil {
+		c.released = make(chan struct{})
+		if c.gone {
+			close(c.released)
+		}
+	}
+	return c.released
+}
 
 // EndIn makes In end with cause once what has arrived so far has been received; a Recv that waits for more returns it
 // now. Nothing happens to Out. It is how a server tells a handler to finish.
@@ -170,7 +183,12 @@ func (c *Conn) drop() {
 	_ = c.nc.Close()
 	c.in.gate.close(net.ErrClosed)
 	c.out.gate.close(net.ErrClosed)
-	close(c.released)
+	c.mu.Lock()
+	c.gone = true
+	if c.released != nil {
+		close(c.released)
+	}
+	c.mu.Unlock()
 	if c.onRelease != nil {
 		c.onRelease(c)
 	}

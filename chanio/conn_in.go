@@ -11,7 +11,7 @@ import (
 type inlet struct {
 	c    *Conn
 	gate gate
-	raw  *rawReader // nil if the net.Conn has no descriptor
+	raw  rawReader
 
 	blk    *block // borrowed while bytes are at hand
 	buf    []byte // blk.buf, or a larger one while a value needs that
@@ -25,9 +25,9 @@ type inlet struct {
 
 func (in *inlet) init(c *Conn, cfg *ConnConfig) {
 	in.c = c
-	in.gate.set = c.nc.SetReadDeadline
+	in.gate.nc = c.nc
 	in.gate.timeout = max(cfg.IdleTimeout, 0)
-	in.raw = newRawReader(c.nc, in)
+	in.raw.init(c)
 }
 
 // next is the stream in chunks.
@@ -119,7 +119,7 @@ func (in *inlet) got(p []byte, n int) {
 
 // readLast reads, without waiting, what had arrived when EndIn refused the caller with err.
 func (in *inlet) readLast(p []byte, want int, err error) int {
-	if in.raw == nil || !in.gate.isShut(err) || !in.gate.lastCall() {
+	if !in.raw.ok() || !in.gate.isShut(err) || !in.gate.lastCall() {
 		return 0
 	}
 	n := in.raw.readNow(p, want)
@@ -162,7 +162,7 @@ func (in *inlet) close() error {
 }
 
 func (in *inlet) readOnce(p []byte, want int) (n int, err error) {
-	if in.raw != nil {
+	if in.raw.ok() {
 		return in.raw.read(p, want)
 	}
 	if p == nil {

@@ -21,7 +21,8 @@ const (
 // buffer is empty. So only want of room makes anybody wait.
 type outlet struct {
 	c            *Conn
-	gate         gate         // for writes in place, which the sender's ctx interrupts
+	gate         gate // for writes in place, which the sender's ctx interrupts
+	raw          rawWriter
 	direct       directWriter // nil if writes may block
 	delay        time.Duration
 	writeTimeout time.Duration
@@ -70,14 +71,14 @@ func (w oneByOne) TryWriteBoth(head, body []byte) (int, error) {
 
 func (o *outlet) init(c *Conn, cfg *ConnConfig) {
 	o.c = c
-	o.gate.set = c.nc.SetWriteDeadline
+	o.gate.nc, o.gate.writes = c.nc, true
 	o.writeTimeout = max(cfg.WriteTimeout, 0)
 	o.delay = cfg.Coalesce
 	if o.delay == 0 {
 		o.delay = defaultCoalesce
 	}
-	if raw := newRawWriter(c.nc); raw != nil {
-		o.direct = raw
+	if o.raw.init(c) {
+		o.direct = &o.raw
 	} else if w, ok := c.nc.(tryWriter); ok {
 		o.direct = oneByOne{w}
 	}
@@ -194,7 +195,7 @@ func (o *outlet) holds() bool {
 
 // arm bounds the time that something is held back.
 func (o *outlet) arm() {
-	if o.armed {
+	if o.armed || len(o.buf) == 0 {
 		return
 	}
 	o.armed, o.armedAt = true, o.written
@@ -264,6 +265,10 @@ func (o *outlet) cork(on bool) {
 		return
 	}
 	o.corks--
+	if o.holds() {
+		o.arm()
+		return
+	}
 	o.push()
 }
 

@@ -3,6 +3,7 @@ package chanio
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -14,8 +15,9 @@ import (
 // A ctx is bound once, keyed on its Done channel, and stays bound between calls. A callback of a ctx that is bound no
 // more finds another generation and does nothing, so there is no need to wait for one in flight.
 type gate struct {
-	set     func(time.Time) error // SetReadDeadline or SetWriteDeadline
-	timeout time.Duration         // a call waits no longer than this; 0 means for ever
+	nc      net.Conn
+	writes  bool          // it is the write deadline
+	timeout time.Duration // a call waits no longer than this; 0 means for ever
 
 	mu     sync.Mutex
 	bound  <-chan struct{}
@@ -29,6 +31,13 @@ type gate struct {
 }
 
 var longAgo = time.Unix(1, 0)
+
+func (g *gate) set(t time.Time) error {
+	if g.writes {
+		return g.nc.SetWriteDeadline(t)
+	}
+	return g.nc.SetReadDeadline(t)
+}
 
 // enter begins a call that ctx bounds.
 func (g *gate) enter(ctx context.Context) error {

@@ -61,9 +61,10 @@ type SinkHooks[T any] struct {
 	// Below is the sink that this one leads to. The new Sink then shares its end: Done and Err are Below's.
 	Below Ender
 
-	// Released is closed when the connection below has been released. Until then the channel of [Sink.C] goes
-	// on receiving (and discarding), so that no bare send hangs. Nil: until the ctx of C ends.
-	Released <-chan struct{}
+	// Released returns a channel that is closed when the connection below has been released. Until then the
+	// channel of [Sink.C] goes on receiving (and discarding), so that no bare send hangs. Nil: until the ctx of C
+	// ends.
+	Released func() <-chan struct{}
 
 	// Linger is how long a close waits for a peer that takes nothing; 0 means DefaultLinger.
 	Linger time.Duration

@@ -2,12 +2,12 @@
 
 package chanio
 
-import "net"
-
 // rawReader and rawWriter need descriptors that can be used without blocking; elsewhere a Conn does without.
 type rawReader struct{}
 
-func newRawReader(net.Conn, *inlet) *rawReader { return nil }
+func (*rawReader) init(*Conn) {}
+
+func (*rawReader) ok() bool { return false }
 
 func (*rawReader) read([]byte, int) (int, error) { panic("chanio: unreachable") }
 
@@ -15,7 +15,7 @@ func (*rawReader) readNow([]byte, int) int { panic("chanio: unreachable") }
 
 type rawWriter struct{}
 
-func newRawWriter(net.Conn) *rawWriter { return nil }
+func (*rawWriter) init(*Conn) bool { return false }
 
 func (*rawWriter) TryWrite([]byte) (int, error) { panic("chanio: unreachable") }
 

@@ -31,9 +31,8 @@ func rawConnOf(nc net.Conn) syscall.RawConn {
 
 // rawReader reads a descriptor and holds no buffer while it waits.
 type rawReader struct {
-	in   *inlet
-	conn syscall.RawConn
-	try  func(fd uintptr) bool // tryRead, made once
+	c   *Conn
+	try func(fd uintptr) bool // tryRead, made once; nil if there is no descriptor
 
 	p    []byte // where to; nil means the buffer
 	want int
@@ -42,19 +41,19 @@ type rawReader struct {
 	err  error
 }
 
-func newRawReader(nc net.Conn, in *inlet) *rawReader {
-	raw := rawConnOf(nc)
-	if raw == nil {
-		return nil
+func (r *rawReader) init(c *Conn) {
+	r.c = c
+	if c.descriptor = rawConnOf(c.nc); c.descriptor != nil {
+		r.try = r.tryRead
 	}
-	r := &rawReader{in: in, conn: raw}
-	r.try = r.tryRead
-	return r
 }
+
+// ok reports whether there is a descriptor.
+func (r *rawReader) ok() bool { return r.try != nil }
 
 func (r *rawReader) read(p []byte, want int) (int, error) {
 	r.p, r.want, r.n, r.err = p, want, 0, nil
-	err := r.conn.Read(r.try)
+	err := r.c.descriptor.Read(r.try)
 	r.p = nil
 	if err == nil {
 		err = r.err
@@ -74,7 +73,7 @@ func (r *rawReader) readNow(p []byte, want int) int {
 func (r *rawReader) tryRead(fd uintptr) bool {
 	p := r.p
 	if p == nil {
-		p = r.in.space(r.want)
+		p = r.c.in.space(r.want)
 	}
 	for {
 		n, err := syscall.Read(int(fd), p)
@@ -82,7 +81,7 @@ func (r *rawReader) tryRead(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			r.in.giveBack()
+			r.c.in.giveBack()
 			return r.now
 		case err != nil:
 			r.err = r.opError("read", os.NewSyscallError("read", err))
@@ -95,6 +94,6 @@ func (r *rawReader) tryRead(fd uintptr) bool {
 }
 
 func (r *rawReader) opError(op string, err error) error {
-	nc := r.in.c.nc
+	nc := r.c.nc
 	return &net.OpError{Op: op, Net: nc.LocalAddr().Network(), Source: nc.LocalAddr(), Addr: nc.RemoteAddr(), Err: err}
 }

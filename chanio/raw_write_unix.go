@@ -10,23 +10,22 @@ import (
 
 // rawWriter writes what a descriptor takes without blocking.
 type rawWriter struct {
-	conn syscall.RawConn
-	nc   net.Conn
-	try  func(fd uintptr) bool // tryWrite, made once
+	c   *Conn
+	try func(fd uintptr) bool // tryWrite, made once
 
 	head, body []byte
 	n          int
 	err        error
 }
 
-func newRawWriter(nc net.Conn) *rawWriter {
-	raw := rawConnOf(nc)
-	if raw == nil {
-		return nil
+// init reports whether there is a descriptor.
+func (w *rawWriter) init(c *Conn) bool {
+	w.c = c
+	if c.descriptor == nil {
+		return false
 	}
-	w := &rawWriter{conn: raw, nc: nc}
 	w.try = w.tryWrite
-	return w
+	return true
 }
 
 // TryWrite writes what the kernel takes of p now.
@@ -35,11 +34,11 @@ func (w *rawWriter) TryWrite(p []byte) (int, error) { return w.TryWriteBoth(nil,
 // TryWriteBoth writes what the kernel takes of head and body now, in one system call where there is one for that.
 func (w *rawWriter) TryWriteBoth(head, body []byte) (int, error) {
 	w.head, w.body, w.n, w.err = head, body, 0, nil
-	err := w.conn.Write(w.try)
+	err := w.c.descriptor.Write(w.try)
 	w.head, w.body = nil, nil
 	if err == nil && w.err != nil {
-		err = &net.OpError{Op: "write", Net: w.nc.LocalAddr().Network(), Source: w.nc.LocalAddr(),
-			Addr: w.nc.RemoteAddr(), Err: os.NewSyscallError("write", w.err)}
+		err = &net.OpError{Op: "write", Net: w.c.nc.LocalAddr().Network(), Source: w.c.nc.LocalAddr(),
+			Addr: w.c.nc.RemoteAddr(), Err: os.NewSyscallError("write", w.err)}
 	}
 	return w.n, err
 }

@@ -94,14 +94,16 @@ func (s *Sink[T]) rescue(v *sinkView[T]) {
 	}
 }
 
+// runMax bounds how many values are passed on in one go, so that Flush and Close have their turn.
+const runMax = 256
+
 // passRun passes on x and what follows it in the channel, in one go. What ctx stopped is passed on all the same.
 func (s *Sink[T]) passRun(ctx context.Context, v *sinkView[T], x T) error {
-	n := len(v.ch)
-	if n > 0 {
+	if len(v.ch) > 0 {
 		s.Cork(true)
 		defer s.Cork(false)
 	}
-	for {
+	for n := 1; ; n++ {
 		err := s.hooks.Send(ctx, x)
 		if err != nil && isEndOf(ctx, err) {
 			err = s.passLate(x)
@@ -111,13 +113,10 @@ func (s *Sink[T]) passRun(ctx context.Context, v *sinkView[T], x T) error {
 			return err
 		}
 		v.moved.Add(1)
-		if n--; n < 0 {
+		if len(v.ch) == 0 || n == runMax {
 			return nil
 		}
-		var ok bool
-		if x, ok = <-v.ch; !ok {
-			return nil
-		}
+		x = <-v.ch
 	}
 }
 
@@ -159,9 +158,9 @@ func (s *Sink[T]) refuse(err error) {
 
 // discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.
 func (s *Sink[T]) discard(ctx context.Context, v *sinkView[T]) (closed bool) {
-	released := s.hooks.Released
-	if released == nil {
-		released = ctx.Done()
+	released := ctx.Done()
+	if s.hooks.Released != nil {
+		released = s.hooks.Released()
 	}
 	for {
 		select {

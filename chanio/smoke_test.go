@@ -29,7 +29,7 @@ func TestSmoke(t *testing.T) {
 			ctx := t.Context()
 			a, b := mk(t)
 			res := make(chan error, 1)
-			go func() { res <- pipeline.Connect(ctx, b.In, b.Out); }()
+			go func() { res <- pipeline.Connect(ctx, b.In, b.Out) }()
 			require.NoError(t, a.Out.Send(ctx, []byte("hello")))
 			v, err := a.In.Recv(ctx)
 			require.NoError(t, err)
