@@ -8,7 +8,7 @@ import (
 )
 
 // grace is how long a goroutine may take to end after its owner.
-const grace = 5 * time.Second
+const grace = 3 * time.Second
 
 // Main runs the tests of a package, and fails if goroutines remain that they started: their stacks go to standard
 // error. It is for TestMain, and does not return.
