@@ -31,6 +31,10 @@ type SourceHooks[T any] struct {
 	// Bytes, for a Source of []byte only, is the same stream without its chunks: the route of codecs and of
 	// [Transfer]. Values taken through either are gone from both.
 	Bytes ByteSource
+
+	// Describe tells what the Source is and how it stands, for [Source.Describe]. Unlike the others it may be called
+	// by any goroutine beside them.
+	Describe func() Description
 }
 
 // SinkHooks is what a [Sink] is made of; see [NewSink]. Only Send is required.
@@ -71,6 +75,9 @@ type SinkHooks[T any] struct {
 
 	// Bytes, for a Sink of []byte only, is the route of codecs: bytes are appended to the endpoint's own buffer.
 	Bytes ByteSink
+
+	// Describe tells what the Sink is and how it stands, for [Sink.Describe].
+	Describe func() Description
 }
 
 // Ender is what a [Sink] says about its end.

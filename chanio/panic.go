@@ -11,6 +11,10 @@ type PanicError struct {
 	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack prints it
 }
 
+// Recovered makes a PanicError of v, which recover returned in a deferred function of a stage or endpoint. For
+// runtime.Goexit, where recover returns nil, v is nil.
+func Recovered(v any) *PanicError { return newPanicError(v) }
+
 // newPanicError is called while the goroutine panics.
 func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
