@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type Sink[T any] struct {
 	closed chan struct{} // closed when Close has finished
 	result error         // of Close
 	view   *sinkView[T]  // the latest C
-	onDone map[*func()]struct{}
+	onDone []*func()
 }
 
 // DefaultLinger is how long a close waits for a peer that takes nothing.
@@ -184,19 +185,19 @@ func (s *Sink[T]) remember(key *func()) bool {
 	if s.end.Load() != open {
 		return false
 	}
-	if s.onDone == nil {
-		s.onDone = map[*func()]struct{}{}
-	}
-	s.onDone[key] = struct{}{}
+	s.onDone = append(s.onDone, key)
 	return true
 }
 
 func (s *Sink[T]) forget(key *func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, waiting := s.onDone[key]
-	delete(s.onDone, key)
-	return waiting
+	i := slices.Index(s.onDone, key)
+	if i < 0 {
+		return false
+	}
+	s.onDone = slices.Delete(s.onDone, i, i+1)
+	return true
 }
 
 // Bytes returns the buffer below a Sink of []byte, or nil if it takes whole values only.
@@ -229,7 +230,7 @@ func (s *Sink[T]) finish(how int32, err error) bool {
 	waiting := s.onDone
 	s.onDone = nil
 	s.mu.Unlock()
-	for f := range waiting {
+	for _, f := range waiting {
 		(*f)()
 	}
 	return true

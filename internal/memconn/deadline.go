@@ -42,8 +42,8 @@ func (d *deadline) stop() {
 }
 
 // due tells a timer's callback whether the deadline that it was armed for is
-// still the one that holds, and if so marks it passed. An earlier callback, overtaken
-// by set, sees a later time or none.
+// still the one that holds, and if so marks it passed. A callback that set has
+// overtaken sees a later time or none.
 func (d *deadline) due() bool {
 	if d.at.IsZero() || time.Now().Before(d.at) {
 		return false

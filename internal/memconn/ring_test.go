@@ -37,9 +37,9 @@ func TestRingIsAQueueOfBytes(t *testing.T) {
 
 func TestRingGrowsWithItsTraffic(t *testing.T) {
 	r := ring{limit: 3000}
-	for _, step := range []struct{ write, buf int }{{0, 0}, {1, 512}, {511, 512}, {1, 1024}, {2000, 3000}, {1000, 3000}} {
+	for _, step := range []struct{ write, buf int }{{0, 0}, {1, 512}, {511, 512}, {1, 1024}, {2000, 2513}, {1000, 3000}} {
 		r.write(make([]byte, step.write))
-		require.Len(t, r.buf, step.buf)
+		require.Equal(t, step.buf, len(r.buf))
 	}
 	r.discard()
 	require.Empty(t, r.buf)
