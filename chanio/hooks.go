@@ -62,7 +62,8 @@ type SinkHooks[T any] struct {
 	// Cork(false) takes that back and sends what was held, without blocking. Calls nest.
 	Cork func(on bool)
 
-	// Below is the sink that this one leads to. The new Sink then shares its end: Done and Err are Below's.
+	// Below is the sink that this one leads to. The new Sink then shares its end: Done and Err are Below's, and so are
+	// Released and Linger if it is a Sink.
 	Below Ender
 
 	// Released returns a channel that is closed when the connection below has been released. Until then the
@@ -89,8 +90,8 @@ type Ender interface {
 
 // ByteSource is a window on a stream of bytes. It is for one goroutine at a time.
 type ByteSource interface {
-	// Buffered returns the bytes that have arrived and were not discarded. They belong to the source and are
-	// valid until the next Fill, Discard or Read.
+	// Buffered returns the bytes that have arrived and were not discarded. They belong to the source and stay where
+	// they are, discarded or not, until the next Fill or Read.
 	Buffered() []byte
 
 	// Fill waits until there is at least one more byte in Buffered. n is how many the caller could use in all; it

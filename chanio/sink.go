@@ -35,7 +35,17 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 	if hooks.Send == nil {
 		panic("chanio: NewSink: Send is nil")
 	}
+	if below, ok := hooks.Below.(interface {
+		tail() (func() <-chan struct{}, time.Duration)
+	}); ok && hooks.Released == nil {
+		hooks.Released, hooks.Linger = below.tail()
+	}
 	return &Sink[T]{hooks: hooks}
+}
+
+// tail is what a Sink shares with one that leads to it.
+func (s *Sink[T]) tail() (released func() <-chan struct{}, linger time.Duration) {
+	return s.hooks.Released, s.hooks.Linger
 }
 
 // Send waits for room and accepts v. Once it has returned nil, v is in order and on its way within the coalescing delay
