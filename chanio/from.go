@@ -1,0 +1,201 @@
+package chanio
+
+import (
+	"context"
+	"io"
+	"iter"
+	"net"
+	"sync/atomic"
+)
+
+// From returns a Source of the values of ch, anybody's channel. The Source ends cleanly when ch is closed and all it
+// held has been received.
+//
+// Nobody but its sender can end a channel, so closing the Source (or a stage after it) is told to the sender by stop,
+// if one is given: a [context.CancelFunc], the Stop of a ticker. It is called once, when the stream has ended in
+// whatever way, in the goroutine that ended it, and must not block. From starts no goroutine. The values still belong
+// to whoever receives them; other receivers of ch get what this one does not.
+//
+// It is Manifold's ->source of a core.async channel.
+func From[T any](ch <-chan T, stop ...func()) *Source[T] {
+	if ch == nil {
+		panic("chanio: From: ch is nil")
+	}
+	c := newChanSource(ch)
+	stopped := new(atomic.Bool)
+	c.ended = func() {
+		if !stopped.Swap(true) {
+			for _, f := range stop {
+				f()
+			}
+		}
+	}
+	return NewSource(SourceHooks[T]{
+		Next: c.next, Close: c.close, OnWait: c.setOnWait,
+		Describe: func() Description { return describeChan("chanio.From", ch) },
+	})
+}
+
+// chanSource receives from a channel.
+type chanSource[T any] struct {
+	ch     <-chan T
+	onWait func()
+	ended  func()        // called when ch has been closed or the Source has; may be nil
+	quit   chan struct{} // closed when nothing more is wanted from ch
+	cause  error         // what a receiver is told then; written before quit is closed
+	over   atomic.Bool
+}
+
+func newChanSource[T any](ch <-chan T) *chanSource[T] {
+	return &chanSource[T]{ch: ch, quit: make(chan struct{})}
+}
+
+func (c *chanSource[T]) next(ctx context.Context) (v T, err error) {
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	if isClosed(c.quit) {
+		return v, c.cause
+	}
+	select {
+	case v, ok := <-c.ch:
+		return c.got(v, ok)
+	default:
+	}
+	if c.onWait != nil {
+		c.onWait()
+	}
+	select {
+	case v, ok := <-c.ch:
+		return c.got(v, ok)
+	case <-c.quit:
+		return v, c.cause
+	case <-ctx.Done():
+		return v, context.Cause(ctx)
+	}
+}
+
+// got judges what the channel gave.
+func (c *chanSource[T]) got(v T, ok bool) (T, error) {
+	if ok {
+		return v, nil
+	}
+	if isClosed(c.quit) { // it was closed because of that
+		return v, c.cause
+	}
+	if c.ended != nil {
+		c.ended()
+	}
+	return v, io.EOF
+}
+
+func (c *chanSource[T]) setOnWait(f func()) bool {
+	c.onWait = f
+	return true
+}
+
+func (c *chanSource[T]) close() error {
+	c.end(net.ErrClosed)
+	if c.ended != nil {
+		c.ended()
+	}
+	return nil
+}
+
+// end makes receivers return cause, without regard to what the channel holds.
+func (c *chanSource[T]) end(cause error) {
+	if !c.over.Swap(true) {
+		c.cause = cause
+		close(c.quit)
+	}
+}
+
+// describeChan describes an endpoint that is little more than a channel.
+func describeChan[T any](kind string, ch <-chan T) Description {
+	return Description{Kind: kind, Capacity: cap(ch), Queued: len(ch)}
+}
+
+// FromSlice returns a Source of values, in order. They are read when they are received: until the stream has ended the
+// slice must not be changed. FromSlice starts no goroutine, and its Source never waits. It is Manifold's ->source of a
+// sequence, and put-all!: Connect it to a Sink.
+func FromSlice[T any](values []T) *Source[T] {
+	next := func(ctx context.Context) (v T, err error) {
+		if ctx.Err() != nil {
+			return v, context.Cause(ctx)
+		}
+		if len(values) == 0 {
+			return v, io.EOF
+		}
+		v, values = values[0], values[1:]
+		return v, nil
+	}
+	return NewSource(SourceHooks[T]{
+		Next: next, OnWait: neverWaits,
+		Describe: func() Description { return Description{Kind: "chanio.FromSlice"} },
+	})
+}
+
+// neverWaits is the OnWait of a Source whose next value is always at hand.
+func neverWaits(func()) bool { return true }
+
+// FromSeq returns a Source of the values of seq. seq runs as a coroutine of whoever receives, no further than to the
+// value that was asked for; it starts with the first receive. If the Source ends before seq does, the yield of seq
+// returns false, at once if seq is not running.
+//
+// What FromSeq cannot do is interrupt seq: ctx and Close take effect between two values (G2, G3), and a seq that has
+// begun and is neither received to its end nor closed stays in memory with its coroutine (G11). It is Manifold's
+// ->source of a lazy sequence or an iterator.
+func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
+	if seq == nil {
+		panic("chanio: FromSeq: seq is nil")
+	}
+	s := &seqSource[T]{seq: seq}
+	return NewSource(SourceHooks[T]{
+		Next: s.next, Close: s.close,
+		Describe: func() Description { return Description{Kind: "chanio.FromSeq"} },
+	})
+}
+
+// seqSource pulls from an iterator. Only one goroutine at a time may pull or stop it, so a close that finds it running
+// leaves the stopping to the puller.
+type seqSource[T any] struct {
+	seq   iter.Seq[T]
+	pull  func() (T, bool)
+	stop  func()
+	state atomic.Int32 // seqIdle, seqRunning or seqOver
+}
+
+const (
+	seqIdle = iota
+	seqRunning
+	seqOver
+)
+
+func (s *seqSource[T]) next(ctx context.Context) (v T, err error) {
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	if !s.state.CompareAndSwap(seqIdle, seqRunning) {
+		return v, net.ErrClosed
+	}
+	if s.pull == nil {
+		s.pull, s.stop = iter.Pull(s.seq)
+	}
+	v, ok := s.pull()
+	if !s.state.CompareAndSwap(seqRunning, seqIdle) {
+		s.stop()
+		var none T
+		return none, net.ErrClosed
+	}
+	if !ok {
+		return v, io.EOF
+	}
+	return v, nil
+}
+
+func (s *seqSource[T]) close() error {
+	if s.state.Swap(seqOver) == seqIdle && s.stop != nil {
+		s.stop()
+	}
+	return nil
+}

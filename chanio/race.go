@@ -1,0 +1,66 @@
+package chanio
+
+import (
+	"context"
+	"sync"
+)
+
+// Race runs all of fns at once, each in a goroutine of its own. When the first of them returns, the ctx of the others is
+// cancelled; when all have returned, Race returns what the first one did, nil included. Given nothing to run it returns
+// nil.
+//
+// A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns in any case, whoever came first
+// (G16). No goroutine outlives the call (G11); one that does not heed its ctx keeps Race waiting.
+//
+// It is Manifold's alt for work that is to be stopped, and the frame of a handler that reads and writes at once: the end
+// of either direction ends the other.
+func Race(ctx context.Context, fns ...func(context.Context) error) error {
+	if len(fns) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		all   sync.WaitGroup
+		mu    sync.Mutex
+		first = true
+		panic *PanicError
+		won   error
+	)
+	for _, fn := range fns {
+		all.Add(1)
+		go guard(func() error { return fn(ctx) }, func(err error, panicked *PanicError) {
+			defer all.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			if panic == nil {
+				panic = panicked
+			}
+			if first {
+				first, won = false, err
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	if panic != nil {
+		return panic
+	}
+	return won
+}
+
+// guard calls f, then done with what it returned. If f panicked or called runtime.Goexit, that is a *PanicError.
+func guard(f func() error, done func(err error, panicked *PanicError)) {
+	var err error
+	returned := false
+	defer func() {
+		if returned {
+			done(err, nil)
+			return
+		}
+		p := newPanicError(recover())
+		done(p, p)
+	}()
+	err = f()
+	returned = true
+}

@@ -1,0 +1,106 @@
+package chanio
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// To returns a Sink whose values go to ch, anybody's channel. The Sink is the only sender from then on: its Close closes
+// ch, after the last Send under way has left it. A value counts as accepted once it is in the channel, so Flush has
+// nothing to wait for and Close does not wait for the receiver. A Send that waits for room while Close is called returns
+// net.ErrClosed. Abort closes ch too, since nothing else would wake its receiver; a bare channel can neither take back
+// what it holds nor say why it ended, so ask [Sink.Err].
+//
+// To starts no goroutine. It is Manifold's ->sink of a core.async channel.
+func To[T any](ch chan<- T) *Sink[T] {
+	if ch == nil {
+		panic("chanio: To: ch is nil")
+	}
+	c := newChanSink(ch)
+	return NewSink(SinkHooks[T]{
+		Send: c.send, TrySend: c.trySend, Close: c.close, Abort: c.end,
+		Describe: func() Description { return Description{Kind: "chanio.To", Capacity: cap(ch), Queued: len(ch)} },
+	})
+}
+
+// chanSink sends to a channel that it closes once nobody is sending.
+type chanSink[T any] struct {
+	ch    chan<- T
+	users atomic.Int64 // twice the number of calls inside, plus 1 when nothing more is accepted
+
+	once  sync.Once
+	quit  chan struct{} // closed when nothing more is accepted
+	cause error         // what senders are told then; written before
+
+	shut sync.Once
+	gone chan struct{} // closed when ch is
+}
+
+func newChanSink[T any](ch chan<- T) *chanSink[T] {
+	return &chanSink[T]{ch: ch, quit: make(chan struct{}), gone: make(chan struct{})}
+}
+
+func (c *chanSink[T]) send(ctx context.Context, v T) error {
+	defer c.leave()
+	if !c.enter() {
+		return c.cause
+	}
+	select {
+	case c.ch <- v:
+		return nil
+	default:
+	}
+	select {
+	case c.ch <- v:
+		return nil
+	case <-c.quit:
+		return c.cause
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *chanSink[T]) trySend(v T) (bool, error) {
+	defer c.leave()
+	if !c.enter() {
+		return false, c.cause
+	}
+	select {
+	case c.ch <- v:
+		return true, nil
+	default:
+		return false, nil
+	}
+}
+
+// enter reports whether the channel may be used until leave.
+func (c *chanSink[T]) enter() bool { return c.users.Add(2)&1 == 0 }
+
+// leave closes the channel if this was the last call inside after the end.
+func (c *chanSink[T]) leave() {
+	if c.users.Add(-2) == 1 {
+		c.shut.Do(func() {
+			close(c.ch)
+			close(c.gone)
+		})
+	}
+}
+
+// end refuses values from now on, those that wait for room included.
+func (c *chanSink[T]) end(cause error) {
+	c.once.Do(func() {
+		defer c.leave()
+		c.users.Add(2)
+		c.cause = cause
+		c.users.Or(1)
+		close(c.quit)
+	})
+}
+
+func (c *chanSink[T]) close() error {
+	c.end(net.ErrClosed)
+	<-c.gone
+	return nil
+}
