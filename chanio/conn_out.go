@@ -163,9 +163,13 @@ func (o *outlet) refusal() error {
 	return nil
 }
 
-// await lets go of o.mu until something changes or ctx ends.
+// await lets go of o.mu until something changes or ctx ends. If it can change something itself it does not wait.
 func (o *outlet) await(ctx context.Context) error {
+	before := o.written
 	o.push()
+	if o.written != before || o.err != nil {
+		return nil
+	}
 	if o.moved == nil {
 		o.moved = make(chan struct{})
 	}
