@@ -26,6 +26,10 @@ type ConnConfig struct {
 	// something to send. 0 means never.
 	WriteTimeout time.Duration
 
+	// AcceptTruncation takes the end of a TLS peer that sent no close_notify for a clean end. The default is
+	// io.ErrUnexpectedEOF, because an attacker can cut a stream that way.
+	AcceptTruncation bool
+
 	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
 	// must not block. It is how a server counts its connections without a goroutine for each.
 	OnRelease func(*Conn)

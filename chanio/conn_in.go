@@ -165,6 +165,10 @@ func (in *inlet) readOnce(p []byte, want int) (n int, err error) {
 	if in.raw.ok() {
 		return in.raw.read(p, want)
 	}
+	if t, ok := in.c.nc.(*tlsConn); ok && p == nil {
+		in.giveBack()
+		return t.readLazily(in.space, want)
+	}
 	if p == nil {
 		p = in.space(want)
 	}

@@ -120,10 +120,7 @@ func (o *outlet) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err
 		o.mu.Unlock()
 		return nil, false, err
 	}
-	if o.blk == nil {
-		o.blk = blocks.Get().(*block)
-		o.buf = o.blk.buf[:0]
-	}
+	o.ensureBlock()
 	return o.buf, true, nil
 }
 
@@ -151,6 +148,45 @@ func (o *outlet) End(ctx context.Context, dst, body []byte) error {
 	}
 	o.push()
 	return nil
+}
+
+// write accepts p whether or not there is room, for [tlsConn].
+func (o *outlet) write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0, o.err
+	}
+	o.ensureBlock()
+	o.buf = append(o.buf, p...)
+	o.accepted += uint64(len(p))
+	o.pending.Store(true)
+	o.push()
+	return len(p), nil
+}
+
+func (o *outlet) hasRoom() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err != nil || len(o.rest)+len(o.buf) < roomSize
+}
+
+func (o *outlet) waitForRoom(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.err == nil && len(o.rest)+len(o.buf) >= roomSize {
+		if err := o.await(ctx); err != nil {
+			return err
+		}
+	}
+	return o.err
+}
+
+func (o *outlet) ensureBlock() {
+	if o.blk == nil {
+		o.blk = blocks.Get().(*block)
+		o.buf = o.blk.buf[:0]
+	}
 }
 
 func (o *outlet) refusal() error {
