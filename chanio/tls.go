@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,8 +60,8 @@ func (c *Conn) TLS() *tls.ConnectionState {
 type tlsConn struct {
 	*tls.Conn
 	low      *tlsLower
-	strict   bool // a FIN without close_notify is an error
-	ended    bool // the peer has ended its side
+	strict   bool        // a FIN without close_notify is an error
+	ended    atomic.Bool // the peer has ended its side
 	writable expiry
 	one      [1]byte
 }
@@ -97,7 +98,7 @@ func (t *tlsConn) Write(p []byte) (n int, err error) {
 func (t *tlsConn) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	if err == io.EOF {
-		t.ended = true
+		t.ended.Store(true)
 		if t.low.eof && t.strict {
 			err = io.ErrUnexpectedEOF
 		}
@@ -145,7 +146,7 @@ func (t *tlsConn) SetDeadline(d time.Time) error {
 func (t *tlsConn) Close() error {
 	t.writable.set(longAgo)
 	_ = t.Conn.CloseWrite() // fails if it was called before, or the connection is broken
-	if !t.ended {
+	if !t.ended.Load() {
 		t.low.c.inEnded(true) // the Conn above has lingered in vain
 	}
 	return t.low.Close()
