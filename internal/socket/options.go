@@ -1,0 +1,31 @@
+package socket
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// Options are those of a TCP socket, with the meanings that [net.ListenConfig] and [net.Dialer] give them.
+type Options struct {
+	KeepAlive time.Duration
+	Delay     bool
+	Control   func(network, address string, c syscall.RawConn) error
+}
+
+// ListenConfig returns what listens with these options, for those that the listening socket hands down.
+func (o Options) ListenConfig() *net.ListenConfig {
+	return &net.ListenConfig{KeepAlive: o.KeepAlive, Control: o.Control}
+}
+
+// Dialer returns what dials with these options.
+func (o Options) Dialer() *net.Dialer {
+	return &net.Dialer{KeepAlive: o.KeepAlive, Control: o.Control}
+}
+
+// Apply sets on a new connection what the net package does not: nothing, unless it is to delay small segments.
+func (o Options) Apply(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok && o.Delay {
+		_ = tcp.SetNoDelay(false) // it costs speed at most
+	}
+}

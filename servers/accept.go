@@ -1,0 +1,131 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	firstPause = 5 * time.Millisecond // after an accept that failed for now
+	lastPause  = time.Second          // they double up to this
+)
+
+// acceptor accepts from a net.Listener, one call at a time, and waits where that fails for now: it never spins.
+type acceptor struct {
+	nl       net.Listener
+	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
+	closing  <-chan struct{}
+	log      *slog.Logger
+	troubled bool // the log has been told of the present trouble
+}
+
+func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logger) {
+	a.nl, a.closing, a.log = nl, closing, log
+	a.deadline, _ = nl.(interface{ SetDeadline(time.Time) error })
+}
+
+// accept returns the next connection. It returns io.EOF when accepting has been stopped, the cause of ctx if that ended
+// first, and otherwise an error that does not go away.
+func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		nc, err := a.acceptOnce(ctx)
+		if err == nil {
+			a.troubled = a.troubled && pause > firstPause // over when the first attempt succeeds
+			return nc, nil
+		}
+		if !isTemporary(err) {
+			return nil, err
+		}
+		a.warn(err)
+		if err := a.wait(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	nc, err := a.acceptWithin(ctx)
+	switch {
+	case err == nil:
+		return nc, nil
+	case a.isStopped():
+		return nil, io.EOF
+	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, context.Cause(ctx)
+	}
+	return nil, err
+}
+
+// acceptWithin makes the end of ctx a deadline, and takes that back.
+func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
+	if a.deadline == nil || ctx.Done() == nil {
+		return a.nl.Accept()
+	}
+	expired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = a.deadline.SetDeadline(time.Unix(1, 0))
+		close(expired)
+	})
+	nc, err := a.nl.Accept()
+	if !stop() {
+		<-expired
+		_ = a.deadline.SetDeadline(time.Time{})
+	}
+	return nc, err
+}
+
+// wait lets time pass.
+func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-a.closing:
+		return io.EOF
+	}
+}
+
+// warn logs the beginning of a trouble.
+func (a *acceptor) warn(err error) {
+	if !a.troubled {
+		a.troubled = true
+		a.log.Warn("servers: cannot accept for now, will try again", "addr", a.nl.Addr().String(), "err", err)
+	}
+}
+
+func (a *acceptor) isStopped() bool {
+	select {
+	case <-a.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// isTemporary reports whether a later accept may succeed: the process or the machine is short of something, or the
+// error is about the connection that was to be accepted, as accept(2) describes for Linux.
+func isTemporary(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPERM, syscall.EPROTO,
+		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENOPROTOOPT:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,83 @@
+package servers_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/servers"
+)
+
+type handler = func(context.Context, *chanio.Conn) error
+
+// listen returns a Listener on a free port of the loopback, which is closed when the test ends.
+func listen(t testing.TB, cfg *servers.TCPConfig) *servers.Listener {
+	ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ln.Close()) })
+	return ln
+}
+
+// serve runs handle on a new Listener. result has what Serve returned; it is waited for when the test ends.
+func serve(t testing.TB, cfg *servers.TCPConfig, handle handler) (ln *servers.Listener, result <-chan error) {
+	ln = listen(t, cfg)
+	return ln, serveOn(t, context.Background(), ln, handle)
+}
+
+func serveOn(t testing.TB, ctx context.Context, ln *servers.Listener, handle handler) <-chan error {
+	result, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(over)
+		result <- ln.Serve(ctx, handle)
+	}()
+	t.Cleanup(func() { _ = ln.Close(); <-over })
+	return result
+}
+
+// dial returns a plain connection to ln, so that what is tested is not tested by itself.
+func dial(t testing.TB, ln *servers.Listener) *net.TCPConn {
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nc.Close() })
+	return nc.(*net.TCPConn)
+}
+
+func echo(ctx context.Context, c *chanio.Conn) error { return pipeline.Connect(ctx, c.In, c.Out) }
+
+// say sends text and returns as many bytes of reply.
+func say(t testing.TB, nc net.Conn, text string) string {
+	_, err := io.WriteString(nc, text)
+	require.NoError(t, err)
+	reply := make([]byte, len(text))
+	_, err = io.ReadFull(nc, reply)
+	require.NoError(t, err)
+	return string(reply)
+}
+
+// logbook is a Logger whose lines can be read.
+type logbook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logbook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *logbook) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.FieldsFunc(l.buf.String(), func(r rune) bool { return r == '\n' })
+}

@@ -1,0 +1,167 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// ErrShutdown is how the input of a connection ends when its server shuts down: a handler that meets it finishes what
+// it has begun and returns.
+var ErrShutdown = errors.New("servers: shutting down")
+
+// Listener accepts connections. They are had in one of two ways: [Listener.Serve] calls a handler for each, and Conns
+// is the stream of them for those who want to accept themselves. All methods are for any goroutine at any time.
+type Listener struct {
+	// Conns is the connections, each accepted when somebody asks for it. Its receiver owns them and closes each; they
+	// count for Shutdown and MaxConns until they are released. Conns ends well with Shutdown and Close; closing Conns
+	// itself stops accepting and leaves the accepted connections alone. The channel of C has no capacity, and a
+	// connection that it was offering when its ctx ended is aborted. Serve, if called, is the receiver.
+	Conns *chanio.Source[*chanio.Conn]
+
+	acceptor acceptor
+	conn     chanio.ConnConfig
+	options  socket.Options
+	log      *slog.Logger
+	slots    chan struct{} // one for each connection, if their number is limited
+
+	mu        sync.Mutex
+	state     state
+	cause     error // of the abort
+	accepting bool
+	live      map[*chanio.Conn]int // by how many it is held: until released, and by its handler
+	closing   chan struct{}        // closed when nothing more is accepted
+	drained   chan struct{}        // closed when live is empty for good, if somebody waits for that
+	cut       context.CancelCauseFunc
+}
+
+// state is how far a Listener has got.
+type state string
+
+const (
+	listening state = "listening"
+	stopped   state = "not accepting"
+	draining  state = "shutting down"
+	aborting  state = "aborted"
+)
+
+// newListener accepts from nl, which it owns from then on.
+func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
+	l := &Listener{
+		conn: cfg.Conn, options: cfg.socket(), log: cfg.Logger,
+		state: listening, live: map[*chanio.Conn]int{}, closing: make(chan struct{}),
+		cut: func(error) {},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxConns > 0 {
+		l.slots = make(chan struct{}, cfg.MaxConns)
+	}
+	if l.conn.Linger <= 0 {
+		l.conn.Linger = chanio.DefaultLinger
+	}
+	l.conn.OnRelease = func(c *chanio.Conn) {
+		if cfg.Conn.OnRelease != nil {
+			cfg.Conn.OnRelease(c)
+		}
+		l.drop(c)
+	}
+	l.acceptor.init(nl, l.closing, l.log)
+	l.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
+		Next: l.next, Close: l.stop, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
+	})
+	return l
+}
+
+// Addr returns the address that the Listener listens on. It goes on working after Close.
+func (l *Listener) Addr() net.Addr { return l.acceptor.nl.Addr() }
+
+// String describes the Listener: its transport, address and state, and how many connections are open.
+func (l *Listener) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	state := l.state
+	if state != listening && len(l.live) == 0 {
+		state = "closed"
+	}
+	addr := l.Addr()
+	return fmt.Sprintf("%s %s (%s, %d open)", addr.Network(), addr, state, len(l.live))
+}
+
+// Close is [Listener.Shutdown] with the linger bound of the connections as its deadline, 5 s by default: handlers that
+// finish in time lose nothing, and it returns an error that is os.ErrDeadlineExceeded if it had to abort the others.
+// It is idempotent. Called from within a handler it waits for that handler.
+func (l *Listener) Close() error {
+	late := fmt.Errorf("servers: close %s: aborted connections still open after %v: %w", l.Addr(), l.conn.Linger, os.ErrDeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), l.conn.Linger, late)
+	defer cancel()
+	return l.Shutdown(ctx)
+}
+
+// next is Conns: it accepts one connection.
+func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
+	if err := l.reserve(ctx); err != nil {
+		return nil, err
+	}
+	l.setAccepting(true)
+	defer l.setAccepting(false)
+	nc, err := l.acceptor.accept(ctx)
+	if err != nil {
+		l.unreserve()
+		return nil, err
+	}
+	l.options.Apply(nc)
+	c := chanio.NewConn(nc, &l.conn)
+	l.add(c)
+	return c, nil
+}
+
+// reserve waits until there may be one more connection.
+func (l *Listener) reserve(ctx context.Context) error {
+	if l.slots == nil {
+		return nil
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.closing:
+		return io.EOF
+	}
+}
+
+func (l *Listener) unreserve() {
+	if l.slots != nil {
+		<-l.slots
+	}
+}
+
+// stop stops accepting.
+func (l *Listener) stop() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != listening {
+		return nil
+	}
+	l.state = stopped
+	close(l.closing)
+	return l.acceptor.nl.Close()
+}
+
+// setAccepting notes that a connection may be about to come.
+func (l *Listener) setAccepting(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepting = on
+	l.check()
+}

@@ -1,0 +1,146 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Serve calls handle for each connection, in a goroutine of its own, and returns when accepting has ended and all
+// handlers have returned. It is the one receiver of Conns; calling it a second time panics.
+//
+// # A handler's return
+//
+// When handle returns, its connection ends in good order: what was sent is drained and the peer told that the stream
+// has ended, then the handler's ctx is cancelled, then the peer is given the linger bound to end its side, and then the
+// connection is released. An error that handle returns changes nothing about that, and is one line of the Logger. A
+// panic in handle, and runtime.Goexit, abort the connection with a [*chanio.PanicError], which the Logger gets with its
+// stack; the process lives on (G16).
+//
+// # How Serve ends
+//
+// After [Listener.Shutdown] or [Listener.Close] it returns nil. The end of ctx is the abrupt way: accepting stops, the
+// handlers' ctx is cancelled with ctx's cause, and they have the linger bound, 5 s by default, to return and for what
+// they have sent to drain; then the connections that are left are aborted. Serve returns nil then, too, for it has done
+// as it was told: whoever ended ctx knows why. Any other error means that accepting failed for good; the handlers have
+// been ended as by ctx.
+//
+// A handler that heeds neither its ctx nor its connection holds Serve up.
+func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chanio.Conn) error) error {
+	if handle == nil {
+		panic("servers: Serve: handle is nil")
+	}
+	conns := l.Conns.Claim("servers.Listener.Serve")
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer l.endWith(ctx, cancel)()
+	var handlers sync.WaitGroup
+	var err error
+	for {
+		var conn *chanio.Conn
+		if conn, err = conns.Next(ctx); err != nil {
+			break
+		}
+		l.hold(conn)
+		handlers.Go(func() { l.serve(ctx, conn, handle) })
+	}
+	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		err = nil
+	} else {
+		cancel(err)
+	}
+	handlers.Wait()
+	return err
+}
+
+// endWith makes the end of ctx the end of the Listener, and an abort the end of ctx. The returned function undoes that.
+func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) (undo func()) {
+	l.mu.Lock()
+	l.cut = cancel
+	if l.state == aborting {
+		cancel(l.cause)
+	}
+	l.mu.Unlock()
+	late := time.AfterFunc(time.Hour, func() { l.abort(context.Cause(ctx)) })
+	late.Stop()
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.stop()
+		late.Reset(l.conn.Linger)
+	})
+	return func() {
+		stop()
+		late.Stop()
+	}
+}
+
+// serve runs one handler and ends its connection.
+func (l *Listener) serve(ctx context.Context, conn *chanio.Conn, handle func(context.Context, *chanio.Conn) error) {
+	defer l.drop(conn)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var err error
+	returned := false
+	defer func() { // also if handle calls runtime.Goexit
+		if !returned {
+			err = &chanio.PanicError{Value: recover(), Stack: debug.Stack()}
+		}
+		l.report(conn, "servers: handler failed", ignore(ctx, err))
+		if undrained := finish(conn, err, cancel); err == nil {
+			l.report(conn, "servers: peer did not take all that was sent", undrained)
+		}
+	}()
+	err = handle(ctx, conn)
+	returned = true
+}
+
+// finish ends a connection whose handler returned err. It returns why not all could be sent.
+func finish(conn *chanio.Conn, err error, cancel context.CancelFunc) (undrained error) {
+	var panicked *chanio.PanicError
+	if errors.As(err, &panicked) {
+		conn.Out.Abort(panicked)
+		cancel()
+	} else {
+		failed := conn.Out.Err() // the handler has been told
+		if err := conn.Out.Close(); failed == nil && !errors.Is(err, errors.ErrUnsupported) {
+			undrained = err
+		}
+		cancel()
+		_ = conn.In.Close()
+	}
+	<-conn.Done()
+	return undrained
+}
+
+// ignore returns err unless it only says that the conversation was over.
+func ignore(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, ErrShutdown):
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+	default:
+		return err
+	}
+	return nil
+}
+
+// report logs an error of a connection, with the stack if it was a panic.
+func (l *Listener) report(conn *chanio.Conn, msg string, err error) {
+	if err == nil {
+		return
+	}
+	level := slog.LevelWarn
+	attrs := []slog.Attr{slog.String("local", conn.LocalAddr().String()), slog.String("peer", conn.RemoteAddr().String()), slog.Any("err", err)}
+	var panicked *chanio.PanicError
+	if errors.As(err, &panicked) {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
+	}
+	l.log.LogAttrs(context.Background(), level, msg, attrs...)
+}

@@ -1,0 +1,196 @@
+package servers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/servers"
+)
+
+// The server has read next to nothing when it is told to shut down, and still answers all that has arrived.
+func TestG18ShutdownLosesNothingThatHasArrived(t *testing.T) {
+	const peers, size = 8, 64 << 10 // what the loopback takes without a reader
+	shutting := make(chan struct{})
+	ends := make(chan error, peers)
+	ln, result := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
+		first, err := c.In.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		<-shutting
+		for v := range c.In.All(ctx) {
+			first = append(first, v...)
+		}
+		ends <- c.In.Err()
+		return c.Out.Send(ctx, first) // Out and ctx live on
+	})
+	sent := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	conns := make([]net.Conn, peers)
+	for i := range conns {
+		conns[i] = dial(t, ln)
+		_, err := conns[i].Write(sent)
+		require.NoError(t, err)
+	}
+	await(t, ln, peers) // what is still in the backlog of the kernel is not accepted
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(t.Context()) }()
+	for {
+		if nc, err := net.Dial("tcp", ln.Addr().String()); err != nil {
+			break // nothing more is accepted
+		} else {
+			_ = nc.Close()
+		}
+	}
+	close(shutting)
+	for _, nc := range conns {
+		got, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(sent, got), "%d of %d bytes", len(got), len(sent))
+		require.ErrorIs(t, <-ends, servers.ErrShutdown)
+		require.NoError(t, nc.Close())
+	}
+	require.NoError(t, <-down)
+	require.NoError(t, <-result)
+}
+
+func TestG18ShutdownReachesAnIdleConnectionAtOnce(t *testing.T) {
+	waiting, ended := make(chan struct{}), make(chan error, 1)
+	ln, result := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
+		close(waiting)
+		_, err := c.In.Recv(ctx)
+		ended <- err
+		return err
+	})
+	nc := dial(t, ln)
+	<-waiting
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(t.Context()) }()
+	require.ErrorIs(t, <-ended, servers.ErrShutdown)
+	rest, err := io.ReadAll(nc) // an orderly end, which the client answers
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	require.NoError(t, nc.Close())
+	require.NoError(t, <-down)
+	require.NoError(t, <-result)
+}
+
+func TestG18ShutdownAbortsAtTheEndOfItsContext(t *testing.T) {
+	var log logbook
+	causes := make(chan error, 2)
+	ln, result := serve(t, &servers.TCPConfig{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		_, err := c.Out.TrySend([]byte("too late"))
+		causes <- err
+		return err
+	})
+	nc := dial(t, ln)
+	await(t, ln, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("patience has an end")
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(ctx) }()
+	cancel(reason)
+	require.Equal(t, reason, <-down)
+	require.Equal(t, reason, <-causes)
+	<-causes // reason, or nil if the handler was faster than the abort
+	_, err := io.ReadAll(nc)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.NoError(t, <-result)
+	require.NoError(t, ln.Shutdown(t.Context()), "nothing is left")
+	require.Empty(t, log.lines(), "the caller has been told")
+}
+
+func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
+	ln := listen(t, nil)
+	nc := dial(t, ln)
+	c, err := ln.Conns.Recv(t.Context())
+	require.NoError(t, err)
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(t.Context()) }()
+	_, err = c.In.Recv(t.Context())
+	require.ErrorIs(t, err, servers.ErrShutdown)
+	require.NoError(t, c.Out.Send(t.Context(), []byte("bye")))
+	var closing sync.WaitGroup
+	closing.Go(func() { require.NoError(t, c.Close()) })
+	got, err := io.ReadAll(nc)
+	require.NoError(t, err)
+	require.Equal(t, "bye", string(got))
+	require.NoError(t, nc.Close())
+	closing.Wait()
+	require.NoError(t, <-down)
+	_, err = ln.Conns.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
+}
+
+// A peer that does not stop sending must not keep a shutdown from ending in good order.
+func TestG18ShutdownEndsTheInputOfAPeerThatSendsOn(t *testing.T) {
+	ended := make(chan error, 1)
+	ln, _ := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
+		for range c.In.All(ctx) {
+		}
+		ended <- c.In.Err()
+		return nil
+	})
+	nc := dial(t, ln)
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for {
+			if _, err := nc.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
+	await(t, ln, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(ctx) }()
+	require.ErrorIs(t, <-ended, servers.ErrShutdown)
+	cancel()
+	<-down
+	sending.Wait()
+}
+
+func TestG5CloseSaysThatItHadToAbort(t *testing.T) {
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
+	require.NoError(t, err)
+	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		<-ctx.Done() // deaf to its connection
+		return nil
+	})
+	dial(t, ln)
+	await(t, ln, 1)
+	err = ln.Close()
+	require.ErrorContains(t, err, "aborted connections still open after 1ms")
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	require.NoError(t, <-result)
+	require.NoError(t, ln.Close(), "nothing is left")
+}
+
+func TestG4CloseIsIdempotentFromAnywhere(t *testing.T) {
+	ln, result := serve(t, nil, echo)
+	var closing sync.WaitGroup
+	for range 8 {
+		closing.Go(func() { require.NoError(t, ln.Close()) })
+		closing.Go(func() { require.NoError(t, ln.Conns.Close()) })
+		closing.Go(func() { require.NoError(t, ln.Shutdown(t.Context())) })
+	}
+	closing.Wait()
+	require.NoError(t, <-result)
+}
+
+// await returns when n connections are open.
+func await(t testing.TB, ln *servers.Listener, n int) {
+	for open(t, ln) != n {
+	}
+}
