@@ -1,0 +1,81 @@
+package child
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+// Server does a role's work in a child.
+type Server interface {
+	// Handle does op and returns what the parent is told.
+	Handle(op string, args json.RawMessage) (any, error)
+
+	// Close ends what the role started and waits for it.
+	Close() error
+}
+
+// Role starts the work of a role with the args of [Start].
+type Role func(args json.RawMessage) (Server, error)
+
+// Main does the work of a child and does not return, if this process is one; otherwise it returns at once. It is the
+// first call of a main function or TestMain. A child ignores Ctrl-C, which is the parent's affair.
+func Main(roles map[string]Role) {
+	name := os.Getenv(roleVar)
+	if name == "" {
+		return
+	}
+	signal.Ignore(os.Interrupt)
+	role := roles[name]
+	if role == nil {
+		fmt.Fprintf(os.Stderr, "child: no role %q\n", name)
+		os.Exit(2)
+	}
+	if err := run(role, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// run answers requests until the input ends.
+func run(role Role, in io.Reader, out io.Writer) error {
+	dec, enc := json.NewDecoder(in), json.NewEncoder(out)
+	var first request
+	if err := dec.Decode(&first); err != nil {
+		return err
+	}
+	server, err := role(first.Args)
+	if err := enc.Encode(replyOf(nil, err)); err != nil {
+		return err
+	}
+	if err != nil {
+		return nil // the parent has been told
+	}
+	for {
+		var req request
+		if err := dec.Decode(&req); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return errors.Join(err, server.Close())
+		}
+		if err := enc.Encode(replyOf(server.Handle(req.Op, req.Args))); err != nil {
+			return errors.Join(err, server.Close())
+		}
+	}
+}
+
+func replyOf(result any, err error) reply {
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return reply{Result: raw}
+}

@@ -1,0 +1,180 @@
+// Package stages has the in-process work that is measured: the same five steps, arranged in several ways.
+package stages
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+)
+
+// Form is an arrangement of the steps.
+type Form struct {
+	Name string
+	Run  func(n int) // takes n items through the steps
+}
+
+// Forms returns every arrangement.
+func Forms() []Form {
+	return []Form{
+		{"plain loop", plain},
+		{"fused source", func(n int) { fused(n, 0) }},
+		{"fused 1", func(n int) { fused(n, 1) }},
+		{"fused 5", func(n int) { fused(n, 5) }},
+		{"5 goroutines, 128 slots", func(n int) { goroutines(n, 128) }},
+		{"5 goroutines, unbuffered", func(n int) { goroutines(n, 0) }},
+		{"hand-written goroutine", handWritten},
+		{"hand-written goroutine over fused 5", handWrittenOver},
+		{"C over fused 5", channel},
+	}
+}
+
+// steps are called through variables in every form, so that no form has them inlined.
+var steps = [5]func(int) int{
+	func(v int) int { return v + 1 },
+	func(v int) int { return v ^ 0x55 },
+	func(v int) int { return v * 3 },
+	func(v int) int { return v - 7 },
+	func(v int) int { return v >> 1 },
+}
+
+// chanSize is the capacity of the channel that Source.C returns.
+const chanSize = 16
+
+// Sum is where each form leaves the sum of what came out, so that none of it can be dropped, and a test can compare.
+var Sum int
+
+func plain(n int) {
+	sum := 0
+	for i := range n {
+		for _, step := range steps {
+			i = step(i)
+		}
+		sum += i
+	}
+	Sum = sum
+}
+
+// counter is a Source of 0 to n-1.
+func counter(n int) *chanio.Source[int] {
+	i := -1
+	return chanio.NewSource(chanio.SourceHooks[int]{Next: func(context.Context) (int, error) {
+		if i++; i >= n {
+			return 0, io.EOF
+		}
+		return i, nil
+	}})
+}
+
+func mapped(n, stages int) *chanio.Source[int] {
+	src := counter(n)
+	for _, step := range steps[:stages] {
+		src = pipeline.Map(src, step)
+	}
+	return src
+}
+
+func fused(n, stages int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	src := mapped(n, stages)
+	sum := 0
+	for {
+		v, err := src.Recv(ctx)
+		if err != nil {
+			break
+		}
+		sum += v
+	}
+	Sum = sum
+	must(src.Err())
+}
+
+// goroutines gives each step a goroutine and a channel.
+func goroutines(n, size int) {
+	first := make(chan int, size)
+	go func() {
+		defer close(first)
+		for i := range n {
+			first <- i
+		}
+	}()
+	last := first
+	for _, step := range steps {
+		from, to := last, make(chan int, size)
+		go func() {
+			defer close(to)
+			for v := range from {
+				to <- step(v)
+			}
+		}()
+		last = to
+	}
+	Sum = total(last)
+}
+
+// handWritten is the plain loop in a goroutine that feeds a channel until ctx ends.
+func handWritten(n int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ch := make(chan int, chanSize)
+	go func() {
+		defer close(ch)
+		for i := range n {
+			for _, step := range steps {
+				i = step(i)
+			}
+			select {
+			case ch <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	Sum = total(ch)
+}
+
+// handWrittenOver is the same goroutine over the fused stages.
+func handWrittenOver(n int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	src, ch := mapped(n, 5), make(chan int, chanSize)
+	go func() {
+		defer close(ch)
+		for {
+			v, err := src.Recv(ctx)
+			if err != nil {
+				return
+			}
+			select {
+			case ch <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	Sum = total(ch)
+}
+
+func channel(n int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	src := mapped(n, 5)
+	Sum = total(src.C(ctx))
+	must(src.Err())
+}
+
+func total(ch <-chan int) (sum int) {
+	for v := range ch {
+		sum += v
+	}
+	return sum
+}
+
+func must(err error) {
+	if err != nil {
+		panic(fmt.Sprint("stages: ", err))
+	}
+}

@@ -1,0 +1,140 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/bench/internal/child"
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/target"
+)
+
+// The roles of child processes.
+const (
+	roleTarget = "target"
+	roleLoad   = "load"
+)
+
+// Roles are what child processes of this package do; see [child.Main].
+func Roles() map[string]child.Role {
+	return map[string]child.Role{roleTarget: target.Role, roleLoad: load.Role}
+}
+
+// Field has what echo contenders share: the generator's process and where profiles go.
+type Field struct {
+	Profiles string // a directory for the servers' CPU profiles; empty for none
+
+	mu  sync.Mutex
+	gen *child.Process
+}
+
+// Close ends the generator.
+func (f *Field) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gen == nil {
+		return nil
+	}
+	err := f.gen.Close()
+	f.gen = nil
+	return err
+}
+
+// load has the generator do op. A generator that failed is replaced for the next.
+func (f *Field) load(ctx context.Context, op string, spec load.Spec, result any) (err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gen == nil {
+		if f.gen, err = child.Start(roleLoad, nil); err != nil {
+			return err
+		}
+	}
+	if err = f.gen.Call(ctx, op, spec, result); err != nil {
+		_ = f.gen.Close()
+		f.gen = nil
+	}
+	return err
+}
+
+// Echo is a contender that echoes what the generator sends as spec says; its value is replies for each second.
+func (f *Field) Echo(name string, ours bool, spec load.Spec) Contender {
+	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
+		return f.start(name, spec, false)
+	}}
+}
+
+// start starts a server.
+func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
+	t, err := target.ByName(name)
+	if err != nil {
+		return nil, err
+	}
+	spec.Codec = t.Codec
+	server, err := child.Start(roleTarget, target.Args{Name: name, Fine: fine})
+	if err != nil {
+		return nil, err
+	}
+	e := &echo{field: f, name: name, server: server, spec: spec}
+	if err := server.Call(context.Background(), "url", nil, &e.spec.URL); err != nil {
+		_ = server.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+type echo struct {
+	field  *Field
+	name   string
+	server *child.Process
+	spec   load.Spec
+	rounds int
+}
+
+func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
+	e.spec.Warmup, e.spec.Time = d/5, d
+	var before, after child.Usage
+	if err := e.server.Call(ctx, "usage", nil, &before); err != nil {
+		return s, err
+	}
+	if err := e.profile(ctx); err != nil {
+		return s, err
+	}
+	var r load.Result
+	if err := e.field.load(ctx, "closed", e.spec, &r); err != nil {
+		return s, err
+	}
+	if err := e.server.Call(ctx, "unprofile", nil, nil); err != nil {
+		return s, err
+	}
+	if err := e.server.Call(ctx, "usage", nil, &after); err != nil {
+		return s, err
+	}
+	e.rounds++
+	total := float64(max(r.Total, 1))
+	return Sample{
+		Value: r.Rate(), RSS: after.RSS,
+		CPU:     time.Duration(float64(after.CPU-before.CPU) / total),
+		Allocs:  float64(after.Mallocs-before.Mallocs) / total,
+		LoadCPU: float64(r.CPU) / float64(r.Time),
+	}, nil
+}
+
+// profile starts a profile of the first round.
+func (e *echo) profile(ctx context.Context) error {
+	if e.field.Profiles == "" || e.rounds > 0 {
+		return nil
+	}
+	return e.server.Call(ctx, "profile", e.profileFile("cpu"), nil)
+}
+
+// profileFile names a profile after what it is of.
+func (e *echo) profileFile(kind string) string {
+	name := fmt.Sprintf("%s-%d-w%d.%s.pprof", e.name, e.spec.Size, e.spec.Window, kind)
+	return filepath.Join(e.field.Profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(name))
+}
+
+func (e *echo) Close() error { return e.server.Close() }

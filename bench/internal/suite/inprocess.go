@@ -1,0 +1,48 @@
+package suite
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// InProcess is a contender that runs n items in this process; its value is nanoseconds for each.
+func InProcess(name string, ours bool, run func(n int)) Contender {
+	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
+		return &inProcess{run: run}, nil
+	}}
+}
+
+type inProcess struct {
+	run func(n int)
+	n   int // items that take about the time asked for
+}
+
+func (m *inProcess) Round(_ context.Context, d time.Duration) (Sample, error) {
+	if m.n == 0 {
+		m.calibrate(d)
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	m.run(m.n)
+	took := time.Since(began)
+	runtime.ReadMemStats(&after)
+	n := float64(m.n)
+	return Sample{Value: float64(took.Nanoseconds()) / n, Allocs: float64(after.Mallocs-before.Mallocs) / n}, nil
+}
+
+// calibrate finds how many items take about d.
+func (m *inProcess) calibrate(d time.Duration) {
+	for n := 1000; ; n *= 10 {
+		began := time.Now()
+		m.run(n)
+		if took := time.Since(began); took >= d/20 {
+			m.n = max(1, int(float64(n)*float64(d)/float64(took)))
+			return
+		}
+	}
+}
+
+func (m *inProcess) Close() error { return nil }

@@ -1,0 +1,136 @@
+package suite
+
+import (
+	"math"
+	"slices"
+)
+
+// Spread is the median of the rounds, and their bounds.
+type Spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// SpreadOf returns the spread of values; of none it is zero.
+func SpreadOf(values []float64) Spread {
+	if len(values) == 0 {
+		return Spread{}
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return Spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
+}
+
+// noisy is how far the rounds of a comparison may lie apart.
+const noisy = 1.3
+
+// Noisy reports whether the rounds lie so far apart that their median says nothing.
+func (s Spread) Noisy() bool { return !(s.Max <= noisy*s.Min) }
+
+// Row is what was measured of one contender.
+type Row struct {
+	Name   string   `json:"name"`
+	Ours   bool     `json:"ours,omitempty"`
+	Rounds []Sample `json:"rounds,omitempty"`
+	Error  string   `json:"error,omitempty"` // why there is nothing, or not all
+}
+
+// Values returns the spread of the rounds' values.
+func (r Row) Values() Spread { return r.Spread(func(s Sample) float64 { return s.Value }) }
+
+// Spread returns the spread of some part of the rounds.
+func (r Row) Spread(of func(Sample) float64) Spread {
+	values := make([]float64, len(r.Rounds))
+	for i, s := range r.Rounds {
+		values[i] = of(s)
+	}
+	return SpreadOf(values)
+}
+
+// Verdict is what became of a bar.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass     Verdict = "pass"
+	Short    Verdict = "short"
+	TooNoisy Verdict = "too noisy"
+	NotBuilt Verdict = "not built"
+	Missing  Verdict = "missing" // a contender could not be measured
+)
+
+// BarResult is a bar and what was measured.
+type BarResult struct {
+	What    string  `json:"what"`
+	Limit   float64 `json:"limit"`
+	Most    bool    `json:"most,omitempty"`
+	Unit    string  `json:"unit,omitempty"`
+	Figure  Spread  `json:"figure"`
+	Verdict Verdict `json:"verdict"`
+	Note    string  `json:"note,omitempty"`
+}
+
+// Table is what was measured of a group.
+type Table struct {
+	Name       string      `json:"name"`
+	Title      string      `json:"title"`
+	Unit       string      `json:"unit"`
+	LessIsMore bool        `json:"lessIsMore,omitempty"`
+	Rows       []Row       `json:"rows,omitempty"`
+	Bars       []BarResult `json:"bars,omitempty"`
+	Retried    bool        `json:"retried,omitempty"` // it was too noisy at first
+}
+
+// judge holds bar against the rounds.
+func judge(bar Bar, rows []Row) BarResult {
+	r := BarResult{What: bar.What, Limit: bar.Limit, Most: bar.Most, Unit: bar.Unit}
+	if bar.Later != "" {
+		r.Verdict, r.Note = NotBuilt, bar.Later
+		return r
+	}
+	needed, rounds := find(rows, bar.Needs)
+	if rounds == 0 {
+		r.Verdict = Missing
+		return r
+	}
+	figures := make([]float64, rounds)
+	for i := range figures {
+		figures[i] = bar.Of(func(name string) Sample { return needed[name].Rounds[i] })
+	}
+	r.Figure = SpreadOf(figures)
+	r.Verdict = bar.verdict(r.Figure)
+	return r
+}
+
+func (b Bar) verdict(figure Spread) Verdict {
+	met := figure.Median >= b.Limit
+	if b.Most {
+		met = figure.Median <= b.Limit
+	}
+	switch {
+	case math.IsNaN(figure.Median):
+		return Missing
+	case b.Unit == "" && figure.Noisy():
+		return TooNoisy
+	case met:
+		return Pass
+	}
+	return Short
+}
+
+// find returns the rows of those names, and how many rounds all of them have.
+func find(rows []Row, names []string) (map[string]Row, int) {
+	found, rounds := map[string]Row{}, 0
+	for i, name := range names {
+		at := slices.IndexFunc(rows, func(r Row) bool { return r.Name == name })
+		if at < 0 {
+			return nil, 0
+		}
+		found[name] = rows[at]
+		if n := len(rows[at].Rounds); i == 0 || n < rounds {
+			rounds = n
+		}
+	}
+	return found, rounds
+}

@@ -1,0 +1,111 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Options say how long to measure.
+type Options struct {
+	Rounds int
+	Time   time.Duration // of one contender in one round
+	Budget time.Duration // beyond which a noisy group is not measured again; 0 means no bound
+	Notice func(string)  // is told what is being measured; may be nil
+}
+
+// Run measures groups one after the other. If ctx ends it returns what there is so far.
+func Run(ctx context.Context, groups []Group, opt Options) []Table {
+	began := time.Now()
+	var tables []Table
+	for _, g := range groups {
+		if ctx.Err() != nil {
+			break
+		}
+		table := g.measure(ctx, opt)
+		if table.noisy() && ctx.Err() == nil && (opt.Budget == 0 || time.Since(began) < opt.Budget) {
+			table = g.measure(ctx, opt)
+			table.Retried = true
+		}
+		tables = append(tables, table)
+	}
+	return tables
+}
+
+func (t Table) noisy() bool {
+	for _, bar := range t.Bars {
+		if bar.Verdict == TooNoisy {
+			return true
+		}
+	}
+	return false
+}
+
+// measure starts every contender and takes them through the rounds.
+func (g Group) measure(ctx context.Context, opt Options) Table {
+	table := Table{Name: g.Name, Title: g.Title, Unit: g.Unit, LessIsMore: g.LessIsMore}
+	lanes := make([]lane, len(g.Contenders))
+	for i, c := range g.Contenders {
+		lanes[i].row = Row{Name: c.Name, Ours: c.Ours}
+		lanes[i].start(ctx, c)
+		defer lanes[i].close()
+	}
+	for round := range opt.Rounds {
+		for i := range lanes {
+			if opt.Notice != nil {
+				opt.Notice(g.status(round, opt.Rounds, lanes[i].row.Name))
+			}
+			lanes[i].round(ctx, opt.Time)
+		}
+	}
+	for _, l := range lanes {
+		table.Rows = append(table.Rows, l.row)
+	}
+	for _, bar := range g.Bars {
+		table.Bars = append(table.Bars, judge(bar, table.Rows))
+	}
+	return table
+}
+
+// lane is a contender during the rounds.
+type lane struct {
+	row     Row
+	measure Measure
+}
+
+func (l *lane) start(ctx context.Context, c Contender) {
+	m, err := c.Start(ctx)
+	if err != nil {
+		l.row.Error = err.Error()
+		return
+	}
+	l.measure = m
+}
+
+// round measures once. A contender that fails is out.
+func (l *lane) round(ctx context.Context, d time.Duration) {
+	if l.measure == nil || ctx.Err() != nil {
+		return
+	}
+	sample, err := l.measure.Round(ctx, d)
+	if err != nil {
+		l.row.Error = err.Error()
+		l.close()
+		return
+	}
+	l.row.Rounds = append(l.row.Rounds, sample)
+}
+
+func (l *lane) close() {
+	if l.measure != nil {
+		if err := l.measure.Close(); err != nil && l.row.Error == "" {
+			l.row.Error = err.Error()
+		}
+		l.measure = nil
+	}
+}
+
+// status is what a notice says.
+func (g Group) status(round, rounds int, contender string) string {
+	return fmt.Sprintf("%s, round %d of %d: %s", g.Name, round+1, rounds, contender)
+}

@@ -1,0 +1,75 @@
+// Package suite measures contenders side by side and says which bars they reach.
+//
+// Contenders that are compared form a [Group]. They are measured in rounds, one after the other in each round (A B A B),
+// and a comparison is the median of the ratios within each round, so that what slows the machine for a while slows both
+// sides.
+package suite
+
+import (
+	"context"
+	"time"
+)
+
+// Group is a table of contenders that do the same work.
+type Group struct {
+	Name       string // short, for -run
+	Title      string
+	Unit       string // of Sample.Value
+	LessIsMore bool   // smaller values are better
+	Contenders []Contender
+	Bars       []Bar
+}
+
+// Contender is one row of a group.
+type Contender struct {
+	Name  string
+	Ours  bool
+	Start func(ctx context.Context) (Measure, error)
+}
+
+// Measure is a contender that has been started.
+type Measure interface {
+	// Round measures for about d.
+	Round(ctx context.Context, d time.Duration) (Sample, error)
+
+	// Close ends what was started and waits for it.
+	Close() error
+}
+
+// Sample is what one round came to. A part that does not apply is zero.
+type Sample struct {
+	Value      float64       `json:"value"`            // in the group's unit
+	CPU        time.Duration `json:"cpu,omitempty"`    // of the server, for each reply
+	Allocs     float64       `json:"allocs,omitempty"` // for each reply or item
+	RSS        int64         `json:"rss,omitempty"`    // of the server, bytes
+	LoadCPU    float64       `json:"loadCPU,omitempty"`
+	Stack      float64       `json:"stack,omitempty"`      // of Value, bytes of goroutine stacks
+	Goroutines float64       `json:"goroutines,omitempty"` // for each connection
+}
+
+// Bar is a figure made of the values of one round, and its limit.
+type Bar struct {
+	What  string                                       // in words
+	Needs []string                                     // contenders
+	Of    func(value func(name string) Sample) float64 // from the samples of those
+	Limit float64
+	Most  bool   // the limit is the most it may be; otherwise the least
+	Unit  string // empty for a ratio
+	Later string // why it is not built yet, if it is not
+}
+
+// AtLeast is the bar for ours to have at least limit times what theirs has.
+func AtLeast(limit float64, ours, theirs string) Bar {
+	return Bar{What: ours + " / " + theirs, Needs: []string{ours, theirs}, Of: ratio(ours, theirs), Limit: limit}
+}
+
+// AtMost is the bar for ours to take at most limit times what theirs takes.
+func AtMost(limit float64, ours, theirs string) Bar {
+	bar := AtLeast(limit, ours, theirs)
+	bar.Most = true
+	return bar
+}
+
+func ratio(a, b string) func(func(string) Sample) float64 {
+	return func(value func(string) Sample) float64 { return value(a).Value / value(b).Value }
+}

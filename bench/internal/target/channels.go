@@ -1,0 +1,53 @@
+package target
+
+import (
+	"net"
+)
+
+// chanSize is the capacity of the two channels, the same as that of In.C and Out.C.
+const chanSize = 16
+
+func channelTargets() []Target {
+	return []Target{
+		{"two channels", "u32", func() (Running, error) { return serve(twoChannels) }},
+	}
+}
+
+// twoChannels is a connection as two channels, the way it is mostly written: a goroutine that reads frames into one, a
+// goroutine that writes those of the other and flushes when that is empty, and the handler between them.
+func twoChannels(conn *net.TCPConn) {
+	f := newFrames(conn)
+	in, out := make(chan []byte, chanSize), make(chan []byte, chanSize)
+	done, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(in)
+		for {
+			p, err := f.read()
+			if err != nil {
+				return
+			}
+			select {
+			case in <- p:
+			case <-done:
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(written)
+		defer close(done)
+		for p := range out {
+			if f.write(p) != nil || len(out) == 0 && f.w.Flush() != nil {
+				return
+			}
+		}
+	}()
+	for p := range in {
+		select {
+		case out <- p:
+		case <-done:
+		}
+	}
+	close(out)
+	<-written
+}

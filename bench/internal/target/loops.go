@@ -1,0 +1,213 @@
+package target
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+)
+
+// The hand-written loops. Each is what somebody writes who knows the protocol and wants it fast: one goroutine for a
+// connection, a large buffer on either side, and a flush only when the next frame has not arrived in whole.
+
+const (
+	bufSize  = 32 << 10
+	frameMax = 16 << 20
+	bigFrame = 16 << 10 // frames from this size on are read and written without a buffer between
+)
+
+func loopTargets() []Target {
+	return []Target{
+		{"net loop", "raw", func() (Running, error) { return serve(netLoop) }},
+		{"bufio owned", "u32", func() (Running, error) { return serve(bufioOwned) }},
+		{"bufio borrowed", "u32", func() (Running, error) { return serve(bufioBorrowed) }},
+		{"bufio typed", "u32", func() (Running, error) { return serve(bufioTyped) }},
+		{"bufio unbatched", "u32", func() (Running, error) { return serve(bufioUnbatched) }},
+		{"net.TCPConn idle", "u32", func() (Running, error) { return serveInline(idle) }},
+	}
+}
+
+// netLoop is the plainest echo.
+func netLoop(conn *net.TCPConn) {
+	buf := make([]byte, bufSize)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// frames is a connection with a buffer on either side.
+type frames struct {
+	conn *net.TCPConn
+	r    *bufio.Reader
+	w    *bufio.Writer
+	head [4]byte
+	vec  [2][]byte
+}
+
+func newFrames(conn *net.TCPConn) *frames {
+	return &frames{conn: conn, r: bufio.NewReaderSize(conn, bufSize), w: bufio.NewWriterSize(conn, bufSize)}
+}
+
+// length returns the length of the next frame and leaves it behind.
+func (f *frames) length() (int, error) {
+	head, err := f.r.Peek(4)
+	if err != nil {
+		return 0, err
+	}
+	n := binary.BigEndian.Uint32(head)
+	if n > frameMax {
+		return 0, io.ErrShortBuffer
+	}
+	_, err = f.r.Discard(4)
+	return int(n), err
+}
+
+// whole reports whether the next frame has arrived.
+func (f *frames) whole() bool {
+	have := f.r.Buffered()
+	if have < 4 {
+		return false
+	}
+	head, _ := f.r.Peek(4)
+	return have-4 >= int(binary.BigEndian.Uint32(head))
+}
+
+// flush writes what was buffered unless there is more to answer first.
+func (f *frames) flush() error {
+	if f.w.Buffered() == 0 || f.whole() {
+		return nil
+	}
+	return f.w.Flush()
+}
+
+// read returns a frame of its own: a large one is read straight into it.
+func (f *frames) read() ([]byte, error) {
+	n, err := f.length()
+	if err != nil {
+		return nil, err
+	}
+	p := make([]byte, n)
+	_, err = io.ReadFull(f.r, p)
+	return p, err
+}
+
+// write writes a frame: a large one from where it is, with writev.
+func (f *frames) write(p []byte) error {
+	binary.BigEndian.PutUint32(f.head[:], uint32(len(p)))
+	if len(p) < bigFrame {
+		_, _ = f.w.Write(f.head[:]) // its error is sticky
+		_, err := f.w.Write(p)
+		return err
+	}
+	if err := f.w.Flush(); err != nil {
+		return err
+	}
+	f.vec = [2][]byte{f.head[:], p}
+	vec := net.Buffers(f.vec[:])
+	_, err := vec.WriteTo(f.conn)
+	return err
+}
+
+func bufioOwned(conn *net.TCPConn) {
+	f := newFrames(conn)
+	for {
+		p, err := f.read()
+		if err != nil || f.write(p) != nil || f.flush() != nil {
+			return
+		}
+	}
+}
+
+// bufioUnbatched writes each reply at once.
+func bufioUnbatched(conn *net.TCPConn) {
+	f := newFrames(conn)
+	for {
+		p, err := f.read()
+		if err != nil || f.write(p) != nil || f.w.Flush() != nil {
+			return
+		}
+	}
+}
+
+// bufioBorrowed echoes frames out of the read buffer, or of one scratch buffer if they are larger.
+func bufioBorrowed(conn *net.TCPConn) {
+	f := newFrames(conn)
+	var scratch []byte
+	for {
+		n, err := f.length()
+		if err != nil {
+			return
+		}
+		if n <= bufSize {
+			p, err := f.r.Peek(n)
+			if err != nil || f.write(p) != nil {
+				return
+			}
+			_, _ = f.r.Discard(n) // they were peeked at
+		} else {
+			if cap(scratch) < n {
+				scratch = make([]byte, n)
+			}
+			if _, err := io.ReadFull(f.r, scratch[:n]); err != nil || f.write(scratch[:n]) != nil {
+				return
+			}
+		}
+		if f.flush() != nil {
+			return
+		}
+	}
+}
+
+// Record is the typed frame of 64 bytes.
+type Record struct {
+	N    uint64
+	Rest [56]byte
+}
+
+const recordSize = 64
+
+// put appends r in its wire form.
+func (r *Record) put(dst []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(dst, r.N), r.Rest[:]...)
+}
+
+// take is the inverse of put; p has recordSize bytes.
+func (r *Record) take(p []byte) {
+	r.N = binary.BigEndian.Uint64(p)
+	copy(r.Rest[:], p[8:recordSize])
+}
+
+// bufioTyped makes a value of each frame and a frame of each value.
+func bufioTyped(conn *net.TCPConn) {
+	f := newFrames(conn)
+	for {
+		p, err := f.r.Peek(4 + recordSize)
+		if err != nil || binary.BigEndian.Uint32(p) != recordSize {
+			return
+		}
+		var r Record
+		r.take(p[4:])
+		_, _ = f.r.Discard(4 + recordSize) // they were peeked at
+		if f.w.Available() < 4+recordSize && f.w.Flush() != nil {
+			return
+		}
+		dst := binary.BigEndian.AppendUint32(f.w.AvailableBuffer(), recordSize)
+		if _, err := f.w.Write(r.put(dst)); err != nil || f.flush() != nil {
+			return
+		}
+	}
+}
+
+// idle echoes the first frame of a connection.
+func idle(conn *net.TCPConn) {
+	var buf [4 + recordSize]byte
+	if _, err := io.ReadFull(conn, buf[:]); err == nil {
+		_, _ = conn.Write(buf[:])
+	}
+}

@@ -1,0 +1,137 @@
+// Package target has the echo servers that are measured, ours and those they are compared with.
+package target
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"runtime/pprof"
+
+	"github.com/weir-go/weir/bench/internal/child"
+)
+
+// Target is an echo server of one kind.
+type Target struct {
+	Name  string // what a report calls it
+	Codec string // what it speaks: raw or u32
+	Start func() (Running, error)
+}
+
+// Running is a server that has been started on a free port of 127.0.0.1.
+type Running interface {
+	Addr() net.Addr
+	Close() error // ends it and waits for everything it started
+}
+
+// All returns every target.
+func All() []Target {
+	var all []Target
+	for _, some := range [][]Target{loopTargets(), channelTargets(), weirTargets()} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// ByName returns the target of that name.
+func ByName(name string) (Target, error) {
+	for _, t := range All() {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return Target{}, fmt.Errorf("target: there is none called %q", name)
+}
+
+// Args is what a target's process is started with.
+type Args struct {
+	Name string `json:"name"`
+	Fine bool   `json:"fine,omitempty"` // heap profiles are to be exact, and allocations slower
+}
+
+// Role runs the target of [Args] in a child process. Its operations are url, usage, settled (usage
+// after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file in
+// the argument).
+func Role(args json.RawMessage) (child.Server, error) {
+	var a Args
+	if err := json.Unmarshal(args, &a); err != nil {
+		return nil, err
+	}
+	if a.Fine {
+		runtime.MemProfileRate = 4 << 10
+	}
+	t, err := ByName(a.Name)
+	if err != nil {
+		return nil, err
+	}
+	running, err := t.Start()
+	if err != nil {
+		return nil, err
+	}
+	return &process{running: running}, nil
+}
+
+type process struct {
+	running Running
+	profile *os.File
+}
+
+func (p *process) Handle(op string, args json.RawMessage) (any, error) {
+	switch op {
+	case "url":
+		addr := p.running.Addr()
+		return addr.Network() + "://" + addr.String(), nil
+	case "usage":
+		return child.Use(false), nil
+	case "settled":
+		return child.Use(true), nil
+	case "heap":
+		return nil, heap(args)
+	case "profile":
+		return nil, p.start(args)
+	case "unprofile":
+		return nil, p.stop()
+	}
+	return nil, fmt.Errorf("target: no operation %q", op)
+}
+
+// heap writes a profile of the memory in use.
+func heap(args json.RawMessage) error {
+	var file string
+	if err := json.Unmarshal(args, &file); err != nil {
+		return err
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
+}
+
+func (p *process) start(args json.RawMessage) (err error) {
+	var file string
+	if err := json.Unmarshal(args, &file); err != nil {
+		return err
+	}
+	if p.profile, err = os.Create(file); err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(p.profile)
+}
+
+func (p *process) stop() error {
+	if p.profile == nil {
+		return nil
+	}
+	pprof.StopCPUProfile()
+	err := p.profile.Close()
+	p.profile = nil
+	return err
+}
+
+func (p *process) Close() error {
+	_ = p.stop()
+	return p.running.Close()
+}

@@ -1,0 +1,126 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/servers"
+)
+
+// Ours. Each handler is what a user of the library would write, in one of three forms: pipeline.Connect, a loop of Recv
+// and Send, or two channels.
+
+func weirTargets() []Target {
+	uncoalesced := &servers.TCPConfig{Conn: chanio.ConnConfig{Coalesce: -1}}
+	return []Target{
+		weir("weir raw Connect", "raw", nil, rawBy(pipeline.Connect)),
+		weir("weir raw Recv/Send", "raw", nil, rawBy(loop)),
+		weir("weir raw channels", "raw", nil, rawBy(channels)),
+		weir("weir Connect", "u32", nil, framedBy(owned, pipeline.Connect)),
+		weir("weir Recv/Send", "u32", nil, framedBy(owned, loop)),
+		weir("weir channels", "u32", nil, framedBy(owned, channels)),
+		weir("weir Connect uncoalesced", "u32", uncoalesced, framedBy(owned, pipeline.Connect)),
+		weir("weir Recv/Send uncoalesced", "u32", uncoalesced, framedBy(owned, loop)),
+		weir("weir channels uncoalesced", "u32", uncoalesced, framedBy(owned, channels)),
+		weir("weir borrowed Connect", "u32", nil, framedBy(borrowed, pipeline.Connect)),
+		weir("weir borrowed Recv/Send", "u32", nil, framedBy(borrowed, loop)),
+		weir("weir typed Connect", "u32", nil, framedBy(typed, pipeline.Connect)),
+		weir("weir typed Recv/Send", "u32", nil, framedBy(typed, loop)),
+		weir("weir typed channels", "u32", nil, framedBy(typed, channels)),
+	}
+}
+
+// The codecs of the frames.
+var (
+	owned    = codec.Prefixed(codec.Uint32, codec.Bytes)
+	borrowed = codec.Prefixed(codec.Uint32, codec.Borrowed)
+	typed    = codec.Prefixed(codec.Uint32, codec.Codec[Record](recordCodec{}))
+)
+
+// recordCodec is a user's codec for a fixed record.
+type recordCodec struct{}
+
+func (recordCodec) Append(dst []byte, r Record) ([]byte, error) { return r.put(dst), nil }
+
+func (recordCodec) Decode(r *codec.Reader) (v Record, err error) {
+	p, err := r.Next(recordSize)
+	if err == nil {
+		v.take(p)
+	}
+	return v, err
+}
+
+func (recordCodec) Size() codec.Size { return codec.Size{Min: recordSize, Max: recordSize} }
+
+type handler = func(ctx context.Context, conn *chanio.Conn) error
+
+// form is a way to pass on values.
+type form[T any] func(context.Context, *chanio.Source[T], *chanio.Sink[T]) error
+
+func rawBy(echo form[[]byte]) handler {
+	return func(ctx context.Context, conn *chanio.Conn) error { return echo(ctx, conn.In, conn.Out) }
+}
+
+func framedBy[T any](c codec.Codec[T], echo form[T]) handler {
+	return func(ctx context.Context, conn *chanio.Conn) error {
+		frames := codec.Frame(conn, c)
+		return echo(ctx, frames.In, frames.Out)
+	}
+}
+
+// loop passes on values one by one.
+func loop[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
+	for {
+		v, err := in.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		if err := out.Send(ctx, v); err != nil {
+			return err
+		}
+	}
+}
+
+// channels does so from channel to channel.
+func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
+	replies := out.C(ctx)
+	for v := range in.C(ctx) {
+		replies <- v
+	}
+	return in.Err()
+}
+
+func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {
+	return Target{name, wire, func() (Running, error) {
+		ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w := &weirServer{ln: ln, cancel: cancel, served: make(chan error, 1)}
+		go func() { w.served <- ln.Serve(ctx, handle) }()
+		return w, nil
+	}}
+}
+
+// weirServer is a server of ours.
+type weirServer struct {
+	ln     *servers.Listener
+	cancel context.CancelFunc
+	served chan error
+}
+
+func (w *weirServer) Addr() net.Addr { return w.ln.Addr() }
+
+func (w *weirServer) Close() error {
+	w.cancel()
+	if err := <-w.served; err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("target: %w", err)
+	}
+	return nil
+}
