@@ -1,0 +1,90 @@
+package chaniotest
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/stretchr/testify/require"
+)
+
+// marker is the number that ends a flood.
+const marker = 1<<30 - 1
+
+// flood sends 0, 1, 2 ... until that has to wait for the peer.
+type flood[T any] struct {
+	accepted atomic.Int64 // how many
+	enough   atomic.Bool
+	over     *call[error]
+	stop     func()
+	why      error
+}
+
+// flood returns when a Send of e waits. If none ever does the case is skipped: G8-acceptance-is-bounded is about that.
+func (r *run[T]) flood(e *end[T]) *flood[T] {
+	f := r.floodBy(e.Out.Send)
+	if !r.clogged(f) {
+		r.Skipf("%d values were accepted although none was read: see G8-acceptance-is-bounded", f.accepted.Load())
+	}
+	return f
+}
+
+// floodBy starts a flood.
+func (r *run[T]) floodBy(send func(context.Context, T) error) *flood[T] {
+	ctx, cancel, why := r.cancellable()
+	f := &flood[T]{stop: cancel, why: why}
+	f.over = start(func() error {
+		for i := 0; !f.enough.Load() && i < r.bound(); i++ {
+			if err := send(ctx, r.s.make(i)); err != nil {
+				return err
+			}
+			f.accepted.Add(1)
+		}
+		if !f.enough.Load() {
+			return nil
+		}
+		return send(ctx, r.s.make(marker))
+	})
+	return f
+}
+
+func (r *run[T]) bound() int {
+	if r.s.facts.Bound > 0 {
+		return r.s.facts.Bound
+	}
+	return 1 << 16
+}
+
+// clogged returns true when the flood waits and so does everything else.
+func (r *run[T]) clogged(f *flood[T]) bool {
+	for {
+		before := f.accepted.Load()
+		if !f.over.parked() {
+			return false
+		}
+		r.before.settle()
+		if f.accepted.Load() == before && f.over.parked() {
+			return true
+		}
+	}
+}
+
+// cancel ends the Send that waits. It returns how many values were accepted, which is the number of the one that was not.
+func (f *flood[T]) cancel(r *run[T]) int {
+	f.stop()
+	require.ErrorIs(r, f.over.wait(r), f.why)
+	return int(f.accepted.Load())
+}
+
+// finish has the flood end with the marker, as soon as the Send that waits is done.
+func (f *flood[T]) finish() { f.enough.Store(true) }
+
+// takeFlood returns the numbers that e receives before the marker.
+func (e *end[T]) takeFlood(ctx context.Context) (got []int) {
+	for {
+		i, err := e.next(ctx)
+		if err != nil || i == marker {
+			return got
+		}
+		got = append(got, i)
+	}
+}

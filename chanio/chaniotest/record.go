@@ -1,0 +1,53 @@
+package chaniotest
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
+
+// recordSize is the size of a value on a connection of bytes: eight bytes of number, and filler that depends on it.
+const recordSize = 1 << 10
+
+func makeRecord(i int) []byte {
+	p := make([]byte, recordSize)
+	binary.BigEndian.PutUint64(p, uint64(i))
+	for j := 8; j < len(p); j++ {
+		p[j] = byte(i + j)
+	}
+	return p
+}
+
+// recordNumber returns the number of p, or -1 if p is not what makeRecord makes.
+func recordNumber(p []byte) int {
+	i := int(binary.BigEndian.Uint64(p))
+	for j := 8; j < len(p); j++ {
+		if p[j] != byte(i+j) {
+			return -1
+		}
+	}
+	return i
+}
+
+// recordReader returns a function that is given chunks and returns the numbers of the records that they complete.
+func recordReader() func(chunk []byte) []int {
+	var rest []byte
+	return func(chunk []byte) (numbers []int) {
+		rest = append(rest, chunk...)
+		for len(rest) >= recordSize {
+			numbers = append(numbers, recordNumber(rest[:recordSize]))
+			rest = rest[recordSize:]
+		}
+		return numbers
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+func fingerprintBytes(p []byte) uint64 { return maphash.Bytes(seed, p) }
+
+func scribbleBytes(p []byte) {
+	p = p[:cap(p)]
+	for i := range p {
+		p[i] ^= 0xff
+	}
+}
