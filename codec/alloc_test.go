@@ -1,0 +1,146 @@
+package codec_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// memory is a ByteSource over a slice that is read again and again, at most step bytes at a time, and a ByteSink that
+// forgets. It counts the bytes that it hands out and those it is asked to look at again.
+type memory struct {
+	all   []byte
+	r, w  int
+	step  int
+	out   []byte
+	shown int // bytes of windows shown after a Fill
+	once  bool
+	chunk []byte
+}
+
+func (m *memory) Buffered() []byte { return m.all[m.r:m.w] }
+
+func (m *memory) Fill(context.Context, int) error {
+	if m.w == len(m.all) && m.r == m.w && !m.once {
+		m.r, m.w = 0, 0
+	}
+	if m.w == len(m.all) {
+		return io.EOF
+	}
+	m.w = min(m.w+m.step, len(m.all))
+	m.shown += m.w - m.r
+	return nil
+}
+
+func (m *memory) Discard(n int) { m.r += n }
+
+func (m *memory) Read(_ context.Context, p []byte) (int, error) {
+	if m.r == m.w {
+		if err := m.Fill(context.Background(), len(p)); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, m.all[m.r:m.w])
+	m.r += n
+	return n, nil
+}
+
+func (m *memory) Clone(p []byte) []byte {
+	if len(p) > 1024 {
+		return bytes.Clone(p)
+	}
+	if len(p) > len(m.chunk) {
+		m.chunk = make([]byte, 4096)
+	}
+	c := m.chunk[:len(p):len(p)]
+	m.chunk = m.chunk[len(p):]
+	copy(c, p)
+	return c
+}
+
+func (m *memory) Begin(context.Context, bool) ([]byte, bool, error) { return m.out[:0], true, nil }
+
+func (m *memory) End(_ context.Context, dst, _ []byte) error {
+	if dst != nil {
+		m.out = dst
+	}
+	return nil
+}
+
+func (m *memory) source() *chanio.Source[[]byte] {
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next:  func(context.Context) ([]byte, error) { return nil, io.EOF },
+		Bytes: m,
+	})
+}
+
+func (m *memory) sink() *chanio.Sink[[]byte] {
+	return chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send:  func(context.Context, []byte) error { return nil },
+		Bytes: m,
+	})
+}
+
+// allocs returns the allocations of one receive and one send of v, at any chunking.
+func allocs[T any](t *testing.T, c codec.Codec[T], v T) float64 {
+	t.Helper()
+	frame, err := codec.Marshal(c, v)
+	require.NoError(t, err)
+	worst := 0.0
+	for _, step := range []int{1 << 20, 3} {
+		m := &memory{all: bytes.Repeat(frame, 64), step: step}
+		in, out := codec.Decode(m.source(), c), codec.Encode(m.sink(), c)
+		ctx := t.Context()
+		worst = max(worst, testing.AllocsPerRun(640, func() {
+			v, err := in.Recv(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := out.Send(ctx, v); err != nil {
+				t.Fatal(err)
+			}
+		}))
+	}
+	return worst
+}
+
+func TestTypedFramesAllocateNothing(t *testing.T) {
+	require.Zero(t, allocs(t, codec.Uint32, 7))
+	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.Int64), 7))
+	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint16, codec.Float64LE), 7))
+	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.Borrowed), make([]byte, 64)))
+}
+
+func TestFramesOfBytesAllocateOnceAtMost(t *testing.T) {
+	// AllocsPerRun rounds down: an arena is shared by 64 of these.
+	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.Bytes), make([]byte, 64)))
+	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.String), "hello"))
+	require.Zero(t, allocs(t, codec.Lines, "hello"))
+}
+
+// TestBytesThatComeLateAreNotParsedAgain feeds a long line a byte at a time.
+func TestBytesThatComeLateAreNotParsedAgain(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), 10_000)
+	line := append(bytes.Clone(long), '\n')
+	m := &memory{all: line, step: 1, once: true}
+	counting := &lookCounter{}
+	v, err := codec.Decode(m.source(), codec.Codec[string](counting)).Recv(t.Context())
+	require.NoError(t, err)
+	require.Len(t, v, 10_000)
+	require.Equal(t, 1, counting.calls, "one Decode, however late the bytes come")
+}
+
+// lookCounter counts its Decodes.
+type lookCounter struct{ calls int }
+
+func (c *lookCounter) Append(dst []byte, v string) ([]byte, error) { return codec.Lines.Append(dst, v) }
+
+func (c *lookCounter) Decode(r *codec.Reader) (string, error) {
+	c.calls++
+	return codec.Lines.Decode(r)
+}

@@ -1,0 +1,68 @@
+package codec
+
+import "math"
+
+// Codec turns values into bytes and back. One Codec serves both directions, any number of connections, and any
+// number of goroutines at once: it holds no state of a stream.
+//
+// A decoder is straight-line code. It reads from r as if all bytes were there; the Reader waits for those that are not.
+// It is pure: it depends on nothing but the bytes, and does nothing but return the value, because a call whose ctx
+// ended is repeated from the frame's first byte (guarantee G2).
+type Codec[T any] interface {
+	// Append appends the bytes of v to dst and returns the extended slice, as append does. If it fails, what it
+	// appended is dropped. It neither blocks nor keeps dst or v.
+	Append(dst []byte, v T) ([]byte, error)
+
+	// Decode reads one value. An error that r returned is returned, wrapped or not; any other error means that the
+	// bytes are not what they should be. It keeps neither r nor a slice that r only lent.
+	Decode(r *Reader) (T, error)
+}
+
+// BodyCodec is implemented by a Codec whose frames may end in a long run of bytes that the value already holds: [Encode]
+// then writes these from where they are.
+type BodyCodec[T any] interface {
+	Codec[T]
+
+	// AppendHead appends what comes before body, which is a part of v; dst followed by body is what Append would have
+	// appended.
+	AppendHead(dst []byte, v T) (head, body []byte, err error)
+}
+
+// Sizer is implemented by a Codec that can say something about the size of its frames. Combinators use it to refuse,
+// when they are built, what cannot work, and to check a count from the wire before anything is allocated.
+type Sizer interface {
+	Size() Size
+}
+
+// Size is what is known about the encoded size of the values of a codec.
+type Size struct {
+	Min  int  // bytes that every value takes at least
+	Max  int  // bytes that no value exceeds; Unbounded if that is not known
+	Open bool // a value extends to the end of the frame around it, or of the stream
+}
+
+// Unbounded is the Max of a [Size] with no known upper bound.
+const Unbounded = math.MaxInt
+
+// SizeOf returns what c says about its size, or that nothing is known. It is Gloss's sizeof.
+func SizeOf[T any](c Codec[T]) Size {
+	if s, ok := c.(Sizer); ok {
+		return s.Size()
+	}
+	return Size{Max: Unbounded}
+}
+
+// Fixed reports whether all values take the same number of bytes, and that number.
+func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open }
+
+// plus is the size of one after the other.
+func (s Size) plus(next Size) Size {
+	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: next.Open}
+}
+
+func addBound(a, b int) int {
+	if a == Unbounded || b == Unbounded || a > Unbounded-b {
+		return Unbounded
+	}
+	return a + b
+}

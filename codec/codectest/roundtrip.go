@@ -1,0 +1,203 @@
+package codectest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// maxCuts bounds the indexes at which long frames are cut: every one of the first and last, and some in between.
+const maxCuts = 200
+
+// RoundTrip encodes each value and sees that it is decoded as it was, whatever the chunks that its bytes come in:
+//
+//   - whole, and twice in a row, from a slice and from a stream;
+//   - byte by byte, and in two parts, cut at every index;
+//   - ended at every index: that is an *codec.Error which is io.ErrUnexpectedEOF, unless the shorter frame is one too,
+//     as it is for a codec that takes whatever is there;
+//   - with its Recv cancelled at every index: the next Recv returns it.
+//
+// Values are compared as require.Equal does.
+func RoundTrip[T any](t testing.TB, c codec.Codec[T], values ...T) {
+	t.Helper()
+	for i, v := range values {
+		p, err := codec.Marshal(c, v)
+		require.NoError(t, err, "encode value %d: %v", i, v)
+		Decodes(t, c, p, v)
+	}
+}
+
+// Decodes does what [RoundTrip] does with one frame p, which must decode to v. It does not encode v.
+func Decodes[T any](t testing.TB, c codec.Codec[T], p []byte, v T) {
+	t.Helper()
+	got, err := codec.Unmarshal(c, p)
+	require.NoError(t, err, "decode %x", p)
+	require.Equal(t, v, got, "decode %x", p)
+	Stream(t, c, [][]byte{p}, v)
+	Stream(t, c, bytewise(p), v)
+	for _, at := range cuts(len(p)) {
+		Stream(t, c, [][]byte{p[:at], p[at:]}, v)
+		truncated(t, c, p[:at])
+		cancelled(t, c, p, at, v)
+	}
+	if !codec.SizeOf(c).Open {
+		twice := append(append([]byte(nil), p...), p...)
+		all, err := codec.UnmarshalAll(c, twice)
+		require.NoError(t, err, "decode twice %x", p)
+		require.Equal(t, []T{v, v}, all, "decode twice %x", p)
+		Stream(t, c, [][]byte{twice}, v, v)
+		Stream(t, c, bytewise(twice), v, v)
+	}
+}
+
+// Vector sees that v is encoded as the bytes of hex, in which spaces do not count, and decoded from them as RoundTrip
+// does.
+func Vector[T any](t testing.TB, c codec.Codec[T], hex string, v T) {
+	t.Helper()
+	want := Hex(t, hex)
+	got, err := codec.Marshal(c, v)
+	require.NoError(t, err, "encode %v", v)
+	require.Equal(t, fmt.Sprintf("%x", want), fmt.Sprintf("%x", got), "encode %v", v)
+	Decodes(t, c, want, v)
+}
+
+// Stream sees that exactly the values come out of a stream of these chunks, and that it then ends cleanly.
+func Stream[T any](t testing.TB, c codec.Codec[T], chunks [][]byte, values ...T) {
+	t.Helper()
+	src := codec.Decode(Chunks(chunks...), c)
+	for i, want := range values {
+		got, err := src.Recv(context.Background())
+		require.NoError(t, err, "value %d of chunks %x", i, chunks)
+		require.Equal(t, want, got, "value %d of chunks %x", i, chunks)
+	}
+	_, err := src.Recv(context.Background())
+	require.Equal(t, io.EOF, err, "the end of chunks %x", chunks)
+}
+
+// Chunks returns a Source of copies of these chunks. Empty ones are left out, since no endpoint yields such.
+func Chunks(chunks ...[]byte) *chanio.Source[[]byte] {
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(context.Context) ([]byte, error) {
+		for len(chunks) > 0 {
+			chunk := chunks[0]
+			chunks = chunks[1:]
+			if len(chunk) > 0 {
+				return append([]byte(nil), chunk...), nil
+			}
+		}
+		return nil, io.EOF
+	}})
+}
+
+// truncated sees that a frame cut short says so.
+func truncated[T any](t testing.TB, c codec.Codec[T], p []byte) {
+	t.Helper()
+	if _, err := codec.Unmarshal(c, p); err == nil || len(p) == 0 {
+		return
+	}
+	src := codec.Decode(Chunks(p), c)
+	for {
+		_, err := src.Recv(context.Background())
+		if err == nil {
+			continue
+		}
+		var wrong *codec.Error
+		require.ErrorAs(t, err, &wrong, "truncated %x", p)
+		require.LessOrEqual(t, wrong.Offset, int64(len(p)), "truncated %x", p)
+		if !codec.SizeOf(c).Open {
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "truncated %x", p)
+		}
+		return
+	}
+}
+
+// cancelled sees that a Recv whose ctx ends within a frame has taken nothing.
+func cancelled[T any](t testing.TB, c codec.Codec[T], p []byte, at int, v T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	step := 0
+	src := codec.Decode(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
+		step++
+		switch {
+		case step == 1 && at > 0:
+			return append([]byte(nil), p[:at]...), nil
+		case now == ctx:
+			cancel()
+			return nil, now.Err()
+		case at < len(p):
+			rest := append([]byte(nil), p[at:]...)
+			at = len(p)
+			return rest, nil
+		}
+		return nil, io.EOF
+	}}), c)
+	got, err := src.Recv(ctx)
+	if err == nil {
+		return // what came first was a whole frame
+	}
+	require.ErrorIs(t, err, context.Canceled)
+	got, err = src.Recv(context.Background())
+	require.NoError(t, err, "after a cancelled Recv at %d of %x", at, p)
+	require.Equal(t, v, got, "after a cancelled Recv at %d of %x", at, p)
+}
+
+// Refuses sees that v cannot be encoded, that the error is target, and that nothing is appended.
+func Refuses[T any](t testing.TB, c codec.Codec[T], v T, target error) {
+	t.Helper()
+	_, err := codec.Marshal(c, v)
+	require.ErrorIs(t, err, target, "encode %v", v)
+	var wrong *codec.Error
+	require.ErrorAs(t, err, &wrong, "encode %v", v)
+}
+
+// Rejects sees that the bytes of hex cannot be decoded, from a slice and from a stream, and that both errors are target,
+// and are an *codec.Error about the byte at offset. Whole frames may come before the one that is wrong.
+func Rejects[T any](t testing.TB, c codec.Codec[T], hex string, target error, offset int64) {
+	t.Helper()
+	p := Hex(t, hex)
+	_, err := codec.UnmarshalAll(c, p)
+	if err == nil {
+		_, err = codec.Unmarshal(c, p)
+	}
+	rejected(t, err, p, target, offset)
+	src := codec.Decode(Chunks(bytewise(p)...), c)
+	for err = nil; err == nil; {
+		_, err = src.Recv(context.Background())
+	}
+	if errors.Is(target, codec.ErrLeftover) && err == io.EOF {
+		return // in a stream the rest is another frame
+	}
+	rejected(t, err, p, target, offset)
+}
+
+func rejected(t testing.TB, err error, p []byte, target error, offset int64) {
+	t.Helper()
+	require.ErrorIs(t, err, target, "decode %x", p)
+	var wrong *codec.Error
+	require.ErrorAs(t, err, &wrong, "decode %x", p)
+	require.Equal(t, offset, wrong.Offset, "decode %x: %v", p, err)
+}
+
+func bytewise(p []byte) [][]byte {
+	chunks := make([][]byte, 0, len(p))
+	for i := range p {
+		chunks = append(chunks, p[i:i+1])
+	}
+	return chunks
+}
+
+// cuts returns the indexes at which to cut n bytes.
+func cuts(n int) []int {
+	step := max(1, n/maxCuts)
+	var at []int
+	for i := 0; i <= n; i += step {
+		at = append(at, i)
+	}
+	return append(at, n)
+}

@@ -1,0 +1,99 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Decode returns the values that c reads from the bytes of src, whatever the chunks these come in. Decoding is done in
+// the goroutine of the receiver. It is Gloss's decode-stream.
+//
+// The stream ends cleanly only between two frames. If it ends within one, the end is an [*Error] that is
+// io.ErrUnexpectedEOF. Bytes that c cannot decode end the stream with an *Error, and src is closed: from there on no
+// frame can be told from another (but see [Resync]). The offsets of errors count from the first byte that src yields.
+//
+// When ctx ends while a value is incomplete, Recv has taken nothing (G2): the next one decodes it from its first byte.
+// Decode becomes the one consumer of src.
+func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
+	d := &decoder[T]{up: src.Claim("codec.Decode"), c: notNil(c, "Decode")}
+	d.bind()
+	return chanio.NewSource(chanio.SourceHooks[T]{Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait})
+}
+
+// decoder is the state of a Decode.
+type decoder[T any] struct {
+	up      chanio.Upstream[[]byte]
+	c       Codec[T]
+	r       Reader
+	lending bool // r.src is the stream's own buffer
+}
+
+// bind has the Reader read from the stream's own buffer if there is one.
+func (d *decoder[T]) bind() {
+	if src := d.up.Bytes(); src != nil {
+		d.r.src, d.lending = src, true
+		return
+	}
+	d.r.src = ofChunks(d.up)
+}
+
+// rebind leaves a window for the stream's own buffer as soon as that is possible.
+func (d *decoder[T]) rebind() {
+	w, ok := d.r.src.(*window)
+	if !ok || len(w.Buffered()) > 0 || w.err != nil {
+		return
+	}
+	if w.below != nil {
+		d.r.src = w.below
+	} else if src := d.up.Bytes(); src != nil {
+		d.r.src = src
+	}
+	_, stillWindow := d.r.src.(*window)
+	d.lending = !stillWindow
+}
+
+func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
+	r := &d.r
+	if !d.lending {
+		d.rebind()
+	}
+	if err := r.begin(ctx); err != nil {
+		return v, d.up.Fail(ctx, err)
+	}
+	v, err = d.c.Decode(r)
+	if err == nil && r.err == nil && (r.pos > 0 || r.skew > 0) {
+		r.end()
+		return v, nil
+	}
+	var none T
+	return none, d.fail(ctx, err)
+}
+
+// fail says why there is no value. What the stream met outweighs what the decoder made of it.
+func (d *decoder[T]) fail(ctx context.Context, err error) error {
+	r := &d.r
+	var wrong *Error
+	switch {
+	case r.err == nil && err == nil:
+		return r.Fail(r.Offset(), ErrNoProgress)
+	case r.err == nil:
+		return r.locate(err)
+	case !errors.As(r.err, &wrong): // the stream failed, or ctx ended
+		return d.up.Fail(ctx, r.err)
+	}
+	_ = d.up.Fail(ctx, io.EOF) // a frame was cut short
+	if errors.As(err, &wrong) && errors.Is(err, io.ErrUnexpectedEOF) {
+		return wrong // with its path
+	}
+	return r.err
+}
+
+func notNil[T any](c Codec[T], where string) Codec[T] {
+	if c == nil {
+		panic("codec: " + where + ": the Codec is nil")
+	}
+	return c
+}

@@ -1,0 +1,167 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Error says what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
+// [io.ErrUnexpectedEOF] for one that ends too early, [ErrTooLarge] and the others below.
+type Error struct {
+	Path   string // the field, such as "header.items[3].name"; may be empty
+	Offset int64  // of the byte where decoding failed, from the start of the stream or slice; -1 if encoding failed
+	Err    error  // what is wrong
+
+	near []byte // the bytes around Offset
+	mark int    // index of Offset in near
+}
+
+// Causes of an [Error], for errors.Is.
+var (
+	// ErrTooLarge: a length, count or value beyond its limit.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrLeftover: a frame has bytes behind its value.
+	ErrLeftover = errors.New("bytes left over")
+
+	// ErrMismatch: bytes that are not the ones the format prescribes, such as a wrong magic, checksum or tag.
+	ErrMismatch = errors.New("mismatch")
+
+	// ErrMalformed: bytes that mean nothing in their encoding, such as broken UTF-8, or a value that has no encoding.
+	ErrMalformed = errors.New("malformed")
+
+	// ErrNoProgress: a value that takes no bytes where that would repeat for ever.
+	ErrNoProgress = errors.New("a frame that takes no bytes")
+
+	// ErrDepth: values nested more deeply than the limit.
+	ErrDepth = errors.New("nested too deeply")
+)
+
+// Error returns the path, the offset, the cause and the bytes around it:
+//
+//	codec: header.name at byte 41: unexpected EOF, near 00 00 00 05 68 65 [end]
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("codec: ")
+	if e.Path != "" {
+		b.WriteString(e.Path + " ")
+	}
+	if e.Offset >= 0 {
+		b.WriteString("at byte " + strconv.FormatInt(e.Offset, 10) + ": ")
+	} else {
+		b.WriteString("encode: ")
+	}
+	b.WriteString(e.Err.Error())
+	if len(e.near) > 0 {
+		b.WriteString(", near" + hexWindow(e.near, e.mark))
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// hexWindow prints p with the byte at mark in brackets.
+func hexWindow(p []byte, mark int) string {
+	var b strings.Builder
+	for i, c := range p {
+		if i == mark {
+			fmt.Fprintf(&b, " [%02x]", c)
+		} else {
+			fmt.Fprintf(&b, " %02x", c)
+		}
+	}
+	if mark >= len(p) {
+		b.WriteString(" [end]")
+	}
+	return b.String()
+}
+
+// detail is one of the causes above with what is known about this case.
+type detail struct {
+	kind error
+	text string
+}
+
+func (d *detail) Error() string { return d.text }
+func (d *detail) Unwrap() error { return d.kind }
+
+// because returns an error that is kind and reads as format says.
+func because(kind error, format string, args ...any) error {
+	return &detail{kind, fmt.Sprintf(format, args...)}
+}
+
+// tooLarge is an ErrTooLarge about n bytes (or what unit says) where limit are allowed.
+func tooLarge(what string, n uint64, limit int) error {
+	return because(ErrTooLarge, "%s of %d exceeds the limit of %d", what, n, limit)
+}
+
+// Within returns err with name put in front of its path. Codecs of one's own call it for each of their parts, so that
+// an error says where it is; it costs nothing while all is well. An err that is no *Error becomes one.
+func (r *Reader) Within(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *r.locate(err)
+	e.Path = joinPath(name, e.Path)
+	return &e
+}
+
+// InField is [Reader.Within] for Append.
+func InField(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *encodeError(err)
+	e.Path = joinPath(name, e.Path)
+	return &e
+}
+
+// Fail returns err as an *Error about the byte at offset, as [Reader.Offset] counts.
+func (r *Reader) Fail(offset int64, err error) error {
+	e := &Error{Offset: offset, Err: err}
+	e.near, e.mark = r.near(offset)
+	return e
+}
+
+// locate returns err as an *Error, about the present byte if it does not say otherwise.
+func (r *Reader) locate(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	e = &Error{Offset: r.Offset(), Err: err}
+	e.near, e.mark = r.near(e.Offset)
+	return e
+}
+
+func encodeError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Offset: -1, Err: err}
+}
+
+func joinPath(name, rest string) string {
+	if rest == "" || rest[0] == '[' {
+		return name + rest
+	}
+	return name + "." + rest
+}
+
+// nearBytes is how many bytes a message shows on each side.
+const nearBytes = 8
+
+// near returns a copy of the bytes around offset, as far as they are at hand.
+func (r *Reader) near(offset int64) (p []byte, mark int) {
+	at := int(offset-r.start) - r.skew
+	all := r.buf[:r.have]
+	if at < 0 || at > len(all) {
+		return nil, 0
+	}
+	from, to := max(at-nearBytes, 0), min(at+nearBytes, len(all))
+	return append([]byte(nil), all[from:to]...), at - from
+}

@@ -1,0 +1,291 @@
+package codec
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Reader is a cursor over incoming bytes: what a decoder reads from. Its methods return what is there at once, and wait
+// for what is not, so that a decoder is straight-line code whatever the chunks that the bytes arrive in.
+//
+// A slice that a Reader lends, from Peek, Next or ReadUntil, is valid until the next call of any of its methods that may
+// wait, and the decoder must not change it. What is kept is copied, by Bytes or Text.
+//
+// The innermost frame bounds all reading: see Limit. A Reader is for one goroutine, and for the duration of one
+// Decode: it holds the ctx of the Recv that the value is for. When that ctx ends, the stream ends, or the stream fails,
+// the call that waited returns why, and so does every later one: the error is sticky, and it outweighs whatever the
+// decoder makes of it.
+type Reader struct {
+	buf   []byte // bytes at hand from buf[0] on, up to the limit
+	pos   int    // index of the next byte
+	have  int    // bytes at hand, also those beyond the limit: buf[:have]
+	skew  int    // distance of buf[0] from the frame's first byte
+	limit int    // where the innermost frame ends, from the frame's first byte
+	depth int    // of nesting
+
+	start  int64 // offset of the frame's first byte in the stream
+	src    chanio.ByteSource
+	ctx    context.Context
+	err    error // why no more could be had
+	ended  bool  // src is at its end
+	held   *held // a large body that is being read without the buffer
+	replay bool  // buf is held.head
+	arena  arena // for small copies if src is nil
+}
+
+// noLimit is the limit outside of any frame.
+const noLimit = math.MaxInt
+
+// NewReader returns a Reader over p. It never waits: behind p the stream has ended. It is for decoders that call others,
+// and for tests; [Unmarshal] needs none.
+func NewReader(p []byte) *Reader {
+	r := &Reader{}
+	r.reset(p)
+	return r
+}
+
+func (r *Reader) reset(p []byte) {
+	*r = Reader{buf: p, have: len(p), limit: noLimit, ended: true, arena: r.arena}
+}
+
+// begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.
+func (r *Reader) begin(ctx context.Context) error {
+	r.ctx, r.err = ctx, nil
+	r.pos, r.skew, r.limit, r.depth = 0, 0, noLimit, 0
+	if r.held != nil {
+		r.replay = true
+		r.show(r.held.head)
+		return nil
+	}
+	r.show(r.src.Buffered())
+	if r.have > 0 {
+		return nil
+	}
+	err := r.src.Fill(ctx, 1)
+	r.show(r.src.Buffered())
+	return err
+}
+
+// end drops the bytes of the frame that has been decoded.
+func (r *Reader) end() {
+	r.src.Discard(r.pos)
+	r.start += int64(r.skew + r.pos)
+	r.pos, r.skew, r.buf, r.have = 0, 0, nil, 0
+	r.held, r.ctx = nil, nil
+}
+
+// show makes p the bytes at hand.
+func (r *Reader) show(p []byte) {
+	r.buf, r.have = p, len(p)
+	r.clip()
+}
+
+// clip hides what lies beyond the limit.
+func (r *Reader) clip() {
+	if r.limit == noLimit {
+		r.buf = r.buf[:r.have]
+		return
+	}
+	r.buf = r.buf[:min(r.have, r.limit-r.skew)]
+}
+
+// Offset returns the position of the next byte in the stream, or in the slice that is decoded.
+func (r *Reader) Offset() int64 { return r.start + int64(r.skew+r.pos) }
+
+// Context returns the ctx of the Recv that is waiting for this value, or Background.
+func (r *Reader) Context() context.Context {
+	if r.ctx == nil {
+		return context.Background()
+	}
+	return r.ctx
+}
+
+// Next lends the next n bytes and moves past them. If the frame around is shorter, or the stream ends, the error is
+// io.ErrUnexpectedEOF in an *Error.
+func (r *Reader) Next(n int) ([]byte, error) {
+	p := r.pos
+	if uint(n) > uint(len(r.buf)-p) {
+		return r.nextSlow(n)
+	}
+	r.pos = p + n
+	return r.buf[p : p+n], nil
+}
+
+func (r *Reader) nextSlow(n int) ([]byte, error) {
+	if err := r.need(n); err != nil {
+		return nil, err
+	}
+	p := r.buf[r.pos : r.pos+n]
+	r.pos += n
+	return p, nil
+}
+
+// Peek lends the next n bytes without moving. Its errors are those of Next.
+func (r *Reader) Peek(n int) ([]byte, error) {
+	if uint(n) > uint(len(r.buf)-r.pos) {
+		if err := r.need(n); err != nil {
+			return nil, err
+		}
+	}
+	return r.buf[r.pos : r.pos+n], nil
+}
+
+// Buffered lends the bytes of the frame that are at hand, perhaps none, without waiting and without moving.
+func (r *Reader) Buffered() []byte { return r.buf[r.pos:] }
+
+// Skip moves past the next n bytes.
+func (r *Reader) Skip(n int) error {
+	_, err := r.Next(n)
+	return err
+}
+
+// ReadUntil lends the bytes up to and including the next delim, and moves past them. If there is none among the first
+// max+1 bytes the error is ErrTooLarge. Every byte is looked at once, however late it comes.
+func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
+	for seen := 0; ; {
+		window := r.buf[r.pos:]
+		if len(window) > max+1 {
+			window = window[:max+1]
+		}
+		if i := bytes.IndexByte(window[seen:], delim); i >= 0 {
+			n := seen + i + 1
+			r.pos += n
+			return window[:n:n], nil
+		}
+		if seen = len(window); seen > max {
+			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", delim, max))
+		}
+		if err := r.need(seen + 1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// AtEnd reports whether the frame around, or outside of any frame the stream, has no more bytes. Outside of a frame it
+// may have to wait to know.
+func (r *Reader) AtEnd() (bool, error) {
+	if r.pos < len(r.buf) {
+		return false, nil
+	}
+	if r.limit != noLimit {
+		return r.skew+r.pos >= r.limit, nil
+	}
+	err := r.fill(1)
+	if err == io.EOF {
+		return true, nil
+	}
+	return false, err
+}
+
+// Remaining returns the number of bytes up to the end of the frame around; there is none (false) outside of any frame.
+func (r *Reader) Remaining() (n int, ok bool) {
+	if r.limit == noLimit {
+		return 0, false
+	}
+	return r.limit - r.skew - r.pos, true
+}
+
+// Limit makes the next n bytes a frame: until Unlimit, which is given what Limit returned, nothing beyond can be read.
+// Frames nest; one that is larger than the frame around it is an io.ErrUnexpectedEOF. Limit allocates nothing and waits
+// for nothing. A decoder that fails need not call Unlimit.
+func (r *Reader) Limit(n int) (outer int, err error) {
+	at := r.skew + r.pos
+	if n < 0 || n > r.limit-at {
+		return 0, r.tooShort(n)
+	}
+	outer, r.limit = r.limit, at+n
+	r.clip()
+	return outer, nil
+}
+
+// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrLeftover and tells how many.
+func (r *Reader) Unlimit(outer int) error {
+	if left := r.limit - r.skew - r.pos; left > 0 {
+		return r.Fail(r.Offset(), because(ErrLeftover, "%d bytes left over in a frame of %d or more", left, left))
+	}
+	r.limit = outer
+	r.clip()
+	return nil
+}
+
+// MaxDepth is how deeply values may nest in one another: [Reader.Descend] refuses more.
+const MaxDepth = 64
+
+// Descend notes that a value nests in another of its kind, and fails with ErrDepth beyond [MaxDepth]. A decoder that
+// calls itself, directly or through others, calls it, and Ascend when that value is over.
+func (r *Reader) Descend() error {
+	if r.depth >= MaxDepth {
+		return r.Fail(r.Offset(), because(ErrDepth, "nested more than %d deep", MaxDepth))
+	}
+	r.depth++
+	return nil
+}
+
+// Ascend takes back one Descend.
+func (r *Reader) Ascend() { r.depth-- }
+
+// need waits until n bytes are at hand behind pos.
+func (r *Reader) need(n int) error {
+	for n > len(r.buf)-r.pos || n < 0 {
+		if r.err != nil {
+			return r.err
+		}
+		if n < 0 || n > r.limit-r.skew-r.pos {
+			return r.tooShort(n)
+		}
+		if err := r.fill(n); err == io.EOF {
+			r.err = r.Fail(r.Offset()+int64(len(r.buf)-r.pos), io.ErrUnexpectedEOF)
+			return r.err
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill waits for at least one more byte. n is how many the decoder needs behind pos. io.EOF is not sticky, because the
+// end may be what the decoder waits for.
+func (r *Reader) fill(n int) error {
+	if r.err != nil {
+		return r.err
+	}
+	if r.ended && r.src == nil {
+		return io.EOF
+	}
+	if r.replay {
+		r.flatten()
+		return nil
+	}
+	err := r.src.Fill(r.ctx, r.pos+n)
+	r.show(r.src.Buffered())
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	r.ended = err == io.EOF
+	return err
+}
+
+// runsOut reports whether the frame around, or the stream, ends before n bytes are at hand, and waits to know.
+func (r *Reader) runsOut(n int) (bool, error) {
+	for len(r.buf)-r.pos < n {
+		if r.limit != noLimit && n > r.limit-r.skew-r.pos && len(r.buf) == r.limit-r.skew {
+			return true, nil
+		}
+		if err := r.fill(n); err == io.EOF {
+			return true, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// tooShort says that the frame around has fewer than n bytes left.
+func (r *Reader) tooShort(n int) error {
+	left, _ := r.Remaining()
+	return r.Fail(r.Offset(), because(io.ErrUnexpectedEOF, "%v: needs %d bytes, the frame around has %d left", io.ErrUnexpectedEOF, n, left))
+}

@@ -1,0 +1,154 @@
+package codec
+
+import (
+	"io"
+	"slices"
+)
+
+const (
+	directMin = 16 << 10 // the smallest body that is read without the buffer if it is not at hand
+	bodyMin   = 4 << 10  // the least that is allocated for one
+	bodyAhead = 4        // how many times the bytes that have arrived may be allocated for one
+)
+
+// held is a body that goes straight to a slice of its own, and what came before it in the frame. If ctx ends meanwhile,
+// decoding begins anew with head and finds body where it was.
+type held struct {
+	head []byte // copied, because the source let go of it
+	body []byte // what has arrived
+	want int    // the length of body in the end
+}
+
+// Bytes returns the next n bytes as a copy that the receiver of the value owns. n may come from the wire: memory is
+// allocated as the bytes arrive. Small copies share an arena of 4 KiB that is never reused; a large one is read straight
+// into its own slice. The decoder must not change what it returns before Decode has returned.
+func (r *Reader) Bytes(n int) ([]byte, error) {
+	if uint(n) <= uint(len(r.buf)-r.pos) {
+		p := r.clone(r.buf[r.pos : r.pos+n])
+		r.pos += n
+		return p, nil
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if n < 0 || n > r.limit-r.skew-r.pos {
+		return nil, r.tooShort(n)
+	}
+	if n >= directMin && r.src != nil && r.mayHold(n) {
+		return r.direct(n)
+	}
+	p, err := r.Next(n)
+	if err != nil {
+		return nil, err
+	}
+	return r.clone(p), nil
+}
+
+// Text is Bytes as a string. It does not look at the encoding.
+func (r *Reader) Text(n int) (string, error) {
+	p, err := r.Bytes(n)
+	return ownedString(p), err
+}
+
+// clone copies p for whoever receives the value.
+func (r *Reader) clone(p []byte) []byte {
+	if r.src != nil {
+		return r.src.Clone(p)
+	}
+	return r.arena.clone(p)
+}
+
+// mayHold reports whether a body of n bytes here can be read directly: there is one in a frame, and when a frame is
+// decoded anew it must be the same.
+func (r *Reader) mayHold(n int) bool {
+	return r.held == nil || r.replay && r.pos == len(r.held.head) && n == r.held.want
+}
+
+// direct reads the next n bytes, not all of which are at hand, into a slice of their own.
+func (r *Reader) direct(n int) ([]byte, error) {
+	if r.held == nil {
+		if err := r.need(1); err != nil { // nothing is allocated before a byte has come
+			return nil, err
+		}
+		if n <= len(r.buf)-r.pos {
+			return r.Bytes(n)
+		}
+		arrived := r.buf[r.pos:]
+		r.held = &held{
+			head: slices.Clone(r.buf[:r.pos]),
+			body: append(make([]byte, 0, min(n, max(bodyAhead*len(arrived), bodyMin))), arrived...),
+			want: n,
+		}
+		r.src.Discard(r.have)
+		r.show(r.held.head)
+	}
+	h := r.held
+	r.replay = false
+	for len(h.body) < n {
+		if err := r.readInto(h); err != nil {
+			return nil, err
+		}
+	}
+	r.skew += len(h.head) + n
+	r.pos = 0
+	r.show(r.src.Buffered())
+	return h.body[:n:n], nil
+}
+
+// readInto reads once.
+func (r *Reader) readInto(h *held) error {
+	if len(h.body) == cap(h.body) {
+		bigger := make([]byte, len(h.body), min(h.want, bodyAhead*len(h.body)))
+		copy(bigger, h.body)
+		h.body = bigger
+	}
+	n, err := r.src.Read(r.ctx, h.body[len(h.body):cap(h.body)])
+	h.body = h.body[:len(h.body)+n]
+	if n > 0 || err == nil {
+		return nil
+	}
+	return r.bodyFailed(h, err)
+}
+
+// bodyFailed notes that no more of a body can be had.
+func (r *Reader) bodyFailed(h *held, err error) error {
+	r.err = err
+	if err == io.EOF {
+		r.ended = true
+		r.err = r.Fail(r.Offset()+int64(len(h.body)), io.ErrUnexpectedEOF)
+	}
+	return r.err
+}
+
+// flatten puts what is held back in front of the source, because the decoder did not ask for it as it did before.
+func (r *Reader) flatten() {
+	r.src = pushBack(append(r.held.head, r.held.body...), r.src)
+	r.held, r.replay = nil, false
+	r.show(r.src.Buffered())
+}
+
+const (
+	arenaMin  = 64      // of the first, so that one small value is a small allocation
+	arenaMax  = 4 << 10 // the most that one retained copy pins
+	sharedMax = 1 << 10 // the largest copy that shares an arena
+)
+
+// arena is memory for small copies. What it has given out it never uses again.
+type arena struct {
+	free []byte
+	size int // of the latest
+}
+
+func (a *arena) clone(p []byte) []byte {
+	if len(p) > sharedMax {
+		return slices.Clone(p)
+	}
+	if len(p) > len(a.free) {
+		a.size = min(max(2*a.size, arenaMin, len(p)), arenaMax)
+		a.free = make([]byte, a.size)
+	}
+	c := a.free[:len(p):len(p)]
+	a.free = a.free[len(p):]
+	copy(c, p)
+	return c
+}
