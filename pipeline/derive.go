@@ -1,0 +1,21 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// derive returns the Source of a stage over one upstream: closing, readiness and the description pass through.
+func derive[A, B any](up chanio.Upstream[A], next func(context.Context) (B, error)) *chanio.Source[B] {
+	return chanio.NewSource(chanio.SourceHooks[B]{
+		Next: next, Close: up.Close, OnWait: up.OnWait,
+		Describe: func() chanio.Description { return describe(up.Describe()) },
+	})
+}
+
+// isEndOf reports whether err says that ctx ended, and it did.
+func isEndOf(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}

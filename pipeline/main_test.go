@@ -1,0 +1,125 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+var errBoom = errors.New("boom")
+
+// from returns a Source of the values, which then ends with err.
+func from[T any](err error, values ...T) *chanio.Source[T] {
+	return chanio.NewSource(chanio.SourceHooks[T]{Next: func(context.Context) (v T, _ error) {
+		if len(values) == 0 {
+			return v, err
+		}
+		v, values = values[0], values[1:]
+		return v, nil
+	}})
+}
+
+func of[T any](values ...T) *chanio.Source[T] { return from(io.EOF, values...) }
+
+// ints returns an endless Source of 0, 1, 2, ...
+func ints() *chanio.Source[int] {
+	next := -1
+	return chanio.NewSource(chanio.SourceHooks[int]{Next: func(context.Context) (int, error) {
+		next++
+		return next, nil
+	}})
+}
+
+// upto returns 0 to n-1.
+func upto(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// watched is a Source that a test feeds by hand, and that tells whether it was closed.
+type watched[T any] struct {
+	*chanio.Source[T]
+	in     chan T
+	fail   chan error
+	closed chan struct{}
+	taken  atomic.Int64
+	waits  func()
+}
+
+func watch[T any](values ...T) *watched[T] {
+	w := &watched[T]{in: make(chan T, 1024), fail: make(chan error, 1), closed: make(chan struct{})}
+	for _, v := range values {
+		w.in <- v
+	}
+	w.Source = chanio.NewSource(chanio.SourceHooks[T]{
+		Next: w.next,
+		Close: func() error {
+			close(w.closed)
+			return nil
+		},
+		OnWait: func(f func()) bool {
+			w.waits = f
+			return true
+		},
+	})
+	return w
+}
+
+func (w *watched[T]) next(ctx context.Context) (v T, err error) {
+	select {
+	case v = <-w.in:
+		w.taken.Add(1)
+		return v, nil
+	default:
+	}
+	if w.waits != nil {
+		w.waits()
+	}
+	select {
+	case v = <-w.in:
+		w.taken.Add(1)
+		return v, nil
+	case err = <-w.fail:
+		return v, err
+	case <-w.closed:
+		return v, io.ErrClosedPipe
+	case <-ctx.Done():
+		return v, context.Cause(ctx)
+	}
+}
+
+func (w *watched[T]) isClosed() bool {
+	select {
+	case <-w.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// drain receives until the end, which it returns.
+func drain[T any](t testing.TB, src *chanio.Source[T]) ([]T, error) {
+	t.Helper()
+	all := slices.Collect(src.All(t.Context()))
+	require.NoError(t, t.Context().Err())
+	return all, src.Err()
+}
+
+// cancelled is a ctx that has ended.
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}

@@ -1,0 +1,57 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Timeout ends the stream with an error that is os.ErrDeadlineExceeded, and a net.Error with Timeout, when a receiver has
+// waited for the next value for idle, and closes src. Time in which nobody receives does not count; that of calls which a
+// cancel ended does. It works in the goroutine of the receiver.
+func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
+	atLeast("idle", idle, 1)
+	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
+	return derive(t.up, t.next)
+}
+
+type timeout[T any] struct {
+	up     chanio.Upstream[T]
+	idle   time.Duration
+	waited time.Duration // for the next value, in calls before this one
+	alarm  alarm
+}
+
+func (t *timeout[T]) next(ctx context.Context) (none T, err error) {
+	began := time.Now()
+	due := began.Add(t.idle - t.waited)
+	for {
+		v, err := t.up.Next(t.alarm.until(ctx, due))
+		switch {
+		case err == nil:
+			t.waited = 0
+			return v, nil
+		case rang(ctx, err):
+			if !time.Now().Before(due) {
+				_ = t.up.Close() // the timeout is what matters
+				return none, &idleError{t.idle}
+			}
+		case gaveUp(ctx, err):
+			t.waited += time.Since(began)
+			return none, context.Cause(ctx)
+		default:
+			t.alarm.stop()
+			return none, err
+		}
+	}
+}
+
+// idleError is the end that Timeout makes.
+type idleError struct{ idle time.Duration }
+
+func (e *idleError) Error() string   { return "pipeline: no value for " + e.idle.String() }
+func (e *idleError) Timeout() bool   { return true }
+func (e *idleError) Temporary() bool { return true }
+func (e *idleError) Unwrap() error   { return os.ErrDeadlineExceeded }
