@@ -106,17 +106,11 @@ func (o *outlet) trySend(p []byte) (bool, error) {
 // Begin locks o.mu for End, unless it fails.
 func (o *outlet) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err error) {
 	o.mu.Lock()
-	for o.err == nil && !o.closing && len(o.rest)+len(o.buf) >= roomSize {
-		if !wait {
-			o.mu.Unlock()
-			return nil, false, nil
-		}
-		if err := o.await(ctx); err != nil {
-			o.mu.Unlock()
-			return nil, false, err
-		}
+	if o.blk != nil && o.err == nil && !o.closing && len(o.rest)+len(o.buf) < roomSize {
+		return o.buf, true, nil
 	}
-	if err := o.refusal(); err != nil {
+	ok, err = o.makeRoom(ctx, wait)
+	if !ok {
 		o.mu.Unlock()
 		return nil, false, err
 	}
@@ -124,30 +118,53 @@ func (o *outlet) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err
 	return o.buf, true, nil
 }
 
+// makeRoom waits, unless it is not to, until there is room for a value.
+func (o *outlet) makeRoom(ctx context.Context, wait bool) (ok bool, err error) {
+	for o.err == nil && !o.closing && len(o.rest)+len(o.buf) >= roomSize {
+		if !wait {
+			return false, nil
+		}
+		if err := o.await(ctx); err != nil {
+			return false, err
+		}
+	}
+	err = o.refusal()
+	return err == nil, err
+}
+
 // End unlocks o.mu.
 func (o *outlet) End(ctx context.Context, dst, body []byte) error {
-	defer o.mu.Unlock()
 	size := len(dst) - len(o.buf) + len(body)
 	if dst == nil || size == 0 {
 		o.recycle()
+		o.mu.Unlock()
 		return nil
 	}
 	o.accepted += uint64(size)
 	o.buf = dst
-	if len(body) > 0 {
-		if o.direct != nil && !o.writing && len(body) >= inPlaceMin {
-			o.writeInPlace(ctx, body)
-			return nil
-		}
+	switch {
+	case o.direct != nil && !o.writing && len(body) >= inPlaceMin:
+		o.writeInPlace(ctx, body)
+	case len(body) > 0:
 		o.buf = append(o.buf, body...)
+		fallthrough
+	default:
+		o.offer()
 	}
-	o.pending.Store(true)
-	if o.holds() {
-		o.arm()
-		return nil
-	}
-	o.push()
+	o.mu.Unlock()
 	return nil
+}
+
+// offer sends what is in the buffer, or holds it back for a moment.
+func (o *outlet) offer() {
+	if !o.pending.Load() {
+		o.pending.Store(true)
+	}
+	if !o.holds() {
+		o.push()
+	} else if !o.armed {
+		o.arm()
+	}
 }
 
 // write accepts p whether or not there is room, for [tlsConn].
@@ -160,7 +177,6 @@ func (o *outlet) write(p []byte) (int, error) {
 	o.ensureBlock()
 	o.buf = append(o.buf, p...)
 	o.accepted += uint64(len(p))
-	o.pending.Store(true)
 	o.push()
 	return len(p), nil
 }
@@ -230,7 +246,7 @@ func (o *outlet) change() {
 
 // holds reports whether what is in the buffer may wait for more.
 func (o *outlet) holds() bool {
-	return (o.corks > 0 || o.c.in.atHand.Load()) && !o.hurried.Load() && o.delay > 0 && len(o.buf) < holdSize && !o.closing
+	return len(o.buf) < holdSize && (o.corks > 0 || o.c.in.atHand.Load()) && !o.hurried.Load() && o.delay > 0 && !o.closing
 }
 
 // arm bounds the time that something is held back.
