@@ -14,6 +14,7 @@ import (
 const (
 	firstPause = 5 * time.Millisecond // after an accept that failed for now
 	lastPause  = time.Second          // they double up to this
+	calm       = time.Minute          // without trouble after which the next one is logged
 )
 
 // acceptor accepts from a net.Listener, one call at a time, and waits where that fails for now: it never spins.
@@ -22,7 +23,7 @@ type acceptor struct {
 	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
 	closing  <-chan struct{}
 	log      *slog.Logger
-	troubled bool // the log has been told of the present trouble
+	trouble  time.Time // when accept last failed
 }
 
 func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logger) {
@@ -35,12 +36,8 @@ func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logg
 func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		nc, err := a.acceptOnce(ctx)
-		if err == nil {
-			a.troubled = a.troubled && pause > firstPause // over when the first attempt succeeds
-			return nc, nil
-		}
-		if !isTemporary(err) {
-			return nil, err
+		if err == nil || !isTemporary(err) {
+			return nc, err
 		}
 		a.warn(err)
 		if err := a.wait(ctx, pause); err != nil {
@@ -97,12 +94,13 @@ func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// warn logs the beginning of a trouble.
+// warn logs err, once for as long as the trouble lasts.
 func (a *acceptor) warn(err error) {
-	if !a.troubled {
-		a.troubled = true
+	now := time.Now()
+	if now.Sub(a.trouble) > calm {
 		a.log.Warn("servers: cannot accept for now, will try again", "addr", a.nl.Addr().String(), "err", err)
 	}
+	a.trouble = now
 }
 
 func (a *acceptor) isStopped() bool {
