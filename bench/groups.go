@@ -17,6 +17,7 @@ func groups(f *suite.Field) []suite.Group {
 		framedGroup(f, 64),
 		largeGroup(f),
 		idleGroup(f),
+		laterGroup(),
 	}
 }
 
@@ -25,13 +26,15 @@ func stageGroup() suite.Group {
 		Name: "stages", Title: "pipeline stages", Unit: "ns/item", LessIsMore: true,
 		Bars: []suite.Bar{
 			{
-				What: "one fused stage", Needs: []string{"fused source", "fused 5"}, Limit: 8, Most: true, Unit: "ns",
+				What: "one fused stage", Needs: []string{"fused source", "fused 5"},
+				Limit: 8, Most: true, Unit: "ns",
 				Of: func(v func(string) suite.Sample) float64 {
 					return (v("fused 5").Value - v("fused source").Value) / 5
 				},
 			},
 			{
-				What: "allocations of five fused stages", Needs: []string{"fused 5"}, Limit: 0.001, Most: true, Unit: "per item",
+				What: "allocations of five fused stages", Needs: []string{"fused 5"},
+				Limit: 0.001, Most: true, Unit: "per item",
 				Of: func(v func(string) suite.Sample) float64 { return v("fused 5").Allocs },
 			},
 			{
@@ -99,9 +102,12 @@ func framedGroup(f *suite.Field, window int) suite.Group {
 
 func largeGroup(f *suite.Field) suite.Group {
 	return suite.Group{
-		Name: "framed-64k", Title: "TCP echo of 64 KiB frames behind a u32, 64 connections, 1 in flight on each", Unit: "replies/s",
+		Name:  "framed-64k",
+		Title: "TCP echo of 64 KiB frames behind a u32, 64 connections, 1 in flight on each",
+		Unit:  "replies/s",
 		Contenders: echoes(f, load.Spec{Size: 64 << 10, Conns: 64, Window: 1},
-			"bufio owned", "weir Connect", "weir Recv/Send", "bufio borrowed", "weir borrowed Connect", "weir borrowed Recv/Send"),
+			"bufio owned", "weir Connect", "weir Recv/Send",
+			"bufio borrowed", "weir borrowed Connect", "weir borrowed Recv/Send"),
 		Bars: []suite.Bar{
 			suite.AtLeast(0.75, "weir Connect", "bufio owned"),
 			suite.AtLeast(0.75, "weir Recv/Send", "bufio owned"),
@@ -129,8 +135,32 @@ func idleGroup(f *suite.Field) suite.Group {
 			},
 		},
 	}
-	for _, name := range []string{"net.TCPConn idle", "bufio owned", "two channels", "weir Recv/Send", "weir Connect", "weir channels"} {
+	for _, name := range []string{
+		"net.TCPConn idle", "bufio owned", "two channels", "weir Recv/Send", "weir Connect", "weir channels",
+	} {
 		g.Contenders = append(g.Contenders, f.Idle(name, name[:4] == "weir", load.Spec{Size: 64, Conns: 1000, Window: 1}))
 	}
 	return g
+}
+
+// laterGroup has the bars whose subject is not there yet.
+func laterGroup() suite.Group {
+	const unbuilt = "its subject comes later"
+	later := func(what string, limit float64) suite.Bar {
+		return suite.Bar{What: what, Limit: limit, Later: unbuilt}
+	}
+	return suite.Group{Name: "later", Title: "bars to come", Bars: []suite.Bar{
+		later("WebSocket echo 64 B, 64 in flight / gws", 2.5),
+		later("WebSocket echo 64 B, 1 in flight / gws", 1),
+		later("WebSocket echo 64 KiB / gws", 0.9),
+		later("HTTP/1 hello, http.Handler / net/http", 1.35),
+		later("HTTP/1 hello, native form / fasthttp", 1),
+		later("HTTP/1 hello, pipelined 16 / net/http", 3),
+		later("HTTP/2 hello / net/http", 0.97),
+		later("streamed body of 1 M items / Write and Flush for each", 3),
+		later("UDP echo and sink 64 B, 32 queued / ReadFromUDPAddrPort loop", 1.5),
+		later("UDP echo 64 B, 1 queued / ReadFromUDPAddrPort loop", 0.95),
+		{What: "codec of a 12-field record / encoding/binary by hand, time", Limit: 1.5, Most: true, Later: unbuilt},
+		later("reflection for each frame / codec of a 12-field record, time", 10),
+	}}
 }

@@ -15,6 +15,8 @@ type Usage struct {
 	Mallocs uint64        `json:"mallocs"` // objects allocated
 	Alloc   uint64        `json:"alloc"`   // bytes allocated
 	RSS     int64         `json:"rss"`     // bytes resident now
+	Reads   uint64        `json:"reads"`   // system calls that read
+	Writes  uint64        `json:"writes"`  // system calls that wrote
 
 	// Heap and Stack are in use now; after a collection, if Settled was asked for.
 	Heap       uint64 `json:"heap"`
@@ -32,9 +34,10 @@ func Use(settled bool) Usage {
 	runtime.ReadMemStats(&m)
 	var ru syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &ru)
+	reads, writes := calls()
 	return Usage{
 		CPU:     time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
-		Mallocs: m.Mallocs, Alloc: m.TotalAlloc, RSS: resident(),
+		Mallocs: m.Mallocs, Alloc: m.TotalAlloc, RSS: resident(), Reads: reads, Writes: writes,
 		Heap: m.HeapInuse, Stack: m.StackInuse, Goroutines: runtime.NumGoroutine(),
 	}
 }
@@ -51,4 +54,23 @@ func resident() int64 {
 	}
 	pages, _ := strconv.ParseInt(fields[1], 10, 64)
 	return pages * int64(os.Getpagesize())
+}
+
+// calls returns how many system calls have read and written, or zeros where the system does not say.
+func calls() (reads, writes uint64) {
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		n, _ := strconv.ParseUint(value, 10, 64)
+		switch name {
+		case "syscr":
+			reads = n
+		case "syscw":
+			writes = n
+		}
+	}
+	return reads, writes
 }

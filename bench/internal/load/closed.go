@@ -42,17 +42,20 @@ type closed struct {
 }
 
 func (c *closed) do(ctx context.Context) (result Result, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, c.close)()
+	group, running := errgroup.WithContext(ctx)
+	defer context.AfterFunc(running, c.close)()
 	for i := range c.workers {
 		group.Go(c.workers[i].work)
 	}
 	group.Go(func() error {
 		defer c.finish()
-		result = c.measure(ctx)
-		return context.Cause(ctx)
+		result = c.measure(running)
+		return nil
 	})
 	err = group.Wait()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // and not what that did to the connections
+	}
 	result.Total = c.replies()
 	return result, err
 }

@@ -50,7 +50,8 @@ func newMessages(spec Spec, id int) *messages {
 	return m
 }
 
-// next returns the bytes of the next n requests, or of fewer, and how many those are. They are valid until the next call.
+// next returns the bytes of the next n requests, or of fewer, and how many those are. They are valid until it is called
+// again.
 func (m *messages) next(n int) ([]byte, int) {
 	n = min(n, len(m.slots)/m.size)
 	p := m.slots[:n*m.size]

@@ -4,6 +4,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,11 +25,16 @@ func Text(w io.Writer, tables []suite.Table) error {
 func textTable(w io.Writer, t suite.Table) error {
 	fmt.Fprintf(w, "\n%s\n", t.Title)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	shown := present(t.Rows)
 	if len(t.Rows) > 0 {
-		fmt.Fprintf(tw, "  \t%s\tmin\tmax\tserver CPU\tallocs\tload CPU\tstack\tgoroutines\n", t.Unit)
+		fmt.Fprintf(tw, "  \t%s\tmin\tmax", t.Unit)
+		for _, c := range shown {
+			fmt.Fprintf(tw, "\t%s", c.title)
+		}
+		fmt.Fprintln(tw)
 	}
 	for _, r := range t.Rows {
-		textRow(tw, r)
+		textRow(tw, r, shown)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -40,7 +46,7 @@ func textTable(w io.Writer, t suite.Table) error {
 	return tw.Flush()
 }
 
-func textRow(w io.Writer, r suite.Row) {
+func textRow(w io.Writer, r suite.Row, shown []column) {
 	name := r.Name
 	if r.Ours {
 		name = "* " + name
@@ -50,22 +56,46 @@ func textRow(w io.Writer, r suite.Row) {
 		return
 	}
 	v := r.Values()
-	fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, number(v.Median), number(v.Min), number(v.Max),
-		blank(r.Spread(func(s suite.Sample) float64 { return float64(s.CPU) }).Median, func(f float64) string { return time.Duration(f).String() }),
-		fmt.Sprintf("%.2f", r.Spread(func(s suite.Sample) float64 { return s.Allocs }).Median),
-		blank(r.Spread(func(s suite.Sample) float64 { return s.LoadCPU }).Median, func(f float64) string { return fmt.Sprintf("%.2f", f) }),
-		blank(r.Spread(func(s suite.Sample) float64 { return s.Stack }).Median, number),
-		blank(r.Spread(func(s suite.Sample) float64 { return s.Goroutines }).Median, func(f float64) string { return fmt.Sprintf("%.2f", f) }))
+	fmt.Fprintf(w, "  %s\t%s\t%s\t%s", name, number(v.Median), number(v.Min), number(v.Max))
+	for _, c := range shown {
+		fmt.Fprintf(w, "\t%s", c.show(r.Spread(c.of).Median))
+	}
+	fmt.Fprintln(w)
 	if r.Error != "" {
 		fmt.Fprintf(w, "  \t%s\n", firstLine(r.Error))
 	}
 }
 
-func blank(f float64, show func(float64) string) string {
-	if f == 0 {
-		return ""
+// column is a part of the samples that is shown if some row has it.
+type column struct {
+	title string
+	of    func(suite.Sample) float64
+	show  func(float64) string
+}
+
+func columns() []column {
+	decimals := func(f float64) string { return fmt.Sprintf("%.2f", f) }
+	return []column{
+		{"server CPU", func(s suite.Sample) float64 { return float64(s.CPU) }, duration},
+		{"allocs", func(s suite.Sample) float64 { return s.Allocs }, decimals},
+		{"reads", func(s suite.Sample) float64 { return s.Reads }, decimals},
+		{"writes", func(s suite.Sample) float64 { return s.Writes }, decimals},
+		{"load CPU", func(s suite.Sample) float64 { return s.LoadCPU }, decimals},
+		{"stack", func(s suite.Sample) float64 { return s.Stack }, number},
+		{"goroutines", func(s suite.Sample) float64 { return s.Goroutines }, decimals},
 	}
-	return show(f)
+}
+
+func duration(f float64) string { return time.Duration(f).String() }
+
+// present returns the columns in which some row has something.
+func present(rows []suite.Row) (shown []column) {
+	for _, c := range columns() {
+		if slices.ContainsFunc(rows, func(r suite.Row) bool { return r.Spread(c.of).Max > 0 }) {
+			shown = append(shown, c)
+		}
+	}
+	return shown
 }
 
 // number shows about four figures.

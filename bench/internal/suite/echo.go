@@ -119,6 +119,8 @@ func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error)
 		Value: r.Rate(), RSS: after.RSS,
 		CPU:     time.Duration(float64(after.CPU-before.CPU) / total),
 		Allocs:  float64(after.Mallocs-before.Mallocs) / total,
+		Writes:  float64(after.Writes-before.Writes) / total,
+		Reads:   float64(after.Reads-before.Reads) / total,
 		LoadCPU: float64(r.CPU) / float64(r.Time),
 	}, nil
 }

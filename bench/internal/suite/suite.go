@@ -1,6 +1,6 @@
 // Package suite measures contenders side by side and says which bars they reach.
 //
-// Contenders that are compared form a [Group]. They are measured in rounds, one after the other in each round (A B A B),
+// Contenders that are compared form a [Group]. They are measured in rounds, one after the other in each (A B A B),
 // and a comparison is the median of the ratios within each round, so that what slows the machine for a while slows both
 // sides.
 package suite
@@ -41,6 +41,8 @@ type Sample struct {
 	Value      float64       `json:"value"`            // in the group's unit
 	CPU        time.Duration `json:"cpu,omitempty"`    // of the server, for each reply
 	Allocs     float64       `json:"allocs,omitempty"` // for each reply or item
+	Writes     float64       `json:"writes,omitempty"` // system calls of the server that wrote, for each reply
+	Reads      float64       `json:"reads,omitempty"`  // and that read
 	RSS        int64         `json:"rss,omitempty"`    // of the server, bytes
 	LoadCPU    float64       `json:"loadCPU,omitempty"`
 	Stack      float64       `json:"stack,omitempty"`      // of Value, bytes of goroutine stacks

@@ -15,7 +15,7 @@ func channelTargets() []Target {
 
 // twoChannels is a connection as two channels, the way it is mostly written: a goroutine that reads frames into one, a
 // goroutine that writes those of the other and flushes when that is empty, and the handler between them.
-func twoChannels(conn *net.TCPConn) {
+func twoChannels(conn net.Conn) {
 	f := newFrames(conn)
 	in, out := make(chan []byte, chanSize), make(chan []byte, chanSize)
 	done, written := make(chan struct{}), make(chan struct{})

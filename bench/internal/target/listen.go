@@ -8,27 +8,27 @@ import (
 // server is the accept loop of the hand-written targets: a goroutine for each connection.
 type server struct {
 	ln     net.Listener
-	handle func(*net.TCPConn)
+	handle func(net.Conn)
 	inline bool // handle runs in the accept loop, and the connection stays open afterwards
 	group  sync.WaitGroup
 
 	mu     sync.Mutex
-	conns  map[*net.TCPConn]struct{}
+	conns  map[net.Conn]struct{}
 	closed bool
 }
 
 // serve starts handle for each connection to a free port. The connection is closed when handle returns.
-func serve(handle func(*net.TCPConn)) (Running, error) { return start(handle, false) }
+func serve(handle func(net.Conn)) (Running, error) { return start(handle, false) }
 
 // serveInline runs handle in one goroutine for all connections and keeps each open: what a connection costs at least.
-func serveInline(handle func(*net.TCPConn)) (Running, error) { return start(handle, true) }
+func serveInline(handle func(net.Conn)) (Running, error) { return start(handle, true) }
 
-func start(handle func(*net.TCPConn), inline bool) (Running, error) {
+func start(handle func(net.Conn), inline bool) (Running, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{ln: ln, handle: handle, inline: inline, conns: map[*net.TCPConn]struct{}{}}
+	s := &server{ln: ln, handle: handle, inline: inline, conns: map[net.Conn]struct{}{}}
 	s.group.Go(s.accept)
 	return s, nil
 }
@@ -39,23 +39,22 @@ func (s *server) accept() {
 		if err != nil {
 			return
 		}
-		tcp := conn.(*net.TCPConn)
-		if !s.add(tcp) {
-			_ = tcp.Close()
+		if !s.add(conn) {
+			_ = conn.Close()
 			return
 		}
 		if s.inline {
-			s.handle(tcp)
+			s.handle(conn)
 			continue
 		}
 		s.group.Go(func() {
-			defer s.remove(tcp)
-			s.handle(tcp)
+			defer s.remove(conn)
+			s.handle(conn)
 		})
 	}
 }
 
-func (s *server) add(conn *net.TCPConn) bool {
+func (s *server) add(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -64,7 +63,7 @@ func (s *server) add(conn *net.TCPConn) bool {
 	return !s.closed
 }
 
-func (s *server) remove(conn *net.TCPConn) {
+func (s *server) remove(conn net.Conn) {
 	_ = conn.Close()
 	s.mu.Lock()
 	delete(s.conns, conn)

@@ -28,7 +28,7 @@ func loopTargets() []Target {
 }
 
 // netLoop is the plainest echo.
-func netLoop(conn *net.TCPConn) {
+func netLoop(conn net.Conn) {
 	buf := make([]byte, bufSize)
 	for {
 		n, err := conn.Read(buf)
@@ -43,14 +43,14 @@ func netLoop(conn *net.TCPConn) {
 
 // frames is a connection with a buffer on either side.
 type frames struct {
-	conn *net.TCPConn
+	conn net.Conn
 	r    *bufio.Reader
 	w    *bufio.Writer
 	head [4]byte
 	vec  [2][]byte
 }
 
-func newFrames(conn *net.TCPConn) *frames {
+func newFrames(conn net.Conn) *frames {
 	return &frames{conn: conn, r: bufio.NewReaderSize(conn, bufSize), w: bufio.NewWriterSize(conn, bufSize)}
 }
 
@@ -114,7 +114,7 @@ func (f *frames) write(p []byte) error {
 	return err
 }
 
-func bufioOwned(conn *net.TCPConn) {
+func bufioOwned(conn net.Conn) {
 	f := newFrames(conn)
 	for {
 		p, err := f.read()
@@ -125,7 +125,7 @@ func bufioOwned(conn *net.TCPConn) {
 }
 
 // bufioUnbatched writes each reply at once.
-func bufioUnbatched(conn *net.TCPConn) {
+func bufioUnbatched(conn net.Conn) {
 	f := newFrames(conn)
 	for {
 		p, err := f.read()
@@ -136,7 +136,7 @@ func bufioUnbatched(conn *net.TCPConn) {
 }
 
 // bufioBorrowed echoes frames out of the read buffer, or of one scratch buffer if they are larger.
-func bufioBorrowed(conn *net.TCPConn) {
+func bufioBorrowed(conn net.Conn) {
 	f := newFrames(conn)
 	var scratch []byte
 	for {
@@ -184,7 +184,7 @@ func (r *Record) take(p []byte) {
 }
 
 // bufioTyped makes a value of each frame and a frame of each value.
-func bufioTyped(conn *net.TCPConn) {
+func bufioTyped(conn net.Conn) {
 	f := newFrames(conn)
 	for {
 		p, err := f.r.Peek(4 + recordSize)
@@ -205,7 +205,7 @@ func bufioTyped(conn *net.TCPConn) {
 }
 
 // idle echoes the first frame of a connection.
-func idle(conn *net.TCPConn) {
+func idle(conn net.Conn) {
 	var buf [4 + recordSize]byte
 	if _, err := io.ReadFull(conn, buf[:]); err == nil {
 		_, _ = conn.Write(buf[:])

@@ -92,7 +92,7 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 	for v := range in.C(ctx) {
 		replies <- v
 	}
-	return in.Err()
+	return errors.Join(in.Err(), out.Flush(ctx))
 }
 
 func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {

@@ -1,0 +1,172 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/bench/internal/child"
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/target"
+)
+
+func TestMain(m *testing.M) {
+	child.Main(Roles())
+	os.Exit(m.Run())
+}
+
+func TestSpreadIsMedianAndBounds(t *testing.T) {
+	require.Equal(t, Spread{}, SpreadOf(nil))
+	require.Equal(t, Spread{2, 1, 9}, SpreadOf([]float64{9, 1, 2}))
+	require.Equal(t, Spread{2.5, 1, 9}, SpreadOf([]float64{9, 1, 2, 3}))
+	require.True(t, Spread{1, 1, 1.31}.Noisy())
+	require.False(t, Spread{1, 1, 1.29}.Noisy())
+}
+
+// rows has a contender for each name, with one round for each value.
+func rows(values map[string][]float64) (all []Row) {
+	for name, vs := range values {
+		r := Row{Name: name}
+		for _, v := range vs {
+			r.Rounds = append(r.Rounds, Sample{Value: v})
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func TestBarIsTheMedianOfTheRatiosWithinRounds(t *testing.T) {
+	// The machine was three times slower in the second round, for both.
+	measured := rows(map[string][]float64{"ours": {95, 30, 98}, "theirs": {100, 33, 100}})
+	got := judge(AtLeast(0.9, "ours", "theirs"), measured)
+	require.Equal(t, Pass, got.Verdict)
+	require.InDelta(t, 0.95, got.Figure.Median, 1e-9)
+}
+
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		bar          Bar
+		ours, theirs []float64
+		want         Verdict
+	}{
+		{AtLeast(1, "ours", "theirs"), []float64{10, 10}, []float64{10, 10}, Pass},
+		{AtLeast(1, "ours", "theirs"), []float64{9, 9}, []float64{10, 10}, Short},
+		{AtMost(1, "ours", "theirs"), []float64{9, 9}, []float64{10, 10}, Pass},
+		{AtMost(1, "ours", "theirs"), []float64{11, 11}, []float64{10, 10}, Short},
+		{AtLeast(1, "ours", "theirs"), []float64{10, 20}, []float64{10, 10}, TooNoisy},
+		{AtLeast(1, "ours", "theirs"), []float64{10}, nil, Missing},
+		{AtLeast(1, "ours", "nobody"), []float64{10}, []float64{10}, Missing},
+		{Bar{Later: "a later issue"}, nil, nil, NotBuilt},
+	} {
+		got := judge(c.bar, rows(map[string][]float64{"ours": c.ours, "theirs": c.theirs}))
+		require.Equal(t, c.want, got.Verdict, "%+v", c)
+	}
+}
+
+// script is a contender whose rounds come to given values.
+type script struct {
+	values []float64
+	closed *int
+}
+
+func (s *script) Round(context.Context, time.Duration) (Sample, error) {
+	if len(s.values) == 0 {
+		return Sample{}, errors.New("broken")
+	}
+	v := s.values[0]
+	s.values = s.values[1:]
+	return Sample{Value: v}, nil
+}
+
+func (s *script) Close() error {
+	*s.closed++
+	return nil
+}
+
+func TestNoisyGroupIsMeasuredAgain(t *testing.T) {
+	values, closed := [][]float64{{10, 20}, {10, 10}}, 0
+	g := Group{
+		Contenders: []Contender{
+			{Name: "ours", Start: func(context.Context) (Measure, error) {
+				m := &script{values[0], &closed}
+				values = values[1:]
+				return m, nil
+			}},
+			{Name: "theirs", Start: func(context.Context) (Measure, error) {
+				return &script{[]float64{10, 10}, &closed}, nil
+			}},
+		},
+		Bars: []Bar{AtLeast(1, "ours", "theirs")},
+	}
+	tables := Run(context.Background(), []Group{g}, Options{Rounds: 2})
+	require.True(t, tables[0].Retried)
+	require.Equal(t, Pass, tables[0].Bars[0].Verdict)
+	require.Equal(t, 4, closed)
+}
+
+func TestBrokenContenderIsMarkedAndTheOthersGoOn(t *testing.T) {
+	closed := 0
+	g := Group{Contenders: []Contender{
+		{Name: "breaks", Start: func(context.Context) (Measure, error) { return &script{[]float64{1}, &closed}, nil }},
+		{Name: "fails", Start: func(context.Context) (Measure, error) { return nil, errors.New("no such peer") }},
+		{Name: "works", Start: func(context.Context) (Measure, error) { return &script{[]float64{1, 2}, &closed}, nil }},
+	}}
+	table := Run(context.Background(), []Group{g}, Options{Rounds: 2})[0]
+	require.Equal(t, "broken", table.Rows[0].Error)
+	require.Equal(t, "no such peer", table.Rows[1].Error)
+	require.Len(t, table.Rows[2].Rounds, 2)
+	require.Equal(t, 2, closed)
+}
+
+func TestCancelLeavesWhatWasMeasured(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	closed := 0
+	one := func(name string) Group {
+		return Group{Name: name, Contenders: []Contender{{Name: name, Start: func(context.Context) (Measure, error) {
+			return &script{[]float64{1, 2, 3}, &closed}, nil
+		}}}}
+	}
+	said := 0
+	tables := Run(ctx, []Group{one("a"), one("b")}, Options{Rounds: 3, Notice: func(string) {
+		if said++; said == 2 {
+			cancel()
+		}
+	}})
+	require.Len(t, tables, 1)
+	require.Len(t, tables[0].Rows[0].Rounds, 1)
+	require.Equal(t, 1, closed)
+}
+
+// Each target of the suite answers the generator, over TCP and in its own process, and ends when it is told.
+func TestEveryTargetEchoes(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each child takes a second to end
+	f := &Field{}
+	for _, tgt := range target.All() {
+		if tgt.Name == "net.TCPConn idle" {
+			continue // it echoes one message only
+		}
+		for _, spec := range []load.Spec{{Size: 64, Conns: 3, Window: 1}, {Size: 64, Conns: 2, Window: 64}} {
+			m, err := f.Echo(tgt.Name, false, spec).Start(t.Context())
+			require.NoError(t, err, tgt.Name)
+			_, err = m.Round(t.Context(), 5*time.Millisecond) // it fails unless every request was answered
+			require.NoError(t, err, tgt.Name)
+			require.NoError(t, m.Close(), tgt.Name)
+		}
+	}
+	require.NoError(t, f.Close())
+}
+
+func TestIdleConnectionsHoldWhatIsMeasured(t *testing.T) {
+	f := &Field{}
+	m, err := f.Idle("bufio owned", false, load.Spec{Size: 64, Conns: 20, Window: 1}).Start(t.Context())
+	require.NoError(t, err)
+	s, err := m.Round(t.Context(), 0)
+	require.NoError(t, err)
+	require.Greater(t, s.Value, 60_000.0) // its two buffers of 32 KiB
+	require.InDelta(t, 1, s.Goroutines, 0.01)
+	require.NoError(t, f.Close())
+}
