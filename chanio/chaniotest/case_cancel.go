@@ -28,11 +28,14 @@ func cancelledRecv[T any](r *run[T]) {
 	for i := range many {
 		ctx, cancel := context.WithCancel(r.ctx)
 		cancelled := start(func() error { _, err := r.far.next(ctx); return r.unread(r.far, i, err) })
-		sent := r.sending(r.near, i)
+		require.True(r, cancelled.parked())
+		sent := start(func() error {
+			defer cancel() // while the receiver wakes up
+			return r.send(r.near, i)
+		})
 		if i%2 == 0 {
-			giveWay()
+			cancel() // while the value is on its way
 		}
-		cancel()
 		if err := cancelled.wait(r); err != nil {
 			require.ErrorIs(r, err, context.Canceled)
 		}

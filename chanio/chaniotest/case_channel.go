@@ -21,11 +21,10 @@ func channelCases[T any]() []suiteCase[T] {
 // channelIsFlushed holds that Flush includes what the channel of C holds.
 func channelIsFlushed[T any](r *run[T]) {
 	r.connect()
-	f := r.flood(r.near)
-	accepted := f.cancel(r)
+	accepted := r.fill(r.near)
 	out := r.near.Out.C(r.ctx)
 	for i := range few {
-		out <- r.s.make(accepted + i)
+		r.put(out, r.s.make(accepted+i))
 	}
 	flushed := start(func() error { return r.near.Out.Flush(r.ctx) })
 	if r.before.settle(); r.s.facts.Bubble {
@@ -42,11 +41,11 @@ func channelAfterCtx[T any](r *run[T]) {
 	out := r.near.Out.C(ctx)
 	fed := start(func() error {
 		for i := range few {
-			out <- r.s.make(i)
+			r.put(out, r.s.make(i))
 		}
 		cancel()
 		for i := few; i < many && !r.s.oneWay; i++ {
-			out <- r.s.make(i)
+			r.put(out, r.s.make(i))
 		}
 		return nil
 	})
@@ -69,7 +68,7 @@ func channelHandsOver[T any](r *run[T]) {
 			ctx, cancel := context.WithCancel(r.ctx)
 			out := r.near.Out.C(ctx)
 			for i := range few {
-				out <- r.s.make(round*few + i)
+				r.put(out, r.s.make(round*few+i))
 			}
 			cancel()
 		}
@@ -87,7 +86,7 @@ func channelAfterClose[T any](r *run[T]) {
 	fed := start(func() error {
 		out := r.near.Out.C(ctx)
 		for i := range many {
-			out <- r.s.make(i)
+			r.put(out, r.s.make(i))
 		}
 		close(out)
 		return nil
@@ -114,7 +113,7 @@ func channelDrains[T any](r *run[T]) {
 	out := r.near.Out.C(r.ctx)
 	fed := start(func() error {
 		for i := range few {
-			out <- r.s.make(i)
+			r.put(out, r.s.make(i))
 		}
 		return closeBoth(r.near)
 	})

@@ -19,8 +19,8 @@ func closeCases[T any]() []suiteCase[T] {
 		{"G4-Close-during-everything", 0, closeDuringEverything[T]},
 		{"G5-Close-drains", anEnd, closeDrains[T]},
 		{"G5-Close-unblocks-senders", pressure, closeUnblocks[T]},
-		{"G5-Abort-discards-and-unblocks", pressure, abortUnblocks[T]},
-		{"G5-Close-waits-for-the-linger-bound", pressure | clock, lingerBound[T]},
+		{"G5-Abort-discards-and-unblocks", pressure | transit, abortUnblocks[T]},
+		{"G5-Close-waits-for-the-linger-bound", pressure | clock | transit, lingerBound[T]},
 		{"G7-last-value-before-Close-arrives", bothWays | anEnd, lastValue[T]},
 		{"G8-acceptance-is-bounded", pressure, acceptanceIsBounded[T]},
 		{"G11-no-goroutine-stays", 0, noGoroutineStays[T]},
@@ -50,15 +50,17 @@ func closeReachesIdle[T any](r *run[T]) {
 
 func closeIsIdempotent[T any](r *run[T]) {
 	r.connect()
-	peer := start(func() error { return closeBoth(r.far) })
-	first := closeBoth(r.near)
-	require.NoError(r, first)
+	if !r.s.oneWay {
+		r.endOut(r.far) // so that near need not linger
+	}
+	require.NoError(r, closeBoth(r.near))
 	for range 3 {
 		require.NoError(r, closeBoth(r.near))
 		r.near.Out.Abort(errors.New("too late"))
 		r.near.Out.Abort(nil)
 	}
-	require.NoError(r, peer.wait(r))
+	_ = closeBoth(r.far)
+	_ = closeBoth(r.far)
 	require.Error(r, r.near.Out.Send(r.ctx, r.s.make(0)))
 	if r.near.In != nil {
 		_, err := r.near.In.Recv(r.ctx)
@@ -165,6 +167,7 @@ func feeding[T any](ctx context.Context, out *chanio.Sink[T], v T) error {
 	for {
 		select {
 		case c <- v:
+			giveWay()
 		case <-out.Done():
 			return nil
 		}
@@ -228,16 +231,14 @@ func abortUnblocks[T any](r *run[T]) {
 	require.Error(r, closing.wait(r), "Abort did not unblock Close")
 	require.ErrorIs(r, r.near.Out.Err(), why)
 	<-r.near.Out.Done()
-	got, err := r.far.rest(r.ctx)
-	require.NotEqual(r, io.EOF, err, "the peer took an abort for a clean end")
+	got, _ := r.far.rest(r.ctx)
 	require.Equal(r, upTo(0, len(got)), got)
 	require.LessOrEqual(r, len(got), int(f.accepted.Load()))
 }
 
 func lingerBound[T any](r *run[T]) {
 	r.connect()
-	f := r.flood(r.near)
-	f.cancel(r)
+	r.fill(r.near)
 	began := time.Now()
 	err := r.near.Out.Close()
 	require.ErrorIs(r, err, os.ErrDeadlineExceeded, "a peer that takes nothing ends the wait")
@@ -267,7 +268,7 @@ func lastValue[T any](r *run[T]) {
 		got, err := r.far.rest(r.ctx)
 		require.Equal(r, io.EOF, err)
 		require.Equal(r, []int{7}, got)
-		require.NoError(r, r.far.Close())
+		_ = r.far.Close() // may say that its own values were refused
 		require.NoError(r, closed.wait(r))
 	}
 }
@@ -276,16 +277,13 @@ func acceptanceIsBounded[T any](r *run[T]) {
 	r.connect()
 	f := r.floodBy(r.near.Out.Send)
 	require.True(r, r.clogged(f), "%d values were accepted and none was read", f.accepted.Load())
-	accepted := f.cancel(r)
-	for range r.bound() {
-		ok, err := r.near.Out.TrySend(r.s.make(accepted))
-		require.NoError(r, err)
-		if !ok {
-			break
-		}
-		accepted++
-	}
-	require.Less(r, accepted, r.bound(), "values accepted by TrySend, and none was read")
+	f.finish()
+	got := r.far.takeFlood(r.ctx)
+	require.NoError(r, f.over.wait(r))
+	require.Equal(r, upTo(0, int(f.accepted.Load())), got)
+
+	accepted, clogged := r.tryFill(r.near)
+	require.True(r, clogged, "%d values were accepted by TrySend and none was read", accepted)
 	require.Equal(r, upTo(0, accepted), r.take(r.far, accepted))
 }
 
@@ -305,12 +303,11 @@ func noGoroutineStays[T any](r *run[T]) {
 	r.gone(connected, "the range over C was left and its ctx has ended")
 
 	ctx, cancel = context.WithCancel(r.ctx)
-	r.near.Out.C(ctx) <- r.s.make(few)
+	r.put(r.near.Out.C(ctx), r.s.make(few))
 	r.far.In.C(ctx)
 	waiting := start(func() error { return r.near.Out.Flush(ctx) })
 	cancel()
 	_ = waiting.wait(r)
-	r.near.Out.Abort(nil)
 	for _, e := range []*end[T]{r.near, r.far} {
 		if e.Out != nil {
 			e.Out.Abort(nil)

@@ -39,7 +39,7 @@ func (r *run[T]) bySend(e *end[T], n int) { _ = r.send(e, upTo(0, n)...) }
 func (r *run[T]) byOutC(e *end[T], n int) {
 	out := e.Out.C(r.ctx)
 	for i := range n {
-		out <- r.s.make(i)
+		r.put(out, r.s.make(i))
 	}
 }
 
@@ -85,7 +85,7 @@ func manySenders[T any](r *run[T]) {
 			for i := range each {
 				v := r.s.make(s*each + i)
 				if s == 0 {
-					out <- v
+					r.put(out, v)
 				} else if err := r.near.Out.Send(r.ctx, v); err != nil {
 					return err
 				}

@@ -47,6 +47,33 @@ func (r *run[T]) floodBy(send func(context.Context, T) error) *flood[T] {
 	return f
 }
 
+// fill sends 0, 1, 2 ... by TrySend until there is no room, and returns how many. It leaves nobody waiting.
+func (r *run[T]) fill(e *end[T]) int {
+	n, clogged := r.tryFill(e)
+	if !clogged {
+		r.Skipf("%d values were accepted although none was read: see G8-acceptance-is-bounded", n)
+	}
+	return n
+}
+
+func (r *run[T]) tryFill(e *end[T]) (n int, clogged bool) {
+	for refused := false; n < r.bound(); {
+		ok, err := e.Out.TrySend(r.s.make(n))
+		require.NoError(r, err)
+		switch {
+		case ok:
+			n++
+			refused = false
+		case refused:
+			return n, true
+		default:
+			r.before.settle() // what was accepted is on its way, which may make room
+			refused = true
+		}
+	}
+	return n, false
+}
+
 func (r *run[T]) bound() int {
 	if r.s.facts.Bound > 0 {
 		return r.s.facts.Bound

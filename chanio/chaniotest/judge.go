@@ -14,6 +14,7 @@ import (
 // verdict is how a case went.
 type verdict struct {
 	failed, skipped bool
+	hung            bool
 	log             string
 }
 
@@ -33,7 +34,7 @@ func judge(t testing.TB, patience time.Duration, f func(testing.TB)) verdict {
 	select {
 	case <-returned:
 	case <-watchdog.C:
-		p.Errorf("hangs:\n\n%s", joinStacks(p.before.newcomers()))
+		p.set(func(v *verdict) { v.failed, v.hung = true, true }, "hangs:\n\n"+joinStacks(p.before.newcomers()))
 	}
 	p.cleanup()
 	return p.verdict()

@@ -20,6 +20,9 @@ type Facts struct {
 	// Datagrams says that values may be lost, that the peer does not see an end, and that there is no back-pressure.
 	Datagrams bool
 
+	// Direct says that what was accepted has arrived, as with a queue in memory: Flush and Close wait for nobody.
+	Direct bool
+
 	// Linger is the linger bound of the ends. The case that waits for it needs Bubble, or a bound set here. 0 means
 	// [chanio.DefaultLinger].
 	Linger time.Duration

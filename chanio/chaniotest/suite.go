@@ -29,6 +29,7 @@ const (
 	memory                     // values that own memory
 	clock                      // exact time, or a short linger bound
 	lacksHalf                  // no half-close
+	transit                    // what was accepted has not yet arrived
 )
 
 // has returns the needs that s meets.
@@ -46,6 +47,7 @@ func (s *subject[T]) has() (met need) {
 	set(memory, s.scribble != nil)
 	set(clock, s.facts.Bubble || s.facts.Linger > 0)
 	set(lacksHalf, s.facts.NoHalfClose)
+	set(transit, !s.facts.Direct)
 	return met
 }
 
@@ -95,7 +97,9 @@ func (s *subject[T]) judge(t *testing.T, c suiteCase[T]) (v verdict) {
 		patience = time.Hour
 	}
 	synctest.Test(t, func(t *testing.T) {
-		v = judge(t, patience, func(t testing.TB) { s.runCase(t, c) })
+		if v = judge(t, patience, func(t testing.TB) { s.runCase(t, c) }); v.hung {
+			t.Log(v.log) // now, because the bubble panics if what hangs goes on hanging
+		}
 	})
 	return v
 }
@@ -130,14 +134,12 @@ func (r *run[T]) connect() {
 }
 
 func (r *run[T]) end(d *chanio.Duplex[T, T]) *end[T] {
-	r.Cleanup(func() {
-		if d.Out != nil {
-			d.Out.Abort(nil)
-		}
-		if d.In != nil {
-			_ = d.In.Close()
-		}
-	})
+	if d.Out != nil {
+		r.Cleanup(func() { panicOf(func() { d.Out.Abort(nil) }) }) // a broken endpoint's case has had its verdict
+	}
+	if d.In != nil {
+		r.Cleanup(func() { panicOf(func() { _ = d.In.Close() }) })
+	}
 	return &end[T]{Duplex: d, numbers: r.s.reader()}
 }
 
@@ -191,6 +193,14 @@ func (r *run[T]) send(e *end[T], numbers ...int) error {
 // sending is send, beside the case.
 func (r *run[T]) sending(e *end[T], numbers ...int) *call[error] {
 	return start(func() error { return r.send(e, numbers...) })
+}
+
+// put sends v on c. It gives up only when the case is over.
+func (r *run[T]) put(c chan<- T, v T) {
+	select {
+	case c <- v:
+	case <-r.ctx.Done():
+	}
 }
 
 // endOut ends what e sends, beside the case: by a half-close, or by Close where there is none.

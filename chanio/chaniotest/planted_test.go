@@ -1,0 +1,272 @@
+package chaniotest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+)
+
+// defect is one thing that is wrong with an endpoint.
+type defect int
+
+const (
+	none defect = iota
+	losesOnCancel
+	halfSends
+	panicsOnDoubleClose
+	closesLate
+	reorders
+	leaks
+	swallowsTheError
+	queuesWithoutBound
+)
+
+// TestPlantedDefectsFailTheirCases is the negative control of the suite: eight endpoints that are broken in one way each,
+// and the case that has to find it. Cases in also need what is broken for something else. The endpoint without a defect
+// passes.
+func TestPlantedDefectsFailTheirCases(t *testing.T) {
+	for _, planted := range []struct {
+		name   string
+		defect defect
+		fails  string
+		also   []string
+	}{
+		{name: "none", defect: none},
+		{"loses the value on cancel", losesOnCancel, "G2-cancelled-Recv-took-nothing",
+			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over"}},
+		{"half-sends", halfSends, "G2-cancelled-Send-sent-nothing", nil},
+		{"panics on double close", panicsOnDoubleClose, "G4-Close-is-idempotent", nil},
+		{"closes late", closesLate, "G3-Close-reaches-an-idle-receiver", nil},
+		{"reorders", reorders, "G1-order-from-Send-to-Recv", orderSensitive},
+		{"leaks", leaks, "G11-no-goroutine-stays", nil},
+		{"swallows the error", swallowsTheError, "G1-failure-is-no-clean-end", nil},
+		{"queues without bound", queuesWithoutBound, "G8-acceptance-is-bounded", nil},
+	} {
+		t.Run(planted.name, func(t *testing.T) {
+			s := typed(func(i int) int { return i }, func(v int) int { return v }, Facts{Bubble: true, Bound: 1000})
+			s.connect = func(t testing.TB) (near, far *chanio.Duplex[int, int]) { return plant(t, planted.defect) }
+			failed := map[string]string{}
+			for _, c := range s.cases() {
+				if v := s.judge(t, c); v.failed {
+					failed[c.name] = v.log
+				}
+			}
+			if planted.fails != "" {
+				require.Contains(t, failed, planted.fails)
+			}
+			for _, name := range append(planted.also, planted.fails) {
+				delete(failed, name)
+			}
+			require.Empty(t, slices.Collect(maps.Keys(failed)), "cases that another defect is planted for\n%v", failed)
+		})
+	}
+}
+
+// orderSensitive are the cases that send enough for the endpoint that reorders to show.
+var orderSensitive = []string{
+	"G1-order-from-Send-to-All", "G1-order-from-channel-to-channel", "G10-values-of-many-senders-are-whole",
+	"G5-Close-drains", "G6-half-close", "G6-closing-the-channel-is-a-half-close", "G9-ended-ctx-hands-over",
+	"clogged-both-ways-by-Send", "clogged-both-ways-through-channels", "clogged-echo-by-Recv-and-Send",
+	"clogged-echo-through-channels",
+}
+
+// plant returns two connected ends, each direction a lane.
+func plant(t testing.TB, d defect) (near, far *chanio.Duplex[int, int]) {
+	there, back := newLane(t, d), newLane(t, d)
+	near = chanio.Splice(there.sink(), back.source())
+	far = chanio.Splice(back.sink(), there.source())
+	return near, far
+}
+
+// laneSize is how many values a lane holds.
+const laneSize = 64
+
+// lane is one direction of an endpoint as a user may write it: a queue with a mutex, and a channel that tells of changes.
+type lane struct {
+	defect defect
+	never  chan struct{} // closed after the test
+
+	mu      sync.Mutex
+	changed chan struct{}
+	queue   []int
+	eof     bool  // after the queue
+	failure error // instead of the queue
+	refused bool  // the reader wants no more
+	aborts  atomic.Int32
+
+	released chan struct{} // closed by an abort
+	release  sync.Once
+}
+
+func newLane(t testing.TB, d defect) *lane {
+	l := &lane{defect: d, never: make(chan struct{}), changed: make(chan struct{}), released: make(chan struct{})}
+	t.Cleanup(func() { close(l.never) })
+	return l
+}
+
+func (l *lane) sink() *chanio.Sink[int] {
+	return chanio.NewSink(chanio.SinkHooks[int]{
+		Send: l.send, TrySend: l.trySend, Flush: l.flush, Close: l.close, Abort: l.abort,
+		Released: func() <-chan struct{} { return l.released },
+	})
+}
+
+func (l *lane) source() *chanio.Source[int] {
+	return chanio.NewSource(chanio.SourceHooks[int]{Next: l.next, Close: l.closeReader})
+}
+
+// until waits for try to return true. It is called with l.mu held.
+func (l *lane) until(ctx context.Context, try func() bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !try() {
+		changed := l.changed
+		l.mu.Unlock()
+		select {
+		case <-changed:
+			l.mu.Lock()
+		case <-ctx.Done():
+			l.mu.Lock()
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// change applies f and tells everybody.
+func (l *lane) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	l.tell()
+}
+
+func (l *lane) tell() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *lane) send(ctx context.Context, v int) error {
+	if l.defect == leaks {
+		go func() { <-l.never }()
+	}
+	var err error
+	if ended := l.until(ctx, func() bool {
+		ok := false
+		ok, err = l.put(v)
+		return ok || err != nil
+	}); ended != nil {
+		if l.defect == halfSends {
+			l.change(func() { l.queue = append(l.queue, -v) })
+		}
+		return ended
+	}
+	return err
+}
+
+func (l *lane) trySend(v int) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.put(v)
+}
+
+func (l *lane) put(v int) (bool, error) {
+	switch {
+	case l.failure != nil:
+		return false, l.failure
+	case l.refused || l.eof:
+		return false, net.ErrClosed
+	case len(l.queue) >= laneSize && l.defect != queuesWithoutBound:
+		return false, nil
+	}
+	l.queue = append(l.queue, v)
+	if n := len(l.queue); l.defect == reorders && v == 150 && n > 1 {
+		l.queue[n-1], l.queue[n-2] = l.queue[n-2], l.queue[n-1]
+	}
+	l.tell()
+	return true, nil
+}
+
+func (l *lane) flush(ctx context.Context) error {
+	var err error
+	ended := l.until(ctx, func() bool {
+		if err = l.failure; err == nil && l.refused && len(l.queue) > 0 {
+			err = net.ErrClosed
+		}
+		return err != nil || len(l.queue) == 0
+	})
+	return cmp.Or(ended, err)
+}
+
+func (l *lane) close() error {
+	l.change(func() { l.eof = true })
+	ctx, cancel := context.WithTimeoutCause(context.Background(), chanio.DefaultLinger, os.ErrDeadlineExceeded)
+	defer cancel()
+	err := l.flush(ctx)
+	if err != nil {
+		l.fail(err)
+	}
+	return err
+}
+
+func (l *lane) abort(cause error) {
+	if l.aborts.Add(1) > 1 && l.defect == panicsOnDoubleClose {
+		panic("close of closed endpoint")
+	}
+	l.fail(cause)
+}
+
+func (l *lane) fail(cause error) {
+	l.release.Do(func() { close(l.released) })
+	l.change(func() {
+		if l.failure == nil && !(l.eof && len(l.queue) == 0) {
+			l.failure = fmt.Errorf("the peer aborted: %w", cause)
+			l.queue = nil
+		}
+	})
+}
+
+func (l *lane) next(ctx context.Context) (v int, err error) {
+	ended := l.until(ctx, func() bool {
+		switch {
+		case l.refused && l.defect != closesLate:
+			err = net.ErrClosed
+		case l.failure != nil && l.defect == swallowsTheError:
+			err = io.EOF
+		case l.failure != nil:
+			err = l.failure
+		case len(l.queue) > 0:
+			v = l.queue[0]
+			l.queue = l.queue[1:]
+			l.tell()
+		case l.eof:
+			err = io.EOF
+		default:
+			return false
+		}
+		return true
+	})
+	if ended == nil && err == nil && ctx.Err() != nil && l.defect == losesOnCancel {
+		ended = context.Cause(ctx)
+	}
+	if ended != nil {
+		return 0, ended
+	}
+	return v, err
+}
+
+func (l *lane) closeReader() error {
+	l.change(func() { l.refused = true })
+	return nil
+}
