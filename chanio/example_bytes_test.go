@@ -31,6 +31,7 @@ func ExampleToReader() {
 	ctx := context.Background()
 	near, far := chanio.Pipe()
 	defer near.Close()
+	defer far.Close()
 	near.Out.Send(ctx, []byte(`{"name":"Ada"}`))
 	near.Out.Close()
 
