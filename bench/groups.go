@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weir-go/weir/bench/internal/load"
 	"github.com/weir-go/weir/bench/internal/stages"
@@ -56,7 +57,7 @@ func stageGroup() suite.Group {
 
 func echoes(f *suite.Field, spec load.Spec, names ...string) (all []suite.Contender) {
 	for _, name := range names {
-		all = append(all, f.Echo(name, len(name) > 4 && name[:4] == "weir", spec))
+		all = append(all, f.Echo(name, strings.HasPrefix(name, "weir"), spec))
 	}
 	return all
 }
@@ -81,6 +82,7 @@ func framedGroup(f *suite.Field, window int) suite.Group {
 			"bufio owned", "weir Connect", "weir Recv/Send", "weir Recv/Send uncoalesced", "bufio unbatched",
 			"bufio borrowed", "weir borrowed Connect", "weir borrowed Recv/Send",
 			"bufio typed", "weir typed Connect", "weir typed Recv/Send",
+			"bufio wide", "weir wide Recv/Send",
 			"two channels", "weir channels"),
 		Bars: []suite.Bar{
 			suite.AtLeast(0.9, "weir Connect", "bufio owned"),
@@ -130,7 +132,8 @@ func idleGroup(f *suite.Field) suite.Group {
 				},
 			},
 			{
-				What: "goroutines of weir Recv/Send", Needs: []string{"weir Recv/Send"}, Limit: 1.01, Most: true, Unit: "each",
+				What: "goroutines of weir Recv/Send", Needs: []string{"weir Recv/Send"},
+				Limit: 1.01, Most: true, Unit: "each",
 				Of: func(v func(string) suite.Sample) float64 { return v("weir Recv/Send").Goroutines },
 			},
 		},
@@ -138,7 +141,8 @@ func idleGroup(f *suite.Field) suite.Group {
 	for _, name := range []string{
 		"net.TCPConn idle", "bufio owned", "two channels", "weir Recv/Send", "weir Connect", "weir channels",
 	} {
-		g.Contenders = append(g.Contenders, f.Idle(name, name[:4] == "weir", load.Spec{Size: 64, Conns: 1000, Window: 1}))
+		spec := load.Spec{Size: 64, Conns: 1000, Window: 1}
+		g.Contenders = append(g.Contenders, f.Idle(name, strings.HasPrefix(name, "weir"), spec))
 	}
 	return g
 }

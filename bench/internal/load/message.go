@@ -42,7 +42,7 @@ func newMessages(spec Spec, id int) *messages {
 	if m.framed {
 		binary.BigEndian.PutUint32(one, uint32(spec.Size))
 	}
-	for i := m.head; i < m.size; i++ {
+	for i := m.head; i < m.size && !spec.Zeros; i++ {
 		one[i] = byte(i*7 + id*31)
 	}
 	m.want = one[m.head:]

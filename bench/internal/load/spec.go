@@ -12,6 +12,7 @@ type Spec struct {
 	URL    string        `json:"url"`    // tcp://host:port
 	Codec  string        `json:"codec"`  // raw, or u32: each message behind its length as a big-endian uint32
 	Size   int           `json:"size"`   // bytes of a message, without its length
+	Zeros  bool          `json:"zeros"`  // behind its number a message has zeros
 	Conns  int           `json:"conns"`  // connections
 	Window int           `json:"window"` // requests in flight on each connection
 	Warmup time.Duration `json:"warmup"` // not counted

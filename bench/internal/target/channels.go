@@ -9,7 +9,7 @@ const chanSize = 16
 
 func channelTargets() []Target {
 	return []Target{
-		{"two channels", "u32", func() (Running, error) { return serve(twoChannels) }},
+		{Name: "two channels", Codec: "u32", Start: func() (Running, error) { return serve(twoChannels) }},
 	}
 }
 

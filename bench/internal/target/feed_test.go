@@ -59,7 +59,7 @@ func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 
 func over(handle handler) func(net.Conn) {
 	return func(nc net.Conn) {
-		conn := chanio.NewConn(nc, nil)
+		conn := chanio.NewConn(nc, &chanio.ConnConfig{Coalesce: time.Minute}) // no timer adds writes
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		_ = handle(ctx, conn)
@@ -83,6 +83,8 @@ func echoForms() []echoForm {
 		{"bufio_typed", bufioTyped},
 		{"weir_typed_Connect", over(framedBy(typed, pipeline.Connect))},
 		{"weir_typed_Loop", over(framedBy(typed, loop))},
+		{"bufio_wide", bufioWide},
+		{"weir_wide_Loop", over(framedBy(wide, loop))},
 		{"two_channels", twoChannels},
 		{"weir_channels", over(framedBy(owned, channels))},
 	}
@@ -133,7 +135,7 @@ func drain[T any](b *testing.B, src *chanio.Source[T]) {
 // BenchmarkEncode has the part of it which is sending, corked.
 func BenchmarkEncode(b *testing.B) {
 	b.Run("owned", func(b *testing.B) { fill(b, owned, make([]byte, 64)) })
-	b.Run("typed", func(b *testing.B) { fill(b, typed, Record{}) })
+	b.Run("typed", func(b *testing.B) { fill(b, typed, Count{}) })
 }
 
 func fill[T any](b *testing.B, c codec.Codec[T], v T) {

@@ -18,12 +18,13 @@ const (
 
 func loopTargets() []Target {
 	return []Target{
-		{"net loop", "raw", func() (Running, error) { return serve(netLoop) }},
-		{"bufio owned", "u32", func() (Running, error) { return serve(bufioOwned) }},
-		{"bufio borrowed", "u32", func() (Running, error) { return serve(bufioBorrowed) }},
-		{"bufio typed", "u32", func() (Running, error) { return serve(bufioTyped) }},
-		{"bufio unbatched", "u32", func() (Running, error) { return serve(bufioUnbatched) }},
-		{"net.TCPConn idle", "u32", func() (Running, error) { return serveInline(idle) }},
+		{Name: "net loop", Codec: "raw", Start: func() (Running, error) { return serve(netLoop) }},
+		{Name: "bufio owned", Codec: "u32", Start: func() (Running, error) { return serve(bufioOwned) }},
+		{Name: "bufio borrowed", Codec: "u32", Start: func() (Running, error) { return serve(bufioBorrowed) }},
+		{Name: "bufio typed", Codec: "u32", Zeros: true, Start: func() (Running, error) { return serve(bufioTyped) }},
+		{Name: "bufio wide", Codec: "u32", Start: func() (Running, error) { return serve(bufioWide) }},
+		{Name: "bufio unbatched", Codec: "u32", Start: func() (Running, error) { return serve(bufioUnbatched) }},
+		{Name: "net.TCPConn idle", Codec: "u32", Start: func() (Running, error) { return serveInline(idle) }},
 	}
 }
 
@@ -164,41 +165,62 @@ func bufioBorrowed(conn net.Conn) {
 	}
 }
 
-// Record is the typed frame of 64 bytes.
-type Record struct {
-	N    uint64
-	Rest [56]byte
+// record returns the next frame, which is one record, until the next read; the caller then discards it.
+func (f *frames) record() ([]byte, error) {
+	p, err := f.r.Peek(4 + recordSize)
+	if err != nil {
+		return nil, err
+	}
+	if binary.BigEndian.Uint32(p) != recordSize {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return p[4:], nil
 }
 
-const recordSize = 64
-
-// put appends r in its wire form.
-func (r *Record) put(dst []byte) []byte {
-	return append(binary.BigEndian.AppendUint64(dst, r.N), r.Rest[:]...)
-}
-
-// take is the inverse of put; p has recordSize bytes.
-func (r *Record) take(p []byte) {
-	r.N = binary.BigEndian.Uint64(p)
-	copy(r.Rest[:], p[8:recordSize])
+// begin returns the write buffer with the length of a record appended.
+func (f *frames) begin() ([]byte, error) {
+	if f.w.Available() < 4+recordSize {
+		if err := f.w.Flush(); err != nil {
+			return nil, err
+		}
+	}
+	return binary.BigEndian.AppendUint32(f.w.AvailableBuffer(), recordSize), nil
 }
 
 // bufioTyped makes a value of each frame and a frame of each value.
 func bufioTyped(conn net.Conn) {
 	f := newFrames(conn)
 	for {
-		p, err := f.r.Peek(4 + recordSize)
-		if err != nil || binary.BigEndian.Uint32(p) != recordSize {
+		p, err := f.record()
+		if err != nil {
 			return
 		}
-		var r Record
-		r.take(p[4:])
+		v := takeCount(p)
 		_, _ = f.r.Discard(4 + recordSize) // they were peeked at
-		if f.w.Available() < 4+recordSize && f.w.Flush() != nil {
+		dst, err := f.begin()
+		if err != nil {
 			return
 		}
-		dst := binary.BigEndian.AppendUint32(f.w.AvailableBuffer(), recordSize)
-		if _, err := f.w.Write(r.put(dst)); err != nil || f.flush() != nil {
+		if _, err := f.w.Write(v.put(dst)); err != nil || f.flush() != nil {
+			return
+		}
+	}
+}
+
+func bufioWide(conn net.Conn) {
+	f := newFrames(conn)
+	for {
+		p, err := f.record()
+		if err != nil {
+			return
+		}
+		v := takeWide(p)
+		_, _ = f.r.Discard(4 + recordSize) // they were peeked at
+		dst, err := f.begin()
+		if err != nil {
+			return
+		}
+		if _, err := f.w.Write(v.put(dst)); err != nil || f.flush() != nil {
 			return
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type Target struct {
 	Name  string // what a report calls it
 	Codec string // what it speaks: raw or u32
+	Zeros bool   // of a message it passes on the number only, with zeros behind
 	Start func() (Running, error)
 }
 

@@ -29,9 +29,10 @@ func weirTargets() []Target {
 		weir("weir channels uncoalesced", "u32", uncoalesced, framedBy(owned, channels)),
 		weir("weir borrowed Connect", "u32", nil, framedBy(borrowed, pipeline.Connect)),
 		weir("weir borrowed Recv/Send", "u32", nil, framedBy(borrowed, loop)),
-		weir("weir typed Connect", "u32", nil, framedBy(typed, pipeline.Connect)),
-		weir("weir typed Recv/Send", "u32", nil, framedBy(typed, loop)),
-		weir("weir typed channels", "u32", nil, framedBy(typed, channels)),
+		zeros(weir("weir typed Connect", "u32", nil, framedBy(typed, pipeline.Connect))),
+		zeros(weir("weir typed Recv/Send", "u32", nil, framedBy(typed, loop))),
+		zeros(weir("weir typed channels", "u32", nil, framedBy(typed, channels))),
+		weir("weir wide Recv/Send", "u32", nil, framedBy(wide, loop)),
 	}
 }
 
@@ -39,23 +40,9 @@ func weirTargets() []Target {
 var (
 	owned    = codec.Prefixed(codec.Uint32, codec.Bytes)
 	borrowed = codec.Prefixed(codec.Uint32, codec.Borrowed)
-	typed    = codec.Prefixed(codec.Uint32, codec.Codec[Record](recordCodec{}))
+	typed    = codec.Prefixed(codec.Uint32, codec.Codec[Count](countCodec{}))
+	wide     = codec.Prefixed(codec.Uint32, codec.Codec[Wide](wideCodec{}))
 )
-
-// recordCodec is a user's codec for a fixed record.
-type recordCodec struct{}
-
-func (recordCodec) Append(dst []byte, r Record) ([]byte, error) { return r.put(dst), nil }
-
-func (recordCodec) Decode(r *codec.Reader) (v Record, err error) {
-	p, err := r.Next(recordSize)
-	if err == nil {
-		v.take(p)
-	}
-	return v, err
-}
-
-func (recordCodec) Size() codec.Size { return codec.Size{Min: recordSize, Max: recordSize} }
 
 type handler = func(ctx context.Context, conn *chanio.Conn) error
 
@@ -96,7 +83,7 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 }
 
 func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {
-	return Target{name, wire, func() (Running, error) {
+	return Target{Name: name, Codec: wire, Start: func() (Running, error) {
 		ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
 		if err != nil {
 			return nil, err
@@ -106,6 +93,11 @@ func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {
 		go func() { w.served <- ln.Serve(ctx, handle) }()
 		return w, nil
 	}}
+}
+
+func zeros(t Target) Target {
+	t.Zeros = true
+	return t
 }
 
 // weirServer is a server of ours.
