@@ -52,7 +52,7 @@ func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 
 // ForEach calls f with every value of src, in the caller's goroutine, and returns nil when src has ended well, its
 // failure if it failed, and ctx's cause if ctx ended; src can be used again then. An error of f closes src and is
-// returned. A panic of f closes src and goes on. It is Manifold's consume and consume-async, which report neither the
+// returned, io.EOF as nil. A panic of f closes src and goes on. It is Manifold's consume and consume-async, which report neither the
 // error of f nor that of src.
 func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error) error {
 	return each(ctx, src, "pipeline.ForEach", f)
@@ -84,6 +84,9 @@ func eachOf[T any](ctx context.Context, up chanio.Upstream[T], f func(T) error) 
 		}
 		if err := f(v); err != nil {
 			_ = up.Close() // err is what matters
+			if err == io.EOF {
+				return nil
+			}
 			return err
 		}
 	}

@@ -1,0 +1,411 @@
+package pipeline
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// errReceiverGone is why a queue takes nothing more when its receiver closed it.
+var errReceiverGone = net.ErrClosed
+
+// queue is a bounded queue with any number of senders and one receiver. The receiver fetches all that is at hand in one
+// go, so that under load a lock and a wake-up serve many values, and a single value is there at once. Neither side holds
+// the lock while it waits. An idle queue has no buffers.
+type queue[T any] struct {
+	cfg Queue[T]
+
+	held    atomic.Int64 // weight of out beyond the value that is returned next
+	starved atomic.Bool  // a sender waits for room
+
+	mu      sync.Mutex
+	ring    []T   // of a power of two
+	weights []int // of the values in ring, if there is a Metric
+	head    int   // of the first value in ring
+	n       int   // of values in ring
+	weight  int   // of these
+	seq     uint64
+	gaps    []gap // in order; those of ring
+	over    bool  // nothing more is accepted
+	err     error // comes after the values
+	waiting bool  // the receiver waits
+	blocked int   // senders that wait
+	ready   chan struct{}
+	room    chan struct{}
+	passed  uint64
+	dropped uint64
+	hops    uint64
+
+	// Owned by the receiver.
+	out    []T
+	outW   []int
+	at     int    // of the next in out
+	outSeq uint64 // of out[at]
+	marks  []gap
+	freed  int // weight taken from out and not yet from held
+	onWait func()
+}
+
+// gap is a number of values lost in front of the one with a sequence number.
+type gap struct{ before, lost uint64 }
+
+// put queues v as the policy says; it waits for room under Block. It reports whether v was accepted. The error is why
+// nothing more is, or ctx's cause.
+func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
+	w := q.weigh(v)
+	q.mu.Lock()
+	for {
+		dropped := q.dropped
+		ok, full, err := q.offer(v, w)
+		if !full {
+			lost := q.dropped > dropped
+			q.wakeSender(ok)
+			q.unlock()
+			if lost {
+				runtime.Gosched() // or else a sender that never waits keeps its receiver from running
+			}
+			return ok, err
+		}
+		if !q.starved.Swap(true) && q.fits(w) {
+			continue // the receiver made room, and may not have seen starved
+		}
+		if err := q.waitForRoom(ctx); err != nil {
+			q.wakeSender(true)
+			q.mu.Unlock()
+			return false, err
+		}
+	}
+}
+
+// tryPut is put for a sender that does not wait: it reports with full that it would have to.
+func (q *queue[T]) tryPut(v T) (ok, full bool) {
+	w := q.weigh(v)
+	q.mu.Lock()
+	ok, full, _ = q.offer(v, w)
+	q.unlock()
+	return ok, full
+}
+
+// waitForRoom waits, without the lock, until there may be room. It returns an error if ctx ended.
+func (q *queue[T]) waitForRoom(ctx context.Context) error {
+	if q.room == nil {
+		q.room = make(chan struct{}, 1)
+	}
+	q.blocked++
+	q.mu.Unlock()
+	var err error
+	select {
+	case <-q.room:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	q.mu.Lock()
+	if q.blocked--; q.blocked == 0 {
+		q.starved.Store(false)
+	}
+	return err
+}
+
+// wakeSender lets one more sender look for room, if there is cause to. A sender that got room calls it for the next. The
+// caller holds mu.
+func (q *queue[T]) wakeSender(cause bool) {
+	if cause && q.blocked > 0 {
+		signal(q.room)
+	}
+}
+
+// unlock releases mu, and wakes the receiver if there is something for it.
+func (q *queue[T]) unlock() {
+	q.wakeReceiver()
+	q.mu.Unlock()
+}
+
+func (q *queue[T]) wakeReceiver() {
+	if q.waiting && (q.n > 0 || len(q.gaps) > 0 || q.over) {
+		q.waiting = false
+		signal(q.ready)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// offer queues v if there is room, otherwise does as the policy says; full tells a sender to wait. The caller holds mu.
+func (q *queue[T]) offer(v T, w int) (ok, full bool, err error) {
+	if q.over {
+		return false, false, q.err
+	}
+	if q.fits(w) {
+		q.push(v, w)
+		return true, false, nil
+	}
+	switch q.cfg.Policy {
+	case DropOldest, Latest:
+		for q.n > 0 && !q.fits(w) {
+			q.dropFirst()
+		}
+		q.push(v, w)
+		return true, false, nil
+	case DropNewest:
+		q.lose(q.seq + uint64(q.n))
+		return false, false, nil
+	case Fail:
+		q.dropped++
+		q.over, q.err = true, ErrOverflow
+		return false, false, ErrOverflow
+	case Disconnect:
+		q.dropped += 1 + uint64(q.n)
+		q.over, q.err = true, ErrOverflow
+		q.discard()
+		return false, false, ErrOverflow
+	}
+	return false, true, nil
+}
+
+func (q *queue[T]) weigh(v T) int {
+	if q.cfg.Metric == nil {
+		return 1
+	}
+	return max(1, q.cfg.Metric(v))
+}
+
+func (q *queue[T]) fits(w int) bool {
+	total := q.weight + int(q.held.Load())
+	return total+w <= q.cfg.Size || total == 0
+}
+
+func (q *queue[T]) push(v T, w int) {
+	if q.n == len(q.ring) {
+		q.grow()
+	}
+	at := (q.head + q.n) & (len(q.ring) - 1)
+	q.ring[at] = v
+	if q.cfg.Metric != nil {
+		q.weights[at] = w
+	}
+	q.n++
+	q.weight += w
+}
+
+func (q *queue[T]) grow() {
+	q.ring = unrolled(q.ring, q.head)
+	if q.cfg.Metric != nil {
+		q.weights = unrolled(q.weights, q.head)
+	}
+	q.head = 0
+}
+
+// unrolled returns a ring of twice the size, whose first value is the one at head.
+func unrolled[T any](ring []T, head int) []T {
+	twice := make([]T, max(1, 2*len(ring)))
+	copy(twice[copy(twice, ring[head:]):], ring[:head])
+	return twice
+}
+
+// shift takes the first value out of ring.
+func (q *queue[T]) shift() (v T, w int) {
+	var none T
+	v, q.ring[q.head] = q.ring[q.head], none
+	if w = 1; q.cfg.Metric != nil {
+		w = q.weights[q.head]
+	}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	q.weight -= w
+	q.seq++
+	return v, w
+}
+
+// dropFirst drops the first value, and puts the gap in front of the second.
+func (q *queue[T]) dropFirst() {
+	q.shift()
+	if len(q.gaps) > 0 {
+		q.gaps[0].before = q.seq
+	}
+	q.lose(q.seq)
+}
+
+// lose counts a value lost in front of the one with the given number.
+func (q *queue[T]) lose(before uint64) {
+	q.dropped++
+	if q.cfg.Mark == nil {
+		return
+	}
+	if last := len(q.gaps) - 1; last >= 0 && q.gaps[last].before == before {
+		q.gaps[last].lost++
+		return
+	}
+	q.gaps = append(q.gaps, gap{before, 1})
+}
+
+// discard drops what ring holds.
+func (q *queue[T]) discard() {
+	q.ring, q.weights, q.gaps = nil, nil, nil
+	q.head, q.n, q.weight = 0, 0, 0
+}
+
+// end accepts nothing more. The receiver is told err after what the queue holds, or, if that is to be discarded, now.
+// The first end counts.
+func (q *queue[T]) end(err error, discard bool) {
+	q.mu.Lock()
+	if !q.over {
+		q.over, q.err = true, err
+	}
+	if discard {
+		q.discard()
+	}
+	q.wakeSender(true)
+	q.unlock()
+}
+
+// isOver reports whether nothing more is accepted.
+func (q *queue[T]) isOver() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.over
+}
+
+// next returns the next value to the receiver.
+func (q *queue[T]) next(ctx context.Context) (v T, err error) {
+	for {
+		if len(q.marks) > 0 && (q.at == len(q.out) || q.marks[0].before <= q.outSeq) {
+			lost := q.marks[0].lost
+			q.marks = q.marks[1:]
+			return q.cfg.Mark(lost), nil
+		}
+		if q.at < len(q.out) {
+			return q.pop(), nil
+		}
+		if err := q.fetch(ctx); err != nil {
+			return v, err
+		}
+	}
+}
+
+// pop returns the next value of out.
+func (q *queue[T]) pop() T {
+	var none T
+	v := q.out[q.at]
+	q.out[q.at] = none
+	if q.at > 0 {
+		q.release()
+	}
+	q.at++
+	q.outSeq++
+	return v
+}
+
+// release takes a value that was returned off what is held: not each at once, because senders look at held.
+func (q *queue[T]) release() {
+	if q.cfg.Metric == nil {
+		q.freed++
+	} else {
+		q.freed += q.outW[q.at]
+	}
+	if left := len(q.out) - q.at - 1; left > 0 && left%max(1, len(q.out)/4) != 0 {
+		return
+	}
+	q.held.Add(-int64(q.freed))
+	q.freed = 0
+	if q.starved.Load() {
+		q.mu.Lock()
+		q.wakeSender(true)
+		q.mu.Unlock()
+	}
+}
+
+// fetch waits until there is something and takes it into out.
+func (q *queue[T]) fetch(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		if q.n > 0 || len(q.gaps) > 0 {
+			q.takeOut()
+			q.wakeSender(true)
+			return nil
+		}
+		if q.over {
+			return q.err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		q.await(ctx)
+	}
+}
+
+// await waits, without the lock, for a sender.
+func (q *queue[T]) await(ctx context.Context) {
+	if q.ready == nil {
+		q.ready = make(chan struct{}, 1)
+	}
+	q.waiting = true
+	q.mu.Unlock()
+	if q.onWait != nil {
+		q.onWait()
+	}
+	select {
+	case <-q.ready:
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	q.waiting = false
+}
+
+// takeOut moves what ring holds to out, and what it does not hold to marks. Of a queue that drops its oldest only a
+// part is moved, because what is in out is not dropped any more.
+func (q *queue[T]) takeOut() {
+	k := q.n
+	switch {
+	case q.cfg.Policy != DropOldest && q.cfg.Policy != Latest:
+	case q.cfg.Metric != nil:
+		k = min(k, 1)
+	default:
+		k = min(k, max(1, q.cfg.Size/4))
+	}
+	q.out, q.outW, q.at, q.outSeq = q.out[:0], q.outW[:0], 0, q.seq
+	held := 0
+	for i := range k {
+		v, w := q.shift()
+		q.out = append(q.out, v)
+		if q.cfg.Metric != nil {
+			q.outW = append(q.outW, w)
+		}
+		if i > 0 {
+			held += w
+		}
+	}
+	q.held.Store(int64(held))
+	taken := 0
+	for taken < len(q.gaps) && (q.gaps[taken].before < q.seq || q.n == 0) {
+		taken++
+	}
+	q.marks = append(q.marks[:0], q.gaps[:taken]...)
+	q.gaps = append(q.gaps[:0], q.gaps[taken:]...)
+	q.passed += uint64(k)
+	if k > 0 {
+		q.hops++
+	}
+}
+
+// describe tells how q stands.
+func (q *queue[T]) describe() chanio.Description {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d := chanio.Description{
+		Name: q.cfg.Name, Capacity: q.cfg.Size, Queued: q.weight + int(q.held.Load()),
+		Senders: q.blocked, Passed: q.passed, Dropped: q.dropped, Hops: q.hops,
+	}
+	if q.waiting {
+		d.Takers = 1
+	}
+	return d
+}
