@@ -39,8 +39,8 @@ func cancelledRecv[T any](r *run[T]) {
 		if err := cancelled.wait(r); err != nil {
 			require.ErrorIs(r, err, context.Canceled)
 		}
-		require.NoError(r, sent.wait(r))
 		require.Equal(r, []int{i}, r.take(r.far, 1), "what a cancelled Recv may have taken")
+		require.NoError(r, sent.wait(r))
 	}
 }
 

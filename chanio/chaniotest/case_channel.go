@@ -50,12 +50,14 @@ func channelAfterCtx[T any](r *run[T]) {
 		return nil
 	})
 	require.Equal(r, upTo(0, few), r.take(r.far, few))
-	require.NoError(r, fed.wait(r))
 	if r.s.oneWay {
+		require.NoError(r, fed.wait(r))
 		return // there is no connection whose release would end the discarding
 	}
+	late := start(func() []int { return r.far.takeFlood(r.ctx) })
+	require.NoError(r, fed.wait(r))
 	sent := r.sending(r.near, marker)
-	got := r.far.takeFlood(r.ctx)
+	got := late.wait(r)
 	require.Equal(r, upTo(few, few+len(got)), got, "a later value that is passed on follows the earlier ones")
 	require.NoError(r, sent.wait(r))
 }
@@ -99,6 +101,11 @@ func channelAfterClose[T any](r *run[T]) {
 
 func channelHasOneCtx[T any](r *run[T]) {
 	r.connect()
+	oneCtx(r)
+}
+
+// oneCtx holds that near has one channel, bound to one ctx.
+func oneCtx[T any](r *run[T]) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	out := r.near.Out.C(ctx)

@@ -54,7 +54,7 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 		{"queues without bound", queuesWithoutBound, "G8-acceptance-is-bounded", nil},
 	} {
 		t.Run(planted.name, func(t *testing.T) {
-			s := typed(func(i int) int { return i }, func(v int) int { return v }, Facts{Bubble: true, Bound: 1000})
+			s := typed(itself, itself, Facts{Bubble: true, Bound: 1000})
 			s.connect = func(t testing.TB) (near, far *chanio.Duplex[int, int]) { return plant(t, planted.defect) }
 			failed := map[string]string{}
 			for _, c := range s.cases() {

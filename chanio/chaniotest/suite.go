@@ -71,15 +71,19 @@ func (s *subject[T]) test(t *testing.T) {
 	t.Helper()
 	t.Run("conformance", func(t *testing.T) {
 		for _, c := range s.cases() {
-			t.Run(c.name, func(t *testing.T) {
-				v := s.judge(t, c)
-				switch {
-				case v.failed:
-					t.Fatal(v.log)
-				case v.skipped:
-					t.Skip(v.log)
-				}
-			})
+			s.testCase(t, c)
+		}
+	})
+}
+
+func (s *subject[T]) testCase(t *testing.T, c suiteCase[T]) {
+	t.Run(c.name, func(t *testing.T) {
+		v := s.judge(t, c)
+		switch {
+		case v.failed:
+			t.Fatal(v.log)
+		case v.skipped:
+			t.Skip(v.log)
 		}
 	})
 }
