@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -60,8 +59,7 @@ func (c *Conn) TLS() *tls.ConnectionState {
 type tlsConn struct {
 	*tls.Conn
 	low      *tlsLower
-	strict   bool        // a FIN without close_notify is an error
-	ended    atomic.Bool // the peer has ended its side
+	strict   bool // a FIN without close_notify is an error
 	writable expiry
 	one      [1]byte
 }
@@ -97,11 +95,8 @@ func (t *tlsConn) Write(p []byte) (n int, err error) {
 
 func (t *tlsConn) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	if err == io.EOF {
-		t.ended.Store(true)
-		if t.low.eof && t.strict {
-			err = io.ErrUnexpectedEOF
-		}
+	if err == io.EOF && t.low.eof && t.strict {
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
@@ -146,9 +141,7 @@ func (t *tlsConn) SetDeadline(d time.Time) error {
 func (t *tlsConn) Close() error {
 	t.writable.set(longAgo)
 	_ = t.Conn.CloseWrite() // fails if it was called before, or the connection is broken
-	if !t.ended.Load() {
-		t.low.c.inEnded(true) // the Conn above has lingered in vain
-	}
+	t.low.c.inEnded(true)   // the Conn above has had the peer's close_notify, or has lingered in vain
 	return t.low.Close()
 }
 

@@ -33,6 +33,8 @@ type Listener struct {
 	log      *slog.Logger
 	slots    chan struct{} // one for each connection, if their number is limited
 
+	handshakes *handshakes // nil without TLS
+
 	mu        sync.Mutex
 	state     state
 	cause     error // of the abort
@@ -94,7 +96,11 @@ func (l *Listener) String() string {
 		state = "closed"
 	}
 	addr := l.Addr()
-	return fmt.Sprintf("%s %s (%s, %d open)", addr.Network(), addr, state, len(l.live))
+	transport := addr.Network()
+	if l.handshakes != nil {
+		transport += "+tls"
+	}
+	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, len(l.live))
 }
 
 // Close is [Listener.Shutdown] with the linger bound of the connections as its deadline, 5 s by default: handlers that
@@ -109,20 +115,32 @@ func (l *Listener) Close() error {
 
 // next is Conns: it accepts one connection.
 func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
-	if err := l.reserve(ctx); err != nil {
-		return nil, err
+	if l.handshakes != nil {
+		return l.handshakes.next(ctx)
 	}
 	l.setAccepting(true)
 	defer l.setAccepting(false)
+	nc, err := l.accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := chanio.NewConn(nc, &l.conn)
+	l.add(c)
+	return c, nil
+}
+
+// accept returns the next connection as it comes, once there may be one more.
+func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
+	if err := l.reserve(ctx); err != nil {
+		return nil, err
+	}
 	nc, err := l.acceptor.accept(ctx)
 	if err != nil {
 		l.unreserve()
 		return nil, err
 	}
 	l.options.Apply(nc)
-	c := chanio.NewConn(nc, &l.conn)
-	l.add(c)
-	return c, nil
+	return nc, nil
 }
 
 // reserve waits until there may be one more connection.
@@ -155,6 +173,9 @@ func (l *Listener) stop() error {
 	}
 	l.state = stopped
 	close(l.closing)
+	if l.handshakes != nil {
+		l.handshakes.cancel(ErrShutdown)
+	}
 	return l.acceptor.nl.Close()
 }
 

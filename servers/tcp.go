@@ -21,6 +21,10 @@ type TCPConfig struct {
 	// lost, accepting only waits.
 	MaxConns int
 
+	// MaxHandshakes is how many TLS handshakes may be under way at once, those of connections that nobody has asked
+	// Conns for yet included. Beyond that nothing is accepted until one is over. 0 means 1024.
+	MaxHandshakes int
+
 	// KeepAlive is how long a connection is idle before the kernel asks whether the peer is still there, and the time
 	// between its questions. 0 means 15 s, negative that it never asks.
 	KeepAlive time.Duration

@@ -1,0 +1,185 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// signed returns a server's configuration for the loopback, and the client's that believes it.
+func signed(t testing.TB) (*servers.TLSConfig, *tls.Config) {
+	cert, pool, err := servers.SelfSigned("127.0.0.1", "weir.test")
+	require.NoError(t, err)
+	return &servers.TLSConfig{Certificates: []tls.Certificate{cert}}, &tls.Config{RootCAs: pool, ServerName: "weir.test"}
+}
+
+func listenTLS(t testing.TB, secure *servers.TLSConfig, cfg *servers.TCPConfig) *servers.Listener {
+	ln, err := servers.ListenTLS("127.0.0.1:0", secure, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
+}
+
+func TestTLSConnectionsConform(t *testing.T) {
+	secure, config := signed(t)
+	ln := listenTLS(t, secure, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := ln.Conns.Recv(ctx) // starts accepting, which goes on until ln is closed
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	chaniotest.TestConn(t, chaniotest.Conns{
+		Connect: func(t testing.TB) (near, far *chanio.Conn) {
+			low, err := net.Dial("tcp", ln.Addr().String())
+			require.NoError(t, err)
+			accepted := chanio.Go(t.Context(), ln.Conns.Recv)
+			far, err = chanio.TLSClient(t.Context(), chanio.NewConn(low, nil), config, nil)
+			require.NoError(t, err)
+			near, err = accepted.Await(t.Context())
+			require.NoError(t, err)
+			return near, far
+		},
+	})
+}
+
+func TestTLSHandlersGetTheSession(t *testing.T) {
+	secure, config := signed(t)
+	mine, authority, err := servers.SelfSigned("client")
+	require.NoError(t, err)
+	secure.ClientCAs = authority
+	secure.ALPN = []string{"one", "two"}
+	config.Certificates = []tls.Certificate{mine}
+	config.NextProtos = []string{"two"}
+	states := make(chan *tls.ConnectionState, 1)
+	ln := listenTLS(t, secure, nil)
+	serveOn(t, context.Background(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		states <- c.TLS()
+		return echo(ctx, c)
+	})
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+	state := <-states
+	require.Equal(t, "two", state.NegotiatedProtocol)
+	require.Equal(t, "client", state.VerifiedChains[0][0].Subject.CommonName)
+	require.Contains(t, ln.String(), "tcp+tls 127.0.0.1:")
+}
+
+func TestTLSAFailedHandshakeIsOneLineAndNoConnection(t *testing.T) {
+	secure, config := signed(t)
+	var log lines
+	ln := listenTLS(t, secure, &servers.TCPConfig{MaxConns: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	serveOn(t, context.Background(), ln, echo)
+	wrong := config.Clone()
+	wrong.RootCAs = x509.NewCertPool()
+	for range 3 { // each gives its place back
+		_, err := tls.Dial("tcp", ln.Addr().String(), wrong)
+		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
+	}
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+	require.Equal(t, 3, strings.Count(log.String(), "\n"))
+	require.Equal(t, 3, strings.Count(log.String(), "tls handshake failed"))
+	require.NotContains(t, log.String(), "goroutine")
+}
+
+func TestG19TLSASlowHandshakeHoldsUpNobodyAndEnds(t *testing.T) {
+	secure, config := signed(t)
+	secure.HandshakeTimeout = 200 * time.Millisecond
+	ln := listenTLS(t, secure, nil)
+	serveOn(t, context.Background(), ln, echo)
+	slow := make([]net.Conn, 20)
+	for i := range slow {
+		slow[i] = dial(t, ln)
+		_, err := slow[i].Write([]byte{22, 3, 1}) // a record's first bytes
+		require.NoError(t, err)
+	}
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+	for _, nc := range slow {
+		_, err := io.Copy(io.Discard, nc) // until the server gives up
+		_ = err
+	}
+}
+
+func TestTLSHandshakesAreLimited(t *testing.T) {
+	secure, config := signed(t)
+	secure.HandshakeTimeout = 200 * time.Millisecond
+	ln := listenTLS(t, secure, &servers.TCPConfig{MaxHandshakes: 2})
+	serveOn(t, context.Background(), ln, echo)
+	for range 5 {
+		dial(t, ln) // and says nothing
+	}
+	c, err := tls.Dial("tcp", ln.Addr().String(), config) // has its turn when they are over
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+}
+
+func TestG18TLSShutdownEndsHandshakesAndDrains(t *testing.T) {
+	secure, config := signed(t)
+	ln := listenTLS(t, secure, nil)
+	result := serveOn(t, context.Background(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		for chunk := range c.In.All(ctx) {
+			if err := c.Out.Send(ctx, chunk); err != nil {
+				return err
+			}
+		}
+		return c.Out.Send(ctx, []byte(" bye"))
+	})
+	stalled := dial(t, ln)
+	defer stalled.Close()
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+	down := make(chan error, 1)
+	go func() { down <- ln.Shutdown(t.Context()) }()
+	rest, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, " bye", string(rest))
+	require.NoError(t, c.Close())
+	require.NoError(t, <-down)
+	require.NoError(t, <-result)
+}
+
+func TestTLSWhatCannotWorkIsRefused(t *testing.T) {
+	_, err := servers.ListenTLS("127.0.0.1:0", nil, nil)
+	require.ErrorContains(t, err, "no certificate: set CertFile and KeyFile")
+	_, err = servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{CertFile: "/does/not/exist", KeyFile: "/does/not/exist"}, nil)
+	require.ErrorContains(t, err, "no such file")
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
