@@ -24,6 +24,7 @@ type Sink[T any] struct {
 	result error         // of Close
 	view   *sinkView[T]  // the latest C
 	onDone []*func()
+	above  []settler // the sinks that lead to this one and have a channel, each once for its channel
 }
 
 // DefaultLinger is how long a close waits for a peer that takes nothing.
@@ -88,7 +89,7 @@ var expired = func() context.Context {
 // Flush returns when everything accepted before it has left the process, or with the reason why it cannot. What the
 // channel of C held when Flush was called counts as accepted. ctx bounds the wait and changes nothing.
 func (s *Sink[T]) Flush(ctx context.Context) error {
-	if err := s.settle(ctx); err != nil {
+	if err := s.settleAll(ctx); err != nil {
 		return err
 	}
 	if s.hooks.Flush == nil {
@@ -122,6 +123,7 @@ func (s *Sink[T]) Close() error {
 	s.closed = make(chan struct{})
 	s.mu.Unlock()
 	defer close(s.closed)
+	_ = s.settleAbove(settler.settleWithin) // what fails there fails here too
 	if !s.finish(closed, nil) {
 		s.result = s.Err()
 		return s.result

@@ -2,6 +2,7 @@ package chanio
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -12,9 +13,66 @@ type sinkView[T any] struct {
 	bound  <-chan struct{}    // of its ctx
 	settle chan chan struct{} // asks for what ch holds to be passed on, and is told when that is done
 	passed chan struct{}      // closed when nothing more is passed on
-	exited chan struct{}
 	prev   *sinkView[T] // what it holds comes first
 	moved  atomic.Int64 // values passed on
+	over   atomic.Bool  // passed is closed
+}
+
+// pass notes that nothing more is passed on. It is called by the goroutine of C.
+func (v *sinkView[T]) pass() {
+	if !v.over.Swap(true) {
+		close(v.passed)
+	}
+}
+
+// settler is a Sink of whatever type. One whose values end up in another (SinkHooks.Below) tells that when it has a
+// channel, because to close or flush the lower one is to pass on what the channel above it holds.
+type settler interface {
+	adopt(above settler)
+	disown(above settler)
+	settleAll(ctx context.Context) error
+	settleWithin() error
+}
+
+func (s *Sink[T]) adopt(above settler) {
+	s.mu.Lock()
+	s.above = append(s.above, above)
+	s.mu.Unlock()
+	if below, ok := s.hooks.Below.(settler); ok {
+		below.adopt(s)
+	}
+}
+
+func (s *Sink[T]) disown(above settler) {
+	s.mu.Lock()
+	if i := slices.Index(s.above, above); i >= 0 {
+		s.above = slices.Delete(s.above, i, i+1)
+	}
+	s.mu.Unlock()
+	if below, ok := s.hooks.Below.(settler); ok {
+		below.disown(s)
+	}
+}
+
+// settleAbove settles the sinks that lead to s.
+func (s *Sink[T]) settleAbove(settle func(settler) error) error {
+	s.mu.Lock()
+	above := slices.Clone(s.above)
+	s.mu.Unlock()
+	for _, a := range above {
+		if err := settle(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleAll returns when what the channels of s and of the sinks that lead to it hold has been passed on.
+func (s *Sink[T]) settleAll(ctx context.Context) error {
+	if err := s.settleAbove(func(a settler) error { return a.settleAll(ctx) }); err != nil {
+		return err
+	}
+	return s.settle(ctx)
 }
 
 // C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted: Flush,
@@ -37,19 +95,25 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	}
 	v := &sinkView[T]{
 		ch: make(chan T, chanSize), bound: ctx.Done(), prev: s.view,
-		settle: make(chan chan struct{}), passed: make(chan struct{}), exited: make(chan struct{}),
+		settle: make(chan chan struct{}), passed: make(chan struct{}),
+	}
+	if s.end.Load() != open {
+		v.pass()
 	}
 	s.view = v
+	if below, ok := s.hooks.Below.(settler); ok {
+		below.adopt(s)
+	}
 	go s.empty(ctx, v)
 	return v.ch
 }
 
 // empty is the goroutine of C.
 func (s *Sink[T]) empty(ctx context.Context, v *sinkView[T]) {
-	closed := func() bool {
-		defer close(v.exited)
-		return s.passAll(ctx, v) || s.discard(ctx, v)
-	}()
+	closed := s.passAll(ctx, v) || s.discard(ctx, v)
+	if below, ok := s.hooks.Below.(settler); ok {
+		below.disown(s)
+	}
 	if closed {
 		_ = s.Close() // its result is kept for the next Close
 	}
@@ -57,11 +121,14 @@ func (s *Sink[T]) empty(ctx context.Context, v *sinkView[T]) {
 
 // passAll passes values on until the channel is closed, which it reports, or ctx or s ends.
 func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
-	defer close(v.passed)
+	defer v.pass()
 	defer s.rescue(v)
 	if v.prev != nil {
 		<-v.prev.passed
 		v.prev = nil
+	}
+	if isClosed(v.passed) {
+		return false // made after the end
 	}
 	done := s.Done()
 	for {
@@ -77,11 +144,16 @@ func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
 		case settled := <-v.settle:
 			s.passRest(v)
 			close(settled)
+			if s.end.Load() != open {
+				return false
+			}
 		case <-ctx.Done():
 			s.passRest(v)
 			return false
 		case <-done:
-			s.passRest(v)
+			if s.end.Load() != ended {
+				s.passRest(v)
+			}
 			return false
 		}
 	}
@@ -109,7 +181,7 @@ func (s *Sink[T]) passRun(ctx context.Context, v *sinkView[T], x T) error {
 			err = s.passLate(x)
 		}
 		if err != nil {
-			s.refuse(err)
+			s.refuse(v, err)
 			return err
 		}
 		v.moved.Add(1)
@@ -130,7 +202,7 @@ func (s *Sink[T]) passRest(v *sinkView[T]) {
 			return
 		}
 		if err := s.passLate(x); err != nil {
-			s.refuse(err)
+			s.refuse(v, err)
 			return
 		}
 		v.moved.Add(1)
@@ -150,7 +222,8 @@ func (s *Sink[T]) passLate(x T) error {
 
 // refuse ends the stream because err kept a value of the channel from being sent: there is nobody else to tell.
 // What was accepted before is still sent.
-func (s *Sink[T]) refuse(err error) {
+func (s *Sink[T]) refuse(v *sinkView[T], err error) {
+	v.pass()
 	if s.end.Load() == open && s.finish(ended, err) && s.hooks.Close != nil {
 		_ = s.hooks.Close()
 	}
@@ -168,8 +241,6 @@ func (s *Sink[T]) discard(ctx context.Context, v *sinkView[T]) (closed bool) {
 			if !ok {
 				return true
 			}
-		case settled := <-v.settle:
-			close(settled)
 		case <-released:
 			return false
 		}
@@ -178,6 +249,9 @@ func (s *Sink[T]) discard(ctx context.Context, v *sinkView[T]) (closed bool) {
 
 // settleWithin is settle with the linger bound in the place of ctx: for as long as values move it waits.
 func (s *Sink[T]) settleWithin() error {
+	if err := s.settleAbove(settler.settleWithin); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	v := s.view
 	s.mu.Unlock()
@@ -203,19 +277,21 @@ func (s *Sink[T]) settle(ctx context.Context) error {
 	s.mu.Lock()
 	v := s.view
 	s.mu.Unlock()
-	if v == nil || isClosed(v.exited) {
+	if v == nil || isClosed(v.passed) {
 		return nil
 	}
 	settled := make(chan struct{})
 	select {
 	case v.settle <- settled:
-	case <-v.exited:
+	case <-v.passed:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	select {
 	case <-settled:
+		return nil
+	case <-v.passed:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
