@@ -1,0 +1,131 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/dnsmsg"
+)
+
+// patience is how much longer than the one family of addresses the other may take. RFC 8305 has 50 ms, but would go on
+// waiting in the background for the sake of the memory.
+const patience = 250 * time.Millisecond
+
+// lookupName returns the addresses of an absolute name, of all families.
+func (r *DNSResolver) lookupName(ctx context.Context, name string) ([]netip.Addr, error) {
+	if len(r.types) == 1 {
+		got, err := r.remembered(ctx, question{name, r.types[0]})
+		return slices.Clone(got), orNotFound(name, got, err)
+	}
+	got, errs := r.lookupBoth(ctx, name)
+	addrs := slices.Concat(got[0], got[1])
+	if len(addrs) > 0 {
+		return addrs, nil
+	}
+	for i := range got {
+		if err := orNotFound(name, got[i], errs[i]); !isNotFound(err) {
+			return nil, err
+		}
+	}
+	return nil, notFound(name, "no such host")
+}
+
+func orNotFound(name string, got []netip.Addr, err error) error {
+	if err == nil && len(got) == 0 {
+		return notFound(name, "no such host")
+	}
+	return err
+}
+
+// lookupBoth asks for both families at once. The second one runs in a goroutine of its own.
+func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]netip.Addr, errs [2]error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var late *time.Timer
+	var mu sync.Mutex
+	ask := func(i int) {
+		defer func() {
+			if v := recover(); v != nil {
+				errs[i] = chanio.Recovered(v) // the user's Dial: not to take the process along
+			}
+		}()
+		got[i], errs[i] = r.remembered(ctx, question{name, r.types[i]})
+		mu.Lock()
+		defer mu.Unlock()
+		if late == nil && len(got[i]) > 0 {
+			late = time.AfterFunc(patience, cancel)
+		}
+	}
+	var other sync.WaitGroup
+	other.Go(func() { ask(1) })
+	ask(0)
+	other.Wait()
+	if late != nil {
+		late.Stop()
+	}
+	return got, errs
+}
+
+// remembered returns what is known of q, and asks if nothing is.
+func (r *DNSResolver) remembered(ctx context.Context, q question) ([]netip.Addr, error) {
+	return r.cache.Do(ctx, q, func() ([]netip.Addr, time.Duration, error) { return r.resolve(ctx, q) })
+}
+
+// resolve asks the servers for q, and for where its aliases lead if they did not follow them to the end.
+func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, time.Duration, error) {
+	name, ttl := q.name, r.cfg.MaxTTL
+	for range dnsmsg.MaxAliases {
+		a, err := r.askAll(ctx, question{name, q.typ})
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case len(a.Addrs) > 0:
+			ttl = max(min(ttl, a.TTL), min(r.cfg.MinTTL, r.cfg.MaxTTL))
+			return a.Addrs, ttl, nil
+		case a.Alias == "" || a.RCode == dnsmessage.RCodeNameError:
+			return nil, min(ttl, a.TTL, r.cfg.NegativeTTL), nil
+		}
+		name, ttl = a.Alias, min(ttl, a.TTL)
+	}
+	return nil, 0, &net.DNSError{UnwrapErr: dnsmsg.ErrAliases, Err: dnsmsg.ErrAliases.Error(), Name: q.name}
+}
+
+// errServerFailed is in the error of a look-up that a server has answered, but with a failure: others may know more.
+var errServerFailed = errors.New("the server failed")
+
+// askAll asks the servers in turn until one knows.
+func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, err error) {
+	for range r.cfg.Attempts {
+		for _, server := range r.cfg.Servers {
+			if a, err = r.ask(ctx, server, q); err == nil {
+				return a, nil
+			}
+			err = dnsError(err, q.name, server)
+			if ctx.Err() != nil || errors.Is(err, dnsmsg.ErrAliases) {
+				return a, err
+			}
+		}
+	}
+	return a, err
+}
+
+// dnsError makes err one of the net package.
+func dnsError(err error, name, server string) error {
+	var timeout net.Error
+	late := errors.As(err, &timeout) && timeout.Timeout()
+	text := err.Error()
+	if late {
+		text = "no answer in time: is the server right, and does a firewall let UDP and TCP port 53 through?"
+	}
+	return &net.DNSError{
+		UnwrapErr: err, Err: text, Name: name, Server: server, IsTimeout: late, IsTemporary: true,
+	}
+}

@@ -1,0 +1,571 @@
+package clients_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/weir-go/weir/clients"
+)
+
+// dnsServer is a server in the process, as good or as bad as its answer says.
+type dnsServer struct {
+	// answer sends what it likes to a question. It is called for one question at a time.
+	answer func(q query, send func(msg []byte))
+
+	mu      sync.Mutex
+	asked   []string // "udp 10.0.0.1:53 A a.test."
+	serving sync.WaitGroup
+}
+
+// query is a question that a dnsServer was asked.
+type query struct {
+	network, server string
+	name            string
+	typ             dnsmessage.Type
+	edns            bool
+	msg             dnsmessage.Message // a reply without records
+}
+
+// dial is [clients.DNSConfig.Dial]: each call is a connection with a goroutine that answers it.
+func (s *dnsServer) dial(_ context.Context, network, address string) (net.Conn, error) {
+	near, far := net.Pipe() // a Read from it never joins two Writes, so it does for datagrams
+	s.serving.Go(func() {
+		defer far.Close()
+		for {
+			msg, err := readQuery(far, network)
+			if err != nil {
+				return
+			}
+			s.serve(far, network, address, msg)
+		}
+	})
+	return near, nil
+}
+
+func readQuery(nc net.Conn, network string) ([]byte, error) {
+	msg := make([]byte, 512)
+	if network == "udp" {
+		n, err := nc.Read(msg)
+		return msg[:n], err
+	}
+	if _, err := io.ReadFull(nc, msg[:2]); err != nil {
+		return nil, err
+	}
+	msg = msg[:binary.BigEndian.Uint16(msg)]
+	_, err := io.ReadFull(nc, msg)
+	return msg, err
+}
+
+func (s *dnsServer) serve(nc net.Conn, network, address string, msg []byte) {
+	var q query
+	if q.msg.Unpack(msg) != nil {
+		panic("the resolver sent no message")
+	}
+	q.network, q.server, q.edns = network, address, len(q.msg.Additionals) > 0
+	q.name, q.typ = q.msg.Questions[0].Name.String(), q.msg.Questions[0].Type
+	q.msg.Response, q.msg.Additionals = true, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, network+" "+address+" "+q.typ.String()[len("Type"):]+" "+q.name)
+	s.answer(q, func(msg []byte) {
+		if network == "tcp" {
+			msg = append(binary.BigEndian.AppendUint16(nil, uint16(len(msg))), msg...)
+		}
+		_, _ = nc.Write(msg)
+	})
+}
+
+// takeAsked returns what was asked since the last call, in order but for the families, which are asked for at once.
+func (s *dnsServer) takeAsked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked = nil
+	return asked
+}
+
+func (q query) pack(change func(m *dnsmessage.Message)) []byte {
+	m := q.msg
+	if change != nil {
+		change(&m)
+	}
+	b, err := m.Pack()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// with is a reply with records, all of the TTL given.
+func (q query) with(ttl uint32, bodies ...dnsmessage.ResourceBody) []byte {
+	return q.pack(func(m *dnsmessage.Message) {
+		for _, body := range bodies {
+			h := dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET, TTL: ttl}
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: h, Body: body})
+		}
+	})
+}
+
+// none is a reply that there is no such name or, with success, no such record.
+func (q query) none(code dnsmessage.RCode, ttl uint32) []byte {
+	return q.pack(func(m *dnsmessage.Message) {
+		m.RCode = code
+		m.Authorities = []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("test."), Class: dnsmessage.ClassINET, TTL: ttl},
+			Body: &dnsmessage.SOAResource{
+				NS: dnsmessage.MustNewName("ns.test."), MBox: dnsmessage.MustNewName("root.test."), MinTTL: ttl,
+			},
+		}}
+	})
+}
+
+func aRecord(text string) dnsmessage.ResourceBody {
+	return &dnsmessage.AResource{A: netip.MustParseAddr(text).As4()}
+}
+
+func aaaaRecord(text string) dnsmessage.ResourceBody {
+	return &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(text).As16()}
+}
+
+func cnameRecord(name string) dnsmessage.ResourceBody {
+	return &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(name)}
+}
+
+// inDNS runs f in a bubble with a resolver that has the one server 10.0.0.1, unless cfg says otherwise.
+func inDNS(t *testing.T, cfg clients.DNSConfig, answer func(q query, send func([]byte)),
+	f func(t *testing.T, r *clients.DNSResolver, s *dnsServer)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &dnsServer{answer: answer}
+		cfg.Dial = s.dial
+		if cfg.Servers == nil {
+			cfg.Servers = []string{"10.0.0.1"}
+		}
+		r, err := clients.NewDNSResolver(&cfg)
+		require.NoError(t, err)
+		f(t, r, s)
+		s.serving.Wait()
+	})
+}
+
+func TestDNSReturnsBothFamiliesInOrder(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			send(q.with(60, aRecord("10.1.0.1"), aRecord("10.1.0.2")))
+		} else {
+			send(q.with(60, aaaaRecord("2001:db8::1")))
+		}
+	}
+	for order, want := range map[clients.AddrOrder][]netip.Addr{
+		clients.IPv6First: addrs("2001:db8::1", "10.1.0.1", "10.1.0.2"),
+		clients.IPv4First: addrs("10.1.0.1", "10.1.0.2", "2001:db8::1"),
+		clients.IPv6Only:  addrs("2001:db8::1"),
+		clients.IPv4Only:  addrs("10.1.0.1", "10.1.0.2"),
+	} {
+		inDNS(t, clients.DNSConfig{Order: order}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			got, err := r.LookupAddrs(t.Context(), "a.test")
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+func TestDNSAnswersAreRememberedForTheirTTL(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(60, aRecord("10.1.0.1"))) }
+	for _, c := range []struct {
+		name string
+		cfg  clients.DNSConfig
+		ttl  time.Duration
+	}{
+		{"the zone's", clients.DNSConfig{}, time.Minute},
+		{"at most", clients.DNSConfig{MaxTTL: 20 * time.Second}, 20 * time.Second},
+		{"at least", clients.DNSConfig{MinTTL: 2 * time.Minute}, 2 * time.Minute},
+	} {
+		c.cfg.Order = clients.IPv4Only
+		inDNS(t, c.cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			for _, step := range []struct {
+				wait  time.Duration
+				asked int
+			}{{0, 1}, {c.ttl - 1, 0}, {1, 1}, {0, 0}} {
+				time.Sleep(step.wait)
+				got, err := r.LookupAddrs(t.Context(), "A.test")
+				require.NoError(t, err)
+				got[0] = netip.Addr{} // the caller's: the memory is not
+				require.Len(t, s.takeAsked(), step.asked, c.name)
+			}
+			r.Forget()
+			got, err := r.LookupAddrs(t.Context(), "a.test.")
+			require.NoError(t, err)
+			require.Equal(t, addrs("10.1.0.1"), got)
+			require.Len(t, s.takeAsked(), 1)
+		})
+	}
+}
+
+func TestDNSRemembersNothingIfTold(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(60, aRecord("10.1.0.1"))) }
+	for _, cfg := range []clients.DNSConfig{{MaxTTL: -1, MinTTL: time.Hour}, {CacheSize: -1}} {
+		cfg.Order = clients.IPv4Only
+		inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			for range 2 {
+				_, err := r.LookupAddrs(t.Context(), "a.test")
+				require.NoError(t, err)
+			}
+			require.Len(t, s.takeAsked(), 2)
+		})
+	}
+}
+
+func TestDNSRemembersAbsenceForAsLongAsTheZoneSays(t *testing.T) {
+	for _, code := range []dnsmessage.RCode{dnsmessage.RCodeNameError, dnsmessage.RCodeSuccess} {
+		answer := func(q query, send func([]byte)) { send(q.none(code, 60)) }
+		for negative, ttl := range map[time.Duration]time.Duration{0: time.Minute, 20 * time.Second: 20 * time.Second, -1: 0} {
+			inDNS(t, clients.DNSConfig{Order: clients.IPv4Only, NegativeTTL: negative}, answer,
+				func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+					for _, wait := range []time.Duration{0, ttl} {
+						time.Sleep(wait)
+						_, err := r.LookupAddrs(t.Context(), "a.test")
+						requireNotFound(t, err)
+						require.Len(t, s.takeAsked(), 1)
+					}
+					if ttl > 0 {
+						_, err := r.LookupAddrs(t.Context(), "a.test")
+						requireNotFound(t, err)
+						require.Empty(t, s.takeAsked())
+					}
+				})
+		}
+	}
+}
+
+func TestDNSAsksOnceForMany(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		time.Sleep(time.Second)
+		send(q.with(60, aRecord("10.1.0.1")))
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				got, err := r.LookupAddrs(t.Context(), "a.test")
+				require.NoError(t, err)
+				require.Equal(t, addrs("10.1.0.1"), got)
+			})
+		}
+		all.Wait()
+		require.Len(t, s.takeAsked(), 1)
+	})
+}
+
+func TestDNSSearchesItsDomains(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.name == "www.b.test." || q.name == "a.b." {
+			send(q.with(60, aRecord("10.1.0.1")))
+			return
+		}
+		send(q.none(dnsmessage.RCodeNameError, 0))
+	}
+	for _, c := range []struct {
+		host  string
+		ndots int
+		asked []string // in order; the last has it
+	}{
+		{"www", 0, []string{"www.a.test.", "www.b.test."}},
+		{"a.b", 0, []string{"a.b."}},
+		{"a.b", 2, []string{"a.b.a.test.", "a.b.b.test.", "a.b."}},
+		{"a.b", -1, []string{"a.b.a.test.", "a.b.b.test.", "a.b."}},
+		{"a.b.", 2, []string{"a.b."}},
+	} {
+		cfg := clients.DNSConfig{Order: clients.IPv4Only, Search: []string{"a.test", "b.test"}, NDots: c.ndots}
+		inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			_, err := r.LookupAddrs(t.Context(), c.host)
+			require.NoError(t, err)
+			var want []string
+			for _, name := range c.asked {
+				want = append(want, "udp 10.0.0.1:53 A "+name)
+			}
+			require.Equal(t, want, s.takeAsked(), "%s with ndots %d", c.host, c.ndots)
+		})
+	}
+}
+
+func TestDNSSearchSurvivesADomainWhoseServerFails(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		switch q.name {
+		case "www.a.test.":
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }))
+		case "www.b.test.":
+			send(q.with(60, aRecord("10.1.0.1")))
+		default:
+			send(q.none(dnsmessage.RCodeNameError, 0))
+		}
+	}
+	cfg := clients.DNSConfig{Search: []string{"a.test", "b.test"}, Order: clients.IPv4Only}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		got, err := r.LookupAddrs(t.Context(), "www")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.1"), got)
+	})
+	cfg.Search = []string{"a.test", "c.test"}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		_, err := r.LookupAddrs(t.Context(), "www")
+		require.ErrorContains(t, err, "ServerFailure")
+		var dns *net.DNSError
+		require.ErrorAs(t, err, &dns)
+		require.False(t, dns.IsNotFound, "nobody knows whether it is there")
+		require.True(t, dns.IsTemporary)
+	})
+}
+
+func TestDNSIgnoresWhatIsNoAnswer(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		send([]byte("garbage"))
+		send(nil)
+		send(q.pack(func(m *dnsmessage.Message) { m.ID++; m.RCode = dnsmessage.RCodeNameError }))
+		send(q.pack(func(m *dnsmessage.Message) {
+			m.Questions = slices.Clone(m.Questions)
+			m.Questions[0].Name = dnsmessage.MustNewName("forged.test.")
+		}))
+		time.Sleep(time.Second)
+		send(q.with(60, aRecord("10.1.0.1")))
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.1"), got)
+		require.Len(t, s.takeAsked(), 1)
+	})
+}
+
+func TestDNSAsksOverTCPWhatIsTruncated(t *testing.T) {
+	var many []dnsmessage.ResourceBody
+	for i := range 200 {
+		many = append(many, &dnsmessage.AResource{A: [4]byte{10, 1, 0, byte(i)}})
+	}
+	answer := func(q query, send func([]byte)) {
+		if q.network == "udp" {
+			send(q.pack(func(m *dnsmessage.Message) { m.Truncated = true }))
+			return
+		}
+		send(q.with(60, many...))
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Len(t, got, 200)
+		require.Equal(t, []string{"udp 10.0.0.1:53 A a.test.", "tcp 10.0.0.1:53 A a.test."}, s.takeAsked())
+	})
+}
+
+func TestDNSGoesOnToTheNextServer(t *testing.T) {
+	bad := map[string]func(q query, send func([]byte)){
+		"silent": func(query, func([]byte)) {},
+		"failing": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }))
+		},
+		"refusing": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeRefused }))
+		},
+		"cut off": func(q query, send func([]byte)) {
+			b := q.with(60, aRecord("10.1.0.1"))
+			send(b[:len(b)-2])
+		},
+		"truncating over TCP": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.Truncated = true }))
+		},
+	}
+	for name, answerBadly := range bad {
+		answer := func(q query, send func([]byte)) {
+			if q.server == "10.0.0.1:53" {
+				answerBadly(q, send)
+				return
+			}
+			send(q.with(60, aRecord("10.1.0.2")))
+		}
+		cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2:5353"}}
+		inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			start := time.Now()
+			got, err := r.LookupAddrs(t.Context(), "a.test")
+			require.NoError(t, err, name)
+			require.Equal(t, addrs("10.1.0.2"), got)
+			want := time.Duration(0)
+			if name == "silent" {
+				want = 5 * time.Second
+			}
+			require.Equal(t, want, time.Since(start), name)
+			require.Contains(t, s.takeAsked(), "udp 10.0.0.2:5353 A a.test.")
+		})
+	}
+}
+
+func TestDNSGivesUpAfterItsAttempts(t *testing.T) {
+	cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}, Timeout: time.Second, Attempts: 3,
+		Search: []string{"a.test", "b.test"}}
+	inDNS(t, cfg, func(query, func([]byte)) {}, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		start := time.Now()
+		_, err := r.LookupAddrs(t.Context(), "a")
+		require.Equal(t, 6*time.Second, time.Since(start), "the other domains would take as long again")
+		var dns *net.DNSError
+		require.ErrorAs(t, err, &dns)
+		require.True(t, dns.IsTimeout)
+		require.Equal(t, "10.0.0.2:53", dns.Server)
+		require.ErrorContains(t, err, "no answer in time")
+		require.Len(t, s.takeAsked(), 6)
+	})
+}
+
+func TestDNSAsksWithoutEDNSIfTheServerDoesNotKnowThat(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.edns {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode, m.Questions = dnsmessage.RCodeFormatError, nil }))
+			return
+		}
+		send(q.with(60, aRecord("10.1.0.1")))
+	}
+	for payload, asked := range map[int]int{0: 2, -1: 1} {
+		inDNS(t, clients.DNSConfig{Order: clients.IPv4Only, Payload: payload}, answer,
+			func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+				_, err := r.LookupAddrs(t.Context(), "a.test")
+				require.NoError(t, err)
+				require.Len(t, s.takeAsked(), asked)
+			})
+	}
+}
+
+func TestDNSFollowsAliasesAcrossAnswers(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.name == "a.test." {
+			send(q.with(30, cnameRecord("b.test.")))
+		} else {
+			send(q.with(60, aRecord("10.1.0.1")))
+		}
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		for _, asked := range []int{2, 0} {
+			got, err := r.LookupAddrs(t.Context(), "a.test")
+			require.NoError(t, err)
+			require.Equal(t, addrs("10.1.0.1"), got)
+			require.Len(t, s.takeAsked(), asked)
+		}
+		time.Sleep(30 * time.Second)
+		_, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Len(t, s.takeAsked(), 2, "the alias holds for less than the address")
+	})
+}
+
+func TestDNSAliasesThatLeadNowhereFail(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.name == "a.test." {
+			send(q.with(60, cnameRecord("b.test.")))
+		} else {
+			send(q.with(60, cnameRecord("a.test.")))
+		}
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		_, err := r.LookupAddrs(t.Context(), "a.test")
+		require.ErrorContains(t, err, "CNAME")
+		require.LessOrEqual(t, len(s.takeAsked()), 16)
+	})
+}
+
+func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			send(q.with(60, aRecord("10.1.0.1")))
+		}
+	}
+	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		start := time.Now()
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.1"), got)
+		require.Equal(t, 250*time.Millisecond, time.Since(start))
+	})
+}
+
+func TestDNSFailureOfOneFamilyIsNotAbsence(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }))
+		} else {
+			send(q.none(dnsmessage.RCodeSuccess, 60))
+		}
+	}
+	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		_, err := r.LookupAddrs(t.Context(), "a.test")
+		require.ErrorContains(t, err, "ServerFailure")
+	})
+}
+
+func TestG2DNSCancelledLookupReturnsTheCauseAndLeavesNothing(t *testing.T) {
+	inDNS(t, clients.DNSConfig{}, func(query, func([]byte)) {}, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		start := time.Now()
+		_, err := r.LookupAddrs(ctx, "a.test")
+		require.ErrorIs(t, err, why)
+		require.Equal(t, time.Second, time.Since(start))
+		var dns *net.DNSError
+		require.ErrorAs(t, err, &dns)
+		require.Equal(t, "a.test", dns.Name)
+	})
+}
+
+func TestDNSDoesNotAskForSpecialNames(t *testing.T) {
+	inDNS(t, clients.DNSConfig{}, func(query, func([]byte)) {}, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		for host, want := range map[string][]netip.Addr{
+			"localhost": addrs("::1", "127.0.0.1"), "a.LocalHost.": addrs("::1", "127.0.0.1"),
+			"192.0.2.1": addrs("192.0.2.1"), "fe80::1%eth0": addrs("fe80::1%eth0"),
+		} {
+			got, err := r.LookupAddrs(t.Context(), host)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		for _, host := range []string{"abc.onion", "", "a..b", "a b"} {
+			_, err := r.LookupAddrs(t.Context(), host)
+			requireNotFound(t, err)
+		}
+		require.Empty(t, s.takeAsked())
+	})
+}
+
+func TestDNSEncodesInternationalNames(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(60, aRecord("10.1.0.1"))) }
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		_, err := r.LookupAddrs(t.Context(), "Bücher.test")
+		require.NoError(t, err)
+		require.Equal(t, []string{"udp 10.0.0.1:53 A xn--bcher-kva.test."}, s.takeAsked())
+	})
+}
+
+func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{
+		Servers: []string{"10.0.0.1"},
+		Dial:    func(context.Context, string, string) (net.Conn, error) { panic("user code") },
+	})
+	require.NoError(t, err)
+	_, err = r.LookupAddrs(t.Context(), "a.test")
+	require.ErrorContains(t, err, "user code")
+}
+
+func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {
+	_, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{"dns.example"}})
+	require.ErrorContains(t, err, `the server "dns.example" is no IP address`)
+	_, err = clients.NewDNSResolver(&clients.DNSConfig{Search: []string{"a..b"}})
+	require.ErrorContains(t, err, `the search domain "a..b"`)
+	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Payload: 65536}) })
+	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Order: 4}) })
+}

@@ -1,0 +1,68 @@
+package clients
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// resolvConf is what a DNSResolver uses of a resolv.conf(5).
+type resolvConf struct {
+	servers  []string
+	search   []string
+	ndots    int
+	timeout  time.Duration
+	attempts int
+}
+
+// readResolvConf reads what it knows and leaves out the rest, as every reader of that file does. Fields that are not in
+// the file are zero, but for ndots, which is -1.
+func readResolvConf(r io.Reader) resolvConf {
+	conf := resolvConf{ndots: -1}
+	for lines := bufio.NewScanner(io.LimitReader(r, 64<<10)); lines.Scan(); {
+		line := lines.Text()
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		switch args := fields[1:]; fields[0] {
+		case "nameserver":
+			if addr, err := netip.ParseAddr(args[0]); err == nil && len(conf.servers) < 3 {
+				conf.servers = append(conf.servers, net.JoinHostPort(addr.String(), "53"))
+			}
+		case "domain":
+			conf.search = args[:1]
+		case "search":
+			conf.search = args
+		case "options":
+			conf.readOptions(args)
+		}
+	}
+	return conf
+}
+
+// readOptions reads name:number pairs, within the bounds that the manual page gives.
+func (c *resolvConf) readOptions(options []string) {
+	for _, option := range options {
+		name, text, _ := strings.Cut(option, ":")
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			continue
+		}
+		switch name {
+		case "ndots":
+			c.ndots = min(n, 15)
+		case "timeout":
+			c.timeout = time.Duration(min(max(n, 1), 30)) * time.Second
+		case "attempts":
+			c.attempts = min(max(n, 1), 5)
+		}
+	}
+}

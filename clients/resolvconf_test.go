@@ -1,0 +1,53 @@
+package clients
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestResolvConfIsReadAsItsManualPageSays(t *testing.T) {
+	require.Equal(t, resolvConf{
+		servers: []string{"10.0.0.1:53", "[fe80::1%eth0]:53", "10.0.0.2:53"},
+		search:  []string{"a.test", "b.test"}, ndots: 15, timeout: 30 * time.Second, attempts: 1,
+	}, readResolvConf(strings.NewReader(`# comment
+; another
+domain first.test
+nameserver 10.0.0.1
+nameserver	fe80::1%eth0
+nameserver not-an-address
+nameserver 10.0.0.2
+nameserver 10.0.0.4
+search a.test b.test
+options ndots:20 timeout:99 attempts:0 rotate edns0 ndots: ndots:-1
+lookup file
+nameserver
+`)))
+	require.Equal(t, resolvConf{ndots: -1}, readResolvConf(strings.NewReader("")))
+}
+
+func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {
+	system := resolvConf{servers: []string{"10.0.0.1:53"}, search: []string{"A.test", "."}, ndots: 2, timeout: time.Second, attempts: 3}
+	cfg := DNSConfig{}
+	require.NoError(t, cfg.complete(system))
+	require.Equal(t, []string{"10.0.0.1:53"}, cfg.Servers)
+	require.Equal(t, []string{"a.test"}, cfg.Search)
+	require.Equal(t, []any{2, time.Second, 3}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
+
+	cfg = DNSConfig{Servers: []string{"1.1.1.1", "::1", "[::1]:5353"}, NDots: 4, Timeout: time.Minute, Attempts: 1}
+	require.NoError(t, cfg.complete(system))
+	require.Equal(t, []string{"1.1.1.1:53", "[::1]:53", "[::1]:5353"}, cfg.Servers)
+	require.Empty(t, cfg.Search, "servers of one's own have nothing to do with the system's domains")
+	require.Equal(t, []any{4, time.Minute, 1}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
+
+	cfg = DNSConfig{Search: []string{}}
+	require.NoError(t, cfg.complete(system))
+	require.Empty(t, cfg.Search)
+
+	cfg = DNSConfig{}
+	require.NoError(t, cfg.complete(resolvConf{ndots: -1}))
+	require.Equal(t, []string{"127.0.0.1:53", "[::1]:53"}, cfg.Servers)
+	require.Equal(t, []any{1, 5 * time.Second, 2}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
+}

@@ -1,0 +1,133 @@
+package dnscache_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/internal/dnscache"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+// counted returns a fetch that returns how often it was called.
+func counted(n *int, ttl time.Duration) func() (int, time.Duration, error) {
+	return func() (int, time.Duration, error) {
+		*n++
+		return *n, ttl, nil
+	}
+}
+
+func TestValueHoldsForItsTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](10)
+		n := 0
+		for _, want := range []int{1, 1, 2} {
+			got, err := c.Do(t.Context(), "a", counted(&n, 10*time.Second))
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+func TestValueWithoutTTLIsNotRemembered(t *testing.T) {
+	c := dnscache.New[string, int](10)
+	n := 0
+	for range 3 {
+		_, err := c.Do(t.Context(), "a", counted(&n, 0))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 3, n)
+	require.Zero(t, c.Len())
+}
+
+func TestTheLeastRecentlyUsedMakesRoom(t *testing.T) {
+	c := dnscache.New[string, int](2)
+	n := 0
+	for _, step := range []struct {
+		key  string
+		want int
+	}{{"a", 1}, {"b", 2}, {"a", 1}, {"c", 3}, {"a", 1}, {"b", 4}} {
+		got, err := c.Do(t.Context(), step.key, counted(&n, time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, step.want, got, step.key)
+		require.LessOrEqual(t, c.Len(), 2)
+	}
+	c.Clear()
+	require.Zero(t, c.Len())
+}
+
+func TestManyCallersFetchOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](1)
+		n := 0
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) {
+					time.Sleep(time.Second)
+					n++
+					return n, time.Hour, nil
+				})
+				require.NoError(t, err)
+				require.Equal(t, 1, got)
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestFailureOfOneCallerIsNotTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](1)
+		failing := make(chan error)
+		go func() {
+			_, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) {
+				time.Sleep(time.Second)
+				return 0, time.Hour, errors.New("mine")
+			})
+			failing <- err
+		}()
+		synctest.Wait()
+		got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { return 5, time.Hour, nil })
+		require.EqualError(t, <-failing, "mine")
+		require.NoError(t, err)
+		require.Equal(t, 5, got)
+	})
+}
+
+func TestWaitingForAnothersFetchEndsWithCtx(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](1)
+		release, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = c.Do(t.Context(), "a", func() (int, time.Duration, error) { <-release; return 1, 0, nil })
+		}()
+		synctest.Wait()
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(why)
+		_, err := c.Do(ctx, "a", func() (int, time.Duration, error) { panic("fetched twice at once") })
+		require.ErrorIs(t, err, why)
+		close(release)
+		<-done
+	})
+}
+
+func TestPanicOfAFetchLeavesNobodyWaiting(t *testing.T) {
+	c := dnscache.New[string, int](1)
+	require.Panics(t, func() {
+		_, _ = c.Do(t.Context(), "a", func() (int, time.Duration, error) { panic("user code") })
+	})
+	got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { return 3, time.Hour, nil })
+	require.NoError(t, err)
+	require.Equal(t, 3, got)
+}

@@ -1,0 +1,200 @@
+package dnsmsg
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// Answer is what a server says about the addresses of a name.
+type Answer struct {
+	RCode     dnsmessage.RCode
+	Truncated bool          // there is more than fits: ask again over a stream; nothing else is set
+	Addrs     []netip.Addr  // in the server's order
+	Alias     string        // without addresses: where the aliases that were followed ended, to be asked for; or ""
+	TTL       time.Duration // how long this holds: with addresses theirs and the aliases', otherwise the negative one; 0: not at all
+}
+
+// MaxAliases is how many aliases are followed within one answer.
+const MaxAliases = 16
+
+var (
+	// ErrOther means that a message does not answer the question: it is late, a guess of a third party, or no message.
+	ErrOther = errors.New("not an answer to the question")
+
+	// ErrAliases means that the aliases of a name lead nowhere.
+	ErrAliases = errors.New("its aliases (CNAME) form a loop or a chain that is too long")
+)
+
+// Parse reads the answer to the question with this id, name and type. Anything else is ErrOther, whose sender is to be
+// ignored; any other error is about an answer that is malformed.
+func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(msg)
+	if err != nil || h.ID != id || !h.Response || !sameQuestion(&p, h, name, typ) {
+		return Answer{}, ErrOther
+	}
+	a := Answer{RCode: h.RCode, Truncated: h.Truncated}
+	if a.Truncated || a.RCode != dnsmessage.RCodeSuccess && a.RCode != dnsmessage.RCodeNameError {
+		return a, nil
+	}
+	records := records{aliases: map[string]alias{}, addrs: map[string]addrs{}}
+	if err := records.read(&p, typ); err != nil {
+		return Answer{}, fmt.Errorf("malformed answer: %w", err)
+	}
+	if err := records.follow(&a, Lower(name)); err != nil {
+		return Answer{}, err
+	}
+	if len(a.Addrs) > 0 || a.Alias != "" && a.RCode == dnsmessage.RCodeSuccess {
+		return a, nil
+	}
+	if a.TTL, err = negativeTTL(&p); err != nil {
+		return Answer{}, fmt.Errorf("malformed answer: %w", err)
+	}
+	return a, nil
+}
+
+// sameQuestion reads the questions and reports whether there is one, the one that was asked. A server that did not
+// understand the question need not repeat it.
+func sameQuestion(p *dnsmessage.Parser, h dnsmessage.Header, name string, typ dnsmessage.Type) bool {
+	q, err := p.Question()
+	if err == dnsmessage.ErrSectionDone {
+		return h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented
+	}
+	return err == nil && q.Type == typ && q.Class == dnsmessage.ClassINET &&
+		Lower(q.Name.String()) == Lower(name) && p.SkipAllQuestions() == nil
+}
+
+// records is the answer section, by the owner's name in lower case.
+type records struct {
+	aliases map[string]alias
+	addrs   map[string]addrs
+}
+
+type alias struct {
+	target string
+	ttl    time.Duration
+}
+
+type addrs struct {
+	list []netip.Addr
+	ttl  time.Duration
+}
+
+func (r *records) read(p *dnsmessage.Parser, typ dnsmessage.Type) error {
+	for {
+		h, err := p.AnswerHeader()
+		if err == dnsmessage.ErrSectionDone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		owner := Lower(h.Name.String())
+		switch {
+		case h.Class == dnsmessage.ClassINET && h.Type == dnsmessage.TypeCNAME:
+			c, err := p.CNAMEResource()
+			if err != nil {
+				return err
+			}
+			r.aliases[owner] = alias{Lower(c.CNAME.String()), seconds(h.TTL)}
+		case h.Class == dnsmessage.ClassINET && h.Type == typ:
+			addr, err := readAddr(p, typ)
+			if err != nil {
+				return err
+			}
+			r.add(owner, addr, seconds(h.TTL))
+		default:
+			if err := p.SkipAnswer(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (r *records) add(owner string, addr netip.Addr, ttl time.Duration) {
+	of, known := r.addrs[owner]
+	if known {
+		ttl = min(ttl, of.ttl)
+	}
+	r.addrs[owner] = addrs{append(of.list, addr), ttl}
+}
+
+func readAddr(p *dnsmessage.Parser, typ dnsmessage.Type) (netip.Addr, error) {
+	if typ == dnsmessage.TypeAAAA {
+		r, err := p.AAAAResource()
+		return netip.AddrFrom16(r.AAAA), err
+	}
+	r, err := p.AResource()
+	return netip.AddrFrom4(r.A), err
+}
+
+// follow goes from name along the aliases to the addresses, if there are any.
+func (r *records) follow(a *Answer, name string) error {
+	a.TTL = forever
+	for hops := 0; ; hops++ {
+		if of, ok := r.addrs[name]; ok {
+			a.Addrs, a.Alias, a.TTL = of.list, "", min(a.TTL, of.ttl)
+			return nil
+		}
+		next, ok := r.aliases[name]
+		if !ok {
+			return nil
+		}
+		if hops == MaxAliases {
+			return ErrAliases
+		}
+		name, a.Alias, a.TTL = next.target, next.target, min(a.TTL, next.ttl)
+	}
+}
+
+// forever is more than a TTL can be.
+const forever = 1 << 31 * time.Second
+
+// negativeTTL is how long the absence of a record holds: the lesser of the TTL and the minimum of the zone's SOA record,
+// which comes with the answer (RFC 2308, section 5). Without one it does not hold at all.
+func negativeTTL(p *dnsmessage.Parser) (time.Duration, error) {
+	for {
+		h, err := p.AuthorityHeader()
+		if err == dnsmessage.ErrSectionDone {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if h.Type == dnsmessage.TypeSOA && h.Class == dnsmessage.ClassINET {
+			soa, err := p.SOAResource()
+			return min(seconds(h.TTL), seconds(soa.MinTTL)), err
+		}
+		if err := p.SkipAuthority(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// seconds is a TTL. One with the highest bit set counts as 0 (RFC 2181, section 8).
+func seconds(ttl uint32) time.Duration {
+	if ttl >= 1<<31 {
+		return 0
+	}
+	return time.Duration(ttl) * time.Second
+}
+
+// Lower returns name with the letters of ASCII in lower case, as DNS compares names (RFC 4343).
+func Lower(name string) string {
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			b := []byte(name)
+			for ; i < len(b); i++ {
+				if c := b[i]; 'A' <= c && c <= 'Z' {
+					b[i] = c + 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return name
+}

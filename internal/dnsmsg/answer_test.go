@@ -1,0 +1,171 @@
+package dnsmsg
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// reply builds an answer to the question for the A records of name.
+func reply(t testing.TB, id uint16, name string, change func(m *dnsmessage.Message)) []byte {
+	t.Helper()
+	m := dnsmessage.Message{
+		Header: dnsmessage.Header{ID: id, Response: true},
+		Questions: []dnsmessage.Question{{
+			Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET,
+		}},
+	}
+	if change != nil {
+		change(&m)
+	}
+	b, err := m.Pack()
+	require.NoError(t, err)
+	return b
+}
+
+func header(name string, ttl uint32) dnsmessage.ResourceHeader {
+	return dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET, TTL: ttl}
+}
+
+func a(name string, ttl uint32, ip byte) dnsmessage.Resource {
+	return dnsmessage.Resource{Header: header(name, ttl), Body: &dnsmessage.AResource{A: [4]byte{10, 0, 0, ip}}}
+}
+
+func cname(name, target string, ttl uint32) dnsmessage.Resource {
+	return dnsmessage.Resource{Header: header(name, ttl), Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(target)}}
+}
+
+func soa(ttl, minimum uint32) dnsmessage.Resource {
+	return dnsmessage.Resource{Header: header("test.", ttl), Body: &dnsmessage.SOAResource{
+		NS: dnsmessage.MustNewName("ns.test."), MBox: dnsmessage.MustNewName("root.test."), MinTTL: minimum,
+	}}
+}
+
+func TestAnswerHasAddressesInOrderWithTheSmallestTTL(t *testing.T) {
+	msg := reply(t, 7, "A.test.", func(m *dnsmessage.Message) {
+		m.Answers = []dnsmessage.Resource{
+			a("other.test.", 1, 9), cname("a.TEST.", "b.test.", 300), a("b.test.", 60, 2), a("b.test.", 90, 1),
+		}
+	})
+	got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.NoError(t, err)
+	require.Equal(t, Answer{
+		Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.1")}, TTL: time.Minute,
+	}, got)
+}
+
+func TestAnswerToAnotherQuestionIsIgnored(t *testing.T) {
+	good := reply(t, 7, "a.test.", nil)
+	for name, msg := range map[string][]byte{
+		"nothing":          nil,
+		"garbage":          []byte("not a message of DNS at all"),
+		"another id":       reply(t, 8, "a.test.", nil),
+		"another name":     reply(t, 7, "b.test.", nil),
+		"a question":       reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Response = false }),
+		"no question":      reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions = nil }),
+		"another type":     reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions[0].Type = dnsmessage.TypeAAAA }),
+		"another class":    reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions[0].Class = dnsmessage.ClassCHAOS }),
+		"half its header":  good[:7],
+		"half its name":    good[:14],
+		"header, no names": good[:12],
+	} {
+		_, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+		require.ErrorIs(t, err, ErrOther, name)
+	}
+}
+
+func TestAnswerCutShortIsMalformed(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{a("a.test.", 1, 1)} })
+	_, err := Parse(msg[:len(msg)-3], 7, "a.test.", dnsmessage.TypeA)
+	require.ErrorContains(t, err, "malformed answer")
+	require.NotErrorIs(t, err, ErrOther)
+}
+
+func TestAnswerNamesTheAliasThatIsToBeAsked(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+		m.Answers = []dnsmessage.Resource{cname("a.test.", "b.test.", 30), cname("b.test.", "c.test.", 20)}
+	})
+	got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.NoError(t, err)
+	require.Equal(t, Answer{Alias: "c.test.", TTL: 20 * time.Second}, got)
+}
+
+func TestAnswerWithALoopOfAliasesFails(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+		m.Answers = []dnsmessage.Resource{cname("a.test.", "b.test.", 30), cname("b.test.", "a.test.", 20)}
+	})
+	_, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.ErrorIs(t, err, ErrAliases)
+}
+
+func TestAbsenceHoldsAsLongAsTheZoneSays(t *testing.T) {
+	for _, c := range []struct {
+		authority []dnsmessage.Resource
+		ttl       time.Duration
+	}{
+		{nil, 0},
+		{[]dnsmessage.Resource{soa(60, 300)}, time.Minute},
+		{[]dnsmessage.Resource{soa(600, 300)}, 5 * time.Minute},
+		{[]dnsmessage.Resource{soa(1<<31, 300)}, 0},
+	} {
+		msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+			m.RCode, m.Authorities = dnsmessage.RCodeNameError, c.authority
+		})
+		got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+		require.NoError(t, err)
+		require.Equal(t, Answer{RCode: dnsmessage.RCodeNameError, TTL: c.ttl}, got)
+	}
+}
+
+func TestAnswerSaysThatItIsTruncatedOrRefused(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Truncated = true })
+	got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.NoError(t, err)
+	require.True(t, got.Truncated)
+
+	msg = reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.RCode, m.Questions = dnsmessage.RCodeFormatError, nil })
+	got, err = Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.NoError(t, err)
+	require.Equal(t, Answer{RCode: dnsmessage.RCodeFormatError}, got)
+}
+
+func TestQueryHasTheBytesOfRFC1035(t *testing.T) {
+	got, err := Query(0x1234, "a.test.", dnsmessage.TypeAAAA, 0)
+	require.NoError(t, err)
+	require.Equal(t, "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"+"\x01a\x04test\x00"+"\x00\x1c\x00\x01", string(got))
+
+	got, err = Query(0x1234, "a.test.", dnsmessage.TypeA, 1232)
+	require.NoError(t, err)
+	require.Equal(t, "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01"+"\x01a\x04test\x00"+"\x00\x01\x00\x01"+
+		"\x00"+"\x00\x29"+"\x04\xd0"+"\x00\x00\x00\x00"+"\x00\x00", string(got))
+
+	_, err = Query(1, strings.Repeat("long.", 60), dnsmessage.TypeA, 0)
+	require.ErrorContains(t, err, "255")
+}
+
+func TestLowerLeavesOtherLettersAlone(t *testing.T) {
+	require.Equal(t, "abc-1.É.", Lower("AbC-1.É."))
+	require.Equal(t, "abc.", Lower("abc."))
+}
+
+// FuzzParse holds that no message makes Parse panic, loop, or say more than the message can hold.
+func FuzzParse(f *testing.F) {
+	f.Add(reply(f, 7, "a.test.", func(m *dnsmessage.Message) {
+		m.Answers = []dnsmessage.Resource{cname("a.test.", "b.test.", 300), a("b.test.", 60, 2)}
+		m.Authorities = []dnsmessage.Resource{soa(60, 300)}
+	}))
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+		if err != nil {
+			require.Zero(t, got)
+			return
+		}
+		require.LessOrEqual(t, 14*len(got.Addrs), len(msg))
+		require.GreaterOrEqual(t, got.TTL, time.Duration(0))
+		require.LessOrEqual(t, got.TTL, forever)
+	})
+}
