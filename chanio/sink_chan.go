@@ -13,9 +13,9 @@ type sinkView[T any] struct {
 	bound  <-chan struct{}    // of its ctx
 	settle chan chan struct{} // asks for what ch holds to be passed on, and is told when that is done
 	passed chan struct{}      // closed when nothing more is passed on
-	prev   *sinkView[T] // what it holds comes first
-	moved  atomic.Int64 // values passed on
-	over   atomic.Bool  // passed is closed
+	prev   *sinkView[T]       // what it holds comes first
+	moved  atomic.Int64       // values passed on
+	over   atomic.Bool        // passed is closed
 }
 
 // pass notes that nothing more is passed on. It is called by the goroutine of C.
