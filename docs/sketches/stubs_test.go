@@ -1,0 +1,135 @@
+package sketches
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// Number is what the JSON server is sent and answers with.
+type Number struct{ N int }
+
+var numberFrames = codec.Prefixed(codec.Uint32, codec.JSON[Number]())
+
+// Metric is one line of statsd, and Sums are the totals of one period.
+type (
+	Metric struct {
+		Name  string
+		Value int
+	}
+	Sums map[string]int
+)
+
+// parseMetric parses "name:value".
+func parseMetric(p chanio.Packet) (Metric, bool) {
+	name, value, ok := strings.Cut(string(p.Data), ":")
+	n, err := strconv.Atoi(value)
+	return Metric{name, n}, ok && err == nil
+}
+
+// period is the time between two numbers.
+const period = 5 * time.Millisecond
+
+// Socket stands for a UDP socket.
+type Socket = chanio.Duplex[chanio.Packet, chanio.Packet]
+
+func listenPackets(pc *net.UDPConn) *Socket {
+	in := chanio.NewSource(chanio.SourceHooks[chanio.Packet]{
+		Next: func(ctx context.Context) (chanio.Packet, error) {
+			stop := context.AfterFunc(ctx, func() { _ = pc.SetReadDeadline(time.Unix(1, 0)) })
+			defer stop()
+			buf := make([]byte, 1500)
+			n, addr, err := pc.ReadFromUDPAddrPort(buf)
+			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+				_ = pc.SetReadDeadline(time.Time{})
+				return chanio.Packet{}, context.Cause(ctx)
+			}
+			return chanio.Packet{Addr: addr, Data: buf[:n]}, err
+		},
+		Close: pc.Close,
+	})
+	out := chanio.NewSink(chanio.SinkHooks[chanio.Packet]{Send: func(_ context.Context, p chanio.Packet) error {
+		_, err := pc.WriteToUDPAddrPort(p.Data, p.Addr)
+		return err
+	}})
+	return chanio.Splice(out, in)
+}
+
+// Bus stands for a bus of topics. A subscriber that is too slow loses what is new.
+type Bus struct {
+	mu   sync.Mutex
+	subs map[string]map[chan string]struct{}
+}
+
+// Subscribe returns what is published on topic from now on, n values of which may wait.
+func (b *Bus) Subscribe(topic string, n int) *chanio.Source[string] {
+	ch := make(chan string, n)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.subs == nil {
+		b.subs = map[string]map[chan string]struct{}{}
+	}
+	if b.subs[topic] == nil {
+		b.subs[topic] = map[chan string]struct{}{}
+	}
+	b.subs[topic][ch] = struct{}{}
+	return chanio.From(ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.subs[topic], ch)
+	})
+}
+
+// Publish gives v to all subscribers of topic.
+func (b *Bus) Publish(topic, v string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ch := range b.subs[topic] {
+		select {
+		case ch <- v:
+		default:
+		}
+	}
+}
+
+// Topic returns a Sink that publishes on topic.
+func (b *Bus) Topic(topic string) *chanio.Sink[string] {
+	return chanio.NewSink(chanio.SinkHooks[string]{Send: func(_ context.Context, v string) error {
+		b.Publish(topic, v)
+		return nil
+	}})
+}
+
+// Body stands for the body of a response: what is sent is flushed, and what was sent when the handler returned is
+// drained, as on any connection. The handler is to be wrapped by streaming.
+func Body(w http.ResponseWriter) *chanio.Sink[[]byte] { return w.(*response).body }
+
+type response struct {
+	http.ResponseWriter
+	body *chanio.Sink[[]byte]
+}
+
+func streaming(handle http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		over := make(chan struct{})
+		defer close(over)
+		body := chanio.NewSink(chanio.SinkHooks[[]byte]{
+			Send: func(_ context.Context, p []byte) error {
+				_, err := w.Write(p)
+				return errors.Join(err, http.NewResponseController(w).Flush())
+			},
+			Released: func() <-chan struct{} { return over },
+		})
+		defer body.Close()
+		handle(&response{w, body}, r)
+	})
+}
