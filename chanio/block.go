@@ -11,7 +11,8 @@ const (
 // block is a borrowed buffer and the arena that goes with it: an idle connection has neither.
 type block struct {
 	buf   []byte // blockSize bytes
-	arena []byte // the rest of an arena; the bytes in front of it belong to others
+	arena []byte
+	used  int // arena[:used] belongs to others
 }
 
 var blocks = sync.Pool{New: func() any { return &block{buf: make([]byte, blockSize)} }}
@@ -21,11 +22,12 @@ func (b *block) clone(p []byte) []byte {
 	if b == nil || len(p) > arenaMax {
 		return append(make([]byte, 0, len(p)), p...)
 	}
-	if len(p) > len(b.arena) {
-		b.arena = make([]byte, arenaSize)
+	if len(p) > len(b.arena)-b.used {
+		b.arena, b.used = make([]byte, arenaSize), 0
 	}
-	c := b.arena[:len(p):len(p)]
-	b.arena = b.arena[len(p):]
+	end := b.used + len(p)
+	c := b.arena[b.used:end:end]
+	b.used = end
 	copy(c, p)
 	return c
 }

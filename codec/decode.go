@@ -19,6 +19,7 @@ import (
 // Decode becomes the one consumer of src.
 func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 	d := &decoder[T]{up: src.Claim("codec.Decode"), c: notNil(c, "Decode")}
+	d.quick, _ = c.(quickDecoder[T])
 	d.bind()
 	return chanio.NewSource(chanio.SourceHooks[T]{Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait})
 }
@@ -27,6 +28,7 @@ func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 type decoder[T any] struct {
 	up      chanio.Upstream[[]byte]
 	c       Codec[T]
+	quick   quickDecoder[T] // c, if it is one
 	r       Reader
 	lending bool // r.src is the stream's own buffer
 }
@@ -59,6 +61,12 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	r := &d.r
 	if !d.lending {
 		d.rebind()
+	} else if d.quick != nil && r.held == nil {
+		if v, n, ok := d.quick.decodeQuick(r.src.Buffered(), r.src); ok && n > 0 {
+			r.src.Discard(n)
+			r.start += int64(n)
+			return v, nil
+		}
 	}
 	if err := r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)

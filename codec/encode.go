@@ -15,6 +15,7 @@ import (
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := &encoder[T]{sink: sink, to: sink.Bytes(), c: notNil(c, "Encode")}
 	e.body, _ = c.(BodyCodec[T])
+	e.quick, _ = c.(quickAppender[T])
 	hooks := chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
 		Below: sink,
@@ -27,16 +28,22 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 
 // encoder is the state of an Encode.
 type encoder[T any] struct {
-	sink *chanio.Sink[[]byte]
-	to   chanio.ByteSink // nil if sink takes whole values only
-	c    Codec[T]
-	body BodyCodec[T] // c, if it is one
+	sink  *chanio.Sink[[]byte]
+	to    chanio.ByteSink // nil if sink takes whole values only
+	c     Codec[T]
+	body  BodyCodec[T]     // c, if it is one
+	quick quickAppender[T] // c, if it is one
 }
 
 func (e *encoder[T]) send(ctx context.Context, v T) error {
 	dst, _, err := e.to.Begin(ctx, true)
 	if err != nil {
 		return err
+	}
+	if e.quick != nil {
+		if dst, ok := e.quick.appendQuick(dst, v); ok {
+			return e.to.End(ctx, dst, nil)
+		}
 	}
 	return e.put(ctx, dst, v)
 }

@@ -16,13 +16,15 @@ func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, err
 	if decode == nil || encode == nil {
 		panic("codec: Map: both functions are needed")
 	}
-	return mapped[A, B]{c, decode, encode}
+	quick, _ := c.(quickDecoder[A])
+	return mapped[A, B]{c, decode, encode, quick}
 }
 
 type mapped[A, B any] struct {
 	c      Codec[A]
 	decode func(A) (B, error)
 	encode func(B) (A, error)
+	quick  quickDecoder[A] // c, if it is one
 }
 
 func (m mapped[A, B]) Append(dst []byte, v B) ([]byte, error) {

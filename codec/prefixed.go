@@ -39,10 +39,11 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...Option) 
 	if least := SizeOf(body).Min; least > p.max {
 		panic(fmt.Sprintf("codec: Prefixed: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", least, p.max))
 	}
+	p.quick = quickOf(length, body, p.adjust, p.max)
 	if tail, ok := body.(BodyCodec[T]); ok {
-		return prefixedBody[N, T]{p, tail}
+		return &prefixedBody[N, T]{p, tail}
 	}
-	return p
+	return &p
 }
 
 type prefixed[N Integer, T any] struct {
@@ -51,6 +52,21 @@ type prefixed[N Integer, T any] struct {
 	max    int
 	adjust int
 	width  int // of length, if that is fixed
+	quick  quickPrefixed[T]
+}
+
+func (p *prefixed[N, T]) decodeQuick(b []byte, own cloner) (v T, n int, ok bool) {
+	if p.quick.decoder == nil {
+		return v, 0, false
+	}
+	return p.quick.decodeQuick(b, own)
+}
+
+func (p *prefixed[N, T]) appendQuick(dst []byte, v T) ([]byte, bool) {
+	if p.quick.encoder == nil {
+		return dst, false
+	}
+	return p.quick.appendQuick(dst, v)
 }
 
 // wire returns n bytes of body as the number that is sent.
@@ -65,7 +81,7 @@ func (p *prefixed[N, T]) wire(n int) (N, error) {
 	return N(w), nil
 }
 
-func (p prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
+func (p *prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
 	if p.width == 0 {
 		return p.appendRotated(dst, v)
 	}
@@ -120,7 +136,7 @@ func rotate(p []byte, n int) {
 	}
 }
 
-func (p prefixed[N, T]) Decode(r *Reader) (v T, err error) {
+func (p *prefixed[N, T]) Decode(r *Reader) (v T, err error) {
 	outer, err := p.open(r)
 	if err != nil {
 		return v, err
@@ -148,7 +164,7 @@ func (p *prefixed[N, T]) open(r *Reader) (outer int, err error) {
 	return r.Limit(int(n))
 }
 
-func (p prefixed[N, T]) Size() Size {
+func (p *prefixed[N, T]) Size() Size {
 	length := SizeOf(p.length)
 	body := SizeOf(p.body)
 	return Size{Min: length.Min + body.Min, Max: addBound(length.Max, min(body.Max, p.max))}
@@ -160,7 +176,7 @@ type prefixedBody[N Integer, T any] struct {
 	tail BodyCodec[T]
 }
 
-func (p prefixedBody[N, T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+func (p *prefixedBody[N, T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
 	if p.width == 0 {
 		return p.appendHeadRotated(dst, v)
 	}
