@@ -63,7 +63,7 @@ func pump[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error) 
 }
 
 func pumpOf[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error) error {
-	for {
+	for ctx.Err() == nil { // neither an upstream that has values at hand nor a policy that drops looks at ctx
 		v, err := up.Next(ctx)
 		if err != nil {
 			return err
@@ -72,4 +72,5 @@ func pumpOf[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error
 			return err
 		}
 	}
+	return context.Cause(ctx)
 }

@@ -82,12 +82,12 @@ func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
 }
 
 // tryPut is put for a sender that does not wait: it reports with full that it would have to.
-func (q *queue[T]) tryPut(v T) (ok, full bool) {
+func (q *queue[T]) tryPut(v T) (ok, full bool, err error) {
 	w := q.weigh(v)
 	q.mu.Lock()
-	ok, full, _ = q.offer(v, w)
+	ok, full, err = q.offer(v, w)
 	q.unlock()
-	return ok, full
+	return ok, full, err
 }
 
 // waitForRoom waits, without the lock, until there may be room. It returns an error if ctx ended.

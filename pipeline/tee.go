@@ -74,7 +74,7 @@ func (t *tee[T]) run(ctx context.Context) {
 // still take values. full is used for those that wait.
 func give[T any](ctx context.Context, v T, open, full []*queue[T]) ([]*queue[T], []*queue[T], error) {
 	for _, q := range open {
-		if _, wait := q.tryPut(v); wait {
+		if _, wait, _ := q.tryPut(v); wait {
 			full = append(full, q)
 		}
 	}

@@ -1,0 +1,211 @@
+package pipeline
+
+import (
+	"context"
+	"hash/maphash"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one that leads over a network can stand in
+// for it.
+type PubSub[K comparable, T any] interface {
+	// Publish gives v to the subscribers of topic and reports how many received it, or -1 if it cannot know.
+	Publish(ctx context.Context, topic K, v T) (received int, err error)
+
+	// Subscribe returns the values of a topic from now on. Closing the Source ends the subscription. ctx bounds only the
+	// call. The queue is that of the subscription; nil is the default.
+	Subscribe(ctx context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error)
+
+	// Close ends all subscriptions after the values that they hold.
+	Close() error
+}
+
+// Bus passes values from publishers to the subscribers of a topic, in memory. Each subscription has a queue of its own,
+// by default of DefaultQueue values under [DropOldest], so that a slow subscriber stalls nobody unless it asked for
+// [Block]. A topic exists while somebody subscribes to it. All methods are for any goroutine at any time; a Bus starts
+// none. The values of one publisher to one topic arrive in order.
+//
+// It is Manifold's event-bus, whose publish waits for the slowest subscriber.
+type Bus[K comparable, T any] struct {
+	shards   [busShards]busShard[K, T]
+	seed     maphash.Seed
+	matches  topic[K, T] // subscriptions by predicate
+	matching atomic.Bool // there was one: matches is worth its lock
+	closed   atomic.Bool
+}
+
+const busShards = 64 // of the table of topics, each with a lock of its own
+
+type busShard[K comparable, T any] struct {
+	mu     sync.RWMutex
+	topics map[K]*topic[K, T]
+	_      [32]byte // the locks of two shards do not share a cache line
+}
+
+// NewBus returns a Bus without subscribers.
+func NewBus[K comparable, T any]() *Bus[K, T] {
+	return &Bus[K, T]{seed: maphash.MakeSeed()}
+}
+
+// Publish gives v to the queue of every subscriber of topic, and of every predicate that holds for it, and reports how
+// many accepted it. It waits only for subscribers with [Block] whose queue is full, after it has served all others; ctx
+// bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while a queue
+// is served. The subscribers share v, so nobody changes what it points to.
+func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, err error) {
+	if b.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	var full []*subscription[K, T]
+	for _, s := range b.subscribers(topic) {
+		received, full = s.offer(v, received, full)
+	}
+	if b.matching.Load() {
+		received, full = b.publishMatching(topic, v, received, full)
+	}
+	for _, s := range full {
+		ok, err := s.q.put(ctx, v)
+		if err != nil && isEndOf(ctx, err) {
+			return received, err
+		}
+		if ok {
+			received++
+		}
+	}
+	return received, nil
+}
+
+func (b *Bus[K, T]) publishMatching(
+	topic K, v T, received int, full []*subscription[K, T],
+) (int, []*subscription[K, T]) {
+	for _, s := range b.matches.snapshot() {
+		if s.match(topic) {
+			received, full = s.offer(v, received, full)
+		}
+	}
+	return received, full
+}
+
+// Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the Source
+// ends the subscription, and so does its queue under [Fail] and [Disconnect]. After Close of the Bus the error is
+// net.ErrClosed; there is no other, and ctx is not looked at.
+func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error) {
+	s := &subscription[K, T]{q: newQueue(queue, DropOldest)}
+	for {
+		t := b.open(topic)
+		if t == nil {
+			return nil, net.ErrClosed
+		}
+		s.leave = func() { b.leave(topic, t, s) }
+		if t.add(s) {
+			return s.source(), nil
+		}
+	}
+}
+
+// SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called by
+// every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest it is
+// Subscribe.
+func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, queue *Queue[T]) (*chanio.Source[T], error) {
+	s := &subscription[K, T]{q: newQueue(queue, DropOldest), match: match}
+	s.leave = func() { b.matches.remove(s) }
+	if !b.matches.add(s) {
+		return nil, net.ErrClosed
+	}
+	b.matching.Store(true)
+	return s.source(), nil
+}
+
+// Topics returns the topics that somebody subscribes to, in no order.
+func (b *Bus[K, T]) Topics() []K {
+	var all []K
+	for i := range b.shards {
+		sh := &b.shards[i]
+		sh.mu.RLock()
+		for topic := range sh.topics {
+			all = append(all, topic)
+		}
+		sh.mu.RUnlock()
+	}
+	return all
+}
+
+// Subscribers tells how the queues of a topic stand, without those of predicates; none if there is no such topic.
+func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
+	var all []chanio.Description
+	for _, s := range b.subscribers(topic) {
+		d := s.q.describe()
+		d.Kind = "pipeline.Bus"
+		all = append(all, d)
+	}
+	return all
+}
+
+// Close ends all subscriptions, after the values that their queues hold, and accepts nothing more. It does not wait for
+// the subscribers. Publishers that wait for one of them return. It is idempotent and returns nil.
+func (b *Bus[K, T]) Close() error {
+	b.closed.Store(true)
+	b.matches.close()
+	for i := range b.shards {
+		sh := &b.shards[i]
+		sh.mu.Lock()
+		topics := sh.topics
+		sh.topics = nil
+		sh.mu.Unlock()
+		for _, t := range topics {
+			t.close()
+		}
+	}
+	return nil
+}
+
+func (b *Bus[K, T]) shard(topic K) *busShard[K, T] {
+	return &b.shards[maphash.Comparable(b.seed, topic)%busShards]
+}
+
+// subscribers returns those of topic, to be read only.
+func (b *Bus[K, T]) subscribers(topic K) []*subscription[K, T] {
+	sh := b.shard(topic)
+	sh.mu.RLock()
+	t := sh.topics[topic]
+	sh.mu.RUnlock()
+	if t == nil {
+		return nil
+	}
+	return t.snapshot()
+}
+
+// open returns the topic, which it makes if need be, or nil after Close.
+func (b *Bus[K, T]) open(name K) *topic[K, T] {
+	sh := b.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if b.closed.Load() {
+		return nil
+	}
+	t := sh.topics[name]
+	if t == nil {
+		t = &topic[K, T]{}
+		if sh.topics == nil {
+			sh.topics = map[K]*topic[K, T]{}
+		}
+		sh.topics[name] = t
+	}
+	return t
+}
+
+// leave ends a subscription, and the topic if that was the last.
+func (b *Bus[K, T]) leave(name K, t *topic[K, T], s *subscription[K, T]) {
+	if !t.remove(s) {
+		return
+	}
+	sh := b.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if t.retire() && sh.topics[name] == t {
+		delete(sh.topics, name)
+	}
+}
