@@ -297,9 +297,10 @@ func noGoroutineStays[T any](r *run[T]) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	in := r.far.In.C(ctx)
 	sent = r.sending(r.near, upTo(0, few)...)
-	<-in
-	require.NoError(r, sent.wait(r))
+	r.far.ready = r.far.numbers(<-in)
 	cancel()
+	require.Equal(r, upTo(0, few), r.take(r.far, few))
+	require.NoError(r, sent.wait(r))
 	r.gone(connected, "the range over C was left and its ctx has ended")
 
 	ctx, cancel = context.WithCancel(r.ctx)

@@ -17,6 +17,10 @@ type Facts struct {
 	// NoHalfClose says that Out cannot end while In goes on: Out.Close is then to return errors.ErrUnsupported.
 	NoHalfClose bool
 
+	// NoReset says that the transport cannot tell the peer of an Abort, which then looks like a clean end. So it is with
+	// Unix sockets.
+	NoReset bool
+
 	// Datagrams says that values may be lost, that the peer does not see an end, and that there is no back-pressure.
 	Datagrams bool
 
