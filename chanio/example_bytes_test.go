@@ -132,3 +132,23 @@ func ExampleCompare() {
 	fmt.Println(chanio.Compare(context.Background(), a, b))
 	// Output: 0 <nil>
 }
+
+// A proxy: each direction is moved by the cheapest route, and its end is passed on as a half-close.
+func ExampleTransfer() {
+	ctx := context.Background()
+	client, front := chanio.Pipe()
+	back, server := chanio.Pipe()
+	go func() {
+		chanio.Transfer(ctx, front.In, back.Out)
+		back.Out.Close()
+	}()
+	client.Out.Send(ctx, []byte("hello"))
+	client.Out.Close()
+
+	request, err := chanio.ReadAll(ctx, server.In, 1<<20)
+	fmt.Println(string(request), err)
+	for _, c := range []*chanio.Conn{client, front, back, server} {
+		c.Out.Abort(nil)
+	}
+	// Output: hello <nil>
+}

@@ -181,7 +181,7 @@ func (s *readerSource) close() error {
 // space returns room behind what is buffered. The buffer grows only when it is full of bytes that have come (G14).
 func (s *readerSource) space(want int) []byte {
 	if s.blk == nil {
-		s.blk = blocks.Get().(*block)
+		s.blk = borrow(0)
 		s.buf = s.blk.buf
 	}
 	if s.j < len(s.buf) && (s.i == 0 || s.j-s.i+want <= len(s.buf)-s.i) {
@@ -200,7 +200,7 @@ func (s *readerSource) space(want int) []byte {
 // tidy returns the buffer after the end, once nothing is left in it.
 func (s *readerSource) tidy() {
 	if s.blk != nil && s.err != nil && s.i == s.j {
-		blocks.Put(s.blk)
+		s.blk.giveBack()
 		s.blk, s.buf, s.i, s.j = nil, nil, 0, 0
 	}
 }
@@ -242,7 +242,7 @@ type sourceReader struct {
 }
 
 func (r *sourceReader) Read(p []byte) (int, error) {
-	if err := r.ended(); err != nil {
+	if err := r.up.ended(); err != nil {
 		return 0, err
 	}
 	n, err := r.in.Read(r.ctx, p)
@@ -255,7 +255,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 // WriteTo makes io.Copy write from where the bytes are.
 func (r *sourceReader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
-		err := r.ended()
+		err := r.up.ended()
 		if err == nil {
 			var end bool
 			if end, err = fill(r.ctx, r.up, r.in); end {
@@ -283,11 +283,11 @@ func (r *sourceReader) WriteTo(w io.Writer) (n int64, err error) {
 
 func (r *sourceReader) Close() error { return r.up.Close() }
 
-// ended returns how src has ended, if it has.
-func (r *sourceReader) ended() error {
-	if r.up.s.end.Load() == open {
+// ended returns how the Source has ended, if it has.
+func (u Upstream[T]) ended() error {
+	if u.s.end.Load() == open {
 		return nil
 	}
-	_, err := r.up.s.pullBack()
+	_, err := u.s.pullBack()
 	return err
 }
