@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -89,7 +88,7 @@ func (l *Listener) serve(ctx context.Context, conn *chanio.Conn, handle func(con
 	returned := false
 	defer func() { // also if handle calls runtime.Goexit
 		if !returned {
-			err = &chanio.PanicError{Value: recover(), Stack: debug.Stack()}
+			err = chanio.Recovered(recover())
 		}
 		l.report(conn, "servers: handler failed", ignore(ctx, err))
 		if undrained := finish(conn, err, cancel); err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -133,6 +134,25 @@ func TestG7ChannelIsDrainedWhenTheHandlerReturns(t *testing.T) {
 	got, err := io.ReadAll(dial(t, ln))
 	require.NoError(t, err)
 	require.Len(t, got, 10_000)
+}
+
+func TestG7FramesInTheChannelAreDrainedWhenTheHandlerReturns(t *testing.T) {
+	ln, _ := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
+		lines := codec.Frame(c, codec.Lines)
+		for line := range lines.In.C(ctx) {
+			lines.Out.C(ctx) <- line
+		}
+		return lines.In.Err()
+	})
+	for range 50 {
+		nc := dial(t, ln)
+		_, err := io.WriteString(nc, "one\ntwo\nthree\n")
+		require.NoError(t, err)
+		require.NoError(t, nc.CloseWrite())
+		got, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		require.Equal(t, "one\ntwo\nthree\n", string(got))
+	}
 }
 
 func TestHandlersContextEndsAfterTheDrain(t *testing.T) {
