@@ -154,8 +154,8 @@ func (c *Conn) discard() {
 	if c.nc.SetReadDeadline(time.Now().Add(c.linger)) != nil {
 		return
 	}
-	b := blocks.Get().(*block)
-	defer blocks.Put(b)
+	b := borrow(0)
+	defer b.giveBack()
 	for {
 		if _, err := c.nc.Read(b.buf); err != nil {
 			return

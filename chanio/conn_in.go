@@ -16,6 +16,8 @@ type inlet struct {
 	blk    *block // borrowed while bytes are at hand
 	buf    []byte // blk.buf, or a larger one while a value needs that
 	r, w   int    // unread are buf[r:w]
+	size   int    // of the next block to borrow
+	most   int    // w at its highest since then
 	err    error  // what comes after them
 	onWait func()
 
@@ -113,6 +115,7 @@ func (in *inlet) read(ctx context.Context, p []byte, want int) (int, error) {
 func (in *inlet) got(p []byte, n int) {
 	if p == nil {
 		in.w += n
+		in.most = max(in.most, in.w)
 		in.atHand.Store(true)
 	}
 }
@@ -183,7 +186,7 @@ func (in *inlet) readOnce(p []byte, want int) (n int, err error) {
 }
 
 // space returns room behind what is buffered, in a buffer borrowed for that. The buffer grows only when it is full of
-// bytes that have arrived (G14).
+// bytes that have arrived (G14); the next one that is borrowed is as large, as long as it was not too large.
 func (in *inlet) space(want int) []byte {
 	if in.blk == nil {
 		in.borrow()
@@ -196,19 +199,31 @@ func (in *inlet) space(want int) []byte {
 		in.r = 0
 	}
 	if in.w == len(in.buf) {
-		bigger := make([]byte, 2*len(in.buf))
-		copy(bigger, in.buf)
-		in.buf = bigger
+		in.grow()
 	}
 	return in.buf[in.w:]
 }
 
+// borrow gets a buffer of the usual size for what is stashed.
 func (in *inlet) borrow() {
-	in.blk = blocks.Get().(*block)
+	in.blk = borrow(in.size)
 	stash := in.buf[in.r:in.w]
 	in.buf = in.blk.buf
 	in.w = copy(in.buf, stash)
 	in.r = 0
+}
+
+// grow moves what is buffered to a buffer of twice the size.
+func (in *inlet) grow() {
+	if in.blk.size == sizes-1 {
+		in.buf = append(in.buf, make([]byte, len(in.buf))...)
+		return
+	}
+	next := borrow(in.blk.size + 1)
+	copy(next.buf, in.buf)
+	in.blk.moveArena(next)
+	in.blk.giveBack()
+	in.blk, in.buf, in.size = next, next.buf, next.size
 }
 
 // stashMax is how much an idle connection may keep in a slice of its own instead of a borrowed buffer: the start of a
@@ -224,7 +239,11 @@ func (in *inlet) giveBack() {
 	if in.r < in.w {
 		stash = append(make([]byte, 0, in.w-in.r), in.buf[in.r:in.w]...)
 	}
-	blocks.Put(in.blk)
+	if in.most <= len(in.blk.buf)/4 && in.size > 0 {
+		in.size-- // it was too large
+	}
+	in.most = 0
+	in.blk.giveBack()
 	in.blk = nil
 	in.buf, in.r, in.w = stash, 0, len(stash)
 }

@@ -200,7 +200,7 @@ func (o *outlet) waitForRoom(ctx context.Context) error {
 
 func (o *outlet) ensureBlock() {
 	if o.blk == nil {
-		o.blk = blocks.Get().(*block)
+		o.blk = borrow(0)
 		o.buf = o.blk.buf[:0]
 	}
 }
@@ -382,12 +382,12 @@ func (o *outlet) reuse(blk *block) {
 	if blk == nil {
 		return
 	}
-	blocks.Put(blk)
+	blk.giveBack()
 }
 
 func (o *outlet) recycle() {
 	if len(o.buf) == 0 && o.blk != nil {
-		blocks.Put(o.blk)
+		o.blk.giveBack()
 		o.blk, o.buf = nil, nil
 	}
 }

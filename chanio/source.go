@@ -75,12 +75,22 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 }
 
 // All returns an iterator over the values of s. It ends when the stream or ctx ends; Err then says which and why.
-// Leaving the loop early closes nothing. The loop runs in the caller's goroutine, and its body may use s.
+// Leaving the loop early closes nothing. The loop runs in the caller's goroutine and is the consumer of s until it ends;
+// its body may close s, but not receive from it.
 func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 	return func(yield func(T) bool) {
+		s.enter(ctx)
 		s.setRanged(nil)
+		pulling := true
+		defer func() {
+			if pulling {
+				defer s.crash(recover())
+			}
+			s.leave()
+		}()
 		for {
-			v, err := s.Recv(ctx)
+			v, err := s.pull(ctx)
+			pulling = false
 			if err != nil {
 				s.setRanged(err)
 				return
@@ -88,6 +98,7 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 			if !yield(v) {
 				return
 			}
+			pulling = true
 		}
 	}
 }
