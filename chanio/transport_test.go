@@ -52,8 +52,16 @@ func memoryPair(testing.TB) (near, far *chanio.Conn) {
 }
 
 func shortTCPPair(t testing.TB) (near, far *chanio.Conn) {
-	return wrap(socketPair(t, "tcp", "127.0.0.1:0"))
+	a, b := socketPair(t, "tcp", "127.0.0.1:0")
+	for _, nc := range []net.Conn{a, b} {
+		require.NoError(t, nc.(*net.TCPConn).SetReadBuffer(smallBuffer))
+		require.NoError(t, nc.(*net.TCPConn).SetWriteBuffer(smallBuffer))
+	}
+	return wrap(a, b)
 }
+
+// smallBuffer is the size of a socket's buffers, so that a peer that does not read clogs a connection soon.
+const smallBuffer = 128 << 10
 
 func unixPair(t testing.TB) (near, far *chanio.Conn) {
 	dir, err := os.MkdirTemp("", "weir") // t.TempDir's names are too long for a socket

@@ -78,7 +78,7 @@ func cancelWithinAValue[T any](r *run[T]) {
 	d, peer, encode := r.s.raw(r.TB)
 	r.Cleanup(func() { _ = peer.Close() })
 	e := r.end(d)
-	for i := range 3 {
+	for i := range 2 {
 		p := encode(r.s.make(i))
 		for j := range p {
 			ctx, cancel, why := r.cancellable()

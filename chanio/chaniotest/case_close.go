@@ -237,10 +237,17 @@ func abortUnblocks[T any](r *run[T]) {
 }
 
 func lingerBound[T any](r *run[T]) {
-	r.connect()
-	r.fill(r.near)
-	began := time.Now()
-	err := r.near.Out.Close()
+	var err error
+	var took time.Duration
+	for range 10 { // a kernel may make room late, and then Close is right to succeed
+		r.connect()
+		r.fill(r.near)
+		began := time.Now()
+		err = r.near.Out.Close()
+		if took = time.Since(began); err != nil || r.s.facts.Bubble {
+			break
+		}
+	}
 	require.ErrorIs(r, err, os.ErrDeadlineExceeded, "a peer that takes nothing ends the wait")
 	require.ErrorIs(r, r.near.Out.Err(), os.ErrDeadlineExceeded, "and Close says so")
 	require.ErrorIs(r, r.near.Out.Close(), os.ErrDeadlineExceeded)
@@ -249,7 +256,7 @@ func lingerBound[T any](r *run[T]) {
 		if linger == 0 {
 			linger = chanio.DefaultLinger
 		}
-		require.Equal(r, linger, time.Since(began).Round(linger/100))
+		require.Equal(r, linger, took.Round(linger/100))
 	}
 }
 
