@@ -1,0 +1,35 @@
+package datagram
+
+const (
+	smallMax  = 256      // the largest payload that shares a small arena
+	mediumMax = 4 << 10  // and a medium one; larger ones have their own memory
+	small     = 4 << 10  // bytes of a small arena
+	medium    = 32 << 10 // of a medium one
+)
+
+// arena hands out memory that is never used again, so that a payload belongs to its receiver and yet few of them cost an
+// allocation. Two sizes keep what one retained payload pins in proportion.
+type arena struct{ small, medium []byte }
+
+// clone returns a copy of p whose capacity is its length.
+func (a *arena) clone(p []byte) []byte {
+	switch n := len(p); {
+	case n <= smallMax:
+		return carve(&a.small, small, p)
+	case n <= mediumMax:
+		return carve(&a.medium, medium, p)
+	default:
+		return append(make([]byte, 0, n), p...)
+	}
+}
+
+func carve(rest *[]byte, size int, p []byte) []byte {
+	n := len(p)
+	if n > len(*rest) {
+		*rest = make([]byte, size)
+	}
+	c := (*rest)[:n:n]
+	*rest = (*rest)[n:]
+	copy(c, p)
+	return c
+}

@@ -1,0 +1,170 @@
+package datagram
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Config says how a [Conn] behaves. The zero value means the defaults.
+type Config struct {
+	Coalesce      time.Duration // how long a datagram may wait for others to leave with; 0: 200 µs, negative: not at all
+	Linger        time.Duration // how long Close waits without progress; 0: chanio.DefaultLinger
+	MaxDatagram   int           // the largest payload that is received whole; 0: any
+	KeepTruncated bool          // deliver the start of larger ones
+	NoOffload     bool          // the kernel neither cuts nor joins datagrams
+
+	plain bool // one at a time, as where there is no better way
+}
+
+const (
+	defaultCoalesce = 200 * time.Microsecond
+
+	// MaxPayload is the largest payload that fits into a UDP datagram: 65535 octets with the header of 8 (RFC 768). Over
+	// IPv4 the header of the packet counts as well.
+	MaxPayload   = 65535 - 8
+	maxPayloadV4 = MaxPayload - 20
+)
+
+// Conn is a UDP socket as a pair of typed halves. It starts no goroutine while the kernel takes what is sent, and holds
+// no buffer while it waits for input. When both halves have ended the socket is closed.
+type Conn struct {
+	chanio.Duplex[chanio.Packet, chanio.Packet]
+
+	uc     *net.UDPConn
+	local  netip.AddrPort
+	peer   netip.AddrPort // not valid unless connected
+	v4     bool           // the socket is of IPv4 alone
+	linger time.Duration
+	zones  zones
+	in     inlet
+	out    outlet
+	counts counts
+
+	mu       sync.Mutex
+	inOver   bool
+	outOver  bool
+	gone     bool
+	drops    int64         // as the kernel said when the socket was closed
+	released chan struct{} // closed when the socket is; made on demand
+}
+
+// New wraps uc, which it owns from then on.
+func New(uc *net.UDPConn, cfg Config) *Conn {
+	c := &Conn{uc: uc, linger: cfg.Linger}
+	c.local = addrPortOf(uc.LocalAddr())
+	c.peer = addrPortOf(uc.RemoteAddr())
+	c.v4 = isV4(uc, c.local)
+	if c.linger <= 0 {
+		c.linger = chanio.DefaultLinger
+	}
+	if cfg.MaxDatagram <= 0 || cfg.MaxDatagram > MaxPayload {
+		cfg.MaxDatagram = MaxPayload
+	}
+	r, w := newTransport(c, cfg)
+	c.in.init(c, r, cfg)
+	c.out.init(c, w, cfg)
+	c.In = chanio.NewSource(chanio.SourceHooks[chanio.Packet]{
+		Next: c.in.next, Close: c.in.close, OnWait: c.in.setOnWait, Describe: c.in.describe,
+	})
+	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
+		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
+		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Describe: c.out.describe,
+	})
+	return c
+}
+
+// LocalAddr returns the address that the socket is bound to. It goes on working after the socket was closed.
+func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+
+// RemoteAddr returns the peer of a connected socket, otherwise the zero AddrPort.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.peer }
+
+// UDPConn returns the socket below, for its options.
+func (c *Conn) UDPConn() *net.UDPConn { return c.uc }
+
+// Done is closed when both halves have ended and the socket is closed.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.released == nil {
+		c.released = make(chan struct{})
+		if c.gone {
+			close(c.released)
+		}
+	}
+	return c.released
+}
+
+// State says in a word how far the socket has got.
+func (c *Conn) State() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.gone:
+		return "closed"
+	case c.outOver:
+		return "receiving only"
+	case c.inOver:
+		return "sending only"
+	}
+	return "open"
+}
+
+// EndIn makes In end with cause once what has arrived so far has been received; a Recv that waits returns it now.
+func (c *Conn) EndIn(cause error) { c.in.gate.end(cause) }
+
+// inEnded and outEnded note that a half has ended. Whoever notes the second one closes the socket.
+func (c *Conn) inEnded()  { c.ended(true, false) }
+func (c *Conn) outEnded() { c.ended(false, true) }
+
+func (c *Conn) ended(in, out bool) {
+	c.mu.Lock()
+	c.inOver, c.outOver = c.inOver || in, c.outOver || out
+	due := c.inOver && c.outOver && !c.gone
+	if due {
+		c.gone = true
+		c.drops = kernelDrops(c.uc)
+	}
+	released := c.released
+	c.mu.Unlock()
+	if !due {
+		return
+	}
+	_ = c.uc.Close()
+	c.in.gate.close(net.ErrClosed)
+	if released != nil {
+		close(released)
+	}
+}
+
+// opError says which call failed, and between which addresses.
+func (c *Conn) opError(op string, to netip.AddrPort, err error) error {
+	e := &net.OpError{Op: op, Net: "udp", Source: c.uc.LocalAddr(), Err: err}
+	if to.IsValid() {
+		e.Addr = net.UDPAddrFromAddrPort(to)
+	} else if c.peer.IsValid() {
+		e.Addr = net.UDPAddrFromAddrPort(c.peer)
+	}
+	return e
+}
+
+// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no word for it.
+func (c *Conn) noHalfClose() error {
+	return c.opError("close write", netip.AddrPort{}, errors.ErrUnsupported)
+}
+
+func addrPortOf(a net.Addr) netip.AddrPort {
+	u, ok := a.(*net.UDPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return unmap(u.AddrPort())
+}
+
+// unmap makes an IPv4 address of one that an IPv6 socket maps.
+func unmap(ap netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()) }

@@ -1,0 +1,76 @@
+package datagram
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// Explain returns err, of Listen or Dial, with a prefix and, where it is a common mistake, with what to do about it. The
+// result wraps err.
+func Explain(prefix string, err error) error {
+	var dns *net.DNSError
+	explained := socket.Explain(prefix, err)
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return fmt.Errorf("%w; no resolver knows that name: check the spelling, or give an IP address", explained)
+	}
+	return explained
+}
+
+var (
+	errNoAddr    = errors.New("the packet says nobody it goes to: this socket has no peer, so each Packet needs an Addr")
+	errNoPort    = errors.New("port 0 is nobody's: give the port that the peer listens on")
+	errFamily    = errors.New("an IPv6 address, but this socket is bound to an IPv4 one: listen on \":port\" for both")
+	errNoGroup   = errors.New("this is no multicast address: groups are 224.0.0.0/4 and ff00::/8")
+	errOtherPeer = errors.New("this socket is connected to another peer: leave Addr zero, or send from an unconnected socket")
+)
+
+// errFull says that the kernel takes no more for now.
+var errFull = errors.New("datagram: the socket's buffer is full")
+
+// oversizeError is a datagram that no network can carry.
+type oversizeError struct{ size, limit int }
+
+func (e *oversizeError) Error() string {
+	return fmt.Sprintf("a datagram of %d bytes is too large: the limit is %d, and what exceeds a packet of the network is "+
+		"likely to be lost; split it, or use a stream", e.size, e.limit)
+}
+
+func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }
+
+// failure is what became of datagrams that were accepted and could not be sent, since somebody last asked.
+type failure struct {
+	count uint64
+	first error
+}
+
+func (f *failure) add(err error) {
+	if f.count++; f.first == nil {
+		f.first = err
+	}
+}
+
+// take returns the failure as an error, and forgets it.
+func (f *failure) take() error {
+	if f.count == 0 {
+		return nil
+	}
+	err := &lostError{*f}
+	*f = failure{}
+	return err
+}
+
+// lostError is what Flush and Close return of a failure.
+type lostError struct{ failure }
+
+func (e *lostError) Error() string {
+	if e.count == 1 {
+		return fmt.Sprintf("a datagram was lost: %v", e.first)
+	}
+	return fmt.Sprintf("%d datagrams were lost, the first: %v", e.count, e.first)
+}
+
+func (e *lostError) Unwrap() error { return e.first }

@@ -1,0 +1,179 @@
+package datagram
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// Options are those of a UDP socket. The zero value leaves all to the system.
+type Options struct {
+	ReadBuffer, WriteBuffer int // bytes
+	TTL, TOS                int // TTL is the hop limit and TOS the traffic class of IPv6
+	Broadcast               bool
+	ReusePort               bool
+
+	MulticastInterface  *net.Interface // that multicasts leave by
+	MulticastTTL        int
+	MulticastNoLoopback bool
+
+	Control func(network, address string, c syscall.RawConn) error
+}
+
+// Listen binds a socket to addr, host:port.
+func (o Options) Listen(addr string) (*net.UDPConn, error) {
+	lc := net.ListenConfig{Control: o.control}
+	pc, err := lc.ListenPacket(context.Background(), network(addr), addr)
+	if err != nil {
+		return nil, err
+	}
+	return o.apply(pc.(*net.UDPConn))
+}
+
+// Dial connects a socket to addr, from local if that is not nil.
+func (o Options) Dial(ctx context.Context, addr string, local *net.UDPAddr) (*net.UDPConn, error) {
+	d := net.Dialer{Control: o.control}
+	if local != nil {
+		d.LocalAddr = local
+	}
+	nc, err := d.DialContext(ctx, "udp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return o.apply(nc.(*net.UDPConn))
+}
+
+// network is udp4 for an address of IPv4: the net package takes even 0.0.0.0 for both families.
+func network(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "udp"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		return "udp4"
+	}
+	return "udp"
+}
+
+// control sets what has to be set before the socket is bound or connected.
+func (o Options) control(network, address string, c syscall.RawConn) error {
+	if o.ReusePort {
+		if err := reusePort(c); err != nil {
+			return err
+		}
+	}
+	broadcast := 0
+	if o.Broadcast {
+		broadcast = 1
+	}
+	if err := setSocket(c, syscall.SO_BROADCAST, broadcast); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if o.Control != nil {
+		return o.Control(network, address, c)
+	}
+	return nil
+}
+
+// apply sets what can be set on a socket that is bound, and closes it if that fails.
+func (o Options) apply(uc *net.UDPConn) (*net.UDPConn, error) {
+	f := familyOf(uc)
+	err := errors.Join(
+		nonZero(o.ReadBuffer, uc.SetReadBuffer),
+		nonZero(o.WriteBuffer, uc.SetWriteBuffer),
+		f.each(o.TTL != 0,
+			func() error { return f.p4.SetTTL(o.TTL) },
+			func() error { return f.p6.SetHopLimit(o.TTL) }),
+		f.each(o.TOS != 0,
+			func() error { return f.p4.SetTOS(o.TOS) },
+			func() error { return f.p6.SetTrafficClass(o.TOS) }),
+		f.each(o.MulticastTTL != 0,
+			func() error { return f.p4.SetMulticastTTL(o.MulticastTTL) },
+			func() error { return f.p6.SetMulticastHopLimit(o.MulticastTTL) }),
+		f.each(o.MulticastInterface != nil,
+			func() error { return f.p4.SetMulticastInterface(o.MulticastInterface) },
+			func() error { return f.p6.SetMulticastInterface(o.MulticastInterface) }),
+		f.each(o.MulticastNoLoopback,
+			func() error { return f.p4.SetMulticastLoopback(false) },
+			func() error { return f.p6.SetMulticastLoopback(false) }),
+	)
+	if err != nil {
+		_ = uc.Close() // err is what matters
+		return nil, &net.OpError{Op: "set", Net: "udp", Source: uc.LocalAddr(), Err: err}
+	}
+	joinedOnly(uc, f.v4)
+	return uc, nil
+}
+
+func nonZero(n int, set func(int) error) error {
+	if n == 0 {
+		return nil
+	}
+	return set(n)
+}
+
+// family is a socket seen as one of IPv4 and of IPv6. One of IPv6 may be both.
+type family struct {
+	v4 bool // of IPv4 alone
+	p4 *ipv4.PacketConn
+	p6 *ipv6.PacketConn
+}
+
+func familyOf(uc *net.UDPConn) family {
+	return family{isV4(uc, addrPortOf(uc.LocalAddr())), ipv4.NewPacketConn(uc), ipv6.NewPacketConn(uc)}
+}
+
+// each sets an option for both families that the socket may be of. What a socket of IPv6 does with IPv4 is not every
+// system's affair, so only its own family counts.
+func (f family) each(wanted bool, set4, set6 func() error) error {
+	switch {
+	case !wanted:
+		return nil
+	case f.v4:
+		return set4()
+	}
+	_ = set4()
+	return set6()
+}
+
+// Join has the socket receive what is sent to a group, on the interface ifi; nil leaves the choice to the system.
+func (c *Conn) Join(group netip.Addr, ifi *net.Interface) error {
+	f := familyOf(c.uc)
+	return c.membership("join", group, func(to net.Addr, v4 bool) error {
+		if v4 {
+			return f.p4.JoinGroup(ifi, to)
+		}
+		return f.p6.JoinGroup(ifi, to)
+	})
+}
+
+// Leave takes a Join with the same arguments back.
+func (c *Conn) Leave(group netip.Addr, ifi *net.Interface) error {
+	f := familyOf(c.uc)
+	return c.membership("leave", group, func(to net.Addr, v4 bool) error {
+		if v4 {
+			return f.p4.LeaveGroup(ifi, to)
+		}
+		return f.p6.LeaveGroup(ifi, to)
+	})
+}
+
+func (c *Conn) membership(op string, group netip.Addr, change func(to net.Addr, v4 bool) error) error {
+	group = group.Unmap()
+	to := netip.AddrPortFrom(group, c.local.Port())
+	switch {
+	case !group.IsMulticast():
+		return c.opError(op, to, errNoGroup)
+	case c.v4 && !group.Is4():
+		return c.opError(op, to, errFamily)
+	}
+	if err := change(&net.UDPAddr{IP: group.AsSlice(), Zone: group.Zone()}, group.Is4()); err != nil {
+		return c.opError(op, to, err)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package datagram
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// queue is datagrams to be sent, their payloads one after the other.
+type queue struct {
+	buf     []byte
+	msgs    []message
+	first   int  // the first one that has not been sent
+	off     int  // where in buf it begins
+	retried bool // it has met somebody else's error already
+}
+
+// message is one datagram of a queue.
+type message struct {
+	addr netip.AddrPort // not valid: to the peer
+	size int
+}
+
+const (
+	queueSize = 64       // datagrams that are sent in one go
+	queueKeep = 64 << 10 // the largest buffer that is kept for later
+)
+
+var queues = sync.Pool{New: func() any {
+	return &queue{buf: make([]byte, 0, 8<<10), msgs: make([]message, 0, queueSize)}
+}}
+
+func (q *queue) add(addr netip.AddrPort, data []byte) {
+	q.buf = append(q.buf, data...)
+	q.msgs = append(q.msgs, message{addr, len(data)})
+}
+
+// left returns how many have not been sent.
+func (q *queue) left() int {
+	if q == nil {
+		return 0
+	}
+	return len(q.msgs) - q.first
+}
+
+// leftBytes returns how large their payloads are.
+func (q *queue) leftBytes() int {
+	if q == nil {
+		return 0
+	}
+	return len(q.buf) - q.off
+}
+
+// skip drops the first n.
+func (q *queue) skip(n int) (bytes int) {
+	for _, m := range q.msgs[q.first : q.first+n] {
+		bytes += m.size
+	}
+	q.first += n
+	q.off += bytes
+	if n > 0 {
+		q.retried = false
+	}
+	return bytes
+}
+
+// payload returns the i-th of those that have not been sent, given where it begins.
+func (q *queue) payload(i, off int) []byte { return q.buf[off : off+q.msgs[q.first+i].size] }
+
+func (q *queue) recycle() {
+	if cap(q.buf) > queueKeep {
+		return
+	}
+	clear(q.msgs)
+	*q = queue{buf: q.buf[:0], msgs: q.msgs[:0]}
+	queues.Put(q)
+}

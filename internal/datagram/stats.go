@@ -1,0 +1,58 @@
+package datagram
+
+import "sync/atomic"
+
+// Stats counts what went through a Conn. The fields are in the order of those that servers and clients publish.
+type Stats struct {
+	Received      uint64
+	ReceivedBytes uint64
+	Reads         uint64
+	Truncated     uint64
+	Dropped       int64
+	Sent          uint64
+	SentBytes     uint64
+	Writes        uint64
+	Lost          uint64
+}
+
+// counts is what Stats is made of.
+type counts struct {
+	received, receivedBytes, reads, truncated atomic.Uint64
+	sent, sentBytes, writes, failed           atomic.Uint64
+}
+
+// wrote notes one call that sent n datagrams, or tried to.
+func (s *counts) wrote(n, bytes int) {
+	s.writes.Add(1)
+	if n > 0 {
+		s.sent.Add(uint64(n))
+		s.sentBytes.Add(uint64(bytes))
+	}
+}
+
+// read notes one call that took n datagrams.
+func (s *counts) read(n, bytes int) {
+	s.reads.Add(1)
+	s.received.Add(uint64(n))
+	s.receivedBytes.Add(uint64(bytes))
+}
+
+// Stats returns the counts so far.
+func (c *Conn) Stats() Stats {
+	s := &c.counts
+	return Stats{
+		Received: s.received.Load(), ReceivedBytes: s.receivedBytes.Load(), Reads: s.reads.Load(),
+		Truncated: s.truncated.Load(), Dropped: c.dropped(),
+		Sent: s.sent.Load(), SentBytes: s.sentBytes.Load(), Writes: s.writes.Load(), Lost: s.failed.Load(),
+	}
+}
+
+// dropped asks the kernel what it has dropped, as long as there is a socket to ask about.
+func (c *Conn) dropped() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return c.drops
+	}
+	return kernelDrops(c.uc)
+}
