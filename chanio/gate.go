@@ -79,8 +79,18 @@ func (g *gate) bind(ctx context.Context, done <-chan struct{}) {
 	g.bound = done
 	if done != nil {
 		gen := g.gen
-		g.unbind = context.AfterFunc(ctx, func() { g.expire(gen) })
+		g.unbind = afterFunc(ctx, func() { g.expire(gen) })
 	}
+}
+
+// afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if ctx, ok := ctx.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return ctx.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // expire makes the call inside return because its ctx ended.

@@ -40,6 +40,8 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer l.endWith(ctx, cancel)()
+	contexts, stop := newContexts(ctx)
+	defer stop()
 	var handlers sync.WaitGroup
 	var err error
 	for {
@@ -48,7 +50,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 			break
 		}
 		l.hold(conn)
-		handlers.Go(func() { l.serve(ctx, conn, handle) })
+		handlers.Go(func() { l.serve(contexts, conn, handle) })
 	}
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		err = nil
@@ -80,9 +82,10 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 }
 
 // serve runs one handler and ends its connection.
-func (l *Listener) serve(ctx context.Context, conn *chanio.Conn, handle func(context.Context, *chanio.Conn) error) {
+func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(context.Context, *chanio.Conn) error) {
 	defer l.drop(conn)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx := contexts.add()
+	cancel := func() { contexts.drop(ctx) }
 	defer cancel()
 	var err error
 	returned := false
@@ -100,7 +103,7 @@ func (l *Listener) serve(ctx context.Context, conn *chanio.Conn, handle func(con
 }
 
 // finish ends a connection whose handler returned err. It returns why not all could be sent.
-func finish(conn *chanio.Conn, err error, cancel context.CancelFunc) (undrained error) {
+func finish(conn *chanio.Conn, err error, cancel func()) (undrained error) {
 	var panicked *chanio.PanicError
 	if errors.As(err, &panicked) {
 		conn.Out.Abort(panicked)
