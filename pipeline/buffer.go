@@ -35,7 +35,7 @@ func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[
 func buffer[T any](ctx context.Context, src *chanio.Source[T], stage string, d *Queue[T]) *chanio.Source[T] {
 	q := newQueue(d, Block)
 	up := src.Claim(stage)
-	go func() { q.end(pump(ctx, up, q.putter(ctx)), false) }()
+	go pump(ctx, up, q.putter(ctx), func(err error) { q.end(err, false) })
 	return q.source(stage, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
 }
 
@@ -47,19 +47,20 @@ func (q *queue[T]) putter(ctx context.Context) func(T) error {
 	}
 }
 
-// pump calls put with every value of up until one of them fails or ctx ends. It returns why, io.EOF if up ended well, and
-// has closed up then. A panic, of a stage above, becomes the error.
-func pump[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error) (err error) {
+// pump calls put with every value of up until one of them fails or ctx ends, closes up, and calls done with the reason,
+// io.EOF if up ended well. A panic of a stage above, and a Goexit, become the reason.
+func pump[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error, done func(error)) {
+	var err error
 	returned := false
 	defer func() {
 		if !returned {
 			err = up.Fail(ctx, chanio.Recovered(recover()))
 		}
 		_ = up.Close() // err is what matters
+		done(err)
 	}()
 	err = pumpOf(ctx, up, put)
 	returned = true
-	return err
 }
 
 func pumpOf[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error) error {

@@ -101,8 +101,7 @@ func startMap[A, B any](
 	m.all.Add(1)
 	go func() {
 		defer m.all.Done()
-		err := pump(ctx, up, func(v A) error { return m.put(ctx, v) })
-		m.ended(ctx, err)
+		pump(ctx, up, func(v A) error { return m.put(ctx, v) }, func(err error) { m.ended(ctx, err) })
 	}()
 	return m
 }

@@ -42,7 +42,7 @@ func MergeWith[T any](ctx context.Context, opts *MergeOptions, srcs ...*chanio.S
 		m.q.end(io.EOF, false)
 	}
 	for _, up := range m.ups {
-		go func() { m.ended(ctx, pump(ctx, up, m.q.putter(ctx))) }()
+		go pump(ctx, up, m.q.putter(ctx), func(err error) { m.ended(ctx, err) })
 	}
 	return m.q.source("pipeline.Merge", m.close, func() []chanio.Description { return describeAll(m.ups) })
 }

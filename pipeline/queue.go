@@ -365,6 +365,8 @@ func (q *queue[T]) await(ctx context.Context) {
 func (q *queue[T]) takeOut() {
 	k := q.n
 	switch {
+	case len(q.gaps) > 0 && q.gaps[0].before <= q.seq:
+		k = 0 // first the mark; the values behind it have their room until they are wanted
 	case q.cfg.Policy != DropOldest && q.cfg.Policy != Latest:
 	case q.cfg.Metric != nil:
 		k = min(k, 1)
@@ -385,7 +387,7 @@ func (q *queue[T]) takeOut() {
 	}
 	q.held.Store(int64(held))
 	taken := 0
-	for taken < len(q.gaps) && (q.gaps[taken].before < q.seq || q.n == 0) {
+	for taken < len(q.gaps) && (q.gaps[taken].before < q.seq || q.gaps[taken].before == q.seq && (k == 0 || q.n == 0)) {
 		taken++
 	}
 	q.marks = append(q.marks[:0], q.gaps[:taken]...)

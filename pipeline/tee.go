@@ -61,13 +61,14 @@ var errNoBranch = errors.New("pipeline: Tee: no branch left")
 func (t *tee[T]) run(ctx context.Context) {
 	open := append([]*queue[T](nil), t.branches...)
 	full := make([]*queue[T], 0, len(open))
-	err := pump(ctx, t.up, func(v T) (err error) {
+	pump(ctx, t.up, func(v T) (err error) {
 		open, full, err = give(ctx, v, open, full[:0])
 		return err
+	}, func(err error) {
+		for _, q := range t.branches {
+			q.end(err, false)
+		}
 	})
-	for _, q := range t.branches {
-		q.end(err, false)
-	}
 }
 
 // give puts v into every branch: first where there is room, then where that takes time. It returns the branches that

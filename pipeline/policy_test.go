@@ -1,0 +1,238 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+)
+
+// lost is what the Mark of these tests makes, told apart from a value by being negative.
+func lost(n uint64) int { return -int(n) }
+
+// overflow feeds 10 values to a Buffer of 4 whose receiver comes only then, and then 2 more, and returns all that it
+// receives to the end.
+func overflow(t *testing.T, q *pipeline.Queue[int]) (got []int, err error, d chanio.Description) {
+	t.Helper()
+	q.Size = 4
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(upto(10)...)
+		s := pipeline.BufferWith(t.Context(), w.Source, q)
+		synctest.Wait()
+		v, first := s.Recv(t.Context())
+		if first != nil {
+			err = first
+			d = s.Describe()
+			return
+		}
+		synctest.Wait()
+		w.in <- 10
+		w.in <- 11
+		w.fail <- io.EOF
+		synctest.Wait()
+		got, err = drain(t, s)
+		got = append([]int{v}, got...)
+		d = s.Describe()
+	})
+	return got, err, d
+}
+
+func TestG13Policies(t *testing.T) {
+	for _, c := range []struct {
+		policy  pipeline.Policy
+		mark    bool
+		got     []int
+		err     error
+		dropped int
+	}{
+		{0, true, upto(12), nil, 0},
+		{pipeline.Block, true, upto(12), nil, 0},
+		{pipeline.DropOldest, false, []int{6, 8, 9, 10, 11}, nil, 7},
+		{pipeline.DropOldest, true, []int{-6, -2, 8, 9, 10, 11}, nil, 8},
+		{pipeline.DropNewest, false, []int{0, 1, 2, 3, 10}, nil, 7},
+		{pipeline.DropNewest, true, []int{0, 1, 2, 3, -6, 10, -1}, nil, 7},
+		{pipeline.Latest, false, []int{9, 11}, nil, 10},
+		{pipeline.Latest, true, []int{-9, -2, 11}, nil, 11},
+		{pipeline.Fail, true, []int{0, 1, 2, 3}, pipeline.ErrOverflow, 1},
+		{pipeline.Disconnect, true, nil, pipeline.ErrOverflow, 5},
+	} {
+		t.Run(fmt.Sprint(c.policy, c.mark), func(t *testing.T) {
+			q := &pipeline.Queue[int]{Policy: c.policy}
+			if c.mark {
+				q.Mark = lost
+			}
+			got, err, d := overflow(t, q)
+			require.ErrorIs(t, err, c.err)
+			require.Equal(t, c.got, got)
+			require.EqualValues(t, c.dropped, d.Dropped)
+		})
+	}
+}
+
+func TestG13EveryLossIsAnnouncedInItsPlace(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.DropOldest, pipeline.DropNewest, pipeline.Latest} {
+		for _, size := range []int{1, 2, 3, 8, 64} {
+			t.Run(fmt.Sprint(policy, size), func(t *testing.T) {
+				const sent = 20000
+				w := pipeline.Take(ints(), sent)
+				s := pipeline.BufferWith(t.Context(), w, &pipeline.Queue[int]{Size: size, Policy: policy, Mark: lost})
+				next, dropped := 0, 0
+				for v := range s.All(t.Context()) {
+					if v < 0 {
+						next -= v
+						dropped -= v
+						continue
+					}
+					require.Equal(t, next, v)
+					next++
+					if v%7 == 0 {
+						runtime.Gosched()
+					}
+				}
+				require.NoError(t, s.Err())
+				require.Equal(t, sent, next)
+				d := s.Describe()
+				require.EqualValues(t, dropped, d.Dropped)
+				require.EqualValues(t, sent-dropped, d.Passed)
+				require.True(t, d.Ended)
+			})
+		}
+	}
+}
+
+func TestG8ABufferHoldsExactlyItsSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(upto(1000)...)
+		s := pipeline.Buffer(t.Context(), w.Source, 4, pipeline.Block)
+		for received := range 100 {
+			synctest.Wait()
+			require.EqualValues(t, received+4+1, w.taken.Load()) // one is in the hand of the goroutine
+			require.Equal(t, 4, s.Describe().Queued)
+			require.Equal(t, 1, s.Describe().Senders)
+			v, err := s.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, received, v)
+		}
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestG8ALargeBufferHoldsNeverMoreThanItsSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(upto(1000)...)
+		s := pipeline.Buffer(t.Context(), w.Source, 100, pipeline.Block)
+		for received := range 500 {
+			synctest.Wait()
+			ahead := int(w.taken.Load()) - received
+			require.LessOrEqual(t, ahead, 101)
+			require.GreaterOrEqual(t, ahead, 75) // room is given back by the quarter
+			_, err := s.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestBufferByCountsWithItsMetric(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch("aaaa", "bb", "cccc", "dddddddddddddddd", "e", "")
+		s := pipeline.BufferBy(t.Context(), w.Source, func(v string) int { return len(v) }, 8, pipeline.Block)
+		for _, step := range []struct {
+			queued, taken int
+			want          string
+		}{
+			{6, 3, "aaaa"}, // cccc has to wait
+			{6, 4, "bb"},
+			{4, 4, "cccc"}, // and so has what is larger than the buffer
+			{16, 5, "dddddddddddddddd"},
+			{2, 6, "e"},
+			{1, 6, ""}, // nothing weighs nothing
+		} {
+			synctest.Wait()
+			require.Equal(t, step.queued, s.Describe().Queued)
+			require.EqualValues(t, step.taken, w.taken.Load())
+			v, err := s.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, step.want, v)
+		}
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestValuesCrossToAnotherGoroutineManyAtATime(t *testing.T) {
+	const n = 100_000
+	for name, s := range map[string]*chanio.Source[int]{
+		"Buffer": pipeline.Buffer(t.Context(), pipeline.Take(ints(), n), 128, pipeline.Block),
+		"Merge":  pipeline.Merge(t.Context(), pipeline.Take(ints(), n/2), pipeline.Take(ints(), n/2)),
+		"MapConcurrent": pipeline.MapConcurrent(t.Context(), pipeline.Take(ints(), n), 32,
+			func(_ context.Context, v int) (int, error) { return v, nil }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := drain(t, s)
+			require.NoError(t, err)
+			require.Len(t, got, n)
+			d := s.Describe()
+			require.EqualValues(t, n, d.Passed)
+			t.Logf("%.0f values per hop", float64(d.Passed)/float64(d.Hops))
+			require.GreaterOrEqual(t, d.Passed/d.Hops, uint64(16))
+		})
+	}
+}
+
+func TestASparseValueCrossesAtOnceAndAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch[int]()
+		s := pipeline.Buffer(t.Context(), w.Source, 64, pipeline.Block)
+		for i := range 10 {
+			got := make(chan int)
+			go func() {
+				v, _ := s.Recv(t.Context())
+				got <- v
+			}()
+			synctest.Wait()
+			require.Equal(t, 1, s.Describe().Takers)
+			start := time.Now()
+			w.in <- i
+			require.Equal(t, i, <-got)
+			require.Zero(t, time.Since(start))
+		}
+		require.EqualValues(t, 10, s.Describe().Hops)
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestNoAllocationPerValue(t *testing.T) {
+	for name, make := range map[string]func(*chanio.Source[int]) *chanio.Source[int]{
+		"Map":       func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Map(s, inc) },
+		"Filter":    func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Filter(s, isEven) },
+		"Scan":      func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Scan(s, 0, max0) },
+		"Transform": func(s *chanio.Source[int]) *chanio.Source[int] { return pairs(s) },
+		"Timeout":   func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Timeout(s, time.Hour) },
+		"Named":     func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Named(s, "x") },
+		"Buffer":    func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Buffer(t.Context(), s, 64, 0) },
+		"Merge":     func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Merge(t.Context(), s, of[int]()) },
+		"Tee":       func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Tee(t.Context(), s, 1)[0] },
+		"MapConcurrent": func(s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.MapConcurrent(t.Context(), s, 4, func(_ context.Context, v int) (int, error) { return v, nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := make(ints())
+			for range 1000 { // buffers grow to their size
+				_, err := s.Recv(t.Context())
+				require.NoError(t, err)
+			}
+			require.Zero(t, testing.AllocsPerRun(1000, func() { _, _ = s.Recv(t.Context()) }))
+			require.NoError(t, s.Close())
+		})
+	}
+}
+
+func max0(a, b int) int { return max(a, b) }
