@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/servers"
+)
+
+// Order is "3 apples" on the wire.
+type Order struct {
+	Count int
+	Item  string
+}
+
+var orders = codec.Map(codec.Lines,
+	func(line string) (o Order, err error) {
+		_, err = fmt.Sscanf(line, "%d %s", &o.Count, &o.Item)
+		return o, err
+	},
+	func(o Order) (string, error) { return fmt.Sprintf("%d %s", o.Count, o.Item), nil })
+
+func main() {
+	ln, err := servers.ListenTCP("localhost:7000", &servers.TCPConfig{Logger: slog.Default()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Println(ln)
+	log.Println(ln.Serve(context.Background(), serve))
+}
+
+// serve sends all totals every ten seconds.
+func serve(ctx context.Context, c *chanio.Conn) error {
+	d := codec.Frame(c, orders)
+	in, out := d.In.C(ctx), d.Out.C(ctx)
+	totals, tick := map[string]int{}, time.Tick(10*time.Second)
+	for {
+		select {
+		case order, ok := <-in:
+			if !ok {
+				return d.In.Err()
+			}
+			totals[order.Item] += order.Count
+		case <-tick:
+			for item, count := range totals {
+				out <- Order{count, item}
+			}
+		}
+	}
+}
