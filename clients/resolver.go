@@ -255,7 +255,7 @@ func rotate(addrs []netip.Addr, n int) []netip.Addr {
 // lookup resolves the host of an address to dial: itself if it is an IP address. A nil r is the system's.
 func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr}, nil
+		return []netip.Addr{addr.Unmap()}, nil
 	}
 	if r == nil {
 		r = SystemResolver(nil)
@@ -263,6 +263,9 @@ func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) 
 	addrs, err := r.LookupAddrs(ctx, host)
 	if err == nil && len(addrs) == 0 {
 		err = notFound(host, "the resolver returned no address")
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
 	}
 	return addrs, err
 }

@@ -2,10 +2,6 @@ package clients
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"os"
 	"syscall"
 	"time"
 
@@ -34,15 +30,27 @@ type DialConfig struct {
 	Delay bool
 
 	// Control, if not nil, is called with the socket before it is connected, as in [net.Dialer]. It is the way to set
-	// an option that has no field here.
+	// an option that has no field here. It may be called for several addresses at once.
 	Control func(network, address string, c syscall.RawConn) error
+
+	// Resolver finds the addresses of the host. nil means the system's.
+	Resolver Resolver
+
+	// AttemptDelay is how long one address of the host is tried alone before the next one is tried beside it. 0 means
+	// 250 ms, negative that they are tried one after the other.
+	AttemptDelay time.Duration
+
+	// Proxy, if not nil, is what the connection goes through. The fields above are then about the connection to it: the
+	// host's name is not resolved here. See [HTTPProxy], [SOCKS5] and [EnvironmentProxy].
+	Proxy Proxy
 }
 
 const defaultTimeout = 30 * time.Second
 
 // DialTCP connects to addr, which is host:port, and returns the connection, which the caller closes. If the host has
-// several addresses they are tried in turn, with a head start for the first family (RFC 6555). cfg may be nil. ctx
-// bounds the dialling only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
+// several addresses they are tried side by side, each with a head start before the next, IPv6 and IPv4 in turn; the first
+// that answers is taken (RFC 8305), and the others are over when DialTCP returns. cfg may be nil. ctx bounds the dialling
+// only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it is
 // os.ErrDeadlineExceeded. DialTCP is the client of aleph.tcp.
@@ -50,44 +58,25 @@ func DialTCP(ctx context.Context, addr string, cfg *DialConfig) (*chanio.Conn, e
 	if cfg == nil {
 		cfg = &DialConfig{}
 	}
-	options := socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control}
-	d := options.Dialer()
-	if cfg.LocalAddr != "" {
-		local, err := net.ResolveTCPAddr("tcp", cfg.LocalAddr)
-		if err != nil {
-			return nil, socket.Explain("clients: LocalAddr", &net.OpError{Op: "dial", Net: "tcp", Err: err})
-		}
-		d.LocalAddr = local
-	}
-	nc, err := dial(ctx, d, addr, cfg.timeout())
+	ctx, cancel := within(ctx, cfg.timeout())
+	defer cancel()
+	c, err := cfg.dial(ctx, addr, &cfg.Conn)
 	if err != nil {
-		return nil, socket.Explain("clients", err)
+		return nil, explain(err)
 	}
-	options.Apply(nc)
-	return chanio.NewConn(nc, &cfg.Conn), nil
+	return c, nil
 }
 
-func (cfg *DialConfig) timeout() time.Duration {
-	if cfg.Timeout == 0 {
-		return defaultTimeout
+// dial connects to addr by whatever way cfg says. It is a [DialFunc].
+func (cfg *DialConfig) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+	d := dialer{
+		resolver: cfg.Resolver, delay: orElse(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,
+		options: socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control},
 	}
-	return cfg.Timeout
+	if cfg.Proxy == nil {
+		return d.dial(ctx, addr, conn)
+	}
+	return cfg.Proxy.DialThrough(ctx, addr, conn, d.dial)
 }
 
-// dial dials for at most d, if that is positive. An error because of that, or of the end of ctx, has the reason.
-func dial(ctx context.Context, dialer *net.Dialer, addr string, d time.Duration) (net.Conn, error) {
-	if d > 0 {
-		var cancel context.CancelFunc
-		late := fmt.Errorf("no connection within %v: %w", d, os.ErrDeadlineExceeded)
-		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
-		defer cancel()
-	}
-	nc, err := dialer.DialContext(ctx, "tcp", addr)
-	var op *net.OpError
-	if err != nil && ctx.Err() != nil && errors.As(err, &op) {
-		why := *op
-		why.Err = context.Cause(ctx)
-		return nil, &why
-	}
-	return nc, err
-}
+func (cfg *DialConfig) timeout() time.Duration { return orElse(cfg.Timeout, defaultTimeout) }

@@ -1,0 +1,117 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// dialer connects to hosts by TCP: by name, over the fastest of its addresses, straight.
+type dialer struct {
+	resolver Resolver
+	delay    time.Duration // between attempts
+	local    string
+	options  socket.Options
+}
+
+// dial connects to addr, which is host:port. It is a [DialFunc].
+func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+	nd, remotes, err := d.prepare(ctx, addr)
+	if err != nil {
+		return nil, dialError(ctx, "tcp", err)
+	}
+	nc, err := eyeballs[net.Conn]{
+		delay: d.delay,
+		dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			return nd.DialContext(ctx, "tcp", to.String())
+		},
+		discard: func(nc net.Conn) { _ = nc.Close() }, // nothing was sent on it
+	}.race(ctx, remotes)
+	if err != nil {
+		return nil, dialError(ctx, "tcp", err)
+	}
+	d.options.Apply(nc)
+	return chanio.NewConn(nc, conn), nil
+}
+
+// prepare returns what dials and the addresses to be dialled.
+func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip.AddrPort, error) {
+	nd := d.options.Dialer()
+	only := func(netip.Addr) bool { return true }
+	if d.local != "" {
+		local, err := net.ResolveTCPAddr("tcp", d.local)
+		if err != nil {
+			return nil, nil, fmt.Errorf("LocalAddr: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
+		}
+		nd.LocalAddr = local
+		if from, ok := netip.AddrFromSlice(local.IP); ok {
+			only = func(to netip.Addr) bool { return to.Is4() == from.Unmap().Is4() }
+		}
+	}
+	remotes, err := d.resolve(ctx, addr, only)
+	return nd, remotes, err
+}
+
+// resolve returns the addresses that addr stands for, of those that are wanted.
+func (d *dialer) resolve(ctx context.Context, addr string, only func(netip.Addr) bool) ([]netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		host = "localhost" // as the net package has it
+	}
+	addrs, err := lookup(ctx, d.resolver, host)
+	if err != nil {
+		return nil, err
+	}
+	var remotes []netip.AddrPort
+	for _, a := range interleave(addrs) {
+		if only(a) {
+			remotes = append(remotes, netip.AddrPortFrom(a, uint16(port)))
+		}
+	}
+	if len(remotes) == 0 {
+		return nil, fmt.Errorf("host %s has no address of the family of LocalAddr, %s", host, d.local)
+	}
+	return remotes, nil
+}
+
+// dialError makes err a [*net.OpError], with the cause of ctx if that is why.
+func dialError(ctx context.Context, network string, err error) error {
+	if ctx.Err() != nil {
+		cause := context.Cause(ctx)
+		var op *net.OpError
+		if errors.As(err, &op) {
+			why := *op
+			why.Err = cause
+			return &why
+		}
+		return &net.OpError{Op: "dial", Net: network, Err: cause}
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return err
+	}
+	return &net.OpError{Op: "dial", Net: network, Err: err}
+}
+
+// within bounds ctx by d, if that is positive. When that has passed the cause says so.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	late := fmt.Errorf("no connection within %v: %w", d, os.ErrDeadlineExceeded)
+	return context.WithTimeoutCause(ctx, d, late)
+}

@@ -1,0 +1,47 @@
+package clients
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// explain returns err with what to do about it, if it is a common mistake. The result wraps err.
+func explain(err error) error {
+	if h := hint(err); h != "" {
+		return fmt.Errorf("clients: %w; %s", err, h)
+	}
+	var proxy *ProxyError
+	if errors.As(err, &proxy) {
+		return fmt.Errorf("clients: %w", err) // it has said so itself
+	}
+	return socket.Explain("clients", err)
+}
+
+// hint says what to do about err of looking up a name or of a TLS handshake, or nothing.
+func hint(err error) string {
+	var (
+		dns       *net.DNSError
+		wrongHost x509.HostnameError
+		unknown   x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		notTLS    tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "is the name right? Names that are not in DNS go into /etc/hosts, or a StaticResolver before the others"
+	case errors.As(err, &wrongHost):
+		return "dial one of the names that its certificate has, or set the server name of the TLS configuration to one of them"
+	case errors.As(err, &unknown):
+		return "if you trust who signed the certificate, add that authority to the roots of the TLS configuration"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the server needs a new certificate, or the clock of this machine is wrong"
+	case errors.As(err, &notTLS):
+		return "what answers there does not speak TLS: is this the port for it?"
+	}
+	return ""
+}

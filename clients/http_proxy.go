@@ -1,0 +1,199 @@
+package clients
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// HTTPProxy is a proxy that makes tunnels by the CONNECT method of HTTP/1.1 (RFC 9110, section 9.3.6). It is Aleph's
+// proxy-options with tunnel?, and TLS to the proxy besides.
+type HTTPProxy struct {
+	// Addr is where the proxy is: host:port.
+	Addr string
+
+	// User and Password are sent as Basic credentials (RFC 7617) if User is not empty. Without TLS anybody on the way
+	// can read them.
+	User, Password string
+
+	// Header is what else is sent to the proxy, such as a Proxy-Authorization of another scheme.
+	Header map[string][]string
+
+	// TLS, if not nil, secures the connection to the proxy. It is not modified. An empty ServerName means Addr's host.
+	TLS *tls.Config
+
+	// MaxResponse is how long the header of the proxy's response may be, in bytes. 0 means 16 KiB.
+	MaxResponse int
+}
+
+// DialThrough is [Proxy.DialThrough]. A refusal is a [*ProxyError] with the status code and the header of the response.
+func (p *HTTPProxy) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+	request, err := p.request(ctx, addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: proxyAddr(p.Addr), Err: err}
+	}
+	c, err := p.connect(ctx, conn, direct)
+	if err != nil {
+		return nil, err
+	}
+	err = through(ctx, p.Addr, c, func() error {
+		if err := c.Out.Send(ctx, request); err != nil {
+			return err
+		}
+		return p.readResponse(ctx, c, addr)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect reaches the proxy.
+func (p *HTTPProxy) connect(ctx context.Context, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+	if p.TLS == nil {
+		return direct(ctx, p.Addr, conn)
+	}
+	cfg := p.TLS.Clone()
+	if host, _, err := net.SplitHostPort(p.Addr); err == nil && cfg.ServerName == "" {
+		cfg.ServerName = host
+	}
+	c, err := direct(ctx, p.Addr, layerBelow(conn))
+	if err != nil {
+		return nil, err
+	}
+	return chanio.TLSClient(ctx, c, cfg, conn)
+}
+
+// request returns the request for a tunnel to addr.
+func (p *HTTPProxy) request(ctx context.Context, addr string) ([]byte, error) {
+	host, port, err := splitTarget(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	target := net.JoinHostPort(host, strconv.Itoa(int(port)))
+	b := fmt.Appendf(nil, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", target, target)
+	if p.User == "" && p.Password != "" {
+		return nil, errors.New("HTTPProxy has a Password but no User: set both or neither")
+	}
+	if p.User != "" {
+		if strings.Contains(p.User, ":") {
+			return nil, errors.New("the User of HTTPProxy has a colon, which Basic credentials cannot carry (RFC 7617)")
+		}
+		credentials := base64.StdEncoding.EncodeToString([]byte(p.User + ":" + p.Password))
+		b = fmt.Appendf(b, "Proxy-Authorization: Basic %s\r\n", credentials)
+	}
+	for name, values := range p.Header {
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(v) {
+				return nil, fmt.Errorf("HTTPProxy has a Header %q that HTTP does not allow: is there a line break in it?", name)
+			}
+			b = fmt.Appendf(b, "%s: %s\r\n", name, v)
+		}
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// readResponse reads responses until one is final. What follows the header belongs to the tunnel, whatever length the
+// header may give.
+func (p *HTTPProxy) readResponse(ctx context.Context, c *chanio.Conn, addr string) error {
+	r := receive(c)
+	defer r.release()
+	limit := p.MaxResponse
+	if limit <= 0 {
+		limit = 16 << 10
+	}
+	for limit > 0 {
+		head, err := readHead(ctx, r, limit)
+		if err != nil {
+			return fmt.Errorf("the response of the proxy: %w", err)
+		}
+		limit -= len(head)
+		code, reason, header, err := parseHead(head)
+		switch {
+		case err != nil:
+			return fmt.Errorf("the response of the proxy is not HTTP: %w", err)
+		case code >= 200 && code < 300:
+			return nil
+		case code >= 200:
+			return p.refusal(addr, code, reason, header)
+		}
+	}
+	return errors.New("the response of the proxy: only interim responses")
+}
+
+// readHead returns the header of a response, with the empty line that ends it.
+func readHead(ctx context.Context, r received, limit int) ([]byte, error) {
+	for scanned := 0; ; {
+		b := r.bytes.Buffered()
+		if end := headEnd(b, scanned); end > 0 && end <= limit {
+			return r.need(ctx, end)
+		}
+		if len(b) >= limit {
+			return nil, fmt.Errorf("its header is longer than %d bytes; is this an HTTP proxy? MaxResponse allows more", limit)
+		}
+		scanned = len(b)
+		if err := r.more(ctx, len(b)+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// headEnd returns where the first empty line of b ends, or 0. There is none that ends before the first scanned bytes.
+func headEnd(b []byte, scanned int) int {
+	for i := max(scanned-3, 0); i < len(b); i++ {
+		if b[i] != '\n' {
+			continue
+		}
+		rest := bytes.TrimPrefix(b[i+1:], []byte("\r"))
+		if len(rest) > 0 && rest[0] == '\n' {
+			return len(b) - len(rest) + 1
+		}
+	}
+	return 0
+}
+
+func parseHead(head []byte) (code int, reason string, header textproto.MIMEHeader, err error) {
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(head)))
+	line, err := r.ReadLine()
+	if err != nil {
+		return 0, "", nil, err
+	}
+	version, status, _ := strings.Cut(line, " ")
+	if !strings.HasPrefix(version, "HTTP/1.") || len(status) < 3 {
+		return 0, "", nil, fmt.Errorf("it begins with %.40q", line)
+	}
+	code, err = strconv.Atoi(status[:3])
+	if err != nil || code < 100 {
+		return 0, "", nil, fmt.Errorf("it has the status %.40q", status)
+	}
+	header, err = r.ReadMIMEHeader()
+	return code, status, header, err
+}
+
+func (p *HTTPProxy) refusal(addr string, code int, reason string, header map[string][]string) error {
+	e := &ProxyError{Proxy: p.Addr, Addr: addr, Code: code, Reason: reason, Header: header}
+	switch code {
+	case 407:
+		e.Hint = "it wants credentials: set User and Password, or a Proxy-Authorization in Header"
+		if p.User != "" {
+			e.Hint = "it does not accept these credentials"
+		}
+	case 403, 405:
+		e.Hint = "its rules do not allow a tunnel to that host and port"
+	case 502, 503, 504:
+		e.Hint = "it cannot reach that host: is the name right, and does the server run?"
+	}
+	return e
+}

@@ -1,0 +1,250 @@
+package clients
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// DialFunc connects to addr, which is host:port. conn is how the connection behaves, and may be nil. ctx bounds the
+// dialling only.
+type DialFunc func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error)
+
+// Proxy connects to hosts by way of another one: [HTTPProxy], [SOCKS5], what [EnvironmentProxy] and [ParseProxy] return,
+// or somebody's own. It is for any goroutine.
+type Proxy interface {
+	// DialThrough connects to addr, which is host:port, by way of the proxy, and returns the connection, which behaves
+	// as conn says. The proxy itself is reached by direct. A host's name is left to the proxy to resolve. If ctx ends
+	// first, DialThrough returns its cause, and in any case leaves neither a connection nor a goroutine behind when it
+	// fails.
+	DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error)
+}
+
+// ProxyChain goes through several proxies: the first is reached directly, each of the others through the one before it.
+type ProxyChain []Proxy
+
+// DialThrough is [Proxy.DialThrough]. An empty chain connects directly.
+func (c ProxyChain) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+	if len(c) == 0 {
+		return direct(ctx, addr, conn)
+	}
+	last := len(c) - 1
+	return c[last].DialThrough(ctx, addr, conn, func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		return c[:last].DialThrough(ctx, addr, conn, direct)
+	})
+}
+
+// ProxyError is a proxy's refusal to connect to a host.
+type ProxyError struct {
+	Proxy  string              // its address
+	Addr   string              // of the host
+	Code   int                 // of the HTTP response or the SOCKS reply; 0 if the proxy did not get so far
+	Reason string              // in the proxy's words, or those of the protocol
+	Header map[string][]string // of the HTTP response
+	Hint   string              // what to do about it, or ""
+
+	err error
+}
+
+// Error returns what the proxy said and what to do about it.
+func (e *ProxyError) Error() string {
+	text := fmt.Sprintf("proxy %s does not connect to %s: %s", e.Proxy, e.Addr, e.Reason)
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
+
+// Unwrap returns the error that the refusal stands for, such as ECONNREFUSED, if the proxy told one.
+func (e *ProxyError) Unwrap() error { return e.err }
+
+// ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes are
+// http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names). The ports that may be left
+// out are 80, 443 and 1080; without a scheme it is http.
+func ParseProxy(rawURL string) (Proxy, error) {
+	u, err := url.Parse(rawURL)
+	if !strings.Contains(rawURL, "://") {
+		u, err = url.Parse("http://" + rawURL)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("clients: the proxy %q is no URL: it is to be like http://proxy.example:3128", redact(rawURL))
+	}
+	return proxyOf(u)
+}
+
+// redact leaves out what may be a password.
+func redact(rawURL string) string {
+	if i := strings.LastIndexByte(rawURL, '@'); i >= 0 {
+		return "..." + rawURL[i:]
+	}
+	return rawURL
+}
+
+func proxyOf(u *url.URL) (Proxy, error) {
+	password, _ := u.User.Password()
+	host := u.Hostname()
+	if host == "" {
+		return nil, fmt.Errorf("clients: the proxy %q has no host", u.Redacted())
+	}
+	addr := func(port string) string {
+		if p := u.Port(); p != "" {
+			port = p
+		}
+		return net.JoinHostPort(host, port)
+	}
+	switch strings.ToLower(u.Scheme) {
+	case "http":
+		return &HTTPProxy{Addr: addr("80"), User: u.User.Username(), Password: password}, nil
+	case "https":
+		return &HTTPProxy{Addr: addr("443"), User: u.User.Username(), Password: password, TLS: &tls.Config{}}, nil
+	case "socks5", "socks5h":
+		return &SOCKS5{Addr: addr("1080"), User: u.User.Username(), Password: password}, nil
+	}
+	return nil, fmt.Errorf("clients: the proxy %q has a scheme that is not known: it may be http, https, socks5 or socks5h", u.Redacted())
+}
+
+// EnvironmentProxy returns the proxies that the environment asks for, as it is now: HTTPS_PROXY or, failing that,
+// ALL_PROXY, for every host but this machine and those of NO_PROXY, in upper or lower case. Their form is that of
+// [ParseProxy]. HTTPS_PROXY is the one meant for tunnels; HTTP_PROXY is for plain requests, which a connection is not.
+func EnvironmentProxy() (Proxy, error) {
+	cfg := httpproxy.Config{
+		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+		NoProxy:    getenv("NO_PROXY", "no_proxy"),
+	}
+	if cfg.HTTPSProxy == "" {
+		return ProxyChain{}, nil
+	}
+	p, err := ParseProxy(cfg.HTTPSProxy)
+	if err != nil {
+		return nil, fmt.Errorf("%w (it is in the environment: HTTPS_PROXY or ALL_PROXY)", err)
+	}
+	return &selective{p, cfg.ProxyFunc()}, nil
+}
+
+func getenv(names ...string) string {
+	for _, name := range names {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// selective goes through its proxy to those hosts that the rules say.
+type selective struct {
+	Proxy
+	rules func(*url.URL) (*url.URL, error)
+}
+
+func (p *selective) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+	via, err := p.rules(&url.URL{Scheme: "https", Host: addr})
+	if err == nil && via == nil {
+		return direct(ctx, addr, conn)
+	}
+	return p.Proxy.DialThrough(ctx, addr, conn, direct)
+}
+
+// layerBelow is how a connection behaves that carries another one which behaves as conn says.
+func layerBelow(conn *chanio.ConnConfig) *chanio.ConnConfig {
+	var below chanio.ConnConfig
+	if conn != nil {
+		below = *conn
+	}
+	below.OnRelease = nil // only the connection that is handed out is anybody's business
+	below.IdleTimeout = 0
+	return &below
+}
+
+// splitTarget returns the host, in ASCII, and the port of an address that a proxy is to connect to. A name has no
+// character that could be mistaken for the end of a line.
+func splitTarget(ctx context.Context, addr string) (host string, port uint16, err error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		named, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+		if err != nil {
+			return "", 0, err
+		}
+		n = uint64(named)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.WithZone("").String(), uint16(n), nil // a zone means nothing elsewhere
+	}
+	if host, err = asciiHost(host); err != nil {
+		return "", 0, &net.AddrError{Err: err.Error(), Addr: addr}
+	}
+	return host, uint16(n), nil
+}
+
+// received reads what a proxy answers from c, byte for byte, so that what follows stays in c.
+type received struct {
+	up    chanio.Upstream[[]byte]
+	bytes chanio.ByteSource
+}
+
+func receive(c *chanio.Conn) received {
+	up := c.In.Claim("the proxy's answer")
+	return received{up, up.Bytes()}
+}
+
+// need returns the next n bytes, which stay valid until the next call.
+func (r received) need(ctx context.Context, n int) ([]byte, error) {
+	for len(r.bytes.Buffered()) < n {
+		if err := r.more(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	b := r.bytes.Buffered()[:n]
+	r.bytes.Discard(n)
+	return b, nil
+}
+
+// more waits for at least one more byte, of n that could be used.
+func (r received) more(ctx context.Context, n int) error {
+	err := r.bytes.Fill(ctx, n)
+	if err == nil {
+		return nil
+	}
+	return unexpectedEnd(r.up.Fail(ctx, err))
+}
+
+// release gives the stream back.
+func (r received) release() { r.up.Release() }
+
+// through runs the proxy's protocol on c, which it aborts if that fails.
+func through(ctx context.Context, proxy string, c *chanio.Conn, protocol func() error) error {
+	err := protocol()
+	if err == nil {
+		return nil
+	}
+	c.Out.Abort(err)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Source: c.LocalAddr(), Addr: proxyAddr(proxy), Err: err}
+}
+
+// proxyAddr is the address of a proxy, as errors show it.
+type proxyAddr string
+
+func (a proxyAddr) Network() string { return "tcp" }
+func (a proxyAddr) String() string  { return "proxy " + string(a) }
+
+// refusals are the errors that replies of proxies stand for.
+var refusals = map[byte]error{
+	socksNetUnreachable: syscall.ENETUNREACH, socksHostUnreachable: syscall.EHOSTUNREACH, socksRefused: syscall.ECONNREFUSED,
+}
