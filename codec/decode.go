@@ -31,6 +31,9 @@ type decoder[T any] struct {
 	quick   quickDecoder[T] // c, if it is one
 	r       Reader
 	lending bool // r.src is the stream's own buffer
+
+	magic   *delimiters // of Resync, or nil
+	skipped func(n int64, err error)
 }
 
 // bind has the Reader read from the stream's own buffer if there is one.
@@ -58,6 +61,19 @@ func (d *decoder[T]) rebind() {
 }
 
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
+	for {
+		v, err = d.one(ctx)
+		if err == nil || d.magic == nil || d.r.err != nil || !isWrong(err) {
+			return v, err
+		}
+		if err := d.skip(ctx, err); err != nil {
+			return v, err
+		}
+	}
+}
+
+// one decodes one frame.
+func (d *decoder[T]) one(ctx context.Context) (v T, err error) {
 	r := &d.r
 	if !d.lending {
 		d.rebind()
@@ -78,6 +94,12 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 	var none T
 	return none, d.fail(ctx, err)
+}
+
+// isWrong reports whether err says that bytes are not what they should be.
+func isWrong(err error) bool {
+	var wrong *Error
+	return errors.As(err, &wrong)
 }
 
 // fail says why there is no value. What the stream met outweighs what the decoder made of it.

@@ -13,8 +13,7 @@ import (
 // likewise leaves nothing behind, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
-	e := &encoder[T]{sink: sink, to: sink.Bytes(), c: notNil(c, "Encode")}
-	e.body, _ = c.(BodyCodec[T])
+	e := newEncoder(sink, notNil(c, "Encode"))
 	e.quick, _ = c.(quickAppender[T])
 	hooks := chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
@@ -33,6 +32,12 @@ type encoder[T any] struct {
 	c     Codec[T]
 	body  BodyCodec[T]     // c, if it is one
 	quick quickAppender[T] // c, if it is one
+}
+
+func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
+	e := &encoder[T]{sink: sink, to: sink.Bytes(), c: c}
+	e.body, _ = c.(BodyCodec[T])
+	return e
 }
 
 func (e *encoder[T]) send(ctx context.Context, v T) error {

@@ -57,12 +57,13 @@ func ExampleDecode() {
 	a, b := chanio.Pipe()
 	_ = a.Out.Send(context.Background(), []byte("GET x\r\nQU"))
 	_ = a.Out.Send(context.Background(), []byte("IT\r\n"))
-	_ = a.Close()
+	_ = a.Out.Close()
 
 	for line := range codec.Decode(b.In, codec.Lines).All(context.Background()) {
 		fmt.Println(line)
 	}
 	_ = b.Close()
+	_ = a.Close()
 	// Output:
 	// GET x
 	// QUIT

@@ -1,14 +1,23 @@
 package codec
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
 
 // Option changes a codec that is being built. Each constructor names the options that it takes and panics at others.
 type Option func(*options)
 
 type options struct {
-	given  map[string]bool
-	max    int
-	adjust int
+	given   map[string]bool
+	max     int
+	adjust  int
+	or      []string
+	keep    bool
+	orEnd   bool
+	escapes bool
+	escape  byte
 }
 
 // Max is the largest frame in bytes, or count in elements, in both directions. For two limits, make two codecs and
@@ -26,6 +35,22 @@ func Adjust(n int) Option {
 	return func(o *options) { o.set("Adjust"); o.adjust = n }
 }
 
+// Or names other delimiters that are understood on receipt.
+func Or(delimiters ...string) Option {
+	return func(o *options) { o.set("Or"); o.or = append(o.or, delimiters...) }
+}
+
+// Keep leaves the delimiter in what is decoded. On sending it is appended unless it is there.
+func Keep() Option { return func(o *options) { o.set("Keep"); o.keep = true } }
+
+// Escape makes b the byte that turns a delimiter, or itself, behind it into an ordinary byte.
+func Escape(b byte) Option {
+	return func(o *options) { o.set("Escape"); o.escapes, o.escape = true, b }
+}
+
+// OrEnd lets the end of the frame around, or of the stream, stand for the last delimiter.
+func OrEnd() Option { return func(o *options) { o.set("OrEnd"); o.orEnd = true } }
+
 func (o *options) set(name string) { o.given[name] = true }
 
 // resolve applies opts for a constructor that takes only those named.
@@ -35,18 +60,11 @@ func resolve(constructor string, opts []Option, max int, names ...string) option
 		opt(&o)
 	}
 	for name := range o.given {
-		if !contains(names, name) {
+		if !slices.Contains(names, name) {
 			panic(fmt.Sprintf("codec: %s takes no option %s", constructor, name))
 		}
 	}
 	return o
 }
 
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -104,7 +104,7 @@ func TestG2AfterACancelTheFrameComesWhole(t *testing.T) {
 				in := codec.Decode(b.In, c)
 				frame, err := codec.Marshal(c, want)
 				require.NoError(t, err)
-				go func() { _ = a.Out.Send(context.Background(), frame[:len(frame)/2]) }()
+				require.NoError(t, a.Out.Send(t.Context(), frame[:len(frame)/2]))
 				for range 5 {
 					ctx, cancel := context.WithCancel(t.Context())
 					waiting := make(chan struct{}, 1)

@@ -1,8 +1,292 @@
 package codec
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"math/bits"
+	"reflect"
+	"slices"
+	"unsafe"
+)
 
-// This file holds all that is unsafe in this package.
+// This file holds all that is unsafe in this package: strings made of bytes that nobody will change, and the tables by
+// which a Record moves numbers between bytes and the fields of a struct. An offset in such a table was found by calling
+// the field's accessor, or is reflect's, and lies with the whole field within the struct.
 
 // ownedString makes a string of bytes that nobody will change.
 func ownedString(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
+
+// memorySize returns the number of bytes of a T in memory.
+func memorySize[T any]() int {
+	var v T
+	return int(unsafe.Sizeof(v))
+}
+
+// offsetOf returns where in a T the pointer that access returns points to. It fails if that is not within the T.
+func offsetOf[T, F any](access func(*T) *F) (offset uintptr, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false // it followed a nil pointer
+		}
+	}()
+	v := new(T)
+	at := unsafe.Pointer(access(v))
+	offset = uintptr(at) - uintptr(unsafe.Pointer(v))
+	var f F
+	if at == nil || uintptr(at) < uintptr(unsafe.Pointer(v)) || offset+unsafe.Sizeof(f) > unsafe.Sizeof(*v) {
+		return 0, false
+	}
+	return offset, true
+}
+
+// caller encodes and decodes one field by its codec.
+type caller interface {
+	appendAt(dst []byte, at unsafe.Pointer) ([]byte, error)
+	decodeAt(r *Reader, at unsafe.Pointer) error
+}
+
+// callOf returns the caller of a codec.
+func callOf[F any](c Codec[F]) caller { return call[F]{c} }
+
+type call[F any] struct{ c Codec[F] }
+
+func (c call[F]) appendAt(dst []byte, at unsafe.Pointer) ([]byte, error) {
+	return c.c.Append(dst, *(*F)(at))
+}
+
+func (c call[F]) decodeAt(r *Reader, at unsafe.Pointer) (err error) {
+	*(*F)(at), err = c.c.Decode(r)
+	return err
+}
+
+func (l literal) appendAt(dst []byte, _ unsafe.Pointer) ([]byte, error) {
+	return l.c.Append(dst, struct{}{})
+}
+
+func (l literal) decodeAt(r *Reader, _ unsafe.Pointer) error {
+	_, err := l.c.Decode(r)
+	return err
+}
+
+func appendRecord[T any](p *program, dst []byte, v *T) ([]byte, error) {
+	return p.append(dst, noEscape(unsafe.Pointer(v)))
+}
+
+func decodeRecord[T any](p *program, r *Reader, v *T) error {
+	return p.decode(r, noEscape(unsafe.Pointer(v)))
+}
+
+// noEscape hides p from escape analysis, which cannot see through an interface that a program keeps no pointer to the
+// struct that it works on: codecs get and return values. strings.Builder has the same trick.
+func noEscape(p unsafe.Pointer) unsafe.Pointer {
+	x := uintptr(p)
+	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
+}
+
+func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		switch {
+		case s.run != nil:
+			if len(s.run.w3) > 0 {
+				if err := s.run.check(v); err != nil {
+					return dst, err
+				}
+			}
+			dst = s.run.append(dst, v)
+		case s.text != nil:
+			dst, err = s.text.append(dst, *(*string)(unsafe.Add(v, s.offset))) // of a []byte, the same two words
+		default:
+			dst, err = s.call.appendAt(dst, unsafe.Add(v, s.offset))
+		}
+		if err != nil {
+			return dst, InField(s.name, err)
+		}
+	}
+	return dst, nil
+}
+
+func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		switch {
+		case s.run != nil:
+			if err := s.run.decode(r, v); err != nil {
+				return err
+			}
+		case s.text != nil:
+			err = s.text.decodeAt(r, unsafe.Add(v, s.offset))
+		default:
+			err = s.call.decodeAt(r, unsafe.Add(v, s.offset))
+		}
+		if err != nil {
+			return r.Within(s.name, err)
+		}
+	}
+	return nil
+}
+
+func (t *textOp) decodeAt(r *Reader, at unsafe.Pointer) (err error) {
+	if !t.bytes {
+		*(*string)(at), err = t.decode(r)
+		return err
+	}
+	n, err := t.open(r)
+	if err == nil {
+		*(*[]byte)(at), err = r.Bytes(n)
+	}
+	return err
+}
+
+// check refuses numbers of 24 bits that do not fit.
+func (n *run) check(v unsafe.Pointer) error {
+	for _, m := range n.w3 {
+		if err := m.op.check24(m.in(v)); err != nil {
+			return InField(m.name, err)
+		}
+	}
+	return nil
+}
+
+// in returns a number of 24 bits in a struct, with its sign extended.
+func (m *namedMove) in(v unsafe.Pointer) uint64 {
+	if m.op == opInt24 || m.op == opInt24LE {
+		return uint64(int64(*(*int32)(unsafe.Add(v, m.offset))))
+	}
+	return uint64(*(*uint32)(unsafe.Add(v, m.offset)))
+}
+
+// append appends the numbers of a run. The bytes that it writes are there because Grow made them. Bytes are read and
+// written as arrays, because they lie at any address.
+func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
+	start := len(dst)
+	if cap(dst)-start < n.width {
+		dst = slices.Grow(dst, n.width)
+	}
+	dst = dst[:start+n.width]
+	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
+	for i := range n.w1 {
+		m := &n.w1[i]
+		*(*byte)(unsafe.Add(p, m.at)) = *(*byte)(unsafe.Add(v, m.offset))
+	}
+	for i := range n.w2 {
+		m := &n.w2[i]
+		u := *(*uint16)(unsafe.Add(v, m.offset))
+		u ^= (u ^ bits.ReverseBytes16(u)) & uint16(m.swap)
+		binary.NativeEndian.PutUint16((*[2]byte)(unsafe.Add(p, m.at))[:], u)
+	}
+	for i := range n.w4 {
+		m := &n.w4[i]
+		u := *(*uint32)(unsafe.Add(v, m.offset))
+		u ^= (u ^ bits.ReverseBytes32(u)) & uint32(m.swap)
+		binary.NativeEndian.PutUint32((*[4]byte)(unsafe.Add(p, m.at))[:], u)
+	}
+	for i := range n.w8 {
+		m := &n.w8[i]
+		u := *(*uint64)(unsafe.Add(v, m.offset))
+		u ^= (u ^ bits.ReverseBytes64(u)) & m.swap
+		binary.NativeEndian.PutUint64((*[8]byte)(unsafe.Add(p, m.at))[:], u)
+	}
+	for i := range n.w3 {
+		m := &n.w3[i]
+		m.op.store((*[3]byte)(unsafe.Add(p, m.at))[:0], m.in(v))
+	}
+	return dst
+}
+
+// decode reads the numbers of a run.
+func (n *run) decode(r *Reader, v unsafe.Pointer) error {
+	b := r.buf[r.pos:]
+	if len(b) < n.width {
+		start := r.Offset()
+		if err := r.need(n.width); err != nil {
+			return n.shortOf(r, start, err)
+		}
+		b = r.buf[r.pos:]
+	}
+	r.pos += n.width
+	if len(n.bools) > 0 {
+		if err := n.checkBytes(r, b); err != nil {
+			return err
+		}
+	}
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	for i := range n.w1 {
+		m := &n.w1[i]
+		*(*byte)(unsafe.Add(v, m.offset)) = *(*byte)(unsafe.Add(p, m.at))
+	}
+	for i := range n.w2 {
+		m := &n.w2[i]
+		u := binary.NativeEndian.Uint16((*[2]byte)(unsafe.Add(p, m.at))[:])
+		*(*uint16)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes16(u))&uint16(m.swap)
+	}
+	for i := range n.w4 {
+		m := &n.w4[i]
+		u := binary.NativeEndian.Uint32((*[4]byte)(unsafe.Add(p, m.at))[:])
+		*(*uint32)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes32(u))&uint32(m.swap)
+	}
+	for i := range n.w8 {
+		m := &n.w8[i]
+		u := binary.NativeEndian.Uint64((*[8]byte)(unsafe.Add(p, m.at))[:])
+		*(*uint64)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes64(u))&m.swap
+	}
+	for i := range n.w3 {
+		m := &n.w3[i]
+		*(*uint32)(unsafe.Add(v, m.offset)) = uint32(m.op.load24((*[3]byte)(unsafe.Add(p, m.at))[:]))
+	}
+	return nil
+}
+
+// slice is a []F of a [Struct] behind the number of its values. It is the one kind of field whose memory reflection
+// allocates.
+type slice struct {
+	count textOp
+	elem  *program
+	of    reflect.Type // []F
+	size  uintptr      // of an F in memory
+}
+
+// sliceHeader is how a slice lies in memory.
+type sliceHeader struct {
+	data     unsafe.Pointer
+	len, cap int
+}
+
+func (s *slice) appendAt(dst []byte, at unsafe.Pointer) ([]byte, error) {
+	all := (*sliceHeader)(at)
+	if all.len > s.count.max {
+		return dst, tooLarge("a count", uint64(all.len), s.count.max)
+	}
+	dst = s.count.op.store(dst, uint64(all.len))
+	for i := range all.len {
+		var err error
+		if dst, err = s.elem.append(dst, unsafe.Add(all.data, uintptr(i)*s.size)); err != nil {
+			return dst, InField("["+itoa(i)+"]", err)
+		}
+	}
+	return dst, nil
+}
+
+func (s *slice) decodeAt(r *Reader, at unsafe.Pointer) error {
+	n, err := s.count.open(r)
+	if err != nil {
+		return err
+	}
+	least := max(s.elem.size.Min, 1)
+	if left, ok := r.Remaining(); ok && n > left/least {
+		return r.Fail(r.Offset(), because(ErrTooLarge, "%d values of at least %d bytes, where the frame has %d bytes left", n, least, left))
+	}
+	room := min(n, max(len(r.Buffered())/least, 4))
+	all := reflect.MakeSlice(s.of, room, room)
+	for i := range n {
+		if i == all.Len() {
+			bigger := reflect.MakeSlice(s.of, min(2*i, n), min(2*i, n))
+			reflect.Copy(bigger, all)
+			all = bigger
+		}
+		if err := s.elem.decode(r, unsafe.Add(all.UnsafePointer(), uintptr(i)*s.size)); err != nil {
+			return r.Within("["+itoa(i)+"]", err)
+		}
+	}
+	*(*sliceHeader)(at) = sliceHeader{all.UnsafePointer(), n, all.Len()}
+	return nil
+}

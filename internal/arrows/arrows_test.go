@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	".":        {},
 	"chanio":   {"golang.org/x/sync", internal},
 	"pipeline": {"golang.org/x/sync", module + "/chanio"},
-	"codec":    {module + "/chanio"},
+	"codec":    {"golang.org/x/text", module + "/chanio"},
 	"servers":  endpoints,
 	"clients":  endpoints,
 	"internal": endpoints,

@@ -1,0 +1,124 @@
+package codec
+
+import (
+	"hash/adler32"
+	"hash/crc32"
+)
+
+// Checksum is c with a checksum of its bytes behind it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
+// adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
+// ErrMismatch. If c takes all bytes up to the end of its frame, it takes all but the sum, which is verified first.
+//
+//	Checksum(Prefixed(Uint8, String), Uint32, crc32.ChecksumIEEE), "hi":
+//	+----+----+----+----+----+----+----+
+//	| 02 | 68 | 69 | 6b | a3 | 65 | 30 |
+//	+----+----+----+----+----+----+----+
+func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N) Codec[T] {
+	notNil(c, "Checksum")
+	notNil(sum, "Checksum: sum")
+	if of == nil {
+		panic("codec: Checksum: the function is nil")
+	}
+	width, fixed := SizeOf(sum).Fixed()
+	open := SizeOf(c).Open
+	if open && !fixed {
+		panic("codec: Checksum: the codec takes all bytes up to the end of its frame, so the sum must have a fixed width")
+	}
+	return checksum[T, N]{c, sum, of, width, open}
+}
+
+// CRC32 is c with its CRC-32 behind it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
+func CRC32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, crc32.ChecksumIEEE) }
+
+// Adler32 is c with its Adler-32 behind it (RFC 1950), in big-endian order.
+func Adler32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, adler32.Checksum) }
+
+type checksum[T any, N comparable] struct {
+	c     Codec[T]
+	sum   Codec[N]
+	of    func(p []byte) N
+	width int
+	open  bool
+}
+
+func (c checksum[T, N]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	dst, err := c.c.Append(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	return c.sum.Append(dst, c.of(dst[start:]))
+}
+
+func (c checksum[T, N]) Decode(r *Reader) (v T, err error) {
+	if c.open {
+		return c.decodeOpen(r)
+	}
+	start := r.skew + r.pos
+	if v, err = c.c.Decode(r); err != nil {
+		return v, err
+	}
+	return v, c.verify(r, c.of(r.since(start)))
+}
+
+// decodeOpen verifies before it decodes.
+func (c checksum[T, N]) decodeOpen(r *Reader) (v T, err error) {
+	n, err := rest(r)
+	if err != nil {
+		return v, err
+	}
+	if n < c.width {
+		return v, r.need(n + 1)
+	}
+	p, err := r.Peek(n)
+	if err != nil {
+		return v, err
+	}
+	want := c.of(p[:n-c.width])
+	start := r.pos
+	r.pos += n - c.width
+	if err := c.verify(r, want); err != nil {
+		return v, err
+	}
+	r.pos = start
+	outer, err := r.Limit(n - c.width)
+	if err != nil {
+		return v, err
+	}
+	if v, err = c.c.Decode(r); err != nil {
+		return v, err
+	}
+	if err := r.Unlimit(outer); err != nil {
+		return v, err
+	}
+	r.pos += c.width
+	return v, nil
+}
+
+// verify reads the sum.
+func (c *checksum[T, N]) verify(r *Reader, want N) error {
+	at := r.Offset()
+	got, err := c.sum.Decode(r)
+	if err != nil {
+		return r.Within("checksum", err)
+	}
+	if got != want {
+		return r.Within("checksum", r.Fail(at, because(ErrMismatch, "%v, where the bytes have %v", got, want)))
+	}
+	return nil
+}
+
+func (c checksum[T, N]) Size() Size {
+	s, sum := SizeOf(c.c), SizeOf(c.sum)
+	return Size{Min: s.Min + sum.Min, Max: addBound(s.Max, sum.Max), Open: s.Open}
+}
+
+// since returns the bytes of the frame from the given distance to its first one up to the present one.
+func (r *Reader) since(start int) []byte {
+	if start >= r.skew {
+		return r.buf[start-r.skew : r.pos]
+	}
+	all := make([]byte, 0, r.skew+r.pos) // there was a large body
+	all = append(append(append(all, r.held.head...), r.held.body...), r.buf[:r.pos]...)
+	return all[start:]
+}

@@ -1,0 +1,137 @@
+package codec
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"sync"
+)
+
+// Compression packs and unpacks bytes. Its methods are for many goroutines at once. What is not in the standard library,
+// such as zstd, takes a dozen lines around its package.
+type Compression interface {
+	// Pack appends the packed form of plain to dst.
+	Pack(dst, plain []byte) ([]byte, error)
+
+	// Unpack appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
+	// bytes are left over.
+	Unpack(dst, packed []byte, max int) ([]byte, error)
+}
+
+// Compressions of the standard library: gzip (RFC 1952), zlib (RFC 1950) and raw DEFLATE (RFC 1951).
+var (
+	Gzip Compression = &stdCompression{
+		writer: func(w io.Writer) packer { return gzip.NewWriter(w) },
+		reader: func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
+	}
+	Zlib Compression = &stdCompression{
+		writer: func(w io.Writer) packer { return zlib.NewWriter(w) },
+		reader: func(r io.Reader) (io.ReadCloser, error) { return zlib.NewReader(r) },
+	}
+	Deflate Compression = &stdCompression{
+		writer: func(w io.Writer) packer { fw, _ := flate.NewWriter(w, flate.DefaultCompression); return fw },
+		reader: func(r io.Reader) (io.ReadCloser, error) { return flate.NewReader(r), nil },
+	}
+)
+
+// Compressed is c packed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
+// [Max], 16 MiB by default: of the unpacked bytes, so that a small frame cannot become a large one.
+//
+//	Prefixed(Uint16, Compressed(Gzip, String)), "hello":
+//	+----+----+----+----+----+----+-- ... --+----+
+//	| 00 | 1d | 1f | 8b | 08 | 00 |         | 00 |
+//	+----+----+----+----+----+----+-- ... --+----+
+func Compressed[T any](algorithm Compression, c Codec[T], opts ...Option) Codec[T] {
+	notNil(c, "Compressed")
+	if algorithm == nil {
+		panic("codec: Compressed: the Compression is nil")
+	}
+	return compressed[T]{algorithm, c, resolve("Compressed", opts, DefaultMax, "Max").max}
+}
+
+type compressed[T any] struct {
+	algorithm Compression
+	c         Codec[T]
+	max       int
+}
+
+func (c compressed[T]) Append(dst []byte, v T) ([]byte, error) {
+	plain, err := c.c.Append(nil, v)
+	if err != nil {
+		return dst, err
+	}
+	if len(plain) > c.max {
+		return dst, tooLarge("an unpacked length", uint64(len(plain)), c.max)
+	}
+	return c.algorithm.Pack(dst, plain)
+}
+
+func (c compressed[T]) Decode(r *Reader) (v T, err error) {
+	start := r.Offset()
+	n, err := rest(r)
+	if err != nil {
+		return v, err
+	}
+	packed, err := r.Next(n)
+	if err != nil {
+		return v, err
+	}
+	plain, err := c.algorithm.Unpack(nil, packed, c.max)
+	if err != nil {
+		return v, r.Fail(start, err)
+	}
+	v, err = decodeInner(r, c.c, plain, start)
+	return v, r.Within("unpacked", err)
+}
+
+func (c compressed[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
+
+type packer interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
+type stdCompression struct {
+	writer  func(io.Writer) packer
+	reader  func(io.Reader) (io.ReadCloser, error)
+	writers sync.Pool
+}
+
+func (s *stdCompression) Pack(dst, plain []byte) ([]byte, error) {
+	out := bytes.NewBuffer(dst)
+	w, ok := s.writers.Get().(packer)
+	if !ok {
+		w = s.writer(out)
+	}
+	w.Reset(out)
+	defer s.writers.Put(w)
+	if _, err := w.Write(plain); err != nil {
+		return dst, err
+	}
+	if err := w.Close(); err != nil {
+		return dst, err
+	}
+	return out.Bytes(), nil
+}
+
+func (s *stdCompression) Unpack(dst, packed []byte, max int) ([]byte, error) {
+	in := bytes.NewReader(packed)
+	r, err := s.reader(in)
+	if err != nil {
+		return dst, &detail{ErrMalformed, err.Error()}
+	}
+	out := bytes.NewBuffer(dst)
+	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
+	if err != nil {
+		return dst, &detail{ErrMalformed, err.Error()}
+	}
+	if n > int64(max) {
+		return dst, because(ErrTooLarge, "more than the limit of %d bytes when unpacked", max)
+	}
+	if in.Len() > 0 {
+		return dst, because(ErrLeftover, "%d bytes left over behind what was packed", in.Len())
+	}
+	return out.Bytes(), nil
+}

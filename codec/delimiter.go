@@ -1,0 +1,132 @@
+package codec
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// delimiters finds the first of several byte strings, the longest if two begin at the same place.
+type delimiters struct {
+	sent   string   // what is written
+	all    [][]byte // longest first
+	first  [256]bool
+	only   byte // the one first byte, if there is one
+	single bool // there is one
+	shift  int  // bytes that a match may lack: the longest less one
+}
+
+// newDelimiters panics about what cannot be told apart.
+func newDelimiters(where, sent string, others []string) *delimiters {
+	d := &delimiters{sent: sent, only: firstOf(sent), single: true}
+	for i, s := range append([]string{sent}, others...) {
+		if s == "" {
+			panic(fmt.Sprintf("codec: %s: a delimiter is empty", where))
+		}
+		if i > 0 && s == sent {
+			panic(fmt.Sprintf("codec: %s: the delimiter %q is there twice", where, s))
+		}
+		if i > 0 && strings.HasPrefix(s, sent) {
+			panic(fmt.Sprintf("codec: %s: the delimiter that is sent, %q, is the beginning of another, %q, for which it may be taken; send %q",
+				where, sent, s, s))
+		}
+		d.all = append(d.all, []byte(s))
+		d.first[s[0]] = true
+		d.single = d.single && s[0] == d.only
+		d.shift = max(d.shift, len(s)-1)
+	}
+	slices.SortStableFunc(d.all, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
+	return d
+}
+
+func firstOf(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+// find looks for a delimiter that begins in p[from:]. If there is none yet, width is 0 and at is where to go on looking
+// when p has grown; with final it will not grow.
+func (d *delimiters) find(p []byte, from int, final bool) (at, width int) {
+	for at = d.next(p, from); at < len(p); at = d.next(p, at+1) {
+		n, wait := d.match(p[at:], final)
+		if wait {
+			return at, 0
+		}
+		if n > 0 {
+			return at, n
+		}
+	}
+	return len(p), 0
+}
+
+// next returns the index of the next byte that begins a delimiter.
+func (d *delimiters) next(p []byte, from int) int {
+	if d.single {
+		if i := bytes.IndexByte(p[from:], d.only); i >= 0 {
+			return from + i
+		}
+		return len(p)
+	}
+	for i, c := range p[from:] {
+		if d.first[c] {
+			return from + i
+		}
+	}
+	return len(p)
+}
+
+// match returns the length of the longest delimiter that p begins with. It waits if a longer one may still come.
+func (d *delimiters) match(p []byte, final bool) (n int, wait bool) {
+	for _, s := range d.all {
+		if bytes.HasPrefix(p, s) {
+			return len(s), false
+		}
+		if !final && len(p) < len(s) && bytes.HasPrefix(s, p) {
+			return 0, true
+		}
+	}
+	return 0, false
+}
+
+// ends returns the length of the delimiter at the end of p, or 0.
+func (d *delimiters) ends(p []byte) int {
+	for _, s := range d.all {
+		if bytes.HasSuffix(p, s) {
+			return len(s)
+		}
+	}
+	return 0
+}
+
+// until returns how many bytes lie before the next delimiter, and the length of that: 0 if the frame or stream ends
+// without one. Every byte is looked at once.
+func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
+	for from := 0; ; {
+		window := r.buf[r.pos:]
+		at, width := d.find(window, from, r.isLast())
+		if at > max {
+			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", d.sent, max))
+		}
+		if width > 0 {
+			return at, width, nil
+		}
+		from = at
+		over, err := r.runsOut(len(window) + 1)
+		if err != nil {
+			return 0, 0, err
+		}
+		if over {
+			at, width := d.find(r.buf[r.pos:], from, true)
+			return at, width, nil
+		}
+	}
+}
+
+// isLast reports whether all bytes of the frame are at hand.
+func (r *Reader) isLast() bool {
+	return r.limit != noLimit && len(r.buf) == r.limit-r.skew || r.ended && r.limit == noLimit
+}

@@ -1,0 +1,259 @@
+package codec
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Exactly confines c to exactly n bytes, in both directions. It is Gloss's finite-frame with a number, which checks
+// neither.
+//
+//	Exactly(3, String), "foo":
+//	+----+----+----+
+//	| 66 | 6f | 6f |
+//	+----+----+----+
+func Exactly[T any](n int, c Codec[T]) Codec[T] {
+	notNil(c, "Exactly")
+	positive("Exactly: n", n)
+	fits("Exactly", n, SizeOf(c))
+	return exactly[T]{n, c}
+}
+
+// Padded is c in exactly n bytes, filled up behind it with pad. What c encodes must not end in pad, which would be
+// taken for padding.
+//
+//	Padded(5, 0, String), "foo":
+//	+----+----+----+----+----+
+//	| 66 | 6f | 6f | 00 | 00 |
+//	+----+----+----+----+----+
+func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
+	notNil(c, "Padded")
+	positive("Padded: n", n)
+	fits("Padded", n, SizeOf(c))
+	return padded[T]{n, pad, c}
+}
+
+// Aligned is c with zeros behind it up to a multiple of n bytes, counted from where c begins. On receipt they must be
+// zeros.
+//
+//	Aligned(4, Prefixed(Uint8, String)), "hi":
+//	+----+----+----+----+
+//	| 02 | 68 | 69 | 00 |
+//	+----+----+----+----+
+func Aligned[T any](n int, c Codec[T]) Codec[T] {
+	notNil(c, "Aligned")
+	positive("Aligned: n", n)
+	closed("Aligned", SizeOf(c))
+	return aligned[T]{n, c}
+}
+
+// Const is these bytes and no others; as a value it is nothing. In a Record it stands as a [Literal].
+//
+//	Const("\xca\xfe"):
+//	+----+----+
+//	| ca | fe |
+//	+----+----+
+func Const(text string) Codec[struct{}] { return constant(text) }
+
+// Skip is n bytes that mean nothing: zeros when sent, anything when received.
+//
+//	Skip(3):
+//	+----+----+----+
+//	| 00 | 00 | 00 |
+//	+----+----+----+
+func Skip(n int) Codec[struct{}] {
+	positive("Skip: n", n)
+	return skip(n)
+}
+
+// Nothing takes no bytes, and its only value is the zero value of T: a body for a tag that says it all. It is Gloss's
+// nil-frame.
+func Nothing[T any]() Codec[T] { return nothing[T]{} }
+
+// positive panics unless n is at least 1.
+func positive(what string, n int) {
+	if n < 1 {
+		panic(fmt.Sprintf("codec: %s must be at least 1, got %d", what, n))
+	}
+}
+
+// fits panics if a codec of this size cannot lie in n bytes.
+func fits(where string, n int, s Size) {
+	if s.Min > n {
+		panic(fmt.Sprintf("codec: %s: the codec takes at least %d bytes, which do not fit %d", where, s.Min, n))
+	}
+}
+
+// closed panics if a codec of this size has no end of its own.
+func closed(where string, s Size) {
+	if s.Open {
+		panic(fmt.Sprintf("codec: %s: the codec takes all bytes up to the end of its frame; put Prefixed, Delimited or Exactly around it", where))
+	}
+}
+
+type exactly[T any] struct {
+	n int
+	c Codec[T]
+}
+
+func (e exactly[T]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	dst, err := e.c.Append(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	switch n := len(dst) - start; {
+	case n > e.n:
+		return dst, tooLarge("a length", uint64(n), e.n)
+	case n < e.n:
+		return dst, because(ErrMalformed, "%d bytes, where there must be %d", n, e.n)
+	}
+	return dst, nil
+}
+
+func (e exactly[T]) Decode(r *Reader) (v T, err error) {
+	outer, err := r.Limit(e.n)
+	if err != nil {
+		return v, err
+	}
+	if v, err = e.c.Decode(r); err != nil {
+		return v, err
+	}
+	return v, r.Unlimit(outer)
+}
+
+func (e exactly[T]) Size() Size { return Size{Min: e.n, Max: e.n} }
+
+type padded[T any] struct {
+	n   int
+	pad byte
+	c   Codec[T]
+}
+
+func (c padded[T]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	dst, err := c.c.Append(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	n := len(dst) - start
+	if n > c.n {
+		return dst, tooLarge("a length", uint64(n), c.n)
+	}
+	if n > 0 && dst[len(dst)-1] == c.pad {
+		return dst, because(ErrMalformed, "bytes that end in the padding, %#02x", c.pad)
+	}
+	for range c.n - n {
+		dst = append(dst, c.pad)
+	}
+	return dst, nil
+}
+
+func (c padded[T]) Decode(r *Reader) (v T, err error) {
+	p, err := r.Peek(c.n)
+	if err != nil {
+		return v, err
+	}
+	n := len(p)
+	for n > 0 && p[n-1] == c.pad {
+		n--
+	}
+	outer, err := r.Limit(n)
+	if err != nil {
+		return v, err
+	}
+	if v, err = c.c.Decode(r); err != nil {
+		return v, err
+	}
+	if err = r.Unlimit(outer); err != nil {
+		return v, err
+	}
+	return v, r.Skip(c.n - n)
+}
+
+func (c padded[T]) Size() Size { return Size{Min: c.n, Max: c.n} }
+
+type aligned[T any] struct {
+	n int
+	c Codec[T]
+}
+
+func (c aligned[T]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	dst, err := c.c.Append(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	for (len(dst)-start)%c.n != 0 {
+		dst = append(dst, 0)
+	}
+	return dst, nil
+}
+
+func (c aligned[T]) Decode(r *Reader) (v T, err error) {
+	start := r.Offset()
+	if v, err = c.c.Decode(r); err != nil {
+		return v, err
+	}
+	over := int((r.Offset() - start) % int64(c.n))
+	if over == 0 {
+		return v, nil
+	}
+	at := r.Offset()
+	p, err := r.Next(c.n - over)
+	if err != nil {
+		return v, err
+	}
+	if i := bytes.IndexFunc(p, func(c rune) bool { return c != 0 }); i >= 0 {
+		return v, r.Fail(at+int64(i), because(ErrMismatch, "padding that is not zero"))
+	}
+	return v, nil
+}
+
+func (c aligned[T]) Size() Size {
+	s := SizeOf(c.c)
+	s.Min = (s.Min + c.n - 1) / c.n * c.n
+	s.Max = addBound(s.Max, c.n-1)
+	if s.Max != Unbounded {
+		s.Max = s.Max / c.n * c.n
+	}
+	return s
+}
+
+type constant string
+
+func (c constant) Append(dst []byte, _ struct{}) ([]byte, error) { return append(dst, c...), nil }
+
+func (c constant) Decode(r *Reader) (struct{}, error) {
+	at := r.Offset()
+	p, err := r.Next(len(c))
+	if err != nil {
+		return struct{}{}, err
+	}
+	for i := range p {
+		if p[i] != c[i] {
+			return struct{}{}, r.Fail(at+int64(i), because(ErrMismatch, "%q, where %q must be", p, string(c)))
+		}
+	}
+	return struct{}{}, nil
+}
+
+func (c constant) Size() Size { return Size{Min: len(c), Max: len(c)} }
+
+type skip int
+
+func (n skip) Append(dst []byte, _ struct{}) ([]byte, error) {
+	return append(dst, make([]byte, n)...), nil
+}
+
+func (n skip) Decode(r *Reader) (struct{}, error) { return struct{}{}, r.Skip(int(n)) }
+
+func (n skip) Size() Size { return Size{Min: int(n), Max: int(n)} }
+
+type nothing[T any] struct{}
+
+func (nothing[T]) Append(dst []byte, _ T) ([]byte, error) { return dst, nil }
+
+func (nothing[T]) Decode(*Reader) (v T, err error) { return v, nil }
+
+func (nothing[T]) Size() Size { return Size{} }

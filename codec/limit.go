@@ -1,0 +1,71 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Limit is c with at most max bytes, in both directions. Nothing of it is on the wire.
+func Limit[T any](max int, c Codec[T]) Codec[T] {
+	notNil(c, "Limit")
+	positive("Limit: max", max)
+	if least := SizeOf(c).Min; least > max {
+		panic(fmt.Sprintf("codec: Limit: the codec takes at least %d bytes and the limit is %d", least, max))
+	}
+	return limited[T]{max, c}
+}
+
+type limited[T any] struct {
+	max int
+	c   Codec[T]
+}
+
+func (l limited[T]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	dst, err := l.c.Append(dst, v)
+	if n := len(dst) - start; err == nil && n > l.max {
+		return dst, tooLarge("a length", uint64(n), l.max)
+	}
+	return dst, err
+}
+
+// Decode lets c read one byte more than it may have, so that too much can be told from just enough.
+func (l limited[T]) Decode(r *Reader) (v T, err error) {
+	if r.limit == noLimit && SizeOf(l.c).Open {
+		return l.decodeRest(r)
+	}
+	outer, start := r.limit, r.Offset()
+	bound := r.skew + r.pos + l.max + 1
+	tight := bound < outer
+	if tight {
+		r.limit = bound
+		r.clip()
+	}
+	v, err = l.c.Decode(r)
+	over := tight && errors.Is(err, io.ErrUnexpectedEOF) && r.err == nil
+	r.limit = outer
+	r.clip()
+	if over || err == nil && r.Offset()-start > int64(l.max) {
+		var none T
+		return none, r.Fail(start, because(ErrTooLarge, "a value beyond the limit of %d bytes", l.max))
+	}
+	return v, err
+}
+
+// decodeRest is Decode for a codec that takes the rest of the stream.
+func (l limited[T]) decodeRest(r *Reader) (v T, err error) {
+	over, err := r.runsOut(l.max + 1)
+	if err != nil {
+		return v, err
+	}
+	if !over {
+		return v, r.Fail(r.Offset(), because(ErrTooLarge, "a value beyond the limit of %d bytes", l.max))
+	}
+	return l.c.Decode(r)
+}
+
+func (l limited[T]) Size() Size {
+	s := SizeOf(l.c)
+	return Size{Min: s.Min, Max: min(s.Max, l.max), Open: s.Open}
+}

@@ -1,0 +1,88 @@
+package codec
+
+// Optional is a value or none, nil, behind a flag that says which.
+//
+//	Optional(Bool, Uint16), &7:     Optional(Bool, Uint16), nil:
+//	+----+----+----+                +----+
+//	| 01 | 00 | 07 |                | 00 |
+//	+----+----+----+                +----+
+func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
+	notNil(flag, "Optional: flag")
+	notNil(c, "Optional")
+	closed("Optional: flag", SizeOf(flag))
+	return optional[T]{flag, c}
+}
+
+// IfMore is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end.
+//
+//	Prefixed(Uint8, PairOf(Uint8, IfMore(Uint8))), {1, &2}:     {1, nil}:
+//	+----+----+----+                                            +----+----+
+//	| 02 | 01 | 02 |                                            | 01 | 01 |
+//	+----+----+----+                                            +----+----+
+func IfMore[T any](c Codec[T]) Codec[*T] {
+	notNil(c, "IfMore")
+	if s := SizeOf(c); s.Max == 0 {
+		panic("codec: IfMore: the codec takes no bytes, so none can be left for it")
+	}
+	return ifMore[T]{c}
+}
+
+type optional[T any] struct {
+	flag Codec[bool]
+	c    Codec[T]
+}
+
+func (o optional[T]) Append(dst []byte, v *T) ([]byte, error) {
+	dst, err := o.flag.Append(dst, v != nil)
+	if v == nil || err != nil {
+		return dst, err
+	}
+	return o.c.Append(dst, *v)
+}
+
+func (o optional[T]) Decode(r *Reader) (*T, error) {
+	there, err := o.flag.Decode(r)
+	if err != nil {
+		return nil, r.Within("flag", err)
+	}
+	if !there {
+		return nil, nil
+	}
+	v, err := o.c.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+func (o optional[T]) Size() Size {
+	flag, s := SizeOf(o.flag), SizeOf(o.c)
+	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open}
+}
+
+type ifMore[T any] struct{ c Codec[T] }
+
+func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
+	if v == nil {
+		return dst, nil
+	}
+	start := len(dst)
+	dst, err := o.c.Append(dst, *v)
+	if err == nil && len(dst) == start {
+		return dst, because(ErrNoProgress, "a value of no bytes would come back as none")
+	}
+	return dst, err
+}
+
+func (o ifMore[T]) Decode(r *Reader) (*T, error) {
+	if over, err := r.AtEnd(); over || err != nil {
+		return nil, err
+	}
+	v, err := o.c.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+func (o ifMore[T]) Size() Size { return Size{Max: SizeOf(o.c).Max, Open: true} }

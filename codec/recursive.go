@@ -1,0 +1,56 @@
+package codec
+
+import "sync"
+
+// Recursive is a codec that contains itself: build returns it, made of self, which stands for the codec again. Values
+// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrDepth. build is called once for each level that
+// is reached, so that a level is a codec that knows its depth.
+//
+//	tree := codec.Recursive(func(self codec.Codec[Tree]) codec.Codec[Tree] {
+//		return codec.Record(
+//			codec.Field("name", func(t *Tree) *string { return &t.Name }, name),
+//			codec.Field("children", func(t *Tree) *[]Tree { return &t.Children }, codec.Repeated(codec.Uint8, self)))
+//	})
+//
+//	Tree{Name: "a", Children: []Tree{{Name: "b"}}}, with names of one byte behind their length:
+//	+----+----+----+----+----+----+
+//	| 01 | 61 | 01 | 01 | 62 | 00 |
+//	+----+----+----+----+----+----+
+func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
+	if build == nil {
+		panic("codec: Recursive: build is nil")
+	}
+	return level(build, 0)
+}
+
+// level is the codec of the values at one depth.
+func level[T any](build func(self Codec[T]) Codec[T], depth int) Codec[T] {
+	return recursive[T]{depth, sync.OnceValue(func() Codec[T] {
+		return notNil(build(level(build, depth+1)), "Recursive")
+	})}
+}
+
+type recursive[T any] struct {
+	depth int
+	get   func() Codec[T]
+}
+
+func (c recursive[T]) Append(dst []byte, v T) ([]byte, error) {
+	if c.depth >= MaxDepth {
+		return dst, because(ErrDepth, "nested more than %d deep", MaxDepth)
+	}
+	return c.get().Append(dst, v)
+}
+
+func (c recursive[T]) Decode(r *Reader) (v T, err error) {
+	if c.depth >= MaxDepth {
+		return v, r.Fail(r.Offset(), because(ErrDepth, "nested more than %d deep", MaxDepth))
+	}
+	if err := r.Descend(); err != nil {
+		return v, err
+	}
+	defer r.Ascend()
+	return c.get().Decode(r)
+}
+
+func (c recursive[T]) Size() Size { return Size{Max: Unbounded} }

@@ -1,0 +1,139 @@
+package codec
+
+// COBS is c in consistent overhead byte stuffing (S. Cheshire and M. Baker, 1999): its zeros are replaced such that a
+// zero ends the frame, and nothing else is one. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
+//
+//	COBS(Bytes), 11 00 22:
+//	+----+----+----+----+----+
+//	| 02 | 11 | 02 | 22 | 00 |
+//	+----+----+----+----+----+
+func COBS[T any](c Codec[T], opts ...Option) Codec[T] {
+	notNil(c, "COBS")
+	return stuffed[T]{c, resolve("COBS", opts, DefaultMaxLine, "Max").max, 0, stuffCOBS, unstuffCOBS}
+}
+
+// SLIP is c in the framing of the serial line protocol (RFC 1055): END, c0, ends a frame; it and ESC, db, are escaped
+// within. It takes the option [Max], of the escaped bytes, 64 KiB by default.
+//
+//	SLIP(Bytes), 01 c0 02:
+//	+----+----+----+----+----+
+//	| 01 | db | dc | 02 | c0 |
+//	+----+----+----+----+----+
+func SLIP[T any](c Codec[T], opts ...Option) Codec[T] {
+	notNil(c, "SLIP")
+	return stuffed[T]{c, resolve("SLIP", opts, DefaultMaxLine, "Max").max, slipEnd, stuffSLIP, unstuffSLIP}
+}
+
+type stuffed[T any] struct {
+	c       Codec[T]
+	max     int
+	end     byte
+	stuff   func(dst, plain []byte) []byte
+	unstuff func(p []byte) (plain []byte, bad int) // bad is the index of a byte that cannot be, or -1
+}
+
+func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
+	plain, err := s.c.Append(nil, v)
+	if err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	dst = s.stuff(dst, plain)
+	if n := len(dst) - start; n > s.max {
+		return dst, tooLarge("a length", uint64(n), s.max)
+	}
+	return append(dst, s.end), nil
+}
+
+func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
+	start := r.Offset()
+	p, err := r.ReadUntil(s.end, s.max)
+	if err != nil {
+		return v, err
+	}
+	plain, bad := s.unstuff(p[:len(p)-1])
+	if bad >= 0 {
+		return v, r.Fail(start+int64(bad), because(ErrMalformed, "stuffing that cannot be"))
+	}
+	return decodeInner(r, s.c, plain, start)
+}
+
+func (s stuffed[T]) Size() Size { return Size{Min: 1, Max: addBound(s.max, 1)} }
+
+func stuffCOBS(dst, plain []byte) []byte {
+	code := len(dst) // where the length of the present run goes
+	dst = append(dst, 1)
+	for i, b := range plain {
+		if b != 0 {
+			dst = append(dst, b)
+			dst[code]++
+		}
+		if b == 0 || dst[code] == 0xff && i < len(plain)-1 {
+			code = len(dst)
+			dst = append(dst, 1)
+		}
+	}
+	return dst
+}
+
+func unstuffCOBS(p []byte) (plain []byte, bad int) {
+	plain = make([]byte, 0, len(p))
+	if len(p) == 0 {
+		return nil, 0
+	}
+	for i := 0; i < len(p); {
+		n := int(p[i])
+		if i+n > len(p) {
+			return nil, i
+		}
+		plain = append(plain, p[i+1:i+n]...)
+		if i += n; n < 0xff && i < len(p) {
+			plain = append(plain, 0)
+		}
+	}
+	return plain, -1
+}
+
+// The special bytes of RFC 1055.
+const (
+	slipEnd    = 0xc0
+	slipEsc    = 0xdb
+	slipEscEnd = 0xdc
+	slipEscEsc = 0xdd
+)
+
+func stuffSLIP(dst, plain []byte) []byte {
+	for _, b := range plain {
+		switch b {
+		case slipEnd:
+			dst = append(dst, slipEsc, slipEscEnd)
+		case slipEsc:
+			dst = append(dst, slipEsc, slipEscEsc)
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}
+
+func unstuffSLIP(p []byte) (plain []byte, bad int) {
+	plain = make([]byte, 0, len(p))
+	for i := 0; i < len(p); i++ {
+		b := p[i]
+		if b == slipEsc {
+			if i++; i == len(p) {
+				return nil, i - 1
+			}
+			switch p[i] {
+			case slipEscEnd:
+				b = slipEnd
+			case slipEscEsc:
+				b = slipEsc
+			default:
+				return nil, i
+			}
+		}
+		plain = append(plain, b)
+	}
+	return plain, -1
+}

@@ -1,0 +1,155 @@
+package codec
+
+import (
+	"strconv"
+)
+
+// maxNumberText is the longest number in text.
+const maxNumberText = 400
+
+// Decimal is an integer in decimal text up to the end of the frame around it: put a [Delimited], [Exactly] or
+// [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not. It is Gloss's
+// string-integer.
+//
+//	Delimited(Decimal[int](), []string{":"}), -12:
+//	+----+----+----+----+
+//	| 2d | 31 | 32 | 3a |
+//	+----+----+----+----+
+func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
+
+// DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros behind the sign. One that
+// needs more is refused.
+//
+//	DecimalWidth[int](4), -7:
+//	+----+----+----+----+
+//	| 2d | 30 | 30 | 37 |
+//	+----+----+----+----+
+func DecimalWidth[T Integer](width int) Codec[T] {
+	positive("DecimalWidth: width", width)
+	return Exactly(width, Codec[T](decimal[T]{width}))
+}
+
+// FloatText is a number in decimal text, with a point or exponent, up to the end of the frame around it. It is written
+// as Gloss's string-float does: with the fewest digits that give the same number back, and at least one behind the point.
+//
+//	Delimited(FloatText, []string{"x"}), 3:
+//	+----+----+----+----+
+//	| 33 | 2e | 30 | 78 |
+//	+----+----+----+----+
+var FloatText Codec[float64] = floatText{}
+
+type decimal[T Integer] struct{ width int }
+
+func (c decimal[T]) Append(dst []byte, v T) ([]byte, error) {
+	start := len(dst)
+	if v < 0 {
+		dst = strconv.AppendInt(dst, int64(v), 10)
+	} else {
+		dst = strconv.AppendUint(dst, uint64(v), 10)
+	}
+	missing := c.width - (len(dst) - start)
+	if c.width > 0 && missing < 0 {
+		return dst[:start], because(ErrTooLarge, "%d needs more than %d characters", v, c.width)
+	}
+	if missing > 0 {
+		dst = padNumber(dst, start, missing)
+	}
+	return dst, nil
+}
+
+// padNumber inserts n zeros behind the sign of the number at start.
+func padNumber(dst []byte, start, n int) []byte {
+	if dst[start] == '-' {
+		start++
+	}
+	end := len(dst)
+	for range n {
+		dst = append(dst, '0')
+	}
+	copy(dst[start+n:], dst[start:end])
+	for i := range n {
+		dst[start+i] = '0'
+	}
+	return dst
+}
+
+func (c decimal[T]) Decode(r *Reader) (T, error) {
+	start := r.Offset()
+	p, err := numberText(r)
+	if err != nil {
+		return 0, err
+	}
+	v, ok := parseDecimal[T](p)
+	if !ok {
+		return 0, r.Fail(start, because(ErrMalformed, "%q is not a decimal number that fits", p))
+	}
+	return v, nil
+}
+
+func (c decimal[T]) Size() Size { return Size{Min: 1, Max: maxNumberText, Open: true} }
+
+// numberText lends the rest of the frame.
+func numberText(r *Reader) ([]byte, error) {
+	n, err := rest(r)
+	if err != nil {
+		return nil, err
+	}
+	if n > maxNumberText {
+		return nil, r.Fail(r.Offset(), tooLarge("a number in text", uint64(n), maxNumberText))
+	}
+	return r.Next(n)
+}
+
+// parseDecimal does not allocate and refuses what T does not hold.
+func parseDecimal[T Integer](p []byte) (v T, ok bool) {
+	negative := len(p) > 0 && p[0] == '-'
+	if negative || len(p) > 0 && p[0] == '+' {
+		p = p[1:]
+	}
+	if len(p) == 0 || negative && T(0)-1 > 0 {
+		return 0, false
+	}
+	for _, c := range p {
+		digit := T(c - '0')
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if negative {
+			digit = -digit
+		}
+		next := v*10 + digit
+		if next/10 != v || next%10 != digit {
+			return 0, false // it has wrapped around
+		}
+		v = next
+	}
+	return v, true
+}
+
+type floatText struct{}
+
+func (floatText) Append(dst []byte, v float64) ([]byte, error) {
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, v, 'g', -1, 64)
+	for _, c := range dst[start:] {
+		if c != '-' && (c < '0' || c > '9') {
+			return dst, nil
+		}
+	}
+	return append(dst, ".0"...), nil
+}
+
+func (floatText) Decode(r *Reader) (float64, error) {
+	start := r.Offset()
+	p, err := numberText(r)
+	if err != nil {
+		return 0, err
+	}
+	v, err := strconv.ParseFloat(string(p), 64)
+	if err != nil {
+		return 0, r.Fail(start, because(ErrMalformed, "%q is not a number", p))
+	}
+	return v, nil
+}
+
+func (floatText) Size() Size { return Size{Min: 1, Max: maxNumberText, Open: true} }

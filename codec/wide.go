@@ -1,0 +1,232 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+)
+
+// Uint128Value is an unsigned integer of 128 bits: Hi * 2^64 + Lo.
+type Uint128Value struct{ Hi, Lo uint64 }
+
+// Int128Value is a signed integer of 128 bits in two's complement: Hi * 2^64 + Lo.
+type Int128Value struct {
+	Hi int64
+	Lo uint64
+}
+
+// Integers of 128 bits, big-endian unless the name ends in LE.
+//
+//	Uint128, Uint128Value{Hi: 1, Lo: 2}:
+//	+----+----+-- ... --+----+----+----+-- ... --+----+
+//	| 00 | 00 |         | 01 | 00 | 00 |         | 02 |
+//	+----+----+-- ... --+----+----+----+-- ... --+----+
+var (
+	Uint128   Codec[Uint128Value] = wide[Uint128Value]{fromUint128, toUint128, binary.BigEndian}
+	Uint128LE Codec[Uint128Value] = wide[Uint128Value]{fromUint128, toUint128, binary.LittleEndian}
+	Int128    Codec[Int128Value]  = wide[Int128Value]{fromInt128, toInt128, binary.BigEndian}
+	Int128LE  Codec[Int128Value]  = wide[Int128Value]{fromInt128, toInt128, binary.LittleEndian}
+)
+
+func fromUint128(v Uint128Value) (hi, lo uint64) { return v.Hi, v.Lo }
+func toUint128(hi, lo uint64) Uint128Value       { return Uint128Value{hi, lo} }
+func fromInt128(v Int128Value) (hi, lo uint64)   { return uint64(v.Hi), v.Lo }
+func toInt128(hi, lo uint64) Int128Value         { return Int128Value{int64(hi), lo} }
+
+type byteOrder interface {
+	binary.ByteOrder
+	binary.AppendByteOrder
+}
+
+type wide[T any] struct {
+	split func(T) (hi, lo uint64)
+	join  func(hi, lo uint64) T
+	order byteOrder
+}
+
+func (c wide[T]) Append(dst []byte, v T) ([]byte, error) {
+	hi, lo := c.split(v)
+	if c.order == binary.LittleEndian {
+		hi, lo = lo, hi
+	}
+	return c.order.AppendUint64(c.order.AppendUint64(dst, hi), lo), nil
+}
+
+func (c wide[T]) Decode(r *Reader) (v T, err error) {
+	p, err := r.Next(16)
+	if err != nil {
+		return v, err
+	}
+	hi, lo := c.order.Uint64(p), c.order.Uint64(p[8:])
+	if c.order == binary.LittleEndian {
+		hi, lo = lo, hi
+	}
+	return c.join(hi, lo), nil
+}
+
+func (c wide[T]) Size() Size { return Size{Min: 16, Max: 16} }
+
+// Bool is one byte, 0 or 1; any other is refused.
+//
+//	true:
+//	+----+
+//	| 01 |
+//	+----+
+var Bool Codec[bool] = boolCodec{}
+
+type boolCodec struct{}
+
+func (boolCodec) Append(dst []byte, v bool) ([]byte, error) {
+	if v {
+		return append(dst, 1), nil
+	}
+	return append(dst, 0), nil
+}
+
+func (boolCodec) Decode(r *Reader) (bool, error) {
+	p, err := r.Next(1)
+	if err != nil {
+		return false, err
+	}
+	if p[0] > 1 {
+		return false, r.Fail(r.Offset()-1, because(ErrMalformed, "a bool of %d", p[0]))
+	}
+	return p[0] == 1, nil
+}
+
+func (boolCodec) Size() Size { return Size{Min: 1, Max: 1} }
+
+func (boolCodec) operation() op { return opBool }
+
+// Integers of variable length.
+//
+//	Uvarint, 300:      Varint, -2:   QUICVarint, 15293:   MQTTVarint, 128:
+//	+----+----+        +----+        +----+----+          +----+----+
+//	| ac | 02 |        | 03 |        | 7b | bd |          | 80 | 01 |
+//	+----+----+        +----+        +----+----+          +----+----+
+var (
+	// Uvarint is unsigned LEB128, seven bits to a byte, the low ones first: Protocol Buffers' varint. It takes up to
+	// ten bytes.
+	Uvarint Codec[uint64] = varint{max: math.MaxUint64}
+
+	// Varint is the zig-zag form: 0, -1, 1, -2 are the Uvarints 0, 1, 2, 3. It is Protocol Buffers' sint64.
+	Varint Codec[int64] = zigzag{}
+
+	// QUICVarint is the variable-length integer of QUIC (RFC 9000, section 16): 1, 2, 4 or 8 bytes whose first two bits
+	// say which, for numbers below 2^62.
+	QUICVarint Codec[uint64] = quicVarint{}
+
+	// MQTTVarint is the variable byte integer of MQTT 5.0 (section 1.5.5): a Uvarint of at most four bytes, for numbers
+	// below 2^28. As that section demands, the shortest form is the only one.
+	MQTTVarint Codec[uint32] = mqttVarint{varint{max: 1<<28 - 1, shortest: true}}
+)
+
+type varint struct {
+	max      uint64
+	shortest bool
+}
+
+func (c varint) Append(dst []byte, v uint64) ([]byte, error) {
+	if v > c.max {
+		return dst, because(ErrTooLarge, "%d does not fit the variable-length integer, whose greatest is %d", v, c.max)
+	}
+	return binary.AppendUvarint(dst, v), nil
+}
+
+func (c varint) Decode(r *Reader) (uint64, error) {
+	if p := r.buf[r.pos:]; len(p) > 0 && p[0] < 0x80 {
+		r.pos++
+		return uint64(p[0]), nil
+	}
+	start := r.Offset()
+	for n := 1; ; n++ {
+		p, err := r.Peek(n)
+		if err != nil {
+			return 0, err
+		}
+		if p[n-1] < 0x80 {
+			return c.take(r, p, start)
+		}
+		if n >= c.bytes() {
+			return 0, r.Fail(start, because(ErrMalformed, "a variable-length integer of more than %d bytes", n))
+		}
+	}
+}
+
+// take returns the number in p.
+func (c varint) take(r *Reader, p []byte, start int64) (uint64, error) {
+	v, n := binary.Uvarint(p)
+	if n <= 0 || v > c.max {
+		return 0, r.Fail(start, because(ErrTooLarge, "a variable-length integer beyond %d", c.max))
+	}
+	if c.shortest && n > 1 && p[n-1] == 0 {
+		return 0, r.Fail(start, because(ErrMalformed, "a variable-length integer that is longer than it need be"))
+	}
+	r.pos += n
+	return v, nil
+}
+
+func (c varint) bytes() int { return (bits.Len64(c.max) + 6) / 7 }
+
+func (c varint) Size() Size { return Size{Min: 1, Max: c.bytes()} }
+
+func (c varint) largest() uint64 { return c.max }
+
+type zigzag struct{}
+
+func (zigzag) Append(dst []byte, v int64) ([]byte, error) { return binary.AppendVarint(dst, v), nil }
+
+func (zigzag) Decode(r *Reader) (int64, error) {
+	u, err := varint{max: math.MaxUint64}.Decode(r)
+	return int64(u>>1) ^ -int64(u&1), err
+}
+
+func (zigzag) Size() Size { return Size{Min: 1, Max: binary.MaxVarintLen64} }
+
+type mqttVarint struct{ varint }
+
+func (c mqttVarint) Append(dst []byte, v uint32) ([]byte, error) {
+	return c.varint.Append(dst, uint64(v))
+}
+
+func (c mqttVarint) Decode(r *Reader) (uint32, error) {
+	v, err := c.varint.Decode(r)
+	return uint32(v), err
+}
+
+type quicVarint struct{}
+
+func (c quicVarint) Append(dst []byte, v uint64) ([]byte, error) {
+	switch {
+	case v < 1<<6:
+		return append(dst, byte(v)), nil
+	case v < 1<<14:
+		return binary.BigEndian.AppendUint16(dst, uint16(v)|1<<14), nil
+	case v < 1<<30:
+		return binary.BigEndian.AppendUint32(dst, uint32(v)|2<<30), nil
+	case v < 1<<62:
+		return binary.BigEndian.AppendUint64(dst, v|3<<62), nil
+	}
+	return dst, because(ErrTooLarge, "%d does not fit the 62 bits of a QUIC integer", v)
+}
+
+func (quicVarint) Decode(r *Reader) (uint64, error) {
+	first, err := r.Peek(1)
+	if err != nil {
+		return 0, err
+	}
+	n := 1 << (first[0] >> 6)
+	p, err := r.Next(n)
+	if err != nil {
+		return 0, err
+	}
+	v := uint64(p[0] & 0x3f)
+	for _, b := range p[1:] {
+		v = v<<8 | uint64(b)
+	}
+	return v, nil
+}
+
+func (quicVarint) Size() Size { return Size{Min: 1, Max: 8} }
+
+func (quicVarint) largest() uint64 { return 1<<62 - 1 }
