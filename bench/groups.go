@@ -10,7 +10,7 @@ import (
 )
 
 // groups is the suite: every comparison and its bars.
-func groups(f *suite.Field) []suite.Group {
+func groups(f *suite.Field, full bool) []suite.Group {
 	return []suite.Group{
 		stageGroup(),
 		rawGroup(f),

@@ -28,7 +28,7 @@ func Main(roles map[string]Role) {
 	if name == "" {
 		return
 	}
-	signal.Ignore(os.Interrupt)
+	signal.Ignore(os.Interrupt) // a terminal sends it to the whole group
 	role := roles[name]
 	if role == nil {
 		fmt.Fprintf(os.Stderr, "child: no role %q\n", name)

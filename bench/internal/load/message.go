@@ -3,25 +3,105 @@ package load
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 )
 
-// messages makes the requests of one connection and checks the replies. Each is
+// layout is what the messages of a Spec look like:
 //
-//	┌────────────────┬─────────────┬──────────────────────────┐
-//	│ length (u32)   │ number (u64)│ filler, of the connection │
-//	│ codec u32 only │ if it fits  │                           │
-//	└────────────────┴─────────────┴──────────────────────────┘
+//	          ┌────────────────┬────────────┬─────────┐
+//	raw       │                │ number (8) │ filler  │
+//	          ├────────────────┼────────────┼─────────┤
+//	u32       │ length (u32)   │ number (8) │ filler  │
+//	          ├────────────────┼────────────┼─────────┼─────┐
+//	lines     │                │ number (16)│ filler  │ \n  │
+//	          └────────────────┴────────────┴─────────┴─────┘
 //
-// so a reply that is late, early, doubled or another connection's is noticed.
+// The number counts the requests of one connection, from 0: big-endian, or in lines hexadecimal. A message that is too
+// short has none. The filler is the connection's. So a reply that is late, early, doubled or another connection's is
+// noticed.
+type layout struct {
+	size   int  // of one, with its length or newline
+	at     int  // where the number begins
+	filler int  // where the filler begins
+	number bool // there is a number
+	framed bool // there is a length
+	line   bool // it is text and ends in a newline
+}
+
+func layoutOf(spec Spec) layout {
+	l := layout{size: spec.Size, framed: spec.Codec == codecU32, line: spec.Codec == codecLines}
+	l.number = spec.Size >= numberSize(spec.Codec)
+	switch {
+	case l.framed:
+		l.at, l.size = 4, spec.Size+4
+	case l.line:
+		l.size = spec.Size + 1
+	}
+	l.filler = l.at
+	if l.number {
+		l.filler += numberSize(spec.Codec)
+	}
+	return l
+}
+
+// numberSize is the size of a number on the wire.
+func numberSize(codec string) int {
+	if codec == codecLines {
+		return 16
+	}
+	return 8
+}
+
+// put writes a message's number.
+func (l layout) put(p []byte, n uint64) {
+	if !l.line {
+		binary.BigEndian.PutUint64(p[l.at:], n)
+		return
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	hex.Encode(p[l.at:], b[:])
+}
+
+// take reads a message's number.
+func (l layout) take(p []byte) (uint64, error) {
+	if !l.line {
+		return binary.BigEndian.Uint64(p[l.at:]), nil
+	}
+	var b [8]byte
+	if _, err := hex.Decode(b[:], p[l.at:l.filler]); err != nil {
+		return 0, errors.New("its number is none")
+	}
+	return binary.BigEndian.Uint64(b[:]), nil
+}
+
+// fill returns a message without its number.
+func (l layout) fill(spec Spec, id int) []byte {
+	one := make([]byte, l.size)
+	if l.framed {
+		binary.BigEndian.PutUint32(one, uint32(spec.Size))
+	}
+	for i := l.filler; i < len(one); i++ {
+		switch {
+		case l.line:
+			one[i] = byte('a' + (i+id)%26)
+		case !spec.Zeros:
+			one[i] = byte(i*7 + id*31)
+		}
+	}
+	if l.line {
+		one[len(one)-1] = '\n'
+	}
+	return one
+}
+
+// messages makes the requests of one connection and checks the replies.
 type messages struct {
-	size   int    // of one, with its length
-	head   int    // in front of the filler
-	framed bool   // there is a length
-	number bool   // there is a number
-	slots  []byte // a few requests, complete but for their numbers
-	want   []byte // the filler
+	layout
+	slots []byte // a few requests, complete but for their numbers
+	want  []byte // the filler and what follows
 
 	sent, seen uint64
 }
@@ -30,36 +110,30 @@ type messages struct {
 const slotBytes = 64 << 10
 
 func newMessages(spec Spec, id int) *messages {
-	m := &messages{size: spec.Size, framed: spec.Codec == "u32", number: spec.Size >= 8}
-	if m.framed {
-		m.size += 4
-		m.head = 4
+	m := &messages{layout: layoutOf(spec)}
+	one := m.fill(spec, id)
+	m.want = one[m.filler:]
+	room := spec.Window
+	if spec.Rate > 0 {
+		room = openBatch
 	}
-	if m.number {
-		m.head += 8
-	}
-	one := make([]byte, m.size)
-	if m.framed {
-		binary.BigEndian.PutUint32(one, uint32(spec.Size))
-	}
-	for i := m.head; i < m.size && !spec.Zeros; i++ {
-		one[i] = byte(i*7 + id*31)
-	}
-	m.want = one[m.head:]
-	m.slots = bytes.Repeat(one, max(1, min(spec.Window, slotBytes/m.size)))
+	m.slots = bytes.Repeat(one, max(1, min(room, slotBytes/m.size)))
 	return m
 }
+
+// again begins a new connection: the numbers begin at 0.
+func (m *messages) again() { m.sent, m.seen = 0, 0 }
 
 // next returns the bytes of the next n requests, or of fewer, and how many those are. They are valid until it is called
 // again.
 func (m *messages) next(n int) ([]byte, int) {
 	n = min(n, len(m.slots)/m.size)
 	p := m.slots[:n*m.size]
-	if m.number {
-		for i := m.head - 8; i < len(p); i += m.size {
-			binary.BigEndian.PutUint64(p[i:], m.sent)
-			m.sent++
+	for i := 0; i < len(p); i += m.size {
+		if m.number {
+			m.put(p[i:], m.sent)
 		}
+		m.sent++
 	}
 	return p, n
 }
@@ -68,7 +142,7 @@ func (m *messages) next(n int) ([]byte, int) {
 func (m *messages) check(p []byte) (n int, err error) {
 	for ; len(p) >= m.size; p = p[m.size:] {
 		if err := m.checkOne(p[:m.size]); err != nil {
-			return n, fmt.Errorf("load: reply %d: %w", m.seen, err)
+			return n, fmt.Errorf("reply %d: %w", m.seen, err)
 		}
 		m.seen++
 		n++
@@ -76,18 +150,32 @@ func (m *messages) check(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// checkOne looks at the reply that is due.
 func (m *messages) checkOne(p []byte) error {
+	if err := m.checkBytes(p); err != nil || !m.number {
+		return err
+	}
+	if n, err := m.take(p); err != nil || n != m.seen {
+		return numbered(n, err)
+	}
+	return nil
+}
+
+func numbered(n uint64, err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("it is numbered %d", n)
+}
+
+// checkBytes looks at all of a reply but its number.
+func (m *messages) checkBytes(p []byte) error {
 	if m.framed {
 		if n := binary.BigEndian.Uint32(p); n != uint32(m.size-4) {
 			return fmt.Errorf("length %d instead of %d", n, m.size-4)
 		}
 	}
-	if m.number {
-		if n := binary.BigEndian.Uint64(p[m.head-8:]); n != m.seen {
-			return fmt.Errorf("it is numbered %d", n)
-		}
-	}
-	if !bytes.Equal(p[m.head:], m.want) {
+	if !bytes.Equal(p[m.filler:], m.want) {
 		return errors.New("its bytes differ from the request's")
 	}
 	return nil

@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 
 	"github.com/weir-go/weir/bench/internal/child"
 )
 
-// Role is the generator as a child process. Its operations are closed and hold, with a [Spec], release, and usage.
+// Role is the generator as a child process. Its operations are run and hold, with a [Spec], release, and usage.
 func Role(json.RawMessage) (child.Server, error) { return &generator{}, nil }
 
-type generator struct{ held []net.Conn }
+type generator struct{ held []*worker }
 
 func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 	var spec Spec
@@ -20,8 +19,8 @@ func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 		return nil, err
 	}
 	switch op {
-	case "closed":
-		return Closed(context.Background(), spec)
+	case "run":
+		return Run(context.Background(), spec, nil)
 	case "hold":
 		return nil, g.hold(spec)
 	case "release":
@@ -34,38 +33,24 @@ func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 
 // hold opens connections, has one message echoed on each, and leaves them idle.
 func (g *generator) hold(spec Spec) error {
-	network, address, err := spec.check()
+	spec.Window = 1
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	ep, err := parseEndpoint(spec)
 	if err != nil {
 		return err
 	}
-	run := &closed{spec: spec}
-	run.spec.Window = 1
+	r := &run{spec: spec, endpoint: ep, rec: newRecorder(spec)}
 	for i := range spec.Conns {
-		w := worker{}
-		if err := w.dial(context.Background(), network, address, run, i); err != nil {
+		w := &worker{}
+		w.init(r, i)
+		if err := w.dial(context.Background()); err != nil {
 			return err
 		}
-		g.held = append(g.held, w.conn)
-		if err := w.once(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// once has one message echoed.
-func (w *worker) once() error {
-	if err := w.send(1); err != nil {
-		return err
-	}
-	for have, got := 0, 0; got == 0; {
-		n, err := w.conn.Read(w.buf[have:])
-		if err != nil {
-			return w.lost(err)
-		}
-		have += n
-		if got, err = w.msgs.check(w.buf[:have]); err != nil {
-			return err
+		g.held = append(g.held, w)
+		if err := w.echoOne(); err != nil {
+			return w.failed(err)
 		}
 	}
 	return nil
@@ -73,8 +58,8 @@ func (w *worker) once() error {
 
 // Close ends what hold opened.
 func (g *generator) Close() error {
-	for _, conn := range g.held {
-		_ = conn.Close()
+	for _, w := range g.held {
+		w.shut()
 	}
 	g.held = nil
 	return nil

@@ -3,46 +3,121 @@ package load
 import (
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Spec says what is sent, where, and for how long.
 type Spec struct {
-	URL    string        `json:"url"`    // tcp://host:port
-	Codec  string        `json:"codec"`  // raw, or u32: each message behind its length as a big-endian uint32
-	Size   int           `json:"size"`   // bytes of a message, without its length
-	Zeros  bool          `json:"zeros"`  // behind its number a message has zeros
-	Conns  int           `json:"conns"`  // connections
-	Window int           `json:"window"` // requests in flight on each connection
-	Warmup time.Duration `json:"warmup"` // not counted
-	Time   time.Duration `json:"time"`   // counted
+	URL    string  `json:"url"`             // tcp://host:port, tls://host:port, unix:///path, udp://host:port
+	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; or lines
+	Size   int     `json:"size"`            // bytes of a message, without its length or its newline
+	Zeros  bool    `json:"zeros,omitempty"` // behind its number a message has zeros
+	Conns  int     `json:"conns"`           // connections; for udp, sockets
+	Window int     `json:"window"`          // of a closed loop: requests in flight on each connection
+	Rate   float64 `json:"rate,omitempty"`  // of an open loop: requests per second, over all connections; 0 is a closed loop
+	Idle   float64 `json:"idle,omitempty"`  // share of the connections that carry one message and then wait
+	Reuse  int     `json:"reuse,omitempty"` // requests on a connection before another replaces it; 0 means any number
+
+	Warmup  time.Duration `json:"warmup"`            // not counted
+	Time    time.Duration `json:"time"`              // counted
+	Late    time.Duration `json:"late,omitempty"`    // from this latency on a reply is late; 0 means 10 ms
+	Timeout time.Duration `json:"timeout,omitempty"` // for dialling, for replies still due at the end; 0 means 5 s
+
+	CA         []byte `json:"ca,omitempty"`         // tls: certificates in PEM that are trusted; nil means the system's
+	ServerName string `json:"serverName,omitempty"` // tls: the name that the certificate has; empty means the URL's
+	Insecure   bool   `json:"insecure,omitempty"`   // tls: any certificate will do
+
+	// Loss is the share of datagrams that may stay unanswered; more is the target's fault. 0 means none.
+	Loss float64 `json:"loss,omitempty"`
 }
 
-// Result is what a run came to.
-type Result struct {
-	Replies uint64        `json:"replies"` // counted, each of them checked
-	Total   uint64        `json:"total"`   // with those of the warm-up and the end
-	Time    time.Duration `json:"time"`    // in which they arrived
-	CPU     time.Duration `json:"cpu"`     // of the generator, over that time
-	Mallocs uint64        `json:"mallocs"` // of the generator, over that time
-}
+const (
+	defaultLate    = 10 * time.Millisecond
+	defaultTimeout = 5 * time.Second
+)
 
-// Rate returns the replies per second.
-func (r Result) Rate() float64 { return float64(r.Replies) / r.Time.Seconds() }
+// Codecs are those that a Spec may name.
+func Codecs() []string { return []string{codecRaw, codecU32, codecLines} }
 
-func (s Spec) check() (network, address string, err error) {
-	u, err := url.Parse(s.URL)
+const (
+	codecRaw   = "raw"
+	codecU32   = "u32"
+	codecLines = "lines"
+)
+
+// UsageError says what is wrong with a Spec.
+type UsageError struct{ Err error }
+
+// Error implements error.
+func (e *UsageError) Error() string { return "load: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Check returns a [*UsageError] if the Spec cannot be run.
+func (s Spec) Check() error {
+	ep, err := parseEndpoint(s)
+	if err == nil {
+		err = errors.Join(s.checkNumbers(), s.checkDatagrams(ep.network == networkUDP), s.checkOpen())
+	}
 	if err != nil {
-		return "", "", err
+		return &UsageError{err}
 	}
-	switch {
-	case u.Scheme != "tcp":
-		return "", "", fmt.Errorf("load: scheme %q is not one of tcp", u.Scheme)
-	case s.Codec != "raw" && s.Codec != "u32":
-		return "", "", fmt.Errorf("load: codec %q is not one of raw, u32", s.Codec)
-	case s.Size < 1 || s.Conns < 1 || s.Window < 1:
-		return "", "", errors.New("load: size, conns and window must be at least 1")
-	}
-	return u.Scheme, u.Host, nil
+	return nil
 }
+
+func (s Spec) checkNumbers() error {
+	switch {
+	case !slices.Contains(Codecs(), s.Codec):
+		return fmt.Errorf("codec %q is not one of %s", s.Codec, strings.Join(Codecs(), ", "))
+	case s.Size < 1 || s.Conns < 1 || s.Window < 1:
+		return errors.New("size, conns and window must be at least 1")
+	case s.Rate < 0 || s.Reuse < 0 || s.Warmup < 0 || s.Time < 0 || s.Late < 0 || s.Timeout < 0:
+		return errors.New("rate, reuse, warm-up, time, late and timeout must not be negative")
+	case s.Idle < 0 || s.Idle >= 1 || s.Loss < 0 || s.Loss > 1:
+		return errors.New("idle must be at least 0 and below 1, loss within 0 and 1")
+	case s.Reuse > 0 && s.Reuse < s.Window:
+		return fmt.Errorf("reuse %d is below the window of %d", s.Reuse, s.Window)
+	}
+	return nil
+}
+
+// checkDatagrams sees to what needs a stream, and to what needs a number in each message.
+func (s Spec) checkDatagrams(udp bool) error {
+	switch {
+	case !udp && s.Loss > 0:
+		return errors.New("loss is for udp")
+	case !udp:
+		return nil
+	case s.Idle > 0 || s.Reuse > 0:
+		return errors.New("idle and reuse are not for udp")
+	case !layoutOf(s).number:
+		return fmt.Errorf("over udp a message of codec %s needs at least %d bytes, for its number", s.Codec, numberSize(s.Codec))
+	case layoutOf(s).size > maxDatagram:
+		return fmt.Errorf("over udp a message has at most %d bytes", maxDatagram)
+	}
+	return nil
+}
+
+func (s Spec) checkOpen() error {
+	if s.Rate > 0 && s.Reuse > 0 {
+		return errors.New("reuse is for a closed loop")
+	}
+	return nil
+}
+
+// late and timeout are the Spec's with the defaults filled in.
+func (s Spec) late() time.Duration    { return orDefault(s.Late, defaultLate) }
+func (s Spec) timeout() time.Duration { return orDefault(s.Timeout, defaultTimeout) }
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// idlers is how many connections are to wait.
+func (s Spec) idlers() int { return min(s.Conns-1, int(s.Idle*float64(s.Conns)+0.5)) }

@@ -1,4 +1,3 @@
-// Package report shows what was measured.
 package report
 
 import (
@@ -12,14 +11,15 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// Text writes tables for a terminal.
-func Text(w io.Writer, tables []suite.Table) error {
-	for _, t := range tables {
+// Text writes the report for a terminal.
+func (r Report) Text(w io.Writer) error {
+	for _, t := range r.Tables {
 		if err := textTable(w, t); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := fmt.Fprintf(w, "\n%s\n%s\n", strings.Join(r.facts(), "\n"), r.summary())
+	return err
 }
 
 func textTable(w io.Writer, t suite.Table) error {

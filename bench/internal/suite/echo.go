@@ -104,7 +104,7 @@ func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error)
 		return s, err
 	}
 	var r load.Result
-	if err := e.field.load(ctx, "closed", e.spec, &r); err != nil {
+	if err := e.field.load(ctx, "run", e.spec, &r); err != nil {
 		return s, err
 	}
 	if err := e.server.Call(ctx, "unprofile", nil, nil); err != nil {

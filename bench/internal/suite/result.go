@@ -60,6 +60,9 @@ const (
 	Missing  Verdict = "missing" // a contender could not be measured
 )
 
+// Verdicts returns all of them.
+func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing, NotBuilt} }
+
 // BarResult is a bar and what was measured.
 type BarResult struct {
 	What    string  `json:"what"`

@@ -14,6 +14,25 @@ type Options struct {
 	Notice func(string)  // is told what is being measured; may be nil
 }
 
+// What a measurement takes besides its time: a warm-up of a fifth, and starting and ending things.
+const (
+	warmup   = 0.2
+	overhead = 60 * time.Millisecond
+)
+
+// Share returns the time of one measurement with which all of the groups fit into three quarters of the budget, and at
+// most a second: the rest is for groups that are measured again.
+func (o Options) Share(groups []Group) time.Duration {
+	slots, weight := 0, 0.0
+	for _, g := range groups {
+		n := g.rounds(o.Rounds) * len(g.Contenders)
+		slots += n
+		weight += float64(n) * float64(g.share(1000)) / 1000
+	}
+	left := float64(o.Budget*3/4 - time.Duration(slots)*overhead)
+	return min(time.Second, max(20*time.Millisecond, time.Duration(left/(max(weight, 1)*(1+warmup)))))
+}
+
 // Run measures groups one after the other. If ctx ends it returns what there is so far.
 func Run(ctx context.Context, groups []Group, opt Options) []Table {
 	began := time.Now()
@@ -50,12 +69,13 @@ func (g Group) measure(ctx context.Context, opt Options) Table {
 		lanes[i].start(ctx, c)
 		defer lanes[i].close()
 	}
-	for round := range opt.Rounds {
+	rounds := g.rounds(opt.Rounds)
+	for round := range rounds {
 		for i := range lanes {
 			if opt.Notice != nil {
-				opt.Notice(g.status(round, opt.Rounds, lanes[i].row.Name))
+				opt.Notice(g.status(round, rounds, lanes[i].row.Name))
 			}
-			lanes[i].round(ctx, opt.Time)
+			lanes[i].round(ctx, g.share(opt.Time))
 		}
 	}
 	for _, l := range lanes {

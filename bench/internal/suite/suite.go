@@ -14,10 +14,28 @@ import (
 type Group struct {
 	Name       string // short, for -run
 	Title      string
-	Unit       string // of Sample.Value
-	LessIsMore bool   // smaller values are better
+	Unit       string  // of Sample.Value
+	LessIsMore bool    // smaller values are better
+	NotQuick   bool    // it is left out where there is a minute for everything
+	Rounds     int     // at most so many; 0 means as many as there are
+	Share      float64 // of the time that others have for a measurement; 0 means 1
 	Contenders []Contender
 	Bars       []Bar
+}
+
+func (g Group) rounds(n int) int {
+	if g.Rounds > 0 {
+		return min(n, g.Rounds)
+	}
+	return n
+}
+
+// share is the time of a measurement of this group, when d is that of others.
+func (g Group) share(d time.Duration) time.Duration {
+	if g.Share > 0 {
+		return time.Duration(g.Share * float64(d))
+	}
+	return d
 }
 
 // Contender is one row of a group.

@@ -1,0 +1,75 @@
+package load
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+)
+
+const networkUDP = "udp"
+
+// endpoint is where a URL leads.
+type endpoint struct {
+	network string // tcp, unix or udp
+	address string
+	secure  *tls.Config // nil without TLS
+}
+
+func parseEndpoint(s Spec) (endpoint, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return endpoint{}, err
+	}
+	ep := endpoint{network: u.Scheme, address: u.Host}
+	switch u.Scheme {
+	case "tcp", networkUDP:
+	case "tls":
+		ep.network = "tcp"
+		ep.secure, err = s.secure(u.Hostname())
+	case "unix":
+		ep.address = u.Host + u.Path // unix:///absolute and unix://relative
+	default:
+		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp", u.Scheme)
+	}
+	if ep.address == "" {
+		return ep, fmt.Errorf("%q has no address", s.URL)
+	}
+	return ep, err
+}
+
+func (s Spec) secure(host string) (*tls.Config, error) {
+	cfg := &tls.Config{ServerName: host, InsecureSkipVerify: s.Insecure} //nolint:gosec // it is asked for by name
+	if s.ServerName != "" {
+		cfg.ServerName = s.ServerName
+	}
+	if s.CA != nil {
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(s.CA) {
+			return nil, errors.New("the CA has no certificate in PEM")
+		}
+	}
+	return cfg, nil
+}
+
+// dial connects, with the handshake done.
+func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, spec.timeout(), errDialTimeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, e.network, e.address)
+	if err != nil || e.secure == nil {
+		return conn, err
+	}
+	secured := tls.Client(conn, e.secure)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	return secured, nil
+}
+
+var errDialTimeout = errors.New("no connection within the timeout")

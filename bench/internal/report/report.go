@@ -1,0 +1,114 @@
+// Package report shows what was measured: for a terminal, as JSON, as Markdown, and as one page of HTML with plots.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+// Report is what a run of the suite leaves.
+type Report struct {
+	Machine     Machine       `json:"machine"`
+	Kind        string        `json:"kind"` // quick, short or full
+	Rounds      int           `json:"rounds"`
+	Time        time.Duration `json:"time"` // of one measurement
+	Took        time.Duration `json:"took"` // all of it
+	Interrupted bool          `json:"interrupted,omitempty"`
+	Tables      []suite.Table `json:"tables"`
+}
+
+// JSON writes the report so that [Read] can read it.
+func (r Report) JSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// Read reads a report from a file that JSON wrote.
+func Read(name string) (r Report, err error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("report: %s: %w", name, err)
+	}
+	if len(r.Tables) == 0 {
+		return r, fmt.Errorf("report: %s has no tables", name)
+	}
+	return r, nil
+}
+
+// facts says where, when and how it was measured, and how far the rounds lay apart.
+func (r Report) facts() []string {
+	m := r.Machine
+	facts := []string{
+		fmt.Sprintf("machine: %s, %d processors, memory %s", orUnknown(m.CPU), m.Processors, orUnknown(m.Memory)),
+		fmt.Sprintf("system: %s, kernel %s, %s, GOMAXPROCS %d", m.System, orUnknown(m.Kernel), m.Go, m.MaxProcs),
+		fmt.Sprintf("load averages at the start: %s", orUnknown(m.Load)),
+		fmt.Sprintf("settings: %s, %d rounds of %v for each row at most, servers and generator on the same machine",
+			r.Kind, r.Rounds, r.Time.Round(time.Millisecond)),
+		fmt.Sprintf("noise: rounds of one row lay apart by a factor of %.2f in the middle and %.2f at worst; "+
+			"%d of %d groups were measured again", r.noise().Median, r.noise().Max, r.retried(), len(r.Tables)),
+		fmt.Sprintf("begun %s, took %v", m.At.Format(time.RFC3339), r.Took),
+	}
+	if m.Revision != "" {
+		facts = append(facts, "revision: "+m.Revision)
+	}
+	if r.Interrupted {
+		facts = append(facts, "INTERRUPTED: what follows the interruption is missing")
+	}
+	return facts
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// noise is the spread of the factors by which the rounds of each row lie apart.
+func (r Report) noise() suite.Spread {
+	var factors []float64
+	for _, t := range r.Tables {
+		for _, row := range t.Rows {
+			if v := row.Values(); v.Min > 0 && len(row.Rounds) > 1 {
+				factors = append(factors, v.Max/v.Min)
+			}
+		}
+	}
+	return suite.SpreadOf(factors)
+}
+
+func (r Report) retried() (n int) {
+	for _, t := range r.Tables {
+		if t.Retried {
+			n++
+		}
+	}
+	return n
+}
+
+// summary counts the verdicts.
+func (r Report) summary() string {
+	count := map[suite.Verdict]int{}
+	for _, t := range r.Tables {
+		for _, b := range t.Bars {
+			count[b.Verdict]++
+		}
+	}
+	var parts []string
+	for _, v := range suite.Verdicts() {
+		if count[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
+		}
+	}
+	return "bars: " + strings.Join(parts, ", ")
+}
