@@ -59,34 +59,66 @@ func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, er
 	if b.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	var full []*subscription[K, T]
-	for _, s := range b.subscribers(topic) {
-		received, full = s.offer(v, received, full)
-	}
+	d := delivery[K, T]{v: v}
+	d.toAll(b.subscribers(topic))
 	if b.matching.Load() {
-		received, full = b.publishMatching(topic, v, received, full)
+		d.toMatching(b.matches.snapshot(), topic)
 	}
-	for _, s := range full {
-		ok, err := s.q.put(ctx, v)
-		if err != nil && isEndOf(ctx, err) {
-			return received, err
-		}
-		if ok {
-			received++
-		}
+	if d.lost {
+		yield()
 	}
-	return received, nil
+	err = d.toBlocking(ctx)
+	return d.received, err
 }
 
-func (b *Bus[K, T]) publishMatching(
-	topic K, v T, received int, full []*subscription[K, T],
-) (int, []*subscription[K, T]) {
-	for _, s := range b.matches.snapshot() {
+// delivery is one call of Publish.
+type delivery[K comparable, T any] struct {
+	v        T
+	received int
+	lost     bool                  // a subscriber was too slow
+	full     []*subscription[K, T] // have to be waited for
+}
+
+func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
+	for _, s := range subs {
+		d.to(s)
+	}
+}
+
+func (d *delivery[K, T]) toMatching(subs []*subscription[K, T], topic K) {
+	for _, s := range subs {
 		if s.match(topic) {
-			received, full = s.offer(v, received, full)
+			d.to(s)
 		}
 	}
-	return received, full
+}
+
+// to gives the value to one queue, if that takes no time.
+func (d *delivery[K, T]) to(s *subscription[K, T]) {
+	o := s.q.tryPut(d.v)
+	switch {
+	case o.ok:
+		d.received++
+	case o.full:
+		d.full = append(d.full, s)
+	case o.over:
+		s.leave()
+	}
+	d.lost = d.lost || o.lost
+}
+
+// toBlocking gives the value to the queues that had no room, and waits for that.
+func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
+	for _, s := range d.full {
+		ok, err := s.q.put(ctx, d.v)
+		if err != nil && isEndOf(ctx, err) {
+			return err
+		}
+		if ok {
+			d.received++
+		}
+	}
+	return nil
 }
 
 // Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the Source

@@ -66,7 +66,7 @@ func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
 			q.wakeSender(ok)
 			q.unlock()
 			if lost {
-				runtime.Gosched() // or else a sender that never waits keeps its receiver from running
+				yield()
 			}
 			return ok, err
 		}
@@ -81,14 +81,29 @@ func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
 	}
 }
 
-// tryPut is put for a sender that does not wait: it reports with full that it would have to.
-func (q *queue[T]) tryPut(v T) (ok, full bool, err error) {
+// outcome is what became of a value.
+type outcome struct {
+	ok   bool // it was accepted
+	full bool // it was not: its sender has to wait
+	lost bool // it, or another for it, was dropped
+	over bool // nothing more is accepted
+}
+
+// tryPut is put for a sender that does not wait. If something was lost, the sender is to yield when it is done.
+func (q *queue[T]) tryPut(v T) (o outcome) {
 	w := q.weigh(v)
 	q.mu.Lock()
-	ok, full, err = q.offer(v, w)
+	dropped := q.dropped
+	var err error
+	o.ok, o.full, err = q.offer(v, w)
+	o.over = err != nil
+	o.lost = q.dropped > dropped
 	q.unlock()
-	return ok, full, err
+	return o
 }
+
+// yield lets receivers run: a sender whose values are dropped never waits, and can keep them from it for long.
+func yield() { runtime.Gosched() }
 
 // waitForRoom waits, without the lock, until there may be room. It returns an error if ctx ended.
 func (q *queue[T]) waitForRoom(ctx context.Context) error {

@@ -74,10 +74,16 @@ func (t *tee[T]) run(ctx context.Context) {
 // give puts v into every branch: first where there is room, then where that takes time. It returns the branches that
 // still take values. full is used for those that wait.
 func give[T any](ctx context.Context, v T, open, full []*queue[T]) ([]*queue[T], []*queue[T], error) {
+	lost := false
 	for _, q := range open {
-		if _, wait, _ := q.tryPut(v); wait {
+		o := q.tryPut(v)
+		if o.full {
 			full = append(full, q)
 		}
+		lost = lost || o.lost
+	}
+	if lost {
+		yield()
 	}
 	for _, q := range full {
 		if _, err := q.put(ctx, v); err != nil && isEndOf(ctx, err) {

@@ -35,23 +35,6 @@ func (s *subscription[K, T]) source() *chanio.Source[T] {
 	}, nil)
 }
 
-// offer gives v to the queue of s if that takes no time, and counts it. A queue that is full goes to those that have to
-// wait; one that has ended is left out from now on.
-func (s *subscription[K, T]) offer(
-	v T, received int, full []*subscription[K, T],
-) (int, []*subscription[K, T]) {
-	ok, wait, err := s.q.tryPut(v)
-	switch {
-	case ok:
-		received++
-	case wait:
-		full = append(full, s)
-	case err != nil:
-		s.leave()
-	}
-	return received, full
-}
-
 // snapshot returns the subscriptions of this moment, to be read only.
 func (t *topic[K, T]) snapshot() []*subscription[K, T] {
 	t.mu.Lock()
