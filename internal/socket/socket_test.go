@@ -1,0 +1,44 @@
+package socket
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestExplainSaysWhatToDoAndStaysMatchable(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		hint string
+	}{
+		{syscall.EADDRINUSE, "choose another port"},
+		{syscall.EADDRNOTAVAIL, "no interface of this machine"},
+		{syscall.EACCES, "ports below 1024"},
+		{syscall.ECONNREFUSED, "nothing listens there"},
+		{&net.AddrError{Err: "missing port in address", Addr: "x"}, "an address is host:port"},
+	} {
+		inner := &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", c.err)}
+		err := Explain("servers", inner)
+		require.ErrorIs(t, err, c.err)
+		require.Regexp(t, "^servers: listen tcp: .*; .*"+c.hint, err.Error())
+		var op *net.OpError
+		require.True(t, errors.As(err, &op))
+	}
+	require.ErrorIs(t, Explain("x", syscall.EACCES), fs.ErrPermission)
+	require.EqualError(t, Explain("servers", errors.New("rare")), "servers: rare", "nothing to say")
+}
+
+func TestOptionsAreHandedOn(t *testing.T) {
+	refusal := errors.New("no")
+	o := Options{KeepAlive: time.Minute, Control: func(string, string, syscall.RawConn) error { return refusal }}
+	require.Equal(t, time.Minute, o.ListenConfig().KeepAlive)
+	require.Equal(t, time.Minute, o.Dialer().KeepAlive)
+	require.Equal(t, refusal, o.ListenConfig().Control("", "", nil))
+	require.Equal(t, refusal, o.Dialer().Control("", "", nil))
+}
