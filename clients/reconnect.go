@@ -1,0 +1,251 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// ReconnectConfig says how a [Reconnector] goes about it. The zero value, and nil, mean the defaults.
+type ReconnectConfig struct {
+	// Backoff is the pause after a failure. nil means ExponentialBackoff(100 ms, 30 s, 0.5).
+	Backoff Backoff
+
+	// Stable is how long a connection lives at least that counts as a success. One that ends sooner is a failure, as if
+	// it had not come about: a server that accepts and hangs up is not to be dialled in a tight loop. 0 means 10 s,
+	// negative that every connection is a success.
+	Stable time.Duration
+
+	// MaxAttempts is how many failures in a row end it all. 0 means no bound.
+	MaxAttempts int
+
+	// Permanent tells which errors of dialling end it all at once. nil means none.
+	Permanent func(err error) bool
+}
+
+// Reconnector is a connection that is made again when it has ended, as a stream of the connections it consists of.
+//
+// All work is done in the goroutine of the receiver of Conns; a Reconnector has none of its own.
+type Reconnector struct {
+	// Conns yields a connection, and the next one when that has been released (see [chanio.Conn.Done]). The receiver owns
+	// them and closes each. Conns fails with the last error when MaxAttempts have failed or one was permanent. Its ctx
+	// bounds the waiting and the dialling; when it ends nothing is lost, and the next receiver waits for what remains of a
+	// pause. Closing Conns ends a pause and a dialling at once. The channel of C has no capacity, and a connection that
+	// it was offering when its ctx ended is aborted, which does not count as a failure.
+	Conns *chanio.Source[*chanio.Conn]
+
+	// States yields the present state and then each new one. A receiver that is slow misses those in between, never the
+	// latest. It ends well after [Ended].
+	States *chanio.Source[ReconnectState]
+
+	dial  func(ctx context.Context) (*chanio.Conn, error)
+	cfg   ReconnectConfig
+	board board
+
+	// Owned by the receiver.
+	onWait   func()
+	failures int          // in a row
+	due      time.Time    // of the next attempt
+	conn     *chanio.Conn // the latest, until its end was noticed or it went to nobody
+	since    time.Time    // that it lives
+
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // of the attempt
+	closed chan struct{}           // closed with mu held
+}
+
+// Reconnect returns a Reconnector that makes its connections with dial, which is called by one goroutine at a time and
+// heeds its ctx. cfg may be nil. Nothing is dialled before a receiver of Conns asks.
+//
+// After n failures in a row the pause is Backoff(n). A connection that ends having been stable begins anew: the pause is
+// Backoff(1), and if the next attempt fails too, that is the first failure in a row.
+func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
+	r := &Reconnector{dial: dial, closed: make(chan struct{})}
+	if cfg != nil {
+		r.cfg = *cfg
+	}
+	if r.cfg.MaxAttempts < 0 {
+		panic(fmt.Sprintf("clients: Reconnect: MaxAttempts must be at least 0, got %d", r.cfg.MaxAttempts))
+	}
+	if r.cfg.Backoff == nil {
+		r.cfg.Backoff = ExponentialBackoff(100*time.Millisecond, 30*time.Second, 0.5)
+	}
+	r.cfg.Stable = orElse(r.cfg.Stable, 10*time.Second)
+	r.board.state = ReconnectState{Phase: Idle}
+	r.board.version = 1
+	r.States = r.board.source()
+	r.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
+		Next: r.next, Close: r.close, Undelivered: r.takeBack,
+		OnWait: func(f func()) bool {
+			r.onWait = f
+			return true
+		},
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: "clients.Reconnect " + string(r.State().Phase)}
+		},
+	})
+	return r
+}
+
+// State returns how things stand.
+func (r *Reconnector) State() ReconnectState { return r.board.get() }
+
+// Close closes Conns. The connection that was handed out last is its receiver's and stays open.
+func (r *Reconnector) Close() error { return r.Conns.Close() }
+
+// next returns the next connection when there is to be one.
+func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
+	if r.onWait != nil {
+		r.onWait()
+	}
+	if err := r.awaitEnd(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		if err := r.pause(ctx); err != nil {
+			return nil, err
+		}
+		c, err := r.attempt(ctx)
+		if err == nil {
+			return c, nil
+		}
+		switch {
+		case isClosed(r.closed):
+			return nil, net.ErrClosed
+		case ctx.Err() != nil:
+			r.board.set(ReconnectState{Phase: Idle, Failures: r.failures})
+			return nil, context.Cause(ctx)
+		}
+		if err := r.failed(err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitEnd waits until the connection before has been released, and judges it.
+func (r *Reconnector) awaitEnd(ctx context.Context) error {
+	if r.conn == nil {
+		return nil
+	}
+	select {
+	case <-r.conn.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.closed:
+		return net.ErrClosed
+	}
+	r.conn = nil
+	if lived := time.Since(r.since); lived < r.cfg.Stable {
+		return r.failed(fmt.Errorf("clients: the connection lived for %v only: %w", lived, errShortLived))
+	}
+	r.failures = 0
+	r.wait(nil, r.cfg.Backoff(1))
+	return nil
+}
+
+// errShortLived is what the failure of a connection is called that did come about.
+var errShortLived = errors.New("it was not stable")
+
+// failed counts a failure. It returns an error if it was the last.
+func (r *Reconnector) failed(err error) error {
+	r.failures++
+	if r.cfg.Permanent != nil && !errors.Is(err, errShortLived) && r.cfg.Permanent(err) {
+		return r.end(err)
+	}
+	if r.failures == r.cfg.MaxAttempts {
+		return r.end(fmt.Errorf("clients: gave up after %d failures in a row: %w", r.failures, err))
+	}
+	r.wait(err, r.cfg.Backoff(r.failures))
+	return nil
+}
+
+func (r *Reconnector) end(err error) error {
+	r.board.set(ReconnectState{Phase: Ended, Failures: r.failures, Err: err})
+	return err
+}
+
+// wait sets when the next attempt is due.
+func (r *Reconnector) wait(err error, d time.Duration) {
+	r.due = time.Now().Add(d)
+	r.board.set(ReconnectState{Phase: Waiting, Failures: r.failures, Err: err, Due: r.due})
+}
+
+// pause waits until the next attempt is due.
+func (r *Reconnector) pause(ctx context.Context) error {
+	d := time.Until(r.due)
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.closed:
+		return net.ErrClosed
+	}
+}
+
+// attempt dials once. Close ends it.
+func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if !r.interruptible(cancel) {
+		return nil, net.ErrClosed
+	}
+	r.board.set(ReconnectState{Phase: Connecting, Failures: r.failures})
+	c, err := r.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !r.interruptible(nil) {
+		c.Out.Abort(nil)
+		return nil, net.ErrClosed
+	}
+	r.conn, r.since = c, time.Now()
+	r.board.set(ReconnectState{Phase: Connected, Failures: r.failures})
+	return c, nil
+}
+
+// interruptible makes Close call cancel, unless it is too late for that.
+func (r *Reconnector) interruptible(cancel context.CancelCauseFunc) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel = cancel
+	return !isClosed(r.closed)
+}
+
+// takeBack ends a connection that nobody took.
+func (r *Reconnector) takeBack(c *chanio.Conn) {
+	r.conn = nil
+	r.board.set(ReconnectState{Phase: Idle, Failures: r.failures})
+	c.Out.Abort(nil)
+}
+
+// close is called once.
+func (r *Reconnector) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.closed)
+	if r.cancel != nil {
+		r.cancel(net.ErrClosed)
+	}
+	r.board.set(ReconnectState{Phase: Ended, Err: net.ErrClosed}) // unless it has ended already
+	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

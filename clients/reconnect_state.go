@@ -1,0 +1,112 @@
+package clients
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// ReconnectPhase is what a [Reconnector] is doing.
+type ReconnectPhase string
+
+// The phases of a Reconnector.
+const (
+	Idle       ReconnectPhase = "idle"       // no receiver asks for a connection
+	Connecting ReconnectPhase = "connecting" // an attempt is under way
+	Connected  ReconnectPhase = "connected"  // a connection has been handed out, and its end was not noticed yet
+	Waiting    ReconnectPhase = "waiting"    // for the next attempt
+	Ended      ReconnectPhase = "ended"      // there will be no more
+)
+
+// ReconnectState is how a [Reconnector] stands.
+type ReconnectState struct {
+	Phase    ReconnectPhase
+	Failures int       // in a row, before this state
+	Err      error     // the latest failure, while Waiting, and why it Ended: net.ErrClosed if it was closed
+	Due      time.Time // of the next attempt, while Waiting
+}
+
+// board is a state that can be watched.
+type board struct {
+	mu      sync.Mutex
+	state   ReconnectState
+	version uint64
+	changed chan struct{} // closed by the next change, if somebody waits for that
+}
+
+func (b *board) get() ReconnectState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state
+}
+
+// set makes s the state. The end is final.
+func (b *board) set(s ReconnectState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.Phase == Ended {
+		return
+	}
+	b.state = s
+	b.version++
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+}
+
+// newer returns the state if it is newer than seen, otherwise what announces a newer one, which after the end is nil.
+func (b *board) newer(seen uint64) (s ReconnectState, version uint64, changed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.version == seen && b.state.Phase != Ended && b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	return b.state, b.version, b.changed
+}
+
+// source returns the states as a stream.
+func (b *board) source() *chanio.Source[ReconnectState] {
+	var (
+		seen   uint64
+		onWait func()
+		closed = make(chan struct{})
+	)
+	next := func(ctx context.Context) (none ReconnectState, err error) {
+		for {
+			s, version, changed := b.newer(seen)
+			if version > seen {
+				seen = version
+				return s, nil
+			}
+			if changed == nil {
+				return none, io.EOF
+			}
+			if onWait != nil {
+				onWait()
+			}
+			select {
+			case <-changed:
+			case <-closed:
+				return none, net.ErrClosed
+			case <-ctx.Done():
+				return none, context.Cause(ctx)
+			}
+		}
+	}
+	return chanio.NewSource(chanio.SourceHooks[ReconnectState]{
+		Next: next,
+		OnWait: func(f func()) bool {
+			onWait = f
+			return true
+		},
+		Close: func() error {
+			close(closed)
+			return nil
+		},
+	})
+}
