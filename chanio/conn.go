@@ -23,7 +23,7 @@ type ConnConfig struct {
 	IdleTimeout time.Duration
 
 	// WriteTimeout ends Out with os.ErrDeadlineExceeded when the peer has taken nothing for so long although there was
-	// something to send. 0 means never.
+	// something to send, which is noticed within twice that time. 0 means never.
 	WriteTimeout time.Duration
 
 	// AcceptTruncation takes the end of a TLS peer that sent no close_notify for a clean end. The default is

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // inlet is the receiving half of a Conn: a ByteSource over a net.Conn.
@@ -120,12 +121,20 @@ func (in *inlet) got(p []byte, n int) {
 	}
 }
 
+// lastRead is how long a net.Conn that cannot be read without waiting is given to return what it has.
+const lastRead = time.Millisecond
+
 // readLast reads, without waiting, what had arrived when EndIn refused the caller with err.
 func (in *inlet) readLast(p []byte, want int, err error) int {
-	if !in.raw.ok() || !in.gate.isShut(err) || !in.gate.lastCall() {
+	if !in.gate.isShut(err) || !in.gate.lastCall() {
 		return 0
 	}
-	n := in.raw.readNow(p, want)
+	n := 0
+	if in.raw.ok() {
+		n = in.raw.readNow(p, want)
+	} else if in.gate.set(time.Now().Add(lastRead)) == nil {
+		n, _ = in.readOnce(p, want)
+	}
 	if n > 0 {
 		in.got(p, n)
 	}

@@ -32,6 +32,8 @@ type outlet struct {
 	buf      []byte // accepted, behind rest
 	rest     []byte // being written, or to be written first
 	writing  bool   // somebody writes; nobody else may
+	blocked  bool   // by a write that may block
+	probing  bool   // that write is to tell how far it is
 	accepted uint64 // bytes, ever
 	written  uint64 // bytes, ever
 	corks    int    // calls of Cork(true)
@@ -413,28 +415,41 @@ func (o *outlet) finishWith(blk *block) {
 			blk = o.takeBuf()
 		}
 		p := o.rest
+		o.blocked = true
 		o.mu.Unlock()
-		n, err := o.block(p)
+		n, err := o.blockOnce(context.Background(), p)
 		o.mu.Lock()
-		o.wrote(n, err)
+		o.blocked = false
+		o.wrote(n, o.probed(err))
 	}
 	o.stopWriting()
 }
 
-// block writes all of p unless the peer takes nothing for the write timeout.
-func (o *outlet) block(p []byte) (n int, err error) {
-	for {
-		if o.writeTimeout > 0 {
-			if err := o.c.nc.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
-				return n, err
-			}
-		}
-		m, err := o.c.nc.Write(p[n:])
+// block writes p, as long as ctx lives and the peer takes something within the write timeout.
+func (o *outlet) block(ctx context.Context, p []byte) (n int, err error) {
+	for n < len(p) && err == nil && ctx.Err() == nil {
+		var m int
+		m, err = o.blockOnce(ctx, p[n:])
 		n += m
-		if m == 0 || n == len(p) || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, err
+	}
+	return n, err
+}
+
+// blockOnce writes p, or what of it the peer takes within the write timeout if that is more than nothing.
+func (o *outlet) blockOnce(ctx context.Context, p []byte) (n int, err error) {
+	if o.writeTimeout > 0 {
+		if err := o.c.nc.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+			return 0, err
+		}
+		if ctx.Err() != nil {
+			return 0, nil // its own deadline may have been overwritten
 		}
 	}
+	n, err = o.c.nc.Write(p)
+	if n > 0 && o.writeTimeout > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	return n, err
 }
 
 // writeInPlace writes the buffer and then body, which is not copied unless ctx ends first; a goroutine then finishes the
@@ -477,8 +492,8 @@ func (o *outlet) writeBoth(ctx context.Context, head, body []byte) (n int, err e
 	}
 	defer o.gate.release()
 	for _, p := range [][]byte{head[min(n, len(head)):], body[max(n-len(head), 0):]} {
-		m, err := o.block(p)
-		if n += m; err != nil {
+		m, err := o.block(ctx, p)
+		if n += m; err != nil || m < len(p) {
 			if o.gate.judge(ctx, err) != err {
 				err = nil // ctx has ended
 			}
@@ -533,12 +548,14 @@ func (o *outlet) close() error {
 
 // drain waits until everything has been written, as long as that makes progress.
 func (o *outlet) drain() error {
+	o.push()
+	o.probe()
 	for o.err == nil && o.written < o.accepted {
 		before := o.written
-		ctx, cancel := context.WithTimeout(context.Background(), o.c.linger)
-		err := o.await(ctx)
-		cancel()
-		if err != nil && o.written == before && o.err == nil {
+		if o.awaitWithin(o.c.linger) || o.written != before || o.err != nil {
+			continue
+		}
+		if o.probe(); o.written == before && o.err == nil {
 			err := lingerError(o.c.linger)
 			o.mu.Unlock()
 			o.c.Out.Abort(err)
@@ -547,6 +564,36 @@ func (o *outlet) drain() error {
 		}
 	}
 	return o.err
+}
+
+// awaitWithin is await for no longer than d. It reports whether something has changed.
+func (o *outlet) awaitWithin(d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return o.await(ctx) == nil
+}
+
+// probe has a write that is under way return, so that o.written tells how much the peer has taken so far.
+func (o *outlet) probe() {
+	if !o.blocked {
+		return
+	}
+	o.probing = true
+	if o.c.nc.SetWriteDeadline(longAgo) == nil {
+		o.awaitWithin(o.c.linger)
+	}
+}
+
+// probed returns err of a write that may have been interrupted by probe, without that.
+func (o *outlet) probed(err error) error {
+	if !o.probing {
+		return err
+	}
+	o.probing = false
+	if reset := o.c.nc.SetWriteDeadline(time.Time{}); reset != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return reset
+	}
+	return err
 }
 
 // abort discards and releases.

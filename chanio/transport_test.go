@@ -53,15 +53,14 @@ func memoryPair(testing.TB) (near, far *chanio.Conn) {
 
 func shortTCPPair(t testing.TB) (near, far *chanio.Conn) {
 	a, b := socketPair(t, "tcp", "127.0.0.1:0")
+	// So that a peer that does not read clogs the connection soon, and that what a Conn holds back is more than a kernel
+	// takes late.
 	for _, nc := range []net.Conn{a, b} {
-		require.NoError(t, nc.(*net.TCPConn).SetReadBuffer(smallBuffer))
-		require.NoError(t, nc.(*net.TCPConn).SetWriteBuffer(smallBuffer))
+		require.NoError(t, nc.(*net.TCPConn).SetReadBuffer(128<<10))
+		require.NoError(t, nc.(*net.TCPConn).SetWriteBuffer(16<<10))
 	}
 	return wrap(a, b)
 }
-
-// smallBuffer is the size of a socket's buffers, so that a peer that does not read clogs a connection soon.
-const smallBuffer = 128 << 10
 
 func unixPair(t testing.TB) (near, far *chanio.Conn) {
 	dir, err := os.MkdirTemp("", "weir") // t.TempDir's names are too long for a socket

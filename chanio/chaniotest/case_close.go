@@ -237,16 +237,16 @@ func abortUnblocks[T any](r *run[T]) {
 }
 
 func lingerBound[T any](r *run[T]) {
-	var err error
-	var took time.Duration
-	for range 10 { // a kernel may make room late, and then Close is right to succeed
-		r.connect()
-		r.fill(r.near)
-		began := time.Now()
-		err = r.near.Out.Close()
-		if took = time.Since(began); err != nil || r.s.facts.Bubble {
-			break
-		}
+	r.connect()
+	r.fill(r.near)
+	if !r.s.facts.Bubble {
+		r.stuff(r.near, r.s.facts.Linger)
+	}
+	began := time.Now()
+	err := r.near.Out.Close()
+	took := time.Since(began)
+	if err == nil && !r.s.facts.Bubble {
+		r.Skip("the kernel took everything that was accepted: give the sockets smaller buffers")
 	}
 	require.ErrorIs(r, err, os.ErrDeadlineExceeded, "a peer that takes nothing ends the wait")
 	require.ErrorIs(r, r.near.Out.Err(), os.ErrDeadlineExceeded, "and Close says so")

@@ -3,6 +3,7 @@ package chaniotest
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -72,6 +73,17 @@ func (r *run[T]) tryFill(e *end[T]) (n int, clogged bool) {
 		}
 	}
 	return n, false
+}
+
+// stuff fills e until there has been no room for d: a kernel may make some late.
+func (r *run[T]) stuff(e *end[T], d time.Duration) {
+	for full := time.Now(); time.Since(full) < d; giveWay() {
+		ok, err := e.Out.TrySend(r.s.make(0))
+		require.NoError(r, err)
+		if ok {
+			full = time.Now()
+		}
+	}
 }
 
 func (r *run[T]) bound() int {

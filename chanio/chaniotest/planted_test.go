@@ -44,7 +44,7 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 	}{
 		{name: "none", defect: none},
 		{"loses the value on cancel", losesOnCancel, "G2-cancelled-Recv-took-nothing",
-			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over"}},
+			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over", "G11-no-goroutine-stays"}},
 		{"half-sends", halfSends, "G2-cancelled-Send-sent-nothing", nil},
 		{"panics on double close", panicsOnDoubleClose, "G4-Close-is-idempotent", nil},
 		{"closes late", closesLate, "G3-Close-reaches-an-idle-receiver", nil},
