@@ -32,6 +32,7 @@ func ExampleListenTCP() {
 
 func ExampleListener_Serve() {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
 		fmt.Println(err)
@@ -66,6 +67,7 @@ func ExampleListener_Serve() {
 // Connections are a stream themselves, for programs that want to wait for them and for other things.
 func ExampleListener_conns() {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
 		fmt.Println(err)
