@@ -266,7 +266,7 @@ func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource,
 			return err
 		}
 		chunk := src.Buffered()
-		if len(chunk) > smallChunk {
+		if len(chunk) > smallChunk && c.opts.SendTimeout == 0 { // a write in place waits, and cannot be taken back
 			err = dst.End(ctx, buf, chunk)
 			src.Discard(len(chunk))
 		} else {
