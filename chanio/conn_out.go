@@ -487,10 +487,10 @@ func (o *outlet) writeBoth(ctx context.Context, head, body []byte) (n int, err e
 	if err != nil || n == len(head)+len(body) {
 		return n, err
 	}
+	defer o.gate.release() // also if ctx has ended, since that sets the deadline
 	if o.gate.enter(ctx) != nil {
 		return n, nil
 	}
-	defer o.gate.release()
 	for _, p := range [][]byte{head[min(n, len(head)):], body[max(n-len(head), 0):]} {
 		m, err := o.block(ctx, p)
 		if n += m; err != nil || m < len(p) {

@@ -1,6 +1,8 @@
 package chanio_test
 
 import (
+	"bytes"
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,4 +27,22 @@ func TestG5FlushAndCloseSendWhatACorkHoldsBack(t *testing.T) {
 		require.Equal(t, "two", string(first(t, far.In)))
 		require.Zero(t, time.Since(start))
 	})
+}
+
+// TestG2EndOfAContextLeavesNoDeadlineBehind sends a value too large for the socket with a ctx that has ended: there was
+// room for it, so it is accepted, and all of it arrives.
+func TestG2EndOfAContextLeavesNoDeadlineBehind(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		near, far := sockets(t, "tcp", nil)
+		p := pattern(1 << 20)
+		require.NoError(t, near.Out.Send(ctx, p))
+		closed := chanio.Go(t.Context(), func(context.Context) (any, error) { return nil, near.Out.Close() })
+		got, err := chanio.ReadAll(t.Context(), far.In, len(p))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(p, got))
+		<-closed.Done()
+		require.NoError(t, closed.Err())
+	}
 }

@@ -21,11 +21,11 @@ func Race(ctx context.Context, fns ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
-		all   sync.WaitGroup
-		mu    sync.Mutex
-		first = true
-		panic *PanicError
-		won   error
+		all    sync.WaitGroup
+		mu     sync.Mutex
+		first  = true
+		won    error       // what the first returned
+		broken *PanicError // of any of them
 	)
 	for _, fn := range fns {
 		all.Add(1)
@@ -33,8 +33,8 @@ func Race(ctx context.Context, fns ...func(context.Context) error) error {
 			defer all.Done()
 			mu.Lock()
 			defer mu.Unlock()
-			if panic == nil {
-				panic = panicked
+			if broken == nil {
+				broken = panicked
 			}
 			if first {
 				first, won = false, err
@@ -43,8 +43,8 @@ func Race(ctx context.Context, fns ...func(context.Context) error) error {
 		})
 	}
 	all.Wait()
-	if panic != nil {
-		return panic
+	if broken != nil {
+		return broken
 	}
 	return won
 }

@@ -289,8 +289,8 @@ func (o *outlet) exclusively(ctx context.Context, write func() (int, error)) err
 	n := 0
 	if err == nil {
 		n, err = write()
-		o.gate.release()
 	}
+	o.gate.release() // also if ctx has ended, since that sets the deadline
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.accepted += uint64(n)
