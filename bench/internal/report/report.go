@@ -96,18 +96,24 @@ func (r Report) retried() (n int) {
 	return n
 }
 
-// summary counts the verdicts.
-func (r Report) summary() string {
-	count := map[suite.Verdict]int{}
+// count is how many bars have a verdict.
+func (r Report) count(v suite.Verdict) (n int) {
 	for _, t := range r.Tables {
 		for _, b := range t.Bars {
-			count[b.Verdict]++
+			if b.Verdict == v {
+				n++
+			}
 		}
 	}
+	return n
+}
+
+// summary counts the verdicts.
+func (r Report) summary() string {
 	var parts []string
 	for _, v := range suite.Verdicts() {
-		if count[v] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
+		if n := r.count(v); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
 	return "bars: " + strings.Join(parts, ", ")

@@ -34,7 +34,7 @@ func textTable(w io.Writer, t suite.Table) error {
 		fmt.Fprintln(tw)
 	}
 	for _, r := range t.Rows {
-		textRow(tw, r, shown)
+		textRow(tw, r, shown, t.Best())
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -46,10 +46,13 @@ func textTable(w io.Writer, t suite.Table) error {
 	return tw.Flush()
 }
 
-func textRow(w io.Writer, r suite.Row, shown []column) {
+func textRow(w io.Writer, r suite.Row, shown []column, winner string) {
 	name := r.Name
 	if r.Ours {
 		name = "* " + name
+	}
+	if r.Name == winner {
+		name += " " + best
 	}
 	if len(r.Rounds) == 0 {
 		fmt.Fprintf(w, "  %s\t%s\n", name, firstLine(r.Error))
@@ -80,11 +83,16 @@ func columns() []column {
 		{"allocs", func(s suite.Sample) float64 { return s.Allocs }, decimals},
 		{"reads", func(s suite.Sample) float64 { return s.Reads }, decimals},
 		{"writes", func(s suite.Sample) float64 { return s.Writes }, decimals},
+		{"p50", func(s suite.Sample) float64 { return float64(s.P50) }, brief},
+		{"p99", func(s suite.Sample) float64 { return float64(s.P99) }, brief},
+		{"late", func(s suite.Sample) float64 { return 100 * s.Late }, func(f float64) string { return fmt.Sprintf("%.1f %%", f) }},
 		{"load CPU", func(s suite.Sample) float64 { return s.LoadCPU }, decimals},
 		{"stack", func(s suite.Sample) float64 { return s.Stack }, number},
 		{"goroutines", func(s suite.Sample) float64 { return s.Goroutines }, decimals},
 	}
 }
+
+func brief(f float64) string { return short(time.Duration(f)) }
 
 func duration(f float64) string { return time.Duration(f).String() }
 

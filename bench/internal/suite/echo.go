@@ -115,14 +115,20 @@ func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error)
 	}
 	e.rounds++
 	total := float64(max(r.Total, 1))
-	return Sample{
+	s = Sample{
 		Value: r.Rate(), RSS: after.RSS,
 		CPU:     time.Duration(float64(after.CPU-before.CPU) / total),
 		Allocs:  float64(after.Mallocs-before.Mallocs) / total,
 		Writes:  float64(after.Writes-before.Writes) / total,
 		Reads:   float64(after.Reads-before.Reads) / total,
-		LoadCPU: float64(r.CPU) / float64(r.Time),
-	}, nil
+		LoadCPU: r.CPUShare(),
+		P50:     r.Latency.P50, P99: r.Latency.P99, P999: r.Latency.P999,
+	}
+	if e.spec.Rate > 0 {
+		s.Late = float64(r.Late) / float64(max(r.Replies, 1))
+		s.Points = r.Latency.Points
+	}
+	return s, nil
 }
 
 // profile starts a profile of the first round.

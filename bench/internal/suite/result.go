@@ -34,6 +34,8 @@ type Row struct {
 	Ours   bool     `json:"ours,omitempty"`
 	Rounds []Sample `json:"rounds,omitempty"`
 	Error  string   `json:"error,omitempty"` // why there is nothing, or not all
+	Line   string   `json:"line,omitempty"`
+	X      float64  `json:"x,omitempty"`
 }
 
 // Values returns the spread of the rounds' values.
@@ -80,9 +82,29 @@ type Table struct {
 	Title      string      `json:"title"`
 	Unit       string      `json:"unit"`
 	LessIsMore bool        `json:"lessIsMore,omitempty"`
+	X          string      `json:"x,omitempty"`
+	Note       string      `json:"note,omitempty"`
 	Rows       []Row       `json:"rows,omitempty"`
 	Bars       []BarResult `json:"bars,omitempty"`
 	Retried    bool        `json:"retried,omitempty"` // it was too noisy at first
+}
+
+// Best returns the name of the row with the best median, and nothing if there are not two to compare.
+func (t Table) Best() string {
+	best, value, n := "", 0.0, 0
+	for _, r := range t.Rows {
+		if len(r.Rounds) == 0 {
+			continue
+		}
+		v := r.Values().Median
+		if n++; n == 1 || (v < value) == t.LessIsMore {
+			best, value = r.Name, v
+		}
+	}
+	if n < 2 || t.X != "" {
+		return ""
+	}
+	return best
 }
 
 // judge holds bar against the rounds.

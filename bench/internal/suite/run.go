@@ -62,10 +62,10 @@ func (t Table) noisy() bool {
 
 // measure starts every contender and takes them through the rounds.
 func (g Group) measure(ctx context.Context, opt Options) Table {
-	table := Table{Name: g.Name, Title: g.Title, Unit: g.Unit, LessIsMore: g.LessIsMore}
+	table := Table{Name: g.Name, Title: g.Title, Unit: g.Unit, LessIsMore: g.LessIsMore, X: g.X, Note: g.Note}
 	lanes := make([]lane, len(g.Contenders))
 	for i, c := range g.Contenders {
-		lanes[i].row = Row{Name: c.Name, Ours: c.Ours}
+		lanes[i].row = Row{Name: c.Name, Ours: c.Ours, Line: c.Line, X: c.X}
 		lanes[i].start(ctx, c)
 		defer lanes[i].close()
 	}

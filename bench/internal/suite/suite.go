@@ -8,6 +8,8 @@ package suite
 import (
 	"context"
 	"time"
+
+	"github.com/weir-go/weir/bench/internal/load"
 )
 
 // Group is a table of contenders that do the same work.
@@ -16,6 +18,8 @@ type Group struct {
 	Title      string
 	Unit       string  // of Sample.Value
 	LessIsMore bool    // smaller values are better
+	X          string  // what the X of the contenders is, if their values are to be lines over it
+	Note       string  // what else is to be known of the figures
 	NotQuick   bool    // it is left out where there is a minute for everything
 	Rounds     int     // at most so many; 0 means as many as there are
 	Share      float64 // of the time that others have for a measurement; 0 means 1
@@ -43,6 +47,9 @@ type Contender struct {
 	Name  string
 	Ours  bool
 	Start func(ctx context.Context) (Measure, error)
+
+	Line string  // of a plot over X, if the group is one
+	X    float64 // where on it
 }
 
 // Measure is a contender that has been started.
@@ -65,6 +72,11 @@ type Sample struct {
 	LoadCPU    float64       `json:"loadCPU,omitempty"`
 	Stack      float64       `json:"stack,omitempty"`      // of Value, bytes of goroutine stacks
 	Goroutines float64       `json:"goroutines,omitempty"` // for each connection
+	P50        time.Duration `json:"p50,omitempty"`        // latency of the replies; in a closed loop, that of a busy target
+	P99        time.Duration `json:"p99,omitempty"`
+	P999       time.Duration `json:"p999,omitempty"`
+	Late       float64       `json:"late,omitempty"`   // share of the replies that took more than 10 ms
+	Points     []load.Point  `json:"points,omitempty"` // of the latency, in an open loop
 }
 
 // Bar is a figure made of the values of one round, and its limit.

@@ -1,0 +1,291 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"html/template"
+	"image/color"
+	"math"
+	"regexp"
+	"slices"
+	"time"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+// The colours of the plots: ours, and those we are compared with.
+var (
+	oursColour   = color.RGBA{0x0b, 0x6e, 0x99, 0xff}
+	theirsColour = color.RGBA{0xb8, 0xbf, 0xc6, 0xff}
+	spreadColour = color.RGBA{0x33, 0x3a, 0x40, 0xff}
+
+	lineColours = []color.RGBA{
+		oursColour, {0xd9, 0x7b, 0x29, 0xff}, {0x5b, 0x8c, 0x3a, 0xff}, {0xa8, 0x3e, 0x5b, 0xff},
+		{0x6a, 0x5a, 0xa8, 0xff}, {0x7d, 0x6b, 0x4f, 0xff}, {0x2f, 0x9c, 0x95, 0xff}, {0x8a, 0x93, 0x9b, 0xff},
+	}
+)
+
+const (
+	plotWidth = 7.6 * vg.Inch
+	fontSize  = vg.Length(9.5) // points; the page has the same in its style
+)
+
+var plotFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+// plots returns the plots of a table, as SVG elements for a page.
+func plots(t suite.Table) (all []template.HTML, err error) {
+	for _, draw := range []func(suite.Table) (*plot.Plot, vg.Length, error){bars, lines, percentiles} {
+		p, height, err := draw(t)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			continue
+		}
+		svg, err := inline(p, height)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, svg)
+	}
+	return all, nil
+}
+
+// newPlot has what all plots share.
+func newPlot() *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = color.Transparent
+	p.X.Tick.Marker = figures{p.X.Tick.Marker}
+	for _, f := range []*font.Font{
+		&p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font,
+		&p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
+	} {
+		*f = font.From(plotFont, fontSize)
+	}
+	return p
+}
+
+// figures writes the labels of an axis like the tables.
+type figures struct{ plot.Ticker }
+
+func (f figures) Ticks(low, high float64) []plot.Tick {
+	ticks := f.Ticker.Ticks(low, high)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = axisNumber(t.Value)
+		}
+	}
+	return ticks
+}
+
+func axisNumber(f float64) string {
+	switch a := math.Abs(f); {
+	case a >= 1e6:
+		return fmt.Sprintf("%gM", f/1e6)
+	case a >= 1e4:
+		return fmt.Sprintf("%gk", f/1e3)
+	}
+	return fmt.Sprintf("%g", f)
+}
+
+// bars has a bar for each row, with the spread of its rounds.
+func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
+	rows := measured(t)
+	if len(rows) == 0 || t.X != "" {
+		return nil, 0, nil
+	}
+	slices.Reverse(rows) // the first is to be on top
+	p := newPlot()
+	p.X.Label.Text, p.X.Min = t.Unit, 0
+	var names []string
+	spread := &spreads{}
+	for i, r := range rows {
+		v := r.Values()
+		bar, err := plotter.NewBarChart(plotter.Values{v.Median}, vg.Points(11))
+		if err != nil {
+			return nil, 0, err
+		}
+		bar.Horizontal, bar.XMin, bar.LineStyle.Width, bar.Color = true, float64(i), 0, theirsColour
+		if r.Ours {
+			bar.Color = oursColour
+		}
+		p.Add(bar)
+		names = append(names, r.Name)
+		spread.add(v, float64(i))
+	}
+	whiskers, err := plotter.NewXErrorBars(spread)
+	if err != nil {
+		return nil, 0, err
+	}
+	whiskers.Color, whiskers.CapWidth = spreadColour, vg.Points(4)
+	p.Add(whiskers)
+	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
+	return p, vg.Points(44 + 18*float64(len(rows))), nil
+}
+
+// spreads are the bounds of bars that lie.
+type spreads struct {
+	plotter.XYs
+	plotter.XErrors
+}
+
+func (s *spreads) add(v suite.Spread, y float64) {
+	s.XYs = append(s.XYs, plotter.XY{X: v.Median, Y: y})
+	s.XErrors = append(s.XErrors, struct{ Low, High float64 }{v.Median - v.Min, v.Max - v.Median})
+}
+
+func measured(t suite.Table) (rows []suite.Row) {
+	for _, r := range t.Rows {
+		if len(r.Rounds) > 0 {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// lines has a line through the rows of each Line.
+func lines(t suite.Table) (*plot.Plot, vg.Length, error) {
+	rows := measured(t)
+	if len(rows) == 0 || t.X == "" {
+		return nil, 0, nil
+	}
+	p := newPlot()
+	p.X.Label.Text, p.Y.Label.Text = t.X, t.Unit
+	logarithmic(&p.Y)
+	byLine := map[string]plotter.XYs{}
+	var names []string
+	for _, r := range rows {
+		if _, ok := byLine[r.Line]; !ok {
+			names = append(names, r.Line)
+		}
+		byLine[r.Line] = append(byLine[r.Line], plotter.XY{X: r.X, Y: max(r.Values().Median, 1e-3)})
+	}
+	for i, name := range names {
+		if err := addLine(p, name, byLine[name], i); err != nil {
+			return nil, 0, err
+		}
+	}
+	legendAbove(p, len(names))
+	return p, 3.9 * vg.Inch, nil
+}
+
+func addLine(p *plot.Plot, name string, xys plotter.XYs, i int) error {
+	line, points, err := plotter.NewLinePoints(xys)
+	if err != nil {
+		return err
+	}
+	c := lineColours[i%len(lineColours)]
+	line.Color, line.Width = c, vg.Points(1.6)
+	points.Shape, points.Color, points.Radius = draw.CircleGlyph{}, c, vg.Points(2.4)
+	p.Add(line, points)
+	p.Legend.Add(name, line, points)
+	return nil
+}
+
+// legendAbove makes room for the legend over the highest line of an axis of decades.
+func legendAbove(p *plot.Plot, n int) {
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(8)
+	decades := math.Log10(p.Y.Max / p.Y.Min)
+	p.Y.Max *= math.Pow(10, decades*0.07*float64(n))
+}
+
+func logarithmic(a *plot.Axis) {
+	a.Scale, a.Tick.Marker = plot.LogScale{}, figures{plot.LogTicks{Prec: -1}}
+}
+
+// percentiles has the latencies of the rows whose requests were sent at a constant rate.
+func percentiles(t suite.Table) (*plot.Plot, vg.Length, error) {
+	p := newPlot()
+	p.X.Label.Text, p.Y.Label.Text = "percentile", "latency, ms"
+	p.X.Tick.Marker = nines{}
+	logarithmic(&p.Y)
+	n := 0
+	for _, r := range measured(t) {
+		xys := latencies(r)
+		if len(xys) < 2 {
+			continue
+		}
+		if err := addLine(p, r.Name, xys, n); err != nil {
+			return nil, 0, err
+		}
+		n++
+	}
+	if n == 0 {
+		return nil, 0, nil
+	}
+	p.X.Min, p.X.Max = 0, math.Max(p.X.Max, 3)
+	legendAbove(p, n)
+	return p, 3.9 * vg.Inch, nil
+}
+
+// latencies are the medians of the rounds at each percentile that all of them have, over the number of its nines.
+func latencies(r suite.Row) (xys plotter.XYs) {
+	least := r.Rounds[0].Points
+	for _, s := range r.Rounds {
+		if len(s.Points) < len(least) {
+			least = s.Points
+		}
+	}
+	for i, point := range least {
+		values := make([]float64, len(r.Rounds))
+		for k, s := range r.Rounds {
+			values[k] = float64(s.Points[i].Value) / float64(time.Millisecond)
+		}
+		xys = append(xys, plotter.XY{X: nine(point), Y: math.Max(suite.SpreadOf(values).Median, 1e-3)})
+	}
+	return xys
+}
+
+// nine is where a share lies on an axis on which each further nine takes the same room: 90 % at 1, 99 % at 2.
+func nine(p load.Point) float64 { return -math.Log10(1 - p.Share) }
+
+// nines labels such an axis.
+type nines struct{}
+
+func (nines) Ticks(low, high float64) (ticks []plot.Tick) {
+	for _, percent := range []float64{0, 50, 90, 99, 99.9, 99.99, 99.999} {
+		if at := -math.Log10(1 - percent/100); at >= low-1e-9 && at <= high+1e-9 {
+			ticks = append(ticks, plot.Tick{Value: at, Label: fmt.Sprintf("%g %%", percent)})
+		}
+	}
+	return ticks
+}
+
+var (
+	prologue = regexp.MustCompile(`(?s)^.*?<svg`)
+	spaces   = regexp.MustCompile(`\s+xmlns(:\w+)?="[^"]*"`)
+	extent   = regexp.MustCompile(`<svg width="[^"]*" height="[^"]*"`)
+	text     = regexp.MustCompile(`(<text [^>]*?)\s+style="[^"]*">([^<]*)</text>`)
+)
+
+// inline draws a plot as an element of a page: without the prologue of a file, without the names of its name spaces,
+// which a page knows, and with the width of each text said, for the reader's machine may have another font than the one
+// with which the plot was laid out.
+func inline(p *plot.Plot, height vg.Length) (template.HTML, error) {
+	c := vgsvg.New(plotWidth, height)
+	p.Draw(draw.Crop(draw.New(c), 4, -20, 2, -2)) // half of the last label is beyond its axis
+	var buf bytes.Buffer
+	if _, err := c.WriteTo(&buf); err != nil {
+		return "", err
+	}
+	svg := prologue.ReplaceAllString(buf.String(), "<svg")
+	svg = spaces.ReplaceAllString(svg, "")
+	svg = extent.ReplaceAllString(svg, `<svg role="img"`) // the page says how wide
+	face := font.DefaultCache.Lookup(plotFont, fontSize)
+	svg = text.ReplaceAllStringFunc(svg, func(s string) string {
+		parts := text.FindStringSubmatch(s)
+		width := face.Width(html.UnescapeString(parts[2])).Points()
+		return fmt.Sprintf(`%s textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s</text>`, parts[1], width, parts[2])
+	})
+	return template.HTML(svg), nil //nolint:gosec // it is made here; the library escapes names
+}

@@ -1,0 +1,205 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"image/color"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+func samples(values ...float64) (all []suite.Sample) {
+	for _, v := range values {
+		all = append(all, suite.Sample{Value: v, CPU: 3 * time.Microsecond, Allocs: 0.5})
+	}
+	return all
+}
+
+func atRate(ms float64) []suite.Sample {
+	s := suite.Sample{Value: ms, P50: time.Millisecond, Late: 0.25}
+	for _, share := range []float64{0, 0.5, 0.9, 0.99, 0.999} {
+		s.Points = append(s.Points, load.Point{Share: share, Value: time.Duration(ms * (1 + 9*share) * 1e6)})
+	}
+	return []suite.Sample{s, s}
+}
+
+// example has a table of each kind.
+func example() Report {
+	return Report{
+		Machine: ThisMachine(), Kind: "short", Rounds: 3, Time: time.Second, Took: time.Minute,
+		Tables: []suite.Table{
+			{
+				Name: "echo", Title: "echo of <64> bytes", Unit: "replies/s", Note: "a note",
+				Rows: []suite.Row{
+					{Name: "a & b", Rounds: samples(100, 110, 90)},
+					{Name: "weir", Ours: true, Rounds: samples(200, 210, 190)},
+					{Name: "gone", Error: "no such peer\nmore"},
+				},
+				Bars: []suite.BarResult{
+					{What: "weir / a & b", Limit: 0.9, Figure: suite.Spread{Median: 2, Min: 1.9, Max: 2.1}, Verdict: suite.Pass},
+					{What: "weir / c", Limit: 3, Figure: suite.Spread{Median: 2, Min: 1.9, Max: 2.1}, Verdict: suite.Short},
+					{What: "weir / d", Limit: 3, Verdict: suite.NotBuilt, Note: "later"},
+				},
+			},
+			{Name: "depth", Title: "stages", Unit: "ns/item", LessIsMore: true, X: "stages", Rows: []suite.Row{
+				{Name: "fused 1", Line: "fused", X: 1, Ours: true, Rounds: samples(10)},
+				{Name: "fused 5", Line: "fused", X: 5, Ours: true, Rounds: samples(30)},
+				{Name: "goroutines 1", Line: "goroutines", X: 1, Rounds: samples(100)},
+				{Name: "goroutines 5", Line: "goroutines", X: 5, Rounds: samples(500)},
+			}},
+			{Name: "latency", Title: "latency", Unit: "ms", LessIsMore: true, Rows: []suite.Row{
+				{Name: "slow", Rounds: atRate(3)},
+				{Name: "weir", Ours: true, Rounds: atRate(1)},
+			}},
+		},
+	}
+}
+
+func render(t *testing.T, write func(*bytes.Buffer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, write(&b))
+	return b.String()
+}
+
+func TestEveryFormHasRowsBarsAndSettings(t *testing.T) {
+	r := example()
+	forms := map[string]string{
+		"text":     render(t, func(b *bytes.Buffer) error { return r.Text(b) }),
+		"markdown": render(t, func(b *bytes.Buffer) error { return r.Markdown(b) }),
+		"html":     render(t, func(b *bytes.Buffer) error { return r.HTML(b) }),
+	}
+	for name, form := range forms {
+		for _, part := range []string{
+			"no such peer", "2.00 (1.90 to 2.10)", "short", "not built: later", r.Machine.Kernel, r.Machine.Go,
+			"3 rounds of 1s", "◆", "noise:",
+		} {
+			require.Contains(t, form, part, name)
+		}
+		require.NotContains(t, form, "INTERRUPTED", name)
+	}
+	require.Contains(t, forms["html"], "a &amp; b")
+	require.Contains(t, forms["html"], "&lt;64&gt;")
+}
+
+func TestInterruptedReportSaysSo(t *testing.T) {
+	r := Report{Interrupted: true}
+	for _, write := range []func(*bytes.Buffer) error{
+		func(b *bytes.Buffer) error { return r.Text(b) },
+		func(b *bytes.Buffer) error { return r.Markdown(b) },
+		func(b *bytes.Buffer) error { return r.HTML(b) },
+	} {
+		require.Contains(t, strings.ToLower(render(t, write)), "interrupted")
+	}
+}
+
+func TestJSONIsReadBack(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "report.json")
+	r := example()
+	require.NoError(t, os.WriteFile(name, []byte(render(t, func(b *bytes.Buffer) error { return r.JSON(b) })), 0o600))
+	got, err := Read(name)
+	require.NoError(t, err)
+	want, _ := json.Marshal(r)
+	have, _ := json.Marshal(got)
+	require.JSONEq(t, string(want), string(have))
+	require.NoError(t, os.WriteFile(name, []byte("{}"), 0o600))
+	_, err = Read(name)
+	require.ErrorContains(t, err, "no tables")
+}
+
+func TestPageRefersToNothingOutside(t *testing.T) {
+	page := render(t, func(b *bytes.Buffer) error { return example().HTML(b) })
+	require.NotRegexp(t, regexp.MustCompile(`(?i)https?:|src=|url\(|@import|<link|<script|xmlns`), page)
+	require.Equal(t, 4, strings.Count(page, "<svg "))
+}
+
+// browser returns the command of a browser, or skips the test if there is none and none is required.
+func browser(t *testing.T) string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("WEIR_REQUIRE") == "1" {
+		t.Fatal("chromium is required, Debian's package chromium has it")
+	}
+	t.Skip("there is no chromium")
+	return ""
+}
+
+// browse opens a page in a browser that has no network, and returns what it writes.
+func browse(t *testing.T, page string, args ...string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "page.html")
+	require.NoError(t, os.WriteFile(name, []byte(page), 0o600))
+	args = append([]string{
+		"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
+		"--user-data-dir=" + t.TempDir(), "--window-size=1000,2600",
+	}, append(args, "file://"+name)...)
+	cmd := exec.CommandContext(t.Context(), browser(t), args...)
+	cut := offline(cmd)
+	out, err := cmd.Output()
+	if cut && errors.Is(err, os.ErrPermission) {
+		t.Skip("this user may not take the network away from a process")
+	}
+	require.NoError(t, err)
+	return string(out)
+}
+
+// The page is opened by a real browser without a network, which must find the plots, the colours of both sides, and a
+// place for every text within its plot.
+func TestBrowserShowsThePageWithoutANetwork(t *testing.T) {
+	shot := filepath.Join(t.TempDir(), "shot.png")
+	page := render(t, func(b *bytes.Buffer) error { return example().HTML(b) })
+	browse(t, page, "--screenshot="+shot)
+	colours := coloursOf(t, shot)
+	require.Greater(t, colours[oursColour], 2000)
+	require.Greater(t, colours[theirsColour], 1000)
+	require.Greater(t, colours[lineColours[1]], 50)
+
+	const probe = `<script>
+		let outside = 0, texts = 0, say = "";
+		for (const svg of document.querySelectorAll("svg")) {
+			const frame = svg.getBoundingClientRect();
+			for (const text of svg.querySelectorAll("text")) {
+				const b = text.getBoundingClientRect();
+				texts++;
+				if (b.width == 0 || b.left < frame.left - 1 || b.right > frame.right + 1 || b.top < frame.top - 1 || b.bottom > frame.bottom + 1) { outside++; say += text.textContent + " " + [b.left-frame.left,b.top-frame.top,frame.right-b.right,frame.bottom-b.bottom].map(x => x.toFixed(1)) + "; "; }
+			}
+		}
+		document.title = "texts " + texts + ", outside " + outside + " " + say;
+	</script></body>`
+	dom := browse(t, strings.Replace(page, "</body>", probe, 1), "--dump-dom")
+	title := regexp.MustCompile(`<title>texts (\d+), outside (\d+) (.*)</title>`).FindStringSubmatch(dom)
+	require.NotNil(t, title)
+	require.Greater(t, len(title[1]), 1, "texts")
+	require.Equal(t, "0", title[2], title[3])
+}
+
+func coloursOf(t *testing.T, name string) map[color.RGBA]int {
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	require.NoError(t, err)
+	count := map[color.RGBA]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			r, g, b, a := img.At(x, y).RGBA()
+			count[color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), uint8(a >> 8)}]++
+		}
+	}
+	return count
+}
