@@ -15,9 +15,10 @@ type LimitError struct {
 // Error names the limit.
 func (e *LimitError) Error() string { return fmt.Sprintf("chanio: more than %d bytes", e.Limit) }
 
-// ReadAll returns all bytes of src, to its end, as one slice that the caller owns. If there are more than limit it closes
-// src and returns a [*LimitError]; memory grows only as bytes arrive (G14). If src fails, ReadAll returns what came before
-// with its failure. If ctx ends first, what was received is put back into src and the cause of ctx is returned (G2).
+// ReadAll returns all bytes of src, to its end, as one slice that the caller owns. If there are more than limit it
+// closes src and returns a [*LimitError]; memory grows only as bytes arrive (G14). If src fails, ReadAll returns what
+// came before with its failure. If ctx ends first, what was received is put back into src and the cause of ctx is
+// returned (G2).
 //
 // It is byte-streams' to-byte-array; string(b) is its to-string.
 func ReadAll(ctx context.Context, src *Source[[]byte], limit int) ([]byte, error) {
@@ -59,8 +60,8 @@ func readAllEnd(ctx context.Context, up Upstream[[]byte], all []byte, err error)
 }
 
 // Rechunk returns the bytes of src in chunks of size bytes; the last one before the end may be shorter. A chunk is
-// allocated when its first byte has come, and belongs to the receiver. Rechunk waits for a chunk to be full, so it is for
-// block formats, not for conversations. It starts no goroutine. It is the chunk-size of byte-streams.
+// allocated when its first byte has come, and belongs to the receiver. Rechunk waits for a chunk to be full, so it is
+// for block formats, not for conversations. It starts no goroutine. It is the chunk-size of byte-streams.
 func Rechunk(src *Source[[]byte], size int) *Source[[]byte] {
 	if size < 1 {
 		panic(fmt.Sprintf("chanio: Rechunk: size must be at least 1, got %d", size))
@@ -116,10 +117,10 @@ func (r *rechunker) complete(ctx context.Context) error {
 	return nil
 }
 
-// Compare compares two streams of bytes as bytes.Compare does two slices, without regard to their chunks: it returns -1,
-// 0 or +1. It receives no further than to the first difference, and closes nothing; what was equal is gone, also when
-// Compare returns an error because a Source failed or ctx ended. It is byte-streams' compare-bytes, and bytes= if only 0
-// is of interest.
+// Compare compares two streams of bytes as bytes.Compare does two slices, without regard to their chunks: it returns
+// -1, 0 or +1. It receives no further than to the first difference, and closes nothing; what was equal is gone, also
+// when Compare returns an error because a Source failed or ctx ended. It is byte-streams' compare-bytes, and bytes= if
+// only 0 is of interest.
 func Compare(ctx context.Context, a, b *Source[[]byte]) (int, error) {
 	one, other := a.Claim("chanio.Compare"), b.Claim("chanio.Compare")
 	x, y := bytesOf(one), bytesOf(other)

@@ -10,8 +10,8 @@ import (
 // Complete or Fail decides. The zero Future is ready to use and pending; it must not be copied. All of its methods are
 // for any goroutine at any time.
 //
-// A Future that somebody else is waiting for is completed early to say that its value is wanted no more; that is how the
-// work of [Go] is cancelled. It is Manifold's deferred.
+// A Future that somebody else is waiting for is completed early to say that its value is wanted no more; that is how
+// the work of [Go] is cancelled. It is Manifold's deferred.
 type Future[T any] struct {
 	mu      sync.Mutex
 	over    bool
@@ -36,8 +36,8 @@ func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future
 	return f
 }
 
-// Complete gives the Future its value and reports whether it did: it is false if the Future was over already. What waits
-// for the Future by [Then], [Zip] and [Any] runs before Complete returns. It is Manifold's success!.
+// Complete gives the Future its value and reports whether it did: it is false if the Future was over already. What
+// waits for the Future by [Then], [Zip] and [Any] runs before Complete returns. It is Manifold's success!.
 func (f *Future[T]) Complete(v T) bool { return f.settle(v, nil) }
 
 // Fail gives the Future err in the place of a value and reports whether it did; otherwise it is like Complete. It is

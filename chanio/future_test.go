@@ -266,8 +266,8 @@ func TestWithTimeoutOfAValueInTime(t *testing.T) {
 	})
 }
 
-// TestG8AbandonedWaitersOfAFutureLeaveNothingBehind holds that a Future that stays pending does not gather what was once
-// derived of it.
+// TestG8AbandonedWaitersOfAFutureLeaveNothingBehind holds that a Future that stays pending does not gather what was
+// once derived of it.
 func TestG8AbandonedWaitersOfAFutureLeaveNothingBehind(t *testing.T) {
 	var f chanio.Future[int]
 	live := func() uint64 {

@@ -10,13 +10,13 @@ import (
 // maxLine is how long a line may be unless its reader says otherwise.
 const maxLine = 64 << 10
 
-// Lines returns the lines of src, without their ends: LF, CR or CRLF, each wherever it occurs. A line is there as soon as
-// its end has begun to arrive, so a peer that ends lines with CR alone is not waited for. What follows the last end is a
-// line too if it is not empty. The bytes are taken as they are: that they are UTF-8 is not checked.
+// Lines returns the lines of src, without their ends: LF, CR or CRLF, each wherever it occurs. A line is there as soon
+// as its end has begun to arrive, so a peer that ends lines with CR alone is not waited for. What follows the last end
+// is a line too if it is not empty. The bytes are taken as they are: that they are UTF-8 is not checked.
 //
 // limit is how many bytes a line may have, 0 means 64 KiB; a longer one ends the stream with a [*LimitError] and closes
-// src. If src fails, an unfinished line is dropped. Lines starts no goroutine. It is byte-streams' to-line-seq; for lines
-// in both directions use codec.Lines.
+// src. If src fails, an unfinished line is dropped. Lines starts no goroutine. It is byte-streams' to-line-seq; for
+// lines in both directions use codec.Lines.
 func Lines(src *Source[[]byte], limit int) *Source[string] {
 	if limit < 0 {
 		panic(fmt.Sprintf("chanio: Lines: limit must be at least 0, got %d", limit))

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// Race runs all of fns at once, each in a goroutine of its own. When the first of them returns, the ctx of the others is
-// cancelled; when all have returned, Race returns what the first one did, nil included. Given nothing to run it returns
-// nil.
+// Race runs all of fns at once, each in a goroutine of its own. When the first of them returns, the ctx of the others
+// is cancelled; when all have returned, Race returns what the first one did, nil included. Given nothing to run it
+// returns nil.
 //
 // A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns in any case, whoever came first
 // (G16). No goroutine outlives the call (G11); one that does not heed its ctx keeps Race waiting.
 //
-// It is Manifold's alt for work that is to be stopped, and the frame of a handler that reads and writes at once: the end
-// of either direction ends the other.
+// It is Manifold's alt for work that is to be stopped, and the frame of a handler that reads and writes at once: the
+// end of either direction ends the other.
 func Race(ctx context.Context, fns ...func(context.Context) error) error {
 	if len(fns) == 0 {
 		return nil

@@ -16,9 +16,9 @@ import (
 // called once, when the stream has ended in whatever way, in the goroutine that ended it, also beside a Read; Close
 // returns their errors.
 //
-// FromReader starts no goroutine, so it cannot make a Read return: ctx and Close take effect between two of them (G2, G3).
-// Only if r has a working SetReadDeadline, like a net.Conn or a pipe from os.Pipe, do they interrupt it; the read deadline
-// is the Source's from then on. A net.Conn as a whole is better given to [NewConn].
+// FromReader starts no goroutine, so it cannot make a Read return: ctx and Close take effect between two of them (G2,
+// G3). Only if r has a working SetReadDeadline, like a net.Conn or a pipe from os.Pipe, do they interrupt it; the read
+// deadline is the Source's from then on. A net.Conn as a whole is better given to [NewConn].
 //
 // It is byte-streams' conversion of an InputStream.
 func FromReader(r io.Reader, closers ...func() error) *Source[[]byte] {
@@ -224,9 +224,10 @@ func (c *onceClosers) close() error {
 }
 
 // ToReader returns src as an io.Reader: each Read takes what is there and asks for more only if nothing is, so the
-// producer feels it when nobody reads. io.Copy from it copies nothing in between. ctx bounds every Read, which returns its
-// cause when it ends; it has then taken nothing. Read returns io.EOF after the last byte and the failure of src after a
-// failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and starts none.
+// producer feels it when nobody reads. io.Copy from it copies nothing in between. ctx bounds every Read, which returns
+// its cause when it ends; it has then taken nothing. Read returns io.EOF after the last byte and the failure of src
+// after a failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and starts
+// none.
 //
 // It is byte-streams' to-input-stream.
 func ToReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {

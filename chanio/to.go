@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// To returns a Sink whose values go to ch, anybody's channel. The Sink is the only sender from then on: its Close closes
-// ch, after the last Send under way has left it. A value counts as accepted once it is in the channel, so Flush has
-// nothing to wait for and Close does not wait for the receiver. A Send that waits for room while Close is called returns
-// net.ErrClosed. Abort closes ch too, since nothing else would wake its receiver; a bare channel can neither take back
-// what it holds nor say why it ended, so ask [Sink.Err].
+// To returns a Sink whose values go to ch, anybody's channel. The Sink is the only sender from then on: its Close
+// closes ch, after the last Send under way has left it. A value counts as accepted once it is in the channel, so Flush
+// has nothing to wait for and Close does not wait for the receiver. A Send that waits for room while Close is called
+// returns net.ErrClosed. Abort closes ch too, since nothing else would wake its receiver; a bare channel can neither
+// take back what it holds nor say why it ended, so ask [Sink.Err].
 //
 // To starts no goroutine. It is Manifold's ->sink of a core.async channel.
 func To[T any](ch chan<- T) *Sink[T] {

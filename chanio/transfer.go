@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// Transfer moves all bytes of src to dst by the cheapest route and returns how many dst accepted. On Linux that is splice
-// from one TCP or Unix connection to another, and sendfile from a regular file ([FromReader] of an *os.File) to one: the
-// bytes do not enter the process. Elsewhere, and through TLS or stages, it is the route of pipeline.Connect.
+// Transfer moves all bytes of src to dst by the cheapest route and returns how many dst accepted. On Linux that is
+// splice from one TCP or Unix connection to another, and sendfile from a regular file ([FromReader] of an *os.File) to
+// one: the bytes do not enter the process. Elsewhere, and through TLS or stages, it is the route of pipeline.Connect.
 //
 // Transfer runs in the caller's goroutine until
 //
@@ -17,8 +17,8 @@ import (
 //   - dst ends: Transfer returns dst's failure, or net.ErrClosed after a Close, at once also when src is idle.
 //   - ctx ends: Transfer returns its cause. What dst did not accept is still in src, so that it can go on (G2).
 //
-// Others may send to dst meanwhile; what they send is not mixed into a run of bytes that is being moved. Transfer is the
-// one consumer of src while it runs. It is byte-streams' transfer.
+// Others may send to dst meanwhile; what they send is not mixed into a run of bytes that is being moved. Transfer is
+// the one consumer of src while it runs. It is byte-streams' transfer.
 func Transfer(ctx context.Context, src *Source[[]byte], dst *Sink[[]byte]) (int64, error) {
 	up := src.Claim("chanio.Transfer")
 	defer up.Release()

@@ -34,8 +34,8 @@ const (
 	sendfileMax = 1 << 20   // bytes by one sendfile, before other senders have their turn
 )
 
-// splicer moves bytes from socket to socket through a pipe of its own. The splice of the standard library drops what lies
-// in its pipe when a deadline passes; this one puts it back into the source.
+// splicer moves bytes from socket to socket through a pipe of its own. The splice of the standard library drops what
+// lies in its pipe when a deadline passes; this one puts it back into the source.
 type splicer struct {
 	up     Upstream[[]byte]
 	in     *inlet
@@ -197,8 +197,8 @@ func (in *inlet) unread(p []byte) {
 	in.atHand.Store(len(p) > 0)
 }
 
-// fileSender moves bytes from a regular file to a socket. The kernel counts what it moved in the position of the file, so
-// nothing is ever under way.
+// fileSender moves bytes from a regular file to a socket. The kernel counts what it moved in the position of the file,
+// so nothing is ever under way.
 type fileSender struct {
 	up   Upstream[[]byte]
 	in   *readerSource

@@ -132,6 +132,11 @@ func transferSinks(t testing.TB, limit int) map[string]func() transferSink {
 	}
 }
 
+// transferring is a Transfer beside the test.
+func transferring(ctx context.Context, src, dst *chanio.Conn) *chanio.Future[int64] {
+	return chanio.Go(ctx, func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+}
+
 func TestTransferMovesEverythingByEveryRoute(t *testing.T) {
 	p := pattern(1<<20 + 17)
 	for from, source := range transferSources(t, p) {
@@ -162,7 +167,7 @@ func TestG2TransferThatIsCancelledLosesNothing(t *testing.T) {
 		var got []byte
 		for round := 0; ; round++ {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			all := chanio.Go(ctx, func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+			all := transferring(ctx, src, dst)
 			for len(got) < min((round+1)<<19, len(p)) { // then it is left to clog
 				got = append(got, first(t, far.In)...)
 			}
@@ -239,7 +244,7 @@ func TestTransferEndsAtOnceWhenTheSinkDoes(t *testing.T) {
 	} {
 		near, src := sockets(t, "tcp", nil)
 		dst, _ := sockets(t, "tcp", nil)
-		all := chanio.Go(t.Context(), func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+		all := transferring(t.Context(), src, dst)
 		want := end(dst.Out)
 		<-all.Done()
 		require.Equal(t, want, all.Err(), name)
@@ -257,7 +262,7 @@ func TestTransferReturnsTheFailureOfItsSource(t *testing.T) {
 	require.Equal(t, errBroken, src.In.Err())
 
 	near, src = sockets(t, "tcp", nil)
-	all := chanio.Go(t.Context(), func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+	all := transferring(t.Context(), src, dst)
 	near.Out.Abort(nil)
 	<-all.Done()
 	require.Error(t, all.Err())
@@ -271,7 +276,7 @@ func TestTransferReturnsTheFailureOfItsSource(t *testing.T) {
 func TestTransferReturnsTheFailureOfItsSink(t *testing.T) {
 	near, src := sockets(t, "tcp", nil)
 	dst, far := sockets(t, "tcp", nil)
-	all := chanio.Go(t.Context(), func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+	all := transferring(t.Context(), src, dst)
 	far.Out.Abort(nil)
 	go func() {
 		for near.Out.Send(t.Context(), pattern(1<<16)) == nil {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// FromWriter returns a Source of the bytes that are written to a [Writer], for code that wants an io.Writer. At most limit
-// bytes that were written have not been asked for; a Write that is larger, or comes sooner, waits (G8). Codecs run
-// straight on the buffer. It is io.Pipe with a buffer: a small Write does not wait for the receiver.
+// FromWriter returns a Source of the bytes that are written to a [Writer], for code that wants an io.Writer. At most
+// limit bytes that were written have not been asked for; a Write that is larger, or comes sooner, waits (G8). Codecs
+// run straight on the buffer. It is io.Pipe with a buffer: a small Write does not wait for the receiver.
 //
-// Closing the Source makes Write return net.ErrClosed at once, also one that waits (G3). FromWriter starts no goroutine,
-// and as with io.Pipe the writing and the receiving are usually done by two. It is byte-streams' conversion to an
-// OutputStream, and its pushback-stream.
+// Closing the Source makes Write return net.ErrClosed at once, also one that waits (G3). FromWriter starts no
+// goroutine, and as with io.Pipe the writing and the receiving are usually done by two. It is byte-streams' conversion
+// to an OutputStream, and its pushback-stream.
 func FromWriter(limit int) (*Source[[]byte], *Writer) {
 	if limit < 1 {
 		panic(fmt.Sprintf("chanio: FromWriter: limit must be at least 1, got %d", limit))
@@ -30,8 +30,8 @@ func FromWriter(limit int) (*Source[[]byte], *Writer) {
 	}), &Writer{q}
 }
 
-// Writer is the io.Writer end of [FromWriter]. Its methods are for any goroutine at any time; the bytes of one Write are
-// not mixed with another's.
+// Writer is the io.Writer end of [FromWriter]. Its methods are for any goroutine at any time; the bytes of one Write
+// are not mixed with another's.
 type Writer struct{ q *byteQueue }
 
 // Write waits until all of p has been accepted, and copies it. Once either end has been closed it returns net.ErrClosed
@@ -41,8 +41,8 @@ func (w *Writer) Write(p []byte) (int, error) { return w.q.write(p) }
 // Close ends the stream: the Source yields what was accepted, then io.EOF. It waits for nothing and returns nil.
 func (w *Writer) Close() error { return w.CloseWithError(nil) }
 
-// CloseWithError ends the stream with a failure: the Source yields what was accepted, then err; a nil err is Close. Only
-// the first end counts. It returns nil.
+// CloseWithError ends the stream with a failure: the Source yields what was accepted, then err; a nil err is Close.
+// Only the first end counts. It returns nil.
 func (w *Writer) CloseWithError(err error) error {
 	if err == nil {
 		err = io.EOF
@@ -212,15 +212,15 @@ func (q *byteQueue) describe() Description {
 	return Description{Kind: "chanio.FromWriter", Capacity: q.limit, Queued: len(q.buf), Senders: len(q.turn)}
 }
 
-// ToWriter returns a Sink that writes to w, one value after the other, in the goroutine of the sender: a value counts as
-// accepted when w has taken it, and what makes a Send wait is another's Write. ctx bounds that wait; a Write under way
-// goes on. The first error of w ends the Sink. What w itself buffers leaves with Flush and Close, if w has a method Flush,
-// as *bufio.Writer and http.ResponseWriters have.
+// ToWriter returns a Sink that writes to w, one value after the other, in the goroutine of the sender: a value counts
+// as accepted when w has taken it, and what makes a Send wait is another's Write. ctx bounds that wait; a Write under
+// way goes on. The first error of w ends the Sink. What w itself buffers leaves with Flush and Close, if w has a method
+// Flush, as *bufio.Writer and http.ResponseWriters have.
 //
 // w stays the caller's. What closes it, if anything does, is given as closers: they are called once, after Close has
-// drained, when w has failed, or at once by Abort, also beside a Write. A Write that does not return keeps Close waiting
-// for the linger bound; Abort ends it only by way of the closers, or of SetWriteDeadline if w has that. TrySend does not
-// wait for another's Write, but for its own it must (G5, TrySend: as far as w allows).
+// drained, when w has failed, or at once by Abort, also beside a Write. A Write that does not return keeps Close
+// waiting for the linger bound; Abort ends it only by way of the closers, or of SetWriteDeadline if w has that. TrySend
+// does not wait for another's Write, but for its own it must (G5, TrySend: as far as w allows).
 //
 // ToWriter starts no goroutine. It is byte-streams' conversion of an OutputStream; over io.Discard it is its dev-null.
 func ToWriter(w io.Writer, closers ...func() error) *Sink[[]byte] {
