@@ -92,6 +92,38 @@ func mmsg(num uintptr, fd uintptr, msgs []mmsghdr) (n int, errno syscall.Errno) 
 	}
 }
 
+// recvfrom receives one message without ancillary data, which is quicker.
+func recvfrom(fd uintptr, m *mmsghdr) syscall.Errno {
+	for {
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(m.hdr.Iov.Base)),
+			uintptr(m.hdr.Iov.Len), syscall.MSG_DONTWAIT|syscall.MSG_TRUNC,
+			uintptr(unsafe.Pointer(m.hdr.Name)), uintptr(unsafe.Pointer(&m.hdr.Namelen)))
+		if errno == 0 {
+			m.n, m.hdr.Flags = uint32(min(n, uintptr(m.hdr.Iov.Len))), 0
+			if n > uintptr(m.hdr.Iov.Len) {
+				m.hdr.Flags = syscall.MSG_TRUNC
+			}
+			m.hdr.SetControllen(0)
+		}
+		if errno != syscall.EINTR {
+			return errno
+		}
+	}
+}
+
+// recvmsg receives one message.
+func recvmsg(fd uintptr, m *mmsghdr) syscall.Errno {
+	for {
+		n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), syscall.MSG_DONTWAIT)
+		if errno == 0 {
+			m.n = uint32(n)
+		}
+		if errno != syscall.EINTR {
+			return errno
+		}
+	}
+}
+
 // sendto sends one datagram to name, which is empty on a connected socket.
 func sendto(fd uintptr, p []byte, name []byte) syscall.Errno {
 	var to unsafe.Pointer

@@ -25,6 +25,7 @@ type readBlock struct {
 	iovs  [readSize]syscall.Iovec
 	names [readSize]sockaddr
 	ctls  [readSize]ancillary
+	ready [readSize]chanio.Packet
 	arena arena
 }
 
@@ -63,71 +64,126 @@ type batchReader struct {
 	try  func(fd uintptr) bool // tryRead, made once
 	pool *sync.Pool
 
-	wait bool
-	err  error
+	wait   bool
+	waited bool // the last call found nothing at first
+	err    error
+	pace   pace
 
-	// What read took: messages i to n, the first of them from off on, in datagrams of seg bytes if that is not 0.
-	blk    *readBlock
-	i, n   int
-	off    int
-	seg    int
-	left   int // datagrams in all
-	joined bool
+	// What read took and did not return yet: messages i to n, the first of them from off on.
+	blk       *readBlock
+	i, n, off int
+
+	keepCut bool
+	mayJoin bool // the kernel may be asked to join datagrams, once there are many
+	joined  bool // it does
+}
+
+// pace chooses between the call that takes one message, which is cheaper, and the one that takes many. The kernel does
+// not say how many there are, so the many are tried when single calls find something without waiting, and less and less
+// often as long as there is but one.
+type pace struct {
+	many   bool // is the call to make
+	found  int  // single calls in a row that found something at once
+	enough int  // of them to try many
+}
+
+const enoughMax = 32
+
+func (p *pace) tookOne(waited bool) {
+	if p.found++; waited {
+		p.found = 0
+	}
+	p.many = p.found > p.enough
+}
+
+func (p *pace) took(n int) {
+	if n > 1 {
+		p.enough = 0
+		return
+	}
+	*p = pace{enough: min(2*p.enough+1, enoughMax)}
 }
 
 func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
-	r := &batchReader{c: c, raw: raw, pool: &fullBlocks}
+	r := &batchReader{c: c, raw: raw, pool: &fullBlocks, keepCut: cfg.KeepTruncated}
 	r.try = r.tryRead
 	if size := cfg.MaxDatagram; size < MaxPayload {
 		r.pool = &sync.Pool{New: func() any { return newReadBlock(size) }}
-	} else if !cfg.NoOffload {
-		r.joined = control(raw, func(fd uintptr) error {
-			return syscall.SetsockoptInt(int(fd), solUDP, udpGRO, 1)
-		}) == nil
+	} else {
+		r.mayJoin = !cfg.NoOffload
 	}
 	return r
 }
 
-func (r *batchReader) read(wait bool) (int, error) {
-	r.wait, r.n, r.left, r.err = wait, 0, 0, nil
+func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
+	r.wait, r.waited, r.err = wait, false, nil
+	r.i, r.n, r.off = 0, 0, 0
 	if err := r.raw.Read(r.try); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return r.left, r.err
+	return r.rest(), r.err
 }
 
 // tryRead reports whether there is something to report; otherwise it is called again when there may be.
 func (r *batchReader) tryRead(fd uintptr) bool {
-	r.blk = r.pool.Get().(*readBlock)
+	if r.blk == nil {
+		r.blk = r.pool.Get().(*readBlock)
+	}
 	r.blk.reset()
-	n, errno := mmsg(syscall.SYS_RECVMMSG, fd, r.blk.hdrs[:])
+	n, errno := r.receive(fd)
 	if errno != 0 {
 		r.giveBack()
 		if errno == syscall.EAGAIN {
+			r.waited = true
 			return !r.wait
 		}
 		r.err = errno
 		return true
 	}
-	r.got(n)
+	r.blk.used, r.n = n, n
+	r.count()
 	return true
 }
 
-// got counts what is in the first n messages.
-func (r *batchReader) got(n int) {
-	r.blk.used, r.i, r.n, r.off = n, 0, n, 0
-	bytes := 0
-	for i := range n {
+// receive makes the system call for one message or for many, and returns how many it took.
+func (r *batchReader) receive(fd uintptr) (n int, errno syscall.Errno) {
+	if r.pace.many {
+		if n, errno = mmsg(syscall.SYS_RECVMMSG, fd, r.blk.hdrs[:]); errno == 0 {
+			if r.pace.took(n); n > 1 && r.mayJoin {
+				r.join(fd)
+			}
+		}
+		return n, errno
+	}
+	if r.joined {
+		errno = recvmsg(fd, &r.blk.hdrs[0])
+	} else {
+		errno = recvfrom(fd, &r.blk.hdrs[0])
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	r.pace.tookOne(r.waited)
+	return 1, 0
+}
+
+// join has the kernel join datagrams, of which recvmsg tells and the quicker recvfrom does not.
+func (r *batchReader) join(fd uintptr) {
+	r.mayJoin = false
+	r.joined = syscall.SetsockoptInt(int(fd), solUDP, udpGRO, 1) == nil
+}
+
+// count counts what is in the messages.
+func (r *batchReader) count() {
+	datagrams, bytes := r.n, 0
+	for i := range r.n {
 		size := int(r.blk.hdrs[i].n)
 		bytes += size
-		if seg := r.segment(i); seg > 0 && size > 0 {
-			r.left += (size + seg - 1) / seg
-		} else {
-			r.left++
+		if seg := r.segment(i); seg > 0 && size > seg {
+			datagrams += (size - 1) / seg
 		}
 	}
-	r.seg = r.segment(0)
-	r.c.counts.read(r.left, bytes)
+	r.c.counts.read(datagrams, bytes)
 }
 
 // segment returns the size of the datagrams that message i was joined of, or 0.
@@ -138,36 +194,50 @@ func (r *batchReader) segment(i int) int {
 	return r.blk.ctls[i].segment(int(r.blk.hdrs[i].hdr.Controllen))
 }
 
-func (r *batchReader) take() (p chanio.Packet, left int, cut bool) {
-	b, h := r.blk, &r.blk.hdrs[r.i]
-	start, end := r.off, int(h.n)
-	if r.seg > 0 && end-start > r.seg {
-		end = start + r.seg
+// rest makes packets of as much as there is room for.
+func (r *batchReader) rest() []chanio.Packet {
+	ready := 0
+	for ; r.i < r.n && ready < readSize; r.i++ {
+		if r.off == 0 && r.blk.hdrs[r.i].hdr.Flags&syscall.MSG_TRUNC != 0 && !r.c.counts.cut(r.keepCut) {
+			continue
+		}
+		if ready = r.unpack(ready); r.off > 0 {
+			break
+		}
 	}
-	mem := r.i * b.slot
-	p.Data = b.arena.clone(b.mem[mem+start : mem+end])
-	if p.Addr = r.c.peer; !p.Addr.IsValid() {
-		p.Addr = b.names[r.i].get(&r.c.zones)
+	if ready == 0 {
+		return nil
 	}
-	cut = h.hdr.Flags&syscall.MSG_TRUNC != 0
-	r.left--
-	if r.off = end; end == int(h.n) {
-		r.advance()
-	}
-	return p, r.left, cut
+	return r.blk.ready[:ready]
 }
 
-// advance goes on to the next message, or gives the block back.
-func (r *batchReader) advance() {
-	r.i, r.off = r.i+1, 0
-	if r.i < r.n {
-		r.seg = r.segment(r.i)
-	} else {
-		r.giveBack()
+// unpack makes packets of message i, until there is no more room: r.off is then where it left off. It returns how many
+// are ready.
+func (r *batchReader) unpack(ready int) int {
+	b, end := r.blk, int(r.blk.hdrs[r.i].n)
+	addr := r.c.peer
+	if !addr.IsValid() {
+		addr = b.names[r.i].get(&r.c.zones)
 	}
+	mem := b.mem[r.i*b.slot:]
+	seg := r.segment(r.i)
+	if seg == 0 {
+		seg = max(end, 1)
+	}
+	for ready < readSize {
+		next := min(r.off+seg, end)
+		b.ready[ready] = chanio.Packet{Addr: addr, Data: b.arena.clone(mem[r.off:next])}
+		ready++
+		if r.off = next; r.off >= end {
+			r.off = 0
+			break
+		}
+	}
+	return ready
 }
 
 func (r *batchReader) giveBack() {
+	clear(r.blk.ready[:])
 	r.pool.Put(r.blk)
 	r.blk = nil
 }

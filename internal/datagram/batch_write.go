@@ -3,6 +3,7 @@
 package datagram
 
 import (
+	"net/netip"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -38,6 +39,10 @@ type batchWriter struct {
 	raw syscall.RawConn
 	try func(fd uintptr) bool // tryWrite, made once
 
+	tryAlone func(fd uintptr) bool // tryOne, made once
+	to       netip.AddrPort
+	data     []byte
+
 	name    sockaddr
 	segment int // the largest datagram that is sent that way
 
@@ -49,7 +54,7 @@ type batchWriter struct {
 
 func newBatchWriter(c *Conn, raw syscall.RawConn, cfg Config) *batchWriter {
 	w := &batchWriter{c: c, raw: raw}
-	w.try = w.tryWrite
+	w.try, w.tryAlone = w.tryWrite, w.tryOne
 	if !cfg.NoOffload {
 		w.segment = segmentDefault
 	}
@@ -70,7 +75,7 @@ func (w *batchWriter) write(q *queue, wait bool) (int, error) {
 func (w *batchWriter) tryWrite(fd uintptr) bool {
 	var errno syscall.Errno
 	if w.q.left() == 1 {
-		errno = w.writeOne(fd)
+		errno = w.first(fd)
 	} else {
 		errno = w.writeMany(fd)
 	}
@@ -86,16 +91,41 @@ func (w *batchWriter) tryWrite(fd uintptr) bool {
 	return true
 }
 
-func (w *batchWriter) writeOne(fd uintptr) syscall.Errno {
-	var name []byte
-	if !w.c.peer.IsValid() {
-		name = w.name[:w.name.put(w.q.msgs[w.q.first].addr, w.c.v4, &w.c.zones)]
-	}
-	errno := sendto(fd, w.q.payload(0, w.q.off), name)
+// first sends the first datagram.
+func (w *batchWriter) first(fd uintptr) syscall.Errno {
+	errno := w.send(fd, w.q.msgs[w.q.first].addr, w.q.payload(0, w.q.off))
 	if errno == 0 {
 		w.n = 1
 	}
 	return errno
+}
+
+func (w *batchWriter) send(fd uintptr, to netip.AddrPort, data []byte) syscall.Errno {
+	if w.c.peer.IsValid() {
+		return sendto(fd, data, nil)
+	}
+	return sendto(fd, data, w.name[:w.name.put(to, w.c.v4, &w.c.zones)])
+}
+
+func (w *batchWriter) writeOne(to netip.AddrPort, data []byte) error {
+	w.to, w.data, w.err = to, data, nil
+	err := w.raw.Write(w.tryAlone)
+	w.data = nil
+	if err == nil {
+		err = w.err
+	}
+	return err
+}
+
+func (w *batchWriter) tryOne(fd uintptr) bool {
+	switch errno := w.send(fd, w.to, w.data); errno {
+	case 0:
+	case syscall.EAGAIN:
+		w.err = errFull
+	default:
+		w.err = errno
+	}
+	return true
 }
 
 func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
@@ -107,7 +137,7 @@ func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 	}
 	if b.takes[0] > 1 && refusesToCut(errno) {
 		w.segment = min(w.segment, w.q.msgs[w.q.first].size-1)
-		errno = w.writeOne(fd)
+		errno = w.first(fd)
 	}
 	for i := range used {
 		b.iovs[i].Base, b.hdrs[i].hdr.Control = nil, nil

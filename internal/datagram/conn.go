@@ -66,13 +66,13 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 		cfg.MaxDatagram = MaxPayload
 	}
 	r, w := newTransport(c, cfg)
-	c.in.init(c, r, cfg)
+	c.in.init(c, r)
 	c.out.init(c, w, cfg)
 	c.In = chanio.NewSource(chanio.SourceHooks[chanio.Packet]{
-		Next: c.in.next, Close: c.in.close, OnWait: c.in.setOnWait, Describe: c.in.describe,
+		Next: c.in.next(), Close: c.in.close, OnWait: c.in.setOnWait, Describe: c.in.describe,
 	})
 	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
-		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
+		Send: c.out.send(), TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
 		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Describe: c.out.describe,
 	})
 	return c

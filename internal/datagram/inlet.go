@@ -13,54 +13,56 @@ import (
 
 // reader takes what has arrived at a socket. It is for one goroutine at a time.
 type reader interface {
-	// read takes at least one datagram, for which it waits if wait is true, and returns how many there are.
-	read(wait bool) (n int, err error)
+	// read takes what has arrived, and waits for something if wait is true. It returns the first of it, which may be
+	// nothing, and which is valid until the next call. The payloads are the receiver's.
+	read(wait bool) (first []chanio.Packet, err error)
 
-	// take returns the next of those that read took, and how many are left. The payload is the receiver's. cut says that
-	// the datagram was larger than that.
-	take() (p chanio.Packet, left int, cut bool)
+	// rest returns more of what read took, or nothing if that was all. It does not read.
+	rest() []chanio.Packet
 }
 
 // inlet is the receiving half of a Conn.
 type inlet struct {
-	c       *Conn
-	gate    gate
-	r       reader
-	keepCut bool
+	c    *Conn
+	gate gate
+	r    reader
 
-	left   int   // read and not yet taken
+	ready  []chanio.Packet // taken by r and not yet received, from i on
+	i      int
 	last   int   // reads since EndIn
-	err    error // what comes after them
+	err    error // what comes after what is ready
 	onWait func()
 
-	// atHand publishes that there are some left, so that what is sent meanwhile may wait.
+	// atHand publishes that there is something ready, so that what is sent meanwhile may wait.
 	atHand atomic.Bool
 }
 
-func (in *inlet) init(c *Conn, r reader, cfg Config) {
-	in.c, in.r, in.keepCut = c, r, cfg.KeepTruncated
+func (in *inlet) init(c *Conn, r reader) {
+	in.c, in.r = c, r
 	in.gate.uc = c.uc
 }
 
-func (in *inlet) next(ctx context.Context) (chanio.Packet, error) {
-	for {
-		if in.left == 0 {
-			if err := in.fill(ctx); err != nil {
-				return chanio.Packet{}, err
+// next returns the hook of that name: as a function of its own it is a call shorter than the method.
+func (in *inlet) next() func(ctx context.Context) (chanio.Packet, error) {
+	return func(ctx context.Context) (p chanio.Packet, err error) {
+		if in.i == len(in.ready) {
+			if err = in.fill(ctx); err != nil {
+				return p, err
 			}
 		}
-		p, left, cut := in.r.take()
-		if left == 0 && in.atHand.Load() {
-			in.atHand.Store(false)
+		p = in.ready[in.i]
+		if in.i++; in.i == len(in.ready) {
+			in.got(in.r.rest())
 		}
-		in.left = left
-		if !cut {
-			return p, nil
-		}
-		in.c.counts.truncated.Add(1)
-		if in.keepCut {
-			return p, nil
-		}
+		return p, nil
+	}
+}
+
+// got makes packets what is ready.
+func (in *inlet) got(packets []chanio.Packet) {
+	in.ready, in.i = packets, 0
+	if atHand := len(packets) > 0; atHand != in.atHand.Load() {
+		in.atHand.Store(atHand)
 	}
 }
 
@@ -81,12 +83,14 @@ func (in *inlet) fill(ctx context.Context) error {
 	for {
 		err := in.gate.enter(ctx)
 		if err == nil {
-			n, errRead := in.r.read(true)
-			if n > 0 {
-				in.got(n)
+			packets, errRead := in.r.read(true)
+			switch {
+			case len(packets) > 0:
+				in.got(packets)
 				return nil
-			}
-			if isReport(errRead) {
+			case errRead == nil:
+				continue // all that came was dropped
+			case isReport(errRead):
 				in.c.out.reported(errRead)
 				continue
 			}
@@ -101,12 +105,6 @@ func (in *inlet) fill(ctx context.Context) error {
 	}
 }
 
-func (in *inlet) got(n int) {
-	if in.left = n; n > 1 {
-		in.atHand.Store(true)
-	}
-}
-
 // lastReads is how many reads may find something after EndIn: peers that do not stop would have it go on for ever.
 const lastReads = 256
 
@@ -116,11 +114,9 @@ func (in *inlet) readLast(err error) bool {
 		return false
 	}
 	in.last++
-	n, _ := in.r.read(false)
-	if n > 0 {
-		in.got(n)
-	}
-	return n > 0
+	packets, _ := in.r.read(false)
+	in.got(packets)
+	return len(packets) > 0
 }
 
 // fail keeps an error that is not the affair of one call.

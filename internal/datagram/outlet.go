@@ -24,6 +24,9 @@ type writer interface {
 	// write sends the first datagrams of q that were not sent yet, and returns how many went. An error concerns the one
 	// that follows them; errFull, if wait is false, means that nothing more can be sent without waiting.
 	write(q *queue, wait bool) (n int, err error)
+
+	// writeOne sends one datagram without waiting.
+	writeOne(to netip.AddrPort, data []byte) error
 }
 
 // outlet is the sending half of a Conn. Senders append to one queue; whoever finds that nobody is writing writes for
@@ -59,22 +62,25 @@ func (o *outlet) init(c *Conn, w writer, cfg Config) {
 	}
 }
 
-func (o *outlet) send(ctx context.Context, p chanio.Packet) error {
-	if err := o.judge(p); err != nil {
-		return err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for !o.hasRoom() {
-		if err := o.await(ctx); err != nil {
+// send returns the hook of that name: as a function of its own it is a call shorter than the method.
+func (o *outlet) send() func(ctx context.Context, p chanio.Packet) error {
+	return func(ctx context.Context, p chanio.Packet) error {
+		if err := o.judge(&p); err != nil {
 			return err
 		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for !o.hasRoom() {
+			if err := o.await(ctx); err != nil {
+				return err
+			}
+		}
+		return o.accept(&p)
 	}
-	return o.accept(p)
 }
 
 func (o *outlet) trySend(p chanio.Packet) (bool, error) {
-	if err := o.judge(p); err != nil {
+	if err := o.judge(&p); err != nil {
 		return false, err
 	}
 	o.mu.Lock()
@@ -85,12 +91,12 @@ func (o *outlet) trySend(p chanio.Packet) (bool, error) {
 	if !o.hasRoom() {
 		return false, nil
 	}
-	err := o.accept(p)
+	err := o.accept(&p)
 	return err == nil, err
 }
 
 // judge refuses what cannot be sent.
-func (o *outlet) judge(p chanio.Packet) error {
+func (o *outlet) judge(p *chanio.Packet) error {
 	err := o.c.validAddr(p.Addr)
 	if limit := o.c.limit(p.Addr); err == nil && len(p.Data) > limit {
 		err = &oversizeError{len(p.Data), limit}
@@ -118,18 +124,20 @@ func (o *outlet) hasRoom() bool {
 		o.q.left()+o.rest.left() < roomCount && o.q.leftBytes()+o.rest.leftBytes() < roomBytes
 }
 
-func (o *outlet) accept(p chanio.Packet) error {
+func (o *outlet) accept(p *chanio.Packet) error {
 	if o.err != nil {
 		return o.err
 	}
 	if o.closing {
 		return net.ErrClosed
 	}
-	if o.q == nil {
-		o.q = queues.Get().(*queue)
-	}
-	o.q.add(p.Addr, p.Data)
 	o.accepted++
+	alone := !o.writing && o.q == nil
+	if alone && !o.holds() {
+		o.sendAlone(p)
+		return nil
+	}
+	o.enqueue(&o.q, p)
 	if o.holds() {
 		o.pending.Store(true)
 		o.arm()
@@ -137,6 +145,37 @@ func (o *outlet) accept(p chanio.Packet) error {
 	}
 	o.push()
 	return nil
+}
+
+func (o *outlet) enqueue(to **queue, p *chanio.Packet) {
+	if *to == nil {
+		*to = queues.Get().(*queue)
+	}
+	(*to).add(p.Addr, p.Data)
+}
+
+// sendAlone sends p, before which nothing is queued, from where it is.
+func (o *outlet) sendAlone(p *chanio.Packet) {
+	o.writing = true
+	o.mu.Unlock()
+	err := o.w.writeOne(p.Addr, p.Data)
+	o.mu.Lock()
+	o.writing = false
+	if err == nil {
+		o.settled++
+		o.c.counts.wrote(1, len(p.Data))
+		if o.q != nil || o.moved != nil {
+			o.change()
+			o.push()
+		}
+		return
+	}
+	if o.err == nil {
+		o.enqueue(&o.rest, p) // before what was queued meanwhile
+		o.writing = true
+		o.settle(o.rest, err)
+		o.carryOn(err == errFull)
+	}
 }
 
 // await lets go of o.mu until something changes or ctx ends. If it can change something itself it does not wait.
@@ -220,7 +259,9 @@ func (o *outlet) cork(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if on {
-		o.corks++
+		if o.corks++; o.corks == 1 {
+			o.hurried.Store(false) // whoever corks has waited, as a receiver would have
+		}
 		return
 	}
 	o.corks--
@@ -237,11 +278,17 @@ func (o *outlet) push() {
 		return
 	}
 	o.writing = true
-	for o.err == nil && o.advance() {
-		if full := o.step(false); full && o.err == nil {
-			go o.finish()
-			return
-		}
+	o.carryOn(false)
+}
+
+// carryOn writes without blocking until there is nothing left, or the kernel is full. It owns writing.
+func (o *outlet) carryOn(full bool) {
+	for !full && o.err == nil && o.advance() {
+		full = o.step(false)
+	}
+	if full && o.err == nil {
+		go o.finish()
+		return
 	}
 	o.stopWriting()
 }
@@ -275,19 +322,22 @@ func (o *outlet) step(wait bool) (full bool) {
 	o.mu.Unlock()
 	n, err := o.w.write(q, wait)
 	o.mu.Lock()
-	defer o.change()
 	o.settled += uint64(n)
 	o.c.counts.wrote(n, q.skip(n))
+	o.settle(q, err)
+	o.change()
+	return err == errFull
+}
+
+// settle notes the error of a write of which the first datagram of q is next.
+func (o *outlet) settle(q *queue, err error) {
 	switch {
-	case err == nil:
-	case err == errFull:
-		return true
+	case err == nil, err == errFull:
 	case errors.Is(err, net.ErrClosed):
 		o.fail(err)
 	default:
 		o.refused(q, err)
 	}
-	return false
 }
 
 // refused notes that the kernel did not send the first datagram of q. On a connected socket it may have been told of an

@@ -12,67 +12,61 @@ import (
 // plain crosses one datagram at a time, through the net package alone, on systems that have no better way. It holds a
 // buffer while it waits, and a write may wait for the socket's buffer, which drains by itself.
 type plain struct {
-	c     *Conn
-	max   int
-	bufs  *sync.Pool
-	buf   *[]byte
-	n     int
-	addr  netip.AddrPort
-	arena arena
+	c       *Conn
+	max     int
+	keepCut bool
+	bufs    *sync.Pool
+	one     [1]chanio.Packet
+	arena   arena
 }
 
 func plainTransport(c *Conn, cfg Config) (reader, writer) {
-	t := newPlain(c, cfg)
-	return t, t
-}
-
-func newPlain(c *Conn, cfg Config) *plain {
 	size := cfg.MaxDatagram + 1 // one more tells that there was more
-	return &plain{c: c, max: cfg.MaxDatagram, bufs: &sync.Pool{New: func() any {
+	t := &plain{c: c, max: cfg.MaxDatagram, keepCut: cfg.KeepTruncated, bufs: &sync.Pool{New: func() any {
 		buf := make([]byte, size)
 		return &buf
 	}}}
+	return t, t
 }
 
-func (t *plain) read(wait bool) (n int, err error) {
+func (t *plain) read(wait bool) ([]chanio.Packet, error) {
 	if !wait {
 		if err := t.c.uc.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	t.buf = t.bufs.Get().(*[]byte)
-	t.n, t.addr, err = t.c.uc.ReadFromUDPAddrPort(*t.buf)
-	if errors.Is(err, errTruncated) {
-		t.n, err = t.max+1, nil
+	buf := t.bufs.Get().(*[]byte)
+	defer t.bufs.Put(buf)
+	n, addr, err := t.c.uc.ReadFromUDPAddrPort(*buf)
+	cut := n > t.max || errors.Is(err, errTruncated)
+	if err != nil && !cut {
+		return nil, err
 	}
-	if err != nil {
-		t.giveBack()
+	if cut {
+		n = t.max
+	}
+	t.c.counts.read(1, n)
+	if cut && !t.c.counts.cut(t.keepCut) {
+		return nil, nil
+	}
+	t.one[0] = chanio.Packet{Addr: unmap(addr), Data: t.arena.clone((*buf)[:n])}
+	return t.one[:], nil
+}
+
+func (t *plain) rest() []chanio.Packet { return nil }
+
+func (t *plain) write(q *queue, _ bool) (n int, err error) {
+	if err := t.writeOne(q.msgs[q.first].addr, q.payload(0, q.off)); err != nil {
 		return 0, err
 	}
-	t.c.counts.read(1, min(t.n, t.max))
 	return 1, nil
 }
 
-func (t *plain) take() (p chanio.Packet, left int, cut bool) {
-	p = chanio.Packet{Addr: unmap(t.addr), Data: t.arena.clone((*t.buf)[:min(t.n, t.max)])}
-	t.giveBack()
-	return p, 0, t.n > t.max
-}
-
-func (t *plain) giveBack() {
-	t.bufs.Put(t.buf)
-	t.buf = nil
-}
-
-func (t *plain) write(q *queue, _ bool) (n int, err error) {
-	m, data := q.msgs[q.first], q.payload(0, q.off)
+func (t *plain) writeOne(to netip.AddrPort, data []byte) (err error) {
 	if t.c.peer.IsValid() {
 		_, err = t.c.uc.Write(data)
 	} else {
-		_, err = t.c.uc.WriteToUDPAddrPort(data, m.addr)
+		_, err = t.c.uc.WriteToUDPAddrPort(data, to)
 	}
-	if err != nil {
-		return 0, err
-	}
-	return 1, nil
+	return err
 }

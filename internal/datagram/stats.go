@@ -37,6 +37,12 @@ func (s *counts) read(n, bytes int) {
 	s.receivedBytes.Add(uint64(bytes))
 }
 
+// cut notes a datagram that was larger than what is received whole, and returns keep.
+func (s *counts) cut(keep bool) bool {
+	s.truncated.Add(1)
+	return keep
+}
+
 // Stats returns the counts so far.
 func (c *Conn) Stats() Stats {
 	s := &c.counts
