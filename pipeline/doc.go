@@ -1,7 +1,7 @@
 // Package pipeline joins streams: stages that turn one Source into another, Connect, which leads a Source into a Sink, and
 // a bus.
 //
-//	lines := codec.Decode(conn.In, codec.Lines())
+//	lines := codec.Decode(conn.In, codec.Lines)
 //	orders := pipeline.MapErr(lines, parseOrder)                    // no goroutine yet
 //	priced := pipeline.MapConcurrent(ctx, orders, 8, lookUpPrice)   // eight at a time, in order
 //	return pipeline.Connect(ctx, pipeline.Batch(priced, 100, time.Second), database)

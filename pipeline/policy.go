@@ -74,6 +74,11 @@ type Queue[T any] struct {
 	// is not told, and [chanio.Source.Describe] has their number in Dropped. A mark takes no room.
 	Mark func(lost uint64) T
 
+	// OnOverflow, if not nil, is called once when Fail or Disconnect ends the stream, by the sender that found no room.
+	// A receiver that is stuck in a Send does not notice that end; chanio's [chanio.Sink.Abort] gets it out of there.
+	// OnOverflow does not block.
+	OnOverflow func()
+
 	// Name is for [Tree] and [Dot].
 	Name string
 }

@@ -236,3 +236,25 @@ func TestNoAllocationPerValue(t *testing.T) {
 }
 
 func max0(a, b int) int { return max(a, b) }
+
+func TestG13OverflowGetsAStuckReceiverOut(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.Fail, pipeline.Disconnect} {
+		synctest.Test(t, func(t *testing.T) {
+			k, told := newSink(0), 0
+			b := pipeline.NewBus[string, int]()
+			s, err := b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Size: 2, Policy: policy, OnOverflow: func() {
+				told++
+				k.Abort(pipeline.ErrOverflow)
+			}})
+			require.NoError(t, err)
+			done := make(chan error)
+			go func() { done <- pipeline.Connect(t.Context(), s, k.Sink) }()
+			for i := range 5 {
+				publish(t, b, "a", i)
+				synctest.Wait()
+			}
+			require.ErrorIs(t, <-done, pipeline.ErrOverflow)
+			require.Equal(t, 1, told)
+		})
+	}
+}

@@ -29,11 +29,12 @@ type queue[T any] struct {
 	n       int   // of values in ring
 	weight  int   // of these
 	seq     uint64
-	gaps    []gap // in order; those of ring
-	over    bool  // nothing more is accepted
-	err     error // comes after the values
-	waiting bool  // the receiver waits
-	blocked int   // senders that wait
+	gaps    []gap  // in order; those of ring
+	over    bool   // nothing more is accepted
+	err     error  // comes after the values
+	tell    func() // what unlock is to call
+	waiting bool   // the receiver waits
+	blocked int    // senders that wait
 	ready   chan struct{}
 	room    chan struct{}
 	passed  uint64
@@ -133,10 +134,15 @@ func (q *queue[T]) wakeSender(cause bool) {
 	}
 }
 
-// unlock releases mu, and wakes the receiver if there is something for it.
+// unlock releases mu, wakes the receiver if there is something for it, and tells of an overflow that ended the stream.
 func (q *queue[T]) unlock() {
 	q.wakeReceiver()
+	tell := q.tell
+	q.tell = nil
 	q.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 }
 
 func (q *queue[T]) wakeReceiver() {
@@ -172,17 +178,21 @@ func (q *queue[T]) offer(v T, w int) (ok, full bool, err error) {
 	case DropNewest:
 		q.lose(q.seq + uint64(q.n))
 		return false, false, nil
-	case Fail:
-		q.dropped++
-		q.over, q.err = true, ErrOverflow
-		return false, false, ErrOverflow
-	case Disconnect:
-		q.dropped += 1 + uint64(q.n)
-		q.over, q.err = true, ErrOverflow
-		q.discard()
+	case Fail, Disconnect:
+		q.overflow()
 		return false, false, ErrOverflow
 	}
 	return false, true, nil
+}
+
+// overflow ends the stream because there was no room for a value.
+func (q *queue[T]) overflow() {
+	q.over, q.err, q.tell = true, ErrOverflow, q.cfg.OnOverflow
+	q.dropped++
+	if q.cfg.Policy == Disconnect {
+		q.dropped += uint64(q.n)
+		q.discard()
+	}
 }
 
 func (q *queue[T]) weigh(v T) int {
