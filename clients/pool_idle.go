@@ -1,0 +1,83 @@
+package clients
+
+import (
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// expiry is when e is too old, idle as it is; zero means never.
+func (p *Pool[T]) expiry(e *pooled[T]) time.Time {
+	var at time.Time
+	if p.cfg.IdleTimeout > 0 {
+		at = e.back.Add(p.cfg.IdleTimeout)
+	}
+	if p.cfg.MaxLifetime > 0 {
+		if end := e.born.Add(p.cfg.MaxLifetime); at.IsZero() || end.Before(at) {
+			at = end
+		}
+	}
+	return at
+}
+
+func (p *Pool[T]) isOld(e *pooled[T]) bool {
+	at := p.expiry(e)
+	return !at.IsZero() && !time.Now().Before(at)
+}
+
+// arm has the timer fire at the given time, unless it fires sooner.
+func (p *Pool[T]) arm(at time.Time) {
+	if at.IsZero() || !p.wake.IsZero() && !at.Before(p.wake) {
+		return
+	}
+	p.wake = at
+	if p.timer == nil {
+		p.timer = time.AfterFunc(time.Until(at), p.sweep)
+	} else {
+		p.timer.Reset(time.Until(at))
+	}
+}
+
+// sweep closes what has been idle for too long, in the goroutine of the timer.
+func (p *Pool[T]) sweep() {
+	for _, e := range p.takeOld() {
+		p.discardSafely(e)
+	}
+}
+
+// discardSafely is discard, but a panic of the user's function is kept for Shutdown to return, as there is nobody else
+// to tell.
+func (p *Pool[T]) discardSafely(e *pooled[T]) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		panicked := chanio.Recovered(recover())
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.panicked = panicked
+	}()
+	p.discard(e)
+	returned = true
+}
+
+// takeOld takes the idle values that are too old and arms the timer for the next.
+func (p *Pool[T]) takeOld() (old []*pooled[T]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wake = time.Time{}
+	fresh := p.idle[:0]
+	for _, e := range p.idle {
+		if p.isOld(e) {
+			old = append(old, e)
+			p.stats.Expired++
+		} else {
+			fresh = append(fresh, e)
+			p.arm(p.expiry(e))
+		}
+	}
+	clear(p.idle[len(fresh):])
+	p.idle = fresh
+	return old
+}

@@ -1,0 +1,49 @@
+package clients
+
+import (
+	"sync/atomic"
+)
+
+// Lease is the use of one value of a [Pool]. It is for one goroutine at a time.
+type Lease[T any] struct {
+	pool     *Pool[T]
+	value    *pooled[T]
+	broken   bool
+	released atomic.Bool
+}
+
+// lease counts e as in use.
+func (p *Pool[T]) lease(e *pooled[T]) *Lease[T] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inUse++
+	p.stats.Leased++
+	return &Lease[T]{pool: p, value: e}
+}
+
+// Value returns the value, which is the caller's until Release.
+func (l *Lease[T]) Value() T { return l.value.v }
+
+// Broken says that the value is not to be used again: Release will close it. A conversation that was broken off leaves a
+// value broken whose peer may still answer.
+func (l *Lease[T]) Broken() { l.broken = true }
+
+// Release gives the value back, to whoever waits for one, or closes it if it is broken or too old. It does not block
+// but for that. It is called exactly once, usually by defer; a second call panics.
+func (l *Lease[T]) Release() {
+	if l.released.Swap(true) {
+		panic("clients: a Lease was released twice")
+	}
+	p := l.pool
+	p.mu.Lock()
+	p.inUse--
+	if l.broken {
+		p.stats.Broken++
+	}
+	p.mu.Unlock()
+	if l.broken {
+		p.discard(l.value)
+	} else {
+		p.put(l.value)
+	}
+}

@@ -1,0 +1,540 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+)
+
+// factory opens numbers, the first 1, and knows which are open.
+type factory struct {
+	takes time.Duration
+	fail  error
+
+	mu     sync.Mutex
+	opened int
+	live   map[int]bool
+	closed []int
+	most   int // at once
+}
+
+func (f *factory) open(ctx context.Context) (int, error) {
+	select {
+	case <-time.After(f.takes):
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return 0, f.fail
+	}
+	f.opened++
+	if f.live == nil {
+		f.live = map[int]bool{}
+	}
+	f.live[f.opened] = true
+	f.most = max(f.most, len(f.live))
+	return f.opened, nil
+}
+
+func (f *factory) close(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.live[n] {
+		panic("closed twice")
+	}
+	delete(f.live, n)
+	f.closed = append(f.closed, n)
+}
+
+// ended returns what was closed, in order.
+func (f *factory) ended() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.closed)
+}
+
+// alive returns what is open.
+func (f *factory) alive() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.live))
+}
+
+// peak returns how many were open at once at most.
+func (f *factory) peak() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most
+}
+
+// pooling runs test in a bubble with a pool that is closed in the end, when nothing must be left open.
+func pooling(t *testing.T, f *factory, cfg clients.PoolConfig[int], test func(t *testing.T, p *clients.Pool[int])) {
+	synctest.Test(t, func(t *testing.T) {
+		p := clients.NewPool(f.open, f.close, &cfg)
+		test(t, p)
+		require.NoError(t, p.Close())
+		require.Empty(t, f.alive())
+		s := p.Stats()
+		require.Zero(t, s.Open+s.Idle+s.InUse+s.Waiting)
+		require.Equal(t, s.Opened, s.Closed)
+	})
+}
+
+func get(t testing.TB, p *clients.Pool[int]) *clients.Lease[int] {
+	t.Helper()
+	l, err := p.Get(t.Context())
+	require.NoError(t, err)
+	return l
+}
+
+func TestPoolUsesAgainWhatWasReturnedLast(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{}, func(t *testing.T, p *clients.Pool[int]) {
+		one, two := get(t, p), get(t, p)
+		require.Equal(t, []int{1, 2}, []int{one.Value(), two.Value()})
+		one.Release()
+		two.Release()
+		for range 5 {
+			l := get(t, p)
+			require.Equal(t, 2, l.Value())
+			l.Release()
+		}
+		require.Equal(t, clients.PoolStats{Open: 2, Idle: 2, Leased: 7, Opened: 2}, p.Stats())
+	})
+}
+
+func TestPoolDropsWhatIsBroken(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		l.Broken()
+		l.Release()
+		require.Equal(t, []int{1}, f.ended())
+		l = get(t, p)
+		require.Equal(t, 2, l.Value())
+		l.Release()
+		require.EqualValues(t, 1, p.Stats().Broken)
+	})
+}
+
+func TestPoolServesThoseWhoWaitInOrder(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 2}, func(t *testing.T, p *clients.Pool[int]) {
+		held := []*clients.Lease[int]{get(t, p), get(t, p)}
+		var served []int
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				l, err := p.Get(t.Context())
+				require.NoError(t, err)
+				served = append(served, i) // one at a time: see below
+				held = append(held, l)
+			})
+			synctest.Wait()
+		}
+		require.Equal(t, 6, p.Stats().Waiting)
+		for i := range 8 {
+			if i%3 == 0 {
+				held[i].Broken() // then the next one opens its own
+			}
+			held[i].Release()
+			synctest.Wait()
+		}
+		all.Wait()
+		require.Equal(t, []int{0, 1, 2, 3, 4, 5}, served)
+		require.Equal(t, 2, f.peak())
+		require.EqualValues(t, 6, p.Stats().Waits)
+	})
+}
+
+func TestG8PoolBoundsThoseWhoWait(t *testing.T) {
+	pooling(t, &factory{}, clients.PoolConfig[int]{MaxOpen: 1, MaxWaiters: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		waited := make(chan *clients.Lease[int])
+		go func() { waited <- get(t, p) }()
+		synctest.Wait()
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, clients.ErrPoolBusy)
+		require.EqualValues(t, 1, p.Stats().Rejected)
+		l.Release()
+		(<-waited).Release()
+	})
+	pooling(t, &factory{}, clients.PoolConfig[int]{MaxOpen: 1, MaxWaiters: -1}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, clients.ErrPoolBusy)
+		l.Release()
+	})
+}
+
+func TestG2PoolCancelledWaiterLeavesNothing(t *testing.T) {
+	why := errors.New("why")
+	pooling(t, &factory{}, clients.PoolConfig[int]{MaxOpen: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		_, err := p.Get(ctx)
+		require.ErrorIs(t, err, why)
+		_, err = p.Get(ctx)
+		require.ErrorIs(t, err, why)
+		require.Zero(t, p.Stats().Waiting)
+		require.Equal(t, time.Second, p.Stats().WaitTime)
+		l.Release()
+		require.Equal(t, 1, p.Stats().Idle)
+	})
+}
+
+func TestG2PoolCancelledOpeningGoesToTheNext(t *testing.T) {
+	why := errors.New("why")
+	f := &factory{takes: 2 * time.Second}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		start := time.Now()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		next := make(chan time.Duration)
+		go func() {
+			time.Sleep(time.Millisecond)
+			get(t, p).Release()
+			next <- time.Since(start)
+		}()
+		_, err := p.Get(ctx)
+		require.ErrorIs(t, err, why)
+		require.Equal(t, 3*time.Second, <-next)
+		require.Zero(t, p.Stats().Failed, "that was the caller's affair")
+	})
+}
+
+func TestPoolFailureToOpenIsItsCallersOwn(t *testing.T) {
+	f := &factory{fail: errDown, takes: time.Second}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				_, err := p.Get(t.Context())
+				require.ErrorIs(t, err, errDown)
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, 3, p.Stats().Failed)
+		f.fail = nil
+		get(t, p).Release()
+	})
+}
+
+func TestPoolClosesWhatHasBeenIdleForTooLong(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{IdleTimeout: time.Minute}, func(t *testing.T, p *clients.Pool[int]) {
+		one, two := get(t, p), get(t, p)
+		one.Release()
+		time.Sleep(30 * time.Second)
+		two.Release()
+		time.Sleep(30*time.Second - 1)
+		require.Empty(t, f.ended())
+		time.Sleep(1)
+		synctest.Wait()
+		require.Equal(t, []int{1}, f.ended())
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []int{1, 2}, f.ended())
+		require.EqualValues(t, 2, p.Stats().Expired)
+	})
+	f = &factory{}
+	pooling(t, f, clients.PoolConfig[int]{IdleTimeout: -1}, func(t *testing.T, p *clients.Pool[int]) {
+		get(t, p).Release()
+		time.Sleep(1000 * time.Hour)
+		require.Empty(t, f.ended())
+	})
+}
+
+func TestPoolClosesWhatIsTooOld(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{MaxLifetime: time.Minute}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		time.Sleep(2 * time.Minute)
+		require.Empty(t, f.closed, "one in use is not interrupted")
+		l.Release()
+		require.Equal(t, []int{1}, f.ended())
+		get(t, p).Release()
+		for range 3 {
+			time.Sleep(19 * time.Second)
+			get(t, p).Release()
+		}
+		require.Equal(t, []int{1}, f.ended())
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []int{1, 2}, f.closed, "use does not make it younger")
+	})
+}
+
+func TestPoolKeepsOnlySoMany(t *testing.T) {
+	for maxIdle, want := range map[int]int{1: 1, -1: 0, 0: 3} {
+		f := &factory{}
+		pooling(t, f, clients.PoolConfig[int]{MaxOpen: 3, MaxIdle: maxIdle}, func(t *testing.T, p *clients.Pool[int]) {
+			ls := []*clients.Lease[int]{get(t, p), get(t, p), get(t, p)}
+			for _, l := range ls {
+				l.Release()
+			}
+			require.Equal(t, want, p.Stats().Idle)
+			require.Len(t, f.live, want)
+		})
+	}
+}
+
+func TestPoolChecksBeforeReuse(t *testing.T) {
+	f := &factory{}
+	sick := map[int]bool{}
+	var checked []int
+	check := func(_ context.Context, n int) error {
+		checked = append(checked, n)
+		if sick[n] {
+			return errDown
+		}
+		return nil
+	}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 2, Check: check, CheckAfter: time.Second}, func(t *testing.T, p *clients.Pool[int]) {
+		one, two := get(t, p), get(t, p)
+		one.Release()
+		two.Release()
+		get(t, p).Release()
+		require.Empty(t, checked, "it was used just now")
+		time.Sleep(time.Second)
+		sick[2] = true
+		l := get(t, p)
+		require.Equal(t, 1, l.Value())
+		require.Equal(t, []int{2, 1}, checked)
+		l.Release()
+		time.Sleep(time.Second)
+		sick[1] = true
+		l = get(t, p)
+		require.Equal(t, 3, l.Value(), "all were sick")
+		l.Release()
+		require.EqualValues(t, 2, p.Stats().Unhealthy)
+	})
+}
+
+func TestG2PoolCancelledCheckDropsTheValue(t *testing.T) {
+	f := &factory{}
+	check := func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1, Check: check}, func(t *testing.T, p *clients.Pool[int]) {
+		get(t, p).Release()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := p.Get(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, []int{1}, f.ended())
+		get(t, p).Release()
+	})
+}
+
+func TestPoolDoDropsWhatFailed(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{}, func(t *testing.T, p *clients.Pool[int]) {
+		use := func(want int, err error) error {
+			return p.Do(t.Context(), func(_ context.Context, n int) error {
+				require.Equal(t, want, n)
+				return err
+			})
+		}
+		require.NoError(t, use(1, nil))
+		require.ErrorIs(t, use(1, errDown), errDown)
+		require.NoError(t, use(2, nil))
+		require.PanicsWithValue(t, "user code", func() {
+			_ = p.Do(t.Context(), func(context.Context, int) error { panic("user code") })
+		})
+		require.NoError(t, use(3, nil))
+		require.Equal(t, []int{1, 2}, f.ended())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, p.Do(ctx, nil), context.Canceled)
+	})
+}
+
+func TestPoolShutdownWaitsForWhatIsInUse(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 2}, func(t *testing.T, p *clients.Pool[int]) {
+		used, idle := get(t, p), get(t, p)
+		idle.Release()
+		l := get(t, p)
+		waiting := make(chan error)
+		go func() {
+			_, err := p.Get(t.Context())
+			waiting <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		time.AfterFunc(time.Second, used.Release)
+		time.AfterFunc(2*time.Second, l.Release)
+		shut := make(chan error)
+		go func() { shut <- p.Shutdown(t.Context()) }()
+		require.ErrorIs(t, <-waiting, clients.ErrPoolClosed)
+		require.Equal(t, start, time.Now())
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, clients.ErrPoolClosed)
+		require.ErrorIs(t, err, net.ErrClosed)
+		require.NoError(t, <-shut)
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+func TestPoolShutdownEndsWithCtxAndSaysWhatIsLeft(t *testing.T) {
+	f := &factory{}
+	pooling(t, f, clients.PoolConfig[int]{}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		get(t, p).Release()
+		start := time.Now()
+		err := p.Close()
+		require.Equal(t, chanio.DefaultLinger, time.Since(start))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorContains(t, err, "1 of its values")
+		require.Equal(t, []int{2}, f.ended())
+		l.Release()
+		require.Equal(t, []int{2, 1}, f.ended())
+	})
+}
+
+func TestPoolShutdownCancelsAnOpening(t *testing.T) {
+	pooling(t, &factory{takes: time.Hour}, clients.PoolConfig[int]{}, func(t *testing.T, p *clients.Pool[int]) {
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { require.NoError(t, p.Close()) })
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, clients.ErrPoolClosed)
+		require.Equal(t, time.Second, time.Since(start))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		closed := 0
+		p := clients.NewPool(func(context.Context) (int, error) {
+			time.Sleep(time.Minute) // deaf
+			return 1, nil
+		}, func(int) { closed++ }, nil)
+		time.AfterFunc(time.Second, func() { _ = p.Close() })
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, clients.ErrPoolClosed)
+		require.Equal(t, 1, closed)
+	})
+}
+
+func TestG12PoolDoubleReleaseIsCaught(t *testing.T) {
+	pooling(t, &factory{}, clients.PoolConfig[int]{}, func(t *testing.T, p *clients.Pool[int]) {
+		l := get(t, p)
+		l.Release()
+		require.PanicsWithValue(t, "clients: a Lease was released twice", l.Release)
+	})
+}
+
+func TestG16PoolSurvivesPanicsOfUserCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var what atomic.Value
+		what.Store("")
+		f := &factory{}
+		p := clients.NewPool(func(ctx context.Context) (int, error) {
+			if what.Load() == "open" {
+				panic(what.Load())
+			}
+			return f.open(ctx)
+		}, func(n int) {
+			f.close(n)
+			if what.Load() == "close" {
+				panic(what.Load())
+			}
+		}, &clients.PoolConfig[int]{MaxOpen: 1, IdleTimeout: time.Minute, CheckAfter: time.Second, Check: func(context.Context, int) error {
+			if what.Load() == "check" {
+				panic(what.Load())
+			}
+			return nil
+		}})
+		panics := func(at string, f func()) {
+			what.Store(at)
+			require.PanicsWithValue(t, at, f)
+			what.Store("")
+			require.Zero(t, p.Stats().Open, at)
+		}
+		panics("open", func() { _, _ = p.Get(t.Context()) })
+		l := get(t, p)
+		l.Broken()
+		panics("close", l.Release)
+		get(t, p).Release()
+		time.Sleep(time.Second)
+		panics("check", func() { _, _ = p.Get(t.Context()) })
+
+		get(t, p).Release()
+		what.Store("close")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Zero(t, p.Stats().Open)
+		var panicked *chanio.PanicError
+		require.ErrorAs(t, p.Close(), &panicked)
+		require.Equal(t, "close", panicked.Value)
+	})
+}
+
+func TestPoolConfigIsChecked(t *testing.T) {
+	f := &factory{}
+	require.Panics(t, func() { clients.NewPool[int](nil, f.close, nil) })
+	require.PanicsWithValue(t, "clients: NewPool: MaxOpen, MaxLifetime and CheckAfter must be at least 0, got -1, 0s and 0s", func() {
+		clients.NewPool(f.open, f.close, &clients.PoolConfig[int]{MaxOpen: -1})
+	})
+}
+
+// TestPoolUnderManyCallers has a crowd get, break, time out and release, and holds that the bounds hold and nothing is lost.
+func TestPoolUnderManyCallers(t *testing.T) {
+	f := &factory{takes: 3 * time.Millisecond}
+	cfg := clients.PoolConfig[int]{MaxOpen: 4, MaxIdle: 2, IdleTimeout: 20 * time.Millisecond, MaxLifetime: 10 * time.Millisecond,
+		Check: func(_ context.Context, n int) error {
+			if n%5 == 0 {
+				return errDown
+			}
+			return nil
+		}}
+	pooling(t, f, cfg, func(t *testing.T, p *clients.Pool[int]) {
+		var using [4096]atomic.Bool
+		var all sync.WaitGroup
+		for i := range 64 {
+			all.Go(func() {
+				r := rand.New(rand.NewPCG(1, uint64(i)))
+				for range 30 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(40))*time.Millisecond)
+					l, err := p.Get(ctx)
+					if err == nil {
+						require.False(t, using[l.Value()].Swap(true), "two have the same value")
+						time.Sleep(time.Duration(r.IntN(5)) * time.Millisecond)
+						using[l.Value()].Store(false)
+						if r.IntN(7) == 0 {
+							l.Broken()
+						}
+						l.Release()
+					}
+					cancel()
+				}
+			})
+		}
+		all.Wait()
+		require.LessOrEqual(t, f.peak(), 4)
+		s := p.Stats()
+		require.Zero(t, s.InUse+s.Waiting)
+		require.Equal(t, s.Open, s.Idle)
+		require.LessOrEqual(t, s.Idle, 2)
+		require.Equal(t, int(s.Opened-s.Closed), len(f.alive()))
+		for _, n := range []uint64{s.Broken, s.Unhealthy, s.Expired, s.Waits} {
+			require.NotZero(t, n, "the crowd is to meet everything: %+v", s)
+		}
+	})
+}

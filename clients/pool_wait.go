@@ -1,0 +1,101 @@
+package clients
+
+import (
+	"container/list"
+	"context"
+	"time"
+)
+
+// waiter is a caller who waits.
+type waiter[T any] struct{ granted chan grant[T] }
+
+// grant is what a caller gets: a value, or the permit to open one.
+type grant[T any] struct {
+	value *pooled[T]
+	err   error
+}
+
+// acquire returns a value, or with nil the permit to open one.
+func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
+	p.mu.Lock()
+	switch {
+	case p.closed:
+		p.mu.Unlock()
+		return nil, ErrPoolClosed
+	case len(p.idle) > 0:
+		defer p.mu.Unlock()
+		return p.pop(), nil
+	case p.open < p.cfg.MaxOpen:
+		defer p.mu.Unlock()
+		p.open++
+		return nil, nil
+	case p.waiters.Len() >= p.cfg.MaxWaiters:
+		defer p.mu.Unlock()
+		p.stats.Rejected++
+		return nil, ErrPoolBusy
+	}
+	w := &waiter[T]{granted: make(chan grant[T], 1)}
+	place := p.waiters.PushBack(w)
+	p.mu.Unlock()
+	return p.wait(ctx, w, place)
+}
+
+func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (*pooled[T], error) {
+	start := time.Now()
+	var g grant[T]
+	ended := false
+	select {
+	case g = <-w.granted:
+	case <-ctx.Done():
+		ended = true
+	}
+	p.mu.Lock()
+	p.stats.Waits++
+	p.stats.WaitTime += time.Since(start)
+	if ended {
+		p.waiters.Remove(place) // does nothing if it was served meanwhile
+	}
+	p.mu.Unlock()
+	if !ended {
+		return g.value, g.err
+	}
+	select {
+	case g = <-w.granted:
+		p.giveBack(g)
+	default:
+	}
+	return nil, context.Cause(ctx)
+}
+
+// giveBack passes on what came too late for its receiver.
+func (p *Pool[T]) giveBack(g grant[T]) {
+	switch {
+	case g.value != nil:
+		p.put(g.value)
+	case g.err == nil:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.free()
+	}
+}
+
+// free hands the permit to open a value to who has waited longest, or takes it back.
+func (p *Pool[T]) free() {
+	if p.grant(grant[T]{}) {
+		return
+	}
+	p.open--
+	if p.closed && p.open == 0 {
+		close(p.drained)
+	}
+}
+
+// grant serves who has waited longest, if anybody does.
+func (p *Pool[T]) grant(g grant[T]) bool {
+	first := p.waiters.Front()
+	if first == nil {
+		return false
+	}
+	p.waiters.Remove(first).(*waiter[T]).granted <- g
+	return true
+}
