@@ -155,7 +155,8 @@ type closer func() error
 func (c closer) Close() error { return c() }
 
 func TestCompareIsThatOfTheWholeSlices(t *testing.T) {
-	for _, pair := range [][2]string{{"", ""}, {"same", "same"}, {"abc", "abd"}, {"abc", "ab"}, {"", "a"}, {"\x7f", "\x80"}} {
+	pairs := [][2]string{{"", ""}, {"same", "same"}, {"abc", "abd"}, {"abc", "ab"}, {"", "a"}, {"\x7f", "\x80"}}
+	for _, pair := range pairs {
 		for name, a := range byteSources(pair[0]) {
 			for _, b := range byteSources(pair[1]) {
 				got, err := chanio.Compare(t.Context(), a, b)

@@ -211,7 +211,8 @@ func TestToWriterTakesTheBytesOfAConnection(t *testing.T) {
 
 func TestG1FailureOfTheWriterEndsTheSink(t *testing.T) {
 	closes := 0
-	sink := chanio.ToWriter(writeFunc(func([]byte) (int, error) { return 0, errBroken }), func() error { closes++; return nil })
+	broken := writeFunc(func([]byte) (int, error) { return 0, errBroken })
+	sink := chanio.ToWriter(broken, func() error { closes++; return nil })
 	require.Equal(t, errBroken, sink.Send(t.Context(), []byte("x")))
 	<-sink.Done()
 	require.Equal(t, errBroken, sink.Err())
