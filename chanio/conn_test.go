@@ -46,11 +46,6 @@ func atLeast(t testing.TB, src *chanio.Source[[]byte], n int) (got []byte) {
 
 func TestG1EndInLetsWhatHasArrivedBeReceived(t *testing.T) {
 	onTransports(t, func(t *testing.T, near, far *chanio.Conn) {
-		require.NoError(t, far.Out.Send(t.Context(), []byte("arrived")))
-		require.NoError(t, far.Out.Flush(t.Context()))
-		require.Equal(t, []byte("a"), atLeast(t, chanio.Rechunk(near.In, 1), 1))
-	})
-	onTransports(t, func(t *testing.T, near, far *chanio.Conn) {
 		finish := errors.New("finish")
 		_, err := near.In.Recv(expired())
 		require.ErrorIs(t, err, context.Canceled)

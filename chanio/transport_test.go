@@ -62,6 +62,12 @@ func shortTCPPair(t testing.TB) (near, far *chanio.Conn) {
 	return wrap(a, b)
 }
 
+// tcpPair returns Conns with the defaults of everything.
+func tcpPair(t testing.TB) (near, far *chanio.Conn) {
+	a, b := socketPair(t, "tcp", "127.0.0.1:0")
+	return chanio.NewConn(a, nil), chanio.NewConn(b, nil)
+}
+
 func unixPair(t testing.TB) (near, far *chanio.Conn) {
 	dir, err := os.MkdirTemp("", "weir") // t.TempDir's names are too long for a socket
 	require.NoError(t, err)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package chanio_test
+
+const raceEnabled = false
