@@ -1,0 +1,84 @@
+// Chat is rooms over TCP lines: the first line that a client sends is the room, the second its name, and every line after
+// that is said to everybody in the room.
+//
+//	go run ./docs/examples/chat -addr :7002
+//	nc localhost 7002
+//
+// Each member has a queue of a hundred lines. Whoever is too slow to read them is cut off, and holds up nobody.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/servers"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:7002", "listen on `host:port`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *addr, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, addr string, out io.Writer) error {
+	ln, err := servers.ListenTCP(addr, &servers.TCPConfig{Logger: slog.Default()})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, ln)
+	rooms := pipeline.NewBus[string, string]()
+	defer rooms.Close()
+	return ln.Serve(ctx, func(ctx context.Context, c *chanio.Conn) error { return member(ctx, c, rooms) })
+}
+
+// member is one client from its first line to its last.
+func member(ctx context.Context, c *chanio.Conn, rooms pipeline.PubSub[string, string]) error {
+	lines := codec.Frame(c, codec.Lines)
+	room, err := lines.In.Recv(ctx)
+	if err != nil {
+		return ignoreEnd(err)
+	}
+	name, err := lines.In.Recv(ctx)
+	if err != nil {
+		return ignoreEnd(err)
+	}
+	heard, err := rooms.Subscribe(ctx, room, &pipeline.Queue[string]{
+		Size: 100, Policy: pipeline.Disconnect, Name: name,
+		OnOverflow: func() { lines.Out.Abort(pipeline.ErrOverflow) }, // it is stuck in sending to the client
+	})
+	if err != nil {
+		return err
+	}
+	defer heard.Close()
+	return chanio.Race(ctx,
+		func(ctx context.Context) error { return pipeline.Connect(ctx, heard, lines.Out) },
+		func(ctx context.Context) error {
+			return pipeline.ForEach(ctx, lines.In, func(line string) error {
+				_, err := rooms.Publish(ctx, room, name+": "+line)
+				return err
+			})
+		})
+}
+
+// ignoreEnd makes nothing of a client that left before it had said who it is.
+func ignoreEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
