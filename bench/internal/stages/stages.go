@@ -18,17 +18,17 @@ type Form struct {
 
 // Forms returns every arrangement.
 func Forms() []Form {
-	return []Form{
+	return append([]Form{
 		{"plain loop", plain},
 		{"fused source", func(n int) { fused(n, 0) }},
 		{"fused 1", func(n int) { fused(n, 1) }},
 		{"fused 5", func(n int) { fused(n, 5) }},
-		{"5 goroutines, 128 slots", func(n int) { goroutines(n, 128) }},
-		{"5 goroutines, unbuffered", func(n int) { goroutines(n, 0) }},
+		{"5 goroutines, 128 slots", func(n int) { goroutines(n, 5, 128) }},
+		{"5 goroutines, unbuffered", func(n int) { goroutines(n, 5, 0) }},
 		{"hand-written goroutine", handWritten},
 		{"hand-written goroutine over fused 5", handWrittenOver},
 		{"C over fused 5", channel},
-	}
+	}, peers()...)
 }
 
 // steps are called through variables in every form, so that no form has them inlined.
@@ -70,8 +70,8 @@ func counter(n int) *chanio.Source[int] {
 
 func mapped(n, stages int) *chanio.Source[int] {
 	src := counter(n)
-	for _, step := range steps[:stages] {
-		src = pipeline.Map(src, step)
+	for k := range stages {
+		src = pipeline.Map(src, steps[k%len(steps)])
 	}
 	return src
 }
@@ -93,7 +93,7 @@ func fused(n, stages int) {
 }
 
 // goroutines gives each step a goroutine and a channel.
-func goroutines(n, size int) {
+func goroutines(n, stages, size int) {
 	first := make(chan int, size)
 	go func() {
 		defer close(first)
@@ -102,8 +102,8 @@ func goroutines(n, size int) {
 		}
 	}()
 	last := first
-	for _, step := range steps {
-		from, to := last, make(chan int, size)
+	for k := range stages {
+		step, from, to := steps[k%len(steps)], last, make(chan int, size)
 		go func() {
 			defer close(to)
 			for v := range from {

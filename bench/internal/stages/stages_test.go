@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,29 @@ func TestFormsComeToTheSameSum(t *testing.T) {
 		if fewer && Sum == 0 {
 			t.Errorf("%s: nothing came out", f.Name)
 		}
+	}
+}
+
+func TestDepthsComeToTheSameSum(t *testing.T) {
+	want := map[int]int{}
+	for _, d := range Depths() {
+		Sum = 0
+		d.Run(100)
+		if d.Kind == "fused" {
+			want[d.Stages] = Sum
+		}
+		if Sum != want[d.Stages] || Sum == 0 {
+			t.Errorf("%s: %d, want %d", d.Name(), Sum, want[d.Stages])
+		}
+	}
+}
+
+func BenchmarkDepth(b *testing.B) {
+	for _, d := range Depths() {
+		b.Run(fmt.Sprintf("%s/stages=%d", strings.NewReplacer(" ", "_", ",", "").Replace(d.Kind), d.Stages), func(b *testing.B) {
+			b.ReportAllocs()
+			d.Run(b.N)
+		})
 	}
 }
 
