@@ -52,6 +52,9 @@ func (r *Reader) Text(n int) (string, error) {
 
 // clone copies p for whoever receives the value.
 func (r *Reader) clone(p []byte) []byte {
+	if len(p) == 0 {
+		return []byte{}
+	}
 	if r.src != nil {
 		return r.src.Clone(p)
 	}

@@ -1,9 +1,11 @@
 package codec_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -184,6 +186,41 @@ func TestG4ARecordRefusesWhatItCannotCompile(t *testing.T) {
 			codec.Field("text", func(p *trade) *string { return &p.Symbol }, codec.String),
 			codec.Field("side", func(p *trade) *uint8 { return &p.Side }, codec.Uint8))
 	})
+}
+
+// TestRecordsSurviveAMovingStack encodes and decodes at every depth of a small stack, so that it has to grow, and move,
+// at every point of that.
+func TestRecordsSurviveAMovingStack(t *testing.T) {
+	v := tree{"a", []tree{{"b", []tree{}}}}
+	frame, err := codec.Marshal(treeCodec, v)
+	require.NoError(t, err)
+	for depth := range 300 {
+		done := make(chan [2]bool)
+		go func() {
+			var good [2]bool
+			atDepth(depth, func() {
+				got, err := codec.UnmarshalAll(treeCodec, frame)
+				good[0] = err == nil && reflect.DeepEqual([]tree{v}, got)
+			})
+			atDepth(depth, func() {
+				p, err := codec.Marshal(treeCodec, v)
+				good[1] = err == nil && bytes.Equal(p, frame)
+			})
+			done <- good
+		}()
+		require.Equal(t, [2]bool{true, true}, <-done, depth)
+	}
+}
+
+//go:noinline
+func atDepth(n int, f func()) byte {
+	var pad [48]byte
+	if n == 0 {
+		f()
+		return pad[0]
+	}
+	pad[n%48] = 1
+	return atDepth(n-1, f) + pad[n%7]
 }
 
 func FuzzRecord(f *testing.F) { codectest.Fuzz(f, segmentCodec, segment{Tags: []string{"a"}}) }
