@@ -101,6 +101,10 @@ func (u Upstream[T]) OnWait(f func()) bool {
 	return u.s.hooks.OnWait != nil && u.s.hooks.OnWait(f)
 }
 
+// Undelivered returns the hook of that name, or nil. A stage whose values are those of the Source passes it on, and calls
+// it with those that it holds when it is closed.
+func (u Upstream[T]) Undelivered() func(v T) { return u.s.hooks.Undelivered }
+
 // Bytes returns the stream of bytes below a Source of []byte, or nil if it has only chunks.
 func (u Upstream[T]) Bytes() ByteSource {
 	if len(u.s.back) > 0 {

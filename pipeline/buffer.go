@@ -35,6 +35,7 @@ func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[
 func buffer[T any](ctx context.Context, src *chanio.Source[T], stage string, d *Queue[T]) *chanio.Source[T] {
 	q := newQueue(d, Block)
 	up := src.Claim(stage)
+	q.undelivered = up.Undelivered()
 	go pump(ctx, up, q.putter(ctx), func(err error) { q.end(err, false) })
 	return q.source(stage, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
 }

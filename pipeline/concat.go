@@ -26,9 +26,10 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 			}
 			return v, io.EOF
 		},
-		Close:    func() error { return closeAll(ups) },
-		OnWait:   func(f func()) bool { return onWaitAll(ups, f) },
-		Describe: func() chanio.Description { return describe(describeAll(ups)...) },
+		Close:       func() error { return closeAll(ups) },
+		OnWait:      func(f func()) bool { return onWaitAll(ups, f) },
+		Undelivered: undeliveredOf(ups),
+		Describe:    func() chanio.Description { return describe(describeAll(ups)...) },
 	})
 }
 
@@ -119,6 +120,16 @@ func onWaitAll[T any](ups []chanio.Upstream[T], f func()) bool {
 		all = up.OnWait(f) && all
 	}
 	return all
+}
+
+// undeliveredOf returns what takes over the values of ups that nobody received, if there is such a thing.
+func undeliveredOf[T any](ups []chanio.Upstream[T]) func(T) {
+	for _, up := range ups {
+		if f := up.Undelivered(); f != nil {
+			return f
+		}
+	}
+	return nil
 }
 
 func describeAll[T any](ups []chanio.Upstream[T]) []chanio.Description {

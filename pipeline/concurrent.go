@@ -124,10 +124,12 @@ func (m *concurrent[A, B]) put(ctx context.Context, v A) error {
 	defer m.q.unlock()
 	for m.taken-m.q.passed >= uint64(len(m.jobs)) && m.goesOn() {
 		if err := m.q.waitForRoom(ctx); err != nil {
+			m.giveUp(v)
 			return err
 		}
 	}
 	if !m.goesOn() {
+		m.giveUp(v)
 		return net.ErrClosed
 	}
 	m.jobs[m.taken%uint64(len(m.jobs))] = v
@@ -255,6 +257,9 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	if after >= m.end {
 		return
 	}
+	for i := max(m.begun, after); i < min(m.taken, m.end); i++ {
+		m.giveUp(m.jobs[i%uint64(len(m.jobs))])
+	}
 	m.end, m.endErr = after, err
 	for _, w := range m.workers {
 		if w.number >= from {
@@ -264,6 +269,20 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.work.Broadcast()
 	m.q.wakeSender(true)
 	m.finish()
+}
+
+// giveUp has unlock pass a value for which f will not be called to whoever takes it over.
+func (m *concurrent[A, B]) giveUp(v A) {
+	undelivered, before := m.up.Undelivered(), m.q.tell
+	if undelivered == nil {
+		return
+	}
+	m.q.tell = func() {
+		if before != nil {
+			before()
+		}
+		undelivered(v)
+	}
 }
 
 // finish ends q when all that comes before the end is there.

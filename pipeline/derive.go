@@ -15,6 +15,14 @@ func derive[A, B any](up chanio.Upstream[A], next func(context.Context) (B, erro
 	})
 }
 
+// pass is derive for a stage that passes values on as they are: nobody's value stays so.
+func pass[T any](up chanio.Upstream[T], next func(context.Context) (T, error)) *chanio.Source[T] {
+	return chanio.NewSource(chanio.SourceHooks[T]{
+		Next: next, Close: up.Close, OnWait: up.OnWait, Undelivered: up.Undelivered(),
+		Describe: func() chanio.Description { return describe(up.Describe()) },
+	})
+}
+
 // isEndOf reports whether err says that ctx ended, and it did.
 func isEndOf(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))

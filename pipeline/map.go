@@ -50,7 +50,7 @@ func giveUp[A any](ctx context.Context, up chanio.Upstream[A], v A, err error) e
 // nothing. It is Manifold's filter.
 func Filter[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
 	up := src.Claim("pipeline.Filter")
-	return derive(up, func(ctx context.Context) (T, error) {
+	return pass(up, func(ctx context.Context) (T, error) {
 		for {
 			v, err := up.Next(ctx)
 			if err != nil || keep(v) {
@@ -80,7 +80,7 @@ func FilterMap[A, B any](src *chanio.Source[A], f func(A) (B, bool)) *chanio.Sou
 // value that the receiver may change.
 func Tap[T any](src *chanio.Source[T], f func(T)) *chanio.Source[T] {
 	up := src.Claim("pipeline.Tap")
-	return derive(up, func(ctx context.Context) (T, error) {
+	return pass(up, func(ctx context.Context) (T, error) {
 		v, err := up.Next(ctx)
 		if err == nil {
 			f(v)
@@ -102,7 +102,7 @@ func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *ch
 func compact[T any](up chanio.Upstream[T], equal func(before, v T) bool) *chanio.Source[T] {
 	var before T
 	first := true
-	return derive(up, func(ctx context.Context) (T, error) {
+	return pass(up, func(ctx context.Context) (T, error) {
 		for {
 			v, err := up.Next(ctx)
 			if err != nil {

@@ -38,6 +38,7 @@ func MergeWith[T any](ctx context.Context, opts *MergeOptions, srcs ...*chanio.S
 		q: newQueue(&Queue[T]{Size: o.Size}, Block), ups: claimAll(srcs, "pipeline.Merge"),
 		left: len(srcs), keepGoing: o.KeepGoing,
 	}
+	m.q.undelivered = undeliveredOf(m.ups)
 	if m.left == 0 {
 		m.q.end(io.EOF, false)
 	}

@@ -127,6 +127,7 @@ func (q *queue[T]) source(kind string, gone func() error, ups func() []chanio.De
 			q.onWait = f
 			return true
 		},
+		Undelivered: q.undelivered,
 		Describe: func() chanio.Description {
 			d := q.describe()
 			d.Kind = kind

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,4 +258,87 @@ func TestG13OverflowGetsAStuckReceiverOut(t *testing.T) {
 			require.Equal(t, 1, told)
 		})
 	}
+}
+
+// Of values that somebody has to close, every one is received or given back, wherever it is when the receiver leaves.
+func TestG12NoValueThatMustBeClosedIsForgotten(t *testing.T) {
+	type stage func(context.Context, *chanio.Source[int]) *chanio.Source[int]
+	for name, stage := range map[string]stage{
+		"Take": func(_ context.Context, s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Take(s, 1<<40) },
+		"Buffer": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Buffer(ctx, s, 3, 0)
+		},
+		"Merge": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Merge(ctx, of[int](), s)
+		},
+		"DropOldest": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Buffer(ctx, s, 3, pipeline.DropOldest)
+		},
+		"DropNewest": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Buffer(ctx, s, 3, pipeline.DropNewest)
+		},
+		"Disconnect": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Buffer(ctx, s, 3, pipeline.Disconnect)
+		},
+	} {
+		for _, channel := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, channel), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const n = 20
+					var back atomic.Int64
+					w := watch[int]()
+					taken := 0
+					s := stage(t.Context(), chanio.NewSource(chanio.SourceHooks[int]{
+						Next: func(ctx context.Context) (int, error) {
+							if taken == n {
+								return w.next(ctx)
+							}
+							taken++
+							return taken, nil
+						},
+						Close:       func() error { close(w.closed); return nil },
+						Undelivered: func(int) { back.Add(1) },
+					}))
+					synctest.Wait()
+					got := 0
+					if channel {
+						ch := s.C(t.Context())
+						synctest.Wait()
+						for range 2 {
+							if _, ok := <-ch; ok {
+								got++
+							}
+						}
+					} else if _, err := s.Recv(t.Context()); err == nil {
+						got++
+					}
+					synctest.Wait()
+					require.NoError(t, s.Close())
+					synctest.Wait()
+					require.Equal(t, taken, got+int(back.Load()))
+				})
+			})
+		}
+	}
+	t.Run("MapConcurrent", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var back, calls atomic.Int64
+			w := watch(upto(20)...)
+			s := chanio.NewSource(chanio.SourceHooks[int]{Next: w.next, Undelivered: func(int) { back.Add(1) }})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() {
+				done <- pipeline.ForEachConcurrent(ctx, s, 3, func(ctx context.Context, _ int) error {
+					calls.Add(1)
+					<-ctx.Done()
+					return nil
+				})
+			}()
+			synctest.Wait()
+			cancel()
+			require.ErrorIs(t, <-done, context.Canceled)
+			require.EqualValues(t, 3, calls.Load())
+			require.Equal(t, w.taken.Load(), calls.Load()+back.Load())
+		})
+	})
 }

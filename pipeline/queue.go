@@ -17,7 +17,8 @@ var errReceiverGone = net.ErrClosed
 // go, so that under load a lock and a wake-up serve many values, and a single value is there at once. Neither side holds
 // the lock while it waits. An idle queue has no buffers.
 type queue[T any] struct {
-	cfg Queue[T]
+	cfg         Queue[T]
+	undelivered func(T) // takes over what the receiver will not have; nil: nobody does
 
 	held    atomic.Int64 // weight of out beyond the value that is returned next
 	starved atomic.Bool  // a sender waits for room
@@ -33,6 +34,7 @@ type queue[T any] struct {
 	over    bool   // nothing more is accepted
 	err     error  // comes after the values
 	tell    func() // what unlock is to call
+	left    []T    // what unlock is to give up
 	waiting bool   // the receiver waits
 	blocked int    // senders that wait
 	ready   chan struct{}
@@ -69,6 +71,9 @@ func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
 			if lost {
 				yield()
 			}
+			if !ok {
+				q.giveUp(v)
+			}
 			return ok, err
 		}
 		if !q.starved.Swap(true) && q.fits(w) {
@@ -77,6 +82,7 @@ func (q *queue[T]) put(ctx context.Context, v T) (bool, error) {
 		if err := q.waitForRoom(ctx); err != nil {
 			q.wakeSender(true)
 			q.mu.Unlock()
+			q.giveUp(v)
 			return false, err
 		}
 	}
@@ -137,11 +143,22 @@ func (q *queue[T]) wakeSender(cause bool) {
 // unlock releases mu, wakes the receiver if there is something for it, and tells of an overflow that ended the stream.
 func (q *queue[T]) unlock() {
 	q.wakeReceiver()
-	tell := q.tell
-	q.tell = nil
+	tell, left := q.tell, q.left
+	q.tell, q.left = nil, nil
 	q.mu.Unlock()
 	if tell != nil {
 		tell()
+	}
+	q.giveUp(left...)
+}
+
+// giveUp passes values that the receiver will not have to whoever takes them over.
+func (q *queue[T]) giveUp(values ...T) {
+	if q.undelivered == nil {
+		return
+	}
+	for _, v := range values {
+		q.undelivered(v)
 	}
 }
 
@@ -251,7 +268,10 @@ func (q *queue[T]) shift() (v T, w int) {
 
 // dropFirst drops the first value, and puts the gap in front of the second.
 func (q *queue[T]) dropFirst() {
-	q.shift()
+	v, _ := q.shift()
+	if q.undelivered != nil {
+		q.left = append(q.left, v)
+	}
 	if len(q.gaps) > 0 {
 		q.gaps[0].before = q.seq
 	}
@@ -273,6 +293,10 @@ func (q *queue[T]) lose(before uint64) {
 
 // discard drops what ring holds.
 func (q *queue[T]) discard() {
+	for q.undelivered != nil && q.n > 0 {
+		v, _ := q.shift()
+		q.left = append(q.left, v)
+	}
 	q.ring, q.weights, q.gaps = nil, nil, nil
 	q.head, q.n, q.weight = 0, 0, 0
 }
@@ -392,6 +416,8 @@ func (q *queue[T]) takeOut() {
 	switch {
 	case len(q.gaps) > 0 && q.gaps[0].before <= q.seq:
 		k = 0 // first the mark; the values behind it have their room until they are wanted
+	case q.undelivered != nil:
+		k = min(k, 1) // what is in out when the receiver closes cannot be given up
 	case q.cfg.Policy != DropOldest && q.cfg.Policy != Latest:
 	case q.cfg.Metric != nil:
 		k = min(k, 1)

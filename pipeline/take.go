@@ -14,7 +14,7 @@ import (
 func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("n", n, 0)
 	up := src.Claim("pipeline.Take")
-	return derive(up, func(ctx context.Context) (v T, err error) {
+	return pass(up, func(ctx context.Context) (v T, err error) {
 		if n > 0 {
 			if v, err = up.Next(ctx); err != nil {
 				return v, err
@@ -33,7 +33,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 // TakeWhile ends the stream well before the first value for which keep is false, and closes src. That value is dropped.
 func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
 	up := src.Claim("pipeline.TakeWhile")
-	return derive(up, func(ctx context.Context) (none T, err error) {
+	return pass(up, func(ctx context.Context) (none T, err error) {
 		v, err := up.Next(ctx)
 		if err != nil {
 			return none, err
@@ -50,7 +50,7 @@ func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T
 func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("n", n, 0)
 	up := src.Claim("pipeline.Drop")
-	return derive(up, func(ctx context.Context) (T, error) {
+	return pass(up, func(ctx context.Context) (T, error) {
 		for ; n > 0; n-- {
 			if v, err := up.Next(ctx); err != nil {
 				return v, err
@@ -64,7 +64,7 @@ func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 func DropWhile[T any](src *chanio.Source[T], drop func(T) bool) *chanio.Source[T] {
 	up := src.Claim("pipeline.DropWhile")
 	dropping := true
-	return derive(up, func(ctx context.Context) (T, error) {
+	return pass(up, func(ctx context.Context) (T, error) {
 		for {
 			v, err := up.Next(ctx)
 			if err != nil || !dropping {

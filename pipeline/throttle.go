@@ -28,7 +28,8 @@ func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *
 			t.sleep.onWait = f
 			return t.up.OnWait(f)
 		},
-		Describe: func() chanio.Description { return describe(t.up.Describe()) },
+		Undelivered: t.up.Undelivered(),
+		Describe:    func() chanio.Description { return describe(t.up.Describe()) },
 	})
 }
 

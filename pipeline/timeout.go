@@ -14,7 +14,7 @@ import (
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
-	return derive(t.up, t.next)
+	return pass(t.up, t.next)
 }
 
 type timeout[T any] struct {
