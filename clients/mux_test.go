@@ -1,0 +1,468 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+)
+
+// message is a request or a reply of a protocol with numbers.
+type message struct {
+	id   uint64
+	text string
+}
+
+var tags = clients.MuxTags[message, message]{
+	Tag: func(m message, id uint64) message { m.id = id; return m },
+	ID:  func(m message) uint64 { return m.id },
+}
+
+// typedPipe returns both ends of a conversation.
+func typedPipe[R, W any](capacity int) (near *chanio.Duplex[R, W], far *chanio.Duplex[W, R]) {
+	requests, toFar := chanio.PipeOf[W](capacity)
+	replies, toNear := chanio.PipeOf[R](capacity)
+	return chanio.Splice(toFar, replies), chanio.Splice(toNear, requests)
+}
+
+// muxing runs test in a bubble with a Mux in order and the server's end.
+func muxing(t *testing.T, cfg clients.MuxConfig[string], test func(*testing.T, *clients.Mux[string, string], *chanio.Duplex[string, string])) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[string, string](0)
+		m := clients.NewMux(t.Context(), near, &cfg)
+		test(t, m, far)
+		require.NoError(t, m.Close())
+		<-m.Done()
+		require.Error(t, m.Err())
+	})
+}
+
+// result is what a Call returned.
+type result struct {
+	reply string
+	err   error
+}
+
+// call starts a Call.
+func call(ctx context.Context, m *clients.Mux[string, string], w string) <-chan result {
+	got := make(chan result, 1)
+	go func() {
+		reply, err := m.Call(ctx, w)
+		got <- result{reply, err}
+	}()
+	return got
+}
+
+func recv[T any](t testing.TB, src *chanio.Source[T]) T {
+	t.Helper()
+	v, err := src.Recv(t.Context())
+	require.NoError(t, err)
+	return v
+}
+
+func TestMuxMatchesRepliesInOrder(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		var calls []<-chan result
+		for i := range 5 {
+			calls = append(calls, call(t.Context(), m, fmt.Sprint("request ", i)))
+			require.Equal(t, fmt.Sprint("request ", i), recv(t, far.In))
+		}
+		require.Equal(t, 5, m.Outstanding())
+		for i := range 5 {
+			require.NoError(t, far.Out.Send(t.Context(), fmt.Sprint("reply ", i)))
+		}
+		for i := range 5 {
+			require.Equal(t, result{fmt.Sprint("reply ", i), nil}, <-calls[i])
+		}
+		require.Zero(t, m.Outstanding())
+	})
+}
+
+func TestMuxMatchesRepliesByNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[message, message](0)
+		limited := tags
+		limited.Max = 3
+		m := clients.NewTaggedMux(t.Context(), near, limited, &clients.MuxConfig[message]{MaxOutstanding: 3})
+		asked := func(text string) (message, <-chan message) {
+			got := make(chan message, 1)
+			go func() {
+				reply, err := m.Call(t.Context(), message{text: text})
+				require.NoError(t, err)
+				got <- reply
+			}()
+			return recv(t, far.In), got
+		}
+		one, gotOne := asked("one")
+		two, gotTwo := asked("two")
+		require.Equal(t, []message{{1, "one"}, {2, "two"}}, []message{one, two})
+		require.NoError(t, far.Out.Send(t.Context(), message{2, "second"}))
+		require.Equal(t, message{2, "second"}, <-gotTwo)
+		three, _ := asked("three")
+		require.EqualValues(t, 3, three.id)
+		four, _ := asked("four")
+		require.EqualValues(t, 2, four.id, "1 still awaits its reply")
+		require.NoError(t, far.Out.Send(t.Context(), message{1, "first"}))
+		require.Equal(t, message{1, "first"}, <-gotOne)
+		for _, id := range []uint64{2, 3} {
+			require.NoError(t, far.Out.Send(t.Context(), message{id, ""}))
+		}
+		require.NoError(t, m.Shutdown(t.Context()))
+	})
+}
+
+func TestMuxCancelledCallLeavesTheStreamInOrder(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		one := call(ctx, m, "one")
+		recv(t, far.In)
+		two := call(t.Context(), m, "two")
+		recv(t, far.In)
+		cancel(why)
+		got := <-one
+		require.Equal(t, why, got.err)
+		require.NotErrorIs(t, got.err, clients.ErrNotSent)
+		require.Equal(t, 2, m.Outstanding())
+		for _, reply := range []string{"to one", "to two"} {
+			require.NoError(t, far.Out.Send(t.Context(), reply))
+		}
+		require.Equal(t, result{"to two", nil}, <-two)
+		require.Zero(t, m.Outstanding())
+	})
+}
+
+func TestG2MuxCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		sending := call(ctx, m, "in its turn") // nobody receives it
+		synctest.Wait()
+		waiting := call(ctx, m, "waits for its turn")
+		synctest.Wait()
+		cancel(why)
+		late := call(ctx, m, "too late")
+		for _, c := range []<-chan result{sending, waiting, late} {
+			got := <-c
+			require.ErrorIs(t, got.err, why)
+			require.ErrorIs(t, got.err, clients.ErrNotSent)
+		}
+		require.Zero(t, m.Outstanding())
+		next := call(t.Context(), m, "next")
+		require.Equal(t, "next", recv(t, far.In))
+		require.NoError(t, far.Out.Send(t.Context(), "reply"))
+		require.Equal(t, result{"reply", nil}, <-next)
+	})
+}
+
+func TestG8MuxBoundsWhatIsOutstanding(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 2}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		ctx, cancel := context.WithCancel(t.Context())
+		one := call(ctx, m, "one")
+		recv(t, far.In)
+		two := call(t.Context(), m, "two")
+		recv(t, far.In)
+		cancel()
+		require.Error(t, (<-one).err)
+		three := call(t.Context(), m, "three")
+		synctest.Wait()
+		require.Equal(t, 2, m.Outstanding(), "a cancelled one counts")
+		require.NoError(t, far.Out.Send(t.Context(), "to one"))
+		require.Equal(t, "three", recv(t, far.In))
+		require.NoError(t, far.Out.Send(t.Context(), "to two"))
+		require.NoError(t, far.Out.Send(t.Context(), "to three"))
+		require.Equal(t, "to two", (<-two).reply)
+		require.Equal(t, "to three", (<-three).reply)
+	})
+}
+
+func TestMuxFailureFailsAllCalls(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		do   func(far *chanio.Duplex[string, string])
+		want error
+	}{
+		"failure": {func(far *chanio.Duplex[string, string]) { far.Out.Abort(broken) }, broken},
+		"end":     {func(far *chanio.Duplex[string, string]) { _ = far.Out.Close() }, io.ErrUnexpectedEOF},
+	} {
+		muxing(t, clients.MuxConfig[string]{MaxOutstanding: 3}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+			var calls []<-chan result
+			for range 2 {
+				calls = append(calls, call(t.Context(), m, "request"))
+				recv(t, far.In)
+			}
+			sending := call(t.Context(), m, "sending")
+			synctest.Wait()
+			waiting := call(t.Context(), m, "waiting")
+			synctest.Wait()
+			c.do(far)
+			for _, call := range calls {
+				got := <-call
+				require.ErrorIs(t, got.err, c.want, name)
+				require.NotErrorIs(t, got.err, clients.ErrNotSent)
+			}
+			for _, call := range []<-chan result{sending, waiting, call(t.Context(), m, "later")} {
+				got := <-call
+				require.ErrorIs(t, got.err, c.want, name)
+				require.ErrorIs(t, got.err, clients.ErrNotSent)
+			}
+			<-m.Done()
+			require.ErrorIs(t, m.Err(), c.want)
+			require.NoError(t, m.Close())
+		})
+	}
+}
+
+func TestMuxStrayReplyEndsIt(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		require.NoError(t, far.Out.Send(t.Context(), "unasked"))
+		<-m.Done()
+		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
+		_, err := m.Call(t.Context(), "request")
+		require.ErrorIs(t, err, clients.ErrStrayReply)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[message, message](0)
+		m := clients.NewTaggedMux(t.Context(), near, tags, nil)
+		go func() { _ = far.Out.Send(t.Context(), message{7, "unasked"}) }()
+		<-m.Done()
+		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
+		require.NoError(t, m.Close())
+	})
+}
+
+func TestMuxStrayReplyToACallThatIsStillBeingSent(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 1}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		ctx, cancel := context.WithCancel(t.Context())
+		sending := call(ctx, m, "request")
+		synctest.Wait()
+		require.NoError(t, far.Out.Send(t.Context(), "before it was asked"))
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(t, (<-sending).err, clients.ErrNotSent)
+		next := call(t.Context(), m, "next")
+		require.Equal(t, "next", recv(t, far.In), "its slot was given back, once")
+		require.NoError(t, far.Out.Send(t.Context(), "reply"))
+		require.Equal(t, "reply", (<-next).reply)
+	})
+}
+
+func TestMuxPushTakesWhatAnswersNoRequest(t *testing.T) {
+	var pushed []string
+	cfg := clients.MuxConfig[string]{Push: func(r string) bool {
+		if strings.HasPrefix(r, "news") {
+			pushed = append(pushed, r)
+			return true
+		}
+		return false
+	}}
+	muxing(t, cfg, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		got := call(t.Context(), m, "request")
+		recv(t, far.In)
+		for _, r := range []string{"news 1", "reply", "news 2"} {
+			require.NoError(t, far.Out.Send(t.Context(), r))
+		}
+		require.Equal(t, result{"reply", nil}, <-got)
+		synctest.Wait()
+		require.Equal(t, []string{"news 1", "news 2"}, pushed)
+	})
+}
+
+func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
+	bad := errors.New("cannot be encoded")
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[string, string](1)
+		picky := chanio.NewSink(chanio.SinkHooks[string]{
+			Send: func(ctx context.Context, v string) error {
+				if v == "bad" {
+					return bad
+				}
+				return near.Out.Send(ctx, v)
+			},
+			Below: near.Out,
+		})
+		m := clients.NewMux(t.Context(), chanio.Splice(picky, near.In), nil)
+		_, err := m.Call(t.Context(), "bad")
+		require.ErrorIs(t, err, bad)
+		require.ErrorIs(t, err, clients.ErrNotSent)
+		good := call(t.Context(), m, "good")
+		require.Equal(t, "good", recv(t, far.In))
+		require.NoError(t, far.Out.Send(t.Context(), "reply"))
+		require.Equal(t, result{"reply", nil}, <-good)
+		require.NoError(t, m.Close())
+	})
+}
+
+func TestG16MuxPanics(t *testing.T) {
+	cfg := clients.MuxConfig[string]{Push: func(string) bool { panic("user code") }}
+	muxing(t, cfg, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		got := call(t.Context(), m, "request")
+		recv(t, far.In)
+		require.NoError(t, far.Out.Send(t.Context(), "reply"))
+		var panicked *chanio.PanicError
+		require.ErrorAs(t, (<-got).err, &panicked)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[message, message](0)
+		picky := tags
+		picky.Tag = func(m message, id uint64) message {
+			if m.text == "bad" {
+				panic("user code")
+			}
+			return tags.Tag(m, id)
+		}
+		m := clients.NewTaggedMux(t.Context(), near, picky, &clients.MuxConfig[message]{MaxOutstanding: 1})
+		require.PanicsWithValue(t, "user code", func() { _, _ = m.Call(t.Context(), message{text: "bad"}) })
+		require.Zero(t, m.Outstanding())
+		go func() { _ = far.Out.Send(t.Context(), recv(t, far.In)) }()
+		_, err := m.Call(t.Context(), message{text: "good"})
+		require.NoError(t, err)
+		require.NoError(t, m.Close())
+	})
+}
+
+func TestMuxShutdownWaitsForReplies(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancelled, kept := call(ctx, m, "one"), (<-chan result)(nil)
+		recv(t, far.In)
+		kept = call(t.Context(), m, "two")
+		recv(t, far.In)
+		cancel()
+		require.Error(t, (<-cancelled).err)
+		var shut sync.WaitGroup
+		for range 2 {
+			shut.Go(func() { require.NoError(t, m.Shutdown(t.Context())) })
+		}
+		synctest.Wait()
+		_, err := m.Call(t.Context(), "late")
+		require.ErrorIs(t, err, net.ErrClosed)
+		require.ErrorIs(t, err, clients.ErrNotSent)
+		require.NoError(t, far.Out.Send(t.Context(), "to one"))
+		require.NoError(t, far.Out.Send(t.Context(), "to two"))
+		require.Equal(t, result{"to two", nil}, <-kept)
+		shut.Wait()
+		require.ErrorIs(t, m.Err(), net.ErrClosed)
+	})
+}
+
+func TestMuxShutdownEndsWithCtx(t *testing.T) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		got := call(t.Context(), m, "one")
+		recv(t, far.In)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, m.Shutdown(ctx), context.DeadlineExceeded)
+		require.ErrorIs(t, (<-got).err, net.ErrClosed)
+	})
+}
+
+func TestG11MuxEndsWithItsCtx(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("why")
+		near, far := typedPipe[string, string](0)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		m := clients.NewMux(ctx, near, nil)
+		got := call(t.Context(), m, "one")
+		recv(t, far.In)
+		cancel(why)
+		require.ErrorIs(t, (<-got).err, why)
+		<-m.Done()
+		_, err := far.In.Recv(t.Context())
+		require.ErrorIs(t, err, why, "the other side learns of it")
+		require.NoError(t, m.Close())
+	})
+}
+
+func TestMuxConfigIsChecked(t *testing.T) {
+	near, _ := typedPipe[message, message](0)
+	require.Panics(t, func() { clients.NewMux(t.Context(), near, &clients.MuxConfig[message]{MaxOutstanding: -1}) })
+	require.Panics(t, func() {
+		limited := tags
+		limited.Max = 10
+		clients.NewTaggedMux(t.Context(), near, limited, nil)
+	})
+	require.Panics(t, func() { clients.NewTaggedMux(t.Context(), near, clients.MuxTags[message, message]{}, nil) })
+}
+
+// TestG10MuxManyCallersOverBytes has a crowd call over one framed connection, some of them impatient.
+func TestG10MuxManyCallersOverBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nearEnd, farEnd := chaniotest.Pipe(256)
+		near, far := chanio.NewConn(nearEnd, nil), chanio.NewConn(farEnd, nil)
+		served := make(chan error, 1)
+		go func() {
+			d := codec.Frame(far, codec.Lines)
+			for line := range d.In.All(t.Context()) {
+				if err := d.Out.Send(t.Context(), "re: "+line); err != nil {
+					served <- err
+					return
+				}
+			}
+			served <- errors.Join(d.In.Err(), d.Close())
+		}()
+		m := clients.NewMux(t.Context(), codec.Frame(near, codec.Lines), &clients.MuxConfig[string]{MaxOutstanding: 16})
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				for j := range 25 {
+					ctx, cancel := context.WithCancel(t.Context())
+					if (i+j)%10 == 0 {
+						go cancel()
+					}
+					request := fmt.Sprintf("%d.%d", i, j)
+					reply, err := m.Call(ctx, request)
+					if err == nil {
+						require.Equal(t, "re: "+request, reply)
+					} else {
+						require.ErrorIs(t, err, context.Canceled)
+					}
+					cancel()
+				}
+			})
+		}
+		all.Wait()
+		require.NoError(t, m.Shutdown(t.Context()))
+		require.NoError(t, <-served)
+	})
+}
+
+func TestMuxCorksWhileItSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[string, string](1)
+		corks := 0
+		corked := chanio.NewSink(chanio.SinkHooks[string]{
+			Send: func(ctx context.Context, v string) error {
+				require.Equal(t, 1, corks)
+				return near.Out.Send(ctx, v)
+			},
+			Cork: func(on bool) {
+				if on {
+					corks++
+				} else {
+					corks--
+				}
+			},
+			Below: near.Out,
+		})
+		m := clients.NewMux(t.Context(), chanio.Splice(corked, near.In), nil)
+		got := call(t.Context(), m, "request")
+		require.NoError(t, far.Out.Send(t.Context(), recv(t, far.In)))
+		require.Equal(t, "request", (<-got).reply)
+		require.Zero(t, corks)
+		require.NoError(t, m.Close())
+	})
+}
