@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
