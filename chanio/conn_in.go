@@ -124,10 +124,21 @@ func (in *inlet) got(p []byte, n int) {
 // lastRead is how long a net.Conn that cannot be read without waiting is given to return what it has.
 const lastRead = time.Millisecond
 
+// lastMax bounds what is read after EndIn where nobody can tell how much had arrived: a peer that sends on must not keep
+// In from its end.
+const lastMax = 8 << 20
+
 // readLast reads, without waiting, what had arrived when EndIn refused the caller with err.
 func (in *inlet) readLast(p []byte, want int, err error) int {
-	if !in.gate.isShut(err) || !in.gate.lastCall() {
+	if !in.gate.isShut(err) {
 		return 0
+	}
+	left := in.gate.lastCall(in.arrived)
+	if left == 0 {
+		return 0
+	}
+	if p != nil {
+		p = p[:min(len(p), left)]
 	}
 	n := 0
 	if in.raw.ok() {
@@ -137,8 +148,17 @@ func (in *inlet) readLast(p []byte, want int, err error) int {
 	}
 	if n > 0 {
 		in.got(p, n)
+		in.gate.took(n)
 	}
 	return n
+}
+
+// arrived returns how many bytes can be read without waiting, at most.
+func (in *inlet) arrived() int {
+	if n, ok := arrivedAt(in.c.descriptor); ok {
+		return n
+	}
+	return lastMax
 }
 
 // again enters anew after a deadline that was not meant for this call.

@@ -3,6 +3,7 @@ package chanio
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -27,7 +28,7 @@ type gate struct {
 	inside bool
 	left   chan struct{} // closed when the call inside leaves, if somebody waits for that
 	shut   error         // nobody enters any more
-	ending bool          // but what has arrived may still be read, without waiting
+	ending int32         // but so many bytes that had arrived may still be read, without waiting
 }
 
 var longAgo = time.Unix(1, 0)
@@ -167,16 +168,34 @@ func (g *gate) close(err error) {
 // end is close, but what has arrived by now may still be read without waiting.
 func (g *gate) end(err error) {
 	g.mu.Lock()
-	g.ending = g.shut == nil
+	if g.shut == nil {
+		g.ending = unmeasured
+	}
 	g.mu.Unlock()
 	g.close(err)
 }
 
-// lastCall reports whether what has arrived may still be read, and prepares the net.Conn for that.
-func (g *gate) lastCall() bool {
+// unmeasured is the value of ending before the first lastCall.
+const unmeasured = -1
+
+// lastCall returns how many bytes may still be read, and prepares the net.Conn for that. The first call asks arrived.
+func (g *gate) lastCall(arrived func() int) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.ending && g.set(time.Time{}) == nil
+	if g.ending == 0 || g.set(time.Time{}) != nil {
+		return 0
+	}
+	if g.ending == unmeasured {
+		g.ending = int32(min(arrived(), math.MaxInt32))
+	}
+	return int(g.ending)
+}
+
+// took notes that n bytes have been read after a lastCall.
+func (g *gate) took(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ending -= int32(min(n, int(g.ending)))
 }
 
 // wait returns when nobody is inside.

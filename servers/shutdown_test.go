@@ -3,6 +3,7 @@ package servers_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net"
@@ -132,11 +133,16 @@ func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// A peer that does not stop sending must not keep a shutdown from ending in good order.
+// A peer that does not stop sending, to a handler that is slower, must not keep a shutdown from ending in good order.
 func TestG18ShutdownEndsTheInputOfAPeerThatSendsOn(t *testing.T) {
-	ended := make(chan error, 1)
+	busy, ended := make(chan struct{}), make(chan error, 1)
 	ln, _ := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
-		for range c.In.All(ctx) {
+		start := sync.OnceFunc(func() { close(busy) })
+		for chunk := range c.In.All(ctx) {
+			start()
+			for range 100 {
+				sha256.Sum256(chunk)
+			}
 		}
 		ended <- c.In.Err()
 		return nil
@@ -150,7 +156,7 @@ func TestG18ShutdownEndsTheInputOfAPeerThatSendsOn(t *testing.T) {
 			}
 		}
 	})
-	await(t, ln, 1)
+	<-busy
 	ctx, cancel := context.WithCancel(t.Context())
 	down := make(chan error, 1)
 	go func() { down <- ln.Shutdown(ctx) }()
