@@ -14,6 +14,8 @@ type arena struct{ small, medium []byte }
 // clone returns a copy of p whose capacity is its length.
 func (a *arena) clone(p []byte) []byte {
 	switch n := len(p); {
+	case n == 0:
+		return []byte{}
 	case n <= smallMax:
 		return carve(&a.small, small, p)
 	case n <= mediumMax:

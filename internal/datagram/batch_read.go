@@ -119,6 +119,7 @@ func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
 	r.wait, r.waited, r.err = wait, false, nil
 	r.i, r.n, r.off = 0, 0, 0
 	if err := r.raw.Read(r.try); err != nil {
+		r.giveBack()
 		return nil, err
 	}
 	return r.rest(), r.err
@@ -237,6 +238,9 @@ func (r *batchReader) unpack(ready int) int {
 }
 
 func (r *batchReader) giveBack() {
+	if r.blk == nil {
+		return
+	}
 	clear(r.blk.ready[:])
 	r.pool.Put(r.blk)
 	r.blk = nil

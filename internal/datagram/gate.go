@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +18,10 @@ import (
 type gate struct {
 	uc *net.UDPConn
 
+	calm  atomic.Bool     // nothing but the ctx of the last call can stop the next one
+	bound <-chan struct{} // its Done channel; owned by the caller of enter
+
 	mu     sync.Mutex
-	bound  <-chan struct{}
 	unbind func() bool
 	gen    uint64
 	past   bool  // the deadline is set to the past
@@ -30,6 +33,9 @@ var longAgo = time.Unix(1, 0)
 
 // enter begins a call that ctx bounds.
 func (g *gate) enter(ctx context.Context) error {
+	if g.calm.Load() && ctx.Done() == g.bound && ctx.Err() == nil {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.shut != nil {
@@ -48,6 +54,7 @@ func (g *gate) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	g.calm.Store(true)
 	return nil
 }
 
@@ -74,6 +81,7 @@ func (g *gate) expire(gen uint64) {
 	defer g.mu.Unlock()
 	if gen == g.gen && g.shut == nil {
 		g.past = true
+		g.calm.Store(false)
 		_ = g.uc.SetReadDeadline(longAgo)
 	}
 }
@@ -106,6 +114,7 @@ func (g *gate) shutDown(err error, ending bool) {
 	g.ending = ending && (g.shut == nil || g.ending)
 	if g.shut == nil {
 		g.shut = err
+		g.calm.Store(false)
 		_ = g.uc.SetReadDeadline(longAgo)
 		g.release()
 	}

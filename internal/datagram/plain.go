@@ -29,9 +29,12 @@ func plainTransport(c *Conn, cfg Config) (reader, writer) {
 	return t, t
 }
 
+// grace is how long a read that should not wait does: the net package has no other word for that.
+const grace = 100 * time.Millisecond
+
 func (t *plain) read(wait bool) ([]chanio.Packet, error) {
 	if !wait {
-		if err := t.c.uc.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		if err := t.c.uc.SetReadDeadline(time.Now().Add(grace)); err != nil {
 			return nil, err
 		}
 	}

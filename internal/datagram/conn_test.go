@@ -1,0 +1,167 @@
+package datagram
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+)
+
+var errGivenUp = errors.New("given up")
+
+// cancelledRecv waits in Recv until nothing has come for a moment, and returns the error; what came fails the test.
+func cancelledRecv(t *testing.T, c *Conn) error {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	result := make(chan error, 1)
+	go func() {
+		p, err := c.In.Recv(ctx)
+		if err == nil {
+			err = errors.New("received " + string(p.Data))
+		}
+		result <- err
+	}()
+	for range 100 {
+		runtime.Gosched()
+	}
+	cancel(errGivenUp)
+	return <-result
+}
+
+func TestTruncationIsNoticed(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		for _, keep := range []bool{false, true} {
+			cfg.MaxDatagram, cfg.KeepTruncated = 10, keep
+			c, peer := open(t, cfg), plainSocket(t)
+			for _, s := range []string{"0123456789", "0123456789a", strings.Repeat("x", 1000), "short", ""} {
+				_, err := peer.WriteToUDPAddrPort([]byte(s), c.local)
+				require.NoError(t, err)
+			}
+			want := []string{"0123456789", "short", ""}
+			if keep {
+				want = []string{"0123456789", "0123456789", "xxxxxxxxxx", "short", ""}
+			}
+			require.Equal(t, want, receive(t, c, len(want)))
+			require.EqualValues(t, 2, c.Stats().Truncated)
+			require.EqualValues(t, 5, c.Stats().Received)
+		}
+	})
+}
+
+func TestLargeDatagramsCrossWhole(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		from, to := open(t, cfg), open(t, cfg)
+		big := strings.Repeat("0123456789abcdef", 4096)[:maxPayloadV4]
+		send(t, from, to, "before", big, big[1:], "after")
+		require.Equal(t, []string{"before", big, big[1:], "after"}, receive(t, to, 4))
+		err := from.Out.Send(t.Context(), chanio.Packet{Addr: to.local, Data: make([]byte, maxPayloadV4+1)})
+		require.ErrorIs(t, err, syscall.EMSGSIZE)
+		require.ErrorContains(t, err, "the limit is 65507")
+		require.NoError(t, from.Out.Flush(t.Context()))
+	})
+}
+
+// TestAnUnreachablePeerEndsNothing sends to a port that nobody has.
+func TestAnUnreachablePeerEndsNothing(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		a, b := connected(t, cfg, cfg.plain)
+		addr := b.uc.LocalAddr().(*net.UDPAddr)
+		b.Out.Abort(nil)
+		for range 4 {
+			require.NoError(t, a.Out.Send(t.Context(), chanio.Packet{Data: []byte("x")}))
+		}
+		require.ErrorIs(t, a.Out.Flush(t.Context()), syscall.ECONNREFUSED)
+		require.ErrorIs(t, cancelledRecv(t, a), errGivenUp, "Recv waits on")
+		_ = a.Out.Flush(t.Context()) // what Recv met
+		require.Positive(t, a.Stats().Lost)
+
+		again, err := net.DialUDP("udp4", addr, a.uc.LocalAddr().(*net.UDPAddr))
+		require.NoError(t, err)
+		defer again.Close()
+		require.NoError(t, a.Out.Send(t.Context(), chanio.Packet{Data: []byte("back")}))
+		var buf [10]byte
+		n, err := again.Read(buf[:])
+		require.NoError(t, err)
+		require.Equal(t, "back", string(buf[:n]), "the peer is back, and so is the conversation")
+		_ = a.Out.Flush(t.Context()) // a report may have been under way
+		require.NoError(t, a.Out.Flush(t.Context()))
+	})
+}
+
+func TestOutClosesAndInGoesOn(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		c, peer := open(t, cfg), open(t, cfg)
+		c.Out.Cork(true)
+		send(t, c, peer, "last")
+		require.ErrorIs(t, c.Out.Close(), errors.ErrUnsupported)
+		require.NoError(t, c.Out.Err())
+		require.Equal(t, []string{"last"}, receive(t, peer, 1), "Close drains what was held")
+		require.Equal(t, "receiving only", c.State())
+		send(t, peer, c, "still here?")
+		require.Equal(t, []string{"still here?"}, receive(t, c, 1))
+		require.NoError(t, c.Close())
+		<-c.Done()
+		require.Equal(t, "closed", c.State())
+		require.Equal(t, c.local, addrPortOf(c.uc.LocalAddr()))
+	})
+}
+
+func TestG5AbortDiscardsWhatIsHeld(t *testing.T) {
+	c, peer := open(t, Config{Coalesce: 1 << 40}), open(t, Config{})
+	c.Out.Cork(true)
+	send(t, c, peer, "never")
+	why := errors.New("why")
+	c.Out.Abort(why)
+	_, err := c.In.Recv(t.Context())
+	require.ErrorIs(t, err, why, "Abort ends both halves")
+	<-c.Done()
+	require.ErrorIs(t, c.Out.Flush(t.Context()), why)
+	require.ErrorIs(t, cancelledRecv(t, peer), errGivenUp)
+	require.Zero(t, c.Stats().Sent)
+}
+
+func TestEndInLetsWhatArrivedThrough(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		c, peer := open(t, cfg), open(t, cfg)
+		send(t, peer, c, "1", "2", "3")
+		why := errors.New("shutting down")
+		c.EndIn(why)
+		require.Equal(t, []string{"1", "2", "3"}, receive(t, c, 3))
+		_, err := c.In.Recv(t.Context())
+		require.ErrorIs(t, err, why)
+		require.NoError(t, c.Out.Flush(t.Context()), "Out lives")
+		require.NoError(t, c.Close())
+	})
+}
+
+func TestG12PayloadsAreTheReceivers(t *testing.T) {
+	var a arena
+	for _, size := range []int{0, 1, smallMax, smallMax + 1, mediumMax, mediumMax + 1, MaxPayload} {
+		p := []byte(strings.Repeat("a", size))
+		one, two := a.clone(p), a.clone(p)
+		clear(p)
+		require.Equal(t, len(one), cap(one), "there is nothing behind it to write to")
+		require.Equal(t, strings.Repeat("a", size), string(one))
+		clear(one)
+		require.Equal(t, strings.Repeat("a", size), string(two))
+		require.NotNil(t, one, "an empty datagram is one too")
+	}
+	first := unsafe.SliceData(a.clone([]byte("x")))
+	require.NotSame(t, first, unsafe.SliceData(a.clone([]byte("x"))))
+}
+
+func TestExplainSaysWhatToDo(t *testing.T) {
+	err := Explain("clients", &net.OpError{Op: "dial", Net: "udp", Err: &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}})
+	require.ErrorContains(t, err, "nowhere.invalid")
+	require.ErrorContains(t, err, "check the spelling")
+	require.True(t, errors.As(err, new(*net.DNSError)))
+	err = Explain("servers", &net.OpError{Op: "listen", Net: "udp", Err: syscall.EADDRINUSE})
+	require.ErrorContains(t, err, "choose another port")
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
