@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -27,7 +28,7 @@ func watch(c *Conn) *counted {
 }
 
 func TestManyCrossInOneCall(t *testing.T) {
-	c, peer := open(t, Config{}), plainSocket(t)
+	c, peer := open(t, Config{Coalesce: time.Hour}), plainSocket(t)
 	calls := watch(c)
 	r := c.in.r.(*batchReader)
 	r.pace.many = true
