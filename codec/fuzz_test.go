@@ -24,6 +24,21 @@ func FuzzDecimalWidth(f *testing.F) { codectest.Fuzz(f, codec.DecimalWidth[int32
 func FuzzFloatText(f *testing.F) {
 	codectest.Fuzz(f, codec.Delimited(codec.FloatText, ","), 0, -1.5, 1e99)
 }
+
+// FuzzFloatTextWidth leaves out numbers that were written with fewer characters than Go needs, such as 1e123.
+func FuzzFloatTextWidth(f *testing.F) {
+	f.Add([]byte("-01.5"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		c := codec.FloatTextWidth(5)
+		if v, err := codec.Unmarshal(c, p); err == nil {
+			if p, err = codec.Marshal(c, v); err != nil {
+				return
+			}
+		}
+		codectest.Try(t, c, p)
+	})
+}
+
 func FuzzText(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Text(japanese.ShiftJIS)), "a", "\u65e5")
 }

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -37,6 +39,18 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 //	| 33 | 2e | 30 | 78 |
 //	+----+----+----+----+
 var FloatText Codec[float64] = floatText{}
+
+// FloatTextWidth is [FloatText] in exactly width characters, filled up with zeros behind the sign. One that needs more
+// is refused, and so is one that has no digits to fill up.
+//
+//	FloatTextWidth(5), 4.5:
+//	+----+----+----+----+----+
+//	| 30 | 30 | 34 | 2e | 35 |
+//	+----+----+----+----+----+
+func FloatTextWidth(width int) Codec[float64] {
+	positive("FloatTextWidth: width", width)
+	return Exactly(width, Codec[float64](floatText{width}))
+}
 
 type decimal[T Integer] struct{ width int }
 
@@ -126,30 +140,40 @@ func parseDecimal[T Integer](p []byte) (v T, ok bool) {
 	return v, true
 }
 
-type floatText struct{}
+type floatText struct{ width int }
 
-func (floatText) Append(dst []byte, v float64) ([]byte, error) {
+func (c floatText) Append(dst []byte, v float64) ([]byte, error) {
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, v, 'g', -1, 64)
-	for _, c := range dst[start:] {
-		if c != '-' && (c < '0' || c > '9') {
-			return dst, nil
-		}
+	if bytes.IndexFunc(dst[start:], notOfInteger) < 0 {
+		dst = append(dst, ".0"...)
 	}
-	return append(dst, ".0"...), nil
+	missing := c.width - (len(dst) - start)
+	if c.width > 0 && missing < 0 {
+		return dst, because(ErrTooLarge, "%v needs more than %d characters", v, c.width)
+	}
+	if missing > 0 {
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return dst, because(ErrMalformed, "%v cannot be filled up with zeros", v)
+		}
+		dst = padNumber(dst, start, missing)
+	}
+	return dst, nil
 }
 
-func (floatText) Decode(r *Reader) (float64, error) {
+func notOfInteger(c rune) bool { return c != '-' && (c < '0' || c > '9') }
+
+func (c floatText) Decode(r *Reader) (float64, error) {
 	start := r.Offset()
 	p, err := numberText(r)
 	if err != nil {
 		return 0, err
 	}
 	v, err := strconv.ParseFloat(string(p), 64)
-	if err != nil {
+	if err != nil || bytes.ContainsAny(p, "xX_") {
 		return 0, r.Fail(start, because(ErrMalformed, "%q is not a number", p))
 	}
 	return v, nil
 }
 
-func (floatText) Size() Size { return Size{Min: 1, Max: maxNumberText, Open: true} }
+func (c floatText) Size() Size { return Size{Min: 1, Max: maxNumberText, Open: true} }

@@ -1,0 +1,105 @@
+package codec
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Message is the value of a datagram, and whom it came from or goes to.
+type Message[T any] struct {
+	Addr  netip.AddrPort // as in a [chanio.Packet]
+	Value T
+}
+
+// Packets returns a conversation in datagrams as one in values of c, each of which fills a datagram from its first byte
+// to its last. Closing it closes d.
+//
+// Anybody can send a datagram, so one that is not a value of c ends nothing: it is skipped, after bad was called with it
+// and an [*Error], in the goroutine of the receiver. A nil bad skips it silently. A value that c cannot encode, or that
+// is too large for a datagram, is refused by Send, which leaves the rest as it was. Nothing is started.
+func Packets[T any](
+	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
+) *chanio.Duplex[Message[T], Message[T]] {
+	notNil(c, "Packets")
+	if bad == nil {
+		bad = func(chanio.Packet, error) {}
+	}
+	return chanio.Splice(encodePackets(d.Out, c), decodePackets(d.In, c, bad))
+}
+
+func decodePackets[T any](
+	in *chanio.Source[chanio.Packet], c Codec[T], bad func(chanio.Packet, error),
+) *chanio.Source[Message[T]] {
+	up := in.Claim("codec.Packets")
+	return chanio.NewSource(chanio.SourceHooks[Message[T]]{
+		Next: func(ctx context.Context) (m Message[T], err error) {
+			for {
+				p, err := up.Next(ctx)
+				if err != nil {
+					return m, err
+				}
+				if m.Value, err = Unmarshal(c, p.Data); err == nil {
+					m.Addr = p.Addr
+					return m, nil
+				}
+				bad(p, err)
+			}
+		},
+		Close: up.Close, OnWait: up.OnWait,
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
+		},
+	})
+}
+
+func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Message[T]] {
+	e := packetEncoder[T]{out, c}
+	return chanio.NewSink(chanio.SinkHooks[Message[T]]{
+		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, Below: out,
+	})
+}
+
+type packetEncoder[T any] struct {
+	out *chanio.Sink[chanio.Packet]
+	c   Codec[T]
+}
+
+func (e packetEncoder[T]) send(ctx context.Context, m Message[T]) error {
+	buf := payloads.Get().(*[]byte)
+	defer payloads.Put(buf)
+	p, err := e.encode(buf, m)
+	if err != nil {
+		return err
+	}
+	return e.out.Send(ctx, p)
+}
+
+func (e packetEncoder[T]) trySend(m Message[T]) (bool, error) {
+	buf := payloads.Get().(*[]byte)
+	defer payloads.Put(buf)
+	p, err := e.encode(buf, m)
+	if err != nil {
+		return false, err
+	}
+	return e.out.TrySend(p)
+}
+
+// encode makes a packet of m, in buf, which it may replace by a larger one.
+func (e packetEncoder[T]) encode(buf *[]byte, m Message[T]) (p chanio.Packet, err error) {
+	data, err := e.c.Append((*buf)[:0], m.Value)
+	if err != nil {
+		return p, encodeError(err)
+	}
+	if cap(data) <= maxPayload {
+		*buf = data
+	}
+	return chanio.Packet{Addr: m.Addr, Data: data}, nil
+}
+
+// payloads are buffers for what is encoded: a Sink refers to it no more when Send has returned.
+var payloads = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxPayload = 64 << 10 // of a buffer that is kept
