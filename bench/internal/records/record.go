@@ -113,7 +113,9 @@ func decodeByHand(p []byte, r *Record) error {
 	return nil
 }
 
-func appendBinary(dst []byte, r *Record) ([]byte, error) { return binary.Append(dst, binary.BigEndian, r) }
+func appendBinary(dst []byte, r *Record) ([]byte, error) {
+	return binary.Append(dst, binary.BigEndian, r)
+}
 
 func decodeBinary(p []byte, r *Record) error {
 	_, err := binary.Decode(p, binary.BigEndian, r)

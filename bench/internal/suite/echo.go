@@ -83,8 +83,15 @@ func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
 		_ = server.Close()
 		return nil, err
 	}
+	e.spec.Insecure = strings.HasPrefix(e.spec.URL, "tls:") // the certificate is of this moment
+	if strings.HasPrefix(e.spec.URL, "udp:") {
+		e.spec.Loss = tolerated
+	}
 	return e, nil
 }
+
+// tolerated is the share of datagrams that a server may lose before its figure is none.
+const tolerated = 0.02
 
 type echo struct {
 	field  *Field

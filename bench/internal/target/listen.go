@@ -28,9 +28,13 @@ func start(handle func(net.Conn), inline bool) (Running, error) {
 	if err != nil {
 		return nil, err
 	}
+	return serveOn(ln, handle, inline), nil
+}
+
+func serveOn(ln net.Listener, handle func(net.Conn), inline bool) Running {
 	s := &server{ln: ln, handle: handle, inline: inline, conns: map[net.Conn]struct{}{}}
 	s.group.Go(s.accept)
-	return s, nil
+	return s
 }
 
 func (s *server) accept() {

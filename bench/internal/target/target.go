@@ -19,6 +19,8 @@ type Target struct {
 	Codec string // what it speaks: raw or u32
 	Zeros bool   // of a message it passes on the number only, with zeros behind
 	Start func() (Running, error)
+
+	Scheme string // of its URL, if that is not its network
 }
 
 // Running is a server that has been started on a free port of 127.0.0.1.
@@ -30,7 +32,9 @@ type Running interface {
 // All returns every target.
 func All() []Target {
 	var all []Target
-	for _, some := range [][]Target{loopTargets(), channelTargets(), weirTargets()} {
+	for _, some := range [][]Target{
+		loopTargets(), channelTargets(), weirTargets(), secureTargets(), datagramTargets(), gnetTargets(), netpollTargets(),
+	} {
 		all = append(all, some...)
 	}
 	return all
@@ -71,19 +75,23 @@ func Role(args json.RawMessage) (child.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{running: running}, nil
+	return &process{running: running, scheme: t.Scheme}, nil
 }
 
 type process struct {
 	running Running
+	scheme  string
 	profile *os.File
 }
 
 func (p *process) Handle(op string, args json.RawMessage) (any, error) {
 	switch op {
 	case "url":
-		addr := p.running.Addr()
-		return addr.Network() + "://" + addr.String(), nil
+		addr, scheme := p.running.Addr(), p.scheme
+		if scheme == "" {
+			scheme = addr.Network()
+		}
+		return scheme + "://" + addr.String(), nil
 	case "usage":
 		return child.Use(false), nil
 	case "settled":

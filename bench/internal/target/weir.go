@@ -79,20 +79,24 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 	for v := range in.C(ctx) {
 		replies <- v
 	}
-	return errors.Join(in.Err(), out.Flush(ctx))
+	return in.Err()
 }
 
 func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {
 	return Target{Name: name, Codec: wire, Start: func() (Running, error) {
 		ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
-		if err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		w := &weirServer{ln: ln, cancel: cancel, served: make(chan error, 1)}
-		go func() { w.served <- ln.Serve(ctx, handle) }()
-		return w, nil
+		return serveWeir(ln, err, handle)
 	}}
+}
+
+func serveWeir(ln *servers.Listener, err error, handle handler) (Running, error) {
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &weirServer{ln: ln, cancel: cancel, served: make(chan error, 1)}
+	go func() { w.served <- ln.Serve(ctx, handle) }()
+	return w, nil
 }
 
 func zeros(t Target) Target {

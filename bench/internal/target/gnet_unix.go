@@ -1,0 +1,135 @@
+//go:build linux || darwin || freebsd || dragonfly || netbsd || openbsd
+
+package target
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+)
+
+// Event loops, with the handlers that their documentation shows: everything that has arrived is taken frame by frame,
+// and the replies leave with one call.
+
+func gnetTargets() []Target {
+	return []Target{
+		{Name: "gnet raw", Codec: "raw", Start: func() (Running, error) { return startGnet("tcp", gnetRaw) }},
+		{Name: "gnet", Codec: "u32", Start: func() (Running, error) { return startGnet("tcp", gnetFramed) }},
+		{Name: "gnet udp", Codec: "raw", Start: func() (Running, error) { return startGnet("udp", gnetRaw) }},
+	}
+}
+
+type gnetServer struct {
+	gnet.BuiltinEventEngine
+	traffic func(gnet.Conn) gnet.Action
+	network string
+	booted  chan error
+	ended   chan error
+	engine  gnet.Engine
+	addr    net.Addr
+}
+
+func startGnet(network string, traffic func(gnet.Conn) gnet.Action) (Running, error) {
+	g := &gnetServer{traffic: traffic, network: network, booted: make(chan error, 1), ended: make(chan error, 1)}
+	go func() {
+		err := gnet.Run(g, network+"://127.0.0.1:0", gnet.WithMulticore(true), gnet.WithLogger(gnetLog{}))
+		g.ended <- err
+		g.booted <- errors.Join(errors.New("target: gnet ended"), err) // nobody waits for it if it did boot
+	}()
+	if err := <-g.booted; err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// gnetLog has what goes wrong on the standard error: the standard output is the parent's.
+type gnetLog struct{}
+
+func (gnetLog) Debugf(string, ...any)            {}
+func (gnetLog) Infof(string, ...any)             {}
+func (gnetLog) Warnf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (gnetLog) Errorf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
+func (gnetLog) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// OnBoot learns the port.
+func (g *gnetServer) OnBoot(engine gnet.Engine) gnet.Action {
+	g.engine = engine
+	fd, err := engine.Dup()
+	if err == nil {
+		g.addr, err = addrOf(g.network, fd)
+	}
+	g.booted <- err
+	return gnet.None
+}
+
+func addrOf(network string, fd int) (net.Addr, error) {
+	file := os.NewFile(uintptr(fd), network)
+	defer file.Close()
+	if network == "udp" {
+		conn, err := net.FilePacketConn(file)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Close()
+		return conn.LocalAddr(), nil
+	}
+	ln, err := net.FileListener(file)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	return ln.Addr(), nil
+}
+
+func (g *gnetServer) OnTraffic(c gnet.Conn) gnet.Action { return g.traffic(c) }
+
+func (g *gnetServer) Addr() net.Addr { return g.addr }
+
+func (g *gnetServer) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := g.engine.Stop(ctx); err != nil {
+		return fmt.Errorf("target: gnet: %w", err)
+	}
+	return <-g.ended
+}
+
+func gnetRaw(c gnet.Conn) gnet.Action {
+	p, _ := c.Next(-1)
+	if _, err := c.Write(p); err != nil {
+		return gnet.Close
+	}
+	return gnet.None
+}
+
+// gnetFramed answers the whole frames that have arrived, and leaves a part of one.
+func gnetFramed(c gnet.Conn) gnet.Action {
+	p, _ := c.Peek(-1)
+	whole := 0
+	for len(p)-whole >= 4 {
+		n := int(binary.BigEndian.Uint32(p[whole:]))
+		if n > frameMax {
+			return gnet.Close
+		}
+		if len(p)-whole < 4+n {
+			break
+		}
+		whole += 4 + n
+	}
+	if whole == 0 {
+		return gnet.None
+	}
+	if _, err := c.Write(p[:whole]); err != nil {
+		return gnet.Close
+	}
+	_, _ = c.Discard(whole) // it was peeked at
+	return gnet.None
+}

@@ -1,0 +1,5 @@
+//go:build !(linux || darwin || freebsd || dragonfly || netbsd || openbsd)
+
+package target
+
+func netpollTargets() []Target { return nil } // it has no event loop for this system
