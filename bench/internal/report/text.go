@@ -131,6 +131,9 @@ func figure(b suite.BarResult) string {
 }
 
 func limit(b suite.BarResult) string {
+	if b.Verdict == suite.NoBar {
+		return ""
+	}
 	sign := "≥"
 	if b.Most {
 		sign = "≤"

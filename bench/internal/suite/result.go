@@ -60,10 +60,11 @@ const (
 	TooNoisy Verdict = "too noisy"
 	NotBuilt Verdict = "not built"
 	Missing  Verdict = "missing" // a contender could not be measured
+	NoBar    Verdict = "no bar"  // the figure is there to be seen
 )
 
 // Verdicts returns all of them.
-func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing, NotBuilt} }
+func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing, NotBuilt, NoBar} }
 
 // BarResult is a bar and what was measured.
 type BarResult struct {
@@ -136,6 +137,8 @@ func (b Bar) verdict(figure Spread) Verdict {
 	switch {
 	case math.IsNaN(figure.Median):
 		return Missing
+	case b.Aside:
+		return NoBar
 	case b.Unit == "" && figure.Noisy():
 		return TooNoisy
 	case met:

@@ -87,12 +87,20 @@ type Bar struct {
 	Limit float64
 	Most  bool   // the limit is the most it may be; otherwise the least
 	Unit  string // empty for a ratio
+	Aside bool   // there is no limit: the figure stands beside that of another bar
 	Later string // why it is not built yet, if it is not
 }
 
 // AtLeast is the bar for ours to have at least limit times what theirs has.
 func AtLeast(limit float64, ours, theirs string) Bar {
 	return Bar{What: ours + " / " + theirs, Needs: []string{ours, theirs}, Of: ratio(ours, theirs), Limit: limit}
+}
+
+// Aside has the same ratio without a limit.
+func Aside(ours, theirs string) Bar {
+	bar := AtLeast(0, ours, theirs)
+	bar.Aside = true
+	return bar
 }
 
 // AtMost is the bar for ours to take at most limit times what theirs takes.

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+// eventLoops are peers that do not run everywhere.
+func eventLoops(f *suite.Field, spec load.Spec, names ...string) []suite.Contender {
+	all := echoes(f, spec, names...)
+	if runtime.GOOS == "windows" {
+		for i := range all {
+			all[i] = suite.Skipped(all[i].Name, "it has no event loop for this system")
+		}
+	}
+	return all
+}
+
+func rawGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 64, Window: 1}
+	g := suite.Group{
+		Name: "raw", Title: "TCP echo of 64 B, 64 connections, 1 in flight on each", Unit: "replies/s",
+		Contenders: echoes(f, spec, "net loop", "weir raw Connect", "weir raw Recv/Send", "weir raw channels"),
+		Bars:       []suite.Bar{suite.AtLeast(0.95, "weir raw Connect", "net loop")},
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet raw", "netpoll raw")...)
+	return g
+}
+
+// framedGroup has frames of 64 B on 64 connections. Rows with one connection are two-moded on small machines and prove
+// nothing.
+func framedGroup(f *suite.Field, window int) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 64, Window: window}
+	g := suite.Group{
+		Name:  fmt.Sprintf("framed-w%d", window),
+		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, 64 connections, %d in flight on each", window),
+		Unit:  "replies/s",
+		Note:  "Frames are owned []byte, unless a row says borrowed or typed.",
+		Contenders: echoes(f, spec,
+			"bufio owned", "weir Connect", "weir Recv/Send", "weir Recv/Send uncoalesced", "bufio unbatched",
+			"bufio borrowed", "weir borrowed Connect", "weir borrowed Recv/Send",
+			"bufio typed", "weir typed Connect", "weir typed Recv/Send",
+			"bufio wide", "weir wide Recv/Send",
+			"two channels", "weir channels"),
+		Bars: []suite.Bar{
+			suite.AtLeast(0.9, "weir Connect", "bufio owned"),
+			suite.AtLeast(0.9, "weir Recv/Send", "bufio owned"),
+			suite.AtLeast(1, "weir typed Connect", "bufio owned"),
+			suite.Aside("weir typed Connect", "bufio typed"),
+			suite.AtLeast(1, "weir typed Recv/Send", "bufio owned"),
+			suite.Aside("weir typed Recv/Send", "bufio typed"),
+			suite.AtLeast(1, "weir borrowed Connect", "bufio owned"),
+			suite.Aside("weir borrowed Connect", "bufio borrowed"),
+			suite.AtLeast(1, "weir borrowed Recv/Send", "bufio owned"),
+			suite.Aside("weir borrowed Recv/Send", "bufio borrowed"),
+			suite.AtLeast(0.95, "weir channels", "two channels"),
+		},
+	}
+	if window == 64 {
+		g.Bars = append(g.Bars,
+			suite.AtLeast(2.5, "weir Connect", "two channels"),
+			suite.AtLeast(2.5, "weir Recv/Send", "two channels"))
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	return g
+}
+
+func largeGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64 << 10, Conns: 64, Window: 1}
+	g := suite.Group{
+		Name:  "framed-64k",
+		Title: "TCP echo of 64 KiB frames behind a u32, 64 connections, 1 in flight on each",
+		Unit:  "replies/s",
+		Contenders: echoes(f, spec,
+			"bufio owned", "weir Connect", "weir Recv/Send",
+			"bufio borrowed", "weir borrowed Connect", "weir borrowed Recv/Send"),
+		Bars: []suite.Bar{
+			suite.AtLeast(0.75, "weir Connect", "bufio owned"),
+			suite.AtLeast(0.75, "weir Recv/Send", "bufio owned"),
+			suite.AtLeast(0.95, "weir borrowed Connect", "bufio owned"),
+			suite.Aside("weir borrowed Connect", "bufio borrowed"),
+			suite.AtLeast(0.95, "weir borrowed Recv/Send", "bufio owned"),
+			suite.Aside("weir borrowed Recv/Send", "bufio borrowed"),
+		},
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	return g
+}
+
+// sizeGroups have the other sizes, windows and numbers of connections: a few of them, or all.
+func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
+	short := map[string]bool{"1k-c64-w64": true, "64-c1000-w1": true, "64-c1-w64": true}
+	bars := map[string]bool{"64-c64-w1": true, "64-c64-w64": true, "64k-c64-w1": true} // they have groups of their own
+	for _, size := range []int{64, 1 << 10, 64 << 10} {
+		for _, conns := range []int{1, 64, 1000} {
+			for _, window := range []int{1, 64} {
+				spec := load.Spec{Size: size, Conns: conns, Window: window}
+				name := fmt.Sprintf("%s-c%d-w%d", sizeName(size), conns, window)
+				tooMuch := size*conns*window > 1<<30 // bytes in flight
+				if !bars[name] && !tooMuch && (full || short[name]) {
+					all = append(all, sizeGroup(f, "framed-"+name, spec))
+				}
+			}
+		}
+	}
+	return all
+}
+
+func sizeName(n int) string {
+	if n >= 1<<10 {
+		return fmt.Sprintf("%dk", n>>10)
+	}
+	return fmt.Sprint(n)
+}
+
+func sizeGroup(f *suite.Field, name string, spec load.Spec) suite.Group {
+	g := suite.Group{
+		Name: name,
+		Title: fmt.Sprintf("TCP echo of %s frames behind a u32, %d connections, %d in flight on each",
+			bytesName(spec.Size), spec.Conns, spec.Window),
+		Unit: "replies/s", Rounds: 3, NotQuick: true,
+		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	return g
+}
+
+func bytesName(n int) string {
+	if n >= 1<<10 {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// latencyRate is well below what the slowest contender can do on a small machine.
+const latencyRate = 5000
+
+func latencyGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 64, Window: 1, Rate: latencyRate}
+	g := suite.Group{
+		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames behind a u32 at %d/s over 64 connections", latencyRate),
+		Unit: "ms, 99th percentile", LessIsMore: true, Rounds: 3, Share: 2, NotQuick: true,
+		Note: "Requests begin at a constant rate whatever the server does; a latency counts from then.",
+	}
+	for _, name := range []string{
+		"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels", "gnet", "netpoll",
+	} {
+		g.Contenders = append(g.Contenders, f.Latency(name, isOurs(name), spec))
+	}
+	return g
+}
+
+func idleMixGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 1000, Window: 1, Idle: 0.8}
+	g := suite.Group{
+		Name: "idle-mix", Title: "TCP echo of 64 B frames behind a u32, 1,000 connections of which 800 are idle",
+		Unit: "replies/s", Rounds: 3, NotQuick: true,
+		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	return g
+}
+
+func connectGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 16, Window: 1, Reuse: 1}
+	g := suite.Group{
+		Name: "connect", Title: "TCP connections that carry one frame of 64 B, 16 at a time", Unit: "connections/s",
+		Rounds: 3, Share: 0.5, NotQuick: true,
+		Contenders: echoes(f, spec, "bufio owned", "weir Connect", "weir Recv/Send", "weir channels"),
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	return g
+}
+
+func tlsGroup(f *suite.Field, wire string) suite.Group {
+	g := suite.Group{Unit: "replies/s", Rounds: 3, NotQuick: true}
+	if wire == "raw" {
+		g.Name, g.Title = "tls-raw", "TLS 1.3 echo of 64 B, 64 connections, 1 in flight on each"
+		g.Contenders = echoes(f, load.Spec{Size: 64, Conns: 64, Window: 1},
+			"tls net loop", "weir tls raw Connect", "weir tls raw Recv/Send")
+		return g
+	}
+	g.Name, g.Title = "tls-framed", "TLS 1.3 echo of 64 B frames behind a u32, 64 connections, 64 in flight on each"
+	g.Contenders = echoes(f, load.Spec{Size: 64, Conns: 64, Window: 64},
+		"tls bufio owned", "weir tls Connect", "weir tls Recv/Send", "weir tls channels")
+	return g
+}
+
+// udpGroup has one socket, with some datagrams in flight: so many may be queued at the server.
+func udpGroup(f *suite.Field, window int) suite.Group {
+	spec := load.Spec{Size: 64, Conns: 1, Window: window}
+	limit := 0.95
+	if window > 1 {
+		limit = 1.5
+	}
+	g := suite.Group{
+		Name:  fmt.Sprintf("udp-w%d", window),
+		Title: fmt.Sprintf("UDP echo of 64 B, %d in flight", window),
+		Unit:  "replies/s", Rounds: 5,
+		Contenders: echoes(f, spec, "udp loop", "weir udp Connect", "weir udp Recv/Send", "weir udp channels"),
+		Bars: []suite.Bar{
+			suite.AtLeast(limit, "weir udp Connect", "udp loop"),
+			suite.AtLeast(limit, "weir udp Recv/Send", "udp loop"),
+		},
+	}
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet udp")...)
+	return g
+}
+
+// idleGroup has what a connection holds that waits in a handler's Recv, after one message.
+func idleGroup(f *suite.Field) suite.Group {
+	g := memoryGroup(f, 1000,
+		"net.TCPConn idle", "bufio owned", "two channels", "weir Recv/Send", "weir Connect", "weir channels", "gnet", "netpoll")
+	g.Name, g.Rounds = "idle", 3
+	g.Bars = []suite.Bar{
+		{
+			What: "weir Recv/Send beyond the net.TCPConn", Needs: []string{"net.TCPConn idle", "weir Recv/Send"},
+			Limit: 6 << 10, Most: true, Unit: "B",
+			Of: func(v func(string) suite.Sample) float64 {
+				return v("weir Recv/Send").Value - v("net.TCPConn idle").Value
+			},
+		},
+		{
+			What: "goroutines of weir Recv/Send", Needs: []string{"weir Recv/Send"},
+			Limit: 1.01, Most: true, Unit: "each",
+			Of: func(v func(string) suite.Sample) float64 { return v("weir Recv/Send").Goroutines },
+		},
+	}
+	return g
+}
+
+func manyIdleGroup(f *suite.Field) suite.Group {
+	g := memoryGroup(f, suite.ManyConns(10_000), "net.TCPConn idle", "bufio owned", "weir Recv/Send", "gnet")
+	g.Name, g.Rounds, g.NotQuick = "idle-many", 1, true
+	return g
+}
+
+func memoryGroup(f *suite.Field, conns int, names ...string) suite.Group {
+	g := suite.Group{
+		Title: fmt.Sprintf("%d idle TCP connections, heap and stack in use for each", conns), Unit: "B", LessIsMore: true,
+		Note: "After one message on each, and a collection.",
+	}
+	for _, name := range names {
+		spec := load.Spec{Size: 64, Conns: conns, Window: 1}
+		g.Contenders = append(g.Contenders, f.Idle(name, isOurs(name), spec))
+	}
+	return g
+}
