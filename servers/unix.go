@@ -1,0 +1,109 @@
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// UnixConfig says how a server on a Unix domain socket behaves. The zero value, and nil, mean the defaults.
+type UnixConfig struct {
+	// Conn is how each connection behaves: its linger bound, coalescing, idle and write timeouts.
+	Conn chanio.ConnConfig
+
+	// Mode is who may connect: the permission bits of the socket's file, such as 0o660 for its user and group. The file
+	// has them before anybody can connect. 0 means what the umask leaves, which commonly lets the server's own user
+	// connect and nobody else.
+	Mode fs.FileMode
+
+	// MaxConns is how many connections may be open at once, as in [TCPConfig]. 0 means no limit.
+	MaxConns int
+
+	// Logger is told of what nobody else is told, as in [TCPConfig]. nil means silence.
+	Logger *slog.Logger
+}
+
+func (cfg *UnixConfig) tcp() *TCPConfig {
+	return &TCPConfig{Conn: cfg.Conn, MaxConns: cfg.MaxConns, Logger: cfg.Logger}
+}
+
+// ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@" and
+// has no file. It is otherwise like [ListenTCP]. cfg may be nil.
+//
+// A socket file that a process has left behind is removed first; one at which somebody listens is not, nor anything else
+// that is there. To tell them apart ListenUnix connects, which a server that lives sees as a connection that ends at
+// once. Starters of weir that come at the same time take turns by a lock on the directory, so one of them listens and
+// the others fail; where the directory cannot be locked, nothing is removed. The file is removed when the Listener stops
+// accepting, unless another one has taken its place.
+//
+// A Unix socket has no reset: to the peer, an abort looks like the end of the stream, unless the peer had sent something
+// that was not read.
+//
+// The error wraps a [*net.OpError], and says what to do about it if it is a common one.
+func ListenUnix(path string, cfg *UnixConfig) (*Listener, error) {
+	if cfg == nil {
+		cfg = &UnixConfig{}
+	}
+	nl, err := listenUnix(path, cfg.Mode)
+	if err != nil {
+		err = &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
+		return nil, fmt.Errorf("servers: %w%s", err, unixHint(path, err))
+	}
+	return newListener(nl, cfg.tcp()), nil
+}
+
+func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
+	switch {
+	case path == "":
+		return nil, errors.New(`no path: it is that of a file, or "@name" on Linux`)
+	case mode&^fs.ModePerm != 0:
+		return nil, fmt.Errorf("Mode %v has more than permission bits", mode)
+	case !strings.HasPrefix(path, "@"):
+		return listenUnixFile(path, mode)
+	case mode != 0:
+		return nil, errors.New("an abstract name has no file that could have a Mode: whoever shares the network namespace may connect")
+	}
+	return listenUnixPlain(path)
+}
+
+// listenUnixPlain listens by the means of the net package.
+func listenUnixPlain(path string) (net.Listener, error) {
+	nl, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return nil, op.Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nl, nil
+}
+
+// maxUnixPath is how long a path may be on Linux; other systems have a little less.
+const maxUnixPath = 107
+
+// errNotSocket is met where the path is taken by something that ListenUnix does not remove.
+var errNotSocket = errors.New("there is a file that is not a socket")
+
+// unixHint says what to do about err, or nothing.
+func unixHint(path string, err error) string {
+	switch {
+	case errors.Is(err, errNotSocket):
+		return "; remove it if nobody needs it, or choose another path"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; something listens there already: stop it, or choose another path"
+	case errors.Is(err, fs.ErrNotExist):
+		return "; the directory has to be made first"
+	case errors.Is(err, fs.ErrPermission):
+		return "; this user has to be allowed to write to the directory"
+	case errors.Is(err, syscall.EINVAL) && len(path) >= 100:
+		return fmt.Sprintf("; the path has %d bytes and may have %d at most: a relative one may be shorter", len(path), maxUnixPath)
+	}
+	return ""
+}

@@ -1,0 +1,18 @@
+//go:build !unix || aix || solaris
+
+package servers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+)
+
+// listenUnixFile listens at a path. Here a file that was left behind has to be removed by hand.
+func listenUnixFile(path string, mode fs.FileMode) (net.Listener, error) {
+	if mode != 0 {
+		return nil, fmt.Errorf("Mode on this system: %w", errors.ErrUnsupported)
+	}
+	return listenUnixPlain(path)
+}
