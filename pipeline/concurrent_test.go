@@ -345,3 +345,39 @@ func TestG13ATeeWithoutBranchesLeftEnds(t *testing.T) {
 		require.ErrorIs(t, err, pipeline.ErrOverflow)
 	})
 }
+
+func TestWorkersThatWereIdleWorkSideBySideAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(0)
+		s := pipeline.MapUnordered(t.Context(), w.Source, 2, func(_ context.Context, v int) (int, error) {
+			time.Sleep(time.Duration(v) * time.Second)
+			return v, nil
+		})
+		_, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		start := time.Now()
+		w.in <- 1
+		w.in <- 1
+		for range 2 {
+			_, err = s.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, time.Second, time.Since(start))
+		}
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestG11TheEndOfCtxStopsAProducerThatNeverWaits(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.DropOldest, pipeline.DropNewest, pipeline.Latest} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s := pipeline.Buffer(ctx, ints(), 2, policy)
+		_, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		cancel(errBoom)
+		for err == nil {
+			_, err = s.Recv(t.Context())
+		}
+		require.ErrorIs(t, err, errBoom)
+	}
+}
