@@ -3,7 +3,6 @@ package codec
 import (
 	"context"
 	"net/netip"
-	"sync"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -68,38 +67,17 @@ type packetEncoder[T any] struct {
 }
 
 func (e packetEncoder[T]) send(ctx context.Context, m Message[T]) error {
-	buf := payloads.Get().(*[]byte)
-	defer payloads.Put(buf)
-	p, err := e.encode(buf, m)
+	data, err := Marshal(e.c, m.Value)
 	if err != nil {
 		return err
 	}
-	return e.out.Send(ctx, p)
+	return e.out.Send(ctx, chanio.Packet{Addr: m.Addr, Data: data})
 }
 
 func (e packetEncoder[T]) trySend(m Message[T]) (bool, error) {
-	buf := payloads.Get().(*[]byte)
-	defer payloads.Put(buf)
-	p, err := e.encode(buf, m)
+	data, err := Marshal(e.c, m.Value)
 	if err != nil {
 		return false, err
 	}
-	return e.out.TrySend(p)
+	return e.out.TrySend(chanio.Packet{Addr: m.Addr, Data: data})
 }
-
-// encode makes a packet of m, in buf, which it may replace by a larger one.
-func (e packetEncoder[T]) encode(buf *[]byte, m Message[T]) (p chanio.Packet, err error) {
-	data, err := e.c.Append((*buf)[:0], m.Value)
-	if err != nil {
-		return p, encodeError(err)
-	}
-	if cap(data) <= maxPayload {
-		*buf = data
-	}
-	return chanio.Packet{Addr: m.Addr, Data: data}, nil
-}
-
-// payloads are buffers for what is encoded: a Sink refers to it no more when Send has returned.
-var payloads = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxPayload = 64 << 10 // of a buffer that is kept
