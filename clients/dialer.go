@@ -101,7 +101,8 @@ func dialError(ctx context.Context, network string, err error) error {
 		return &net.OpError{Op: "dial", Net: network, Err: cause}
 	}
 	var op *net.OpError
-	if errors.As(err, &op) {
+	var dns *net.DNSError // has an OpError within if no name server was reached
+	if errors.As(err, &op) && !errors.As(err, &dns) {
 		return err
 	}
 	return &net.OpError{Op: "dial", Net: network, Err: err}

@@ -60,6 +60,14 @@ func TestDialTCPAsksItsResolver(t *testing.T) {
 	require.ErrorAs(t, err, &op)
 }
 
+func TestDialTCPSaysThatTheNameServerDoesNotAnswer(t *testing.T) {
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{fmt.Sprint("127.0.0.1:", freePort(t))}, Attempts: 1})
+	require.NoError(t, err)
+	_, err = clients.DialTCP(t.Context(), "a.test:80", &clients.DialConfig{Resolver: r})
+	require.ErrorContains(t, err, "clients: dial tcp: lookup a.test. on 127.0.0.1:")
+	require.ErrorContains(t, err, "is that a name server")
+}
+
 func TestDialTCPWithoutAHostIsThisMachine(t *testing.T) {
 	c, err := clients.DialTCP(t.Context(), fmt.Sprint(":", echo(t)), nil)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,8 +33,12 @@ func hint(err error) string {
 		notTLS    tls.RecordHeaderError
 	)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return "" // its own doing
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "is the name right? Names that are not in DNS go into /etc/hosts, or a StaticResolver before the others"
+	case errors.As(err, &dns) && dns.Server != "":
+		return "is that a name server, and is there a way to it?"
 	case errors.As(err, &wrongHost):
 		return "dial one of the names that its certificate has, or set the server name of the TLS configuration to one of them"
 	case errors.As(err, &unknown):

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,8 +30,8 @@ type HTTPProxy struct {
 	// Header is what else is sent to the proxy, such as a Proxy-Authorization of another scheme.
 	Header map[string][]string
 
-	// TLS, if not nil, secures the connection to the proxy. It is not modified. An empty ServerName means Addr's host.
-	TLS *tls.Config
+	// TLS, if not nil, secures the connection to the proxy.
+	TLS *TLSConfig
 
 	// MaxResponse is how long the header of the proxy's response may be, in bytes. 0 means 16 KiB.
 	MaxResponse int
@@ -65,15 +64,7 @@ func (p *HTTPProxy) connect(ctx context.Context, conn *chanio.ConnConfig, direct
 	if p.TLS == nil {
 		return direct(ctx, p.Addr, conn)
 	}
-	cfg := p.TLS.Clone()
-	if host, _, err := net.SplitHostPort(p.Addr); err == nil && cfg.ServerName == "" {
-		cfg.ServerName = host
-	}
-	c, err := direct(ctx, p.Addr, layerBelow(conn))
-	if err != nil {
-		return nil, err
-	}
-	return chanio.TLSClient(ctx, c, cfg, conn)
+	return secured(ctx, p.Addr, p.TLS, conn, func() (*chanio.Conn, error) { return direct(ctx, p.Addr, layerBelow(conn)) })
 }
 
 // request returns the request for a tunnel to addr.

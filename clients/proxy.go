@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -107,7 +106,7 @@ func proxyOf(u *url.URL) (Proxy, error) {
 	case "http":
 		return &HTTPProxy{Addr: addr("80"), User: u.User.Username(), Password: password}, nil
 	case "https":
-		return &HTTPProxy{Addr: addr("443"), User: u.User.Username(), Password: password, TLS: &tls.Config{}}, nil
+		return &HTTPProxy{Addr: addr("443"), User: u.User.Username(), Password: password, TLS: &TLSConfig{}}, nil
 	case "socks5", "socks5h":
 		return &SOCKS5{Addr: addr("1080"), User: u.User.Username(), Password: password}, nil
 	}

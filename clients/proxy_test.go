@@ -237,7 +237,9 @@ func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 			defer secured.Close()
 			script([2]string{"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", okResponse})("", secured)
 		}}
-		p := &clients.HTTPProxy{Addr: "example.com:3128", TLS: &tls.Config{RootCAs: roots, Time: func() time.Time { return cert.Leaf.NotBefore }}}
+		p := &clients.HTTPProxy{Addr: "example.com:3128", TLS: &clients.TLSConfig{
+			RootCAs: roots, Base: &tls.Config{Time: func() time.Time { return cert.Leaf.NotBefore }},
+		}}
 		c, err := p.DialThrough(t.Context(), "a:1", &chanio.ConnConfig{OnRelease: func(*chanio.Conn) { released++ }}, world.dial)
 		require.NoError(t, err)
 		require.Equal(t, "example.com", c.TLS().ServerName)
@@ -405,7 +407,7 @@ func TestParseProxyReadsURLs(t *testing.T) {
 		"proxy.test":                       &clients.HTTPProxy{Addr: "proxy.test:80"},
 		"proxy.test:3128":                  &clients.HTTPProxy{Addr: "proxy.test:3128"},
 		"http://me:p%40ss@proxy.test:3128": &clients.HTTPProxy{Addr: "proxy.test:3128", User: "me", Password: "p@ss"},
-		"HTTPS://proxy.test":               &clients.HTTPProxy{Addr: "proxy.test:443", TLS: &tls.Config{}},
+		"HTTPS://proxy.test":               &clients.HTTPProxy{Addr: "proxy.test:443", TLS: &clients.TLSConfig{}},
 		"socks5://me@[::1]":                &clients.SOCKS5{Addr: "[::1]:1080", User: "me"},
 		"socks5h://proxy.test:9050":        &clients.SOCKS5{Addr: "proxy.test:9050"},
 	} {

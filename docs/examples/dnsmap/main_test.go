@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -9,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
@@ -36,24 +36,25 @@ func serveDNS(t *testing.T) (addr string, asked *atomic.Int32) {
 	return pc.LocalAddr().String(), asked
 }
 
+// answer is the reply to a query, with the bytes of RFC 1035: 127.0.0.1 for the A record of example.test, and that there
+// is no AAAA record, which holds for a minute. Other names do not exist.
 func answer(query []byte) []byte {
-	var m dnsmessage.Message
-	if m.Unpack(query) != nil {
-		return nil
+	question := query[12 : 12+bytes.IndexByte(query[12:], 0)+1+4]
+	reply := func(flags string, answers, authorities byte, record string) []byte {
+		header := query[:2:2]                                           // the id
+		header = append(header, flags...)                               // a response, and its code
+		header = append(header, 0, 1, 0, answers, 0, authorities, 0, 0) // how many of which records
+		return append(append(header, question...), record...)
 	}
-	m.Response, m.Additionals = true, nil
-	q := m.Questions[0]
-	h := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 60}
+	const record = "\xc0\x0c%s\x00\x01\x00\x00\x00\x3c" // of the name asked for, with a TTL of 60 s
 	switch {
-	case q.Name.String() != "example.test.":
-		m.RCode = dnsmessage.RCodeNameError
-	case q.Type == dnsmessage.TypeA:
-		m.Answers = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
-	default: // there is none, and that holds for a minute
-		m.Authorities = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.SOAResource{NS: q.Name, MBox: q.Name, MinTTL: 60}}}
+	case !bytes.HasPrefix(question, []byte("\x07example\x04test\x00")):
+		return reply("\x81\x83", 0, 0, "")
+	case bytes.HasSuffix(question, []byte("\x00\x01\x00\x01")):
+		return reply("\x81\x80", 1, 0, fmt.Sprintf(record, "\x00\x01")+"\x00\x04\x7f\x00\x00\x01")
 	}
-	b, _ := m.Pack()
-	return b
+	soa := "\x00\x16" + "\x00\x00" + strings.Repeat("\x00\x00\x00\x3c", 5)
+	return reply("\x81\x80", 0, 1, fmt.Sprintf(record, "\x00\x06")+soa)
 }
 
 // serveEcho answers each connection with all that it says.
