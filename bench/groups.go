@@ -29,6 +29,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		tlsGroup(f, "u32"),
 		udpGroup(f, 1),
 		udpGroup(f, 32),
+		udpSinkGroup(f),
 		idleGroup(f),
 		manyIdleGroup(f),
 		laterGroup(),

@@ -119,13 +119,20 @@ func sizeName(n int) string {
 func sizeGroup(f *suite.Field, name string, spec load.Spec) suite.Group {
 	g := suite.Group{
 		Name: name,
-		Title: fmt.Sprintf("TCP echo of %s frames behind a u32, %d connections, %d in flight on each",
-			bytesName(spec.Size), spec.Conns, spec.Window),
+		Title: fmt.Sprintf("TCP echo of %s frames behind a u32, %s, %d in flight on each",
+			bytesName(spec.Size), connsName(spec.Conns), spec.Window),
 		Unit: "replies/s", Rounds: 3, NotQuick: true,
 		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
 	}
 	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
 	return g
+}
+
+func connsName(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", n)
 }
 
 func bytesName(n int) string {
@@ -210,19 +217,28 @@ func udpGroup(f *suite.Field, window int) suite.Group {
 	return g
 }
 
+// udpSinkGroup has datagrams that come in one direction, as fast as the generator sends them.
+func udpSinkGroup(f *suite.Field) suite.Group {
+	g := suite.Group{
+		Name: "udp-sink", Title: "UDP datagrams of 64 B received, none answered", Unit: "datagrams/s", Rounds: 5,
+		Note: "More are sent than anybody receives; the kernel drops the rest.",
+		Bars: []suite.Bar{suite.AtLeast(1.5, "weir udp sink Recv", "udp sink loop")},
+	}
+	for _, name := range []string{"udp sink loop", "weir udp sink Recv", "weir udp sink channel"} {
+		g.Contenders = append(g.Contenders, f.Sink(name, isOurs(name), load.Spec{Size: 64, Conns: 1, Window: 1}))
+	}
+	return g
+}
+
 // idleGroup has what a connection holds that waits in a handler's Recv, after one message.
 func idleGroup(f *suite.Field) suite.Group {
 	g := memoryGroup(f, 1000,
-		"net.TCPConn idle", "bufio owned", "two channels", "weir Recv/Send", "weir Connect", "weir channels", "gnet", "netpoll")
+		"net.TCPConn idle", "bufio owned", "two channels", "weir raw Recv/Send", "weir Recv/Send", "weir Connect",
+		"weir channels", "gnet", "netpoll")
 	g.Name, g.Rounds = "idle", 3
 	g.Bars = []suite.Bar{
-		{
-			What: "weir Recv/Send beyond the net.TCPConn", Needs: []string{"net.TCPConn idle", "weir Recv/Send"},
-			Limit: 6 << 10, Most: true, Unit: "B",
-			Of: func(v func(string) suite.Sample) float64 {
-				return v("weir Recv/Send").Value - v("net.TCPConn idle").Value
-			},
-		},
+		beyondTCPConn("weir raw Recv/Send"),
+		beyondTCPConn("weir Recv/Send"),
 		{
 			What: "goroutines of weir Recv/Send", Needs: []string{"weir Recv/Send"},
 			Limit: 1.01, Most: true, Unit: "each",
@@ -230,6 +246,15 @@ func idleGroup(f *suite.Field) suite.Group {
 		},
 	}
 	return g
+}
+
+// beyondTCPConn is the bar for what a connection of ours holds beside its net.TCPConn.
+func beyondTCPConn(row string) suite.Bar {
+	const least = "net.TCPConn idle"
+	return suite.Bar{
+		What: row + " beyond the net.TCPConn", Needs: []string{least, row}, Limit: 6 << 10, Most: true, Unit: "B",
+		Of: func(v func(string) suite.Sample) float64 { return v(row).Value - v(least).Value },
+	}
 }
 
 func manyIdleGroup(f *suite.Field) suite.Group {

@@ -159,12 +159,8 @@ func (s *socket) send(n int) error {
 		batch := s.out[:min(n, len(s.out))]
 		s.depart(batch)
 		n -= len(batch)
-		for len(batch) > 0 {
-			k, err := s.many.WriteBatch(batch, 0)
-			if err != nil {
-				return err
-			}
-			batch = batch[k:]
+		if err := writeAll(s.many, batch); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/child"
 )
 
-// Role is the generator as a child process. Its operations are run and hold, with a [Spec], release, and usage.
+// Role is the generator as a child process. Its operations are run, flood and hold, with a [Spec], release, and
+// usage.
 func Role(json.RawMessage) (child.Server, error) { return &generator{}, nil }
 
 type generator struct{ held []*worker }
@@ -21,6 +22,8 @@ func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 	switch op {
 	case "run":
 		return Run(context.Background(), spec, nil)
+	case "flood":
+		return Flood(context.Background(), spec)
 	case "hold":
 		return nil, g.hold(spec)
 	case "release":

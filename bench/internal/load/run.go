@@ -202,16 +202,24 @@ func (r *run) lost() (n uint64) {
 
 // finish has the workers send no more and gives the target some time for the rest.
 func (r *run) finish() {
-	r.stop.Store(true)
-	r.once.Do(func() { close(r.over) })
+	r.end()
 	for i := range r.workers {
 		r.workers[i].settle(r.spec.timeout())
 	}
 }
 
-func (r *run) close() {
+// end says that there are no more requests.
+func (r *run) end() {
 	r.stop.Store(true)
-	r.once.Do(func() { close(r.over) })
+	r.once.Do(func() {
+		if r.over != nil {
+			close(r.over)
+		}
+	})
+}
+
+func (r *run) close() {
+	r.end()
 	for i := range r.workers {
 		r.workers[i].shut()
 	}

@@ -54,8 +54,7 @@ func (r Report) facts() []string {
 		fmt.Sprintf("load averages at the start: %s", orUnknown(m.Load)),
 		fmt.Sprintf("settings: %s, %d rounds of %v for each row at most, servers and generator on the same machine",
 			r.Kind, r.Rounds, r.Time.Round(time.Millisecond)),
-		fmt.Sprintf("noise: rounds of one row lay apart by a factor of %.2f in the middle and %.2f at worst; "+
-			"%d of %d groups were measured again", r.noise().Median, r.noise().Max, r.retried(), len(r.Tables)),
+		r.noiseFact(),
 		fmt.Sprintf("begun %s, took %v", m.At.Format(time.RFC3339), r.Took),
 	}
 	if m.Revision != "" {
@@ -85,6 +84,15 @@ func (r Report) noise() suite.Spread {
 		}
 	}
 	return suite.SpreadOf(factors)
+}
+
+func (r Report) noiseFact() string {
+	n := r.noise()
+	if n.Max == 0 {
+		return "noise: one round of each row says nothing of it"
+	}
+	return fmt.Sprintf("noise: rounds of one row lay apart by a factor of %.2f in the middle and %.2f at worst; "+
+		"%d of %d groups were measured again", n.Median, n.Max, r.retried(), len(r.Tables))
 }
 
 func (r Report) retried() (n int) {

@@ -37,18 +37,29 @@ func (o Options) Share(groups []Group) time.Duration {
 func Run(ctx context.Context, groups []Group, opt Options) []Table {
 	began := time.Now()
 	var tables []Table
-	for _, g := range groups {
+	for i, g := range groups {
 		if ctx.Err() != nil {
 			break
 		}
+		start := time.Now()
 		table := g.measure(ctx, opt)
-		if table.noisy() && ctx.Err() == nil && (opt.Budget == 0 || time.Since(began) < opt.Budget) {
+		if table.noisy() && ctx.Err() == nil && opt.retry(time.Since(began)+time.Since(start), groups[i+1:]) {
 			table = g.measure(ctx, opt)
 			table.Retried = true
 		}
 		tables = append(tables, table)
 	}
 	return tables
+}
+
+// retry reports whether there is time to measure something again: after it, since the beginning, would be so much, and
+// the rest is yet to come.
+func (o Options) retry(after time.Duration, rest []Group) bool {
+	for _, g := range rest {
+		n := g.rounds(o.Rounds) * len(g.Contenders)
+		after += time.Duration(n) * (g.share(o.Time)*6/5 + overhead) // with the warm-up
+	}
+	return o.Budget == 0 || after < o.Budget
 }
 
 func (t Table) noisy() bool {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -110,26 +111,44 @@ func gnetRaw(c gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// gnetFramed answers the whole frames that have arrived, and leaves a part of one.
+// replies are where the event loops put together what they write.
+var replies = sync.Pool{New: func() any { return new([]byte) }}
+
+// gnetFramed answers the whole frames that have arrived, one after the other, and leaves a part of one.
 func gnetFramed(c gnet.Conn) gnet.Action {
+	scratch := replies.Get().(*[]byte)
+	defer replies.Put(scratch)
+	dst := (*scratch)[:0]
 	p, _ := c.Peek(-1)
-	whole := 0
-	for len(p)-whole >= 4 {
-		n := int(binary.BigEndian.Uint32(p[whole:]))
-		if n > frameMax {
-			return gnet.Close
-		}
-		if len(p)-whole < 4+n {
+	rest := p
+	for {
+		frame, ok := gnetFrame(rest)
+		if !ok {
 			break
 		}
-		whole += 4 + n
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(frame)))
+		dst = append(dst, frame...)
+		rest = rest[4+len(frame):]
 	}
-	if whole == 0 {
+	*scratch = dst
+	if len(dst) == 0 {
 		return gnet.None
 	}
-	if _, err := c.Write(p[:whole]); err != nil {
+	if _, err := c.Write(dst); err != nil {
 		return gnet.Close
 	}
-	_, _ = c.Discard(whole) // it was peeked at
+	_, _ = c.Discard(len(p) - len(rest)) // it was peeked at
 	return gnet.None
+}
+
+// gnetFrame returns the frame that p begins with, if all of it is there.
+func gnetFrame(p []byte) ([]byte, bool) {
+	if len(p) < 4 {
+		return nil, false
+	}
+	n := binary.BigEndian.Uint32(p)
+	if n > frameMax || len(p)-4 < int(n) {
+		return nil, false
+	}
+	return p[4 : 4+n], true
 }

@@ -56,7 +56,7 @@ type Args struct {
 	Fine bool   `json:"fine,omitempty"` // heap profiles are to be exact, and allocations slower
 }
 
-// Role runs the target of [Args] in a child process. Its operations are url, usage, settled (usage
+// Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received), settled (usage
 // after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file in
 // the argument).
 func Role(args json.RawMessage) (child.Server, error) {
@@ -94,6 +94,11 @@ func (p *process) Handle(op string, args json.RawMessage) (any, error) {
 		return scheme + "://" + addr.String(), nil
 	case "usage":
 		return child.Use(false), nil
+	case "count":
+		if sink, ok := p.running.(interface{ Count() uint64 }); ok {
+			return sink.Count(), nil
+		}
+		return nil, errors.New("target: it does not count")
 	case "settled":
 		return child.Use(true), nil
 	case "heap":
