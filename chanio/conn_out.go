@@ -516,8 +516,23 @@ func (o *outlet) fail(err error) {
 	o.c.outEnded(true)
 }
 
-// flush waits until everything accepted before it has been written.
+// flusher is a net.Conn with a buffer of its own.
+type flusher interface {
+	Flush(ctx context.Context) error
+}
+
+// flush waits until everything accepted before it has been written, and has left the net.Conn as well.
 func (o *outlet) flush(ctx context.Context) error {
+	if err := o.flushHere(ctx); err != nil {
+		return err
+	}
+	if below, ok := o.c.nc.(flusher); ok {
+		return below.Flush(ctx)
+	}
+	return nil
+}
+
+func (o *outlet) flushHere(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for upTo := o.accepted; o.err == nil && o.written < upTo; {

@@ -121,10 +121,14 @@ func (t *tlsConn) CloseWrite() error {
 	if err := t.Conn.CloseWrite(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.low.c.linger)
-	defer cancel()
-	return t.low.c.Out.Flush(ctx)
+	out := &t.low.c.out
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	return out.drain()
 }
+
+// Flush is for [Conn]: it returns when the records have left.
+func (t *tlsConn) Flush(ctx context.Context) error { return t.low.c.Out.Flush(ctx) }
 
 func (t *tlsConn) SetWriteDeadline(d time.Time) error {
 	t.writable.set(d)

@@ -14,10 +14,12 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/pipeline"
 )
 
@@ -201,4 +203,31 @@ func TestTLSHandshakeEndsWithCtx(t *testing.T) {
 	_, err := chanio.TLSClient(ctx, a, client, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	<-a.Done()
+}
+
+// What Flush and Close wait for is the network, not the buffer between the TLS session and it.
+func TestG5TLSFlushAndCloseWaitForThePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := chaniotest.Pipe(512)
+		near, far := secured(t, chanio.NewConn(a, nil), chanio.NewConn(b, nil), tls.VersionTLS13)
+		abortAfter(t, near, far)
+		const size = 8 << 10
+		require.NoError(t, near.Out.Send(t.Context(), make([]byte, size)))
+		flushed := make(chan error, 1)
+		go func() { flushed <- near.Out.Flush(t.Context()) }()
+		synctest.Wait()
+		require.Empty(t, flushed, "the peer has taken nothing yet")
+		require.Len(t, atLeast(t, far.In, size), size)
+		require.NoError(t, <-flushed)
+
+		require.NoError(t, near.Out.Send(t.Context(), make([]byte, size)))
+		closed := make(chan error, 1)
+		go func() { closed <- near.Out.Close() }()
+		synctest.Wait()
+		require.Empty(t, closed)
+		got, err := all(t.Context(), far.In)
+		require.Equal(t, io.EOF, err)
+		require.Len(t, got, size)
+		require.NoError(t, <-closed)
+	})
 }
