@@ -11,8 +11,9 @@ import (
 // errDue is the cause of the ctx of an alarm that has gone off.
 var errDue = errors.New("pipeline: due")
 
-// alarm bounds the waits of a timed stage by a moment: it derives a ctx from that of the receiver. To make one costs more
-// than to pass a value on, so it is kept until it goes off, also when that is too early for the moment wanted by then.
+// alarm bounds the waits of a timed stage by a moment: it derives a ctx from that of the receiver. To make one costs
+// more than to pass a value on, so it is kept until it goes off, also when that is too early for the moment wanted by
+// then.
 type alarm struct {
 	bound  <-chan struct{} // of the receiver's ctx
 	ctx    context.Context
@@ -38,8 +39,8 @@ func (a *alarm) stop() {
 	}
 }
 
-// rang reports whether err, of a wait that an alarm bounded, means that the alarm went off and not that ctx ended or the
-// stream did. The ctx may be bounded by an alarm in its turn.
+// rang reports whether err, of a wait that an alarm bounded, means that the alarm went off and not that ctx ended or
+// the stream did. The ctx may be bounded by an alarm in its turn.
 func rang(ctx context.Context, err error) bool { return err == errDue && ctx.Err() == nil }
 
 // gaveUp reports whether err, of a wait that an alarm bounded, means that ctx ended.

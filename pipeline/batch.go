@@ -7,19 +7,19 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Batch collects values into slices of n. If delay is more than 0, a slice that has waited that long since its first value
-// is passed on as it is; a delay of 0 waits for ever. No slice is empty, and each belongs to its receiver.
+// Batch collects values into slices of n. If delay is more than 0, a slice that has waited that long since its first
+// value is passed on as it is; a delay of 0 waits for ever. No slice is empty, and each belongs to its receiver.
 //
-// It works in the goroutine of the receiver, so the delay is noticed while somebody receives. When src ends or fails, what
-// was collected comes first and then the end; a cancel keeps it. It is Manifold's batch.
+// It works in the goroutine of the receiver, so the delay is noticed while somebody receives. When src ends or fails,
+// what was collected comes first and then the end; a cancel keeps it. It is Manifold's batch.
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {
 	atLeast("n", n, 1)
 	atLeast("delay", delay, 0)
 	return newBatch(src.Claim("pipeline.Batch"), nil, n, delay)
 }
 
-// BatchBy is [Batch] by weight: a slice is passed on when the metrics of its values come to limit, and before a value that
-// would lead beyond it. A single value beyond the limit is a slice of its own.
+// BatchBy is [Batch] by weight: a slice is passed on when the metrics of its values come to limit, and before a value
+// that would lead beyond it. A single value beyond the limit is a slice of its own.
 func BatchBy[T any](src *chanio.Source[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
 	atLeast("limit", limit, 1)
 	atLeast("delay", delay, 0)

@@ -22,28 +22,28 @@ func benchmark[T any](b *testing.B, s *chanio.Source[T]) {
 }
 
 func BenchmarkFused(b *testing.B) {
-	for name, stage := range map[string]func(*chanio.Source[int]) *chanio.Source[int]{
-		"0":      func(s *chanio.Source[int]) *chanio.Source[int] { return s },
-		"Map":    func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Map(s, inc) },
-		"Filter": func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Filter(s, below(1<<62)) },
-		"MapErr": func(s *chanio.Source[int]) *chanio.Source[int] {
+	for name, stage := range map[string]func(src) src{
+		"0":      func(s src) src { return s },
+		"Map":    func(s src) src { return pipeline.Map(s, inc) },
+		"Filter": func(s src) src { return pipeline.Filter(s, below(1<<62)) },
+		"MapErr": func(s src) src {
 			return pipeline.MapErr(s, func(v int) (int, error) { return v, nil })
 		},
-		"Take":      func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Take(s, 1<<62) },
-		"TakeWhile": func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.TakeWhile(s, below(1<<62)) },
-		"Scan": func(s *chanio.Source[int]) *chanio.Source[int] {
+		"Take":      func(s src) src { return pipeline.Take(s, 1<<62) },
+		"TakeWhile": func(s src) src { return pipeline.TakeWhile(s, below(1<<62)) },
+		"Scan": func(s src) src {
 			return pipeline.Scan(s, 0, func(a, v int) int { return a + v })
 		},
-		"Compact": func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Compact(s) },
-		"Transform": func(s *chanio.Source[int]) *chanio.Source[int] {
+		"Compact": func(s src) src { return pipeline.Compact(s) },
+		"Transform": func(s src) src {
 			return pipeline.Transform(s, func(v int, emit func(int)) error { emit(v); return nil }, nil)
 		},
-		"BatchFlat": func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Flatten(pipeline.Batch(s, 64, 0)) },
-		"BatchDelayFlat": func(s *chanio.Source[int]) *chanio.Source[int] {
+		"BatchFlat": func(s src) src { return pipeline.Flatten(pipeline.Batch(s, 64, 0)) },
+		"BatchDelayFlat": func(s src) src {
 			return pipeline.Flatten(pipeline.Batch(s, 64, 1e6))
 		},
-		"Timeout": func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Timeout(s, 1e9) },
-		"5Maps": func(s *chanio.Source[int]) *chanio.Source[int] {
+		"Timeout": func(s src) src { return pipeline.Timeout(s, 1e9) },
+		"5Maps": func(s src) src {
 			for range 5 {
 				s = pipeline.Map(s, inc)
 			}

@@ -9,17 +9,18 @@ import (
 // Buffer lets the stages above it run in a goroutine of their own, up to n values ahead of the receiver. When n values
 // wait, the policy decides: [Block] holds src back.
 //
-// The goroutine ends when src does, when ctx ends, which closes src for good, or when the receiver closes the stream. An
-// end or a failure of src, and ctx's cause, come after the values that wait. A panic in a stage above it ends the stream
-// with a *chanio.PanicError. It is Manifold's buffer, and with the policies its dropping-stream and sliding-stream.
+// The goroutine ends when src does, when ctx ends, which closes src for good, or when the receiver closes the stream.
+// An end or a failure of src, and ctx's cause, come after the values that wait. A panic in a stage above it ends the
+// stream with a *chanio.PanicError. It is Manifold's buffer, and with the policies its dropping-stream and
+// sliding-stream.
 func Buffer[T any](ctx context.Context, src *chanio.Source[T], n int, policy Policy) *chanio.Source[T] {
 	atLeast("n", n, 1)
 	return buffer(ctx, src, "pipeline.Buffer", &Queue[T]{Size: n, Policy: policy})
 }
 
-// BufferBy is [Buffer] with a limit to the sum of what metric makes of the values that wait, such as their length. A value
-// beyond the limit passes when nothing else waits. metric is called in the goroutine that BufferBy starts. It is Manifold's
-// buffer with a metric, whose limit holds only for producers that wait when they are told to.
+// BufferBy is [Buffer] with a limit to the sum of what metric makes of the values that wait, such as their length. A
+// value beyond the limit passes when nothing else waits. metric is called in the goroutine that BufferBy starts. It is
+// Manifold's buffer with a metric, whose limit holds only for producers that wait when they are told to.
 func BufferBy[T any](
 	ctx context.Context, src *chanio.Source[T], metric func(T) int, limit int, policy Policy,
 ) *chanio.Source[T] {

@@ -10,14 +10,14 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one that leads over a network can stand in
-// for it.
+// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one that leads over a network can stand
+// in for it.
 type PubSub[K comparable, T any] interface {
 	// Publish gives v to the subscribers of topic and reports how many received it, or -1 if it cannot know.
 	Publish(ctx context.Context, topic K, v T) (received int, err error)
 
-	// Subscribe returns the values of a topic from now on. Closing the Source ends the subscription. ctx bounds only the
-	// call. The queue is that of the subscription; nil is the default.
+	// Subscribe returns the values of a topic from now on. Closing the Source ends the subscription. ctx bounds only
+	// the call. The queue is that of the subscription; nil is the default.
 	Subscribe(ctx context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error)
 
 	// Close ends all subscriptions after the values that they hold.
@@ -53,8 +53,8 @@ func NewBus[K comparable, T any]() *Bus[K, T] {
 
 // Publish gives v to the queue of every subscriber of topic, and of every predicate that holds for it, and reports how
 // many accepted it. It waits only for subscribers with [Block] whose queue is full, after it has served all others; ctx
-// bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while a queue
-// is served. The subscribers share v, so nobody changes what it points to.
+// bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while a
+// queue is served. The subscribers share v, so nobody changes what it points to.
 func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, err error) {
 	if b.closed.Load() {
 		return 0, net.ErrClosed
@@ -121,9 +121,9 @@ func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 	return nil
 }
 
-// Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the Source
-// ends the subscription, and so does its queue under [Fail] and [Disconnect]. After Close of the Bus the error is
-// net.ErrClosed; there is no other, and ctx is not looked at.
+// Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the
+// Source ends the subscription, and so does its queue under [Fail] and [Disconnect]. After Close of the Bus the error
+// is net.ErrClosed; there is no other, and ctx is not looked at.
 func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error) {
 	s := &subscription[K, T]{q: newQueue(queue, DropOldest)}
 	for {
@@ -138,9 +138,9 @@ func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*cha
 	}
 }
 
-// SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called by
-// every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest it is
-// Subscribe.
+// SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called
+// by every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest
+// it is Subscribe.
 func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, queue *Queue[T]) (*chanio.Source[T], error) {
 	s := &subscription[K, T]{q: newQueue(queue, DropOldest), match: match}
 	s.leave = func() { b.matches.remove(s) }

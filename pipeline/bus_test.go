@@ -195,7 +195,8 @@ func TestG4BusUnderConcurrentUse(t *testing.T) {
 	for i := range 8 {
 		subscribers.Go(func() {
 			for round := range 10 {
-				s, err := b.Subscribe(ctx, topics[(i+round)%3], &pipeline.Queue[int]{Size: 4, Policy: pipeline.Policy(1 + i%4)})
+				q := &pipeline.Queue[int]{Size: 4, Policy: pipeline.Policy(1 + i%4)}
+				s, err := b.Subscribe(ctx, topics[(i+round)%3], q)
 				if err != nil {
 					t.Error(err)
 					return

@@ -10,9 +10,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Concat passes on all values of the first source, then all of the next, and ends with the last. It owns all of them from
-// the start: a failure of one ends the stream, and that or a Close closes the others. It works in the goroutine of the
-// receiver. For sources that arrive over time there is [ConcatAll].
+// Concat passes on all values of the first source, then all of the next, and ends with the last. It owns all of them
+// from the start: a failure of one ends the stream, and that or a Close closes the others. It works in the goroutine of
+// the receiver. For sources that arrive over time there is [ConcatAll].
 func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 	ups := claimAll(srcs, "pipeline.Concat")
 	now := 0
@@ -35,8 +35,8 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 
 // ConcatAll passes on all values of the first source that srcs brings, then all of the next, and ends when srcs does. A
 // source is taken from srcs when the one before has ended. A failure of either ends the stream, and that or a Close
-// closes srcs and the source at hand; the sources that srcs still holds are the business of its producer. It works in the
-// goroutine of the receiver. It is Manifold's concat.
+// closes srcs and the source at hand; the sources that srcs still holds are the business of its producer. It works in
+// the goroutine of the receiver. It is Manifold's concat.
 func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] {
 	c := &concatAll[T]{outer: srcs.Claim("pipeline.ConcatAll")}
 	return chanio.NewSource(chanio.SourceHooks[T]{

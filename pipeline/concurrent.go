@@ -15,9 +15,9 @@ import (
 //
 // An error of f ends the stream in its turn: after the results for the values before it, while f's ctx ends for those
 // after it, and src is closed at once. io.EOF does that too, as a good end. An end or a failure of src comes after the
-// results for all of its values. A panic of f is a *chanio.PanicError. When ctx ends or the receiver closes the stream, f's
-// ctx ends, f is called no more, and src is closed; the stage does not wait for calls of f that go on. Goroutines are
-// started as they are needed and end with the stream.
+// results for all of its values. A panic of f is a *chanio.PanicError. When ctx ends or the receiver closes the stream,
+// f's ctx ends, f is called no more, and src is closed; the stage does not wait for calls of f that go on. Goroutines
+// are started as they are needed and end with the stream.
 func MapConcurrent[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
 ) *chanio.Source[B] {
@@ -33,8 +33,8 @@ func MapUnordered[A, B any](
 }
 
 // ForEachConcurrent calls f with every value of src, up to n at a time, each in a goroutine, and returns when src has
-// ended and all calls have returned. The first error of f, a panic of f as a *chanio.PanicError, a failure of src or the
-// end of ctx ends the ctx of the other calls, closes src, and is returned when they have returned.
+// ended and all calls have returned. The first error of f, a panic of f as a *chanio.PanicError, a failure of src or
+// the end of ctx ends the ctx of the other calls, closes src, and is returned when they have returned.
 func ForEachConcurrent[T any](
 	ctx context.Context, src *chanio.Source[T], n int, f func(ctx context.Context, v T) error,
 ) error {

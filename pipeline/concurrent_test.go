@@ -55,7 +55,7 @@ func TestMapUnorderedDeliversAsCompleted(t *testing.T) {
 func TestMapConcurrentTakesAtMostTwiceNAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(upto(100)...)
-		s := pipeline.MapConcurrent(t.Context(), w.Source, 4, func(_ context.Context, v int) (int, error) { return v, nil })
+		s := pipeline.MapConcurrent(t.Context(), w.Source, 4, sameCtx(nothing))
 		synctest.Wait()
 		require.EqualValues(t, 8+1, w.taken.Load())
 		require.NoError(t, s.Close())
@@ -131,11 +131,11 @@ func TestG1AFailureOfAnUnorderedCallCancelsAll(t *testing.T) {
 }
 
 func TestG3ClosingAMapConcurrentCancelsItsCallsAndStartsNoMore(t *testing.T) {
-	for name, stage := range map[string]func(ctx context.Context, s *chanio.Source[int], d *delayed) *chanio.Source[int]{
-		"ordered": func(ctx context.Context, s *chanio.Source[int], d *delayed) *chanio.Source[int] {
+	for name, stage := range map[string]func(ctx ctxt, s src, d *delayed) src{
+		"ordered": func(ctx ctxt, s src, d *delayed) src {
 			return pipeline.MapConcurrent(ctx, s, 2, d.do)
 		},
-		"unordered": func(ctx context.Context, s *chanio.Source[int], d *delayed) *chanio.Source[int] {
+		"unordered": func(ctx ctxt, s src, d *delayed) src {
 			return pipeline.MapUnordered(ctx, s, 2, d.do)
 		},
 	} {

@@ -21,9 +21,9 @@ import (
 //     returns ctx's cause.
 //   - dst refused one value, as a codec does with one it cannot encode: as if src had failed; the value is put back.
 //
-// While src has values at hand dst is corked. Connect is the one consumer of src while it runs. A panic in a stage of src
-// closes src and goes on. To lead several sources into one sink see [Merge] and [LastOf], one source into several sinks
-// [Tee]. It is Manifold's connect, where a closed dst is noticed, and a value lost, only with the next message.
+// While src has values at hand dst is corked. Connect is the one consumer of src while it runs. A panic in a stage of
+// src closes src and goes on. To lead several sources into one sink see [Merge] and [LastOf], one source into several
+// sinks [Tee]. It is Manifold's connect, where a closed dst is noticed, and a value lost, only with the next message.
 func Connect[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T]) error {
 	return ConnectWith(ctx, src, dst, nil)
 }
@@ -33,8 +33,9 @@ type ConnectOptions struct {
 	// KeepSink leaves dst open, and flushed, when src ends well. It is Manifold's downstream? false.
 	KeepSink bool
 
-	// Last closes dst with the last of several calls that share it and whose sources ended well; the others flush it. See
-	// [LastOf]. A call that stops for another reason does not count, so that dst stays open for its source to be resumed.
+	// Last closes dst with the last of several calls that share it and whose sources ended well; the others flush it.
+	// See [LastOf]. A call that stops for another reason does not count, so that dst stays open for its source to be
+	// resumed.
 	Last *Countdown
 
 	// KeepSource leaves src open when dst ends, with the value that dst did not accept put back, so that another call
@@ -76,11 +77,11 @@ func ConnectWith[T any](
 	})
 }
 
-// ConnectVia calls f with every value of src, and f sends what it makes of it to dst: nothing, one value or many. For the
-// ends of src, dst and ctx it is [Connect]. When f returns io.EOF, src is closed and dst drained and closed, as if src
-// had ended there; any other error stops ConnectVia, which flushes dst, leaves both sides open and returns it. The value for
-// which f failed is put back into src. It is Manifold's connect-via, whose result stays pending when the callback
-// declines.
+// ConnectVia calls f with every value of src, and f sends what it makes of it to dst: nothing, one value or many. For
+// the ends of src, dst and ctx it is [Connect]. When f returns io.EOF, src is closed and dst drained and closed, as if
+// src had ended there; any other error stops ConnectVia, which flushes dst, leaves both sides open and returns it. The
+// value for which f failed is put back into src. It is Manifold's connect-via, whose result stays pending when the
+// callback declines.
 func ConnectVia[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B],
 	f func(ctx context.Context, v A, dst *chanio.Sink[B]) error,

@@ -1,5 +1,5 @@
-// Package pipeline joins streams: stages that turn one Source into another, Connect, which leads a Source into a Sink, and
-// a bus.
+// Package pipeline joins streams: stages that turn one Source into another, Connect, which leads a Source into a Sink,
+// and a bus.
 //
 //	lines := codec.Decode(conn.In, codec.Lines)
 //	orders := pipeline.MapErr(lines, parseOrder)                    // no goroutine yet
@@ -8,18 +8,18 @@
 //
 // # Families
 //
-// Fused stages have no goroutine. They run inside the Recv of whoever receives at the end, at a few nanoseconds each: [Map],
-// [MapErr], [Filter], [FilterMap], [Tap], [Compact]; [Take], [TakeWhile], [Drop], [DropWhile]; [Scan]; [FlatMap],
-// [Flatten], [Transform]; [Concat], [ConcatAll], [Zip], [PartitionBy]; [Batch], [BatchBy]; [Named].
+// Fused stages have no goroutine. They run inside the Recv of whoever receives at the end, at a few nanoseconds each:
+// [Map], [MapErr], [Filter], [FilterMap], [Tap], [Compact]; [Take], [TakeWhile], [Drop], [DropWhile]; [Scan];
+// [FlatMap], [Flatten], [Transform]; [Concat], [ConcatAll], [Zip], [PartitionBy]; [Batch], [BatchBy]; [Named].
 //
 // Timed stages are fused too. They bound the wait of the receiver by a moment, so their time advances while somebody
 // receives, and a late receiver gets everything that is due: [Batch] with a delay, [Window], [Rollup], [Throttle],
 // [Periodically], [Timeout], [Retry].
 //
-// Stages with goroutines take a ctx first, and no other stage does. The end of that ctx ends the stage for good and closes
-// its upstream: [Buffer], [BufferBy], [Merge], [Tee], [MapConcurrent], [MapUnordered]. Values cross to another goroutine many
-// at a time under load, and singly and at once when they are few. Such a stage has taken values that its receiver has not
-// asked for yet; when it is closed, or its ctx ends, those are lost.
+// Stages with goroutines take a ctx first, and no other stage does. The end of that ctx ends the stage for good and
+// closes its upstream: [Buffer], [BufferBy], [Merge], [Tee], [MapConcurrent], [MapUnordered]. Values cross to another
+// goroutine many at a time under load, and singly and at once when they are few. Such a stage has taken values that its
+// receiver has not asked for yet; when it is closed, or its ctx ends, those are lost.
 //
 // Consumers take the values to their end and block meanwhile: [Connect], [ConnectWith], [ConnectVia], [ForEach],
 // [ForEachConcurrent], [Reduce], [Collect].
@@ -36,12 +36,12 @@
 //     io.EOF ends its stream well.
 //   - Cancel (G2): a fused stage whose receiver's ctx ends keeps what it has taken; the next Recv goes on from there.
 //   - Close (G3): closing a Source closes everything above it at once, idle or not.
-//   - Bounds (G8): every queue has its size in its signature, or DefaultQueue. [Collect] and [Rollup], whose user decides what
-//     is kept, are the exceptions.
+//   - Bounds (G8): every queue has its size in its signature, or DefaultQueue. [Collect] and [Rollup], whose user
+//     decides what is kept, are the exceptions.
 //   - One consumer (G9): a stage owns its upstream from construction. [Tee] is how several receive the same.
 //   - Goroutines (G11): they end with their ctx, with the end of the stream, or with its Close, whichever is first.
-//   - Panics (G16): in a fused stage they go on to the receiver and end the stream; in a goroutine of a stage they are its
-//     failure, a *chanio.PanicError.
+//   - Panics (G16): in a fused stage they go on to the receiver and end the stream; in a goroutine of a stage they
+//     are its failure, a *chanio.PanicError.
 //
 // Order is that of the upstream, but for [Merge] between its sources and [MapUnordered].
 package pipeline

@@ -45,9 +45,9 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 // with each value of src and calls emit for what it passes on. State lives in the variables that step closes over. It
 // works in the goroutine of the receiver and starts nothing.
 //
-// When step returns io.EOF the stream ends well after what was emitted, and src is closed at once. Any other error ends it
-// in the same way with that error. last, if it is not nil, is called once when src has ended or failed, or step returned
-// io.EOF, and emits what is still held; after that comes the end. A cancel loses nothing. Transform answers to
+// When step returns io.EOF the stream ends well after what was emitted, and src is closed at once. Any other error ends
+// it in the same way with that error. last, if it is not nil, is called once when src has ended or failed, or step
+// returned io.EOF, and emits what is still held; after that comes the end. A cancel loses nothing. Transform answers to
 // Manifold's transform with a transducer, last to the completion step.
 func Transform[A, B any](
 	src *chanio.Source[A], step func(v A, emit func(B)) error, last func(emit func(B)),

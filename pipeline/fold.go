@@ -27,9 +27,9 @@ func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Sourc
 	})
 }
 
-// Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails or
-// ctx ends, Reduce returns that error and what it has so far; after ctx's end src can be used again. To stop early, take
-// the values through [TakeWhile] or [Take]. It is Manifold's reduce.
+// Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails
+// or ctx ends, Reduce returns that error and what it has so far; after ctx's end src can be used again. To stop early,
+// take the values through [TakeWhile] or [Take]. It is Manifold's reduce.
 func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func(A, T) A) (A, error) {
 	acc := init
 	err := each(ctx, src, "pipeline.Reduce", func(v T) error {
@@ -39,8 +39,8 @@ func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func
 	return acc, err
 }
 
-// Collect returns all values of src when it has ended. If src fails or ctx ends, it returns that error and what it has so
-// far; after ctx's end src can be used again. It has no bound of its own: put [Take] in front for one.
+// Collect returns all values of src when it has ended. If src fails or ctx ends, it returns that error and what it has
+// so far; after ctx's end src can be used again. It has no bound of its own: put [Take] in front for one.
 func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 	var all []T
 	err := each(ctx, src, "pipeline.Collect", func(v T) error {
@@ -52,8 +52,8 @@ func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 
 // ForEach calls f with every value of src, in the caller's goroutine, and returns nil when src has ended well, its
 // failure if it failed, and ctx's cause if ctx ended; src can be used again then. An error of f closes src and is
-// returned, io.EOF as nil. A panic of f closes src and goes on. It is Manifold's consume and consume-async, which report neither the
-// error of f nor that of src.
+// returned, io.EOF as nil. A panic of f closes src and goes on. It is Manifold's consume and consume-async, which
+// report neither the error of f nor that of src.
 func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error) error {
 	return each(ctx, src, "pipeline.ForEach", f)
 }

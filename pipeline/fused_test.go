@@ -24,65 +24,65 @@ func show[T any](src *chanio.Source[T]) *chanio.Source[string] {
 
 var fused = []struct {
 	name  string
-	stage func(*chanio.Source[int]) *chanio.Source[string]
+	stage func(src) text
 	in    []int
 	out   []string
 	held  int // how many of out come only because the stream ended
 }{
-	{"Map", func(s *chanio.Source[int]) *chanio.Source[string] { return pipeline.Map(s, strconv.Itoa) }, upto(3),
+	{"Map", func(s src) text { return pipeline.Map(s, strconv.Itoa) }, upto(3),
 		[]string{"0", "1", "2"}, 0},
-	{"Filter", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Filter(s, isEven)) }, upto(5),
+	{"Filter", func(s src) text { return show(pipeline.Filter(s, isEven)) }, upto(5),
 		[]string{"0", "2", "4"}, 0},
-	{"FilterMap", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"FilterMap", func(s src) text {
 		return pipeline.FilterMap(s, func(v int) (string, bool) { return strconv.Itoa(-v), isEven(v) })
 	}, upto(5), []string{"0", "-2", "-4"}, 0},
-	{"MapErr", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"MapErr", func(s src) text {
 		return show(pipeline.MapErr(pipeline.Map(s, strconv.Itoa), strconv.Atoi))
 	}, upto(3), []string{"0", "1", "2"}, 0},
-	{"Compact", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Compact(s)) },
+	{"Compact", func(s src) text { return show(pipeline.Compact(s)) },
 		[]int{0, 0, 1, 1, 1, 0}, []string{"0", "1", "0"}, 0},
-	{"CompactFunc", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"CompactFunc", func(s src) text {
 		return show(pipeline.CompactFunc(s, func(a, b int) bool { return a%2 == b%2 }))
 	}, []int{0, 2, 1, 3, 4}, []string{"0", "1", "4"}, 0},
-	{"Take", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Take(s, 9)) }, upto(3),
+	{"Take", func(s src) text { return show(pipeline.Take(s, 9)) }, upto(3),
 		[]string{"0", "1", "2"}, 0},
-	{"TakeWhile", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.TakeWhile(s, below(9))) },
+	{"TakeWhile", func(s src) text { return show(pipeline.TakeWhile(s, below(9))) },
 		upto(3), []string{"0", "1", "2"}, 0},
-	{"Drop", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Drop(s, 2)) }, upto(4),
+	{"Drop", func(s src) text { return show(pipeline.Drop(s, 2)) }, upto(4),
 		[]string{"2", "3"}, 0},
-	{"DropWhile", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.DropWhile(s, below(2))) },
+	{"DropWhile", func(s src) text { return show(pipeline.DropWhile(s, below(2))) },
 		[]int{0, 1, 2, 0}, []string{"2", "0"}, 0},
-	{"Scan", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"Scan", func(s src) text {
 		return show(pipeline.Scan(s, 10, func(a, v int) int { return a + v }))
 	}, []int{1, 2, 3}, []string{"10", "11", "13", "16"}, 0},
-	{"Tap", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Tap(s, func(int) {})) }, upto(2),
+	{"Tap", func(s src) text { return show(pipeline.Tap(s, func(int) {})) }, upto(2),
 		[]string{"0", "1"}, 0},
-	{"FlatMap", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"FlatMap", func(s src) text {
 		return show(pipeline.FlatMap(s, func(v int) []int { return upto(v) }))
 	}, []int{0, 2, 0, 3}, []string{"0", "1", "0", "1", "2"}, 0},
-	{"Flatten", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"Flatten", func(s src) text {
 		return show(pipeline.Flatten(pipeline.Batch(s, 2, 0)))
 	}, upto(3), []string{"0", "1", "2"}, 1},
-	{"Transform", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pairs(s)) }, upto(5),
+	{"Transform", func(s src) text { return show(pairs(s)) }, upto(5),
 		[]string{"1", "5", "4"}, 1},
-	{"Batch", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Batch(s, 2, 0)) }, upto(5),
+	{"Batch", func(s src) text { return show(pipeline.Batch(s, 2, 0)) }, upto(5),
 		[]string{"[0 1]", "[2 3]", "[4]"}, 1},
-	{"BatchBy", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"BatchBy", func(s src) text {
 		return show(pipeline.BatchBy(s, func(v int) int { return v }, 2, 0))
 	}, []int{1, 1, 9, 1, 2, 1}, []string{"[1 1]", "[9]", "[1]", "[2]", "[1]"}, 1},
-	{"Concat", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Concat(of(7), s)) }, upto(2),
+	{"Concat", func(s src) text { return show(pipeline.Concat(of(7), s)) }, upto(2),
 		[]string{"7", "0", "1"}, 0},
-	{"ConcatAll", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"ConcatAll", func(s src) text {
 		return show(pipeline.ConcatAll(pipeline.PartitionBy(s, isEven)))
 	}, []int{0, 2, 1, 3, 5, 4}, []string{"0", "2", "1", "3", "5", "4"}, 0},
-	{"Zip", func(s *chanio.Source[int]) *chanio.Source[string] {
+	{"Zip", func(s src) text {
 		return show(pipeline.Zip(ints(), s, func(a, b int) [2]int { return [2]int{a, b} }))
 	}, []int{5, 6}, []string{"[0 5]", "[1 6]"}, 0},
-	{"Timeout", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Timeout(s, 1<<40)) }, upto(2),
+	{"Timeout", func(s src) text { return show(pipeline.Timeout(s, 1<<40)) }, upto(2),
 		[]string{"0", "1"}, 0},
-	{"Throttle", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Throttle(s, 1, 1)) }, upto(2),
+	{"Throttle", func(s src) text { return show(pipeline.Throttle(s, 1, 1)) }, upto(2),
 		[]string{"0", "1"}, 0},
-	{"Named", func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Named(s, "x")) }, upto(2),
+	{"Named", func(s src) text { return show(pipeline.Named(s, "x")) }, upto(2),
 		[]string{"0", "1"}, 0},
 }
 
@@ -188,13 +188,13 @@ func TestG9AStageOwnsItsUpstream(t *testing.T) {
 }
 
 func TestStagesThatEndEarlyCloseTheirUpstreamAtOnce(t *testing.T) {
-	for name, stage := range map[string]func(*chanio.Source[int]) *chanio.Source[string]{
-		"Take":      func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.Take(s, 2)) },
-		"TakeWhile": func(s *chanio.Source[int]) *chanio.Source[string] { return show(pipeline.TakeWhile(s, below(2))) },
-		"Zip": func(s *chanio.Source[int]) *chanio.Source[string] {
+	for name, stage := range map[string]func(src) text{
+		"Take":      func(s src) text { return show(pipeline.Take(s, 2)) },
+		"TakeWhile": func(s src) text { return show(pipeline.TakeWhile(s, below(2))) },
+		"Zip": func(s src) text {
 			return show(pipeline.Zip(s, of(0, 1), func(a, b int) int { return a }))
 		},
-		"Transform": func(s *chanio.Source[int]) *chanio.Source[string] {
+		"Transform": func(s src) text {
 			return show(pipeline.Transform(s, func(v int, emit func(int)) error {
 				if v == 2 {
 					return io.EOF
@@ -203,7 +203,7 @@ func TestStagesThatEndEarlyCloseTheirUpstreamAtOnce(t *testing.T) {
 				return nil
 			}, nil))
 		},
-		"MapErr": func(s *chanio.Source[int]) *chanio.Source[string] {
+		"MapErr": func(s src) text {
 			return show(pipeline.MapErr(s, func(v int) (int, error) {
 				if v == 2 {
 					return 0, io.EOF
@@ -330,5 +330,7 @@ func TestG2ACancelledConsumerLeavesTheSourceUsable(t *testing.T) {
 func TestMisuseOfAStagePanicsAtConstruction(t *testing.T) {
 	require.PanicsWithValue(t, "pipeline: n must be at least 1, got 0", func() { pipeline.Batch(ints(), 0, 0) })
 	require.PanicsWithValue(t, "pipeline: burst must be at least 1, got 0", func() { pipeline.Throttle(ints(), 1, 0) })
-	require.PanicsWithValue(t, "pipeline: period must be at least 1ns, got 0s", func() { pipeline.Window(ints(), 0, 1) })
+	require.PanicsWithValue(t, "pipeline: period must be at least 1ns, got 0s", func() {
+		pipeline.Window(ints(), 0, 1)
+	})
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Merge passes on the values of all sources as they come; those of one source stay in order. It ends well when all of them
-// have, and fails with the first that fails, after the values that were taken by then. A failure, a Close and ctx's end
-// close all sources. A goroutine for each source takes its values, and ends with it; together they are up to DefaultQueue
-// values ahead of the receiver. In Manifold, where several sources are connected to one sink, the first to end closes it
-// and the values of the others are lost.
+// Merge passes on the values of all sources as they come; those of one source stay in order. It ends well when all of
+// them have, and fails with the first that fails, after the values that were taken by then. A failure, a Close and
+// ctx's end close all sources. A goroutine for each source takes its values, and ends with it; together they are up to
+// DefaultQueue values ahead of the receiver. In Manifold, where several sources are connected to one sink, the first to
+// end closes it and the values of the others are lost.
 func Merge[T any](ctx context.Context, srcs ...*chanio.Source[T]) *chanio.Source[T] {
 	return MergeWith(ctx, nil, srcs...)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Named gives src a name for [Tree] and [Dot], and counts the values that pass: the one stage that counts. It works in the
-// goroutine of the receiver and changes nothing.
+// Named gives src a name for [Tree] and [Dot], and counts the values that pass: the one stage that counts. It works in
+// the goroutine of the receiver and changes nothing.
 func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 	up := src.Claim("pipeline.Named")
 	var passed atomic.Uint64

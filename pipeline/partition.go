@@ -9,10 +9,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// PartitionBy cuts src into runs of values with the same key, each a Source of its own, without collecting them: the next
-// part comes when the one before has been read to its end or closed, and a receiver that asks earlier waits. Closing a
-// part drops the rest of its run. A failure of src ends the present part and then the parts with it. When ctx of a Recv
-// ends, nothing is lost on either level.
+// PartitionBy cuts src into runs of values with the same key, each a Source of its own, without collecting them: the
+// next part comes when the one before has been read to its end or closed, and a receiver that asks earlier waits.
+// Closing a part drops the rest of its run. A failure of src ends the present part and then the parts with it. When ctx
+// of a Recv ends, nothing is lost on either level.
 //
 // All work is done in the goroutines of the receivers. It is Manifold's lazily-partition-by.
 func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *chanio.Source[*chanio.Source[T]] {

@@ -41,9 +41,13 @@ func yes(f func(int)) func(int) bool { return func(v int) bool { f(v); return tr
 
 func one(f func(int)) func(int) int { return func(v int) int { f(v); return 1 } }
 
+func spanned(w pipeline.Span[[]int]) []int { return w.Value }
+
+// What the signatures of stages in tables are full of.
 type (
 	ctxt = context.Context
 	src  = *chanio.Source[int]
+	text = *chanio.Source[string]
 )
 
 var stages = []stage{
@@ -77,14 +81,16 @@ var stages = []stage{
 	{"Batch with delay", func(_ ctxt, s src, _ func(int)) src {
 		return pipeline.Flatten(pipeline.Batch(s, 2, time.Second))
 	}, false, false},
-	{"BatchBy", func(_ ctxt, s src, f func(int)) src { return pipeline.Flatten(pipeline.BatchBy(s, one(f), 2, 0)) }, true, false},
+	{"BatchBy", func(_ ctxt, s src, f func(int)) src {
+		return pipeline.Flatten(pipeline.BatchBy(s, one(f), 2, 0))
+	}, true, false},
 	{"Window", func(_ ctxt, s src, _ func(int)) src {
-		return pipeline.FlatMap(pipeline.Window(s, time.Second, 2), func(w pipeline.Span[[]int]) []int { return w.Value })
+		return pipeline.FlatMap(pipeline.Window(s, time.Second, 2), spanned)
 	}, false, false},
 	{"Rollup", func(_ ctxt, s src, f func(int)) src {
 		w := pipeline.Rollup(pipeline.Throttle(s, time.Second/4, 1), time.Second, func() []int { return nil },
 			func(all []int, v int) []int { f(v); return append(all, v) })
-		return pipeline.FlatMap(w, func(w pipeline.Span[[]int]) []int { return w.Value })
+		return pipeline.FlatMap(w, spanned)
 	}, true, false},
 	{"Throttle", func(_ ctxt, s src, _ func(int)) src { return pipeline.Throttle(s, time.Second, 1) }, false, false},
 	{"Timeout", func(_ ctxt, s src, _ func(int)) src { return pipeline.Timeout(s, time.Hour) }, false, false},
@@ -101,7 +107,9 @@ var stages = []stage{
 		return pipeline.Retry(func(context.Context) (src, error) { return s, nil },
 			&pipeline.RetryConfig{Permanent: func(error) bool { return true }})
 	}, false, false},
-	{"Buffer", func(ctx ctxt, s src, _ func(int)) src { return pipeline.Buffer(ctx, s, 2, pipeline.Block) }, false, true},
+	{"Buffer", func(ctx ctxt, s src, _ func(int)) src {
+		return pipeline.Buffer(ctx, s, 2, pipeline.Block)
+	}, false, true},
 	{"BufferBy", func(ctx ctxt, s src, f func(int)) src {
 		return pipeline.BufferBy(ctx, s, one(f), 2, pipeline.Block)
 	}, true, true},
@@ -145,8 +153,8 @@ type run struct {
 
 func nothing(int) {}
 
-// everywhere leads all stages that want it through a path, under each kind of producer. That synctest.Test returns shows
-// that no goroutine remains.
+// everywhere leads all stages that want it through a path, under each kind of producer. That synctest.Test returns
+// shows that no goroutine remains.
 func everywhere(t *testing.T, f func(int), want func(stage) bool, path func(r *run)) {
 	for _, st := range stages {
 		if !want(st) {
@@ -414,4 +422,61 @@ func TestG3CloseAndRecvAtTheSameTime(t *testing.T) {
 		}
 		require.NoError(r, errors.Join(<-closed, <-closed))
 	})
+}
+
+func TestReadinessPassesThroughEveryStage(t *testing.T) {
+	cannot := map[string]bool{"Concat": true, "Zip": true, "ConcatAll": true, "PartitionBy": true, "Retry": true}
+	for _, st := range stages {
+		t.Run(st.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				w, waits := watch(1, 2), 0
+				up := st.make(ctx, w.Source, nothing).Claim("a test")
+				can := up.OnWait(func() { waits++ })
+				require.Equal(t, !cannot[st.name], can)
+				done := make(chan error)
+				go func() {
+					for {
+						if _, err := up.Next(ctx); err != nil {
+							done <- err
+							return
+						}
+					}
+				}()
+				synctest.Wait()
+				if can {
+					require.Positive(t, waits)
+				}
+				cancel()
+				require.ErrorIs(t, <-done, context.Canceled)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // of several upstreams each tells
+		for _, join := range []func(a, b src) src{
+			func(a, b src) src { return pipeline.Concat(a, b) },
+			func(a, b src) src { return pipeline.Zip(a, b, func(a, _ int) int { return a }) },
+		} {
+			a, b, waits := watch(1), watch[int](), 0
+			up := join(a.Source, b.Source).Claim("a test")
+			require.True(t, up.OnWait(func() { waits++ }))
+			done := takeTwo(t, up)
+			synctest.Wait()
+			require.Equal(t, 1, waits)
+			require.NoError(t, up.Close())
+			require.ErrorIs(t, <-done, net.ErrClosed)
+		}
+	})
+}
+
+// takeTwo takes two values in another goroutine.
+func takeTwo(t *testing.T, up chanio.Upstream[int]) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, _ = up.Next(t.Context())
+		_, err := up.Next(t.Context())
+		done <- err
+	}()
+	return done
 }

@@ -170,10 +170,9 @@ func TestBufferByCountsWithItsMetric(t *testing.T) {
 func TestValuesCrossToAnotherGoroutineManyAtATime(t *testing.T) {
 	const n = 100_000
 	for name, s := range map[string]*chanio.Source[int]{
-		"Buffer": pipeline.Buffer(t.Context(), pipeline.Take(ints(), n), 128, pipeline.Block),
-		"Merge":  pipeline.Merge(t.Context(), pipeline.Take(ints(), n/2), pipeline.Take(ints(), n/2)),
-		"MapConcurrent": pipeline.MapConcurrent(t.Context(), pipeline.Take(ints(), n), 32,
-			func(_ context.Context, v int) (int, error) { return v, nil }),
+		"Buffer":        pipeline.Buffer(t.Context(), pipeline.Take(ints(), n), 128, pipeline.Block),
+		"Merge":         pipeline.Merge(t.Context(), pipeline.Take(ints(), n/2), pipeline.Take(ints(), n/2)),
+		"MapConcurrent": pipeline.MapConcurrent(t.Context(), pipeline.Take(ints(), n), 32, sameCtx(nothing)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := drain(t, s)
@@ -210,18 +209,18 @@ func TestASparseValueCrossesAtOnceAndAlone(t *testing.T) {
 }
 
 func TestNoAllocationPerValue(t *testing.T) {
-	for name, make := range map[string]func(*chanio.Source[int]) *chanio.Source[int]{
-		"Map":       func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Map(s, inc) },
-		"Filter":    func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Filter(s, isEven) },
-		"Scan":      func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Scan(s, 0, max0) },
-		"Transform": func(s *chanio.Source[int]) *chanio.Source[int] { return pairs(s) },
-		"Timeout":   func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Timeout(s, time.Hour) },
-		"Named":     func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Named(s, "x") },
-		"Buffer":    func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Buffer(t.Context(), s, 64, 0) },
-		"Merge":     func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Merge(t.Context(), s, of[int]()) },
-		"Tee":       func(s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Tee(t.Context(), s, 1)[0] },
-		"MapConcurrent": func(s *chanio.Source[int]) *chanio.Source[int] {
-			return pipeline.MapConcurrent(t.Context(), s, 4, func(_ context.Context, v int) (int, error) { return v, nil })
+	for name, make := range map[string]func(src) src{
+		"Map":       func(s src) src { return pipeline.Map(s, inc) },
+		"Filter":    func(s src) src { return pipeline.Filter(s, isEven) },
+		"Scan":      func(s src) src { return pipeline.Scan(s, 0, max0) },
+		"Transform": func(s src) src { return pairs(s) },
+		"Timeout":   func(s src) src { return pipeline.Timeout(s, time.Hour) },
+		"Named":     func(s src) src { return pipeline.Named(s, "x") },
+		"Buffer":    func(s src) src { return pipeline.Buffer(t.Context(), s, 64, 0) },
+		"Merge":     func(s src) src { return pipeline.Merge(t.Context(), s, of[int]()) },
+		"Tee":       func(s src) src { return pipeline.Tee(t.Context(), s, 1)[0] },
+		"MapConcurrent": func(s src) src {
+			return pipeline.MapConcurrent(t.Context(), s, 4, sameCtx(nothing))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -262,22 +261,22 @@ func TestG13OverflowGetsAStuckReceiverOut(t *testing.T) {
 
 // Of values that somebody has to close, every one is received or given back, wherever it is when the receiver leaves.
 func TestG12NoValueThatMustBeClosedIsForgotten(t *testing.T) {
-	type stage func(context.Context, *chanio.Source[int]) *chanio.Source[int]
+	type stage func(ctxt, src) src
 	for name, stage := range map[string]stage{
-		"Take": func(_ context.Context, s *chanio.Source[int]) *chanio.Source[int] { return pipeline.Take(s, 1<<40) },
-		"Buffer": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+		"Take": func(_ ctxt, s src) src { return pipeline.Take(s, 1<<40) },
+		"Buffer": func(ctx ctxt, s src) src {
 			return pipeline.Buffer(ctx, s, 3, 0)
 		},
-		"Merge": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+		"Merge": func(ctx ctxt, s src) src {
 			return pipeline.Merge(ctx, of[int](), s)
 		},
-		"DropOldest": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+		"DropOldest": func(ctx ctxt, s src) src {
 			return pipeline.Buffer(ctx, s, 3, pipeline.DropOldest)
 		},
-		"DropNewest": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+		"DropNewest": func(ctx ctxt, s src) src {
 			return pipeline.Buffer(ctx, s, 3, pipeline.DropNewest)
 		},
-		"Disconnect": func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+		"Disconnect": func(ctx ctxt, s src) src {
 			return pipeline.Buffer(ctx, s, 3, pipeline.Disconnect)
 		},
 	} {

@@ -29,12 +29,12 @@ type RetryConfig struct {
 	OnRetry func(err error, pause time.Duration)
 }
 
-// Retry is a stream that survives its source: when that fails, or cannot be opened, it is opened again after a pause. Its
-// end comes with the clean end of a source, a failure that is permanent, or one attempt too many. Values that were lost
-// between two sources are the affair of open, which can ask for what follows the last one it saw.
+// Retry is a stream that survives its source: when that fails, or cannot be opened, it is opened again after a pause.
+// Its end comes with the clean end of a source, a failure that is permanent, or one attempt too many. Values that were
+// lost between two sources are the affair of open, which can ask for what follows the last one it saw.
 //
-// Everything happens in the goroutine of the receiver: open gets its ctx, which bounds only the opening. When that ends,
-// nothing is lost, and the next Recv goes on where this one stopped. Close ends an open at once, through its ctx.
+// Everything happens in the goroutine of the receiver: open gets its ctx, which bounds only the opening. When that
+// ends, nothing is lost, and the next Recv goes on where this one stopped. Close ends an open at once, through its ctx.
 func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg *RetryConfig) *chanio.Source[T] {
 	r := &retry[T]{open: open, sleep: newSleeper()}
 	if cfg != nil {
@@ -51,9 +51,7 @@ func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg
 	}
 	r.cfg.Max = max(r.cfg.Max, r.cfg.Min)
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: r.next, Close: r.close,
-		OnWait:   r.onWait,
-		Describe: r.describe,
+		Next: r.next, Close: r.close, Describe: r.describe,
 	})
 }
 
@@ -115,7 +113,6 @@ func (r *retry[T]) reopen(ctx context.Context) error {
 		return err
 	}
 	up := src.Claim("pipeline.Retry")
-	up.OnWait(r.sleep.onWait)
 	return r.enter(&up, nil)
 }
 
@@ -174,14 +171,6 @@ func (r *retry[T]) close() error {
 		return nil
 	}
 	return up.Close()
-}
-
-func (r *retry[T]) onWait(f func()) bool {
-	r.sleep.onWait = f
-	if r.up != nil {
-		return r.up.OnWait(f)
-	}
-	return false
 }
 
 func (r *retry[T]) describe() chanio.Description {

@@ -8,21 +8,21 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Tee gives every value of src to n branches. Each has a queue of DefaultQueue values and blocks: the slowest holds back
-// the others. To change that for one of them, or all, there is [TeeWith]. The branches share the values, so nobody changes
-// what they point to.
+// Tee gives every value of src to n branches. Each has a queue of DefaultQueue values and blocks: the slowest holds
+// back the others. To change that for one of them, or all, there is [TeeWith]. The branches share the values, so nobody
+// changes what they point to.
 //
-// One goroutine takes the values. It ends when src does, when ctx ends, or when the last branch is closed, and closes src in
-// each case; a branch that is closed before merely gets no more. An end or a failure of src, ctx's cause, and a panic in
-// a stage above as a *chanio.PanicError come to every branch after the values that it holds. It answers to Manifold's
-// several connects from one source.
+// One goroutine takes the values. It ends when src does, when ctx ends, or when the last branch is closed, and closes
+// src in each case; a branch that is closed before merely gets no more. An end or a failure of src, ctx's cause, and a
+// panic in a stage above as a *chanio.PanicError come to every branch after the values that it holds. It answers to
+// Manifold's several connects from one source.
 func Tee[T any](ctx context.Context, src *chanio.Source[T], n int) []*chanio.Source[T] {
 	atLeast("n", n, 1)
 	return TeeWith(ctx, src, make([]*Queue[T], n)...)
 }
 
-// TeeWith is [Tee] with a branch for each of the queues; nil is the default. A branch that Fail or Disconnect ends is as
-// good as closed.
+// TeeWith is [Tee] with a branch for each of the queues; nil is the default. A branch that Fail or Disconnect ends is
+// as good as closed.
 func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue[T]) []*chanio.Source[T] {
 	atLeast("the number of branches", len(queues), 1)
 	t := &tee[T]{}

@@ -93,9 +93,9 @@ func (t *topic[K, T]) close() {
 	}
 }
 
-// Wildcard returns a predicate for topics of words joined by dots: "*" in the pattern stands for any one word, ">" at its
-// end for one word or more, as in NATS subjects. It panics if a word of the pattern is empty, or mixes a wildcard with
-// other characters, or if something follows ">".
+// Wildcard returns a predicate for topics of words joined by dots: "*" in the pattern stands for any one word, ">" at
+// its end for one word or more, as in NATS subjects. It panics if a word of the pattern is empty, or mixes a wildcard
+// with other characters, or if something follows ">".
 func Wildcard(pattern string) func(topic string) bool {
 	words := strings.Split(pattern, ".")
 	for i, w := range words {

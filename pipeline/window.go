@@ -16,11 +16,11 @@ type Span[A any] struct {
 // Window collects the values of every period of the clock: with a period of a minute each Span ends on the full minute.
 // Empty ones are passed on too. A Span that has n values takes no more: src is held back until it ends.
 //
-// The first Span starts with the first Recv. A value belongs to the one in which it was received, so a late receiver gets
-// each Span that is due, none merged, and the values that piled up upstream meanwhile come with the present one.
+// The first Span starts with the first Recv. A value belongs to the one in which it was received, so a late receiver
+// gets each Span that is due, none merged, and the values that piled up upstream meanwhile come with the present one.
 //
-// It works in the goroutine of the receiver. When src ends or fails, what was collected comes first, in a Span that ends
-// then; a cancel keeps it. For an aggregate that does not keep the values see [Rollup].
+// It works in the goroutine of the receiver. When src ends or fails, what was collected comes first, in a Span that
+// ends then; a cancel keeps it. For an aggregate that does not keep the values see [Rollup].
 func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.Source[Span[[]T]] {
 	atLeast("period", period, 1)
 	atLeast("n", n, 1)
@@ -32,8 +32,8 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 	return w.source()
 }
 
-// Rollup folds the values of every period of the clock into one: fresh makes the accumulator of a period, add puts a value
-// to it. For the rest it is [Window], whose values are not limited.
+// Rollup folds the values of every period of the clock into one: fresh makes the accumulator of a period, add puts a
+// value to it. For the rest it is [Window], whose values are not limited.
 func Rollup[T, A any](
 	src *chanio.Source[T], period time.Duration, fresh func() A, add func(A, T) A,
 ) *chanio.Source[Span[A]] {

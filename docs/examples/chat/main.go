@@ -1,5 +1,5 @@
-// Chat is rooms over TCP lines: the first line that a client sends is the room, the second its name, and every line after
-// that is said to everybody in the room.
+// Chat is rooms over TCP lines: the first line that a client sends is the room, the second its name, and every line
+// after that is said to everybody in the room.
 //
 //	go run ./docs/examples/chat -addr :7002
 //	nc localhost 7002

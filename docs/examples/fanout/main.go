@@ -1,6 +1,6 @@
-// Fanout sends every line of its standard input to several TCP servers. The first of them gets all lines and sets the pace.
-// Each of the others has a queue of a hundred; if it is too slow for that it loses the oldest lines, and is told how many
-// in the place where they would have been.
+// Fanout sends every line of its standard input to several TCP servers. The first of them gets all lines and sets the
+// pace. Each of the others has a queue of a hundred; if it is too slow for that it loses the oldest lines, and is told
+// how many in the place where they would have been.
 //
 //	tail -f access.log | go run ./docs/examples/fanout -v archive:7004 display:7004 pager:7004
 package main

@@ -1,5 +1,5 @@
-// Rollup counts what is reported to it over TCP, and once a second prints what came in that second: a small statsd. A line is
-// a name, a colon and a number.
+// Rollup counts what is reported to it over TCP, and once a second prints what came in that second: a small statsd. A
+// line is a name, a colon and a number.
 //
 //	go run ./docs/examples/rollup -addr :7003
 //	printf 'a:1\nb:2\na:3\n' | nc -N localhost 7003
