@@ -3,10 +3,15 @@
 package servers_test
 
 import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -30,4 +35,98 @@ func optionUDP(t *testing.T, conn *servers.UDPConn, level, name int) (value int)
 	require.NoError(t, raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, name) }))
 	require.NoError(t, err)
 	return value
+}
+
+// loopback is an interface for multicasts that leave this host alone.
+func loopback(t *testing.T) *net.Interface {
+	for _, name := range []string{"lo", "lo0"} {
+		if ifi, err := net.InterfaceByName(name); err == nil {
+			return ifi
+		}
+	}
+	t.Skip("this host has no loopback interface that is called lo")
+	return nil
+}
+
+func TestUDPMulticast(t *testing.T) {
+	lo := loopback(t)
+	here, there := netip.MustParseAddr("239.77.0.1"), netip.MustParseAddr("239.77.0.2")
+	first, err := servers.ListenUDP("0.0.0.0:0", &servers.UDPConfig{ReusePort: true})
+	require.NoError(t, err)
+	defer first.Close()
+	port := first.LocalAddr().Port()
+	second, err := servers.ListenUDP(fmt.Sprintf("0.0.0.0:%d", port), &servers.UDPConfig{ReusePort: true})
+	require.NoError(t, err, "several sockets of one port")
+	defer second.Close()
+	from, err := servers.ListenUDP("0.0.0.0:0", &servers.UDPConfig{MulticastInterface: lo})
+	require.NoError(t, err)
+	defer from.Close()
+	if err := errors.Join(first.Join(here, lo), second.Join(here, lo), second.Join(there, lo)); err != nil {
+		t.Skip("no multicasts here: ", err)
+	}
+	say := func(group netip.Addr, word string) {
+		require.NoError(t, from.Out.Send(t.Context(), chanio.Packet{Addr: netip.AddrPortFrom(group, port), Data: []byte(word)}))
+		require.NoError(t, from.Out.Flush(t.Context()))
+	}
+	hear := func(c *servers.UDPConn, want string) {
+		t.Helper()
+		p, err := c.In.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, string(p.Data))
+	}
+	say(there, "second only")
+	say(here, "both")
+	hear(first, "both") // the socket of another may have joined: this one has not
+	hear(second, "second only")
+	hear(second, "both")
+
+	require.NoError(t, second.Leave(here, lo))
+	say(here, "first only")
+	say(there, "second again")
+	hear(first, "first only")
+	hear(second, "second again")
+
+	require.ErrorContains(t, first.Join(netip.MustParseAddr("127.0.0.1"), lo), "224.0.0.0/4")
+	require.ErrorContains(t, first.Join(netip.MustParseAddr("ff02::1234"), lo), "IPv6")
+	require.Error(t, first.Leave(there, lo), "never joined")
+}
+
+func TestUDPMulticastOverIPv6(t *testing.T) {
+	lo := loopback(t)
+	group := netip.MustParseAddr("ff01::4711")
+	conn, err := servers.ListenUDP(":0", &servers.UDPConfig{MulticastInterface: lo, MulticastTTL: 1})
+	require.NoError(t, err)
+	defer conn.Close()
+	if err := conn.Join(group, lo); err != nil {
+		t.Skip("no multicasts here: ", err)
+	}
+	to := netip.AddrPortFrom(group, conn.LocalAddr().Port())
+	require.NoError(t, conn.Out.Send(t.Context(), chanio.Packet{Addr: to, Data: []byte("all of you")}))
+	if err := conn.Out.Flush(t.Context()); err != nil {
+		t.Skip("no way to send them: ", err)
+	}
+	p, err := conn.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "all of you", string(p.Data))
+}
+
+func TestUDPBroadcastIsAskedFor(t *testing.T) {
+	everybody := netip.MustParseAddrPort("127.255.255.255:0")
+	for _, asked := range []bool{false, true} {
+		to, err := servers.ListenUDP("0.0.0.0:0", nil)
+		require.NoError(t, err)
+		from := listenUDP(t, &servers.UDPConfig{Broadcast: asked})
+		p := chanio.Packet{Addr: netip.AddrPortFrom(everybody.Addr(), to.LocalAddr().Port()), Data: []byte("hear")}
+		require.NoError(t, from.Out.Send(t.Context(), p), "the kernel judges")
+		if err := from.Out.Flush(t.Context()); !asked {
+			require.ErrorIs(t, err, syscall.EACCES)
+			require.EqualValues(t, 1, from.Stats().Lost)
+		} else {
+			require.NoError(t, err)
+			got, err := to.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "hear", string(got.Data))
+		}
+		require.NoError(t, to.Close())
+	}
 }
