@@ -11,7 +11,7 @@ import (
 //
 //	Checksum(Prefixed(Uint8, String), Uint32, crc32.ChecksumIEEE), "hi":
 //	+----+----+----+----+----+----+----+
-//	| 02 | 68 | 69 | 6b | a3 | 65 | 30 |
+//	| 02 | 68 | 69 | 65 | 8f | 35 | 2f |
 //	+----+----+----+----+----+----+----+
 func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N) Codec[T] {
 	notNil(c, "Checksum")

@@ -1,0 +1,74 @@
+// Package framing is the layouts of length fields that Netty's LengthFieldBasedFrameDecoder documents, and one more, as
+// codecs. Each holds the text "HELLO, WORLD", 12 bytes.
+package framing
+
+import (
+	"hash/crc32"
+
+	"github.com/weir-go/weir/codec"
+)
+
+// Plain is a length of two bytes and the body. Netty's first two layouts, with the length kept or stripped, are one
+// here: a codec takes off on one side what it puts on at the other.
+//
+//	+---------+----------------+
+//	| 00 0c   | "HELLO, WORLD" |
+//	+---------+----------------+
+var Plain = codec.Prefixed(codec.Uint16, codec.String)
+
+// Kept is the same layout with the length as a part of the value, as Netty's first layout has it: the program sees all
+// 14 bytes.
+var Kept = codec.Map(Plain,
+	func(body string) (string, error) {
+		return string([]byte{byte(len(body) >> 8), byte(len(body))}) + body, nil
+	},
+	func(whole string) (string, error) {
+		if len(whole) < 2 || int(whole[0])<<8|int(whole[1]) != len(whole)-2 {
+			return "", codec.ErrMismatch
+		}
+		return whole[2:], nil
+	})
+
+// Whole has a length that counts itself: 14.
+//
+//	+---------+----------------+
+//	| 00 0e   | "HELLO, WORLD" |
+//	+---------+----------------+
+var Whole = codec.Prefixed(codec.Uint16, codec.String, codec.Adjust(2))
+
+// HeaderFirst has a header in front of a length of three bytes.
+//
+//	+---------+----------+----------------+
+//	| ca fe   | 00 00 0c | "HELLO, WORLD" |
+//	+---------+----------+----------------+
+var HeaderFirst = codec.PairOf(codec.Uint16, codec.Prefixed(codec.Uint24, codec.String))
+
+// HeaderBehind has a header between the length and the body, which the length does not count.
+//
+//	+----------+---------+----------------+
+//	| 00 00 0c | ca fe   | "HELLO, WORLD" |
+//	+----------+---------+----------------+
+var HeaderBehind = codec.Prefixed(codec.Uint24, codec.PairOf(codec.Uint16, codec.String), codec.Adjust(-2))
+
+// HeadersAround has one header in front of the length and one behind it; the length counts the body only.
+//
+//	+----+---------+----+----------------+
+//	| ca | 00 0c   | fe | "HELLO, WORLD" |
+//	+----+---------+----+----------------+
+var HeadersAround = codec.PairOf(codec.Uint8,
+	codec.Prefixed(codec.Uint16, codec.PairOf(codec.Uint8, codec.String), codec.Adjust(-1)))
+
+// HeadersAroundWhole is the same, and the length counts the whole message: 16.
+//
+//	+----+---------+----+----------------+
+//	| ca | 00 10   | fe | "HELLO, WORLD" |
+//	+----+---------+----+----------------+
+var HeadersAroundWhole = codec.PairOf(codec.Uint8,
+	codec.Prefixed(codec.Uint16, codec.PairOf(codec.Uint8, codec.String), codec.Adjust(3)))
+
+// Trailer has a length in little-endian order that counts a checksum behind the body as well.
+//
+//	+-------------+----------------+-------------+
+//	| 10 00 00 00 | "HELLO, WORLD" | a2 88 07 80 |
+//	+-------------+----------------+-------------+
+var Trailer = codec.Prefixed(codec.Uint32LE, codec.Checksum(codec.String, codec.Uint32, crc32.ChecksumIEEE))
