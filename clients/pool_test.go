@@ -246,7 +246,7 @@ func TestPoolClosesWhatHasBeenIdleForTooLong(t *testing.T) {
 		two.Release()
 		time.Sleep(30*time.Second - 1)
 		require.Empty(t, f.ended())
-		time.Sleep(time.Nanosecond)
+		time.Sleep(1 * time.Nanosecond)
 		synctest.Wait()
 		require.Equal(t, []int{1}, f.ended())
 		time.Sleep(30 * time.Second)
