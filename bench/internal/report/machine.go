@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -26,7 +27,7 @@ type Machine struct {
 func ThisMachine() Machine {
 	m := Machine{
 		CPU: fileField("/proc/cpuinfo", "model name"), Processors: runtime.NumCPU(), MaxProcs: runtime.GOMAXPROCS(0),
-		Memory: fileField("/proc/meminfo", "MemTotal"), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Memory: memory(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel: firstLine(read("/proc/sys/kernel/osrelease")), Go: runtime.Version(), Revision: revision(),
 		At: time.Now().Truncate(time.Second),
 	}
@@ -53,6 +54,15 @@ func fileField(file, name string) string {
 		}
 	}
 	return ""
+}
+
+// memory is the size of the memory, or empty.
+func memory() string {
+	var kb float64
+	if _, err := fmt.Sscanf(fileField("/proc/meminfo", "MemTotal"), "%f kB", &kb); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%.1f GiB", kb/(1<<20))
 }
 
 // revision is the commit that this program was built from, if the build says.

@@ -161,17 +161,19 @@ func lines(t suite.Table) (*plot.Plot, vg.Length, error) {
 	}
 	p := newPlot()
 	p.X.Label.Text, p.Y.Label.Text = t.X, t.Unit
+	p.X.Tick.Marker = ticksOf(rows)
 	logarithmic(&p.Y)
-	byLine := map[string]plotter.XYs{}
+	byLine, ours := map[string]plotter.XYs{}, map[string]bool{}
 	var names []string
 	for _, r := range rows {
+		ours[r.Line] = r.Ours
 		if _, ok := byLine[r.Line]; !ok {
 			names = append(names, r.Line)
 		}
 		byLine[r.Line] = append(byLine[r.Line], plotter.XY{X: r.X, Y: max(r.Values().Median, 1e-3)})
 	}
 	for i, name := range names {
-		if err := addLine(p, name, byLine[name], i); err != nil {
+		if err := addLine(p, name, ours[name], byLine[name], i); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -179,13 +181,29 @@ func lines(t suite.Table) (*plot.Plot, vg.Length, error) {
 	return p, 3.9 * vg.Inch, nil
 }
 
-func addLine(p *plot.Plot, name string, xys plotter.XYs, i int) error {
+// ticksOf labels the places where something was measured.
+func ticksOf(rows []suite.Row) (ticks plot.ConstantTicks) {
+	seen := map[float64]bool{}
+	for _, r := range rows {
+		if !seen[r.X] {
+			seen[r.X] = true
+			ticks = append(ticks, plot.Tick{Value: r.X, Label: axisNumber(r.X)})
+		}
+	}
+	return ticks
+}
+
+// addLine adds a line, a bolder one if it is ours.
+func addLine(p *plot.Plot, name string, ours bool, xys plotter.XYs, i int) error {
 	line, points, err := plotter.NewLinePoints(xys)
 	if err != nil {
 		return err
 	}
 	c := lineColours[i%len(lineColours)]
-	line.Color, line.Width = c, vg.Points(1.6)
+	line.Color, line.Width = c, vg.Points(1)
+	if ours {
+		line.Width = vg.Points(2.2)
+	}
 	points.Shape, points.Color, points.Radius = draw.CircleGlyph{}, c, vg.Points(2.4)
 	p.Add(line, points)
 	p.Legend.Add(name, line, points)
@@ -194,7 +212,7 @@ func addLine(p *plot.Plot, name string, xys plotter.XYs, i int) error {
 
 // legendAbove makes room for the legend over the highest line of an axis of decades.
 func legendAbove(p *plot.Plot, n int) {
-	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(8)
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs, p.Legend.Padding = true, true, vg.Points(8), vg.Points(2)
 	decades := math.Log10(p.Y.Max / p.Y.Min)
 	p.Y.Max *= math.Pow(10, decades*0.07*float64(n))
 }
@@ -215,7 +233,7 @@ func percentiles(t suite.Table) (*plot.Plot, vg.Length, error) {
 		if len(xys) < 2 {
 			continue
 		}
-		if err := addLine(p, r.Name, xys, n); err != nil {
+		if err := addLine(p, r.Name, r.Ours, xys, n); err != nil {
 			return nil, 0, err
 		}
 		n++

@@ -79,7 +79,7 @@ type column struct {
 func columns() []column {
 	decimals := func(f float64) string { return fmt.Sprintf("%.2f", f) }
 	return []column{
-		{"server CPU", func(s suite.Sample) float64 { return float64(s.CPU) }, duration},
+		{"server CPU", func(s suite.Sample) float64 { return float64(s.CPU) }, brief},
 		{"allocs", func(s suite.Sample) float64 { return s.Allocs }, decimals},
 		{"reads", func(s suite.Sample) float64 { return s.Reads }, decimals},
 		{"writes", func(s suite.Sample) float64 { return s.Writes }, decimals},
@@ -93,8 +93,6 @@ func columns() []column {
 }
 
 func brief(f float64) string { return short(time.Duration(f)) }
-
-func duration(f float64) string { return time.Duration(f).String() }
 
 // present returns the columns in which some row has something.
 func present(rows []suite.Row) (shown []column) {

@@ -1,8 +1,6 @@
 package stages
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Depth is a number of stages of one kind.
 type Depth struct {
@@ -13,7 +11,12 @@ type Depth struct {
 }
 
 // Name is what a report calls it.
-func (d Depth) Name() string { return fmt.Sprintf("%s, %d stages", d.Kind, d.Stages) }
+func (d Depth) Name() string {
+	if d.Stages == 1 {
+		return d.Kind + ", 1 stage"
+	}
+	return fmt.Sprintf("%s, %d stages", d.Kind, d.Stages)
+}
 
 // Depths returns pipelines of several lengths.
 func Depths() (all []Depth) {
