@@ -40,7 +40,7 @@ func (cfg *UnixConfig) tcp() *TCPConfig {
 // that is there. To tell them apart ListenUnix connects, which a server that lives sees as a connection that ends at
 // once. Starters of weir that come at the same time take turns by a lock on the directory, so one of them listens and
 // the others fail; where the directory cannot be locked, nothing is removed. The file is removed when the Listener stops
-// accepting, unless another one has taken its place.
+// accepting, unless another one has taken its place or [Listener.File] has been called.
 //
 // A Unix socket has no reset: to the peer, an abort looks like the end of the stream, unless the peer had sent something
 // that was not read.

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,17 +19,26 @@ type unixListener struct {
 	path string
 	file fs.FileInfo // as it was made
 
-	closing sync.Once
+	left atomic.Bool // the file is nobody's to remove, or removed
 }
 
 // Close removes the file while the socket still listens: nobody has reason to put another in its place before that.
 func (l *unixListener) Close() error {
-	l.closing.Do(func() {
+	if !l.left.Swap(true) {
 		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
 			_ = os.Remove(l.path)
 		}
-	})
+	}
 	return l.UnixListener.Close()
+}
+
+// File leaves the socket's file to whoever has the descriptor.
+func (l *unixListener) File() (*os.File, error) {
+	f, err := l.UnixListener.File()
+	if err == nil {
+		l.left.Store(true)
+	}
+	return f, err
 }
 
 // listenUnixFile listens at a path. The path is made absolute, for the working directory may have changed at Close, but

@@ -11,6 +11,9 @@ type Options struct {
 	KeepAlive time.Duration
 	Delay     bool
 	Control   func(network, address string, c syscall.RawConn) error
+
+	// Existing says that the listening socket was not made with these options, so that it hands none down.
+	Existing bool
 }
 
 // ListenConfig returns what listens with these options, for those that the listening socket hands down.
@@ -23,9 +26,17 @@ func (o Options) Dialer() *net.Dialer {
 	return &net.Dialer{KeepAlive: o.KeepAlive, Control: o.Control}
 }
 
-// Apply sets on a new connection what the net package does not: nothing, unless it is to delay small segments.
+// Apply sets on a new connection what the net package does not: nothing, unless it is to delay small segments or comes
+// from a socket of somebody else's.
 func (o Options) Apply(nc net.Conn) {
-	if tcp, ok := nc.(*net.TCPConn); ok && o.Delay {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if o.Delay {
 		_ = tcp.SetNoDelay(false) // it costs speed at most
+	}
+	if o.Existing && o.KeepAlive != 0 {
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: o.KeepAlive > 0, Idle: o.KeepAlive})
 	}
 }

@@ -1,0 +1,84 @@
+package servers_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+
+	"github.com/weir-go/weir/servers"
+)
+
+// A listener that the program has made itself, for options of its own.
+func ExampleListen() {
+	nl, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ln, err := servers.Listen(nl, &servers.TCPConfig{MaxConns: 100})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(ln.Addr() == nl.Addr(), ln.Close())
+	// Output:
+	// true <nil>
+}
+
+func ExampleListenWithTLS() {
+	nl, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer nl.Close()
+	_, err = servers.ListenWithTLS(nl, &servers.TLSConfig{CertFile: "cert.pem"}, nil)
+	fmt.Println(err)
+	// Output:
+	// servers: tls: CertFile and KeyFile go together: one of them is empty
+}
+
+// A program that systemd may start when the first connection comes, and that can be started by hand as well.
+func ExampleInherited() {
+	files, err := servers.Inherited()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var ln *servers.Listener
+	if len(files) > 0 {
+		ln, err = servers.ListenFile(files[0], nil)
+	} else {
+		ln, err = servers.ListenTCP("localhost:0", nil)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	fmt.Println(len(files), ln.Addr().Network())
+	// Output:
+	// 0 tcp
+}
+
+// On SIGHUP the program is replaced by what its file is then. It begins as in the example of Inherited.
+func ExampleHandOver() {
+	restart := func(ctx context.Context, ln *servers.Listener) error {
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, os.Interrupt) // syscall.SIGHUP where there is one
+		select {
+		case <-hup:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		successor := exec.Command(os.Args[0], os.Args[1:]...)
+		successor.Stdout, successor.Stderr = os.Stdout, os.Stderr
+		if err := servers.HandOver(successor, ln); err != nil {
+			return err // and go on serving
+		}
+		return ln.Shutdown(ctx)
+	}
+	_ = restart
+}

@@ -1,0 +1,96 @@
+package servers
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// Listen accepts from nl, a listener of any kind, which it owns from then on: it is closed when accepting stops. It is
+// otherwise like [ListenTCP], and so are the connections if nl is a *net.TCPListener or a *net.UnixListener; what
+// [chanio.NewConn] says about other kinds of net.Conn holds for theirs. ctx interrupts accepting if nl has SetDeadline,
+// as those have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
+//
+// KeepAlive, if it is not 0, and Delay are applied to TCP connections and mean nothing to others. cfg may be nil.
+// cfg.Control is refused, because it is called before a socket is bound. When Listen fails, nl is still the caller's.
+//
+// Listen is for listeners that come from elsewhere, and for several addresses: each has its Listener then, and
+// pipeline.Merge makes one stream of their Conns.
+func Listen(nl net.Listener, cfg *TCPConfig) (*Listener, error) {
+	return listenOn(nl, nil, cfg)
+}
+
+// ListenWithTLS is [Listen] with TLS, as [ListenTLS] has it. nl hands out connections without TLS; of what tls.NewListener
+// returns the inside is wanted.
+func ListenWithTLS(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, error) {
+	if secure == nil {
+		secure = &TLSConfig{}
+	}
+	return listenOn(nl, secure, cfg)
+}
+
+// listenOn accepts from nl, with TLS unless secure is nil.
+func listenOn(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, error) {
+	if cfg == nil {
+		cfg = &TCPConfig{}
+	}
+	if nl == nil {
+		panic("servers: Listen: the net.Listener is nil")
+	}
+	if cfg.Control != nil {
+		return nil, errors.New("servers: listen: the socket is bound already, so that nothing would call Control")
+	}
+	var config *tls.Config
+	if secure != nil {
+		var err error
+		if config, err = secure.Config(cfg.Logger); err != nil {
+			return nil, socket.Explain("servers", err)
+		}
+	}
+	l := newListener(nl, cfg)
+	l.options.Existing = true
+	if config != nil {
+		l.handshakes = newHandshakes(l, config, secure.HandshakeTimeout, cfg.MaxHandshakes)
+	}
+	return l, nil
+}
+
+// ListenFile is [Listen] on a socket that is given as a file, such as one that [Inherited] returns. The socket listens
+// already; TCP and Unix sockets may. ListenFile owns f from then on and closes it, unless it fails. The file of a Unix
+// socket is not removed at the end: it belongs to whoever made it.
+func ListenFile(f *os.File, cfg *TCPConfig) (*Listener, error) {
+	if err := checkListening(f); err != nil {
+		return nil, fmt.Errorf("servers: listen on %s: %w", f.Name(), err)
+	}
+	nl, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("servers: listen on %s: %w", f.Name(), err)
+	}
+	l, err := Listen(nl, cfg)
+	if err != nil {
+		_ = nl.Close()
+		return nil, err
+	}
+	_ = f.Close()
+	return l, nil
+}
+
+// File returns a second descriptor of the listening socket, which the caller closes, for another process to go on
+// accepting from; what waits in the kernel's backlog is then not lost when this Listener is closed. From then on the file
+// of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the Listener
+// is not over a socket.
+func (l *Listener) File() (*os.File, error) {
+	nl, ok := l.acceptor.nl.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, fmt.Errorf("servers: %s has no descriptor: %w", l.Addr(), errors.ErrUnsupported)
+	}
+	f, err := nl.File()
+	if err != nil {
+		return nil, fmt.Errorf("servers: %w", err)
+	}
+	return f, nil
+}
