@@ -254,14 +254,14 @@ func TestTransferEndsAtOnceWhenTheSinkDoes(t *testing.T) {
 }
 
 func TestTransferReturnsTheFailureOfItsSource(t *testing.T) {
-	near, src := sockets(t, "tcp", nil)
+	_, ended := sockets(t, "tcp", nil)
 	dst, far := sockets(t, "tcp", nil)
-	src.EndIn(errBroken)
-	_, err := chanio.Transfer(t.Context(), src.In, dst.Out)
+	ended.EndIn(errBroken)
+	_, err := chanio.Transfer(t.Context(), ended.In, dst.Out)
 	require.Equal(t, errBroken, err)
-	require.Equal(t, errBroken, src.In.Err())
+	require.Equal(t, errBroken, ended.In.Err())
 
-	near, src = sockets(t, "tcp", nil)
+	near, src := sockets(t, "tcp", nil)
 	all := transferring(t.Context(), src, dst)
 	near.Out.Abort(nil)
 	<-all.Done()

@@ -244,12 +244,12 @@ func TestAnEndUnblocksEveryCallOfBothEnds(t *testing.T) {
 	peerWrite := map[string]error{"Close": syscall.EPIPE, "Abort": syscall.ECONNRESET}
 	for name, end := range ends {
 		synctest.Test(t, func(t *testing.T) {
-			a, b := Pipe(1)
-			ownRead, ownWrite := blockedReads(a), blockedWrites(a)
-			end(a)
+			own, _ := Pipe(1)
+			ownRead, ownWrite := blockedReads(own), blockedWrites(own)
+			end(own)
 			requireAll(t, net.ErrClosed, ownRead, ownWrite)
 
-			a, b = Pipe(1)
+			a, b := Pipe(1)
 			writes := blockedWrites(b)
 			end(a)
 			requireAll(t, peerWrite[name], writes)
