@@ -144,7 +144,8 @@ func TestGuaranteesNameTheirTests(t *testing.T) {
 		require.Regexp(t, "`(conformance/|[a-z0-9/]+\\.Test)", held[n], "nothing holds G%d", n)
 	}
 	for _, n := range found.numbered() {
-		require.Contains(t, held[n.guarantee], "`"+n.text+"`", "run go test ./docs -update")
+		require.True(t, strings.Contains(held[n.guarantee], "`"+n.text+"`"),
+			"%s does not list %s under G%d: run go test ./docs -update", page, n.text, n.guarantee)
 	}
 }
 
