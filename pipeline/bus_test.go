@@ -305,3 +305,22 @@ func BenchmarkBusPublish(b *testing.B) {
 		})
 	}
 }
+
+func TestASubscriberThatLeavesDuringAPublishDisturbsNobody(t *testing.T) {
+	b := pipeline.NewBus[string, int]()
+	var second *chanio.Source[int]
+	first := subscribe(t, b, "a", &pipeline.Queue[int]{Metric: func(int) int {
+		_ = second.Close() // in the middle of Publish
+		return 1
+	}})
+	second = subscribe(t, b, "a", nil)
+	third := subscribe(t, b, "a", nil)
+	require.Equal(t, 2, publish(t, b, "a", 1))
+	require.Equal(t, 2, publish(t, b, "a", 2))
+	require.NoError(t, b.Close())
+	for _, s := range []*chanio.Source[int]{first, third} {
+		got, err := drain(t, s)
+		require.NoError(t, err)
+		require.Equal(t, []int{1, 2}, got)
+	}
+}

@@ -404,3 +404,22 @@ func TestPartitionByWorksAsAChannel(t *testing.T) {
 	require.Len(t, got, 10)
 	require.Equal(t, []int{90, 91, 92, 93, 94, 95, 96, 97, 98, 99}, got[9])
 }
+
+func TestG16APanicOfTheKeyEndsPartAndParts(t *testing.T) {
+	w := watch(1, 2, 3)
+	parts := pipeline.PartitionBy(w.Source, func(v int) int {
+		if v == 2 {
+			panic(errBoom)
+		}
+		return 0
+	})
+	part, err := parts.Recv(t.Context())
+	require.NoError(t, err)
+	_, err = part.Recv(t.Context())
+	require.NoError(t, err)
+	require.PanicsWithValue(t, errBoom, func() { _, _ = part.Recv(t.Context()) })
+	_, err = parts.Recv(t.Context())
+	var p *chanio.PanicError
+	require.ErrorAs(t, err, &p)
+	require.True(t, w.isClosed())
+}

@@ -19,7 +19,9 @@
 // Stages with goroutines take a ctx first, and no other stage does. The end of that ctx ends the stage for good and
 // closes its upstream: [Buffer], [BufferBy], [Merge], [Tee], [MapConcurrent], [MapUnordered]. Values cross to another
 // goroutine many at a time under load, and singly and at once when they are few. Such a stage has taken values that its
-// receiver has not asked for yet; when it is closed, or its ctx ends, those are lost.
+// receiver has not asked for yet: a Close drops them; after the end of ctx those that are ready still come, and the
+// others are dropped. A value that somebody has to close, such as a connection, is given back instead: see Undelivered
+// in chanio.SourceHooks.
 //
 // Consumers take the values to their end and block meanwhile: [Connect], [ConnectWith], [ConnectVia], [ForEach],
 // [ForEachConcurrent], [Reduce], [Collect].

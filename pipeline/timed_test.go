@@ -385,3 +385,25 @@ func TestG2G3RetryCanBeCancelledAndClosedWhileItOpensAndWhileItPauses(t *testing
 		require.ErrorIs(t, <-got, net.ErrClosed)
 	})
 }
+
+func TestG2AnOpenThatFailedBecauseCtxEndedIsNoAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		s := pipeline.Retry(func(ctx context.Context) (*chanio.Source[int], error) {
+			if opened++; opened == 1 {
+				<-ctx.Done()
+				return nil, errBoom // says nothing of ctx
+			}
+			return of(7), nil
+		}, &pipeline.RetryConfig{Permanent: func(error) bool { return true }})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := s.Recv(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		start := time.Now()
+		v, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+		require.Zero(t, time.Since(start))
+	})
+}
