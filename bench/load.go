@@ -177,6 +177,9 @@ func (f loadFlags) write(stdout io.Writer, out report.Load) error {
 	case "-":
 		return asJSON(stdout)
 	case "":
+		if out.Result.Time == 0 {
+			return nil // it did not get as far as that
+		}
 	default:
 		if err := toFile(f.json, asJSON); err != nil {
 			return err
@@ -206,7 +209,7 @@ func newBar(f loadFlags, stderr io.Writer) *bar {
 		return &bar{}
 	}
 	return &bar{shown: progressbar.NewOptions64(int64(f.spec.Time),
-		progressbar.OptionSetWriter(stderr), progressbar.OptionSetWidth(30), progressbar.OptionFullWidth(),
+		progressbar.OptionSetWriter(stderr), progressbar.OptionSetWidth(30),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetDescription("warming up"))}
 }
@@ -215,7 +218,8 @@ func (b *bar) second(s load.Second) {
 	if b.shown == nil {
 		return
 	}
-	b.shown.Describe(fmt.Sprintf("%.0f/s  p50 %v  p99 %v", float64(s.Replies)/s.Took.Seconds(), s.P50, s.P99))
+	b.shown.Describe(fmt.Sprintf("%.0f/s  p50 %s  p99 %s",
+		float64(s.Replies)/s.Took.Seconds(), report.Short(s.P50), report.Short(s.P99)))
 	b.at = s.At + s.Took
 	_ = b.shown.Set64(min(int64(b.at), b.shown.GetMax64())) // a bar is only a bar
 }

@@ -52,6 +52,7 @@ func Forms() []Form {
 		{"weir Record", true, encodeCodec(record), decodeCodec(record)},
 		{"weir Struct", true, encodeCodec(structure), decodeCodec(structure)},
 		{"weir Record, framed", true, encodeCodec(framed), decodeFramed},
+		{"weir Record, stream", true, encodeStream, decodeStream},
 		{"encoding/binary, reflection", false, encodeWith(appendBinary), decodeWith(decodeBinary)},
 		{"struc", false, encodeStruc, decodeStruc},
 		{"restruct", false, encodeWith(appendRestruct), decodeWith(decodeRestruct)},
@@ -179,6 +180,32 @@ func decodeFramed(n int) {
 		n -= many
 	}
 	check(last)
+}
+
+// again is a stream of bytes that goes on for ever, some kilobytes at a time.
+type again struct{ p []byte }
+
+func (a again) Read(p []byte) (int, error) { return copy(p, a.p), nil }
+
+// decodeStream takes records off such a stream.
+func decodeStream(n int) {
+	d := codec.NewDecoder(again{bytes.Repeat(wire, 100)}, record)
+	var r Record
+	for range n {
+		r = must(d.Decode())
+	}
+	check(r)
+}
+
+// encodeStream writes records to a stream of bytes that forgets them; one is checked.
+func encodeStream(n int) {
+	var one bytes.Buffer
+	must(0, codec.NewEncoder(&one, record).Encode(sample))
+	same(one.Bytes())
+	e, r := codec.NewEncoder(io.Discard, record), sample
+	for range n {
+		must(0, e.Encode(r))
+	}
 }
 
 func encodeStruc(n int) {

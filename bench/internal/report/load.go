@@ -50,7 +50,11 @@ func loop(s load.Spec) string {
 	if s.Rate > 0 {
 		kind = fmt.Sprintf("open loop at %.0f/s", s.Rate)
 	}
-	return fmt.Sprintf("%s, %d bytes, %d connections, %s", s.Codec, s.Size, s.Conns, kind)
+	conns := fmt.Sprintf("%d connections", s.Conns)
+	if s.Conns == 1 {
+		conns = "1 connection"
+	}
+	return fmt.Sprintf("%s, %d bytes, %s, %s", s.Codec, s.Size, conns, kind)
 }
 
 func lateOf(s load.Spec) time.Duration {
@@ -61,11 +65,11 @@ func lateOf(s load.Spec) time.Duration {
 }
 
 func distribution(w io.Writer, name string, d load.Latency) {
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, short(d.P50), short(d.P90), short(d.P99), short(d.P999), short(d.Max))
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, Short(d.P50), Short(d.P90), Short(d.P99), Short(d.P999), Short(d.Max))
 }
 
-// short shows three figures of a duration.
-func short(d time.Duration) string {
+// Short shows three figures of a duration.
+func Short(d time.Duration) string {
 	switch {
 	case d >= 100*time.Second:
 		return d.Round(time.Second).String()
@@ -90,6 +94,6 @@ func timeline(w io.Writer, all []load.Second) {
 	for i := 0; i < len(all); i += step {
 		s := all[i]
 		fmt.Fprintf(w, "%v\t%d\t%d\t%s\t%s\t%s\n",
-			s.At.Round(100*time.Millisecond), s.Replies, s.Late, short(s.P50), short(s.P99), short(s.Max))
+			s.At.Round(100*time.Millisecond), s.Replies, s.Late, Short(s.P50), Short(s.P99), Short(s.Max))
 	}
 }

@@ -92,7 +92,7 @@ func columns() []column {
 	}
 }
 
-func brief(f float64) string { return short(time.Duration(f)) }
+func brief(f float64) string { return Short(time.Duration(f)) }
 
 // present returns the columns in which some row has something.
 func present(rows []suite.Row) (shown []column) {
