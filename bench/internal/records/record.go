@@ -183,13 +183,20 @@ func decodeFramed(n int) {
 }
 
 // again is a stream of bytes that goes on for ever, some kilobytes at a time.
-type again struct{ p []byte }
+type again struct {
+	p  []byte
+	at int
+}
 
-func (a again) Read(p []byte) (int, error) { return copy(p, a.p), nil }
+func (a *again) Read(p []byte) (int, error) {
+	n := copy(p, a.p[a.at:])
+	a.at = (a.at + n) % len(a.p)
+	return n, nil
+}
 
 // decodeStream takes records off such a stream.
 func decodeStream(n int) {
-	d := codec.NewDecoder(again{bytes.Repeat(wire, 100)}, record)
+	d := codec.NewDecoder(&again{p: bytes.Repeat(wire, 100)}, record)
 	var r Record
 	for range n {
 		r = must(d.Decode())
