@@ -44,46 +44,43 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 // prepare returns what dials and the addresses to be dialled.
 func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip.AddrPort, error) {
 	nd := d.options.Dialer()
-	only := func(netip.Addr) bool { return true }
+	var from net.IP
 	if d.local != "" {
 		local, err := net.ResolveTCPAddr("tcp", d.local)
 		if err != nil {
 			return nil, nil, fmt.Errorf("LocalAddr: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
 		}
-		nd.LocalAddr = local
-		if from, ok := netip.AddrFromSlice(local.IP); ok {
-			only = func(to netip.Addr) bool { return to.Is4() == from.Unmap().Is4() }
-		}
+		nd.LocalAddr, from = local, local.IP
 	}
-	remotes, err := d.resolve(ctx, addr, only)
+	remotes, err := resolve(ctx, d.resolver, "tcp", addr, from)
 	return nd, remotes, err
 }
 
-// resolve returns the addresses that addr stands for, of those that are wanted.
-func (d *dialer) resolve(ctx context.Context, addr string, only func(netip.Addr) bool) ([]netip.AddrPort, error) {
+// resolve returns the addresses that addr, which is host:port, stands for. If from is not nil they are of its family.
+func resolve(ctx context.Context, r Resolver, network, addr string, from net.IP) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
 	if err != nil {
 		return nil, err
 	}
 	if host == "" {
 		host = "localhost" // as the net package has it
 	}
-	addrs, err := lookup(ctx, d.resolver, host)
+	addrs, err := lookup(ctx, r, host)
 	if err != nil {
 		return nil, err
 	}
 	var remotes []netip.AddrPort
 	for _, a := range interleave(addrs) {
-		if only(a) {
+		if from == nil || a.Is4() == (from.To4() != nil) {
 			remotes = append(remotes, netip.AddrPortFrom(a, uint16(port)))
 		}
 	}
 	if len(remotes) == 0 {
-		return nil, fmt.Errorf("host %s has no address of the family of LocalAddr, %s", host, d.local)
+		return nil, fmt.Errorf("host %s has no address of the family of LocalAddr, %s", host, from)
 	}
 	return remotes, nil
 }

@@ -194,3 +194,14 @@ func TestDialTCPGoesThroughARealHTTPProxy(t *testing.T) {
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, 403, refusal.Code)
 }
+
+func TestDialUDPAsksItsResolver(t *testing.T) {
+	table := static(t, map[string][]string{"a.test": {"::1", "127.0.0.1"}})
+	u, err := clients.DialUDP(t.Context(), "a.test:9", &clients.UDPConfig{Resolver: table, LocalAddr: "127.0.0.1:0"})
+	require.NoError(t, err)
+	require.Equal(t, netip.MustParseAddrPort("127.0.0.1:9"), u.RemoteAddr())
+	require.NoError(t, u.Close())
+	_, err = clients.DialUDP(t.Context(), "b.test:9", &clients.UDPConfig{Resolver: table})
+	requireNotFound(t, err)
+	require.ErrorContains(t, err, "clients: dial udp")
+}

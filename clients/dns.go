@@ -45,7 +45,7 @@ func (o AddrOrder) types() []dnsmessage.Type {
 // /etc/resolv.conf is read once, by NewDNSResolver.
 type DNSConfig struct {
 	// Servers are asked in this order until one answers: IP addresses, with a port unless it is 53. nil means the
-	// system's.
+	// system's, and this machine where it has no /etc/resolv.conf.
 	Servers []string
 
 	// Search are the domains that a name is tried in. nil means the system's if Servers is nil too, otherwise none; so

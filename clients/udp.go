@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,6 +17,9 @@ import (
 type UDPConfig struct {
 	// Timeout is how long it may take to look up the host. 0 means 30 s, negative no limit but ctx's.
 	Timeout time.Duration
+
+	// Resolver finds the addresses of the host. nil means the system's.
+	Resolver Resolver
 
 	// LocalAddr is the address to send from, host:port. An empty host or port 0 leaves that to the system, as does "".
 	LocalAddr string
@@ -152,14 +154,26 @@ func dialUDP(ctx context.Context, addr string, local *net.UDPAddr, cfg *UDPConfi
 		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("no address within %v: %w", d, os.ErrDeadlineExceeded))
 		defer cancel()
 	}
-	uc, err := cfg.options().Dial(ctx, addr, local)
-	var op *net.OpError
-	if err != nil && ctx.Err() != nil && errors.As(err, &op) {
-		why := *op
-		why.Err = context.Cause(ctx)
-		return nil, &why
+	uc, err := cfg.lookupAndDial(ctx, addr, local)
+	if err != nil {
+		return nil, dialError(ctx, "udp", err)
 	}
-	return uc, err
+	return uc, nil
+}
+
+func (cfg *UDPConfig) lookupAndDial(ctx context.Context, addr string, local *net.UDPAddr) (*net.UDPConn, error) {
+	if cfg.Resolver != nil {
+		var from net.IP
+		if local != nil {
+			from = local.IP
+		}
+		remotes, err := resolve(ctx, cfg.Resolver, "udp", addr, from)
+		if err != nil {
+			return nil, err
+		}
+		addr = remotes[0].String()
+	}
+	return cfg.options().Dial(ctx, addr, local)
 }
 
 // LocalAddr returns the address that datagrams are sent from. It goes on working after Close.
