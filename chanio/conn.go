@@ -58,6 +58,7 @@ type Conn struct {
 	releasing bool
 	peerOver  bool          // the peer has ended its side, or is gone
 	gone      bool          // released
+	cause     error         // why it failed
 	released  chan struct{} // closed then; made on demand
 }
 
@@ -165,6 +166,7 @@ func (c *Conn) discard() {
 
 // abort closes the net.Conn at once, with a reset where there is one.
 func (c *Conn) abort(cause error) {
+	c.failed(cause)
 	c.in.gate.close(cause)
 	c.mu.Lock()
 	due := !c.releasing

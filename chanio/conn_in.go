@@ -24,6 +24,8 @@ type inlet struct {
 
 	// atHand publishes that bytes are at hand, so that what is sent meanwhile may wait.
 	atHand atomic.Bool
+
+	total atomic.Int64 // bytes read, ever
 }
 
 func (in *inlet) init(c *Conn, cfg *ConnConfig) {
@@ -114,6 +116,7 @@ func (in *inlet) read(ctx context.Context, p []byte, want int) (int, error) {
 
 // got notes that n bytes have arrived, in p or in the buffer.
 func (in *inlet) got(p []byte, n int) {
+	in.total.Add(int64(n))
 	if p == nil {
 		in.w += n
 		in.most = max(in.most, in.w)
@@ -181,6 +184,7 @@ func (in *inlet) fail(ctx context.Context, err error) error {
 		in.c.inEnded(true)
 	case in.gate.isShut(err): // ended from here: by Close, EndIn or an abort, which saw to the rest
 	default:
+		in.c.failed(err)
 		in.c.inEnded(true)
 	}
 	return err

@@ -46,6 +46,8 @@ type outlet struct {
 
 	pending atomic.Bool // there are bytes to let go of
 	hurried atomic.Bool // the delay passed: nothing is held back until the next read
+
+	total atomic.Int64 // written, for those who do not hold mu
 }
 
 // tryWriter writes what it can without blocking.
@@ -369,7 +371,7 @@ func (o *outlet) wrote(n int, err error) {
 	if o.err != nil {
 		return // an abort has dropped everything
 	}
-	o.written += uint64(n)
+	o.count(n)
 	if o.rest = o.rest[n:]; len(o.rest) == 0 {
 		o.rest = nil
 	}
@@ -377,6 +379,12 @@ func (o *outlet) wrote(n int, err error) {
 		o.fail(err)
 	}
 	o.change()
+}
+
+// count notes that n bytes have been written.
+func (o *outlet) count(n int) {
+	o.written += uint64(n)
+	o.total.Store(int64(o.written))
 }
 
 // reuse gives a block back, to the buffer if that has none.
@@ -467,7 +475,7 @@ func (o *outlet) writeInPlace(ctx context.Context, body []byte) {
 		if n < len(head)+len(body) && err == nil {
 			o.rest = append(append(make([]byte, 0, len(head)+len(body)-n), head[min(n, len(head)):]...), body[max(n-len(head), 0):]...)
 		}
-		o.written += uint64(n)
+		o.count(n)
 		if err != nil {
 			o.fail(err)
 		}
@@ -512,6 +520,7 @@ func (o *outlet) fail(err error) {
 	o.rest, o.buf = nil, nil
 	o.pending.Store(false)
 	o.change()
+	o.c.failed(err)
 	o.c.Out.finish(ended, err)
 	o.c.outEnded(true)
 }

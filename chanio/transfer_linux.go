@@ -102,6 +102,7 @@ func (s *splicer) pull(ctx context.Context) error {
 			err = s.err
 		}
 		if s.n > 0 || err == errNoRoute {
+			in.total.Add(int64(s.n))
 			in.gate.leave()
 			return err
 		}
@@ -294,7 +295,7 @@ func (o *outlet) exclusively(ctx context.Context, write func() (int, error)) err
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.accepted += uint64(n)
-	o.written += uint64(n)
+	o.count(n)
 	switch {
 	case o.err != nil:
 		err = o.err
