@@ -3,11 +3,8 @@
 package datagram
 
 import (
-	"net"
-	"net/netip"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -76,32 +73,6 @@ type batchReader struct {
 	keepCut bool
 	mayJoin bool // the kernel may be asked to join datagrams, once there are many
 	joined  bool // it does
-}
-
-// pace chooses between the call that takes one message, which is cheaper, and the one that takes many. The kernel does
-// not say how many there are, so the many are tried when single calls find something without waiting, and less and less
-// often as long as there is but one.
-type pace struct {
-	many   bool // is the call to make
-	found  int  // single calls in a row that found something at once
-	enough int  // of them to try many
-}
-
-const enoughMax = 32
-
-func (p *pace) tookOne(waited bool) {
-	if p.found++; waited {
-		p.found = 0
-	}
-	p.many = p.found > p.enough
-}
-
-func (p *pace) took(n int) {
-	if n > 1 {
-		p.enough = 0
-		return
-	}
-	*p = pace{enough: min(2*p.enough+1, enoughMax)}
 }
 
 func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
@@ -244,41 +215,4 @@ func (r *batchReader) giveBack() {
 	clear(r.blk.ready[:])
 	r.pool.Put(r.blk)
 	r.blk = nil
-}
-
-// kernelDrops returns how many datagrams the kernel has dropped because the socket's buffer was full, or -1.
-func kernelDrops(c syscall.Conn) int64 {
-	const (
-		soMeminfo = 55 // SO_MEMINFO, since Linux 4.12
-		drops     = 8  // SK_MEMINFO_DROPS
-	)
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return -1
-	}
-	var info [drops + 1]uint32
-	size := uint32(unsafe.Sizeof(info))
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.SOL_SOCKET, soMeminfo,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	})
-	if err != nil || errno != 0 || uintptr(size) < unsafe.Sizeof(info) {
-		return -1
-	}
-	return int64(info[drops])
-}
-
-// isV4 reports whether uc is a socket of IPv4 alone.
-func isV4(uc *net.UDPConn, local netip.AddrPort) (v4 bool) {
-	const soDomain = 39 // SO_DOMAIN, since Linux 2.6.32
-	v4 = local.Addr().Is4()
-	if raw, err := uc.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			if domain, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, soDomain); err == nil {
-				v4 = domain == syscall.AF_INET
-			}
-		})
-	}
-	return v4
 }

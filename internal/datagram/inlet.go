@@ -52,17 +52,10 @@ func (in *inlet) next() func(ctx context.Context) (chanio.Packet, error) {
 		}
 		p = in.ready[in.i]
 		if in.i++; in.i == len(in.ready) {
-			in.got(in.r.rest())
+			in.ready, in.i = in.r.rest(), 0
+			in.publish(len(in.ready) > 0)
 		}
 		return p, nil
-	}
-}
-
-// got makes packets what is ready.
-func (in *inlet) got(packets []chanio.Packet) {
-	in.ready, in.i = packets, 0
-	if atHand := len(packets) > 0; atHand != in.atHand.Load() {
-		in.atHand.Store(atHand)
 	}
 }
 
@@ -80,28 +73,40 @@ func (in *inlet) fill(ctx context.Context) error {
 	if in.onWait != nil {
 		in.onWait()
 	}
-	for {
-		err := in.gate.enter(ctx)
-		if err == nil {
-			packets, errRead := in.r.read(true)
-			switch {
-			case len(packets) > 0:
-				in.got(packets)
-				return nil
-			case errRead == nil:
-				continue // all that came was dropped
-			case isReport(errRead):
-				in.c.out.reported(errRead)
-				continue
-			}
-			err = in.gate.judge(ctx, errRead)
-		}
-		if err != nil {
-			if in.readLast(err) {
-				return nil
-			}
+	for in.i == len(in.ready) {
+		if err := in.read(ctx); err != nil && !in.readLast(err) {
 			return in.fail(ctx, err)
 		}
+	}
+	return nil
+}
+
+// read reads once. What it brings may be nobody's: a report of a datagram that was sent, or one that was dropped.
+func (in *inlet) read(ctx context.Context) error {
+	if err := in.gate.enter(ctx); err != nil {
+		return err
+	}
+	packets, err := in.r.read(true)
+	in.got(packets)
+	switch {
+	case err == nil:
+		return nil
+	case isReport(err):
+		in.c.out.reported(err)
+		return nil
+	}
+	return in.gate.judge(ctx, err)
+}
+
+// got makes packets what is ready, of which the first is about to be received.
+func (in *inlet) got(packets []chanio.Packet) {
+	in.ready, in.i = packets, 0
+	in.publish(len(packets) > 1)
+}
+
+func (in *inlet) publish(atHand bool) {
+	if atHand != in.atHand.Load() {
+		in.atHand.Store(atHand)
 	}
 }
 
@@ -143,7 +148,7 @@ func (in *inlet) close() error {
 }
 
 func (in *inlet) describe() chanio.Description {
-	return chanio.Description{Kind: "datagram.In", Name: in.c.local.String(), Passed: in.c.counts.received.Load()}
+	return chanio.Description{Kind: "UDPConn.In", Name: in.c.local.String(), Passed: in.c.counts.received.Load()}
 }
 
 // isReport reports whether err is not of the call that returned it but of a datagram that was sent before: that nobody
