@@ -137,7 +137,7 @@ func TestLines(t *testing.T) {
 	codectest.Decodes(t, codec.Lines, []byte("a\rb\n"), "a\rb")
 	codectest.Stream(t, codec.Lines, [][]byte{[]byte("a\n\nb\r"), []byte("\nlast")}, "a", "", "b", "last")
 	codectest.Refuses(t, codec.Lines, "a\nb", codec.ErrMalformed)
-	codectest.Refuses(t, codec.Lines, "a\r", codec.ErrMalformed)
+	codectest.Vector(t, codec.Lines, "61 0d 0d0a", "a\r")
 }
 
 func TestG14LinesAreLimitedBothWays(t *testing.T) {

@@ -10,7 +10,7 @@ const DefaultMaxLine = 64 << 10
 
 // Lines is text in lines. Each is sent with LF behind it; on receipt LF and CR LF are stripped, and a last line
 // without either counts as well. Lines are at most 64 KiB long, may be empty and may hold any bytes but LF; a value
-// that would not come back as it was, because it contains LF or ends in CR, is refused.
+// that contains LF is refused. One that ends in CR is sent with CR LF, so that it comes back as it was.
 //
 //	"one", "":
 //	+----+----+----+----+----+
@@ -40,7 +40,7 @@ func (c lines) Append(dst []byte, v string) ([]byte, error) {
 		return dst, because(ErrMalformed, "a line that contains LF, at index %d", i)
 	}
 	if v != "" && v[len(v)-1] == '\r' {
-		return dst, because(ErrMalformed, "a line that ends in CR")
+		return append(append(dst, v...), "\r\n"...), nil // one CR is stripped, and not this one
 	}
 	return append(append(dst, v...), c.end...), nil
 }

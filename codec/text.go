@@ -8,8 +8,9 @@ import (
 
 // Text is text in a charset of golang.org/x/text up to the end of the frame around it, such as charmap.ISO8859_1,
 // unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. A character that the charset does not have is
-// refused when sent, and bytes that are none when received, except where the charset itself maps all bytes. For UTF-8
-// there is [String].
+// refused when sent, and bytes that are none when received, except where the charset itself maps all bytes. Some charsets
+// decode a few bytes to characters that they do not encode: such a text can be received and not sent. For UTF-8 there is
+// [String].
 //
 //	Prefixed(Uint8, Text(charmap.ISO8859_1)), "hé":
 //	+----+----+----+
