@@ -53,6 +53,46 @@ func BenchmarkEcho(b *testing.B) {
 	})
 }
 
+// BenchmarkPingPong is an echo of one datagram at a time to a peer that waits for it, in a goroutine of its own.
+func BenchmarkPingPong(b *testing.B) {
+	peer, uc, c := benchSocket(b), benchSocket(b), New(benchSocket(b), Config{})
+	ctx := b.Context()
+	go func() {
+		var buf [2048]byte
+		for {
+			n, addr, err := uc.ReadFromUDPAddrPort(buf[:])
+			if err != nil {
+				return
+			}
+			_, _ = uc.WriteToUDPAddrPort(buf[:n], addr)
+		}
+	}()
+	go func() {
+		for p := range c.In.All(ctx) {
+			_ = c.Out.Send(ctx, p)
+		}
+	}()
+	var data [64]byte
+	trip := func(to netip.AddrPort) time.Duration {
+		began := time.Now()
+		_, err := peer.WriteToUDPAddrPort(data[:], to)
+		check(b, err)
+		_, _, err = peer.ReadFromUDPAddrPort(data[:])
+		check(b, err)
+		return time.Since(began)
+	}
+	var plain, ours []time.Duration
+	for range b.N {
+		plain = append(plain, trip(addrPortOf(uc.LocalAddr())))
+		ours = append(ours, trip(c.local))
+	}
+	a, o := typical(plain), typical(ours)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(a, "net-ns/trip")
+	b.ReportMetric(o, "weir-ns/trip")
+	b.ReportMetric(a/o, "times")
+}
+
 // side is what is compared.
 type side struct {
 	from, uc *net.UDPConn
