@@ -61,7 +61,8 @@ func TestDialTCPAsksItsResolver(t *testing.T) {
 }
 
 func TestDialTCPSaysThatTheNameServerDoesNotAnswer(t *testing.T) {
-	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{fmt.Sprint("127.0.0.1:", freePort(t))}, Attempts: 1})
+	nobody := fmt.Sprint("127.0.0.1:", freePort(t))
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{nobody}, Attempts: 1})
 	require.NoError(t, err)
 	_, err = clients.DialTCP(t.Context(), "a.test:80", &clients.DialConfig{Resolver: r})
 	require.ErrorContains(t, err, "clients: dial tcp: lookup a.test. on 127.0.0.1:")
@@ -112,7 +113,9 @@ func TestDialTCPGoesThroughItsProxy(t *testing.T) {
 		defer nc.Close()
 		script([2]string{"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", okResponse})("", nc)
 	}()
-	c, err := clients.DialTCP(t.Context(), "a.test:443", &clients.DialConfig{Proxy: &clients.HTTPProxy{Addr: ln.Addr().String()}})
+	c, err := clients.DialTCP(t.Context(), "a.test:443", &clients.DialConfig{
+		Proxy: &clients.HTTPProxy{Addr: ln.Addr().String()},
+	})
 	require.NoError(t, err)
 	requireEcho(t, c, "")
 	require.NoError(t, c.Close())
@@ -175,7 +178,8 @@ func TestDialTCPGoesThroughARealHTTPProxy(t *testing.T) {
 	port, target := freePort(t), echo(t)
 	conf := filepath.Join(t.TempDir(), "tinyproxy.conf")
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
-		"Port %d\nListen 127.0.0.1\nTimeout 30\nMaxClients 10\nBasicAuth me secret\nConnectPort %d\nLogLevel Critical\n", port, target), 0o600))
+		"Port %d\nListen 127.0.0.1\nTimeout 30\nMaxClients 10\nBasicAuth me secret\nConnectPort %d\nLogLevel Critical\n",
+		port, target), 0o600))
 	background(t, port, path, "-d", "-c", conf)
 	dial := func(proxy clients.HTTPProxy, target int) (*chanio.Conn, error) {
 		proxy.Addr = fmt.Sprint("127.0.0.1:", port)

@@ -98,8 +98,8 @@ type DNSConfig struct {
 // A look-up starts a goroutine for the second family of addresses and waits for it; otherwise it has none, and needs no
 // closing. Many at once for the same name ask once. Its methods are for any goroutine. It does not validate DNSSEC.
 //
-// It is the dns-resolver-group of Aleph. MaxTTL and MinTTL are max-ttl and min-ttl, NegativeTTL is negative-ttl, Timeout
-// query-timeout, Servers name-servers, Search search-domains, Order address-types, Payload max-payload-size and
+// It is the dns-resolver-group of Aleph. MaxTTL and MinTTL are max-ttl and min-ttl, NegativeTTL is negative-ttl,
+// Timeout query-timeout, Servers name-servers, Search search-domains, Order address-types, Payload max-payload-size and
 // opt-resources-enabled?. Recursion is always desired, and international names are always encoded.
 type DNSResolver struct {
 	cfg   DNSConfig
@@ -176,8 +176,8 @@ func orElse[T comparable](v, otherwise T) T {
 // check completes the addresses of the servers and the search domains, and finds what cannot be.
 func (cfg *DNSConfig) check() error {
 	if cfg.Timeout < 0 || cfg.Attempts < 0 || cfg.MinTTL < 0 || cfg.Payload > 65535 {
-		panic(fmt.Sprintf("clients: NewDNSResolver: Timeout, Attempts and MinTTL must be at least 0 and Payload at most 65535, got %v, %d, %v and %d",
-			cfg.Timeout, cfg.Attempts, cfg.MinTTL, cfg.Payload))
+		panic(fmt.Sprintf("clients: NewDNSResolver: Timeout, Attempts and MinTTL must be at least 0 and Payload "+
+			"at most 65535, got %v, %d, %v and %d", cfg.Timeout, cfg.Attempts, cfg.MinTTL, cfg.Payload))
 	}
 	servers := make([]string, len(cfg.Servers))
 	for i, text := range cfg.Servers {
@@ -187,7 +187,8 @@ func (cfg *DNSConfig) check() error {
 		case err == nil:
 			port = netip.AddrPortFrom(addr, 53)
 		case err2 != nil:
-			return fmt.Errorf(`clients: NewDNSResolver: the server %q is no IP address: it is to be like "192.0.2.1", "192.0.2.1:5353" or "[2001:db8::1]:53"`, text)
+			return fmt.Errorf("clients: NewDNSResolver: the server %q is no IP address: it is to be like "+
+				`"192.0.2.1", "192.0.2.1:5353" or "[2001:db8::1]:53"`, text)
 		}
 		servers[i] = port.String()
 	}
@@ -207,8 +208,8 @@ func (cfg *DNSConfig) check() error {
 	return nil
 }
 
-// LookupAddrs returns the addresses of host: those of the first of the names it stands for (see Search) that has any, in
-// the order of families that was configured. Aliases are followed. It returns host itself if it is an IP address.
+// LookupAddrs returns the addresses of host: those of the first of the names it stands for (see Search) that has any,
+// in the order of families that was configured. Aliases are followed. It returns host itself if it is an IP address.
 //
 // When one family has been answered, the other has another 250 ms: some servers never answer for IPv6. A server that
 // refuses or fails is passed over as one that is silent. The error is the last failure if there was one, and otherwise

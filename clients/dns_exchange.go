@@ -57,8 +57,9 @@ func (r *DNSResolver) askWith(ctx context.Context, server string, q question, pa
 }
 
 // exchange connects to server and runs f, all within the timeout.
-func (r *DNSResolver) exchange(ctx context.Context, network, server string,
-	f func(net.Conn) (dnsmsg.Answer, error)) (a dnsmsg.Answer, err error) {
+func (r *DNSResolver) exchange(
+	ctx context.Context, network, server string, f func(net.Conn) (dnsmsg.Answer, error),
+) (a dnsmsg.Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	nc, err := r.cfg.Dial(ctx, network, server)
@@ -85,7 +86,9 @@ func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 }
 
 // askByDatagram sends query and waits for the answer. What is none is ignored: anybody can send datagrams.
-func askByDatagram(nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error)) (dnsmsg.Answer, error) {
+func askByDatagram(
+	nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error),
+) (dnsmsg.Answer, error) {
 	if _, err := nc.Write(query); err != nil {
 		return dnsmsg.Answer{}, err
 	}

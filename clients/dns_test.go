@@ -410,8 +410,10 @@ func TestDNSGoesOnToTheNextServer(t *testing.T) {
 }
 
 func TestDNSGivesUpAfterItsAttempts(t *testing.T) {
-	cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}, Timeout: time.Second, Attempts: 3,
-		Search: []string{"a.test", "b.test"}}
+	cfg := clients.DNSConfig{
+		Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}, Search: []string{"a.test", "b.test"},
+		Timeout: time.Second, Attempts: 3,
+	}
 	inDNS(t, cfg, func(query, func([]byte)) {}, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
 		start := time.Now()
 		_, err := r.LookupAddrs(t.Context(), "a")

@@ -141,7 +141,8 @@ func TestDNSUnderstandsARealServer(t *testing.T) {
 }
 
 func TestDNSServerThatIsNotThereRefuses(t *testing.T) {
-	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{fmt.Sprint("127.0.0.1:", freePort(t))}, Attempts: 1})
+	nobody := fmt.Sprint("127.0.0.1:", freePort(t))
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{nobody}, Attempts: 1})
 	require.NoError(t, err)
 	_, err = r.LookupAddrs(t.Context(), "a.test")
 	require.ErrorContains(t, err, "refused")

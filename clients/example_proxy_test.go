@@ -43,7 +43,9 @@ func ExampleEnvironmentProxy() {
 }
 
 func ExampleParseProxy() {
-	for _, text := range []string{"proxy.example:3128", "https://me:secret@proxy.example", "socks5://localhost", "ftp://proxy.example"} {
+	for _, text := range []string{
+		"proxy.example:3128", "https://me:secret@proxy.example", "socks5://localhost", "ftp://proxy.example",
+	} {
 		proxy, err := clients.ParseProxy(text)
 		switch p := proxy.(type) {
 		case *clients.HTTPProxy:

@@ -11,7 +11,8 @@ import (
 )
 
 func ExampleDialTLS() {
-	conn, err := clients.DialTLS(context.Background(), "example.org:443", &clients.TLSConfig{ALPN: []string{"http/1.1"}}, nil)
+	secure := &clients.TLSConfig{ALPN: []string{"http/1.1"}}
+	conn, err := clients.DialTLS(context.Background(), "example.org:443", secure, nil)
 	if wrong := (x509.HostnameError{}); errors.As(err, &wrong) {
 		log.Fatalf("the certificate is for %v", wrong.Certificate.DNSNames)
 	}

@@ -40,7 +40,7 @@ func hint(err error) string {
 	case errors.As(err, &dns) && dns.Server != "":
 		return "is that a name server, and is there a way to it?"
 	case errors.As(err, &wrongHost):
-		return "dial one of the names that its certificate has, or set the server name of the TLS configuration to one of them"
+		return "dial one of the names that its certificate has, or set TLSConfig.ServerName to one of them"
 	case errors.As(err, &unknown):
 		return "if you trust who signed the certificate, add that authority to the roots of the TLS configuration"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

@@ -29,8 +29,8 @@ type attempt[T any] struct {
 	err  error
 }
 
-// race dials addrs, of which there is at least one, and returns the winner. When it returns, all attempts have ended. The
-// error is the cause of ctx, or that of the most telling attempt.
+// race dials addrs, of which there is at least one, and returns the winner. When it returns, all attempts have ended.
+// The error is the cause of ctx, or that of the most telling attempt.
 func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, err error) {
 	if len(addrs) == 1 {
 		return e.dial(ctx, addrs[0])
@@ -53,7 +53,9 @@ func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, e
 }
 
 // first begins attempts until one has succeeded or all have failed.
-func (e eyeballs[T]) first(ctx context.Context, addrs []netip.AddrPort, results <-chan attempt[T], begin func(netip.AddrPort)) attempt[T] {
+func (e eyeballs[T]) first(
+	ctx context.Context, addrs []netip.AddrPort, results <-chan attempt[T], begin func(netip.AddrPort),
+) attempt[T] {
 	var failed failures
 	for running := 0; ; {
 		if len(addrs) > 0 {
@@ -95,7 +97,8 @@ func (e eyeballs[T]) try(ctx context.Context, addr netip.AddrPort) (a attempt[T]
 // failures are those of all the addresses of a host.
 type failures []error
 
-// err is the first failure that tells about the peer, not about a family of addresses that this machine has no route for.
+// err is the first failure that tells about the peer, not about a family of addresses that this machine has no route
+// for.
 func (f failures) err() error {
 	telling := f[0]
 	for _, err := range f {

@@ -121,7 +121,8 @@ func TestEyeballsWaitForTheOthersAndDiscardWhatCameSecond(t *testing.T) {
 		h := &fakeHost{start: time.Now(), answers: map[string]fakeAnswer{
 			"::1": {after: 300 * time.Millisecond, deaf: true}, "10.0.0.1": {after: 10 * time.Millisecond},
 		}}
-		e := eyeballs[string]{delay: attemptDelay, dial: h.dial, discard: func(s string) { h.discarded = append(h.discarded, s) }}
+		discard := func(s string) { h.discarded = append(h.discarded, s) }
+		e := eyeballs[string]{delay: attemptDelay, dial: h.dial, discard: discard}
 		won, err := e.race(t.Context(), ports("::1", "10.0.0.1"))
 		require.NoError(t, err)
 		require.Equal(t, "10.0.0.1", won)

@@ -21,9 +21,10 @@ func says(t *testing.T, p clients.Proxy, answer []byte) (*chanio.Conn, error) {
 	require.NoError(t, err)
 	require.NoError(t, far.(interface{ CloseWrite() error }).CloseWrite())
 	t.Cleanup(func() { _ = far.Close() })
-	return p.DialThrough(t.Context(), "a.test:80", nil, func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
+	direct := func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
 		return chanio.NewConn(near, nil), nil
-	})
+	}
+	return p.DialThrough(t.Context(), "a.test:80", nil, direct)
 }
 
 // judge holds that a proxy's answer ends in a connection or in an error of the right form, and returns what is left of
@@ -47,7 +48,8 @@ func judge(t *testing.T, c *chanio.Conn, err error) []byte {
 // FuzzHTTPProxy holds that no response makes the client panic, hang, read beyond its limit, or lose what follows.
 func FuzzHTTPProxy(f *testing.F) {
 	for _, seed := range []string{
-		okResponse + "rest", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\n\nrest", "HTTP/1.1 407 Auth\r\nX: y\r\n z\r\n\r\n", "\r\n\r\n", "",
+		okResponse + "rest", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\n\nrest",
+		"HTTP/1.1 407 Auth\r\nX: y\r\n z\r\n\r\n", "\r\n\r\n", "",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -72,7 +74,8 @@ func FuzzHTTPProxy(f *testing.F) {
 // FuzzSOCKS5 holds the same of the replies of a SOCKS proxy.
 func FuzzSOCKS5(f *testing.F) {
 	for _, seed := range []string{
-		"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00rest", "\x05\x02\x01\x00\x05\x00\x00\x03\x01a\x00\x00", "\x05\xff", "\x05\x00\x05\x05", "",
+		"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00rest", "\x05\x02\x01\x00\x05\x00\x00\x03\x01a\x00\x00",
+		"\x05\xff", "\x05\x00\x05\x05", "",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -38,7 +38,9 @@ type HTTPProxy struct {
 }
 
 // DialThrough is [Proxy.DialThrough]. A refusal is a [*ProxyError] with the status code and the header of the response.
-func (p *HTTPProxy) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+func (p *HTTPProxy) DialThrough(
+	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	request, err := p.request(ctx, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: proxyAddr(p.Addr), Err: err}
@@ -64,7 +66,9 @@ func (p *HTTPProxy) connect(ctx context.Context, conn *chanio.ConnConfig, direct
 	if p.TLS == nil {
 		return direct(ctx, p.Addr, conn)
 	}
-	return secured(ctx, p.Addr, p.TLS, conn, func() (*chanio.Conn, error) { return direct(ctx, p.Addr, layerBelow(conn)) })
+	return secured(ctx, p.Addr, p.TLS, conn, func() (*chanio.Conn, error) {
+		return direct(ctx, p.Addr, layerBelow(conn))
+	})
 }
 
 // request returns the request for a tunnel to addr.

@@ -78,14 +78,16 @@ type muxReply[R any] struct {
 	err   error
 }
 
-// NewMux returns a Mux over d for a protocol whose replies come in the order of the requests. It owns d from then on and
-// starts a goroutine, which ends with Close, with d, or with ctx, whose end aborts d. cfg may be nil.
+// NewMux returns a Mux over d for a protocol whose replies come in the order of the requests. It owns d from then on
+// and starts a goroutine, which ends with Close, with d, or with ctx, whose end aborts d. cfg may be nil.
 func NewMux[R, W any](ctx context.Context, d *chanio.Duplex[R, W], cfg *MuxConfig[R]) *Mux[R, W] {
 	return newMux(ctx, d, nil, cfg)
 }
 
 // NewTaggedMux is [NewMux] for a protocol whose replies come in any order and have the numbers of their requests.
-func NewTaggedMux[R, W any](ctx context.Context, d *chanio.Duplex[R, W], tags MuxTags[R, W], cfg *MuxConfig[R]) *Mux[R, W] {
+func NewTaggedMux[R, W any](
+	ctx context.Context, d *chanio.Duplex[R, W], tags MuxTags[R, W], cfg *MuxConfig[R],
+) *Mux[R, W] {
 	if tags.Tag == nil || tags.ID == nil {
 		panic("clients: NewTaggedMux: needs both Tag and ID")
 	}
@@ -105,7 +107,8 @@ func newMux[R, W any](ctx context.Context, d *chanio.Duplex[R, W], tags *MuxTags
 	}
 	m.cfg.MaxOutstanding = orElse(m.cfg.MaxOutstanding, 1024)
 	if m.cfg.MaxOutstanding < 0 || tags != nil && uint64(m.cfg.MaxOutstanding) > tags.Max {
-		panic(fmt.Sprintf("clients: NewMux: MaxOutstanding must be at least 1 and at most MuxTags.Max, got %d", m.cfg.MaxOutstanding))
+		panic(fmt.Sprintf("clients: NewMux: MaxOutstanding must be at least 1 and at most MuxTags.Max, got %d",
+			m.cfg.MaxOutstanding))
 	}
 	m.slots = make(chan struct{}, m.cfg.MaxOutstanding)
 	m.in = d.In.Claim("clients.Mux")
@@ -241,8 +244,8 @@ func (m *Mux[R, W]) drain(ctx context.Context) error {
 }
 
 // Close ends the Mux: calls under way and later ones return an error that is net.ErrClosed. What was sent is still
-// delivered, and the Duplex is closed; Close waits for that, as its Close does and with its error, and for the goroutine.
-// It is idempotent. After a failure it returns nil: Err has told.
+// delivered, and the Duplex is closed; Close waits for that, as its Close does and with its error, and for the
+// goroutine. It is idempotent. After a failure it returns nil: Err has told.
 func (m *Mux[R, W]) Close() error {
 	m.refuse()
 	first := m.end(net.ErrClosed)

@@ -38,8 +38,13 @@ func typedPipe[R, W any](capacity int) (near *chanio.Duplex[R, W], far *chanio.D
 	return chanio.Splice(toFar, replies), chanio.Splice(toNear, requests)
 }
 
+type (
+	stringMux    = clients.Mux[string, string]
+	stringDuplex = chanio.Duplex[string, string]
+)
+
 // muxing runs test in a bubble with a Mux in order and the server's end.
-func muxing(t *testing.T, cfg clients.MuxConfig[string], test func(*testing.T, *clients.Mux[string, string], *chanio.Duplex[string, string])) {
+func muxing(t *testing.T, cfg clients.MuxConfig[string], test func(*testing.T, *stringMux, *stringDuplex)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[string, string](0)
 		m := clients.NewMux(t.Context(), near, &cfg)
@@ -57,7 +62,7 @@ type result struct {
 }
 
 // call starts a Call.
-func call(ctx context.Context, m *clients.Mux[string, string], w string) <-chan result {
+func call(ctx context.Context, m *stringMux, w string) <-chan result {
 	got := make(chan result, 1)
 	go func() {
 		reply, err := m.Call(ctx, w)
@@ -74,7 +79,7 @@ func recv[T any](t testing.TB, src *chanio.Source[T]) T {
 }
 
 func TestMuxMatchesRepliesInOrder(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		var calls []<-chan result
 		for i := range 5 {
 			calls = append(calls, call(t.Context(), m, fmt.Sprint("request ", i)))
@@ -125,7 +130,7 @@ func TestMuxMatchesRepliesByNumber(t *testing.T) {
 }
 
 func TestMuxCancelledCallLeavesTheStreamInOrder(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		one := call(ctx, m, "one")
@@ -146,7 +151,7 @@ func TestMuxCancelledCallLeavesTheStreamInOrder(t *testing.T) {
 }
 
 func TestG2MuxCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		sending := call(ctx, m, "in its turn") // nobody receives it
@@ -169,7 +174,7 @@ func TestG2MuxCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
 }
 
 func TestG8MuxBoundsWhatIsOutstanding(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 2}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 2}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		one := call(ctx, m, "one")
 		recv(t, far.In)
@@ -192,13 +197,13 @@ func TestG8MuxBoundsWhatIsOutstanding(t *testing.T) {
 func TestMuxFailureFailsAllCalls(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
-		do   func(far *chanio.Duplex[string, string])
+		do   func(far *stringDuplex)
 		want error
 	}{
-		"failure": {func(far *chanio.Duplex[string, string]) { far.Out.Abort(broken) }, broken},
-		"end":     {func(far *chanio.Duplex[string, string]) { _ = far.Out.Close() }, io.ErrUnexpectedEOF},
+		"failure": {func(far *stringDuplex) { far.Out.Abort(broken) }, broken},
+		"end":     {func(far *stringDuplex) { _ = far.Out.Close() }, io.ErrUnexpectedEOF},
 	} {
-		muxing(t, clients.MuxConfig[string]{MaxOutstanding: 3}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+		muxing(t, clients.MuxConfig[string]{MaxOutstanding: 3}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 			var calls []<-chan result
 			for range 2 {
 				calls = append(calls, call(t.Context(), m, "request"))
@@ -227,7 +232,7 @@ func TestMuxFailureFailsAllCalls(t *testing.T) {
 }
 
 func TestMuxStrayReplyEndsIt(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		require.NoError(t, far.Out.Send(t.Context(), "unasked"))
 		<-m.Done()
 		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
@@ -245,7 +250,7 @@ func TestMuxStrayReplyEndsIt(t *testing.T) {
 }
 
 func TestMuxStrayReplyToACallThatIsStillBeingSent(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 1}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 1}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		sending := call(ctx, m, "request")
 		synctest.Wait()
@@ -269,7 +274,7 @@ func TestMuxPushTakesWhatAnswersNoRequest(t *testing.T) {
 		}
 		return false
 	}}
-	muxing(t, cfg, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, cfg, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		got := call(t.Context(), m, "request")
 		recv(t, far.In)
 		for _, r := range []string{"news 1", "reply", "news 2"} {
@@ -308,7 +313,7 @@ func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 
 func TestG16MuxPanics(t *testing.T) {
 	cfg := clients.MuxConfig[string]{Push: func(string) bool { panic("user code") }}
-	muxing(t, cfg, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, cfg, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		got := call(t.Context(), m, "request")
 		recv(t, far.In)
 		require.NoError(t, far.Out.Send(t.Context(), "reply"))
@@ -335,7 +340,7 @@ func TestG16MuxPanics(t *testing.T) {
 }
 
 func TestMuxShutdownWaitsForReplies(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancelled, kept := call(ctx, m, "one"), (<-chan result)(nil)
 		recv(t, far.In)
@@ -360,7 +365,7 @@ func TestMuxShutdownWaitsForReplies(t *testing.T) {
 }
 
 func TestMuxShutdownEndsWithCtx(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *clients.Mux[string, string], far *chanio.Duplex[string, string]) {
+	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
 		got := call(t.Context(), m, "one")
 		recv(t, far.In)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -54,12 +54,13 @@ type PoolConfig[T any] struct {
 	CheckAfter time.Duration
 }
 
-// Pool holds values that are costly to make and used by one caller at a time: connections of request/response protocols.
+// Pool holds values that are costly to make and used by one caller at a time: connections of request/response
+// protocols.
 //
-// Values are opened when somebody wants one, in that caller's goroutine and by its ctx. The one that was returned last is
-// used again first, so that those not needed at quiet times grow old. Callers who wait are served in the order in which
-// they came. A Pool has no goroutine of its own; a timer closes what has been idle for too long. Its methods are for any
-// goroutine at any time.
+// Values are opened when somebody wants one, in that caller's goroutine and by its ctx. The one that was returned last
+// is used again first, so that those not needed at quiet times grow old. Callers who wait are served in the order in
+// which they came. A Pool has no goroutine of its own; a timer closes what has been idle for too long. Its methods are
+// for any goroutine at any time.
 type Pool[T any] struct {
 	opener func(context.Context) (T, error)
 	closer func(T)
@@ -157,8 +158,8 @@ func (p *Pool[T]) Do(ctx context.Context, f func(ctx context.Context, v T) error
 
 // Shutdown refuses further callers and those who wait, closes what is idle, and waits until the rest has been released
 // and closed. If ctx ends first it returns an error that wraps its cause; what is released later is closed then. An
-// opening under way is cancelled. It may be called more than once. If closing an idle value has panicked meanwhile, Shutdown
-// returns that.
+// opening under way is cancelled. It may be called more than once. If closing an idle value has panicked meanwhile,
+// Shutdown returns that.
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	p.end(ErrPoolClosed)
 	for _, e := range p.stop() {
@@ -175,7 +176,8 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return fmt.Errorf("clients: shutdown of a pool: %d of its values have not been released: %w", p.open, context.Cause(ctx))
+		return fmt.Errorf("clients: shutdown of a pool: %d of its values have not been released: %w",
+			p.open, context.Cause(ctx))
 	}
 }
 
@@ -200,8 +202,8 @@ func (p *Pool[T]) stop() []*pooled[T] {
 	return idle
 }
 
-// Close is [Pool.Shutdown] with 5 s ([chanio.DefaultLinger]) to release what is in use; later it returns an error that is
-// os.ErrDeadlineExceeded.
+// Close is [Pool.Shutdown] with 5 s ([chanio.DefaultLinger]) to release what is in use; later it returns an error that
+// is os.ErrDeadlineExceeded.
 func (p *Pool[T]) Close() error {
 	late := fmt.Errorf("not within %v: %w", chanio.DefaultLinger, os.ErrDeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), chanio.DefaultLinger, late)

@@ -24,8 +24,8 @@ func (p *Pool[T]) lease(e *pooled[T]) *Lease[T] {
 // Value returns the value, which is the caller's until Release.
 func (l *Lease[T]) Value() T { return l.value.v }
 
-// Broken says that the value is not to be used again: Release will close it. A conversation that was broken off leaves a
-// value broken whose peer may still answer.
+// Broken says that the value is not to be used again: Release will close it. A conversation that was broken off leaves
+// a value broken whose peer may still answer.
 func (l *Lease[T]) Broken() { l.broken = true }
 
 // Release gives the value back, to whoever waits for one, or closes it if it is broken or too old. It does not block

@@ -307,7 +307,8 @@ func TestPoolChecksBeforeReuse(t *testing.T) {
 		}
 		return nil
 	}
-	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 2, Check: check, CheckAfter: time.Second}, func(t *testing.T, p *clients.Pool[int]) {
+	cfg := clients.PoolConfig[int]{MaxOpen: 2, Check: check, CheckAfter: time.Second}
+	pooling(t, f, cfg, func(t *testing.T, p *clients.Pool[int]) {
 		one, two := get(t, p), get(t, p)
 		one.Release()
 		two.Release()
@@ -455,12 +456,15 @@ func TestG16PoolSurvivesPanicsOfUserCode(t *testing.T) {
 			if what.Load() == "close" {
 				panic(what.Load())
 			}
-		}, &clients.PoolConfig[int]{MaxOpen: 1, IdleTimeout: time.Minute, CheckAfter: time.Second, Check: func(context.Context, int) error {
-			if what.Load() == "check" {
-				panic(what.Load())
-			}
-			return nil
-		}})
+		}, &clients.PoolConfig[int]{
+			MaxOpen: 1, IdleTimeout: time.Minute, CheckAfter: time.Second,
+			Check: func(context.Context, int) error {
+				if what.Load() == "check" {
+					panic(what.Load())
+				}
+				return nil
+			},
+		})
 		panics := func(at string, f func()) {
 			what.Store(at)
 			require.PanicsWithValue(t, at, f)
@@ -489,21 +493,25 @@ func TestG16PoolSurvivesPanicsOfUserCode(t *testing.T) {
 func TestPoolConfigIsChecked(t *testing.T) {
 	f := &factory{}
 	require.Panics(t, func() { clients.NewPool[int](nil, f.close, nil) })
-	require.PanicsWithValue(t, "clients: NewPool: MaxOpen, MaxLifetime and CheckAfter must be at least 0, got -1, 0s and 0s", func() {
+	const want = "clients: NewPool: MaxOpen, MaxLifetime and CheckAfter must be at least 0, got -1, 0s and 0s"
+	require.PanicsWithValue(t, want, func() {
 		clients.NewPool(f.open, f.close, &clients.PoolConfig[int]{MaxOpen: -1})
 	})
 }
 
-// TestPoolUnderManyCallers has a crowd get, break, time out and release, and holds that the bounds hold and nothing is lost.
+// TestPoolUnderManyCallers has a crowd get, break, time out and release, and holds that the bounds hold and nothing is
+// lost.
 func TestPoolUnderManyCallers(t *testing.T) {
 	f := &factory{takes: 3 * time.Millisecond}
-	cfg := clients.PoolConfig[int]{MaxOpen: 4, MaxIdle: 2, IdleTimeout: 20 * time.Millisecond, MaxLifetime: 10 * time.Millisecond,
+	cfg := clients.PoolConfig[int]{
+		MaxOpen: 4, MaxIdle: 2, IdleTimeout: 20 * time.Millisecond, MaxLifetime: 10 * time.Millisecond,
 		Check: func(_ context.Context, n int) error {
 			if n%5 == 0 {
 				return errDown
 			}
 			return nil
-		}}
+		},
+	}
 	pooling(t, f, cfg, func(t *testing.T, p *clients.Pool[int]) {
 		var using [4096]atomic.Bool
 		var all sync.WaitGroup

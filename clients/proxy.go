@@ -20,8 +20,8 @@ import (
 // dialling only.
 type DialFunc func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error)
 
-// Proxy connects to hosts by way of another one: [HTTPProxy], [SOCKS5], what [EnvironmentProxy] and [ParseProxy] return,
-// or somebody's own. It is for any goroutine.
+// Proxy connects to hosts by way of another one: [HTTPProxy], [SOCKS5], what [EnvironmentProxy] and [ParseProxy]
+// return, or somebody's own. It is for any goroutine.
 type Proxy interface {
 	// DialThrough connects to addr, which is host:port, by way of the proxy, and returns the connection, which behaves
 	// as conn says. The proxy itself is reached by direct. A host's name is left to the proxy to resolve. If ctx ends
@@ -34,14 +34,17 @@ type Proxy interface {
 type ProxyChain []Proxy
 
 // DialThrough is [Proxy.DialThrough]. An empty chain connects directly.
-func (c ProxyChain) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+func (c ProxyChain) DialThrough(
+	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	if len(c) == 0 {
 		return direct(ctx, addr, conn)
 	}
 	last := len(c) - 1
-	return c[last].DialThrough(ctx, addr, conn, func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+	before := func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 		return c[:last].DialThrough(ctx, addr, conn, direct)
-	})
+	}
+	return c[last].DialThrough(ctx, addr, conn, before)
 }
 
 // ProxyError is a proxy's refusal to connect to a host.
@@ -68,9 +71,9 @@ func (e *ProxyError) Error() string {
 // Unwrap returns the error that the refusal stands for, such as ECONNREFUSED, if the proxy told one.
 func (e *ProxyError) Unwrap() error { return e.err }
 
-// ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes are
-// http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names). The ports that may be left
-// out are 80, 443 and 1080; without a scheme it is http.
+// ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes
+// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names). The ports that may be
+// left out are 80, 443 and 1080; without a scheme it is http.
 func ParseProxy(rawURL string) (Proxy, error) {
 	u, err := url.Parse(rawURL)
 	if !strings.Contains(rawURL, "://") {
@@ -110,7 +113,8 @@ func proxyOf(u *url.URL) (Proxy, error) {
 	case "socks5", "socks5h":
 		return &SOCKS5{Addr: addr("1080"), User: u.User.Username(), Password: password}, nil
 	}
-	return nil, fmt.Errorf("clients: the proxy %q has a scheme that is not known: it may be http, https, socks5 or socks5h", u.Redacted())
+	return nil, fmt.Errorf("clients: the proxy %q has a scheme that is not known: "+
+		"it may be http, https, socks5 or socks5h", u.Redacted())
 }
 
 // EnvironmentProxy returns the proxies that the environment asks for, as it is now: HTTPS_PROXY or, failing that,
@@ -146,7 +150,9 @@ type selective struct {
 	rules func(*url.URL) (*url.URL, error)
 }
 
-func (p *selective) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+func (p *selective) DialThrough(
+	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	via, err := p.rules(&url.URL{Scheme: "https", Host: addr})
 	if err == nil && via == nil {
 		return direct(ctx, addr, conn)
@@ -245,5 +251,7 @@ func (a proxyAddr) String() string  { return "proxy " + string(a) }
 
 // refusals are the errors that replies of proxies stand for.
 var refusals = map[byte]error{
-	socksNetUnreachable: syscall.ENETUNREACH, socksHostUnreachable: syscall.EHOSTUNREACH, socksRefused: syscall.ECONNREFUSED,
+	socksNetUnreachable:  syscall.ENETUNREACH,
+	socksHostUnreachable: syscall.EHOSTUNREACH,
+	socksRefused:         syscall.ECONNREFUSED,
 }

@@ -61,7 +61,9 @@ func script(steps ...[2]string) func(string, net.Conn) {
 }
 
 // through dials addr through p, whose peer is played by play.
-func through(t *testing.T, p clients.Proxy, addr string, play func(string, net.Conn), f func(*testing.T, *chanio.Conn, error)) {
+func through(
+	t *testing.T, p clients.Proxy, addr string, play func(string, net.Conn), f func(*testing.T, *chanio.Conn, error),
+) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		world := &peers{play: play}
@@ -116,7 +118,8 @@ func TestHTTPProxyMakesATunnel(t *testing.T) {
 		},
 	} {
 		c.proxy.Addr = "proxy:3128"
-		through(t, &c.proxy, c.addr, script([2]string{c.request, c.response + c.rest}), func(t *testing.T, conn *chanio.Conn, err error) {
+		play := script([2]string{c.request, c.response + c.rest})
+		through(t, &c.proxy, c.addr, play, func(t *testing.T, conn *chanio.Conn, err error) {
 			require.NoError(t, err, name)
 			requireEcho(t, conn, c.rest)
 		})
@@ -240,7 +243,8 @@ func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 		p := &clients.HTTPProxy{Addr: "example.com:3128", TLS: &clients.TLSConfig{
 			RootCAs: roots, Base: &tls.Config{Time: func() time.Time { return cert.Leaf.NotBefore }},
 		}}
-		c, err := p.DialThrough(t.Context(), "a:1", &chanio.ConnConfig{OnRelease: func(*chanio.Conn) { released++ }}, world.dial)
+		conn := &chanio.ConnConfig{OnRelease: func(*chanio.Conn) { released++ }}
+		c, err := p.DialThrough(t.Context(), "a:1", conn, world.dial)
 		require.NoError(t, err)
 		require.Equal(t, "example.com", c.TLS().ServerName)
 		requireEcho(t, c, "")
@@ -271,8 +275,11 @@ func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 }
 
 func TestSOCKS5Connects(t *testing.T) {
-	const ok4, ok6, okName = "\x05\x00\x00\x01\x0a\x00\x00\x01\x1f\x90", "\x05\x00\x00\x04" + "0123456789abcdef" + "\x00\x01",
-		"\x05\x00\x00\x03\x04name\x00\x01"
+	const (
+		ok4    = "\x05\x00\x00\x01\x0a\x00\x00\x01\x1f\x90"
+		ok6    = "\x05\x00\x00\x04" + "0123456789abcdef" + "\x00\x01"
+		okName = "\x05\x00\x00\x03\x04name\x00\x01"
+	)
 	for name, c := range map[string]struct {
 		proxy clients.SOCKS5
 		addr  string
@@ -387,10 +394,13 @@ func TestSOCKS5TriesTheAddressesThatItResolved(t *testing.T) {
 }
 
 func TestProxyChainGoesThroughAll(t *testing.T) {
-	chain := clients.ProxyChain{&clients.HTTPProxy{Addr: "one:1"}, &clients.SOCKS5{Addr: "two:2"}, &clients.HTTPProxy{Addr: "three:3"}}
+	chain := clients.ProxyChain{
+		&clients.HTTPProxy{Addr: "one:1"}, &clients.SOCKS5{Addr: "two:2"}, &clients.HTTPProxy{Addr: "three:3"},
+	}
 	through(t, chain, "a:1", script(
 		[2]string{"CONNECT two:2 HTTP/1.1\r\nHost: two:2\r\n\r\n", okResponse},
-		[2]string{"\x05\x01\x00", "\x05\x00"}, [2]string{"\x05\x01\x00\x03\x05three\x00\x03", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"},
+		[2]string{"\x05\x01\x00", "\x05\x00"},
+		[2]string{"\x05\x01\x00\x03\x05three\x00\x03", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"},
 		[2]string{"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", okResponse},
 	), func(t *testing.T, c *chanio.Conn, err error) {
 		require.NoError(t, err)
@@ -433,10 +443,11 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 		p, err := clients.EnvironmentProxy()
 		require.NoError(t, err)
 		stop := errors.New("that is enough")
-		_, err = p.DialThrough(t.Context(), addr, nil, func(_ context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
+		direct := func(_ context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
 			dialled = addr
 			return nil, stop
-		})
+		}
+		_, err = p.DialThrough(t.Context(), addr, nil, direct)
 		require.ErrorIs(t, err, stop)
 		return dialled
 	}

@@ -62,8 +62,8 @@ type Reconnector struct {
 // Reconnect returns a Reconnector that makes its connections with dial, which is called by one goroutine at a time and
 // heeds its ctx. cfg may be nil. Nothing is dialled before a receiver of Conns asks.
 //
-// After n failures in a row the pause is Backoff(n). A connection that ends having been stable begins anew: the pause is
-// Backoff(1), and if the next attempt fails too, that is the first failure in a row.
+// After n failures in a row the pause is Backoff(n). A connection that ends having been stable begins anew: the pause
+// is Backoff(1), and if the next attempt fails too, that is the first failure in a row.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {

@@ -107,7 +107,8 @@ func TestReconnectBeginsAnewAfterAConnectionThatWasStable(t *testing.T) {
 
 func TestReconnectTakesAShortLifeForAFailure(t *testing.T) {
 	f := &flaky{}
-	reconnecting(t, f, clients.ReconnectConfig{Stable: time.Minute, MaxAttempts: 4}, func(t *testing.T, r *clients.Reconnector) {
+	cfg := clients.ReconnectConfig{Stable: time.Minute, MaxAttempts: 4}
+	reconnecting(t, f, cfg, func(t *testing.T, r *clients.Reconnector) {
 		for range 4 {
 			c, err := r.Conns.Recv(t.Context())
 			require.NoError(t, err)
@@ -307,7 +308,8 @@ func TestG13ReconnectSlowWatcherSeesTheLatestState(t *testing.T) {
 func TestBackoffFollowsItsFormula(t *testing.T) {
 	exact := clients.ExponentialBackoff(100*time.Millisecond, 30*time.Second, 0)
 	for n, want := range map[int]time.Duration{
-		1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 9: 25600 * time.Millisecond, 10: 30 * time.Second, 5000: 30 * time.Second,
+		1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 9: 25600 * time.Millisecond,
+		10: 30 * time.Second, 5000: 30 * time.Second,
 	} {
 		require.Equal(t, want, exact(n))
 	}

@@ -29,7 +29,9 @@ nameserver
 }
 
 func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {
-	system := resolvConf{servers: []string{"10.0.0.1:53"}, search: []string{"A.test", "."}, ndots: 2, timeout: time.Second, attempts: 3}
+	system := resolvConf{
+		servers: []string{"10.0.0.1:53"}, search: []string{"A.test", "."}, ndots: 2, timeout: time.Second, attempts: 3,
+	}
 	cfg := DNSConfig{}
 	require.NoError(t, cfg.complete(system))
 	require.Equal(t, []string{"10.0.0.1:53"}, cfg.Servers)

@@ -30,8 +30,8 @@ func (f ResolverFunc) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 	return f(ctx, host)
 }
 
-// SystemResolver resolves as the system is configured to: /etc/hosts, /etc/resolv.conf and the like. r may be nil, which
-// means [net.DefaultResolver]. What it is bound to is that package's affair: a look-up by the C library is not
+// SystemResolver resolves as the system is configured to: /etc/hosts, /etc/resolv.conf and the like. r may be nil,
+// which means [net.DefaultResolver]. What it is bound to is that package's affair: a look-up by the C library is not
 // interrupted, only left behind, when ctx ends.
 func SystemResolver(r *net.Resolver) Resolver {
 	if r == nil {
@@ -179,16 +179,17 @@ func asciiHost(host string) (string, error) {
 
 // badLabel reports whether a part of a name cannot be one. Underscores and the like are left to the servers.
 func badLabel(label string) bool {
-	return len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, func(c rune) bool { return c <= ' ' || c == 0x7f })
+	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
+	return len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, bad)
 }
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 })
 }
 
-// FirstOf returns a Resolver that asks the given ones in turn, until one knows the host: a static table and then DNS, for
-// instance. Only that there is no such host makes it go on. Any other failure is returned, since the next one might know
-// another host by that name.
+// FirstOf returns a Resolver that asks the given ones in turn, until one knows the host: a static table and then DNS,
+// for instance. Only that there is no such host makes it go on. Any other failure is returned, since the next one might
+// know another host by that name.
 func FirstOf(resolvers ...Resolver) Resolver {
 	if len(resolvers) == 0 {
 		panic("clients: FirstOf: needs at least one Resolver")

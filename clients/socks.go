@@ -49,7 +49,9 @@ var socksReasons = []string{
 }
 
 // DialThrough is [Proxy.DialThrough]. A refusal is a [*ProxyError] with the code of the reply.
-func (p *SOCKS5) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+func (p *SOCKS5) DialThrough(
+	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	host, port, err := splitTarget(ctx, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: proxyAddr(p.Addr), Err: err}
@@ -73,7 +75,9 @@ func (p *SOCKS5) DialThrough(ctx context.Context, addr string, conn *chanio.Conn
 }
 
 // dialOne asks for a connection to one host, over a connection of its own to the proxy.
-func (p *SOCKS5) dialOne(ctx context.Context, host string, port uint16, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
+func (p *SOCKS5) dialOne(
+	ctx context.Context, host string, port uint16, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	c, err := direct(ctx, p.Addr, conn)
 	if err != nil {
 		return nil, err
@@ -177,7 +181,8 @@ func appendSOCKSHost(b []byte, host string) []byte {
 }
 
 func (p *SOCKS5) refusal(addr string, code byte) error {
-	e := &ProxyError{Proxy: p.Addr, Addr: addr, Code: int(code), Reason: fmt.Sprintf("reply %#x", code), err: refusals[code]}
+	e := &ProxyError{Proxy: p.Addr, Addr: addr, Code: int(code), err: refusals[code]}
+	e.Reason = fmt.Sprintf("reply %#x", code)
 	if int(code) < len(socksReasons) {
 		e.Reason = socksReasons[code]
 	}

@@ -48,12 +48,12 @@ type DialConfig struct {
 const defaultTimeout = 30 * time.Second
 
 // DialTCP connects to addr, which is host:port, and returns the connection, which the caller closes. If the host has
-// several addresses they are tried side by side, each with a head start before the next, IPv6 and IPv4 in turn; the first
-// that answers is taken (RFC 8305), and the others are over when DialTCP returns. cfg may be nil. ctx bounds the dialling
-// only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
+// several addresses they are tried side by side, each with a head start before the next, IPv6 and IPv4 in turn; the
+// first that answers is taken (RFC 8305), and the others are over when DialTCP returns. cfg may be nil. ctx bounds the
+// dialling only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it is
-// os.ErrDeadlineExceeded. DialTCP is the client of aleph.tcp.
+// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
+// is os.ErrDeadlineExceeded. DialTCP is the client of aleph.tcp.
 func DialTCP(ctx context.Context, addr string, cfg *DialConfig) (*chanio.Conn, error) {
 	if cfg == nil {
 		cfg = &DialConfig{}

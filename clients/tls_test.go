@@ -21,8 +21,8 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// tlsEcho starts an echo over TLS on loopback, whose certificate is for the names. It returns its port, who believes it,
-// and the server names that it is told.
+// tlsEcho starts an echo over TLS on loopback, whose certificate is for the names. It returns its port, who believes
+// it, and the server names that it is told.
 func tlsEcho(t testing.TB, names ...string) (port string, roots *x509.CertPool, told chan string) {
 	cert, roots, err := tlsconf.SelfSigned(names...)
 	require.NoError(t, err)
@@ -118,7 +118,9 @@ func TestDialTLSErrorsOfTheConnection(t *testing.T) {
 // memProxy is a proxy whose connections are in memory.
 type memProxy struct{ *peers }
 
-func (p memProxy) DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, _ clients.DialFunc) (*chanio.Conn, error) {
+func (p memProxy) DialThrough(
+	ctx context.Context, addr string, conn *chanio.ConnConfig, _ clients.DialFunc,
+) (*chanio.Conn, error) {
 	return p.dial(ctx, addr, conn)
 }
 
@@ -156,7 +158,8 @@ func TestDialTLSHandshakeIsBoundedAndEndsWithCtx(t *testing.T) {
 func TestDialTLSReleasesOneConnection(t *testing.T) {
 	port, roots, _ := tlsEcho(t, "a.test")
 	released := make(chan *chanio.Conn, 2)
-	conn, err := clients.DialTLS(t.Context(), "127.0.0.1:"+port, &clients.TLSConfig{RootCAs: roots, ServerName: "a.test"}, &clients.DialConfig{
+	secure := &clients.TLSConfig{RootCAs: roots, ServerName: "a.test"}
+	conn, err := clients.DialTLS(t.Context(), "127.0.0.1:"+port, secure, &clients.DialConfig{
 		Conn: chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }},
 	})
 	require.NoError(t, err)
