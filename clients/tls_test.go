@@ -76,6 +76,10 @@ func TestG15DialTLSErrorsSayWhatIsWrongWithTheCertificate(t *testing.T) {
 		"wrong host":        {"b.test", &clients.TLSConfig{RootCAs: roots}, new(x509.HostnameError), "dial one of the names"},
 		"wrong hidden host": {"b.test", &clients.TLSConfig{RootCAs: roots, HideServerName: true}, new(x509.HostnameError), "dial one of the names"},
 		"expired":           {"a.test", &clients.TLSConfig{RootCAs: roots, Base: later}, new(x509.CertificateInvalidError), "needs a new certificate"},
+		"expired, hidden": {
+			"a.test", &clients.TLSConfig{RootCAs: roots, Base: later, HideServerName: true},
+			new(x509.CertificateInvalidError), "needs a new certificate",
+		},
 		"unknown authority": {"a.test", nil, new(x509.UnknownAuthorityError), "add that authority"},
 	} {
 		conn, err := clients.DialTLS(t.Context(), c.host+":"+port, c.secure, dial)

@@ -108,9 +108,12 @@ func verifyUnnamed(cfg *tls.Config, host string) {
 	}
 	cfg.InsecureSkipVerify = true // the callback below verifies
 	next := cfg.VerifyConnection
-	roots := cfg.RootCAs
+	roots, now := cfg.RootCAs, cfg.Time
 	cfg.VerifyConnection = func(state tls.ConnectionState) error {
 		options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}
+		if now != nil {
+			options.CurrentTime = now()
+		}
 		for _, cert := range state.PeerCertificates[1:] {
 			options.Intermediates.AddCert(cert)
 		}
