@@ -97,8 +97,8 @@ func (cfg *UDPConfig) timeout() time.Duration {
 // UDPConn is a connected UDP socket (RFC 768) as a typed stream of datagrams: In yields what the peer sends, and nobody
 // else, and Out sends to the peer. The Addr of a packet sent is zero or the peer's.
 //
-// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. Each payload belongs to its
-// receiver; small ones share memory that is never used again.
+// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. Each payload
+// belongs to its receiver; small ones share memory that is never used again.
 //
 // Out takes what one Send after the other gives it and sends it with few system calls, by the rules of a
 // [chanio.Conn]: datagrams wait only while In has more at hand or Out is corked, and no longer than the coalescing
@@ -113,21 +113,21 @@ func (cfg *UDPConfig) timeout() time.Duration {
 // the peer may be restarting, the report is about a datagram, and anybody could have forged it. Whoever awaits a reply
 // bounds the wait by a ctx.
 //
-// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported, because
-// the peer cannot be told; In goes on. Close of the whole is no error. Abort discards what is queued and ends both
-// halves, and the socket is closed when both have ended.
+// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported,
+// because the peer cannot be told; In goes on. Close of the whole is no error. Abort discards what is queued and ends
+// both halves, and the socket is closed when both have ended.
 type UDPConn struct {
 	chanio.Duplex[chanio.Packet, chanio.Packet]
 	c *datagram.Conn
 }
 
-// DialUDP makes a UDP socket whose peer is addr, host:port, and which the caller closes. Nothing is sent by that, so a peer
-// that is not there is not noticed. If the host has several addresses the first is taken. cfg may be nil. ctx bounds the
-// look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more. To send to several
-// addresses use servers.ListenUDP(":0", nil).
+// DialUDP makes a UDP socket whose peer is addr, host:port, and which the caller closes. Nothing is sent by that, so a
+// peer that is not there is not noticed. If the host has several addresses the first is taken. cfg may be nil. ctx
+// bounds the look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more.
+// To send to several addresses use servers.ListenUDP(":0", nil).
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it is
-// os.ErrDeadlineExceeded.
+// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
+// is os.ErrDeadlineExceeded.
 func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*UDPConn, error) {
 	if cfg == nil {
 		cfg = &UDPConfig{}
@@ -194,7 +194,8 @@ func (u *UDPConn) Stats() UDPStats { return UDPStats(u.c.Stats()) }
 // String describes the socket: its transport and addresses, and what it has received and sent.
 func (u *UDPConn) String() string {
 	s := u.Stats()
-	return fmt.Sprintf("udp %s to %s (%s, %d received, %d sent)", u.LocalAddr(), u.RemoteAddr(), u.c.State(), s.Received, s.Sent)
+	return fmt.Sprintf("udp %s to %s (%s, %d received, %d sent)",
+		u.LocalAddr(), u.RemoteAddr(), u.c.State(), s.Received, s.Sent)
 }
 
 // UDPStats counts what went through a UDP socket. The counts are of datagrams if not said otherwise, and start at 0.
@@ -203,7 +204,7 @@ type UDPStats struct {
 	ReceivedBytes uint64 // their payloads
 	Reads         uint64 // system calls that they took
 	Truncated     uint64 // of them larger than MaxDatagram
-	Dropped       int64  // by the kernel for want of room in its buffer; -1 where it does not tell (Linux tells, modulo 2³²)
+	Dropped       int64  // by the kernel for want of room in its buffer, modulo 2³²; -1 where it does not tell (Linux does)
 	Sent          uint64 // given to the kernel
 	SentBytes     uint64 // their payloads
 	Writes        uint64 // system calls that they took

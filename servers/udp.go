@@ -86,9 +86,9 @@ func (cfg *UDPConfig) datagram() datagram.Config {
 //	for p := range conn.In.C(ctx) {
 //		err := conn.Out.Send(ctx, chanio.Packet{Addr: p.Addr, Data: reply(p.Data)})
 //
-// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. Each payload belongs to its
-// receiver; small ones share memory that is never used again. Addresses of IPv4 are plain, also on a socket of both
-// families.
+// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. Each payload
+// belongs to its receiver; small ones share memory that is never used again. Addresses of IPv4 are plain, also
+// on a socket of both families.
 //
 // Out takes what one Send after the other gives it and sends it with few system calls, by the rules of a
 // [chanio.Conn]: datagrams wait only while In has more at hand or Out is corked, and no longer than the coalescing
@@ -97,12 +97,14 @@ func (cfg *UDPConfig) datagram() datagram.Config {
 // error that is syscall.EMSGSIZE, and an Addr that this socket cannot send to. Nothing has been sent then and nothing
 // ends. (A value that is refused of a channel of Out.C closes Out, since nobody else can be told.)
 //
-// A datagram that was accepted and that the kernel then refuses, because there is no route to its address for instance, is lost: it is counted, and the next
-// Flush or Close returns the first such error. Nothing ends because of it.
+// A datagram that was accepted and that the kernel then refuses, because there is no route to its address for instance,
+// is lost: it is counted, and the next Flush or Close returns the first such error. Nothing ends because of it.
 //
-// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported, because
-// the peer cannot be told; In goes on. Close of the whole is no error. Abort discards what is queued and ends both
-// halves, and the socket is closed when both have ended.
+// Closing In drops what lies in it, and what arrives then is left to the kernel, which drops it too.
+//
+// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported,
+// because the peer cannot be told; In goes on. Close of the whole is no error. Abort discards what is queued and ends
+// both halves, and the socket is closed when both have ended.
 type UDPConn struct {
 	chanio.Duplex[chanio.Packet, chanio.Packet]
 	c *datagram.Conn
@@ -127,16 +129,16 @@ func ListenUDP(addr string, cfg *UDPConfig) (*UDPConn, error) {
 	return &UDPConn{Duplex: c.Duplex, c: c}, nil
 }
 
-// LocalAddr returns the address that the socket is bound to, of which the IP may be unspecified. It goes on working after
-// Close.
+// LocalAddr returns the address that the socket is bound to, of which the IP may be unspecified. It goes on working
+// after Close.
 func (u *UDPConn) LocalAddr() netip.AddrPort { return u.c.LocalAddr() }
 
 // Done is closed when both halves have ended and the socket is closed.
 func (u *UDPConn) Done() <-chan struct{} { return u.c.Done() }
 
-// Join has the socket receive what is sent to a multicast group on its port, and only from the groups that it joined. ifi
-// is the interface to receive on; nil leaves the choice to the system. Groups of IPv4 want a socket of IPv4 or both
-// families, those of IPv6 one that is not of IPv4 alone. It does not block.
+// Join has the socket receive what is sent to a multicast group on its port, and only from the groups that it joined.
+// ifi is the interface to receive on; nil leaves the choice to the system. Groups of IPv4 want a socket of IPv4 or
+// both families, those of IPv6 one that is not of IPv4 alone. It does not block.
 func (u *UDPConn) Join(group netip.Addr, ifi *net.Interface) error { return u.c.Join(group, ifi) }
 
 // Leave takes a Join with the same arguments back.
@@ -174,7 +176,7 @@ type UDPStats struct {
 	ReceivedBytes uint64 // their payloads
 	Reads         uint64 // system calls that they took
 	Truncated     uint64 // of them larger than MaxDatagram
-	Dropped       int64  // by the kernel for want of room in its buffer; -1 where it does not tell (Linux tells, modulo 2³²)
+	Dropped       int64  // by the kernel for want of room in its buffer, modulo 2³²; -1 where it does not tell (Linux does)
 	Sent          uint64 // given to the kernel
 	SentBytes     uint64 // their payloads
 	Writes        uint64 // system calls that they took

@@ -16,7 +16,9 @@ import (
 )
 
 func TestUDPConfigReachesTheSocket(t *testing.T) {
-	conn := listenUDP(t, &servers.UDPConfig{TTL: 7, TOS: 0x48, MulticastTTL: 3, MulticastNoLoopback: true, ReadBuffer: 64 << 10})
+	conn := listenUDP(t, &servers.UDPConfig{
+		TTL: 7, TOS: 0x48, MulticastTTL: 3, MulticastNoLoopback: true, ReadBuffer: 64 << 10, WriteBuffer: 64 << 10,
+	})
 	other := listenUDP(t, &servers.UDPConfig{Broadcast: true})
 	require.Equal(t, 7, optionUDP(t, conn, syscall.IPPROTO_IP, syscall.IP_TTL))
 	require.Equal(t, 0x48, optionUDP(t, conn, syscall.IPPROTO_IP, syscall.IP_TOS))
@@ -25,7 +27,9 @@ func TestUDPConfigReachesTheSocket(t *testing.T) {
 	require.Equal(t, 1, optionUDP(t, other, syscall.IPPROTO_IP, syscall.IP_MULTICAST_LOOP))
 	require.Equal(t, 0, optionUDP(t, conn, syscall.SOL_SOCKET, syscall.SO_BROADCAST))
 	require.NotEqual(t, 0, optionUDP(t, other, syscall.SOL_SOCKET, syscall.SO_BROADCAST))
-	require.Less(t, optionUDP(t, conn, syscall.SOL_SOCKET, syscall.SO_RCVBUF), optionUDP(t, other, syscall.SOL_SOCKET, syscall.SO_RCVBUF))
+	for _, buffer := range []int{syscall.SO_RCVBUF, syscall.SO_SNDBUF} {
+		require.Less(t, optionUDP(t, conn, syscall.SOL_SOCKET, buffer), optionUDP(t, other, syscall.SOL_SOCKET, buffer))
+	}
 }
 
 // optionUDP reads an option of the socket below.
@@ -65,7 +69,8 @@ func TestUDPMulticast(t *testing.T) {
 		t.Skip("no multicasts here: ", err)
 	}
 	say := func(group netip.Addr, word string) {
-		require.NoError(t, from.Out.Send(t.Context(), chanio.Packet{Addr: netip.AddrPortFrom(group, port), Data: []byte(word)}))
+		p := chanio.Packet{Addr: netip.AddrPortFrom(group, port), Data: []byte(word)}
+		require.NoError(t, from.Out.Send(t.Context(), p))
 		require.NoError(t, from.Out.Flush(t.Context()))
 	}
 	hear := func(c *servers.UDPConn, want string) {

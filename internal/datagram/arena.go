@@ -7,8 +7,8 @@ const (
 	medium    = 32 << 10 // of a medium one
 )
 
-// arena hands out memory that is never used again, so that a payload belongs to its receiver and yet few of them cost an
-// allocation. Two sizes keep what one retained payload pins in proportion.
+// arena hands out memory that is never used again, so that a payload belongs to its receiver and yet few of them cost
+// an allocation. Two sizes keep what one retained payload pins in proportion.
 type arena struct{ small, medium []byte }
 
 // clone returns a copy of p whose capacity is its length.

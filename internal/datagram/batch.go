@@ -50,8 +50,8 @@ func (a *sockaddr) get(z *zones) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
-// ancillary holds one control message with a number: the size of the datagrams that a large one is cut into or was joined
-// of. The kernel takes 16 bits when it cuts and gives 32 when it has joined.
+// ancillary holds one control message with a number: the size of the datagrams that a large one is cut into or was
+// joined of. The kernel takes 16 bits when it cuts and gives 32 when it has joined.
 type ancillary [32]byte
 
 const (

@@ -153,7 +153,8 @@ func (c *Conn) opError(op string, to netip.AddrPort, err error) error {
 	return e
 }
 
-// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no word for it.
+// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no word
+// for it.
 func (c *Conn) noHalfClose() error {
 	return c.opError("close write", netip.AddrPort{}, errors.ErrUnsupported)
 }

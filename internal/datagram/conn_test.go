@@ -157,11 +157,36 @@ func TestG12PayloadsAreTheReceivers(t *testing.T) {
 }
 
 func TestExplainSaysWhatToDo(t *testing.T) {
-	err := Explain("clients", &net.OpError{Op: "dial", Net: "udp", Err: &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}})
+	unknown := &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}
+	err := Explain("clients", &net.OpError{Op: "dial", Net: "udp", Err: unknown})
 	require.ErrorContains(t, err, "nowhere.invalid")
 	require.ErrorContains(t, err, "check the spelling")
 	require.True(t, errors.As(err, new(*net.DNSError)))
 	err = Explain("servers", &net.OpError{Op: "listen", Net: "udp", Err: syscall.EADDRINUSE})
 	require.ErrorContains(t, err, "choose another port")
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
+
+// TestAReportCostsNoOtherDatagram has the kernel tell of a lost datagram when it is given others, which go to a peer that
+// is back.
+func TestAReportCostsNoOtherDatagram(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		a, b := connected(t, cfg, cfg.plain)
+		addr := b.uc.LocalAddr().(*net.UDPAddr)
+		b.Out.Abort(nil)
+		require.NoError(t, a.Out.Send(t.Context(), chanio.Packet{Data: []byte("lost")}))
+		uc, err := net.DialUDP("udp4", addr, a.uc.LocalAddr().(*net.UDPAddr))
+		require.NoError(t, err)
+		b = New(uc, cfg)
+		defer b.Out.Abort(nil)
+		a.Out.Cork(true)
+		want := numbers(10, 40)
+		for _, s := range want {
+			require.NoError(t, a.Out.Send(t.Context(), chanio.Packet{Data: []byte(s)}))
+		}
+		a.Out.Cork(false)
+		require.ErrorIs(t, a.Out.Flush(t.Context()), syscall.ECONNREFUSED)
+		require.Equal(t, want, receive(t, b, len(want)))
+		require.EqualValues(t, 1, a.Stats().Lost)
+	})
 }

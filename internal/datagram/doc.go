@@ -4,10 +4,10 @@
 //	conn := datagram.New(uc, datagram.Config{})
 //	err = pipeline.Connect(ctx, conn.In, conn.Out) // echo
 //
-// The receiving half ([inlet]) takes whatever has arrived in one system call and yields it one by one. The sending half
-// ([outlet]) collects what is sent while input is at hand, or while it is corked, and passes it on in one system call too.
-// Each crosses by a transport: on Linux one of recvmmsg, sendmmsg and the kernel's cutting and joining of datagrams
-// (UDP_SEGMENT, UDP_GRO), elsewhere the net package, one datagram at a time.
+// The receiving half ([inlet]) takes whatever has arrived in one system call and yields it one by one. The sending
+// half ([outlet]) collects what is sent while input is at hand, or while it is corked, and passes it on in one system
+// call too. Each crosses by a transport: on Linux one of recvmmsg, sendmmsg and the kernel's cutting and joining of
+// datagrams (UDP_SEGMENT, UDP_GRO), elsewhere the net package, one datagram at a time.
 //
 // # Guarantees
 //

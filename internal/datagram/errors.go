@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// Explain returns err, of Listen or Dial, with a prefix and, where it is a common mistake, with what to do about it. The
-// result wraps err.
+// Explain returns err, of Listen or Dial, with a prefix and, where it is a common mistake, with what to do about it.
+// The result wraps err.
 func Explain(prefix string, err error) error {
 	var dns *net.DNSError
 	explained := socket.Explain(prefix, err)
@@ -25,7 +25,7 @@ var (
 	errNoPort    = errors.New("port 0 is nobody's: give the port that the peer listens on")
 	errFamily    = errors.New("an IPv6 address, but this socket is bound to an IPv4 one: listen on \":port\" for both")
 	errNoGroup   = errors.New("this is no multicast address: groups are 224.0.0.0/4 and ff00::/8")
-	errOtherPeer = errors.New("this socket is connected to another peer: leave Addr zero, or send from an unconnected socket")
+	errOtherPeer = errors.New("this socket has another peer: leave Addr zero, or send from a socket that is not connected")
 )
 
 // errFull says that the kernel takes no more for now.
@@ -35,8 +35,8 @@ var errFull = errors.New("datagram: the socket's buffer is full")
 type oversizeError struct{ size, limit int }
 
 func (e *oversizeError) Error() string {
-	return fmt.Sprintf("a datagram of %d bytes is too large: the limit is %d, and what exceeds a packet of the network is "+
-		"likely to be lost; split it, or use a stream", e.size, e.limit)
+	return fmt.Sprintf("a datagram of %d bytes is too large: the limit is %d, and what exceeds a packet of the network "+
+		"is likely to be lost; split it, or use a stream", e.size, e.limit)
 }
 
 func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }

@@ -1,5 +1,5 @@
-// Statsd takes packets with a metric and a number from the whole system, and once a second prints the sum of each metric
-// in that second. A packet is a name, a colon and a number; what is not is counted and skipped.
+// Statsd takes packets with a metric and a number from the whole system, and once a second prints the sum of each
+// metric in that second. A packet is a name, a colon and a number; what is not is counted and skipped.
 //
 //	go run ./docs/examples/statsd -addr :10002
 //	go run ./docs/examples/statsd -addr localhost:10002 -send a:1
