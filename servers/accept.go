@@ -23,11 +23,13 @@ type acceptor struct {
 	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
 	closing  <-chan struct{}
 	log      *slog.Logger
-	trouble  time.Time // when accept last failed
+	failed   func(error) // told of each failure for now
+	trouble  time.Time   // when accept last failed
 }
 
 func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logger) {
 	a.nl, a.closing, a.log = nl, closing, log
+	a.failed = func(error) {}
 	a.deadline, _ = nl.(interface{ SetDeadline(time.Time) error })
 }
 
@@ -39,6 +41,7 @@ func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
 		if err == nil || !isTemporary(err) {
 			return nc, err
 		}
+		a.failed(err)
 		a.warn(err)
 		if err := a.wait(ctx, pause); err != nil {
 			return nil, err

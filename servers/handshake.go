@@ -101,14 +101,17 @@ func (h *handshakes) shake(nc net.Conn) {
 	late := fmt.Errorf("not over within %v: %w", h.within, os.ErrDeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(h.ctx, h.within, late)
 	defer cancel()
+	start, peer := time.Now(), nc.RemoteAddr()
 	c, err := chanio.TLSServer(ctx, chanio.NewConn(nc, &h.low), h.config, &h.l.conn)
 	if err != nil {
-		h.l.unreserve()
+		h.l.leave(peer)
 		if h.ctx.Err() == nil {
+			h.l.hooks.handshakeFailed(peer, err)
 			h.l.log.Warn("servers: tls handshake failed", "err", err)
 		}
 		return
 	}
+	h.l.hooks.opened(c, time.Since(start))
 	h.l.add(c)
 	select {
 	case h.ready <- c:

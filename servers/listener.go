@@ -32,6 +32,9 @@ type Listener struct {
 	options  socket.Options
 	log      *slog.Logger
 	slots    chan struct{} // one for each connection, if their number is limited
+	perIP    perIP
+	wrap     func(net.Conn) net.Conn
+	hooks    Hooks
 
 	handshakes *handshakes // nil without TLS
 
@@ -60,7 +63,10 @@ func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
 	l := &Listener{
 		conn: cfg.Conn, options: cfg.socket(), log: cfg.Logger,
 		state: listening, live: map[*chanio.Conn]int{}, closing: make(chan struct{}),
-		cut: func(error) {},
+		cut: func(error) {}, perIP: perIP{most: cfg.MaxPerIP}, wrap: cfg.Wrap,
+	}
+	if cfg.Hooks != nil {
+		l.hooks = *cfg.Hooks
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -75,9 +81,11 @@ func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
 		if cfg.Conn.OnRelease != nil {
 			cfg.Conn.OnRelease(c)
 		}
+		l.hooks.closed(c)
 		l.drop(c)
 	}
 	l.acceptor.init(nl, l.closing, l.log)
+	l.acceptor.failed = l.hooks.acceptFailed
 	l.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
 		Next: l.next, Close: l.stop, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
 	})
@@ -125,6 +133,7 @@ func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 		return nil, err
 	}
 	c := chanio.NewConn(nc, &l.conn)
+	l.hooks.opened(c, 0)
 	l.add(c)
 	return c, nil
 }
@@ -134,13 +143,23 @@ func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
 	if err := l.reserve(ctx); err != nil {
 		return nil, err
 	}
-	nc, err := l.acceptor.accept(ctx)
-	if err != nil {
-		l.unreserve()
-		return nil, err
+	for {
+		nc, err := l.acceptor.accept(ctx)
+		if err != nil {
+			l.giveBack()
+			return nil, err
+		}
+		l.options.Apply(nc)
+		if l.wrap != nil {
+			nc = l.wrap(nc)
+		}
+		if peer := nc.RemoteAddr(); !l.perIP.enter(peer) {
+			refuse(nc)
+			l.hooks.refused(peer)
+			continue
+		}
+		return nc, nil
 	}
-	l.options.Apply(nc)
-	return nc, nil
 }
 
 // reserve waits until there may be one more connection.
@@ -158,10 +177,17 @@ func (l *Listener) reserve(ctx context.Context) error {
 	}
 }
 
-func (l *Listener) unreserve() {
+// giveBack makes room for another connection.
+func (l *Listener) giveBack() {
 	if l.slots != nil {
 		<-l.slots
 	}
+}
+
+// leave takes a connection that was accepted out of the count.
+func (l *Listener) leave(peer net.Addr) {
+	l.perIP.leave(peer)
+	l.giveBack()
 }
 
 // stop stops accepting.

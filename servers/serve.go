@@ -94,6 +94,7 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		if !returned {
 			err = chanio.Recovered(recover())
 		}
+		l.hooks.returned(conn, err)
 		l.report(conn, "servers: handler failed", ignore(ctx, err))
 		if undrained := finish(conn, err, cancel); err == nil {
 			l.report(conn, "servers: peer did not take all that was sent", undrained)

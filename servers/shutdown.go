@@ -113,7 +113,7 @@ func (l *Listener) drop(c *chanio.Conn) {
 		return
 	}
 	delete(l.live, c)
-	l.unreserve()
+	l.leave(c.RemoteAddr())
 	l.check()
 }
 

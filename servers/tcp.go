@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"log/slog"
+	"net"
 	"syscall"
 	"time"
 
@@ -21,6 +22,11 @@ type TCPConfig struct {
 	// lost, accepting only waits.
 	MaxConns int
 
+	// MaxPerIP is how many connections one peer may have open at once: one IPv4 address, or the first 64 bits of an IPv6
+	// address, which is what one subscriber commonly has. One more is accepted and reset, which Hooks.Refused tells.
+	// 0 means no limit.
+	MaxPerIP int
+
 	// MaxHandshakes is how many TLS handshakes may be under way at once, those of connections that nobody has asked
 	// Conns for yet included. Beyond that nothing is accepted until one is over. 0 means 1024.
 	MaxHandshakes int
@@ -36,6 +42,14 @@ type TCPConfig struct {
 	// Control, if not nil, is called with the listening socket before it is bound, as in [net.ListenConfig]. It is the
 	// way to set an option that has no field here.
 	Control func(network, address string, c syscall.RawConn) error
+
+	// Wrap, if not nil, is called with each connection as it was accepted, before TLS, and returns what is used in its
+	// place: one that logs what passes, [chanio.LogActivity], or counts or limits it. It must not block. What it returns
+	// has the same RemoteAddr at all times; [chanio.NewConn] says what it needs and what it costs.
+	Wrap func(net.Conn) net.Conn
+
+	// Hooks, if not nil, are told what happens to connections.
+	Hooks *Hooks
 
 	// Logger is told of what nobody else is told: errors that handlers return, their panics, and trouble with accepting.
 	// nil means silence.

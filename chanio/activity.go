@@ -1,0 +1,97 @@
+package chanio
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+)
+
+// LogActivity returns a net.Conn that does what nc does and tells log of it, one line at level for each read and write
+// that returned, and for the ends: how many bytes, the error if there is one, and the first dump bytes in hexadecimal
+// and ASCII; 0 means none. It is for finding out what a peer really sends, and the log-activity of Aleph.
+//
+// If log is not enabled for level now, nc itself is returned and nothing is lost. Otherwise a [Conn] over the result is
+// slower by more than the lines: it holds a buffer while it waits, and a goroutine writes. Below TLS what is logged is
+// records.
+func LogActivity(nc net.Conn, log *slog.Logger, level slog.Level, dump int) net.Conn {
+	if !log.Enabled(context.Background(), level) {
+		return nc
+	}
+	a := &activity{Conn: nc, level: level, dump: dump}
+	a.log = log.With("local", text(nc.LocalAddr()), "peer", text(nc.RemoteAddr()))
+	a.tell("opened", nil, nil)
+	return a
+}
+
+// text is for addresses that may be missing.
+func text(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.String()
+}
+
+// activity is a net.Conn whose calls are logged.
+type activity struct {
+	net.Conn
+	log   *slog.Logger
+	level slog.Level
+	dump  int
+}
+
+func (a *activity) Read(p []byte) (int, error) {
+	n, err := a.Conn.Read(p)
+	a.tell("read", p[:n], err)
+	return n, err
+}
+
+func (a *activity) Write(p []byte) (int, error) {
+	n, err := a.Conn.Write(p)
+	a.tell("wrote", p[:n], err)
+	return n, err
+}
+
+func (a *activity) Close() error {
+	err := a.Conn.Close()
+	a.tell("closed", nil, err)
+	return err
+}
+
+// CloseWrite half-closes, where that can be done.
+func (a *activity) CloseWrite() error {
+	nc, ok := a.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	err := nc.CloseWrite()
+	a.tell("half-closed", nil, err)
+	return err
+}
+
+// Abort makes the Close that follows a reset, for [Conn].
+func (a *activity) Abort() {
+	switch nc := a.Conn.(type) {
+	case interface{ Abort() }:
+		nc.Abort()
+	case interface{ SetLinger(sec int) error }:
+		_ = nc.SetLinger(0)
+	}
+	a.tell("aborted", nil, nil)
+}
+
+// tell writes one line.
+func (a *activity) tell(what string, p []byte, err error) {
+	var attrs []slog.Attr
+	if len(p) > 0 {
+		attrs = append(attrs, slog.Int("bytes", len(p)))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	if shown := p[:min(len(p), max(a.dump, 0))]; len(shown) > 0 {
+		attrs = append(attrs, slog.String("dump", "\n"+hex.Dump(shown)))
+	}
+	a.log.LogAttrs(context.Background(), a.level, "chanio: "+what, attrs...)
+}

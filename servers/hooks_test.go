@@ -1,0 +1,197 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/servers"
+	"golang.org/x/net/nettest"
+)
+
+// diary notes what hooks are told.
+type diary struct {
+	mu      sync.Mutex
+	entries []string
+}
+
+func (d *diary) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entries = append(d.entries, fmt.Sprintf(format, args...))
+}
+
+func (d *diary) all() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]string(nil), d.entries...)
+}
+
+func (d *diary) hooks() *servers.Hooks {
+	return &servers.Hooks{
+		Opened:          func(c *chanio.Conn, handshake time.Duration) { d.note("opened %v %v", c.Stats(), handshake > 0) },
+		Closed:          func(c *chanio.Conn) { d.note("closed %v %v", c.Stats(), c.Cause()) },
+		Returned:        func(_ *chanio.Conn, err error) { d.note("returned %v", err) },
+		HandshakeFailed: func(peer net.Addr, err error) { d.note("handshake failed %s %v", peer.Network(), err != nil) },
+		Refused:         func(peer net.Addr) { d.note("refused %s", peer.Network()) },
+	}
+}
+
+func TestG20HooksAreTold(t *testing.T) {
+	var d diary
+	ln := listen(t, &servers.TCPConfig{Hooks: d.hooks()})
+	serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		chunk, err := c.In.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		if string(chunk) == "panic" {
+			panic("as asked")
+		}
+		return errors.Join(c.Out.Send(ctx, []byte("bye")), errors.New(string(chunk)))
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "hello")
+	require.NoError(t, err)
+	_, err = io.ReadAll(nc)
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Equal(t, []string{"opened {0 0} false", "returned hello", "closed {5 3} <nil>"}, d.all())
+
+	nc = dial(t, ln)
+	_, err = io.WriteString(nc, "panic")
+	require.NoError(t, err)
+	_, err = io.ReadAll(nc)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	await(t, ln, 0)
+	require.Len(t, d.all(), 6)
+	require.Contains(t, d.all()[4], "returned ")
+	require.Contains(t, d.all()[4], "as asked")
+	require.Contains(t, d.all()[5], "closed {5 0} ")
+	require.Contains(t, d.all()[5], "as asked")
+}
+
+func TestG20HooksAreToldOfHandshakes(t *testing.T) {
+	var d diary
+	secure, config := signed(t)
+	ln := listenTLS(t, secure, &servers.TCPConfig{Hooks: d.hooks()})
+	serveOn(t, t.Context(), ln, echo)
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, nc)
+	require.NoError(t, nc.Close())
+	require.Equal(t, []string{"handshake failed tcp true"}, d.all())
+
+	secured, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, secured, "hello"))
+	require.NoError(t, secured.CloseWrite())
+	_, _ = io.Copy(io.Discard, secured)
+	require.NoError(t, secured.Close())
+	await(t, ln, 0)
+	require.ElementsMatch(t, []string{"opened {0 0} true", "returned <nil>", "closed {5 5} <nil>"}, d.all()[1:])
+}
+
+func TestMaxPerIPResetsOneTooMany(t *testing.T) {
+	refused := make(chan net.Addr, 1)
+	hooks := &servers.Hooks{Refused: func(peer net.Addr) { refused <- peer }}
+	ln, _ := serve(t, &servers.TCPConfig{MaxPerIP: 2, MaxConns: 3, Hooks: hooks}, echo)
+	a, b := dial(t, ln), dial(t, ln)
+	say(t, a, "a")
+	say(t, b, "b")
+	for range 5 { // none of them takes a place for good
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err == nil {
+			_, err = c.Read(make([]byte, 1))
+			require.Equal(t, c.LocalAddr().String(), (<-refused).String())
+			require.NoError(t, c.Close())
+		} else {
+			<-refused
+		}
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+	}
+	other := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	nc, err := other.Dial("tcp", ln.Addr().String())
+	if err == nil { // the whole of 127/8 is local on Linux only
+		require.Equal(t, "other", say(t, nc, "other"))
+		require.NoError(t, nc.Close())
+	}
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+	await(t, ln, 0)
+	again := dial(t, ln)
+	require.Equal(t, "again", say(t, again, "again"))
+	require.NoError(t, again.Close())
+}
+
+func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
+	secure, config := signed(t)
+	secure.HandshakeTimeout = 100 * time.Millisecond
+	failed := make(chan error, 2)
+	hooks := &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }}
+	ln := listenTLS(t, secure, &servers.TCPConfig{MaxPerIP: 1, Hooks: hooks})
+	serveOn(t, t.Context(), ln, echo)
+	silent := dial(t, ln)
+	_, err := silent.Write([]byte{22})
+	require.NoError(t, err)
+	_, err = tls.Dial("tcp", ln.Addr().String(), config) // comes second
+	require.Error(t, err)
+	require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
+	require.NoError(t, silent.Close())
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, c, "hello"))
+	require.NoError(t, c.Close())
+}
+
+func TestWrapIsGivenEachConnection(t *testing.T) {
+	var log logbook
+	ln := listen(t, &servers.TCPConfig{Wrap: func(nc net.Conn) net.Conn {
+		return chanio.LogActivity(nc, log.logger(), slog.LevelInfo, 16)
+	}})
+	serveOn(t, t.Context(), ln, echo)
+	nc := dial(t, ln)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.CloseWrite())
+	_, err := io.ReadAll(nc)
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	lines := log.lines()
+	require.Contains(t, lines[0], "opened")
+	require.Contains(t, lines[1], "68 65 6c 6c 6f")
+	require.Contains(t, lines[1], nc.LocalAddr().String())
+	require.Contains(t, lines[len(lines)-1], "closed")
+}
+
+func TestALoggedNetConnIsANetConn(t *testing.T) {
+	nettest.TestConn(t, func() (a, b net.Conn, stop func(), err error) {
+		nl, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer nl.Close()
+		if b, err = net.Dial("tcp", nl.Addr().String()); err != nil {
+			return nil, nil, nil, err
+		}
+		if a, err = nl.Accept(); err != nil {
+			return nil, nil, nil, err
+		}
+		var log logbook
+		a = chanio.LogActivity(a, log.logger(), slog.LevelInfo, 8)
+		return a, b, func() { _ = a.Close(); _ = b.Close() }, nil
+	})
+}

@@ -1,0 +1,76 @@
+package servers
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// perIP counts the connections of each peer, and says when there are too many. The zero value has no limit.
+type perIP struct {
+	most int
+
+	mu   sync.Mutex
+	open map[netip.Prefix]int
+}
+
+// enter counts a connection from addr. It reports false, and counts none, if there are as many as there may be.
+func (p *perIP) enter(addr net.Addr) bool {
+	peer, limited := p.peerOf(addr)
+	if !limited {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[peer] >= p.most {
+		return false
+	}
+	if p.open == nil {
+		p.open = map[netip.Prefix]int{}
+	}
+	p.open[peer]++
+	return true
+}
+
+// leave takes back an enter.
+func (p *perIP) leave(addr net.Addr) {
+	peer, limited := p.peerOf(addr)
+	if !limited {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[peer]--; p.open[peer] <= 0 {
+		delete(p.open, peer)
+	}
+}
+
+// subscriber is the bits of an IPv6 address that one subscriber is commonly given (RFC 6177): whoever has the rest at
+// will is still one peer.
+const subscriber = 64
+
+// peerOf returns what stands for the peer at addr. Addresses that are not of TCP are not limited.
+func (p *perIP) peerOf(addr net.Addr) (peer netip.Prefix, limited bool) {
+	tcp, ok := addr.(*net.TCPAddr)
+	if p.most <= 0 || !ok {
+		return netip.Prefix{}, false
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = subscriber
+	}
+	peer, err := ip.Prefix(bits)
+	return peer, err == nil
+}
+
+// refuse closes a connection with a reset, which leaves nothing behind on this side.
+func refuse(nc net.Conn) {
+	switch nc := nc.(type) {
+	case interface{ Abort() }:
+		nc.Abort()
+	case interface{ SetLinger(sec int) error }:
+		_ = nc.SetLinger(0)
+	}
+	_ = nc.Close()
+}
