@@ -23,7 +23,6 @@ type sink struct {
 	room    chan int
 	flushes int
 	closes  int
-	corked  int
 	calls   []string
 }
 

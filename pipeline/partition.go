@@ -29,7 +29,6 @@ type partitioner[T any, K comparable] struct {
 
 	// Owned by whoever receives: from the part while there is one, otherwise from the parts.
 	part *part[T, K]
-	end  error // of up
 
 	closing chan struct{}
 	once    sync.Once

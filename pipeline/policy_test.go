@@ -20,7 +20,7 @@ func lost(n uint64) int { return -int(n) }
 
 // overflow feeds 10 values to a Buffer of 4 whose receiver comes only then, and then 2 more, and returns all that it
 // receives to the end.
-func overflow(t *testing.T, q *pipeline.Queue[int]) (got []int, err error, d chanio.Description) {
+func overflow(t *testing.T, q *pipeline.Queue[int]) (got []int, d chanio.Description, err error) {
 	t.Helper()
 	q.Size = 4
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func overflow(t *testing.T, q *pipeline.Queue[int]) (got []int, err error, d cha
 		got = append([]int{v}, got...)
 		d = s.Describe()
 	})
-	return got, err, d
+	return got, d, err
 }
 
 func TestG13Policies(t *testing.T) {
@@ -69,7 +69,7 @@ func TestG13Policies(t *testing.T) {
 			if c.mark {
 				q.Mark = lost
 			}
-			got, err, d := overflow(t, q)
+			got, d, err := overflow(t, q)
 			require.ErrorIs(t, err, c.err)
 			require.Equal(t, c.got, got)
 			require.EqualValues(t, c.dropped, d.Dropped)

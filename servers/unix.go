@@ -63,7 +63,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	case path == "":
 		return nil, errors.New(`no path: it is that of a file, or "@name" on Linux`)
 	case mode&^fs.ModePerm != 0:
-		return nil, fmt.Errorf("Mode %v has more than permission bits", mode)
+		return nil, fmt.Errorf("a Mode of %v has more than permission bits", mode)
 	case !strings.HasPrefix(path, "@"):
 		return listenUnixFile(path, mode)
 	case mode != 0:
