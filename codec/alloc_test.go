@@ -12,13 +12,13 @@ import (
 )
 
 // memory is a ByteSource over a slice that is read again and again, at most step bytes at a time, and a ByteSink that
-// forgets. It counts the bytes that it hands out and those it is asked to look at again.
+// forgets. It counts how often it is asked for more.
 type memory struct {
 	all   []byte
 	r, w  int
 	step  int
 	out   []byte
-	shown int // bytes of windows shown after a Fill
+	fills int // that brought bytes
 	once  bool
 	chunk []byte
 }
@@ -33,7 +33,7 @@ func (m *memory) Fill(context.Context, int) error {
 		return io.EOF
 	}
 	m.w = min(m.w+m.step, len(m.all))
-	m.shown += m.w - m.r
+	m.fills++
 	return nil
 }
 

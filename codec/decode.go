@@ -21,7 +21,7 @@ func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 	d := &decoder[T]{up: src.Claim("codec.Decode"), c: notNil(c, "Decode")}
 	d.quick, _ = c.(quickDecoder[T])
 	d.bind()
-	return chanio.NewSource(chanio.SourceHooks[T]{Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait})
+	return d.source("codec.Decode")
 }
 
 // decoder is the state of a Decode.
@@ -34,6 +34,16 @@ type decoder[T any] struct {
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
+}
+
+// source returns the values.
+func (d *decoder[T]) source(kind string) *chanio.Source[T] {
+	return chanio.NewSource(chanio.SourceHooks[T]{
+		Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait,
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
+		},
+	})
 }
 
 // bind has the Reader read from the stream's own buffer if there is one.

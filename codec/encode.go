@@ -17,7 +17,8 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e.quick, _ = c.(quickAppender[T])
 	hooks := chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
-		Below: sink,
+		Below:    sink,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
 	}
 	if e.to == nil {
 		hooks.Send, hooks.TrySend = e.sendWhole, e.trySendWhole

@@ -83,7 +83,7 @@ func Resync[T any](src *chanio.Source[[]byte], magic string, c Codec[T], skipped
 	}
 	d.magic = newDelimiters("Resync", magic, nil)
 	d.bind()
-	return chanio.NewSource(chanio.SourceHooks[T]{Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait})
+	return d.source("codec.Resync")
 }
 
 // skip drops bytes up to the next magic behind the first byte of the frame that err is about.

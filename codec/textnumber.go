@@ -13,7 +13,7 @@ const maxNumberText = 400
 // [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not. It is Gloss's
 // string-integer.
 //
-//	Delimited(Decimal[int](), []string{":"}), -12:
+//	Delimited(Decimal[int](), ":"), -12:
 //	+----+----+----+----+
 //	| 2d | 31 | 32 | 3a |
 //	+----+----+----+----+
@@ -34,7 +34,7 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 // FloatText is a number in decimal text, with a point or exponent, up to the end of the frame around it. It is written
 // as Gloss's string-float does: with the fewest digits that give the same number back, and at least one behind the point.
 //
-//	Delimited(FloatText, []string{"x"}), 3:
+//	Delimited(FloatText, "x"), 3:
 //	+----+----+----+----+
 //	| 33 | 2e | 30 | 78 |
 //	+----+----+----+----+

@@ -189,3 +189,14 @@ func TestG12BorrowedBytesLieInTheBuffer(t *testing.T) {
 	m.all[1] = 'X'
 	require.Equal(t, "Xbc", string(v))
 }
+
+func TestADecodedStreamSaysWhatItIs(t *testing.T) {
+	a, b := chanio.Pipe()
+	in := codec.Decode(b.In, text)
+	d := in.Describe()
+	require.Equal(t, "codec.Decode", d.Kind)
+	require.Len(t, d.Upstream, 1)
+	require.Equal(t, "codec.Decode", d.Upstream[0].Consumer)
+	require.Equal(t, "codec.Encode", codec.Encode(a.Out, text).Describe().Kind)
+	a.Out.Abort(nil)
+}

@@ -1,0 +1,68 @@
+package codec_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/codec"
+)
+
+// counted counts how often a codec decodes.
+type counted[T any] struct {
+	codec.Codec[T]
+	calls *int
+}
+
+func (c counted[T]) Decode(r *codec.Reader) (T, error) {
+	*c.calls++
+	return c.Codec.Decode(r)
+}
+
+// TestBytesThatComeLateCostLinearWork feeds nested and repeated frames a byte at a time and counts the work: every part
+// is decoded once, the source is asked once for each byte, and nothing is searched twice.
+func TestBytesThatComeLateCostLinearWork(t *testing.T) {
+	for _, n := range []int{100, 1000} {
+		inner, words, outer := 0, 0, 0
+		word := codec.Codec[string](counted[string]{codec.Delimited(codec.Raw, "--", codec.Or("-")), &words})
+		list := codec.Codec[[]string](counted[[]string]{codec.Repeated(codec.Uint16, word), &inner})
+		frame := codec.Codec[[]string](counted[[]string]{codec.Prefixed(codec.Uint32, list), &outer})
+		value := make([]string, n)
+		for i := range value {
+			value[i] = "some word"
+		}
+		p, err := codec.Marshal(frame, value)
+		require.NoError(t, err)
+		m := &memory{all: p, step: 1, once: true}
+		got, err := codec.Decode(m.source(), frame).Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, value, got)
+		require.Equal(t, []int{1, 1, n}, []int{outer, inner, words})
+		require.Equal(t, len(p), m.fills)
+	}
+}
+
+// TestChunksThatComeLateAreMovedALinearNumberOfTimes has a stream without a buffer of its own, whose chunks are gathered.
+func TestChunksThatComeLateAreMovedALinearNumberOfTimes(t *testing.T) {
+	perByte := func(size int) float64 {
+		frame, err := codec.Marshal(text, string(bytes.Repeat([]byte("x"), size)))
+		require.NoError(t, err)
+		allocs := testing.AllocsPerRun(3, func() {
+			src := codec.NewDecoder(&oneByOne{frame}, text)
+			_, err := src.Decode()
+			require.NoError(t, err)
+		})
+		return allocs
+	}
+	// The window doubles: ten times the bytes are a few more allocations, not ten times as many.
+	require.Less(t, perByte(100_000)-perByte(10_000), 12.0)
+}
+
+// oneByOne is an io.Reader of one byte at a time.
+type oneByOne struct{ rest []byte }
+
+func (o *oneByOne) Read(p []byte) (int, error) {
+	n := copy(p[:1], o.rest)
+	o.rest = o.rest[n:]
+	return n, nil
+}
