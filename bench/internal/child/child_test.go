@@ -28,6 +28,10 @@ func (testServer) Handle(op string, args json.RawMessage) (any, error) {
 	switch op {
 	case "echo":
 		return args, nil
+	case "spin": // until the system has counted some of it
+		for began := Use(false).CPU; Use(false).CPU-began < 50*time.Millisecond; {
+		}
+		return nil, nil
 	case "hang":
 		select {}
 	case "die":
@@ -80,4 +84,19 @@ func TestLastWordsOfAChildAreInTheError(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, p.Call(context.Background(), "die", nil, nil), "last words")
 	require.True(t, gone(p.Pid()))
+}
+
+func TestWatchersSeeWhatIsUsed(t *testing.T) {
+	p, err := Start("test", nil)
+	require.NoError(t, err)
+	w, m := Watch(p.Pid()), WatchMachine()
+	require.NoError(t, p.Call(t.Context(), "spin", nil, nil))
+	share := w.Since()
+	require.NotNil(t, share)
+	require.Positive(t, share.CPU)
+	require.Positive(t, share.RSS)
+	require.Positive(t, m.Others(), "the child has not ended, so it is another process")
+	require.NoError(t, p.Close())
+	require.Nil(t, Watch(0).Since())
+	require.Nil(t, Watch(p.Pid()).Since())
 }

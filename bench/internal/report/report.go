@@ -17,8 +17,9 @@ type Report struct {
 	Machine     Machine       `json:"machine"`
 	Kind        string        `json:"kind"` // quick, short or full
 	Rounds      int           `json:"rounds"`
-	Time        time.Duration `json:"time"` // of one measurement
-	Took        time.Duration `json:"took"` // all of it
+	Time        time.Duration `json:"time"`   // of one measurement
+	Took        time.Duration `json:"took"`   // all of it
+	Others      float64       `json:"others"` // processors that other processes used meanwhile; negative if unknown
 	Interrupted bool          `json:"interrupted,omitempty"`
 	Tables      []suite.Table `json:"tables"`
 }
@@ -56,6 +57,9 @@ func (r Report) facts() []string {
 			r.Kind, r.Rounds, r.Time.Round(time.Millisecond)),
 		r.noiseFact(),
 		fmt.Sprintf("begun %s, took %v", m.At.Format(time.RFC3339), r.Took),
+	}
+	if r.Others >= 0 {
+		facts = append(facts, fmt.Sprintf("other processes used %.2f of the %d processors meanwhile", r.Others, m.Processors))
 	}
 	if m.Revision != "" {
 		facts = append(facts, "revision: "+m.Revision)
