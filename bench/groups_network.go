@@ -90,18 +90,39 @@ func largeGroup(f *suite.Field) suite.Group {
 	return g
 }
 
+// many is as many connections as one process may have, up to a thousand.
+func many() int { return suite.ManyConns(1000) }
+
 // sizeGroups have the other sizes, windows and numbers of connections: a few of them, or all.
 func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
-	short := map[string]bool{"1k-c64-w64": true, "64-c1000-w1": true, "64-c1-w64": true}
-	bars := map[string]bool{"64-c64-w1": true, "64-c64-w64": true, "64k-c64-w1": true} // they have groups of their own
+	framed := []load.Spec{
+		{Size: 1 << 10, Conns: 64, Window: 64},
+		{Size: 64, Conns: many(), Window: 1},
+		{Size: 64, Conns: 1, Window: 64},
+	}
+	var raw []load.Spec
+	if full {
+		framed = allSizes(1, 64)
+		raw = allSizes(1)
+	}
+	for _, spec := range framed {
+		all = append(all, sizeGroup(f, "framed", "frames behind a u32", spec,
+			[]string{"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"}, "gnet", "netpoll"))
+	}
+	for _, spec := range raw {
+		all = append(all, sizeGroup(f, "raw", "without frames", spec,
+			[]string{"net loop", "weir raw Connect", "weir raw Recv/Send", "weir raw channels"}, "gnet raw", "netpoll raw"))
+	}
+	return all
+}
+
+// allSizes are all combinations but those with more than a gigabyte in flight.
+func allSizes(windows ...int) (all []load.Spec) {
 	for _, size := range []int{64, 1 << 10, 64 << 10} {
-		for _, conns := range []int{1, 64, 1000} {
-			for _, window := range []int{1, 64} {
-				spec := load.Spec{Size: size, Conns: conns, Window: window}
-				name := fmt.Sprintf("%s-c%d-w%d", sizeName(size), conns, window)
-				tooMuch := size*conns*window > 1<<30 // bytes in flight
-				if !bars[name] && !tooMuch && (full || short[name]) {
-					all = append(all, sizeGroup(f, "framed-"+name, spec))
+		for _, conns := range []int{1, 64, many()} {
+			for _, window := range windows {
+				if size*conns*window <= 1<<30 {
+					all = append(all, load.Spec{Size: size, Conns: conns, Window: window})
 				}
 			}
 		}
@@ -116,15 +137,17 @@ func sizeName(n int) string {
 	return fmt.Sprint(n)
 }
 
-func sizeGroup(f *suite.Field, name string, spec load.Spec) suite.Group {
+func sizeGroup(
+	f *suite.Field, kind, what string, spec load.Spec, names []string, loops ...string,
+) suite.Group {
 	g := suite.Group{
-		Name: name,
-		Title: fmt.Sprintf("TCP echo of %s frames behind a u32, %s, %d in flight on each",
-			bytesName(spec.Size), connsName(spec.Conns), spec.Window),
+		Name: fmt.Sprintf("%s-%s-c%d-w%d", kind, sizeName(spec.Size), spec.Conns, spec.Window),
+		Title: fmt.Sprintf("TCP echo of %s %s, %s, %d in flight on each",
+			bytesName(spec.Size), what, connsName(spec.Conns), spec.Window),
 		Unit: "replies/s", Rounds: 3, NotQuick: true,
-		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
+		Contenders: echoes(f, spec, names...),
 	}
-	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
+	g.Contenders = append(g.Contenders, eventLoops(f, spec, loops...)...)
 	return g
 }
 
@@ -161,10 +184,11 @@ func latencyGroup(f *suite.Field) suite.Group {
 }
 
 func idleMixGroup(f *suite.Field) suite.Group {
-	spec := load.Spec{Size: 64, Conns: 1000, Window: 1, Idle: 0.8}
+	spec := load.Spec{Size: 64, Conns: many(), Window: 1, Idle: 0.8}
 	g := suite.Group{
-		Name: "idle-mix", Title: "TCP echo of 64 B frames behind a u32, 1,000 connections of which 800 are idle",
-		Unit: "replies/s", Rounds: 3, NotQuick: true,
+		Name:  "idle-mix",
+		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, %d connections of which 80 %% are idle", spec.Conns),
+		Unit:  "replies/s", Rounds: 3, NotQuick: true,
 		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
 	}
 	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
@@ -232,7 +256,7 @@ func udpSinkGroup(f *suite.Field) suite.Group {
 
 // idleGroup has what a connection holds that waits in a handler's Recv, after one message.
 func idleGroup(f *suite.Field) suite.Group {
-	g := memoryGroup(f, 1000,
+	g := memoryGroup(f, many(),
 		"net.TCPConn idle", "bufio owned", "two channels", "weir raw Recv/Send", "weir Recv/Send", "weir Connect",
 		"weir channels", "gnet", "netpoll")
 	g.Name, g.Rounds = "idle", 3

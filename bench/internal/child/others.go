@@ -4,7 +4,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -26,16 +25,6 @@ func (m Machine) Others() float64 {
 	}
 	others := busy() - m.busy - (family() - m.ours)
 	return max(0, float64(others)/float64(time.Since(m.began)))
-}
-
-func family() (sum time.Duration) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var ru syscall.Rusage
-		if syscall.Getrusage(who, &ru) == nil {
-			sum += time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
-		}
-	}
-	return sum
 }
 
 // busy is the time for which the processors have not been idle, or 0.

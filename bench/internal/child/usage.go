@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -32,11 +31,9 @@ func Use(settled bool) Usage {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	var ru syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &ru)
 	reads, writes := calls()
 	return Usage{
-		CPU:     time.Duration(ru.Utime.Nano() + ru.Stime.Nano()),
+		CPU:     cpuTime(),
 		Mallocs: m.Mallocs, Alloc: m.TotalAlloc, RSS: resident(), Reads: reads, Writes: writes,
 		Heap: m.HeapInuse, Stack: m.StackInuse, Goroutines: runtime.NumGoroutine(),
 	}

@@ -87,6 +87,7 @@ func columns() []column {
 		{"p99", func(s suite.Sample) float64 { return float64(s.P99) }, brief},
 		{"late", func(s suite.Sample) float64 { return 100 * s.Late }, func(f float64) string { return fmt.Sprintf("%.1f %%", f) }},
 		{"load CPU", func(s suite.Sample) float64 { return s.LoadCPU }, decimals},
+		{"RSS, MiB", func(s suite.Sample) float64 { return float64(s.RSS) / (1 << 20) }, number},
 		{"stack", func(s suite.Sample) float64 { return s.Stack }, number},
 		{"goroutines", func(s suite.Sample) float64 { return s.Goroutines }, decimals},
 	}

@@ -1,0 +1,22 @@
+//go:build unix
+
+package child
+
+import (
+	"syscall"
+	"time"
+)
+
+// cpuTime is what this process has used of the processors, user and system.
+func cpuTime() time.Duration { return rusage(syscall.RUSAGE_SELF) }
+
+// family is that with the children that it has waited for.
+func family() time.Duration { return cpuTime() + rusage(syscall.RUSAGE_CHILDREN) }
+
+func rusage(who int) time.Duration {
+	var ru syscall.Rusage
+	if syscall.Getrusage(who, &ru) != nil {
+		return 0
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
