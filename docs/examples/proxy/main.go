@@ -1,0 +1,90 @@
+// Proxy passes connections on to another address, byte for byte: on Linux the bytes do not enter the process. With a
+// certificate it takes the TLS off.
+//
+//	go run ./docs/examples/proxy -addr :7000 -to localhost:8080
+//	go run ./docs/examples/proxy -addr :7443 -to localhost:8080 -cert cert.pem -key key.pem
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/servers"
+	"golang.org/x/sync/errgroup"
+)
+
+// settings says what is proxied.
+type settings struct {
+	addr, to  string
+	cert, key string // files; "" for no TLS
+	log       *slog.Logger
+}
+
+func main() {
+	s := settings{log: slog.Default()}
+	flag.StringVar(&s.addr, "addr", "localhost:7000", "listen on `host:port`")
+	flag.StringVar(&s.to, "to", "localhost:8080", "pass connections on to `host:port`")
+	flag.StringVar(&s.cert, "cert", "", "speak TLS with the certificate in this `file`")
+	flag.StringVar(&s.key, "key", "", "and the key in this one")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, s, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run proxies until ctx ends.
+func run(ctx context.Context, s settings, out io.Writer) error {
+	ln, err := s.listen()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, ln)
+	return ln.Serve(ctx, func(ctx context.Context, client *chanio.Conn) error {
+		server, err := clients.DialTCP(ctx, s.to, nil)
+		if err != nil {
+			client.Out.Abort(err) // so that it does not look like an empty answer
+			return err
+		}
+		return join(ctx, client, server)
+	})
+}
+
+func (s *settings) listen() (*servers.Listener, error) {
+	cfg := &servers.TCPConfig{Logger: s.log}
+	if s.cert == "" && s.key == "" {
+		return servers.ListenTCP(s.addr, cfg)
+	}
+	return servers.ListenTLS(s.addr, &servers.TLSConfig{CertFile: s.cert, KeyFile: s.key}, cfg)
+}
+
+// join passes on both ways until both have ended. A failure of one way is the end of both connections, and a reset for
+// whoever is left.
+func join(ctx context.Context, client, server *chanio.Conn) error {
+	ways, ctx := errgroup.WithContext(ctx)
+	ways.Go(func() error { return pass(ctx, client, server) })
+	ways.Go(func() error { return pass(ctx, server, client) })
+	err := ways.Wait()
+	if err != nil {
+		client.Out.Abort(err)
+		server.Out.Abort(err)
+	}
+	return err
+}
+
+// pass passes on what comes, and its end: the other way may go on for as long as it likes.
+func pass(ctx context.Context, from, to *chanio.Conn) error {
+	if _, err := chanio.Transfer(ctx, from.In, to.Out); err != nil {
+		return err
+	}
+	return to.Out.Close()
+}

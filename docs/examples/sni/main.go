@@ -1,0 +1,96 @@
+// Sni shows a server that is several hosts at one address: each name that clients ask for has a certificate of its own.
+//
+//	go run ./docs/examples/sni
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/servers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run starts the server and asks it for several names, and for none.
+func run(ctx context.Context, out io.Writer) error {
+	secure, roots, err := hosts()
+	if err != nil {
+		return err
+	}
+	ln, err := servers.ListenTLS("127.0.0.1:0", secure, nil)
+	if err != nil {
+		return err
+	}
+	ask := func(ctx context.Context) error {
+		for _, name := range []string{"shop.test", "www.blog.test", "elsewhere.test", ""} {
+			said, err := visit(ctx, ln.Addr().String(), name, roots)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%q: %s\n", name, said)
+		}
+		return nil
+	}
+	return chanio.Race(ctx, func(ctx context.Context) error { return ln.Serve(ctx, answer) }, ask)
+}
+
+// hosts returns the configuration of the server: that of shop.test, that of every name below blog.test, and around them
+// that of all others. Each could ask for other clients, too.
+func hosts() (*servers.TLSConfig, *x509.CertPool, error) {
+	roots := x509.NewCertPool()
+	certs := map[string][]tls.Certificate{}
+	for _, name := range []string{"shop.test", "*.blog.test", "default.test"} {
+		cert, _, err := servers.SelfSigned(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		certs[name] = []tls.Certificate{cert}
+		roots.AddCert(cert.Leaf)
+	}
+	return &servers.TLSConfig{
+		Certificates: certs["default.test"],
+		Hosts: map[string]*servers.TLSConfig{
+			"shop.test":   {Certificates: certs["shop.test"]},
+			"*.blog.test": {Certificates: certs["*.blog.test"]},
+		},
+	}, roots, nil
+}
+
+// answer tells the client which name it has asked for.
+func answer(ctx context.Context, c *chanio.Conn) error {
+	return c.Out.Send(ctx, []byte(fmt.Sprintf("you asked for %q", c.TLS().ServerName)))
+}
+
+// visit asks the server at addr for a name, and returns what it said and who it was. A name that it does not have gets
+// the default certificate, which is for another host: the client says for whom it takes it, and does not ask by name.
+func visit(ctx context.Context, addr, name string, roots *x509.CertPool) (string, error) {
+	secure := &clients.TLSConfig{RootCAs: roots, ServerName: name}
+	if name == "" {
+		secure.ServerName, secure.HideServerName = "default.test", true
+	}
+	conn, err := clients.DialTLS(ctx, addr, secure, nil)
+	if err != nil {
+		return err.Error(), nil
+	}
+	defer conn.Close()
+	said, err := conn.In.Recv(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, I am %s", said, conn.TLS().PeerCertificates[0].Subject.CommonName), nil
+}
