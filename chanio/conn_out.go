@@ -321,7 +321,9 @@ func (o *outlet) cork(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if on {
-		o.corks++
+		if o.corks++; o.corks == 1 {
+			o.hurried.Store(false)
+		}
 		return
 	}
 	o.corks--

@@ -208,13 +208,17 @@ func carriesNumber(line string) bool {
 	return m != nil && strings.HasPrefix(m[1], "G")
 }
 
-// TestG20TheModelHasNothingToLogWith holds that the packages without a Logger option have no logger at all.
+// TestG20TheModelHasNothingToLogWith holds that the packages without a Logger option have no logger at all, but for the
+// function that is there to be given one, chanio.LogActivity.
 func TestG20TheModelHasNothingToLogWith(t *testing.T) {
 	for _, dir := range []string{"chanio", "codec", "pipeline"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
 		for _, name := range files {
+			if filepath.Base(name) == "activity.go" {
+				continue
+			}
 			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 			require.NoError(t, err)
 			for _, imported := range file.Imports {
