@@ -107,7 +107,7 @@ func (d *delimiters) ends(p []byte) int {
 func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
 	for from := 0; ; {
 		window := r.buf[r.pos:]
-		at, width := d.find(window, from, r.isLast())
+		at, width := d.find(window, from, false)
 		if at > max {
 			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", d.sent, max))
 		}
@@ -124,9 +124,4 @@ func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
 			return at, width, nil
 		}
 	}
-}
-
-// isLast reports whether all bytes of the frame are at hand.
-func (r *Reader) isLast() bool {
-	return r.limit != noLimit && len(r.buf) == r.limit-r.skew || r.ended && r.limit == noLimit
 }

@@ -2,6 +2,7 @@
 package resp
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/big"
@@ -217,8 +218,8 @@ func readLine(r *codec.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := len(line) - 2
-	if n < 0 || line[n] != '\r' {
-		return nil, r.Fail(start, fmt.Errorf("%w: a line without CR", codec.ErrMalformed))
+	if n < 0 || bytes.IndexByte(line, '\r') != n {
+		return nil, r.Fail(start, fmt.Errorf("%w: a line must have one CR, before its LF", codec.ErrMalformed))
 	}
 	return line[:n], nil
 }
