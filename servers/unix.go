@@ -25,12 +25,17 @@ type UnixConfig struct {
 	// MaxConns is how many connections may be open at once, as in [TCPConfig]. 0 means no limit.
 	MaxConns int
 
+	// Wrap, if not nil, is called with each connection as it was accepted, and Hooks, if not nil, are told what happens to
+	// them, as in [TCPConfig].
+	Wrap  func(net.Conn) net.Conn
+	Hooks *Hooks
+
 	// Logger is told of what nobody else is told, as in [TCPConfig]. nil means silence.
 	Logger *slog.Logger
 }
 
 func (cfg *UnixConfig) tcp() *TCPConfig {
-	return &TCPConfig{Conn: cfg.Conn, MaxConns: cfg.MaxConns, Logger: cfg.Logger}
+	return &TCPConfig{Conn: cfg.Conn, MaxConns: cfg.MaxConns, Wrap: cfg.Wrap, Hooks: cfg.Hooks, Logger: cfg.Logger}
 }
 
 // ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@" and

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -79,6 +80,22 @@ func TestUnixServes(t *testing.T) {
 	}
 	require.NoError(t, ln.Close())
 	require.NoError(t, <-result)
+}
+
+func TestG20UnixHooksAreTold(t *testing.T) {
+	path := socketPath(t)
+	var d diary
+	var log logbook
+	ln := listenUnix(t, path, &servers.UnixConfig{Hooks: d.hooks(), Wrap: func(nc net.Conn) net.Conn {
+		return chanio.LogActivity(nc, log.logger(), slog.LevelInfo, 0)
+	}})
+	serveOn(t, t.Context(), ln, echo)
+	nc := dialUnix(t, path)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.ElementsMatch(t, []string{"opened {0 0} false", "returned <nil>", "closed {5 5} <nil>"}, d.all())
+	require.Contains(t, log.lines()[0], "opened")
 }
 
 func TestUnixAnErrorOfAHandlerIsLoggedWithoutAnAddressOfThePeer(t *testing.T) {
