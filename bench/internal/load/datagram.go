@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -103,20 +102,16 @@ func (s *socket) exchange() error {
 	if s.part == nil {
 		return s.converse()
 	}
-	var group errgroup.Group
 	sent := make(chan struct{})
-	group.Go(func() error {
+	return firstOf(s.shut, func() error {
 		defer close(sent)
 		for range s.part.wake {
 			if err := s.send(int(s.part.due.Swap(0))); err != nil {
-				_ = s.conn.Close()
 				return err
 			}
 		}
 		return nil
-	})
-	group.Go(func() error { return s.listen(sent) })
-	return group.Wait()
+	}, func() error { return s.listen(sent) })
 }
 
 // converse keeps a window of requests in flight.

@@ -41,10 +41,10 @@ func TestOpenLoopShowsThatTheTargetStoodStill(t *testing.T) {
 	r := stopped(t, Spec{
 		Codec: "u32", Size: 64, Conns: 10, Window: 1, Rate: 1000, Time: 3 * time.Second, Late: 50 * time.Millisecond,
 	})
-	require.InDelta(t, 3000, r.Replies, 300)
+	require.InDelta(t, 1000*r.Time.Seconds(), r.Replies, 100)
 	require.GreaterOrEqual(t, r.Latency.P999, 900*time.Millisecond)
 	require.GreaterOrEqual(t, r.Late, uint64(850))
-	require.LessOrEqual(t, r.Late, uint64(1500))
+	require.LessOrEqual(t, r.Late, uint64(1700)) // with some room for a busy machine
 	require.Less(t, r.Latency.P50, 500*time.Millisecond)
 }
 

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // worker is one connection of a stream, or several, one after the other.
@@ -137,19 +135,28 @@ func (w *worker) exchange() error {
 	})
 }
 
-// both runs a writer and a reader; when one fails, so does the other.
+// both runs a writer and a reader. When one fails, the connection is closed so that the other ends, and what it says of
+// that is of no interest.
 func (w *worker) both(fns ...func() error) error {
-	var group errgroup.Group
+	return firstOf(func() { _ = w.conn.Close() }, fns...)
+}
+
+// firstOf runs fns until all have returned. The first error is returned, after which stop is called.
+func firstOf(stop func(), fns ...func() error) (first error) {
+	var once sync.Once
+	var group sync.WaitGroup
 	for _, fn := range fns {
-		group.Go(func() error {
-			err := fn()
-			if err != nil {
-				_ = w.conn.Close()
+		group.Go(func() {
+			if err := fn(); err != nil {
+				once.Do(func() {
+					first = err
+					stop()
+				})
 			}
-			return err
 		})
 	}
-	return group.Wait()
+	group.Wait()
+	return first
 }
 
 // wait has one message echoed, and nothing more until the run is over.
