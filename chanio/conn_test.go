@@ -362,3 +362,17 @@ func TestG19IdleTimeoutIsArmedForEachWait(t *testing.T) {
 		require.Equal(t, timeout, time.Since(began))
 	})
 }
+
+// TestG5AbortsCauseReachesABlockedRecv holds that it is the cause that a Recv under way returns, however the abort and
+// the closing of the net.Conn behind it are timed.
+func TestG5AbortsCauseReachesABlockedRecv(t *testing.T) {
+	cause := errors.New("cause")
+	for range 200 {
+		near, far := chanio.Pipe()
+		received := chanio.Go(t.Context(), near.In.Recv)
+		near.Out.Abort(cause)
+		_, err := received.Await(t.Context())
+		require.ErrorIs(t, err, cause)
+		far.Out.Abort(nil)
+	}
+}

@@ -134,14 +134,17 @@ func (g *gate) release() {
 // judge says what an error of the call inside means. It returns nil for a deadline that was not meant for this call,
 // which the caller then repeats.
 func (g *gate) judge(ctx context.Context, err error) error {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if !late && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.shut != nil:
+	case g.shut != nil: // an abort closes the net.Conn right behind
 		return g.shut
+	case !late:
+		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case g.timeout > 0 && !g.past:
