@@ -30,6 +30,10 @@ type ConnConfig struct {
 	// io.ErrUnexpectedEOF, because an attacker can cut a stream that way.
 	AcceptTruncation bool
 
+	// LocalAddr and RemoteAddr, if not nil, are what the methods of these names return: for a connection that comes
+	// through something that has told where it comes from.
+	LocalAddr, RemoteAddr net.Addr
+
 	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
 	// must not block. It is how a server counts its connections without a goroutine for each.
 	OnRelease func(*Conn)
@@ -47,6 +51,7 @@ type Conn struct {
 
 	nc         net.Conn
 	descriptor syscall.RawConn // of nc, if it is a socket of the standard library
+	here, peer net.Addr        // instead of those of nc, if not nil
 	linger     time.Duration
 	onRelease  func(*Conn)
 	in         inlet
@@ -72,7 +77,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	if cfg == nil {
 		cfg = &ConnConfig{}
 	}
-	c := &Conn{nc: nc, linger: cfg.Linger, onRelease: cfg.OnRelease}
+	c := &Conn{nc: nc, here: cfg.LocalAddr, peer: cfg.RemoteAddr, linger: cfg.Linger, onRelease: cfg.OnRelease}
 	if c.linger <= 0 {
 		c.linger = DefaultLinger
 	}
@@ -89,10 +94,20 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 }
 
 // LocalAddr returns the address of this side. It goes on working after the connection has been released.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	if c.here != nil {
+		return c.here
+	}
+	return c.nc.LocalAddr()
+}
 
 // RemoteAddr returns the address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.peer != nil {
+		return c.peer
+	}
+	return c.nc.RemoteAddr()
+}
 
 // NetConn returns the net.Conn below, for its options and its state. Reading, writing, deadlines and closing are the
 // Conn's own affair.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -33,10 +34,12 @@ type Listener struct {
 	log      *slog.Logger
 	slots    chan struct{} // one for each connection, if their number is limited
 	perIP    perIP
-	wrap     func(net.Conn) net.Conn
-	hooks    Hooks
 
-	handshakes *handshakes // nil without TLS
+	balancers []netip.Prefix
+	wrap      func(net.Conn) net.Conn
+	hooks     Hooks
+
+	handshakes *handshakes // nil without TLS and balancers
 
 	mu        sync.Mutex
 	state     state
@@ -63,7 +66,7 @@ func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
 	l := &Listener{
 		conn: cfg.Conn, options: cfg.socket(), log: cfg.Logger,
 		state: listening, live: map[*chanio.Conn]int{}, closing: make(chan struct{}),
-		cut: func(error) {}, perIP: perIP{most: cfg.MaxPerIP}, wrap: cfg.Wrap,
+		cut: func(error) {}, perIP: perIP{most: cfg.MaxPerIP}, balancers: cfg.ProxyFrom, wrap: cfg.Wrap,
 	}
 	if cfg.Hooks != nil {
 		l.hooks = *cfg.Hooks
@@ -86,6 +89,9 @@ func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
 	}
 	l.acceptor.init(nl, l.closing, l.log)
 	l.acceptor.failed = l.hooks.acceptFailed
+	if len(cfg.ProxyFrom) > 0 {
+		l.handshakes = newHandshakes(l, nil, 0, cfg.MaxHandshakes)
+	}
 	l.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
 		Next: l.next, Close: l.stop, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
 	})
@@ -105,7 +111,7 @@ func (l *Listener) String() string {
 	}
 	addr := l.Addr()
 	transport := addr.Network()
-	if l.handshakes != nil {
+	if l.handshakes != nil && l.handshakes.config != nil {
 		transport += "+tls"
 	}
 	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, len(l.live))
@@ -153,7 +159,7 @@ func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
 		if l.wrap != nil {
 			nc = l.wrap(nc)
 		}
-		if peer := nc.RemoteAddr(); !l.perIP.enter(peer) {
+		if peer := nc.RemoteAddr(); !isBalancer(l.balancers, peer) && !l.perIP.enter(peer) {
 			refuse(nc)
 			l.hooks.refused(peer)
 			continue

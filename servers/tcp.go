@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -26,6 +27,13 @@ type TCPConfig struct {
 	// address, which is what one subscriber commonly has. One more is accepted and reset, which Hooks.Refused tells.
 	// 0 means no limit.
 	MaxPerIP int
+
+	// ProxyFrom is where balancers are that begin each connection with a header of the PROXY protocol, version 1 or 2:
+	// LocalAddr and RemoteAddr of the Conn are then what the header says, and MaxPerIP counts by that. The header comes
+	// before TLS, and has as long as a handshake may take. A connection of theirs without one is refused, which
+	// Hooks.HandshakeFailed tells; connections from elsewhere are taken as they are, so nobody else can pretend. nil means
+	// that there are none.
+	ProxyFrom []netip.Prefix
 
 	// MaxHandshakes is how many TLS handshakes may be under way at once, those of connections that nobody has asked
 	// Conns for yet included. Beyond that nothing is accepted until one is over. 0 means 1024.
