@@ -142,11 +142,11 @@ func limit(b suite.BarResult) string {
 
 func verdict(b suite.BarResult, retried bool) string {
 	s := string(b.Verdict)
-	if b.Note != "" {
-		s += ": " + b.Note
-	}
 	if retried && b.Verdict == suite.TooNoisy {
 		s += ", twice"
+	}
+	if b.Note != "" {
+		s += ": " + b.Note
 	}
 	return s
 }

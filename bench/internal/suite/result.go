@@ -125,8 +125,25 @@ func judge(bar Bar, rows []Row) BarResult {
 		figures[i] = bar.Of(func(name string) Sample { return needed[name].Rounds[i] })
 	}
 	r.Figure = SpreadOf(figures)
-	r.Verdict = bar.verdict(r.Figure)
+	if r.Verdict = bar.verdict(r.Figure); r.Verdict == TooNoisy {
+		r.Note = bar.everyRound(r.Figure)
+	}
 	return r
+}
+
+// everyRound says on which side of the limit all rounds lie, if they do: that much is known of a noisy figure.
+func (b Bar) everyRound(figure Spread) string {
+	above, below := figure.Min >= b.Limit, figure.Max < b.Limit
+	if b.Most {
+		above, below = figure.Max <= b.Limit, figure.Min > b.Limit
+	}
+	switch {
+	case above:
+		return "passed in every round"
+	case below:
+		return "short in every round"
+	}
+	return ""
 }
 
 func (b Bar) verdict(figure Spread) Verdict {

@@ -69,6 +69,24 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+func TestNoisyFigureSaysWhatItsRoundsAgreeOn(t *testing.T) {
+	for _, c := range []struct {
+		bar  Bar
+		ours []float64
+		want string
+	}{
+		{AtLeast(1, "ours", "theirs"), []float64{10, 20}, "passed in every round"},
+		{AtLeast(1, "ours", "theirs"), []float64{2, 4}, "short in every round"},
+		{AtLeast(1, "ours", "theirs"), []float64{5, 20}, ""},
+		{AtMost(1, "ours", "theirs"), []float64{5, 10}, "passed in every round"},
+		{AtMost(1, "ours", "theirs"), []float64{20, 40}, "short in every round"},
+	} {
+		got := judge(c.bar, rows(map[string][]float64{"ours": c.ours, "theirs": {10, 10}}))
+		require.Equal(t, TooNoisy, got.Verdict)
+		require.Equal(t, c.want, got.Note)
+	}
+}
+
 // script is a contender whose rounds come to given values.
 type script struct {
 	values []float64
