@@ -15,8 +15,9 @@ import (
 // [chanio.NewConn] says about other kinds of net.Conn holds for theirs. ctx interrupts accepting if nl has SetDeadline,
 // as those have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
 //
-// KeepAlive, if it is not 0, and Delay are applied to TCP connections and mean nothing to others. cfg may be nil.
-// cfg.Control is refused, because it is called before a socket is bound. When Listen fails, nl is still the caller's.
+// KeepAlive, if it is not 0, and Delay are applied to TCP connections and mean nothing to others. Control and ReusePort
+// are refused, because they are about a socket that is not bound yet. cfg may be nil. When Listen fails, nl is still the
+// caller's.
 //
 // Listen is for listeners that come from elsewhere, and for several addresses: each has its Listener then, and
 // pipeline.Merge makes one stream of their Conns.
@@ -41,8 +42,8 @@ func listenOn(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, er
 	if nl == nil {
 		panic("servers: Listen: the net.Listener is nil")
 	}
-	if cfg.Control != nil {
-		return nil, errors.New("servers: listen: the socket is bound already, so that nothing would call Control")
+	if cfg.Control != nil || cfg.ReusePort {
+		return nil, errors.New("servers: listen: the socket is bound already: it is too late for Control and ReusePort")
 	}
 	var config *tls.Config
 	if secure != nil {

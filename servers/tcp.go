@@ -47,6 +47,11 @@ type TCPConfig struct {
 	// way. Connections coalesce on their own, so the default is off.
 	Delay bool
 
+	// ReusePort lets several sockets that ask for it, of this process or others of its user, listen on the same address.
+	// The kernel spreads the connections among them, on Linux by their addresses, and each has a backlog of its own, whose
+	// connections are lost when it is closed: [HandOver] is the way to replace a server. Not on Windows.
+	ReusePort bool
+
 	// Control, if not nil, is called with the listening socket before it is bound, as in [net.ListenConfig]. It is the
 	// way to set an option that has no field here.
 	Control func(network, address string, c syscall.RawConn) error
@@ -65,7 +70,7 @@ type TCPConfig struct {
 }
 
 func (cfg *TCPConfig) socket() socket.Options {
-	return socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control}
+	return socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, ReusePort: cfg.ReusePort, Control: cfg.Control}
 }
 
 // ListenTCP listens on addr, which is host:port: without a host on all interfaces, with port 0 on a free one that

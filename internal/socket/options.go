@@ -10,6 +10,7 @@ import (
 type Options struct {
 	KeepAlive time.Duration
 	Delay     bool
+	ReusePort bool
 	Control   func(network, address string, c syscall.RawConn) error
 
 	// Existing says that the listening socket was not made with these options, so that it hands none down.
@@ -18,7 +19,19 @@ type Options struct {
 
 // ListenConfig returns what listens with these options, for those that the listening socket hands down.
 func (o Options) ListenConfig() *net.ListenConfig {
-	return &net.ListenConfig{KeepAlive: o.KeepAlive, Control: o.Control}
+	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, Control: o.Control}
+	if o.ReusePort {
+		lc.Control = o.reuse
+	}
+	return lc
+}
+
+// reuse is Control for a socket that shares its address.
+func (o Options) reuse(network, address string, c syscall.RawConn) error {
+	if err := reusePort(c); err != nil || o.Control == nil {
+		return err
+	}
+	return o.Control(network, address, c)
 }
 
 // Dialer returns what dials with these options.

@@ -1,0 +1,8 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package socket
+
+import "syscall"
+
+// reusePort lets other sockets that ask for it have the same address.
+func reusePort(c syscall.RawConn) error { return setSocket(c, syscall.SO_REUSEPORT) }
