@@ -12,9 +12,9 @@ func (c *Conn) Stats() ConnStats {
 	return ConnStats{BytesIn: c.in.total.Load(), BytesOut: c.out.total.Load()}
 }
 
-// Cause returns why the connection failed: the first error of reading or writing that was not the affair of one call, or
-// the cause of an abort. It is nil while there is none and when the connection has ended in good order. It
-// does not block.
+// Cause returns why the connection failed: the first error of reading or writing that was not the affair of one call,
+// or the cause of an abort. It is nil while there is none and when the connection has ended in good order. It does not
+// block.
 func (c *Conn) Cause() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// UnixConfig says how a connection to a Unix domain socket is made and how it behaves. The zero value, and nil, mean the
-// defaults.
+// UnixConfig says how a connection to a Unix domain socket is made and how it behaves. The zero value, and nil, mean
+// the defaults.
 type UnixConfig struct {
 	// Conn is how the connection behaves: its linger bound, coalescing, idle and write timeouts.
 	Conn chanio.ConnConfig

@@ -16,6 +16,9 @@
 //		go talk(ctx, c) // closes c
 //	}
 //
+// [ListenTLS] and [ListenUnix] are for TLS and Unix domain sockets, [Listen] and [ListenFile] for sockets that come from
+// elsewhere, as those of systemd that [Inherited] returns; [HandOver] passes them on to the next process.
+//
 // # Guarantees
 //
 //   - A connection is accepted when somebody asks for it, and has one goroutine: its handler's. While that waits for

@@ -17,8 +17,9 @@ import (
 // defaultHandshakes is how many handshakes are under way at once.
 const defaultHandshakes = 1024
 
-// handshakes accepts the connections of a Listener and secures them, or only reads what balancers begin theirs with. Its goroutines, one that accepts and one for each
-// handshake, start with the first call of next and end with the Listener.
+// handshakes accepts the connections of a Listener and secures them, or only reads what balancers begin theirs with.
+// Its goroutines, one that accepts and one for each handshake, start with the first call of next and end with the
+// Listener.
 type handshakes struct {
 	l      *Listener
 	config *tls.Config       // nil without TLS

@@ -7,9 +7,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Hooks are told what happens to the connections of a [Listener]: they are for metrics, and for logs of one's own (G20).
-// Each may be nil and costs nothing then. They are called where it happens, several at once, so they must neither block
-// nor take long.
+// Hooks are told what happens to the connections of a [Listener]: they are for metrics, and for logs of one's own
+// (G20). Each may be nil and costs nothing then. They are called where it happens, several at once, so they must
+// neither block nor take long.
 type Hooks struct {
 	// Opened is called with a connection before it is handed out. handshake is how long TLS took, 0 without it.
 	Opened func(c *chanio.Conn, handshake time.Duration)

@@ -19,9 +19,9 @@ const (
 )
 
 // Inherited returns the sockets that were handed to this process by systemd, or by whoever follows its protocol
-// (sd_listen_fds(3)) as [HandOver] does, in the order of the unit's sockets. The Name of each file is what systemd calls
-// it, FileDescriptorName in the unit. The caller owns them: [ListenFile] takes one, [net.FilePacketConn] is for those of
-// UDP. It returns none when there are none for this process.
+// (sd_listen_fds(3)) as [HandOver] does, in the order of the unit's sockets. The Name of each file is what systemd
+// calls it, FileDescriptorName in the unit. The caller owns them: [ListenFile] takes one, [net.FilePacketConn] is for
+// those of UDP. It returns none when there are none for this process.
 //
 // The variables of the environment are removed, so that child processes do not take them for theirs, and a second call
 // returns none. If LISTEN_PID is not set, as HandOver leaves it, the sockets are taken to be for this process.

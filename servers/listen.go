@@ -16,8 +16,8 @@ import (
 // as those have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
 //
 // KeepAlive, if it is not 0, and Delay are applied to TCP connections and mean nothing to others. Control and ReusePort
-// are refused, because they are about a socket that is not bound yet. cfg may be nil. When Listen fails, nl is still the
-// caller's.
+// are refused, because they are about a socket that is not bound yet. cfg may be nil. When Listen fails, nl is still
+// the caller's.
 //
 // Listen is for listeners that come from elsewhere, and for several addresses: each has its Listener then, and
 // pipeline.Merge makes one stream of their Conns.
@@ -25,8 +25,8 @@ func Listen(nl net.Listener, cfg *TCPConfig) (*Listener, error) {
 	return listenOn(nl, nil, cfg)
 }
 
-// ListenWithTLS is [Listen] with TLS, as [ListenTLS] has it. nl hands out connections without TLS; of what tls.NewListener
-// returns the inside is wanted.
+// ListenWithTLS is [Listen] with TLS, as [ListenTLS] has it. nl hands out connections without TLS; of what
+// tls.NewListener returns the inside is wanted.
 func ListenWithTLS(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, error) {
 	if secure == nil {
 		secure = &TLSConfig{}
@@ -81,9 +81,9 @@ func ListenFile(f *os.File, cfg *TCPConfig) (*Listener, error) {
 }
 
 // File returns a second descriptor of the listening socket, which the caller closes, for another process to go on
-// accepting from; what waits in the kernel's backlog is then not lost when this Listener is closed. From then on the file
-// of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the Listener
-// is not over a socket.
+// accepting from; what waits in the kernel's backlog is then not lost when this Listener is closed. From then on the
+// file of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the
+// Listener is not over a socket.
 func (l *Listener) File() (*os.File, error) {
 	nl, ok := l.acceptor.nl.(interface{ File() (*os.File, error) })
 	if !ok {

@@ -38,17 +38,17 @@ func (cfg *UnixConfig) tcp() *TCPConfig {
 	return &TCPConfig{Conn: cfg.Conn, MaxConns: cfg.MaxConns, Wrap: cfg.Wrap, Hooks: cfg.Hooks, Logger: cfg.Logger}
 }
 
-// ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@" and
-// has no file. It is otherwise like [ListenTCP]. cfg may be nil.
+// ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@"
+// and has no file. It is otherwise like [ListenTCP]. cfg may be nil.
 //
-// A socket file that a process has left behind is removed first; one at which somebody listens is not, nor anything else
-// that is there. To tell them apart ListenUnix connects, which a server that lives sees as a connection that ends at
-// once. Starters of weir that come at the same time take turns by a lock on the directory, so one of them listens and
-// the others fail; where the directory cannot be locked, nothing is removed. The file is removed when the Listener stops
-// accepting, unless another one has taken its place or [Listener.File] has been called.
+// A socket file that a process has left behind is removed first; one at which somebody listens is not, nor anything
+// else that is there. To tell them apart ListenUnix connects, which a server that lives sees as a connection that ends
+// at once. Starters of weir that come at the same time take turns by a lock on the directory, so one of them listens
+// and the others fail; where the directory cannot be locked, nothing is removed. The file is removed when the Listener
+// stops accepting, unless another one has taken its place or [Listener.File] has been called.
 //
-// A Unix socket has no reset: to the peer, an abort looks like the end of the stream, unless the peer had sent something
-// that was not read.
+// A Unix socket has no reset: to the peer, an abort looks like the end of the stream, unless the peer had sent
+// something that was not read.
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one.
 func ListenUnix(path string, cfg *UnixConfig) (*Listener, error) {
@@ -72,7 +72,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	case !strings.HasPrefix(path, "@"):
 		return listenUnixFile(path, mode)
 	case mode != 0:
-		return nil, errors.New("an abstract name has no file that could have a Mode: whoever shares the network namespace may connect")
+		return nil, errors.New("an abstract name has no file that could have a Mode")
 	}
 	return listenUnixPlain(path)
 }
@@ -108,7 +108,8 @@ func unixHint(path string, err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "; this user has to be allowed to write to the directory"
 	case errors.Is(err, syscall.EINVAL) && len(path) >= 100:
-		return fmt.Sprintf("; the path has %d bytes and may have %d at most: a relative one may be shorter", len(path), maxUnixPath)
+		return fmt.Sprintf("; the path has %d bytes and may have %d at most: a relative one may be shorter",
+			len(path), maxUnixPath)
 	}
 	return ""
 }

@@ -83,8 +83,8 @@ func certificate(t *testing.T) (cert, key string, config *tls.Config) {
 	return cert, key, &tls.Config{RootCAs: pool}
 }
 
-// The server answers only when it has seen the end of what the client sends, and the client then reads to the end of the
-// answer: each end is passed on alone.
+// The server answers only when it has seen the end of what the client sends, and the client then reads to the end of
+// the answer: each end is passed on alone.
 func TestBothWaysArriveBitForBitWithTheirEnds(t *testing.T) {
 	to := behind(t, func(nc *net.TCPConn) {
 		asked, err := io.ReadAll(nc)
