@@ -57,6 +57,7 @@ func (in *inlet) Buffered() []byte { return in.buf[in.r:in.w] }
 func (in *inlet) Clone(p []byte) []byte { return in.blk.clone(p) }
 
 func (in *inlet) Discard(n int) {
+	in.c.out.holdAgain()
 	if in.r += n; in.r == in.w {
 		in.r, in.w = 0, 0
 		in.atHand.Store(false)

@@ -45,7 +45,7 @@ type outlet struct {
 	err      error // why nothing can be sent any more
 
 	pending atomic.Bool // there are bytes to let go of
-	hurried atomic.Bool // the delay passed: nothing is held back until the next read
+	hurried atomic.Bool // the delay passed: nothing is held back until something is received
 
 	total atomic.Int64 // written, for those who do not hold mu
 }
@@ -282,12 +282,17 @@ func (o *outlet) hurry() {
 	o.push()
 }
 
-// letGo sends what is held back, because a receiver is about to wait. Where writes block it gives the goroutine that
-// writes a moment, so that a reply leaves before the wait for the next request begins.
-func (o *outlet) letGo() {
+// holdAgain notes that a receiver has come back.
+func (o *outlet) holdAgain() {
 	if o.hurried.Load() {
 		o.hurried.Store(false)
 	}
+}
+
+// letGo sends what is held back, because a receiver is about to wait. Where writes block it gives the goroutine that
+// writes a moment, so that a reply leaves before the wait for the next request begins.
+func (o *outlet) letGo() {
+	o.holdAgain()
 	if !o.pending.Load() {
 		return
 	}
@@ -365,6 +370,9 @@ func (o *outlet) takeBuf() *block {
 	blk := o.blk
 	o.rest, o.buf, o.blk = o.buf, nil, nil
 	o.pending.Store(false)
+	if o.armed && o.timer.Stop() { // cheaper than letting it fire
+		o.armed = false
+	}
 	return blk
 }
 
