@@ -126,7 +126,7 @@ func (in *inlet) got(p []byte, n int) {
 }
 
 // lastRead is how long a net.Conn that cannot be read without waiting is given to return what it has.
-const lastRead = time.Millisecond
+const lastRead = 20 * time.Millisecond
 
 // lastMax bounds what is read after EndIn where nobody can tell how much had arrived: a peer that sends on must not keep
 // In from its end.
@@ -144,17 +144,34 @@ func (in *inlet) readLast(p []byte, want int, err error) int {
 	if p != nil {
 		p = p[:min(len(p), left)]
 	}
-	n := 0
-	if in.raw.ok() {
-		n = in.raw.readNow(p, want)
-	} else if in.gate.set(time.Now().Add(lastRead)) == nil {
-		n, _ = in.readOnce(p, want)
-	}
+	n := in.readNow(p, want)
 	if n > 0 {
 		in.got(p, n)
 		in.gate.took(n)
 	}
 	return n
+}
+
+// readNow reads what there is, without waiting where that is possible.
+func (in *inlet) readNow(p []byte, want int) (n int) {
+	if in.raw.ok() {
+		return in.raw.readNow(p, want)
+	}
+	if nc, ok := in.c.nc.(tryReader); ok {
+		if p == nil {
+			p = in.space(want)
+		}
+		return nc.TryRead(p)
+	}
+	if in.gate.set(time.Now().Add(lastRead)) == nil {
+		n, _ = in.readOnce(p, want)
+	}
+	return n
+}
+
+// tryReader reads what there is without waiting.
+type tryReader interface {
+	TryRead(p []byte) int
 }
 
 // arrived returns how many bytes can be read without waiting, at most.

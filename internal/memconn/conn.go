@@ -80,6 +80,10 @@ func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	return n, c.wrap("write", err)
 }
 
+// TryRead is a Read that never waits: it reads what is buffered and returns that number, 0 if there is nothing, also at
+// the end of the stream. It does not heed the read deadline.
+func (c *Conn) TryRead(p []byte) int { return c.in.tryRead(p) }
+
 // CloseWrite is a half-close: the peer reads what is buffered, then io.EOF, and
 // this end can still read. Write fails with EPIPE afterwards, a blocked one too.
 // It does not wait. Calling it again does nothing; after Close or Abort it

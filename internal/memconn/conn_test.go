@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -446,4 +447,17 @@ func BenchmarkPingPong(b *testing.B) {
 		near.Write(p)
 		io.ReadFull(near, p)
 	}
+}
+
+func TestTryReadReadsWhatThereIs(t *testing.T) {
+	a, b := Pipe(0)
+	p := make([]byte, 8)
+	require.Zero(t, b.TryRead(p))
+	_, err := a.Write([]byte("hello"))
+	require.NoError(t, err)
+	require.NoError(t, b.SetReadDeadline(time.Unix(1, 0)))
+	require.Equal(t, "hello", string(p[:b.TryRead(p)]))
+	require.Zero(t, b.TryRead(p))
+	a.Abort()
+	require.Zero(t, b.TryRead(p))
 }

@@ -102,6 +102,18 @@ func (s *stream) tryWrite(p []byte) (int, error) {
 	return s.put(p), nil
 }
 
+// tryRead reads what there is.
+func (s *stream) tryRead(p []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.readerClosed || s.reset {
+		return 0
+	}
+	n := s.ring.read(p)
+	s.room.wake()
+	return n
+}
+
 func (s *stream) put(p []byte) int {
 	n := s.ring.write(p)
 	if n > 0 {
