@@ -28,8 +28,12 @@ func borrow(size int) *block {
 	return &block{buf: make([]byte, blockSize<<size), size: size}
 }
 
-// giveBack ends the borrowing.
-func (b *block) giveBack() { blocks[b.size].Put(b) }
+// giveBack ends the borrowing of b, if that is not nil.
+func (b *block) giveBack() {
+	if b != nil {
+		blocks[b.size].Put(b)
+	}
+}
 
 // moveArena lets the next block go on with the arena of b.
 func (b *block) moveArena(next *block) {

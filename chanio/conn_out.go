@@ -259,7 +259,7 @@ func (o *outlet) hurry() {
 	o.push()
 }
 
-// holdAgain notes that a receiver has come back.
+// holdAgain notes that a receiver has come back, or that a run of values begins.
 func (o *outlet) holdAgain() {
 	if o.hurried.Load() {
 		o.hurried.Store(false)
@@ -304,7 +304,7 @@ func (o *outlet) cork(on bool) {
 	defer o.mu.Unlock()
 	if on {
 		if o.corks++; o.corks == 1 {
-			o.hurried.Store(false)
+			o.holdAgain()
 		}
 		return
 	}

@@ -37,7 +37,7 @@ func (o *outlet) push() {
 	}
 	o.writing = true
 	if o.direct == nil {
-		go o.finish()
+		go o.finish(nil)
 		return
 	}
 	for len(o.buf) > 0 && o.err == nil {
@@ -48,15 +48,15 @@ func (o *outlet) push() {
 		o.mu.Lock()
 		o.wrote(n, err)
 		if o.err == nil && len(o.rest) > 0 {
-			go o.finishWith(blk)
+			go o.finish(blk)
 			return
 		}
-		o.reuse(blk)
+		blk.giveBack()
 	}
 	o.stopWriting()
 }
 
-// takeBuf moves the buffer to rest, which is empty, and returns the block to be reused when that has been written.
+// takeBuf moves the buffer to rest, which is empty, and returns the block to be given back when that has been written.
 func (o *outlet) takeBuf() *block {
 	blk := o.blk
 	o.rest, o.buf, o.blk = o.buf, nil, nil
@@ -88,14 +88,7 @@ func (o *outlet) count(n int) {
 	o.total.Store(int64(o.written))
 }
 
-// reuse gives a block back, to the buffer if that has none.
-func (o *outlet) reuse(blk *block) {
-	if blk == nil {
-		return
-	}
-	blk.giveBack()
-}
-
+// recycle returns the block of the buffer if nothing is in it.
 func (o *outlet) recycle() {
 	if len(o.buf) == 0 && o.blk != nil {
 		o.blk.giveBack()
@@ -109,15 +102,13 @@ func (o *outlet) stopWriting() {
 	o.change()
 }
 
-// finish writes, blocking, until there is nothing left to write. It owns writing.
-func (o *outlet) finish() { o.finishWith(nil) }
-
-func (o *outlet) finishWith(blk *block) {
+// finish writes, blocking, until there is nothing left to write. It owns writing, and blk, if rest lies in one.
+func (o *outlet) finish(blk *block) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.err == nil {
 		if len(o.rest) == 0 {
-			o.reuse(blk)
+			blk.giveBack()
 			if len(o.buf) == 0 {
 				break
 			}
@@ -182,9 +173,9 @@ func (o *outlet) writeInPlace(ctx context.Context, body []byte) {
 		}
 		o.change()
 	}
-	o.reuse(blk)
+	blk.giveBack()
 	if o.err == nil && len(o.rest)+len(o.buf) > 0 {
-		go o.finish()
+		go o.finish(nil)
 		return
 	}
 	o.stopWriting()

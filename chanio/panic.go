@@ -13,10 +13,7 @@ type PanicError struct {
 
 // Recovered makes a PanicError of v, which recover returned in a deferred function of a stage or endpoint. For
 // runtime.Goexit, where recover returns nil, v is nil.
-func Recovered(v any) *PanicError { return newPanicError(v) }
-
-// newPanicError is called while the goroutine panics.
-func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+func Recovered(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
 // Error returns what the panic was about; the stack is not in it.
 func (e *PanicError) Error() string {

@@ -58,7 +58,7 @@ func guard(f func() error, done func(err error, panicked *PanicError)) {
 			done(err, nil)
 			return
 		}
-		p := newPanicError(recover())
+		p := Recovered(recover())
 		done(p, p)
 	}()
 	err = f()

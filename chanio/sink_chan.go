@@ -162,7 +162,7 @@ func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
 // rescue ends the stream if the endpoint panicked in the goroutine of C.
 func (s *Sink[T]) rescue(v *sinkView[T]) {
 	if x := recover(); x != nil {
-		s.Abort(newPanicError(x))
+		s.Abort(Recovered(x))
 	}
 }
 

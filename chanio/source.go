@@ -209,7 +209,7 @@ func isEndOf(ctx context.Context, err error) bool {
 // crash ends the stream because a stage did not return: it panicked with v, or with nil v called runtime.Goexit.
 // The panic goes on.
 func (s *Source[T]) crash(v any) {
-	if s.finish(ended, newPanicError(v)) && s.hooks.Close != nil {
+	if s.finish(ended, Recovered(v)) && s.hooks.Close != nil {
 		_ = s.hooks.Close()
 	}
 	if v != nil {

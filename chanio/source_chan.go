@@ -55,7 +55,7 @@ func (s *Source[T]) liveView(ctx context.Context) *sourceView[T] {
 func (s *Source[T]) fill(ctx context.Context, v *sourceView[T]) {
 	returned := false
 	defer func() {
-		if !returned && s.finish(ended, newPanicError(recover())) && s.hooks.Close != nil {
+		if !returned && s.finish(ended, Recovered(recover())) && s.hooks.Close != nil {
 			_ = s.hooks.Close()
 		}
 		close(v.ch)

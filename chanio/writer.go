@@ -376,7 +376,7 @@ func (s *writerSink) use(do func() error) error {
 			return
 		}
 		v := recover()
-		s.fail(newPanicError(v))
+		s.fail(Recovered(v))
 		if v != nil {
 			panic(v)
 		}
