@@ -12,6 +12,10 @@ func groups(f *suite.Field, full bool) []suite.Group {
 	all := []suite.Group{
 		stageGroup(),
 		depthGroup(),
+		bufferGroup(),
+	}
+	all = append(all, mappedGroups()...)
+	all = append(all,
 		encodeGroup(),
 		decodeGroup(),
 		busGroup(),
@@ -19,7 +23,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		framedGroup(f, 1),
 		framedGroup(f, 64),
 		largeGroup(f),
-	}
+	)
 	all = append(all, sizeGroups(f, full)...)
 	return append(all,
 		latencyGroup(f),

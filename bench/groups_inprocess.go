@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/weir-go/weir/bench/internal/buses"
 	"github.com/weir-go/weir/bench/internal/records"
@@ -23,6 +24,7 @@ func stageGroup() suite.Group {
 			},
 			allocations("five fused stages", "fused 5"),
 			timesAsLong(10, "5 goroutines, 128 slots", "fused 5"),
+			suite.Aside("5 goroutines, 128 slots, select on ctx", "fused 5"),
 			suite.AtMost(1.15, "C over fused 5", "hand-written goroutine"),
 			suite.AtMost(1.15, "C over fused 5", "hand-written goroutine over fused 5"),
 		},
@@ -58,6 +60,81 @@ func depthGroup() suite.Group {
 		g.Contenders = append(g.Contenders, c)
 	}
 	return g
+}
+
+func bufferGroup() suite.Group {
+	g := suite.Group{
+		Name: "buffer", Title: fmt.Sprintf("a buffer of %d between two goroutines", stages.BufferSize),
+		Unit: "ns/item", LessIsMore: true, Rounds: 3, Share: 0.3, NotQuick: true,
+		Note: "The work is done twice with each item, by the producer and by the receiver. A bare channel cannot be " +
+			"stopped while it waits; the rows that say ctx, and weir's, can.",
+	}
+	for _, b := range stages.Buffers() {
+		g.Contenders = append(g.Contenders, suite.InProcess(b.Name(), b.Ours, b.Run))
+	}
+	for _, w := range stages.Works() {
+		var theirs []string
+		for _, b := range stages.Buffers() {
+			if !b.Ours && b.Work.Name == w.Name {
+				theirs = append(theirs, b.Name())
+			}
+		}
+		ours := "weir Buffer, " + w.Name
+		g.Bars = append(g.Bars, bestOf(theirs, ours), allocations(ours, ours),
+			suite.Aside("channel, select on ctx, "+w.Name, "weir Buffer, channel, "+w.Name))
+	}
+	return g
+}
+
+// mappedGroups compare maps with workers: in order and not, with little work and with more.
+func mappedGroups() (all []suite.Group) {
+	for i, w := range stages.Works() {
+		size := []string{"small", "1us"}[i]
+		all = append(all,
+			mappedGroup("ordered-"+size, "results in order, "+w.Name, stages.Ordered(w)),
+			mappedGroup("unordered-"+size, "results as they come, "+w.Name, stages.Unordered(w)))
+	}
+	return all
+}
+
+func mappedGroup(name, title string, all []stages.Mapped) suite.Group {
+	g := suite.Group{
+		Name: name, Title: "a map with several workers, " + title, Unit: "ns/item", LessIsMore: true, X: "workers",
+		Rounds: 3, Share: 0.3, NotQuick: true,
+	}
+	theirs, ours := map[int][]string{}, map[int]string{}
+	for _, m := range all {
+		c := suite.InProcess(m.Name(), m.Ours, m.Run)
+		c.Line, c.X = m.Kind, float64(m.Workers)
+		g.Contenders = append(g.Contenders, c)
+		switch {
+		case m.Ours:
+			ours[m.Workers] = m.Name()
+		case m.Slices:
+			g.Note = "conc's iter takes slices of 1,024: it has no result before it has that many items, and takes no part " +
+				"in the bars."
+		default:
+			theirs[m.Workers] = append(theirs[m.Workers], m.Name())
+		}
+	}
+	for _, n := range stages.WorkerCounts() {
+		g.Bars = append(g.Bars, bestOf(theirs[n], ours[n]), allocations(ours[n], ours[n]))
+	}
+	return g
+}
+
+// bestOf is the bar for the fastest of theirs, in each round, to take at least as long as ours.
+func bestOf(theirs []string, ours string) suite.Bar {
+	return suite.Bar{
+		What: "best of the others / " + ours, Needs: append([]string{ours}, theirs...), Limit: 1,
+		Of: func(v func(string) suite.Sample) float64 {
+			best := math.Inf(1)
+			for _, name := range theirs {
+				best = min(best, v(name).Value)
+			}
+			return best / v(ours).Value
+		},
+	}
 }
 
 // The codecs' bars: a record of twelve fields takes at most 1.5 times what code by hand takes and allocates nothing, and

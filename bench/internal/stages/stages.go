@@ -24,6 +24,7 @@ func Forms() []Form {
 		{"fused 1", func(n int) { fused(n, 1) }},
 		{"fused 5", func(n int) { fused(n, 5) }},
 		{"5 goroutines, 128 slots", func(n int) { goroutines(n, 5, 128) }},
+		{"5 goroutines, 128 slots, select on ctx", func(n int) { stoppable(n, 5, 128) }},
 		{"5 goroutines, unbuffered", func(n int) { goroutines(n, 5, 0) }},
 		{"hand-written goroutine", handWritten},
 		{"hand-written goroutine over fused 5", handWrittenOver},
@@ -113,6 +114,41 @@ func goroutines(n, stages, size int) {
 		last = to
 	}
 	Sum = total(last)
+}
+
+// stoppable is goroutines written so that the end of ctx stops every stage wherever it waits, as that of ours does: a
+// goroutine that merely ranges and sends stays for good when the receiver leaves.
+func stoppable(n, stages, size int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	first := make(chan int, size)
+	go func() {
+		defer close(first)
+		for i := range n {
+			if !send(ctx, first, i) {
+				return
+			}
+		}
+	}()
+	last := first
+	for k := range stages {
+		step, from, to := steps[k%len(steps)], last, make(chan int, size)
+		go func() {
+			defer close(to)
+			for {
+				v, ok := receive(ctx, from)
+				if !ok || !send(ctx, to, step(v)) {
+					return
+				}
+			}
+		}()
+		last = to
+	}
+	sum := 0
+	for v, ok := receive(ctx, last); ok; v, ok = receive(ctx, last) {
+		sum += v
+	}
+	Sum = sum
 }
 
 // handWritten is the plain loop in a goroutine that feeds a channel until ctx ends.
