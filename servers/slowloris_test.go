@@ -1,0 +1,97 @@
+package servers_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// Peers that send a byte of their hello now and then never have more handshakes than there may be; each is over when its
+// time is, whatever came of it; and who is honest has a turn among them.
+func TestG19SlowHandshakesHoldNoMoreThanTheLimit(t *testing.T) {
+	const (
+		most   = 8
+		slow   = 50
+		within = 10 * time.Second
+	)
+	synctest.Test(t, func(t *testing.T) {
+		secure, config := signed(t)
+		secure.HandshakeTimeout = within
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		var underWay, highest atomic.Int64
+		failures := make(chan error, slow)
+		ln, err := servers.ListenWithTLS(nl, secure, &servers.TCPConfig{
+			MaxHandshakes: most,
+			Wrap: func(nc net.Conn) net.Conn {
+				highest.Store(max(highest.Load(), underWay.Add(1))) // one call at a time
+				return nc
+			},
+			Hooks: &servers.Hooks{
+				Opened: func(*chanio.Conn, time.Duration) { underWay.Add(-1) },
+				HandshakeFailed: func(_ net.Addr, err error) {
+					underWay.Add(-1)
+					failures <- err
+				},
+			},
+		})
+		require.NoError(t, err)
+		result := serveOn(t, t.Context(), ln, echo)
+		start := time.Now()
+		var dripping sync.WaitGroup
+		for range slow {
+			nc, err := network.DialContext(t.Context(), "mem", "server")
+			require.NoError(t, err)
+			dripping.Go(func() { drip(nc) })
+		}
+		synctest.Wait()
+		require.EqualValues(t, most, underWay.Load())
+
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		c := tls.Client(nc, config)
+		require.NoError(t, c.Handshake()) // when those before it have had their time
+		require.Equal(t, slow/most*within, time.Since(start))
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.NoError(t, c.Close())
+
+		for range slow {
+			require.ErrorIs(t, <-failures, os.ErrDeadlineExceeded)
+		}
+		require.Equal(t, (slow+most-1)/most*within, time.Since(start))
+		dripping.Wait()
+		require.EqualValues(t, most, highest.Load())
+		require.Zero(t, underWay.Load())
+		require.NoError(t, ln.Shutdown(t.Context()))
+		require.NoError(t, <-result)
+	})
+}
+
+// drip sends the first bytes of a hello, one a second, until the server has had enough.
+func drip(nc net.Conn) {
+	hello := append([]byte{22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3}, make([]byte, 1<<10)...)
+	for _, b := range hello {
+		if _, err := nc.Write([]byte{b}); err != nil {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	_, err := io.Copy(io.Discard, nc)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		panic("the server did not reset the connection")
+	}
+	_ = nc.Close()
+}
