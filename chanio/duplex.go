@@ -1,9 +1,6 @@
 package chanio
 
-import (
-	"errors"
-	"net/netip"
-)
+import "errors"
 
 // Duplex is a conversation: what the peer sends and what it is sent. The two halves end independently.
 type Duplex[R, W any] struct {
@@ -24,10 +21,4 @@ func (d *Duplex[R, W]) Close() error {
 		err = nil
 	}
 	return errors.Join(err, d.In.Close())
-}
-
-// Packet is a datagram, and whom it came from or goes to.
-type Packet struct {
-	Addr netip.AddrPort // the peer; the zero AddrPort on a connected socket means its peer
-	Data []byte         // the payload, owned by whoever received it
 }

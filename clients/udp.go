@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -94,33 +93,6 @@ func (cfg *UDPConfig) timeout() time.Duration {
 	return cfg.Timeout
 }
 
-// UDPConn is a connected UDP socket (RFC 768) as a typed stream of datagrams: In yields what the peer sends, and nobody
-// else, and Out sends to the peer. The Addr of a packet sent is zero or the peer's.
-//
-// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. Each payload
-// belongs to its receiver; small ones share memory that is never used again.
-//
-// Out takes what one Send after the other gives it and sends it with few system calls, by the rules of a
-// [chanio.Conn]: datagrams wait only while In has more at hand or Out is corked, and no longer than the coalescing
-// delay. A Send waits for room if the kernel takes no more; 256 datagrams or 256 KiB are queued at most. A Send refuses
-// a payload over the limit, 65,507 bytes to an IPv4 address and 65,527 to an IPv6 one, with an error that is
-// syscall.EMSGSIZE. Nothing has been sent then and nothing ends. (A value that is refused of a channel of Out.C closes
-// Out, since nobody else can be told.)
-//
-// A datagram that was accepted and that the kernel then refuses is lost: it is counted, and the next Flush or Close
-// returns the first such error. The same is done when the network reports (by ICMP) that a datagram found nobody
-// listening, which is syscall.ECONNREFUSED, or did not get there. Nothing ends because of it and Recv goes on waiting:
-// the peer may be restarting, the report is about a datagram, and anybody could have forged it. Whoever awaits a reply
-// bounds the wait by a ctx.
-//
-// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported,
-// because the peer cannot be told; In goes on. Close of the whole is no error. Abort discards what is queued and ends
-// both halves, and the socket is closed when both have ended.
-type UDPConn struct {
-	chanio.Duplex[chanio.Packet, chanio.Packet]
-	c *datagram.Conn
-}
-
 // DialUDP makes a UDP socket whose peer is addr, host:port, and which the caller closes. Nothing is sent by that, so a
 // peer that is not there is not noticed. If the host has several addresses the first is taken. cfg may be nil. ctx
 // bounds the look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more.
@@ -128,7 +100,7 @@ type UDPConn struct {
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
 // is os.ErrDeadlineExceeded.
-func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*UDPConn, error) {
+func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketConn, error) {
 	if cfg == nil {
 		cfg = &UDPConfig{}
 	}
@@ -143,8 +115,7 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*UDPConn, error)
 	if err != nil {
 		return nil, datagram.Explain("clients", err)
 	}
-	c := datagram.New(uc, cfg.datagram())
-	return &UDPConn{Duplex: c.Duplex, c: c}, nil
+	return datagram.New(uc, cfg.datagram()).PacketConn(), nil
 }
 
 // dialUDP dials within the timeout. An error because of that, or of the end of ctx, has the reason.
@@ -174,39 +145,4 @@ func (cfg *UDPConfig) lookupAndDial(ctx context.Context, addr string, local *net
 		addr = remotes[0].String()
 	}
 	return cfg.options().Dial(ctx, addr, local)
-}
-
-// LocalAddr returns the address that datagrams are sent from. It goes on working after Close.
-func (u *UDPConn) LocalAddr() netip.AddrPort { return u.c.LocalAddr() }
-
-// RemoteAddr returns the address of the peer. It goes on working after Close.
-func (u *UDPConn) RemoteAddr() netip.AddrPort { return u.c.RemoteAddr() }
-
-// Done is closed when both halves have ended and the socket is closed.
-func (u *UDPConn) Done() <-chan struct{} { return u.c.Done() }
-
-// SyscallConn returns the descriptor of the socket, for options that have no field here.
-func (u *UDPConn) SyscallConn() (syscall.RawConn, error) { return u.c.UDPConn().SyscallConn() }
-
-// Stats returns what has been counted so far. It goes on working after Close.
-func (u *UDPConn) Stats() UDPStats { return UDPStats(u.c.Stats()) }
-
-// String describes the socket: its transport and addresses, and what it has received and sent.
-func (u *UDPConn) String() string {
-	s := u.Stats()
-	return fmt.Sprintf("udp %s to %s (%s, %d received, %d sent)",
-		u.LocalAddr(), u.RemoteAddr(), u.c.State(), s.Received, s.Sent)
-}
-
-// UDPStats counts what went through a UDP socket. The counts are of datagrams if not said otherwise, and start at 0.
-type UDPStats struct {
-	Received      uint64 // taken from the kernel; some may lie in In
-	ReceivedBytes uint64 // their payloads
-	Reads         uint64 // system calls that they took
-	Truncated     uint64 // of them larger than MaxDatagram
-	Dropped       int64  // by the kernel for want of room in its buffer, modulo 2³²; -1 where it does not tell (Linux does)
-	Sent          uint64 // given to the kernel
-	SentBytes     uint64 // their payloads
-	Writes        uint64 // system calls that they took
-	Lost          uint64 // accepted by Out and refused by the kernel, or reported as unreachable
 }

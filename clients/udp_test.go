@@ -16,7 +16,7 @@ import (
 )
 
 // udpPair returns two sockets, of which the second is connected to the first.
-func udpPair(t *testing.T, cfg *clients.UDPConfig) (*servers.UDPConn, *clients.UDPConn) {
+func udpPair(t *testing.T, cfg *clients.UDPConfig) (*chanio.PacketConn, *chanio.PacketConn) {
 	server, err := servers.ListenUDP("127.0.0.1:0", nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Close() })
@@ -54,6 +54,26 @@ func TestDialUDPTalksToItsPeerAlone(t *testing.T) {
 	<-client.Done()
 	require.EqualValues(t, 1, client.Stats().Sent, "also when the socket is closed")
 	require.Contains(t, client.String(), "closed")
+}
+
+// TestG18ShutdownOfADialledSocket holds that what has arrived is received first, and that a group can be joined as well.
+func TestG18ShutdownOfADialledSocket(t *testing.T) {
+	server, client := udpPair(t, nil)
+	require.False(t, server.RemoteAddr().IsValid(), "a socket that listens has no peer")
+	require.ErrorContains(t, client.Join(netip.MustParseAddr("10.0.0.1"), nil), "224.0.0.0/4")
+	require.NoError(t, client.Out.Send(t.Context(), chanio.Packet{Data: []byte("x")}))
+	p, err := server.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, server.Out.Send(t.Context(), p))
+	require.NoError(t, server.Out.Flush(t.Context()))
+	down := make(chan error, 1)
+	go func() { down <- client.Shutdown(context.Background()) }()
+	_, err = client.In.Recv(t.Context())
+	require.NoError(t, err)
+	_, err = client.In.Recv(t.Context())
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.NoError(t, client.Close())
+	require.NoError(t, <-down)
 }
 
 // TestDialUDPToNobody holds that a report of an unreachable port ends nothing.

@@ -35,7 +35,7 @@ func ExampleListenUDP() {
 }
 
 // A datagram that cannot leave is refused at once; nothing ends because of it.
-func ExampleUDPConn_tooLarge() {
+func ExampleListenUDP_tooLarge() {
 	conn, err := servers.ListenUDP("127.0.0.1:0", nil)
 	if err != nil {
 		fmt.Println(err)
@@ -47,7 +47,7 @@ func ExampleUDPConn_tooLarge() {
 	// Output: true <nil>
 }
 
-func ExampleUDPConn_Join() {
+func ExampleListenUDP_multicast() {
 	conn, err := servers.ListenUDP("0.0.0.0:0", &servers.UDPConfig{ReusePort: true})
 	if err != nil {
 		fmt.Println(err)
@@ -62,7 +62,7 @@ func ExampleUDPConn_Join() {
 	// Output: this is no multicast address: groups are 224.0.0.0/4 and ff00::/8
 }
 
-func ExampleUDPConn_Stats() {
+func ExampleListenUDP_stats() {
 	ctx := context.Background()
 	conn, err := servers.ListenUDP("127.0.0.1:0", &servers.UDPConfig{MaxDatagram: 100})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // listenUDP returns a socket on a free port of the loopback, which is closed when the test ends.
-func listenUDP(t testing.TB, cfg *servers.UDPConfig) *servers.UDPConn {
+func listenUDP(t testing.TB, cfg *servers.UDPConfig) *chanio.PacketConn {
 	conn, err := servers.ListenUDP("127.0.0.1:0", cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
@@ -26,7 +26,7 @@ func listenUDP(t testing.TB, cfg *servers.UDPConfig) *servers.UDPConn {
 }
 
 // dialUDP returns a socket connected to conn, which is closed when the test ends.
-func dialUDP(t testing.TB, conn *servers.UDPConn, cfg *clients.UDPConfig) *clients.UDPConn {
+func dialUDP(t testing.TB, conn *chanio.PacketConn, cfg *clients.UDPConfig) *chanio.PacketConn {
 	c, err := clients.DialUDP(t.Context(), conn.LocalAddr().String(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })

@@ -33,7 +33,7 @@ func TestUDPConfigReachesTheSocket(t *testing.T) {
 }
 
 // optionUDP reads an option of the socket below.
-func optionUDP(t *testing.T, conn *servers.UDPConn, level, name int) (value int) {
+func optionUDP(t *testing.T, conn *chanio.PacketConn, level, name int) (value int) {
 	raw, err := conn.SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, name) }))
@@ -73,7 +73,7 @@ func TestUDPMulticast(t *testing.T) {
 		require.NoError(t, from.Out.Send(t.Context(), p))
 		require.NoError(t, from.Out.Flush(t.Context()))
 	}
-	hear := func(c *servers.UDPConn, want string) {
+	hear := func(c *chanio.PacketConn, want string) {
 		t.Helper()
 		p, err := c.In.Recv(t.Context())
 		require.NoError(t, err)

@@ -1,10 +1,13 @@
 package datagram
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -17,6 +20,7 @@ type Config struct {
 	MaxDatagram   int           // the largest payload that is received whole; 0: any
 	KeepTruncated bool          // deliver the start of larger ones
 	NoOffload     bool          // the kernel neither cuts nor joins datagrams
+	Shutdown      error         // how In ends after Shutdown; nil: net.ErrClosed
 
 	plain bool // one at a time, as where there is no better way
 }
@@ -40,6 +44,7 @@ type Conn struct {
 	peer   netip.AddrPort // not valid unless connected
 	v4     bool           // the socket is of IPv4 alone
 	linger time.Duration
+	why    error // of Shutdown
 	zones  zones
 	in     inlet
 	out    outlet
@@ -55,12 +60,15 @@ type Conn struct {
 
 // New wraps uc, which it owns from then on.
 func New(uc *net.UDPConn, cfg Config) *Conn {
-	c := &Conn{uc: uc, linger: cfg.Linger}
+	c := &Conn{uc: uc, linger: cfg.Linger, why: cfg.Shutdown}
 	c.local = addrPortOf(uc.LocalAddr())
 	c.peer = addrPortOf(uc.RemoteAddr())
 	c.v4 = isV4(uc, c.local)
 	if c.linger <= 0 {
 		c.linger = chanio.DefaultLinger
+	}
+	if c.why == nil {
+		c.why = net.ErrClosed
 	}
 	if cfg.MaxDatagram <= 0 || cfg.MaxDatagram > MaxPayload {
 		cfg.MaxDatagram = MaxPayload
@@ -78,14 +86,29 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 	return c
 }
 
+// PacketConn returns c as what servers and clients hand out.
+func (c *Conn) PacketConn() *chanio.PacketConn {
+	return &chanio.PacketConn{Duplex: c.Duplex, PacketSocket: c, Multicast: c}
+}
+
 // LocalAddr returns the address that the socket is bound to. It goes on working after the socket was closed.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 
 // RemoteAddr returns the peer of a connected socket, otherwise the zero AddrPort.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.peer }
 
-// UDPConn returns the socket below, for its options.
-func (c *Conn) UDPConn() *net.UDPConn { return c.uc }
+// SyscallConn returns the descriptor of the socket.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallConn() }
+
+// String describes the socket.
+func (c *Conn) String() string {
+	to := ""
+	if c.peer.IsValid() {
+		to = " to " + c.peer.String()
+	}
+	return fmt.Sprintf("udp %s%s (%s, %d received, %d sent)",
+		c.local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
+}
 
 // Done is closed when both halves have ended and the socket is closed.
 func (c *Conn) Done() <-chan struct{} {
@@ -100,8 +123,8 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.released
 }
 
-// State says in a word how far the socket has got.
-func (c *Conn) State() string {
+// state says in a word how far the socket has got.
+func (c *Conn) state() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -115,8 +138,20 @@ func (c *Conn) State() string {
 	return "open"
 }
 
-// EndIn makes In end with cause once what has arrived so far has been received; a Recv that waits returns it now.
-func (c *Conn) EndIn(cause error) { c.in.gate.end(cause) }
+// endIn makes In end with cause once what has arrived so far has been received; a Recv that waits returns it now.
+func (c *Conn) endIn(cause error) { c.in.gate.end(cause) }
+
+// Shutdown is that of [chanio.PacketSocket].
+func (c *Conn) Shutdown(ctx context.Context) error {
+	c.endIn(c.why)
+	select {
+	case <-c.Done():
+		return nil
+	case <-ctx.Done():
+		c.Out.Abort(context.Cause(ctx))
+		return context.Cause(ctx)
+	}
+}
 
 // inEnded and outEnded note that a half has ended. Whoever notes the second one closes the socket.
 func (c *Conn) inEnded()  { c.ended(true, false) }

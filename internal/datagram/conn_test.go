@@ -102,12 +102,12 @@ func TestOutClosesAndInGoesOn(t *testing.T) {
 		require.ErrorIs(t, c.Out.Close(), errors.ErrUnsupported)
 		require.NoError(t, c.Out.Err())
 		require.Equal(t, []string{"last"}, receive(t, peer, 1), "Close drains what was held")
-		require.Equal(t, "receiving only", c.State())
+		require.Equal(t, "receiving only", c.state())
 		send(t, peer, c, "still here?")
 		require.Equal(t, []string{"still here?"}, receive(t, c, 1))
 		require.NoError(t, c.Close())
 		<-c.Done()
-		require.Equal(t, "closed", c.State())
+		require.Equal(t, "closed", c.state())
 		require.Equal(t, c.local, addrPortOf(c.uc.LocalAddr()))
 	})
 }
@@ -131,7 +131,7 @@ func TestEndInLetsWhatArrivedThrough(t *testing.T) {
 		c, peer := open(t, cfg), open(t, cfg)
 		send(t, peer, c, "1", "2", "3")
 		why := errors.New("shutting down")
-		c.EndIn(why)
+		c.endIn(why)
 		require.Equal(t, []string{"1", "2", "3"}, receive(t, c, 3))
 		_, err := c.In.Recv(t.Context())
 		require.ErrorIs(t, err, why)
@@ -167,8 +167,8 @@ func TestExplainSaysWhatToDo(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 }
 
-// TestAReportCostsNoOtherDatagram has the kernel tell of a lost datagram when it is given others, which go to a peer that
-// is back.
+// TestAReportCostsNoOtherDatagram has the kernel tell of a lost datagram when it is given others, which go to a peer
+// that is back.
 func TestAReportCostsNoOtherDatagram(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		a, b := connected(t, cfg, cfg.plain)

@@ -29,7 +29,7 @@ type inlet struct {
 
 	ready  []chanio.Packet // taken by r and not yet received, from i on
 	i      int
-	last   int   // reads since EndIn
+	last   int   // reads since endIn
 	err    error // what comes after what is ready
 	onWait func()
 
@@ -110,10 +110,10 @@ func (in *inlet) publish(atHand bool) {
 	}
 }
 
-// lastReads is how many reads may find something after EndIn: peers that do not stop would have it go on for ever.
+// lastReads is how many reads may find something after endIn: peers that do not stop would have it go on for ever.
 const lastReads = 256
 
-// readLast reads, without waiting, what had arrived when EndIn refused the caller with err.
+// readLast reads, without waiting, what had arrived when endIn refused the caller with err.
 func (in *inlet) readLast(err error) bool {
 	if !in.gate.isShut(err) || !in.gate.lastCall() || in.last == lastReads {
 		return false

@@ -1,21 +1,12 @@
 package datagram
 
-import "sync/atomic"
+import (
+	"sync/atomic"
 
-// Stats counts what went through a Conn. The fields are in the order of those that servers and clients publish.
-type Stats struct {
-	Received      uint64
-	ReceivedBytes uint64
-	Reads         uint64
-	Truncated     uint64
-	Dropped       int64
-	Sent          uint64
-	SentBytes     uint64
-	Writes        uint64
-	Lost          uint64
-}
+	"github.com/weir-go/weir/chanio"
+)
 
-// counts is what Stats is made of.
+// counts is what the Stats of a Conn are made of.
 type counts struct {
 	received, receivedBytes, reads, truncated atomic.Uint64
 	sent, sentBytes, writes, failed           atomic.Uint64
@@ -44,9 +35,9 @@ func (s *counts) cut(keep bool) bool {
 }
 
 // Stats returns the counts so far.
-func (c *Conn) Stats() Stats {
+func (c *Conn) Stats() chanio.PacketStats {
 	s := &c.counts
-	return Stats{
+	return chanio.PacketStats{
 		Received: s.received.Load(), ReceivedBytes: s.receivedBytes.Load(), Reads: s.reads.Load(),
 		Truncated: s.truncated.Load(), Dropped: c.dropped(),
 		Sent: s.sent.Load(), SentBytes: s.sentBytes.Load(), Writes: s.writes.Load(), Lost: s.failed.Load(),

@@ -81,7 +81,7 @@ func (l *udpLoop) Close() error {
 
 // weirSocket is a UDP socket of ours.
 type weirSocket struct {
-	conn   *servers.UDPConn
+	conn   *chanio.PacketConn
 	cancel context.CancelFunc
 	ended  chan error
 	n      atomic.Uint64
