@@ -61,8 +61,10 @@ func framedGroup(f *suite.Field, window int) suite.Group {
 	}
 	if window == 64 {
 		g.Bars = append(g.Bars,
-			suite.AtLeast(2.5, "weir Connect", "two channels"),
-			suite.AtLeast(2.5, "weir Recv/Send", "two channels"))
+			suite.AtLeast(2.5, "weir Connect", "two bare channels"),
+			suite.AtLeast(2.5, "weir Recv/Send", "two bare channels"),
+			suite.Aside("weir Connect", "two channels"))
+		g.Contenders = append(g.Contenders, echoes(f, spec, "two bare channels")...)
 	}
 	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
 	return g

@@ -9,15 +9,21 @@ const chanSize = 16
 
 func channelTargets() []Target {
 	return []Target{
-		{Name: "two channels", Codec: "u32", Start: func() (Running, error) { return serve(twoChannels) }},
+		{Name: "two channels", Codec: "u32", Start: func() (Running, error) { return serve(twoChannels(chanSize)) }},
+		{Name: "two bare channels", Codec: "u32", Start: func() (Running, error) { return serve(twoChannels(0)) }},
 	}
 }
 
-// twoChannels is a connection as two channels, the way it is mostly written: a goroutine that reads frames into one, a
-// goroutine that writes those of the other and flushes when that is empty, and the handler between them.
-func twoChannels(conn net.Conn) {
+// twoChannels returns a connection as two channels of the given capacity, the way it is mostly written: a goroutine that
+// reads frames into one, a goroutine that writes those of the other and flushes when that is empty, and the handler
+// between them. Bare channels, as most are, have no capacity.
+func twoChannels(size int) func(net.Conn) {
+	return func(conn net.Conn) { byChannels(conn, size) }
+}
+
+func byChannels(conn net.Conn, size int) {
 	f := newFrames(conn)
-	in, out := make(chan []byte, chanSize), make(chan []byte, chanSize)
+	in, out := make(chan []byte, size), make(chan []byte, size)
 	done, written := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(in)

@@ -85,7 +85,7 @@ func echoForms() []echoForm {
 		{"weir_typed_Loop", over(framedBy(typed, loop))},
 		{"bufio_wide", bufioWide},
 		{"weir_wide_Loop", over(framedBy(wide, loop))},
-		{"two_channels", twoChannels},
+		{"two_channels", twoChannels(chanSize)},
 		{"weir_channels", over(framedBy(owned, channels))},
 	}
 }
