@@ -71,6 +71,9 @@ func (d *decoder[T]) rebind() {
 }
 
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
+	if v, ok := d.atHand(); ok {
+		return v, nil
+	}
 	for {
 		v, err = d.one(ctx)
 		if err == nil || d.magic == nil || d.r.err != nil || !isWrong(err) {
@@ -82,17 +85,25 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 }
 
-// one decodes one frame.
+// atHand decodes a frame that lies whole in the stream's own buffer, if c has a quick way for that.
+func (d *decoder[T]) atHand() (v T, ok bool) {
+	if d.quick == nil || !d.lending || d.r.held != nil {
+		return v, false
+	}
+	v, n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src)
+	if !ok || n == 0 {
+		return v, false
+	}
+	d.r.src.Discard(n)
+	d.r.start += int64(n)
+	return v, true
+}
+
+// one decodes one frame, and waits for it.
 func (d *decoder[T]) one(ctx context.Context) (v T, err error) {
 	r := &d.r
 	if !d.lending {
 		d.rebind()
-	} else if d.quick != nil && r.held == nil {
-		if v, n, ok := d.quick.decodeQuick(r.src.Buffered(), r.src); ok && n > 0 {
-			r.src.Discard(n)
-			r.start += int64(n)
-			return v, nil
-		}
 	}
 	if err := r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)

@@ -16,7 +16,7 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := newEncoder(sink, notNil(c, "Encode"))
 	e.quick, _ = c.(quickAppender[T])
 	hooks := chanio.SinkHooks[T]{
-		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
+		Send: e.sender(), TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
 		Below:    sink,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
 	}
@@ -41,17 +41,21 @@ func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
 	return e
 }
 
-func (e *encoder[T]) send(ctx context.Context, v T) error {
-	dst, _, err := e.to.Begin(ctx, true)
-	if err != nil {
-		return err
-	}
-	if e.quick != nil {
-		if dst, ok := e.quick.appendQuick(dst, v); ok {
-			return e.to.End(ctx, dst, nil)
+// sender returns what sends a value.
+func (e *encoder[T]) sender() func(context.Context, T) error {
+	to, quick := e.to, e.quick
+	return func(ctx context.Context, v T) error {
+		dst, _, err := to.Begin(ctx, true)
+		if err != nil {
+			return err
 		}
+		if quick != nil {
+			if dst, ok := quick.appendQuick(dst, v); ok {
+				return to.End(ctx, dst, nil)
+			}
+		}
+		return e.put(ctx, dst, v)
 	}
-	return e.put(ctx, dst, v)
 }
 
 func (e *encoder[T]) trySend(v T) (bool, error) {

@@ -21,25 +21,21 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...Option) 
 	notNil(length, "Prefixed: length")
 	notNil(body, "Prefixed: body")
 	o := resolve("Prefixed", opts, DefaultMax, "Max", "Adjust")
-	p := prefixed[N, T]{length: length, body: body, max: o.max, adjust: o.adjust}
+	most := o.max
 	if l, ok := length.(interface{ largest() uint64 }); ok {
-		most := int(min(l.largest(), 1<<62)) - o.adjust
-		if most < 0 {
+		expressed := int(min(l.largest(), 1<<62)) - o.adjust
+		if expressed < 0 {
 			panic(fmt.Sprintf("codec: Prefixed: Adjust(%d) is more than the length can express, %d", o.adjust, l.largest()))
 		}
-		p.max = min(p.max, most)
+		most = min(most, expressed)
 	}
-	size := SizeOf(length)
-	if n, ok := size.Fixed(); ok {
-		p.width = n
-	}
-	if size.Open {
+	if SizeOf(length).Open {
 		panic("codec: Prefixed: the length has no end of its own; use a number, or text with a delimiter")
 	}
-	if least := SizeOf(body).Min; least > p.max {
-		panic(fmt.Sprintf("codec: Prefixed: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", least, p.max))
+	if least := SizeOf(body).Min; least > most {
+		panic(fmt.Sprintf("codec: Prefixed: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", least, most))
 	}
-	p.quick = quickOf(length, body, p.adjust, p.max)
+	p := prefixed[N, T]{length, body, quickOf(headOf(length, o.adjust, most), body)}
 	if tail, ok := body.(BodyCodec[T]); ok {
 		return &prefixedBody[N, T]{p, tail}
 	}
@@ -49,32 +45,15 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...Option) 
 type prefixed[N Integer, T any] struct {
 	length Codec[N]
 	body   Codec[T]
-	max    int
-	adjust int
-	width  int // of length, if that is fixed
-	quick  quickPrefixed[T]
-}
-
-func (p *prefixed[N, T]) decodeQuick(b []byte, own cloner) (v T, n int, ok bool) {
-	if p.quick.decoder == nil {
-		return v, 0, false
-	}
-	return p.quick.decodeQuick(b, own)
-}
-
-func (p *prefixed[N, T]) appendQuick(dst []byte, v T) ([]byte, bool) {
-	if p.quick.encoder == nil {
-		return dst, false
-	}
-	return p.quick.appendQuick(dst, v)
+	quickPrefixed[T]
 }
 
 // wire returns n bytes of body as the number that is sent.
 func (p *prefixed[N, T]) wire(n int) (N, error) {
-	if n > p.max {
-		return 0, tooLarge("a length", uint64(n), p.max)
+	if n > p.head.max {
+		return 0, tooLarge("a length", uint64(n), p.head.max)
 	}
-	w := n + p.adjust
+	w := n + p.head.adjust
 	if w < 0 || int64(N(w)) != int64(w) || N(w) < 0 {
 		return 0, because(ErrTooLarge, "a length of %d cannot be expressed", w)
 	}
@@ -82,16 +61,18 @@ func (p *prefixed[N, T]) wire(n int) (N, error) {
 }
 
 func (p *prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
-	if p.width == 0 {
+	if p.head.width == 0 {
 		return p.appendRotated(dst, v)
 	}
 	start := len(dst)
-	dst = append(dst, zeros[:p.width]...)
-	dst, err := p.body.Append(dst, v)
+	dst, err := p.body.Append(p.head.reserve(dst), v)
 	if err != nil {
 		return dst[:start], err
 	}
-	w, err := p.wire(len(dst) - start - p.width)
+	if p.head.put(dst[start:], 0) {
+		return dst, nil
+	}
+	w, err := p.wire(len(dst) - start - p.head.width)
 	if err != nil {
 		return dst[:start], err
 	}
@@ -149,17 +130,21 @@ func (p *prefixed[N, T]) Decode(r *Reader) (v T, err error) {
 
 // open reads the length and confines r to the body.
 func (p *prefixed[N, T]) open(r *Reader) (outer int, err error) {
+	if n := p.head.length(r.buf[r.pos:]); n >= 0 {
+		r.pos += p.head.width
+		return r.Limit(n)
+	}
 	start := r.Offset()
 	w, err := p.length.Decode(r)
 	if err != nil {
 		return 0, r.Within("length", err)
 	}
-	n := int64(w) - int64(p.adjust)
-	if w > 0 && int64(w) < 0 || n > int64(p.max) {
-		return 0, r.Within("length", r.Fail(start, tooLarge("a length", uint64(w), p.max)))
+	n := int64(w) - int64(p.head.adjust)
+	if w > 0 && int64(w) < 0 || n > int64(p.head.max) {
+		return 0, r.Within("length", r.Fail(start, tooLarge("a length", uint64(w), p.head.max)))
 	}
 	if n < 0 {
-		return 0, r.Within("length", r.Fail(start, because(ErrMalformed, "a length of %d, where %d is the least", w, p.adjust)))
+		return 0, r.Within("length", r.Fail(start, because(ErrMalformed, "a length of %d, where %d is the least", w, p.head.adjust)))
 	}
 	return r.Limit(int(n))
 }
@@ -167,7 +152,7 @@ func (p *prefixed[N, T]) open(r *Reader) (outer int, err error) {
 func (p *prefixed[N, T]) Size() Size {
 	length := SizeOf(p.length)
 	body := SizeOf(p.body)
-	return Size{Min: length.Min + body.Min, Max: addBound(length.Max, min(body.Max, p.max))}
+	return Size{Min: length.Min + body.Min, Max: addBound(length.Max, min(body.Max, p.head.max))}
 }
 
 // prefixedBody is prefixed with a body that need not be copied.
@@ -177,16 +162,18 @@ type prefixedBody[N Integer, T any] struct {
 }
 
 func (p *prefixedBody[N, T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
-	if p.width == 0 {
+	if p.head.width == 0 {
 		return p.appendHeadRotated(dst, v)
 	}
 	start := len(dst)
-	dst = append(dst, zeros[:p.width]...)
-	dst, body, err = p.tail.AppendHead(dst, v)
+	dst, body, err = p.tail.AppendHead(p.head.reserve(dst), v)
 	if err != nil {
 		return dst[:start], nil, err
 	}
-	w, err := p.wire(len(dst) - start - p.width + len(body))
+	if p.head.put(dst[start:], len(body)) {
+		return dst, body, nil
+	}
+	w, err := p.wire(len(dst) - start - p.head.width + len(body))
 	if err != nil {
 		return dst[:start], nil, err
 	}

@@ -1,6 +1,9 @@
 package codec
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // The common small frames lie whole in the buffer when it is their turn. They are decoded and encoded without a Reader,
 // at a fraction of the cost; whatever is out of the ordinary, every error included, is left to Decode and Append, which
@@ -74,49 +77,98 @@ func (m mapped[A, B]) decodeQuick(p []byte, own cloner) (v B, n int, ok bool) {
 	return v, n, err == nil
 }
 
-// quickPrefixed is the quick way of a Prefixed whose length has a fixed width.
+// head is a length in bytes before a body.
+type head struct {
+	op     op  // 0: it is not a plain number
+	width  int // 0: it has no fixed one
+	adjust int
+	max    int // of the body; no more than the length can express
+}
+
+func headOf[N Integer](length Codec[N], adjust, max int) head {
+	h := head{adjust: adjust, max: max}
+	if n, ok := SizeOf(length).Fixed(); ok {
+		h.width = n
+	}
+	if l, ok := length.(integer[N]); ok && max <= math.MaxInt-adjust {
+		h.op = l.op
+	}
+	return h
+}
+
+// length returns the length of a body that the start of p tells, or -1: it is not there, not a plain number, or not
+// allowed.
+func (h *head) length(p []byte) int {
+	if len(p) < h.width || h.op == 0 {
+		return -1
+	}
+	n := int64(0)
+	if h.op == op32 {
+		n = int64(binary.BigEndian.Uint32(p))
+	} else {
+		n = int64(h.op.load(p))
+	}
+	if n -= int64(h.adjust); n < 0 || n > int64(h.max) {
+		return -1
+	}
+	return int(n)
+}
+
+// reserve appends the place of a length.
+func (h *head) reserve(dst []byte) []byte {
+	if h.op == op32 {
+		return append(dst, 0, 0, 0, 0)
+	}
+	return append(dst, zeros[:h.width]...)
+}
+
+// put writes, in its place at the start of p, the length of what lies behind it and of more bytes to come. It reports
+// false if that is not allowed, or not a plain number.
+func (h *head) put(p []byte, more int) bool {
+	n := len(p) - h.width + more
+	if n > h.max || h.op == 0 {
+		return false
+	}
+	if n += h.adjust; h.op == op32 {
+		binary.BigEndian.PutUint32(p, uint32(n))
+	} else {
+		h.op.store(p[:0], uint64(n))
+	}
+	return true
+}
+
+// quickPrefixed is the quick way of a Prefixed, as far as there is one.
 type quickPrefixed[T any] struct {
-	op      op
-	adjust  int
-	max     int
-	decoder quickDecoder[T] // of the body; nil if it has none
+	head    head
+	decoder quickDecoder[T] // of the body
 	encoder quickAppender[T]
 }
 
-func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
-	w := q.op.width()
-	if len(p) < w {
-		return v, 0, false
-	}
-	length := int64(q.op.load(p)) - int64(q.adjust)
-	if length < 0 || length > int64(min(q.max, len(p)-w)) {
-		return v, 0, false
-	}
-	n = w + int(length)
-	v, used, ok := q.decoder.decodeQuick(p[w:n:n], own)
-	return v, n, ok && used == int(length)
-}
-
-func (q *quickPrefixed[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
-	start := len(dst)
-	w := q.op.width()
-	out, ok := q.encoder.appendQuick(append(dst, zeros[:w]...), v)
-	n := len(out) - start - w
-	if !ok || n > q.max {
-		return dst, false
-	}
-	q.op.store(out[:start], uint64(n+q.adjust)) // in place of the zeros
-	return out, true
-}
-
-// quickOf returns the quick ways of a Prefixed, as far as there are any. max is at most what the length can express.
-func quickOf[N Integer, T any](length Codec[N], body Codec[T], adjust, max int) (q quickPrefixed[T]) {
-	l, ok := length.(integer[N])
-	if !ok || max > math.MaxInt-adjust {
-		return q
-	}
-	q = quickPrefixed[T]{op: l.op, adjust: adjust, max: max}
+func quickOf[T any](h head, body Codec[T]) (q quickPrefixed[T]) {
+	q.head = h
 	q.decoder, _ = body.(quickDecoder[T])
 	q.encoder, _ = body.(quickAppender[T])
 	return q
+}
+
+func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
+	length := q.head.length(p)
+	n = q.head.width + length
+	if length < 0 || n > len(p) || q.decoder == nil {
+		return v, 0, false
+	}
+	v, used, ok := q.decoder.decodeQuick(p[q.head.width:n:n], own)
+	return v, n, ok && used == length
+}
+
+func (q *quickPrefixed[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
+	if q.encoder == nil || q.head.op == 0 {
+		return dst, false
+	}
+	start := len(dst)
+	out, ok := q.encoder.appendQuick(q.head.reserve(dst), v)
+	if !ok || !q.head.put(out[start:], 0) {
+		return dst, false
+	}
+	return out, true
 }

@@ -107,7 +107,7 @@ func (p prefixed[N, T]) textOp() *textOp {
 	if !ok || N(0)-1 < 0 {
 		return nil // a negative length is for the codec itself to refuse
 	}
-	t := &textOp{op: length.operation(), width: length.operation().width(), max: p.max, adjust: p.adjust}
+	t := &textOp{op: length.operation(), width: length.operation().width(), max: p.head.max, adjust: p.head.adjust}
 	switch any(p.body).(type) {
 	case stringCodec:
 		t.utf8 = true

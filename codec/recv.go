@@ -42,7 +42,7 @@ func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T
 	if e.to == nil {
 		return e.sendWhole(ctx, v)
 	}
-	return e.send(ctx, v)
+	return e.sender()(ctx, v)
 }
 
 // Rebind is a codec that stands for another, which can be exchanged between two frames of a conversation: after a
