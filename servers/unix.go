@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/unixfile"
 )
 
 // UnixConfig says how a server on a Unix domain socket behaves. The zero value, and nil, mean the defaults.
@@ -93,13 +94,10 @@ func listenUnixPlain(path string) (net.Listener, error) {
 // maxUnixPath is how long a path may be on Linux; other systems have a little less.
 const maxUnixPath = 107
 
-// errNotSocket is met where the path is taken by something that ListenUnix does not remove.
-var errNotSocket = errors.New("there is a file that is not a socket")
-
 // unixHint says what to do about err, or nothing.
 func unixHint(path string, err error) string {
 	switch {
-	case errors.Is(err, errNotSocket):
+	case errors.Is(err, unixfile.ErrNotSocket):
 		return "; remove it if nobody needs it, or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "; something listens there already: stop it, or choose another path"
