@@ -193,6 +193,9 @@ func (in *inlet) fail(ctx context.Context, err error) error {
 	if isEndOf(ctx, err) {
 		return err
 	}
+	if isEnd(err) {
+		err = in.c.out.endOr(err)
+	}
 	in.err = err
 	if in.r == in.w {
 		in.giveBack()

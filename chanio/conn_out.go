@@ -283,15 +283,15 @@ func (o *outlet) letGo() {
 			o.moved = moved
 		}
 		o.mu.Unlock()
-		giveWay(moved)
+		giveWay(moved, time.Millisecond)
 		return
 	}
 	o.mu.Unlock()
 }
 
 // giveWay waits a moment for moved.
-func giveWay(moved <-chan struct{}) {
-	t := time.NewTimer(time.Millisecond)
+func giveWay(moved <-chan struct{}, moment time.Duration) {
+	t := time.NewTimer(moment)
 	defer t.Stop()
 	select {
 	case <-moved:
@@ -321,6 +321,7 @@ func (o *outlet) fail(err error) {
 	if o.err != nil {
 		return
 	}
+	err = o.causeOf(err)
 	o.err = err
 	o.rest, o.buf = nil, nil
 	o.pending.Store(false)

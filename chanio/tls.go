@@ -176,6 +176,9 @@ func (l *tlsLower) Read(p []byte) (n int, err error) {
 	if n == 0 && err == nil {
 		return 0, os.ErrDeadlineExceeded
 	}
+	if isEnd(err) {
+		err = l.c.out.endOr(err)
+	}
 	l.eof = l.eof || isEnd(err)
 	return n, err
 }
