@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 	"time"
 
@@ -46,16 +45,12 @@ type Conn struct {
 	linger time.Duration
 	why    error // of Shutdown
 	zones  zones
-	in     inlet
+	in     inlet[chanio.Packet]
 	out    outlet
 	counts counts
 
-	mu       sync.Mutex
-	inOver   bool
-	outOver  bool
-	gone     bool
-	drops    int64         // as the kernel said when the socket was closed
-	released chan struct{} // closed when the socket is; made on demand
+	life
+	drops int64 // as the kernel said when the socket was closed
 }
 
 // New wraps uc, which it owns from then on.
@@ -74,11 +69,9 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 		cfg.MaxDatagram = MaxPayload
 	}
 	r, w := newTransport(c, cfg)
-	c.in.init(c, r)
+	c.in.init(c, r, uc.SetReadDeadline)
 	c.out.init(c, w, cfg)
-	c.In = chanio.NewSource(chanio.SourceHooks[chanio.Packet]{
-		Next: c.in.next(), Close: c.in.close, OnWait: c.in.setOnWait, Describe: c.in.describe,
-	})
+	c.In = c.in.source()
 	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
 		Send: c.out.send(), TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
 		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Describe: c.out.describe,
@@ -110,71 +103,47 @@ func (c *Conn) String() string {
 		c.local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
 }
 
-// Done is closed when both halves have ended and the socket is closed.
-func (c *Conn) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.released == nil {
-		c.released = make(chan struct{})
-		if c.gone {
-			close(c.released)
-		}
-	}
-	return c.released
-}
-
-// state says in a word how far the socket has got.
-func (c *Conn) state() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.gone:
-		return "closed"
-	case c.outOver:
-		return "receiving only"
-	case c.inOver:
-		return "sending only"
-	}
-	return "open"
-}
-
 // endIn makes In end with cause once what has arrived so far has been received; a Recv that waits returns it now.
 func (c *Conn) endIn(cause error) { c.in.gate.end(cause) }
 
 // Shutdown is that of [chanio.PacketSocket].
 func (c *Conn) Shutdown(ctx context.Context) error {
 	c.endIn(c.why)
+	return awaitEnd(ctx, c.Done(), c.Out)
+}
+
+// awaitEnd waits until done is closed. When ctx ends first it aborts out and returns ctx's cause.
+func awaitEnd[P any](ctx context.Context, done <-chan struct{}, out *chanio.Sink[P]) error {
 	select {
-	case <-c.Done():
+	case <-done:
 		return nil
 	case <-ctx.Done():
-		c.Out.Abort(context.Cause(ctx))
+		out.Abort(context.Cause(ctx))
 		return context.Cause(ctx)
 	}
 }
 
-// inEnded and outEnded note that a half has ended. Whoever notes the second one closes the socket.
+// inEnded and outEnded note that a half has ended.
 func (c *Conn) inEnded()  { c.ended(true, false) }
 func (c *Conn) outEnded() { c.ended(false, true) }
 
+// ended notes that halves have ended. Whoever notes the second one closes the socket.
 func (c *Conn) ended(in, out bool) {
-	c.mu.Lock()
-	c.inOver, c.outOver = c.inOver || in, c.outOver || out
-	due := c.inOver && c.outOver && !c.gone
-	if due {
-		c.gone = true
-		c.drops = kernelDrops(c.uc)
-	}
-	released := c.released
-	c.mu.Unlock()
-	if !due {
+	if !c.life.ended(in, out, func() { c.drops = kernelDrops(c.uc) }) {
 		return
 	}
 	_ = c.uc.Close()
 	c.in.gate.close(net.ErrClosed)
-	if released != nil {
-		close(released)
-	}
+	c.life.release()
+}
+
+func (c *Conn) letGo()             { c.out.letGo() }
+func (c *Conn) reported(err error) { c.out.reported(err) }
+
+func (c *Conn) readError(err error) error { return c.opError("read", netip.AddrPort{}, err) }
+
+func (c *Conn) describeIn() chanio.Description {
+	return chanio.Description{Kind: "PacketConn.In", Name: c.local.String(), Passed: c.counts.received.Load()}
 }
 
 // opError says which call failed, and between which addresses.
@@ -204,3 +173,20 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 
 // unmap makes an IPv4 address of one that an IPv6 socket maps.
 func unmap(ap netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()) }
+
+// validAddr judges where a packet is to go.
+func (c *Conn) validAddr(to netip.AddrPort) error {
+	switch {
+	case c.peer.IsValid():
+		if to.IsValid() && unmap(to) != c.peer {
+			return errOtherPeer
+		}
+	case !to.IsValid():
+		return errNoAddr
+	case to.Port() == 0:
+		return errNoPort
+	case c.v4 && !to.Addr().Unmap().Is4():
+		return errFamily
+	}
+	return nil
+}

@@ -3,20 +3,19 @@ package datagram
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// gate owns the read deadline of a socket: it turns the end of a ctx, and a shutdown from here, into a deadline in the
+// gate owns a deadline of a socket: it turns the end of a ctx, and a shutdown from here, into a deadline in the
 // past, and takes that back before the next call. One call is inside at a time.
 //
 // A ctx is bound once, keyed on its Done channel, and stays bound between calls. A callback of a ctx that is bound no
 // more finds another generation and does nothing, so nobody waits for one in flight.
 type gate struct {
-	uc *net.UDPConn
+	deadline func(time.Time) error // sets it
 
 	calm  atomic.Bool     // nothing but the ctx of the last call can stop the next one
 	bound <-chan struct{} // its Done channel; owned by the caller of enter
@@ -46,7 +45,7 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	if g.past {
 		g.past = false
-		if err := g.uc.SetReadDeadline(time.Time{}); err != nil {
+		if err := g.deadline(time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -82,7 +81,7 @@ func (g *gate) expire(gen uint64) {
 	if gen == g.gen && g.shut == nil {
 		g.past = true
 		g.calm.Store(false)
-		_ = g.uc.SetReadDeadline(longAgo)
+		_ = g.deadline(longAgo)
 	}
 }
 
@@ -115,7 +114,7 @@ func (g *gate) shutDown(err error, ending bool) {
 	if g.shut == nil {
 		g.shut = err
 		g.calm.Store(false)
-		_ = g.uc.SetReadDeadline(longAgo)
+		_ = g.deadline(longAgo)
 		g.release()
 	}
 }
@@ -124,7 +123,7 @@ func (g *gate) shutDown(err error, ending bool) {
 func (g *gate) lastCall() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.ending && g.uc.SetReadDeadline(time.Time{}) == nil
+	return g.ending && g.deadline(time.Time{}) == nil
 }
 
 // isShut reports whether err is why nobody enters any more.

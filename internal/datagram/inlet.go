@@ -4,30 +4,47 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
-// reader takes what has arrived at a socket. It is for one goroutine at a time.
-type reader interface {
+// reader takes what has arrived at a socket. It is for one goroutine at a time. P is a packet.
+type reader[P any] interface {
 	// read takes what has arrived, and waits for something if wait is true. It returns the first of it, which may be
 	// nothing, and which is valid until the next call. The payloads are the receiver's.
-	read(wait bool) (first []chanio.Packet, err error)
+	read(wait bool) (first []P, err error)
 
 	// rest returns more of what read took, or nothing if that was all. It does not read.
-	rest() []chanio.Packet
+	rest() []P
 }
 
-// inlet is the receiving half of a Conn.
-type inlet struct {
-	c    *Conn
-	gate gate
-	r    reader
+// holder is the socket that an inlet is a half of.
+type holder interface {
+	// letGo sends what is held back, because a receiver is about to wait.
+	letGo()
 
-	ready  []chanio.Packet // taken by r and not yet received, from i on
+	// reported notes an error that a read met and that concerns a datagram sent before.
+	reported(err error)
+
+	// inEnded notes that the half has ended.
+	inEnded()
+
+	// readError says which call failed.
+	readError(err error) error
+
+	describeIn() chanio.Description
+}
+
+// inlet is the receiving half of a socket.
+type inlet[P any] struct {
+	h    holder
+	gate gate
+	r    reader[P]
+
+	ready  []P // taken by r and not yet received, from i on
 	i      int
 	last   int   // reads since endIn
 	err    error // what comes after what is ready
@@ -37,14 +54,21 @@ type inlet struct {
 	atHand atomic.Bool
 }
 
-func (in *inlet) init(c *Conn, r reader) {
-	in.c, in.r = c, r
-	in.gate.uc = c.uc
+func (in *inlet[P]) init(h holder, r reader[P], deadline func(time.Time) error) {
+	in.h, in.r = h, r
+	in.gate.deadline = deadline
+}
+
+// source returns the Source that the inlet is made for.
+func (in *inlet[P]) source() *chanio.Source[P] {
+	return chanio.NewSource(chanio.SourceHooks[P]{
+		Next: in.next(), Close: in.close, OnWait: in.setOnWait, Describe: in.h.describeIn,
+	})
 }
 
 // next returns the hook of that name: as a function of its own it is a call shorter than the method.
-func (in *inlet) next() func(ctx context.Context) (chanio.Packet, error) {
-	return func(ctx context.Context) (p chanio.Packet, err error) {
+func (in *inlet[P]) next() func(ctx context.Context) (P, error) {
+	return func(ctx context.Context) (p P, err error) {
 		if in.i == len(in.ready) {
 			if err = in.fill(ctx); err != nil {
 				return p, err
@@ -59,17 +83,17 @@ func (in *inlet) next() func(ctx context.Context) (chanio.Packet, error) {
 	}
 }
 
-func (in *inlet) setOnWait(f func()) bool {
+func (in *inlet[P]) setOnWait(f func()) bool {
 	in.onWait = f
 	return true
 }
 
 // fill reads once, after it has let go of everything held back.
-func (in *inlet) fill(ctx context.Context) error {
+func (in *inlet[P]) fill(ctx context.Context) error {
 	if in.err != nil {
 		return in.err
 	}
-	in.c.out.letGo()
+	in.h.letGo()
 	if in.onWait != nil {
 		in.onWait()
 	}
@@ -82,7 +106,7 @@ func (in *inlet) fill(ctx context.Context) error {
 }
 
 // read reads once. What it brings may be nobody's: a report of a datagram that was sent, or one that was dropped.
-func (in *inlet) read(ctx context.Context) error {
+func (in *inlet[P]) read(ctx context.Context) error {
 	if err := in.gate.enter(ctx); err != nil {
 		return err
 	}
@@ -92,19 +116,19 @@ func (in *inlet) read(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case isReport(err):
-		in.c.out.reported(err)
+		in.h.reported(err)
 		return nil
 	}
 	return in.gate.judge(ctx, err)
 }
 
 // got makes packets what is ready, of which the first is about to be received.
-func (in *inlet) got(packets []chanio.Packet) {
+func (in *inlet[P]) got(packets []P) {
 	in.ready, in.i = packets, 0
 	in.publish(len(packets) > 1)
 }
 
-func (in *inlet) publish(atHand bool) {
+func (in *inlet[P]) publish(atHand bool) {
 	if atHand != in.atHand.Load() {
 		in.atHand.Store(atHand)
 	}
@@ -114,7 +138,7 @@ func (in *inlet) publish(atHand bool) {
 const lastReads = 256
 
 // readLast reads, without waiting, what had arrived when endIn refused the caller with err.
-func (in *inlet) readLast(err error) bool {
+func (in *inlet[P]) readLast(err error) bool {
 	if !in.gate.isShut(err) || !in.gate.lastCall() || in.last == lastReads {
 		return false
 	}
@@ -125,30 +149,26 @@ func (in *inlet) readLast(err error) bool {
 }
 
 // fail keeps an error that is not the affair of one call.
-func (in *inlet) fail(ctx context.Context, err error) error {
+func (in *inlet[P]) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		return err
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) && !errors.As(err, new(*net.OpError)) {
-		err = in.c.opError("read", netip.AddrPort{}, err)
+		err = in.h.readError(err)
 	}
 	in.err = err
 	if !in.gate.isShut(err) {
-		in.c.inEnded() // otherwise whoever shut it sees to the rest
+		in.h.inEnded() // otherwise whoever shut it sees to the rest
 	}
 	return err
 }
 
 // close is Source.Close.
-func (in *inlet) close() error {
+func (in *inlet[P]) close() error {
 	in.gate.close(net.ErrClosed)
-	in.c.inEnded()
+	in.h.inEnded()
 	return nil
-}
-
-func (in *inlet) describe() chanio.Description {
-	return chanio.Description{Kind: "UDPConn.In", Name: in.c.local.String(), Passed: in.c.counts.received.Load()}
 }
 
 // isReport reports whether err is not of the call that returned it but of a datagram that was sent before: that nobody
@@ -164,21 +184,4 @@ func isReport(err error) bool {
 		return true
 	}
 	return errno == errPortUnreachable
-}
-
-// validAddr judges where a packet is to go.
-func (c *Conn) validAddr(to netip.AddrPort) error {
-	switch {
-	case c.peer.IsValid():
-		if to.IsValid() && unmap(to) != c.peer {
-			return errOtherPeer
-		}
-	case !to.IsValid():
-		return errNoAddr
-	case to.Port() == 0:
-		return errNoPort
-	case c.v4 && !to.Addr().Unmap().Is4():
-		return errFamily
-	}
-	return nil
 }

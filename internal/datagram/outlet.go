@@ -251,7 +251,7 @@ func (o *outlet) describe() chanio.Description {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return chanio.Description{
-		Kind: "UDPConn.Out", Name: o.c.local.String(), Capacity: roomCount, Queued: o.q.left() + o.rest.left(),
+		Kind: "PacketConn.Out", Name: o.c.local.String(), Capacity: roomCount, Queued: o.q.left() + o.rest.left(),
 		Passed: o.c.counts.sent.Load(), Dropped: o.c.counts.failed.Load(),
 	}
 }

@@ -20,7 +20,7 @@ type plain struct {
 	arena   arena
 }
 
-func plainTransport(c *Conn, cfg Config) (reader, writer) {
+func plainTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 	size := cfg.MaxDatagram + 1 // one more tells that there was more
 	t := &plain{c: c, max: cfg.MaxDatagram, keepCut: cfg.KeepTruncated, bufs: &sync.Pool{New: func() any {
 		buf := make([]byte, size)

@@ -2,8 +2,10 @@
 
 package datagram
 
+import "github.com/weir-go/weir/chanio"
+
 // newTransport returns what reads and writes the socket of c.
-func newTransport(c *Conn, cfg Config) (reader, writer) {
+func newTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 	raw, err := c.uc.SyscallConn()
 	if err != nil || cfg.plain {
 		return plainTransport(c, cfg)

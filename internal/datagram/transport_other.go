@@ -2,5 +2,7 @@
 
 package datagram
 
+import "github.com/weir-go/weir/chanio"
+
 // newTransport returns what reads and writes the socket of c.
-func newTransport(c *Conn, cfg Config) (reader, writer) { return plainTransport(c, cfg) }
+func newTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) { return plainTransport(c, cfg) }
