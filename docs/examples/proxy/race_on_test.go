@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// Large is a large transfer in bytes.
+const Large = 128 << 20
