@@ -17,10 +17,10 @@ type inlet struct {
 	blk    *block // borrowed while bytes are at hand
 	buf    []byte // blk.buf, or a larger one while a value needs that
 	r, w   int    // unread are buf[r:w]
-	size   int    // of the next block to borrow
-	most   int    // w at its highest since then
+	most   int    // w at its highest since the block was borrowed
 	err    error  // what comes after them
 	onWait func()
+	size   int8 // of the next block to borrow
 
 	// atHand publishes that bytes are at hand, so that what is sent meanwhile may wait.
 	atHand atomic.Bool
@@ -260,7 +260,7 @@ func (in *inlet) space(want int) []byte {
 
 // borrow gets a buffer of the usual size for what is stashed.
 func (in *inlet) borrow() {
-	in.blk = borrow(in.size)
+	in.blk = borrow(int(in.size))
 	stash := in.buf[in.r:in.w]
 	in.buf = in.blk.buf
 	in.w = copy(in.buf, stash)
@@ -277,7 +277,7 @@ func (in *inlet) grow() {
 	copy(next.buf, in.buf)
 	in.blk.moveArena(next)
 	in.blk.giveBack()
-	in.blk, in.buf, in.size = next, next.buf, next.size
+	in.blk, in.buf, in.size = next, next.buf, int8(next.size)
 }
 
 // stashMax is how much an idle connection may keep in a slice of its own instead of a borrowed buffer: the start of a

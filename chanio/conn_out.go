@@ -31,23 +31,21 @@ type outlet struct {
 	blk      *block
 	buf      []byte // accepted, behind rest
 	rest     []byte // being written, or to be written first
-	writing  bool   // somebody writes; nobody else may
-	blocked  bool   // by a write that may block
-	probing  bool   // that write is to tell how far it is
-	accepted uint64 // bytes, ever
-	written  uint64 // bytes, ever
-	corks    int    // calls of Cork(true)
-	armed    bool   // timer is running
-	armedAt  uint64 // written when it was armed
+	accepted int64  // bytes, ever
 	timer    *time.Timer
+	armedAt  int64         // written when it was armed
 	moved    chan struct{} // closed when anything changes, if somebody waits for that
+	err      error         // why nothing can be sent any more
+	corks    int32         // calls of Cork(true)
+	armed    bool          // timer is running
+	writing  bool          // somebody writes; nobody else may
+	blocked  bool          // by a write that may block
+	probing  bool          // that write is to tell how far it is
 	closing  bool
-	err      error // why nothing can be sent any more
 
-	pending atomic.Bool // there are bytes to let go of
-	hurried atomic.Bool // the delay passed: nothing is held back until something is received
-
-	total atomic.Int64 // written, for those who do not hold mu
+	written atomic.Int64 // bytes, ever; changed under mu
+	pending atomic.Bool  // there are bytes to let go of
+	hurried atomic.Bool  // the delay passed: nothing is held back until something is received
 }
 
 func (o *outlet) init(c *Conn, cfg *ConnConfig) {
@@ -121,7 +119,7 @@ func (o *outlet) End(ctx context.Context, dst, body []byte) error {
 		o.mu.Unlock()
 		return nil
 	}
-	o.accepted += uint64(size)
+	o.accepted += int64(size)
 	o.buf = dst
 	switch {
 	case o.direct != nil && !o.writing && len(body) >= inPlaceMin:
@@ -157,7 +155,7 @@ func (o *outlet) write(p []byte) (int, error) {
 	}
 	o.ensureBlock()
 	o.buf = append(o.buf, p...)
-	o.accepted += uint64(len(p))
+	o.accepted += int64(len(p))
 	o.push()
 	return len(p), nil
 }
@@ -198,9 +196,9 @@ func (o *outlet) refusal() error {
 
 // await lets go of o.mu until something changes or ctx ends. If it can change something itself it does not wait.
 func (o *outlet) await(ctx context.Context) error {
-	before := o.written
+	before := o.written.Load()
 	o.push()
-	if o.written != before || o.err != nil {
+	if o.written.Load() != before || o.err != nil {
 		return nil
 	}
 	if o.moved == nil {
@@ -235,7 +233,7 @@ func (o *outlet) arm() {
 	if o.armed || len(o.buf) == 0 {
 		return
 	}
-	o.armed, o.armedAt = true, o.written
+	o.armed, o.armedAt = true, o.written.Load()
 	if o.timer == nil {
 		o.timer = time.AfterFunc(o.delay, o.hurry)
 		return
@@ -251,7 +249,7 @@ func (o *outlet) hurry() {
 	if len(o.buf) == 0 || o.err != nil {
 		return
 	}
-	if o.armedAt != o.written {
+	if o.armedAt != o.written.Load() {
 		o.arm()
 		return
 	}
@@ -350,7 +348,7 @@ func (o *outlet) flush(ctx context.Context) error {
 func (o *outlet) flushHere(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for upTo := o.accepted; o.err == nil && o.written < upTo; {
+	for upTo := o.accepted; o.err == nil && o.written.Load() < upTo; {
 		if err := o.await(ctx); err != nil {
 			return err
 		}
@@ -380,12 +378,12 @@ func (o *outlet) close() error {
 func (o *outlet) drain() error {
 	o.push()
 	o.probe()
-	for o.err == nil && o.written < o.accepted {
-		before := o.written
-		if o.awaitWithin(o.c.linger) || o.written != before || o.err != nil {
+	for o.err == nil && o.written.Load() < o.accepted {
+		before := o.written.Load()
+		if o.awaitWithin(o.c.linger) || o.written.Load() != before || o.err != nil {
 			continue
 		}
-		if o.probe(); o.written == before && o.err == nil {
+		if o.probe(); o.written.Load() == before && o.err == nil {
 			err := lingerError(o.c.linger)
 			o.mu.Unlock()
 			o.c.Out.Abort(err)

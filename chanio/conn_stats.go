@@ -9,7 +9,7 @@ type ConnStats struct {
 // Stats returns the counters, also after the connection has been released. It does not block, so it is for
 // ConnConfig.OnRelease too.
 func (c *Conn) Stats() ConnStats {
-	return ConnStats{BytesIn: c.in.total.Load(), BytesOut: c.out.total.Load()}
+	return ConnStats{BytesIn: c.in.total.Load(), BytesOut: c.out.written.Load()}
 }
 
 // Cause returns why the connection failed: the first error of reading or writing that was not the affair of one call,

@@ -72,7 +72,7 @@ func (o *outlet) wrote(n int, err error) {
 	if o.err != nil {
 		return // an abort has dropped everything
 	}
-	o.count(n)
+	o.written.Add(int64(n))
 	if o.rest = o.rest[n:]; len(o.rest) == 0 {
 		o.rest = nil
 	}
@@ -80,12 +80,6 @@ func (o *outlet) wrote(n int, err error) {
 		o.fail(err)
 	}
 	o.change()
-}
-
-// count notes that n bytes have been written.
-func (o *outlet) count(n int) {
-	o.written += uint64(n)
-	o.total.Store(int64(o.written))
 }
 
 // recycle returns the block of the buffer if nothing is in it.
@@ -167,7 +161,7 @@ func (o *outlet) writeInPlace(ctx context.Context, body []byte) {
 		if n < len(head)+len(body) && err == nil {
 			o.rest = append(append(make([]byte, 0, len(head)+len(body)-n), head[min(n, len(head)):]...), body[max(n-len(head), 0):]...)
 		}
-		o.count(n)
+		o.written.Add(int64(n))
 		if err != nil {
 			o.fail(err)
 		}

@@ -17,18 +17,19 @@ import (
 // more finds another generation and does nothing, so there is no need to wait for one in flight.
 type gate struct {
 	nc      net.Conn
-	writes  bool          // it is the write deadline
 	timeout time.Duration // a call waits no longer than this; 0 means for ever
+	writes  bool          // it is the write deadline
 
-	mu     sync.Mutex
+	past   bool // the deadline is set to the past
+	inside bool
+	ending int32 // although shut, so many bytes that had arrived may still be read, without waiting
+
+	mu     sync.Mutex // of past, inside, ending and all below
 	bound  <-chan struct{}
 	unbind func() bool
 	gen    uint64
-	past   bool // the deadline is set to the past
-	inside bool
 	left   chan struct{} // closed when the call inside leaves, if somebody waits for that
 	shut   error         // nobody enters any more
-	ending int32         // but so many bytes that had arrived may still be read, without waiting
 }
 
 var longAgo = time.Unix(1, 0)

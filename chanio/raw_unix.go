@@ -36,9 +36,9 @@ type rawReader struct {
 
 	p    []byte // where to; nil means the buffer
 	want int
-	now  bool // do not wait
-	n    int
 	err  error
+	n    int32 // a read returns less than 2 GiB
+	now  bool  // do not wait
 }
 
 func (r *rawReader) init(c *Conn) {
@@ -58,7 +58,7 @@ func (r *rawReader) read(p []byte, want int) (int, error) {
 	if err == nil {
 		err = r.err
 	}
-	return r.n, err
+	return int(r.n), err
 }
 
 // readNow reads what is there, which may be nothing.
@@ -88,7 +88,7 @@ func (r *rawReader) tryRead(fd uintptr) bool {
 		case n == 0:
 			r.err = io.EOF
 		}
-		r.n = max(n, 0)
+		r.n = int32(max(n, 0))
 		return true
 	}
 }

@@ -294,8 +294,8 @@ func (o *outlet) exclusively(ctx context.Context, write func() (int, error)) err
 	o.gate.release() // also if ctx has ended, since that sets the deadline
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.accepted += uint64(n)
-	o.count(n)
+	o.accepted += int64(n)
+	o.written.Add(int64(n))
 	switch {
 	case o.err != nil:
 		err = o.err
