@@ -1,7 +1,7 @@
 package codec
 
 import (
-	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -9,6 +9,7 @@ import (
 type program struct {
 	steps []step
 	size  Size
+	plain *run // all there is, if that is numbers of which nothing is to be checked
 }
 
 // step is a run of numbers, or one other field.
@@ -18,29 +19,6 @@ type step struct {
 	run    *run
 	text   *textOp
 	call   caller
-}
-
-// run is numbers one behind the other, grouped by their width: what is done with those of one width is the same, so that
-// there is nothing to decide for each.
-type run struct {
-	width          int
-	w1, w2, w4, w8 []move
-	w3             []namedMove // of 24 bits: they are few
-	bools          []namedMove // are among w1
-	names          []namedMove // all of them, for errors
-}
-
-// move is a number at a place in the bytes of a run, and at a place in the struct.
-type move struct {
-	at, offset uintptr
-	swap       uint64 // all ones if the bytes are in the other order than in memory
-}
-
-// namedMove is what an error needs of a number.
-type namedMove struct {
-	move
-	name string
-	op   op
 }
 
 // add compiles one more field.
@@ -61,8 +39,8 @@ func (p *program) add(f field) {
 // addStep adds a step of a record that lies at offset in this one.
 func (p *program) addStep(s step, name string, offset uintptr) {
 	if s.run != nil {
-		for _, m := range s.run.names {
-			p.lastRun().add(joinPath(name, m.name), m.op, offset+m.offset)
+		for _, n := range s.run.numbers {
+			p.lastRun().add(joinPath(name, n.name), n.op, offset+n.offset)
 		}
 		return
 	}
@@ -73,66 +51,30 @@ func (p *program) addStep(s step, name string, offset uintptr) {
 	p.steps = append(p.steps, s)
 }
 
+// compile ends the adding of fields.
+func (p *program) compile() *program {
+	for i := range p.steps {
+		if n := p.steps[i].run; n != nil {
+			n.compile()
+			if len(p.steps) == 1 && len(n.bools)+len(n.odd) == 0 {
+				p.plain = n
+			}
+		}
+	}
+	return p
+}
+
+// flat reports whether there is nothing but numbers and text.
+func (p *program) flat() bool {
+	return !slices.ContainsFunc(p.steps, func(s step) bool { return s.call != nil })
+}
+
 // lastRun returns the run that the next number belongs to.
 func (p *program) lastRun() *run {
 	if n := len(p.steps); n == 0 || p.steps[n-1].run == nil {
 		p.steps = append(p.steps, step{run: &run{}})
 	}
 	return p.steps[len(p.steps)-1].run
-}
-
-func (n *run) add(name string, o op, offset uintptr) {
-	m := namedMove{move{at: uintptr(n.width), offset: offset}, name, o}
-	if o.bigEndian() != hostIsBigEndian {
-		m.swap = ^uint64(0)
-	}
-	n.names = append(n.names, m)
-	n.width += o.width()
-	switch o.width() {
-	case 1:
-		n.w1 = append(n.w1, m.move)
-	case 2:
-		n.w2 = append(n.w2, m.move)
-	case 3:
-		n.w3 = append(n.w3, m)
-	case 4:
-		n.w4 = append(n.w4, m.move)
-	case 8:
-		n.w8 = append(n.w8, m.move)
-	}
-	if o == opBool {
-		n.bools = append(n.bools, m)
-	}
-}
-
-// hostIsBigEndian is the order of bytes in memory.
-var hostIsBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
-
-func (o op) bigEndian() bool { return o == op16 || o == op32 || o == op64 }
-
-// shortOf names the number of a run that the bytes did not suffice for.
-func (n *run) shortOf(r *Reader, start int64, err error) error {
-	have := int(r.locate(err).Offset - start)
-	if left, ok := r.Remaining(); ok && have == 0 {
-		have = left
-	}
-	for _, m := range n.names {
-		if have < int(m.at)+m.op.width() {
-			return r.Within(m.name, err)
-		}
-	}
-	return err
-}
-
-// checkBytes refuses numbers that mean nothing.
-func (n *run) checkBytes(r *Reader, p []byte) error {
-	for _, m := range n.bools {
-		if p[m.at] > 1 {
-			at := r.Offset() - int64(n.width) + int64(m.at)
-			return r.Within(m.name, r.Fail(at, because(ErrMalformed, "a bool of %d", p[m.at])))
-		}
-	}
-	return nil
 }
 
 // open reads the length of a text.
@@ -158,14 +100,23 @@ func (t *textOp) badLength(r *Reader, u uint64, n int64) error {
 	return r.Within("length", r.Fail(at, tooLarge("a length", u, t.max)))
 }
 
+// lend returns the text at the start of p, and false if it is not whole or not right.
+func (t *textOp) lend(p []byte) ([]byte, bool) {
+	if len(p) < t.width {
+		return nil, false
+	}
+	n := int(t.op.load(p)) - t.adjust
+	if p = p[t.width:]; uint(n) > uint(min(t.max, len(p))) {
+		return nil, false
+	}
+	return p[:n:n], !t.utf8 || utf8.Valid(p[:n])
+}
+
 // decode returns the next text, owned. What follows the first lines is for text that is not at hand, or not right.
 func (t *textOp) decode(r *Reader) (string, error) {
-	if p := r.buf[r.pos:]; len(p) >= t.width {
-		n := int(t.op.load(p)) - t.adjust
-		if p = p[t.width:]; uint(n) <= uint(min(t.max, len(p))) && (!t.utf8 || utf8.Valid(p[:n])) {
-			r.pos += t.width + n
-			return ownedString(r.clone(p[:n])), nil
-		}
+	if p, ok := t.lend(r.buf[r.pos:]); ok {
+		r.pos += t.width + len(p)
+		return ownedString(r.clone(p)), nil
 	}
 	n, err := t.open(r)
 	if err != nil {

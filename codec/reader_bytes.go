@@ -58,7 +58,7 @@ func (r *Reader) clone(p []byte) []byte {
 	if r.src != nil {
 		return r.src.Clone(p)
 	}
-	return r.arena.clone(p)
+	return r.arena.Clone(p)
 }
 
 // mayHold reports whether a body of n bytes here can be read directly: there is one in a frame, and when a frame is
@@ -142,7 +142,7 @@ type arena struct {
 	size int // of the latest
 }
 
-func (a *arena) clone(p []byte) []byte {
+func (a *arena) Clone(p []byte) []byte {
 	if len(p) > sharedMax {
 		return slices.Clone(p)
 	}

@@ -35,7 +35,7 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 		}
 		p.add(f.field)
 	}
-	return record[T]{&p}
+	return compiled[T](&p)
 }
 
 // FieldOf is one field of a [Record]. It is made by [Field] or [Literal].
@@ -61,15 +61,20 @@ func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 	return FieldOf[T]{field{size: SizeOf(c), call: literal{c}}}
 }
 
+func compiled[T any](p *program) Codec[T] {
+	if p.compile().flat() {
+		return flatRecord[T]{record[T]{p}}
+	}
+	return record[T]{p}
+}
+
 // record is a compiled T.
 type record[T any] struct{ program *program }
 
-func (c record[T]) Append(dst []byte, v T) ([]byte, error) {
-	return appendRecord(c.program, dst, &v)
-}
+func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.appendFrom(dst, &v) }
 
 func (c record[T]) Decode(r *Reader) (v T, err error) {
-	err = decodeRecord(c.program, r, &v)
+	err = c.decodeInto(r, &v)
 	return v, err
 }
 
@@ -77,6 +82,19 @@ func (c record[T]) Size() Size { return c.program.size }
 
 // inner returns the program, so that a Record in a Record becomes a part of it.
 func (c record[T]) inner() *program { return c.program }
+
+// flatRecord is a record of nothing but numbers and text.
+type flatRecord[T any] struct{ record[T] }
+
+func (c flatRecord[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
+	n, ok = c.decodeFlat(p, own, &v)
+	return v, n, ok
+}
+
+func (c flatRecord[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
+	out, err := c.appendFrom(dst, &v)
+	return out, err == nil
+}
 
 // field is one part of a program, before it is compiled.
 type field struct {

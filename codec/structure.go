@@ -44,7 +44,7 @@ func Struct[T any]() Codec[T] {
 	if len(p.steps) == 0 {
 		panic(fmt.Sprintf("codec: Struct: %v has no fields that are in the frame", t))
 	}
-	return record[T]{p}
+	return compiled[T](p)
 }
 
 // addStruct compiles the fields of a struct that lies at offset. where is for panics, name for errors.
@@ -136,6 +136,7 @@ func (p *program) addText(name string, tag *tag, t reflect.Type, offset uintptr)
 func (p *program) addSlice(name string, tag *tag, t reflect.Type, offset uintptr) {
 	s := &slice{count: tag.lengthOp("count", DefaultMaxCount), elem: &program{}, of: t, size: t.Elem().Size()}
 	s.elem.addValue("", tag, t.Elem(), 0)
+	s.elem.compile()
 	if s.elem.size.Open || s.elem.size.Min == 0 {
 		panic(fmt.Sprintf("codec: Struct: %s: its values have no end of their own", tag.where))
 	}

@@ -67,12 +67,36 @@ func (l literal) decodeAt(r *Reader, _ unsafe.Pointer) error {
 	return err
 }
 
-func appendRecord[T any](p *program, dst []byte, v *T) ([]byte, error) {
-	return p.append(dst, noEscape(unsafe.Pointer(v)))
+func (c record[T]) appendFrom(dst []byte, v *T) ([]byte, error) {
+	if n := c.program.plain; n != nil {
+		return plainFrom(n, dst, v), nil
+	}
+	return c.program.append(dst, noEscape(unsafe.Pointer(v)))
 }
 
-func decodeRecord[T any](p *program, r *Reader, v *T) error {
-	return p.decode(r, noEscape(unsafe.Pointer(v)))
+func (c record[T]) decodeInto(r *Reader, v *T) error {
+	return c.program.decode(r, noEscape(unsafe.Pointer(v)))
+}
+
+// plainInto decodes what is at the start of p, which is long enough.
+func plainInto[T any](n *run, p []byte, v *T) {
+	n.in.do(noEscape(unsafe.Pointer(v)), unsafe.Pointer(unsafe.SliceData(p)))
+}
+
+// plainFrom appends what v points to.
+func plainFrom[T any](n *run, dst []byte, v *T) []byte {
+	start := len(dst)
+	if cap(dst)-start < n.width {
+		dst = slices.Grow(dst, n.width)
+	}
+	dst = dst[:start+n.width]
+	n.out.do(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start), noEscape(unsafe.Pointer(v)))
+	return dst
+}
+
+// decodeFlat decodes what is at the start of p, as decodeQuick does.
+func (c flatRecord[T]) decodeFlat(p []byte, own cloner, v *T) (n int, ok bool) {
+	return c.program.decodeFlat(p, own, noEscape(unsafe.Pointer(v)))
 }
 
 // noEscape hides p from escape analysis, which cannot see through an interface that a program keeps no pointer to the
@@ -84,12 +108,15 @@ func decodeRecord[T any](p *program, r *Reader, v *T) error {
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
 func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
+	if p.plain != nil {
+		return p.plain.append(dst, v), nil
+	}
 	for i := range p.steps {
 		s := &p.steps[i]
 		switch {
 		case s.run != nil:
-			if len(s.run.w3) > 0 {
-				if err := s.run.check(v); err != nil {
+			if len(s.run.odd) > 0 {
+				if err := s.run.check24(v); err != nil {
 					return dst, err
 				}
 			}
@@ -126,6 +153,42 @@ func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 	return nil
 }
 
+// decodeFlat has own make the copies; a program without text needs none.
+func (p *program) decodeFlat(b []byte, own cloner, v unsafe.Pointer) (n int, ok bool) {
+	rest := b
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.run != nil {
+			if len(rest) < s.run.width || !s.run.sound(rest) {
+				return 0, false
+			}
+			s.run.load(rest, v)
+			rest = rest[s.run.width:]
+			continue
+		}
+		text, ok := s.text.lend(rest)
+		if !ok {
+			return 0, false
+		}
+		s.text.set(unsafe.Add(v, s.offset), text, own)
+		rest = rest[s.text.width+len(text):]
+	}
+	return len(b) - len(rest), true
+}
+
+// set puts a copy of p where a text belongs.
+func (t *textOp) set(at unsafe.Pointer, p []byte, own cloner) {
+	owned := []byte{}
+	if len(p) > 0 {
+		owned = own.Clone(p)
+	}
+	if t.bytes {
+		*(*[]byte)(at) = owned
+	} else {
+		*(*string)(at) = ownedString(owned)
+	}
+}
+
 func (t *textOp) decodeAt(r *Reader, at unsafe.Pointer) (err error) {
 	if !t.bytes {
 		*(*string)(at), err = t.decode(r)
@@ -138,9 +201,10 @@ func (t *textOp) decodeAt(r *Reader, at unsafe.Pointer) (err error) {
 	return err
 }
 
-// check refuses numbers of 24 bits that do not fit.
-func (n *run) check(v unsafe.Pointer) error {
-	for _, m := range n.w3 {
+// check24 refuses numbers of 24 bits that do not fit.
+func (n *run) check24(v unsafe.Pointer) error {
+	for i := range n.odd {
+		m := &n.odd[i]
 		if err := m.op.check24(m.in(v)); err != nil {
 			return InField(m.name, err)
 		}
@@ -149,15 +213,14 @@ func (n *run) check(v unsafe.Pointer) error {
 }
 
 // in returns a number of 24 bits in a struct, with its sign extended.
-func (m *namedMove) in(v unsafe.Pointer) uint64 {
+func (m *number) in(v unsafe.Pointer) uint64 {
 	if m.op == opInt24 || m.op == opInt24LE {
 		return uint64(int64(*(*int32)(unsafe.Add(v, m.offset))))
 	}
 	return uint64(*(*uint32)(unsafe.Add(v, m.offset)))
 }
 
-// append appends the numbers of a run. The bytes that it writes are there because Grow made them. Bytes are read and
-// written as arrays, because they lie at any address.
+// append appends the numbers of a run. The bytes that it writes are there because Grow made them.
 func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
 	start := len(dst)
 	if cap(dst)-start < n.width {
@@ -165,77 +228,87 @@ func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
 	}
 	dst = dst[:start+n.width]
 	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
-	for i := range n.w1 {
-		m := &n.w1[i]
-		*(*byte)(unsafe.Add(p, m.at)) = *(*byte)(unsafe.Add(v, m.offset))
-	}
-	for i := range n.w2 {
-		m := &n.w2[i]
-		u := *(*uint16)(unsafe.Add(v, m.offset))
-		u ^= (u ^ bits.ReverseBytes16(u)) & uint16(m.swap)
-		binary.NativeEndian.PutUint16((*[2]byte)(unsafe.Add(p, m.at))[:], u)
-	}
-	for i := range n.w4 {
-		m := &n.w4[i]
-		u := *(*uint32)(unsafe.Add(v, m.offset))
-		u ^= (u ^ bits.ReverseBytes32(u)) & uint32(m.swap)
-		binary.NativeEndian.PutUint32((*[4]byte)(unsafe.Add(p, m.at))[:], u)
-	}
-	for i := range n.w8 {
-		m := &n.w8[i]
-		u := *(*uint64)(unsafe.Add(v, m.offset))
-		u ^= (u ^ bits.ReverseBytes64(u)) & m.swap
-		binary.NativeEndian.PutUint64((*[8]byte)(unsafe.Add(p, m.at))[:], u)
-	}
-	for i := range n.w3 {
-		m := &n.w3[i]
+	n.out.do(p, v)
+	for i := range n.odd {
+		m := &n.odd[i]
 		m.op.store((*[3]byte)(unsafe.Add(p, m.at))[:0], m.in(v))
 	}
 	return dst
 }
 
+// load puts the numbers of a run, which p has all bytes of, where they belong.
+func (n *run) load(p []byte, v unsafe.Pointer) {
+	_ = p[n.width-1]
+	b := unsafe.Pointer(unsafe.SliceData(p))
+	n.in.do(v, b)
+	for i := range n.odd {
+		m := &n.odd[i]
+		*(*uint32)(unsafe.Add(v, m.offset)) = uint32(m.op.load24((*[3]byte)(unsafe.Add(b, m.at))[:]))
+	}
+}
+
 // decode reads the numbers of a run.
 func (n *run) decode(r *Reader, v unsafe.Pointer) error {
-	b := r.buf[r.pos:]
-	if len(b) < n.width {
+	if len(r.buf)-r.pos < n.width {
 		start := r.Offset()
 		if err := r.need(n.width); err != nil {
 			return n.shortOf(r, start, err)
 		}
-		b = r.buf[r.pos:]
 	}
+	p := r.buf[r.pos:]
 	r.pos += n.width
-	if len(n.bools) > 0 {
-		if err := n.checkBytes(r, b); err != nil {
-			return err
-		}
+	if !n.sound(p) {
+		return n.unsound(r, p)
 	}
-	p := unsafe.Pointer(unsafe.SliceData(b))
-	for i := range n.w1 {
-		m := &n.w1[i]
-		*(*byte)(unsafe.Add(v, m.offset)) = *(*byte)(unsafe.Add(p, m.at))
-	}
-	for i := range n.w2 {
-		m := &n.w2[i]
-		u := binary.NativeEndian.Uint16((*[2]byte)(unsafe.Add(p, m.at))[:])
-		*(*uint16)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes16(u))&uint16(m.swap)
-	}
-	for i := range n.w4 {
-		m := &n.w4[i]
-		u := binary.NativeEndian.Uint32((*[4]byte)(unsafe.Add(p, m.at))[:])
-		*(*uint32)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes32(u))&uint32(m.swap)
-	}
-	for i := range n.w8 {
-		m := &n.w8[i]
-		u := binary.NativeEndian.Uint64((*[8]byte)(unsafe.Add(p, m.at))[:])
-		*(*uint64)(unsafe.Add(v, m.offset)) = u ^ (u^bits.ReverseBytes64(u))&m.swap
-	}
-	for i := range n.w3 {
-		m := &n.w3[i]
-		*(*uint32)(unsafe.Add(v, m.offset)) = uint32(m.op.load24((*[3]byte)(unsafe.Add(p, m.at))[:]))
-	}
+	n.load(p, v)
 	return nil
 }
+
+// do moves numbers from src to dst, of which one is a struct and the other its bytes.
+func (m *moves) do(dst, src unsafe.Pointer) {
+	for _, m := range m.swap8 {
+		put8(unsafe.Add(dst, m.to), bits.ReverseBytes64(get8(unsafe.Add(src, m.from))))
+	}
+	for _, m := range m.swap4x2 {
+		put8(unsafe.Add(dst, m.to), bits.RotateLeft64(bits.ReverseBytes64(get8(unsafe.Add(src, m.from))), 32))
+	}
+	for _, m := range m.swap4 {
+		put4(unsafe.Add(dst, m.to), bits.ReverseBytes32(get4(unsafe.Add(src, m.from))))
+	}
+	for _, m := range m.swap2 {
+		put2(unsafe.Add(dst, m.to), bits.ReverseBytes16(get2(unsafe.Add(src, m.from))))
+	}
+	for _, m := range m.copy2 {
+		put2(unsafe.Add(dst, m.to), get2(unsafe.Add(src, m.from)))
+	}
+	for _, m := range m.copy1 {
+		*(*byte)(unsafe.Add(dst, m.to)) = *(*byte)(unsafe.Add(src, m.from))
+	}
+	if !m.more {
+		return
+	}
+	for _, m := range m.swap2x4 {
+		const odd = 0x00ff00ff00ff00ff
+		u := get8(unsafe.Add(src, m.from))
+		put8(unsafe.Add(dst, m.to), u>>8&odd|u&odd<<8)
+	}
+	for _, m := range m.copy8 {
+		put8(unsafe.Add(dst, m.to), get8(unsafe.Add(src, m.from)))
+	}
+	for _, m := range m.copy4 {
+		put4(unsafe.Add(dst, m.to), get4(unsafe.Add(src, m.from)))
+	}
+}
+
+// Numbers lie at any address, so they are read and written as arrays.
+
+func get8(p unsafe.Pointer) uint64 { return binary.NativeEndian.Uint64((*[8]byte)(p)[:]) }
+func get4(p unsafe.Pointer) uint32 { return binary.NativeEndian.Uint32((*[4]byte)(p)[:]) }
+func get2(p unsafe.Pointer) uint16 { return binary.NativeEndian.Uint16((*[2]byte)(p)[:]) }
+
+func put8(p unsafe.Pointer, u uint64) { binary.NativeEndian.PutUint64((*[8]byte)(p)[:], u) }
+func put4(p unsafe.Pointer, u uint32) { binary.NativeEndian.PutUint32((*[4]byte)(p)[:], u) }
+func put2(p unsafe.Pointer, u uint16) { binary.NativeEndian.PutUint16((*[2]byte)(p)[:], u) }
 
 // slice is a []F of a [Struct] behind the number of its values. It is the one kind of field whose memory reflection
 // allocates.

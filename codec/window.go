@@ -101,4 +101,4 @@ func (w *window) Read(ctx context.Context, p []byte) (int, error) {
 	return n, nil
 }
 
-func (w *window) Clone(p []byte) []byte { return w.arena.clone(p) }
+func (w *window) Clone(p []byte) []byte { return w.arena.Clone(p) }

@@ -1,0 +1,161 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// run is numbers of fixed widths one behind the other.
+type run struct {
+	width   int
+	numbers []number // all of them
+	bools   []number // those that are checked on receipt
+	odd     []number // those of 24 bits, which take part in no move
+	out, in moves    // from the struct to the bytes, and back
+}
+
+// number is one of a run.
+type number struct {
+	name   string
+	op     op
+	at     uintptr // in the bytes of the run
+	offset uintptr // in the struct
+}
+
+// moves says how the numbers of a run get from one place to the other, sorted by what becomes of their bytes: there is
+// nothing to decide for each. Neighbours in both places go together, up to eight bytes at once.
+type moves struct {
+	swap8, swap4x2, swap4, swap2 []move // swapped are the bytes of each number, of which swap4x2 has two
+	copy2, copy1                 []move
+	more                         bool // there are some of these:
+	swap2x4, copy8, copy4        []move
+}
+
+// move is from a place in one of two memories to a place in the other.
+type move struct{ from, to uint32 }
+
+// hostIsBigEndian is the order of bytes in memory.
+var hostIsBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+
+func (o op) bigEndian() bool { return o == op16 || o == op32 || o == op64 }
+
+// swapped reports whether the bytes are in the other order than in memory.
+func (n *number) swapped() bool { return n.op.width() > 1 && n.op.bigEndian() != hostIsBigEndian }
+
+func (n *run) add(name string, o op, offset uintptr) {
+	if offset > math.MaxUint32 || n.width > math.MaxInt32 {
+		panic(fmt.Sprintf("codec: Record: %q lies too far behind the beginning", name))
+	}
+	m := number{name, o, uintptr(n.width), offset}
+	n.numbers = append(n.numbers, m)
+	n.width += o.width()
+	switch {
+	case o == opBool:
+		n.bools = append(n.bools, m)
+	case o.width() == 3:
+		n.odd = append(n.odd, m)
+	}
+}
+
+// compile makes the moves of the numbers that were added.
+func (n *run) compile() {
+	n.out, n.in = moves{}, moves{}
+	for rest := n.numbers; len(rest) > 0; {
+		k := together(rest)
+		if rest[0].op.width() != 3 {
+			n.plan(rest[:k])
+		}
+		rest = rest[k:]
+	}
+	n.out.finish()
+	n.in.finish()
+}
+
+// together returns how many numbers from the first on lie side by side both in the bytes and in the struct, and are
+// moved in the same manner.
+func together(all []number) int {
+	for i := range all[1:] {
+		a, b := &all[i], &all[i+1]
+		width := uintptr(a.op.width())
+		same := a.swapped() == b.swapped() && (!a.swapped() || a.op.width() == b.op.width())
+		if !same || width == 3 || b.op.width() == 3 || b.offset-a.offset != width {
+			return i + 1
+		}
+	}
+	return len(all)
+}
+
+// plan makes the moves of numbers that go together, as wide as possible.
+func (n *run) plan(all []number) {
+	first, last := &all[0], &all[len(all)-1]
+	at, end := first.at, last.at+uintptr(last.op.width())
+	for offset := first.offset; at < end; {
+		out, size := n.out.list(first, end-at)
+		in, _ := n.in.list(first, end-at)
+		*out = append(*out, move{from: uint32(offset), to: uint32(at)})
+		*in = append(*in, move{from: uint32(at), to: uint32(offset)})
+		at, offset = at+size, offset+size
+	}
+}
+
+// list returns where the next move belongs if there are this many bytes to move as those of like, and how many it moves.
+func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
+	switch width := like.op.width(); {
+	case like.swapped() && width == 8:
+		return &m.swap8, 8
+	case like.swapped() && width == 4 && bytes >= 8:
+		return &m.swap4x2, 8
+	case like.swapped() && width == 4:
+		return &m.swap4, 4
+	case like.swapped() && bytes >= 8:
+		return &m.swap2x4, 8
+	case like.swapped():
+		return &m.swap2, 2
+	case bytes >= 8:
+		return &m.copy8, 8
+	case bytes >= 4:
+		return &m.copy4, 4
+	case bytes >= 2:
+		return &m.copy2, 2
+	}
+	return &m.copy1, 1
+}
+
+// finish notes which kinds there are.
+func (m *moves) finish() { m.more = len(m.swap2x4)+len(m.copy8)+len(m.copy4) > 0 }
+
+// shortOf names the number of a run that the bytes did not suffice for.
+func (n *run) shortOf(r *Reader, start int64, err error) error {
+	have := int(r.locate(err).Offset - start)
+	if left, ok := r.Remaining(); ok && have == 0 {
+		have = left
+	}
+	for _, m := range n.numbers {
+		if have < int(m.at)+m.op.width() {
+			return r.Within(m.name, err)
+		}
+	}
+	return err
+}
+
+// sound reports whether all numbers in p mean something.
+func (n *run) sound(p []byte) bool {
+	for i := range n.bools {
+		if p[n.bools[i].at] > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// unsound says which number in p, which r has just passed, means nothing.
+func (n *run) unsound(r *Reader, p []byte) error {
+	for _, m := range n.bools {
+		if p[m.at] > 1 {
+			at := r.Offset() - int64(n.width) + int64(m.at)
+			return r.Within(m.name, r.Fail(at, because(ErrMalformed, "a bool of %d", p[m.at])))
+		}
+	}
+	return nil
+}
