@@ -24,6 +24,10 @@ type Facts struct {
 	// Datagrams says that values may be lost, that the peer does not see an end, and that there is no back-pressure.
 	Datagrams bool
 
+	// Reliable says that there is back-pressure although these are Datagrams, and that none is lost. So it is with those
+	// of Unix sockets.
+	Reliable bool
+
 	// Direct says that what was accepted has arrived, as with a queue in memory: Flush and Close wait for nobody.
 	Direct bool
 

@@ -42,7 +42,7 @@ func (s *subject[T]) has() (met need) {
 	set(bothWays, !s.oneWay)
 	set(anEnd, !s.facts.Datagrams)
 	set(halfClose, !s.facts.Datagrams && !s.facts.NoHalfClose)
-	set(pressure, !s.facts.Datagrams)
+	set(pressure, !s.facts.Datagrams || s.facts.Reliable)
 	set(raw, s.raw != nil)
 	set(memory, s.scribble != nil)
 	set(clock, s.facts.Bubble || s.facts.Linger > 0)

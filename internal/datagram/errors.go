@@ -31,12 +31,15 @@ var (
 // errFull says that the kernel takes no more for now.
 var errFull = errors.New("datagram: the socket's buffer is full")
 
-// oversizeError is a datagram that no network can carry.
-type oversizeError struct{ size, limit int }
+// oversizeError is a datagram that cannot be sent.
+type oversizeError struct {
+	size, limit int
+	remark      string // on the limit
+}
 
 func (e *oversizeError) Error() string {
-	return fmt.Sprintf("a datagram of %d bytes is too large: the limit is %d, and what exceeds a packet of the network "+
-		"is likely to be lost; split it, or use a stream", e.size, e.limit)
+	return fmt.Sprintf("a datagram of %d bytes is too large: the limit is %d, and %s; split it, or use a stream",
+		e.size, e.limit, e.remark)
 }
 
 func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }

@@ -88,7 +88,7 @@ func (o *outlet) trySend(p chanio.Packet) (bool, error) {
 func (o *outlet) judge(p *chanio.Packet) error {
 	err := o.c.validAddr(p.Addr)
 	if limit := o.c.limit(p.Addr); err == nil && len(p.Data) > limit {
-		err = &oversizeError{len(p.Data), limit}
+		err = &oversizeError{len(p.Data), limit, "what exceeds a packet of the network is likely to be lost"}
 	}
 	if err != nil {
 		err = o.c.opError("send", p.Addr, err)

@@ -35,11 +35,12 @@ func (s *counts) cut(keep bool) bool {
 }
 
 // Stats returns the counts so far.
-func (c *Conn) Stats() chanio.PacketStats {
-	s := &c.counts
+func (c *Conn) Stats() chanio.PacketStats { return c.counts.stats(c.dropped()) }
+
+func (s *counts) stats(dropped int64) chanio.PacketStats {
 	return chanio.PacketStats{
 		Received: s.received.Load(), ReceivedBytes: s.receivedBytes.Load(), Reads: s.reads.Load(),
-		Truncated: s.truncated.Load(), Dropped: c.dropped(),
+		Truncated: s.truncated.Load(), Dropped: dropped,
 		Sent: s.sent.Load(), SentBytes: s.sentBytes.Load(), Writes: s.writes.Load(), Lost: s.failed.Load(),
 	}
 }

@@ -38,8 +38,8 @@ func (f *File) Leave() { f.left.Store(true) }
 //
 // The file is given mode, if that is not 0, before use is called. On Linux it never has more than that.
 //
-// The path is made absolute for Remove, for the working directory may have changed by then, but is bound as it is, since
-// it may have 107 bytes only.
+// The path is made absolute for Remove, for the working directory may have changed by then, but is bound as it is,
+// since it may have 107 bytes only.
 func Bind(path string, kind int, mode fs.FileMode, use func(socket *os.File) error) (*File, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {

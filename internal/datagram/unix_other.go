@@ -1,0 +1,18 @@
+//go:build !unix || aix || solaris
+
+package datagram
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// OpenUnix fails: there are no such sockets here.
+func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
+	err := fmt.Errorf("datagrams of Unix sockets: %w on %s", errors.ErrUnsupported, runtime.GOOS)
+	return nil, &net.OpError{Op: "listen", Net: "unixgram", Err: err}
+}

@@ -1,0 +1,33 @@
+package servers_test
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/servers"
+)
+
+func TestUnixgramAbstractNames(t *testing.T) {
+	name := fmt.Sprintf("@weir/gram/%d", os.Getpid())
+	server := listenUnixgram(t, name, nil)
+	require.Equal(t, name, server.LocalAddr())
+	client, err := clients.DialUnixgram(name, nil)
+	require.NoError(t, err)
+	defer client.Close()
+	require.Regexp(t, "^@[0-9a-f]{5}$", client.LocalAddr(), "the kernel has chosen")
+	sendUnixgram(t, client, "", "hello")
+	from, text := receiveUnixgram(t, server)
+	require.Equal(t, "hello", text)
+	require.Equal(t, client.LocalAddr(), from)
+	sendUnixgram(t, server, from, "and back")
+	_, text = receiveUnixgram(t, client)
+	require.Equal(t, "and back", text)
+	_, err = servers.ListenUnixgram(name, nil)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.NoError(t, server.Close())
+	listenUnixgram(t, name, nil)
+}
