@@ -109,9 +109,14 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return c.nc.RemoteAddr()
 }
 
-// NetConn returns the net.Conn below, for its options and its state. Reading, writing, deadlines and closing are the
-// Conn's own affair.
-func (c *Conn) NetConn() net.Conn { return c.nc }
+// NetConn returns the net.Conn below, for its options and its state; below TLS, whose state [Conn.TLS] has, it is that of
+// the connection that was secured. Reading, writing, deadlines and closing are the Conn's own affair.
+func (c *Conn) NetConn() net.Conn {
+	if t, ok := c.nc.(*tlsConn); ok {
+		return t.low.c.NetConn()
+	}
+	return c.nc
+}
 
 // Done is closed when the connection has been released: both halves have ended and the net.Conn below is closed.
 func (c *Conn) Done() <-chan struct{} {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -48,16 +49,26 @@ func (p *peers) dial(_ context.Context, addr string, conn *chanio.ConnConfig) (*
 // script is a peer that sends each of the answers as soon as it has read the bytes before it, then echoes.
 func script(steps ...[2]string) func(string, net.Conn) {
 	return func(_ string, nc net.Conn) {
-		for _, step := range steps {
-			got := make([]byte, len(step[0]))
-			if n, err := io.ReadFull(nc, got); err != nil || string(got) != step[0] {
-				_, _ = io.WriteString(nc, "unexpected: "+string(got[:n]))
-				return
-			}
-			_, _ = io.WriteString(nc, step[1])
+		if err := perform(nc, steps); err != nil {
+			_, _ = io.WriteString(nc, err.Error())
+			return
 		}
 		_, _ = io.Copy(nc, nc)
 	}
+}
+
+// perform expects the first half of each step and answers with the second.
+func perform(nc net.Conn, steps [][2]string) error {
+	for _, step := range steps {
+		got := make([]byte, len(step[0]))
+		if n, err := io.ReadFull(nc, got); err != nil || string(got) != step[0] {
+			return fmt.Errorf("unexpected: %q, %v", got[:n], err)
+		}
+		if _, err := io.WriteString(nc, step[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // through dials addr through p, whose peer is played by play.

@@ -36,15 +36,6 @@ func pair(t testing.TB, ctx context.Context, cfg *clients.DialConfig) (*chanio.C
 	return c, nc.(*net.TCPConn)
 }
 
-func TestConnectionsConform(t *testing.T) {
-	chaniotest.TestConn(t, chaniotest.Conns{
-		Connect: func(t testing.TB) (near, far *chanio.Conn) {
-			near, nc := pair(t, t.Context(), nil)
-			return near, chanio.NewConn(nc, nil)
-		},
-	})
-}
-
 func TestContextBoundsTheDialOnly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, nc := pair(t, ctx, nil)
