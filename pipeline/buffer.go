@@ -36,21 +36,47 @@ func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[
 func buffer[T any](ctx context.Context, src *chanio.Source[T], stage string, d *Queue[T]) *chanio.Source[T] {
 	q := newQueue(d, Block)
 	up := src.Claim(stage)
-	q.undelivered = up.Undelivered()
+	if q.undelivered = up.Undelivered(); q.isPlain() {
+		l := newLane(q.cfg)
+		stop := context.AfterFunc(ctx, func() { l.end(context.Cause(ctx)) })
+		go pump(ctx, up, l.put, func(err error) { stop(); l.finish(err) })
+		return l.source(stage, up.Close, up.Describe)
+	}
 	go pump(ctx, up, q.putter(ctx), func(err error) { q.end(err, false) })
 	return q.source(stage, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
 }
 
+// isPlain reports whether a lane can stand in for q, if it has one sender: nothing is lost or has to be given back, and
+// each value counts for one.
+func (q *queue[T]) isPlain() bool {
+	return q.cfg.Policy == Block && q.cfg.Metric == nil && q.undelivered == nil
+}
+
 // putter returns a function that puts a value into q, and fails only if q or ctx has ended.
 func (q *queue[T]) putter(ctx context.Context) func(T) error {
+	done := ctx.Done()
 	return func(v T) error {
+		if hasEnded(done) { // neither an upstream that has values at hand nor a policy that drops looks at ctx
+			q.giveUp(v)
+			return context.Cause(ctx)
+		}
 		_, err := q.put(ctx, v)
 		return err
 	}
 }
 
-// pump calls put with every value of up until one of them fails or ctx ends, closes up, and calls done with the reason,
-// io.EOF if up ended well. A panic of a stage above, and a Goexit, become the reason.
+// hasEnded is ctx.Err() != nil at a lower price, for its Done channel.
+func hasEnded(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// pump calls put with every value of up until one of them fails, as put does when ctx has ended. Then it closes up, and
+// calls done with the reason, io.EOF if up ended well. A panic of a stage above, and a Goexit, become the reason.
 func pump[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error, done func(error)) {
 	var err error
 	returned := false
@@ -66,7 +92,10 @@ func pump[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error, 
 }
 
 func pumpOf[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error) error {
-	for ctx.Err() == nil { // neither an upstream that has values at hand nor a policy that drops looks at ctx
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for {
 		v, err := up.Next(ctx)
 		if err != nil {
 			return err
@@ -75,5 +104,4 @@ func pumpOf[T any](ctx context.Context, up chanio.Upstream[T], put func(T) error
 			return err
 		}
 	}
-	return context.Cause(ctx)
 }

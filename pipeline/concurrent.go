@@ -60,6 +60,7 @@ type concurrent[A, B any] struct {
 	ordered bool
 	q       *queue[B]
 	all     sync.WaitGroup // of the goroutines
+	unwatch func() bool    // ctx
 
 	// Guarded by q.mu.
 	work    *sync.Cond // there is a job, or none will come
@@ -98,12 +99,22 @@ func startMap[A, B any](
 		m.results = make([]result[B], 2*n)
 	}
 	m.work = sync.NewCond(&m.q.mu)
+	m.q.until = ctx.Done()
+	m.unwatch = context.AfterFunc(ctx, func() { m.cancelled(ctx) })
 	m.all.Add(1)
 	go func() {
-		defer m.all.Done()
+		defer m.leave()
 		pump(ctx, up, func(v A) error { return m.put(ctx, v) }, func(err error) { m.ended(ctx, err) })
 	}()
 	return m
+}
+
+// leave is called when a goroutine is done. That is no sooner than the stream for the last of them.
+func (m *concurrent[A, B]) leave() {
+	if m.q.isOver() {
+		m.unwatch()
+	}
+	m.all.Done()
 }
 
 func (m *concurrent[A, B]) source(kind string) *chanio.Source[B] {
@@ -123,10 +134,7 @@ func (m *concurrent[A, B]) put(ctx context.Context, v A) error {
 	m.q.mu.Lock()
 	defer m.q.unlock()
 	for m.taken-m.q.passed >= uint64(len(m.jobs)) && m.goesOn() {
-		if err := m.q.waitForRoom(ctx); err != nil {
-			m.giveUp(v)
-			return err
-		}
+		m.q.awaitRoom()
 	}
 	if !m.goesOn() {
 		m.giveUp(v)
@@ -154,7 +162,7 @@ func (m *concurrent[A, B]) hire(ctx context.Context) {
 	m.workers = append(m.workers, w)
 	m.all.Add(1)
 	go func() {
-		defer m.all.Done()
+		defer m.leave()
 		defer m.up.Close() // its work is over because the stream is, or is about to be
 		defer cancel()
 		m.run(ctx, w, func(v A) (B, error) { return m.f(own, v) })
@@ -195,7 +203,7 @@ func (m *concurrent[A, B]) next(ctx context.Context, w *worker) bool {
 		m.idle++ // whoever signals takes that back
 		m.work.Wait()
 	}
-	if ctx.Err() != nil {
+	if hasEnded(m.q.until) { // and cancelled is on its way
 		m.stop(m.done, context.Cause(ctx), 0)
 	}
 	if m.begun >= min(m.taken, m.end) || m.q.over {
@@ -238,6 +246,13 @@ func (m *concurrent[A, B]) passOn() {
 		*r = result[B]{}
 		m.done++
 	}
+}
+
+// cancelled notes the end of ctx.
+func (m *concurrent[A, B]) cancelled(ctx context.Context) {
+	m.q.mu.Lock()
+	defer m.q.unlock()
+	m.stop(m.done, context.Cause(ctx), 0)
 }
 
 // ended notes the end of up.

@@ -166,8 +166,11 @@ func TestG11TheEndOfCtxStopsWhatIsStillToBegin(t *testing.T) {
 		})
 		synctest.Wait() // src has ended, 3 values are at work and 3 wait
 		cancel(errBoom)
+		start := time.Now()
 		_, err := drain(t, s)
 		require.ErrorIs(t, err, errBoom)
+		require.Zero(t, time.Since(start)) // calls that go on are not waited for
+		time.Sleep(time.Minute)
 		require.EqualValues(t, 3, calls.Load())
 	})
 }

@@ -18,7 +18,8 @@ var errReceiverGone = net.ErrClosed
 // holds the lock while it waits. An idle queue has no buffers.
 type queue[T any] struct {
 	cfg         Queue[T]
-	undelivered func(T) // takes over what the receiver will not have; nil: nobody does
+	undelivered func(T)         // takes over what the receiver will not have; nil: nobody does
+	until       <-chan struct{} // of the ctx whose end ends the queue; nil: there is none
 
 	held    atomic.Int64 // weight of out beyond the value that is returned next
 	starved atomic.Bool  // a sender waits for room
@@ -114,22 +115,38 @@ func yield() { runtime.Gosched() }
 
 // waitForRoom waits, without the lock, until there may be room. It returns an error if ctx ended.
 func (q *queue[T]) waitForRoom(ctx context.Context) error {
+	room := q.block()
+	defer q.unblock()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// awaitRoom is waitForRoom for a sender whose ctx ends the queue.
+func (q *queue[T]) awaitRoom() {
+	room := q.block()
+	defer q.unblock()
+	<-room
+}
+
+// block begins the wait of a sender, and releases mu; unblock takes it again.
+func (q *queue[T]) block() (room <-chan struct{}) {
 	if q.room == nil {
 		q.room = make(chan struct{}, 1)
 	}
 	q.blocked++
 	q.mu.Unlock()
-	var err error
-	select {
-	case <-q.room:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
+	return q.room
+}
+
+func (q *queue[T]) unblock() {
 	q.mu.Lock()
 	if q.blocked--; q.blocked == 0 {
 		q.starved.Store(false)
 	}
-	return err
 }
 
 // wakeSender lets one more sender look for room, if there is cause to. A sender that got room calls it for the next.

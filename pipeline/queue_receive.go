@@ -81,9 +81,13 @@ func (q *queue[T]) await(ctx context.Context) {
 	if q.onWait != nil {
 		q.onWait()
 	}
-	select {
-	case <-q.ready:
-	case <-ctx.Done():
+	if done := ctx.Done(); done == q.until {
+		<-q.ready // the end of ctx comes this way too
+	} else {
+		select {
+		case <-q.ready:
+		case <-done:
+		}
 	}
 	q.mu.Lock()
 	q.waiting = false

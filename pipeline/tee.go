@@ -61,7 +61,11 @@ var errNoBranch = errors.New("pipeline: Tee: no branch left")
 func (t *tee[T]) run(ctx context.Context) {
 	open := append([]*queue[T](nil), t.branches...)
 	full := make([]*queue[T], 0, len(open))
+	done := ctx.Done()
 	pump(ctx, t.up, func(v T) (err error) {
+		if hasEnded(done) {
+			return context.Cause(ctx)
+		}
 		open, full, err = give(ctx, v, open, full[:0])
 		return err
 	}, func(err error) {
