@@ -16,6 +16,7 @@
 // stacks of the goroutines that it started.
 //
 // [Network] connects both sides of a test without a socket, so that a testing/synctest bubble can hold them.
+// [Relay] and [PacketRelay] do to connections and datagrams what a bad network would.
 //
 // # Guarantees
 //

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/servers"
 )
 
 func ExampleMain() {
@@ -166,5 +169,24 @@ func ExampleTestSink() {
 			Make:   func(i int) int { return i },
 			Number: func(v int) int { return v },
 		})
+	}
+}
+
+// A client that is never answered, over a network that loses everything on the way back.
+func ExampleNewPacketRelay() {
+	_ = func(t *testing.T) { // func TestSomething
+		server, err := servers.ListenUDP("127.0.0.1:0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		relay := chaniotest.NewPacketRelay(t, net.UDPAddrFromAddrPort(server.LocalAddr()), 1)
+		relay.SetEach(chaniotest.PacketFaults{}, chaniotest.PacketFaults{Loss: 1})
+		client, err := clients.DialUDP(t.Context(), relay.Addr().String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		// ...
 	}
 }
