@@ -19,7 +19,7 @@ import (
 // Decode becomes the one consumer of src.
 func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 	d := &decoder[T]{up: src.Claim("codec.Decode"), c: notNil(c, "Decode")}
-	d.quick, _ = c.(quickDecoder[T])
+	d.quick = quickWhole(c)
 	d.bind()
 	return d.source("codec.Decode")
 }

@@ -1,14 +1,12 @@
 package codec
 
-import (
-	"slices"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // program is a compiled record: steps in the order of their bytes.
 type program struct {
 	steps []step
 	size  Size
+	flat  bool // there is nothing but numbers and text
 	plain *run // all there is, if that is numbers of which nothing is to be checked
 }
 
@@ -52,21 +50,18 @@ func (p *program) addStep(s step, name string, offset uintptr) {
 }
 
 // compile ends the adding of fields.
-func (p *program) compile() *program {
+func (p *program) compile() {
+	p.flat = true
 	for i := range p.steps {
-		if n := p.steps[i].run; n != nil {
+		n := p.steps[i].run
+		if n != nil {
 			n.compile()
-			if len(p.steps) == 1 && len(n.bools)+len(n.odd) == 0 {
-				p.plain = n
-			}
 		}
+		if n != nil && len(p.steps) == 1 && len(n.bools)+len(n.odd) == 0 {
+			p.plain = n
+		}
+		p.flat = p.flat && p.steps[i].call == nil
 	}
-	return p
-}
-
-// flat reports whether there is nothing but numbers and text.
-func (p *program) flat() bool {
-	return !slices.ContainsFunc(p.steps, func(s step) bool { return s.call != nil })
 }
 
 // lastRun returns the run that the next number belongs to.

@@ -16,6 +16,16 @@ type quickDecoder[T any] interface {
 	decodeQuick(p []byte, own cloner) (v T, n int, ok bool)
 }
 
+// quickWhole returns the quick way of a codec that is not within a frame: what is at hand is then no value of a codec that
+// takes all bytes up to the end.
+func quickWhole[T any](c Codec[T]) quickDecoder[T] {
+	q, ok := c.(quickDecoder[T])
+	if !ok || SizeOf(c).Open {
+		return nil
+	}
+	return q
+}
+
 // quickAppender is implemented by codecs that call none of the user's functions to encode.
 type quickAppender[T any] interface {
 	// appendQuick is Append, or returns false where Append, or AppendHead, is to be used.

@@ -48,8 +48,10 @@ func NewReader(p []byte) *Reader {
 	return r
 }
 
+// reset has a Reader that never had a source read p.
 func (r *Reader) reset(p []byte) {
-	*r = Reader{buf: p, have: len(p), limit: noLimit, ended: true, arena: r.arena}
+	r.buf, r.have, r.pos, r.skew, r.start = p, len(p), 0, 0, 0
+	r.limit, r.depth, r.err, r.ended = noLimit, 0, nil, true
 }
 
 // begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.

@@ -62,19 +62,31 @@ func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 }
 
 func compiled[T any](p *program) Codec[T] {
-	if p.compile().flat() {
+	p.compile()
+	if p.flat {
 		return flatRecord[T]{record[T]{p}}
 	}
 	return record[T]{p}
 }
 
+// programOf returns what c was compiled to if it is a Record, or nil.
+func programOf[T any](c Codec[T]) *program {
+	if c, ok := c.(flatRecord[T]); ok {
+		return c.program
+	}
+	if c, ok := c.(record[T]); ok {
+		return c.program
+	}
+	return nil
+}
+
 // record is a compiled T.
 type record[T any] struct{ program *program }
 
-func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.appendFrom(dst, &v) }
+func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return appendFrom(c.program, dst, &v) }
 
 func (c record[T]) Decode(r *Reader) (v T, err error) {
-	err = c.decodeInto(r, &v)
+	err = readInto(c.program, r, &v)
 	return v, err
 }
 
@@ -87,12 +99,12 @@ func (c record[T]) inner() *program { return c.program }
 type flatRecord[T any] struct{ record[T] }
 
 func (c flatRecord[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
-	n, ok = c.decodeFlat(p, own, &v)
+	n, ok = flatInto(c.program, p, own, &v)
 	return v, n, ok
 }
 
 func (c flatRecord[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
-	out, err := c.appendFrom(dst, &v)
+	out, err := appendFrom(c.program, dst, &v)
 	return out, err == nil
 }
 

@@ -17,35 +17,20 @@ func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 // Unmarshal returns the one value that p holds. Bytes behind it are an error, ErrLeftover. The value shares no memory
 // with p unless c is made of [Borrowed]. It is Gloss's decode.
 func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
-	if n := plainOf(c); n != nil && len(p) == n.width {
-		plainInto(n, p, &v)
+	n, err := DecodeInto(c, p, &v)
+	if err == nil && n == len(p) {
 		return v, nil
 	}
-	return unmarshalWhole(c, p)
-}
-
-func unmarshalWhole[T any](c Codec[T], p []byte) (T, error) {
-	v, n, err := unmarshalFirst(c, p)
-	if err == nil && n < len(p) {
-		var none T
-		return none, sliceError(p, n, because(ErrLeftover, "%d bytes left over", len(p)-n))
+	if err == nil {
+		err = sliceError(p, n, because(ErrLeftover, "%d bytes left over", len(p)-n))
 	}
-	return v, err
+	var none T
+	return none, err
 }
 
 // UnmarshalFirst returns the first value in p and the number of bytes that it takes.
 func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
-	if n := plainOf(c); n != nil && len(p) >= n.width {
-		plainInto(n, p, &v)
-		return v, n.width, nil
-	}
-	return unmarshalFirst(c, p)
-}
-
-func unmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
-	r := readerOf(p)
-	v, err = c.Decode(r)
-	if n, err = r.finish(err); err != nil {
+	if n, err = DecodeInto(c, p, &v); err != nil {
 		var none T
 		return none, 0, err
 	}
@@ -56,42 +41,43 @@ func unmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // the codec is not about is as it was: the fields that a [Record] does not name. After an error the others may be of
 // either kind.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	if n := plainOf(c); n != nil && len(p) >= n.width {
+	program := programOf(c)
+	if program == nil {
+		return decodeInto(c, p, v)
+	}
+	if n := program.plain; n != nil && len(p) >= n.width {
 		plainInto(n, p, v)
 		return n.width, nil
 	}
+	return programInto(program, p, v)
+}
+
+func decodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	r := readerOf(p)
-	if in, ok := c.(placer[T]); ok {
-		err = in.decodeInto(r, v)
-	} else {
-		*v, err = c.Decode(r)
-	}
+	*v, err = c.Decode(r)
 	return r.finish(err)
+}
+
+func programInto[T any](program *program, p []byte, v *T) (n int, err error) {
+	if program.flat {
+		r := readers.Get().(*Reader)
+		n, ok := flatInto(program, p, &r.arena, v)
+		readers.Put(r)
+		if ok {
+			return n, nil
+		}
+	}
+	r := readerOf(p)
+	return r.finish(readInto(program, r, v))
 }
 
 // AppendFrom is c.Append of what v points to, which for a struct saves the copies that the call of an interface makes.
 func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
-	if n := plainOf(c); n != nil {
-		return plainFrom(n, dst, v), nil
+	program := programOf(c)
+	if program == nil {
+		return c.Append(dst, *v)
 	}
-	if in, ok := c.(placer[T]); ok {
-		return in.appendFrom(dst, v)
-	}
-	return c.Append(dst, *v)
-}
-
-// placer is implemented by codecs that can decode a value in its place.
-type placer[T any] interface {
-	appendFrom(dst []byte, v *T) ([]byte, error)
-	decodeInto(r *Reader, v *T) error
-}
-
-// plainOf returns the numbers that c is nothing but, or nil: they need no Reader.
-func plainOf[T any](c Codec[T]) *run {
-	if f, ok := c.(flatRecord[T]); ok {
-		return f.program.plain
-	}
-	return nil
+	return appendFrom(program, dst, v)
 }
 
 // UnmarshalAll returns all values that p holds, one behind the other. If one of them is wrong or cut short, those before
@@ -149,7 +135,7 @@ func (r *Reader) finish(err error) (n int, _ error) {
 	if err != nil {
 		n, err = 0, r.locate(err)
 	}
-	r.reset(nil)
+	r.buf, r.err = nil, nil
 	readers.Put(r)
 	return n, err
 }

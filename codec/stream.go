@@ -10,14 +10,16 @@ import (
 // Decoder reads values from an io.Reader. For one that is a connection, and for anything that is to be cancelled, use
 // [Frame] instead. It is for one goroutine at a time.
 type Decoder[T any] struct {
-	c   Codec[T]
-	r   Reader
-	err error
+	c     Codec[T]
+	quick quickDecoder[T] // c, if it is one
+	r     Reader
+	err   error
 }
 
 // NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns what it has read too much.
 func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 	d := &Decoder[T]{c: notNil(c, "NewDecoder")}
+	d.quick = quickWhole(c)
 	d.r.src = ofReader(src)
 	return d
 }
@@ -28,6 +30,19 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 	if d.err != nil {
 		return v, d.err
 	}
+	if d.quick != nil {
+		src := d.r.src
+		if v, n, ok := d.quick.decodeQuick(src.Buffered(), src); ok && n > 0 {
+			src.Discard(n)
+			d.r.start += int64(n)
+			return v, nil
+		}
+	}
+	return d.slow()
+}
+
+// slow decodes what the quick way cannot.
+func (d *Decoder[T]) slow() (v T, err error) {
 	if d.err = d.r.begin(context.Background()); d.err != nil {
 		return v, d.err
 	}

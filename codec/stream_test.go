@@ -387,3 +387,12 @@ func TestG5AnAbortBelowEndsTheValues(t *testing.T) {
 	require.ErrorIs(t, out.Send(t.Context(), "x"), cause)
 	b.Out.Abort(nil)
 }
+
+// TestACodecOfTheRestWaitsForTheEnd has some of the bytes at hand from the start.
+func TestACodecOfTheRestWaitsForTheEnd(t *testing.T) {
+	m := &memory{all: []byte("abcdefgh"), step: 3, once: true}
+	require.NoError(t, m.Fill(t.Context(), 1))
+	v, err := codec.Decode(m.source(), codec.Raw).Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "abcdefgh", v)
+}

@@ -67,36 +67,22 @@ func (l literal) decodeAt(r *Reader, _ unsafe.Pointer) error {
 	return err
 }
 
-func (c record[T]) appendFrom(dst []byte, v *T) ([]byte, error) {
-	if n := c.program.plain; n != nil {
-		return plainFrom(n, dst, v), nil
-	}
-	return c.program.append(dst, noEscape(unsafe.Pointer(v)))
+func appendFrom[T any](p *program, dst []byte, v *T) ([]byte, error) {
+	return p.append(dst, noEscape(unsafe.Pointer(v)))
 }
 
-func (c record[T]) decodeInto(r *Reader, v *T) error {
-	return c.program.decode(r, noEscape(unsafe.Pointer(v)))
+func readInto[T any](p *program, r *Reader, v *T) error {
+	return p.decode(r, noEscape(unsafe.Pointer(v)))
+}
+
+// flatInto decodes what is at the start of b, as decodeQuick does.
+func flatInto[T any](p *program, b []byte, own cloner, v *T) (n int, ok bool) {
+	return p.decodeFlat(b, own, noEscape(unsafe.Pointer(v)))
 }
 
 // plainInto decodes what is at the start of p, which is long enough.
 func plainInto[T any](n *run, p []byte, v *T) {
 	n.in.do(noEscape(unsafe.Pointer(v)), unsafe.Pointer(unsafe.SliceData(p)))
-}
-
-// plainFrom appends what v points to.
-func plainFrom[T any](n *run, dst []byte, v *T) []byte {
-	start := len(dst)
-	if cap(dst)-start < n.width {
-		dst = slices.Grow(dst, n.width)
-	}
-	dst = dst[:start+n.width]
-	n.out.do(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start), noEscape(unsafe.Pointer(v)))
-	return dst
-}
-
-// decodeFlat decodes what is at the start of p, as decodeQuick does.
-func (c flatRecord[T]) decodeFlat(p []byte, own cloner, v *T) (n int, ok bool) {
-	return c.program.decodeFlat(p, own, noEscape(unsafe.Pointer(v)))
 }
 
 // noEscape hides p from escape analysis, which cannot see through an interface that a program keeps no pointer to the
@@ -108,8 +94,10 @@ func (c flatRecord[T]) decodeFlat(p []byte, own cloner, v *T) (n int, ok bool) {
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
 func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
-	if p.plain != nil {
-		return p.plain.append(dst, v), nil
+	if n := p.plain; n != nil {
+		dst, at := n.room(dst)
+		n.out.do(at, v)
+		return dst, nil
 	}
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -220,18 +208,23 @@ func (m *number) in(v unsafe.Pointer) uint64 {
 	return uint64(*(*uint32)(unsafe.Add(v, m.offset)))
 }
 
-// append appends the numbers of a run. The bytes that it writes are there because Grow made them.
-func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
+// room extends dst by the bytes of a run and returns where they begin.
+func (n *run) room(dst []byte) ([]byte, unsafe.Pointer) {
 	start := len(dst)
 	if cap(dst)-start < n.width {
 		dst = slices.Grow(dst, n.width)
 	}
 	dst = dst[:start+n.width]
-	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
-	n.out.do(p, v)
+	return dst, unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
+}
+
+// append appends the numbers of a run.
+func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
+	dst, at := n.room(dst)
+	n.out.do(at, v)
 	for i := range n.odd {
 		m := &n.odd[i]
-		m.op.store((*[3]byte)(unsafe.Add(p, m.at))[:0], m.in(v))
+		m.op.store((*[3]byte)(unsafe.Add(at, m.at))[:0], m.in(v))
 	}
 	return dst
 }
