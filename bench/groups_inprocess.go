@@ -180,7 +180,8 @@ func busGroup() suite.Group {
 	g := suite.Group{
 		Name: "bus", Title: fmt.Sprintf("a value to each of %d subscribers", buses.Subscribers),
 		Unit: "ns/publication", LessIsMore: true, Rounds: 3, NotQuick: true,
-		Note: "Nothing is lost: a publisher waits for subscribers that lag.",
+		Note: "Nothing is lost: a publisher waits for subscribers that lag. NATS is a bus for networks: its server is in " +
+			"this process too, but each value crosses a connection in memory to it, and again to each subscriber.",
 	}
 	for _, f := range buses.Forms() {
 		g.Contenders = append(g.Contenders, suite.InProcess(f.Name, f.Ours, f.Run))

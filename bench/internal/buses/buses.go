@@ -32,6 +32,7 @@ func Forms() []Form {
 		{"channels under a mutex", false, func(n int) { byHand(n) }},
 		{"weir Bus, Recv", true, func(n int) { bus(n, receive) }},
 		{"weir Bus, channels", true, func(n int) { bus(n, ranged) }},
+		{"NATS, over net.Pipe", false, inNATS},
 	}
 }
 
