@@ -11,7 +11,8 @@ import (
 )
 
 // MapConcurrent applies f to up to n values at a time, each in a goroutine, and passes the results on in the order of
-// src. Up to 2n values are taken and not yet fetched by the receiver; then src is held back.
+// src. Up to 3n values are taken and not yet fetched by the receiver, as many as n goroutines between two channels of n
+// slots would have; then src is held back.
 //
 // An error of f ends the stream in its turn: after the results for the values before it, while f's ctx ends for those
 // after it, and src is closed at once. io.EOF does that too, as a good end. An end or a failure of src comes after the
@@ -64,7 +65,7 @@ type concurrent[A, B any] struct {
 
 	// Guarded by q.mu.
 	work    *sync.Cond // there is a job, or none will come
-	jobs    []A        // ring of 2n
+	jobs    []A        // ring of 3n
 	results []result[B]
 	taken   uint64 // values from up, numbered from 0
 	begun   uint64 // of these, given to f
@@ -92,11 +93,11 @@ func startMap[A, B any](
 ) *concurrent[A, B] {
 	atLeast("n", n, 1)
 	m := &concurrent[A, B]{
-		up: up, f: f, n: n, ordered: ordered, q: newQueue(&Queue[B]{Size: 2 * n}, Block),
-		jobs: make([]A, 2*n), end: math.MaxUint64,
+		up: up, f: f, n: n, ordered: ordered, q: newQueue(&Queue[B]{Size: 3 * n}, Block),
+		jobs: make([]A, 3*n), end: math.MaxUint64,
 	}
 	if ordered {
-		m.results = make([]result[B], 2*n)
+		m.results = make([]result[B], 3*n)
 	}
 	m.work = sync.NewCond(&m.q.mu)
 	m.q.until = ctx.Done()

@@ -52,12 +52,12 @@ func TestMapUnorderedDeliversAsCompleted(t *testing.T) {
 	})
 }
 
-func TestMapConcurrentTakesAtMostTwiceNAhead(t *testing.T) {
+func TestG8MapConcurrentTakesAtMostThreeTimesNAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(upto(100)...)
 		s := pipeline.MapConcurrent(t.Context(), w.Source, 4, sameCtx(nothing))
 		synctest.Wait()
-		require.EqualValues(t, 8+1, w.taken.Load())
+		require.EqualValues(t, 12+1, w.taken.Load())
 		require.NoError(t, s.Close())
 	})
 }

@@ -160,6 +160,10 @@ func (q *queue[T]) wakeSender(cause bool) {
 // unlock releases mu, wakes the receiver if there is something for it, and tells of an overflow that ended the stream.
 func (q *queue[T]) unlock() {
 	q.wakeReceiver()
+	if q.tell == nil && q.left == nil {
+		q.mu.Unlock()
+		return
+	}
 	tell, left := q.tell, q.left
 	q.tell, q.left = nil, nil
 	q.mu.Unlock()
