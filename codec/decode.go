@@ -71,7 +71,7 @@ func (d *decoder[T]) rebind() {
 }
 
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
-	if v, ok := d.atHand(); ok {
+	if d.atHand(hidden(&v)) {
 		return v, nil
 	}
 	for {
@@ -86,17 +86,17 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 }
 
 // atHand decodes a frame that lies whole in the stream's own buffer, if c has a quick way for that.
-func (d *decoder[T]) atHand() (v T, ok bool) {
+func (d *decoder[T]) atHand(v *T) bool {
 	if d.quick == nil || !d.lending || d.r.held != nil {
-		return v, false
+		return false
 	}
-	v, n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src)
+	n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, v)
 	if !ok || n == 0 {
-		return v, false
+		return false
 	}
 	d.r.src.Discard(n)
 	d.r.start += int64(n)
-	return v, true
+	return true
 }
 
 // one decodes one frame, and waits for it.

@@ -50,7 +50,7 @@ func (e *encoder[T]) sender() func(context.Context, T) error {
 			return err
 		}
 		if quick != nil {
-			if dst, ok := quick.appendQuick(dst, v); ok {
+			if dst, ok := quick.appendQuick(dst, hidden(&v)); ok {
 				return to.End(ctx, dst, nil)
 			}
 		}

@@ -64,6 +64,9 @@ func (p *prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
 	if p.head.width == 0 {
 		return p.appendRotated(dst, v)
 	}
+	if dst, ok := p.appendQuick(dst, hidden(&v)); ok {
+		return dst, nil
+	}
 	start := len(dst)
 	dst, err := p.body.Append(p.head.reserve(dst), v)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 
 // The common small frames lie whole in the buffer when it is their turn. They are decoded and encoded without a Reader,
 // at a fraction of the cost; whatever is out of the ordinary, every error included, is left to Decode and Append, which
-// alone say what a codec does.
+// alone say what a codec does. Values are handed on by pointers, because the copies of a struct cost more than the rest;
+// nobody keeps one, and who passes one hides it from escape analysis.
 
 // quickDecoder is implemented by codecs that can decode what is at hand.
 type quickDecoder[T any] interface {
-	// decodeQuick decodes the value at the start of p and tells how many bytes it took; of a codec whose values
-	// extend to the end of the frame p is the frame. It returns false where Decode is to find out.
-	decodeQuick(p []byte, own cloner) (v T, n int, ok bool)
+	// decodeQuick puts the value at the start of p in v and tells how many bytes it took; of a codec whose values
+	// extend to the end of the frame p is the frame. It returns false where Decode is to find out: v is then anything.
+	decodeQuick(p []byte, own cloner, v *T) (n int, ok bool)
 }
 
 // quickWhole returns the quick way of a codec that is not within a frame: what is at hand is then no value of a codec that
@@ -29,7 +30,7 @@ func quickWhole[T any](c Codec[T]) quickDecoder[T] {
 // quickAppender is implemented by codecs that call none of the user's functions to encode.
 type quickAppender[T any] interface {
 	// appendQuick is Append, or returns false where Append, or AppendHead, is to be used.
-	appendQuick(dst []byte, v T) (_ []byte, ok bool)
+	appendQuick(dst []byte, v *T) (_ []byte, ok bool)
 }
 
 // cloner is the part of a chanio.ByteSource that copies.
@@ -40,51 +41,56 @@ type cloner interface {
 // quickMax is the largest body that is copied without asking whether it need be.
 const quickMax = 4 << 10
 
-func (c integer[T]) decodeQuick(p []byte, _ cloner) (v T, n int, ok bool) {
+func (c integer[T]) decodeQuick(p []byte, _ cloner, v *T) (n int, ok bool) {
 	if n = c.op.width(); len(p) < n {
-		return 0, 0, false
+		return 0, false
 	}
-	return T(c.op.load(p)), n, true
+	*v = T(c.op.load(p))
+	return n, true
 }
 
-func (c integer[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
+func (c integer[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
 	if c.op.width() == 3 {
 		return dst, false
 	}
-	return c.op.store(dst, uint64(v)), true
+	return c.op.store(dst, uint64(*v)), true
 }
 
-func (bytesCodec) decodeQuick(p []byte, own cloner) ([]byte, int, bool) {
-	return own.Clone(p), len(p), true
+func (bytesCodec) decodeQuick(p []byte, own cloner, v *[]byte) (int, bool) {
+	*v = own.Clone(p)
+	return len(p), true
 }
 
-func (bytesCodec) appendQuick(dst, v []byte) ([]byte, bool) {
-	if len(v) > quickMax {
+func (bytesCodec) appendQuick(dst []byte, v *[]byte) ([]byte, bool) {
+	if len(*v) > quickMax {
 		return dst, false
 	}
-	return append(dst, v...), true
+	return append(dst, *v...), true
 }
 
-func (borrowedCodec) decodeQuick(p []byte, _ cloner) ([]byte, int, bool) {
-	return p[:len(p):len(p)], len(p), true
+func (borrowedCodec) decodeQuick(p []byte, _ cloner, v *[]byte) (int, bool) {
+	*v = p[:len(p):len(p)]
+	return len(p), true
 }
 
-func (rawCodec) decodeQuick(p []byte, own cloner) (string, int, bool) {
-	return ownedString(own.Clone(p)), len(p), true
+func (rawCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
+	*v = ownedString(own.Clone(p))
+	return len(p), true
 }
 
-func (rawCodec) appendQuick(dst []byte, v string) ([]byte, bool) { return append(dst, v...), true }
+func (rawCodec) appendQuick(dst []byte, v *string) ([]byte, bool) { return append(dst, *v...), true }
 
-func (m mapped[A, B]) decodeQuick(p []byte, own cloner) (v B, n int, ok bool) {
+func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	if m.quick == nil {
-		return v, 0, false
+		return 0, false
 	}
-	a, n, ok := m.quick.decodeQuick(p, own)
-	if !ok {
-		return v, 0, false
+	var a A
+	if n, ok = m.quick.decodeQuick(p, own, hidden(&a)); !ok {
+		return 0, false
 	}
-	v, err := m.decode(a)
-	return v, n, err == nil
+	b, err := m.decode(a)
+	*v = b
+	return n, err == nil
 }
 
 // head is a length in bytes before a body.
@@ -161,17 +167,17 @@ func quickOf[T any](h head, body Codec[T]) (q quickPrefixed[T]) {
 	return q
 }
 
-func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
+func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
 	length := q.head.length(p)
 	n = q.head.width + length
 	if length < 0 || n > len(p) || q.decoder == nil {
-		return v, 0, false
+		return 0, false
 	}
-	v, used, ok := q.decoder.decodeQuick(p[q.head.width:n:n], own)
-	return v, n, ok && used == length
+	used, ok := q.decoder.decodeQuick(p[q.head.width:n:n], own, v)
+	return n, ok && used == length
 }
 
-func (q *quickPrefixed[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
+func (q *quickPrefixed[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
 	if q.encoder == nil || q.head.op == 0 {
 		return dst, false
 	}

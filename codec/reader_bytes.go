@@ -52,7 +52,7 @@ func (r *Reader) Text(n int) (string, error) {
 
 // clone copies p for whoever receives the value.
 func (r *Reader) clone(p []byte) []byte {
-	if len(p) == 0 {
+	if r.src != nil && len(p) == 0 {
 		return []byte{}
 	}
 	if r.src != nil {
@@ -142,7 +142,11 @@ type arena struct {
 	size int // of the latest
 }
 
+// Clone is that of a chanio.ByteSource.
 func (a *arena) Clone(p []byte) []byte {
+	if len(p) == 0 {
+		return []byte{}
+	}
 	if len(p) > sharedMax {
 		return slices.Clone(p)
 	}

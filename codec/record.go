@@ -98,13 +98,12 @@ func (c record[T]) inner() *program { return c.program }
 // flatRecord is a record of nothing but numbers and text.
 type flatRecord[T any] struct{ record[T] }
 
-func (c flatRecord[T]) decodeQuick(p []byte, own cloner) (v T, n int, ok bool) {
-	n, ok = flatInto(c.program, p, own, &v)
-	return v, n, ok
+func (c flatRecord[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
+	return flatInto(c.program, p, own, v)
 }
 
-func (c flatRecord[T]) appendQuick(dst []byte, v T) ([]byte, bool) {
-	out, err := appendFrom(c.program, dst, &v)
+func (c flatRecord[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
+	out, err := appendFrom(c.program, dst, v)
 	return out, err == nil
 }
 

@@ -37,9 +37,8 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 	return v, n, nil
 }
 
-// DecodeInto is [UnmarshalFirst] that puts the value where v points to, which for a struct saves much of the time. What
-// the codec is not about is as it was: the fields that a [Record] does not name. After an error the others may be of
-// either kind.
+// DecodeInto is [UnmarshalFirst] that puts the value where v points to, which for a struct saves much of the time. A field
+// that a [Record] in it does not name may keep what it held, and after an error *v is neither the one value nor the other.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	program := programOf(c)
 	if program == nil {
@@ -53,21 +52,27 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 }
 
 func decodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	r := readerOf(p)
+	r := readers.Get().(*Reader)
+	if q := quickWhole(c); q != nil {
+		if n, ok := q.decodeQuick(p, &r.arena, hidden(v)); ok {
+			readers.Put(r)
+			return n, nil
+		}
+	}
+	r.reset(p)
 	*v, err = c.Decode(r)
 	return r.finish(err)
 }
 
 func programInto[T any](program *program, p []byte, v *T) (n int, err error) {
+	r := readers.Get().(*Reader)
 	if program.flat {
-		r := readers.Get().(*Reader)
-		n, ok := flatInto(program, p, &r.arena, v)
-		readers.Put(r)
-		if ok {
+		if n, ok := flatInto(program, p, &r.arena, v); ok {
+			readers.Put(r)
 			return n, nil
 		}
 	}
-	r := readerOf(p)
+	r.reset(p)
 	return r.finish(readInto(program, r, v))
 }
 
@@ -119,14 +124,7 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	}
 }
 
-// readerOf returns a Reader over p, until finish.
-func readerOf(p []byte) *Reader {
-	r := readers.Get().(*Reader)
-	r.reset(p)
-	return r
-}
-
-// finish returns how many bytes a decoder that returned err has read, or why it has failed.
+// finish returns how many bytes a decoder that returned err has read, or why it has failed, and gives r back.
 func (r *Reader) finish(err error) (n int, _ error) {
 	n = r.pos
 	if err == nil {

@@ -32,7 +32,7 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 	}
 	if d.quick != nil {
 		src := d.r.src
-		if v, n, ok := d.quick.decodeQuick(src.Buffered(), src); ok && n > 0 {
+		if n, ok := d.quick.decodeQuick(src.Buffered(), src, hidden(&v)); ok && n > 0 {
 			src.Discard(n)
 			d.r.start += int64(n)
 			return v, nil
@@ -87,19 +87,22 @@ func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buff
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.
 type Encoder[T any] struct {
-	c   Codec[T]
-	dst io.Writer
-	buf []byte
+	c     Codec[T]
+	quick quickAppender[T] // c, if it is one
+	dst   io.Writer
+	buf   []byte
 }
 
 // NewEncoder returns an Encoder of values of c.
 func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
-	return &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
+	e := &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
+	e.quick, _ = c.(quickAppender[T])
+	return e
 }
 
 // Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written.
 func (e *Encoder[T]) Encode(v T) error {
-	p, err := e.c.Append(e.buf[:0], v)
+	p, err := e.append(hidden(&v))
 	if err != nil {
 		return encodeError(err)
 	}
@@ -108,6 +111,15 @@ func (e *Encoder[T]) Encode(v T) error {
 	}
 	_, err = e.dst.Write(p)
 	return err
+}
+
+func (e *Encoder[T]) append(v *T) ([]byte, error) {
+	if e.quick != nil {
+		if p, ok := e.quick.appendQuick(e.buf[:0], v); ok {
+			return p, nil
+		}
+	}
+	return e.c.Append(e.buf[:0], *v)
 }
 
 // keepMax is the largest buffer that an Encoder keeps for the next value.

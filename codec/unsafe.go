@@ -93,6 +93,9 @@ func plainInto[T any](n *run, p []byte, v *T) {
 //go:nocheckptr
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
+// hidden is p as noEscape returns it, for interfaces whose methods keep no pointer that they are given.
+func hidden[T any](p *T) *T { return (*T)(noEscape(unsafe.Pointer(p))) }
+
 func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
 	if n := p.plain; n != nil {
 		dst, at := n.room(dst)
