@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/weir-go/weir/bench/internal/load"
 	"github.com/weir-go/weir/bench/internal/suite"
@@ -202,7 +203,13 @@ func connectGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "connect", Title: "TCP connections that carry one frame of 64 B, 16 at a time", Unit: "connections/s",
 		Rounds: 3, Share: 0.5, NotQuick: true,
-		Contenders: echoes(f, spec, "bufio owned", "weir Connect", "weir Recv/Send", "weir channels"),
+		Contenders: echoes(f, spec,
+			"net loop, 64 B buffer", "weir raw Recv/Send",
+			"bufio owned", "weir Connect", "weir Recv/Send", "weir channels"),
+		Bars: []suite.Bar{
+			suite.AtLeast(0.95, "weir raw Recv/Send", "net loop, 64 B buffer"),
+			suite.Aside("weir Recv/Send", "bufio owned"),
+		},
 	}
 	g.Contenders = append(g.Contenders, eventLoops(f, spec, "gnet", "netpoll")...)
 	return g
@@ -220,6 +227,17 @@ func tlsGroup(f *suite.Field, wire string) suite.Group {
 	g.Contenders = echoes(f, load.Spec{Size: 64, Conns: 64, Window: 64},
 		"tls bufio owned", "weir tls Connect", "weir tls Recv/Send", "weir tls channels")
 	return g
+}
+
+// proxyGroup has a proxy between the generator and an echo, each in a process of its own.
+func proxyGroup(f *suite.Field) suite.Group {
+	const ours, theirs = "weir proxy Transfer", "proxy io.Copy"
+	return suite.Group{
+		Name: "proxy", Title: "TCP proxy, 64 KiB echoed through it, 16 connections, 1 in flight on each", Unit: "replies/s",
+		Rounds: 5, NotQuick: true,
+		Contenders: echoes(f, load.Spec{Size: 64 << 10, Conns: 16, Window: 1}, theirs, ours, "weir proxy Connect"),
+		Bars:       []suite.Bar{suite.AtLeast(1, ours, theirs), suite.Aside("weir proxy Connect", theirs)},
+	}
 }
 
 // udpGroup has one socket, with some datagrams in flight: so many may be queued at the server.
@@ -263,8 +281,8 @@ func idleGroup(f *suite.Field) suite.Group {
 		"weir channels", "gnet", "netpoll")
 	g.Name, g.Rounds = "idle", 3
 	g.Bars = []suite.Bar{
-		beyondTCPConn("weir raw Recv/Send"),
-		beyondTCPConn("weir Recv/Send"),
+		beyond(6<<10, "net.TCPConn idle", "weir raw Recv/Send"),
+		beyond(6<<10, "net.TCPConn idle", "weir Recv/Send"),
 		{
 			What: "goroutines of weir Recv/Send", Needs: []string{"weir Recv/Send"},
 			Limit: 1.01, Most: true, Unit: "each",
@@ -274,13 +292,23 @@ func idleGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// beyondTCPConn is the bar for what a connection of ours holds beside its net.TCPConn.
-func beyondTCPConn(row string) suite.Bar {
-	const least = "net.TCPConn idle"
+// beyond is the bar for what a connection of ours holds beside the one below it, which least has: at most limit bytes.
+func beyond(limit float64, least, row string) suite.Bar {
 	return suite.Bar{
-		What: row + " beyond the net.TCPConn", Needs: []string{least, row}, Limit: 6 << 10, Most: true, Unit: "B",
+		What: row + " beyond the " + strings.TrimSuffix(least, " idle"), Needs: []string{least, row},
+		Limit: limit, Most: true, Unit: "B",
 		Of: func(v func(string) suite.Sample) float64 { return v(row).Value - v(least).Value },
 	}
+}
+
+// idleTLSGroup has the same over TLS, beside what a tls.Conn holds in any case.
+func idleTLSGroup(f *suite.Field) suite.Group {
+	const least, raw, framed = "tls.Conn idle", "weir tls raw Recv/Send", "weir tls Recv/Send"
+	g := memoryGroup(f, suite.ManyConns(500), least, "tls bufio owned", raw, framed)
+	g.Name, g.Rounds, g.NotQuick = "idle-tls", 2, true
+	g.Title = strings.Replace(g.Title, "TCP", "TLS 1.3", 1)
+	g.Bars = []suite.Bar{beyond(10<<10, least, raw), beyond(10<<10, least, framed)}
+	return g
 }
 
 func manyIdleGroup(f *suite.Field) suite.Group {

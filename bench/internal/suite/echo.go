@@ -15,7 +15,7 @@ import (
 
 // The roles of child processes.
 const (
-	roleTarget = "target"
+	roleTarget = target.RoleName
 	roleLoad   = "load"
 )
 

@@ -24,13 +24,18 @@ func loopTargets() []Target {
 		{Name: "bufio typed", Codec: "u32", Zeros: true, Start: func() (Running, error) { return serve(bufioTyped) }},
 		{Name: "bufio wide", Codec: "u32", Start: func() (Running, error) { return serve(bufioWide) }},
 		{Name: "bufio unbatched", Codec: "u32", Start: func() (Running, error) { return serve(bufioUnbatched) }},
+		{Name: "net loop, 64 B buffer", Codec: "raw", Start: func() (Running, error) { return serve(smallLoop) }},
 		{Name: "net.TCPConn idle", Codec: "u32", Start: func() (Running, error) { return serveInline(idle) }},
 	}
 }
 
 // netLoop is the plainest echo.
-func netLoop(conn net.Conn) {
-	buf := make([]byte, bufSize)
+func netLoop(conn net.Conn) { echoBy(conn, make([]byte, bufSize)) }
+
+// smallLoop costs a connection that is over soon as little as can be.
+func smallLoop(conn net.Conn) { echoBy(conn, make([]byte, 64)) }
+
+func echoBy(conn net.Conn, buf []byte) {
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {

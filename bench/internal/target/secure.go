@@ -12,8 +12,9 @@ import (
 
 func secureTargets() []Target {
 	return []Target{
-		{Name: "tls net loop", Codec: "raw", Scheme: "tls", Start: func() (Running, error) { return serveTLS(netLoop) }},
-		{Name: "tls bufio owned", Codec: "u32", Scheme: "tls", Start: func() (Running, error) { return serveTLS(bufioOwned) }},
+		{Name: "tls net loop", Codec: "raw", Scheme: "tls", Start: func() (Running, error) { return serveTLS(netLoop, false) }},
+		{Name: "tls bufio owned", Codec: "u32", Scheme: "tls", Start: func() (Running, error) { return serveTLS(bufioOwned, false) }},
+		{Name: "tls.Conn idle", Codec: "u32", Scheme: "tls", Start: func() (Running, error) { return serveTLS(idle, true) }},
 		weirTLS("weir tls raw Connect", "raw", rawBy(pipeline.Connect)),
 		weirTLS("weir tls raw Recv/Send", "raw", rawBy(loop)),
 		weirTLS("weir tls Connect", "u32", framedBy(owned, pipeline.Connect)),
@@ -27,7 +28,7 @@ func certificate() (tls.Certificate, error) {
 	return cert, err
 }
 
-func serveTLS(handle func(net.Conn)) (Running, error) {
+func serveTLS(handle func(net.Conn), inline bool) (Running, error) {
 	cert, err := certificate()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func serveTLS(handle func(net.Conn)) (Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	return serveOn(ln, handle, false), nil
+	return serveOn(ln, handle, inline), nil
 }
 
 func weirTLS(name, wire string, handle handler) Target {

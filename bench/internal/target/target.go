@@ -33,7 +33,8 @@ type Running interface {
 func All() []Target {
 	var all []Target
 	for _, some := range [][]Target{
-		loopTargets(), channelTargets(), weirTargets(), secureTargets(), datagramTargets(), gnetTargets(), netpollTargets(),
+		loopTargets(), channelTargets(), weirTargets(), secureTargets(), proxyTargets(), datagramTargets(), gnetTargets(),
+		netpollTargets(),
 	} {
 		all = append(all, some...)
 	}
@@ -55,6 +56,9 @@ type Args struct {
 	Name string `json:"name"`
 	Fine bool   `json:"fine,omitempty"` // heap profiles are to be exact, and allocations slower
 }
+
+// RoleName is what suite calls the processes that Role is for.
+const RoleName = "target"
 
 // Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received), settled (usage
 // after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file in
