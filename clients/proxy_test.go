@@ -62,7 +62,7 @@ func perform(nc net.Conn, steps [][2]string) error {
 	for _, step := range steps {
 		got := make([]byte, len(step[0]))
 		if n, err := io.ReadFull(nc, got); err != nil || string(got) != step[0] {
-			return fmt.Errorf("unexpected: %q, %v", got[:n], err)
+			return fmt.Errorf("unexpected: %q, %w", got[:n], err)
 		}
 		if _, err := io.WriteString(nc, step[1]); err != nil {
 			return err

@@ -527,7 +527,7 @@ func (v *vector) split(t *testing.T) error {
 	}
 	rest, err := codec.Recv(t.Context(), src, codec.Bytes)
 	if err != nil || want.Taken != hex.EncodeToString(taken) || want.Rest != hex.EncodeToString(rest) {
-		return fmt.Errorf("taken %x, rest %x, %v", taken, rest, err)
+		return fmt.Errorf("taken %x, rest %x, %w", taken, rest, err)
 	}
 	return nil
 }

@@ -49,9 +49,7 @@ func jsonError(r *Reader, start int64, err error) error {
 	var wrongText *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		e := r.Fail(start+wrongType.Offset, err).(*Error)
-		e.Path = wrongType.Field
-		return e
+		return InField(wrongType.Field, r.Fail(start+wrongType.Offset, err))
 	case errors.As(err, &wrongText):
 		return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 	}

@@ -28,7 +28,7 @@ func (r *run[T]) order(send func(e *end[T], n int), receive func(e *end[T], n in
 		start(func() error { send(r.far, many); return nil })
 	}
 	require.Equal(r, upTo(0, many), receive(r.far, many))
-	there.wait(r)
+	_ = there.wait(r)
 	if back != nil {
 		require.Equal(r, upTo(0, many), back.wait(r))
 	}

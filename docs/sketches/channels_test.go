@@ -35,7 +35,7 @@ func (channels) JSON(ctx context.Context, ln *servers.Listener) error {
 	})
 }
 
-func (channels) Statsd(ctx context.Context, socket *Socket, every time.Duration, emit func(Sums) error) error {
+func (channels) Statsd(ctx context.Context, socket *chanio.PacketConn, every time.Duration, emit func(Sums) error) error {
 	sums, metrics, tick := Sums{}, pipeline.FilterMap(socket.In, parseMetric), time.Tick(every)
 	for {
 		select {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) { chaniotest.Main(m) }
 type programs interface {
 	Echo(ctx context.Context, ln *servers.Listener) error
 	JSON(ctx context.Context, ln *servers.Listener) error
-	Statsd(ctx context.Context, socket *Socket, every time.Duration, emit func(Sums) error) error
+	Statsd(ctx context.Context, socket *chanio.PacketConn, every time.Duration, emit func(Sums) error) error
 	Chat(ctx context.Context, ln *servers.Listener) error
 	Numbers(w http.ResponseWriter, r *http.Request)
 }
@@ -143,13 +144,13 @@ func testJSON(t *testing.T, p programs) {
 }
 
 func testStatsd(t *testing.T, p programs) {
-	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	socket, err := servers.ListenUDP("127.0.0.1:0", nil)
 	require.NoError(t, err)
-	defer pc.Close()
+	defer socket.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	total, emitted := Sums{}, make(chan error, 1)
 	go func() {
-		emitted <- p.Statsd(ctx, listenPackets(pc), time.Millisecond, func(sums Sums) error {
+		emitted <- p.Statsd(ctx, socket, time.Millisecond, func(sums Sums) error {
 			for name, n := range sums {
 				total[name] += n
 			}
@@ -159,7 +160,7 @@ func testStatsd(t *testing.T, p programs) {
 			return nil
 		})
 	}()
-	nc, err := net.Dial("udp", pc.LocalAddr().String())
+	nc, err := net.Dial("udp", socket.LocalAddr().String())
 	require.NoError(t, err)
 	defer nc.Close()
 	for _, packet := range []string{"a:1", "garbage", "b:4", "a:2", ":", "a:3"} {

@@ -30,7 +30,7 @@ func (stages) JSON(ctx context.Context, ln *servers.Listener) error {
 	})
 }
 
-func (stages) Statsd(ctx context.Context, socket *Socket, every time.Duration, emit func(Sums) error) error {
+func (stages) Statsd(ctx context.Context, socket *chanio.PacketConn, every time.Duration, emit func(Sums) error) error {
 	metrics := pipeline.FilterMap(socket.In, parseMetric)
 	rollups := pipeline.Rollup(metrics, every, newSums, addMetric)
 	return pipeline.ForEach(ctx, rollups, func(s pipeline.Span[Sums]) error { return emit(s.Value) })

@@ -3,9 +3,7 @@ package sketches
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,31 +36,6 @@ func parseMetric(p chanio.Packet) (Metric, bool) {
 
 // period is the time between two numbers.
 const period = 5 * time.Millisecond
-
-// Socket stands for a UDP socket.
-type Socket = chanio.Duplex[chanio.Packet, chanio.Packet]
-
-func listenPackets(pc *net.UDPConn) *Socket {
-	in := chanio.NewSource(chanio.SourceHooks[chanio.Packet]{
-		Next: func(ctx context.Context) (chanio.Packet, error) {
-			stop := context.AfterFunc(ctx, func() { _ = pc.SetReadDeadline(time.Unix(1, 0)) })
-			defer stop()
-			buf := make([]byte, 1500)
-			n, addr, err := pc.ReadFromUDPAddrPort(buf)
-			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-				_ = pc.SetReadDeadline(time.Time{})
-				return chanio.Packet{}, context.Cause(ctx)
-			}
-			return chanio.Packet{Addr: addr, Data: buf[:n]}, err
-		},
-		Close: pc.Close,
-	})
-	out := chanio.NewSink(chanio.SinkHooks[chanio.Packet]{Send: func(_ context.Context, p chanio.Packet) error {
-		_, err := pc.WriteToUDPAddrPort(p.Data, p.Addr)
-		return err
-	}})
-	return chanio.Splice(out, in)
-}
 
 // Bus stands for a bus of topics. A subscriber that is too slow loses what is new.
 type Bus struct {

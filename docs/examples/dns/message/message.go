@@ -48,9 +48,15 @@ type Record struct {
 	Data  []byte
 }
 
-// Some types, and the class of the Internet.
+// Some types of RFC 1035 and RFC 3596, and the class of the Internet.
 const (
-	TypeA, TypeNS, TypeCNAME, TypePTR, TypeMX, TypeTXT, TypeAAAA uint16 = 1, 2, 5, 12, 15, 16, 28
+	TypeA     uint16 = 1
+	TypeNS    uint16 = 2
+	TypeCNAME uint16 = 5
+	TypePTR   uint16 = 12
+	TypeMX    uint16 = 15
+	TypeTXT   uint16 = 16
+	TypeAAAA  uint16 = 28
 
 	ClassIN uint16 = 1
 )
