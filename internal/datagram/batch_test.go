@@ -67,6 +67,29 @@ func TestOneCrossesAtOnce(t *testing.T) {
 	require.EqualValues(t, 10, calls.reads.Load())
 }
 
+// TestAnOnlyAnswerIsNotHeld corks a socket, as pipeline.Connect does. The first answer when nothing else is at hand
+// leaves without a timer; what follows it is held.
+func TestAnOnlyAnswerIsNotHeld(t *testing.T) {
+	c, peer := open(t, Config{Coalesce: time.Hour}), plainSocket(t)
+	calls := watch(c)
+	c.Out.Cork(true)
+	for i := range 10 {
+		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
+		require.NoError(t, err)
+		p, err := c.In.Recv(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, c.Out.Send(t.Context(), p))
+		require.EqualValues(t, i+1, calls.writes.Load())
+	}
+	require.Nil(t, c.out.timer)
+	for range 3 {
+		require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: c.local}))
+		require.EqualValues(t, 10, calls.writes.Load())
+	}
+	c.Out.Cork(false)
+	require.EqualValues(t, 11, calls.writes.Load())
+}
+
 func TestG17NothingIsReadBeforeSomebodyAsks(t *testing.T) {
 	c, peer := open(t, Config{}), plainSocket(t)
 	calls := watch(c)

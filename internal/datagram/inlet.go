@@ -52,6 +52,8 @@ type inlet[P any] struct {
 
 	// atHand publishes that there is something ready, so that what is sent meanwhile may wait.
 	atHand atomic.Bool
+
+	waits atomic.Uint64 // how often a receiver was about to wait
 }
 
 func (in *inlet[P]) init(h holder, r reader[P], deadline func(time.Time) error) {
@@ -93,6 +95,7 @@ func (in *inlet[P]) fill(ctx context.Context) error {
 	if in.err != nil {
 		return in.err
 	}
+	in.waits.Add(1)
 	in.h.letGo()
 	if in.onWait != nil {
 		in.onWait()

@@ -32,6 +32,7 @@ type outlet struct {
 	accepted uint64 // datagrams, ever
 	settled  uint64 // sent or lost, ever
 	lost     failure
+	waits    uint64        // of In, when something was last accepted
 	corks    int           // calls of Cork(true)
 	armed    bool          // timer is running
 	armedAt  uint64        // settled when it was armed
@@ -121,8 +122,8 @@ func (o *outlet) accept(p *chanio.Packet) error {
 		return net.ErrClosed
 	}
 	o.accepted++
-	alone := !o.writing && o.q == nil
-	if alone && !o.holds() {
+	alone, only := !o.writing && o.q == nil, o.isOnly()
+	if alone && (only || !o.holds()) {
 		o.sendAlone(p)
 		return nil
 	}

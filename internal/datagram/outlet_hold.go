@@ -8,6 +8,16 @@ func (o *outlet) holds() bool {
 		o.q.left() < queueSize && o.q.leftBytes() < holdBytes
 }
 
+// isOnly reports whether the next datagram is likely to be the only one before a receiver waits again: the first since
+// one did, with nothing at hand. To hold an only answer back, as a corked sink asks for, would gain nothing and cost a
+// timer. Where more follow, they are held.
+func (o *outlet) isOnly() bool {
+	waits := o.c.in.waits.Load()
+	first := waits != o.waits
+	o.waits = waits
+	return first && !o.c.in.atHand.Load()
+}
+
 // arm bounds the time that something is held back.
 func (o *outlet) arm() {
 	if o.armed || o.q.left() == 0 {
