@@ -35,6 +35,7 @@ type Bus[K comparable, T any] struct {
 	seed     maphash.Seed
 	matches  topic[K, T] // subscriptions by predicate
 	matching atomic.Bool // there was one: matches is worth its lock
+	standard *Queue[T]   // of subscriptions without a description
 	closed   atomic.Bool
 }
 
@@ -48,7 +49,8 @@ type busShard[K comparable, T any] struct {
 
 // NewBus returns a Bus without subscribers.
 func NewBus[K comparable, T any]() *Bus[K, T] {
-	return &Bus[K, T]{seed: maphash.MakeSeed()}
+	var standard *Queue[T]
+	return &Bus[K, T]{seed: maphash.MakeSeed(), standard: standard.orDefault(DropOldest)}
 }
 
 // Publish gives v to the queue of every subscriber of topic, and of every predicate that holds for it, and reports how
@@ -125,25 +127,30 @@ func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 // Source ends the subscription, and so does its queue under [Fail] and [Disconnect]. After Close of the Bus the error
 // is net.ErrClosed; there is no other, and ctx is not looked at.
 func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error) {
-	s := &subscription[K, T]{q: newQueue(queue, DropOldest)}
+	s := &subscription[K, T]{q: b.queue(queue), bus: b, name: topic}
 	for {
-		t := b.open(topic)
-		if t == nil {
+		if s.topic = b.open(topic); s.topic == nil {
 			return nil, net.ErrClosed
 		}
-		s.leave = func() { b.leave(topic, t, s) }
-		if t.add(s) {
+		if s.topic.add(s) {
 			return s.source(), nil
 		}
 	}
+}
+
+// queue returns one as described. Those that are not described share their description.
+func (b *Bus[K, T]) queue(d *Queue[T]) *queue[T] {
+	if d == nil {
+		return &queue[T]{cfg: b.standard}
+	}
+	return newQueue(d, DropOldest)
 }
 
 // SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called
 // by every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest
 // it is Subscribe.
 func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, queue *Queue[T]) (*chanio.Source[T], error) {
-	s := &subscription[K, T]{q: newQueue(queue, DropOldest), match: match}
-	s.leave = func() { b.matches.remove(s) }
+	s := &subscription[K, T]{q: b.queue(queue), bus: b, match: match, topic: &b.matches}
 	if !b.matches.add(s) {
 		return nil, net.ErrClosed
 	}
@@ -169,9 +176,7 @@ func (b *Bus[K, T]) Topics() []K {
 func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
 	var all []chanio.Description
 	for _, s := range b.subscribers(topic) {
-		d := s.q.describe()
-		d.Kind = "pipeline.Bus"
-		all = append(all, d)
+		all = append(all, s.describe())
 	}
 	return all
 }
@@ -230,14 +235,14 @@ func (b *Bus[K, T]) open(name K) *topic[K, T] {
 }
 
 // leave ends a subscription, and the topic if that was the last.
-func (b *Bus[K, T]) leave(name K, t *topic[K, T], s *subscription[K, T]) {
-	if !t.remove(s) {
+func (b *Bus[K, T]) leave(s *subscription[K, T]) {
+	if !s.topic.remove(s) {
 		return
 	}
-	sh := b.shard(name)
+	sh := b.shard(s.name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if t.retire() && sh.topics[name] == t {
-		delete(sh.topics, name)
+	if s.topic.retire() && sh.topics[s.name] == s.topic {
+		delete(sh.topics, s.name)
 	}
 }

@@ -289,11 +289,13 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 
 // giveUp has unlock pass a value for which f will not be called to whoever takes it over.
 func (m *concurrent[A, B]) giveUp(v A) {
-	undelivered, before := m.up.Undelivered(), m.q.tell
+	undelivered := m.up.Undelivered()
 	if undelivered == nil {
 		return
 	}
-	m.q.tell = func() {
+	r := m.q.rarely()
+	before := r.tell
+	r.tell = func() {
 		if before != nil {
 			before()
 		}

@@ -11,7 +11,7 @@ import (
 // how far it is, and looks at the other only when it has used up what it last saw. So under load many values cross at a
 // time, and one that comes alone is there at once. An idle lane has no slots, and a busy one no more than it needed.
 type lane[T any] struct {
-	cfg   Queue[T]
+	cfg   *Queue[T]
 	ready chan struct{} // wakes the receiver
 	room  chan struct{} // wakes the sender
 	in    laneIn[T]
@@ -66,7 +66,7 @@ type laneOut[T any] struct {
 	onWait  func()
 }
 
-func newLane[T any](cfg Queue[T]) *lane[T] {
+func newLane[T any](cfg *Queue[T]) *lane[T] {
 	l := &lane[T]{cfg: cfg, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	l.in.limit = int64(cfg.Size)
 	l.out.Store(&laneOut[T]{})

@@ -84,7 +84,7 @@ type Queue[T any] struct {
 }
 
 // orDefault returns a copy of q with the defaults filled in.
-func (q *Queue[T]) orDefault(policy Policy) Queue[T] {
+func (q *Queue[T]) orDefault(policy Policy) *Queue[T] {
 	var c Queue[T]
 	if q != nil {
 		c = *q
@@ -102,38 +102,38 @@ func (q *Queue[T]) orDefault(policy Policy) Queue[T] {
 	if c.Policy == Latest {
 		c.Size, c.Metric = 1, nil
 	}
-	return c
+	return &c
 }
 
 // newQueue returns a queue as described, with the given default policy.
 func newQueue[T any](d *Queue[T], policy Policy) *queue[T] {
-	q := &queue[T]{cfg: d.orDefault(policy)}
-	return q
+	return &queue[T]{cfg: d.orDefault(policy)}
 }
 
-// source returns the receiving end of q. gone, which may be nil, tells the producer that it was closed, ups where the
-// values come from.
+// close is called when the receiver wants no more.
+func (q *queue[T]) close() {
+	q.end(errReceiverGone, true)
+	q.receiver.Store(nil)
+}
+
+func (q *queue[T]) setOnWait(f func()) bool {
+	q.receiving().onWait = f
+	return true
+}
+
+// source returns the receiving end of q. gone tells the producer that it was closed, ups where the values come from.
 func (q *queue[T]) source(kind string, gone func() error, ups func() []chanio.Description) *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
 		Next: q.next,
 		Close: func() error {
-			q.end(errReceiverGone, true)
-			if gone == nil {
-				return nil
-			}
+			q.close()
 			return gone()
 		},
-		OnWait: func(f func()) bool {
-			q.onWait = f
-			return true
-		},
+		OnWait:      q.setOnWait,
 		Undelivered: q.undelivered,
 		Describe: func() chanio.Description {
 			d := q.describe()
-			d.Kind = kind
-			if ups != nil {
-				d.Upstream = ups()
-			}
+			d.Kind, d.Upstream = kind, ups()
 			return d
 		},
 	})

@@ -165,7 +165,7 @@ func TestABufferThatBlocksLosesNothingAtAnySize(t *testing.T) {
 
 // A Source that was closed and is still at hand keeps nothing alive that nobody will receive.
 func TestAClosedBufferLetsGoOfItsValues(t *testing.T) {
-	for _, policy := range []pipeline.Policy{pipeline.Block} {
+	for _, policy := range []pipeline.Policy{pipeline.Block, pipeline.DropNewest} {
 		synctest.Test(t, func(t *testing.T) {
 			var refs []weak.Pointer[[64]byte]
 			made := pipeline.Map(pipeline.Take(ints(), 100), func(int) *[64]byte {

@@ -17,41 +17,38 @@ var errReceiverGone = net.ErrClosed
 // go, so that under load a lock and a wake-up serve many values, and a single value is there at once. Neither side
 // holds the lock while it waits. An idle queue has no buffers.
 type queue[T any] struct {
-	cfg         Queue[T]
+	cfg         *Queue[T]
 	undelivered func(T)         // takes over what the receiver will not have; nil: nobody does
 	until       <-chan struct{} // of the ctx whose end ends the queue; nil: there is none
 
-	held    atomic.Int64 // weight of out beyond the value that is returned next
-	starved atomic.Bool  // a sender waits for room
+	held     atomic.Int64 // weight of what the receiver has beyond the value that is returned next
+	starved  atomic.Bool  // a sender waits for room
+	receiver atomic.Pointer[receiver[T]]
 
 	mu      sync.Mutex
-	ring    []T   // of a power of two
-	weights []int // of the values in ring, if there is a Metric
-	head    int   // of the first value in ring
-	n       int   // of values in ring
-	weight  int   // of these
+	ring    []T // of a power of two
+	head    int // of the first value in ring
+	n       int // of values in ring
+	weight  int // of these
 	seq     uint64
-	gaps    []gap  // in order; those of ring
-	over    bool   // nothing more is accepted
-	err     error  // comes after the values
-	tell    func() // what unlock is to call
-	left    []T    // what unlock is to give up
-	waiting bool   // the receiver waits
-	blocked int    // senders that wait
+	rare    *rare[T] // nil: there was none of it
+	err     error    // comes after the values
+	over    bool     // nothing more is accepted
+	waiting bool     // the receiver waits
+	blocked int      // senders that wait
 	ready   chan struct{}
 	room    chan struct{}
 	passed  uint64
 	dropped uint64
 	hops    uint64
+}
 
-	// Owned by the receiver.
-	out    []T
-	outW   []int
-	at     int    // of the next in out
-	outSeq uint64 // of out[at]
-	marks  []gap
-	freed  int // weight taken from out and not yet from held
-	onWait func()
+// rare is what most queues never have.
+type rare[T any] struct {
+	weights []int  // of the values in ring, if there is a Metric
+	gaps    []gap  // in order; those of ring
+	tell    func() // what unlock is to call
+	left    []T    // what unlock is to give up
 }
 
 // gap is a number of values lost in front of the one with a sequence number.
@@ -160,12 +157,12 @@ func (q *queue[T]) wakeSender(cause bool) {
 // unlock releases mu, wakes the receiver if there is something for it, and tells of an overflow that ended the stream.
 func (q *queue[T]) unlock() {
 	q.wakeReceiver()
-	if q.tell == nil && q.left == nil {
+	if q.rare == nil {
 		q.mu.Unlock()
 		return
 	}
-	tell, left := q.tell, q.left
-	q.tell, q.left = nil, nil
+	tell, left := q.rare.tell, q.rare.left
+	q.rare.tell, q.rare.left = nil, nil
 	q.mu.Unlock()
 	if tell != nil {
 		tell()
@@ -184,7 +181,7 @@ func (q *queue[T]) giveUp(values ...T) {
 }
 
 func (q *queue[T]) wakeReceiver() {
-	if q.waiting && (q.n > 0 || len(q.gaps) > 0 || q.over) {
+	if q.waiting && (q.n > 0 || q.hasGaps() || q.over) {
 		q.waiting = false
 		signal(q.ready)
 	}
@@ -225,7 +222,10 @@ func (q *queue[T]) offer(v T, w int) (ok, full bool, err error) {
 
 // overflow ends the stream because there was no room for a value.
 func (q *queue[T]) overflow() {
-	q.over, q.err, q.tell = true, ErrOverflow, q.cfg.OnOverflow
+	q.over, q.err = true, ErrOverflow
+	if q.cfg.OnOverflow != nil {
+		q.rarely().tell = q.cfg.OnOverflow
+	}
 	q.dropped++
 	if q.cfg.Policy == Disconnect {
 		q.dropped += uint64(q.n)
@@ -252,7 +252,7 @@ func (q *queue[T]) push(v T, w int) {
 	at := (q.head + q.n) & (len(q.ring) - 1)
 	q.ring[at] = v
 	if q.cfg.Metric != nil {
-		q.weights[at] = w
+		q.rare.weights[at] = w
 	}
 	q.n++
 	q.weight += w
@@ -261,7 +261,7 @@ func (q *queue[T]) push(v T, w int) {
 func (q *queue[T]) grow() {
 	q.ring = unrolled(q.ring, q.head)
 	if q.cfg.Metric != nil {
-		q.weights = unrolled(q.weights, q.head)
+		q.rarely().weights = unrolled(q.rare.weights, q.head)
 	}
 	q.head = 0
 }
@@ -278,7 +278,7 @@ func (q *queue[T]) shift() (v T, w int) {
 	var none T
 	v, q.ring[q.head] = q.ring[q.head], none
 	if w = 1; q.cfg.Metric != nil {
-		w = q.weights[q.head]
+		w = q.rare.weights[q.head]
 	}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
@@ -291,10 +291,10 @@ func (q *queue[T]) shift() (v T, w int) {
 func (q *queue[T]) dropFirst() {
 	v, _ := q.shift()
 	if q.undelivered != nil {
-		q.left = append(q.left, v)
+		q.leave(v)
 	}
-	if len(q.gaps) > 0 {
-		q.gaps[0].before = q.seq
+	if q.hasGaps() {
+		q.rare.gaps[0].before = q.seq
 	}
 	q.lose(q.seq)
 }
@@ -305,20 +305,40 @@ func (q *queue[T]) lose(before uint64) {
 	if q.cfg.Mark == nil {
 		return
 	}
-	if last := len(q.gaps) - 1; last >= 0 && q.gaps[last].before == before {
-		q.gaps[last].lost++
+	r := q.rarely()
+	if last := len(r.gaps) - 1; last >= 0 && r.gaps[last].before == before {
+		r.gaps[last].lost++
 		return
 	}
-	q.gaps = append(q.gaps, gap{before, 1})
+	r.gaps = append(r.gaps, gap{before, 1})
+}
+
+// rarely returns what is rare, to be added to.
+func (q *queue[T]) rarely() *rare[T] {
+	if q.rare == nil {
+		q.rare = &rare[T]{}
+	}
+	return q.rare
+}
+
+func (q *queue[T]) hasGaps() bool { return q.rare != nil && len(q.rare.gaps) > 0 }
+
+// leave has unlock give up v.
+func (q *queue[T]) leave(v T) {
+	r := q.rarely()
+	r.left = append(r.left, v)
 }
 
 // discard drops what ring holds.
 func (q *queue[T]) discard() {
 	for q.undelivered != nil && q.n > 0 {
 		v, _ := q.shift()
-		q.left = append(q.left, v)
+		q.leave(v)
 	}
-	q.ring, q.weights, q.gaps = nil, nil, nil
+	q.ring = nil
+	if q.rare != nil {
+		q.rare.weights, q.rare.gaps = nil, nil
+	}
 	q.head, q.n, q.weight = 0, 0, 0
 }
 

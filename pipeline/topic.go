@@ -22,17 +22,39 @@ type topic[K comparable, T any] struct {
 // subscription is the sending end of a subscriber.
 type subscription[K comparable, T any] struct {
 	q     *queue[T]
+	bus   *Bus[K, T]
 	match func(K) bool // of SubscribeFunc
-	leave func()       // ends it; called by whoever closes it first
-	at    int          // in subs; -1: not there any more
+	name  K            // of topic, if there is no match
+	topic *topic[K, T]
+	at    int // in the subs of topic; -1: not there any more
 }
 
-// source returns the receiving end.
+// source returns the receiving end. There may be very many, so that each has but four functions and no more state.
 func (s *subscription[K, T]) source() *chanio.Source[T] {
-	return s.q.source("pipeline.Bus", func() error {
-		s.leave()
-		return nil
-	}, nil)
+	return chanio.NewSource(chanio.SourceHooks[T]{
+		Next: s.q.next, Close: s.close, OnWait: s.q.setOnWait, Describe: s.describe,
+	})
+}
+
+func (s *subscription[K, T]) close() error {
+	s.q.close()
+	s.leave()
+	return nil
+}
+
+func (s *subscription[K, T]) describe() chanio.Description {
+	d := s.q.describe()
+	d.Kind = "pipeline.Bus"
+	return d
+}
+
+// leave ends the subscription; it is called by whoever closes it first.
+func (s *subscription[K, T]) leave() {
+	if s.match != nil {
+		s.topic.remove(s)
+	} else {
+		s.bus.leave(s)
+	}
 }
 
 // snapshot returns the subscriptions of this moment, to be read only.
