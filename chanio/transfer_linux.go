@@ -44,7 +44,8 @@ type splicer struct {
 	n      int // bytes in it
 	err    error
 	pullFn func(fd uintptr) bool
-	pushFn func(fd uintptr) bool
+	pushFn func(ctx context.Context) (int, error)
+	write  attempt
 }
 
 func newSplicer(up Upstream[[]byte], in *inlet, out *outlet) route {
@@ -54,7 +55,8 @@ func newSplicer(up Upstream[[]byte], in *inlet, out *outlet) route {
 	}
 	_, _, _ = syscall.Syscall(syscall.SYS_FCNTL, uintptr(p[0]), fSetPipeSz, pipeSize) // a smaller one does as well
 	s := &splicer{up: up, in: in, out: out, r: p[0], w: p[1]}
-	s.pullFn, s.pushFn = s.tryPull, s.tryPush
+	s.pullFn, s.pushFn = s.tryPull, s.push
+	s.write.init(s.tryPush)
 	return s
 }
 
@@ -73,7 +75,7 @@ func (s *splicer) move(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	pulled := s.n
-	err := s.out.exclusively(ctx, func() (int, error) { return s.push(ctx) })
+	err := s.out.exclusively(ctx, s.pushFn)
 	moved := pulled - s.n
 	if s.n > 0 {
 		s.putBack()
@@ -145,7 +147,7 @@ func (s *splicer) push(ctx context.Context) (int, error) {
 	before := s.n
 	for s.n > 0 {
 		s.err = nil
-		if err := s.out.whenWritable(ctx, s.pushFn); err != nil {
+		if err := s.out.whenWritable(ctx, &s.write); err != nil {
 			return before - s.n, err
 		}
 		if s.err != nil {
@@ -208,7 +210,7 @@ type fileSender struct {
 	fd   int // of the file, while it is in use
 	n    int
 	err  error
-	try  func(fd uintptr) bool
+	send attempt
 }
 
 func newFileSender(up Upstream[[]byte], in *readerSource, out *outlet) route {
@@ -224,7 +226,7 @@ func newFileSender(up Upstream[[]byte], in *readerSource, out *outlet) route {
 		return nil
 	}
 	s := &fileSender{up: up, in: in, file: raw, out: out}
-	s.try = s.trySend
+	s.send.init(s.trySend)
 	return s
 }
 
@@ -235,11 +237,11 @@ func (s *fileSender) move(ctx context.Context) (int, error) {
 		return 0, s.up.Fail(ctx, s.in.err)
 	}
 	s.n, s.err = 0, nil
-	err := s.out.exclusively(ctx, func() (int, error) {
+	err := s.out.exclusively(ctx, func(ctx context.Context) (int, error) {
 		var err error
 		if failed := s.file.Control(func(fd uintptr) {
 			s.fd = int(fd)
-			err = s.out.whenWritable(ctx, s.try)
+			err = s.out.whenWritable(ctx, &s.send)
 		}); failed != nil {
 			return 0, errNoRoute // reading the file says why
 		}
@@ -282,16 +284,11 @@ func (w *rawWriter) opError(op string, err error) error {
 
 // exclusively calls write when nothing waits to be written, and keeps other senders waiting until it returns. write
 // returns how many bytes it wrote; an error of the connection ends the outlet.
-func (o *outlet) exclusively(ctx context.Context, write func() (int, error)) error {
+func (o *outlet) exclusively(ctx context.Context, write func(context.Context) (int, error)) error {
 	if err := o.own(ctx); err != nil {
 		return err
 	}
-	err := o.gate.enter(ctx)
-	n := 0
-	if err == nil {
-		n, err = write()
-	}
-	o.gate.release() // also if ctx has ended, since that sets the deadline
+	n, err := write(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.accepted += int64(n)
@@ -327,9 +324,32 @@ func (o *outlet) own(ctx context.Context) error {
 	return nil
 }
 
-// whenWritable calls try until it returns true, each time that the socket may take something. The caller is inside the
-// gate.
-func (o *outlet) whenWritable(ctx context.Context, try func(fd uintptr) bool) error {
+// attempt is a write of what there is to write, which reports whether the socket took some or failed.
+type attempt struct {
+	try  func(fd uintptr) bool
+	once func(fd uintptr) bool // is try, and never waits
+	done bool                  // what try reported then
+}
+
+func (a *attempt) init(try func(fd uintptr) bool) {
+	a.try = try
+	a.once = func(fd uintptr) bool {
+		a.done = try(fd)
+		return true
+	}
+}
+
+// whenWritable makes the attempt, again each time that the socket may take something, until it is done. Only one that
+// has to wait is bound to ctx.
+func (o *outlet) whenWritable(ctx context.Context, a *attempt) error {
+	a.done = false
+	if err := o.c.descriptor.Write(a.once); err == nil && a.done {
+		return nil
+	}
+	defer o.gate.release() // also if ctx has ended, since that sets the deadline
+	if err := o.gate.enter(ctx); err != nil {
+		return err
+	}
 	for {
 		if o.writeTimeout > 0 {
 			if err := o.c.nc.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
@@ -339,7 +359,7 @@ func (o *outlet) whenWritable(ctx context.Context, try func(fd uintptr) bool) er
 				return context.Cause(ctx)
 			}
 		}
-		err := o.c.descriptor.Write(try)
+		err := o.c.descriptor.Write(a.try)
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
