@@ -15,7 +15,7 @@ func channelTargets() []Target {
 }
 
 // twoChannels returns a connection as two channels of the given capacity, the way it is mostly written: a goroutine that
-// reads frames into one, a goroutine that writes those of the other and flushes when that is empty, and the handler
+// reads frames into one, a goroutine that writes those of the other and flushes when there is none, and the handler
 // between them. Bare channels, as most are, have no capacity.
 func twoChannels(size int) func(net.Conn) {
 	return func(conn net.Conn) { byChannels(conn, size) }
@@ -42,8 +42,19 @@ func byChannels(conn net.Conn, size int) {
 	go func() {
 		defer close(written)
 		defer close(done)
-		for p := range out {
-			if f.write(p) != nil || len(out) == 0 && f.w.Flush() != nil {
+		for {
+			select {
+			case p, ok := <-out:
+				if !ok || f.write(p) != nil {
+					return
+				}
+				continue
+			default:
+			}
+			if f.w.Flush() != nil {
+				return
+			}
+			if p, ok := <-out; !ok || f.write(p) != nil {
 				return
 			}
 		}
