@@ -42,19 +42,10 @@ func byChannels(conn net.Conn, size int) {
 	go func() {
 		defer close(written)
 		defer close(done)
+		defer f.w.Flush()
 		for {
-			select {
-			case p, ok := <-out:
-				if !ok || f.write(p) != nil {
-					return
-				}
-				continue
-			default:
-			}
-			if f.w.Flush() != nil {
-				return
-			}
-			if p, ok := <-out; !ok || f.write(p) != nil {
+			p, ok := f.await(out)
+			if !ok || f.write(p) != nil {
 				return
 			}
 		}
@@ -67,4 +58,18 @@ func byChannels(conn net.Conn, size int) {
 	}
 	close(out)
 	<-written
+}
+
+// await returns the next frame to be written. It flushes if there is none yet, and reports false after the last one.
+func (f *frames) await(out <-chan []byte) ([]byte, bool) {
+	select {
+	case p, ok := <-out:
+		return p, ok
+	default:
+	}
+	if f.w.Flush() != nil {
+		return nil, false
+	}
+	p, ok := <-out
+	return p, ok
 }
