@@ -81,7 +81,7 @@ func (o op) width() int { return int(opWidth[o]) }
 // load returns the number in p, with its sign extended.
 func (o op) load(p []byte) uint64 {
 	switch o {
-	case op8:
+	case op8, opBool:
 		return uint64(p[0])
 	case op16:
 		return uint64(binary.BigEndian.Uint16(p))
@@ -114,7 +114,7 @@ func (o op) load24(p []byte) uint64 {
 // store appends the number.
 func (o op) store(dst []byte, u uint64) []byte {
 	switch o {
-	case op8:
+	case op8, opBool:
 		return append(dst, byte(u))
 	case op16:
 		return binary.BigEndian.AppendUint16(dst, uint16(u))

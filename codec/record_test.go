@@ -274,3 +274,22 @@ func BenchmarkRecord(b *testing.B) {
 		}
 	})
 }
+
+func TestARecordMayHaveOneNumberOfAnyKindBetweenTexts(t *testing.T) {
+	type mixed struct {
+		A string `wire:"len=u8"`
+		B bool
+		C string `wire:"len=u8"`
+		D uint8
+		E string  `wire:"len=u8"`
+		F uint16  `wire:"le"`
+		G []byte  `wire:"len=u8"`
+		H float32 `wire:"le"`
+		I string  `wire:"len=u8"`
+		J int64
+		K string `wire:"len=u8"`
+		L int32  `wire:"bits=24"`
+	}
+	codectest.Vector(t, codec.Struct[mixed](), "0161 01 00 ff 00 0201 00 0000c03f 00 fffffffffffffffe 0162 fffffe",
+		mixed{A: "a", B: true, D: 255, F: 0x102, G: []byte{}, H: 1.5, J: -2, K: "b", L: -2})
+}

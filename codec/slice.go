@@ -102,9 +102,18 @@ func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 // yields. It is Gloss's lazy-decode-all.
 func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		r := NewReader(p)
+		r, quick := NewReader(p), quickWhole(c)
 		for r.pos < len(p) {
 			before := r.pos
+			if quick != nil {
+				var v T
+				if n, ok := quick.decodeQuick(p[before:], &r.arena, hidden(&v)); ok && n > 0 {
+					if r.pos += n; !yield(v, nil) {
+						return
+					}
+					continue
+				}
+			}
 			v, err := c.Decode(r)
 			if err == nil {
 				err = r.err

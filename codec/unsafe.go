@@ -196,19 +196,43 @@ func (t *textOp) decodeAt(r *Reader, at unsafe.Pointer) (err error) {
 func (n *run) check24(v unsafe.Pointer) error {
 	for i := range n.odd {
 		m := &n.odd[i]
-		if err := m.op.check24(m.in(v)); err != nil {
+		if err := m.op.check24(m.get(v)); err != nil {
 			return InField(m.name, err)
 		}
 	}
 	return nil
 }
 
-// in returns a number of 24 bits in a struct, with its sign extended.
-func (m *number) in(v unsafe.Pointer) uint64 {
-	if m.op == opInt24 || m.op == opInt24LE {
-		return uint64(int64(*(*int32)(unsafe.Add(v, m.offset))))
+// get returns a number in a struct, of those of 24 bits with the sign extended.
+func (m *number) get(v unsafe.Pointer) uint64 {
+	at := unsafe.Add(v, m.offset)
+	switch m.op.width() {
+	case 1:
+		return uint64(*(*uint8)(at))
+	case 2:
+		return uint64(*(*uint16)(at))
+	case 8:
+		return *(*uint64)(at)
 	}
-	return uint64(*(*uint32)(unsafe.Add(v, m.offset)))
+	if m.op == opInt24 || m.op == opInt24LE {
+		return uint64(int64(*(*int32)(at)))
+	}
+	return uint64(*(*uint32)(at))
+}
+
+// set puts a number into a struct.
+func (m *number) set(v unsafe.Pointer, u uint64) {
+	at := unsafe.Add(v, m.offset)
+	switch m.op.width() {
+	case 1:
+		*(*uint8)(at) = uint8(u)
+	case 2:
+		*(*uint16)(at) = uint16(u)
+	case 8:
+		*(*uint64)(at) = u
+	default:
+		*(*uint32)(at) = uint32(u)
+	}
 }
 
 // room extends dst by the bytes of a run and returns where they begin.
@@ -223,11 +247,16 @@ func (n *run) room(dst []byte) ([]byte, unsafe.Pointer) {
 
 // append appends the numbers of a run.
 func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
+	if len(n.numbers) == 1 {
+		m := &n.numbers[0]
+		return m.op.store(dst, m.get(v))
+	}
+	start := len(dst)
 	dst, at := n.room(dst)
 	n.out.do(at, v)
 	for i := range n.odd {
 		m := &n.odd[i]
-		m.op.store((*[3]byte)(unsafe.Add(at, m.at))[:0], m.in(v))
+		m.op.store(dst[:start+int(m.at)], m.get(v))
 	}
 	return dst
 }
@@ -235,11 +264,15 @@ func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
 // load puts the numbers of a run, which p has all bytes of, where they belong.
 func (n *run) load(p []byte, v unsafe.Pointer) {
 	_ = p[n.width-1]
-	b := unsafe.Pointer(unsafe.SliceData(p))
-	n.in.do(v, b)
+	if len(n.numbers) == 1 {
+		m := &n.numbers[0]
+		m.set(v, m.op.load(p))
+		return
+	}
+	n.in.do(v, unsafe.Pointer(unsafe.SliceData(p)))
 	for i := range n.odd {
 		m := &n.odd[i]
-		*(*uint32)(unsafe.Add(v, m.offset)) = uint32(m.op.load24((*[3]byte)(unsafe.Add(b, m.at))[:]))
+		m.set(v, m.op.load(p[m.at:]))
 	}
 }
 
