@@ -109,6 +109,13 @@ func TestDialUDPErrorsSayWhatToDo(t *testing.T) {
 	require.ErrorContains(t, err, "no interface of this machine has that address")
 	_, err = clients.DialUDP(t.Context(), "255.255.255.255:9", nil)
 	require.ErrorIs(t, err, syscall.EACCES, "broadcasts are asked for")
+	require.ErrorContains(t, err, "UDPConfig.Broadcast permits it")
+	require.NotContains(t, err.Error(), "ports below 1024")
+	nobody, err := clients.NewStaticResolver(nil)
+	require.NoError(t, err)
+	_, err = clients.DialUDP(t.Context(), "nowhere.test:9", &clients.UDPConfig{Resolver: nobody})
+	require.ErrorContains(t, err, "nowhere.test")
+	require.ErrorContains(t, err, "check the spelling")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")

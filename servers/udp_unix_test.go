@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -141,6 +142,7 @@ func TestUDPBroadcastIsAskedFor(t *testing.T) {
 		require.NoError(t, from.Out.Send(t.Context(), p), "the kernel judges")
 		if err := from.Out.Flush(t.Context()); !asked {
 			require.ErrorIs(t, err, syscall.EACCES)
+			require.ErrorContains(t, err, "UDPConfig.Broadcast permits it")
 			require.EqualValues(t, 1, from.Stats().Lost)
 		} else {
 			require.NoError(t, err)
@@ -150,4 +152,26 @@ func TestUDPBroadcastIsAskedFor(t *testing.T) {
 		}
 		require.NoError(t, to.Close())
 	}
+}
+
+func TestPrivilegedUDPPortSaysWhatToDo(t *testing.T) {
+	out, err := child(t, "TestChildListensOnAPrivilegedUDPPort").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	if strings.Contains(string(out), "no privilege needed") {
+		t.Skip("this machine needs no privilege for low ports")
+	}
+	require.Contains(t, string(out), "ports below 1024 may need a privilege: choose a higher one")
+}
+
+func TestChildListensOnAPrivilegedUDPPort(t *testing.T) {
+	skipUnlessChild(t)
+	dropPrivilege(t)
+	conn, err := servers.ListenUDP("127.0.0.1:81", nil)
+	if err == nil {
+		_ = conn.Close()
+		fmt.Println("no privilege needed")
+		return
+	}
+	require.ErrorIs(t, err, syscall.EACCES)
+	fmt.Println(err)
 }

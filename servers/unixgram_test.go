@@ -413,3 +413,33 @@ func TestG18ShutdownOfUnixgram(t *testing.T) {
 	require.Contains(t, server.String(), "closed")
 	require.NoFileExists(t, path)
 }
+
+func TestUnixgramPermissionSaysWhatToDo(t *testing.T) {
+	path := socketPath(t)
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o755))
+	listenUnixgram(t, path, &servers.UnixgramConfig{Mode: 0o600})
+	cmd := child(t, "TestChildHasNoPermissionForUnixgram")
+	cmd.Env = append(cmd.Env, "WEIR_TEST_FILE="+path)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestChildHasNoPermissionForUnixgram(t *testing.T) {
+	skipUnlessChild(t)
+	dropPrivilege(t)
+	path := os.Getenv("WEIR_TEST_FILE")
+	if ownedByUs(path) {
+		t.Skip("the file is this user's")
+	}
+	_, err := clients.DialUnixgram(path, nil)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, "which the server's Mode may give")
+	_, err = servers.ListenUnixgram(path+"2", nil)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, "allowed to write to the directory")
+}
+
+func ownedByUs(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && int(info.Sys().(*syscall.Stat_t).Uid) == os.Getuid()
+}

@@ -13,12 +13,18 @@ import (
 // The result wraps err.
 func Explain(prefix string, err error) error {
 	var dns *net.DNSError
-	explained := socket.Explain(prefix, err)
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return fmt.Errorf("%w; no resolver knows that name: check the spelling, or give an IP address", explained)
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Errorf("%s: %w; no resolver knows that name: check the spelling, or give an IP address", prefix, err)
+	case errors.As(err, &op) && op.Op == "dial" && errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s: %w%s", prefix, err, broadcastHint)
 	}
-	return explained
+	return socket.Explain(prefix, err)
 }
+
+// broadcastHint is for EACCES of a datagram, or of a peer.
+const broadcastHint = "; if that is a broadcast address, UDPConfig.Broadcast permits it; else a firewall here forbids it"
 
 var (
 	errNoAddr    = errors.New("the packet says nobody it goes to: this socket has no peer, so each Packet needs an Addr")
@@ -70,10 +76,14 @@ func (f *failure) take() error {
 type lostError struct{ failure }
 
 func (e *lostError) Error() string {
-	if e.count == 1 {
-		return fmt.Sprintf("a datagram was lost: %v", e.first)
+	hint := ""
+	if errors.Is(e.first, syscall.EACCES) {
+		hint = broadcastHint
 	}
-	return fmt.Sprintf("%d datagrams were lost, the first: %v", e.count, e.first)
+	if e.count == 1 {
+		return fmt.Sprintf("a datagram was lost: %v%s", e.first, hint)
+	}
+	return fmt.Sprintf("%d datagrams were lost, the first: %v%s", e.count, e.first, hint)
 }
 
 func (e *lostError) Unwrap() error { return e.first }
