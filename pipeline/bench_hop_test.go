@@ -44,14 +44,28 @@ func send[T any](ctx context.Context, ch chan<- T, v T) bool {
 	}
 }
 
+func recv[T any](ctx context.Context, ch <-chan T, v *T) bool {
+	select {
+	case *v = <-ch:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func BenchmarkBuffer(b *testing.B) {
-	for name, policy := range map[string]pipeline.Policy{"Block": pipeline.Block, "DropOldest": pipeline.DropOldest} {
-		b.Run(name, func(b *testing.B) {
+	for _, policy := range []pipeline.Policy{pipeline.Block, pipeline.DropOldest, pipeline.DropNewest} {
+		b.Run(policy.String(), func(b *testing.B) {
 			benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
 				return pipeline.Buffer(ctx, s, 128, policy)
 			})
 		})
 	}
+	b.Run("ByMetric", func(b *testing.B) {
+		benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.BufferBy(ctx, s, one(nothing), 128, pipeline.Block)
+		})
+	})
 	b.Run("ByHand", func(b *testing.B) {
 		benchmarkChannel(b, func(ctx context.Context) (<-chan int, func()) {
 			ch := make(chan int, 128)
@@ -66,15 +80,49 @@ func BenchmarkBuffer(b *testing.B) {
 }
 
 func BenchmarkMerge(b *testing.B) {
-	benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
-		return pipeline.Merge(ctx, s, ints())
+	b.Run("2", func(b *testing.B) {
+		benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Merge(ctx, s, ints())
+		})
+	})
+	b.Run("2ByHand", func(b *testing.B) {
+		benchmarkChannel(b, func(ctx context.Context) (<-chan int, func()) {
+			ch := make(chan int, pipeline.DefaultQueue)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					for i := 0; send(ctx, ch, i); i++ {
+					}
+				})
+			}
+			return ch, wg.Wait
+		})
 	})
 }
 
 func BenchmarkTee(b *testing.B) {
-	benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
-		outs := pipeline.Tee(ctx, s, 2)
-		return pipeline.Zip(outs[0], outs[1], func(a, _ int) int { return a })
+	b.Run("2", func(b *testing.B) {
+		benchmarkHop(b, func(ctx context.Context, s *chanio.Source[int]) *chanio.Source[int] {
+			outs := pipeline.Tee(ctx, s, 2)
+			return pipeline.Zip(outs[0], outs[1], max0)
+		})
+	})
+	b.Run("2ByHand", func(b *testing.B) {
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		one, two := make(chan int, pipeline.DefaultQueue), make(chan int, pipeline.DefaultQueue)
+		wg.Go(func() {
+			for i := 0; send(ctx, one, i) && send(ctx, two, i); i++ {
+			}
+		})
+		b.ReportAllocs()
+		v, w := 0, 0
+		for b.Loop() {
+			recv(ctx, one, &v)
+			recv(ctx, two, &w)
+		}
+		cancel()
+		wg.Wait()
 	})
 }
 

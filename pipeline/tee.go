@@ -79,29 +79,28 @@ func (t *tee[T]) run(ctx context.Context) {
 // still take values. full is used for those that wait.
 func give[T any](ctx context.Context, v T, open, full []*queue[T]) ([]*queue[T], []*queue[T], error) {
 	lost := false
+	kept := open[:0]
 	for _, q := range open {
 		o := q.tryPut(v)
+		if o.over {
+			continue
+		}
 		if o.full {
 			full = append(full, q)
 		}
+		kept = append(kept, q)
 		lost = lost || o.lost
+	}
+	if len(kept) == 0 {
+		return kept, full, errNoBranch
 	}
 	if lost {
 		yield()
 	}
-	for _, q := range full {
+	for _, q := range full { // one that ends meanwhile is left out from the next value on
 		if _, err := q.put(ctx, v); err != nil && isEndOf(ctx, err) {
-			return open, full, err
+			return kept, full, err
 		}
-	}
-	kept := open[:0]
-	for _, q := range open {
-		if !q.isOver() {
-			kept = append(kept, q)
-		}
-	}
-	if len(kept) == 0 {
-		return kept, full, errNoBranch
 	}
 	return kept, full, nil
 }
