@@ -29,9 +29,9 @@ import (
 func Delimited[T any](c Codec[T], delimiter string, opts ...Option) Codec[T] {
 	notNil(c, "Delimited")
 	o := resolve("Delimited", opts, DefaultMaxLine, "Max", "Or", "Keep", "Escape", "OrEnd")
-	d := delimited[T]{
+	d := &delimited[T]{
 		c: c, delims: newDelimiters("Delimited", delimiter, o.or), max: o.max, keep: o.keep, orEnd: o.orEnd,
-		escapes: o.escapes, escape: o.escape,
+		escapes: o.escapes, escape: o.escape, quick: quickIn(c),
 	}
 	if least := SizeOf(c).Min; least > o.max {
 		panic(fmt.Sprintf("codec: Delimited: the codec takes at least %d bytes and the limit is %d; raise Max", least, o.max))
@@ -58,7 +58,7 @@ func DelimitedBy[T any](c Codec[T], choose func(T) string, delimiters ...string)
 		panic("codec: DelimitedBy: choose and at least one delimiter are needed")
 	}
 	d := newDelimiters("DelimitedBy", delimiters[0], delimiters[1:])
-	return delimited[T]{c: c, delims: d, max: DefaultMaxLine, choose: choose}
+	return &delimited[T]{c: c, quick: quickIn(c), delims: d, max: DefaultMaxLine, choose: choose}
 }
 
 // Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
@@ -82,6 +82,7 @@ func Netstring[T any](c Codec[T], opts ...Option) Codec[T] {
 
 type delimited[T any] struct {
 	c       Codec[T]
+	quick   quickDecoder[T] // c, if it is one
 	delims  *delimiters
 	max     int
 	keep    bool
@@ -102,7 +103,7 @@ func (c *delimited[T]) checkEscape() {
 	}
 }
 
-func (c delimited[T]) Append(dst []byte, v T) ([]byte, error) {
+func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 	start := len(dst)
 	dst, err := c.c.Append(dst, v)
 	if err != nil {
@@ -141,7 +142,7 @@ func (c *delimited[T]) check(p []byte, n int) error {
 	return nil
 }
 
-func (c delimited[T]) Decode(r *Reader) (v T, err error) {
+func (c *delimited[T]) Decode(r *Reader) (v T, err error) {
 	n, width, escaped, err := c.find(r)
 	if err != nil {
 		return v, err
@@ -170,6 +171,22 @@ func (c delimited[T]) Decode(r *Reader) (v T, err error) {
 	}
 	r.pos += width
 	return v, nil
+}
+
+func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
+	if c.quick == nil || c.escapes {
+		return 0, false
+	}
+	n, width, ok := c.delims.findQuick(p)
+	if !ok || n > c.max {
+		return 0, false
+	}
+	body := n
+	if c.keep {
+		body += width
+	}
+	used, ok := c.quick.decodeQuick(p[:body:body], own, v)
+	return n + width, ok && used == body
 }
 
 func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
@@ -269,7 +286,7 @@ func decodeInner[T any](r *Reader, c Codec[T], p []byte, at int64) (v T, err err
 	return v, inner.err
 }
 
-func (c delimited[T]) Size() Size {
+func (c *delimited[T]) Size() Size {
 	s := SizeOf(c.c)
 	least := len(c.delims.all[len(c.delims.all)-1])
 	if c.orEnd {

@@ -63,6 +63,16 @@ func (d *delimiters) find(p []byte, from int, final bool) (at, width int) {
 	return len(p), 0
 }
 
+// findQuick is find for what is at hand as a whole: it returns false also where a longer delimiter may still come.
+func (d *delimiters) findQuick(p []byte) (at, width int, ok bool) {
+	if d.single && d.shift == 0 {
+		at = bytes.IndexByte(p, d.only)
+		return at, 1, at >= 0
+	}
+	at, width = d.find(p, 0, false)
+	return at, width, width > 0
+}
+
 // next returns the index of the next byte that begins a delimiter.
 func (d *delimiters) next(p []byte, from int) int {
 	if d.single {

@@ -53,6 +53,22 @@ func (c lines) Decode(r *Reader) (string, error) {
 	return ownedString(r.clone(line)), nil
 }
 
+func (c lines) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool) {
+	i := bytes.IndexByte(p, '\n')
+	if i < 0 {
+		return 0, false
+	}
+	line := p[:i]
+	if i > 0 && line[i-1] == '\r' {
+		line = line[:i-1]
+	}
+	if len(line) > c.max {
+		return 0, false
+	}
+	*v = ownedString(own.Clone(line))
+	return i + 1, true
+}
+
 func (c lines) Size() Size { return Size{Min: 1, Max: addBound(c.max, 2)} }
 
 // line lends the next line without its end. The last one may have none.

@@ -27,6 +27,12 @@ func quickWhole[T any](c Codec[T]) quickDecoder[T] {
 	return q
 }
 
+// quickIn returns the quick way of a codec that is within a frame, or nil.
+func quickIn[T any](c Codec[T]) quickDecoder[T] {
+	q, _ := c.(quickDecoder[T])
+	return q
+}
+
 // quickAppender is implemented by codecs that call none of the user's functions to encode.
 type quickAppender[T any] interface {
 	// appendQuick is Append, or returns false where Append, or AppendHead, is to be used.
@@ -162,7 +168,7 @@ type quickPrefixed[T any] struct {
 
 func quickOf[T any](h head, body Codec[T]) (q quickPrefixed[T]) {
 	q.head = h
-	q.decoder, _ = body.(quickDecoder[T])
+	q.decoder = quickIn(body)
 	q.encoder, _ = body.(quickAppender[T])
 	return q
 }

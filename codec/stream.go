@@ -31,7 +31,7 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 		return v, d.err
 	}
 	if d.quick != nil {
-		src := d.r.src
+		src := d.r.src.(*window) // it is one always; calls of it are cheaper
 		if n, ok := d.quick.decodeQuick(src.Buffered(), src, hidden(&v)); ok && n > 0 {
 			src.Discard(n)
 			d.r.start += int64(n)
