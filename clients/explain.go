@@ -45,8 +45,20 @@ func hint(err error) string {
 		return "if you trust who signed the certificate, add that authority to the roots of the TLS configuration"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "the server needs a new certificate, or the clock of this machine is wrong"
+	case isRemote(err):
+		return "so says the server: does it know TLSConfig.ServerName, and accept this client's certificate, versions and ALPN?"
 	case errors.As(err, &notTLS):
 		return "what answers there does not speak TLS: is this the port for it?"
 	}
 	return ""
+}
+
+// isRemote reports whether err is an alert that the peer has sent.
+func isRemote(err error) bool {
+	for op := (*net.OpError)(nil); errors.As(err, &op); err = op.Err {
+		if op.Op == "remote error" {
+			return true
+		}
+	}
+	return false
 }

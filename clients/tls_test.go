@@ -119,6 +119,26 @@ func TestDialTLSErrorsOfTheConnection(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// A server may refuse whom it is asked for, or who asks.
+func TestG15DialTLSErrorsSayWhatTheServerRefuses(t *testing.T) {
+	cert, roots, err := tlsconf.SelfSigned("a.test")
+	require.NoError(t, err)
+	for want, config := range map[string]*tls.Config{
+		"unrecognized name": {GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
+		"handshake failure": { // for want of a certificate, which TLS 1.3 tells only after the handshake
+			Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12,
+		},
+		"no application protocol": {Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}},
+	} {
+		ln := tls.NewListener(listen(t), config)
+		go serveEcho(ln)
+		secure := &clients.TLSConfig{RootCAs: roots, ServerName: "a.test", ALPN: []string{"other"}}
+		_, err := clients.DialTLS(t.Context(), ln.Addr().String(), secure, nil)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "so says the server: does it know TLSConfig.ServerName")
+	}
+}
+
 // memProxy is a proxy whose connections are in memory.
 type memProxy struct{ *peers }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,6 +37,14 @@ func (d *diary) all() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return append([]string(nil), d.entries...)
+}
+
+// await returns the entries when there are n.
+func (d *diary) await(n int) []string {
+	for len(d.all()) < n {
+		runtime.Gosched()
+	}
+	return d.all()
 }
 
 func (d *diary) hooks() *servers.Hooks {
@@ -93,7 +102,7 @@ func TestG20HooksAreToldOfHandshakes(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, nc)
 	require.NoError(t, nc.Close())
-	require.Equal(t, []string{"handshake failed tcp true"}, d.all())
+	require.Equal(t, []string{"handshake failed tcp true"}, d.await(1)) // the reset may be faster
 
 	secured, err := tls.Dial("tcp", ln.Addr().String(), config)
 	require.NoError(t, err)

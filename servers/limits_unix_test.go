@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,14 +97,34 @@ func TestChildServesWithFewDescriptors(t *testing.T) {
 	await(t, ln, 0)
 	probe, err := os.Open(os.DevNull)
 	require.NoError(t, err)
-	few := uint64(probe.Fd()) + 10
+	few := probe.Fd() + 10
 	require.NoError(t, probe.Close())
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: few, Max: few}))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, rlimit(few)))
 	fmt.Println("addr " + ln.Addr().String())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	cancel()
 	require.NoError(t, <-result)
 	fmt.Printf("log lines: %d\n", len(log.lines()))
+}
+
+func TestAKeyThatCannotBeReadSaysWhatToDo(t *testing.T) {
+	cert := filepath.Join(t.TempDir(), "cert.pem")
+	require.NoError(t, os.WriteFile(cert, []byte("secret"), 0o000))
+	cmd := child(t, "TestChildCannotReadItsKey")
+	cmd.Env = append(cmd.Env, "WEIR_TEST_FILE="+cert)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "permission denied: the user that the program runs as must be allowed to read it")
+	require.NotContains(t, string(out), "ports below 1024")
+}
+
+func TestChildCannotReadItsKey(t *testing.T) {
+	skipUnlessChild(t)
+	dropPrivilege(t)
+	file := os.Getenv("WEIR_TEST_FILE")
+	_, err := servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{CertFile: file, KeyFile: file}, nil)
+	require.ErrorIs(t, err, os.ErrPermission)
+	fmt.Println(err)
 }
 
 func TestPrivilegedPortSaysWhatToDo(t *testing.T) {
@@ -117,9 +138,7 @@ func TestPrivilegedPortSaysWhatToDo(t *testing.T) {
 
 func TestChildListensOnAPrivilegedPort(t *testing.T) {
 	skipUnlessChild(t)
-	if os.Getuid() == 0 {
-		require.NoError(t, syscall.Setuid(65534))
-	}
+	dropPrivilege(t)
 	ln, err := servers.ListenTCP("127.0.0.1:81", nil)
 	if err == nil {
 		_ = ln.Close()
@@ -129,4 +148,11 @@ func TestChildListensOnAPrivilegedPort(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrPermission)
 	require.ErrorIs(t, err, syscall.EACCES)
 	fmt.Println(err)
+}
+
+// dropPrivilege makes this process that of somebody who may do nothing special.
+func dropPrivilege(t testing.TB) {
+	if os.Getuid() == 0 {
+		require.NoError(t, syscall.Setuid(65534))
+	}
 }

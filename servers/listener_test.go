@@ -189,6 +189,7 @@ func TestG15ErrorsOfListeningSayWhatToDo(t *testing.T) {
 		{"192.0.2.1:" + port, "no interface of this machine has that address", syscall.EADDRNOTAVAIL},
 		{"localhost", "an address is host:port", nil},
 		{"localhost:99999", "the port at most 65535", nil},
+		{"no.such.host.invalid:0", "is the name right?", nil},
 	} {
 		_, err := servers.ListenTCP(c.addr, nil)
 		require.ErrorContains(t, err, "servers: listen tcp")

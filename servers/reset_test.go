@@ -11,11 +11,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// transports connect a server's side, near, with a client's.
+// transports connect a server's side, near, with a client's. Where there are Unix sockets, "unix" is one of them.
 var transports = map[string]func(testing.TB) (near, far *chanio.Conn){
-	"tcp":  connectTCP,
-	"tls":  connectTLS,
-	"unix": connectUnix,
+	"tcp": connectTCP,
+	"tls": connectTLS,
 }
 
 // views are the ways to meet the end of a connection whose peer has sent nothing. Each returns why it ended.

@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -163,7 +165,31 @@ func TestTLSWhatCannotWorkIsRefused(t *testing.T) {
 	_, err := servers.ListenTLS("127.0.0.1:0", nil, nil)
 	require.ErrorContains(t, err, "no certificate: set CertFile and KeyFile")
 	_, err = servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{CertFile: "/does/not/exist", KeyFile: "/does/not/exist"}, nil)
-	require.ErrorContains(t, err, "no such file")
+	require.ErrorContains(t, err, "is that the path?")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	secure, _ := signed(t)
+	secure.Hosts = map[string]*servers.TLSConfig{"https://weir.test": {Certificates: secure.Certificates}}
+	_, err = servers.ListenTLS("127.0.0.1:0", secure, nil)
+	require.ErrorContains(t, err, `write "example.com" or "*.example.com"`)
+}
+
+func TestTLSTheLoggerIsToldOfADateThatClientsRefuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secure, _ := signed(t)
+		listen := func() string {
+			var network chaniotest.Network
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			var log lines
+			ln, err := servers.ListenWithTLS(nl, secure, &servers.TCPConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			require.NoError(t, err)
+			require.NoError(t, ln.Close())
+			return log.String()
+		}
+		require.Empty(t, listen())
+		time.Sleep(25 * time.Hour) // it is for a day
+		require.Contains(t, listen(), "the certificate has expired, and clients will refuse it")
+	})
 }
 
 // lines is a log.

@@ -85,12 +85,6 @@ func connectTLS(t testing.TB) (near, far *chanio.Conn) {
 	})
 }
 
-func connectUnix(t testing.TB) (near, far *chanio.Conn) {
-	path := socketPath(t)
-	ln := listenUnix(t, path, nil)
-	return accepted(t, ln, func() (*chanio.Conn, error) { return clients.DialUnix(t.Context(), path, nil) })
-}
-
 // accepted returns both ends of a connection that dial makes to ln.
 func accepted(t testing.TB, ln *servers.Listener, dial func() (*chanio.Conn, error)) (near, far *chanio.Conn) {
 	waiting := chanio.Go(t.Context(), ln.Conns.Recv)

@@ -38,6 +38,14 @@ func listenUnix(t testing.TB, path string, cfg *servers.UnixConfig) *servers.Lis
 	return ln
 }
 
+func init() { transports["unix"] = connectUnix }
+
+func connectUnix(t testing.TB) (near, far *chanio.Conn) {
+	path := socketPath(t)
+	ln := listenUnix(t, path, nil)
+	return accepted(t, ln, func() (*chanio.Conn, error) { return clients.DialUnix(t.Context(), path, nil) })
+}
+
 func dialUnix(t testing.TB, path string) *net.UnixConn {
 	nc, err := net.Dial("unix", path)
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ func TestExplainSaysWhatToDoAndStaysMatchable(t *testing.T) {
 		{syscall.EADDRNOTAVAIL, "no interface of this machine"},
 		{syscall.EACCES, "ports below 1024"},
 		{syscall.ECONNREFUSED, "nothing listens there"},
+		{&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, "is the name right?"},
 		{&net.AddrError{Err: "missing port in address", Addr: "x"}, "an address is host:port"},
 	} {
 		inner := &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", c.err)}
@@ -31,6 +32,8 @@ func TestExplainSaysWhatToDoAndStaysMatchable(t *testing.T) {
 		require.True(t, errors.As(err, &op))
 	}
 	require.ErrorIs(t, Explain("x", syscall.EACCES), fs.ErrPermission)
+	noFile := &fs.PathError{Op: "open", Path: "key.pem", Err: syscall.EACCES}
+	require.EqualError(t, Explain("servers", noFile), "servers: open key.pem: permission denied", "that is no port")
 	require.EqualError(t, Explain("servers", errors.New("rare")), "servers: rare", "nothing to say")
 }
 

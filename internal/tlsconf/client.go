@@ -74,11 +74,11 @@ func (c *Client) identify(cfg *tls.Config) error {
 	case len(c.Certificates) > 0:
 		cfg.Certificates = c.Certificates
 	case c.CertFile != "" || c.KeyFile != "":
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		cert, err := loadPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return fmt.Errorf("certificate in %s with the key in %s: %w", c.CertFile, c.KeyFile, err)
+			return err
 		}
-		cfg.Certificates = []tls.Certificate{cert}
+		cfg.Certificates = []tls.Certificate{*cert}
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func poolOf(pool *x509.CertPool, file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("authorities: %w", err)
+		return nil, unreadable("authorities", err)
 	}
 	pool = x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {

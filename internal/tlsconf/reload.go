@@ -3,7 +3,6 @@ package tlsconf
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -79,7 +78,7 @@ func (r *reloader) look() (stamps [2]stamp, err error) {
 	for i, name := range []string{r.certFile, r.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return stamps, fmt.Errorf("certificate: %w", err)
+			return stamps, unreadable("certificate", err)
 		}
 		stamps[i] = stamp{info.ModTime(), info.Size()}
 	}
@@ -87,9 +86,9 @@ func (r *reloader) look() (stamps [2]stamp, err error) {
 }
 
 func (r *reloader) load() (*tls.Certificate, error) {
-	cert, err := tls.LoadX509KeyPair(r.certFile, r.keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("certificate in %s with the key in %s: %w", r.certFile, r.keyFile, err)
+	cert, err := loadPair(r.certFile, r.keyFile)
+	if err == nil {
+		warnOfDates(r.log, cert)
 	}
-	return &cert, nil
+	return cert, err
 }

@@ -15,7 +15,7 @@ const DefaultHandshakeTimeout = 10 * time.Second
 // Server says who a server is and whom it believes. The zero value has no certificate and is refused.
 type Server struct {
 	// The certificate comes from one of three places: Certificates as they are, CertPEM and KeyPEM, or CertFile and
-	// KeyFile. The files are looked at again when a handshake comes, at most once a second, and read anew if they have
+	// KeyFile. The Logger is told if it has expired. The files are looked at again when a handshake comes, at most once a second, and read anew if they have
 	// changed; if the new ones cannot be read the old certificate stays, and the Logger is told. A certificate file
 	// holds the whole chain, the server's own first.
 	Certificates      []tls.Certificate
@@ -93,11 +93,15 @@ func (s *Server) identify(cfg *tls.Config, log *slog.Logger) error {
 	switch {
 	case len(s.Certificates) > 0:
 		cfg.Certificates = s.Certificates
+		for i := range s.Certificates {
+			warnOfDates(log, &s.Certificates[i])
+		}
 	case s.CertPEM != nil || s.KeyPEM != nil:
 		cert, err := tls.X509KeyPair(s.CertPEM, s.KeyPEM)
 		if err != nil {
 			return fmt.Errorf("CertPEM and KeyPEM: %w", err)
 		}
+		warnOfDates(log, &cert)
 		cfg.Certificates = []tls.Certificate{cert}
 	case s.CertFile != "" || s.KeyFile != "":
 		files, err := newReloader(s.CertFile, s.KeyFile, log)

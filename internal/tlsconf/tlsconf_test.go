@@ -171,7 +171,7 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 	for want, s := range map[string]*tlsconf.Server{
 		"no certificate":                     {},
 		"go together":                        {CertFile: "x"},
-		"no such file":                       {CertFile: "/does/not/exist", KeyFile: "/does/not/exist"},
+		"is that the path?":                  {CertFile: "/does/not/exist", KeyFile: "/does/not/exist"},
 		"nobody to believe":                  {Certificates: certs, ClientAuth: tls.RequireAndVerifyClientCert},
 		"not a name that a client":           {Certificates: certs, Hosts: map[string]*tlsconf.Server{"*.*.a": {Certificates: certs}}},
 		`tls: host "a.test": no certificate`: {Certificates: certs, Hosts: map[string]*tlsconf.Server{"a.test": {}}},
@@ -180,8 +180,11 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		_, err := s.Config(nil)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := (&tlsconf.Client{RootCAFile: "/does/not/exist"}).Config("a.test")
-	require.ErrorIs(t, err, os.ErrNotExist)
+	for _, c := range []*tlsconf.Client{{RootCAFile: "/does/not/exist"}, {CertFile: "/does/not/exist"}} {
+		_, err := c.Config("a.test")
+		require.ErrorIs(t, err, os.ErrNotExist)
+		require.ErrorContains(t, err, "is that the path?")
+	}
 }
 
 func TestOldVersionsAreNotSpoken(t *testing.T) {

@@ -1,0 +1,53 @@
+package tlsconf
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+)
+
+// unreadable returns err of reading a file, with what to do about it if it is a common mistake.
+func unreadable(what string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: is that the path? A relative one begins where the program was started", what, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: %w: the user that the program runs as must be allowed to read it", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// loadPair reads a certificate and its key.
+func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, unreadable(fmt.Sprintf("certificate in %s with the key in %s", certFile, keyFile), err)
+	}
+	return &cert, nil
+}
+
+// warnOfDates tells log of a certificate that clients will refuse because of the time. A server may serve it all the
+// same: some clients do not look, and the clock may be what is wrong.
+func warnOfDates(log *slog.Logger, cert *tls.Certificate) {
+	if log == nil || len(cert.Certificate) == 0 {
+		return
+	}
+	leaf := cert.Leaf
+	if leaf == nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
+			return // which handshakes tell
+		}
+	}
+	switch now := time.Now(); {
+	case now.After(leaf.NotAfter):
+		log.Warn("tls: the certificate has expired, and clients will refuse it: renew it", "names", leaf.DNSNames, "expired", leaf.NotAfter)
+	case now.Before(leaf.NotBefore):
+		log.Warn("tls: the certificate is not valid yet, and clients will refuse it: is the clock right?",
+			"names", leaf.DNSNames, "from", leaf.NotBefore)
+	}
+}
