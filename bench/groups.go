@@ -19,6 +19,9 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		encodeGroup(),
 		decodeGroup(),
 		busGroup(),
+	)
+	all = append(all, crowdGroups()...)
+	all = append(all,
 		rawGroup(f),
 		framedGroup(f, 1),
 		framedGroup(f, 64),

@@ -37,12 +37,12 @@ func Forms() []Form {
 }
 
 // hub is the bus that is mostly written: a table of channels under a mutex.
-type hub struct {
+type hub[K comparable] struct {
 	mu     sync.RWMutex
-	topics map[string][]chan int
+	topics map[K][]chan int
 }
 
-func (h *hub) subscribe(topic string) <-chan int {
+func (h *hub[K]) subscribe(topic K) <-chan int {
 	ch := make(chan int, queueSize)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,7 +50,7 @@ func (h *hub) subscribe(topic string) <-chan int {
 	return ch
 }
 
-func (h *hub) publish(topic string, v int) {
+func (h *hub[K]) publish(topic K, v int) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, ch := range h.topics[topic] {
@@ -58,7 +58,7 @@ func (h *hub) publish(topic string, v int) {
 	}
 }
 
-func (h *hub) close() {
+func (h *hub[K]) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, all := range h.topics {
@@ -69,7 +69,7 @@ func (h *hub) close() {
 }
 
 func byHand(n int) {
-	h := &hub{topics: map[string][]chan int{}}
+	h := &hub[string]{topics: map[string][]chan int{}}
 	var group sync.WaitGroup
 	for range Subscribers {
 		ch := h.subscribe(topic)
