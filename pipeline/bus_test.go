@@ -271,7 +271,7 @@ func TestBusMemoryPerSubscription(t *testing.T) {
 				}
 			}
 			t.Logf("%d subscriptions: %d bytes each, %d with a value", n, idle, (heap()-before)/int64(n))
-			require.Less(t, idle, int64(1536))
+			require.Less(t, idle, int64(640))
 			for _, s := range subs {
 				_ = s.Close()
 			}
