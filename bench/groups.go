@@ -16,8 +16,6 @@ func groups(f *suite.Field, full bool) []suite.Group {
 	}
 	all = append(all, mappedGroups()...)
 	all = append(all,
-		encodeGroup(),
-		decodeGroup(),
 		busGroup(),
 	)
 	all = append(all, crowdGroups()...)
@@ -27,6 +25,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		framedGroup(f, 64),
 		largeGroup(f),
 	)
+	all = append(all, codecGroups()...)
 	all = append(all, sizeGroups(f, full)...)
 	return append(all,
 		latencyGroup(f),

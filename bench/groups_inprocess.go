@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/weir-go/weir/bench/internal/buses"
 	"github.com/weir-go/weir/bench/internal/records"
@@ -137,41 +138,74 @@ func bestOf(theirs []string, ours string) suite.Bar {
 	}
 }
 
-// The codecs' bars: a record of twelve fields takes at most 1.5 times what code by hand takes and allocates nothing, and
-// libraries that reflect on each frame take at least ten times as long.
+// The codecs' bars: a record of twelve fields takes at most 1.5 times what code by hand takes that hands the struct on in
+// the same manner, and allocates nothing; libraries that reflect on each frame take at least ten times as long.
 func codecBars() []suite.Bar {
-	const ours = "weir Record"
 	return []suite.Bar{
-		suite.AtMost(1.5, ours, "by hand, encoding/binary"),
-		suite.AtMost(1.5, "weir Struct", "by hand, encoding/binary"),
-		suite.Aside("weir Record, stream", "by hand, encoding/binary"),
-		allocations(ours, ours),
-		allocations("weir Struct", "weir Struct"),
-		timesAsLong(10, "struc", ours),
-		timesAsLong(10, "restruct", ours),
-		suite.Aside("encoding/binary, reflection", ours),
+		suite.AtMost(1.5, records.InPlace, records.ByHand),
+		suite.AtMost(1.5, records.ByValue, records.ByHandValue),
+		suite.AtMost(1.5, "weir Struct", records.ByHandValue),
+		suite.Aside(records.Stream, records.ByHandStream),
+		allocations(records.InPlace, records.InPlace),
+		allocations(records.ByValue, records.ByValue),
+		timesAsLong(10, "struc", records.InPlace),
+		timesAsLong(10, "restruct", records.InPlace),
+		timesAsLong(10, "struc", records.ByValue),
+		timesAsLong(10, "restruct", records.ByValue),
+		suite.Aside("encoding/binary, reflection", records.ByValue),
 	}
 }
 
-const recordNote = "Twelve fields, 56 bytes, from and to a []byte; in the row that says stream, from an io.Reader and to an " +
-	"io.Writer, record by record."
+const recordNote = "Twelve fields, 56 bytes, from and to a []byte: in place with a pointer to the struct, by value with the " +
+	"struct as result or parameter. The rows that say stream have an io.Reader and an io.Writer, record by record."
 
-func encodeGroup() suite.Group {
-	g := suite.Group{
-		Name: "encode", Title: "a record encoded", Unit: "ns/item", LessIsMore: true, Note: recordNote, Bars: codecBars(),
+// codecGroups compares ways to encode and decode.
+func codecGroups() []suite.Group {
+	const textNote = "Twelve fields, two of them texts of 4 and 10 bytes behind their length; a received text is a copy."
+	groups := []suite.Group{
+		{Name: "encode", Title: "a record encoded", Note: recordNote, Bars: codecBars()},
+		{Name: "decode", Title: "a record decoded", Note: recordNote, Bars: codecBars()},
+		{Name: "encode-text", Title: "a record with texts encoded", Note: textNote, Bars: textBars(0.001)},
+		{Name: "decode-text", Title: "a record with texts decoded", Note: textNote, Bars: textBars(0.1)},
 	}
-	for _, f := range records.Forms() {
-		g.Contenders = append(g.Contenders, suite.InProcess(f.Name, f.Ours, f.Encode))
+	for i, forms := range [][]records.Form{records.Forms(), records.Forms(), records.TextForms(), records.TextForms()} {
+		g := &groups[i]
+		g.Unit, g.LessIsMore = "ns/item", true
+		for _, f := range forms {
+			run := f.Encode
+			if strings.HasPrefix(g.Name, "decode") {
+				run = f.Decode
+			}
+			g.Contenders = append(g.Contenders, suite.InProcess(f.Name, f.Ours, run))
+		}
 	}
-	return g
+	return append(groups, linesGroup(40), linesGroup(200))
 }
 
-func decodeGroup() suite.Group {
-	g := suite.Group{
-		Name: "decode", Title: "a record decoded", Unit: "ns/item", LessIsMore: true, Note: recordNote, Bars: codecBars(),
+// textBars allows some allocations for each record: of 4 KiB for the texts of many.
+func textBars(allocs float64) []suite.Bar {
+	bars := []suite.Bar{
+		suite.AtMost(1.5, records.InPlace, records.ByHand),
+		suite.AtMost(1.5, records.ByValue, records.ByHandValue),
+		allocations(records.InPlace, records.InPlace),
 	}
-	for _, f := range records.Forms() {
-		g.Contenders = append(g.Contenders, suite.InProcess(f.Name, f.Ours, f.Decode))
+	bars[2].Limit = allocs
+	return bars
+}
+
+func linesGroup(width int) suite.Group {
+	g := suite.Group{
+		Name: fmt.Sprintf("lines-%d", width), Title: fmt.Sprintf("lines of %d bytes", width),
+		Unit: "ns/line", LessIsMore: true,
+		Note: "From an io.Reader, as a string of one's own (Text, Lines, Raw) or as bytes until the next line.",
+		Bars: []suite.Bar{
+			suite.AtMost(1.1, records.LinesText, records.ScannerText),
+			suite.AtMost(1.1, records.DelimitedText, records.ScannerText),
+			suite.Aside(records.DelimitedBorrow, records.ScannerBytes),
+		},
+	}
+	for _, f := range records.LineForms(width) {
+		g.Contenders = append(g.Contenders, suite.InProcess(f.Name, f.Ours, f.Read))
 	}
 	return g
 }

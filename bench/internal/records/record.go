@@ -1,16 +1,12 @@
-// Package records has the in-process work of codecs that is measured: one record of twelve fields, encoded and decoded
-// in several ways.
+// Package records has the in-process work of codecs that is measured: records of twelve fields, of numbers only and with
+// small texts, and lines, encoded and decoded in several ways.
 package records
 
 import (
-	"bytes"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math"
-
-	"github.com/go-restruct/restruct"
-	"github.com/lunixbochs/struc"
+	"slices"
 
 	"github.com/weir-go/weir/codec"
 )
@@ -37,27 +33,8 @@ const size = 56
 // sample is the Record that is encoded and decoded.
 var sample = Record{1, 2, 3, 4, 5, 6.5, -7, 8, 9, -10, 11, -12}
 
-// Form is a way to encode and decode. Each function does it n times and checks the last result.
-type Form struct {
-	Name   string
-	Ours   bool
-	Encode func(n int)
-	Decode func(n int)
-}
-
-// Forms returns all of them.
-func Forms() []Form {
-	return []Form{
-		{"by hand, encoding/binary", false, encodeWith(appendByHand), decodeWith(decodeByHand)},
-		{"weir Record", true, encodeCodec(record), decodeCodec(record)},
-		{"weir Struct", true, encodeCodec(structure), decodeCodec(structure)},
-		{"weir Record, framed", true, encodeCodec(framed), decodeFramed},
-		{"weir Record, stream", true, encodeStream, decodeStream},
-		{"encoding/binary, reflection", false, encodeWith(appendBinary), decodeWith(decodeBinary)},
-		{"struc", false, encodeStruc, decodeStruc},
-		{"restruct", false, encodeWith(appendRestruct), decodeWith(decodeRestruct)},
-	}
-}
+// wire is the sample as everybody has it.
+var wire = must(appendRecord(nil, &sample))
 
 var record = codec.Record(
 	codec.Field("id", func(r *Record) *uint64 { return &r.ID }, codec.Uint64),
@@ -79,24 +56,28 @@ var (
 	framed    = codec.Prefixed(codec.Uint32, record)
 )
 
-// wire is the sample as everybody has it.
-var wire = must(appendByHand(nil, &sample))
-
-func appendByHand(dst []byte, r *Record) ([]byte, error) {
-	dst = binary.BigEndian.AppendUint64(dst, r.ID)
-	dst = binary.BigEndian.AppendUint32(dst, r.Account)
-	dst = append(dst, r.Side, r.Kind)
-	dst = binary.BigEndian.AppendUint16(dst, r.Venue)
-	dst = binary.BigEndian.AppendUint64(dst, math.Float64bits(r.Price))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Quantity))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(r.Filled))
-	dst = binary.BigEndian.AppendUint32(dst, r.Flags)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Time))
-	dst = binary.BigEndian.AppendUint32(dst, r.Sequence)
-	return binary.BigEndian.AppendUint32(dst, uint32(r.Shard)), nil
+// appendRecord is by hand, with room made once.
+func appendRecord(dst []byte, r *Record) ([]byte, error) {
+	start := len(dst)
+	dst = slices.Grow(dst, size)[:start+size]
+	p := dst[start:]
+	_ = p[size-1] // the one check of bounds
+	binary.BigEndian.PutUint64(p, r.ID)
+	binary.BigEndian.PutUint32(p[8:], r.Account)
+	p[12], p[13] = r.Side, r.Kind
+	binary.BigEndian.PutUint16(p[14:], r.Venue)
+	binary.BigEndian.PutUint64(p[16:], math.Float64bits(r.Price))
+	binary.BigEndian.PutUint64(p[24:], uint64(r.Quantity))
+	binary.BigEndian.PutUint32(p[32:], uint32(r.Filled))
+	binary.BigEndian.PutUint32(p[36:], r.Flags)
+	binary.BigEndian.PutUint64(p[40:], uint64(r.Time))
+	binary.BigEndian.PutUint32(p[48:], r.Sequence)
+	binary.BigEndian.PutUint32(p[52:], uint32(r.Shard))
+	return dst, nil
 }
 
-func decodeByHand(p []byte, r *Record) error {
+// decodeRecord is by hand, with the length checked once.
+func decodeRecord(p []byte, r *Record) error {
 	if len(p) != size {
 		return io.ErrUnexpectedEOF
 	}
@@ -114,143 +95,9 @@ func decodeByHand(p []byte, r *Record) error {
 	return nil
 }
 
-func appendBinary(dst []byte, r *Record) ([]byte, error) {
-	return binary.Append(dst, binary.BigEndian, r)
-}
+func appendRecordValue(dst []byte, r Record) ([]byte, error) { return appendRecord(dst, &r) }
 
-func decodeBinary(p []byte, r *Record) error {
-	_, err := binary.Decode(p, binary.BigEndian, r)
-	return err
-}
-
-func appendRestruct(_ []byte, r *Record) ([]byte, error) { return restruct.Pack(binary.BigEndian, r) }
-
-func decodeRestruct(p []byte, r *Record) error { return restruct.Unpack(p, binary.BigEndian, r) }
-
-// encodeWith calls a function of this package that cannot be inlined, as a user's own would be called from his loop.
-func encodeWith(encode func([]byte, *Record) ([]byte, error)) func(int) {
-	return func(n int) {
-		r, dst := sample, make([]byte, 0, 2*size)
-		for range n {
-			dst = must(encode(dst[:0], &r))
-		}
-		same(dst)
-	}
-}
-
-func decodeWith(decode func([]byte, *Record) error) func(int) {
-	return func(n int) {
-		var r Record
-		for range n {
-			must(0, decode(wire, &r))
-		}
-		check(r)
-	}
-}
-
-func encodeCodec(c codec.Codec[Record]) func(int) {
-	return func(n int) {
-		r, dst := sample, make([]byte, 0, 2*size)
-		for range n {
-			dst = must(c.Append(dst[:0], r))
-		}
-		same(dst[len(dst)-size:])
-	}
-}
-
-func decodeCodec(c codec.Codec[Record]) func(int) {
-	return func(n int) {
-		var r Record
-		for range n {
-			r = must(codec.Unmarshal(c, wire))
-		}
-		check(r)
-	}
-}
-
-// decodeFramed takes frames off a stream of bytes that holds a thousand.
-func decodeFramed(n int) {
-	const many = 1000
-	stream := bytes.Repeat(must(framed.Append(nil, sample)), many)
-	var last Record
-	for n > 0 {
-		for r, err := range codec.Values(framed, stream[:min(n, many)*(4+size)]) {
-			last = must(r, err)
-		}
-		n -= many
-	}
-	check(last)
-}
-
-// again is a stream of bytes that goes on for ever, some kilobytes at a time.
-type again struct {
-	p  []byte
-	at int
-}
-
-func (a *again) Read(p []byte) (int, error) {
-	n := copy(p, a.p[a.at:])
-	a.at = (a.at + n) % len(a.p)
-	return n, nil
-}
-
-// decodeStream takes records off such a stream.
-func decodeStream(n int) {
-	d := codec.NewDecoder(&again{p: bytes.Repeat(wire, 100)}, record)
-	var r Record
-	for range n {
-		r = must(d.Decode())
-	}
-	check(r)
-}
-
-// encodeStream writes records to a stream of bytes that forgets them; one is checked.
-func encodeStream(n int) {
-	var one bytes.Buffer
-	must(0, codec.NewEncoder(&one, record).Encode(sample))
-	same(one.Bytes())
-	e, r := codec.NewEncoder(io.Discard, record), sample
-	for range n {
-		must(0, e.Encode(r))
-	}
-}
-
-func encodeStruc(n int) {
-	r := sample
-	var buf bytes.Buffer
-	for range n {
-		buf.Reset()
-		must(0, struc.PackWithOrder(&buf, &r, binary.BigEndian))
-	}
-	same(buf.Bytes())
-}
-
-func decodeStruc(n int) {
-	var r Record
-	var src bytes.Reader
-	for range n {
-		src.Reset(wire)
-		must(0, struc.UnpackWithOrder(&src, &r, binary.BigEndian))
-	}
-	check(r)
-}
-
-// same panics unless p is the sample as everybody has it: a way that is wrong has no figure.
-func same(p []byte) {
-	if !bytes.Equal(p, wire) {
-		panic(fmt.Sprintf("records: encoded as %x instead of %x", p, wire))
-	}
-}
-
-func check(r Record) {
-	if r != sample {
-		panic(fmt.Sprintf("records: decoded as %+v", r))
-	}
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(fmt.Sprint("records: ", err))
-	}
-	return v
+func decodeRecordValue(p []byte) (r Record, err error) {
+	err = decodeRecord(p, &r)
+	return r, err
 }
