@@ -17,4 +17,6 @@
 //   - ctx bounds the dialling and has no bearing on the connection. Every call on that has a ctx of its own.
 //   - No goroutine is left behind by dialling, and none belongs to a connection that is idle.
 //   - Errors wrap a [*net.OpError] and say what to do about common mistakes.
+//
+// Examples are in docs/examples: dnsmap, increment, jsonrpc, memcached, mtls, proxy, redis, sni and unix.
 package clients
