@@ -153,6 +153,9 @@ func (m *concurrent[A, B]) put(ctx context.Context, v A) error {
 	return nil
 }
 
+// hasNoJob reports whether a worker has to wait.
+func (m *concurrent[A, B]) hasNoJob() bool { return m.begun == m.taken && m.goesOn() }
+
 // goesOn reports whether there may be more values.
 func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.q.over }
 
@@ -199,7 +202,12 @@ func (m *concurrent[A, B]) run(ctx context.Context, w *worker, do func(A) (B, er
 
 // next waits for a job and gives it to w. The caller holds the lock.
 func (m *concurrent[A, B]) next(ctx context.Context, w *worker) bool {
-	for m.begun == m.taken && m.goesOn() {
+	if m.hasNoJob() { // to sleep and be woken for each costs more than short jobs do
+		m.q.unlock()
+		yield()
+		m.q.mu.Lock()
+	}
+	for m.hasNoJob() {
 		m.q.wakeReceiver()
 		m.idle++ // whoever signals takes that back
 		m.work.Wait()
