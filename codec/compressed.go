@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Compression packs and unpacks bytes. Its methods are for many goroutines at once. What is not in the standard library,
-// such as zstd, takes a dozen lines around its package.
+// Compression packs and unpacks bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
+// github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
 type Compression interface {
 	// Pack appends the packed form of plain to dst.
 	Pack(dst, plain []byte) ([]byte, error)

@@ -1,0 +1,81 @@
+// Package zstd has Zstandard (RFC 8878) for [codec.Compressed]. It is a module of its own, so that only who imports it
+// depends on github.com/klauspost/compress.
+//
+//	orders := codec.Prefixed(codec.Uint32, codec.Compressed(zstd.Default, codec.JSON[Order]()))
+//
+// # Guarantees
+//
+// What a packed frame claims to hold allocates nothing: memory grows as bytes are unpacked, up to the limit of the codec.
+// Beside that a frame may ask for a window of up to 8 MiB, the least that the RFC wants to be supported; a larger one is
+// refused. Neither direction starts a goroutine.
+package zstd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/weir-go/weir/codec"
+)
+
+// maxWindow is the largest window that a frame may ask for, in bytes.
+const maxWindow = 8 << 20
+
+// Default packs at the level that zstd itself uses if it is not told otherwise, 3.
+var Default = Level(3)
+
+// Level packs at about the given one of zstd's levels, 1 for the fastest to 22 for the smallest. What one level has
+// packed any other unpacks. It panics at other numbers. The Compression is for many goroutines at once.
+func Level(n int) codec.Compression {
+	if n < 1 || n > 22 {
+		panic(fmt.Sprintf("zstd: Level: n must be between 1 and 22, got %d", n))
+	}
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(n)), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(maxWindow), zstd.WithZeroFrames(true))
+	if err != nil {
+		panic("zstd: Level: " + err.Error())
+	}
+	return &compression{writer: w}
+}
+
+type compression struct {
+	writer  *zstd.Encoder // EncodeAll is for many goroutines, one after the other
+	readers sync.Pool
+}
+
+func (c *compression) Pack(dst, plain []byte) ([]byte, error) {
+	return c.writer.EncodeAll(plain, dst), nil
+}
+
+func (c *compression) Unpack(dst, packed []byte, max int) ([]byte, error) {
+	if len(packed) == 0 {
+		return dst, fmt.Errorf("%w: nothing, where a zstd frame must be", codec.ErrMalformed)
+	}
+	r, err := c.reader(packed)
+	if err != nil {
+		return dst, fmt.Errorf("%w: %v", codec.ErrMalformed, err)
+	}
+	out := bytes.NewBuffer(dst)
+	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
+	_ = r.Reset(nil) // it keeps no bytes
+	c.readers.Put(r)
+	if err != nil {
+		return dst, fmt.Errorf("%w: %v", codec.ErrMalformed, err)
+	}
+	if n > int64(max) {
+		return dst, fmt.Errorf("%w: more than the limit of %d bytes when unpacked", codec.ErrTooLarge, max)
+	}
+	return out.Bytes(), nil
+}
+
+// reader returns a reader of what packed holds. It is synchronous, so one that is dropped leaves nothing behind.
+func (c *compression) reader(packed []byte) (*zstd.Decoder, error) {
+	in := bytes.NewReader(packed)
+	if r, ok := c.readers.Get().(*zstd.Decoder); ok {
+		return r, r.Reset(in)
+	}
+	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+}
