@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +89,32 @@ func TestAnOnlyAnswerIsNotHeld(t *testing.T) {
 	}
 	c.Out.Cork(false)
 	require.EqualValues(t, 11, calls.writes.Load())
+}
+
+// TestABlockIsOfAnySocket hands a block from a connected socket, which asks for no names, to one that needs them.
+func TestABlockIsOfAnySocket(t *testing.T) {
+	var one []*readBlock
+	pool := &sync.Pool{New: func() any {
+		if len(one) == 0 {
+			one = append(one, newReadBlock(MaxPayload))
+		}
+		return one[0]
+	}}
+	a, b := connected(t, Config{}, false)
+	c := open(t, Config{})
+	a.in.r.(*batchReader).pool, c.in.r.(*batchReader).pool = pool, pool
+	for range 3 {
+		require.NoError(t, b.Out.Send(t.Context(), chanio.Packet{Data: []byte("x")}))
+		p, err := a.In.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, b.local, p.Addr)
+		a.in.r.(*batchReader).giveBack()
+		send(t, c, c, "y")
+		p, err = c.In.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, c.local, p.Addr)
+		c.in.r.(*batchReader).giveBack()
+	}
 }
 
 func TestG17NothingIsReadBeforeSomebodyAsks(t *testing.T) {
