@@ -120,7 +120,11 @@ func (o *outlet) End(ctx context.Context, dst, body []byte) error {
 		return nil
 	}
 	o.accepted += int64(size)
-	o.buf = dst
+	if len(o.buf) > 0 && &o.buf[0] == &dst[0] {
+		o.buf = o.buf[:len(dst)] // writes no pointer, which the collector might have to hear of
+	} else {
+		o.buf = dst
+	}
 	switch {
 	case o.direct != nil && !o.writing && len(body) >= inPlaceMin:
 		o.writeInPlace(ctx, body)
@@ -128,7 +132,9 @@ func (o *outlet) End(ctx context.Context, dst, body []byte) error {
 		o.buf = append(o.buf, body...)
 		fallthrough
 	default:
-		o.offer()
+		if !o.armed || !o.pending.Load() || !o.holds() {
+			o.offer()
+		}
 	}
 	o.mu.Unlock()
 	return nil

@@ -30,7 +30,9 @@ type decoder[T any] struct {
 	c       Codec[T]
 	quick   quickDecoder[T] // c, if it is one
 	r       Reader
-	lending bool // r.src is the stream's own buffer
+	lending bool   // r.src is the stream's own buffer
+	ahead   []byte // what that is known to hold from ahead[at] on, if quick is to be tried on it
+	at      int
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
@@ -39,7 +41,7 @@ type decoder[T any] struct {
 // source returns the values.
 func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: d.next, Close: d.up.Close, OnWait: d.up.OnWait,
+		Next: d.quickly(), Close: d.up.Close, OnWait: d.up.OnWait,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},
@@ -70,10 +72,23 @@ func (d *decoder[T]) rebind() {
 	d.lending = !stillWindow
 }
 
-func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
-	if d.atHand(hidden(&v)) {
-		return v, nil
+// quickly returns next, but frames that lie whole in the stream's own buffer are decoded right here.
+func (d *decoder[T]) quickly() func(context.Context) (T, error) {
+	return func(ctx context.Context) (v T, err error) {
+		if d.at < len(d.ahead) {
+			if n, ok := d.quick.decodeQuick(d.ahead[d.at:], d.r.src, hidden(&v)); ok && n > 0 {
+				d.at += n
+				d.r.src.Discard(n)
+				d.r.start += int64(n)
+				return v, nil
+			}
+			d.ahead = nil
+		}
+		return d.next(ctx)
 	}
+}
+
+func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	for {
 		v, err = d.one(ctx)
 		if err == nil || d.magic == nil || d.r.err != nil || !isWrong(err) {
@@ -85,20 +100,6 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 }
 
-// atHand decodes a frame that lies whole in the stream's own buffer, if c has a quick way for that.
-func (d *decoder[T]) atHand(v *T) bool {
-	if d.quick == nil || !d.lending || d.r.held != nil {
-		return false
-	}
-	n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, v)
-	if !ok || n == 0 {
-		return false
-	}
-	d.r.src.Discard(n)
-	d.r.start += int64(n)
-	return true
-}
-
 // one decodes one frame, and waits for it.
 func (d *decoder[T]) one(ctx context.Context) (v T, err error) {
 	r := &d.r
@@ -108,13 +109,39 @@ func (d *decoder[T]) one(ctx context.Context) (v T, err error) {
 	if err := r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)
 	}
+	if d.atHand(hidden(&v)) {
+		return v, nil
+	}
 	v, err = d.c.Decode(r)
 	if err == nil && r.err == nil && (r.pos > 0 || r.skew > 0) {
-		r.end()
+		d.end()
 		return v, nil
 	}
 	var none T
 	return none, d.fail(ctx, err)
+}
+
+// atHand decodes a frame in the quick way if there is one and the frame is whole.
+func (d *decoder[T]) atHand(v *T) bool {
+	r := &d.r
+	if d.quick == nil || !d.lending || r.held != nil {
+		return false
+	}
+	n, ok := d.quick.decodeQuick(r.buf, r.src, v)
+	if !ok || n == 0 {
+		return false
+	}
+	r.pos = n
+	d.end()
+	return true
+}
+
+// end drops the bytes of the frame that has been decoded.
+func (d *decoder[T]) end() {
+	d.r.end()
+	if d.quick != nil && d.lending {
+		d.ahead, d.at = d.r.src.Buffered(), 0
+	}
 }
 
 // isWrong reports whether err says that bytes are not what they should be.

@@ -14,7 +14,7 @@ import (
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := newEncoder(sink, notNil(c, "Encode"))
-	e.quick, _ = c.(quickAppender[T])
+	e.quick = quickToAppend(c)
 	hooks := chanio.SinkHooks[T]{
 		Send: e.sender(), TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
 		Below:    sink,

@@ -20,6 +20,12 @@ type quickDecoder[T any] interface {
 // quickWhole returns the quick way of a codec that is not within a frame: what is at hand is then no value of a codec that
 // takes all bytes up to the end.
 func quickWhole[T any](c Codec[T]) quickDecoder[T] {
+	if p, ok := c.(interface{ direct() *quickPrefixed[T] }); ok {
+		if q := p.direct(); q.decoder != nil {
+			return q
+		}
+		return nil
+	}
 	q, ok := c.(quickDecoder[T])
 	if !ok || SizeOf(c).Open {
 		return nil
@@ -30,6 +36,18 @@ func quickWhole[T any](c Codec[T]) quickDecoder[T] {
 // quickIn returns the quick way of a codec that is within a frame, or nil.
 func quickIn[T any](c Codec[T]) quickDecoder[T] {
 	q, _ := c.(quickDecoder[T])
+	return q
+}
+
+// quickToAppend returns the quick way to encode, if there is one.
+func quickToAppend[T any](c Codec[T]) quickAppender[T] {
+	if p, ok := c.(interface{ direct() *quickPrefixed[T] }); ok {
+		if q := p.direct(); q.encoder != nil {
+			return q
+		}
+		return nil
+	}
+	q, _ := c.(quickAppender[T])
 	return q
 }
 
@@ -168,10 +186,16 @@ type quickPrefixed[T any] struct {
 
 func quickOf[T any](h head, body Codec[T]) (q quickPrefixed[T]) {
 	q.head = h
+	if h.op == 0 {
+		return q
+	}
 	q.decoder = quickIn(body)
 	q.encoder, _ = body.(quickAppender[T])
 	return q
 }
+
+// direct returns q without what embeds it, at a call less.
+func (q *quickPrefixed[T]) direct() *quickPrefixed[T] { return q }
 
 func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
 	length := q.head.length(p)
@@ -184,7 +208,7 @@ func (q *quickPrefixed[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bo
 }
 
 func (q *quickPrefixed[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
-	if q.encoder == nil || q.head.op == 0 {
+	if q.encoder == nil {
 		return dst, false
 	}
 	start := len(dst)

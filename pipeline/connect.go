@@ -239,9 +239,13 @@ type corker[T any] struct {
 
 func (c *corker[T]) hold() {
 	if !c.on && !c.off {
-		c.on = true
-		c.dst.Cork(true)
+		c.cork()
 	}
+}
+
+func (c *corker[T]) cork() {
+	c.on = true
+	c.dst.Cork(true)
 }
 
 func (c *corker[T]) letGo() {
