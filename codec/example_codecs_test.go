@@ -369,6 +369,35 @@ func ExampleRecursive() {
 	// Output: 01 61 01 01 62 00
 }
 
+func ExampleDecodeInto() {
+	type point struct{ X, Y uint16 }
+	points := codec.Struct[point]()
+	p := []byte{0, 1, 0, 2, 0, 3, 0, 4}
+	var v point
+	for len(p) > 0 {
+		n, err := codec.DecodeInto(points, p, &v)
+		if err != nil {
+			break
+		}
+		fmt.Println(v)
+		p = p[n:]
+	}
+	// Output:
+	// {1 2}
+	// {3 4}
+}
+
+func ExampleAppendFrom() {
+	type point struct{ X, Y uint16 }
+	points := codec.Struct[point]()
+	var dst []byte
+	for _, v := range []point{{1, 2}, {3, 4}} {
+		dst, _ = codec.AppendFrom(points, dst, &v)
+	}
+	fmt.Println(dst)
+	// Output: [0 1 0 2 0 3 0 4]
+}
+
 func ExampleRecv() {
 	ctx := context.Background()
 	a, b := chanio.Pipe()
@@ -378,6 +407,32 @@ func ExampleRecv() {
 	fmt.Printf("%s, then %s\n", greeting, rest)
 	a.Out.Abort(nil)
 	// Output: hello, then raw bytes
+}
+
+// A handshake in values of one type, then a conversation in values of another: what has arrived with the handshake is
+// the beginning of the conversation.
+func ExampleRecv_handshake() {
+	type hello struct {
+		Version uint8
+		Name    string `wire:"len=u8"`
+	}
+	type order struct {
+		ID, Quantity uint32
+	}
+	hellos, orders := codec.Struct[hello](), codec.Struct[order]()
+	ctx := context.Background()
+	client, server := chanio.Pipe()
+	_ = codec.Send(ctx, client.Out, hellos, hello{1, "ann"})
+	_ = codec.Frame(client, orders).Out.Send(ctx, order{7, 100})
+
+	who, err := codec.Recv(ctx, server.In, hellos)
+	fmt.Println(who.Name, err)
+	d := codec.Frame(server, orders)
+	fmt.Println(d.In.Recv(ctx))
+	client.Out.Abort(nil)
+	// Output:
+	// ann <nil>
+	// {7 100} <nil>
 }
 
 func ExampleRepeated() {

@@ -42,6 +42,48 @@ func TestBytesThatComeLateCostLinearWork(t *testing.T) {
 	}
 }
 
+// TestRecordsInNestedFramesThatComeLateAreDecodedOnce has frames within frames within a frame, and records in them.
+func TestRecordsInNestedFramesThatComeLateAreDecodedOnce(t *testing.T) {
+	for _, n := range []int{1, 10, 100} {
+		records, groups, outer := 0, 0, 0
+		record := codec.Codec[trade](counted[trade]{tradeCodec, &records})
+		group := codec.Codec[[]trade](counted[[]trade]{codec.Prefixed(codec.Uint16, codec.Repeated(codec.Uint8, record)), &groups})
+		frame := codec.Codec[[][]trade](counted[[][]trade]{codec.Prefixed(codec.Uint32, codec.ToEnd(group)), &outer})
+		value := make([][]trade, n)
+		for i := range value {
+			value[i] = []trade{aTrade, {}, aTrade}
+		}
+		p, err := codec.Marshal(frame, value)
+		require.NoError(t, err)
+		m := &memory{all: p, step: 1, once: true}
+		got, err := codec.Decode(m.source(), frame).Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, value, got)
+		require.Equal(t, []int{1, n, 3 * n}, []int{outer, groups, records})
+		require.Equal(t, len(p), m.fills)
+	}
+}
+
+// TestTheQuickWayIsTriedOnceForAFrame has a body that counts how often it is decoded, which the quick way does as well.
+func TestTheQuickWayIsTriedOnceForAFrame(t *testing.T) {
+	tries := 0
+	body := codec.Map(codec.Uint32, func(n uint32) (uint32, error) { tries++; return n, nil }, func(n uint32) (uint32, error) { return n, nil })
+	frame := codec.Prefixed(codec.Uint16, body)
+	for _, step := range []int{1, 2, 100} {
+		tries = 0
+		p, err := codec.Marshal(frame, 7)
+		require.NoError(t, err)
+		m := &memory{all: bytes.Repeat(p, 50), step: step, once: true}
+		in := codec.Decode(m.source(), frame)
+		for range 50 {
+			v, err := in.Recv(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 7, v)
+		}
+		require.Equal(t, 50, tries, step)
+	}
+}
+
 // TestChunksThatComeLateAreMovedALinearNumberOfTimes has a stream without a buffer of its own, whose chunks are gathered.
 func TestChunksThatComeLateAreMovedALinearNumberOfTimes(t *testing.T) {
 	perByte := func(size int) float64 {
