@@ -384,3 +384,42 @@ func TestG11TheEndOfCtxStopsAProducerThatNeverWaits(t *testing.T) {
 		require.ErrorIs(t, err, errBoom)
 	}
 }
+
+// The receiver waits with the ctx of the stage or another; the producer does not look at any.
+func TestTheEndOfCtxReachesTheReceiverThoughTheProducerIsStuck(t *testing.T) {
+	for name, stage := range map[string]func(ctxt, src) src{
+		"Buffer": func(ctx ctxt, s src) src { return pipeline.Buffer(ctx, s, 3, pipeline.Block) },
+		"MapConcurrent": func(ctx ctxt, s src) src {
+			return pipeline.MapConcurrent(ctx, s, 3, sameCtx(nothing))
+		},
+		"MapUnordered": func(ctx ctxt, s src) src {
+			return pipeline.MapUnordered(ctx, s, 3, sameCtx(nothing))
+		},
+	} {
+		for _, same := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, same), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, cancel := context.WithCancelCause(t.Context())
+					stuck := make(chan struct{})
+					s := stage(ctx, chanio.NewSource(chanio.SourceHooks[int]{Next: func(context.Context) (int, error) {
+						<-stuck
+						return 0, io.EOF
+					}}))
+					receiving := t.Context()
+					if same {
+						receiving = ctx
+					}
+					got := make(chan error)
+					go func() {
+						_, err := s.Recv(receiving)
+						got <- err
+					}()
+					synctest.Wait()
+					cancel(errBoom)
+					require.ErrorIs(t, <-got, errBoom)
+					close(stuck)
+				})
+			})
+		}
+	}
+}

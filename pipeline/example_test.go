@@ -498,6 +498,34 @@ func ExampleNewBus() {
 	// hello <nil>
 }
 
+func ExampleBus_Subscribe() {
+	ctx := context.Background()
+	bus := pipeline.NewBus[string, int]()
+	prices, _ := bus.Subscribe(ctx, "prices", &pipeline.Queue[int]{
+		Size: 2, Policy: pipeline.DropOldest, Mark: func(lost uint64) int { return -int(lost) },
+	})
+	for price := range 5 {
+		_, _ = bus.Publish(ctx, "prices", price) // nobody receives yet
+	}
+	_ = bus.Close()
+	printAll(prices)
+	// Output: -3 3 4
+}
+
+func ExampleBus_Subscribers() {
+	ctx := context.Background()
+	bus := pipeline.NewBus[string, int]()
+	defer bus.Close()
+	_, _ = bus.Subscribe(ctx, "prices", &pipeline.Queue[int]{Size: 2, Name: "a slow one"})
+	for price := range 5 {
+		_, _ = bus.Publish(ctx, "prices", price)
+	}
+	for _, d := range bus.Subscribers("prices") {
+		fmt.Print(pipeline.Tree(d))
+	}
+	// Output: pipeline.Bus "a slow one", 2 of 2 queued, 3 dropped
+}
+
 func ExampleBus_SubscribeFunc() {
 	ctx := context.Background()
 	bus := pipeline.NewBus[string, int]()
