@@ -369,8 +369,22 @@ func TestUnixgramSendersAreToldThatInIsClosed(t *testing.T) {
 		_, err := server.In.Recv(t.Context())
 		received <- err
 	}()
-	fill := client.Out.Flush(t.Context())
-	require.NoError(t, fill)
+	for _, end := range []func(c *chanio.UnixPacketConn) error{
+		func(c *chanio.UnixPacketConn) error { return c.In.Close() },
+		func(c *chanio.UnixPacketConn) error { return c.Close() },
+	} {
+		other := listenUnixgram(t, socketPath(t), nil)
+		late := dialUnixgram(t, other.LocalAddr(), nil)
+		fill(t, late, "")
+		waiting := make(chan error, 1)
+		go func() { waiting <- late.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("x")}) }()
+		for range 100 {
+			runtime.Gosched()
+		}
+		require.NoError(t, end(other))
+		require.Error(t, <-waiting, "also who waits for room")
+	}
+
 	require.NoError(t, server.In.Close())
 	require.ErrorIs(t, <-received, net.ErrClosed)
 	err := client.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("x")})

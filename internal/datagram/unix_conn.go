@@ -86,7 +86,23 @@ func (c *UnixConn) Shutdown(ctx context.Context) error {
 // inEnded notes that In has ended. Peers are told, so that they do not wait until there is room.
 func (c *UnixConn) inEnded() {
 	c.ended(true, false)
-	_ = c.uc.CloseRead() // fails when that has closed the socket
+	if c.uc.CloseRead() == nil { // it fails when ended has closed the socket
+		_ = control(c.raw, drop)
+	}
+}
+
+const dropMax = 1 << 16 // more than a kernel queues
+
+// drop takes what is queued at a socket that receives no more. The kernel wakes those who wait for room by that alone.
+func drop(fd uintptr) error {
+	var buf [1]byte
+	for range dropMax {
+		n, from, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_DONTWAIT)
+		if err != nil || n == 0 && from == nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *UnixConn) outEnded() { c.ended(false, true) }
