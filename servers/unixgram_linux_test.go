@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/servers"
 )
@@ -30,4 +31,13 @@ func TestUnixgramAbstractNames(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	require.NoError(t, server.Close())
 	listenUnixgram(t, name, nil)
+}
+
+func TestUnixgramToASocketWithAnotherPeer(t *testing.T) {
+	server, stranger := listenUnixgram(t, socketPath(t), nil), listenUnixgram(t, socketPath(t), nil)
+	client := dialUnixgram(t, server.LocalAddr(), nil)
+	err := stranger.Out.Send(t.Context(), chanio.UnixPacket{Addr: client.LocalAddr(), Data: []byte("psst")})
+	require.ErrorIs(t, err, syscall.EPERM)
+	require.ErrorContains(t, err, "hears nobody else")
+	require.NoError(t, stranger.Out.Err())
 }

@@ -76,6 +76,8 @@ func remoteHint(err error) string {
 		return "; the peer receives no more"
 	case errors.Is(err, syscall.EPROTOTYPE):
 		return "; it is a socket for streams: DialUnix connects to it"
+	case errors.Is(err, syscall.EPERM):
+		return "; that socket has another peer and hears nobody else"
 	case errors.Is(err, fs.ErrPermission):
 		return "; sending takes permission to write to the socket's file, which the server's Mode may give"
 	}
