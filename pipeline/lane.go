@@ -50,6 +50,7 @@ const (
 
 // laneIn is owned by the sender.
 type laneIn[T any] struct {
+	out     *laneOut[T] // gets the first segment, also when it is being closed
 	segment *segment[T]
 	at      int   // the next slot
 	put     int64 // values so far
@@ -68,8 +69,8 @@ type laneOut[T any] struct {
 
 func newLane[T any](cfg *Queue[T]) *lane[T] {
 	l := &lane[T]{cfg: cfg, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
-	l.in.limit = int64(cfg.Size)
-	l.out.Store(&laneOut[T]{})
+	l.in.limit, l.in.out = int64(cfg.Size), &laneOut[T]{}
+	l.out.Store(l.in.out)
 	return l
 }
 
@@ -102,9 +103,7 @@ func (l *lane[T]) advance() {
 	if full == nil {
 		in.segment = &segment[T]{slots: make([]T, min(minSegment, l.cfg.Size))}
 		in.segment.next = in.segment
-		if out := l.out.Load(); out != nil {
-			out.segment = in.segment // it looks there when tail tells it to
-		}
+		in.out.segment = in.segment // it looks there when tail tells it to
 		return
 	}
 	full.end = in.put
@@ -138,7 +137,7 @@ func (l *lane[T]) hasRoom() bool {
 
 // finish is called by the sender when nothing more comes.
 func (l *lane[T]) finish(err error) {
-	l.in.segment = nil
+	l.in.segment, l.in.out = nil, nil
 	l.end(err)
 }
 

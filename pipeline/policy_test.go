@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -186,6 +187,22 @@ func TestAClosedBufferLetsGoOfItsValues(t *testing.T) {
 			}
 			runtime.KeepAlive(s)
 		})
+	}
+}
+
+func TestG4ABufferIsClosedWhileItsFirstValueCrosses(t *testing.T) {
+	for range 500 {
+		s := pipeline.Buffer(t.Context(), pipeline.Take(ints(), 3), 2, pipeline.Block)
+		done := make(chan error)
+		go func() {
+			_, err := s.Recv(t.Context())
+			done <- err
+		}()
+		runtime.Gosched()
+		require.NoError(t, s.Close())
+		if err := <-done; err != nil {
+			require.ErrorIs(t, err, net.ErrClosed)
+		}
 	}
 }
 

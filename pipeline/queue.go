@@ -107,8 +107,8 @@ func (q *queue[T]) tryPut(v T) (o outcome) {
 	return o
 }
 
-// yield lets other goroutines run: a sender whose values are dropped never waits, and can keep its receivers from it for
-// long.
+// yield lets other goroutines run: a sender whose values are dropped never waits, and can keep its receivers from it
+// for long.
 func yield() { runtime.Gosched() }
 
 // waitForRoom waits, without the lock, until there may be room. It returns an error if ctx ended.
