@@ -124,16 +124,16 @@ func mappedGroup(name, title string, limit float64, all []stages.Mapped) suite.G
 	return g
 }
 
-// fewAllocations is the bar of none, with room for what it takes to start a stage: there are not so many items when each
-// takes a microsecond.
+// fewAllocations is the bar of none, with room for what it takes to start a stage: there are not so many items when
+// each takes a microsecond.
 func fewAllocations(row string) suite.Bar {
 	bar := allocations(row, row)
 	bar.Limit = 0.01
 	return bar
 }
 
-// parity is the limit of bestOf. With real work, which is the same for all, chance alone makes one of the others a little
-// faster in each round.
+// parity is the limit of bestOf. With real work, which is the same for all, chance alone makes one of the others a
+// little faster in each round.
 func parity(w stages.Work) float64 {
 	if w.Name == stages.Works()[0].Name {
 		return 1
