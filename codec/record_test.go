@@ -206,10 +206,21 @@ func TestRecordsSurviveAMovingStack(t *testing.T) {
 				p, err := codec.Marshal(treeCodec, v)
 				good[1] = err == nil && bytes.Equal(p, frame)
 			})
+			atDepth(depth, func() {
+				framed := codec.Prefixed(codec.Uint8, codec.Map(tradeCodec, grow, grow))
+				p, err := codec.Marshal(framed, aTrade)
+				got, again := codec.Unmarshal(framed, p)
+				good[1] = good[1] && err == nil && again == nil && got == aTrade
+			})
 			done <- good
 		}()
 		require.Equal(t, [2]bool{true, true}, <-done, depth)
 	}
+}
+
+// grow needs stack.
+func grow(v trade) (trade, error) {
+	return v, map[byte]error{1: io.EOF}[atDepth(40, func() {})]
 }
 
 //go:noinline
@@ -222,6 +233,100 @@ func atDepth(n int, f func()) byte {
 	pad[n%48] = 1
 	return atDepth(n-1, f) + pad[n%7]
 }
+
+// pile has runs of neighbours of each width, and pileLE is the same in the other order.
+type pile struct {
+	A [5]uint16
+	B [3]uint32
+	C [9]uint8
+	D [3]int16
+	E uint64
+	F [2]float64
+	G [4]int8
+	H int32
+	I [4]uint16
+	J float32
+}
+
+type pileLE struct {
+	A [5]uint16 `wire:"le"`
+	B [3]uint32 `wire:"le"`
+	C [9]uint8
+	D [3]int16   `wire:"le"`
+	E uint64     `wire:"le"`
+	F [2]float64 `wire:"le"`
+	G [4]int8
+	H int32     `wire:"le"`
+	I [4]uint16 `wire:"le"`
+	J float32   `wire:"le"`
+}
+
+// TestNumbersMoveTogetherAsTheyDoAlone compares with encoding/binary.
+func TestNumbersMoveTogetherAsTheyDoAlone(t *testing.T) {
+	p := make([]byte, binary.Size(pile{}))
+	for i := range p {
+		p[i] = byte(7*i + 1)
+	}
+	var want pile
+	_, err := binary.Decode(p, binary.BigEndian, &want)
+	require.NoError(t, err)
+	got, err := codec.Unmarshal(codec.Struct[pile](), p)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	codectest.RoundTrip(t, codec.Struct[pile](), want)
+	back, err := codec.Marshal(codec.Struct[pile](), want)
+	require.NoError(t, err)
+	require.Equal(t, p, back)
+
+	_, err = binary.Decode(p, binary.LittleEndian, &want)
+	require.NoError(t, err)
+	gotLE, err := codec.Unmarshal(codec.Struct[pileLE](), p)
+	require.NoError(t, err)
+	require.Equal(t, want, pile(gotLE))
+	back, err = codec.Marshal(codec.Struct[pileLE](), gotLE)
+	require.NoError(t, err)
+	require.Equal(t, p, back)
+}
+
+// TestRecordsInPlaceAreThoseByValue tries the ways that take a pointer.
+func TestRecordsInPlaceAreThoseByValue(t *testing.T) {
+	frame, err := codec.Marshal(tradeCodec, aTrade)
+	require.NoError(t, err)
+	for _, c := range []codec.Codec[trade]{tradeCodec, codec.Exactly(len(frame), tradeCodec)} {
+		p, err := codec.AppendFrom(c, []byte("> "), &aTrade)
+		require.NoError(t, err)
+		require.Equal(t, "> "+string(frame), string(p))
+		var v trade
+		n, err := codec.DecodeInto(c, append(frame, 1), &v)
+		require.NoError(t, err)
+		require.Equal(t, len(frame), n)
+		require.Equal(t, aTrade, v)
+		for cut := range frame {
+			_, err = codec.DecodeInto(c, frame[:cut], &v)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		}
+	}
+	_, err = codec.AppendFrom(tradeCodec, nil, &trade{Symbol: strings.Repeat("x", 256)})
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+}
+
+func TestRecordsOfASliceAllocateNothing(t *testing.T) {
+	c := codec.Struct[pile]()
+	p, err := codec.Marshal(c, pile{})
+	require.NoError(t, err)
+	var v pile
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if _, err = codec.DecodeInto(c, p, &v); err == nil {
+			p, err = codec.AppendFrom(c, p[:0], &v)
+		}
+		if v, err = codec.Unmarshal(c, p); err == nil {
+			p, err = c.Append(p[:0], v)
+		}
+	}))
+	require.NoError(t, err)
+}
+
+func FuzzFlatRecord(f *testing.F) { codectest.Fuzz(f, tradeCodec, trade{}, aTrade) }
 
 func FuzzRecord(f *testing.F) { codectest.Fuzz(f, segmentCodec, segment{Tags: []string{"a"}}) }
 

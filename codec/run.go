@@ -11,7 +11,7 @@ type run struct {
 	width   int
 	numbers []number // all of them
 	bools   []number // those that are checked on receipt
-	odd     []number // those of 24 bits, which take part in no move
+	odd     []number // those of 24 bits, for which there are no moves
 	out, in moves    // from the struct to the bytes, and back
 }
 
@@ -24,12 +24,13 @@ type number struct {
 }
 
 // moves says how the numbers of a run get from one place to the other, sorted by what becomes of their bytes: there is
-// nothing to decide for each. Neighbours in both places go together, up to eight bytes at once.
+// nothing to decide for each. Neighbours in both places go together, up to eight bytes at once. A swap reverses the bytes
+// of each number: swap4x2 is of two numbers of four bytes, swap2x4 of four of two. A copy is of any that are not swapped.
 type moves struct {
-	swap8, swap4x2, swap4, swap2 []move // swapped are the bytes of each number, of which swap4x2 has two
-	copy2, copy1                 []move
-	more                         bool // there are some of these:
-	swap2x4, copy8, copy4        []move
+	swap8, swap4x2, swap4, swap2, copy2, copy1 []move
+
+	more                  bool // there are some of these
+	swap2x4, copy8, copy4 []move
 }
 
 // move is from a place in one of two memories to a place in the other.
@@ -68,8 +69,8 @@ func (n *run) compile() {
 		}
 		rest = rest[k:]
 	}
-	n.out.finish()
-	n.in.finish()
+	n.out.more = len(n.out.swap2x4)+len(n.out.copy8)+len(n.out.copy4) > 0
+	n.in.more = n.out.more
 }
 
 // together returns how many numbers from the first on lie side by side both in the bytes and in the struct, and are
@@ -121,9 +122,6 @@ func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	}
 	return &m.copy1, 1
 }
-
-// finish notes which kinds there are.
-func (m *moves) finish() { m.more = len(m.swap2x4)+len(m.copy8)+len(m.copy4) > 0 }
 
 // shortOf names the number of a run that the bytes did not suffice for.
 func (n *run) shortOf(r *Reader, start int64, err error) error {

@@ -37,12 +37,12 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 	return v, n, nil
 }
 
-// DecodeInto is [UnmarshalFirst] that puts the value where v points to, which for a struct saves much of the time. A field
-// that a [Record] in it does not name may keep what it held, and after an error *v is neither the one value nor the other.
+// DecodeInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
+// does not name may keep what they held. After an error some of the others may have been overwritten.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	program := programOf(c)
 	if program == nil {
-		return decodeInto(c, p, v)
+		return cursorInto(c, p, v)
 	}
 	if n := program.plain; n != nil && len(p) >= n.width {
 		plainInto(n, p, v)
@@ -51,7 +51,8 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return programInto(program, p, v)
 }
 
-func decodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
+// cursorInto is for codecs that are no Record.
+func cursorInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	r := readers.Get().(*Reader)
 	if q := quickWhole(c); q != nil {
 		if n, ok := q.decodeQuick(p, &r.arena, hidden(v)); ok {
@@ -64,6 +65,7 @@ func decodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return r.finish(err)
 }
 
+// programInto is for a Record that is more than plain numbers, or cut short.
 func programInto[T any](program *program, p []byte, v *T) (n int, err error) {
 	r := readers.Get().(*Reader)
 	if program.flat {
@@ -76,7 +78,7 @@ func programInto[T any](program *program, p []byte, v *T) (n int, err error) {
 	return r.finish(readInto(program, r, v))
 }
 
-// AppendFrom is c.Append of what v points to, which for a struct saves the copies that the call of an interface makes.
+// AppendFrom is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
 func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	program := programOf(c)
 	if program == nil {

@@ -67,10 +67,12 @@ func (l literal) decodeAt(r *Reader, _ unsafe.Pointer) error {
 	return err
 }
 
+// appendFrom appends *v.
 func appendFrom[T any](p *program, dst []byte, v *T) ([]byte, error) {
 	return p.append(dst, noEscape(unsafe.Pointer(v)))
 }
 
+// readInto decodes what comes next in r.
 func readInto[T any](p *program, r *Reader, v *T) error {
 	return p.decode(r, noEscape(unsafe.Pointer(v)))
 }
@@ -96,6 +98,7 @@ func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(
 // hidden is p as noEscape returns it, for interfaces whose methods keep no pointer that they are given.
 func hidden[T any](p *T) *T { return (*T)(noEscape(unsafe.Pointer(p))) }
 
+// append appends the struct that v points to.
 func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
 	if n := p.plain; n != nil {
 		dst, at := n.room(dst)
@@ -124,6 +127,7 @@ func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
 	return dst, nil
 }
 
+// decode fills the struct that v points to.
 func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -144,7 +148,7 @@ func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 	return nil
 }
 
-// decodeFlat has own make the copies; a program without text needs none.
+// decodeFlat is decode of a flat program from what is at hand, if it is all there and right. own makes the copies.
 func (p *program) decodeFlat(b []byte, own cloner, v unsafe.Pointer) (n int, ok bool) {
 	rest := b
 	for i := range p.steps {
