@@ -220,12 +220,23 @@ func (c *Conn) drop() {
 	}
 }
 
-// closeWrite ends the stream to the peer.
+// closeWrite ends the stream to the peer. If that is all that is left to do with a socket it is left to the closing of it,
+// which follows and says the same.
 func (c *Conn) closeWrite() error {
+	if c.descriptor != nil && c.isAnswered() {
+		return nil
+	}
 	if nc, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		return nc.CloseWrite()
 	}
 	return &net.OpError{Op: "close write", Net: c.nc.LocalAddr().Network(), Err: errors.ErrUnsupported}
+}
+
+// isAnswered reports whether the peer has ended its side in good order, and that has been noticed.
+func (c *Conn) isAnswered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inOver && c.peerOver && c.cause == nil && !c.releasing
 }
 
 // isEnd reports whether err of a read means that the peer sends no more.
