@@ -24,6 +24,7 @@ type readBlock struct {
 	names [readSize]sockaddr
 	ctls  [readSize]ancillary
 	ready [readSize]chanio.Packet
+	held  int // of ready that may hold a payload
 	arena arena
 }
 
@@ -195,6 +196,7 @@ func (r *batchReader) rest() []chanio.Packet {
 	if ready == 0 {
 		return nil
 	}
+	r.blk.held = max(r.blk.held, ready)
 	return r.blk.ready[:ready]
 }
 
@@ -228,7 +230,8 @@ func (r *batchReader) giveBack() {
 	if r.blk == nil {
 		return
 	}
-	clear(r.blk.ready[:])
+	clear(r.blk.ready[:r.blk.held])
+	r.blk.held = 0
 	r.pool.Put(r.blk)
 	r.blk = nil
 }
