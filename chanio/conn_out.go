@@ -37,6 +37,7 @@ type outlet struct {
 	moved    chan struct{} // closed when anything changes, if somebody waits for that
 	err      error         // why nothing can be sent any more
 	corks    int32         // calls of Cork(true)
+	answered uint32        // what had been received when something was last sent
 	armed    bool          // timer is running
 	writing  bool          // somebody writes; nobody else may
 	blocked  bool          // by a write that may block
@@ -145,11 +146,21 @@ func (o *outlet) offer() {
 	if !o.pending.Load() {
 		o.pending.Store(true)
 	}
-	if !o.holds() {
+	if only := o.isOnly(); only || !o.holds() {
 		o.push()
 	} else if !o.armed {
 		o.arm()
 	}
+}
+
+// isOnly reports whether what is sent is likely to be the only thing before a receiver waits again: nothing is at hand,
+// and something has been received since the last time. To hold an only answer back, as a corked sink asks for, would
+// gain nothing and cost a timer. Where more follow, they are held.
+func (o *outlet) isOnly() bool {
+	received := uint32(o.c.in.total.Load())
+	first := received != o.answered
+	o.answered = received
+	return first && !o.c.in.atHand.Load()
 }
 
 // write accepts p whether or not there is room, for [tlsConn].
