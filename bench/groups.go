@@ -36,6 +36,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		tlsGroup(f, "u32"),
 		udpGroup(f, 1),
 		udpGroup(f, 32),
+		udpQueuedGroup(),
 		udpSinkGroup(f),
 		idleGroup(f),
 		idleTLSGroup(f),

@@ -46,3 +46,33 @@ func (m *inProcess) calibrate(d time.Duration) {
 }
 
 func (m *inProcess) Close() error { return nil }
+
+// Timed is a contender that measures itself, in this process: it is opened, and run again and again until it has spent
+// the time asked for. Its value is nanoseconds for each item.
+func Timed(name string, ours bool, open func() (Stopwatch, error)) Contender {
+	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
+		w, err := open()
+		return timed{w}, err
+	}}
+}
+
+// Stopwatch does some items and tells how long they took, without what had to be prepared for them.
+type Stopwatch interface {
+	Once() (items int, took time.Duration, err error)
+	Close() error
+}
+
+type timed struct{ Stopwatch }
+
+func (m timed) Round(ctx context.Context, d time.Duration) (Sample, error) {
+	var spent time.Duration
+	items := 0
+	for spent < d/2 && ctx.Err() == nil { // the other half is taken for what the preparations cost
+		n, took, err := m.Once()
+		if err != nil {
+			return Sample{}, err
+		}
+		items, spent = items+n, spent+took
+	}
+	return Sample{Value: float64(spent.Nanoseconds()) / float64(max(items, 1))}, context.Cause(ctx)
+}
