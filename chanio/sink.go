@@ -101,9 +101,9 @@ func (s *Sink[T]) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Cork, given true, says that more values will follow at once, so that the endpoint may hold them back, for no longer than its
-// coalescing delay, and send many in one go. Cork(false) takes that back and sends what was held, without blocking.
-// Calls nest. Connections cork themselves while their input is not exhausted, so few programs need it.
+// Cork says, if on is true, that more values will follow at once, so that the endpoint may hold them back, for no longer
+// than its coalescing delay, and send many in one go. Cork(false) takes that back and sends what was held, without
+// blocking. Calls nest. Connections cork themselves while their input is not exhausted, so few programs need it.
 func (s *Sink[T]) Cork(on bool) {
 	if s.hooks.Cork != nil {
 		s.hooks.Cork(on)

@@ -56,14 +56,14 @@ func (c *compression) Unpack(dst, packed []byte, max int) ([]byte, error) {
 	}
 	r, err := c.reader(packed)
 	if err != nil {
-		return dst, fmt.Errorf("%w: %v", codec.ErrMalformed, err)
+		return dst, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
 	}
 	out := bytes.NewBuffer(dst)
 	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
 	_ = r.Reset(nil) // it keeps no bytes
 	c.readers.Put(r)
 	if err != nil {
-		return dst, fmt.Errorf("%w: %v", codec.ErrMalformed, err)
+		return dst, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
 	}
 	if n > int64(max) {
 		return dst, fmt.Errorf("%w: more than the limit of %d bytes when unpacked", codec.ErrTooLarge, max)

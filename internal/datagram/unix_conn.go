@@ -60,11 +60,17 @@ func nameOf(a net.Addr) string {
 	return ""
 }
 
-// LocalAddr and the others are those of [chanio.PacketSocket].
-func (c *UnixConn) LocalAddr() string                     { return c.local }
-func (c *UnixConn) RemoteAddr() string                    { return c.peer }
+// LocalAddr is that of [chanio.PacketSocket], as are the others.
+func (c *UnixConn) LocalAddr() string { return c.local }
+
+// RemoteAddr returns the name of the peer, if there is one.
+func (c *UnixConn) RemoteAddr() string { return c.peer }
+
+// SyscallConn returns the descriptor.
 func (c *UnixConn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallConn() }
-func (c *UnixConn) Stats() chanio.PacketStats             { return c.counts.stats(0) }
+
+// Stats returns what has been counted; a kernel drops no datagram of these.
+func (c *UnixConn) Stats() chanio.PacketStats { return c.counts.stats(0) }
 
 func (c *UnixConn) String() string {
 	local, to := c.local, ""
@@ -78,6 +84,7 @@ func (c *UnixConn) String() string {
 		local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
 }
 
+// Shutdown ends In and waits until the socket is closed.
 func (c *UnixConn) Shutdown(ctx context.Context) error {
 	c.in.gate.end(c.why)
 	return awaitEnd(ctx, c.Done(), c.Out)
