@@ -141,12 +141,15 @@ func (s *Sink[T]) drain() error {
 		return nil
 	}
 	err := s.hooks.Close()
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		s.mu.Lock()
-		s.err = err
-		s.mu.Unlock()
+	if err == nil || errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end.Load() != ended || s.err == nil { // otherwise an Abort has said why
+		s.err = err
+	}
+	return s.err
 }
 
 // Abort discards what was accepted and not yet sent, and ends the stream with cause: blocked calls and later ones

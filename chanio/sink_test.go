@@ -87,3 +87,19 @@ func TestG15ARefusedValueIsReported(t *testing.T) {
 	<-sink.Done()
 	require.Equal(t, odd, sink.Err())
 }
+
+func TestG1TheCauseOfAnAbortOutlivesTheCloseThatItInterrupted(t *testing.T) {
+	why, closing := errors.New("why"), make(chan struct{})
+	aborted := make(chan struct{})
+	s := chanio.NewSink(chanio.SinkHooks[int]{
+		Send:  func(context.Context, int) error { return nil },
+		Close: func() error { close(closing); <-aborted; return net.ErrClosed },
+		Abort: func(error) { close(aborted) },
+	})
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	<-closing
+	s.Abort(why)
+	require.ErrorIs(t, <-closed, why)
+	require.ErrorIs(t, s.Err(), why)
+}
