@@ -182,7 +182,7 @@ func choose(all []suite.Group, s settings) (chosen []suite.Group, err error) {
 
 // Times within which the suite is to end, with something left for starting, retrying and reporting.
 const (
-	shortTime = 220 * time.Second
+	shortTime = 260 * time.Second
 	quickTime = 36 * time.Second
 )
 
