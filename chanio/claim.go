@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// enter makes the caller the consumer. It waits for one whose ctx has ended to let go and panics if there is another.
-func (s *Source[T]) enter(ctx context.Context) {
-	for !s.busy.CompareAndSwap(vacant, taken) {
+// enter makes the caller the consumer, which it may be by now, and binds ctx. It waits for a consumer whose ctx has ended
+// to let go and panics if there is another.
+func (s *Source[T]) enter(ctx context.Context, mine bool) {
+	for !mine && !s.busy.CompareAndSwap(vacant, taken) {
 		s.await()
 	}
 	if done := ctx.Done(); s.bound != done || s.view != nil {
@@ -74,7 +75,7 @@ type Upstream[T any] struct{ s *Source[T] }
 // Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
 // appears in that panic. Claim waits for a consumer whose ctx has ended to let go.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
-	s.enter(context.Background())
+	s.enter(context.Background(), false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owner = stage

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -159,7 +160,7 @@ func (o *outlet) writeInPlace(ctx context.Context, body []byte) {
 	if o.err == nil {
 		o.rest = nil
 		if n < len(head)+len(body) && err == nil {
-			o.rest = append(append(make([]byte, 0, len(head)+len(body)-n), head[min(n, len(head)):]...), body[max(n-len(head), 0):]...)
+			o.rest = slices.Concat(head[min(n, len(head)):], body[max(n-len(head), 0):])
 		}
 		o.written.Add(int64(n))
 		if err != nil {

@@ -61,13 +61,17 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx ends first it returns the ctx's cause, and has taken nothing (G2).
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	s.enter(ctx)
+	if mine := s.busy.CompareAndSwap(vacant, taken); !mine || s.bound != ctx.Done() || s.view != nil {
+		s.enter(ctx, mine)
+	}
 	returned := false
 	defer func() {
 		if !returned {
 			defer s.crash(recover())
 		}
-		s.leave()
+		if !s.busy.CompareAndSwap(taken, vacant) {
+			s.leave()
+		}
 	}()
 	v, err = s.pull(ctx)
 	returned = true
@@ -79,7 +83,7 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 // its body may close s, but not receive from it.
 func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		s.enter(ctx)
+		s.enter(ctx, false)
 		s.setRanged(nil)
 		pulling := true
 		defer func() {

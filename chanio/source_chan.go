@@ -22,7 +22,7 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	if v := s.liveView(ctx); v != nil {
 		return v.ch
 	}
-	s.enter(ctx)
+	s.enter(ctx, false)
 	v := &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
 	s.mu.Lock()
 	s.view, s.ranged = v, nil

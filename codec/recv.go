@@ -73,7 +73,9 @@ func (b *Rebind[T]) Decode(r *Reader) (T, error) { return b.c.Decode(r) }
 // skipped is told, in the goroutine of the receiver, before the next value is returned; skipped may be nil. What magic
 // looks like within a frame is not taken for one unless the frame was wrong. The end of the stream and its failures are
 // those of Decode; a last frame cut short is one too.
-func Resync[T any](src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error)) *chanio.Source[T] {
+func Resync[T any](
+	src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error),
+) *chanio.Source[T] {
 	if magic == "" {
 		panic("codec: Resync: magic is empty")
 	}

@@ -15,9 +15,9 @@ const DefaultHandshakeTimeout = 10 * time.Second
 // Server says who a server is and whom it believes. The zero value has no certificate and is refused.
 type Server struct {
 	// The certificate comes from one of three places: Certificates as they are, CertPEM and KeyPEM, or CertFile and
-	// KeyFile. The Logger is told if it has expired. The files are looked at again when a handshake comes, at most once a second, and read anew if they have
-	// changed; if the new ones cannot be read the old certificate stays, and the Logger is told. A certificate file
-	// holds the whole chain, the server's own first.
+	// KeyFile. The Logger is told if it has expired. The files are looked at again when a handshake comes, at most once
+	// a second, and read anew if they have changed; if the new ones cannot be read the old certificate stays, and the
+	// Logger is told. A certificate file holds the whole chain, the server's own first.
 	Certificates      []tls.Certificate
 	CertPEM, KeyPEM   []byte
 	CertFile, KeyFile string

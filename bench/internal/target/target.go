@@ -60,9 +60,9 @@ type Args struct {
 // RoleName is what suite calls the processes that Role is for.
 const RoleName = "target"
 
-// Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received), settled (usage
-// after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file in
-// the argument).
+// Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received),
+// settled (usage after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file
+// in the argument).
 func Role(args json.RawMessage) (child.Server, error) {
 	var a Args
 	if err := json.Unmarshal(args, &a); err != nil {
