@@ -91,23 +91,17 @@ func listenUnixPlain(path string) (net.Listener, error) {
 	return nl, nil
 }
 
-// maxUnixPath is how long a path may be on Linux; other systems have a little less.
-const maxUnixPath = 107
-
 // unixHint says what to do about err, or nothing.
 func unixHint(path string, err error) string {
+	if hint := unixfile.BindHint(err); hint != "" {
+		return hint
+	}
 	switch {
-	case errors.Is(err, unixfile.ErrNotSocket):
-		return "; remove it if nobody needs it, or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "; something listens there already: stop it, or choose another path"
-	case errors.Is(err, fs.ErrNotExist):
-		return "; the directory has to be made first"
-	case errors.Is(err, fs.ErrPermission):
-		return "; this user has to be allowed to write to the directory"
 	case errors.Is(err, syscall.EINVAL) && len(path) >= 100:
 		return fmt.Sprintf("; the path has %d bytes and may have %d at most: a relative one may be shorter",
-			len(path), maxUnixPath)
+			len(path), unixfile.MaxPath)
 	}
 	return ""
 }

@@ -32,12 +32,9 @@ var (
 	errNoFile     = errors.New("a Mode is for the file of a path: this socket has none")
 	errUnnamed    = errors.New("the packet says nobody it goes to: a peer without a name cannot be answered")
 	errOtherName  = errors.New("this socket has another peer: leave Addr empty, or send from one that is not connected")
-	errLongName   = fmt.Errorf("a path has %d bytes at most: a relative one may be shorter", maxUnixPath)
+	errLongName   = fmt.Errorf("a path has %d bytes at most: a relative one may be shorter", unixfile.MaxPath)
 	errNoAbstract = fmt.Errorf("abstract names are of Linux: %w here", errors.ErrUnsupported)
 )
-
-// maxUnixPath is how long a path may be on Linux; other systems have a little less.
-const maxUnixPath = 107
 
 // ExplainUnix returns err, of OpenUnix, with a prefix and, where it is a common mistake, with what to do about it. The
 // result wraps err.
@@ -52,15 +49,11 @@ func ExplainUnix(prefix string, err error) error {
 
 // localHint says what to do about an error of binding, or nothing.
 func localHint(err error) string {
-	switch {
-	case errors.Is(err, unixfile.ErrNotSocket):
-		return "; remove it if nobody needs it, or choose another path"
-	case errors.Is(err, syscall.EADDRINUSE):
+	if hint := unixfile.BindHint(err); hint != "" {
+		return hint
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return "; something has that address already: stop it, or choose another path"
-	case errors.Is(err, fs.ErrNotExist):
-		return "; the directory has to be made first"
-	case errors.Is(err, fs.ErrPermission):
-		return "; this user has to be allowed to write to the directory"
 	}
 	return ""
 }
@@ -91,7 +84,7 @@ func (cfg *UnixConfig) judge() error {
 		return fmt.Errorf("a Mode of %v has more than permission bits", cfg.Mode)
 	case cfg.Mode != 0 && (cfg.Local == "" || isAbstract(cfg.Local)):
 		return errNoFile
-	case len(cfg.Local) > maxUnixPath || len(cfg.Remote) > maxUnixPath:
+	case len(cfg.Local) > unixfile.MaxPath || len(cfg.Remote) > unixfile.MaxPath:
 		return errLongName
 	}
 	return nil

@@ -72,6 +72,7 @@ func (c *UnixConn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallC
 // Stats returns what has been counted; a kernel drops no datagram of these.
 func (c *UnixConn) Stats() chanio.PacketStats { return c.counts.stats(0) }
 
+// String describes the socket.
 func (c *UnixConn) String() string {
 	local, to := c.local, ""
 	if local == "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/unixfile"
 )
 
 // unixOutlet is the sending half of a UnixConn. One sender at a time passes its datagram to the kernel, which has it in
@@ -101,7 +102,7 @@ func (o *unixOutlet) judge(p *chanio.UnixPacket) (err error) {
 		err = errOtherName
 	case isAbstract(p.Addr) && !parks:
 		err = errNoAbstract
-	case len(p.Addr) > maxUnixPath:
+	case len(p.Addr) > unixfile.MaxPath:
 		err = errLongName
 	default:
 		return nil
