@@ -17,10 +17,7 @@ const settling = 5 * time.Millisecond
 func (o *outlet) endOr(err error) error {
 	o.mu.Lock()
 	if o.writing && o.err == nil {
-		if o.moved == nil {
-			o.moved = make(chan struct{})
-		}
-		moved := o.moved
+		moved := o.news()
 		o.mu.Unlock()
 		giveWay(moved, settling)
 		o.mu.Lock()
