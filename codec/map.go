@@ -16,8 +16,7 @@ func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, err
 	if decode == nil || encode == nil {
 		panic("codec: Map: both functions are needed")
 	}
-	quick := quickIn(c)
-	return mapped[A, B]{c, decode, encode, quick}
+	return mapped[A, B]{c, decode, encode, quickIn(c)}
 }
 
 type mapped[A, B any] struct {

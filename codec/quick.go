@@ -17,26 +17,25 @@ type quickDecoder[T any] interface {
 	decodeQuick(p []byte, own cloner, v *T) (n int, ok bool)
 }
 
-// quickWhole returns the quick way of a codec that is not within a frame: what is at hand is then no value of a codec that
-// takes all bytes up to the end.
-func quickWhole[T any](c Codec[T]) quickDecoder[T] {
+// quickIn returns the quick way of a codec that is within a frame, or nil.
+func quickIn[T any](c Codec[T]) quickDecoder[T] {
 	if p, ok := c.(interface{ direct() *quickPrefixed[T] }); ok {
 		if q := p.direct(); q.decoder != nil {
 			return q
 		}
 		return nil
 	}
-	q, ok := c.(quickDecoder[T])
-	if !ok || SizeOf(c).Open {
-		return nil
-	}
+	q, _ := c.(quickDecoder[T])
 	return q
 }
 
-// quickIn returns the quick way of a codec that is within a frame, or nil.
-func quickIn[T any](c Codec[T]) quickDecoder[T] {
-	q, _ := c.(quickDecoder[T])
-	return q
+// quickWhole is quickIn of a codec that is not within a frame: what is at hand is then no value of a codec that takes all
+// bytes up to the end.
+func quickWhole[T any](c Codec[T]) quickDecoder[T] {
+	if SizeOf(c).Open {
+		return nil
+	}
+	return quickIn(c)
 }
 
 // quickToAppend returns the quick way to encode, if there is one.
@@ -190,7 +189,7 @@ func quickOf[T any](h head, body Codec[T]) (q quickPrefixed[T]) {
 		return q
 	}
 	q.decoder = quickIn(body)
-	q.encoder, _ = body.(quickAppender[T])
+	q.encoder = quickToAppend(body)
 	return q
 }
 

@@ -95,9 +95,7 @@ type Encoder[T any] struct {
 
 // NewEncoder returns an Encoder of values of c.
 func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
-	e := &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
-	e.quick, _ = c.(quickAppender[T])
-	return e
+	return &Encoder[T]{c: notNil(c, "NewEncoder"), quick: quickToAppend(c), dst: dst}
 }
 
 // Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written.

@@ -2,6 +2,7 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -286,16 +287,9 @@ func (r *reader) name() (string, error) {
 		if n == 0 {
 			break
 		}
-		for _, c := range label {
-			if c == '.' {
-				return "", fmt.Errorf("%w: a label with a dot in it", codec.ErrMalformed)
-			}
+		if err := addLabel(&name, label); err != nil {
+			return "", err
 		}
-		if name.Len()+n+1 > 254 {
-			return "", fmt.Errorf("%w: a name of more than 254 characters", codec.ErrTooLarge)
-		}
-		name.Write(label)
-		name.WriteByte('.')
 	}
 	if end < 0 {
 		end = at
@@ -305,6 +299,19 @@ func (r *reader) name() (string, error) {
 		return ".", nil
 	}
 	return name.String(), nil
+}
+
+// addLabel adds a label and the dot behind it to name.
+func addLabel(name *strings.Builder, label []byte) error {
+	if bytes.IndexByte(label, '.') >= 0 {
+		return fmt.Errorf("%w: a label with a dot in it", codec.ErrMalformed)
+	}
+	if name.Len()+len(label)+1 > 254 {
+		return fmt.Errorf("%w: a name of more than 254 characters", codec.ErrTooLarge)
+	}
+	name.Write(label)
+	name.WriteByte('.')
+	return nil
 }
 
 func (r *reader) record() (record Record, err error) {
