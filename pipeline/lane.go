@@ -107,7 +107,7 @@ func (l *lane[T]) advance() {
 		return
 	}
 	full.end = in.put
-	if full.next.end > l.head.Load() {
+	if full.next.end >= l.head.Load() { // at its end the receiver is still in it, and has not read its next
 		size := min(2*len(full.slots), maxSegment, l.cfg.Size)
 		full.next = &segment[T]{slots: make([]T, size), next: full.next}
 	}

@@ -164,6 +164,34 @@ func TestABufferThatBlocksLosesNothingAtAnySize(t *testing.T) {
 	}
 }
 
+// The receiver stands at the end of a segment, all values of which it has taken, while the sender comes round.
+func TestABufferKeepsTheOrderWhenItsSenderComesRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := make(chan int)
+		s := pipeline.Buffer(t.Context(), chanio.From(ch), 100, pipeline.Block)
+		sent, received := 0, 0
+		pass := func(n int) {
+			for range n {
+				ch <- sent
+				sent++
+			}
+			synctest.Wait()
+			for range n {
+				v, err := s.Recv(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, received, v)
+				received++
+			}
+		}
+		pass(9)  // a segment of 8 and one of 16
+		pass(15) // to the end of that
+		pass(60) // round, and more room
+		close(ch)
+		_, err := s.Recv(t.Context())
+		require.Equal(t, io.EOF, err)
+	})
+}
+
 // A Source that was closed and is still at hand keeps nothing alive that nobody will receive.
 func TestAClosedBufferLetsGoOfItsValues(t *testing.T) {
 	for _, policy := range []pipeline.Policy{pipeline.Block, pipeline.DropNewest} {
