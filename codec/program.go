@@ -6,15 +6,16 @@ import "unicode/utf8"
 type program struct {
 	steps []step
 	size  Size
-	flat  bool // there is nothing but numbers and text
+	flat  bool // there is nothing but numbers and texts
+	fixed int  // then: bytes without those of the texts
 	plain *run // all there is, if that is numbers of which nothing is to be checked
 }
 
-// step is a run of numbers, or one other field.
+// step is numbers, or none, and what follows them if anything does: a text, or any other field.
 type step struct {
-	name   string
+	run    run
+	name   string // of what follows, like the rest
 	offset uintptr
-	run    *run
 	text   *textOp
 	call   caller
 }
@@ -24,52 +25,62 @@ func (p *program) add(f field) {
 	p.size = p.size.plus(f.size)
 	switch {
 	case f.part != nil:
-		for _, s := range f.part.steps {
-			p.addStep(s, f.name, f.offset)
+		for i := range f.part.steps {
+			p.addStep(&f.part.steps[i], f.name, f.offset)
 		}
 	case f.op != 0:
-		p.lastRun().add(f.name, f.op, f.offset)
+		p.last().run.add(f.name, f.op, f.offset)
 	default:
-		p.steps = append(p.steps, step{name: f.name, offset: f.offset, text: f.text, call: f.call})
+		p.last().follow(f.name, f.offset, f.text, f.call)
 	}
 }
 
 // addStep adds a step of a record that lies at offset in this one.
-func (p *program) addStep(s step, name string, offset uintptr) {
-	if s.run != nil {
-		for _, n := range s.run.numbers {
-			p.lastRun().add(joinPath(name, n.name), n.op, offset+n.offset)
-		}
+func (p *program) addStep(s *step, name string, offset uintptr) {
+	for _, n := range s.run.numbers {
+		p.last().run.add(joinPath(name, n.name), n.op, offset+n.offset)
+	}
+	if s.open() {
 		return
 	}
 	if s.name != "" {
-		s.name = joinPath(name, s.name)
+		name = joinPath(name, s.name)
+	} else {
+		name = ""
 	}
-	s.offset += offset
-	p.steps = append(p.steps, s)
+	p.last().follow(name, offset+s.offset, s.text, s.call)
+}
+
+// open reports whether more can be added to s.
+func (s *step) open() bool { return s.text == nil && s.call == nil }
+
+func (s *step) follow(name string, offset uintptr, text *textOp, call caller) {
+	s.name, s.offset, s.text, s.call = name, offset, text, call
+}
+
+// last returns the step that the next field belongs to.
+func (p *program) last() *step {
+	if n := len(p.steps); n == 0 || !p.steps[n-1].open() {
+		p.steps = append(p.steps, step{})
+	}
+	return &p.steps[len(p.steps)-1]
 }
 
 // compile ends the adding of fields.
 func (p *program) compile() {
 	p.flat = true
 	for i := range p.steps {
-		n := p.steps[i].run
-		if n != nil {
-			n.compile()
+		s := &p.steps[i]
+		s.run.compile()
+		p.fixed += s.run.width
+		if s.text != nil {
+			p.fixed += s.text.width
 		}
-		if n != nil && len(p.steps) == 1 && len(n.bools)+len(n.odd) == 0 {
-			p.plain = n
-		}
-		p.flat = p.flat && p.steps[i].call == nil
+		p.flat = p.flat && s.call == nil
 	}
-}
-
-// lastRun returns the run that the next number belongs to.
-func (p *program) lastRun() *run {
-	if n := len(p.steps); n == 0 || p.steps[n-1].run == nil {
-		p.steps = append(p.steps, step{run: &run{}})
+	if s := &p.steps[0]; s.open() && len(s.run.bools)+len(s.run.odd) == 0 {
+		p.plain = &s.run
 	}
-	return p.steps[len(p.steps)-1].run
 }
 
 // open reads the length of a text.
@@ -123,6 +134,11 @@ func (t *textOp) decode(r *Reader) (string, error) {
 		return "", r.Fail(at+int64(invalidIndex(s)), because(ErrMalformed, "text that is not UTF-8"))
 	}
 	return s, err
+}
+
+// fits reports whether append would not fail.
+func (t *textOp) fits(s string) bool {
+	return len(s) <= t.max && len(s)+t.adjust >= 0 && (!t.utf8 || utf8.ValidString(s))
 }
 
 // append appends a text.

@@ -63,21 +63,7 @@ func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 
 func compiled[T any](p *program) Codec[T] {
 	p.compile()
-	if p.flat {
-		return flatRecord[T]{record[T]{p}}
-	}
 	return record[T]{p}
-}
-
-// programOf returns what c was compiled to if it is a Record, or nil.
-func programOf[T any](c Codec[T]) *program {
-	if c, ok := c.(flatRecord[T]); ok {
-		return c.program
-	}
-	if c, ok := c.(record[T]); ok {
-		return c.program
-	}
-	return nil
 }
 
 // record is a compiled T.
@@ -92,20 +78,20 @@ func (c record[T]) Decode(r *Reader) (v T, err error) {
 
 func (c record[T]) Size() Size { return c.program.size }
 
-// inner returns the program, so that a Record in a Record becomes a part of it.
-func (c record[T]) inner() *program { return c.program }
-
-// flatRecord is a record of nothing but numbers and text.
-type flatRecord[T any] struct{ record[T] }
-
-func (c flatRecord[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
+func (c record[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
 	return flatInto(c.program, p, own, v)
 }
 
-func (c flatRecord[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
+func (c record[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
+	if !c.program.flat {
+		return dst, false
+	}
 	out, err := appendFrom(c.program, dst, v)
 	return out, err == nil
 }
+
+// inner returns the program, so that a Record in a Record becomes a part of it.
+func (c record[T]) inner() *program { return c.program }
 
 // field is one part of a program, before it is compiled.
 type field struct {

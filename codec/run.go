@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// run is numbers of fixed widths one behind the other.
+// run is numbers of fixed widths one behind the other, or none.
 type run struct {
 	width   int
 	numbers []number // all of them

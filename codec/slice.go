@@ -40,19 +40,24 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // DecodeInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	program := programOf(c)
-	if program == nil {
-		return cursorInto(c, p, v)
+	if c, ok := c.(record[T]); ok {
+		if n := c.program.plain; n != nil && len(p) >= n.width {
+			plainInto(n, p, v)
+			return n.width, nil
+		}
 	}
-	if n := program.plain; n != nil && len(p) >= n.width {
-		plainInto(n, p, v)
-		return n.width, nil
+	if t, ok := c.(*tuned[T]); ok {
+		var m Memory
+		n, ok := t.decodeWire(hidden(v), p, hidden(&m))
+		m.end()
+		if ok {
+			return n, nil
+		}
 	}
-	return programInto(program, p, v)
+	return decodeSlice(c, p, v)
 }
 
-// cursorInto is for codecs that are no Record.
-func cursorInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
+func decodeSlice[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	r := readers.Get().(*Reader)
 	if q := quickWhole(c); q != nil {
 		if n, ok := q.decodeQuick(p, &r.arena, hidden(v)); ok {
@@ -65,27 +70,20 @@ func cursorInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return r.finish(err)
 }
 
-// programInto is for a Record that is more than plain numbers, or cut short.
-func programInto[T any](program *program, p []byte, v *T) (n int, err error) {
-	r := readers.Get().(*Reader)
-	if program.flat {
-		if n, ok := flatInto(program, p, &r.arena, v); ok {
-			readers.Put(r)
-			return n, nil
-		}
-	}
-	r.reset(p)
-	return r.finish(readInto(program, r, v))
-}
-
 // AppendFrom is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
 func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
-	program := programOf(c)
-	if program == nil {
-		return c.Append(dst, *v)
+	if c, ok := c.(record[T]); ok {
+		return appendFrom(c.program, dst, v)
 	}
-	return appendFrom(program, dst, v)
+	if t, ok := c.(*tuned[T]); ok {
+		if dst, ok := t.appendWire(hidden(v), dst); ok {
+			return dst, nil
+		}
+	}
+	return appendValue(c, dst, v)
 }
+
+func appendValue[T any](c Codec[T], dst []byte, v *T) ([]byte, error) { return c.Append(dst, *v) }
 
 // UnmarshalAll returns all values that p holds, one behind the other. If one of them is wrong or cut short, those before
 // it come with the error. It is Gloss's decode-all.

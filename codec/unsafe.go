@@ -69,6 +69,9 @@ func (l literal) decodeAt(r *Reader, _ unsafe.Pointer) error {
 
 // appendFrom appends *v.
 func appendFrom[T any](p *program, dst []byte, v *T) ([]byte, error) {
+	if n := p.plain; n != nil {
+		return n.append(dst, noEscape(unsafe.Pointer(v))), nil
+	}
 	return p.append(dst, noEscape(unsafe.Pointer(v)))
 }
 
@@ -99,25 +102,24 @@ func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(
 func hidden[T any](p *T) *T { return (*T)(noEscape(unsafe.Pointer(p))) }
 
 // append appends the struct that v points to.
-func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
-	if n := p.plain; n != nil {
-		dst, at := n.room(dst)
-		n.out.do(at, v)
-		return dst, nil
+func (p *program) append(dst []byte, v unsafe.Pointer) ([]byte, error) {
+	if p.flat {
+		if out, ok := p.appendFlat(dst, v); ok {
+			return out, nil
+		}
 	}
 	for i := range p.steps {
 		s := &p.steps[i]
-		switch {
-		case s.run != nil:
-			if len(s.run.odd) > 0 {
-				if err := s.run.check24(v); err != nil {
-					return dst, err
-				}
-			}
+		err := s.run.check24(v)
+		if err == nil {
 			dst = s.run.append(dst, v)
+		}
+		switch {
+		case err != nil:
+			return dst, err
 		case s.text != nil:
-			dst, err = s.text.append(dst, *(*string)(unsafe.Add(v, s.offset))) // of a []byte, the same two words
-		default:
+			dst, err = s.text.append(dst, textAt(v, s.offset))
+		case s.call != nil:
 			dst, err = s.call.appendAt(dst, unsafe.Add(v, s.offset))
 		}
 		if err != nil {
@@ -127,18 +129,80 @@ func (p *program) append(dst []byte, v unsafe.Pointer) (_ []byte, err error) {
 	return dst, nil
 }
 
+// appendFlat is append of a flat program, with room made once. It returns false if something does not fit.
+func (p *program) appendFlat(dst []byte, v unsafe.Pointer) ([]byte, bool) {
+	need, ok := p.room(v)
+	if !ok {
+		return dst, false
+	}
+	start := len(dst)
+	dst = withRoom(dst, need)[:start+need]
+	base, at := unsafe.Pointer(unsafe.SliceData(dst)), start
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.run.width > 0 {
+			s.run.store(unsafe.Add(base, at), v)
+			at += s.run.width
+		}
+		if s.text == nil {
+			break
+		}
+		text := textAt(v, s.offset)
+		s.text.op.put(unsafe.Add(base, at), len(text)+s.text.adjust)
+		at += s.text.width
+		at += copy(dst[at:], text)
+	}
+	return dst, true
+}
+
+// put stores a length at p.
+func (o op) put(p unsafe.Pointer, n int) {
+	switch o {
+	case op8:
+		*(*byte)(p) = byte(n)
+	case op16:
+		binary.BigEndian.PutUint16((*[2]byte)(p)[:], uint16(n))
+	case op32:
+		binary.BigEndian.PutUint32((*[4]byte)(p)[:], uint32(n))
+	default:
+		o.store(unsafe.Slice((*byte)(p), o.width())[:0], uint64(n))
+	}
+}
+
+// room returns how many bytes the struct takes, if all that is in it fits.
+func (p *program) room(v unsafe.Pointer) (need int, ok bool) {
+	need = p.fixed
+	for i := range p.steps {
+		s := &p.steps[i]
+		if len(s.run.odd) > 0 && s.run.check24(v) != nil {
+			return 0, false
+		}
+		if s.text == nil {
+			break
+		}
+		text := textAt(v, s.offset)
+		if !s.text.fits(text) {
+			return 0, false
+		}
+		need += len(text)
+	}
+	return need, true
+}
+
+// textAt is the string at offset in a struct, or of a []byte the same two words.
+func textAt(v unsafe.Pointer, offset uintptr) string { return *(*string)(unsafe.Add(v, offset)) }
+
 // decode fills the struct that v points to.
 func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 	for i := range p.steps {
 		s := &p.steps[i]
+		if err := s.run.decode(r, v); err != nil {
+			return err
+		}
 		switch {
-		case s.run != nil:
-			if err := s.run.decode(r, v); err != nil {
-				return err
-			}
 		case s.text != nil:
 			err = s.text.decodeAt(r, unsafe.Add(v, s.offset))
-		default:
+		case s.call != nil:
 			err = s.call.decodeAt(r, unsafe.Add(v, s.offset))
 		}
 		if err != nil {
@@ -150,15 +214,18 @@ func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 
 // decodeFlat is decode of a flat program from what is at hand, if it is all there and right. own makes the copies.
 func (p *program) decodeFlat(b []byte, own cloner, v unsafe.Pointer) (n int, ok bool) {
+	if !p.flat {
+		return 0, false
+	}
 	rest := b
 	for i := range p.steps {
 		s := &p.steps[i]
-		if s.run != nil {
-			if len(rest) < s.run.width || !s.run.sound(rest) {
-				return 0, false
-			}
-			s.run.load(rest, v)
-			rest = rest[s.run.width:]
+		if len(rest) < s.run.width || !s.run.sound(rest) {
+			return 0, false
+		}
+		s.run.load(rest, v)
+		rest = rest[s.run.width:]
+		if s.text == nil {
 			continue
 		}
 		text, ok := s.text.lend(rest)
@@ -207,72 +274,53 @@ func (n *run) check24(v unsafe.Pointer) error {
 	return nil
 }
 
-// get returns a number in a struct, of those of 24 bits with the sign extended.
+// get returns a number of 24 bits in a struct, with the sign extended if it has one.
 func (m *number) get(v unsafe.Pointer) uint64 {
-	at := unsafe.Add(v, m.offset)
-	switch m.op.width() {
-	case 1:
-		return uint64(*(*uint8)(at))
-	case 2:
-		return uint64(*(*uint16)(at))
-	case 8:
-		return *(*uint64)(at)
-	}
+	u := *(*uint32)(unsafe.Add(v, m.offset))
 	if m.op == opInt24 || m.op == opInt24LE {
-		return uint64(int64(*(*int32)(at)))
+		return uint64(int32(u))
 	}
-	return uint64(*(*uint32)(at))
+	return uint64(u)
 }
 
-// set puts a number into a struct.
+// set puts a number of 24 bits into a struct.
 func (m *number) set(v unsafe.Pointer, u uint64) {
-	at := unsafe.Add(v, m.offset)
-	switch m.op.width() {
-	case 1:
-		*(*uint8)(at) = uint8(u)
-	case 2:
-		*(*uint16)(at) = uint16(u)
-	case 8:
-		*(*uint64)(at) = u
-	default:
-		*(*uint32)(at) = uint32(u)
-	}
-}
-
-// room extends dst by the bytes of a run and returns where they begin.
-func (n *run) room(dst []byte) ([]byte, unsafe.Pointer) {
-	start := len(dst)
-	if cap(dst)-start < n.width {
-		dst = slices.Grow(dst, n.width)
-	}
-	dst = dst[:start+n.width]
-	return dst, unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
+	*(*uint32)(unsafe.Add(v, m.offset)) = uint32(u)
 }
 
 // append appends the numbers of a run.
 func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
-	if len(n.numbers) == 1 {
-		m := &n.numbers[0]
-		return m.op.store(dst, m.get(v))
+	if n.width == 0 {
+		return dst
 	}
 	start := len(dst)
-	dst, at := n.room(dst)
-	n.out.do(at, v)
-	for i := range n.odd {
-		m := &n.odd[i]
-		m.op.store(dst[:start+int(m.at)], m.get(v))
+	dst = withRoom(dst, n.width)[:start+n.width]
+	n.store(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start), v)
+	return dst
+}
+
+// withRoom returns dst with room for n more bytes behind it.
+func withRoom(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) < n {
+		return grown(dst, n)
 	}
 	return dst
 }
 
+//go:noinline
+func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }
+
+// store puts the numbers of a run at p, where there is room for them.
+func (n *run) store(p, v unsafe.Pointer) {
+	n.out.do(p, v)
+	for i := range n.odd {
+		m := &n.odd[i]
+		m.op.store(unsafe.Slice((*byte)(unsafe.Add(p, m.at)), 3)[:0], m.get(v))
+	}
+}
+
 // load puts the numbers of a run, which p has all bytes of, where they belong.
 func (n *run) load(p []byte, v unsafe.Pointer) {
-	_ = p[n.width-1]
-	if len(n.numbers) == 1 {
-		m := &n.numbers[0]
-		m.set(v, m.op.load(p))
-		return
-	}
 	n.in.do(v, unsafe.Pointer(unsafe.SliceData(p)))
 	for i := range n.odd {
 		m := &n.odd[i]
