@@ -45,6 +45,7 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 			plainInto(n, p, v)
 			return n.width, nil
 		}
+		return recordInto(c, p, v)
 	}
 	if t, ok := c.(*tuned[T]); ok {
 		var m Memory
@@ -57,6 +58,18 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return decodeSlice(c, p, v)
 }
 
+// recordInto is for a Record that is more than plain numbers, or cut short.
+func recordInto[T any](c record[T], p []byte, v *T) (n int, err error) {
+	r := readers.Get().(*Reader)
+	if n, ok := flatInto(c.program, p, &r.arena, v); ok {
+		readers.Put(r)
+		return n, nil
+	}
+	r.reset(p)
+	return r.finish(readInto(c.program, r, v))
+}
+
+// decodeSlice is for all other codecs.
 func decodeSlice[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	r := readers.Get().(*Reader)
 	if q := quickWhole(c); q != nil {

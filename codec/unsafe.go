@@ -141,7 +141,10 @@ func (p *program) appendFlat(dst []byte, v unsafe.Pointer) ([]byte, bool) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		if s.run.width > 0 {
-			s.run.store(unsafe.Add(base, at), v)
+			s.run.out.do(unsafe.Add(base, at), v)
+			if len(s.run.odd) > 0 {
+				s.run.storeOdd(unsafe.Add(base, at), v)
+			}
 			at += s.run.width
 		}
 		if s.text == nil {
@@ -295,7 +298,11 @@ func (n *run) append(dst []byte, v unsafe.Pointer) []byte {
 	}
 	start := len(dst)
 	dst = withRoom(dst, n.width)[:start+n.width]
-	n.store(unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start), v)
+	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), start)
+	n.out.do(at, v)
+	if len(n.odd) > 0 {
+		n.storeOdd(at, v)
+	}
 	return dst
 }
 
@@ -310,9 +317,8 @@ func withRoom(dst []byte, n int) []byte {
 //go:noinline
 func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }
 
-// store puts the numbers of a run at p, where there is room for them.
-func (n *run) store(p, v unsafe.Pointer) {
-	n.out.do(p, v)
+// storeOdd puts the numbers of 24 bits where they belong in the bytes of a run, which begin at p.
+func (n *run) storeOdd(p, v unsafe.Pointer) {
 	for i := range n.odd {
 		m := &n.odd[i]
 		m.op.store(unsafe.Slice((*byte)(unsafe.Add(p, m.at)), 3)[:0], m.get(v))
