@@ -137,4 +137,3 @@ func (t *tuned[T]) tryOne(p []byte) error {
 	}
 	return nil
 }
-
