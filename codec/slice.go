@@ -40,20 +40,23 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // DecodeInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
+	if t, ok := c.(*tuned[T]); ok {
+		var m Memory
+		n, ok := t.decodeWire(hidden(v), p, hidden(&m))
+		if m.lent != nil {
+			readers.Put(m.lent)
+		}
+		if ok {
+			return n, nil
+		}
+		return decodeSlice(c, p, v)
+	}
 	if c, ok := c.(record[T]); ok {
 		if n := c.program.plain; n != nil && len(p) >= n.width {
 			plainInto(n, p, v)
 			return n.width, nil
 		}
 		return recordInto(c, p, v)
-	}
-	if t, ok := c.(*tuned[T]); ok {
-		var m Memory
-		n, ok := t.decodeWire(hidden(v), p, hidden(&m))
-		m.end()
-		if ok {
-			return n, nil
-		}
 	}
 	return decodeSlice(c, p, v)
 }

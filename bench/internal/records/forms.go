@@ -28,6 +28,10 @@ const (
 	InPlace      = "weir Record, in place"
 	ByValue      = "weir Record"
 	Stream       = "weir Record, stream"
+
+	ByHandCodec      = "by hand, as a Codec"
+	GeneratedInPlace = "weir generated, in place"
+	Generated        = "weir generated"
 )
 
 // Forms returns all ways for a Record.
@@ -35,6 +39,9 @@ func Forms() []Form {
 	return []Form{
 		{ByHand, false, encodeWith(&sample, wire, appendRecord), decodeWith(&sample, wire, decodeRecord)},
 		{ByHandValue, false, encodeValue(&sample, wire, appendRecordValue), decodeValue(&sample, wire, decodeRecordValue)},
+		{ByHandCodec, false, encodeCodec[Record](byHand{}, &sample, wire), decodeCodec[Record](byHand{}, &sample, wire)},
+		{GeneratedInPlace, true, encodeInPlace(generated, &sample, wire), decodeInPlace(generated, &sample, wire)},
+		{Generated, true, encodeCodec(generated, &sample, wire), decodeCodec(generated, &sample, wire)},
 		{InPlace, true, encodeInPlace(record, &sample, wire), decodeInPlace(record, &sample, wire)},
 		{ByValue, true, encodeCodec(record, &sample, wire), decodeCodec(record, &sample, wire)},
 		{"weir Struct", true, encodeCodec(structure, &sample, wire), decodeCodec(structure, &sample, wire)},
@@ -52,6 +59,8 @@ func TextForms() []Form {
 	return []Form{
 		{ByHand, false, encodeWith(&aTrade, tradeBytes, appendTrade), decodeWith(&aTrade, tradeBytes, decodeTrade)},
 		{ByHandValue, false, encodeValue(&aTrade, tradeBytes, appendTradeValue), decodeValue(&aTrade, tradeBytes, decodeTradeValue)},
+		{GeneratedInPlace, true, encodeInPlace(tradeTuned, &aTrade, tradeBytes), decodeInPlace(tradeTuned, &aTrade, tradeBytes)},
+		{Generated, true, encodeCodec(tradeTuned, &aTrade, tradeBytes), decodeCodec(tradeTuned, &aTrade, tradeBytes)},
 		{InPlace, true, encodeInPlace(trade, &aTrade, tradeBytes), decodeInPlace(trade, &aTrade, tradeBytes)},
 		{ByValue, true, encodeCodec(trade, &aTrade, tradeBytes), decodeCodec(trade, &aTrade, tradeBytes)},
 	}

@@ -51,8 +51,11 @@ var record = codec.Record(
 	codec.Field("shard", func(r *Record) *int32 { return &r.Shard }, codec.Int32),
 )
 
+//go:generate go run github.com/weir-go/weir/codec/wiregen Record Trade
+
 var (
 	structure = codec.Struct[Record]()
+	generated = codec.Tuned(structure, (*Record).appendWire, (*Record).decodeWire)
 	framed    = codec.Prefixed(codec.Uint32, record)
 )
 
@@ -100,4 +103,17 @@ func appendRecordValue(dst []byte, r Record) ([]byte, error) { return appendReco
 func decodeRecordValue(p []byte) (r Record, err error) {
 	err = decodeRecord(p, &r)
 	return r, err
+}
+
+// byHand is a Codec by hand.
+type byHand struct{}
+
+func (byHand) Append(dst []byte, r Record) ([]byte, error) { return appendRecord(dst, &r) }
+
+func (byHand) Decode(r *codec.Reader) (v Record, err error) {
+	p, err := r.Next(size)
+	if err == nil {
+		err = decodeRecord(p, &v)
+	}
+	return v, err
 }
