@@ -59,6 +59,7 @@ func TextForms() []Form {
 	return []Form{
 		{ByHand, false, encodeWith(&aTrade, tradeBytes, appendTrade), decodeWith(&aTrade, tradeBytes, decodeTrade)},
 		{ByHandValue, false, encodeValue(&aTrade, tradeBytes, appendTradeValue), decodeValue(&aTrade, tradeBytes, decodeTradeValue)},
+		{ByHandCodec, false, encodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes), decodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes)},
 		{GeneratedInPlace, true, encodeInPlace(tradeTuned, &aTrade, tradeBytes), decodeInPlace(tradeTuned, &aTrade, tradeBytes)},
 		{Generated, true, encodeCodec(tradeTuned, &aTrade, tradeBytes), decodeCodec(tradeTuned, &aTrade, tradeBytes)},
 		{InPlace, true, encodeInPlace(trade, &aTrade, tradeBytes), decodeInPlace(trade, &aTrade, tradeBytes)},

@@ -98,3 +98,35 @@ func decodeTradeValue(p []byte) (t Trade, err error) {
 	err = decodeTrade(p, &t)
 	return t, err
 }
+
+// byHandTrade is a Codec by hand.
+type byHandTrade struct{}
+
+func (byHandTrade) Append(dst []byte, t Trade) ([]byte, error) { return appendTrade(dst, &t) }
+
+func (byHandTrade) Decode(r *codec.Reader) (t Trade, err error) {
+	p, err := r.Next(39)
+	if err != nil {
+		return t, err
+	}
+	if p[13] > 1 {
+		return t, errText
+	}
+	t.ID = binary.BigEndian.Uint64(p)
+	t.Account = binary.BigEndian.Uint32(p[8:])
+	t.Side, t.Urgent = p[12], p[13] != 0
+	t.Price = math.Float64frombits(binary.BigEndian.Uint64(p[14:]))
+	t.Quantity = int64(binary.BigEndian.Uint64(p[22:]))
+	t.Venue = binary.BigEndian.Uint16(p[30:])
+	t.Flags = binary.LittleEndian.Uint16(p[32:])
+	t.Filled = int32(binary.BigEndian.Uint32(p[34:]))
+	if t.Symbol, err = r.Text(int(p[38])); err != nil {
+		return t, err
+	}
+	if p, err = r.Next(6); err != nil {
+		return t, err
+	}
+	t.Sequence = binary.BigEndian.Uint32(p)
+	t.Client, err = r.Text(int(binary.BigEndian.Uint16(p[4:])))
+	return t, err
+}
