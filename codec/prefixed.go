@@ -23,11 +23,11 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...Option) 
 	o := resolve("Prefixed", opts, DefaultMax, "Max", "Adjust")
 	most := o.max
 	if l, ok := length.(interface{ largest() uint64 }); ok {
-		expressed := int(min(l.largest(), 1<<62)) - o.adjust
+		expressed := int64(min(l.largest(), 1<<62)) - int64(o.adjust)
 		if expressed < 0 {
 			panic(fmt.Sprintf("codec: Prefixed: Adjust(%d) is more than the length can express, %d", o.adjust, l.largest()))
 		}
-		most = min(most, expressed)
+		most = int(min(int64(most), expressed))
 	}
 	if SizeOf(length).Open {
 		panic("codec: Prefixed: the length has no end of its own; use a number, or text with a delimiter")

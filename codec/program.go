@@ -78,6 +78,9 @@ func (p *program) compile() {
 		}
 		p.flat = p.flat && s.call == nil
 	}
+	if len(p.steps) != 1 {
+		return
+	}
 	if s := &p.steps[0]; s.open() && len(s.run.bools)+len(s.run.odd) == 0 {
 		p.plain = &s.run
 	}

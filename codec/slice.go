@@ -43,9 +43,7 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	if t, ok := c.(*tuned[T]); ok {
 		var m Memory
 		n, ok := t.decodeWire(hidden(v), p, hidden(&m))
-		if m.lent != nil {
-			readers.Put(m.lent)
-		}
+		m.end()
 		if ok {
 			return n, nil
 		}

@@ -205,7 +205,7 @@ func (t *tag) lengthOp(key string, most int) textOp {
 	if !ok || o == 0 {
 		panic(fmt.Sprintf("codec: Struct: %s needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le behind for little-endian", t.where, key))
 	}
-	most = min(most, 1<<(8*o.width())-1)
+	most = int(min(uint64(most), 1<<(8*o.width())-1))
 	return textOp{op: o, width: o.width(), max: min(t.number("max", most), most)}
 }
 

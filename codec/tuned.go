@@ -10,11 +10,12 @@ import "fmt"
 //
 //	var order = codec.Tuned(codec.Struct[Order](), (*Order).appendWire, (*Order).decodeWire)
 //
-// appendWire appends v to dst, or returns false and anything. It must not keep dst, and calls nothing that may block.
+// appendWire appends v to dst, or returns false and anything. decodeWire fills v with the value at the start of p and tells
+// how many bytes that took. It returns false if p does not hold it all or if anything about it is wrong; v may then have
+// been written to. What v keeps of p it copies with m.
 //
-// decodeWire fills v with the value at the start of p and tells how many bytes that took. It returns false if p does not
-// hold it all or if anything about it is wrong; v may then have been written to. It must not keep p or m; what v keeps of p
-// it copies with m.
+// Neither may block, nor keep a pointer that it was given, not even to v or m: these may lie on the caller's stack, unknown
+// to the compiler, so that a pointer kept points to nowhere once the function has returned.
 //
 // The functions are tried with variations of the zero value when the codec is built: Tuned panics if they do not agree
 // with c, as functions do that were generated before a field was added.

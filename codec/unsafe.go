@@ -314,6 +314,8 @@ func withRoom(dst []byte, n int) []byte {
 	return dst
 }
 
+// grown is kept out of its callers, who seldom need it.
+//
 //go:noinline
 func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }
 

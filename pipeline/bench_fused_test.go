@@ -50,7 +50,7 @@ func BenchmarkFused(b *testing.B) {
 }
 
 func fusedRows() map[string]func(src) src {
-	const many = 1 << 62
+	const many = 1 << 30
 	return map[string]func(src) src{
 		"0":      func(s src) src { return s },
 		"Map":    func(s src) src { return pipeline.Map(s, inc) },
@@ -88,7 +88,7 @@ func fusedRows() map[string]func(src) src {
 		"Batch64WithDelayFlatten": func(s src) src {
 			return pipeline.Flatten(pipeline.Batch(s, 64, time.Millisecond))
 		},
-		"Throttle": func(s src) src { return pipeline.Throttle(s, 1, 1<<40) },
+		"Throttle": func(s src) src { return pipeline.Throttle(s, 1, 1<<30) },
 		"Timeout":  func(s src) src { return pipeline.Timeout(s, time.Second) },
 		"Retry": func(s src) src {
 			return pipeline.Retry(func(context.Context) (src, error) { return s, nil }, nil)

@@ -62,7 +62,7 @@ var stages = []stage{
 		return pipeline.CompactFunc(s, func(_, v int) bool { f(v); return false })
 	}, true, false},
 	{"Compact", func(_ ctxt, s src, _ func(int)) src { return pipeline.Compact(s) }, false, false},
-	{"Take", func(_ ctxt, s src, _ func(int)) src { return pipeline.Take(s, 1<<40) }, false, false},
+	{"Take", func(_ ctxt, s src, _ func(int)) src { return pipeline.Take(s, 1<<30) }, false, false},
 	{"TakeWhile", func(_ ctxt, s src, f func(int)) src { return pipeline.TakeWhile(s, yes(f)) }, true, false},
 	{"Drop", func(_ ctxt, s src, _ func(int)) src { return pipeline.Drop(s, 0) }, false, false},
 	{"DropWhile", func(_ ctxt, s src, f func(int)) src {

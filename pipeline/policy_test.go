@@ -378,7 +378,7 @@ func TestG13OverflowGetsAStuckReceiverOut(t *testing.T) {
 func TestG12NoValueThatMustBeClosedIsForgotten(t *testing.T) {
 	type stage func(ctxt, src) src
 	for name, stage := range map[string]stage{
-		"Take": func(_ ctxt, s src) src { return pipeline.Take(s, 1<<40) },
+		"Take": func(_ ctxt, s src) src { return pipeline.Take(s, 1<<30) },
 		"Buffer": func(ctx ctxt, s src) src {
 			return pipeline.Buffer(ctx, s, 3, 0)
 		},

@@ -6,7 +6,6 @@ import (
 	"go/format"
 	"go/types"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 )
@@ -263,8 +262,8 @@ func (e *emitter) loadText(f *field, before int, first bool) {
 	if f.width == 4 {
 		wrong = "size < 0 || " + wrong // where an int has 32 bits
 	}
-	if f.width > 2 || f.max != 1<<(8*f.width)-1 {
-		wrong += fmt.Sprintf(" || size > %d", min(f.max, math.MaxInt32))
+	if uint64(f.max) != 1<<(8*f.width)-1 {
+		wrong += fmt.Sprintf(" || size > %d", f.max)
 	}
 	if f.utf8 {
 		wrong += fmt.Sprintf(" || !%s(p[:size])", e.use("unicode/utf8", "Valid"))

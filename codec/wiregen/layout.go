@@ -66,8 +66,8 @@ func (l *layout) addStruct(where, value string, t *types.Struct) error {
 func (l *layout) addBlank(tag tag) error {
 	if tag.has("const") {
 		raw, err := hex.DecodeString(tag.parts["const"])
-		if err != nil {
-			return fmt.Errorf("%s: %w", tag.where, err)
+		if err != nil || len(raw) == 0 {
+			return fmt.Errorf("%s: const=%s is not hexadecimal", tag.where, tag.parts["const"])
 		}
 		l.fields = append(l.fields, field{kind: constant, width: len(raw), bytes: string(raw)})
 		return nil
@@ -100,7 +100,7 @@ func (l *layout) addValue(tag tag, value string, of types.Type) error {
 }
 
 func (l *layout) addArray(tag tag, value string, t *types.Array) error {
-	if types.Identical(t.Elem(), types.Typ[types.Uint8]) {
+	if t.Len() > 0 && types.Identical(t.Elem(), types.Typ[types.Uint8]) {
 		l.fields = append(l.fields, field{kind: octets, value: value, width: int(t.Len())})
 		return nil
 	}
@@ -153,7 +153,7 @@ func (l *layout) addText(tag tag, value string, of types.Type) error {
 	_, isString := of.Underlying().(*types.Basic)
 	f.utf8 = isString && !tag.has("raw")
 	most, err := tag.number("max", codec.DefaultMax)
-	f.max = min(most, 1<<(8*f.width)-1)
+	f.max = int(min(uint64(most), 1<<(8*f.width)-1))
 	l.fields = append(l.fields, f)
 	return err
 }

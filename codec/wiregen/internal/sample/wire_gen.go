@@ -192,7 +192,7 @@ func (v *Mixed) decodeWire(p []byte, m *codec.Memory) (int, bool) {
 	v.On = p[56] != 0
 	size := int(uint32(p[59])<<16 | uint32(p[60])<<8 | uint32(p[61]))
 	p = p[62:]
-	if size > len(p) || size > 16777215 {
+	if size > len(p) {
 		return 0, false
 	}
 	v.Text = Blob(m.Bytes(p[:size]))
