@@ -78,7 +78,7 @@ var fused = []struct {
 	{"Zip", func(s src) text {
 		return show(pipeline.Zip(ints(), s, func(a, b int) [2]int { return [2]int{a, b} }))
 	}, []int{5, 6}, []string{"[0 5]", "[1 6]"}, 0},
-	{"Timeout", func(s src) text { return show(pipeline.Timeout(s, 1<<30)) }, upto(2),
+	{"Timeout", func(s src) text { return show(pipeline.Timeout(s, 1<<40)) }, upto(2),
 		[]string{"0", "1"}, 0},
 	{"Throttle", func(s src) text { return show(pipeline.Throttle(s, 1, 1)) }, upto(2),
 		[]string{"0", "1"}, 0},
