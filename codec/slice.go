@@ -47,7 +47,7 @@ func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 		if ok {
 			return n, nil
 		}
-		return decodeSlice(c, p, v)
+		return DecodeInto(t.c, p, v)
 	}
 	if c, ok := c.(record[T]); ok {
 		if n := c.program.plain; n != nil && len(p) >= n.width {
@@ -93,6 +93,7 @@ func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 		if dst, ok := t.appendWire(hidden(v), dst); ok {
 			return dst, nil
 		}
+		return AppendFrom(t.c, dst, v)
 	}
 	return appendValue(c, dst, v)
 }
