@@ -35,13 +35,13 @@ func TestTransferKnowsTheCheapestRoute(t *testing.T) {
 		dst  *Sink[[]byte]
 	}{
 		"splice":       {&splicer{}, a.In, b.Out},
-		"sendfile":     {&fileSender{}, FromReader(f), b.Out},
+		"sendfile":     {&fileSender{}, FromFile(f, 0, -1), b.Out},
 		"not a file":   {nil, FromReader(r), b.Out},
 		"not a socket": {nil, a.In, memory.Out},
 		"from memory":  {nil, memory.In, b.Out},
 		"a wrapper":    {nil, wrapped.In, b.Out},
 	} {
-		way := newRoute(Upstream[[]byte]{c.src}, c.src.hooks.Bytes, c.dst.hooks.Bytes)
+		way := newRoute(t.Context(), Upstream[[]byte]{c.src}, c.dst.hooks.Bytes)
 		require.IsType(t, c.want, way, name)
 		if way != nil {
 			way.close()

@@ -79,7 +79,7 @@ func (b *Buffer) grow() {
 	}
 	next := borrow(size)
 	copy(next.buf, b.buf)
-	b.blk.moveArena(next)
+	b.blk.arena, next.arena = next.arena, b.blk.arena
 	b.blk.release()
 	b.blk, b.buf, b.size = next, next.buf, int8(size)
 }

@@ -149,7 +149,7 @@ func (l *lingerer) step() bool {
 	wait := l.s.closeWait
 	now := time.Now()
 	if !l.taken {
-		queue, ok := l.s.outQueue()
+		queue, ok := l.s.OutQueue()
 		switch {
 		case !ok || queue == 0:
 			l.taken, l.began = true, now
@@ -175,8 +175,8 @@ func (l *lingerer) step() bool {
 // queueTick is how often the kernel is asked how much is on its way.
 const queueTick = 10 * time.Millisecond
 
-// outQueue returns how many bytes are on their way to the peer, if that is known.
-func (s *Stream) outQueue() (int, bool) {
+// OutQueue returns how many bytes are on their way to the peer, if that is known.
+func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
 	}
