@@ -114,7 +114,7 @@ func (e *End) moveTo(state int32, err error) bool {
 }
 
 // OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
-// reports whether it did so before the call. A panic in f is logged and ends nothing else.
+// reports whether it did so before the call. A panic in f, or a runtime.Goexit, is logged and ends nothing else.
 func (e *End) OnDone(f func()) (stop func() bool) {
 	key := &f
 	e.mu.Lock()
@@ -137,16 +137,27 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 
 // call runs f, of OnDone.
 func (e *End) call(f func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			log := e.Logger
-			if log == nil {
-				log = slog.Default()
-			}
-			log.Error("chanio: panic in a function given to OnDone", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		if !returned {
+			e.logPanic(recover())
 		}
 	}()
 	f()
+	returned = true
+}
+
+// logPanic tells that a function panicked with v, or called runtime.Goexit if v is nil.
+func (e *End) logPanic(v any) {
+	log := e.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	what := "runtime.Goexit called"
+	if v != nil {
+		what = fmt.Sprint(v)
+	}
+	log.Error("chanio: panic in a function given to OnDone", "panic", what, "stack", string(debug.Stack()))
 }
 
 // BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
