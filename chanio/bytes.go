@@ -43,7 +43,14 @@ func ReadAll(ctx context.Context, src *Source[[]byte], limit int) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	defer up.Release()
+	returned := false
+	defer up.releaseAfter(&returned)
+	all, err := readAll(ctx, up, limit)
+	returned = true
+	return all, err
+}
+
+func readAll(ctx context.Context, up Upstream[[]byte], limit int) ([]byte, error) {
 	in := up.Bytes()
 	all := make([]byte, 0, min(limit, 512))
 	for {
@@ -145,6 +152,9 @@ func (c *chunks) take() []byte {
 
 // BytesTo returns the buffer below a Sink of []byte, or an adapter that sends whole values.
 func BytesTo(sink *Sink[[]byte]) ByteSink {
+	if sink == nil {
+		panic("chanio: BytesTo: the Sink is nil")
+	}
 	if sink.hooks.Bytes != nil {
 		return sink.hooks.Bytes
 	}

@@ -15,20 +15,29 @@ func NewWriter(ctx context.Context, sink *Sink[[]byte]) io.WriteCloser {
 	if sink == nil {
 		panic("chanio: NewWriter: the Sink is nil")
 	}
-	return &sinkWriter{ctx: ctx, sink: sink}
+	return &sinkWriter{ctx: ctx, sink: sink, hands: sink.hooks.Bytes == nil}
 }
 
 // sinkWriter carries a ctx because io.Writer has no room for one.
 type sinkWriter struct {
-	ctx  context.Context
-	sink *Sink[[]byte]
+	ctx   context.Context
+	sink  *Sink[[]byte]
+	hands bool // the sink may hand values over as they are, such as that of PipeOf
 }
 
 func (w *sinkWriter) Write(p []byte) (n int, err error) {
-	if err := w.sink.Send(w.ctx, p); err != nil {
+	if err := w.send(p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// send sends p, which the caller of Write uses again.
+func (w *sinkWriter) send(p []byte) error {
+	if w.hands {
+		p = append(make([]byte, 0, len(p)), p...)
+	}
+	return w.sink.Send(w.ctx, p)
 }
 
 // ReadFrom makes io.Copy to the writer read into one buffer.
@@ -39,7 +48,7 @@ func (w *sinkWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	for {
 		m, err := r.Read(p)
 		if m > 0 {
-			if err := w.sink.Send(w.ctx, p[:m]); err != nil {
+			if err := w.send(p[:m]); err != nil {
 				return n, err
 			}
 			n += int64(m)

@@ -115,7 +115,7 @@ func (e *End) moveTo(state int32, err error) bool {
 }
 
 // OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
-// reports whether it did so before the call. A panic in f is logged and ends nothing else.
+// reports whether it did so before the call. A panic in f, or a runtime.Goexit, is logged and ends nothing else.
 func (e *End) OnDone(f func()) (stop func() bool) {
 	key := &f
 	e.mu.Lock()
@@ -139,17 +139,24 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 // call runs f, of OnDone.
 func (e *End) call(f func()) { logPanic(e.Logger, "OnDone", f) }
 
-// logPanic calls f, which was given to the function of that name. A panic is logged.
+// logPanic calls f, which was given to the function of that name. A panic, or a runtime.Goexit, is logged.
 func logPanic(log *slog.Logger, name string, f func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			if log == nil {
-				log = slog.Default()
-			}
-			log.Error("chanio: panic in a function given to "+name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		if returned {
+			return
 		}
+		what := "runtime.Goexit called"
+		if v := recover(); v != nil {
+			what = fmt.Sprint(v)
+		}
+		if log == nil {
+			log = slog.Default()
+		}
+		log.Error("chanio: panic in a function given to "+name, "panic", what, "stack", string(debug.Stack()))
 	}()
 	f()
+	returned = true
 }
 
 // BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
