@@ -322,7 +322,7 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 }
 
 // SetAt bounds the calls, one that waits included, by a time of the clock; the zero time means that there is no bound.
-// It sets the socket only if a call waits.
+// It sets the socket only if a call is inside.
 func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -330,6 +330,7 @@ func (d *Deadline) SetAt(t time.Time) {
 	if d.passed != nil {
 		_ = d.passed.SetDeadline(t)
 	}
+	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()
 }
 

@@ -111,7 +111,7 @@ var tlsConfigs = sync.OnceValues(func() (server, client *tls.Config) {
 // lowerOf makes s what TLS runs over.
 func lowerOf(s *stream.Stream) stream.Lower {
 	return stream.Lower{
-		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.Close, Abort: s.Abort,
+		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.CloseWaited, Abort: s.Abort,
 		LocalAddr: s.NetConn().LocalAddr(), RemoteAddr: s.NetConn().RemoteAddr(),
 	}
 }

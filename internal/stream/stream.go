@@ -151,6 +151,15 @@ func (s *Stream) Close() error {
 	return err
 }
 
+// CloseWaited is Close for a caller that knows that the peer has ended its side, or has waited for that in vain: it does
+// not wait for it once more.
+func (s *Stream) CloseWaited() error {
+	s.mu.Lock()
+	s.peerOver = true
+	s.mu.Unlock()
+	return s.Close()
+}
+
 // Abort discards what has not been written, ends both halves with cause (net.ErrClosed if that is nil), and closes the
 // net.Conn, with a reset if it can. It does not wait. After a clean Close of Out it resets nothing, but cuts the linger
 // short.

@@ -19,7 +19,7 @@ type Lower struct {
 	Out ByteSink
 
 	Flush func(ctx context.Context) error // returns when what Out accepted has left
-	Close func() error                    // closes both halves, drained, and waits for the release
+	Close func() error                    // drains, closes and releases; the peer's end has been waited for
 	Abort func(cause error)               // discards, and ends both halves
 
 	LocalAddr, RemoteAddr net.Addr
@@ -172,7 +172,7 @@ func (t *TLS) SetDeadline(d time.Time) error {
 	return t.SetReadDeadline(d)
 }
 
-// Close closes what lies below, which waits for its release. What is to be written has been flushed before.
+// Close closes what lies below. What was to be written has been flushed before.
 func (t *TLS) Close() error {
 	_ = t.Conn.CloseWrite() // fails if it was called before, or the connection is broken
 	_, _ = t.low.tryHandOver()
