@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // ErrTooLarge is the error of everything that was refused because it exceeds a limit, here and in package codec; the error
@@ -86,7 +88,7 @@ type chunks struct {
 	src   *Source[[]byte]
 	buf   []byte // received and not discarded
 	own   []byte // the array that buf lies in, if it is one of ours
-	small block  // for its arena
+	arena stream.Arena
 }
 
 func (c *chunks) Buffered() []byte { return c.buf }
@@ -139,7 +141,7 @@ func (c *chunks) Read(ctx context.Context, p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *chunks) Clone(p []byte) []byte { return c.small.clone(p) }
+func (c *chunks) Clone(p []byte) []byte { return c.arena.Clone(p) }
 
 // take returns what is buffered as a chunk of its own.
 func (c *chunks) take() []byte {

@@ -3,6 +3,8 @@ package chanio
 import (
 	"context"
 	"io"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // NewWriter returns an io.Writer whose bytes go to sink, for fmt.Fprintf, json.Encoder, io.Copy and whatever else writes.
@@ -40,12 +42,13 @@ func (w *sinkWriter) send(p []byte) error {
 
 // ReadFrom makes io.Copy to the writer read into one buffer.
 func (w *sinkWriter) ReadFrom(r io.Reader) (n int64, err error) {
-	b := borrow(0)
-	defer b.giveBack()
+	var b stream.Buffer
+	defer b.Release()
+	p := b.Space(0)
 	for {
-		m, err := r.Read(b.buf)
+		m, err := r.Read(p)
 		if m > 0 {
-			if err := w.send(b.buf[:m]); err != nil {
+			if err := w.send(p[:m]); err != nil {
 				return n, err
 			}
 			n += int64(m)
