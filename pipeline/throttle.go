@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -12,21 +13,21 @@ import (
 // immediate. A rate of 300 per second is an interval of time.Second/300.
 //
 // It waits in the goroutine of the receiver, with a value in hand that a cancel keeps. An end or error of src is not
-// delayed. It is Manifold's throttle, which charges a burst twice and so lets half of it through.
+// delayed.
 func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *chanio.Source[T] {
-	atLeast("interval", interval, 1)
-	atLeast("burst", burst, 1)
+	atLeast("Throttle", "interval", interval, 1)
+	atLeast("Throttle", "burst", burst, 1)
 	t := &throttle[T]{up: src.Claim("pipeline.Throttle"), interval: interval, sleep: newSleeper()}
-	t.slack = time.Duration(burst-1) * interval
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: t.next,
-		Close: func() error {
-			t.sleep.wake()
-			return t.up.Close()
-		},
-		Undelivered: t.up.Undelivered(),
-		Describe:    func() chanio.Description { return describe(t.up.Describe()) },
-	})
+	t.slack = math.MaxInt64
+	if int64(burst-1) <= math.MaxInt64/int64(interval) {
+		t.slack = time.Duration(burst-1) * interval
+	}
+	h := pass(t.up, t.next, t.tryNext)
+	h.Close = func() error {
+		defer t.sleep.wake()
+		return t.up.Close()
+	}
+	return chanio.NewSource(h)
 }
 
 type throttle[T any] struct {
@@ -50,9 +51,26 @@ func (t *throttle[T]) next(ctx context.Context) (none T, err error) {
 		}
 		now = at // not when the timer fired: its delays do not add up
 	}
-	if now.After(t.turn) {
-		t.turn = now
+	t.count(now)
+	return v, nil
+}
+
+func (t *throttle[T]) tryNext() (none T, ok bool, err error) {
+	now := time.Now()
+	if now.Before(t.turn.Add(-t.slack)) {
+		return none, false, nil
+	}
+	v, ok, err := t.up.TryNext()
+	if ok {
+		t.count(now)
+	}
+	return v, ok, err
+}
+
+// count notes that a value passed at a moment.
+func (t *throttle[T]) count(at time.Time) {
+	if at.After(t.turn) {
+		t.turn = at
 	}
 	t.turn = t.turn.Add(t.interval)
-	return v, nil
 }

@@ -12,9 +12,18 @@ import (
 // has waited for the next value for idle, and closes src. Time in which nobody receives does not count; that of calls
 // which a cancel ended does. It works in the goroutine of the receiver.
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
-	atLeast("idle", idle, 1)
+	atLeast("Timeout", "idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
-	return pass(t.up, t.next)
+	h := pass(t.up, t.next, t.tryNext)
+	h.Close = closing(t.up, &t.alarm)
+	h.AtHand = func(dst []T) []T {
+		before := len(dst)
+		if dst = t.up.AtHand(dst); len(dst) > before {
+			t.waited = 0
+		}
+		return dst
+	}
+	return chanio.NewSource(h)
 }
 
 type timeout[T any] struct {
@@ -29,23 +38,31 @@ func (t *timeout[T]) next(ctx context.Context) (none T, err error) {
 	due := began.Add(t.idle - t.waited)
 	for {
 		v, err := t.up.Next(t.alarm.until(ctx, due))
-		switch {
-		case err == nil:
+		if err == nil {
 			t.waited = 0
 			return v, nil
-		case rang(ctx, err):
-			if !time.Now().Before(due) {
-				_ = t.up.Close() // the timeout is what matters
-				return none, &idleError{t.idle}
-			}
-		case gaveUp(ctx, err):
-			t.waited += time.Since(began)
-			return none, context.Cause(ctx)
-		default:
-			t.alarm.stop()
-			return none, err
 		}
+		if rang(ctx, err) {
+			if time.Now().Before(due) {
+				continue
+			}
+			err = &idleError{t.idle}
+		} else if of := interrupted(ctx, err); of != nil {
+			t.waited += time.Since(began)
+			return none, of
+		}
+		t.alarm.stop()
+		_ = t.up.Close() // err is what matters
+		return none, err
 	}
+}
+
+func (t *timeout[T]) tryNext() (T, bool, error) {
+	v, ok, err := t.up.TryNext()
+	if ok {
+		t.waited = 0
+	}
+	return v, ok, err
 }
 
 // idleError is the end that Timeout makes.
