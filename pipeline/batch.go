@@ -30,10 +30,10 @@ func BatchBy[T any](src *chanio.Source[T], metric func(T) int, limit int, delay 
 
 func newBatch[T any](up chanio.Upstream[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
 	b := &batch[T]{up: up, metric: metric, limit: limit, delay: delay}
-	h := derive(up, b.next, b.tryNext)
+	h := derive(up, b.pull)
 	h.Close = closing(up, &b.alarm)
 	if h.Undelivered = dropAll(up); h.Undelivered != nil {
-		h = keep(h, func() { unreadAll(up, b.take()) })
+		h = keep(b.pull, h, func() { unreadAll(up, b.take()) })
 	}
 	return chanio.NewSource(h)
 }
@@ -51,50 +51,32 @@ type batch[T any] struct {
 	size   int // of the last batch: what to allocate for the next
 }
 
-func (b *batch[T]) next(ctx context.Context) ([]T, error) {
-	if ctx.Err() != nil {
-		return nil, chanio.Cause(ctx)
+func (b *batch[T]) pull(ctx context.Context) ([]T, bool, error) {
+	if ctx != nil && ctx.Err() != nil {
+		return nil, false, chanio.Cause(ctx)
 	}
-	if b.isDue() {
-		return b.take(), nil
-	}
-	for {
-		v, err := b.up.Next(b.bound(ctx))
-		switch {
-		case err == nil:
-			if full := b.add(v); full != nil {
-				return full, nil
-			}
-		case rang(ctx, err):
-			if b.isDue() {
-				return b.take(), nil
-			}
-		default:
-			if of := interrupted(ctx, err); of != nil {
-				return nil, of
-			}
-			if len(b.held) > 0 {
-				return b.take(), nil // the upstream will repeat err
-			}
-			b.alarm.stop()
-			return nil, err
-		}
-	}
-}
-
-func (b *batch[T]) tryNext() ([]T, bool, error) {
 	for !b.isDue() {
-		v, ok, err := b.up.TryNext()
+		v, ok, err := take(b.bound(ctx), b.up)
 		if ok {
 			if full := b.add(v); full != nil {
 				return full, true, nil
 			}
 			continue
 		}
-		if err != nil && len(b.held) > 0 {
-			break
+		if err == nil || rang(ctx, err) {
+			if ctx != nil {
+				continue
+			}
+			return nil, false, nil
 		}
-		return nil, false, err
+		if of := interrupted(ctx, err); of != nil {
+			return nil, false, of
+		}
+		if len(b.held) == 0 {
+			b.alarm.stop()
+			return nil, false, err
+		}
+		break // the upstream will repeat err
 	}
 	return b.take(), true, nil
 }
@@ -105,7 +87,7 @@ func (b *batch[T]) isDue() bool {
 
 // bound is ctx, ended early when held is due.
 func (b *batch[T]) bound(ctx context.Context) context.Context {
-	if b.delay == 0 || len(b.held) == 0 {
+	if ctx == nil || b.delay == 0 || len(b.held) == 0 {
 		return ctx
 	}
 	return b.alarm.until(ctx, b.due)
@@ -165,7 +147,7 @@ func (b *batch[T]) take() []T {
 func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 	atLeast("ReadyChunks", "n", n, 1)
 	c := &readyChunks[T]{up: claimToHold(src, "ReadyChunks"), n: n}
-	h := derive(c.up, c.next, c.tryNext)
+	h := derive(c.up, c.pull)
 	h.Undelivered = dropAll(c.up)
 	return chanio.NewSource(h)
 }
@@ -177,30 +159,16 @@ type readyChunks[T any] struct {
 	panicked any // of a stage above, when something had been taken
 }
 
-func (c *readyChunks[T]) next(ctx context.Context) ([]T, error) {
-	c.resume()
-	v, err := c.up.Next(ctx)
-	if err != nil {
-		return nil, err
+func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
+	if v := c.panicked; v != nil { // what was taken before has been received
+		c.panicked = nil
+		panic(v)
 	}
-	return c.collect(v), nil
-}
-
-func (c *readyChunks[T]) tryNext() ([]T, bool, error) {
-	c.resume()
-	v, ok, err := c.up.TryNext()
+	v, ok, err := take(ctx, c.up)
 	if !ok {
 		return nil, false, err
 	}
 	return c.collect(v), true, nil
-}
-
-// resume lets a panic go on.
-func (c *readyChunks[T]) resume() {
-	if v := c.panicked; v != nil {
-		c.panicked = nil
-		panic(v)
-	}
 }
 
 // collect returns v and what is at hand behind it.

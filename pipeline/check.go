@@ -30,8 +30,12 @@ func claim[T any](ctx context.Context, src *chanio.Source[T], stage string) chan
 // claimToHold is src.Claim for a stage that holds values while it takes others, which borrowed ones do not survive.
 func claimToHold[T any](src *chanio.Source[T], stage string) chanio.Upstream[T] {
 	up := src.Claim("pipeline." + stage)
-	must(!up.Borrowed(), stage+" holds values, and those of this Source are borrowed: copy them with Map first")
+	mayHold(!up.Borrowed(), stage)
 	return up
+}
+
+func mayHold(ok bool, stage string) {
+	must(ok, stage+" holds values, and those of this Source are borrowed: copy them with Map first")
 }
 
 // acquire is src.Acquire for a consumer.

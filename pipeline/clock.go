@@ -79,15 +79,17 @@ func closing[T any](up chanio.Upstream[T], a *alarm) func() error {
 
 // rang reports whether err, of a wait that an alarm bounded, means that the alarm went off and not that ctx or the stream
 // ended. ctx may be bounded by an alarm in its turn.
-func rang(ctx context.Context, err error) bool { return isSame(err, errDue) && ctx.Err() == nil }
+func rang(ctx context.Context, err error) bool {
+	return ctx != nil && isSame(err, errDue) && ctx.Err() == nil
+}
 
 // interrupted returns what a call is to return if err, of a wait that an alarm bounded, says that ctx or a deadline
 // ended it, and nil otherwise.
 func interrupted(ctx context.Context, err error) error {
 	switch {
-	case ctx.Err() != nil && (isSame(err, errDue) || chanio.Resumable(ctx, err)):
+	case ctx != nil && ctx.Err() != nil && (isSame(err, errDue) || chanio.Resumable(ctx, err)):
 		return chanio.Cause(ctx)
-	case chanio.Resumable(ctx, err):
+	case resumable(ctx, err):
 		return err
 	}
 	return nil

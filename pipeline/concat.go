@@ -13,67 +13,41 @@ import (
 // from the start: a failure of one ends the stream, and that or a Close closes the others. It works in the goroutine of
 // the receiver. For sources that arrive over time there is [ConcatAll].
 func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
-	c := &concat[T]{inputs: claimAll(srcs, "Concat")}
-	h := c.hooks()
-	h.Next, h.TryNext, h.AtHand = c.next, c.tryNext, c.atHand
-	for _, up := range c.ups {
-		h.Borrowed = h.Borrowed || up.Borrowed()
+	in, now := claimAll(srcs, "Concat"), 0
+	h := in.hooks(func(ctx context.Context) (v T, ok bool, err error) {
+		for ; now < len(in.ups); now++ {
+			if v, ok, err = take(ctx, in.ups[now]); ok {
+				in.took(now)
+			}
+			if err != io.EOF {
+				return v, ok, err
+			}
+		}
+		return v, false, io.EOF
+	})
+	h.AtHand = func(dst []T) []T {
+		if now == len(in.ups) {
+			return dst
+		}
+		in.took(now)
+		return in.ups[now].AtHand(dst)
 	}
 	return chanio.NewSource(h)
 }
 
-type concat[T any] struct {
-	*inputs[T]
-	now int
-}
-
-func (c *concat[T]) next(ctx context.Context) (v T, err error) {
-	for c.now < len(c.ups) {
-		if v, err = c.ups[c.now].Next(ctx); err == nil {
-			c.took(c.now)
-			return v, nil
-		}
-		if err != io.EOF {
-			return v, err
-		}
-		c.now++
-	}
-	return v, io.EOF
-}
-
-func (c *concat[T]) tryNext() (v T, ok bool, err error) {
-	for c.now < len(c.ups) {
-		if v, ok, err = c.ups[c.now].TryNext(); ok {
-			c.took(c.now)
-			return v, true, nil
-		}
-		if err != io.EOF {
-			return v, false, err
-		}
-		c.now++
-	}
-	return v, false, io.EOF
-}
-
-func (c *concat[T]) atHand(dst []T) []T {
-	if c.now == len(c.ups) {
-		return dst
-	}
-	c.took(c.now)
-	return c.ups[c.now].AtHand(dst)
-}
-
 // inputs are the sources of a stage that has several.
 type inputs[T any] struct {
-	ups     []chanio.Upstream[T]
-	careful bool         // values of some of them must be closed
-	last    atomic.Int32 // where the latest value came from, if careful
+	ups      []chanio.Upstream[T]
+	borrowed bool         // values of some of them are
+	careful  bool         // values of some of them must be closed
+	last     atomic.Int32 // where the latest value came from, if careful
 }
 
 func claimAll[T any](srcs []*chanio.Source[T], stage string) *inputs[T] {
 	in := &inputs[T]{ups: make([]chanio.Upstream[T], len(srcs))}
 	for i, src := range srcs {
 		in.ups[i] = src.Claim("pipeline." + stage)
+		in.borrowed = in.borrowed || in.ups[i].Borrowed()
 		in.careful = in.careful || in.ups[i].Undelivered() != nil
 	}
 	return in
@@ -104,12 +78,10 @@ func (in *inputs[T]) describe() (ds []chanio.Description) {
 	return ds
 }
 
-// hooks returns those that concern all sources.
-func (in *inputs[T]) hooks() chanio.SourceHooks[T] {
-	h := chanio.SourceHooks[T]{
-		Close:    in.close,
-		Describe: func() chanio.Description { return describe(in.describe()...) },
-	}
+// hooks returns those of a stage over the sources.
+func (in *inputs[T]) hooks(next pull[T]) chanio.SourceHooks[T] {
+	h := hooks(next, in.close, in.describe)
+	h.Borrowed = in.borrowed
 	if in.careful {
 		h.Undelivered = in.drop
 	}

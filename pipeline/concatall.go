@@ -16,53 +16,27 @@ import (
 // works in the goroutine of the receiver. Since the values of a source to come may have to be closed, a channel of the
 // stream has no capacity.
 func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] {
-	c := &concatAll[T]{outer: srcs.Claim("pipeline.ConcatAll")}
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: c.next, TryNext: c.tryNext, AtHand: c.inner.atHand, Undelivered: c.inner.drop,
-		Close:    func() error { return errors.Join(c.outer.Close(), c.inner.close()) },
-		Describe: func() chanio.Description { return describe(c.outer.Describe()) },
+	outer, in := srcs.Claim("pipeline.ConcatAll"), &inner[T]{}
+	h := derive(outer, func(ctx context.Context) (v T, ok bool, err error) {
+		for {
+			if in.up == nil {
+				src, ok, err := take(ctx, outer)
+				if ok {
+					err = in.set(src, "ConcatAll")
+				}
+				if !ok || err != nil {
+					return v, false, err
+				}
+			}
+			if v, ok, err = take(ctx, *in.up); err != io.EOF {
+				return v, ok, err
+			}
+			in.leave()
+		}
 	})
-}
-
-type concatAll[T any] struct {
-	outer chanio.Upstream[*chanio.Source[T]]
-	inner inner[T]
-}
-
-func (c *concatAll[T]) next(ctx context.Context) (v T, err error) {
-	for {
-		if c.inner.up == nil {
-			src, err := c.outer.Next(ctx)
-			if err != nil {
-				return v, err
-			}
-			if err := c.inner.set(src, "ConcatAll"); err != nil {
-				return v, err
-			}
-		}
-		if v, err = c.inner.up.Next(ctx); err != io.EOF {
-			return v, err
-		}
-		c.inner.leave()
-	}
-}
-
-func (c *concatAll[T]) tryNext() (v T, ok bool, err error) {
-	for {
-		if c.inner.up == nil {
-			src, ok, err := c.outer.TryNext()
-			if !ok {
-				return v, false, err
-			}
-			if err := c.inner.set(src, "ConcatAll"); err != nil {
-				return v, false, err
-			}
-		}
-		if v, ok, err = c.inner.up.TryNext(); err != io.EOF {
-			return v, ok, err
-		}
-		c.inner.leave()
-	}
+	h.AtHand, h.Undelivered = in.atHand, in.drop
+	h.Close = func() error { return errors.Join(outer.Close(), in.close()) }
+	return chanio.NewSource(h)
 }
 
 // inner is the present source of a stage that has one after the other. up is written by the receiver alone, under mu.

@@ -47,7 +47,7 @@ func ForEachConcurrent[T any](
 	}, false)
 	defer m.all.Wait()
 	for {
-		if _, err := m.next(ctx); err == io.EOF {
+		if _, _, err := m.pull(ctx); err == io.EOF {
 			return nil
 		} else if err != nil {
 			_ = m.close() // err is what matters
@@ -129,7 +129,8 @@ func (m *concurrent[A, B]) leave() {
 
 func (m *concurrent[A, B]) source(stage string) *chanio.Source[B] {
 	h := receiving(m.q, stage, m.close, func() []chanio.Description { return []chanio.Description{m.up.Describe()} })
-	h.Next, h.TryNext, h.AtHand = m.next, m.tryNext, m.atHand
+	own := hooks(m.pull, h.Close, nil)
+	h.Next, h.TryNext, h.AtHand = own.Next, own.TryNext, m.atHand
 	return chanio.NewSource(h)
 }
 
@@ -139,16 +140,8 @@ func (m *concurrent[A, B]) close() error {
 	return m.up.Close()
 }
 
-func (m *concurrent[A, B]) next(ctx context.Context) (B, error) {
-	b, err := m.q.Next(ctx)
-	if err == nil {
-		m.receive(1)
-	}
-	return b, err
-}
-
-func (m *concurrent[A, B]) tryNext() (B, bool, error) {
-	b, ok, err := m.q.TryNext()
+func (m *concurrent[A, B]) pull(ctx context.Context) (B, bool, error) {
+	b, ok, err := m.q.Pull(ctx)
 	if ok {
 		m.receive(1)
 	}

@@ -24,8 +24,8 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	}
 	h := e.hooks()
 	if e.up.Undelivered() != nil {
-		h = keep(h, func() { e.up.Unread(e.ready) })
 		h.Undelivered = func(v T) { e.up.Drop([]T{v}) }
+		h = keep(e.pull, h, func() { e.up.Unread(e.ready) })
 	}
 	return chanio.NewSource(h)
 }
@@ -72,48 +72,33 @@ type expand[A, B any] struct {
 }
 
 func (e *expand[A, B]) hooks() chanio.SourceHooks[B] {
-	h := derive(e.up, e.next, e.tryNext)
+	h := derive(e.up, e.pull)
 	h.AtHand = e.atHand
 	return h
 }
 
-func (e *expand[A, B]) next(ctx context.Context) (b B, err error) {
-	if ctx.Err() != nil {
-		return b, chanio.Cause(ctx)
+func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
+	if ctx != nil && ctx.Err() != nil {
+		return b, false, chanio.Cause(ctx)
 	}
-	for len(e.ready) == 0 {
-		if e.end != nil {
-			return b, e.end
-		}
-		a, err := e.up.Next(ctx)
-		switch {
-		case err == nil:
-			e.advance(a)
-		case chanio.Resumable(ctx, err):
-			return b, err
-		default:
-			e.finish(err)
-		}
-	}
-	return e.pop(), nil
-}
-
-func (e *expand[A, B]) tryNext() (b B, ok bool, err error) {
 	for len(e.ready) == 0 {
 		if e.end != nil {
 			return b, false, e.end
 		}
-		a, ok, err := e.up.TryNext()
+		a, ok, err := take(ctx, e.up)
 		switch {
 		case ok:
 			e.advance(a)
-		case err == nil:
-			return b, false, nil
+		case err == nil || resumable(ctx, err):
+			return b, false, err
 		default:
-			e.finish(err)
+			if e.end = err; e.last != nil {
+				e.ready = e.last()
+			}
 		}
 	}
-	return e.pop(), true, nil
+	b, e.ready = e.ready[0], e.ready[1:]
+	return b, true, nil
 }
 
 // advance makes values of a.
@@ -125,19 +110,6 @@ func (e *expand[A, B]) advance(a A) {
 			e.ready = e.last()
 		}
 	}
-}
-
-// finish notes the end of the upstream, when all values of step have been taken.
-func (e *expand[A, B]) finish(err error) {
-	if e.end = err; e.last != nil {
-		e.ready = e.last()
-	}
-}
-
-func (e *expand[A, B]) pop() B {
-	b := e.ready[0]
-	e.ready = e.ready[1:]
-	return b
 }
 
 func (e *expand[A, B]) atHand(dst []B) []B {

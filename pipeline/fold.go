@@ -13,29 +13,20 @@ func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Sourc
 	must(f != nil, "Scan: f is nil")
 	up := src.Claim("pipeline.Scan")
 	acc, first := init, true
-	h := fuse(up, func(v T) (A, bool, error) {
+	rest := &fused[T, A]{up: up, step: func(v T) (A, bool, error) {
 		acc = f(acc, v)
 		return acc, true, nil
-	})
-	next, try := h.Next, h.TryNext
-	h.Next = func(ctx context.Context) (none A, err error) {
+	}}
+	return chanio.NewSource(derive(up, func(ctx context.Context) (none A, ok bool, err error) {
 		if !first {
-			return next(ctx)
+			return rest.pull(ctx)
 		}
-		if ctx.Err() != nil {
-			return none, chanio.Cause(ctx)
-		}
-		first = false
-		return acc, nil
-	}
-	h.TryNext = func() (A, bool, error) {
-		if !first {
-			return try()
+		if ctx != nil && ctx.Err() != nil {
+			return none, false, chanio.Cause(ctx)
 		}
 		first = false
 		return acc, true, nil
-	}
-	return chanio.NewSource(h)
+	}))
 }
 
 // Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails
@@ -76,7 +67,7 @@ func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f fun
 	if err != nil {
 		return err
 	}
-	must(stage != "Collect" || !up.Borrowed(), "Collect holds values, and those of this Source are borrowed: copy them with Map first")
+	mayHold(stage != "Collect" || !up.Borrowed(), stage)
 	returned := false
 	defer func() {
 		defer up.Release()

@@ -10,21 +10,42 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// derive returns the hooks of a stage over one upstream: closing and the description pass through.
-func derive[A, B any](
-	up chanio.Upstream[A], next func(context.Context) (B, error), try func() (B, bool, error),
-) chanio.SourceHooks[B] {
-	return chanio.SourceHooks[B]{
-		Next: next, TryNext: try, Close: up.Close,
-		Describe: func() chanio.Description { return describe(up.Describe()) },
+// pull is how a stage makes its next value. With a nil ctx it does not wait, and ok is false if it would have to.
+type pull[T any] func(ctx context.Context) (v T, ok bool, err error)
+
+// noWait is the nil ctx of a pull that does not wait.
+var noWait context.Context
+
+// take is the pull of a stage that changes nothing.
+func take[T any](ctx context.Context, up chanio.Upstream[T]) (v T, ok bool, err error) {
+	if ctx == nil {
+		return up.TryNext()
+	}
+	v, err = up.Next(ctx)
+	return v, err == nil, err
+}
+
+// hooks returns those of a stage over sources that ups describes.
+func hooks[T any](next pull[T], closeUp func() error, ups func() []chanio.Description) chanio.SourceHooks[T] {
+	return chanio.SourceHooks[T]{
+		Next: func(ctx context.Context) (T, error) {
+			v, _, err := next(ctx)
+			return v, err
+		},
+		TryNext:  func() (T, bool, error) { return next(noWait) },
+		Close:    closeUp,
+		Describe: func() chanio.Description { return describe(ups()...) },
 	}
 }
 
+// derive returns the hooks of a stage over one upstream: closing and the description pass through.
+func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B] {
+	return hooks(next, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
+}
+
 // pass is derive for a stage whose values are those of its upstream.
-func pass[T any](
-	up chanio.Upstream[T], next func(context.Context) (T, error), try func() (T, bool, error),
-) chanio.SourceHooks[T] {
-	h := derive(up, next, try)
+func pass[T any](up chanio.Upstream[T], next pull[T]) chanio.SourceHooks[T] {
+	h := derive(up, next)
 	h.Borrowed = up.Borrowed()
 	if up.Undelivered() != nil {
 		h.Undelivered = up.Drop
@@ -39,14 +60,14 @@ type fused[A, B any] struct {
 	// step makes a value; ok false skips it, and an error ends the stream.
 	step func(A) (b B, ok bool, err error)
 
-	failed error // of step in tryNext, to be judged by next
+	failed error // of step in a pull without ctx, to be judged by one that has it
 	at     A     // what it failed for
 }
 
 // fuse returns the hooks of a stage that does step.
 func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio.SourceHooks[B] {
 	f := &fused[A, B]{up: up, step: step}
-	return derive(up, f.next, f.tryNext)
+	return derive(up, f.pull)
 }
 
 // sift is fuse for a stage that passes on some values and drops the others.
@@ -55,35 +76,38 @@ func sift[T any](up chanio.Upstream[T], step func(T) (bool, error)) *chanio.Sour
 		ok, err := step(v)
 		return v, ok, err
 	}}
-	return chanio.NewSource(pass(up, f.next, f.tryNext))
+	return chanio.NewSource(pass(up, f.pull))
 }
 
-func (f *fused[A, B]) next(ctx context.Context) (b B, err error) {
+func (f *fused[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 	if f.failed != nil {
-		at, failed := f.at, f.failed
-		f.at, f.failed = *new(A), nil
-		return b, f.fail(ctx, at, failed)
+		return b, false, f.fail(ctx, f.at, f.failed)
 	}
 	for {
-		a, err := f.up.Next(ctx)
-		if err != nil {
-			return b, err
+		a, ok, err := take(ctx, f.up)
+		if !ok {
+			return b, false, err
 		}
-		b, ok, err := f.step(a)
+		v, ok, err := f.step(a)
 		if err != nil {
-			return b, f.fail(ctx, a, err)
+			return b, false, f.fail(ctx, a, err)
 		}
 		if ok {
-			return b, nil
+			return v, true, nil
 		}
-		if ctx.Err() != nil { // an upstream that never waits may not look at it
-			return b, chanio.Cause(ctx)
+		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not look at it
+			return b, false, chanio.Cause(ctx)
 		}
 	}
 }
 
 // fail ends the stage because step returned err for v, unless that says that ctx ended: v is put back then.
 func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
+	if ctx == nil {
+		f.at, f.failed = v, err
+		return nil
+	}
+	f.at, f.failed = *new(A), nil
 	if isOfCall(ctx, err) {
 		f.up.Unread(v)
 		return chanio.Cause(ctx)
@@ -92,28 +116,18 @@ func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
 	return err
 }
 
-func (f *fused[A, B]) tryNext() (b B, ok bool, err error) {
-	for f.failed == nil {
-		a, ok, err := f.up.TryNext()
-		if !ok {
-			return b, false, err
-		}
-		b, ok, err := f.step(a)
-		if err != nil {
-			f.at, f.failed = a, err
-			break
-		}
-		if ok {
-			return b, true, nil
-		}
-	}
-	return b, false, nil
-}
-
 // isOfCall reports whether err, which a function of the user returned, says that ctx ended. Unlike [chanio.Resumable] it
 // knows a cause that would look like the end of a stream.
 func isOfCall(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (chanio.Resumable(ctx, err) || isSame(err, context.Cause(ctx)))
+}
+
+// resumable is chanio.Resumable for a pull.
+func resumable(ctx context.Context, err error) bool {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return chanio.Resumable(ctx, err)
 }
 
 // isSame is a == b for errors, some of which cannot be compared.
@@ -127,29 +141,20 @@ func hasEnded(done <-chan struct{}) bool { return queue.Ended(done) }
 
 // keep makes a stage that holds values between two calls give them back when it is closed: by Close, or by the call that
 // runs beside it. giveBack puts them back into the upstream, which is closed by then.
-func keep[T any](h chanio.SourceHooks[T], giveBack func()) chanio.SourceHooks[T] {
+func keep[T any](next pull[T], h chanio.SourceHooks[T], giveBack func()) chanio.SourceHooks[T] {
 	k := &keeper{giveBack: giveBack}
-	next, try, closeAll := h.Next, h.TryNext, h.Close
-	h.AtHand = nil
-	h.Next = func(ctx context.Context) (T, error) {
+	kept := hooks(func(ctx context.Context) (v T, ok bool, err error) {
 		if !k.enter() {
-			return *new(T), net.ErrClosed
+			return v, false, net.ErrClosed
 		}
 		defer k.leave()
 		return next(ctx)
-	}
-	h.TryNext = func() (T, bool, error) {
-		if !k.enter() {
-			return *new(T), false, net.ErrClosed
-		}
-		defer k.leave()
-		return try()
-	}
-	h.Close = func() error {
+	}, func() error {
 		defer k.close()
-		return closeAll()
-	}
-	return h
+		return h.Close()
+	}, nil)
+	kept.Undelivered, kept.Describe = h.Undelivered, h.Describe
+	return kept
 }
 
 type keeper struct {
@@ -211,14 +216,8 @@ func dropAll[T any](up chanio.Upstream[T]) func([]T) {
 func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 	up := src.Claim("pipeline.Named")
 	var passed atomic.Uint64
-	h := pass(up, func(ctx context.Context) (T, error) {
-		v, err := up.Next(ctx)
-		if err == nil {
-			passed.Add(1)
-		}
-		return v, err
-	}, func() (T, bool, error) {
-		v, ok, err := up.TryNext()
+	h := pass(up, func(ctx context.Context) (T, bool, error) {
+		v, ok, err := take(ctx, up)
 		if ok {
 			passed.Add(1)
 		}

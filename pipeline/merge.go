@@ -35,15 +35,12 @@ func MergeWith[T any](ctx context.Context, srcs []*chanio.Source[T], cfg *MergeC
 	}
 	must(ctx != nil, "Merge: ctx is nil")
 	m := &merge[T]{inputs: claimAll(srcs, "Merge"), left: len(srcs), keepGoing: cfg.KeepGoing}
-	for _, up := range m.ups {
-		must(!up.Borrowed(), "Merge holds values, and those of a Source are borrowed: copy them with Map first")
-	}
+	mayHold(!m.borrowed, "Merge")
 	m.start(ctx, cfg.Size)
-	h := receiving[from[T]](m.q, "Merge", m.close, m.describe)
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: m.next, TryNext: m.tryNext, AtHand: m.atHand, Undelivered: m.hooks().Undelivered,
-		Close: h.Close, Describe: h.Describe,
-	})
+	h := m.hooks(m.pull)
+	of := receiving(m.q, "Merge", m.close, m.describe)
+	h.AtHand, h.Close, h.Describe = m.atHand, of.Close, of.Describe
+	return chanio.NewSource(h)
 }
 
 type merge[T any] struct {
@@ -118,16 +115,8 @@ func (m *merge[T]) ended(ctx context.Context, err error) {
 	}
 }
 
-func (m *merge[T]) next(ctx context.Context) (T, error) {
-	f, err := m.q.Next(ctx)
-	if err == nil {
-		m.took(f.source)
-	}
-	return f.v, err
-}
-
-func (m *merge[T]) tryNext() (T, bool, error) {
-	f, ok, err := m.q.TryNext()
+func (m *merge[T]) pull(ctx context.Context) (T, bool, error) {
+	f, ok, err := m.q.Pull(ctx)
 	if ok {
 		m.took(f.source)
 	}
@@ -136,12 +125,11 @@ func (m *merge[T]) tryNext() (T, bool, error) {
 
 func (m *merge[T]) atHand(dst []T) []T {
 	for len(dst) < cap(dst) {
-		f, ok, _ := m.q.TryNext()
+		v, ok, _ := m.pull(noWait)
 		if !ok {
 			break
 		}
-		m.took(f.source)
-		dst = append(dst, f.v)
+		dst = append(dst, v)
 	}
 	return dst
 }

@@ -18,6 +18,7 @@ type misuse struct {
 func misuses() []misuse {
 	ctx := context.Background()
 	var none src
+	var noCtx context.Context
 	some := func() src { return ints() }
 	dst := func() *chanio.Sink[int] { return newSink(1).Sink }
 	f := func(_ context.Context, v int) (int, error) { return v, nil }
@@ -61,9 +62,9 @@ func misuses() []misuse {
 		{"pipeline.Connect: the Source is nil", func() { _ = pipeline.Connect(ctx, none, dst()) }},
 		{"pipeline: Connect: the Sink is nil", func() { _ = pipeline.Connect(ctx, some(), nil) }},
 
-		{"pipeline: Buffer: ctx is nil", func() { pipeline.Buffer(nil, some(), 1, 0) }},    //nolint:staticcheck // what is tested
-		{"pipeline: Merge: ctx is nil", func() { pipeline.Merge(nil, some()) }},            //nolint:staticcheck // what is tested
-		{"pipeline: Collect: ctx is nil", func() { _, _ = pipeline.Collect(nil, some()) }}, //nolint:staticcheck // what is tested
+		{"pipeline: Buffer: ctx is nil", func() { pipeline.Buffer(nil, some(), 1, 0) }}, //nolint:staticcheck // what is tested
+		{"pipeline: Merge: ctx is nil", func() { pipeline.Merge(nil, some()) }},         //nolint:staticcheck // what is tested
+		{"pipeline: Collect: ctx is nil", func() { _, _ = pipeline.Collect(noCtx, some()) }},
 
 		{"pipeline: Take: n is -1, must be at least 0", func() { pipeline.Take(some(), -1) }},
 		{"pipeline: Drop: n is -1, must be at least 0", func() { pipeline.Drop(some(), -1) }},

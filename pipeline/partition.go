@@ -16,7 +16,7 @@ import (
 func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *chanio.Source[*chanio.Source[T]] {
 	must(key != nil, "PartitionBy: key is nil")
 	p := &partitioner[T, K]{up: claimToHold(src, "PartitionBy"), key: key, closing: make(chan struct{})}
-	h := derive(p.up, p.next, p.tryNext)
+	h := derive(p.up, p.pull)
 	h.Close = p.close
 	if p.up.Undelivered() != nil {
 		h.Undelivered = func(part *chanio.Source[T]) { _ = part.Close() }
@@ -40,59 +40,36 @@ func (p *partitioner[T, K]) close() error {
 	return p.up.Close()
 }
 
-// next waits for the end of the present part and returns the one after it.
-func (p *partitioner[T, K]) next(ctx context.Context) (*chanio.Source[T], error) {
-	if p.part != nil {
+// pull waits for the end of the present part and returns the one after it.
+func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok bool, err error) {
+	if p.part != nil && !hasEnded(p.part.over) {
+		if ctx == nil {
+			return nil, false, nil
+		}
 		select {
 		case <-p.part.over:
 		case <-p.closing:
-			return nil, net.ErrClosed
+			return nil, false, net.ErrClosed
 		case <-ctx.Done():
-			return nil, chanio.Cause(ctx)
+			return nil, false, chanio.Cause(ctx)
 		}
+	}
+	if p.part != nil && !p.part.keyed {
+		_ = p.up.Close() // the panic of key is what matters
+		return nil, false, p.part.src.Err()
 	}
 	for {
-		if err := p.keyPanicked(); err != nil {
-			return nil, err
-		}
-		v, err := p.up.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if src := p.begin(v); src != nil {
-			return src, nil
-		}
-		if ctx.Err() != nil {
-			return nil, chanio.Cause(ctx)
-		}
-	}
-}
-
-func (p *partitioner[T, K]) tryNext() (*chanio.Source[T], bool, error) {
-	if p.part != nil && !hasEnded(p.part.over) {
-		return nil, false, nil
-	}
-	for {
-		if err := p.keyPanicked(); err != nil {
-			return nil, false, err
-		}
-		v, ok, err := p.up.TryNext()
+		v, ok, err := take(ctx, p.up)
 		if !ok {
 			return nil, false, err
 		}
 		if src := p.begin(v); src != nil {
 			return src, true, nil
 		}
+		if ctx != nil && ctx.Err() != nil {
+			return nil, false, chanio.Cause(ctx)
+		}
 	}
-}
-
-// keyPanicked returns how the present part ended if that was in key.
-func (p *partitioner[T, K]) keyPanicked() error {
-	if p.part == nil || p.part.keyed {
-		return nil
-	}
-	_ = p.up.Close() // the panic is what matters
-	return p.part.src.Err()
 }
 
 // begin makes a part of v, or drops v if it belongs to the part before, which was closed half-way.
@@ -103,7 +80,7 @@ func (p *partitioner[T, K]) begin(v T) *chanio.Source[T] {
 		return nil
 	}
 	next := &part[T, K]{p: p, key: k, first: v, fresh: true, keyed: true, over: make(chan struct{})}
-	h := pass(p.up, next.next, next.tryNext)
+	h := pass(p.up, next.pull)
 	h.Close, h.Describe = next.close, nil
 	next.src = chanio.NewSource(h)
 	p.part = next
@@ -119,41 +96,21 @@ type part[T any, K comparable] struct {
 
 	over chan struct{} // closed when the receiver of the parts may go on
 
-	mu     sync.Mutex // for close, which runs beside next
+	mu     sync.Mutex // for close, which runs beside pull
 	first  T
 	fresh  bool // first was not delivered
-	inside bool // somebody is in next
+	inside bool // somebody is in pull
 	ended  bool // at its end, or closed
 	bound  <-chan struct{}
 	ctx    context.Context // of the receiver, cancelled by close
 	cancel context.CancelFunc
 }
 
-func (t *part[T, K]) next(ctx context.Context) (v T, err error) {
-	if ctx.Err() != nil {
-		return v, chanio.Cause(ctx)
+func (t *part[T, K]) pull(ctx context.Context) (v T, ok bool, err error) {
+	if ctx != nil && ctx.Err() != nil {
+		return v, false, chanio.Cause(ctx)
 	}
 	ctx, first, err := t.enter(ctx)
-	if err != nil {
-		return v, err
-	}
-	over := false
-	defer func() { t.leave(over) }()
-	if first != nil {
-		return *first, nil
-	}
-	if v, err = t.p.up.Next(ctx); err != nil {
-		over = !chanio.Resumable(ctx, err)
-		return v, err
-	}
-	if over = !t.isMine(v); over {
-		return *new(T), io.EOF
-	}
-	return v, nil
-}
-
-func (t *part[T, K]) tryNext() (v T, ok bool, err error) {
-	_, first, err := t.enter(nil)
 	if err != nil {
 		return v, false, err
 	}
@@ -162,8 +119,8 @@ func (t *part[T, K]) tryNext() (v T, ok bool, err error) {
 	if first != nil {
 		return *first, true, nil
 	}
-	if v, ok, err = t.p.up.TryNext(); !ok {
-		over = err != nil
+	if v, ok, err = take(ctx, t.p.up); !ok {
+		over = err != nil && !resumable(ctx, err)
 		return v, false, err
 	}
 	if over = !t.isMine(v); over {
@@ -195,7 +152,10 @@ func (t *part[T, K]) enter(ctx context.Context) (_ context.Context, first *T, er
 		t.fresh = false
 		return nil, &t.first, nil
 	}
-	if ctx != nil && (t.ctx == nil || t.bound != ctx.Done()) {
+	if ctx == nil {
+		return nil, nil, nil
+	}
+	if t.ctx == nil || t.bound != ctx.Done() {
 		t.unbind()
 		t.bound = ctx.Done()
 		t.ctx, t.cancel = context.WithCancel(ctx)

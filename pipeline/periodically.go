@@ -15,34 +15,25 @@ func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.S
 	atLeast("Periodically", "period", period, 1)
 	must(f != nil, "Periodically: f is nil")
 	s, t := newSleeper(), ticker{period: period}
-	begin := func() {
+	h := hooks(func(ctx context.Context) (v T, ok bool, err error) {
 		if t.due.IsZero() {
 			t.start(time.Now())
 		}
-	}
-	take := func() T {
+		if ctx == nil && !t.isDue() {
+			return v, false, nil
+		}
+		if ctx != nil {
+			if err := s.sleep(ctx, t.due); err != nil {
+				return v, false, err
+			}
+		}
 		at := t.moment()
 		t.advance(time.Now())
-		return f(at)
-	}
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: func(ctx context.Context) (v T, err error) {
-			begin()
-			if err := s.sleep(ctx, t.due); err != nil {
-				return v, err
-			}
-			return take(), nil
-		},
-		TryNext: func() (v T, ok bool, err error) {
-			if begin(); !t.isDue() {
-				return v, false, nil
-			}
-			return take(), true, nil
-		},
-		Close: func() error {
-			s.wake()
-			return nil
-		},
-		Describe: func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} },
-	})
+		return f(at), true, nil
+	}, func() error {
+		s.wake()
+		return nil
+	}, nil)
+	h.Describe = func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} }
+	return chanio.NewSource(h)
 }

@@ -52,10 +52,9 @@ func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg
 		r.cfg.Max = 30 * time.Second
 	}
 	r.cfg.Max = max(r.cfg.Max, r.cfg.Min)
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: r.next, TryNext: r.tryNext, AtHand: r.atHand, Undelivered: r.inner.drop, Close: r.close,
-		Describe: r.describe,
-	})
+	h := hooks(r.pull, r.close, nil)
+	h.AtHand, h.Undelivered, h.Describe = r.atHand, r.inner.drop, r.describe
+	return chanio.NewSource(h)
 }
 
 type retry[T any] struct {
@@ -68,27 +67,29 @@ type retry[T any] struct {
 	notSoon time.Time // when to try again
 }
 
-func (r *retry[T]) next(ctx context.Context) (none T, err error) {
+func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	for {
 		if r.inner.up == nil {
-			err = r.reopen(ctx)
+			if ctx == nil {
+				return v, false, nil
+			}
+			if err := r.reopen(ctx); err != nil {
+				return v, false, err
+			}
+			continue
 		}
-		if up := r.inner.up; up != nil && err == nil {
-			v, err := up.Next(ctx)
-			if err == nil {
-				r.failed = 0
-				return v, nil
-			}
-			if err == io.EOF || chanio.Resumable(ctx, err) {
-				return none, err
-			}
-			r.inner.leave()
-			if err = r.failure(err); err != nil {
-				return none, err
-			}
+		if v, ok, err = take(ctx, *r.inner.up); ok {
+			r.failed = 0
 		}
-		if err != nil {
-			return none, err
+		if err == nil || err == io.EOF || resumable(ctx, err) {
+			return v, ok, err
+		}
+		if ctx == nil { // the upstream repeats its failure
+			return v, false, nil
+		}
+		r.inner.leave()
+		if err := r.failure(err); err != nil {
+			return v, false, err
 		}
 	}
 }
@@ -114,19 +115,6 @@ func (r *retry[T]) reopen(ctx context.Context) error {
 		return net.ErrClosed
 	}
 	return r.failure(err)
-}
-
-func (r *retry[T]) tryNext() (v T, ok bool, err error) {
-	if r.inner.up == nil {
-		return v, false, nil
-	}
-	if v, ok, err = r.inner.up.TryNext(); ok {
-		r.failed = 0
-	}
-	if err != io.EOF {
-		err = nil // the upstream repeats a failure to next
-	}
-	return v, ok, err
 }
 
 func (r *retry[T]) atHand(dst []T) []T {

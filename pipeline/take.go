@@ -11,54 +11,32 @@ import (
 // n = 0 the first Recv closes it. It works in the goroutine of the receiver.
 func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("Take", "n", n, 0)
-	t := &take[T]{up: src.Claim("pipeline.Take"), left: n}
-	h := pass(t.up, t.next, t.tryNext)
-	h.AtHand = t.atHand
+	up := src.Claim("pipeline.Take")
+	took := func(k int) {
+		if n -= k; n == 0 {
+			_ = up.Close() // nobody waits for what it returns
+		}
+	}
+	h := pass(up, func(ctx context.Context) (v T, ok bool, err error) {
+		if n == 0 {
+			_ = up.Close()
+			return v, false, io.EOF
+		}
+		if v, ok, err = take(ctx, up); ok {
+			took(1)
+		}
+		return v, ok, err
+	})
+	h.AtHand = func(dst []T) []T {
+		if n == 0 {
+			return dst
+		}
+		room := min(cap(dst)-len(dst), n)
+		got := len(up.AtHand(dst[:len(dst):len(dst)+room])) - len(dst)
+		took(got)
+		return dst[:len(dst)+got]
+	}
 	return chanio.NewSource(h)
-}
-
-type take[T any] struct {
-	up   chanio.Upstream[T]
-	left int
-}
-
-// took counts k values, and closes the upstream after the last.
-func (t *take[T]) took(k int) {
-	if t.left -= k; t.left == 0 {
-		_ = t.up.Close() // nobody waits for what it returns
-	}
-}
-
-func (t *take[T]) next(ctx context.Context) (v T, err error) {
-	if t.left == 0 {
-		_ = t.up.Close()
-		return v, io.EOF
-	}
-	if v, err = t.up.Next(ctx); err == nil {
-		t.took(1)
-	}
-	return v, err
-}
-
-func (t *take[T]) tryNext() (v T, ok bool, err error) {
-	if t.left == 0 {
-		_ = t.up.Close()
-		return v, false, io.EOF
-	}
-	if v, ok, err = t.up.TryNext(); ok {
-		t.took(1)
-	}
-	return v, ok, err
-}
-
-func (t *take[T]) atHand(dst []T) []T {
-	if t.left == 0 {
-		return dst
-	}
-	room := min(cap(dst)-len(dst), t.left)
-	got := len(t.up.AtHand(dst[:len(dst):len(dst)+room])) - len(dst)
-	t.took(got)
-	return dst[:len(dst)+got]
 }
 
 // TakeWhile ends the stream cleanly before the first value for which keep is false, and closes src. That value is

@@ -22,7 +22,7 @@ func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *
 	if int64(burst-1) <= math.MaxInt64/int64(interval) {
 		t.slack = time.Duration(burst-1) * interval
 	}
-	h := pass(t.up, t.next, t.tryNext)
+	h := pass(t.up, t.pull)
 	h.Close = func() error {
 		defer t.sleep.wake()
 		return t.up.Close()
@@ -38,39 +38,24 @@ type throttle[T any] struct {
 	sleep    *sleeper
 }
 
-func (t *throttle[T]) next(ctx context.Context) (none T, err error) {
-	v, err := t.up.Next(ctx)
-	if err != nil {
-		return none, err
+func (t *throttle[T]) pull(ctx context.Context) (v T, ok bool, err error) {
+	if ctx == nil && time.Now().Before(t.turn.Add(-t.slack)) {
+		return v, false, nil
+	}
+	if v, ok, err = take(ctx, t.up); !ok {
+		return v, false, err
 	}
 	now := time.Now()
 	if at := t.turn.Add(-t.slack); now.Before(at) {
 		if err := t.sleep.sleep(ctx, at); err != nil {
 			t.up.Unread(v)
-			return none, err
+			return *new(T), false, err
 		}
 		now = at // not when the timer fired: its delays do not add up
 	}
-	t.count(now)
-	return v, nil
-}
-
-func (t *throttle[T]) tryNext() (none T, ok bool, err error) {
-	now := time.Now()
-	if now.Before(t.turn.Add(-t.slack)) {
-		return none, false, nil
-	}
-	v, ok, err := t.up.TryNext()
-	if ok {
-		t.count(now)
-	}
-	return v, ok, err
-}
-
-// count notes that a value passed at a moment.
-func (t *throttle[T]) count(at time.Time) {
-	if at.After(t.turn) {
-		t.turn = at
+	if now.After(t.turn) {
+		t.turn = now
 	}
 	t.turn = t.turn.Add(t.interval)
+	return v, true, nil
 }

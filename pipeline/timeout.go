@@ -14,7 +14,7 @@ import (
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("Timeout", "idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
-	h := pass(t.up, t.next, t.tryNext)
+	h := pass(t.up, t.pull)
 	h.Close = closing(t.up, &t.alarm)
 	h.AtHand = func(dst []T) []T {
 		before := len(dst)
@@ -33,14 +33,21 @@ type timeout[T any] struct {
 	alarm  alarm
 }
 
-func (t *timeout[T]) next(ctx context.Context) (none T, err error) {
+func (t *timeout[T]) pull(ctx context.Context) (none T, ok bool, err error) {
 	began := time.Now()
 	due := began.Add(t.idle - t.waited)
 	for {
-		v, err := t.up.Next(t.alarm.until(ctx, due))
-		if err == nil {
+		bound := ctx
+		if ctx != nil {
+			bound = t.alarm.until(ctx, due)
+		}
+		v, ok, err := take(bound, t.up)
+		if ok {
 			t.waited = 0
-			return v, nil
+			return v, true, nil
+		}
+		if err == nil {
+			return none, false, nil
 		}
 		if rang(ctx, err) {
 			if time.Now().Before(due) {
@@ -49,20 +56,12 @@ func (t *timeout[T]) next(ctx context.Context) (none T, err error) {
 			err = &idleError{t.idle}
 		} else if of := interrupted(ctx, err); of != nil {
 			t.waited += time.Since(began)
-			return none, of
+			return none, false, of
 		}
 		t.alarm.stop()
 		_ = t.up.Close() // err is what matters
-		return none, err
+		return none, false, err
 	}
-}
-
-func (t *timeout[T]) tryNext() (T, bool, error) {
-	v, ok, err := t.up.TryNext()
-	if ok {
-		t.waited = 0
-	}
-	return v, ok, err
 }
 
 // idleError is the end that Timeout makes.

@@ -34,7 +34,7 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 	h := w.hooks()
 	if drop := dropAll(w.up); drop != nil {
 		h.Undelivered = func(s Span[[]T]) { drop(s.Value) }
-		h = keep(h, func() { unreadAll(w.up, w.now.Value) })
+		h = keep(w.pull, h, func() { unreadAll(w.up, w.now.Value) })
 	}
 	return chanio.NewSource(h)
 }
@@ -68,7 +68,7 @@ type window[T, A any] struct {
 
 func (w *window[T, A]) hooks() chanio.SourceHooks[Span[A]] {
 	w.sleep = newSleeper()
-	h := derive(w.up, w.next, w.tryNext)
+	h := derive(w.up, w.pull)
 	closeUp := closing(w.up, &w.alarm)
 	h.Close = func() error {
 		defer w.sleep.wake()
@@ -77,43 +77,24 @@ func (w *window[T, A]) hooks() chanio.SourceHooks[Span[A]] {
 	return h
 }
 
-func (w *window[T, A]) next(ctx context.Context) (none Span[A], err error) {
+func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err error) {
 	w.begin()
 	for w.end == nil {
-		if ctx.Err() != nil {
-			return none, chanio.Cause(ctx)
+		if ctx != nil && ctx.Err() != nil {
+			return none, false, chanio.Cause(ctx)
 		}
-		if w.clock.isDue() {
-			return w.take(), nil
-		}
-		if err := w.fill(ctx); err != nil && !rang(ctx, err) {
-			if of := interrupted(ctx, err); of != nil {
-				return none, of
-			}
-			if last, ok := w.finish(err); ok {
-				return last, nil
-			}
-		}
-	}
-	return none, w.end
-}
-
-func (w *window[T, A]) tryNext() (none Span[A], ok bool, err error) {
-	w.begin()
-	for w.end == nil {
 		if w.clock.isDue() {
 			return w.take(), true, nil
 		}
-		if w.isFull() {
+		err := w.fill(ctx)
+		if err == nil && ctx == nil {
 			return none, false, nil
 		}
-		v, ok, err := w.up.TryNext()
-		if ok {
-			w.put(v)
+		if err == nil || rang(ctx, err) {
 			continue
 		}
-		if err == nil {
-			return none, false, nil
+		if of := interrupted(ctx, err); of != nil {
+			return none, false, of
 		}
 		if last, ok := w.finish(err); ok {
 			return last, true, nil
@@ -122,28 +103,28 @@ func (w *window[T, A]) tryNext() (none Span[A], ok bool, err error) {
 	return none, false, w.end
 }
 
-func (w *window[T, A]) isFull() bool { return w.limit > 0 && w.count == w.limit }
-
 // fill takes values until the span ends, or something else does.
 func (w *window[T, A]) fill(ctx context.Context) error {
-	bound := w.alarm.until(ctx, w.clock.due)
-	for !w.isFull() {
-		v, err := w.up.Next(bound)
-		if err != nil {
+	bound := ctx
+	if ctx != nil {
+		bound = w.alarm.until(ctx, w.clock.due)
+	}
+	for w.limit == 0 || w.count < w.limit {
+		v, ok, err := take(bound, w.up)
+		if !ok {
 			return err
 		}
-		if bound.Err() != nil {
+		if bound != nil && bound.Err() != nil {
 			w.up.Unread(v) // belongs to the next span
 			return chanio.Cause(bound)
 		}
-		w.put(v)
+		w.now.Value = w.add(w.now.Value, v)
+		w.count++
+	}
+	if ctx == nil {
+		return nil
 	}
 	return w.sleep.sleep(ctx, w.clock.due)
-}
-
-func (w *window[T, A]) put(v T) {
-	w.now.Value = w.add(w.now.Value, v)
-	w.count++
 }
 
 // finish notes the end of the upstream, and returns the span if there is something in it.

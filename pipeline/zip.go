@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -15,10 +16,9 @@ import (
 func Zip[A, B, C any](as *chanio.Source[A], bs *chanio.Source[B], combine func(A, B) C) *chanio.Source[C] {
 	must(combine != nil, "Zip: combine is nil")
 	z := &zip[A, B, C]{as: as.Claim("pipeline.Zip"), bs: bs.Claim("pipeline.Zip"), combine: combine}
-	return chanio.NewSource(chanio.SourceHooks[C]{
-		Next: z.next, TryNext: z.tryNext, Close: z.close,
-		Describe: func() chanio.Description { return describe(z.as.Describe(), z.bs.Describe()) },
-	})
+	return chanio.NewSource(hooks(z.pull, z.close, func() []chanio.Description {
+		return []chanio.Description{z.as.Describe(), z.bs.Describe()}
+	}))
 }
 
 type zip[A, B, C any] struct {
@@ -39,100 +39,63 @@ func (z *zip[A, B, C]) close() error {
 	return errors.Join(z.as.Close(), z.bs.Close())
 }
 
-// end closes both inputs if err, of one of them, is its end. It returns what a receiver is told.
-func (z *zip[A, B, C]) end(ctx context.Context, err error) error {
-	if !chanio.Resumable(ctx, err) {
-		_ = z.close() // err is what matters
+func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
+	var p pair[A, B]
+	defer p.giveBack(z.as, z.bs)
+	p.a, p.hasA, err = z.as.TryNext()
+	if err == nil {
+		p.b, p.hasB, err = z.bs.TryNext()
 	}
-	return err
-}
-
-func (z *zip[A, B, C]) tryNext() (c C, ok bool, err error) {
-	p, err := z.atHand()
-	if err != nil {
-		return c, false, z.end(context.Background(), err)
+	if err == nil && ctx != nil {
+		err = z.await(ctx, &p)
 	}
-	defer p.giveBack(z)
-	if !p.hasA || !p.hasB {
+	switch {
+	case err != nil:
+		if !resumable(ctx, err) {
+			_ = z.close() // err is what matters
+		}
+		return c, false, err
+	case !p.hasA || !p.hasB:
 		return c, false, nil
 	}
-	return p.combine(z), true, nil
-}
-
-func (z *zip[A, B, C]) next(ctx context.Context) (c C, err error) {
-	p, err := z.atHand()
-	if err == nil {
-		defer p.giveBack(z)
-		err = p.complete(ctx, z)
-	}
-	if err != nil {
-		return c, z.end(ctx, err)
-	}
-	return p.combine(z), nil
+	p.hasA, p.hasB = false, false
+	return z.combine(p.a, p.b), true, nil
 }
 
 // pair is what a call has taken.
-type pair[A, B, C any] struct {
+type pair[A, B any] struct {
 	a          A
 	b          B
 	hasA, hasB bool
 }
 
-// atHand takes what needs no wait. If one input has ended it holds nothing.
-func (z *zip[A, B, C]) atHand() (p pair[A, B, C], err error) {
-	if p.a, p.hasA, err = z.as.TryNext(); err != nil {
-		return p, err
-	}
-	defer func() {
-		if err != nil {
-			p.giveBack(z)
-		}
-	}()
-	p.b, p.hasB, err = z.bs.TryNext()
-	return p, err
-}
-
-// complete waits for what is missing.
-func (p *pair[A, B, C]) complete(ctx context.Context, z *zip[A, B, C]) (err error) {
-	turnOfA := true
-	for turn := minTurn; !p.hasA && !p.hasB; turn = min(2*turn, maxTurn) {
-		bound := z.alarm.within(ctx, turn)
-		if turnOfA {
-			p.a, err = z.as.Next(bound)
-			p.hasA = err == nil
-		} else {
-			p.b, err = z.bs.Next(bound)
-			p.hasB = err == nil
-		}
-		if err != nil && !rang(ctx, err) {
-			if of := interrupted(ctx, err); of != nil {
-				return of
-			}
-			return err
-		}
-		turnOfA = !turnOfA
-	}
-	if !p.hasA {
-		p.a, err = z.as.Next(ctx)
-		p.hasA = err == nil
-	} else if !p.hasB {
-		p.b, err = z.bs.Next(ctx)
-		p.hasB = err == nil
-	}
-	return err
-}
-
-func (p *pair[A, B, C]) combine(z *zip[A, B, C]) C {
-	p.hasA, p.hasB = false, false
-	return z.combine(p.a, p.b)
-}
-
 // giveBack puts back what was taken and not combined.
-func (p *pair[A, B, C]) giveBack(z *zip[A, B, C]) {
+func (p *pair[A, B]) giveBack(as chanio.Upstream[A], bs chanio.Upstream[B]) {
 	if p.hasA {
-		z.as.Unread(p.a)
+		as.Unread(p.a)
 	}
 	if p.hasB {
-		z.bs.Unread(p.b)
+		bs.Unread(p.b)
 	}
+}
+
+// await waits for what is missing in p: in turn while that is both, and then for one.
+func (z *zip[A, B, C]) await(ctx context.Context, p *pair[A, B]) (err error) {
+	for turn, forA := minTurn, true; !p.hasA || !p.hasB; forA = !forA {
+		bound := ctx
+		if !p.hasA && !p.hasB {
+			bound = z.alarm.within(ctx, turn)
+			turn = min(2*turn, maxTurn)
+		}
+		switch {
+		case p.hasB || forA && !p.hasA:
+			p.a, p.hasA, err = take(bound, z.as)
+		default:
+			p.b, p.hasB, err = take(bound, z.bs)
+		}
+		if err != nil && !rang(ctx, err) {
+			return cmp.Or(interrupted(ctx, err), err)
+		}
+	}
+	return nil
 }

@@ -28,15 +28,22 @@ func (q *Queue[T]) receiving() *receiver[T] {
 }
 
 // Next returns the next value to the receiver, as the hook of a Source does.
-func (q *Queue[T]) Next(ctx context.Context) (v T, err error) {
-	done := ctx.Done()
-	for {
+func (q *Queue[T]) Next(ctx context.Context) (T, error) {
+	v, _, err := q.Pull(ctx)
+	return v, err
+}
+
+// Pull is Next, or with a nil ctx TryNext.
+func (q *Queue[T]) Pull(ctx context.Context) (v T, ok bool, err error) {
+	if ctx == nil {
+		return q.TryNext()
+	}
+	for done := ctx.Done(); ; {
 		if Ended(done) {
-			return v, chanio.Cause(ctx)
+			return v, false, chanio.Cause(ctx)
 		}
-		v, ok, err := q.TryNext()
-		if ok || err != nil {
-			return v, err
+		if v, ok, err = q.TryNext(); ok || err != nil {
+			return v, ok, err
 		}
 		q.wait(done)
 	}
