@@ -203,7 +203,7 @@ func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A
 // hand leaves together; a value that a function of the user made is sent before the next is made. send returns how many
 // were accepted and not yet noted.
 func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
-	uncork := func() {}
+	uncork := nothing
 	defer func() { uncork() }()
 	for corked, done := false, ctx.Done(); ; {
 		if hasEnded(done) {
@@ -212,7 +212,7 @@ func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)
 		if !c.atHand() && !c.try() {
 			if corked {
 				uncork()
-				corked, uncork = false, func() {}
+				corked, uncork = false, nothing
 			}
 			if err := c.next(ctx); err != nil {
 				return err
@@ -228,6 +228,9 @@ func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)
 		}
 	}
 }
+
+// nothing is an uncork that does nothing.
+func nothing() {}
 
 // smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
 const smallChunk = 16<<10 - 1

@@ -1,13 +1,25 @@
 package pipeline
 
-import "github.com/weir-go/weir/chanio"
+import (
+	"context"
+
+	"github.com/weir-go/weir/chanio"
+)
 
 // Map applies f to every value, in the goroutine of the receiver. It keeps nothing and starts nothing: an end, an error
 // and a cancel of src pass through.
 func Map[A, B any](src *chanio.Source[A], f func(A) B) *chanio.Source[B] {
 	must(f != nil, "Map: f is nil")
 	up := src.Claim("pipeline.Map")
-	return chanio.NewSource(fuse(up, func(a A) (B, bool, error) { return f(a), true, nil }))
+	h := fuse(up, func(a A) (B, bool, error) { return f(a), true, nil })
+	h.Next = func(ctx context.Context) (b B, err error) {
+		a, err := up.Next(ctx)
+		if err != nil {
+			return b, err
+		}
+		return f(a), nil
+	}
+	return chanio.NewSource(h)
 }
 
 // MapErr applies f to every value, in the goroutine of the receiver. An error of f ends the stream with that error and

@@ -62,8 +62,8 @@ func misuses() []misuse {
 		{"pipeline.Connect: the Source is nil", func() { _ = pipeline.Connect(ctx, none, dst()) }},
 		{"pipeline: Connect: the Sink is nil", func() { _ = pipeline.Connect(ctx, some(), nil) }},
 
-		{"pipeline: Buffer: ctx is nil", func() { pipeline.Buffer(nil, some(), 1, 0) }}, //nolint:staticcheck // what is tested
-		{"pipeline: Merge: ctx is nil", func() { pipeline.Merge(nil, some()) }},         //nolint:staticcheck // what is tested
+		{"pipeline: Buffer: ctx is nil", func() { pipeline.Buffer(noCtx, some(), 1, 0) }},
+		{"pipeline: Merge: ctx is nil", func() { pipeline.Merge(noCtx, some()) }},
 		{"pipeline: Collect: ctx is nil", func() { _, _ = pipeline.Collect(noCtx, some()) }},
 
 		{"pipeline: Take: n is -1, must be at least 0", func() { pipeline.Take(some(), -1) }},
