@@ -118,10 +118,13 @@ func (s *Sink[T]) Flush(ctx context.Context) error {
 // it.
 func (s *Sink[T]) Cork() (uncork func()) {
 	if s.hooks.Cork == nil {
-		return func() {}
+		return notCorked
 	}
 	return s.hooks.Cork()
 }
+
+// notCorked is an uncork of a Sink that cannot be corked. A literal in a generic method would be allocated each time.
+func notCorked() {}
 
 // Close sends what was accepted, tells the peer that the stream has ended (half-close), and waits until that has left
 // the process. A peer that takes nothing for the linger bound, 5 s by default, ends the wait: Close then aborts and

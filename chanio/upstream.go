@@ -114,6 +114,10 @@ func (u Upstream[T]) Undelivered() func(v T) {
 	return u.Unread
 }
 
+// Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on, and does nothing
+// if there is none. A stage whose values are those of its upstream has it as its own hook of that name.
+func (u Upstream[T]) Drop(v T) { u.s.undelivered([]T{v}) }
+
 // Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,
 // those of its upstream passes it on; one that holds values refuses to be built.
 func (u Upstream[T]) Borrowed() bool { return u.s.hooks.Borrowed }
@@ -128,6 +132,9 @@ func (u Upstream[T]) Bytes() ByteSource {
 	}
 	return bytesOf(s)
 }
+
+// IsBytes reports whether the Source is a stream of bytes whose chunks mean nothing, so that Bytes loses nothing.
+func (u Upstream[T]) IsBytes() bool { return u.s.hooks.Bytes != nil }
 
 // Fail tells the Source what the route of Bytes met, io.EOF or an error, as if Next had returned it. It returns what a
 // consumer is to be told.

@@ -2,33 +2,40 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
 // Batch collects values into slices of n. If delay is more than 0, a slice that has waited that long since its first
-// value is passed on as it is; a delay of 0 waits for ever. No slice is empty, and each belongs to its receiver.
+// value is passed on as it is; with a delay of 0 it waits for ever. No slice is empty, and each belongs to its receiver.
 //
 // It works in the goroutine of the receiver, so the delay is noticed while somebody receives. When src ends or fails,
-// what was collected comes first and then the end; a cancel keeps it. It is Manifold's batch.
+// what was collected comes first and then the end; a cancel keeps it. For slices that wait for nothing see [ReadyChunks].
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {
-	atLeast("n", n, 1)
-	atLeast("delay", delay, 0)
-	return newBatch(src.Claim("pipeline.Batch"), nil, n, delay)
+	atLeast("Batch", "n", n, 1)
+	atLeast("Batch", "delay", delay, 0)
+	return newBatch(claimToHold(src, "Batch"), nil, n, delay)
 }
 
-// BatchBy is [Batch] by weight: a slice is passed on when the metrics of its values come to limit, and before a value
-// that would lead beyond it. A single value beyond the limit is a slice of its own.
+// BatchBy is [Batch] by weight: a slice is passed on when the weights of its values, as metric returns them, come to
+// limit, and before a value that would exceed it. A value counts at least 1. One above the limit is a slice of its own.
 func BatchBy[T any](src *chanio.Source[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
-	atLeast("limit", limit, 1)
-	atLeast("delay", delay, 0)
-	return newBatch(src.Claim("pipeline.BatchBy"), metric, limit, delay)
+	must(metric != nil, "BatchBy: metric is nil")
+	atLeast("BatchBy", "limit", limit, 1)
+	atLeast("BatchBy", "delay", delay, 0)
+	return newBatch(claimToHold(src, "BatchBy"), metric, limit, delay)
 }
 
 func newBatch[T any](up chanio.Upstream[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
 	b := &batch[T]{up: up, metric: metric, limit: limit, delay: delay}
-	return derive(up, b.next)
+	h := derive(up, b.pull)
+	h.Close = closing(up, &b.alarm)
+	if h.Undelivered = dropAll(up); h.Undelivered != nil {
+		h = keep(b.pull, h, func() { unreadAll(up, b.take()) })
+	}
+	return chanio.NewSource(h)
 }
 
 type batch[T any] struct {
@@ -44,35 +51,43 @@ type batch[T any] struct {
 	size   int // of the last batch: what to allocate for the next
 }
 
-func (b *batch[T]) next(ctx context.Context) ([]T, error) {
-	if b.delay > 0 && len(b.held) > 0 && !time.Now().Before(b.due) {
-		return b.take(), nil
+func (b *batch[T]) pull(ctx context.Context) ([]T, bool, error) {
+	if ctx != nil && ctx.Err() != nil {
+		return nil, false, chanio.Cause(ctx)
 	}
-	for {
-		v, err := b.up.Next(b.bound(ctx))
-		switch {
-		case err == nil:
+	for !b.isDue() {
+		v, ok, err := take(b.bound(ctx), b.up)
+		if ok {
 			if full := b.add(v); full != nil {
-				return full, nil
+				return full, true, nil
 			}
-		case rang(ctx, err):
-			if !time.Now().Before(b.due) {
-				return b.take(), nil
-			}
-		case gaveUp(ctx, err):
-			return nil, context.Cause(ctx)
-		case len(b.held) > 0:
-			return b.take(), nil // the upstream will repeat err
-		default:
-			b.alarm.stop()
-			return nil, err
+			continue
 		}
+		if err == nil || rang(ctx, err) {
+			if ctx != nil {
+				continue
+			}
+			return nil, false, nil
+		}
+		if of := interrupted(ctx, err); of != nil {
+			return nil, false, of
+		}
+		if len(b.held) == 0 {
+			b.alarm.stop()
+			return nil, false, err
+		}
+		break // the upstream will repeat err
 	}
+	return b.take(), true, nil
+}
+
+func (b *batch[T]) isDue() bool {
+	return b.delay > 0 && len(b.held) > 0 && !time.Now().Before(b.due)
 }
 
 // bound is ctx, ended early when held is due.
 func (b *batch[T]) bound(ctx context.Context) context.Context {
-	if b.delay == 0 || len(b.held) == 0 {
+	if ctx == nil || b.delay == 0 || len(b.held) == 0 {
 		return ctx
 	}
 	return b.alarm.until(ctx, b.due)
@@ -82,12 +97,12 @@ func (b *batch[T]) bound(ctx context.Context) context.Context {
 func (b *batch[T]) add(v T) (full []T) {
 	w := 1
 	if b.metric != nil {
-		w = b.metric(v)
+		w = max(1, b.weigh(v))
 	}
-	if len(b.held) > 0 && b.weight+w > b.limit {
+	if len(b.held) > 0 && w > b.limit-b.weight {
 		full = b.take()
 		if w >= b.limit {
-			b.up.Unread(v) // a batch of its own, next time
+			b.up.Unread(v) // a batch by itself, next time
 			return full
 		}
 	}
@@ -104,10 +119,90 @@ func (b *batch[T]) add(v T) (full []T) {
 	return full
 }
 
+// weigh calls metric. If that does not return, v goes back with what is held.
+func (b *batch[T]) weigh(v T) int {
+	returned := false
+	defer func() {
+		if !returned {
+			b.held = append(b.held, v)
+		}
+	}()
+	w := b.metric(v)
+	returned = true
+	return w
+}
+
 // take hands over what is held.
 func (b *batch[T]) take() []T {
 	full := b.held
 	b.size = len(full)
 	b.held, b.weight = nil, 0
 	return full
+}
+
+// ReadyChunks collects what is at hand into slices of at most n: at least one value, for which it waits, and then as many
+// as need no wait. So a receiver that keeps up gets each value at once, and one that is behind gets many at a time: it is
+// how values cross a channel, or reach [chanio.Sink.SendAll], at a fraction of the price. Each slice belongs to its
+// receiver. It works in the goroutine of the receiver. If a stage above panics, what was taken before comes first.
+func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
+	atLeast("ReadyChunks", "n", n, 1)
+	c := &readyChunks[T]{up: claimToHold(src, "ReadyChunks"), n: n}
+	h := derive(c.up, c.pull)
+	h.Undelivered = dropAll(c.up)
+	return chanio.NewSource(h)
+}
+
+type readyChunks[T any] struct {
+	up       chanio.Upstream[T]
+	n        int
+	size     int // of the last chunk: what to allocate for the next
+	panicked any // of a stage above, when something had been taken
+}
+
+func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
+	if v := c.panicked; v != nil { // what was taken before has been received
+		c.panicked = nil
+		panic(v)
+	}
+	v, ok, err := take(ctx, c.up)
+	if !ok {
+		return nil, false, err
+	}
+	return c.collect(v), true, nil
+}
+
+// collect returns v and what is at hand behind it.
+func (c *readyChunks[T]) collect(v T) []T {
+	chunk := append(make([]T, 0, min(max(c.size, 1), c.n)), v)
+	for more := true; more && len(chunk) < c.n; {
+		if len(chunk) == cap(chunk) {
+			chunk = slices.Grow(chunk, min(len(chunk), c.n-len(chunk)))
+			chunk = chunk[:len(chunk):min(cap(chunk), c.n)]
+		}
+		before := len(chunk)
+		if chunk = c.up.AtHand(chunk); len(chunk) == before {
+			chunk, more = c.one(chunk)
+		}
+	}
+	c.size = len(chunk)
+	return chunk
+}
+
+// one appends the next value, which a stage above may have to make, if that needs no wait.
+func (c *readyChunks[T]) one(chunk []T) (more []T, ok bool) {
+	more = chunk
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if c.panicked = recover(); c.panicked == nil { // runtime.Goexit: nobody receives the chunk
+			unreadAll(c.up, chunk)
+		}
+	}()
+	v, ok, _ := c.up.TryNext()
+	if returned = true; ok {
+		more = append(more, v)
+	}
+	return more, ok
 }

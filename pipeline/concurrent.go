@@ -6,23 +6,25 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
 // MapConcurrent applies f to up to n values at a time, each in a goroutine, and passes the results on in the order of
-// src. Up to 3n values are taken and not yet fetched by the receiver, as many as n goroutines between two channels of n
+// src. Up to 3n values are taken and not yet received as results, as many as n goroutines between two channels of n
 // slots would have; then src is held back.
 //
-// An error of f ends the stream in its turn: after the results for the values before it, while f's ctx ends for those
-// after it, and src is closed at once. io.EOF does that too, as a good end. An end or a failure of src comes after the
-// results for all of its values. A panic of f is a *chanio.PanicError. When ctx ends or the receiver closes the stream,
-// f's ctx ends, f is called no more, and src is closed; the stage does not wait for calls of f that go on. Goroutines
-// are started as they are needed and end with the stream.
+// An error of f ends the stream in its turn: after the results for the values before it, while the ctx of f ends for
+// those after it, and src is closed at once. io.EOF does that too, as a clean end. An end or a failure of src comes after
+// the results for all of its values. A panic of f is a *chanio.PanicError. When ctx ends or the receiver closes the
+// stream, the ctx of f ends, f is called no more, and src is closed; the stage does not wait for calls of f that go on.
+// Goroutines are started as they are needed and end with the stream.
 func MapConcurrent[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
 ) *chanio.Source[B] {
-	return startMap(ctx, src.Claim("pipeline.MapConcurrent"), n, f, true).source("pipeline.MapConcurrent")
+	return startMap(ctx, src, "MapConcurrent", n, f, true).source("MapConcurrent")
 }
 
 // MapUnordered is [MapConcurrent] with the results in the order in which they are completed, so that a slow value holds
@@ -30,7 +32,7 @@ func MapConcurrent[A, B any](
 func MapUnordered[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
 ) *chanio.Source[B] {
-	return startMap(ctx, src.Claim("pipeline.MapUnordered"), n, f, false).source("pipeline.MapUnordered")
+	return startMap(ctx, src, "MapUnordered", n, f, false).source("MapUnordered")
 }
 
 // ForEachConcurrent calls f with every value of src, up to n at a time, each in a goroutine, and returns when src has
@@ -39,12 +41,13 @@ func MapUnordered[A, B any](
 func ForEachConcurrent[T any](
 	ctx context.Context, src *chanio.Source[T], n int, f func(ctx context.Context, v T) error,
 ) error {
-	m := startMap(ctx, src.Claim("pipeline.ForEachConcurrent"), n, func(ctx context.Context, v T) (struct{}, error) {
+	must(f != nil, "ForEachConcurrent: f is nil")
+	m := startMap(ctx, src, "ForEachConcurrent", n, func(ctx context.Context, v T) (struct{}, error) {
 		return struct{}{}, f(ctx, v)
 	}, false)
 	defer m.all.Wait()
 	for {
-		if _, err := m.q.next(ctx); err == io.EOF {
+		if _, _, err := m.pull(ctx); err == io.EOF {
 			return nil
 		} else if err != nil {
 			_ = m.close() // err is what matters
@@ -53,25 +56,31 @@ func ForEachConcurrent[T any](
 	}
 }
 
-// concurrent is a stage with workers. Its lock is that of q, which holds the results.
+// concurrent is a stage with workers.
 type concurrent[A, B any] struct {
 	up      chanio.Upstream[A]
 	f       func(ctx context.Context, v A) (B, error)
 	n       int
+	limit   int // of values taken and not received
 	ordered bool
-	q       *queue[B]
-	all     sync.WaitGroup // of the goroutines
-	unwatch func() bool    // ctx
+	q       *queue.Queue[B] // results
+	all     sync.WaitGroup  // of the goroutines
+	unwatch func() bool     // ctx
 
-	// Guarded by q.mu.
-	work    *sync.Cond // there is a job, or none will come
-	jobs    []A        // ring of 3n
-	results []result[B]
-	taken   uint64 // values from up, numbered from 0
-	begun   uint64 // of these, given to f
-	done    uint64 // of these, results in q
-	end     uint64 // the number at which the stream ends
+	received atomic.Uint64 // results
+	starved  atomic.Bool   // put waits for room
+
+	mu      sync.Mutex
+	work    sync.Cond // there is a job, or none will come
+	room    sync.Cond // there is room, or the stream has ended
+	jobs    queue.Ring[A]
+	results queue.Ring[result[B]] // of the values from number done on, if ordered
+	taken   uint64                // values from up, numbered from 0
+	begun   uint64                // of these, given to f
+	done    uint64                // of these, results in q
+	end     uint64                // the number at which the stream ends
 	endErr  error
+	over    bool // q has ended
 	idle    int
 	workers []*worker
 }
@@ -85,204 +94,230 @@ type result[B any] struct {
 // worker is a goroutine that calls f.
 type worker struct {
 	cancel context.CancelFunc
-	number uint64 // of the value at hand
+	number uint64 // of the present value
 }
 
 func startMap[A, B any](
-	ctx context.Context, up chanio.Upstream[A], n int, f func(ctx context.Context, v A) (B, error), ordered bool,
+	ctx context.Context, src *chanio.Source[A], stage string, n int,
+	f func(ctx context.Context, v A) (B, error), ordered bool,
 ) *concurrent[A, B] {
-	atLeast("n", n, 1)
+	must(f != nil, stage+": f is nil")
+	atLeast(stage, "n", n, 1)
 	m := &concurrent[A, B]{
-		up: up, f: f, n: n, ordered: ordered, q: newQueue(&Queue[B]{Size: 3 * n}, Block),
-		jobs: make([]A, 3*n), end: math.MaxUint64,
+		up: claim(ctx, src, stage), f: f, n: n, limit: 3 * min(n, math.MaxInt/3), ordered: ordered, end: math.MaxUint64,
 	}
-	if ordered {
-		m.results = make([]result[B], 3*n)
-	}
-	m.work = sync.NewCond(&m.q.mu)
-	m.q.until = ctx.Done()
-	m.unwatch = context.AfterFunc(ctx, func() { m.cancelled(ctx) })
+	m.q = newQueue(stage, &Queue[B]{Size: m.limit}, nil)
+	m.work.L, m.room.L = &m.mu, &m.mu
+	m.unwatch = context.AfterFunc(ctx, func() { m.stop(math.MaxUint64, chanio.Cause(ctx), 0) })
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
-		pump(ctx, up, func(v A) error { return m.put(ctx, v) }, func(err error) { m.ended(ctx, err) })
+		room := func() int { return m.limit - int(m.taken-m.received.Load()) } // taken is written by put alone
+		put := func(vs []A) (int, error) { return m.put(ctx, vs) }
+		pump(ctx, m.up, room, put, func(err error) { m.ended(ctx, err) })
 	}()
 	return m
 }
 
 // leave is called when a goroutine is done. That is no sooner than the stream for the last of them.
 func (m *concurrent[A, B]) leave() {
-	if m.q.isOver() {
+	if m.q.Over() {
 		m.unwatch()
 	}
 	m.all.Done()
 }
 
-func (m *concurrent[A, B]) source(kind string) *chanio.Source[B] {
-	return m.q.source(kind, m.close, func() []chanio.Description { return []chanio.Description{m.up.Describe()} })
+func (m *concurrent[A, B]) source(stage string) *chanio.Source[B] {
+	h := receiving(m.q, stage, m.close, func() []chanio.Description { return []chanio.Description{m.up.Describe()} })
+	own := hooks(m.pull, h.Close, nil)
+	h.Next, h.TryNext, h.AtHand = own.Next, own.TryNext, m.atHand
+	return chanio.NewSource(h)
 }
 
 // close is called when the receiver wants no more.
 func (m *concurrent[A, B]) close() error {
-	m.q.mu.Lock()
-	m.stop(0, net.ErrClosed, 0)
-	m.q.unlock()
+	defer m.stop(0, net.ErrClosed, 0)
 	return m.up.Close()
 }
 
-// put makes v a job when there is room.
-func (m *concurrent[A, B]) put(ctx context.Context, v A) error {
-	m.q.mu.Lock()
-	defer m.q.unlock()
-	for m.taken-m.q.passed >= uint64(len(m.jobs)) && m.goesOn() {
-		m.q.awaitRoom()
+func (m *concurrent[A, B]) pull(ctx context.Context) (B, bool, error) {
+	b, ok, err := m.q.Pull(ctx)
+	if ok {
+		m.receive(1)
 	}
-	if !m.goesOn() {
-		m.giveUp(v)
-		return net.ErrClosed
-	}
-	m.jobs[m.taken%uint64(len(m.jobs))] = v
-	m.taken++
-	switch {
-	case m.idle > 0:
-		m.idle--
-		m.work.Signal()
-	case len(m.workers) < m.n:
-		m.hire(ctx)
-	}
-	return nil
+	return b, ok, err
 }
 
-// hasNoJob reports whether a worker has to wait.
-func (m *concurrent[A, B]) hasNoJob() bool { return m.begun == m.taken && m.goesOn() }
+func (m *concurrent[A, B]) atHand(dst []B) []B {
+	before := len(dst)
+	dst = m.q.AtHand(dst)
+	m.receive(len(dst) - before)
+	return dst
+}
+
+// receive counts results that were received.
+func (m *concurrent[A, B]) receive(n int) {
+	m.received.Add(uint64(n))
+	if !m.starved.Load() {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ahead() <= m.limit-max(1, m.limit/4) { // waking the pump for each costs a switch for each
+		m.room.Signal()
+	}
+}
+
+// ahead is how many values were taken and not received.
+func (m *concurrent[A, B]) ahead() int { return int(m.taken - m.received.Load()) }
+
+// put makes jobs of values when there is room. Those that it does not take over go back.
+func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range vs {
+		for m.ahead() >= m.limit && m.goesOn() {
+			if m.starved.Store(true); m.ahead() >= m.limit { // or the receiver has not seen starved
+				m.room.Wait()
+			}
+			m.starved.Store(false)
+		}
+		if !m.goesOn() {
+			return n, net.ErrClosed
+		}
+		n++
+		m.jobs.Push(v)
+		m.taken++
+		switch {
+		case m.idle > 0:
+			m.idle--
+			m.work.Signal()
+		case len(m.workers) < m.n:
+			m.hireLocked(ctx)
+		}
+	}
+	return n, nil
+}
 
 // goesOn reports whether there may be more values.
-func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.q.over }
+func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.over }
 
-// hire starts a worker. The caller holds the lock.
-func (m *concurrent[A, B]) hire(ctx context.Context) {
+// hireLocked starts a worker.
+func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
 	own, cancel := context.WithCancel(ctx)
 	w := &worker{cancel: cancel}
 	m.workers = append(m.workers, w)
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
-		defer m.up.Close() // its work is over because the stream is, or is about to be
+		var err error
+		defer safely(&err, func() { _ = m.up.Close() }) // its work is over because the stream is, or is about to be
 		defer cancel()
-		m.run(ctx, w, func(v A) (B, error) { return m.f(own, v) })
+		m.run(ctx, own, w)
 	}()
 }
 
 // run does one job after the other until none will come, or one does not return.
-func (m *concurrent[A, B]) run(ctx context.Context, w *worker, do func(A) (B, error)) {
+func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 	calling := false
 	defer func() {
 		if calling {
-			var none B
-			err := chanio.Recovered(recover())
-			m.q.mu.Lock()
-			m.complete(ctx, w.number, none, err)
+			m.complete(ctx, w, *new(B), chanio.Recovered(recover()))
 		}
-		m.q.unlock()
 	}()
-	m.q.mu.Lock()
-	for m.next(ctx, w) {
-		var none A
-		job := &m.jobs[w.number%uint64(len(m.jobs))]
-		v := *job
-		*job = none
-		m.q.unlock()
+	for {
+		v, ok := m.begin(ctx, w)
+		if !ok {
+			return
+		}
 		calling = true
-		b, err := do(v)
+		b, err := m.f(own, v)
 		calling = false
-		m.q.mu.Lock()
-		m.complete(ctx, w.number, b, err)
+		m.complete(ctx, w, b, err)
 	}
 }
 
-// next waits for a job and gives it to w. The caller holds the lock.
-func (m *concurrent[A, B]) next(ctx context.Context, w *worker) bool {
-	if m.hasNoJob() { // to sleep and be woken for each costs more than short jobs do
-		m.q.unlock()
-		yield()
-		m.q.mu.Lock()
-	}
-	for m.hasNoJob() {
-		m.q.wakeReceiver()
-		m.idle++ // whoever signals takes that back
+// begin waits for a job and gives it to w.
+func (m *concurrent[A, B]) begin(ctx context.Context, w *worker) (v A, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.jobs.Len() == 0 && m.goesOn() {
+		m.idle++ // the one who signals takes that back
 		m.work.Wait()
 	}
-	if hasEnded(m.q.until) { // and cancelled is on its way
-		m.stop(m.done, context.Cause(ctx), 0)
-	}
-	if m.begun >= min(m.taken, m.end) || m.q.over {
-		return false
+	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // the end of ctx is on its way to stop
+		return v, false
 	}
 	w.number = m.begun
 	m.begun++
-	return true
+	if m.ordered {
+		m.results.Push(result[B]{})
+	}
+	return m.jobs.Shift(), true
 }
 
-// complete takes the result for a value. The caller holds the lock.
-func (m *concurrent[A, B]) complete(ctx context.Context, number uint64, b B, err error) {
+// complete takes the result for the value of w.
+func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err error) {
+	if err != nil {
+		m.fail(ctx, w.number, err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch {
-	case m.q.over || m.ordered && number >= m.end:
-		// Nobody waits for it.
-	case err != nil && isEndOf(ctx, err):
-		m.stop(m.done, context.Cause(ctx), 0)
-	case err != nil && m.ordered:
-		m.stop(number, err, number)
-	case err != nil:
-		m.stop(m.done, err, 0)
+	case m.over || m.ordered && w.number >= m.end: // nobody waits for it
 	case m.ordered:
-		m.results[number%uint64(len(m.results))] = result[B]{b, true}
-		m.passOn()
-	default:
-		m.q.push(b, 1)
-		m.done++
-	}
-	m.finish()
-}
-
-// passOn moves the results whose turn it is to q.
-func (m *concurrent[A, B]) passOn() {
-	for m.done < m.end {
-		r := &m.results[m.done%uint64(len(m.results))]
-		if !r.done {
-			return
+		*m.results.At(int(w.number - m.done)) = result[B]{b, true}
+		for m.done < m.end && m.results.Len() > 0 && m.results.At(0).done {
+			m.q.Push(m.results.Shift().v)
+			m.done++
 		}
-		m.q.push(r.v, 1)
-		*r = result[B]{}
+	default:
+		m.q.Push(b)
 		m.done++
 	}
+	m.finishLocked()
 }
 
-// cancelled notes the end of ctx.
-func (m *concurrent[A, B]) cancelled(ctx context.Context) {
-	m.q.mu.Lock()
-	defer m.q.unlock()
-	m.stop(m.done, context.Cause(ctx), 0)
+// fail ends the stream because f returned err for the value of that number.
+func (m *concurrent[A, B]) fail(ctx context.Context, number uint64, err error) {
+	switch {
+	case isOfCall(ctx, err):
+		m.stop(math.MaxUint64, chanio.Cause(ctx), 0)
+	case m.ordered:
+		m.stop(number, err, number)
+	default:
+		m.stop(math.MaxUint64, err, 0)
+	}
 }
 
 // ended notes the end of up.
 func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
-	m.q.mu.Lock()
-	defer m.q.unlock()
-	if isEndOf(ctx, err) {
-		m.stop(m.done, err, 0)
+	if ctx.Err() != nil && chanio.Resumable(ctx, err) {
+		m.stop(math.MaxUint64, err, 0)
 		return
 	}
-	m.stop(m.taken, err, math.MaxUint64)
+	m.mu.Lock()
+	taken := m.taken
+	m.mu.Unlock()
+	m.stop(taken, err, math.MaxUint64)
 }
 
-// stop makes the stream end with err after so many results, if it does not end before. No value is begun that comes
-// later, and the calls for values from the given number on are cancelled. The caller holds the lock.
+// stop makes the stream end with err after so many results, or after those that are complete now, if it does not end
+// before. No value is begun that comes later, and the calls for values from the given number on are cancelled. Values that
+// were taken for nothing go back.
 func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
+	m.mu.Lock()
+	if after == math.MaxUint64 {
+		after = m.done
+	}
 	if after >= m.end {
+		m.mu.Unlock()
 		return
 	}
-	for i := max(m.begun, after); i < min(m.taken, m.end); i++ {
-		m.giveUp(m.jobs[i%uint64(len(m.jobs))])
+	var left []A
+	if after < m.taken {
+		left = m.jobs.TakeAll() // they are begun in order, so all of them come later
 	}
 	m.end, m.endErr = after, err
 	for _, w := range m.workers {
@@ -291,30 +326,22 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 		}
 	}
 	m.work.Broadcast()
-	m.q.wakeSender(true)
-	m.finish()
+	m.room.Broadcast()
+	m.mu.Unlock()
+	safely(&err, func() { unreadAll(m.up, left) })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.end == after {
+		m.endErr = err
+	}
+	m.finishLocked()
 }
 
-// giveUp has unlock pass a value for which f will not be called to whoever takes it over.
-func (m *concurrent[A, B]) giveUp(v A) {
-	undelivered := m.up.Undelivered()
-	if undelivered == nil {
-		return
-	}
-	r := m.q.rarely()
-	before := r.tell
-	r.tell = func() {
-		if before != nil {
-			before()
-		}
-		undelivered(v)
-	}
-}
-
-// finish ends q when all that comes before the end is there.
-func (m *concurrent[A, B]) finish() {
-	if m.done >= m.end && !m.q.over {
-		m.q.over, m.q.err = true, m.endErr
-		m.q.wakeSender(true)
+// finishLocked ends q when all that comes before the end is there.
+func (m *concurrent[A, B]) finishLocked() {
+	if m.done >= m.end && !m.over {
+		m.over = true
+		m.q.End(m.endErr)
+		m.room.Broadcast()
 	}
 }

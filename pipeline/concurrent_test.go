@@ -271,7 +271,7 @@ func TestG1MergeFailsWithTheFirstAndClosesTheOthers(t *testing.T) {
 func TestMergeThatKeepsGoingJoinsTheFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := watch(1), watch[int]()
-		s := pipeline.MergeWith(t.Context(), &pipeline.MergeOptions{KeepGoing: true}, a.Source, b.Source)
+		s := pipeline.MergeWith(t.Context(), []src{a.Source, b.Source}, &pipeline.MergeConfig{KeepGoing: true})
 		a.fail <- errBoom
 		synctest.Wait()
 		b.in <- 2

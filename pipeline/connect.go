@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -15,31 +14,26 @@ import (
 // Connect sends all values of src to dst, in the caller's goroutine, and returns why it stopped:
 //
 //   - src ended: dst is drained and closed, and Connect returns the result of that.
-//   - src failed: dst is flushed and left open; Connect returns src's failure.
-//   - dst ended: src is closed at once, and Connect returns dst's failure, or net.ErrClosed after a Close.
-//   - ctx ended: a value that was taken and not accepted is put back into src, neither side is closed, and Connect
-//     returns ctx's cause.
+//   - src failed: dst is flushed and left open; Connect returns the failure of src.
+//   - dst ended: src is closed at once, and Connect returns the failure of dst, or net.ErrClosed after a Close.
+//   - ctx ended: values that were taken and not accepted are put back into src, neither side is closed, and Connect
+//     returns [chanio.Cause] of ctx.
 //   - dst refused one value, as a codec does with one it cannot encode: as if src had failed; the value is put back.
 //
-// While src has values at hand dst is corked. Connect is the one consumer of src while it runs. A panic in a stage of
-// src closes src and goes on. To lead several sources into one sink see [Merge] and [LastOf], one source into several
-// sinks [Tee]. It is Manifold's connect, where a closed dst is noticed, and a value lost, only with the next message.
+// While src has values at hand dst is corked, and those that no function of the user has to make move many at a time.
+// Connect is the one consumer of src while it runs. A panic in a stage of src closes src and goes on. To lead several
+// sources into one sink see [Merge], one source into several sinks [Tee].
 func Connect[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T]) error {
 	return ConnectWith(ctx, src, dst, nil)
 }
 
-// ConnectOptions changes what [ConnectWith] does. The zero value is [Connect].
-type ConnectOptions struct {
-	// KeepSink leaves dst open, and flushed, when src ends well. It is Manifold's downstream? false.
+// ConnectConfig changes what [ConnectWith] does. The zero value is [Connect].
+type ConnectConfig struct {
+	// KeepSink leaves dst open, and flushed, when src ends cleanly.
 	KeepSink bool
 
-	// Last closes dst with the last of several calls that share it and whose sources ended well; the others flush it.
-	// See [LastOf]. A call that stops for another reason does not count, so that dst stays open for its source to be
-	// resumed.
-	Last *Countdown
-
-	// KeepSource leaves src open when dst ends, with the value that dst did not accept put back, so that another call
-	// can lead src to another sink. Manifold loses that value.
+	// KeepSource leaves src open when dst ends, with the values that dst did not accept put back, so that another call
+	// can lead src to another sink.
 	KeepSource bool
 
 	// SendTimeout is how long one value may wait for room in dst. When it has, the value is put back, neither side is
@@ -53,80 +47,85 @@ type ConnectOptions struct {
 	Graph *Graph
 }
 
-// Countdown is shared by several calls of [ConnectWith] that lead to the same sink.
-type Countdown struct{ left atomic.Int64 }
-
-// LastOf returns a Countdown for n calls of [ConnectWith], each of which gets it once.
-func LastOf(n int) *Countdown {
-	atLeast("n", n, 1)
-	c := &Countdown{}
-	c.left.Store(int64(n))
-	return c
-}
-
-// ConnectWith is [Connect] with options; nil stands for none.
-func ConnectWith[T any](
-	ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], opts *ConnectOptions,
-) error {
-	c := newConnection(src.Claim("pipeline.Connect"), dst, opts)
-	return c.run(ctx, func(ctx context.Context) error {
-		return moveEach(ctx, c.up, dst, sender(ctx, c))
+// ConnectWith is [Connect] as cfg says; nil is the default.
+func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], cfg *ConnectConfig) error {
+	return connect(ctx, src, dst, cfg, "Connect", func(ctx context.Context, c *connection[T, T]) error {
+		if c.up.IsBytes() {
+			return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(dst).(*chanio.Sink[[]byte])))
+		}
+		return c.move(ctx, func(vs []T) (int, error) { return c.send(ctx, dst, vs) })
 	})
 }
 
 // ConnectVia calls f with every value of src, and f sends what it makes of it to dst: nothing, one value or many. For
 // the ends of src, dst and ctx it is [Connect]. When f returns io.EOF, src is closed and dst drained and closed, as if
 // src had ended there; any other error stops ConnectVia, which flushes dst, leaves both sides open and returns it. The
-// value for which f failed is put back into src. It is Manifold's connect-via, whose result stays pending when the
-// callback declines.
+// value for which f failed is put back into src.
 func ConnectVia[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B],
 	f func(ctx context.Context, v A, dst *chanio.Sink[B]) error,
 ) error {
-	c := newConnection(src.Claim("pipeline.ConnectVia"), dst, nil)
-	return c.run(ctx, func(ctx context.Context) error {
-		return moveEach(ctx, c.up, dst, func(v A) error {
-			err := f(ctx, v, dst)
-			if err == io.EOF {
-				_ = c.up.Close()
+	must(f != nil, "ConnectVia: f is nil")
+	return connect(ctx, src, dst, nil, "ConnectVia", func(ctx context.Context, c *connection[A, B]) error {
+		return c.move(ctx, func(vs []A) (int, error) {
+			for _, v := range vs {
+				err := f(ctx, v, dst)
+				switch {
+				case isOfCall(ctx, err):
+					return 0, chanio.Cause(ctx)
+				case err == io.EOF:
+					_ = c.up.Close() // the end is what matters
+				case err != nil:
+					return 0, err
+				}
+				if c.accepted(1); err != nil {
+					return 0, err
+				}
 			}
-			return err
+			return 0, nil
 		})
 	})
 }
 
 // connection is one call of Connect.
 type connection[A, B any] struct {
-	up   chanio.Upstream[A]
-	dst  *chanio.Sink[B]
-	opts ConnectOptions
+	*mover[A]
+	dst *chanio.Sink[B]
+	cfg ConnectConfig
 }
 
-func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], opts *ConnectOptions) *connection[A, B] {
-	c := &connection[A, B]{up: up, dst: dst}
-	if opts != nil {
-		c.opts = *opts
+// connect calls move with a ctx that ends with dst too, and does what is to be done at the end.
+func connect[A, B any](
+	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B], cfg *ConnectConfig, stage string,
+	move func(context.Context, *connection[A, B]) error,
+) error {
+	must(dst != nil, stage+": the Sink is nil")
+	if cfg == nil {
+		cfg = &ConnectConfig{}
 	}
-	atLeast("SendTimeout", c.opts.SendTimeout, 0)
-	return c
-}
-
-// run calls move with a ctx that ends with dst too, and does what is to be done at the end.
-func (c *connection[A, B]) run(ctx context.Context, move func(context.Context) error) error {
+	atLeast(stage, "SendTimeout", cfg.SendTimeout, 0)
+	up, err := acquire(ctx, src, stage)
+	if err != nil {
+		return err
+	}
+	c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
 	returned := false
 	defer func() {
 		defer c.up.Release()
+		defer c.giveBack()
 		if !returned {
 			crash(ctx, c.up, recover())
 		}
 	}()
-	if c.opts.Graph != nil {
-		defer c.opts.Graph.add(c.opts.Description, c.up.Describe, c.dst.Describe)()
+	if c.cfg.Graph != nil {
+		defer c.cfg.Graph.add(c.cfg.Description, c.up.Describe, c.dst.Describe)()
 	}
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer c.dst.OnDone(cancel)()
-	err := c.finish(ctx, move(both))
+	defer dst.OnDone(cancel)()
+	err = move(both, c)
+	c.giveBack()
+	err = c.finish(ctx, err)
 	returned = true
 	return err
 }
@@ -136,12 +135,12 @@ func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	switch {
 	case err == io.EOF:
 		return c.end(ctx)
-	case isDone(c.dst) && c.opts.KeepSource:
+	case hasEnded(c.dst.Done()) && c.cfg.KeepSource:
 		return endOf(c.dst)
-	case isDone(c.dst):
+	case hasEnded(c.dst.Done()):
 		return errors.Join(endOf(c.dst), c.up.Close())
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	case errors.Is(err, errSendTimeout):
 		return err // a flush would wait for the same peer
 	}
@@ -149,12 +148,15 @@ func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	return err
 }
 
-// end does what is to be done when src has ended well.
+// end does what is to be done when src has ended cleanly.
 func (c *connection[A, B]) end(ctx context.Context) error {
-	if c.opts.KeepSink || c.opts.Last != nil && c.opts.Last.left.Add(-1) > 0 {
+	if c.cfg.KeepSink {
 		return c.dst.Flush(ctx)
 	}
-	return ignoreUnsupported(c.dst.Close())
+	if err := c.dst.Close(); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // errSendTimeout is why a value with a SendTimeout was put back.
@@ -163,7 +165,7 @@ var errSendTimeout = &sendTimeout{}
 type sendTimeout struct{}
 
 func (*sendTimeout) Error() string {
-	return "pipeline: Connect: the sink took nothing within SendTimeout"
+	return "pipeline: Connect: no room in the sink within SendTimeout"
 }
 func (*sendTimeout) Timeout() bool   { return true }
 func (*sendTimeout) Temporary() bool { return true }
@@ -176,76 +178,95 @@ func (c *connection[A, B]) within(
 	if ok, err := try(); ok || err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, c.opts.SendTimeout, errSendTimeout)
+	bounded, cancel := context.WithTimeoutCause(ctx, c.cfg.SendTimeout, errSendTimeout)
 	defer cancel()
 	return wait(bounded)
 }
 
-// sender returns what sends a value to dst.
-func sender[T any](ctx context.Context, c *connection[T, T]) func(T) error {
-	if c.opts.SendTimeout == 0 {
-		return func(v T) error { return c.dst.Send(ctx, v) }
+// send sends values to dst, and returns how many were accepted.
+func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
+	if c.cfg.SendTimeout == 0 {
+		return dst.SendAll(ctx, vs...)
 	}
-	return func(v T) error {
-		return c.within(ctx,
-			func() (bool, error) { return c.dst.TrySend(v) },
-			func(ctx context.Context) error { return c.dst.Send(ctx, v) })
+	for n, v := range vs {
+		err := c.within(ctx,
+			func() (bool, error) { return dst.TrySend(v) },
+			func(ctx context.Context) error { return dst.Send(ctx, v) })
+		if err != nil {
+			return n, err
+		}
 	}
+	return len(vs), nil
 }
 
-// moveEach calls send with every value, while dst is corked as long as there are values at hand.
-func moveEach[A, B any](
-	ctx context.Context, up chanio.Upstream[A], dst *chanio.Sink[B], send func(A) error,
-) error {
-	c := corker[B]{dst: dst}
-	c.off = true
-	for {
-		v, err := up.Next(ctx)
+// move calls send with all values. dst is corked from the first value after a wait to the next wait, so that what is at
+// hand leaves together; a value that a function of the user made is sent before the next is made. send returns how many
+// were accepted and not yet noted.
+func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
+	uncork := nothing
+	defer func() { uncork() }()
+	for corked, done := false, ctx.Done(); ; {
+		if hasEnded(done) {
+			return chanio.Cause(ctx)
+		}
+		if !c.atHand() && !c.try() {
+			if corked {
+				uncork()
+				corked, uncork = false, nothing
+			}
+			if err := c.next(ctx); err != nil {
+				return err
+			}
+		}
+		if !corked {
+			corked, uncork = true, c.dst.Cork()
+		}
+		n, err := send(c.held)
+		c.accepted(n)
 		if err != nil {
 			return err
 		}
-		c.hold()
-		if err := send(v); err != nil {
-			up.Unread(v)
+	}
+}
+
+// nothing is an uncork that does nothing.
+func nothing() {}
+
+// smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
+const smallChunk = 16<<10 - 1
+
+// moveBytes moves a stream of bytes without regard to its chunks. What dst did not accept stays in src.
+func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {
+	for done := ctx.Done(); ; {
+		if hasEnded(done) {
+			return chanio.Cause(ctx)
+		}
+		chunk := src.Buffered()
+		if len(chunk) == 0 {
+			if err := src.Fill(ctx, 1); err != nil {
+				return c.up.Fail(ctx, err)
+			}
+			continue
+		}
+		scratch, body := dst.Begin(), chunk
+		if len(chunk) <= smallChunk || c.cfg.SendTimeout > 0 { // a write in place waits, and cannot be taken back
+			scratch, body = append(scratch, chunk...), nil
+		}
+		if err := c.endBytes(ctx, dst, scratch, body); err != nil {
 			return err
 		}
+		src.Discard(len(chunk))
 	}
 }
 
-// corker corks a sink from the first value after a wait to the next wait.
-type corker[T any] struct {
-	dst     *chanio.Sink[T]
-	off, on bool
-	uncork  func()
-}
-
-func (c *corker[T]) hold() {
-	if !c.on && !c.off {
-		c.cork()
+// endBytes is dst.End with the SendTimeout.
+func (c *connection[A, B]) endBytes(ctx context.Context, dst chanio.ByteSink, scratch, body []byte) error {
+	if c.cfg.SendTimeout == 0 {
+		return dst.End(ctx, scratch, body)
 	}
-}
-
-func (c *corker[T]) cork() {
-	c.on = true
-	c.uncork = c.dst.Cork()
-}
-
-func (c *corker[T]) letGo() {
-	if c.on {
-		c.on = false
-		c.uncork()
-	}
-}
-
-func isDone[T any](s *chanio.Sink[T]) bool { return isClosed(s.Done()) }
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
+	return c.within(ctx,
+		func() (bool, error) { return dst.TryEnd(scratch, body) },
+		func(ctx context.Context) error { return dst.End(ctx, scratch, body) })
 }
 
 // endOf is what a sender is told of a sink that has ended.
@@ -254,11 +275,4 @@ func endOf[T any](s *chanio.Sink[T]) error {
 		return err
 	}
 	return net.ErrClosed
-}
-
-func ignoreUnsupported(err error) error {
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
 }

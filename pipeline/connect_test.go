@@ -145,19 +145,16 @@ func TestConnectCorksWhileValuesAreAtHand(t *testing.T) {
 	})
 }
 
-func TestKeepSinkAndTheLastOfSeveral(t *testing.T) {
+func TestKeepSinkLeavesTheSinkOpenAndFlushed(t *testing.T) {
 	k := newSink(9)
-	require.NoError(t, pipeline.ConnectWith(t.Context(), of(1), k.Sink, &pipeline.ConnectOptions{KeepSink: true}))
+	keep := &pipeline.ConnectConfig{KeepSink: true}
+	require.NoError(t, pipeline.ConnectWith(t.Context(), of(1), k.Sink, keep))
 	require.Equal(t, 0, k.closes)
 	require.Equal(t, 1, k.flushes)
-
-	last := &pipeline.ConnectOptions{Last: pipeline.LastOf(2)}
-	require.NoError(t, pipeline.ConnectWith(t.Context(), of(2), k.Sink, last))
-	require.ErrorIs(t, pipeline.ConnectWith(t.Context(), from(errBoom, 3), k.Sink, last), errBoom)
-	require.Equal(t, 0, k.closes)
-	require.NoError(t, pipeline.ConnectWith(t.Context(), of(4), k.Sink, last))
+	require.ErrorIs(t, pipeline.ConnectWith(t.Context(), from(errBoom, 2), k.Sink, keep), errBoom)
+	require.NoError(t, pipeline.Connect(t.Context(), of(3), k.Sink))
 	require.Equal(t, 1, k.closes)
-	require.Equal(t, []int{1, 2, 3, 4}, k.has())
+	require.Equal(t, []int{1, 2, 3}, k.has())
 }
 
 func TestKeepSourceGoesOnWithAnotherSinkWithoutLoss(t *testing.T) {
@@ -166,7 +163,7 @@ func TestKeepSourceGoesOnWithAnotherSinkWithoutLoss(t *testing.T) {
 		w := watch(upto(5)...)
 		done := make(chan error)
 		go func() {
-			done <- pipeline.ConnectWith(t.Context(), w.Source, first.Sink, &pipeline.ConnectOptions{KeepSource: true})
+			done <- pipeline.ConnectWith(t.Context(), w.Source, first.Sink, &pipeline.ConnectConfig{KeepSource: true})
 		}()
 		synctest.Wait()
 		first.Abort(errBoom)
@@ -181,7 +178,7 @@ func TestKeepSourceGoesOnWithAnotherSinkWithoutLoss(t *testing.T) {
 func TestSendTimeoutLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, s := newSink(2), of(upto(5)...)
-		opts := &pipeline.ConnectOptions{SendTimeout: time.Second}
+		opts := &pipeline.ConnectConfig{SendTimeout: time.Second}
 		start := time.Now()
 		err := pipeline.ConnectWith(t.Context(), s, k.Sink, opts)
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -211,7 +208,7 @@ func TestSendTimeoutOfAStreamOfBytes(t *testing.T) {
 			_ = a.Out.Send(t.Context(), want)
 			_ = a.Out.Close()
 		}()
-		err := pipeline.ConnectWith(t.Context(), b.In, c.Out, &pipeline.ConnectOptions{SendTimeout: time.Second})
+		err := pipeline.ConnectWith(t.Context(), b.In, c.Out, &pipeline.ConnectConfig{SendTimeout: time.Second})
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded) // nobody reads d
 		done := make(chan error)
 		go func() { done <- pipeline.Connect(t.Context(), b.In, c.Out) }()
@@ -306,7 +303,6 @@ func TestGraphShowsConnectionsWhileTheyLive(t *testing.T) {
 		var g pipeline.Graph
 		k := newSink(9)
 		one, two := watch[int](), watch[int]()
-		last := pipeline.LastOf(2)
 		done := make(chan error)
 		for _, c := range []struct {
 			w    *watched[int]
@@ -314,7 +310,7 @@ func TestGraphShowsConnectionsWhileTheyLive(t *testing.T) {
 		}{{one, "first"}, {two, "second"}} {
 			go func() {
 				done <- pipeline.ConnectWith(t.Context(), pipeline.Map(c.w.Source, inc), k.Sink,
-					&pipeline.ConnectOptions{Last: last, Description: c.name, Graph: &g})
+					&pipeline.ConnectConfig{KeepSink: true, Description: c.name, Graph: &g})
 			}()
 			synctest.Wait()
 		}

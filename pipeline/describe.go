@@ -21,7 +21,7 @@ func describe(ups ...chanio.Description) chanio.Description {
 // source at the end of a pipeline. What appears for the second time, such as the source of a [Tee], is drawn once.
 //
 //	pipeline.Named "orders", 1200 passed
-//	└─ pipeline.Buffer, 3 of 64 queued, 1203 passed in 40 hops, 2 dropped
+//	└─ pipeline.Buffer, 3 of 64 queued, 2 dropped
 //	   └─ pipeline.Map
 //	      └─ source
 func Tree(d chanio.Description) string {
@@ -105,8 +105,8 @@ func (g *dot) draw(d chanio.Description) {
 	}
 }
 
-// Graph shows the connections that were given to it, while they live: see [ConnectOptions]. The zero value is ready for
-// use, by any goroutine. It answers to Manifold's downstream and description, without a registry of its own.
+// Graph shows the connections that were given to it, while they live: see [ConnectConfig]. The zero value is ready for
+// use, by any goroutine.
 type Graph struct {
 	mu    sync.Mutex
 	edges []*edge

@@ -327,7 +327,7 @@ func ExampleMergeWith() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	bad := pipeline.MapErr(chanio.FromSlice([]string{"x"}), strconv.Atoi)
-	printAll(pipeline.MergeWith(ctx, &pipeline.MergeOptions{KeepGoing: true}, bad, numbers(3)))
+	printAll(pipeline.MergeWith(ctx, []*chanio.Source[int]{bad, numbers(3)}, &pipeline.MergeConfig{KeepGoing: true}))
 	// Output: 1 2 3 strconv.Atoi: parsing "x": invalid syntax
 }
 
@@ -403,7 +403,7 @@ func ExampleConnect() {
 
 func ExampleConnectWith() {
 	ctx, dst := context.Background(), printer[int]()
-	fmt.Println(pipeline.ConnectWith(ctx, numbers(1), dst, &pipeline.ConnectOptions{KeepSink: true}))
+	fmt.Println(pipeline.ConnectWith(ctx, numbers(1), dst, &pipeline.ConnectConfig{KeepSink: true}))
 	fmt.Println(pipeline.Connect(ctx, numbers(1), dst))
 	// Output:
 	// 1
@@ -413,17 +413,29 @@ func ExampleConnectWith() {
 	// <nil>
 }
 
-func ExampleLastOf() {
-	ctx, dst := context.Background(), printer[int]()
-	opts := &pipeline.ConnectOptions{Last: pipeline.LastOf(2), SendTimeout: time.Minute}
-	fmt.Println(pipeline.ConnectWith(ctx, numbers(1), dst, opts)) // these two may as well run side by side
-	fmt.Println(pipeline.ConnectWith(ctx, numbers(1), dst, opts))
-	// Output:
-	// 1
-	// <nil>
-	// 1
-	// closed
-	// <nil>
+func ExampleReadyChunks() {
+	ctx := context.Background()
+	chunks := pipeline.ReadyChunks(numbers(7), 3) // whatever is at hand, without a wait for more
+	for chunk := range chunks.All(ctx) {
+		fmt.Print(chunk)
+	}
+	fmt.Println()
+	// Output: [1 2 3][4 5 6][7]
+}
+
+func ExampleSplice() {
+	questions, ask := chanio.PipeOf[string](1)
+	answers, answer := chanio.PipeOf[int](1)
+	client := pipeline.Splice(ask, answers)
+	server := pipeline.Splice(answer, questions)
+
+	ctx := context.Background()
+	_ = client.Out.Send(ctx, "how many?")
+	question, _ := server.In.Recv(ctx)
+	_ = server.Out.Send(ctx, 42)
+	n, _ := client.In.Recv(ctx)
+	fmt.Println(question, n)
+	// Output: how many? 42
 }
 
 func ExampleConnectVia() {
@@ -473,7 +485,7 @@ func ExampleDot() {
 func ExampleGraph() {
 	var g pipeline.Graph
 	src := pipeline.Tap(numbers(1), func(int) { fmt.Print(g.String()) }) // looks at what it is part of
-	_ = pipeline.ConnectWith(context.Background(), src, printer[int](), &pipeline.ConnectOptions{
+	_ = pipeline.ConnectWith(context.Background(), src, printer[int](), &pipeline.ConnectConfig{
 		Graph: &g, Description: "example",
 	})
 	// Output:
@@ -483,63 +495,4 @@ func ExampleGraph() {
 	//       └─ chanio.FromSlice
 	// 1
 	// closed
-}
-
-func ExampleNewBus() {
-	ctx := context.Background()
-	bus := pipeline.NewBus[string, string]()
-	defer bus.Close()
-	news, _ := bus.Subscribe(ctx, "news", nil)
-	received, _ := bus.Publish(ctx, "news", "hello")
-	fmt.Println(received, bus.Topics())
-	fmt.Println(news.Recv(ctx))
-	// Output:
-	// 1 [news]
-	// hello <nil>
-}
-
-func ExampleBus_Subscribe() {
-	ctx := context.Background()
-	bus := pipeline.NewBus[string, int]()
-	prices, _ := bus.Subscribe(ctx, "prices", &pipeline.Queue[int]{
-		Size: 2, Policy: pipeline.DropOldest, Mark: func(lost uint64) int { return -int(lost) },
-	})
-	for price := range 5 {
-		_, _ = bus.Publish(ctx, "prices", price) // nobody receives yet
-	}
-	_ = bus.Close()
-	printAll(prices)
-	// Output: -3 3 4
-}
-
-func ExampleBus_Subscribers() {
-	ctx := context.Background()
-	bus := pipeline.NewBus[string, int]()
-	defer bus.Close()
-	_, _ = bus.Subscribe(ctx, "prices", &pipeline.Queue[int]{Size: 2, Name: "a slow one"})
-	for price := range 5 {
-		_, _ = bus.Publish(ctx, "prices", price)
-	}
-	for _, d := range bus.Subscribers("prices") {
-		fmt.Print(pipeline.Tree(d))
-	}
-	// Output: pipeline.Bus "a slow one", 2 of 2 queued, 3 dropped
-}
-
-func ExampleBus_SubscribeFunc() {
-	ctx := context.Background()
-	bus := pipeline.NewBus[string, int]()
-	temperatures, _ := bus.SubscribeFunc(pipeline.Wildcard("house.*.temperature"), nil)
-	for topic, v := range map[string]int{"house.kitchen.temperature": 20, "house.kitchen.light": 1} {
-		_, _ = bus.Publish(ctx, topic, v)
-	}
-	_ = bus.Close()
-	printAll(temperatures)
-	// Output: 20
-}
-
-func ExampleWildcard() {
-	match := pipeline.Wildcard("room.*.>")
-	fmt.Println(match("room.7.said.aloud"), match("room.7"))
-	// Output: true false
 }

@@ -7,95 +7,114 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// FlatMap passes on the elements of what f makes of every value, one by one. f gives up the slice. It works in the
-// goroutine of the receiver. An end and an error of src come after the elements; a cancel loses none of them. It is
-// Manifold's mapcat.
+// FlatMap passes on the elements of what f makes of every value, one by one. The slice belongs to the stage then. It
+// works in the goroutine of the receiver. An end and an error of src come after the elements; a cancel loses none of
+// them.
 func FlatMap[A, B any](src *chanio.Source[A], f func(A) []B) *chanio.Source[B] {
-	up := src.Claim("pipeline.FlatMap")
-	var rest []B
-	return derive(up, func(ctx context.Context) (b B, err error) {
-		for len(rest) == 0 {
-			a, err := up.Next(ctx)
-			if err != nil {
-				return b, err
-			}
-			rest = f(a)
-		}
-		b, rest = rest[0], rest[1:]
-		return b, nil
-	})
+	must(f != nil, "FlatMap: f is nil")
+	e := &expand[A, B]{up: src.Claim("pipeline.FlatMap"), step: func(a A) ([]B, error) { return f(a), nil }}
+	return chanio.NewSource(e.hooks())
 }
 
 // Flatten passes on the elements of slices: it undoes [Batch].
 func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
-	up := src.Claim("pipeline.Flatten")
-	var rest []T
-	return derive(up, func(ctx context.Context) (v T, err error) {
-		for len(rest) == 0 {
-			if rest, err = up.Next(ctx); err != nil {
-				return v, err
-			}
-		}
-		v, rest = rest[0], rest[1:]
-		return v, nil
-	})
+	e := &expand[[]T, T]{
+		up:   claimToHold(src, "Flatten"),
+		step: func(vs []T) ([]T, error) { return vs, nil },
+	}
+	h := e.hooks()
+	if e.up.Undelivered() != nil {
+		h.Undelivered = func(v T) { e.up.Drop([]T{v}) }
+		h = keep(e.pull, h, func() { e.up.Unread(e.ready) })
+	}
+	return chanio.NewSource(h)
 }
 
 // Transform is a stage whose every step may pass on any number of values, written as straight-line code: step is called
 // with each value of src and calls emit for what it passes on. State lives in the variables that step closes over. It
 // works in the goroutine of the receiver and starts nothing.
 //
-// When step returns io.EOF the stream ends well after what was emitted, and src is closed at once. Any other error ends
-// it in the same way with that error. last, if it is not nil, is called once when src has ended or failed, or step
-// returned io.EOF, and emits what is still held; after that comes the end. A cancel loses nothing. Transform answers to
-// Manifold's transform with a transducer, last to the completion step.
+// When step returns io.EOF the stream ends cleanly after what was emitted, and src is closed at once. Any other error
+// ends it in the same way with that error. last, if it is not nil, is called once when src has ended or failed, or step
+// returned io.EOF, and emits what is still held; after that comes the end. A cancel loses nothing.
 func Transform[A, B any](
 	src *chanio.Source[A], step func(v A, emit func(B)) error, last func(emit func(B)),
 ) *chanio.Source[B] {
-	t := &transform[A, B]{up: src.Claim("pipeline.Transform"), step: step, last: last}
-	t.emit = func(v B) { t.ready = append(t.ready, v) }
-	return derive(t.up, t.next)
+	must(step != nil, "Transform: step is nil")
+	var emitted []B
+	emit := func(v B) { emitted = append(emitted, v) }
+	e := &expand[A, B]{up: src.Claim("pipeline.Transform")}
+	e.step = func(v A) ([]B, error) {
+		clear(emitted)
+		emitted = emitted[:0]
+		err := step(v, emit)
+		return emitted, err
+	}
+	if last != nil {
+		e.last = func() []B {
+			if len(e.ready) == 0 { // what was emitted has been taken
+				emitted = nil
+			}
+			last(emit)
+			return emitted
+		}
+	}
+	return chanio.NewSource(e.hooks())
 }
 
-type transform[A, B any] struct {
+// expand is a stage that makes any number of values of each that it takes.
+type expand[A, B any] struct {
 	up    chanio.Upstream[A]
-	step  func(v A, emit func(B)) error
-	last  func(emit func(B))
-	emit  func(B)
-	ready []B // emitted; taken up to read
-	read  int
+	step  func(A) ([]B, error) // an error is the end, after the values
+	last  func() []B           // the values of step not yet taken, and more; nil: there are none
+	ready []B
 	end   error // comes after ready
 }
 
-func (t *transform[A, B]) next(ctx context.Context) (v B, err error) {
-	for t.read == len(t.ready) {
-		if t.end != nil {
-			return v, t.end
-		}
-		clear(t.ready)
-		t.ready, t.read = t.ready[:0], 0
-		if err := t.advance(ctx); err != nil {
-			return v, err
-		}
-	}
-	v = t.ready[t.read]
-	t.read++
-	return v, nil
+func (e *expand[A, B]) hooks() chanio.SourceHooks[B] {
+	h := derive(e.up, e.pull)
+	h.AtHand = e.atHand
+	return h
 }
 
-// advance takes one value or notes the end. It returns an error only if ctx ended.
-func (t *transform[A, B]) advance(ctx context.Context) error {
-	v, err := t.up.Next(ctx)
-	if err == nil {
-		if t.end = t.step(v, t.emit); t.end != nil {
-			_ = t.up.Close() // t.end is what matters
+func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
+	if ctx != nil && ctx.Err() != nil {
+		return b, false, chanio.Cause(ctx)
+	}
+	for len(e.ready) == 0 {
+		if e.end != nil {
+			return b, false, e.end
 		}
-	} else if t.end = err; isEndOf(ctx, err) {
-		t.end = nil
-		return err
+		a, ok, err := take(ctx, e.up)
+		switch {
+		case ok:
+			e.advance(a)
+		case err == nil || resumable(ctx, err):
+			return b, false, err
+		default:
+			if e.end = err; e.last != nil {
+				e.ready = e.last()
+			}
+		}
 	}
-	if t.last != nil && (err != nil || t.end == io.EOF) {
-		t.last(t.emit)
+	b, e.ready = e.ready[0], e.ready[1:]
+	return b, true, nil
+}
+
+// advance makes values of a.
+func (e *expand[A, B]) advance(a A) {
+	var err error
+	if e.ready, err = e.step(a); err != nil {
+		_ = e.up.Close() // err is what matters
+		if e.end = err; err == io.EOF && e.last != nil {
+			e.ready = e.last()
+		}
 	}
-	return nil
+}
+
+func (e *expand[A, B]) atHand(dst []B) []B {
+	n := min(len(e.ready), cap(dst)-len(dst))
+	dst = append(dst, e.ready[:n]...)
+	e.ready = e.ready[n:]
+	return dst
 }

@@ -7,32 +7,35 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Scan passes on init, then what f made of the result before and each value. It works in the goroutine of the receiver.
-// It is Manifold's reductions with an initial value, where an error in f leaves the receiver waiting for ever; here a
-// panic in f ends the stream.
+// Scan passes on init, then what f makes of the result before and each value. It works in the goroutine of the receiver.
+// A panic in f ends the stream.
 func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Source[A] {
+	must(f != nil, "Scan: f is nil")
 	up := src.Claim("pipeline.Scan")
 	acc, first := init, true
-	return derive(up, func(ctx context.Context) (none A, err error) {
-		if first {
-			first = false
-			return acc, nil
-		}
-		v, err := up.Next(ctx)
-		if err != nil {
-			return none, err
-		}
+	rest := &fused[T, A]{up: up, step: func(v T) (A, bool, error) {
 		acc = f(acc, v)
-		return acc, nil
-	})
+		return acc, true, nil
+	}}
+	return chanio.NewSource(derive(up, func(ctx context.Context) (none A, ok bool, err error) {
+		if !first {
+			return rest.pull(ctx)
+		}
+		if ctx != nil && ctx.Err() != nil {
+			return none, false, chanio.Cause(ctx)
+		}
+		first = false
+		return acc, true, nil
+	}))
 }
 
 // Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails
-// or ctx ends, Reduce returns that error and what it has so far; after ctx's end src can be used again. To stop early,
-// take the values through [TakeWhile] or [Take]. It is Manifold's reduce.
+// or ctx ends, Reduce returns that error and what it has so far; after the end of ctx src can be used again. To stop
+// early, take the values through [TakeWhile] or [Take].
 func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func(A, T) A) (A, error) {
+	must(f != nil, "Reduce: f is nil")
 	acc := init
-	err := each(ctx, src, "pipeline.Reduce", func(v T) error {
+	err := each(ctx, src, "Reduce", func(v T) error {
 		acc = f(acc, v)
 		return nil
 	})
@@ -40,27 +43,31 @@ func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func
 }
 
 // Collect returns all values of src when it has ended. If src fails or ctx ends, it returns that error and what it has
-// so far; after ctx's end src can be used again. It has no bound of its own: put [Take] in front for one.
+// so far; after the end of ctx src can be used again. It has no bound of its own: put [Take] in front for one.
 func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 	var all []T
-	err := each(ctx, src, "pipeline.Collect", func(v T) error {
+	err := each(ctx, src, "Collect", func(v T) error {
 		all = append(all, v)
 		return nil
 	})
 	return all, err
 }
 
-// ForEach calls f with every value of src, in the caller's goroutine, and returns nil when src has ended well, its
-// failure if it failed, and ctx's cause if ctx ended; src can be used again then. An error of f closes src and is
-// returned, io.EOF as nil. A panic of f closes src and goes on. It is Manifold's consume and consume-async, which
-// report neither the error of f nor that of src.
+// ForEach calls f with every value of src, in the caller's goroutine, and returns nil when src has ended cleanly, its
+// failure if it failed, and [chanio.Cause] of ctx if ctx ended; src can be used again then. An error of f closes src and
+// is returned, io.EOF as nil. A panic of f closes src and goes on.
 func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error) error {
-	return each(ctx, src, "pipeline.ForEach", f)
+	must(f != nil, "ForEach: f is nil")
+	return each(ctx, src, "ForEach", f)
 }
 
 // each is ForEach under the name of its caller.
 func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f func(T) error) error {
-	up := src.Claim(stage)
+	up, err := acquire(ctx, src, stage)
+	if err != nil {
+		return err
+	}
+	mayHold(stage != "Collect" || !up.Borrowed(), stage)
 	returned := false
 	defer func() {
 		defer up.Release()
@@ -68,13 +75,16 @@ func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f fun
 			crash(ctx, up, recover())
 		}
 	}()
-	err := eachOf(ctx, up, f)
+	err = eachOf(ctx, up, f)
 	returned = true
 	return err
 }
 
 func eachOf[T any](ctx context.Context, up chanio.Upstream[T], f func(T) error) error {
-	for {
+	for done := ctx.Done(); ; {
+		if hasEnded(done) {
+			return chanio.Cause(ctx)
+		}
 		v, err := up.Next(ctx)
 		if err == io.EOF {
 			return nil
@@ -84,6 +94,9 @@ func eachOf[T any](ctx context.Context, up chanio.Upstream[T], f func(T) error) 
 		}
 		if err := f(v); err != nil {
 			_ = up.Close() // err is what matters
+			if isOfCall(ctx, err) {
+				return chanio.Cause(ctx)
+			}
 			if err == io.EOF {
 				return nil
 			}

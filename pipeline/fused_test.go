@@ -179,7 +179,7 @@ func TestG9AStageOwnsItsUpstream(t *testing.T) {
 			w := watch[int]()
 			stage.stage(w.Source)
 			require.PanicsWithValue(t, "chanio: this Source already has a consumer, "+
-				w.Source.Describe().Consumer+"; to give its values to several, use pipeline.Tee", func() {
+				w.Source.Describe().Consumer+"; to give its values to several consumers, use pipeline.Tee", func() {
 				_, _ = w.Source.Recv(t.Context())
 			})
 			require.Contains(t, w.Source.Describe().Consumer, "pipeline.")
@@ -328,9 +328,7 @@ func TestG2ACancelledConsumerLeavesTheSourceUsable(t *testing.T) {
 }
 
 func TestMisuseOfAStagePanicsAtConstruction(t *testing.T) {
-	require.PanicsWithValue(t, "pipeline: n must be at least 1, got 0", func() { pipeline.Batch(ints(), 0, 0) })
-	require.PanicsWithValue(t, "pipeline: burst must be at least 1, got 0", func() { pipeline.Throttle(ints(), 1, 0) })
-	require.PanicsWithValue(t, "pipeline: period must be at least 1ns, got 0s", func() {
-		pipeline.Window(ints(), 0, 1)
-	})
+	for _, c := range misuses() {
+		t.Run(c.want, func(t *testing.T) { require.PanicsWithValue(t, c.want, c.call) })
+	}
 }

@@ -19,18 +19,25 @@ var errBoom = errors.New("boom")
 
 // from returns a Source of the values, which then ends with err.
 func from[T any](err error, values ...T) *chanio.Source[T] {
-	return chanio.NewSource(chanio.SourceHooks[T]{Next: func(context.Context) (v T, _ error) {
+	next := func() (v T, _ error) {
 		if len(values) == 0 {
 			return v, err
 		}
 		v, values = values[0], values[1:]
 		return v, nil
-	}})
+	}
+	return chanio.NewSource(chanio.SourceHooks[T]{
+		Next: func(context.Context) (T, error) { return next() },
+		TryNext: func() (T, bool, error) {
+			v, err := next()
+			return v, err == nil, err
+		},
+	})
 }
 
 func of[T any](values ...T) *chanio.Source[T] { return from(io.EOF, values...) }
 
-// ints returns an endless Source of 0, 1, 2, ...
+// ints returns an endless Source of 0, 1, 2, ..., which does not tell that they are at hand, and looks at no ctx.
 func ints() *chanio.Source[int] {
 	next := -1
 	return chanio.NewSource(chanio.SourceHooks[int]{Next: func(context.Context) (int, error) {
@@ -55,7 +62,7 @@ type watched[T any] struct {
 	fail   chan error
 	closed chan struct{}
 	taken  atomic.Int64
-	waits  func()
+	waits  func() // called before a wait
 }
 
 func watch[T any](values ...T) *watched[T] {
@@ -69,15 +76,16 @@ func watch[T any](values ...T) *watched[T] {
 			close(w.closed)
 			return nil
 		},
-		OnWait: func(f func()) bool {
-			w.waits = f
-			return true
-		},
+		TryNext: w.tryNext,
+		AtHand:  w.atHand,
 	})
 	return w
 }
 
 func (w *watched[T]) next(ctx context.Context) (v T, err error) {
+	if ctx.Err() != nil {
+		return v, chanio.Cause(ctx)
+	}
 	select {
 	case v = <-w.in:
 		w.taken.Add(1)
@@ -98,6 +106,30 @@ func (w *watched[T]) next(ctx context.Context) (v T, err error) {
 	case <-ctx.Done():
 		return v, context.Cause(ctx)
 	}
+}
+
+func (w *watched[T]) tryNext() (v T, ok bool, err error) {
+	select {
+	case v = <-w.in:
+		w.taken.Add(1)
+		return v, true, nil
+	default:
+	}
+	select {
+	case err = <-w.fail:
+	case <-w.closed:
+		err = io.ErrClosedPipe
+	default:
+	}
+	return v, false, err
+}
+
+func (w *watched[T]) atHand(dst []T) []T {
+	for len(dst) < cap(dst) && len(w.in) > 0 {
+		dst = append(dst, <-w.in)
+		w.taken.Add(1)
+	}
+	return dst
 }
 
 func (w *watched[T]) isClosed() bool {

@@ -7,111 +7,79 @@ import (
 )
 
 // Map applies f to every value, in the goroutine of the receiver. It keeps nothing and starts nothing: an end, an error
-// and a cancel of src are its own. It is Manifold's map of one stream.
+// and a cancel of src pass through.
 func Map[A, B any](src *chanio.Source[A], f func(A) B) *chanio.Source[B] {
+	must(f != nil, "Map: f is nil")
 	up := src.Claim("pipeline.Map")
-	return derive(up, func(ctx context.Context) (b B, err error) {
+	h := fuse(up, func(a A) (B, bool, error) { return f(a), true, nil })
+	h.Next = func(ctx context.Context) (b B, err error) {
 		a, err := up.Next(ctx)
 		if err != nil {
 			return b, err
 		}
 		return f(a), nil
-	})
+	}
+	return chanio.NewSource(h)
 }
 
 // MapErr applies f to every value, in the goroutine of the receiver. An error of f ends the stream with that error and
-// closes src; io.EOF ends it well. If f says that ctx ended, and that of the receiver did, the value goes back
-// to src and the next Recv calls f with it again. Otherwise it is [Map].
+// closes src; io.EOF ends it cleanly. If f returns the error of the receiver's ctx because that has ended, the value goes
+// back to src and the next Recv calls f with it again. Otherwise it is [Map].
 func MapErr[A, B any](src *chanio.Source[A], f func(A) (B, error)) *chanio.Source[B] {
+	must(f != nil, "MapErr: f is nil")
 	up := src.Claim("pipeline.MapErr")
-	return derive(up, func(ctx context.Context) (b B, err error) {
-		a, err := up.Next(ctx)
-		if err != nil {
-			return b, err
-		}
-		if b, err = f(a); err != nil {
-			err = giveUp(ctx, up, a, err)
-		}
-		return b, err
-	})
-}
-
-// giveUp ends a stage whose function returned err for v, unless err says that ctx ended: v is put back then.
-func giveUp[A any](ctx context.Context, up chanio.Upstream[A], v A, err error) error {
-	if isEndOf(ctx, err) {
-		up.Unread(v)
-		return err
-	}
-	_ = up.Close() // err is what matters
-	return err
+	return chanio.NewSource(fuse(up, func(a A) (B, bool, error) {
+		b, err := f(a)
+		return b, true, err
+	}))
 }
 
 // Filter keeps the values for which keep is true. It works in the goroutine of the receiver, keeps nothing and starts
-// nothing. It is Manifold's filter.
+// nothing.
 func Filter[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
-	up := src.Claim("pipeline.Filter")
-	return pass(up, func(ctx context.Context) (T, error) {
-		for {
-			v, err := up.Next(ctx)
-			if err != nil || keep(v) {
-				return v, err
-			}
-		}
-	})
+	must(keep != nil, "Filter: keep is nil")
+	return sift(src.Claim("pipeline.Filter"), func(v T) (bool, error) { return keep(v), nil })
 }
 
 // FilterMap applies f to every value and passes on the results for which it reports true: Filter and Map in one.
 func FilterMap[A, B any](src *chanio.Source[A], f func(A) (B, bool)) *chanio.Source[B] {
+	must(f != nil, "FilterMap: f is nil")
 	up := src.Claim("pipeline.FilterMap")
-	return derive(up, func(ctx context.Context) (b B, err error) {
-		for {
-			a, err := up.Next(ctx)
-			if err != nil {
-				return b, err
-			}
-			if b, ok := f(a); ok {
-				return b, nil
-			}
-		}
-	})
+	return chanio.NewSource(fuse(up, func(a A) (B, bool, error) {
+		b, ok := f(a)
+		return b, ok, nil
+	}))
 }
 
-// Tap calls f with every value that a receiver takes, before the receiver has it. To count or log; f does not keep a
-// value that the receiver may change.
+// Tap calls f with every value that a receiver takes, before the receiver gets it, for instance to count or log. f must
+// not retain a value that the receiver may change.
 func Tap[T any](src *chanio.Source[T], f func(T)) *chanio.Source[T] {
-	up := src.Claim("pipeline.Tap")
-	return pass(up, func(ctx context.Context) (T, error) {
-		v, err := up.Next(ctx)
-		if err == nil {
-			f(v)
-		}
-		return v, err
+	must(f != nil, "Tap: f is nil")
+	return sift(src.Claim("pipeline.Tap"), func(v T) (bool, error) {
+		f(v)
+		return true, nil
 	})
 }
 
 // Compact drops every value that equals the one before it, like slices.Compact: distinct-until-changed.
 func Compact[T comparable](src *chanio.Source[T]) *chanio.Source[T] {
-	return compact(src.Claim("pipeline.Compact"), func(a, b T) bool { return a == b })
+	return compact(claimToHold(src, "Compact"), func(a, b T) bool { return a == b })
 }
 
 // CompactFunc is [Compact] with a function that tells whether a value equals the one that was passed on before it.
 func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *chanio.Source[T] {
-	return compact(src.Claim("pipeline.CompactFunc"), equal)
+	must(equal != nil, "CompactFunc: equal is nil")
+	return compact(claimToHold(src, "CompactFunc"), equal)
 }
 
 func compact[T any](up chanio.Upstream[T], equal func(before, v T) bool) *chanio.Source[T] {
 	var before T
 	first := true
-	return pass(up, func(ctx context.Context) (T, error) {
-		for {
-			v, err := up.Next(ctx)
-			if err != nil {
-				return v, err
-			}
-			if first || !equal(before, v) {
-				before, first = v, false
-				return v, nil
-			}
+	return sift(up, func(v T) (bool, error) {
+		if !first && equal(before, v) {
+			return false, nil
 		}
+		before, first = v, false
+		return true, nil
 	})
 }

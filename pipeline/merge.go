@@ -7,19 +7,19 @@ import (
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// Merge passes on the values of all sources as they come; those of one source stay in order. It ends well when all of
-// them have, and fails with the first that fails, after the values that were taken by then. A failure, a Close and
-// ctx's end close all sources. A goroutine for each source takes its values, and ends with it; together they are up to
-// DefaultQueue values ahead of the receiver. In Manifold, where several sources are connected to one sink, the first to
-// end closes it and the values of the others are lost.
+// Merge passes on the values of all sources as they come; those of one source stay in order. It ends cleanly when all of
+// them have, and fails with the first that fails, after the values that were taken by then. A failure, a Close and the
+// end of ctx close all sources. A goroutine for each source takes its values, and ends with it; together they are up to
+// DefaultQueue values ahead of the receiver, and those that each has in hand.
 func Merge[T any](ctx context.Context, srcs ...*chanio.Source[T]) *chanio.Source[T] {
-	return MergeWith(ctx, nil, srcs...)
+	return MergeWith(ctx, srcs, nil)
 }
 
-// MergeOptions changes what [MergeWith] does. The zero value is [Merge].
-type MergeOptions struct {
+// MergeConfig changes what [MergeWith] does. The zero value is [Merge].
+type MergeConfig struct {
 	// KeepGoing lets the others go on when one source fails. The stream ends when all have ended, with all failures
 	// joined.
 	KeepGoing bool
@@ -28,29 +28,24 @@ type MergeOptions struct {
 	Size int
 }
 
-// MergeWith is [Merge] with options; nil stands for none.
-func MergeWith[T any](ctx context.Context, opts *MergeOptions, srcs ...*chanio.Source[T]) *chanio.Source[T] {
-	var o MergeOptions
-	if opts != nil {
-		o = *opts
+// MergeWith is [Merge] as cfg says; nil is the default.
+func MergeWith[T any](ctx context.Context, srcs []*chanio.Source[T], cfg *MergeConfig) *chanio.Source[T] {
+	if cfg == nil {
+		cfg = &MergeConfig{}
 	}
-	m := &merge[T]{
-		q: newQueue(&Queue[T]{Size: o.Size}, Block), ups: claimAll(srcs, "pipeline.Merge"),
-		left: len(srcs), keepGoing: o.KeepGoing,
-	}
-	m.q.undelivered = undeliveredOf(m.ups)
-	if m.left == 0 {
-		m.q.end(io.EOF, false)
-	}
-	for _, up := range m.ups {
-		go pump(ctx, up, m.q.putter(ctx), func(err error) { m.ended(ctx, err) })
-	}
-	return m.q.source("pipeline.Merge", m.close, func() []chanio.Description { return describeAll(m.ups) })
+	must(ctx != nil, "Merge: ctx is nil")
+	m := &merge[T]{inputs: claimAll(srcs, "Merge"), left: len(srcs), keepGoing: cfg.KeepGoing}
+	mayHold(!m.borrowed, "Merge")
+	m.start(ctx, cfg.Size)
+	h := m.hooks(m.pull)
+	of := receiving(m.q, "Merge", m.close, m.describe)
+	h.AtHand, h.Close, h.Describe = m.atHand, of.Close, of.Describe
+	return chanio.NewSource(h)
 }
 
 type merge[T any] struct {
-	q         *queue[T]
-	ups       []chanio.Upstream[T]
+	*inputs[T]
+	q         *queue.Queue[from[T]]
 	keepGoing bool
 
 	mu     sync.Mutex
@@ -58,13 +53,50 @@ type merge[T any] struct {
 	failed []error
 }
 
-func (m *merge[T]) close() error { return closeAll(m.ups) }
+// from is a value and the number of the source that it comes from.
+type from[T any] struct {
+	v      T
+	source int
+}
+
+// start begins to take values.
+func (m *merge[T]) start(ctx context.Context, size int) {
+	var drop func(from[T])
+	if m.careful {
+		drop = func(f from[T]) { m.ups[f.source].Drop(f.v) }
+	}
+	m.q = newQueue("Merge", &Queue[from[T]]{Size: size}, drop)
+	if m.left == 0 {
+		m.q.End(io.EOF)
+	}
+	for i, up := range m.ups {
+		stop := context.AfterFunc(ctx, func() { m.q.End(chanio.Cause(ctx)) })
+		go pump(ctx, up, func() int { return m.q.Room() / len(m.ups) }, m.putter(ctx, i), func(err error) {
+			stop()
+			m.ended(ctx, err)
+		})
+	}
+}
+
+// putter returns what queues values of a source.
+func (m *merge[T]) putter(ctx context.Context, source int) func([]T) (int, error) {
+	var room []from[T]
+	return func(vs []T) (int, error) {
+		room = room[:0]
+		for _, v := range vs {
+			room = append(room, from[T]{v, source})
+		}
+		n, err := m.q.PutAll(ctx, room)
+		clear(room)
+		return n, err
+	}
+}
 
 // ended notes the end of one source.
 func (m *merge[T]) ended(ctx context.Context, err error) {
-	if err != io.EOF && (!m.keepGoing || isEndOf(ctx, err)) {
-		m.q.end(err, false)
-		_ = m.close() // err is what matters
+	if err != io.EOF && (!m.keepGoing || ctx.Err() != nil && chanio.Resumable(ctx, err)) {
+		m.q.End(err)
+		safely(&err, func() { _ = m.close() }) // err is what matters
 		return
 	}
 	m.mu.Lock()
@@ -79,6 +111,25 @@ func (m *merge[T]) ended(ctx context.Context, err error) {
 		end = io.EOF
 	}
 	if last {
-		m.q.end(end, false)
+		m.q.End(end)
 	}
+}
+
+func (m *merge[T]) pull(ctx context.Context) (T, bool, error) {
+	f, ok, err := m.q.Pull(ctx)
+	if ok {
+		m.took(f.source)
+	}
+	return f.v, ok, err
+}
+
+func (m *merge[T]) atHand(dst []T) []T {
+	for len(dst) < cap(dst) {
+		v, ok, _ := m.pull(noWait)
+		if !ok {
+			break
+		}
+		dst = append(dst, v)
+	}
+	return dst
 }

@@ -10,27 +10,30 @@ import (
 // Periodically passes on what f returns for every multiple of period on the clock, first for the next one after the
 // first Recv: with a period of a second, on the full second. f gets that moment and runs in the goroutine of the
 // receiver, which waits there until the moment has come. A late receiver gets a value for each moment that is due, none
-// merged. The stream ends when it is closed. It is Manifold's periodically without an initial delay.
+// merged; a clock that is set meanwhile makes none due. The stream ends when it is closed.
 func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.Source[T] {
-	atLeast("period", period, 1)
-	s := newSleeper()
-	var at time.Time
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: func(ctx context.Context) (v T, err error) {
-			if at.IsZero() {
-				at = time.Now().Truncate(period).Add(period)
+	atLeast("Periodically", "period", period, 1)
+	must(f != nil, "Periodically: f is nil")
+	s, t := newSleeper(), ticker{period: period}
+	h := hooks(func(ctx context.Context) (v T, ok bool, err error) {
+		if t.due.IsZero() {
+			t.start(time.Now())
+		}
+		if ctx == nil && !t.isDue() {
+			return v, false, nil
+		}
+		if ctx != nil {
+			if err := s.sleep(ctx, t.due); err != nil {
+				return v, false, err
 			}
-			if err := s.sleep(ctx, at); err != nil {
-				return v, err
-			}
-			now := at
-			at = at.Add(period)
-			return f(now), nil
-		},
-		Close: func() error {
-			s.wake()
-			return nil
-		},
-		Describe: func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} },
-	})
+		}
+		at := t.moment()
+		t.advance(time.Now())
+		return f(at), true, nil
+	}, func() error {
+		s.wake()
+		return nil
+	}, nil)
+	h.Describe = func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} }
+	return chanio.NewSource(h)
 }

@@ -103,7 +103,6 @@ func TestG13EveryLossIsAnnouncedInItsPlace(t *testing.T) {
 				require.Equal(t, sent, next)
 				d := s.Describe()
 				require.EqualValues(t, dropped, d.Dropped)
-				require.EqualValues(t, sent-dropped, d.Passed)
 				require.True(t, d.Ended)
 			})
 		}
@@ -118,7 +117,6 @@ func TestG8ABufferHoldsExactlyItsSize(t *testing.T) {
 			synctest.Wait()
 			require.EqualValues(t, received+4+1, w.taken.Load()) // one is in the hand of the goroutine
 			require.Equal(t, 4, s.Describe().Queued)
-			require.Equal(t, 1, s.Describe().Senders)
 			v, err := s.Recv(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, received, v)
@@ -158,7 +156,6 @@ func TestABufferThatBlocksLosesNothingAtAnySize(t *testing.T) {
 			require.ErrorIs(t, s.Err(), errBoom)
 			require.Equal(t, sent, next)
 			d := s.Describe()
-			require.EqualValues(t, sent, d.Passed)
 			require.Zero(t, d.Queued)
 		})
 	}
@@ -276,28 +273,8 @@ var hops = map[string]func(ctxt, src) src{
 	},
 }
 
-// To a receiver that lags, values cross by the dozen: all that are at hand each time.
-func TestValuesCrossToAnotherGoroutineManyAtATime(t *testing.T) {
-	for name, stage := range hops {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := stage(t.Context(), watch(upto(1000)...).Source)
-				for range 600 {
-					synctest.Wait() // the other goroutines have done what they can
-					_, err := s.Recv(t.Context())
-					require.NoError(t, err)
-				}
-				d := s.Describe()
-				require.GreaterOrEqual(t, d.Passed, uint64(585)) // it may be told by the quarter
-				require.GreaterOrEqual(t, d.Passed/d.Hops, uint64(16))
-				require.NoError(t, s.Close())
-			})
-		})
-	}
-}
-
-// A value that comes alone crosses alone, and no time passes.
-func TestASparseValueCrossesAtOnceAndAlone(t *testing.T) {
+// No time passes while a value that comes alone crosses.
+func TestASparseValueCrossesAtOnce(t *testing.T) {
 	for name, stage := range hops {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -310,13 +287,11 @@ func TestASparseValueCrossesAtOnceAndAlone(t *testing.T) {
 						got <- v
 					}()
 					synctest.Wait()
-					require.Equal(t, 1, s.Describe().Takers)
 					start := time.Now()
 					w.in <- i
 					require.Equal(t, i, <-got)
 					require.Zero(t, time.Since(start))
 				}
-				require.EqualValues(t, 10, s.Describe().Hops)
 				require.NoError(t, s.Close())
 			})
 		})
@@ -351,28 +326,6 @@ func TestNoAllocationPerValue(t *testing.T) {
 }
 
 func max0(a, b int) int { return max(a, b) }
-
-func TestG13OverflowGetsAStuckReceiverOut(t *testing.T) {
-	for _, policy := range []pipeline.Policy{pipeline.Fail, pipeline.Disconnect} {
-		synctest.Test(t, func(t *testing.T) {
-			k, told := newSink(0), 0
-			b := pipeline.NewBus[string, int]()
-			s, err := b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Size: 2, Policy: policy, OnOverflow: func() {
-				told++
-				k.Abort(pipeline.ErrOverflow)
-			}})
-			require.NoError(t, err)
-			done := make(chan error)
-			go func() { done <- pipeline.Connect(t.Context(), s, k.Sink) }()
-			for i := range 5 {
-				publish(t, b, "a", i)
-				synctest.Wait()
-			}
-			require.ErrorIs(t, <-done, pipeline.ErrOverflow)
-			require.Equal(t, 1, told)
-		})
-	}
-}
 
 // Of values that somebody has to close, every one is received or given back, wherever it is when the receiver leaves.
 func TestG12NoValueThatMustBeClosedIsForgotten(t *testing.T) {

@@ -5,17 +5,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
-// RetryConfig tells how [Retry] goes about it. The zero value is the default.
+// RetryConfig changes what [Retry] does. The zero value is the default.
 type RetryConfig struct {
 	// Min and Max bound the pause between two attempts. It doubles from the first to the second, and is then drawn at
-	// random from its upper half, so that many clients of one server do not come back at once. A value that arrives
-	// begins anew with Min. 0 means 100 ms and 30 s.
+	// random from its upper half, so that many clients of one server do not come back at once. After a value that
+	// arrived it starts again with Min. 0 means 100 ms and 30 s.
 	Min, Max time.Duration
 
 	// Attempts is how many attempts in a row may fail without a value between them; the next failure ends the
@@ -29,20 +28,23 @@ type RetryConfig struct {
 	OnRetry func(err error, pause time.Duration)
 }
 
-// Retry is a stream that survives its source: when that fails, or cannot be opened, it is opened again after a pause.
-// Its end comes with the clean end of a source, a failure that is permanent, or one attempt too many. Values that were
-// lost between two sources are the affair of open, which can ask for what follows the last one it saw.
+// Retry is a stream that survives its source: when that fails, or cannot be opened, it is opened again after a pause. It
+// ends with the clean end of a source, a failure that is permanent, or one attempt too many. Any error of open, io.EOF
+// included, is a failed attempt. What was lost between two sources is left to open, which can ask for what follows the
+// last value it saw.
 //
 // Everything happens in the goroutine of the receiver: open gets its ctx, which bounds only the opening. When that
 // ends, nothing is lost, and the next Recv goes on where this one stopped. Close ends an open at once, through its ctx.
+// Since the values of a source to come may have to be closed, a channel of the stream has no capacity.
 func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg *RetryConfig) *chanio.Source[T] {
+	must(open != nil, "Retry: open is nil")
 	r := &retry[T]{open: open, sleep: newSleeper()}
 	if cfg != nil {
 		r.cfg = *cfg
 	}
-	atLeast("Min", r.cfg.Min, 0)
-	atLeast("Max", r.cfg.Max, 0)
-	atLeast("Attempts", r.cfg.Attempts, 0)
+	atLeast("Retry", "Min", r.cfg.Min, 0)
+	atLeast("Retry", "Max", r.cfg.Max, 0)
+	atLeast("Retry", "Attempts", r.cfg.Attempts, 0)
 	if r.cfg.Min == 0 {
 		r.cfg.Min = 100 * time.Millisecond
 	}
@@ -50,92 +52,89 @@ func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg
 		r.cfg.Max = 30 * time.Second
 	}
 	r.cfg.Max = max(r.cfg.Max, r.cfg.Min)
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: r.next, Close: r.close, Describe: r.describe,
-	})
+	h := hooks(r.pull, r.close, nil)
+	h.AtHand, h.Undelivered, h.Describe = r.atHand, r.inner.drop, r.describe
+	return chanio.NewSource(h)
 }
 
 type retry[T any] struct {
-	open func(ctx context.Context) (*chanio.Source[T], error)
-	cfg  RetryConfig
+	open  func(ctx context.Context) (*chanio.Source[T], error)
+	cfg   RetryConfig
+	inner inner[T]
+	sleep *sleeper
 
 	failed  int       // attempts in a row
 	notSoon time.Time // when to try again
-	sleep   *sleeper
-
-	mu     sync.Mutex // for close, which runs beside next
-	up     *chanio.Upstream[T]
-	cancel context.CancelCauseFunc // of the opening of one
-	closed bool
 }
 
-func (r *retry[T]) next(ctx context.Context) (none T, err error) {
+func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	for {
-		v, err := r.try(ctx)
-		switch {
-		case err == nil:
+		if r.inner.up == nil {
+			if ctx == nil {
+				return v, false, nil
+			}
+			if err := r.reopen(ctx); err != nil {
+				return v, false, err
+			}
+			continue
+		}
+		if v, ok, err = take(ctx, *r.inner.up); ok {
 			r.failed = 0
-			return v, nil
-		case err == io.EOF || isEndOf(ctx, err) || isClosed(r.sleep.closed):
-			return none, err
 		}
+		if err == nil || err == io.EOF || resumable(ctx, err) {
+			return v, ok, err
+		}
+		if ctx == nil { // the upstream repeats its failure
+			return v, false, nil
+		}
+		r.inner.leave()
 		if err := r.failure(err); err != nil {
-			return none, err
+			return v, false, err
 		}
 	}
 }
 
-// try takes a value from the source at hand, which it opens if need be.
-func (r *retry[T]) try(ctx context.Context) (none T, err error) {
-	if r.up == nil {
-		if err := r.sleep.sleep(ctx, r.notSoon); err != nil {
-			return none, err
-		}
-		if err := r.reopen(ctx); err != nil {
-			return none, err
-		}
-	}
-	return r.up.Next(ctx)
-}
-
-// reopen opens a source. Close makes it return, and closes what was opened all the same.
+// reopen waits for its turn and opens a source. An attempt that failed is no error, unless it was one too many. Close
+// makes it return, and closes what was opened all the same.
 func (r *retry[T]) reopen(ctx context.Context) error {
-	opening, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if err := r.enter(nil, cancel); err != nil {
+	if err := r.sleep.sleep(ctx, r.notSoon); err != nil {
 		return err
+	}
+	opening, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !r.inner.opening(cancel) {
+		return net.ErrClosed
 	}
 	src, err := r.open(opening)
-	if err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
+	switch {
+	case err == nil:
+		return r.inner.set(src, "Retry")
+	case ctx.Err() != nil:
+		return chanio.Cause(ctx)
+	case hasEnded(r.sleep.closed):
+		return net.ErrClosed
 	}
-	up := src.Claim("pipeline.Retry")
-	return r.enter(&up, nil)
+	return r.failure(err)
 }
 
-// enter makes up the source at hand, or else cancel what ends the opening of one.
-func (r *retry[T]) enter(up *chanio.Upstream[T], cancel context.CancelCauseFunc) error {
-	r.mu.Lock()
-	r.up, r.cancel = up, cancel
-	closed := r.closed
-	r.mu.Unlock()
-	if !closed {
-		return nil
+func (r *retry[T]) atHand(dst []T) []T {
+	before := len(dst)
+	if dst = r.inner.atHand(dst); len(dst) > before {
+		r.failed = 0
 	}
-	if up != nil {
-		_ = up.Close()
-	}
-	return net.ErrClosed
+	return dst
 }
 
 // failure decides what follows err: an error that ends the stream, or a pause.
 func (r *retry[T]) failure(err error) error {
-	_ = r.enter(nil, nil)
+	if hasEnded(r.sleep.closed) {
+		return net.ErrClosed
+	}
 	r.failed++
 	if r.cfg.Permanent != nil && r.cfg.Permanent(err) || r.cfg.Attempts > 0 && r.failed > r.cfg.Attempts {
+		if err == io.EOF {
+			return io.ErrUnexpectedEOF // of open: no clean end
+		}
 		return err
 	}
 	pause := r.pause()
@@ -159,26 +158,13 @@ func (r *retry[T]) pause() time.Duration {
 }
 
 func (r *retry[T]) close() error {
-	r.mu.Lock()
-	r.closed = true
-	up, cancel := r.up, r.cancel
-	r.mu.Unlock()
 	r.sleep.wake()
-	if cancel != nil {
-		cancel(net.ErrClosed)
-	}
-	if up == nil {
-		return nil
-	}
-	return up.Close()
+	return r.inner.close()
 }
 
 func (r *retry[T]) describe() chanio.Description {
-	r.mu.Lock()
-	up := r.up
-	r.mu.Unlock()
-	if up == nil {
-		return chanio.Description{Kind: "pipeline.Retry"}
+	if up := r.inner.present(); up != nil {
+		return describe(up.Describe())
 	}
-	return describe(up.Describe())
+	return chanio.Description{Kind: "pipeline.Retry"}
 }

@@ -2,84 +2,78 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/weir-go/weir/chanio"
 )
 
-// Take ends the stream well after n values, and closes src with the last of them, without waiting for another. With
-// n = 0 it is closed by the first Recv. It works in the goroutine of the receiver. In Manifold, transform with
-// (take n) closes its input only when one more message was put, which is lost.
+// Take ends the stream cleanly after n values, and closes src with the last of them, without waiting for another. With
+// n = 0 the first Recv closes it. It works in the goroutine of the receiver.
 func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
-	atLeast("n", n, 0)
+	atLeast("Take", "n", n, 0)
 	up := src.Claim("pipeline.Take")
-	return pass(up, func(ctx context.Context) (v T, err error) {
-		if n > 0 {
-			if v, err = up.Next(ctx); err != nil {
-				return v, err
-			}
-			n--
-			if n == 0 {
-				_ = up.Close() // nobody waits for what it says
-			}
-			return v, nil
+	took := func(k int) {
+		if n -= k; n == 0 {
+			_ = up.Close() // nobody waits for what it returns
 		}
-		_ = up.Close()
-		return v, io.EOF
+	}
+	h := pass(up, func(ctx context.Context) (v T, ok bool, err error) {
+		if n == 0 {
+			_ = up.Close()
+			return v, false, io.EOF
+		}
+		if v, ok, err = take(ctx, up); ok {
+			took(1)
+		}
+		return v, ok, err
 	})
+	h.AtHand = func(dst []T) []T {
+		if n == 0 {
+			return dst
+		}
+		room := min(cap(dst)-len(dst), n)
+		got := len(up.AtHand(dst[:len(dst):len(dst)+room])) - len(dst)
+		took(got)
+		return dst[:len(dst)+got]
+	}
+	return chanio.NewSource(h)
 }
 
-// TakeWhile ends the stream well before the first value for which keep is false, and closes src. That value is dropped.
+// TakeWhile ends the stream cleanly before the first value for which keep is false, and closes src. That value is
+// dropped.
 func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
+	must(keep != nil, "TakeWhile: keep is nil")
 	up := src.Claim("pipeline.TakeWhile")
-	return pass(up, func(ctx context.Context) (none T, err error) {
-		v, err := up.Next(ctx)
-		if err != nil {
-			return none, err
-		}
+	return sift(up, func(v T) (bool, error) {
 		if keep(v) {
-			return v, nil
+			return true, nil
 		}
-		_ = up.Close()
-		return none, io.EOF
+		_ = up.Close() // the end is what matters
+		up.Unread(v)
+		return false, io.EOF
 	})
 }
 
-// Drop drops the first n values. A cancel while it does so forgets none of what was dropped.
+// Drop drops the first n values. A cancel meanwhile forgets none of what was dropped.
 func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
-	atLeast("n", n, 0)
+	atLeast("Drop", "n", n, 0)
 	up := src.Claim("pipeline.Drop")
-	return pass(up, func(ctx context.Context) (T, error) {
-		for ; n > 0; n-- {
-			if v, err := up.Next(ctx); err != nil {
-				return v, err
-			}
+	return sift(up, func(v T) (bool, error) {
+		if n == 0 {
+			return true, nil
 		}
-		return up.Next(ctx)
+		n--
+		up.Drop(v)
+		return false, nil
 	})
 }
 
 // DropWhile drops values up to the first for which drop is false.
 func DropWhile[T any](src *chanio.Source[T], drop func(T) bool) *chanio.Source[T] {
-	up := src.Claim("pipeline.DropWhile")
+	must(drop != nil, "DropWhile: drop is nil")
 	dropping := true
-	return pass(up, func(ctx context.Context) (T, error) {
-		for {
-			v, err := up.Next(ctx)
-			if err != nil || !dropping {
-				return v, err
-			}
-			if dropping = drop(v); !dropping {
-				return v, nil
-			}
-		}
+	return sift(src.Claim("pipeline.DropWhile"), func(v T) (bool, error) {
+		dropping = dropping && drop(v)
+		return !dropping, nil
 	})
-}
-
-// atLeast panics unless the argument of that name is at least min.
-func atLeast[N ~int | ~int64](name string, v, minimum N) {
-	if v < minimum {
-		panic(fmt.Sprintf("pipeline: %s must be at least %v, got %v", name, minimum, v))
-	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -12,21 +13,21 @@ import (
 // immediate. A rate of 300 per second is an interval of time.Second/300.
 //
 // It waits in the goroutine of the receiver, with a value in hand that a cancel keeps. An end or error of src is not
-// delayed. It is Manifold's throttle, which charges a burst twice and so lets half of it through.
+// delayed.
 func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *chanio.Source[T] {
-	atLeast("interval", interval, 1)
-	atLeast("burst", burst, 1)
+	atLeast("Throttle", "interval", interval, 1)
+	atLeast("Throttle", "burst", burst, 1)
 	t := &throttle[T]{up: src.Claim("pipeline.Throttle"), interval: interval, sleep: newSleeper()}
-	t.slack = time.Duration(burst-1) * interval
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: t.next,
-		Close: func() error {
-			t.sleep.wake()
-			return t.up.Close()
-		},
-		Undelivered: t.up.Undelivered(),
-		Describe:    func() chanio.Description { return describe(t.up.Describe()) },
-	})
+	t.slack = math.MaxInt64
+	if int64(burst-1) <= math.MaxInt64/int64(interval) {
+		t.slack = time.Duration(burst-1) * interval
+	}
+	h := pass(t.up, t.pull)
+	h.Close = func() error {
+		defer t.sleep.wake()
+		return t.up.Close()
+	}
+	return chanio.NewSource(h)
 }
 
 type throttle[T any] struct {
@@ -37,16 +38,18 @@ type throttle[T any] struct {
 	sleep    *sleeper
 }
 
-func (t *throttle[T]) next(ctx context.Context) (none T, err error) {
-	v, err := t.up.Next(ctx)
-	if err != nil {
-		return none, err
+func (t *throttle[T]) pull(ctx context.Context) (v T, ok bool, err error) {
+	if ctx == nil && time.Now().Before(t.turn.Add(-t.slack)) {
+		return v, false, nil
+	}
+	if v, ok, err = take(ctx, t.up); !ok {
+		return v, false, err
 	}
 	now := time.Now()
 	if at := t.turn.Add(-t.slack); now.Before(at) {
 		if err := t.sleep.sleep(ctx, at); err != nil {
 			t.up.Unread(v)
-			return none, err
+			return *new(T), false, err
 		}
 		now = at // not when the timer fired: its delays do not add up
 	}
@@ -54,5 +57,5 @@ func (t *throttle[T]) next(ctx context.Context) (none T, err error) {
 		t.turn = now
 	}
 	t.turn = t.turn.Add(t.interval)
-	return v, nil
+	return v, true, nil
 }

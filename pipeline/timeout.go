@@ -12,9 +12,18 @@ import (
 // has waited for the next value for idle, and closes src. Time in which nobody receives does not count; that of calls
 // which a cancel ended does. It works in the goroutine of the receiver.
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
-	atLeast("idle", idle, 1)
+	atLeast("Timeout", "idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
-	return pass(t.up, t.next)
+	h := pass(t.up, t.pull)
+	h.Close = closing(t.up, &t.alarm)
+	h.AtHand = func(dst []T) []T {
+		before := len(dst)
+		if dst = t.up.AtHand(dst); len(dst) > before {
+			t.waited = 0
+		}
+		return dst
+	}
+	return chanio.NewSource(h)
 }
 
 type timeout[T any] struct {
@@ -24,27 +33,34 @@ type timeout[T any] struct {
 	alarm  alarm
 }
 
-func (t *timeout[T]) next(ctx context.Context) (none T, err error) {
+func (t *timeout[T]) pull(ctx context.Context) (none T, ok bool, err error) {
 	began := time.Now()
 	due := began.Add(t.idle - t.waited)
 	for {
-		v, err := t.up.Next(t.alarm.until(ctx, due))
-		switch {
-		case err == nil:
-			t.waited = 0
-			return v, nil
-		case rang(ctx, err):
-			if !time.Now().Before(due) {
-				_ = t.up.Close() // the timeout is what matters
-				return none, &idleError{t.idle}
-			}
-		case gaveUp(ctx, err):
-			t.waited += time.Since(began)
-			return none, context.Cause(ctx)
-		default:
-			t.alarm.stop()
-			return none, err
+		bound := ctx
+		if ctx != nil {
+			bound = t.alarm.until(ctx, due)
 		}
+		v, ok, err := take(bound, t.up)
+		if ok {
+			t.waited = 0
+			return v, true, nil
+		}
+		if err == nil {
+			return none, false, nil
+		}
+		if rang(ctx, err) {
+			if time.Now().Before(due) {
+				continue
+			}
+			err = &idleError{t.idle}
+		} else if of := interrupted(ctx, err); of != nil {
+			t.waited += time.Since(began)
+			return none, false, of
+		}
+		t.alarm.stop()
+		_ = t.up.Close() // err is what matters
+		return none, false, err
 	}
 }
 

@@ -17,19 +17,26 @@ type Span[A any] struct {
 // Empty ones are passed on too. A Span that has n values takes no more: src is held back until it ends.
 //
 // The first Span starts with the first Recv. A value belongs to the one in which it was received, so a late receiver
-// gets each Span that is due, none merged, and the values that piled up upstream meanwhile come with the present one.
+// gets each Span that is due, none merged, and the values that piled up upstream meanwhile come with the present one. A
+// clock that is set meanwhile makes no Span due: the present one ends when the clock, as it stands then, comes to a
+// multiple of period.
 //
 // It works in the goroutine of the receiver. When src ends or fails, what was collected comes first, in a Span that
 // ends then; a cancel keeps it. For an aggregate that does not keep the values see [Rollup].
 func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.Source[Span[[]T]] {
-	atLeast("period", period, 1)
-	atLeast("n", n, 1)
+	atLeast("Window", "period", period, 1)
+	atLeast("Window", "n", n, 1)
 	w := &window[T, []T]{
-		up: src.Claim("pipeline.Window"), period: period, limit: n,
+		up: claimToHold(src, "Window"), clock: ticker{period: period}, limit: n,
 		fresh: func() []T { return nil },
 		add:   func(all []T, v T) []T { return append(all, v) },
 	}
-	return w.source()
+	h := w.hooks()
+	if drop := dropAll(w.up); drop != nil {
+		h.Undelivered = func(s Span[[]T]) { drop(s.Value) }
+		h = keep(w.pull, h, func() { unreadAll(w.up, w.now.Value) })
+	}
+	return chanio.NewSource(h)
 }
 
 // Rollup folds the values of every period of the clock into one: fresh makes the accumulator of a period, add puts a
@@ -37,94 +44,114 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 func Rollup[T, A any](
 	src *chanio.Source[T], period time.Duration, fresh func() A, add func(A, T) A,
 ) *chanio.Source[Span[A]] {
-	atLeast("period", period, 1)
-	w := &window[T, A]{up: src.Claim("pipeline.Rollup"), period: period, fresh: fresh, add: add}
-	return w.source()
+	atLeast("Rollup", "period", period, 1)
+	must(fresh != nil, "Rollup: fresh is nil")
+	must(add != nil, "Rollup: add is nil")
+	w := &window[T, A]{up: src.Claim("pipeline.Rollup"), clock: ticker{period: period}, fresh: fresh, add: add}
+	return chanio.NewSource(w.hooks())
 }
 
 type window[T, A any] struct {
-	up     chanio.Upstream[T]
-	period time.Duration
-	limit  int // of values in one span; 0: none
-	fresh  func() A
-	add    func(A, T) A
+	up    chanio.Upstream[T]
+	limit int // of values in one span; 0: none
+	fresh func() A
+	add   func(A, T) A
 
 	now   Span[A]
-	begun bool // now is being filled
-	count int  // of its values
-	over  bool // the upstream has ended, and now with it
+	clock ticker // comes to the end of now
+	begun bool   // now is being filled
+	count int    // of its values
+	end   error  // of the upstream; now has been passed on
 	alarm alarm
 	sleep *sleeper
 }
 
-func (w *window[T, A]) source() *chanio.Source[Span[A]] {
+func (w *window[T, A]) hooks() chanio.SourceHooks[Span[A]] {
 	w.sleep = newSleeper()
-	return chanio.NewSource(chanio.SourceHooks[Span[A]]{
-		Next: w.next,
-		Close: func() error {
-			w.sleep.wake()
-			return w.up.Close()
-		},
-		Describe: func() chanio.Description { return describe(w.up.Describe()) },
-	})
+	h := derive(w.up, w.pull)
+	closeUp := closing(w.up, &w.alarm)
+	h.Close = func() error {
+		defer w.sleep.wake()
+		return closeUp()
+	}
+	return h
 }
 
-func (w *window[T, A]) next(ctx context.Context) (none Span[A], err error) {
-	if !w.begun {
-		w.begin(time.Now())
-	}
-	for !w.over {
-		if !time.Now().Before(w.now.End) {
-			return w.take(), nil
+func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err error) {
+	w.begin()
+	for w.end == nil {
+		if ctx != nil && ctx.Err() != nil {
+			return none, false, chanio.Cause(ctx)
+		}
+		if w.clock.isDue() {
+			return w.take(), true, nil
 		}
 		err := w.fill(ctx)
-		switch {
-		case rang(ctx, err):
-		case gaveUp(ctx, err):
-			return none, context.Cause(ctx)
-		default:
-			w.over = true
-			w.alarm.stop()
-			if w.count > 0 {
-				w.now.End = time.Now()
-				return w.now, nil
-			}
+		if err == nil && ctx == nil {
+			return none, false, nil
+		}
+		if err == nil || rang(ctx, err) {
+			continue
+		}
+		if of := interrupted(ctx, err); of != nil {
+			return none, false, of
+		}
+		if last, ok := w.finish(err); ok {
+			return last, true, nil
 		}
 	}
-	_, err = w.up.Next(ctx) // repeats how it ended
-	return none, err
+	return none, false, w.end
 }
 
-// fill takes values until the span ends, with errDue, or something else does.
+// fill takes values until the span ends, or something else does.
 func (w *window[T, A]) fill(ctx context.Context) error {
-	bound := w.alarm.until(ctx, w.now.End)
+	bound := ctx
+	if ctx != nil {
+		bound = w.alarm.until(ctx, w.clock.due)
+	}
 	for w.limit == 0 || w.count < w.limit {
-		v, err := w.up.Next(bound)
-		if err != nil {
+		v, ok, err := take(bound, w.up)
+		if !ok {
 			return err
 		}
-		if bound.Err() != nil {
+		if bound != nil && bound.Err() != nil {
 			w.up.Unread(v) // belongs to the next span
-			return context.Cause(bound)
+			return chanio.Cause(bound)
 		}
 		w.now.Value = w.add(w.now.Value, v)
 		w.count++
 	}
-	if err := w.sleep.sleep(ctx, w.now.End); err != nil {
-		return err
+	if ctx == nil {
+		return nil
 	}
-	return errDue
+	return w.sleep.sleep(ctx, w.clock.due)
 }
 
-// begin starts the span that holds the given moment.
-func (w *window[T, A]) begin(at time.Time) {
-	w.now = Span[A]{Start: at, End: at.Truncate(w.period).Add(w.period), Value: w.fresh()}
-	w.begun, w.count = true, 0
+// finish notes the end of the upstream, and returns the span if there is something in it.
+func (w *window[T, A]) finish(err error) (last Span[A], ok bool) {
+	w.end = err
+	w.alarm.stop()
+	last, w.now = w.now, Span[A]{}
+	last.End = time.Now().Round(0)
+	return last, w.count > 0
+}
+
+// begin starts the first span.
+func (w *window[T, A]) begin() {
+	if w.begun {
+		return
+	}
+	now := time.Now()
+	w.clock.start(now)
+	w.now = Span[A]{Start: now.Round(0), End: w.clock.moment(), Value: w.fresh()}
+	w.begun = true
 }
 
 // take hands over the span and begins the next.
 func (w *window[T, A]) take() Span[A] {
 	full := w.now
-	w.begin(full.End)
+	w.clock.advance(time.Now())
+	w.now = Span[A]{Start: full.End, End: w.clock.moment(), Value: w.fresh()}
+	w.count = 0
 	return full
 }

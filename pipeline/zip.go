@@ -1,40 +1,101 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
 // Zip combines the first value of as with the first of bs, and so on. It ends with the first of the two to end or fail,
-// and closes the other at once; a value of as that has no partner is dropped then. A cancel keeps it. Zip works in the
-// goroutine of the receiver. It is Manifold's zip, and map of two streams, which leave the other input open.
+// and closes the other at once; a value that has no partner is dropped then. A cancel keeps it. Zip works in the
+// goroutine of the receiver. While neither has a value it waits for both in turn, so that it notices the end of the other
+// one within a quarter of a second.
 func Zip[A, B, C any](as *chanio.Source[A], bs *chanio.Source[B], combine func(A, B) C) *chanio.Source[C] {
-	upA, upB := as.Claim("pipeline.Zip"), bs.Claim("pipeline.Zip")
-	closeBoth := func() error { return errors.Join(upA.Close(), upB.Close()) }
-	return chanio.NewSource(chanio.SourceHooks[C]{
-		Next: func(ctx context.Context) (c C, err error) {
-			a, err := upA.Next(ctx)
-			if err != nil {
-				return c, endZip(ctx, err, closeBoth)
-			}
-			b, err := upB.Next(ctx)
-			if err == nil {
-				return combine(a, b), nil
-			}
-			upA.Unread(a)
-			return c, endZip(ctx, err, closeBoth)
-		},
-		Close:    closeBoth,
-		Describe: func() chanio.Description { return describe(upA.Describe(), upB.Describe()) },
-	})
+	must(combine != nil, "Zip: combine is nil")
+	z := &zip[A, B, C]{as: as.Claim("pipeline.Zip"), bs: bs.Claim("pipeline.Zip"), combine: combine}
+	return chanio.NewSource(hooks(z.pull, z.close, func() []chanio.Description {
+		return []chanio.Description{z.as.Describe(), z.bs.Describe()}
+	}))
 }
 
-// endZip closes both inputs if err is an end of one, and returns err.
-func endZip(ctx context.Context, err error, closeBoth func() error) error {
-	if !isEndOf(ctx, err) {
-		_ = closeBoth() // err is what matters
+type zip[A, B, C any] struct {
+	as      chanio.Upstream[A]
+	bs      chanio.Upstream[B]
+	combine func(A, B) C
+	alarm   alarm
+}
+
+// The first and the longest wait for one input while the other has no value either.
+const (
+	minTurn = time.Millisecond
+	maxTurn = 256 * time.Millisecond
+)
+
+func (z *zip[A, B, C]) close() error {
+	defer z.alarm.stop()
+	return errors.Join(z.as.Close(), z.bs.Close())
+}
+
+func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
+	var p pair[A, B]
+	defer p.giveBack(z.as, z.bs)
+	p.a, p.hasA, err = z.as.TryNext()
+	if err == nil {
+		p.b, p.hasB, err = z.bs.TryNext()
 	}
-	return err
+	if err == nil && ctx != nil {
+		err = z.await(ctx, &p)
+	}
+	switch {
+	case err != nil:
+		if !resumable(ctx, err) {
+			_ = z.close() // err is what matters
+		}
+		return c, false, err
+	case !p.hasA || !p.hasB:
+		return c, false, nil
+	}
+	p.hasA, p.hasB = false, false
+	return z.combine(p.a, p.b), true, nil
+}
+
+// pair is what a call has taken.
+type pair[A, B any] struct {
+	a          A
+	b          B
+	hasA, hasB bool
+}
+
+// giveBack puts back what was taken and not combined.
+func (p *pair[A, B]) giveBack(as chanio.Upstream[A], bs chanio.Upstream[B]) {
+	if p.hasA {
+		as.Unread(p.a)
+	}
+	if p.hasB {
+		bs.Unread(p.b)
+	}
+}
+
+// await waits for what is missing in p: in turn while that is both, and then for one.
+func (z *zip[A, B, C]) await(ctx context.Context, p *pair[A, B]) (err error) {
+	for turn, forA := minTurn, true; !p.hasA || !p.hasB; forA = !forA {
+		bound := ctx
+		if !p.hasA && !p.hasB {
+			bound = z.alarm.within(ctx, turn)
+			turn = min(2*turn, maxTurn)
+		}
+		switch {
+		case p.hasB || forA && !p.hasA:
+			p.a, p.hasA, err = take(bound, z.as)
+		default:
+			p.b, p.hasB, err = take(bound, z.bs)
+		}
+		if err != nil && !rang(ctx, err) {
+			return cmp.Or(interrupted(ctx, err), err)
+		}
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
 )
 
 // Subscribers is how many there are.
@@ -30,8 +31,8 @@ type Form struct {
 func Forms() []Form {
 	return []Form{
 		{"channels under a mutex", false, func(n int) { byHand(n) }},
-		{"weir Bus, Recv", true, func(n int) { bus(n, receive) }},
-		{"weir Bus, channels", true, func(n int) { bus(n, ranged) }},
+		{"weir Bus, Recv", true, func(n int) { ours(n, receive) }},
+		{"weir Bus, channels", true, func(n int) { ours(n, ranged) }},
 		{"NATS, over net.Pipe", false, inNATS},
 	}
 }
@@ -88,10 +89,10 @@ func byHand(n int) {
 	group.Wait()
 }
 
-// bus does the same with ours: a publisher waits for the slowest, as with channels.
-func bus(n int, sum func(*chanio.Source[int]) int) {
+// ours does the same with a Bus: a publisher waits for the slowest, as with channels.
+func ours(n int, sum func(*chanio.Source[int]) int) {
 	ctx := context.Background()
-	b := pipeline.NewBus[string, int]()
+	b := bus.New[string, int]()
 	var group sync.WaitGroup
 	for range Subscribers {
 		src := must(b.Subscribe(ctx, topic, &pipeline.Queue[int]{Size: queueSize, Policy: pipeline.Block}))

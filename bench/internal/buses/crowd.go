@@ -8,7 +8,7 @@ import (
 
 	"github.com/weir-go/weir/bench/internal/suite"
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
 )
 
 // crowd is a bus with very many subscriptions. Nobody receives, so that a bus is measured and not the scheduler: ours
@@ -140,12 +140,12 @@ func (h *hubCrowd) publish(topic, v int) {
 
 // busCrowd is ours.
 type busCrowd struct {
-	bus  *pipeline.Bus[int, int]
+	bus  *bus.Bus[int, int]
 	subs []*chanio.Source[int]
 }
 
 func openBus(size, topics int) crowd {
-	b := &busCrowd{bus: pipeline.NewBus[int, int](), subs: make([]*chanio.Source[int], size)}
+	b := &busCrowd{bus: bus.New[int, int](), subs: make([]*chanio.Source[int], size)}
 	for i := range b.subs {
 		b.subs[i] = must(b.bus.Subscribe(context.Background(), i%topics, nil))
 	}

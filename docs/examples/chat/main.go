@@ -20,6 +20,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -41,13 +42,13 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, ln)
-	rooms := pipeline.NewBus[string, string]()
+	rooms := bus.New[string, string]()
 	defer rooms.Close()
 	return ln.Serve(ctx, func(ctx context.Context, c *chanio.Conn) error { return member(ctx, c, rooms) })
 }
 
 // member is one client from its first line to its last.
-func member(ctx context.Context, c *chanio.Conn, rooms pipeline.PubSub[string, string]) error {
+func member(ctx context.Context, c *chanio.Conn, rooms bus.PubSub[string, string]) error {
 	lines := codec.Frame(c, codec.Lines)
 	room, err := lines.In.Recv(ctx)
 	if err != nil {

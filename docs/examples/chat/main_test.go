@@ -14,6 +14,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
 )
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
@@ -27,7 +28,7 @@ type client struct {
 }
 
 // join lets a client say where it goes and who it is.
-func join(t *testing.T, rooms *pipeline.Bus[string, string], room, name string) *client {
+func join(t *testing.T, rooms *bus.Bus[string, string], room, name string) *client {
 	t.Helper()
 	near, far := chanio.Pipe()
 	c := &client{t, codec.Frame(far, codec.Lines), far, make(chan error, 1)}
@@ -64,7 +65,7 @@ func (c *client) leave() {
 
 func TestEverybodyInTheRoomHearsEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rooms := pipeline.NewBus[string, string]()
+		rooms := bus.New[string, string]()
 		alice, bob := join(t, rooms, "shoes", "Alice"), join(t, rooms, "shoes", "Bob")
 		carol := join(t, rooms, "ships", "Carol")
 		alice.say("hello")
@@ -87,7 +88,7 @@ func TestEverybodyInTheRoomHearsEverybody(t *testing.T) {
 
 func TestASlowMemberIsCutOffAndHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rooms := pipeline.NewBus[string, string]()
+		rooms := bus.New[string, string]()
 		slow, fast := join(t, rooms, "shoes", "Slow"), join(t, rooms, "shoes", "Fast")
 		line := strings.Repeat("x", 1000)
 		for i := range 1000 { // a megabyte, of which slow reads nothing
@@ -106,7 +107,7 @@ func TestAClientThatLeavesEarlyIsNoError(t *testing.T) {
 		near, far := chanio.Pipe()
 		require.NoError(t, far.Out.Send(t.Context(), []byte(said)))
 		require.NoError(t, far.Out.Close())
-		require.NoError(t, member(t.Context(), near, pipeline.NewBus[string, string]()))
+		require.NoError(t, member(t.Context(), near, bus.New[string, string]()))
 		require.NoError(t, near.Close())
 		require.NoError(t, far.Close())
 	}

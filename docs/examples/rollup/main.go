@@ -84,7 +84,7 @@ func (r *roller) take(ctx context.Context, c *chanio.Conn) error {
 	r.clients.Add(1)
 	defer r.clients.Add(-1)
 	samples := pipeline.MapErr(codec.Decode(c.In, codec.Lines), parse)
-	return pipeline.ConnectWith(ctx, samples, r.sink, &pipeline.ConnectOptions{KeepSink: true})
+	return pipeline.ConnectWith(ctx, samples, r.sink, &pipeline.ConnectConfig{KeepSink: true})
 }
 
 // print prints the totals of every period, and ten times as seldom how many clients there are. What is there within a

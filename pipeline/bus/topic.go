@@ -1,13 +1,12 @@
-package pipeline
+package bus
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
 // topic is a set of subscriptions. Publishers go through a part of subs that is never written again: a subscription is
@@ -21,39 +20,50 @@ type topic[K comparable, T any] struct {
 
 // subscription is the sending end of a subscriber.
 type subscription[K comparable, T any] struct {
-	q     *queue[T]
+	q     *queue.Queue[T]
 	bus   *Bus[K, T]
 	match func(K) bool // of SubscribeFunc
-	name  K            // of topic, if there is no match
+
+	userCode bool // a delivery calls functions of the subscriber
+
+	name  K // of topic, if there is no match
 	topic *topic[K, T]
 	at    int // in the subs of topic; -1: not there any more
 }
 
-// source returns the receiving end. There may be very many, so that each has but four functions and no more state.
+// source returns the receiving end. There may be very many, so that each has a few functions and no more state.
 func (s *subscription[K, T]) source() *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: s.q.next, Close: s.close, Describe: s.describe,
+		Next: s.q.Next, TryNext: s.q.TryNext, AtHand: s.q.AtHand, Close: s.close, Describe: s.describe,
 	})
 }
 
 func (s *subscription[K, T]) close() error {
-	s.q.close()
+	s.q.Close()
 	s.leave()
 	return nil
 }
 
 func (s *subscription[K, T]) describe() chanio.Description {
-	d := s.q.describe()
-	d.Kind = "pipeline.Bus"
+	d := s.q.Describe()
+	d.Kind = "bus"
 	return d
 }
 
-// leave ends the subscription; it is called by whoever closes it first.
+// leave ends the subscription; calling it again does nothing.
 func (s *subscription[K, T]) leave() {
 	if s.match != nil {
 		s.topic.remove(s)
 	} else {
 		s.bus.leave(s)
+	}
+}
+
+// recovered is deferred around functions of the subscriber: one that panics ends the subscription.
+func (s *subscription[K, T]) recovered() {
+	if v := recover(); v != nil {
+		s.q.End(chanio.Recovered(v))
+		s.leave()
 	}
 }
 
@@ -111,32 +121,6 @@ func (t *topic[K, T]) close() {
 	t.subs, t.over = nil, true
 	t.mu.Unlock()
 	for _, s := range subs {
-		s.q.end(io.EOF, false)
-	}
-}
-
-// Wildcard returns a predicate for topics of words joined by dots: "*" in the pattern stands for any one word, ">" at
-// its end for one word or more, as in NATS subjects. It panics if a word of the pattern is empty, or mixes a wildcard
-// with other characters, or if something follows ">".
-func Wildcard(pattern string) func(topic string) bool {
-	words := strings.Split(pattern, ".")
-	for i, w := range words {
-		mixed := len(w) > 1 && strings.ContainsAny(w, "*>")
-		if w == "" || mixed || w == ">" && i < len(words)-1 {
-			panic(fmt.Sprintf("pipeline: Wildcard: %q is not a pattern", pattern))
-		}
-	}
-	return func(topic string) bool {
-		for i, want := range words {
-			if want == ">" {
-				return topic != ""
-			}
-			word, rest, more := strings.Cut(topic, ".")
-			if want != "*" && want != word || word == "" || more != (i < len(words)-1) {
-				return false
-			}
-			topic = rest
-		}
-		return true
+		s.q.End(io.EOF)
 	}
 }

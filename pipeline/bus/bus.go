@@ -1,4 +1,12 @@
-package pipeline
+// Package bus passes values from publishers to the subscribers of a topic, in memory.
+//
+//	prices := bus.New[string, Price]()
+//	eur, err := prices.Subscribe(ctx, "EUR", nil)        // a Source of what is published from now on
+//	received, err := prices.Publish(ctx, "EUR", price)   // never waits for a slow subscriber, unless that asked for it
+//
+// Each subscription has a queue, by default of pipeline.DefaultQueue values under pipeline.DropOldest, so that a slow
+// subscriber stalls nobody unless it asked for pipeline.Block.
+package bus
 
 import (
 	"context"
@@ -8,66 +16,62 @@ import (
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one that leads over a network can stand
-// in for it.
+// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one over a network can stand in for it.
 type PubSub[K comparable, T any] interface {
 	// Publish gives v to the subscribers of topic and reports how many received it, or -1 if it cannot know.
 	Publish(ctx context.Context, topic K, v T) (received int, err error)
 
 	// Subscribe returns the values of a topic from now on. Closing the Source ends the subscription. ctx bounds only
 	// the call. The queue is that of the subscription; nil is the default.
-	Subscribe(ctx context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error)
+	Subscribe(ctx context.Context, topic K, queue *pipeline.Queue[T]) (*chanio.Source[T], error)
 
 	// Close ends all subscriptions after the values that they hold.
 	Close() error
 }
 
-// Bus passes values from publishers to the subscribers of a topic, in memory. Each subscription has a queue of its own,
-// by default of DefaultQueue values under [DropOldest], so that a slow subscriber stalls nobody unless it asked for
-// [Block]. A topic exists while somebody subscribes to it. All methods are for any goroutine at any time; a Bus starts
-// none. The values of one publisher to one topic arrive in order.
-//
-// It is Manifold's event-bus, whose publish waits for the slowest subscriber.
+// Bus passes values from publishers to subscribers. A topic exists while somebody subscribes to it. All methods are for any
+// goroutine at any time; a Bus starts none. The values of one publisher to one topic arrive in order.
 type Bus[K comparable, T any] struct {
-	shards   [busShards]busShard[K, T]
+	shards   [shards]shard[K, T]
 	seed     maphash.Seed
-	matches  topic[K, T] // subscriptions by predicate
-	matching atomic.Bool // there was one: matches is worth its lock
-	standard *Queue[T]   // of subscriptions without a description
+	matches  topic[K, T]      // subscriptions by predicate
+	matching atomic.Bool      // there was one: matches is worth its lock
+	standard *queue.Config[T] // of subscriptions without a description
 	closed   atomic.Bool
 }
 
-const busShards = 64 // of the table of topics, each with a lock of its own
+const shards = 64 // of the table of topics, each with a lock of its own
 
-type busShard[K comparable, T any] struct {
+type shard[K comparable, T any] struct {
 	mu     sync.RWMutex
 	topics map[K]*topic[K, T]
 	_      [32]byte // the locks of two shards do not share a cache line
 }
 
-// NewBus returns a Bus without subscribers.
-func NewBus[K comparable, T any]() *Bus[K, T] {
-	var standard *Queue[T]
-	return &Bus[K, T]{seed: maphash.MakeSeed(), standard: standard.orDefault(DropOldest)}
+// New returns a Bus without subscribers.
+func New[K comparable, T any]() *Bus[K, T] {
+	return &Bus[K, T]{seed: maphash.MakeSeed(), standard: queue.Config[T]{}.Default("bus: New", queue.DropOldest)}
 }
 
 // Publish gives v to the queue of every subscriber of topic, and of every predicate that holds for it, and reports how
-// many accepted it. It waits only for subscribers with [Block] whose queue is full, after it has served all others; ctx
+// many accepted it. It waits only for subscribers with pipeline.Block whose queue is full, after it has served all others; ctx
 // bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while a
 // queue is served. The subscribers share v, so nobody changes what it points to.
 func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, err error) {
 	if b.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	d := delivery[K, T]{v: v}
+	d := delivery[K, T]{topic: topic, v: v}
 	d.toAll(b.subscribers(topic))
 	if b.matching.Load() {
-		d.toMatching(b.matches.snapshot(), topic)
+		d.toAll(b.matches.snapshot())
 	}
 	if d.lost {
-		yield()
+		queue.Yield()
 	}
 	err = d.toBlocking(ctx)
 	return d.received, err
@@ -75,6 +79,7 @@ func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, er
 
 // delivery is one call of Publish.
 type delivery[K comparable, T any] struct {
+	topic    K
 	v        T
 	received int
 	lost     bool                  // a subscriber was too slow
@@ -87,47 +92,52 @@ func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
 	}
 }
 
-func (d *delivery[K, T]) toMatching(subs []*subscription[K, T], topic K) {
-	for _, s := range subs {
-		if s.match(topic) {
-			d.to(s)
-		}
-	}
-}
-
-// to gives the value to one queue, if that takes no time.
+// to gives the value to one queue, if that takes no time. A panic in a function of the subscriber ends the subscription
+// and nothing else.
 func (d *delivery[K, T]) to(s *subscription[K, T]) {
-	o := s.q.tryPut(d.v)
+	if s.userCode {
+		defer s.recovered()
+	}
+	if s.match != nil && !s.match(d.topic) {
+		return
+	}
+	o := s.q.TryPut(d.v)
 	switch {
-	case o.ok:
+	case o.OK:
 		d.received++
-	case o.full:
+	case o.Full:
 		d.full = append(d.full, s)
-	case o.over:
+	case o.Over:
 		s.leave()
 	}
-	d.lost = d.lost || o.lost
+	d.lost = d.lost || o.Lost
 }
 
 // toBlocking gives the value to the queues that had no room, and waits for that.
 func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 	for _, s := range d.full {
-		ok, err := s.q.put(ctx, d.v)
-		if err != nil && isEndOf(ctx, err) {
-			return err
-		}
-		if ok {
+		if ok, err := d.wait(ctx, s); ok {
 			d.received++
+		} else if err != nil && ctx.Err() != nil {
+			return chanio.Cause(ctx)
 		}
 	}
 	return nil
 }
 
+func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (bool, error) {
+	if s.userCode {
+		defer s.recovered()
+	}
+	return s.q.Put(ctx, d.v)
+}
+
 // Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the
-// Source ends the subscription, and so does its queue under [Fail] and [Disconnect]. After Close of the Bus the error
+// Source ends the subscription, and so does its queue under pipeline.Fail and pipeline.Disconnect. After Close of the Bus the error
 // is net.ErrClosed; there is no other, and ctx is not looked at.
-func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*chanio.Source[T], error) {
-	s := &subscription[K, T]{q: b.queue(queue), bus: b, name: topic}
+func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
+	s := b.subscription("Subscribe", cfg)
+	s.name = topic
 	for {
 		if s.topic = b.open(topic); s.topic == nil {
 			return nil, net.ErrClosed
@@ -138,19 +148,26 @@ func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, queue *Queue[T]) (*cha
 	}
 }
 
-// queue returns one as described. Those that are not described share their description.
-func (b *Bus[K, T]) queue(d *Queue[T]) *queue[T] {
-	if d == nil {
-		return &queue[T]{cfg: b.standard}
+// subscription returns one with a queue as described. Those that are not described share their description.
+func (b *Bus[K, T]) subscription(caller string, cfg *pipeline.Queue[T]) *subscription[K, T] {
+	if cfg == nil {
+		return &subscription[K, T]{q: queue.New(b.standard, nil), bus: b}
 	}
-	return newQueue(d, DropOldest)
+	return &subscription[K, T]{
+		q: queue.New(queue.Config[T](*cfg).Default("bus: "+caller, queue.DropOldest), nil), bus: b,
+		userCode: cfg.Metric != nil || cfg.OnOverflow != nil,
+	}
 }
 
 // SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called
 // by every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest
 // it is Subscribe.
-func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, queue *Queue[T]) (*chanio.Source[T], error) {
-	s := &subscription[K, T]{q: b.queue(queue), bus: b, match: match, topic: &b.matches}
+func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
+	if match == nil {
+		panic("bus: SubscribeFunc: match is nil")
+	}
+	s := b.subscription("SubscribeFunc", cfg)
+	s.match, s.topic, s.userCode = match, &b.matches, true
 	if !b.matches.add(s) {
 		return nil, net.ErrClosed
 	}
@@ -199,8 +216,8 @@ func (b *Bus[K, T]) Close() error {
 	return nil
 }
 
-func (b *Bus[K, T]) shard(topic K) *busShard[K, T] {
-	return &b.shards[maphash.Comparable(b.seed, topic)%busShards]
+func (b *Bus[K, T]) shard(topic K) *shard[K, T] {
+	return &b.shards[maphash.Comparable(b.seed, topic)%shards]
 }
 
 // subscribers returns those of topic, to be read only.

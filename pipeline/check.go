@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// must panics with the text, which names the function, unless ok.
+func must(ok bool, text string) {
+	if !ok {
+		panic("pipeline: " + text)
+	}
+}
+
+// atLeast panics unless the argument of that name is at least minimum.
+func atLeast[N ~int | ~int64](stage, name string, v, minimum N) {
+	if v < minimum {
+		panic(fmt.Sprintf("pipeline: %s: %s is %v, must be at least %v", stage, name, v, minimum))
+	}
+}
+
+// claim is src.Claim for a stage with goroutines.
+func claim[T any](ctx context.Context, src *chanio.Source[T], stage string) chanio.Upstream[T] {
+	must(ctx != nil, stage+": ctx is nil")
+	return claimToHold(src, stage)
+}
+
+// claimToHold is src.Claim for a stage that holds values while it takes others, which borrowed ones do not survive.
+func claimToHold[T any](src *chanio.Source[T], stage string) chanio.Upstream[T] {
+	up := src.Claim("pipeline." + stage)
+	mayHold(!up.Borrowed(), stage)
+	return up
+}
+
+func mayHold(ok bool, stage string) {
+	must(ok, stage+" holds values, and those of this Source are borrowed: copy them with Map first")
+}
+
+// acquire is src.Acquire for a consumer.
+func acquire[T any](ctx context.Context, src *chanio.Source[T], stage string) (chanio.Upstream[T], error) {
+	must(ctx != nil, stage+": ctx is nil")
+	return src.Acquire(ctx, "pipeline."+stage)
+}

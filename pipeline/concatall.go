@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// ConcatAll passes on all values of the first source that srcs brings, then all of the next, and ends when srcs does. A
+// source is taken from srcs when the one before has ended. A failure of either ends the stream, and that or a Close
+// closes srcs and the present source; the producer of srcs remains responsible for the sources that it still holds. It
+// works in the goroutine of the receiver. Since the values of a source to come may have to be closed, a channel of the
+// stream has no capacity.
+func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] {
+	outer, in := srcs.Claim("pipeline.ConcatAll"), &inner[T]{}
+	h := derive(outer, func(ctx context.Context) (v T, ok bool, err error) {
+		for {
+			if in.up == nil {
+				src, ok, err := take(ctx, outer)
+				if ok {
+					err = in.set(src, "ConcatAll")
+				}
+				if !ok || err != nil {
+					return v, false, err
+				}
+			}
+			if v, ok, err = take(ctx, *in.up); err != io.EOF {
+				return v, ok, err
+			}
+			in.leave()
+		}
+	})
+	h.AtHand, h.Undelivered = in.atHand, in.drop
+	h.Close = func() error { return errors.Join(outer.Close(), in.close()) }
+	return chanio.NewSource(h)
+}
+
+// inner is the present source of a stage that has one after the other. up is written by the receiver alone, under mu.
+type inner[T any] struct {
+	mu     sync.Mutex
+	up     *chanio.Upstream[T] // nil between two
+	last   *chanio.Upstream[T] // up, or the one before
+	cancel func()              // ends the opening of one
+	closed bool
+}
+
+// set makes src the present source, and closes it if the stage has been closed.
+func (in *inner[T]) set(src *chanio.Source[T], stage string) error {
+	up := claimToHold(src, stage)
+	in.mu.Lock()
+	in.up, in.last, in.cancel = &up, &up, nil
+	closed := in.closed
+	in.mu.Unlock()
+	if !closed {
+		return nil
+	}
+	_ = up.Close()
+	return net.ErrClosed
+}
+
+// opening notes what ends the opening of a source, and reports whether the stage is still open.
+func (in *inner[T]) opening(cancel func()) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.cancel = cancel
+	return !in.closed
+}
+
+// leave notes that the present source has ended.
+func (in *inner[T]) leave() {
+	in.mu.Lock()
+	in.up = nil
+	in.mu.Unlock()
+}
+
+func (in *inner[T]) atHand(dst []T) []T {
+	if in.up == nil {
+		return dst
+	}
+	return in.up.AtHand(dst)
+}
+
+// drop gives a value that was passed on to the source that the latest came from.
+func (in *inner[T]) drop(v T) {
+	in.mu.Lock()
+	last := in.last
+	in.mu.Unlock()
+	last.Drop(v)
+}
+
+func (in *inner[T]) close() error {
+	in.mu.Lock()
+	in.closed = true
+	up, cancel := in.up, in.cancel
+	in.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	if up == nil {
+		return nil
+	}
+	return up.Close()
+}
+
+// present returns the present source.
+func (in *inner[T]) present() *chanio.Upstream[T] {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.up
+}

@@ -1,0 +1,260 @@
+package pipeline
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline/internal/queue"
+)
+
+// pull is how a stage makes its next value. With a nil ctx it does not wait, and ok is false if it would have to.
+type pull[T any] func(ctx context.Context) (v T, ok bool, err error)
+
+// noWait is the nil ctx of a pull that does not wait.
+var noWait context.Context
+
+// take is the pull of a stage that changes nothing.
+func take[T any](ctx context.Context, up chanio.Upstream[T]) (v T, ok bool, err error) {
+	if ctx == nil {
+		return up.TryNext()
+	}
+	v, err = up.Next(ctx)
+	return v, err == nil, err
+}
+
+// hooks returns those of a stage over sources that ups describes.
+func hooks[T any](next pull[T], closeUp func() error, ups func() []chanio.Description) chanio.SourceHooks[T] {
+	return chanio.SourceHooks[T]{
+		Next: func(ctx context.Context) (T, error) {
+			v, _, err := next(ctx)
+			return v, err
+		},
+		TryNext:  func() (T, bool, error) { return next(noWait) },
+		Close:    closeUp,
+		Describe: func() chanio.Description { return describe(ups()...) },
+	}
+}
+
+// derive returns the hooks of a stage over one upstream: closing and the description pass through.
+func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B] {
+	return hooks(next, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
+}
+
+// pass is derive for a stage whose values are those of its upstream.
+func pass[T any](up chanio.Upstream[T], next pull[T]) chanio.SourceHooks[T] {
+	h := derive(up, next)
+	h.Borrowed = up.Borrowed()
+	if up.Undelivered() != nil {
+		h.Undelivered = up.Drop
+	}
+	return h
+}
+
+// fused is a stage that makes at most one value of each that it takes.
+type fused[A, B any] struct {
+	up chanio.Upstream[A]
+
+	// step makes a value; ok false skips it, and an error ends the stream.
+	step func(A) (b B, ok bool, err error)
+
+	failed error // of step in a pull without ctx, to be judged by one that has it
+	at     A     // what it failed for
+}
+
+// fuse returns the hooks of a stage that does step.
+func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio.SourceHooks[B] {
+	f := &fused[A, B]{up: up, step: step}
+	h := derive(up, f.pull)
+	h.Next = f.fast
+	return h
+}
+
+// sift is fuse for a stage that passes on some values and drops the others.
+func sift[T any](up chanio.Upstream[T], step func(T) (bool, error)) *chanio.Source[T] {
+	f := &fused[T, T]{up: up, step: func(v T) (T, bool, error) {
+		ok, err := step(v)
+		return v, ok, err
+	}}
+	h := pass(up, f.pull)
+	h.Next = f.fast
+	return chanio.NewSource(h)
+}
+
+// fast is pull for the usual case, that the next value makes one, at half the price.
+func (f *fused[A, B]) fast(ctx context.Context) (b B, err error) {
+	if f.failed == nil {
+		a, err := f.up.Next(ctx)
+		if err != nil {
+			return b, err
+		}
+		if b, ok, err := f.step(a); err != nil || ok {
+			if err != nil {
+				err = f.fail(ctx, a, err)
+			}
+			return b, err
+		}
+	}
+	b, _, err = f.pull(ctx)
+	return b, err
+}
+
+func (f *fused[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
+	if f.failed != nil {
+		return b, false, f.fail(ctx, f.at, f.failed)
+	}
+	for {
+		a, ok, err := take(ctx, f.up)
+		if !ok {
+			return b, false, err
+		}
+		v, ok, err := f.step(a)
+		if err != nil {
+			return b, false, f.fail(ctx, a, err)
+		}
+		if ok {
+			return v, true, nil
+		}
+		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not look at it
+			return b, false, chanio.Cause(ctx)
+		}
+	}
+}
+
+// fail ends the stage because step returned err for v, unless that says that ctx ended: v is put back then.
+func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
+	if ctx == nil {
+		f.at, f.failed = v, err
+		return nil
+	}
+	f.at, f.failed = *new(A), nil
+	if isOfCall(ctx, err) {
+		f.up.Unread(v)
+		return chanio.Cause(ctx)
+	}
+	_ = f.up.Close() // err is what matters
+	return err
+}
+
+// isOfCall reports whether err, which a function of the user returned, says that ctx ended. Unlike [chanio.Resumable] it
+// knows a cause that would look like the end of a stream.
+func isOfCall(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (chanio.Resumable(ctx, err) || isSame(err, context.Cause(ctx)))
+}
+
+// resumable is chanio.Resumable for a pull.
+func resumable(ctx context.Context, err error) bool {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return chanio.Resumable(ctx, err)
+}
+
+// isSame is a == b for errors, some of which cannot be compared.
+func isSame(a, b error) (same bool) {
+	defer func() { _ = recover() }() // of a type that is not comparable: not the same
+	return a == b
+}
+
+// hasEnded is ctx.Err() != nil at a lower price, for its Done channel.
+func hasEnded(done <-chan struct{}) bool { return queue.Ended(done) }
+
+// keep makes a stage that holds values between two calls give them back when it is closed: by Close, or by the call that
+// runs beside it. giveBack puts them back into the upstream, which is closed by then.
+func keep[T any](next pull[T], h chanio.SourceHooks[T], giveBack func()) chanio.SourceHooks[T] {
+	k := &keeper{giveBack: giveBack}
+	kept := hooks(func(ctx context.Context) (v T, ok bool, err error) {
+		if !k.enter() {
+			return v, false, net.ErrClosed
+		}
+		defer k.leave()
+		return next(ctx)
+	}, func() error {
+		defer k.close()
+		return h.Close()
+	}, nil)
+	kept.Undelivered, kept.Describe = h.Undelivered, h.Describe
+	return kept
+}
+
+type keeper struct {
+	giveBack func()
+
+	mu           sync.Mutex
+	busy, closed bool
+}
+
+// enter begins a call, unless the stage has been closed.
+func (k *keeper) enter() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy = !k.closed
+	return k.busy
+}
+
+func (k *keeper) leave() {
+	k.mu.Lock()
+	k.busy = false
+	closed := k.closed
+	k.mu.Unlock()
+	if closed {
+		k.giveBack()
+	}
+}
+
+func (k *keeper) close() {
+	k.mu.Lock()
+	k.closed = true
+	busy := k.busy
+	k.mu.Unlock()
+	if !busy {
+		k.giveBack()
+	}
+}
+
+// unreadAll puts values back, so that they come again in their order.
+func unreadAll[T any](up chanio.Upstream[T], vs []T) {
+	for _, v := range vs {
+		defer up.Unread(v) // the last first, and all of them, also when a hook panics
+	}
+}
+
+// dropAll is the Undelivered hook of a stage whose values are slices, if those of up must be closed.
+func dropAll[T any](up chanio.Upstream[T]) func([]T) {
+	if up.Undelivered() == nil {
+		return nil
+	}
+	return func(vs []T) {
+		for _, v := range vs {
+			defer up.Drop(v)
+		}
+	}
+}
+
+// Named gives src a name for [Tree] and [Dot], and counts the values that pass: the one stage that counts. It works in
+// the goroutine of the receiver and changes nothing.
+func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
+	up := src.Claim("pipeline.Named")
+	var passed atomic.Uint64
+	h := pass(up, func(ctx context.Context) (T, bool, error) {
+		v, ok, err := take(ctx, up)
+		if ok {
+			passed.Add(1)
+		}
+		return v, ok, err
+	})
+	h.AtHand = func(dst []T) []T {
+		before := len(dst)
+		dst = up.AtHand(dst)
+		passed.Add(uint64(len(dst) - before))
+		return dst
+	}
+	h.Describe = func() chanio.Description {
+		d := describe(up.Describe())
+		d.Name, d.Passed = name, passed.Load()
+		return d
+	}
+	return chanio.NewSource(h)
+}
