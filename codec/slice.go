@@ -40,15 +40,6 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // DecodeInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	if t, ok := c.(*tuned[T]); ok {
-		var m Memory
-		n, ok := t.decodeWire(hidden(v), p, hidden(&m))
-		m.end()
-		if ok {
-			return n, nil
-		}
-		return DecodeInto(t.c, p, v)
-	}
 	if c, ok := c.(record[T]); ok {
 		if n := c.program.plain; n != nil && len(p) >= n.width {
 			plainInto(n, p, v)
@@ -88,12 +79,6 @@ func decodeSlice[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return appendFrom(c.program, dst, v)
-	}
-	if t, ok := c.(*tuned[T]); ok {
-		if dst, ok := t.appendWire(hidden(v), dst); ok {
-			return dst, nil
-		}
-		return AppendFrom(t.c, dst, v)
 	}
 	return appendValue(c, dst, v)
 }

@@ -98,7 +98,7 @@ func plainInto[T any](n *run, p []byte, v *T) {
 //go:nocheckptr
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
-// hidden is p as noEscape returns it, for methods of interfaces, and functions of [Tuned], that keep no pointer that they
+// hidden is p as noEscape returns it, for methods of interfaces that keep no pointer that they
 // are given.
 func hidden[T any](p *T) *T { return (*T)(noEscape(unsafe.Pointer(p))) }
 

@@ -29,9 +29,7 @@ const (
 	ByValue      = "weir Record"
 	Stream       = "weir Record, stream"
 
-	ByHandCodec      = "by hand, as a Codec"
-	GeneratedInPlace = "weir generated, in place"
-	Generated        = "weir generated"
+	ByHandCodec = "by hand, as a Codec"
 )
 
 // Forms returns all ways for a Record.
@@ -40,8 +38,6 @@ func Forms() []Form {
 		{ByHand, false, encodeWith(&sample, wire, appendRecord), decodeWith(&sample, wire, decodeRecord)},
 		{ByHandValue, false, encodeValue(&sample, wire, appendRecordValue), decodeValue(&sample, wire, decodeRecordValue)},
 		{ByHandCodec, false, encodeCodec[Record](byHand{}, &sample, wire), decodeCodec[Record](byHand{}, &sample, wire)},
-		{GeneratedInPlace, true, encodeInPlace(generated, &sample, wire), decodeInPlace(generated, &sample, wire)},
-		{Generated, true, encodeCodec(generated, &sample, wire), decodeCodec(generated, &sample, wire)},
 		{InPlace, true, encodeInPlace(record, &sample, wire), decodeInPlace(record, &sample, wire)},
 		{ByValue, true, encodeCodec(record, &sample, wire), decodeCodec(record, &sample, wire)},
 		{"weir Struct", true, encodeCodec(structure, &sample, wire), decodeCodec(structure, &sample, wire)},
@@ -60,8 +56,6 @@ func TextForms() []Form {
 		{ByHand, false, encodeWith(&aTrade, tradeBytes, appendTrade), decodeWith(&aTrade, tradeBytes, decodeTrade)},
 		{ByHandValue, false, encodeValue(&aTrade, tradeBytes, appendTradeValue), decodeValue(&aTrade, tradeBytes, decodeTradeValue)},
 		{ByHandCodec, false, encodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes), decodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes)},
-		{GeneratedInPlace, true, encodeInPlace(tradeTuned, &aTrade, tradeBytes), decodeInPlace(tradeTuned, &aTrade, tradeBytes)},
-		{Generated, true, encodeCodec(tradeTuned, &aTrade, tradeBytes), decodeCodec(tradeTuned, &aTrade, tradeBytes)},
 		{InPlace, true, encodeInPlace(trade, &aTrade, tradeBytes), decodeInPlace(trade, &aTrade, tradeBytes)},
 		{ByValue, true, encodeCodec(trade, &aTrade, tradeBytes), decodeCodec(trade, &aTrade, tradeBytes)},
 	}
