@@ -87,7 +87,7 @@ func (c bitset[N, T]) Append(dst []byte, v T) ([]byte, error) {
 		f := &c.fields[i]
 		u := f.get(&v)
 		if f.width < 64 && u>>f.width != 0 {
-			return dst, InField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
+			return dst, WrapField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
 		}
 		all = all<<f.width | u
 	}

@@ -17,7 +17,7 @@ var Bytes Codec[[]byte] = bytesCodec{}
 var Borrowed Codec[[]byte] = borrowedCodec{}
 
 // String is text in UTF-8 up to the end of the frame around it, or of the stream. What is not UTF-8 is refused, both
-// ways; [Raw] takes any bytes.
+// ways; [RawString] takes any bytes.
 //
 //	Prefixed(Uint16, String), "hé":
 //	+----+----+----+----+----+
@@ -25,8 +25,8 @@ var Borrowed Codec[[]byte] = borrowedCodec{}
 //	+----+----+----+----+----+
 var String Codec[string] = stringCodec{}
 
-// Raw is [Bytes] as a Go string, with any bytes in it.
-var Raw Codec[string] = rawCodec{}
+// RawString is [Bytes] as a Go string, with any bytes in it.
+var RawString Codec[string] = rawCodec{}
 
 // DefaultMax is the largest frame, in bytes, that a codec accepts in either direction if it is not told otherwise.
 const DefaultMax = 16 << 20

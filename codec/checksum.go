@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"hash/adler32"
-	"hash/crc32"
-)
+import "hash/crc32"
 
 // Checksum is c with a checksum of its bytes behind it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
 // adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
@@ -29,9 +26,6 @@ func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N
 
 // CRC32 is c with its CRC-32 behind it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
 func CRC32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, crc32.ChecksumIEEE) }
-
-// Adler32 is c with its Adler-32 behind it (RFC 1950), in big-endian order.
-func Adler32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, adler32.Checksum) }
 
 type checksum[T any, N comparable] struct {
 	c     Codec[T]
@@ -100,10 +94,10 @@ func (c *checksum[T, N]) verify(r *Reader, want N) error {
 	at := r.Offset()
 	got, err := c.sum.Decode(r)
 	if err != nil {
-		return r.Within("checksum", err)
+		return r.WrapField("checksum", err)
 	}
 	if got != want {
-		return r.Within("checksum", r.Fail(at, because(ErrMismatch, "%v, where the bytes have %v", got, want)))
+		return r.WrapField("checksum", r.Fail(at, because(ErrMismatch, "%v, where the bytes have %v", got, want)))
 	}
 	return nil
 }

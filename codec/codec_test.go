@@ -51,46 +51,46 @@ func TestPrefixedHasItsBytes(t *testing.T) {
 	codectest.Vector(t, codec.Prefixed(codec.Uint32, codec.String), "00000000", "")
 	codectest.Vector(t, codec.Prefixed(codec.Uint16LE, codec.Bytes), "0300 010203", []byte{1, 2, 3})
 	codectest.Vector(t, codec.Prefixed(codec.Uint16, codec.String, codec.Adjust(2)), "0005 616263", "abc")
-	codectest.Vector(t, codec.Prefixed(codec.Uint8, codec.Prefixed(codec.Uint8, codec.Raw)), "03 02 fffe", "\xff\xfe")
+	codectest.Vector(t, codec.Prefixed(codec.Uint8, codec.Prefixed(codec.Uint8, codec.RawString)), "03 02 fffe", "\xff\xfe")
 	codectest.Vector(t, codec.Prefixed(codec.Int8, codec.Uint16), "02 0102", 0x0102)
 	codectest.Vector(t, codec.Prefixed(codec.Uint8, codec.JSON[map[string]int]()), "07 7b2261223a317d", map[string]int{"a": 1})
-	codectest.RoundTrip(t, codec.Prefixed(codec.Uint32, codec.Raw), strings.Repeat("0123456789abcdef", 5000))
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint32, codec.RawString), strings.Repeat("0123456789abcdef", 5000))
 }
 
 func TestG14LengthsAreLimitedBothWays(t *testing.T) {
-	small := codec.Prefixed(codec.Uint32, codec.Raw, codec.Max(4))
+	small := codec.Prefixed(codec.Uint32, codec.RawString, codec.Max(4))
 	codectest.RoundTrip(t, small, "abcd")
 	codectest.Refuses(t, small, "abcde", codec.ErrTooLarge)
 	codectest.Rejects(t, small, "00000005 6162636465", codec.ErrTooLarge, 0)
 
-	narrow := codec.Prefixed(codec.Uint8, codec.Raw)
+	narrow := codec.Prefixed(codec.Uint8, codec.RawString)
 	codectest.RoundTrip(t, narrow, strings.Repeat("x", 255))
 	codectest.Refuses(t, narrow, strings.Repeat("x", 256), codec.ErrTooLarge)
 
-	signed := codec.Prefixed(codec.Int8, codec.Raw)
+	signed := codec.Prefixed(codec.Int8, codec.RawString)
 	codectest.Refuses(t, signed, strings.Repeat("x", 128), codec.ErrTooLarge)
 	codectest.Rejects(t, signed, "ff", codec.ErrMalformed, 0)
 
-	counted := codec.Prefixed(codec.Uint16, codec.Raw, codec.Adjust(2))
+	counted := codec.Prefixed(codec.Uint16, codec.RawString, codec.Adjust(2))
 	codectest.Rejects(t, counted, "0001", codec.ErrMalformed, 0)
 	codectest.RoundTrip(t, counted, strings.Repeat("x", 65533))
 	codectest.Refuses(t, counted, strings.Repeat("x", 65534), codec.ErrTooLarge)
 
-	less := codec.Prefixed(codec.Uint8, codec.Raw, codec.Adjust(-1))
+	less := codec.Prefixed(codec.Uint8, codec.RawString, codec.Adjust(-1))
 	codectest.Vector(t, less, "00 61", "a")
 	codectest.RoundTrip(t, less, strings.Repeat("x", 256))
 	codectest.Refuses(t, less, "", codec.ErrTooLarge)
 
-	huge := codec.Prefixed(codec.Uint64, codec.Raw)
+	huge := codec.Prefixed(codec.Uint64, codec.RawString)
 	codectest.Rejects(t, huge, "ffffffffffffffff", codec.ErrTooLarge, 0)
 	codectest.Rejects(t, huge, "8000000000000000", codec.ErrTooLarge, 0)
-	codectest.Rejects(t, codec.Prefixed(codec.Uint64, codec.Raw, codec.Adjust(8)), "8000000000000000", codec.ErrTooLarge, 0)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint64, codec.RawString, codec.Adjust(8)), "8000000000000000", codec.ErrTooLarge, 0)
 }
 
 func TestABodyUsesItsFrame(t *testing.T) {
-	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Uint16), "03 010203", codec.ErrLeftover, 3)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Uint16), "03 010203", codec.ErrTrailingData, 3)
 	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Uint16), "01 01", io.ErrUnexpectedEOF, 1)
-	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Prefixed(codec.Uint8, codec.Raw)), "02 05 61 62 63 64 65", io.ErrUnexpectedEOF, 2)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Prefixed(codec.Uint8, codec.RawString)), "02 05 61 62 63 64 65", io.ErrUnexpectedEOF, 2)
 }
 
 func TestG15TextSaysWhereItIsNotUTF8(t *testing.T) {
@@ -189,7 +189,7 @@ func TestWhatCannotWorkIsRefusedWhenBuilt(t *testing.T) {
 		}()
 		f()
 	}
-	panics("Adjust(300) is more than the length can express, 255", func() { codec.Prefixed(codec.Uint8, codec.Raw, codec.Adjust(300)) })
+	panics("Adjust(300) is more than the length can express, 255", func() { codec.Prefixed(codec.Uint8, codec.RawString, codec.Adjust(300)) })
 	panics("raise Max or widen the length", func() { codec.Prefixed(codec.Uint8, codec.Uint64, codec.Max(4)) })
 	panics("n must be at least 0, got -1", func() { codec.Max(-1) })
 	panics("the Codec is nil", func() { codec.Map[int, int](nil, nil, nil) })

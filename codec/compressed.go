@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// Compression packs and unpacks bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
+// Compression compresses and decompresses bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
 // github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
 type Compression interface {
-	// Pack appends the packed form of plain to dst.
-	Pack(dst, plain []byte) ([]byte, error)
+	// Compress appends the packed form of plain to dst.
+	Compress(dst, plain []byte) ([]byte, error)
 
-	// Unpack appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
+	// Decompress appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
 	// bytes are left over.
-	Unpack(dst, packed []byte, max int) ([]byte, error)
+	Decompress(dst, packed []byte, max int) ([]byte, error)
 }
 
 // Compressions of the standard library: gzip (RFC 1952), zlib (RFC 1950) and raw DEFLATE (RFC 1951).
@@ -65,7 +65,7 @@ func (c compressed[T]) Append(dst []byte, v T) ([]byte, error) {
 	if len(plain) > c.max {
 		return dst, tooLarge("an unpacked length", uint64(len(plain)), c.max)
 	}
-	return c.algorithm.Pack(dst, plain)
+	return c.algorithm.Compress(dst, plain)
 }
 
 func (c compressed[T]) Decode(r *Reader) (v T, err error) {
@@ -78,12 +78,12 @@ func (c compressed[T]) Decode(r *Reader) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	plain, err := c.algorithm.Unpack(nil, packed, c.max)
+	plain, err := c.algorithm.Decompress(nil, packed, c.max)
 	if err != nil {
 		return v, r.Fail(start, err)
 	}
 	v, err = decodeInner(r, c.c, plain, start)
-	return v, r.Within("unpacked", err)
+	return v, r.WrapField("unpacked", err)
 }
 
 func (c compressed[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
@@ -99,7 +99,7 @@ type stdCompression struct {
 	writers sync.Pool
 }
 
-func (s *stdCompression) Pack(dst, plain []byte) ([]byte, error) {
+func (s *stdCompression) Compress(dst, plain []byte) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
 	w, ok := s.writers.Get().(packer)
 	if !ok {
@@ -116,7 +116,7 @@ func (s *stdCompression) Pack(dst, plain []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (s *stdCompression) Unpack(dst, packed []byte, max int) ([]byte, error) {
+func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error) {
 	in := bytes.NewReader(packed)
 	r, err := s.reader(in)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *stdCompression) Unpack(dst, packed []byte, max int) ([]byte, error) {
 		return dst, because(ErrTooLarge, "more than the limit of %d bytes when unpacked", max)
 	}
 	if in.Len() > 0 {
-		return dst, because(ErrLeftover, "%d bytes left over behind what was packed", in.Len())
+		return dst, because(ErrTrailingData, "%d bytes left over behind what was packed", in.Len())
 	}
 	return out.Bytes(), nil
 }

@@ -9,7 +9,7 @@ import (
 //
 //   - [Or]: other delimiters are understood as well. Where two begin at the same place the longest wins, so if only the
 //     shorter has come, decoding waits for what follows.
-//   - [Keep]: the delimiter stays a part of what c decodes.
+//   - [KeepDelimiter]: the delimiter stays a part of what c decodes.
 //   - [Escape]: a byte that makes the next one an ordinary one.
 //   - [OrEnd]: the end of the frame around, or of the stream, ends the last value as a delimiter does.
 //   - [Max]: of bytes before the delimiter; 64 KiB by default.
@@ -28,7 +28,7 @@ import (
 //	+----+----+----+----+----+
 func Delimited[T any](c Codec[T], delimiter string, opts ...Option) Codec[T] {
 	notNil(c, "Delimited")
-	o := resolve("Delimited", opts, DefaultMaxLine, "Max", "Or", "Keep", "Escape", "OrEnd")
+	o := resolve("Delimited", opts, DefaultMaxLine, "Max", "Or", "KeepDelimiter", "Escape", "OrEnd")
 	d := &delimited[T]{
 		c: c, delims: newDelimiters("Delimited", delimiter, o.or), max: o.max, keep: o.keep, orEnd: o.orEnd,
 		escapes: o.escapes, escape: o.escape, quick: quickIn(c),
@@ -40,7 +40,7 @@ func Delimited[T any](c Codec[T], delimiter string, opts ...Option) Codec[T] {
 		d.checkEscape()
 	}
 	if d.keep && d.orEnd {
-		panic("codec: Delimited: Keep and OrEnd exclude each other: a value without its delimiter would be sent with one")
+		panic("codec: Delimited: KeepDelimiter and OrEnd exclude each other: a value without its delimiter would be sent with one")
 	}
 	return d
 }
@@ -76,7 +76,7 @@ func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 // Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
 // the option [Max]. The length is read as the paper demands: no sign and no leading zeros.
 func Netstring[T any](c Codec[T], opts ...Option) Codec[T] {
-	length := Map(Delimited(Raw, ":", Max(19)), parseLength, func(n int) (string, error) { return itoa(n), nil })
+	length := Map(Delimited(RawString, ":", Max(19)), parseLength, func(n int) (string, error) { return itoa(n), nil })
 	return Suffixed(Prefixed(length, c, opts...), ",")
 }
 
@@ -99,7 +99,7 @@ func (c *delimited[T]) checkEscape() {
 		}
 	}
 	if c.keep {
-		panic("codec: Delimited: Keep and Escape exclude each other")
+		panic("codec: Delimited: KeepDelimiter and Escape exclude each other")
 	}
 }
 
@@ -281,7 +281,7 @@ func decodeInner[T any](r *Reader, c Codec[T], p []byte, at int64) (v T, err err
 		return v, err
 	}
 	if left := len(p) - inner.pos; left > 0 {
-		return v, inner.Fail(inner.Offset(), because(ErrLeftover, "%d bytes left over", left))
+		return v, inner.Fail(inner.Offset(), because(ErrTrailingData, "%d bytes left over", left))
 	}
 	return v, inner.err
 }
@@ -319,7 +319,7 @@ func (c suffixed[T]) Decode(r *Reader) (v T, err error) {
 		return v, err
 	}
 	_, err = c.suffix.Decode(r)
-	return v, r.Within("suffix", err)
+	return v, r.WrapField("suffix", err)
 }
 
 func (c suffixed[T]) decodeBody(r *Reader) (v T, err error) {

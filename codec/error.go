@@ -23,8 +23,8 @@ var (
 	// ErrTooLarge: a length, count or value beyond its limit.
 	ErrTooLarge = errors.New("too large")
 
-	// ErrLeftover: a frame has bytes behind its value.
-	ErrLeftover = errors.New("bytes left over")
+	// ErrTrailingData: a frame has bytes behind its value.
+	ErrTrailingData = errors.New("bytes left over")
 
 	// ErrMismatch: bytes that are not the ones the format prescribes, such as a wrong magic, checksum or tag.
 	ErrMismatch = errors.New("mismatch")
@@ -35,8 +35,8 @@ var (
 	// ErrNoProgress: a value that takes no bytes where that would repeat for ever.
 	ErrNoProgress = errors.New("a frame that takes no bytes")
 
-	// ErrDepth: values nested more deeply than the limit.
-	ErrDepth = errors.New("nested too deeply")
+	// ErrTooDeep: values nested more deeply than the limit.
+	ErrTooDeep = errors.New("nested too deeply")
 )
 
 // Error returns the path, the offset, the cause and the bytes around it:
@@ -100,7 +100,7 @@ func tooLarge(what string, n uint64, limit int) error {
 
 // Within returns err with name put in front of its path. Codecs of one's own call it for each of their parts, so that
 // an error says where it is; it costs nothing while all is well. An err that is no *Error becomes one.
-func (r *Reader) Within(name string, err error) error {
+func (r *Reader) WrapField(name string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -109,8 +109,8 @@ func (r *Reader) Within(name string, err error) error {
 	return &e
 }
 
-// InField is [Reader.Within] for Append.
-func InField(name string, err error) error {
+// WrapField is [Reader.WrapField] for Append.
+func WrapField(name string, err error) error {
 	if err == nil {
 		return nil
 	}

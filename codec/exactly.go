@@ -66,9 +66,9 @@ func Skip(n int) Codec[struct{}] {
 	return skip(n)
 }
 
-// Nothing takes no bytes, and its only value is the zero value of T: a body for a tag that says it all. It is Gloss's
+// Empty takes no bytes, and its only value is the zero value of T: a body for a tag that says it all. It is Gloss's
 // nil-frame.
-func Nothing[T any]() Codec[T] { return nothing[T]{} }
+func Empty[T any]() Codec[T] { return nothing[T]{} }
 
 // positive panics unless n is at least 1.
 func positive(what string, n int) {

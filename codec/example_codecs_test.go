@@ -37,13 +37,13 @@ func (uint24s) Append(dst []byte, v []int) ([]byte, error) {
 func (uint24s) Decode(r *codec.Reader) ([]int, error) {
 	count, err := r.Next(1)
 	if err != nil {
-		return nil, r.Within("count", err)
+		return nil, r.WrapField("count", err)
 	}
 	v := make([]int, count[0])
 	for i := range v {
 		p, err := r.Next(3)
 		if err != nil {
-			return nil, r.Within(fmt.Sprintf("[%d]", i), err)
+			return nil, r.WrapField(fmt.Sprintf("[%d]", i), err)
 		}
 		v[i] = int(p[0])<<16 | int(p[1])<<8 | int(p[2])
 	}
@@ -63,11 +63,6 @@ func ExampleReader() {
 func ExampleAdjust() {
 	show(codec.Prefixed(codec.Uint16, codec.String, codec.Adjust(2)), "abc")
 	// Output: 00 05 61 62 63
-}
-
-func ExampleAdler32() {
-	show(codec.Adler32(codec.Uint8), 1)
-	// Output: 01 00 02 00 02
 }
 
 func ExampleAligned() {
@@ -235,20 +230,20 @@ func ExampleHeader() {
 	// 02 02 68 69
 }
 
-func ExampleIfMore() {
-	c := codec.Prefixed(codec.Uint8, codec.PairOf(codec.Uint8, codec.IfMore(codec.Uint8)))
+func ExampleOptionalTail() {
+	c := codec.Prefixed(codec.Uint8, codec.PairOf(codec.Uint8, codec.OptionalTail(codec.Uint8)))
 	v, _ := codec.Unmarshal(c, []byte{1, 5})
 	fmt.Println(v.First, v.Second)
 	// Output: 5 <nil>
 }
 
-func ExampleInField() {
-	fmt.Println(codec.InField("header", codec.InField("size", codec.ErrTooLarge)))
+func ExampleWrapField() {
+	fmt.Println(codec.WrapField("header", codec.WrapField("size", codec.ErrTooLarge)))
 	// Output: codec: header.size encode: too large
 }
 
-func ExampleKeep() {
-	c := codec.Delimited(codec.String, "\n", codec.Keep())
+func ExampleKeepDelimiter() {
+	c := codec.Delimited(codec.String, "\n", codec.KeepDelimiter())
 	s, _ := codec.Unmarshal(c, []byte("a\n"))
 	fmt.Printf("%q\n", s)
 	// Output: "a\n"
@@ -300,11 +295,11 @@ func ExampleNewReader() {
 	// Output: 258 2
 }
 
-func ExampleNewRebind() {
+func ExampleNewSwitchable() {
 	ctx := context.Background()
 	a, b := chanio.Pipe()
 	_ = a.Out.Send(ctx, []byte("LENGTHS\n\x02hi"))
-	c := codec.NewRebind(codec.Lines)
+	c := codec.NewSwitchable(codec.Lines)
 	in := codec.Decode(b.In, codec.Codec[string](c))
 	fmt.Println(in.Recv(ctx))
 	c.Set(codec.Prefixed(codec.Uint8, codec.String))
@@ -315,8 +310,8 @@ func ExampleNewRebind() {
 	// hi <nil>
 }
 
-func ExampleNothing() {
-	fmt.Println(codec.SizeOf(codec.Nothing[int]()).Fixed())
+func ExampleEmpty() {
+	fmt.Println(codec.SizeOf(codec.Empty[int]()).Fixed())
 	// Output: 0 true
 }
 
@@ -369,13 +364,13 @@ func ExampleRecursive() {
 	// Output: 01 61 01 01 62 00
 }
 
-func ExampleDecodeInto() {
+func ExampleUnmarshalInto() {
 	type point struct{ X, Y uint16 }
 	points := codec.Struct[point]()
 	p := []byte{0, 1, 0, 2, 0, 3, 0, 4}
 	var v point
 	for len(p) > 0 {
-		n, err := codec.DecodeInto(points, p, &v)
+		n, err := codec.UnmarshalInto(points, p, &v)
 		if err != nil {
 			break
 		}
@@ -387,12 +382,12 @@ func ExampleDecodeInto() {
 	// {3 4}
 }
 
-func ExampleAppendFrom() {
+func ExampleMarshalAppend() {
 	type point struct{ X, Y uint16 }
 	points := codec.Struct[point]()
 	var dst []byte
 	for _, v := range []point{{1, 2}, {3, 4}} {
-		dst, _ = codec.AppendFrom(points, dst, &v)
+		dst, _ = codec.MarshalAppend(points, dst, &v)
 	}
 	fmt.Println(dst)
 	// Output: [0 1 0 2 0 3 0 4]
@@ -495,24 +490,19 @@ func ExampleSuffixed() {
 	// Output: 07 3b
 }
 
-func ExampleText() {
-	show(codec.Prefixed(codec.Uint8, codec.Text(charmap.ISO8859_1)), "h\u00e9")
+func ExampleCharset() {
+	show(codec.Prefixed(codec.Uint8, codec.Charset(charmap.ISO8859_1)), "h\u00e9")
 	// Output: 02 68 e9
 }
 
-func ExampleTimes() {
-	show(codec.Times(2, codec.Uint8), []uint8{7, 8})
+func ExampleArray() {
+	show(codec.Array(2, codec.Uint8), []uint8{7, 8})
 	// Output: 07 08
 }
 
 func ExampleToEnd() {
 	show(codec.Prefixed(codec.Uint8, codec.ToEnd(codec.Uint16)), []uint16{1, 2})
 	// Output: 04 00 01 00 02
-}
-
-func ExampleTripleOf() {
-	show(codec.TripleOf(codec.Uint8, codec.Uint8, codec.Bool), codec.Triple[uint8, uint8, bool]{First: 1, Second: 2, Third: true})
-	// Output: 01 02 01
 }
 
 func ExampleUUID() {

@@ -39,7 +39,7 @@ func (gobCodec[T]) Decode(r *Reader) (v T, err error) {
 		return v, r.Fail(start, &detail{ErrMalformed, err.Error()})
 	}
 	if in.Len() > 0 {
-		return v, r.Fail(start+int64(n-in.Len()), because(ErrLeftover, "%d bytes left over", in.Len()))
+		return v, r.Fail(start+int64(n-in.Len()), because(ErrTrailingData, "%d bytes left over", in.Len()))
 	}
 	return v, nil
 }

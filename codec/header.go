@@ -33,7 +33,7 @@ func (c header[H, T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	dst, err := c.tag.Append(dst, h)
 	if err != nil {
-		return dst, InField("tag", err)
+		return dst, WrapField("tag", err)
 	}
 	return body.Append(dst, v)
 }
@@ -42,11 +42,11 @@ func (c header[H, T]) Decode(r *Reader) (v T, err error) {
 	start := r.Offset()
 	h, err := c.tag.Decode(r)
 	if err != nil {
-		return v, r.Within("tag", err)
+		return v, r.WrapField("tag", err)
 	}
 	body := c.body(h)
 	if body == nil {
-		return v, r.Within("tag", r.Fail(start, because(ErrMismatch, "no codec for the tag %v", h)))
+		return v, r.WrapField("tag", r.Fail(start, because(ErrMismatch, "no codec for the tag %v", h)))
 	}
 	return body.Decode(r)
 }
@@ -130,7 +130,7 @@ func (c oneOf[N, I]) Append(dst []byte, v I) ([]byte, error) {
 	for _, one := range c.cases {
 		dst, err := c.tag.Append(dst[:start], one.tag)
 		if err != nil {
-			return dst, InField("tag", err)
+			return dst, WrapField("tag", err)
 		}
 		dst, mine, err := one.append(dst, v)
 		if mine || err != nil {
@@ -144,11 +144,11 @@ func (c oneOf[N, I]) Decode(r *Reader) (v I, err error) {
 	start := r.Offset()
 	tag, err := c.tag.Decode(r)
 	if err != nil {
-		return v, r.Within("tag", err)
+		return v, r.WrapField("tag", err)
 	}
 	i, known := c.byTag[tag]
 	if !known {
-		return v, r.Within("tag", r.Fail(start, because(ErrMismatch, "no Case for the tag %v", tag)))
+		return v, r.WrapField("tag", r.Fail(start, because(ErrMismatch, "no Case for the tag %v", tag)))
 	}
 	return c.cases[i].decode(r)
 }

@@ -49,7 +49,7 @@ func jsonError(r *Reader, start int64, err error) error {
 	var wrongText *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		return InField(wrongType.Field, r.Fail(start+wrongType.Offset, err))
+		return WrapField(wrongType.Field, r.Fail(start+wrongType.Offset, err))
 	case errors.As(err, &wrongText):
 		return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 	}

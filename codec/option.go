@@ -40,8 +40,8 @@ func Or(delimiters ...string) Option {
 	return func(o *options) { o.set("Or"); o.or = append(o.or, delimiters...) }
 }
 
-// Keep leaves the delimiter in what is decoded. On sending it is appended unless it is there.
-func Keep() Option { return func(o *options) { o.set("Keep"); o.keep = true } }
+// KeepDelimiter leaves the delimiter in what is decoded. On sending it is appended unless it is there.
+func KeepDelimiter() Option { return func(o *options) { o.set("KeepDelimiter"); o.keep = true } }
 
 // Escape makes b the byte that turns a delimiter, or itself, behind it into an ordinary byte.
 func Escape(b byte) Option {

@@ -13,16 +13,16 @@ func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	return optional[T]{flag, c}
 }
 
-// IfMore is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end.
+// OptionalTail is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end.
 //
-//	Prefixed(Uint8, PairOf(Uint8, IfMore(Uint8))), {1, &2}:     {1, nil}:
+//	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
 //	+----+----+----+                                            +----+----+
 //	| 02 | 01 | 02 |                                            | 01 | 01 |
 //	+----+----+----+                                            +----+----+
-func IfMore[T any](c Codec[T]) Codec[*T] {
-	notNil(c, "IfMore")
+func OptionalTail[T any](c Codec[T]) Codec[*T] {
+	notNil(c, "OptionalTail")
 	if s := SizeOf(c); s.Max == 0 {
-		panic("codec: IfMore: the codec takes no bytes, so none can be left for it")
+		panic("codec: OptionalTail: the codec takes no bytes, so none can be left for it")
 	}
 	return ifMore[T]{c}
 }
@@ -43,7 +43,7 @@ func (o optional[T]) Append(dst []byte, v *T) ([]byte, error) {
 func (o optional[T]) Decode(r *Reader) (*T, error) {
 	there, err := o.flag.Decode(r)
 	if err != nil {
-		return nil, r.Within("flag", err)
+		return nil, r.WrapField("flag", err)
 	}
 	if !there {
 		return nil, nil
@@ -75,7 +75,7 @@ func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
 }
 
 func (o ifMore[T]) Decode(r *Reader) (*T, error) {
-	if over, err := r.AtEnd(); over || err != nil {
+	if more, err := r.More(); !more || err != nil {
 		return nil, err
 	}
 	v, err := o.c.Decode(r)

@@ -6,13 +6,6 @@ type Pair[A, B any] struct {
 	Second B
 }
 
-// Triple is three values one behind the other.
-type Triple[A, B, C any] struct {
-	First  A
-	Second B
-	Third  C
-}
-
 // PairOf is a, then b. It is a vector of Gloss. For more than a few values with names, see [Record].
 //
 //	PairOf(Uint16, Uint8), Pair[uint16, uint8]{1, 2}:
@@ -30,18 +23,6 @@ func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	return p
 }
 
-// TripleOf is a, then b, then c.
-//
-//	TripleOf(Uint8, Uint8, Uint8), Triple[uint8, uint8, uint8]{1, 2, 3}:
-//	+----+----+----+
-//	| 01 | 02 | 03 |
-//	+----+----+----+
-func TripleOf[A, B, C any](a Codec[A], b Codec[B], c Codec[C]) Codec[Triple[A, B, C]] {
-	notNil(c, "TripleOf")
-	closed("TripleOf", SizeOf(b))
-	return triple[A, B, C]{PairOf(a, b), c}
-}
-
 // Between is c with fixed parts around it, each made by [Const] or [Skip]; nil stands for none.
 //
 //	Between(Const("<"), Uint8, Const(">")), 7:
@@ -51,10 +32,10 @@ func TripleOf[A, B, C any](a Codec[A], b Codec[B], c Codec[C]) Codec[Triple[A, B
 func Between[T any](before Codec[struct{}], c Codec[T], after Codec[struct{}]) Codec[T] {
 	notNil(c, "Between")
 	if before == nil {
-		before = Nothing[struct{}]()
+		before = Empty[struct{}]()
 	}
 	if after == nil {
-		after = Nothing[struct{}]()
+		after = Empty[struct{}]()
 	} else {
 		closed("Between", SizeOf(c))
 	}
@@ -69,18 +50,18 @@ type pair[A, B any] struct {
 func (c pair[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {
 	dst, err := c.a.Append(dst, v.First)
 	if err != nil {
-		return dst, InField("first", err)
+		return dst, WrapField("first", err)
 	}
 	dst, err = c.b.Append(dst, v.Second)
-	return dst, InField("second", err)
+	return dst, WrapField("second", err)
 }
 
 func (c pair[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
 	if v.First, err = c.a.Decode(r); err != nil {
-		return v, r.Within("first", err)
+		return v, r.WrapField("first", err)
 	}
 	v.Second, err = c.b.Decode(r)
-	return v, r.Within("second", err)
+	return v, r.WrapField("second", err)
 }
 
 func (c pair[A, B]) Size() Size { return SizeOf(c.a).plus(SizeOf(c.b)) }
@@ -93,37 +74,11 @@ type pairBody[A, B any] struct {
 
 func (c pairBody[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err error) {
 	if dst, err = c.a.Append(dst, v.First); err != nil {
-		return dst, nil, InField("first", err)
+		return dst, nil, WrapField("first", err)
 	}
 	dst, body, err = c.tail.AppendHead(dst, v.Second)
-	return dst, body, InField("second", err)
+	return dst, body, WrapField("second", err)
 }
-
-type triple[A, B, C any] struct {
-	ab Codec[Pair[A, B]]
-	c  Codec[C]
-}
-
-func (t triple[A, B, C]) Append(dst []byte, v Triple[A, B, C]) ([]byte, error) {
-	dst, err := t.ab.Append(dst, Pair[A, B]{v.First, v.Second})
-	if err != nil {
-		return dst, err
-	}
-	dst, err = t.c.Append(dst, v.Third)
-	return dst, InField("third", err)
-}
-
-func (t triple[A, B, C]) Decode(r *Reader) (v Triple[A, B, C], err error) {
-	ab, err := t.ab.Decode(r)
-	if err != nil {
-		return v, err
-	}
-	v.First, v.Second = ab.First, ab.Second
-	v.Third, err = t.c.Decode(r)
-	return v, r.Within("third", err)
-}
-
-func (t triple[A, B, C]) Size() Size { return SizeOf(t.ab).plus(SizeOf(t.c)) }
 
 type between[T any] struct {
 	before Codec[struct{}]

@@ -80,7 +80,7 @@ func (p *prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst[:start], err
 	}
 	if _, err := p.length.Append(dst[:start], w); err != nil { // in place of the zeros
-		return dst[:start], InField("length", err)
+		return dst[:start], WrapField("length", err)
 	}
 	return dst, nil
 }
@@ -101,7 +101,7 @@ func (p *prefixed[N, T]) appendRotated(dst []byte, v T) ([]byte, error) {
 		return dst[:start], err
 	}
 	if dst, err = p.length.Append(dst, w); err != nil {
-		return dst[:start], InField("length", err)
+		return dst[:start], WrapField("length", err)
 	}
 	rotate(dst[start:], mid-start)
 	return dst, nil
@@ -140,14 +140,14 @@ func (p *prefixed[N, T]) open(r *Reader) (outer int, err error) {
 	start := r.Offset()
 	w, err := p.length.Decode(r)
 	if err != nil {
-		return 0, r.Within("length", err)
+		return 0, r.WrapField("length", err)
 	}
 	n := int64(w) - int64(p.head.adjust)
 	if w > 0 && int64(w) < 0 || n > int64(p.head.max) {
-		return 0, r.Within("length", r.Fail(start, tooLarge("a length", uint64(w), p.head.max)))
+		return 0, r.WrapField("length", r.Fail(start, tooLarge("a length", uint64(w), p.head.max)))
 	}
 	if n < 0 {
-		return 0, r.Within("length", r.Fail(start, because(ErrMalformed, "a length of %d, where %d is the least", w, p.head.adjust)))
+		return 0, r.WrapField("length", r.Fail(start, because(ErrMalformed, "a length of %d, where %d is the least", w, p.head.adjust)))
 	}
 	return r.Limit(int(n))
 }
@@ -181,7 +181,7 @@ func (p *prefixedBody[N, T]) AppendHead(dst []byte, v T) (head, body []byte, err
 		return dst[:start], nil, err
 	}
 	if _, err := p.length.Append(dst[:start], w); err != nil {
-		return dst[:start], nil, InField("length", err)
+		return dst[:start], nil, WrapField("length", err)
 	}
 	return dst, body, nil
 }
@@ -198,7 +198,7 @@ func (p *prefixedBody[N, T]) appendHeadRotated(dst []byte, v T) (head, body []by
 		return dst[:start], nil, err
 	}
 	if dst, err = p.length.Append(dst, w); err != nil {
-		return dst[:start], nil, InField("length", err)
+		return dst[:start], nil, WrapField("length", err)
 	}
 	rotate(dst[start:], mid-start)
 	return dst, body, nil

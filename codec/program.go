@@ -91,7 +91,7 @@ func (t *textOp) open(r *Reader) (int, error) {
 	w := t.op.width()
 	p, err := r.Next(w)
 	if err != nil {
-		return 0, r.Within("length", err)
+		return 0, r.WrapField("length", err)
 	}
 	u := t.op.load(p)
 	n := int64(u) - int64(t.adjust)
@@ -104,9 +104,9 @@ func (t *textOp) open(r *Reader) (int, error) {
 func (t *textOp) badLength(r *Reader, u uint64, n int64) error {
 	at := r.Offset() - int64(t.op.width())
 	if n < 0 && int64(u) >= 0 {
-		return r.Within("length", r.Fail(at, because(ErrMalformed, "a length of %d, where %d is the least", u, t.adjust)))
+		return r.WrapField("length", r.Fail(at, because(ErrMalformed, "a length of %d, where %d is the least", u, t.adjust)))
 	}
-	return r.Within("length", r.Fail(at, tooLarge("a length", u, t.max)))
+	return r.WrapField("length", r.Fail(at, tooLarge("a length", u, t.max)))
 }
 
 // lend returns the text at the start of p, and false if it is not whole or not right.

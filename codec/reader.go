@@ -167,20 +167,20 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 	}
 }
 
-// AtEnd reports whether the frame around, or outside of any frame the stream, has no more bytes. Outside of a frame it
-// may have to wait to know.
-func (r *Reader) AtEnd() (bool, error) {
+// More reports whether the frame around, or outside of any frame the stream, has another byte. Outside of a frame it may
+// have to wait to know.
+func (r *Reader) More() (bool, error) {
 	if r.pos < len(r.buf) {
-		return false, nil
+		return true, nil
 	}
 	if r.limit != noLimit {
-		return r.skew+r.pos >= r.limit, nil
+		return r.skew+r.pos < r.limit, nil
 	}
 	err := r.fill(1)
 	if err == io.EOF {
-		return true, nil
+		return false, nil
 	}
-	return false, err
+	return err == nil, err
 }
 
 // Remaining returns the number of bytes up to the end of the frame around; there is none (false) outside of any frame.
@@ -204,31 +204,31 @@ func (r *Reader) Limit(n int) (outer int, err error) {
 	return outer, nil
 }
 
-// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrLeftover and tells how many.
+// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrTrailingData and tells how many.
 func (r *Reader) Unlimit(outer int) error {
 	if left := r.limit - r.skew - r.pos; left > 0 {
-		return r.Fail(r.Offset(), because(ErrLeftover, "%d bytes left over in a frame of %d or more", left, left))
+		return r.Fail(r.Offset(), because(ErrTrailingData, "%d bytes left over in a frame of %d or more", left, left))
 	}
 	r.limit = outer
 	r.clip()
 	return nil
 }
 
-// MaxDepth is how deeply values may nest in one another: [Reader.Descend] refuses more.
+// MaxDepth is how deeply values may nest in one another: [Reader.Enter] refuses more.
 const MaxDepth = 64
 
-// Descend notes that a value nests in another of its kind, and fails with ErrDepth beyond [MaxDepth]. A decoder that
+// Descend notes that a value nests in another of its kind, and fails with ErrTooDeep beyond [MaxDepth]. A decoder that
 // calls itself, directly or through others, calls it, and Ascend when that value is over.
-func (r *Reader) Descend() error {
+func (r *Reader) Enter() error {
 	if r.depth >= MaxDepth {
-		return r.Fail(r.Offset(), because(ErrDepth, "nested more than %d deep", MaxDepth))
+		return r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
 	}
 	r.depth++
 	return nil
 }
 
 // Ascend takes back one Descend.
-func (r *Reader) Ascend() { r.depth-- }
+func (r *Reader) Leave() { r.depth-- }
 
 // need waits until n bytes are at hand behind pos.
 func (r *Reader) need(n int) error {

@@ -44,12 +44,6 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 	return r.clone(p), nil
 }
 
-// Text is Bytes as a string. It does not look at the encoding.
-func (r *Reader) Text(n int) (string, error) {
-	p, err := r.Bytes(n)
-	return ownedString(p), err
-}
-
 // clone copies p for whoever receives the value.
 func (r *Reader) clone(p []byte) []byte {
 	if r.src != nil && len(p) == 0 {

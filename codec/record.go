@@ -23,7 +23,7 @@ import "fmt"
 // are moved by a table, and no accessor is called for a frame. A field may itself be a Record. There is no reflection.
 func Record[T any](fields ...FieldOf[T]) Codec[T] {
 	if len(fields) == 0 {
-		panic("codec: Record: at least one Field is needed; for none, use Nothing")
+		panic("codec: Record: at least one Field is needed; for none, use Empty")
 	}
 	var p program
 	for i, f := range fields {

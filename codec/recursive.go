@@ -3,7 +3,7 @@ package codec
 import "sync"
 
 // Recursive is a codec that contains itself: build returns it, made of self, which stands for the codec again. Values
-// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrDepth. build is called once for each level that
+// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called once for each level that
 // is reached, so that a level is a codec that knows its depth.
 //
 //	tree := codec.Recursive(func(self codec.Codec[Tree]) codec.Codec[Tree] {
@@ -37,19 +37,19 @@ type recursive[T any] struct {
 
 func (c recursive[T]) Append(dst []byte, v T) ([]byte, error) {
 	if c.depth >= MaxDepth {
-		return dst, because(ErrDepth, "nested more than %d deep", MaxDepth)
+		return dst, because(ErrTooDeep, "nested more than %d deep", MaxDepth)
 	}
 	return c.get().Append(dst, v)
 }
 
 func (c recursive[T]) Decode(r *Reader) (v T, err error) {
 	if c.depth >= MaxDepth {
-		return v, r.Fail(r.Offset(), because(ErrDepth, "nested more than %d deep", MaxDepth))
+		return v, r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
 	}
-	if err := r.Descend(); err != nil {
+	if err := r.Enter(); err != nil {
 		return v, err
 	}
-	defer r.Ascend()
+	defer r.Leave()
 	return c.get().Decode(r)
 }
 

@@ -23,17 +23,17 @@ func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...Option) Code
 	return repeated[N, T]{count, sequence[T]{c, SizeOf(c).Min}, o.max}
 }
 
-// Times is exactly n values of c. It is a vector of Gloss.
+// Array is exactly n values of c. It is a vector of Gloss.
 //
-//	Times(2, Uint8), []uint8{7, 8}:
+//	Array(2, Uint8), []uint8{7, 8}:
 //	+----+----+
 //	| 07 | 08 |
 //	+----+----+
-func Times[T any](n int, c Codec[T]) Codec[[]T] {
-	notNil(c, "Times")
-	positive("Times: n", n)
+func Array[T any](n int, c Codec[T]) Codec[[]T] {
+	notNil(c, "Array")
+	positive("Array: n", n)
 	if n > 1 {
-		closed("Times", SizeOf(c))
+		closed("Array", SizeOf(c))
 	}
 	return times[T]{n, sequence[T]{c, SizeOf(c).Min}}
 }
@@ -64,7 +64,7 @@ type sequence[T any] struct {
 func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 	for i, v := range all {
 		if dst, err = s.c.Append(dst, v); err != nil {
-			return dst, InField("["+itoa(i)+"]", err)
+			return dst, WrapField("["+itoa(i)+"]", err)
 		}
 	}
 	return dst, nil
@@ -82,7 +82,7 @@ func (s *sequence[T]) decodeN(r *Reader, n int) ([]T, error) {
 	for i := range n {
 		v, err := s.c.Decode(r)
 		if err != nil {
-			return nil, r.Within("["+itoa(i)+"]", err)
+			return nil, r.WrapField("["+itoa(i)+"]", err)
 		}
 		all = append(all, v)
 	}
@@ -110,7 +110,7 @@ func (c repeated[N, T]) Append(dst []byte, all []T) ([]byte, error) {
 	}
 	dst, err := c.count.Append(dst, N(len(all)))
 	if err != nil {
-		return dst, InField("count", err)
+		return dst, WrapField("count", err)
 	}
 	return c.appendAll(dst, all)
 }
@@ -119,13 +119,13 @@ func (c repeated[N, T]) Decode(r *Reader) ([]T, error) {
 	start := r.Offset()
 	n, err := c.count.Decode(r)
 	if err != nil {
-		return nil, r.Within("count", err)
+		return nil, r.WrapField("count", err)
 	}
 	if n < 0 {
-		return nil, r.Within("count", r.Fail(start, because(ErrMalformed, "a count of %d", n)))
+		return nil, r.WrapField("count", r.Fail(start, because(ErrMalformed, "a count of %d", n)))
 	}
 	if uint64(n) > uint64(c.max) {
-		return nil, r.Within("count", r.Fail(start, tooLarge("a count", uint64(n), c.max)))
+		return nil, r.WrapField("count", r.Fail(start, tooLarge("a count", uint64(n), c.max)))
 	}
 	return c.decodeN(r, int(n))
 }
@@ -181,7 +181,7 @@ func (c toEnd[T]) Append(dst []byte, all []T) ([]byte, error) {
 func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
 	all := make([]T, 0, min(c.room(r), c.max))
 	for i := 0; ; i++ {
-		if over, err := r.AtEnd(); over || err != nil {
+		if more, err := r.More(); !more || err != nil {
 			return all, err
 		}
 		if i == c.max {
@@ -193,7 +193,7 @@ func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
 			err = r.Fail(before, ErrNoProgress)
 		}
 		if err != nil {
-			return nil, r.Within("["+itoa(i)+"]", err)
+			return nil, r.WrapField("["+itoa(i)+"]", err)
 		}
 		all = append(all, v)
 	}

@@ -131,7 +131,7 @@ func (n *run) shortOf(r *Reader, start int64, err error) error {
 	}
 	for _, m := range n.numbers {
 		if have < int(m.at)+m.op.width() {
-			return r.Within(m.name, err)
+			return r.WrapField(m.name, err)
 		}
 	}
 	return err
@@ -152,7 +152,7 @@ func (n *run) unsound(r *Reader, p []byte) error {
 	for _, m := range n.bools {
 		if p[m.at] > 1 {
 			at := r.Offset() - int64(n.width) + int64(m.at)
-			return r.Within(m.name, r.Fail(at, because(ErrMalformed, "a bool of %d", p[m.at])))
+			return r.WrapField(m.name, r.Fail(at, because(ErrMalformed, "a bool of %d", p[m.at])))
 		}
 	}
 	return nil

@@ -14,15 +14,15 @@ func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 	return p, nil
 }
 
-// Unmarshal returns the one value that p holds. Bytes behind it are an error, ErrLeftover. The value shares no memory
+// Unmarshal returns the one value that p holds. Bytes behind it are an error, ErrTrailingData. The value shares no memory
 // with p unless c is made of [Borrowed]. It is Gloss's decode.
 func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
-	n, err := DecodeInto(c, p, &v)
+	n, err := UnmarshalInto(c, p, &v)
 	if err == nil && n == len(p) {
 		return v, nil
 	}
 	if err == nil {
-		err = sliceError(p, n, because(ErrLeftover, "%d bytes left over", len(p)-n))
+		err = sliceError(p, n, because(ErrTrailingData, "%d bytes left over", len(p)-n))
 	}
 	var none T
 	return none, err
@@ -30,16 +30,16 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 
 // UnmarshalFirst returns the first value in p and the number of bytes that it takes.
 func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
-	if n, err = DecodeInto(c, p, &v); err != nil {
+	if n, err = UnmarshalInto(c, p, &v); err != nil {
 		var none T
 		return none, 0, err
 	}
 	return v, n, nil
 }
 
-// DecodeInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
+// UnmarshalInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
-func DecodeInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
+func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	if c, ok := c.(record[T]); ok {
 		if n := c.program.plain; n != nil && len(p) >= n.width {
 			plainInto(n, p, v)
@@ -75,8 +75,8 @@ func decodeSlice[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return r.finish(err)
 }
 
-// AppendFrom is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
-func AppendFrom[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
+// MarshalAppend is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
+func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return appendFrom(c.program, dst, v)
 	}

@@ -121,7 +121,7 @@ func (p *program) addText(name string, tag *tag, t reflect.Type, offset uintptr)
 		case !text:
 			f.call = callOf(Bytes)
 		case raw:
-			f.call = callOf(Raw)
+			f.call = callOf(RawString)
 		default:
 			f.call = callOf(String)
 		}

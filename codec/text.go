@@ -6,19 +6,19 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// Text is text in a charset of golang.org/x/text up to the end of the frame around it, such as charmap.ISO8859_1,
+// Charset is text in a charset of golang.org/x/text up to the end of the frame around it, such as charmap.ISO8859_1,
 // unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. A character that the charset does not have is
 // refused when sent, and bytes that are none when received, except where the charset itself maps all bytes. Some charsets
 // decode a few bytes to characters that they do not encode: such a text can be received and not sent. For UTF-8 there is
 // [String].
 //
-//	Prefixed(Uint8, Text(charmap.ISO8859_1)), "hé":
+//	Prefixed(Uint8, Charset(charmap.ISO8859_1)), "hé":
 //	+----+----+----+
 //	| 02 | 68 | e9 |
 //	+----+----+----+
-func Text(charset encoding.Encoding) Codec[string] {
+func Charset(charset encoding.Encoding) Codec[string] {
 	if charset == nil {
-		panic("codec: Text: the charset is nil")
+		panic("codec: Charset: the charset is nil")
 	}
 	return charsetCodec{charset}
 }
@@ -95,7 +95,7 @@ func (asciiCodec) Append(dst []byte, v string) ([]byte, error) {
 
 func (asciiCodec) Decode(r *Reader) (string, error) {
 	at := r.Offset()
-	s, err := Raw.Decode(r)
+	s, err := RawString.Decode(r)
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return "", r.Fail(at+int64(i), because(ErrMalformed, "text that is not ASCII"))

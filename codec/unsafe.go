@@ -124,7 +124,7 @@ func (p *program) append(dst []byte, v unsafe.Pointer) ([]byte, error) {
 			dst, err = s.call.appendAt(dst, unsafe.Add(v, s.offset))
 		}
 		if err != nil {
-			return dst, InField(s.name, err)
+			return dst, WrapField(s.name, err)
 		}
 	}
 	return dst, nil
@@ -210,7 +210,7 @@ func (p *program) decode(r *Reader, v unsafe.Pointer) (err error) {
 			err = s.call.decodeAt(r, unsafe.Add(v, s.offset))
 		}
 		if err != nil {
-			return r.Within(s.name, err)
+			return r.WrapField(s.name, err)
 		}
 	}
 	return nil
@@ -272,7 +272,7 @@ func (n *run) check24(v unsafe.Pointer) error {
 	for i := range n.odd {
 		m := &n.odd[i]
 		if err := m.op.check24(m.get(v)); err != nil {
-			return InField(m.name, err)
+			return WrapField(m.name, err)
 		}
 	}
 	return nil
@@ -424,7 +424,7 @@ func (s *slice) appendAt(dst []byte, at unsafe.Pointer) ([]byte, error) {
 	for i := range all.len {
 		var err error
 		if dst, err = s.elem.append(dst, unsafe.Add(all.data, uintptr(i)*s.size)); err != nil {
-			return dst, InField("["+itoa(i)+"]", err)
+			return dst, WrapField("["+itoa(i)+"]", err)
 		}
 	}
 	return dst, nil
@@ -448,7 +448,7 @@ func (s *slice) decodeAt(r *Reader, at unsafe.Pointer) error {
 			all = bigger
 		}
 		if err := s.elem.decode(r, unsafe.Add(all.UnsafePointer(), uintptr(i)*s.size)); err != nil {
-			return r.Within("["+itoa(i)+"]", err)
+			return r.WrapField("["+itoa(i)+"]", err)
 		}
 	}
 	*(*sliceHeader)(at) = sliceHeader{all.UnsafePointer(), n, all.Len()}

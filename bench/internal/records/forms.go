@@ -146,7 +146,7 @@ func encodeInPlace[T any](c codec.Codec[T], v *T, want []byte) func(int) {
 		v, dst := *v, make([]byte, 0, 2*len(want))
 		var err error
 		for range n {
-			if dst, err = codec.AppendFrom(c, dst[:0], &v); err != nil {
+			if dst, err = codec.MarshalAppend(c, dst[:0], &v); err != nil {
 				panic(err)
 			}
 		}
@@ -158,7 +158,7 @@ func decodeInPlace[T comparable](c codec.Codec[T], want *T, p []byte) func(int) 
 	return func(n int) {
 		var v T
 		for range n {
-			if used, err := codec.DecodeInto(c, p, &v); err != nil || used != len(p) {
+			if used, err := codec.UnmarshalInto(c, p, &v); err != nil || used != len(p) {
 				panic(fmt.Sprint("records: bytes left over, or ", err))
 			}
 		}
