@@ -134,7 +134,7 @@ func TestUDPCarriesValues(t *testing.T) {
 	require.NoError(t, err)
 	defer other.Close()
 	require.NoError(t, other.Out.Send(t.Context(), chanio.Packet{Data: []byte("not a number")}))
-	require.NoError(t, near.Out.Send(t.Context(), codec.Message[uint32]{Value: 41}))
+	require.NoError(t, near.Out.Send(t.Context(), codec.Addressed[uint32]{Value: 41}))
 	m, err := far.In.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, bad)

@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// Compression packs and unpacks bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
+// Compression compresses and decompresses bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
 // github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
 type Compression interface {
-	// Pack appends the packed form of plain to dst.
-	Pack(dst, plain []byte) ([]byte, error)
+	// Compress appends the packed form of plain to dst.
+	Compress(dst, plain []byte) ([]byte, error)
 
-	// Unpack appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
+	// Decompress appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
 	// bytes are left over.
-	Unpack(dst, packed []byte, max int) ([]byte, error)
+	Decompress(dst, packed []byte, max int) ([]byte, error)
 }
 
 // Compressions of the standard library: gzip (RFC 1952), zlib (RFC 1950) and raw DEFLATE (RFC 1951).
@@ -36,19 +36,20 @@ var (
 	}
 )
 
-// Compressed is c packed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
-// [Max], 16 MiB by default: of the unpacked bytes, so that a small frame cannot become a large one.
+// Compressed is c compressed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
+// [Max], 16 MiB by default: of the decompressed bytes, so that a small frame cannot become a large one.
+// The offset of an error is that of the compressed data; its text tells where in the decompressed data it is.
 //
 //	Prefixed(Uint16, Compressed(Gzip, String)), "hello":
 //	+----+----+----+----+----+----+-- ... --+----+
 //	| 00 | 1d | 1f | 8b | 08 | 00 |         | 00 |
 //	+----+----+----+----+----+----+-- ... --+----+
-func Compressed[T any](algorithm Compression, c Codec[T], opts ...Option) Codec[T] {
+func Compressed[T any](algorithm Compression, c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "Compressed")
 	if algorithm == nil {
 		panic("codec: Compressed: the Compression is nil")
 	}
-	return compressed[T]{algorithm, c, resolve("Compressed", opts, DefaultMax, "Max").max}
+	return compressed[T]{algorithm, c, maxOf(opts, DefaultMax)}
 }
 
 type compressed[T any] struct {
@@ -63,27 +64,22 @@ func (c compressed[T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst, err
 	}
 	if len(plain) > c.max {
-		return dst, tooLarge("an unpacked length", uint64(len(plain)), c.max)
+		return dst, tooLarge("decompressed length", uint64(len(plain)), c.max)
 	}
-	return c.algorithm.Pack(dst, plain)
+	return c.algorithm.Compress(dst, plain)
 }
 
 func (c compressed[T]) Decode(r *Reader) (v T, err error) {
 	start := r.Offset()
-	n, err := rest(r)
+	packed, err := r.lendRest()
 	if err != nil {
 		return v, err
 	}
-	packed, err := r.Next(n)
-	if err != nil {
-		return v, err
-	}
-	plain, err := c.algorithm.Unpack(nil, packed, c.max)
+	plain, err := c.algorithm.Decompress(nil, packed, c.max)
 	if err != nil {
 		return v, r.Fail(start, err)
 	}
-	v, err = decodeInner(r, c.c, plain, start)
-	return v, r.Within("unpacked", err)
+	return decodeUnpacked(r, c.c, plain, start, "decompressed")
 }
 
 func (c compressed[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
@@ -99,7 +95,7 @@ type stdCompression struct {
 	writers sync.Pool
 }
 
-func (s *stdCompression) Pack(dst, plain []byte) ([]byte, error) {
+func (s *stdCompression) Compress(dst, plain []byte) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
 	w, ok := s.writers.Get().(packer)
 	if !ok {
@@ -116,22 +112,22 @@ func (s *stdCompression) Pack(dst, plain []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (s *stdCompression) Unpack(dst, packed []byte, max int) ([]byte, error) {
+func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error) {
 	in := bytes.NewReader(packed)
 	r, err := s.reader(in)
 	if err != nil {
 		return dst, &detail{ErrMalformed, err.Error()}
 	}
 	out := bytes.NewBuffer(dst)
-	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
+	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, Unbounded-1))+1))
 	if err != nil {
 		return dst, &detail{ErrMalformed, err.Error()}
 	}
 	if n > int64(max) {
-		return dst, because(ErrTooLarge, "more than the limit of %d bytes when unpacked", max)
+		return dst, because(ErrTooLarge, "decompressed data exceeds the limit of %d bytes", max)
 	}
 	if in.Len() > 0 {
-		return dst, because(ErrLeftover, "%d bytes left over behind what was packed", in.Len())
+		return dst, because(ErrTrailingData, "%d bytes of trailing data", in.Len())
 	}
 	return out.Bytes(), nil
 }

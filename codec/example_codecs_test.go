@@ -37,13 +37,13 @@ func (uint24s) Append(dst []byte, v []int) ([]byte, error) {
 func (uint24s) Decode(r *codec.Reader) ([]int, error) {
 	count, err := r.Next(1)
 	if err != nil {
-		return nil, r.Within("count", err)
+		return nil, r.WrapField("count", err)
 	}
 	v := make([]int, count[0])
 	for i := range v {
 		p, err := r.Next(3)
 		if err != nil {
-			return nil, r.Within(fmt.Sprintf("[%d]", i), err)
+			return nil, r.WrapField(fmt.Sprintf("[%d]", i), err)
 		}
 		v[i] = int(p[0])<<16 | int(p[1])<<8 | int(p[2])
 	}
@@ -63,11 +63,6 @@ func ExampleReader() {
 func ExampleAdjust() {
 	show(codec.Prefixed(codec.Uint16, codec.String, codec.Adjust(2)), "abc")
 	// Output: 00 05 61 62 63
-}
-
-func ExampleAdler32() {
-	show(codec.Adler32(codec.Uint8), 1)
-	// Output: 01 00 02 00 02
 }
 
 func ExampleAligned() {
@@ -144,7 +139,7 @@ func ExampleConst() {
 	c := codec.Between(codec.Const("\xca\xfe"), codec.Uint8, nil)
 	_, err := codec.Unmarshal(c, []byte("\xca\xff\x07"))
 	fmt.Println(err)
-	// Output: codec: at byte 1: "\xca\xff", where "\xca\xfe" must be, near ca [ff] 07
+	// Output: codec: at byte 1: got "\xca\xff", want "\xca\xfe", near ca [ff] 07
 }
 
 func ExampleDecimal() {
@@ -211,11 +206,6 @@ func ExampleFloatTextWidth() {
 	// Output: 30 30 34 2e 35
 }
 
-func ExampleGob() {
-	show(codec.Prefixed(codec.Uint16, codec.Gob[int]()), 5)
-	// Output: 00 04 03 04 00 0a
-}
-
 func ExampleHeader() {
 	number, text := codec.Codec[string](codec.Map(codec.Uint8,
 		func(n uint8) (string, error) { return strconv.Itoa(int(n)), nil },
@@ -235,20 +225,20 @@ func ExampleHeader() {
 	// 02 02 68 69
 }
 
-func ExampleIfMore() {
-	c := codec.Prefixed(codec.Uint8, codec.PairOf(codec.Uint8, codec.IfMore(codec.Uint8)))
+func ExampleOptionalTail() {
+	c := codec.Prefixed(codec.Uint8, codec.PairOf(codec.Uint8, codec.OptionalTail(codec.Uint8)))
 	v, _ := codec.Unmarshal(c, []byte{1, 5})
 	fmt.Println(v.First, v.Second)
 	// Output: 5 <nil>
 }
 
-func ExampleInField() {
-	fmt.Println(codec.InField("header", codec.InField("size", codec.ErrTooLarge)))
+func ExampleWrapField() {
+	fmt.Println(codec.WrapField("header", codec.WrapField("size", codec.ErrTooLarge)))
 	// Output: codec: header.size encode: too large
 }
 
-func ExampleKeep() {
-	c := codec.Delimited(codec.String, "\n", codec.Keep())
+func ExampleKeepDelimiter() {
+	c := codec.Delimited(codec.String, "\n", codec.KeepDelimiter())
 	s, _ := codec.Unmarshal(c, []byte("a\n"))
 	fmt.Printf("%q\n", s)
 	// Output: "a\n"
@@ -257,7 +247,7 @@ func ExampleKeep() {
 func ExampleLimit() {
 	_, err := codec.Marshal(codec.Limit(4, codec.Lines), "hello")
 	fmt.Println(err)
-	// Output: codec: encode: a length of 6 exceeds the limit of 4
+	// Output: codec: encode: length 6 exceeds the limit of 4
 }
 
 func ExampleLiteral() {
@@ -271,7 +261,7 @@ func ExampleLiteral() {
 func ExampleMax() {
 	_, err := codec.Marshal(codec.Prefixed(codec.Uint16, codec.String, codec.Max(2)), "abc")
 	fmt.Println(err)
-	// Output: codec: encode: a length of 3 exceeds the limit of 2
+	// Output: codec: encode: length 3 exceeds the limit of 2
 }
 
 func ExampleNetstring() {
@@ -300,11 +290,11 @@ func ExampleNewReader() {
 	// Output: 258 2
 }
 
-func ExampleNewRebind() {
+func ExampleNewSwitchable() {
 	ctx := context.Background()
 	a, b := chanio.Pipe()
 	_ = a.Out.Send(ctx, []byte("LENGTHS\n\x02hi"))
-	c := codec.NewRebind(codec.Lines)
+	c := codec.NewSwitchable(codec.Lines)
 	in := codec.Decode(b.In, codec.Codec[string](c))
 	fmt.Println(in.Recv(ctx))
 	c.Set(codec.Prefixed(codec.Uint8, codec.String))
@@ -315,8 +305,8 @@ func ExampleNewRebind() {
 	// hi <nil>
 }
 
-func ExampleNothing() {
-	fmt.Println(codec.SizeOf(codec.Nothing[int]()).Fixed())
+func ExampleEmpty() {
+	fmt.Println(codec.SizeOf(codec.Empty[int]()).Fixed())
 	// Output: 0 true
 }
 
@@ -369,13 +359,13 @@ func ExampleRecursive() {
 	// Output: 01 61 01 01 62 00
 }
 
-func ExampleDecodeInto() {
+func ExampleUnmarshalInto() {
 	type point struct{ X, Y uint16 }
 	points := codec.Struct[point]()
 	p := []byte{0, 1, 0, 2, 0, 3, 0, 4}
 	var v point
 	for len(p) > 0 {
-		n, err := codec.DecodeInto(points, p, &v)
+		n, err := codec.UnmarshalInto(points, p, &v)
 		if err != nil {
 			break
 		}
@@ -387,12 +377,12 @@ func ExampleDecodeInto() {
 	// {3 4}
 }
 
-func ExampleAppendFrom() {
+func ExampleMarshalAppend() {
 	type point struct{ X, Y uint16 }
 	points := codec.Struct[point]()
 	var dst []byte
 	for _, v := range []point{{1, 2}, {3, 4}} {
-		dst, _ = codec.AppendFrom(points, dst, &v)
+		dst, _ = codec.MarshalAppend(points, dst, &v)
 	}
 	fmt.Println(dst)
 	// Output: [0 1 0 2 0 3 0 4]
@@ -495,24 +485,19 @@ func ExampleSuffixed() {
 	// Output: 07 3b
 }
 
-func ExampleText() {
-	show(codec.Prefixed(codec.Uint8, codec.Text(charmap.ISO8859_1)), "h\u00e9")
+func ExampleCharset() {
+	show(codec.Prefixed(codec.Uint8, codec.Charset(charmap.ISO8859_1)), "h\u00e9")
 	// Output: 02 68 e9
 }
 
-func ExampleTimes() {
-	show(codec.Times(2, codec.Uint8), []uint8{7, 8})
+func ExampleArray() {
+	show(codec.Array(2, codec.Uint8), []uint8{7, 8})
 	// Output: 07 08
 }
 
 func ExampleToEnd() {
 	show(codec.Prefixed(codec.Uint8, codec.ToEnd(codec.Uint16)), []uint16{1, 2})
 	// Output: 04 00 01 00 02
-}
-
-func ExampleTripleOf() {
-	show(codec.TripleOf(codec.Uint8, codec.Uint8, codec.Bool), codec.Triple[uint8, uint8, bool]{First: 1, Second: 2, Third: true})
-	// Output: 01 02 01
 }
 
 func ExampleUUID() {

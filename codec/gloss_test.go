@@ -168,7 +168,7 @@ func fields(all ...any) codec.Codec[any] {
 
 // fixed is a constant of Gloss: a value without bytes.
 func fixed(value any) codec.Codec[any] {
-	return codec.Map(codec.Nothing[struct{}](),
+	return codec.Map(codec.Empty[struct{}](),
 		func(struct{}) (any, error) { return value, nil },
 		func(any) (struct{}, error) { return struct{}{}, nil })
 }
@@ -262,7 +262,7 @@ func bitMap(a, b int) codec.Codec[any] {
 		})
 }
 
-func delimitedText(delim string, opts ...codec.Option) codec.Codec[any] {
+func delimitedText(delim string, opts ...codec.DelimitedOption) codec.Codec[any] {
 	return untyped(codec.Delimited(codec.String, delim, opts...))
 }
 
@@ -333,14 +333,14 @@ func glossFormats() map[string]codec.Codec[any] {
 		"finite-block 3":                                              block(codec.Exactly(3, codec.Bytes)),
 		"compile-frame :int32 pre=inc post=dec":                       untyped(inc),
 		`delimited-block ["\r\n"] strip`:                              block(codec.Delimited(codec.Bytes, "\r\n")),
-		`delimited-block ["\r\n"] keep`:                               block(codec.Delimited(codec.Bytes, "\r\n", codec.Keep())),
+		`delimited-block ["\r\n"] keep`:                               block(codec.Delimited(codec.Bytes, "\r\n", codec.KeepDelimiter())),
 		`delimited-frame ["\r\n"] [:byte :byte]`:                      codec.Delimited(codec.Codec[any](list{byte8, byte8}), "\r\n"),
 		`string utf-8 delimiters ["\0"]`:                              delimitedText("\x00"),
 		`string utf-8 delimiters ["\n"]`:                              delimitedText("\n"),
 		`string utf-8 delimiters ["\r\n" "\r"]`:                       delimitedText("\r\n", codec.Or("\r")),
 		"string utf-8":                                                untyped(utf8),
-		"string utf-16":                                               untyped(codec.Text(unicode.UTF16(unicode.BigEndian, unicode.UseBOM))),
-		"string iso-8859-1":                                           untyped(codec.Text(charmap.ISO8859_1)),
+		"string utf-16":                                               untyped(codec.Charset(unicode.UTF16(unicode.BigEndian, unicode.UseBOM))),
+		"string iso-8859-1":                                           untyped(codec.Charset(charmap.ISO8859_1)),
 		"string ascii":                                                untyped(codec.ASCII),
 		"string utf-8 length 3":                                       untyped(codec.Exactly(3, utf8)),
 		`string utf-8 suffix ","`:                                     untyped(codec.Suffixed(utf8, ",")),
@@ -371,7 +371,7 @@ func glossFormats() map[string]codec.Codec[any] {
 		"finite-frame (prefix :int16 dec inc) (string ascii)":         untyped(codec.Prefixed(plus(codec.Int16, 1), codec.ASCII)),
 		`repeated (string utf-8 delimiters ["/n"]) delimiters ["/0"]`: many(codec.Delimited(codec.ToEnd(delimitedText("/n")), "/0")),
 		`repeated (string utf-8 delimiters ["\0"])`:                   many(codec.Repeated(codec.Int32, delimitedText("\x00"))),
-		`string utf-8 delimiters ["\n"] strip-delimiters? false`:      delimitedText("\n", codec.Keep()),
+		`string utf-8 delimiters ["\n"] strip-delimiters? false`:      delimitedText("\n", codec.KeepDelimiter()),
 		`[string ascii delim ':', string-integer ascii delim '\n']`:   list{delimitedText(":"), untyped(codec.Delimited(codec.Decimal[int](), "\n"))},
 		"header :ubyte 1->(finite-frame :uint16 string) 2->:int32":    tlv,
 		"header :byte 1->[const :a,:int16] 2->[const :b,:float32] 3->[const :c,string delim '0']": codec.Header(codec.Uint8,
@@ -514,9 +514,9 @@ func (v *vector) split(t *testing.T) error {
 		require.NoError(t, err)
 		delims = append([]string{string(p)}, delims...) // the longest is the last
 	}
-	opts := []codec.Option{codec.Or(delims[1:]...)}
+	opts := []codec.DelimitedOption{codec.Or(delims[1:]...)}
 	if strings.HasSuffix(v.Format, "strip=false") {
-		opts = append(opts, codec.Keep())
+		opts = append(opts, codec.KeepDelimiter())
 	}
 	var want struct{ Taken, Rest string }
 	require.NoError(t, json.Unmarshal(v.Value, &want))

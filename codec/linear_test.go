@@ -24,7 +24,7 @@ func (c counted[T]) Decode(r *codec.Reader) (T, error) {
 func TestBytesThatComeLateCostLinearWork(t *testing.T) {
 	for _, n := range []int{100, 1000} {
 		inner, words, outer := 0, 0, 0
-		word := codec.Codec[string](counted[string]{codec.Delimited(codec.Raw, "--", codec.Or("-")), &words})
+		word := codec.Codec[string](counted[string]{codec.Delimited(codec.RawString, "--", codec.Or("-")), &words})
 		list := codec.Codec[[]string](counted[[]string]{codec.Repeated(codec.Uint16, word), &inner})
 		frame := codec.Codec[[]string](counted[[]string]{codec.Prefixed(codec.Uint32, list), &outer})
 		value := make([]string, n)

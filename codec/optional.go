@@ -9,20 +9,20 @@ package codec
 func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	notNil(flag, "Optional: flag")
 	notNil(c, "Optional")
-	closed("Optional: flag", SizeOf(flag))
-	return optional[T]{flag, c}
+	return optional[T]{ended("Optional: flag", flag), c}
 }
 
-// IfMore is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end.
+// OptionalTail is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end; a
+// [Record] may end in several.
 //
-//	Prefixed(Uint8, PairOf(Uint8, IfMore(Uint8))), {1, &2}:     {1, nil}:
+//	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
 //	+----+----+----+                                            +----+----+
 //	| 02 | 01 | 02 |                                            | 01 | 01 |
 //	+----+----+----+                                            +----+----+
-func IfMore[T any](c Codec[T]) Codec[*T] {
-	notNil(c, "IfMore")
+func OptionalTail[T any](c Codec[T]) Codec[*T] {
+	notNil(c, "OptionalTail")
 	if s := SizeOf(c); s.Max == 0 {
-		panic("codec: IfMore: the codec takes no bytes, so none can be left for it")
+		panic("codec: OptionalTail: the codec takes no bytes, so none can be left for it")
 	}
 	return ifMore[T]{c}
 }
@@ -43,7 +43,7 @@ func (o optional[T]) Append(dst []byte, v *T) ([]byte, error) {
 func (o optional[T]) Decode(r *Reader) (*T, error) {
 	there, err := o.flag.Decode(r)
 	if err != nil {
-		return nil, r.Within("flag", err)
+		return nil, r.WrapField("flag", err)
 	}
 	if !there {
 		return nil, nil
@@ -57,10 +57,14 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 
 func (o optional[T]) Size() Size {
 	flag, s := SizeOf(o.flag), SizeOf(o.c)
-	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open}
+	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
 }
 
+func (o optional[T]) opensFor(v *T) bool { return v != nil && opens(o.c, *v) }
+
 type ifMore[T any] struct{ c Codec[T] }
+
+func (ifMore[T]) isTail() {}
 
 func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if v == nil {
@@ -75,7 +79,7 @@ func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
 }
 
 func (o ifMore[T]) Decode(r *Reader) (*T, error) {
-	if over, err := r.AtEnd(); over || err != nil {
+	if more, err := r.More(); !more || err != nil {
 		return nil, err
 	}
 	v, err := o.c.Decode(r)
@@ -85,4 +89,7 @@ func (o ifMore[T]) Decode(r *Reader) (*T, error) {
 	return &v, nil
 }
 
-func (o ifMore[T]) Size() Size { return Size{Max: SizeOf(o.c).Max, Open: true} }
+func (o ifMore[T]) Size() Size {
+	s := SizeOf(o.c)
+	return Size{Max: s.Max, Open: true, borrows: s.borrows}
+}

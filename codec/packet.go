@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Message is the value of a datagram, and whom it came from or goes to.
-type Message[T any] struct {
+// Addressed is the value of a datagram, and whom it came from or goes to.
+type Addressed[T any] struct {
 	Addr  netip.AddrPort // as in a [chanio.Packet]
 	Value T
 }
@@ -21,42 +21,58 @@ type Message[T any] struct {
 // that is too large for a datagram, is refused by Send, which leaves the rest as it was. Nothing is started.
 func Packets[T any](
 	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
-) *chanio.Duplex[Message[T], Message[T]] {
+) *chanio.Duplex[Addressed[T], Addressed[T]] {
 	notNil(c, "Packets")
 	if bad == nil {
 		bad = func(chanio.Packet, error) {}
 	}
-	return &chanio.Duplex[Message[T], Message[T]]{Out: encodePackets(d.Out, c), In: decodePackets(d.In, c, bad), Released: d.Released}
+	return &chanio.Duplex[Addressed[T], Addressed[T]]{Out: encodePackets(d.Out, c), In: decodePackets(d.In, c, bad), Released: d.Released}
 }
 
 func decodePackets[T any](
 	in *chanio.Source[chanio.Packet], c Codec[T], bad func(chanio.Packet, error),
-) *chanio.Source[Message[T]] {
+) *chanio.Source[Addressed[T]] {
 	up := in.Claim("codec.Packets")
-	return chanio.NewSource(chanio.SourceHooks[Message[T]]{
-		Next: func(ctx context.Context) (m Message[T], err error) {
+	value := func(p chanio.Packet) (m Addressed[T], ok bool) {
+		v, err := Unmarshal(c, p.Data)
+		if err != nil {
+			bad(p, err)
+		}
+		return Addressed[T]{p.Addr, v}, err == nil
+	}
+	return chanio.NewSource(chanio.SourceHooks[Addressed[T]]{
+		Next: func(ctx context.Context) (m Addressed[T], err error) {
 			for {
 				p, err := up.Next(ctx)
 				if err != nil {
 					return m, err
 				}
-				if m.Value, err = Unmarshal(c, p.Data); err == nil {
-					m.Addr = p.Addr
+				if m, ok := value(p); ok {
 					return m, nil
 				}
-				bad(p, err)
 			}
 		},
-		Close: up.Close,
+		TryNext: func() (m Addressed[T], ok bool, err error) {
+			for {
+				p, ok, err := up.TryNext()
+				if !ok {
+					return m, false, err
+				}
+				if m, ok := value(p); ok {
+					return m, true, nil
+				}
+			}
+		},
+		Close: up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
 		},
 	})
 }
 
-func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Message[T]] {
+func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Addressed[T]] {
 	e := packetEncoder[T]{out, c}
-	return chanio.NewSink(chanio.SinkHooks[Message[T]]{
+	return chanio.NewSink(chanio.SinkHooks[Addressed[T]]{
 		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, End: out.End(),
 	})
 }
@@ -66,7 +82,7 @@ type packetEncoder[T any] struct {
 	c   Codec[T]
 }
 
-func (e packetEncoder[T]) send(ctx context.Context, m Message[T]) error {
+func (e packetEncoder[T]) send(ctx context.Context, m Addressed[T]) error {
 	data, err := Marshal(e.c, m.Value)
 	if err != nil {
 		return err
@@ -74,7 +90,7 @@ func (e packetEncoder[T]) send(ctx context.Context, m Message[T]) error {
 	return e.out.Send(ctx, chanio.Packet{Addr: m.Addr, Data: data})
 }
 
-func (e packetEncoder[T]) trySend(m Message[T]) (bool, error) {
+func (e packetEncoder[T]) trySend(m Addressed[T]) (bool, error) {
 	data, err := Marshal(e.c, m.Value)
 	if err != nil {
 		return false, err

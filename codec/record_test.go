@@ -40,9 +40,9 @@ var tradeCodec = codec.Record(
 	codec.Field("venue", func(t *trade) *uint16 { return &t.Venue }, codec.Uint16),
 	codec.Field("flags", func(t *trade) *uint16 { return &t.Flags }, codec.Uint16LE),
 	codec.Field("filled", func(t *trade) *int32 { return &t.Filled }, codec.Int32),
-	codec.Field("symbol", func(t *trade) *string { return &t.Symbol }, codec.Prefixed(codec.Uint8, codec.Raw)),
+	codec.Field("symbol", func(t *trade) *string { return &t.Symbol }, codec.Prefixed(codec.Uint8, codec.RawString)),
 	codec.Field("sequence", func(t *trade) *uint32 { return &t.Sequence }, codec.Uint32),
-	codec.Field("client", func(t *trade) *string { return &t.Client }, codec.Prefixed(codec.Uint16, codec.Raw)),
+	codec.Field("client", func(t *trade) *string { return &t.Client }, codec.Prefixed(codec.Uint16, codec.RawString)),
 )
 
 var aTrade = trade{1, 2, 3, true, 1.5, -5, 6, 7, -8, "ACME", 9, "client one"}
@@ -124,9 +124,9 @@ func TestRecordSaysWhichField(t *testing.T) {
 	}
 	p[13] = 2
 	_, err = codec.Unmarshal(tradeCodec, p)
-	require.ErrorContains(t, err, "codec: urgent at byte 13: a bool of 2")
+	require.ErrorContains(t, err, "codec: urgent at byte 13: invalid bool 2")
 	_, err = codec.Marshal(tradeCodec, trade{Symbol: strings.Repeat("x", 256)})
-	require.ErrorContains(t, err, "codec: symbol encode: a length of 256 exceeds the limit of 255")
+	require.ErrorContains(t, err, "codec: symbol encode: length 256 exceeds the limit of 255")
 }
 
 type segment struct {
@@ -293,20 +293,20 @@ func TestRecordsInPlaceAreThoseByValue(t *testing.T) {
 	frame, err := codec.Marshal(tradeCodec, aTrade)
 	require.NoError(t, err)
 	for _, c := range []codec.Codec[trade]{tradeCodec, codec.Exactly(len(frame), tradeCodec)} {
-		p, err := codec.AppendFrom(c, []byte("> "), &aTrade)
+		p, err := codec.MarshalAppend(c, []byte("> "), &aTrade)
 		require.NoError(t, err)
 		require.Equal(t, "> "+string(frame), string(p))
 		var v trade
-		n, err := codec.DecodeInto(c, append(frame, 1), &v)
+		n, err := codec.UnmarshalInto(c, append(frame, 1), &v)
 		require.NoError(t, err)
 		require.Equal(t, len(frame), n)
 		require.Equal(t, aTrade, v)
 		for cut := range frame {
-			_, err = codec.DecodeInto(c, frame[:cut], &v)
+			_, err = codec.UnmarshalInto(c, frame[:cut], &v)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		}
 	}
-	_, err = codec.AppendFrom(tradeCodec, nil, &trade{Symbol: strings.Repeat("x", 256)})
+	_, err = codec.MarshalAppend(tradeCodec, nil, &trade{Symbol: strings.Repeat("x", 256)})
 	require.ErrorIs(t, err, codec.ErrTooLarge)
 }
 
@@ -316,8 +316,8 @@ func TestRecordsOfASliceAllocateNothing(t *testing.T) {
 	require.NoError(t, err)
 	var v pile
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if _, err = codec.DecodeInto(c, p, &v); err == nil {
-			p, err = codec.AppendFrom(c, p[:0], &v)
+		if _, err = codec.UnmarshalInto(c, p, &v); err == nil {
+			p, err = codec.MarshalAppend(c, p[:0], &v)
 		}
 		if v, err = codec.Unmarshal(c, p); err == nil {
 			p, err = c.Append(p[:0], v)

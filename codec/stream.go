@@ -2,9 +2,10 @@ package codec
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // Decoder reads values from an io.Reader. For one that is a connection, and for anything that is to be cancelled, use
@@ -18,56 +19,46 @@ type Decoder[T any] struct {
 
 // NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns what it has read too much.
 func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
-	d := &Decoder[T]{c: notNil(c, "NewDecoder")}
-	d.quick = quickWhole(c)
-	d.r.src = ofReader(src)
+	d := &Decoder[T]{c: notNil(c, "NewDecoder"), quick: quickWhole(c)}
+	d.r.src = chanio.BytesOf(chanio.FromReader(struct{ io.Reader }{src})) // its deadlines are not ours
 	return d
 }
 
 // Decode returns the next value, and io.EOF after the last. A frame cut short, and bytes that c cannot decode, are an
 // [*Error]. After an error it goes on returning that.
 func (d *Decoder[T]) Decode() (v T, err error) {
-	if d.err != nil {
-		return v, d.err
+	if d.err == nil {
+		d.err = d.next(&v)
 	}
-	if d.quick != nil {
-		src := d.r.src.(*window) // it is one always; calls of it are cheaper
-		if n, ok := d.quick.decodeQuick(src.Buffered(), src, hidden(&v)); ok && n > 0 {
-			src.Discard(n)
-			d.r.start += int64(n)
-			return v, nil
+	if d.err != nil {
+		var none T
+		return none, d.err
+	}
+	return v, nil
+}
+
+// next decodes values at hand one behind the other, and drops their bytes when more are needed.
+func (d *Decoder[T]) next(v *T) error {
+	r := &d.r
+	if d.quick != nil && r.pos < len(r.buf) {
+		if n, ok := d.quick.decodeQuick(r.buf[r.pos:], r.src, hidden(v)); ok && n > 0 {
+			r.pos += n
+			return nil
 		}
 	}
-	return d.slow()
-}
-
-// slow decodes what the quick way cannot.
-func (d *Decoder[T]) slow() (v T, err error) {
-	if d.err = d.r.begin(context.Background()); d.err != nil {
-		return v, d.err
+	r.end()
+	if err := r.begin(context.Background()); err != nil {
+		return err
 	}
-	v, err = d.c.Decode(&d.r)
-	if err == nil && d.r.err == nil && d.r.pos+d.r.skew > 0 {
-		d.r.end()
-		return v, nil
+	before := r.pos
+	if err := one(r, d.c, d.quick, v); err != nil {
+		return err
 	}
-	var none T
-	d.err = d.failure(err)
-	return none, d.err
-}
-
-func (d *Decoder[T]) failure(err error) error {
-	var wrong *Error
-	switch {
-	case d.r.err != nil && !errors.As(d.r.err, &wrong):
-		return d.r.err // the io.Reader's
-	case err == nil:
-		err = d.r.err
+	if r.pos+r.skew == before {
+		return r.Fail(r.Offset(), ErrNoProgress)
 	}
-	if err == nil {
-		return d.r.Fail(d.r.Offset(), ErrNoProgress)
-	}
-	return d.r.locate(err)
+	r.clear()
+	return nil
 }
 
 // All returns an iterator over the values. An error other than io.EOF is the last that it yields.
@@ -83,41 +74,40 @@ func (d *Decoder[T]) All() iter.Seq2[T, error] {
 }
 
 // Buffered returns a copy of the bytes behind the last value that have been read already.
-func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()...) }
+func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()[d.r.pos:]...) }
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.
 type Encoder[T any] struct {
-	c     Codec[T]
-	quick quickAppender[T] // c, if it is one
-	dst   io.Writer
-	buf   []byte
+	c   Codec[T]
+	dst io.Writer
+	buf []byte
+	err error // of dst
 }
 
 // NewEncoder returns an Encoder of values of c.
 func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
-	return &Encoder[T]{c: notNil(c, "NewEncoder"), quick: quickToAppend(c), dst: dst}
+	return &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
 }
 
-// Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written.
+// Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written. After an error of
+// the io.Writer, which may have taken a part of a value, Encode goes on returning that.
 func (e *Encoder[T]) Encode(v T) error {
-	p, err := e.append(hidden(&v))
+	if e.err != nil {
+		return e.err
+	}
+	p, err := MarshalAppend(e.c, e.buf[:0], hidden(&v))
 	if err != nil {
 		return encodeError(err)
 	}
 	if cap(p) <= keepMax {
 		e.buf = p
 	}
-	_, err = e.dst.Write(p)
-	return err
-}
-
-func (e *Encoder[T]) append(v *T) ([]byte, error) {
-	if e.quick != nil {
-		if p, ok := e.quick.appendQuick(e.buf[:0], v); ok {
-			return p, nil
-		}
+	n, err := e.dst.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
 	}
-	return e.c.Append(e.buf[:0], *v)
+	e.err = err
+	return err
 }
 
 // keepMax is the largest buffer that an Encoder keeps for the next value.

@@ -100,7 +100,7 @@ func TestG2AfterACancelTheFrameComesWhole(t *testing.T) {
 	for name, want := range frames {
 		t.Run(name, func(t *testing.T) {
 			onEachNetwork(t, func(t *testing.T, a, b *chanio.Conn) {
-				c := codec.Map(codec.Prefixed(codec.Uint32, codec.Prefixed(codec.Uint32, codec.Raw)), same, same)
+				c := codec.Map(codec.Prefixed(codec.Uint32, codec.Prefixed(codec.Uint32, codec.RawString)), same, same)
 				in := codec.Decode(b.In, c)
 				frame, err := codec.Marshal(c, want)
 				require.NoError(t, err)
@@ -392,7 +392,7 @@ func TestG5AnAbortBelowEndsTheValues(t *testing.T) {
 func TestACodecOfTheRestWaitsForTheEnd(t *testing.T) {
 	m := &memory{all: []byte("abcdefgh"), step: 3, once: true}
 	require.NoError(t, m.Fill(t.Context(), 1))
-	v, err := codec.Decode(m.source(), codec.Raw).Recv(t.Context())
+	v, err := codec.Decode(m.source(), codec.RawString).Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "abcdefgh", v)
 }

@@ -76,7 +76,7 @@ func TestG2ACancelledRecvLeavesTheFrame(t *testing.T) {
 
 func TestRebindChangesTheCodecBetweenFrames(t *testing.T) {
 	onEachNetwork(t, func(t *testing.T, a, b *chanio.Conn) {
-		in, out := codec.NewRebind(codec.Lines), codec.NewRebind(codec.Lines)
+		in, out := codec.NewSwitchable(codec.Lines), codec.NewSwitchable(codec.Lines)
 		left, right := codec.Encode(a.Out, codec.Codec[string](out)), codec.Decode(b.In, codec.Codec[string](in))
 		require.NoError(t, left.Send(t.Context(), "STARTTLS"))
 		out.Set(text)

@@ -341,7 +341,7 @@ func TestCodecsTellCorruptPackets(t *testing.T) {
 	})
 	near := codec.Packets(&all[0].Duplex, values, nil)
 	for i := range uint64(many) {
-		require.NoError(t, near.Out.Send(t.Context(), codec.Message[uint64]{Value: i}))
+		require.NoError(t, near.Out.Send(t.Context(), codec.Addressed[uint64]{Value: i}))
 	}
 	require.NoError(t, near.Out.Flush(t.Context()))
 	for there, _ := r.Counts(); there.Came < many; there, _ = r.Counts() {
@@ -349,7 +349,7 @@ func TestCodecsTellCorruptPackets(t *testing.T) {
 	}
 	r.Set(chaniotest.PacketFaults{})
 	const last = 1 << 40
-	require.NoError(t, near.Out.Send(t.Context(), codec.Message[uint64]{Value: last}))
+	require.NoError(t, near.Out.Send(t.Context(), codec.Addressed[uint64]{Value: last}))
 	var got []uint64
 	for m := range far.In.All(t.Context()) {
 		if m.Value == last {

@@ -170,7 +170,7 @@ func Rejects[T any](t testing.TB, c codec.Codec[T], hex string, target error, of
 	for err = nil; err == nil; {
 		_, err = src.Recv(context.Background())
 	}
-	if errors.Is(target, codec.ErrLeftover) && err == io.EOF {
+	if errors.Is(target, codec.ErrTrailingData) && err == io.EOF {
 		return // in a stream the rest is another frame
 	}
 	rejected(t, err, p, target, offset)

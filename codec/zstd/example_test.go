@@ -23,12 +23,12 @@ func Example() {
 
 func ExampleLevel() {
 	small := zstd.Level(19)
-	p, err := small.Pack(nil, []byte(strings.Repeat("again and ", 100)))
+	p, err := small.Compress(nil, []byte(strings.Repeat("again and ", 100)))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	plain, err := zstd.Default.Unpack(nil, p, 1000)
+	plain, err := zstd.Default.Decompress(nil, p, 1000)
 	fmt.Println(len(p) < 50, len(plain), err)
 	// Output: true 1000 <nil>
 }

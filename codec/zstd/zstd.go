@@ -46,11 +46,11 @@ type compression struct {
 	readers sync.Pool
 }
 
-func (c *compression) Pack(dst, plain []byte) ([]byte, error) {
+func (c *compression) Compress(dst, plain []byte) ([]byte, error) {
 	return c.writer.EncodeAll(plain, dst), nil
 }
 
-func (c *compression) Unpack(dst, packed []byte, max int) ([]byte, error) {
+func (c *compression) Decompress(dst, packed []byte, max int) ([]byte, error) {
 	if len(packed) == 0 {
 		return dst, fmt.Errorf("%w: nothing, where a zstd frame must be", codec.ErrMalformed)
 	}

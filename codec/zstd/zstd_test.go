@@ -21,9 +21,9 @@ var text = codec.Prefixed(codec.Uint32, codec.Compressed(zstd.Default, codec.Str
 func TestPackedTextComesBack(t *testing.T) {
 	codectest.RoundTrip(t, text, "", "hello", strings.Repeat("to and fro ", 200))
 	for _, level := range []int{1, 9, 22} {
-		packed, err := zstd.Level(level).Pack(nil, []byte("hello"))
+		packed, err := zstd.Level(level).Compress(nil, []byte("hello"))
 		require.NoError(t, err)
-		plain, err := zstd.Default.Unpack([]byte("> "), packed, 5)
+		plain, err := zstd.Default.Decompress([]byte("> "), packed, 5)
 		require.NoError(t, err)
 		require.Equal(t, "> hello", string(plain))
 	}
@@ -31,12 +31,12 @@ func TestPackedTextComesBack(t *testing.T) {
 }
 
 func TestG14UnpackedBytesAreLimited(t *testing.T) {
-	packed, err := zstd.Default.Pack(nil, bytes.Repeat([]byte("x"), 1<<20+1))
+	packed, err := zstd.Default.Compress(nil, bytes.Repeat([]byte("x"), 1<<20+1))
 	require.NoError(t, err)
 	require.Less(t, len(packed), 1000)
-	_, err = zstd.Default.Unpack(nil, packed, 1<<20)
+	_, err = zstd.Default.Decompress(nil, packed, 1<<20)
 	require.ErrorIs(t, err, codec.ErrTooLarge)
-	plain, err := zstd.Default.Unpack(nil, packed, 1<<20+1)
+	plain, err := zstd.Default.Decompress(nil, packed, 1<<20+1)
 	require.NoError(t, err)
 	require.Len(t, plain, 1<<20+1)
 	_, err = codec.Marshal(text, strings.Repeat("x", 1<<20+1))
@@ -44,13 +44,13 @@ func TestG14UnpackedBytesAreLimited(t *testing.T) {
 }
 
 func TestWhatIsNoFrameIsMalformed(t *testing.T) {
-	packed, err := zstd.Default.Pack(nil, []byte("hello, hello, hello"))
+	packed, err := zstd.Default.Compress(nil, []byte("hello, hello, hello"))
 	require.NoError(t, err)
 	for n := range packed {
-		_, err := zstd.Default.Unpack(nil, packed[:n], 100)
+		_, err := zstd.Default.Decompress(nil, packed[:n], 100)
 		require.ErrorIs(t, err, codec.ErrMalformed, n)
 	}
-	_, err = zstd.Default.Unpack(nil, append(packed, 1), 100)
+	_, err = zstd.Default.Decompress(nil, append(packed, 1), 100)
 	require.ErrorIs(t, err, codec.ErrMalformed)
 }
 
@@ -75,16 +75,16 @@ func TestManyGoroutinesShareACompression(t *testing.T) {
 
 // FuzzZstd sees that garbage is refused, and that what is unpacked comes back.
 func FuzzZstd(f *testing.F) {
-	packed, _ := zstd.Default.Pack(nil, []byte("hello"))
+	packed, _ := zstd.Default.Compress(nil, []byte("hello"))
 	f.Add(packed)
 	f.Fuzz(func(t *testing.T, p []byte) {
-		plain, err := zstd.Default.Unpack(nil, p, 1<<16)
+		plain, err := zstd.Default.Decompress(nil, p, 1<<16)
 		if err != nil {
 			return
 		}
-		again, err := zstd.Default.Pack(nil, plain)
+		again, err := zstd.Default.Compress(nil, plain)
 		require.NoError(t, err)
-		back, err := zstd.Default.Unpack(nil, again, 1<<16)
+		back, err := zstd.Default.Decompress(nil, again, 1<<16)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(plain, back))
 	})

@@ -47,7 +47,7 @@ func LineForms(width int) []LineForm {
 			counted(total, n*width)
 		}},
 		{LinesText, true, decodeLines(src, codec.Lines, width)},
-		{DelimitedText, true, decodeLines(src, codec.Delimited(codec.Raw, "\n"), width)},
+		{DelimitedText, true, decodeLines(src, codec.Delimited(codec.RawString, "\n"), width)},
 		{DelimitedBorrow, true, decodeLines(src, codec.Delimited(codec.Borrowed, "\n"), width)},
 	}
 }

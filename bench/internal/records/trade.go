@@ -28,7 +28,6 @@ type Trade struct {
 
 var (
 	trade      = codec.Struct[Trade]()
-	tradeTuned = codec.Tuned(trade, (*Trade).appendWire, (*Trade).decodeWire)
 	aTrade     = Trade{1, 2, 3, true, 1.5, -5, 6, 7, -8, "ACME", 9, "client one"}
 	tradeBytes = must(appendTrade(nil, &aTrade))
 )

@@ -27,7 +27,7 @@ func TestAWrongTypeNamesItsField(t *testing.T) {
 		_ = b.Close()
 		served <- err
 	}()
-	require.NoError(t, codec.Send(t.Context(), a.Out, codec.Prefixed(codec.Uint32, codec.Raw), `{"method":7}`))
+	require.NoError(t, codec.Send(t.Context(), a.Out, codec.Prefixed(codec.Uint32, codec.RawString), `{"method":7}`))
 	require.NoError(t, a.Out.Close())
 	err := <-served
 	var wrong *codec.Error

@@ -93,7 +93,7 @@ func (metaCodec) Decode(r *codec.Reader) (v line, err error) {
 	}
 	v.Words = slices.Delete(v.Words, at, at+1)
 	if v.Block, err = r.Bytes(int(size)); err != nil {
-		return v, r.Within("block", err)
+		return v, r.WrapField("block", err)
 	}
 	end, err := r.Next(2)
 	if err == nil && string(end) != "\r\n" {

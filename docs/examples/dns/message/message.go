@@ -126,14 +126,14 @@ func (message) Append(dst []byte, m Message) ([]byte, error) {
 	}
 	for i, q := range m.Questions {
 		if dst, err = w.name(dst, q.Name); err != nil {
-			return dst, codec.InField(fmt.Sprintf("questions[%d].name", i), err)
+			return dst, codec.WrapField(fmt.Sprintf("questions[%d].name", i), err)
 		}
 		dst = append(dst, byte(q.Type>>8), byte(q.Type), byte(q.Class>>8), byte(q.Class))
 	}
 	for s, records := range sections {
 		for i, r := range records {
 			if dst, err = w.record(dst, r); err != nil {
-				return dst, codec.InField(fmt.Sprintf("%s[%d]", sectionNames[s], i), err)
+				return dst, codec.WrapField(fmt.Sprintf("%s[%d]", sectionNames[s], i), err)
 			}
 		}
 	}
@@ -237,7 +237,7 @@ func (r *reader) message() (m Message, err error) {
 		}
 	}
 	if r.at < len(r.p) {
-		return m, fmt.Errorf("%w: %d bytes behind the last record", codec.ErrLeftover, len(r.p)-r.at)
+		return m, fmt.Errorf("%w: %d bytes behind the last record", codec.ErrTrailingData, len(r.p)-r.at)
 	}
 	return m, nil
 }

@@ -45,7 +45,7 @@ func TestWhatIsNoMessage(t *testing.T) {
 		"0007 0100 0001 0000 0000 0000 c00c 0001 0001":                codec.ErrMalformed, // points to itself
 		"0007 0100 0001 0000 0000 0000 c0ff 0001 0001":                codec.ErrMalformed, // points forward
 		"0007 0100 0001 0000 0000 0000 40":                            codec.ErrMalformed,
-		"0007 0100 0000 0000 0000 0000 00":                            codec.ErrLeftover,
+		"0007 0100 0000 0000 0000 0000 00":                            codec.ErrTrailingData,
 		"0007 8000 0000 0001 0000 0000 00 0005 0001 0000003c 0009 00": codec.ErrMalformed,
 	} {
 		p := codectest.Hex(t, text)

@@ -84,7 +84,7 @@ func (protocol) Append(dst []byte, v Value) ([]byte, error) { return appendValue
 
 func appendValue(dst []byte, v Value, depth int) ([]byte, error) {
 	if depth >= codec.MaxDepth {
-		return dst, codec.ErrDepth
+		return dst, codec.ErrTooDeep
 	}
 	dst = append(dst, byte(v.Kind))
 	switch v.Kind {
@@ -163,7 +163,7 @@ func appendAll(dst []byte, v Value, depth int) (_ []byte, err error) {
 	dst = append(strconv.AppendInt(dst, int64(n), 10), "\r\n"...)
 	for i := range v.Elems {
 		if dst, err = appendValue(dst, v.Elems[i], depth+1); err != nil {
-			return dst, codec.InField("["+strconv.Itoa(i)+"]", err)
+			return dst, codec.WrapField("["+strconv.Itoa(i)+"]", err)
 		}
 	}
 	return dst, nil
@@ -267,15 +267,15 @@ func readAll(r *codec.Reader, v Value, line []byte, start int64) (Value, error) 
 	if err != nil {
 		return v, r.Fail(start, err)
 	}
-	if err := r.Descend(); err != nil {
+	if err := r.Enter(); err != nil {
 		return v, err
 	}
-	defer r.Ascend()
+	defer r.Leave()
 	v.Elems = make([]Value, 0, min(n, 16))
 	for i := range int(n) {
 		elem, err := Codec.Decode(r)
 		if err != nil {
-			return v, r.Within("["+strconv.Itoa(i)+"]", err)
+			return v, r.WrapField("["+strconv.Itoa(i)+"]", err)
 		}
 		v.Elems = append(v.Elems, elem)
 	}

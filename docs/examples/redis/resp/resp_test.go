@@ -46,7 +46,7 @@ func TestWhatIsNoValue(t *testing.T) {
 		"?x\r\n": codec.ErrMismatch, ":1x\r\n": codec.ErrMalformed, "$-2\r\n": codec.ErrMalformed, "+OK\n": codec.ErrMalformed,
 		"$99999999999\r\n": codec.ErrTooLarge, "*99999999\r\n": codec.ErrTooLarge, "$1\r\nab\r": codec.ErrMismatch,
 		"%9223372036854775807\r\n": codec.ErrTooLarge, "$3\r\nfo": io.ErrUnexpectedEOF,
-		strings.Repeat("*1\r\n", 100): codec.ErrDepth,
+		strings.Repeat("*1\r\n", 100): codec.ErrTooDeep,
 	} {
 		_, err := codec.Unmarshal(resp.Codec, []byte(frame))
 		require.ErrorIs(t, err, cause, "%q", frame)
@@ -58,7 +58,7 @@ func TestWhatIsNoValue(t *testing.T) {
 		deep = resp.Value{Kind: resp.Array, Elems: []resp.Value{deep}}
 	}
 	_, err = codec.Marshal(resp.Codec, deep)
-	require.ErrorIs(t, err, codec.ErrDepth)
+	require.ErrorIs(t, err, codec.ErrTooDeep)
 }
 
 func FuzzRESP(f *testing.F) {

@@ -1,0 +1,76 @@
+// Package gob has a codec for values as encoding/gob writes them.
+//
+// Beware of peers that are not trusted: the decoder of the standard library is not hardened against adversarial input, as
+// its documentation says. It believes the counts of maps, so that 23 bytes can have it allocate 200 MiB, whatever the
+// limit of the frame around them. Maps that are T or a field of the struct T are kept from that here; maps in slices, in
+// other maps and behind pointers are not. The package is for values between programs of one owner.
+package gob
+
+import (
+	"bytes"
+	"encoding/gob"
+	"fmt"
+	"reflect"
+
+	"github.com/weir-go/weir/codec"
+)
+
+// Of is a value of T as encoding/gob writes it, up to the end of the frame around it: each frame is a gob stream of its
+// own, with the description of the type, so that frames depend on nothing before them. Mind the warning above.
+//
+//	Prefixed(Uint16, gob.Of[int]()), 5:
+//	+----+----+----+----+----+----+
+//	| 00 | 04 | 03 | 04 | 00 | 0a |
+//	+----+----+----+----+----+----+
+func Of[T any]() codec.Codec[T] { return of[T]{} }
+
+type of[T any] struct{}
+
+func (of[T]) Append(dst []byte, v T) ([]byte, error) {
+	out := bytes.NewBuffer(dst)
+	if err := gob.NewEncoder(out).Encode(&v); err != nil {
+		return dst, err
+	}
+	return out.Bytes(), nil
+}
+
+func (of[T]) Decode(r *codec.Reader) (v T, err error) {
+	start := r.Offset()
+	p, err := codec.Borrowed.Decode(r)
+	if err != nil {
+		return v, err
+	}
+	in := bytes.NewReader(p)
+	top := reflect.ValueOf(&v).Elem()
+	eachMap(top, func(m reflect.Value) { m.Set(reflect.MakeMap(m.Type())) }) // the decoder fills it as it is
+	if err := gob.NewDecoder(in).Decode(&v); err != nil {
+		return v, r.Fail(start, fmt.Errorf("%w: %w", codec.ErrMalformed, err))
+	}
+	if top.Kind() == reflect.Struct {
+		eachMap(top, func(m reflect.Value) {
+			if m.Len() == 0 {
+				m.SetZero()
+			}
+		})
+	}
+	if in.Len() > 0 {
+		return v, r.Fail(start+int64(len(p)-in.Len()), fmt.Errorf("%w: %d bytes", codec.ErrTrailingData, in.Len()))
+	}
+	return v, nil
+}
+
+// eachMap calls f for v, or the fields within it, that are maps.
+func eachMap(v reflect.Value, f func(m reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Map:
+		f(v)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				eachMap(v.Field(i), f)
+			}
+		}
+	}
+}
+
+func (of[T]) Size() codec.Size { return codec.Size{Min: 1, Max: codec.Unbounded, Open: true} }

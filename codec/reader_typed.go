@@ -1,0 +1,125 @@
+package codec
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// Uint8 reads one byte.
+func (r *Reader) Uint8() (uint8, error) {
+	p, err := r.Next(1)
+	if err != nil {
+		return 0, err
+	}
+	return p[0], nil
+}
+
+// Bool reads one byte, 0 or 1; any other is ErrMalformed.
+func (r *Reader) Bool() (bool, error) {
+	p, err := r.Next(1)
+	if err != nil {
+		return false, err
+	}
+	if p[0] > 1 {
+		return false, r.Fail(r.Offset()-1, because(ErrMalformed, "invalid bool %d, want 0 or 1", p[0]))
+	}
+	return p[0] == 1, nil
+}
+
+// Uint16 reads two bytes in big-endian order.
+func (r *Reader) Uint16() (uint16, error) {
+	p, err := r.Next(2)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint16(p), nil
+}
+
+// Uint16LE reads two bytes in little-endian order.
+func (r *Reader) Uint16LE() (uint16, error) {
+	p, err := r.Next(2)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint16(p), nil
+}
+
+// Uint24 reads three bytes in big-endian order.
+func (r *Reader) Uint24() (uint32, error) {
+	p, err := r.Next(3)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(op24.load(p)), nil
+}
+
+// Uint24LE reads three bytes in little-endian order.
+func (r *Reader) Uint24LE() (uint32, error) {
+	p, err := r.Next(3)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(op24LE.load(p)), nil
+}
+
+// Uint32 reads four bytes in big-endian order.
+func (r *Reader) Uint32() (uint32, error) {
+	p, err := r.Next(4)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(p), nil
+}
+
+// Uint32LE reads four bytes in little-endian order.
+func (r *Reader) Uint32LE() (uint32, error) {
+	p, err := r.Next(4)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(p), nil
+}
+
+// Uint64 reads eight bytes in big-endian order.
+func (r *Reader) Uint64() (uint64, error) {
+	p, err := r.Next(8)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(p), nil
+}
+
+// Uint64LE reads eight bytes in little-endian order.
+func (r *Reader) Uint64LE() (uint64, error) {
+	p, err := r.Next(8)
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(p), nil
+}
+
+// Text is Bytes as a string. It does not look at the encoding.
+func (r *Reader) Text(n int) (string, error) {
+	p, err := r.Bytes(n)
+	return ownedString(p), err
+}
+
+// UTF8 is Text that refuses what is not UTF-8 with ErrMalformed.
+func (r *Reader) UTF8(n int) (string, error) {
+	at := r.Offset()
+	s, err := r.Text(n)
+	if err != nil || utf8.ValidString(s) {
+		return s, err
+	}
+	return "", r.Fail(at+int64(invalidIndex(s)), because(ErrMalformed, "invalid UTF-8"))
+}
+
+// Count checks a number of values from the wire, each of which takes at least least bytes, against what is left of the
+// frame around, which gives ErrTooLarge. It returns for how many of them memory may be allocated at once: those that may
+// be at hand, or a few. The rest is allocated as the values come, with append.
+func (r *Reader) Count(n, least int) (room int, err error) {
+	if left, ok := r.Remaining(); ok && least > 0 && n > left/least {
+		return 0, r.Fail(r.Offset(), because(ErrTooLarge, "%d values of at least %d bytes exceed the %d bytes left in the frame", n, least, left))
+	}
+	return min(n, max(len(r.Buffered())/max(least, 1), 4)), nil
+}

@@ -1,0 +1,75 @@
+package codec
+
+import "strconv"
+
+// Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
+// frame, it takes all but those. It is Gloss's suffix.
+//
+//	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
+//	+----+----+----+----+----+----+
+//	| 33 | 3a | 61 | 62 | 63 | 2c |
+//	+----+----+----+----+----+----+
+func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
+	notNil(c, "Suffixed")
+	return suffixed[T]{c, constant(suffix)}
+}
+
+// Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
+// the option [Max]. The length is read as the paper demands: no sign and no leading zeros.
+func Netstring[T any](c Codec[T], opts ...MaxOption) Codec[T] {
+	return Suffixed(Prefixed(Codec[uint64](netstringLength{}), c, Max(maxOf(opts, DefaultMax))), ",")
+}
+
+// netstringLength is a length in decimal and a colon.
+type netstringLength struct{}
+
+func (netstringLength) Append(dst []byte, n uint64) ([]byte, error) {
+	return append(strconv.AppendUint(dst, n, 10), ':'), nil
+}
+
+func (netstringLength) Decode(r *Reader) (uint64, error) {
+	start := r.Offset()
+	p, err := r.ReadUntil(':', 19)
+	if err != nil {
+		return 0, err
+	}
+	p = p[:len(p)-1]
+	n, ok := parseDecimal[uint64](p)
+	if !ok || p[0] == '0' && len(p) > 1 {
+		return 0, r.Fail(start, because(ErrMalformed, "invalid length %q", string(p)))
+	}
+	return n, nil
+}
+
+func (netstringLength) Size() Size { return Size{Min: 2, Max: 20} }
+
+func (netstringLength) largest() uint64 { return 1e19 - 1 }
+
+type suffixed[T any] struct {
+	c      Codec[T]
+	suffix constant
+}
+
+func (c suffixed[T]) Append(dst []byte, v T) ([]byte, error) {
+	dst, err := c.c.Append(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, c.suffix...), nil
+}
+
+func (c suffixed[T]) Decode(r *Reader) (v T, err error) {
+	if v, err = before(r, len(c.suffix), c.c); err != nil {
+		return v, err
+	}
+	_, err = c.suffix.Decode(r)
+	return v, r.WrapField("suffix", err)
+}
+
+func (c suffixed[T]) opensFor(v T) bool { return opens(c.c, v) }
+
+func (c suffixed[T]) Size() Size {
+	s := SizeOf(c.c)
+	s.Min, s.Max = s.Min+len(c.suffix), addBound(s.Max, len(c.suffix))
+	return s
+}
