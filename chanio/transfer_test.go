@@ -74,7 +74,7 @@ func transferSources(t testing.TB, p []byte) map[string]func() *chanio.Source[[]
 			return chanio.FromSlice([][]byte{p[:1], p[1 : len(p)/2], p[len(p)/2:]})
 		},
 		"a reader": func() *chanio.Source[[]byte] { return chanio.FromReader(bytes.NewReader(p)) },
-		"a file":   func() *chanio.Source[[]byte] { return chanio.FromReader(file(t, p)) },
+		"a file":   func() *chanio.Source[[]byte] { return chanio.FromFile(file(t, p), 0, -1) },
 		"memory":   func() *chanio.Source[[]byte] { return sent(memory(t)) },
 		"tcp":      func() *chanio.Source[[]byte] { return sent(sockets(t, "tcp", nil)) },
 		"unix":     func() *chanio.Source[[]byte] { return sent(sockets(t, "unix", nil)) },
@@ -207,7 +207,7 @@ func TestG2CancelledTransferCountsWhatItMoved(t *testing.T) {
 			}()
 			return src.In
 		},
-		"file":   func() *chanio.Source[[]byte] { return chanio.FromReader(file(t, p)) },
+		"file":   func() *chanio.Source[[]byte] { return chanio.FromFile(file(t, p), 0, -1) },
 		"reader": func() *chanio.Source[[]byte] { return chanio.FromReader(bytes.NewReader(p)) },
 	}
 	for name, source := range sources {
