@@ -24,12 +24,19 @@ func Transfer(ctx context.Context, src *Source[[]byte], dst *Sink[[]byte]) (int6
 	if err != nil {
 		return 0, err
 	}
-	defer up.Release()
+	returned := false
+	defer up.releaseAfter(&returned)
+	n, err := runTransfer(ctx, up, dst)
+	returned = true
+	return n, err
+}
+
+func runTransfer(ctx context.Context, up Upstream[[]byte], dst *Sink[[]byte]) (int64, error) {
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer dst.OnDone(cancel)()
 	t := transfer{up: up, dst: dst, to: BytesTo(dst)}
-	err = t.run(both)
+	err := t.run(both)
 	switch {
 	case err == io.EOF:
 		return t.n, dst.Flush(ctx)
@@ -70,7 +77,7 @@ func (t *transfer) run(ctx context.Context) error {
 	}()
 	for {
 		in := t.up.Bytes() // what was put back comes first
-		if len(in.Buffered()) == 0 && way != nil {
+		if _, aside := in.(*chunks); !aside && len(in.Buffered()) == 0 && way != nil {
 			n, err := way.move(ctx)
 			t.n += int64(n)
 			if err == nil {

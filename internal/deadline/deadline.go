@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -11,8 +12,8 @@ import (
 )
 
 // Socket is what a [Deadline] sets. A deadline in the past makes a call that waits return an error that is
-// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any): it is told of a
-// panic in SetDeadline, nil for runtime.Goexit, in a goroutine that waits for the end of a ctx.
+// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any), which is told
+// of a panic in SetDeadline, nil for runtime.Goexit: SetDeadline may run in any goroutine, which does not panic.
 type Socket interface {
 	SetDeadline(t time.Time) error
 }
@@ -76,7 +77,10 @@ const (
 // maxStrays is how many timeouts that nothing explains one call survives.
 const maxStrays = 100
 
-var longAgo = time.Unix(1, 0)
+var (
+	longAgo = time.Unix(1, 0)
+	unknown = time.Unix(2, 0) // what is on the socket, which somebody else has set
+)
 
 // Init makes d the deadline of socket.
 func (d *Deadline) Init(socket Socket) { d.socket = socket }
@@ -159,23 +163,12 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 
 // expire makes the call inside return because its ctx ended.
 func (d *Deadline) expire(gen uint64) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		v := recover()
-		if socket, ok := d.socket.(interface{ Panicked(v any) }); ok {
-			socket.Panicked(v)
-		}
-	}()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gen == d.gen {
 		d.fired = true
 		d.disturbLocked()
 	}
-	returned = true
 }
 
 // disturbLocked has the call inside, and the next one, heed what has changed.
@@ -238,11 +231,24 @@ func (d *Deadline) applyLocked() {
 	}
 }
 
-// setSocketLocked sets the socket, unlocked.
-func (d *Deadline) setSocketLocked(t time.Time) error {
+// setSocketLocked sets the socket, unlocked. A panic becomes the error.
+func (d *Deadline) setSocketLocked(t time.Time) (err error) {
 	d.mu.Unlock()
 	defer d.mu.Lock()
-	return d.socket.SetDeadline(t)
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		err = fmt.Errorf("deadline: panic: %v", v)
+		if socket, ok := d.socket.(interface{ Panicked(v any) }); ok {
+			socket.Panicked(v)
+		}
+	}()
+	err = d.socket.SetDeadline(t)
+	returned = true
+	return err
 }
 
 // Leave ends a call. On return the socket has no deadline.
@@ -303,7 +309,9 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 		return err
 	case !d.alone && !d.anyway && ctx.Err() != nil:
 		return Cause(ctx)
-	case d.cut, !d.until.IsZero() && !time.Now().Before(d.until):
+	case d.cut:
+		return d.closed
+	case !d.until.IsZero() && !time.Now().Before(d.until):
 		return Late
 	case !d.alone && !d.anyway && d.hasPassedLocked():
 		return &Timeout{Text: "deadline exceeded", Call: true}
@@ -311,12 +319,13 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	if d.strays++; d.strays > maxStrays {
 		return err
 	}
-	d.setErr = d.setSocketLocked(d.set)
+	d.set = unknown
+	d.applyLocked()
 	return nil
 }
 
 // SetAt bounds the calls, one that waits included, by a time of the clock; the zero time means that there is no bound.
-// It sets the socket only if a call waits.
+// It sets the socket only if a call is inside.
 func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -324,6 +333,7 @@ func (d *Deadline) SetAt(t time.Time) {
 	if d.passed != nil {
 		_ = d.passed.SetDeadline(t)
 	}
+	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()
 }
 
@@ -369,8 +379,8 @@ func (d *Deadline) Closed() error {
 	return d.closed
 }
 
-// Linger is Enter after Close, for what is still done with the socket then. It waits, until then, for a call that is
-// still inside. Only until and Cut bound the call.
+// Linger is Enter after Close, for what is still done with the socket then. It waits, no longer than until, for a call
+// that is still inside. Only until and Cut bound the call.
 func (d *Deadline) Linger(until time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -384,14 +394,14 @@ func (d *Deadline) Linger(until time.Time) error {
 		}
 	}
 	if d.cut {
-		return Late
+		return d.closed
 	}
 	d.until, d.anyway = until, true
 	d.enteredLocked()
 	return nil
 }
 
-// Cut makes a call that entered by Linger return, and lets no other in.
+// Cut, after Close, makes a call that entered by Linger return the error of Close, and lets no other in.
 func (d *Deadline) Cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
