@@ -40,6 +40,9 @@ func (z *zip[A, B, C]) close() error {
 }
 
 func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
+	if ctx != nil && ctx.Err() != nil {
+		return c, false, chanio.Cause(ctx)
+	}
 	var p pair[A, B]
 	defer p.giveBack(z.as, z.bs)
 	p.a, p.hasA, err = z.as.TryNext()

@@ -1,0 +1,107 @@
+package bus_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
+)
+
+// Publishers that wait for one subscriber are all woken when it leaves, or the bus is closed.
+func TestTheEndOfASubscriptionWakesAllItsPublishers(t *testing.T) {
+	for name, end := range map[string]func(*bus.Bus[string, int], *chanio.Source[int]) error{
+		"its Close":    func(_ *bus.Bus[string, int], s *chanio.Source[int]) error { return s.Close() },
+		"Close of all": func(b *bus.Bus[string, int], _ *chanio.Source[int]) error { return b.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := bus.New[string, int]()
+				s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block})
+				publish(t, b, "a", 0)
+				done := make(chan int, 5)
+				for range cap(done) {
+					go func() {
+						n, _ := b.Publish(t.Context(), "a", 1)
+						done <- n
+					}()
+				}
+				synctest.Wait()
+				require.Empty(t, done)
+				require.NoError(t, end(b, s))
+				synctest.Wait()
+				require.Len(t, done, cap(done))
+			})
+		})
+	}
+}
+
+// One publisher that gives up, or is served, wakes the next.
+func TestEachPublisherThatWaitsIsServedInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.New[string, int]()
+		s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block})
+		publish(t, b, "a", 0)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 9)
+		for i := range cap(done) {
+			go func() {
+				own := t.Context()
+				if i%3 == 0 {
+					own = ctx
+				}
+				_, err := b.Publish(own, "a", i)
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		cancel(io.EOF) // which is no end of the bus
+		synctest.Wait()
+		for range 3 {
+			require.ErrorIs(t, <-done, context.Canceled)
+		}
+		for range 7 {
+			_, err := s.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		for range 6 {
+			require.NoError(t, <-done)
+		}
+	})
+}
+
+func TestAPanicOfASubscribersFunctionEndsItsSubscriptionAlone(t *testing.T) {
+	b := bus.New[string, int]()
+	boom := func() { panic(errBoom) }
+	byMetric := subscribe(t, b, "a", &pipeline.Queue[int]{Metric: func(int) int { boom(); return 1 }})
+	byOverflow := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Fail, OnOverflow: boom})
+	byMatch, err := b.SubscribeFunc(func(string) bool { boom(); return true }, nil)
+	require.NoError(t, err)
+	well := subscribe(t, b, "a", nil)
+	require.Equal(t, 2, publish(t, b, "a", 1))
+	require.Equal(t, 1, publish(t, b, "a", 2))
+	require.Equal(t, 1, publish(t, b, "a", 3))
+	for _, s := range []*chanio.Source[int]{byMetric, byMatch} {
+		_, err := s.Recv(t.Context())
+		require.ErrorIs(t, err, errBoom)
+	}
+	got, err := pipeline.Collect(t.Context(), byOverflow)
+	require.Equal(t, []int{1}, got)
+	require.ErrorIs(t, err, pipeline.ErrOverflow)
+	require.NoError(t, b.Close())
+	got, err = pipeline.Collect(t.Context(), well)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2, 3}, got)
+}
+
+func TestMisuseOfABusPanics(t *testing.T) {
+	b := bus.New[string, int]()
+	require.PanicsWithValue(t, "bus: SubscribeFunc: match is nil", func() { _, _ = b.SubscribeFunc(nil, nil) })
+	require.PanicsWithValue(t, "bus: Subscribe: Size is -1, must not be negative", func() {
+		_, _ = b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Size: -1})
+	})
+}

@@ -1,0 +1,530 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+)
+
+// endedWith returns a ctx that has ended with a cause.
+func endedWith(cause error) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	return ctx
+}
+
+// A ctx whose cause is io.EOF, as that of an errgroup may be, ends no stream: each consumer says that ctx ended, and takes
+// up again with another.
+func TestACauseThatLooksLikeAnEndIsNone(t *testing.T) {
+	for _, cause := range []error{io.EOF, net.ErrClosed} {
+		ctx := endedWith(cause)
+		keep := func(int) error { return nil }
+		for name, consume := range map[string]func(context.Context, src) error{
+			"Connect":    func(ctx ctxt, s src) error { return pipeline.Connect(ctx, s, newSink(9).Sink) },
+			"ConnectVia": func(ctx ctxt, s src) error { return pipeline.ConnectVia(ctx, s, newSink(9).Sink, via) },
+			"ForEach":    func(ctx ctxt, s src) error { return pipeline.ForEach(ctx, s, keep) },
+			"Collect":    func(ctx ctxt, s src) error { _, err := pipeline.Collect(ctx, s); return err },
+			"Reduce":     func(ctx ctxt, s src) error { _, err := pipeline.Reduce(ctx, s, 0, max0); return err },
+		} {
+			w := watch(1)
+			require.ErrorIs(t, consume(ctx, w.Source), context.Canceled, name)
+			w.fail <- io.EOF
+			require.NoError(t, consume(t.Context(), w.Source), name)
+		}
+		for _, st := range stages {
+			synctest.Test(t, func(t *testing.T) {
+				own, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s := st.make(own, watch(1, 2).Source, nothing)
+				_, err := s.Recv(ctx)
+				require.ErrorIs(t, err, context.Canceled, st.name)
+				v, err := s.Recv(t.Context())
+				require.NoError(t, err, st.name)
+				require.Equal(t, 1, v, st.name)
+				require.NoError(t, s.Close())
+			})
+		}
+		for name, stage := range hops { // whose ctx ends them for good, but not cleanly
+			synctest.Test(t, func(t *testing.T) {
+				own, cancel := context.WithCancelCause(t.Context())
+				s := stage(own, watch[int]().Source)
+				cancel(cause)
+				_, err := s.Recv(t.Context())
+				require.ErrorIs(t, err, context.Canceled, name)
+			})
+		}
+	}
+}
+
+func via(ctx context.Context, v int, dst *chanio.Sink[int]) error { return dst.Send(ctx, v) }
+
+// A function that hands on the end of its ctx does not end the stream, whatever the cause is.
+func TestAFunctionThatReturnsTheCauseOfItsCtxSaysThatItEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		k := newSink(9)
+		err := pipeline.ConnectVia(ctx, of(1), k.Sink, func(ctx context.Context, _ int, _ *chanio.Sink[int]) error {
+			cancel(io.EOF)
+			return context.Cause(ctx)
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Zero(t, k.closes)
+
+		ctx, cancel = context.WithCancelCause(t.Context())
+		err = pipeline.ForEachConcurrent(ctx, of(1), 1, func(ctx context.Context, _ int) error {
+			cancel(io.EOF)
+			return context.Cause(ctx)
+		})
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestConcatKeepsItsPlaceWhenACauseLooksLikeAnEnd(t *testing.T) {
+	a, in := chanio.PipeOf[int](1)
+	s := pipeline.Concat(a, chanio.FromSlice([]int{2}))
+	_, err := s.Recv(endedWith(io.EOF))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, in.Send(t.Context(), 1))
+	v, err := s.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, v)
+}
+
+// refusing is a writer that takes nothing.
+type refusing struct{}
+
+func (refusing) Write([]byte) (int, error) { return 0, errBoom }
+
+func TestKeepSourceKeepsTheBytesThatWereNotAccepted(t *testing.T) {
+	s := chanio.FromReader(strings.NewReader("hello"))
+	dst := chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send: func(context.Context, []byte) error { return errBoom },
+	})
+	err := pipeline.ConnectWith(t.Context(), s, dst, &pipeline.ConnectConfig{KeepSource: true})
+	require.ErrorIs(t, err, errBoom)
+	p, err := s.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(p))
+
+	s = chanio.FromReader(strings.NewReader("hello"))
+	_ = pipeline.ConnectWith(t.Context(), s, chanio.ToWriter(refusing{}), &pipeline.ConnectConfig{KeepSource: true})
+	require.NoError(t, s.Close())
+}
+
+func TestAnOpenThatReturnsEOFIsAFailedAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		s := pipeline.Retry(func(context.Context) (src, error) {
+			if n++; n == 1 {
+				return nil, io.EOF // the peer cut off a handshake
+			}
+			return of(7), nil
+		}, nil)
+		v, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+
+		s = pipeline.Retry(func(context.Context) (src, error) { return nil, io.EOF }, &pipeline.RetryConfig{Attempts: 2})
+		_, err = s.Recv(t.Context())
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	})
+}
+
+func TestZipEndsWithTheOneThatHasEndedThoughTheOtherIsIdle(t *testing.T) {
+	add := func(a, b int) int { return a + b }
+	for _, idleFirst := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			idle, ending := watch[int](), watch[int]()
+			var s src
+			if !idleFirst {
+				s = pipeline.Zip(ending.Source, idle.Source, add)
+			} else {
+				s = pipeline.Zip(idle.Source, pipeline.Map(ending.Source, inc), add)
+				go func() { // while the receiver waits
+					time.Sleep(time.Hour)
+					ending.fail <- io.EOF
+				}()
+			}
+			if !idleFirst {
+				ending.fail <- io.EOF
+			}
+			start := time.Now()
+			_, err := s.Recv(t.Context())
+			require.Equal(t, io.EOF, err)
+			require.Less(t, time.Since(start)%time.Hour, time.Second)
+			require.True(t, idle.isClosed())
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // what waits for its partner is put back by a cancel
+		a, b := watch(1), watch[int]()
+		s := pipeline.Zip(a.Source, b.Source, add)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := s.Recv(ctx)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			_, ok, err := s.TryRecv()
+			require.NoError(t, err)
+			require.False(t, ok)
+		}
+		b.in <- 10
+		v, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 11, v)
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestBatchByIsBoundedWhateverItsMetricReturns(t *testing.T) {
+	for _, weight := range []int{0, -5} {
+		s := pipeline.BatchBy(ints(), func(int) int { return weight }, 3, 0)
+		v, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int{0, 1, 2}, v)
+	}
+	s := pipeline.BatchBy(of(1, math.MaxInt, 2, 3), func(v int) int { return v }, 5, 0)
+	got, err := pipeline.Collect(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, [][]int{{1}, {math.MaxInt}, {2, 3}}, got)
+}
+
+func TestAHugeBurstDoesNotOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		s := pipeline.Throttle(ints(), time.Hour, math.MaxInt)
+		for range 1000 {
+			_, err := s.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		require.Zero(t, time.Since(start))
+		s = pipeline.Throttle(ints(), time.Hour, 2)
+		for range 3 {
+			_, err := s.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		require.Equal(t, time.Hour, time.Since(start))
+	})
+}
+
+func TestAHugeNumberOfWorkersCostsNothingUntilTheyAreNeeded(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s := pipeline.MapConcurrent(t.Context(), of(1, 2, 3), 1<<40, sameCtx(nothing))
+	got, err := drain(t, s)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2, 3}, got)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+// A stage that was closed leaves neither a timer nor a child of the receiver's ctx behind.
+func TestAClosedTimedStageReleasesItsTimer(t *testing.T) {
+	for name, stage := range map[string]func(src) *chanio.Source[int]{
+		"Timeout": func(s src) src { return pipeline.Timeout(s, time.Hour) },
+		"Batch":   func(s src) src { return pipeline.Flatten(pipeline.Batch(s, 9, time.Hour)) },
+		"Window":  func(s src) src { return pipeline.FlatMap(pipeline.Window(s, time.Hour, 9), spanned) },
+		"Zip":     func(s src) src { return pipeline.Zip(pipeline.Drop(s, 1), watch[int]().Source, max0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				counted := &children{Context: t.Context(), done: make(chan struct{})}
+				w := watch(1)
+				s := stage(w.Source)
+				recv := make(chan error, 1)
+				go func() {
+					for {
+						if _, err := s.Recv(counted); err != nil {
+							recv <- err
+							return
+						}
+					}
+				}()
+				synctest.Wait()
+				require.Positive(t, counted.n.Load())
+				require.NoError(t, s.Close())
+				require.ErrorIs(t, <-recv, net.ErrClosed)
+				synctest.Wait()
+				require.Zero(t, counted.n.Load())
+			})
+		})
+	}
+}
+
+// children is a ctx that counts the contexts derived from it that have not been released.
+type children struct {
+	context.Context
+	done chan struct{}
+	n    atomic.Int64
+}
+
+// Done is another channel than that of Context, so that package context asks for AfterFunc.
+func (c *children) Done() <-chan struct{} { return c.done }
+
+func (c *children) AfterFunc(f func()) (stop func() bool) {
+	c.n.Add(1)
+	stopped := context.AfterFunc(c.Context, f)
+	var once atomic.Bool
+	return func() bool {
+		if !once.Swap(true) {
+			c.n.Add(-1)
+		}
+		return stopped()
+	}
+}
+
+// kinds is an error that cannot be compared, as go/scanner.ErrorList is.
+type kinds []error
+
+func (kinds) Error() string { return "of several kinds" }
+
+func TestAnErrorThatCannotBeComparedEndsAStreamLikeAnother(t *testing.T) {
+	for _, st := range stages {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			w := watch[int]()
+			s := st.make(ctx, w.Source, nothing)
+			w.fail <- kinds{errBoom}
+			_, err := s.Recv(t.Context())
+			var several kinds
+			require.ErrorAs(t, err, &several, st.name)
+			cancel(kinds{})
+		})
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			s := st.make(t.Context(), watch[int]().Source, nothing)
+			time.AfterFunc(time.Second, func() { cancel(kinds{}) })
+			_, err := s.Recv(ctx)
+			var several kinds
+			require.ErrorAs(t, err, &several, st.name)
+			require.NoError(t, s.Close())
+		})
+	}
+	err := pipeline.ForEach(t.Context(), of(1), func(int) error { return kinds{} })
+	require.Error(t, err)
+}
+
+// The hook that takes over a value is code of the user: what it does wrong ends the stream and nothing else.
+func TestAPanicInUndeliveredIsTheFailureOfTheStage(t *testing.T) {
+	for _, end := range []func(){func() { panic("of the hook") }, runtime.Goexit} {
+		for name, stage := range map[string]func(ctxt, src) src{
+			"Buffer": func(ctx ctxt, s src) src { return pipeline.Buffer(ctx, s, 1, pipeline.DropNewest) },
+			"MapConcurrent": func(ctx ctxt, s src) src {
+				return pipeline.MapConcurrent(ctx, s, 1, func(context.Context, int) (int, error) { return 0, errBoom })
+			},
+			"Merge": func(ctx ctxt, s src) src { return pipeline.Merge(ctx, s, from[int](errBoom)) },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				w := watch(upto(9)...)
+				s := stage(t.Context(), chanio.NewSource(chanio.SourceHooks[int]{
+					Next: w.next, Close: func() error { close(w.closed); return nil },
+					Undelivered: func(int) { end() },
+				}))
+				synctest.Wait()
+				_, err := pipeline.Collect(t.Context(), s)
+				require.Error(t, err, name)
+				synctest.Wait()
+			})
+		}
+	}
+}
+
+// Senders that wait for one queue are all woken by its end.
+func TestTheEndOfAQueueWakesAllItsSenders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many []src
+		for range 5 {
+			many = append(many, watch(upto(9)...).Source)
+		}
+		s := pipeline.MergeWith(t.Context(), many, &pipeline.MergeConfig{Size: 1})
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		synctest.Wait() // and synctest.Test returns: no goroutine is left
+	})
+}
+
+// owner is a source of values that must be closed: it knows which came back.
+type owner struct {
+	src
+	made, back atomic.Int64
+}
+
+func newOwner(n int) *owner {
+	o := &owner{}
+	closed := make(chan struct{})
+	o.src = chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(ctx context.Context) (v int, err error) {
+			if ctx.Err() != nil {
+				return v, chanio.Cause(ctx)
+			}
+			if int(o.made.Load()) < n {
+				return int(o.made.Add(1)), nil
+			}
+			select {
+			case <-closed:
+				return v, net.ErrClosed
+			case <-ctx.Done():
+				return v, chanio.Cause(ctx)
+			}
+		},
+		Close:       func() error { close(closed); return nil },
+		Undelivered: func(int) { o.back.Add(1) },
+	})
+	return o
+}
+
+// Whatever a stage holds when its receiver leaves goes back to the owner that it came from.
+func TestWhatAStageHoldsGoesBackToItsOwner(t *testing.T) {
+	for name, stage := range map[string]func(ctxt, src) src{
+		"Throttle": func(_ ctxt, s src) src { return pipeline.Throttle(s, time.Hour, 1) },
+		"Batch":    func(_ ctxt, s src) src { return flattened(pipeline.Batch(s, 4, 0)) },
+		"BatchBy":  func(_ ctxt, s src) src { return flattened(pipeline.BatchBy(s, one(nothing), 4, time.Hour)) },
+		"Window":   func(_ ctxt, s src) src { return pipeline.FlatMap(pipeline.Window(s, time.Hour, 9), spanned) },
+		"Flatten":  func(_ ctxt, s src) src { return pipeline.Flatten(pipeline.ReadyChunks(s, 3)) },
+		"Zip":      func(_ ctxt, s src) src { return pipeline.Zip(s, watch[int]().Source, max0) },
+		"Retry": func(_ ctxt, s src) src {
+			return pipeline.Throttle(pipeline.Retry(func(ctxt) (src, error) { return s, nil }, nil), time.Hour, 1)
+		},
+		"Concat":    func(_ ctxt, s src) src { return pipeline.Throttle(pipeline.Concat(of[int](), s), time.Hour, 1) },
+		"ConcatAll": func(_ ctxt, s src) src { return pipeline.Throttle(pipeline.ConcatAll(of(s)), time.Hour, 1) },
+		"PartitionBy": func(_ ctxt, s src) src {
+			return pipeline.ConcatAll(pipeline.PartitionBy(s, func(v int) int { return v }))
+		},
+		"TakeWhile": func(_ ctxt, s src) src { return pipeline.TakeWhile(s, below(2)) },
+		"Filter":    func(_ ctxt, s src) src { return pipeline.Throttle(pipeline.Filter(s, below(99)), time.Hour, 1) },
+		"Buffer":    func(ctx ctxt, s src) src { return pipeline.Throttle(pipeline.Buffer(ctx, s, 3, 0), time.Hour, 1) },
+		"a Filter above a Buffer that drops": func(ctx ctxt, s src) src {
+			return pipeline.Buffer(ctx, pipeline.Filter(s, below(99)), 2, pipeline.DropOldest)
+		},
+		"Merge": func(ctx ctxt, s src) src { return pipeline.Merge(ctx, s, newOwner(3).src) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOwner(6)
+				s := stage(t.Context(), o.src)
+				received := 0
+				for range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					if _, err := s.Recv(ctx); err == nil {
+						received++
+					}
+					cancel()
+				}
+				synctest.Wait()
+				require.NoError(t, s.Close())
+				synctest.Wait()
+				if name == "Merge" { // of two owners: what was received may be of the other
+					require.LessOrEqual(t, o.made.Load()-o.back.Load(), int64(received))
+					return
+				}
+				require.Equal(t, o.made.Load(), o.back.Load()+int64(received))
+			})
+		})
+	}
+}
+
+func flattened(s *chanio.Source[[]int]) src { return pipeline.Flatten(s) }
+
+func TestConnectGivesBackWhatItHoldsWhenTheSinkPanics(t *testing.T) {
+	o := newOwner(3)
+	dst := chanio.NewSink(chanio.SinkHooks[int]{Send: func(context.Context, int) error { panic(errBoom) }})
+	require.PanicsWithError(t, "boom", func() { _ = pipeline.Connect(t.Context(), o.src, dst) })
+	require.NoError(t, o.src.Close())
+	require.Equal(t, o.made.Load(), o.back.Load())
+}
+
+func TestReadyChunksNeverWaitForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(upto(5)...)
+		s := pipeline.ReadyChunks(pipeline.Map(w.Source, func(v int) int {
+			if v == 7 {
+				panic(errBoom)
+			}
+			return v
+		}), 3)
+		for _, want := range [][]int{{0, 1, 2}, {3, 4}} {
+			got, err := s.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		_, ok, err := s.TryRecv()
+		require.NoError(t, err)
+		require.False(t, ok)
+		w.in <- 6
+		w.in <- 7
+		got, err := s.Recv(t.Context()) // what was taken before a panic comes first
+		require.NoError(t, err)
+		require.Equal(t, []int{6}, got)
+		require.PanicsWithError(t, "boom", func() { _, _ = s.Recv(t.Context()) })
+		var crash *chanio.PanicError
+		_, err = s.Recv(t.Context())
+		require.ErrorAs(t, err, &crash)
+	})
+}
+
+// A value that a function made is sent before the next is made.
+func TestConnectSendsAValueBeforeItMakesTheNext(t *testing.T) {
+	var order []string
+	dst := chanio.NewSink(chanio.SinkHooks[int]{Send: func(context.Context, int) error {
+		order = append(order, "send")
+		return nil
+	}})
+	s := pipeline.Map(watchEnded(1, 2, 3), func(v int) int { order = append(order, "make"); return v })
+	require.NoError(t, pipeline.Connect(t.Context(), s, dst))
+	require.Equal(t, []string{"make", "send", "make", "send", "make", "send"}, order)
+}
+
+// watchEnded is a watched Source that ends after the values.
+func watchEnded(values ...int) src {
+	w := watch(values...)
+	w.fail <- io.EOF
+	return w.Source
+}
+
+func TestConnectMovesWhatNeedsNoFunctionManyAtATime(t *testing.T) {
+	var sizes []int
+	dst := chanio.NewSink(chanio.SinkHooks[int]{
+		Send: func(context.Context, int) error { return errors.New("one by one") },
+		SendAll: func(_ context.Context, vs []int) (int, error) {
+			sizes = append(sizes, len(vs))
+			return len(vs), nil
+		},
+	})
+	s := pipeline.Named(pipeline.Take(pipeline.Timeout(watchEnded(upto(1000)...), time.Hour), 500), "x")
+	require.NoError(t, pipeline.Connect(t.Context(), s, dst))
+	require.Less(t, len(sizes), 500/32)
+	require.EqualValues(t, 500, s.Describe().Passed)
+}
+
+func TestAConsumerHeedsItsCtxWhileAnEarlierOneLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck, release := of(1, 2), make(chan struct{})
+		s := pipeline.Map(stuck, func(v int) int { <-release; return v })
+		first, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { _, err := s.Recv(first); done <- err }()
+		synctest.Wait()
+		cancel()
+		late, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, pipeline.Connect(late, s, newSink(1).Sink), context.DeadlineExceeded)
+		_, err := pipeline.Collect(late, s)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		close(release)
+		require.NoError(t, <-done)
+		got, err := pipeline.Collect(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, []int{2}, got)
+	})
+}

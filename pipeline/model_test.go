@@ -1,0 +1,339 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/pipeline"
+)
+
+// TestRandomPipelines leads numbers through random stages to receivers that do random things, and compares what comes out
+// with the simplest model: 0, 1, 2, ... and then one end. Nothing is lost, doubled or reordered, every value with an owner
+// is received or goes back, and nothing is left running, which synctest.Test shows by returning. One seed is one
+// combination; WEIR_SEED repeats it. It takes a few seconds, or a minute with WEIR_LONG.
+func TestRandomPipelines(t *testing.T) {
+	if given := os.Getenv("WEIR_SEED"); given != "" {
+		seed, err := strconv.ParseUint(given, 10, 64)
+		require.NoError(t, err)
+		runModel(t, seed)
+		return
+	}
+	length := 2 * time.Second
+	if os.Getenv("WEIR_LONG") != "" {
+		length = time.Minute
+	}
+	seed, runs := rand.Uint64(), 0
+	for start := time.Now(); time.Since(start) < length && !t.Failed(); seed++ {
+		runModel(t, seed)
+		runs++
+	}
+	t.Logf("%d combinations", runs)
+}
+
+func runModel(t *testing.T, seed uint64) {
+	var m *model
+	defer func() {
+		if p := recover(); p != nil || t.Failed() {
+			t.Errorf("WEIR_SEED=%d: %s: %v", seed, strings.Join(m.path, ", "), p)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		m = &model{T: t, Rand: rand.New(rand.NewPCG(seed, 0))}
+		m.build()
+		m.run()
+	})
+}
+
+// model is what a random pipeline should do.
+type model struct {
+	*testing.T
+	*rand.Rand
+	path []string // what was chosen
+
+	s     src
+	n     int   // values that are sent
+	ends  error // that comes after them
+	owned bool  // by a source with an Undelivered hook
+	sent  atomic.Int64
+	back  atomic.Int64
+	stop  context.CancelFunc // of the ctx of the stages
+	cut   atomic.Bool        // somebody closed the stream, or ended its ctx
+
+	next int  // the value that comes next
+	over bool // the end has come
+}
+
+// careful are stages that pass on values which must be closed.
+var careful = []stage{
+	{name: "Filter", make: func(_ ctxt, s src, f func(int)) src { return pipeline.Filter(s, yes(f)) }},
+	{name: "Take", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Take(s, 1<<30) }},
+	{name: "TakeWhile", make: func(_ ctxt, s src, f func(int)) src { return pipeline.TakeWhile(s, yes(f)) }},
+	{name: "Named", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Named(s, "x") }},
+	{name: "Timeout", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Timeout(s, 1e6*time.Hour) }},
+	{name: "Throttle", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Throttle(s, time.Second, 2) }},
+	{name: "Batch", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Flatten(pipeline.Batch(s, 3, time.Second)) }},
+	{name: "ReadyChunks", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Flatten(pipeline.ReadyChunks(s, 3)) }},
+	{name: "Window", make: func(_ ctxt, s src, _ func(int)) src {
+		spans := pipeline.Window(s, time.Second, 3)
+		return pipeline.ConcatAll(pipeline.Map(spans, func(w pipeline.Span[[]int]) src { return of(w.Value...) }))
+	}},
+	{name: "Buffer", make: func(ctx ctxt, s src, _ func(int)) src { return pipeline.Buffer(ctx, s, 3, pipeline.Block) }},
+	{name: "Merge", make: func(ctx ctxt, s src, _ func(int)) src { return pipeline.Merge(ctx, of[int](), s) }},
+	{name: "Concat", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Concat(of[int](), s) }},
+	{name: "ConcatAll", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.ConcatAll(of(of[int](), s)) }},
+	{name: "Retry", make: func(_ ctxt, s src, _ func(int)) src {
+		return pipeline.Retry(func(ctxt) (src, error) { return s, nil },
+			&pipeline.RetryConfig{Permanent: func(error) bool { return true }})
+	}},
+	{name: "PartitionBy", make: func(_ ctxt, s src, f func(int)) src {
+		return pipeline.ConcatAll(pipeline.PartitionBy(s, func(v int) int { f(v); return v / 3 }))
+	}},
+}
+
+// build makes the pipeline and what disturbs it.
+func (m *model) build() {
+	ctx, stop := context.WithCancel(m.Context())
+	m.stop = stop
+	m.n, m.owned = m.IntN(40), m.IntN(2) == 0
+	m.ends = []error{io.EOF, io.EOF, errBoom}[m.IntN(3)]
+	choice := stages
+	m.s = m.source()
+	if m.owned {
+		choice = careful[:len(careful):len(careful)]
+	}
+	for range m.IntN(4) {
+		st := choice[m.IntN(len(choice))]
+		if m.owned && st.name == "Window" {
+			continue // its values are cut out of the owner's hands by the Map behind it
+		}
+		m.path = append(m.path, st.name)
+		m.s = st.make(ctx, m.s, nothing)
+	}
+	switch m.IntN(4) {
+	case 0:
+		m.path = append(m.path, "closed")
+		for range 2 {
+			m.later(func() { _ = m.s.Close() })
+		}
+	case 1:
+		m.path = append(m.path, "stopped")
+		m.later(stop)
+	}
+}
+
+// later calls f in a goroutine, after a while.
+func (m *model) later(f func()) {
+	wait := time.Duration(m.IntN(20)) * time.Second / 2
+	go func() {
+		time.Sleep(wait)
+		m.cut.Store(true)
+		f()
+	}()
+}
+
+// source returns what the values come from: with and without readiness, with and without an owner.
+func (m *model) source() src {
+	from, to := chanio.PipeOf[int](m.IntN(5))
+	pause := m.IntN(3)
+	go func() {
+		for v := range m.n {
+			if pause > 0 && v%pause == 0 {
+				time.Sleep(time.Duration(v%4) * time.Second / 4)
+			}
+			if to.Send(m.Context(), v) != nil {
+				return
+			}
+		}
+		if m.ends == io.EOF {
+			_ = to.Close()
+		} else {
+			time.Sleep(time.Hour) // an Abort overtakes what was sent
+			to.Abort(m.ends)
+		}
+	}()
+	if !m.owned {
+		return from
+	}
+	up := from.Claim("a test")
+	return chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(ctx context.Context) (int, error) {
+			v, err := up.Next(ctx)
+			if err == nil {
+				m.sent.Add(1)
+			}
+			return v, err
+		},
+		TryNext: func() (int, bool, error) {
+			v, ok, err := up.TryNext()
+			if ok {
+				m.sent.Add(1)
+			}
+			return v, ok, err
+		},
+		Close:       up.Close,
+		Undelivered: func(int) { m.back.Add(1) },
+	})
+}
+
+// run receives in random ways to the end, and checks what is left.
+func (m *model) run() {
+	ways := []func(context.Context){m.recv, m.try, m.all, m.channel, m.unread, m.connect}
+	names := []string{"Recv", "TryRecv", "Values", "C", "Unread", "Connect"}
+	for !m.over {
+		ctx, cancel := context.WithTimeout(m.Context(), time.Duration(m.IntN(30))*time.Second/10)
+		way := m.IntN(len(ways))
+		m.path = append(m.path, names[way]+" at "+strconv.Itoa(m.next))
+		ways[way](ctx)
+		cancel()
+	}
+	if !m.cut.Load() {
+		require.Equal(m, m.n, m.next)
+	}
+	first := m.s.Err()
+	_, err := m.s.Recv(m.Context())
+	require.Error(m, err)
+	require.Equal(m, first, m.s.Err()) // one end
+	require.NoError(m, m.s.Close())
+	time.Sleep(2 * time.Hour) // the producer has gone too
+	m.stop()
+	synctest.Wait()
+	if m.owned {
+		require.Equal(m, m.sent.Load(), int64(m.next)+m.back.Load())
+	}
+}
+
+// got notes a value.
+func (m *model) got(v int) {
+	require.Equal(m, m.next, v)
+	m.next++
+}
+
+// met notes how a call ended, and whether that was the end.
+func (m *model) met(ctx context.Context, err error) {
+	switch {
+	case err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) && !isDone(m.s.Done()):
+	case m.cut.Load():
+		m.over = true // with net.ErrClosed, the cause of the ctx of the stages, or what came before
+	default:
+		require.ErrorIs(m, err, m.ends)
+		m.over = true
+	}
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (m *model) recv(ctx context.Context) {
+	v, err := m.s.Recv(ctx)
+	if err == nil {
+		m.got(v)
+	}
+	m.met(ctx, err)
+}
+
+func (m *model) try(ctx context.Context) {
+	v, ok, err := m.s.TryRecv()
+	if ok {
+		m.got(v)
+	}
+	m.met(ctx, err)
+}
+
+func (m *model) all(ctx context.Context) {
+	left := m.IntN(5)
+	for v, err := range m.s.Values(ctx) {
+		if err != nil {
+			m.met(ctx, err)
+			return
+		}
+		m.got(v)
+		if left--; left < 0 {
+			return
+		}
+	}
+	m.met(ctx, io.EOF)
+}
+
+func (m *model) channel(ctx context.Context) {
+	own, cancel := context.WithCancel(ctx)
+	ch := m.s.C(own)
+	for range m.IntN(5) {
+		v, ok := <-ch
+		if !ok {
+			break
+		}
+		m.got(v)
+	}
+	cancel()
+}
+
+func (m *model) unread(ctx context.Context) {
+	up, err := m.s.Acquire(ctx, "a test")
+	if err != nil {
+		m.met(ctx, err)
+		return
+	}
+	defer up.Release()
+	var taken []int
+	for range m.IntN(3) {
+		v, err := up.Next(ctx)
+		if err != nil {
+			if taken == nil {
+				m.met(ctx, err)
+			}
+			break
+		}
+		require.Equal(m, m.next+len(taken), v)
+		taken = append(taken, v)
+	}
+	for i := range taken {
+		up.Unread(taken[len(taken)-1-i])
+	}
+}
+
+// connect leads values to a Sink with little room, which may end.
+func (m *model) connect(ctx context.Context) {
+	room, fails := m.IntN(6), m.IntN(2) == 0
+	var dst *chanio.Sink[int]
+	dst = chanio.NewSink(chanio.SinkHooks[int]{Send: func(ctx context.Context, v int) error {
+		if ctx.Err() != nil {
+			return chanio.Cause(ctx)
+		}
+		if room == 0 {
+			if fails {
+				dst.Abort(net.ErrClosed)
+				return net.ErrClosed
+			}
+			<-ctx.Done()
+			return chanio.Cause(ctx)
+		}
+		room--
+		m.got(v)
+		return nil
+	}})
+	err := pipeline.ConnectWith(ctx, m.s, dst, &pipeline.ConnectConfig{KeepSource: true, KeepSink: m.IntN(2) == 0})
+	switch {
+	case err == nil:
+		m.met(ctx, io.EOF)
+	case !isDone(dst.Done()):
+		m.met(ctx, err)
+	}
+}
