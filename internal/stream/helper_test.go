@@ -134,6 +134,12 @@ func secured(t testing.TB, a, b *stream.Stream, ca, cb stream.Config) (x, y *str
 	return stream.New(nc, ca), y
 }
 
+// below is the configuration of what lies below a Stream of TLS.
+func below(cfg stream.Config) stream.Config {
+	cfg.Prefix, cfg.IdleTimeout = nil, 0
+	return cfg
+}
+
 // hidden hides everything but the methods of a net.Conn.
 type hidden struct{ net.Conn }
 
@@ -160,11 +166,11 @@ var pairs = map[string]func(t testing.TB, a, b stream.Config) (x, y *stream.Stre
 	},
 	"TLS": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := tcpPair(t)
-		return secured(t, stream.New(p, a), stream.New(q, b), a, b)
+		return secured(t, stream.New(p, below(a)), stream.New(q, below(b)), a, b)
 	},
 	"TLS in memory": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := memconn.Pipe(3000)
-		return secured(t, stream.New(p, a), stream.New(q, b), a, b)
+		return secured(t, stream.New(p, below(a)), stream.New(q, below(b)), a, b)
 	},
 	"wrapper": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := tcpPair(t)

@@ -74,11 +74,8 @@ func (s *Stream) reset(nc net.Conn) {
 
 // release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
 func (s *Stream) release(mayWait bool) {
-	_, quick := s.nc.(interface{ TryRead(p []byte) int })
-	if _, ok := s.nc.(*TLS); ok {
-		quick = false
-	}
-	if s.fd != nil || quick || mayWait {
+	_, quick := s.nc.(TryWriter)
+	if s.fd != nil || quick && !s.isTLS() || mayWait {
 		s.closeConn()
 	} else {
 		go s.closeConn()

@@ -128,6 +128,12 @@ func (t *TLS) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// isTLS reports whether the net.Conn is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
+func (s *Stream) isTLS() bool {
+	_, ok := s.nc.(*TLS)
+	return ok
+}
+
 // TryRead is of [TryReader]: it reads what the records bring that have arrived as a whole.
 func (t *TLS) TryRead(p []byte) (n int) {
 	t.low.noWait = true
