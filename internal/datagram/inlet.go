@@ -204,8 +204,11 @@ func (in *inlet[P]) drain(err error) {
 // isReport reports whether err is not of the call that returned it but of a datagram that was sent before: that nobody
 // listens where it went, or that it did not get there, which a router or the peer's host said by ICMP.
 func isReport(err error) bool {
+	if err == nil {
+		return false // before errno, which is allocated
+	}
 	var errno syscall.Errno
-	if err == nil || !errors.As(err, &errno) {
+	if !errors.As(err, &errno) {
 		return false
 	}
 	switch errno {
