@@ -18,12 +18,14 @@ import (
 
 // kernel is a writer that takes what it is told to.
 type kernel struct {
-	mu     sync.Mutex
-	room   int // datagrams
-	more   chan struct{}
-	calls  int
-	sent   []string
-	closed <-chan struct{}
+	mu      sync.Mutex
+	room    int              // datagrams
+	refuses map[string]error // these
+	slow    chan struct{}    // if not nil, a write returns when it is closed
+	more    chan struct{}
+	calls   int
+	sent    []string
+	closed  <-chan struct{}
 }
 
 // clogged returns a Conn, not read by anybody, whose kernel has room for so many datagrams. It may be used in a bubble.
@@ -42,9 +44,12 @@ func (k *kernel) free(n int) {
 }
 
 func (k *kernel) write(q *queue, wait bool) (n int, err error) {
+	if k.slow != nil {
+		defer func() { <-k.slow }()
+	}
 	for {
-		if n = k.take(q); n > 0 {
-			return n, nil
+		if n, err = k.take(q); n > 0 || err != nil {
+			return n, err
 		}
 		if !wait {
 			return 0, errFull
@@ -57,16 +62,20 @@ func (k *kernel) write(q *queue, wait bool) (n int, err error) {
 	}
 }
 
-func (k *kernel) take(q *queue) (n int) {
+func (k *kernel) take(q *queue) (n int, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.calls++
 	for off := q.off; n < q.left() && k.room > 0; n++ {
-		k.sent = append(k.sent, string(q.payload(n, off)))
+		s := string(q.payload(n, off))
+		if err := k.refuses[s]; err != nil {
+			return n, err
+		}
+		k.sent = append(k.sent, s)
 		off += q.msgs[q.first+n].size
 		k.room--
 	}
-	return n
+	return n, nil
 }
 
 var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
