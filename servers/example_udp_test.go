@@ -59,7 +59,7 @@ func ExampleListenUDP_multicast() {
 	for what = err; errors.Unwrap(what) != nil; what = errors.Unwrap(what) {
 	}
 	fmt.Println(what)
-	// Output: this is no multicast address: groups are 224.0.0.0/4 and ff00::/8
+	// Output: not a multicast address: groups are in 224.0.0.0/4 and ff00::/8
 }
 
 func ExampleListenUDP_stats() {

@@ -18,7 +18,7 @@ type mmsghdr struct {
 // sockaddr holds a sockaddr_in or a sockaddr_in6.
 type sockaddr [syscall.SizeofSockaddrInet6]byte
 
-// put stores to and returns its size. On a socket of IPv6 an IPv4 address is mapped.
+// put stores to, mapped if an IPv4 address is for a socket of IPv6, and returns the size.
 func (a *sockaddr) put(to netip.AddrPort, v4 bool, z *zones) int {
 	*a = sockaddr{}
 	binary.BigEndian.PutUint16(a[2:], to.Port())
@@ -37,7 +37,7 @@ func (a *sockaddr) put(to netip.AddrPort, v4 bool, z *zones) int {
 	return syscall.SizeofSockaddrInet6
 }
 
-// get returns what is stored. A mapped IPv4 address is returned as such.
+// get returns what is stored, with an IPv4 address unmapped.
 func (a *sockaddr) get(z *zones) netip.AddrPort {
 	port := binary.BigEndian.Uint16(a[2:])
 	if binary.NativeEndian.Uint16(a[:]) == syscall.AF_INET {
@@ -50,8 +50,8 @@ func (a *sockaddr) get(z *zones) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
-// ancillary holds one control message with a number: the size of the datagrams that a large one is cut into or was
-// joined of. The kernel takes 16 bits when it cuts and gives 32 when it has joined.
+// ancillary holds one control message with a number: the size of the segments that a message is split into or was
+// joined from. The kernel takes 16 bits when it splits and gives 32 when it has joined.
 type ancillary [32]byte
 
 const (
@@ -60,7 +60,7 @@ const (
 	solUDP     = syscall.IPPROTO_UDP
 )
 
-// putSegment stores the size to cut at and returns the size of the control message.
+// putSegment stores the size to split at and returns the size of the control message.
 func (c *ancillary) putSegment(size int) int {
 	h := (*syscall.Cmsghdr)(unsafe.Pointer(c))
 	h.Level, h.Type = solUDP, udpSegment
@@ -69,7 +69,7 @@ func (c *ancillary) putSegment(size int) int {
 	return syscall.CmsgSpace(2)
 }
 
-// segment returns the size of the datagrams that were joined, or 0, given how much of c has been filled.
+// segment returns the size of the segments that were joined, or 0, given how much of c has been filled.
 func (c *ancillary) segment(filled int) int {
 	h := (*syscall.Cmsghdr)(unsafe.Pointer(c))
 	if filled < syscall.CmsgLen(4) || h.Level != solUDP || h.Type != udpGRO {
@@ -78,7 +78,7 @@ func (c *ancillary) segment(filled int) int {
 	return int(binary.NativeEndian.Uint32(c[syscall.CmsgLen(0):]))
 }
 
-// mmsg makes the system call num, with all of msgs.
+// mmsg makes the system call num with msgs and returns how many it sent or filled.
 func mmsg(num uintptr, fd uintptr, msgs []mmsghdr) (n int, errno syscall.Errno) {
 	for {
 		r, _, errno := syscall.Syscall6(num, fd, uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)),
@@ -92,7 +92,7 @@ func mmsg(num uintptr, fd uintptr, msgs []mmsghdr) (n int, errno syscall.Errno) 
 	}
 }
 
-// recvfrom receives one message without ancillary data, which is quicker.
+// recvfrom receives one message without ancillary data, which is faster than recvmmsg.
 func recvfrom(fd uintptr, m *mmsghdr) syscall.Errno {
 	for {
 		n, _, errno := syscall.Syscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(m.hdr.Iov.Base)),
@@ -104,19 +104,6 @@ func recvfrom(fd uintptr, m *mmsghdr) syscall.Errno {
 				m.hdr.Flags = syscall.MSG_TRUNC
 			}
 			m.hdr.SetControllen(0)
-		}
-		if errno != syscall.EINTR {
-			return errno
-		}
-	}
-}
-
-// recvmsg receives one message.
-func recvmsg(fd uintptr, m *mmsghdr) syscall.Errno {
-	for {
-		n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), syscall.MSG_DONTWAIT)
-		if errno == 0 {
-			m.n = uint32(n)
 		}
 		if errno != syscall.EINTR {
 			return errno

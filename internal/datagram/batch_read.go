@@ -12,58 +12,46 @@ import (
 // readSize is how many messages one call takes.
 const readSize = 32
 
-// readBlock is where one call puts what it takes, and the arena that goes with it. A socket borrows one while datagrams
-// are at hand.
+// readBlock is where one call puts what it takes, and the arena of the payloads. A socket borrows one while datagrams are
+// at hand.
 type readBlock struct {
 	mem   []byte
-	slot  int  // bytes for each message
-	used  int  // how many the last call filled
-	named bool // whether the kernel is asked for names
+	slot  int // bytes for each message
 	hdrs  [readSize]mmsghdr
 	iovs  [readSize]syscall.Iovec
 	names [readSize]sockaddr
 	ctls  [readSize]ancillary
 	ready [readSize]chanio.Packet
-	held  int // of ready that may hold a payload
+	held  int // how many of ready may refer to a payload
 	arena arena
 }
 
 // newReadBlock makes a block with room for messages of the given size. Slots are apart by a little more than a power of
-// two, so that the starts of all do not compete for the same lines of the cache.
+// two, so that their starts do not compete for the same lines of the cache.
 func newReadBlock(size int) *readBlock {
 	stride := (size+63)&^63 + 64
-	b := &readBlock{mem: make([]byte, readSize*stride), slot: stride, used: readSize, named: true}
+	b := &readBlock{mem: make([]byte, readSize*stride), slot: stride}
 	for i := range b.hdrs {
 		b.iovs[i].Base = &b.mem[i*stride]
 		b.iovs[i].SetLen(size)
 		h := &b.hdrs[i].hdr
-		h.Name = &b.names[i][0]
 		h.Iov, h.Iovlen = &b.iovs[i], 1
 		h.Control = &b.ctls[i][0]
 	}
 	return b
 }
 
-// name has the kernel asked for names, or not: a connected socket knows its peer, and a name takes a tenth of the time.
-func (b *readBlock) name(wanted bool) {
-	if b.named == wanted {
-		return
-	}
-	b.named = wanted
-	for i := range b.hdrs {
-		if b.hdrs[i].hdr.Name = nil; wanted {
-			b.hdrs[i].hdr.Name = &b.names[i][0]
+// prepare makes the first n headers ready for a call. A connected socket knows its peer, and a name takes a tenth of the
+// time of a call.
+func (b *readBlock) prepare(n int, named bool) {
+	for i := range n {
+		h := &b.hdrs[i].hdr
+		if h.Name = nil; named {
+			h.Name = &b.names[i][0]
 		}
+		h.Namelen = uint32(len(b.names[i]))
+		h.SetControllen(len(b.ctls[i]))
 	}
-}
-
-// reset makes the headers that the last call changed ready for the next.
-func (b *readBlock) reset() {
-	for i := range b.used {
-		b.hdrs[i].hdr.Namelen = uint32(len(b.names[i]))
-		b.hdrs[i].hdr.SetControllen(len(b.ctls[i]))
-	}
-	b.used = 0
 }
 
 // fullBlocks are blocks for datagrams of any size.
@@ -77,7 +65,7 @@ type batchReader struct {
 	pool *sync.Pool
 
 	wait   bool
-	waited bool // the last call found nothing at first
+	waited bool // the call under way found nothing at first
 	err    error
 	pace   pace
 
@@ -86,8 +74,8 @@ type batchReader struct {
 	i, n, off int
 
 	keepCut bool
-	mayJoin bool // the kernel may be asked to join datagrams, once there are many
-	joined  bool // it does
+	mayJoin bool // the kernel may be asked to join datagrams, when there are many
+	joined  bool // it does so
 }
 
 func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
@@ -115,53 +103,57 @@ func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
 func (r *batchReader) tryRead(fd uintptr) bool {
 	if r.blk == nil {
 		r.blk = r.pool.Get().(*readBlock)
-		r.blk.name(!r.c.peer.IsValid())
 	}
-	r.blk.reset()
 	n, errno := r.receive(fd)
-	if errno != 0 {
-		r.giveBack()
-		if errno == syscall.EAGAIN {
-			r.waited = true
-			return !r.wait
-		}
-		r.err = errno
+	switch {
+	case errno == 0:
+		r.n = n
+		r.count()
 		return true
+	case errno != syscall.EAGAIN:
+		r.err = errno
+	case r.wait:
+		r.waited = true
+		r.giveBack()
+		return false
+	default:
+		r.err = errEmpty
 	}
-	r.blk.used, r.n = n, n
-	r.count()
+	r.giveBack()
 	return true
 }
 
 // receive makes the system call for one message or for many, and returns how many it took.
 func (r *batchReader) receive(fd uintptr) (n int, errno syscall.Errno) {
-	if r.pace.many {
-		if n, errno = mmsg(syscall.SYS_RECVMMSG, fd, r.blk.hdrs[:]); errno == 0 {
-			if r.pace.took(n); n > 1 && r.mayJoin {
-				r.join(fd)
-			}
-		}
-		return n, errno
+	if n = 1; r.pace.many {
+		n = readSize
 	}
-	if r.joined {
-		errno = recvmsg(fd, &r.blk.hdrs[0])
-	} else {
+	r.blk.prepare(n, !r.c.peer.IsValid())
+	if n == 1 && !r.joined {
 		errno = recvfrom(fd, &r.blk.hdrs[0])
+	} else {
+		n, errno = mmsg(syscall.SYS_RECVMMSG, fd, r.blk.hdrs[:n])
 	}
-	if errno != 0 {
+	switch {
+	case errno != 0:
 		return 0, errno
+	case !r.pace.many:
+		r.pace.tookOne(r.waited)
+	default:
+		if r.pace.took(n); n > 1 && r.mayJoin {
+			r.join(fd)
+		}
 	}
-	r.pace.tookOne(r.waited)
-	return 1, 0
+	return n, 0
 }
 
-// join has the kernel join datagrams, of which recvmsg tells and the quicker recvfrom does not.
+// join makes the kernel join datagrams. recvmmsg tells of what, recvfrom does not.
 func (r *batchReader) join(fd uintptr) {
 	r.mayJoin = false
 	r.joined = syscall.SetsockoptInt(int(fd), solUDP, udpGRO, 1) == nil
 }
 
-// count counts what is in the messages.
+// count counts the datagrams in the messages.
 func (r *batchReader) count() {
 	datagrams, bytes := r.n, 0
 	for i := range r.n {
@@ -174,7 +166,7 @@ func (r *batchReader) count() {
 	r.c.counts.read(datagrams, bytes)
 }
 
-// segment returns the size of the datagrams that message i was joined of, or 0.
+// segment returns the size of the datagrams that message i was joined from, or 0.
 func (r *batchReader) segment(i int) int {
 	if !r.joined {
 		return 0
@@ -182,7 +174,7 @@ func (r *batchReader) segment(i int) int {
 	return r.blk.ctls[i].segment(int(r.blk.hdrs[i].hdr.Controllen))
 }
 
-// rest makes packets of as much as there is room for.
+// rest implements reader: it makes packets of as many messages as there is room for.
 func (r *batchReader) rest() []chanio.Packet {
 	ready := 0
 	for ; r.i < r.n && ready < readSize; r.i++ {
@@ -200,8 +192,8 @@ func (r *batchReader) rest() []chanio.Packet {
 	return r.blk.ready[:ready]
 }
 
-// unpack makes packets of message i, until there is no more room: r.off is then where it left off. It returns how many
-// are ready.
+// unpack makes packets of message i, until there is no more room; r.off then says where to go on. It returns how many are
+// ready.
 func (r *batchReader) unpack(ready int) int {
 	b, end := r.blk, int(r.blk.hdrs[r.i].n)
 	addr := r.c.peer

@@ -68,29 +68,6 @@ func TestOneCrossesAtOnce(t *testing.T) {
 	require.EqualValues(t, 10, calls.reads.Load())
 }
 
-// TestAnOnlyAnswerIsNotHeld corks a socket, as pipeline.Connect does. The first answer when nothing else is at hand
-// leaves without a timer; what follows it is held.
-func TestAnOnlyAnswerIsNotHeld(t *testing.T) {
-	c, peer := open(t, Config{Coalesce: time.Hour}), plainSocket(t)
-	calls := watch(c)
-	uncork := c.Out.Cork()
-	for i := range 10 {
-		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
-		require.NoError(t, err)
-		p, err := c.In.Recv(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, c.Out.Send(t.Context(), p))
-		require.EqualValues(t, i+1, calls.writes.Load())
-	}
-	require.Nil(t, c.out.timer)
-	for range 3 {
-		require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: c.local}))
-		require.EqualValues(t, 10, calls.writes.Load())
-	}
-	uncork()
-	require.EqualValues(t, 11, calls.writes.Load())
-}
-
 // TestABlockIsOfAnySocket hands a block from a connected socket, which asks for no names, to one that needs them.
 func TestABlockIsOfAnySocket(t *testing.T) {
 	var one []*readBlock
@@ -325,12 +302,12 @@ func TestAddressesSurviveTheKernelsForm(t *testing.T) {
 	require.EqualValues(t, 77, z.index("77"))
 	require.Zero(t, z.index("no such interface"))
 	require.Equal(t, "4711", z.name(4711))
-	for i := range 3 * zonesMax {
+	for i := range 3 * memoMax {
 		z.index(fmt.Sprint("if", i))
 		z.name(uint32(1000 + i))
 	}
-	require.LessOrEqual(t, len(z.indexes), zonesMax)
-	require.LessOrEqual(t, len(z.names), zonesMax)
+	require.LessOrEqual(t, len(z.indexes.known), memoMax)
+	require.LessOrEqual(t, len(z.names.known), memoMax)
 }
 
 func FuzzSockaddr(f *testing.F) {
@@ -379,5 +356,5 @@ func TestARefusedDatagramEndsNothing(t *testing.T) {
 func (c *Conn) setBroadcast(t *testing.T, on int) {
 	raw, err := c.uc.SyscallConn()
 	require.NoError(t, err)
-	require.NoError(t, setSocket(raw, syscall.SO_BROADCAST, on))
+	require.NoError(t, setOption(raw, syscall.SOL_SOCKET, syscall.SO_BROADCAST, on))
 }

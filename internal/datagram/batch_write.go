@@ -3,7 +3,6 @@
 package datagram
 
 import (
-	"net/netip"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -32,19 +31,15 @@ const (
 	segmentDefault  = MaxPayload // until the kernel refuses
 )
 
-// batchWriter sends many datagrams with one call. Those of one size to one address it passes on as one message, which
-// the kernel or the network card cuts (UDP_SEGMENT).
+// batchWriter sends many datagrams with one call. Those of one size to one address are one message, which the kernel or
+// the network card splits (UDP_SEGMENT).
 type batchWriter struct {
 	c   *Conn
 	raw syscall.RawConn
 	try func(fd uintptr) bool // tryWrite, made once
 
-	tryAlone func(fd uintptr) bool // tryOne, made once
-	to       netip.AddrPort
-	data     []byte
-
 	name    sockaddr
-	segment int // the largest datagram that is sent that way
+	segment int // the largest datagram that is sent that way; 0: none is
 
 	q    *queue
 	wait bool
@@ -54,7 +49,7 @@ type batchWriter struct {
 
 func newBatchWriter(c *Conn, raw syscall.RawConn, cfg Config) *batchWriter {
 	w := &batchWriter{c: c, raw: raw}
-	w.try, w.tryAlone = w.tryWrite, w.tryOne
+	w.try = w.tryWrite
 	if !cfg.NoOffload {
 		w.segment = segmentDefault
 	}
@@ -91,43 +86,21 @@ func (w *batchWriter) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// first sends the first datagram.
-func (w *batchWriter) first(fd uintptr) syscall.Errno {
-	errno := w.send(fd, w.q.msgs[w.q.first].addr, w.q.payload(0, w.q.off))
+// first sends the first datagram, which takes less time than writeMany.
+func (w *batchWriter) first(fd uintptr) (errno syscall.Errno) {
+	to, data := w.q.msgs[w.q.first].addr, w.q.payload(0, w.q.off)
+	if w.c.peer.IsValid() {
+		errno = sendto(fd, data, nil)
+	} else {
+		errno = sendto(fd, data, w.name[:w.name.put(to, w.c.v4, &w.c.zones)])
+	}
 	if errno == 0 {
 		w.n = 1
 	}
 	return errno
 }
 
-func (w *batchWriter) send(fd uintptr, to netip.AddrPort, data []byte) syscall.Errno {
-	if w.c.peer.IsValid() {
-		return sendto(fd, data, nil)
-	}
-	return sendto(fd, data, w.name[:w.name.put(to, w.c.v4, &w.c.zones)])
-}
-
-func (w *batchWriter) writeOne(to netip.AddrPort, data []byte) error {
-	w.to, w.data, w.err = to, data, nil
-	err := w.raw.Write(w.tryAlone)
-	w.data = nil
-	if err == nil {
-		err = w.err
-	}
-	return err
-}
-
-func (w *batchWriter) tryOne(fd uintptr) bool {
-	switch errno := w.send(fd, w.to, w.data); errno {
-	case 0:
-	case syscall.EAGAIN:
-		w.err = errFull
-	default:
-		w.err = errno
-	}
-	return true
-}
-
+// writeMany sends as many datagrams as one call takes.
 func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 	b := writeBlocks.Get().(*writeBlock)
 	used := w.fill(b)
@@ -135,7 +108,7 @@ func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 	for _, take := range b.takes[:n] {
 		w.n += take
 	}
-	if b.takes[0] > 1 && refusesToCut(errno) {
+	if b.takes[0] > 1 && refusesToSplit(errno) {
 		w.segment = min(w.segment, w.q.msgs[w.q.first].size-1)
 		errno = w.first(fd)
 	}
@@ -146,8 +119,8 @@ func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 	return errno
 }
 
-// refusesToCut reports whether errno may be about the cutting: the card cannot, or one datagram exceeds a packet.
-func refusesToCut(errno syscall.Errno) bool {
+// refusesToSplit reports whether errno may be about the splitting: the card cannot do it, or a datagram exceeds a packet.
+func refusesToSplit(errno syscall.Errno) bool {
 	return errno == syscall.EINVAL || errno == syscall.EIO || errno == syscall.EMSGSIZE || errno == syscall.EOPNOTSUPP ||
 		errno == syscall.ENOPROTOOPT
 }

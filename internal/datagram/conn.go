@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,15 +19,13 @@ type Config struct {
 	Linger        time.Duration // how long Close waits without progress; 0: chanio.DefaultLinger
 	MaxDatagram   int           // the largest payload that is received whole; 0: any
 	KeepTruncated bool          // deliver the start of larger ones
-	NoOffload     bool          // the kernel neither cuts nor joins datagrams
+	NoOffload     bool          // the kernel neither splits nor joins datagrams
 	Shutdown      error         // how In ends after Shutdown; nil: net.ErrClosed
 
-	plain bool // one at a time, as where there is no better way
+	plain bool // one at a time, as on systems without batches
 }
 
 const (
-	defaultCoalesce = 200 * time.Microsecond
-
 	// MaxPayload is the largest payload that fits into a UDP datagram: 65535 octets with the header of 8 (RFC 768). Over
 	// IPv4 the header of the packet counts as well.
 	MaxPayload   = 65535 - 8
@@ -37,45 +36,30 @@ const (
 // no buffer while it waits for input. When both halves have ended the socket is closed.
 type Conn struct {
 	chanio.Duplex[chanio.Packet, chanio.Packet]
+	ends
 
-	uc     *net.UDPConn
-	local  netip.AddrPort
-	peer   netip.AddrPort // not valid unless connected
-	v4     bool           // the socket is of IPv4 alone
-	linger time.Duration
-	why    error // of Shutdown
-	zones  zones
-	in     inlet[chanio.Packet]
-	out    outlet
-	counts counts
-
-	life
-	drops int64 // as the kernel said when the socket was closed
+	uc    *net.UDPConn
+	local netip.AddrPort
+	peer  netip.AddrPort // not valid unless connected
+	v4    bool           // the socket is of IPv4 alone
+	zones zones
+	in    inlet[chanio.Packet]
+	out   outlet
+	drops atomic.Int64 // as the kernel said when the socket was closed
 }
 
 // New wraps uc, which it owns from then on.
 func New(uc *net.UDPConn, cfg Config) *Conn {
-	c := &Conn{uc: uc, linger: cfg.Linger, why: cfg.Shutdown}
-	c.local = addrPortOf(uc.LocalAddr())
-	c.peer = addrPortOf(uc.RemoteAddr())
-	c.v4 = isV4(uc, c.local)
-	if c.linger <= 0 {
-		c.linger = chanio.DefaultLinger
-	}
-	if c.why == nil {
-		c.why = net.ErrClosed
-	}
+	c := &Conn{uc: uc, local: addrPortOf(uc.LocalAddr()), peer: addrPortOf(uc.RemoteAddr()), v4: isV4(uc)}
+	c.ends.init(cfg.Linger, cfg.Shutdown, c.closeBelow)
+	c.rule.Init(cfg.Coalesce)
 	if cfg.MaxDatagram <= 0 || cfg.MaxDatagram > MaxPayload {
 		cfg.MaxDatagram = MaxPayload
 	}
 	r, w := newTransport(c, cfg)
-	c.in.init(c, r, uc.SetReadDeadline)
-	c.out.init(c, w, cfg)
-	c.In = c.in.source()
-	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
-		Send: c.out.send(), TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Cork: c.out.corkAll, End: &chanio.End{Linger: c.linger, Released: c.Done()}, Describe: c.out.describe,
-	})
+	c.In = c.in.init(&c.ends, c, r, uc.SetReadDeadline)
+	c.Out = c.out.init(c, w)
+	c.Released = c.released
 	return c
 }
 
@@ -84,7 +68,7 @@ func (c *Conn) PacketConn() *chanio.PacketConn {
 	return &chanio.PacketConn{Duplex: c.Duplex, PacketSocket: c, Multicast: c}
 }
 
-// LocalAddr returns the address that the socket is bound to. It goes on working after the socket was closed.
+// LocalAddr returns the address that the socket is bound to, also after the socket was closed.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 
 // RemoteAddr returns the peer of a connected socket, otherwise the zero AddrPort.
@@ -103,42 +87,29 @@ func (c *Conn) String() string {
 		c.local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
 }
 
-// endIn makes In end with cause once what has arrived so far has been received; a Recv that waits returns it now.
-func (c *Conn) endIn(cause error) { c.in.gate.end(cause) }
-
-// Shutdown is that of [chanio.PacketSocket].
+// Shutdown implements [chanio.PacketSocket].
 func (c *Conn) Shutdown(ctx context.Context) error {
-	c.endIn(c.why)
-	return awaitEnd(ctx, c.Done(), c.Out)
+	c.in.drain(c.shutdown)
+	return c.awaitRelease(ctx, c.Out.Abort)
 }
 
-// awaitEnd waits until done is closed. When ctx ends first it aborts out and returns ctx's cause.
-func awaitEnd[P any](ctx context.Context, done <-chan struct{}, out *chanio.Sink[P]) error {
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		out.Abort(context.Cause(ctx))
-		return context.Cause(ctx)
+// Stats returns the counts so far.
+func (c *Conn) Stats() chanio.PacketStats {
+	dropped := kernelDrops(c.uc)
+	if dropped < 0 {
+		dropped = c.drops.Load()
 	}
+	return c.counts.stats(dropped)
 }
 
-// inEnded and outEnded note that a half has ended.
-func (c *Conn) inEnded()  { c.ended(true, false) }
-func (c *Conn) outEnded() { c.ended(false, true) }
-
-// ended notes that halves have ended. Whoever notes the second one closes the socket.
-func (c *Conn) ended(in, out bool) {
-	if !c.life.ended(in, out, func() { c.drops = kernelDrops(c.uc) }) {
-		return
-	}
+func (c *Conn) closeBelow() {
+	c.drops.Store(kernelDrops(c.uc))
 	_ = c.uc.Close()
-	c.in.gate.close(net.ErrClosed)
-	c.life.release()
 }
 
-func (c *Conn) letGo()             { c.out.letGo() }
+func (c *Conn) flushHeld()         { c.out.flushHeld() }
 func (c *Conn) reported(err error) { c.out.reported(err) }
+func (c *Conn) inEnded()           { c.halfEnded() }
 
 func (c *Conn) readError(err error) error { return c.opError("read", netip.AddrPort{}, err) }
 
@@ -157,8 +128,8 @@ func (c *Conn) opError(op string, to netip.AddrPort, err error) error {
 	return e
 }
 
-// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no word
-// for it.
+// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no message
+// for that.
 func (c *Conn) noHalfClose() error {
 	return c.opError("close write", netip.AddrPort{}, errors.ErrUnsupported)
 }
@@ -171,11 +142,26 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 	return unmap(u.AddrPort())
 }
 
+// isV4 reports whether uc is a socket of IPv4 alone. Of one that is not, the net package gives even an IPv4 address in
+// the form of an IPv6 one.
+func isV4(uc *net.UDPConn) bool { return uc.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is4() }
+
 // unmap makes an IPv4 address of one that an IPv6 socket maps.
 func unmap(ap netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()) }
 
-// validAddr judges where a packet is to go.
-func (c *Conn) validAddr(to netip.AddrPort) error {
+// check refuses what cannot be sent.
+func (c *Conn) check(p *chanio.Packet) error {
+	err := c.checkAddr(p.Addr)
+	if limit := c.limit(p.Addr); err == nil && len(p.Data) > limit {
+		err = &oversizeError{len(p.Data), limit, "what exceeds a packet of the network is likely to be lost"}
+	}
+	if err != nil {
+		err = c.opError("send", p.Addr, err)
+	}
+	return err
+}
+
+func (c *Conn) checkAddr(to netip.AddrPort) error {
 	switch {
 	case c.peer.IsValid():
 		if to.IsValid() && unmap(to) != c.peer {
@@ -189,4 +175,15 @@ func (c *Conn) validAddr(to netip.AddrPort) error {
 		return errFamily
 	}
 	return nil
+}
+
+// limit is the largest payload that may go to an address.
+func (c *Conn) limit(to netip.AddrPort) int {
+	if !to.IsValid() {
+		to = c.peer
+	}
+	if c.v4 || to.Addr().Unmap().Is4() {
+		return maxPayloadV4
+	}
+	return MaxPayload
 }

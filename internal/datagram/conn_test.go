@@ -131,7 +131,7 @@ func TestEndInLetsWhatArrivedThrough(t *testing.T) {
 		c, peer := open(t, cfg), open(t, cfg)
 		send(t, peer, c, "1", "2", "3")
 		why := errors.New("shutting down")
-		c.endIn(why)
+		c.in.drain(why)
 		require.Equal(t, []string{"1", "2", "3"}, receive(t, c, 3))
 		_, err := c.In.Recv(t.Context())
 		require.ErrorIs(t, err, why)

@@ -9,8 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// Explain returns err, of Listen or Dial, with a prefix and, where it is a common mistake, with what to do about it.
-// The result wraps err.
+// Explain wraps err, of Listen or Dial, with a prefix and, if it is a common mistake, with what to do about it.
 func Explain(prefix string, err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -27,15 +26,12 @@ func Explain(prefix string, err error) error {
 const broadcastHint = "; if that is a broadcast address, UDPConfig.Broadcast permits it; else a firewall here forbids it"
 
 var (
-	errNoAddr    = errors.New("the packet says nobody it goes to: this socket has no peer, so each Packet needs an Addr")
-	errNoPort    = errors.New("port 0 is nobody's: give the port that the peer listens on")
+	errNoAddr    = errors.New("no address: this socket has no peer, so each Packet needs an Addr")
+	errNoPort    = errors.New("port 0 cannot be sent to: give the port that the peer listens on")
 	errFamily    = errors.New("an IPv6 address, but this socket is bound to an IPv4 one: listen on \":port\" for both")
-	errNoGroup   = errors.New("this is no multicast address: groups are 224.0.0.0/4 and ff00::/8")
+	errNoGroup   = errors.New("not a multicast address: groups are in 224.0.0.0/4 and ff00::/8")
 	errOtherPeer = errors.New("this socket has another peer: leave Addr zero, or send from a socket that is not connected")
 )
-
-// errFull says that the kernel takes no more for now.
-var errFull = errors.New("datagram: the socket's buffer is full")
 
 // oversizeError is a datagram that cannot be sent.
 type oversizeError struct {
@@ -50,7 +46,7 @@ func (e *oversizeError) Error() string {
 
 func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }
 
-// failure is what became of datagrams that were accepted and could not be sent, since somebody last asked.
+// failure counts the datagrams that were accepted and could not be sent since the last Flush.
 type failure struct {
 	count uint64
 	first error
@@ -62,7 +58,7 @@ func (f *failure) add(err error) {
 	}
 }
 
-// take returns the failure as an error, and forgets it.
+// take returns the failure as an error, if there is one, and resets it.
 func (f *failure) take() error {
 	if f.count == 0 {
 		return nil
@@ -72,7 +68,7 @@ func (f *failure) take() error {
 	return err
 }
 
-// lostError is what Flush and Close return of a failure.
+// lostError is a failure as Flush and Close return it.
 type lostError struct{ failure }
 
 func (e *lostError) Error() string {

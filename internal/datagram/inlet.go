@@ -9,27 +9,32 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
-// reader takes what has arrived at a socket. It is for one goroutine at a time. P is a packet.
+// reader reads a socket. It is for one goroutine at a time. P is a packet.
 type reader[P any] interface {
-	// read takes what has arrived, and waits for something if wait is true. It returns the first of it, which may be
-	// nothing, and which is valid until the next call. The payloads are the receiver's.
+	// read takes what has arrived, and waits for something if wait is true; otherwise it returns errEmpty if there is
+	// nothing. It returns the first of it, perhaps none because what arrived was dropped. The slice is valid until the
+	// next call, the payloads belong to the receiver.
 	read(wait bool) (first []P, err error)
 
 	// rest returns more of what read took, or nothing if that was all. It does not read.
 	rest() []P
 }
 
+// errEmpty says that nothing has arrived.
+var errEmpty = errors.New("datagram: nothing has arrived")
+
 // holder is the socket that an inlet is a half of.
 type holder interface {
-	// letGo sends what is held back, because a receiver is about to wait.
-	letGo()
+	// flushHeld sends what is held back, because a receiver is about to wait.
+	flushHeld()
 
 	// reported notes an error that a read met and that concerns a datagram sent before.
 	reported(err error)
 
-	// inEnded notes that the half has ended.
+	// inEnded is called, perhaps more than once, when the half has ended.
 	inEnded()
 
 	// readError says which call failed.
@@ -38,145 +43,170 @@ type holder interface {
 	describeIn() chanio.Description
 }
 
-// inlet is the receiving half of a socket.
+// inlet is the receiving half of a socket. Its fields belong to the goroutine that receives, apart from deadline and
+// draining.
 type inlet[P any] struct {
-	h    holder
-	gate gate
-	r    reader[P]
+	s        *ends
+	h        holder
+	r        reader[P]
+	deadline deadline.Deadline
 
-	ready  []P // taken by r and not yet received, from i on
-	i      int
-	last   int   // reads since endIn
-	err    error // what comes after what is ready
-	onWait func()
-
-	// atHand publishes that there is something ready, so that what is sent meanwhile may wait.
-	atHand atomic.Bool
-
-	waits atomic.Uint64 // how often a receiver was about to wait
+	ready    []P // read and not yet received, from i on
+	i        int
+	last     int         // reads since Shutdown
+	draining atomic.Bool // by Shutdown: what has arrived is still received
 }
 
-func (in *inlet[P]) init(h holder, r reader[P], deadline func(time.Time) error) {
-	in.h, in.r = h, r
-	in.gate.deadline = deadline
-}
-
-// source returns the Source that the inlet is made for.
-func (in *inlet[P]) source() *chanio.Source[P] {
+// init makes the Source of the inlet.
+func (in *inlet[P]) init(s *ends, h holder, r reader[P], set func(time.Time) error) *chanio.Source[P] {
+	in.s, in.h, in.r = s, h, r
+	in.deadline.Init(deadline.Func(set))
 	return chanio.NewSource(chanio.SourceHooks[P]{
-		Next: in.next(), Close: in.close, Describe: in.h.describeIn,
+		Next: in.next, TryNext: in.tryNext, AtHand: in.atHand, Close: in.close, End: &s.inEnd, Describe: h.describeIn,
 	})
 }
 
-// next returns the hook of that name: as a function of its own it is a call shorter than the method.
-func (in *inlet[P]) next() func(ctx context.Context) (P, error) {
-	return func(ctx context.Context) (p P, err error) {
-		if in.i == len(in.ready) {
-			if err = in.fill(ctx); err != nil {
-				return p, err
-			}
-		}
-		p = in.ready[in.i]
-		if in.i++; in.i == len(in.ready) {
-			in.ready, in.i = in.r.rest(), 0
-			in.publish(len(in.ready) > 0)
-		}
-		return p, nil
+func (in *inlet[P]) next(ctx context.Context) (p P, err error) {
+	if ctx.Err() != nil {
+		return p, chanio.Cause(ctx)
 	}
+	if in.i == len(in.ready) {
+		if err = in.fill(ctx); err != nil {
+			return p, err
+		}
+	}
+	return in.pop(), nil
 }
 
-func (in *inlet[P]) setOnWait(f func()) bool {
-	in.onWait = f
-	return true
+func (in *inlet[P]) tryNext() (p P, ok bool, err error) {
+	if in.i < len(in.ready) {
+		return in.pop(), true, nil
+	}
+	in.s.rule.SetAtHand(false)
+	return p, false, in.s.inEnd.Err()
 }
 
-// fill reads once, after it has let go of everything held back.
+// atHand appends what has been read. Until the next call of a hook that counts as at hand.
+func (in *inlet[P]) atHand(dst []P) []P {
+	n := len(dst)
+	for len(dst) < cap(dst) && in.i < len(in.ready) {
+		dst = append(dst, in.pop())
+	}
+	in.s.rule.SetAtHand(len(dst) > n)
+	return dst
+}
+
+// pop returns the next packet of ready.
+func (in *inlet[P]) pop() P {
+	p := in.ready[in.i]
+	if in.i++; in.i == len(in.ready) {
+		in.ready, in.i = in.r.rest(), 0
+	}
+	in.s.rule.SetAtHand(in.i < len(in.ready))
+	return p
+}
+
+// fill makes something ready, after everything held back has been sent.
 func (in *inlet[P]) fill(ctx context.Context) error {
-	if in.err != nil {
-		return in.err
+	in.s.rule.SetAtHand(false)
+	in.s.rule.Received()
+	in.h.flushHeld()
+	err := in.wait(ctx)
+	if err == nil || in.readLast() {
+		return nil
 	}
-	in.waits.Add(1)
-	in.h.letGo()
-	if in.onWait != nil {
-		in.onWait()
+	return in.fail(ctx, err)
+}
+
+// wait reads until something is ready.
+func (in *inlet[P]) wait(ctx context.Context) error {
+	if err := in.deadline.Enter(ctx, time.Time{}); err != nil {
+		return err
 	}
+	defer in.deadline.Leave()
 	for in.i == len(in.ready) {
-		if err := in.read(ctx); err != nil && !in.readLast(err) {
-			return in.fail(ctx, err)
+		err := in.deadline.Arm()
+		if err == nil {
+			err = in.read(true)
+		}
+		if err = in.deadline.Judge(ctx, err); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// read reads once. What it brings may be nobody's: a report of a datagram that was sent, or one that was dropped.
-func (in *inlet[P]) read(ctx context.Context) error {
-	if err := in.gate.enter(ctx); err != nil {
-		return err
-	}
-	packets, err := in.r.read(true)
-	in.got(packets)
-	switch {
-	case err == nil:
-		return nil
-	case isReport(err):
+// read reads once. What that brings may be nothing to receive: the report of a datagram that was sent.
+func (in *inlet[P]) read(wait bool) (err error) {
+	in.i = 0
+	if in.ready, err = in.r.read(wait); isReport(err) {
 		in.h.reported(err)
 		return nil
 	}
-	return in.gate.judge(ctx, err)
+	return err
 }
 
-// got makes packets what is ready, of which the first is about to be received.
-func (in *inlet[P]) got(packets []P) {
-	in.ready, in.i = packets, 0
-	in.publish(len(packets) > 1)
-}
+const (
+	// lastReads is how many reads follow a Shutdown: peers that do not stop would have it go on for ever.
+	lastReads = 256
 
-func (in *inlet[P]) publish(atHand bool) {
-	if atHand != in.atHand.Load() {
-		in.atHand.Store(atHand)
-	}
-}
+	// grace is how long they may take where a read cannot do without waiting.
+	grace = 100 * time.Millisecond
+)
 
-// lastReads is how many reads may find something after endIn: peers that do not stop would have it go on for ever.
-const lastReads = 256
-
-// readLast reads, without waiting, what had arrived when endIn refused the caller with err.
-func (in *inlet[P]) readLast(err error) bool {
-	if !in.gate.isShut(err) || !in.gate.lastCall() || in.last == lastReads {
+// readLast makes ready what had arrived by the time of Shutdown, and reports whether there is something.
+func (in *inlet[P]) readLast() bool {
+	if !in.draining.Load() || in.s.inEnd.Ended() || in.deadline.Linger(time.Now().Add(grace)) != nil {
 		return false
 	}
-	in.last++
-	packets, _ := in.r.read(false)
-	in.got(packets)
-	return len(packets) > 0
+	defer in.deadline.Leave()
+	for ; in.i == len(in.ready) && in.last < lastReads; in.last++ {
+		if in.deadline.Arm() != nil || in.read(false) != nil {
+			return false
+		}
+	}
+	return in.i < len(in.ready)
 }
 
-// fail keeps an error that is not the affair of one call.
+// fail ends the half with err, unless that concerns one call alone. The Source then calls close.
 func (in *inlet[P]) fail(ctx context.Context, err error) error {
-	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+	if !in.s.inEnd.Ended() && chanio.Resumable(ctx, err) {
 		return err
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) && !errors.As(err, new(*net.OpError)) {
 		err = in.h.readError(err)
 	}
-	in.err = err
-	if !in.gate.isShut(err) {
-		in.h.inEnded() // otherwise whoever shut it sees to the rest
-	}
-	return err
+	in.s.inEnd.Set(err)
+	return in.s.inEnd.Err()
 }
 
-// close is Source.Close.
+// close is the hook of that name.
 func (in *inlet[P]) close() error {
-	in.gate.close(net.ErrClosed)
-	in.h.inEnded()
+	in.end(net.ErrClosed)
 	return nil
+}
+
+// end ends the half with err, unless it has ended, and makes a receiver that waits return.
+func (in *inlet[P]) end(err error) {
+	in.s.inEnd.Set(err)
+	in.deadline.Close(err)
+	in.deadline.Cut()
+	in.h.inEnded()
+}
+
+// drain makes the half end with err once what has arrived has been received.
+func (in *inlet[P]) drain(err error) {
+	in.draining.Store(true)
+	in.deadline.Close(err)
 }
 
 // isReport reports whether err is not of the call that returned it but of a datagram that was sent before: that nobody
 // listens where it went, or that it did not get there, which a router or the peer's host said by ICMP.
 func isReport(err error) bool {
+	if err == nil {
+		return false // before errno, which is allocated
+	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return false

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"runtime"
 	"syscall"
 
+	"github.com/weir-go/weir/internal/socket"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 )
@@ -63,7 +66,7 @@ func network(addr string) string {
 // control sets what has to be set before the socket is bound or connected.
 func (o Options) control(network, address string, c syscall.RawConn) error {
 	if o.ReusePort {
-		if err := reusePort(c); err != nil {
+		if err := socket.ReusePort(c); err != nil {
 			return err
 		}
 	}
@@ -71,7 +74,7 @@ func (o Options) control(network, address string, c syscall.RawConn) error {
 	if o.Broadcast {
 		broadcast = 1
 	}
-	if err := setSocket(c, syscall.SO_BROADCAST, broadcast); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := setOption(c, syscall.SOL_SOCKET, syscall.SO_BROADCAST, broadcast); err != nil {
 		return err
 	}
 	if o.Control != nil {
@@ -106,8 +109,39 @@ func (o Options) apply(uc *net.UDPConn) (*net.UDPConn, error) {
 		_ = uc.Close() // err is what matters
 		return nil, &net.OpError{Op: "set", Net: "udp", Source: uc.LocalAddr(), Err: err}
 	}
-	joinedOnly(uc, f.v4)
+	f.joinedOnly(uc)
 	return uc, nil
+}
+
+// joinedOnly makes a socket receive the multicasts that it joined, not those that any socket of the host joined. Other
+// systems than Linux do that anyway, and old kernels that do not know the option stay as they are.
+func (f family) joinedOnly(uc *net.UDPConn) {
+	const (
+		multicastAll4 = 49 // IP_MULTICAST_ALL
+		multicastAll6 = 29 // IPV6_MULTICAST_ALL
+	)
+	raw, err := uc.SyscallConn()
+	if err != nil || runtime.GOOS != "linux" {
+		return
+	}
+	_ = setOption(raw, syscall.IPPROTO_IP, multicastAll4, 0)
+	if !f.v4 {
+		_ = setOption(raw, syscall.IPPROTO_IPV6, multicastAll6, 0)
+	}
+}
+
+// setOption sets an option of a socket.
+func setOption(c syscall.RawConn, level, name, value int) error {
+	return control(c, func(fd uintptr) error {
+		return os.NewSyscallError("setsockopt", syscall.SetsockoptInt(handle(fd), level, name, value))
+	})
+}
+
+func control(c syscall.RawConn, set func(fd uintptr) error) (err error) {
+	if errRaw := c.Control(func(fd uintptr) { err = set(fd) }); errRaw != nil {
+		return errRaw
+	}
+	return err
 }
 
 func nonZero(n int, set func(int) error) error {
@@ -125,11 +159,11 @@ type family struct {
 }
 
 func familyOf(uc *net.UDPConn) family {
-	return family{isV4(uc, addrPortOf(uc.LocalAddr())), ipv4.NewPacketConn(uc), ipv6.NewPacketConn(uc)}
+	return family{isV4(uc), ipv4.NewPacketConn(uc), ipv6.NewPacketConn(uc)}
 }
 
-// each sets an option for both families that the socket may be of. What a socket of IPv6 does with IPv4 is not every
-// system's affair, so only its own family counts.
+// each sets an option for both families that the socket may be of. Not every system lets a socket of IPv6 have the IPv4
+// option, so only the error of its own family counts.
 func (f family) each(wanted bool, set4, set6 func() error) error {
 	switch {
 	case !wanted:

@@ -3,152 +3,148 @@ package datagram
 import (
 	"context"
 	"net"
-	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
 const (
 	roomCount = 4 * queueSize // datagrams accepted and not yet sent beyond which senders wait
-	roomBytes = 256 << 10     // and how large they are together
+	roomBytes = 256 << 10     // and bytes
 	holdBytes = 60 << 10      // bytes beyond which nothing is held back
+	turnBytes = 16 << 10      // bytes after which SendAll lets other senders in
 )
 
-// outlet is the sending half of a Conn. Senders append to one queue; whoever finds that nobody is writing writes for
-// all, without blocking. What the kernel does not take is written by a goroutine that ends when the queue is empty.
+// outlet is the sending half of a Conn. Senders append to one queue; a sender that finds nobody writing writes for all,
+// without blocking. What the kernel has no room for is written by a goroutine that ends when the queue is empty.
 type outlet struct {
-	c     *Conn
-	w     writer
-	delay time.Duration
+	c *Conn
+	w writer
 
 	mu       sync.Mutex
 	q        *queue // accepted, behind rest
-	rest     *queue // being written, or to be written first
-	writing  bool   // somebody writes; nobody else may
-	accepted uint64 // datagrams, ever
-	settled  uint64 // sent or lost, ever
+	rest     *queue // being written
+	direct   queue  // rest when that is one datagram which was not copied
+	writing  bool   // somebody is in writeLocked, or finish has been started
+	accepted int64  // datagrams, ever
 	lost     failure
-	waits    uint64        // of In, when something was last accepted
-	corks    int           // calls of Cork(true)
-	armed    bool          // timer is running
-	armedAt  uint64        // settled when it was armed
-	timer    *time.Timer   // bounds the time that something is held back
 	moved    chan struct{} // closed when anything changes, if somebody waits for that
-	closing  bool
-	err      error // why nothing can be sent any more
 
-	pending atomic.Bool // there is something to let go of
-	hurried atomic.Bool // the delay passed: nothing is held back until the next read
+	settled atomic.Int64 // datagrams sent or lost, ever; written with mu held
+	pending atomic.Bool  // something is held back
+
+	uncorkFunc func() // uncork, made once
 }
 
-func (o *outlet) init(c *Conn, w writer, cfg Config) {
-	o.c, o.w = c, w
-	if o.delay = cfg.Coalesce; o.delay == 0 {
-		o.delay = defaultCoalesce
-	}
+// init makes the Sink of the outlet.
+func (o *outlet) init(c *Conn, w writer) *chanio.Sink[chanio.Packet] {
+	o.c, o.w, o.uncorkFunc = c, w, o.uncork
+	c.outEnd.Progress = o.settled.Load
+	return chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
+		Send: o.send, TrySend: o.trySend, SendAll: o.sendAll, Flush: o.flush, Close: o.close, Abort: o.abort,
+		Cork: o.cork, End: &c.outEnd, Describe: o.describe,
+	})
 }
 
-// send returns the hook of that name: as a function of its own it is a call shorter than the method.
-func (o *outlet) send() func(ctx context.Context, p chanio.Packet) error {
-	return func(ctx context.Context, p chanio.Packet) error {
-		if err := o.judge(&p); err != nil {
-			return err
+func (o *outlet) send(ctx context.Context, p chanio.Packet) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sendLocked(ctx, &p, false)
+}
+
+// sendAll collects values and writes once for all that fit into one queue.
+func (o *outlet) sendAll(ctx context.Context, vs []chanio.Packet) (n int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	turn := 0
+	for n = range vs {
+		if err = o.sendLocked(ctx, &vs[n], n+1 < len(vs)); err != nil {
+			o.pushLocked()
+			return n, err
 		}
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		for !o.hasRoom() {
-			if err := o.await(ctx); err != nil {
-				return err
-			}
+		if turn += len(vs[n].Data); turn >= turnBytes {
+			turn = 0
+			o.mu.Unlock()
+			o.mu.Lock()
 		}
-		return o.accept(&p)
 	}
+	return len(vs), nil
 }
 
 func (o *outlet) trySend(p chanio.Packet) (bool, error) {
-	if err := o.judge(&p); err != nil {
-		return false, err
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.hasRoom() {
-		o.push()
+	if !o.hasRoomLocked() {
+		o.pushLocked()
 	}
-	if !o.hasRoom() {
-		return false, nil
+	if err := o.c.check(&p); err != nil || !o.hasRoomLocked() {
+		return false, err
 	}
-	err := o.accept(&p)
+	err := o.acceptLocked(&p, false)
 	return err == nil, err
 }
 
-// judge refuses what cannot be sent.
-func (o *outlet) judge(p *chanio.Packet) error {
-	err := o.c.validAddr(p.Addr)
-	if limit := o.c.limit(p.Addr); err == nil && len(p.Data) > limit {
-		err = &oversizeError{len(p.Data), limit, "what exceeds a packet of the network is likely to be lost"}
+// sendLocked waits for room and accepts p. more says that the caller has more to send at once.
+func (o *outlet) sendLocked(ctx context.Context, p *chanio.Packet, more bool) error {
+	if err := o.c.check(p); err != nil {
+		return err
 	}
-	if err != nil {
-		err = o.c.opError("send", p.Addr, err)
+	for !o.hasRoomLocked() {
+		if err := o.awaitLocked(ctx); err != nil {
+			return err
+		}
 	}
-	return err
+	return o.acceptLocked(p, more)
 }
 
-// limit is the largest payload that may go to an address.
-func (c *Conn) limit(to netip.AddrPort) int {
-	if !to.IsValid() {
-		to = c.peer
-	}
-	if c.v4 || to.Addr().Unmap().Is4() {
-		return maxPayloadV4
-	}
-	return MaxPayload
-}
-
-// hasRoom reports whether one more may be accepted, or must be refused.
-func (o *outlet) hasRoom() bool {
-	return o.err != nil || o.closing ||
+// hasRoomLocked reports whether one more may be accepted, or must be refused.
+func (o *outlet) hasRoomLocked() bool {
+	return !o.c.outEnd.Open() ||
 		o.q.left()+o.rest.left() < roomCount && o.q.leftBytes()+o.rest.leftBytes() < roomBytes
 }
 
-func (o *outlet) accept(p *chanio.Packet) error {
-	if o.err != nil {
-		return o.err
-	}
-	if o.closing {
-		return net.ErrClosed
+// acceptLocked queues p, and writes unless it is held back.
+func (o *outlet) acceptLocked(p *chanio.Packet, more bool) error {
+	if !o.c.outEnd.Open() {
+		return refusal(&o.c.outEnd)
 	}
 	o.accepted++
-	alone, only := !o.writing && o.q == nil, o.isOnly()
-	if alone && (only || !o.holds()) {
-		o.sendAlone(p)
+	full := o.q.left()+1 >= queueSize || o.q.leftBytes()+len(p.Data) >= holdBytes
+	hold := !full && (more || o.c.rule.HoldsLocked())
+	if !hold && !o.writing && o.q == nil {
+		o.direct.lend(p)
+		o.rest, o.writing = &o.direct, true
+		o.writeLocked(false)
 		return nil
 	}
-	o.enqueue(&o.q, p)
-	if o.holds() {
+	if o.q == nil {
+		o.q = queues.Get().(*queue)
+	}
+	o.q.add(p.Addr, p.Data)
+	switch {
+	case !hold:
+		o.pushLocked()
+	case !more:
 		o.pending.Store(true)
-		o.arm()
-		return nil
+		o.c.rule.ArmLocked(o.settled.Load(), o)
 	}
-	o.push()
 	return nil
 }
 
-func (o *outlet) enqueue(to **queue, p *chanio.Packet) {
-	if *to == nil {
-		*to = queues.Get().(*queue)
+// refusal is what a sender is told after the end.
+func refusal(end *chanio.End) error {
+	if err := end.Err(); err != nil {
+		return err
 	}
-	(*to).add(p.Addr, p.Data)
+	return net.ErrClosed
 }
 
-// await lets go of o.mu until something changes or ctx ends. If it can change something itself it does not wait.
-func (o *outlet) await(ctx context.Context) error {
-	before := o.settled
-	o.push()
-	if o.settled != before || o.err != nil {
+// awaitLocked unlocks until something changes or ctx ends. If it can change something itself it does not wait.
+func (o *outlet) awaitLocked(ctx context.Context) error {
+	before := o.settled.Load()
+	o.pushLocked()
+	if o.settled.Load() != before || o.c.outEnd.Ended() {
 		return nil
 	}
 	if o.moved == nil {
@@ -161,91 +157,59 @@ func (o *outlet) await(ctx context.Context) error {
 	case <-moved:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	}
 }
 
-// change wakes those who await.
-func (o *outlet) change() {
+// changedLocked wakes those in awaitLocked.
+func (o *outlet) changedLocked() {
 	if o.moved != nil {
 		close(o.moved)
 		o.moved = nil
 	}
 }
 
-// fail ends the sending half because of err.
-func (o *outlet) fail(err error) {
-	if o.err != nil {
-		return
-	}
-	o.err = err
-	o.pending.Store(false)
-	o.stopTimer()
-	o.change()
-}
-
 // flush waits until everything accepted before it has been sent, and returns what was lost since the last time.
 func (o *outlet) flush(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for upTo := o.accepted; o.err == nil && o.settled < upTo; {
-		if err := o.await(ctx); err != nil {
+	for upTo := o.accepted; !o.c.outEnd.Ended() && o.settled.Load() < upTo; {
+		if err := o.awaitLocked(ctx); err != nil {
 			return err
 		}
 	}
-	if o.err != nil {
-		return o.err
+	if o.c.outEnd.Ended() {
+		return o.c.outEnd.Err()
 	}
 	return o.lost.take()
 }
 
-// close drains. There is nothing to tell the peer with.
+// close sends what was accepted, after the Sink has begun to refuse more. There is nothing to tell the peer with.
 func (o *outlet) close() error {
 	o.mu.Lock()
-	o.closing = true
-	o.change()
-	err := o.drain()
-	o.stopTimer()
-	if err == nil {
-		err = o.lost.take()
-	}
+	o.changedLocked() // senders that wait for room
 	o.mu.Unlock()
-	o.c.outEnded()
+	ctx, stop := o.c.outEnd.Lingering()
+	defer stop()
+	err := o.flush(ctx)
+	o.c.outEnd.Set(err)
+	if chanio.Resumable(ctx, err) { // the kernel takes nothing any more
+		o.abort(err)
+	}
+	o.c.halfEnded()
 	if err == nil {
 		err = o.c.noHalfClose()
 	}
 	return err
 }
 
-// drain waits until everything has been sent, as long as that makes progress.
-func (o *outlet) drain() error {
-	for o.err == nil && o.settled < o.accepted {
-		before := o.settled
-		late := &net.OpError{Op: "close", Net: "udp", Source: o.c.uc.LocalAddr(), Err: os.ErrDeadlineExceeded}
-		ctx, cancel := context.WithTimeoutCause(context.Background(), o.c.linger, late)
-		err := o.await(ctx)
-		cancel()
-		if err != nil && o.settled == before && o.err == nil {
-			o.mu.Unlock()
-			o.c.Out.Abort(err)
-			o.mu.Lock()
-			return err
-		}
-	}
-	return o.err
-}
-
-// abort discards, and ends both halves.
+// abort discards, and ends both halves. The Sink has set the end.
 func (o *outlet) abort(cause error) {
 	o.mu.Lock()
-	o.fail(cause)
-	if !o.writing && o.q != nil {
-		o.q.recycle()
-		o.q = nil
-	}
+	o.discardLocked()
+	o.changedLocked()
 	o.mu.Unlock()
-	o.c.in.gate.close(cause)
-	o.c.ended(true, true)
+	o.c.in.end(cause)
 }
 
 func (o *outlet) describe() chanio.Description {
@@ -255,9 +219,4 @@ func (o *outlet) describe() chanio.Description {
 		Kind: "PacketConn.Out", Name: o.c.local.String(), Capacity: roomCount, Queued: o.q.left() + o.rest.left(),
 		Passed: o.c.counts.sent.Load(), Dropped: o.c.counts.failed.Load(),
 	}
-}
-
-func (o *outlet) corkAll() (uncork func()) {
-	o.cork(true)
-	return func() { o.cork(false) }
 }

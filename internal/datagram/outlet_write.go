@@ -2,133 +2,102 @@ package datagram
 
 import (
 	"errors"
-	"net"
 	"net/netip"
-
-	"github.com/weir-go/weir/chanio"
 )
 
-// writer passes datagrams to a socket. It is for one goroutine at a time.
+// writer writes to a socket. It is for one goroutine at a time.
 type writer interface {
-	// write sends the first datagrams of q that were not sent yet, and returns how many went. An error concerns the one
-	// that follows them; errFull, if wait is false, means that nothing more can be sent without waiting.
+	// write sends the first datagrams of q, which is not empty, and returns how many left. An error concerns the one
+	// that follows them. If wait is false, errFull means that the kernel has no room.
 	write(q *queue, wait bool) (n int, err error)
-
-	// writeOne sends one datagram without waiting.
-	writeOne(to netip.AddrPort, data []byte) error
 }
 
-// sendAlone sends p, before which nothing is queued, from where it is.
-func (o *outlet) sendAlone(p *chanio.Packet) {
-	o.writing = true
-	o.mu.Unlock()
-	err := o.w.writeOne(p.Addr, p.Data)
-	o.mu.Lock()
-	o.writing = false
-	if err == nil {
-		o.settled++
-		o.c.counts.wrote(1, len(p.Data))
-		if o.q != nil || o.moved != nil {
-			o.change()
-			o.push()
+// errFull says that the kernel takes no more for now.
+var errFull = errors.New("datagram: the socket's buffer is full")
+
+// writeLocked is where datagrams leave. It is for the goroutine that has set writing, and unlocks while it writes. If
+// the kernel has no room and wait is false, the rest is left to a goroutine of its own.
+func (o *outlet) writeLocked(wait bool) {
+	for o.nextLocked() {
+		q := o.rest
+		o.mu.Unlock()
+		n, err := o.w.write(q, wait)
+		o.mu.Lock()
+		o.wroteLocked(q, n, err)
+		if err == errFull && !o.c.outEnd.Ended() {
+			if q == &o.direct { // the caller of Send has it back soon
+				o.rest = q.clone()
+			}
+			go o.finish()
+			return
 		}
-		return
 	}
-	if o.err == nil {
-		o.enqueue(&o.rest, p) // before what was queued meanwhile
-		o.writing = true
-		o.settle(o.rest, err)
-		o.carryOn(err == errFull)
-	}
+	o.writing = false
+	o.changedLocked()
 }
 
-// push writes what is in the queue without blocking, unless somebody is writing, who will then see to it.
-func (o *outlet) push() {
-	if o.writing || o.q.left() == 0 || o.err != nil {
-		return
-	}
-	o.writing = true
-	o.carryOn(false)
-}
-
-// carryOn writes without blocking until there is nothing left, or the kernel is full. It owns writing.
-func (o *outlet) carryOn(full bool) {
-	for !full && o.err == nil && o.advance() {
-		full = o.step(false)
-	}
-	if full && o.err == nil {
-		go o.finish()
-		return
-	}
-	o.stopWriting()
-}
-
-// finish writes, waiting for the kernel, until there is nothing left to write. It owns writing.
+// finish writes, waiting for room in the kernel, until nothing is left. It ends when the socket is closed.
 func (o *outlet) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.err == nil && o.advance() {
-		o.step(true)
-	}
-	o.stopWriting()
+	o.writeLocked(true)
 }
 
-// advance sees to it that rest is what is to be written next, and reports whether there is anything.
-func (o *outlet) advance() bool {
+// nextLocked sees to it that rest is what is to be written next, and reports whether there is anything.
+func (o *outlet) nextLocked() bool {
+	if o.c.outEnd.Ended() {
+		o.writing = false
+		o.discardLocked()
+		return false
+	}
 	if o.rest.left() > 0 {
 		return true
 	}
-	if o.rest != nil {
-		o.rest.recycle()
-	}
+	o.rest.recycle()
 	o.rest, o.q = o.q, nil
-	o.pending.Store(false)
-	return o.rest.left() > 0
+	o.releasedLocked()
+	return o.rest != nil
 }
 
-// step writes once, without o.mu, and notes the result. It reports whether the kernel takes no more for now.
-func (o *outlet) step(wait bool) (full bool) {
-	q := o.rest
-	o.mu.Unlock()
-	n, err := o.w.write(q, wait)
-	o.mu.Lock()
-	o.settled += uint64(n)
+// discardLocked drops what is queued, unless somebody is writing, who does so then.
+func (o *outlet) discardLocked() {
+	if o.writing {
+		return
+	}
+	o.rest.recycle()
+	o.q.recycle()
+	o.rest, o.q = nil, nil
+	o.releasedLocked()
+}
+
+// releasedLocked notes that nothing is held back any more.
+func (o *outlet) releasedLocked() {
+	if o.pending.Load() {
+		o.pending.Store(false)
+		o.c.rule.DisarmLocked()
+	}
+}
+
+// wroteLocked notes the result of a write.
+func (o *outlet) wroteLocked(q *queue, n int, err error) {
 	o.c.counts.wrote(n, q.skip(n))
-	o.settle(q, err)
-	o.change()
-	return err == errFull
-}
-
-func (o *outlet) stopWriting() {
-	o.writing = false
-	if o.rest != nil {
-		o.rest.recycle()
-		o.rest = nil
+	o.settled.Add(int64(n))
+	if err != nil && err != errFull && !o.c.outEnd.Ended() {
+		o.refusedLocked(q, err)
 	}
-	o.change()
+	o.changedLocked()
 }
 
-// settle notes the error of a write of which the first datagram of q is next.
-func (o *outlet) settle(q *queue, err error) {
-	switch {
-	case err == nil, err == errFull:
-	case errors.Is(err, net.ErrClosed):
-		o.fail(err)
-	default:
-		o.refused(q, err)
-	}
-}
-
-// refused notes that the kernel did not send the first datagram of q. On a connected socket it may have been told of an
-// earlier one instead, so that this one is to be tried again.
-func (o *outlet) refused(q *queue, err error) {
+// refusedLocked notes that the kernel did not send the first datagram of q. On a connected socket the error may be the
+// report of an earlier one instead, so this one is tried again.
+func (o *outlet) refusedLocked(q *queue, err error) {
 	again := q.retried
 	if !again {
-		o.lose(q.msgs[q.first].addr, err)
+		o.loseLocked(q.msgs[q.first].addr, err)
 	}
 	if q.retried = !again && o.c.peer.IsValid() && isReport(err); !q.retried {
 		q.skip(1)
-		o.settled++
+		o.settled.Add(1)
 	}
 }
 
@@ -136,10 +105,52 @@ func (o *outlet) refused(q *queue, err error) {
 func (o *outlet) reported(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lose(netip.AddrPort{}, err)
+	o.loseLocked(netip.AddrPort{}, err)
 }
 
-func (o *outlet) lose(to netip.AddrPort, err error) {
+func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.c.counts.failed.Add(1)
 	o.lost.add(o.c.opError("send", to, err))
+}
+
+// pushLocked writes what is queued, unless somebody is writing, who does so then.
+func (o *outlet) pushLocked() {
+	if !o.writing && o.q != nil {
+		o.writing = true
+		o.writeLocked(false)
+	}
+}
+
+// flushHeld writes what is held back, because a receiver is about to wait.
+func (o *outlet) flushHeld() {
+	if o.pending.Load() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.pushLocked()
+	}
+}
+
+// DelayPassed implements [coalesce.Output].
+func (o *outlet) DelayPassed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.c.rule.PassedLocked(o.settled.Load(), o.q != nil, o) {
+		o.pushLocked()
+	}
+}
+
+func (o *outlet) cork() (uncork func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.c.rule.CorkLocked(true)
+	return o.uncorkFunc
+}
+
+func (o *outlet) uncork() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.c.rule.CorkLocked(false)
+	if !o.c.rule.HoldsLocked() {
+		o.pushLocked()
+	}
 }

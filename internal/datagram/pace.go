@@ -3,12 +3,12 @@
 package datagram
 
 // pace chooses between the call that takes one message, which is cheaper, and the one that takes many. The kernel does
-// not say how many there are, so the many are tried when single calls find something without waiting, and less and less
-// often as long as there is but one.
+// not say how many there are, so many are tried when single calls find something without waiting, and less and less
+// often while that yields only one.
 type pace struct {
-	many   bool // is the call to make
+	many   bool // make the call for many
 	found  int  // single calls in a row that found something at once
-	enough int  // of them to try many
+	enough int  // how many of them before the call for many is tried
 }
 
 const enoughMax = 32

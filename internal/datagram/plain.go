@@ -2,15 +2,13 @@ package datagram
 
 import (
 	"errors"
-	"net/netip"
 	"sync"
-	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
-// plain crosses one datagram at a time, through the net package alone, on systems that have no better way. It holds a
-// buffer while it waits, and a write may wait for the socket's buffer, which drains by itself.
+// plain reads and writes one datagram at a time through the net package, on systems without batches. It holds a buffer
+// while it waits, and a write may wait for room in the socket's buffer, which drains by itself.
 type plain struct {
 	c       *Conn
 	max     int
@@ -29,15 +27,8 @@ func plainTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 	return t, t
 }
 
-// grace is how long a read that should not wait does: the net package has no other word for that.
-const grace = 100 * time.Millisecond
-
-func (t *plain) read(wait bool) ([]chanio.Packet, error) {
-	if !wait {
-		if err := t.c.uc.SetReadDeadline(time.Now().Add(grace)); err != nil {
-			return nil, err
-		}
-	}
+// read implements reader. Without wait it waits as well, for as long as the deadline of the socket allows.
+func (t *plain) read(bool) ([]chanio.Packet, error) {
 	buf := t.bufs.Get().(*[]byte)
 	defer t.bufs.Put(buf)
 	n, addr, err := t.c.uc.ReadFromUDPAddrPort(*buf)
@@ -59,17 +50,14 @@ func (t *plain) read(wait bool) ([]chanio.Packet, error) {
 func (t *plain) rest() []chanio.Packet { return nil }
 
 func (t *plain) write(q *queue, _ bool) (n int, err error) {
-	if err := t.writeOne(q.msgs[q.first].addr, q.payload(0, q.off)); err != nil {
-		return 0, err
-	}
-	return 1, nil
-}
-
-func (t *plain) writeOne(to netip.AddrPort, data []byte) (err error) {
+	data := q.payload(0, q.off)
 	if t.c.peer.IsValid() {
 		_, err = t.c.uc.Write(data)
 	} else {
-		_, err = t.c.uc.WriteToUDPAddrPort(data, to)
+		_, err = t.c.uc.WriteToUDPAddrPort(data, q.msgs[q.first].addr)
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
 }

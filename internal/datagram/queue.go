@@ -3,15 +3,18 @@ package datagram
 import (
 	"net/netip"
 	"sync"
+
+	"github.com/weir-go/weir/chanio"
 )
 
-// queue is datagrams to be sent, their payloads one after the other.
+// queue is datagrams to be sent, their payloads one after the other. A nil queue is empty.
 type queue struct {
 	buf     []byte
 	msgs    []message
 	first   int  // the first one that has not been sent
 	off     int  // where in buf it begins
-	retried bool // it has met somebody else's error already
+	retried bool // the first one has been tried before
+	lent    bool // buf belongs to a caller of Send
 }
 
 // message is one datagram of a queue.
@@ -34,6 +37,20 @@ func (q *queue) add(addr netip.AddrPort, data []byte) {
 	q.msgs = append(q.msgs, message{addr, len(data)})
 }
 
+// lend makes q a queue of p alone, whose payload is not copied.
+func (q *queue) lend(p *chanio.Packet) {
+	*q = queue{buf: p.Data, msgs: append(q.msgs[:0], message{p.Addr, len(p.Data)}), lent: true}
+}
+
+// clone returns a queue with the one datagram of q, which was lent.
+func (q *queue) clone() *queue {
+	c := queues.Get().(*queue)
+	c.add(q.msgs[0].addr, q.buf)
+	c.retried = q.retried
+	q.recycle()
+	return c
+}
+
 // left returns how many have not been sent.
 func (q *queue) left() int {
 	if q == nil {
@@ -50,7 +67,7 @@ func (q *queue) leftBytes() int {
 	return len(q.buf) - q.off
 }
 
-// skip drops the first n.
+// skip drops the first n and returns how large their payloads are.
 func (q *queue) skip(n int) (bytes int) {
 	for _, m := range q.msgs[q.first : q.first+n] {
 		bytes += m.size
@@ -66,11 +83,15 @@ func (q *queue) skip(n int) (bytes int) {
 // payload returns the i-th of those that have not been sent, given where it begins.
 func (q *queue) payload(i, off int) []byte { return q.buf[off : off+q.msgs[q.first+i].size] }
 
+// recycle gives q back, for the next one that is needed.
 func (q *queue) recycle() {
-	if cap(q.buf) > queueKeep {
-		return
+	switch {
+	case q == nil:
+	case q.lent:
+		q.buf = nil
+	case cap(q.buf) <= queueKeep:
+		clear(q.msgs)
+		*q = queue{buf: q.buf[:0], msgs: q.msgs[:0]}
+		queues.Put(q)
 	}
-	clear(q.msgs)
-	*q = queue{buf: q.buf[:0], msgs: q.msgs[:0]}
-	queues.Put(q)
 }

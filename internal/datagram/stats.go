@@ -6,7 +6,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// counts is what the Stats of a Conn are made of.
+// counts are what Stats returns.
 type counts struct {
 	received, receivedBytes, reads, truncated atomic.Uint64
 	sent, sentBytes, writes, failed           atomic.Uint64
@@ -34,23 +34,10 @@ func (s *counts) cut(keep bool) bool {
 	return keep
 }
 
-// Stats returns the counts so far.
-func (c *Conn) Stats() chanio.PacketStats { return c.counts.stats(c.dropped()) }
-
 func (s *counts) stats(dropped int64) chanio.PacketStats {
 	return chanio.PacketStats{
 		Received: s.received.Load(), ReceivedBytes: s.receivedBytes.Load(), Reads: s.reads.Load(),
 		Truncated: s.truncated.Load(), Dropped: dropped,
 		Sent: s.sent.Load(), SentBytes: s.sentBytes.Load(), Writes: s.writes.Load(), Lost: s.failed.Load(),
 	}
-}
-
-// dropped asks the kernel what it has dropped, as long as there is a socket to ask about.
-func (c *Conn) dropped() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone {
-		return c.drops
-	}
-	return kernelDrops(c.uc)
 }

@@ -19,37 +19,25 @@ import (
 // have ended the socket is closed and its file removed.
 type UnixConn struct {
 	chanio.Duplex[chanio.UnixPacket, chanio.UnixPacket]
+	ends
 
-	uc     *net.UnixConn
-	raw    syscall.RawConn
-	file   *unixfile.File // nil if there is none
-	local  string
-	peer   string                 // empty unless connected
-	bound  atomic.Pointer[string] // what the peer calls itself: another way to write the path, perhaps
-	why    error                  // of Shutdown
-	in     inlet[chanio.UnixPacket]
-	out    unixOutlet
-	counts counts
-	life
+	uc    *net.UnixConn
+	raw   syscall.RawConn
+	file  *unixfile.File // nil if there is none
+	local string
+	peer  string                 // empty unless connected
+	bound atomic.Pointer[string] // what the peer calls itself: another way to write the path, perhaps
+	in    inlet[chanio.UnixPacket]
+	out   unixOutlet
 }
 
 func newUnix(uc *net.UnixConn, file *unixfile.File, cfg *UnixConfig) *UnixConn {
-	c := &UnixConn{uc: uc, file: file, local: nameOf(uc.LocalAddr()), peer: cfg.Remote, why: cfg.Shutdown}
+	c := &UnixConn{uc: uc, file: file, local: nameOf(uc.LocalAddr()), peer: cfg.Remote}
 	c.raw, _ = uc.SyscallConn() // fails for a nil uc alone
-	linger := cfg.Linger
-	if linger <= 0 {
-		linger = chanio.DefaultLinger
-	}
-	if c.why == nil {
-		c.why = net.ErrClosed
-	}
-	c.in.init(c, newUnixReader(c, cfg), uc.SetReadDeadline)
-	c.out.init(c)
-	c.In = c.in.source()
-	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.UnixPacket]{
-		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		End: &chanio.End{Linger: linger, Released: c.Done()}, Describe: c.out.describe,
-	})
+	c.ends.init(cfg.Linger, cfg.Shutdown, c.closeBelow)
+	c.In = c.in.init(&c.ends, c, newUnixReader(c, cfg), uc.SetReadDeadline)
+	c.Out = c.out.init(c)
+	c.Released = c.released
 	return c
 }
 
@@ -60,7 +48,7 @@ func nameOf(a net.Addr) string {
 	return ""
 }
 
-// LocalAddr is that of [chanio.PacketSocket], as are the others.
+// LocalAddr implements [chanio.PacketSocket], as do the others.
 func (c *UnixConn) LocalAddr() string { return c.local }
 
 // RemoteAddr returns the name of the peer, if there is one.
@@ -87,21 +75,28 @@ func (c *UnixConn) String() string {
 
 // Shutdown ends In and waits until the socket is closed.
 func (c *UnixConn) Shutdown(ctx context.Context) error {
-	c.in.gate.end(c.why)
-	return awaitEnd(ctx, c.Done(), c.Out)
+	c.in.drain(c.shutdown)
+	return c.awaitRelease(ctx, c.Out.Abort)
 }
 
-// inEnded notes that In has ended. Peers are told, so that they do not wait until there is room.
+func (c *UnixConn) closeBelow() {
+	if c.file != nil {
+		c.file.Remove()
+	}
+	_ = c.uc.Close()
+}
+
+// inEnded tells peers, so that they do not wait for room.
 func (c *UnixConn) inEnded() {
-	c.ended(true, false)
-	if c.uc.CloseRead() == nil { // it fails when ended has closed the socket
+	c.halfEnded()
+	if c.uc.CloseRead() == nil { // it fails if the socket has been closed
 		_ = control(c.raw, drop)
 	}
 }
 
 const dropMax = 1 << 16 // more than a kernel queues
 
-// drop takes what is queued at a socket that receives no more. The kernel wakes those who wait for room by that alone.
+// drop reads what is queued at a socket that receives no more: only that wakes senders that wait for room.
 func drop(fd uintptr) error {
 	var buf [1]byte
 	for range dropMax {
@@ -113,31 +108,9 @@ func drop(fd uintptr) error {
 	return nil
 }
 
-func (c *UnixConn) outEnded() { c.ended(false, true) }
+func (c *UnixConn) flushHeld() {}
 
-// ended notes that halves have ended. Whoever notes the second one closes the socket.
-func (c *UnixConn) ended(in, out bool) {
-	if !c.life.ended(in, out, func() {}) {
-		return
-	}
-	if c.file != nil {
-		c.file.Remove()
-	}
-	_ = c.uc.Close()
-	c.in.gate.close(net.ErrClosed)
-	c.life.release()
-}
-
-// receives reports whether In has not ended.
-func (c *UnixConn) receives() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.inOver
-}
-
-func (c *UnixConn) letGo() {}
-
-// reported notes that a peer which was connected to this socket is gone. Nothing is lost by that.
+// reported is told that a peer which was connected to this socket is gone. Nothing is lost by that.
 func (c *UnixConn) reported(error) {}
 
 func (c *UnixConn) readError(err error) error { return c.opError("read", "", err) }
@@ -158,5 +131,5 @@ func (c *UnixConn) opError(op, to string, err error) error {
 	return e
 }
 
-// noHalfClose is what Out.Close returns: the peer has not been told, because there is no word for it.
+// noHalfClose is what Out.Close returns: the peer has not been told, because there is no message for that.
 func (c *UnixConn) noHalfClose() error { return c.opError("close write", "", errors.ErrUnsupported) }

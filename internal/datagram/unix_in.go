@@ -4,7 +4,6 @@ package datagram
 
 import (
 	"net"
-	"runtime"
 	"sync"
 	"syscall"
 
@@ -19,10 +18,12 @@ type unixReader struct {
 	bufs    *sync.Pool
 	try     func(fd uintptr) bool // tryRead, made once
 
-	wait  bool
-	got   []chanio.UnixPacket // one, or none
+	// Of the call under way.
+	wait bool
+	got  []chanio.UnixPacket // one, or none
+	err  error
+
 	one   [1]chanio.UnixPacket
-	err   error
 	arena arena
 }
 
@@ -59,7 +60,7 @@ func (r *unixReader) read(wait bool) ([]chanio.UnixPacket, error) {
 func (r *unixReader) rest() []chanio.UnixPacket { return nil }
 
 // tryRead reports whether there is something to report; otherwise it is called again when there may be. The buffer is
-// borrowed for that alone, so a socket that waits has none.
+// borrowed only meanwhile, so a socket that waits has none.
 func (r *unixReader) tryRead(fd uintptr) bool {
 	buf := r.bufs.Get().(*[]byte)
 	defer r.bufs.Put(buf)
@@ -68,11 +69,13 @@ func (r *unixReader) tryRead(fd uintptr) bool {
 		n, _, _, from, err = syscall.Recvmsg(int(fd), *buf, nil, 0)
 	}
 	switch {
+	case err == syscall.EAGAIN && r.wait:
+		return false
 	case err == syscall.EAGAIN:
-		return !r.wait
+		r.err = errEmpty
 	case err != nil:
 		r.err = err
-	case n == 0 && !r.c.receives():
+	case n == 0 && r.c.inEnd.Ended():
 		r.err = net.ErrClosed // the end that CloseRead makes
 	default:
 		r.take((*buf)[:n], nameIn(from))
@@ -80,8 +83,8 @@ func (r *unixReader) tryRead(fd uintptr) bool {
 	return true
 }
 
-// take makes a packet of p, unless it is from a stranger to a socket that has a peer: the kernel lets those through
-// until it is connected, and when the peer is gone.
+// take makes a packet of p. A socket with a peer drops what others sent: the kernel lets that through until the socket is
+// connected, and after the peer is gone.
 func (r *unixReader) take(p []byte, from string) {
 	if r.c.peer != "" {
 		if bound := r.c.bound.Load(); bound == nil || *bound != from {
@@ -100,6 +103,3 @@ func (r *unixReader) take(p []byte, from string) {
 	r.one[0] = chanio.UnixPacket{Addr: from, Data: r.arena.clone(p)}
 	r.got = r.one[:]
 }
-
-// parks says that the kernel tells when a peer that was full takes more.
-const parks = runtime.GOOS == "linux"

@@ -8,23 +8,20 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// unixOutlet is the sending half of a UnixConn. One sender at a time passes its datagram to the kernel, which has it in
-// the receiver's queue then. While that is full, the sender waits and the others wait behind it.
+// unixOutlet is the sending half of a UnixConn. One sender at a time gives its datagram to the kernel, which puts it into
+// the receiver's queue. While that is full, the sender waits and the others wait behind it.
 type unixOutlet struct {
-	c    *UnixConn
-	gate gate          // of the write deadline; for whoever has the turn
-	turn chan struct{} // has room for the sender whose turn it is
-	over chan struct{} // closed when nothing can be sent any more
-	once sync.Once
-	err  error // why; written before over is closed
+	c        *UnixConn
+	turn     chan struct{}     // holds an element while somebody sends
+	deadline deadline.Deadline // for the sender whose turn it is
 
 	// Of the call under way.
 	try    func(fd uintptr) bool // tryWrite, made once
@@ -33,43 +30,53 @@ type unixOutlet struct {
 	result error
 }
 
-func (o *unixOutlet) init(c *UnixConn) {
-	o.c = c
-	o.gate.deadline = c.uc.SetWriteDeadline
-	o.turn, o.over = make(chan struct{}, 1), make(chan struct{})
-	o.try = o.tryWrite
+// tellsRoom says that the kernel tells when the peer of a connected socket has room again.
+const tellsRoom = runtime.GOOS == "linux"
+
+// init makes the Sink of the outlet.
+func (o *unixOutlet) init(c *UnixConn) *chanio.Sink[chanio.UnixPacket] {
+	o.c, o.turn, o.try = c, make(chan struct{}, 1), o.tryWrite
+	o.deadline.Init(deadline.Func(c.uc.SetWriteDeadline))
+	return chanio.NewSink(chanio.SinkHooks[chanio.UnixPacket]{
+		Send: o.send, TrySend: o.trySend, Close: o.close, Abort: o.abort, End: &c.outEnd, Describe: o.describe,
+	})
 }
 
 func (o *unixOutlet) send(ctx context.Context, p chanio.UnixPacket) error {
-	if err := o.judge(&p); err != nil {
+	if err := o.check(&p); err != nil {
 		return err
 	}
-	if err := o.takeTurn(ctx); err != nil {
-		return err
+	select {
+	case o.turn <- struct{}{}:
+	default:
+		if err := o.awaitTurn(ctx); err != nil {
+			return err
+		}
 	}
-	defer func() { <-o.turn }()
-	return o.deliver(ctx, &p)
+	defer o.endTurn()
+	err := o.write(&p, false)
+	if err == errFull {
+		err = o.awaitRoom(ctx, &p)
+	}
+	return o.explain(&p, err)
 }
 
-// takeTurn waits for the sender before.
-func (o *unixOutlet) takeTurn(ctx context.Context) error {
+// awaitTurn waits for the senders before.
+func (o *unixOutlet) awaitTurn(ctx context.Context) error {
 	select {
 	case o.turn <- struct{}{}:
 		return nil
-	default:
-	}
-	select {
-	case o.turn <- struct{}{}:
-		return nil
-	case <-o.over:
-		return o.err
+	case <-o.c.outEnd.Done():
+		return refusal(&o.c.outEnd)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	}
 }
+
+func (o *unixOutlet) endTurn() { <-o.turn }
 
 func (o *unixOutlet) trySend(p chanio.UnixPacket) (bool, error) {
-	if err := o.judge(&p); err != nil {
+	if err := o.check(&p); err != nil {
 		return false, err
 	}
 	select {
@@ -77,30 +84,22 @@ func (o *unixOutlet) trySend(p chanio.UnixPacket) (bool, error) {
 	default:
 		return false, nil
 	}
-	defer func() { <-o.turn }()
-	err := o.gate.enter(context.Background())
-	if err == nil {
-		err = o.write(&p, false)
-	}
+	defer o.endTurn()
+	err := o.write(&p, false)
 	if err == errFull {
 		return false, nil
 	}
 	return err == nil, o.explain(&p, err)
 }
 
-// judge refuses what has no way.
-func (o *unixOutlet) judge(p *chanio.UnixPacket) (err error) {
-	select {
-	case <-o.over:
-		return o.err
-	default:
-	}
+// check refuses what cannot be sent.
+func (o *unixOutlet) check(p *chanio.UnixPacket) (err error) {
 	switch {
 	case o.c.peer == "" && p.Addr == "":
 		err = errUnnamed
 	case o.c.peer != "" && p.Addr != "" && p.Addr != o.c.peer:
 		err = errOtherName
-	case isAbstract(p.Addr) && !parks:
+	case isAbstract(p.Addr) && runtime.GOOS != "linux":
 		err = errNoAbstract
 	case len(p.Addr) > unixfile.MaxPath:
 		err = errLongName
@@ -111,38 +110,58 @@ func (o *unixOutlet) judge(p *chanio.UnixPacket) (err error) {
 }
 
 const (
-	firstUnixPause = 100 * time.Microsecond // before the next attempt at a full queue
-	lastUnixPause  = 20 * time.Millisecond
+	firstPause = 100 * time.Microsecond // before the next attempt at a full queue
+	lastPause  = 20 * time.Millisecond
 )
 
-// deliver sends p, and waits for room in the receiver's queue. The kernel tells when there is some only if the socket
-// is connected; otherwise it is asked again and again.
-func (o *unixOutlet) deliver(ctx context.Context, p *chanio.UnixPacket) error {
-	for pause := firstUnixPause; ; pause = min(2*pause, lastUnixPause) {
-		if err := o.gate.enter(ctx); err != nil {
+// awaitRoom sends p when there is room in the receiver's queue. The kernel tells when that is only if the socket is
+// connected; otherwise awaitRoom tries again and again.
+func (o *unixOutlet) awaitRoom(ctx context.Context, p *chanio.UnixPacket) error {
+	if tellsRoom && o.c.peer != "" {
+		return o.writeWaiting(ctx, p)
+	}
+	pause := time.NewTimer(firstPause)
+	defer pause.Stop()
+	for next := 2 * firstPause; ; next = min(2*next, lastPause) {
+		select {
+		case <-pause.C:
+		case <-o.c.outEnd.Done():
+			return refusal(&o.c.outEnd)
+		case <-ctx.Done():
+			return chanio.Cause(ctx)
+		}
+		if err := o.write(p, false); err != errFull {
 			return err
 		}
-		switch err := o.write(p, parks && o.c.peer != ""); {
-		case err == nil:
-			return nil
-		case err != errFull:
-			if err = o.gate.judge(ctx, err); err != nil {
-				return o.explain(p, err)
+		pause.Reset(next)
+	}
+}
+
+// writeWaiting sends p once there is room.
+func (o *unixOutlet) writeWaiting(ctx context.Context, p *chanio.UnixPacket) error {
+	if err := o.deadline.Enter(ctx, time.Time{}); err != nil {
+		return err
+	}
+	defer o.deadline.Leave()
+	for {
+		err := o.deadline.Arm()
+		if err == nil {
+			if err = o.write(p, true); err == nil {
+				return nil
 			}
-			continue
 		}
-		select {
-		case <-time.After(pause):
-		case <-o.over:
-			return o.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err = o.deadline.Judge(ctx, err); err != nil {
+			return err
 		}
 	}
 }
 
-// write sends p once, or, if wait is true, once there is room.
+// write is where datagrams leave. It tries once or, if wait is true, when there is room; otherwise errFull says that
+// there is none. It is for the sender whose turn it is.
 func (o *unixOutlet) write(p *chanio.UnixPacket, wait bool) error {
+	if !o.c.outEnd.Open() {
+		return refusal(&o.c.outEnd)
+	}
 	o.p, o.wait, o.result = p, wait, nil
 	err := o.c.raw.Write(o.try)
 	o.p = nil
@@ -200,6 +219,10 @@ func isGone(err error) bool {
 func (o *unixOutlet) explain(p *chanio.UnixPacket, err error) error {
 	var errno syscall.Errno
 	switch {
+	case err == nil:
+		return nil
+	case !o.c.outEnd.Open() && errors.Is(err, net.ErrClosed): // the socket was closed meanwhile
+		return refusal(&o.c.outEnd)
 	case !errors.As(err, &errno):
 		return err
 	case errno == syscall.EMSGSIZE:
@@ -224,37 +247,19 @@ func (o *unixOutlet) limit() (limit int) {
 	return limit
 }
 
-// end has nothing sent any more, because of err.
-func (o *unixOutlet) end(err error) {
-	o.once.Do(func() {
-		o.err = err
-		close(o.over)
-	})
-	o.gate.close(err)
-}
-
-// flush has nothing to wait for: what was accepted is with the receiver.
-func (o *unixOutlet) flush(context.Context) error {
-	select {
-	case <-o.over:
-		return o.err
-	default:
-		return nil
-	}
-}
-
-// close makes a sender that waits for room return. There is nothing to tell the peer with.
+// close makes senders that wait for room return, after the Sink has begun to refuse more. There is nothing to tell the
+// peer with.
 func (o *unixOutlet) close() error {
-	o.end(net.ErrClosed)
-	o.c.outEnded()
+	o.c.outEnd.Set(nil)
+	o.deadline.Close(net.ErrClosed)
+	o.c.halfEnded()
 	return o.c.noHalfClose()
 }
 
-// abort ends both halves.
+// abort ends both halves. The Sink has set the end.
 func (o *unixOutlet) abort(cause error) {
-	o.end(cause)
-	o.c.in.gate.close(cause)
-	o.c.ended(true, true)
+	o.deadline.Close(cause)
+	o.c.in.end(cause)
 }
 
 func (o *unixOutlet) describe() chanio.Description {

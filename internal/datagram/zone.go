@@ -6,49 +6,58 @@ import (
 	"sync"
 )
 
-// zones remembers which interface the zone of an IPv6 address names, because to ask the system takes long. Interfaces
+// zones remembers which interface the zone of an IPv6 address names, because asking the system takes long. Interfaces
 // that come and go later get other numbers.
 type zones struct {
-	mu      sync.Mutex
-	names   map[uint32]string
-	indexes map[string]uint32
+	names   memo[uint32, string]
+	indexes memo[string, uint32]
 }
 
-const zonesMax = 64 // remembered; a host has few, but the zone in an address may be anything
-
 // name returns the zone for the number of an interface.
-func (z *zones) name(index uint32) string {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	name, ok := z.names[index]
-	if !ok {
-		name = strconv.Itoa(int(index))
-		if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
-			name = ifi.Name
-		}
-		if z.names == nil || len(z.names) >= zonesMax {
-			z.names = map[uint32]string{}
-		}
-		z.names[index] = name
+func (z *zones) name(index uint32) string { return z.names.get(index, zoneName) }
+
+func zoneName(index uint32) string {
+	if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
+		return ifi.Name
 	}
-	return name
+	return strconv.FormatUint(uint64(index), 10)
 }
 
 // index returns the number of the interface that a zone names, or 0.
-func (z *zones) index(name string) uint32 {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	index, ok := z.indexes[name]
-	if !ok {
-		if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-			index = uint32(n)
-		} else if ifi, err := net.InterfaceByName(name); err == nil {
-			index = uint32(ifi.Index)
-		}
-		if z.indexes == nil || len(z.indexes) >= zonesMax {
-			z.indexes = map[string]uint32{}
-		}
-		z.indexes[name] = index
+func (z *zones) index(name string) uint32 { return z.indexes.get(name, zoneIndex) }
+
+func zoneIndex(name string) uint32 {
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(n)
 	}
-	return index
+	if ifi, err := net.InterfaceByName(name); err == nil {
+		return uint32(ifi.Index)
+	}
+	return 0
+}
+
+// memo remembers what a function returned.
+type memo[K comparable, V any] struct {
+	mu    sync.Mutex
+	known map[K]V
+}
+
+const memoMax = 64 // a host has few interfaces, but the zone in an address may be anything
+
+// get returns what is remembered for k, otherwise ask(k).
+func (m *memo[K, V]) get(k K, ask func(K) V) V {
+	m.mu.Lock()
+	v, ok := m.known[k]
+	m.mu.Unlock()
+	if ok {
+		return v
+	}
+	v = ask(k)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= memoMax {
+		m.known = map[K]V{}
+	}
+	m.known[k] = v
+	return v
 }

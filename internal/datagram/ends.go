@@ -1,0 +1,71 @@
+package datagram
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/coalesce"
+)
+
+// ends is what UDP and Unix sockets have in common: two halves, and one descriptor that is closed when both have
+// ended.
+type ends struct {
+	inEnd, outEnd chanio.End
+	rule          coalesce.Rule // of UDP; a Unix socket holds nothing back
+	counts        counts
+	shutdown      error  // how In ends after Shutdown
+	closeBelow    func() // closes the descriptor
+
+	closing  atomic.Bool
+	released chan struct{} // closed when the descriptor has been closed
+}
+
+// init comes first. linger and shutdown are those of a configuration, so they may be zero.
+func (s *ends) init(linger time.Duration, shutdown error, closeBelow func()) {
+	s.released = make(chan struct{})
+	s.outEnd.Linger, s.outEnd.Released = linger, s.released
+	if s.shutdown = shutdown; shutdown == nil {
+		s.shutdown = net.ErrClosed
+	}
+	s.closeBelow = closeBelow
+}
+
+// halfEnded closes the descriptor once both halves have ended. It is called after either has, without a lock.
+func (s *ends) halfEnded() {
+	if s.inEnd.Ended() && s.outEnd.Ended() && s.closing.CompareAndSwap(false, true) {
+		s.closeBelow()
+		close(s.released)
+	}
+}
+
+// Done is closed when both halves have ended and the socket is closed.
+func (s *ends) Done() <-chan struct{} { return s.released }
+
+// awaitRelease waits until the socket is closed. When ctx ends first it calls abort and returns the cause of ctx.
+func (s *ends) awaitRelease(ctx context.Context, abort func(cause error)) error {
+	select {
+	case <-s.released:
+		return nil
+	case <-ctx.Done():
+		cause := chanio.Cause(ctx)
+		abort(cause)
+		return cause
+	}
+}
+
+// state describes the socket in a few words.
+func (s *ends) state() string {
+	in, out := s.inEnd.Ended(), s.outEnd.Ended()
+	switch {
+	case in && out:
+		return "closed"
+	case out:
+		return "receiving only"
+	case in:
+		return "sending only"
+	}
+	return "open"
+}

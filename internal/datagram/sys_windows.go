@@ -1,0 +1,10 @@
+package datagram
+
+import "syscall"
+
+type handle = syscall.Handle // what package syscall calls a socket
+
+const (
+	errTruncated       = syscall.Errno(10040) // WSAEMSGSIZE: a datagram exceeds the buffer
+	errPortUnreachable = syscall.Errno(10054) // WSAECONNRESET: nobody listened where an earlier datagram went
+)
