@@ -123,7 +123,7 @@ func proxyOf(u *url.URL) (Proxy, error) {
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-		NoProxy:    getenv("NO_PROXY", "no_proxy"),
+		NoProxy:    withoutDots(getenv("NO_PROXY", "no_proxy")),
 	}
 	if cfg.HTTPSProxy == "" {
 		return ProxyChain{}, nil
@@ -133,6 +133,19 @@ func EnvironmentProxy() (Proxy, error) {
 		return nil, fmt.Errorf("%w (it is in the environment: HTTPS_PROXY or ALL_PROXY)", err)
 	}
 	return &selective{p, cfg.ProxyFunc()}, nil
+}
+
+// withoutDots returns a NO_PROXY list whose names have no final dot, which says only that they are absolute.
+func withoutDots(list string) string {
+	names := strings.Split(list, ",")
+	for i, name := range names {
+		name, port, found := strings.Cut(strings.TrimSpace(name), ".:")
+		if name = strings.TrimSuffix(name, "."); found {
+			name += ":" + port
+		}
+		names[i] = name
+	}
+	return strings.Join(names, ",")
 }
 
 func getenv(names ...string) string {
@@ -153,7 +166,11 @@ type selective struct {
 func (p *selective) DialThrough(
 	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
 ) (*chanio.Conn, error) {
-	via, err := p.rules(&url.URL{Scheme: "https", Host: addr})
+	target := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		target = net.JoinHostPort(strings.TrimSuffix(host, "."), port)
+	}
+	via, err := p.rules(&url.URL{Scheme: "https", Host: target})
 	if err == nil && via == nil {
 		return direct(ctx, addr, conn)
 	}
