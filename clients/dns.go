@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/internal/dnscache"
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // AddrOrder says which families of addresses are asked for, and which come first.
@@ -209,7 +210,7 @@ func (cfg *DNSConfig) check() error {
 		if domain == "." {
 			continue // the name as it is, which is tried anyway
 		}
-		name, err := asciiHost(domain)
+		name, err := hostname.ASCII(domain)
 		if err != nil {
 			return fmt.Errorf("clients: NewDNSResolver: the search domain %q is %w", domain, err)
 		}
@@ -229,7 +230,7 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
 	}
-	name, err := asciiHost(host)
+	name, err := hostname.ASCII(host)
 	if err != nil {
 		return nil, notFound(host, err.Error())
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // DialFunc connects to addr, which is host:port. conn is how the connection behaves, and may be nil. ctx bounds the
@@ -206,7 +207,7 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.WithZone("").String(), uint16(n), nil // a zone means nothing elsewhere
 	}
-	if host, err = asciiHost(host); err != nil {
+	if host, err = hostname.ASCII(host); err != nil {
 		return "", 0, &net.AddrError{Err: err.Error(), Addr: addr}
 	}
 	return host, uint16(n), nil
