@@ -100,7 +100,7 @@ func (a *acceptor) acceptOf() (nc net.Conn, err error) {
 
 func isStandard(nl net.Listener) bool {
 	switch nl.(type) {
-	case *net.TCPListener, *net.UnixListener, *unixListener:
+	case *net.TCPListener, *net.UnixListener, interface{ leaveFile() }:
 		return true
 	}
 	return false

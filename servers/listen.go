@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 )
 
 // Listen accepts from nl, a listener of any kind, which it owns from then on: it is closed when accepting stops. It is
@@ -65,11 +66,30 @@ func ListenFile(f *os.File, cfg *Config) (*Listener, error) {
 // file of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the
 // Listener is not over a socket.
 func (l *Listener) File() (*os.File, error) {
-	nl, ok := l.acceptor.nl.(interface{ File() (*os.File, error) })
-	if !ok {
+	f, err := l.descriptor()
+	if err == nil {
+		l.leaveFile()
+	}
+	return f, err
+}
+
+// leaveFile leaves the file of a Unix socket to another process.
+func (l *Listener) leaveFile() {
+	if nl, ok := l.acceptor.nl.(interface{ leaveFile() }); ok {
+		nl.leaveFile()
+	}
+}
+
+// descriptor returns a second descriptor of the listening socket.
+func (l *Listener) descriptor() (f *os.File, err error) {
+	switch nl := l.acceptor.nl.(type) {
+	case syscall.Conn:
+		f, err = duplicate(nl, l.Addr().String())
+	case interface{ File() (*os.File, error) }:
+		f, err = nl.File()
+	default:
 		return nil, fmt.Errorf("servers: %s has no descriptor: %w", l.Addr(), errors.ErrUnsupported)
 	}
-	f, err := nl.File()
 	if err != nil {
 		return nil, fmt.Errorf("servers: %w", err)
 	}
