@@ -41,7 +41,7 @@ type decoder[T any] struct {
 // source returns the values.
 func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: d.quickly(), Close: d.up.Close, OnWait: d.up.OnWait,
+		Next: d.quickly(), Close: d.up.Close,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},

@@ -17,11 +17,8 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e.quick = quickToAppend(c)
 	hooks := chanio.SinkHooks[T]{
 		Send: e.sender(), TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
-		Below:    sink,
+		End:      sink.End(),
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
-	}
-	if e.to == nil {
-		hooks.Send, hooks.TrySend = e.sendWhole, e.trySendWhole
 	}
 	return chanio.NewSink(hooks)
 }
@@ -29,14 +26,14 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 // encoder is the state of an Encode.
 type encoder[T any] struct {
 	sink  *chanio.Sink[[]byte]
-	to    chanio.ByteSink // nil if sink takes whole values only
+	to    chanio.ByteSink
 	c     Codec[T]
 	body  BodyCodec[T]     // c, if it is one
 	quick quickAppender[T] // c, if it is one
 }
 
 func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
-	e := &encoder[T]{sink: sink, to: sink.Bytes(), c: c}
+	e := &encoder[T]{sink: sink, to: chanio.BytesTo(sink), c: c}
 	e.body, _ = c.(BodyCodec[T])
 	return e
 }
@@ -45,68 +42,36 @@ func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
 func (e *encoder[T]) sender() func(context.Context, T) error {
 	to, quick := e.to, e.quick
 	return func(ctx context.Context, v T) error {
-		dst, _, err := to.Begin(ctx, true)
-		if err != nil {
-			return err
-		}
+		dst := to.Begin()
 		if quick != nil {
 			if dst, ok := quick.appendQuick(dst, hidden(&v)); ok {
 				return to.End(ctx, dst, nil)
 			}
 		}
-		return e.put(ctx, dst, v)
+		dst, body, err := e.encode(dst, v)
+		if err != nil {
+			return err
+		}
+		return to.End(ctx, dst, body)
 	}
 }
 
 func (e *encoder[T]) trySend(v T) (bool, error) {
-	dst, ok, err := e.to.Begin(expired, false)
-	if !ok || err != nil {
+	dst, body, err := e.encode(e.to.Begin(), v)
+	if err != nil {
 		return false, err
 	}
-	err = e.put(expired, dst, v)
-	return err == nil, err
+	return e.to.TryEnd(dst, body)
 }
 
-// put ends what Begin began, whatever the codec does.
-func (e *encoder[T]) put(ctx context.Context, dst []byte, v T) (err error) {
-	encoded := false
-	defer func() {
-		if !encoded {
-			_ = e.to.End(ctx, nil, nil) // the value is withdrawn
-		}
-	}()
-	var body []byte
+func (e *encoder[T]) encode(dst []byte, v T) (_, body []byte, err error) {
 	if e.body != nil {
 		dst, body, err = e.body.AppendHead(dst, v)
 	} else {
 		dst, err = e.c.Append(dst, v)
 	}
 	if err != nil {
-		return encodeError(err)
+		return nil, nil, encodeError(err)
 	}
-	encoded = true
-	return e.to.End(ctx, dst, body)
+	return dst, body, nil
 }
-
-func (e *encoder[T]) sendWhole(ctx context.Context, v T) error {
-	p, err := e.c.Append(nil, v)
-	if err != nil {
-		return encodeError(err)
-	}
-	return e.sink.Send(ctx, p)
-}
-
-func (e *encoder[T]) trySendWhole(v T) (bool, error) {
-	p, err := e.c.Append(nil, v)
-	if err != nil {
-		return false, encodeError(err)
-	}
-	return e.sink.TrySend(p)
-}
-
-// expired is a ctx that has ended: what is done under it does not wait.
-var expired = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()

@@ -26,7 +26,7 @@ func Packets[T any](
 	if bad == nil {
 		bad = func(chanio.Packet, error) {}
 	}
-	return chanio.Splice(encodePackets(d.Out, c), decodePackets(d.In, c, bad))
+	return &chanio.Duplex[Message[T], Message[T]]{Out: encodePackets(d.Out, c), In: decodePackets(d.In, c, bad), Released: d.Released}
 }
 
 func decodePackets[T any](
@@ -47,7 +47,7 @@ func decodePackets[T any](
 				bad(p, err)
 			}
 		},
-		Close: up.Close, OnWait: up.OnWait,
+		Close: up.Close,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
 		},
@@ -57,7 +57,7 @@ func decodePackets[T any](
 func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Message[T]] {
 	e := packetEncoder[T]{out, c}
 	return chanio.NewSink(chanio.SinkHooks[Message[T]]{
-		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, Below: out,
+		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, End: out.End(),
 	})
 }
 

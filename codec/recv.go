@@ -39,9 +39,6 @@ func (d *decoder[T]) giveBack() {
 // Send sends one value of c to sink, between whatever else is sent there. Its errors are those of a Sink of [Encode].
 func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T) error {
 	e := newEncoder(sink, notNil(c, "Send"))
-	if e.to == nil {
-		return e.sendWhole(ctx, v)
-	}
 	return e.sender()(ctx, v)
 }
 
