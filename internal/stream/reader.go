@@ -290,7 +290,7 @@ func (r *Reader) readNow(p []byte, want int) int {
 	if r.s.fd != nil {
 		return r.fd.readNow(p, want)
 	}
-	if nc, ok := r.s.nc.(TryReader); ok {
+	if nc, ok := r.s.nc.(TryReader); ok && !r.s.isTLS() {
 		if p == nil {
 			p = r.win.Space(want)
 		}
