@@ -33,10 +33,10 @@ type SourceHooks[T any] struct {
 	// once, also after a failure but not after a clean end, and does not wait for the peer.
 	Close func() error
 
-	// Undelivered takes over a value that nobody received: one that waited for a receiver, or was put back, when the
-	// Source or the ctx of its channel ended. It is for values that somebody must close, such as accepted
+	// Undelivered takes over a value that nobody will receive: one that waited for a receiver, or was put back, when
+	// the Source was closed, or one that a stage drops. It is for values that somebody must close, such as accepted
 	// connections, and it does not block. A Source with it has channels without capacity. A stage whose values are
-	// those of its upstream has [Upstream.Undelivered] here.
+	// those of its upstream has [Upstream.Drop] here.
 	Undelivered func(v T)
 
 	// Borrowed says that a value is valid only until the next call that may wait. C, and stages that hold values,

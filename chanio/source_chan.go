@@ -14,7 +14,7 @@ type sourceView[T any] struct {
 // C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
 // ctx ends; Err then says which and why. Values that nobody took from it, and the one that was on its way, are not
 // lost: the next Recv, All or C has them first. (Of a Source whose values somebody must close, such as a listener's
-// connections, the capacity is 0, and a value that nobody took is closed.)
+// connections, the capacity is 0, and Close hands one that was on its way to Undelivered.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
 // channel, C returns the same channel while that lives; goroutines may share it. With another ctx it panics.
@@ -118,11 +118,7 @@ func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan 
 		s.setRanged(Cause(ctx))
 	case <-closing:
 	}
-	if s.hooks.Undelivered != nil {
-		s.hooks.Undelivered(x)
-	} else {
-		s.unread(x)
-	}
+	s.unread(x)
 	return false
 }
 

@@ -105,17 +105,17 @@ func (u Upstream[T]) Close() error { return u.s.Close() }
 // Done is closed when the Source has ended, like [Source.Done].
 func (u Upstream[T]) Done() <-chan struct{} { return u.s.Done() }
 
-// Undelivered returns Unread if the values of the Source must be closed by somebody, otherwise nil. A stage whose values
+// Undelivered returns Drop if the values of the Source must be closed by somebody, otherwise nil. A stage whose values
 // are those of its upstream has it as its hook of that name.
 func (u Upstream[T]) Undelivered() func(v T) {
 	if u.s.hooks.Undelivered == nil {
 		return nil
 	}
-	return u.Unread
+	return u.Drop
 }
 
-// Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on, and does nothing
-// if there is none. A stage whose values are those of its upstream has it as its own hook of that name.
+// Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on. It does nothing
+// if there is none.
 func (u Upstream[T]) Drop(v T) { u.s.undelivered([]T{v}) }
 
 // Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,

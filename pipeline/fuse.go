@@ -47,9 +47,7 @@ func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B]
 func pass[T any](up chanio.Upstream[T], next pull[T]) chanio.SourceHooks[T] {
 	h := derive(up, next)
 	h.Borrowed = up.Borrowed()
-	if up.Undelivered() != nil {
-		h.Undelivered = up.Drop
-	}
+	h.Undelivered = up.Undelivered()
 	return h
 }
 

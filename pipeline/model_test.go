@@ -223,7 +223,7 @@ func (m *model) got(v int) {
 // met notes how a call ended, and whether that was the end.
 func (m *model) met(ctx context.Context, err error) {
 	switch {
-	case err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) && !isDone(m.s.Done()):
+	case err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()):
 	case m.cut.Load():
 		m.over = true // with net.ErrClosed, the cause of the ctx of the stages, or what came before
 	default:
