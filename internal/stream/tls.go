@@ -124,7 +124,11 @@ func (t *TLS) Write(p []byte) (n int, err error) {
 // Read reads what the next record brings.
 func (t *TLS) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	if err == io.EOF && t.low.eof && t.strict {
+	switch {
+	case err == nil:
+	case t.low.isFlooded(): // which the tls.Conn takes for a broken record
+		err = errFlooded
+	case err == io.EOF && t.low.eof && t.strict:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
