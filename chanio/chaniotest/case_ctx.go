@@ -40,8 +40,9 @@ func earlierCtx[T any](r *run[T]) {
 func earlierCtxOfSend[T any](r *run[T]) {
 	r.connect()
 	ctx, cancel := context.WithCancel(r.ctx)
-	require.NoError(r, r.near.Out.Send(ctx, r.s.make(0)))
+	sent := start(func() error { return r.near.Out.Send(ctx, r.s.make(0)) })
 	require.Equal(r, []int{0}, r.take(r.far, 1))
+	require.NoError(r, sent.wait(r))
 	f := r.flood(r.near)
 	cancel()
 	r.before.settle()
