@@ -172,6 +172,19 @@ func (l *lingerer) step() bool {
 // queueTick is how often the kernel is asked how much is on its way.
 const queueTick = 10 * time.Millisecond
 
+// progress returns a number that grows while the peer takes what is sent: what it has acknowledged, where that is known.
+// The kernel takes more from here in larger and rarer steps.
+func (s *Stream) progress() int64 {
+	n := s.Out.taken()
+	if queue, ok := outQueue(s.fd); ok {
+		return n - int64(queue)
+	}
+	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
+		n += nc.Progress()
+	}
+	return n
+}
+
 // OutQueue returns how many bytes are on their way to the peer, if that is known.
 func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {

@@ -24,7 +24,9 @@ type Lower struct {
 
 	LocalAddr, RemoteAddr net.Addr
 
-	// OutQueue, if not nil, returns how many bytes are on their way to the peer, if that is known.
+	// Progress, if not nil, is that of the End of Out. OutQueue, if not nil, returns how many bytes are on their way to
+	// the peer, if that is known.
+	Progress func() int64
 	OutQueue func() (n int, ok bool)
 }
 
@@ -164,6 +166,14 @@ func (t *TLS) OutQueue() (n int, ok bool) {
 		return 0, false
 	}
 	return t.low.OutQueue()
+}
+
+// Progress returns a number that grows while the peer takes what is sent.
+func (t *TLS) Progress() int64 {
+	if t.low.Progress == nil {
+		return 0
+	}
+	return t.low.Progress()
 }
 
 // SetWriteDeadline bounds Write.

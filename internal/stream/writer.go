@@ -73,7 +73,7 @@ func (w *Writer) init(s *Stream, cfg *Config) {
 	w.rule.Init(cfg.Coalesce)
 	w.job.w = w
 	w.end.Linger, w.end.Released, w.end.Logger = s.linger, s.released, s.logger
-	w.end.Progress = w.taken
+	w.end.Progress = s.progress
 	w.fd.init(w)
 	if s.fd != nil {
 		w.d.Init((*writeSocket)(w))
@@ -91,6 +91,7 @@ func (w *Writer) init(s *Stream, cfg *Config) {
 type writeSocket Writer
 
 func (w *writeSocket) SetDeadline(t time.Time) error { return w.s.nc.SetWriteDeadline(t) }
+func (w *writeSocket) Panicked(v any)                { _ = w.s.panicked(v) }
 
 // taken returns how many bytes have left.
 func (w *Writer) taken() int64 { return w.written.Load() + w.rawBytes.Load() }
