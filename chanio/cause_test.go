@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -172,4 +173,27 @@ func TestG15AnOddCauseEndsTheCallOfASink(t *testing.T) {
 		}
 		close(written)
 	}
+}
+
+// TestG15AnUncomparableCauseOfAnAbortIsToldToBothEnds holds that nobody compares it.
+func TestG15AnUncomparableCauseOfAnAbortIsToldToBothEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		many := manyErrors{io.EOF}
+		near, far := chanio.Pipe()
+		src, sink := chanio.PipeOf[int](0)
+		pipe, conn, peer := make(chan error), make(chan error), make(chan error)
+		go func() { _, err := src.Recv(t.Context()); pipe <- err }()
+		go func() { _, err := near.In.Recv(t.Context()); conn <- err }()
+		go func() { _, err := far.In.Recv(t.Context()); peer <- err }()
+		synctest.Wait()
+		sink.Abort(many)
+		near.Out.Abort(many)
+		require.Equal(t, many, <-pipe)
+		require.Equal(t, many, sink.Send(t.Context(), 1))
+		require.Equal(t, many, near.Out.Send(t.Context(), nil))
+		require.Error(t, <-conn)
+		require.Error(t, <-peer)
+		require.Equal(t, many, near.Out.Err())
+		far.Out.Abort(nil)
+	})
 }

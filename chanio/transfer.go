@@ -76,9 +76,8 @@ func (t *transfer) run(ctx context.Context) error {
 		}
 	}()
 	for {
-		in := t.up.Bytes()
-		_, putBack := in.(*chunks) // what was put back comes first
-		if len(in.Buffered()) == 0 && !putBack && way != nil {
+		in := t.up.Bytes() // what was put back comes first
+		if _, aside := in.(*chunks); !aside && len(in.Buffered()) == 0 && way != nil {
 			n, err := way.move(ctx)
 			t.n += int64(n)
 			if err == nil {

@@ -125,7 +125,7 @@ func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call
 	if out := e.Out; out != nil {
 		users = append(users,
 			start(func() error { return untilError(func() error { return out.Send(ctx, r.s.make(1)) }) }),
-			start(func() error { return untilError(func() error { _, err := out.TrySend(r.s.make(2)); return err }) }),
+			start(func() error { return untilError(func() error { return r.tryOnce(out) }) }),
 			start(func() error { return flushing(ctx, out) }),
 			start(func() error { return feeding(ctx, out, r.s.make(3)) }))
 	}
@@ -140,6 +140,15 @@ func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call
 		}))
 	}
 	return users
+}
+
+// tryOnce is TrySend. In a bubble it waits a little when there is no room, or no time would pass for those who wait for that.
+func (r *run[T]) tryOnce(out *chanio.Sink[T]) error {
+	ok, err := out.TrySend(r.s.make(2))
+	if !ok && err == nil && r.s.facts.Bubble {
+		time.Sleep(time.Second / 10)
+	}
+	return err
 }
 
 func untilError(f func() error) error {

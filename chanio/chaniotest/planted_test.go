@@ -3,6 +3,7 @@ package chaniotest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -30,10 +31,15 @@ const (
 	leaks
 	swallowsTheError
 	queuesWithoutBound
+	remembersCtx
+	takesCauseForEnd
+	wakesOneSender
+	closesUnderLock
+	crashIsCleanEnd
 )
 
-// TestPlantedDefectsFailTheirCases is the negative control of the suite: eight endpoints that are broken in one way each,
-// and the case that has to find it. Cases in also need what is broken for something else. The endpoint without a defect
+// TestPlantedDefectsFailTheirCases is the negative control of the suite: endpoints that are broken in one way each, and
+// the case that has to find it. Cases in also need what is broken for something else. The endpoint without a defect
 // passes.
 func TestPlantedDefectsFailTheirCases(t *testing.T) {
 	for _, planted := range []struct {
@@ -45,13 +51,32 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 		{name: "none", defect: none},
 		{"loses the value on cancel", losesOnCancel, "G2-cancelled-Recv-took-nothing",
 			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over", "G11-no-goroutine-stays"}},
-		{"half-sends", halfSends, "G2-cancelled-Send-sent-nothing", nil},
+		{"half-sends", halfSends, "G2-cancelled-Send-sent-nothing",
+			[]string{"G15-io.EOF-as-cause-of-a-Send"}},
 		{"panics on double close", panicsOnDoubleClose, "G4-Close-is-idempotent", nil},
 		{"closes late", closesLate, "G3-Close-reaches-an-idle-receiver", nil},
 		{"reorders", reorders, "G1-order-from-Send-to-Recv", orderSensitive},
 		{"leaks", leaks, "G11-no-goroutine-stays", nil},
-		{"swallows the error", swallowsTheError, "G1-failure-is-no-clean-end", nil},
+		{"swallows the error", swallowsTheError, "G1-failure-is-no-clean-end",
+			[]string{"G16-a-panic-above-a-Sink-is-no-clean-end", "G16-an-exit-above-a-Sink-is-no-clean-end"}},
 		{"queues without bound", queuesWithoutBound, "G8-acceptance-is-bounded", nil},
+		{"receives under the ctx of an earlier call", remembersCtx, "G2-an-earlier-ctx-is-over",
+			append(ctxSensitive, "G2-an-earlier-ctx-leaves-Send-alone")},
+		{"sends under the ctx of an earlier call", remembersCtx, "G2-an-earlier-ctx-leaves-Send-alone",
+			append(ctxSensitive, "G2-an-earlier-ctx-is-over")},
+		{"takes a cause for the end of In", takesCauseForEnd, "G15-io.EOF-as-cause-of-a-Recv",
+			[]string{"G15-io.EOF-as-cause-of-a-Send"}},
+		{"takes a cause for the end of Out", takesCauseForEnd, "G15-io.EOF-as-cause-of-a-Send",
+			[]string{"G15-io.EOF-as-cause-of-a-Recv"}},
+		{"wakes one sender of an abort", wakesOneSender, "G5-an-end-wakes-every-sender",
+			[]string{"G5-Close-wakes-every-sender", "G4-Close-during-everything"}},
+		{"wakes one sender of a close", wakesOneSender, "G5-Close-wakes-every-sender",
+			[]string{"G5-an-end-wakes-every-sender", "G4-Close-during-everything"}},
+		{"closes under its lock", closesUnderLock, "G4-callbacks-may-call-back", nil},
+		{"takes a panic for a clean end", crashIsCleanEnd, "G16-a-panic-above-a-Sink-is-no-clean-end",
+			[]string{"G16-an-exit-above-a-Sink-is-no-clean-end"}},
+		{"takes an exit for a clean end", crashIsCleanEnd, "G16-an-exit-above-a-Sink-is-no-clean-end",
+			[]string{"G16-a-panic-above-a-Sink-is-no-clean-end"}},
 	} {
 		t.Run(planted.name, func(t *testing.T) {
 			s := typed(itself, itself, Facts{Bubble: true, Bound: 1000})
@@ -81,6 +106,12 @@ var orderSensitive = []string{
 	"clogged-echo-through-channels",
 }
 
+// ctxSensitive are the cases in which a ctx may end beside a call of another.
+var ctxSensitive = slices.Clip([]string{
+	"C-of-a-Sink-drains-on-Close", "C-of-a-Sink-is-flushed", "C-of-a-Sink-hands-over", "C-of-a-Sink-outlives-its-ctx",
+	"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over", "G2-cancelled-Send-sent-nothing", "G4-Close-during-everything",
+})
+
 // plant returns two connected ends, each direction a lane.
 func plant(t testing.TB, d defect) (near, far *chanio.Duplex[int, int]) {
 	there, back := newLane(t, d), newLane(t, d)
@@ -104,13 +135,16 @@ type lane struct {
 	failure error // instead of the queue
 	refused bool  // the reader wants no more
 	aborts  atomic.Int32
+	told    bool            // one sender, of the end
+	earlier context.Context // of a call that came to something
+	closing chan struct{}   // a lock
 
 	released chan struct{} // closed by an abort
 	release  sync.Once
 }
 
 func newLane(t testing.TB, d defect) *lane {
-	l := &lane{defect: d, never: make(chan struct{}), changed: make(chan struct{}), released: make(chan struct{})}
+	l := &lane{defect: d, never: make(chan struct{}), changed: make(chan struct{}), released: make(chan struct{}), closing: make(chan struct{}, 1)}
 	t.Cleanup(func() { close(l.never) })
 	return l
 }
@@ -131,15 +165,28 @@ func (l *lane) until(ctx context.Context, try func() bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !try() {
+		var earlier <-chan struct{}
+		if l.defect == remembersCtx && l.earlier != nil && l.earlier.Err() == nil && l.earlier != ctx {
+			earlier = l.earlier.Done()
+		}
 		changed := l.changed
 		l.mu.Unlock()
 		select {
 		case <-changed:
 			l.mu.Lock()
+		case <-earlier:
+			l.mu.Lock()
+			return context.Canceled
 		case <-ctx.Done():
 			l.mu.Lock()
-			return context.Cause(ctx)
+			if l.defect == takesCauseForEnd {
+				return context.Cause(ctx)
+			}
+			return chanio.Cause(ctx)
 		}
+	}
+	if l.earlier == nil || l.earlier.Err() != nil {
+		l.earlier = ctx
 	}
 	return nil
 }
@@ -182,6 +229,12 @@ func (l *lane) trySend(v int) (bool, error) {
 }
 
 func (l *lane) put(v int) (bool, error) {
+	if l.defect == wakesOneSender && (l.failure != nil || l.eof) {
+		if l.told {
+			return false, nil
+		}
+		l.told = true
+	}
 	switch {
 	case l.failure != nil:
 		return false, l.failure
@@ -210,6 +263,10 @@ func (l *lane) flush(ctx context.Context) error {
 }
 
 func (l *lane) close() error {
+	if l.defect == closesUnderLock {
+		l.closing <- struct{}{}
+		defer func() { <-l.closing }()
+	}
 	l.change(func() { l.eof = true })
 	ctx, cancel := context.WithTimeoutCause(context.Background(), chanio.DefaultLinger, os.ErrDeadlineExceeded)
 	defer cancel()
@@ -223,6 +280,14 @@ func (l *lane) close() error {
 func (l *lane) abort(cause error) {
 	if l.aborts.Add(1) > 1 && l.defect == panicsOnDoubleClose {
 		panic("close of closed endpoint")
+	}
+	if l.defect == closesUnderLock {
+		l.closing <- struct{}{}
+		defer func() { <-l.closing }()
+	}
+	if crash := new(chanio.PanicError); l.defect == crashIsCleanEnd && errors.As(cause, &crash) {
+		l.change(func() { l.eof = true })
+		return
 	}
 	l.fail(cause)
 }
@@ -269,4 +334,36 @@ func (l *lane) next(ctx context.Context) (v int, err error) {
 func (l *lane) closeReader() error {
 	l.change(func() { l.refused = true })
 	return nil
+}
+
+// TestAPlantedCloseByTheClockFailsTheCaseOfTheSlowReader has a connection whose Close looks at the clock and not at what
+// the peer takes.
+func TestAPlantedCloseByTheClockFailsTheCaseOfTheSlowReader(t *testing.T) {
+	for _, planted := range []bool{false, true} {
+		s := subject[[]byte]{
+			connect: func(testing.TB) (near, far *chanio.Duplex[[]byte, []byte]) {
+				a, b := chanio.Pipe()
+				if planted {
+					a.Out = closingByTheClock(a.Out)
+				}
+				return &a.Duplex, &b.Duplex
+			},
+			make: makeRecord, reader: recordReader, large: manyRecords, unit: recordSize,
+			size: func(p []byte) int { return len(p) }, facts: Facts{Bubble: true},
+		}
+		v := s.judge(t, slowCases[[]byte]()[0])
+		require.Equal(t, planted, v.failed, v.log)
+	}
+}
+
+func closingByTheClock(out *chanio.Sink[[]byte]) *chanio.Sink[[]byte] {
+	return chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send: out.Send, Flush: out.Flush, Abort: out.Abort, End: out.End(),
+		Close: func() error {
+			late, cancel := context.WithTimeout(context.Background(), chanio.DefaultLinger)
+			defer cancel()
+			defer context.AfterFunc(late, func() { out.Abort(os.ErrDeadlineExceeded) })()
+			return out.Close()
+		},
+	})
 }

@@ -17,6 +17,15 @@ func makeRecord(i int) []byte {
 	return p
 }
 
+// manyRecords returns the records 0, 1 ... n-1 as one value.
+func manyRecords() (p []byte, n int) {
+	for n < 16<<10 {
+		p = append(p, makeRecord(n)...)
+		n++
+	}
+	return p, n
+}
+
 // recordNumber returns the number of p, or -1 if p is not what makeRecord makes.
 func recordNumber(p []byte) int {
 	i := int(binary.BigEndian.Uint64(p))

@@ -31,8 +31,8 @@ type Facts struct {
 	// Direct says that what was accepted has arrived, as with a queue in memory: Flush and Close wait for nobody.
 	Direct bool
 
-	// Linger is the linger bound of the ends. The case that waits for it needs Bubble, or a bound set here. 0 means
-	// [chanio.DefaultLinger].
+	// Linger is the linger bound of the ends. The case that waits for it needs Bubble, or a bound set here; the case of a
+	// slow reader needs Bubble, or a bound of at least a second. 0 means [chanio.DefaultLinger].
 	Linger time.Duration
 
 	// Bound is how many values may be accepted while the peer reads none, before a Send has to wait. 0 means 65536.
@@ -93,7 +93,7 @@ func TestConn(t *testing.T, c Conns) {
 			return &a.Duplex, &b.Duplex
 		},
 		make: makeRecord, reader: recordReader, fingerprint: fingerprintBytes, scribble: scribbleBytes,
-		size: func(p []byte) int { return len(p) }, unit: recordSize, facts: c.Facts,
+		size: func(p []byte) int { return len(p) }, unit: recordSize, large: manyRecords, facts: c.Facts,
 	}
 	s.test(t)
 }
@@ -131,6 +131,7 @@ type subject[T any] struct {
 	scribble    func(v T)              // overwrites the memory that v owns, also beyond its length; nil if there is none
 	size        func(v T) int          // adds up to unit for each number
 	unit        int
+	large       func() (v T, n int) // one value of n numbers, from 0 on; nil if there is none
 
 	facts Facts
 }

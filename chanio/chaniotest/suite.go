@@ -30,6 +30,8 @@ const (
 	clock                      // exact time, or a short linger bound
 	lacksHalf                  // no half-close
 	transit                    // what was accepted has not yet arrived
+	large                      // one value that fills every buffer
+	steady                     // time for a reader that is slow
 )
 
 // has returns the needs that s meets.
@@ -48,6 +50,8 @@ func (s *subject[T]) has() (met need) {
 	set(clock, s.facts.Bubble || s.facts.Linger > 0)
 	set(lacksHalf, s.facts.NoHalfClose)
 	set(transit, !s.facts.Direct)
+	set(large, s.large != nil)
+	set(steady, s.facts.Bubble || s.facts.Linger >= time.Second)
 	return met
 }
 
@@ -56,7 +60,7 @@ func (s *subject[T]) cases() (applicable []suiteCase[T]) {
 	met := s.has()
 	for _, table := range [][]suiteCase[T]{
 		orderCases[T](), endCases[T](), cancelCases[T](), closeCases[T](), halfCloseCases[T](), consumerCases[T](),
-		ownershipCases[T](), channelCases[T](), cloggedCases[T](),
+		ownershipCases[T](), channelCases[T](), cloggedCases[T](), ctxCases[T](), userCases[T](), slowCases[T](),
 	} {
 		for _, c := range table {
 			if c.needs&^met == 0 {

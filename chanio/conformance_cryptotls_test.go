@@ -1,0 +1,27 @@
+package chanio_test
+
+import (
+	"crypto/tls"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+)
+
+// cryptoTLSPair returns two ends of a connection of package crypto/tls under NewConn. A write of theirs cannot be
+// interrupted without being lost for good.
+func cryptoTLSPair(t testing.TB) (near, far *chanio.Conn) {
+	x, y := socketPair(t, "tcp", "127.0.0.1:0")
+	server, client := selfSigned()
+	a, b := tls.Client(x, client), tls.Server(y, server)
+	shaken := make(chan error, 1)
+	go func() { shaken <- a.HandshakeContext(t.Context()) }()
+	require.NoError(t, b.HandshakeContext(t.Context()))
+	require.NoError(t, <-shaken)
+	return wrap(a, b)
+}
+
+func TestConformanceOfCryptoTLSUnderNewConn(t *testing.T) {
+	chaniotest.TestConn(t, chaniotest.Conns{Connect: cryptoTLSPair, Facts: chaniotest.Facts{Linger: linger}})
+}
