@@ -316,8 +316,15 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	case !d.alone && !d.anyway && d.hasPassedLocked():
 		return &Timeout{Text: "deadline exceeded", Call: true}
 	}
+	if d.setting { // by somebody who is late: what the call met may have been on the socket before
+		d.waitLocked(nil)
+		return nil
+	}
 	if d.strays++; d.strays > maxStrays {
 		return err
+	}
+	if !d.alone && !d.anyway {
+		d.bindLocked(ctx) // anew if ctx is a Context that has been moved after it ended
 	}
 	d.set = unknown
 	d.applyLocked()
