@@ -18,7 +18,7 @@ func TestRunsCrossTheKernelAsOneMessage(t *testing.T) {
 		r.pace.many = true
 		var ps []chanio.Packet
 		for range queueSize {
-			ps = append(ps, chanio.Packet{Addr: to.local, Data: []byte(strings.Repeat("x", 500))})
+			ps = append(ps, chanio.Packet{Addr: to.addr, Data: []byte(strings.Repeat("x", 500))})
 		}
 		warm := from.Out.Cork()
 		send(t, from, to, "a", "bb")
