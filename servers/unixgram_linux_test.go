@@ -38,6 +38,6 @@ func TestUnixgramToASocketWithAnotherPeer(t *testing.T) {
 	client := dialUnixgram(t, server.LocalAddr(), nil)
 	err := stranger.Out.Send(t.Context(), chanio.UnixPacket{Addr: client.LocalAddr(), Data: []byte("psst")})
 	require.ErrorIs(t, err, syscall.EPERM)
-	require.ErrorContains(t, err, "hears nobody else")
+	require.ErrorContains(t, err, "receives from nobody else")
 	require.NoError(t, stranger.Out.Err())
 }

@@ -447,7 +447,7 @@ func TestChildHasNoPermissionForUnixgram(t *testing.T) {
 	}
 	_, err := clients.DialUnixgram(path, nil)
 	require.ErrorIs(t, err, fs.ErrPermission)
-	require.ErrorContains(t, err, "which the server's Mode may give")
+	require.ErrorContains(t, err, "which the server's Mode can grant")
 	_, err = servers.ListenUnixgram(path+"2", nil)
 	require.ErrorIs(t, err, fs.ErrPermission)
 	require.ErrorContains(t, err, "allowed to write to the directory")

@@ -2,13 +2,13 @@ package datagram
 
 const (
 	smallMax  = 256      // the largest payload that shares a small arena
-	mediumMax = 4 << 10  // and a medium one; larger ones have their own memory
+	mediumMax = 4 << 10  // the largest that shares a medium one; larger ones have their own memory
 	small     = 4 << 10  // bytes of a small arena
 	medium    = 32 << 10 // of a medium one
 )
 
-// arena hands out memory that is never used again, so that a payload belongs to its receiver and yet few of them cost
-// an allocation. Two sizes keep what one retained payload pins in proportion.
+// arena hands out memory that is never reused, so that a payload belongs to its receiver and yet few of them cost an
+// allocation. There are two sizes so that a retained payload keeps little more than itself alive.
 type arena struct{ small, medium []byte }
 
 // clone returns a copy of p whose capacity is its length.

@@ -35,7 +35,7 @@ func TestManyCrossInOneCall(t *testing.T) {
 	r.pace.many = true
 	for round := range 3 {
 		for range readSize {
-			_, err := peer.WriteToUDPAddrPort([]byte("sixteen bytes ..."), c.local)
+			_, err := peer.WriteToUDPAddrPort([]byte("sixteen bytes ..."), c.addr)
 			require.NoError(t, err)
 		}
 		for range readSize {
@@ -58,7 +58,7 @@ func TestOneCrossesAtOnce(t *testing.T) {
 	c, peer := open(t, Config{}), plainSocket(t)
 	calls := watch(c)
 	for i := range 10 {
-		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
+		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.addr)
 		require.NoError(t, err)
 		p, err := c.In.Recv(t.Context())
 		require.NoError(t, err)
@@ -84,12 +84,12 @@ func TestABlockIsOfAnySocket(t *testing.T) {
 		require.NoError(t, b.Out.Send(t.Context(), chanio.Packet{Data: []byte("x")}))
 		p, err := a.In.Recv(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, b.local, p.Addr)
+		require.Equal(t, b.addr, p.Addr)
 		a.in.r.(*batchReader).giveBack()
 		send(t, c, c, "y")
 		p, err = c.In.Recv(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, c.local, p.Addr)
+		require.Equal(t, c.addr, p.Addr)
 		c.in.r.(*batchReader).giveBack()
 	}
 }
@@ -97,7 +97,7 @@ func TestABlockIsOfAnySocket(t *testing.T) {
 func TestG17NothingIsReadBeforeSomebodyAsks(t *testing.T) {
 	c, peer := open(t, Config{}), plainSocket(t)
 	calls := watch(c)
-	_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
+	_, err := peer.WriteToUDPAddrPort([]byte("x"), c.addr)
 	require.NoError(t, err)
 	require.NoError(t, c.Out.Flush(t.Context()))
 	require.Zero(t, calls.reads.Load())
@@ -113,7 +113,7 @@ func TestNoAllocationPerDatagram(t *testing.T) {
 	to := peer.LocalAddr().(*net.UDPAddr).AddrPort()
 	perRound := testing.AllocsPerRun(200, func() {
 		for range many {
-			_, _ = peer.WriteToUDPAddrPort(data, c.local)
+			_, _ = peer.WriteToUDPAddrPort(data, c.addr)
 		}
 		for range many {
 			p, err := c.In.Recv(ctx)
@@ -127,7 +127,7 @@ func TestNoAllocationPerDatagram(t *testing.T) {
 	})
 	require.LessOrEqual(t, perRound, 4.0, "for %d datagrams: an arena now and then", many)
 	perDatagram := testing.AllocsPerRun(1000, func() {
-		_, _ = peer.WriteToUDPAddrPort(data, c.local)
+		_, _ = peer.WriteToUDPAddrPort(data, c.addr)
 		p, _ := c.In.Recv(ctx)
 		_ = c.Out.Send(ctx, p)
 	})
@@ -136,7 +136,7 @@ func TestNoAllocationPerDatagram(t *testing.T) {
 
 func TestAnIdleSocketHoldsNoBuffer(t *testing.T) {
 	c, peer := open(t, Config{}), plainSocket(t)
-	_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
+	_, err := peer.WriteToUDPAddrPort([]byte("x"), c.addr)
 	require.NoError(t, err)
 	p, err := c.In.Recv(t.Context())
 	require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	c, peer := open(t, Config{}), plainSocket(t)
 	require.NoError(t, c.uc.SetReadBuffer(16<<10))
 	for range many {
-		_, err := peer.WriteToUDPAddrPort(make([]byte, 100), c.local)
+		_, err := peer.WriteToUDPAddrPort(make([]byte, 100), c.addr)
 		require.NoError(t, err)
 	}
 	dropped := c.Stats().Dropped

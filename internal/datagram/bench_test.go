@@ -84,7 +84,7 @@ func BenchmarkPingPong(b *testing.B) {
 	var plain, ours []time.Duration
 	for range b.N {
 		plain = append(plain, trip(addrPortOf(uc.LocalAddr())))
-		ours = append(ours, trip(c.local))
+		ours = append(ours, trip(c.addr))
 	}
 	a, o := typical(plain), typical(ours)
 	b.ReportMetric(0, "ns/op")
@@ -124,7 +124,7 @@ func compare(b *testing.B, sides func(b *testing.B) side) {
 			var plain, ours []time.Duration
 			for i := 0; i < b.N; i += 2 * queued {
 				plain = append(plain, s.round(b, addrPortOf(s.uc.LocalAddr()), queued, func() { s.plain(s.uc, buf[:]) }))
-				ours = append(ours, s.round(b, s.conn.local, queued, func() { s.ours(ctx, s.conn) }))
+				ours = append(ours, s.round(b, s.conn.addr, queued, func() { s.ours(ctx, s.conn) }))
 			}
 			a, c := typical(plain), typical(ours)
 			b.ReportMetric(0, "ns/op")

@@ -2,8 +2,6 @@ package datagram
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -39,7 +37,7 @@ type Conn struct {
 	ends
 
 	uc    *net.UDPConn
-	local netip.AddrPort
+	addr  netip.AddrPort // local
 	peer  netip.AddrPort // not valid unless connected
 	v4    bool           // the socket is of IPv4 alone
 	zones zones
@@ -50,8 +48,8 @@ type Conn struct {
 
 // New wraps uc, which it owns from then on.
 func New(uc *net.UDPConn, cfg Config) *Conn {
-	c := &Conn{uc: uc, local: addrPortOf(uc.LocalAddr()), peer: addrPortOf(uc.RemoteAddr()), v4: isV4(uc)}
-	c.ends.init(cfg.Linger, cfg.Shutdown, c.closeBelow)
+	c := &Conn{uc: uc, addr: addrPortOf(uc.LocalAddr()), peer: addrPortOf(uc.RemoteAddr()), v4: isV4(uc)}
+	c.ends.init("PacketConn", uc, cfg.Linger, cfg.Shutdown, c.closeBelow)
 	c.rule.Init(cfg.Coalesce)
 	if cfg.MaxDatagram <= 0 || cfg.MaxDatagram > MaxPayload {
 		cfg.MaxDatagram = MaxPayload
@@ -69,23 +67,13 @@ func (c *Conn) PacketConn() *chanio.PacketConn {
 }
 
 // LocalAddr returns the address that the socket is bound to, also after the socket was closed.
-func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+func (c *Conn) LocalAddr() netip.AddrPort { return c.addr }
 
 // RemoteAddr returns the peer of a connected socket, otherwise the zero AddrPort.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.peer }
 
 // SyscallConn returns the descriptor of the socket.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallConn() }
-
-// String describes the socket.
-func (c *Conn) String() string {
-	to := ""
-	if c.peer.IsValid() {
-		to = " to " + c.peer.String()
-	}
-	return fmt.Sprintf("udp %s%s (%s, %d received, %d sent)",
-		c.local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
-}
 
 // Shutdown implements [chanio.PacketSocket].
 func (c *Conn) Shutdown(ctx context.Context) error {
@@ -111,27 +99,12 @@ func (c *Conn) flushHeld()         { c.out.flushHeld() }
 func (c *Conn) reported(err error) { c.out.reported(err) }
 func (c *Conn) inEnded()           { c.halfEnded() }
 
-func (c *Conn) readError(err error) error { return c.opError("read", netip.AddrPort{}, err) }
-
-func (c *Conn) describeIn() chanio.Description {
-	return chanio.Description{Kind: "PacketConn.In", Name: c.local.String(), Passed: c.counts.received.Load()}
-}
-
-// opError says which call failed, and between which addresses.
-func (c *Conn) opError(op string, to netip.AddrPort, err error) error {
-	e := &net.OpError{Op: op, Net: "udp", Source: c.uc.LocalAddr(), Err: err}
-	if to.IsValid() {
-		e.Addr = net.UDPAddrFromAddrPort(to)
-	} else if c.peer.IsValid() {
-		e.Addr = net.UDPAddrFromAddrPort(c.peer)
+// sendError says that sending to an address failed.
+func (c *Conn) sendError(to netip.AddrPort, err error) error {
+	if !to.IsValid() {
+		return c.opError("send", nil, err)
 	}
-	return e
-}
-
-// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because UDP has no message
-// for that.
-func (c *Conn) noHalfClose() error {
-	return c.opError("close write", netip.AddrPort{}, errors.ErrUnsupported)
+	return c.opError("send", net.UDPAddrFromAddrPort(to), err)
 }
 
 func addrPortOf(a net.Addr) netip.AddrPort {
@@ -156,7 +129,7 @@ func (c *Conn) check(p *chanio.Packet) error {
 		err = &oversizeError{len(p.Data), limit, "what exceeds a packet of the network is likely to be lost"}
 	}
 	if err != nil {
-		err = c.opError("send", p.Addr, err)
+		err = c.sendError(p.Addr, err)
 	}
 	return err
 }

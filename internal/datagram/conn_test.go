@@ -40,7 +40,7 @@ func TestTruncationIsNoticed(t *testing.T) {
 			cfg.MaxDatagram, cfg.KeepTruncated = 10, keep
 			c, peer := open(t, cfg), plainSocket(t)
 			for _, s := range []string{"0123456789", "0123456789a", strings.Repeat("x", 1000), "short", ""} {
-				_, err := peer.WriteToUDPAddrPort([]byte(s), c.local)
+				_, err := peer.WriteToUDPAddrPort([]byte(s), c.addr)
 				require.NoError(t, err)
 			}
 			want := []string{"0123456789", "short", ""}
@@ -60,7 +60,7 @@ func TestLargeDatagramsCrossWhole(t *testing.T) {
 		big := strings.Repeat("0123456789abcdef", 4096)[:maxPayloadV4]
 		send(t, from, to, "before", big, big[1:], "after")
 		require.Equal(t, []string{"before", big, big[1:], "after"}, receive(t, to, 4))
-		err := from.Out.Send(t.Context(), chanio.Packet{Addr: to.local, Data: make([]byte, maxPayloadV4+1)})
+		err := from.Out.Send(t.Context(), chanio.Packet{Addr: to.addr, Data: make([]byte, maxPayloadV4+1)})
 		require.ErrorIs(t, err, syscall.EMSGSIZE)
 		require.ErrorContains(t, err, "the limit is 65507")
 		require.NoError(t, from.Out.Flush(t.Context()))
@@ -108,7 +108,7 @@ func TestOutClosesAndInGoesOn(t *testing.T) {
 		require.NoError(t, c.Close())
 		<-c.Done()
 		require.Equal(t, "closed", c.state())
-		require.Equal(t, c.local, addrPortOf(c.uc.LocalAddr()))
+		require.Equal(t, c.addr, addrPortOf(c.uc.LocalAddr()))
 	})
 }
 

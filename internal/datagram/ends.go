@@ -2,6 +2,8 @@ package datagram
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,8 @@ import (
 // ends is what UDP and Unix sockets have in common: two halves, and one descriptor that is closed when both have
 // ended.
 type ends struct {
+	kind          string   // what descriptions call it
+	local, remote net.Addr // remote is nil unless the socket is connected
 	inEnd, outEnd chanio.End
 	rule          coalesce.Rule // of UDP; a Unix socket holds nothing back
 	counts        counts
@@ -24,7 +28,8 @@ type ends struct {
 }
 
 // init comes first. linger and shutdown are those of a configuration, so they may be zero.
-func (s *ends) init(linger time.Duration, shutdown error, closeBelow func()) {
+func (s *ends) init(kind string, nc net.Conn, linger time.Duration, shutdown error, closeBelow func()) {
+	s.kind, s.local, s.remote = kind, nc.LocalAddr(), nc.RemoteAddr()
 	s.released = make(chan struct{})
 	s.outEnd.Linger, s.outEnd.Released = linger, s.released
 	if s.shutdown = shutdown; shutdown == nil {
@@ -69,3 +74,38 @@ func (s *ends) state() string {
 	}
 	return "open"
 }
+
+// String describes the socket.
+func (s *ends) String() string {
+	local, to := s.local.String(), ""
+	if local == "" {
+		local = "unnamed"
+	}
+	if s.remote != nil {
+		to = " to " + s.remote.String()
+	}
+	return fmt.Sprintf("%s %s%s (%s, %d received, %d sent)",
+		s.local.Network(), local, to, s.state(), s.counts.received.Load(), s.counts.sent.Load())
+}
+
+func (s *ends) describeIn() chanio.Description {
+	return chanio.Description{Kind: s.kind + ".In", Name: s.local.String(), Passed: s.counts.received.Load()}
+}
+
+func (s *ends) describeOut() chanio.Description {
+	return chanio.Description{
+		Kind: s.kind + ".Out", Name: s.local.String(), Passed: s.counts.sent.Load(), Dropped: s.counts.failed.Load(),
+	}
+}
+
+// opError says which call failed, and between which addresses. A nil address means the peer.
+func (s *ends) opError(op string, to net.Addr, err error) error {
+	if to == nil {
+		to = s.remote
+	}
+	return &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: to, Err: err}
+}
+
+// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because there is no message
+// for that.
+func (s *ends) noHalfClose() error { return s.opError("close write", nil, errors.ErrUnsupported) }

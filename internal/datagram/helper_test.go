@@ -51,7 +51,7 @@ func receive(t testing.TB, c *Conn, n int) (got []string) {
 func send(t testing.TB, c *Conn, to *Conn, payloads ...string) {
 	t.Helper()
 	for _, s := range payloads {
-		require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: to.local, Data: []byte(s)}))
+		require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: to.addr, Data: []byte(s)}))
 	}
 }
 

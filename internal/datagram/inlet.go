@@ -36,11 +36,6 @@ type holder interface {
 
 	// inEnded is called, perhaps more than once, when the half has ended.
 	inEnded()
-
-	// readError says which call failed.
-	readError(err error) error
-
-	describeIn() chanio.Description
 }
 
 // inlet is the receiving half of a socket. Its fields belong to the goroutine that receives, apart from deadline and
@@ -62,7 +57,7 @@ func (in *inlet[P]) init(s *ends, h holder, r reader[P], set func(time.Time) err
 	in.s, in.h, in.r = s, h, r
 	in.deadline.Init(deadline.Func(set))
 	return chanio.NewSource(chanio.SourceHooks[P]{
-		Next: in.next, TryNext: in.tryNext, AtHand: in.atHand, Close: in.close, End: &s.inEnd, Describe: h.describeIn,
+		Next: in.next, TryNext: in.tryNext, AtHand: in.atHand, Close: in.close, End: &s.inEnd, Describe: s.describeIn,
 	})
 }
 
@@ -175,7 +170,7 @@ func (in *inlet[P]) fail(ctx context.Context, err error) error {
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) && !errors.As(err, new(*net.OpError)) {
-		err = in.h.readError(err)
+		err = in.s.opError("read", nil, err)
 	}
 	in.s.inEnd.Set(err)
 	return in.s.inEnd.Err()

@@ -199,7 +199,7 @@ func (c *Conn) Leave(group netip.Addr, ifi *net.Interface) error {
 
 func (c *Conn) membership(op string, group netip.Addr, change func(to net.Addr, v4 bool) error) error {
 	group = group.Unmap()
-	to := netip.AddrPortFrom(group, c.local.Port())
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(group, c.addr.Port()))
 	switch {
 	case !group.IsMulticast():
 		return c.opError(op, to, errNoGroup)

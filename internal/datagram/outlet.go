@@ -215,8 +215,7 @@ func (o *outlet) abort(cause error) {
 func (o *outlet) describe() chanio.Description {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return chanio.Description{
-		Kind: "PacketConn.Out", Name: o.c.local.String(), Capacity: roomCount, Queued: o.q.left() + o.rest.left(),
-		Passed: o.c.counts.sent.Load(), Dropped: o.c.counts.failed.Load(),
-	}
+	d := o.c.describeOut()
+	d.Capacity, d.Queued = roomCount, o.q.left()+o.rest.left()
+	return d
 }

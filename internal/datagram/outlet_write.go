@@ -110,7 +110,7 @@ func (o *outlet) reported(err error) {
 
 func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.c.counts.failed.Add(1)
-	o.lost.add(o.c.opError("send", to, err))
+	o.lost.add(o.c.sendError(to, err))
 }
 
 // pushLocked writes what is queued, unless somebody is writing, who does so then.

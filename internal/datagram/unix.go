@@ -29,15 +29,14 @@ type UnixConfig struct {
 const MaxUnix = 256 << 10
 
 var (
-	errNoFile     = errors.New("a Mode is for the file of a path: this socket has none")
-	errUnnamed    = errors.New("the packet says nobody it goes to: a peer without a name cannot be answered")
+	errNoFile     = errors.New("a Mode needs a path: this socket has no file")
+	errUnnamed    = errors.New("no address: a peer without a name cannot be answered")
 	errOtherName  = errors.New("this socket has another peer: leave Addr empty, or send from one that is not connected")
-	errLongName   = fmt.Errorf("a path has %d bytes at most: a relative one may be shorter", unixfile.MaxPath)
-	errNoAbstract = fmt.Errorf("abstract names are of Linux: %w here", errors.ErrUnsupported)
+	errLongName   = fmt.Errorf("a path has at most %d bytes: a relative one may be shorter", unixfile.MaxPath)
+	errNoAbstract = fmt.Errorf("abstract names exist on Linux only: %w here", errors.ErrUnsupported)
 )
 
-// ExplainUnix returns err, of OpenUnix, with a prefix and, where it is a common mistake, with what to do about it. The
-// result wraps err.
+// ExplainUnix wraps err, of OpenUnix, with a prefix and, if it is a common mistake, with what to do about it.
 func ExplainUnix(prefix string, err error) error {
 	hint := localHint
 	var op *net.OpError
@@ -53,7 +52,7 @@ func localHint(err error) string {
 		return hint
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "; something has that address already: stop it, or choose another path"
+		return "; that address is in use: stop the other process, or choose another path"
 	}
 	return ""
 }
@@ -64,21 +63,21 @@ func remoteHint(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "; is the server running, and is this its path?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "; nobody receives there: is the server running?"
+		return "; nobody listens there: is the server running?"
 	case errors.Is(err, syscall.EPIPE):
 		return "; the peer receives no more"
 	case errors.Is(err, syscall.EPROTOTYPE):
-		return "; it is a socket for streams: DialUnix connects to it"
+		return "; it is a stream socket: DialUnix connects to it"
 	case errors.Is(err, syscall.EPERM):
-		return "; that socket has another peer and hears nobody else"
+		return "; that socket is connected to another peer and receives from nobody else"
 	case errors.Is(err, fs.ErrPermission):
-		return "; sending takes permission to write to the socket's file, which the server's Mode may give"
+		return "; sending needs permission to write to the socket's file, which the server's Mode can grant"
 	}
 	return ""
 }
 
-// judge refuses what cannot be the configuration of a socket.
-func (cfg *UnixConfig) judge() error {
+// check refuses what cannot be the configuration of a socket.
+func (cfg *UnixConfig) check() error {
 	switch {
 	case cfg.Mode&^fs.ModePerm != 0:
 		return fmt.Errorf("a Mode of %v has more than permission bits", cfg.Mode)

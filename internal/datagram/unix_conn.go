@@ -4,8 +4,6 @@ package datagram
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -23,8 +21,7 @@ type UnixConn struct {
 
 	uc    *net.UnixConn
 	raw   syscall.RawConn
-	file  *unixfile.File // nil if there is none
-	local string
+	file  *unixfile.File         // nil if there is none
 	peer  string                 // empty unless connected
 	bound atomic.Pointer[string] // what the peer calls itself: another way to write the path, perhaps
 	in    inlet[chanio.UnixPacket]
@@ -32,24 +29,20 @@ type UnixConn struct {
 }
 
 func newUnix(uc *net.UnixConn, file *unixfile.File, cfg *UnixConfig) *UnixConn {
-	c := &UnixConn{uc: uc, file: file, local: nameOf(uc.LocalAddr()), peer: cfg.Remote}
+	c := &UnixConn{uc: uc, file: file, peer: cfg.Remote}
 	c.raw, _ = uc.SyscallConn() // fails for a nil uc alone
-	c.ends.init(cfg.Linger, cfg.Shutdown, c.closeBelow)
+	c.ends.init("UnixPacketConn", uc, cfg.Linger, cfg.Shutdown, c.closeBelow)
+	if c.peer != "" {
+		c.remote = unixAddr(c.peer) // not connected yet
+	}
 	c.In = c.in.init(&c.ends, c, newUnixReader(c, cfg), uc.SetReadDeadline)
 	c.Out = c.out.init(c)
 	c.Released = c.released
 	return c
 }
 
-func nameOf(a net.Addr) string {
-	if u, ok := a.(*net.UnixAddr); ok && u != nil {
-		return u.Name
-	}
-	return ""
-}
-
 // LocalAddr implements [chanio.PacketSocket], as do the others.
-func (c *UnixConn) LocalAddr() string { return c.local }
+func (c *UnixConn) LocalAddr() string { return c.local.String() }
 
 // RemoteAddr returns the name of the peer, if there is one.
 func (c *UnixConn) RemoteAddr() string { return c.peer }
@@ -59,19 +52,6 @@ func (c *UnixConn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallC
 
 // Stats returns what has been counted; a kernel drops no datagram of these.
 func (c *UnixConn) Stats() chanio.PacketStats { return c.counts.stats(0) }
-
-// String describes the socket.
-func (c *UnixConn) String() string {
-	local, to := c.local, ""
-	if local == "" {
-		local = "unnamed"
-	}
-	if c.peer != "" {
-		to = " to " + c.peer
-	}
-	return fmt.Sprintf("unixgram %s%s (%s, %d received, %d sent)",
-		local, to, c.state(), c.counts.received.Load(), c.counts.sent.Load())
-}
 
 // Shutdown ends In and waits until the socket is closed.
 func (c *UnixConn) Shutdown(ctx context.Context) error {
@@ -113,23 +93,10 @@ func (c *UnixConn) flushHeld() {}
 // reported is told that a peer which was connected to this socket is gone. Nothing is lost by that.
 func (c *UnixConn) reported(error) {}
 
-func (c *UnixConn) readError(err error) error { return c.opError("read", "", err) }
-
-func (c *UnixConn) describeIn() chanio.Description {
-	return chanio.Description{Kind: "UnixPacketConn.In", Name: c.local, Passed: c.counts.received.Load()}
-}
-
-// opError says which call failed, and between which addresses.
-func (c *UnixConn) opError(op, to string, err error) error {
-	e := &net.OpError{Op: op, Net: "unixgram", Source: unixAddr(c.local), Err: err}
+// sendError says that sending to a name failed.
+func (c *UnixConn) sendError(to string, err error) error {
 	if to == "" {
-		to = c.peer
+		return c.opError("send", nil, err)
 	}
-	if to != "" {
-		e.Addr = unixAddr(to)
-	}
-	return e
+	return c.opError("send", unixAddr(to), err)
 }
-
-// noHalfClose is what Out.Close returns: the peer has not been told, because there is no message for that.
-func (c *UnixConn) noHalfClose() error { return c.opError("close write", "", errors.ErrUnsupported) }

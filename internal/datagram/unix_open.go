@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// OpenUnix makes a socket. The error is a [*net.OpError]: of "listen" if it is about the local address, of "dial" if
-// about the remote one.
+// OpenUnix makes a socket. The error is a [*net.OpError] with Op "listen" if it is about the local address and "dial" if
+// it is about the remote one.
 func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
 	uc, file, err := bindUnix(cfg)
 	if err != nil {
@@ -29,9 +29,9 @@ func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
 	return &chanio.UnixPacketConn{Duplex: c.Duplex, PacketSocket: c}, nil
 }
 
-// bindUnix returns a socket that has its local address, and the file of that, if there is one.
+// bindUnix returns a socket bound to its local address, and the file there, if any.
 func bindUnix(cfg *UnixConfig) (uc *net.UnixConn, file *unixfile.File, err error) {
-	if err := cfg.judge(); err != nil {
+	if err := cfg.check(); err != nil {
 		return nil, nil, err
 	}
 	use := func(socket *os.File) error {
@@ -53,7 +53,7 @@ func bindUnix(cfg *UnixConfig) (uc *net.UnixConn, file *unixfile.File, err error
 	return uc, nil, use(socket)
 }
 
-// bindName binds to an abstract name, which the kernel chooses if it is empty. Both are of Linux: elsewhere a socket
+// bindName binds to an abstract name, which the kernel chooses if it is empty. Only Linux has them; elsewhere a socket
 // without a file has no name.
 func bindName(fd int, name string) error {
 	if runtime.GOOS != "linux" {
@@ -79,7 +79,7 @@ func wrapUnix(socket *os.File, writeBuffer int) (*net.UnixConn, error) {
 	return uc, nil
 }
 
-// connect gives the socket its peer.
+// connect connects the socket to its peer.
 func (c *UnixConn) connect() error { return control(c.raw, c.connectFD) }
 
 func (c *UnixConn) connectFD(fd uintptr) error {

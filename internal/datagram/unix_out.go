@@ -38,7 +38,7 @@ func (o *unixOutlet) init(c *UnixConn) *chanio.Sink[chanio.UnixPacket] {
 	o.c, o.turn, o.try = c, make(chan struct{}, 1), o.tryWrite
 	o.deadline.Init(deadline.Func(c.uc.SetWriteDeadline))
 	return chanio.NewSink(chanio.SinkHooks[chanio.UnixPacket]{
-		Send: o.send, TrySend: o.trySend, Close: o.close, Abort: o.abort, End: &c.outEnd, Describe: o.describe,
+		Send: o.send, TrySend: o.trySend, Close: o.close, Abort: o.abort, End: &c.outEnd, Describe: c.describeOut,
 	})
 }
 
@@ -106,7 +106,7 @@ func (o *unixOutlet) check(p *chanio.UnixPacket) (err error) {
 	default:
 		return nil
 	}
-	return o.c.opError("send", p.Addr, err)
+	return o.c.sendError(p.Addr, err)
 }
 
 const (
@@ -228,7 +228,7 @@ func (o *unixOutlet) explain(p *chanio.UnixPacket, err error) error {
 	case errno == syscall.EMSGSIZE:
 		err = &oversizeError{len(p.Data), o.limit(), "WriteBuffer raises it, up to what the system allows"}
 	}
-	err = o.c.opError("send", p.Addr, err)
+	err = o.c.sendError(p.Addr, err)
 	if hint := remoteHint(err); hint != "" {
 		return fmt.Errorf("%w%s", err, hint)
 	}
@@ -260,8 +260,4 @@ func (o *unixOutlet) close() error {
 func (o *unixOutlet) abort(cause error) {
 	o.deadline.Close(cause)
 	o.c.in.end(cause)
-}
-
-func (o *unixOutlet) describe() chanio.Description {
-	return chanio.Description{Kind: "UnixPacketConn.Out", Name: o.c.local, Passed: o.c.counts.sent.Load()}
 }

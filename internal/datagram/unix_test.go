@@ -1,0 +1,140 @@
+//go:build unix && !aix && !solaris
+
+package datagram
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+)
+
+func fillUnix(t *testing.T, c *chanio.UnixPacketConn, to string) (n int) {
+	for ; ; n++ {
+		ok, err := c.Out.TrySend(chanio.UnixPacket{Addr: to, Data: []byte{byte(n)}})
+		require.NoError(t, err)
+		if !ok {
+			return n
+		}
+	}
+}
+
+// unixWays runs a test with a sender that is connected, and with one that is not.
+func unixWays(t *testing.T, test func(t *testing.T, from, to *chanio.UnixPacketConn, addr string)) {
+	t.Run("connected", func(t *testing.T) {
+		to, from := connectedUnix(t, UnixConfig{})
+		test(t, from, to, "")
+	})
+	t.Run("unconnected", func(t *testing.T) {
+		to, from := openUnixConn(t, UnixConfig{Local: socketPath(t)}), openUnixConn(t, UnixConfig{Local: socketPath(t)})
+		test(t, from, to, to.LocalAddr())
+	})
+}
+
+func TestAFullUnixReceiverIsWaitedFor(t *testing.T) {
+	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
+		n := fillUnix(t, from, addr)
+		late := chanio.UnixPacket{Addr: addr, Data: []byte("late")}
+		for _, cause := range []error{errGivenUp, net.ErrClosed, uncomparable{}} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			sent := make(chan error)
+			go func() { sent <- from.Out.Send(ctx, late) }()
+			runtime.Gosched()
+			cancel(cause)
+			require.Equal(t, chanio.Cause(ctx), <-sent)
+			require.NoError(t, from.Out.Err())
+		}
+		sent := make(chan error)
+		go func() {
+			_, err := from.Out.SendAll(t.Context(), late, late, late)
+			sent <- err
+		}()
+		for i := range n {
+			p, err := to.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []byte{byte(i)}, p.Data)
+		}
+		for range 3 {
+			p, err := to.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "late", string(p.Data), "what was cancelled was not sent")
+		}
+		require.NoError(t, <-sent)
+		require.EqualValues(t, n+3, from.Stats().Sent)
+	})
+}
+
+func TestG5AbortWakesUnixSenders(t *testing.T) {
+	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
+		fillUnix(t, from, addr)
+		sent := make(chan error)
+		for range 3 { // one waits for room, the others behind it
+			go func() { sent <- from.Out.Send(context.Background(), chanio.UnixPacket{Addr: addr}) }()
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		why := uncomparable{[]string{"why"}}
+		from.Out.Abort(why)
+		for range 3 {
+			require.Equal(t, why, <-sent)
+		}
+		_, err := from.In.Recv(context.Background())
+		require.Equal(t, why, err)
+		<-from.Done()
+		require.Equal(t, why, from.Out.Flush(context.Background()))
+		_, err = from.Out.TrySend(chanio.UnixPacket{Addr: addr})
+		require.Equal(t, why, err)
+	})
+}
+
+func TestTrySendOfUnixDoesNotWaitForATurn(t *testing.T) {
+	from, to := openUnixConn(t, UnixConfig{Local: socketPath(t)}), openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	c := from.PacketSocket.(*UnixConn)
+	c.out.turn <- struct{}{} // somebody sends
+	ok, err := from.Out.TrySend(chanio.UnixPacket{Addr: to.LocalAddr()})
+	require.NoError(t, err)
+	require.False(t, ok)
+	<-c.out.turn
+	ok, err = from.Out.TrySend(chanio.UnixPacket{Addr: to.LocalAddr()})
+	require.NoError(t, err)
+	require.True(t, ok)
+}
+
+func TestUnixShutdownReceivesWhatHasArrived(t *testing.T) {
+	path := socketPath(t)
+	to := openUnixConn(t, UnixConfig{Local: path, Shutdown: errGivenUp})
+	from := openUnixConn(t, UnixConfig{Local: socketPath(t), Remote: path})
+	for range 3 {
+		require.NoError(t, from.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("x")}))
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	down := make(chan error)
+	go func() { down <- to.Shutdown(ctx) }()
+	n := 0
+	for range to.In.All(t.Context()) {
+		n++
+	}
+	require.Equal(t, 3, n)
+	require.ErrorIs(t, to.In.Err(), errGivenUp)
+	require.NoError(t, to.Out.Err())
+	cancel(context.Canceled)
+	require.ErrorIs(t, <-down, context.Canceled)
+	<-to.Done()
+	require.ErrorIs(t, to.Out.Err(), context.Canceled, "Shutdown aborts")
+}
+
+func TestACloseOfUnixRemovesItsFile(t *testing.T) {
+	path := socketPath(t)
+	c := openUnixConn(t, UnixConfig{Local: path})
+	require.ErrorIs(t, c.Out.Close(), errors.ErrUnsupported)
+	require.FileExists(t, path)
+	require.NoError(t, c.In.Close())
+	<-c.Done()
+	require.NoFileExists(t, path)
+	require.ErrorIs(t, c.PacketSocket.(*UnixConn).uc.SetReadBuffer(4096), net.ErrClosed)
+}
