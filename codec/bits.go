@@ -23,6 +23,9 @@ import "fmt"
 //	+----+----+
 func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 	notNil(number, "Bits")
+	if isSigned[N]() {
+		panic("codec: Bits: the number must be unsigned")
+	}
 	n, ok := SizeOf(number).Fixed()
 	if !ok || n > 8 {
 		panic("codec: Bits: the number must have a fixed width of 8 to 64 bits")

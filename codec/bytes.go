@@ -33,22 +33,6 @@ const DefaultMax = 16 << 20
 
 var openSize = Size{Max: Unbounded, Open: true}
 
-// rest returns the number of bytes up to the end of the frame, or of the stream, within limits.
-func rest(r *Reader) (int, error) {
-	if n, ok := r.Remaining(); ok {
-		return n, nil
-	}
-	for {
-		n := len(r.Buffered())
-		if n > DefaultMax {
-			return 0, r.Fail(r.Offset(), tooLarge("a stream in one value", uint64(n), DefaultMax))
-		}
-		if over, err := r.runsOut(n + 1); over || err != nil {
-			return n, err
-		}
-	}
-}
-
 type bytesCodec struct{}
 
 func (bytesCodec) Append(dst, v []byte) ([]byte, error) { return append(dst, v...), nil }
@@ -67,14 +51,7 @@ func (bytesCodec) Size() Size { return openSize }
 
 type borrowedCodec struct{ bytesCodec }
 
-func (borrowedCodec) Decode(r *Reader) ([]byte, error) {
-	n, err := rest(r)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.Next(n)
-	return p[:len(p):len(p)], err
-}
+func (borrowedCodec) Decode(r *Reader) ([]byte, error) { return r.lendRest() }
 
 type rawCodec struct{}
 
@@ -94,7 +71,7 @@ type stringCodec struct{}
 
 func (stringCodec) Append(dst []byte, v string) ([]byte, error) {
 	if !utf8.ValidString(v) {
-		return dst, because(ErrMalformed, "text that is not UTF-8, at index %d", invalidIndex(v))
+		return dst, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(v))
 	}
 	return append(dst, v...), nil
 }
@@ -104,20 +81,10 @@ func (stringCodec) Decode(r *Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return decodeUTF8(r, n)
+	return r.UTF8(n)
 }
 
 func (stringCodec) Size() Size { return openSize }
-
-// decodeUTF8 reads n bytes of text.
-func decodeUTF8(r *Reader, n int) (string, error) {
-	at := r.Offset()
-	s, err := r.Text(n)
-	if err != nil || utf8.ValidString(s) {
-		return s, err
-	}
-	return "", r.Fail(at+int64(invalidIndex(s)), because(ErrMalformed, "text that is not UTF-8"))
-}
 
 // invalidIndex returns the index of the first byte of s that is not UTF-8.
 func invalidIndex(s string) int {

@@ -1,6 +1,9 @@
 package codec
 
-import "hash/crc32"
+import (
+	"fmt"
+	"hash/crc32"
+)
 
 // Checksum is c with a checksum of its bytes behind it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
 // adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
@@ -17,11 +20,10 @@ func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N
 		panic("codec: Checksum: the function is nil")
 	}
 	width, fixed := SizeOf(sum).Fixed()
-	open := SizeOf(c).Open
-	if open && !fixed {
+	if SizeOf(c).Open && !fixed {
 		panic("codec: Checksum: the codec takes all bytes up to the end of its frame, so the sum must have a fixed width")
 	}
-	return checksum[T, N]{c, sum, of, width, open}
+	return checksum[T, N]{c, sum, of, width}
 }
 
 // CRC32 is c with its CRC-32 behind it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
@@ -31,8 +33,7 @@ type checksum[T any, N comparable] struct {
 	c     Codec[T]
 	sum   Codec[N]
 	of    func(p []byte) N
-	width int
-	open  bool
+	width int // if fixed
 }
 
 func (c checksum[T, N]) Append(dst []byte, v T) ([]byte, error) {
@@ -45,11 +46,11 @@ func (c checksum[T, N]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 func (c checksum[T, N]) Decode(r *Reader) (v T, err error) {
-	if c.open {
+	if SizeOf(c.c).Open {
 		return c.decodeOpen(r)
 	}
 	start := r.skew + r.pos
-	if v, err = c.c.Decode(r); err != nil {
+	if v, err = before(r, c.width, c.c); err != nil {
 		return v, err
 	}
 	return v, c.verify(r, c.of(r.since(start)))
@@ -58,35 +59,27 @@ func (c checksum[T, N]) Decode(r *Reader) (v T, err error) {
 // decodeOpen verifies before it decodes.
 func (c checksum[T, N]) decodeOpen(r *Reader) (v T, err error) {
 	n, err := rest(r)
+	if err == nil && n < c.width {
+		err = r.need(n + 1) // fails: there is no more
+	}
 	if err != nil {
 		return v, err
-	}
-	if n < c.width {
-		return v, r.need(n + 1)
 	}
 	p, err := r.Peek(n)
 	if err != nil {
 		return v, err
 	}
-	want := c.of(p[:n-c.width])
 	start := r.pos
 	r.pos += n - c.width
-	if err := c.verify(r, want); err != nil {
-		return v, err
-	}
+	err = c.verify(r, c.of(p[:n-c.width]))
 	r.pos = start
-	outer, err := r.Limit(n - c.width)
 	if err != nil {
 		return v, err
 	}
-	if v, err = c.c.Decode(r); err != nil {
+	if v, err = within(r, n-c.width, c.c); err != nil {
 		return v, err
 	}
-	if err := r.Unlimit(outer); err != nil {
-		return v, err
-	}
-	r.pos += c.width
-	return v, nil
+	return v, r.Skip(c.width)
 }
 
 // verify reads the sum.
@@ -97,14 +90,19 @@ func (c *checksum[T, N]) verify(r *Reader, want N) error {
 		return r.WrapField("checksum", err)
 	}
 	if got != want {
-		return r.WrapField("checksum", r.Fail(at, because(ErrMismatch, "%v, where the bytes have %v", got, want)))
+		return r.WrapField("checksum", r.Fail(at, because(ErrMismatch, "checksum mismatch: received %v, computed %v", hexed(got), hexed(want))))
 	}
 	return nil
 }
 
+// hexed is a sum as text.
+func hexed(sum any) string { return fmt.Sprintf("%#x", sum) }
+
+func (c checksum[T, N]) opensFor(v T) bool { return opens(c.c, v) }
+
 func (c checksum[T, N]) Size() Size {
 	s, sum := SizeOf(c.c), SizeOf(c.sum)
-	return Size{Min: s.Min + sum.Min, Max: addBound(s.Max, sum.Max), Open: s.Open}
+	return Size{Min: s.Min + sum.Min, Max: addBound(s.Max, sum.Max), Open: s.Open, varies: s.varies}
 }
 
 // since returns the bytes of the frame from the given distance to its first one up to the present one.

@@ -28,6 +28,40 @@ type BodyCodec[T any] interface {
 	AppendHead(dst []byte, v T) (head, body []byte, err error)
 }
 
+// headOf returns c if it is a BodyCodec, or nil.
+func headOf[T any](c Codec[T]) BodyCodec[T] {
+	b, _ := c.(BodyCodec[T])
+	return b
+}
+
+// appendHead is AppendHead of c, or Append.
+func appendHead[T any](c Codec[T], dst []byte, v T) (head, body []byte, err error) {
+	if b, ok := c.(BodyCodec[T]); ok {
+		return b.AppendHead(dst, v)
+	}
+	head, err = c.Append(dst, v)
+	return head, nil, err
+}
+
+// joined makes what Append returns of what AppendHead does.
+func joined(head, body []byte, err error) ([]byte, error) {
+	if err != nil || len(body) == 0 {
+		return head, err
+	}
+	return append(head, body...), nil
+}
+
+// underlying returns the codec that c is but for the name of its type; see [As].
+func underlying(c any) any {
+	for {
+		a, ok := c.(interface{ renamed() any })
+		if !ok {
+			return c
+		}
+		c = a.renamed()
+	}
+}
+
 // Sizer is implemented by a Codec that can say something about the size of its frames. Combinators use it to refuse,
 // when they are built, what cannot work, and to check a count from the wire before anything is allocated.
 type Sizer interface {
@@ -39,7 +73,12 @@ type Size struct {
 	Min  int  // bytes that every value takes at least
 	Max  int  // bytes that no value exceeds; Unbounded if that is not known
 	Open bool // a value extends to the end of the frame around it, or of the stream
+
+	varies bool // that is so for some values, or not known
 }
+
+// unknownSize is all that is known about a codec that is no Sizer.
+var unknownSize = Size{Max: Unbounded, varies: true}
 
 // Unbounded is the Max of a [Size] with no known upper bound.
 const Unbounded = math.MaxInt
@@ -49,7 +88,7 @@ func SizeOf[T any](c Codec[T]) Size {
 	if s, ok := c.(Sizer); ok {
 		return s.Size()
 	}
-	return Size{Max: Unbounded}
+	return unknownSize
 }
 
 // Fixed reports whether all values take the same number of bytes, and that number.
@@ -57,7 +96,7 @@ func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open
 
 // plus is the size of one after the other.
 func (s Size) plus(next Size) Size {
-	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: next.Open}
+	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies}
 }
 
 func addBound(a, b int) int {

@@ -387,9 +387,6 @@ func TestCompressed(t *testing.T) {
 }
 
 func TestGob(t *testing.T) {
-	codectest.RoundTrip(t, codec.Prefixed(codec.Uint16, codec.Gob[order]()), order{ID: 7})
-	codectest.Vector(t, codec.Prefixed(codec.Uint16, codec.Gob[int]()), "0004 0304000a", 5)
-	codectest.Rejects(t, codec.Prefixed(codec.Uint16, codec.Gob[int]()), "0002 ffff", codec.ErrMalformed, 2)
 }
 
 func TestStuffing(t *testing.T) {
@@ -413,7 +410,8 @@ func TestStuffing(t *testing.T) {
 
 	slip := codec.SLIP(codec.Bytes)
 	codectest.Vector(t, slip, "01 db dc 02 db dd c0", []byte{1, 0xc0, 2, 0xdb})
-	codectest.Vector(t, slip, "c0", []byte{})
+	codectest.Refuses(t, slip, []byte{}, codec.ErrNoProgress)
+	codectest.Decodes(t, slip, codectest.Hex(t, "c0 c0 01 c0"), []byte{1})
 	codectest.Rejects(t, slip, "01 db 05 c0", codec.ErrMalformed, 2)
 	codectest.Rejects(t, slip, "01 db c0", codec.ErrMalformed, 1)
 }
@@ -452,7 +450,6 @@ func TestWhatCannotWorkSaysHowToFixIt(t *testing.T) {
 			codec.OneOf(codec.Uint8, codec.Case[shape, circle, uint8](1, circleCodec), codec.Case[shape, square, uint8](1, squareCodec))
 		},
 		"have the same number, 1":                           func() { codec.Enum(codec.Uint8, map[string]uint8{"a": 1, "b": 1}) },
-		"Prefixed takes no option Keep":                     func() { codec.Prefixed(codec.Uint8, codec.Bytes, codec.KeepDelimiter()) },
 		"does not fit 24 bits":                              func() { codec.Enum(codec.Uint24, map[string]uint32{"a": 1 << 24}) },
 		"the sum must have a fixed width":                   func() { codec.Checksum(codec.Bytes, codec.Uvarint, func([]byte) uint64 { return 0 }) },
 		"the unit must divide a second, got 1m0s":           func() { codec.UnixTime(codec.Int64, time.Minute) },

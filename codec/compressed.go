@@ -36,19 +36,20 @@ var (
 	}
 )
 
-// Compressed is c packed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
-// [Max], 16 MiB by default: of the unpacked bytes, so that a small frame cannot become a large one.
+// Compressed is c compressed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
+// [Max], 16 MiB by default: of the decompressed bytes, so that a small frame cannot become a large one.
+// The offset of an error is that of the compressed data; its text tells where in the decompressed data it is.
 //
 //	Prefixed(Uint16, Compressed(Gzip, String)), "hello":
 //	+----+----+----+----+----+----+-- ... --+----+
 //	| 00 | 1d | 1f | 8b | 08 | 00 |         | 00 |
 //	+----+----+----+----+----+----+-- ... --+----+
-func Compressed[T any](algorithm Compression, c Codec[T], opts ...Option) Codec[T] {
+func Compressed[T any](algorithm Compression, c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "Compressed")
 	if algorithm == nil {
 		panic("codec: Compressed: the Compression is nil")
 	}
-	return compressed[T]{algorithm, c, resolve("Compressed", opts, DefaultMax, "Max").max}
+	return compressed[T]{algorithm, c, maxOf(opts, DefaultMax)}
 }
 
 type compressed[T any] struct {
@@ -63,18 +64,14 @@ func (c compressed[T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst, err
 	}
 	if len(plain) > c.max {
-		return dst, tooLarge("an unpacked length", uint64(len(plain)), c.max)
+		return dst, tooLarge("decompressed length", uint64(len(plain)), c.max)
 	}
 	return c.algorithm.Compress(dst, plain)
 }
 
 func (c compressed[T]) Decode(r *Reader) (v T, err error) {
 	start := r.Offset()
-	n, err := rest(r)
-	if err != nil {
-		return v, err
-	}
-	packed, err := r.Next(n)
+	packed, err := r.lendRest()
 	if err != nil {
 		return v, err
 	}
@@ -82,8 +79,7 @@ func (c compressed[T]) Decode(r *Reader) (v T, err error) {
 	if err != nil {
 		return v, r.Fail(start, err)
 	}
-	v, err = decodeInner(r, c.c, plain, start)
-	return v, r.WrapField("unpacked", err)
+	return decodeUnpacked(r, c.c, plain, start, "decompressed")
 }
 
 func (c compressed[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
@@ -123,15 +119,15 @@ func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error)
 		return dst, &detail{ErrMalformed, err.Error()}
 	}
 	out := bytes.NewBuffer(dst)
-	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
+	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, Unbounded-1))+1))
 	if err != nil {
 		return dst, &detail{ErrMalformed, err.Error()}
 	}
 	if n > int64(max) {
-		return dst, because(ErrTooLarge, "more than the limit of %d bytes when unpacked", max)
+		return dst, because(ErrTooLarge, "decompressed data exceeds the limit of %d bytes", max)
 	}
 	if in.Len() > 0 {
-		return dst, because(ErrTrailingData, "%d bytes left over behind what was packed", in.Len())
+		return dst, because(ErrTrailingData, "%d bytes of trailing data", in.Len())
 	}
 	return out.Bytes(), nil
 }

@@ -11,6 +11,7 @@ import (
 //     shorter has come, decoding waits for what follows.
 //   - [KeepDelimiter]: the delimiter stays a part of what c decodes.
 //   - [Escape]: a byte that makes the next one an ordinary one.
+//   - [UnlessBefore]: a delimiter does not count where one of some bytes follows.
 //   - [OrEnd]: the end of the frame around, or of the stream, ends the last value as a delimiter does.
 //   - [Max]: of bytes before the delimiter; 64 KiB by default.
 //
@@ -26,13 +27,14 @@ import (
 //	+----+----+----+----+----+
 //	| 61 | 5c | 2c | 62 | 2c |
 //	+----+----+----+----+----+
-func Delimited[T any](c Codec[T], delimiter string, opts ...Option) Codec[T] {
+func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Codec[T] {
 	notNil(c, "Delimited")
-	o := resolve("Delimited", opts, DefaultMaxLine, "Max", "Or", "KeepDelimiter", "Escape", "OrEnd")
-	d := &delimited[T]{
-		c: c, delims: newDelimiters("Delimited", delimiter, o.or), max: o.max, keep: o.keep, orEnd: o.orEnd,
-		escapes: o.escapes, escape: o.escape, quick: quickIn(c),
+	o := delimitedOptions{max: DefaultMaxLine}
+	for _, opt := range opts {
+		opt.applyDelimited(&o)
 	}
+	d := &delimited[T]{c: c, delims: newDelimiters("Delimited", delimiter, o.or), delimitedOptions: o, quick: quickIn(c)}
+	d.delims.unless = o.unless
 	if least := SizeOf(c).Min; least > o.max {
 		panic(fmt.Sprintf("codec: Delimited: the codec takes at least %d bytes and the limit is %d; raise Max", least, o.max))
 	}
@@ -58,38 +60,15 @@ func DelimitedBy[T any](c Codec[T], choose func(T) string, delimiters ...string)
 		panic("codec: DelimitedBy: choose and at least one delimiter are needed")
 	}
 	d := newDelimiters("DelimitedBy", delimiters[0], delimiters[1:])
-	return &delimited[T]{c: c, quick: quickIn(c), delims: d, max: DefaultMaxLine, choose: choose}
-}
-
-// Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
-// frame, it takes all but those. It is Gloss's suffix.
-//
-//	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
-//	+----+----+----+----+----+----+
-//	| 33 | 3a | 61 | 62 | 63 | 2c |
-//	+----+----+----+----+----+----+
-func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
-	notNil(c, "Suffixed")
-	return suffixed[T]{c, constant(suffix), SizeOf(c).Open}
-}
-
-// Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
-// the option [Max]. The length is read as the paper demands: no sign and no leading zeros.
-func Netstring[T any](c Codec[T], opts ...Option) Codec[T] {
-	length := Map(Delimited(RawString, ":", Max(19)), parseLength, func(n int) (string, error) { return itoa(n), nil })
-	return Suffixed(Prefixed(length, c, opts...), ",")
+	return &delimited[T]{c: c, quick: quickIn(c), delims: d, delimitedOptions: delimitedOptions{max: DefaultMaxLine}, choose: choose}
 }
 
 type delimited[T any] struct {
-	c       Codec[T]
-	quick   quickDecoder[T] // c, if it is one
-	delims  *delimiters
-	max     int
-	keep    bool
-	orEnd   bool
-	escapes bool
-	escape  byte
-	choose  func(T) string
+	delimitedOptions
+	c      Codec[T]
+	quick  quickDecoder[T] // c, if it is one
+	delims *delimiters
+	choose func(T) string
 }
 
 func (c *delimited[T]) checkEscape() {
@@ -98,8 +77,8 @@ func (c *delimited[T]) checkEscape() {
 			panic("codec: Delimited: Escape works with delimiters of one byte that is not the escape itself")
 		}
 	}
-	if c.keep {
-		panic("codec: Delimited: KeepDelimiter and Escape exclude each other")
+	if c.keep || c.unless != "" {
+		panic("codec: Delimited: Escape excludes KeepDelimiter and UnlessBefore")
 	}
 }
 
@@ -115,7 +94,7 @@ func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 	sent := c.delims.sent
 	if c.choose != nil {
 		if sent = c.choose(v); !c.knows(sent) {
-			return dst, because(ErrMismatch, "%q is not among the delimiters", sent)
+			return dst, because(ErrMismatch, "%q is not one of the delimiters", sent)
 		}
 	}
 	n := len(dst) - start
@@ -134,7 +113,7 @@ func (c *delimited[T]) knows(delim string) bool {
 // check sees that the frame p will be found to have n bytes before its delimiter.
 func (c *delimited[T]) check(p []byte, n int) error {
 	if n > c.max {
-		return tooLarge("a length", uint64(n), c.max)
+		return tooLarge("length", uint64(n), c.max)
 	}
 	if at, width := c.delims.find(p, 0, true); at != n || at+width != len(p) {
 		return because(ErrMalformed, "the value contains the delimiter %q, at index %d", p[at:at+width], at)
@@ -151,7 +130,7 @@ func (c *delimited[T]) Decode(r *Reader) (v T, err error) {
 		return v, r.need(n + 1) // the end has come too early
 	}
 	if n > c.max && !escaped {
-		return v, r.Fail(r.Offset(), tooLarge("a length", uint64(n), c.max))
+		return v, r.Fail(r.Offset(), tooLarge("length", uint64(n), c.max))
 	}
 	if escaped {
 		return c.decodeEscaped(r, n, width)
@@ -159,14 +138,7 @@ func (c *delimited[T]) Decode(r *Reader) (v T, err error) {
 	if c.keep {
 		n, width = n+width, 0
 	}
-	outer, err := r.Limit(n)
-	if err != nil {
-		return v, err
-	}
-	if v, err = c.c.Decode(r); err != nil {
-		return v, err
-	}
-	if err = r.Unlimit(outer); err != nil {
+	if v, err = within(r, n, c.c); err != nil {
 		return v, err
 	}
 	r.pos += width
@@ -189,6 +161,8 @@ func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) 
 	return n + width, ok && used == body
 }
 
+func (c *delimited[T]) callsUser() bool { return c.quick == nil || c.quick.callsUser() }
+
 func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
 	if c.escapes {
 		return c.findEscaped(r)
@@ -197,12 +171,10 @@ func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
 	return n, width, false, err
 }
 
-// findEscaped is find where some bytes do not count.
+// findEscaped is find where some bytes do not count: max bounds those that are left without the escapes.
 func (c *delimited[T]) findEscaped(r *Reader) (n, width int, escaped bool, err error) {
+	plain := 0
 	for at := 0; ; at++ {
-		if at > 2*c.max+1 {
-			return 0, 0, false, r.Fail(r.Offset(), tooLarge("a length", uint64(at), c.max))
-		}
 		if over, err := r.runsOut(at + 1); err != nil || over {
 			return at, 0, escaped, err
 		}
@@ -213,23 +185,22 @@ func (c *delimited[T]) findEscaped(r *Reader) (n, width int, escaped bool, err e
 		case c.delims.first[b]:
 			return at, 1, escaped, nil
 		}
+		if plain++; plain > c.max {
+			return 0, 0, false, r.Fail(r.Offset(), tooLarge("length", uint64(plain), c.max))
+		}
 	}
 }
 
 func (c *delimited[T]) decodeEscaped(r *Reader, n, width int) (v T, err error) {
 	at := r.Offset()
+	if have := len(r.buf) - r.pos; width == 0 && n > have {
+		return v, r.Fail(at+int64(have), because(ErrMalformed, "escape at the end of the value"))
+	}
 	p, err := r.Next(n + width)
 	if err != nil {
 		return v, err
 	}
-	plain, ok := unescape(p[:n], c.escape)
-	if !ok {
-		return v, r.Fail(at+int64(n), because(ErrMalformed, "an escape with nothing behind it"))
-	}
-	if len(plain) > c.max {
-		return v, r.Fail(at, tooLarge("a length", uint64(len(plain)), c.max))
-	}
-	return decodeInner(r, c.c, plain, at)
+	return decodeInner(r, c.c, p[:n], at, func(p []byte, wire *[]int) ([]byte, int) { return unescape(p, c.escape, wire) })
 }
 
 // escapeBytes puts escape in front of itself and of the bytes of special in dst[start:].
@@ -254,36 +225,16 @@ func escapeBytes(dst []byte, start int, escape byte, special *[256]bool) []byte 
 	return dst
 }
 
-// unescape returns p without the escapes; it fails if p ends in one.
-func unescape(p []byte, escape byte) ([]byte, bool) {
-	plain := make([]byte, 0, len(p))
+// unescape returns p without the escapes, none of which is its last byte.
+func unescape(p []byte, escape byte, wire *[]int) (plain []byte, bad int) {
+	plain = make([]byte, 0, len(p))
 	for i := 0; i < len(p); i++ {
-		if p[i] == escape {
-			if i++; i == len(p) {
-				return nil, false
-			}
+		if p[i] == escape && i+1 < len(p) {
+			i++
 		}
-		plain = append(plain, p[i])
+		plain = took(plain, p[i], i, wire)
 	}
-	return plain, true
-}
-
-// decodeInner decodes c from p, which was made of the bytes from offset at on, and must use all of it.
-func decodeInner[T any](r *Reader, c Codec[T], p []byte, at int64) (v T, err error) {
-	inner := readers.Get().(*Reader)
-	defer func() {
-		inner.reset(nil)
-		readers.Put(inner)
-	}()
-	inner.reset(p)
-	inner.depth, inner.start = r.depth, at
-	if v, err = c.Decode(inner); err != nil {
-		return v, err
-	}
-	if left := len(p) - inner.pos; left > 0 {
-		return v, inner.Fail(inner.Offset(), because(ErrTrailingData, "%d bytes left over", left))
-	}
-	return v, inner.err
+	return plain, -1
 }
 
 func (c *delimited[T]) Size() Size {
@@ -293,63 +244,9 @@ func (c *delimited[T]) Size() Size {
 		least = 0
 		s.Min = max(s.Min, 1)
 	}
-	most := addBound(min(s.Max, c.max), c.delims.shift+1)
+	most := addBound(min(s.Max, c.max), c.delims.shift+1) // shift is of the longest
 	if c.escapes {
 		most = addBound(most, min(s.Max, c.max))
 	}
 	return Size{Min: s.Min + least, Max: most}
-}
-
-type suffixed[T any] struct {
-	c      Codec[T]
-	suffix constant
-	open   bool // c needs a frame
-}
-
-func (c suffixed[T]) Append(dst []byte, v T) ([]byte, error) {
-	dst, err := c.c.Append(dst, v)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, c.suffix...), nil
-}
-
-func (c suffixed[T]) Decode(r *Reader) (v T, err error) {
-	if v, err = c.decodeBody(r); err != nil {
-		return v, err
-	}
-	_, err = c.suffix.Decode(r)
-	return v, r.WrapField("suffix", err)
-}
-
-func (c suffixed[T]) decodeBody(r *Reader) (v T, err error) {
-	if !c.open {
-		return c.c.Decode(r)
-	}
-	n, err := rest(r)
-	if err != nil {
-		return v, err
-	}
-	outer, err := r.Limit(max(n-len(c.suffix), 0))
-	if err != nil {
-		return v, err
-	}
-	if v, err = c.c.Decode(r); err != nil {
-		return v, err
-	}
-	return v, r.Unlimit(outer)
-}
-
-func (c suffixed[T]) Size() Size {
-	s := SizeOf(c.c)
-	return Size{Min: s.Min + len(c.suffix), Max: addBound(s.Max, len(c.suffix)), Open: s.Open}
-}
-
-// parseLength reads the length of a netstring.
-func parseLength(s string) (int, error) {
-	n, ok := parseDecimal[int]([]byte(s))
-	if !ok || s[0] < '0' || s[0] > '9' || s[0] == '0' && s != "0" {
-		return 0, because(ErrMalformed, "%q is not a length", s)
-	}
-	return n, nil
 }

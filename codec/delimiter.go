@@ -13,9 +13,10 @@ type delimiters struct {
 	sent   string   // what is written
 	all    [][]byte // longest first
 	first  [256]bool
-	only   byte // the one first byte, if there is one
-	single bool // there is one
-	shift  int  // bytes that a match may lack: the longest less one
+	only   byte   // the one first byte, if there is one
+	single bool   // there is one
+	shift  int    // bytes that a match may lack: the longest less one
+	unless string // bytes in front of which a delimiter is none
 }
 
 // newDelimiters panics about what cannot be told apart.
@@ -65,7 +66,7 @@ func (d *delimiters) find(p []byte, from int, final bool) (at, width int) {
 
 // findQuick is find for what is at hand as a whole: it returns false also where a longer delimiter may still come.
 func (d *delimiters) findQuick(p []byte) (at, width int, ok bool) {
-	if d.single && d.shift == 0 {
+	if d.single && d.shift == 0 && d.unless == "" {
 		at = bytes.IndexByte(p, d.only)
 		return at, 1, at >= 0
 	}
@@ -89,10 +90,20 @@ func (d *delimiters) next(p []byte, from int) int {
 	return len(p)
 }
 
-// match returns the length of the longest delimiter that p begins with. It waits if a longer one may still come.
+// match returns the length of the longest delimiter that p begins with. It waits if a longer one may still come, or
+// what has it not count.
 func (d *delimiters) match(p []byte, final bool) (n int, wait bool) {
 	for _, s := range d.all {
 		if bytes.HasPrefix(p, s) {
+			if d.unless == "" || final && len(p) == len(s) {
+				return len(s), false
+			}
+			if len(p) == len(s) {
+				return 0, true
+			}
+			if strings.IndexByte(d.unless, p[len(s)]) >= 0 {
+				return 0, false
+			}
 			return len(s), false
 		}
 		if !final && len(p) < len(s) && bytes.HasPrefix(s, p) {

@@ -14,9 +14,8 @@ import (
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := newEncoder(sink, notNil(c, "Encode"))
-	e.quick = quickToAppend(c)
 	hooks := chanio.SinkHooks[T]{
-		Send: e.sender(), TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
+		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
 		Below:    sink,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
 	}
@@ -28,34 +27,21 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 
 // encoder is the state of an Encode.
 type encoder[T any] struct {
-	sink  *chanio.Sink[[]byte]
-	to    chanio.ByteSink // nil if sink takes whole values only
-	c     Codec[T]
-	body  BodyCodec[T]     // c, if it is one
-	quick quickAppender[T] // c, if it is one
+	sink *chanio.Sink[[]byte]
+	to   chanio.ByteSink // nil if sink takes whole values only
+	c    Codec[T]
 }
 
 func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
-	e := &encoder[T]{sink: sink, to: sink.Bytes(), c: c}
-	e.body, _ = c.(BodyCodec[T])
-	return e
+	return &encoder[T]{sink: sink, to: sink.Bytes(), c: c}
 }
 
-// sender returns what sends a value.
-func (e *encoder[T]) sender() func(context.Context, T) error {
-	to, quick := e.to, e.quick
-	return func(ctx context.Context, v T) error {
-		dst, _, err := to.Begin(ctx, true)
-		if err != nil {
-			return err
-		}
-		if quick != nil {
-			if dst, ok := quick.appendQuick(dst, hidden(&v)); ok {
-				return to.End(ctx, dst, nil)
-			}
-		}
-		return e.put(ctx, dst, v)
+func (e *encoder[T]) send(ctx context.Context, v T) error {
+	dst, _, err := e.to.Begin(ctx, true)
+	if err != nil {
+		return err
 	}
+	return e.put(ctx, dst, v)
 }
 
 func (e *encoder[T]) trySend(v T) (bool, error) {
@@ -75,12 +61,7 @@ func (e *encoder[T]) put(ctx context.Context, dst []byte, v T) (err error) {
 			_ = e.to.End(ctx, nil, nil) // the value is withdrawn
 		}
 	}()
-	var body []byte
-	if e.body != nil {
-		dst, body, err = e.body.AppendHead(dst, v)
-	} else {
-		dst, err = e.c.Append(dst, v)
-	}
+	dst, body, err := appendHead(e.c, dst, v)
 	if err != nil {
 		return encodeError(err)
 	}

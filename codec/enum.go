@@ -56,7 +56,7 @@ type enum[N Integer, T comparable] struct {
 func (e enum[N, T]) Append(dst []byte, v T) ([]byte, error) {
 	n, ok := e.numbers[v]
 	if !ok {
-		return dst, because(ErrMismatch, "%v is not among the values", v)
+		return dst, because(ErrMismatch, "%v is not a value of the enum", v)
 	}
 	return e.number.Append(dst, n)
 }
@@ -69,7 +69,7 @@ func (e enum[N, T]) Decode(r *Reader) (v T, err error) {
 	}
 	v, ok := e.values[n]
 	if !ok {
-		return v, r.Fail(start, because(ErrMismatch, "%d is the number of no value", n))
+		return v, r.Fail(start, because(ErrMismatch, "unknown enum value %d", n))
 	}
 	return v, nil
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -24,7 +25,7 @@ var (
 	ErrTooLarge = errors.New("too large")
 
 	// ErrTrailingData: a frame has bytes behind its value.
-	ErrTrailingData = errors.New("bytes left over")
+	ErrTrailingData = errors.New("trailing data")
 
 	// ErrMismatch: bytes that are not the ones the format prescribes, such as a wrong magic, checksum or tag.
 	ErrMismatch = errors.New("mismatch")
@@ -32,16 +33,18 @@ var (
 	// ErrMalformed: bytes that mean nothing in their encoding, such as broken UTF-8, or a value that has no encoding.
 	ErrMalformed = errors.New("malformed")
 
-	// ErrNoProgress: a value that takes no bytes where that would repeat for ever.
-	ErrNoProgress = errors.New("a frame that takes no bytes")
+	// ErrNoProgress: a value that takes no bytes where that could repeat for ever.
+	ErrNoProgress = errors.New("value takes no bytes")
 
 	// ErrTooDeep: values nested more deeply than the limit.
 	ErrTooDeep = errors.New("nested too deeply")
 )
 
-// Error returns the path, the offset, the cause and the bytes around it:
+// Error returns the path, the offset, the cause and up to 16 bytes around it, which are a part of the payload: mind what
+// is logged. Where they are text they are shown as text too.
 //
 //	codec: header.name at byte 41: unexpected EOF, near 00 00 00 05 68 65 [end]
+//	codec: at byte 5: invalid length "x", near 24 [78] 0d 0a "$x\r\n"
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("codec: ")
@@ -76,7 +79,20 @@ func hexWindow(p []byte, mark int) string {
 	if mark >= len(p) {
 		b.WriteString(" [end]")
 	}
+	if isText(p) {
+		fmt.Fprintf(&b, " %q", p)
+	}
 	return b.String()
+}
+
+// isText reports whether p is printable ASCII.
+func isText(p []byte) bool {
+	for _, c := range p {
+		if (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
 }
 
 // detail is one of the causes above with what is known about this case.
@@ -95,7 +111,7 @@ func because(kind error, format string, args ...any) error {
 
 // tooLarge is an ErrTooLarge about n bytes (or what unit says) where limit are allowed.
 func tooLarge(what string, n uint64, limit int) error {
-	return because(ErrTooLarge, "%s of %d exceeds the limit of %d", what, n, limit)
+	return because(ErrTooLarge, "%s %d exceeds the limit of %d", what, n, limit)
 }
 
 // Within returns err with name put in front of its path. Codecs of one's own call it for each of their parts, so that
@@ -128,8 +144,8 @@ func (r *Reader) Fail(offset int64, err error) error {
 
 // locate returns err as an *Error, about the present byte if it does not say otherwise.
 func (r *Reader) locate(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	e := asError(err)
+	if e != nil {
 		return e
 	}
 	e = &Error{Offset: r.Offset(), Err: err}
@@ -138,15 +154,25 @@ func (r *Reader) locate(err error) *Error {
 }
 
 func encodeError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e := asError(err); e != nil {
 		return e
 	}
 	return &Error{Offset: -1, Err: err}
 }
 
+// asError returns the *Error in err, or nil.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+func isUnexpectedEOF(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+
 func joinPath(name, rest string) string {
-	if rest == "" || rest[0] == '[' {
+	if name == "" || rest == "" || rest[0] == '[' {
 		return name + rest
 	}
 	return name + "." + rest

@@ -1,8 +1,9 @@
 package codec
 
 import (
-	"bytes"
 	"fmt"
+	"reflect"
+	"slices"
 )
 
 // Exactly confines c to exactly n bytes, in both directions. It is Gloss's finite-frame with a number, which checks
@@ -43,8 +44,7 @@ func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
 func Aligned[T any](n int, c Codec[T]) Codec[T] {
 	notNil(c, "Aligned")
 	positive("Aligned: n", n)
-	closed("Aligned", SizeOf(c))
-	return aligned[T]{n, c}
+	return aligned[T]{n, ended("Aligned", c)}
 }
 
 // Const is these bytes and no others; as a value it is nothing. In a Record it stands as a [Literal].
@@ -66,7 +66,7 @@ func Skip(n int) Codec[struct{}] {
 	return skip(n)
 }
 
-// Empty takes no bytes, and its only value is the zero value of T: a body for a tag that says it all. It is Gloss's
+// Empty takes no bytes, and its only value is the zero value of T, others are refused: a body for a tag that says it all. It is Gloss's
 // nil-frame.
 func Empty[T any]() Codec[T] { return nothing[T]{} }
 
@@ -84,13 +84,6 @@ func fits(where string, n int, s Size) {
 	}
 }
 
-// closed panics if a codec of this size has no end of its own.
-func closed(where string, s Size) {
-	if s.Open {
-		panic(fmt.Sprintf("codec: %s: the codec takes all bytes up to the end of its frame; put Prefixed, Delimited or Exactly around it", where))
-	}
-}
-
 type exactly[T any] struct {
 	n int
 	c Codec[T]
@@ -104,22 +97,15 @@ func (e exactly[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	switch n := len(dst) - start; {
 	case n > e.n:
-		return dst, tooLarge("a length", uint64(n), e.n)
+		return dst, tooLarge("length", uint64(n), e.n)
 	case n < e.n:
-		return dst, because(ErrMalformed, "%d bytes, where there must be %d", n, e.n)
+		return dst, because(ErrMalformed, "got %d bytes, want %d", n, e.n)
 	}
 	return dst, nil
 }
 
 func (e exactly[T]) Decode(r *Reader) (v T, err error) {
-	outer, err := r.Limit(e.n)
-	if err != nil {
-		return v, err
-	}
-	if v, err = e.c.Decode(r); err != nil {
-		return v, err
-	}
-	return v, r.Unlimit(outer)
+	return within(r, e.n, e.c)
 }
 
 func (e exactly[T]) Size() Size { return Size{Min: e.n, Max: e.n} }
@@ -138,10 +124,10 @@ func (c padded[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	n := len(dst) - start
 	if n > c.n {
-		return dst, tooLarge("a length", uint64(n), c.n)
+		return dst, tooLarge("length", uint64(n), c.n)
 	}
 	if n > 0 && dst[len(dst)-1] == c.pad {
-		return dst, because(ErrMalformed, "bytes that end in the padding, %#02x", c.pad)
+		return dst, because(ErrMalformed, "value ends in the padding byte %#02x", c.pad)
 	}
 	for range c.n - n {
 		dst = append(dst, c.pad)
@@ -158,14 +144,7 @@ func (c padded[T]) Decode(r *Reader) (v T, err error) {
 	for n > 0 && p[n-1] == c.pad {
 		n--
 	}
-	outer, err := r.Limit(n)
-	if err != nil {
-		return v, err
-	}
-	if v, err = c.c.Decode(r); err != nil {
-		return v, err
-	}
-	if err = r.Unlimit(outer); err != nil {
+	if v, err = within(r, n, c.c); err != nil {
 		return v, err
 	}
 	return v, r.Skip(c.n - n)
@@ -204,8 +183,8 @@ func (c aligned[T]) Decode(r *Reader) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	if i := bytes.IndexFunc(p, func(c rune) bool { return c != 0 }); i >= 0 {
-		return v, r.Fail(at+int64(i), because(ErrMismatch, "padding that is not zero"))
+	if i := slices.IndexFunc(p, func(c byte) bool { return c != 0 }); i >= 0 {
+		return v, r.Fail(at+int64(i), because(ErrMismatch, "padding is not zero"))
 	}
 	return v, nil
 }
@@ -232,7 +211,7 @@ func (c constant) Decode(r *Reader) (struct{}, error) {
 	}
 	for i := range p {
 		if p[i] != c[i] {
-			return struct{}{}, r.Fail(at+int64(i), because(ErrMismatch, "%q, where %q must be", p, string(c)))
+			return struct{}{}, r.Fail(at+int64(i), because(ErrMismatch, "got %q, want %q", string(p), string(c)))
 		}
 	}
 	return struct{}{}, nil
@@ -252,7 +231,12 @@ func (n skip) Size() Size { return Size{Min: int(n), Max: int(n)} }
 
 type nothing[T any] struct{}
 
-func (nothing[T]) Append(dst []byte, _ T) ([]byte, error) { return dst, nil }
+func (nothing[T]) Append(dst []byte, v T) ([]byte, error) {
+	if memorySize[T]() > 0 && !reflect.ValueOf(&v).Elem().IsZero() {
+		return dst, because(ErrMalformed, "%v has no encoding, only the zero value has", v)
+	}
+	return dst, nil
+}
 
 func (nothing[T]) Decode(*Reader) (v T, err error) { return v, nil }
 

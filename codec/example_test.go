@@ -108,13 +108,13 @@ func ExampleJSON() {
 	c := codec.Prefixed(codec.Uint8, codec.JSON[order]())
 	_, err := codec.Unmarshal(c, []byte("\x0a"+`{"id":"7"}`))
 	fmt.Println(err)
-	// Output: codec: id at byte 10: json: cannot unmarshal string into Go struct field order.id of type int, near 22 69 64 22 3a 22 37 22 [7d]
+	// Output: codec: id at byte 9: json: cannot unmarshal string into Go struct field order.id of type int, near 7b 22 69 64 22 3a 22 37 [22] 7d "{\"id\":\"7\"}"
 }
 
-func ExampleLinesMax() {
-	_, err := codec.Marshal(codec.LinesMax(3), "four")
+func ExampleLinesCodec_With() {
+	_, err := codec.Marshal(codec.Lines.With(codec.Max(3)), "four")
 	fmt.Println(err)
-	// Output: codec: encode: a line of 4 exceeds the limit of 3
+	// Output: codec: encode: line length 4 exceeds the limit of 3
 }
 
 func ExampleSizeOf() {

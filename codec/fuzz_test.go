@@ -86,9 +86,6 @@ func FuzzChecksum(f *testing.F) {
 func FuzzCompressed(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint16, codec.Compressed(codec.Deflate, codec.RawString, codec.Max(1000))), "abc")
 }
-func FuzzGob(f *testing.F) {
-	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Gob[uint32]()), 7)
-}
 func FuzzCOBS(f *testing.F) { codectest.Fuzz(f, codec.COBS(codec.Bytes), []byte{0, 1, 0}) }
 func FuzzSLIP(f *testing.F) { codectest.Fuzz(f, codec.SLIP(codec.Bytes), []byte{0xc0, 1, 0xdb}) }
 func FuzzUnixTime(f *testing.F) {

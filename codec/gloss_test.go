@@ -262,7 +262,7 @@ func bitMap(a, b int) codec.Codec[any] {
 		})
 }
 
-func delimitedText(delim string, opts ...codec.Option) codec.Codec[any] {
+func delimitedText(delim string, opts ...codec.DelimitedOption) codec.Codec[any] {
 	return untyped(codec.Delimited(codec.String, delim, opts...))
 }
 
@@ -514,7 +514,7 @@ func (v *vector) split(t *testing.T) error {
 		require.NoError(t, err)
 		delims = append([]string{string(p)}, delims...) // the longest is the last
 	}
-	opts := []codec.Option{codec.Or(delims[1:]...)}
+	opts := []codec.DelimitedOption{codec.Or(delims[1:]...)}
 	if strings.HasSuffix(v.Format, "strip=false") {
 		opts = append(opts, codec.KeepDelimiter())
 	}

@@ -1,44 +1,116 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 )
 
 // JSON is a value of T as one JSON text, as encoding/json reads and writes it (RFC 8259), up to the end of the frame
-// around it: JSON has no end of its own, so put a length or a delimiter around it. An error names the field and the
-// byte.
+// around it: JSON has no end of its own, so put a length or a delimiter around it, or use
+// [JSONLines]. An error names the field and the byte. Options are [KnownFieldsOnly] and [NoHTMLEscape].
 //
 //	Prefixed(Uint16, JSON[[]int]()), []int{1, 2}:
 //	+----+----+----+----+----+----+----+
 //	| 00 | 05 | 5b | 31 | 2c | 32 | 5d |    [1,2]
 //	+----+----+----+----+----+----+----+
-func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
-
-type jsonCodec[T any] struct{}
-
-func (jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
-	p, err := json.Marshal(v)
-	if err != nil {
-		return dst, err
+func JSON[T any](opts ...JSONOption) Codec[T] {
+	c := jsonCodec[T]{}
+	for _, opt := range opts {
+		opt.applyJSON(&c.jsonOptions)
 	}
-	return append(dst, p...), nil
+	return c
 }
 
-func (jsonCodec[T]) Decode(r *Reader) (v T, err error) {
+// JSONLines is values of T as JSON, one to a line, as newline-delimited JSON has them: each with LF behind it; on receipt
+// CR LF counts as well, and so does the end. It takes the options of [JSON], and [Max], 64 KiB by default.
+//
+//	JSONLines[[]int](), []int{1, 2}:
+//	+----+----+----+----+----+----+
+//	| 5b | 31 | 2c | 32 | 5d | 0a |    [1,2]
+//	+----+----+----+----+----+----+
+func JSONLines[T any](opts ...JSONLinesOption) Codec[T] {
+	o := jsonOptions{max: DefaultMaxLine}
+	for _, opt := range opts {
+		opt.applyJSONLines(&o)
+	}
+	return Delimited(Codec[T](jsonCodec[T]{o}), "\n", Or("\r\n"), OrEnd(), Max(o.max))
+}
+
+type (
+	// JSONOption is an option of [JSON] and [JSONLines]: [KnownFieldsOnly] or [NoHTMLEscape].
+	JSONOption interface {
+		JSONLinesOption
+		applyJSON(*jsonOptions)
+	}
+
+	// JSONLinesOption is an option of [JSONLines]: those of [JSON], and [Max].
+	JSONLinesOption interface{ applyJSONLines(*jsonOptions) }
+
+	jsonOption func(*jsonOptions)
+)
+
+func (o jsonOption) applyJSON(to *jsonOptions)      { o(to) }
+func (o jsonOption) applyJSONLines(to *jsonOptions) { o(to) }
+
+type jsonOptions struct {
+	max   int
+	plain bool // no escapes for the sake of HTML
+	known bool // fields that T does not have are refused
+}
+
+// KnownFieldsOnly has JSON refuse objects with fields that T does not have.
+func KnownFieldsOnly() JSONOption { return jsonOption(func(o *jsonOptions) { o.known = true }) }
+
+// NoHTMLEscape has JSON write <, > and & as they are.
+func NoHTMLEscape() JSONOption { return jsonOption(func(o *jsonOptions) { o.plain = true }) }
+
+type jsonCodec[T any] struct{ jsonOptions }
+
+func (c jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
+	if !c.plain {
+		p, err := json.Marshal(v)
+		return append(dst, p...), err
+	}
+	out := bytes.NewBuffer(dst)
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return dst, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+func (c jsonCodec[T]) Decode(r *Reader) (v T, err error) {
 	start := r.Offset()
-	n, err := rest(r)
+	p, err := r.lendRest()
 	if err != nil {
 		return v, err
 	}
-	p, err := r.Next(n)
-	if err != nil {
-		return v, err
-	}
-	if err := json.Unmarshal(p, &v); err != nil {
+	if err := c.unmarshal(p, &v); err != nil {
 		return v, jsonError(r, start, err)
 	}
 	return v, nil
+}
+
+func (c jsonCodec[T]) unmarshal(p []byte, v *T) error {
+	if !c.known {
+		return json.Unmarshal(p, v)
+	}
+	in := bytes.NewReader(p)
+	d := json.NewDecoder(in)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return json.Unmarshal(p, v) // says where
+		}
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return because(ErrTrailingData, "%d bytes of trailing data", int64(len(p))-d.InputOffset())
+	}
+	return nil
 }
 
 func (jsonCodec[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
@@ -49,7 +121,7 @@ func jsonError(r *Reader, start int64, err error) error {
 	var wrongText *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		return WrapField(wrongType.Field, r.Fail(start+wrongType.Offset, err))
+		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), err))
 	case errors.As(err, &wrongText):
 		return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 	}

@@ -19,9 +19,9 @@ import (
 type Length struct {
 	op     op     // of a number of fixed width; 0 for any other
 	width  int    // bytes, if that is fixed
-	least  int    // bytes, at least
-	widest int    // bytes, at most
+	size   Size   // of the number
 	most   uint64 // the largest number that can be written
+	trust  bool   // most is known: what is no larger is written as it is
 	adjust int    // what the number counts beyond n
 	max    int    // of n, no more than the number can express
 	number lengthNumber
@@ -35,41 +35,56 @@ type lengthNumber interface {
 
 // NewLength returns a Length whose number has this codec. Its options are [Max], of what is counted and 16 MiB by
 // default, and [Adjust]. Both bounds, that of the codec and Max, hold in both directions.
-func NewLength[N Integer](number Codec[N], opts ...Option) *Length {
-	notNil(number, "NewLength")
-	o := resolve("NewLength", opts, DefaultMax, "Max", "Adjust")
-	return lengthOf("NewLength", number, o.adjust, o.max)
+func NewLength[N Integer](number Codec[N], opts ...LengthOption) *Length {
+	return lengthOf("NewLength", number, DefaultMax, opts)
 }
 
-func lengthOf[N Integer](where string, number Codec[N], adjust, most int) *Length {
-	size := SizeOf(number)
-	if size.Open {
+func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthOption) *Length {
+	notNil(number, where+": length")
+	o := lengthOptions{max: most}
+	for _, opt := range opts {
+		opt.applyLength(&o)
+	}
+	l := &Length{adjust: o.adjust, max: o.max, number: numberOf[N]{number}, most: largestOf[N](), size: SizeOf(number)}
+	if l.size.Open {
 		panic(fmt.Sprintf("codec: %s: the length has no end of its own; use a number, or text with a delimiter", where))
 	}
-	l := &Length{adjust: adjust, max: most, number: numberOf[N]{number}, most: math.MaxUint64, least: size.Min, widest: size.Max}
-	l.width, _ = size.Fixed()
-	if n, ok := any(number).(interface{ largest() uint64 }); ok {
-		l.most = n.largest()
+	if n, ok := l.size.Fixed(); ok {
+		l.width = n
 	}
-	if p, ok := any(number).(primitive); ok {
+	if n, ok := underlying(number).(interface{ largest() uint64 }); ok {
+		l.most, l.trust = n.largest(), true
+	}
+	if p, ok := underlying(number).(primitive); ok {
 		l.op = p.operation()
 	}
-	if adjust > 0 && uint64(adjust) > l.most {
-		panic(fmt.Sprintf("codec: %s: Adjust(%d) is more than the length can express, %d", where, adjust, l.most))
+	if o.adjust > 0 && uint64(o.adjust) > l.most {
+		panic(fmt.Sprintf("codec: %s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most))
 	}
-	if bound := subtract(l.most, adjust); bound < uint64(most) {
+	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
 	}
 	return l
 }
+
+// largestOf returns the largest N.
+func largestOf[N Integer]() uint64 {
+	bits := 8 * memorySize[N]()
+	if isSigned[N]() {
+		bits--
+	}
+	return 1<<bits - 1
+}
+
+func isSigned[N Integer]() bool { return N(0)-1 < 0 }
 
 // subtract returns u - adjust, no more than the largest uint64.
 func subtract(u uint64, adjust int) uint64 {
 	if adjust >= 0 {
 		return u - uint64(adjust)
 	}
-	if less := -uint64(int64(adjust)); u <= math.MaxUint64-less {
-		return u + less
+	if more := -uint64(int64(adjust)); u <= math.MaxUint64-more {
+		return u + more
 	}
 	return math.MaxUint64
 }
@@ -82,10 +97,10 @@ func (l *Length) parse(u uint64) (n int, ok bool) {
 	if u > l.most || l.adjust > 0 && u < uint64(l.adjust) {
 		return 0, false
 	}
-	if u = subtract(u, l.adjust); u > uint64(l.max) {
-		return 0, false
+	if l.adjust != 0 {
+		u = subtract(u, l.adjust)
 	}
-	return int(u), true
+	return int(u), u <= uint64(l.max)
 }
 
 // wire returns n as the number that is written.
@@ -93,11 +108,10 @@ func (l *Length) wire(n int) (uint64, error) {
 	if n < 0 || n > l.max {
 		return 0, tooLarge("length", uint64(n), l.max)
 	}
-	u := uint64(n) + uint64(int64(l.adjust))
 	if l.adjust < 0 && uint64(n) < -uint64(int64(l.adjust)) {
-		return 0, because(ErrMalformed, "length %d is below the minimum of %d", n, -l.adjust)
+		return 0, because(ErrTooLarge, "length %d cannot be expressed with Adjust(%d)", n, l.adjust)
 	}
-	return u, nil
+	return uint64(n) + uint64(int64(l.adjust)), nil
 }
 
 // Decode reads a length. Its errors are ErrTooLarge and ErrMalformed, with the path "length".
@@ -106,21 +120,44 @@ func (l *Length) Decode(r *Reader) (int, error) {
 		r.pos += l.width
 		return n, nil
 	}
+	n, _, err := l.decodeSlow(r, false)
+	return n, err
+}
+
+// decodeSlow reads a length of any kind. With orNone, the number that stands for -1 means that there is nothing.
+func (l *Length) decodeSlow(r *Reader, orNone bool) (n int, none bool, err error) {
 	start := r.Offset()
 	u, negative, err := l.number.decode(r)
 	if err != nil {
-		return 0, r.WrapField("length", err)
+		return 0, false, r.WrapField("length", err)
+	}
+	if orNone && u == l.none() && negative == (l.adjust <= 0) {
+		return 0, true, nil
 	}
 	n, ok := l.parse(u)
 	switch {
 	case negative:
-		return 0, r.WrapField("length", r.Fail(start, because(ErrMalformed, "negative length %d", int64(u))))
+		err = because(ErrMalformed, "negative length %d", int64(u))
 	case ok:
-		return n, nil
+		return n, false, nil
 	case l.adjust > 0 && u < uint64(l.adjust):
-		return 0, r.WrapField("length", r.Fail(start, because(ErrMalformed, "length %d is below the minimum of %d", u, l.adjust)))
+		err = because(ErrMalformed, "length %d is below the minimum of %d", u, l.adjust)
+	default:
+		err = tooLarge("length", u, l.max)
 	}
-	return 0, r.WrapField("length", r.Fail(start, tooLarge("length", u, l.max)))
+	return 0, false, r.WrapField("length", r.Fail(start, err))
+}
+
+// none is the number that stands for -1, in two's complement.
+func (l *Length) none() uint64 { return uint64(int64(l.adjust)) - 1 }
+
+// appendNone appends the number that stands for -1.
+func (l *Length) appendNone(dst []byte) ([]byte, error) {
+	if l.op != 0 {
+		return l.op.store(dst, l.none()), nil
+	}
+	dst, err := l.number.append(dst, l.none(), true)
+	return dst, WrapField("length", err)
 }
 
 // peek returns the length at the start of p. It fails if that is not whole, not a plain number or not allowed.
@@ -144,7 +181,7 @@ func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 		return l.op.store(dst, u), nil
 	}
 	start := len(dst)
-	dst, err = l.number.append(dst, u, l.most == math.MaxUint64)
+	dst, err = l.number.append(dst, u, !l.trust)
 	if err != nil {
 		return dst, WrapField("length", err)
 	}
@@ -165,22 +202,40 @@ func (l *Length) reserve(dst []byte) []byte {
 	return dst
 }
 
-// put writes into its place at dst[start:] the length of what lies behind it and of more bytes to come.
-func (l *Length) put(dst []byte, start, more int) error {
+// put writes into its place at dst[start:] the length of what lies behind it and of more bytes to come. A length whose
+// own width depends on it has no place yet: it is written behind and then moved.
+func (l *Length) put(dst []byte, start, more int) ([]byte, error) {
 	n := len(dst) - start - l.width + more
-	if l.op == op32 && uint(n) <= uint(l.max) && l.adjust == 0 {
+	if l.op == op32 && l.adjust == 0 && n <= l.max {
 		binary.BigEndian.PutUint32(dst[start:], uint32(n))
-		return nil
+		return dst, nil
 	}
-	number, err := l.Append(dst[:start:start+l.width], n)
+	if l.width > 0 {
+		number, err := l.Append(dst[:start:start+l.width], n)
+		if err == nil {
+			copy(dst[start:], number[start:])
+		}
+		return dst, err
+	}
+	mid := len(dst)
+	dst, err := l.Append(dst, n)
 	if err == nil {
-		copy(dst[start:], number[start:])
+		rotate(dst[start:], mid-start)
 	}
-	return err
+	return dst, err
 }
 
-// size is the size of the number.
-func (l *Length) size() Size { return Size{Min: l.least, Max: l.widest} }
+// rotate moves p[n:], which is short, to the front.
+func rotate(p []byte, n int) {
+	var moved [32]byte
+	for len(p) > n {
+		k := min(len(p)-n, len(moved))
+		copy(moved[:k], p[len(p)-k:])
+		copy(p[k:], p[:len(p)-k])
+		copy(p, moved[:k])
+		n += k
+	}
+}
 
 // numberOf is the codec of the numbers of a Length.
 type numberOf[N Integer] struct{ c Codec[N] }
@@ -189,7 +244,7 @@ type numberOf[N Integer] struct{ c Codec[N] }
 // would tell the peer another length.
 func (c numberOf[N]) append(dst []byte, u uint64, verify bool) ([]byte, error) {
 	n := N(u)
-	if n < 0 || uint64(n) != u {
+	if uint64(n) != u {
 		return dst, because(ErrTooLarge, "%d does not fit the number", u)
 	}
 	start := len(dst)

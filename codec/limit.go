@@ -1,10 +1,6 @@
 package codec
 
-import (
-	"errors"
-	"fmt"
-	"io"
-)
+import "fmt"
 
 // Limit is c with at most max bytes, in both directions. Nothing of it is on the wire.
 func Limit[T any](max int, c Codec[T]) Codec[T] {
@@ -21,14 +17,7 @@ type limited[T any] struct {
 	c   Codec[T]
 }
 
-func (l limited[T]) Append(dst []byte, v T) ([]byte, error) {
-	start := len(dst)
-	dst, err := l.c.Append(dst, v)
-	if n := len(dst) - start; err == nil && n > l.max {
-		return dst, tooLarge("a length", uint64(n), l.max)
-	}
-	return dst, err
-}
+func (l limited[T]) Append(dst []byte, v T) ([]byte, error) { return joined(l.AppendHead(dst, v)) }
 
 // Decode lets c read one byte more than it may have, so that too much can be told from just enough.
 func (l limited[T]) Decode(r *Reader) (v T, err error) {
@@ -36,36 +25,50 @@ func (l limited[T]) Decode(r *Reader) (v T, err error) {
 		return l.decodeRest(r)
 	}
 	outer, start := r.limit, r.Offset()
-	bound := r.skew + r.pos + l.max + 1
-	tight := bound < outer
-	if tight {
-		r.limit = bound
-		r.clip()
+	bound := outer
+	if at := r.skew + r.pos; l.max < outer-at {
+		bound = at + l.max + 1
 	}
+	r.limit = bound
+	r.clip()
 	v, err = l.c.Decode(r)
-	over := tight && errors.Is(err, io.ErrUnexpectedEOF) && r.err == nil
+	over := bound != outer && r.hit == bound && isUnexpectedEOF(err) && r.err == nil
 	r.limit = outer
 	r.clip()
 	if over || err == nil && r.Offset()-start > int64(l.max) {
 		var none T
-		return none, r.Fail(start, because(ErrTooLarge, "a value beyond the limit of %d bytes", l.max))
+		return none, r.Fail(start, because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
 	}
 	return v, err
 }
 
 // decodeRest is Decode for a codec that takes the rest of the stream.
 func (l limited[T]) decodeRest(r *Reader) (v T, err error) {
-	over, err := r.runsOut(l.max + 1)
-	if err != nil {
-		return v, err
-	}
-	if !over {
-		return v, r.Fail(r.Offset(), because(ErrTooLarge, "a value beyond the limit of %d bytes", l.max))
+	if l.max < Unbounded-r.kept() {
+		over, err := r.runsOut(l.max + r.kept() + 1)
+		if err != nil {
+			return v, err
+		}
+		if !over {
+			return v, r.Fail(r.Offset(), because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
+		}
 	}
 	return l.c.Decode(r)
 }
 
+func (l limited[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+	start := len(dst)
+	head, body, err = appendHead(l.c, dst, v)
+	if n := len(head) - start + len(body); err == nil && n > l.max {
+		return dst, nil, tooLarge("length", uint64(n), l.max)
+	}
+	return head, body, err
+}
+
+func (l limited[T]) opensFor(v T) bool { return opens(l.c, v) }
+
 func (l limited[T]) Size() Size {
 	s := SizeOf(l.c)
-	return Size{Min: s.Min, Max: min(s.Max, l.max), Open: s.Open}
+	s.Max = min(s.Max, l.max)
+	return s
 }

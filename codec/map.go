@@ -1,7 +1,13 @@
 package codec
 
+import (
+	"fmt"
+	"reflect"
+)
+
 // Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
-// fail. It is Gloss's compile-frame with a pre-encoder and a post-decoder.
+// fail. It is Gloss's compile-frame with a pre-encoder and a post-decoder. Where the types differ in their names alone,
+// use [As].
 //
 //	seconds := codec.Map(codec.Uint32,
 //		func(n uint32) (time.Duration, error) { return time.Duration(n) * time.Second, nil },
@@ -34,6 +40,14 @@ func (m mapped[A, B]) Append(dst []byte, v B) ([]byte, error) {
 	return m.c.Append(dst, a)
 }
 
+func (m mapped[A, B]) AppendHead(dst []byte, v B) (head, body []byte, err error) {
+	a, err := m.encode(v)
+	if err != nil {
+		return dst, nil, err
+	}
+	return appendHead(m.c, dst, a)
+}
+
 func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
 	start := r.Offset()
 	a, err := m.c.Decode(r)
@@ -47,3 +61,54 @@ func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
 }
 
 func (m mapped[A, B]) Size() Size { return SizeOf(m.c) }
+
+func (m mapped[A, B]) opensFor(v B) bool {
+	a, err := m.encode(v)
+	return err == nil && opens(m.c, a)
+}
+
+// As is c for a type B that differs from A in its name alone: type QoS uint8, type Topic string.
+//
+//	As[QoS](Uint8), QoS(1):
+//	+----+
+//	| 01 |
+//	+----+
+func As[B, A any](c Codec[A]) Codec[B] {
+	notNil(c, "As")
+	a, b := reflect.TypeFor[A](), reflect.TypeFor[B]()
+	if a.Kind() != b.Kind() || a.Kind() == reflect.Interface || !a.ConvertibleTo(b) {
+		panic(fmt.Sprintf("codec: As: %v and %v differ in more than their names; use Map", a, b))
+	}
+	return as[B, A]{c, quickIn(c)}
+}
+
+type as[B, A any] struct {
+	c     Codec[A]
+	quick quickDecoder[A] // c, if it is one
+}
+
+func (c as[B, A]) Append(dst []byte, v B) ([]byte, error) { return c.c.Append(dst, *renamed[A](&v)) }
+
+func (c as[B, A]) AppendHead(dst []byte, v B) (head, body []byte, err error) {
+	return appendHead(c.c, dst, *renamed[A](&v))
+}
+
+func (c as[B, A]) Decode(r *Reader) (B, error) {
+	a, err := c.c.Decode(r)
+	return *renamed[B](&a), err
+}
+
+func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
+	if c.quick == nil {
+		return 0, false
+	}
+	return c.quick.decodeQuick(p, own, renamed[A](v))
+}
+
+func (c as[B, A]) callsUser() bool { return c.quick == nil || c.quick.callsUser() }
+
+func (c as[B, A]) Size() Size { return SizeOf(c.c) }
+
+func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
+
+func (c as[B, A]) renamed() any { return c.c }

@@ -52,7 +52,7 @@ type Integer interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
 
-// op is how a number of a fixed width lies in memory and in bytes.
+// op is how a number of a fixed width lies in memory and in bytes. The little-endian form follows the other.
 type op uint8
 
 const (
@@ -179,7 +179,7 @@ func (c integer[T]) operation() op { return c.op }
 // largest is the greatest number that the codec can encode.
 func (c integer[T]) largest() uint64 {
 	bits := 8 * c.op.width()
-	if T(0)-1 < 0 {
+	if isSigned[T]() {
 		bits--
 	}
 	return 1<<bits - 1

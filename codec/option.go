@@ -2,18 +2,27 @@ package codec
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
-// Option changes a codec that is being built. Each constructor names the options that it takes and panics at others.
-type Option func(*options)
+// The options of the constructors. Each constructor takes those that mean something for it; any other does not compile.
+type (
+	// LengthOption is an option of [Prefixed], [Nullable] and [NewLength]: [Max] or [Adjust].
+	LengthOption interface{ applyLength(*lengthOptions) }
 
-type options struct {
-	given   map[string]bool
+	// DelimitedOption is an option of [Delimited]: [Max], [Or], [KeepDelimiter], [Escape], [OrEnd] or [UnlessBefore].
+	DelimitedOption interface{ applyDelimited(*delimitedOptions) }
+
+	// MaxOption is made by [Max], which is an option of every codec with a limit.
+	MaxOption struct{ max int }
+)
+
+type lengthOptions struct{ max, adjust int }
+
+type delimitedOptions struct {
 	max     int
-	adjust  int
 	or      []string
+	unless  string
 	keep    bool
 	orEnd   bool
 	escapes bool
@@ -22,49 +31,61 @@ type options struct {
 
 // Max is the largest frame in bytes, or count in elements, in both directions. For two limits, make two codecs and
 // give them to [FrameBoth].
-func Max(n int) Option {
+func Max(n int) MaxOption {
 	if n < 0 {
 		panic(fmt.Sprintf("codec: Max: n must be at least 0, got %d", n))
 	}
-	return func(o *options) { o.set("Max"); o.max = n }
+	return MaxOption{n}
 }
+
+func (o MaxOption) applyLength(to *lengthOptions)       { to.max = o.max }
+func (o MaxOption) applyDelimited(to *delimitedOptions) { to.max = o.max }
+func (o MaxOption) applyLines(to *LinesCodec)           { to.max = o.max }
+func (o MaxOption) applyJSONLines(to *jsonOptions)      { to.max = o.max }
+
+// maxOf returns the last limit given.
+func maxOf(opts []MaxOption, otherwise int) int {
+	for _, o := range opts {
+		otherwise = o.max
+	}
+	return otherwise
+}
+
+type adjustOption int
+
+func (o adjustOption) applyLength(to *lengthOptions) { to.adjust = int(o) }
 
 // Adjust is what the length on the wire counts beyond the bytes of the body: 4 if a length of four bytes includes
 // itself, negative if the length leaves out some of the body.
-func Adjust(n int) Option {
-	return func(o *options) { o.set("Adjust"); o.adjust = n }
-}
+func Adjust(n int) LengthOption { return adjustOption(n) }
+
+type delimitedOption func(*delimitedOptions)
+
+func (o delimitedOption) applyDelimited(to *delimitedOptions) { o(to) }
 
 // Or names other delimiters that are understood on receipt.
-func Or(delimiters ...string) Option {
-	return func(o *options) { o.set("Or"); o.or = append(o.or, delimiters...) }
+func Or(delimiters ...string) DelimitedOption {
+	return delimitedOption(func(o *delimitedOptions) { o.or = append(o.or, delimiters...) })
 }
 
 // KeepDelimiter leaves the delimiter in what is decoded. On sending it is appended unless it is there.
-func KeepDelimiter() Option { return func(o *options) { o.set("KeepDelimiter"); o.keep = true } }
+func KeepDelimiter() DelimitedOption {
+	return delimitedOption(func(o *delimitedOptions) { o.keep = true })
+}
 
 // Escape makes b the byte that turns a delimiter, or itself, behind it into an ordinary byte.
-func Escape(b byte) Option {
-	return func(o *options) { o.set("Escape"); o.escapes, o.escape = true, b }
+func Escape(b byte) DelimitedOption {
+	return delimitedOption(func(o *delimitedOptions) { o.escapes, o.escape = true, b })
 }
 
 // OrEnd lets the end of the frame around, or of the stream, stand for the last delimiter.
-func OrEnd() Option { return func(o *options) { o.set("OrEnd"); o.orEnd = true } }
+func OrEnd() DelimitedOption { return delimitedOption(func(o *delimitedOptions) { o.orEnd = true }) }
 
-func (o *options) set(name string) { o.given[name] = true }
-
-// resolve applies opts for a constructor that takes only those named.
-func resolve(constructor string, opts []Option, max int, names ...string) options {
-	o := options{given: map[string]bool{}, max: max}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	for name := range o.given {
-		if !slices.Contains(names, name) {
-			panic(fmt.Sprintf("codec: %s takes no option %s", constructor, name))
-		}
-	}
-	return o
+// UnlessBefore has a delimiter not count where one of these bytes follows it, as a folded header field of RFC 5322 goes on
+// in a line that begins with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value
+// that begins with such a byte is taken for a part of the one before it.
+func UnlessBefore(bytes string) DelimitedOption {
+	return delimitedOption(func(o *delimitedOptions) { o.unless += bytes })
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -9,11 +9,11 @@ package codec
 func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	notNil(flag, "Optional: flag")
 	notNil(c, "Optional")
-	closed("Optional: flag", SizeOf(flag))
-	return optional[T]{flag, c}
+	return optional[T]{ended("Optional: flag", flag), c}
 }
 
-// OptionalTail is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end.
+// OptionalTail is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end; a
+// [Record] may end in several.
 //
 //	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
 //	+----+----+----+                                            +----+----+
@@ -57,10 +57,14 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 
 func (o optional[T]) Size() Size {
 	flag, s := SizeOf(o.flag), SizeOf(o.c)
-	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open}
+	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open, varies: s.varies}
 }
 
+func (o optional[T]) opensFor(v *T) bool { return v != nil && opens(o.c, *v) }
+
 type ifMore[T any] struct{ c Codec[T] }
+
+func (ifMore[T]) isTail() {}
 
 func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if v == nil {

@@ -15,12 +15,23 @@ type Pair[A, B any] struct {
 func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	notNil(a, "PairOf")
 	notNil(b, "PairOf")
-	closed("PairOf", SizeOf(a))
-	p := pair[A, B]{a, b}
-	if tail, ok := b.(BodyCodec[B]); ok {
-		return pairBody[A, B]{p, tail}
+	return pair[A, B]{ended("PairOf", a), b}
+}
+
+// PairBy is a, then the codec that by returns for its value: a header, and a body that depends on it, as a value that keeps
+// both. by returns codecs made before, and nil for a first value that it does not know, which is an error in either
+// direction. Use [Map] for a type of your own, and [FieldBy] within a [Record].
+//
+//	PairBy(Uint8, func(kind uint8) Codec[string] { return bodies[kind] }), {1, "hi"}, bodies[1] with a length of one byte:
+//	+----+----+----+----+
+//	| 01 | 02 | 68 | 69 |
+//	+----+----+----+----+
+func PairBy[A, B any](a Codec[A], by func(A) Codec[B]) Codec[Pair[A, B]] {
+	notNil(a, "PairBy")
+	if by == nil {
+		panic("codec: PairBy: the function is nil")
 	}
-	return p
+	return pairBy[A, B]{ended("PairBy", a), by}
 }
 
 // Between is c with fixed parts around it, each made by [Const] or [Skip]; nil stands for none.
@@ -37,7 +48,7 @@ func Between[T any](before Codec[struct{}], c Codec[T], after Codec[struct{}]) C
 	if after == nil {
 		after = Empty[struct{}]()
 	} else {
-		closed("Between", SizeOf(c))
+		c = ended("Between", c)
 	}
 	return between[T]{before, c, after}
 }
@@ -48,12 +59,15 @@ type pair[A, B any] struct {
 }
 
 func (c pair[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {
-	dst, err := c.a.Append(dst, v.First)
-	if err != nil {
-		return dst, WrapField("first", err)
+	return joined(c.AppendHead(dst, v))
+}
+
+func (c pair[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err error) {
+	if dst, err = c.a.Append(dst, v.First); err != nil {
+		return dst, nil, WrapField("first", err)
 	}
-	dst, err = c.b.Append(dst, v.Second)
-	return dst, WrapField("second", err)
+	dst, body, err = appendHead(c.b, dst, v.Second)
+	return dst, body, WrapField("second", err)
 }
 
 func (c pair[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
@@ -64,21 +78,43 @@ func (c pair[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
 	return v, r.WrapField("second", err)
 }
 
+func (c pair[A, B]) opensFor(v Pair[A, B]) bool { return opens(c.b, v.Second) }
+
 func (c pair[A, B]) Size() Size { return SizeOf(c.a).plus(SizeOf(c.b)) }
 
-// pairBody is a pair whose second part need not be copied.
-type pairBody[A, B any] struct {
-	pair[A, B]
-	tail BodyCodec[B]
+type pairBy[A, B any] struct {
+	a  Codec[A]
+	by func(A) Codec[B]
 }
 
-func (c pairBody[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err error) {
-	if dst, err = c.a.Append(dst, v.First); err != nil {
-		return dst, nil, WrapField("first", err)
+// of returns the pair for a first value.
+func (c pairBy[A, B]) of(first A) pair[A, B] {
+	b := c.by(first)
+	if b == nil {
+		b = noCodec[B]{}
 	}
-	dst, body, err = c.tail.AppendHead(dst, v.Second)
-	return dst, body, WrapField("second", err)
+	return pair[A, B]{c.a, b}
 }
+
+func (c pairBy[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {
+	return c.of(v.First).Append(dst, v)
+}
+
+func (c pairBy[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err error) {
+	return c.of(v.First).AppendHead(dst, v)
+}
+
+func (c pairBy[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
+	if v.First, err = c.a.Decode(r); err != nil {
+		return v, r.WrapField("first", err)
+	}
+	v.Second, err = c.of(v.First).b.Decode(r)
+	return v, r.WrapField("second", err)
+}
+
+func (c pairBy[A, B]) opensFor(v Pair[A, B]) bool { return c.of(v.First).opensFor(v) }
+
+func (c pairBy[A, B]) Size() Size { return SizeOf(c.a).plus(unknownSize) }
 
 type between[T any] struct {
 	before Codec[struct{}]
@@ -108,4 +144,12 @@ func (b between[T]) Decode(r *Reader) (v T, err error) {
 	return v, err
 }
 
-func (b between[T]) Size() Size { return SizeOf(b.before).plus(SizeOf(b.c)).plus(SizeOf(b.after)) }
+func (b between[T]) opensFor(v T) bool { return opens(b.c, v) }
+
+// Size: with nothing behind c, what c says of its end holds.
+func (b between[T]) Size() Size {
+	s := SizeOf(b.before).plus(SizeOf(b.c))
+	after := SizeOf(b.after)
+	s.Min, s.Max = s.Min+after.Min, addBound(s.Max, after.Max)
+	return s
+}

@@ -17,189 +17,126 @@ import "fmt"
 // The limit, and what the length can express if that is less, holds in both directions; a length that a peer claims
 // allocates nothing. The body is confined to its bytes and must use them all. It is Gloss's finite-frame; an empty body
 // is an empty value, not none.
-func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...Option) Codec[T] {
-	notNil(length, "Prefixed: length")
-	notNil(body, "Prefixed: body")
-	o := resolve("Prefixed", opts, DefaultMax, "Max", "Adjust")
-	most := o.max
-	if l, ok := length.(interface{ largest() uint64 }); ok {
-		expressed := int64(min(l.largest(), 1<<62)) - int64(o.adjust)
-		if expressed < 0 {
-			panic(fmt.Sprintf("codec: Prefixed: Adjust(%d) is more than the length can express, %d", o.adjust, l.largest()))
-		}
-		most = int(min(int64(most), expressed))
-	}
-	if SizeOf(length).Open {
-		panic("codec: Prefixed: the length has no end of its own; use a number, or text with a delimiter")
-	}
-	if least := SizeOf(body).Min; least > most {
-		panic(fmt.Sprintf("codec: Prefixed: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", least, most))
-	}
-	p := prefixed[N, T]{length, body, quickOf(headOf(length, o.adjust, most), body)}
-	if tail, ok := body.(BodyCodec[T]); ok {
-		return &prefixedBody[N, T]{p, tail}
-	}
-	return &p
+func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[T] {
+	return newPrefixed("Prefixed", lengthOf("Prefixed", length, DefaultMax, opts), body)
 }
 
-type prefixed[N Integer, T any] struct {
-	length Codec[N]
+func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T] {
+	notNil(body, where+": body")
+	if least := SizeOf(body).Min; least > length.max {
+		panic(fmt.Sprintf("codec: %s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max))
+	}
+	return &prefixed[T]{length, body, headOf(body), quickIn(body)}
+}
+
+type prefixed[T any] struct {
+	length *Length
 	body   Codec[T]
-	quickPrefixed[T]
+	head   BodyCodec[T]    // body, if it is one
+	quick  quickDecoder[T] // body, if it is one
 }
 
-// wire returns n bytes of body as the number that is sent.
-func (p *prefixed[N, T]) wire(n int) (N, error) {
-	if n > p.head.max {
-		return 0, tooLarge("a length", uint64(n), p.head.max)
-	}
-	w := n + p.head.adjust
-	if w < 0 || int64(N(w)) != int64(w) || N(w) < 0 {
-		return 0, because(ErrTooLarge, "a length of %d cannot be expressed", w)
-	}
-	return N(w), nil
-}
+func (p *prefixed[T]) Append(dst []byte, v T) ([]byte, error) { return joined(p.AppendHead(dst, v)) }
 
-func (p *prefixed[N, T]) Append(dst []byte, v T) ([]byte, error) {
-	if p.head.width == 0 {
-		return p.appendRotated(dst, v)
-	}
-	if dst, ok := p.appendQuick(dst, hidden(&v)); ok {
-		return dst, nil
-	}
+func (p *prefixed[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
 	start := len(dst)
-	dst, err := p.body.Append(p.head.reserve(dst), v)
+	head = p.length.reserve(dst)
+	if p.head != nil {
+		head, body, err = p.head.AppendHead(head, v)
+	} else {
+		head, err = p.body.Append(head, v)
+	}
+	if err == nil {
+		head, err = p.length.put(head, start, len(body))
+	}
 	if err != nil {
-		return dst[:start], err
+		return dst, nil, err
 	}
-	if p.head.put(dst[start:], 0) {
-		return dst, nil
-	}
-	w, err := p.wire(len(dst) - start - p.head.width)
-	if err != nil {
-		return dst[:start], err
-	}
-	if _, err := p.length.Append(dst[:start], w); err != nil { // in place of the zeros
-		return dst[:start], WrapField("length", err)
-	}
-	return dst, nil
+	return head, body, nil
 }
 
-// zeros hold the place of a length.
-var zeros [16]byte
-
-// appendRotated is Append for a length whose own width depends on it: it is encoded behind the body and then moved.
-func (p *prefixed[N, T]) appendRotated(dst []byte, v T) ([]byte, error) {
-	start := len(dst)
-	dst, err := p.body.Append(dst, v)
-	if err != nil {
-		return dst[:start], err
-	}
-	mid := len(dst)
-	w, err := p.wire(mid - start)
-	if err != nil {
-		return dst[:start], err
-	}
-	if dst, err = p.length.Append(dst, w); err != nil {
-		return dst[:start], WrapField("length", err)
-	}
-	rotate(dst[start:], mid-start)
-	return dst, nil
-}
-
-// rotate moves p[n:], which is short, to the front.
-func rotate(p []byte, n int) {
-	var moved [32]byte
-	for len(p) > n {
-		k := min(len(p)-n, len(moved))
-		tail := p[len(p)-k:]
-		copy(moved[:k], tail)
-		copy(p[k:], p[:len(p)-k])
-		copy(p, moved[:k])
-		n += k
-	}
-}
-
-func (p *prefixed[N, T]) Decode(r *Reader) (v T, err error) {
-	outer, err := p.open(r)
+func (p *prefixed[T]) Decode(r *Reader) (v T, err error) {
+	n, err := p.length.Decode(r)
 	if err != nil {
 		return v, err
 	}
-	if v, err = p.body.Decode(r); err != nil {
+	return within(r, n, p.body)
+}
+
+// within decodes c in a frame of the next n bytes.
+func within[T any](r *Reader, n int, c Codec[T]) (v T, err error) {
+	outer, err := r.Limit(n)
+	if err != nil {
+		return v, err
+	}
+	if v, err = c.Decode(r); err != nil {
 		return v, err
 	}
 	return v, r.Unlimit(outer)
 }
 
-// open reads the length and confines r to the body.
-func (p *prefixed[N, T]) open(r *Reader) (outer int, err error) {
-	if n := p.head.length(r.buf[r.pos:]); n >= 0 {
-		r.pos += p.head.width
-		return r.Limit(n)
+func (p *prefixed[T]) decodeQuick(b []byte, own cloner, v *T) (n int, ok bool) {
+	length, ok := p.length.peek(b)
+	if !ok || p.quick == nil || length > len(b)-p.length.width {
+		return 0, false
 	}
-	start := r.Offset()
-	w, err := p.length.Decode(r)
-	if err != nil {
-		return 0, r.WrapField("length", err)
-	}
-	n := int64(w) - int64(p.head.adjust)
-	if w > 0 && int64(w) < 0 || n > int64(p.head.max) {
-		return 0, r.WrapField("length", r.Fail(start, tooLarge("a length", uint64(w), p.head.max)))
-	}
-	if n < 0 {
-		return 0, r.WrapField("length", r.Fail(start, because(ErrMalformed, "a length of %d, where %d is the least", w, p.head.adjust)))
-	}
-	return r.Limit(int(n))
+	n = p.length.width + length
+	used, ok := p.quick.decodeQuick(b[p.length.width:n:n], own, v)
+	return n, ok && used == length
 }
 
-func (p *prefixed[N, T]) Size() Size {
-	length := SizeOf(p.length)
+func (p *prefixed[T]) callsUser() bool { return p.quick == nil || p.quick.callsUser() }
+
+func (p *prefixed[T]) Size() Size {
 	body := SizeOf(p.body)
-	return Size{Min: length.Min + body.Min, Max: addBound(length.Max, min(body.Max, p.head.max))}
+	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max))}
 }
 
-// prefixedBody is prefixed with a body that need not be copied.
-type prefixedBody[N Integer, T any] struct {
-	prefixed[N, T]
-	tail BodyCodec[T]
+// Nullable is body behind its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
+// nullable strings and bytes. It takes the options of [Prefixed]. With Adjust(1) the number 0 stands for none, as in
+// Kafka's compact forms, and the number may be unsigned.
+//
+//	Nullable(Int16, String), &"a":      nil:            Nullable(Uvarint, String, Adjust(1)), &"a":    nil:
+//	+----+----+----+                    +----+----+     +----+----+                                    +----+
+//	| 00 | 01 | 61 |                    | ff | ff |     | 02 | 61 |                                    | 00 |
+//	+----+----+----+                    +----+----+     +----+----+                                    +----+
+func Nullable[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[*T] {
+	p := newPrefixed("Nullable", lengthOf("Nullable", length, DefaultMax, opts), body)
+	if p.length.adjust <= 0 && !isSigned[N]() {
+		panic("codec: Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
+	}
+	if _, err := p.length.appendNone(nil); err != nil {
+		panic(fmt.Sprintf("codec: Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err))
+	}
+	return nullable[T]{p}
 }
 
-func (p *prefixedBody[N, T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
-	if p.head.width == 0 {
-		return p.appendHeadRotated(dst, v)
+type nullable[T any] struct{ p *prefixed[T] }
+
+func (c nullable[T]) Append(dst []byte, v *T) ([]byte, error) { return joined(c.AppendHead(dst, v)) }
+
+func (c nullable[T]) AppendHead(dst []byte, v *T) (head, body []byte, err error) {
+	if v == nil {
+		head, err = c.p.length.appendNone(dst)
+		return head, nil, err
 	}
-	start := len(dst)
-	dst, body, err = p.tail.AppendHead(p.head.reserve(dst), v)
-	if err != nil {
-		return dst[:start], nil, err
-	}
-	if p.head.put(dst[start:], len(body)) {
-		return dst, body, nil
-	}
-	w, err := p.wire(len(dst) - start - p.head.width + len(body))
-	if err != nil {
-		return dst[:start], nil, err
-	}
-	if _, err := p.length.Append(dst[:start], w); err != nil {
-		return dst[:start], nil, WrapField("length", err)
-	}
-	return dst, body, nil
+	return c.p.AppendHead(dst, *v)
 }
 
-func (p *prefixedBody[N, T]) appendHeadRotated(dst []byte, v T) (head, body []byte, err error) {
-	start := len(dst)
-	dst, body, err = p.tail.AppendHead(dst, v)
+func (c nullable[T]) Decode(r *Reader) (*T, error) {
+	n, none, err := c.p.length.decodeSlow(r, true)
+	if err != nil || none {
+		return nil, err
+	}
+	v, err := within(r, n, c.p.body)
 	if err != nil {
-		return dst[:start], nil, err
+		return nil, err
 	}
-	mid := len(dst)
-	w, err := p.wire(mid - start + len(body))
-	if err != nil {
-		return dst[:start], nil, err
-	}
-	if dst, err = p.length.Append(dst, w); err != nil {
-		return dst[:start], nil, WrapField("length", err)
-	}
-	rotate(dst[start:], mid-start)
-	return dst, body, nil
+	return &v, nil
+}
+
+func (c nullable[T]) Size() Size {
+	s := c.p.Size()
+	s.Min = c.p.length.size.Min
+	return s
 }

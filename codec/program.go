@@ -1,28 +1,64 @@
 package codec
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // program is a compiled record: steps in the order of their bytes.
 type program struct {
-	steps []step
-	size  Size
-	flat  bool // there is nothing but numbers and texts
-	fixed int  // then: bytes without those of the texts
-	plain *run // all there is, if that is numbers of which nothing is to be checked
+	steps  []step
+	size   Size
+	flat   bool      // there is nothing but numbers and texts
+	fixed  int       // bytes without those of the texts and of what calls encode
+	texts  []uintptr // where the texts lie
+	plain  *run      // all there is, if that is numbers of which nothing is to be checked
+	tailed bool      // there are optional fields at the end, which are sent up to the first that is missing
 }
 
 // step is numbers, or none, and what follows them if anything does: a text, or any other field.
 type step struct {
 	run    run
-	name   string // of what follows, like the rest
-	offset uintptr
-	text   *textOp
+	name   string  // of what follows, like the rest
+	base   uintptr // where its record lies in the struct
+	offset uintptr // where it lies in its record
+	text   *text
 	call   caller
+	tail   bool // it may be missing, with all that follow it
+}
+
+// caller encodes and decodes one field of a record by its codec.
+type caller interface {
+	append(dst []byte, record place, offset uintptr) ([]byte, error)
+	appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error)
+	decode(r *Reader, record place, offset uintptr) error
+	opens(record place, offset uintptr) bool
+}
+
+// call is the caller of a codec.
+type call[F any] struct{ c Codec[F] }
+
+func (c call[F]) append(dst []byte, record place, offset uintptr) ([]byte, error) {
+	return c.c.Append(dst, *valueAt[F](record.at(offset)))
+}
+
+func (c call[F]) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
+	return appendHead(c.c, dst, *valueAt[F](record.at(offset)))
+}
+
+func (c call[F]) decode(r *Reader, record place, offset uintptr) (err error) {
+	*valueAt[F](record.at(offset)), err = c.c.Decode(r)
+	return err
+}
+
+func (c call[F]) opens(record place, offset uintptr) bool {
+	return opens(c.c, *valueAt[F](record.at(offset)))
 }
 
 // add compiles one more field.
 func (p *program) add(f field) {
 	p.size = p.size.plus(f.size)
+	p.tailed = p.tailed || f.tail
 	switch {
 	case f.part != nil:
 		for i := range f.part.steps {
@@ -31,7 +67,8 @@ func (p *program) add(f field) {
 	case f.op != 0:
 		p.last().run.add(f.name, f.op, f.offset)
 	default:
-		p.last().follow(f.name, f.offset, f.text, f.call)
+		s := p.last()
+		s.name, s.offset, s.text, s.call, s.tail = f.name, f.offset, f.text, f.call, f.tail
 	}
 }
 
@@ -43,20 +80,16 @@ func (p *program) addStep(s *step, name string, offset uintptr) {
 	if s.open() {
 		return
 	}
-	if s.name != "" {
-		name = joinPath(name, s.name)
-	} else {
+	if s.name == "" {
 		name = ""
 	}
-	p.last().follow(name, offset+s.offset, s.text, s.call)
+	to := p.last()
+	to.name, to.base, to.offset = joinPath(name, s.name), offset+s.base, s.offset
+	to.text, to.call = s.text, s.call
 }
 
 // open reports whether more can be added to s.
 func (s *step) open() bool { return s.text == nil && s.call == nil }
-
-func (s *step) follow(name string, offset uintptr, text *textOp, call caller) {
-	s.name, s.offset, s.text, s.call = name, offset, text, call
-}
 
 // last returns the step that the next field belongs to.
 func (p *program) last() *step {
@@ -74,7 +107,8 @@ func (p *program) compile() {
 		s.run.compile()
 		p.fixed += s.run.width
 		if s.text != nil {
-			p.fixed += s.text.width
+			p.fixed += s.text.length.width
+			p.texts = append(p.texts, s.base+s.offset)
 		}
 		p.flat = p.flat && s.call == nil
 	}
@@ -86,71 +120,162 @@ func (p *program) compile() {
 	}
 }
 
-// open reads the length of a text.
-func (t *textOp) open(r *Reader) (int, error) {
-	w := t.op.width()
-	p, err := r.Next(w)
-	if err != nil {
-		return 0, r.WrapField("length", err)
+// append appends the struct at v, with room made once. With split the body that its last field ends in is not copied.
+func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
+	if p.plain != nil {
+		return p.plain.append(dst, v), nil, nil
 	}
-	u := t.op.load(p)
-	n := int64(u) - int64(t.adjust)
-	if n < 0 || n > int64(t.max) || int64(u) < 0 {
-		return 0, t.badLength(r, u, n)
+	need := p.fixed
+	for _, offset := range p.texts {
+		need += len(*valueAt[string](v.at(offset)))
 	}
-	return int(n), nil
+	dst = withRoom(dst, need)
+	missing := ""
+	for i := range p.steps {
+		s := &p.steps[i]
+		if err := s.run.check24(v); err != nil {
+			return dst, nil, err
+		}
+		dst = s.run.append(dst, v)
+		if s.open() {
+			break
+		}
+		start := len(dst)
+		switch last := split && i == len(p.steps)-1; {
+		case s.text != nil:
+			dst, body, err = s.text.append(dst, v.at(s.base+s.offset), last)
+		case last:
+			dst, body, err = s.call.appendHead(dst, v.at(s.base), s.offset)
+		default:
+			dst, err = s.call.append(dst, v.at(s.base), s.offset)
+		}
+		if nothing := len(dst)+len(body) == start; err == nil && missing != "" && !nothing {
+			err = because(ErrMalformed, "field follows %q, which is missing", missing)
+		} else if s.tail && nothing && missing == "" {
+			missing = s.name
+		}
+		if err != nil {
+			return dst, nil, WrapField(s.name, err)
+		}
+	}
+	return dst, body, nil
 }
 
-func (t *textOp) badLength(r *Reader, u uint64, n int64) error {
-	at := r.Offset() - int64(t.op.width())
-	if n < 0 && int64(u) >= 0 {
-		return r.WrapField("length", r.Fail(at, because(ErrMalformed, "a length of %d, where %d is the least", u, t.adjust)))
+// decode fills the struct at v.
+func (p *program) decode(r *Reader, v place) (err error) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if err := s.run.decode(r, v); err != nil {
+			return err
+		}
+		switch {
+		case s.text != nil:
+			err = s.text.decode(r, v.at(s.base+s.offset))
+		case s.call != nil:
+			err = s.call.decode(r, v.at(s.base), s.offset)
+		}
+		if err != nil {
+			return r.WrapField(s.name, err)
+		}
 	}
-	return r.WrapField("length", r.Fail(at, tooLarge("a length", u, t.max)))
+	return nil
+}
+
+// decodeFlat is decode of a flat program from what is at hand, if it is all there and right. own makes the copies.
+func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
+	if !p.flat {
+		return 0, false
+	}
+	rest := b
+	for i := range p.steps {
+		s := &p.steps[i]
+		if len(rest) < s.run.width || !s.run.sound(rest) {
+			return 0, false
+		}
+		s.run.load(rest, v)
+		rest = rest[s.run.width:]
+		if s.text == nil {
+			continue
+		}
+		text, ok := s.text.lend(rest)
+		if !ok {
+			return 0, false
+		}
+		owned := []byte{}
+		if len(text) > 0 {
+			owned = own.Clone(text)
+		}
+		s.text.set(v.at(s.base+s.offset), owned)
+		rest = rest[s.text.length.width+len(text):]
+	}
+	return len(b) - len(rest), true
+}
+
+// text is a string or []byte behind its length, a number of fixed width.
+type text struct {
+	length *Length
+	utf8   bool // it must be UTF-8
+	bytes  bool // it is a []byte
 }
 
 // lend returns the text at the start of p, and false if it is not whole or not right.
-func (t *textOp) lend(p []byte) ([]byte, bool) {
-	if len(p) < t.width {
+func (t *text) lend(p []byte) ([]byte, bool) {
+	n, ok := t.length.peek(p)
+	if !ok || n > len(p)-t.length.width {
 		return nil, false
 	}
-	n := int(t.op.load(p)) - t.adjust
-	if p = p[t.width:]; uint(n) > uint(min(t.max, len(p))) {
-		return nil, false
-	}
+	p = p[t.length.width:]
 	return p[:n:n], !t.utf8 || utf8.Valid(p[:n])
 }
 
-// decode returns the next text, owned. What follows the first lines is for text that is not at hand, or not right.
-func (t *textOp) decode(r *Reader) (string, error) {
-	if p, ok := t.lend(r.buf[r.pos:]); ok {
-		r.pos += t.width + len(p)
-		return ownedString(r.clone(p)), nil
+// set puts p, which is owned, where a text belongs.
+func (t *text) set(at place, p []byte) {
+	if t.bytes {
+		*valueAt[[]byte](at) = p
+	} else {
+		*valueAt[string](at) = ownedString(p)
 	}
-	n, err := t.open(r)
+}
+
+// decode reads a text.
+func (t *text) decode(r *Reader, at place) error {
+	n, err := t.length.Decode(r)
 	if err != nil {
-		return "", err
+		return err
 	}
-	at := r.Offset()
-	s, err := r.Text(n)
-	if err == nil && t.utf8 && !utf8.ValidString(s) {
-		return "", r.Fail(at+int64(invalidIndex(s)), because(ErrMalformed, "text that is not UTF-8"))
+	if t.utf8 {
+		*valueAt[string](at), err = r.UTF8(n)
+		return err
 	}
-	return s, err
+	p, err := r.Bytes(n)
+	if err == nil {
+		t.set(at, p)
+	}
+	return err
 }
 
-// fits reports whether append would not fail.
-func (t *textOp) fits(s string) bool {
-	return len(s) <= t.max && len(s)+t.adjust >= 0 && (!t.utf8 || utf8.ValidString(s))
-}
-
-// append appends a text.
-func (t *textOp) append(dst []byte, s string) ([]byte, error) {
-	if len(s) > t.max || len(s)+t.adjust < 0 {
-		return dst, tooLarge("a length", uint64(len(s)), t.max)
-	}
+// append appends a text. The first two words of a []byte in memory are those of a string.
+func (t *text) append(dst []byte, at place, split bool) (head, body []byte, err error) {
+	s := *valueAt[string](at)
 	if t.utf8 && !utf8.ValidString(s) {
-		return dst, because(ErrMalformed, "text that is not UTF-8, at index %d", invalidIndex(s))
+		return dst, nil, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(s))
 	}
-	return append(t.op.store(dst, uint64(len(s)+t.adjust)), s...), nil
+	dst, err = t.length.Append(dst, len(s))
+	if err == nil && split && t.bytes {
+		return dst, bytesOf(s), nil
+	}
+	return append(dst, s...), nil, err
 }
+
+// withRoom returns dst with room for n more bytes behind it.
+func withRoom(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) < n {
+		return grown(dst, n)
+	}
+	return dst
+}
+
+// grown is kept out of its callers, who seldom need it.
+//
+//go:noinline
+func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }

@@ -26,6 +26,11 @@ type Reader struct {
 	skew  int    // distance of buf[0] from the frame's first byte
 	limit int    // where the innermost frame ends, from the frame's first byte
 	depth int    // of nesting
+	hit   int    // the limit that a part did not fit, or 0
+
+	reserved   int // bytes at the end of the frame with the limit reservedAt that are not for an open-ended value
+	reservedAt int
+	closedAt   int // the limit of a frame in which no open-ended value may stand, or 0
 
 	start  int64 // offset of the frame's first byte in the stream
 	src    chanio.ByteSource
@@ -51,13 +56,20 @@ func NewReader(p []byte) *Reader {
 // reset has a Reader that never had a source read p.
 func (r *Reader) reset(p []byte) {
 	r.buf, r.have, r.pos, r.skew, r.start = p, len(p), 0, 0, 0
-	r.limit, r.depth, r.err, r.ended = noLimit, 0, nil, true
+	r.err, r.ended = nil, true
+	r.clear()
+}
+
+// clear takes back what decoders have set.
+func (r *Reader) clear() {
+	r.limit, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0
 }
 
 // begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.
 func (r *Reader) begin(ctx context.Context) error {
 	r.ctx, r.err = ctx, nil
-	r.pos, r.skew, r.limit, r.depth = 0, 0, noLimit, 0
+	r.pos, r.skew = 0, 0
+	r.clear()
 	if r.held != nil {
 		r.replay = true
 		r.show(r.held.head)
@@ -114,14 +126,14 @@ func (r *Reader) Next(n int) ([]byte, error) {
 		return r.nextSlow(n)
 	}
 	r.pos = p + n
-	return r.buf[p : p+n], nil
+	return r.buf[p : p+n : p+n], nil
 }
 
 func (r *Reader) nextSlow(n int) ([]byte, error) {
 	if err := r.need(n); err != nil {
 		return nil, err
 	}
-	p := r.buf[r.pos : r.pos+n]
+	p := r.buf[r.pos : r.pos+n : r.pos+n]
 	r.pos += n
 	return p, nil
 }
@@ -133,11 +145,11 @@ func (r *Reader) Peek(n int) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return r.buf[r.pos : r.pos+n], nil
+	return r.buf[r.pos : r.pos+n : r.pos+n], nil
 }
 
 // Buffered lends the bytes of the frame that are at hand, perhaps none, without waiting and without moving.
-func (r *Reader) Buffered() []byte { return r.buf[r.pos:] }
+func (r *Reader) Buffered() []byte { return r.buf[r.pos:len(r.buf):len(r.buf)] }
 
 // Skip moves past the next n bytes.
 func (r *Reader) Skip(n int) error {
@@ -145,24 +157,38 @@ func (r *Reader) Skip(n int) error {
 	return err
 }
 
-// ReadUntil lends the bytes up to and including the next delim, and moves past them. If there is none among the first
-// max+1 bytes the error is ErrTooLarge. Every byte is looked at once, however late it comes.
+// ReadUntil lends the bytes up to and including the next delim, and moves past them. If there are more than max bytes
+// before it the error is ErrTooLarge. Every byte is looked at once, however late it comes.
 func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
-	for seen := 0; ; {
+	n, err := r.find(max, []byte{delim})
+	if err != nil {
+		return nil, err
+	}
+	return r.Next(n + 1)
+}
+
+// Find returns how many bytes lie before the next sep, without moving. If that is more than max the error is ErrTooLarge,
+// and io.ErrUnexpectedEOF if there is none before the end. Every byte is looked at once, however late it comes.
+//
+//	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
+func (r *Reader) Find(sep string, max int) (n int, err error) {
+	if sep == "" {
+		panic("codec: Reader.Find: sep is empty")
+	}
+	return r.find(max, []byte(sep))
+}
+
+func (r *Reader) find(most int, sep []byte) (n int, err error) {
+	for from := 0; ; {
 		window := r.buf[r.pos:]
-		if len(window) > max+1 {
-			window = window[:max+1]
+		if i := bytes.Index(window[from:], sep); i >= 0 && from+i <= most {
+			return from + i, nil
+		} else if i >= 0 || len(window)-len(sep) >= most {
+			return 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", string(sep), most))
 		}
-		if i := bytes.IndexByte(window[seen:], delim); i >= 0 {
-			n := seen + i + 1
-			r.pos += n
-			return window[:n:n], nil
-		}
-		if seen = len(window); seen > max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", delim, max))
-		}
-		if err := r.need(seen + 1); err != nil {
-			return nil, err
+		from = max(len(window)-len(sep)+1, 0)
+		if err := r.need(len(window) + 1); err != nil {
+			return 0, err
 		}
 	}
 }
@@ -170,17 +196,11 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 // More reports whether the frame around, or outside of any frame the stream, has another byte. Outside of a frame it may
 // have to wait to know.
 func (r *Reader) More() (bool, error) {
-	if r.pos < len(r.buf) {
-		return true, nil
+	if left, ok := r.Remaining(); ok {
+		return left > 0, nil
 	}
-	if r.limit != noLimit {
-		return r.skew+r.pos < r.limit, nil
-	}
-	err := r.fill(1)
-	if err == io.EOF {
-		return false, nil
-	}
-	return err == nil, err
+	over, err := r.runsOut(r.kept() + 1)
+	return !over && err == nil, err
 }
 
 // Remaining returns the number of bytes up to the end of the frame around; there is none (false) outside of any frame.
@@ -188,8 +208,11 @@ func (r *Reader) Remaining() (n int, ok bool) {
 	if r.limit == noLimit {
 		return 0, false
 	}
-	return r.limit - r.skew - r.pos, true
+	return max(r.left()-r.kept(), 0), true
 }
+
+// left is the number of bytes up to the limit.
+func (r *Reader) left() int { return r.limit - r.skew - r.pos }
 
 // Limit makes the next n bytes a frame: until Unlimit, which is given what Limit returned, nothing beyond can be read.
 // Frames nest; one that is larger than the frame around it is an io.ErrUnexpectedEOF. Limit allocates nothing and waits
@@ -204,10 +227,15 @@ func (r *Reader) Limit(n int) (outer int, err error) {
 	return outer, nil
 }
 
-// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrTrailingData and tells how many.
+// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrTrailingData and tells how many; if the
+// stream ends before the frame does it is io.ErrUnexpectedEOF.
 func (r *Reader) Unlimit(outer int) error {
-	if left := r.limit - r.skew - r.pos; left > 0 {
-		return r.Fail(r.Offset(), because(ErrTrailingData, "%d bytes left over in a frame of %d or more", left, left))
+	if left := r.left(); left > 0 {
+		at := r.Offset()
+		if err := r.need(left); err != nil {
+			return err
+		}
+		return r.Fail(at, because(ErrTrailingData, "%d bytes of trailing data in a frame", left))
 	}
 	r.limit = outer
 	r.clip()
@@ -236,7 +264,7 @@ func (r *Reader) need(n int) error {
 		if r.err != nil {
 			return r.err
 		}
-		if n < 0 || n > r.limit-r.skew-r.pos {
+		if n < 0 || n > r.left() {
 			return r.tooShort(n)
 		}
 		if err := r.fill(n); err == io.EOF {
@@ -274,7 +302,7 @@ func (r *Reader) fill(n int) error {
 // runsOut reports whether the frame around, or the stream, ends before n bytes are at hand, and waits to know.
 func (r *Reader) runsOut(n int) (bool, error) {
 	for len(r.buf)-r.pos < n {
-		if r.limit != noLimit && n > r.limit-r.skew-r.pos && len(r.buf) == r.limit-r.skew {
+		if r.limit != noLimit && n > r.left() && len(r.buf)-r.pos == r.left() {
 			return true, nil
 		}
 		if err := r.fill(n); err == io.EOF {
@@ -288,6 +316,10 @@ func (r *Reader) runsOut(n int) (bool, error) {
 
 // tooShort says that the frame around has fewer than n bytes left.
 func (r *Reader) tooShort(n int) error {
-	left, _ := r.Remaining()
-	return r.Fail(r.Offset(), because(io.ErrUnexpectedEOF, "%v: needs %d bytes, the frame around has %d left", io.ErrUnexpectedEOF, n, left))
+	if n < 0 {
+		return r.Fail(r.Offset(), because(ErrMalformed, "negative length %d", n))
+	}
+	left := r.left()
+	r.hit = r.limit
+	return r.Fail(r.Offset(), because(io.ErrUnexpectedEOF, "unexpected end of frame: need %d bytes, have %d", n, left))
 }

@@ -31,7 +31,7 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if n < 0 || n > r.limit-r.skew-r.pos {
+	if n < 0 || n > r.left() {
 		return nil, r.tooShort(n)
 	}
 	if n >= directMin && r.src != nil && r.mayHold(n) {

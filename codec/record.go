@@ -30,21 +30,31 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 		if f.field.call == nil && f.field.op == 0 && f.field.text == nil {
 			panic(fmt.Sprintf("codec: Record: field %d was not made by Field or Literal", i))
 		}
-		if i < len(fields)-1 && f.field.size.Open {
+		if follows := i < len(fields)-1; follows && f.field.size.Open && !f.field.tail {
 			panic(fmt.Sprintf("codec: Record: the field %q takes all bytes up to the end, and others come behind it; put Prefixed, Delimited or Exactly around it", f.field.name))
+		} else if follows && f.field.end != nil {
+			f.field.call = f.field.end
+		}
+		if i > 0 && fields[i-1].field.tail && !f.field.size.Open {
+			panic(fmt.Sprintf("codec: Record: the field %q comes behind an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name))
 		}
 		p.add(f.field)
 	}
 	return compiled[T](&p)
 }
 
-// FieldOf is one field of a [Record]. It is made by [Field] or [Literal].
+// FieldOf is one field of a [Record]. It is made by [Field], [FieldIf], [FieldBy] or [Literal].
 type FieldOf[T any] struct{ field field }
 
 // Field is the part of a T that access returns a pointer to, which lies within the T itself and is the same part of every
-// T. The name appears in errors. access must not look at the values that the T holds.
+// T. The name appears in errors. access must not look at the values that the T holds. Fields at the end that are
+// [OptionalTail] may be several: those up to the first that is nil are sent.
 func Field[T, F any](name string, access func(*T) *F, c Codec[F]) FieldOf[T] {
 	notNil(c, "Field "+name)
+	return FieldOf[T]{newField(name, fieldOffset(name, access), c)}
+}
+
+func fieldOffset[T, F any](name string, access func(*T) *F) uintptr {
 	if access == nil {
 		panic(fmt.Sprintf("codec: Field: the accessor of %q is nil", name))
 	}
@@ -52,13 +62,88 @@ func Field[T, F any](name string, access func(*T) *F, c Codec[F]) FieldOf[T] {
 	if !ok {
 		panic(fmt.Sprintf("codec: Field: the accessor of %q must return a pointer into the %T it is given, such as func(v *T) *F { return &v.F }; use Map for anything else", name, *new(T)))
 	}
-	return FieldOf[T]{newField(name, offset, c)}
+	return offset
 }
+
+// FieldIf is a [Field] that is in the frame if when returns true. On receipt when sees the fields that come before, on
+// sending the whole value. A field that is not sent must have its zero value, since that is what is received.
+//
+//	FieldIf("packet id", func(p *Publish) *uint16 { return &p.ID }, Uint16, func(p Publish) bool { return p.QoS > 0 })
+func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T) bool) FieldOf[T] {
+	notNil(c, "FieldIf "+name)
+	if when == nil {
+		panic("codec: FieldIf " + name + ": the function is nil")
+	}
+	empty := Codec[F](Empty[F]())
+	f := FieldBy(name, access, func(v T) Codec[F] {
+		if when(v) {
+			return c
+		}
+		return empty
+	})
+	s := SizeOf(c)
+	f.field.size = Size{Max: s.Max, Open: s.Open, varies: s.varies}
+	return f
+}
+
+// FieldBy is a [Field] whose codec depends on the value around: on receipt, on the fields that come before. choose
+// returns codecs made before, and nil for an error.
+//
+//	FieldBy("payload", func(m *Message) *[]byte { return &m.Payload }, func(m Message) Codec[[]byte] { return payloads[m.Kind] })
+func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F]) FieldOf[T] {
+	offset := fieldOffset(name, access)
+	if choose == nil {
+		panic("codec: FieldBy " + name + ": the function is nil")
+	}
+	by := callBy[T, F]{choose, false}
+	return FieldOf[T]{field{name: name, offset: offset, size: unknownSize, call: by, end: callBy[T, F]{choose, true}}}
+}
+
+// callBy is the caller of a codec that depends on the record.
+type callBy[T, F any] struct {
+	choose func(T) Codec[F]
+	ends   bool // others follow
+}
+
+func (c callBy[T, F]) codec(record place) Codec[F] {
+	chosen := c.choose(*valueAt[T](record))
+	if chosen == nil {
+		return noCodec[F]{}
+	}
+	if s := SizeOf(chosen); c.ends && (s.Open || s.varies) {
+		return endedCodec[F]{chosen}
+	}
+	return chosen
+}
+
+func (c callBy[T, F]) append(dst []byte, record place, offset uintptr) ([]byte, error) {
+	return call[F]{c.codec(record)}.append(dst, record, offset)
+}
+
+func (c callBy[T, F]) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
+	return call[F]{c.codec(record)}.appendHead(dst, record, offset)
+}
+
+func (c callBy[T, F]) decode(r *Reader, record place, offset uintptr) error {
+	return call[F]{c.codec(record)}.decode(r, record, offset)
+}
+
+func (c callBy[T, F]) opens(record place, offset uintptr) bool {
+	return call[F]{c.codec(record)}.opens(record, offset)
+}
+
+// noCodec stands for a nil.
+type noCodec[F any] struct{}
+
+var errNoCodec = because(ErrMismatch, "no codec for the fields that come before")
+
+func (noCodec[F]) Append(dst []byte, _ F) ([]byte, error) { return dst, errNoCodec }
+func (noCodec[F]) Decode(*Reader) (v F, err error)        { return v, errNoCodec }
 
 // Literal is a part of a [Record] that is in no field: a [Const] or a [Skip].
 func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 	notNil(c, "Literal")
-	return FieldOf[T]{field{size: SizeOf(c), call: literal{c}}}
+	return FieldOf[T]{field{size: SizeOf(c), call: call[struct{}]{c}}}
 }
 
 func compiled[T any](p *program) Codec[T] {
@@ -69,26 +154,35 @@ func compiled[T any](p *program) Codec[T] {
 // record is a compiled T.
 type record[T any] struct{ program *program }
 
-func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return appendFrom(c.program, dst, &v) }
+func (c record[T]) Append(dst []byte, v T) ([]byte, error) {
+	dst, _, err := c.program.append(dst, placeOf(&v), false)
+	return dst, err
+}
+
+func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+	return c.program.append(dst, placeOf(&v), true)
+}
 
 func (c record[T]) Decode(r *Reader) (v T, err error) {
-	err = readInto(c.program, r, &v)
+	err = c.program.decode(r, placeOf(&v))
 	return v, err
 }
 
 func (c record[T]) Size() Size { return c.program.size }
 
-func (c record[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
-	return flatInto(c.program, p, own, v)
+func (c record[T]) opensFor(v T) bool {
+	if !c.program.size.varies {
+		return c.program.size.Open
+	}
+	s := &c.program.steps[len(c.program.steps)-1]
+	return s.call != nil && s.call.opens(placeOf(&v).at(s.base), s.offset)
 }
 
-func (c record[T]) appendQuick(dst []byte, v *T) ([]byte, bool) {
-	if !c.program.flat {
-		return dst, false
-	}
-	out, err := appendFrom(c.program, dst, v)
-	return out, err == nil
+func (c record[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
+	return c.program.decodeFlat(p, own, placeOf(v))
 }
+
+func (record[T]) callsUser() bool { return false }
 
 // inner returns the program, so that a Record in a Record becomes a part of it.
 func (c record[T]) inner() *program { return c.program }
@@ -99,60 +193,51 @@ type field struct {
 	offset uintptr // in the struct
 	size   Size
 	op     op       // a number of fixed width
-	text   *textOp  // bytes or text behind their length
+	text   *text    // bytes or text behind their length
 	call   caller   // anything else
+	end    caller   // call, where others follow
 	part   *program // a Record
+	tail   bool     // an OptionalTail
 }
 
-// textOp is a string or []byte behind its length, a number of fixed width.
-type textOp struct {
-	op     op
-	width  int // of the length
-	max    int
-	adjust int
-	utf8   bool // it must be UTF-8
-	bytes  bool // it is a []byte
-}
+// textual is implemented by codecs that may be nothing but a text.
+type textual interface{ text() *text }
 
-// textual is implemented by codecs that are nothing but a textOp.
-type textual interface{ textOp() *textOp }
-
-func (p prefixed[N, T]) textOp() *textOp {
-	length, ok := p.length.(primitive)
-	if !ok || N(0)-1 < 0 {
-		return nil // a negative length is for the codec itself to refuse
-	}
-	t := &textOp{op: length.operation(), width: length.operation().width(), max: p.head.max, adjust: p.head.adjust}
-	switch any(p.body).(type) {
-	case stringCodec:
-		t.utf8 = true
-	case rawCodec:
-	case bytesCodec:
-		t.bytes = true
-	default:
+func (p *prefixed[T]) text() *text {
+	if p.length.op == 0 {
 		return nil
 	}
-	return t
+	switch underlying(p.body).(type) {
+	case stringCodec:
+		return &text{length: p.length, utf8: true}
+	case rawCodec:
+		return &text{length: p.length}
+	case bytesCodec:
+		return &text{length: p.length, bytes: true}
+	}
+	return nil
 }
 
 // newField finds out how a codec can be compiled.
 func newField[F any](name string, offset uintptr, c Codec[F]) field {
 	f := field{name: name, offset: offset, size: SizeOf(c)}
-	if p, ok := c.(primitive); ok {
+	bare := underlying(c)
+	if p, ok := bare.(primitive); ok {
 		f.op = p.operation()
 		return f
 	}
-	if t, ok := c.(textual); ok {
-		if f.text = t.textOp(); f.text != nil {
+	if t, ok := bare.(textual); ok {
+		if f.text = t.text(); f.text != nil {
 			return f
 		}
 	}
-	if in, ok := c.(interface{ inner() *program }); ok {
+	if in, ok := bare.(interface{ inner() *program }); ok && !in.inner().tailed {
 		f.part = in.inner()
 	}
-	f.call = callOf(c)
+	f.call, f.end = call[F]{c}, call[F]{c}
+	if f.size.varies {
+		f.end = call[F]{endedCodec[F]{c}}
+	}
+	_, f.tail = bare.(interface{ isTail() })
 	return f
 }
-
-// literal calls a codec that has no value.
-type literal struct{ c Codec[struct{}] }

@@ -1,10 +1,13 @@
 package codec
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Recursive is a codec that contains itself: build returns it, made of self, which stands for the codec again. Values
-// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called once for each level that
-// is reached, so that a level is a codec that knows its depth.
+// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called at once for the first level and
+// once for each further one that is reached, so that a level is a codec that knows its depth.
 //
 //	tree := codec.Recursive(func(self codec.Codec[Tree]) codec.Codec[Tree] {
 //		return codec.Record(
@@ -20,37 +23,49 @@ func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
 	if build == nil {
 		panic("codec: Recursive: build is nil")
 	}
-	return level(build, 0)
+	top := level(build, 0)
+	top.get() // so that its size is known
+	return top
 }
 
 // level is the codec of the values at one depth.
-func level[T any](build func(self Codec[T]) Codec[T], depth int) Codec[T] {
-	return recursive[T]{depth, sync.OnceValue(func() Codec[T] {
-		return notNil(build(level(build, depth+1)), "Recursive")
-	})}
+func level[T any](build func(self Codec[T]) Codec[T], depth int) *recursive[T] {
+	c := &recursive[T]{depth: depth}
+	c.get = sync.OnceValue(func() Codec[T] {
+		built := notNil(build(level(build, depth+1)), "Recursive")
+		size := SizeOf(built)
+		c.size.Store(&size)
+		return built
+	})
+	return c
 }
 
 type recursive[T any] struct {
 	depth int
 	get   func() Codec[T]
+	size  atomic.Pointer[Size] // of the codec, once it is built
 }
 
-func (c recursive[T]) Append(dst []byte, v T) ([]byte, error) {
+func (c *recursive[T]) Append(dst []byte, v T) ([]byte, error) {
 	if c.depth >= MaxDepth {
 		return dst, because(ErrTooDeep, "nested more than %d deep", MaxDepth)
 	}
 	return c.get().Append(dst, v)
 }
 
-func (c recursive[T]) Decode(r *Reader) (v T, err error) {
+func (c *recursive[T]) Decode(r *Reader) (v T, err error) {
 	if c.depth >= MaxDepth {
 		return v, r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
 	}
-	if err := r.Enter(); err != nil {
-		return v, err
-	}
-	defer r.Leave()
 	return c.get().Decode(r)
 }
 
-func (c recursive[T]) Size() Size { return Size{Max: Unbounded} }
+func (c *recursive[T]) opensFor(v T) bool { return c.depth < MaxDepth && opens(c.get(), v) }
+
+// Size is that of a level, and unknown while the level is being built.
+func (c *recursive[T]) Size() Size {
+	if s := c.size.Load(); s != nil {
+		return *s
+	}
+	return Size{Max: Unbounded}
+}

@@ -42,31 +42,8 @@ func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T
 	if e.to == nil {
 		return e.sendWhole(ctx, v)
 	}
-	return e.sender()(ctx, v)
+	return e.send(ctx, v)
 }
-
-// Switchable is a codec that stands for another, which can be exchanged between two frames of a conversation: after a
-// handshake, for a negotiated limit, or when compression begins. Bytes that have arrived are not lost: the next frame is
-// decoded by the codec that is bound when its decoding begins. Where the types differ as well, see [Recv].
-//
-// A Switchable belongs to one conversation, and each direction has its own if the two do not change at once. Set is to be
-// called where no frame of the old kind can follow: between two calls of Recv by the goroutine that makes them, or
-// between two of Send. A channel of C decodes ahead, so it cannot be rebound with precision.
-type Switchable[T any] struct{ c Codec[T] }
-
-// NewSwitchable returns a Switchable that stands for c.
-func NewSwitchable[T any](c Codec[T]) *Switchable[T] {
-	return &Switchable[T]{notNil(c, "NewSwitchable")}
-}
-
-// Set makes b stand for c from the next frame on.
-func (b *Switchable[T]) Set(c Codec[T]) { b.c = notNil(c, "Switchable") }
-
-// Append is that of the codec that is bound.
-func (b *Switchable[T]) Append(dst []byte, v T) ([]byte, error) { return b.c.Append(dst, v) }
-
-// Decode is that of the codec that is bound.
-func (b *Switchable[T]) Decode(r *Reader) (T, error) { return b.c.Decode(r) }
 
 // Resync is [Decode] that goes on after garbage: where c fails it drops bytes up to the next occurrence of magic, with
 // which every frame begins and c too, and decodes again from there. Each time it has dropped n bytes because of err,

@@ -1,5 +1,7 @@
 package codec
 
+import "fmt"
+
 // DefaultMaxCount is how many values a [Repeated] takes in either direction if it is not told otherwise.
 const DefaultMaxCount = 1 << 20
 
@@ -11,16 +13,9 @@ const DefaultMaxCount = 1 << 20
 //	+----+----+----+----+----+
 //	| 02 | 00 | 01 | 00 | 02 |
 //	+----+----+----+----+----+
-func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...Option) Codec[[]T] {
-	notNil(count, "Repeated: count")
-	notNil(c, "Repeated")
-	closed("Repeated: count", SizeOf(count))
-	closed("Repeated", SizeOf(c))
-	o := resolve("Repeated", opts, DefaultMaxCount, "Max")
-	if l, ok := count.(interface{ largest() uint64 }); ok && l.largest() < uint64(o.max) {
-		o.max = int(l.largest())
-	}
-	return repeated[N, T]{count, sequence[T]{c, SizeOf(c).Min}, o.max}
+func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...MaxOption) Codec[[]T] {
+	length := lengthOf("Repeated: count", count, DefaultMaxCount, []LengthOption{Max(maxOf(opts, DefaultMaxCount))})
+	return repeated[T]{length, sequenceOf("Repeated", c)}
 }
 
 // Array is exactly n values of c. It is a vector of Gloss.
@@ -32,10 +27,11 @@ func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...Option) Code
 func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	notNil(c, "Array")
 	positive("Array: n", n)
+	s := sequence[T]{c: c, size: SizeOf(c), fixed: true}
 	if n > 1 {
-		closed("Array", SizeOf(c))
+		s.c = ended("Array", c)
 	}
-	return times[T]{n, sequence[T]{c, SizeOf(c).Min}}
+	return times[T]{n, s}
 }
 
 // ToEnd is values of c up to the end of the frame around it, or of the stream. It takes the option [Max], in values,
@@ -45,94 +41,96 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 //	+----+----+----+----+----+
 //	| 04 | 00 | 01 | 00 | 02 |
 //	+----+----+----+----+----+
-func ToEnd[T any](c Codec[T], opts ...Option) Codec[[]T] {
-	notNil(c, "ToEnd")
-	s := SizeOf(c)
-	closed("ToEnd", s)
-	if s.Max == 0 {
-		panic("codec: ToEnd: the codec takes no bytes and would repeat for ever")
-	}
-	return toEnd[T]{sequence[T]{c, s.Min}, resolve("ToEnd", opts, DefaultMaxCount, "Max").max}
+func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
+	return toEnd[T]{sequenceOf("ToEnd", c), maxOf(opts, DefaultMaxCount)}
 }
 
 // sequence is values one behind the other.
 type sequence[T any] struct {
-	c    Codec[T]
-	size int // each takes so many bytes at least
+	c     Codec[T]
+	size  Size // of each
+	fixed bool // their number is no claim of the peer's
+}
+
+// sequenceOf panics about values whose number says nothing about their bytes.
+func sequenceOf[T any](where string, c Codec[T]) sequence[T] {
+	notNil(c, where)
+	s := SizeOf(c)
+	if s.Max == 0 {
+		panic(fmt.Sprintf("codec: %s: the codec takes no bytes, so any number of values would cost a peer nothing", where))
+	}
+	return sequence[T]{c: ended(where, c), size: s}
 }
 
 func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 	for i, v := range all {
-		if dst, err = s.c.Append(dst, v); err != nil {
-			return dst, WrapField("["+itoa(i)+"]", err)
+		start := len(dst)
+		dst, err = s.c.Append(dst, v)
+		if err == nil && len(dst) == start && !s.fixed {
+			err = ErrNoProgress
+		}
+		if err != nil {
+			return dst, WrapField(index(i), err)
 		}
 	}
 	return dst, nil
 }
 
-// firstRoom is what a slice of values may take before any of them has come, in bytes.
-const firstRoom = 1 << 10
+// next decodes the value with this index.
+func (s *sequence[T]) next(r *Reader, i int) (T, error) {
+	before := r.Offset()
+	v, err := s.c.Decode(r)
+	if err == nil && r.Offset() == before && !s.fixed {
+		err = r.Fail(before, ErrNoProgress)
+	}
+	if err != nil {
+		return v, r.WrapField(index(i), err)
+	}
+	return v, nil
+}
 
 // decodeN decodes n values. What n claims is believed only as far as the bytes for it are at hand.
 func (s *sequence[T]) decodeN(r *Reader, n int) ([]T, error) {
-	if left, ok := r.Remaining(); ok && s.size > 0 && n > left/s.size {
-		return nil, r.Fail(r.Offset(), because(ErrTooLarge, "%d values of at least %d bytes, where the frame has %d bytes left", n, s.size, left))
+	room, err := r.Count(n, s.size.Min)
+	if err != nil {
+		return nil, err
 	}
-	all := make([]T, 0, min(n, s.room(r)))
+	all := make([]T, 0, room)
 	for i := range n {
-		v, err := s.c.Decode(r)
+		v, err := s.next(r, i)
 		if err != nil {
-			return nil, r.WrapField("["+itoa(i)+"]", err)
+			return nil, err
 		}
 		all = append(all, v)
 	}
 	return all, nil
 }
 
-// room returns for how many values memory may be allocated now: those that may be at hand, or a few.
-func (s *sequence[T]) room(r *Reader) int {
-	few := firstRoom / max(1, memorySize[T]())
-	if s.size == 0 {
-		return few
-	}
-	return max(len(r.Buffered())/s.size, min(few, 4))
-}
+func index(i int) string { return "[" + itoa(i) + "]" }
 
-type repeated[N Integer, T any] struct {
-	count Codec[N]
+type repeated[T any] struct {
+	count *Length
 	sequence[T]
-	max int
 }
 
-func (c repeated[N, T]) Append(dst []byte, all []T) ([]byte, error) {
-	if len(all) > c.max {
-		return dst, tooLarge("a count", uint64(len(all)), c.max)
-	}
-	dst, err := c.count.Append(dst, N(len(all)))
+func (c repeated[T]) Append(dst []byte, all []T) ([]byte, error) {
+	dst, err := c.count.Append(dst, len(all))
 	if err != nil {
 		return dst, WrapField("count", err)
 	}
 	return c.appendAll(dst, all)
 }
 
-func (c repeated[N, T]) Decode(r *Reader) ([]T, error) {
-	start := r.Offset()
+func (c repeated[T]) Decode(r *Reader) ([]T, error) {
 	n, err := c.count.Decode(r)
 	if err != nil {
 		return nil, r.WrapField("count", err)
 	}
-	if n < 0 {
-		return nil, r.WrapField("count", r.Fail(start, because(ErrMalformed, "a count of %d", n)))
-	}
-	if uint64(n) > uint64(c.max) {
-		return nil, r.WrapField("count", r.Fail(start, tooLarge("a count", uint64(n), c.max)))
-	}
-	return c.decodeN(r, int(n))
+	return c.decodeN(r, n)
 }
 
-func (c repeated[N, T]) Size() Size {
-	count, each := SizeOf(c.count), SizeOf(c.c)
-	return Size{Min: count.Min, Max: addBound(count.Max, timesBound(each.Max, c.max))}
+func (c repeated[T]) Size() Size {
+	return Size{Min: c.count.size.Min, Max: addBound(c.count.size.Max, timesBound(c.size.Max, c.count.max))}
 }
 
 func timesBound(a, n int) int {
@@ -149,7 +147,7 @@ type times[T any] struct {
 
 func (c times[T]) Append(dst []byte, all []T) ([]byte, error) {
 	if len(all) != c.n {
-		return dst, because(ErrMismatch, "%d values, where there must be %d", len(all), c.n)
+		return dst, because(ErrMismatch, "got %d values, want %d", len(all), c.n)
 	}
 	return c.appendAll(dst, all)
 }
@@ -157,8 +155,7 @@ func (c times[T]) Append(dst []byte, all []T) ([]byte, error) {
 func (c times[T]) Decode(r *Reader) ([]T, error) { return c.decodeN(r, c.n) }
 
 func (c times[T]) Size() Size {
-	each := SizeOf(c.c)
-	return Size{Min: timesBound(each.Min, c.n), Max: timesBound(each.Max, c.n), Open: each.Open}
+	return Size{Min: timesBound(c.size.Min, c.n), Max: timesBound(c.size.Max, c.n), Open: c.size.Open}
 }
 
 type toEnd[T any] struct {
@@ -168,35 +165,29 @@ type toEnd[T any] struct {
 
 func (c toEnd[T]) Append(dst []byte, all []T) ([]byte, error) {
 	if len(all) > c.max {
-		return dst, tooLarge("a count", uint64(len(all)), c.max)
+		return dst, tooLarge("count", uint64(len(all)), c.max)
 	}
-	start := len(dst)
-	dst, err := c.appendAll(dst, all)
-	if err == nil && len(dst)-start < len(all) && c.size == 0 {
-		return dst, because(ErrNoProgress, "%d values in %d bytes", len(all), len(dst)-start)
-	}
-	return dst, err
+	return c.appendAll(dst, all)
 }
 
 func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
-	all := make([]T, 0, min(c.room(r), c.max))
+	all := make([]T, 0, min(len(r.Buffered())/max(c.size.Min, 1), c.max, firstRoom/max(memorySize[T](), 1)))
 	for i := 0; ; i++ {
 		if more, err := r.More(); !more || err != nil {
 			return all, err
 		}
 		if i == c.max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than the limit of %d values", c.max))
+			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
 		}
-		before := r.Offset()
-		v, err := c.c.Decode(r)
-		if err == nil && r.Offset() == before {
-			err = r.Fail(before, ErrNoProgress)
-		}
+		v, err := c.next(r, i)
 		if err != nil {
-			return nil, r.WrapField("["+itoa(i)+"]", err)
+			return nil, err
 		}
 		all = append(all, v)
 	}
 }
+
+// firstRoom is what a slice of values may take before any of them has come, in bytes.
+const firstRoom = 4 << 10
 
 func (c toEnd[T]) Size() Size { return Size{Max: Unbounded, Open: true} }

@@ -123,6 +123,67 @@ func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	return &m.copy1, 1
 }
 
+// append appends the numbers of a run.
+func (n *run) append(dst []byte, v place) []byte {
+	if n.width == 0 {
+		return dst
+	}
+	start := len(dst)
+	dst = withRoom(dst, n.width)[:start+n.width]
+	n.out.write(dst[start:], v)
+	for i := range n.odd {
+		m := &n.odd[i]
+		m.op.store(dst[start+int(m.at):][:0], m.get(v))
+	}
+	return dst
+}
+
+// load puts the numbers of a run, which p has all bytes of, where they belong.
+func (n *run) load(p []byte, v place) {
+	n.in.read(v, p)
+	for i := range n.odd {
+		m := &n.odd[i]
+		*valueAt[uint32](v.at(m.offset)) = uint32(m.op.load(p[m.at:]))
+	}
+}
+
+// decode reads the numbers of a run.
+func (n *run) decode(r *Reader, v place) error {
+	if len(r.buf)-r.pos < n.width {
+		start := r.Offset()
+		if err := r.need(n.width); err != nil {
+			return n.shortOf(r, start, err)
+		}
+	}
+	p := r.buf[r.pos:]
+	r.pos += n.width
+	if !n.sound(p) {
+		return n.unsound(r, p)
+	}
+	n.load(p, v)
+	return nil
+}
+
+// check24 refuses numbers of 24 bits that do not fit.
+func (n *run) check24(v place) error {
+	for i := range n.odd {
+		m := &n.odd[i]
+		if err := m.op.check24(m.get(v)); err != nil {
+			return WrapField(m.name, err)
+		}
+	}
+	return nil
+}
+
+// get returns a number of 24 bits in a struct, with the sign extended if it has one.
+func (m *number) get(v place) uint64 {
+	u := *valueAt[uint32](v.at(m.offset))
+	if m.op == opInt24 || m.op == opInt24LE {
+		return uint64(int32(u))
+	}
+	return uint64(u)
+}
+
 // shortOf names the number of a run that the bytes did not suffice for.
 func (n *run) shortOf(r *Reader, start int64, err error) error {
 	have := int(r.locate(err).Offset - start)
@@ -152,7 +213,7 @@ func (n *run) unsound(r *Reader, p []byte) error {
 	for _, m := range n.bools {
 		if p[m.at] > 1 {
 			at := r.Offset() - int64(n.width) + int64(m.at)
-			return r.WrapField(m.name, r.Fail(at, because(ErrMalformed, "a bool of %d", p[m.at])))
+			return r.WrapField(m.name, r.Fail(at, because(ErrMalformed, "invalid bool %d, want 0 or 1", p[m.at])))
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 		return v, nil
 	}
 	if err == nil {
-		err = sliceError(p, n, because(ErrTrailingData, "%d bytes left over", len(p)-n))
+		err = sliceError(p, n, because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
 	}
 	var none T
 	return none, err
@@ -40,50 +40,42 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // UnmarshalInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	if c, ok := c.(record[T]); ok {
-		if n := c.program.plain; n != nil && len(p) >= n.width {
-			plainInto(n, p, v)
-			return n.width, nil
-		}
-		return recordInto(c, p, v)
+	r := readers.Get().(*Reader)
+	r.reset(p)
+	if table, ok := c.(record[T]); ok {
+		err = recordInto(r, table, v)
+	} else {
+		err = one(r, c, quickWhole(c), v)
 	}
-	return decodeSlice(c, p, v)
+	n = r.pos
+	r.buf, r.err = nil, nil
+	readers.Put(r)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
-// recordInto is for a Record that is more than plain numbers, or cut short.
-func recordInto[T any](c record[T], p []byte, v *T) (n int, err error) {
-	r := readers.Get().(*Reader)
-	if n, ok := flatInto(c.program, p, &r.arena, v); ok {
-		readers.Put(r)
-		return n, nil
+// recordInto decodes in place.
+func recordInto[T any](r *Reader, c record[T], v *T) error {
+	if n, ok := c.decodeQuick(r.buf, &r.arena, v); ok {
+		r.pos += n
+		return nil
 	}
-	r.reset(p)
-	return r.finish(readInto(c.program, r, v))
-}
-
-// decodeSlice is for all other codecs.
-func decodeSlice[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	r := readers.Get().(*Reader)
-	if q := quickWhole(c); q != nil {
-		if n, ok := q.decodeQuick(p, &r.arena, hidden(v)); ok {
-			readers.Put(r)
-			return n, nil
-		}
+	if err := c.program.decode(r, placeOf(v)); err != nil || r.err != nil {
+		return r.failure(err)
 	}
-	r.reset(p)
-	*v, err = c.Decode(r)
-	return r.finish(err)
+	return nil
 }
 
 // MarshalAppend is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
-		return appendFrom(c.program, dst, v)
+		dst, _, err := c.program.append(dst, placeOf(v), false)
+		return dst, err
 	}
-	return appendValue(c, dst, v)
+	return c.Append(dst, *v)
 }
-
-func appendValue[T any](c Codec[T], dst []byte, v *T) ([]byte, error) { return c.Append(dst, *v) }
 
 // UnmarshalAll returns all values that p holds, one behind the other. If one of them is wrong or cut short, those before
 // it come with the error. It is Gloss's decode-all.
@@ -105,46 +97,22 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 		r, quick := NewReader(p), quickWhole(c)
 		for r.pos < len(p) {
 			before := r.pos
-			if quick != nil {
-				var v T
-				if n, ok := quick.decodeQuick(p[before:], &r.arena, hidden(&v)); ok && n > 0 {
-					if r.pos += n; !yield(v, nil) {
-						return
-					}
-					continue
-				}
-			}
-			v, err := c.Decode(r)
-			if err == nil {
-				err = r.err
-			}
+			var v T
+			err := one(r, c, quick, &v)
 			if err == nil && r.pos == before {
-				err = ErrNoProgress
+				err = r.Fail(r.Offset(), ErrNoProgress)
 			}
 			if err != nil {
 				var none T
-				yield(none, r.locate(err))
+				yield(none, err)
 				return
 			}
+			r.clear()
 			if !yield(v, nil) {
 				return
 			}
 		}
 	}
-}
-
-// finish returns how many bytes a decoder that returned err has read, or why it has failed, and gives r back.
-func (r *Reader) finish(err error) (n int, _ error) {
-	n = r.pos
-	if err == nil {
-		err = r.err
-	}
-	if err != nil {
-		n, err = 0, r.locate(err)
-	}
-	r.buf, r.err = nil, nil
-	readers.Put(r)
-	return n, err
 }
 
 // readers are Readers over slices, and what is left of their arenas.

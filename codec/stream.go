@@ -2,7 +2,6 @@ package codec
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
 )
@@ -27,47 +26,28 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 // Decode returns the next value, and io.EOF after the last. A frame cut short, and bytes that c cannot decode, are an
 // [*Error]. After an error it goes on returning that.
 func (d *Decoder[T]) Decode() (v T, err error) {
+	if d.err == nil {
+		d.err = d.next(&v)
+	}
 	if d.err != nil {
-		return v, d.err
+		var none T
+		return none, d.err
 	}
-	if d.quick != nil {
-		src := d.r.src.(*window) // it is one always; calls of it are cheaper
-		if n, ok := d.quick.decodeQuick(src.Buffered(), src, hidden(&v)); ok && n > 0 {
-			src.Discard(n)
-			d.r.start += int64(n)
-			return v, nil
-		}
-	}
-	return d.slow()
+	return v, nil
 }
 
-// slow decodes what the quick way cannot.
-func (d *Decoder[T]) slow() (v T, err error) {
-	if d.err = d.r.begin(context.Background()); d.err != nil {
-		return v, d.err
+func (d *Decoder[T]) next(v *T) error {
+	if err := d.r.begin(context.Background()); err != nil {
+		return err
 	}
-	v, err = d.c.Decode(&d.r)
-	if err == nil && d.r.err == nil && d.r.pos+d.r.skew > 0 {
-		d.r.end()
-		return v, nil
+	if err := one(&d.r, d.c, d.quick, v); err != nil {
+		return err
 	}
-	var none T
-	d.err = d.failure(err)
-	return none, d.err
-}
-
-func (d *Decoder[T]) failure(err error) error {
-	var wrong *Error
-	switch {
-	case d.r.err != nil && !errors.As(d.r.err, &wrong):
-		return d.r.err // the io.Reader's
-	case err == nil:
-		err = d.r.err
-	}
-	if err == nil {
+	if d.r.pos+d.r.skew == 0 {
 		return d.r.Fail(d.r.Offset(), ErrNoProgress)
 	}
-	return d.r.locate(err)
+	d.r.end()
+	return nil
 }
 
 // All returns an iterator over the values. An error other than io.EOF is the last that it yields.
@@ -87,37 +67,36 @@ func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buff
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.
 type Encoder[T any] struct {
-	c     Codec[T]
-	quick quickAppender[T] // c, if it is one
-	dst   io.Writer
-	buf   []byte
+	c   Codec[T]
+	dst io.Writer
+	buf []byte
+	err error // of dst
 }
 
 // NewEncoder returns an Encoder of values of c.
 func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
-	return &Encoder[T]{c: notNil(c, "NewEncoder"), quick: quickToAppend(c), dst: dst}
+	return &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
 }
 
-// Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written.
+// Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written. After an error of
+// the io.Writer, which may have taken a part of a value, Encode goes on returning that.
 func (e *Encoder[T]) Encode(v T) error {
-	p, err := e.append(hidden(&v))
+	if e.err != nil {
+		return e.err
+	}
+	p, err := MarshalAppend(e.c, e.buf[:0], hidden(&v))
 	if err != nil {
 		return encodeError(err)
 	}
 	if cap(p) <= keepMax {
 		e.buf = p
 	}
-	_, err = e.dst.Write(p)
-	return err
-}
-
-func (e *Encoder[T]) append(v *T) ([]byte, error) {
-	if e.quick != nil {
-		if p, ok := e.quick.appendQuick(e.buf[:0], v); ok {
-			return p, nil
-		}
+	n, err := e.dst.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
 	}
-	return e.c.Append(e.buf[:0], *v)
+	e.err = err
+	return err
 }
 
 // keepMax is the largest buffer that an Encoder keeps for the next value.

@@ -29,119 +29,198 @@ import (
 //	| ca | fe | 01 | 02 | 00 | 00 | 00 | 03 | 01 | 61 | 00 | 00 | 00 | 00 |
 //	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //
-// Numbers are big-endian unless "le" is given. Structs and arrays within are their fields one behind the other. A string
-// or []byte has its length in front, len=u8, u16, u32 or with an le behind, or is the rest of the frame; max bounds it. A
-// string is UTF-8 unless "raw" is given. Other slices have the number of their values in front, count=, with the same
-// names. A field that is not to be in the frame has the tag "-". Types that have no one size, such as int, and all others
-// are refused when the codec is built.
-func Struct[T any]() Codec[T] {
+// Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays within
+// are their fields one behind the other. A string or []byte has its length in front, len=u8, u16, u24 or u32, with le or be
+// behind for an order of its own, or is the rest of the frame; max bounds it. A string is UTF-8 unless "raw" is given.
+// Other slices have the number of their values in front, count=, with the same names. A field that is not to be in the
+// frame has the tag "-". Types that have no one size, such as int, types whose fields are not exported, such as time.Time,
+// and tags that mean nothing for their field are refused when the codec is built.
+func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("codec: Struct: %v is not a struct", t))
 	}
-	p := &program{}
-	p.addStruct(t.String(), "", t, 0)
-	if len(p.steps) == 0 {
-		panic(fmt.Sprintf("codec: Struct: %v has no fields that are in the frame", t))
+	b := structure{program: &program{}}
+	for _, opt := range opts {
+		opt(&b)
 	}
-	return compiled[T](p)
+	if b.addStruct(t.String(), "", t, 0) == 0 {
+		panic(fmt.Sprintf("codec: Struct: %v has no exported fields", t))
+	}
+	return compiled[T](b.program)
 }
 
-// addStruct compiles the fields of a struct that lies at offset. where is for panics, name for errors.
-func (p *program) addStruct(where, name string, t reflect.Type, offset uintptr) {
+// StructOption is an option of [Struct].
+type StructOption func(*structure)
+
+// LittleEndian is the order of all numbers and lengths of a [Struct] that do not say otherwise.
+func LittleEndian() StructOption { return func(b *structure) { b.little = true } }
+
+// structure is a program that is being made of a struct.
+type structure struct {
+	*program
+	little bool
+}
+
+// addStruct compiles the fields of a struct that lies at offset, and returns how many are in the frame. where is for
+// panics, name for errors.
+func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr) (fields int) {
 	if strings.Count(where, ".") > MaxDepth {
 		panic(fmt.Sprintf("codec: Struct: %v contains itself; use Recursive and Record", t))
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag := parseTag(where+"."+f.Name, f.Tag.Get("wire"))
-		if tag.omit || !f.IsExported() && f.Name != "_" {
+		if tag.omit {
 			continue
 		}
-		if p.size.Open {
-			panic(fmt.Sprintf("codec: Struct: %s comes behind a field that takes the rest of the frame", tag.where))
+		inside := f.IsExported() || f.Name == "_" || f.Anonymous && f.Type.Kind() == reflect.Struct
+		if !inside && len(tag.parts) > 0 {
+			tag.refuse("the field is not exported, so it is not in the frame")
+		}
+		if !inside {
+			continue
+		}
+		fields++
+		if b.size.Open {
+			tag.refuse("the field comes behind one that takes the rest of the frame")
 		}
 		if f.Name == "_" {
-			p.addBlank(tag)
+			b.addBlank(tag)
 			continue
 		}
-		inner := f.Name
-		if name != "" {
-			inner = name + "." + f.Name
-		}
-		p.addValue(inner, tag, f.Type, offset+f.Offset)
+		b.addValue(joinPath(name, f.Name), tag, f.Type, offset+f.Offset)
 		tag.done()
 	}
+	return fields
 }
 
 // addBlank compiles a field without a value.
-func (p *program) addBlank(tag *tag) {
+func (b structure) addBlank(tag *tag) {
 	var c Codec[struct{}]
 	if text, ok := tag.take("const"); ok {
 		raw, err := hex.DecodeString(text)
 		if err != nil || text == "" {
-			panic(fmt.Sprintf("codec: Struct: %s: const=%s is not hexadecimal", tag.where, text))
+			tag.refuse("const=%s is not hexadecimal", text)
 		}
 		c = Const(string(raw))
+	} else if n := tag.number("skip", 0); n > 0 {
+		c = Skip(n)
 	} else {
-		c = Skip(tag.number("skip", 0))
+		tag.refuse("a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
 	}
 	tag.done()
-	p.add(field{size: SizeOf(c), call: literal{c}})
+	b.add(field{size: SizeOf(c), call: call[struct{}]{c}})
 }
 
 // addValue compiles a value of type t that lies at offset.
-func (p *program) addValue(name string, tag *tag, t reflect.Type, offset uintptr) {
-	if o := tag.numberOp(t); o != 0 {
-		p.add(field{name: name, offset: offset, size: Size{Min: o.width(), Max: o.width()}, op: o})
+func (b structure) addValue(name string, tag *tag, t reflect.Type, offset uintptr) {
+	if o := tag.numberOp(t, b.little); o != 0 {
+		b.add(field{name: name, offset: offset, size: Size{Min: o.width(), Max: o.width()}, op: o})
 		return
 	}
 	switch kind := t.Kind(); {
 	case kind == reflect.Struct:
-		p.addStruct(tag.where, name, t, offset)
-	case kind == reflect.Array:
+		if b.addStruct(tag.where, name, t, offset) == 0 {
+			tag.refuse("%v has no exported fields; use Record with a codec for it", t)
+		}
+	case kind == reflect.Array && t.Len() > 0:
 		for i := range t.Len() {
-			p.addValue(fmt.Sprintf("%s[%d]", name, i), tag, t.Elem(), offset+uintptr(i)*t.Elem().Size())
+			b.addValue(name+index(i), tag, t.Elem(), offset+uintptr(i)*t.Elem().Size())
 		}
 	case kind == reflect.String, kind == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
-		p.addText(name, tag, t, offset)
+		b.addText(name, tag, t, offset)
 	case kind == reflect.Slice:
-		p.addSlice(name, tag, t, offset)
+		b.addSlice(name, tag, t, offset)
 	default:
-		panic(fmt.Sprintf("codec: Struct: %s: %v has no fixed encoding; use a type of a fixed size, or Record with a codec for it", tag.where, t))
+		tag.refuse("%v has no fixed encoding; use a type of a fixed size, or Record with a codec for it", t)
 	}
 }
 
-func (p *program) addText(name string, tag *tag, t reflect.Type, offset uintptr) {
-	text := t.Kind() == reflect.String
-	raw := tag.word("raw")
+func (b structure) addText(name string, tag *tag, t reflect.Type, offset uintptr) {
+	isText := t.Kind() == reflect.String
+	raw := isText && tag.word("raw")
 	if tag.word("rest") {
+		if b.size.Open {
+			tag.refuse("only one field can take the rest of the frame")
+		}
 		f := field{name: name, offset: offset, size: openSize}
 		switch {
-		case !text:
-			f.call = callOf(Bytes)
+		case !isText:
+			f.call = call[[]byte]{Bytes}
 		case raw:
-			f.call = callOf(RawString)
+			f.call = call[string]{RawString}
 		default:
-			f.call = callOf(String)
+			f.call = call[string]{String}
 		}
-		p.add(f)
+		b.add(f)
 		return
 	}
-	length := tag.lengthOp("len", DefaultMax)
-	length.utf8, length.bytes = text && !raw, !text
-	p.add(field{name: name, offset: offset, size: Size{Min: length.width, Max: length.width + length.max}, text: &length})
+	length := tag.length("len", DefaultMax, b.little)
+	b.add(field{name: name, offset: offset, size: Size{Min: length.width, Max: length.width + length.max},
+		text: &text{length: length, utf8: isText && !raw, bytes: !isText}})
 }
 
-func (p *program) addSlice(name string, tag *tag, t reflect.Type, offset uintptr) {
-	s := &slice{count: tag.lengthOp("count", DefaultMaxCount), elem: &program{}, of: t, size: t.Elem().Size()}
-	s.elem.addValue("", tag, t.Elem(), 0)
-	s.elem.compile()
-	if s.elem.size.Open || s.elem.size.Min == 0 {
-		panic(fmt.Sprintf("codec: Struct: %s: its values have no end of their own", tag.where))
+func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintptr) {
+	elem := structure{&program{}, b.little}
+	count := tag.length("count", DefaultMaxCount, b.little)
+	elem.addValue("", tag, t.Elem(), 0)
+	elem.compile()
+	if elem.size.Open || elem.size.Min == 0 {
+		tag.refuse("the values of the slice have no end of their own")
 	}
-	most := addBound(s.count.width, timesBound(s.elem.size.Max, s.count.max))
-	p.add(field{name: name, offset: offset, size: Size{Min: s.count.width, Max: most}, call: s})
+	most := addBound(count.width, timesBound(elem.size.Max, count.max))
+	b.add(field{name: name, offset: offset, size: Size{Min: count.width, Max: most}, call: &slice{count, elem.program, t}})
+}
+
+// slice is a []F of a [Struct] behind the number of its values. It is the one kind of field whose memory reflection
+// allocates.
+type slice struct {
+	count *Length
+	elem  *program
+	of    reflect.Type // []F
+}
+
+func (s *slice) append(dst []byte, record place, offset uintptr) ([]byte, error) {
+	all := record.at(offset).reflected(s.of)
+	dst, err := s.count.Append(dst, all.Len())
+	for i := 0; i < all.Len() && err == nil; i++ {
+		if dst, _, err = s.elem.append(dst, placeOfElement(all, i), false); err != nil {
+			return dst, WrapField(index(i), err)
+		}
+	}
+	return dst, err
+}
+
+func (s *slice) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
+	head, err = s.append(dst, record, offset)
+	return head, nil, err
+}
+
+func (s *slice) opens(place, uintptr) bool { return false }
+
+func (s *slice) decode(r *Reader, record place, offset uintptr) error {
+	n, err := s.count.Decode(r)
+	if err != nil {
+		return err
+	}
+	room, err := r.Count(n, s.elem.size.Min)
+	if err != nil {
+		return err
+	}
+	all := reflect.MakeSlice(s.of, room, room)
+	for i := range n {
+		if i == all.Len() {
+			bigger := reflect.MakeSlice(s.of, min(2*i, n), min(2*i, n))
+			reflect.Copy(bigger, all)
+			all = bigger
+		}
+		if err := s.elem.decode(r, placeOfElement(all, i)); err != nil {
+			return r.WrapField(index(i), err)
+		}
+	}
+	record.at(offset).reflected(s.of).Set(all.Slice(0, n))
+	return nil
 }
 
 // tag is a tag that is being read: what is taken from it must be all that is in it.
@@ -155,11 +234,20 @@ type tag struct {
 func parseTag(where, text string) *tag {
 	t := &tag{where: where, omit: text == "-", parts: map[string]string{}, used: map[string]bool{}}
 	for part := range strings.SplitSeq(text, ",") {
-		if key, value, _ := strings.Cut(part, "="); key != "" {
+		key, value, _ := strings.Cut(part, "=")
+		if _, twice := t.parts[key]; twice {
+			t.refuse("the tag has %q twice", key)
+		}
+		if key != "" {
 			t.parts[key] = value
 		}
 	}
 	return t
+}
+
+// refuse panics.
+func (t *tag) refuse(format string, args ...any) {
+	panic("codec: Struct: " + t.where + ": " + fmt.Sprintf(format, args...))
 }
 
 func (t *tag) take(key string) (value string, ok bool) {
@@ -169,7 +257,10 @@ func (t *tag) take(key string) (value string, ok bool) {
 }
 
 func (t *tag) word(key string) bool {
-	_, ok := t.take(key)
+	value, ok := t.take(key)
+	if value != "" {
+		t.refuse("%q takes no value, got %q", key, value)
+	}
 	return ok
 }
 
@@ -180,7 +271,7 @@ func (t *tag) number(key string, otherwise int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		panic(fmt.Sprintf("codec: Struct: %s: %s=%s is not a number of at least 1", t.where, key, text))
+		t.refuse("%s=%s is not a number of at least 1", key, text)
 	}
 	return n
 }
@@ -189,60 +280,58 @@ func (t *tag) number(key string, otherwise int) int {
 func (t *tag) done() {
 	for key := range t.parts {
 		if !t.used[key] {
-			panic(fmt.Sprintf("codec: Struct: %s: the tag has %q, which means nothing for this field", t.where, key))
+			t.refuse("the tag has %q, which means nothing for this field", key)
 		}
 	}
 }
 
-// lengthOps are the numbers that lengths and counts may be.
-var lengthOps = map[string]op{
-	"u8": op8, "u16": op16, "u16le": op16LE, "u24": op24, "u24le": op24LE, "u32": op32, "u32le": op32LE,
-}
+// lengthOps are the numbers that lengths and counts may be, in big-endian order.
+var lengthOps = map[string]op{"u8": op8, "u16": op16, "u24": op24, "u32": op32}
 
-func (t *tag) lengthOp(key string, most int) textOp {
-	name, ok := t.take(key)
-	o := lengthOps[name]
-	if !ok || o == 0 {
-		panic(fmt.Sprintf("codec: Struct: %s needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le behind for little-endian", t.where, key))
+// length returns how a length or count is encoded.
+func (t *tag) length(key string, most int, little bool) *Length {
+	name, _ := t.take(key)
+	o := lengthOps[strings.TrimSuffix(strings.TrimSuffix(name, "le"), "be")]
+	if o == 0 || o == op8 && name != "u8" {
+		t.refuse("the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
 	}
-	most = int(min(uint64(most), 1<<(8*o.width())-1))
-	return textOp{op: o, width: o.width(), max: min(t.number("max", most), most)}
+	if o != op8 && (strings.HasSuffix(name, "le") || little && !strings.HasSuffix(name, "be")) {
+		o++
+	}
+	expressed := uint64(1)<<(8*o.width()) - 1
+	bound := t.number("max", int(min(uint64(most), expressed)))
+	if uint64(bound) > expressed {
+		t.refuse("max=%d is more than %s can express", bound, name)
+	}
+	return lengthOf("Struct: "+t.where, Codec[uint32](integer[uint32]{o}), bound, nil)
 }
 
 // numberOp returns how a number is encoded, or 0 if t is none.
-func (t *tag) numberOp(of reflect.Type) op {
-	kind := of.Kind()
-	le, narrow := 0, false
-	if kind >= reflect.Int8 && kind <= reflect.Float64 && kind != reflect.Uintptr {
-		if t.word("le") {
-			le = 1
-		}
-		t.take("be")
+func (t *tag) numberOp(of reflect.Type, little bool) op {
+	o := map[reflect.Kind]op{
+		reflect.Bool: opBool, reflect.Int8: op8, reflect.Uint8: op8, reflect.Int16: op16, reflect.Uint16: op16,
+		reflect.Int32: op32, reflect.Uint32: op32, reflect.Float32: op32,
+		reflect.Int64: op64, reflect.Uint64: op64, reflect.Float64: op64,
+	}[of.Kind()]
+	if o == 0 || o.width() == 1 {
+		return o
 	}
-	if kind == reflect.Int32 || kind == reflect.Uint32 {
-		narrow = t.number("bits", 32) == 24
-	}
-	switch kind {
-	case reflect.Bool:
-		return opBool
-	case reflect.Int8, reflect.Uint8:
-		return op8
-	case reflect.Int16, reflect.Uint16:
-		return op16 + op(le)
-	case reflect.Int32:
-		if narrow {
-			return opInt24 + op(le)
+	if o == op32 && of.Kind() != reflect.Float32 {
+		switch bits := t.number("bits", 32); {
+		case bits == 24 && of.Kind() == reflect.Int32:
+			o = opInt24
+		case bits == 24:
+			o = op24
+		case bits != 32:
+			t.refuse("bits=%d is not 24 or 32", bits)
 		}
-		return op32 + op(le)
-	case reflect.Uint32:
-		if narrow {
-			return op24 + op(le)
-		}
-		return op32 + op(le)
-	case reflect.Float32:
-		return op32 + op(le)
-	case reflect.Int64, reflect.Uint64, reflect.Float64:
-		return op64 + op(le)
 	}
-	return 0
+	le, be := t.word("le"), t.word("be")
+	if le && be {
+		t.refuse("the tag has both orders")
+	}
+	if le || little && !be {
+		o++
+	}
+	return o
 }

@@ -61,7 +61,7 @@ func TestStructIsAsRecordIs(t *testing.T) {
 func TestStructRefusesWhatItCannotCompile(t *testing.T) {
 	for text, build := range map[string]func(){
 		"is not a struct":     func() { codec.Struct[int]() },
-		"has no fields":       func() { codec.Struct[struct{ a int }]() },
+		"has no exported fields":       func() { codec.Struct[struct{ a int }]() },
 		"int has no fixed":    func() { codec.Struct[struct{ N int }]() },
 		"needs a tag such as": func() { codec.Struct[struct{ S string }]() },
 		"which means nothing": func() {

@@ -7,21 +7,22 @@ package codec
 //	+----+----+----+----+----+
 //	| 02 | 11 | 02 | 22 | 00 |
 //	+----+----+----+----+----+
-func COBS[T any](c Codec[T], opts ...Option) Codec[T] {
+func COBS[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "COBS")
-	return stuffed[T]{c, resolve("COBS", opts, DefaultMaxLine, "Max").max, 0, stuffCOBS, unstuffCOBS}
+	return stuffed[T]{c, maxOf(opts, DefaultMaxLine), 0, stuffCOBS, unstuffCOBS}
 }
 
 // SLIP is c in the framing of the serial line protocol (RFC 1055): END, c0, ends a frame; it and ESC, db, are escaped
-// within. It takes the option [Max], of the escaped bytes, 64 KiB by default.
+// within. END in front of a frame, which many send, is passed over, so a value of no bytes is refused. It takes the
+// option [Max], of the escaped bytes, 64 KiB by default.
 //
 //	SLIP(Bytes), 01 c0 02:
 //	+----+----+----+----+----+
 //	| 01 | db | dc | 02 | c0 |
 //	+----+----+----+----+----+
-func SLIP[T any](c Codec[T], opts ...Option) Codec[T] {
+func SLIP[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "SLIP")
-	return stuffed[T]{c, resolve("SLIP", opts, DefaultMaxLine, "Max").max, slipEnd, stuffSLIP, unstuffSLIP}
+	return stuffed[T]{c, maxOf(opts, DefaultMaxLine), slipEnd, stuffSLIP, unstuffSLIP}
 }
 
 type stuffed[T any] struct {
@@ -29,7 +30,7 @@ type stuffed[T any] struct {
 	max     int
 	end     byte
 	stuff   func(dst, plain []byte) []byte
-	unstuff func(p []byte) (plain []byte, bad int) // bad is the index of a byte that cannot be, or -1
+	unstuff unstuffer
 }
 
 func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -39,26 +40,30 @@ func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = s.stuff(dst, plain)
-	if n := len(dst) - start; n > s.max {
-		return dst, tooLarge("a length", uint64(n), s.max)
+	n := len(dst) - start
+	if n > s.max {
+		return dst, tooLarge("length", uint64(n), s.max)
+	}
+	if n == 0 {
+		return dst, because(ErrNoProgress, "empty frame, which receivers pass over")
 	}
 	return append(dst, s.end), nil
 }
 
 func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
-	start := r.Offset()
-	p, err := r.ReadUntil(s.end, s.max)
-	if err != nil {
-		return v, err
+	for {
+		start := r.Offset()
+		p, err := r.ReadUntil(s.end, s.max)
+		if err != nil {
+			return v, err
+		}
+		if len(p) > 1 || s.end != slipEnd {
+			return decodeInner(r, s.c, p[:len(p)-1], start, s.unstuff)
+		}
 	}
-	plain, bad := s.unstuff(p[:len(p)-1])
-	if bad >= 0 {
-		return v, r.Fail(start+int64(bad), because(ErrMalformed, "stuffing that cannot be"))
-	}
-	return decodeInner(r, s.c, plain, start)
 }
 
-func (s stuffed[T]) Size() Size { return Size{Min: 1, Max: addBound(s.max, 1)} }
+func (s stuffed[T]) Size() Size { return Size{Min: 2, Max: addBound(s.max, 1)} }
 
 func stuffCOBS(dst, plain []byte) []byte {
 	code := len(dst) // where the length of the present run goes
@@ -76,7 +81,7 @@ func stuffCOBS(dst, plain []byte) []byte {
 	return dst
 }
 
-func unstuffCOBS(p []byte) (plain []byte, bad int) {
+func unstuffCOBS(p []byte, wire *[]int) (plain []byte, bad int) {
 	plain = make([]byte, 0, len(p))
 	if len(p) == 0 {
 		return nil, 0
@@ -86,9 +91,11 @@ func unstuffCOBS(p []byte) (plain []byte, bad int) {
 		if i+n > len(p) {
 			return nil, i
 		}
-		plain = append(plain, p[i+1:i+n]...)
+		for j := i + 1; j < i+n; j++ {
+			plain = took(plain, p[j], j, wire)
+		}
 		if i += n; n < 0xff && i < len(p) {
-			plain = append(plain, 0)
+			plain = took(plain, 0, i, wire)
 		}
 	}
 	return plain, -1
@@ -116,7 +123,7 @@ func stuffSLIP(dst, plain []byte) []byte {
 	return dst
 }
 
-func unstuffSLIP(p []byte) (plain []byte, bad int) {
+func unstuffSLIP(p []byte, wire *[]int) (plain []byte, bad int) {
 	plain = make([]byte, 0, len(p))
 	for i := 0; i < len(p); i++ {
 		b := p[i]
@@ -133,7 +140,7 @@ func unstuffSLIP(p []byte) (plain []byte, bad int) {
 				return nil, i
 			}
 		}
-		plain = append(plain, b)
+		plain = took(plain, b, i, wire)
 	}
 	return plain, -1
 }

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -30,7 +32,7 @@ type charsetCodec struct{ charset encoding.Encoding }
 
 func (c charsetCodec) Append(dst []byte, v string) ([]byte, error) {
 	if !utf8.ValidString(v) {
-		return dst, because(ErrMalformed, "text that is not UTF-8, at index %d", invalidIndex(v))
+		return dst, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(v))
 	}
 	p, err := c.charset.NewEncoder().Bytes([]byte(v))
 	if err != nil {
@@ -41,11 +43,7 @@ func (c charsetCodec) Append(dst []byte, v string) ([]byte, error) {
 
 func (c charsetCodec) Decode(r *Reader) (string, error) {
 	start := r.Offset()
-	n, err := rest(r)
-	if err != nil {
-		return "", err
-	}
-	p, err := r.Next(n)
+	p, err := r.lendRest()
 	if err != nil {
 		return "", err
 	}
@@ -53,33 +51,52 @@ func (c charsetCodec) Decode(r *Reader) (string, error) {
 	if err != nil {
 		return "", r.Fail(start, &detail{ErrMalformed, err.Error()})
 	}
-	s := ownedString(text)
-	if i := replacedIndex(s); i >= 0 && !c.has(p) {
-		return "", r.Fail(start, because(ErrMalformed, "bytes that are no text in %v, in front of index %d of what is", c.charset, i))
+	if bytes.ContainsRune(text, utf8.RuneError) {
+		if at := c.invalid(p); at >= 0 {
+			return "", r.Fail(start+int64(at), because(ErrMalformed, "invalid %v text", c.charset))
+		}
 	}
-	return s, nil
+	return ownedString(text), nil
 }
 
 func (charsetCodec) Size() Size { return openSize }
 
-// replacedIndex returns the index of the first replacement character, which stands for what could not be decoded.
-func replacedIndex(s string) int {
-	for i, c := range s {
-		if c == utf8.RuneError {
-			return i
+// invalid returns the index of the first bytes of p that are no text, or -1. Decoders put the replacement character in
+// their place, which may also be a part of the text: it is then what the charset has for it, in either order of bytes.
+func (c charsetCodec) invalid(p []byte) int {
+	proper := c.replacement()
+	reversed := slices.Clone(proper)
+	slices.Reverse(reversed)
+	d := c.charset.NewDecoder()
+	var one [utf8.UTFMax]byte
+	for at := 0; at < len(p); {
+		nDst, nSrc, err := d.Transform(one[:], p[at:], true) // a character at a time, or some small ones
+		if nSrc == 0 && nDst == 0 {
+			return at
+		}
+		if from := p[at : at+nSrc]; bytes.ContainsRune(one[:nDst], utf8.RuneError) &&
+			(len(proper) == 0 || !bytes.HasSuffix(from, proper) && !bytes.HasSuffix(from, reversed)) {
+			return at
+		}
+		if at += nSrc; err == nil {
+			break
 		}
 	}
 	return -1
 }
 
-// has reports whether p is a text that has the replacement character itself: it then comes back as it was.
-func (c charsetCodec) has(p []byte) bool {
-	text, err := c.charset.NewDecoder().Bytes(p)
+// replacement returns the replacement character in the charset, or nothing if it does not have it.
+func (c charsetCodec) replacement() []byte {
+	e := c.charset.NewEncoder()
+	a, err := e.Bytes([]byte("a"))
 	if err != nil {
-		return false
+		return nil
 	}
-	back, err := c.charset.NewEncoder().Bytes(text)
-	return err == nil && string(back) == string(p)
+	both, err := e.Bytes([]byte("a" + string(utf8.RuneError)))
+	if err != nil || !bytes.HasPrefix(both, a) {
+		return nil
+	}
+	return both[len(a):]
 }
 
 type asciiCodec struct{}
@@ -87,7 +104,7 @@ type asciiCodec struct{}
 func (asciiCodec) Append(dst []byte, v string) ([]byte, error) {
 	for i := range len(v) {
 		if v[i] >= utf8.RuneSelf {
-			return dst, because(ErrMalformed, "text that is not ASCII, at index %d", i)
+			return dst, because(ErrMalformed, "invalid ASCII at index %d", i)
 		}
 	}
 	return append(dst, v...), nil
@@ -98,7 +115,7 @@ func (asciiCodec) Decode(r *Reader) (string, error) {
 	s, err := RawString.Decode(r)
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
-			return "", r.Fail(at+int64(i), because(ErrMalformed, "text that is not ASCII"))
+			return "", r.Fail(at+int64(i), because(ErrMalformed, "invalid ASCII"))
 		}
 	}
 	return s, err

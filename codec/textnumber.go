@@ -95,7 +95,7 @@ func (c decimal[T]) Decode(r *Reader) (T, error) {
 	}
 	v, ok := parseDecimal[T](p)
 	if !ok {
-		return 0, r.Fail(start, because(ErrMalformed, "%q is not a decimal number that fits", p))
+		return 0, r.Fail(start, because(ErrMalformed, "%q is not a decimal number in range", p))
 	}
 	return v, nil
 }
@@ -109,7 +109,7 @@ func numberText(r *Reader) ([]byte, error) {
 		return nil, err
 	}
 	if n > maxNumberText {
-		return nil, r.Fail(r.Offset(), tooLarge("a number in text", uint64(n), maxNumberText))
+		return nil, r.Fail(r.Offset(), tooLarge("number length", uint64(n), maxNumberText))
 	}
 	return r.Next(n)
 }
@@ -117,10 +117,12 @@ func numberText(r *Reader) ([]byte, error) {
 // parseDecimal does not allocate and refuses what T does not hold.
 func parseDecimal[T Integer](p []byte) (v T, ok bool) {
 	negative := len(p) > 0 && p[0] == '-'
-	if negative || len(p) > 0 && p[0] == '+' {
+	if sign := negative || len(p) > 0 && p[0] == '+'; sign && !isSigned[T]() {
+		return 0, false
+	} else if sign {
 		p = p[1:]
 	}
-	if len(p) == 0 || negative && T(0)-1 > 0 {
+	if len(p) == 0 {
 		return 0, false
 	}
 	for _, c := range p {

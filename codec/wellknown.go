@@ -47,7 +47,7 @@ func UnixTime[N Integer](number Codec[N], unit time.Duration) Codec[time.Time] {
 			seconds := int64(n) / perSecond
 			part := int64(n) % perSecond * int64(unit)
 			if n > 0 && int64(n) < 0 || seconds > maxUnix || seconds < -maxUnix {
-				return time.Time{}, because(ErrTooLarge, "%d units of %v are no time", n, unit)
+				return time.Time{}, because(ErrTooLarge, "timestamp %d (unit %v) is out of range", n, unit)
 			}
 			return time.Unix(seconds, part).UTC(), nil
 		},
@@ -83,7 +83,7 @@ type address int
 
 func (n address) Append(dst []byte, v netip.Addr) ([]byte, error) {
 	if v.BitLen() != 8*int(n) || v.Zone() != "" {
-		return dst, because(ErrMismatch, "%v is no address of %d bytes without a zone", v, int(n))
+		return dst, because(ErrMismatch, "%v is not an address of %d bytes without a zone", v, int(n))
 	}
 	if n == 4 {
 		p := v.As4()

@@ -83,16 +83,7 @@ func (boolCodec) Append(dst []byte, v bool) ([]byte, error) {
 	return append(dst, 0), nil
 }
 
-func (boolCodec) Decode(r *Reader) (bool, error) {
-	p, err := r.Next(1)
-	if err != nil {
-		return false, err
-	}
-	if p[0] > 1 {
-		return false, r.Fail(r.Offset()-1, because(ErrMalformed, "a bool of %d", p[0]))
-	}
-	return p[0] == 1, nil
-}
+func (boolCodec) Decode(r *Reader) (bool, error) { return r.Bool() }
 
 func (boolCodec) Size() Size { return Size{Min: 1, Max: 1} }
 
@@ -128,7 +119,7 @@ type varint struct {
 
 func (c varint) Append(dst []byte, v uint64) ([]byte, error) {
 	if v > c.max {
-		return dst, because(ErrTooLarge, "%d does not fit the variable-length integer, whose greatest is %d", v, c.max)
+		return dst, because(ErrTooLarge, "%d exceeds %d, the largest varint", v, c.max)
 	}
 	return binary.AppendUvarint(dst, v), nil
 }
@@ -148,7 +139,7 @@ func (c varint) Decode(r *Reader) (uint64, error) {
 			return c.take(r, p, start)
 		}
 		if n >= c.bytes() {
-			return 0, r.Fail(start, because(ErrMalformed, "a variable-length integer of more than %d bytes", n))
+			return 0, r.Fail(start, because(ErrMalformed, "varint is longer than %d bytes", n))
 		}
 	}
 }
@@ -157,10 +148,10 @@ func (c varint) Decode(r *Reader) (uint64, error) {
 func (c varint) take(r *Reader, p []byte, start int64) (uint64, error) {
 	v, n := binary.Uvarint(p)
 	if n <= 0 || v > c.max {
-		return 0, r.Fail(start, because(ErrTooLarge, "a variable-length integer beyond %d", c.max))
+		return 0, r.Fail(start, because(ErrTooLarge, "varint exceeds %d", c.max))
 	}
 	if c.shortest && n > 1 && p[n-1] == 0 {
-		return 0, r.Fail(start, because(ErrMalformed, "a variable-length integer that is longer than it need be"))
+		return 0, r.Fail(start, because(ErrMalformed, "varint is not in its shortest form"))
 	}
 	r.pos += n
 	return v, nil
@@ -207,7 +198,7 @@ func (c quicVarint) Append(dst []byte, v uint64) ([]byte, error) {
 	case v < 1<<62:
 		return binary.BigEndian.AppendUint64(dst, v|3<<62), nil
 	}
-	return dst, because(ErrTooLarge, "%d does not fit the 62 bits of a QUIC integer", v)
+	return dst, because(ErrTooLarge, "%d does not fit 62 bits", v)
 }
 
 func (quicVarint) Decode(r *Reader) (uint64, error) {

@@ -1,0 +1,33 @@
+package gob_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/codectest"
+	"github.com/weir-go/weir/codec/gob"
+)
+
+type order struct{ ID uint32 }
+
+func TestAFrameIsAGobStreamOfItsOwn(t *testing.T) {
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint16, gob.Of[order]()), order{ID: 7})
+	codectest.Vector(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0004 0304000a", 5)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0002 ffff", codec.ErrMalformed, 2)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0005 0304000a 00", codec.ErrTrailingData, 6)
+	_, err := codec.Marshal(gob.Of[chan int](), nil)
+	if err == nil {
+		t.Error("a channel was encoded")
+	}
+}
+
+func FuzzGob(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, gob.Of[uint32]()), 7)
+}
+
+func ExampleOf() {
+	p, err := codec.Marshal(codec.Prefixed(codec.Uint16, gob.Of[int]()), 5)
+	fmt.Printf("% x %v\n", p, err)
+	// Output: 00 04 03 04 00 0a <nil>
+}

@@ -1,0 +1,107 @@
+package codec
+
+import "fmt"
+
+// A codec is open-ended if its values extend to the end of the frame around them. Of some codecs that is known when they
+// are built, of others only for each value, such as those of a Header. Where such a value would take what belongs to
+// others it is refused: when built, or both when it is encoded and when it is decoded.
+
+// opener is implemented by codecs that are open-ended for some values.
+type opener[T any] interface{ opensFor(v T) bool }
+
+func opens[T any](c Codec[T], v T) bool {
+	if o, ok := c.(opener[T]); ok {
+		return o.opensFor(v)
+	}
+	return SizeOf(c).Open
+}
+
+var errOpenInside = because(ErrMalformed, "open-ended value where others follow; put Prefixed, Delimited or Exactly around its codec")
+
+// closed panics if a codec of this size has no end of its own.
+func closed(where string, s Size) {
+	if s.Open {
+		panic(fmt.Sprintf("codec: %s: the codec takes all bytes up to the end of its frame; put Prefixed, Delimited or Exactly around it", where))
+	}
+}
+
+// ended returns c for a place where others follow: it panics if c is open-ended, and sees to it that no value is.
+func ended[T any](where string, c Codec[T]) Codec[T] {
+	s := SizeOf(c)
+	closed(where, s)
+	if !s.varies {
+		return c
+	}
+	return endedCodec[T]{c}
+}
+
+type endedCodec[T any] struct{ c Codec[T] }
+
+func (e endedCodec[T]) Append(dst []byte, v T) ([]byte, error) {
+	if opens(e.c, v) {
+		return dst, errOpenInside
+	}
+	return e.c.Append(dst, v)
+}
+
+func (e endedCodec[T]) Decode(r *Reader) (T, error) {
+	outer := r.closedAt
+	r.closedAt = r.limit
+	v, err := e.c.Decode(r)
+	r.closedAt = outer
+	return v, err
+}
+
+func (e endedCodec[T]) Size() Size {
+	s := SizeOf(e.c)
+	s.varies = false
+	return s
+}
+
+// before decodes c, which leaves the last n bytes of the frame around, or of the stream, even if its value is open-ended.
+func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
+	reserved, at := r.reserved, r.reservedAt
+	if at == r.limit {
+		n += reserved
+	}
+	r.reserved, r.reservedAt = n, r.limit
+	v, err := c.Decode(r)
+	r.reserved, r.reservedAt = reserved, at
+	return v, err
+}
+
+// kept returns how many bytes at the end of the frame around are not for an open-ended value.
+func (r *Reader) kept() int {
+	if r.reservedAt == r.limit {
+		return r.reserved
+	}
+	return 0
+}
+
+// rest returns the number of bytes up to the end of the frame, or of the stream, within limits.
+func rest(r *Reader) (int, error) {
+	if r.closedAt != 0 && r.closedAt == r.limit {
+		return 0, r.Fail(r.Offset(), errOpenInside)
+	}
+	if n, ok := r.Remaining(); ok {
+		return n, nil
+	}
+	for {
+		n := len(r.Buffered())
+		if n-r.kept() > DefaultMax {
+			return 0, r.Fail(r.Offset(), tooLarge("stream length", uint64(n), DefaultMax))
+		}
+		if over, err := r.runsOut(n + 1); over || err != nil {
+			return max(n-r.kept(), 0), err
+		}
+	}
+}
+
+// lend lends all bytes up to the end of the frame, or of the stream.
+func (r *Reader) lendRest() ([]byte, error) {
+	n, err := rest(r)
+	if err != nil {
+		return nil, err
+	}
+	return r.Next(n)
+}
