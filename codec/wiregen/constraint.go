@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"go/ast"
 	"go/build"
 	"go/build/constraint"
@@ -36,30 +35,26 @@ func constraintOf(name string, f *ast.File) string {
 	return sum.String()
 }
 
-// nameConstraints returns what a name such as x_linux_arm64_test.go says.
+// nameConstraints returns what a name such as x_linux_arm64_test.go says. The go command has the list of the words that
+// count: with such a word a name matches only in a context for it.
 func nameConstraints(name string) (all []constraint.Expr) {
 	name, _, _ = strings.Cut(name, ".")
 	parts := strings.Split(strings.TrimSuffix(name, "_test"), "_")[1:]
 	n := len(parts)
-	if n >= 2 && names(parts[n-2], "") && names("", parts[n-1]) {
-		return []constraint.Expr{&constraint.TagExpr{Tag: parts[n-2]}, &constraint.TagExpr{Tag: parts[n-1]}}
+	if n == 0 || matches(parts[n-1], "?") {
+		return nil
 	}
-	if n >= 1 && (names(parts[n-1], "") || names("", parts[n-1])) {
-		return []constraint.Expr{&constraint.TagExpr{Tag: parts[n-1]}}
+	if n >= 2 && !matches(parts[n-2]+"_"+parts[n-1], parts[n-1]) {
+		all = append(all, &constraint.TagExpr{Tag: parts[n-2]})
 	}
-	return nil
+	return append(all, &constraint.TagExpr{Tag: parts[n-1]})
 }
 
-// names reports whether a file name may name this system or architecture. The go command has the list: a name that is on it
-// matches in a context for it only.
-func names(system, arch string) bool {
-	return !matches(system+arch, "", "") && matches(system+arch, system, arch)
-}
-
-func matches(word, system, arch string) bool {
+// matches reports whether a file name that ends in these words is one for a system.
+func matches(words, system string) bool {
 	c := build.Default
-	c.GOOS, c.GOARCH = cmp.Or(system, "?"), cmp.Or(arch, "?")
+	c.GOOS, c.GOARCH = system, "?"
 	c.OpenFile = func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("package p")), nil }
-	ok, _ := c.MatchFile("", "x_"+word+".go")
+	ok, _ := c.MatchFile("", "x_"+words+".go")
 	return ok
 }

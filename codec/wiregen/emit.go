@@ -18,8 +18,8 @@ import (
 
 const codecPath = "github.com/weir-go/weir/codec"
 
-// generate returns the file out for the named types of the package in dir.
-func generate(dir, out string, args []string) ([]byte, error) {
+// generate returns the file out for the named types of the package in dir. little is the order of numbers without a tag.
+func generate(dir, out string, little bool, args []string) ([]byte, error) {
 	names := make([]string, len(args))
 	for i, arg := range args {
 		names[i], _, _ = strings.Cut(arg, "=")
@@ -28,7 +28,7 @@ func generate(dir, out string, args []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &emitter{src: src, imports: map[string]string{}, made: map[any]string{}}
+	e := &emitter{src: src, little: little, imports: map[string]string{}, made: map[any]string{}}
 	for i, arg := range args {
 		_, name, given := strings.Cut(arg, "=")
 		if !given {
@@ -37,6 +37,9 @@ func generate(dir, out string, args []string) ([]byte, error) {
 		if err := e.codec(names[i], name); err != nil {
 			return nil, err
 		}
+	}
+	if little {
+		args = append([]string{"-le"}, args...)
 	}
 	return e.file(args)
 }
@@ -52,6 +55,7 @@ type emitter struct {
 	params  []string       // the type parameters
 	made    map[any]string // the names of what is written once: variables and codecs of elements
 	queue   []func()       // the codecs of elements that are to be written
+	little  bool
 	err     error
 }
 
@@ -141,13 +145,13 @@ func (e *emitter) codec(typeName, name string) error {
 		return fmt.Errorf("%s cannot be the name of a codec, or is one already; choose another: %s=name", name, typeName)
 	}
 	e.src.declared[name] = true
-	l, err := (&reader{src: e.src}).structure(typeName, object.Type(), structure)
+	l, err := (&reader{src: e.src, little: e.little}).structure(typeName, object.Type(), structure)
 	if err != nil {
 		return err
 	}
 	params, of := e.parameters(object)
 	e.of = typeName
-	e.line("\n// %s encodes a %s as codec.Struct does.", name, typeName)
+	e.line("\n// %s encodes values of type %s as codec.Struct does.", name, typeName)
 	e.line("type %s%s struct{}", name, params)
 	e.methods(name+strings.TrimPrefix(of, typeName), of, l)
 	for len(e.queue) > 0 {

@@ -106,26 +106,32 @@ func one(p part, min, max int64) *layout {
 // reader makes layouts of types.
 type reader struct {
 	src    *source
-	inside []types.Type // the structs that are being read
+	little bool         // the order of numbers without a tag
+	outer  []types.Type // the structs that are being read
 }
 
 func (r *reader) structure(where string, of types.Type, t *types.Struct) (*layout, error) {
-	for _, outer := range r.inside {
+	for _, outer := range r.outer {
 		if types.Identical(outer, of) {
 			return nil, fmt.Errorf("%s: %v contains itself; use codec.Recursive and codec.Record", where, of)
 		}
 	}
-	r.inside = append(r.inside, of)
-	defer func() { r.inside = r.inside[:len(r.inside)-1] }()
+	r.outer = append(r.outer, of)
+	defer func() { r.outer = r.outer[:len(r.outer)-1] }()
 	l := &layout{}
 	for i := range t.NumFields() {
 		f := t.Field(i)
-		tag := parseTag(where+"."+f.Name(), t.Tag(i))
-		if tag.word("-") || !f.Exported() && f.Name() != "_" {
+		tag, err := parseTag(where+"."+f.Name(), t.Tag(i))
+		if err != nil {
+			return nil, err
+		}
+		if inside, err := r.inside(f, tag); err != nil {
+			return nil, err
+		} else if !inside {
 			continue
 		}
 		if l.open {
-			return nil, tag.fail("comes behind a field that takes the rest of the frame")
+			return nil, tag.fail("the field comes behind one that takes the rest of the frame")
 		}
 		sub, err := r.field(f, tag)
 		if err == nil {
@@ -141,9 +147,28 @@ func (r *reader) structure(where string, of types.Type, t *types.Struct) (*layou
 		}
 	}
 	if len(l.parts) == 0 {
-		return nil, fmt.Errorf("%s: %v has no fields that are in the frame", where, of)
+		return nil, fmt.Errorf("%s: %v has no exported fields; use codec.Record with a codec for it", where, of)
 	}
 	return l, nil
+}
+
+// inside reports whether a field is in the frame.
+func (r *reader) inside(f *types.Var, tag *tag) (bool, error) {
+	_, structure := f.Type().Underlying().(*types.Struct)
+	switch {
+	case tag.word("-"):
+		return false, nil
+	case f.Exported() || f.Name() == "_":
+		return true, nil
+	case f.Embedded() && structure:
+		if f.Pkg() != r.src.pkg {
+			return false, tag.fail("the embedded field is not exported, so the code cannot name it")
+		}
+		return true, nil
+	case len(tag.parts) > 0:
+		return false, tag.fail("the field is not exported, so it is not in the frame")
+	}
+	return false, nil
 }
 
 func (r *reader) field(f *types.Var, tag *tag) (*layout, error) {
@@ -166,7 +191,7 @@ func blank(tag *tag) (*layout, error) {
 	}
 	n, err := tag.number("skip", 0)
 	if err == nil && n == 0 {
-		err = tag.fail("needs a tag, const or skip")
+		err = tag.fail("a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
 	}
 	return one(part{kind: skipped, width: n}, int64(n), int64(n)), err
 }
@@ -179,18 +204,20 @@ func (r *reader) value(tag *tag, of types.Type) (*layout, error) {
 	case *types.Struct:
 		return r.structure(tag.where, of, t)
 	case *types.Array:
-		return r.array(tag, of, t)
+		if t.Len() > 0 {
+			return r.array(tag, of, t)
+		}
 	case *types.Slice:
 		if b, ok := t.Elem().Underlying().(*types.Basic); ok && b.Kind() == types.Uint8 {
 			if !types.Identical(t.Elem(), types.Typ[types.Uint8]) {
 				return nil, tag.fail("%v: a slice of a defined byte type cannot be converted; use []byte, or codec.Struct", of)
 			}
-			return textual(tag, of, false)
+			return r.textual(tag, of, false)
 		}
 		return r.slice(tag, of, t)
 	case *types.Basic:
 		if t.Kind() == types.String {
-			return textual(tag, of, true)
+			return r.textual(tag, of, true)
 		}
 		return r.number(tag, of, t)
 	}
@@ -198,18 +225,15 @@ func (r *reader) value(tag *tag, of types.Type) (*layout, error) {
 }
 
 func (r *reader) array(tag *tag, of types.Type, t *types.Array) (*layout, error) {
-	if t.Len() > 0 && types.Identical(t.Elem(), types.Typ[types.Uint8]) {
-		if _, err := tag.order(); err != nil {
-			return nil, err
-		}
+	if types.Identical(t.Elem(), types.Typ[types.Uint8]) {
 		return numeric(field{of: of, form: octets, size: int(t.Len())}), nil
 	}
 	elem, err := r.value(tag, t.Elem())
-	if err != nil || t.Len() == 0 {
-		return &layout{}, err
+	if err != nil {
+		return nil, err
 	}
 	if t.Len() > 1 && elem.open {
-		return nil, tag.fail("its values have no end of their own")
+		return nil, tag.fail("only one field can take the rest of the frame")
 	}
 	l, plain := &layout{}, len(elem.parts) == 1 && elem.parts[0].kind == numbers
 	if plain && int(t.Len())*len(elem.parts[0].numbers) <= mostSpelled {
@@ -223,7 +247,7 @@ func (r *reader) array(tag *tag, of types.Type, t *types.Array) (*layout, error)
 }
 
 func (r *reader) slice(tag *tag, of types.Type, t *types.Slice) (*layout, error) {
-	count, err := tag.length("count", codec.DefaultMaxCount)
+	count, err := tag.length("count", codec.DefaultMaxCount, r.little)
 	if err != nil {
 		return nil, err
 	}
@@ -232,20 +256,20 @@ func (r *reader) slice(tag *tag, of types.Type, t *types.Slice) (*layout, error)
 		return nil, err
 	}
 	if elem.open || elem.min == 0 {
-		return nil, tag.fail("its values have no end of their own")
+		return nil, tag.fail("the values of the slice have no end of their own")
 	}
 	p := part{kind: values, field: field{of: of}, length: count, elem: elem, elemOf: t.Elem()}
 	w := int64(count.width)
 	return one(p, w, min(w+elem.max*int64(count.max), unbounded)), nil
 }
 
-func textual(tag *tag, of types.Type, str bool) (*layout, error) {
-	p := part{kind: rest, field: field{of: of}, utf8: !tag.word("raw") && str}
+func (r *reader) textual(tag *tag, of types.Type, str bool) (*layout, error) {
+	p := part{kind: rest, field: field{of: of}, utf8: str && !tag.word("raw")}
 	if tag.word("rest") {
 		return one(p, 0, unbounded), nil
 	}
 	var err error
-	if p.length, err = tag.length("len", codec.DefaultMax); err != nil {
+	if p.length, err = tag.length("len", codec.DefaultMax, r.little); err != nil {
 		return nil, err
 	}
 	p.kind = text
@@ -264,28 +288,26 @@ func (r *reader) number(tag *tag, of types.Type, t *types.Basic) (*layout, error
 	if f.size == 0 {
 		return nil, tag.fail("%v has no fixed encoding; use a type of a fixed size, or codec.Record with a codec for it", of)
 	}
-	if t.Kind() == types.Bool {
+	switch {
+	case t.Kind() == types.Bool:
 		f.form = boolean
 		return numeric(f), nil
-	}
-	var err error
-	if f.le, err = tag.order(); err != nil {
-		return nil, err
-	}
-	if t.Info()&types.IsFloat != 0 {
-		f.form = float
+	case f.size == 1:
 		return numeric(f), nil
-	}
-	if f.size == 4 {
+	case t.Info()&types.IsFloat != 0:
+		f.form = float
+	case f.size == 4:
 		bits, err := tag.number("bits", 32)
 		if err != nil || bits != 32 && bits != 24 {
-			return nil, tag.fail("bits=%s: a number of 32 bits may be sent in 24, no others", tag.parts["bits"])
+			return nil, tag.fail("bits=%s is not 24 or 32", tag.parts["bits"])
 		}
 		if bits == 24 {
 			f.form, f.size = narrow, 3
 		}
 	}
-	return numeric(f), nil
+	var err error
+	f.le, err = tag.order(r.little)
+	return numeric(f), err
 }
 
 func numeric(f field) *layout {

@@ -50,13 +50,17 @@ func load(dir, out string, names []string) (*source, error) {
 		return nil, fmt.Errorf("%s is declared in %s: write a test file too, such as -o wire_gen_test.go", names[0], home.name)
 	}
 	s.constraint = home.constraint
-	var files []*ast.File
+	var near, files []*ast.File // of what is declared twice, for different systems, the first counts
 	for _, f := range s.files {
-		test := strings.HasSuffix(f.name, "_test.go") && !strings.HasSuffix(out, "_test.go")
-		if f.Name.Name == home.Name.Name && !test && (f.chosen || f.constraint == home.constraint) {
+		switch {
+		case f.Name.Name != home.Name.Name || strings.HasSuffix(f.name, "_test.go") && !strings.HasSuffix(out, "_test.go"):
+		case f.constraint == home.constraint:
+			near = append(near, f.File)
+		case f.chosen:
 			files = append(files, f.File)
 		}
 	}
+	files = append(near, files...)
 	config := types.Config{
 		Importer: exports(s.fset, dir, files), FakeImportC: true, IgnoreFuncBodies: true,
 		Error: func(err error) { s.errs = append(s.errs, err.(types.Error)) },

@@ -24,8 +24,9 @@ import (
 
 func main() {
 	out := flag.String("o", "wire_gen.go", "write this `file`, in the current directory")
+	little := flag.Bool("le", false, "little-endian order where no tag says otherwise, as with codec.LittleEndian")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: wiregen [-o file] type[=codec]...")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: wiregen [-o file] [-le] type[=codec]...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -33,7 +34,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	source, err := generate(".", *out, flag.Args())
+	source, err := generate(".", *out, *little, flag.Args())
 	if err == nil {
 		err = os.WriteFile(*out, source, 0o666)
 	}

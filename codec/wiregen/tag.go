@@ -16,14 +16,21 @@ type tag struct {
 	used  map[string]bool
 }
 
-func parseTag(where, text string) *tag {
+func parseTag(where, text string) (*tag, error) {
 	t := &tag{where, map[string]string{}, map[string]bool{}}
 	for part := range strings.SplitSeq(reflect.StructTag(text).Get("wire"), ",") {
-		if key, value, _ := strings.Cut(part, "="); key != "" {
+		key, value, given := strings.Cut(part, "=")
+		if _, twice := t.parts[key]; twice {
+			return nil, t.fail("the tag has %q twice", key)
+		}
+		if key != "" && given == slices.Contains([]string{"-", "le", "be", "raw", "rest"}, key) {
+			return nil, t.fail("the tag has %q, which means nothing", part)
+		}
+		if key != "" {
 			t.parts[key] = value
 		}
 	}
-	return t
+	return t, nil
 }
 
 func (t *tag) fail(format string, args ...any) error {
@@ -48,12 +55,12 @@ func (t *tag) number(key string, otherwise int) (int, error) {
 }
 
 // order reads the order of bytes.
-func (t *tag) order() (little bool, err error) {
-	little = t.word("le")
-	if t.word("be") && little {
-		return false, t.fail("the tag has both be and le")
+func (t *tag) order(little bool) (bool, error) {
+	le, be := t.word("le"), t.word("be")
+	if le && be {
+		return false, t.fail("the tag has both le and be")
 	}
-	return little, nil
+	return le || little && !be, nil
 }
 
 // length is the number in front of a text or of values.
@@ -66,18 +73,21 @@ type length struct {
 // lengths are the widths of numbers.
 var lengths = map[string]int{"u8": 1, "u16": 2, "u24": 3, "u32": 4}
 
-func (t *tag) length(key string, most int) (*length, error) {
-	name, little := strings.CutSuffix(t.parts[key], "le")
-	l := &length{width: lengths[name]}
-	if !t.word(key) || l.width == 0 || little && l.width == 1 {
-		return nil, t.fail("needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le behind for little-endian", key)
+func (t *tag) length(key string, most int, little bool) (*length, error) {
+	name := strings.TrimSuffix(strings.TrimSuffix(t.parts[key], "le"), "be")
+	l := &length{codec: "Uint" + strings.TrimPrefix(name, "u"), width: lengths[name]}
+	if !t.word(key) || l.width == 0 || l.width == 1 && t.parts[key] != name {
+		return nil, t.fail("the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
 	}
-	if l.codec = "Uint" + name[1:]; little {
+	if l.width > 1 && (strings.HasSuffix(t.parts[key], "le") || little && !strings.HasSuffix(t.parts[key], "be")) {
 		l.codec += "LE"
 	}
-	limit := int(min(uint64(most), 1<<(8*l.width)-1))
-	n, err := t.number("max", limit)
-	l.max = min(n, limit)
+	expressed := 1<<(8*l.width) - 1
+	n, err := t.number("max", min(most, expressed))
+	if n > expressed {
+		return nil, t.fail("max=%d is more than %s can express", n, name)
+	}
+	l.max = n
 	return l, err
 }
 

@@ -16,7 +16,18 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/codectest"
+	"github.com/weir-go/weir/codec/wiregen/internal/sample/awkward"
 )
+
+func FuzzTrade(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint16, TradeCodec{}), Trade{Note: []byte{1}})
+}
+
+func FuzzLists(f *testing.F) {
+	v := Lists{Points: []Point{{1, 2}}, Words: Words{"a"}, Grid: [][]uint32{{1}}, Extra: Blob{}}
+	v.Inner.Points, v.Inner.Flags = []Point{}, []bool{true}
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint16, ListsCodec{}), v)
+}
 
 func TestWhatIsWrittenDoesWhatStructDoes(t *testing.T) {
 	t.Run("Numbers", func(t *testing.T) { agree(t, NumbersCodec{}) })
@@ -24,12 +35,15 @@ func TestWhatIsWrittenDoesWhatStructDoes(t *testing.T) {
 	t.Run("Mixed", func(t *testing.T) { agree(t, MixedCodec{}) })
 	t.Run("Lists", func(t *testing.T) { agree(t, ListsCodec{}) })
 	t.Run("packet", func(t *testing.T) { agree(t, PacketWire{}) })
+	t.Run("Record", func(t *testing.T) { agree(t, awkward.RecordCodec{}, codec.LittleEndian()) })
+	t.Run("Box", func(t *testing.T) { agree(t, awkward.BoxCodec[string, int]{}, codec.LittleEndian()) })
+	t.Run("Instance", func(t *testing.T) { agree(t, awkward.InstanceCodec{}, codec.LittleEndian()) })
 }
 
 // agree compares a codec with that of Struct: sizes, random values, their bytes ended at every index, with a byte changed,
 // and in frames that are too short or too long; whole and byte by byte.
-func agree[T any](t *testing.T, got codec.Codec[T]) {
-	want := codec.Struct[T]()
+func agree[T any](t *testing.T, got codec.Codec[T], opts ...codec.StructOption) {
+	want := codec.Struct[T](opts...)
 	size := codec.SizeOf(want)
 	if size.Max > 1<<31-1 {
 		size.Max = codec.Unbounded
@@ -129,7 +143,7 @@ func fill(rnd *rand.Rand, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("wire") != "-" {
+			if f := v.Type().Field(i); (f.IsExported() || f.Anonymous) && f.Tag.Get("wire") != "-" {
 				fill(rnd, v.Field(i))
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// NumbersCodec encodes a Numbers as codec.Struct does.
+// NumbersCodec encodes values of type Numbers as codec.Struct does.
 type NumbersCodec struct{}
 
 // Append implements [codec.Codec].
@@ -87,7 +87,7 @@ func (NumbersCodec) cutID(r *codec.Reader) error {
 // Size implements [codec.Sizer].
 func (NumbersCodec) Size() codec.Size { return codec.Size{Min: 56, Max: 56} }
 
-// TradeCodec encodes a Trade as codec.Struct does.
+// TradeCodec encodes values of type Trade as codec.Struct does.
 type TradeCodec struct{}
 
 // Append implements [codec.Codec].
@@ -198,7 +198,7 @@ func (TradeCodec) cutID(r *codec.Reader) error {
 // Size implements [codec.Sizer].
 func (TradeCodec) Size() codec.Size { return codec.Size{Min: 23, Max: codec.Unbounded, Open: true} }
 
-// MixedCodec encodes a Mixed as codec.Struct does.
+// MixedCodec encodes values of type Mixed as codec.Struct does.
 type MixedCodec struct{}
 
 // Append implements [codec.Codec].
@@ -384,7 +384,7 @@ func (MixedCodec) cutTailHash(r *codec.Reader) error {
 // Size implements [codec.Sizer].
 func (MixedCodec) Size() codec.Size { return codec.Size{Min: 251, Max: 16777466} }
 
-// ListsCodec encodes a Lists as codec.Struct does.
+// ListsCodec encodes values of type Lists as codec.Struct does.
 type ListsCodec struct{}
 
 // Append implements [codec.Codec].
@@ -573,7 +573,7 @@ func (listsNamesItem) Decode(r *codec.Reader) (v Name, err error) {
 // Size implements [codec.Sizer].
 func (listsNamesItem) Size() codec.Size { return codec.Size{Min: 1, Max: 256} }
 
-// PacketWire encodes a packet as codec.Struct does.
+// PacketWire encodes values of type packet as codec.Struct does.
 type PacketWire struct{}
 
 // Append implements [codec.Codec].
