@@ -10,7 +10,7 @@ import (
 
 // LogActivity returns a net.Conn that does what nc does and tells log of it, one line at level for each read and write
 // that returned, and for the ends: how many bytes, the error if there is one, and the first dump bytes in hexadecimal
-// and ASCII; 0 means none. It is for finding out what a peer really sends, and the log-activity of Aleph.
+// and ASCII; 0 means none. It is for finding out what a peer really sends.
 //
 // If log is not enabled for level now, nc itself is returned and nothing is lost. Otherwise a [Conn] over the result is
 // slower by more than the lines: it holds a buffer while it waits, and a goroutine writes. Below TLS what is logged is

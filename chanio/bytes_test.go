@@ -141,7 +141,7 @@ func TestG3ClosingAByteStageReachesItsSource(t *testing.T) {
 	stages := map[string]func(*chanio.Source[[]byte]) io.Closer{
 		"Rechunk":  func(s *chanio.Source[[]byte]) io.Closer { return closer(chanio.Rechunk(s, 4).Close) },
 		"Lines":    func(s *chanio.Source[[]byte]) io.Closer { return closer(chanio.Lines(s, 4).Close) },
-		"ToReader": func(s *chanio.Source[[]byte]) io.Closer { return chanio.ToReader(t.Context(), s) },
+		"ToReader": func(s *chanio.Source[[]byte]) io.Closer { return chanio.NewReader(t.Context(), s) },
 	}
 	for name, stage := range stages {
 		src, sink := waitingFor(t)

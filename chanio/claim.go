@@ -5,59 +5,126 @@ import (
 	"fmt"
 )
 
-// enter makes the caller the consumer, which it may be by now, and binds ctx. It waits for a consumer whose ctx has ended
-// to let go and panics if there is another.
-func (s *Source[T]) enter(ctx context.Context, mine bool) {
-	for !mine && !s.busy.CompareAndSwap(vacant, taken) {
-		s.await()
+// Who uses a Source. The word of Source.use holds one of these states; inBody has the number of the loan behind it, so
+// that a loop that comes back finds out whether its loan was ended meanwhile.
+//
+//	vacant  nobody. A consumer takes it.
+//	taken   a call of Recv or TryRecv, the goroutine of C, or All while it receives. The consumer lets go.
+//	awaited like taken, and another consumer waits on Source.left.
+//	inBody  All runs the body of its loop. The loop comes back to taken; once its ctx or the stream has ended, another
+//	        consumer may take the Source.
+//	owned   a stage, until Release.
+const (
+	vacant = iota
+	taken
+	awaited
+	owned
+	inBody
+	stateMask = 7
+	loan      = 8
+)
+
+// acquire makes the caller the consumer. It waits, within ctx, for a consumer whose ctx has ended to let go, and panics
+// if there is another.
+func (s *Source[T]) acquire(ctx context.Context) error {
+	for !s.use.CompareAndSwap(vacant, taken) {
+		left, mine := s.contend(ctx)
+		if mine {
+			return nil
+		}
+		if left == nil {
+			continue
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return Cause(ctx)
+		}
 	}
-	if done := ctx.Done(); s.bound != done || s.view != nil {
-		s.mu.Lock()
-		s.bound = done
-		s.reclaim()
-		s.mu.Unlock()
-	}
+	return nil
 }
 
-// leave ends what enter began.
-func (s *Source[T]) leave() {
-	if s.busy.CompareAndSwap(taken, vacant) || s.busy.Load() == owned {
+// contend finds out what to do about the present consumer: nothing because it has gone or its loan was ended in favour
+// of the caller (mine), or to wait for left.
+func (s *Source[T]) contend(ctx context.Context) (left <-chan struct{}, mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	use := s.use.Load()
+	if use == vacant {
+		return nil, false
+	}
+	if use == owned || !isClosed(s.bound) && s.end.Open() {
+		panic(s.contention(ctx, use))
+	}
+	if use&stateMask == inBody {
+		return nil, s.use.CompareAndSwap(use, taken)
+	}
+	if use == taken && !s.use.CompareAndSwap(taken, awaited) {
+		return nil, false
+	}
+	if s.left == nil {
+		s.left = make(chan struct{})
+	}
+	return s.left, false
+}
+
+// contention says what is wrong about a second consumer.
+func (s *Source[T]) contention(ctx context.Context, use uint32) string {
+	const tee = "; to give its values to several consumers, use pipeline.Tee"
+	switch {
+	case use == owned:
+		return fmt.Sprintf("chanio: this Source already has a consumer, %s%s", s.owner, tee)
+	case use&stateMask == inBody:
+		return "chanio: this Source is being received from by a range over All or Values, whose body (or another goroutine) must not receive from it too" + tee
+	case s.view != nil && s.view.bound != ctx.Done():
+		return "chanio: this Source already has a consumer, a channel from C with another ctx that has not ended; goroutines may share that channel" + tee
+	}
+	return "chanio: this Source already has a consumer, another Recv, All or C" + tee
+}
+
+// bind notes the ctx of the consumer, and takes back what an earlier channel still holds.
+func (s *Source[T]) bind(ctx context.Context) {
+	s.mu.Lock()
+	s.bound = ctx.Done()
+	s.reclaim()
+	s.mu.Unlock()
+}
+
+// release ends what acquire began.
+func (s *Source[T]) release() {
+	if s.use.CompareAndSwap(taken, vacant) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.left)
-	s.left = nil
-	s.busy.Store(vacant)
+	s.use.Store(vacant)
+	s.wake()
 }
 
-// await returns when the present consumer has let go, which it is about to do if its ctx has ended.
-func (s *Source[T]) await() {
-	s.mu.Lock()
-	if s.busy.Load() == owned || !isClosed(s.bound) && s.end.Load() == open {
-		defer s.mu.Unlock()
-		if s.busy.Load() == vacant {
-			return
-		}
-		panic(s.contention())
-	}
-	if s.busy.CompareAndSwap(taken, awaited) {
-		s.left = make(chan struct{})
-	}
-	left := s.left
-	s.mu.Unlock()
-	if left != nil {
-		<-left
+// wake tells those who wait that the consumer has let go. The caller holds s.mu.
+func (s *Source[T]) wake() {
+	if s.left != nil {
+		close(s.left)
+		s.left = nil
 	}
 }
 
-func (s *Source[T]) contention() string {
-	owner := s.owner
-	if owner == "" {
-		owner = "another Recv, All or C"
+// lend notes that the consumer runs the body of its loop. It returns what takeBack wants.
+func (s *Source[T]) lend() (use uint32) {
+	s.loans += loan
+	use = s.loans | inBody
+	if !s.use.CompareAndSwap(taken, use) { // somebody waits: the ctx of the loop has ended
+		s.mu.Lock()
+		s.use.Store(use)
+		s.wake()
+		s.mu.Unlock()
 	}
-	return fmt.Sprintf("chanio: this Source already has a consumer, %s; to give its values to several, use pipeline.Tee", owner)
+	return use
 }
+
+// takeBack ends a loan and reports whether the caller was still the consumer. It goes on as the consumer if the state
+// to is taken, and lets go if it is vacant.
+func (s *Source[T]) takeBack(use, to uint32) bool { return s.use.CompareAndSwap(use, to) }
 
 func isClosed(c <-chan struct{}) bool {
 	select {
@@ -66,64 +133,4 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// Upstream is a [Source] as the stage that owns it sees it. Its methods are for one goroutine at a time, except Close.
-type Upstream[T any] struct{ s *Source[T] }
-
-// Claim makes the caller, a stage or an endpoint by the given name, the one consumer of s for good: Recv, All, C and
-// Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
-// appears in that panic. Claim waits for a consumer whose ctx has ended to let go.
-func (s *Source[T]) Claim(stage string) Upstream[T] {
-	s.enter(context.Background(), false)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.owner = stage
-	if s.left != nil {
-		close(s.left)
-		s.left = nil
-	}
-	s.busy.Store(owned)
-	return Upstream[T]{s}
-}
-
-// Next returns the next value, like [Source.Recv] but without its checks: at the price of two function calls.
-func (u Upstream[T]) Next(ctx context.Context) (T, error) { return u.s.pull(ctx) }
-
-// Unread puts v back: the next call of Next returns it. Several come back last in, first out.
-func (u Upstream[T]) Unread(v T) { u.s.back = append([]T{v}, u.s.back...) }
-
-// Close closes the Source, like [Source.Close].
-func (u Upstream[T]) Close() error { return u.s.Close() }
-
-// OnWait stores f, to be called in Next each time the Source is about to wait; nil removes it. It reports whether the
-// Source can tell: without, every Next may wait.
-func (u Upstream[T]) OnWait(f func()) bool {
-	return u.s.hooks.OnWait != nil && u.s.hooks.OnWait(f)
-}
-
-// Undelivered returns the hook of that name, or nil. A stage whose values are those of the Source passes it on, and calls
-// it with those that it holds when it is closed.
-func (u Upstream[T]) Undelivered() func(v T) { return u.s.hooks.Undelivered }
-
-// Bytes returns the stream of bytes below a Source of []byte, or nil if it has only chunks.
-func (u Upstream[T]) Bytes() ByteSource {
-	if len(u.s.back) > 0 {
-		return nil
-	}
-	return u.s.hooks.Bytes
-}
-
-// Fail tells the Source what the Bytes route met, io.EOF or an error, as if Next had returned it. It returns what a
-// consumer is to be told.
-func (u Upstream[T]) Fail(ctx context.Context, err error) error { return u.s.fail(ctx, err) }
-
-// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
-func (u Upstream[T]) Release() {
-	u.s.mu.Lock()
-	u.s.owner = ""
-	u.s.bound = nil
-	u.s.mu.Unlock()
-	u.OnWait(nil)
-	u.s.busy.Store(vacant)
 }

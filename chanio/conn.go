@@ -83,12 +83,17 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	}
 	c.in.init(c, cfg)
 	c.out.init(c, cfg)
+	c.released = make(chan struct{})
+	c.Released = c.released
+	c.in.end.Released, c.out.end.Released = c.released, c.released
+	c.out.end.Linger = c.linger
+	c.out.end.Progress = c.out.written.Load
 	c.In = NewSource(SourceHooks[[]byte]{
-		Next: c.in.next, Close: c.in.close, OnWait: c.in.setOnWait, Bytes: &c.in,
+		Next: c.in.next, TryNext: c.in.tryNext, Close: c.in.close, Bytes: &c.in, End: &c.in.end,
 	})
 	c.Out = NewSink(SinkHooks[[]byte]{
 		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Bytes: &c.out,
+		Cork: c.out.corkAll, Bytes: &c.out, End: &c.out.end,
 	})
 	return c
 }
@@ -120,14 +125,6 @@ func (c *Conn) NetConn() net.Conn {
 
 // Done is closed when the connection has been released: both halves have ended and the net.Conn below is closed.
 func (c *Conn) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.released == nil {
-		c.released = make(chan struct{})
-		if c.gone {
-			close(c.released)
-		}
-	}
 	return c.released
 }
 
@@ -211,9 +208,7 @@ func (c *Conn) drop() {
 	c.out.gate.close(net.ErrClosed)
 	c.mu.Lock()
 	c.gone = true
-	if c.released != nil {
-		close(c.released)
-	}
+	close(c.released)
 	c.mu.Unlock()
 	if c.onRelease != nil {
 		c.onRelease(c)

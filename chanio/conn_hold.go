@@ -117,3 +117,8 @@ func (o *outlet) cork(on bool) {
 	}
 	o.push()
 }
+
+func (o *outlet) corkAll() (uncork func()) {
+	o.cork(true)
+	return func() { o.cork(false) }
+}

@@ -14,13 +14,13 @@ type inlet struct {
 	gate gate
 	raw  rawReader
 
-	blk    *block // borrowed while bytes are at hand
-	buf    []byte // blk.buf, or a larger one while a value needs that
-	r, w   int    // unread are buf[r:w]
-	most   int    // w at its highest since the block was borrowed
-	err    error  // what comes after them
-	onWait func()
-	size   int8 // of the next block to borrow
+	blk  *block // borrowed while bytes are at hand
+	buf  []byte // blk.buf, or a larger one while a value needs that
+	r, w int    // unread are buf[r:w]
+	most int    // w at its highest since the block was borrowed
+	err  error  // what comes after them
+	end  End
+	size int8 // of the next block to borrow
 
 	// atHand publishes that bytes are at hand, so that what is sent meanwhile may wait.
 	atHand atomic.Bool
@@ -47,9 +47,13 @@ func (in *inlet) next(ctx context.Context) ([]byte, error) {
 	return chunk, nil
 }
 
-func (in *inlet) setOnWait(f func()) bool {
-	in.onWait = f
-	return true
+func (in *inlet) tryNext() ([]byte, bool, error) {
+	if in.r == in.w {
+		return nil, false, nil
+	}
+	chunk := in.blk.clone(in.buf[in.r:in.w])
+	in.Discard(len(chunk))
+	return chunk, true, nil
 }
 
 func (in *inlet) Buffered() []byte { return in.buf[in.r:in.w] }
@@ -87,9 +91,6 @@ func (in *inlet) read(ctx context.Context, p []byte, want int) (int, error) {
 		return 0, in.err
 	}
 	in.c.out.letGo()
-	if in.onWait != nil {
-		in.onWait()
-	}
 	if err := in.gate.enter(ctx); err != nil {
 		if n := in.readLast(p, want, err); n > 0 {
 			return n, nil
@@ -190,13 +191,18 @@ func (in *inlet) again(ctx context.Context) error {
 
 // fail keeps an error that is not the affair of one call.
 func (in *inlet) fail(ctx context.Context, err error) error {
-	if isEndOf(ctx, err) {
+	if Resumable(ctx, err) {
 		return err
 	}
 	if isEnd(err) {
 		err = in.c.out.endOr(err)
 	}
 	in.err = err
+	if isEnd(err) {
+		in.end.Set(nil)
+	} else {
+		in.end.Set(err)
+	}
 	if in.r == in.w {
 		in.giveBack()
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 const (
@@ -27,6 +29,7 @@ type outlet struct {
 	delay        time.Duration
 	writeTimeout time.Duration
 
+	end      End
 	mu       sync.Mutex
 	blk      *block
 	buf      []byte // accepted, behind rest
@@ -65,37 +68,34 @@ func (o *outlet) init(c *Conn, cfg *ConnConfig) {
 }
 
 func (o *outlet) send(ctx context.Context, p []byte) error {
-	dst, _, err := o.Begin(ctx, true)
-	if err != nil {
+	if len(p) < inPlaceMin {
+		return o.End(ctx, p, nil)
+	}
+	return o.End(ctx, nil, p)
+}
+
+func (o *outlet) trySend(p []byte) (bool, error) { return o.TryEnd(p, nil) }
+
+func (o *outlet) Begin() []byte { return make([]byte, 0, 512) }
+
+func (o *outlet) End(ctx context.Context, scratch, body []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := o.makeRoom(ctx, true); err != nil {
 		return err
 	}
-	if len(p) < inPlaceMin {
-		return o.End(ctx, append(dst, p...), nil)
-	}
-	return o.End(ctx, dst, p)
+	o.take(ctx, scratch, body)
+	return nil
 }
 
-func (o *outlet) trySend(p []byte) (bool, error) {
-	dst, ok, err := o.Begin(expired, false)
-	if !ok {
+func (o *outlet) TryEnd(scratch, body []byte) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if ok, err := o.makeRoom(expired, false); !ok {
 		return false, err
 	}
-	return true, o.End(expired, append(dst, p...), nil)
-}
-
-// Begin locks o.mu for End, unless it fails.
-func (o *outlet) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err error) {
-	o.mu.Lock()
-	if o.blk != nil && o.err == nil && !o.closing && len(o.rest)+len(o.buf) < roomSize {
-		return o.buf, true, nil
-	}
-	ok, err = o.makeRoom(ctx, wait)
-	if !ok {
-		o.mu.Unlock()
-		return nil, false, err
-	}
-	o.ensureBlock()
-	return o.buf, true, nil
+	o.take(expired, append(scratch[:len(scratch):len(scratch)], body...), nil)
+	return true, nil
 }
 
 // makeRoom waits, unless it is not to, until there is room for a value.
@@ -112,20 +112,13 @@ func (o *outlet) makeRoom(ctx context.Context, wait bool) (ok bool, err error) {
 	return err == nil, err
 }
 
-// End unlocks o.mu.
-func (o *outlet) End(ctx context.Context, dst, body []byte) error {
-	size := len(dst) - len(o.buf) + len(body)
-	if dst == nil || size == 0 {
-		o.recycle()
-		o.mu.Unlock()
-		return nil
+func (o *outlet) take(ctx context.Context, scratch, body []byte) {
+	if len(scratch)+len(body) == 0 {
+		return
 	}
-	o.accepted += int64(size)
-	if len(o.buf) > 0 && &o.buf[0] == &dst[0] {
-		o.buf = o.buf[:len(dst)] // writes no pointer, which the collector might have to hear of
-	} else {
-		o.buf = dst
-	}
+	o.ensureBlock()
+	o.accepted += int64(len(scratch) + len(body))
+	o.buf = append(o.buf, scratch...)
 	switch {
 	case o.direct != nil && !o.writing && len(body) >= inPlaceMin:
 		o.writeInPlace(ctx, body)
@@ -135,8 +128,6 @@ func (o *outlet) End(ctx context.Context, dst, body []byte) error {
 	default:
 		o.offer()
 	}
-	o.mu.Unlock()
-	return nil
 }
 
 // write accepts p whether or not there is room, for [tlsConn].
@@ -201,7 +192,7 @@ func (o *outlet) await(ctx context.Context) error {
 	case <-moved:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Cause(ctx)
 	}
 }
 
@@ -232,7 +223,7 @@ func (o *outlet) fail(err error) {
 	o.pending.Store(false)
 	o.change()
 	o.c.failed(err)
-	o.c.Out.finish(ended, err)
+	o.end.Set(err)
 	o.c.outEnded(true)
 }
 
@@ -291,7 +282,7 @@ func (o *outlet) drain() error {
 			continue
 		}
 		if o.probe(); o.written.Load() == before && o.err == nil {
-			err := lingerError(o.c.linger)
+			err := &net.OpError{Op: "close", Err: &stream.Timeout{Text: "peer took nothing for " + o.c.linger.String()}}
 			o.mu.Unlock()
 			o.c.Out.Abort(err)
 			o.mu.Lock()

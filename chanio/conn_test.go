@@ -195,7 +195,7 @@ func TestG10SmallAndLargeValuesAreNotMixed(t *testing.T) {
 				}
 			})
 		}
-		r := chanio.ToReader(t.Context(), far.In)
+		r := chanio.NewReader(t.Context(), far.In)
 		next := make([]int, senders)
 		head := make([]byte, 8)
 		for range senders * each {

@@ -1,8 +1,8 @@
 package chanio
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"net"
 )
 
@@ -17,11 +17,8 @@ type Description struct {
 
 	Capacity int    // what its queue holds at most, in items or in the unit of its metric
 	Queued   int    // what it holds now
-	Senders  int    // how many wait for room
-	Takers   int    // how many wait for a value
 	Passed   uint64 // values received so far
 	Dropped  uint64 // values lost to a policy so far
-	Hops     uint64 // how often values crossed to another goroutine; each time all that were at hand
 
 	Ended bool  // nothing more comes or is accepted
 	Err   error // why, if not well
@@ -35,17 +32,23 @@ func (s *Source[T]) Describe() Description {
 	if s.hooks.Describe != nil {
 		d = s.hooks.Describe()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	d.ID = fmt.Sprintf("%p", s)
+	s.mu.Lock()
 	d.Consumer = s.owner
-	if s.end.Load() != open {
-		d.Ended = true
-		if s.err != io.EOF && s.err != net.ErrClosed {
-			d.Err = s.err
-		}
-	}
+	s.mu.Unlock()
+	d.Ended, d.Err = describeEnd(s.end)
 	return d
+}
+
+// describeEnd tells whether e has ended, and why, if not well.
+func describeEnd(e *End) (ended bool, err error) {
+	if e.Open() {
+		return false, nil
+	}
+	if err = e.Err(); errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	return true, err
 }
 
 // Describe tells what is known of s. It may be called from any goroutine at any time, and calls the Describe hook.
@@ -55,12 +58,8 @@ func (s *Sink[T]) Describe() Description {
 		d = s.hooks.Describe()
 	}
 	d.ID = fmt.Sprintf("%p", s)
-	d.Ended = d.Ended || isClosed(s.Done())
-	if err := s.Err(); err != nil && err != net.ErrClosed {
-		d.Err = err
+	if ended, err := describeEnd(s.end); ended {
+		d.Ended, d.Err = true, err
 	}
 	return d
 }
-
-// Describe tells what is known of the Source, for the description of the stage that owns it; Consumer names that stage.
-func (u Upstream[T]) Describe() Description { return u.s.Describe() }

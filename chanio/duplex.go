@@ -6,19 +6,22 @@ import "errors"
 type Duplex[R, W any] struct {
 	In  *Source[R]
 	Out *Sink[W]
+
+	// Released, if not nil, is closed when the connection below both halves has been released; Close waits for it.
+	Released <-chan struct{}
 }
 
-// Splice makes one Duplex of two halves. It is Manifold's splice with the same order of arguments.
-func Splice[R, W any](out *Sink[W], in *Source[R]) *Duplex[R, W] {
-	return &Duplex[R, W]{In: in, Out: out}
-}
-
-// Close drains and closes Out, then closes In; a connection is released by that. It blocks as [Sink.Close] does and is
-// idempotent. That a transport has no half-close is no error here.
+// Close drains and closes Out, closes In, and waits until the connection below, if both halves belong to one, has been
+// released: what was sent before has then been delivered as far as that can be known. It blocks no longer than the
+// linger bounds of the connection, and is idempotent. That a transport has no half-close is no error here.
 func (d *Duplex[R, W]) Close() error {
 	err := d.Out.Close()
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = nil
 	}
-	return errors.Join(err, d.In.Close())
+	err = errors.Join(err, d.In.Close())
+	if d.Released != nil {
+		<-d.Released
+	}
+	return err
 }

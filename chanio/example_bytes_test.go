@@ -35,7 +35,7 @@ func ExampleToReader() {
 	near.Out.Send(ctx, []byte(`{"name":"Ada"}`))
 	near.Out.Close()
 
-	r := chanio.ToReader(ctx, far.In) // for whatever wants an io.Reader
+	r := chanio.NewReader(ctx, far.In) // for whatever wants an io.Reader
 	defer r.Close()
 	var person struct{ Name string }
 	err := json.NewDecoder(r).Decode(&person)
@@ -47,7 +47,7 @@ func ExampleToReader() {
 func ExampleToReader_hexDump() {
 	src := chanio.FromSlice([][]byte{[]byte("bytes that "), []byte("came in pieces")})
 	dump := hex.Dumper(os.Stdout)
-	io.Copy(dump, chanio.ToReader(context.Background(), src))
+	io.Copy(dump, chanio.NewReader(context.Background(), src))
 	dump.Close()
 	// Output:
 	// 00000000  62 79 74 65 73 20 74 68  61 74 20 63 61 6d 65 20  |bytes that came |
@@ -62,7 +62,7 @@ func ExampleFromWriter() {
 		io.WriteString(z, "is a Source of bytes")
 		w.CloseWithError(z.Close())
 	}()
-	z, _ := gzip.NewReader(chanio.ToReader(context.Background(), src))
+	z, _ := gzip.NewReader(chanio.NewReader(context.Background(), src))
 	text, err := io.ReadAll(z)
 	fmt.Println(string(text), err)
 	// Output: what a compressor has written is a Source of bytes <nil>

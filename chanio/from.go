@@ -15,8 +15,6 @@ import (
 // if one is given: a [context.CancelFunc], the Stop of a ticker. It is called once, when the stream has ended in
 // whatever way, in the goroutine that ended it, and must not block. From starts no goroutine. The values still belong
 // to whoever receives them; other receivers of ch get what this one does not.
-//
-// It is Manifold's ->source of a core.async channel.
 func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 	if ch == nil {
 		panic("chanio: From: ch is nil")
@@ -31,19 +29,18 @@ func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 		}
 	}
 	return NewSource(SourceHooks[T]{
-		Next: c.next, Close: c.close, OnWait: c.setOnWait,
+		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.close,
 		Describe: func() Description { return describeChan("chanio.From", ch) },
 	})
 }
 
 // chanSource receives from a channel.
 type chanSource[T any] struct {
-	ch     <-chan T
-	onWait func()
-	ended  func()        // called when ch has been closed or the Source has; may be nil
-	quit   chan struct{} // closed when nothing more is wanted from ch
-	cause  error         // what a receiver is told then; written before quit is closed
-	over   atomic.Bool
+	ch    <-chan T
+	ended func()        // called when ch has been closed or the Source has; may be nil
+	quit  chan struct{} // closed when nothing more is wanted from ch
+	cause error         // what a receiver is told then; written before quit is closed
+	over  atomic.Bool
 }
 
 func newChanSource[T any](ch <-chan T) *chanSource[T] {
@@ -52,7 +49,7 @@ func newChanSource[T any](ch <-chan T) *chanSource[T] {
 
 func (c *chanSource[T]) next(ctx context.Context) (v T, err error) {
 	if ctx.Err() != nil {
-		return v, context.Cause(ctx)
+		return v, Cause(ctx)
 	}
 	if isClosed(c.quit) {
 		return v, c.cause
@@ -62,16 +59,13 @@ func (c *chanSource[T]) next(ctx context.Context) (v T, err error) {
 		return c.got(v, ok)
 	default:
 	}
-	if c.onWait != nil {
-		c.onWait()
-	}
 	select {
 	case v, ok := <-c.ch:
 		return c.got(v, ok)
 	case <-c.quit:
 		return v, c.cause
 	case <-ctx.Done():
-		return v, context.Cause(ctx)
+		return v, Cause(ctx)
 	}
 }
 
@@ -89,9 +83,29 @@ func (c *chanSource[T]) got(v T, ok bool) (T, error) {
 	return v, io.EOF
 }
 
-func (c *chanSource[T]) setOnWait(f func()) bool {
-	c.onWait = f
-	return true
+func (c *chanSource[T]) tryNext() (v T, ok bool, err error) {
+	if isClosed(c.quit) {
+		return v, false, c.cause
+	}
+	select {
+	case v, ok := <-c.ch:
+		v, err := c.got(v, ok)
+		return v, err == nil, err
+	default:
+		return v, false, nil
+	}
+}
+
+// atHand appends what the channel holds. What it misses because the channel was closed, the next call finds.
+func (c *chanSource[T]) atHand(dst []T) []T {
+	for n := min(len(c.ch), cap(dst)-len(dst)); n > 0 && !isClosed(c.quit); n-- {
+		v, ok := <-c.ch
+		if !ok {
+			break
+		}
+		dst = append(dst, v)
+	}
+	return dst
 }
 
 func (c *chanSource[T]) close() error {
@@ -116,35 +130,47 @@ func describeChan[T any](kind string, ch <-chan T) Description {
 }
 
 // FromSlice returns a Source of values, in order. They are read when they are received: until the stream has ended the
-// slice must not be changed. FromSlice starts no goroutine, and its Source never waits. It is Manifold's ->source of a
-// sequence, and put-all!: Connect it to a Sink.
+// slice must not be changed. FromSlice starts no goroutine, and its Source never waits.
 func FromSlice[T any](values []T) *Source[T] {
-	next := func(ctx context.Context) (v T, err error) {
-		if ctx.Err() != nil {
-			return v, context.Cause(ctx)
-		}
-		if len(values) == 0 {
-			return v, io.EOF
-		}
-		v, values = values[0], values[1:]
-		return v, nil
-	}
+	s := &sliceSource[T]{values: values}
 	return NewSource(SourceHooks[T]{
-		Next: next, OnWait: neverWaits,
+		Next: s.next, TryNext: s.tryNext, AtHand: s.atHand,
 		Describe: func() Description { return Description{Kind: "chanio.FromSlice"} },
 	})
 }
 
-// neverWaits is the OnWait of a Source whose next value is always at hand.
-func neverWaits(func()) bool { return true }
+// sliceSource yields the values of a slice.
+type sliceSource[T any] struct{ values []T }
+
+func (s *sliceSource[T]) next(ctx context.Context) (v T, err error) {
+	if ctx.Err() != nil {
+		return v, Cause(ctx)
+	}
+	v, _, err = s.tryNext()
+	return v, err
+}
+
+func (s *sliceSource[T]) tryNext() (v T, ok bool, err error) {
+	if len(s.values) == 0 {
+		return v, false, io.EOF
+	}
+	v, s.values = s.values[0], s.values[1:]
+	return v, true, nil
+}
+
+func (s *sliceSource[T]) atHand(dst []T) []T {
+	n := min(len(s.values), cap(dst)-len(dst))
+	dst = append(dst, s.values[:n]...)
+	s.values = s.values[n:]
+	return dst
+}
 
 // FromSeq returns a Source of the values of seq. seq runs as a coroutine of whoever receives, no further than to the
 // value that was asked for; it starts with the first receive. If the Source ends before seq does, the yield of seq
 // returns false, at once if seq is not running.
 //
 // What FromSeq cannot do is interrupt seq: ctx and Close take effect between two values (G2, G3), and a seq that has
-// begun and is neither received to its end nor closed stays in memory with its coroutine (G11). It is Manifold's
-// ->source of a lazy sequence or an iterator.
+// begun and is neither received to its end nor closed stays in memory with its coroutine (G11).
 func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
 	if seq == nil {
 		panic("chanio: FromSeq: seq is nil")
@@ -173,7 +199,7 @@ const (
 
 func (s *seqSource[T]) next(ctx context.Context) (v T, err error) {
 	if ctx.Err() != nil {
-		return v, context.Cause(ctx)
+		return v, Cause(ctx)
 	}
 	if !s.state.CompareAndSwap(seqIdle, seqRunning) {
 		return v, net.ErrClosed

@@ -10,21 +10,24 @@ import (
 )
 
 // FromReader returns a Source of the bytes of r, in chunks that the receiver owns. Codecs run straight on its buffer of
-// 32 KiB, which it holds from the first receive to the end. Nothing is read before somebody asks (G17).
+// 32 KiB, which it holds from the first receive to the end. Nothing is read before somebody asks.
 //
 // r stays the caller's. What closes it, if anything does, is given as closers, such as the Close of a file: they are
 // called once, when the stream has ended in whatever way, in the goroutine that ended it, also beside a Read; Close
 // returns their errors.
 //
-// FromReader starts no goroutine, so it cannot make a Read return: ctx and Close take effect between two of them (G2,
-// G3). Only if r has a working SetReadDeadline, like a net.Conn or a pipe from os.Pipe, do they interrupt it; the read
+// FromReader starts no goroutine, so it cannot make a Read return: ctx and Close take effect between two of
+// them. Only if r has a working SetReadDeadline, like a net.Conn or a pipe from os.Pipe, do they interrupt it; the read
 // deadline is the Source's from then on. A net.Conn as a whole is better given to [NewConn].
-//
-// It is byte-streams' conversion of an InputStream.
 func FromReader(r io.Reader, closers ...func() error) *Source[[]byte] {
 	if r == nil {
 		panic("chanio: FromReader: r is nil")
 	}
+	s := newReaderSource(r, closers)
+	return newReaderStream("chanio.FromReader", s, s)
+}
+
+func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 	s := &readerSource{r: r, closers: onceClosers{funcs: closers}}
 	d, ok := r.(interface{ SetReadDeadline(time.Time) error })
 	s.deadlines = ok
@@ -33,9 +36,14 @@ func FromReader(r io.Reader, closers ...func() error) *Source[[]byte] {
 			_ = d.SetReadDeadline(t) // a file that has none is read without
 		}
 	}}
+	return s
+}
+
+// newReaderStream returns the Source of s, whose bytes are also seen as in.
+func newReaderStream(kind string, s *readerSource, in ByteSource) *Source[[]byte] {
 	return NewSource(SourceHooks[[]byte]{
-		Next: s.next, Close: s.close, OnWait: s.setOnWait, Bytes: s,
-		Describe: func() Description { return Description{Kind: "chanio.FromReader"} },
+		Next: s.next, TryNext: s.tryNext, Close: s.close, Bytes: in,
+		Describe: func() Description { return Description{Kind: kind} },
 	})
 }
 
@@ -61,7 +69,6 @@ type readerSource struct {
 	gate      gate
 	deadlines bool // r has SetReadDeadline
 	closers   onceClosers
-	onWait    func()
 
 	blk  *block
 	buf  []byte // blk.buf, or a larger one
@@ -80,9 +87,13 @@ func (s *readerSource) next(ctx context.Context) ([]byte, error) {
 	return chunk, nil
 }
 
-func (s *readerSource) setOnWait(f func()) bool {
-	s.onWait = f
-	return true
+func (s *readerSource) tryNext() ([]byte, bool, error) {
+	if s.i == s.j {
+		return nil, false, nil
+	}
+	chunk := s.Clone(s.Buffered())
+	s.Discard(len(chunk))
+	return chunk, true, nil
 }
 
 func (s *readerSource) Buffered() []byte { return s.buf[s.i:s.j] }
@@ -92,17 +103,16 @@ func (s *readerSource) Clone(p []byte) []byte { return s.blk.clone(p) }
 func (s *readerSource) Discard(n int) {
 	if s.i += n; s.i == s.j {
 		s.i, s.j = 0, 0
-		s.tidy()
 	}
 }
 
 func (s *readerSource) Fill(ctx context.Context, n int) error {
 	if s.err != nil {
+		s.tidy()
 		return s.err
 	}
 	m, err := s.read(ctx, s.space(n))
 	s.j += m
-	s.tidy()
 	return err
 }
 
@@ -113,18 +123,14 @@ func (s *readerSource) Read(ctx context.Context, p []byte) (int, error) {
 		return n, nil
 	}
 	if s.err != nil || len(p) == 0 {
+		s.tidy()
 		return 0, s.err
 	}
-	n, err := s.read(ctx, p)
-	s.tidy()
-	return n, err
+	return s.read(ctx, p)
 }
 
 // read returns what one Read of r brought, at least one byte unless there is an error.
 func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
-	if s.onWait != nil {
-		s.onWait()
-	}
 	if err := s.gate.enter(ctx); err != nil {
 		return 0, s.fail(ctx, err)
 	}
@@ -144,7 +150,7 @@ func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 			return 0, s.fail(ctx, err)
 		}
 		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
+			return 0, Cause(ctx)
 		}
 	}
 	return 0, s.fail(ctx, io.ErrNoProgress)
@@ -164,7 +170,7 @@ func (s *readerSource) judge(ctx context.Context, err error) error {
 
 // fail keeps an error that is not the affair of one call.
 func (s *readerSource) fail(ctx context.Context, err error) error {
-	if isEndOf(ctx, err) {
+	if Resumable(ctx, err) {
 		return err
 	}
 	s.err = err
@@ -197,7 +203,8 @@ func (s *readerSource) space(want int) []byte {
 	return s.buf[s.j:]
 }
 
-// tidy returns the buffer after the end, once nothing is left in it.
+// tidy returns the buffer after the end, once nothing is left in it. Only Fill and Read call it: until then what was
+// discarded stays unchanged.
 func (s *readerSource) tidy() {
 	if s.blk != nil && s.err != nil && s.i == s.j {
 		s.blk.giveBack()

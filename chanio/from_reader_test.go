@@ -145,14 +145,14 @@ func TestG12ChunksOfAReaderAreOwned(t *testing.T) {
 func TestToReaderPassesTheReaderTest(t *testing.T) {
 	text := strings.Repeat("0123456789", 1000)
 	for name, src := range byteSources(text) {
-		require.NoError(t, iotest.TestReader(chanio.ToReader(t.Context(), src), []byte(text)), name)
+		require.NoError(t, iotest.TestReader(chanio.NewReader(t.Context(), src), []byte(text)), name)
 	}
 }
 
 func TestToReaderCopiesToTheEnd(t *testing.T) {
 	for name, src := range byteSources("0123456789") {
 		var all bytes.Buffer
-		n, err := io.Copy(&all, chanio.ToReader(t.Context(), src))
+		n, err := io.Copy(&all, chanio.NewReader(t.Context(), src))
 		require.NoError(t, err, name)
 		require.EqualValues(t, 10, n, name)
 		require.Equal(t, "0123456789", all.String(), name)
@@ -162,7 +162,7 @@ func TestToReaderCopiesToTheEnd(t *testing.T) {
 func TestToReaderReturnsTheFailureOfItsSource(t *testing.T) {
 	src, sink := chanio.PipeOf[[]byte](1)
 	sink.Abort(errBroken)
-	r := chanio.ToReader(t.Context(), src)
+	r := chanio.NewReader(t.Context(), src)
 	for range 2 {
 		_, err := r.Read(make([]byte, 1))
 		require.Equal(t, errBroken, err)
@@ -176,7 +176,7 @@ func TestG2EndedContextOfAReaderTakesNothing(t *testing.T) {
 		near, far := chanio.Pipe()
 		defer near.Close()
 		ctx, cancel := context.WithCancelCause(t.Context())
-		r := chanio.ToReader(ctx, far.In)
+		r := chanio.NewReader(ctx, far.In)
 		res := make(chan error)
 		go func() {
 			_, err := r.Read(make([]byte, 10))
@@ -198,7 +198,7 @@ func TestG8ToReaderAsksOnlyWhenNothingIsLeft(t *testing.T) {
 		asked++
 		return []byte("four"), nil
 	}})
-	r := bufio.NewReaderSize(chanio.ToReader(t.Context(), src), 16)
+	r := bufio.NewReaderSize(chanio.NewReader(t.Context(), src), 16)
 	require.Zero(t, asked)
 	for range 4 {
 		_, err := r.ReadByte()
@@ -209,13 +209,13 @@ func TestG8ToReaderAsksOnlyWhenNothingIsLeft(t *testing.T) {
 
 func TestReadersAllocateNothing(t *testing.T) {
 	ctx := t.Context()
-	r := chanio.ToReader(ctx, chanio.FromReader(repeat("0123456789")))
+	r := chanio.NewReader(ctx, chanio.FromReader(repeat("0123456789")))
 	p := make([]byte, 4096)
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = r.Read(p) }))
 }
 
 func TestToReaderStopsAtAShortWrite(t *testing.T) {
-	r := chanio.ToReader(t.Context(), chanio.FromSlice([][]byte{[]byte("0123")}))
+	r := chanio.NewReader(t.Context(), chanio.FromSlice([][]byte{[]byte("0123")}))
 	n, err := r.(io.WriterTo).WriteTo(writeFunc(func(p []byte) (int, error) { return 1, nil }))
 	require.EqualValues(t, 1, n)
 	require.Equal(t, io.ErrShortWrite, err)

@@ -59,7 +59,7 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	// After the deadline is taken back: from here on the callback sets it again.
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return Cause(ctx)
 	}
 	g.inside = true
 	return nil
@@ -147,7 +147,7 @@ func (g *gate) judge(ctx context.Context, err error) error {
 	case !late:
 		return err
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return Cause(ctx)
 	case g.timeout > 0 && !g.past:
 		return err
 	}

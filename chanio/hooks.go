@@ -2,52 +2,75 @@ package chanio
 
 import (
 	"context"
-	"time"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // SourceHooks is what a [Source] is made of; see [NewSource]. Only Next is required.
 //
-// The functions are called by one goroutine at a time, except Close, which may run beside any of them.
+// The functions are called by one goroutine at a time, except Close, Undelivered and Describe, which may run beside any
+// of them. None is called with a lock of the Source held.
 type SourceHooks[T any] struct {
-	// Next returns the next value. It blocks until there is one, the stream ends, or ctx ends, and it keeps
-	// guarantee G2: when it returns because ctx ended it has taken nothing. It returns io.EOF after the last
-	// value and any other error when the stream failed; it is not called again after either.
+	// Next returns the next value. It blocks until there is one, the stream ends, or ctx ends. When it returns
+	// because ctx ended it has taken nothing, and returns [Cause] of ctx. It returns io.EOF after the last value and
+	// any other error when the stream failed, and is not called again after either, unless [Resumable] says that the
+	// error concerned this call alone.
 	Next func(ctx context.Context) (T, error)
 
+	// TryNext returns the next value if Next would return it without waiting. It issues no read, flushes nothing,
+	// and leaves what is incomplete where it is. ok is false if there is no value now; err then says whether the stream
+	// is known to have ended, with the errors of Next. It is called again and again while nothing is there, so that
+	// answer must be cheap. A Source without TryNext is taken never to have a value at hand.
+	TryNext func() (v T, ok bool, err error)
+
+	// AtHand appends to dst values that TryNext would return and that no code of the user has to make, such as
+	// queued values or those of a decoder, at most as many as dst has room for, and returns the extended slice. It
+	// is how values cross to another goroutine or sink in batches. For as long as they may be unprocessed, which is
+	// until the next call of a hook, the endpoint counts them as at hand.
+	AtHand func(dst []T) []T
+
 	// Close tells the producer that no more is wanted. A blocked Next returns soon after. It is called at most
-	// once, and also after a failure; not after a clean end.
+	// once, also after a failure but not after a clean end, and does not wait for the peer.
 	Close func() error
 
-	// OnWait stores f, which Next then calls in its own goroutine each time it is about to wait for the
-	// producer; nil removes it. It is how readiness travels: a consumer that holds something back while values
-	// are at hand lets go of it in f. f does not block. A Source without OnWait is taken to wait at every value.
-	OnWait func(f func()) bool
-
-	// Undelivered takes over a value that was waiting for a receiver when the Source or the ctx of its channel ended.
-	// It is for values that somebody must close, such as accepted connections, and it does not block. A Source with
-	// it has channels without capacity; one without it keeps the value for the next receiver.
+	// Undelivered takes over a value that nobody received: one that waited for a receiver, or was put back, when the
+	// Source or the ctx of its channel ended. It is for values that somebody must close, such as accepted
+	// connections, and it does not block. A Source with it has channels without capacity. A stage whose values are
+	// those of its upstream has [Upstream.Undelivered] here.
 	Undelivered func(v T)
+
+	// Borrowed says that a value is valid only until the next call that may wait. C, and stages that hold values,
+	// refuse such a Source.
+	Borrowed bool
 
 	// Bytes, for a Source of []byte only, is the same stream without its chunks: the route of codecs and of
 	// [Transfer]. Values taken through either are gone from both.
 	Bytes ByteSource
 
-	// Describe tells what the Source is and how it stands, for [Source.Describe]. Unlike the others it may be called
-	// by any goroutine beside them.
+	// End is the end of the stream, set by the endpoint before Next returns the error of the end: nil for a clean end.
+	// An error of Next while End is open concerns one call. Without End the Source keeps its own.
+	End *End
+
+	// Describe tells what the Source is and how it stands, for [Source.Describe]. It may be called by any goroutine
+	// at any time.
 	Describe func() Description
 }
 
 // SinkHooks is what a [Sink] is made of; see [NewSink]. Only Send is required.
 //
-// All of them may be called by many goroutines at once.
+// All of them may be called by many goroutines at once. None is called with a lock of the Sink held.
 type SinkHooks[T any] struct {
 	// Send waits for room and accepts v. ctx bounds only the wait; when it ends first, nothing of v has been
-	// accepted (G2). When Send returns, the endpoint refers to v no more.
+	// accepted, and Send returns [Cause] of ctx. When Send returns, the endpoint refers to v no more.
 	Send func(ctx context.Context, v T) error
 
-	// TrySend accepts v if there is room now. Without it [Sink.TrySend] is [Sink.Send] with a context that has
-	// ended, which an endpoint may refuse although it has room.
+	// TrySend accepts v if there is room now. Without it [Sink.TrySend] is Send with a context that has ended, which
+	// an endpoint may refuse although it has room.
 	TrySend func(v T) (bool, error)
+
+	// SendAll accepts values in order and returns how many, all of them unless there is an error. Values of other
+	// senders may come between. Without it [Sink.SendAll] is a loop of Send.
+	SendAll func(ctx context.Context, vs []T) (int, error)
 
 	// Flush returns when all that was accepted before has left the process.
 	Flush func(ctx context.Context) error
@@ -58,66 +81,75 @@ type SinkHooks[T any] struct {
 	// Abort discards what was accepted and unblocks every other call. It may be called again, and during Close.
 	Abort func(cause error)
 
-	// Cork(true) allows the endpoint to hold accepted values back for a moment because more will follow;
-	// Cork(false) takes that back and sends what was held, without blocking. Calls nest.
-	Cork func(on bool)
+	// Cork allows the endpoint to hold accepted values back for a moment because more will follow; uncork takes that
+	// back and sends what was held, without blocking. Calls nest, and an uncork too many does no harm.
+	Cork func() (uncork func())
 
-	// Below is the sink that this one leads to. The new Sink then shares its end: Done and Err are Below's, and so are
-	// Released and Linger if it is a Sink.
-	Below Ender
+	// End is the end of the stream, shared with the endpoint, or with the sink that this one leads to
+	// ([Sink.End]). Without it the Sink keeps its own.
+	End *End
 
-	// Released returns a channel that is closed when the connection below has been released. Until then the
-	// channel of [Sink.C] goes on receiving (and discarding), so that no bare send hangs. Nil: until the ctx of C
-	// ends.
-	Released func() <-chan struct{}
-
-	// Linger is how long a close waits for a peer that takes nothing; 0 means DefaultLinger.
-	Linger time.Duration
-
-	// Bytes, for a Sink of []byte only, is the route of codecs: bytes are appended to the endpoint's own buffer.
+	// Bytes, for a Sink of []byte only, is the route of codecs.
 	Bytes ByteSink
 
 	// Describe tells what the Sink is and how it stands, for [Sink.Describe].
 	Describe func() Description
 }
 
-// Ender is what a [Sink] says about its end.
-type Ender interface {
-	Done() <-chan struct{}
-	Err() error
-	OnDone(f func()) (stop func() bool)
-}
+// End is how one half of a stream ends: it is open, perhaps closing, then ended, once and with one error. An endpoint
+// sets it, and every Source or Sink above shares it. The zero End is open and ready for use:
+//
+//	Done() <-chan struct{}                                   // closed when the half is open no more
+//	Err() error                                              // why it ended: nil while it has not, and after a clean end
+//	OnDone(f func()) (stop func() bool)                      // f runs in its own goroutine after Done
+//	BeforeClose(f func(context.Context) error) (stop func()) // f passes on what it holds before a flush or close
+//	Settle(ctx context.Context) error                        // calls those functions
+//	BeginClose() bool                                        // nothing more is accepted; reports whether it was open
+//	Set(err error) bool                                      // the half ends; the first end counts
+//	Lingering() (ctx context.Context, stop func())           // ends when closing makes no progress
+//
+// Its fields Linger, Progress, Released and Logger are set before it is shared.
+type End = stream.End
 
-// ByteSource is a window on a stream of bytes. It is for one goroutine at a time.
-type ByteSource interface {
-	// Buffered returns the bytes that have arrived and were not discarded. They belong to the source and stay where
-	// they are, discarded or not, until the next Fill or Read.
-	Buffered() []byte
+// DefaultLinger is how long a close waits for a peer that takes nothing.
+const DefaultLinger = stream.DefaultLinger
 
-	// Fill waits until there is at least one more byte in Buffered. n is how many the caller could use in all; it
-	// is a hint and nothing is allocated by it alone. At the end of the stream Fill returns io.EOF, also when
-	// Buffered still has bytes. A Fill that returns because ctx ended has changed nothing.
-	Fill(ctx context.Context, n int) error
+// ByteSource is a window on a stream of bytes, for one goroutine at a time:
+//
+//	Buffered() []byte                                  // what has arrived; unchanged until the next Fill or Read
+//	Fill(ctx context.Context, n int) error             // waits for at least one more byte; n is a hint
+//	Discard(n int)                                     // drops the first n of the buffered bytes
+//	Read(ctx context.Context, p []byte) (int, error)   // moves bytes into p, past the buffer where it can
+//	Clone(p []byte) []byte                             // a copy that the caller owns
+//
+// At the end of the stream Fill and Read return io.EOF, also while Buffered still has bytes. When ctx or a deadline
+// ended the call, nothing has changed.
+type ByteSource = stream.ByteSource
 
-	// Discard drops the first n of the buffered bytes.
-	Discard(n int)
+// ByteSink takes a stream of bytes, whole values at a time, from any goroutine:
+//
+//	Begin() []byte                                              // lends scratch to append to; locks nothing
+//	End(ctx context.Context, scratch, body []byte) error        // waits for room and accepts scratch, then body
+//	TryEnd(scratch, body []byte) (bool, error)                  // accepts them if there is room now
+//
+// The bytes of one End are never mixed with those of another. On return from End the scratch belongs to the sink again,
+// and body to the caller.
+type ByteSink = stream.ByteSink
 
-	// Read moves bytes into p, without the buffer where it can: what is buffered first, otherwise what arrives.
-	// It follows the rules of Fill.
-	Read(ctx context.Context, p []byte) (int, error)
+// RawSource is an optional interface of a [ByteSource] that reads a descriptor. ReadRaw calls a function with the
+// descriptor when it may have bytes, for code that moves them without bringing them into the process.
+//
+//	ReadRaw(ctx context.Context, read RawFunc) (n int, err error)
+//
+// It returns errors.ErrUnsupported, having done nothing, if there is no descriptor or bytes are buffered.
+type RawSource = stream.RawSource
 
-	// Clone returns a copy of p that the caller owns. Small copies share an arena of 4 KiB that is never reused.
-	Clone(p []byte) []byte
-}
+// RawSink is an optional interface of a [ByteSink] that writes a descriptor: a way to own the writer for one raw write,
+// such as sendfile. A panic in write ends the stream and goes on.
+//
+//	WriteRaw(ctx context.Context, write RawFunc) (n int, err error)
+type RawSink = stream.RawSink
 
-// ByteSink is the buffer of a stream of bytes, to be appended to in place.
-type ByteSink interface {
-	// Begin waits for room and returns the buffer, to which the caller appends one whole value before it calls
-	// End. Between the two no other goroutine can send, so the caller only appends: it does not block and does
-	// not use the sink. If wait is false and there is no room, Begin returns false.
-	Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err error)
-
-	// End accepts what was appended, followed by body, which is written without being copied where possible; the
-	// sink refers to body no more when End returns. A nil dst accepts nothing: the value is withdrawn.
-	End(ctx context.Context, dst, body []byte) error
-}
+// RawFunc performs one system call on a descriptor that does not block. It returns how many bytes were moved, whether it
+// is to be called again once the descriptor is ready, and the error.
+type RawFunc = stream.RawFunc

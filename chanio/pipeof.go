@@ -11,10 +11,8 @@ import (
 //
 // The two halves have one end. Closing the Sink lets the Source yield what was accepted, then io.EOF; it does not wait
 // for that. Abort discards what was accepted, and the Source fails with its cause. Closing the Source ends the Sink at
-// once, also when nobody is sending (G3): its Done is closed, its Err and what Send returns are net.ErrClosed. PipeOf
+// once, also when nobody is sending: its Done is closed, its Err and what Send returns are net.ErrClosed. PipeOf
 // starts no goroutine and may be used in a testing/synctest bubble.
-//
-// It is Manifold's stream, but a message that was not accepted does not pile up anywhere (G8).
 func PipeOf[T any](capacity int) (*Source[T], *Sink[T]) {
 	if capacity < 0 {
 		panic(fmt.Sprintf("chanio: PipeOf: capacity must be at least 0, got %d", capacity))
@@ -30,7 +28,7 @@ func PipeOf[T any](capacity int) (*Source[T], *Sink[T]) {
 		},
 	})
 	return NewSource(SourceHooks[T]{
-		Next: from.next, OnWait: from.setOnWait, Describe: describe,
+		Next: from.next, TryNext: from.tryNext, AtHand: from.atHand, Describe: describe,
 		Close: func() error {
 			sink.Abort(net.ErrClosed)
 			return nil

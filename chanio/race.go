@@ -10,10 +10,10 @@ import (
 // returns nil.
 //
 // A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns in any case, whoever came first
-// (G16). No goroutine outlives the call (G11); one that does not heed its ctx keeps Race waiting.
+// . No goroutine outlives the call; one that does not heed its ctx keeps Race waiting.
 //
-// It is Manifold's alt for work that is to be stopped, and the frame of a handler that reads and writes at once: the
-// end of either direction ends the other.
+// It is the frame of a handler that reads and writes at once, such as a chat: the end of either direction ends the other.
+// A proxy wants each direction to end by itself: see [Relay].
 func Race(ctx context.Context, fns ...func(context.Context) error) error {
 	if len(fns) == 0 {
 		return nil

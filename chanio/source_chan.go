@@ -8,24 +8,33 @@ const chanSize = 16
 // sourceView is a Source seen as a channel, and the goroutine that fills it.
 type sourceView[T any] struct {
 	ch    chan T
-	bound <-chan struct{} // of its ctx
+	bound <-chan struct{} // Done of its ctx
 }
 
 // C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
 // ctx ends; Err then says which and why. Values that nobody took from it, and the one that was on its way, are not
 // lost: the next Recv, All or C has them first. (Of a Source whose values somebody must close, such as a listener's
-// connections, the capacity is 0, and one that nobody took is closed.)
+// connections, the capacity is 0, and a value that nobody took is closed.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
 // channel, C returns the same channel while that lives; goroutines may share it. With another ctx it panics.
 func (s *Source[T]) C(ctx context.Context) <-chan T {
+	if s.hooks.Borrowed {
+		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")
+	}
 	if v := s.liveView(ctx); v != nil {
 		return v.ch
 	}
-	s.enter(ctx, false)
 	v := &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
+	if err := s.acquire(ctx); err != nil {
+		s.setRanged(err)
+		close(v.ch)
+		return v.ch
+	}
+	s.bind(ctx)
 	s.mu.Lock()
 	s.view, s.ranged = v, nil
+	s.aside.Store(true)
 	s.mu.Unlock()
 	go s.fill(ctx, v)
 	return v.ch
@@ -42,7 +51,7 @@ func (s *Source[T]) chanSize() int {
 func (s *Source[T]) liveView(ctx context.Context) *sourceView[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if busy := s.busy.Load(); busy != taken && busy != awaited {
+	if use := s.use.Load(); use != taken && use != awaited {
 		return nil
 	}
 	if v := s.view; v != nil && v.bound == ctx.Done() && !isClosed(v.bound) {
@@ -55,56 +64,66 @@ func (s *Source[T]) liveView(ctx context.Context) *sourceView[T] {
 func (s *Source[T]) fill(ctx context.Context, v *sourceView[T]) {
 	returned := false
 	defer func() {
-		if !returned && s.finish(ended, Recovered(recover())) && s.hooks.Close != nil {
-			_ = s.hooks.Close()
+		if !returned {
+			_ = s.finish(Recovered(recover()))
 		}
 		close(v.ch)
-		s.leave()
+		s.release()
 	}()
-	closing, over := s.Done(), ctx.Done()
+	s.fillAll(ctx, v)
+	returned = true
+}
+
+func (s *Source[T]) fillAll(ctx context.Context, v *sourceView[T]) {
+	closing := s.Done()
 	for {
 		x, err := s.pull(ctx)
 		if err != nil {
 			s.setRanged(err)
-			break
+			return
 		}
 		select {
 		case v.ch <- x:
-			if !isClosed(over) {
-				continue
-			}
-			s.setRanged(context.Cause(ctx))
 		default:
-			if s.offer(ctx, v, closing, x) {
-				continue
+			if !s.offer(ctx, v, closing, x) {
+				return
 			}
 		}
-		break
 	}
-	returned = true
 }
 
-// offer waits for room in the channel. If ctx ends first x is put back, unless it goes to Undelivered; if s is closed
-// first x is dropped.
+// offer waits for room in the channel. If ctx or the stream ends first, x is put back.
 func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan struct{}, x T) bool {
 	select {
 	case v.ch <- x:
 		return true
 	case <-ctx.Done():
-		s.setRanged(context.Cause(ctx))
-		if s.hooks.Undelivered == nil {
-			s.back = append([]T{x}, s.back...)
-			return false
-		}
+		s.setRanged(Cause(ctx))
 	case <-closing:
 	}
 	if s.hooks.Undelivered != nil {
 		s.hooks.Undelivered(x)
+	} else {
+		s.unread(x)
 	}
 	return false
 }
 
-// reclaim takes back what an ended view left in its channel. The caller is the consumer, so no goroutine fills it.
+// unread puts v in front of what is received next. If s was closed, v goes where undelivered values go.
+func (s *Source[T]) unread(v T) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.undelivered([]T{v})
+		return
+	}
+	s.back = append([]T{v}, s.back...)
+	s.aside.Store(true)
+	s.mu.Unlock()
+}
+
+// reclaim takes back what an ended view left in its channel. The caller is the consumer, so that no goroutine fills it,
+// and holds s.mu.
 func (s *Source[T]) reclaim() {
 	if s.view == nil {
 		return
@@ -114,7 +133,7 @@ func (s *Source[T]) reclaim() {
 		left = append(left, x)
 	}
 	s.view = nil
-	if len(left) > 0 {
+	if len(left) > 0 && !s.closed {
 		s.back = append(left, s.back...)
 	}
 }

@@ -36,7 +36,7 @@ func secure(ctx context.Context, c *Conn, cfg *ConnConfig, wrap func(net.Conn) *
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.Out.Abort(err)
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			err = Cause(ctx)
 		}
 		return nil, &net.OpError{Op: "tls handshake", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 	}

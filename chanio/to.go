@@ -13,7 +13,7 @@ import (
 // returns net.ErrClosed. Abort closes ch too, since nothing else would wake its receiver; a bare channel can neither
 // take back what it holds nor say why it ended, so ask [Sink.Err].
 //
-// To starts no goroutine. It is Manifold's ->sink of a core.async channel.
+// To starts no goroutine.
 func To[T any](ch chan<- T) *Sink[T] {
 	if ch == nil {
 		panic("chanio: To: ch is nil")
@@ -58,7 +58,7 @@ func (c *chanSink[T]) send(ctx context.Context, v T) error {
 	case <-c.quit:
 		return c.cause
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Cause(ctx)
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 // w stays the caller's. What closes it, if anything does, is given as closers: they are called once, after Close has
 // drained, when w has failed, or at once by Abort, also beside a Write. A Write that does not return keeps Close
 // waiting for the linger bound; Abort ends it only by way of the closers, or of SetWriteDeadline if w has that. TrySend
-// does not wait for another's Write, but for its own it must (G5, TrySend: as far as w allows).
+// does not wait for another's Write, but for its own it must (as far as w allows).
 //
-// ToWriter starts no goroutine. It is byte-streams' conversion of an OutputStream; over io.Discard it is its dev-null.
+// ToWriter starts no goroutine.
 func ToWriter(w io.Writer, closers ...func() error) *Sink[[]byte] {
 	if w == nil {
 		panic("chanio: ToWriter: w is nil")
@@ -28,20 +28,18 @@ func ToWriter(w io.Writer, closers ...func() error) *Sink[[]byte] {
 		w: w, turn: make(chan struct{}, 1), quit: make(chan struct{}), aborted: make(chan struct{}),
 		closers: onceClosers{funcs: closers},
 	}
-	s.sink = NewSink(SinkHooks[[]byte]{
-		Send: s.send, TrySend: s.trySend, Flush: s.flush, Close: s.close, Abort: s.abort, Bytes: s,
-		Describe: func() Description { return Description{Kind: "chanio.ToWriter", Senders: len(s.turn)} },
+	return NewSink(SinkHooks[[]byte]{
+		Send: s.send, TrySend: s.trySend, Flush: s.flush, Close: s.close, Abort: s.abort, Bytes: s, End: &s.ended,
+		Describe: func() Description { return Description{Kind: "chanio.ToWriter"} },
 	})
-	return s.sink
 }
 
 // writerSink is a ByteSink over an io.Writer.
 type writerSink struct {
 	w       io.Writer
 	closers onceClosers
-	sink    *Sink[[]byte]
+	ended   End
 	turn    chan struct{} // full while somebody uses w
-	buf     []byte        // of Begin; owned with the turn
 	failed  error         // why w is used no more; owned with the turn
 
 	once  sync.Once
@@ -70,32 +68,29 @@ func (s *writerSink) trySend(p []byte) (bool, error) {
 	return err == nil, err
 }
 
-func (s *writerSink) Begin(ctx context.Context, wait bool) (dst []byte, ok bool, err error) {
-	if wait {
-		err = s.acquire(ctx)
-		ok = err == nil
-	} else {
-		ok, err = s.tryAcquire()
+func (s *writerSink) Begin() []byte { return make([]byte, 0, 512) }
+
+func (s *writerSink) End(ctx context.Context, scratch, body []byte) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
 	}
-	if !ok {
-		return nil, false, err
-	}
-	if s.buf == nil {
-		s.buf = make([]byte, 0, 512)
-	}
-	return s.buf, true, nil
+	defer s.release()
+	return s.writeBoth(scratch, body)
 }
 
-func (s *writerSink) End(_ context.Context, dst, body []byte) error {
+func (s *writerSink) TryEnd(scratch, body []byte) (bool, error) {
+	ok, err := s.tryAcquire()
+	if !ok {
+		return false, err
+	}
 	defer s.release()
-	if dst == nil {
-		return nil
-	}
-	if s.buf = dst[:0]; cap(dst) > blockSize {
-		s.buf = nil
-	}
-	if len(dst) > 0 {
-		if err := s.write(dst); err != nil {
+	err = s.writeBoth(scratch, body)
+	return err == nil, err
+}
+
+func (s *writerSink) writeBoth(head, body []byte) error {
+	if len(head) > 0 {
+		if err := s.write(head); err != nil {
 			return err
 		}
 	}
@@ -120,7 +115,7 @@ func (s *writerSink) acquire(ctx context.Context) error {
 	case <-s.quit:
 		return s.cause
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Cause(ctx)
 	}
 }
 
@@ -189,7 +184,7 @@ func (s *writerSink) use(do func() error) error {
 func (s *writerSink) fail(err error) {
 	s.failed = err
 	s.end(err)
-	s.sink.finish(ended, err)
+	s.ended.Set(err)
 	_ = s.closers.close() // the failure is what matters
 }
 
@@ -211,16 +206,17 @@ func (s *writerSink) flush(ctx context.Context) error {
 
 func (s *writerSink) close() error {
 	s.end(net.ErrClosed)
-	linger := time.NewTimer(DefaultLinger)
-	defer linger.Stop()
+	linger, stop := s.ended.Lingering()
+	defer stop()
 	select {
 	case s.turn <- struct{}{}:
-	case <-linger.C:
-		err := lingerError(DefaultLinger)
-		s.sink.Abort(err)
+	case <-linger.Done():
+		err := Cause(linger)
+		s.ended.Set(err)
+		s.abort(err)
 		return err
 	case <-s.aborted:
-		return s.sink.Err()
+		return s.ended.Err()
 	}
 	defer s.release()
 	err := s.flushW()

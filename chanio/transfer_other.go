@@ -2,5 +2,6 @@
 
 package chanio
 
-// newRoute returns nil: the bytes pass through the process.
-func newRoute(Upstream[[]byte], ByteSource, ByteSink) route { return nil }
+import "context"
+
+func newRoute(context.Context, Upstream[[]byte], ByteSink) route { return nil }

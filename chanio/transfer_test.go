@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 )
 
 // sockets returns two ends of a connection of the operating system.
@@ -109,7 +110,7 @@ type transferSink struct {
 
 func transferSinks(t testing.TB, limit int) map[string]func() transferSink {
 	received := func(sink *chanio.Sink[[]byte], src *chanio.Source[[]byte]) transferSink {
-		all := chanio.Go(t.Context(), func(ctx context.Context) ([]byte, error) { return chanio.ReadAll(ctx, src, limit) })
+		all := future.Go(t.Context(), func(ctx context.Context) ([]byte, error) { return chanio.ReadAll(ctx, src, limit) })
 		return transferSink{sink, func() []byte {
 			p, err := all.Await(t.Context())
 			require.NoError(t, err)
@@ -133,8 +134,8 @@ func transferSinks(t testing.TB, limit int) map[string]func() transferSink {
 }
 
 // transferring is a Transfer beside the test.
-func transferring(ctx context.Context, src, dst *chanio.Conn) *chanio.Future[int64] {
-	return chanio.Go(ctx, func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+func transferring(ctx context.Context, src, dst *chanio.Conn) *future.Future[int64] {
+	return future.Go(ctx, func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
 }
 
 func TestTransferMovesEverythingByEveryRoute(t *testing.T) {
@@ -213,7 +214,7 @@ func TestG2CancelledTransferCountsWhatItMoved(t *testing.T) {
 		src := source()
 		dst, far := sockets(t, "tcp", nil)
 		ctx, cancel := context.WithCancel(t.Context())
-		all := chanio.Go(t.Context(), func(context.Context) (int64, error) {
+		all := future.Go(t.Context(), func(context.Context) (int64, error) {
 			n, err := chanio.Transfer(ctx, src, dst.Out)
 			require.ErrorIs(t, err, context.Canceled, name)
 			return n, nil
@@ -225,7 +226,7 @@ func TestG2CancelledTransferCountsWhatItMoved(t *testing.T) {
 		cancel()
 		n, err := all.Await(t.Context())
 		require.NoError(t, err)
-		rest := chanio.Go(t.Context(), func(ctx context.Context) ([]byte, error) { return chanio.ReadAll(ctx, src, len(p)) })
+		rest := future.Go(t.Context(), func(ctx context.Context) ([]byte, error) { return chanio.ReadAll(ctx, src, len(p)) })
 		go func() { _ = dst.Out.Close() }()
 		for chunk := range far.In.All(t.Context()) {
 			got = append(got, chunk...)
@@ -398,7 +399,7 @@ func TestTransferRunsInABubble(t *testing.T) {
 		dst, far := chanio.Pipe()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		all := chanio.Go(t.Context(), func(context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
+		all := future.Go(t.Context(), func(context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
 		require.NoError(t, near.Out.Send(t.Context(), []byte("hello")))
 		require.Equal(t, "hello", string(first(t, far.In)))
 		start := time.Now()

@@ -68,8 +68,7 @@ func (m *Mux[R, W]) notSent(err error) error {
 // send sends w for c, which has a slot and, if it is not sent, gives that back. While calls wait for their turn the
 // sink is corked, so that what they send leaves together.
 func (m *Mux[R, W]) send(ctx context.Context, c *muxCall[R], w W) error {
-	m.d.Out.Cork(true)
-	defer m.d.Out.Cork(false)
+	defer m.d.Out.Cork()()
 	if err := m.take(ctx, m.turn); err != nil {
 		<-m.slots
 		return err

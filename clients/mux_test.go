@@ -35,7 +35,7 @@ var tags = clients.MuxTags[message, message]{
 func typedPipe[R, W any](capacity int) (near *chanio.Duplex[R, W], far *chanio.Duplex[W, R]) {
 	requests, toFar := chanio.PipeOf[W](capacity)
 	replies, toNear := chanio.PipeOf[R](capacity)
-	return chanio.Splice(toFar, replies), chanio.Splice(toNear, requests)
+	return &chanio.Duplex[R, W]{Out: toFar, In: replies}, &chanio.Duplex[W, R]{Out: toNear, In: requests}
 }
 
 type (
@@ -297,9 +297,9 @@ func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 				}
 				return near.Out.Send(ctx, v)
 			},
-			Below: near.Out,
+			End: near.Out.End(),
 		})
-		m := clients.NewMux(t.Context(), chanio.Splice(picky, near.In), nil)
+		m := clients.NewMux(t.Context(), &chanio.Duplex[string, string]{Out: picky, In: near.In}, nil)
 		_, err := m.Call(t.Context(), "bad")
 		require.ErrorIs(t, err, bad)
 		require.ErrorIs(t, err, clients.ErrNotSent)
@@ -454,16 +454,13 @@ func TestMuxCorksWhileItSends(t *testing.T) {
 				require.Equal(t, 1, corks)
 				return near.Out.Send(ctx, v)
 			},
-			Cork: func(on bool) {
-				if on {
-					corks++
-				} else {
-					corks--
-				}
+			Cork: func() func() {
+				corks++
+				return func() { corks-- }
 			},
-			Below: near.Out,
+			End: near.Out.End(),
 		})
-		m := clients.NewMux(t.Context(), chanio.Splice(corked, near.In), nil)
+		m := clients.NewMux(t.Context(), &chanio.Duplex[string, string]{Out: corked, In: near.In}, nil)
 		got := call(t.Context(), m, "request")
 		require.NoError(t, far.Out.Send(t.Context(), recv(t, far.In)))
 		require.Equal(t, "request", (<-got).reply)

@@ -81,10 +81,6 @@ func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Reconn
 	r.States = r.board.source()
 	r.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
 		Next: r.next, Close: r.close, Undelivered: r.takeBack,
-		OnWait: func(f func()) bool {
-			r.onWait = f
-			return true
-		},
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "clients.Reconnect " + string(r.State().Phase)}
 		},

@@ -100,10 +100,6 @@ func (b *board) source() *chanio.Source[ReconnectState] {
 	}
 	return chanio.NewSource(chanio.SourceHooks[ReconnectState]{
 		Next: next,
-		OnWait: func(f func()) bool {
-			onWait = f
-			return true
-		},
 		Close: func() error {
 			close(closed)
 			return nil

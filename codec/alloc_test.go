@@ -63,13 +63,16 @@ func (m *memory) Clone(p []byte) []byte {
 	return c
 }
 
-func (m *memory) Begin(context.Context, bool) ([]byte, bool, error) { return m.out[:0], true, nil }
+func (m *memory) Begin() []byte { return m.out[:0] }
 
-func (m *memory) End(_ context.Context, dst, _ []byte) error {
-	if dst != nil {
-		m.out = dst
-	}
+func (m *memory) End(_ context.Context, scratch, _ []byte) error {
+	m.out = scratch
 	return nil
+}
+
+func (m *memory) TryEnd(scratch, _ []byte) (bool, error) {
+	m.out = scratch
+	return true, nil
 }
 
 func (m *memory) source() *chanio.Source[[]byte] {

@@ -51,6 +51,8 @@ func (bytesCodec) Size() Size { return openSize }
 
 type borrowedCodec struct{ bytesCodec }
 
+func (borrowedCodec) Size() Size { return Size{Max: Unbounded, Open: true, borrows: true} }
+
 func (borrowedCodec) Decode(r *Reader) ([]byte, error) { return r.lendRest() }
 
 type rawCodec struct{}

@@ -74,7 +74,8 @@ type Size struct {
 	Max  int  // bytes that no value exceeds; Unbounded if that is not known
 	Open bool // a value extends to the end of the frame around it, or of the stream
 
-	varies bool // that is so for some values, or not known
+	varies  bool // that is so for some values, or not known
+	borrows bool // a value refers to the bytes that it was decoded from
 }
 
 // unknownSize is all that is known about a codec that is no Sizer.
@@ -96,7 +97,7 @@ func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open
 
 // plus is the size of one after the other.
 func (s Size) plus(next Size) Size {
-	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies}
+	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
 }
 
 func addBound(a, b int) int {

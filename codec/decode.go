@@ -15,158 +15,151 @@ import (
 // io.ErrUnexpectedEOF. Bytes that c cannot decode end the stream with an *Error, and src is closed: from there on no
 // frame can be told from another (but see [Resync]). The offsets of errors count from the first byte that src yields.
 //
-// When ctx ends while a value is incomplete, Recv has taken nothing (G2): the next one decodes it from its first byte.
-// Decode becomes the one consumer of src.
+// When ctx ends while a value is incomplete, Recv has taken nothing: the next one decodes it from its first byte. Decode
+// becomes the one consumer of src. It panics if src is a connection and c is open-ended, since such a value would be
+// complete only when the peer has closed.
 func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
-	d := &decoder[T]{up: src.Claim("codec.Decode"), c: notNil(c, "Decode")}
-	d.quick = quickWhole(c)
-	d.bind()
-	return d.source("codec.Decode")
+	return newDecoder("Decode", src, c).source("codec.Decode")
+}
+
+func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *decoder[T] {
+	notNil(c, where)
+	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
+	d.r.up, d.r.src = d.up, d.up.Bytes()
+	refuseOpen(where, d.r.src, c)
+	return d
+}
+
+// refuseOpen panics about a codec whose values end when a peer closes.
+func refuseOpen[T any](where string, src any, c Codec[T]) {
+	if _, isConn := src.(chanio.RawSource); isConn && SizeOf(c).Open {
+		panic("codec: " + where + ": the codec takes all bytes up to the end of the stream, so on a connection no value would be complete before " +
+			"the peer closes; put Prefixed or Delimited around it, such as Prefixed(Uint32, c) or JSONLines")
+	}
 }
 
 // decoder is the state of a Decode.
 type decoder[T any] struct {
-	up      chanio.Upstream[[]byte]
-	c       Codec[T]
-	quick   quickDecoder[T] // c, if it is one
-	r       Reader
-	lending bool   // r.src is the stream's own buffer
-	ahead   []byte // what that is known to hold from ahead[at] on, if quick is to be tried on it
-	at      int
+	up    chanio.Upstream[[]byte]
+	c     Codec[T]
+	quick quickDecoder[T] // c, if it is one
+	r     Reader
+	given int // bytes of values that AtHand has returned: they count as at hand until the next call
+	tried int // bytes at hand that TryNext has found to be no whole frame
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
+	debt    int64 // of Resync: bytes looked at in vain beyond those dropped
 }
 
 // source returns the values.
 func (d *decoder[T]) source(kind string) *chanio.Source[T] {
-	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: d.quickly(), Close: d.up.Close, OnWait: d.up.OnWait,
+	hooks := chanio.SourceHooks[T]{
+		Next: d.next, TryNext: d.tryNext, Close: d.up.Close, Borrowed: SizeOf(d.c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},
-	})
+	}
+	if d.quick != nil && !d.quick.callsUser() {
+		hooks.AtHand = d.atHand
+	}
+	if d.magic != nil {
+		hooks.Next, hooks.TryNext = d.resyncNext, nil
+	}
+	return chanio.NewSource(hooks)
 }
 
-// bind has the Reader read from the stream's own buffer if there is one.
-func (d *decoder[T]) bind() {
-	if src := d.up.Bytes(); src != nil {
-		d.r.src, d.lending = src, true
-		return
-	}
-	d.r.src = ofChunks(d.up)
-}
-
-// rebind leaves a window for the stream's own buffer as soon as that is possible.
-func (d *decoder[T]) rebind() {
-	w, ok := d.r.src.(*window)
-	if !ok || len(w.Buffered()) > 0 || w.err != nil {
-		return
-	}
-	if w.below != nil {
-		d.r.src = w.below
-	} else if src := d.up.Bytes(); src != nil {
-		d.r.src = src
-	}
-	_, stillWindow := d.r.src.(*window)
-	d.lending = !stillWindow
-}
-
-// quickly returns next, but frames that lie whole in the stream's own buffer are decoded right here.
-func (d *decoder[T]) quickly() func(context.Context) (T, error) {
-	return func(ctx context.Context) (v T, err error) {
-		if d.at < len(d.ahead) {
-			if n, ok := d.quick.decodeQuick(d.ahead[d.at:], d.r.src, hidden(&v)); ok && n > 0 {
-				d.at += n
-				d.r.src.Discard(n)
-				d.r.start += int64(n)
-				return v, nil
-			}
-			d.ahead = nil
-		}
-		return d.next(ctx)
+// settle lets go of the bytes of what AtHand has returned.
+func (d *decoder[T]) settle() {
+	if d.given > 0 {
+		d.r.src.Discard(d.given)
+		d.r.start += int64(d.given)
+		d.given = 0
 	}
 }
 
+// next decodes one frame, and waits for it.
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
-	for {
-		v, err = d.one(ctx)
-		if err == nil || d.magic == nil || d.r.err != nil || !isWrong(err) {
-			return v, err
-		}
-		if err := d.skip(ctx, err); err != nil {
-			return v, err
-		}
-	}
-}
-
-// one decodes one frame, and waits for it.
-func (d *decoder[T]) one(ctx context.Context) (v T, err error) {
-	r := &d.r
-	if !d.lending {
-		d.rebind()
-	}
-	if err := r.begin(ctx); err != nil {
+	d.settle()
+	if err := d.r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)
 	}
-	if d.atHand(hidden(&v)) {
-		return v, nil
+	if err := frame(&d.r, d.c, d.quick, &v); err != nil {
+		var none T
+		return none, d.fail(ctx, err)
 	}
-	v, err = d.c.Decode(r)
-	if err == nil && r.err == nil && (r.pos > 0 || r.skew > 0) {
-		d.end()
-		return v, nil
+	return v, nil
+}
+
+// tryNext decodes one frame if that is at hand.
+func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
+	d.settle()
+	r := &d.r
+	at := len(r.src.Buffered())
+	if at == 0 && r.held == nil {
+		chunk, ok, err := d.up.TryNext()
+		if !ok {
+			return v, false, err
+		}
+		d.up.Unread(chunk)
+		r.src = d.up.Bytes()
+		if err := r.src.Fill(context.Background(), 1); err != nil {
+			return v, false, d.up.Fail(context.Background(), err)
+		}
+		at = len(r.src.Buffered())
+	}
+	if r.held != nil || at == d.tried {
+		return v, false, nil
+	}
+	if err := r.begin(context.Background()); err != nil {
+		return v, false, d.up.Fail(context.Background(), err)
+	}
+	r.atHand = true
+	err = frame(r, d.c, d.quick, &v)
+	if err == nil {
+		d.tried = 0
+		return v, true, nil
 	}
 	var none T
-	return none, d.fail(ctx, err)
-}
-
-// atHand decodes a frame in the quick way if there is one and the frame is whole.
-func (d *decoder[T]) atHand(v *T) bool {
-	r := &d.r
-	if d.quick == nil || !d.lending || r.held != nil {
-		return false
+	if errors.Is(err, errWouldWait) {
+		d.tried = at
+		return none, false, nil
 	}
-	n, ok := d.quick.decodeQuick(r.buf, r.src, v)
-	if !ok || n == 0 {
-		return false
+	return none, false, d.fail(context.Background(), err)
+}
+
+// errWouldWait is what a Reader that must not wait fails with.
+var errWouldWait = errors.New("codec: the frame is not at hand")
+
+// atHand decodes frames that are at hand.
+func (d *decoder[T]) atHand(dst []T) []T {
+	d.settle()
+	if d.r.held != nil {
+		return dst
 	}
-	r.pos = n
-	d.end()
-	return true
-}
-
-// end drops the bytes of the frame that has been decoded.
-func (d *decoder[T]) end() {
-	d.r.end()
-	if d.quick != nil && d.lending {
-		d.ahead, d.at = d.r.src.Buffered(), 0
+	p := d.r.src.Buffered()
+	for len(dst) < cap(dst) && d.given < len(p) {
+		dst = dst[:len(dst)+1]
+		n, ok := d.quick.decodeQuick(p[d.given:], d.r.src, &dst[len(dst)-1])
+		if !ok || n == 0 {
+			clear(dst[len(dst)-1:])
+			return dst[:len(dst)-1]
+		}
+		d.given += n
 	}
+	return dst
 }
 
-// isWrong reports whether err says that bytes are not what they should be.
-func isWrong(err error) bool {
-	var wrong *Error
-	return errors.As(err, &wrong)
-}
-
-// fail says why there is no value. What the stream met outweighs what the decoder made of it.
+// fail says why there is no value, and ends the stream or, if the bytes are wrong, closes it.
 func (d *decoder[T]) fail(ctx context.Context, err error) error {
-	r := &d.r
-	var wrong *Error
+	e := asError(err)
 	switch {
-	case r.err == nil && err == nil:
-		return r.Fail(r.Offset(), ErrNoProgress)
-	case r.err == nil:
-		return r.locate(err)
-	case !errors.As(r.err, &wrong): // the stream failed, or ctx ended
-		return d.up.Fail(ctx, r.err)
+	case e == nil: // the stream failed, or ctx ended
+		return d.up.Fail(ctx, err)
+	case d.r.err != nil:
+		_ = d.up.Fail(ctx, io.EOF) // a frame was cut short
 	}
-	_ = d.up.Fail(ctx, io.EOF) // a frame was cut short
-	if errors.As(err, &wrong) && errors.Is(err, io.ErrUnexpectedEOF) {
-		return wrong // with its path
-	}
-	return r.err
+	return e
 }
 
 func notNil[T any](c Codec[T], where string) Codec[T] {

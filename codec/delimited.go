@@ -248,5 +248,5 @@ func (c *delimited[T]) Size() Size {
 	if c.escapes {
 		most = addBound(most, min(s.Max, c.max))
 	}
-	return Size{Min: s.Min + least, Max: most}
+	return Size{Min: s.Min + least, Max: most, borrows: s.borrows}
 }

@@ -128,6 +128,7 @@ func (d *delimiters) ends(p []byte) int {
 func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
 	for from := 0; ; {
 		window := r.buf[r.pos:]
+		r.looked(len(r.buf))
 		at, width := d.find(window, from, false)
 		if at > max {
 			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", d.sent, max))

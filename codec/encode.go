@@ -6,88 +6,86 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Encode returns a Sink whose values c writes to sink. Over a connection they are appended to its own buffer, and the
+// Encode returns a Sink whose values c writes to sink. Over a connection they are appended to scratch of its own, and the
 // body of a [BodyCodec] is written from where it is.
 //
 // A value that c cannot encode is refused with an [*Error]: nothing of it is sent, and the Sink goes on. A panic of c
 // likewise leaves nothing behind, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
-	e := newEncoder(sink, notNil(c, "Encode"))
-	hooks := chanio.SinkHooks[T]{
-		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork,
-		Below:    sink,
+	e := encoder[T]{chanio.BytesTo(sink), notNil(c, "Encode"), headOf(c)}
+	return chanio.NewSink(chanio.SinkHooks[T]{
+		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
+		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
-	}
-	if e.to == nil {
-		hooks.Send, hooks.TrySend = e.sendWhole, e.trySendWhole
-	}
-	return chanio.NewSink(hooks)
+	})
 }
 
 // encoder is the state of an Encode.
 type encoder[T any] struct {
-	sink *chanio.Sink[[]byte]
-	to   chanio.ByteSink // nil if sink takes whole values only
+	to   chanio.ByteSink
 	c    Codec[T]
+	head BodyCodec[T] // c, if it is one
 }
 
-func newEncoder[T any](sink *chanio.Sink[[]byte], c Codec[T]) *encoder[T] {
-	return &encoder[T]{sink: sink, to: sink.Bytes(), c: c}
+// append appends a value to scratch, but for a body that need not be copied.
+func (e *encoder[T]) append(scratch []byte, v T) (_, body []byte, err error) {
+	if e.head != nil {
+		scratch, body, err = e.head.AppendHead(scratch, v)
+	} else {
+		scratch, err = e.c.Append(scratch, v)
+	}
+	if err != nil {
+		return nil, nil, encodeError(err)
+	}
+	return scratch, body, nil
 }
 
 func (e *encoder[T]) send(ctx context.Context, v T) error {
-	dst, _, err := e.to.Begin(ctx, true)
+	scratch, body, err := e.append(e.to.Begin(), v)
 	if err != nil {
 		return err
 	}
-	return e.put(ctx, dst, v)
+	return e.to.End(ctx, scratch, body)
 }
 
 func (e *encoder[T]) trySend(v T) (bool, error) {
-	dst, ok, err := e.to.Begin(expired, false)
-	if !ok || err != nil {
+	scratch, body, err := e.append(e.to.Begin(), v)
+	if err != nil {
 		return false, err
 	}
-	err = e.put(expired, dst, v)
-	return err == nil, err
+	return e.to.TryEnd(scratch, body)
 }
 
-// put ends what Begin began, whatever the codec does.
-func (e *encoder[T]) put(ctx context.Context, dst []byte, v T) (err error) {
-	encoded := false
-	defer func() {
-		if !encoded {
-			_ = e.to.End(ctx, nil, nil) // the value is withdrawn
+const (
+	batchMax = 16 << 10 // bytes of small values that SendAll hands over at once
+	bodyCopy = 1 << 10  // the largest body that is copied for that
+)
+
+// sendAll hands over many small values at once. Those of a batch that ctx kept from being accepted were not accepted; one
+// that cannot be encoded is refused when those before it have been accepted.
+func (e *encoder[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
+	for n < len(vs) {
+		scratch, count, refused := e.to.Begin(), 0, error(nil)
+		var body []byte
+		for n+count < len(vs) && len(scratch) < batchMax && body == nil && refused == nil {
+			before := scratch
+			if scratch, body, refused = e.append(scratch, vs[n+count]); refused != nil {
+				scratch = before
+				break
+			}
+			if count++; len(body) <= bodyCopy {
+				scratch, body = append(scratch, body...), nil
+			}
 		}
-	}()
-	dst, body, err := appendHead(e.c, dst, v)
-	if err != nil {
-		return encodeError(err)
+		if count > 0 {
+			if err := e.to.End(ctx, scratch, body); err != nil {
+				return n, err
+			}
+		}
+		if n += count; refused != nil {
+			return n, refused
+		}
 	}
-	encoded = true
-	return e.to.End(ctx, dst, body)
+	return n, nil
 }
-
-func (e *encoder[T]) sendWhole(ctx context.Context, v T) error {
-	p, err := e.c.Append(nil, v)
-	if err != nil {
-		return encodeError(err)
-	}
-	return e.sink.Send(ctx, p)
-}
-
-func (e *encoder[T]) trySendWhole(v T) (bool, error) {
-	p, err := e.c.Append(nil, v)
-	if err != nil {
-		return false, encodeError(err)
-	}
-	return e.sink.TrySend(p)
-}
-
-// expired is a ctx that has ended: what is done under it does not wait.
-var expired = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()

@@ -108,7 +108,7 @@ func (e exactly[T]) Decode(r *Reader) (v T, err error) {
 	return within(r, e.n, e.c)
 }
 
-func (e exactly[T]) Size() Size { return Size{Min: e.n, Max: e.n} }
+func (e exactly[T]) Size() Size { return Size{Min: e.n, Max: e.n, borrows: SizeOf(e.c).borrows} }
 
 type padded[T any] struct {
 	n   int
@@ -150,7 +150,7 @@ func (c padded[T]) Decode(r *Reader) (v T, err error) {
 	return v, r.Skip(c.n - n)
 }
 
-func (c padded[T]) Size() Size { return Size{Min: c.n, Max: c.n} }
+func (c padded[T]) Size() Size { return Size{Min: c.n, Max: c.n, borrows: SizeOf(c.c).borrows} }
 
 type aligned[T any] struct {
 	n int

@@ -145,6 +145,7 @@ func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 		c.size.Max = max(c.size.Max, one.size.Max)
 		c.size.Open = c.size.Open || one.size.Open
 		c.size.varies = c.size.varies || one.size.varies
+		c.size.borrows = c.size.borrows || one.size.borrows
 	}
 	c.size = SizeOf(c.tag).plus(c.size)
 	return c

@@ -60,7 +60,12 @@ func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
 	return v, nil
 }
 
-func (m mapped[A, B]) Size() Size { return SizeOf(m.c) }
+// Size is that of c. What decode makes of a borrowed value is taken to be a value of its own.
+func (m mapped[A, B]) Size() Size {
+	s := SizeOf(m.c)
+	s.borrows = false
+	return s
+}
 
 func (m mapped[A, B]) opensFor(v B) bool {
 	a, err := m.encode(v)

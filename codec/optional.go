@@ -57,7 +57,7 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 
 func (o optional[T]) Size() Size {
 	flag, s := SizeOf(o.flag), SizeOf(o.c)
-	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open, varies: s.varies}
+	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
 }
 
 func (o optional[T]) opensFor(v *T) bool { return v != nil && opens(o.c, *v) }
@@ -89,4 +89,7 @@ func (o ifMore[T]) Decode(r *Reader) (*T, error) {
 	return &v, nil
 }
 
-func (o ifMore[T]) Size() Size { return Size{Max: SizeOf(o.c).Max, Open: true} }
+func (o ifMore[T]) Size() Size {
+	s := SizeOf(o.c)
+	return Size{Max: s.Max, Open: true, borrows: s.borrows}
+}

@@ -26,13 +26,20 @@ func Packets[T any](
 	if bad == nil {
 		bad = func(chanio.Packet, error) {}
 	}
-	return chanio.Splice(encodePackets(d.Out, c), decodePackets(d.In, c, bad))
+	return &chanio.Duplex[Addressed[T], Addressed[T]]{Out: encodePackets(d.Out, c), In: decodePackets(d.In, c, bad), Released: d.Released}
 }
 
 func decodePackets[T any](
 	in *chanio.Source[chanio.Packet], c Codec[T], bad func(chanio.Packet, error),
 ) *chanio.Source[Addressed[T]] {
 	up := in.Claim("codec.Packets")
+	value := func(p chanio.Packet) (m Addressed[T], ok bool) {
+		v, err := Unmarshal(c, p.Data)
+		if err != nil {
+			bad(p, err)
+		}
+		return Addressed[T]{p.Addr, v}, err == nil
+	}
 	return chanio.NewSource(chanio.SourceHooks[Addressed[T]]{
 		Next: func(ctx context.Context) (m Addressed[T], err error) {
 			for {
@@ -40,14 +47,23 @@ func decodePackets[T any](
 				if err != nil {
 					return m, err
 				}
-				if m.Value, err = Unmarshal(c, p.Data); err == nil {
-					m.Addr = p.Addr
+				if m, ok := value(p); ok {
 					return m, nil
 				}
-				bad(p, err)
 			}
 		},
-		Close: up.Close, OnWait: up.OnWait,
+		TryNext: func() (m Addressed[T], ok bool, err error) {
+			for {
+				p, ok, err := up.TryNext()
+				if !ok {
+					return m, false, err
+				}
+				if m, ok := value(p); ok {
+					return m, true, nil
+				}
+			}
+		},
+		Close: up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
 		},
@@ -57,7 +73,7 @@ func decodePackets[T any](
 func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Addressed[T]] {
 	e := packetEncoder[T]{out, c}
 	return chanio.NewSink(chanio.SinkHooks[Addressed[T]]{
-		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, Below: out,
+		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, End: out.End(),
 	})
 }
 

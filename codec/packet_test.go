@@ -17,7 +17,7 @@ import (
 func packetPipe() (a, b *chanio.Duplex[chanio.Packet, chanio.Packet]) {
 	in, out := chanio.PipeOf[chanio.Packet](8)
 	in2, out2 := chanio.PipeOf[chanio.Packet](8)
-	return chanio.Splice(out, in2), chanio.Splice(out2, in)
+	return &chanio.Duplex[chanio.Packet, chanio.Packet]{Out: out, In: in2}, &chanio.Duplex[chanio.Packet, chanio.Packet]{Out: out2, In: in}
 }
 
 var port9 = netip.MustParseAddrPort("127.0.0.1:9")

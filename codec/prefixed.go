@@ -89,7 +89,7 @@ func (p *prefixed[T]) callsUser() bool { return p.quick == nil || p.quick.callsU
 
 func (p *prefixed[T]) Size() Size {
 	body := SizeOf(p.body)
-	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max))}
+	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
 }
 
 // Nullable is body behind its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's

@@ -47,6 +47,18 @@ func one[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	return nil
 }
 
+// frame is one for a stream: it drops the bytes of the frame.
+func frame[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
+	if err := one(r, c, quick, v); err != nil {
+		return err
+	}
+	if r.pos+r.skew == 0 {
+		return r.Fail(r.Offset(), ErrNoProgress)
+	}
+	r.end()
+	return nil
+}
+
 // failure says why there is no value. What the stream met outweighs what the decoder made of it.
 func (r *Reader) failure(err error) error {
 	wrong, ok := r.err.(*Error)

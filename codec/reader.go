@@ -34,11 +34,14 @@ type Reader struct {
 
 	start  int64 // offset of the frame's first byte in the stream
 	src    chanio.ByteSource
+	up     chanio.Upstream[[]byte] // where src is from
 	ctx    context.Context
 	err    error // why no more could be had
 	ended  bool  // src is at its end
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head
+	atHand bool  // nothing may be waited for
+	reach  int   // how far has been looked, from the frame's first byte
 	arena  arena // for small copies if src is nil
 }
 
@@ -67,21 +70,29 @@ func (r *Reader) clear() {
 
 // begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.
 func (r *Reader) begin(ctx context.Context) error {
-	r.ctx, r.err = ctx, nil
-	r.pos, r.skew = 0, 0
-	r.clear()
-	if r.held != nil {
-		r.replay = true
-		r.show(r.held.head)
-		return nil
-	}
-	r.show(r.src.Buffered())
+	r.rewind()
+	r.ctx = ctx
 	if r.have > 0 {
 		return nil
+	}
+	if r.up != (chanio.Upstream[[]byte]{}) {
+		r.src = r.up.Bytes() // the endpoint's own, once what was put back is used up
 	}
 	err := r.src.Fill(ctx, 1)
 	r.show(r.src.Buffered())
 	return err
+}
+
+// rewind moves to the first byte of the frame.
+func (r *Reader) rewind() {
+	r.err, r.atHand = nil, false
+	r.pos, r.skew, r.reach = 0, 0, 0
+	r.clear()
+	if r.replay = r.held != nil; r.replay {
+		r.show(r.held.head)
+	} else {
+		r.show(r.src.Buffered())
+	}
 }
 
 // end drops the bytes of the frame that has been decoded.
@@ -90,6 +101,12 @@ func (r *Reader) end() {
 	r.start += int64(r.skew + r.pos)
 	r.pos, r.skew, r.buf, r.have = 0, 0, nil, 0
 	r.held, r.ctx = nil, nil
+}
+
+// release gives a Reader of the pool back.
+func (r *Reader) release() {
+	r.buf, r.have, r.err, r.held, r.ctx, r.src, r.up = nil, 0, nil, nil, nil, nil, chanio.Upstream[[]byte]{}
+	readers.Put(r)
 }
 
 // show makes p the bytes at hand.
@@ -181,6 +198,7 @@ func (r *Reader) Find(sep string, max int) (n int, err error) {
 func (r *Reader) find(most int, sep []byte) (n int, err error) {
 	for from := 0; ; {
 		window := r.buf[r.pos:]
+		r.looked(len(r.buf))
 		if i := bytes.Index(window[from:], sep); i >= 0 && from+i <= most {
 			return from + i, nil
 		} else if i >= 0 || len(window)-len(sep) >= most {
@@ -258,8 +276,12 @@ func (r *Reader) Enter() error {
 // Ascend takes back one Descend.
 func (r *Reader) Leave() { r.depth-- }
 
+// looked notes that bytes up to r.buf[n] were looked at, or asked for.
+func (r *Reader) looked(n int) { r.reach = max(r.reach, r.skew+n) }
+
 // need waits until n bytes are at hand behind pos.
 func (r *Reader) need(n int) error {
+	r.looked(r.pos + n)
 	for n > len(r.buf)-r.pos || n < 0 {
 		if r.err != nil {
 			return r.err
@@ -285,6 +307,10 @@ func (r *Reader) fill(n int) error {
 	}
 	if r.ended && r.src == nil {
 		return io.EOF
+	}
+	if r.atHand {
+		r.err = errWouldWait
+		return r.err
 	}
 	if r.replay {
 		r.flatten()

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"io"
 	"slices"
 )
@@ -34,7 +35,7 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 	if n < 0 || n > r.left() {
 		return nil, r.tooShort(n)
 	}
-	if n >= directMin && r.src != nil && r.mayHold(n) {
+	if n >= directMin && r.src != nil && !r.atHand && r.mayHold(n) {
 		return r.direct(n)
 	}
 	p, err := r.Next(n)
@@ -119,8 +120,17 @@ func (r *Reader) bodyFailed(h *held, err error) error {
 
 // flatten puts what is held back in front of the source, because the decoder did not ask for it as it did before.
 func (r *Reader) flatten() {
-	r.src = pushBack(append(r.held.head, r.held.body...), r.src)
+	behind := r.src.Buffered()
+	all := slices.Concat(r.held.head, r.held.body, behind)
 	r.held, r.replay = nil, false
+	r.src.Discard(len(behind))
+	if k, ok := r.src.(*keeper); ok {
+		k.unread(all)
+	} else {
+		r.up.Unread(all)
+		r.src = r.up.Bytes()
+		_ = r.src.Fill(context.Background(), 1) // it is there
+	}
 	r.show(r.src.Buffered())
 }
 

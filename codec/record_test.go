@@ -126,7 +126,7 @@ func TestRecordSaysWhichField(t *testing.T) {
 	_, err = codec.Unmarshal(tradeCodec, p)
 	require.ErrorContains(t, err, "codec: urgent at byte 13: invalid bool 2")
 	_, err = codec.Marshal(tradeCodec, trade{Symbol: strings.Repeat("x", 256)})
-	require.ErrorContains(t, err, "codec: symbol encode: a length of 256 exceeds the limit of 255")
+	require.ErrorContains(t, err, "codec: symbol encode: length 256 exceeds the limit of 255")
 }
 
 type segment struct {

@@ -130,7 +130,7 @@ func (c repeated[T]) Decode(r *Reader) ([]T, error) {
 }
 
 func (c repeated[T]) Size() Size {
-	return Size{Min: c.count.size.Min, Max: addBound(c.count.size.Max, timesBound(c.size.Max, c.count.max))}
+	return Size{Min: c.count.size.Min, Max: addBound(c.count.size.Max, timesBound(c.size.Max, c.count.max)), borrows: c.size.borrows}
 }
 
 func timesBound(a, n int) int {
@@ -155,7 +155,7 @@ func (c times[T]) Append(dst []byte, all []T) ([]byte, error) {
 func (c times[T]) Decode(r *Reader) ([]T, error) { return c.decodeN(r, c.n) }
 
 func (c times[T]) Size() Size {
-	return Size{Min: timesBound(c.size.Min, c.n), Max: timesBound(c.size.Max, c.n), Open: c.size.Open}
+	return Size{Min: timesBound(c.size.Min, c.n), Max: timesBound(c.size.Max, c.n), Open: c.size.Open, borrows: c.size.borrows}
 }
 
 type toEnd[T any] struct {
@@ -190,4 +190,4 @@ func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
 // firstRoom is what a slice of values may take before any of them has come, in bytes.
 const firstRoom = 4 << 10
 
-func (c toEnd[T]) Size() Size { return Size{Max: Unbounded, Open: true} }
+func (c toEnd[T]) Size() Size { return Size{Max: Unbounded, Open: true, borrows: c.size.borrows} }

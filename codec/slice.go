@@ -48,8 +48,7 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 		err = one(r, c, quickWhole(c), v)
 	}
 	n = r.pos
-	r.buf, r.err = nil, nil
-	readers.Put(r)
+	r.release()
 	if err != nil {
 		return 0, err
 	}

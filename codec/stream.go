@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"iter"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // Decoder reads values from an io.Reader. For one that is a connection, and for anything that is to be cancelled, use
@@ -17,9 +19,8 @@ type Decoder[T any] struct {
 
 // NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns what it has read too much.
 func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
-	d := &Decoder[T]{c: notNil(c, "NewDecoder")}
-	d.quick = quickWhole(c)
-	d.r.src = ofReader(src)
+	d := &Decoder[T]{c: notNil(c, "NewDecoder"), quick: quickWhole(c)}
+	d.r.src = chanio.BytesOf(chanio.FromReader(struct{ io.Reader }{src})) // its deadlines are not ours
 	return d
 }
 
@@ -36,17 +37,27 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 	return v, nil
 }
 
+// next decodes values at hand one behind the other, and drops their bytes when more are needed.
 func (d *Decoder[T]) next(v *T) error {
-	if err := d.r.begin(context.Background()); err != nil {
+	r := &d.r
+	if d.quick != nil && r.pos < len(r.buf) {
+		if n, ok := d.quick.decodeQuick(r.buf[r.pos:], r.src, hidden(v)); ok && n > 0 {
+			r.pos += n
+			return nil
+		}
+	}
+	r.end()
+	if err := r.begin(context.Background()); err != nil {
 		return err
 	}
-	if err := one(&d.r, d.c, d.quick, v); err != nil {
+	before := r.pos
+	if err := one(r, d.c, d.quick, v); err != nil {
 		return err
 	}
-	if d.r.pos+d.r.skew == 0 {
-		return d.r.Fail(d.r.Offset(), ErrNoProgress)
+	if r.pos+r.skew == before {
+		return r.Fail(r.Offset(), ErrNoProgress)
 	}
-	d.r.end()
+	r.clear()
 	return nil
 }
 
@@ -63,7 +74,7 @@ func (d *Decoder[T]) All() iter.Seq2[T, error] {
 }
 
 // Buffered returns a copy of the bytes behind the last value that have been read already.
-func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()...) }
+func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()[d.r.pos:]...) }
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.
 type Encoder[T any] struct {

@@ -60,10 +60,10 @@ func TestStructIsAsRecordIs(t *testing.T) {
 
 func TestStructRefusesWhatItCannotCompile(t *testing.T) {
 	for text, build := range map[string]func(){
-		"is not a struct":     func() { codec.Struct[int]() },
-		"has no exported fields":       func() { codec.Struct[struct{ a int }]() },
-		"int has no fixed":    func() { codec.Struct[struct{ N int }]() },
-		"needs a tag such as": func() { codec.Struct[struct{ S string }]() },
+		"is not a struct":        func() { codec.Struct[int]() },
+		"has no exported fields": func() { codec.Struct[struct{ a int }]() },
+		"int has no fixed":       func() { codec.Struct[struct{ N int }]() },
+		"needs a tag such as":    func() { codec.Struct[struct{ S string }]() },
 		"which means nothing": func() {
 			codec.Struct[struct {
 				N uint8 `wire:"count=u8"`
@@ -75,7 +75,7 @@ func TestStructRefusesWhatItCannotCompile(t *testing.T) {
 			}]()
 		},
 		"contains itself": func() { codec.Struct[chain]() },
-		"comes behind a field": func() {
+		"comes behind one that takes the rest": func() {
 			codec.Struct[struct {
 				A []byte `wire:"rest"`
 				B uint8

@@ -15,9 +15,6 @@ func benchmarkHop(b *testing.B, stage func(context.Context, *chanio.Source[int])
 	defer cancel()
 	s := stage(ctx, ints())
 	benchmark(b, s)
-	if d := s.Describe(); d.Hops > 0 {
-		b.ReportMetric(float64(d.Passed)/float64(d.Hops), "values/hop")
-	}
 }
 
 // benchmarkChannel measures the hand-written equivalent, which feeds ch until its ctx ends.

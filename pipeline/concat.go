@@ -27,7 +27,6 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 			return v, io.EOF
 		},
 		Close:       func() error { return closeAll(ups) },
-		OnWait:      func(f func()) bool { return onWaitAll(ups, f) },
 		Undelivered: undeliveredOf(ups),
 		Describe:    func() chanio.Description { return describe(describeAll(ups)...) },
 	})
@@ -112,14 +111,6 @@ func closeAll[T any](ups []chanio.Upstream[T]) error {
 		errs = append(errs, up.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func onWaitAll[T any](ups []chanio.Upstream[T], f func()) bool {
-	all := true
-	for _, up := range ups {
-		all = up.OnWait(f) && all
-	}
-	return all
 }
 
 // undeliveredOf returns what takes over the values of ups that nobody received, if there is such a thing.

@@ -70,9 +70,6 @@ func ConnectWith[T any](
 ) error {
 	c := newConnection(src.Claim("pipeline.Connect"), dst, opts)
 	return c.run(ctx, func(ctx context.Context) error {
-		if from, to := c.up.Bytes(), dst.Bytes(); from != nil && to != nil {
-			return c.moveBytes(ctx, from, to)
-		}
 		return moveEach(ctx, c.up, dst, sender(ctx, c))
 	})
 }
@@ -196,28 +193,12 @@ func sender[T any](ctx context.Context, c *connection[T, T]) func(T) error {
 	}
 }
 
-// begin is dst.Begin with the SendTimeout.
-func (c *connection[A, B]) begin(ctx context.Context, dst chanio.ByteSink) (buf []byte, err error) {
-	if c.opts.SendTimeout == 0 {
-		buf, _, err = dst.Begin(ctx, true)
-		return buf, err
-	}
-	err = c.within(ctx,
-		func() (ok bool, err error) { buf, ok, err = dst.Begin(ctx, false); return ok, err },
-		func(ctx context.Context) (err error) { buf, _, err = dst.Begin(ctx, true); return err })
-	return buf, err
-}
-
 // moveEach calls send with every value, while dst is corked as long as there are values at hand.
 func moveEach[A, B any](
 	ctx context.Context, up chanio.Upstream[A], dst *chanio.Sink[B], send func(A) error,
 ) error {
 	c := corker[B]{dst: dst}
-	if up.OnWait(c.letGo) {
-		defer c.letGo()
-	} else {
-		c.off = true
-	}
+	c.off = true
 	for {
 		v, err := up.Next(ctx)
 		if err != nil {
@@ -235,6 +216,7 @@ func moveEach[A, B any](
 type corker[T any] struct {
 	dst     *chanio.Sink[T]
 	off, on bool
+	uncork  func()
 }
 
 func (c *corker[T]) hold() {
@@ -245,43 +227,13 @@ func (c *corker[T]) hold() {
 
 func (c *corker[T]) cork() {
 	c.on = true
-	c.dst.Cork(true)
+	c.uncork = c.dst.Cork()
 }
 
 func (c *corker[T]) letGo() {
 	if c.on {
 		c.on = false
-		c.dst.Cork(false)
-	}
-}
-
-// smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
-const smallChunk = 16<<10 - 1
-
-// moveBytes moves a stream of bytes without regard to its chunks.
-func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {
-	for {
-		if len(src.Buffered()) == 0 {
-			if err := src.Fill(ctx, 1); err != nil {
-				return c.up.Fail(ctx, err)
-			}
-		}
-		buf, err := c.begin(ctx, dst)
-		if err != nil {
-			return err
-		}
-		chunk := src.Buffered()
-		if len(chunk) > smallChunk && c.opts.SendTimeout == 0 { // a write in place waits, and cannot be taken back
-			err = dst.End(ctx, buf, chunk)
-			src.Discard(len(chunk))
-		} else {
-			buf = append(buf, chunk...)
-			src.Discard(len(chunk))
-			err = dst.End(ctx, buf, nil)
-		}
-		if err != nil {
-			return err
-		}
+		c.uncork()
 	}
 }
 

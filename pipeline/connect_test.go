@@ -47,12 +47,9 @@ func newSink(room int) *sink {
 		},
 		Flush: func(context.Context) error { k.flushes++; return nil },
 		Close: func() error { k.closes++; return nil },
-		Cork: func(on bool) {
-			if on {
-				k.calls = append(k.calls, "cork")
-			} else {
-				k.calls = append(k.calls, "send")
-			}
+		Cork: func() func() {
+			k.calls = append(k.calls, "cork")
+			return func() { k.calls = append(k.calls, "send") }
 		},
 	})
 	return k

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -10,7 +9,7 @@ import (
 // derive returns the Source of a stage over one upstream: closing, readiness and the description pass through.
 func derive[A, B any](up chanio.Upstream[A], next func(context.Context) (B, error)) *chanio.Source[B] {
 	return chanio.NewSource(chanio.SourceHooks[B]{
-		Next: next, Close: up.Close, OnWait: up.OnWait,
+		Next: next, Close: up.Close,
 		Describe: func() chanio.Description { return describe(up.Describe()) },
 	})
 }
@@ -18,12 +17,12 @@ func derive[A, B any](up chanio.Upstream[A], next func(context.Context) (B, erro
 // pass is derive for a stage that passes values on as they are: nobody's value stays so.
 func pass[T any](up chanio.Upstream[T], next func(context.Context) (T, error)) *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: next, Close: up.Close, OnWait: up.OnWait, Undelivered: up.Undelivered(),
+		Next: next, Close: up.Close, Undelivered: up.Undelivered(),
 		Describe: func() chanio.Description { return describe(up.Describe()) },
 	})
 }
 
 // isEndOf reports whether err says that ctx ended, and it did.
 func isEndOf(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+	return chanio.Resumable(ctx, err)
 }

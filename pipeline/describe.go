@@ -65,14 +65,8 @@ func label(d chanio.Description, space, comma string) string {
 		}
 	}
 	say(uint64(d.Capacity), "%d of %d queued", d.Queued, d.Capacity)
-	if d.Hops > 0 {
-		say(d.Passed, "%d passed in %d hops", d.Passed, d.Hops)
-	} else {
-		say(d.Passed, "%d passed", d.Passed)
-	}
+	say(d.Passed, "%d passed", d.Passed)
 	say(d.Dropped, "%d dropped", d.Dropped)
-	say(uint64(d.Senders), "%d senders wait", d.Senders)
-	say(uint64(d.Takers), "%d takers wait", d.Takers)
 	if d.Err != nil {
 		return s + comma + "ended: " + d.Err.Error()
 	}

@@ -242,13 +242,7 @@ func (l *lane[T]) describe() chanio.Description {
 	head := l.head.Load() // before tail, which is never behind it
 	d := chanio.Description{
 		Name: l.cfg.Name, Capacity: l.cfg.Size, Queued: int(l.tail.Load() - head),
-		Passed: uint64(head), Hops: l.hops.Load(),
-	}
-	if l.blocked.Load() {
-		d.Senders = 1
-	}
-	if l.waiting.Load() {
-		d.Takers = 1
+		Passed: uint64(head),
 	}
 	return d
 }
@@ -261,7 +255,6 @@ func (l *lane[T]) source(kind string, gone func() error, up func() chanio.Descri
 			l.close()
 			return gone()
 		},
-		OnWait: l.setOnWait,
 		Describe: func() chanio.Description {
 			d := l.describe()
 			d.Kind, d.Upstream = kind, []chanio.Description{up()}

@@ -20,7 +20,7 @@ func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 			}
 			return v, err
 		},
-		Close: up.Close, OnWait: up.OnWait, Undelivered: up.Undelivered(),
+		Close: up.Close, Undelivered: up.Undelivered(),
 		Describe: func() chanio.Description {
 			d := describe(up.Describe())
 			d.Name, d.Passed = name, passed.Load()

@@ -31,10 +31,6 @@ func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.S
 			s.wake()
 			return nil
 		},
-		OnWait: func(f func()) bool {
-			s.onWait = f
-			return true
-		},
 		Describe: func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} },
 	})
 }

@@ -129,7 +129,6 @@ func (q *queue[T]) source(kind string, gone func() error, ups func() []chanio.De
 			q.close()
 			return gone()
 		},
-		OnWait:      q.setOnWait,
 		Undelivered: q.undelivered,
 		Describe: func() chanio.Description {
 			d := q.describe()

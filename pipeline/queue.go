@@ -370,10 +370,7 @@ func (q *queue[T]) describe() chanio.Description {
 	defer q.mu.Unlock()
 	d := chanio.Description{
 		Name: q.cfg.Name, Capacity: q.cfg.Size, Queued: q.weight + int(q.held.Load()),
-		Senders: q.blocked, Passed: q.passed, Dropped: q.dropped, Hops: q.hops,
-	}
-	if q.waiting {
-		d.Takers = 1
+		Passed: q.passed, Dropped: q.dropped,
 	}
 	return d
 }

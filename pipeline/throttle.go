@@ -24,10 +24,6 @@ func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *
 			t.sleep.wake()
 			return t.up.Close()
 		},
-		OnWait: func(f func()) bool {
-			t.sleep.onWait = f
-			return t.up.OnWait(f)
-		},
 		Undelivered: t.up.Undelivered(),
 		Describe:    func() chanio.Description { return describe(t.up.Describe()) },
 	})

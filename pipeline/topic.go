@@ -32,7 +32,7 @@ type subscription[K comparable, T any] struct {
 // source returns the receiving end. There may be very many, so that each has but four functions and no more state.
 func (s *subscription[K, T]) source() *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
-		Next: s.q.next, Close: s.close, OnWait: s.q.setOnWait, Describe: s.describe,
+		Next: s.q.next, Close: s.close, Describe: s.describe,
 	})
 }
 

@@ -65,10 +65,6 @@ func (w *window[T, A]) source() *chanio.Source[Span[A]] {
 			w.sleep.wake()
 			return w.up.Close()
 		},
-		OnWait: func(f func()) bool {
-			w.sleep.onWait = f
-			return w.up.OnWait(f)
-		},
 		Describe: func() chanio.Description { return describe(w.up.Describe()) },
 	})
 }

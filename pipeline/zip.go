@@ -26,11 +26,7 @@ func Zip[A, B, C any](as *chanio.Source[A], bs *chanio.Source[B], combine func(A
 			upA.Unread(a)
 			return c, endZip(ctx, err, closeBoth)
 		},
-		Close: closeBoth,
-		OnWait: func(f func()) bool {
-			a, b := upA.OnWait(f), upB.OnWait(f)
-			return a && b
-		},
+		Close:    closeBoth,
 		Describe: func() chanio.Description { return describe(upA.Describe(), upB.Describe()) },
 	})
 }

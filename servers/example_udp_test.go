@@ -70,11 +70,11 @@ func ExampleListenUDP_stats() {
 		return
 	}
 	defer conn.Close()
-	conn.Out.Cork(true)
+	uncork := conn.Out.Cork()
 	for _, size := range []int{10, 1000, 20} { // one of them is too large to be received
 		_ = conn.Out.Send(ctx, chanio.Packet{Addr: conn.LocalAddr(), Data: make([]byte, size)})
 	}
-	conn.Out.Cork(false)
+	uncork()
 	for p := range pipeline.Take(conn.In, 2).All(ctx) {
 		fmt.Println(len(p.Data), "bytes")
 	}

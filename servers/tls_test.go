@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/servers"
 )
@@ -45,7 +46,7 @@ func TestTLSConnectionsConform(t *testing.T) {
 		Connect: func(t testing.TB) (near, far *chanio.Conn) {
 			low, err := net.Dial("tcp", ln.Addr().String())
 			require.NoError(t, err)
-			accepted := chanio.Go(t.Context(), ln.Conns.Recv)
+			accepted := future.Go(t.Context(), ln.Conns.Recv)
 			far, err = chanio.TLSClient(t.Context(), chanio.NewConn(low, nil), config, nil)
 			require.NoError(t, err)
 			near, err = accepted.Await(t.Context())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/internal/bulk"
 	"github.com/weir-go/weir/servers"
@@ -87,7 +88,7 @@ func connectTLS(t testing.TB) (near, far *chanio.Conn) {
 
 // accepted returns both ends of a connection that dial makes to ln.
 func accepted(t testing.TB, ln *servers.Listener, dial func() (*chanio.Conn, error)) (near, far *chanio.Conn) {
-	waiting := chanio.Go(t.Context(), ln.Conns.Recv)
+	waiting := future.Go(t.Context(), ln.Conns.Recv)
 	far, err := dial()
 	require.NoError(t, err)
 	near, err = waiting.Await(t.Context())

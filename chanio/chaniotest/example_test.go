@@ -94,11 +94,11 @@ func ExampleCount() {
 	a, far := chaniotest.Pipe(0)
 	nc, count := chaniotest.Count(a)
 	near := chanio.NewConn(nc, nil)
-	near.Out.Cork(true)
+	uncork := near.Out.Cork()
 	for range 10 {
 		_ = near.Out.Send(ctx, []byte("tick\n"))
 	}
-	near.Out.Cork(false)
+	uncork()
 	_ = near.Out.Flush(ctx)
 	fmt.Println(count.Writes(), "write of", count.BytesWritten(), "bytes")
 	near.Out.Abort(nil)

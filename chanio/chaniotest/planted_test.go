@@ -84,8 +84,8 @@ var orderSensitive = []string{
 // plant returns two connected ends, each direction a lane.
 func plant(t testing.TB, d defect) (near, far *chanio.Duplex[int, int]) {
 	there, back := newLane(t, d), newLane(t, d)
-	near = chanio.Splice(there.sink(), back.source())
-	far = chanio.Splice(back.sink(), there.source())
+	near = &chanio.Duplex[int, int]{Out: there.sink(), In: back.source()}
+	far = &chanio.Duplex[int, int]{Out: back.sink(), In: there.source()}
 	return near, far
 }
 
@@ -118,7 +118,7 @@ func newLane(t testing.TB, d defect) *lane {
 func (l *lane) sink() *chanio.Sink[int] {
 	return chanio.NewSink(chanio.SinkHooks[int]{
 		Send: l.send, TrySend: l.trySend, Flush: l.flush, Close: l.close, Abort: l.abort,
-		Released: func() <-chan struct{} { return l.released },
+		End: &chanio.End{Released: l.released},
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/codec"
 )
@@ -55,20 +56,20 @@ func relayed(t testing.TB, bubble bool) (r *chaniotest.Relay, client, server *ch
 func TestRelayPassesBytesAndBothEnds(t *testing.T) {
 	_, client, server := relayed(t, false)
 	sent := bytes.Repeat([]byte("there and back "), 100_000)
-	echoed := chanio.Go(t.Context(), func(ctx context.Context) (int64, error) {
+	echoed := future.Go(t.Context(), func(ctx context.Context) (int64, error) {
 		n, err := chanio.Transfer(ctx, server.In, server.Out)
 		if err == nil {
 			err = server.Out.Close()
 		}
 		return n, err
 	})
-	sending := chanio.Go(t.Context(), func(ctx context.Context) (int, error) {
+	sending := future.Go(t.Context(), func(ctx context.Context) (int, error) {
 		if err := client.Out.Send(ctx, sent); err != nil {
 			return 0, err
 		}
 		return len(sent), client.Out.Close()
 	})
-	got, err := io.ReadAll(chanio.ToReader(t.Context(), client.In))
+	got, err := io.ReadAll(chanio.NewReader(t.Context(), client.In))
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(sent, got))
 	_, err = echoed.Await(t.Context())
@@ -157,7 +158,7 @@ func TestFramesSurviveSlicesAndLatency(t *testing.T) {
 		r, near, far := relayed(t, true)
 		r.Set(chaniotest.Faults{Latency: 50 * time.Millisecond, Bandwidth: 10_000, Slice: 1})
 		client, server := codec.Frame(near, frames), codec.Frame(far, frames)
-		served := chanio.Go(t.Context(), func(ctx context.Context) (n int, err error) {
+		served := future.Go(t.Context(), func(ctx context.Context) (n int, err error) {
 			for text := range server.In.All(ctx) {
 				if err := server.Out.Send(ctx, text+text); err != nil {
 					return n, err
@@ -187,7 +188,7 @@ func TestG15AResetSaysSoOnBothViews(t *testing.T) {
 	require.NoError(t, near.Out.Send(t.Context(), half))
 	require.NoError(t, far.Out.Send(t.Context(), half))
 	client, server := codec.Frame(near, frames), codec.Frame(far, frames)
-	received := chanio.Go(t.Context(), func(ctx context.Context) (string, error) { return client.In.Recv(ctx) })
+	received := future.Go(t.Context(), func(ctx context.Context) (string, error) { return client.In.Recv(ctx) })
 	values := server.In.C(t.Context())
 	for near.Stats().BytesIn < 5 || far.Stats().BytesIn < 5 { // both wait for the rest
 		runtime.Gosched()

@@ -1,14 +1,16 @@
 // Package gob has a codec for values as encoding/gob writes them.
 //
-// Beware of peers that are not trusted: the decoder of the standard library believes the counts that it is sent. 23 bytes
-// that claim a large map have it allocate more than 200 MiB, whatever the limit of the frame around them, and its own
-// documentation says that it is not hardened against adversarial input. It is for values between programs of one owner.
+// Beware of peers that are not trusted: the decoder of the standard library is not hardened against adversarial input, as
+// its documentation says. It believes the counts of maps, so that 23 bytes can have it allocate 200 MiB, whatever the
+// limit of the frame around them. Maps that are T or a field of the struct T are kept from that here; maps in slices, in
+// other maps and behind pointers are not. The package is for values between programs of one owner.
 package gob
 
 import (
 	"bytes"
 	"encoding/gob"
 	"fmt"
+	"reflect"
 
 	"github.com/weir-go/weir/codec"
 )
@@ -39,13 +41,36 @@ func (of[T]) Decode(r *codec.Reader) (v T, err error) {
 		return v, err
 	}
 	in := bytes.NewReader(p)
+	top := reflect.ValueOf(&v).Elem()
+	eachMap(top, func(m reflect.Value) { m.Set(reflect.MakeMap(m.Type())) }) // the decoder fills it as it is
 	if err := gob.NewDecoder(in).Decode(&v); err != nil {
 		return v, r.Fail(start, fmt.Errorf("%w: %w", codec.ErrMalformed, err))
+	}
+	if top.Kind() == reflect.Struct {
+		eachMap(top, func(m reflect.Value) {
+			if m.Len() == 0 {
+				m.SetZero()
+			}
+		})
 	}
 	if in.Len() > 0 {
 		return v, r.Fail(start+int64(len(p)-in.Len()), fmt.Errorf("%w: %d bytes", codec.ErrTrailingData, in.Len()))
 	}
 	return v, nil
+}
+
+// eachMap calls f for v, or the fields within it, that are maps.
+func eachMap(v reflect.Value, f func(m reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Map:
+		f(v)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				eachMap(v.Field(i), f)
+			}
+		}
+	}
 }
 
 func (of[T]) Size() codec.Size { return codec.Size{Min: 1, Max: codec.Unbounded, Open: true} }

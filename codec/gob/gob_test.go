@@ -1,8 +1,12 @@
 package gob_test
 
 import (
+	"encoding/hex"
 	"fmt"
+	"runtime"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/codectest"
@@ -21,6 +25,21 @@ func TestAFrameIsAGobStreamOfItsOwn(t *testing.T) {
 		t.Error("a channel was encoded")
 	}
 }
+
+func TestG14ACountOfAMapAllocatesNothing(t *testing.T) {
+	p, err := hex.DecodeString("160d7f040102ff8000010c0104000007ff8000fd400000") // a map of 4 million, they say
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, gob.Of[map[string]int]()), p)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, codec.ErrMalformed)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
+	codectest.RoundTrip(t, gob.Of[map[string]int](), map[string]int{}, map[string]int{"a": 1})
+	codectest.RoundTrip(t, gob.Of[counts](), counts{}, counts{Of: map[string]int{"a": 1}})
+}
+
+type counts struct{ Of map[string]int }
 
 func FuzzGob(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, gob.Of[uint32]()), 7)

@@ -100,7 +100,7 @@ func streaming(handle http.HandlerFunc) http.Handler {
 				_, err := w.Write(p)
 				return errors.Join(err, http.NewResponseController(w).Flush())
 			},
-			Released: func() <-chan struct{} { return over },
+			End: &chanio.End{Released: over},
 		})
 		defer body.Close()
 		handle(&response{w, body}, r)

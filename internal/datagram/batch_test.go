@@ -73,7 +73,7 @@ func TestOneCrossesAtOnce(t *testing.T) {
 func TestAnOnlyAnswerIsNotHeld(t *testing.T) {
 	c, peer := open(t, Config{Coalesce: time.Hour}), plainSocket(t)
 	calls := watch(c)
-	c.Out.Cork(true)
+	uncork := c.Out.Cork()
 	for i := range 10 {
 		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.local)
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestAnOnlyAnswerIsNotHeld(t *testing.T) {
 		require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: c.local}))
 		require.EqualValues(t, 10, calls.writes.Load())
 	}
-	c.Out.Cork(false)
+	uncork()
 	require.EqualValues(t, 11, calls.writes.Load())
 }
 
@@ -194,7 +194,7 @@ func TestWhatIsCutAndJoinedArrivesAsSent(t *testing.T) {
 			}
 		}
 		want := make([][]string, len(to))
-		from.Out.Cork(true)
+		uncork := from.Out.Cork()
 		size, dst := 0, 0
 		for i := range 150 {
 			if rng.IntN(6) == 0 {
@@ -207,7 +207,7 @@ func TestWhatIsCutAndJoinedArrivesAsSent(t *testing.T) {
 			send(t, from, to[dst], s)
 			want[dst] = append(want[dst], s)
 		}
-		from.Out.Cork(false)
+		uncork()
 		require.NoError(t, from.Out.Flush(t.Context()))
 		for i, c := range to {
 			require.Equal(t, want[i], append([]string(nil), receive(t, c, len(want[i]))...), "socket %d of round %d", i, round)
@@ -227,12 +227,12 @@ func TestWhatTheKernelWillNotCutIsSentUncut(t *testing.T) {
 		return syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soNoCheck, 1)
 	}))
 	var want []string
-	from.Out.Cork(true)
+	uncork := from.Out.Cork()
 	for i := range 60 {
 		want = append(want, fmt.Sprintf("datagram %02d", i))
 	}
 	send(t, from, to, want...)
-	from.Out.Cork(false)
+	uncork()
 	require.NoError(t, from.Out.Flush(t.Context()))
 	require.Equal(t, want, receive(t, to, len(want)))
 	require.Less(t, from.out.w.(*batchWriter).segment, len(want[0]), "and it is not asked again")
@@ -353,14 +353,14 @@ func TestARefusedDatagramEndsNothing(t *testing.T) {
 	from, to := open(t, Config{}), open(t, Config{})
 	everybody := netip.MustParseAddrPort("255.255.255.255:9")
 	from.setBroadcast(t, 0)
-	from.Out.Cork(true)
+	uncork := from.Out.Cork()
 	for i := range 10 {
 		send(t, from, to, fmt.Sprint(i))
 		if i%3 == 0 {
 			require.NoError(t, from.Out.Send(t.Context(), chanio.Packet{Addr: everybody, Data: []byte("?")}))
 		}
 	}
-	from.Out.Cork(false)
+	uncork()
 	err := from.Out.Flush(t.Context())
 	require.ErrorIs(t, err, syscall.EACCES)
 	require.ErrorContains(t, err, "4 datagrams were lost")

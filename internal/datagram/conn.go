@@ -74,7 +74,7 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 	c.In = c.in.source()
 	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.Packet]{
 		Send: c.out.send(), TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Cork: c.out.cork, Released: c.Done, Linger: c.linger, Describe: c.out.describe,
+		Cork: c.out.corkAll, End: &chanio.End{Linger: c.linger, Released: c.Done()}, Describe: c.out.describe,
 	})
 	return c
 }

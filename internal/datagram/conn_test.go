@@ -97,7 +97,7 @@ func TestAnUnreachablePeerEndsNothing(t *testing.T) {
 func TestOutClosesAndInGoesOn(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		c, peer := open(t, cfg), open(t, cfg)
-		c.Out.Cork(true)
+		c.Out.Cork()
 		send(t, c, peer, "last")
 		require.ErrorIs(t, c.Out.Close(), errors.ErrUnsupported)
 		require.NoError(t, c.Out.Err())
@@ -114,7 +114,7 @@ func TestOutClosesAndInGoesOn(t *testing.T) {
 
 func TestG5AbortDiscardsWhatIsHeld(t *testing.T) {
 	c, peer := open(t, Config{Coalesce: 1 << 40}), open(t, Config{})
-	c.Out.Cork(true)
+	c.Out.Cork()
 	send(t, c, peer, "never")
 	why := errors.New("why")
 	c.Out.Abort(why)
@@ -179,12 +179,12 @@ func TestAReportCostsNoOtherDatagram(t *testing.T) {
 		require.NoError(t, err)
 		b = New(uc, cfg)
 		defer b.Out.Abort(nil)
-		a.Out.Cork(true)
+		uncork := a.Out.Cork()
 		want := numbers(10, 40)
 		for _, s := range want {
 			require.NoError(t, a.Out.Send(t.Context(), chanio.Packet{Data: []byte(s)}))
 		}
-		a.Out.Cork(false)
+		uncork()
 		require.ErrorIs(t, a.Out.Flush(t.Context()), syscall.ECONNREFUSED)
 		require.Equal(t, want, receive(t, b, len(want)))
 		require.EqualValues(t, 1, a.Stats().Lost)

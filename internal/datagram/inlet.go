@@ -64,7 +64,7 @@ func (in *inlet[P]) init(h holder, r reader[P], deadline func(time.Time) error) 
 // source returns the Source that the inlet is made for.
 func (in *inlet[P]) source() *chanio.Source[P] {
 	return chanio.NewSource(chanio.SourceHooks[P]{
-		Next: in.next(), Close: in.close, OnWait: in.setOnWait, Describe: in.h.describeIn,
+		Next: in.next(), Close: in.close, Describe: in.h.describeIn,
 	})
 }
 

@@ -256,3 +256,8 @@ func (o *outlet) describe() chanio.Description {
 		Passed: o.c.counts.sent.Load(), Dropped: o.c.counts.failed.Load(),
 	}
 }
+
+func (o *outlet) corkAll() (uncork func()) {
+	o.cork(true)
+	return func() { o.cork(false) }
+}

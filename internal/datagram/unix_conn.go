@@ -48,7 +48,7 @@ func newUnix(uc *net.UnixConn, file *unixfile.File, cfg *UnixConfig) *UnixConn {
 	c.In = c.in.source()
 	c.Out = chanio.NewSink(chanio.SinkHooks[chanio.UnixPacket]{
 		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Released: c.Done, Linger: linger, Describe: c.out.describe,
+		End: &chanio.End{Linger: linger, Released: c.Done()}, Describe: c.out.describe,
 	})
 	return c
 }

@@ -142,7 +142,7 @@ func fill[T any](b *testing.B, c codec.Codec[T], v T) {
 	b.ReportAllocs()
 	conn := chanio.NewConn(newFeed(0, 64, 64), &chanio.ConnConfig{Coalesce: time.Hour})
 	out := codec.Encode(conn.Out, c)
-	out.Cork(true)
+	out.Cork()
 	for range b.N {
 		if err := out.Send(b.Context(), v); err != nil {
 			b.Fatal(err)

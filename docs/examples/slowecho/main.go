@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/servers"
@@ -67,12 +68,12 @@ func run(ctx context.Context, addr string, delay time.Duration, out io.Writer) e
 func slowly(delay time.Duration) func(context.Context, *chanio.Conn) error {
 	return func(ctx context.Context, c *chanio.Conn) error {
 		d := codec.FrameBoth(c, numbers, text)
-		pending := make(chan *chanio.Future[int64], atOnce-2) // beside the one awaited and the one offered
+		pending := make(chan *future.Future[int64], atOnce-2) // beside the one awaited and the one offered
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
 			defer close(pending)
 			for n := range d.In.All(ctx) {
-				future := chanio.Go(ctx, func(ctx context.Context) (int64, error) { return increment(ctx, n, delay) })
+				future := future.Go(ctx, func(ctx context.Context) (int64, error) { return increment(ctx, n, delay) })
 				select {
 				case pending <- future:
 				case <-ctx.Done():
@@ -95,7 +96,7 @@ func slowly(delay time.Duration) func(context.Context, *chanio.Conn) error {
 
 // answer waits for a result and sends it. An error is sent too, and returned: it ends the connection, which delivers
 // what has been sent first.
-func answer(ctx context.Context, out *chanio.Sink[string], future *chanio.Future[int64]) error {
+func answer(ctx context.Context, out *chanio.Sink[string], future *future.Future[int64]) error {
 	n, err := future.Await(ctx)
 	if err == nil {
 		return out.Send(ctx, strconv.FormatInt(n, 10))

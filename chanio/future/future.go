@@ -1,9 +1,19 @@
-package chanio
+// Package future has a channel of one value that remembers it: a result that comes once, for any number of goroutines that
+// await it.
+//
+//	f := future.Go(ctx, func(ctx context.Context) (int, error) { return ask(ctx) })
+//	// ... something else meanwhile
+//	answer, err := f.Await(ctx)
+//
+// Then, All and Any make one Future of others.
+package future
 
 import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // Future is a value that comes once, or the reason why it does not come: a channel of one that remembers. The first
@@ -11,7 +21,7 @@ import (
 // for any goroutine at any time.
 //
 // A Future that somebody else is waiting for is completed early to say that its value is wanted no more; that is how
-// the work of [Go] is cancelled. It is Manifold's deferred.
+// the work of [Go] is cancelled.
 type Future[T any] struct {
 	mu      sync.Mutex
 	over    bool
@@ -23,11 +33,11 @@ type Future[T any] struct {
 }
 
 // Go runs fn in a goroutine and returns its result as a Future. A panic in fn, or a runtime.Goexit, fails the Future
-// with a [*PanicError] (G16).
+// with a [*chanio.PanicError].
 //
 // The ctx of fn ends with ctx, and when the Future has been completed: failing it from outside, with context.Canceled
 // for instance, tells fn to stop, and what fn returns then is dropped. The goroutine ends when fn returns, which is all
-// that bounds it (G11). It is Manifold's future.
+// that bounds it.
 func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future[T] {
 	f := new(Future[T])
 	ctx, cancel := context.WithCancel(ctx)
@@ -37,21 +47,20 @@ func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future
 }
 
 // Complete gives the Future its value and reports whether it did: it is false if the Future was over already. What
-// waits for the Future by [Then], [Zip] and [Any] runs before Complete returns. It is Manifold's success!.
+// waits for the Future by [Then], [All] and [Any] runs before Complete returns.
 func (f *Future[T]) Complete(v T) bool { return f.settle(v, nil) }
 
-// Fail gives the Future err in the place of a value and reports whether it did; otherwise it is like Complete. It is
-// Manifold's error!.
+// Fail gives the Future err in the place of a value and reports whether it did; otherwise it is like Complete.
 func (f *Future[T]) Fail(err error) bool {
 	if err == nil {
-		panic("chanio: Future.Fail: err is nil")
+		panic("future: Fail: err is nil")
 	}
 	var none T
 	return f.settle(none, err)
 }
 
 // Await waits for the value, or returns why there is none. If ctx ends first it returns the cause of ctx, which changes
-// nothing about the Future; if the Future is over it does not look at ctx. It is Manifold's deref.
+// nothing about the Future; if the Future is over it does not look at ctx.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if v, over, err := f.outcome(); over {
 		return v, err
@@ -69,8 +78,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	}
 }
 
-// Done is closed when the Future is over, in either way. Selecting on the Done of several is Manifold's alt, with ties
-// decided as fairly.
+// Done is closed when the Future is over, in either way.
 func (f *Future[T]) Done() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,17 +137,19 @@ func (f *Future[T]) settle(v T, err error) bool {
 
 // from settles the Future with what fn returns, also if that is a panic.
 func (f *Future[T]) from(fn func() (T, error)) {
-	var v T
-	guard(func() (err error) {
-		v, err = fn()
-		return err
-	}, func(err error, _ *PanicError) {
-		if err != nil {
-			f.Fail(err)
-			return
+	returned := false
+	defer func() {
+		if !returned {
+			f.Fail(chanio.Recovered(recover()))
 		}
-		f.Complete(v)
-	})
+	}()
+	v, err := fn()
+	returned = true
+	if err != nil {
+		f.Fail(err)
+		return
+	}
+	f.Complete(v)
 }
 
 // fill gives the channel what it is to yield, once both are there. The caller holds f.mu.

@@ -1,4 +1,4 @@
-package chanio_test
+package future_test
 
 import (
 	"context"
@@ -12,12 +12,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 )
 
 var errBroken = errors.New("broken")
 
 func TestFutureIsDecidedOnce(t *testing.T) {
-	var f chanio.Future[int]
+	var f future.Future[int]
 	require.NoError(t, f.Err())
 	require.True(t, f.Complete(1))
 	require.False(t, f.Complete(2))
@@ -30,7 +31,7 @@ func TestFutureIsDecidedOnce(t *testing.T) {
 
 func TestFutureOfManyDecidersIsDecidedOnce(t *testing.T) {
 	for range 200 {
-		var f chanio.Future[int]
+		var f future.Future[int]
 		var all sync.WaitGroup
 		var won [4]bool
 		for i := range won {
@@ -48,7 +49,7 @@ func TestFutureOfManyDecidersIsDecidedOnce(t *testing.T) {
 func TestFutureThatIsOverWinsOverAnEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
-	var f chanio.Future[int]
+	var f future.Future[int]
 	_, err := f.Await(ctx)
 	require.Equal(t, errBroken, err)
 	f.Complete(1)
@@ -59,7 +60,7 @@ func TestFutureThatIsOverWinsOverAnEndedContext(t *testing.T) {
 
 func TestG2CancelledAwaitChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f chanio.Future[int]
+		var f future.Future[int]
 		ctx, cancel := context.WithCancel(t.Context())
 		res := make(chan error)
 		go func() {
@@ -75,7 +76,7 @@ func TestG2CancelledAwaitChangesNothing(t *testing.T) {
 
 func TestFutureAsAChannelOfOne(t *testing.T) {
 	for name, early := range map[string]bool{"before": true, "after": false} {
-		var f, g chanio.Future[int]
+		var f, g future.Future[int]
 		if early {
 			f.C()
 			g.C()
@@ -95,10 +96,10 @@ func TestFutureAsAChannelOfOne(t *testing.T) {
 }
 
 func TestGoReturnsWhatItsFunctionDoes(t *testing.T) {
-	v, err := chanio.Go(t.Context(), func(context.Context) (int, error) { return 1, nil }).Await(t.Context())
+	v, err := future.Go(t.Context(), func(context.Context) (int, error) { return 1, nil }).Await(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, v)
-	v, err = chanio.Go(t.Context(), func(context.Context) (int, error) { return 1, errBroken }).Await(t.Context())
+	v, err = future.Go(t.Context(), func(context.Context) (int, error) { return 1, errBroken }).Await(t.Context())
 	require.Equal(t, errBroken, err)
 	require.Zero(t, v)
 }
@@ -106,7 +107,7 @@ func TestGoReturnsWhatItsFunctionDoes(t *testing.T) {
 func TestG11FailingTheFutureOfGoCancelsItsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := false
-		f := chanio.Go(t.Context(), func(ctx context.Context) (int, error) {
+		f := future.Go(t.Context(), func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			ended = true
 			return 0, ctx.Err()
@@ -123,7 +124,7 @@ func TestG11WorkOfGoEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		f := chanio.Go(ctx, func(ctx context.Context) (int, error) {
+		f := future.Go(ctx, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
@@ -137,7 +138,7 @@ func TestG16PanicInGoFailsItsFuture(t *testing.T) {
 		"broken": func(context.Context) (int, error) { panic("broken") },
 		nil:      func(context.Context) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
-		_, err := chanio.Go(t.Context(), fn).Await(t.Context())
+		_, err := future.Go(t.Context(), fn).Await(t.Context())
 		var p *chanio.PanicError
 		require.ErrorAs(t, err, &p)
 		require.Equal(t, want, p.Value)
@@ -146,9 +147,9 @@ func TestG16PanicInGoFailsItsFuture(t *testing.T) {
 }
 
 func TestThenFollowsTheValueAndPassesTheFailureOn(t *testing.T) {
-	var f, g chanio.Future[int]
+	var f, g future.Future[int]
 	double := func(n int) (int, error) { return 2 * n, nil }
-	after, failed := chanio.Then(&f, double), chanio.Then(&g, double)
+	after, failed := future.Then(&f, double), future.Then(&g, double)
 	f.Complete(2)
 	g.Fail(errBroken)
 	v, err := after.Await(t.Context())
@@ -156,14 +157,14 @@ func TestThenFollowsTheValueAndPassesTheFailureOn(t *testing.T) {
 	require.Equal(t, 4, v)
 	require.Equal(t, errBroken, failed.Err())
 
-	late := chanio.Then(&f, func(int) (string, error) { return "", errBroken })
+	late := future.Then(&f, func(int) (string, error) { return "", errBroken })
 	require.Equal(t, errBroken, late.Err())
 }
 
 func TestThenIsSkippedWhenItsResultIsWantedNoMore(t *testing.T) {
-	var f chanio.Future[int]
-	out := chanio.Then(&f, func(int) (int, error) { t.Error("runs"); return 0, nil })
-	last := chanio.Then(out, func(int) (int, error) { t.Error("runs"); return 0, nil })
+	var f future.Future[int]
+	out := future.Then(&f, func(int) (int, error) { t.Error("runs"); return 0, nil })
+	last := future.Then(out, func(int) (int, error) { t.Error("runs"); return 0, nil })
 	out.Fail(errBroken)
 	f.Complete(1)
 	require.Equal(t, errBroken, last.Err())
@@ -171,9 +172,9 @@ func TestThenIsSkippedWhenItsResultIsWantedNoMore(t *testing.T) {
 }
 
 func TestG16PanicInThenFailsOnlyWhatFollows(t *testing.T) {
-	var f chanio.Future[int]
-	bad := chanio.Then(&f, func(int) (int, error) { panic("broken") })
-	good := chanio.Then(&f, func(n int) (int, error) { return n, nil })
+	var f future.Future[int]
+	bad := future.Then(&f, func(int) (int, error) { panic("broken") })
+	good := future.Then(&f, func(n int) (int, error) { return n, nil })
 	require.True(t, f.Complete(1))
 	var p *chanio.PanicError
 	require.ErrorAs(t, bad.Err(), &p)
@@ -183,9 +184,9 @@ func TestG16PanicInThenFailsOnlyWhatFollows(t *testing.T) {
 }
 
 func TestG16GoexitInThenStopsNoOther(t *testing.T) {
-	var f chanio.Future[int]
-	bad := chanio.Then(&f, func(int) (int, error) { runtime.Goexit(); return 0, nil })
-	good := chanio.Then(&f, func(n int) (int, error) { return n, nil })
+	var f future.Future[int]
+	bad := future.Then(&f, func(int) (int, error) { runtime.Goexit(); return 0, nil })
+	good := future.Then(&f, func(n int) (int, error) { return n, nil })
 	go f.Complete(1)
 	_, err := good.Await(t.Context())
 	require.NoError(t, err)
@@ -194,10 +195,10 @@ func TestG16GoexitInThenStopsNoOther(t *testing.T) {
 }
 
 func TestThenGoesAsDeepAsNeeded(t *testing.T) {
-	var f chanio.Future[int]
+	var f future.Future[int]
 	last := &f
 	for range 20_000 {
-		last = chanio.Then(last, func(n int) (int, error) { return n + 1, nil })
+		last = future.Then(last, func(n int) (int, error) { return n + 1, nil })
 	}
 	f.Complete(0)
 	v, err := last.Await(t.Context())
@@ -206,8 +207,8 @@ func TestThenGoesAsDeepAsNeeded(t *testing.T) {
 }
 
 func TestZipWaitsForAllAndFailsWithTheFirst(t *testing.T) {
-	var a, b, c chanio.Future[int]
-	both, bad := chanio.Zip(&a, &b), chanio.Zip(&a, &b, &c)
+	var a, b, c future.Future[int]
+	both, bad := future.All(&a, &b), future.All(&a, &b, &c)
 	b.Complete(2)
 	require.NoError(t, bad.Err())
 	c.Fail(errBroken)
@@ -216,14 +217,14 @@ func TestZipWaitsForAllAndFailsWithTheFirst(t *testing.T) {
 	v, err := both.Await(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 2}, v)
-	v, err = chanio.Zip[int]().Await(t.Context())
+	v, err = future.All[int]().Await(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, v)
 }
 
 func TestAnyIsTheFirstValue(t *testing.T) {
-	var a, b, c chanio.Future[int]
-	f := chanio.Any(&a, &b, &c)
+	var a, b, c future.Future[int]
+	f := future.Any(&a, &b, &c)
 	b.Fail(errBroken)
 	c.Complete(3)
 	a.Complete(1)
@@ -233,19 +234,19 @@ func TestAnyIsTheFirstValue(t *testing.T) {
 }
 
 func TestAnyFailsWithAllErrorsInOrder(t *testing.T) {
-	var a, b chanio.Future[int]
-	f := chanio.Any(&a, &b)
+	var a, b future.Future[int]
+	f := future.Any(&a, &b)
 	b.Fail(errors.New("second"))
 	require.NoError(t, f.Err())
 	a.Fail(errBroken)
 	require.EqualError(t, f.Err(), "broken\nsecond")
 	require.ErrorIs(t, f.Err(), errBroken)
-	require.EqualError(t, chanio.Any[int]().Err(), "chanio: Any of no Future")
+	require.EqualError(t, future.Any[int]().Err(), "future: Any: no futures")
 }
 
 func TestWithTimeoutFailsItsOwnFutureAtTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f chanio.Future[int]
+		var f future.Future[int]
 		start := time.Now()
 		_, err := f.WithTimeout(time.Minute).Await(t.Context())
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -259,7 +260,7 @@ func TestWithTimeoutFailsItsOwnFutureAtTheTime(t *testing.T) {
 
 func TestWithTimeoutOfAValueInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f chanio.Future[int]
+		var f future.Future[int]
 		time.AfterFunc(time.Second, func() { f.Fail(errBroken) })
 		_, err := f.WithTimeout(time.Minute).Await(t.Context())
 		require.Equal(t, errBroken, err)
@@ -269,7 +270,7 @@ func TestWithTimeoutOfAValueInTime(t *testing.T) {
 // TestG8AbandonedWaitersOfAFutureLeaveNothingBehind holds that a Future that stays pending does not gather what was
 // once derived of it.
 func TestG8AbandonedWaitersOfAFutureLeaveNothingBehind(t *testing.T) {
-	var f chanio.Future[int]
+	var f future.Future[int]
 	live := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -278,21 +279,21 @@ func TestG8AbandonedWaitersOfAFutureLeaveNothingBehind(t *testing.T) {
 	}
 	before := live()
 	for range 20_000 {
-		chanio.Then(&f, func(n int) (int, error) { return n, nil }).Fail(errBroken)
-		chanio.Any(&f).Fail(errBroken)
-		chanio.Zip(&f).Fail(errBroken)
+		future.Then(&f, func(n int) (int, error) { return n, nil }).Fail(errBroken)
+		future.Any(&f).Fail(errBroken)
+		future.All(&f).Fail(errBroken)
 	}
 	require.Less(t, live(), before+1<<20)
 	f.Complete(1)
 }
 
 func TestAwaitOfACompletedFutureAllocatesNothing(t *testing.T) {
-	var f chanio.Future[int]
+	var f future.Future[int]
 	f.Complete(1)
 	ctx := t.Context()
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = f.Await(ctx) }))
 }
 
 func TestFailingAFutureWithNothingPanics(t *testing.T) {
-	require.PanicsWithValue(t, "chanio: Future.Fail: err is nil", func() { new(chanio.Future[int]).Fail(nil) })
+	require.PanicsWithValue(t, "future: Fail: err is nil", func() { new(future.Future[int]).Fail(nil) })
 }

@@ -1,4 +1,4 @@
-package chanio_test
+package future_test
 
 import (
 	"context"
@@ -7,11 +7,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 )
 
 func ExampleFuture() {
-	var answer chanio.Future[int]
+	var answer future.Future[int]
 	go answer.Complete(42)
 	fmt.Println(answer.Await(context.Background()))
 	fmt.Println(answer.Complete(43))
@@ -22,7 +22,7 @@ func ExampleFuture() {
 
 func ExampleGo() {
 	ctx := context.Background()
-	slow := chanio.Go(ctx, func(ctx context.Context) (string, error) {
+	slow := future.Go(ctx, func(ctx context.Context) (string, error) {
 		<-ctx.Done()
 		return "", context.Cause(ctx)
 	})
@@ -32,7 +32,7 @@ func ExampleGo() {
 }
 
 func ExampleFuture_C() {
-	var answer chanio.Future[int]
+	var answer future.Future[int]
 	answer.Complete(42)
 	select {
 	case n, ok := <-answer.C():
@@ -43,25 +43,25 @@ func ExampleFuture_C() {
 }
 
 func ExampleThen() {
-	var length chanio.Future[float64]
-	text := chanio.Then(&length, func(m float64) (string, error) { return fmt.Sprintf("%.1f km", m/1000), nil })
+	var length future.Future[float64]
+	text := future.Then(&length, func(m float64) (string, error) { return fmt.Sprintf("%.1f km", m/1000), nil })
 	length.Complete(1500)
 	fmt.Println(text.Await(context.Background()))
 	// Output: 1.5 km <nil>
 }
 
-func ExampleZip() {
+func ExampleAll() {
 	ctx := context.Background()
-	square := func(n int) *chanio.Future[int] {
-		return chanio.Go(ctx, func(context.Context) (int, error) { return n * n, nil })
+	square := func(n int) *future.Future[int] {
+		return future.Go(ctx, func(context.Context) (int, error) { return n * n, nil })
 	}
-	fmt.Println(chanio.Zip(square(1), square(2), square(3)).Await(ctx))
+	fmt.Println(future.All(square(1), square(2), square(3)).Await(ctx))
 	// Output: [1 4 9] <nil>
 }
 
 func ExampleAny() {
-	var first, second chanio.Future[string]
-	any := chanio.Any(&first, &second)
+	var first, second future.Future[string]
+	any := future.Any(&first, &second)
 	first.Fail(errors.New("no route"))
 	second.Complete("connected")
 	fmt.Println(any.Await(context.Background()))
@@ -69,8 +69,8 @@ func ExampleAny() {
 }
 
 func ExampleFuture_WithTimeout() {
-	var never chanio.Future[int]
+	var never future.Future[int]
 	_, err := never.WithTimeout(time.Millisecond).Await(context.Background())
 	fmt.Println(err, errors.Is(err, os.ErrDeadlineExceeded))
-	// Output: chanio: no value within 1ms true
+	// Output: future: no value within 1ms: i/o timeout true
 }

@@ -1,17 +1,19 @@
-package chanio
+package future
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 )
 
 // Then returns a Future of what fn makes of the value of f. If f fails, so does the new Future, with the same error and
-// without fn. A panic in fn fails it with a [*PanicError].
+// without fn. A panic in fn fails it with a [*chanio.PanicError].
 //
 // fn runs in the goroutine that completes f, or in the caller's if f is over, so it does not block; work that blocks
 // belongs in [Go]. If the new Future is completed before f is, fn is not called. Nothing about it reaches f: cancelling
-// is explicit. It is a step of Manifold's chain.
+// is explicit.
 func Then[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	out := new(Future[B])
 	out.whenOver(f.whenOver(func() {
@@ -25,9 +27,9 @@ func Then[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	return out
 }
 
-// Zip returns a Future of the values of all of fs, in their order. The first failure is its failure, also while others
-// are pending; those are not cancelled. Zip of nothing has an empty value at once. It is Manifold's zip.
-func Zip[T any](fs ...*Future[T]) *Future[[]T] {
+// All returns a Future of the values of all of fs, in their order. The first failure is its failure, also while others
+// are pending; those are not cancelled. All of nothing has an empty value at once.
+func All[T any](fs ...*Future[T]) *Future[[]T] {
 	out := new(Future[[]T])
 	values := make([]T, len(fs))
 	var missing atomic.Int64
@@ -53,14 +55,14 @@ func Zip[T any](fs ...*Future[T]) *Future[[]T] {
 
 // Any returns a Future of the first value that one of fs gets. Only if all fail does it fail, with their errors joined
 // in the order of fs; of nothing it fails at once. The others are not cancelled: give their work a ctx for that, or use
-// [Race]. Manifold's alt is another thing, the first outcome of any kind: select on Done.
+// [chanio.Race].
 func Any[T any](fs ...*Future[T]) *Future[T] {
 	out := new(Future[T])
 	errs := make([]error, len(fs))
 	var pending atomic.Int64
 	pending.Store(int64(len(fs)))
 	if len(fs) == 0 {
-		out.Fail(errors.New("chanio: Any of no Future"))
+		out.Fail(errors.New("future: Any: no futures"))
 	}
 	for i, f := range fs {
 		out.whenOver(f.whenOver(func() {
@@ -80,7 +82,7 @@ func Any[T any](fs ...*Future[T]) *Future[T] {
 
 // WithTimeout returns a Future with the outcome of f, or, if f is still pending after d, an error that is
 // os.ErrDeadlineExceeded. f itself goes on; to bound the work of [Go], give it a ctx that ends, or fail its Future. The
-// timer is stopped when f is over first. It is Manifold's timeout!, but for acting on a Future of its own.
+// timer is stopped when f is over first.
 func (f *Future[T]) WithTimeout(d time.Duration) *Future[T] {
 	out := new(Future[T])
 	out.whenOver(f.whenOver(func() {
@@ -90,7 +92,7 @@ func (f *Future[T]) WithTimeout(d time.Duration) *Future[T] {
 	if _, over, _ := out.outcome(); over {
 		return out
 	}
-	timer := time.AfterFunc(d, func() { out.Fail(&timeoutError{"chanio: no value within " + d.String()}) })
+	timer := time.AfterFunc(d, func() { out.Fail(fmt.Errorf("future: no value within %v: %w", d, os.ErrDeadlineExceeded)) })
 	out.whenOver(func() { timer.Stop() })
 	return out
 }

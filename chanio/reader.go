@@ -1,0 +1,57 @@
+package chanio
+
+import (
+	"context"
+	"io"
+)
+
+// NewReader returns the bytes of src as an io.Reader: each Read takes what is there and asks for more only if nothing is,
+// so the producer feels it when nobody reads. io.Copy from it copies nothing in between. ctx bounds every Read, which
+// returns its [Cause] when it ends; it has then taken nothing. Read returns io.EOF after the last byte and the failure
+// of src after a failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and
+// starts none.
+func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
+	up := src.Claim("chanio.NewReader")
+	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}
+}
+
+// sourceReader carries a ctx because io.Reader has no room for one.
+type sourceReader struct {
+	ctx context.Context
+	up  Upstream[[]byte]
+	in  ByteSource
+}
+
+func (r *sourceReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(r.ctx, p)
+	if err != nil {
+		err = r.up.Fail(r.ctx, err)
+	}
+	return n, err
+}
+
+// WriteTo makes io.Copy write from where the bytes are.
+func (r *sourceReader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		if len(r.in.Buffered()) == 0 {
+			if err := r.in.Fill(r.ctx, 1); err != nil {
+				if err = r.up.Fail(r.ctx, err); err == io.EOF {
+					err = nil
+				}
+				return n, err
+			}
+		}
+		p := r.in.Buffered()
+		m, err := w.Write(p)
+		r.in.Discard(m)
+		n += int64(m)
+		if err == nil && m < len(p) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+func (r *sourceReader) Close() error { return r.up.Close() }

@@ -1,0 +1,111 @@
+package chanio
+
+import "context"
+
+// Upstream is a [Source] as the stage that owns it sees it. Its methods are for one goroutine at a time, except Unread
+// and Close, which are for any.
+type Upstream[T any] struct{ s *Source[T] }
+
+// Claim makes the caller, a stage or an endpoint by the given name, the one consumer of s for good: Recv, All, C and
+// Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
+// appears in that panic. Claim waits for a consumer whose ctx has ended to let go; [Source.Acquire] waits no longer than
+// a ctx.
+func (s *Source[T]) Claim(stage string) Upstream[T] {
+	up, _ := s.Acquire(context.Background(), stage)
+	return up
+}
+
+// Acquire is Claim for a call that ctx bounds, such as pipeline.Connect: if ctx ends before an earlier consumer has let
+// go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release].
+func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
+	if s == nil {
+		panic(stage + ": the Source is nil")
+	}
+	if err := s.acquire(ctx); err != nil {
+		return Upstream[T]{}, err
+	}
+	s.bind(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owner = stage
+	s.use.Store(owned)
+	s.wake()
+	return Upstream[T]{s}, nil
+}
+
+// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
+func (u Upstream[T]) Release() {
+	u.s.mu.Lock()
+	u.s.owner = ""
+	u.s.bound = nil
+	u.s.use.Store(vacant)
+	u.s.mu.Unlock()
+}
+
+// Next returns the next value, like [Source.Recv] but without its checks: at the price of two function calls.
+func (u Upstream[T]) Next(ctx context.Context) (T, error) { return u.s.pull(ctx) }
+
+// TryNext returns the next value if Next would not wait; see SourceHooks.TryNext.
+func (u Upstream[T]) TryNext() (v T, ok bool, err error) { return u.s.tryPull() }
+
+// AtHand appends values that are at hand and need no code of the user to dst, at most as many as it has room for; see
+// SourceHooks.AtHand. Which values it leaves out, TryNext may still return.
+func (u Upstream[T]) AtHand(dst []T) []T {
+	if u.s.aside.Load() {
+		for len(dst) < cap(dst) {
+			v, ok, _ := u.s.pullAside(context.Background())
+			if !ok {
+				break
+			}
+			dst = append(dst, v)
+		}
+		if u.s.aside.Load() {
+			return dst
+		}
+	}
+	if u.s.hooks.AtHand == nil || len(dst) == cap(dst) {
+		return dst
+	}
+	return u.s.hooks.AtHand(dst)
+}
+
+// Unread puts v back: the next call of Next returns it. Several come back last in, first out. If the Source was closed, v
+// goes to its Undelivered hook, or is dropped.
+func (u Upstream[T]) Unread(v T) { u.s.unread(v) }
+
+// Close closes the Source, like [Source.Close].
+func (u Upstream[T]) Close() error { return u.s.Close() }
+
+// Done is closed when the Source has ended, like [Source.Done].
+func (u Upstream[T]) Done() <-chan struct{} { return u.s.Done() }
+
+// Undelivered returns Unread if the values of the Source must be closed by somebody, otherwise nil. A stage whose values
+// are those of its upstream has it as its hook of that name.
+func (u Upstream[T]) Undelivered() func(v T) {
+	if u.s.hooks.Undelivered == nil {
+		return nil
+	}
+	return u.Unread
+}
+
+// Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,
+// those of its upstream passes it on; one that holds values refuses to be built.
+func (u Upstream[T]) Borrowed() bool { return u.s.hooks.Borrowed }
+
+// Bytes returns the stream of bytes below a Source of []byte: that of its endpoint, or a view of its chunks. It is never
+// nil; for a Source of anything else it panics. What the view holds when the owner releases the Source is received
+// next.
+func (u Upstream[T]) Bytes() ByteSource {
+	s, ok := any(u.s).(*Source[[]byte])
+	if !ok {
+		panic("chanio: Upstream.Bytes of a Source whose values are not []byte")
+	}
+	return bytesOf(s)
+}
+
+// Fail tells the Source what the route of Bytes met, io.EOF or an error, as if Next had returned it. It returns what a
+// consumer is to be told.
+func (u Upstream[T]) Fail(ctx context.Context, err error) error { return u.s.fail(ctx, err) }
+
+// Describe tells what is known of the Source, for the description of the stage that owns it; Consumer names that stage.
+func (u Upstream[T]) Describe() Description { return u.s.Describe() }

@@ -1,0 +1,53 @@
+package chanio
+
+import (
+	"context"
+	"io"
+)
+
+// NewWriter returns an io.Writer whose bytes go to sink, for fmt.Fprintf, json.Encoder, io.Copy and whatever else writes.
+// Each Write is one value of sink: it is accepted whole or, if it fails, not at all, and not mixed with others. It
+// returns when sink had room; ctx bounds that wait. Closing the writer closes sink, and returns what that does. All
+// methods are for any goroutine at any time, but ReadFrom, which io.Copy uses, sends what it reads piece by piece.
+func NewWriter(ctx context.Context, sink *Sink[[]byte]) io.WriteCloser {
+	if sink == nil {
+		panic("chanio: NewWriter: the Sink is nil")
+	}
+	return &sinkWriter{ctx: ctx, sink: sink}
+}
+
+// sinkWriter carries a ctx because io.Writer has no room for one.
+type sinkWriter struct {
+	ctx  context.Context
+	sink *Sink[[]byte]
+}
+
+func (w *sinkWriter) Write(p []byte) (n int, err error) {
+	if err := w.sink.Send(w.ctx, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// ReadFrom makes io.Copy to the writer read into one buffer.
+func (w *sinkWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	b := borrow(0)
+	defer b.giveBack()
+	for {
+		m, err := r.Read(b.buf)
+		if m > 0 {
+			if err := w.sink.Send(w.ctx, b.buf[:m]); err != nil {
+				return n, err
+			}
+			n += int64(m)
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+func (w *sinkWriter) Close() error { return w.sink.Close() }

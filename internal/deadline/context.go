@@ -1,0 +1,128 @@
+package deadline
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Context is a context that ends at a time which can be moved, also after it has passed: then there is a new Done
+// channel. Whoever is woken by an old one may find Err nil, and waits again. The zero Context does not end.
+type Context struct {
+	mu    sync.Mutex
+	done  chan struct{} // made on demand
+	ended bool
+	at    time.Time
+	timer *time.Timer
+	funcs []*func() // of AfterFunc
+}
+
+var _ context.Context = (*Context)(nil)
+
+// SetDeadline makes the context end at t, at once if that has passed, or never if it is zero. It is a [Socket]'s.
+func (c *Context) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.at = t
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	wait := time.Until(t)
+	if !t.IsZero() && wait <= 0 {
+		c.endAndUnlock()
+		return nil
+	}
+	defer c.mu.Unlock()
+	if c.ended {
+		c.ended, c.done = false, nil
+	}
+	switch {
+	case t.IsZero():
+	case c.timer == nil:
+		c.timer = time.AfterFunc(wait, c.expire)
+	default:
+		c.timer.Reset(wait)
+	}
+	return nil
+}
+
+// expire is called by the timer, perhaps one that has been moved since.
+func (c *Context) expire() {
+	c.mu.Lock()
+	if c.at.IsZero() || time.Now().Before(c.at) {
+		c.mu.Unlock()
+		return
+	}
+	c.endAndUnlock()
+}
+
+func (c *Context) endAndUnlock() {
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.ended = true
+	if c.done == nil {
+		c.done = make(chan struct{})
+	}
+	close(c.done)
+	funcs := c.funcs
+	c.funcs = nil
+	c.mu.Unlock()
+	for _, f := range funcs {
+		(*f)()
+	}
+}
+
+// Done returns a channel that is closed when the context ends.
+func (c *Context) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+	}
+	return c.done
+}
+
+// Err returns context.DeadlineExceeded once the context has ended.
+func (c *Context) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Deadline returns when the context ends.
+func (c *Context) Deadline() (t time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at, !c.at.IsZero()
+}
+
+// Value returns nil.
+func (c *Context) Value(any) any { return nil }
+
+// AfterFunc has f called when the context ends: in the goroutine that ends it, or in one of its own if it has ended. It
+// is how package context, and [Deadline], avoid a goroutine that waits.
+func (c *Context) AfterFunc(f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		go f()
+		return func() bool { return false }
+	}
+	key := &f
+	c.funcs = append(c.funcs, key)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for i, k := range c.funcs {
+			if k == key {
+				c.funcs = append(c.funcs[:i], c.funcs[i+1:]...)
+				return true
+			}
+		}
+		return false
+	}
+}

@@ -1,0 +1,400 @@
+package deadline
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Socket is what a [Deadline] sets. A deadline in the past makes a call that waits return an error that is
+// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any): it is told of a
+// panic in SetDeadline, nil for runtime.Goexit, in a goroutine that waits for the end of a ctx.
+type Socket interface {
+	SetDeadline(t time.Time) error
+}
+
+// Func is a [Socket] made of a function, such as SetReadDeadline of a net.Conn.
+type Func func(t time.Time) error
+
+// SetDeadline calls f.
+func (f Func) SetDeadline(t time.Time) error { return f(t) }
+
+// Late is what Judge returns for a call that took longer than the time given to Enter or Extend.
+var Late error = &Timeout{Text: "timeout"}
+
+// Deadline is the deadline of one half of a socket. One call at a time is inside, between Enter and Leave; only then does
+// the socket carry a deadline. A call goes
+//
+//	if err := d.Enter(ctx, until); err != nil { return err }
+//	defer d.Leave()
+//	for {
+//		d.Arm()
+//		n, err := read(p)
+//		if err = d.Judge(ctx, err); err != nil || n > 0 { return n, err }
+//	}
+//
+// Init comes first. SetAt, Close, Cut and Closed are for any goroutine at any time. The Socket is called without a lock.
+//
+// A ctx is bound once, keyed on its Done channel, and stays bound between calls. A callback of a ctx that is no longer
+// bound finds another generation and does nothing, so nobody waits for one in flight. A call whose bound ctx lives, and
+// which nothing else bounds, takes no lock: it moves state from calm to inside and back.
+type Deadline struct {
+	socket Socket
+	state  atomic.Uint32
+	bound  <-chan struct{} // belongs to the caller of Enter
+
+	mu      sync.Mutex // of state, apart from the moves between calm and inside, and of all below
+	unbind  func() bool
+	gen     uint64
+	at      time.Time     // set beside the calls
+	until   time.Time     // of the call inside
+	set     time.Time     // what is on the socket
+	setErr  error         // what the socket said to that
+	passed  *Context      // at as a context; made on demand
+	quiet   chan struct{} // closed when a call has left or the socket has been set, if somebody waits for that
+	closed  error         // nobody enters any more
+	strays  uint8         // unexplained timeouts of the call inside
+	fired   bool          // the ctx that is bound has ended
+	armed   bool          // the call inside waits: until and at count
+	alone   bool          // the call inside has no ctx, and at does not concern it
+	anyway  bool          // the call inside entered by Linger
+	cut     bool          // by Cut
+	setting bool          // somebody sets the socket, again until it is as it should be
+}
+
+// Bits of state.
+const (
+	calm      = 0
+	inside    = 1 // a call is inside
+	disturbed = 2 // there is more to heed than the end of the bound ctx
+)
+
+// maxStrays is how many timeouts that nothing explains one call survives.
+const maxStrays = 100
+
+var longAgo = time.Unix(1, 0)
+
+// Init makes d the deadline of socket.
+func (d *Deadline) Init(socket Socket) { d.socket = socket }
+
+// Enter begins a call that ctx bounds and, unless it is zero, until. It returns the cause of Close, that of ctx if it has
+// ended, or a [Timeout] of the call if the time of SetAt has passed. A call without a ctx, which is nil, is bounded by
+// until and Close alone.
+func (d *Deadline) Enter(ctx context.Context, until time.Time) error {
+	if ctx != nil && until.IsZero() && ctx.Done() == d.bound && ctx.Err() == nil && d.state.CompareAndSwap(calm, inside) {
+		return nil
+	}
+	return d.enter(ctx, until)
+}
+
+func (d *Deadline) enter(ctx context.Context, until time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed != nil {
+		return d.closed
+	}
+	if ctx != nil {
+		if ctx.Err() != nil {
+			return Cause(ctx)
+		}
+		if d.hasPassedLocked() {
+			return &Timeout{Text: "deadline exceeded", Call: true}
+		}
+		d.bindLocked(ctx)
+	}
+	d.until, d.alone = until, ctx == nil
+	d.enteredLocked()
+	return nil
+}
+
+func (d *Deadline) bindLocked(ctx context.Context) {
+	done := ctx.Done()
+	if done == d.bound {
+		return
+	}
+	d.unbindLocked()
+	d.bound = done
+	if done != nil {
+		gen := d.gen
+		d.unbind = afterFunc(ctx, func() { d.expire(gen) })
+	}
+}
+
+func (d *Deadline) unbindLocked() {
+	d.gen++
+	d.fired = false
+	if d.unbind != nil {
+		d.unbind()
+		d.unbind = nil
+	}
+}
+
+// enteredLocked notes that a call is inside, whose until, alone and anyway are set.
+func (d *Deadline) enteredLocked() {
+	d.strays = 0
+	d.state.Store(inside | d.restLocked())
+}
+
+// restLocked returns disturbed if the next call, or the one inside, cannot do without the lock.
+func (d *Deadline) restLocked() uint32 {
+	if d.closed != nil || d.fired || d.alone || d.anyway || !d.at.IsZero() || !d.until.IsZero() {
+		return disturbed
+	}
+	return calm
+}
+
+// afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if ctx, ok := ctx.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return ctx.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
+
+// expire makes the call inside return because its ctx ended.
+func (d *Deadline) expire(gen uint64) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if socket, ok := d.socket.(interface{ Panicked(v any) }); ok {
+			socket.Panicked(v)
+		}
+	}()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if gen == d.gen {
+		d.fired = true
+		d.disturbLocked()
+	}
+	returned = true
+}
+
+// disturbLocked has the call inside, and the next one, heed what has changed.
+func (d *Deadline) disturbLocked() {
+	if d.state.Or(disturbed)&inside != 0 {
+		d.applyLocked()
+	}
+}
+
+// Arm puts the deadline on the socket, because the call inside is about to wait.
+func (d *Deadline) Arm() error {
+	if d.state.Load() == inside {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.armed = true
+	d.applyLocked()
+	return d.setErr
+}
+
+// Extend changes the time that Enter was given.
+func (d *Deadline) Extend(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until = until
+	d.disturbLocked()
+}
+
+// wantedLocked returns what should be on the socket.
+func (d *Deadline) wantedLocked() time.Time {
+	switch {
+	case d.state.Load()&inside == 0:
+		return time.Time{}
+	case d.cut, d.closed != nil && !d.anyway, d.fired && !d.alone && !d.anyway:
+		return longAgo
+	case !d.armed:
+		return time.Time{}
+	case d.alone, d.anyway, d.at.IsZero():
+		return d.until
+	case d.until.IsZero() || d.at.Before(d.until):
+		return d.at
+	}
+	return d.until
+}
+
+// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to whoever is at it.
+func (d *Deadline) applyLocked() {
+	if d.setting {
+		return
+	}
+	d.setting = true
+	defer func() {
+		d.setting = false
+		d.wakeLocked()
+	}()
+	for t := d.wantedLocked(); t != d.set; t = d.wantedLocked() {
+		d.set = t
+		d.setErr = d.setSocketLocked(t)
+	}
+}
+
+// setSocketLocked sets the socket, unlocked.
+func (d *Deadline) setSocketLocked(t time.Time) error {
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	return d.socket.SetDeadline(t)
+}
+
+// Leave ends a call. On return the socket has no deadline.
+func (d *Deadline) Leave() {
+	if d.state.CompareAndSwap(inside, calm) {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.armed, d.alone, d.anyway, d.until = false, false, false, time.Time{}
+	d.state.Store(disturbed)
+	d.applyLocked()
+	for d.setting && d.state.Load()&inside == 0 {
+		d.waitLocked(nil)
+	}
+	if d.state.Load()&inside == 0 {
+		d.state.Store(d.restLocked())
+	}
+	d.wakeLocked()
+}
+
+// waitLocked unlocks until wakeLocked is called, or limit fires, which it reports.
+func (d *Deadline) waitLocked(limit <-chan time.Time) (late bool) {
+	if d.quiet == nil {
+		d.quiet = make(chan struct{})
+	}
+	quiet := d.quiet
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	select {
+	case <-quiet:
+		return false
+	case <-limit:
+		return true
+	}
+}
+
+func (d *Deadline) wakeLocked() {
+	if d.quiet != nil {
+		close(d.quiet)
+		d.quiet = nil
+	}
+}
+
+// Judge says what an error of the call inside means. It returns nil for a timeout that nothing explains, such as that
+// of a deadline which somebody else has set on the socket: that is cleared, and the call waits again.
+func (d *Deadline) Judge(ctx context.Context, err error) error {
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if !late && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed != nil && !d.anyway: // the socket is closed right behind
+		return d.closed
+	case !late:
+		return err
+	case !d.alone && !d.anyway && ctx.Err() != nil:
+		return Cause(ctx)
+	case d.cut, !d.until.IsZero() && !time.Now().Before(d.until):
+		return Late
+	case !d.alone && !d.anyway && d.hasPassedLocked():
+		return &Timeout{Text: "deadline exceeded", Call: true}
+	}
+	if d.strays++; d.strays > maxStrays {
+		return err
+	}
+	d.setErr = d.setSocketLocked(d.set)
+	return nil
+}
+
+// SetAt bounds the calls, one that waits included, by a time of the clock; the zero time means that there is no bound.
+// It sets the socket only if a call waits.
+func (d *Deadline) SetAt(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = t
+	if d.passed != nil {
+		_ = d.passed.SetDeadline(t)
+	}
+	d.disturbLocked()
+}
+
+func (d *Deadline) hasPassedLocked() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+// Passed returns a channel that is closed when the time of SetAt has passed, nil if there is none. SetAt may make another
+// one.
+func (d *Deadline) Passed() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.at.IsZero() {
+		return nil
+	}
+	if d.passed == nil {
+		d.passed = new(Context)
+		_ = d.passed.SetDeadline(d.at)
+	}
+	return d.passed.Done()
+}
+
+// Close lets nobody in any more and makes the call inside return err. The first err stays.
+func (d *Deadline) Close(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed != nil {
+		return
+	}
+	d.closed = err
+	if d.passed != nil {
+		_ = d.passed.SetDeadline(time.Time{}) // stops its timer
+	}
+	d.unbindLocked()
+	d.disturbLocked()
+}
+
+// Closed returns the error that Close was given, nil before.
+func (d *Deadline) Closed() error {
+	if d.state.Load()&disturbed == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// Linger is Enter after Close, for what is still done with the socket then. It waits, until then, for a call that is
+// still inside. Only until and Cut bound the call.
+func (d *Deadline) Linger(until time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state.Load()&inside != 0 {
+		limit := time.NewTimer(time.Until(until))
+		defer limit.Stop()
+		for d.state.Load()&inside != 0 {
+			if d.waitLocked(limit.C) {
+				return Late
+			}
+		}
+	}
+	if d.cut {
+		return Late
+	}
+	d.until, d.anyway = until, true
+	d.enteredLocked()
+	return nil
+}
+
+// Cut makes a call that entered by Linger return, and lets no other in.
+func (d *Deadline) Cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = true
+	d.disturbLocked()
+}

@@ -1,0 +1,19 @@
+package deadline
+
+import "os"
+
+// Timeout is a net.Error that is os.ErrDeadlineExceeded.
+type Timeout struct {
+	Text string // what was waited for
+
+	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives.
+	Call bool
+}
+
+func (e *Timeout) Error() string   { return e.Text }
+func (e *Timeout) Timeout() bool   { return true }
+func (e *Timeout) Temporary() bool { return true }
+func (e *Timeout) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// Resumable reports whether only the call failed.
+func (e *Timeout) Resumable() bool { return e.Call }

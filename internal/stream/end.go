@@ -1,0 +1,253 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultLinger is how long a close waits for a peer that takes nothing.
+const DefaultLinger = 5 * time.Second
+
+// End is how one half of a stream ends: it is open, perhaps closing, then ended, once and with one error. The endpoint
+// that makes the half sets its End, and every Source or Sink above shares it. The zero End is open and ready for use.
+//
+// All methods are for any goroutine at any time. The exported fields are set before the End is shared.
+type End struct {
+	// Linger is how long closing waits without progress; 0 means [DefaultLinger].
+	Linger time.Duration
+
+	// Progress, if not nil, returns a number that grows while the peer takes what was accepted. Closing then waits for
+	// as long as it grows. It does not block.
+	Progress func() int64
+
+	// Released, if not nil, is closed when whatever lies below both halves has been released. Until then a channel of
+	// the half goes on receiving, and discarding, so that no bare send hangs.
+	Released <-chan struct{}
+
+	// Logger is told of a panic in a function given to OnDone; nil means slog.Default.
+	Logger *slog.Logger
+
+	state atomic.Int32 // isOpen, isClosing or hasEnded
+	moved atomic.Int64 // by Advance
+
+	mu     sync.Mutex
+	err    error         // nil while it is open
+	done   chan struct{} // made on demand
+	onDone []*func()
+	before []*func(context.Context) error
+}
+
+// States of an End. They only grow.
+const (
+	isOpen    = iota
+	isClosing // nothing more is accepted; what was accepted is on its way
+	hasEnded
+)
+
+// Open reports whether the half is neither closing nor ended.
+func (e *End) Open() bool { return e.state.Load() == isOpen }
+
+// Ended reports whether the half has ended, so that Err is final.
+func (e *End) Ended() bool { return e.state.Load() == hasEnded }
+
+// Done is closed when the half is open no more.
+func (e *End) Done() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done == nil {
+		e.done = make(chan struct{})
+		if !e.Open() {
+			close(e.done)
+		}
+	}
+	return e.done
+}
+
+// Err returns why the half ended: nil while it has not, and after a clean end.
+func (e *End) Err() error {
+	if e.Open() {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// BeginClose makes the half refuse more, and reports whether it was open. What was accepted is still sent. why is nil,
+// or what a clean end then ends with.
+func (e *End) BeginClose(why error) bool { return e.moveTo(isClosing, why) }
+
+// Set ends the half with err, nil for a clean end, and reports whether it had not ended: the first end counts.
+func (e *End) Set(err error) bool { return e.moveTo(hasEnded, err) }
+
+func (e *End) moveTo(state int32, err error) bool {
+	e.mu.Lock()
+	was := e.state.Load()
+	if was >= state {
+		e.mu.Unlock()
+		return false
+	}
+	if err != nil {
+		e.err = err
+	}
+	e.state.Store(state)
+	var waiting []*func()
+	if was == isOpen {
+		if e.done != nil {
+			close(e.done)
+		}
+		waiting, e.onDone = e.onDone, nil
+	}
+	e.mu.Unlock()
+	for _, f := range waiting {
+		go e.call(*f)
+	}
+	return true
+}
+
+// OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
+// reports whether it did so before the call. A panic in f is logged and ends nothing else.
+func (e *End) OnDone(f func()) (stop func() bool) {
+	key := &f
+	e.mu.Lock()
+	open := e.Open()
+	if open {
+		e.onDone = append(e.onDone, key)
+	}
+	e.mu.Unlock()
+	if !open {
+		go e.call(f)
+	}
+	return func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		n := len(e.onDone)
+		e.onDone = slices.DeleteFunc(e.onDone, func(k *func()) bool { return k == key })
+		return len(e.onDone) < n
+	}
+}
+
+// call runs f, of OnDone.
+func (e *End) call(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			log := e.Logger
+			if log == nil {
+				log = slog.Default()
+			}
+			log.Error("chanio: panic in a function given to OnDone", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
+// before the half is flushed or closed. f returns when it has, or ctx ends.
+func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
+	key := &f
+	e.mu.Lock()
+	e.before = append(e.before, key)
+	e.mu.Unlock()
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.before = slices.DeleteFunc(e.before, func(k *func(context.Context) error) bool { return k == key })
+	}
+}
+
+// Settle calls the functions given to BeforeClose, one after the other, and returns the first error.
+func (e *End) Settle(ctx context.Context) error {
+	e.mu.Lock()
+	before := slices.Clone(e.before)
+	e.mu.Unlock()
+	for _, f := range before {
+		if err := (*f)(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lingering returns a context that ends, with an error that is os.ErrDeadlineExceeded, once Linger has passed without
+// progress. It bounds what is done while closing. stop releases it.
+func (e *End) Lingering() (ctx context.Context, stop func()) {
+	linger := e.Linger
+	if linger <= 0 {
+		linger = DefaultLinger
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	l := &lingering{end: e, linger: linger, last: e.progress(), cancel: cancel}
+	l.mu.Lock()
+	l.timer = time.AfterFunc(linger, l.check)
+	l.mu.Unlock()
+	return ctx, l.stop
+}
+
+// Advance notes progress of closing that Progress cannot see, such as a value that a channel passed on.
+func (e *End) Advance() { e.moved.Add(1) }
+
+func (e *End) progress() int64 {
+	n := e.moved.Load()
+	if e.Progress != nil {
+		n += e.Progress()
+	}
+	return n
+}
+
+// lingering ends a context when there is no progress any more.
+type lingering struct {
+	end    *End
+	linger time.Duration
+	last   int64
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
+}
+
+func (l *lingering) check() {
+	now := l.end.progress()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.stopped:
+	case now != l.last:
+		l.last = now
+		l.timer.Reset(l.linger)
+	default:
+		l.cancel(&net.OpError{Op: "close", Err: &Timeout{Text: "peer took nothing for " + l.linger.String()}})
+	}
+}
+
+func (l *lingering) stop() {
+	l.mu.Lock()
+	l.stopped = true
+	l.timer.Stop()
+	l.mu.Unlock()
+	l.cancel(nil)
+}
+
+// Timeout is a net.Error that is os.ErrDeadlineExceeded.
+type Timeout struct {
+	Text string // what was waited for
+
+	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives.
+	Call bool
+}
+
+func (e *Timeout) Error() string   { return e.Text }
+func (e *Timeout) Timeout() bool   { return true }
+func (e *Timeout) Temporary() bool { return true }
+func (e *Timeout) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// Resumable reports whether only the call failed; see chanio.Resumable.
+func (e *Timeout) Resumable() bool { return e.Call }
