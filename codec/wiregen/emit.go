@@ -172,7 +172,7 @@ func (e *emitter) element(name, of string, l *layout) {
 // parameters returns the type parameters of a type, and the type with its arguments.
 func (e *emitter) parameters(object *types.TypeName) (params, of string) {
 	e.params = nil
-	named, ok := object.Type().(*types.Named)
+	named, ok := object.Type().(interface{ TypeParams() *types.TypeParamList }) // a *types.Named or *types.Alias
 	if !ok || named.TypeParams().Len() == 0 {
 		return "", object.Name()
 	}

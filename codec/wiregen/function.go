@@ -113,8 +113,8 @@ func (f *function) list(p *part) string {
 }
 
 // max is the option of a length for a limit other than that which it has anyway.
-func (e *emitter) max(l *length, otherwise int) string {
-	if l.max == min(otherwise, 1<<(8*l.width)-1) {
+func (e *emitter) max(l *length, most int) string {
+	if l.max == l.otherwise(most) {
 		return ""
 	}
 	return fmt.Sprintf(", %s(%d)", e.ours("Max"), l.max)

@@ -13,7 +13,8 @@
 // such as "type Uint32Box Box[uint32]". What [codec.Struct] refuses is refused here too, with the name of the field.
 // Refused as well are slices of a defined byte type and types that the package cannot name.
 //
-// The codec does not follow changes of the struct by itself: run go generate after each.
+// The codec does not follow changes of the struct by itself: run go generate after each. What it needs are variables of the
+// package, so it must not be used while those are being initialised; an init function may use it.
 package main
 
 import (

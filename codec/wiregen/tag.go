@@ -70,6 +70,11 @@ type length struct {
 	max   int
 }
 
+func (l *length) expressed() uint64 { return 1<<(8*l.width) - 1 }
+
+// otherwise is the max of a length without a tag for it, where most is the default.
+func (l *length) otherwise(most int) int { return int(min(uint64(most), l.expressed())) }
+
 // lengths are the widths of numbers.
 var lengths = map[string]int{"u8": 1, "u16": 2, "u24": 3, "u32": 4}
 
@@ -82,12 +87,10 @@ func (t *tag) length(key string, most int, little bool) (*length, error) {
 	if l.width > 1 && (strings.HasSuffix(t.parts[key], "le") || little && !strings.HasSuffix(t.parts[key], "be")) {
 		l.codec += "LE"
 	}
-	expressed := 1<<(8*l.width) - 1
-	n, err := t.number("max", min(most, expressed))
-	if n > expressed {
-		return nil, t.fail("max=%d is more than %s can express", n, name)
+	var err error
+	if l.max, err = t.number("max", l.otherwise(most)); err == nil && uint64(l.max) > l.expressed() {
+		err = t.fail("max=%d is more than %s can express", l.max, name)
 	}
-	l.max = n
 	return l, err
 }
 

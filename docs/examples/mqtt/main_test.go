@@ -54,10 +54,10 @@ func TestPacketsHaveTheirBytes(t *testing.T) {
 func TestWhatIsNoPacket(t *testing.T) {
 	codectest.Rejects(t, packet, "f0 00", codec.ErrMismatch, 1)
 	codectest.Rejects(t, packet, "30 06 0002 61 00 6869", io.ErrUnexpectedEOF, 7)
-	codectest.Rejects(t, packet, "e0 03 00 01 7f", codec.ErrMismatch, 4)
-	codectest.Refuses(t, packet, Packet{Header{Kind: kindPublish}, Publish{ID: 1}}, codec.ErrMismatch)
+	codectest.Rejects(t, packet, "e0 03 00 01 7f", codec.ErrMismatch, 5)
+	codectest.Refuses(t, packet, Packet{Header{Kind: kindPublish}, Publish{ID: 1}}, codec.ErrMalformed)
 	codectest.Refuses(t, packet, Packet{Header{Kind: kindPublish}, Puback{}}, codec.ErrMismatch)
-	codectest.Refuses(t, packet, Packet{Header{Kind: kindConnect}, Connect{User: "a"}}, codec.ErrMismatch)
+	codectest.Refuses(t, packet, Packet{Header{Kind: kindConnect}, Connect{User: "a"}}, codec.ErrMalformed)
 	codectest.Refuses(t, packet, Packet{Header{Kind: kindSuback}, Suback{Properties: []Property{{First: 1, Second: "text"}}}}, codec.ErrMismatch)
 }
 

@@ -69,8 +69,7 @@ var (
 	outcome     = codec.Record(
 		codec.Field("reason", func(o *Outcome) **Reason { return &o.Reason }, codec.OptionalTail(reason)),
 		codec.Field("properties", func(o *Outcome) **[]Property { return &o.Properties }, codec.OptionalTail(properties)))
-	byte1, byte2, byte4 = boxed(codec.Uint8), boxed(codec.Uint16), boxed(codec.Uint32)
-	texts, datas        = boxed(text), boxed(data)
+	byte1, byte2, byte4, texts, datas = boxed(codec.Uint8), boxed(codec.Uint16), boxed(codec.Uint32), boxed(text), boxed(data)
 )
 
 // publish has an identifier of its own, or none.

@@ -9,7 +9,7 @@ import (
 	. "time"
 )
 
-//go:generate go run github.com/weir-go/weir/codec/wiregen -le Record Box Instance
+//go:generate go run github.com/weir-go/weir/codec/wiregen -le Record Box Alias Instance
 
 const math, slices = 1, 2
 
@@ -53,6 +53,9 @@ type Box[K comparable, V fmt2] struct {
 	Kind  Kind[K]
 	cache map[K]V
 }
+
+// Alias is Box for texts.
+type Alias[V fmt2] = Box[string, V]
 
 // Kind is a number for each K.
 type Kind[K any] uint32
