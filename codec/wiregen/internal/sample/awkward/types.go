@@ -1,5 +1,7 @@
 //go:build !plan9
 
+//lint:file-ignore ST1001,U1000 what wiregen writes must do with such names
+
 // Package awkward has names that what wiregen writes must not clash with, and types that it must name as this package does.
 package awkward
 
