@@ -4,7 +4,8 @@ import "fmt"
 
 // Bits is the fields of a T in the bits of one unsigned number, the first in its highest bits. They must fill it: name
 // what is unused with [SpareBits]. A value that does not fit its bits is refused; Gloss lets it spill into the field
-// before it. It is Gloss's bit-map.
+// before it. For more than 64
+// bits there is [WideBits]. It is Gloss's bit-map.
 //
 //	type Flags struct {
 //		Version uint8
@@ -59,6 +60,14 @@ func BitField[T any, F ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](name string
 		func(v *T, u uint64) { *access(v) = F(u) }}
 }
 
+// check refuses what does not fit.
+func (f *BitsOf[T]) check(u uint64) error {
+	if f.width < 64 && u>>f.width != 0 {
+		return WrapField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
+	}
+	return nil
+}
+
 // BitFlag is one bit.
 func BitFlag[T any](name string, access func(*T) *bool) BitsOf[T] {
 	return BitsOf[T]{name, 1,
@@ -89,8 +98,8 @@ func (c bitset[N, T]) Append(dst []byte, v T) ([]byte, error) {
 	for i := range c.fields {
 		f := &c.fields[i]
 		u := f.get(&v)
-		if f.width < 64 && u>>f.width != 0 {
-			return dst, WrapField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
+		if err := f.check(u); err != nil {
+			return dst, err
 		}
 		all = all<<f.width | u
 	}
@@ -112,3 +121,67 @@ func (c bitset[N, T]) Decode(r *Reader) (v T, err error) {
 }
 
 func (c bitset[N, T]) Size() Size { return SizeOf(c.number) }
+
+// WideBits is [Bits] of any number of bytes, without a number around them: the first field is in the highest bits of the
+// first byte. The fields must fill whole bytes.
+//
+//	WideBits(
+//		BitField("version", 4, func(h *Header) *uint8 { return &h.Version }),
+//		BitField("id", 64, func(h *Header) *uint64 { return &h.ID }),
+//		SpareBits[Header](4))
+//
+//	Header{Version: 5, ID: 1}:
+//	+----+----+----+----+----+----+----+----+----+
+//	| 50 | 00 | 00 | 00 | 00 | 00 | 00 | 00 | 10 |
+//	+----+----+----+----+----+----+----+----+----+
+func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
+	total := 0
+	for _, f := range fields {
+		total += f.width
+	}
+	if total == 0 || total%8 != 0 {
+		panic(fmt.Sprintf("codec: WideBits: the fields have %d bits, which is no number of bytes; fill up with SpareBits", total))
+	}
+	return wideBits[T]{fields, total / 8}
+}
+
+type wideBits[T any] struct {
+	fields []BitsOf[T]
+	bytes  int
+}
+
+func (c wideBits[T]) Append(dst []byte, v T) ([]byte, error) {
+	bit := 8 * len(dst)
+	dst = append(dst, make([]byte, c.bytes)...)
+	for i := range c.fields {
+		f := &c.fields[i]
+		u := f.get(&v)
+		if err := f.check(u); err != nil {
+			return dst, err
+		}
+		for k := f.width - 1; k >= 0; k-- {
+			dst[bit/8] |= byte(u>>k&1) << (7 - bit%8)
+			bit++
+		}
+	}
+	return dst, nil
+}
+
+func (c wideBits[T]) Decode(r *Reader) (v T, err error) {
+	p, err := r.Next(c.bytes)
+	if err != nil {
+		return v, err
+	}
+	bit := 0
+	for i := range c.fields {
+		f, u := &c.fields[i], uint64(0)
+		for range f.width {
+			u = u<<1 | uint64(p[bit/8]>>(7-bit%8)&1)
+			bit++
+		}
+		f.set(&v, u)
+	}
+	return v, nil
+}
+
+func (c wideBits[T]) Size() Size { return Size{Min: c.bytes, Max: c.bytes} }

@@ -1,5 +1,7 @@
 package codec
 
+import "strconv"
+
 // Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
 // frame, it takes all but those. It is Gloss's suffix.
 //
@@ -15,18 +17,33 @@ func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 // Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
 // the option [Max]. The length is read as the paper demands: no sign and no leading zeros.
 func Netstring[T any](c Codec[T], opts ...MaxOption) Codec[T] {
-	length := Map(Delimited(RawString, ":", Max(19)), parseLength, func(n int) (string, error) { return itoa(n), nil })
-	return Suffixed(Prefixed(length, c, Max(maxOf(opts, DefaultMax))), ",")
+	return Suffixed(Prefixed(Codec[uint64](netstringLength{}), c, Max(maxOf(opts, DefaultMax))), ",")
 }
 
-// parseLength reads the length of a netstring.
-func parseLength(s string) (int, error) {
-	n, ok := parseDecimal[int]([]byte(s))
-	if !ok || s[0] < '0' || s[0] > '9' || s[0] == '0' && s != "0" {
-		return 0, because(ErrMalformed, "invalid length %q", s)
+// netstringLength is a length in decimal and a colon.
+type netstringLength struct{}
+
+func (netstringLength) Append(dst []byte, n uint64) ([]byte, error) {
+	return append(strconv.AppendUint(dst, n, 10), ':'), nil
+}
+
+func (netstringLength) Decode(r *Reader) (uint64, error) {
+	start := r.Offset()
+	p, err := r.ReadUntil(':', 19)
+	if err != nil {
+		return 0, err
+	}
+	p = p[:len(p)-1]
+	n, ok := parseDecimal[uint64](p)
+	if !ok || p[0] == '0' && len(p) > 1 {
+		return 0, r.Fail(start, because(ErrMalformed, "invalid length %q", string(p)))
 	}
 	return n, nil
 }
+
+func (netstringLength) Size() Size { return Size{Min: 2, Max: 20} }
+
+func (netstringLength) largest() uint64 { return 1e19 - 1 }
 
 type suffixed[T any] struct {
 	c      Codec[T]
