@@ -187,7 +187,7 @@ func codecOf(n field) string {
 	return name
 }
 
-// cut returns a call of a method that is written for the error of the field in which the bytes end.
+// cut returns a call of a method that is written for what is wrong when the bytes do not suffice for all numbers.
 func (f *function) cut(p *part) string {
 	name := "cut" + exported(p.numbers[0].name)
 	f.later = append(f.later, func() { f.cutMethod(name, p.numbers) })
@@ -195,19 +195,25 @@ func (f *function) cut(p *part) string {
 }
 
 func (e *emitter) cutMethod(name string, numbers []field) {
-	e.line("\n// %s returns the error of the field in which the bytes end.", name)
+	e.line("\n// %s returns the error of the first field that is not whole, or wrong before that.", name)
 	e.line("func (%s) %s(r *%s) error {", e.self, name, e.ours("Reader"))
+	const fail = "; err != nil {\nreturn r.WrapField(%s, err)\n}"
 	for i := 0; i < len(numbers); {
-		if n := numbers[i]; n.form == octets {
-			e.line("for i := range %d {\nif err := r.Skip(1); err != nil {\nreturn r.WrapField(\"%s[\" + %s(i) + \"]\", err)\n}\n}", n.size, n.name, e.std("strconv", "Itoa"))
+		switch n := numbers[i]; n.form {
+		case octets:
+			e.line("for i := range %d {\nif err := r.Skip(1)"+fail+"\n}", n.size, fmt.Sprintf("\"%s[\" + %s(i) + \"]\"", n.name, e.std("strconv", "Itoa")))
+			i++
+			continue
+		case boolean:
+			e.line("if _, err := r.Bool()"+fail, fmt.Sprintf("%q", n.name))
 			i++
 			continue
 		}
 		e.line("for _, f := range []struct {\nname string\nwidth int\n}{")
-		for ; i < len(numbers) && numbers[i].form != octets; i++ {
+		for ; i < len(numbers) && numbers[i].form != octets && numbers[i].form != boolean; i++ {
 			e.line("{%q, %d},", numbers[i].name, numbers[i].size)
 		}
-		e.line("} {\nif err := r.Skip(f.width); err != nil {\nreturn r.WrapField(f.name, err)\n}\n}")
+		e.line("} {\nif err := r.Skip(f.width)"+fail+"\n}", "f.name")
 	}
 	e.line("return nil\n}")
 }

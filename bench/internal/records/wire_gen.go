@@ -56,7 +56,7 @@ func (c RecordCodec) Decode(r *codec.Reader) (v Record, err error) {
 	return v, nil
 }
 
-// cutID returns the error of the field in which the bytes end.
+// cutID returns the error of the first field that is not whole, or wrong before that.
 func (RecordCodec) cutID(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -157,7 +157,7 @@ func (c TradeCodec) Decode(r *codec.Reader) (v Trade, err error) {
 	return v, nil
 }
 
-// cutID returns the error of the field in which the bytes end.
+// cutID returns the error of the first field that is not whole, or wrong before that.
 func (TradeCodec) cutID(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -166,7 +166,18 @@ func (TradeCodec) cutID(r *codec.Reader) error {
 		{"ID", 8},
 		{"Account", 4},
 		{"Side", 1},
-		{"Urgent", 1},
+	} {
+		if err := r.Skip(f.width); err != nil {
+			return r.WrapField(f.name, err)
+		}
+	}
+	if _, err := r.Bool(); err != nil {
+		return r.WrapField("Urgent", err)
+	}
+	for _, f := range []struct {
+		name  string
+		width int
+	}{
 		{"Price", 8},
 		{"Quantity", 8},
 		{"Venue", 2},

@@ -57,7 +57,7 @@ type Mixed struct {
 	Three  uint32   `wire:"bits=24,le"`
 	Text   Blob     `wire:"len=u24"`
 	Left   int      `wire:"-"`
-	hidden int //lint:ignore U1000 it is there because it is not in the frame
+	hidden int      //lint:ignore U1000 it is there because it is not in the frame
 	_      struct{} `wire:"const=00ff"`
 	Last   int8
 	Table  [40]int32 `wire:"le"`

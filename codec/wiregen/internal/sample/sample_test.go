@@ -78,6 +78,7 @@ func agree[T any](t *testing.T, got codec.Codec[T], opts ...codec.StructOption) 
 			wrong[rnd.IntN(len(wrong))] ^= 1 << rnd.IntN(8)
 			decodeBoth(t, want, got, wrong)
 			decodeBoth(t, want, got, append(wrong, 1))
+			decodeBoth(t, want, got, wrong[:rnd.IntN(len(wrong))])
 		}
 	}
 	require.Greater(t, encoded, 10)

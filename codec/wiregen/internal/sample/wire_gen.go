@@ -58,7 +58,7 @@ func (c NumbersCodec) Decode(r *codec.Reader) (v Numbers, err error) {
 	return v, nil
 }
 
-// cutID returns the error of the field in which the bytes end.
+// cutID returns the error of the first field that is not whole, or wrong before that.
 func (NumbersCodec) cutID(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -178,14 +178,25 @@ func (c TradeCodec) Decode(r *codec.Reader) (v Trade, err error) {
 	return v, nil
 }
 
-// cutID returns the error of the field in which the bytes end.
+// cutID returns the error of the first field that is not whole, or wrong before that.
 func (TradeCodec) cutID(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string
 		width int
 	}{
 		{"ID", 8},
-		{"Urgent", 1},
+	} {
+		if err := r.Skip(f.width); err != nil {
+			return r.WrapField(f.name, err)
+		}
+	}
+	if _, err := r.Bool(); err != nil {
+		return r.WrapField("Urgent", err)
+	}
+	for _, f := range []struct {
+		name  string
+		width int
+	}{
 		{"Flags", 2},
 	} {
 		if err := r.Skip(f.width); err != nil {
@@ -328,7 +339,7 @@ func (c MixedCodec) Decode(r *codec.Reader) (v Mixed, err error) {
 	return v, nil
 }
 
-// cutSize returns the error of the field in which the bytes end.
+// cutSize returns the error of the first field that is not whole, or wrong before that.
 func (MixedCodec) cutSize(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -362,16 +373,18 @@ func (MixedCodec) cutSize(r *codec.Reader) error {
 		{"Levels[0][1]", 2},
 		{"Levels[1][0]", 2},
 		{"Levels[1][1]", 2},
-		{"On", 1},
 	} {
 		if err := r.Skip(f.width); err != nil {
 			return r.WrapField(f.name, err)
 		}
 	}
+	if _, err := r.Bool(); err != nil {
+		return r.WrapField("On", err)
+	}
 	return nil
 }
 
-// cutTailHash returns the error of the field in which the bytes end.
+// cutTailHash returns the error of the first field that is not whole, or wrong before that.
 func (MixedCodec) cutTailHash(r *codec.Reader) error {
 	for i := range 20 {
 		if err := r.Skip(1); err != nil {
@@ -473,7 +486,7 @@ func (c listsPointsItem) Decode(r *codec.Reader) (v Point, err error) {
 	return v, nil
 }
 
-// cutX returns the error of the field in which the bytes end.
+// cutX returns the error of the first field that is not whole, or wrong before that.
 func (listsPointsItem) cutX(r *codec.Reader) error {
 	for _, f := range []struct {
 		name  string

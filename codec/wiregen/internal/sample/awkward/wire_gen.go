@@ -92,7 +92,7 @@ func (c RecordCodec) Decode(r *codec2.Reader) (v Record, err error) {
 	return v, nil
 }
 
-// cutAt returns the error of the field in which the bytes end.
+// cutAt returns the error of the first field that is not whole, or wrong before that.
 func (RecordCodec) cutAt(r *codec2.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -190,7 +190,7 @@ func (c BoxCodec[K, V]) Decode(r *codec2.Reader) (v Box[K, V], err error) {
 	return v, nil
 }
 
-// cutKey returns the error of the field in which the bytes end.
+// cutKey returns the error of the first field that is not whole, or wrong before that.
 func (BoxCodec[K, V]) cutKey(r *codec2.Reader) error {
 	for _, f := range []struct {
 		name  string
@@ -234,7 +234,7 @@ func (c AliasCodec[V]) Decode(r *codec2.Reader) (v Alias[V], err error) {
 	return v, nil
 }
 
-// cutKey returns the error of the field in which the bytes end.
+// cutKey returns the error of the first field that is not whole, or wrong before that.
 func (AliasCodec[V]) cutKey(r *codec2.Reader) error {
 	for _, f := range []struct {
 		name  string
