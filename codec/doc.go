@@ -11,10 +11,13 @@
 // chunks, an io.Reader or a []byte. A decoder reads from a [Reader] as if all bytes were there; nothing is decoded twice
 // because bytes come late.
 //
+// Which codec serves which wire format is the first table of
+// https://github.com/weir-go/weir/blob/main/docs/codecs.md, which also shows the bytes of each.
+//
 // # Guarantees
 //
-// A cancelled Recv has taken nothing, half a frame included (G2). Lengths and counts from the wire are checked before
+// A cancelled Recv has taken nothing, half a frame included. Lengths and counts from the wire are checked before
 // anything is allocated, and memory is then allocated as bytes arrive; every limit has a default and holds in both
-// directions (G14). An error is an [*Error] that names the field and the offset, and io.ErrUnexpectedEOF is among them
-// for a frame cut short (G15). A value that cannot be encoded is refused whole.
+// directions. An error is an [*Error] that names the field and the offset, and io.ErrUnexpectedEOF is among them
+// for a frame cut short. A value that cannot be encoded is refused whole.
 package codec

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -509,4 +510,203 @@ func ExampleUnixTime() {
 	at, _ := codec.Unmarshal(codec.UnixTime(codec.Uint32, time.Second), []byte{0x3b, 0x9a, 0xca, 0})
 	fmt.Println(at)
 	// Output: 2001-09-09 01:46:40 +0000 UTC
+}
+
+type QoS uint8
+
+func ExampleAs() {
+	show(codec.As[QoS](codec.Uint8), 1)
+	// Output: 01
+}
+
+func ExampleCRLF() {
+	show(codec.Lines.With(codec.CRLF()), "a")
+	// Output: 61 0d 0a
+}
+
+func ExampleNullable() {
+	text := "a"
+	show(codec.Nullable(codec.Int16, codec.String), &text)
+	show(codec.Nullable(codec.Int16, codec.String), nil)
+	show(codec.Nullable(codec.Uvarint, codec.String, codec.Adjust(1)), nil)
+	// Output:
+	// 00 01 61
+	// ff ff
+	// 00
+}
+
+func ExamplePairBy() {
+	bodies := map[uint8]codec.Codec[string]{1: codec.Prefixed(codec.Uint8, codec.String)}
+	c := codec.PairBy(codec.Uint8, func(kind uint8) codec.Codec[string] { return bodies[kind] })
+	show(c, codec.Pair[uint8, string]{First: 1, Second: "hi"})
+	show(c, codec.Pair[uint8, string]{First: 2})
+	// Output:
+	// 01 02 68 69
+	// codec: second encode: no codec for the fields that come before
+}
+
+func ExampleSeparated() {
+	show(codec.Separated(codec.String, ","), []string{"a", "b"})
+	// Output: 61 2c 62
+}
+
+func ExampleUntil() {
+	show(codec.Until("\r\n", codec.Lines.With(codec.CRLF())), []string{"a", "b"})
+	// Output: 61 0d 0a 62 0d 0a 0d 0a
+}
+
+func ExampleUnlessBefore() {
+	field := codec.Delimited(codec.RawString, "\r\n", codec.UnlessBefore(" \t"))
+	fields, err := codec.UnmarshalAll(field, []byte("Subject: long\r\n and folded\r\nTo: you\r\n"))
+	fmt.Printf("%q %v\n", fields, err)
+	// Output: ["Subject: long\r\n and folded" "To: you"] <nil>
+}
+
+func ExampleJSONLines() {
+	values, err := codec.UnmarshalAll(codec.JSONLines[[]int](), []byte("[1]\n[2,3]\n"))
+	fmt.Println(values, err)
+	// Output: [[1] [2 3]] <nil>
+}
+
+func ExampleKnownFieldsOnly() {
+	_, err := codec.Unmarshal(codec.JSON[struct{ ID int }](codec.KnownFieldsOnly()), []byte(`{"ID":1,"x":2}`))
+	fmt.Println(errors.Unwrap(err))
+	// Output: json: unknown field "x"
+}
+
+func ExampleNoHTMLEscape() {
+	p, _ := codec.Marshal(codec.JSON[string](codec.NoHTMLEscape()), "<a>")
+	fmt.Printf("%s\n", p)
+	// Output: "<a>"
+}
+
+func ExampleLittleEndian() {
+	type point struct{ X, Y uint16 }
+	show(codec.Struct[point](codec.LittleEndian()), point{1, 2})
+	// Output: 01 00 02 00
+}
+
+func ExampleNewLength() {
+	length := codec.NewLength(codec.Uint16, codec.Max(100))
+	p, err := length.Append(nil, 5)
+	fmt.Printf("% x %v\n", p, err)
+	_, err = length.Append(nil, 101)
+	fmt.Println(err)
+	n, err := length.Decode(codec.NewReader(p))
+	fmt.Println(n, err)
+	// Output:
+	// 00 05 <nil>
+	// length 101 exceeds the limit of 100
+	// 5 <nil>
+}
+
+func ExampleNewStreamReader() {
+	ctx := context.Background()
+	src := chanio.FromReader(strings.NewReader("GET /a\r\n\r\nGET /b\r\n\r\n"))
+	r := codec.NewStreamReader(chanio.BytesOf(src))
+	for r.Begin(ctx) == nil {
+		n, err := r.Find("\r\n\r\n", 1000)
+		if err != nil {
+			return
+		}
+		head, _ := r.Next(n + 4)
+		fmt.Printf("%q\n", head[:n])
+		r.Commit()
+	}
+	// Output:
+	// "GET /a"
+	// "GET /b"
+}
+
+type Publish struct {
+	QoS     uint8
+	ID      uint16
+	Payload []byte
+}
+
+func ExampleFieldIf() {
+	c := codec.Record(
+		codec.Field("qos", func(p *Publish) *uint8 { return &p.QoS }, codec.Uint8),
+		codec.FieldIf("id", func(p *Publish) *uint16 { return &p.ID }, codec.Uint16, func(p Publish) bool { return p.QoS > 0 }),
+		codec.Field("payload", func(p *Publish) *[]byte { return &p.Payload }, codec.Bytes))
+	show(c, Publish{QoS: 1, ID: 7, Payload: []byte("a")})
+	show(c, Publish{Payload: []byte("a")})
+	// Output:
+	// 01 00 07 61
+	// 00 61
+}
+
+func ExampleFieldBy() {
+	payloads := map[uint8]codec.Codec[[]byte]{0: codec.Exactly(1, codec.Bytes), 1: codec.Prefixed(codec.Uint8, codec.Bytes)}
+	c := codec.Record(
+		codec.Field("qos", func(p *Publish) *uint8 { return &p.QoS }, codec.Uint8),
+		codec.FieldBy("payload", func(p *Publish) *[]byte { return &p.Payload }, func(p Publish) codec.Codec[[]byte] { return payloads[p.QoS] }))
+	show(c, Publish{QoS: 0, Payload: []byte("a")})
+	show(c, Publish{QoS: 1, Payload: []byte("a")})
+	// Output:
+	// 00 61
+	// 01 01 61
+}
+
+func ExampleFirstByte() {
+	get := codec.Between(codec.Const("G"), codec.Lines, nil)
+	set := codec.Between(codec.Const("S"), codec.Lines, nil)
+	c := codec.FirstByte(
+		func(b byte) codec.Codec[string] { return map[byte]codec.Codec[string]{'G': get, 'S': set}[b] },
+		func(string) codec.Codec[string] { return get })
+	v, err := codec.Unmarshal(codec.Codec[string](c), []byte("Sx\n"))
+	fmt.Println(v, err)
+	// Output: x <nil>
+}
+
+type Unknown struct {
+	Tag  uint8
+	Body []byte
+}
+
+func ExampleDefault() {
+	c := codec.OneOf(codec.Uint8,
+		codec.Case[any](uint8(1), codec.Uint16),
+		codec.Default[any](codec.Bytes,
+			func(tag uint8, body []byte) Unknown { return Unknown{tag, body} },
+			func(u Unknown) (uint8, []byte) { return u.Tag, u.Body }))
+	v, err := codec.Unmarshal(c, []byte{9, 1, 2})
+	fmt.Printf("%+v %v\n", v, err)
+	show(c, v)
+	// Output:
+	// {Tag:9 Body:[1 2]} <nil>
+	// 09 01 02
+}
+
+type Options struct {
+	Name    string
+	Port    *uint16
+	Hosts   []string
+	Unknown []codec.UnknownTag[uint8]
+}
+
+func ExampleTLV() {
+	c := codec.TLV(codec.Uint8, codec.NewLength(codec.Uint8),
+		codec.RequiredTag(uint8(1), "name", func(o *Options) *string { return &o.Name }, codec.String),
+		codec.OptionalTag(uint8(2), "port", func(o *Options) **uint16 { return &o.Port }, codec.Uint16),
+		codec.RepeatedTag(uint8(3), "host", func(o *Options) *[]string { return &o.Hosts }, codec.String),
+		codec.UnknownTags(func(o *Options) *[]codec.UnknownTag[uint8] { return &o.Unknown }))
+	show(c, Options{Name: "a", Hosts: []string{"b", "c"}})
+	v, err := codec.Unmarshal(c, []byte("\x01\x01a\x09\x02xy"))
+	fmt.Printf("%+v %v\n", v.Unknown, err)
+	// Output:
+	// 01 01 61 03 01 62 03 01 63
+	// [{Tag:9 Value:[120 121]}] <nil>
+}
+
+func ExampleWideBits() {
+	type header struct {
+		Version uint8
+		ID      uint64
+	}
+	show(codec.WideBits(
+		codec.BitField("version", 4, func(h *header) *uint8 { return &h.Version }),
+		codec.BitField("id", 64, func(h *header) *uint64 { return &h.ID }),
+		codec.SpareBits[header](4)), header{5, 1})
+	// Output: 50 00 00 00 00 00 00 00 10
 }

@@ -115,6 +115,9 @@ func (c jsonCodec[T]) unmarshal(p []byte, v *T) error {
 
 func (jsonCodec[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
 
+// errCutShort: as far as it goes, the text may be right.
+var errCutShort = errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+
 // jsonError says where err is.
 func jsonError(r *Reader, start int64, err error) error {
 	var wrongType *json.UnmarshalTypeError
@@ -122,6 +125,8 @@ func jsonError(r *Reader, start int64, err error) error {
 	switch {
 	case errors.As(err, &wrongType):
 		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), err))
+	case errors.As(err, &wrongText) && wrongText.Error() == "unexpected end of JSON input":
+		return r.Fail(start+wrongText.Offset, &detail{errCutShort, err.Error()})
 	case errors.As(err, &wrongText):
 		return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 	}

@@ -35,24 +35,34 @@ type caller interface {
 	opens(record place, offset uintptr) bool
 }
 
-// call is the caller of a codec.
-type call[F any] struct{ c Codec[F] }
+// call is the caller of a codec, or of one that depends on the record.
+type call[F any] struct {
+	c  Codec[F]
+	by func(record place) Codec[F]
+}
+
+func (c call[F]) codec(record place) Codec[F] {
+	if c.by != nil {
+		return c.by(record)
+	}
+	return c.c
+}
 
 func (c call[F]) append(dst []byte, record place, offset uintptr) ([]byte, error) {
-	return c.c.Append(dst, *valueAt[F](record.at(offset)))
+	return c.codec(record).Append(dst, *valueAt[F](record.at(offset)))
 }
 
 func (c call[F]) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
-	return appendHead(c.c, dst, *valueAt[F](record.at(offset)))
+	return appendHead(c.codec(record), dst, *valueAt[F](record.at(offset)))
 }
 
 func (c call[F]) decode(r *Reader, record place, offset uintptr) (err error) {
-	*valueAt[F](record.at(offset)), err = c.c.Decode(r)
+	*valueAt[F](record.at(offset)), err = c.codec(record).Decode(r)
 	return err
 }
 
 func (c call[F]) opens(record place, offset uintptr) bool {
-	return opens(c.c, *valueAt[F](record.at(offset)))
+	return opens(c.codec(record), *valueAt[F](record.at(offset)))
 }
 
 // add compiles one more field.

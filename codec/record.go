@@ -95,41 +95,19 @@ func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F])
 	if choose == nil {
 		panic("codec: FieldBy " + name + ": the function is nil")
 	}
-	by := callBy[T, F]{choose, false}
-	return FieldOf[T]{field{name: name, offset: offset, size: unknownSize, call: by, end: callBy[T, F]{choose, true}}}
-}
-
-// callBy is the caller of a codec that depends on the record.
-type callBy[T, F any] struct {
-	choose func(T) Codec[F]
-	ends   bool // others follow
-}
-
-func (c callBy[T, F]) codec(record place) Codec[F] {
-	chosen := c.choose(*valueAt[T](record))
-	if chosen == nil {
-		return noCodec[F]{}
+	by := func(ends bool) caller {
+		return call[F]{by: func(record place) Codec[F] {
+			c := choose(*valueAt[T](record))
+			if c == nil {
+				return noCodec[F]{}
+			}
+			if s := SizeOf(c); ends && (s.Open || s.varies) {
+				return endedCodec[F]{c}
+			}
+			return c
+		}}
 	}
-	if s := SizeOf(chosen); c.ends && (s.Open || s.varies) {
-		return endedCodec[F]{chosen}
-	}
-	return chosen
-}
-
-func (c callBy[T, F]) append(dst []byte, record place, offset uintptr) ([]byte, error) {
-	return call[F]{c.codec(record)}.append(dst, record, offset)
-}
-
-func (c callBy[T, F]) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
-	return call[F]{c.codec(record)}.appendHead(dst, record, offset)
-}
-
-func (c callBy[T, F]) decode(r *Reader, record place, offset uintptr) error {
-	return call[F]{c.codec(record)}.decode(r, record, offset)
-}
-
-func (c callBy[T, F]) opens(record place, offset uintptr) bool {
-	return call[F]{c.codec(record)}.opens(record, offset)
+	return FieldOf[T]{field{name: name, offset: offset, size: unknownSize, call: by(false), end: by(true)}}
 }
 
 // noCodec stands for a nil.
@@ -143,7 +121,7 @@ func (noCodec[F]) Decode(*Reader) (v F, err error)        { return v, errNoCodec
 // Literal is a part of a [Record] that is in no field: a [Const] or a [Skip].
 func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 	notNil(c, "Literal")
-	return FieldOf[T]{field{size: SizeOf(c), call: call[struct{}]{c}}}
+	return FieldOf[T]{field{size: SizeOf(c), call: call[struct{}]{c: c}}}
 }
 
 func compiled[T any](p *program) Codec[T] {
@@ -234,9 +212,9 @@ func newField[F any](name string, offset uintptr, c Codec[F]) field {
 	if in, ok := bare.(interface{ inner() *program }); ok && !in.inner().tailed {
 		f.part = in.inner()
 	}
-	f.call, f.end = call[F]{c}, call[F]{c}
+	f.call, f.end = call[F]{c: c}, call[F]{c: c}
 	if f.size.varies {
-		f.end = call[F]{endedCodec[F]{c}}
+		f.end = call[F]{c: endedCodec[F]{c}}
 	}
 	_, f.tail = bare.(interface{ isTail() })
 	return f

@@ -28,30 +28,21 @@ func (c separated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
 	first := len(dst)
 	for i, v := range all {
 		start := len(dst)
-		if dst, err = c.c.Append(dst, v); err == nil {
-			if at, width := c.sep.find(dst[start:], 0, true); width > 0 {
-				err = because(ErrMalformed, "the value contains the separator %q, at index %d", c.sep.sent, at)
-			}
-		}
-		if err != nil {
+		if dst, err = c.c.Append(dst, v); err != nil {
 			return dst, WrapField(index(i), err)
 		}
+		end := len(dst) - start
 		if i < len(all)-1 {
 			dst = append(dst, c.sep.sent...)
+		}
+		if at, _ := c.sep.find(dst[start:], 0, true); at != end {
+			return dst, WrapField(index(i), because(ErrMalformed, "the separator %q would be found at index %d of the value", c.sep.sent, at))
 		}
 	}
 	if len(all) == 1 && len(dst) == first {
 		return dst, because(ErrNoProgress, "a single value of no bytes would come back as none")
 	}
-	if at, _ := c.sep.find(dst[first:], 0, true); len(all) > 1 && at > 0 && c.misread(dst[first:], len(all)) {
-		return dst, because(ErrMalformed, "a value together with the separator %q makes another one", c.sep.sent)
-	}
 	return dst, nil
-}
-
-// misread reports whether p has another number of values than n, because a separator begins within a value.
-func (c separated[T]) misread(p []byte, n int) bool {
-	return bytes.Count(p, []byte(c.sep.sent)) != n-1
 }
 
 func (c separated[T]) Decode(r *Reader) ([]T, error) {

@@ -110,7 +110,7 @@ func (b structure) addBlank(tag *tag) {
 		tag.refuse("a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
 	}
 	tag.done()
-	b.add(field{size: SizeOf(c), call: call[struct{}]{c}})
+	b.add(field{size: SizeOf(c), call: call[struct{}]{c: c}})
 }
 
 // addValue compiles a value of type t that lies at offset.
@@ -147,11 +147,11 @@ func (b structure) addText(name string, tag *tag, t reflect.Type, offset uintptr
 		f := field{name: name, offset: offset, size: openSize}
 		switch {
 		case !isText:
-			f.call = call[[]byte]{Bytes}
+			f.call = call[[]byte]{c: Bytes}
 		case raw:
-			f.call = call[string]{RawString}
+			f.call = call[string]{c: RawString}
 		default:
-			f.call = call[string]{String}
+			f.call = call[string]{c: String}
 		}
 		b.add(f)
 		return

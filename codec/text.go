@@ -70,8 +70,11 @@ func (c charsetCodec) invalid(p []byte) int {
 	d := c.charset.NewDecoder()
 	var one [utf8.UTFMax]byte
 	for at := 0; at < len(p); {
-		nDst, nSrc, err := d.Transform(one[:], p[at:], true) // a character at a time, or some small ones
-		if nSrc == 0 && nDst == 0 {
+		nDst, nSrc, err := d.Transform(one[:3], p[at:], true) // no more than one of three bytes
+		if nSrc == 0 {
+			nDst, nSrc, err = d.Transform(one[:], p[at:], true)
+		}
+		if nSrc == 0 {
 			return at
 		}
 		if from := p[at : at+nSrc]; bytes.ContainsRune(one[:nDst], utf8.RuneError) &&

@@ -30,7 +30,7 @@ func TLV[N comparable, T any](tag Codec[N], length *Length, fields ...TagOf[N, T
 	for i, f := range fields {
 		_, twice := c.byTag[f.tag]
 		switch {
-		case f.values == nil:
+		case f.count == nil:
 			panic(fmt.Sprintf("codec: TLV: field %d was not made by RequiredTag, OptionalTag, RepeatedTag or UnknownTags", i))
 		case f.unknown && (length == nil || c.unknown >= 0):
 			panic("codec: TLV: UnknownTags can be there once, and only with a length")
@@ -57,33 +57,60 @@ type TagOf[N comparable, T any] struct {
 	required bool
 	many     bool
 	unknown  bool
-	values   tagValues[N]
-}
 
-// tagValues are the values of a field, which lie at a place.
-type tagValues[N comparable] interface {
-	count(at place) int
-	tag(at place, i int, own N) N
-	append(dst []byte, at place, i int) ([]byte, error)
-	decode(r *Reader, at place, tag N) error // adds one
+	count  func(at place) int // of the values of the field, which lie at a place
+	append func(dst []byte, at place, i int) ([]byte, error)
+	decode func(r *Reader, at place, tag N) error // adds a value
 }
 
 // RequiredTag is a field that must be there.
 func RequiredTag[N comparable, T, F any](tag N, name string, access func(*T) *F, c Codec[F]) TagOf[N, T] {
-	return TagOf[N, T]{tag: tag, name: name, offset: fieldOffset(name, access), size: SizeOf(notNil(c, "RequiredTag "+name)),
-		required: true, values: oneTag[N, F]{c}}
+	f := newTag[N, T]("RequiredTag", tag, name, fieldOffset(name, access), c)
+	f.required = true
+	f.count = func(place) int { return 1 }
+	f.append = func(dst []byte, at place, _ int) ([]byte, error) { return c.Append(dst, *valueAt[F](at)) }
+	f.decode = func(r *Reader, at place, _ N) (err error) {
+		*valueAt[F](at), err = c.Decode(r)
+		return err
+	}
+	return f
 }
 
 // OptionalTag is a field that is nil if it is not there.
 func OptionalTag[N comparable, T, F any](tag N, name string, access func(*T) **F, c Codec[F]) TagOf[N, T] {
-	return TagOf[N, T]{tag: tag, name: name, offset: fieldOffset(name, access), size: SizeOf(notNil(c, "OptionalTag "+name)),
-		values: optionalTag[N, F]{c}}
+	f := newTag[N, T]("OptionalTag", tag, name, fieldOffset(name, access), c)
+	f.count = func(at place) int {
+		if *valueAt[*F](at) == nil {
+			return 0
+		}
+		return 1
+	}
+	f.append = func(dst []byte, at place, _ int) ([]byte, error) { return c.Append(dst, **valueAt[*F](at)) }
+	f.decode = func(r *Reader, at place, _ N) error {
+		v, err := c.Decode(r)
+		*valueAt[*F](at) = &v
+		return err
+	}
+	return f
 }
 
 // RepeatedTag is a field that may be there several times.
 func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]F, c Codec[F]) TagOf[N, T] {
-	return TagOf[N, T]{tag: tag, name: name, offset: fieldOffset(name, access), size: SizeOf(notNil(c, "RepeatedTag "+name)),
-		many: true, values: repeatedTag[N, F]{c}}
+	f := newTag[N, T]("RepeatedTag", tag, name, fieldOffset(name, access), c)
+	f.many = true
+	f.count = func(at place) int { return len(*valueAt[[]F](at)) }
+	f.append = func(dst []byte, at place, i int) ([]byte, error) { return c.Append(dst, (*valueAt[[]F](at))[i]) }
+	f.decode = func(r *Reader, at place, _ N) error {
+		v, err := c.Decode(r)
+		all := valueAt[[]F](at)
+		*all = append(*all, v)
+		return err
+	}
+	return f
+}
+
+func newTag[N comparable, T, F any](where string, tag N, name string, offset uintptr, c Codec[F]) TagOf[N, T] {
+	return TagOf[N, T]{tag: tag, name: name, offset: offset, size: SizeOf(notNil(c, where+" "+name))}
 }
 
 // UnknownTag is a field of a [TLV] that no other has the tag of.
@@ -94,7 +121,18 @@ type UnknownTag[N comparable] struct {
 
 // UnknownTags keeps the fields that no other has the tag of, which are sent behind the others, or where it stands.
 func UnknownTags[N comparable, T any](access func(*T) *[]UnknownTag[N]) TagOf[N, T] {
-	return TagOf[N, T]{name: "unknown", offset: fieldOffset("unknown", access), many: true, unknown: true, values: unknownTags[N]{}}
+	f := TagOf[N, T]{name: "unknown", offset: fieldOffset("unknown", access), many: true, unknown: true}
+	f.count = func(at place) int { return len(*valueAt[[]UnknownTag[N]](at)) }
+	f.append = func(dst []byte, at place, i int) ([]byte, error) {
+		return append(dst, (*valueAt[[]UnknownTag[N]](at))[i].Value...), nil
+	}
+	f.decode = func(r *Reader, at place, tag N) error {
+		p, err := Bytes.Decode(r)
+		all := valueAt[[]UnknownTag[N]](at)
+		*all = append(*all, UnknownTag[N]{tag, p})
+		return err
+	}
+	return f
 }
 
 type tlv[N comparable, T any] struct {
@@ -109,7 +147,7 @@ func (c *tlv[N, T]) Append(dst []byte, v T) (_ []byte, err error) {
 	at := placeOf(&v)
 	for i := range c.fields {
 		f := &c.fields[i]
-		for k := range f.values.count(at.at(f.offset)) {
+		for k := range f.count(at.at(f.offset)) {
 			if dst, err = c.appendOne(dst, f, at.at(f.offset), k); err != nil {
 				return dst, WrapField(f.name, err)
 			}
@@ -119,19 +157,22 @@ func (c *tlv[N, T]) Append(dst []byte, v T) (_ []byte, err error) {
 }
 
 func (c *tlv[N, T]) appendOne(dst []byte, f *TagOf[N, T], at place, i int) ([]byte, error) {
-	tag := f.values.tag(at, i, f.tag)
-	if _, known := c.byTag[tag]; known && f.unknown {
-		return dst, because(ErrMismatch, "tag %v has a field of its own", tag)
+	tag := f.tag
+	if f.unknown {
+		tag = (*valueAt[[]UnknownTag[N]](at))[i].Tag
+		if _, known := c.byTag[tag]; known {
+			return dst, because(ErrMismatch, "tag %v has a field of its own", tag)
+		}
 	}
 	dst, err := c.tag.Append(dst, tag)
 	if err != nil || c.length == nil {
 		if err == nil {
-			dst, err = f.values.append(dst, at, i)
+			dst, err = f.append(dst, at, i)
 		}
 		return dst, err
 	}
 	start := len(dst)
-	if dst, err = f.values.append(c.length.reserve(dst), at, i); err != nil {
+	if dst, err = f.append(c.length.reserve(dst), at, i); err != nil {
 		return dst, err
 	}
 	return c.length.put(dst, start, 0)
@@ -174,7 +215,7 @@ func (c *tlv[N, T]) decodeOne(r *Reader, at place, seen *uint64) error {
 	}
 	*seen |= 1 << i
 	if c.length == nil {
-		return r.WrapField(f.name, f.values.decode(r, at.at(f.offset), tag))
+		return r.WrapField(f.name, f.decode(r, at.at(f.offset), tag))
 	}
 	n, err := c.length.Decode(r)
 	if err != nil {
@@ -182,7 +223,7 @@ func (c *tlv[N, T]) decodeOne(r *Reader, at place, seen *uint64) error {
 	}
 	outer, err := r.Limit(n)
 	if err == nil {
-		err = f.values.decode(r, at.at(f.offset), tag)
+		err = f.decode(r, at.at(f.offset), tag)
 	}
 	if err == nil {
 		err = r.Unlimit(outer)
@@ -201,70 +242,3 @@ func (c *tlv[N, T]) complete(r *Reader, seen uint64) error {
 }
 
 func (c *tlv[N, T]) Size() Size { return Size{Max: Unbounded, Open: true} }
-
-type oneTag[N comparable, F any] struct{ c Codec[F] }
-
-func (oneTag[N, F]) count(place) int             { return 1 }
-func (oneTag[N, F]) tag(_ place, _ int, own N) N { return own }
-
-func (f oneTag[N, F]) append(dst []byte, at place, _ int) ([]byte, error) {
-	return f.c.Append(dst, *valueAt[F](at))
-}
-
-func (f oneTag[N, F]) decode(r *Reader, at place, _ N) (err error) {
-	*valueAt[F](at), err = f.c.Decode(r)
-	return err
-}
-
-type optionalTag[N comparable, F any] struct{ c Codec[F] }
-
-func (optionalTag[N, F]) count(at place) int {
-	if *valueAt[*F](at) == nil {
-		return 0
-	}
-	return 1
-}
-
-func (optionalTag[N, F]) tag(_ place, _ int, own N) N { return own }
-
-func (f optionalTag[N, F]) append(dst []byte, at place, _ int) ([]byte, error) {
-	return f.c.Append(dst, **valueAt[*F](at))
-}
-
-func (f optionalTag[N, F]) decode(r *Reader, at place, _ N) error {
-	v, err := f.c.Decode(r)
-	*valueAt[*F](at) = &v
-	return err
-}
-
-type repeatedTag[N comparable, F any] struct{ c Codec[F] }
-
-func (repeatedTag[N, F]) count(at place) int          { return len(*valueAt[[]F](at)) }
-func (repeatedTag[N, F]) tag(_ place, _ int, own N) N { return own }
-
-func (f repeatedTag[N, F]) append(dst []byte, at place, i int) ([]byte, error) {
-	return f.c.Append(dst, (*valueAt[[]F](at))[i])
-}
-
-func (f repeatedTag[N, F]) decode(r *Reader, at place, _ N) error {
-	v, err := f.c.Decode(r)
-	all := valueAt[[]F](at)
-	*all = append(*all, v)
-	return err
-}
-
-type unknownTags[N comparable] struct{}
-
-func (unknownTags[N]) count(at place) int         { return len(*valueAt[[]UnknownTag[N]](at)) }
-func (unknownTags[N]) tag(at place, i int, _ N) N { return (*valueAt[[]UnknownTag[N]](at))[i].Tag }
-
-func (unknownTags[N]) append(dst []byte, at place, i int) ([]byte, error) {
-	return append(dst, (*valueAt[[]UnknownTag[N]](at))[i].Value...), nil
-}
-
-func (unknownTags[N]) decode(r *Reader, at place, tag N) error {
-	p, err := Bytes.Decode(r)
-	all := valueAt[[]UnknownTag[N]](at)
-	*all = append(*all, UnknownTag[N]{tag, p})
-	return err
-}
