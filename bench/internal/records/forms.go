@@ -30,6 +30,7 @@ const (
 	Stream       = "weir Record, stream"
 
 	ByHandCodec = "by hand, as a Codec"
+	Generated   = "weir generated"
 )
 
 // Forms returns all ways for a Record.
@@ -38,6 +39,7 @@ func Forms() []Form {
 		{ByHand, false, encodeWith(&sample, wire, appendRecord), decodeWith(&sample, wire, decodeRecord)},
 		{ByHandValue, false, encodeValue(&sample, wire, appendRecordValue), decodeValue(&sample, wire, decodeRecordValue)},
 		{ByHandCodec, false, encodeCodec[Record](byHand{}, &sample, wire), decodeCodec[Record](byHand{}, &sample, wire)},
+		{Generated, true, encodeCodec[Record](RecordCodec{}, &sample, wire), decodeCodec[Record](RecordCodec{}, &sample, wire)},
 		{InPlace, true, encodeInPlace(record, &sample, wire), decodeInPlace(record, &sample, wire)},
 		{ByValue, true, encodeCodec(record, &sample, wire), decodeCodec(record, &sample, wire)},
 		{"weir Struct", true, encodeCodec(structure, &sample, wire), decodeCodec(structure, &sample, wire)},
@@ -56,6 +58,7 @@ func TextForms() []Form {
 		{ByHand, false, encodeWith(&aTrade, tradeBytes, appendTrade), decodeWith(&aTrade, tradeBytes, decodeTrade)},
 		{ByHandValue, false, encodeValue(&aTrade, tradeBytes, appendTradeValue), decodeValue(&aTrade, tradeBytes, decodeTradeValue)},
 		{ByHandCodec, false, encodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes), decodeCodec[Trade](byHandTrade{}, &aTrade, tradeBytes)},
+		{Generated, true, encodeCodec[Trade](TradeCodec{}, &aTrade, tradeBytes), decodeCodec[Trade](TradeCodec{}, &aTrade, tradeBytes)},
 		{InPlace, true, encodeInPlace(trade, &aTrade, tradeBytes), decodeInPlace(trade, &aTrade, tradeBytes)},
 		{ByValue, true, encodeCodec(trade, &aTrade, tradeBytes), decodeCodec(trade, &aTrade, tradeBytes)},
 	}

@@ -51,6 +51,8 @@ var record = codec.Record(
 	codec.Field("shard", func(r *Record) *int32 { return &r.Shard }, codec.Int32),
 )
 
+//go:generate go run github.com/weir-go/weir/codec/wiregen Record Trade
+
 var (
 	structure = codec.Struct[Record]()
 	framed    = codec.Prefixed(codec.Uint32, record)
