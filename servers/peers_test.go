@@ -48,7 +48,9 @@ func file(t testing.TB, name, text string) string {
 func pemOf(t testing.TB, cert tls.Certificate) (certPEM, keyPEM string) {
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	require.NoError(t, err)
-	block := func(kind string, der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) }
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
 	return block("CERTIFICATE", cert.Certificate[0]), block("PRIVATE KEY", key)
 }
 
