@@ -91,7 +91,6 @@ func (s *Stream) closeConn() {
 func (s *Stream) closed() {
 	s.In.d.Close(net.ErrClosed)
 	s.In.d.Cut()
-	s.Out.d.Close(net.ErrClosed)
 	s.mu.Lock()
 	s.state = released
 	s.mu.Unlock()
