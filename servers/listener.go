@@ -149,7 +149,7 @@ func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 			return nil, err
 		}
 		select {
-		case <-c.Done(): // Hooks.Opened has turned it away
+		case <-c.Out.Done(): // Hooks.Opened has turned it away
 		default:
 			return c, nil
 		}

@@ -65,11 +65,21 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 			err = deadline.Cause(ctx)
 		}
 		err = &net.OpError{Op: "tls handshake", Net: network(low.LocalAddr), Source: low.LocalAddr, Addr: low.RemoteAddr, Err: err}
+		if ctx.Err() == nil {
+			l.sayWhy(ctx)
+		}
 		low.Abort(err)
 		return nil, err
 	}
 	l.up = true
 	return t, nil
+}
+
+// sayWhy has the alert that ended the handshake arrive: a reset would take it from a peer that has not read it yet.
+func (l *lower) sayWhy(ctx context.Context) {
+	if l.handOver(ctx) == nil {
+		_ = l.Lower.Close() // the failure is known already
+	}
 }
 
 // unbound takes back a deadline that was set on a half before.
