@@ -23,9 +23,9 @@ func newBody(src *pieces, framing Framing) *Body {
 
 func TestBodyLeavesWhatFollowsIt(t *testing.T) {
 	for input, framing := range map[string]Framing{
-		"next":                                {Kind: NoBody},
-		"abcnext":                             {Kind: Sized, Length: 3},
-		"3\r\nabc\r\n0\r\nA: b\r\n\r\nnext":   {Kind: Chunked},
+		"next":                                  {Kind: NoBody},
+		"abcnext":                               {Kind: Sized, Length: 3},
+		"3\r\nabc\r\n0\r\nA: b\r\n\r\nnext":     {Kind: Chunked},
 		"1\r\na\r\n2\r\nbc\r\n0000\r\n\r\nnext": {Kind: Chunked},
 	} {
 		for at := range len(input) {

@@ -134,9 +134,10 @@ type coding uint8
 const (
 	noCoding     coding = iota
 	justChunked         // chunked alone
-	codedChunked        // others, then chunked once
+	codedChunked        // others, then chunked
 	notChunked          // others
-	badCoding           // chunked more than once or not last, an empty element, or no token
+	chunkedCoded        // chunked, then others
+	badCoding           // chunked twice, an empty element, or no token
 )
 
 // and adds a further Transfer-Encoding field.
@@ -150,16 +151,21 @@ func (c coding) and(value []byte) coding {
 }
 
 func (c coding) then(element []byte) coding {
-	switch chunked := EqualFold(element, "chunked"); {
-	case c == badCoding, c == justChunked, c == codedChunked, !ValidToken(element):
+	if c == badCoding || !ValidToken(element) {
 		return badCoding
-	case !chunked:
-		return notChunked
-	case c == noCoding:
-		return justChunked
-	default:
-		return codedChunked
 	}
+	chunked := EqualFold(element, "chunked")
+	switch {
+	case c == noCoding && chunked:
+		return justChunked
+	case c == notChunked && chunked:
+		return codedChunked
+	case chunked:
+		return badCoding
+	case c == noCoding, c == notChunked:
+		return notChunked
+	}
+	return chunkedCoded
 }
 
 // request is the framing of a request. A server must not guess: RFC 9112 6.1 and 6.3.
@@ -219,7 +225,7 @@ func (m *framed) responseCoding() (f Framing, reuse bool, err *Error) {
 		return Framing{Kind: Chunked}, m.lengths+m.lengthCount() == 0, nil
 	case codedChunked:
 		return Framing{}, false, errCodingUnknown
-	case notChunked:
+	case notChunked, chunkedCoded:
 		return Framing{Kind: UntilClose}, false, nil
 	}
 	return Framing{}, false, errCoding
