@@ -42,7 +42,14 @@ func ReadAll(ctx context.Context, src *Source[[]byte], limit int) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	defer up.Release()
+	returned := false
+	defer up.releaseAfter(&returned)
+	all, err := readAll(ctx, up, limit)
+	returned = true
+	return all, err
+}
+
+func readAll(ctx context.Context, up Upstream[[]byte], limit int) ([]byte, error) {
 	in := up.Bytes()
 	all := make([]byte, 0, min(limit, 512))
 	for {
@@ -80,7 +87,7 @@ type chunks struct {
 	src   *Source[[]byte]
 	buf   []byte // received and not discarded
 	own   []byte // the array that buf lies in, if it is one of ours
-	small block  // for its arena
+	arena stream.Arena
 }
 
 func (c *chunks) Buffered() []byte { return c.buf }
@@ -133,7 +140,7 @@ func (c *chunks) Read(ctx context.Context, p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *chunks) Clone(p []byte) []byte { return c.small.clone(p) }
+func (c *chunks) Clone(p []byte) []byte { return c.arena.Clone(p) }
 
 // take returns what is buffered as a chunk of its own.
 func (c *chunks) take() []byte {
@@ -144,6 +151,9 @@ func (c *chunks) take() []byte {
 
 // BytesTo returns the buffer below a Sink of []byte, or an adapter that sends whole values.
 func BytesTo(sink *Sink[[]byte]) ByteSink {
+	if sink == nil {
+		panic("chanio: BytesTo: the Sink is nil")
+	}
 	if sink.hooks.Bytes != nil {
 		return sink.hooks.Bytes
 	}

@@ -13,7 +13,7 @@ import (
 //	awaited like taken, and another consumer waits on Source.left.
 //	inBody  All runs the body of its loop. The loop comes back to taken; once its ctx or the stream has ended, another
 //	        consumer may take the Source.
-//	owned   a stage, until Release.
+//	owned   a stage, until Release. Once the ctx of Acquire has ended, other consumers wait on Source.left.
 const (
 	vacant = iota
 	taken
@@ -25,23 +25,28 @@ const (
 )
 
 // acquire makes the caller the consumer. It waits, within ctx, for a consumer whose ctx has ended to let go, and panics
-// if there is another.
+// if there is another, unless ctx has ended.
 func (s *Source[T]) acquire(ctx context.Context) error {
 	for !s.use.CompareAndSwap(vacant, taken) {
-		left, mine := s.contend(ctx)
-		if mine {
-			return nil
-		}
-		if left == nil {
-			continue
-		}
-		select {
-		case <-left:
-		case <-ctx.Done():
-			return Cause(ctx)
+		if mine, err := s.await(ctx); mine || err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// await waits, within ctx, until it is worth trying again to take the Source, and reports whether it has done so.
+func (s *Source[T]) await(ctx context.Context) (mine bool, err error) {
+	left, mine := s.contend(ctx)
+	if left == nil {
+		return mine, nil
+	}
+	select {
+	case <-left:
+		return false, nil
+	case <-ctx.Done():
+		return false, Cause(ctx)
+	}
 }
 
 // contend finds out what to do about the present consumer: nothing because it has gone or its loan was ended in favour
@@ -53,7 +58,10 @@ func (s *Source[T]) contend(ctx context.Context) (left <-chan struct{}, mine boo
 	if use == vacant {
 		return nil, false
 	}
-	if use == owned || !isClosed(s.bound) && s.end.Open() {
+	if over := isClosed(s.bound) || use != owned && !s.end.Open(); !over {
+		if ctx != expired && ctx.Err() != nil {
+			return never, false // a call whose ctx has ended is no second consumer
+		}
 		panic(s.contention(ctx, use))
 	}
 	if use&stateMask == inBody {
@@ -68,8 +76,11 @@ func (s *Source[T]) contend(ctx context.Context) (left <-chan struct{}, mine boo
 	return s.left, false
 }
 
+// never is a channel that is not closed.
+var never = make(chan struct{})
+
 // contention says what is wrong about a second consumer.
-func (s *Source[T]) contention(ctx context.Context, use uint32) string {
+func (s *Source[T]) contention(ctx context.Context, use uint64) string {
 	const tee = "; to give its values to several consumers, use pipeline.Tee"
 	switch {
 	case use == owned:
@@ -85,9 +96,13 @@ func (s *Source[T]) contention(ctx context.Context, use uint32) string {
 // bind notes the ctx of the consumer, and takes back what an earlier channel still holds.
 func (s *Source[T]) bind(ctx context.Context) {
 	s.mu.Lock()
-	s.bound = ctx.Done()
-	s.reclaim()
+	s.bindLocked(ctx)
 	s.mu.Unlock()
+}
+
+func (s *Source[T]) bindLocked(ctx context.Context) {
+	s.bound = ctx.Done()
+	s.reclaimLocked()
 }
 
 // release ends what acquire began.
@@ -97,12 +112,16 @@ func (s *Source[T]) release() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.use.Store(vacant)
-	s.wake()
+	s.vacateLocked()
 }
 
-// wake tells those who wait that the consumer has let go. The caller holds s.mu.
-func (s *Source[T]) wake() {
+func (s *Source[T]) vacateLocked() {
+	s.use.Store(vacant)
+	s.wakeLocked()
+}
+
+// wakeLocked tells those who wait that the consumer has let go.
+func (s *Source[T]) wakeLocked() {
 	if s.left != nil {
 		close(s.left)
 		s.left = nil
@@ -110,13 +129,13 @@ func (s *Source[T]) wake() {
 }
 
 // lend notes that the consumer runs the body of its loop. It returns what takeBack wants.
-func (s *Source[T]) lend() (use uint32) {
+func (s *Source[T]) lend() (use uint64) {
 	s.loans += loan
 	use = s.loans | inBody
 	if !s.use.CompareAndSwap(taken, use) { // somebody waits: the ctx of the loop has ended
 		s.mu.Lock()
 		s.use.Store(use)
-		s.wake()
+		s.wakeLocked()
 		s.mu.Unlock()
 	}
 	return use
@@ -124,7 +143,7 @@ func (s *Source[T]) lend() (use uint32) {
 
 // takeBack ends a loan and reports whether the caller was still the consumer. It goes on as the consumer if the state
 // to is taken, and lets go if it is vacant.
-func (s *Source[T]) takeBack(use, to uint32) bool { return s.use.CompareAndSwap(use, to) }
+func (s *Source[T]) takeBack(use, to uint64) bool { return s.use.CompareAndSwap(use, to) }
 
 func isClosed(c <-chan struct{}) bool {
 	select {

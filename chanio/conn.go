@@ -2,18 +2,26 @@ package chanio
 
 import (
 	"errors"
-	"io"
+	"log/slog"
 	"net"
-	"sync"
-	"syscall"
 	"time"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // ConnConfig says how a [Conn] behaves. The zero value, and nil, mean the defaults.
 type ConnConfig struct {
-	// Linger is how long a close waits for a peer that makes no progress: one that takes nothing while Out drains,
-	// then one that does not end its side. 0 means DefaultLinger.
+	// Linger is how long a close waits for a peer that takes nothing while there is something to send. 0 means
+	// DefaultLinger.
 	Linger time.Duration
+
+	// CloseWait is how long a close waits, once everything has been sent and Out is half-closed, for a peer that sends
+	// nothing and does not end its side. 0 means 250 ms.
+	CloseWait time.Duration
+
+	// SendBuffer is how many bytes Out accepts beyond what has been written, before a Send waits. A value is accepted
+	// whole as long as there is any room. 0 means 64 KiB.
+	SendBuffer int
 
 	// Coalesce is how long a small value may wait for others to be sent with, which happens only while the input
 	// already has the next request or the sink is corked. 0 means 200 µs; negative turns coalescing off.
@@ -22,13 +30,17 @@ type ConnConfig struct {
 	// IdleTimeout ends In with os.ErrDeadlineExceeded when a receiver has waited so long for a byte. 0 means never.
 	IdleTimeout time.Duration
 
-	// WriteTimeout ends Out with os.ErrDeadlineExceeded when the peer has taken nothing for so long although there was
-	// something to send, which is noticed within twice that time. 0 means never.
+	// WriteTimeout ends Out with os.ErrDeadlineExceeded when the peer has made no progress for so long although there
+	// was something to send: taken at least 240 bytes a second on average. 0 means never.
 	WriteTimeout time.Duration
 
 	// AcceptTruncation takes the end of a TLS peer that sent no close_notify for a clean end. The default is
 	// io.ErrUnexpectedEOF, because an attacker can cut a stream that way.
 	AcceptTruncation bool
+
+	// Prefix is what has been read from the net.Conn already, such as what lies behind the head of a request that
+	// switches protocols: In yields it first.
+	Prefix []byte
 
 	// LocalAddr and RemoteAddr, if not nil, are what the methods of these names return: for a connection that comes
 	// through something that has told where it comes from.
@@ -37,9 +49,11 @@ type ConnConfig struct {
 	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
 	// must not block. It is how a server counts its connections without a goroutine for each.
 	OnRelease func(*Conn)
-}
 
-const defaultCoalesce = 200 * time.Microsecond
+	// Logger is told of a panic in a function given to OnDone, OnDrain or OnRelease. Nil means slog.Default, for these
+	// alone: there is nobody else to tell.
+	Logger *slog.Logger
+}
 
 // Conn is a stream of bytes with a peer: a TCP, TLS, Unix or in-memory connection as a pair of typed halves.
 //
@@ -49,190 +63,176 @@ const defaultCoalesce = 200 * time.Microsecond
 type Conn struct {
 	Duplex[[]byte, []byte]
 
-	nc         net.Conn
-	descriptor syscall.RawConn // of nc, if it is a socket of the standard library
-	here, peer net.Addr        // instead of those of nc, if not nil
-	linger     time.Duration
-	onRelease  func(*Conn)
-	in         inlet
-	out        outlet
-
-	mu        sync.Mutex
-	inOver    bool // In is at its end or closed
-	outOver   bool // Out is closed or has failed
-	releasing bool
-	peerOver  bool          // the peer has ended its side, or is gone
-	gone      bool          // released
-	cause     error         // why it failed
-	released  chan struct{} // closed then; made on demand
+	low     *stream.Stream // nil for ConnOf
+	secured *Conn          // what TLS runs over, if it does
+	info    ConnInfo
+	drain   drain
 }
 
-// NewConn wraps nc, which it owns from then on. cfg may be nil.
+// NewConn wraps nc, which it owns from then on. cfg may be nil. A net.Conn from [AsNetConn] is unwrapped: NewConn returns
+// the Conn below it, as it was configured, and In can be received from again.
 //
-// Full speed, and buffers that are held only while in use, are had from *net.TCPConn and *net.UnixConn as such. Any other
-// net.Conn may have a method TryWrite(p []byte) (n int, err error), which writes what it can without blocking. For one
-// that has not, such as somebody's wrapper, a goroutine writes while there is something to write. nc needs working
-// deadlines: they are how ctx and Close interrupt it.
+// Full speed, and buffers that are held only while in use, need a *net.TCPConn or *net.UnixConn as such. Any other
+// net.Conn may have the methods
+//
+//	TryWrite(p []byte) (n int, err error)  // writes what it can without blocking
+//	WaitWrite(ctx context.Context) error   // waits until TryWrite may write some
+//
+// For one that has not, such as a *tls.Conn or a wrapper, a goroutine writes, while there is something to write, and a
+// Write under way is interrupted by Abort and WriteTimeout alone. nc needs working read deadlines: they are how ctx and
+// Close interrupt a Read. Its deadlines belong to the Conn.
 func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
+	if nc, ok := nc.(*netConn); ok {
+		nc.up.Release()
+		return nc.conn
+	}
+	if nc == nil {
+		panic("chanio: NewConn: the net.Conn is nil")
+	}
 	if cfg == nil {
 		cfg = &ConnConfig{}
 	}
-	c := &Conn{nc: nc, here: cfg.LocalAddr, peer: cfg.RemoteAddr, linger: cfg.Linger, onRelease: cfg.OnRelease}
-	if c.linger <= 0 {
-		c.linger = DefaultLinger
+	c := new(Conn)
+	c.info.LocalAddr, c.info.RemoteAddr = cfg.LocalAddr, cfg.RemoteAddr
+	c.drain.asked.Logger = cfg.Logger
+	low := stream.Config{
+		Linger: cfg.Linger, CloseWait: cfg.CloseWait, SendBuffer: cfg.SendBuffer, Coalesce: cfg.Coalesce,
+		IdleTimeout: cfg.IdleTimeout, WriteTimeout: cfg.WriteTimeout, Prefix: cfg.Prefix, Logger: cfg.Logger,
+		Panic: func(v any) error { return Recovered(v) },
 	}
-	c.in.init(c, cfg)
-	c.out.init(c, cfg)
-	c.released = make(chan struct{})
-	c.Released = c.released
-	c.in.end.Released, c.out.end.Released = c.released, c.released
-	c.out.end.Linger = c.linger
-	c.out.end.Progress = c.out.written.Load
-	c.In = NewSource(SourceHooks[[]byte]{
-		Next: c.in.next, TryNext: c.in.tryNext, Close: c.in.close, Bytes: &c.in, End: &c.in.end,
-	})
-	c.Out = NewSink(SinkHooks[[]byte]{
-		Send: c.out.send, TrySend: c.out.trySend, Flush: c.out.flush, Close: c.out.close, Abort: c.out.abort,
-		Cork: c.out.corkAll, Bytes: &c.out, End: &c.out.end,
-	})
+	if f := cfg.OnRelease; f != nil {
+		low.OnRelease = func() { f(c) }
+	}
+	c.over(stream.New(nc, low))
 	return c
 }
 
+// over makes the halves of c those of low.
+func (c *Conn) over(low *stream.Stream) {
+	c.low, c.Released = low, low.Released()
+	in, out := &low.In, &low.Out
+	c.In = NewSource(SourceHooks[[]byte]{
+		Next: in.Next, TryNext: in.TryNext, Close: in.Close, Bytes: in, End: in.Ending(),
+	})
+	c.Out = NewSink(SinkHooks[[]byte]{
+		Send: out.Send, TrySend: out.TrySend, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
+		Abort: low.Abort, Cork: c.cork, Bytes: out, End: out.Ending(),
+	})
+}
+
+// cork corks Out until what it returns is called.
+func (c *Conn) cork() (uncork func()) {
+	c.low.Out.Cork(true)
+	return c.uncork
+}
+
+func (c *Conn) uncork() { c.low.Out.Cork(false) }
+
 // LocalAddr returns the address of this side. It goes on working after the connection has been released.
 func (c *Conn) LocalAddr() net.Addr {
-	if c.here != nil {
-		return c.here
+	if c.info.LocalAddr != nil {
+		return c.info.LocalAddr
 	}
-	return c.nc.LocalAddr()
+	return c.low.NetConn().LocalAddr()
 }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr {
-	if c.peer != nil {
-		return c.peer
+	if c.info.RemoteAddr != nil {
+		return c.info.RemoteAddr
 	}
-	return c.nc.RemoteAddr()
+	return c.low.NetConn().RemoteAddr()
 }
 
-// NetConn returns the net.Conn below, for its options and its state; below TLS, whose state [Conn.TLS] has, it is that of
-// the connection that was secured. Reading, writing, deadlines and closing are the Conn's own affair.
+// NetConn returns the net.Conn below, for its options and its state, or nil if there is none; below TLS, whose state
+// [Conn.TLS] has, it is that of the connection that was secured. Reading, writing, deadlines and closing belong to the
+// Conn.
 func (c *Conn) NetConn() net.Conn {
-	if t, ok := c.nc.(*tlsConn); ok {
-		return t.low.c.NetConn()
+	switch {
+	case c.low == nil:
+		return nil
+	case c.secured != nil:
+		return c.secured.NetConn()
 	}
-	return c.nc
+	return c.low.NetConn()
 }
 
 // Done is closed when the connection has been released: both halves have ended and the net.Conn below is closed.
-func (c *Conn) Done() <-chan struct{} {
-	return c.released
-}
+func (c *Conn) Done() <-chan struct{} { return c.Released }
 
 // EndIn makes In end with cause once what has arrived so far has been received; a Recv that waits for more returns it
 // now. Nothing happens to Out. It is how a server tells a handler to finish.
-func (c *Conn) EndIn(cause error) { c.in.gate.end(cause) }
-
-// inEnded and outEnded note that a half has ended. Whoever notes the second one releases the connection.
-func (c *Conn) inEnded(peerOver bool) {
-	c.mu.Lock()
-	c.inOver, c.peerOver = true, c.peerOver || peerOver
-	c.mu.Unlock()
-	c.release()
+func (c *Conn) EndIn(cause error) {
+	switch {
+	case c.low != nil:
+		c.low.EndIn(cause)
+	case c.info.EndIn != nil:
+		c.info.EndIn(cause)
+	default:
+		_ = c.In.Close()
+	}
 }
 
-func (c *Conn) outEnded(failed bool) {
-	c.mu.Lock()
-	c.outOver, c.peerOver = true, c.peerOver || failed
-	c.mu.Unlock()
-	c.release()
+// Abort discards what was not sent, ends both halves with cause and releases the connection at once, with a reset where
+// there is one. A nil cause stands for net.ErrClosed. It is for any goroutine at any time and does not wait. A half that
+// had ended keeps its end: after a Close that has sent everything, Abort only cuts short what is left of the close.
+func (c *Conn) Abort(cause error) {
+	if cause == nil {
+		cause = net.ErrClosed
+	}
+	c.Out.Abort(cause)
+	if c.low == nil {
+		_ = c.In.Close()
+	}
 }
 
-// release closes the net.Conn if both halves have ended. If the peer may still be sending, it first waits for its end
-// of the stream within the linger bound, because closing over unread bytes would reset the connection and take from the
-// peer what it has not read yet (G7).
-func (c *Conn) release() {
-	c.mu.Lock()
-	due := c.inOver && c.outOver && !c.releasing
-	c.releasing = c.releasing || due
-	lingering := !c.peerOver
-	c.mu.Unlock()
-	if !due {
-		return
+// SetReadDeadline bounds calls that receive, one that waits included, by a time of the clock; the zero time takes that
+// back. A call that it ends returns an error that is os.ErrDeadlineExceeded and has taken nothing, and the stream goes
+// on: see [Resumable]. It is callable beside a Recv and costs no system call unless a call waits, so one deadline may
+// cover a message that takes many reads.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.low == nil {
+		return setDeadline(c.info.SetReadDeadline, t)
 	}
-	if lingering {
-		c.discard()
-	}
-	c.drop()
+	c.low.In.SetDeadline(t)
+	return nil
 }
 
-// discard reads and drops what the peer sends until it ends or the linger bound passes.
-func (c *Conn) discard() {
-	c.in.gate.close(net.ErrClosed)
-	c.in.gate.wait()
-	if c.nc.SetReadDeadline(time.Now().Add(c.linger)) != nil {
-		return
+// SetWriteDeadline is [Conn.SetReadDeadline] for calls that send: one that it ends has accepted nothing.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.low == nil {
+		return setDeadline(c.info.SetWriteDeadline, t)
 	}
-	b := borrow(0)
-	defer b.giveBack()
-	for {
-		if _, err := c.nc.Read(b.buf); err != nil {
-			return
+	c.low.Out.SetDeadline(t)
+	return nil
+}
+
+// Cause returns why the connection failed: the first error of reading or writing that did not concern one call alone, or
+// the cause of an abort. It is nil while there is none and when the connection has ended in good order. It does not
+// block.
+func (c *Conn) Cause() error {
+	if c.low != nil {
+		return c.low.Cause()
+	}
+	for _, err := range []error{c.Out.Err(), c.In.end.Err()} {
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
 		}
 	}
+	return nil
 }
 
-// abort closes the net.Conn at once, with a reset where there is one.
-func (c *Conn) abort(cause error) {
-	c.failed(cause)
-	c.in.gate.close(cause)
-	c.mu.Lock()
-	due := !c.releasing
-	c.releasing, c.inOver, c.outOver = true, true, true
-	c.mu.Unlock()
-	switch nc := c.nc.(type) {
-	case interface{ Abort() }:
-		nc.Abort()
-	case interface{ SetLinger(sec int) error }:
-		_ = nc.SetLinger(0)
-	}
-	if due {
-		c.drop()
-	} else {
-		_ = c.nc.Close() // ends a discard under way
-	}
+// ConnStats is what has passed through a [Conn]. Over TLS it is the plain text.
+type ConnStats struct {
+	BytesIn  int64 // read from the net.Conn, whether or not a receiver has taken them
+	BytesOut int64 // written to the net.Conn
 }
 
-func (c *Conn) drop() {
-	_ = c.nc.Close()
-	c.in.gate.close(net.ErrClosed)
-	c.out.gate.close(net.ErrClosed)
-	c.mu.Lock()
-	c.gone = true
-	close(c.released)
-	c.mu.Unlock()
-	if c.onRelease != nil {
-		c.onRelease(c)
+// Stats returns the counters, also after the connection has been released. It does not block, so it is for
+// ConnConfig.OnRelease too. A Conn of [ConnOf] counts nothing.
+func (c *Conn) Stats() ConnStats {
+	if c.low == nil {
+		return ConnStats{}
 	}
+	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut()}
 }
-
-// closeWrite ends the stream to the peer. If that is all that is left to do with a socket it is left to the closing of it,
-// which follows and says the same.
-func (c *Conn) closeWrite() error {
-	if c.descriptor != nil && c.isAnswered() {
-		return nil
-	}
-	if nc, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		return nc.CloseWrite()
-	}
-	return &net.OpError{Op: "close write", Net: c.nc.LocalAddr().Network(), Err: errors.ErrUnsupported}
-}
-
-// isAnswered reports whether the peer has ended its side in good order, and that has been noticed.
-func (c *Conn) isAnswered() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.inOver && c.peerOver && c.cause == nil && !c.releasing
-}
-
-// isEnd reports whether err of a read means that the peer sends no more.
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 )
 
 func TestStatsCountWhatPassed(t *testing.T) {
@@ -24,7 +25,7 @@ func TestStatsCountWhatPassed(t *testing.T) {
 			sizes := []int{1, 1000, 100_000} // with others, and in place
 			total := 0
 			for _, n := range sizes {
-				sent := chanio.Go(t.Context(), func(ctx context.Context) (struct{}, error) {
+				sent := future.Go(t.Context(), func(ctx context.Context) (struct{}, error) {
 					return struct{}{}, near.Out.Send(ctx, make([]byte, n))
 				})
 				atLeast(t, far.In, n)
@@ -43,9 +44,9 @@ func TestStatsCountWhatTransferMoved(t *testing.T) {
 	a, b := tcpPair(t)
 	c, d := tcpPair(t)
 	abortAfter(t, a, b, c, d)
-	moved := chanio.Go(t.Context(), func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, b.In, c.Out) })
+	moved := future.Go(t.Context(), func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, b.In, c.Out) })
 	const n = 1 << 20
-	sent := chanio.Go(t.Context(), func(ctx context.Context) (struct{}, error) {
+	sent := future.Go(t.Context(), func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, errors.Join(a.Out.Send(ctx, make([]byte, n)), a.Out.Close())
 	})
 	atLeast(t, d.In, n)

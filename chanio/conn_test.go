@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/pipeline"
 )
 
@@ -369,7 +370,7 @@ func TestG5AbortsCauseReachesABlockedRecv(t *testing.T) {
 	cause := errors.New("cause")
 	for range 200 {
 		near, far := chanio.Pipe()
-		received := chanio.Go(t.Context(), near.In.Recv)
+		received := future.Go(t.Context(), near.In.Recv)
 		near.Out.Abort(cause)
 		_, err := received.Await(t.Context())
 		require.ErrorIs(t, err, cause)

@@ -2,11 +2,12 @@ package chanio_test
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,7 +28,7 @@ func ExampleFromReader() {
 	// <nil>
 }
 
-func ExampleToReader() {
+func ExampleNewReader() {
 	ctx := context.Background()
 	near, far := chanio.Pipe()
 	defer near.Close()
@@ -44,7 +45,7 @@ func ExampleToReader() {
 }
 
 // A hex dump is the standard library's own: any Source of bytes leads to it.
-func ExampleToReader_hexDump() {
+func ExampleNewReader_hexDump() {
 	src := chanio.FromSlice([][]byte{[]byte("bytes that "), []byte("came in pieces")})
 	dump := hex.Dumper(os.Stdout)
 	io.Copy(dump, chanio.NewReader(context.Background(), src))
@@ -54,31 +55,67 @@ func ExampleToReader_hexDump() {
 	// 00000010  69 6e 20 70 69 65 63 65  73                       |in pieces|
 }
 
-func ExampleFromWriter() {
-	src, w := chanio.FromWriter(4096)
+// What a compressor writes becomes a Source of bytes.
+func ExampleNewWriter() {
+	ctx := context.Background()
+	near, far := chanio.Pipe()
 	go func() {
+		w := chanio.NewWriter(ctx, near.Out)
 		z := gzip.NewWriter(w) // wants an io.Writer
-		io.WriteString(z, "what a compressor has written ")
-		io.WriteString(z, "is a Source of bytes")
-		w.CloseWithError(z.Close())
+		fmt.Fprintf(z, "%d lines\n", 1)
+		z.Close()
+		w.Close()
 	}()
-	z, _ := gzip.NewReader(chanio.NewReader(context.Background(), src))
+	z, _ := gzip.NewReader(chanio.NewReader(ctx, far.In))
 	text, err := io.ReadAll(z)
-	fmt.Println(string(text), err)
-	// Output: what a compressor has written is a Source of bytes <nil>
-}
-
-func ExampleWriter() {
-	src, w := chanio.FromWriter(100)
-	fmt.Fprintf(w, "%d lines\n", 1)
-	w.CloseWithError(errors.New("and no more"))
-	line, _ := src.Recv(context.Background())
-	fmt.Printf("%s", line)
-	_, err := src.Recv(context.Background())
-	fmt.Println(err)
+	fmt.Printf("%s%v\n", text, err)
+	far.Close()
+	near.Close()
 	// Output:
 	// 1 lines
-	// and no more
+	// <nil>
+}
+
+// Part of a file, by the cheapest route.
+func ExampleFromFile() {
+	ctx := context.Background()
+	f, _ := os.CreateTemp("", "example")
+	defer os.Remove(f.Name())
+	f.WriteString("0123456789")
+	part, err := chanio.ReadAll(ctx, chanio.FromFile(f, 2, 3, f.Close), 100)
+	fmt.Println(string(part), err)
+	// Output: 234 <nil>
+}
+
+func ExampleBytesOf() {
+	ctx := context.Background()
+	in := chanio.BytesOf(chanio.FromSlice([][]byte{[]byte("a ty"), []byte("pe:rest")}))
+	i := -1
+	for ; i < 0; i = bytes.IndexByte(in.Buffered(), ':') {
+		if err := in.Fill(ctx, 1); err != nil {
+			return
+		}
+	}
+	fmt.Printf("%s\n", in.Buffered()[:i])
+	in.Discard(i + 1)
+	fmt.Printf("%s\n", in.Buffered())
+	// Output:
+	// a type
+	// rest
+}
+
+func ExampleBytesTo() {
+	ctx := context.Background()
+	src, sink := chanio.PipeOf[[]byte](1)
+	out := chanio.BytesTo(sink)
+	body := []byte("hello")
+	head := binary.BigEndian.AppendUint16(out.Begin(), uint16(len(body)))
+	fmt.Println(out.End(ctx, head, body))
+	whole, _ := src.Recv(ctx)
+	fmt.Printf("%q\n", whole)
+	// Output:
+	// <nil>
+	// "\x00\x05hello"
 }
 
 func ExampleToWriter() {
@@ -100,37 +137,7 @@ func ExampleReadAll() {
 	fmt.Println(err)
 	// Output:
 	// not too long <nil>
-	// chanio: more than 7 bytes
-}
-
-func ExampleRechunk() {
-	src := chanio.FromSlice([][]byte{[]byte("a"), []byte("bcdef"), []byte("gh")})
-	for chunk := range chanio.Rechunk(src, 3).All(context.Background()) {
-		fmt.Printf("%s\n", chunk)
-	}
-	// Output:
-	// abc
-	// def
-	// gh
-}
-
-func ExampleLines() {
-	src := chanio.FromSlice([][]byte{[]byte("one\r\ntw"), []byte("o\rthree\nfour")})
-	for line := range chanio.Lines(src, 0).All(context.Background()) {
-		fmt.Println(line)
-	}
-	// Output:
-	// one
-	// two
-	// three
-	// four
-}
-
-func ExampleCompare() {
-	a := chanio.FromSlice([][]byte{[]byte("the same"), []byte(" bytes")})
-	b := chanio.FromReader(strings.NewReader("the same bytes"))
-	fmt.Println(chanio.Compare(context.Background(), a, b))
-	// Output: 0 <nil>
+	// chanio: ReadAll: more than 7 bytes: limit exceeded
 }
 
 // A proxy: each direction is moved by the cheapest route, and its end is passed on as a half-close.

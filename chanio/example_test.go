@@ -103,23 +103,6 @@ func ExampleSink_C() {
 	// Output: last words <nil>
 }
 
-func ExampleSplice() {
-	ctx := context.Background()
-	questions, ask := chanio.PipeOf[string](1)
-	answers, answer := chanio.PipeOf[int](1)
-	client := chanio.Splice(ask, answers)
-	server := chanio.Splice(answer, questions)
-
-	_ = client.Out.Send(ctx, "how many?")
-	_, _ = server.In.Recv(ctx)
-	_ = server.Out.Send(ctx, 42)
-	n, _ := client.In.Recv(ctx)
-	fmt.Println(n)
-	_ = client.Close()
-	_ = server.Close()
-	// Output: 42
-}
-
 // A Source of one's own: Next is called for each value.
 func ExampleNewSource() {
 	n := 3

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
 )
 
 // TestG5FlushAndCloseSendWhatACorkHoldsBack holds that neither waits for anything but the peer.
@@ -18,7 +19,8 @@ func TestG5FlushAndCloseSendWhatACorkHoldsBack(t *testing.T) {
 		defer far.Close()
 		defer near.Close()
 		start := time.Now()
-		near.Out.Cork(true)
+		uncork := near.Out.Cork()
+		defer uncork()
 		require.NoError(t, near.Out.Send(t.Context(), []byte("one")))
 		require.NoError(t, near.Out.Flush(t.Context()))
 		require.Equal(t, "one", string(first(t, far.In)))
@@ -38,7 +40,7 @@ func TestG2EndOfAContextLeavesNoDeadlineBehind(t *testing.T) {
 		near, far := sockets(t, "tcp", nil)
 		p := pattern(1 << 20)
 		require.NoError(t, near.Out.Send(ctx, p))
-		closed := chanio.Go(t.Context(), func(context.Context) (any, error) { return nil, near.Out.Close() })
+		closed := future.Go(t.Context(), func(context.Context) (any, error) { return nil, near.Out.Close() })
 		got, err := chanio.ReadAll(t.Context(), far.In, len(p))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(p, got))

@@ -99,11 +99,15 @@ func (c *chanSource[T]) tryNext() (v T, ok bool, err error) {
 // atHand appends what the channel holds. What it misses because the channel was closed, the next call finds.
 func (c *chanSource[T]) atHand(dst []T) []T {
 	for n := min(len(c.ch), cap(dst)-len(dst)); n > 0 && !isClosed(c.quit); n-- {
-		v, ok := <-c.ch
-		if !ok {
-			break
+		select {
+		case v, ok := <-c.ch:
+			if !ok {
+				return dst
+			}
+			dst = append(dst, v)
+		default: // another receiver was quicker
+			return dst
 		}
-		dst = append(dst, v)
 	}
 	return dst
 }

@@ -104,7 +104,7 @@ type SinkHooks[T any] struct {
 //	OnDone(f func()) (stop func() bool)                      // f runs in its own goroutine after Done
 //	BeforeClose(f func(context.Context) error) (stop func()) // f passes on what it holds before a flush or close
 //	Settle(ctx context.Context) error                        // calls those functions
-//	BeginClose() bool                                        // nothing more is accepted; reports whether it was open
+//	BeginClose(why error) bool                               // nothing more is accepted; reports whether it was open
 //	Set(err error) bool                                      // the half ends; the first end counts
 //	Lingering() (ctx context.Context, stop func())           // ends when closing makes no progress
 //

@@ -180,23 +180,6 @@ func TestG4EverythingOnAPipeAtOnce(t *testing.T) {
 	}
 }
 
-func TestPipeOfTellsWhenItWaits(t *testing.T) {
-	src, sink := chanio.PipeOf[int](2)
-	up := src.Claim("test")
-	waits := 0
-	require.True(t, up.OnWait(func() {
-		waits++
-		require.NoError(t, sink.Close())
-	}))
-	require.NoError(t, sink.Send(t.Context(), 1))
-	_, err := up.Next(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 0, waits)
-	_, err = up.Next(t.Context())
-	require.Equal(t, io.EOF, err)
-	require.Equal(t, 1, waits)
-}
-
 func TestPipeOfAllocatesNothingPerValue(t *testing.T) {
 	src, sink := chanio.PipeOf[int](1)
 	ctx := t.Context()

@@ -11,9 +11,21 @@ import (
 // of src after a failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and
 // starts none.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
-	up := src.Claim("chanio.NewReader")
+	up, err := src.claim(ctx, "chanio.NewReader")
+	if err != nil { // ctx has ended: no Read comes to anything
+		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{src}, in: noBytes{err}}
+	}
 	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}
 }
+
+// noBytes is a ByteSource that yields err alone.
+type noBytes struct{ err error }
+
+func (b noBytes) Buffered() []byte                          { return nil }
+func (b noBytes) Fill(context.Context, int) error           { return b.err }
+func (b noBytes) Discard(int)                               {}
+func (b noBytes) Read(context.Context, []byte) (int, error) { return 0, b.err }
+func (b noBytes) Clone(p []byte) []byte                     { return append([]byte(nil), p...) }
 
 // sourceReader carries a ctx because io.Reader has no room for one.
 type sourceReader struct {

@@ -136,8 +136,25 @@ func (s *Sink[T]) Close() error {
 	s.closed = make(chan struct{})
 	s.mu.Unlock()
 	defer close(s.closed)
+	returned := false
+	defer func() {
+		if !returned {
+			s.crash(recover())
+		}
+	}()
 	s.result = s.close()
+	returned = true
 	return s.result
+}
+
+// crash ends the stream because a hook did not return from Close: it panicked with v, or called runtime.Goexit if v is
+// nil. The panic goes on.
+func (s *Sink[T]) crash(v any) {
+	s.end.Set(Recovered(v))
+	s.result = s.end.Err()
+	if v != nil {
+		panic(v)
+	}
 }
 
 func (s *Sink[T]) close() error {

@@ -19,7 +19,7 @@ func upper(sink *chanio.Sink[[]byte]) *chanio.Sink[string] {
 			}
 			return sink.Send(ctx, []byte(strings.ToUpper(v)))
 		},
-		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, Below: sink,
+		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
 	})
 }
 
@@ -27,7 +27,7 @@ func TestG7ClosingASinkDrainsTheChannelsThatLeadToIt(t *testing.T) {
 	for range 200 {
 		near, far := chanio.Pipe()
 		twice := upper(near.Out)
-		thrice := chanio.NewSink(chanio.SinkHooks[string]{Send: twice.Send, Close: twice.Close, Below: twice})
+		thrice := chanio.NewSink(chanio.SinkHooks[string]{Send: twice.Send, Close: twice.Close, End: twice.End()})
 		twice.C(t.Context()) <- "a"
 		thrice.C(t.Context()) <- "b"
 		require.NoError(t, near.Out.Close())

@@ -14,6 +14,8 @@ type sinkView[T any] struct {
 	gone   chan struct{}
 	prev   *sinkView[T] // what it holds comes first
 	stop   func()       // takes settled back
+
+	refused bool // a value was, and the half is to be closed because of that; of the goroutine
 }
 
 // C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted: Flush,
@@ -58,9 +60,24 @@ func (s *Sink[T]) empty(ctx context.Context, v *sinkView[T]) {
 	defer close(v.gone)
 	closed := s.passAll(ctx, v)
 	v.stop()
-	if closed || s.discard(ctx, v) {
-		_ = s.Close() // its result is kept for the next Close
+	closing := make(chan struct{})
+	if v.refused {
+		go s.closeQuietly(closing) // drains what was accepted before
+	} else {
+		close(closing)
 	}
+	if closed || s.discard(ctx, v) {
+		s.closeQuietly(make(chan struct{}))
+	}
+	<-closing
+}
+
+// closeQuietly closes s, and then done, in a goroutine of the library. The result is kept for the next Close, also if
+// that is a panic.
+func (s *Sink[T]) closeQuietly(done chan struct{}) {
+	defer close(done)
+	defer func() { _ = recover() }()
+	_ = s.Close()
 }
 
 // passAll passes values on until the channel is closed, which it reports, or ctx or s ends.
@@ -69,39 +86,50 @@ func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
 	returned := false
 	defer func() {
 		if !returned {
-			s.Abort(Recovered(recover()))
+			s.broken(recover())
 		}
 	}()
 	if v.prev != nil {
 		<-v.prev.passed
 		v.prev = nil
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer s.end.OnDone(cancel)() // what waits for room then goes on within the linger bound
 	closed = s.passEach(ctx, v)
 	returned = true
 	return closed
+}
+
+// broken aborts s because of a panic with v, in a goroutine of the library. What the Abort hook may panic with then is
+// dropped: the first panic is what matters.
+func (s *Sink[T]) broken(v any) {
+	defer func() { _ = recover() }()
+	s.Abort(Recovered(v))
 }
 
 func (s *Sink[T]) passEach(ctx context.Context, v *sinkView[T]) (closed bool) {
 	done := s.Done()
 	batch := make([]T, 0, chanSize)
 	for s.end.Open() {
+		clear(batch)
+		ok := true
 		select {
-		case x, ok := <-v.ch:
-			if !ok {
+		case x, open := <-v.ch:
+			if !open {
 				return true
 			}
-			if batch, ok = s.passRun(ctx, v, append(batch, x)); !ok {
-				return false
-			}
-			clear(batch)
-			batch = batch[:0]
+			batch, ok = s.passRun(ctx, v, append(batch[:0], x))
 		case settled := <-v.settle:
-			s.passRest(v)
+			batch, ok = s.passRun(ctx, v, batch[:0])
 			close(settled)
 		case <-ctx.Done():
 			s.passRest(v)
 			return false
 		case <-done:
+		}
+		if !ok {
+			return false
 		}
 	}
 	return false
@@ -116,24 +144,24 @@ func (s *Sink[T]) passRun(ctx context.Context, v *sinkView[T], batch []T) (_ []T
 		}
 		batch = append(batch, x)
 	}
+	if len(batch) == 0 {
+		return batch, true
+	}
 	n, err := s.sendAll(ctx, batch)
 	if err != nil && Resumable(ctx, err) {
-		return batch, s.passLate(batch[n:]) && s.passRest(v) && s.end.Open() && ctx.Err() == nil
+		return batch, s.passLate(v, batch[n:]) && s.passRest(v) && s.end.Open() && ctx.Err() == nil
 	}
-	return batch, s.accepted(err)
+	return batch, s.accepted(v, err)
 }
 
 // accepted judges an error of the endpoint, and reports whether there was none. An error that concerns a value ends the
-// stream, because there is nobody else to tell; what was accepted before is still sent.
-func (s *Sink[T]) accepted(err error) bool {
+// stream, because there is nobody else to tell; what was accepted before is still sent, by the Close that follows.
+func (s *Sink[T]) accepted(v *sinkView[T], err error) bool {
 	if err == nil {
 		s.end.Advance()
 		return true
 	}
-	if s.end.BeginClose(err) && s.hooks.Close != nil {
-		_ = s.hooks.Close()
-	}
-	s.end.Set(nil)
+	v.refused = s.end.BeginClose(err)
 	return false
 }
 
@@ -147,13 +175,16 @@ func (s *Sink[T]) passRest(v *sinkView[T]) bool {
 		}
 		rest = append(rest, x)
 	}
-	return s.passLate(rest)
+	return s.passLate(v, rest)
 }
 
 // passLate sends values that were accepted before ctx or the stream ended, for as long as that makes progress.
-func (s *Sink[T]) passLate(values []T) bool {
+func (s *Sink[T]) passLate(v *sinkView[T], values []T) bool {
 	if len(values) == 0 {
 		return true
+	}
+	if s.end.Ended() {
+		return false
 	}
 	ctx, stop := s.end.Lingering()
 	defer stop()
@@ -162,7 +193,7 @@ func (s *Sink[T]) passLate(values []T) bool {
 		s.Abort(callError(ctx, err))
 		return false
 	}
-	return s.accepted(err)
+	return s.accepted(v, err)
 }
 
 // discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.

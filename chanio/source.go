@@ -18,8 +18,8 @@ import (
 type Source[T any] struct {
 	hooks SourceHooks[T]
 	end   *End
-	use   atomic.Uint32 // who uses the Source; see claim.go
-	loans uint32        // of the consumer
+	use   atomic.Uint64 // who uses the Source; see claim.go
+	loans uint64        // of the consumer
 	aside atomic.Bool   // pull has more to look at than Next: something was put back, or the end
 
 	mu     sync.Mutex
@@ -63,9 +63,8 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 	pulled := false
 	defer func() {
 		if !pulled {
-			defer s.crash(recover())
-		}
-		if !s.use.CompareAndSwap(taken, vacant) {
+			s.crash(recover())
+		} else if !s.use.CompareAndSwap(taken, vacant) {
 			s.release()
 		}
 	}()
@@ -87,7 +86,8 @@ func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	pulled := false
 	defer func() {
 		if !pulled {
-			defer s.crash(recover())
+			s.crash(recover())
+			return
 		}
 		s.release()
 	}()
@@ -121,12 +121,11 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 		}
 		s.bind(ctx)
 		s.setRanged(nil)
-		pulling, turn := true, uint32(0)
+		pulling, turn := true, uint64(0)
 		defer func() {
 			switch {
 			case pulling:
-				defer s.crash(recover())
-				s.release()
+				s.crash(recover())
 			case turn != 0:
 				s.takeBack(turn, vacant)
 			}
@@ -148,10 +147,14 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			}
 			back := s.takeBack(turn, taken)
 			turn = 0
-			if !back { // the loop has ended, and another consumer has come
-				err := callError(ctx, s.endError())
+			if !back { // the loop had ended, and another consumer has come
+				if err = Cause(ctx); s.end.Ended() {
+					err = s.endError()
+				}
 				s.setRanged(err)
-				yield(none, err)
+				if err != io.EOF {
+					yield(none, err)
+				}
 				return
 			}
 			pulling = true
@@ -313,13 +316,21 @@ func callError(ctx context.Context, err error) error {
 	return err
 }
 
-// crash ends the stream because a hook did not return: it panicked with v, or called runtime.Goexit if v is nil. The
-// panic goes on.
+// crash ends the stream and lets it go, because a hook did not return: it panicked with v, or called runtime.Goexit if v
+// is nil. The panic goes on.
 func (s *Source[T]) crash(v any) {
-	_ = s.finish(Recovered(v))
+	defer s.release()
+	s.broken(v)
 	if v != nil {
 		panic(v)
 	}
+}
+
+// broken ends the stream because of a panic with v. What the Close hook may panic with then is dropped: the first panic
+// is what matters.
+func (s *Source[T]) broken(v any) {
+	defer func() { _ = recover() }()
+	_ = s.finish(Recovered(v))
 }
 
 func (s *Source[T]) setRanged(err error) {

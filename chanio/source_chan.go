@@ -22,22 +22,41 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	if s.hooks.Borrowed {
 		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")
 	}
-	if v := s.liveView(ctx); v != nil {
-		return v.ch
+	mine := false
+	for {
+		if v, fresh := s.openView(ctx, mine); fresh {
+			go s.fill(ctx, v)
+			return v.ch
+		} else if v != nil {
+			return v.ch
+		}
+		var err error
+		if mine, err = s.await(ctx); err != nil {
+			s.setRanged(err)
+			none := make(chan T)
+			close(none)
+			return none
+		}
 	}
-	v := &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
-	if err := s.acquire(ctx); err != nil {
-		s.setRanged(err)
-		close(v.ch)
-		return v.ch
-	}
-	s.bind(ctx)
+}
+
+// openView returns the live view of ctx, or a fresh one if the Source is vacant, or already taken by the caller (mine).
+func (s *Source[T]) openView(ctx context.Context, mine bool) (v *sourceView[T], fresh bool) {
 	s.mu.Lock()
-	s.view, s.ranged = v, nil
+	defer s.mu.Unlock()
+	if !mine {
+		if v := s.liveViewLocked(ctx); v != nil {
+			return v, false
+		}
+		if !s.use.CompareAndSwap(vacant, taken) {
+			return nil, false
+		}
+	}
+	s.bindLocked(ctx)
+	s.view = &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
+	s.ranged = nil
 	s.aside.Store(true)
-	s.mu.Unlock()
-	go s.fill(ctx, v)
-	return v.ch
+	return s.view, true
 }
 
 func (s *Source[T]) chanSize() int {
@@ -47,10 +66,8 @@ func (s *Source[T]) chanSize() int {
 	return chanSize
 }
 
-// liveView returns the view that was made with this ctx and is still being filled.
-func (s *Source[T]) liveView(ctx context.Context) *sourceView[T] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// liveViewLocked returns the view that was made with this ctx and is still being filled.
+func (s *Source[T]) liveViewLocked(ctx context.Context) *sourceView[T] {
 	if use := s.use.Load(); use != taken && use != awaited {
 		return nil
 	}
@@ -64,11 +81,11 @@ func (s *Source[T]) liveView(ctx context.Context) *sourceView[T] {
 func (s *Source[T]) fill(ctx context.Context, v *sourceView[T]) {
 	returned := false
 	defer func() {
+		defer s.release()
+		defer close(v.ch)
 		if !returned {
-			_ = s.finish(Recovered(recover()))
+			s.broken(recover())
 		}
-		close(v.ch)
-		s.release()
 	}()
 	s.fillAll(ctx, v)
 	returned = true
@@ -122,9 +139,9 @@ func (s *Source[T]) unread(v T) {
 	s.mu.Unlock()
 }
 
-// reclaim takes back what an ended view left in its channel. The caller is the consumer, so that no goroutine fills it,
-// and holds s.mu.
-func (s *Source[T]) reclaim() {
+// reclaimLocked takes back what an ended view left in its channel. The caller is the consumer, so that no goroutine fills
+// it.
+func (s *Source[T]) reclaimLocked() {
 	if s.view == nil {
 		return
 	}

@@ -137,13 +137,13 @@ func TestG9ASecondConsumerIsToldWhoTheFirstIs(t *testing.T) {
 		src, _, _ := waiting()
 		stage := pipeline.Map(src, func(i int) int { return i })
 		require.PanicsWithValue(t,
-			"chanio: this Source already has a consumer, pipeline.Map; to give its values to several, use pipeline.Tee",
+			"chanio: this Source already has a consumer, pipeline.Map; to give its values to several consumers, use pipeline.Tee",
 			func() { src.C(t.Context()) })
 		ctx, cancel := context.WithCancel(t.Context())
 		go stage.Recv(ctx)
 		synctest.Wait()
 		require.PanicsWithValue(t,
-			"chanio: this Source already has a consumer, another Recv, All or C; to give its values to several, use pipeline.Tee",
+			"chanio: this Source already has a consumer, another Recv, All or C; to give its values to several consumers, use pipeline.Tee",
 			func() { _, _ = stage.Recv(t.Context()) })
 		cancel()
 		synctest.Wait()

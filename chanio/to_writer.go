@@ -230,7 +230,7 @@ func (s *writerSink) abort(cause error) {
 	s.end(cause)
 	s.aborting.Do(func() { close(s.aborted) })
 	if d, ok := s.w.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = d.SetWriteDeadline(longAgo)
+		_ = d.SetWriteDeadline(time.Unix(1, 0))
 	}
 	_ = s.closers.close() // cause is what matters
 }

@@ -24,12 +24,19 @@ func Transfer(ctx context.Context, src *Source[[]byte], dst *Sink[[]byte]) (int6
 	if err != nil {
 		return 0, err
 	}
-	defer up.Release()
+	returned := false
+	defer up.releaseAfter(&returned)
+	n, err := runTransfer(ctx, up, dst)
+	returned = true
+	return n, err
+}
+
+func runTransfer(ctx context.Context, up Upstream[[]byte], dst *Sink[[]byte]) (int64, error) {
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer dst.OnDone(cancel)()
 	t := transfer{up: up, dst: dst, to: BytesTo(dst)}
-	err = t.run(both)
+	err := t.run(both)
 	switch {
 	case err == io.EOF:
 		return t.n, dst.Flush(ctx)

@@ -11,12 +11,24 @@ type Upstream[T any] struct{ s *Source[T] }
 // appears in that panic. Claim waits for a consumer whose ctx has ended to let go; [Source.Acquire] waits no longer than
 // a ctx.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
-	up, _ := s.Acquire(context.Background(), stage)
+	up, _ := s.claim(context.Background(), stage)
 	return up
 }
 
+// claim is Claim by a caller who waits no longer than ctx.
+func (s *Source[T]) claim(ctx context.Context, stage string) (Upstream[T], error) {
+	up, err := s.Acquire(ctx, stage)
+	if err == nil {
+		s.mu.Lock()
+		s.bound = nil
+		s.mu.Unlock()
+	}
+	return up, err
+}
+
 // Acquire is Claim for a call that ctx bounds, such as pipeline.Connect: if ctx ends before an earlier consumer has let
-// go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release].
+// go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
+// consumer then waits for that, and does not panic.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
 	if s == nil {
 		panic(stage + ": the Source is nil")
@@ -29,17 +41,31 @@ func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], err
 	defer s.mu.Unlock()
 	s.owner = stage
 	s.use.Store(owned)
-	s.wake()
+	s.wakeLocked()
 	return Upstream[T]{s}, nil
 }
 
 // Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
 func (u Upstream[T]) Release() {
 	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
 	u.s.owner = ""
 	u.s.bound = nil
-	u.s.use.Store(vacant)
-	u.s.mu.Unlock()
+	u.s.vacateLocked()
+}
+
+// releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
+// user, panicked or called runtime.Goexit, and the Source ends with that. The panic goes on.
+func (u Upstream[T]) releaseAfter(returned *bool) {
+	defer u.Release()
+	if *returned {
+		return
+	}
+	v := recover()
+	u.s.broken(v)
+	if v != nil {
+		panic(v)
+	}
 }
 
 // Next returns the next value, like [Source.Recv] but without its checks: at the price of two function calls.

@@ -3,6 +3,8 @@ package chanio
 import (
 	"context"
 	"io"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // NewWriter returns an io.Writer whose bytes go to sink, for fmt.Fprintf, json.Encoder, io.Copy and whatever else writes.
@@ -13,30 +15,40 @@ func NewWriter(ctx context.Context, sink *Sink[[]byte]) io.WriteCloser {
 	if sink == nil {
 		panic("chanio: NewWriter: the Sink is nil")
 	}
-	return &sinkWriter{ctx: ctx, sink: sink}
+	return &sinkWriter{ctx: ctx, sink: sink, hands: sink.hooks.Bytes == nil}
 }
 
 // sinkWriter carries a ctx because io.Writer has no room for one.
 type sinkWriter struct {
-	ctx  context.Context
-	sink *Sink[[]byte]
+	ctx   context.Context
+	sink  *Sink[[]byte]
+	hands bool // the sink may hand values over as they are, such as that of PipeOf
 }
 
 func (w *sinkWriter) Write(p []byte) (n int, err error) {
-	if err := w.sink.Send(w.ctx, p); err != nil {
+	if err := w.send(p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
+// send sends p, which the caller of Write uses again.
+func (w *sinkWriter) send(p []byte) error {
+	if w.hands {
+		p = append(make([]byte, 0, len(p)), p...)
+	}
+	return w.sink.Send(w.ctx, p)
+}
+
 // ReadFrom makes io.Copy to the writer read into one buffer.
 func (w *sinkWriter) ReadFrom(r io.Reader) (n int64, err error) {
-	b := borrow(0)
-	defer b.giveBack()
+	var b stream.Buffer
+	defer b.Release()
+	p := b.Space(0)
 	for {
-		m, err := r.Read(b.buf)
+		m, err := r.Read(p)
 		if m > 0 {
-			if err := w.sink.Send(w.ctx, b.buf[:m]); err != nil {
+			if err := w.send(p[:m]); err != nil {
 				return n, err
 			}
 			n += int64(m)

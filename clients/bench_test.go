@@ -10,13 +10,13 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// BenchmarkMux is calls over one TCP connection to an echo: one goroutine, and 64 that share it.
-func BenchmarkMux(b *testing.B) {
+// BenchmarkCaller is calls over one TCP connection to an echo: one goroutine, and 64 that share it.
+func BenchmarkCaller(b *testing.B) {
 	port := echo(b)
-	dial := func(b *testing.B) *clients.Mux[string, string] {
+	dial := func(b *testing.B) *clients.Caller[string, string] {
 		c, err := clients.DialTCP(b.Context(), fmt.Sprint("127.0.0.1:", port), nil)
 		require.NoError(b, err)
-		m := clients.NewMux(b.Context(), codec.Frame(c, codec.Lines), nil)
+		m := clients.NewCaller(b.Context(), codec.Frame(c, codec.Lines), nil)
 		b.Cleanup(func() { _ = m.Close() })
 		return m
 	}

@@ -47,13 +47,13 @@ func TestDialTCPAsksItsResolver(t *testing.T) {
 		"a.test": {"127.0.0.1"}, "two.test": {"127.0.0.2", "127.0.0.1"}, "both.test": {"::1", "127.0.0.1"},
 	})
 	for _, host := range []string{"a.test", "two.test", "both.test", "127.0.0.1"} {
-		c, err := clients.DialTCP(t.Context(), fmt.Sprint(host, ":", port), &clients.DialConfig{Resolver: table})
+		c, err := clients.DialTCP(t.Context(), fmt.Sprint(host, ":", port), &clients.Config{Resolver: table})
 		require.NoError(t, err, host)
 		require.Equal(t, fmt.Sprint("127.0.0.1:", port), c.RemoteAddr().String())
 		requireEcho(t, c, "")
 		require.NoError(t, c.Close())
 	}
-	_, err := clients.DialTCP(t.Context(), "b.test:80", &clients.DialConfig{Resolver: table})
+	_, err := clients.DialTCP(t.Context(), "b.test:80", &clients.Config{Resolver: table})
 	requireNotFound(t, err)
 	require.ErrorContains(t, err, "is the name right?")
 	var op *net.OpError
@@ -64,7 +64,7 @@ func TestDialTCPSaysThatTheNameServerDoesNotAnswer(t *testing.T) {
 	nobody := fmt.Sprint("127.0.0.1:", freePort(t))
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{nobody}, Attempts: 1})
 	require.NoError(t, err)
-	_, err = clients.DialTCP(t.Context(), "a.test:80", &clients.DialConfig{Resolver: r})
+	_, err = clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Resolver: r})
 	require.ErrorContains(t, err, "clients: dial tcp: lookup a.test. on 127.0.0.1:")
 	require.ErrorContains(t, err, "is that a name server")
 }
@@ -79,7 +79,7 @@ func TestDialTCPWithoutAHostIsThisMachine(t *testing.T) {
 func TestDialTCPKeepsToTheFamilyOfItsLocalAddr(t *testing.T) {
 	port := echo(t)
 	table := static(t, map[string][]string{"both.test": {"::1", "127.0.0.1"}, "six.test": {"::1"}})
-	cfg := &clients.DialConfig{Resolver: table, LocalAddr: "127.0.0.3:0"}
+	cfg := &clients.Config{Resolver: table, LocalAddr: "127.0.0.3:0"}
 	c, err := clients.DialTCP(t.Context(), fmt.Sprint("both.test:", port), cfg)
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.3", c.LocalAddr().(*net.TCPAddr).IP.String())
@@ -90,14 +90,14 @@ func TestDialTCPKeepsToTheFamilyOfItsLocalAddr(t *testing.T) {
 
 func TestDialTCPResolverWithoutAnAnswerIsAnError(t *testing.T) {
 	empty := clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, nil })
-	_, err := clients.DialTCP(t.Context(), "a.test:80", &clients.DialConfig{Resolver: empty})
+	_, err := clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Resolver: empty})
 	requireNotFound(t, err)
 }
 
 func TestDialTCPRefusedByAllAddresses(t *testing.T) {
 	addr := fmt.Sprint("a.test:", freePort(t))
 	table := static(t, map[string][]string{"a.test": {"127.0.0.1", "127.0.0.2"}})
-	_, err := clients.DialTCP(t.Context(), addr, &clients.DialConfig{Resolver: table})
+	_, err := clients.DialTCP(t.Context(), addr, &clients.Config{Resolver: table})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.ErrorContains(t, err, "is the server running")
 	require.ErrorContains(t, err, "none of its 2 addresses")
@@ -113,14 +113,14 @@ func TestDialTCPGoesThroughItsProxy(t *testing.T) {
 		defer nc.Close()
 		script([2]string{"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", okResponse})("", nc)
 	}()
-	c, err := clients.DialTCP(t.Context(), "a.test:443", &clients.DialConfig{
+	c, err := clients.DialTCP(t.Context(), "a.test:443", &clients.Config{
 		Proxy: &clients.HTTPProxy{Addr: ln.Addr().String()},
 	})
 	require.NoError(t, err)
 	requireEcho(t, c, "")
 	require.NoError(t, c.Close())
 
-	_, err = clients.DialTCP(t.Context(), "a.test:443", &clients.DialConfig{
+	_, err = clients.DialTCP(t.Context(), "a.test:443", &clients.Config{
 		Proxy: &clients.HTTPProxy{Addr: fmt.Sprint("127.0.0.1:", freePort(t))},
 	})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
@@ -158,15 +158,15 @@ func TestDialTCPGoesThroughARealSOCKSProxy(t *testing.T) {
 	background(t, port, path, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-u", "me", "-P", "secret")
 	proxy := &clients.SOCKS5{Addr: fmt.Sprint("127.0.0.1:", port), User: "me", Password: "secret"}
 	for _, host := range []string{"127.0.0.1", "localhost"} {
-		c, err := clients.DialTCP(t.Context(), fmt.Sprint(host, ":", target), &clients.DialConfig{Proxy: proxy})
+		c, err := clients.DialTCP(t.Context(), fmt.Sprint(host, ":", target), &clients.Config{Proxy: proxy})
 		require.NoError(t, err)
 		requireEcho(t, c, "")
 		require.NoError(t, c.Close())
 	}
-	_, err := clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", freePort(t)), &clients.DialConfig{Proxy: proxy})
+	_, err := clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", freePort(t)), &clients.Config{Proxy: proxy})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	for _, stranger := range []*clients.SOCKS5{{Addr: proxy.Addr}, {Addr: proxy.Addr, User: "me", Password: "wrong"}} {
-		_, err = clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", target), &clients.DialConfig{Proxy: stranger})
+		_, err = clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", target), &clients.Config{Proxy: stranger})
 		var refusal *clients.ProxyError
 		require.ErrorAs(t, err, &refusal)
 		require.ErrorContains(t, err, "credentials")
@@ -183,7 +183,7 @@ func TestDialTCPGoesThroughARealHTTPProxy(t *testing.T) {
 	background(t, port, path, "-d", "-c", conf)
 	dial := func(proxy clients.HTTPProxy, target int) (*chanio.Conn, error) {
 		proxy.Addr = fmt.Sprint("127.0.0.1:", port)
-		return clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", target), &clients.DialConfig{Proxy: &proxy})
+		return clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", target), &clients.Config{Proxy: &proxy})
 	}
 	c, err := dial(clients.HTTPProxy{User: "me", Password: "secret"}, target)
 	require.NoError(t, err)

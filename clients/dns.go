@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/internal/dnscache"
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // AddrOrder says which families of addresses are asked for, and which come first.
@@ -64,6 +66,13 @@ type DNSConfig struct {
 	// system's, or 2.
 	Attempts int
 
+	// Rotate begins each question with the next of the Servers, so that they share the work. It is on if Servers is nil
+	// and the system has "options rotate".
+	Rotate bool
+
+	// UseTCP asks by TCP at once, and not by UDP first. It is on if Servers is nil and the system has "options use-vc".
+	UseTCP bool
+
 	// Order says which families of addresses are asked for and come first. With both, they are asked for at once.
 	Order AddrOrder
 
@@ -96,7 +105,8 @@ type DNSConfig struct {
 // for (RFC 6761), and what is below onion is not found (RFC 7686).
 //
 // A look-up starts a goroutine for the second family of addresses and waits for it; otherwise it has none, and needs no
-// closing. Many at once for the same name ask once. Its methods are for any goroutine. It does not validate DNSSEC.
+// closing. Look-ups of the same name at the same time ask once and share the answer, also if that is a failure or is not
+// remembered. Its methods are for any goroutine. It does not validate DNSSEC.
 //
 // It is the dns-resolver-group of Aleph. MaxTTL and MinTTL are max-ttl and min-ttl, NegativeTTL is negative-ttl,
 // Timeout query-timeout, Servers name-servers, Search search-domains, Order address-types, Payload max-payload-size and
@@ -105,6 +115,7 @@ type DNSResolver struct {
 	cfg   DNSConfig
 	types []dnsmessage.Type
 	cache *dnscache.Cache[question, []netip.Addr] // with none for a name or family that is not there
+	turn  atomic.Uint32                           // the server to begin with, if they rotate
 }
 
 // question is what is remembered by: an absolute name in lower case, and a type.
@@ -140,6 +151,7 @@ func systemResolvConf() resolvConf {
 func (cfg *DNSConfig) complete(system resolvConf) error {
 	if cfg.Servers == nil {
 		cfg.Servers = system.servers
+		cfg.Rotate, cfg.UseTCP = cfg.Rotate || system.rotate, cfg.UseTCP || system.useTCP
 		if cfg.Search == nil {
 			cfg.Search = system.search
 		}
@@ -198,7 +210,7 @@ func (cfg *DNSConfig) check() error {
 		if domain == "." {
 			continue // the name as it is, which is tried anyway
 		}
-		name, err := asciiHost(domain)
+		name, err := hostname.ASCII(domain)
 		if err != nil {
 			return fmt.Errorf("clients: NewDNSResolver: the search domain %q is %w", domain, err)
 		}
@@ -212,13 +224,13 @@ func (cfg *DNSConfig) check() error {
 // in the order of families that was configured. Aliases are followed. It returns host itself if it is an IP address.
 //
 // When one family has been answered, the other has another 250 ms: some servers never answer for IPv6. A server that
-// refuses or fails is passed over as one that is silent. The error is the last failure if there was one, and otherwise
+// refuses, fails, or refers to other servers (a lame one) is passed over as one that is silent. The error is the last failure if there was one, and otherwise
 // that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
 	}
-	name, err := asciiHost(host)
+	name, err := hostname.ASCII(host)
 	if err != nil {
 		return nil, notFound(host, err.Error())
 	}

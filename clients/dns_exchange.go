@@ -45,11 +45,13 @@ func (r *DNSResolver) askWith(ctx context.Context, server string, q question, pa
 		return dnsmsg.Answer{}, err
 	}
 	judge := func(msg []byte) (dnsmsg.Answer, error) { return dnsmsg.Parse(msg, id, q.name, q.typ) }
-	a, err := r.exchange(ctx, "udp", server, func(nc net.Conn) (dnsmsg.Answer, error) {
-		return askByDatagram(nc, query, max(512, int(payload)), judge)
-	})
-	if err != nil || !a.Truncated {
-		return a, err
+	if !r.cfg.UseTCP {
+		a, err := r.exchange(ctx, "udp", server, func(nc net.Conn) (dnsmsg.Answer, error) {
+			return askByDatagram(nc, query, max(512, int(payload)), judge)
+		})
+		if err != nil || !a.Truncated {
+			return a, err
+		}
 	}
 	return r.exchange(ctx, "tcp", server, func(nc net.Conn) (dnsmsg.Answer, error) {
 		return askByStream(nc, query, judge)
@@ -85,18 +87,25 @@ func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 	}
 }
 
-// askByDatagram sends query and waits for the answer. What is none is ignored: anybody can send datagrams.
+// truncatedBit is TC in the third byte of a message (RFC 1035, section 4.1.1).
+const truncatedBit = 1 << 1
+
+// askByDatagram sends query and waits for the answer. What is none is ignored: anybody can send datagrams. An answer of
+// more than size bytes counts as truncated: the rest of it is lost, so it is asked for by stream.
 func askByDatagram(
 	nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error),
 ) (dnsmsg.Answer, error) {
 	if _, err := nc.Write(query); err != nil {
 		return dnsmsg.Answer{}, err
 	}
-	msg := make([]byte, size)
+	msg := make([]byte, size+1)
 	for {
 		n, err := nc.Read(msg)
 		if err != nil {
 			return dnsmsg.Answer{}, err
+		}
+		if n > size {
+			msg[2] |= truncatedBit
 		}
 		a, err := judge(msg[:n])
 		if !errors.Is(err, dnsmsg.ErrOther) {

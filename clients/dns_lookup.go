@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -103,10 +104,18 @@ var errServerFailed = errors.New("the server failed")
 
 // askAll asks the servers in turn until one knows.
 func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, err error) {
+	first := 0
+	if r.cfg.Rotate {
+		first = int(r.turn.Add(1) % uint32(len(r.cfg.Servers)))
+	}
 	for range r.cfg.Attempts {
-		for _, server := range r.cfg.Servers {
+		for i := range r.cfg.Servers {
+			server := r.cfg.Servers[(first+i)%len(r.cfg.Servers)]
 			if a, err = r.ask(ctx, server, q); err == nil {
 				return a, nil
+			}
+			if errors.Is(err, dnsmsg.ErrLame) {
+				err = fmt.Errorf("%w: %w", errServerFailed, err)
 			}
 			err = dnsError(err, q.name, server)
 			if ctx.Err() != nil || errors.Is(err, dnsmsg.ErrAliases) {

@@ -368,6 +368,87 @@ func TestDNSAsksOverTCPWhatIsTruncated(t *testing.T) {
 	})
 }
 
+// A server that sends more than it was told that there is room for, and does not say that anything is missing.
+func TestDNSAsksOverTCPWhatIsLargerThanAdvertised(t *testing.T) {
+	var many []dnsmessage.ResourceBody
+	for i := range 200 {
+		many = append(many, &dnsmessage.AResource{A: [4]byte{10, 1, 0, byte(i)}})
+	}
+	for _, payload := range []int{0, -1} {
+		cfg := clients.DNSConfig{Order: clients.IPv4Only, Payload: payload}
+		answer := func(q query, send func([]byte)) { send(q.with(60, many...)) }
+		inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			got, err := r.LookupAddrs(t.Context(), "a.test")
+			require.NoError(t, err)
+			require.Len(t, got, 200)
+			require.Equal(t, []string{"udp 10.0.0.1:53 A a.test.", "tcp 10.0.0.1:53 A a.test."}, s.takeAsked())
+		})
+	}
+}
+
+func TestDNSAsksByTCPAtOnceIfTold(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(60, aRecord("10.1.0.1"))) }
+	cfg := clients.DNSConfig{Order: clients.IPv4Only, UseTCP: true}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		_, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, []string{"tcp 10.0.0.1:53 A a.test."}, s.takeAsked())
+	})
+}
+
+func TestDNSServersTakeTurnsIfTold(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(0, aRecord("10.1.0.1"))) }
+	for rotate, want := range map[bool]int{false: 6, true: 3} {
+		cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}, Rotate: rotate}
+		inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			for range 6 {
+				_, err := r.LookupAddrs(t.Context(), "a.test")
+				require.NoError(t, err)
+			}
+			first := 0
+			for _, q := range s.takeAsked() {
+				if q == "udp 10.0.0.1:53 A a.test." {
+					first++
+				}
+			}
+			require.Equal(t, want, first)
+		})
+	}
+}
+
+// Look-ups of one name at once take no longer than one, whatever comes of it.
+func TestDNSFailuresAndUncachedAnswersAreShared(t *testing.T) {
+	for what, answer := range map[string]func(q query, send func([]byte)){
+		"no TTL": func(q query, send func([]byte)) { send(q.with(0, aRecord("10.1.0.1"))) },
+		"failure": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }))
+		},
+		"no such name, for now": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeNameError }))
+		},
+		"silence": func(query, func([]byte)) {},
+	} {
+		slow := func(q query, send func([]byte)) {
+			time.Sleep(time.Second)
+			answer(q, send)
+		}
+		cfg := clients.DNSConfig{Order: clients.IPv4Only, Attempts: 1, Timeout: 2 * time.Second}
+		inDNS(t, cfg, slow, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+			start := time.Now()
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					_, err := r.LookupAddrs(t.Context(), "a.test.")
+					require.Equal(t, what == "no TTL", err == nil, "%s: %v", what, err)
+				})
+			}
+			all.Wait()
+			require.LessOrEqual(t, time.Since(start), 2*time.Second, what)
+			require.Len(t, s.takeAsked(), 1, what)
+		})
+	}
+}
+
 func TestDNSGoesOnToTheNextServer(t *testing.T) {
 	bad := map[string]func(q query, send func([]byte)){
 		"silent": func(query, func([]byte)) {},
@@ -380,6 +461,12 @@ func TestDNSGoesOnToTheNextServer(t *testing.T) {
 		"cut off": func(q query, send func([]byte)) {
 			b := q.with(60, aRecord("10.1.0.1"))
 			send(b[:len(b)-2])
+		},
+		"lame": func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) {
+				h := dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("test."), Class: dnsmessage.ClassINET, TTL: 60}
+				m.Authorities = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.NSResource{NS: dnsmessage.MustNewName("ns.test.")}}}
+			}))
 		},
 		"truncating over TCP": func(q query, send func([]byte)) {
 			send(q.pack(func(m *dnsmessage.Message) { m.Truncated = true }))

@@ -7,10 +7,10 @@
 //	defer conn.Close()
 //	orders := codec.Frame(conn, orderCodec)
 //
-// A [DialConfig] says where names are looked up ([SystemResolver], [NewStaticResolver], [NewDNSResolver], and [FirstOf]
+// A [Config] says where names are looked up ([SystemResolver], [NewStaticResolver], [NewDNSResolver], and [FirstOf]
 // and [RoundRobin] of others) and which [Proxy] the connection goes through. [DialTLS] secures it. On top of that
 // [Reconnect] is a stream of connections, each made when the one before has ended; a [Pool] lends connections to one
-// caller at a time; and a [Mux] lets many share one.
+// caller at a time; and a [Caller] lets many share one.
 //
 // # Guarantees
 //

@@ -11,7 +11,7 @@ import (
 
 func ExampleHTTPProxy() {
 	proxy := &clients.HTTPProxy{Addr: "proxy.example:3128", User: "me", Password: "secret"}
-	conn, err := clients.DialTCP(context.Background(), "db.example:5432", &clients.DialConfig{Proxy: proxy})
+	conn, err := clients.DialTCP(context.Background(), "db.example:5432", &clients.Config{Proxy: proxy})
 	if refusal := (*clients.ProxyError)(nil); errors.As(err, &refusal) {
 		log.Fatalf("the proxy answers %d: %v", refusal.Code, refusal.Header)
 	}
@@ -23,7 +23,7 @@ func ExampleHTTPProxy() {
 
 func ExampleSOCKS5() {
 	proxy := &clients.SOCKS5{Addr: "localhost:9050"} // names are resolved by the proxy
-	conn, err := clients.DialTCP(context.Background(), "example.org:80", &clients.DialConfig{Proxy: proxy})
+	conn, err := clients.DialTCP(context.Background(), "example.org:80", &clients.Config{Proxy: proxy})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func ExampleEnvironmentProxy() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	conn, err := clients.DialTCP(context.Background(), "example.org:443", &clients.DialConfig{Proxy: proxy})
+	conn, err := clients.DialTCP(context.Background(), "example.org:443", &clients.Config{Proxy: proxy})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func ExampleParseProxy() {
 func ExampleProxyChain() {
 	bastion := &clients.SOCKS5{Addr: "bastion.example:1080"}
 	inner := &clients.HTTPProxy{Addr: "10.0.0.1:3128"} // only the bastion reaches it
-	conn, err := clients.DialTCP(context.Background(), "db.internal:5432", &clients.DialConfig{
+	conn, err := clients.DialTCP(context.Background(), "db.internal:5432", &clients.Config{
 		Proxy: clients.ProxyChain{bastion, inner},
 	})
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -18,6 +20,9 @@ const attemptDelay = 250 * time.Millisecond
 // eyeballs connects to the first of several addresses that answers, as RFC 8305 has it: one attempt after the other is
 // begun, the next when the last has failed or after delay, and they go on side by side until one succeeds. What it
 // leaves out is asking for the addresses meanwhile: they are all known here.
+//
+// No address takes the time of the others: if ctx has a deadline, the next attempt begins early enough for all of them to
+// have a share of what is left, and one at a time each is given up after its share.
 type eyeballs[T any] struct {
 	delay   time.Duration // negative: one attempt at a time
 	dial    func(ctx context.Context, addr netip.AddrPort) (T, error)
@@ -38,8 +43,8 @@ func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, e
 	dialling, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	results := make(chan attempt[T], len(addrs)) // nobody waits to be heard
-	a := e.first(ctx, addrs, results, func(addr netip.AddrPort) {
-		all.Go(func() { results <- e.try(dialling, addr) })
+	a := e.first(ctx, addrs, results, func(addr netip.AddrPort, left int) {
+		all.Go(func() { results <- e.tryInTime(dialling, addr, left) })
 	})
 	cancel()
 	all.Wait()
@@ -54,18 +59,18 @@ func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, e
 
 // first begins attempts until one has succeeded or all have failed.
 func (e eyeballs[T]) first(
-	ctx context.Context, addrs []netip.AddrPort, results <-chan attempt[T], begin func(netip.AddrPort),
+	ctx context.Context, addrs []netip.AddrPort, results <-chan attempt[T], begin func(addr netip.AddrPort, left int),
 ) attempt[T] {
 	var failed failures
 	for running := 0; ; {
 		if len(addrs) > 0 {
-			begin(addrs[0])
+			begin(addrs[0], len(addrs))
 			addrs = addrs[1:]
 			running++
 		}
 		var next <-chan time.Time
 		if len(addrs) > 0 && e.delay >= 0 {
-			next = time.After(e.delay)
+			next = time.After(min(e.delay, share(ctx, len(addrs)+1)))
 		}
 		select {
 		case a := <-results:
@@ -81,6 +86,27 @@ func (e eyeballs[T]) first(
 			return attempt[T]{err: context.Cause(ctx)}
 		}
 	}
+}
+
+// tryInTime dials one address of several that are left. One at a time it has its share of the time.
+func (e eyeballs[T]) tryInTime(ctx context.Context, addr netip.AddrPort, left int) attempt[T] {
+	if _, bounded := ctx.Deadline(); bounded && e.delay < 0 && left > 1 {
+		d := share(ctx, left)
+		late := fmt.Errorf("no connection within %v: %w", d.Round(time.Millisecond), os.ErrDeadlineExceeded)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
+		defer cancel()
+	}
+	return e.try(ctx, addr)
+}
+
+// share is the part of the time until ctx's deadline that each of n has.
+func share(ctx context.Context, n int) time.Duration {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return math.MaxInt64
+	}
+	return max(time.Until(end)/time.Duration(n), 0)
 }
 
 // try dials one address. A panic in a user's function is not to take the process along.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -114,6 +115,38 @@ func TestEyeballsBeginTheNextAttemptAfterTheDelayOrAFailure(t *testing.T) {
 			require.Zero(t, h.running, name)
 		})
 	}
+}
+
+// A black hole takes its share of the time, wherever it stands, one at a time or with a long delay.
+func TestABlackHoleLeavesTimeForTheOtherAddresses(t *testing.T) {
+	for _, delay := range []time.Duration{attemptDelay, -1, time.Hour} {
+		for _, addrs := range [][]netip.AddrPort{ports("10.0.0.1", "10.0.0.2", "10.0.0.3"), ports("10.0.0.3", "10.0.0.1")} {
+			synctest.Test(t, func(t *testing.T) {
+				h := &fakeHost{start: time.Now(), answers: map[string]fakeAnswer{
+					"10.0.0.1": {after: time.Hour}, "10.0.0.2": {after: time.Hour}, "10.0.0.3": {after: time.Second},
+				}}
+				ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+				defer cancel()
+				won, err := eyeballs[string]{delay: delay, dial: h.dial, discard: func(string) {}}.race(ctx, addrs)
+				require.NoError(t, err, "delay %v: %v", delay, h.begun)
+				require.Equal(t, "10.0.0.3", won)
+			})
+		}
+	}
+}
+
+func TestSharesAreSaidInTheError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &fakeHost{start: time.Now(), answers: map[string]fakeAnswer{
+			"10.0.0.1": {after: time.Hour}, "10.0.0.2": {err: syscall.EHOSTUNREACH},
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		_, err := eyeballs[string]{delay: -1, dial: h.dial}.race(ctx, ports("10.0.0.1", "10.0.0.2"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorContains(t, err, "no connection within 4.5s")
+		require.Equal(t, []string{"10.0.0.1 0s", "10.0.0.2 4.5s"}, h.begun)
+	})
 }
 
 func TestEyeballsWaitForTheOthersAndDiscardWhatCameSecond(t *testing.T) {

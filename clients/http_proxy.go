@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -27,7 +28,8 @@ type HTTPProxy struct {
 	// can read them.
 	User, Password string
 
-	// Header is what else is sent to the proxy, such as a Proxy-Authorization of another scheme.
+	// Header is what else is sent to the proxy, such as a Proxy-Authorization of another scheme. Host, Content-Length and
+	// Transfer-Encoding are refused: CONNECT has one Host, the target, and no body.
 	Header map[string][]string
 
 	// TLS, if not nil, secures the connection to the proxy.
@@ -79,6 +81,14 @@ func (p *HTTPProxy) request(ctx context.Context, addr string) ([]byte, error) {
 	}
 	target := net.JoinHostPort(host, strconv.Itoa(int(port)))
 	b := fmt.Appendf(nil, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", target, target)
+	if b, err = p.appendCredentials(b); err != nil {
+		return nil, err
+	}
+	return p.appendHeader(b)
+}
+
+// appendCredentials appends User and Password.
+func (p *HTTPProxy) appendCredentials(b []byte) ([]byte, error) {
 	if p.User == "" && p.Password != "" {
 		return nil, errors.New("HTTPProxy has a Password but no User: set both or neither")
 	}
@@ -89,15 +99,34 @@ func (p *HTTPProxy) request(ctx context.Context, addr string) ([]byte, error) {
 		credentials := base64.StdEncoding.EncodeToString([]byte(p.User + ":" + p.Password))
 		b = fmt.Appendf(b, "Proxy-Authorization: Basic %s\r\n", credentials)
 	}
+	return b, nil
+}
+
+// appendHeader appends Header and the empty line.
+func (p *HTTPProxy) appendHeader(b []byte) ([]byte, error) {
 	for name, values := range p.Header {
 		for _, v := range values {
 			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(v) {
 				return nil, fmt.Errorf("HTTPProxy has a Header %q that HTTP does not allow: is there a line break in it?", name)
 			}
+			if !p.maySend(name) {
+				return nil, fmt.Errorf("HTTPProxy has a Header %q, which is sent or left out by itself: remove it", name)
+			}
 			b = fmt.Appendf(b, "%s: %s\r\n", name, v)
 		}
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// maySend reports whether a field of Header has a place in the request: CONNECT has one Host and no body.
+func (p *HTTPProxy) maySend(name string) bool {
+	switch textproto.CanonicalMIMEHeaderKey(name) {
+	case "Host", "Content-Length", "Transfer-Encoding":
+		return false
+	case "Proxy-Authorization":
+		return p.User == ""
+	}
+	return true
 }
 
 // readResponse reads responses until one is final. What follows the header belongs to the tunnel, whatever length the
@@ -118,7 +147,7 @@ func (p *HTTPProxy) readResponse(ctx context.Context, c *chanio.Conn, addr strin
 		code, reason, header, err := parseHead(head)
 		switch {
 		case err != nil:
-			return fmt.Errorf("the response of the proxy is not HTTP: %w", err)
+			return fmt.Errorf("the response of the proxy: %w", err)
 		case code >= 200 && code < 300:
 			return nil
 		case code >= 200:
@@ -128,12 +157,22 @@ func (p *HTTPProxy) readResponse(ctx context.Context, c *chanio.Conn, addr strin
 	return errors.New("the response of the proxy: only interim responses")
 }
 
+// httpVersion is how every response begins.
+const httpVersion = "HTTP/1."
+
+func notHTTP(b []byte) error {
+	return fmt.Errorf("it is not HTTP, it begins with %.40q: is this an HTTP proxy?", b)
+}
+
 // readHead returns the header of a response, with the empty line that ends it.
 func readHead(ctx context.Context, r received, limit int) ([]byte, error) {
 	for scanned := 0; ; {
 		b := r.bytes.Buffered()
 		if end := headEnd(b, scanned); end > 0 && end <= limit {
 			return r.need(ctx, end)
+		}
+		if start := b[:min(len(b), len(httpVersion))]; !strings.HasPrefix(httpVersion, string(start)) {
+			return nil, notHTTP(b)
 		}
 		if len(b) >= limit {
 			return nil, fmt.Errorf("its header is longer than %d bytes; is this an HTTP proxy? MaxResponse allows more", limit)
@@ -166,15 +205,25 @@ func parseHead(head []byte) (code int, reason string, header textproto.MIMEHeade
 		return 0, "", nil, err
 	}
 	version, status, _ := strings.Cut(line, " ")
-	if !strings.HasPrefix(version, "HTTP/1.") || len(status) < 3 {
-		return 0, "", nil, fmt.Errorf("it begins with %.40q", line)
+	if !strings.HasPrefix(version, httpVersion) {
+		return 0, "", nil, notHTTP([]byte(line))
 	}
-	code, err = strconv.Atoi(status[:3])
-	if err != nil || code < 100 {
+	digits, _, _ := strings.Cut(status, " ")
+	if code, err = strconv.Atoi(digits); err != nil || len(digits) != 3 || code < 100 {
 		return 0, "", nil, fmt.Errorf("it has the status %.40q", status)
 	}
 	header, err = r.ReadMIMEHeader()
-	return code, status, header, err
+	return code, printable(status), header, err
+}
+
+// printable returns s, which the proxy has sent, without what a terminal would take for a command.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func (p *HTTPProxy) refusal(addr string, code int, reason string, header map[string][]string) error {

@@ -15,7 +15,7 @@ import (
 
 func TestOptionsReachTheSocket(t *testing.T) {
 	var controlled string
-	c, nc := pair(t, t.Context(), &clients.DialConfig{
+	c, nc := pair(t, t.Context(), &clients.Config{
 		LocalAddr: "127.0.0.1:0",
 		Delay:     true,
 		Timeout:   -1,
@@ -29,7 +29,7 @@ func TestOptionsReachTheSocket(t *testing.T) {
 	require.Equal(t, 0, option(t, c, syscall.IPPROTO_TCP, syscall.TCP_NODELAY))
 	require.Equal(t, 1, option(t, c, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE))
 
-	c, _ = pair(t, t.Context(), &clients.DialConfig{KeepAlive: -time.Second})
+	c, _ = pair(t, t.Context(), &clients.Config{KeepAlive: -time.Second})
 	require.Equal(t, 1, option(t, c, syscall.IPPROTO_TCP, syscall.TCP_NODELAY))
 	require.Equal(t, 0, option(t, c, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE))
 }

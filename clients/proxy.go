@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // DialFunc connects to addr, which is host:port. conn is how the connection behaves, and may be nil. ctx bounds the
@@ -123,7 +124,7 @@ func proxyOf(u *url.URL) (Proxy, error) {
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-		NoProxy:    getenv("NO_PROXY", "no_proxy"),
+		NoProxy:    withoutDots(getenv("NO_PROXY", "no_proxy")),
 	}
 	if cfg.HTTPSProxy == "" {
 		return ProxyChain{}, nil
@@ -133,6 +134,19 @@ func EnvironmentProxy() (Proxy, error) {
 		return nil, fmt.Errorf("%w (it is in the environment: HTTPS_PROXY or ALL_PROXY)", err)
 	}
 	return &selective{p, cfg.ProxyFunc()}, nil
+}
+
+// withoutDots returns a NO_PROXY list whose names have no final dot, which says only that they are absolute.
+func withoutDots(list string) string {
+	names := strings.Split(list, ",")
+	for i, name := range names {
+		name, port, found := strings.Cut(strings.TrimSpace(name), ".:")
+		if name = strings.TrimSuffix(name, "."); found {
+			name += ":" + port
+		}
+		names[i] = name
+	}
+	return strings.Join(names, ",")
 }
 
 func getenv(names ...string) string {
@@ -153,7 +167,11 @@ type selective struct {
 func (p *selective) DialThrough(
 	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
 ) (*chanio.Conn, error) {
-	via, err := p.rules(&url.URL{Scheme: "https", Host: addr})
+	target := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil {
+		target = net.JoinHostPort(strings.TrimSuffix(host, "."), port)
+	}
+	via, err := p.rules(&url.URL{Scheme: "https", Host: target})
 	if err == nil && via == nil {
 		return direct(ctx, addr, conn)
 	}
@@ -189,7 +207,7 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.WithZone("").String(), uint16(n), nil // a zone means nothing elsewhere
 	}
-	if host, err = asciiHost(host); err != nil {
+	if host, err = hostname.ASCII(host); err != nil {
 		return "", 0, &net.AddrError{Err: err.Error(), Addr: addr}
 	}
 	return host, uint16(n), nil

@@ -190,10 +190,13 @@ func TestG14HTTPProxyResponseIsBounded(t *testing.T) {
 
 func TestHTTPProxyThatIsNoneIsNoticed(t *testing.T) {
 	for response, want := range map[string]string{
-		"SSH-2.0-OpenSSH_9.2\r\n\r\n":           "not HTTP",
+		"HTTP/1.1 2000 OK\r\n\r\n":              "the status",
+		"HTTP/1.1 20x OK\r\n\r\n":               "the status",
+		"HTTP/1.1 099 OK\r\n\r\n":               "the status",
 		"HTTP/1.1 abc\r\n\r\n":                  "the status",
-		"HTTP/1.1 200 OK\r\nbad header\r\n\r\n": "not HTTP",
+		"HTTP/1.1 200 OK\r\nbad header\r\n\r\n": "missing colon",
 		"HTTP/1.1 200 OK\r\nX: y\r\n":           "unexpected EOF",
+		"HTT":                                   "unexpected EOF",
 		"":                                      "unexpected EOF",
 	} {
 		play := func(_ string, nc net.Conn) {
@@ -207,6 +210,29 @@ func TestHTTPProxyThatIsNoneIsNoticed(t *testing.T) {
 	}
 }
 
+// An SSH server says who it is and waits, without an empty line.
+func TestHTTPProxyNoticesAnotherProtocolAtOnce(t *testing.T) {
+	play := func(_ string, nc net.Conn) {
+		_, _ = io.WriteString(nc, "SSH-2.0-OpenSSH_9.2\r\n")
+		_, _ = io.Copy(io.Discard, nc)
+	}
+	start := time.Time{}
+	through(t, &clients.HTTPProxy{Addr: "proxy:1"}, "a:1", func(a string, nc net.Conn) {
+		start = time.Now()
+		play(a, nc)
+	}, func(t *testing.T, _ *chanio.Conn, err error) {
+		require.ErrorContains(t, err, "it is not HTTP, it begins with \"SSH-2.0")
+		require.Zero(t, time.Since(start))
+	})
+}
+
+func TestHTTPProxyShowsNoControlCharactersOfTheProxy(t *testing.T) {
+	play := func(_ string, nc net.Conn) { _, _ = io.WriteString(nc, "HTTP/1.1 500 x\x1b[31mred\x07\u202e\r\n\r\n") }
+	through(t, &clients.HTTPProxy{Addr: "proxy:1"}, "a:1", play, func(t *testing.T, _ *chanio.Conn, err error) {
+		require.ErrorContains(t, err, "500 x\ufffd[31mred\ufffd\ufffd")
+	})
+}
+
 func TestHTTPProxyRefusesWhatWouldEndALine(t *testing.T) {
 	direct := func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) { panic("dialled") }
 	for want, c := range map[string]struct {
@@ -217,6 +243,9 @@ func TestHTTPProxyRefusesWhatWouldEndALine(t *testing.T) {
 		"missing port":          {clients.HTTPProxy{}, "a"},
 		"a Header":              {clients.HTTPProxy{Header: map[string][]string{"X": {"a\r\nY: b"}}}, "a:1"},
 		`a Header "X:`:          {clients.HTTPProxy{Header: map[string][]string{"X: ": {"a"}}}, "a:1"},
+		"sent or left out":      {clients.HTTPProxy{Header: map[string][]string{"host": {"other"}}}, "a:1"},
+		`"Content-Length"`:      {clients.HTTPProxy{Header: map[string][]string{"Content-Length": {"5"}}}, "a:1"},
+		`"Proxy-Authorization"`: {clients.HTTPProxy{User: "u", Header: map[string][]string{"Proxy-Authorization": {"x"}}}, "a:1"},
 		"no User":               {clients.HTTPProxy{Password: "x"}, "a:1"},
 		"unknown port":          {clients.HTTPProxy{}, "a:no-such-service"},
 		"a colon":               {clients.HTTPProxy{User: "a:b"}, "a:1"},
@@ -404,6 +433,31 @@ func TestSOCKS5TriesTheAddressesThatItResolved(t *testing.T) {
 	})
 }
 
+// A proxy that never answers for one address leaves time for the others.
+func TestSOCKS5DoesNotWaitForOneAddressOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := &peers{play: func(_ string, nc net.Conn) {
+			r := bufio.NewReader(nc)
+			_, _ = r.Discard(3)
+			_, _ = io.WriteString(nc, "\x05\x00")
+			request := make([]byte, 10)
+			_, _ = io.ReadFull(r, request)
+			if request[7] != 1 {
+				_, _ = io.WriteString(nc, "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+			}
+			_, _ = io.Copy(nc, r)
+		}}
+		p := &clients.SOCKS5{Addr: "proxy:1", Resolver: static(t, map[string][]string{"a": {"10.0.0.1", "10.0.0.2"}})}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c, err := p.DialThrough(ctx, "a:1", nil, world.dial)
+		require.NoError(t, err)
+		requireEcho(t, c, "")
+		require.NoError(t, c.Close())
+		world.playing.Wait()
+	})
+}
+
 func TestProxyChainGoesThroughAll(t *testing.T) {
 	chain := clients.ProxyChain{
 		&clients.HTTPProxy{Addr: "one:1"}, &clients.SOCKS5{Addr: "two:2"}, &clients.HTTPProxy{Addr: "three:3"},
@@ -466,9 +520,15 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 	t.Setenv("all_proxy", "socks5://all.test")
 	require.Equal(t, "all.test:1080", ask("a.test:5432"))
 	t.Setenv("HTTPS_PROXY", "tunnel.test:3128")
-	t.Setenv("NO_PROXY", "b.test,10.0.0.0/8")
+	t.Setenv("NO_PROXY", "b.test,10.0.0.0/8, c.test.,d.test.:5,.")
 	require.Equal(t, "tunnel.test:3128", ask("a.test:5432"))
 	require.Equal(t, "x.b.test:1", ask("x.b.test:1"))
+	for _, direct := range []string{"b.test.:1", "x.b.test.:1", "c.test:1", "c.test.:1", "d.test:5", "d.test.:5"} {
+		require.Equal(t, direct, ask(direct), "a final dot makes no difference")
+	}
+	for _, proxied := range []string{"d.test:6", "e.test.:1"} {
+		require.Equal(t, "tunnel.test:3128", ask(proxied))
+	}
 	require.Equal(t, "10.1.2.3:1", ask("10.1.2.3:1"))
 	require.Equal(t, "localhost:1", ask("localhost:1"))
 	t.Setenv("HTTPS_PROXY", "ftp://x")

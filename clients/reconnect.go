@@ -48,7 +48,6 @@ type Reconnector struct {
 	board board
 
 	// Owned by the receiver.
-	onWait   func()
 	failures int          // in a row
 	due      time.Time    // of the next attempt
 	conn     *chanio.Conn // the latest, until its end was noticed or it went to nobody
@@ -96,9 +95,6 @@ func (r *Reconnector) Close() error { return r.Conns.Close() }
 
 // next returns the next connection when there is to be one.
 func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
-	if r.onWait != nil {
-		r.onWait()
-	}
 	if err := r.awaitEnd(ctx); err != nil {
 		return nil, err
 	}

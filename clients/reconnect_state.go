@@ -73,7 +73,6 @@ func (b *board) newer(seen uint64) (s ReconnectState, version uint64, changed <-
 func (b *board) source() *chanio.Source[ReconnectState] {
 	var (
 		seen   uint64
-		onWait func()
 		closed = make(chan struct{})
 	)
 	next := func(ctx context.Context) (none ReconnectState, err error) {
@@ -85,9 +84,6 @@ func (b *board) source() *chanio.Source[ReconnectState] {
 			}
 			if changed == nil {
 				return none, io.EOF
-			}
-			if onWait != nil {
-				onWait()
 			}
 			select {
 			case <-changed:

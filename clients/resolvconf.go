@@ -17,6 +17,8 @@ type resolvConf struct {
 	ndots    int
 	timeout  time.Duration
 	attempts int
+	rotate   bool
+	useTCP   bool
 }
 
 // readResolvConf reads what it knows and leaves out the rest, as every reader of that file does. Fields that are not in
@@ -48,9 +50,11 @@ func readResolvConf(r io.Reader) resolvConf {
 	return conf
 }
 
-// readOptions reads name:number pairs, within the bounds that the manual page gives.
+// readOptions reads switches, and name:number pairs within the bounds that the manual page gives.
 func (c *resolvConf) readOptions(options []string) {
 	for _, option := range options {
+		c.rotate = c.rotate || option == "rotate"
+		c.useTCP = c.useTCP || option == "use-vc"
 		name, text, _ := strings.Cut(option, ":")
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {

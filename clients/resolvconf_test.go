@@ -12,6 +12,7 @@ func TestResolvConfIsReadAsItsManualPageSays(t *testing.T) {
 	require.Equal(t, resolvConf{
 		servers: []string{"10.0.0.1:53", "[fe80::1%eth0]:53", "10.0.0.2:53"},
 		search:  []string{"a.test", "b.test"}, ndots: 15, timeout: 30 * time.Second, attempts: 1,
+		rotate: true, useTCP: true,
 	}, readResolvConf(strings.NewReader(`# comment
 ; another
 domain first.test
@@ -21,7 +22,7 @@ nameserver not-an-address
 nameserver 10.0.0.2
 nameserver 10.0.0.4
 search a.test b.test
-options ndots:20 timeout:99 attempts:0 rotate edns0 ndots: ndots:-1
+options ndots:20 timeout:99 attempts:0 rotate use-vc edns0 ndots: ndots:-1
 lookup file
 nameserver
 `)))
@@ -31,12 +32,17 @@ nameserver
 func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {
 	system := resolvConf{
 		servers: []string{"10.0.0.1:53"}, search: []string{"A.test", "."}, ndots: 2, timeout: time.Second, attempts: 3,
+		rotate: true, useTCP: true,
 	}
 	cfg := DNSConfig{}
 	require.NoError(t, cfg.complete(system))
 	require.Equal(t, []string{"10.0.0.1:53"}, cfg.Servers)
 	require.Equal(t, []string{"a.test"}, cfg.Search)
 	require.Equal(t, []any{2, time.Second, 3}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
+	require.True(t, cfg.Rotate && cfg.UseTCP)
+	cfg = DNSConfig{Servers: []string{"10.0.0.9"}}
+	require.NoError(t, cfg.complete(system))
+	require.False(t, cfg.Rotate || cfg.UseTCP, "these are about the servers of the system")
 
 	cfg = DNSConfig{Servers: []string{"1.1.1.1", "::1", "[::1]:5353"}, NDots: 4, Timeout: time.Minute, Attempts: 1}
 	require.NoError(t, cfg.complete(system))

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/net/idna"
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // Resolver finds the addresses of hosts. Implementations are for any goroutine.
@@ -125,7 +125,7 @@ func (r *StaticResolver) add(name string, addrs []netip.Addr) error {
 		r.wild = append(r.wild, wildcard{"", addrs})
 		return nil
 	}
-	host, err := asciiHost(base)
+	host, err := hostname.ASCII(base)
 	if err != nil || strings.Contains(base, "*") {
 		return fmt.Errorf(`clients: NewStaticResolver: %q is no host name; a wildcard is like "*.example.org"`, name)
 	}
@@ -146,7 +146,7 @@ func (r *StaticResolver) add(name string, addrs []netip.Addr) error {
 
 // LookupAddrs returns the addresses that the table has for host. It never blocks.
 func (r *StaticResolver) LookupAddrs(_ context.Context, host string) ([]netip.Addr, error) {
-	name, err := asciiHost(host)
+	name, err := hostname.ASCII(host)
 	if err != nil {
 		return nil, notFound(host, err.Error())
 	}
@@ -159,32 +159,6 @@ func (r *StaticResolver) LookupAddrs(_ context.Context, host string) ([]netip.Ad
 		}
 	}
 	return nil, notFound(host, "no such host in the static table")
-}
-
-// asciiHost returns host as it is looked up: in lower case, in ASCII, without the final dot.
-func asciiHost(host string) (string, error) {
-	name := strings.TrimSuffix(host, ".")
-	if !isASCII(name) {
-		ascii, err := idna.Lookup.ToASCII(name)
-		if err != nil {
-			return "", fmt.Errorf("not a valid host name: %w", err)
-		}
-		name = ascii
-	}
-	if len(name) > 253 || slices.ContainsFunc(strings.Split(name, "."), badLabel) {
-		return "", errors.New("not a valid host name: it is 1 to 63 bytes between dots, 253 in all, without spaces")
-	}
-	return strings.ToLower(name), nil
-}
-
-// badLabel reports whether a part of a name cannot be one. Underscores and the like are left to the servers.
-func badLabel(label string) bool {
-	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
-	return len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, bad)
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 })
 }
 
 // FirstOf returns a Resolver that asks the given ones in turn, until one knows the host: a static table and then DNS,

@@ -21,7 +21,8 @@ type SOCKS5 struct {
 	// User and Password, of at most 255 bytes each, are offered if User is not empty. Anybody on the way can read them.
 	User, Password string
 
-	// Resolver, if not nil, finds the addresses of hosts here, and the proxy is asked to connect to one after the other.
+	// Resolver, if not nil, finds the addresses of hosts here, and the proxy is asked to connect to them as [DialTCP]
+	// does: to the next one, over another connection to the proxy, when the last has failed or not answered for 250 ms.
 	// nil leaves the names to the proxy, which may know more and keeps them out of this machine's queries.
 	Resolver Resolver
 }
@@ -64,15 +65,17 @@ func (p *SOCKS5) DialThrough(
 	if err != nil {
 		return nil, dialError(ctx, "tcp", err)
 	}
-	var failed failures
+	var remotes []netip.AddrPort
 	for _, a := range interleave(addrs) {
-		c, err := p.dialOne(ctx, a.WithZone("").String(), port, conn, direct)
-		if err == nil || ctx.Err() != nil {
-			return c, err
-		}
-		failed = append(failed, err)
+		remotes = append(remotes, netip.AddrPortFrom(a.WithZone(""), port))
 	}
-	return nil, failed.err()
+	return eyeballs[*chanio.Conn]{
+		delay: attemptDelay,
+		dial: func(ctx context.Context, to netip.AddrPort) (*chanio.Conn, error) {
+			return p.dialOne(ctx, to.Addr().String(), port, conn, direct)
+		},
+		discard: func(c *chanio.Conn) { c.Out.Abort(nil) },
+	}.race(ctx, remotes)
 }
 
 // dialOne asks for a connection to one host, over a connection of its own to the proxy.

@@ -26,7 +26,7 @@ func listen(t testing.TB) *net.TCPListener {
 }
 
 // pair returns a dialled Conn and the plain far end.
-func pair(t testing.TB, ctx context.Context, cfg *clients.DialConfig) (*chanio.Conn, *net.TCPConn) {
+func pair(t testing.TB, ctx context.Context, cfg *clients.Config) (*chanio.Conn, *net.TCPConn) {
 	ln := listen(t)
 	c, err := clients.DialTCP(ctx, ln.Addr().String(), cfg)
 	require.NoError(t, err)
@@ -75,16 +75,16 @@ func TestG15ErrorsOfDiallingSayWhyAndWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		addr string
-		cfg  *clients.DialConfig
+		cfg  *clients.Config
 		hint string
 		is   error
 	}{
 		"refused":     {addr: addr, hint: "nothing listens there", is: syscall.ECONNREFUSED},
 		"no port":     {addr: "localhost", hint: "an address is host:port"},
 		"cancelled":   {ctx: gone, addr: addr, hint: "the user went away", is: reason},
-		"timeout":     {addr: addr, cfg: &clients.DialConfig{Timeout: 1}, hint: "no connection within 1ns", is: os.ErrDeadlineExceeded},
-		"local":       {addr: addr, cfg: &clients.DialConfig{LocalAddr: "nowhere"}, hint: "clients: LocalAddr: "},
-		"local taken": {addr: addr, cfg: &clients.DialConfig{LocalAddr: "192.0.2.1:0"}, hint: "no interface of this machine", is: syscall.EADDRNOTAVAIL},
+		"timeout":     {addr: addr, cfg: &clients.Config{Timeout: 1}, hint: "no connection within 1ns", is: os.ErrDeadlineExceeded},
+		"local":       {addr: addr, cfg: &clients.Config{LocalAddr: "nowhere"}, hint: "clients: LocalAddr: "},
+		"local taken": {addr: addr, cfg: &clients.Config{LocalAddr: "192.0.2.1:0"}, hint: "no interface of this machine", is: syscall.EADDRNOTAVAIL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := c.ctx

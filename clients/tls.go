@@ -3,7 +3,9 @@ package clients
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -11,32 +13,59 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// TLSConfig says whom a client believes and who it is: the authorities, its own certificate for servers that ask for
-// one, ALPN, and whether the server is told the name of the host that is dialled, another, or none (SNI). The zero
-// value, and nil, believe the authorities of the system and tell the host.
-type TLSConfig = tlsconf.Client
+// TLSConfig says whom a client believes and who it is. The zero value, and nil, believe the authorities of the system,
+// tell the server the host that is dialled, and verify its certificate for that: TLS 1.2 or later with the suites and
+// curves of the standard library. The files are read with each handshake.
+type TLSConfig struct {
+	// RootCAs, or the PEM file RootCAFile, are the authorities that are believed instead of the system's.
+	RootCAs    *x509.CertPool
+	RootCAFile string
 
-// DialTLS is [DialTCP] with TLS over the connection, also when that goes through a proxy. It returns when the handshake
-// is done; [chanio.Conn.TLS] tells the outcome. Either configuration may be nil. The timeouts of both hold: that of
-// DialConfig for all of it, that of TLSConfig for the handshake.
+	// The client's own certificate, for servers that ask for one: as it is, or from two PEM files.
+	Certificates      []tls.Certificate
+	CertFile, KeyFile string
+
+	// ServerName is the host that the server is asked for (SNI) and that its certificate must be for, in Unicode or as
+	// "xn--..."; "" means the host that is dialled, of an IP address without the zone. With HideServerName the server is
+	// not told, for SNI is sent in the clear; its certificate is verified for that name all the same.
+	ServerName     string
+	HideServerName bool
+
+	// ALPN are the application protocols that are offered, the preferred one first (RFC 7301). A server that knows none of
+	// them refuses, or chooses none, which [chanio.Conn.TLS] tells.
+	ALPN []string
+
+	// HandshakeTimeout is how long the handshake may take. 0 means 10 s, negative no limit.
+	HandshakeTimeout time.Duration
+
+	// MinVersion is the lowest version of TLS that is spoken. 0 means tls.VersionTLS12, and so does anything lower.
+	MinVersion uint16
+
+	// InsecureSkipVerify believes anybody. It is for tests: whoever sits in between can then read and change everything.
+	InsecureSkipVerify bool
+
+	// Base, if not nil, has what has no field here. It is copied, and what a field above says goes before it in every
+	// case, also before a GetClientCertificate.
+	Base *tls.Config
+}
+
+// DialTLS is [DialTCP] with secure as Config.TLS: TLS over the connection, also when that goes through a proxy. It
+// returns when the handshake is done; [chanio.Conn.TLS] tells the outcome. Either configuration may be nil. The timeouts
+// of both hold: that of Config for all of it, that of TLSConfig for the handshake.
 //
 // The error wraps what crypto/x509 has to say about the certificate, such as [x509.HostnameError], and says what to do
 // about it. A server that does not accept the client's certificate says so in TLS 1.3 only after the handshake: In then
 // fails with it. DialTLS is the client of aleph.tcp with ssl?; ServerName and HideServerName are the sni that was
 // proposed for it.
-func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *DialConfig) (*chanio.Conn, error) {
-	if cfg == nil {
-		cfg = &DialConfig{}
+func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (*chanio.Conn, error) {
+	c := Config{}
+	if cfg != nil {
+		c = *cfg
 	}
-	ctx, cancel := within(ctx, cfg.timeout())
-	defer cancel()
-	c, err := secured(ctx, addr, secure, &cfg.Conn, func() (*chanio.Conn, error) {
-		return cfg.dial(ctx, addr, layerBelow(&cfg.Conn))
-	})
-	if err != nil {
-		return nil, explain(err)
+	if c.TLS = secure; secure == nil {
+		c.TLS = &TLSConfig{}
 	}
-	return c, nil
+	return DialTCP(ctx, addr, &c)
 }
 
 // UpgradeTLS turns c, which it owns from then on, into a connection secured by TLS, as STARTTLS does. No stage may own
@@ -60,7 +89,7 @@ func secured(
 	if secure == nil {
 		secure = &TLSConfig{}
 	}
-	config, err := secure.Config(host)
+	config, _, err := (*tlsconf.Client)(secure).Config(host)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +102,17 @@ func secured(
 
 func handshake(
 	ctx context.Context, c *chanio.Conn, config *tls.Config, d time.Duration, conn *chanio.ConnConfig,
-) (*chanio.Conn, error) {
-	late := fmt.Errorf("no TLS handshake within %v; does the server speak TLS on this port? %w", d, os.ErrDeadlineExceeded)
-	ctx, cancel := context.WithTimeoutCause(ctx, d, late)
-	defer cancel()
+) (up *chanio.Conn, err error) {
+	if d > 0 {
+		late := fmt.Errorf("no TLS handshake within %v; does the server speak TLS on this port? %w", d, os.ErrDeadlineExceeded)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
+		defer cancel()
+	}
+	defer func() {
+		if up == nil && err == nil { // a callback of the configuration panics, in the caller's own goroutine
+			c.Out.Abort(net.ErrClosed)
+		}
+	}()
 	return chanio.TLSClient(ctx, c, config, conn)
 }

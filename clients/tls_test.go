@@ -43,7 +43,7 @@ func tlsEcho(t testing.TB, names ...string) (port string, roots *x509.CertPool, 
 func TestDialTLSTellsTheServerTheHostAnotherOrNone(t *testing.T) {
 	chaniotest.NoLeak(t)
 	port, roots, told := tlsEcho(t, "a.test", "b.test")
-	dial := &clients.DialConfig{Resolver: static(t, map[string][]string{"*": {"127.0.0.1"}})}
+	dial := &clients.Config{Resolver: static(t, map[string][]string{"*": {"127.0.0.1"}})}
 	for name, c := range map[string]struct {
 		host   string
 		secure clients.TLSConfig
@@ -66,7 +66,7 @@ func TestG15DialTLSErrorsSayWhatIsWrongWithTheCertificate(t *testing.T) {
 	chaniotest.NoLeak(t)
 	port, roots, _ := tlsEcho(t, "a.test")
 	later := &tls.Config{Time: func() time.Time { return time.Now().Add(1000 * time.Hour) }}
-	dial := &clients.DialConfig{Resolver: static(t, map[string][]string{"*": {"127.0.0.1"}})}
+	dial := &clients.Config{Resolver: static(t, map[string][]string{"*": {"127.0.0.1"}})}
 	for name, c := range map[string]struct {
 		host   string
 		secure *clients.TLSConfig
@@ -114,7 +114,7 @@ func TestDialTLSErrorsOfTheConnection(t *testing.T) {
 	_, err = clients.DialTLS(t.Context(), net.JoinHostPort("127.0.0.1", "1"), nil, nil)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 
-	dialled := clients.DialConfig{Control: func(string, string, syscall.RawConn) error { panic("dialled") }}
+	dialled := clients.Config{Control: func(string, string, syscall.RawConn) error { panic("dialled") }}
 	_, err = clients.DialTLS(t.Context(), ln.Addr().String(), &clients.TLSConfig{RootCAFile: "/no/such/file"}, &dialled)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
@@ -151,7 +151,7 @@ func (p memProxy) DialThrough(
 func TestDialTLSHandshakeIsBoundedAndEndsWithCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := &peers{play: func(_ string, nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }}
-		dial := &clients.DialConfig{Proxy: memProxy{silent}}
+		dial := &clients.Config{Proxy: memProxy{silent}}
 		start := time.Now()
 		for _, c := range []struct {
 			secure *clients.TLSConfig
@@ -183,7 +183,7 @@ func TestDialTLSReleasesOneConnection(t *testing.T) {
 	port, roots, _ := tlsEcho(t, "a.test")
 	released := make(chan *chanio.Conn, 2)
 	secure := &clients.TLSConfig{RootCAs: roots, ServerName: "a.test"}
-	conn, err := clients.DialTLS(t.Context(), "127.0.0.1:"+port, secure, &clients.DialConfig{
+	conn, err := clients.DialTLS(t.Context(), "127.0.0.1:"+port, secure, &clients.Config{
 		Conn: chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }},
 	})
 	require.NoError(t, err)

@@ -94,8 +94,8 @@ func (cfg *UDPConfig) timeout() time.Duration {
 }
 
 // DialUDP makes a UDP socket whose peer is addr, host:port, and which the caller closes. Nothing is sent by that, so a
-// peer that is not there is not noticed. If the host has several addresses the first is taken. cfg may be nil. ctx
-// bounds the look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more.
+// peer that is not there is not noticed. If the host has several addresses, the first that this machine has a route for
+// is taken. cfg may be nil. ctx bounds the look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more.
 // To send to several addresses use servers.ListenUDP(":0", nil).
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
@@ -133,16 +133,21 @@ func dialUDP(ctx context.Context, addr string, local *net.UDPAddr, cfg *UDPConfi
 }
 
 func (cfg *UDPConfig) lookupAndDial(ctx context.Context, addr string, local *net.UDPAddr) (*net.UDPConn, error) {
-	if cfg.Resolver != nil {
-		var from net.IP
-		if local != nil {
-			from = local.IP
-		}
-		remotes, err := resolve(ctx, cfg.Resolver, "udp", addr, from)
-		if err != nil {
-			return nil, err
-		}
-		addr = remotes[0].String()
+	var from net.IP
+	if local != nil {
+		from = local.IP
 	}
-	return cfg.options().Dial(ctx, addr, local)
+	remotes, err := resolve(ctx, cfg.Resolver, "udp", addr, from)
+	if err != nil {
+		return nil, err
+	}
+	var failed failures
+	for _, to := range remotes {
+		uc, err := cfg.options().Dial(ctx, to.String(), local)
+		if err == nil || ctx.Err() != nil {
+			return uc, err
+		}
+		failed = append(failed, err)
+	}
+	return nil, failed.err()
 }

@@ -3,6 +3,7 @@ package clients_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -123,6 +124,25 @@ func TestDialUDPErrorsSayWhatToDo(t *testing.T) {
 	_, err = clients.DialUDP(ctx, "localhost:9", nil)
 	require.ErrorIs(t, err, why)
 	require.True(t, errors.As(err, new(*net.OpError)))
+}
+
+func TestDialUDPTakesTheFirstAddressThatCanBeReached(t *testing.T) {
+	s, err := servers.ListenUDP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	defer s.Close()
+	unreachable := netip.MustParseAddr("255.255.255.255") // needs Broadcast
+	for _, order := range [][]netip.Addr{
+		{unreachable, netip.MustParseAddr("127.0.0.1")}, {netip.MustParseAddr("127.0.0.1"), unreachable},
+	} {
+		res := clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return order, nil })
+		c, err := clients.DialUDP(t.Context(), fmt.Sprint("two.test:", s.LocalAddr().Port()), &clients.UDPConfig{Resolver: res})
+		require.NoError(t, err)
+		require.Equal(t, s.LocalAddr(), c.RemoteAddr())
+		require.NoError(t, c.Close())
+	}
+	res := clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{unreachable}, nil })
+	_, err = clients.DialUDP(t.Context(), "one.test:9", &clients.UDPConfig{Resolver: res})
+	require.ErrorIs(t, err, syscall.EACCES)
 }
 
 func TestUDPCarriesValues(t *testing.T) {

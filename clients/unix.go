@@ -10,34 +10,35 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/unixfile"
 )
-
-// UnixConfig says how a connection to a Unix domain socket is made and how it behaves. The zero value, and nil, mean
-// the defaults.
-type UnixConfig struct {
-	// Conn is how the connection behaves: its linger bound, coalescing, idle and write timeouts.
-	Conn chanio.ConnConfig
-
-	// Timeout is how long dialling may take, which is waiting for a server that is slow to accept. 0 means 30 s,
-	// negative no limit but ctx's.
-	Timeout time.Duration
-}
 
 // DialUnix connects to the Unix domain socket at path, or, on Linux, of the abstract name that begins with "@", and
 // returns the connection, which the caller closes. While the server's backlog is full it tries again. cfg may be nil.
 // ctx bounds the dialling only, as in [DialTCP], and the error is as there.
-func DialUnix(ctx context.Context, path string, cfg *UnixConfig) (*chanio.Conn, error) {
+func DialUnix(ctx context.Context, path string, cfg *Config) (*chanio.Conn, error) {
 	if cfg == nil {
-		cfg = &UnixConfig{}
+		cfg = &Config{}
 	}
-	ctx, cancel := within(ctx, orElse(cfg.Timeout, defaultTimeout))
+	ctx, cancel := within(ctx, cfg.timeout())
 	defer cancel()
-	nc, err := dialUnix(ctx, path)
-	if err != nil {
-		err = dialError(ctx, "unix", err)
-		return nil, fmt.Errorf("clients: %w%s", err, unixHint(err))
+	connected := false
+	c, err := cfg.connect(ctx, "", func(conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		nc, err := dialUnix(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		connected = true
+		return chanio.NewConn(nc, conn), nil
+	})
+	if err == nil {
+		return c, nil
 	}
-	return chanio.NewConn(nc, &cfg.Conn), nil
+	if connected {
+		return nil, explain(err)
+	}
+	err = dialError(ctx, "unix", err)
+	return nil, fmt.Errorf("clients: %w%s", err, unixHint(path, err))
 }
 
 const (
@@ -61,8 +62,12 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 }
 
 // unixHint says what to do about err, or nothing.
-func unixHint(err error) string {
+func unixHint(path string, err error) string {
 	switch {
+	case path == "":
+		return `; the path is that of a socket's file, or "@name" on Linux`
+	case errors.Is(err, syscall.EINVAL) && len(path) > unixfile.MaxPath-8:
+		return fmt.Sprintf("; the path has %d bytes and may have %d at most: a relative one may be shorter", len(path), unixfile.MaxPath)
 	case errors.Is(err, fs.ErrNotExist):
 		return "; is the server running, and is this its path?"
 	case errors.Is(err, syscall.ECONNREFUSED):

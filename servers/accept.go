@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/weir-go/weir/internal/guard"
 )
 
 const (
@@ -55,6 +57,8 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	}
 	nc, err := a.acceptWithin(ctx)
 	switch {
+	case err == nil && nc == nil:
+		return nil, errors.New("servers: the net.Listener returned neither a connection nor an error")
 	case err == nil:
 		return nc, nil
 	case a.isStopped():
@@ -68,19 +72,38 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 // acceptWithin makes the end of ctx a deadline, and takes that back.
 func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
 	if a.deadline == nil || ctx.Done() == nil {
-		return a.nl.Accept()
+		return a.acceptOf()
 	}
 	expired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = a.deadline.SetDeadline(time.Unix(1, 0))
-		close(expired)
+		defer close(expired)
+		_ = guard.Call(func() { _ = a.deadline.SetDeadline(time.Unix(1, 0)) })
 	})
-	nc, err := a.nl.Accept()
+	nc, err := a.acceptOf()
 	if !stop() {
 		<-expired
 		_ = a.deadline.SetDeadline(time.Time{})
 	}
 	return nc, err
+}
+
+// acceptOf accepts from a listener that may be anybody's.
+func (a *acceptor) acceptOf() (nc net.Conn, err error) {
+	if isStandard(a.nl) {
+		return a.nl.Accept()
+	}
+	if panicked := guard.Call(func() { nc, err = a.nl.Accept() }); panicked != nil {
+		return nil, panicked
+	}
+	return nc, err
+}
+
+func isStandard(nl net.Listener) bool {
+	switch nl.(type) {
+	case *net.TCPListener, *net.UnixListener, interface{ leaveFile() }:
+		return true
+	}
+	return false
 }
 
 // wait lets time pass.
@@ -115,9 +138,14 @@ func (a *acceptor) isStopped() bool {
 	}
 }
 
-// isTemporary reports whether a later accept may succeed: the process or the machine is short of something, or the
-// error is about the connection that was to be accepted, as accept(2) describes for Linux.
+// isTemporary reports whether a later accept may succeed: the process or the machine is short of something, the error is
+// about the connection that was to be accepted, as accept(2) describes for Linux, or a listener of somebody else's says
+// so, as net/http has it.
 func isTemporary(err error) bool {
+	var temporary interface{ Temporary() bool }
+	if errors.As(err, &temporary) && temporary.Temporary() && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return false

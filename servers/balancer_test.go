@@ -40,7 +40,7 @@ func converse(t testing.TB, nc net.Conn, text string) string {
 }
 
 func TestAddressesOfABalancersConnectionsAreThoseOfItsHeader(t *testing.T) {
-	ln, _ := serve(t, &servers.TCPConfig{ProxyFrom: onLoopback()}, tellAddr)
+	ln, _ := serve(t, &servers.Config{ProxyFrom: onLoopback()}, tellAddr)
 	require.Contains(t, ln.String(), "tcp 127.0.0.1:")
 	require.Equal(t, "192.0.2.1:56324 198.51.100.7:443 hello", converse(t, dial(t, ln), proxyLine+"hello"))
 	nc := dial(t, ln)
@@ -50,7 +50,7 @@ func TestAddressesOfABalancersConnectionsAreThoseOfItsHeader(t *testing.T) {
 
 func TestTheHeaderOfABalancerComesBeforeTLS(t *testing.T) {
 	secure, config := signed(t)
-	ln := listenTLS(t, secure, &servers.TCPConfig{ProxyFrom: onLoopback()})
+	ln := listenTLS(t, secure, &servers.Config{ProxyFrom: onLoopback()})
 	serveOn(t, t.Context(), ln, tellAddr)
 	nc := dial(t, ln)
 	_, err := io.WriteString(nc, proxyLine)
@@ -60,7 +60,7 @@ func TestTheHeaderOfABalancerComesBeforeTLS(t *testing.T) {
 
 func TestNobodyElseCanPretendToBeABalancer(t *testing.T) {
 	elsewhere := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	ln, _ := serve(t, &servers.TCPConfig{ProxyFrom: elsewhere}, tellAddr)
+	ln, _ := serve(t, &servers.Config{ProxyFrom: elsewhere}, tellAddr)
 	nc := dial(t, ln)
 	own := nc.LocalAddr().String() + " " + ln.Addr().String() + " "
 	require.Equal(t, own+proxyLine, converse(t, nc, proxyLine))
@@ -68,7 +68,7 @@ func TestNobodyElseCanPretendToBeABalancer(t *testing.T) {
 
 func TestABalancerWithoutAHeaderIsRefused(t *testing.T) {
 	failed := make(chan error, 1)
-	ln, _ := serve(t, &servers.TCPConfig{
+	ln, _ := serve(t, &servers.Config{
 		ProxyFrom: onLoopback(), MaxConns: 1, MaxPerIP: 1,
 		Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	}, tellAddr)
@@ -85,7 +85,7 @@ func TestABalancerWithoutAHeaderIsRefused(t *testing.T) {
 
 func TestMaxPerIPCountsThoseBehindABalancer(t *testing.T) {
 	refused := make(chan net.Addr, 1)
-	ln, _ := serve(t, &servers.TCPConfig{
+	ln, _ := serve(t, &servers.Config{
 		ProxyFrom: onLoopback(), MaxPerIP: 1,
 		Hooks: &servers.Hooks{Refused: func(peer net.Addr) { refused <- peer }},
 	}, echo)
@@ -108,7 +108,7 @@ func TestG19ASilentBalancerHoldsUpNobodyAndEnds(t *testing.T) {
 	secure, config := signed(t)
 	secure.HandshakeTimeout = 100 * time.Millisecond
 	failed := make(chan error, 1)
-	ln := listenTLS(t, secure, &servers.TCPConfig{
+	ln := listenTLS(t, secure, &servers.Config{
 		ProxyFrom: onLoopback(),
 		Hooks:     &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	})

@@ -49,7 +49,7 @@ func TestConnectionsInMemoryConform(t *testing.T) {
 
 // What a balancer says before the first byte leaves no trace in the stream.
 func TestConnectionsOfABalancerConform(t *testing.T) {
-	ln := listen(t, &servers.TCPConfig{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	ln := listen(t, &servers.Config{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err := ln.Conns.Recv(ctx) // starts accepting, which goes on until ln is closed

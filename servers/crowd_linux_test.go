@@ -32,7 +32,7 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 	}
 	size = min(size, descriptors(t)-spare)
 	s := newCrowdServer(size)
-	ln := listen(t, &servers.TCPConfig{Hooks: &servers.Hooks{Closed: s.noteClosed}})
+	ln := listen(t, &servers.Config{Hooks: &servers.Hooks{Closed: s.noteClosed}})
 	before := settledMemory()
 	result := serveOn(t, t.Context(), ln, s.answer)
 	crowd := startCrowd(t, ln.Addr(), size, rounds)

@@ -12,7 +12,7 @@ import (
 
 func ExampleHooks() {
 	var failed, bytes atomic.Int64
-	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{
 		MaxPerIP: 100,
 		Hooks: &servers.Hooks{Closed: func(c *chanio.Conn) {
 			bytes.Add(c.Stats().BytesIn)

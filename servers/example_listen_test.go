@@ -19,7 +19,7 @@ func ExampleListen() {
 		fmt.Println(err)
 		return
 	}
-	ln, err := servers.Listen(nl, &servers.TCPConfig{MaxConns: 100})
+	ln, err := servers.Listen(nl, &servers.Config{MaxConns: 100})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -29,14 +29,14 @@ func ExampleListen() {
 	// true <nil>
 }
 
-func ExampleListenWithTLS() {
+func ExampleListen_tls() {
 	nl, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer nl.Close()
-	_, err = servers.ListenWithTLS(nl, &servers.TLSConfig{CertFile: "cert.pem"}, nil)
+	_, err = servers.Listen(nl, &servers.Config{TLS: &servers.TLSConfig{CertFile: "cert.pem"}})
 	fmt.Println(err)
 	// Output:
 	// servers: tls: CertFile and KeyFile go together: one of them is empty

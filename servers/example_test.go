@@ -15,7 +15,7 @@ import (
 )
 
 func ExampleListenTCP() {
-	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{MaxConns: 10_000})
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{MaxConns: 10_000})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -20,7 +20,7 @@ func ExampleListenUnix() {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "echo")
-	ln, err := servers.ListenUnix(path, &servers.UnixConfig{Mode: 0o660})
+	ln, err := servers.ListenUnix(path, &servers.Config{Mode: 0o660})
 	if err != nil {
 		fmt.Println(err)
 		return

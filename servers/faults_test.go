@@ -19,7 +19,7 @@ import (
 // throughRelay serves an echo of frames over TLS and returns a client of it, and the network between them.
 func throughRelay(t *testing.T, f chaniotest.Faults, hooks *servers.Hooks) (*chaniotest.Relay, *chanio.Conn) {
 	secure, config := signed(t)
-	ln := listenTLS(t, secure, &servers.TCPConfig{Hooks: hooks})
+	ln := listenTLS(t, secure, &servers.Config{Hooks: hooks})
 	serveOn(t, t.Context(), ln, echo)
 	r := chaniotest.NewRelay(t, ln.Addr())
 	r.Set(f)
@@ -65,7 +65,7 @@ func TestG15TLSAResetSaysSoOnBothSides(t *testing.T) {
 func TestG15BothSidesAreToldOfABadCertificate(t *testing.T) {
 	secure, config := signed(t)
 	failed := make(chan error, 1)
-	ln := listenTLS(t, secure, &servers.TCPConfig{
+	ln := listenTLS(t, secure, &servers.Config{
 		Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	})
 	serveOn(t, t.Context(), ln, echo)

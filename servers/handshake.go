@@ -3,56 +3,91 @@ package servers
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 	"github.com/weir-go/weir/internal/tlsconf"
 )
-
-// defaultHandshakes is how many handshakes are under way at once.
-const defaultHandshakes = 1024
 
 // handshakes accepts the connections of a Listener and secures them, or only reads what balancers begin theirs with.
 // Its goroutines, one that accepts and one for each handshake, start with the first call of next and end with the
 // Listener.
 type handshakes struct {
 	l      *Listener
-	config *tls.Config       // nil without TLS
 	low    chanio.ConnConfig // of the connections below
-	within time.Duration
+	within time.Duration     // for TLS
 
 	start  sync.Once
-	ctx    context.Context // ends with the Listener
+	ctx    context.Context // ends when nobody wants what is under way
 	cancel context.CancelCauseFunc
-	slots  chan struct{}
+	crowd  crowd
 	ready  chan *chanio.Conn
 	over   chan struct{} // closed when no goroutine is left
 	err    error         // why accepting ended
+
+	mu      sync.Mutex
+	config  *tls.Config // nil without TLS
+	started bool
 }
 
-func newHandshakes(l *Listener, config *tls.Config, within time.Duration, most int) *handshakes {
-	if within <= 0 {
-		within = tlsconf.DefaultHandshakeTimeout
-	}
-	if most <= 0 {
-		most = defaultHandshakes
-	}
+func newHandshakes(l *Listener, config *tls.Config) *handshakes {
 	h := &handshakes{
-		l: l, config: config, within: within, low: chanio.ConnConfig{Linger: l.conn.Linger},
-		slots: make(chan struct{}, most), ready: make(chan *chanio.Conn), over: make(chan struct{}),
+		l: l, config: noticing(config), low: chanio.ConnConfig{Linger: l.conn.Linger},
+		ready: make(chan *chanio.Conn), over: make(chan struct{}),
+		crowd: crowd{most: l.cfg.MaxHandshakes, firstByte: l.cfg.FirstByte, freed: make(chan struct{}, 1)},
+	}
+	if l.secure != nil {
+		h.within = orDefault(l.secure.HandshakeTimeout, tlsconf.DefaultHandshakeTimeout)
 	}
 	h.ctx, h.cancel = context.WithCancelCause(context.Background())
 	return h
 }
 
+// setConfig changes the configuration, and reports whether that was in time.
+func (h *handshakes) setConfig(config *tls.Config) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.started {
+		return false
+	}
+	h.config = noticing(config)
+	return true
+}
+
+// pendingKey is the key of a *pending in the context of its handshake.
+type pendingKey struct{}
+
+// noticing returns config, which notes that a client has said hello.
+func noticing(config *tls.Config) *tls.Config {
+	if config == nil {
+		return nil
+	}
+	config = config.Clone()
+	next := config.GetConfigForClient
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if p, ok := hello.Context().Value(pendingKey{}).(*pending); ok {
+			p.spoke.Store(true)
+		}
+		return next(hello)
+	}
+	return config
+}
+
 // next returns the next connection whose handshake has succeeded, in the order of that.
 func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	h.start.Do(func() {
+		h.mu.Lock()
+		h.started = true
+		h.mu.Unlock()
 		h.l.setAccepting(true)
 		go h.run()
 	})
@@ -73,44 +108,50 @@ func (h *handshakes) run() {
 	var shaking sync.WaitGroup
 	defer shaking.Wait()
 	for {
-		nc, err := h.accept()
+		nc, err := h.l.accept(h.ctx)
+		if err == nil {
+			if err = h.crowd.makeRoom(h.ctx); err != nil {
+				h.turnAway(nc)
+			}
+		}
 		if err != nil {
-			h.err = err
+			if h.err = err; h.ctx.Err() != nil {
+				h.err = io.EOF
+			}
 			return
 		}
-		shaking.Go(func() { h.shake(nc) })
+		p := h.crowd.enter(h.ctx, nc.RemoteAddr())
+		shaking.Go(func() {
+			defer h.crowd.leave(p)
+			h.shake(p, nc)
+		})
 	}
 }
 
-// accept waits until there may be one more handshake, and for the connection.
-func (h *handshakes) accept() (net.Conn, error) {
-	select {
-	case h.slots <- struct{}{}:
-	case <-h.ctx.Done():
-		return nil, io.EOF
+// turnAway closes a connection that was accepted.
+func (h *handshakes) turnAway(nc net.Conn) {
+	refuse(nc)
+	if peer := nc.RemoteAddr(); h.l.isBalancer(peer) {
+		h.l.giveBack() // it was not counted yet
+	} else {
+		h.l.leave(peer)
 	}
-	nc, err := h.l.accept(h.ctx)
-	if err != nil && h.ctx.Err() != nil {
-		err = io.EOF
-	}
-	return nc, err
 }
 
 // shake does what comes before the first byte of one connection, and hands it to next.
-func (h *handshakes) shake(nc net.Conn) {
-	defer func() { <-h.slots }()
-	late := fmt.Errorf("not over within %v: %w", h.within, os.ErrDeadlineExceeded)
-	ctx, cancel := context.WithTimeoutCause(h.ctx, h.within, late)
-	defer cancel()
-	conn, ok := h.admit(ctx, nc)
-	if !ok {
+func (h *handshakes) shake(p *pending, nc net.Conn) {
+	a := arrival{nc: nc, conn: h.l.conn, member: member{peer: nc.RemoteAddr()}}
+	if h.l.isBalancer(a.peer) && !h.introduce(p, &a) {
 		return
 	}
-	c, ok := h.secure(ctx, nc, &conn)
-	if !ok {
+	var c *chanio.Conn
+	var took time.Duration
+	if c, took = h.secure(p, &a); c == nil {
 		return
 	}
-	h.l.add(c)
+	h.l.add(c, &a.member)
+	h.l.opened(c, took)
+	h.crowd.settle(p)
 	select {
 	case h.ready <- c:
 	case <-h.ctx.Done():
@@ -118,58 +159,89 @@ func (h *handshakes) shake(nc net.Conn) {
 	}
 }
 
-// admit returns the configuration of a connection that may go on. That of a balancer is counted here, once it has said
-// for whom it is.
-func (h *handshakes) admit(ctx context.Context, nc net.Conn) (conn chanio.ConnConfig, ok bool) {
-	conn = h.l.conn
-	peer := nc.RemoteAddr()
-	if !isBalancer(h.l.balancers, peer) {
-		return conn, true
-	}
-	p, err := awaitProxied(ctx, nc)
-	if err != nil {
-		refuse(nc)
-		h.l.giveBack()
-		h.fail(peer, fmt.Errorf("from %s: %w", peer, err), "servers: balancer sent no header")
-		return conn, false
-	}
-	conn.RemoteAddr, conn.LocalAddr = tcpAddrOf(p.from), tcpAddrOf(p.to)
-	if conn.RemoteAddr != nil {
-		peer = conn.RemoteAddr
-	}
-	if !h.l.perIP.enter(peer) {
-		refuse(nc)
-		h.l.giveBack()
-		h.l.hooks.refused(peer)
-		return conn, false
-	}
-	return conn, true
+// arrival is a connection that has been accepted.
+type arrival struct {
+	nc   net.Conn
+	conn chanio.ConnConfig
+	member
 }
 
-// secure does the handshake, if there is one.
-func (h *handshakes) secure(ctx context.Context, nc net.Conn, conn *chanio.ConnConfig) (*chanio.Conn, bool) {
-	if h.config == nil {
-		c := chanio.NewConn(nc, conn)
-		h.l.hooks.opened(c, 0)
-		return c, true
-	}
-	low := h.low
-	low.LocalAddr, low.RemoteAddr = conn.LocalAddr, conn.RemoteAddr
-	below, start := chanio.NewConn(nc, &low), time.Now()
-	c, err := chanio.TLSServer(ctx, below, h.config, conn)
+// introduce reads the header of a balancer's connection, which is counted once that has said for whom it is. It reports
+// whether the connection may go on.
+func (h *handshakes) introduce(p *pending, a *arrival) bool {
+	ctx, cancel := bounded(p.ctx, h.l.cfg.ProxyTimeout)
+	defer cancel()
+	balancer := a.peer
+	header, err := awaitProxyHeader(ctx, p.listening(a.nc))
 	if err != nil {
-		h.l.leave(below.RemoteAddr())
-		h.fail(below.RemoteAddr(), err, "servers: tls handshake failed")
-		return nil, false
+		refuse(a.nc)
+		h.l.giveBack()
+		h.fail(p, balancer, fmt.Errorf("from %s: %w", text(balancer), err), "servers: balancer sent no header")
+		return false
 	}
-	h.l.hooks.opened(c, time.Since(start))
-	return c, true
+	a.header = header
+	if header.Source != nil {
+		a.conn.RemoteAddr, a.conn.LocalAddr, a.peer = header.Source, header.Destination, header.Source
+	}
+	if !h.l.perIP.enter(a.peer) {
+		refuse(a.nc)
+		h.l.giveBack()
+		h.l.refused(a.peer)
+		return false
+	}
+	return true
+}
+
+// secure does the handshake, if there is one. It returns nil if the connection gets no further.
+func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.Duration) {
+	w := h.l.wrapped(a.nc)
+	if w == nil {
+		refuse(a.nc)
+		h.l.leave(a.peer)
+		return nil, 0
+	}
+	withAddrs(w, &a.conn)
+	if h.config == nil {
+		return chanio.NewConn(w, &a.conn), 0
+	}
+	low, start := h.low, time.Now()
+	low.LocalAddr, low.RemoteAddr = a.conn.LocalAddr, a.conn.RemoteAddr
+	below := chanio.NewConn(w, &low)
+	p.below.Store(below)
+	ctx, cancel := bounded(context.WithValue(p.ctx, pendingKey{}, p), h.within)
+	defer cancel()
+	var err error
+	if panicked := guard.Call(func() { c, err = chanio.TLSServer(ctx, below, h.config, &a.conn) }); panicked != nil {
+		below.Out.Abort(panicked)
+		c, err = nil, panicked
+	}
+	if err != nil {
+		h.l.leave(a.peer)
+		h.fail(p, below.RemoteAddr(), err, "servers: tls handshake failed")
+		return nil, 0
+	}
+	return c, time.Since(start)
+}
+
+// bounded bounds ctx by d, unless that is negative.
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
 }
 
 // fail tells of a connection that got no further, unless that is because the Listener ends.
-func (h *handshakes) fail(peer net.Addr, err error, msg string) {
-	if h.ctx.Err() == nil {
-		h.l.hooks.handshakeFailed(peer, err)
-		h.l.log.Warn(msg, "err", err)
+func (h *handshakes) fail(p *pending, peer net.Addr, err error, msg string) {
+	if h.ctx.Err() != nil {
+		return
 	}
+	h.l.handshakeFailed(peer, err)
+	attrs := []slog.Attr{slog.Any("err", err)}
+	if stack := stackOf(err); stack != "" {
+		h.l.log(slog.LevelError, msg, append(attrs, slog.String("stack", stack))...)
+		return
+	}
+	left := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, errSilent)
+	h.l.reportPeer(msg, p.heard() || !left, attrs...)
 }

@@ -19,7 +19,7 @@ import (
 type handler = func(context.Context, *chanio.Conn) error
 
 // listen returns a Listener on a free port of the loopback, which is closed when the test ends.
-func listen(t testing.TB, cfg *servers.TCPConfig) *servers.Listener {
+func listen(t testing.TB, cfg *servers.Config) *servers.Listener {
 	ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ln.Close()) })
@@ -27,7 +27,7 @@ func listen(t testing.TB, cfg *servers.TCPConfig) *servers.Listener {
 }
 
 // serve runs handle on a new Listener. result has what Serve returned; it is waited for when the test ends.
-func serve(t testing.TB, cfg *servers.TCPConfig, handle handler) (ln *servers.Listener, result <-chan error) {
+func serve(t testing.TB, cfg *servers.Config, handle handler) (ln *servers.Listener, result <-chan error) {
 	ln = listen(t, cfg)
 	return ln, serveOn(t, context.Background(), ln, handle)
 }

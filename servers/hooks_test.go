@@ -59,7 +59,7 @@ func (d *diary) hooks() *servers.Hooks {
 
 func TestG20HooksAreTold(t *testing.T) {
 	var d diary
-	ln := listen(t, &servers.TCPConfig{Hooks: d.hooks()})
+	ln := listen(t, &servers.Config{Hooks: d.hooks()})
 	serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
 		chunk, err := c.In.Recv(ctx)
 		if err != nil {
@@ -95,7 +95,7 @@ func TestG20HooksAreTold(t *testing.T) {
 func TestG20HooksAreToldOfHandshakes(t *testing.T) {
 	var d diary
 	secure, config := signed(t)
-	ln := listenTLS(t, secure, &servers.TCPConfig{Hooks: d.hooks()})
+	ln := listenTLS(t, secure, &servers.Config{Hooks: d.hooks()})
 	serveOn(t, t.Context(), ln, echo)
 	nc := dial(t, ln)
 	_, err := io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
@@ -117,7 +117,7 @@ func TestG20HooksAreToldOfHandshakes(t *testing.T) {
 func TestMaxPerIPResetsOneTooMany(t *testing.T) {
 	refused := make(chan net.Addr, 1)
 	hooks := &servers.Hooks{Refused: func(peer net.Addr) { refused <- peer }}
-	ln, _ := serve(t, &servers.TCPConfig{MaxPerIP: 2, MaxConns: 3, Hooks: hooks}, echo)
+	ln, _ := serve(t, &servers.Config{MaxPerIP: 2, MaxConns: 3, Hooks: hooks}, echo)
 	a, b := dial(t, ln), dial(t, ln)
 	say(t, a, "a")
 	say(t, b, "b")
@@ -151,7 +151,7 @@ func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 	secure.HandshakeTimeout = 100 * time.Millisecond
 	failed := make(chan error, 2)
 	hooks := &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }}
-	ln := listenTLS(t, secure, &servers.TCPConfig{MaxPerIP: 1, Hooks: hooks})
+	ln := listenTLS(t, secure, &servers.Config{MaxPerIP: 1, Hooks: hooks})
 	serveOn(t, t.Context(), ln, echo)
 	silent := dial(t, ln)
 	_, err := silent.Write([]byte{22})
@@ -168,7 +168,7 @@ func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 
 func TestWrapIsGivenEachConnection(t *testing.T) {
 	var log logbook
-	ln := listen(t, &servers.TCPConfig{Wrap: func(nc net.Conn) net.Conn {
+	ln := listen(t, &servers.Config{Wrap: func(nc net.Conn) net.Conn {
 		return chanio.LogActivity(nc, log.logger(), slog.LevelInfo, 16)
 	}})
 	serveOn(t, t.Context(), ln, echo)

@@ -63,11 +63,12 @@ func inheritedName(names string, i int) string {
 // connection to whichever accepts first.
 //
 // cmd is as the caller has made it, but has no ExtraFiles, because the sockets are the first; its Env, or that of this
-// process, is extended. What becomes of the child is the caller's to see.
+// process, is extended. What becomes of the child is the caller's to see. If HandOver fails nothing has changed.
 func HandOver(cmd *exec.Cmd, listeners ...*Listener) error {
 	if len(cmd.ExtraFiles) > 0 {
 		return errors.New("servers: hand over: cmd has ExtraFiles already, and the sockets have to be the first")
 	}
+	env := cmd.Env
 	defer func() {
 		for _, f := range cmd.ExtraFiles {
 			_ = f.Close()
@@ -75,19 +76,24 @@ func HandOver(cmd *exec.Cmd, listeners ...*Listener) error {
 		cmd.ExtraFiles = nil
 	}()
 	for _, l := range listeners {
-		f, err := l.File()
+		f, err := l.descriptor()
 		if err != nil {
 			return err
 		}
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
-	env := slices.DeleteFunc(cmd.Environ(), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return name == listenPID || name == listenFDs || name == listenFDNames
-	})
-	cmd.Env = append(env, listenFDs+"="+strconv.Itoa(len(listeners)))
+	cmd.Env = append(slices.DeleteFunc(cmd.Environ(), isListenVariable), listenFDs+"="+strconv.Itoa(len(listeners)))
 	if err := cmd.Start(); err != nil {
+		cmd.Env = env
 		return fmt.Errorf("servers: hand over: %w", err)
 	}
+	for _, l := range listeners {
+		l.leaveFile()
+	}
 	return nil
+}
+
+func isListenVariable(v string) bool {
+	name, _, _ := strings.Cut(v, "=")
+	return name == listenPID || name == listenFDs || name == listenFDNames
 }

@@ -2,7 +2,13 @@
 
 package servers
 
-import "os"
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+func duplicate(syscall.Conn, string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func closeOnExec(uintptr) {}
 

@@ -31,3 +31,28 @@ func checkListening(f *os.File) error {
 	}
 	return nil
 }
+
+// duplicate returns a second descriptor of a socket. Unlike the File method of those of the net package, it leaves the
+// socket non-blocking, which both descriptors share: an accept of this process would otherwise block where Close does not
+// reach it.
+func duplicate(conn syscall.Conn, name string) (*os.File, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var second int
+	failed := raw.Control(func(fd uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if second, err = syscall.Dup(int(fd)); err == nil {
+			syscall.CloseOnExec(second)
+		}
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	return os.NewFile(uintptr(second), name), nil
+}

@@ -21,9 +21,9 @@ import (
 
 func TestKeepAliveReachesConnectionsOfAListenerFromElsewhere(t *testing.T) {
 	for _, c := range []struct {
-		cfg  *servers.TCPConfig
+		cfg  *servers.Config
 		want int
-	}{{nil, 1}, {&servers.TCPConfig{KeepAlive: -1}, 0}} {
+	}{{nil, 1}, {&servers.Config{KeepAlive: -1}, 0}} {
 		nl, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ln, err := servers.Listen(nl, c.cfg)

@@ -89,7 +89,7 @@ func TestChildServesWithFewDescriptors(t *testing.T) {
 	skipUnlessChild(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var log shout
-	ln := listen(t, &servers.TCPConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	ln := listen(t, &servers.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	result := serveOn(t, ctx, ln, echo)
 	nc := dial(t, ln)
 	say(t, nc, "x") // everything the runtime opens is open

@@ -1,69 +1,50 @@
 package servers
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-
-	"github.com/weir-go/weir/internal/socket"
+	"syscall"
 )
 
 // Listen accepts from nl, a listener of any kind, which it owns from then on: it is closed when accepting stops. It is
 // otherwise like [ListenTCP], and so are the connections if nl is a *net.TCPListener or a *net.UnixListener; what
-// [chanio.NewConn] says about other kinds of net.Conn holds for theirs. ctx interrupts accepting if nl has SetDeadline,
-// as those have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
+// [chanio.NewConn] says about other kinds of net.Conn holds for theirs. With Config.TLS nl hands out connections without
+// TLS: not what tls.NewListener returns, but what is inside. ctx interrupts accepting if nl has SetDeadline, as those
+// have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
 //
-// KeepAlive, if it is not 0, and Delay are applied to TCP connections and mean nothing to others. Control and ReusePort
-// are refused, because they are about a socket that is not bound yet. cfg may be nil. When Listen fails, nl is still
-// the caller's.
+// Control and ReusePort are refused, because they are about a socket that is not bound yet, and so is Mode. cfg may be
+// nil. When Listen fails, nl is still the caller's.
 //
 // Listen is for listeners that come from elsewhere, and for several addresses: each has its Listener then, and
 // pipeline.Merge makes one stream of their Conns.
-func Listen(nl net.Listener, cfg *TCPConfig) (*Listener, error) {
-	return listenOn(nl, nil, cfg)
-}
-
-// ListenWithTLS is [Listen] with TLS, as [ListenTLS] has it. nl hands out connections without TLS; of what
-// tls.NewListener returns the inside is wanted.
-func ListenWithTLS(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, error) {
-	if secure == nil {
-		secure = &TLSConfig{}
-	}
-	return listenOn(nl, secure, cfg)
-}
-
-// listenOn accepts from nl, with TLS unless secure is nil.
-func listenOn(nl net.Listener, secure *TLSConfig, cfg *TCPConfig) (*Listener, error) {
-	if cfg == nil {
-		cfg = &TCPConfig{}
-	}
+func Listen(nl net.Listener, cfg *Config) (*Listener, error) {
 	if nl == nil {
 		panic("servers: Listen: the net.Listener is nil")
 	}
-	if cfg.Control != nil || cfg.ReusePort {
+	c, err := cfg.complete()
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Control != nil || c.ReusePort:
 		return nil, errors.New("servers: listen: the socket is bound already: it is too late for Control and ReusePort")
+	case c.Mode != 0:
+		return nil, errOnlyUnix
 	}
-	var config *tls.Config
-	if secure != nil {
-		var err error
-		if config, err = secure.Config(cfg.Logger); err != nil {
-			return nil, socket.Explain("servers", err)
-		}
+	l, err := newListener(c)
+	if err != nil {
+		return nil, err
 	}
-	l := newListener(nl, cfg)
 	l.options.Existing = true
-	if config != nil {
-		l.handshakes = newHandshakes(l, config, secure.HandshakeTimeout, cfg.MaxHandshakes)
-	}
+	l.listenOn(nl)
 	return l, nil
 }
 
 // ListenFile is [Listen] on a socket that is given as a file, such as one that [Inherited] returns. The socket listens
 // already; TCP and Unix sockets may. ListenFile owns f from then on and closes it, unless it fails. The file of a Unix
 // socket is not removed at the end: it belongs to whoever made it.
-func ListenFile(f *os.File, cfg *TCPConfig) (*Listener, error) {
+func ListenFile(f *os.File, cfg *Config) (*Listener, error) {
 	if err := checkListening(f); err != nil {
 		return nil, fmt.Errorf("servers: listen on %s: %w", f.Name(), err)
 	}
@@ -85,11 +66,30 @@ func ListenFile(f *os.File, cfg *TCPConfig) (*Listener, error) {
 // file of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the
 // Listener is not over a socket.
 func (l *Listener) File() (*os.File, error) {
-	nl, ok := l.acceptor.nl.(interface{ File() (*os.File, error) })
-	if !ok {
+	f, err := l.descriptor()
+	if err == nil {
+		l.leaveFile()
+	}
+	return f, err
+}
+
+// leaveFile leaves the file of a Unix socket to another process.
+func (l *Listener) leaveFile() {
+	if nl, ok := l.acceptor.nl.(interface{ leaveFile() }); ok {
+		nl.leaveFile()
+	}
+}
+
+// descriptor returns a second descriptor of the listening socket.
+func (l *Listener) descriptor() (f *os.File, err error) {
+	switch nl := l.acceptor.nl.(type) {
+	case syscall.Conn:
+		f, err = duplicate(nl, l.Addr().String())
+	case interface{ File() (*os.File, error) }:
+		f, err = nl.File()
+	default:
 		return nil, fmt.Errorf("servers: %s has no descriptor: %w", l.Addr(), errors.ErrUnsupported)
 	}
-	f, err := nl.File()
 	if err != nil {
 		return nil, fmt.Errorf("servers: %w", err)
 	}

@@ -77,11 +77,11 @@ func TestListenEndsOnAListenerWithoutDeadlines(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-func TestListenWithTLSSecuresAListenerFromElsewhere(t *testing.T) {
+func TestTLSSecuresAListenerFromElsewhere(t *testing.T) {
 	secure, config := signed(t)
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	ln, err := servers.ListenWithTLS(nl, secure, nil)
+	ln, err := servers.Listen(nl, &servers.Config{TLS: secure})
 	require.NoError(t, err)
 	serveOn(t, t.Context(), ln, echo)
 	nc, err := tls.Dial("tcp", nl.Addr().String(), config)
@@ -94,11 +94,11 @@ func TestListenRefusesWhatItCannotHonour(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer nl.Close()
-	_, err = servers.Listen(nl, &servers.TCPConfig{Control: func(string, string, syscall.RawConn) error { return nil }})
+	_, err = servers.Listen(nl, &servers.Config{Control: func(string, string, syscall.RawConn) error { return nil }})
 	require.ErrorContains(t, err, "too late for Control and ReusePort")
-	_, err = servers.Listen(nl, &servers.TCPConfig{ReusePort: true})
+	_, err = servers.Listen(nl, &servers.Config{ReusePort: true})
 	require.ErrorContains(t, err, "too late for Control and ReusePort")
-	_, err = servers.ListenWithTLS(nl, nil, nil)
+	_, err = servers.Listen(nl, &servers.Config{TLS: &servers.TLSConfig{}})
 	require.ErrorContains(t, err, "no certificate")
 	require.PanicsWithValue(t, "servers: Listen: the net.Listener is nil", func() { _, _ = servers.Listen(nil, nil) })
 

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/socket"
+	"github.com/weir-go/weir/internal/tlsconf"
 )
 
 // ErrShutdown is how the input of a connection ends when its server shuts down: a handler that meets it finishes what
@@ -24,30 +23,29 @@ var ErrShutdown = errors.New("servers: shutting down")
 type Listener struct {
 	// Conns is the connections, each accepted when somebody asks for it. Its receiver owns them and closes each; they
 	// count for Shutdown and MaxConns until they are released. Conns ends well with Shutdown and Close; closing Conns
-	// itself stops accepting and leaves the accepted connections alone. The channel of C has no capacity, and a
-	// connection that it was offering when its ctx ended is aborted. Serve, if called, is the receiver.
+	// itself is the stop that only stops: nothing more is accepted, and the accepted connections are left alone. The
+	// channel of C has no capacity, and a connection that it was offering when its ctx ended is aborted. Serve, if called,
+	// is the receiver.
 	Conns *chanio.Source[*chanio.Conn]
 
-	acceptor acceptor
-	conn     chanio.ConnConfig
-	options  socket.Options
-	log      *slog.Logger
-	slots    chan struct{} // one for each connection, if their number is limited
-	perIP    perIP
+	cfg       Config
+	conn      chanio.ConnConfig // of each connection
+	options   socket.Options
+	acceptor  acceptor
+	slots     chan struct{} // one for each connection, if their number is limited
+	perIP     perIP
+	peerLines lines
 
-	balancers []netip.Prefix
-	wrap      func(net.Conn) net.Conn
-	hooks     Hooks
-
-	handshakes *handshakes // nil without TLS and balancers
+	secure     *tlsconf.Server // nil without TLS
+	handshakes *handshakes     // nil without TLS and balancers
 
 	mu        sync.Mutex
 	state     state
 	cause     error // of the abort
 	accepting bool
-	live      map[*chanio.Conn]int // by how many it is held: until released, and by its handler
-	closing   chan struct{}        // closed when nothing more is accepted
-	drained   chan struct{}        // closed when live is empty for good, if somebody waits for that
+	live      map[*chanio.Conn]*member
+	closing   chan struct{} // closed when nothing more is accepted
+	drained   chan struct{} // closed when nothing is left, if somebody waits for that
 	cut       context.CancelCauseFunc
 }
 
@@ -61,41 +59,57 @@ const (
 	aborting  state = "aborted"
 )
 
-// newListener accepts from nl, which it owns from then on.
-func newListener(nl net.Listener, cfg *TCPConfig) *Listener {
+// newListener returns a Listener that does not listen yet. cfg is complete.
+func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
-		conn: cfg.Conn, options: cfg.socket(), log: cfg.Logger,
-		state: listening, live: map[*chanio.Conn]int{}, closing: make(chan struct{}),
-		cut: func(error) {}, perIP: perIP{most: cfg.MaxPerIP}, balancers: cfg.ProxyFrom, wrap: cfg.Wrap,
+		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), perIP: perIP{most: cfg.MaxPerIP},
+		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), cut: func(error) {},
 	}
-	if cfg.Hooks != nil {
-		l.hooks = *cfg.Hooks
-	}
-	if l.log == nil {
-		l.log = slog.New(slog.DiscardHandler)
+	l.conn.OnRelease = func(c *chanio.Conn) {
+		l.released(c)
+		l.drop(c, opened)
 	}
 	if cfg.MaxConns > 0 {
 		l.slots = make(chan struct{}, cfg.MaxConns)
 	}
-	if l.conn.Linger <= 0 {
-		l.conn.Linger = chanio.DefaultLinger
-	}
-	l.conn.OnRelease = func(c *chanio.Conn) {
-		if cfg.Conn.OnRelease != nil {
-			cfg.Conn.OnRelease(c)
+	if l.secure = cfg.TLS.internal(); l.secure != nil {
+		config, err := l.secure.Config(cfg.Logger)
+		if err != nil {
+			return nil, fmt.Errorf("servers: %w", err)
 		}
-		l.hooks.closed(c)
-		l.drop(c)
-	}
-	l.acceptor.init(nl, l.closing, l.log)
-	l.acceptor.failed = l.hooks.acceptFailed
-	if len(cfg.ProxyFrom) > 0 {
-		l.handshakes = newHandshakes(l, nil, 0, cfg.MaxHandshakes)
+		l.handshakes = newHandshakes(l, config)
+	} else if len(cfg.ProxyFrom) > 0 || cfg.ProxyAlways {
+		l.handshakes = newHandshakes(l, nil)
 	}
 	l.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
-		Next: l.next, Close: l.stop, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
+		Next: l.next, Close: l.closeConns, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
 	})
-	return l
+	return l, nil
+}
+
+// listenOn makes nl what l accepts from, and owns it from then on.
+func (l *Listener) listenOn(nl net.Listener) {
+	l.acceptor.init(nl, l.closing, l.cfg.Logger)
+	l.acceptor.failed = l.acceptFailed
+}
+
+// SetALPN sets the application protocols of every configuration that has none of its own: TLSConfig.ALPN, and
+// NextProtos of its Base. It is how the server of a protocol tells what it speaks, so it comes before the first
+// connection is asked for; later it fails. Without TLS it does nothing.
+func (l *Listener) SetALPN(protocols ...string) error {
+	if l.secure == nil || len(l.secure.ALPN) > 0 || l.secure.Base != nil && len(l.secure.Base.NextProtos) > 0 {
+		return nil
+	}
+	with := *l.secure
+	with.ALPN = protocols
+	config, err := with.Config(nil)
+	if err != nil {
+		return fmt.Errorf("servers: %w", err)
+	}
+	if !l.handshakes.setConfig(config) {
+		return fmt.Errorf("servers: %s: SetALPN comes too late: connections are being accepted", l.Addr())
+	}
+	return nil
 }
 
 // Addr returns the address that the Listener listens on. It goes on working after Close.
@@ -103,16 +117,16 @@ func (l *Listener) Addr() net.Addr { return l.acceptor.nl.Addr() }
 
 // String describes the Listener: its transport, address and state, and how many connections are open.
 func (l *Listener) String() string {
+	addr := l.Addr()
+	transport := addr.Network()
+	if l.secure != nil {
+		transport += "+tls"
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	state := l.state
 	if state != listening && len(l.live) == 0 {
 		state = "closed"
-	}
-	addr := l.Addr()
-	transport := addr.Network()
-	if l.handshakes != nil && l.handshakes.config != nil {
-		transport += "+tls"
 	}
 	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, len(l.live))
 }
@@ -127,22 +141,69 @@ func (l *Listener) Close() error {
 	return l.Shutdown(ctx)
 }
 
-// next is Conns: it accepts one connection.
+// next is Conns: it returns one connection that may be used.
 func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
+	for {
+		c, err := l.nextOpened(ctx)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-c.Done(): // Hooks.Opened has turned it away
+		default:
+			return c, nil
+		}
+	}
+}
+
+func (l *Listener) nextOpened(ctx context.Context) (*chanio.Conn, error) {
 	if l.handshakes != nil {
 		return l.handshakes.next(ctx)
 	}
 	l.setAccepting(true)
 	defer l.setAccepting(false)
-	nc, err := l.accept(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		nc, err := l.accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if c := l.open(nc, l.conn); c != nil {
+			return c, nil
+		}
 	}
-	c := chanio.NewConn(nc, &l.conn)
-	l.hooks.opened(c, 0)
-	l.add(c)
-	return c, nil
 }
+
+// open makes a connection without TLS of nc, which has been accepted and counted. It returns nil if nc was refused.
+func (l *Listener) open(nc net.Conn, conn chanio.ConnConfig) *chanio.Conn {
+	peer := nc.RemoteAddr()
+	w := l.wrapped(nc)
+	if w == nil {
+		refuse(nc)
+		l.leave(peer)
+		return nil
+	}
+	withAddrs(w, &conn)
+	c := chanio.NewConn(w, &conn)
+	l.add(c, &member{peer: peer})
+	l.opened(c, 0)
+	return c
+}
+
+// withAddrs sees to it that a connection has addresses, also if nc, which is somebody else's, has none.
+func withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+	if conn.LocalAddr == nil && nc.LocalAddr() == nil {
+		conn.LocalAddr = unknownAddr{}
+	}
+	if conn.RemoteAddr == nil && nc.RemoteAddr() == nil {
+		conn.RemoteAddr = unknownAddr{}
+	}
+}
+
+// unknownAddr is the address of a net.Conn that tells none.
+type unknownAddr struct{}
+
+func (unknownAddr) Network() string { return "unknown" }
+func (unknownAddr) String() string  { return "unknown" }
 
 // accept returns the next connection as it comes, once there may be one more.
 func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
@@ -156,12 +217,9 @@ func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
 			return nil, err
 		}
 		l.options.Apply(nc)
-		if l.wrap != nil {
-			nc = l.wrap(nc)
-		}
-		if peer := nc.RemoteAddr(); !isBalancer(l.balancers, peer) && !l.perIP.enter(peer) {
+		if peer := nc.RemoteAddr(); !l.isBalancer(peer) && !l.perIP.enter(peer) {
 			refuse(nc)
-			l.hooks.refused(peer)
+			l.refused(peer)
 			continue
 		}
 		return nc, nil
@@ -196,19 +254,26 @@ func (l *Listener) leave(peer net.Addr) {
 	l.giveBack()
 }
 
-// stop stops accepting.
+// stop stops accepting. What has been accepted goes on.
 func (l *Listener) stop() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.state != listening {
+		l.mu.Unlock()
 		return nil
 	}
 	l.state = stopped
 	close(l.closing)
+	l.mu.Unlock()
+	return l.acceptor.nl.Close()
+}
+
+// closeConns is the Close of Conns: nobody will receive what is in its handshake.
+func (l *Listener) closeConns() error {
+	err := l.stop()
 	if l.handshakes != nil {
 		l.handshakes.cancel(ErrShutdown)
 	}
-	return l.acceptor.nl.Close()
+	return err
 }
 
 // setAccepting notes that a connection may be about to come.

@@ -109,7 +109,7 @@ func TestClosingConnsStopsAcceptingOnly(t *testing.T) {
 }
 
 func TestMaxConnsHoldsBackAndGoesOn(t *testing.T) {
-	ln, _ := serve(t, &servers.TCPConfig{MaxConns: 2}, echo)
+	ln, _ := serve(t, &servers.Config{MaxConns: 2}, echo)
 	a, b, c := dial(t, ln), dial(t, ln), dial(t, ln)
 	say(t, a, "a")
 	say(t, b, "b")
@@ -129,7 +129,7 @@ func TestMaxConnsHoldsBackAndGoesOn(t *testing.T) {
 }
 
 func TestMaxConnsHoldsForTheChannelToo(t *testing.T) {
-	ln := listen(t, &servers.TCPConfig{MaxConns: 1})
+	ln := listen(t, &servers.Config{MaxConns: 1})
 	one, two := dial(t, ln), dial(t, ln)
 	c, err := ln.Conns.Recv(t.Context())
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestStringTellsAddressAndState(t *testing.T) {
 
 func TestConnConfigOfTheCallerIsKept(t *testing.T) {
 	released := make(chan *chanio.Conn, 1)
-	ln := listen(t, &servers.TCPConfig{Conn: chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }}})
+	ln := listen(t, &servers.Config{Conn: chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }}})
 	dial(t, ln)
 	c, err := ln.Conns.Recv(t.Context())
 	require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestG15ErrorsOfListeningSayWhatToDo(t *testing.T) {
 
 func TestControlIsCalledAndMayRefuse(t *testing.T) {
 	refusal := errors.New("not today")
-	_, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{
+	_, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{
 		Control: func(network, address string, _ syscall.RawConn) error {
 			return fmt.Errorf("%s %s: %w", network, address, refusal)
 		},

@@ -14,12 +14,12 @@ import (
 
 func TestOptionsReachTheSocket(t *testing.T) {
 	for _, c := range []struct {
-		cfg                *servers.TCPConfig
+		cfg                *servers.Config
 		noDelay, keepAlive int
 	}{
 		{nil, 1, 1},
-		{&servers.TCPConfig{Delay: true, KeepAlive: time.Minute}, 0, 1},
-		{&servers.TCPConfig{KeepAlive: -1}, 1, 0},
+		{&servers.Config{Delay: true, KeepAlive: time.Minute}, 0, 1},
+		{&servers.Config{KeepAlive: -1}, 1, 0},
 	} {
 		ln := listen(t, c.cfg)
 		nc := dial(t, ln)

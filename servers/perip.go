@@ -51,17 +51,31 @@ const subscriber = 64
 
 // peerOf returns what stands for the peer at addr. Addresses that are not of TCP are not limited.
 func (p *perIP) peerOf(addr net.Addr) (peer netip.Prefix, limited bool) {
-	tcp, ok := addr.(*net.TCPAddr)
-	if p.most <= 0 || !ok {
+	if p.most <= 0 {
 		return netip.Prefix{}, false
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	peer = peerOf(addr)
+	return peer, peer.IsValid()
+}
+
+// peerOf returns the addresses of the subscriber at addr, or the zero Prefix if addr is not one of TCP.
+func peerOf(addr net.Addr) netip.Prefix {
+	ip := ipOf(addr)
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = subscriber
 	}
-	peer, err := ip.Prefix(bits)
-	return peer, err == nil
+	peer, _ := ip.Prefix(bits) // fails for no IP, with the zero Prefix
+	return peer
+}
+
+// ipOf returns the IP address of addr, or the zero Addr if addr is not one of TCP.
+func ipOf(addr net.Addr) netip.Addr {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // refuse closes a connection with a reset, which leaves nothing behind on this side.

@@ -36,45 +36,41 @@ const (
 	proxyProxied = 0x21
 	proxyTCP4    = 0x11
 	proxyTCP6    = 0x21
+	proxyUnix    = 0x31 // stream
 )
 
 // errProxyHeader is why the connection of a balancer is refused.
 var errProxyHeader = errors.New("no header of the PROXY protocol")
 
-// proxied is what a header says. Addresses that are not valid are not told.
-type proxied struct {
-	from, to netip.AddrPort
-}
-
-// readProxied reads a header, and no byte more.
-func readProxied(r io.Reader) (p proxied, err error) {
+// readProxyHeader reads a header, and no byte more.
+func readProxyHeader(r io.Reader) (h *ProxyHeader, err error) {
 	start := make([]byte, len(proxyV2)) // no header is shorter
 	if _, err := io.ReadFull(r, start); err != nil {
-		return p, fmt.Errorf("%w: %w", errProxyHeader, err)
+		return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
 	}
 	switch {
 	case string(start) == proxyV2:
-		p, err = readProxiedV2(r)
+		h, err = readProxyV2(r)
 	case bytes.HasPrefix(start, []byte(proxyV1)):
-		p, err = readProxiedV1(r, start)
+		h, err = readProxyV1(r, start)
 	default:
 		err = fmt.Errorf("begins with %q", start)
 	}
 	if err != nil {
-		return proxied{}, fmt.Errorf("%w: %w", errProxyHeader, err)
+		return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
 	}
-	return p, nil
+	return h, nil
 }
 
-// readProxiedV1 reads the rest of a line, byte by byte, for what follows it is somebody else's.
-func readProxiedV1(r io.Reader, line []byte) (p proxied, err error) {
+// readProxyV1 reads the rest of a line, byte by byte, for what follows it is somebody else's.
+func readProxyV1(r io.Reader, line []byte) (*ProxyHeader, error) {
 	for one := line[len(line)-1:]; one[0] != '\n'; line = append(line, one[0]) {
 		if len(line) == proxyV1Max {
-			return p, fmt.Errorf("the line is longer than %d bytes", proxyV1Max)
+			return nil, fmt.Errorf("the line is longer than %d bytes", proxyV1Max)
 		}
 		one = make([]byte, 1)
 		if _, err := io.ReadFull(r, one); err != nil {
-			return p, err
+			return nil, err
 		}
 	}
 	text, ok := strings.CutSuffix(string(line), "\r\n")
@@ -82,14 +78,13 @@ func readProxiedV1(r io.Reader, line []byte) (p proxied, err error) {
 	switch {
 	case !ok:
 	case fields[1] == "UNKNOWN":
-		return p, nil
+		return &ProxyHeader{}, nil
 	case len(fields) == 6 && (fields[1] == "TCP4" || fields[1] == "TCP6"):
-		var err1, err2 error
-		p.from, err1 = proxiedAddr(fields[1], fields[2], fields[4])
-		p.to, err2 = proxiedAddr(fields[1], fields[3], fields[5])
-		return p, errors.Join(err1, err2)
+		from, err1 := proxiedAddr(fields[1], fields[2], fields[4])
+		to, err2 := proxiedAddr(fields[1], fields[3], fields[5])
+		return &ProxyHeader{Source: net.TCPAddrFromAddrPort(from), Destination: net.TCPAddrFromAddrPort(to)}, errors.Join(err1, err2)
 	}
-	return p, fmt.Errorf("the line is %q", line)
+	return nil, fmt.Errorf("the line is %q", line)
 }
 
 func proxiedAddr(family, addr, port string) (netip.AddrPort, error) {
@@ -104,68 +99,49 @@ func proxiedAddr(family, addr, port string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, uint16(n)), err
 }
 
-func readProxiedV2(r io.Reader) (p proxied, err error) {
+// proxyV2Max is how long the rest of a header of version 2 may be: some thousand bytes, if a balancer passes on what it
+// knows of a certificate.
+const proxyV2Max = 16 << 10
+
+func readProxyV2(r io.Reader) (*ProxyHeader, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return p, err
+		return nil, err
 	}
-	command, family, left := head[0], head[1], int(binary.BigEndian.Uint16(head[2:]))
-	if command != proxyLocal && command != proxyProxied {
-		return p, fmt.Errorf("version and command are %#02x", command)
+	command, size := head[0], int(binary.BigEndian.Uint16(head[2:]))
+	switch {
+	case command != proxyLocal && command != proxyProxied:
+		return nil, fmt.Errorf("version and command are %#02x", command)
+	case size > proxyV2Max:
+		return nil, fmt.Errorf("the header has %d bytes: at most %d are read", size, proxyV2Max)
 	}
-	if size := addrSize(family); command == proxyProxied && size > 0 {
-		var b [36]byte
-		addrs := b[:2*size+4]
-		if left < len(addrs) {
-			return p, fmt.Errorf("%d bytes are too short for two addresses", left)
-		}
-		if _, err := io.ReadFull(r, addrs); err != nil {
-			return p, err
-		}
-		left -= len(addrs)
-		p.from = addrPort(addrs[:size], addrs[2*size:])
-		p.to = addrPort(addrs[size:2*size], addrs[2*size+2:])
+	rest := make([]byte, size)
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return nil, err
 	}
-	if _, err := io.CopyN(io.Discard, r, int64(left)); err != nil { // TLVs, and addresses that are not of TCP
-		return p, err
+	if command == proxyLocal {
+		return &ProxyHeader{}, nil // whatever else it has is to be ignored
 	}
-	return p, nil
-}
-
-// addrSize returns how many bytes an address has, 0 if it is not one of TCP.
-func addrSize(family byte) int {
-	switch family {
-	case proxyTCP4:
-		return 4
-	case proxyTCP6:
-		return 16
-	}
-	return 0
-}
-
-func addrPort(ip, port []byte) netip.AddrPort {
-	addr, _ := netip.AddrFromSlice(ip)
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port))
+	return parseProxyV2(head, rest)
 }
 
 // isBalancer reports whether a connection from addr begins with a header.
-func isBalancer(balancers []netip.Prefix, addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return false
+func (l *Listener) isBalancer(addr net.Addr) bool {
+	if l.cfg.ProxyAlways || len(l.cfg.ProxyFrom) == 0 {
+		return l.cfg.ProxyAlways
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	return slices.ContainsFunc(balancers, func(p netip.Prefix) bool { return p.Contains(ip) })
+	ip := ipOf(addr)
+	return slices.ContainsFunc(l.cfg.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// awaitProxied reads the header of nc for as long as ctx lives.
-func awaitProxied(ctx context.Context, nc net.Conn) (proxied, error) {
+// awaitProxyHeader reads the header of nc for as long as ctx lives.
+func awaitProxyHeader(ctx context.Context, nc net.Conn) (*ProxyHeader, error) {
 	expired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = nc.SetReadDeadline(time.Unix(1, 0))
 		close(expired)
 	})
-	p, err := readProxied(nc)
+	h, err := readProxyHeader(nc)
 	if !stop() {
 		<-expired
 		_ = nc.SetReadDeadline(time.Time{})
@@ -173,13 +149,5 @@ func awaitProxied(ctx context.Context, nc net.Conn) (proxied, error) {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return p, err
-}
-
-// tcpAddrOf returns addr, or nil if it was not told.
-func tcpAddrOf(addr netip.AddrPort) net.Addr {
-	if !addr.IsValid() {
-		return nil
-	}
-	return net.TCPAddrFromAddrPort(addr)
+	return h, err
 }

@@ -14,7 +14,7 @@ import (
 
 func TestListenersThatReuseThePortShareIt(t *testing.T) {
 	var controlled atomic.Int32
-	cfg := &servers.TCPConfig{ReusePort: true, Control: func(string, string, syscall.RawConn) error {
+	cfg := &servers.Config{ReusePort: true, Control: func(string, string, syscall.RawConn) error {
 		controlled.Add(1)
 		return nil
 	}}

@@ -52,7 +52,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 		l.hold(conn)
 		handlers.Go(func() { l.serve(contexts, conn, handle) })
 	}
-	_ = l.stop() // which the end of ctx may be about to do: the address is free when Serve returns
+	_ = l.closeConns() // which the end of ctx may be about to do: the address is free when Serve returns
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		err = nil
 	} else {
@@ -72,19 +72,23 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 	l.mu.Unlock()
 	late := time.AfterFunc(time.Hour, func() { l.abort(context.Cause(ctx)) })
 	late.Stop()
+	said := time.AfterFunc(time.Hour, func() { l.log(slog.LevelInfo, "servers: Serve waits", l.whatIsLeft()...) })
+	said.Stop()
 	stop := context.AfterFunc(ctx, func() {
 		_ = l.stop()
 		late.Reset(l.conn.Linger)
+		said.Reset(sayAfter)
 	})
 	return func() {
 		stop()
 		late.Stop()
+		said.Stop()
 	}
 }
 
 // serve runs one handler and ends its connection.
 func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(context.Context, *chanio.Conn) error) {
-	defer l.drop(conn)
+	defer l.drop(conn, handled)
 	ctx := contexts.add()
 	cancel := func() { contexts.drop(ctx) }
 	defer cancel()
@@ -94,10 +98,10 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		if !returned {
 			err = chanio.Recovered(recover())
 		}
-		l.hooks.returned(conn, err)
-		l.report(conn, "servers: handler failed", ignore(ctx, err))
+		l.returned(conn, err)
+		l.report(conn, ignore(ctx, err))
 		if undrained := finish(conn, err, cancel); err == nil {
-			l.report(conn, "servers: peer did not take all that was sent", undrained)
+			l.reportUndrained(conn, undrained)
 		}
 	}()
 	err = handle(ctx, conn)
@@ -132,19 +136,4 @@ func ignore(ctx context.Context, err error) error {
 		return err
 	}
 	return nil
-}
-
-// report logs an error of a connection, with the stack if it was a panic.
-func (l *Listener) report(conn *chanio.Conn, msg string, err error) {
-	if err == nil {
-		return
-	}
-	level := slog.LevelWarn
-	attrs := []slog.Attr{slog.String("local", conn.LocalAddr().String()), slog.String("peer", conn.RemoteAddr().String()), slog.Any("err", err)}
-	var panicked *chanio.PanicError
-	if errors.As(err, &panicked) {
-		level = slog.LevelError
-		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
-	}
-	l.log.LogAttrs(context.Background(), level, msg, attrs...)
 }

@@ -168,7 +168,7 @@ func TestHandlersContextEndsAfterTheDrain(t *testing.T) {
 
 func TestHandlersErrorIsOneLogLine(t *testing.T) {
 	var log logbook
-	ln, result := serve(t, &servers.TCPConfig{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+	ln, result := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
 		if _, err := c.In.Recv(ctx); err != nil {
 			return err // io.EOF: the conversation was over
 		}
@@ -194,7 +194,7 @@ func TestG16PanicInAHandlerEndsItsOwnConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log logbook
 			inErr := make(chan error, 1)
-			ln, result := serve(t, &servers.TCPConfig{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+			ln, result := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
 				for chunk := range c.In.All(ctx) {
 					if string(chunk) == "fall" {
 						context.AfterFunc(ctx, func() { inErr <- c.Out.Err() })
@@ -294,7 +294,7 @@ func settle(t testing.TB, before int) {
 
 func TestG19IdleTimeoutIsPassedOn(t *testing.T) {
 	got := make(chan error, 1)
-	cfg := &servers.TCPConfig{Conn: chanio.ConnConfig{IdleTimeout: time.Millisecond}}
+	cfg := &servers.Config{Conn: chanio.ConnConfig{IdleTimeout: time.Millisecond}}
 	ln, _ := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
 		_, err := c.In.Recv(ctx)
 		got <- err

@@ -2,6 +2,9 @@ package servers
 
 import (
 	"context"
+	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -9,9 +12,11 @@ import (
 // Shutdown ends the Listener in good order (G18). It stops accepting, and makes In of every open connection end with
 // [ErrShutdown] once what has arrived has been received; Out, and the ctx of the handlers, live on, so that they can
 // finish what they have begun. It returns nil when all handlers have returned and all connections, those of Conns
-// included, have been released.
+// included, have been released. If that takes longer than a second, one line of the Logger says what is waited for.
 //
-// Connections that the kernel holds in its backlog were not accepted, and it resets them.
+// Nothing that has been accepted is lost: a connection in its TLS handshake or PROXY header finishes that, and is handed
+// out and served. Only peers that stay silent are not waited for, beyond Config.FirstByte. Connections that the kernel
+// holds in its backlog were not accepted, and it resets them, unless [HandOver] has given the socket to another process.
 //
 // If ctx ends first, the ctx of the handlers is cancelled with ctx's cause, the connections that are left are aborted
 // with it, and Shutdown returns it. It then does not wait for handlers that heed neither; Serve does.
@@ -25,6 +30,7 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 		return nil
 	default:
 	}
+	defer l.sayWhatIsLeft("shutdown")()
 	select {
 	case <-drained:
 		return nil
@@ -32,6 +38,53 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 		l.abort(context.Cause(ctx))
 		return context.Cause(ctx)
 	}
+}
+
+// sayAfter is how long a shutdown may take in silence.
+const sayAfter = time.Second
+
+// sayWhatIsLeft logs one line if a shutdown takes long: what is being waited for. The returned function calls that off.
+func (l *Listener) sayWhatIsLeft(what string) (callOff func()) {
+	said := make(chan struct{})
+	timer := time.AfterFunc(sayAfter, func() {
+		defer close(said)
+		l.log(slog.LevelInfo, "servers: "+what+" waits", l.whatIsLeft()...)
+	})
+	return func() {
+		if !timer.Stop() {
+			<-said
+		}
+	}
+}
+
+// whatIsLeft counts what a shutdown waits for, and names the peer that has been there for the longest time.
+func (l *Listener) whatIsLeft() []slog.Attr {
+	pending := 0
+	if l.handshakes != nil {
+		pending = l.handshakes.crowd.count()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	handlers, closing := 0, 0
+	var oldest *chanio.Conn
+	for c, m := range l.live {
+		if m.holds&handled != 0 {
+			handlers++
+		} else {
+			closing++
+		}
+		if oldest == nil || m.since.Before(l.live[oldest].since) {
+			oldest = c
+		}
+	}
+	attrs := []slog.Attr{
+		slog.String("addr", text(l.Addr())), slog.Int("handlers", handlers),
+		slog.Int("other connections", closing), slog.Int("handshakes", pending),
+	}
+	if oldest != nil {
+		attrs = append(attrs, slog.String("oldest", text(oldest.RemoteAddr())))
+	}
+	return attrs
 }
 
 // drain tells all connections to finish. The returned channel is closed when they have.
@@ -47,13 +100,16 @@ func (l *Listener) drain() <-chan struct{} {
 	l.check()
 	conns := l.conns()
 	l.mu.Unlock()
+	if l.handshakes != nil {
+		l.handshakes.crowd.drain()
+	}
 	for _, c := range conns {
-		c.EndIn(ErrShutdown)
+		l.tell(c)
 	}
 	return drained
 }
 
-// abort ends all connections at once, and the ctx of their handlers.
+// abort ends all connections at once, and the ctx of their handlers. It returns when they have been released.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -63,68 +119,15 @@ func (l *Listener) abort(cause error) {
 	conns := l.conns()
 	l.mu.Unlock()
 	cut(cause)
+	if l.handshakes != nil {
+		l.handshakes.cancel(cause)
+	}
+	var all sync.WaitGroup
 	for _, c := range conns {
-		c.Out.Abort(cause)
-		<-c.Done()
+		all.Go(func() { // one may be slow, if its net.Conn is somebody's own
+			c.Out.Abort(cause)
+			<-c.Done()
+		})
 	}
-}
-
-// conns returns the open connections. The caller holds mu.
-func (l *Listener) conns() []*chanio.Conn {
-	conns := make([]*chanio.Conn, 0, len(l.live))
-	for c := range l.live {
-		conns = append(conns, c)
-	}
-	return conns
-}
-
-// add notes a connection that has been accepted. One that comes during a shutdown is told of it.
-func (l *Listener) add(c *chanio.Conn) {
-	l.mu.Lock()
-	l.live[c] = 1
-	state, cause := l.state, l.cause
-	l.mu.Unlock()
-	switch state {
-	case draining:
-		c.EndIn(ErrShutdown)
-	case aborting:
-		c.Out.Abort(cause)
-	}
-}
-
-// hold notes that the connection is not over before drop has been called once more.
-func (l *Listener) hold(c *chanio.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.live[c] > 0 { // otherwise an abort was faster
-		l.live[c]++
-	}
-}
-
-// drop notes that the connection has been released, or that its handler is done with it.
-func (l *Listener) drop(c *chanio.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch n := l.live[c]; {
-	case n == 0:
-		return
-	case n > 1:
-		l.live[c] = n - 1
-		return
-	}
-	delete(l.live, c)
-	l.leave(c.RemoteAddr())
-	l.check()
-}
-
-// check tells who waits for it that all connections are over and no more will come. The caller holds mu.
-func (l *Listener) check() {
-	if l.drained == nil || len(l.live) > 0 || l.accepting {
-		return
-	}
-	select {
-	case <-l.drained:
-	default:
-		close(l.drained)
-	}
+	all.Wait()
 }

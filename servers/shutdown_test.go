@@ -87,7 +87,7 @@ func TestG18ShutdownReachesAnIdleConnectionAtOnce(t *testing.T) {
 func TestG18ShutdownAbortsAtTheEndOfItsContext(t *testing.T) {
 	var log logbook
 	causes := make(chan error, 2)
-	ln, result := serve(t, &servers.TCPConfig{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+	ln, result := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
 		_, err := c.Out.TrySend([]byte("too late"))
@@ -167,7 +167,7 @@ func TestG18ShutdownEndsTheInputOfAPeerThatSendsOn(t *testing.T) {
 }
 
 func TestG5CloseSaysThatItHadToAbort(t *testing.T) {
-	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
 	require.NoError(t, err)
 	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
 		<-ctx.Done() // deaf to its connection

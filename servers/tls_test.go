@@ -28,7 +28,7 @@ func signed(t testing.TB) (*servers.TLSConfig, *tls.Config) {
 	return &servers.TLSConfig{Certificates: []tls.Certificate{cert}}, &tls.Config{RootCAs: pool, ServerName: "weir.test"}
 }
 
-func listenTLS(t testing.TB, secure *servers.TLSConfig, cfg *servers.TCPConfig) *servers.Listener {
+func listenTLS(t testing.TB, secure *servers.TLSConfig, cfg *servers.Config) *servers.Listener {
 	ln, err := servers.ListenTLS("127.0.0.1:0", secure, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
@@ -83,7 +83,7 @@ func TestTLSHandlersGetTheSession(t *testing.T) {
 func TestTLSAFailedHandshakeIsOneLineAndNoConnection(t *testing.T) {
 	secure, config := signed(t)
 	var log lines
-	ln := listenTLS(t, secure, &servers.TCPConfig{MaxConns: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	ln := listenTLS(t, secure, &servers.Config{MaxConns: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	serveOn(t, context.Background(), ln, echo)
 	wrong := config.Clone()
 	wrong.RootCAs = x509.NewCertPool()
@@ -124,7 +124,7 @@ func TestG19TLSASlowHandshakeHoldsUpNobodyAndEnds(t *testing.T) {
 func TestTLSHandshakesAreLimited(t *testing.T) {
 	secure, config := signed(t)
 	secure.HandshakeTimeout = 200 * time.Millisecond
-	ln := listenTLS(t, secure, &servers.TCPConfig{MaxHandshakes: 2})
+	ln := listenTLS(t, secure, &servers.Config{MaxHandshakes: 2})
 	serveOn(t, context.Background(), ln, echo)
 	for range 5 {
 		dial(t, ln) // and says nothing
@@ -182,7 +182,7 @@ func TestTLSTheLoggerIsToldOfADateThatClientsRefuse(t *testing.T) {
 			nl, err := network.Listen("server")
 			require.NoError(t, err)
 			var log lines
-			ln, err := servers.ListenWithTLS(nl, secure, &servers.TCPConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			ln, err := servers.Listen(nl, &servers.Config{TLS: secure, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			require.NoError(t, err)
 			require.NoError(t, ln.Close())
 			return log.String()

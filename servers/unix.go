@@ -4,40 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"strings"
 	"syscall"
 
-	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/unixfile"
 )
-
-// UnixConfig says how a server on a Unix domain socket behaves. The zero value, and nil, mean the defaults.
-type UnixConfig struct {
-	// Conn is how each connection behaves: its linger bound, coalescing, idle and write timeouts.
-	Conn chanio.ConnConfig
-
-	// Mode is who may connect: the permission bits of the socket's file, such as 0o660 for its user and group. The file
-	// has them before anybody can connect. 0 means what the umask leaves, which commonly lets the server's own user
-	// connect and nobody else.
-	Mode fs.FileMode
-
-	// MaxConns is how many connections may be open at once, as in [TCPConfig]. 0 means no limit.
-	MaxConns int
-
-	// Wrap, if not nil, is called with each connection as it was accepted, and Hooks, if not nil, are told what happens to
-	// them, as in [TCPConfig].
-	Wrap  func(net.Conn) net.Conn
-	Hooks *Hooks
-
-	// Logger is told of what nobody else is told, as in [TCPConfig]. nil means silence.
-	Logger *slog.Logger
-}
-
-func (cfg *UnixConfig) tcp() *TCPConfig {
-	return &TCPConfig{Conn: cfg.Conn, MaxConns: cfg.MaxConns, Wrap: cfg.Wrap, Hooks: cfg.Hooks, Logger: cfg.Logger}
-}
 
 // ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@"
 // and has no file. It is otherwise like [ListenTCP]. cfg may be nil.
@@ -52,16 +24,25 @@ func (cfg *UnixConfig) tcp() *TCPConfig {
 // something that was not read.
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one.
-func ListenUnix(path string, cfg *UnixConfig) (*Listener, error) {
-	if cfg == nil {
-		cfg = &UnixConfig{}
+func ListenUnix(path string, cfg *Config) (*Listener, error) {
+	c, err := cfg.complete()
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Control != nil || c.ReusePort:
+		return nil, errors.New("servers: ListenUnix: Control and ReusePort are for sockets of TCP")
 	}
-	nl, err := listenUnix(path, cfg.Mode)
+	l, err := newListener(c)
+	if err != nil {
+		return nil, err
+	}
+	nl, err := listenUnix(path, c.Mode)
 	if err != nil {
 		err = &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: err}
 		return nil, fmt.Errorf("servers: %w%s", err, unixHint(path, err))
 	}
-	return newListener(nl, cfg.tcp()), nil
+	l.listenOn(nl)
+	return l, nil
 }
 
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {

@@ -23,14 +23,8 @@ func (l *unixListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// File leaves the socket's file to whoever has the descriptor.
-func (l *unixListener) File() (*os.File, error) {
-	f, err := l.UnixListener.File()
-	if err == nil {
-		l.file.Leave()
-	}
-	return f, err
-}
+// leaveFile leaves the socket's file to whoever has another descriptor.
+func (l *unixListener) leaveFile() { l.file.Leave() }
 
 // backlog is how many connections the kernel holds at most. It takes the lower of this and its own limit.
 const backlog = 1<<16 - 1

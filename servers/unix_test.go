@@ -31,7 +31,7 @@ func socketPath(t testing.TB) string {
 	return filepath.Join(dir, "s")
 }
 
-func listenUnix(t testing.TB, path string, cfg *servers.UnixConfig) *servers.Listener {
+func listenUnix(t testing.TB, path string, cfg *servers.Config) *servers.Listener {
 	ln, err := servers.ListenUnix(path, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
@@ -78,7 +78,7 @@ func TestUnixConnectionsConform(t *testing.T) {
 
 func TestUnixServes(t *testing.T) {
 	path := socketPath(t)
-	ln := listenUnix(t, path, &servers.UnixConfig{MaxConns: 1})
+	ln := listenUnix(t, path, &servers.Config{MaxConns: 1})
 	require.Equal(t, "unix "+path+" (listening, 0 open)", ln.String())
 	result := serveOn(t, t.Context(), ln, echo)
 	for range 3 {
@@ -94,7 +94,7 @@ func TestG20UnixHooksAreTold(t *testing.T) {
 	path := socketPath(t)
 	var d diary
 	var log logbook
-	ln := listenUnix(t, path, &servers.UnixConfig{Hooks: d.hooks(), Wrap: func(nc net.Conn) net.Conn {
+	ln := listenUnix(t, path, &servers.Config{Hooks: d.hooks(), Wrap: func(nc net.Conn) net.Conn {
 		return chanio.LogActivity(nc, log.logger(), slog.LevelInfo, 0)
 	}})
 	serveOn(t, t.Context(), ln, echo)
@@ -109,7 +109,7 @@ func TestG20UnixHooksAreTold(t *testing.T) {
 func TestUnixAnErrorOfAHandlerIsLoggedWithoutAnAddressOfThePeer(t *testing.T) {
 	path := socketPath(t)
 	var log logbook
-	ln := listenUnix(t, path, &servers.UnixConfig{Logger: log.logger()})
+	ln := listenUnix(t, path, &servers.Config{Logger: log.logger()})
 	serveOn(t, t.Context(), ln, func(context.Context, *chanio.Conn) error { return errors.New("sorry") })
 	nc := dialUnix(t, path)
 	_, err := nc.Read(make([]byte, 1))
@@ -123,7 +123,7 @@ func TestUnixAnErrorOfAHandlerIsLoggedWithoutAnAddressOfThePeer(t *testing.T) {
 func TestUnixModeIsThatOfTheFile(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o600, 0o660, 0o666, 0o777} {
 		path := socketPath(t)
-		listenUnix(t, path, &servers.UnixConfig{Mode: mode})
+		listenUnix(t, path, &servers.Config{Mode: mode})
 		info, err := os.Lstat(path)
 		require.NoError(t, err)
 		require.Equal(t, mode, info.Mode().Perm())
@@ -153,7 +153,7 @@ func TestUnixNobodyConnectsBeforeTheModeIsSet(t *testing.T) {
 			}
 		})
 		started.Wait()
-		ln, err := servers.ListenUnix(path, &servers.UnixConfig{Mode: 0o600})
+		ln, err := servers.ListenUnix(path, &servers.Config{Mode: 0o600})
 		require.NoError(t, err)
 		over.Store(true)
 		stop.Wait()
@@ -281,14 +281,14 @@ func TestG15ErrorsOfListeningOnUnixSayWhatToDo(t *testing.T) {
 	long := socketPath(t) + strings.Repeat("x", 120)
 	for _, c := range []struct {
 		path string
-		cfg  *servers.UnixConfig
+		cfg  *servers.Config
 		want string
 	}{
 		{"", nil, "no path"},
 		{"/does/not/exist/s", nil, "no such file or directory; the directory has to be made first"},
 		{long, nil, "107 at most"},
-		{socketPath(t), &servers.UnixConfig{Mode: fs.ModeDir | 0o600}, "more than permission bits"},
-		{"@weir", &servers.UnixConfig{Mode: 0o600}, "an abstract name has no file"},
+		{socketPath(t), &servers.Config{Mode: fs.ModeDir | 0o600}, "more than permission bits"},
+		{"@weir", &servers.Config{Mode: 0o600}, "an abstract name has no file"},
 	} {
 		_, err := servers.ListenUnix(c.path, c.cfg)
 		require.ErrorContains(t, err, c.want)

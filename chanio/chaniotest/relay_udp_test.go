@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/pipeline"
@@ -268,12 +269,12 @@ func TestUDPSurvivesABadNetwork(t *testing.T) {
 	}
 	r.Set(bad)
 	ctx, cancel := context.WithCancel(t.Context())
-	echo := chanio.Go(ctx, func(ctx context.Context) (struct{}, error) {
+	echo := future.Go(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, pipeline.Connect(ctx, server.In, server.Out)
 	})
-	var asking []*chanio.Future[int]
+	var asking []*future.Future[int]
 	for i, c := range all {
-		asking = append(asking, chanio.Go(t.Context(), func(ctx context.Context) (tries int, err error) {
+		asking = append(asking, future.Go(t.Context(), func(ctx context.Context) (tries int, err error) {
 			for n := range each {
 				more, err := askUntilAnswered(ctx, c, fmt.Sprintf("%d/%d", i, n))
 				if err != nil {

@@ -109,3 +109,10 @@ func (r *Rule) PassedLocked(progress int64, waits bool, out Output) bool {
 	r.hurried.Store(true)
 	return true
 }
+
+// StopLocked stops the timer for good.
+func (r *Rule) StopLocked() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}

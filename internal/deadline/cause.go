@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 )
 
 // Cause returns why ctx ended: its cause, or ctx.Err() if the cause would look like the end of a stream.
@@ -21,9 +22,25 @@ func Resumable(ctx context.Context, err error) bool {
 	if err == nil || err == io.EOF {
 		return false
 	}
-	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, Cause(ctx))) {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || isCause(err, context.Cause(ctx))) {
 		return true
 	}
 	var r interface{ Resumable() bool }
 	return errors.As(err, &r) && r.Resumable()
+}
+
+// isCause is errors.Is for a cause that may be uncomparable. One that is what streams end with tells nothing.
+func isCause(err, cause error) bool {
+	if cause == io.EOF || cause == net.ErrClosed {
+		return false
+	}
+	if reflect.ValueOf(cause).Comparable() {
+		return errors.Is(err, cause)
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if reflect.DeepEqual(err, cause) {
+			return true
+		}
+	}
+	return false
 }

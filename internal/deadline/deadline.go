@@ -76,7 +76,10 @@ const (
 // maxStrays is how many timeouts that nothing explains one call survives.
 const maxStrays = 100
 
-var longAgo = time.Unix(1, 0)
+var (
+	longAgo = time.Unix(1, 0)
+	unknown = time.Unix(2, 0) // what is on the socket, which somebody else has set
+)
 
 // Init makes d the deadline of socket.
 func (d *Deadline) Init(socket Socket) { d.socket = socket }
@@ -303,7 +306,9 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 		return err
 	case !d.alone && !d.anyway && ctx.Err() != nil:
 		return Cause(ctx)
-	case d.cut, !d.until.IsZero() && !time.Now().Before(d.until):
+	case d.cut:
+		return d.closed
+	case !d.until.IsZero() && !time.Now().Before(d.until):
 		return Late
 	case !d.alone && !d.anyway && d.hasPassedLocked():
 		return &Timeout{Text: "deadline exceeded", Call: true}
@@ -311,12 +316,13 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	if d.strays++; d.strays > maxStrays {
 		return err
 	}
-	d.setErr = d.setSocketLocked(d.set)
+	d.set = unknown
+	d.applyLocked()
 	return nil
 }
 
 // SetAt bounds the calls, one that waits included, by a time of the clock; the zero time means that there is no bound.
-// It sets the socket only if a call waits.
+// It sets the socket only if a call is inside.
 func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -324,6 +330,7 @@ func (d *Deadline) SetAt(t time.Time) {
 	if d.passed != nil {
 		_ = d.passed.SetDeadline(t)
 	}
+	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()
 }
 
@@ -369,8 +376,8 @@ func (d *Deadline) Closed() error {
 	return d.closed
 }
 
-// Linger is Enter after Close, for what is still done with the socket then. It waits, until then, for a call that is
-// still inside. Only until and Cut bound the call.
+// Linger is Enter after Close, for what is still done with the socket then. It waits, no longer than until, for a call
+// that is still inside. Only until and Cut bound the call.
 func (d *Deadline) Linger(until time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -384,14 +391,14 @@ func (d *Deadline) Linger(until time.Time) error {
 		}
 	}
 	if d.cut {
-		return Late
+		return d.closed
 	}
 	d.until, d.anyway = until, true
 	d.enteredLocked()
 	return nil
 }
 
-// Cut makes a call that entered by Linger return, and lets no other in.
+// Cut, after Close, makes a call that entered by Linger return the error of Close, and lets no other in.
 func (d *Deadline) Cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package dnscache remembers answers for as long as they hold, in a bounded space, and has each question asked by one
-// caller at a time.
+// Package dnscache remembers answers for as long as they hold, in a bounded space, and shares look-ups: callers who ask
+// the same question at the same time get the same answer.
 package dnscache
 
 import (
@@ -17,7 +17,15 @@ type Cache[K comparable, V any] struct {
 	mu      sync.Mutex
 	entries map[K]*list.Element // of *entry[K, V]
 	used    list.List           // the latest first
-	flights map[K]chan struct{} // closed when the fetch is over
+	flights map[K]*flight[V]
+}
+
+// flight is a fetch that is under way. Its result is set before done is closed.
+type flight[V any] struct {
+	done  chan struct{}
+	value V
+	err   error
+	own   bool // the failure is the leader's own: its ctx ended, or fetch did not return
 }
 
 type entry[K comparable, V any] struct {
@@ -26,64 +34,71 @@ type entry[K comparable, V any] struct {
 	expires time.Time
 }
 
-// New returns a Cache of at most max values; with 0 it remembers none, but still has each question asked once.
+// New returns a Cache of at most max values; with 0 it remembers none, but still shares look-ups.
 func New[K comparable, V any](max int) *Cache[K, V] {
-	return &Cache[K, V]{max: max, entries: map[K]*list.Element{}, flights: map[K]chan struct{}{}}
+	return &Cache[K, V]{max: max, entries: map[K]*list.Element{}, flights: map[K]*flight[V]{}}
 }
 
 // Do returns the value of key: the one it remembers, or what fetch returns, which is then remembered for its ttl. While
-// one caller fetches, others with the same key wait for that. A failed fetch is its caller's own, since its ctx may be the
-// reason: the next in line tries again. Do returns ctx's cause if that ends while it waits.
-func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time.Duration, err error)) (V, error) {
+// one caller fetches, others with the same key wait for its result and share it, also a failure and a value with a ttl
+// of 0. A failure that comes after the fetching caller's ctx has ended is not shared, because that ctx may be the reason:
+// the next in line fetches again. Do returns ctx's cause if ctx ends while it waits.
+func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time.Duration, err error)) (none V, err error) {
 	for {
-		v, ok, flight := c.begin(key)
-		if ok {
+		v, f, leader := c.begin(key)
+		switch {
+		case f == nil:
 			return v, nil
-		}
-		if flight == nil {
-			return c.fetch(key, fetch)
+		case leader:
+			return c.fetch(ctx, key, f, fetch)
 		}
 		select {
-		case <-flight:
+		case <-f.done:
+			if !f.own {
+				return f.value, f.err
+			}
 		case <-ctx.Done():
-			return v, context.Cause(ctx)
+			return none, context.Cause(ctx)
 		}
 	}
 }
 
-// begin returns the value of key, or the flight that is under way, or makes the caller the one who fetches.
-func (c *Cache[K, V]) begin(key K) (v V, ok bool, flight chan struct{}) {
+// begin returns the value of key with a nil flight, or the flight that is under way, or a new one whose leader the caller
+// is.
+func (c *Cache[K, V]) begin(key K) (v V, f *flight[V], leader bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[key]; e != nil {
 		if held := e.Value.(*entry[K, V]); time.Now().Before(held.expires) {
 			c.used.MoveToFront(e)
-			return held.value, true, nil
+			return held.value, nil, false
 		}
 		c.remove(e)
 	}
-	if flight = c.flights[key]; flight == nil {
-		c.flights[key] = make(chan struct{})
+	if f = c.flights[key]; f == nil {
+		f, leader = &flight[V]{done: make(chan struct{}), own: true}, true
+		c.flights[key] = f
 	}
-	return v, false, flight
+	return v, f, leader
 }
 
-func (c *Cache[K, V]) fetch(key K, fetch func() (V, time.Duration, error)) (v V, err error) {
+// fetch is the flight f of its leader.
+func (c *Cache[K, V]) fetch(
+	ctx context.Context, key K, f *flight[V], fetch func() (V, time.Duration, error),
+) (V, error) {
 	var ttl time.Duration
-	defer func() {
+	defer func() { // also if fetch panics: f.own is still true then
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		close(c.flights[key])
+		close(f.done)
 		delete(c.flights, key)
-		if ttl > 0 {
-			c.add(&entry[K, V]{key, v, time.Now().Add(ttl)})
+		if ttl > 0 && f.err == nil {
+			c.add(&entry[K, V]{key, f.value, time.Now().Add(ttl)})
 		}
 	}()
-	v, d, err := fetch()
-	if err == nil {
-		ttl = d
-	}
-	return v, err
+	f.value, ttl, f.err = fetch()
+	f.own = f.err != nil && ctx.Err() != nil
+	return f.value, f.err
 }
 
 func (c *Cache[K, V]) add(e *entry[K, V]) {

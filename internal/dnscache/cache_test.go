@@ -84,22 +84,60 @@ func TestManyCallersFetchOnce(t *testing.T) {
 	})
 }
 
-func TestFailureOfOneCallerIsNotTheOthers(t *testing.T) {
+// A leader fetches for a second; ctx is its own.
+func lead(c *dnscache.Cache[string, int], ctx context.Context, result error) <-chan error {
+	done := make(chan error)
+	go func() {
+		_, err := c.Do(ctx, "a", func() (int, time.Duration, error) {
+			select {
+			case <-time.After(time.Second):
+				return 7, 0, result
+			case <-ctx.Done():
+				return 0, 0, context.Cause(ctx)
+			}
+		})
+		done <- err
+	}()
+	synctest.Wait()
+	return done
+}
+
+func TestAFailureIsSharedAndNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := dnscache.New[string, int](1)
-		failing := make(chan error)
-		go func() {
-			_, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) {
-				time.Sleep(time.Second)
-				return 0, time.Hour, errors.New("mine")
-			})
-			failing <- err
-		}()
-		synctest.Wait()
+		down := errors.New("the server is down")
+		leader := lead(c, t.Context(), down)
+		_, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { panic("fetched twice at once") })
+		require.ErrorIs(t, err, down)
+		require.ErrorIs(t, <-leader, down)
 		got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { return 5, time.Hour, nil })
-		require.EqualError(t, <-failing, "mine")
 		require.NoError(t, err)
 		require.Equal(t, 5, got)
+	})
+}
+
+func TestAValueWithoutTTLIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](1)
+		leader := lead(c, t.Context(), nil)
+		got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { panic("fetched twice at once") })
+		require.NoError(t, err)
+		require.Equal(t, 7, got)
+		require.NoError(t, <-leader)
+		require.Zero(t, c.Len())
+	})
+}
+
+func TestTheEndOfTheLeadersCtxIsNotShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := dnscache.New[string, int](1)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		leader := lead(c, ctx, nil)
+		got, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) { return 5, time.Hour, nil })
+		require.NoError(t, err)
+		require.Equal(t, 5, got)
+		require.ErrorIs(t, <-leader, context.DeadlineExceeded)
 	})
 }
 

@@ -27,6 +27,11 @@ var (
 
 	// ErrAliases means that the aliases of a name lead nowhere.
 	ErrAliases = errors.New("its aliases (CNAME) form a loop or a chain that is too long")
+
+	// ErrLame means that a server does not know the name and refers to others, which a resolver is not to be asked for.
+	ErrLame = errors.New("lame server: it refers to other servers in place of an answer")
+
+	errLength = errors.New("the length of a record does not fit its type")
 )
 
 // Parse reads the answer to the question with this id, name and type. Anything else is ErrOther, whose sender is to be
@@ -51,21 +56,29 @@ func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, err
 	if len(a.Addrs) > 0 || a.Alias != "" && a.RCode == dnsmessage.RCodeSuccess {
 		return a, nil
 	}
-	if a.TTL, err = negativeTTL(&p); err != nil {
+	authority, err := readAuthority(&p)
+	switch {
+	case err != nil:
 		return Answer{}, fmt.Errorf("malformed answer: %w", err)
+	case a.RCode == dnsmessage.RCodeSuccess && !h.Authoritative && !authority.soa && (authority.ns || !h.RecursionAvailable):
+		return Answer{}, ErrLame
 	}
+	a.TTL = authority.ttl
 	return a, nil
 }
 
-// sameQuestion reads the questions and reports whether there is one, the one that was asked. A server that did not
-// understand the question need not repeat it.
+// sameQuestion reads the questions and reports whether there is exactly one, the one that was asked. A server that did
+// not understand the question need not repeat it.
 func sameQuestion(p *dnsmessage.Parser, h dnsmessage.Header, name string, typ dnsmessage.Type) bool {
 	q, err := p.Question()
 	if err == dnsmessage.ErrSectionDone {
 		return h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented
 	}
-	return err == nil && q.Type == typ && q.Class == dnsmessage.ClassINET &&
-		Lower(q.Name.String()) == Lower(name) && p.SkipAllQuestions() == nil
+	if err != nil || q.Type != typ || q.Class != dnsmessage.ClassINET || Lower(q.Name.String()) != Lower(name) {
+		return false
+	}
+	_, err = p.Question()
+	return err == dnsmessage.ErrSectionDone
 }
 
 // records is the answer section, by the owner's name in lower case.
@@ -96,13 +109,13 @@ func (r *records) read(p *dnsmessage.Parser, typ dnsmessage.Type) error {
 		owner := Lower(h.Name.String())
 		switch {
 		case h.Class == dnsmessage.ClassINET && h.Type == dnsmessage.TypeCNAME:
-			c, err := p.CNAMEResource()
+			c, err := readAlias(p)
 			if err != nil {
 				return err
 			}
 			r.aliases[owner] = alias{Lower(c.CNAME.String()), seconds(h.TTL)}
 		case h.Class == dnsmessage.ClassINET && h.Type == typ:
-			addr, err := readAddr(p, typ)
+			addr, err := readAddr(p, h)
 			if err != nil {
 				return err
 			}
@@ -123,13 +136,52 @@ func (r *records) add(owner string, addr netip.Addr, ttl time.Duration) {
 	r.addrs[owner] = addrs{append(of.list, addr), ttl}
 }
 
-func readAddr(p *dnsmessage.Parser, typ dnsmessage.Type) (netip.Addr, error) {
-	if typ == dnsmessage.TypeAAAA {
+// The parser of x/net skips what a record has beyond the fields of its type, so lengths are checked here.
+
+func readAddr(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) (netip.Addr, error) {
+	switch {
+	case h.Type == dnsmessage.TypeA && h.Length == 4:
+		r, err := p.AResource()
+		return netip.AddrFrom4(r.A), err
+	case h.Type == dnsmessage.TypeAAAA && h.Length == 16:
 		r, err := p.AAAAResource()
 		return netip.AddrFrom16(r.AAAA), err
 	}
-	r, err := p.AResource()
-	return netip.AddrFrom4(r.A), err
+	return netip.Addr{}, errLength
+}
+
+func readAlias(p *dnsmessage.Parser) (dnsmessage.CNAMEResource, error) {
+	if rest, ok := afterName(data(p)); !ok || len(rest) > 0 {
+		return dnsmessage.CNAMEResource{}, errLength
+	}
+	return p.CNAMEResource()
+}
+
+// data returns the bytes of the record whose header p has read, and leaves p before them.
+func data(p *dnsmessage.Parser) []byte {
+	ahead := *p
+	r, err := ahead.UnknownResource()
+	if err != nil {
+		return nil
+	}
+	return r.Data
+}
+
+// afterName returns what follows a name at the beginning of b, which may end in a pointer.
+func afterName(b []byte) (rest []byte, ok bool) {
+	for len(b) > 0 {
+		switch n := int(b[0]); {
+		case n == 0:
+			return b[1:], true
+		case n >= 0xc0:
+			return b[min(2, len(b)):], len(b) >= 2
+		case n > 63 || 1+n > len(b):
+			return nil, false
+		default:
+			b = b[1+n:]
+		}
+	}
+	return nil, false
 }
 
 // follow goes from name along the aliases to the addresses, if there are any.
@@ -154,25 +206,45 @@ func (r *records) follow(a *Answer, name string) error {
 // forever is more than a TTL can be.
 const forever = 1 << 31 * time.Second
 
-// negativeTTL is how long the absence of a record holds: the lesser of the TTL and the minimum of the zone's SOA record,
-// which comes with the answer (RFC 2308, section 5). Without one it does not hold at all.
-func negativeTTL(p *dnsmessage.Parser) (time.Duration, error) {
+// authority is what the second section of an answer says.
+type authority struct {
+	ns, soa bool          // which records there are
+	ttl     time.Duration // how long the absence of a record holds
+}
+
+// readAuthority reads the second section. The absence of a record holds for the lesser of the TTL and the minimum of the
+// zone's SOA record (RFC 2308, section 5). Without one it does not hold at all.
+func readAuthority(p *dnsmessage.Parser) (a authority, err error) {
 	for {
 		h, err := p.AuthorityHeader()
 		if err == dnsmessage.ErrSectionDone {
-			return 0, nil
+			return a, nil
 		}
 		if err != nil {
-			return 0, err
+			return a, err
 		}
 		if h.Type == dnsmessage.TypeSOA && h.Class == dnsmessage.ClassINET {
-			soa, err := p.SOAResource()
-			return min(seconds(h.TTL), seconds(soa.MinTTL)), err
+			a.soa = true
+			a.ttl, err = readSOA(p, h)
+			return a, err
 		}
+		a.ns = a.ns || h.Type == dnsmessage.TypeNS
 		if err := p.SkipAuthority(); err != nil {
-			return 0, err
+			return a, err
 		}
 	}
+}
+
+func readSOA(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) (time.Duration, error) {
+	rest, ok := afterName(data(p))
+	if ok {
+		rest, ok = afterName(rest)
+	}
+	if !ok || len(rest) != 20 {
+		return 0, errLength
+	}
+	soa, err := p.SOAResource()
+	return min(seconds(h.TTL), seconds(soa.MinTTL)), err
 }
 
 // seconds is a TTL. One with the highest bit set counts as 0 (RFC 2181, section 8).

@@ -61,11 +61,14 @@ func TestAnswerHasAddressesInOrderWithTheSmallestTTL(t *testing.T) {
 func TestAnswerToAnotherQuestionIsIgnored(t *testing.T) {
 	good := reply(t, 7, "a.test.", nil)
 	for name, msg := range map[string][]byte{
-		"nothing":          nil,
-		"garbage":          []byte("not a message of DNS at all"),
-		"another id":       reply(t, 8, "a.test.", nil),
-		"another name":     reply(t, 7, "b.test.", nil),
-		"a question":       reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Response = false }),
+		"nothing":      nil,
+		"garbage":      []byte("not a message of DNS at all"),
+		"another id":   reply(t, 8, "a.test.", nil),
+		"another name": reply(t, 7, "b.test.", nil),
+		"a question":   reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Response = false }),
+		"two questions": reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+			m.Questions = append(m.Questions, m.Questions[0])
+		}),
 		"no question":      reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions = nil }),
 		"another type":     reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions[0].Type = dnsmessage.TypeAAAA }),
 		"another class":    reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Questions[0].Class = dnsmessage.ClassCHAOS }),
@@ -83,6 +86,65 @@ func TestAnswerCutShortIsMalformed(t *testing.T) {
 	_, err := Parse(msg[:len(msg)-3], 7, "a.test.", dnsmessage.TypeA)
 	require.ErrorContains(t, err, "malformed answer")
 	require.NotErrorIs(t, err, ErrOther)
+}
+
+// A record whose length does not fit its type; the length is in the two bytes before the data.
+func TestARecordOfAnotherLengthIsMalformed(t *testing.T) {
+	const data = len("\x0a\x00\x00\x01")
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{a("a.test.", 1, 1)} })
+	for _, length := range []byte{0, 3, 5, 16} {
+		changed := append(msg[:len(msg)-data:len(msg)-data], make([]byte, length)...)
+		changed[len(msg)-data-1] = length
+		_, err := Parse(changed, 7, "a.test.", dnsmessage.TypeA)
+		require.ErrorIs(t, err, errLength, "A of %d bytes", length)
+	}
+	for what, change := range map[string]func(m *dnsmessage.Message){
+		"CNAME": func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{cname("a.test.", "b.", 1)} },
+		"SOA":   func(m *dnsmessage.Message) { m.Authorities = []dnsmessage.Resource{soa(1, 1)} },
+	} {
+		msg := reply(t, 7, "a.test.", change)
+		msg[len(msg)-int(lengthOfTheOnly(t, msg))-1]++ // one byte more than the record has
+		_, err := Parse(append(msg, 0), 7, "a.test.", dnsmessage.TypeA)
+		require.ErrorIs(t, err, errLength, what)
+	}
+}
+
+// lengthOfTheOnly returns the length of the one record of an answer.
+func lengthOfTheOnly(t testing.TB, msg []byte) uint16 {
+	var p dnsmessage.Parser
+	_, err := p.Start(msg)
+	require.NoError(t, err)
+	require.NoError(t, p.SkipAllQuestions())
+	h, err := p.AnswerHeader()
+	if err == dnsmessage.ErrSectionDone {
+		h, err = p.AuthorityHeader()
+	}
+	require.NoError(t, err)
+	return h.Length
+}
+
+func TestAReferralToOtherServersIsLame(t *testing.T) {
+	ns := dnsmessage.Resource{Header: header("test.", 60), Body: &dnsmessage.NSResource{NS: dnsmessage.MustNewName("ns.test.")}}
+	for what, c := range map[string]struct {
+		h         dnsmessage.Header
+		authority []dnsmessage.Resource
+		want      error
+	}{
+		"a referral":                      {dnsmessage.Header{}, []dnsmessage.Resource{ns}, ErrLame},
+		"a referral of a resolver":        {dnsmessage.Header{RecursionAvailable: true}, []dnsmessage.Resource{ns}, ErrLame},
+		"nothing, no recursion":           {dnsmessage.Header{}, nil, ErrLame},
+		"no such record, from a resolver": {dnsmessage.Header{RecursionAvailable: true}, nil, nil},
+		"no such record, by the zone":     {dnsmessage.Header{Authoritative: true}, []dnsmessage.Resource{ns}, nil},
+		"no such record, with its SOA":    {dnsmessage.Header{}, []dnsmessage.Resource{ns, soa(1, 1)}, nil},
+		"no such name, without recursion": {dnsmessage.Header{RCode: dnsmessage.RCodeNameError}, nil, nil},
+	} {
+		msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+			c.h.ID, c.h.Response = 7, true
+			m.Header, m.Authorities = c.h, c.authority
+		})
+		_, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+		require.ErrorIs(t, err, c.want, what)
+	}
 }
 
 func TestAnswerNamesTheAliasThatIsToBeAsked(t *testing.T) {

@@ -1,6 +1,7 @@
 package memconn
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -79,6 +80,10 @@ func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	n, err = c.out.tryWrite(p)
 	return n, c.wrap("write", err)
 }
+
+// WaitWrite waits until TryWrite may buffer something or fails. If ctx ends first it returns its cause. The write deadline
+// makes it return as well.
+func (c *Conn) WaitWrite(ctx context.Context) error { return c.out.waitWrite(ctx) }
 
 // TryRead is a Read that never waits: it reads what is buffered and returns that number, 0 if there is nothing, also at
 // the end of the stream. It does not heed the read deadline.

@@ -15,15 +15,23 @@ type gate struct {
 }
 
 // wait releases mu until a wake, and returns with mu held.
-func (g *gate) wait(mu *sync.Mutex) {
+func (g *gate) wait(mu *sync.Mutex) { g.waitFor(mu, nil) }
+
+// waitFor is wait until done is closed. It reports whether there was a wake.
+func (g *gate) waitFor(mu *sync.Mutex, done <-chan struct{}) (woken bool) {
 	if g.signal == nil {
 		g.signal = make(chan struct{}, 1)
 	}
 	g.waiters++
 	mu.Unlock()
-	<-g.signal
+	select {
+	case <-g.signal:
+		woken = true
+	case <-done:
+	}
 	mu.Lock()
 	g.waiters--
+	return woken
 }
 
 // wake never blocks. If a signal is already there, whoever takes it looks at

@@ -1,6 +1,7 @@
 package memconn
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -27,7 +28,7 @@ type stream struct {
 	writing bool // one Write has its turn, and may be waiting for room
 	readers gate // Reads that wait for bytes
 	turn    gate // Writes that wait for another Write to end
-	room    gate // the one Write that waits for room
+	room    gate // the one Write that waits for room, and waitWrites
 }
 
 // read waits until there is a byte or an end. An empty p waits for nothing.
@@ -79,7 +80,10 @@ func (s *stream) write(p []byte) (n int, err error) {
 		s.turn.wait(&s.mu)
 	}
 	s.writing = true
-	defer func() { s.writing = false }()
+	defer func() {
+		s.writing = false
+		s.room.wake()
+	}()
 	for {
 		if err := s.writeFault(); err != nil {
 			return n, err
@@ -100,6 +104,19 @@ func (s *stream) tryWrite(p []byte) (int, error) {
 		return 0, err
 	}
 	return s.put(p), nil
+}
+
+// waitWrite waits until tryWrite may buffer something or fails, or ctx ends.
+func (s *stream) waitWrite(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.room.wake()
+	for s.writeFault() == nil && (s.writing || s.ring.size >= s.ring.limit) {
+		if !s.room.waitFor(&s.mu, ctx.Done()) {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // tryRead reads what there is.

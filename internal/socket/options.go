@@ -6,7 +6,21 @@ import (
 	"time"
 )
 
-// Options are those of a TCP socket, with the meanings that [net.ListenConfig] and [net.Dialer] give them.
+const (
+	defaultKeepAlive = 15 * time.Second
+	keepAliveProbes  = 9 // without an answer, after which the connection ends
+)
+
+// keepAlive is what the kernel is told: to ask after KeepAlive without traffic, then every KeepAlive.
+func (o Options) keepAlive() net.KeepAliveConfig {
+	d := o.KeepAlive
+	if d == 0 {
+		d = defaultKeepAlive
+	}
+	return net.KeepAliveConfig{Enable: d > 0, Idle: d, Interval: d, Count: keepAliveProbes}
+}
+
+// Options are those of a TCP socket. KeepAlive 0 means 15 s, negative none.
 type Options struct {
 	KeepAlive time.Duration
 	Delay     bool
@@ -19,7 +33,7 @@ type Options struct {
 
 // ListenConfig returns what listens with these options, for those that the listening socket hands down.
 func (o Options) ListenConfig() *net.ListenConfig {
-	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, Control: o.Control}
+	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
 	if o.ReusePort {
 		lc.Control = o.reuse
 	}
@@ -36,7 +50,7 @@ func (o Options) reuse(network, address string, c syscall.RawConn) error {
 
 // Dialer returns what dials with these options.
 func (o Options) Dialer() *net.Dialer {
-	return &net.Dialer{KeepAlive: o.KeepAlive, Control: o.Control}
+	return &net.Dialer{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
 }
 
 // Apply sets on a new connection what the net package does not: nothing, unless it is to delay small segments or comes
@@ -49,7 +63,7 @@ func (o Options) Apply(nc net.Conn) {
 	if o.Delay {
 		_ = tcp.SetNoDelay(false) // it costs speed at most
 	}
-	if o.Existing && o.KeepAlive != 0 {
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: o.KeepAlive > 0, Idle: o.KeepAlive})
+	if o.Existing {
+		_ = tcp.SetKeepAliveConfig(o.keepAlive())
 	}
 }

@@ -33,7 +33,7 @@ type ByteSink interface {
 	Begin() []byte
 
 	// End waits for room and accepts what scratch holds, followed by body, which is written without being copied
-	// where possible. On return, whatever the result, the scratch belongs to the sink again and the sink no longer
+	// where possible. scratch may be nil. On return, whatever the result, the scratch belongs to the sink again and the sink no longer
 	// refers to body. If ctx ends before there is room, nothing has been accepted.
 	End(ctx context.Context, scratch, body []byte) error
 

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // DefaultLinger is how long a close waits for a peer that takes nothing.
@@ -114,7 +115,7 @@ func (e *End) moveTo(state int32, err error) bool {
 }
 
 // OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
-// reports whether it did so before the call. A panic in f is logged and ends nothing else.
+// reports whether it did so before the call. A panic in f, or a runtime.Goexit, is logged and ends nothing else.
 func (e *End) OnDone(f func()) (stop func() bool) {
 	key := &f
 	e.mu.Lock()
@@ -136,17 +137,26 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 }
 
 // call runs f, of OnDone.
-func (e *End) call(f func()) {
+func (e *End) call(f func()) { logPanic(e.Logger, "OnDone", f) }
+
+// logPanic calls f, which was given to the function of that name. A panic, or a runtime.Goexit, is logged.
+func logPanic(log *slog.Logger, name string, f func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			log := e.Logger
-			if log == nil {
-				log = slog.Default()
-			}
-			log.Error("chanio: panic in a function given to OnDone", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		if returned {
+			return
 		}
+		what := "runtime.Goexit called"
+		if v := recover(); v != nil {
+			what = fmt.Sprint(v)
+		}
+		if log == nil {
+			log = slog.Default()
+		}
+		log.Error("chanio: panic in a function given to "+name, "panic", what, "stack", string(debug.Stack()))
 	}()
 	f()
+	returned = true
 }
 
 // BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
@@ -224,7 +234,7 @@ func (l *lingering) check() {
 		l.last = now
 		l.timer.Reset(l.linger)
 	default:
-		l.cancel(&net.OpError{Op: "close", Err: &Timeout{Text: "peer took nothing for " + l.linger.String()}})
+		l.cancel(&net.OpError{Op: "close", Err: &deadline.Timeout{Text: "peer took nothing for " + l.linger.String()}})
 	}
 }
 
@@ -236,18 +246,5 @@ func (l *lingering) stop() {
 	l.cancel(nil)
 }
 
-// Timeout is a net.Error that is os.ErrDeadlineExceeded.
-type Timeout struct {
-	Text string // what was waited for
-
-	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives.
-	Call bool
-}
-
-func (e *Timeout) Error() string   { return e.Text }
-func (e *Timeout) Timeout() bool   { return true }
-func (e *Timeout) Temporary() bool { return true }
-func (e *Timeout) Unwrap() error   { return os.ErrDeadlineExceeded }
-
-// Resumable reports whether only the call failed; see chanio.Resumable.
-func (e *Timeout) Resumable() bool { return e.Call }
+// Timeout is [deadline.Timeout].
+type Timeout = deadline.Timeout

@@ -3,47 +3,35 @@ package tlsconf
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
+	"errors"
 	"net"
-	"os"
+	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
+
+	"github.com/weir-go/weir/internal/hostname"
 )
 
-// Client says whom a client believes and who it is. The zero value believes the authorities of the system.
+// Client says whom a client believes and who it is. The fields are documented in clients.TLSConfig.
 type Client struct {
-	// RootCAs, or the PEM file RootCAFile, are the authorities that are believed instead of the system's.
-	RootCAs    *x509.CertPool
-	RootCAFile string
-
-	// The client's own certificate, for servers that ask for one: as it is, or from two PEM files.
-	Certificates      []tls.Certificate
-	CertFile, KeyFile string
-
-	// ServerName is the host that the server is asked for (SNI) and that its certificate must be for; "" means the host
-	// that is dialled. With HideServerName the server is not told, for SNI is sent in the clear; its certificate is
-	// verified for that name all the same.
-	ServerName     string
-	HideServerName bool
-
-	// ALPN are the application protocols that are offered, the preferred one first (RFC 7301).
-	ALPN []string
-
-	// HandshakeTimeout is how long the handshake may take; 0 means DefaultHandshakeTimeout, 10 s.
-	HandshakeTimeout time.Duration
-
-	// MinVersion is the lowest version of TLS spoken; 0 means tls.VersionTLS12.
-	MinVersion uint16
-
-	// InsecureSkipVerify believes anybody. It is for tests: whoever sits in between can then read and change everything.
+	RootCAs            *x509.CertPool
+	RootCAFile         string
+	Certificates       []tls.Certificate
+	CertFile, KeyFile  string
+	ServerName         string
+	HideServerName     bool
+	ALPN               []string
+	HandshakeTimeout   time.Duration
+	MinVersion         uint16
 	InsecureSkipVerify bool
-
-	// Base, if not nil, is what the rest is taken from; it is copied, and the fields above go before.
-	Base *tls.Config
+	Base               *tls.Config
 }
 
-// Config returns the configuration for crypto/tls for a connection to host, which may carry a port.
-func (c *Client) Config(host string) (*tls.Config, error) {
-	cfg := c.Base.Clone()
+// Config returns the configuration for crypto/tls for one connection to host, which may carry a port. complete, if it is
+// not nil, adds to the state of that connection what crypto/tls does not know.
+func (c *Client) Config(host string) (cfg *tls.Config, complete func(*tls.ConnectionState), err error) {
+	cfg = c.Base.Clone()
 	if cfg == nil {
 		cfg = &tls.Config{}
 	}
@@ -52,63 +40,94 @@ func (c *Client) Config(host string) (*tls.Config, error) {
 	}
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	if len(c.ALPN) > 0 {
-		cfg.NextProtos = c.ALPN
+		cfg.NextProtos = slices.Clone(c.ALPN)
 	}
 	cfg.InsecureSkipVerify = cfg.InsecureSkipVerify || c.InsecureSkipVerify
-	pool, err := poolOf(c.RootCAs, c.RootCAFile)
-	if err != nil {
-		return nil, inHost("", err)
+	for _, set := range []func(*tls.Config) error{c.trust, c.identify} {
+		if err := set(cfg); err != nil {
+			return nil, nil, inHost("", err)
+		}
 	}
-	if pool != nil {
-		cfg.RootCAs = pool
+	if err := c.name(cfg, host); err != nil {
+		return nil, nil, inHost("", err)
 	}
-	if err := c.identify(cfg); err != nil {
-		return nil, inHost("", err)
+	if !c.HideServerName {
+		return cfg, nil, nil
 	}
-	c.name(cfg, host)
-	return cfg, nil
+	if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
+		return nil, nil, inHost("", errors.New("no name to verify the certificate for: set ServerName"))
+	}
+	return cfg, hide(cfg), nil
+}
+
+func (c *Client) trust(cfg *tls.Config) (err error) {
+	switch {
+	case c.RootCAs != nil && c.RootCAFile != "":
+		return errors.New("the authorities are in two places: set RootCAs or RootCAFile")
+	case c.RootCAs != nil:
+		cfg.RootCAs = c.RootCAs
+	case c.RootCAFile != "":
+		cfg.RootCAs, err = loadPool(c.RootCAFile)
+	}
+	return err
 }
 
 func (c *Client) identify(cfg *tls.Config) error {
+	files := c.CertFile != "" || c.KeyFile != ""
 	switch {
+	case len(c.Certificates) > 0 && files:
+		return errors.New("the certificate is in two places: set Certificates, or CertFile with KeyFile")
 	case len(c.Certificates) > 0:
-		cfg.Certificates = c.Certificates
-	case c.CertFile != "" || c.KeyFile != "":
+		cfg.Certificates, cfg.GetClientCertificate = c.Certificates, nil
+	case files:
 		cert, err := loadPair(c.CertFile, c.KeyFile)
 		if err != nil {
 			return err
 		}
-		cfg.Certificates = []tls.Certificate{*cert}
+		cfg.Certificates, cfg.GetClientCertificate = []tls.Certificate{*cert}, nil
 	}
 	return nil
 }
 
 // name sets which host is asked for and which the certificate must be for.
-func (c *Client) name(cfg *tls.Config, host string) {
+func (c *Client) name(cfg *tls.Config, host string) (err error) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	switch {
 	case c.ServerName != "":
-		cfg.ServerName = c.ServerName
-	case cfg.ServerName == "":
-		cfg.ServerName = host
+		host = c.ServerName
+	case cfg.ServerName != "":
+		host = cfg.ServerName
 	}
-	if c.HideServerName {
-		verifyUnnamed(cfg, cfg.ServerName)
-	}
+	cfg.ServerName, err = certifiedName(host)
+	return err
 }
 
-// verifyUnnamed verifies the certificate for host without telling the server that host: crypto/tls does both with one
-// name, so its own verification is replaced.
-func verifyUnnamed(cfg *tls.Config, host string) {
+// certifiedName returns host as certificates name it: a name in ASCII, or an IP address without the zone, which is this
+// machine's affair.
+func certifiedName(host string) (string, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.WithZone("").String(), nil
+	}
+	if host == "" {
+		return "", nil // which InsecureSkipVerify permits
+	}
+	return hostname.ASCII(host)
+}
+
+// hide has the certificate verified for the name of cfg without telling the server that name: crypto/tls does both with
+// one name, so its own verification is replaced. What it would have told of that, complete adds.
+func hide(cfg *tls.Config) (complete func(*tls.ConnectionState)) {
+	host := cfg.ServerName
 	cfg.ServerName = ""
 	if cfg.InsecureSkipVerify {
-		return
+		return nil
 	}
 	cfg.InsecureSkipVerify = true // the callback below verifies
-	next := cfg.VerifyConnection
-	roots, now := cfg.RootCAs, cfg.Time
+	next, each, roots, now := cfg.VerifyConnection, cfg.VerifyPeerCertificate, cfg.RootCAs, cfg.Time
+	cfg.VerifyPeerCertificate = nil // is called with the chains, below
+	var verified atomic.Pointer[[][]*x509.Certificate]
 	cfg.VerifyConnection = func(state tls.ConnectionState) error {
 		options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}
 		if now != nil {
@@ -117,28 +136,33 @@ func verifyUnnamed(cfg *tls.Config, host string) {
 		for _, cert := range state.PeerCertificates[1:] {
 			options.Intermediates.AddCert(cert)
 		}
-		if _, err := state.PeerCertificates[0].Verify(options); err != nil {
+		chains, err := state.PeerCertificates[0].Verify(options)
+		if err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 		}
-		if next != nil {
-			return next(state)
+		verified.Store(&chains)
+		if each != nil && !state.DidResume {
+			if err := each(raw(state.PeerCertificates), chains); err != nil {
+				return err
+			}
 		}
-		return nil
+		if next == nil {
+			return nil
+		}
+		state.VerifiedChains = chains
+		return next(state)
+	}
+	return func(state *tls.ConnectionState) {
+		if chains := verified.Load(); chains != nil {
+			state.VerifiedChains = *chains
+		}
 	}
 }
 
-// poolOf returns pool, or the authorities in file, or nil.
-func poolOf(pool *x509.CertPool, file string) (*x509.CertPool, error) {
-	if pool != nil || file == "" {
-		return pool, nil
+func raw(certs []*x509.Certificate) [][]byte {
+	ders := make([][]byte, len(certs))
+	for i, cert := range certs {
+		ders[i] = cert.Raw
 	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, unreadable("authorities", err)
-	}
-	pool = x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("authorities: there is no certificate in %s", file)
-	}
-	return pool, nil
+	return ders
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 )
 
@@ -23,11 +24,27 @@ func unreadable(what string, err error) error {
 
 // loadPair reads a certificate and its key.
 func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
+	if certFile == "" || keyFile == "" {
+		return nil, errors.New("CertFile and KeyFile go together: one of them is empty")
+	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, unreadable(fmt.Sprintf("certificate in %s with the key in %s", certFile, keyFile), err)
 	}
 	return &cert, nil
+}
+
+// loadPool reads authorities.
+func loadPool(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, unreadable("authorities", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("authorities: there is no certificate in %s", file)
+	}
+	return pool, nil
 }
 
 // warnOfDates tells log of a certificate that clients will refuse because of the time. A server may serve it all the

@@ -1,54 +1,71 @@
 package tlsconf
 
 import (
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
+
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // hosts finds the configuration of a name.
 type hosts struct {
-	exact    map[string]*tls.Config
-	wildcard map[string]*tls.Config // by what follows "*"
+	exact    map[string]*site
+	wildcard map[string]*site // by what follows "*"
 }
 
-func newHosts(configs map[string]*Server, log *slog.Logger) (*hosts, error) {
-	h := &hosts{exact: map[string]*tls.Config{}, wildcard: map[string]*tls.Config{}}
-	for name, server := range configs {
-		if err := checkName(name); err != nil {
+func newHosts(configs map[string]*Server, outer *site, log *slog.Logger) (*hosts, error) {
+	h := &hosts{exact: map[string]*site{}, wildcard: map[string]*site{}}
+	for key, server := range configs {
+		if err := h.add(key, server, outer, log); err != nil {
 			return nil, err
-		}
-		if server == nil {
-			return nil, inHost(name, fmt.Errorf("its configuration is nil"))
-		}
-		cfg, err := server.config(name, log)
-		if err != nil {
-			return nil, err
-		}
-		if suffix, ok := strings.CutPrefix(strings.ToLower(name), "*"); ok {
-			h.wildcard[suffix] = cfg
-		} else {
-			h.exact[strings.ToLower(name)] = cfg
 		}
 	}
 	return h, nil
 }
 
-// checkName refuses names that no client can ask for.
-func checkName(name string) error {
-	rest := strings.TrimPrefix(name, "*.")
-	if rest == "" || strings.ContainsAny(rest, "*/: ") || strings.HasPrefix(rest, ".") || strings.HasSuffix(rest, ".") {
-		return fmt.Errorf("tls: host %q is not a name that a client can ask for: write \"example.com\" or \"*.example.com\"", name)
+func (h *hosts) add(key string, server *Server, outer *site, log *slog.Logger) error {
+	name, err := readName(key)
+	switch {
+	case err != nil:
+		return err
+	case server == nil:
+		return inHost(key, errors.New("its configuration is nil"))
+	case len(server.Hosts) > 0 || server.HandshakeTimeout != 0:
+		return inHost(key, errors.New("Hosts and HandshakeTimeout are for the whole server: leave them out here"))
 	}
-	return nil
+	sites, suffix := h.exact, name
+	if rest, ok := strings.CutPrefix(name, "*"); ok {
+		sites, suffix = h.wildcard, rest
+	}
+	if sites[suffix] != nil {
+		return fmt.Errorf("tls: host %q is in Hosts twice, written differently", name)
+	}
+	sites[suffix], err = newSite(key, server, outer, log)
+	return err
+}
+
+// readName returns a key of Hosts as clients ask for it, and refuses names that none can ask for.
+func readName(key string) (string, error) {
+	rest, wild := strings.CutPrefix(key, "*.")
+	name, err := hostname.ASCII(rest)
+	_, notIP := netip.ParseAddr(rest)
+	if err != nil || notIP == nil || strings.ContainsAny(rest, "*/:[]") || strings.HasSuffix(rest, ".") {
+		return "", fmt.Errorf("tls: host %q is not a name that a client can ask for: write \"example.com\" or \"*.example.com\"", key)
+	}
+	if wild {
+		name = "*." + name
+	}
+	return name, nil
 }
 
 // find returns nil for a name that is not among the hosts.
-func (h *hosts) find(name string) *tls.Config {
+func (h *hosts) find(name string) *site {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if cfg := h.exact[name]; cfg != nil {
-		return cfg
+	if site := h.exact[name]; site != nil {
+		return site
 	}
 	if i := strings.IndexByte(name, '.'); i > 0 {
 		return h.wildcard[name[i:]]

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,7 +57,7 @@ func serverConfig(t *testing.T, s *tlsconf.Server) *tls.Config {
 
 func clientConfig(t *testing.T, c *tlsconf.Client, host string) *tls.Config {
 	t.Helper()
-	cfg, err := c.Config(host)
+	cfg, _, err := c.Config(host)
 	require.NoError(t, err)
 	return cfg
 }
@@ -180,8 +179,8 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		_, err := s.Config(nil)
 		require.ErrorContains(t, err, want)
 	}
-	for _, c := range []*tlsconf.Client{{RootCAFile: "/does/not/exist"}, {CertFile: "/does/not/exist"}} {
-		_, err := c.Config("a.test")
+	for _, c := range []*tlsconf.Client{{RootCAFile: "/does/not/exist"}, {CertFile: "/does/not/exist", KeyFile: "/does/not/exist"}} {
+		_, _, err := c.Config("a.test")
 		require.ErrorIs(t, err, os.ErrNotExist)
 		require.ErrorContains(t, err, "is that the path?")
 	}

@@ -16,7 +16,7 @@ import (
 // and Send, or two channels.
 
 func weirTargets() []Target {
-	uncoalesced := &servers.TCPConfig{Conn: chanio.ConnConfig{Coalesce: -1}}
+	uncoalesced := &servers.Config{Conn: chanio.ConnConfig{Coalesce: -1}}
 	return []Target{
 		weir("weir raw Connect", "raw", nil, rawBy(pipeline.Connect)),
 		weir("weir raw Recv/Send", "raw", nil, rawBy(loop)),
@@ -82,7 +82,7 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 	return in.Err()
 }
 
-func weir(name, wire string, cfg *servers.TCPConfig, handle handler) Target {
+func weir(name, wire string, cfg *servers.Config, handle handler) Target {
 	return Target{Name: name, Codec: wire, Start: func() (Running, error) {
 		ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
 		return serveWeir(ln, err, handle)

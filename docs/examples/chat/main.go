@@ -36,7 +36,7 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, addr string, out io.Writer) error {
-	ln, err := servers.ListenTCP(addr, &servers.TCPConfig{Logger: slog.Default()})
+	ln, err := servers.ListenTCP(addr, &servers.Config{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

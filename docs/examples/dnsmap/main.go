@@ -70,7 +70,7 @@ func mapElse(table map[string][]string, servers []string) (clients.Resolver, err
 
 // talk sends line and an empty one to addr, says that there is no more, and copies what comes back to out.
 func talk(ctx context.Context, r clients.Resolver, addr, line string, out io.Writer) error {
-	conn, err := clients.DialTCP(ctx, addr, &clients.DialConfig{Resolver: r})
+	conn, err := clients.DialTCP(ctx, addr, &clients.Config{Resolver: r})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 }
 
 func (s *settings) listen() (*servers.Listener, error) {
-	cfg := &servers.TCPConfig{Logger: s.log}
+	cfg := &servers.Config{Logger: s.log}
 	if s.cert == "" && s.key == "" {
 		return servers.ListenTCP(s.addr, cfg)
 	}

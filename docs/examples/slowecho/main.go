@@ -56,7 +56,7 @@ func run(ctx context.Context, addr string, delay time.Duration, out io.Writer) e
 	if addr == "" {
 		return demonstrate(ctx, delay, out)
 	}
-	ln, err := servers.ListenTCP(addr, &servers.TCPConfig{Logger: slog.Default()})
+	ln, err := servers.ListenTCP(addr, &servers.Config{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // visitPanic makes one of two handlers panic.
 func visitPanic(ctx context.Context, t *tour) error {
-	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.TCPConfig{Logger: t.logger()})
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Logger: t.logger()})
 	if err != nil {
 		return err
 	}

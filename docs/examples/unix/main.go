@@ -49,7 +49,7 @@ func run(ctx context.Context, path string, out io.Writer) error {
 
 // listen removes what a server that crashed has left behind, but no socket of one that lives.
 func listen(path string) (*servers.Listener, error) {
-	return servers.ListenUnix(path, &servers.UnixConfig{Mode: 0o600})
+	return servers.ListenUnix(path, &servers.Config{Mode: 0o600})
 }
 
 // loud is the server's side of one conversation.

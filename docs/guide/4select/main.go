@@ -26,7 +26,7 @@ var orders = codec.Map(codec.Lines,
 	func(o Order) (string, error) { return fmt.Sprintf("%d %s", o.Count, o.Item), nil })
 
 func main() {
-	ln, err := servers.ListenTCP("localhost:7000", &servers.TCPConfig{Logger: slog.Default()})
+	ln, err := servers.ListenTCP("localhost:7000", &servers.Config{Logger: slog.Default()})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -30,7 +30,7 @@ var orders = codec.Map(codec.Lines,
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ln, err := servers.ListenTCP("localhost:7000", &servers.TCPConfig{Logger: slog.Default()})
+	ln, err := servers.ListenTCP("localhost:7000", &servers.Config{Logger: slog.Default()})
 	if err != nil {
 		log.Fatal(err)
 	}

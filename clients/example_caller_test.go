@@ -11,7 +11,7 @@ import (
 )
 
 // Many goroutines share one connection to a server that answers line by line.
-func ExampleNewMux() {
+func ExampleNewCaller() {
 	var network chaniotest.Network
 	ln, err := network.Listen("server")
 	if err != nil {
@@ -27,7 +27,7 @@ func ExampleNewMux() {
 		fmt.Println(err)
 		return
 	}
-	m := clients.NewMux(ctx, codec.Frame(conn, codec.Lines), nil)
+	m := clients.NewCaller(ctx, codec.Frame(conn, codec.Lines), nil)
 	defer m.Close()
 
 	replies := make([]string, 3)
@@ -41,14 +41,14 @@ func ExampleNewMux() {
 }
 
 // Replies come in any order, and a number in each message says to which request it belongs.
-func ExampleNewTaggedMux() {
+func ExampleNewTaggedCaller() {
 	type message struct {
 		id   uint64
 		text string
 	}
 	near, far := typedPipe[message, message](8)
 	ctx := context.Background()
-	m := clients.NewTaggedMux(ctx, near, clients.MuxTags[message, message]{
+	m := clients.NewTaggedCaller(ctx, near, clients.CallerTags[message, message]{
 		Tag: func(m message, id uint64) message { m.id = id; return m },
 		ID:  func(m message) uint64 { return m.id },
 	}, nil)

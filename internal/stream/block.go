@@ -1,4 +1,4 @@
-package chanio
+package stream
 
 import "sync"
 
@@ -13,8 +13,7 @@ const (
 type block struct {
 	buf   []byte // blockSize<<size bytes
 	size  int
-	arena []byte
-	used  int // arena[:used] belongs to others
+	arena Arena
 }
 
 // blocks are the ones that nobody has borrowed, by their size.
@@ -28,30 +27,38 @@ func borrow(size int) *block {
 	return &block{buf: make([]byte, blockSize<<size), size: size}
 }
 
-// giveBack ends the borrowing of b, if that is not nil.
-func (b *block) giveBack() {
+// release ends the borrowing of b, if that is not nil.
+func (b *block) release() {
 	if b != nil {
 		blocks[b.size].Put(b)
 	}
 }
 
-// moveArena lets the next block go on with the arena of b.
-func (b *block) moveArena(next *block) {
-	b.arena, next.arena = next.arena, b.arena
-	b.used, next.used = next.used, b.used
-}
-
 // clone returns a copy of p whose capacity is its length.
 func (b *block) clone(p []byte) []byte {
-	if b == nil || len(p) > arenaMax {
+	if b == nil {
 		return append(make([]byte, 0, len(p)), p...)
 	}
-	if len(p) > len(b.arena)-b.used {
-		b.arena, b.used = make([]byte, arenaSize), 0
+	return b.arena.Clone(p)
+}
+
+// Arena makes copies, of which small ones share memory that is never used again. The zero Arena is ready for use.
+type Arena struct {
+	buf  []byte
+	used int // buf[:used] belongs to others
+}
+
+// Clone returns a copy of p whose capacity is its length.
+func (a *Arena) Clone(p []byte) []byte {
+	if len(p) > arenaMax {
+		return append(make([]byte, 0, len(p)), p...)
 	}
-	end := b.used + len(p)
-	c := b.arena[b.used:end:end]
-	b.used = end
+	if len(p) > len(a.buf)-a.used {
+		a.buf, a.used = make([]byte, arenaSize), 0
+	}
+	end := a.used + len(p)
+	c := a.buf[a.used:end:end]
+	a.used = end
 	copy(c, p)
 	return c
 }

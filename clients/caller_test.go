@@ -26,7 +26,7 @@ type message struct {
 	text string
 }
 
-var tags = clients.MuxTags[message, message]{
+var tags = clients.CallerTags[message, message]{
 	Tag: func(m message, id uint64) message { m.id = id; return m },
 	ID:  func(m message) uint64 { return m.id },
 }
@@ -39,15 +39,15 @@ func typedPipe[R, W any](capacity int) (near *chanio.Duplex[R, W], far *chanio.D
 }
 
 type (
-	stringMux    = clients.Mux[string, string]
+	stringCaller = clients.Caller[string, string]
 	stringDuplex = chanio.Duplex[string, string]
 )
 
-// muxing runs test in a bubble with a Mux in order and the server's end.
-func muxing(t *testing.T, cfg clients.MuxConfig[string], test func(*testing.T, *stringMux, *stringDuplex)) {
+// calling runs test in a bubble with a Caller in order and the server's end.
+func calling(t *testing.T, cfg clients.CallerConfig[string], test func(*testing.T, *stringCaller, *stringDuplex)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[string, string](0)
-		m := clients.NewMux(t.Context(), near, &cfg)
+		m := clients.NewCaller(t.Context(), near, &cfg)
 		test(t, m, far)
 		require.NoError(t, m.Close())
 		<-m.Done()
@@ -62,7 +62,7 @@ type result struct {
 }
 
 // call starts a Call.
-func call(ctx context.Context, m *stringMux, w string) <-chan result {
+func call(ctx context.Context, m *stringCaller, w string) <-chan result {
 	got := make(chan result, 1)
 	go func() {
 		reply, err := m.Call(ctx, w)
@@ -78,8 +78,8 @@ func recv[T any](t testing.TB, src *chanio.Source[T]) T {
 	return v
 }
 
-func TestMuxMatchesRepliesInOrder(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerMatchesRepliesInOrder(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		var calls []<-chan result
 		for i := range 5 {
 			calls = append(calls, call(t.Context(), m, fmt.Sprint("request ", i)))
@@ -96,12 +96,12 @@ func TestMuxMatchesRepliesInOrder(t *testing.T) {
 	})
 }
 
-func TestMuxMatchesRepliesByNumber(t *testing.T) {
+func TestCallerMatchesRepliesByNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[message, message](0)
 		limited := tags
 		limited.Max = 3
-		m := clients.NewTaggedMux(t.Context(), near, limited, &clients.MuxConfig[message]{MaxOutstanding: 3})
+		m := clients.NewTaggedCaller(t.Context(), near, limited, &clients.CallerConfig[message]{MaxOutstanding: 3})
 		asked := func(text string) (message, <-chan message) {
 			got := make(chan message, 1)
 			go func() {
@@ -129,8 +129,8 @@ func TestMuxMatchesRepliesByNumber(t *testing.T) {
 	})
 }
 
-func TestMuxCancelledCallLeavesTheStreamInOrder(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerCancelledCallLeavesTheStreamInOrder(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		one := call(ctx, m, "one")
@@ -150,8 +150,8 @@ func TestMuxCancelledCallLeavesTheStreamInOrder(t *testing.T) {
 	})
 }
 
-func TestG2MuxCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestG2CallerCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		sending := call(ctx, m, "in its turn") // nobody receives it
@@ -173,8 +173,8 @@ func TestG2MuxCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
 	})
 }
 
-func TestG8MuxBoundsWhatIsOutstanding(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 2}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestG8CallerBoundsWhatIsOutstanding(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{MaxOutstanding: 2}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		one := call(ctx, m, "one")
 		recv(t, far.In)
@@ -194,7 +194,7 @@ func TestG8MuxBoundsWhatIsOutstanding(t *testing.T) {
 	})
 }
 
-func TestMuxFailureFailsAllCalls(t *testing.T) {
+func TestCallerFailureFailsAllCalls(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
 		do   func(far *stringDuplex)
@@ -203,7 +203,7 @@ func TestMuxFailureFailsAllCalls(t *testing.T) {
 		"failure": {func(far *stringDuplex) { far.Out.Abort(broken) }, broken},
 		"end":     {func(far *stringDuplex) { _ = far.Out.Close() }, io.ErrUnexpectedEOF},
 	} {
-		muxing(t, clients.MuxConfig[string]{MaxOutstanding: 3}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+		calling(t, clients.CallerConfig[string]{MaxOutstanding: 3}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 			var calls []<-chan result
 			for range 2 {
 				calls = append(calls, call(t.Context(), m, "request"))
@@ -231,8 +231,8 @@ func TestMuxFailureFailsAllCalls(t *testing.T) {
 	}
 }
 
-func TestMuxStrayReplyEndsIt(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerStrayReplyEndsIt(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		require.NoError(t, far.Out.Send(t.Context(), "unasked"))
 		<-m.Done()
 		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
@@ -241,7 +241,7 @@ func TestMuxStrayReplyEndsIt(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[message, message](0)
-		m := clients.NewTaggedMux(t.Context(), near, tags, nil)
+		m := clients.NewTaggedCaller(t.Context(), near, tags, nil)
 		go func() { _ = far.Out.Send(t.Context(), message{7, "unasked"}) }()
 		<-m.Done()
 		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
@@ -249,8 +249,8 @@ func TestMuxStrayReplyEndsIt(t *testing.T) {
 	})
 }
 
-func TestMuxStrayReplyToACallThatIsStillBeingSent(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{MaxOutstanding: 1}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerStrayReplyToACallThatIsStillBeingSent(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{MaxOutstanding: 1}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		sending := call(ctx, m, "request")
 		synctest.Wait()
@@ -265,16 +265,16 @@ func TestMuxStrayReplyToACallThatIsStillBeingSent(t *testing.T) {
 	})
 }
 
-func TestMuxPushTakesWhatAnswersNoRequest(t *testing.T) {
+func TestCallerPushTakesWhatAnswersNoRequest(t *testing.T) {
 	var pushed []string
-	cfg := clients.MuxConfig[string]{Push: func(r string) bool {
+	cfg := clients.CallerConfig[string]{Push: func(r string) bool {
 		if strings.HasPrefix(r, "news") {
 			pushed = append(pushed, r)
 			return true
 		}
 		return false
 	}}
-	muxing(t, cfg, func(t *testing.T, m *stringMux, far *stringDuplex) {
+	calling(t, cfg, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		got := call(t.Context(), m, "request")
 		recv(t, far.In)
 		for _, r := range []string{"news 1", "reply", "news 2"} {
@@ -286,7 +286,7 @@ func TestMuxPushTakesWhatAnswersNoRequest(t *testing.T) {
 	})
 }
 
-func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
+func TestCallerErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 	bad := errors.New("cannot be encoded")
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[string, string](1)
@@ -299,7 +299,7 @@ func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 			},
 			End: near.Out.End(),
 		})
-		m := clients.NewMux(t.Context(), &chanio.Duplex[string, string]{Out: picky, In: near.In}, nil)
+		m := clients.NewCaller(t.Context(), &chanio.Duplex[string, string]{Out: picky, In: near.In}, nil)
 		_, err := m.Call(t.Context(), "bad")
 		require.ErrorIs(t, err, bad)
 		require.ErrorIs(t, err, clients.ErrNotSent)
@@ -311,9 +311,9 @@ func TestMuxErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 	})
 }
 
-func TestG16MuxPanics(t *testing.T) {
-	cfg := clients.MuxConfig[string]{Push: func(string) bool { panic("user code") }}
-	muxing(t, cfg, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestG16CallerPanics(t *testing.T) {
+	cfg := clients.CallerConfig[string]{Push: func(string) bool { panic("user code") }}
+	calling(t, cfg, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		got := call(t.Context(), m, "request")
 		recv(t, far.In)
 		require.NoError(t, far.Out.Send(t.Context(), "reply"))
@@ -329,7 +329,7 @@ func TestG16MuxPanics(t *testing.T) {
 			}
 			return tags.Tag(m, id)
 		}
-		m := clients.NewTaggedMux(t.Context(), near, picky, &clients.MuxConfig[message]{MaxOutstanding: 1})
+		m := clients.NewTaggedCaller(t.Context(), near, picky, &clients.CallerConfig[message]{MaxOutstanding: 1})
 		require.PanicsWithValue(t, "user code", func() { _, _ = m.Call(t.Context(), message{text: "bad"}) })
 		require.Zero(t, m.Outstanding())
 		go func() { _ = far.Out.Send(t.Context(), recv(t, far.In)) }()
@@ -339,8 +339,8 @@ func TestG16MuxPanics(t *testing.T) {
 	})
 }
 
-func TestMuxShutdownWaitsForReplies(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerShutdownWaitsForReplies(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancelled, kept := call(ctx, m, "one"), (<-chan result)(nil)
 		recv(t, far.In)
@@ -364,8 +364,8 @@ func TestMuxShutdownWaitsForReplies(t *testing.T) {
 	})
 }
 
-func TestMuxShutdownEndsWithCtx(t *testing.T) {
-	muxing(t, clients.MuxConfig[string]{}, func(t *testing.T, m *stringMux, far *stringDuplex) {
+func TestCallerShutdownEndsWithCtx(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		got := call(t.Context(), m, "one")
 		recv(t, far.In)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -375,12 +375,12 @@ func TestMuxShutdownEndsWithCtx(t *testing.T) {
 	})
 }
 
-func TestG11MuxEndsWithItsCtx(t *testing.T) {
+func TestG11CallerEndsWithItsCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := errors.New("why")
 		near, far := typedPipe[string, string](0)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		m := clients.NewMux(ctx, near, nil)
+		m := clients.NewCaller(ctx, near, nil)
 		got := call(t.Context(), m, "one")
 		recv(t, far.In)
 		cancel(why)
@@ -392,19 +392,19 @@ func TestG11MuxEndsWithItsCtx(t *testing.T) {
 	})
 }
 
-func TestMuxConfigIsChecked(t *testing.T) {
+func TestCallerConfigIsChecked(t *testing.T) {
 	near, _ := typedPipe[message, message](0)
-	require.Panics(t, func() { clients.NewMux(t.Context(), near, &clients.MuxConfig[message]{MaxOutstanding: -1}) })
+	require.Panics(t, func() { clients.NewCaller(t.Context(), near, &clients.CallerConfig[message]{MaxOutstanding: -1}) })
 	require.Panics(t, func() {
 		limited := tags
 		limited.Max = 10
-		clients.NewTaggedMux(t.Context(), near, limited, nil)
+		clients.NewTaggedCaller(t.Context(), near, limited, nil)
 	})
-	require.Panics(t, func() { clients.NewTaggedMux(t.Context(), near, clients.MuxTags[message, message]{}, nil) })
+	require.Panics(t, func() { clients.NewTaggedCaller(t.Context(), near, clients.CallerTags[message, message]{}, nil) })
 }
 
-// TestG10MuxManyCallersOverBytes has a crowd call over one framed connection, some of them impatient.
-func TestG10MuxManyCallersOverBytes(t *testing.T) {
+// TestG10CallerManyCallersOverBytes has a crowd call over one framed connection, some of them impatient.
+func TestG10CallerManyCallersOverBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nearEnd, farEnd := chaniotest.Pipe(256)
 		near, far := chanio.NewConn(nearEnd, nil), chanio.NewConn(farEnd, nil)
@@ -419,7 +419,7 @@ func TestG10MuxManyCallersOverBytes(t *testing.T) {
 			}
 			served <- errors.Join(d.In.Err(), d.Close())
 		}()
-		m := clients.NewMux(t.Context(), codec.Frame(near, codec.Lines), &clients.MuxConfig[string]{MaxOutstanding: 16})
+		m := clients.NewCaller(t.Context(), codec.Frame(near, codec.Lines), &clients.CallerConfig[string]{MaxOutstanding: 16})
 		var all sync.WaitGroup
 		for i := range 40 {
 			all.Go(func() {
@@ -445,7 +445,7 @@ func TestG10MuxManyCallersOverBytes(t *testing.T) {
 	})
 }
 
-func TestMuxCorksWhileItSends(t *testing.T) {
+func TestCallerCorksWhileItSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[string, string](1)
 		corks := 0
@@ -460,7 +460,7 @@ func TestMuxCorksWhileItSends(t *testing.T) {
 			},
 			End: near.Out.End(),
 		})
-		m := clients.NewMux(t.Context(), &chanio.Duplex[string, string]{Out: corked, In: near.In}, nil)
+		m := clients.NewCaller(t.Context(), &chanio.Duplex[string, string]{Out: corked, In: near.In}, nil)
 		got := call(t.Context(), m, "request")
 		require.NoError(t, far.Out.Send(t.Context(), recv(t, far.In)))
 		require.Equal(t, "request", (<-got).reply)

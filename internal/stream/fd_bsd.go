@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package chanio
+package stream
 
 import "syscall"
 

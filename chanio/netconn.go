@@ -1,0 +1,122 @@
+package chanio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// AsNetConn returns conn as a net.Conn, for what works on one: net/http, TLS libraries, ssh. It makes the caller the one
+// consumer of conn.In; concurrent Reads queue. A Read that a deadline ends has taken nothing. A Write returns when its
+// bytes have been accepted, at most 64 KiB at a time, so its count is what will be sent; Close waits until they have
+// been, as [Conn.Close] does, after it has made blocked calls return net.ErrClosed. CloseWrite half-closes.
+//
+// [NewConn] of the result returns conn itself.
+func AsNetConn(conn *Conn) net.Conn {
+	up := conn.In.Claim("chanio.AsNetConn")
+	return &netConn{conn: conn, up: up, turn: make(chan struct{}, 1)}
+}
+
+// netConn is a Conn seen as a net.Conn.
+type netConn struct {
+	conn          *Conn
+	up            Upstream[[]byte]
+	turn          chan struct{} // full while somebody reads
+	reads, writes deadline.Context
+	closed        atomic.Bool
+}
+
+// pieceMax is how much of a Write is accepted at once.
+const pieceMax = 64 << 10
+
+func (c *netConn) Read(p []byte) (int, error) {
+	for waiting := true; waiting; {
+		select {
+		case c.turn <- struct{}{}:
+			waiting = false
+		case <-c.reads.Done():
+			if c.reads.Err() != nil { // otherwise the deadline was moved
+				return 0, c.opError("read", os.ErrDeadlineExceeded)
+			}
+		}
+	}
+	defer func() { <-c.turn }()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := c.up.Bytes().Read(&c.reads, p)
+	if err != nil {
+		if err = c.up.Fail(&c.reads, err); err != io.EOF {
+			err = c.opError("read", err)
+		}
+	}
+	return n, err
+}
+
+func (c *netConn) Write(p []byte) (n int, err error) {
+	for first := true; first || n < len(p); first = false {
+		piece := p[n:min(len(p), n+pieceMax)]
+		if err := c.conn.Out.Send(&c.writes, piece); err != nil {
+			return n, c.opError("write", err)
+		}
+		n += len(piece)
+	}
+	return n, nil
+}
+
+// opError is err as a net.Conn reports it.
+func (c *netConn) opError(op string, err error) error {
+	switch {
+	case c.closed.Load():
+		err = net.ErrClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		err = os.ErrDeadlineExceeded
+	}
+	var wrapped *net.OpError
+	if errors.As(err, &wrapped) {
+		return err
+	}
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+func (c *netConn) Close() error {
+	if c.closed.Swap(true) {
+		return c.opError("close", net.ErrClosed)
+	}
+	past := time.Unix(1, 0)
+	_ = c.reads.SetDeadline(past)
+	_ = c.writes.SetDeadline(past)
+	if err := c.conn.Close(); err != nil {
+		return c.opError("close", err)
+	}
+	return nil
+}
+
+// CloseWrite ends the stream to the peer once what was written has left.
+func (c *netConn) CloseWrite() error { return c.conn.Out.Close() }
+
+// Abort makes the connection end at once, with a reset where there is one.
+func (c *netConn) Abort() { c.conn.Abort(net.ErrClosed) }
+
+func (c *netConn) LocalAddr() net.Addr  { return c.conn.LocalAddr() }
+func (c *netConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+func (c *netConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *netConn) SetReadDeadline(t time.Time) error  { return c.setDeadline(&c.reads, t) }
+func (c *netConn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.writes, t) }
+
+func (c *netConn) setDeadline(ctx *deadline.Context, t time.Time) error {
+	if c.closed.Load() {
+		return c.opError("set", net.ErrClosed)
+	}
+	return ctx.SetDeadline(t)
+}

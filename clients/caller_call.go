@@ -1,0 +1,144 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Call sends w and returns the reply. It blocks while MaxOutstanding requests are without one, while the connection
+// takes no more, and until the reply is there. Requests are sent in the order in which calls get their turn.
+//
+// If ctx ends first Call returns its cause. If the request had not been sent by then it never is, and the error is
+// ErrNotSent too; otherwise its reply is dropped when it comes, for as long as CallerConfig.Lost says, and no other call is affected. An error of sending that
+// concerns only w, of a codec for instance, leaves the Caller as it was.
+func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
+	c := &request[R]{reply: make(chan callReply[R], 1)}
+	if err := cl.take(ctx, cl.slots); err != nil {
+		return none, err
+	}
+	if err := cl.send(ctx, c, w); err != nil {
+		return none, err
+	}
+	select {
+	case r := <-c.reply:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-c.reply: // it came at the same time
+		return r.value, r.err
+	default:
+		cl.abandon(c)
+		return none, chanio.Cause(ctx)
+	}
+}
+
+// take puts a token into ch, unless the Caller or ctx ends first.
+func (cl *Caller[R, W]) take(ctx context.Context, ch chan struct{}) error {
+	if isClosed(cl.closing) || isClosed(cl.done) {
+		return cl.notSent(cl.refusal())
+	}
+	if ctx.Err() != nil {
+		return cl.notSent(chanio.Cause(ctx))
+	}
+	select {
+	case ch <- struct{}{}:
+		return nil
+	case <-cl.closing:
+		return cl.notSent(cl.refusal())
+	case <-cl.done:
+		return cl.notSent(cl.refusal())
+	case <-ctx.Done():
+		return cl.notSent(chanio.Cause(ctx))
+	}
+}
+
+// refusal is what a call is told that comes too late.
+func (cl *Caller[R, W]) refusal() error {
+	if err := cl.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+func (cl *Caller[R, W]) notSent(err error) error {
+	return fmt.Errorf("clients: Caller: %w: %w", ErrNotSent, err)
+}
+
+// send sends w for c, which has a slot and, if it is not sent, gives that back. While calls wait for their turn the
+// sink is corked, so that what they send leaves together.
+func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
+	defer cl.d.Out.Cork()()
+	if err := cl.take(ctx, cl.turn); err != nil {
+		<-cl.slots
+		return err
+	}
+	defer func() { <-cl.turn }()
+	if err := cl.register(c); err != nil {
+		<-cl.slots
+		return err
+	}
+	sent := false
+	defer func() {
+		if !sent && cl.withdraw(c) {
+			<-cl.slots
+		}
+	}()
+	if cl.tags != nil {
+		w = cl.tags.Tag(w, c.id)
+	}
+	if err := cl.d.Out.Send(ctx, w); err != nil {
+		return cl.notSent(err)
+	}
+	sent = true
+	return nil
+}
+
+// register makes c outstanding. The caller has the turn.
+func (cl *Caller[R, W]) register(c *request[R]) error {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.err != nil {
+		return cl.notSent(cl.err)
+	}
+	if cl.tags == nil {
+		cl.queue = append(cl.queue, c)
+		return nil
+	}
+	for used := true; used; used = cl.isUsed(cl.last) {
+		if cl.last++; cl.last > cl.tags.Max || cl.last == 0 {
+			cl.last = 1
+		}
+	}
+	c.id = cl.last
+	cl.calls[c.id] = c
+	return nil
+}
+
+// isUsed reports whether a reply with this number may still come. The caller holds mu.
+func (cl *Caller[R, W]) isUsed(id uint64) bool {
+	_, outstanding := cl.calls[id]
+	_, lost := cl.lost[id]
+	return outstanding || lost
+}
+
+// withdraw undoes register, and reports whether c was still outstanding: a stray reply may have been taken for its own.
+// The caller still has the turn, so in order c is the last one.
+func (cl *Caller[R, W]) withdraw(c *request[R]) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.tags != nil {
+		_, there := cl.calls[c.id]
+		delete(cl.calls, c.id)
+		return there
+	}
+	last := len(cl.queue) - 1
+	if last < 0 || cl.queue[last] != c {
+		return false
+	}
+	cl.queue = cl.queue[:last]
+	return true
+}

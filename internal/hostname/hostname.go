@@ -1,0 +1,38 @@
+// Package hostname brings the names of hosts into the form in which they are looked up, sent and compared.
+package hostname
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// ASCII returns host in lower case, in ASCII (RFC 5891), without the final dot. It refuses what cannot be a name. Letters
+// that DNS does not forbid, such as underscores, pass; so do IP addresses of version 4, which look like names.
+func ASCII(host string) (string, error) {
+	name := strings.TrimSuffix(host, ".")
+	if !isASCII(name) {
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil {
+			return "", fmt.Errorf("not a valid host name: %w", err)
+		}
+		name = ascii
+	}
+	if len(name) > 253 || slices.ContainsFunc(strings.Split(name, "."), badLabel) {
+		return "", errors.New("not a valid host name: it is 1 to 63 bytes between dots, 253 in all, without spaces")
+	}
+	return strings.ToLower(name), nil
+}
+
+// badLabel reports whether a part of a name cannot be one.
+func badLabel(label string) bool {
+	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
+	return len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, bad)
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 })
+}

@@ -1,0 +1,109 @@
+package stream
+
+// Buffer is what a [ByteSource] has received and not yet handed on. Its memory is borrowed when there is something to
+// receive and returned before a wait. The zero Buffer is empty.
+type Buffer struct {
+	blk  *block // nil while nothing is borrowed
+	buf  []byte // of blk, or a slice of its own
+	r, w int    // unread are buf[r:w]
+	most int    // w at its highest since the block was borrowed
+	size int8   // of the next block to borrow
+}
+
+// stashMax is how much an idle connection may keep in a slice of its own instead of a borrowed block: the start of a
+// value whose rest has not come.
+const stashMax = 64
+
+// Bytes returns what has been received. It stays unchanged until the next Space, Release or Prepend.
+func (b *Buffer) Bytes() []byte { return b.buf[b.r:b.w] }
+
+// Len returns the length of Bytes.
+func (b *Buffer) Len() int { return b.w - b.r }
+
+// Clone returns a copy of p, of which small ones share an arena that is never reused.
+func (b *Buffer) Clone(p []byte) []byte { return b.blk.clone(p) }
+
+// Discard drops the first n bytes and reports whether there are no more.
+func (b *Buffer) Discard(n int) (empty bool) {
+	if b.r += n; b.r < b.w {
+		return false
+	}
+	b.r, b.w = 0, 0
+	return true
+}
+
+// Add notes that n bytes were put where Space said.
+func (b *Buffer) Add(n int) {
+	b.w += n
+	b.most = max(b.most, b.w)
+}
+
+// Space returns room behind what was received, in which want bytes in all would fit if possible. Memory grows only when
+// it is full of bytes that have arrived, whatever want is. The next block that is borrowed is as large.
+func (b *Buffer) Space(want int) []byte {
+	if b.blk == nil {
+		b.borrow()
+	}
+	if b.w < len(b.buf) && (b.r == 0 || b.w-b.r+want <= len(b.buf)-b.r) {
+		return b.buf[b.w:]
+	}
+	if b.r > 0 {
+		b.w = copy(b.buf, b.buf[b.r:b.w])
+		b.r = 0
+	}
+	if b.w == len(b.buf) {
+		b.grow()
+	}
+	return b.buf[b.w:]
+}
+
+// borrow gets a block and moves into it what there is, unless that is too large.
+func (b *Buffer) borrow() {
+	b.blk = borrow(int(b.size))
+	if rest := b.Bytes(); len(rest) < len(b.blk.buf) {
+		b.buf = b.blk.buf
+		b.w = copy(b.buf, rest)
+		b.r = 0
+	}
+}
+
+// grow moves what there is to a buffer of twice the size.
+func (b *Buffer) grow() {
+	need, size := 2*len(b.buf), b.blk.size
+	for size < sizes && blockSize<<size < need {
+		size++
+	}
+	if size == sizes {
+		b.buf = append(b.buf, make([]byte, len(b.buf))...)
+		return
+	}
+	next := borrow(size)
+	copy(next.buf, b.buf)
+	b.blk.arena, next.arena = next.arena, b.blk.arena
+	b.blk.release()
+	b.blk, b.buf, b.size = next, next.buf, int8(size)
+}
+
+// Release returns the memory before a wait, if next to nothing is in it.
+func (b *Buffer) Release() {
+	if b.blk == nil || b.Len() > stashMax {
+		return
+	}
+	var stash []byte
+	if b.r < b.w {
+		stash = append(make([]byte, 0, b.w-b.r), b.buf[b.r:b.w]...)
+	}
+	if b.most <= len(b.blk.buf)/4 && b.size > 0 {
+		b.size-- // it was too large
+	}
+	b.most = 0
+	b.blk.release()
+	b.blk = nil
+	b.buf, b.r, b.w = stash, 0, len(stash)
+}
+
+// Prepend puts a copy of p in front of what was received.
+func (b *Buffer) Prepend(p []byte) {
+	b.buf = append(append(make([]byte, 0, len(p)+b.Len()), p...), b.Bytes()...)
+	b.r, b.w = 0, len(b.buf)
+}

@@ -1,0 +1,30 @@
+//go:build !unix
+
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+)
+
+// Only on Unix systems are descriptors used without blocking.
+func descriptorOf(net.Conn) syscall.RawConn { return nil }
+
+type fdReader struct{}
+
+func (*fdReader) init(*Reader) {}
+
+func (*fdReader) read([]byte, int) (int, error) { panic("stream: unreachable") }
+
+func (*fdReader) readNow([]byte, int) int { panic("stream: unreachable") }
+
+// ReadRaw is of [RawSource].
+func (*Reader) ReadRaw(context.Context, RawFunc) (int, error) { return 0, errors.ErrUnsupported }
+
+type fdWriter struct{}
+
+func (*fdWriter) init(*Writer) {}
+
+func (*fdWriter) write(bool) error { panic("stream: unreachable") }

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package stream
+
+import "syscall"
+
+// inQueue returns how many bytes the kernel holds for the reader of a socket, if it can tell.
+func inQueue(syscall.RawConn) (n int, ok bool) { return 0, false }
+
+// outQueue returns how many bytes the peer has not acknowledged, if the kernel can tell.
+func outQueue(syscall.RawConn) (n int, ok bool) { return 0, false }

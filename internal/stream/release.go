@@ -1,0 +1,210 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// closeWriteQuickly ends the stream to the peer, of a descriptor. If that is all that is left to do it is left to the
+// closing, which follows and says the same.
+func (s *Stream) closeWriteQuickly() error {
+	s.mu.Lock()
+	answered := s.inOver && s.peerOver && s.cause == nil && s.state == live
+	s.mu.Unlock()
+	if answered {
+		return nil
+	}
+	return s.nc.(closeWriter).CloseWrite()
+}
+
+type closeWriter interface{ CloseWrite() error }
+
+// closeWrite ends the stream to the peer, within ctx.
+func (s *Stream) closeWrite(ctx context.Context) error {
+	nc, ok := s.nc.(closeWriter)
+	if !ok {
+		return s.opError("close write", errors.ErrUnsupported)
+	}
+	var err error
+	if p, ok := s.Out.try.(*pump); ok {
+		err = p.call(ctx, nc.CloseWrite)
+	} else {
+		err = s.guard(nc.CloseWrite)
+	}
+	if f, ok := s.Out.try.(Flusher); ok && err == nil {
+		err = f.Flush(ctx)
+	}
+	return err
+}
+
+// guard calls f, a method of the net.Conn. A panic aborts the stream and becomes the error.
+func (s *Stream) guard(f func() error) (err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = s.panicked(recover())
+		}
+	}()
+	err = f()
+	returned = true
+	return err
+}
+
+// reset has the closing of nc be a reset, where there is such a thing.
+func (s *Stream) reset(nc net.Conn) {
+	_ = s.guard(func() error {
+		switch nc := nc.(type) {
+		case interface{ Abort() }:
+			nc.Abort()
+		case interface{ SetLinger(sec int) error }:
+			_ = nc.SetLinger(0)
+		case interface{ NetConn() net.Conn }: // crypto/tls: its own Close would write first
+			if below := nc.NetConn(); below != nil {
+				s.reset(below)
+				_ = below.Close()
+			}
+		}
+		return nil
+	})
+}
+
+// release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
+func (s *Stream) release(mayWait bool) {
+	_, quick := s.nc.(interface{ TryRead(p []byte) int })
+	if _, ok := s.nc.(*TLS); ok {
+		quick = false
+	}
+	if s.fd != nil || quick || mayWait {
+		s.closeConn()
+	} else {
+		go s.closeConn()
+	}
+}
+
+func (s *Stream) closeConn() {
+	defer s.closed() // also after Goexit
+	_ = s.guard(s.nc.Close)
+}
+
+// closed ends what is left when the net.Conn has been closed.
+func (s *Stream) closed() {
+	s.In.d.Close(net.ErrClosed)
+	s.In.d.Cut()
+	s.Out.d.Close(net.ErrClosed)
+	s.mu.Lock()
+	s.state = released
+	s.mu.Unlock()
+	close(s.released)
+	if s.onRelease != nil {
+		logPanic(s.logger, "OnRelease", s.onRelease)
+	}
+}
+
+// dropMax is how much input is dropped before the close of a net.Conn without half-close.
+const dropMax = 1 << 20
+
+// lingerOn waits for the peer and then releases the net.Conn. It runs in a goroutine of its own.
+func (s *Stream) lingerOn() {
+	defer s.release(true)
+	s.mu.Lock()
+	saidEnd := s.saidEnd
+	s.mu.Unlock()
+	s.In.d.Close(net.ErrClosed)
+	_ = s.guard(func() error {
+		if saidEnd {
+			l := lingerer{s: s, began: time.Now()}
+			for l.step() {
+			}
+			return nil
+		}
+		for n := 0; n < dropMax; {
+			m, err := s.In.drop(time.Now().Add(dropWait))
+			if n += m; err != nil {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+// dropWait is how long a net.Conn is given to return input that has arrived.
+const dropWait = 5 * time.Millisecond
+
+// lingerer waits for the peer's end of the stream, and drops what it sends. First, while the peer takes what is on its
+// way to it, without progress for no longer than the linger bound. Then, as long as there is input, but for no longer than
+// the linger bound in all.
+type lingerer struct {
+	s     *Stream
+	began time.Time // when there was progress last; later when the peer had everything
+	queue int       // bytes on their way to the peer
+	taken bool      // the peer has everything
+}
+
+// step reports whether to go on.
+func (l *lingerer) step() bool {
+	wait := l.s.closeWait
+	now := time.Now()
+	if !l.taken {
+		queue, ok := l.s.OutQueue()
+		switch {
+		case !ok || queue == 0:
+			l.taken, l.began = true, now
+		case queue < l.queue || l.queue == 0:
+			l.queue, l.began = queue, now
+		}
+	}
+	end := l.began.Add(l.s.linger)
+	if !now.Before(end) || l.taken && wait <= 0 {
+		return false
+	}
+	if !l.taken {
+		wait = queueTick
+	}
+	until := now.Add(wait)
+	if until.After(end) {
+		until = end
+	}
+	n, err := l.s.In.drop(until)
+	return err == nil || n > 0 || err == deadline.Late && !l.taken
+}
+
+// queueTick is how often the kernel is asked how much is on its way.
+const queueTick = 10 * time.Millisecond
+
+// OutQueue returns how many bytes are on their way to the peer, if that is known.
+func (s *Stream) OutQueue() (n int, ok bool) {
+	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
+		return nc.OutQueue()
+	}
+	return outQueue(s.fd)
+}
+
+// drop reads once and drops what it brought. deadline.Late says that nothing came until then.
+func (r *Reader) drop(until time.Time) (n int, err error) {
+	if err := r.d.Linger(until); err != nil {
+		return 0, err
+	}
+	defer r.d.Leave()
+	if err := r.d.Arm(); err != nil {
+		return 0, err
+	}
+	a := scratches.Get().(*scratch)
+	defer scratches.Put(a)
+	for range maxEmpty {
+		n, err = r.once(a[:], 0)
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			err = r.d.Judge(nil, err)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return 0, err
+}

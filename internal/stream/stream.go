@@ -1,0 +1,262 @@
+// Package stream is the engine of a connection: a net.Conn as a [Reader] and a [Writer], which hold no buffer and no
+// goroutine while there is nothing to do, and a state that says how both end and when the net.Conn is closed.
+//
+// # States
+//
+// The receiving half (Reader):
+//
+//	open -> ended    by the peer's end (io.EOF), an error, an idle timeout: the goroutine that reads
+//	open -> ending   by EndIn: what had arrived may still be read, without waiting; then ended with its cause
+//	open -> ended    by Close (net.ErrClosed) or an abort
+//
+// The sending half (Writer):
+//
+//	open -> closing  by Close: nothing more is accepted; what was accepted is being written, within the linger bound
+//	closing -> ended by Close, when all has been written and the half-close sent
+//	any -> ended     by a write that failed, or an abort, unless it had ended
+//
+// While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a large body
+// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner writes.
+//
+// The stream:
+//
+//	live -> lingers        both halves have ended, and the peer may still be sending or not have read everything: a
+//	                       goroutine reads and drops, see linger
+//	live -> releasing      both halves have ended and there is nothing to wait for, or an abort
+//	lingers -> releasing   the goroutine is done, or was cut short by an abort
+//	releasing -> released  the net.Conn is closed
+//
+// The moves are made under Stream.mu, of a Writer under its own mu, and of a Reader by its goroutine or its Deadline. No
+// lock is held while another is taken, and none while anything outside this package is called.
+package stream
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// DefaultCloseWait is how long a release waits, without input, for a peer that has everything and does not close.
+const DefaultCloseWait = 250 * time.Millisecond
+
+// Config says how a [Stream] behaves. The zero value means the defaults.
+type Config struct {
+	Linger       time.Duration // how long a close waits without progress; 0 means DefaultLinger
+	CloseWait    time.Duration // see DefaultCloseWait, which 0 means; negative: do not wait
+	Coalesce     time.Duration // how long something is held back at most; see package coalesce
+	IdleTimeout  time.Duration // ends the receiving half when a call has waited so long for a byte; 0 means never
+	WriteTimeout time.Duration // aborts when the peer takes less than 240 B/s for so long; 0 means never
+	SendBuffer   int           // bytes accepted and not yet written beyond which senders wait; 0 means DefaultSendBuffer
+	Prefix       []byte        // bytes already read from the net.Conn
+
+	OnRelease func()            // called once when the net.Conn has been closed, in the goroutine that did that
+	Logger    *slog.Logger      // for panics in functions given to OnDone
+	Panic     func(v any) error // makes the error of a panic, nil for runtime.Goexit; required
+}
+
+// Stream is a net.Conn as two halves.
+type Stream struct {
+	In  Reader
+	Out Writer
+
+	nc        net.Conn
+	fd        syscall.RawConn // of nc, if it is a socket of the standard library
+	linger    time.Duration
+	closeWait time.Duration
+	onRelease func()
+	logger    *slog.Logger
+	panicErr  func(v any) error
+	released  chan struct{}
+
+	mu       sync.Mutex
+	state    state
+	inOver   bool
+	outOver  bool
+	outClean bool // with everything written
+	saidEnd  bool // the peer has been told that Out has ended
+	peerOver bool // the peer has ended its side, or is gone
+	cause    error
+}
+
+type state uint8
+
+const (
+	live state = iota
+	lingers
+	releasing
+	released
+)
+
+// New makes a Stream of nc, which it owns from then on.
+//
+// Full speed, and buffers that are held only while in use, come with *net.TCPConn and *net.UnixConn as such, and with the
+// optional interfaces [TryWriter] and [TryReader]. Any other net.Conn is written by a goroutine while there is something
+// to write. nc needs working read deadlines: they are how a ctx interrupts a read.
+func New(nc net.Conn, cfg Config) *Stream {
+	s := &Stream{
+		nc: nc, fd: descriptorOf(nc), linger: cfg.Linger, closeWait: cfg.CloseWait,
+		onRelease: cfg.OnRelease, logger: cfg.Logger, panicErr: cfg.Panic, released: make(chan struct{}),
+	}
+	if s.linger <= 0 {
+		s.linger = DefaultLinger
+	}
+	if s.closeWait == 0 {
+		s.closeWait = DefaultCloseWait
+	}
+	s.Out.init(s, &cfg)
+	s.In.init(s, &cfg)
+	return s
+}
+
+// NetConn returns the net.Conn below.
+func (s *Stream) NetConn() net.Conn { return s.nc }
+
+// Released is closed when the net.Conn has been closed.
+func (s *Stream) Released() <-chan struct{} { return s.released }
+
+// BytesIn returns how many bytes have been read from the net.Conn.
+func (s *Stream) BytesIn() int64 { return s.In.total.Load() }
+
+// BytesOut returns how many bytes the net.Conn has taken.
+func (s *Stream) BytesOut() int64 { return s.Out.taken() }
+
+// Cause returns why the stream failed: the first error of reading or writing that did not concern one call alone, or the
+// cause of an abort. It is nil while there is none, and after an end in good order.
+func (s *Stream) Cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
+// EndIn makes In end with cause once what has arrived so far has been received. A call that waits for more returns now.
+func (s *Stream) EndIn(cause error) {
+	if cause == nil {
+		cause = net.ErrClosed
+	}
+	s.In.endIn(cause)
+}
+
+// Close closes Out, which drains it, then In, and waits until the net.Conn has been closed. A half-close that the
+// net.Conn does not have is no error.
+func (s *Stream) Close() error {
+	err := s.Out.Close()
+	_ = s.In.Close()
+	<-s.released
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// CloseWaited is Close for a caller that knows that the peer has ended its side, or has waited for that in vain: it does
+// not wait for it once more.
+func (s *Stream) CloseWaited() error {
+	s.mu.Lock()
+	s.peerOver = true
+	s.mu.Unlock()
+	return s.Close()
+}
+
+// Abort discards what has not been written, ends both halves with cause (net.ErrClosed if that is nil), and closes the
+// net.Conn, with a reset if it can. It does not wait. After a clean Close of Out it resets nothing, but cuts the linger
+// short.
+func (s *Stream) Abort(cause error) {
+	if cause == nil {
+		cause = net.ErrClosed
+	}
+	s.mu.Lock()
+	was, clean := s.state, s.outClean
+	if was < lingers {
+		s.state = releasing
+	}
+	if s.cause == nil && was < releasing {
+		s.cause = cause
+	}
+	s.mu.Unlock()
+	s.Out.discard(cause)
+	s.In.d.Close(cause)
+	s.In.d.Cut()
+	s.Out.end.Set(cause)
+	s.In.end.Set(cause)
+	if was == live {
+		if !clean {
+			s.reset(s.nc)
+		}
+		s.release(false)
+	}
+}
+
+// inEnded notes that In has ended. peerOver says that the peer sends no more.
+func (s *Stream) inEnded(peerOver bool) {
+	s.mu.Lock()
+	s.inOver, s.peerOver = true, s.peerOver || peerOver
+	s.endAndUnlock()
+}
+
+// outEnded notes that Out has ended: failed, or in good order. saidEnd reports a half-close.
+func (s *Stream) outEnded(failed, saidEnd bool) {
+	s.mu.Lock()
+	if !s.outOver {
+		s.outOver, s.outClean, s.saidEnd = true, !failed, saidEnd
+	}
+	s.peerOver = s.peerOver || failed
+	s.endAndUnlock()
+}
+
+// endAndUnlock releases the net.Conn if both halves have ended, after a wait if the peer has not ended its side: closing
+// over unread bytes would reset the connection and take from the peer what it has not read yet.
+func (s *Stream) endAndUnlock() {
+	due := s.inOver && s.outOver && s.state == live
+	wait := !s.peerOver
+	switch {
+	case due && wait:
+		s.state = lingers
+	case due:
+		s.state = releasing
+	}
+	s.mu.Unlock()
+	switch {
+	case due && wait:
+		go s.lingerOn()
+	case due:
+		s.release(false)
+	}
+}
+
+// failed notes why the stream fails, unless that is known.
+func (s *Stream) failed(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause == nil && s.state < releasing {
+		s.cause = why
+	}
+}
+
+// panicked aborts the stream because of a panic in a method of the net.Conn or a RawFunc, and returns its error.
+func (s *Stream) panicked(v any) error {
+	err := s.panicErr(v)
+	s.Abort(err)
+	return err
+}
+
+// opError makes an error of an operation on the net.Conn.
+func (s *Stream) opError(op string, err error) error {
+	here := s.nc.LocalAddr()
+	network := ""
+	if here != nil {
+		network = here.Network()
+	}
+	return &net.OpError{Op: op, Net: network, Source: here, Addr: s.nc.RemoteAddr(), Err: err}
+}
+
+// cleanError hides from an error that the descriptor was used by itself.
+func (s *Stream) cleanError(op string, err error) error {
+	var oe *net.OpError
+	if s.fd != nil && errors.As(err, &oe) && (oe.Op == "raw-read" || oe.Op == "raw-write") {
+		return s.opError(op, oe.Err)
+	}
+	return err
+}

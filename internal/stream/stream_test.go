@@ -1,0 +1,520 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/stream"
+)
+
+func TestWhatIsSentArrivesAndThenTheEnd(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		var want []byte
+		sent := make(chan error, 1)
+		for _, n := range []int{1, 100, 5000, 16 << 10, 17 << 10, 300 << 10, 3} {
+			want = append(want, data(n)...)
+		}
+		go func() {
+			rest := want
+			for _, n := range []int{1, 100, 5000, 16 << 10, 17 << 10, 300 << 10, 3} {
+				if err := x.Out.Send(bg, rest[:n]); err != nil {
+					sent <- err
+					return
+				}
+				rest = rest[n:]
+			}
+			sent <- x.Out.Close()
+		}()
+		got, err := readAll(y)
+		require.NoError(t, err)
+		require.NoError(t, <-sent)
+		require.True(t, bytes.Equal(want, got), "%d of %d bytes", len(got), len(want))
+		require.NoError(t, y.Out.Send(bg, []byte("reply")))
+		require.NoError(t, y.Out.Close())
+		got, err = readAll(x)
+		require.NoError(t, err)
+		require.Equal(t, "reply", string(got))
+		<-x.Released()
+		<-y.Released()
+		require.NoError(t, x.In.Ending().Err())
+		require.NoError(t, x.Out.Ending().Err())
+		require.NoError(t, x.Cause())
+		require.EqualValues(t, len(want), x.BytesOut())
+		require.EqualValues(t, len(want), y.BytesIn())
+	})
+}
+
+func TestAReceiverHeedsItsCtxAndLosesNothing(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		for range 3 {
+			ctx, cancel := context.WithTimeoutCause(bg, 20*time.Millisecond, errTest)
+			_, err := x.In.Next(ctx)
+			cancel()
+			require.ErrorIs(t, err, errTest)
+			_, err = x.In.Next(ctx)
+			require.ErrorIs(t, err, errTest)
+		}
+		require.NoError(t, y.Out.Send(bg, []byte("a")))
+		p, err := x.In.Next(bg)
+		require.NoError(t, err)
+		require.Equal(t, "a", string(p))
+	})
+}
+
+func TestACauseThatIsEOFDoesNotLookLikeTheEnd(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		ctx, cancel := context.WithCancelCause(bg)
+		time.AfterFunc(10*time.Millisecond, func() { cancel(io.EOF) })
+		_, err := x.In.Next(ctx)
+		require.Equal(t, context.Canceled, err)
+		require.True(t, x.In.Ending().Open())
+	})
+}
+
+func TestADeadlineSetBesideACallEndsThatCallAlone(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		time.AfterFunc(10*time.Millisecond, func() { x.In.SetDeadline(time.Now().Add(10 * time.Millisecond)) })
+		for range 2 {
+			_, err := x.In.Next(bg)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.True(t, deadline.Resumable(bg, err))
+		}
+		x.In.SetDeadline(time.Time{})
+		require.NoError(t, y.Out.Send(bg, []byte("a")))
+		_, err := x.In.Next(bg)
+		require.NoError(t, err)
+	})
+}
+
+// clog sends until nothing is taken any more.
+func clog(t *testing.T, s *stream.Stream) {
+	for range 10000 {
+		ctx, cancel := context.WithTimeout(bg, 30*time.Millisecond)
+		err := s.Out.Send(ctx, make([]byte, 8<<10))
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			return
+		}
+	}
+	t.Fatal("the peer takes everything")
+}
+
+func TestASendThatWaitsHeedsCtxDeadlineAndAbort(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		clog(t, x)
+		ok, err := x.Out.TrySend([]byte("x"))
+		require.NoError(t, err)
+		require.False(t, ok)
+		x.Out.SetDeadline(time.Now().Add(20 * time.Millisecond))
+		for _, size := range []int{1, 100 << 10} {
+			err := x.Out.Send(bg, make([]byte, size))
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.True(t, deadline.Resumable(bg, err))
+		}
+		x.Out.SetDeadline(time.Time{})
+		failed := make(chan error, 4)
+		for _, size := range []int{1, 1, 100 << 10, 100 << 10} {
+			go func() { failed <- x.Out.Send(bg, make([]byte, size)) }()
+		}
+		time.Sleep(20 * time.Millisecond)
+		x.Abort(errTest)
+		for range 4 {
+			require.ErrorIs(t, <-failed, errTest)
+		}
+		require.ErrorIs(t, x.Out.Flush(bg), errTest)
+		_, err = x.In.Next(bg)
+		require.ErrorIs(t, err, errTest)
+		require.ErrorIs(t, x.In.Ending().Err(), errTest)
+		require.ErrorIs(t, x.Out.Ending().Err(), errTest)
+		require.ErrorIs(t, x.Cause(), errTest)
+	})
+}
+
+func TestALargeSendWhoseCtxEndsIsFinishedWithoutIt(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		want := data(32 << 20)
+		ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
+		defer cancel()
+		body := bytes.Clone(want)
+		within(t, 5*time.Second, "Send", func() { require.NoError(t, x.Out.Send(ctx, body)) })
+		clear(body) // the sink refers to it no more
+		closed := make(chan error, 1)
+		go func() { closed <- x.Out.Close() }()
+		got, err := readAll(y)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), "%d of %d bytes", len(got), len(want))
+		require.NoError(t, <-closed)
+	})
+}
+
+func TestALargeSendThatIsAbortedSaysSo(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		sent := make(chan error, 1)
+		go func() { sent <- x.Out.Send(bg, make([]byte, 32<<20)) }()
+		time.Sleep(30 * time.Millisecond)
+		x.Abort(errTest)
+		require.ErrorIs(t, <-sent, errTest)
+	})
+}
+
+func TestCloseWaitsForASlowPeerAsLongAsItReads(t *testing.T) {
+	{ //X
+		cfg := &stream.Config{Linger: 300 * time.Millisecond}
+		each(t, cfg, cfg, func(t *testing.T, x, y *stream.Stream) {
+			const size = 8 << 20
+			go x.Out.Send(bg, make([]byte, size))
+			time.Sleep(20 * time.Millisecond)
+			closed := make(chan error, 1)
+			go func() { closed <- x.Out.Close() }()
+			n := 0
+			for {
+				p, err := y.In.Next(bg)
+				n += len(p)
+				if err != nil {
+					require.Equal(t, io.EOF, err)
+					break
+				}
+				time.Sleep(time.Duration(len(p)) * 80 * time.Nanosecond) // a second in all
+			}
+			require.Equal(t, size, n)
+			require.NoError(t, <-closed)
+		})
+	}
+}
+
+func TestCloseGivesUpOnASilentPeerAfterOneLinger(t *testing.T) {
+	cfg := &stream.Config{Linger: 200 * time.Millisecond}
+	each(t, cfg, nil, func(t *testing.T, x, y *stream.Stream) {
+		go x.Out.Send(bg, make([]byte, 32<<20))
+		time.Sleep(50 * time.Millisecond)
+		began := time.Now()
+		err := x.Close()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Less(t, time.Since(began), 2*cfg.Linger+300*time.Millisecond)
+	})
+}
+
+func TestNothingWaitsForThePeerButClose(t *testing.T) {
+	cfg := &stream.Config{CloseWait: time.Second}
+	each(t, cfg, nil, func(t *testing.T, x, y *stream.Stream) {
+		within(t, 500*time.Millisecond, "Out.Close, In.Close", func() {
+			_ = x.Out.Close()
+			_ = x.In.Close()
+		})
+		select {
+		case <-x.Released():
+			t.Fatal("released although the peer has not ended")
+		default:
+		}
+		require.NoError(t, y.Out.Send(bg, []byte("late"))) // is dropped
+		require.NoError(t, y.Out.Close())
+		within(t, 900*time.Millisecond, "Close", func() { require.NoError(t, x.Close()) })
+	})
+}
+
+func TestAnAbortCutsTheLingerAndChangesNothingElse(t *testing.T) {
+	cfg := &stream.Config{CloseWait: time.Minute, Linger: time.Minute}
+	each(t, cfg, nil, func(t *testing.T, x, y *stream.Stream) {
+		require.NoError(t, x.Out.Send(bg, []byte("last")))
+		require.NoError(t, x.Out.Close())
+		require.NoError(t, x.In.Close())
+		time.Sleep(10 * time.Millisecond)
+		x.Abort(errTest)
+		within(t, time.Second, "release", func() { <-x.Released() })
+		require.NoError(t, x.Out.Ending().Err())
+		require.ErrorIs(t, x.In.Ending().Err(), net.ErrClosed)
+		got, err := readAll(y)
+		require.NoError(t, err)
+		require.Equal(t, "last", string(got))
+	})
+}
+
+func TestTheLastValueArrivesAlthoughInputIsUnread(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		require.NoError(t, y.Out.Send(bg, make([]byte, 2<<10)))
+		require.NoError(t, y.Out.Flush(bg))
+		require.NoError(t, x.Out.Send(bg, []byte("last")))
+		closed := make(chan error, 1)
+		go func() { closed <- x.Close() }()
+		got, err := readAll(y)
+		require.NoError(t, err)
+		require.Equal(t, "last", string(got))
+		require.NoError(t, y.Close())
+		require.NoError(t, <-closed)
+	})
+}
+
+func TestWithoutHalfCloseNobodyWaits(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(hidden{p}, config(nil))
+	require.NoError(t, x.Out.Send(bg, []byte("reply")))
+	_, err := q.Write(make([]byte, 30<<10)) // unread
+	require.NoError(t, err)
+	within(t, 200*time.Millisecond, "Close", func() { require.NoError(t, x.Close()) })
+	got, err := io.ReadAll(q)
+	require.NoError(t, err, "a reset would have destroyed the reply")
+	require.Equal(t, "reply", string(got))
+}
+
+func TestEndInLetsWhatHasArrivedBeRead(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		require.NoError(t, y.Out.Send(bg, data(10000)))
+		require.NoError(t, y.Out.Flush(bg))
+		time.Sleep(30 * time.Millisecond)
+		x.EndIn(errTest)
+		got, err := readAll(x)
+		require.ErrorIs(t, err, errTest)
+		require.Equal(t, len(data(10000)), len(got))
+		require.ErrorIs(t, x.In.Ending().Err(), errTest)
+		require.NoError(t, x.Out.Send(bg, []byte("still open")))
+	})
+}
+
+func TestEndInEndsACallThatWaits(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		time.AfterFunc(10*time.Millisecond, func() { x.EndIn(errTest) })
+		_, err := x.In.Next(bg)
+		require.ErrorIs(t, err, errTest)
+	})
+}
+
+func TestAnIdleTimeoutEndsInAlone(t *testing.T) {
+	each(t, &stream.Config{IdleTimeout: 200 * time.Millisecond}, nil, func(t *testing.T, x, y *stream.Stream) {
+		_, err := x.In.Next(bg)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.False(t, deadline.Resumable(bg, err))
+		_, again := x.In.Next(bg)
+		require.Equal(t, err, again)
+	})
+}
+
+func TestAWriteTimeoutAbortsWhenThePeerTakesNothing(t *testing.T) {
+	each(t, &stream.Config{WriteTimeout: 100 * time.Millisecond}, nil, func(t *testing.T, x, y *stream.Stream) {
+		var err error
+		for err == nil {
+			err = x.Out.Send(bg, make([]byte, 8<<10))
+		}
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, x.Out.Ending().Err(), os.ErrDeadlineExceeded)
+	})
+}
+
+func TestAWriteTimeoutSparesAPeerThatTakesALittle(t *testing.T) {
+	x, y := pairs["memory"](t, config(&stream.Config{WriteTimeout: 200 * time.Millisecond}), config(nil))
+	defer x.Abort(nil)
+	const size = 64<<10 + 1000
+	sent := make(chan error, 1)
+	go func() {
+		err := x.Out.Send(bg, make([]byte, size))
+		if err == nil {
+			err = x.Out.Flush(bg)
+		}
+		sent <- err
+	}()
+	nc := y.NetConn()
+	for n := 0; n < 1000; n += 50 { // 1 KB a second
+		_, err := nc.Read(make([]byte, 50))
+		require.NoError(t, err)
+		time.Sleep(50 * time.Millisecond)
+	}
+	require.NoError(t, <-sent)
+}
+
+func TestAWriteTimeoutLeavesNoDeadline(t *testing.T) {
+	each(t, &stream.Config{WriteTimeout: 150 * time.Millisecond}, nil, func(t *testing.T, x, y *stream.Stream) {
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			_, _ = readAll(y)
+		}()
+		require.NoError(t, x.Out.Send(bg, make([]byte, 8<<20)))
+		require.NoError(t, x.Out.Flush(bg))
+		time.Sleep(200 * time.Millisecond)
+		require.NoError(t, x.Out.Send(bg, []byte("x")))
+		require.NoError(t, x.Out.Flush(bg))
+	})
+}
+
+func TestAStrayDeadlineNeitherSpinsNorEnds(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		require.NoError(t, x.NetConn().SetReadDeadline(time.Now()))
+		time.AfterFunc(30*time.Millisecond, func() { _ = y.Out.Send(bg, []byte("a")) })
+		p, err := x.In.Next(bg)
+		require.NoError(t, err)
+		require.Equal(t, "a", string(p))
+	})
+}
+
+func TestNothingOfACallIsLeftOnTheSocket(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(p, config(&stream.Config{IdleTimeout: time.Minute}))
+	defer x.Abort(nil)
+	for range 10 {
+		ctx, cancel := context.WithTimeout(bg, time.Millisecond)
+		_, err := x.In.Next(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+		x.In.SetDeadline(time.Now().Add(time.Millisecond))
+		_, err = x.In.Next(bg)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		x.In.SetDeadline(time.Time{})
+		_, err = q.Write([]byte("a"))
+		require.NoError(t, err)
+		_, err = p.Read(make([]byte, 1))
+		require.NoError(t, err)
+	}
+}
+
+func TestBytesReadBeforeComeFirst(t *testing.T) {
+	each(t, &stream.Config{Prefix: []byte("before ")}, nil, func(t *testing.T, x, y *stream.Stream) {
+		if _, ok := x.NetConn().(*stream.TLS); ok {
+			t.Skip("its lower Stream has the prefix too")
+		}
+		require.NoError(t, y.Out.Send(bg, []byte("after")))
+		require.NoError(t, y.Out.Close())
+		got, err := readAll(x)
+		require.NoError(t, err)
+		require.Equal(t, "before after", string(got))
+	})
+}
+
+func TestAReset(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(p, config(nil))
+	require.NoError(t, q.SetLinger(0))
+	require.NoError(t, q.Close())
+	_, err := readAll(x)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.ErrorIs(t, x.Cause(), syscall.ECONNRESET)
+	for err == nil || !errors.Is(err, syscall.ECONNRESET) {
+		err = x.Out.Send(bg, []byte("x")) // EPIPE, which the reset explains
+	}
+	<-x.Released()
+}
+
+type panicking struct {
+	net.Conn
+	on string
+}
+
+func (c panicking) Write(p []byte) (int, error) {
+	if c.on == "write" {
+		panic("of the user")
+	}
+	return c.Conn.Write(p)
+}
+
+func (c panicking) Read(p []byte) (int, error) {
+	if c.on == "read" {
+		panic("of the user")
+	}
+	return c.Conn.Read(p)
+}
+
+func (c panicking) SetReadDeadline(t time.Time) error {
+	if c.on == "deadline" {
+		panic("of the user")
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c panicking) Close() error {
+	_ = c.Conn.Close()
+	if c.on == "close" {
+		panic("of the user")
+	}
+	return nil
+}
+
+func TestAPanicOfTheNetConnEndsTheStream(t *testing.T) {
+	for _, on := range []string{"write", "read", "deadline", "close"} {
+		t.Run(on, func(t *testing.T) {
+			p, _ := tcpPair(t)
+			x := stream.New(panicking{p, on}, config(nil))
+			ctx, cancel := context.WithCancel(bg)
+			time.AfterFunc(10*time.Millisecond, cancel)
+			_ = x.Out.Send(bg, []byte("x"))
+			if on == "write" {
+				err := x.Out.Flush(bg)
+				require.ErrorContains(t, err, "of the user")
+			}
+			_, err := x.In.Next(ctx)
+			if on == "read" || on == "deadline" {
+				require.ErrorContains(t, err, "of the user")
+			}
+			require.Error(t, err)
+			_ = x.In.Close()
+			x.Abort(nil)
+			<-x.Released()
+		})
+	}
+}
+
+type zeroes struct {
+	net.Conn
+	n atomic.Int32
+}
+
+func (z *zeroes) Read(p []byte) (int, error) {
+	if z.n.Add(1)%2 == 1 {
+		return 0, nil
+	}
+	return z.Conn.Read(p)
+}
+
+func TestAReadThatBringsNothingIsTriedAgain(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(&zeroes{Conn: p}, config(nil))
+	defer x.Abort(nil)
+	for range 3 {
+		_, err := q.Write([]byte("a"))
+		require.NoError(t, err)
+		_, err = x.In.Next(bg)
+		require.NoError(t, err)
+	}
+}
+
+func TestOnReleaseMayCallBack(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {})
+	p, q := tcpPair(t)
+	var x *stream.Stream
+	called := make(chan struct{})
+	x = stream.New(p, config(&stream.Config{OnRelease: func() {
+		x.Out.Cork(false)
+		_ = x.Out.Close()
+		_ = x.Close()
+		x.Abort(errTest)
+		close(called)
+	}}))
+	require.NoError(t, q.Close())
+	_, err := readAll(x)
+	require.NoError(t, err)
+	_ = x.Out.Close()
+	within(t, time.Second, "OnRelease", func() { <-called })
+}
+
+type manyErrors []error
+
+func (manyErrors) Error() string { return "many" }
+
+func TestACauseNeedNotBeComparable(t *testing.T) {
+	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
+		ctx, cancel := context.WithCancelCause(bg)
+		time.AfterFunc(10*time.Millisecond, func() { cancel(manyErrors{io.EOF}) })
+		_, err := x.In.Next(ctx)
+		require.Equal(t, manyErrors{io.EOF}, err)
+		time.AfterFunc(10*time.Millisecond, func() { x.Abort(manyErrors{io.EOF}) })
+		_, err = x.In.Next(bg)
+		require.Equal(t, manyErrors{io.EOF}, err)
+	})
+}

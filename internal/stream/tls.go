@@ -1,0 +1,346 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// Lower is the stream of bytes that TLS runs over.
+type Lower struct {
+	In  ByteSource
+	Out ByteSink
+
+	Flush func(ctx context.Context) error // returns when what Out accepted has left
+	Close func() error                    // drains, closes and releases; the peer's end has been waited for
+	Abort func(cause error)               // discards, and ends both halves
+
+	LocalAddr, RemoteAddr net.Addr
+
+	// OutQueue, if not nil, returns how many bytes are on their way to the peer, if that is known.
+	OutQueue func() (n int, ok bool)
+}
+
+// TLS is a TLS connection over a [Lower]: a net.Conn to be given to [New]. Its records go to Out of what lies below. One
+// of data is made only when everything before it has been accepted there; so no write blocks, and neither records nor
+// alerts ever make a read wait for a clogged peer. It may be read and written by one goroutine each at a time.
+type TLS struct {
+	*tls.Conn
+	low      *lower
+	strict   bool // an end below without close_notify is an error
+	writable deadline.Context
+}
+
+// TLSServer and TLSClient do the handshake of their side, which ctx bounds. If that fails what lies below is aborted.
+// The end of what lies below without a close_notify is io.ErrUnexpectedEOF, unless acceptTruncation is set.
+func TLSServer(ctx context.Context, low Lower, cfg *tls.Config, acceptTruncation bool) (*TLS, error) {
+	return secure(ctx, low, acceptTruncation, func(nc net.Conn) *tls.Conn { return tls.Server(nc, cfg) })
+}
+
+// TLSClient is the client's side of [TLSServer].
+func TLSClient(ctx context.Context, low Lower, cfg *tls.Config, acceptTruncation bool) (*TLS, error) {
+	return secure(ctx, low, acceptTruncation, func(nc net.Conn) *tls.Conn { return tls.Client(nc, cfg) })
+}
+
+func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) *tls.Conn) (*TLS, error) {
+	l := &lower{Lower: low, turn: make(chan struct{}, 1)}
+	t := &TLS{Conn: wrap(l), low: l, strict: !truncated}
+	unbound(low.In)
+	unbound(low.Out)
+	err := t.HandshakeContext(ctx)
+	if err == nil {
+		err = l.handOver(ctx)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = deadline.Cause(ctx)
+		}
+		err = &net.OpError{Op: "tls handshake", Net: network(low.LocalAddr), Source: low.LocalAddr, Addr: low.RemoteAddr, Err: err}
+		low.Abort(err)
+		return nil, err
+	}
+	l.up = true
+	return t, nil
+}
+
+// unbound takes back a deadline that was set on a half before.
+func unbound(half any) {
+	if half, ok := half.(interface{ SetDeadline(t time.Time) }); ok {
+		half.SetDeadline(time.Time{})
+	}
+}
+
+func network(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.Network()
+}
+
+// recordSize is how much plain text is written at once.
+const recordSize = 16 << 10
+
+// TryWrite is of [TryWriter].
+func (t *TLS) TryWrite(p []byte) (n int, err error) {
+	for n < len(p) {
+		if ok, err := t.low.tryHandOver(); !ok {
+			return n, err
+		}
+		m, err := t.Conn.Write(p[n:min(n+recordSize, len(p))])
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// WaitWrite is of [TryWriter].
+func (t *TLS) WaitWrite(ctx context.Context) error { return t.low.handOver(ctx) }
+
+// Write writes p. The write deadline bounds it.
+func (t *TLS) Write(p []byte) (n int, err error) {
+	for {
+		m, err := t.TryWrite(p[n:])
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
+		if err := t.WaitWrite(&t.writable); errors.Is(err, context.DeadlineExceeded) {
+			return n, os.ErrDeadlineExceeded
+		} else if err != nil {
+			return n, err
+		}
+	}
+}
+
+// Read reads what the next record brings.
+func (t *TLS) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if err == io.EOF && t.low.eof && t.strict {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// TryRead is of [TryReader]: it reads what the records bring that have arrived as a whole.
+func (t *TLS) TryRead(p []byte) (n int) {
+	t.low.noWait = true
+	defer func() { t.low.noWait = false }()
+	for n < len(p) {
+		m, err := t.Conn.Read(p[n:]) // an error stays in the tls.Conn, or is only noWait
+		if n += m; err != nil || m == 0 {
+			break
+		}
+	}
+	return n
+}
+
+// Flush is of [Flusher].
+func (t *TLS) Flush(ctx context.Context) error {
+	if err := t.low.handOver(ctx); err != nil {
+		return err
+	}
+	return t.low.Flush(ctx)
+}
+
+// CloseWrite sends close_notify. Flush returns when it has left.
+func (t *TLS) CloseWrite() error { return t.Conn.CloseWrite() }
+
+// OutQueue tells how many bytes are on their way to the peer.
+func (t *TLS) OutQueue() (n int, ok bool) {
+	if t.low.OutQueue == nil {
+		return 0, false
+	}
+	return t.low.OutQueue()
+}
+
+// SetWriteDeadline bounds Write.
+func (t *TLS) SetWriteDeadline(d time.Time) error { return t.writable.SetDeadline(d) }
+
+// SetReadDeadline bounds Read.
+func (t *TLS) SetReadDeadline(d time.Time) error { return t.low.readable.SetDeadline(d) }
+
+// SetDeadline bounds both.
+func (t *TLS) SetDeadline(d time.Time) error {
+	_ = t.SetWriteDeadline(d)
+	return t.SetReadDeadline(d)
+}
+
+// Close closes what lies below. What was to be written has been flushed before.
+func (t *TLS) Close() error {
+	_ = t.Conn.CloseWrite() // fails if it was called before, or the connection is broken
+	_, _ = t.low.tryHandOver()
+	return t.low.Lower.Close()
+}
+
+// Abort resets what lies below.
+func (t *TLS) Abort() { t.low.Abort(net.ErrClosed) }
+
+// maxKept is how much lower keeps beside one record, when there is no room below.
+const maxKept = 16 << 10
+
+var errFlooded = errors.New("tls: peer makes us answer and takes no answers")
+
+// lower is the net.Conn below a tls.Conn. Its writes do not block: what finds no room below is kept, which is one record
+// of data at most, and some answers that the protocol asks for.
+type lower struct {
+	Lower
+	readable deadline.Context
+	noWait   bool // Read does not wait: it returns a timeout, which a tls.Conn survives
+	eof      bool // what lies below has ended
+	up       bool // the handshake is done
+
+	turn chan struct{} // held by whoever hands over
+
+	mu      sync.Mutex
+	kept    []byte // to be handed over
+	flooded bool
+}
+
+func (l *lower) Read(p []byte) (n int, err error) {
+	if l.isFlooded() {
+		return 0, errFlooded
+	}
+	if len(l.In.Buffered()) == 0 {
+		if l.noWait {
+			return 0, os.ErrDeadlineExceeded
+		}
+		if err := l.beforeWait(); err != nil {
+			return 0, err
+		}
+		if len(p) >= directRead {
+			err = l.bounded(func() (err error) { n, err = l.In.Read(&l.readable, p); return err })
+			return n, err
+		}
+		if err := l.bounded(func() error { return l.In.Fill(&l.readable, len(p)) }); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(p, l.In.Buffered())
+	l.In.Discard(n)
+	return n, nil
+}
+
+// directRead is how large a read is that does without the buffer below: of the rest of a large record.
+const directRead = 8 << 10
+
+func (l *lower) isFlooded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flooded
+}
+
+// beforeWait hands over what is kept, before a wait for an answer. During the handshake nobody else would.
+func (l *lower) beforeWait() error {
+	if l.up {
+		_, _ = l.tryHandOver() // an error is that of the sending half
+		return nil
+	}
+	return l.bounded(func() error { return l.handOver(&l.readable) })
+}
+
+// bounded calls f, which the read deadline bounds. A timeout is one that a tls.Conn survives.
+func (l *lower) bounded(f func() error) error {
+	for again := false; ; again = true {
+		err := f()
+		late := l.readable.Err() != nil && deadline.Resumable(&l.readable, err)
+		switch {
+		case late:
+			return os.ErrDeadlineExceeded
+		case !again && errors.Is(err, context.DeadlineExceeded): // of a deadline that has been moved, or the end below
+			continue
+		}
+		l.eof = l.eof || err == io.EOF
+		return err
+	}
+}
+
+// Write hands p over, or keeps it.
+func (l *lower) Write(p []byte) (int, error) {
+	ok, err := l.tryHandOver()
+	if ok {
+		ok, err = l.Out.TryEnd(nil, p)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		return len(p), nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flooded || len(l.kept) > recordSize+maxKept {
+		l.flooded = true
+		return 0, errFlooded
+	}
+	l.kept = append(l.kept, p...)
+	return len(p), nil
+}
+
+// tryHandOver hands over what is kept, without waiting, and reports whether nothing is left.
+func (l *lower) tryHandOver() (done bool, err error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	default:
+		return false, nil
+	}
+	p := l.take()
+	if len(p) == 0 {
+		return true, nil
+	}
+	if done, err = l.Out.TryEnd(nil, p); !done {
+		l.putBack(p)
+	}
+	return done, err
+}
+
+// handOver hands over what is kept, and returns when that has been accepted below.
+func (l *lower) handOver(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return deadline.Cause(ctx) // nil for a deadline.Context that was moved meanwhile
+	}
+	for p := l.take(); len(p) > 0; p = l.take() {
+		if err := l.Out.End(ctx, nil, p); err != nil {
+			l.putBack(p)
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes what is kept. Whoever has the turn may.
+func (l *lower) take() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.kept
+	l.kept = nil
+	return p
+}
+
+func (l *lower) putBack(p []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = append(p, l.kept...)
+}
+
+// Close is how a tls.Conn gives up.
+func (l *lower) Close() error {
+	l.Abort(net.ErrClosed)
+	return nil
+}
+
+func (l *lower) LocalAddr() net.Addr               { return l.Lower.LocalAddr }
+func (l *lower) RemoteAddr() net.Addr              { return l.Lower.RemoteAddr }
+func (l *lower) SetReadDeadline(t time.Time) error { return l.readable.SetDeadline(t) }
+func (l *lower) SetWriteDeadline(time.Time) error  { return nil } // writes do not block
+func (l *lower) SetDeadline(t time.Time) error     { return l.readable.SetDeadline(t) }

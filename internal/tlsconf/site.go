@@ -1,0 +1,163 @@
+package tlsconf
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+// site is the configuration of one name of a server.
+type site struct {
+	fields *Server
+	id     identity
+	cas    authorities
+	choose func(*tls.ClientHelloInfo) (*tls.Config, error) // of Base, or nil
+
+	mu     sync.Mutex
+	config *tls.Config // replaced when the authorities change
+}
+
+// newSite returns the site of host, "" for the server itself, of which outer is the site otherwise.
+func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, error) {
+	t := &site{fields: s}
+	var err error
+	if t.id, err = s.identity(log); err != nil {
+		return nil, inHost(host, err)
+	}
+	if t.cas, err = s.authorities(log); err != nil {
+		return nil, inHost(host, err)
+	}
+	cfg := s.Base.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	if outer != nil {
+		cfg = outer.inherit(s.Base)
+	}
+	t.choose, cfg.GetConfigForClient = cfg.GetConfigForClient, nil
+	t.apply(cfg)
+	if err := t.check(cfg); err != nil {
+		return nil, inHost(host, err)
+	}
+	t.config = cfg
+	return t, nil
+}
+
+// inherit returns what a host begins with: its own Base, with the versions and ALPN of t where that has none, or all of
+// t but who it is and whom it believes.
+func (t *site) inherit(base *tls.Config) *tls.Config {
+	outer := t.config
+	if base == nil {
+		cfg := outer.Clone()
+		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = nil, nil, nil
+		cfg.ClientCAs, cfg.ClientAuth = nil, tls.NoClientCert
+		cfg.SessionTicketsDisabled = t.fields.Base != nil && t.fields.Base.SessionTicketsDisabled
+		return cfg
+	}
+	cfg := base.Clone()
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = outer.MinVersion
+	}
+	if cfg.MaxVersion == 0 {
+		cfg.MaxVersion = outer.MaxVersion
+	}
+	if len(cfg.NextProtos) == 0 {
+		cfg.NextProtos = outer.NextProtos
+	}
+	return cfg
+}
+
+// apply makes the fields prevail over what cfg, which comes from Base, says.
+func (t *site) apply(cfg *tls.Config) {
+	s := t.fields
+	if s.MinVersion != 0 {
+		cfg.MinVersion = s.MinVersion
+	}
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	if len(s.ALPN) > 0 {
+		cfg.NextProtos = slices.Clone(s.ALPN)
+	}
+	if files := t.id.files; files != nil {
+		cfg.Certificates, cfg.NameToCertificate = nil, nil
+		cfg.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return files.get(), nil }
+	} else if len(t.id.given) > 0 {
+		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = t.id.given, nil, nil
+	}
+	t.trust(cfg)
+}
+
+// trust sets whom the server believes.
+func (t *site) trust(cfg *tls.Config) {
+	pool := t.cas.pool()
+	if pool != nil {
+		cfg.ClientCAs = pool
+	}
+	if t.fields.ClientAuth != tls.NoClientCert {
+		cfg.ClientAuth = t.fields.ClientAuth
+	} else if pool != nil {
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	// A session is resumed without asking for the certificate again. Hosts share the keys of tickets, so a client of
+	// one would be taken for a client of another.
+	if cfg.ClientAuth != tls.NoClientCert {
+		cfg.SessionTicketsDisabled = true
+	}
+}
+
+// check finds what cannot work.
+func (t *site) check(cfg *tls.Config) error {
+	switch {
+	case len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && t.choose == nil:
+		return errors.New("no certificate: set CertFile and KeyFile, CertPEM and KeyPEM, or Certificates")
+	case cfg.ClientAuth >= tls.VerifyClientCertIfGiven && cfg.ClientCAs == nil:
+		return errors.New("ClientAuth verifies clients and there is nobody to believe: set ClientCAs or ClientCAFile")
+	case cfg.MaxVersion != 0 && cfg.MaxVersion < cfg.MinVersion:
+		return fmt.Errorf("no version is left: the highest, of Base, is %s and the lowest %s",
+			tls.VersionName(cfg.MaxVersion), tls.VersionName(cfg.MinVersion))
+	}
+	return nil
+}
+
+// configFor returns the configuration for one client.
+func (t *site) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	cfg := t.current()
+	if t.choose != nil {
+		chosen, err := t.choose(hello)
+		if err != nil {
+			return nil, err
+		}
+		if chosen != nil {
+			cfg = chosen.Clone()
+			cfg.GetConfigForClient = nil
+			t.apply(cfg)
+		}
+	}
+	return refusing(cfg, hello.SupportedProtos), nil
+}
+
+// current returns the configuration with the authorities as they are now.
+func (t *site) current() *tls.Config {
+	pool := t.cas.pool()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if pool != nil && t.config.ClientCAs != pool {
+		t.config = t.config.Clone()
+		t.config.ClientCAs = pool
+	}
+	return t.config
+}
+
+// refusing returns cfg, or one that refuses a client which offers other protocols only. crypto/tls does that by itself,
+// except if the server speaks h2 and the client http/1.1: that it takes for a client without ALPN.
+func refusing(cfg *tls.Config, offered []string) *tls.Config {
+	isOffered := func(proto string) bool { return slices.Contains(offered, proto) }
+	if !slices.Contains(cfg.NextProtos, "h2") || !isOffered("http/1.1") || slices.ContainsFunc(cfg.NextProtos, isOffered) {
+		return cfg
+	}
+	strict := cfg.Clone()
+	strict.NextProtos = []string{"h2 "} // which nobody offers
+	return strict
+}

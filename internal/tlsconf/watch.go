@@ -1,0 +1,127 @@
+package tlsconf
+
+import (
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// reloadInterval is how often the files are looked at, at most.
+const reloadInterval = time.Second
+
+// watched is a value in files that may be replaced while the server runs.
+type watched[T any] struct {
+	what  string // for errors and logs
+	files []string
+	read  func() (T, error)
+	log   *slog.Logger
+
+	mu       sync.Mutex
+	value    T
+	checked  time.Time
+	checking bool
+
+	// Owned by whoever checks.
+	seen   []fs.FileInfo // of the files that value was read from
+	broken bool          // the log has been told
+}
+
+// watch reads the value, and returns what will read it again when a file changes. log may be nil.
+func watch[T any](what string, files []string, read func() (T, error), log *slog.Logger) (*watched[T], error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	w := &watched[T]{what: what, files: files, read: read, log: log, checked: time.Now()}
+	var err error
+	if w.seen, err = w.look(); err != nil {
+		return nil, err
+	}
+	if w.value, err = read(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// get returns the value in the files, or the last one that could be read. The files are looked at by one caller at a
+// time; the others have the value as it was.
+func (w *watched[T]) get() T {
+	if w.isDue() {
+		w.check()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.value
+}
+
+func (w *watched[T]) isDue() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if w.checking || now.Sub(w.checked) < reloadInterval {
+		return false
+	}
+	w.checking, w.checked = true, now
+	return true
+}
+
+// check reads the files again if they have changed, and tells the log of the first failure and of the recovery.
+func (w *watched[T]) check() {
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.checking = false
+	}()
+	err := w.refresh()
+	switch was := w.broken; {
+	case err != nil && !was:
+		w.broken = true
+		w.log.Warn("tls: cannot reload the "+w.what+", the old one stays", "err", err)
+	case err == nil && was:
+		w.broken = false
+		w.log.Info("tls: the "+w.what+" can be read again", "files", w.files)
+	}
+}
+
+func (w *watched[T]) refresh() error {
+	now, err := w.look()
+	if err != nil {
+		return err
+	}
+	if same(now, w.seen) {
+		return nil
+	}
+	value, err := w.read()
+	if err != nil {
+		return err
+	}
+	w.seen = now
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.value = value
+	return nil
+}
+
+func (w *watched[T]) look() ([]fs.FileInfo, error) {
+	infos := make([]fs.FileInfo, len(w.files))
+	for i, name := range w.files {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, unreadable(w.what, err)
+		}
+		infos[i] = info
+	}
+	return infos, nil
+}
+
+// same reports whether nothing says that a file has changed: a file with another inode is another file, also if somebody
+// has kept its size and its time of modification.
+func same(a, b []fs.FileInfo) bool {
+	for i := range a {
+		if !os.SameFile(a[i], b[i]) || !a[i].ModTime().Equal(b[i].ModTime()) || a[i].Size() != b[i].Size() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,191 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// patience is how long a handshake is left alone although others wait.
+const patience = time.Second
+
+var (
+	errMadeRoom = errors.New("servers: the handshake made room for others: too many were under way")
+	errSilent   = errors.New("servers: shutting down, and the peer has sent nothing")
+)
+
+// pending is a connection whose header or handshake is under way, or that waits to be received.
+type pending struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	peer   netip.Prefix // zero if unknown
+	since  time.Time
+	spoke  atomic.Bool // the peer has sent something of its header, or a hello
+	below  atomic.Pointer[chanio.Conn]
+
+	// Guarded by the mutex of the crowd.
+	settled bool        // it waits to be received
+	silence *time.Timer // ends it during a shutdown, or nil
+}
+
+// heard reports whether the peer has sent anything.
+func (p *pending) heard() bool {
+	below := p.below.Load()
+	return p.spoke.Load() || below != nil && below.Stats().BytesIn > 0
+}
+
+// listening returns nc, of which it notes that something is read.
+func (p *pending) listening(nc net.Conn) net.Conn { return &listeningConn{nc, p} }
+
+type listeningConn struct {
+	net.Conn
+	p *pending
+}
+
+func (c *listeningConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.p.spoke.Store(true)
+	}
+	return n, err
+}
+
+// crowd is the connections that are pending.
+type crowd struct {
+	most      int // negative: no limit
+	firstByte time.Duration
+	freed     chan struct{} // has a token when one may have left
+
+	mu       sync.Mutex
+	all      []*pending // in the order in which they came
+	draining bool
+}
+
+// makeRoom waits until there may be one more, and ends one if that takes too long.
+func (c *crowd) makeRoom(ctx context.Context) error {
+	for {
+		full, victim := c.look()
+		if !full {
+			return nil
+		}
+		var due <-chan time.Time
+		if victim != nil {
+			due = time.After(time.Until(victim.since.Add(patience)))
+		}
+		select {
+		case <-c.freed:
+		case <-due:
+			victim.cancel(errMadeRoom)
+			due = nil
+			select {
+			case <-c.freed:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// look reports whether there is no room, and who would be the next to make some: the oldest of the peer that has the
+// most. Those that wait to be received are nobody's to end.
+func (c *crowd) look() (full bool, victim *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.most < 0 || len(c.all) < c.most {
+		return false, nil
+	}
+	of := map[netip.Prefix]int{}
+	for _, p := range c.all {
+		if !p.settled {
+			of[p.peer]++
+		}
+	}
+	for _, p := range c.all {
+		if !p.settled && p.ctx.Err() == nil && (victim == nil || of[p.peer] > of[victim.peer]) {
+			victim = p
+		}
+	}
+	return true, victim
+}
+
+// enter adds one.
+func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
+	p := &pending{since: time.Now(), peer: peerOf(addr)}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, p)
+	if c.draining {
+		c.wait(p)
+	}
+	return p
+}
+
+// settle notes that the handshake of p is over.
+func (c *crowd) settle(p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.settled = true
+	if p.silence != nil {
+		p.silence.Stop()
+	}
+}
+
+func (c *crowd) leave(p *pending) {
+	c.mu.Lock()
+	for i, q := range c.all {
+		if p == q {
+			c.all = append(c.all[:i], c.all[i+1:]...)
+			break
+		}
+	}
+	if p.silence != nil {
+		p.silence.Stop()
+	}
+	c.mu.Unlock()
+	p.cancel(nil)
+	select {
+	case c.freed <- struct{}{}:
+	default:
+	}
+}
+
+// drain ends those that stay silent. The others have the time that they always had.
+func (c *crowd) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining {
+		return
+	}
+	c.draining = true
+	for _, p := range c.all {
+		c.wait(p)
+	}
+}
+
+// wait ends p later if it has sent nothing by then. The caller holds mu.
+func (c *crowd) wait(p *pending) {
+	if p.settled {
+		return
+	}
+	p.silence = time.AfterFunc(max(c.firstByte, 0), func() {
+		if !p.heard() {
+			p.cancel(errSilent)
+		}
+	})
+}
+
+// count returns how many handshakes are under way.
+func (c *crowd) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.all)
+}

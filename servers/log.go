@@ -1,0 +1,143 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// report logs why a connection ended, unless err is nil.
+func (l *Listener) report(c *chanio.Conn, err error) {
+	if err == nil {
+		return
+	}
+	attrs := []slog.Attr{slog.String("local", text(c.LocalAddr())), slog.String("peer", text(c.RemoteAddr()))}
+	stack := stackOf(err)
+	switch {
+	case stack != "":
+		attrs = append(attrs, slog.Any("err", err), slog.String("stack", stack))
+		l.log(slog.LevelError, "servers: handler failed", attrs...)
+	case isOfPeer(c, err):
+		l.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", plain(c, err)))...)
+	default:
+		l.log(slog.LevelWarn, "servers: handler failed", append(attrs, slog.Any("err", err))...)
+	}
+}
+
+// reportUndrained logs that a peer did not take all that was sent to it, unless err is nil.
+func (l *Listener) reportUndrained(c *chanio.Conn, err error) {
+	if err != nil {
+		l.reportPeer("servers: peer did not take all that was sent", c.Stats().BytesIn > 0,
+			slog.String("local", text(c.LocalAddr())), slog.String("peer", text(c.RemoteAddr())), slog.Any("err", plain(c, err)))
+	}
+}
+
+// stackOf returns the stack of a panic, or nothing if err is none.
+func stackOf(err error) string {
+	var panicked *chanio.PanicError
+	if !errors.As(err, &panicked) {
+		return ""
+	}
+	return string(panicked.Stack)
+}
+
+// reportPeer logs what a peer has done. heard says that the peer has sent something: what connects and leaves without a
+// word is a health check, mostly.
+func (l *Listener) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
+	level := slog.LevelInfo
+	if !heard {
+		level = slog.LevelDebug
+	}
+	if !l.cfg.Logger.Enabled(context.Background(), level) {
+		return
+	}
+	ok, skipped := l.peerLines.take(time.Now())
+	if !ok {
+		return
+	}
+	if skipped > 0 {
+		attrs = append(attrs, slog.Uint64("skipped", skipped))
+	}
+	l.log(level, msg, attrs...)
+}
+
+func (l *Listener) log(level slog.Level, msg string, attrs ...slog.Attr) {
+	l.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
+}
+
+// isOfPeer reports whether err comes from what the peer of c has done or sent, not from the handler.
+func isOfPeer(c *chanio.Conn, err error) bool {
+	for _, of := range []error{
+		syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded,
+	} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	var malformed *codec.Error
+	if errors.As(err, &malformed) && malformed.Offset >= 0 { // it was decoded
+		return true
+	}
+	cause := c.Cause()
+	return cause != nil && errors.Is(err, cause)
+}
+
+// plain returns err, or what it means: a connection that is no longer there when this side ends it was reset.
+func plain(c *chanio.Conn, err error) error {
+	if !errors.Is(err, syscall.ENOTCONN) {
+		return err
+	}
+	if cause := c.Cause(); cause != nil && !errors.Is(cause, syscall.ENOTCONN) {
+		return cause
+	}
+	return syscall.ECONNRESET
+}
+
+// text returns the text of an address, which a net.Conn of somebody else's may not have.
+func text(addr net.Addr) string {
+	if addr == nil {
+		return "unknown"
+	}
+	return addr.String()
+}
+
+// lines limits how many lines are logged about peers, for whoever can connect could otherwise fill a disk.
+type lines struct {
+	mu      sync.Mutex
+	left    int
+	since   time.Time // of the second that left is for
+	skipped uint64
+}
+
+const (
+	linesAtOnce    = 20 // after a quiet time
+	linesPerSecond = 2
+)
+
+// take reports whether a line may be logged at now, and how many were skipped before it.
+func (l *lines) take(now time.Time) (ok bool, skipped uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.since.IsZero() {
+		l.left, l.since = linesAtOnce, now
+	}
+	if seconds := int(min(now.Sub(l.since)/time.Second, linesAtOnce)); seconds > 0 {
+		l.left, l.since = min(l.left+seconds*linesPerSecond, linesAtOnce), now
+	}
+	if l.left == 0 {
+		l.skipped++
+		return false, 0
+	}
+	l.left--
+	skipped, l.skipped = l.skipped, 0
+	return true, skipped
+}

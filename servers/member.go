@@ -1,0 +1,122 @@
+package servers
+
+import (
+	"net"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// member is a connection of a Listener that is not over.
+type member struct {
+	peer   net.Addr     // that it is counted for
+	header *ProxyHeader // of its balancer, or nil
+
+	// Guarded by the mutex of the Listener.
+	holds    hold        // why it is not over
+	since    time.Time   // that it is handed out
+	farewell *time.Timer // tells it of a shutdown later, or nil
+}
+
+// hold is a set of reasons why a connection is not over.
+type hold uint8
+
+const (
+	opened  hold = 1 << iota // it has not been released
+	handled                  // its handler has not returned
+)
+
+// add notes a connection, before anybody else has it. One that comes during a shutdown is told of it.
+func (l *Listener) add(c *chanio.Conn, m *member) {
+	m.holds, m.since = opened, time.Now()
+	l.mu.Lock()
+	l.live[c] = m
+	state, cause := l.state, l.cause
+	l.mu.Unlock()
+	switch state {
+	case draining:
+		l.tell(c)
+	case aborting:
+		c.Out.Abort(cause)
+	}
+}
+
+// hold notes that a handler has the connection, unless an abort was faster.
+func (l *Listener) hold(c *chanio.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.live[c]; m != nil {
+		m.holds |= handled
+	}
+}
+
+// drop notes that a reason is gone: the connection has been released, or its handler is done with it.
+func (l *Listener) drop(c *chanio.Conn, h hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.live[c]
+	if m == nil {
+		return
+	}
+	if m.holds &^= h; m.holds != 0 {
+		return
+	}
+	if m.farewell != nil {
+		m.farewell.Stop()
+	}
+	delete(l.live, c)
+	l.leave(m.peer)
+	l.check()
+}
+
+// tell tells a connection to finish: at once if it has sent anything or had time to, otherwise when it had.
+func (l *Listener) tell(c *chanio.Conn) {
+	l.mu.Lock()
+	m := l.live[c]
+	if m == nil {
+		l.mu.Unlock()
+		return
+	}
+	wait := l.cfg.FirstByte - time.Since(m.since)
+	if wait > 0 && c.Stats().BytesIn == 0 {
+		if m.farewell == nil {
+			m.farewell = time.AfterFunc(wait, func() { c.EndIn(ErrShutdown) })
+		}
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	c.EndIn(ErrShutdown)
+}
+
+// check tells who waits for it that all connections are over and no more will come. The caller holds mu.
+func (l *Listener) check() {
+	if l.drained == nil || len(l.live) > 0 || l.accepting {
+		return
+	}
+	select {
+	case <-l.drained:
+	default:
+		close(l.drained)
+	}
+}
+
+// conns returns the open connections. The caller holds mu.
+func (l *Listener) conns() []*chanio.Conn {
+	conns := make([]*chanio.Conn, 0, len(l.live))
+	for c := range l.live {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// ProxyHeader returns what a balancer has said about a connection of l that is not over (see Config.ProxyFrom), or nil if
+// it came without a header. It is not to be modified.
+func (l *Listener) ProxyHeader(c *chanio.Conn) *ProxyHeader {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.live[c]; m != nil {
+		return m.header
+	}
+	return nil
+}

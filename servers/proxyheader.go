@@ -1,0 +1,180 @@
+package servers
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net"
+	"net/netip"
+)
+
+// ProxyHeader is what a balancer says about a connection by the PROXY protocol. What it did not say is zero.
+type ProxyHeader struct {
+	// Source is where the connection comes from, and Destination where it was going: *net.TCPAddr or *net.UnixAddr, both or
+	// neither.
+	Source, Destination net.Addr
+
+	// Authority is the host name that the client asked the balancer for, by SNI for instance, and ALPN the protocol that
+	// the two have agreed on.
+	Authority, ALPN string
+
+	// UniqueID is the balancer's name for the connection, at most 128 bytes.
+	UniqueID []byte
+
+	// TLS is about the client's TLS with the balancer, nil if there was none.
+	TLS *ProxyTLS
+}
+
+// ProxyTLS is what a balancer says about the TLS of its client.
+type ProxyTLS struct {
+	Version string // such as "TLSv1.3"
+	Cipher  string // such as "TLS_AES_128_GCM_SHA256"
+
+	// CommonName is of the certificate of the client, if it has shown one in this session or a resumed one. Verified says
+	// that the balancer has verified it.
+	CommonName string
+	Verified   bool
+}
+
+// The types of the vectors (type, length, value) after the addresses.
+const (
+	tlvALPN      = 0x01
+	tlvAuthority = 0x02
+	tlvCRC32C    = 0x03
+	tlvUniqueID  = 0x05
+	tlvSSL       = 0x20
+
+	tlvSSLVersion    = 0x21
+	tlvSSLCommonName = 0x22
+	tlvSSLCipher     = 0x23
+
+	sslUsed        = 0x01
+	sslCertificate = 0x02 | 0x04 // of this connection or of the session
+)
+
+// parseProxyV2 reads what follows the signature: head has command, family and length.
+func parseProxyV2(head [4]byte, rest []byte) (*ProxyHeader, error) {
+	h := &ProxyHeader{}
+	size := addrsSize(head[1])
+	if len(rest) < size {
+		return nil, fmt.Errorf("%d bytes are too short for two addresses", len(rest))
+	}
+	addrs := rest[:size]
+	switch half := size / 2; head[1] {
+	case proxyTCP4, proxyTCP6:
+		half -= 2
+		h.Source, h.Destination = tcpAddrOf(addrs[:half], addrs[2*half:]), tcpAddrOf(addrs[half:2*half], addrs[2*half+2:])
+	case proxyUnix:
+		h.Source, h.Destination = unixAddrOf(addrs[:half]), unixAddrOf(addrs[half:])
+	default:
+		return h, nil // where the vectors begin is not known
+	}
+	return h, h.readVectors(head, rest, size)
+}
+
+// addrsSize returns how many bytes the addresses of a family have, 0 if it is not known.
+func addrsSize(family byte) int {
+	switch family {
+	case proxyTCP4:
+		return 2 * (4 + 2)
+	case proxyTCP6:
+		return 2 * (16 + 2)
+	case proxyUnix:
+		return 2 * 108
+	}
+	return 0
+}
+
+func tcpAddrOf(ip, port []byte) net.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port)))
+}
+
+// unixAddrOf reads a path, which zeros fill up, or an abstract name, which begins with one.
+func unixAddrOf(path []byte) net.Addr {
+	abstract := ""
+	if path[0] == 0 {
+		abstract, path = "@", path[1:]
+	}
+	path, _, _ = bytes.Cut(path, []byte{0})
+	return &net.UnixAddr{Name: abstract + string(path), Net: "unix"}
+}
+
+// readVectors reads those of rest, which begin at byte start.
+func (h *ProxyHeader) readVectors(head [4]byte, rest []byte, start int) error {
+	return eachVector(rest[start:], func(kind byte, value []byte) error {
+		switch kind {
+		case tlvALPN:
+			h.ALPN = string(value)
+		case tlvAuthority:
+			h.Authority = string(value)
+		case tlvUniqueID:
+			if len(value) > 128 {
+				return errors.New("the unique id has more than 128 bytes")
+			}
+			h.UniqueID = bytes.Clone(value)
+		case tlvCRC32C:
+			return checkCRC(head, rest, value)
+		case tlvSSL:
+			return h.readSSL(value)
+		}
+		return nil
+	})
+}
+
+// eachVector calls f for each vector of b.
+func eachVector(b []byte, f func(kind byte, value []byte) error) error {
+	for len(b) > 0 {
+		if len(b) < 3 || len(b)-3 < int(binary.BigEndian.Uint16(b[1:])) {
+			return errors.New("a vector is longer than what is left")
+		}
+		end := 3 + int(binary.BigEndian.Uint16(b[1:]))
+		if err := f(b[0], b[3:end:end]); err != nil {
+			return err
+		}
+		b = b[end:]
+	}
+	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checkCRC checks the header, whose sum is computed with zeros in the place of sum, a part of rest.
+func checkCRC(head [4]byte, rest, sum []byte) error {
+	if len(sum) != 4 {
+		return fmt.Errorf("a checksum of %d bytes", len(sum))
+	}
+	want := binary.BigEndian.Uint32(sum)
+	clear(sum)
+	got := crc32.Update(0, castagnoli, []byte(proxyV2))
+	got = crc32.Update(crc32.Update(got, castagnoli, head[:]), castagnoli, rest)
+	if got != want {
+		return fmt.Errorf("checksum mismatch: received %08x, computed %08x", want, got)
+	}
+	return nil
+}
+
+// readSSL reads the vector about TLS: flags, the result of the verification, and vectors.
+func (h *ProxyHeader) readSSL(value []byte) error {
+	if len(value) < 5 {
+		return fmt.Errorf("a vector about TLS of %d bytes", len(value))
+	}
+	flags, result := value[0], binary.BigEndian.Uint32(value[1:])
+	if flags&sslUsed == 0 {
+		return nil
+	}
+	h.TLS = &ProxyTLS{Verified: flags&sslCertificate != 0 && result == 0}
+	return eachVector(value[5:], func(kind byte, value []byte) error {
+		switch kind {
+		case tlvSSLVersion:
+			h.TLS.Version = string(value)
+		case tlvSSLCommonName:
+			h.TLS.CommonName = string(value)
+		case tlvSSLCipher:
+			h.TLS.Cipher = string(value)
+		}
+		return nil
+	})
+}
