@@ -125,7 +125,7 @@ func (b *Body) Trailers() *Fields { return &b.tail.Fields }
 // took notes that n bytes of data were used, and moves on as far as that needs no wait.
 func (b *Body) took(n int) {
 	b.left -= int64(n)
-	if b.left > 0 {
+	if n == 0 || b.left > 0 {
 		return
 	}
 	if b.kind == Sized {
