@@ -37,6 +37,27 @@ func (f *Fields) Value(i int) []byte {
 	return f.window[x.value:x.valueEnd]
 }
 
+// NameIn returns the canonical name of a field: a constant, or a part of text, a copy of the head, if it is spelled so.
+func (f *Fields) NameIn(text string, i int) string {
+	x := &f.list[i]
+	if x.known != Unknown {
+		return names[x.known]
+	}
+	if name := text[x.name:x.nameEnd]; isCanonical(name) {
+		return name
+	}
+	return Canonical(f.Name(i), Unknown)
+}
+
+// ValueIn returns the value of a field as a part of text, a copy of the head.
+func (f *Fields) ValueIn(text string, i int) string {
+	x := &f.list[i]
+	if x.folded {
+		return string(f.folded[x.value:x.valueEnd])
+	}
+	return text[x.value:x.valueEnd]
+}
+
 // Get returns the first value of a name.
 func (f *Fields) Get(k Known) (value []byte, ok bool) {
 	for i := range f.list {

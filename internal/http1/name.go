@@ -128,6 +128,19 @@ func Canonical(name []byte, k Known) string {
 	return string(own)
 }
 
+// isCanonical reports whether a token is spelled as Canonical would.
+func isCanonical(name string) bool {
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
+			return false
+		}
+		upper = c == '-'
+	}
+	return true
+}
+
 // InTrailer reports whether a field may be sent behind a body: none that frames, routes, authenticates or describes the
 // message may (RFC 9110 6.5.1).
 func (k Known) InTrailer() bool {

@@ -246,6 +246,16 @@ func (h *RequestHead) Method() []byte { return h.window[h.method.from:h.method.t
 // Target returns the request target as it came: visible ASCII without '#', not empty.
 func (h *RequestHead) Target() []byte { return h.window[h.target.from:h.target.to] }
 
+// Bytes returns the whole head. A string made of it is what MethodIn, TargetIn, NameIn and ValueIn take their parts from, so
+// that all of a request's strings are one allocation.
+func (h *RequestHead) Bytes() []byte { return h.window[:h.next] }
+
+// MethodIn returns the method as a part of text.
+func (h *RequestHead) MethodIn(text string) string { return text[h.method.from:h.method.to] }
+
+// TargetIn returns the target as a part of text.
+func (h *RequestHead) TargetIn(text string) string { return text[h.target.from:h.target.to] }
+
 // Len returns how many bytes of the window the head takes, empty lines before it included.
 func (h *RequestHead) Len() int { return h.next }
 

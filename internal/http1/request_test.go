@@ -320,6 +320,19 @@ func TestRequestHeadSaysWhatTheRequestSays(t *testing.T) {
 	}
 }
 
+func TestPartsOfACopyAreThoseOfTheHead(t *testing.T) {
+	limits := ServerLimits()
+	var head RequestHead
+	require.NoError(t, head.Read(t.Context(), inPieces("\r\nPUT /a HTTP/1.1\r\nhost: a\r\nx-own: b \r\nX-Other: c\r\n\r\n"), &limits))
+	text := string(head.Bytes())
+	require.Equal(t, "PUT", head.MethodIn(text))
+	require.Equal(t, "/a", head.TargetIn(text))
+	for i, name := range []string{"Host", "X-Own", "X-Other"} {
+		require.Equal(t, name, head.NameIn(text, i))
+		require.Equal(t, string(head.Value(i)), head.ValueIn(text, i))
+	}
+}
+
 func TestErrorOfTheSourceLetsReadBeCalledAgain(t *testing.T) {
 	limits := ServerLimits()
 	src := inPieces("\r\nGET / HTTP/1.1\r\nHo")
