@@ -80,13 +80,13 @@ func (l *Listener) tell(c *chanio.Conn) {
 	wait := l.cfg.FirstByte - time.Since(m.since)
 	if wait > 0 && c.Stats().BytesIn == 0 {
 		if m.farewell == nil {
-			m.farewell = time.AfterFunc(wait, func() { c.EndIn(ErrShutdown) })
+			m.farewell = time.AfterFunc(wait, func() { c.Drain(ErrShutdown) })
 		}
 		l.mu.Unlock()
 		return
 	}
 	l.mu.Unlock()
-	c.EndIn(ErrShutdown)
+	c.Drain(ErrShutdown)
 }
 
 // check tells who waits for it that all connections are over and no more will come. The caller holds mu.

@@ -118,7 +118,8 @@ func rawReply(t *testing.T, addr, raw string) string {
 	require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(nc, raw)
 	require.NoError(t, err)
-	all, _ := io.ReadAll(nc) // a reset may follow
+	_ = nc.(*net.TCPConn).CloseWrite() // fails if the server has reset
+	all, _ := io.ReadAll(nc)           // a reset may follow
 	return string(all)
 }
 
