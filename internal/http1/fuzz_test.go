@@ -94,7 +94,9 @@ func FuzzRequestsBesideNetHTTP(f *testing.F) {
 }
 
 // spaceBeforeSemicolon reports whether there may be white space before a chunk extension, which net/http does not allow.
-func spaceBeforeSemicolon(input string) bool { return strings.Contains(input, " ;") || strings.Contains(input, "\t;") }
+func spaceBeforeSemicolon(input string) bool {
+	return strings.Contains(input, " ;") || strings.Contains(input, "\t;")
+}
 
 // mayDiffer names what net/http refuses although the syntax of HTTP allows it: a target or host that is no URL.
 func mayDiffer(t *testing.T, head *RequestHead, err error) {

@@ -37,6 +37,9 @@ func (w *Writer) Reset(sink stream.ByteSink, framing Framing) {
 // Left returns how much of a Sized body has not been written.
 func (w *Writer) Left() int64 { return w.left }
 
+// Passed notes that n bytes of a body that is not chunked were written to the sink by somebody else.
+func (w *Writer) Passed(n int64) { w.left -= n }
+
 // Write writes scratch and, framed, the piece p. An empty p writes scratch alone. A piece that does not fit what was
 // announced is an error, and nothing is written.
 func (w *Writer) Write(ctx context.Context, scratch, p []byte) error {

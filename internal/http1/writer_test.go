@@ -84,6 +84,15 @@ func TestWriterRefusesWhatWasNotAnnounced(t *testing.T) {
 	require.Equal(t, "ab", sink.String())
 }
 
+func TestWhatSomebodyElseWroteCounts(t *testing.T) {
+	sink := &written{}
+	w := newWriter(sink, Framing{Kind: Sized, Length: 5})
+	w.Passed(3)
+	require.EqualValues(t, 2, w.Left())
+	require.Equal(t, ErrBodyTooLong, w.Write(t.Context(), nil, []byte("abc")))
+	require.NoError(t, w.Finish(t.Context(), nil, []byte("ab"), nil))
+}
+
 func TestErrorOfTheSinkIsReturned(t *testing.T) {
 	broken := errors.New("broken")
 	for _, framing := range []Framing{{Kind: Sized, Length: 1 << 20}, {Kind: Chunked}, {Kind: UntilClose}} {

@@ -186,8 +186,8 @@ func TestShutdownAbortsAtItsDeadline(t *testing.T) {
 	cause := errors.New("enough")
 	cancel(cause)
 	require.ErrorIs(t, srv.Shutdown(ctx), cause)
-	_, err = in.ReadByte()
-	require.Error(t, err)
+	_, err = io.ReadAll(in) // ends: by a reset, or behind what the handler said when its context ended
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
 // contextOf runs a handler that waits for its context, and returns what it ended with.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -226,12 +225,6 @@ func (w *response) release() {
 		w.uncork = nil
 	}
 }
-
-// ReadFrom copies src into the body.
-func (w *response) ReadFrom(src io.Reader) (int64, error) { return io.Copy(onlyWriter{w}, src) }
-
-// onlyWriter hides ReadFrom.
-type onlyWriter struct{ io.Writer }
 
 // SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
