@@ -246,8 +246,8 @@ func (h *RequestHead) Method() []byte { return h.window[h.method.from:h.method.t
 // Target returns the request target as it came: visible ASCII without '#', not empty.
 func (h *RequestHead) Target() []byte { return h.window[h.target.from:h.target.to] }
 
-// Bytes returns the whole head. A string made of it is what MethodIn, TargetIn, NameIn and ValueIn take their parts from, so
-// that all of a request's strings are one allocation.
+// Bytes returns the whole head. A string made of it is what MethodIn, TargetIn, AuthorityIn, NameIn and ValueIn take their
+// parts from, so that all of a request's strings are one allocation.
 func (h *RequestHead) Bytes() []byte { return h.window[:h.next] }
 
 // MethodIn returns the method as a part of text.
@@ -255,6 +255,15 @@ func (h *RequestHead) MethodIn(text string) string { return text[h.method.from:h
 
 // TargetIn returns the target as a part of text.
 func (h *RequestHead) TargetIn(text string) string { return text[h.target.from:h.target.to] }
+
+// AuthorityIn returns Authority as a part of text.
+func (h *RequestHead) AuthorityIn(text string) string {
+	if len(h.Authority) == 0 {
+		return ""
+	}
+	from := cap(h.window) - cap(h.Authority) // both end where the window's array does
+	return text[from : from+len(h.Authority)]
+}
 
 // Len returns how many bytes of the window the head takes, empty lines before it included.
 func (h *RequestHead) Len() int { return h.next }

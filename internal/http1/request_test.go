@@ -327,9 +327,25 @@ func TestPartsOfACopyAreThoseOfTheHead(t *testing.T) {
 	text := string(head.Bytes())
 	require.Equal(t, "PUT", head.MethodIn(text))
 	require.Equal(t, "/a", head.TargetIn(text))
+	require.Equal(t, "a", head.AuthorityIn(text))
 	for i, name := range []string{"Host", "X-Own", "X-Other"} {
 		require.Equal(t, name, head.NameIn(text, i))
 		require.Equal(t, string(head.Value(i)), head.ValueIn(text, i))
+	}
+}
+
+func TestAuthorityOfACopyIsThatOfTheHead(t *testing.T) {
+	limits := ServerLimits()
+	for input, want := range map[string]string{
+		"GET http://b.c:1/d HTTP/1.1\r\nHost: a\r\n\r\n": "b.c:1",
+		"CONNECT b:2 HTTP/1.1\r\nHost: a\r\n\r\n":        "b:2",
+		"GET / HTTP/1.1\r\nA: b\r\nHost:  a:3 \r\n\r\n":  "a:3",
+		"GET / HTTP/1.0\r\n\r\n":                         "",
+	} {
+		var head RequestHead
+		require.NoError(t, head.Read(t.Context(), cutAt("\r\n"+input+"more", len(input)/2), &limits))
+		require.Equal(t, want, string(head.Authority))
+		require.Equal(t, want, head.AuthorityIn(string(head.Bytes())))
 	}
 }
 

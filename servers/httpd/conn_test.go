@@ -3,6 +3,7 @@ package httpd
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/servers"
 )
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
@@ -72,6 +75,44 @@ func TestUnixSocketIsServed(t *testing.T) {
 	cancel()
 	require.NoError(t, <-served, "the end of ctx is a shutdown, which idle connections do not hold up")
 	_ = nc.Close()
+}
+
+func TestTLSIsServed(t *testing.T) {
+	cert, pool, err := servers.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	cfg := &Config{Listen: servers.Config{TLS: &servers.TLSConfig{Certificates: []tls.Certificate{cert}}}}
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		body, err := io.ReadAll(r.Body)
+		_, _ = fmt.Fprint(w, r.TLS.HandshakeComplete, len(body), err, ctx.Err())
+	}), cfg)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	defer client.CloseIdleConnections()
+	for range 3 {
+		r, err := client.Post("https://"+addr+"/", "a/b", strings.NewReader(strings.Repeat("x", 100_000)))
+		require.NoError(t, err)
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.NoError(t, r.Body.Close())
+		require.Equal(t, "true 100000 <nil> <nil>", string(body))
+	}
+}
+
+func TestListenerOfServersIsServed(t *testing.T) {
+	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	srv := New(say("x"), nil)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeListener(t.Context(), ln) }()
+	require.Equal(t, "HTTP/1.1 200 OK", statusLine(rawReply(t, ln.Addr().String(), getLine)))
+	require.NoError(t, srv.Shutdown(t.Context()))
+	require.NoError(t, <-served)
+	late, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, srv.Serve(t.Context(), late), "which closes it")
+	_, err = late.Accept()
+	require.ErrorIs(t, err, net.ErrClosed)
 }
 
 func TestHijackHandsOverWhatHasArrived(t *testing.T) {

@@ -21,7 +21,7 @@ func (c *conn) newRequest(ctx context.Context) *http.Request {
 		r.Proto = "HTTP/1.0"
 	}
 	r.URL = urlOf(h.Form, r.RequestURI)
-	r.Host = string(h.Authority)
+	r.Host = h.AuthorityIn(text)
 	r.Header = headerOf(r, &h.Fields, text)
 	r.Close = !h.KeepAlive
 	switch h.Framing.Kind {

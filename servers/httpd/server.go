@@ -21,7 +21,6 @@ type Server struct {
 	cfg     Config
 	limits  http1.Limits
 	log     *slog.Logger
-	shown   *http.Server // what handlers find under http.ServerContextKey
 	running atomic.Int64 // requests
 
 	mu        sync.Mutex
@@ -37,10 +36,6 @@ func New(handler http.Handler, cfg *Config) *Server {
 	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
 	s.limits = s.cfg.limits()
 	s.log = s.cfg.Logger
-	s.shown = &http.Server{
-		Handler: handler, ReadHeaderTimeout: s.cfg.HeadTimeout, IdleTimeout: s.cfg.IdleTimeout,
-		MaxHeaderBytes: s.cfg.MaxHead, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
-	}
 	return s
 }
 
@@ -97,7 +92,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		}
 		base = s.cfg.BaseContext(nl)
 	}
-	base = context.WithValue(base, http.ServerContextKey, s.shown)
+	base = context.WithValue(base, http.ServerContextKey, s.shown(ln))
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -110,6 +105,15 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		<-done
 	}
 	return err
+}
+
+// shown returns what handlers find under http.ServerContextKey: a server that never serves, which says how this one does.
+func (s *Server) shown(ln *servers.Listener) *http.Server {
+	return &http.Server{
+		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
+		IdleTimeout: max(s.cfg.IdleTimeout, 0), MaxHeaderBytes: s.cfg.MaxHead,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
+	}
 }
 
 // addrOnly is the net.Listener that BaseContext is shown for a Listener of package servers.
