@@ -2,7 +2,6 @@ package http1
 
 import (
 	"context"
-	"io"
 
 	"github.com/weir-go/weir/internal/stream"
 )
@@ -64,18 +63,10 @@ func (h *RequestHead) Read(ctx context.Context, src stream.ByteSource, limits *L
 		case done:
 			return nil
 		}
-		if err := h.wait(ctx, src); err != nil {
+		if err := fill(ctx, src, h.start); err != nil {
 			return err
 		}
 	}
-}
-
-func (h *RequestHead) wait(ctx context.Context, src stream.ByteSource) error {
-	err := src.Fill(ctx, 1)
-	if err == io.EOF && len(src.Buffered()) > h.start {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // Reset prepares for another head.

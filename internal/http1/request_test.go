@@ -183,6 +183,11 @@ var inputs = []struct {
 
 	{"16 absolute form", "GET http://b:8080/c?d HTTP/1.1\r\nHost: a\r\n\r\n", 0},
 	{"16 without a path", "GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+	{"16 a scheme of every kind of character", "GET azAZ09+-.://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+	{"16 scheme begins with a sign", "GET +a://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+	{"16 no scheme", "GET ://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+	{"16 underscore in a scheme", "GET a_b://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+	{"16 only a query", "GET http://b?c HTTP/1.1\r\nHost: a\r\n\r\n", 0},
 	{"16 without Host", "GET http://b/c HTTP/1.1\r\n\r\n", 400},
 	{"16 with a bad Host", "GET http://b/c HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
 	{"16 with userinfo", "GET http://u:p@b/c HTTP/1.1\r\nHost: a\r\n\r\n", 400},

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"context"
-	"io"
 
 	"github.com/weir-go/weir/internal/stream"
 )
@@ -41,11 +40,7 @@ func (h *ResponseHead) Read(ctx context.Context, src stream.ByteSource, limits *
 		case done:
 			return nil
 		}
-		err := src.Fill(ctx, 1)
-		if err == io.EOF && len(src.Buffered()) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		if err := fill(ctx, src, 0); err != nil {
 			return err
 		}
 	}

@@ -46,7 +46,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		deadline = within(c.srv.cfg.BodyTimeout)
 	}
 	_ = c.nc.SetReadDeadline(deadline)
-	n, err := c.body.Read(c.ctx, p)
+	n, err := c.body.Read(c.io, p)
 	return b.took(n, err)
 }
 
@@ -60,7 +60,7 @@ func (b *requestBody) invite() {
 		return
 	}
 	p := append(b.conn.sink.Begin(), "HTTP/1.1 100 Continue\r\n\r\n"...)
-	_ = b.conn.sink.End(b.conn.ctx, p, nil) // the Read that follows fails too
+	_ = b.conn.sink.End(b.conn.io, p, nil) // the Read that follows fails too
 }
 
 // took notes what a read returned.
@@ -113,7 +113,7 @@ func (b *requestBody) settle() bool {
 		return false
 	}
 	_ = c.nc.SetReadDeadline(earlier(within(c.srv.cfg.DrainTimeout), c.readDeadline()))
-	if c.body.Drain(c.ctx, c.srv.cfg.MaxDrain) != nil {
+	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
 		b.err = http.ErrBodyReadAfterClose
 		if err := c.body.Err(); err != nil {
 			b.err = err

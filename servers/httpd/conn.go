@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -17,7 +18,8 @@ import (
 // conn is a connection that speaks HTTP/1. Its goroutine reads a request, calls the handler, and goes on to the next one.
 type conn struct {
 	srv  *Server
-	ctx  context.Context // of the connection, with its values
+	io   context.Context // bounds reading and writing
+	ctx  context.Context // the same, with the values of the connection
 	nc   *chanio.Conn
 	up   chanio.Upstream[[]byte]
 	src  chanio.ByteSource
@@ -26,8 +28,10 @@ type conn struct {
 	head   http1.RequestHead
 	body   http1.Body
 	writer http1.Writer
-	model  http.Request // what every request of the connection has
 	watch  watch
+
+	remote string
+	secure *tls.ConnectionState
 
 	current  atomic.Pointer[requestContext] // of the request that is being served
 	state    atomic.Int32                   // isIdle, isBusy or isTold
@@ -48,13 +52,16 @@ const (
 	isTold       // waited when it was told to finish
 )
 
-func newConn(s *Server, ctx context.Context, nc *chanio.Conn) *conn {
-	c := &conn{srv: s, ctx: ctx, nc: nc}
+func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
+	c := &conn{srv: s, io: ctx, nc: nc}
+	c.ctx = &connContext{Context: ctx, srv: shown, local: nc.LocalAddr()}
+	if s.cfg.ConnContext != nil {
+		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
+	}
 	c.up = nc.In.Claim("httpd.Server")
 	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
 	c.watch.conn = c
-	c.model.RemoteAddr = nc.RemoteAddr().String()
-	c.model.TLS = nc.TLS()
+	c.remote, c.secure = nc.RemoteAddr().String(), nc.TLS()
 	return c
 }
 
@@ -92,7 +99,7 @@ func (c *conn) await() bool {
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
 	}
-	err := c.src.Fill(c.ctx, 1)
+	err := c.src.Fill(c.io, 1)
 	c.state.CompareAndSwap(isIdle, isBusy)
 	return err == nil
 }
@@ -102,7 +109,7 @@ func (c *conn) readHead() bool {
 	if c.served > 0 {
 		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
 	}
-	err := c.head.Read(c.ctx, c.src, &c.srv.limits)
+	err := c.head.Read(c.io, c.src, &c.srv.limits)
 	var broken *http1.Error
 	switch {
 	case err == nil:
@@ -247,7 +254,7 @@ func (c *conn) panicked(r *http.Request, v any) {
 
 // clientGone is told by the watch that the client has ended its side, or is gone.
 func (c *conn) clientGone(x *requestContext, err error) {
-	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.ctx, err) || errors.Is(err, servers.ErrShutdown) {
+	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
 		return
 	}
 	x.end(context.Canceled)
@@ -275,5 +282,5 @@ func (c *conn) refuse(status int, isHead bool) {
 	if !isHead {
 		p = append(p, text...)
 	}
-	_ = c.sink.End(c.ctx, p, nil) // the client may have gone
+	_ = c.sink.End(c.io, p, nil) // the client may have gone
 }

@@ -2,9 +2,31 @@ package httpd
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"sync"
 	"time"
 )
+
+// connContext is the context of a connection with the values that net/http has in it. It passes on AfterFunc, so that a
+// context made of it needs no goroutine.
+type connContext struct {
+	context.Context
+	srv   *http.Server
+	local net.Addr
+}
+
+func (x *connContext) Value(key any) any {
+	switch key {
+	case http.ServerContextKey:
+		return x.srv
+	case http.LocalAddrContextKey:
+		return x.local
+	}
+	return x.Context.Value(key)
+}
+
+func (x *connContext) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(x.Context, f) }
 
 // requestContext is the context of a request. It costs nothing until somebody asks for Done: then it makes a real context,
 // and has the connection watch for the client's leaving.
@@ -110,7 +132,7 @@ func (w *watch) startLocked() {
 	if x == nil || !w.allowed || w.done != nil || len(w.conn.src.Buffered()) > 0 {
 		return
 	}
-	ctx, stop := context.WithCancel(w.conn.ctx)
+	ctx, stop := context.WithCancel(w.conn.io)
 	done := make(chan struct{})
 	w.stop, w.done = stop, done
 	_ = w.conn.nc.SetReadDeadline(w.conn.readDeadline())

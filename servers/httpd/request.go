@@ -9,11 +9,15 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
+// blank is what a request begins as: its context cannot be set otherwise.
+var blank http.Request
+
 // newRequest makes a request of the head that has been read. All its strings lie in one, which is a copy of the head. Its
 // URL is nil if the target is none, its Body if it has none.
 func (c *conn) newRequest(ctx context.Context) *http.Request {
 	h := &c.head
-	r := c.model.WithContext(ctx)
+	r := blank.WithContext(ctx)
+	r.RemoteAddr, r.TLS = c.remote, c.secure
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, h.Minor

@@ -88,8 +88,8 @@ func (w *response) inform(status int) {
 	p, _ = w.appendFields(p, func(k http1.Known, _ string) bool {
 		return k != http1.ContentLength && k != http1.TransferEncoding
 	})
-	if w.conn.sink.End(w.conn.ctx, http1.AppendHeadEnd(p), nil) == nil {
-		_ = w.conn.nc.Out.Flush(w.conn.ctx) // what follows fails too
+	if w.conn.sink.End(w.conn.io, http1.AppendHeadEnd(p), nil) == nil {
+		_ = w.conn.nc.Out.Flush(w.conn.io) // what follows fails too
 	}
 }
 
@@ -188,7 +188,7 @@ func (w *response) send(p []byte) error {
 	if len(scratch)+len(p) == 0 {
 		return nil
 	}
-	return w.conn.writer.Write(w.conn.ctx, scratch, p)
+	return w.conn.writer.Write(w.conn.io, scratch, p)
 }
 
 func (w *response) kept() []byte {
@@ -216,7 +216,7 @@ func (w *response) FlushError() error {
 		return err
 	}
 	w.release()
-	return w.conn.nc.Out.Flush(w.conn.ctx)
+	return w.conn.nc.Out.Flush(w.conn.io)
 }
 
 func (w *response) release() {
@@ -315,5 +315,5 @@ func (w *response) end() error {
 	if w.framing.Kind == http1.Chunked {
 		trailers = w.appendTrailers(nil)
 	}
-	return w.conn.writer.Finish(w.conn.ctx, scratch, kept, trailers)
+	return w.conn.writer.Finish(w.conn.io, scratch, kept, trailers)
 }

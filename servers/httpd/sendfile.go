@@ -71,7 +71,7 @@ func (w *response) sendFile(f *os.File, size int64) (n int64, err error) {
 		return 0, err
 	}
 	w.release()
-	n, err = chanio.Transfer(w.conn.ctx, chanio.FromFile(f, at, size), w.conn.nc.Out)
+	n, err = chanio.Transfer(w.conn.io, chanio.FromFile(f, at, size), w.conn.nc.Out)
 	w.written += n
 	w.conn.writer.Passed(n)
 	if _, failure := f.Seek(at+n, io.SeekStart); err == nil {

@@ -92,7 +92,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		}
 		base = s.cfg.BaseContext(nl)
 	}
-	base = context.WithValue(base, http.ServerContextKey, s.shown(ln))
+	shown := s.shown(ln)
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -100,7 +100,9 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		defer cancel()
 		_ = ln.Shutdown(limit) // what is left is aborted
 	})
-	err := ln.Serve(base, s.serveConn)
+	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
+		return newConn(s, ctx, nc, shown).run()
+	})
 	if !stop() {
 		<-done
 	}
@@ -155,14 +157,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// serveConn is the handler of a connection.
-func (s *Server) serveConn(ctx context.Context, nc *chanio.Conn) error {
-	ctx = context.WithValue(ctx, http.LocalAddrContextKey, nc.LocalAddr())
-	if s.cfg.ConnContext != nil {
-		ctx = s.cfg.ConnContext(ctx, nc.NetConn())
-	}
-	c := newConn(s, ctx, nc)
-	return c.run()
 }
