@@ -2,7 +2,6 @@ package chanio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,7 +10,7 @@ import (
 
 // ErrTooLarge is the error of everything that was refused because it exceeds a limit, here and in package codec; the error
 // that wraps it says which limit.
-var ErrTooLarge = errors.New("limit exceeded")
+var ErrTooLarge = stream.ErrTooLarge
 
 // BytesOf makes the caller the one consumer of src, as [Source.Claim] does, and returns its bytes: those of the endpoint
 // below, or a view of its chunks. It is for engines that parse bytes themselves.

@@ -1,0 +1,40 @@
+// Package http1 is the HTTP/1.1 engine below the server and the client: RFC 9112 as small types and pure functions over
+// the byte streams of package stream. It starts no goroutine, sets no deadline, and knows neither net/http nor a policy.
+//
+// Reading is a cycle of three types that a connection keeps and uses for every message:
+//
+//	RequestHead    a request line and its fields, as slices of the window
+//	ResponseHead   the same for a status line
+//	Body           the bytes of a message as its Framing tells them apart from the next one, then its trailers
+//
+//	        Read                    Reset                Next, Read, Discard
+//	idle ───────────▶ head at hand ───────▶ body ──┬──────────────────────────▶ over ──▶ idle
+//	  │                    │                       │ chunk line, data, CRLF, trailers
+//	  └─ io.EOF            └─ *Error               └─ *Error, io.ErrUnexpectedEOF
+//
+// A server reads
+//
+//	err := head.Read(ctx, src, limits)   // waits for a whole head; nothing has been discarded yet
+//	target := string(head.Target())      // slices are valid until the next Fill or Read of src
+//	head.Discard(src)
+//	body.Reset(src, head.Framing, limits)
+//	chunk, err := body.Next(ctx)         // io.EOF behind the last
+//
+// and writes with [Writer], which frames a body, behind a head that the Append functions made in the scratch of a
+// stream.ByteSink: a head with a small body is one write, a large body is not copied.
+//
+// # Verdicts
+//
+// A message that breaks a rule is an [*Error], which has the status that a server answers with. Whatever follows such a
+// message on its connection must not be parsed. The verdict on a message does not depend on the pieces it arrives in:
+// lines are looked at in order, each when it is complete or longer than its limit.
+//
+// A server is strict, because what two parsers read differently lets one message pass as two: a line ends in CRLF, no
+// line is folded, a message has one length, given once. A client bears with what old servers send, where that cannot hide
+// a message: see [ResponseHead].
+//
+// # Costs
+//
+// A message allocates nothing: heads are parsed in place, well-known names are constants (see [Known]), and the types
+// above keep their tables. Every length is bounded by [Limits] before it is buffered.
+package http1

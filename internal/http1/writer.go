@@ -1,0 +1,127 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/weir-go/weir/internal/stream"
+)
+
+// The ways in which what is written does not fit what was announced.
+var (
+	ErrBodyTooLong  = errors.New("http: body longer than its Content-Length")
+	ErrBodyTooShort = errors.New("http: body shorter than its Content-Length")
+	ErrNoBody       = errors.New("http: message without a body")
+)
+
+// inPlace is the length from which a piece of a body is written where it lies instead of being copied behind its head.
+const inPlace = 4 << 10
+
+// Writer frames the body of one message. A connection keeps one and resets it for every message. It is for one goroutine
+// at a time, and nothing else may write to its sink between Reset and Finish.
+//
+// Every method takes scratch, which the caller got from Begin of the sink and has appended to what is to be written first,
+// such as a head; nil means nothing. The caller has it no more on return, whatever the result.
+type Writer struct {
+	sink    stream.ByteSink
+	framing Framing
+	left    int64 // of a Sized body
+}
+
+// Reset prepares for a body that the head has announced.
+func (w *Writer) Reset(sink stream.ByteSink, framing Framing) {
+	w.sink, w.framing, w.left = sink, framing, framing.Length
+}
+
+// Left returns how much of a Sized body has not been written.
+func (w *Writer) Left() int64 { return w.left }
+
+// Passed notes that n bytes of a body that is not chunked were written to the sink by somebody else.
+func (w *Writer) Passed(n int64) { w.left -= n }
+
+// Write writes scratch and, framed, the piece p. An empty p writes scratch alone. A piece that does not fit what was
+// announced is an error, and nothing is written.
+func (w *Writer) Write(ctx context.Context, scratch, p []byte) error {
+	if err := w.admit(len(p)); err != nil {
+		return err
+	}
+	return w.put(ctx, scratch, p, "")
+}
+
+// Finish writes scratch, a last piece, which may be empty, and the end of the body. trailers are field lines, each with
+// its CRLF, for a Chunked body; other bodies cannot have them. A Sized body that is not complete is ErrBodyTooShort,
+// after what there was has been written: the connection must then be cut.
+func (w *Writer) Finish(ctx context.Context, scratch, p, trailers []byte) error {
+	if err := w.admit(len(p)); err != nil {
+		return err
+	}
+	if w.framing.Kind == Chunked {
+		return w.finishChunked(ctx, scratch, p, trailers)
+	}
+	if len(scratch)+len(p) > 0 {
+		if err := w.put(ctx, scratch, p, ""); err != nil {
+			return err
+		}
+	}
+	if w.framing.Kind == Sized && w.left > 0 {
+		return ErrBodyTooShort
+	}
+	return nil
+}
+
+func (w *Writer) finishChunked(ctx context.Context, scratch, p, trailers []byte) error {
+	if len(trailers) == 0 {
+		return w.put(ctx, scratch, p, "0\r\n\r\n")
+	}
+	if len(p) > 0 {
+		if err := w.put(ctx, scratch, p, ""); err != nil {
+			return err
+		}
+		scratch = nil
+	}
+	if scratch == nil {
+		scratch = w.sink.Begin()
+	}
+	scratch = append(scratch, "0\r\n"...)
+	scratch = append(scratch, trailers...)
+	return w.sink.End(ctx, append(scratch, "\r\n"...), nil)
+}
+
+// admit counts n bytes of a body.
+func (w *Writer) admit(n int) error {
+	switch {
+	case n == 0:
+	case w.framing.Kind == NoBody:
+		return ErrNoBody
+	case w.framing.Kind == Sized && int64(n) > w.left:
+		return ErrBodyTooLong
+	case w.framing.Kind == Sized:
+		w.left -= int64(n)
+	}
+	return nil
+}
+
+// put writes scratch, p as it is framed, and end, which is for chunked bodies only.
+func (w *Writer) put(ctx context.Context, scratch, p []byte, end string) error {
+	if scratch == nil {
+		scratch = w.sink.Begin()
+	}
+	chunked := w.framing.Kind == Chunked && len(p) > 0
+	if chunked {
+		scratch = strconv.AppendInt(scratch, int64(len(p)), 16)
+		scratch = append(scratch, "\r\n"...)
+	}
+	if len(p) < inPlace {
+		scratch = append(scratch, p...)
+		if chunked {
+			scratch = append(scratch, "\r\n"...)
+		}
+		return w.sink.End(ctx, append(scratch, end...), nil)
+	}
+	if err := w.sink.End(ctx, scratch, p); err != nil || !chunked {
+		return err
+	}
+	scratch = append(w.sink.Begin(), "\r\n"...)
+	return w.sink.End(ctx, append(scratch, end...), nil)
+}

@@ -1,0 +1,98 @@
+package httpd
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// asker sends the same request again and again and reads the reply, without allocations of its own.
+type asker struct {
+	nc  net.Conn
+	in  *bufio.Reader
+	raw []byte
+}
+
+func (a *asker) ask() {
+	if _, err := a.nc.Write(a.raw); err != nil {
+		panic(err)
+	}
+	a.hear(1)
+}
+
+// hear reads replies.
+func (a *asker) hear(n int) {
+	for range n {
+		a.hearOne()
+	}
+}
+
+func (a *asker) hearOne() {
+	for { // to the end of the head
+		line, err := a.in.ReadSlice('\n')
+		if err != nil {
+			panic(err)
+		}
+		if len(line) == 2 {
+			break
+		}
+	}
+	if _, err := a.in.Discard(len("hello")); err != nil {
+		panic(err)
+	}
+}
+
+const typical = "GET /hello HTTP/1.1\r\nHost: example.org\r\nUser-Agent: test/1.0\r\nAccept: */*\r\nX-Own: a\r\n\r\n"
+
+func sayTyped(w http.ResponseWriter, _ *http.Request) {
+	w.Header()["Content-Type"] = plain
+	_, _ = io.WriteString(w, "hello")
+}
+
+var plain = []string{"text/plain"}
+
+// TestRequestCostsFewAllocations counts what a request and its reply cost: the request, its URL, the copy of its head, its
+// header and that one's values, the context, the writer, and the writer's header. (net/http: 19.)
+func TestRequestCostsFewAllocations(t *testing.T) {
+	addr := start(t, http.HandlerFunc(sayTyped), nil)
+	nc, in := dial(t, addr)
+	a := &asker{nc: nc, in: in, raw: []byte(typical)}
+	a.ask()
+	require.LessOrEqual(t, testing.AllocsPerRun(200, a.ask), 12.0)
+}
+
+func BenchmarkHello(b *testing.B) {
+	for name, pipelined := range map[string]int{"one": 1, "pipelined16": 16} {
+		for _, standard := range []bool{false, true} {
+			b.Run(name+map[bool]string{false: "/weir", true: "/net-http"}[standard], func(b *testing.B) {
+				ln, err := net.Listen("tcp", "127.0.0.1:0")
+				require.NoError(b, err)
+				if standard {
+					srv := &http.Server{Handler: http.HandlerFunc(sayTyped)}
+					go func() { _ = srv.Serve(ln) }()
+					defer func() { _ = srv.Close() }()
+				} else {
+					srv := New(http.HandlerFunc(sayTyped), nil)
+					go func() { _ = srv.Serve(b.Context(), ln) }()
+					defer func() { _ = srv.Shutdown(b.Context()) }()
+				}
+				nc, err := net.Dial("tcp", ln.Addr().String())
+				require.NoError(b, err)
+				defer func() { _ = nc.Close() }()
+				a := &asker{nc: nc, in: bufio.NewReaderSize(nc, 64<<10), raw: bytes.Repeat([]byte(typical), pipelined)}
+				a.ask()
+				a.hear(pipelined - 1)
+				b.ReportAllocs()
+				for b.Loop() {
+					a.ask()
+					a.hear(pipelined - 1)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// requestBody is the Body of one request. Reads of several goroutines queue.
+type requestBody struct {
+	conn *conn
+	resp *response
+	req  *http.Request
+
+	mu      sync.Mutex
+	expects bool  // the client waits for 100 Continue
+	left    int64 // of Config.MaxBody, if that is positive
+	closed  bool
+	over    bool  // at its end
+	err     error // sticky
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case b.err != nil:
+		return 0, b.err
+	case b.over:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	b.invite()
+	c := b.conn
+	deadline := c.readDeadline()
+	if deadline.IsZero() && !b.resp.fullDuplex {
+		deadline = within(c.srv.cfg.BodyTimeout)
+	}
+	_ = c.nc.SetReadDeadline(deadline)
+	n, err := c.body.Read(c.io, p)
+	return b.took(n, err)
+}
+
+// invite sends 100 Continue, once, unless a reply has begun.
+func (b *requestBody) invite() {
+	if !b.expects {
+		return
+	}
+	b.expects = false
+	if b.resp.wroteHeader {
+		return
+	}
+	p := append(b.conn.sink.Begin(), "HTTP/1.1 100 Continue\r\n\r\n"...)
+	_ = b.conn.sink.End(b.conn.io, p, nil) // the Read that follows fails too
+}
+
+// took notes what a read returned.
+func (b *requestBody) took(n int, err error) (int, error) {
+	c := b.conn
+	if limit := c.srv.cfg.MaxBody; limit > 0 {
+		if b.left -= int64(n); b.left < 0 {
+			n += int(b.left)
+			err = fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
+		}
+	}
+	switch {
+	case err == io.EOF, err == nil && c.body.Done():
+		b.end()
+		return n, io.EOF
+	case err == nil:
+		return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.readDeadline().IsZero():
+		return n, err // it was the handler's, who may move it
+	}
+	b.err = err
+	return n, err
+}
+
+// end notes the end of the body, after which the connection may be watched.
+func (b *requestBody) end() {
+	b.over = true
+	mergeTrailers(b.req, b.conn.body.Trailers())
+	b.conn.watch.allow()
+}
+
+// Close makes reading fail. What is left is dropped when the reply begins or the handler returns.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// settle reads and drops what is left, and reports whether the connection may go on behind it. It is called before a reply
+// begins, so that a client that sends all before it reads gets it.
+func (b *requestBody) settle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.conn
+	switch {
+	case b.over:
+		return true
+	case b.err != nil, b.expects, c.srv.cfg.MaxDrain < 0:
+		return false
+	}
+	_ = c.nc.SetReadDeadline(earlier(within(c.srv.cfg.DrainTimeout), c.readDeadline()))
+	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
+		b.err = http.ErrBodyReadAfterClose
+		if err := c.body.Err(); err != nil {
+			b.err = err
+		}
+		return false
+	}
+	b.over, b.closed = true, true
+	return true
+}
+
+// status returns the status that the body's error calls for, or 0.
+func (b *requestBody) status() int {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var broken *http1.Error
+	switch err := b.err; {
+	case err == nil:
+	case errors.As(err, &broken):
+		return broken.Status
+	case errors.Is(err, chanio.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return http.StatusBadRequest
+	}
+	return 0
+}

@@ -1,0 +1,169 @@
+package httpd
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/servers"
+)
+
+// Config says how a Server behaves. The zero value, and nil, mean the defaults. It is copied when a Server is made of it.
+//
+// For a limit or a duration, 0 means the default that its comment gives. A negative duration, and a negative MaxDrain,
+// MaxBody, MaxRequests or MaxConcurrent, means none: no timeout, no drain, no limit.
+type Config struct {
+	// Listen is how the listeners behave that ListenAndServe opens, and those given to Serve as a plain net.Listener. A
+	// *servers.Listener behaves as it was made.
+	Listen servers.Config
+
+	// MaxRequestLine is how long a request line may be. A longer one is answered 414. 0 means 8 KiB.
+	MaxRequestLine int
+
+	// MaxHead is how long a request line with all fields may be, MaxField how long one field line, and MaxFields how many
+	// there may be. What exceeds them is answered 431. 0 means 64 KiB, 16 KiB and 100.
+	MaxHead, MaxField, MaxFields int
+
+	// MaxTrailer is how long the trailers of a body may be, and MaxTrailerFields how many. 0 means 8 KiB and 32.
+	MaxTrailer, MaxTrailerFields int
+
+	// MaxBody is how long the body of a request may be. One that announces more is answered 413 before the handler is
+	// called; one that turns out longer is an error of Read that is [chanio.ErrTooLarge]. 0 means no limit.
+	MaxBody int64
+
+	// MaxDrain is how much of a body that a handler has not read is read and dropped, for DrainTimeout at most, so that
+	// the connection can go on. Otherwise it is closed after the reply. 0 means 256 KiB and 1 s.
+	MaxDrain     int64
+	DrainTimeout time.Duration
+
+	// HeadTimeout is how long the head of a request may take: the first one from when the connection was accepted, others
+	// from their first byte. 0 means 30 s.
+	HeadTimeout time.Duration
+
+	// BodyTimeout is how long a Read of a body waits for a byte, unless the handler has set a deadline of its own; a
+	// request that was not answered yet is then answered 408. 0 means 60 s.
+	BodyTimeout time.Duration
+
+	// IdleTimeout is how long a connection may be idle between requests. 0 means 75 s.
+	IdleTimeout time.Duration
+
+	// WriteTimeout is how long a client may take nothing of a reply, or less than 240 bytes a second on average, before the
+	// connection is aborted. It does not bound a reply that makes progress. It is for the connections of listeners made
+	// with Listen, where Listen.Conn.WriteTimeout is 0. 0 means 30 s.
+	WriteTimeout time.Duration
+
+	// ShutdownTimeout bounds the Shutdown that the end of the ctx of Serve and ListenAndServe begins. 0 means 15 s.
+	ShutdownTimeout time.Duration
+
+	// MaxRequests is how many requests a connection may carry. 0 means no limit.
+	MaxRequests int
+
+	// MaxConcurrent is how many requests may be served at once. One more is given to Rejected. 0 means no limit.
+	MaxConcurrent int
+
+	// Rejected answers the requests beyond MaxConcurrent. Nil means 503 with Retry-After: 1.
+	Rejected http.Handler
+
+	// CloseEach closes every connection after one request.
+	CloseEach bool
+
+	// HalfClose keeps the context of a request when the client ends its side of the connection, which otherwise counts as
+	// its leaving. The reply is sent in either case.
+	HalfClose bool
+
+	// NoDate leaves out the Date field. ServerName, if not "", is sent as the Server field of replies that have none.
+	NoDate     bool
+	ServerName string
+
+	// Continue, if not nil, is asked before the handler is called for a request that expects 100-continue. If it returns
+	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
+	// 417.
+	Continue func(w http.ResponseWriter, r *http.Request) bool
+
+	// BaseContext, if not nil, returns the context that those of the requests of a listener are made from, and ConnContext
+	// changes it for one connection, as in [http.Server]. c is the net.Conn as it was accepted: it is for its options and
+	// addresses.
+	BaseContext func(net.Listener) context.Context
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
+
+	// Logger is told of panics of handlers, and of their mistakes, such as a second WriteHeader. Nil means silence.
+	Logger *slog.Logger
+}
+
+// complete returns cfg with the defaults in the place of zeros.
+func (cfg *Config) complete() Config {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	limits := http1.ServerLimits()
+	setDefault(&c.MaxRequestLine, limits.StartLine)
+	setDefault(&c.MaxHead, limits.Head)
+	setDefault(&c.MaxField, limits.Field)
+	setDefault(&c.MaxFields, limits.Fields)
+	setDefault(&c.MaxTrailer, limits.Trailer)
+	setDefault(&c.MaxTrailerFields, limits.TrailerFields)
+	setDefault(&c.MaxDrain, 256<<10)
+	setDefault(&c.DrainTimeout, time.Second)
+	setDefault(&c.HeadTimeout, 30*time.Second)
+	setDefault(&c.BodyTimeout, time.Minute)
+	setDefault(&c.IdleTimeout, 75*time.Second)
+	setDefault(&c.WriteTimeout, 30*time.Second)
+	setDefault(&c.ShutdownTimeout, 15*time.Second)
+	setDefault(&c.Listen.Conn.WriteTimeout, c.WriteTimeout)
+	setDefault(&c.Listen.Conn.CloseWait, 500*time.Millisecond)
+	if c.Listen.Logger == nil {
+		c.Listen.Logger = c.Logger
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Rejected == nil {
+		c.Rejected = http.HandlerFunc(busy)
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// limits returns the limits of the parser.
+func (cfg *Config) limits() http1.Limits {
+	l := http1.ServerLimits()
+	l.StartLine, l.Head, l.Field, l.Fields = cfg.MaxRequestLine, cfg.MaxHead, cfg.MaxField, cfg.MaxFields
+	l.Trailer, l.TrailerFields = cfg.MaxTrailer, cfg.MaxTrailerFields
+	return l
+}
+
+// within returns the deadline d from now, or none if d is negative.
+func within(d time.Duration) time.Time {
+	if d < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}
+
+// earlier returns the earlier of two deadlines, of which either may be none.
+func earlier(a, b time.Time) time.Time {
+	switch {
+	case a.IsZero():
+		return b
+	case b.IsZero():
+		return a
+	case a.Before(b):
+		return a
+	}
+	return b
+}
+
+func busy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+}

@@ -1,0 +1,286 @@
+package httpd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/servers"
+)
+
+// conn is a connection that speaks HTTP/1. Its goroutine reads a request, calls the handler, and goes on to the next one.
+type conn struct {
+	srv  *Server
+	io   context.Context // bounds reading and writing
+	ctx  context.Context // the same, with the values of the connection
+	nc   *chanio.Conn
+	up   chanio.Upstream[[]byte]
+	src  chanio.ByteSource
+	sink chanio.ByteSink
+
+	head   http1.RequestHead
+	body   http1.Body
+	writer http1.Writer
+	watch  watch
+
+	remote string
+	secure *tls.ConnectionState
+
+	current  atomic.Pointer[requestContext] // of the request that is being served
+	state    atomic.Int32                   // isIdle, isBusy or isTold
+	draining atomic.Bool
+	served   int
+	hijacked bool
+	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
+	undrain  func() bool               // takes back that drain is called
+
+	lines []byte   // field lines of a reply, while they are put together
+	names []string // of a reply's fields
+}
+
+// States of a connection, for who asks it to finish.
+const (
+	isBusy int32 = iota
+	isIdle       // waits for a request
+	isTold       // waited when it was told to finish
+)
+
+func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
+	c := &conn{srv: s, io: ctx, nc: nc}
+	c.ctx = &connContext{Context: ctx, srv: shown, local: nc.LocalAddr()}
+	if s.cfg.ConnContext != nil {
+		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
+	}
+	c.up = nc.In.Claim("httpd.Server")
+	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
+	c.watch.conn = c
+	c.remote, c.secure = nc.RemoteAddr().String(), nc.TLS()
+	return c
+}
+
+// run serves requests until the connection is to end. What ends it in good order is the caller.
+func (c *conn) run() error {
+	c.undrain = c.nc.OnDrain(c.drain)
+	defer c.undrain()
+	for c.await() && c.readHead() && c.serve() {
+	}
+	if c.hijacked {
+		<-c.nc.Done()
+	}
+	return nil
+}
+
+// drain is told that the server shuts down.
+func (c *conn) drain(error) {
+	c.draining.Store(true)
+	if c.state.CompareAndSwap(isIdle, isTold) {
+		c.nc.EndIn(servers.ErrShutdown)
+	}
+}
+
+// await waits for the first byte of a request.
+func (c *conn) await() bool {
+	if len(c.src.Buffered()) > 0 {
+		return true
+	}
+	limit := c.srv.cfg.IdleTimeout
+	if c.served == 0 {
+		limit = c.srv.cfg.HeadTimeout
+	}
+	_ = c.nc.SetReadDeadline(within(limit)) // every Conn of a Listener has deadlines
+	c.state.Store(isIdle)
+	if c.draining.Load() {
+		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
+	}
+	err := c.src.Fill(c.io, 1)
+	c.state.CompareAndSwap(isIdle, isBusy)
+	return err == nil
+}
+
+// readHead reads the head of a request, and answers what is none.
+func (c *conn) readHead() bool {
+	if c.served > 0 {
+		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
+	}
+	err := c.head.Read(c.io, c.src, &c.srv.limits)
+	var broken *http1.Error
+	switch {
+	case err == nil:
+		c.served++
+		return true
+	case errors.As(err, &broken):
+		c.refuse(broken.Status, false)
+	case errors.Is(err, os.ErrDeadlineExceeded) && len(c.src.Buffered()) > 0:
+		c.refuse(http.StatusRequestTimeout, false)
+	}
+	return false
+}
+
+// serve serves the request whose head has been read, and reports whether the connection goes on.
+func (c *conn) serve() (goesOn bool) {
+	x := &requestContext{parent: c.ctx, conn: c}
+	r := c.newRequest(x)
+	w := &response{conn: c, req: r, length: -1, keepAlive: c.mayGoOn()}
+	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
+	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
+	status := c.precheck(r)
+	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
+	c.head.Discard(c.src) // whose slices are not used any more
+	c.deadline.Store(nil)
+	if status != 0 {
+		c.refuse(status, w.isHead)
+		return false
+	}
+	if r.Body == nil {
+		r.Body = http.NoBody
+		c.watch.allow()
+	} else {
+		w.body = &requestBody{conn: c, resp: w, req: r, expects: expects, left: c.srv.cfg.MaxBody}
+		r.Body = w.body
+	}
+	c.current.Store(x)
+	defer c.finishRequest(x)
+	if !c.call(w, r) || c.hijacked {
+		return false
+	}
+	x.end(context.Canceled)
+	c.watch.end()
+	goesOn = w.finish()
+	if r.MultipartForm != nil {
+		_ = r.MultipartForm.RemoveAll() // as net/http does
+	}
+	return goesOn
+}
+
+// finishRequest lets go of the request, also if the handler did not return.
+func (c *conn) finishRequest(x *requestContext) {
+	x.end(context.Canceled)
+	c.current.Store(nil)
+	if !c.hijacked {
+		c.watch.end()
+	}
+}
+
+// mayGoOn reports whether the connection may serve another request, as far as is known before the handler is called.
+func (c *conn) mayGoOn() bool {
+	cfg := &c.srv.cfg
+	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || c.served < cfg.MaxRequests) && !c.draining.Load()
+}
+
+// precheck returns the status of a request that no handler is called for, or 0.
+func (c *conn) precheck(r *http.Request) int {
+	switch limit := c.srv.cfg.MaxBody; {
+	case r.URL == nil:
+		return http.StatusBadRequest
+	case c.head.Expects && !http1.EqualFold(r.Header.Get("Expect"), "100-continue"):
+		return http.StatusExpectationFailed
+	case limit > 0 && r.ContentLength > limit:
+		return http.StatusRequestEntityTooLarge
+	}
+	return 0
+}
+
+// call calls the handler. It returns false if that panicked, having cut the connection.
+func (c *conn) call(w *response, r *http.Request) (ok bool) {
+	defer func() {
+		if ok {
+			return
+		}
+		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
+			c.panicked(r, v)
+		}
+	}()
+	c.route(w, r).ServeHTTP(w, r)
+	return true
+}
+
+// route returns who answers r.
+func (c *conn) route(w *response, r *http.Request) http.Handler {
+	s := c.srv
+	switch running := s.running.Add(1); {
+	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
+		return counted{s, s.cfg.Rejected}
+	case r.RequestURI == "*" && r.Method == http.MethodOptions:
+		return counted{s, http.HandlerFunc(answerOptions)}
+	case s.cfg.Continue != nil && w.body != nil && w.body.expects:
+		return counted{s, http.HandlerFunc(s.continueThen)}
+	}
+	return counted{s, s.handler}
+}
+
+// counted counts a request as over when its handler has returned.
+type counted struct {
+	srv     *Server
+	handler http.Handler
+}
+
+func (h counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.srv.running.Add(-1)
+	h.handler.ServeHTTP(w, r)
+}
+
+// answerOptions answers for the server as a whole, as net/http does.
+func answerOptions(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }
+
+// continueThen asks Config.Continue before the handler.
+func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Continue(w, r) {
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	if resp := w.(*response); !resp.wroteHeader && !resp.conn.hijacked {
+		w.WriteHeader(http.StatusExpectationFailed)
+	}
+}
+
+// panicked ends the connection of a handler that panicked.
+func (c *conn) panicked(r *http.Request, v any) {
+	failure := chanio.Recovered(v)
+	if v != http.ErrAbortHandler {
+		c.srv.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+			"panic", failure.Error(), "stack", string(failure.Stack))
+	}
+	if !c.hijacked {
+		c.nc.Abort(failure)
+	}
+}
+
+// clientGone is told by the watch that the client has ended its side, or is gone.
+func (c *conn) clientGone(x *requestContext, err error) {
+	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
+		return
+	}
+	x.end(context.Canceled)
+}
+
+// readDeadline is the deadline that a handler has set for reading, if any.
+func (c *conn) readDeadline() time.Time {
+	if t := c.deadline.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}
+
+// refuse answers a request that no handler sees. The connection ends behind it.
+func (c *conn) refuse(status int, isHead bool) {
+	text := http.StatusText(status) + "\n"
+	p := http1.AppendStatusLine(c.sink.Begin(), status)
+	if !c.srv.cfg.NoDate {
+		p = appendDate(p)
+	}
+	p = http1.AppendField(p, "Connection", "close")
+	p = http1.AppendField(p, "Content-Type", "text/plain; charset=utf-8")
+	p = http1.AppendFraming(p, http1.Framing{Kind: http1.Sized, Length: int64(len(text))})
+	p = http1.AppendHeadEnd(p)
+	if !isHead {
+		p = append(p, text...)
+	}
+	_ = c.sink.End(c.io, p, nil) // the client may have gone
+}

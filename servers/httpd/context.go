@@ -1,0 +1,158 @@
+package httpd
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// connContext is the context of a connection with the values that net/http has in it. It passes on AfterFunc, so that a
+// context made of it needs no goroutine.
+type connContext struct {
+	context.Context
+	srv   *http.Server
+	local net.Addr
+}
+
+func (x *connContext) Value(key any) any {
+	switch key {
+	case http.ServerContextKey:
+		return x.srv
+	case http.LocalAddrContextKey:
+		return x.local
+	}
+	return x.Context.Value(key)
+}
+
+func (x *connContext) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(x.Context, f) }
+
+// requestContext is the context of a request. It costs nothing until somebody asks for Done: then it makes a real context,
+// and has the connection watch for the client's leaving.
+type requestContext struct {
+	parent context.Context // of the connection
+	conn   *conn
+
+	mu     sync.Mutex
+	inner  context.Context // once somebody has asked
+	cancel context.CancelCauseFunc
+	cause  error // why it has ended
+}
+
+func (x *requestContext) Deadline() (time.Time, bool) { return x.parent.Deadline() }
+
+func (x *requestContext) Done() <-chan struct{} {
+	x.mu.Lock()
+	fresh := x.inner == nil
+	if fresh {
+		x.inner, x.cancel = context.WithCancelCause(x.parent)
+		if x.cause != nil {
+			x.cancel(x.cause)
+			fresh = false
+		}
+	}
+	done := x.inner.Done()
+	x.mu.Unlock()
+	if fresh {
+		x.conn.watch.want(x)
+	}
+	return done
+}
+
+func (x *requestContext) Err() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.inner != nil:
+		return x.inner.Err()
+	case x.cause != nil:
+		return context.Canceled
+	}
+	return x.parent.Err()
+}
+
+// Value has the key by which package context finds a context that it made, so that children need no goroutine.
+func (x *requestContext) Value(key any) any {
+	x.mu.Lock()
+	inner := x.inner
+	x.mu.Unlock()
+	if inner != nil {
+		return inner.Value(key)
+	}
+	return x.parent.Value(key)
+}
+
+// end ends the context.
+func (x *requestContext) end(cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.cause == nil {
+		x.cause = cause
+	}
+	if x.cancel != nil {
+		x.cancel(cause)
+	}
+}
+
+// watch notices that the client has gone while a handler runs, by waiting for a byte that nobody has asked for. It reads
+// no further than one buffer, and only once the body is at its end. Its methods are called by the connection's goroutine,
+// except want.
+type watch struct {
+	conn *conn
+
+	mu      sync.Mutex
+	wanted  *requestContext // who has asked
+	allowed bool            // the body is at its end
+	stop    context.CancelFunc
+	done    chan struct{} // of the goroutine that waits
+}
+
+// want has x ended when the client goes.
+func (w *watch) want(x *requestContext) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn.current.Load() != x {
+		return
+	}
+	w.wanted = x
+	w.startLocked()
+}
+
+// allow says that nobody else reads.
+func (w *watch) allow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.allowed = true
+	w.startLocked()
+}
+
+func (w *watch) startLocked() {
+	x := w.wanted
+	if x == nil || !w.allowed || w.done != nil || len(w.conn.src.Buffered()) > 0 {
+		return
+	}
+	ctx, stop := context.WithCancel(w.conn.io)
+	done := make(chan struct{})
+	w.stop, w.done = stop, done
+	_ = w.conn.nc.SetReadDeadline(w.conn.readDeadline())
+	go func() { // end waits for it
+		defer close(done)
+		err := w.conn.src.Fill(ctx, 1)
+		if err != nil && ctx.Err() == nil {
+			w.conn.clientGone(x, err)
+		}
+	}()
+}
+
+// end stops the watch, and returns when nobody reads any more.
+func (w *watch) end() {
+	w.mu.Lock()
+	stop, done := w.stop, w.done
+	w.wanted, w.allowed, w.stop, w.done = nil, false, nil, nil
+	w.mu.Unlock()
+	if done != nil {
+		stop()
+		<-done
+	}
+}

@@ -1,0 +1,22 @@
+// Package httpd is an HTTP server for any http.Handler, router and middleware. It speaks HTTP/1.1 and 1.0 strictly: what
+// RFC 9112 says to refuse is refused, with a status and the end of the connection.
+//
+//	err := httpd.ListenAndServe(ctx, ":8080", handler, nil)
+//
+// A [Server] serves any net.Listener, and any *servers.Listener, which may have TLS, PROXY headers and limits of its own;
+// one Server may serve several at once.
+//
+// # What handlers see
+//
+// What they see of net/http, with these differences: a response says HTTP/1.1 also to a client of 1.0; header lines are
+// written in the order of their names; the net.Conn of Hijack yields what the client has sent already, so nothing is left
+// in the bufio.Reader; MaxBytesReader closes a connection only if more than Config.MaxDrain is left of the body.
+//
+// # Guarantees
+//
+//   - Every wait has a bound, and every length of the wire a limit: see [Config].
+//   - The context of a request ends when its client has gone, once the body has been read, and when its handler returns.
+//     Nothing is spent on that until somebody asks for Done.
+//   - A reply that ends early never looks complete.
+//   - A Shutdown lets every request that has begun finish, and tells its client that the connection ends.
+package httpd

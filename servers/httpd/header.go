@@ -1,0 +1,270 @@
+package httpd
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// plan is what a handler's header says about its reply, at WriteHeader.
+type plan struct {
+	hasType, hasCoding, hasDate, hasServer bool
+	hasTransfer, identity                  bool // Transfer-Encoding, and whether it is identity
+	close, alive                           bool // what Connection says
+	saysClose                              bool // in a line that is sent as it is
+	trailers                               []string
+	hasTrailers                            bool // announced, or by TrailerPrefix
+}
+
+// bodyAllowed reports whether a response with that status has a body.
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// snapshot puts the header into lines and plan. What the handler changes later counts for trailers only.
+func (w *response) snapshot() {
+	w.length = -1
+	if len(w.header) == 0 {
+		return
+	}
+	lines, prefixed := w.appendFields(w.conn.lines[:0], w.note)
+	w.lines, w.conn.lines = lines, lines
+	w.plan.hasTrailers = w.plan.hasTrailers || prefixed
+}
+
+// note notes a field, and reports whether its line is sent as it is.
+func (w *response) note(k http1.Known, value string) (sent bool) {
+	p := &w.plan
+	switch k {
+	case http1.ContentLength:
+		return w.noteLength(value)
+	case http1.TransferEncoding:
+		p.hasTransfer, p.identity = true, value == "identity"
+		return false
+	case http1.Connection:
+		return w.noteConnection(value)
+	case http1.ContentType:
+		p.hasType = true
+		return w.status != http.StatusNotModified // RFC 9110 15.4.5
+	case http1.ContentEncoding:
+		p.hasCoding = p.hasCoding || value != ""
+	case http1.Date:
+		p.hasDate = true
+	case http1.Server:
+		p.hasServer = true
+	case http1.Trailer:
+		w.announce(value)
+	}
+	return true
+}
+
+// noteConnection takes a Connection field. One that says nothing but close or keep-alive is left to appendConnection.
+func (w *response) noteConnection(value string) bool {
+	p := &w.plan
+	closes, alive := http1.HasToken([]byte(value), "close"), http1.HasToken([]byte(value), "keep-alive")
+	p.close, p.alive = p.close || closes, p.alive || alive
+	if http1.EqualFold(value, "close") || http1.EqualFold(value, "keep-alive") {
+		return false
+	}
+	p.saysClose = p.saysClose || closes
+	return true
+}
+
+// noteLength takes a Content-Length, which is sent later, if at all.
+func (w *response) noteLength(value string) bool {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 {
+		w.conn.srv.log.Warn("httpd: invalid Content-Length", "value", value, "target", w.req.RequestURI)
+		return false
+	}
+	if w.length < 0 {
+		w.length = n
+	}
+	return false
+}
+
+// announce notes the names that a Trailer field announces.
+func (w *response) announce(list string) {
+	w.plan.hasTrailers = true
+	for name := range strings.SplitSeq(list, ",") {
+		name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
+		if http1.ValidToken(name) && http1.Lookup(name).InTrailer() {
+			w.plan.trailers = append(w.plan.trailers, name)
+		}
+	}
+}
+
+// appendFields appends the lines of the header, by name, that keep lets through. Invalid names are left out, and so are
+// those of TrailerPrefix, which it reports.
+func (w *response) appendFields(dst []byte, keep func(k http1.Known, value string) bool) (_ []byte, trailers bool) {
+	c := w.conn
+	c.names = c.names[:0]
+	for name := range w.header {
+		c.names = append(c.names, name)
+	}
+	slices.Sort(c.names)
+	for _, name := range c.names {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			trailers = true
+			continue
+		}
+		if !http1.ValidToken(name) {
+			continue
+		}
+		known, values := http1.Lookup(name), w.header[name]
+		if len(values) == 0 {
+			w.noteNil(known)
+		}
+		for _, value := range values {
+			if keep(known, value) {
+				dst = appendLine(dst, name, value)
+			}
+		}
+	}
+	return dst, trailers
+}
+
+// noteNil notes a field without values, which suppresses what the server would add.
+func (w *response) noteNil(k http1.Known) {
+	switch k {
+	case http1.ContentType:
+		w.plan.hasType = true
+	case http1.Date:
+		w.plan.hasDate = true
+	case http1.Server:
+		w.plan.hasServer = true
+	}
+}
+
+// appendLine appends a field line of a handler. CR and LF in its value become spaces, as in net/http.
+func appendLine(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	start := len(dst)
+	dst = append(dst, strings.Trim(value, " \t\r\n")...)
+	for i := start; i < len(dst); i++ {
+		if dst[i] == '\r' || dst[i] == '\n' {
+			dst[i] = ' '
+		}
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendHead appends the head of the reply and prepares the writer for its body. last says that the handler has returned,
+// and that body, which is what follows, is all there is.
+func (w *response) appendHead(dst, body []byte, last bool) []byte {
+	w.headDone = true
+	w.frame(last)
+	w.conn.writer.Reset(w.conn.sink, w.sentFraming())
+	dst = http1.AppendStatusLine(dst, w.status)
+	dst = append(dst, w.lines...)
+	dst = http1.AppendFraming(dst, w.framing)
+	dst = w.appendType(dst, body)
+	dst = w.appendConnection(dst)
+	cfg := &w.conn.srv.cfg
+	if !w.plan.hasDate && !cfg.NoDate {
+		dst = appendDate(dst)
+	}
+	if cfg.ServerName != "" && !w.plan.hasServer {
+		dst = http1.AppendField(dst, "Server", cfg.ServerName)
+	}
+	return http1.AppendHeadEnd(dst)
+}
+
+// sentFraming is the framing of what is sent: nothing in reply to HEAD.
+func (w *response) sentFraming() http1.Framing {
+	if w.isHead {
+		return http1.Framing{}
+	}
+	return w.framing
+}
+
+// frame decides how the end of the body is told, and whether the connection goes on.
+func (w *response) frame(last bool) {
+	p := &w.plan
+	if p.hasTransfer && !p.identity {
+		w.length = -1 // a length with a coding would be two answers
+	}
+	if last && !p.hasTransfer && !p.hasTrailers && w.length < 0 && (!w.isHead || w.written > 0) {
+		w.length = w.written
+	}
+	switch {
+	case !bodyAllowed(w.status):
+		w.framing = http1.Framing{}
+	case w.length >= 0:
+		w.framing = http1.Framing{Kind: http1.Sized, Length: w.length}
+	case w.isHead:
+		w.framing = http1.Framing{}
+	case w.http11 && !p.identity:
+		w.framing = http1.Framing{Kind: http1.Chunked}
+	default:
+		w.framing = http1.Framing{Kind: http1.UntilClose}
+	}
+	w.decide()
+}
+
+// decide decides whether the connection goes on behind this reply.
+func (w *response) decide() {
+	switch {
+	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
+		w.keepAlive = false
+	}
+	if w.body != nil && w.keepAlive && !w.fullDuplex {
+		w.keepAlive = w.body.settle()
+	}
+}
+
+// appendType appends the Content-Type that the first bytes of the body tell, if the handler said nothing.
+func (w *response) appendType(dst, body []byte) []byte {
+	p := &w.plan
+	if p.hasType || p.hasCoding || p.hasTransfer || len(body) == 0 || !bodyAllowed(w.status) {
+		return dst
+	}
+	return http1.AppendField(dst, "Content-Type", http.DetectContentType(body))
+}
+
+// appendConnection says whether the connection goes on, unless the handler did or the version does.
+func (w *response) appendConnection(dst []byte) []byte {
+	switch {
+	case w.status == http.StatusSwitchingProtocols:
+		return dst
+	case !w.keepAlive && !w.plan.saysClose:
+		return append(dst, "Connection: close\r\n"...)
+	case w.keepAlive && (!w.http11 || w.plan.alive):
+		return append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return dst
+}
+
+// appendTrailers appends the fields behind the body: those that were announced, and those of TrailerPrefix.
+func (w *response) appendTrailers(dst []byte) []byte {
+	if !w.plan.hasTrailers && len(w.header) == 0 {
+		return dst
+	}
+	for _, name := range w.plan.trailers {
+		for _, value := range w.header[name] {
+			dst = appendLine(dst, name, value)
+		}
+	}
+	c := w.conn
+	c.names = c.names[:0]
+	for name := range w.header {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			c.names = append(c.names, name)
+		}
+	}
+	slices.Sort(c.names)
+	for _, key := range c.names {
+		name := strings.TrimPrefix(key, http.TrailerPrefix)
+		if !http1.ValidToken(name) || !http1.Lookup(name).InTrailer() {
+			continue
+		}
+		for _, value := range w.header[key] {
+			dst = appendLine(dst, http.CanonicalHeaderKey(name), value)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,137 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// blank is what a request begins as: its context cannot be set otherwise.
+var blank http.Request
+
+// newRequest makes a request of the head that has been read. All its strings lie in one, which is a copy of the head. Its
+// URL is nil if the target is none, its Body if it has none.
+func (c *conn) newRequest(ctx context.Context) *http.Request {
+	h := &c.head
+	r := blank.WithContext(ctx)
+	r.RemoteAddr, r.TLS = c.remote, c.secure
+	text := string(h.Bytes())
+	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, h.Minor
+	if h.Minor == 0 {
+		r.Proto = "HTTP/1.0"
+	}
+	r.URL = urlOf(h.Form, r.RequestURI)
+	r.Host = h.AuthorityIn(text)
+	r.Header = headerOf(r, &h.Fields, text)
+	r.Close = !h.KeepAlive
+	switch h.Framing.Kind {
+	case http1.Sized:
+		r.ContentLength = h.Framing.Length
+	case http1.Chunked:
+		r.ContentLength = -1
+		r.TransferEncoding = []string{"chunked"}
+	}
+	if r.ContentLength != 0 {
+		r.Body = http.NoBody // to be replaced
+	}
+	return r
+}
+
+// urlOf returns the URL of a target as net/http does, or nil.
+func urlOf(form http1.Form, target string) *url.URL {
+	if form == http1.Origin && isPlainPath(target) {
+		path, query, asked := strings.Cut(target, "?")
+		return &url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
+	}
+	if form == http1.Authority {
+		u, err := url.ParseRequestURI("http://" + target)
+		if err != nil {
+			return nil
+		}
+		u.Scheme = ""
+		return u
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil
+	}
+	return u
+}
+
+// isPlainPath reports whether the path of a target has only characters that no encoding changes.
+func isPlainPath(target string) bool {
+	for i := range len(target) {
+		switch c := target[i]; {
+		case c == '?':
+			return true
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// headerOf returns the fields as net/http shows them: Host, Transfer-Encoding and Trailer are members of r.
+func headerOf(r *http.Request, f *http1.Fields, text string) http.Header {
+	n := f.Len()
+	header := make(http.Header, n)
+	values := make([]string, 0, n)
+	for i := range n {
+		switch f.Known(i) {
+		case http1.Host, http1.TransferEncoding:
+			continue
+		case http1.Trailer:
+			announceTrailers(r, f.ValueIn(text, i))
+			continue
+		}
+		name := f.NameIn(text, i)
+		if old := header[name]; old != nil {
+			header[name] = append(old, f.ValueIn(text, i))
+			continue
+		}
+		values = append(values, f.ValueIn(text, i))
+		last := len(values)
+		header[name] = values[last-1 : last : last]
+	}
+	if pragma := header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && header["Cache-Control"] == nil {
+		header["Cache-Control"] = []string{"no-cache"} // as net/http does
+	}
+	return header
+}
+
+// announceTrailers notes the trailers that a body may have.
+func announceTrailers(r *http.Request, list string) {
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.Trim(name, " \t")
+		known := http1.Unknown
+		if !http1.ValidToken(name) {
+			continue
+		}
+		if known = http1.Lookup(name); !known.InTrailer() {
+			continue
+		}
+		if r.Trailer == nil {
+			r.Trailer = http.Header{}
+		}
+		r.Trailer[http1.Canonical([]byte(name), known)] = nil
+	}
+}
+
+// mergeTrailers adds the trailers that came, without those that must not be there.
+func mergeTrailers(r *http.Request, f *http1.Fields) {
+	for i := range f.Len() {
+		if !f.Known(i).InTrailer() {
+			continue
+		}
+		if r.Trailer == nil {
+			r.Trailer = http.Header{}
+		}
+		name := http1.Canonical(f.Name(i), f.Known(i))
+		r.Trailer[name] = append(r.Trailer[name], string(f.Value(i)))
+	}
+}

@@ -1,0 +1,160 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/servers"
+)
+
+// Server serves an http.Handler. Its methods are for any goroutine at any time.
+type Server struct {
+	handler http.Handler
+	cfg     Config
+	limits  http1.Limits
+	log     *slog.Logger
+	running atomic.Int64 // requests
+
+	mu        sync.Mutex
+	listeners map[*servers.Listener]struct{}
+	closed    bool
+}
+
+// New returns a Server of handler; nil means http.DefaultServeMux. cfg may be nil.
+func New(handler http.Handler, cfg *Config) *Server {
+	if handler == nil {
+		handler = http.DefaultServeMux
+	}
+	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
+	s.limits = s.cfg.limits()
+	s.log = s.cfg.Logger
+	return s
+}
+
+// ListenAndServe serves handler at addr, a TCP address such as ":8080" or, behind "unix:", the path of a socket, until ctx
+// ends: see [Server.Serve].
+func ListenAndServe(ctx context.Context, addr string, handler http.Handler, cfg *Config) error {
+	return New(handler, cfg).ListenAndServe(ctx, addr)
+}
+
+// ListenAndServe listens at addr and calls [Server.Serve].
+func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
+	ln, err := s.listen(addr)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, ln, nil)
+}
+
+func (s *Server) listen(addr string) (*servers.Listener, error) {
+	cfg := s.cfg.Listen
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return servers.ListenUnix(path, &cfg)
+	}
+	return servers.ListenTCP(addr, &cfg)
+}
+
+// Serve serves the connections of ln until ctx ends or Shutdown is called, and closes ln. The end of ctx begins a Shutdown
+// bounded by Config.ShutdownTimeout. Serve returns nil after either, when all connections have been released, and
+// otherwise why ln failed.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	cfg := s.cfg.Listen
+	wrapped, err := servers.Listen(ln, &cfg)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, wrapped, ln)
+}
+
+// ServeListener is [Server.Serve] for a Listener of package servers.
+func (s *Server) ServeListener(ctx context.Context, ln *servers.Listener) error {
+	return s.serve(ctx, ln, nil)
+}
+
+func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listener) error {
+	if !s.add(ln) {
+		_ = ln.Close()
+		return nil
+	}
+	defer s.remove(ln)
+	base := context.WithoutCancel(ctx)
+	if s.cfg.BaseContext != nil {
+		if nl == nil {
+			nl = addrOnly{ln}
+		}
+		base = s.cfg.BaseContext(nl)
+	}
+	shown := s.shown(ln)
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.cfg.ShutdownTimeout, 0))
+		defer cancel()
+		_ = ln.Shutdown(limit) // what is left is aborted
+	})
+	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
+		return newConn(s, ctx, nc, shown).run()
+	})
+	if !stop() {
+		<-done
+	}
+	return err
+}
+
+// shown returns what handlers find under http.ServerContextKey: a server that never serves, which says how this one does.
+func (s *Server) shown(ln *servers.Listener) *http.Server {
+	return &http.Server{
+		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
+		IdleTimeout: max(s.cfg.IdleTimeout, 0), MaxHeaderBytes: s.cfg.MaxHead,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
+	}
+}
+
+// addrOnly is the net.Listener that BaseContext is shown for a Listener of package servers.
+type addrOnly struct{ *servers.Listener }
+
+func (addrOnly) Accept() (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+func (s *Server) add(ln *servers.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.listeners[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(ln *servers.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
+
+// Shutdown ends the Server in good order: it stops accepting, lets requests that have begun finish, tells their clients
+// that the connection ends, and closes idle connections. A hijacked connection is told by the end of its input. If ctx
+// ends first, what is left is aborted and Shutdown returns the cause. Serve returns when all is over.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	all := make([]*servers.Listener, 0, len(s.listeners))
+	for ln := range s.listeners {
+		all = append(all, ln)
+	}
+	s.mu.Unlock()
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, ln := range all {
+		wg.Go(func() { errs[i] = ln.Shutdown(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
