@@ -506,3 +506,31 @@ func TestErrorsNameTheAddress(t *testing.T) {
 	require.Equal(t, "PacketConn.In", a.In.Describe().Kind)
 	require.Equal(t, a.addr.String(), a.Out.Describe().Name)
 }
+
+func TestTheLimitIsThatOfTheFamilyOfTheAddress(t *testing.T) {
+	uc, err := net.ListenUDP("udp", &net.UDPAddr{})
+	require.NoError(t, err)
+	both := New(uc, Config{})
+	defer both.Out.Abort(nil)
+	if both.v4 {
+		t.Skip("no IPv6 here")
+	}
+	v4, v6 := somewhere, netip.MustParseAddrPort("[::1]:9")
+	for _, c := range []struct {
+		to    netip.AddrPort
+		limit int
+	}{{v4, 65507}, {v6, 65527}} {
+		require.NoError(t, both.check(&chanio.Packet{Addr: c.to, Data: make([]byte, c.limit)}))
+		err := both.check(&chanio.Packet{Addr: c.to, Data: make([]byte, c.limit+1)})
+		require.ErrorIs(t, err, syscall.EMSGSIZE)
+		both.peer = c.to
+		require.NoError(t, both.check(&chanio.Packet{Data: make([]byte, c.limit)}), "that of the peer")
+		require.ErrorIs(t, both.check(&chanio.Packet{Data: make([]byte, c.limit+1)}), syscall.EMSGSIZE)
+		both.peer = netip.AddrPort{}
+	}
+	for range 2 {
+		ok, err := both.Out.TrySend(chanio.Packet{})
+		require.False(t, ok)
+		require.ErrorIs(t, err, errNoAddr)
+	}
+}
