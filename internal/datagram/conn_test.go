@@ -124,6 +124,7 @@ func TestG5AbortDiscardsWhatIsHeld(t *testing.T) {
 	require.ErrorIs(t, c.Out.Flush(t.Context()), why)
 	require.ErrorIs(t, cancelledRecv(t, peer), errGivenUp)
 	require.Zero(t, c.Stats().Sent)
+	require.Zero(t, c.Out.Describe().Queued)
 }
 
 func TestEndInLetsWhatArrivedThrough(t *testing.T) {

@@ -416,6 +416,7 @@ func TestAReceiverThatWaitsSendsWhatIsHeld(t *testing.T) {
 		_, err := c.In.Recv(t.Context())
 		require.ErrorIs(t, err, syscall.EBADF)
 		require.Equal(t, numbers(0, 3), k.got())
+		require.False(t, c.out.pending.Load(), "receivers that wait need no lock")
 		require.NoError(t, c.Close())
 	})
 }
@@ -450,4 +451,86 @@ func TestG5CloseSaysThatTheKernelTookNothing(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, c.Out.Describe().Queued)
 	})
+}
+
+// TestEachReportCostsNoDatagram has the kernel tell of lost datagrams, again and again, when it is given others.
+func TestEachReportCostsNoDatagram(t *testing.T) {
+	c, k := clogged(t, 1<<20, Config{Coalesce: time.Hour})
+	c.peer = somewhere
+	k.reports = map[string]error{"1": syscall.ECONNREFUSED, "2": syscall.EHOSTUNREACH, "5": syscall.ECONNREFUSED}
+	k.refuses = map[string]error{"4": syscall.ECONNREFUSED}
+	_, err := c.Out.SendAll(t.Context(), packets(0, 6)...)
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Out.Flush(t.Context()), "4 datagrams were lost")
+	require.Equal(t, []string{"0", "1", "2", "3", "5"}, k.got(), "what is refused again is lost")
+	require.NoError(t, c.Close())
+}
+
+func TestTheSecondHalfToEndClosesTheSocket(t *testing.T) {
+	for _, end := range [][2]func(c *Conn){
+		{func(c *Conn) { _ = c.In.Close() }, func(c *Conn) { _ = c.Out.Close() }},
+		{func(c *Conn) { _ = c.Out.Close() }, func(c *Conn) { _ = c.In.Close() }},
+		{func(c *Conn) { _ = c.In.Close() }, func(c *Conn) { c.Out.Abort(nil) }},
+	} {
+		c := open(t, Config{})
+		end[0](c)
+		require.NoError(t, c.uc.SetReadBuffer(1<<16), "it is still open")
+		end[1](c)
+		<-c.Done()
+		require.ErrorIs(t, c.uc.SetReadBuffer(1<<16), net.ErrClosed)
+	}
+}
+
+func TestShutdownEndsInWithErrClosedUnlessToldOtherwise(t *testing.T) {
+	c := open(t, Config{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	down := make(chan error)
+	go func() { down <- c.Shutdown(ctx) }()
+	_, err := c.In.Recv(t.Context())
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.NoError(t, c.Out.Err())
+	cancel(errGivenUp)
+	require.ErrorIs(t, <-down, errGivenUp)
+	require.ErrorIs(t, c.Out.Err(), errGivenUp, "Shutdown aborts when its ctx ends")
+	<-c.Done()
+}
+
+func TestErrorsNameTheAddress(t *testing.T) {
+	c := open(t, Config{})
+	err := c.Out.Send(t.Context(), chanio.Packet{Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+	require.ErrorContains(t, err, "send udp "+c.addr.String()+"->127.0.0.1:0: port 0")
+	a, b := connected(t, Config{}, false)
+	err = a.Out.Send(t.Context(), chanio.Packet{Data: make([]byte, MaxPayload)})
+	require.ErrorContains(t, err, a.addr.String()+"->"+b.addr.String())
+	require.Contains(t, a.String(), "udp "+a.addr.String()+" to "+b.addr.String()+" (open, 0 received, 0 sent)")
+	require.Equal(t, "PacketConn.In", a.In.Describe().Kind)
+	require.Equal(t, a.addr.String(), a.Out.Describe().Name)
+}
+
+func TestTheLimitIsThatOfTheFamilyOfTheAddress(t *testing.T) {
+	uc, err := net.ListenUDP("udp", &net.UDPAddr{})
+	require.NoError(t, err)
+	both := New(uc, Config{})
+	defer both.Out.Abort(nil)
+	if both.v4 {
+		t.Skip("no IPv6 here")
+	}
+	v4, v6 := somewhere, netip.MustParseAddrPort("[::1]:9")
+	for _, c := range []struct {
+		to    netip.AddrPort
+		limit int
+	}{{v4, 65507}, {v6, 65527}} {
+		require.NoError(t, both.check(&chanio.Packet{Addr: c.to, Data: make([]byte, c.limit)}))
+		err := both.check(&chanio.Packet{Addr: c.to, Data: make([]byte, c.limit+1)})
+		require.ErrorIs(t, err, syscall.EMSGSIZE)
+		both.peer = c.to
+		require.NoError(t, both.check(&chanio.Packet{Data: make([]byte, c.limit)}), "that of the peer")
+		require.ErrorIs(t, both.check(&chanio.Packet{Data: make([]byte, c.limit+1)}), syscall.EMSGSIZE)
+		both.peer = netip.AddrPort{}
+	}
+	for range 2 {
+		ok, err := both.Out.TrySend(chanio.Packet{})
+		require.False(t, ok)
+		require.ErrorIs(t, err, errNoAddr)
+	}
 }

@@ -133,7 +133,6 @@ func (in *inlet[P]) wait(ctx context.Context) error {
 
 // read reads once. What that brings may be nothing to receive: the report of a datagram that was sent.
 func (in *inlet[P]) read(wait bool) (err error) {
-	in.i = 0
 	if in.ready, err = in.r.read(wait); isReport(err) {
 		in.h.reported(err)
 		return nil

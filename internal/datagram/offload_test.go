@@ -43,6 +43,16 @@ func TestRunsCrossTheKernelAsOneMessage(t *testing.T) {
 	}
 }
 
+func TestWhatIsQueuedIsReadTogether(t *testing.T) {
+	c, peer := open(t, Config{}), plainSocket(t)
+	for range 2 * readSize {
+		_, err := peer.WriteToUDPAddrPort([]byte("x"), c.addr)
+		require.NoError(t, err)
+	}
+	receive(t, c, 2*readSize)
+	require.EqualValues(t, 3, c.Stats().Reads, "one that finds more behind it, then full ones")
+}
+
 func TestLimitedReadsAreNotJoined(t *testing.T) {
 	c := open(t, Config{MaxDatagram: 1000})
 	r := c.in.r.(*batchReader)

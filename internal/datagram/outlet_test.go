@@ -21,6 +21,7 @@ type kernel struct {
 	mu      sync.Mutex
 	room    int              // datagrams
 	refuses map[string]error // these
+	reports map[string]error // instead of these, once
 	slow    chan struct{}    // if not nil, a write returns when it is closed
 	more    chan struct{}
 	calls   int
@@ -69,6 +70,10 @@ func (k *kernel) take(q *queue) (n int, err error) {
 	for off := q.off; n < q.left() && k.room > 0; n++ {
 		s := string(q.payload(n, off))
 		if err := k.refuses[s]; err != nil {
+			return n, err
+		}
+		if err := k.reports[s]; err != nil {
+			delete(k.reports, s)
 			return n, err
 		}
 		k.sent = append(k.sent, s)

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/unixfile"
 )
 
 func fillUnix(t *testing.T, c *chanio.UnixPacketConn, to string) (n int) {
@@ -137,4 +140,82 @@ func TestACloseOfUnixRemovesItsFile(t *testing.T) {
 	<-c.Done()
 	require.NoFileExists(t, path)
 	require.ErrorIs(t, c.PacketSocket.(*UnixConn).uc.SetReadBuffer(4096), net.ErrClosed)
+}
+
+// TestAConnectedUnixSenderIsWokenByTheKernel has two senders wait. The one that is not connected has to try again and
+// again.
+func TestAConnectedUnixSenderIsWokenByTheKernel(t *testing.T) {
+	if !tellsRoom {
+		t.Skip("this kernel does not tell")
+	}
+	to, from := connectedUnix(t, UnixConfig{})
+	other := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	full := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	n, m := fillUnix(t, from, ""), fillUnix(t, other, full.LocalAddr())
+	count := func(c *chanio.UnixPacketConn) *counted {
+		u := c.PacketSocket.(*UnixConn)
+		calls := &counted{RawConn: u.raw}
+		u.raw = calls
+		return calls
+	}
+	woken, again := count(from), count(other)
+	sent := make(chan error)
+	go func() { sent <- from.Out.Send(t.Context(), chanio.UnixPacket{}) }()
+	for woken.writes.Load() < 2 {
+		runtime.Gosched()
+	}
+	go func() { sent <- other.Out.Send(t.Context(), chanio.UnixPacket{Addr: full.LocalAddr()}) }()
+	for again.writes.Load() < 8 {
+		runtime.Gosched()
+	}
+	require.EqualValues(t, 2, woken.writes.Load(), "one to try, one to wait")
+	drain := func(c *chanio.UnixPacketConn, n int) {
+		for range n {
+			_, err := c.In.Recv(t.Context())
+			require.NoError(t, err)
+		}
+	}
+	drain(to, n)
+	require.NoError(t, <-sent)
+	drain(full, m)
+	require.NoError(t, <-sent)
+}
+
+func TestUnixRefusesWhatItCannotSend(t *testing.T) {
+	a, b := connectedUnix(t, UnixConfig{})
+	require.ErrorIs(t, b.Out.Send(t.Context(), chanio.UnixPacket{Addr: "/elsewhere"}), errOtherName)
+	require.NoError(t, b.Out.Send(t.Context(), chanio.UnixPacket{Addr: a.LocalAddr()}))
+	c := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	require.ErrorIs(t, c.Out.Send(t.Context(), chanio.UnixPacket{}), errUnnamed)
+	_, err := c.Out.TrySend(chanio.UnixPacket{})
+	require.ErrorIs(t, err, errUnnamed)
+	long := strings.Repeat("x", unixfile.MaxPath)
+	require.ErrorIs(t, c.Out.Send(t.Context(), chanio.UnixPacket{Addr: long + "x"}), errLongName)
+	require.ErrorIs(t, c.Out.Send(t.Context(), chanio.UnixPacket{Addr: long}), syscall.ENOENT)
+	require.NoError(t, c.Out.Err(), "nothing ends")
+}
+
+func TestAUnixPeerThatIsBackIsFound(t *testing.T) {
+	path := socketPath(t)
+	first := openUnixConn(t, UnixConfig{Local: path})
+	c := openUnixConn(t, UnixConfig{Local: socketPath(t), Remote: path})
+	require.NoError(t, first.Close())
+	err := c.Out.Send(t.Context(), chanio.UnixPacket{})
+	require.ErrorIs(t, err, syscall.ENOENT)
+	require.ErrorContains(t, err, c.LocalAddr()+"->"+path)
+	second := openUnixConn(t, UnixConfig{Local: path})
+	require.NoError(t, c.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("again")}))
+	p, err := second.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, chanio.UnixPacket{Addr: c.LocalAddr(), Data: []byte("again")}, p)
+}
+
+func TestTheSecondUnixHalfToEndClosesTheSocket(t *testing.T) {
+	c := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	require.NoError(t, c.In.Close())
+	require.ErrorIs(t, c.Out.Close(), errors.ErrUnsupported)
+	<-c.Done()
+	require.Contains(t, c.String(), "unixgram "+c.LocalAddr()+" (closed, 0 received, 0 sent)")
+	_, err := c.Out.TrySend(chanio.UnixPacket{Addr: c.LocalAddr()})
+	require.ErrorIs(t, err, net.ErrClosed)
 }
