@@ -187,7 +187,8 @@ func TestG5CloseOfAChannelThatWaitsForRoomGivesUpAfterTheLinger(t *testing.T) {
 		g := newGated()
 		sink := g.sink()
 		ctx, cancel := context.WithCancel(t.Context())
-		sink.C(ctx) <- 1
+		out := sink.C(ctx)
+		out <- 1
 		began := time.Now()
 		err := sink.Close()
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -195,6 +196,9 @@ func TestG5CloseOfAChannelThatWaitsForRoomGivesUpAfterTheLinger(t *testing.T) {
 		require.Equal(t, err, g.aborted)
 		require.Zero(t, g.closes, "Close is not called after Abort")
 		require.Equal(t, err, sink.Close())
+		for range 100 {
+			out <- 2 // the value that waited was given up, and the channel discards
+		}
 		cancel()
 	})
 }

@@ -249,6 +249,12 @@ func TestG9AnOwnerWithoutCtxIsNotWaitedFor(t *testing.T) {
 	r := chanio.NewReader(t.Context(), chanio.FromSlice([][]byte{}))
 	_, err := r.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	bytes := chanio.FromSlice([][]byte{[]byte("x")})
+	chanio.NewReader(ctx, bytes)
+	cancel()
+	require.Panics(t, func() { _, _ = bytes.Recv(t.Context()) }, "a reader is an owner for good, whatever its ctx")
 }
 
 func TestG9NewReaderWaitsNoLongerThanItsCtx(t *testing.T) {
