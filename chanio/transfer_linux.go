@@ -85,7 +85,7 @@ func (s *splicer) move(ctx context.Context) (int, error) {
 
 // spliceIn takes bytes of the source into the pipe.
 func (s *splicer) spliceIn(fd uintptr) (n int, again bool, err error) {
-	moved, err := retry(func() (int64, error) { return syscall.Splice(int(fd), nil, s.w, nil, pipeSize, spliceFlags) })
+	moved, err := splice(int(fd), s.w, pipeSize)
 	switch {
 	case err == syscall.EAGAIN:
 		return 0, true, nil
@@ -97,22 +97,22 @@ func (s *splicer) spliceIn(fd uintptr) (n int, again bool, err error) {
 	case moved == 0:
 		return 0, false, io.EOF
 	}
-	s.n += int(moved)
-	return int(moved), false, nil
+	s.n += moved
+	return moved, false, nil
 }
 
 // spliceOut moves what is in the pipe to the sink.
 func (s *splicer) spliceOut(fd uintptr) (n int, again bool, err error) {
 	for s.n > 0 {
-		moved, err := retry(func() (int64, error) { return syscall.Splice(s.r, nil, int(fd), nil, s.n, spliceFlags) })
+		moved, err := splice(s.r, int(fd), s.n)
 		if err == syscall.EAGAIN {
 			return n, true, nil
 		}
 		if err != nil {
 			return n, false, os.NewSyscallError("splice", err)
 		}
-		s.n -= int(moved)
-		n += int(moved)
+		s.n -= moved
+		n += moved
 	}
 	return n, false, nil
 }
@@ -125,21 +125,26 @@ func (s *splicer) putBack() {
 	p := make([]byte, s.n)
 	got := 0
 	for got < len(p) {
-		n, err := retry(func() (int64, error) {
-			n, err := syscall.Read(s.r, p[got:])
-			return int64(n), err
-		})
+		n, err := retry(func() (int, error) { return syscall.Read(s.r, p[got:]) })
 		if n <= 0 || err != nil {
 			break // the pipe has as much as was counted
 		}
-		got += int(n)
+		got += n
 	}
 	s.n = 0
 	s.up.Unread(p[:got])
 }
 
+// splice moves up to n bytes from one descriptor to another.
+func splice(from, to, n int) (int, error) {
+	return retry(func() (int, error) {
+		moved, err := syscall.Splice(from, nil, to, nil, n, spliceFlags)
+		return int(moved), err // its type depends on the architecture
+	})
+}
+
 // retry repeats a system call that a signal interrupted.
-func retry(call func() (int64, error)) (int64, error) {
+func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
 		if err != syscall.EINTR {
@@ -200,9 +205,8 @@ func (s *fileSender) sendfile(fd uintptr) (n int, again bool, err error) {
 		s.ended = true
 		return 0, false, nil
 	}
-	sent, err := retry(func() (int64, error) {
-		n, err := syscall.Sendfile(int(fd), s.fd, &s.off, int(min(s.left, sendfileMax)))
-		return int64(n), err
+	sent, err := retry(func() (int, error) {
+		return syscall.Sendfile(int(fd), s.fd, &s.off, int(min(s.left, sendfileMax)))
 	})
 	switch {
 	case err == syscall.EAGAIN:
@@ -215,5 +219,5 @@ func (s *fileSender) sendfile(fd uintptr) (n int, again bool, err error) {
 	case sent == 0:
 		s.ended = true
 	}
-	return int(sent), false, nil
+	return sent, false, nil
 }
