@@ -324,7 +324,7 @@ func TestOptionsThatMeanNothingThereAreRefused(t *testing.T) {
 func TestG20FaultsOfPeersAreInfo(t *testing.T) {
 	var log logbook
 	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
-		for _, err := range codec.Decode(c.In, codec.Prefixed(codec.Uint16, codec.Raw, codec.Max(10))).Values(ctx) {
+		for _, err := range codec.Decode(c.In, codec.Prefixed(codec.Uint16, codec.RawString, codec.Max(10))).Values(ctx) {
 			if err != nil {
 				return err
 			}

@@ -35,6 +35,7 @@ func TestASlowCallHoldsUpNoOther(t *testing.T) {
 	c := client(ln.Addr().String())
 	defer c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var all sync.WaitGroup
 	all.Go(func() {
 		_, err := call(ctx, c, "sleep", "1h")
@@ -65,6 +66,7 @@ func TestACallToNobodyEndsInTime(t *testing.T) {
 
 func TestRunServesUntilItsCtxEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	said, out := io.Pipe()
 	result := make(chan error, 1)
 	go func() { result <- run(ctx, "127.0.0.1:0", out) }()
