@@ -51,7 +51,9 @@ func TestAnIdleStreamHoldsLittle(t *testing.T) {
 	}
 	grown := (heapInUse() - before) / n
 	t.Logf("%d bytes of heap each", grown)
-	require.Less(t, grown, 2000)
+	if !raceEnabled {
+		require.Less(t, grown, 2000)
+	}
 	for i := range n {
 		streams[i].Abort(nil)
 		<-waiting

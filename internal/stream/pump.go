@@ -58,7 +58,11 @@ func (p *pump) startLocked(f func() error) {
 	p.moved = moved
 	go func() {
 		var err error
+		returned := false
 		defer func() {
+			if !returned { // but called Goexit, of which guard has told the Stream
+				err = p.s.Out.failure()
+			}
 			p.mu.Lock()
 			if p.err == nil {
 				p.err = err
@@ -71,6 +75,7 @@ func (p *pump) startLocked(f func() error) {
 			}
 		}()
 		err = p.s.guard(f)
+		returned = true
 	}()
 }
 

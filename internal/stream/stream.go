@@ -26,8 +26,9 @@
 //	lingers -> releasing   the goroutine is done, or was cut short by an abort
 //	releasing -> released  the net.Conn is closed
 //
-// The moves are made under Stream.mu, of a Writer under its own mu, and of a Reader by its goroutine or its Deadline. No
-// lock is held while another is taken, and none while anything outside this package is called.
+// The moves are made under Stream.mu, of a Writer under its own mu, and of a Reader by its goroutine or its Deadline. A
+// Writer may ask its Deadline with mu held; no other lock is taken with one held, and no lock is held while the net.Conn, or
+// anything else outside this package, is called.
 package stream
 
 import (
