@@ -8,9 +8,10 @@
 //
 // # Families
 //
-// Fused stages have no goroutine. They run inside the Recv of whoever receives at the end, at a few nanoseconds each:
+// Fused stages have no goroutine. They run inside the Recv at the end of the pipeline, at a few nanoseconds each:
 // [Map], [MapErr], [Filter], [FilterMap], [Tap], [Compact]; [Take], [TakeWhile], [Drop], [DropWhile]; [Scan];
-// [FlatMap], [Flatten], [Transform]; [Concat], [ConcatAll], [Zip], [PartitionBy]; [Batch], [BatchBy]; [Named].
+// [FlatMap], [Flatten], [Transform]; [Concat], [ConcatAll], [Zip], [PartitionBy]; [Batch], [BatchBy], [ReadyChunks];
+// [Named].
 //
 // Timed stages are fused too. They bound the wait of the receiver by a moment, so their time advances while somebody
 // receives, and a late receiver gets everything that is due: [Batch] with a delay, [Window], [Rollup], [Throttle],
@@ -27,23 +28,26 @@
 // [ForEachConcurrent], [Reduce], [Collect].
 //
 // A [Queue] with a [Policy] is where a slow receiver meets a fast sender: in [BufferWith], [TeeWith] and the
-// subscriptions of a [Bus]. [Tree], [Dot] and a [Graph] draw what is running.
+// subscriptions of package bus. [Tree], [Dot] and a [Graph] draw what is running.
+//
+// Every stage passes on readiness, so that a consumer knows when nothing more is at hand; see SourceHooks.TryNext and
+// AtHand in chanio.
 //
 // # Guarantees
 //
-// The numbers are those of docs/guarantees.md.
+//   - End: what was accepted comes before the end, through all stages; a failure of any stage reaches the end of the
+//     pipeline unchanged. A stage that ends early closes its upstream at once. A function that returns io.EOF ends its
+//     stream cleanly. The end of a ctx, whatever its cause, is never the end of a stream.
+//   - Cancel: a fused stage whose receiver's ctx ends keeps what it has taken; the next Recv goes on from there.
+//   - Close: closing a Source closes everything above it at once, idle or not.
+//   - Bounds: every queue has its size in its signature, or DefaultQueue. [Collect] and [Rollup], whose user decides what
+//     is kept, are the exceptions.
+//   - One consumer: a stage owns its upstream from construction. [Tee] is how several receive the same.
+//   - Values that must be closed are received, or go back to the Source that they came from, with its Undelivered hook.
+//   - Goroutines end with their ctx, with the end of the stream, or with its Close, whichever is first.
+//   - Panics: in a fused stage they go on to the receiver and end the stream; in a goroutine of a stage they are its
+//     failure, a *chanio.PanicError.
 //
-//   - End (G1): what was accepted comes before the end, whichever stages it has to pass; a failure of any stage reaches
-//     the end of the pipeline as itself. A stage that ends early closes its upstream at once. A function that returns
-//     io.EOF ends its stream well.
-//   - Cancel (G2): a fused stage whose receiver's ctx ends keeps what it has taken; the next Recv goes on from there.
-//   - Close (G3): closing a Source closes everything above it at once, idle or not.
-//   - Bounds (G8): every queue has its size in its signature, or DefaultQueue. [Collect] and [Rollup], whose user
-//     decides what is kept, are the exceptions.
-//   - One consumer (G9): a stage owns its upstream from construction. [Tee] is how several receive the same.
-//   - Goroutines (G11): they end with their ctx, with the end of the stream, or with its Close, whichever is first.
-//   - Panics (G16): in a fused stage they go on to the receiver and end the stream; in a goroutine of a stage they
-//     are its failure, a *chanio.PanicError.
-//
-// Order is that of the upstream, but for [Merge] between its sources and [MapUnordered].
+// docs/guarantees.md has them with numbers. Order is that of the upstream, except for [Merge] between its sources and
+// [MapUnordered].
 package pipeline

@@ -159,7 +159,7 @@ func (m *model) source() src {
 		if m.ends == io.EOF {
 			_ = to.Close()
 		} else {
-			time.Sleep(time.Hour) // an Abort overtakes what was sent
+			time.Sleep(10 * time.Minute) // an Abort overtakes what was sent
 			to.Abort(m.ends)
 		}
 	}()
