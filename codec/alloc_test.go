@@ -147,3 +147,42 @@ func (c *lookCounter) Decode(r *codec.Reader) (string, error) {
 	c.calls++
 	return codec.Lines.Decode(r)
 }
+
+func TestRecvAndSendOfASmallMessageAllocateNothing(t *testing.T) {
+	p, err := codec.Marshal(codec.Prefixed(codec.Uint16, codec.Uint32), 7)
+	require.NoError(t, err)
+	m := &memory{all: bytes.Repeat(p, 100), step: 100}
+	src := m.source()
+	c := codec.Prefixed(codec.Uint16, codec.Uint32)
+	ctx := t.Context()
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		if v, err := codec.Recv(ctx, src, c); err != nil || v != 7 {
+			t.Fatal(v, err)
+		}
+	}))
+	sink := chanio.NewSink(chanio.SinkHooks[[]byte]{Send: func(context.Context, []byte) error { return nil }, Bytes: m})
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		if err := codec.Send(ctx, sink, c, 7); err != nil {
+			t.Fatal(err)
+		}
+	}))
+}
+
+func TestValuesAtHandCrossInBatchesWithoutAllocation(t *testing.T) {
+	c := codec.Prefixed(codec.Uint16, codec.Uint32)
+	p, err := codec.Marshal(c, 7)
+	require.NoError(t, err)
+	m := &memory{all: bytes.Repeat(p, 64), step: 6 * 64, once: true}
+	up := codec.Decode(m.source(), c).Claim("test")
+	v, err := up.Next(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 7, v)
+	batch := make([]uint32, 0, 40)
+	require.Zero(t, testing.AllocsPerRun(1, func() { batch = up.AtHand(batch[:0]) }))
+	require.Len(t, batch, 63-40, "two batches")
+	require.Len(t, m.Buffered(), 6*23, "those of the last batch count as at hand")
+	_, ok, err := up.TryNext()
+	require.False(t, ok)
+	require.NoError(t, err)
+	require.Empty(t, m.Buffered())
+}

@@ -132,8 +132,13 @@ func compiled[T any](p *program) Codec[T] {
 // record is a compiled T.
 type record[T any] struct{ program *program }
 
-func (c record[T]) Append(dst []byte, v T) ([]byte, error) {
-	dst, _, err := c.program.append(dst, placeOf(&v), false)
+func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.append(dst, &v) }
+
+func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
+	if n := c.program.plain; n != nil {
+		return n.append(dst, placeOf(v)), nil
+	}
+	dst, _, err := c.program.append(dst, placeOf(v), false)
 	return dst, err
 }
 

@@ -40,9 +40,14 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // UnmarshalInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
+	table, isTable := c.(record[T])
+	if isTable && table.program.plain != nil && len(p) >= table.program.fixed {
+		table.program.plain.load(p, placeOf(v))
+		return table.program.fixed, nil
+	}
 	r := readers.Get().(*Reader)
 	r.reset(p)
-	if table, ok := c.(record[T]); ok {
+	if isTable {
 		err = recordInto(r, table, v)
 	} else {
 		err = one(r, c, quickWhole(c), v)
@@ -70,8 +75,7 @@ func recordInto[T any](r *Reader, c record[T], v *T) error {
 // MarshalAppend is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
-		dst, _, err := c.program.append(dst, placeOf(v), false)
-		return dst, err
+		return c.append(dst, v)
 	}
 	return c.Append(dst, *v)
 }
