@@ -46,7 +46,7 @@ func (e endedCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 
 func (e endedCodec[T]) Decode(r *Reader) (T, error) {
 	outer := r.closedAt
-	r.closedAt = r.limit
+	r.closedAt = r.frames + 1
 	v, err := e.c.Decode(r)
 	r.closedAt = outer
 	return v, err
@@ -61,10 +61,10 @@ func (e endedCodec[T]) Size() Size {
 // before decodes c, which leaves the last n bytes of the frame around, or of the stream, even if its value is open-ended.
 func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 	reserved, at := r.reserved, r.reservedAt
-	if at == r.limit {
+	if at == r.frames {
 		n += reserved
 	}
-	r.reserved, r.reservedAt = n, r.limit
+	r.reserved, r.reservedAt = n, r.frames
 	v, err := c.Decode(r)
 	r.reserved, r.reservedAt = reserved, at
 	return v, err
@@ -72,7 +72,7 @@ func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 
 // kept returns how many bytes at the end of the frame around are not for an open-ended value.
 func (r *Reader) kept() int {
-	if r.reservedAt == r.limit {
+	if r.reservedAt == r.frames {
 		return r.reserved
 	}
 	return 0
@@ -80,7 +80,7 @@ func (r *Reader) kept() int {
 
 // rest returns the number of bytes up to the end of the frame, or of the stream, within limits.
 func rest(r *Reader) (int, error) {
-	if r.closedAt != 0 && r.closedAt == r.limit {
+	if r.closedAt == r.frames+1 {
 		return 0, r.Fail(r.Offset(), errOpenInside)
 	}
 	if n, ok := r.Remaining(); ok {

@@ -28,9 +28,10 @@ type Reader struct {
 	depth int    // of nesting
 	hit   int    // the limit that a part did not fit, or 0
 
-	reserved   int // bytes at the end of the frame with the limit reservedAt that are not for an open-ended value
-	reservedAt int
-	closedAt   int // the limit of a frame in which no open-ended value may stand, or 0
+	frames     int // that Limit has begun around here
+	reserved   int // bytes at the end of the frame reservedAt, or of the stream, that are not for an open-ended value
+	reservedAt int // counts as frames does
+	closedAt   int // the frame in which no open-ended value may stand, counted from 1 for the stream; 0 is none
 
 	start  int64 // offset of the frame's first byte in the stream
 	src    chanio.ByteSource
@@ -65,7 +66,7 @@ func (r *Reader) reset(p []byte) {
 
 // clear takes back what decoders have set.
 func (r *Reader) clear() {
-	r.limit, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0
+	r.limit, r.frames, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0, 0
 }
 
 // begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.
@@ -241,6 +242,7 @@ func (r *Reader) Limit(n int) (outer int, err error) {
 		return 0, r.tooShort(n)
 	}
 	outer, r.limit = r.limit, at+n
+	r.frames++
 	r.clip()
 	return outer, nil
 }
@@ -256,6 +258,7 @@ func (r *Reader) Unlimit(outer int) error {
 		return r.Fail(at, because(ErrTrailingData, "%d bytes of trailing data in a frame", left))
 	}
 	r.limit = outer
+	r.frames--
 	r.clip()
 	return nil
 }

@@ -116,7 +116,7 @@ type repeated[T any] struct {
 func (c repeated[T]) Append(dst []byte, all []T) ([]byte, error) {
 	dst, err := c.count.Append(dst, len(all))
 	if err != nil {
-		return dst, WrapField("count", err)
+		return dst, err
 	}
 	return c.appendAll(dst, all)
 }
@@ -124,7 +124,7 @@ func (c repeated[T]) Append(dst []byte, all []T) ([]byte, error) {
 func (c repeated[T]) Decode(r *Reader) ([]T, error) {
 	n, err := c.count.Decode(r)
 	if err != nil {
-		return nil, r.WrapField("count", err)
+		return nil, err
 	}
 	return c.decodeN(r, n)
 }

@@ -150,9 +150,8 @@ func (n *run) load(p []byte, v place) {
 // decode reads the numbers of a run.
 func (n *run) decode(r *Reader, v place) error {
 	if len(r.buf)-r.pos < n.width {
-		start := r.Offset()
 		if err := r.need(n.width); err != nil {
-			return n.shortOf(r, start, err)
+			return n.shortOf(r, err)
 		}
 	}
 	p := r.buf[r.pos:]
@@ -184,14 +183,15 @@ func (m *number) get(v place) uint64 {
 	return uint64(u)
 }
 
-// shortOf names the number of a run that the bytes did not suffice for.
-func (n *run) shortOf(r *Reader, start int64, err error) error {
-	have := int(r.locate(err).Offset - start)
-	if left, ok := r.Remaining(); ok && have == 0 {
-		have = left
-	}
+// shortOf returns the error of the first number of a run that is not whole, or wrong before that.
+func (n *run) shortOf(r *Reader, err error) error {
 	for _, m := range n.numbers {
-		if have < int(m.at)+m.op.width() {
+		if m.op == opBool {
+			_, err = r.Bool()
+		} else {
+			err = r.Skip(m.op.width())
+		}
+		if err != nil {
 			return r.WrapField(m.name, err)
 		}
 	}
