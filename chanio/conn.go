@@ -1,6 +1,7 @@
 package chanio
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -46,6 +47,10 @@ type ConnConfig struct {
 	// through something that has told where it comes from.
 	LocalAddr, RemoteAddr net.Addr
 
+	// TLSState, if not nil, completes the state that TLS returns: for a client that verifies its peer by itself, and so
+	// knows the VerifiedChains that crypto/tls does not.
+	TLSState func(state *tls.ConnectionState)
+
 	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
 	// must not block. It is how a server counts its connections without a goroutine for each.
 	OnRelease func(*Conn)
@@ -67,6 +72,8 @@ type Conn struct {
 	secured *Conn          // what TLS runs over, if it does
 	info    ConnInfo
 	drain   drain
+
+	tlsState func(*tls.ConnectionState) // completes what TLS returns, or nil
 }
 
 // NewConn wraps nc, which it owns from then on. cfg may be nil. A net.Conn from [AsNetConn] is unwrapped: NewConn returns
@@ -93,7 +100,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 		cfg = &ConnConfig{}
 	}
 	c := new(Conn)
-	c.info.LocalAddr, c.info.RemoteAddr = cfg.LocalAddr, cfg.RemoteAddr
+	c.info.LocalAddr, c.info.RemoteAddr, c.tlsState = cfg.LocalAddr, cfg.RemoteAddr, cfg.TLSState
 	c.drain.asked.Logger = cfg.Logger
 	low := stream.Config{
 		Linger: cfg.Linger, CloseWait: cfg.CloseWait, SendBuffer: cfg.SendBuffer, Coalesce: cfg.Coalesce,

@@ -33,6 +33,7 @@ func FromReader(r io.Reader, closers ...func() error) *Source[[]byte] {
 // readerSource is a ByteSource over an io.Reader.
 type readerSource struct {
 	r        io.Reader
+	timed    bool // r has SetReadDeadline
 	deadline deadline.Deadline
 	closers  onceClosers
 	win      stream.Buffer
@@ -41,14 +42,14 @@ type readerSource struct {
 
 func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 	s := &readerSource{r: r, closers: onceClosers{funcs: closers}}
-	set := func(time.Time) error { return nil }
-	if d, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
-		set = func(t time.Time) error {
+	d, ok := r.(interface{ SetReadDeadline(time.Time) error })
+	s.timed = ok
+	s.deadline.Init(deadline.Func(func(t time.Time) error {
+		if ok {
 			_ = d.SetReadDeadline(t) // a file that has none is read without
-			return nil
 		}
-	}
-	s.deadline.Init(deadline.Func(set))
+		return nil
+	}))
 	return s
 }
 
@@ -134,7 +135,7 @@ func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 			return 0, s.fail(ctx, err)
 		}
 		n, err := s.r.Read(p)
-		if err != nil {
+		if err != nil && s.timed {
 			err = s.deadline.Judge(ctx, err)
 		}
 		if err != nil && (n == 0 || !Resumable(ctx, err)) {

@@ -62,7 +62,11 @@ func (c *netConn) Read(p []byte) (int, error) {
 func (c *netConn) Write(p []byte) (n int, err error) {
 	for first := true; first || n < len(p); first = false {
 		piece := p[n:min(len(p), n+pieceMax)]
-		if err := c.conn.Out.Send(&c.writes, piece); err != nil {
+		err := c.writes.Err() // a Sink with room may not look at it
+		if err == nil {
+			err = c.conn.Out.Send(&c.writes, piece)
+		}
+		if err != nil {
 			return n, c.opError("write", err)
 		}
 		n += len(piece)

@@ -152,5 +152,6 @@ func (s *Source[T]) reclaimLocked() {
 	s.view = nil
 	if len(left) > 0 && !s.closed {
 		s.back = append(left, s.back...)
+		s.aside.Store(true)
 	}
 }

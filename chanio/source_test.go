@@ -84,6 +84,8 @@ func TestG1ErrIsOfTheLatestRangeUntilTheStreamHasEnded(t *testing.T) {
 	}
 	require.NoError(t, src.Err())
 	_, err := src.Recv(ctx)
+	require.Equal(t, why, err, "of a ctx that had ended")
+	_, err = src.Recv(t.Context())
 	require.Equal(t, io.EOF, err)
 }
 

@@ -57,6 +57,9 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	}
 	if nc, ok := c.low.NetConn().(interface{ ConnectionState() tls.ConnectionState }); ok {
 		state := nc.ConnectionState()
+		if c.tlsState != nil {
+			c.tlsState(&state)
+		}
 		return &state
 	}
 	return nil

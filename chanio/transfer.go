@@ -77,7 +77,7 @@ func (t *transfer) run(ctx context.Context) error {
 	}()
 	for {
 		in := t.up.Bytes() // what was put back comes first
-		if len(in.Buffered()) == 0 && way != nil {
+		if _, aside := in.(*chunks); !aside && len(in.Buffered()) == 0 && way != nil {
 			n, err := way.move(ctx)
 			t.n += int64(n)
 			if err == nil {

@@ -28,7 +28,6 @@ func TestTransferKnowsTheCheapestRoute(t *testing.T) {
 	defer w.Close()
 	memory, _ := Pipe()
 	a, b := tcp(), tcp()
-	wrapped := NewConn(struct{ net.Conn }{a.NetConn()}, nil)
 	for name, c := range map[string]struct {
 		want any
 		src  *Source[[]byte]
@@ -38,8 +37,6 @@ func TestTransferKnowsTheCheapestRoute(t *testing.T) {
 		"sendfile":     {&fileSender{}, FromFile(f, 0, -1), b.Out},
 		"not a file":   {nil, FromReader(r), b.Out},
 		"not a socket": {nil, a.In, memory.Out},
-		"from memory":  {nil, memory.In, b.Out},
-		"a wrapper":    {nil, wrapped.In, b.Out},
 	} {
 		way := newRoute(t.Context(), Upstream[[]byte]{c.src}, c.dst.hooks.Bytes)
 		require.IsType(t, c.want, way, name)

@@ -74,6 +74,7 @@ type Caller[R, W any] struct {
 	lost    map[uint64]struct{}    // the numbers of forgotten requests, whose replies may still come
 	last    uint64                 // number given
 	forgot  uint64
+	replies uint64
 	err     error         // why it has ended
 	closing chan struct{} // closed when no further calls are taken
 	done    chan struct{} // closed when it has ended
@@ -109,13 +110,38 @@ func NewCaller[R, W any](ctx context.Context, d *chanio.Duplex[R, W], cfg *Calle
 func NewTaggedCaller[R, W any](
 	ctx context.Context, d *chanio.Duplex[R, W], tags CallerTags[R, W], cfg *CallerConfig[R],
 ) *Caller[R, W] {
-	if tags.Tag == nil || tags.ID == nil {
-		panic("clients: NewTaggedCaller: needs both Tag and ID")
+	return newCaller(ctx, d, tags.complete("NewTaggedCaller"), cfg)
+}
+
+// complete returns t, which may be nil, with the default of Max, and panics in the name of a function if it cannot work.
+func (t *CallerTags[R, W]) complete(who string) *CallerTags[R, W] {
+	if t == nil {
+		return nil
 	}
-	if tags.Max == 0 {
-		tags.Max = math.MaxUint32
+	if t.Tag == nil || t.ID == nil {
+		panic("clients: " + who + ": needs both Tag and ID")
 	}
-	return newCaller(ctx, d, &tags, cfg)
+	c := *t
+	c.Max = orElse(c.Max, math.MaxUint32)
+	return &c
+}
+
+// max returns the largest number, or no limit without numbers.
+func (t *CallerTags[R, W]) max() uint64 {
+	if t == nil {
+		return math.MaxUint64
+	}
+	return t.Max
+}
+
+// complete puts the defaults in the place of zeros.
+func (cfg *CallerConfig[R]) complete(tags uint64) {
+	cfg.MaxOutstanding = orElse(cfg.MaxOutstanding, 1024)
+	cfg.Lost = orElse(cfg.Lost, time.Minute)
+	if cfg.MaxOutstanding < 0 || uint64(cfg.MaxOutstanding) > tags {
+		panic(fmt.Sprintf("clients: NewCaller: MaxOutstanding must be at least 1 and at most CallerTags.Max, got %d",
+			cfg.MaxOutstanding))
+	}
 }
 
 func newCaller[R, W any](ctx context.Context, d *chanio.Duplex[R, W], tags *CallerTags[R, W], cfg *CallerConfig[R]) *Caller[R, W] {
@@ -126,12 +152,7 @@ func newCaller[R, W any](ctx context.Context, d *chanio.Duplex[R, W], tags *Call
 	if cfg != nil {
 		cl.cfg = *cfg
 	}
-	cl.cfg.MaxOutstanding = orElse(cl.cfg.MaxOutstanding, 1024)
-	cl.cfg.Lost = orElse(cl.cfg.Lost, time.Minute)
-	if cl.cfg.MaxOutstanding < 0 || tags != nil && uint64(cl.cfg.MaxOutstanding) > tags.Max {
-		panic(fmt.Sprintf("clients: NewCaller: MaxOutstanding must be at least 1 and at most CallerTags.Max, got %d",
-			cl.cfg.MaxOutstanding))
-	}
+	cl.cfg.complete(tags.max())
 	cl.slots = make(chan struct{}, cl.cfg.MaxOutstanding)
 	cl.in = d.In.Claim("clients.Caller")
 	go cl.receive(ctx)
@@ -192,6 +213,7 @@ func (cl *Caller[R, W]) answered(r R) (c *request[R], late bool) {
 			return nil, late
 		}
 		delete(cl.calls, id)
+		cl.replies++
 		c.over()
 		return c, false
 	}
@@ -201,6 +223,7 @@ func (cl *Caller[R, W]) answered(r R) (c *request[R], late bool) {
 	c = cl.queue[0]
 	cl.queue[0] = nil
 	cl.queue = cl.queue[1:]
+	cl.replies++
 	c.over()
 	return c, false
 }
@@ -341,6 +364,13 @@ func (cl *Caller[R, W]) Err() error {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.err
+}
+
+// Replies returns how many requests have had their reply.
+func (cl *Caller[R, W]) Replies() uint64 {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.replies
 }
 
 // Forgotten returns how many requests were forgotten because their replies are lost (see CallerConfig.Lost).

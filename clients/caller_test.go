@@ -468,3 +468,58 @@ func TestCallerCorksWhileItSends(t *testing.T) {
 		require.NoError(t, m.Close())
 	})
 }
+
+// A reply that does not come gives its place back, and is nobody else's when it comes after all.
+func TestCallerForgetsALostReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[message, message](4)
+		m := clients.NewTaggedCaller(t.Context(), near, tags, &clients.CallerConfig[message]{MaxOutstanding: 1, Lost: time.Minute})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := m.Call(ctx, message{text: "lost"})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		lost := recv(t, far.In)
+		start := time.Now()
+		replied := make(chan string, 1)
+		go func() {
+			r, err := m.Call(t.Context(), message{text: "next"})
+			require.NoError(t, err)
+			replied <- r.text
+		}()
+		next := recv(t, far.In)
+		require.Equal(t, time.Minute, time.Since(start), "it had the only place")
+		require.EqualValues(t, 1, m.Forgotten())
+		require.NotEqual(t, lost.id, next.id)
+		require.NoError(t, far.Out.Send(t.Context(), message{lost.id, "late"}))
+		require.NoError(t, far.Out.Send(t.Context(), message{next.id, "reply"}))
+		require.Equal(t, "reply", <-replied)
+		require.NoError(t, far.Out.Send(t.Context(), message{lost.id, "twice"}))
+		<-m.Done()
+		require.ErrorIs(t, m.Err(), clients.ErrStrayReply)
+		require.NoError(t, m.Close())
+	})
+}
+
+func TestCallerInOrderEndsWhenAReplyIsLost(t *testing.T) {
+	for lost, ends := range map[time.Duration]bool{time.Minute: true, 0: true, -1: false} {
+		calling(t, clients.CallerConfig[string]{Lost: lost}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			first := call(ctx, m, "lost")
+			recv(t, far.In)
+			require.ErrorIs(t, (<-first).err, context.DeadlineExceeded)
+			second := call(t.Context(), m, "next")
+			recv(t, far.In)
+			time.Sleep(time.Minute + 1)
+			synctest.Wait()
+			if ends {
+				require.ErrorIs(t, (<-second).err, clients.ErrLostReply)
+				require.ErrorIs(t, m.Err(), clients.ErrLostReply)
+				return
+			}
+			require.NoError(t, m.Err())
+			require.NoError(t, m.Close())
+			require.ErrorIs(t, (<-second).err, net.ErrClosed)
+		})
+	}
+}

@@ -36,14 +36,18 @@ type PoolConfig[T any] struct {
 	// MaxIdle is how many are kept for later when nobody wants them. 0 means MaxOpen, negative none.
 	MaxIdle int
 
+	// MinIdle is how many values are kept idle for whoever comes, as far as MaxOpen permits: they are opened ahead, in
+	// goroutines of the Pool. Where that fails it is tried again after a second. At most MaxIdle. 0 means none.
+	MinIdle int
+
 	// MaxWaiters is how many callers may wait for a value. 0 means 1,024, negative that none may.
 	MaxWaiters int
 
 	// IdleTimeout is how long a value is kept that nobody wants. 0 means 90 s, negative for ever.
 	IdleTimeout time.Duration
 
-	// MaxLifetime is how long after it was opened a value is given out at most. One in use is not interrupted. 0 means
-	// for ever.
+	// MaxLifetime is how long after it was opened a value is given out at most, less a random part of up to a tenth, so that
+	// those opened together do not end together. One in use is not interrupted. 0 means for ever.
 	MaxLifetime time.Duration
 
 	// Check, if not nil, is called before a value is used again, in the goroutine that asked for one. If it fails the
@@ -59,8 +63,8 @@ type PoolConfig[T any] struct {
 //
 // Values are opened when somebody wants one, in that caller's goroutine and by its ctx. The one that was returned last
 // is used again first, so that those not needed at quiet times grow old. Callers who wait are served in the order in
-// which they came. A Pool has no goroutine of its own; a timer closes what has been idle for too long. Its methods are
-// for any goroutine at any time.
+// which they came. A Pool has no goroutine of its own but those that open ahead for MinIdle, for which Shutdown waits; a
+// timer closes what has been idle for too long. Its methods are for any goroutine at any time.
 type Pool[T any] struct {
 	opener func(context.Context) (T, error)
 	closer func(T)
@@ -79,6 +83,10 @@ type Pool[T any] struct {
 	wake    time.Time // when the timer fires; zero: it does not
 	stats   PoolStats
 
+	filling int            // values being opened ahead
+	fills   sync.WaitGroup // those goroutines
+	refill  *time.Timer    // tries again; nil if it never failed
+
 	panicked *chanio.PanicError // in the goroutine of the timer
 }
 
@@ -86,6 +94,7 @@ type Pool[T any] struct {
 type pooled[T any] struct {
 	v          T
 	born, back time.Time
+	lifetime   time.Duration // 0: for ever
 }
 
 // NewPool returns a Pool of what open makes. open heeds its ctx. closer ends a value, in the goroutine of whoever finds
@@ -109,8 +118,25 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 	p.cfg.MaxIdle = max(orElse(p.cfg.MaxIdle, p.cfg.MaxOpen), 0)
 	p.cfg.MaxWaiters = max(orElse(p.cfg.MaxWaiters, 1024), 0)
 	p.cfg.IdleTimeout = max(orElse(p.cfg.IdleTimeout, 90*time.Second), 0)
+	if p.cfg.MinIdle < 0 || p.cfg.MinIdle > p.cfg.MaxIdle {
+		panic(fmt.Sprintf("clients: NewPool: MinIdle must be at least 0 and at most MaxIdle, %d, got %d", p.cfg.MaxIdle, p.cfg.MinIdle))
+	}
 	p.ctx, p.end = context.WithCancelCause(context.Background())
+	p.openAhead()
 	return p
+}
+
+// NewConnPool is [NewPool] for connections: those that nobody needs are aborted, and Check, if it is nil, is [CheckIdle],
+// so that a connection that the peer has closed meanwhile is not given out.
+func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *PoolConfig[*chanio.Conn]) *Pool[*chanio.Conn] {
+	c := PoolConfig[*chanio.Conn]{}
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Check == nil {
+		c.Check = CheckIdle
+	}
+	return NewPool(dial, func(c *chanio.Conn) { c.Abort(nil) }, &c)
 }
 
 // Get returns a value for the caller's use, who calls [Lease.Release] when done with it. It takes one that is idle and
@@ -167,6 +193,7 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-p.drained:
+		p.fills.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.panicked != nil {
@@ -194,8 +221,10 @@ func (p *Pool[T]) stop() []*pooled[T] {
 	if p.open == 0 {
 		close(p.drained)
 	}
-	if p.timer != nil {
-		p.timer.Stop()
+	for _, t := range []*time.Timer{p.timer, p.refill} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	idle := p.idle
 	p.idle = nil

@@ -12,8 +12,8 @@ func (p *Pool[T]) expiry(e *pooled[T]) time.Time {
 	if p.cfg.IdleTimeout > 0 {
 		at = e.back.Add(p.cfg.IdleTimeout)
 	}
-	if p.cfg.MaxLifetime > 0 {
-		if end := e.born.Add(p.cfg.MaxLifetime); at.IsZero() || end.Before(at) {
+	if e.lifetime > 0 {
+		if end := e.born.Add(e.lifetime); at.IsZero() || end.Before(at) {
 			at = end
 		}
 	}

@@ -15,9 +15,10 @@ type Lease[T any] struct {
 // lease counts e as in use.
 func (p *Pool[T]) lease(e *pooled[T]) *Lease[T] {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.inUse++
 	p.stats.Leased++
+	p.mu.Unlock()
+	p.openAhead()
 	return &Lease[T]{pool: p, value: e}
 }
 

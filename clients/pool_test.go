@@ -3,10 +3,12 @@ package clients_test
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -272,11 +274,11 @@ func TestPoolClosesWhatIsTooOld(t *testing.T) {
 		require.Equal(t, []int{1}, f.ended())
 		get(t, p).Release()
 		for range 3 {
-			time.Sleep(19 * time.Second)
+			time.Sleep(17 * time.Second)
 			get(t, p).Release()
 		}
-		require.Equal(t, []int{1}, f.ended())
-		time.Sleep(3 * time.Second)
+		require.Equal(t, []int{1}, f.ended(), "its time is up after 54 s at the earliest")
+		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		require.Equal(t, []int{1, 2}, f.closed, "use does not make it younger")
 	})
@@ -545,4 +547,138 @@ func TestPoolUnderManyCallers(t *testing.T) {
 			require.NotZero(t, n, "the crowd is to meet everything: %+v", s)
 		}
 	})
+}
+
+func TestPoolLifetimesDiffer(t *testing.T) {
+	f := &factory{}
+	const n = 20
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: n, MaxLifetime: time.Hour, IdleTimeout: -1}, func(t *testing.T, p *clients.Pool[int]) {
+		var leases []*clients.Lease[int]
+		for range n {
+			leases = append(leases, get(t, p))
+		}
+		for _, l := range leases {
+			l.Release()
+		}
+		time.Sleep(54 * time.Minute)
+		synctest.Wait()
+		require.Empty(t, f.ended())
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		require.NotEmpty(t, f.ended(), "each has an even chance to be over halfway")
+		require.NotEmpty(t, f.alive())
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		require.Empty(t, f.alive())
+	})
+}
+
+func TestPoolOpensAhead(t *testing.T) {
+	f := &factory{takes: time.Second}
+	cfg := clients.PoolConfig[int]{MaxOpen: 3, MinIdle: 2}
+	pooling(t, f, cfg, func(t *testing.T, p *clients.Pool[int]) {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, p.Stats().Idle)
+		start := time.Now()
+		one, two := get(t, p), get(t, p)
+		require.Equal(t, start, time.Now())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Idle, "there may be three in all")
+		one.Broken()
+		one.Release()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, p.Stats().Idle)
+		two.Release()
+		require.Equal(t, 3, p.Stats().Idle)
+		time.Sleep(89 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, p.Stats().Idle, "those that are too old are replaced")
+	})
+}
+
+func TestPoolTriesAgainToOpenAhead(t *testing.T) {
+	for _, fails := range []func() (int, error){
+		func() (int, error) { return 0, errDown }, func() (int, error) { panic("open") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			opened := 0
+			p := clients.NewPool(func(context.Context) (int, error) {
+				if opened++; opened < 3 {
+					return fails()
+				}
+				return opened, nil
+			}, func(int) {}, &clients.PoolConfig[int]{MinIdle: 1})
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			require.Equal(t, 1, p.Stats().Idle)
+			require.EqualValues(t, 2, p.Stats().Failed)
+			require.NoError(t, p.Close())
+			require.Equal(t, 3, opened)
+		})
+	}
+}
+
+func TestPoolShutdownCancelsWhatIsOpenedAhead(t *testing.T) {
+	f := &factory{takes: time.Hour}
+	pooling(t, f, clients.PoolConfig[int]{MinIdle: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Open)
+		start := time.Now()
+		require.NoError(t, p.Close())
+		require.Equal(t, start, time.Now())
+	})
+	require.Panics(t, func() { clients.NewPool(f.open, f.close, &clients.PoolConfig[int]{MaxIdle: 1, MinIdle: 2}) })
+}
+
+// A server that closes an idle connection does not fail the first request after that.
+func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
+	nl := listen(t)
+	accepted := make(chan net.Conn, 10)
+	go func() {
+		for {
+			nc, err := nl.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- nc
+		}
+	}()
+	p := clients.NewConnPool(func(ctx context.Context) (*chanio.Conn, error) {
+		return clients.DialTCP(ctx, nl.Addr().String(), nil)
+	}, nil)
+	lend := func() *chanio.Conn {
+		l, err := p.Get(t.Context())
+		require.NoError(t, err)
+		defer l.Release()
+		return l.Value()
+	}
+	c := lend()
+	peer := <-accepted
+	require.NoError(t, clients.CheckIdle(t.Context(), c))
+	require.Same(t, c, lend(), "it is in order")
+	for what, leave := range map[string]func(nc net.Conn){
+		"end":           func(nc net.Conn) { _ = nc.(*net.TCPConn).CloseWrite() },
+		"reset":         func(nc net.Conn) { _ = nc.(*net.TCPConn).SetLinger(0); _ = nc.Close() },
+		"unasked input": func(nc net.Conn) { _, _ = io.WriteString(nc, "421 timeout\r\n") },
+	} {
+		leave(peer)
+		for clients.CheckIdle(t.Context(), c) == nil {
+			runtime.Gosched() // the loopback takes a moment
+		}
+		next := lend()
+		require.NotSame(t, c, next, what)
+		_ = peer.Close()
+		c, peer = next, <-accepted
+	}
+	c.Abort(nil)
+	require.ErrorIs(t, clients.CheckIdle(t.Context(), c), net.ErrClosed)
+	_ = peer.Close()
+	require.NoError(t, p.Close())
+	require.NoError(t, nl.Close())
+	for len(accepted) > 0 {
+		_ = (<-accepted).Close()
+	}
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -121,12 +122,21 @@ func (p *Pool[T]) openOne(ctx context.Context) (*Lease[T], error) {
 	}
 	opened = true
 	p.count(&p.stats.Opened)
-	e := &pooled[T]{v: v, born: time.Now()}
+	e := p.newborn(v)
 	if p.ctx.Err() != nil {
 		p.discard(e)
 		return nil, ErrPoolClosed
 	}
 	return p.lease(e), nil
+}
+
+// newborn returns a value that was opened just now.
+func (p *Pool[T]) newborn(v T) *pooled[T] {
+	e := &pooled[T]{v: v, born: time.Now(), lifetime: p.cfg.MaxLifetime}
+	if tenth := int64(p.cfg.MaxLifetime / 10); tenth > 0 {
+		e.lifetime -= time.Duration(rand.Int64N(tenth))
+	}
+	return e
 }
 
 // closeOne closes e, whose permit remains with the caller.
@@ -148,6 +158,7 @@ func (p *Pool[T]) closeOne(e *pooled[T]) {
 func (p *Pool[T]) discard(e *pooled[T]) {
 	p.closeOne(e)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.free()
+	p.mu.Unlock()
+	p.openAhead()
 }

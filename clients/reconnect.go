@@ -16,10 +16,14 @@ type ReconnectConfig struct {
 	// Backoff is the pause after a failure. nil means ExponentialBackoff(100 ms, 30 s, 0.5).
 	Backoff Backoff
 
-	// Stable is how long a connection lives at least that counts as a success. One that ends sooner is a failure, as if
-	// it had not come about: a server that accepts and hangs up is not to be dialled in a tight loop. 0 means 10 s,
-	// negative that every connection is a success.
+	// Stable is how long a connection lives at least that counts as a success, whatever it was good for. One that ends
+	// sooner and was not useful is a failure, as if it had not come about: a server that accepts and hangs up is not to be
+	// dialled in a tight loop. 0 means 10 s, negative that every connection is a success.
 	Stable time.Duration
+
+	// Useful tells of a connection that has ended before it was Stable whether it was a success all the same. nil means
+	// those over which bytes have passed both ways.
+	Useful func(c *chanio.Conn) bool
 
 	// MaxAttempts is how many failures in a row end it all. 0 means no bound.
 	MaxAttempts int
@@ -75,6 +79,9 @@ func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Reconn
 		r.cfg.Backoff = ExponentialBackoff(100*time.Millisecond, 30*time.Second, 0.5)
 	}
 	r.cfg.Stable = orElse(r.cfg.Stable, 10*time.Second)
+	if r.cfg.Useful == nil {
+		r.cfg.Useful = func(c *chanio.Conn) bool { s := c.Stats(); return s.BytesIn > 0 && s.BytesOut > 0 }
+	}
 	r.board.state = ReconnectState{Phase: Idle}
 	r.board.version = 1
 	r.States = r.board.source()
@@ -131,8 +138,9 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	case <-r.closed:
 		return net.ErrClosed
 	}
+	c := r.conn
 	r.conn = nil
-	if lived := time.Since(r.since); lived < r.cfg.Stable {
+	if lived := time.Since(r.since); lived < r.cfg.Stable && !r.cfg.Useful(c) {
 		return r.failed(fmt.Errorf("clients: the connection lived for %v only: %w", lived, errShortLived))
 	}
 	r.failures = 0

@@ -89,9 +89,16 @@ func secured(
 	if secure == nil {
 		secure = &TLSConfig{}
 	}
-	config, _, err := (*tlsconf.Client)(secure).Config(host)
+	config, complete, err := (*tlsconf.Client)(secure).Config(host)
 	if err != nil {
 		return nil, err
+	}
+	if complete != nil {
+		with := chanio.ConnConfig{}
+		if conn != nil {
+			with = *conn
+		}
+		with.TLSState, conn = complete, &with
 	}
 	c, err := dial()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -53,7 +54,7 @@ func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
 
 func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, chanio.Cause(ctx)
 	}
 	nc, err := a.acceptWithin(ctx)
 	switch {
@@ -64,7 +65,7 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	case a.isStopped():
 		return nil, io.EOF
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, context.Cause(ctx)
+		return nil, chanio.Cause(ctx)
 	}
 	return nil, err
 }
@@ -114,7 +115,7 @@ func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	case <-a.closing:
 		return io.EOF
 	}

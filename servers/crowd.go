@@ -86,10 +86,10 @@ func (c *crowd) makeRoom(ctx context.Context) error {
 			select {
 			case <-c.freed:
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return chanio.Cause(ctx)
 			}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return chanio.Cause(ctx)
 		}
 	}
 }

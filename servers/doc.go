@@ -31,5 +31,5 @@
 //   - Lack of descriptors makes accepting wait, without spinning, and be tried again.
 //   - Nothing is logged unless a Logger is given (G20).
 //
-// Examples are in docs/examples: echo, increment, slowecho, proxy, mtls, sni, unix and statsd.
+// Examples are in docs/examples: echo, increment, slowecho, rpc, proxy, balancer, mtls, sni, unix and statsd.
 package servers

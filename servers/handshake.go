@@ -97,7 +97,7 @@ func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	case <-h.over:
 		return nil, h.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, chanio.Cause(ctx)
 	}
 }
 
@@ -155,7 +155,7 @@ func (h *handshakes) shake(p *pending, nc net.Conn) {
 	select {
 	case h.ready <- c:
 	case <-h.ctx.Done():
-		c.Out.Abort(ErrShutdown)
+		c.Abort(ErrShutdown)
 	}
 }
 
@@ -212,7 +212,7 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 	defer cancel()
 	var err error
 	if panicked := guard.Call(func() { c, err = chanio.TLSServer(ctx, below, h.config, &a.conn) }); panicked != nil {
-		below.Out.Abort(panicked)
+		below.Abort(panicked)
 		c, err = nil, panicked
 	}
 	if err != nil {

@@ -46,7 +46,7 @@ func (l *Listener) call(what string, c *chanio.Conn, f func()) error {
 	}
 	l.log(slog.LevelError, "servers: "+what+" panicked", slog.Any("err", err), slog.String("stack", stackOf(err)))
 	if c != nil {
-		c.Out.Abort(err)
+		c.Abort(err)
 	}
 	return err
 }

@@ -82,7 +82,7 @@ func newListener(cfg Config) (*Listener, error) {
 		l.handshakes = newHandshakes(l, nil)
 	}
 	l.Conns = chanio.NewSource(chanio.SourceHooks[*chanio.Conn]{
-		Next: l.next, Close: l.closeConns, Undelivered: func(c *chanio.Conn) { c.Out.Abort(nil) },
+		Next: l.next, Close: l.closeConns, Undelivered: func(c *chanio.Conn) { c.Abort(nil) },
 	})
 	return l, nil
 }
@@ -149,7 +149,7 @@ func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 			return nil, err
 		}
 		select {
-		case <-c.Done(): // Hooks.Opened has turned it away
+		case <-c.Out.Done(): // Hooks.Opened has turned it away
 		default:
 			return c, nil
 		}
@@ -235,7 +235,7 @@ func (l *Listener) reserve(ctx context.Context) error {
 	case l.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	case <-l.closing:
 		return io.EOF
 	}

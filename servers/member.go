@@ -37,7 +37,7 @@ func (l *Listener) add(c *chanio.Conn, m *member) {
 	case draining:
 		l.tell(c)
 	case aborting:
-		c.Out.Abort(cause)
+		c.Abort(cause)
 	}
 }
 

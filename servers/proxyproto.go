@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // The PROXY protocol, versions 1 and 2, as haproxy.org describes it in proxy-protocol.txt: a balancer begins each
@@ -147,7 +149,7 @@ func awaitProxyHeader(ctx context.Context, nc net.Conn) (*ProxyHeader, error) {
 		_ = nc.SetReadDeadline(time.Time{})
 	}
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+		err = chanio.Cause(ctx)
 	}
 	return h, err
 }

@@ -70,7 +70,7 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 		cancel(l.cause)
 	}
 	l.mu.Unlock()
-	late := time.AfterFunc(time.Hour, func() { l.abort(context.Cause(ctx)) })
+	late := time.AfterFunc(time.Hour, func() { l.abort(chanio.Cause(ctx)) })
 	late.Stop()
 	said := time.AfterFunc(time.Hour, func() { l.log(slog.LevelInfo, "servers: Serve waits", l.whatIsLeft()...) })
 	said.Stop()
@@ -112,7 +112,7 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 func finish(conn *chanio.Conn, err error, cancel func()) (undrained error) {
 	var panicked *chanio.PanicError
 	if errors.As(err, &panicked) {
-		conn.Out.Abort(panicked)
+		conn.Abort(panicked)
 		cancel()
 	} else {
 		failed := conn.Out.Err() // the handler has been told
@@ -131,7 +131,7 @@ func ignore(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 	case errors.Is(err, ErrShutdown):
-	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, chanio.Cause(ctx))):
 	default:
 		return err
 	}

@@ -43,7 +43,7 @@ func TestServeIsForOneCaller(t *testing.T) {
 	say(t, nc, "x") // it runs
 	require.NoError(t, nc.Close())
 	require.PanicsWithValue(t,
-		"chanio: this Source already has a consumer, servers.Listener.Serve; to give its values to several, use pipeline.Tee",
+		"chanio: this Source already has a consumer, servers.Listener.Serve; to give its values to several consumers, use pipeline.Tee",
 		func() { _ = ln.Serve(t.Context(), echo) })
 	require.Panics(t, func() { _, _ = ln.Conns.Recv(t.Context()) })
 	require.PanicsWithValue(t, "servers: Serve: handle is nil", func() { _ = ln.Serve(t.Context(), nil) })

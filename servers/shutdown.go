@@ -9,8 +9,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Shutdown ends the Listener in good order (G18). It stops accepting, and makes In of every open connection end with
-// [ErrShutdown] once what has arrived has been received; Out, and the ctx of the handlers, live on, so that they can
+// Shutdown ends the Listener in good order (G18). It stops accepting, and asks every open connection to finish
+// by [chanio.Conn.Drain]: In of one whose protocol has no word for that ends with [ErrShutdown] once what has arrived has
+// been received; Out, and the ctx of the handlers, live on, so that they can
 // finish what they have begun. It returns nil when all handlers have returned and all connections, those of Conns
 // included, have been released. If that takes longer than a second, one line of the Logger says what is waited for.
 //
@@ -35,8 +36,8 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
-		l.abort(context.Cause(ctx))
-		return context.Cause(ctx)
+		l.abort(chanio.Cause(ctx))
+		return chanio.Cause(ctx)
 	}
 }
 
@@ -125,7 +126,7 @@ func (l *Listener) abort(cause error) {
 	var all sync.WaitGroup
 	for _, c := range conns {
 		all.Go(func() { // one may be slow, if its net.Conn is somebody's own
-			c.Out.Abort(cause)
+			c.Abort(cause)
 			<-c.Done()
 		})
 	}

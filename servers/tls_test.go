@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/servers"
 )
 

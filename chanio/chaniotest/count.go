@@ -1,6 +1,7 @@
 package chaniotest
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -14,7 +15,7 @@ type Counter struct {
 	bytesRead, bytesWritten int64
 }
 
-// Count returns nc with its calls counted. The returned net.Conn has CloseWrite and TryWrite if nc has; beyond these and
+// Count returns nc with its calls counted. The returned net.Conn has CloseWrite, and TryWrite and WaitWrite if nc has both; beyond these and
 // net.Conn's it has no methods, so a TCP connection is no longer recognised as one.
 func Count(nc net.Conn) (net.Conn, *Counter) {
 	c := &counted{Conn: nc, counter: &Counter{}}
@@ -100,6 +101,7 @@ func (c *counted) CloseWrite() error {
 
 type tryWriter interface {
 	TryWrite(p []byte) (int, error)
+	WaitWrite(ctx context.Context) error
 }
 
 type countedTry struct {
@@ -112,3 +114,5 @@ func (c *countedTry) TryWrite(p []byte) (int, error) {
 	c.counter.wrote(n)
 	return n, err
 }
+
+func (c *countedTry) WaitWrite(ctx context.Context) error { return c.try.WaitWrite(ctx) }

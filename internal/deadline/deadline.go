@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -11,8 +12,8 @@ import (
 )
 
 // Socket is what a [Deadline] sets. A deadline in the past makes a call that waits return an error that is
-// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any): it is told of a
-// panic in SetDeadline, nil for runtime.Goexit, in a goroutine that waits for the end of a ctx.
+// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any), which is told
+// of a panic in SetDeadline, nil for runtime.Goexit: SetDeadline may run in any goroutine, which does not panic.
 type Socket interface {
 	SetDeadline(t time.Time) error
 }
@@ -162,23 +163,12 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 
 // expire makes the call inside return because its ctx ended.
 func (d *Deadline) expire(gen uint64) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		v := recover()
-		if socket, ok := d.socket.(interface{ Panicked(v any) }); ok {
-			socket.Panicked(v)
-		}
-	}()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gen == d.gen {
 		d.fired = true
 		d.disturbLocked()
 	}
-	returned = true
 }
 
 // disturbLocked has the call inside, and the next one, heed what has changed.
@@ -241,11 +231,24 @@ func (d *Deadline) applyLocked() {
 	}
 }
 
-// setSocketLocked sets the socket, unlocked.
-func (d *Deadline) setSocketLocked(t time.Time) error {
+// setSocketLocked sets the socket, unlocked. A panic becomes the error.
+func (d *Deadline) setSocketLocked(t time.Time) (err error) {
 	d.mu.Unlock()
 	defer d.mu.Lock()
-	return d.socket.SetDeadline(t)
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		err = fmt.Errorf("deadline: panic: %v", v)
+		if socket, ok := d.socket.(interface{ Panicked(v any) }); ok {
+			socket.Panicked(v)
+		}
+	}()
+	err = d.socket.SetDeadline(t)
+	returned = true
+	return err
 }
 
 // Leave ends a call. On return the socket has no deadline.
@@ -313,8 +316,15 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	case !d.alone && !d.anyway && d.hasPassedLocked():
 		return &Timeout{Text: "deadline exceeded", Call: true}
 	}
+	if d.setting { // by somebody who is late: what the call met may have been on the socket before
+		d.waitLocked(nil)
+		return nil
+	}
 	if d.strays++; d.strays > maxStrays {
 		return err
+	}
+	if !d.alone && !d.anyway {
+		d.bindLocked(ctx) // anew if ctx is a Context that has been moved after it ended
 	}
 	d.set = unknown
 	d.applyLocked()

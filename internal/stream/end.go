@@ -39,11 +39,23 @@ type End struct {
 	state atomic.Int32 // isOpen, isClosing or hasEnded
 	moved atomic.Int64 // by Advance
 
-	mu     sync.Mutex
-	err    error         // nil while it is open
-	done   chan struct{} // made on demand
+	mu    sync.Mutex
+	err   error         // nil while it is open
+	done  chan struct{} // made on demand
+	calls *endCalls     // made on demand
+}
+
+// endCalls is what an End is to call.
+type endCalls struct {
 	onDone []*func()
 	before []*func(context.Context) error
+}
+
+func (e *End) callsLocked() *endCalls {
+	if e.calls == nil {
+		e.calls = new(endCalls)
+	}
+	return e.calls
 }
 
 // States of an End. They only grow.
@@ -105,7 +117,9 @@ func (e *End) moveTo(state int32, err error) bool {
 		if e.done != nil {
 			close(e.done)
 		}
-		waiting, e.onDone = e.onDone, nil
+		if e.calls != nil {
+			waiting, e.calls.onDone = e.calls.onDone, nil
+		}
 	}
 	e.mu.Unlock()
 	for _, f := range waiting {
@@ -121,7 +135,8 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 	e.mu.Lock()
 	open := e.Open()
 	if open {
-		e.onDone = append(e.onDone, key)
+		calls := e.callsLocked()
+		calls.onDone = append(calls.onDone, key)
 	}
 	e.mu.Unlock()
 	if !open {
@@ -130,9 +145,10 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 	return func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		n := len(e.onDone)
-		e.onDone = slices.DeleteFunc(e.onDone, func(k *func()) bool { return k == key })
-		return len(e.onDone) < n
+		calls := e.callsLocked()
+		n := len(calls.onDone)
+		calls.onDone = slices.DeleteFunc(calls.onDone, func(k *func()) bool { return k == key })
+		return len(calls.onDone) < n
 	}
 }
 
@@ -164,19 +180,23 @@ func logPanic(log *slog.Logger, name string, f func()) {
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	key := &f
 	e.mu.Lock()
-	e.before = append(e.before, key)
+	calls := e.callsLocked()
+	calls.before = append(calls.before, key)
 	e.mu.Unlock()
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.before = slices.DeleteFunc(e.before, func(k *func(context.Context) error) bool { return k == key })
+		calls.before = slices.DeleteFunc(calls.before, func(k *func(context.Context) error) bool { return k == key })
 	}
 }
 
 // Settle calls the functions given to BeforeClose, one after the other, and returns the first error.
 func (e *End) Settle(ctx context.Context) error {
 	e.mu.Lock()
-	before := slices.Clone(e.before)
+	var before []*func(context.Context) error
+	if e.calls != nil {
+		before = slices.Clone(e.calls.before)
+	}
 	e.mu.Unlock()
 	for _, f := range before {
 		if err := (*f)(ctx); err != nil {

@@ -196,7 +196,7 @@ func (f *fdWriter) attempt(fd uintptr) bool {
 	before := j.n
 	for j.more {
 		n, again, err := f.once(fd, j)
-		j.took(n, again)
+		f.w.took(n, again)
 		switch {
 		case err != nil:
 			f.err = err

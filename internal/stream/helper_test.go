@@ -112,6 +112,7 @@ var tlsConfigs = sync.OnceValues(func() (server, client *tls.Config) {
 func lowerOf(s *stream.Stream) stream.Lower {
 	return stream.Lower{
 		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.CloseWaited, Abort: s.Abort,
+		Progress: s.Out.Ending().Progress, OutQueue: s.OutQueue,
 		LocalAddr: s.NetConn().LocalAddr(), RemoteAddr: s.NetConn().RemoteAddr(),
 	}
 }
@@ -132,6 +133,12 @@ func secured(t testing.TB, a, b *stream.Stream, ca, cb stream.Config) (x, y *str
 	<-done
 	require.NotNil(t, y)
 	return stream.New(nc, ca), y
+}
+
+// below is the configuration of what lies below a Stream of TLS.
+func below(cfg stream.Config) stream.Config {
+	cfg.Prefix, cfg.IdleTimeout = nil, 0
+	return cfg
 }
 
 // hidden hides everything but the methods of a net.Conn.
@@ -160,11 +167,11 @@ var pairs = map[string]func(t testing.TB, a, b stream.Config) (x, y *stream.Stre
 	},
 	"TLS": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := tcpPair(t)
-		return secured(t, stream.New(p, a), stream.New(q, b), a, b)
+		return secured(t, stream.New(p, below(a)), stream.New(q, below(b)), a, b)
 	},
 	"TLS in memory": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := memconn.Pipe(3000)
-		return secured(t, stream.New(p, a), stream.New(q, b), a, b)
+		return secured(t, stream.New(p, below(a)), stream.New(q, below(b)), a, b)
 	},
 	"wrapper": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := tcpPair(t)

@@ -22,9 +22,9 @@ type Reader struct {
 	win  Buffer
 	err  error // what comes after the buffered bytes
 	next error // of a Read that also brought bytes; it is judged after them
-	left int   // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
-	fd   fdReader
+	left int32 // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
 	one  [1]byte
+	fd   fdReader
 
 	total atomic.Int64 // bytes read, ever
 }
@@ -268,20 +268,20 @@ func (r *Reader) readLast(p []byte, want int) (n int) {
 	if r.left == unmeasured {
 		r.left = lastMax
 		if n, ok := inQueue(r.s.fd); ok {
-			r.left = n
+			r.left = int32(min(n, lastMax))
 		}
 	}
 	if r.left > 0 {
 		n = r.readNow(p, want)
 	}
-	r.left -= min(n, r.left)
+	r.left -= int32(min(n, int(r.left)))
 	return n
 }
 
 // readNow reads what there is although the half is closed.
 func (r *Reader) readNow(p []byte, want int) int {
 	if p != nil {
-		p = p[:min(len(p), r.left)]
+		p = p[:min(len(p), int(r.left))]
 	}
 	if r.d.Linger(time.Now().Add(lastRead)) != nil {
 		return 0
@@ -290,7 +290,7 @@ func (r *Reader) readNow(p []byte, want int) int {
 	if r.s.fd != nil {
 		return r.fd.readNow(p, want)
 	}
-	if nc, ok := r.s.nc.(TryReader); ok {
+	if nc, ok := r.s.nc.(TryReader); ok && !r.s.isTLS() {
 		if p == nil {
 			p = r.win.Space(want)
 		}

@@ -74,11 +74,8 @@ func (s *Stream) reset(nc net.Conn) {
 
 // release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
 func (s *Stream) release(mayWait bool) {
-	_, quick := s.nc.(interface{ TryRead(p []byte) int })
-	if _, ok := s.nc.(*TLS); ok {
-		quick = false
-	}
-	if s.fd != nil || quick || mayWait {
+	_, quick := s.nc.(TryWriter)
+	if s.fd != nil || quick && !s.isTLS() || mayWait {
 		s.closeConn()
 	} else {
 		go s.closeConn()
@@ -94,7 +91,6 @@ func (s *Stream) closeConn() {
 func (s *Stream) closed() {
 	s.In.d.Close(net.ErrClosed)
 	s.In.d.Cut()
-	s.Out.d.Close(net.ErrClosed)
 	s.mu.Lock()
 	s.state = released
 	s.mu.Unlock()
@@ -174,6 +170,19 @@ func (l *lingerer) step() bool {
 
 // queueTick is how often the kernel is asked how much is on its way.
 const queueTick = 10 * time.Millisecond
+
+// progress returns a number that grows while the peer takes what is sent: what it has acknowledged, where that is known.
+// The kernel takes more from here in larger and rarer steps.
+func (s *Stream) progress() int64 {
+	n := s.Out.taken()
+	if queue, ok := outQueue(s.fd); ok {
+		return n - int64(queue)
+	}
+	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
+		n += nc.Progress()
+	}
+	return n
+}
 
 // OutQueue returns how many bytes are on their way to the peer, if that is known.
 func (s *Stream) OutQueue() (n int, ok bool) {

@@ -24,7 +24,9 @@ type Lower struct {
 
 	LocalAddr, RemoteAddr net.Addr
 
-	// OutQueue, if not nil, returns how many bytes are on their way to the peer, if that is known.
+	// Progress, if not nil, is that of the End of Out. OutQueue, if not nil, returns how many bytes are on their way to
+	// the peer, if that is known.
+	Progress func() int64
 	OutQueue func() (n int, ok bool)
 }
 
@@ -63,11 +65,21 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 			err = deadline.Cause(ctx)
 		}
 		err = &net.OpError{Op: "tls handshake", Net: network(low.LocalAddr), Source: low.LocalAddr, Addr: low.RemoteAddr, Err: err}
+		if ctx.Err() == nil {
+			l.sayWhy(ctx)
+		}
 		low.Abort(err)
 		return nil, err
 	}
 	l.up = true
 	return t, nil
+}
+
+// sayWhy has the alert that ended the handshake arrive: a reset would take it from a peer that has not read it yet.
+func (l *lower) sayWhy(ctx context.Context) {
+	if l.handOver(ctx) == nil {
+		_ = l.Lower.Close() // the failure is known already
+	}
 }
 
 // unbound takes back a deadline that was set on a half before.
@@ -128,6 +140,12 @@ func (t *TLS) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// isTLS reports whether the net.Conn is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
+func (s *Stream) isTLS() bool {
+	_, ok := s.nc.(*TLS)
+	return ok
+}
+
 // TryRead is of [TryReader]: it reads what the records bring that have arrived as a whole.
 func (t *TLS) TryRead(p []byte) (n int) {
 	t.low.noWait = true
@@ -158,6 +176,14 @@ func (t *TLS) OutQueue() (n int, ok bool) {
 		return 0, false
 	}
 	return t.low.OutQueue()
+}
+
+// Progress returns a number that grows while the peer takes what is sent.
+func (t *TLS) Progress() int64 {
+	if t.low.Progress == nil {
+		return 0
+	}
+	return t.low.Progress()
 }
 
 // SetWriteDeadline bounds Write.

@@ -28,22 +28,22 @@ type Flusher interface {
 
 // job is something to write: head and body, or what raw moves.
 type job struct {
-	w          *Writer
 	head, body []byte
 	raw        RawFunc
 	n          int  // bytes taken
 	more       bool // there is more to write
 }
 
-// took notes that n bytes have been taken. again is of raw.
-func (j *job) took(n int, again bool) {
+// took notes that n bytes of the job have been taken. again is of raw.
+func (w *Writer) took(n int, again bool) {
+	j := &w.job
 	j.n += n
 	if j.raw != nil {
-		j.w.rawBytes.Add(int64(n))
+		w.rawBytes.Add(int64(n))
 		j.more = again
 		return
 	}
-	j.w.written.Add(int64(n))
+	w.written.Add(int64(n))
 	used := min(n, len(j.head))
 	j.head, j.body = j.head[used:], j.body[n-used:]
 	j.more = len(j.head)+len(j.body) > 0
@@ -94,7 +94,7 @@ func (w *Writer) attempt(wait bool) error {
 			p = j.body
 		}
 		n, err := w.try.TryWrite(p)
-		j.took(n, false)
+		w.took(n, false)
 		if err != nil {
 			return err
 		}
@@ -117,24 +117,25 @@ func (w *Writer) attempt(wait bool) error {
 // writeOn writes the rest of the job, blocking.
 func (w *Writer) writeOn(ctx context.Context) error {
 	p := patience{timeout: w.timeout}
-	if err := w.d.Enter(ctx, p.begin()); err != nil {
+	d := w.deadline()
+	if err := d.Enter(ctx, p.begin()); err != nil {
 		return err
 	}
-	defer w.d.Leave()
+	defer d.Leave()
 	for w.job.more {
 		before := w.job.n
-		err := w.d.Arm()
+		err := d.Arm()
 		if err == nil {
 			err = w.attempt(true)
 		}
 		if n := w.job.n - before; n > 0 {
 			w.wake()
 			if w.timeout > 0 {
-				w.d.Extend(p.took(n))
+				d.Extend(p.took(n))
 			}
 		}
 		if err != nil {
-			if err = w.d.Judge(ctx, err); err != nil {
+			if err = d.Judge(ctx, err); err != nil {
 				return err
 			}
 		}
@@ -176,11 +177,12 @@ func (p *patience) took(n int) time.Time {
 
 // judge returns what an error of a write means to the caller, and ends the half unless it concerns that call alone.
 func (w *Writer) judge(ctx context.Context, err error) error {
+	failure := w.failure()
 	switch {
 	case w.job.unsupported(err):
 		return err
-	case w.d.Closed() != nil:
-		err = w.d.Closed()
+	case failure != nil:
+		return failure
 	case err == deadline.Late:
 		err = w.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + w.timeout.String()})
 		w.s.Abort(err) // a reset, since something is missing

@@ -28,7 +28,6 @@ const (
 type Writer struct {
 	s       *Stream
 	end     End
-	d       deadline.Deadline // of a write that waits
 	rule    coalesce.Rule
 	room    int64 // see Config.SendBuffer
 	timeout time.Duration
@@ -39,15 +38,16 @@ type Writer struct {
 	job   job               // what the owner of busy writes
 
 	mu       sync.Mutex
-	buf      []byte        // accepted, and not being written
-	accepted int64         // bytes, ever
-	moved    chan struct{} // closed when anything changes, if somebody waits for that
-	err      error         // why nothing can be sent any more
-	closeErr error         // what Close returned
-	waiting  int32         // senders that wait to become the owner; no others are let in before them
-	busy     bool          // somebody is the owner: they write, and nobody else
-	closing  bool          // Close has been called
-	closed   bool          // it has ended the half
+	d        *deadline.Deadline // of a write that waits; made on demand
+	buf      []byte             // accepted, and not being written
+	accepted int64              // bytes, ever
+	moved    chan struct{}      // closed when anything changes, if somebody waits for that
+	err      error              // why nothing can be sent any more
+	closeErr error              // what Close returned
+	waiting  int32              // senders that wait to become the owner; no others are let in before them
+	busy     bool               // somebody is the owner: they write, and nobody else
+	closing  bool               // Close has been called
+	closed   bool               // it has ended the half
 
 	written  atomic.Int64            // bytes that the net.Conn took, ever
 	rawBytes atomic.Int64            // bytes that raw writes moved, ever
@@ -71,16 +71,13 @@ func (w *Writer) init(s *Stream, cfg *Config) {
 	}
 	w.timeout = max(cfg.WriteTimeout, 0)
 	w.rule.Init(cfg.Coalesce)
-	w.job.w = w
 	w.end.Linger, w.end.Released, w.end.Logger = s.linger, s.released, s.logger
-	w.end.Progress = w.taken
+	w.end.Progress = s.progress
 	w.fd.init(w)
 	if s.fd != nil {
-		w.d.Init((*writeSocket)(w))
 		return
 	}
 	w.limit = new(deadline.Context)
-	w.d.Init(w.limit)
 	var ok bool
 	if w.try, ok = s.nc.(TryWriter); !ok {
 		w.try = newPump(s, w.timeout)
@@ -91,6 +88,33 @@ func (w *Writer) init(s *Stream, cfg *Config) {
 type writeSocket Writer
 
 func (w *writeSocket) SetDeadline(t time.Time) error { return w.s.nc.SetWriteDeadline(t) }
+func (w *writeSocket) Panicked(v any)                { _ = w.s.panicked(v) }
+
+// deadline returns the deadline of writes, which is made then if it has not been.
+func (w *Writer) deadline() *deadline.Deadline {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.d != nil {
+		return w.d
+	}
+	w.d = new(deadline.Deadline)
+	if w.limit != nil {
+		w.d.Init(w.limit)
+	} else {
+		w.d.Init((*writeSocket)(w))
+	}
+	if w.err != nil {
+		w.d.Close(w.err)
+	}
+	return w.d
+}
+
+// failure returns why nothing can be sent any more.
+func (w *Writer) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
 
 // taken returns how many bytes have left.
 func (w *Writer) taken() int64 { return w.written.Load() + w.rawBytes.Load() }
@@ -302,7 +326,7 @@ func (w *Writer) Cork(on bool) {
 // SetDeadline bounds calls that wait, now or later, by a time of the clock; the zero time takes that back. A call that it
 // ends returns a [deadline.Timeout] that is resumable.
 func (w *Writer) SetDeadline(t time.Time) {
-	w.d.SetAt(t)
+	w.deadline().SetAt(t)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changeLocked()
@@ -317,7 +341,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	}
 	moved := w.newsLocked()
 	var passed <-chan struct{}
-	if !w.closing {
+	if w.d != nil && !w.closing {
 		passed = w.d.Passed()
 	}
 	w.mu.Unlock()
@@ -449,8 +473,11 @@ func (w *Writer) discard(cause error) {
 	}
 	w.rule.StopLocked()
 	w.changeLocked()
+	d := w.d
 	w.mu.Unlock()
-	w.d.Close(cause)
+	if d != nil {
+		d.Close(cause)
+	}
 }
 
 // fail ends the half because a write failed.

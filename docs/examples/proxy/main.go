@@ -17,7 +17,6 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/servers"
-	"golang.org/x/sync/errgroup"
 )
 
 // settings says what is proxied.
@@ -52,10 +51,11 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 	return ln.Serve(ctx, func(ctx context.Context, client *chanio.Conn) error {
 		server, err := clients.DialTCP(ctx, s.to, nil)
 		if err != nil {
-			client.Out.Abort(err) // so that it does not look like an empty answer
+			client.Abort(err) // so that it does not look like an empty answer
 			return err
 		}
-		return join(ctx, client, server)
+		defer server.Close()
+		return chanio.Relay(ctx, client, server)
 	})
 }
 
@@ -65,26 +65,4 @@ func (s *settings) listen() (*servers.Listener, error) {
 		return servers.ListenTCP(s.addr, cfg)
 	}
 	return servers.ListenTLS(s.addr, &servers.TLSConfig{CertFile: s.cert, KeyFile: s.key}, cfg)
-}
-
-// join passes on both ways until both have ended. A failure of one way is the end of both connections, and a reset for
-// whoever is left.
-func join(ctx context.Context, client, server *chanio.Conn) error {
-	ways, ctx := errgroup.WithContext(ctx)
-	ways.Go(func() error { return pass(ctx, client, server) })
-	ways.Go(func() error { return pass(ctx, server, client) })
-	err := ways.Wait()
-	if err != nil {
-		client.Out.Abort(err)
-		server.Out.Abort(err)
-	}
-	return err
-}
-
-// pass passes on what comes, and its end: the other way may go on for as long as it likes.
-func pass(ctx context.Context, from, to *chanio.Conn) error {
-	if _, err := chanio.Transfer(ctx, from.In, to.Out); err != nil {
-		return err
-	}
-	return to.Out.Close()
 }

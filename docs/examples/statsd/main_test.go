@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/docs/examples/internal/peertest"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -27,10 +31,14 @@ func TestEachRollupHasThePacketsOfItsSecond(t *testing.T) {
 			packets []string
 			want    string
 		}{
-			{[]string{"a:1", "b:2"}, "a=1 b=2"},
-			{[]string{"a:1", "a:-5", "nonsense", ":1", "b:much", "c:1:2"}, "a=-4 (4 malformed)"},
+			{[]string{"a:1|c", "b:2|c"}, "a=1 b=2"},
+			{[]string{"a:1|c\na:-5|c\n", "a:1|c|@0.1|#tag:x,y"}, "a=6"},
+			{[]string{"nonsense\n:1|c\nb:much|c\nc:1", "d:1|x", "e:1|c|@2\ne:1|c|@0", ""}, "(8 malformed)"},
 			{nil, ""},
-			{[]string{"a:3"}, "a=3"},
+			{[]string{"load:3|g", "load:+0.5|g\nload:-1|g"}, "load=2.5 (gauge)"},
+			{[]string{"load:+1|g"}, "load=3.5 (gauge)"},
+			{[]string{"q:10|ms\nq:15|h", "q:5|d"}, "q=10ms (mean of 3)"},
+			{[]string{"u:alice|s", "u:bob|s", "u:alice|s"}, "u=2 (distinct)"},
 		} {
 			for _, p := range second.packets {
 				require.NoError(t, arriving.Send(t.Context(), packet(p)))
@@ -75,7 +83,7 @@ func TestStatsd(t *testing.T) {
 	lines := bufio.NewScanner(said)
 	require.True(t, lines.Scan())
 	addr := strings.Fields(lines.Text())[1]
-	for _, metric := range []string{"a:1", "what?", "b:2"} {
+	for _, metric := range []string{"a:1|c", "what?", "b:2|c"} {
 		require.NoError(t, report(ctx, addr, metric))
 	}
 	seen := ""
@@ -89,6 +97,48 @@ func TestStatsd(t *testing.T) {
 	_, err := io.Copy(io.Discard, said)
 	require.NoError(t, err)
 	require.NoError(t, <-result)
+}
+
+// Every increment of a client that many programs use is counted.
+func TestStatsdCountsWhatARealClientReports(t *testing.T) {
+	python := peertest.Program(t, "python3", "python3")
+	const script = `
+import statsd, sys
+c = statsd.StatsClient("127.0.0.1", int(sys.argv[1]))
+with c.pipeline() as p:
+    for i in range(1000):
+        p.incr("hits", 2)
+for i in range(500):
+    c.incr("hits")
+c.gauge("load", 7)
+c.gauge("load", -2, delta=True)
+c.timing("query", 12.5)
+c.set("users", "alice")
+c.set("users", "bob")
+c.incr("last")
+`
+	if err := exec.CommandContext(t.Context(), python, "-c", "import statsd").Run(); err != nil {
+		if os.Getenv("WEIR_REQUIRE") == "1" {
+			t.Fatal("the client is not installed; on Debian: apt-get install python3-statsd")
+		}
+		t.Skip("python3-statsd is not installed")
+	}
+	conn, err := servers.ListenUDP("127.0.0.1:0", &servers.UDPConfig{ReadBuffer: 1 << 20})
+	require.NoError(t, err)
+	defer conn.Close()
+	said, err := exec.CommandContext(t.Context(), python, "-c", script, strconv.Itoa(int(conn.LocalAddr().Port()))).CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	total, gauges := newTotals(), map[string]float64{}
+	for total.counters["last"] == 0 {
+		p, err := conn.In.Recv(t.Context())
+		require.NoError(t, err)
+		for line := range strings.SplitSeq(strings.TrimSpace(string(p.Data)), "\n") {
+			m, err := parse(line)
+			require.NoError(t, err, line)
+			total.add(m, gauges)
+		}
+	}
+	require.Equal(t, "hits=2500 last=1 load=5 (gauge) query=12.5ms (mean of 1) users=2 (distinct)", total.String())
 }
 
 func TestAddressInUseIsAnError(t *testing.T) {

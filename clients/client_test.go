@@ -1,0 +1,330 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+)
+
+// lineServer is what a Client of lines connects to: each connection is played by a function of its own, the last for all
+// further ones.
+type lineServer struct {
+	plays []func(far *chanio.Duplex[string, string])
+
+	mu      sync.Mutex
+	dialled int
+	playing sync.WaitGroup
+}
+
+func (s *lineServer) dial(context.Context) (*chanio.Conn, error) {
+	s.mu.Lock()
+	play := s.plays[min(s.dialled, len(s.plays)-1)]
+	s.dialled++
+	s.mu.Unlock()
+	if play == nil {
+		return nil, errDown
+	}
+	near, far := chanio.Pipe()
+	s.playing.Go(func() {
+		defer far.Close()
+		play(codec.Frame(far, codec.Lines))
+	})
+	return near, nil
+}
+
+// answerAll answers until the client ends.
+func answerAll(far *chanio.Duplex[string, string]) { answerSome(far, -1) }
+
+func answerSome(far *chanio.Duplex[string, string], n int) {
+	for ; n != 0; n-- {
+		line, err := far.In.Recv(context.Background())
+		if err != nil {
+			return
+		}
+		_ = far.Out.Send(context.Background(), "re: "+line)
+	}
+}
+
+type lineClient = clients.Client[string, string]
+
+// asking runs test in a bubble with a Client of a server that plays.
+func asking(
+	t *testing.T, cfg clients.ClientConfig[string, string], test func(*testing.T, *lineClient, *lineServer),
+	plays ...func(far *chanio.Duplex[string, string]),
+) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &lineServer{plays: plays}
+		cfg.Reconnect.Backoff = func(n int) time.Duration { return time.Duration(n) * time.Second }
+		cl := clients.NewClient(s.dial, codec.Lines, codec.Lines, &cfg)
+		test(t, cl, s)
+		require.NoError(t, cl.Close())
+		require.NoError(t, cl.Close())
+		s.playing.Wait()
+		_, err := cl.Call(t.Context(), "late")
+		require.ErrorIs(t, err, clients.ErrNotSent)
+	})
+}
+
+func requireReply(t *testing.T, cl *lineClient, request string) {
+	t.Helper()
+	reply, err := cl.Call(t.Context(), request)
+	require.NoError(t, err)
+	require.Equal(t, "re: "+request, reply)
+}
+
+func TestClientDialsWithTheFirstCallAndSharesTheConnection(t *testing.T) {
+	asking(t, clients.ClientConfig[string, string]{}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		synctest.Wait()
+		require.Zero(t, s.dialled)
+		require.Equal(t, clients.Idle, cl.State().Phase)
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { requireReply(t, cl, fmt.Sprint(i)) })
+		}
+		all.Wait()
+		require.Equal(t, 1, s.dialled)
+	}, answerAll)
+}
+
+func TestClientCallsEndWithClose(t *testing.T) {
+	silent := func(far *chanio.Duplex[string, string]) {
+		for range far.In.All(context.Background()) {
+		}
+	}
+	for what, play := range map[string]func(*chanio.Duplex[string, string]){"silent": silent, "down": nil} {
+		asking(t, clients.ClientConfig[string, string]{Timeout: -1}, func(t *testing.T, cl *lineClient, _ *lineServer) {
+			failed := make(chan error, 1)
+			go func() {
+				_, err := cl.Call(t.Context(), "a")
+				failed <- err
+			}()
+			synctest.Wait()
+			require.NoError(t, cl.Close())
+			err := <-failed
+			require.ErrorIs(t, err, net.ErrClosed, what)
+			require.Equal(t, play == nil, errors.Is(err, clients.ErrNotSent))
+		}, play)
+	}
+}
+
+func TestClientConnectsAgainWhenThereIsACall(t *testing.T) {
+	one := func(far *chanio.Duplex[string, string]) { answerSome(far, 1) }
+	asking(t, clients.ClientConfig[string, string]{}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		requireReply(t, cl, "a")
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, s.dialled, "nobody wants another one")
+		for range 5 { // each was useful, so the pause does not grow
+			start := time.Now()
+			requireReply(t, cl, "b")
+			require.LessOrEqual(t, time.Since(start), time.Second)
+			synctest.Wait()
+		}
+		require.Equal(t, 6, s.dialled)
+	}, one)
+}
+
+// The first connection is full when it ends: one request was sent and is lost, the other was not and goes over the next.
+func TestClientSendsAgainWhatWasNotSentOnly(t *testing.T) {
+	hangUp := func(far *chanio.Duplex[string, string]) {
+		_, _ = far.In.Recv(context.Background())
+		time.Sleep(time.Second)
+	}
+	cfg := clients.ClientConfig[string, string]{Caller: clients.CallerConfig[string]{MaxOutstanding: 1}}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+		sent := make(chan error, 1)
+		go func() {
+			_, err := cl.Call(t.Context(), "sent")
+			sent <- err
+		}()
+		synctest.Wait()
+		requireReply(t, cl, "not sent")
+		err := <-sent
+		require.Error(t, err)
+		require.NotErrorIs(t, err, clients.ErrNotSent)
+		require.Equal(t, 2, s.dialled)
+	}, hangUp, answerAll)
+}
+
+func TestClientCallsWaitWhileConnectingFails(t *testing.T) {
+	asking(t, clients.ClientConfig[string, string]{Timeout: time.Minute}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		start := time.Now()
+		requireReply(t, cl, "a")
+		require.Equal(t, 3*time.Second, time.Since(start))
+		require.Equal(t, 3, s.dialled)
+	}, nil, nil, answerAll)
+	asking(t, clients.ClientConfig[string, string]{Timeout: 2 * time.Second}, func(t *testing.T, cl *lineClient, _ *lineServer) {
+		_, err := cl.Call(t.Context(), "a")
+		require.ErrorIs(t, err, clients.ErrNotSent)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, err, errDown, "the error says why there is no connection")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		cancel(why)
+		_, err = cl.Call(ctx, "b")
+		require.ErrorIs(t, err, why)
+	}, nil)
+}
+
+func TestClientGivesUpWhenReconnectDoes(t *testing.T) {
+	cfg := clients.ClientConfig[string, string]{Reconnect: clients.ReconnectConfig{MaxAttempts: 3}}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+		_, err := cl.Call(t.Context(), "a")
+		require.ErrorIs(t, err, errDown)
+		require.ErrorContains(t, err, "gave up after 3 failures")
+		require.NoError(t, cl.Close())
+		s.playing.Wait()
+	}, nil)
+}
+
+func TestClientCallHasATimeoutAndTheNextOneAReply(t *testing.T) {
+	slow := func(far *chanio.Duplex[string, string]) {
+		line, _ := far.In.Recv(context.Background())
+		time.Sleep(3 * time.Second)
+		_ = far.Out.Send(context.Background(), "re: "+line)
+		answerAll(far)
+	}
+	asking(t, clients.ClientConfig[string, string]{Timeout: 2 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		_, err := cl.Call(t.Context(), "slow")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorContains(t, err, "no reply within 2s")
+		require.NotErrorIs(t, err, clients.ErrNotSent)
+		requireReply(t, cl, "next")
+		require.Equal(t, 1, s.dialled)
+	}, slow)
+}
+
+// Where replies come in order, one that is lost for good costs the connection, not the Client.
+func TestClientLeavesAConnectionThatHasLostAReply(t *testing.T) {
+	deaf := func(far *chanio.Duplex[string, string]) {
+		for range far.In.All(context.Background()) {
+		}
+	}
+	asking(t, clients.ClientConfig[string, string]{Timeout: 2 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		_, err := cl.Call(t.Context(), "lost")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		requireReply(t, cl, "next")
+		require.Equal(t, 2, s.dialled)
+	}, deaf, answerAll)
+}
+
+func TestClientSaysHelloFirst(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	play := func(far *chanio.Duplex[string, string]) {
+		for line := range far.In.All(context.Background()) {
+			mu.Lock()
+			seen = append(seen, line)
+			mu.Unlock()
+			_ = far.Out.Send(context.Background(), "re: "+line)
+		}
+	}
+	hellos := 0
+	cfg := clients.ClientConfig[string, string]{
+		Hello: func(ctx context.Context, d *chanio.Duplex[string, string]) error {
+			if hellos++; hellos == 1 {
+				return errors.New("wrong password")
+			}
+			if err := d.Out.Send(ctx, "hello"); err != nil {
+				return err
+			}
+			_, err := d.In.Recv(ctx)
+			return err
+		},
+	}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+		requireReply(t, cl, "a")
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, []string{"hello", "a"}, seen)
+		require.Equal(t, 2, s.dialled)
+	}, play)
+}
+
+func TestG16ClientSurvivesPanicsOfUserCode(t *testing.T) {
+	for what, fall := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+		falls := true
+		cfg := clients.ClientConfig[string, string]{
+			Hello: func(context.Context, *chanio.Duplex[string, string]) error {
+				if falls {
+					falls = false
+					fall()
+				}
+				return nil
+			},
+		}
+		asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+			requireReply(t, cl, "a")
+			require.Equal(t, 2, s.dialled, what)
+		}, answerAll)
+		cfg = clients.ClientConfig[string, string]{Reconnect: clients.ReconnectConfig{Permanent: func(error) bool { fall(); return false }}}
+		asking(t, cfg, func(t *testing.T, cl *lineClient, _ *lineServer) {
+			_, err := cl.Call(t.Context(), "a")
+			require.ErrorAs(t, err, new(*chanio.PanicError), what)
+		}, nil)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) { panic("dial") }, codec.Lines, codec.Lines,
+			&clients.ClientConfig[string, string]{Timeout: time.Second})
+		_, err := cl.Call(t.Context(), "a")
+		require.ErrorAs(t, err, new(*chanio.PanicError))
+		require.NoError(t, cl.Close())
+	})
+}
+
+func TestClientMatchesRepliesByTag(t *testing.T) {
+	tag := &clients.CallerTags[string, string]{
+		Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },
+		ID: func(r string) uint64 {
+			var id uint64
+			_, _ = fmt.Sscan(strings.TrimPrefix(r, "re: "), &id)
+			return id
+		},
+	}
+	backwards := func(far *chanio.Duplex[string, string]) {
+		one, _ := far.In.Recv(context.Background())
+		two, _ := far.In.Recv(context.Background())
+		_, _ = far.Out.SendAll(context.Background(), "re: "+two, "re: "+one)
+	}
+	asking(t, clients.ClientConfig[string, string]{Tags: tag}, func(t *testing.T, cl *lineClient, _ *lineServer) {
+		var all sync.WaitGroup
+		for _, w := range []string{"a", "b"} {
+			all.Go(func() {
+				reply, err := cl.Call(t.Context(), w)
+				require.NoError(t, err)
+				require.True(t, strings.HasSuffix(reply, w), "%q", reply)
+			})
+		}
+		all.Wait()
+	}, backwards)
+}
+
+func TestClientShutdownWaitsForReplies(t *testing.T) {
+	slow := func(far *chanio.Duplex[string, string]) {
+		line, _ := far.In.Recv(context.Background())
+		time.Sleep(time.Second)
+		_ = far.Out.Send(context.Background(), "re: "+line)
+	}
+	asking(t, clients.ClientConfig[string, string]{}, func(t *testing.T, cl *lineClient, _ *lineServer) {
+		var all sync.WaitGroup
+		all.Go(func() { requireReply(t, cl, "a") })
+		synctest.Wait()
+		require.NoError(t, cl.Shutdown(t.Context()))
+		all.Wait()
+	}, slow)
+}

@@ -1,0 +1,64 @@
+package clients
+
+import (
+	"time"
+
+	"github.com/weir-go/weir/internal/guard"
+)
+
+// aheadPause is how long after a failure to open a value ahead that is tried again.
+const aheadPause = time.Second
+
+// openAhead sees to it that MinIdle values are idle, or being opened.
+func (p *Pool[T]) openAhead() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.closed && len(p.idle)+p.filling < p.cfg.MinIdle && p.open < p.cfg.MaxOpen {
+		p.open++
+		p.filling++
+		p.fills.Go(p.openOneAhead)
+	}
+}
+
+// openOneAhead opens a value, for whose place there is a permit.
+func (p *Pool[T]) openOneAhead() {
+	var v T
+	var err error
+	if panicked := guard.Call(func() { v, err = p.opener(p.ctx) }); panicked != nil {
+		err = panicked
+	}
+	p.mu.Lock()
+	p.filling--
+	if err != nil {
+		p.stats.Failed++
+		p.free()
+		p.tryAgain()
+		p.mu.Unlock()
+		return
+	}
+	p.stats.Opened++
+	p.mu.Unlock()
+	p.putSafely(p.newborn(v))
+}
+
+// putSafely is put. A panic of the user's function that closes is kept for Shutdown to return.
+func (p *Pool[T]) putSafely(e *pooled[T]) {
+	e.back = time.Now()
+	p.mu.Lock()
+	kept := !p.closed && (p.grant(grant[T]{value: e}) || p.keep(e))
+	p.mu.Unlock()
+	if !kept {
+		p.discardSafely(e)
+	}
+}
+
+// tryAgain has the values opened later that could not be opened now. The caller holds mu.
+func (p *Pool[T]) tryAgain() {
+	switch {
+	case p.closed:
+	case p.refill == nil:
+		p.refill = time.AfterFunc(aheadPause, p.openAhead)
+	default:
+		p.refill.Reset(aheadPause)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package socket
+
+func peerIsDone(int) bool { return false }

@@ -1,0 +1,59 @@
+//go:build linux
+
+package stream_test
+
+import (
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/internal/stream"
+)
+
+func heapInUse() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func TestAnIdleStreamHoldsLittle(t *testing.T) {
+	const n = 200
+	var ends [2][n]*net.TCPConn
+	for i := range n {
+		ends[0][i], ends[1][i] = tcpPair(t)
+	}
+	streams := make([]*stream.Stream, n)
+	before := heapInUse()
+	waiting := make(chan error, n)
+	for i := range n {
+		streams[i] = stream.New(ends[0][i], config(nil))
+		go func() {
+			var err error
+			for err == nil {
+				var p []byte
+				if p, err = streams[i].In.Next(t.Context()); err == nil {
+					err = streams[i].Out.Send(t.Context(), p)
+				}
+			}
+			waiting <- err
+		}()
+	}
+	for i := range n {
+		for range 2 {
+			_, err := ends[1][i].Write([]byte("hello"))
+			require.NoError(t, err)
+			_, err = ends[1][i].Read(make([]byte, 5))
+			require.NoError(t, err)
+		}
+	}
+	grown := (heapInUse() - before) / n
+	t.Logf("%d bytes of heap each", grown)
+	require.Less(t, grown, 2000)
+	for i := range n {
+		streams[i].Abort(nil)
+		<-waiting
+	}
+}

@@ -1,0 +1,449 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/servers"
+)
+
+// Every function that a user gives to a server may fall once, by a panic or runtime.Goexit: its own connection may suffer,
+// the next one is served, and every place is given back.
+func TestG16UserCodeThatFallsEndsNoMoreThanItsConnection(t *testing.T) {
+	secure, config := signed(t)
+	for fallName, fall := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+		for _, where := range []string{
+			"Opened", "Closed", "Returned", "HandshakeFailed", "Refused", "Wrap", "OnRelease", "GetConfigForClient", "VerifyConnection", "Logger", "",
+		} {
+			for _, withTLS := range []bool{false, true} {
+				var armed atomic.Bool
+				armed.Store(true)
+				at := func(place string) {
+					if place == where && armed.Swap(false) {
+						fall()
+					}
+				}
+				var log logbook
+				cfg := &servers.Config{
+					MaxConns: 4, MaxPerIP: 2, Logger: slog.New(fallingLog{log.logger().Handler(), at}),
+					Wrap: func(nc net.Conn) net.Conn { at("Wrap"); return nc },
+					Conn: chanio.ConnConfig{OnRelease: func(*chanio.Conn) { at("OnRelease") }},
+					Hooks: &servers.Hooks{
+						Opened: func(*chanio.Conn, time.Duration) { at("Opened") }, Closed: func(*chanio.Conn) { at("Closed") },
+						Returned:        func(*chanio.Conn, error) { at("Returned") },
+						HandshakeFailed: func(net.Addr, error) { at("HandshakeFailed") }, Refused: func(net.Addr) { at("Refused") },
+					},
+				}
+				if withTLS {
+					cfg.TLS = &servers.TLSConfig{Certificates: secure.Certificates, Base: &tls.Config{
+						GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { at("GetConfigForClient"); return nil, nil },
+						VerifyConnection:   func(tls.ConnectionState) error { at("VerifyConnection"); return nil },
+					}}
+				}
+				ln, result := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+					_ = echo(ctx, c)
+					return errors.New("a line for the Logger")
+				})
+				connect := func() net.Conn {
+					if withTLS {
+						return tls.Client(dial(t, ln), config)
+					}
+					return dial(t, ln)
+				}
+				for range 3 { // one falls, the others do not
+					err := tryOnce(ln, withTLS, config)
+					if where == "" {
+						require.NoError(t, err)
+					}
+				}
+				if garbage, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+					_, _ = io.WriteString(garbage, "neither TLS nor anything else\r\n\r\n\r\n")
+					_ = garbage.Close()
+				}
+				await(t, ln, 0)
+				nc := connect()
+				require.Equal(t, "hello", say(t, nc, "hello"), "%s in %q, TLS %v", fallName, where, withTLS)
+				require.NoError(t, nc.Close())
+				require.NoError(t, ln.Shutdown(t.Context()))
+				require.NoError(t, <-result)
+			}
+		}
+	}
+}
+
+// tryOnce has one short conversation.
+func tryOnce(ln *servers.Listener, withTLS bool, config *tls.Config) error {
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if withTLS {
+		nc = tls.Client(nc, config)
+	}
+	if _, err = io.WriteString(nc, "x"); err == nil {
+		_, err = io.ReadFull(nc, make([]byte, 1))
+	}
+	return err
+}
+
+// fallingLog falls with its first line.
+type fallingLog struct {
+	slog.Handler
+	at func(string)
+}
+
+func (h fallingLog) Handle(ctx context.Context, r slog.Record) error {
+	h.at("Logger")
+	return h.Handler.Handle(ctx, r)
+}
+
+func TestG16APanicOfAHookIsAnErrorOfTheLogger(t *testing.T) {
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger(), Hooks: &servers.Hooks{Closed: func(*chanio.Conn) { panic("boom") }}}, echo)
+	require.NoError(t, dial(t, ln).Close())
+	for len(log.lines()) == 0 {
+		runtime.Gosched()
+	}
+	require.Contains(t, log.lines()[0], `level=ERROR msg="servers: Hooks.Closed panicked" err="chanio: panic: boom" stack=`)
+}
+
+func TestWrapMayRefuseAConnection(t *testing.T) {
+	refused := true
+	ln, _ := serve(t, &servers.Config{MaxConns: 1, MaxPerIP: 1, Wrap: func(nc net.Conn) net.Conn {
+		if refused {
+			refused = false
+			return nil
+		}
+		return nc
+	}}, echo)
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	if err == nil {
+		_, err = nc.Read(make([]byte, 1))
+		_ = nc.Close()
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.Equal(t, "hello", say(t, dial(t, ln), "hello"))
+}
+
+// Opened may turn a peer away: the connection is not handed out, and every count is as before.
+func TestAConnectionThatOpenedAbortsIsNotServed(t *testing.T) {
+	for _, withTLS := range []bool{false, true} {
+		var opened, closed, served atomic.Int64
+		cfg := &servers.Config{MaxConns: 1, MaxPerIP: 1, Hooks: &servers.Hooks{
+			Opened: func(c *chanio.Conn, _ time.Duration) { opened.Add(1); c.Abort(errors.New("banned")) },
+			Closed: func(*chanio.Conn) { closed.Add(1) },
+		}}
+		secure, config := signed(t)
+		if withTLS {
+			cfg.TLS = secure
+		}
+		ln, result := serve(t, cfg, func(context.Context, *chanio.Conn) error { served.Add(1); return nil })
+		for range 5 {
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				continue // the reset was faster
+			}
+			if withTLS {
+				_, err = tls.Client(nc, config).Read(make([]byte, 1))
+			} else {
+				_, err = nc.Read(make([]byte, 1))
+			}
+			require.Error(t, err)
+			_ = nc.Close()
+		}
+		for closed.Load() < 5 {
+			runtime.Gosched()
+		}
+		require.NoError(t, ln.Shutdown(t.Context()))
+		require.NoError(t, <-result)
+		require.EqualValues(t, 5, opened.Load())
+		require.Zero(t, served.Load())
+	}
+}
+
+// nameless is a net.Conn without addresses.
+type nameless struct{ net.Conn }
+
+func (nameless) LocalAddr() net.Addr  { return nil }
+func (nameless) RemoteAddr() net.Addr { return nil }
+
+func TestConnectionsWithoutAddressesAreServed(t *testing.T) {
+	secure, config := signed(t)
+	for _, withTLS := range []bool{false, true} {
+		var log logbook
+		cfg := &servers.Config{MaxPerIP: 1, Logger: log.logger(), Wrap: func(nc net.Conn) net.Conn { return nameless{nc} }}
+		if withTLS {
+			cfg.TLS = secure
+		}
+		ln, _ := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+			_ = echo(ctx, c)
+			return errors.New(c.RemoteAddr().String())
+		})
+		nc := net.Conn(dial(t, ln))
+		if withTLS {
+			nc = tls.Client(nc, config)
+		}
+		require.Equal(t, "hello", say(t, nc, "hello"))
+		require.NoError(t, nc.(interface{ CloseWrite() error }).CloseWrite())
+		_, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		await(t, ln, 0)
+		require.Contains(t, log.lines()[0], "peer=unknown err=unknown")
+	}
+}
+
+// strange is a net.Listener that fails for now, hands out nothing, or panics.
+type strange struct {
+	net.Listener
+	do []func() (net.Conn, error)
+}
+
+func (s *strange) Accept() (net.Conn, error) {
+	if len(s.do) > 0 {
+		f := s.do[0]
+		s.do = s.do[1:]
+		return f()
+	}
+	return s.Listener.Accept()
+}
+
+type passing struct{}
+
+func (passing) Error() string   { return "try again" }
+func (passing) Timeout() bool   { return false }
+func (passing) Temporary() bool { return true }
+
+func TestAForeignListenerMayFailForNow(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	failed := make(chan error, 2)
+	ln, err := servers.Listen(&strange{nl, []func() (net.Conn, error){
+		func() (net.Conn, error) { return nil, passing{} },
+		func() (net.Conn, error) { return nil, &net.OpError{Op: "accept", Net: "tcp", Err: passing{}} },
+	}}, &servers.Config{Hooks: &servers.Hooks{AcceptFailed: func(err error) { failed <- err }}})
+	require.NoError(t, err)
+	serveOn(t, t.Context(), ln, echo)
+	require.Equal(t, "hello", say(t, dial(t, ln), "hello"))
+	require.Len(t, failed, 2)
+	require.NoError(t, ln.Close())
+}
+
+func TestG16AForeignListenerThatPanicsEndsServeWithThat(t *testing.T) {
+	secure, _ := signed(t)
+	for _, cfg := range []*servers.Config{nil, {TLS: secure}} {
+		for want, accept := range map[string]func() (net.Conn, error){
+			"panic: boom":                     func() (net.Conn, error) { panic("boom") },
+			"neither a connection nor an err": func() (net.Conn, error) { return nil, nil },
+		} {
+			nl, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			ln, err := servers.Listen(&strange{nl, []func() (net.Conn, error){accept}}, cfg)
+			require.NoError(t, err)
+			require.ErrorContains(t, ln.Serve(t.Context(), echo), want)
+		}
+	}
+}
+
+// asking looks at its Listener from within.
+type asking struct {
+	net.Listener
+	ask func()
+}
+
+func (a *asking) Close() error   { a.ask(); return a.Listener.Close() }
+func (a *asking) Addr() net.Addr { return a.Listener.Addr() }
+
+func TestG4CloseOfAForeignListenerMayLookAtTheListener(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var ln *servers.Listener
+	ln, err = servers.Listen(&asking{nl, func() { _ = ln.String(); _ = ln.Close() }}, nil)
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+}
+
+func TestTheConfigurationIsCopied(t *testing.T) {
+	hooks := &servers.Hooks{}
+	prefixes := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	cfg := &servers.Config{Hooks: hooks, ProxyFrom: prefixes}
+	ln, _ := serve(t, cfg, tellAddr)
+	changed := func() { t.Error("the caller's struct is still used") }
+	cfg.Conn.OnRelease = func(*chanio.Conn) { changed() }
+	cfg.Wrap = func(nc net.Conn) net.Conn { changed(); return nc }
+	hooks.Opened = func(*chanio.Conn, time.Duration) { changed() }
+	prefixes[0] = netip.MustParsePrefix("127.0.0.0/8")
+	nc := dial(t, ln)
+	require.Contains(t, converse(t, nc, proxyLine), "PROXY")
+	await(t, ln, 0)
+}
+
+func TestPrefixesOfBalancersThatMatchNothingAreRefused(t *testing.T) {
+	for text, ok := range map[string]bool{"::ffff:127.0.0.0/104": true, "::ffff:127.0.0.1/128": true, "::ffff:0:0/90": false} {
+		ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{ProxyFrom: []netip.Prefix{netip.MustParsePrefix(text)}})
+		require.Equal(t, ok, err == nil, "%s: %v", text, err)
+		if ok {
+			serveOn(t, t.Context(), ln, tellAddr)
+			require.Equal(t, "192.0.2.1:56324 198.51.100.7:443 hello", converse(t, dial(t, ln), proxyLine+"hello"), text)
+		}
+	}
+	_, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{ProxyFrom: make([]netip.Prefix, 1)})
+	require.ErrorContains(t, err, "zero Prefix")
+}
+
+func TestOptionsThatMeanNothingThereAreRefused(t *testing.T) {
+	_, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Mode: 0o600})
+	require.ErrorContains(t, err, "Mode is for ListenUnix")
+	_, err = servers.ListenUnix(socketPath(t), &servers.Config{ReusePort: true})
+	require.ErrorContains(t, err, "TCP")
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer nl.Close()
+	_, err = servers.Listen(nl, &servers.Config{Mode: 0o600})
+	require.ErrorContains(t, err, "Mode is for ListenUnix")
+}
+
+// What peers do is no warning: a reset, garbage, silence. What a handler finds wrong is one.
+func TestG20FaultsOfPeersAreInfo(t *testing.T) {
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		for _, err := range codec.Decode(c.In, codec.Prefixed(codec.Uint16, codec.Raw, codec.Max(10))).Values(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	send := func(text string, reset bool) {
+		n := len(log.lines())
+		nc := dial(t, ln)
+		if text != "" {
+			_, err := io.WriteString(nc, text)
+			require.NoError(t, err)
+			await(t, ln, 1)
+		}
+		if reset {
+			require.NoError(t, nc.SetLinger(0))
+		}
+		require.NoError(t, nc.Close())
+		if text != "" {
+			for len(log.lines()) == n {
+				runtime.Gosched()
+			}
+		}
+	}
+	send("\xff\xffgarbage", false)
+	send("\x00", false)
+	send("\x00", true)
+	for range 3 {
+		send("", false) // a health check
+		send("", true)
+	}
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 3)
+	for _, line := range log.lines() {
+		require.Contains(t, line, `level=INFO msg="servers: connection failed"`)
+		require.NotContains(t, line, "raw-read")
+	}
+}
+
+func TestG20LinesAboutPeersAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
+		require.NoError(t, err)
+		result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+			_, err := c.In.Recv(ctx)
+			if err != nil {
+				return err
+			}
+			return os.ErrDeadlineExceeded
+		})
+		many := func(n int) {
+			for range n {
+				nc, err := network.DialContext(t.Context(), "mem", "server")
+				require.NoError(t, err)
+				_, _ = nc.Write([]byte("x"))
+				_, _ = io.Copy(io.Discard, nc)
+				_ = nc.Close()
+			}
+			synctest.Wait()
+		}
+		many(1000)
+		require.Len(t, log.lines(), 20)
+		time.Sleep(time.Second)
+		many(10)
+		require.Len(t, log.lines(), 22)
+		require.Contains(t, log.lines()[20], "skipped=980")
+		time.Sleep(time.Minute)
+		many(100)
+		require.Len(t, log.lines(), 42)
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
+}
+
+// A failed hand-over leaves the parent as it was.
+func TestAHandOverThatFailsChangesNothing(t *testing.T) {
+	path := socketPath(t)
+	ln, err := servers.ListenUnix(path, nil)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), "/does/not/exist")
+	cmd.Env = []string{"A=1"}
+	require.Error(t, servers.HandOver(cmd, ln))
+	require.Empty(t, cmd.ExtraFiles)
+	require.Equal(t, []string{"A=1"}, cmd.Env)
+	serveOn(t, t.Context(), ln, echo)
+	nc, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	require.NoError(t, ln.Close())
+	_, err = os.Lstat(path)
+	require.ErrorIs(t, err, os.ErrNotExist, "its file is still its own to remove")
+}
+
+func TestSetALPNComesBeforeTheFirstConnection(t *testing.T) {
+	secure, config := signed(t)
+	config.NextProtos = []string{"a", "b"}
+	for own, want := range map[string]string{"": "b", "a": "a"} {
+		with := *secure
+		if own != "" {
+			with.ALPN = []string{own}
+		}
+		ln := listenTLS(t, &with, nil)
+		require.NoError(t, ln.SetALPN("b"))
+		serveOn(t, t.Context(), ln, echo)
+		c, err := tls.Dial("tcp", ln.Addr().String(), config)
+		require.NoError(t, err)
+		require.Equal(t, want, c.ConnectionState().NegotiatedProtocol)
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.NoError(t, c.Close())
+		if err := ln.SetALPN("c"); own == "" {
+			require.ErrorContains(t, err, "too late")
+		} else {
+			require.NoError(t, err, "its own configuration goes before")
+		}
+	}
+	require.NoError(t, listen(t, nil).SetALPN("x"), "there is no TLS")
+}

@@ -1,0 +1,302 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// inMemory serves in a bubble, with dial to connect.
+func inMemory(
+	t *testing.T, cfg servers.Config, handle handler, test func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error),
+) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &cfg)
+		require.NoError(t, err)
+		result := serveOn(t, context.Background(), ln, handle)
+		test(t, ln, func() net.Conn {
+			nc, err := network.DialContext(t.Context(), "mem", "server")
+			require.NoError(t, err)
+			synctest.Wait() // it has been accepted
+			return nc
+		}, result)
+		require.NoError(t, ln.Close())
+	})
+}
+
+// shutdown starts a Shutdown with a deadline.
+func shutdown(t *testing.T, ln *servers.Listener, within time.Duration) <-chan error {
+	down := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
+		down <- ln.Shutdown(ctx)
+	}()
+	synctest.Wait()
+	return down
+}
+
+// Whatever state a connection is in when a shutdown begins: in its handshake, in its header, or silent for less than
+// FirstByte, it is served.
+func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	answer := func(ctx context.Context, c *chanio.Conn) error {
+		chunk, err := c.In.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		return c.Out.Send(ctx, chunk)
+	}
+	hello := func(t *testing.T, nc net.Conn) {
+		time.Sleep(10 * time.Millisecond)
+		require.Equal(t, "hello", say(t, nc, "hello"))
+		require.NoError(t, nc.Close())
+	}
+	for name, c := range map[string]struct {
+		cfg   servers.Config
+		first string
+		begin func(t *testing.T, nc net.Conn) net.Conn
+	}{
+		"silent": {servers.Config{}, "", func(_ *testing.T, nc net.Conn) net.Conn { return nc }},
+		"silent, before TLS": {servers.Config{TLS: secure}, "", func(t *testing.T, nc net.Conn) net.Conn {
+			time.Sleep(100 * time.Millisecond)
+			return tls.Client(nc, config)
+		}},
+		"in the header": {servers.Config{ProxyAlways: true}, proxyLine[:10], func(t *testing.T, nc net.Conn) net.Conn {
+			time.Sleep(3 * time.Second)
+			_, err := io.WriteString(nc, proxyLine[10:])
+			require.NoError(t, err)
+			return nc
+		}},
+		"between header and TLS": {servers.Config{ProxyAlways: true, TLS: secure}, proxyLine, func(t *testing.T, nc net.Conn) net.Conn {
+			time.Sleep(3 * time.Second)
+			return tls.Client(nc, config)
+		}},
+	} {
+		inMemory(t, c.cfg, answer, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+			nc := dial()
+			_, err := io.WriteString(nc, c.first)
+			require.NoError(t, err)
+			synctest.Wait()
+			down := shutdown(t, ln, time.Minute)
+			hello(t, c.begin(t, nc))
+			require.NoError(t, <-down, name)
+			require.NoError(t, <-result)
+		})
+	}
+}
+
+// Peers that never say a word hold up a shutdown for FirstByte at most, and not at all if they were silent for longer.
+func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
+	secure, _ := signed(t)
+	for name, c := range map[string]struct {
+		cfg  servers.Config
+		old  time.Duration
+		want time.Duration
+	}{
+		"young":           {servers.Config{}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"old":             {servers.Config{}, time.Second, 0},
+		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, 900 * time.Millisecond},
+		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
+		"before TLS":      {servers.Config{TLS: secure}, time.Second, 200 * time.Millisecond},
+		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 200 * time.Millisecond},
+	} {
+		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+			nc := dial()
+			time.Sleep(c.old)
+			start := time.Now()
+			down := shutdown(t, ln, time.Minute)
+			_, _ = io.ReadAll(nc)
+			require.Equal(t, c.want, time.Since(start), name)
+			require.NoError(t, nc.Close())
+			require.NoError(t, <-down, name)
+			require.NoError(t, <-result)
+		})
+	}
+}
+
+// At the deadline what is still beginning is cut off.
+func TestG18ShutdownsDeadlineHoldsForHandshakes(t *testing.T) {
+	secure, _ := signed(t)
+	inMemory(t, servers.Config{TLS: secure}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		_, err := nc.Write([]byte{22, 3})
+		require.NoError(t, err)
+		synctest.Wait()
+		start := time.Now()
+		down := shutdown(t, ln, time.Second)
+		_, err = io.ReadAll(nc)
+		require.Error(t, err)
+		require.ErrorIs(t, <-down, context.DeadlineExceeded)
+		require.NoError(t, <-result)
+		require.Equal(t, time.Second, time.Since(start))
+		require.NoError(t, nc.Close())
+	})
+}
+
+// slowClose is a net.Conn whose Close takes a second.
+type slowClose struct{ net.Conn }
+
+func (c slowClose) Close() error {
+	time.Sleep(time.Second)
+	return c.Conn.Close()
+}
+
+func TestShutdownAbortsAllAtOnce(t *testing.T) {
+	cfg := servers.Config{Wrap: func(nc net.Conn) net.Conn { return slowClose{nc} }}
+	busy := func(ctx context.Context, _ *chanio.Conn) error {
+		<-ctx.Done()
+		return nil
+	}
+	inMemory(t, cfg, busy, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		for range 50 {
+			defer dial().Close()
+		}
+		start := time.Now()
+		down := shutdown(t, ln, time.Second)
+		require.ErrorIs(t, <-down, context.DeadlineExceeded)
+		require.NoError(t, <-result)
+		require.LessOrEqual(t, time.Since(start), 3*time.Second)
+	})
+}
+
+// A shutdown that takes long says once what it waits for.
+func TestShutdownSaysWhatItWaitsFor(t *testing.T) {
+	var log logbook
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	busy := func(ctx context.Context, c *chanio.Conn) error {
+		_, _ = c.In.Recv(ctx)
+		<-ctx.Done()
+		return nil
+	}
+	inMemory(t, servers.Config{TLS: secure, Logger: log.logger()}, busy, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		open := tls.Client(dial(), config)
+		require.NoError(t, open.Handshake())
+		beginning := dial()
+		_, err := beginning.Write([]byte{22, 3})
+		require.NoError(t, err)
+		synctest.Wait()
+		down := shutdown(t, ln, time.Minute)
+		time.Sleep(900 * time.Millisecond)
+		require.Len(t, log.lines(), 1, "about the dates of the certificate")
+		time.Sleep(5 * time.Second)
+		require.Len(t, log.lines(), 2)
+		require.Contains(t, log.lines()[1], `level=INFO msg="servers: shutdown waits"`)
+		require.Contains(t, log.lines()[1], `handlers=1 "other connections"=0 handshakes=1 oldest=`)
+		require.NoError(t, open.NetConn().Close())
+		require.NoError(t, beginning.Close())
+		require.ErrorIs(t, <-down, context.DeadlineExceeded)
+		require.NoError(t, <-result)
+	})
+}
+
+// Silent peers make room for others; those of the peer that has the most go first.
+func TestMaxHandshakesEndsTheOldestOfWhoHasTheMost(t *testing.T) {
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	failed := make(chan net.Addr, 10)
+	cfg := &servers.Config{TLS: secure, MaxHandshakes: 3, Hooks: &servers.Hooks{
+		HandshakeFailed: func(peer net.Addr, err error) { failed <- peer },
+	}}
+	ln, _ := serve(t, cfg, echo)
+	from := func(ip string) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		nc, err := d.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Skip("the whole of 127/8 is local on Linux only: ", err)
+		}
+		t.Cleanup(func() { _ = nc.Close() })
+		_, err = nc.Write([]byte{22, 3})
+		require.NoError(t, err)
+		return nc
+	}
+	first := from("127.0.0.3")
+	second, third := from("127.0.0.2"), from("127.0.0.2")
+	_, _ = third, second
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "hello", say(t, c, "hello"))
+	require.Equal(t, second.LocalAddr().String(), (<-failed).String(), "the other one is %s", first.LocalAddr())
+	require.Empty(t, failed)
+}
+
+func TestG19ASilentBalancerHasItsOwnTime(t *testing.T) {
+	var d diary
+	cfg := servers.Config{ProxyAlways: true, ProxyTimeout: 3 * time.Second, Hooks: &servers.Hooks{
+		HandshakeFailed: func(_ net.Addr, err error) { d.note("%v", errors.Is(err, os.ErrDeadlineExceeded)) },
+	}}
+	inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		nc := dial()
+		time.Sleep(3*time.Second - 1)
+		synctest.Wait()
+		require.Empty(t, d.all())
+		time.Sleep(1)
+		synctest.Wait()
+		require.Equal(t, []string{"true"}, d.all())
+		require.NoError(t, nc.Close())
+	})
+}
+
+func TestNegativeTimeoutsAreNone(t *testing.T) {
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	endless := *secure
+	endless.HandshakeTimeout = -1
+	cfg := servers.Config{ProxyAlways: true, ProxyTimeout: -1, TLS: &endless, MaxHandshakes: -1, MaxConns: -1, MaxPerIP: -1}
+	inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		nc := dial()
+		time.Sleep(time.Hour)
+		_, err := io.WriteString(nc, proxyLine)
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		c := tls.Client(nc, config)
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.NoError(t, nc.Close())
+	})
+}
+
+// The channel form has what was in its handshake when Shutdown came, too.
+func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &servers.Config{TLS: secure})
+		require.NoError(t, err)
+		conns := ln.Conns.C(t.Context())
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		synctest.Wait()
+		down := shutdown(t, ln, time.Minute)
+		client := tls.Client(nc, config)
+		shaken := make(chan error, 1)
+		go func() { shaken <- client.Handshake() }()
+		c, ok := <-conns
+		require.True(t, ok)
+		require.NoError(t, <-shaken)
+		c.Abort(nil)
+		_, ok = <-conns
+		require.False(t, ok)
+		require.NoError(t, <-down)
+		require.NoError(t, nc.Close())
+	})
+}

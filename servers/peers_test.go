@@ -1,0 +1,215 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/servers"
+)
+
+// program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 says
+// that nothing may be.
+func program(t testing.TB, name, pkg string) string {
+	t.Helper()
+	for _, try := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(try); err == nil {
+			return path
+		}
+	}
+	message := fmt.Sprintf("%s is not installed; on Debian: apt-get install %s", name, pkg)
+	if os.Getenv("WEIR_REQUIRE") == "1" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
+// file puts text into a new file and returns its path.
+func file(t testing.TB, name, text string) string {
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func pemOf(t testing.TB, cert tls.Certificate) (certPEM, keyPEM string) {
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	require.NoError(t, err)
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return block("CERTIFICATE", cert.Certificate[0]), block("PRIVATE KEY", key)
+}
+
+// openssl runs s_client against ln with the given input, and returns what it prints.
+func openssl(t testing.TB, ln *servers.Listener, input string, args ...string) string {
+	path := program(t, "openssl", "openssl")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, append([]string{"s_client", "-connect", ln.Addr().String(), "-ign_eof"}, args...)...)
+	cmd.Stdin = strings.NewReader(input)
+	out, _ := cmd.CombinedOutput() // the exit code is that of the last alert
+	return string(out)
+}
+
+func TestTLSIsUnderstoodByARealClient(t *testing.T) {
+	cert, _, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	host, _, err := servers.SelfSigned("xn--bcher-kva.test")
+	require.NoError(t, err)
+	certPEM, _ := pemOf(t, cert)
+	roots := file(t, "roots.pem", certPEM)
+	ln := listenTLS(t, &servers.TLSConfig{
+		Certificates: []tls.Certificate{cert}, ALPN: []string{"h2"},
+		Hosts: map[string]*servers.TLSConfig{"BÜCHER.test": {Certificates: []tls.Certificate{host}}},
+	}, nil)
+	serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		line, err := c.In.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		return c.Out.Send(ctx, append([]byte("echo: "), line...))
+	})
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		out := openssl(t, ln, "hello\n", version, "-CAfile", roots, "-servername", "weir.test", "-alpn", "h2")
+		require.Contains(t, out, "echo: hello", version)
+		require.Contains(t, out, "Verify return code: 0 (ok)", version)
+		require.Contains(t, out, "ALPN protocol: h2", version)
+	}
+	for _, offered := range []string{"http/1.1", "x"} {
+		out := openssl(t, ln, "hello\n", "-alpn", offered)
+		require.Contains(t, out, "no application protocol", "the server speaks h2 only, the client %s", offered)
+		require.NotContains(t, out, "echo: hello")
+	}
+	require.Contains(t, openssl(t, ln, "hello\n", "-servername", "xn--bcher-kva.test"), "CN = xn--bcher-kva.test")
+	require.Contains(t, openssl(t, ln, "hello\n", "-servername", "other.test"), "CN = weir.test")
+}
+
+// STARTTLS in the dialogues that a real client knows: the lines are received as such, and TLS begins where they end.
+func TestSTARTTLSWithARealClient(t *testing.T) {
+	cert, _, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	for protocol, dialogue := range map[string][]string{ // what is said, in turn with what is received
+		"smtp": {"220 weir.test", "250-weir.test\r\n250 STARTTLS", "220 go ahead"},
+		"pop3": {"+OK weir", "+OK begin"},
+		"ftp":  {"220 weir", "234 begin"},
+	} {
+		ln, _ := serve(t, &servers.Config{Conn: chanio.ConnConfig{IdleTimeout: time.Minute}}, func(ctx context.Context, c *chanio.Conn) error {
+			for i, say := range dialogue {
+				if i > 0 {
+					if _, err := codec.Recv(ctx, c.In, codec.Lines); err != nil {
+						return err
+					}
+				}
+				if err := c.Out.Send(ctx, []byte(say+"\r\n")); err != nil {
+					return err
+				}
+			}
+			return upgrade(ctx, c, config)
+		})
+		out := openssl(t, ln, "hello\n", "-starttls", protocol)
+		require.Contains(t, out, "secret: hello", protocol)
+		require.Contains(t, out, "CN = weir.test", protocol)
+	}
+}
+
+// upgrade secures c, whose lines a stage has received, and echoes.
+func upgrade(ctx context.Context, c *chanio.Conn, config *tls.Config) error {
+	secured, err := chanio.TLSServer(ctx, c, config, nil)
+	if err != nil {
+		return err
+	}
+	line, err := secured.In.Recv(ctx)
+	if err != nil {
+		return err
+	}
+	if err := secured.Out.Send(ctx, append([]byte("secret: "), line...)); err != nil {
+		return err
+	}
+	return secured.Close()
+}
+
+// unixListener starts a server on a Unix socket that tells what its balancer says.
+func unixListener(t testing.TB) (path string, headers <-chan *servers.ProxyHeader) {
+	path = socketPath(t)
+	told := make(chan *servers.ProxyHeader, 4)
+	ln, err := servers.ListenUnix(path, &servers.Config{ProxyAlways: true, MaxPerIP: 1})
+	require.NoError(t, err)
+	serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		told <- ln.ProxyHeader(c)
+		return tellAddr(ctx, c)
+	})
+	return path, told
+}
+
+func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
+	haproxy := program(t, "haproxy", "haproxy")
+	cert, roots, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	certPEM, keyPEM := pemOf(t, cert)
+	pair := file(t, "pair.pem", certPEM+keyPEM)
+	path, headers := unixListener(t)
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := nl.Addr().String()
+	require.NoError(t, nl.Close())
+	conf := file(t, "haproxy.cfg", fmt.Sprintf("global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"+
+		"frontend in\n  bind %s ssl crt %s\n  unique-id-format weir-%%pid\n  default_backend weir\n"+
+		"backend weir\n  server one unix@%s send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority,unique-id,crc32c\n", addr, pair, path))
+	cmd := exec.Command(haproxy, "-db", "-f", conf)
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	require.NoError(t, cmd.Start())
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
+	defer func() {
+		_ = cmd.Process.Kill()
+		<-exited
+	}()
+	var c *tls.Conn
+	for c == nil {
+		c, err = tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
+		select {
+		case <-exited:
+			t.Fatalf("haproxy does not start: %s", said.String())
+		default:
+		}
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, "hello")
+	require.NoError(t, err)
+	want := c.LocalAddr().String() + " " + addr + " hello"
+	got := make([]byte, len(want))
+	_, err = io.ReadFull(c, got)
+	require.NoError(t, err)
+	require.Equal(t, want, string(got))
+	h := <-headers
+	require.Equal(t, "weir.test", h.Authority)
+	require.Contains(t, string(h.UniqueID), "weir-")
+	require.Equal(t, "TLSv1.3", h.TLS.Version)
+	require.Contains(t, h.TLS.Cipher, "TLS_")
+	require.False(t, h.TLS.Verified, "nobody has asked for a certificate")
+
+	second, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
+	require.NoError(t, err)
+	defer second.Close()
+	_, err = second.Read(make([]byte, 1))
+	require.Error(t, err, "MaxPerIP counts by the header, also on a Unix socket")
+}
