@@ -59,6 +59,9 @@ var plain = []string{"text/plain"}
 // TestRequestCostsFewAllocations counts what a request and its reply cost: the request, its URL, the copy of its head, its
 // header and that one's values, the context, the writer, and the writer's header. (net/http: 19.)
 func TestRequestCostsFewAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	addr := start(t, http.HandlerFunc(sayTyped), nil)
 	nc, in := dial(t, addr)
 	a := &asker{nc: nc, in: in, raw: []byte(typical)}

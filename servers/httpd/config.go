@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/weir-go/weir/internal/guard"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/servers"
 )
@@ -118,9 +119,7 @@ func (cfg *Config) complete() Config {
 	if c.Listen.Logger == nil {
 		c.Listen.Logger = c.Logger
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = guard.Logger(c.Logger)
 	if c.Rejected == nil {
 		c.Rejected = http.HandlerFunc(busy)
 	}

@@ -1,0 +1,76 @@
+package httpd_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/weir-go/weir/servers"
+	"github.com/weir-go/weir/servers/httpd"
+)
+
+// get prints what is at a URL.
+func get(url string) {
+	r, err := http.Get(url)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = r.Body.Close() }()
+	body, err := io.ReadAll(r.Body)
+	fmt.Printf("%s: %s %v\n", r.Status, body, err)
+}
+
+// A Server takes any handler, such as a mux, and any net.Listener.
+func ExampleServer_Serve() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hello/{name}", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "hello %s", r.PathValue("name"))
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := httpd.New(mux, nil)
+	served := make(chan error)
+	go func() { served <- srv.Serve(context.Background(), ln) }()
+	get("http://" + ln.Addr().String() + "/hello/gopher")
+	http.DefaultClient.CloseIdleConnections()
+	fmt.Println(srv.Shutdown(context.Background()), <-served)
+	// Output:
+	// 200 OK: hello gopher <nil>
+	// <nil> <nil>
+}
+
+// A Listener of package servers has limits of its own, here one connection at a time.
+func ExampleServer_ServeListener() {
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{MaxConns: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := httpd.New(http.NotFoundHandler(), &httpd.Config{CloseEach: true})
+	served := make(chan error)
+	go func() { served <- srv.ServeListener(context.Background(), ln) }()
+	for range 2 {
+		get("http://" + ln.Addr().String() + "/")
+	}
+	fmt.Println(srv.Shutdown(context.Background()), <-served)
+	// Output:
+	// 404 Not Found: 404 page not found
+	//  <nil>
+	// 404 Not Found: 404 page not found
+	//  <nil>
+	// <nil> <nil>
+}
+
+// ListenAndServe serves until its ctx ends, and lets what has begun finish.
+func ExampleListenAndServe() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	fmt.Println(httpd.ListenAndServe(ctx, "127.0.0.1:0", http.NotFoundHandler(), nil))
+	// Output: <nil>
+}
