@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Compression compresses and decompresses bytes. Its methods are for many goroutines at once. Zstandard is in a module of its own,
+// Compression compresses and decompresses bytes. Its methods are for many goroutines at once. Zstandard is in a separate module,
 // github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
 type Compression interface {
 	// Compress appends the packed form of plain to dst.

@@ -16,7 +16,7 @@ type delimiters struct {
 	only   byte   // the one first byte, if there is one
 	single bool   // there is one
 	shift  int    // bytes that a match may lack: the longest less one
-	unless string // bytes in front of which a delimiter is none
+	unless string // bytes that, behind a delimiter, have it not count
 }
 
 // newDelimiters panics about what cannot be told apart.

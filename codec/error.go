@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // Error says what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
@@ -21,8 +23,8 @@ type Error struct {
 
 // Causes of an [Error], for errors.Is.
 var (
-	// ErrTooLarge: a length, count or value beyond its limit.
-	ErrTooLarge = errors.New("too large")
+	// ErrTooLarge: a length, count or value beyond its limit. It is chanio's.
+	ErrTooLarge = chanio.ErrTooLarge
 
 	// ErrTrailingData: a frame has bytes behind its value.
 	ErrTrailingData = errors.New("trailing data")
@@ -114,8 +116,8 @@ func tooLarge(what string, n uint64, limit int) error {
 	return because(ErrTooLarge, "%s %d exceeds the limit of %d", what, n, limit)
 }
 
-// Within returns err with name put in front of its path. Codecs of one's own call it for each of their parts, so that
-// an error says where it is; it costs nothing while all is well. An err that is no *Error becomes one.
+// WrapField returns err with name put in front of its path. A codec written by hand calls it for each of its parts, so that
+// an error says where it is; it costs nothing if err is nil. An err that is no *Error becomes one.
 func (r *Reader) WrapField(name string, err error) error {
 	if err == nil {
 		return nil

@@ -235,7 +235,7 @@ func ExampleOptionalTail() {
 
 func ExampleWrapField() {
 	fmt.Println(codec.WrapField("header", codec.WrapField("size", codec.ErrTooLarge)))
-	// Output: codec: header.size encode: too large
+	// Output: codec: header.size encode: limit exceeded
 }
 
 func ExampleKeepDelimiter() {

@@ -93,6 +93,58 @@ func FuzzUnixTime(f *testing.F) {
 }
 func FuzzAddrPort(f *testing.F) { codectest.Fuzz(f, codec.AddrPort6) }
 
+func FuzzNullable(f *testing.F) {
+	text := "a"
+	codectest.Fuzz(f, codec.Nullable(codec.Int16, codec.String), nil, &text)
+}
+func FuzzSeparated(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Separated(codec.RawString, "--")), []string{}, []string{"a", "", "b"})
+}
+func FuzzUntil(f *testing.F) {
+	codectest.Fuzz(f, codec.Until("\r\n", codec.Delimited(codec.RawString, "\r\n", codec.Max(20))), []string{}, []string{"a", "b"})
+}
+func FuzzTLV(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.TLV(codec.Uint8, codec.NewLength(codec.Uint8),
+		codec.RequiredTag(uint8(1), "name", func(o *options) *string { return &o.Name }, codec.String),
+		codec.OptionalTag(uint8(2), "port", func(o *options) **uint16 { return &o.Port }, codec.Uint16),
+		codec.RepeatedTag(uint8(3), "host", func(o *options) *[]string { return &o.Hosts }, codec.String),
+		codec.UnknownTags(func(o *options) *[]codec.UnknownTag[uint8] { return &o.Unknown }))), options{Name: "a", Hosts: []string{"b"}})
+}
+func FuzzFieldIf(f *testing.F) {
+	codectest.Fuzz(f, codec.Record(
+		codec.Field("flags", func(p *publish) *uint8 { return &p.Flags }, codec.Uint8),
+		codec.FieldIf("id", func(p *publish) *uint16 { return &p.ID }, codec.Uint16, func(p publish) bool { return p.Flags&1 != 0 }),
+		codec.FieldBy("payload", func(p *publish) *string { return &p.Payload }, func(p publish) codec.Codec[string] {
+			return map[uint8]codec.Codec[string]{0: codec.Lines, 1: text}[p.Flags]
+		})), publish{}, publish{Flags: 1, ID: 7, Payload: "a"})
+}
+func FuzzOptionalTails(f *testing.F) {
+	tail := codec.OptionalTail(codec.Uint8)
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Record(
+		codec.Field("b", func(g *growing) **uint8 { return &g.B }, tail), codec.Field("c", func(g *growing) **uint8 { return &g.C }, tail),
+		codec.Field("rest", func(g *growing) *[]byte { return &g.Rest }, codec.Bytes))), growing{})
+}
+func FuzzPairBy(f *testing.F) {
+	codectest.Fuzz(f, codec.PairBy(codec.Uint8, func(n uint8) codec.Codec[string] {
+		return map[uint8]codec.Codec[string]{0: codec.Lines, 1: text}[n]
+	}), codec.Pair[uint8, string]{First: 1, Second: "a"})
+}
+func FuzzDefault(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.OneOf(codec.Uint8, codec.Case[any](uint8(1), codec.Uint16),
+		codec.Default[any](codec.Bytes, func(tag uint8, p []byte) unknownShape { return unknownShape{tag, p} },
+			func(u unknownShape) (uint8, []byte) { return u.Tag, u.Body }))), any(uint16(1)))
+}
+func FuzzJSONLines(f *testing.F) {
+	codectest.Fuzz(f, codec.JSONLines[order](codec.KnownFieldsOnly(), codec.NoHTMLEscape()), order{ID: 7})
+}
+func FuzzWideBits(f *testing.F) {
+	codectest.Fuzz(f, codec.WideBits(codec.BitField("id", 64, func(p *codec.Pair[uint64, uint8]) *uint64 { return &p.First }),
+		codec.BitField("n", 8, func(p *codec.Pair[uint64, uint8]) *uint8 { return &p.Second })), codec.Pair[uint64, uint8]{First: 1, Second: 2})
+}
+func FuzzUnlessBefore(f *testing.F) {
+	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Delimited(codec.RawString, "\r\n", codec.UnlessBefore(" "))), "a\r\n b")
+}
+
 // FuzzResync sees that garbage neither panics nor keeps a good frame from being found.
 func FuzzResync(f *testing.F) {
 	frames := codec.CRC32(codec.Between(codec.Const("\xca\xfe"), codec.Prefixed(codec.Uint8, codec.RawString), nil))

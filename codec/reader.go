@@ -222,7 +222,7 @@ func (r *Reader) More() (bool, error) {
 	return !over && err == nil, err
 }
 
-// Remaining returns the number of bytes up to the end of the frame around; there is none (false) outside of any frame.
+// Remaining returns the number of bytes up to the end of the frame around; ok is false outside of any frame.
 func (r *Reader) Remaining() (n int, ok bool) {
 	if r.limit == noLimit {
 		return 0, false

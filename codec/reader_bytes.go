@@ -45,7 +45,7 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 	return r.clone(p), nil
 }
 
-// clone copies p for whoever receives the value.
+// clone copies p for the receiver of the value.
 func (r *Reader) clone(p []byte) []byte {
 	if r.src != nil && len(p) == 0 {
 		return []byte{}

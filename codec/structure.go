@@ -280,7 +280,7 @@ func (t *tag) number(key string, otherwise int) int {
 func (t *tag) done() {
 	for key := range t.parts {
 		if !t.used[key] {
-			t.refuse("the tag has %q, which means nothing for this field", key)
+			t.refuse("the tag has %q, which has no meaning for this field", key)
 		}
 	}
 }
@@ -306,7 +306,7 @@ func (t *tag) length(key string, most int, little bool) *Length {
 	return lengthOf("Struct: "+t.where, Codec[uint32](integer[uint32]{o}), bound, nil)
 }
 
-// numberOp returns how a number is encoded, or 0 if t is none.
+// numberOp returns how a number is encoded, or 0 if it is not a number.
 func (t *tag) numberOp(of reflect.Type, little bool) op {
 	o := map[reflect.Kind]op{
 		reflect.Bool: opBool, reflect.Int8: op8, reflect.Uint8: op8, reflect.Int16: op16, reflect.Uint16: op16,

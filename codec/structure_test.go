@@ -64,7 +64,7 @@ func TestStructRefusesWhatItCannotCompile(t *testing.T) {
 		"has no exported fields": func() { codec.Struct[struct{ a int }]() },
 		"int has no fixed":       func() { codec.Struct[struct{ N int }]() },
 		"needs a tag such as":    func() { codec.Struct[struct{ S string }]() },
-		"which means nothing": func() {
+		"which has no meaning": func() {
 			codec.Struct[struct {
 				N uint8 `wire:"count=u8"`
 			}]()

@@ -10,7 +10,7 @@ import (
 
 // Charset is text in a charset of golang.org/x/text up to the end of the frame around it, such as charmap.ISO8859_1,
 // unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. A character that the charset does not have is
-// refused when sent, and bytes that are none when received, except where the charset itself maps all bytes. Some charsets
+// refused when sent, and invalid bytes are refused when received, except where the charset itself maps all bytes. Some charsets
 // decode a few bytes to characters that they do not encode: such a text can be received and not sent. For UTF-8 there is
 // [String].
 //
@@ -61,7 +61,7 @@ func (c charsetCodec) Decode(r *Reader) (string, error) {
 
 func (charsetCodec) Size() Size { return openSize }
 
-// invalid returns the index of the first bytes of p that are no text, or -1. Decoders put the replacement character in
+// invalid returns the index of the first invalid bytes of p, or -1. Decoders put the replacement character in
 // their place, which may also be a part of the text: it is then what the charset has for it, in either order of bytes.
 func (c charsetCodec) invalid(p []byte) int {
 	proper := c.replacement()
