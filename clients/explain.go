@@ -35,6 +35,8 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "" // its own doing
+	case socket.IsUnknownService(err):
+		return "" // which socket explains
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "is the name right? Names that are not in DNS go into /etc/hosts, or a StaticResolver before the others"
 	case errors.As(err, &dns) && dns.Server != "":

@@ -2,6 +2,7 @@ package servers
 
 import (
 	"context"
+	"net"
 
 	"github.com/weir-go/weir/internal/socket"
 )
@@ -24,6 +25,10 @@ func ListenTCP(addr string, cfg *Config) (*Listener, error) {
 	l, err := newListener(c)
 	if err != nil {
 		return nil, err
+	}
+	if addr == "" {
+		err := &net.OpError{Op: "listen", Net: "tcp", Err: &net.AddrError{Err: "missing address"}}
+		return nil, socket.Explain("servers", err)
 	}
 	nl, err := c.socket().ListenConfig().Listen(context.Background(), "tcp", addr)
 	if err != nil {

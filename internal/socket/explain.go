@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"syscall"
 )
 
@@ -24,6 +25,10 @@ func hint(err error) string {
 		file *fs.PathError
 	)
 	switch {
+	case IsUnknownService(err):
+		return "the port is a number up to 65535, or the name of a service that this machine knows, such as http"
+	case lacksZone(err):
+		return "a link-local address needs its interface, as in [fe80::1%eth0]:8080"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "something listens there already: stop it, choose another port, or port 0 for a free one"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -39,4 +44,20 @@ func hint(err error) string {
 		return `an address is host:port, the port at most 65535, such as "localhost:8080", ":8080" or "[::1]:8080"`
 	}
 	return ""
+}
+
+// IsUnknownService reports whether err is about the name of a port, which the net package calls a host that is not found.
+func IsUnknownService(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.Err == "unknown port"
+}
+
+// lacksZone reports whether err comes of a link-local address of IPv6 without its interface.
+func lacksZone(err error) bool {
+	var op *net.OpError
+	if !errors.Is(err, syscall.EINVAL) || !errors.As(err, &op) || op.Addr == nil {
+		return false
+	}
+	addr, err := netip.ParseAddrPort(op.Addr.String())
+	return err == nil && addr.Addr().IsLinkLocalUnicast() && addr.Addr().Is6() && addr.Addr().Zone() == ""
 }

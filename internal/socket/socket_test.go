@@ -45,3 +45,16 @@ func TestOptionsAreHandedOn(t *testing.T) {
 	require.Equal(t, refusal, o.ListenConfig().Control("", "", nil))
 	require.Equal(t, refusal, o.Dialer().Control("", "", nil))
 }
+
+func TestHintsAreAboutWhatIsWrong(t *testing.T) {
+	for addr, want := range map[string]string{
+		"localhost:nosuch":         "name of a service that this machine knows",
+		"[fe80::1]:0":              "needs its interface",
+		"no.such.host.invalid.:80": "is the name right?",
+		"localhost":                "an address is host:port",
+	} {
+		_, err := net.Listen("tcp", addr)
+		require.Error(t, err)
+		require.ErrorContains(t, Explain("x", err), want, addr)
+	}
+}

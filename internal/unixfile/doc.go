@@ -4,5 +4,10 @@ package unixfile
 
 import "errors"
 
-// ErrNotSocket is met where the path is taken by something that is not removed.
-var ErrNotSocket = errors.New("there is a file that is not a socket")
+var (
+	// ErrNotSocket is met where the path is taken by something that is not removed.
+	ErrNotSocket = errors.New("there is a file that is not a socket")
+
+	// ErrForeign is met where the path is taken by a socket that this user can neither connect to nor remove.
+	ErrForeign = errors.New("there is a socket of another user")
+)

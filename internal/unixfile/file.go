@@ -62,14 +62,20 @@ func Bind(path string, kind int, mode fs.FileMode, use func(socket *os.File) err
 
 // open gives the file its mode, then hands the socket on.
 func open(socket *os.File, whole string, mode fs.FileMode, use func(socket *os.File) error) (fs.FileInfo, error) {
-	if mode != 0 {
-		if err := os.Chmod(whole, mode); err != nil {
-			return nil, err
-		}
-	}
 	info, err := os.Lstat(whole)
 	if err != nil {
 		return nil, err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return nil, ErrNotSocket // somebody has put something in its place
+	}
+	if mode != 0 && info.Mode().Perm() != mode {
+		if err := chmod(whole, mode); err != nil {
+			return nil, err
+		}
+		if info, err = os.Lstat(whole); err != nil {
+			return nil, err
+		}
 	}
 	return info, use(socket)
 }

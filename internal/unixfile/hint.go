@@ -13,6 +13,8 @@ func BindHint(err error) string {
 	switch {
 	case errors.Is(err, ErrNotSocket):
 		return "; remove it if nobody needs it, or choose another path"
+	case errors.Is(err, ErrForeign):
+		return "; if nobody listens there, have its user remove it, or choose another path"
 	case errors.Is(err, fs.ErrNotExist):
 		return "; the directory has to be made first"
 	case errors.Is(err, fs.ErrPermission):

@@ -4,6 +4,7 @@ package unixfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -12,12 +13,12 @@ import (
 )
 
 const (
-	lockTries = 200
+	lockTries = 400
 	lockPause = 5 * time.Millisecond
 )
 
 // lockDir keeps others that call it from dir until unlock is called. It reports whether it could, which takes
-// permission to read dir; it does not wait for more than a second.
+// permission to read dir; it does not wait for more than two seconds.
 func lockDir(dir string) (unlock func(), locked bool) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -42,21 +43,35 @@ func removeStale(path string, locked bool) error {
 		return nil // removed by its owner
 	case info.Mode().Type() != fs.ModeSocket:
 		return ErrNotSocket
-	case !locked || !isStale(path):
+	case !locked:
+		return syscall.EADDRINUSE
+	default:
+		time.Sleep(settled - time.Since(info.ModTime())) // its server may have bound it and not listen yet
+	}
+	switch err := probe(path); {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", ErrForeign, syscall.EADDRINUSE)
+	case !errors.Is(err, syscall.ECONNREFUSED):
 		return syscall.EADDRINUSE
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := os.Remove(path); {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", ErrForeign, err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	return nil
 }
 
-// isStale reports whether the socket at path belongs to nobody. A live one may have a full backlog, or be of another
-// kind; only a refusal is proof.
-func isStale(path string) bool {
+// settled is how old a socket file is when its server surely listens.
+const settled = 200 * time.Millisecond
+
+// probe connects to the socket at path. A live one may have a full backlog, or be of another kind; only a refusal is proof
+// that it belongs to nobody.
+func probe(path string) error {
 	nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err == nil {
 		_ = nc.Close()
 	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+	return err
 }

@@ -1,0 +1,27 @@
+package unixfile
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// chmod gives the file at path a mode. It follows no link that somebody may have put in its place: the file is opened as
+// such, and its mode changed by the descriptor.
+func chmod(path string, mode fs.FileMode) error {
+	const openPath = 0x200000 // O_PATH
+	fd, err := syscall.Open(path, openPath|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	var is syscall.Stat_t
+	if err := syscall.Fstat(fd, &is); err != nil {
+		return &fs.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	if is.Mode&syscall.S_IFMT != syscall.S_IFSOCK {
+		return ErrNotSocket
+	}
+	return os.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), mode)
+}
