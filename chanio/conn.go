@@ -118,22 +118,15 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 func (c *Conn) over(low *stream.Stream) {
 	c.low, c.Released = low, low.Released()
 	in, out := &low.In, &low.Out
+	uncork := func() { out.Cork(false) }
 	c.In = NewSource(SourceHooks[[]byte]{
 		Next: in.Next, TryNext: in.TryNext, Close: in.Close, Bytes: in, End: in.Ending(),
 	})
 	c.Out = NewSink(SinkHooks[[]byte]{
 		Send: out.Send, TrySend: out.TrySend, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
-		Abort: low.Abort, Cork: c.cork, Bytes: out, End: out.Ending(),
+		Abort: low.Abort, Cork: func() func() { out.Cork(true); return uncork }, Bytes: out, End: out.Ending(),
 	})
 }
-
-// cork corks Out until what it returns is called.
-func (c *Conn) cork() (uncork func()) {
-	c.low.Out.Cork(true)
-	return c.uncork
-}
-
-func (c *Conn) uncork() { c.low.Out.Cork(false) }
 
 // LocalAddr returns the address of this side. It goes on working after the connection has been released.
 func (c *Conn) LocalAddr() net.Addr {

@@ -330,7 +330,9 @@ func TestG19WriteTimeoutSparesWhatMakesProgress(t *testing.T) {
 		const timeout = 5 * time.Second
 		a, b := chaniotest.Pipe(1 << 10)
 		near := chanio.NewConn(a, &chanio.ConnConfig{WriteTimeout: timeout})
-		require.NoError(t, near.Out.Send(t.Context(), make([]byte, 20<<10)))
+		for range 2 { // of a size that is copied
+			require.NoError(t, near.Out.Send(t.Context(), make([]byte, 10<<10)))
+		}
 		for range 15 {
 			time.Sleep(timeout - time.Second)
 			_, err := io.ReadFull(b, make([]byte, 1<<10))

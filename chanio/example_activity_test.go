@@ -22,7 +22,8 @@ func ExampleLogActivity() {
 	ctx := context.Background()
 	_ = conn.Out.Send(ctx, []byte("hello"))
 	_ = conn.Out.Flush(ctx)
-	conn.Out.Abort(nil)
+	conn.Abort(nil)
+	<-conn.Done()
 	_ = far.Close()
 	// Output:
 	// level=INFO msg="chanio: opened" local=pipe:a peer=pipe:b

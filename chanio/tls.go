@@ -28,17 +28,17 @@ func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) 
 type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.TLS, error)
 
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
-	up, err := c.In.Acquire(ctx, "TLS")
+	up, err := c.In.claim(ctx, "TLS")
 	if err != nil {
 		c.Abort(err)
 		return nil, err
 	}
 	low := stream.Lower{
 		In: up.Bytes(), Out: BytesTo(c.Out), Flush: c.Out.Flush, Close: c.Close, Abort: c.Abort,
-		LocalAddr: c.LocalAddr(), RemoteAddr: c.RemoteAddr(),
+		LocalAddr: c.LocalAddr(), RemoteAddr: c.RemoteAddr(), Progress: c.Out.End().Progress,
 	}
 	if c.low != nil {
-		low.OutQueue = c.low.OutQueue
+		low.OutQueue, low.Close = c.low.OutQueue, c.low.CloseWaited
 	}
 	t, err := shake(ctx, low, cfg, conn != nil && conn.AcceptTruncation)
 	if err != nil {

@@ -55,7 +55,7 @@ var endpoints = []string{
 
 // testOnly is what tests and packages for tests may import in addition. A test in
 // a package of its own (x_test) may also import any package of the module.
-var testOnly = []string{"github.com/stretchr/testify"}
+var testOnly = []string{"github.com/stretchr/testify", "golang.org/x/net/nettest"}
 
 // source is what one Go file says about its imports.
 type source struct {
