@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/internal/stream"
@@ -70,8 +71,9 @@ type Conn struct {
 
 	low     *stream.Stream // nil for ConnOf
 	secured *Conn          // what TLS runs over, if it does
-	info    ConnInfo
-	drain   drain
+	info    *ConnInfo      // of ConnOf, or the addresses of ConnConfig; may be nil
+	logger  *slog.Logger
+	drain   atomic.Pointer[drain] // made on demand
 
 	tlsState func(*tls.ConnectionState) // completes what TLS returns, or nil
 }
@@ -100,8 +102,10 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 		cfg = &ConnConfig{}
 	}
 	c := new(Conn)
-	c.info.LocalAddr, c.info.RemoteAddr, c.tlsState = cfg.LocalAddr, cfg.RemoteAddr, cfg.TLSState
-	c.drain.asked.Logger = cfg.Logger
+	c.logger, c.tlsState = cfg.Logger, cfg.TLSState
+	if cfg.LocalAddr != nil || cfg.RemoteAddr != nil {
+		c.info = &ConnInfo{LocalAddr: cfg.LocalAddr, RemoteAddr: cfg.RemoteAddr}
+	}
 	low := stream.Config{
 		Linger: cfg.Linger, CloseWait: cfg.CloseWait, SendBuffer: cfg.SendBuffer, Coalesce: cfg.Coalesce,
 		IdleTimeout: cfg.IdleTimeout, WriteTimeout: cfg.WriteTimeout, Prefix: cfg.Prefix, Logger: cfg.Logger,
@@ -130,7 +134,7 @@ func (c *Conn) over(low *stream.Stream) {
 
 // LocalAddr returns the address of this side. It goes on working after the connection has been released.
 func (c *Conn) LocalAddr() net.Addr {
-	if c.info.LocalAddr != nil {
+	if c.info != nil && c.info.LocalAddr != nil {
 		return c.info.LocalAddr
 	}
 	return c.low.NetConn().LocalAddr()
@@ -138,7 +142,7 @@ func (c *Conn) LocalAddr() net.Addr {
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr {
-	if c.info.RemoteAddr != nil {
+	if c.info != nil && c.info.RemoteAddr != nil {
 		return c.info.RemoteAddr
 	}
 	return c.low.NetConn().RemoteAddr()

@@ -34,12 +34,12 @@ func ConnOf(in *Source[[]byte], out *Sink[[]byte], info *ConnInfo) *Conn {
 	if in == nil || out == nil {
 		panic("chanio: ConnOf: a half is nil")
 	}
-	if info == nil {
-		info = &ConnInfo{}
+	c := &Conn{info: new(ConnInfo)}
+	if info != nil {
+		*c.info = *info
 	}
-	c := &Conn{info: *info}
-	c.In, c.Out, c.Released = in, out, info.Released
-	c.info.LocalAddr, c.info.RemoteAddr = orStream(info.LocalAddr), orStream(info.RemoteAddr)
+	c.In, c.Out, c.Released = in, out, c.info.Released
+	c.info.LocalAddr, c.info.RemoteAddr = orStream(c.info.LocalAddr), orStream(c.info.RemoteAddr)
 	if c.Released == nil {
 		released := make(chan struct{})
 		c.Released = released

@@ -11,11 +11,22 @@ type drain struct {
 	funcs int // registered and not taken back
 }
 
+// draining returns the drain of c.
+func (c *Conn) draining() *drain {
+	if d := c.drain.Load(); d != nil {
+		return d
+	}
+	d := new(drain)
+	d.asked.Logger = c.logger
+	c.drain.CompareAndSwap(nil, d)
+	return c.drain.Load()
+}
+
 // OnDrain has f called, in a goroutine of its own, when somebody asks the connection to finish by [Conn.Drain], or now if
 // that has happened. It is how a protocol says goodbye in its own words, such as HTTP/2's GOAWAY. stop takes f back and
 // reports whether it did so before the call.
 func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
-	d := &c.drain
+	d := c.draining()
 	d.mu.Lock()
 	d.funcs++
 	d.mu.Unlock()
@@ -34,7 +45,7 @@ func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
 // Drain asks the connection to finish because of cause: it calls the functions given to [Conn.OnDrain] or, if there is
 // none, ends In with cause as [Conn.EndIn] does. Only the first call counts. Drain does not block.
 func (c *Conn) Drain(cause error) {
-	d := &c.drain
+	d := c.draining()
 	d.mu.Lock()
 	heeded := d.funcs > 0
 	first := d.asked.Set(cause)

@@ -83,12 +83,16 @@ func (c *Context) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err returns context.DeadlineExceeded once the context has ended.
+// errMoved is the error of a Context that has ended. It says itself that a call may be repeated: by the time somebody asks
+// the Context may have been moved.
+var errMoved error = &Timeout{Text: "deadline exceeded", Call: true}
+
+// Err returns an error that is context.DeadlineExceeded once the context has ended.
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return context.DeadlineExceeded
+		return errMoved
 	}
 	return nil
 }

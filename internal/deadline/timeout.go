@@ -1,12 +1,16 @@
 package deadline
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // Timeout is a net.Error that is os.ErrDeadlineExceeded.
 type Timeout struct {
 	Text string // what was waited for
 
-	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives.
+	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives. Such
+	// an error is context.DeadlineExceeded too.
 	Call bool
 }
 
@@ -14,6 +18,9 @@ func (e *Timeout) Error() string   { return e.Text }
 func (e *Timeout) Timeout() bool   { return true }
 func (e *Timeout) Temporary() bool { return true }
 func (e *Timeout) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// Is makes the error of a call comparable with that of a ctx.
+func (e *Timeout) Is(target error) bool { return e.Call && target == context.DeadlineExceeded }
 
 // Resumable reports whether only the call failed.
 func (e *Timeout) Resumable() bool { return e.Call }
