@@ -9,11 +9,10 @@ import (
 type program struct {
 	steps  []step
 	size   Size
-	flat   bool      // there is nothing but numbers and texts
-	fixed  int       // bytes without those of the texts and of what calls encode
-	texts  []uintptr // where the texts lie
-	plain  *run      // all there is, if that is numbers of which nothing is to be checked
-	tailed bool      // there are optional fields at the end, which are sent up to the first that is missing
+	flat   bool // there is nothing but numbers and texts
+	fixed  int  // bytes without those of the texts and of what calls encode
+	plain  *run // all there is, if that is numbers of which nothing is to be checked
+	tailed bool // there are optional fields at the end, which are sent up to the first that is missing
 }
 
 // step is numbers, or none, and what follows them if anything does: a text, or any other field.
@@ -118,7 +117,6 @@ func (p *program) compile() {
 		p.fixed += s.run.width
 		if s.text != nil {
 			p.fixed += s.text.length.width
-			p.texts = append(p.texts, s.base+s.offset)
 		}
 		p.flat = p.flat && s.call == nil
 	}
@@ -130,16 +128,16 @@ func (p *program) compile() {
 	}
 }
 
-// append appends the struct at v, with room made once. With split the body that its last field ends in is not copied.
+// append appends the struct at v. With split the body that its last field ends in is not copied.
 func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
 	if p.plain != nil {
 		return p.plain.append(dst, v), nil, nil
 	}
-	need := p.fixed
-	for _, offset := range p.texts {
-		need += len(*valueAt[string](v.at(offset)))
+	if p.flat && !split {
+		if dst, ok := p.appendFlat(dst, v); ok {
+			return dst, nil, nil
+		}
 	}
-	dst = withRoom(dst, need)
 	missing := ""
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -169,6 +167,40 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 		}
 	}
 	return dst, body, nil
+}
+
+// appendFlat is append of a flat program, with room made once. It returns false if something does not fit.
+func (p *program) appendFlat(dst []byte, v place) ([]byte, bool) {
+	need := p.fixed
+	for i := range p.steps {
+		s := &p.steps[i]
+		if len(s.run.odd) > 0 && s.run.check24(v) != nil {
+			return dst, false
+		}
+		if t := s.text; t != nil {
+			text := *valueAt[string](v.at(s.base + s.offset))
+			if _, err := t.length.wire(len(text)); err != nil || t.utf8 && !utf8.ValidString(text) {
+				return dst, false
+			}
+			need += len(text)
+		}
+	}
+	at := len(dst)
+	dst = withRoom(dst, need)[:at+need]
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.run.width > 0 {
+			s.run.put(dst[at:], v)
+			at += s.run.width
+		}
+		if t := s.text; t != nil {
+			text := *valueAt[string](v.at(s.base + s.offset))
+			t.length.op.put(dst[at:], uint64(len(text)+t.length.adjust))
+			at += t.length.width
+			at += copy(dst[at:], text)
+		}
+	}
+	return dst, true
 }
 
 // decode fills the struct at v.
