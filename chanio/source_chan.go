@@ -118,7 +118,11 @@ func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan 
 		s.setRanged(Cause(ctx))
 	case <-closing:
 	}
-	s.unread(x)
+	if s.hooks.Undelivered != nil {
+		s.hooks.Undelivered(x)
+	} else {
+		s.unread(x)
+	}
 	return false
 }
 

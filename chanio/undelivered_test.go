@@ -139,6 +139,10 @@ func TestG16AHookThatDoesNotReturnUnderAChannel(t *testing.T) {
 				Next:  func(context.Context) (int, error) { exit(); return 0, nil },
 				Close: func() error { exit(); return nil },
 			},
+			"Undelivered": {
+				Next:        func(context.Context) (int, error) { return 1, nil },
+				Undelivered: func(int) { exit() },
+			},
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				src := chanio.NewSource(hooks)
