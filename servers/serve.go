@@ -101,6 +101,9 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		}
 		l.returned(conn, err)
 		l.report(conn, ignore(ctx, err))
+		if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
+			conn.Abort(cause)
+		}
 		if undrained := finish(conn, err, cancel); err == nil {
 			l.reportUndrained(conn, undrained)
 		}
