@@ -81,19 +81,24 @@ func NewClient[R, W any](
 		cl.cfg.Reconnect.Useful = func(c *chanio.Conn) bool { return c == useful }
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(context.Background())
-	cl.conns = Reconnect(contained(dial), &cl.cfg.Reconnect)
+	cl.conns = Reconnect(cl.contained(dial), &cl.cfg.Reconnect)
 	go cl.run(&useful)
 	return cl
 }
 
-// contained returns dial, whose panic is an error: it is called in the goroutine of the Client.
-func contained(dial func(context.Context) (*chanio.Conn, error)) func(context.Context) (*chanio.Conn, error) {
+// contained returns dial, whose panic is an error: it is called in the goroutine of the Client. A failure is noted, for
+// calls that give up meanwhile.
+func (cl *Client[R, W]) contained(dial func(context.Context) (*chanio.Conn, error)) func(context.Context) (*chanio.Conn, error) {
 	return func(ctx context.Context) (c *chanio.Conn, err error) {
 		if panicked := guard.Call(func() { c, err = dial(ctx) }); panicked != nil {
-			return nil, panicked
-		}
-		if c == nil && err == nil {
+			c, err = nil, panicked
+		} else if c == nil && err == nil {
 			err = errors.New("clients: dial returned neither a connection nor an error")
+		}
+		if err != nil {
+			cl.mu.Lock()
+			defer cl.mu.Unlock()
+			cl.down = err
 		}
 		return c, err
 	}
@@ -247,9 +252,6 @@ func (cl *Client[R, W]) gaveUp(ctx context.Context) error {
 	cl.mu.Lock()
 	down := cl.down
 	cl.mu.Unlock()
-	if err := cl.conns.State().Err; err != nil {
-		down = err
-	}
 	if down == nil {
 		return fmt.Errorf("clients: Client: %w: not connected: %w", ErrNotSent, chanio.Cause(ctx))
 	}

@@ -45,6 +45,7 @@ type Listener struct {
 	accepting bool
 	live      map[*chanio.Conn]*member
 	closing   chan struct{} // closed when nothing more is accepted
+	closed    chan struct{} // closed when the net.Listener is
 	drained   chan struct{} // closed when nothing is left, if somebody waits for that
 	cut       context.CancelCauseFunc
 }
@@ -63,7 +64,7 @@ const (
 func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
 		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), perIP: perIP{most: cfg.MaxPerIP},
-		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), cut: func(error) {},
+		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), closed: make(chan struct{}), cut: func(error) {},
 	}
 	l.conn.OnRelease = func(c *chanio.Conn) {
 		l.released(c)
@@ -264,6 +265,7 @@ func (l *Listener) stop() error {
 	l.state = stopped
 	close(l.closing)
 	l.mu.Unlock()
+	defer close(l.closed)
 	return l.acceptor.nl.Close()
 }
 

@@ -52,7 +52,8 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 		l.hold(conn)
 		handlers.Go(func() { l.serve(contexts, conn, handle) })
 	}
-	_ = l.closeConns() // which the end of ctx may be about to do: the address is free when Serve returns
+	_ = l.closeConns()
+	<-l.closed // the end of ctx may be about to do that: the address is free when Serve returns
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		err = nil
 	} else {
@@ -100,6 +101,9 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		}
 		l.returned(conn, err)
 		l.report(conn, ignore(ctx, err))
+		if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
+			conn.Abort(cause)
+		}
 		if undrained := finish(conn, err, cancel); err == nil {
 			l.reportUndrained(conn, undrained)
 		}

@@ -110,6 +110,13 @@ func (l *Listener) drain() <-chan struct{} {
 	return drained
 }
 
+// abortCause returns why all connections are being aborted, or nil if they are not.
+func (l *Listener) abortCause() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
 // abort ends all connections at once, and the ctx of their handlers. It returns when they have been released.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
