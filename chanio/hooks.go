@@ -39,6 +39,11 @@ type SourceHooks[T any] struct {
 	// those of its upstream has [Upstream.Drop] here.
 	Undelivered func(v T)
 
+	// KeepUntaken says that a value which was waiting for a receiver when the ctx of its channel ended is kept for the next
+	// receiver, and handed to Undelivered only when the Source is closed. It is for stages: what follows that value may
+	// already be with them.
+	KeepUntaken bool
+
 	// Borrowed says that a value is valid only until the next call that may wait. C, and stages that hold values,
 	// refuse such a Source.
 	Borrowed bool

@@ -14,7 +14,7 @@ type sourceView[T any] struct {
 // C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
 // ctx ends; Err then says which and why. Values that nobody took from it, and the one that was on its way, are not
 // lost: the next Recv, All or C has them first. (Of a Source whose values somebody must close, such as a listener's
-// connections, the capacity is 0, and Close hands one that was on its way to Undelivered.)
+// connections, the capacity is 0, and a value that nobody took is closed.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
 // channel, C returns the same channel while that lives; goroutines may share it. With another ctx it panics.
@@ -109,7 +109,7 @@ func (s *Source[T]) fillAll(ctx context.Context, v *sourceView[T]) {
 	}
 }
 
-// offer waits for room in the channel. If ctx or the stream ends first, x is put back.
+// offer waits for room in the channel. If ctx or the stream ends first, x is put back, or goes where undelivered values go.
 func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan struct{}, x T) bool {
 	select {
 	case v.ch <- x:
@@ -118,7 +118,7 @@ func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan 
 		s.setRanged(Cause(ctx))
 	case <-closing:
 	}
-	if s.hooks.Undelivered != nil {
+	if s.hooks.Undelivered != nil && !s.hooks.KeepUntaken {
 		s.hooks.Undelivered(x)
 	} else {
 		s.unread(x)

@@ -32,7 +32,7 @@ func newBatch[T any](up chanio.Upstream[T], metric func(T) int, limit int, delay
 	b := &batch[T]{up: up, metric: metric, limit: limit, delay: delay}
 	h := derive(up, b.pull)
 	h.Close = closing(up, &b.alarm)
-	if h.Undelivered = dropAll(up); h.Undelivered != nil {
+	if h.Undelivered, h.KeepUntaken = dropAll(up), true; h.Undelivered != nil {
 		h = keep(b.pull, h, func() { unreadAll(up, b.take()) })
 	}
 	return chanio.NewSource(h)
@@ -148,7 +148,7 @@ func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 	atLeast("ReadyChunks", "n", n, 1)
 	c := &readyChunks[T]{up: claimToHold(src, "ReadyChunks"), n: n}
 	h := derive(c.up, c.pull)
-	h.Undelivered = dropAll(c.up)
+	h.Undelivered, h.KeepUntaken = dropAll(c.up), true
 	return chanio.NewSource(h)
 }
 

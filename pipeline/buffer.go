@@ -41,6 +41,6 @@ func buffer[T any](ctx context.Context, src *chanio.Source[T], stage string, d *
 		q.End(err)
 	})
 	h := receiving(q, stage, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
-	h.Undelivered = up.Undelivered()
+	h.Undelivered, h.KeepUntaken = up.Undelivered(), true
 	return chanio.NewSource(h)
 }

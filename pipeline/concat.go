@@ -60,7 +60,7 @@ func (in *inputs[T]) took(from int) {
 	}
 }
 
-// drop gives a value that was passed on to the source that the latest came from.
+// drop is given a value that nobody took, of the source that the latest came from.
 func (in *inputs[T]) drop(v T) { in.ups[in.last.Load()].Drop(v) }
 
 func (in *inputs[T]) close() error {
@@ -83,7 +83,7 @@ func (in *inputs[T]) hooks(next pull[T]) chanio.SourceHooks[T] {
 	h := hooks(next, in.close, in.describe)
 	h.Borrowed = in.borrowed
 	if in.careful {
-		h.Undelivered = in.drop
+		h.Undelivered, h.KeepUntaken = in.drop, true
 	}
 	return h
 }

@@ -34,7 +34,7 @@ func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] 
 			in.leave()
 		}
 	})
-	h.AtHand, h.Undelivered = in.atHand, in.drop
+	h.AtHand, h.Undelivered, h.KeepUntaken = in.atHand, in.drop, true
 	h.Close = func() error { return errors.Join(outer.Close(), in.close()) }
 	return chanio.NewSource(h)
 }
@@ -84,7 +84,7 @@ func (in *inner[T]) atHand(dst []T) []T {
 	return in.up.AtHand(dst)
 }
 
-// drop gives a value that was passed on to the source that the latest came from.
+// drop is given a value that nobody took, of the source that the latest came from.
 func (in *inner[T]) drop(v T) {
 	in.mu.Lock()
 	last := in.last

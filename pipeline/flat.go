@@ -24,7 +24,7 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	}
 	h := e.hooks()
 	if e.up.Undelivered() != nil {
-		h.Undelivered = func(v T) { e.up.Drop([]T{v}) }
+		h.Undelivered, h.KeepUntaken = func(v T) { e.up.Drop([]T{v}) }, true
 		h = keep(e.pull, h, func() { e.up.Unread(e.ready) })
 	}
 	return chanio.NewSource(h)

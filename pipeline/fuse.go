@@ -47,7 +47,7 @@ func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B]
 func pass[T any](up chanio.Upstream[T], next pull[T]) chanio.SourceHooks[T] {
 	h := derive(up, next)
 	h.Borrowed = up.Borrowed()
-	h.Undelivered = up.Undelivered()
+	h.Undelivered, h.KeepUntaken = up.Undelivered(), true
 	return h
 }
 
@@ -173,7 +173,7 @@ func keep[T any](next pull[T], h chanio.SourceHooks[T], giveBack func()) chanio.
 		defer k.close()
 		return h.Close()
 	}, nil)
-	kept.Undelivered, kept.Describe = h.Undelivered, h.Describe
+	kept.Undelivered, kept.KeepUntaken, kept.Describe = h.Undelivered, true, h.Describe
 	return kept
 }
 

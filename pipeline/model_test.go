@@ -183,7 +183,7 @@ func (m *model) source() src {
 			return v, ok, err
 		},
 		Close:       up.Close,
-		Undelivered: func(int) { m.back.Add(1) },
+		Undelivered: func(int) { m.back.Add(1) }, KeepUntaken: true,
 	})
 }
 

@@ -19,7 +19,7 @@ func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *cha
 	h := derive(p.up, p.pull)
 	h.Close = p.close
 	if p.up.Undelivered() != nil {
-		h.Undelivered = func(part *chanio.Source[T]) { _ = part.Close() }
+		h.Undelivered, h.KeepUntaken = func(part *chanio.Source[T]) { _ = part.Close() }, true
 	}
 	return chanio.NewSource(h)
 }

@@ -53,7 +53,7 @@ func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg
 	}
 	r.cfg.Max = max(r.cfg.Max, r.cfg.Min)
 	h := hooks(r.pull, r.close, nil)
-	h.AtHand, h.Undelivered, h.Describe = r.atHand, r.inner.drop, r.describe
+	h.AtHand, h.Undelivered, h.KeepUntaken, h.Describe = r.atHand, r.inner.drop, true, r.describe
 	return chanio.NewSource(h)
 }
 

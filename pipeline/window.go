@@ -33,7 +33,7 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 	}
 	h := w.hooks()
 	if drop := dropAll(w.up); drop != nil {
-		h.Undelivered = func(s Span[[]T]) { drop(s.Value) }
+		h.Undelivered, h.KeepUntaken = func(s Span[[]T]) { drop(s.Value) }, true
 		h = keep(w.pull, h, func() { unreadAll(w.up, w.now.Value) })
 	}
 	return chanio.NewSource(h)
