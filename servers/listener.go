@@ -149,9 +149,7 @@ func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case <-c.Out.Done(): // Hooks.Opened has turned it away
-		default:
+		if c.Out.End().Open() { // otherwise Hooks.Opened has turned it away
 			return c, nil
 		}
 	}
