@@ -72,6 +72,7 @@ func TestG16UserCodeThatFallsEndsNoMoreThanItsConnection(t *testing.T) {
 					if where == "" {
 						require.NoError(t, err)
 					}
+					await(t, ln, 0) // or the next one is one too many of its address
 				}
 				if garbage, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 					_, _ = io.WriteString(garbage, "neither TLS nor anything else\r\n\r\n\r\n")

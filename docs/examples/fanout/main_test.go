@@ -68,7 +68,7 @@ func TestASlowDestinationIsToldWhatItLostAndHoldsUpNobody(t *testing.T) {
 		_, err := ends[0].Recv(t.Context())
 		require.Equal(t, io.EOF, err)
 		require.NoError(t, <-result)
-		require.Regexp(t, `(?s)"archive".* 1000 passed.*"display".* dropped`, report.String())
+		require.Regexp(t, `(?s)"archive".*ended.*"display".* dropped`, report.String())
 	})
 }
 
