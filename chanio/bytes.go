@@ -179,7 +179,3 @@ func (s valueSink) TryEnd(scratch, body []byte) (bool, error) {
 	return s.sink.TrySend(append(scratch, body...))
 }
 
-// describeStage is the Describe of a stage over up.
-func describeStage[T any](kind string, up Upstream[T]) func() Description {
-	return func() Description { return Description{Kind: kind, Upstream: []Description{up.Describe()}} }
-}

@@ -185,7 +185,7 @@ func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
 	}()
 	var c *tls.Conn
 	for c == nil {
-		c, err = tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
+		c, _ = tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
 		select {
 		case <-exited:
 			t.Fatalf("haproxy does not start: %s", said.String())

@@ -88,7 +88,7 @@ func TestWhatIsAtHandHoldsForTheDelayAndNoLonger(t *testing.T) {
 			time.Sleep(want - 1)
 			synctest.Wait()
 			require.Zero(t, o.writes)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			require.Equal(t, 1, o.writes)
 			require.EqualValues(t, 2, o.written)

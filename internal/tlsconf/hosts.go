@@ -34,7 +34,7 @@ func (h *hosts) add(key string, server *Server, outer *site, log *slog.Logger) e
 	case server == nil:
 		return inHost(key, errors.New("its configuration is nil"))
 	case len(server.Hosts) > 0 || server.HandshakeTimeout != 0:
-		return inHost(key, errors.New("Hosts and HandshakeTimeout are for the whole server: leave them out here"))
+		return inHost(key, errors.New("fields Hosts and HandshakeTimeout are for the whole server: leave them out here"))
 	}
 	sites, suffix := h.exact, name
 	if rest, ok := strings.CutPrefix(name, "*"); ok {

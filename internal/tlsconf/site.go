@@ -52,6 +52,7 @@ func (t *site) inherit(base *tls.Config) *tls.Config {
 	outer := t.config
 	if base == nil {
 		cfg := outer.Clone()
+		//lint:ignore SA1019 a Base may still have it
 		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = nil, nil, nil
 		cfg.ClientCAs, cfg.ClientAuth = nil, tls.NoClientCert
 		cfg.SessionTicketsDisabled = t.fields.Base != nil && t.fields.Base.SessionTicketsDisabled
@@ -81,9 +82,11 @@ func (t *site) apply(cfg *tls.Config) {
 		cfg.NextProtos = slices.Clone(s.ALPN)
 	}
 	if files := t.id.files; files != nil {
+		//lint:ignore SA1019 a Base may still have it
 		cfg.Certificates, cfg.NameToCertificate = nil, nil
 		cfg.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return files.get(), nil }
 	} else if len(t.id.given) > 0 {
+		//lint:ignore SA1019 a Base may still have it
 		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = t.id.given, nil, nil
 	}
 	t.trust(cfg)

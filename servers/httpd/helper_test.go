@@ -59,7 +59,6 @@ func startStandard(t *testing.T, handler http.Handler) string {
 // reply is what a client sees of a response.
 type reply struct {
 	status   int
-	version  string
 	header   http.Header
 	body     string
 	trailer  http.Header

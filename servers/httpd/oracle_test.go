@@ -179,7 +179,7 @@ var behaviours = []struct {
 	{"ReadFrom", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.Copy(w, strings.NewReader(strings.Repeat("0123456789", 1000)))
 	}, getLine, "GET"},
-	{"redirect", http.RedirectHandler("/other", 302).ServeHTTP, getLine, "GET"},
+	{"redirect", http.RedirectHandler("/other", http.StatusFound).ServeHTTP, getLine, "GET"},
 	{"error", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad", 500) }, getLine, "GET"},
 
 	{"request", show, getLine, "GET"},
