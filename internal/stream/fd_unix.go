@@ -90,7 +90,7 @@ func (f *fdReader) attempt(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			f.r.win.Release()
+			f.r.beforeWait()
 			return f.now || f.mayNotWait()
 		case err != nil:
 			f.err = f.r.s.opError("read", os.NewSyscallError("read", err))

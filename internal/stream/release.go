@@ -118,7 +118,7 @@ func (s *Stream) lingerOn() {
 			return nil
 		}
 		for n := 0; n < dropMax; {
-			m, err := s.In.drop(time.Now().Add(dropWait))
+			m, err := s.In.dropOnce(time.Now().Add(dropWait))
 			if n += m; err != nil {
 				break
 			}
@@ -164,7 +164,7 @@ func (l *lingerer) step() bool {
 	if until.After(end) {
 		until = end
 	}
-	n, err := l.s.In.drop(until)
+	n, err := l.s.In.dropOnce(until)
 	return err == nil || n > 0 || err == deadline.Late && !l.taken
 }
 
@@ -192,12 +192,15 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	return outQueue(s.fd)
 }
 
-// drop reads once and drops what it brought. deadline.Late says that nothing came until then.
-func (r *Reader) drop(until time.Time) (n int, err error) {
+// dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
+// deadline together with a call of the consumer, and uses none of what the consumer uses outside it.
+func (r *Reader) dropOnce(until time.Time) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err
 	}
 	defer r.d.Leave()
+	r.drop = true
+	defer func() { r.drop = false }()
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}
