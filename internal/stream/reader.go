@@ -176,10 +176,12 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 		return 0, err
 	}
 	defer r.d.Leave()
-	for range maxEmpty {
+	for empty := 0; empty < maxEmpty; {
 		n, err := r.once(p, want)
 		if err != nil {
 			err = r.d.Judge(ctx, err)
+		} else {
+			empty++
 		}
 		if n > 0 {
 			if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {

@@ -184,6 +184,17 @@ func (s *Stream) progress() int64 {
 	return n
 }
 
+// peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
+func (s *Stream) peerTook() int64 {
+	if queue, ok := outQueue(s.fd); ok {
+		return s.Out.taken() - int64(queue)
+	}
+	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
+		return nc.Progress()
+	}
+	return 0
+}
+
 // OutQueue returns how many bytes are on their way to the peer, if that is known.
 func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {

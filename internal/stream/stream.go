@@ -253,6 +253,16 @@ func (s *Stream) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: here, Addr: s.nc.RemoteAddr(), Err: err}
 }
 
+// rawError says where a system call of a RawFunc failed, if that does not.
+func (s *Stream) rawError(op string, err error) error {
+	var errno syscall.Errno
+	var oe *net.OpError
+	if !errors.As(err, &errno) || errors.As(err, &oe) {
+		return err
+	}
+	return s.opError(op, err)
+}
+
 // cleanError hides from an error that the descriptor was used by itself.
 func (s *Stream) cleanError(op string, err error) error {
 	var oe *net.OpError
