@@ -4,6 +4,7 @@ package stream_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -41,8 +42,28 @@ func TestADeadlineThatIsMovedOftenEndsNoStream(t *testing.T) {
 
 // A slow peer takes less at a time than the kernel waits for before it takes more.
 func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
-	p, q := tcpPair(t)
-	require.NoError(t, q.SetReadBuffer(64<<10))
+	t.Run("TCP", func(t *testing.T) {
+		p, q := tcpPair(t)
+		testSlowPeer(t, p, q, q)
+	})
+	t.Run("crypto/tls", func(t *testing.T) {
+		p, q := tcpPair(t)
+		server, client := tlsConfigs()
+		testSlowPeer(t, tls.Server(p, server), tls.Client(q, client), q)
+	})
+	t.Run("TLS", func(t *testing.T) {
+		p, q := tcpPair(t)
+		server, client := tlsConfigs()
+		peer := tls.Client(q, client)
+		go peer.Handshake()
+		nc, err := stream.TLSServer(bg, lowerOf(stream.New(p, config(nil))), server, false)
+		require.NoError(t, err)
+		testSlowPeer(t, nc, peer, q)
+	})
+}
+
+func testSlowPeer(t *testing.T, p, q net.Conn, peer *net.TCPConn) {
+	require.NoError(t, peer.SetReadBuffer(64<<10))
 	x := stream.New(p, config(&stream.Config{WriteTimeout: 300 * time.Millisecond}))
 	defer x.Abort(nil)
 	sent := make(chan error, 1)
@@ -54,7 +75,7 @@ func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	require.NoError(t, x.Cause())
-	_ = q.Close()
+	_ = peer.Close()
 	require.Error(t, <-sent)
 }
 

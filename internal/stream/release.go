@@ -175,7 +175,7 @@ const queueTick = 10 * time.Millisecond
 // The kernel takes more from here in larger and rarer steps.
 func (s *Stream) progress() int64 {
 	n := s.Out.taken()
-	if queue, ok := outQueue(s.fd); ok {
+	if queue, ok := outQueue(s.socket); ok {
 		return n - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
@@ -186,7 +186,7 @@ func (s *Stream) progress() int64 {
 
 // peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
 func (s *Stream) peerTook() int64 {
-	if queue, ok := outQueue(s.fd); ok {
+	if queue, ok := outQueue(s.socket); ok {
 		return s.Out.taken() - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
@@ -200,7 +200,7 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
 	}
-	return outQueue(s.fd)
+	return outQueue(s.socket)
 }
 
 // dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
