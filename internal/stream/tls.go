@@ -83,8 +83,11 @@ func (l *lower) sayWhy(ctx context.Context) {
 	}
 }
 
-// unbound takes back a deadline that was set on a half before.
+// unbound takes back a deadline that was set on a half before, and an idle timeout: the Stream above has its own.
 func unbound(half any) {
+	if r, ok := half.(*Reader); ok {
+		r.idle = 0
+	}
 	if half, ok := half.(interface{ SetDeadline(t time.Time) }); ok {
 		half.SetDeadline(time.Time{})
 	}
