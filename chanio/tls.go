@@ -10,8 +10,9 @@ import (
 // TLSServer runs the server's side of TLS over c, which it owns from then on, and returns the secured connection. It
 // blocks until the handshake is done; if ctx ends or the handshake fails first, c is aborted. cfg is not modified, and
 // conn configures the new Conn as in [NewConn]; it may be nil. Bytes that c.In had received go into the handshake, so
-// STARTTLS is: receive the last line, call TLSServer. Whatever ctx, deadline or timeout c was used with before has no
-// bearing on the new connection.
+// STARTTLS is: receive the last line, call TLSServer. Whatever ctx, deadline or IdleTimeout c was used with before
+// has no bearing on the new connection; its WriteTimeout still guards what has been encrypted. What channels of c.Out hold
+// is sent before the handshake.
 //
 // The records are written to c's buffer, so neither they nor alerts ever make a Recv wait for a clogged peer. Closing Out
 // sends close_notify and leaves the other direction open. A peer that closes without close_notify ends In with
@@ -30,6 +31,10 @@ type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
 	up, err := c.In.claim(ctx, "TLS")
 	if err != nil {
+		c.Abort(err)
+		return nil, err
+	}
+	if err := c.Out.End().Settle(ctx); err != nil {
 		c.Abort(err)
 		return nil, err
 	}

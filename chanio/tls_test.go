@@ -231,3 +231,45 @@ func TestG5TLSFlushAndCloseWaitForThePeer(t *testing.T) {
 		require.NoError(t, <-closed)
 	})
 }
+
+// A client that says STARTTLS on a channel and does not wait for an answer.
+func TestWhatAChannelHoldsIsSentBeforeTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		a, b := chanio.Pipe()
+		out := a.Out.C(ctx)
+		for range 10 {
+			out <- []byte("STARTTLS\n")
+		}
+		serverConfig, clientConfig := selfSigned()
+		var server *chanio.Conn
+		done := make(chan error, 1)
+		go func() {
+			up := b.In.Claim("test")
+			in, want := up.Bytes(), bytes.Repeat([]byte("STARTTLS\n"), 10)
+			got := make([]byte, 0, len(want))
+			for len(got) < len(want) {
+				n, err := in.Read(ctx, got[len(got):cap(got)])
+				if got = got[:len(got)+n]; err != nil {
+					break
+				}
+			}
+			if !bytes.Equal(got, want) {
+				b.Abort(nil)
+				done <- io.ErrUnexpectedEOF
+				return
+			}
+			up.Release()
+			var err error
+			server, err = chanio.TLSServer(ctx, b, serverConfig, nil)
+			done <- err
+		}()
+		client, err := chanio.TLSClient(ctx, a, clientConfig, nil)
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		cancel()
+		go client.Close()
+		_ = server.Close()
+	})
+}

@@ -90,7 +90,7 @@ func (f *fdReader) attempt(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			f.r.win.Release()
+			f.r.beforeWait()
 			return f.now || f.mayNotWait()
 		case err != nil:
 			f.err = f.r.s.opError("read", os.NewSyscallError("read", err))
@@ -108,7 +108,7 @@ func (f *fdReader) attemptRaw(fd uintptr) bool {
 	if err == nil && again {
 		return f.mayNotWait()
 	}
-	f.err = err
+	f.err = f.r.s.rawError("read", err)
 	return true
 }
 
@@ -211,7 +211,8 @@ func (f *fdWriter) attempt(fd uintptr) bool {
 // once makes one system call. again says that the descriptor takes no more now.
 func (f *fdWriter) once(fd uintptr, j *job) (n int, again bool, err error) {
 	if j.raw != nil {
-		return j.raw(fd)
+		n, again, err = j.raw(fd)
+		return n, again, f.w.s.rawError("write", err)
 	}
 	n, err = writeBoth(int(fd), j.head, j.body)
 	switch err {

@@ -82,10 +82,7 @@ func (p *pump) startLocked(f func() error) {
 // write writes all of piece.
 func (p *pump) write(piece []byte) error {
 	if p.timeout > 0 {
-		late := time.AfterFunc(p.timeout, func() {
-			p.s.Abort(p.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + p.timeout.String()}))
-		})
-		defer late.Stop()
+		defer p.watch()()
 	}
 	for empty := 0; len(piece) > 0; {
 		n, err := p.s.nc.Write(piece)
@@ -100,6 +97,34 @@ func (p *pump) write(piece []byte) error {
 		}
 	}
 	return nil
+}
+
+// watch aborts the Stream when the write timeout has passed without progress, until stop is called.
+func (p *pump) watch() (stop func()) {
+	var mu sync.Mutex
+	var timer *time.Timer // nil after stop
+	patient := patience{timeout: p.timeout}
+	patient.begin(p.s)
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(p.timeout, func() {
+		mu.Lock()
+		late := timer != nil
+		if late && patient.renew(p.s) {
+			timer.Reset(time.Until(patient.until))
+			late = false
+		}
+		mu.Unlock()
+		if late {
+			p.s.Abort(p.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + p.timeout.String()}))
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+		timer = nil
+	}
 }
 
 // WaitWrite waits until no piece is being written.

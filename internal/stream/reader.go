@@ -24,6 +24,7 @@ type Reader struct {
 	next error // of a Read that also brought bytes; it is judged after them
 	left int32 // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
 	one  [1]byte
+	drop bool // a release reads what is dropped: the buffer belongs to a consumer that may still be at it
 	fd   fdReader
 
 	total atomic.Int64 // bytes read, ever
@@ -175,10 +176,12 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 		return 0, err
 	}
 	defer r.d.Leave()
-	for range maxEmpty {
+	for empty := 0; empty < maxEmpty; {
 		n, err := r.once(p, want)
 		if err != nil {
 			err = r.d.Judge(ctx, err)
+		} else {
+			empty++
 		}
 		if n > 0 {
 			if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {
@@ -229,9 +232,16 @@ func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (int, error) {
 	}
 	n, err := nc.Read(p)
 	if n == 0 {
-		r.win.Release()
+		r.beforeWait()
 	}
 	return n, err
+}
+
+// beforeWait returns the memory of the buffer, before a wait.
+func (r *Reader) beforeWait() {
+	if !r.drop {
+		r.win.Release()
+	}
 }
 
 // onceLazily waits with a buffer of one byte, and borrows one only then.

@@ -118,7 +118,7 @@ func (s *Stream) lingerOn() {
 			return nil
 		}
 		for n := 0; n < dropMax; {
-			m, err := s.In.drop(time.Now().Add(dropWait))
+			m, err := s.In.dropOnce(time.Now().Add(dropWait))
 			if n += m; err != nil {
 				break
 			}
@@ -164,7 +164,7 @@ func (l *lingerer) step() bool {
 	if until.After(end) {
 		until = end
 	}
-	n, err := l.s.In.drop(until)
+	n, err := l.s.In.dropOnce(until)
 	return err == nil || n > 0 || err == deadline.Late && !l.taken
 }
 
@@ -175,7 +175,7 @@ const queueTick = 10 * time.Millisecond
 // The kernel takes more from here in larger and rarer steps.
 func (s *Stream) progress() int64 {
 	n := s.Out.taken()
-	if queue, ok := outQueue(s.fd); ok {
+	if queue, ok := outQueue(s.socket); ok {
 		return n - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
@@ -184,20 +184,34 @@ func (s *Stream) progress() int64 {
 	return n
 }
 
+// peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
+func (s *Stream) peerTook() int64 {
+	if queue, ok := outQueue(s.socket); ok {
+		return s.Out.taken() - int64(queue)
+	}
+	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
+		return nc.Progress()
+	}
+	return 0
+}
+
 // OutQueue returns how many bytes are on their way to the peer, if that is known.
 func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
 	}
-	return outQueue(s.fd)
+	return outQueue(s.socket)
 }
 
-// drop reads once and drops what it brought. deadline.Late says that nothing came until then.
-func (r *Reader) drop(until time.Time) (n int, err error) {
+// dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
+// deadline together with a call of the consumer, and uses none of what the consumer uses outside it.
+func (r *Reader) dropOnce(until time.Time) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err
 	}
 	defer r.d.Leave()
+	r.drop = true
+	defer func() { r.drop = false }()
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}

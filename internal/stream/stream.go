@@ -65,6 +65,7 @@ type Stream struct {
 
 	nc        net.Conn
 	fd        syscall.RawConn // of nc, if it is a socket of the standard library
+	socket    syscall.RawConn // fd, or that of what lies below nc: to ask how much is on its way
 	linger    time.Duration
 	closeWait time.Duration
 	onRelease func()
@@ -107,9 +108,32 @@ func New(nc net.Conn, cfg Config) *Stream {
 	if s.closeWait == 0 {
 		s.closeWait = DefaultCloseWait
 	}
+	if s.socket = s.fd; s.socket == nil {
+		s.socket = socketBelow(nc)
+	}
 	s.Out.init(s, &cfg)
 	s.In.init(s, &cfg)
 	return s
+}
+
+// maxLayers bounds how deep a socket is looked for.
+const maxLayers = 8
+
+// socketBelow returns the descriptor below a net.Conn that tells what it wraps, such as a *tls.Conn, if there is one.
+func socketBelow(nc net.Conn) syscall.RawConn {
+	for range maxLayers {
+		wrapper, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		if nc = wrapper.NetConn(); nc == nil {
+			break
+		}
+		if fd := descriptorOf(nc); fd != nil {
+			return fd
+		}
+	}
+	return nil
 }
 
 // NetConn returns the net.Conn below.
@@ -251,6 +275,16 @@ func (s *Stream) opError(op string, err error) error {
 		network = here.Network()
 	}
 	return &net.OpError{Op: op, Net: network, Source: here, Addr: s.nc.RemoteAddr(), Err: err}
+}
+
+// rawError says where a system call of a RawFunc failed, if that does not.
+func (s *Stream) rawError(op string, err error) error {
+	var errno syscall.Errno
+	var oe *net.OpError
+	if !errors.As(err, &errno) || errors.As(err, &oe) {
+		return err
+	}
+	return s.opError(op, err)
 }
 
 // cleanError hides from an error that the descriptor was used by itself.

@@ -38,6 +38,7 @@ type TLS struct {
 	low      *lower
 	strict   bool // an end below without close_notify is an error
 	writable deadline.Context
+	owed     int // bytes of what TryWrite is given next that are in a record already, which is kept
 }
 
 // TLSServer and TLSClient do the handshake of their side, which ctx bounds. If that fails what lies below is aborted.
@@ -82,8 +83,11 @@ func (l *lower) sayWhy(ctx context.Context) {
 	}
 }
 
-// unbound takes back a deadline that was set on a half before.
+// unbound takes back a deadline that was set on a half before, and an idle timeout: the Stream above has its own.
 func unbound(half any) {
+	if r, ok := half.(*Reader); ok {
+		r.idle = 0
+	}
 	if half, ok := half.(interface{ SetDeadline(t time.Time) }); ok {
 		half.SetDeadline(time.Time{})
 	}
@@ -99,16 +103,25 @@ func network(a net.Addr) string {
 // recordSize is how much plain text is written at once.
 const recordSize = 16 << 10
 
-// TryWrite is of [TryWriter].
+// TryWrite is of [TryWriter]. It returns only what has been accepted below, so that somebody waits for the rest. The next
+// call begins with that rest.
 func (t *TLS) TryWrite(p []byte) (n int, err error) {
 	for n < len(p) {
 		if ok, err := t.low.tryHandOver(); !ok {
 			return n, err
 		}
-		m, err := t.Conn.Write(p[n:min(n+recordSize, len(p))])
-		if n += m; err != nil {
-			return n, err
+		m := min(t.owed, len(p)-n)
+		if t.owed -= m; m == 0 {
+			m, err = t.Conn.Write(p[n:min(n+recordSize, len(p))])
+			if err != nil {
+				return n + m, err
+			}
+			if ok, err := t.low.tryHandOver(); !ok {
+				t.owed = m
+				return n, err
+			}
 		}
+		n += m
 	}
 	return n, nil
 }
@@ -123,11 +136,15 @@ func (t *TLS) Write(p []byte) (n int, err error) {
 		if n += m; err != nil || n == len(p) {
 			return n, err
 		}
-		if err := t.WaitWrite(&t.writable); errors.Is(err, context.DeadlineExceeded) {
-			return n, os.ErrDeadlineExceeded
-		} else if err != nil {
-			return n, err
+		if err = t.WaitWrite(&t.writable); err == nil {
+			continue
 		}
+		n += t.owed // leaves with what is written next
+		t.owed = 0
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = os.ErrDeadlineExceeded
+		}
+		return n, err
 	}
 }
 
@@ -333,12 +350,17 @@ func (l *lower) tryHandOver() (done bool, err error) {
 
 // handOver hands over what is kept, and returns when that has been accepted below.
 func (l *lower) handOver(ctx context.Context) error {
-	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
-	case <-ctx.Done():
-		return deadline.Cause(ctx) // nil for a deadline.Context that was moved meanwhile
+	for mine := false; !mine; {
+		select {
+		case l.turn <- struct{}{}:
+			mine = true
+		case <-ctx.Done():
+			if err := deadline.Cause(ctx); err != nil { // nil for a deadline.Context that was moved meanwhile
+				return err
+			}
+		}
 	}
+	defer func() { <-l.turn }()
 	for p := l.take(); len(p) > 0; p = l.take() {
 		if err := l.Out.End(ctx, nil, p); err != nil {
 			l.putBack(p)

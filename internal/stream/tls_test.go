@@ -163,7 +163,7 @@ func TestAHandshakeHeedsItsCtxAndAbortsWhatLiesBelow(t *testing.T) {
 func TestWhatBoundedTheLowerStreamBeforeIsForgotten(t *testing.T) {
 	p, q := tcpPair(t)
 	server, cfg := tlsConfigs()
-	below := stream.New(p, config(nil))
+	below := stream.New(p, config(&stream.Config{IdleTimeout: 100 * time.Millisecond}))
 	ctx, cancel := context.WithCancel(bg)
 	time.AfterFunc(10*time.Millisecond, func() { _, _ = q.Write([]byte("STARTTLS\n")) })
 	line, err := below.In.Next(ctx)

@@ -118,7 +118,7 @@ func (w *Writer) attempt(wait bool) error {
 func (w *Writer) writeOn(ctx context.Context) error {
 	p := patience{timeout: w.timeout}
 	d := w.deadline()
-	if err := d.Enter(ctx, p.begin()); err != nil {
+	if err := d.Enter(ctx, p.begin(w.s)); err != nil {
 		return err
 	}
 	defer d.Leave()
@@ -135,7 +135,12 @@ func (w *Writer) writeOn(ctx context.Context) error {
 			}
 		}
 		if err != nil {
-			if err = d.Judge(ctx, err); err != nil {
+			err = d.Judge(ctx, err)
+			if err == deadline.Late && p.renew(w.s) {
+				d.Extend(p.until)
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -158,13 +163,22 @@ const minRate = 240
 type patience struct {
 	timeout time.Duration
 	until   time.Time
+	peer    int64 // what the peer had taken at the last look
 }
 
-func (p *patience) begin() time.Time {
+func (p *patience) begin(s *Stream) time.Time {
 	if p.timeout > 0 {
 		p.until = time.Now().Add(p.timeout)
+		p.peer = s.peerTook()
 	}
 	return p.until
+}
+
+// renew reports whether the peer made progress that the net.Conn has not passed on: it may be full until much has left.
+func (p *patience) renew(s *Stream) bool {
+	before := p.peer
+	p.peer = s.peerTook()
+	return p.peer > before && time.Now().Before(p.took(int(p.peer-before)))
 }
 
 func (p *patience) took(n int) time.Time {

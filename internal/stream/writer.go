@@ -382,10 +382,11 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return nil
 }
 
+// flushHere, beside Close, waits for a raw write too: a half-close would cut it.
 func (w *Writer) flushHere(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for upTo := w.accepted; w.err == nil && w.written.Load() < upTo; {
+	for upTo := w.accepted; w.err == nil && (w.written.Load() < upTo || w.closing && w.busy); {
 		if err := w.awaitLocked(ctx); err != nil {
 			return err
 		}
