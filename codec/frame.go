@@ -10,9 +10,6 @@ func Frame[T any](conn *chanio.Conn, c Codec[T]) *chanio.Duplex[T, T] {
 
 // FrameBoth is [Frame] with a codec for each direction: in for what the peer sends, out for what it is sent.
 func FrameBoth[R, W any](conn *chanio.Conn, in Codec[R], out Codec[W]) *chanio.Duplex[R, W] {
-	refuseOpen("Frame", openConn{}, in)
+	refuseOpen("Frame", true, in)
 	return &chanio.Duplex[R, W]{In: Decode(conn.In, in), Out: Encode(conn.Out, out), Released: conn.Done()}
 }
-
-// openConn stands for the bytes of any connection.
-type openConn struct{ chanio.RawSource }

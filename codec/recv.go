@@ -23,7 +23,7 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	}
 	defer up.Release()
 	in := up.Bytes()
-	refuseOpen("Recv", in, c)
+	refuseOpen("Recv", up.IsConn(), c)
 	r := readers.Get().(*Reader)
 	r.up, r.src, r.start, r.ended = up, in, 0, false
 	if err = r.begin(ctx); err == nil {
