@@ -96,8 +96,7 @@ func (c *checksum[T, N]) verify(r *Reader, want N) error {
 }
 
 // hexed is a sum as text.
-func hexed(sum any) string { return fmt.Sprintf("%#x", sum) }
-
+func hexed(sum any) string                 { return fmt.Sprintf("%#x", sum) }
 func (c checksum[T, N]) opensFor(v T) bool { return opens(c.c, v) }
 
 func (c checksum[T, N]) Size() Size {

@@ -226,8 +226,7 @@ func (n skip) Append(dst []byte, _ struct{}) ([]byte, error) {
 }
 
 func (n skip) Decode(r *Reader) (struct{}, error) { return struct{}{}, r.Skip(int(n)) }
-
-func (n skip) Size() Size { return Size{Min: int(n), Max: int(n)} }
+func (n skip) Size() Size                         { return Size{Min: int(n), Max: int(n)} }
 
 type nothing[T any] struct{}
 
@@ -239,5 +238,4 @@ func (nothing[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 func (nothing[T]) Decode(*Reader) (v T, err error) { return v, nil }
-
-func (nothing[T]) Size() Size { return Size{} }
+func (nothing[T]) Size() Size                      { return Size{} }

@@ -186,8 +186,7 @@ func (c integer[T]) Decode(r *Reader) (T, error) {
 	return T(c.op.load(p)), nil
 }
 
-func (c integer[T]) Size() Size { return Size{Min: c.op.width(), Max: c.op.width()} }
-
+func (c integer[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.width()} }
 func (c integer[T]) operation() op { return c.op }
 
 // largest is the greatest number that the codec can encode.

@@ -190,11 +190,11 @@ func (p *prefixed[T]) text() *text {
 	if p.length.op == 0 {
 		return nil
 	}
-	switch underlying(p.body).(type) {
-	case stringCodec:
-		return &text{length: p.length, utf8: true}
-	case rawCodec:
-		return &text{length: p.length}
+	switch body := underlying(p.body).(type) {
+	case textCodec:
+		if body.charset != "ASCII" {
+			return &text{length: p.length, utf8: body.invalid != nil}
+		}
 	case bytesCodec:
 		return &text{length: p.length, bytes: true}
 	}

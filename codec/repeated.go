@@ -172,14 +172,19 @@ func (c toEnd[T]) Append(dst []byte, all []T) ([]byte, error) {
 
 func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
 	all := make([]T, 0, min(len(r.Buffered())/max(c.size.Min, 1), c.max, firstRoom/max(memorySize[T](), 1)))
+	return c.decodeWhile(r, all, c.max, r.More)
+}
+
+// decodeWhile decodes values for as long as there are more.
+func (s *sequence[T]) decodeWhile(r *Reader, all []T, most int, more func() (bool, error)) ([]T, error) {
 	for i := 0; ; i++ {
-		if more, err := r.More(); !more || err != nil {
+		if more, err := more(); !more || err != nil {
 			return all, err
 		}
-		if i == c.max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
+		if i == most {
+			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", most))
 		}
-		v, err := c.next(r, i)
+		v, err := s.next(r, i)
 		if err != nil {
 			return nil, err
 		}

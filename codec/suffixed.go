@@ -41,6 +41,5 @@ func (netstringLength) Decode(r *Reader) (uint64, error) {
 	return n, nil
 }
 
-func (netstringLength) Size() Size { return Size{Min: 2, Max: 20} }
-
+func (netstringLength) Size() Size      { return Size{Min: 2, Max: 20} }
 func (netstringLength) largest() uint64 { return 1e19 - 1 }
