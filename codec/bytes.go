@@ -3,7 +3,7 @@ package codec
 import "unicode/utf8"
 
 // Bytes is all bytes up to the end of the frame around it, or of the stream. The receiver owns what it receives; nil
-// and empty are the same. It is Gloss's identity-codec.
+// and empty are the same.
 //
 //	Prefixed(Uint16, Bytes), "abc":
 //	+----+----+----+----+----+

@@ -9,7 +9,7 @@ import (
 )
 
 // Decode returns the values that c reads from the bytes of src, whatever the chunks these come in. Decoding is done in
-// the goroutine of the receiver. It is Gloss's decode-stream.
+// the goroutine of the receiver.
 //
 // The stream ends cleanly only between two frames. If it ends within one, the end is an [*Error] that is
 // io.ErrUnexpectedEOF. Bytes that c cannot decode end the stream with an *Error, and src is closed: from there on no

@@ -2,8 +2,8 @@ package codec
 
 import "github.com/weir-go/weir/chanio"
 
-// Frame returns conn as a conversation in values of c. Closing it closes conn. It panics if c is open-ended,
-// since such a value would be complete only when the peer has closed. It is Aleph's wrap-duplex-stream.
+// Frame returns conn as a conversation in values of c. Closing it closes conn. It panics if c is open-ended, since such
+// a value would be complete only when the peer has closed.
 func Frame[T any](conn *chanio.Conn, c Codec[T]) *chanio.Duplex[T, T] {
 	return FrameBoth(conn, c, c)
 }

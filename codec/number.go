@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not fit;
-// Gloss cuts it off.
+// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not
+// fit.
 //
 //	Uint32, 66051:          Uint32LE, 66051:        Int24, -2:
 //	+----+----+----+----+   +----+----+----+----+   +----+----+----+

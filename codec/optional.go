@@ -1,6 +1,6 @@
 package codec
 
-// Optional is a value or none, nil, behind a flag that says which.
+// Optional is a value or none, nil, after a flag that says which.
 //
 //	Optional(Bool, Uint16), &7:     Optional(Bool, Uint16), nil:
 //	+----+----+----+                +----+

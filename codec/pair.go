@@ -1,12 +1,12 @@
 package codec
 
-// Pair is two values one behind the other.
+// Pair is two values one after the other.
 type Pair[A, B any] struct {
 	First  A
 	Second B
 }
 
-// PairOf is a, then b. It is a vector of Gloss. For more than a few values with names, see [Record].
+// PairOf is a, then b. For more than a few values with names, see [Record].
 //
 //	PairOf(Uint16, Uint8), Pair[uint16, uint8]{1, 2}:
 //	+----+----+----+
@@ -132,7 +132,7 @@ func (b between[T]) Decode(r *Reader) (v T, err error) {
 
 func (b between[T]) opensFor(v T) bool { return opens(b.c, v) }
 
-// Size: with nothing behind c, what c says of its end holds.
+// Size: with nothing after c, what c says of its end holds.
 func (b between[T]) Size() Size {
 	s := SizeOf(b.before).plus(SizeOf(b.c))
 	after := SizeOf(b.after)

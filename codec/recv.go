@@ -10,7 +10,7 @@ import (
 // Recv takes one value of c from src and leaves what follows it there: for a header before raw bytes, and for a
 // handshake before the codec of the conversation is known. It blocks as src.Recv does, returns io.EOF if src has ended
 // before the value's first byte, and otherwise has the errors of [Decode]; a cancelled call has taken nothing. It
-// allocates nothing but what the value needs. It is Gloss's decode-stream-headers.
+// allocates nothing but what the value needs.
 //
 //	hello, err := codec.Recv(ctx, conn.In, helloCodec)
 //	...

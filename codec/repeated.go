@@ -5,9 +5,9 @@ import "fmt"
 // DefaultMaxCount is how many values a [Repeated] takes in either direction if it is not told otherwise.
 const DefaultMaxCount = 1 << 20
 
-// Repeated is values of c behind their number. It takes the option [Max], in values, 1,048,576 by default. A number from
+// Repeated is values of c after their number. It takes the option [Max], in values, 1,048,576 by default. A number from
 // the wire is checked against what the frame around can hold, and memory is allocated as the values come. No values are
-// an empty slice. It is Gloss's repeated.
+// an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
 //	+----+----+----+----+----+
@@ -18,7 +18,7 @@ func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...MaxOption) C
 	return repeated[T]{length, sequenceOf("Repeated", c)}
 }
 
-// Array is exactly n values of c. It is a vector of Gloss.
+// Array is exactly n values of c.
 //
 //	Array(2, Uint8), []uint8{7, 8}:
 //	+----+----+
@@ -35,7 +35,7 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 }
 
 // ToEnd is values of c up to the end of the frame around it, or of the stream. It takes the option [Max], in values,
-// 1,048,576 by default. It is Gloss's repeated with the prefix none.
+// 1,048,576 by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
 //	+----+----+----+----+----+
@@ -45,7 +45,7 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 	return toEnd[T]{sequenceOf("ToEnd", c), maxOf(opts, DefaultMaxCount)}
 }
 
-// sequence is values one behind the other.
+// sequence is values one after the other.
 type sequence[T any] struct {
 	c     Codec[T]
 	size  Size // of each

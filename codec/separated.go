@@ -2,9 +2,9 @@ package codec
 
 import "bytes"
 
-// Separated is values of c with sep between them, and none behind the last, up to the end of the frame around it, or of the
-// stream. No bytes are no values, so a single value of no bytes is refused. It takes the option [Max], in values,
-// 1,048,576 by default.
+// Separated is values of c with sep between them, and none after the last, up to the end of the frame around it, or of
+// the stream. Zero bytes decode to no values, so a single value of no bytes is refused. It takes the option [Max], in
+// values, 1,048,576 by default.
 //
 //	Prefixed(Uint8, Separated(String, ",")), "a", "b":
 //	+----+----+----+----+

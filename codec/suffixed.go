@@ -2,8 +2,8 @@ package codec
 
 import "strconv"
 
-// Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
-// frame, it takes all but those. It is Gloss's suffix.
+// Suffixed is c with these bytes after it, which are checked when decoding. If c takes all bytes up to the end of its
+// frame, it takes all but those.
 //
 //	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
 //	+----+----+----+----+----+----+

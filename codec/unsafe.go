@@ -50,7 +50,7 @@ type place struct{ p unsafe.Pointer }
 // placeOf returns the place of *v, hidden from escape analysis.
 func placeOf[T any](v *T) place { return place{noEscape(unsafe.Pointer(v))} }
 
-// at returns the place of what lies behind p in the same struct.
+// at returns the place of what lies after p in the same struct.
 func (p place) at(offset uintptr) place { return place{unsafe.Add(p.p, offset)} }
 
 // valueAt returns what lies at p, which is an F or has the same representation.
