@@ -155,6 +155,6 @@ func TestG14StalledHeadersHoldNothing(t *testing.T) {
 	}
 	wait()
 	if !raceEnabled {
-		require.LessOrEqual(t, grown, 64<<20*n/10000)
+		require.LessOrEqual(t, grown, (64<<20)/10000*n)
 	}
 }

@@ -136,6 +136,12 @@ func (u Upstream[T]) Bytes() ByteSource {
 // IsBytes reports whether the Source is a stream of bytes whose chunks mean nothing, so that Bytes loses nothing.
 func (u Upstream[T]) IsBytes() bool { return u.s.hooks.Bytes != nil }
 
+// IsConn reports whether the Source receives what a connection brings, also while bytes that were put back come first.
+func (u Upstream[T]) IsConn() bool {
+	_, ok := u.s.hooks.Bytes.(RawSource)
+	return ok
+}
+
 // Fail tells the Source what the route of Bytes met, io.EOF or an error, as if Next had returned it. It returns what a
 // consumer is to be told.
 func (u Upstream[T]) Fail(ctx context.Context, err error) error { return u.s.fail(ctx, err) }

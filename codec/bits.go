@@ -3,9 +3,8 @@ package codec
 import "fmt"
 
 // Bits is the fields of a T in the bits of one unsigned number, the first in its highest bits. They must fill it: name
-// what is unused with [SpareBits]. A value that does not fit its bits is refused; Gloss lets it spill into the field
-// before it. For more than 64
-// bits there is [WideBits]. It is Gloss's bit-map.
+// what is unused with [SpareBits]. A value that does not fit its bits is refused. For more than 64 bits there is
+// [WideBits].
 //
 //	type Flags struct {
 //		Version uint8
@@ -80,7 +79,7 @@ func BitFlag[T any](name string, access func(*T) *bool) BitsOf[T] {
 		func(v *T, u uint64) { *access(v) = u == 1 }}
 }
 
-// SpareBits is bits that mean nothing: zeros when sent, anything when received.
+// SpareBits is ignored bits: zeros when encoding, anything when decoding.
 func SpareBits[T any](bits int) BitsOf[T] {
 	if bits < 1 || bits > 64 {
 		panic(fmt.Sprintf("codec: SpareBits: bits must be 1 to 64, got %d", bits))

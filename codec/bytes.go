@@ -3,7 +3,7 @@ package codec
 import "unicode/utf8"
 
 // Bytes is all bytes up to the end of the frame around it, or of the stream. The receiver owns what it receives; nil
-// and empty are the same. It is Gloss's identity-codec.
+// and empty are the same.
 //
 //	Prefixed(Uint16, Bytes), "abc":
 //	+----+----+----+----+----+
@@ -23,10 +23,10 @@ var Borrowed Codec[[]byte] = borrowedCodec{}
 //	+----+----+----+----+----+
 //	| 00 | 03 | 68 | c3 | a9 |
 //	+----+----+----+----+----+
-var String Codec[string] = stringCodec{}
+var String Codec[string] = textCodec{invalidUTF8, "UTF-8"}
 
 // RawString is [Bytes] as a Go string, with any bytes in it.
-var RawString Codec[string] = rawCodec{}
+var RawString Codec[string] = textCodec{}
 
 // DefaultMax is the largest frame, in bytes, that a codec accepts in either direction if it is not told otherwise.
 const DefaultMax = 16 << 20
@@ -35,8 +35,7 @@ var openSize = Size{Max: Unbounded, Open: true}
 
 type bytesCodec struct{}
 
-func (bytesCodec) Append(dst, v []byte) ([]byte, error) { return append(dst, v...), nil }
-
+func (bytesCodec) Append(dst, v []byte) ([]byte, error)                    { return append(dst, v...), nil }
 func (bytesCodec) AppendHead(dst, v []byte) (head, body []byte, err error) { return dst, v, nil }
 
 func (bytesCodec) Decode(r *Reader) ([]byte, error) {
@@ -51,42 +50,73 @@ func (bytesCodec) Size() Size { return openSize }
 
 type borrowedCodec struct{ bytesCodec }
 
-func (borrowedCodec) Size() Size { return Size{Max: Unbounded, Open: true, borrows: true} }
-
+func (borrowedCodec) Size() Size                       { return Size{Max: Unbounded, Open: true, borrows: true} }
 func (borrowedCodec) Decode(r *Reader) ([]byte, error) { return r.lendRest() }
 
-type rawCodec struct{}
-
-func (rawCodec) Append(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }
-
-func (rawCodec) Decode(r *Reader) (string, error) {
-	n, err := rest(r)
-	if err != nil {
-		return "", err
-	}
-	return r.Text(n)
+// textCodec is text in which invalid finds the first byte that is not of its charset, or -1; nil allows any bytes.
+type textCodec struct {
+	invalid func(string) int
+	charset string
 }
 
-func (rawCodec) Size() Size { return openSize }
+func (c textCodec) check(v string) (at int, err error) {
+	if c.invalid == nil {
+		return 0, nil
+	}
+	if at = c.invalid(v); at < 0 {
+		return 0, nil
+	}
+	return at, because(ErrMalformed, "invalid %s", c.charset)
+}
 
-type stringCodec struct{}
-
-func (stringCodec) Append(dst []byte, v string) ([]byte, error) {
-	if !utf8.ValidString(v) {
-		return dst, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(v))
+func (c textCodec) Append(dst []byte, v string) ([]byte, error) {
+	if at, err := c.check(v); err != nil {
+		return dst, because(err, "%v at index %d", err, at)
 	}
 	return append(dst, v...), nil
 }
 
-func (stringCodec) Decode(r *Reader) (string, error) {
+func (c textCodec) Decode(r *Reader) (string, error) {
 	n, err := rest(r)
 	if err != nil {
 		return "", err
 	}
-	return r.UTF8(n)
+	start := r.Offset()
+	v, err := r.Text(n)
+	if err != nil {
+		return "", err
+	}
+	if at, err := c.check(v); err != nil {
+		return "", r.Fail(start+int64(at), err)
+	}
+	return v, nil
 }
 
-func (stringCodec) Size() Size { return openSize }
+func (textCodec) Size() Size      { return openSize }
+func (textCodec) callsUser() bool { return false }
+
+func (c textCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
+	*v = ownedString(own.Clone(p))
+	return len(p), c.invalid == nil || c.invalid(*v) < 0
+}
+
+// invalidUTF8 returns the index of the first byte of s that is not UTF-8, or -1.
+func invalidUTF8(s string) int {
+	if utf8.ValidString(s) {
+		return -1
+	}
+	return invalidIndex(s)
+}
+
+// invalidASCII returns the index of the first byte of s that is not ASCII, or -1.
+func invalidASCII(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return -1
+}
 
 // invalidIndex returns the index of the first byte of s that is not UTF-8.
 func invalidIndex(s string) int {

@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 )
 
-// Checksum is c with a checksum of its bytes behind it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
+// Checksum is c with a checksum of its bytes after it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
 // adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
 // ErrMismatch. If c takes all bytes up to the end of its frame, it takes all but the sum, which is verified first.
 //
@@ -26,7 +26,7 @@ func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N
 	return checksum[T, N]{c, sum, of, width}
 }
 
-// CRC32 is c with its CRC-32 behind it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
+// CRC32 is c with its CRC-32 after it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
 func CRC32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, crc32.ChecksumIEEE) }
 
 type checksum[T any, N comparable] struct {
@@ -96,8 +96,7 @@ func (c *checksum[T, N]) verify(r *Reader, want N) error {
 }
 
 // hexed is a sum as text.
-func hexed(sum any) string { return fmt.Sprintf("%#x", sum) }
-
+func hexed(sum any) string                 { return fmt.Sprintf("%#x", sum) }
 func (c checksum[T, N]) opensFor(v T) bool { return opens(c.c, v) }
 
 func (c checksum[T, N]) Size() Size {

@@ -7,7 +7,7 @@ import "math"
 //
 // A decoder is straight-line code. It reads from r as if all bytes were there; the Reader waits for those that are not.
 // It is pure: it depends on nothing but the bytes, and does nothing but return the value, because a call whose ctx
-// ended is repeated from the frame's first byte .
+// ended is repeated from the frame's first byte.
 type Codec[T any] interface {
 	// Append appends the bytes of v to dst and returns the extended slice, as append does. If it fails, what it
 	// appended is dropped. It neither blocks nor keeps dst or v.
@@ -84,7 +84,7 @@ var unknownSize = Size{Max: Unbounded, varies: true}
 // Unbounded is the Max of a [Size] with no known upper bound.
 const Unbounded = math.MaxInt
 
-// SizeOf returns what c says about its size, or that nothing is known. It is Gloss's sizeof.
+// SizeOf returns what c says about its size, or that nothing is known.
 func SizeOf[T any](c Codec[T]) Size {
 	if s, ok := c.(Sizer); ok {
 		return s.Size()

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Compression compresses and decompresses bytes. Its methods are for many goroutines at once. Zstandard is in a separate module,
-// github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
+// Compression compresses and decompresses bytes. Its methods are safe for concurrent use. Zstandard is in a separate
+// module, github.com/weir-go/weir/codec/zstd; others take as few lines around their packages.
 type Compression interface {
 	// Compress appends the packed form of plain to dst.
 	Compress(dst, plain []byte) ([]byte, error)

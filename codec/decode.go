@@ -9,7 +9,7 @@ import (
 )
 
 // Decode returns the values that c reads from the bytes of src, whatever the chunks these come in. Decoding is done in
-// the goroutine of the receiver. It is Gloss's decode-stream.
+// the goroutine of the receiver.
 //
 // The stream ends cleanly only between two frames. If it ends within one, the end is an [*Error] that is
 // io.ErrUnexpectedEOF. Bytes that c cannot decode end the stream with an *Error, and src is closed: from there on no
@@ -26,13 +26,13 @@ func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *de
 	notNil(c, where)
 	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
 	d.r.up, d.r.src = d.up, d.up.Bytes()
-	refuseOpen(where, d.r.src, c)
+	refuseOpen(where, d.up.IsConn(), c)
 	return d
 }
 
 // refuseOpen panics about a codec whose values end when a peer closes.
-func refuseOpen[T any](where string, src any, c Codec[T]) {
-	if _, isConn := src.(chanio.RawSource); isConn && SizeOf(c).Open {
+func refuseOpen[T any](where string, isConn bool, c Codec[T]) {
+	if isConn && SizeOf(c).Open {
 		panic("codec: " + where + ": the codec takes all bytes up to the end of the stream, so on a connection no value would be complete before " +
 			"the peer closes; put Prefixed or Delimited around it, such as Prefixed(Uint32, c) or JSONLines")
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Delimited is c up to a delimiter, which is stripped on receipt. Its options:
+// Delimited is c up to a delimiter, which is stripped when decoding. Its options:
 //
 //   - [Or]: other delimiters are understood as well. Where two begin at the same place the longest wins, so if only the
 //     shorter has come, decoding waits for what follows.
@@ -15,8 +15,7 @@ import (
 //   - [OrEnd]: the end of the frame around, or of the stream, ends the last value as a delimiter does.
 //   - [Max]: of bytes before the delimiter; 64 KiB by default.
 //
-// A value that contains a delimiter is refused, unless it can be escaped. It is Gloss's delimited-frame, and with
-// [Repeated] in it Gloss's repeated with delimiters.
+// A value that contains a delimiter is refused, unless it can be escaped.
 //
 //	Delimited(String, "\r\n", Or("\n")), "hi":
 //	+----+----+----+----+
@@ -47,8 +46,8 @@ func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Cod
 	return d
 }
 
-// DelimitedBy is [Delimited] with the delimiter chosen for each value: choose returns one of delimiters. All of them are
-// understood on receipt. It is Gloss's value->delimiter.
+// DelimitedBy is [Delimited] with the delimiter chosen for each value: choose returns one of delimiters. All of them
+// are understood when decoding.
 //
 //	choose returns "\r\n" for "END", otherwise " "; "GET", then "END":
 //	+----+----+----+----+----+----+----+----+----+

@@ -10,7 +10,7 @@ import (
 // body of a [BodyCodec] is written from where it is.
 //
 // A value that c cannot encode is refused with an [*Error]: nothing of it is sent, and the Sink goes on. A panic of c
-// likewise leaves nothing behind, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
+// likewise leaves nothing after, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := encoder[T]{chanio.BytesTo(sink), notNil(c, "Encode"), headOf(c)}

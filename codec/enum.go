@@ -2,8 +2,7 @@ package codec
 
 import "fmt"
 
-// Enum is one of a few values of T, each a number of its own on the wire. Any other is refused, in both directions; Gloss
-// decodes unknown numbers to nil.
+// Enum is one of a few values of T, each a number of its own on the wire. Any other is refused, in both directions.
 //
 //	Enum(Uint8, map[string]uint8{"low": 1, "high": 9}), "high":
 //	+----+

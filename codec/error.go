@@ -26,7 +26,7 @@ var (
 	// ErrTooLarge: a length, count or value beyond its limit. It is chanio's.
 	ErrTooLarge = chanio.ErrTooLarge
 
-	// ErrTrailingData: a frame has bytes behind its value.
+	// ErrTrailingData: a frame has bytes after its value.
 	ErrTrailingData = errors.New("trailing data")
 
 	// ErrMismatch: bytes that are not the ones the format prescribes, such as a wrong magic, checksum or tag.

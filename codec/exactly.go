@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// Exactly confines c to exactly n bytes, in both directions. It is Gloss's finite-frame with a number, which checks
-// neither.
+// Exactly confines c to exactly n bytes, in both directions.
 //
 //	Exactly(3, String), "foo":
 //	+----+----+----+
@@ -20,8 +19,8 @@ func Exactly[T any](n int, c Codec[T]) Codec[T] {
 	return exactly[T]{n, c}
 }
 
-// Padded is c in exactly n bytes, filled up behind it with pad. What c encodes must not end in pad, which would be
-// taken for padding.
+// Padded is c in exactly n bytes, filled up after it with pad. What c encodes must not end in pad, which would be taken
+// for padding.
 //
 //	Padded(5, 0, String), "foo":
 //	+----+----+----+----+----+
@@ -34,7 +33,7 @@ func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
 	return padded[T]{n, pad, c}
 }
 
-// Aligned is c with zeros behind it up to a multiple of n bytes, counted from where c begins. On receipt they must be
+// Aligned is c with zeros after it up to a multiple of n bytes, counted from where c begins. When decoding they must be
 // zeros.
 //
 //	Aligned(4, Prefixed(Uint8, String)), "hi":
@@ -55,7 +54,7 @@ func Aligned[T any](n int, c Codec[T]) Codec[T] {
 //	+----+----+
 func Const(text string) Codec[struct{}] { return constant(text) }
 
-// Skip is n bytes that mean nothing: zeros when sent, anything when received.
+// Skip is n ignored bytes: zeros when encoding, anything when decoding.
 //
 //	Skip(3):
 //	+----+----+----+
@@ -66,8 +65,8 @@ func Skip(n int) Codec[struct{}] {
 	return skip(n)
 }
 
-// Empty takes no bytes, and its only value is the zero value of T, others are refused: a body for a tag that says it all. It is Gloss's
-// nil-frame.
+// Empty takes no bytes, and its only value is the zero value of T, others are refused: a body for a tag that says it
+// all.
 func Empty[T any]() Codec[T] { return nothing[T]{} }
 
 // positive panics unless n is at least 1.
@@ -226,8 +225,7 @@ func (n skip) Append(dst []byte, _ struct{}) ([]byte, error) {
 }
 
 func (n skip) Decode(r *Reader) (struct{}, error) { return struct{}{}, r.Skip(int(n)) }
-
-func (n skip) Size() Size { return Size{Min: int(n), Max: int(n)} }
+func (n skip) Size() Size                         { return Size{Min: int(n), Max: int(n)} }
 
 type nothing[T any] struct{}
 
@@ -239,5 +237,4 @@ func (nothing[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 func (nothing[T]) Decode(*Reader) (v T, err error) { return v, nil }
-
-func (nothing[T]) Size() Size { return Size{} }
+func (nothing[T]) Size() Size                      { return Size{} }

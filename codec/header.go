@@ -2,10 +2,10 @@ package codec
 
 import "fmt"
 
-// Header is a tag that picks the codec of the body behind it; on sending the value says which tag that is. body returns
-// nil for a tag that it does not know, which is an error in either direction; it is called for each frame and returns
-// codecs made before. A body that is open-ended is refused where others follow. For a value that keeps its tag, see
-// [PairBy]. It is Gloss's header.
+// Header is a tag that picks the codec of the body after it; when encoding, the value says which tag that is. body
+// returns nil for a tag that it does not know, which is an error in either direction; it is called for each frame and
+// returns codecs made before. A body that is open-ended is refused where others follow. For a value that keeps its tag,
+// see [PairBy].
 //
 //	Header(Uint8, body, tagOf), a text with the tag 1:
 //	+----+----+----+----+----+
@@ -112,8 +112,8 @@ func (c firstByte[T]) opensFor(v T) bool {
 
 func (firstByte[T]) Size() Size { return Size{Min: 1, Max: Unbounded, varies: true} }
 
-// OneOf is any of the types that implement I, each behind its tag: a sum type as Go has them. The tags have the type that
-// tag decodes to. A [Default] keeps what has another tag.
+// OneOf is any of the types that implement I, each after its tag: a sum type as Go has them. The tags have the type
+// that tag decodes to. A [Default] keeps what has another tag.
 //
 //	OneOf(Uint8,
 //		Case[Shape](uint8(1), circleCodec),

@@ -23,8 +23,8 @@ func JSON[T any](opts ...JSONOption) Codec[T] {
 	return c
 }
 
-// JSONLines is values of T as JSON, one to a line, as newline-delimited JSON has them: each with LF behind it; on receipt
-// CR LF counts as well, and so does the end. It takes the options of [JSON], and [Max], 64 KiB by default.
+// JSONLines is values of T as JSON, one to a line, as newline-delimited JSON has them: each with LF after it; when
+// decoding CR LF counts as well, and so does the end. It takes the options of [JSON], and [Max], 64 KiB by default.
 //
 //	JSONLines[[]int](), []int{1, 2}:
 //	+----+----+----+----+----+----+
@@ -60,10 +60,10 @@ type jsonOptions struct {
 	known bool // fields that T does not have are refused
 }
 
-// KnownFieldsOnly has JSON refuse objects with fields that T does not have.
+// KnownFieldsOnly makes JSON refuse objects with fields that T does not have.
 func KnownFieldsOnly() JSONOption { return jsonOption(func(o *jsonOptions) { o.known = true }) }
 
-// NoHTMLEscape has JSON write <, > and & as they are.
+// NoHTMLEscape makes JSON write <, > and & as they are.
 func NoHTMLEscape() JSONOption { return jsonOption(func(o *jsonOptions) { o.plain = true }) }
 
 type jsonCodec[T any] struct{ jsonOptions }

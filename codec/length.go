@@ -15,7 +15,7 @@ import (
 //	dst, err = nameLength.Append(dst, len(v.Name))    // ErrTooLarge beyond 100
 //	n, err := nameLength.Decode(r)                    // ErrTooLarge beyond 100
 //
-// A Length is immutable, and for any number of goroutines.
+// A Length is immutable and safe for concurrent use.
 type Length struct {
 	op     op     // of a number of fixed width; 0 for any other
 	width  int    // bytes, if that is fixed
@@ -202,8 +202,8 @@ func (l *Length) reserve(dst []byte) []byte {
 	return dst
 }
 
-// put writes into its place at dst[start:] the length of what lies behind it and of more bytes to come. A length whose
-// own width depends on it has no place yet: it is written behind and then moved.
+// put writes into its place at dst[start:] the length of what lies after it and of more bytes to come. A length whose
+// own width depends on it has no place yet: it is written after and then moved.
 func (l *Length) put(dst []byte, start, more int) ([]byte, error) {
 	n := len(dst) - start - l.width + more
 	if l.op == op32 && l.adjust == 0 && n <= l.max {

@@ -8,10 +8,10 @@ import (
 // DefaultMaxLine is the longest line, in bytes, that [Lines] accepts in either direction.
 const DefaultMaxLine = 64 << 10
 
-// Lines is text in lines. Each is sent with LF behind it; on receipt LF and CR LF are stripped, and a last line
+// Lines is text in lines. Each is sent with LF after it; when decoding, LF and CR LF are stripped, and a last line
 // without either counts as well. Lines are at most 64 KiB long, may be empty and may hold any bytes but LF; a value
-// that contains LF is refused. One that ends in CR is sent with CR LF, so that it comes back as it was. [LinesCodec.With]
-// makes other lines of it.
+// that contains LF is refused. One that ends in CR is sent with CR LF, so that it comes back as it was.
+// [LinesCodec.With] makes other lines of it.
 //
 //	"one", "":
 //	+----+----+----+----+----+
@@ -32,7 +32,7 @@ type linesOption func(*LinesCodec)
 
 func (o linesOption) applyLines(c *LinesCodec) { o(c) }
 
-// CRLF has lines sent with CR LF, as the protocols of the Internet prescribe it.
+// CRLF sends lines with CR LF, as Internet protocols require.
 func CRLF() LinesOption { return linesOption(func(c *LinesCodec) { c.end = "\r\n" }) }
 
 // With returns the lines with options: [Max] of bytes in a line, and [CRLF].

@@ -6,8 +6,7 @@ import (
 )
 
 // Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
-// fail. It is Gloss's compile-frame with a pre-encoder and a post-decoder. Where the types differ in their names alone,
-// use [As].
+// fail. Where the types differ in their names alone, use [As].
 //
 //	seconds := codec.Map(codec.Uint32,
 //		func(n uint32) (time.Duration, error) { return time.Duration(n) * time.Second, nil },
@@ -110,10 +109,7 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return c.quick.decodeQuick(p, own, renamed[A](v))
 }
 
-func (c as[B, A]) callsUser() bool { return c.quick == nil || c.quick.callsUser() }
-
-func (c as[B, A]) Size() Size { return SizeOf(c.c) }
-
+func (c as[B, A]) callsUser() bool   { return c.quick == nil || c.quick.callsUser() }
+func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
-
-func (c as[B, A]) renamed() any { return c.c }
+func (c as[B, A]) renamed() any      { return c.c }

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not fit;
-// Gloss cuts it off.
+// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not
+// fit.
 //
 //	Uint32, 66051:          Uint32LE, 66051:        Int24, -2:
 //	+----+----+----+----+   +----+----+----+----+   +----+----+----+
@@ -41,10 +41,10 @@ var (
 //	| c0 | 20 | 00 | 00 |
 //	+----+----+----+----+
 var (
-	Float32   Codec[float32] = float32Codec{op32}
-	Float32LE Codec[float32] = float32Codec{op32LE}
-	Float64   Codec[float64] = float64Codec{op64}
-	Float64LE Codec[float64] = float64Codec{op64LE}
+	Float32   Codec[float32] = float[float32]{op32}
+	Float32LE Codec[float32] = float[float32]{op32LE}
+	Float64   Codec[float64] = float[float64]{op64}
+	Float64LE Codec[float64] = float[float64]{op64LE}
 )
 
 // Integer is any type of integers.
@@ -186,8 +186,7 @@ func (c integer[T]) Decode(r *Reader) (T, error) {
 	return T(c.op.load(p)), nil
 }
 
-func (c integer[T]) Size() Size { return Size{Min: c.op.width(), Max: c.op.width()} }
-
+func (c integer[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.width()} }
 func (c integer[T]) operation() op { return c.op }
 
 // largest is the greatest number that the codec can encode.
@@ -199,38 +198,26 @@ func (c integer[T]) largest() uint64 {
 	return 1<<bits - 1
 }
 
-type float32Codec struct{ op op }
+// float is the codec of a floating-point number.
+type float[T float32 | float64] struct{ op op }
 
-func (c float32Codec) Append(dst []byte, v float32) ([]byte, error) {
-	return c.op.store(dst, uint64(math.Float32bits(v))), nil
+func (c float[T]) Append(dst []byte, v T) ([]byte, error) {
+	if c.op.width() == 4 {
+		return c.op.store(dst, uint64(math.Float32bits(float32(v)))), nil
+	}
+	return c.op.store(dst, math.Float64bits(float64(v))), nil
 }
 
-func (c float32Codec) Decode(r *Reader) (float32, error) {
-	p, err := r.Next(4)
+func (c float[T]) Decode(r *Reader) (T, error) {
+	p, err := r.Next(c.op.width())
 	if err != nil {
 		return 0, err
 	}
-	return math.Float32frombits(uint32(c.op.load(p))), nil
-}
-
-func (c float32Codec) Size() Size { return Size{Min: 4, Max: 4} }
-
-func (c float32Codec) operation() op { return c.op }
-
-type float64Codec struct{ op op }
-
-func (c float64Codec) Append(dst []byte, v float64) ([]byte, error) {
-	return c.op.store(dst, math.Float64bits(v)), nil
-}
-
-func (c float64Codec) Decode(r *Reader) (float64, error) {
-	p, err := r.Next(8)
-	if err != nil {
-		return 0, err
+	if c.op.width() == 4 {
+		return T(math.Float32frombits(uint32(c.op.load(p)))), nil
 	}
-	return math.Float64frombits(c.op.load(p)), nil
+	return T(math.Float64frombits(c.op.load(p))), nil
 }
 
-func (c float64Codec) Size() Size { return Size{Min: 8, Max: 8} }
-
-func (c float64Codec) operation() op { return c.op }
+func (c float[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.width()} }
+func (c float[T]) operation() op { return c.op }

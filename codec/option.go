@@ -63,17 +63,17 @@ type delimitedOption func(*delimitedOptions)
 
 func (o delimitedOption) applyDelimited(to *delimitedOptions) { o(to) }
 
-// Or names other delimiters that are understood on receipt.
+// Or names other delimiters that are understood when decoding.
 func Or(delimiters ...string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.or = append(o.or, delimiters...) })
 }
 
-// KeepDelimiter leaves the delimiter in what is decoded. On sending it is appended unless it is there.
+// KeepDelimiter leaves the delimiter in what is decoded. When encoding it is appended unless it is there.
 func KeepDelimiter() DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.keep = true })
 }
 
-// Escape makes b the byte that turns a delimiter, or itself, behind it into an ordinary byte.
+// Escape makes b the byte that turns a delimiter, or itself, after it into an ordinary byte.
 func Escape(b byte) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.escapes, o.escape = true, b })
 }
@@ -81,9 +81,9 @@ func Escape(b byte) DelimitedOption {
 // OrEnd lets the end of the frame around, or of the stream, stand for the last delimiter.
 func OrEnd() DelimitedOption { return delimitedOption(func(o *delimitedOptions) { o.orEnd = true }) }
 
-// UnlessBefore has a delimiter not count where one of these bytes follows it, as a folded header field of RFC 5322 goes on
-// in a line that begins with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value
-// that begins with such a byte is taken for a part of the one before it.
+// UnlessBefore ignores a delimiter that one of these bytes follows, as a folded header field of RFC 5322 goes on in a
+// line that begins with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value that
+// begins with such a byte is taken for a part of the one before it.
 func UnlessBefore(bytes string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.unless += bytes })
 }

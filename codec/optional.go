@@ -1,6 +1,6 @@
 package codec
 
-// Optional is a value or none, nil, behind a flag that says which.
+// Optional is a value or none, nil, after a flag that says which.
 //
 //	Optional(Bool, Uint16), &7:     Optional(Bool, Uint16), nil:
 //	+----+----+----+                +----+
@@ -48,11 +48,7 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 	if !there {
 		return nil, nil
 	}
-	v, err := o.c.Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
+	return decodePointer(r, o.c)
 }
 
 func (o optional[T]) Size() Size {
@@ -82,14 +78,19 @@ func (o ifMore[T]) Decode(r *Reader) (*T, error) {
 	if more, err := r.More(); !more || err != nil {
 		return nil, err
 	}
-	v, err := o.c.Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
+	return decodePointer(r, o.c)
 }
 
 func (o ifMore[T]) Size() Size {
 	s := SizeOf(o.c)
 	return Size{Max: s.Max, Open: true, borrows: s.borrows}
+}
+
+// decodePointer decodes a value that is there.
+func decodePointer[T any](r *Reader, c Codec[T]) (*T, error) {
+	v, err := c.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
 }

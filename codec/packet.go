@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Addressed is the value of a datagram, and whom it came from or goes to.
+// Addressed is the value of a datagram and the address of the peer.
 type Addressed[T any] struct {
 	Addr  netip.AddrPort // as in a [chanio.Packet]
 	Value T
@@ -16,9 +16,9 @@ type Addressed[T any] struct {
 // Packets returns a conversation in datagrams as one in values of c, each of which fills a datagram from its first byte
 // to its last. Closing it closes d.
 //
-// Anybody can send a datagram, so one that is not a value of c ends nothing: it is skipped, after bad was called with
-// it and an [*Error], in the goroutine of the receiver. A nil bad skips it silently. A value that c cannot encode, or
-// that is too large for a datagram, is refused by Send, which leaves the rest as it was. Nothing is started.
+// Anyone can send a datagram, so one that does not decode ends nothing: it is skipped, after bad was called with it and
+// an [*Error], in the goroutine of the receiver. A nil bad skips it silently. A value that c cannot encode, or that is
+// too large for a datagram, is refused by Send, which leaves the rest as it was. Nothing is started.
 func Packets[T any](
 	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
 ) *chanio.Duplex[Addressed[T], Addressed[T]] {

@@ -1,12 +1,12 @@
 package codec
 
-// Pair is two values one behind the other.
+// Pair is two values one after the other.
 type Pair[A, B any] struct {
 	First  A
 	Second B
 }
 
-// PairOf is a, then b. It is a vector of Gloss. For more than a few values with names, see [Record].
+// PairOf is a, then b. For more than a few values with names, see [Record].
 //
 //	PairOf(Uint16, Uint8), Pair[uint16, uint8]{1, 2}:
 //	+----+----+----+
@@ -15,7 +15,7 @@ type Pair[A, B any] struct {
 func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	notNil(a, "PairOf")
 	notNil(b, "PairOf")
-	return pair[A, B]{ended("PairOf", a), b}
+	return pair[A, B]{a: ended("PairOf", a), b: b}
 }
 
 // PairBy is a, then the codec that by returns for its value: a header, and a body that depends on it, as a value that keeps
@@ -31,7 +31,7 @@ func PairBy[A, B any](a Codec[A], by func(A) Codec[B]) Codec[Pair[A, B]] {
 	if by == nil {
 		panic("codec: PairBy: the function is nil")
 	}
-	return pairBy[A, B]{ended("PairBy", a), by}
+	return pair[A, B]{a: ended("PairBy", a), by: by}
 }
 
 // Between is c with fixed parts around it, each made by [Const] or [Skip]; nil stands for none.
@@ -50,12 +50,24 @@ func Between[T any](before Codec[struct{}], c Codec[T], after Codec[struct{}]) C
 	} else {
 		c = ended("Between", c)
 	}
-	return between[T]{before, c, after}
+	return between[T]{before: before, c: c, after: after}
 }
 
 type pair[A, B any] struct {
-	a Codec[A]
-	b Codec[B]
+	a  Codec[A]
+	b  Codec[B]
+	by func(A) Codec[B] // in place of b
+}
+
+// second returns the codec that follows a first value.
+func (c pair[A, B]) second(first A) Codec[B] {
+	if c.by == nil {
+		return c.b
+	}
+	if b := c.by(first); b != nil {
+		return b
+	}
+	return noCodec[B]{}
 }
 
 func (c pair[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {
@@ -66,7 +78,7 @@ func (c pair[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err
 	if dst, err = c.a.Append(dst, v.First); err != nil {
 		return dst, nil, WrapField("first", err)
 	}
-	dst, body, err = appendHead(c.b, dst, v.Second)
+	dst, body, err = appendHead(c.second(v.First), dst, v.Second)
 	return dst, body, WrapField("second", err)
 }
 
@@ -74,52 +86,26 @@ func (c pair[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
 	if v.First, err = c.a.Decode(r); err != nil {
 		return v, r.WrapField("first", err)
 	}
-	v.Second, err = c.b.Decode(r)
+	v.Second, err = c.second(v.First).Decode(r)
 	return v, r.WrapField("second", err)
 }
 
-func (c pair[A, B]) opensFor(v Pair[A, B]) bool { return opens(c.b, v.Second) }
+func (c pair[A, B]) opensFor(v Pair[A, B]) bool { return opens(c.second(v.First), v.Second) }
 
-func (c pair[A, B]) Size() Size { return SizeOf(c.a).plus(SizeOf(c.b)) }
-
-type pairBy[A, B any] struct {
-	a  Codec[A]
-	by func(A) Codec[B]
-}
-
-// of returns the pair for a first value.
-func (c pairBy[A, B]) of(first A) pair[A, B] {
-	b := c.by(first)
-	if b == nil {
-		b = noCodec[B]{}
+func (c pair[A, B]) Size() Size {
+	second := unknownSize
+	if c.by == nil {
+		second = SizeOf(c.b)
 	}
-	return pair[A, B]{c.a, b}
+	return SizeOf(c.a).plus(second)
 }
-
-func (c pairBy[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {
-	return c.of(v.First).Append(dst, v)
-}
-
-func (c pairBy[A, B]) AppendHead(dst []byte, v Pair[A, B]) (head, body []byte, err error) {
-	return c.of(v.First).AppendHead(dst, v)
-}
-
-func (c pairBy[A, B]) Decode(r *Reader) (v Pair[A, B], err error) {
-	if v.First, err = c.a.Decode(r); err != nil {
-		return v, r.WrapField("first", err)
-	}
-	v.Second, err = c.of(v.First).b.Decode(r)
-	return v, r.WrapField("second", err)
-}
-
-func (c pairBy[A, B]) opensFor(v Pair[A, B]) bool { return c.of(v.First).opensFor(v) }
-
-func (c pairBy[A, B]) Size() Size { return SizeOf(c.a).plus(unknownSize) }
 
 type between[T any] struct {
 	before Codec[struct{}]
 	c      Codec[T]
 	after  Codec[struct{}]
+	kept   int    // bytes of after that an open-ended value leaves
+	name   string // of after
 }
 
 func (b between[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -137,16 +123,16 @@ func (b between[T]) Decode(r *Reader) (v T, err error) {
 	if _, err = b.before.Decode(r); err != nil {
 		return v, err
 	}
-	if v, err = b.c.Decode(r); err != nil {
+	if v, err = before(r, b.kept, b.c); err != nil {
 		return v, err
 	}
 	_, err = b.after.Decode(r)
-	return v, err
+	return v, r.WrapField(b.name, err)
 }
 
 func (b between[T]) opensFor(v T) bool { return opens(b.c, v) }
 
-// Size: with nothing behind c, what c says of its end holds.
+// Size: with nothing after c, what c says of its end holds.
 func (b between[T]) Size() Size {
 	s := SizeOf(b.before).plus(SizeOf(b.c))
 	after := SizeOf(b.after)

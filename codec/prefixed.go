@@ -2,7 +2,7 @@ package codec
 
 import "fmt"
 
-// Prefixed is body behind its length in bytes. It takes the options [Max], 16 MiB by default, and [Adjust].
+// Prefixed is body after its length in bytes. It takes the options [Max], 16 MiB by default, and [Adjust].
 //
 //	Prefixed(Uint32, String), "hello":
 //	+----+----+----+----+----+----+----+----+----+
@@ -15,8 +15,8 @@ import "fmt"
 //	+----+----+----+----+----+
 //
 // The limit, and what the length can express if that is less, holds in both directions; a length that a peer claims
-// allocates nothing. The body is confined to its bytes and must use them all. It is Gloss's finite-frame; an empty body
-// is an empty value, not none.
+// allocates nothing. The body is confined to its bytes and must use them all. An empty body is an empty value, not
+// none.
 func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[T] {
 	return newPrefixed("Prefixed", lengthOf("Prefixed", length, DefaultMax, opts), body)
 }
@@ -92,7 +92,7 @@ func (p *prefixed[T]) Size() Size {
 	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
 }
 
-// Nullable is body behind its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
+// Nullable is body after its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
 // nullable strings and bytes. It takes the options of [Prefixed]. With Adjust(1) the number 0 stands for none, as in
 // Kafka's compact forms, and the number may be unsigned.
 //

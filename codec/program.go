@@ -253,7 +253,7 @@ func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 	return len(b) - len(rest), true
 }
 
-// text is a string or []byte behind its length, a number of fixed width.
+// text is a string or []byte after its length, a number of fixed width.
 type text struct {
 	length *Length
 	utf8   bool // it must be UTF-8
@@ -309,7 +309,7 @@ func (t *text) append(dst []byte, at place, split bool) (head, body []byte, err 
 	return append(dst, s...), nil, err
 }
 
-// withRoom returns dst with room for n more bytes behind it.
+// withRoom returns dst with room for n more bytes after it.
 func withRoom(dst []byte, n int) []byte {
 	if cap(dst)-len(dst) < n {
 		return grown(dst, n)

@@ -108,13 +108,6 @@ func (borrowedCodec) decodeQuick(p []byte, _ cloner, v *[]byte) (int, bool) {
 	return len(p), true
 }
 
-func (rawCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
-	*v = ownedString(own.Clone(p))
-	return len(p), true
-}
-
-func (rawCodec) callsUser() bool { return false }
-
 func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	if m.quick == nil {
 		return 0, false

@@ -49,7 +49,7 @@ type Reader struct {
 // noLimit is the limit outside of any frame.
 const noLimit = math.MaxInt
 
-// NewReader returns a Reader over p. It never waits: behind p the stream has ended. It is for decoders that call others,
+// NewReader returns a Reader over p. It never waits: after p the stream has ended. It is for decoders that call others,
 // and for tests; [Unmarshal] needs none.
 func NewReader(p []byte) *Reader {
 	r := &Reader{}
@@ -266,8 +266,8 @@ func (r *Reader) Unlimit(outer int) error {
 // MaxDepth is how deeply values may nest in one another: [Reader.Enter] refuses more.
 const MaxDepth = 64
 
-// Descend notes that a value nests in another of its kind, and fails with ErrTooDeep beyond [MaxDepth]. A decoder that
-// calls itself, directly or through others, calls it, and Ascend when that value is over.
+// Enter notes that a value nests in another of its kind, and fails with ErrTooDeep beyond [MaxDepth]. A decoder that
+// calls itself, directly or through others, calls it, and Leave when that value is over.
 func (r *Reader) Enter() error {
 	if r.depth >= MaxDepth {
 		return r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
@@ -276,13 +276,13 @@ func (r *Reader) Enter() error {
 	return nil
 }
 
-// Ascend takes back one Descend.
+// Leave undoes one Enter.
 func (r *Reader) Leave() { r.depth-- }
 
 // looked notes that bytes up to r.buf[n] were looked at, or asked for.
 func (r *Reader) looked(n int) { r.reach = max(r.reach, r.skew+n) }
 
-// need waits until n bytes are at hand behind pos.
+// need waits until n bytes are at hand after pos.
 func (r *Reader) need(n int) error {
 	r.looked(r.pos + n)
 	for n > len(r.buf)-r.pos || n < 0 {
@@ -302,7 +302,7 @@ func (r *Reader) need(n int) error {
 	return nil
 }
 
-// fill waits for at least one more byte. n is how many the decoder needs behind pos. io.EOF is not sticky, because the
+// fill waits for at least one more byte. n is how many the decoder needs after pos. io.EOF is not sticky, because the
 // end may be what the decoder waits for.
 func (r *Reader) fill(n int) error {
 	if r.err != nil {

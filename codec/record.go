@@ -2,7 +2,7 @@ package codec
 
 import "fmt"
 
-// Record is the fields of a T in order. It is an ordered-map of Gloss, and any struct of Go.
+// Record is the fields of a T in order. It suits any Go struct.
 //
 //	type Point struct {
 //		X, Y int16
@@ -65,8 +65,8 @@ func fieldOffset[T, F any](name string, access func(*T) *F) uintptr {
 	return offset
 }
 
-// FieldIf is a [Field] that is in the frame if when returns true. On receipt when sees the fields that come before, on
-// sending the whole value. A field that is not sent must have its zero value, since that is what is received.
+// FieldIf is a [Field] that is in the frame if when returns true. When decoding, when sees the fields that come before;
+// when encoding, the whole value. A field that is not sent must have its zero value, since that is what is received.
 //
 //	FieldIf("packet id", func(p *Publish) *uint16 { return &p.ID }, Uint16, func(p Publish) bool { return p.QoS > 0 })
 func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T) bool) FieldOf[T] {
@@ -86,7 +86,7 @@ func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T)
 	return f
 }
 
-// FieldBy is a [Field] whose codec depends on the value around: on receipt, on the fields that come before. choose
+// FieldBy is a [Field] whose codec depends on the value around: when decoding, on the fields that come before. choose
 // returns codecs made before, and nil for an error.
 //
 //	FieldBy("payload", func(m *Message) *[]byte { return &m.Payload }, func(m Message) Codec[[]byte] { return payloads[m.Kind] })
@@ -190,11 +190,11 @@ func (p *prefixed[T]) text() *text {
 	if p.length.op == 0 {
 		return nil
 	}
-	switch underlying(p.body).(type) {
-	case stringCodec:
-		return &text{length: p.length, utf8: true}
-	case rawCodec:
-		return &text{length: p.length}
+	switch body := underlying(p.body).(type) {
+	case textCodec:
+		if body.charset != "ASCII" {
+			return &text{length: p.length, utf8: body.invalid != nil}
+		}
 	case bytesCodec:
 		return &text{length: p.length, bytes: true}
 	}

@@ -10,7 +10,7 @@ import (
 // Recv takes one value of c from src and leaves what follows it there: for a header before raw bytes, and for a
 // handshake before the codec of the conversation is known. It blocks as src.Recv does, returns io.EOF if src has ended
 // before the value's first byte, and otherwise has the errors of [Decode]; a cancelled call has taken nothing. It
-// allocates nothing but what the value needs. It is Gloss's decode-stream-headers.
+// allocates nothing but what the value needs.
 //
 //	hello, err := codec.Recv(ctx, conn.In, helloCodec)
 //	...
@@ -23,7 +23,7 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	}
 	defer up.Release()
 	in := up.Bytes()
-	refuseOpen("Recv", in, c)
+	refuseOpen("Recv", up.IsConn(), c)
 	r := readers.Get().(*Reader)
 	r.up, r.src, r.start, r.ended = up, in, 0, false
 	if err = r.begin(ctx); err == nil {

@@ -5,9 +5,9 @@ import "fmt"
 // DefaultMaxCount is how many values a [Repeated] takes in either direction if it is not told otherwise.
 const DefaultMaxCount = 1 << 20
 
-// Repeated is values of c behind their number. It takes the option [Max], in values, 1,048,576 by default. A number from
+// Repeated is values of c after their number. It takes the option [Max], in values, 1,048,576 by default. A number from
 // the wire is checked against what the frame around can hold, and memory is allocated as the values come. No values are
-// an empty slice. It is Gloss's repeated.
+// an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
 //	+----+----+----+----+----+
@@ -18,7 +18,7 @@ func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...MaxOption) C
 	return repeated[T]{length, sequenceOf("Repeated", c)}
 }
 
-// Array is exactly n values of c. It is a vector of Gloss.
+// Array is exactly n values of c.
 //
 //	Array(2, Uint8), []uint8{7, 8}:
 //	+----+----+
@@ -35,7 +35,7 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 }
 
 // ToEnd is values of c up to the end of the frame around it, or of the stream. It takes the option [Max], in values,
-// 1,048,576 by default. It is Gloss's repeated with the prefix none.
+// 1,048,576 by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
 //	+----+----+----+----+----+
@@ -45,7 +45,7 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 	return toEnd[T]{sequenceOf("ToEnd", c), maxOf(opts, DefaultMaxCount)}
 }
 
-// sequence is values one behind the other.
+// sequence is values one after the other.
 type sequence[T any] struct {
 	c     Codec[T]
 	size  Size // of each
@@ -172,14 +172,19 @@ func (c toEnd[T]) Append(dst []byte, all []T) ([]byte, error) {
 
 func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
 	all := make([]T, 0, min(len(r.Buffered())/max(c.size.Min, 1), c.max, firstRoom/max(memorySize[T](), 1)))
+	return c.decodeWhile(r, all, c.max, r.More)
+}
+
+// decodeWhile decodes values for as long as there are more.
+func (s *sequence[T]) decodeWhile(r *Reader, all []T, most int, more func() (bool, error)) ([]T, error) {
 	for i := 0; ; i++ {
-		if more, err := r.More(); !more || err != nil {
+		if more, err := more(); !more || err != nil {
 			return all, err
 		}
-		if i == c.max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
+		if i == most {
+			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", most))
 		}
-		v, err := c.next(r, i)
+		v, err := s.next(r, i)
 		if err != nil {
 			return nil, err
 		}

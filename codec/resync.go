@@ -54,7 +54,7 @@ const (
 	debtShare = 8
 )
 
-// skip drops bytes up to the next magic behind the first byte of the frame that err is about.
+// skip drops bytes up to the next magic after the first byte of the frame that err is about.
 func (d *decoder[T]) skip(ctx context.Context, err error) error {
 	r := &d.r
 	looked := max(r.skew+r.pos, r.reach) // by the decoder

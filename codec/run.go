@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// run is numbers of fixed widths one behind the other, or none.
+// run is numbers of fixed widths one after the other, or none.
 type run struct {
 	width   int
 	numbers []number // all of them

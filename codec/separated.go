@@ -2,9 +2,9 @@ package codec
 
 import "bytes"
 
-// Separated is values of c with sep between them, and none behind the last, up to the end of the frame around it, or of the
-// stream. No bytes are no values, so a single value of no bytes is refused. It takes the option [Max], in values,
-// 1,048,576 by default.
+// Separated is values of c with sep between them, and none after the last, up to the end of the frame around it, or of
+// the stream. Zero bytes decode to no values, so a single value of no bytes is refused. It takes the option [Max], in
+// values, 1,048,576 by default.
 //
 //	Prefixed(Uint8, Separated(String, ",")), "a", "b":
 //	+----+----+----+----+
@@ -119,22 +119,14 @@ func (c until[T]) Append(dst []byte, all []T) (_ []byte, err error) {
 }
 
 func (c until[T]) Decode(r *Reader) ([]T, error) {
-	all := []T{}
-	for i := 0; ; i++ {
-		if over, err := c.ends(r); err != nil {
-			return nil, err
-		} else if over {
-			return all, r.Skip(len(c.end))
-		}
-		if i == c.max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
-		}
-		v, err := c.next(r, i)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
+	all, err := c.decodeWhile(r, []T{}, c.max, func() (bool, error) {
+		over, err := c.ends(r)
+		return !over, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return all, r.Skip(len(c.end))
 }
 
 // ends reports whether end comes next. It waits for no byte more than it takes to know.

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Marshal returns v in bytes of its own. To append to a slice, call c.Append. It is Gloss's encode.
+// Marshal returns v in bytes of its own. To append to a slice, call c.Append.
 func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 	p, err := c.Append(nil, v)
 	if err != nil {
@@ -14,8 +14,8 @@ func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 	return p, nil
 }
 
-// Unmarshal returns the one value that p holds. Bytes behind it are an error, ErrTrailingData. The value shares no memory
-// with p unless c is made of [Borrowed]. It is Gloss's decode.
+// Unmarshal returns the one value that p holds. Bytes after it are an error, ErrTrailingData. The value shares no
+// memory with p unless c is made of [Borrowed].
 func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	n, err := UnmarshalInto(c, p, &v)
 	if err == nil && n == len(p) {
@@ -80,8 +80,8 @@ func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	return c.Append(dst, *v)
 }
 
-// UnmarshalAll returns all values that p holds, one behind the other. If one of them is wrong or cut short, those before
-// it come with the error. It is Gloss's decode-all.
+// UnmarshalAll returns all values that p holds, one after the other. If one of them is wrong or cut short, those before
+// it come with the error.
 func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 	var all []T
 	for v, err := range Values(c, p) {
@@ -94,7 +94,7 @@ func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 }
 
 // Values returns an iterator over the values that p holds, each decoded when it is its turn. An error is the last it
-// yields. It is Gloss's lazy-decode-all.
+// yields.
 func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r, quick := NewReader(p), quickWhole(c)

@@ -17,7 +17,8 @@ type Decoder[T any] struct {
 	err   error
 }
 
-// NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns what it has read too much.
+// NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns the bytes read beyond the
+// last value.
 func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 	d := &Decoder[T]{c: notNil(c, "NewDecoder"), quick: quickWhole(c)}
 	d.r.src = chanio.BytesOf(chanio.FromReader(struct{ io.Reader }{src})) // its deadlines are not ours
@@ -37,7 +38,7 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 	return v, nil
 }
 
-// next decodes values at hand one behind the other, and drops their bytes when more are needed.
+// next decodes values at hand one after the other, and drops their bytes when more are needed.
 func (d *Decoder[T]) next(v *T) error {
 	r := &d.r
 	if d.quick != nil && r.pos < len(r.buf) {
@@ -73,7 +74,7 @@ func (d *Decoder[T]) All() iter.Seq2[T, error] {
 	}
 }
 
-// Buffered returns a copy of the bytes behind the last value that have been read already.
+// Buffered returns a copy of the bytes after the last value that have been read already.
 func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()[d.r.pos:]...) }
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.

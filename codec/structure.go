@@ -29,12 +29,12 @@ import (
 //	| ca | fe | 01 | 02 | 00 | 00 | 00 | 03 | 01 | 61 | 00 | 00 | 00 | 00 |
 //	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //
-// Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays within
-// are their fields one behind the other. A string or []byte has its length in front, len=u8, u16, u24 or u32, with le or be
-// behind for an order of its own, or is the rest of the frame; max bounds it. A string is UTF-8 unless "raw" is given.
-// Other slices have the number of their values in front, count=, with the same names. A field that is not to be in the
-// frame has the tag "-". Types that have no one size, such as int, types whose fields are not exported, such as time.Time,
-// and tags that mean nothing for their field are refused when the codec is built.
+// Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays
+// within are their fields one after the other. A string or []byte has its length in front, len=u8, u16, u24 or u32,
+// with le or be after for an order of its own, or is the rest of the frame; max bounds it. A string is UTF-8 unless
+// "raw" is given. Other slices have the number of their values in front, count=, with the same names. A field that is
+// not to be in the frame has the tag "-". Types that have no one size, such as int, types whose fields are not
+// exported, such as time.Time, and tags that mean nothing for their field are refused when the codec is built.
 func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
@@ -173,7 +173,7 @@ func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintpt
 	b.add(field{name: name, offset: offset, size: Size{Min: count.width, Max: most}, call: &slice{count, elem.program, t}})
 }
 
-// slice is a []F of a [Struct] behind the number of its values. It is the one kind of field whose memory reflection
+// slice is a []F of a [Struct] after the number of its values. It is the one kind of field whose memory reflection
 // allocates.
 type slice struct {
 	count *Length

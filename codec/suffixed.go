@@ -2,8 +2,8 @@ package codec
 
 import "strconv"
 
-// Suffixed is c with these bytes behind it, which are checked on receipt. If c takes all bytes up to the end of its
-// frame, it takes all but those. It is Gloss's suffix.
+// Suffixed is c with these bytes after it, which are checked when decoding. If c takes all bytes up to the end of its
+// frame, it takes all but those.
 //
 //	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
 //	+----+----+----+----+----+----+
@@ -11,7 +11,7 @@ import "strconv"
 //	+----+----+----+----+----+----+
 func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 	notNil(c, "Suffixed")
-	return suffixed[T]{c, constant(suffix)}
+	return between[T]{Empty[struct{}](), c, constant(suffix), len(suffix), "suffix"}
 }
 
 // Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
@@ -41,35 +41,5 @@ func (netstringLength) Decode(r *Reader) (uint64, error) {
 	return n, nil
 }
 
-func (netstringLength) Size() Size { return Size{Min: 2, Max: 20} }
-
+func (netstringLength) Size() Size      { return Size{Min: 2, Max: 20} }
 func (netstringLength) largest() uint64 { return 1e19 - 1 }
-
-type suffixed[T any] struct {
-	c      Codec[T]
-	suffix constant
-}
-
-func (c suffixed[T]) Append(dst []byte, v T) ([]byte, error) {
-	dst, err := c.c.Append(dst, v)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, c.suffix...), nil
-}
-
-func (c suffixed[T]) Decode(r *Reader) (v T, err error) {
-	if v, err = before(r, len(c.suffix), c.c); err != nil {
-		return v, err
-	}
-	_, err = c.suffix.Decode(r)
-	return v, r.WrapField("suffix", err)
-}
-
-func (c suffixed[T]) opensFor(v T) bool { return opens(c.c, v) }
-
-func (c suffixed[T]) Size() Size {
-	s := SizeOf(c.c)
-	s.Min, s.Max = s.Min+len(c.suffix), addBound(s.Max, len(c.suffix))
-	return s
-}

@@ -26,7 +26,7 @@ func Charset(charset encoding.Encoding) Codec[string] {
 }
 
 // ASCII is text of seven bits up to the end of the frame around it; anything else is refused, both ways.
-var ASCII Codec[string] = asciiCodec{}
+var ASCII Codec[string] = textCodec{invalidASCII, "ASCII"}
 
 type charsetCodec struct{ charset encoding.Encoding }
 
@@ -101,27 +101,3 @@ func (c charsetCodec) replacement() []byte {
 	}
 	return both[len(a):]
 }
-
-type asciiCodec struct{}
-
-func (asciiCodec) Append(dst []byte, v string) ([]byte, error) {
-	for i := range len(v) {
-		if v[i] >= utf8.RuneSelf {
-			return dst, because(ErrMalformed, "invalid ASCII at index %d", i)
-		}
-	}
-	return append(dst, v...), nil
-}
-
-func (asciiCodec) Decode(r *Reader) (string, error) {
-	at := r.Offset()
-	s, err := RawString.Decode(r)
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return "", r.Fail(at+int64(i), because(ErrMalformed, "invalid ASCII"))
-		}
-	}
-	return s, err
-}
-
-func (asciiCodec) Size() Size { return openSize }

@@ -10,8 +10,7 @@ import (
 const maxNumberText = 400
 
 // Decimal is an integer in decimal text up to the end of the frame around it: put a [Delimited], [Exactly] or
-// [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not. It is Gloss's
-// string-integer.
+// [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not.
 //
 //	Delimited(Decimal[int](), ":"), -12:
 //	+----+----+----+----+
@@ -19,7 +18,7 @@ const maxNumberText = 400
 //	+----+----+----+----+
 func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
 
-// DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros behind the sign. One that
+// DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros after the sign. One that
 // needs more is refused.
 //
 //	DecimalWidth[int](4), -7:
@@ -32,7 +31,7 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 }
 
 // FloatText is a number in decimal text, with a point or exponent, up to the end of the frame around it. It is written
-// as Gloss's string-float does: with the fewest digits that give the same number back, and at least one behind the point.
+// with the fewest digits that give the same number back, and at least one after the point.
 //
 //	Delimited(FloatText, "x"), 3:
 //	+----+----+----+----+
@@ -40,7 +39,7 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 //	+----+----+----+----+
 var FloatText Codec[float64] = floatText{}
 
-// FloatTextWidth is [FloatText] in exactly width characters, filled up with zeros behind the sign. One that needs more
+// FloatTextWidth is [FloatText] in exactly width characters, filled up with zeros after the sign. One that needs more
 // is refused, and so is one that has no digits to fill up.
 //
 //	FloatTextWidth(5), 4.5:
@@ -71,7 +70,7 @@ func (c decimal[T]) Append(dst []byte, v T) ([]byte, error) {
 	return dst, nil
 }
 
-// padNumber inserts n zeros behind the sign of the number at start.
+// padNumber inserts n zeros after the sign of the number at start.
 func padNumber(dst []byte, start, n int) []byte {
 	if dst[start] == '-' {
 		start++

@@ -2,9 +2,10 @@ package codec
 
 import "fmt"
 
-// TLV is a struct whose fields each stand behind their tag, in any order, up to the end of the frame around it, or of the
-// stream: tag, length, value. Without a length, nil, each value must have an end of its own. They are sent in the order
-// given here. A tag that no field has is refused, unless there are [UnknownTags]. Tags have the type that tag decodes to.
+// TLV is a struct whose fields each stand after their tag, in any order, up to the end of the frame around it, or of
+// the stream: tag, length, value. Without a length, nil, each value must have an end of its own. They are sent in the
+// order given here. A tag that no field has is refused, unless there are [UnknownTags]. Tags have the type that tag
+// decodes to.
 //
 //	type Options struct {
 //		Name    string
@@ -119,7 +120,7 @@ type UnknownTag[N comparable] struct {
 	Value []byte
 }
 
-// UnknownTags keeps the fields that no other has the tag of, which are sent behind the others, or where it stands.
+// UnknownTags keeps the fields that no other has the tag of, which are sent after the others, or where it stands.
 func UnknownTags[N comparable, T any](access func(*T) *[]UnknownTag[N]) TagOf[N, T] {
 	f := TagOf[N, T]{name: "unknown", offset: fieldOffset("unknown", access), many: true, unknown: true}
 	f.count = func(at place) int { return len(*valueAt[[]UnknownTag[N]](at)) }

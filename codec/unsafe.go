@@ -50,7 +50,7 @@ type place struct{ p unsafe.Pointer }
 // placeOf returns the place of *v, hidden from escape analysis.
 func placeOf[T any](v *T) place { return place{noEscape(unsafe.Pointer(v))} }
 
-// at returns the place of what lies behind p in the same struct.
+// at returns the place of what lies after p in the same struct.
 func (p place) at(offset uintptr) place { return place{unsafe.Add(p.p, offset)} }
 
 // valueAt returns what lies at p, which is an F or has the same representation.
@@ -119,10 +119,9 @@ func (m *moves) do(dst, src unsafe.Pointer) {
 
 // Numbers lie at any address, so they are read and written as arrays.
 
-func get8(p unsafe.Pointer) uint64 { return binary.NativeEndian.Uint64((*[8]byte)(p)[:]) }
-func get4(p unsafe.Pointer) uint32 { return binary.NativeEndian.Uint32((*[4]byte)(p)[:]) }
-func get2(p unsafe.Pointer) uint16 { return binary.NativeEndian.Uint16((*[2]byte)(p)[:]) }
-
+func get8(p unsafe.Pointer) uint64    { return binary.NativeEndian.Uint64((*[8]byte)(p)[:]) }
+func get4(p unsafe.Pointer) uint32    { return binary.NativeEndian.Uint32((*[4]byte)(p)[:]) }
+func get2(p unsafe.Pointer) uint16    { return binary.NativeEndian.Uint16((*[2]byte)(p)[:]) }
 func put8(p unsafe.Pointer, u uint64) { binary.NativeEndian.PutUint64((*[8]byte)(p)[:], u) }
 func put4(p unsafe.Pointer, u uint32) { binary.NativeEndian.PutUint32((*[4]byte)(p)[:], u) }
 func put2(p unsafe.Pointer, u uint16) { binary.NativeEndian.PutUint16((*[2]byte)(p)[:], u) }

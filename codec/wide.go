@@ -84,10 +84,8 @@ func (boolCodec) Append(dst []byte, v bool) ([]byte, error) {
 }
 
 func (boolCodec) Decode(r *Reader) (bool, error) { return r.Bool() }
-
-func (boolCodec) Size() Size { return Size{Min: 1, Max: 1} }
-
-func (boolCodec) operation() op { return opBool }
+func (boolCodec) Size() Size                     { return Size{Min: 1, Max: 1} }
+func (boolCodec) operation() op                  { return opBool }
 
 // Integers of variable length.
 //
@@ -98,7 +96,7 @@ func (boolCodec) operation() op { return opBool }
 var (
 	// Uvarint is unsigned LEB128, seven bits to a byte, the low ones first: Protocol Buffers' varint. It takes up to
 	// ten bytes.
-	Uvarint Codec[uint64] = varint{max: math.MaxUint64}
+	Uvarint Codec[uint64] = varint[uint64]{max: math.MaxUint64}
 
 	// Varint is the zig-zag form: 0, -1, 1, -2 are the Uvarints 0, 1, 2, 3. It is Protocol Buffers' sint64.
 	Varint Codec[int64] = zigzag{}
@@ -109,25 +107,25 @@ var (
 
 	// MQTTVarint is the variable byte integer of MQTT 5.0 (section 1.5.5): a Uvarint of at most four bytes, for numbers
 	// below 2^28. As that section demands, the shortest form is the only one.
-	MQTTVarint Codec[uint32] = mqttVarint{varint{max: 1<<28 - 1, shortest: true}}
+	MQTTVarint Codec[uint32] = varint[uint32]{max: 1<<28 - 1, shortest: true}
 )
 
-type varint struct {
+type varint[T uint32 | uint64] struct {
 	max      uint64
 	shortest bool
 }
 
-func (c varint) Append(dst []byte, v uint64) ([]byte, error) {
-	if v > c.max {
+func (c varint[T]) Append(dst []byte, v T) ([]byte, error) {
+	if uint64(v) > c.max {
 		return dst, because(ErrTooLarge, "%d exceeds %d, the largest varint", v, c.max)
 	}
-	return binary.AppendUvarint(dst, v), nil
+	return binary.AppendUvarint(dst, uint64(v)), nil
 }
 
-func (c varint) Decode(r *Reader) (uint64, error) {
+func (c varint[T]) Decode(r *Reader) (T, error) {
 	if p := r.buf[r.pos:]; len(p) > 0 && p[0] < 0x80 {
 		r.pos++
-		return uint64(p[0]), nil
+		return T(p[0]), nil
 	}
 	start := r.Offset()
 	for n := 1; ; n++ {
@@ -145,7 +143,7 @@ func (c varint) Decode(r *Reader) (uint64, error) {
 }
 
 // take returns the number in p.
-func (c varint) take(r *Reader, p []byte, start int64) (uint64, error) {
+func (c varint[T]) take(r *Reader, p []byte, start int64) (T, error) {
 	v, n := binary.Uvarint(p)
 	if n <= 0 || v > c.max {
 		return 0, r.Fail(start, because(ErrTooLarge, "varint exceeds %d", c.max))
@@ -154,36 +152,23 @@ func (c varint) take(r *Reader, p []byte, start int64) (uint64, error) {
 		return 0, r.Fail(start, because(ErrMalformed, "varint is not in its shortest form"))
 	}
 	r.pos += n
-	return v, nil
+	return T(v), nil
 }
 
-func (c varint) bytes() int { return (bits.Len64(c.max) + 6) / 7 }
-
-func (c varint) Size() Size { return Size{Min: 1, Max: c.bytes()} }
-
-func (c varint) largest() uint64 { return c.max }
+func (c varint[T]) bytes() int      { return (bits.Len64(c.max) + 6) / 7 }
+func (c varint[T]) Size() Size      { return Size{Min: 1, Max: c.bytes()} }
+func (c varint[T]) largest() uint64 { return c.max }
 
 type zigzag struct{}
 
 func (zigzag) Append(dst []byte, v int64) ([]byte, error) { return binary.AppendVarint(dst, v), nil }
 
 func (zigzag) Decode(r *Reader) (int64, error) {
-	u, err := varint{max: math.MaxUint64}.Decode(r)
+	u, err := varint[uint64]{max: math.MaxUint64}.Decode(r)
 	return int64(u>>1) ^ -int64(u&1), err
 }
 
 func (zigzag) Size() Size { return Size{Min: 1, Max: binary.MaxVarintLen64} }
-
-type mqttVarint struct{ varint }
-
-func (c mqttVarint) Append(dst []byte, v uint32) ([]byte, error) {
-	return c.varint.Append(dst, uint64(v))
-}
-
-func (c mqttVarint) Decode(r *Reader) (uint32, error) {
-	v, err := c.varint.Decode(r)
-	return uint32(v), err
-}
 
 type quicVarint struct{}
 
@@ -218,6 +203,5 @@ func (quicVarint) Decode(r *Reader) (uint64, error) {
 	return v, nil
 }
 
-func (quicVarint) Size() Size { return Size{Min: 1, Max: 8} }
-
+func (quicVarint) Size() Size      { return Size{Min: 1, Max: 8} }
 func (quicVarint) largest() uint64 { return 1<<62 - 1 }

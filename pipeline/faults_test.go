@@ -221,7 +221,7 @@ func TestAHugeBurstDoesNotOverflow(t *testing.T) {
 func TestAHugeNumberOfWorkersCostsNothingUntilTheyAreNeeded(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s := pipeline.MapConcurrent(t.Context(), of(1, 2, 3), 1<<40, sameCtx(nothing))
+	s := pipeline.MapConcurrent(t.Context(), of(1, 2, 3), math.MaxInt, sameCtx(nothing))
 	got, err := drain(t, s)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ const maxWindow = 8 << 20
 var Default = Level(3)
 
 // Level packs at about the given one of zstd's levels, 1 for the fastest to 22 for the smallest. What one level has
-// packed any other unpacks. It panics at other numbers. The Compression is for many goroutines at once.
+// packed any other unpacks. It panics at other numbers. The Compression is safe for concurrent use.
 func Level(n int) codec.Compression {
 	if n < 1 || n > 22 {
 		panic(fmt.Sprintf("zstd: Level: n must be between 1 and 22, got %d", n))
@@ -71,7 +71,7 @@ func (c *compression) Decompress(dst, packed []byte, max int) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// reader returns a reader of what packed holds. It is synchronous, so one that is dropped leaves nothing behind.
+// reader returns a reader of what packed holds. It is synchronous, so one that is dropped leaves nothing after.
 func (c *compression) reader(packed []byte) (*zstd.Decoder, error) {
 	in := bytes.NewReader(packed)
 	if r, ok := c.readers.Get().(*zstd.Decoder); ok {
