@@ -70,7 +70,18 @@ func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio
 	return h
 }
 
-// sift is fuse for a stage that passes on some values and drops the others.
+// sieve is sift for a stage that passes on the values for which keep is true. The others go back to their owner.
+func sieve[T any](up chanio.Upstream[T], keep func(T) bool) *chanio.Source[T] {
+	return sift(up, func(v T) (bool, error) {
+		ok := keep(v)
+		if !ok {
+			up.Drop(v)
+		}
+		return ok, nil
+	})
+}
+
+// sift is fuse for a stage that passes on some values.
 func sift[T any](up chanio.Upstream[T], step func(T) (bool, error)) *chanio.Source[T] {
 	f := &fused[T, T]{up: up, step: func(v T) (T, bool, error) {
 		ok, err := step(v)
