@@ -452,6 +452,42 @@ func TestAValueThatAStageDropsGoesBackToItsOwner(t *testing.T) {
 	require.EqualValues(t, 3, o.back.Load())
 }
 
+func TestAValueForWhichAFunctionPanicsGoesBackToItsOwner(t *testing.T) {
+	boom := func(v int) {
+		if v == 3 {
+			panic(errBoom)
+		}
+	}
+	for _, stage := range stages {
+		switch stage.name {
+		case "Filter", "Tap", "CompactFunc", "TakeWhile", "BatchBy", "PartitionBy", "BufferBy":
+		default:
+			continue // a function that makes something of the value is responsible for it
+		}
+		t.Run(stage.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOwner(4)
+				s := stage.make(t.Context(), o.src, boom)
+				received := int64(0)
+				for err := error(nil); err == nil; {
+					func() {
+						defer func() { _ = recover() }() // the end is what matters
+						if _, err = s.Recv(t.Context()); err == nil {
+							received++
+						}
+					}()
+				}
+				var crash *chanio.PanicError
+				require.ErrorAs(t, s.Err(), &crash)
+				require.NoError(t, s.Close())
+				synctest.Wait()
+				require.Positive(t, o.made.Load())
+				require.Equal(t, o.made.Load(), received+o.back.Load())
+			})
+		})
+	}
+}
+
 // Compact drops a value only because it is the one that was passed on, which has its receiver.
 func TestCompactHandsNoReceivedValueToItsOwner(t *testing.T) {
 	up := from(io.EOF, 1, 1, 2).Claim("a test")
