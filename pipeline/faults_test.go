@@ -434,6 +434,98 @@ func TestWhatAStageHoldsGoesBackToItsOwner(t *testing.T) {
 	}
 }
 
+func TestAValueThatAStageDropsGoesBackToItsOwner(t *testing.T) {
+	for name, stage := range map[string]func(src) src{
+		"Filter":      func(s src) src { return pipeline.Filter(s, func(v int) bool { return v%3 == 1 }) },
+		"DropWhile":   func(s src) src { return pipeline.DropWhile(s, below(3)) },
+		"CompactFunc": func(s src) src { return pipeline.CompactFunc(s, func(a, b int) bool { return a/4 == b/4 }) },
+	} {
+		o := newOwner(4)
+		got, err := pipeline.Collect(t.Context(), pipeline.Take(stage(o.src), 2))
+		require.NoError(t, err, name)
+		require.EqualValues(t, o.made.Load(), int64(len(got))+o.back.Load(), name)
+	}
+	o := newOwner(4)
+	v, err := pipeline.Drop(o.src, 3).Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 4, v)
+	require.EqualValues(t, 3, o.back.Load())
+}
+
+func TestAValueForWhichAFunctionPanicsGoesBackToItsOwner(t *testing.T) {
+	boom := func(v int) {
+		if v == 3 {
+			panic(errBoom)
+		}
+	}
+	for _, stage := range stages {
+		switch stage.name {
+		case "Filter", "Tap", "CompactFunc", "TakeWhile", "BatchBy", "PartitionBy", "BufferBy":
+		default:
+			continue // a function that makes something of the value is responsible for it
+		}
+		t.Run(stage.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newOwner(4)
+				s := stage.make(t.Context(), o.src, boom)
+				received := int64(0)
+				for err := error(nil); err == nil; {
+					func() {
+						defer func() { _ = recover() }() // the end is what matters
+						if _, err = s.Recv(t.Context()); err == nil {
+							received++
+						}
+					}()
+				}
+				var crash *chanio.PanicError
+				require.ErrorAs(t, s.Err(), &crash)
+				require.NoError(t, s.Close())
+				synctest.Wait()
+				require.Positive(t, o.made.Load())
+				require.Equal(t, o.made.Load(), received+o.back.Load())
+			})
+		})
+	}
+}
+
+// Compact drops a value only because it is the one that was passed on, which has its receiver.
+func TestCompactHandsNoReceivedValueToItsOwner(t *testing.T) {
+	up := from(io.EOF, 1, 1, 2).Claim("a test")
+	s := pipeline.Compact(chanio.NewSource(chanio.SourceHooks[int]{
+		Next:        up.Next,
+		Undelivered: func(v int) { t.Errorf("%d is closed", v) },
+	}))
+	got, err := pipeline.Collect(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2}, got)
+}
+
+func TestAValueOfATeeGoesBackOnlyIfNoBranchAcceptedIt(t *testing.T) {
+	small, large := &pipeline.Queue[int]{Size: 1}, &pipeline.Queue[int]{Size: 2}
+	synctest.Test(t, func(t *testing.T) { // none has room for the second value, and they close
+		o := newOwner(3)
+		for _, out := range pipeline.TeeWith(t.Context(), o.src, small, small) {
+			synctest.Wait()
+			require.NoError(t, out.Close())
+		}
+		synctest.Wait()
+		require.EqualValues(t, 2, o.made.Load())
+		require.EqualValues(t, 1, o.back.Load())
+	})
+	synctest.Test(t, func(t *testing.T) { // one branch has the second value, and ctx ends
+		o := newOwner(3)
+		ctx, cancel := context.WithCancel(t.Context())
+		outs := pipeline.TeeWith(ctx, o.src, small, large)
+		synctest.Wait()
+		cancel()
+		got, err := drain(t, outs[1])
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, []int{1, 2}, got)
+		require.EqualValues(t, 2, o.made.Load())
+		require.Zero(t, o.back.Load())
+	})
+}
+
 func flattened(s *chanio.Source[[]int]) src { return pipeline.Flatten(s) }
 
 func TestConnectGivesBackWhatItHoldsWhenTheSinkPanics(t *testing.T) {

@@ -70,15 +70,47 @@ func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio
 	return h
 }
 
-// sift is fuse for a stage that passes on some values and drops the others.
+// sieve is sift for a stage that passes on the values for which keep is true. The others go back to their owner.
+func sieve[T any](up chanio.Upstream[T], keep func(T) bool) *chanio.Source[T] {
+	return newSift(up, func(v T) (bool, error) { return keep(v), nil }, up.Drop)
+}
+
+// sift is fuse for a stage that passes on some values.
 func sift[T any](up chanio.Upstream[T], step func(T) (bool, error)) *chanio.Source[T] {
-	f := &fused[T, T]{up: up, step: func(v T) (T, bool, error) {
+	return newSift(up, step, func(T) {})
+}
+
+func newSift[T any](up chanio.Upstream[T], step func(T) (bool, error), drop func(T)) *chanio.Source[T] {
+	f := &fused[T, T]{up: up}
+	f.step = func(v T) (T, bool, error) {
 		ok, err := step(v)
+		if !ok && err == nil {
+			drop(v)
+		}
 		return v, ok, err
-	}}
+	}
+	if up.Undelivered() != nil {
+		unguarded := step
+		step = func(v T) (ok bool, err error) {
+			orPutBack(up, v, func() { ok, err = unguarded(v) })
+			return ok, err
+		}
+	}
 	h := pass(up, f.pull)
 	h.Next = f.fast
 	return chanio.NewSource(h)
+}
+
+// orPutBack calls f, which looks at v, and puts v back if f panics or calls runtime.Goexit: nobody receives it then.
+func orPutBack[T any](up chanio.Upstream[T], v T, f func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			up.Unread(v)
+		}
+	}()
+	f()
+	returned = true
 }
 
 // fast is pull for the usual case, that the next value makes one, at half the price.

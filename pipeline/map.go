@@ -34,11 +34,11 @@ func MapErr[A, B any](src *chanio.Source[A], f func(A) (B, error)) *chanio.Sourc
 	}))
 }
 
-// Filter keeps the values for which keep is true. It works in the goroutine of the receiver, keeps nothing and starts
-// nothing.
+// Filter keeps the values for which keep is true. The others are dropped, and closed if somebody has to close them (see
+// SourceHooks.Undelivered). It works in the goroutine of the receiver, keeps nothing and starts nothing.
 func Filter[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
 	must(keep != nil, "Filter: keep is nil")
-	return sift(src.Claim("pipeline.Filter"), func(v T) (bool, error) { return keep(v), nil })
+	return sieve(src.Claim("pipeline.Filter"), keep)
 }
 
 // FilterMap applies f to every value and passes on the results for which it reports true: Filter and Map in one.
@@ -63,23 +63,25 @@ func Tap[T any](src *chanio.Source[T], f func(T)) *chanio.Source[T] {
 
 // Compact drops every value that equals the one before it, like slices.Compact: distinct-until-changed.
 func Compact[T comparable](src *chanio.Source[T]) *chanio.Source[T] {
-	return compact(claimToHold(src, "Compact"), func(a, b T) bool { return a == b })
+	changed := change(func(a, b T) bool { return a == b })
+	return sift(claimToHold(src, "Compact"), func(v T) (bool, error) { return changed(v), nil }) // the one before is v
 }
 
 // CompactFunc is [Compact] with a function that tells whether a value equals the one that was passed on before it.
 func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *chanio.Source[T] {
 	must(equal != nil, "CompactFunc: equal is nil")
-	return compact(claimToHold(src, "CompactFunc"), equal)
+	return sieve(claimToHold(src, "CompactFunc"), change(equal))
 }
 
-func compact[T any](up chanio.Upstream[T], equal func(before, v T) bool) *chanio.Source[T] {
+// change reports whether a value differs from the one for which it did so last.
+func change[T any](equal func(before, v T) bool) func(T) bool {
 	var before T
 	first := true
-	return sift(up, func(v T) (bool, error) {
+	return func(v T) bool {
 		if !first && equal(before, v) {
-			return false, nil
+			return false
 		}
 		before, first = v, false
-		return true, nil
-	})
+		return true
+	}
 }

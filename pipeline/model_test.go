@@ -92,14 +92,40 @@ var careful = []stage{
 	{name: "Buffer", make: func(ctx ctxt, s src, _ func(int)) src { return pipeline.Buffer(ctx, s, 3, pipeline.Block) }},
 	{name: "Merge", make: func(ctx ctxt, s src, _ func(int)) src { return pipeline.Merge(ctx, of[int](), s) }},
 	{name: "Concat", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Concat(of[int](), s) }},
-	{name: "ConcatAll", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.ConcatAll(of(of[int](), s)) }},
+	{name: "ConcatAll", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.ConcatAll(holding(of[int](), s)) }},
 	{name: "Retry", make: func(_ ctxt, s src, _ func(int)) src {
-		return pipeline.Retry(func(ctxt) (src, error) { return s, nil },
+		waiting := holding(s)
+		retry := pipeline.Retry(func(ctx ctxt) (src, error) { return waiting.Recv(ctx) },
 			&pipeline.RetryConfig{Permanent: func(error) bool { return true }})
+		retry.OnDone(func() { _ = waiting.Close() })
+		return retry
 	}},
 	{name: "PartitionBy", make: func(_ ctxt, s src, f func(int)) src {
 		return pipeline.ConcatAll(pipeline.PartitionBy(s, func(v int) int { f(v); return v / 3 }))
 	}},
+}
+
+// holding is a Source of sources that stays responsible for those that nobody took: Close closes them.
+func holding(srcs ...src) *chanio.Source[src] {
+	held := make(chan src, len(srcs))
+	for _, s := range srcs {
+		held <- s
+	}
+	close(held)
+	return chanio.NewSource(chanio.SourceHooks[src]{
+		Next: func(context.Context) (src, error) {
+			if s, ok := <-held; ok {
+				return s, nil
+			}
+			return nil, io.EOF
+		},
+		Close: func() error {
+			for s := range held {
+				_ = s.Close()
+			}
+			return nil
+		},
+	})
 }
 
 // build makes the pipeline and what disturbs it.

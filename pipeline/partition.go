@@ -74,7 +74,8 @@ func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok b
 
 // begin makes a part of v, or drops v if it belongs to the part before, which was closed half-way.
 func (p *partitioner[T, K]) begin(v T) *chanio.Source[T] {
-	k := p.key(v)
+	var k K
+	orPutBack(p.up, v, func() { k = p.key(v) })
 	if p.part != nil && k == p.part.key {
 		p.up.Drop(v)
 		return nil
@@ -132,7 +133,8 @@ func (t *part[T, K]) pull(ctx context.Context) (v T, ok bool, err error) {
 // isMine reports whether v belongs to the part, and puts it back if not.
 func (t *part[T, K]) isMine(v T) bool {
 	t.keyed = false
-	mine := t.p.key(v) == t.key
+	mine := false
+	orPutBack(t.p.up, v, func() { mine = t.p.key(v) == t.key })
 	if t.keyed = true; !mine {
 		t.p.up.Unread(v)
 	}

@@ -57,14 +57,12 @@ func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T
 // Drop drops the first n values. A cancel meanwhile forgets none of what was dropped.
 func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("Drop", "n", n, 0)
-	up := src.Claim("pipeline.Drop")
-	return sift(up, func(v T) (bool, error) {
+	return sieve(src.Claim("pipeline.Drop"), func(T) bool {
 		if n == 0 {
-			return true, nil
+			return true
 		}
 		n--
-		up.Drop(v)
-		return false, nil
+		return false
 	})
 }
 
@@ -72,8 +70,8 @@ func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 func DropWhile[T any](src *chanio.Source[T], drop func(T) bool) *chanio.Source[T] {
 	must(drop != nil, "DropWhile: drop is nil")
 	dropping := true
-	return sift(src.Claim("pipeline.DropWhile"), func(v T) (bool, error) {
+	return sieve(src.Claim("pipeline.DropWhile"), func(v T) bool {
 		dropping = dropping && drop(v)
-		return !dropping, nil
+		return !dropping
 	})
 }

@@ -85,18 +85,26 @@ func (t *tee[T]) room() int {
 // errNoBranch is why the goroutine ends when no branch takes anything any more.
 var errNoBranch = errors.New("pipeline: Tee: no branch left")
 
-// give puts values into every branch, one after the other.
+// give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one that
+// some did does not.
 func (t *tee[T]) give(ctx context.Context, vs []T) (int, error) {
 	for n, v := range vs {
-		if err := t.giveOne(ctx, v); err != nil {
+		accepted, err := t.giveOne(ctx, v)
+		switch {
+		case err != nil && accepted:
+			return n + 1, err
+		case err != nil:
 			return n, err
+		case !accepted:
+			t.up.Drop(v)
 		}
 	}
 	return len(vs), nil
 }
 
-// giveOne puts v into every branch: first where there is room, then where that takes time.
-func (t *tee[T]) giveOne(ctx context.Context, v T) error {
+// giveOne puts v into every branch: first where there is room, then where that takes time. It reports whether a branch
+// accepted v.
+func (t *tee[T]) giveOne(ctx context.Context, v T) (accepted bool, err error) {
 	t.full = t.full[:0]
 	lost := false
 	t.open = slices.DeleteFunc(t.open, func(q *queue.Queue[T]) bool {
@@ -104,19 +112,20 @@ func (t *tee[T]) giveOne(ctx context.Context, v T) error {
 		if o.Full {
 			t.full = append(t.full, q)
 		}
-		lost = lost || o.Lost
+		lost, accepted = lost || o.Lost, accepted || o.OK
 		return o.Over
 	})
 	if len(t.open) == 0 {
-		return errNoBranch
+		return false, errNoBranch
 	}
 	if lost {
 		queue.Yield()
 	}
 	for _, q := range t.full { // one that ends meanwhile is left out from the next value on
-		if _, err := q.Put(ctx, v); err != nil && ctx.Err() != nil {
-			return chanio.Cause(ctx)
+		ok, err := q.Put(ctx, v)
+		if accepted = accepted || ok; err != nil && ctx.Err() != nil {
+			return accepted, chanio.Cause(ctx)
 		}
 	}
-	return nil
+	return accepted, nil
 }
