@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"os"
 	"os/exec"
 	"runtime"
@@ -312,7 +313,7 @@ func TestPrefixesOfBalancersThatMatchNothingAreRefused(t *testing.T) {
 func TestOptionsThatMeanNothingThereAreRefused(t *testing.T) {
 	_, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Mode: 0o600})
 	require.ErrorContains(t, err, "Mode is for ListenUnix")
-	_, err = servers.ListenUnix(socketPath(t), &servers.Config{ReusePort: true})
+	_, err = servers.ListenUnix(filepath.Join(t.TempDir(), "s"), &servers.Config{ReusePort: true})
 	require.ErrorContains(t, err, "TCP")
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
