@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -407,7 +407,7 @@ func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 
 // A failed hand-over leaves the parent as it was.
 func TestAHandOverThatFailsChangesNothing(t *testing.T) {
-	path := socketPath(t)
+	path := filepath.Join(t.TempDir(), "s")
 	ln, err := servers.ListenUnix(path, nil)
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "/does/not/exist")
