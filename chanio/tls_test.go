@@ -239,15 +239,16 @@ func TestWhatAChannelHoldsIsSentBeforeTheHandshake(t *testing.T) {
 		defer cancel()
 		a, b := chanio.Pipe()
 		out := a.Out.C(ctx)
-		for range 10 {
-			out <- []byte("STARTTLS\n")
+		part := bytes.Repeat([]byte("STARTTLS\n"), 1500) // more in all than the connection takes at once
+		for range 16 {
+			out <- part
 		}
 		serverConfig, clientConfig := selfSigned()
 		var server *chanio.Conn
 		done := make(chan error, 1)
 		go func() {
 			up := b.In.Claim("test")
-			in, want := up.Bytes(), bytes.Repeat([]byte("STARTTLS\n"), 10)
+			in, want := up.Bytes(), bytes.Repeat(part, 16)
 			got := make([]byte, 0, len(want))
 			for len(got) < len(want) {
 				n, err := in.Read(ctx, got[len(got):cap(got)])

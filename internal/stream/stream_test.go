@@ -172,6 +172,9 @@ func TestCloseWaitsForASlowPeerAsLongAsItReads(t *testing.T) {
 		cfg := &stream.Config{Linger: 300 * time.Millisecond}
 		each(t, cfg, cfg, func(t *testing.T, x, y *stream.Stream) {
 			const size = 8 << 20
+			if nc, ok := x.NetConn().(halfClosing); ok { // nobody can ask the kernel, so it has to take small steps
+				require.NoError(t, nc.Conn.(*net.TCPConn).SetWriteBuffer(128<<10))
+			}
 			go x.Out.Send(bg, make([]byte, size))
 			time.Sleep(20 * time.Millisecond)
 			closed := make(chan error, 1)
