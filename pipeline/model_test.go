@@ -81,6 +81,15 @@ var careful = []stage{
 	{name: "Take", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Take(s, 1<<30) }},
 	{name: "TakeWhile", make: func(_ ctxt, s src, f func(int)) src { return pipeline.TakeWhile(s, yes(f)) }},
 	{name: "Named", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Named(s, "x") }},
+	{name: "Tap", make: func(_ ctxt, s src, f func(int)) src { return pipeline.Tap(s, f) }},
+	{name: "Drop", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Drop(s, 0) }},
+	{name: "Compact", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Compact(s) }},
+	{name: "BatchBy", make: func(_ ctxt, s src, f func(int)) src {
+		return pipeline.Flatten(pipeline.BatchBy(s, func(v int) int { f(v); return 1 + v%4 }, 3, time.Second))
+	}},
+	{name: "BufferBy", make: func(ctx ctxt, s src, f func(int)) src {
+		return pipeline.BufferBy(ctx, s, func(v int) int { f(v); return 1 + v%4 }, 3, pipeline.Block)
+	}},
 	{name: "Timeout", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Timeout(s, 1e6*time.Hour) }},
 	{name: "Throttle", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Throttle(s, time.Second, 2) }},
 	{name: "Batch", make: func(_ ctxt, s src, _ func(int)) src { return pipeline.Flatten(pipeline.Batch(s, 3, time.Second)) }},
@@ -207,6 +216,12 @@ func (m *model) source() src {
 				m.sent.Add(1)
 			}
 			return v, ok, err
+		},
+		AtHand: func(dst []int) []int {
+			before := len(dst)
+			dst = up.AtHand(dst)
+			m.sent.Add(int64(len(dst) - before))
+			return dst
 		},
 		Close:       up.Close,
 		Undelivered: func(int) { m.back.Add(1) }, KeepUntaken: true,
