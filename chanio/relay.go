@@ -8,12 +8,14 @@ import (
 
 // Relay joins two connections both ways, as a proxy does: what a sends goes to b and what b sends goes to a, by the routes
 // of [Transfer]. When one side ends its stream well, the other is half-closed and the opposite direction goes on; when
-// one fails, both are aborted. Relay returns when both directions have ended: nil if both ended well, otherwise the
-// first failure. If ctx ends first it returns [Cause] of ctx, both connections are left as they are, and no byte is
+// one fails, both are aborted. Relay returns when both directions have ended: nil if both ended well, otherwise the first
+// failure. If ctx ends first it returns [Cause] of ctx, both connections are left as they are, and no byte is
 // lost.
 //
 // Relay closes neither connection: Close them to release them. It starts one goroutine, which ends with the call.
 func Relay(ctx context.Context, a, b *Conn) error {
+	both, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var (
 		once  sync.Once
 		first error
@@ -29,13 +31,14 @@ func Relay(ctx context.Context, a, b *Conn) error {
 				a.Abort(err)
 				b.Abort(err)
 			}
+			cancel() // without loss: the other direction has no point any more
 		})
 	}
-	go guard(func() error { return relayOne(ctx, a, b) }, func(err error, _ *PanicError) {
+	go guard(func() error { return relayOne(both, a, b) }, func(err error, _ *PanicError) {
 		defer close(other)
 		ended(err)
 	})
-	ended(relayOne(ctx, b, a))
+	ended(relayOne(both, b, a))
 	<-other
 	return first
 }

@@ -127,6 +127,8 @@ type unknownShape struct {
 	Body []byte
 }
 
+var _ interface{ area() float64 } = unknownShape{}
+
 func (unknownShape) area() float64 { return 0 }
 
 func TestADefaultKeepsWhatNoCaseHas(t *testing.T) {

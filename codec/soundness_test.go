@@ -162,6 +162,7 @@ func TestStructRefusesTypesAndTagsThatItWouldNotHonour(t *testing.T) {
 		type v struct {
 			a string `wire:"len=u8"`
 		}
+		_ = v{a: ""}.a
 		codec.Struct[v]()
 	})
 	panics(t, "v._: a field named _ needs a tag", func() {

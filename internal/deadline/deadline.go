@@ -77,6 +77,9 @@ const (
 // maxStrays is how many timeouts that nothing explains one call survives.
 const maxStrays = 100
 
+// NoContext is the ctx of a call without one; see [Deadline.Enter].
+var NoContext context.Context
+
 var (
 	longAgo = time.Unix(1, 0)
 	unknown = time.Unix(2, 0) // what is on the socket, which somebody else has set
@@ -86,8 +89,8 @@ var (
 func (d *Deadline) Init(socket Socket) { d.socket = socket }
 
 // Enter begins a call that ctx bounds and, unless it is zero, until. It returns the cause of Close, that of ctx if it has
-// ended, or a [Timeout] of the call if the time of SetAt has passed. A call without a ctx, which is nil, is bounded by
-// until and Close alone.
+// ended, or a [Timeout] of the call if the time of SetAt has passed. A call with NoContext is bounded by until and
+// Close alone.
 func (d *Deadline) Enter(ctx context.Context, until time.Time) error {
 	if ctx != nil && until.IsZero() && ctx.Done() == d.bound && ctx.Err() == nil && d.state.CompareAndSwap(calm, inside) {
 		return nil

@@ -145,7 +145,7 @@ func TestACtxThatEndsBetweenCallsDoesNotConcernTheNext(t *testing.T) {
 		began := time.Now()
 		require.ErrorIs(t, call(other, d, s, never), context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(began))
-		require.Equal(t, deadline.Late, call(nil, d, s, time.Now().Add(time.Second)))
+		require.Equal(t, deadline.Late, call(deadline.NoContext, d, s, time.Now().Add(time.Second)))
 	})
 }
 
@@ -158,7 +158,7 @@ func TestACallWithoutCtxIsBoundedByItsTimeAndCloseAlone(t *testing.T) {
 		d.SetAt(time.Now().Add(time.Second))
 		began := time.Now()
 		time.AfterFunc(3*time.Second, func() { d.Close(errTest) })
-		require.ErrorIs(t, call(nil, d, s, never), errTest)
+		require.ErrorIs(t, call(deadline.NoContext, d, s, never), errTest)
 		require.Equal(t, 3*time.Second, time.Since(began))
 	})
 }
@@ -258,7 +258,7 @@ func TestClosedLetsInWhoLingers(t *testing.T) {
 			defer d.Leave()
 			require.NoError(t, d.Arm())
 			<-s.Done()
-			return d.Judge(nil, os.ErrDeadlineExceeded)
+			return d.Judge(deadline.NoContext, os.ErrDeadlineExceeded)
 		}
 		began := time.Now()
 		require.Equal(t, deadline.Late, linger())

@@ -19,7 +19,6 @@ type pump struct {
 	timeout time.Duration
 
 	mu    sync.Mutex
-	piece []byte        // memory for the piece being written, while there is one
 	err   error         // of the first Write that failed
 	moved chan struct{} // closed when a Write returns; nil while none is under way
 }

@@ -223,7 +223,7 @@ func (r *Reader) dropOnce(until time.Time) (n int, err error) {
 			return n, nil
 		}
 		if err != nil {
-			err = r.d.Judge(nil, err)
+			err = r.d.Judge(deadline.NoContext, err)
 		}
 		if err != nil {
 			break

@@ -222,7 +222,7 @@ func (w *Writer) pushLocked() {
 	w.busy = true
 	for len(w.buf) > 0 && w.err == nil {
 		p := w.takeLocked()
-		n, _ := w.writeLocked(nil, false, p, nil, nil)
+		n, _ := w.writeLocked(deadline.NoContext, false, p, nil, nil)
 		if n < len(p) && w.err == nil {
 			go w.finish(p, n)
 			return
@@ -262,7 +262,7 @@ func (w *Writer) finish(p []byte, n int) {
 			}
 			p, n = w.takeLocked(), 0
 		}
-		m, _ := w.writeLocked(nil, true, p[n:], nil, nil)
+		m, _ := w.writeLocked(deadline.NoContext, true, p[n:], nil, nil)
 		n += m
 	}
 	w.restLocked()
