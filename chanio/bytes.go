@@ -178,4 +178,3 @@ func (s valueSink) TryEnd(scratch, body []byte) (bool, error) {
 	}
 	return s.sink.TrySend(append(scratch, body...))
 }
-
