@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -274,7 +275,7 @@ func TestG2ProxyEndsWithCtx(t *testing.T) {
 func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 	cert, roots := certificate(t)
 	synctest.Test(t, func(t *testing.T) {
-		released := 0
+		var released atomic.Int32
 		world := &peers{play: func(_ string, nc net.Conn) {
 			secured := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
 			defer secured.Close()
@@ -283,14 +284,15 @@ func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 		p := &clients.HTTPProxy{Addr: "example.com:3128", TLS: &clients.TLSConfig{
 			RootCAs: roots, Base: &tls.Config{Time: func() time.Time { return cert.Leaf.NotBefore }},
 		}}
-		conn := &chanio.ConnConfig{OnRelease: func(*chanio.Conn) { released++ }}
+		conn := &chanio.ConnConfig{OnRelease: func(*chanio.Conn) { released.Add(1) }}
 		c, err := p.DialThrough(t.Context(), "a:1", conn, world.dial)
 		require.NoError(t, err)
 		require.Equal(t, "example.com", c.TLS().ServerName)
 		requireEcho(t, c, "")
 		require.NoError(t, c.Close())
 		world.playing.Wait()
-		require.Equal(t, 1, released, "of the layers only the one that was handed out")
+		synctest.Wait() // OnRelease runs behind the release
+		require.EqualValues(t, 1, released.Load(), "of the layers only the one that was handed out")
 
 		p.Addr = "wrong.host:3128"
 		_, err = p.DialThrough(t.Context(), "a:1", nil, world.dial)
