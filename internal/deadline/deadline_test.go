@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -372,9 +373,9 @@ func TestContext(t *testing.T) {
 		require.Nil(t, ctx.Value(1))
 		child, cancel := context.WithCancel(ctx)
 		defer cancel()
-		var calls int
-		ctx.AfterFunc(func() { calls++ })
-		stop := ctx.AfterFunc(func() { calls += 10 })
+		var calls atomic.Int32
+		ctx.AfterFunc(func() { calls.Add(1) })
+		stop := ctx.AfterFunc(func() { calls.Add(10) })
 		require.True(t, stop())
 		require.False(t, stop())
 		at := time.Now().Add(time.Second)
@@ -385,7 +386,8 @@ func TestContext(t *testing.T) {
 		<-child.Done()
 		require.Equal(t, at, time.Now())
 		require.ErrorIs(t, child.Err(), context.DeadlineExceeded)
-		require.Equal(t, 1, calls)
+		synctest.Wait()
+		require.EqualValues(t, 1, calls.Load())
 		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
 		later := make(chan struct{})
 		stop = ctx.AfterFunc(func() { close(later) })

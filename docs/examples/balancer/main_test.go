@@ -110,20 +110,23 @@ func TestNoBackendIsAReset(t *testing.T) {
 }
 
 func TestTheHealthCheckNoticesABackendThatIsBack(t *testing.T) {
-	p := newPool([]string{"127.0.0.1:1"}, slog.New(slog.DiscardHandler))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := ln.Addr().String()
+	require.NoError(t, ln.Close())
+	p := newPool([]string{addr}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
-	go func() { watched <- p.watch(ctx, time.Millisecond) }()
+	go func() { watched <- p.watch(ctx, 10*time.Millisecond) }()
 	isDown := func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.all[0].down
 	}
 	require.Eventually(t, isDown, 10*time.Second, time.Millisecond)
-	addr, _ := backendThat(t, named("a"))
-	p.mu.Lock()
-	p.all[0] = &backend{addr: addr, down: true}
-	p.mu.Unlock()
+	ln, err = net.Listen("tcp", addr) // it is back; the kernel accepts for it
+	require.NoError(t, err)
+	defer ln.Close()
 	require.Eventually(t, func() bool { return !isDown() }, 10*time.Second, time.Millisecond)
 	cancel()
 	require.NoError(t, <-watched)
