@@ -53,7 +53,7 @@ type Deadline struct {
 	gen     uint64
 	at      time.Time     // set beside the calls
 	until   time.Time     // of the call inside
-	set     time.Time     // what is on the socket
+	set     int64         // what is on the socket: see nanos
 	setErr  error         // what the socket said to that
 	passed  *Context      // at as a context; made on demand
 	quiet   chan struct{} // closed when a call has left or the socket has been set, if somebody waits for that
@@ -82,7 +82,6 @@ var NoContext context.Context
 
 var (
 	longAgo = time.Unix(1, 0)
-	unknown = time.Unix(2, 0) // what is on the socket, which somebody else has set
 )
 
 // Init makes d the deadline of socket.
@@ -228,10 +227,21 @@ func (d *Deadline) applyLocked() {
 		d.setting = false
 		d.wakeLocked()
 	}()
-	for t := d.wantedLocked(); t != d.set; t = d.wantedLocked() {
-		d.set = t
+	for t := d.wantedLocked(); nanos(t) != d.set; t = d.wantedLocked() {
+		d.set = nanos(t)
 		d.setErr = d.setSocketLocked(t)
 	}
+}
+
+// unknown is what nanos returns for no time: somebody else has set the socket.
+const unknown = -1
+
+// nanos returns a number for t, 0 if that is zero.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // setSocketLocked sets the socket, unlocked. A panic becomes the error.

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,21 +95,22 @@ func TestManyWhoEndAHalfEndItOnce(t *testing.T) {
 func TestOnDoneIsCalledOnceInAGoroutineOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e stream.End
-		release, calls := make(chan struct{}), 0
-		e.OnDone(func() { <-release; calls++ })
-		other := e.OnDone(func() { calls += 10 })
-		stop := e.OnDone(func() { calls += 100 })
+		var calls atomic.Int32
+		release := make(chan struct{})
+		e.OnDone(func() { <-release; calls.Add(1) })
+		other := e.OnDone(func() { calls.Add(10) })
+		stop := e.OnDone(func() { calls.Add(100) })
 		require.True(t, stop())
 		require.False(t, stop())
 		e.BeginClose(nil) // does not wait for the first
 		synctest.Wait()
-		require.Equal(t, 10, calls)
+		require.EqualValues(t, 10, calls.Load())
 		require.False(t, other())
 		close(release)
 		e.Set(nil)
-		late := e.OnDone(func() { calls += 1000 })
+		late := e.OnDone(func() { calls.Add(1000) })
 		synctest.Wait()
-		require.Equal(t, 1011, calls)
+		require.EqualValues(t, 1011, calls.Load())
 		require.False(t, late())
 	})
 }

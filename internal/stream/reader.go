@@ -48,7 +48,7 @@ func (r *Reader) init(s *Stream, cfg *Config) {
 	r.idle = max(cfg.IdleTimeout, 0)
 	r.d.Init((*readSocket)(r))
 	r.fd.init(r)
-	r.end.Linger, r.end.Released, r.end.Logger = s.linger, s.released, s.logger
+	r.end.Linger, r.end.Released, r.end.Logger = s.linger, s.released, cfg.Logger
 	if len(cfg.Prefix) > 0 {
 		r.Unread(cfg.Prefix)
 	}

@@ -96,7 +96,7 @@ func (s *Stream) closed() {
 	s.mu.Unlock()
 	close(s.released)
 	if s.onRelease != nil {
-		logPanic(s.logger, "OnRelease", s.onRelease)
+		logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
 	}
 }
 

@@ -69,7 +69,6 @@ type Stream struct {
 	linger    time.Duration
 	closeWait time.Duration
 	onRelease func()
-	logger    *slog.Logger
 	panicErr  func(v any) error
 	released  chan struct{}
 
@@ -100,7 +99,7 @@ const (
 func New(nc net.Conn, cfg Config) *Stream {
 	s := &Stream{
 		nc: nc, fd: descriptorOf(nc), linger: cfg.Linger, closeWait: cfg.CloseWait,
-		onRelease: cfg.OnRelease, logger: cfg.Logger, panicErr: cfg.Panic, released: make(chan struct{}),
+		onRelease: cfg.OnRelease, panicErr: cfg.Panic, released: make(chan struct{}),
 	}
 	if s.linger <= 0 {
 		s.linger = DefaultLinger
@@ -201,11 +200,11 @@ func (s *Stream) Abort(cause error) {
 		s.cause = cause
 	}
 	s.mu.Unlock()
+	s.Out.end.Set(cause) // before anybody is told
+	s.In.end.Set(cause)
 	s.Out.discard(cause)
 	s.In.d.Close(cause)
 	s.In.d.Cut()
-	s.Out.end.Set(cause)
-	s.In.end.Set(cause)
 	if was == live {
 		if !clean {
 			s.reset(s.nc)

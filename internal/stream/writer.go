@@ -70,7 +70,7 @@ func (w *Writer) init(s *Stream, cfg *Config) {
 	}
 	w.timeout = max(cfg.WriteTimeout, 0)
 	w.rule.Init(cfg.Coalesce)
-	w.end.Linger, w.end.Released, w.end.Logger = s.linger, s.released, s.logger
+	w.end.Linger, w.end.Released, w.end.Logger = s.linger, s.released, cfg.Logger
 	w.end.Progress = s.progress
 	w.fd.init(w)
 	if s.fd != nil {

@@ -103,10 +103,10 @@ func (w *Writer) fail(err error) {
 	w.buf = nil
 	w.pending.Store(false)
 	w.rule.StopLocked()
-	w.changeLocked()
 	w.mu.Unlock()
 	w.s.failed(err)
 	w.end.Set(err)
+	w.wake() // after the end: who is told finds it
 	w.s.outEnded(true, false)
 }
 
