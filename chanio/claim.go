@@ -3,6 +3,7 @@ package chanio
 import (
 	"context"
 	"fmt"
+	"runtime"
 )
 
 // Who uses a Source. The word of Source.use holds one of these states; inBody has the number of the loan behind it, so
@@ -37,7 +38,17 @@ func (s *Source[T]) acquire(ctx context.Context) error {
 
 // await waits, within ctx, until it is worth trying again to take the Source, and reports whether it has done so.
 func (s *Source[T]) await(ctx context.Context) (mine bool, err error) {
-	left, mine := s.contend(ctx)
+	left, mine, wrong := s.contend(ctx)
+	for range settling {
+		if wrong == "" {
+			break
+		}
+		runtime.Gosched()
+		left, mine, wrong = s.contend(ctx)
+	}
+	if wrong != "" {
+		panic(wrong)
+	}
 	if left == nil {
 		return mine, nil
 	}
@@ -49,31 +60,35 @@ func (s *Source[T]) await(ctx context.Context) (mine bool, err error) {
 	}
 }
 
+// settling is how often a second consumer looks again before it is told that it is one: the first may have come a moment
+// ago and not yet bound its ctx, so that the one which contend sees is of a consumer before it.
+const settling = 100
+
 // contend finds out what to do about the present consumer: nothing because it has gone or its loan was ended in favour
-// of the caller (mine), or to wait for left.
-func (s *Source[T]) contend(ctx context.Context) (left <-chan struct{}, mine bool) {
+// of the caller (mine), to wait for left, or to complain that two are one too many (wrong).
+func (s *Source[T]) contend(ctx context.Context) (left <-chan struct{}, mine bool, wrong string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	use := s.use.Load()
 	if use == vacant {
-		return nil, false
+		return nil, false, ""
 	}
 	if over := isClosed(s.bound) || use != owned && !s.end.Open(); !over {
 		if ctx != expired && ctx.Err() != nil {
-			return never, false // a call whose ctx has ended is no second consumer
+			return never, false, "" // a call whose ctx has ended is no second consumer
 		}
-		panic(s.contention(ctx, use))
+		return nil, false, s.contention(ctx, use)
 	}
 	if use&stateMask == inBody {
-		return nil, s.use.CompareAndSwap(use, taken)
+		return nil, s.use.CompareAndSwap(use, taken), ""
 	}
 	if use == taken && !s.use.CompareAndSwap(taken, awaited) {
-		return nil, false
+		return nil, false, ""
 	}
 	if s.left == nil {
 		s.left = make(chan struct{})
 	}
-	return s.left, false
+	return s.left, false, ""
 }
 
 // never is a channel that is not closed.

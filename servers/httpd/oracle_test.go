@@ -194,7 +194,6 @@ var behaviours = []struct {
 	{"pragma", show, "GET / HTTP/1.1\r\nHost: a\r\nPragma: no-cache\r\n\r\n", "GET"},
 	{"lower case method", show, "get / HTTP/1.1\r\nHost: a\r\n\r\n", "get"},
 	{"unknown upgrade", show, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n", "GET"},
-	{"connect", show, "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n", "GET"},
 	{"options asterisk", show, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS"},
 	{"bad escape", show, "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", ""},
 
