@@ -56,7 +56,7 @@ type ConnConfig struct {
 	// must not block. It is how a server counts its connections without a goroutine for each.
 	OnRelease func(*Conn)
 
-	// Logger is told of a panic in a function given to OnDone, OnDrain or OnRelease. Nil means slog.Default, for these
+	// Logger logs a panic in a function given to OnDone, OnDrain or OnRelease. Nil means slog.Default, for these
 	// alone: there is nobody else to tell.
 	Logger *slog.Logger
 }

@@ -31,7 +31,7 @@
 // Back-pressure: every queue is bounded, and a receiver that does not receive makes the peer wait. No read is issued
 // before somebody asks.
 //
-// Ownership: whoever receives a slice owns it; when Send returns, the slice is the sender's again.
+// Ownership: the receiver of a slice owns it; when Send returns, the slice is the sender's again.
 //
 // Consumers: a Source has one, and a second one is a panic; a Sink takes values from any number of goroutines and never
 // mixes two.
@@ -45,7 +45,7 @@
 // once, and nothing is held back for longer than 200 µs ([ConnConfig] has the number; an idle process may take a
 // millisecond to notice).
 //
-// # Endpoints of one's own
+// # Your own endpoints
 //
 // [NewSource] and [NewSink] make them of functions; the connections, stages and codecs of this module are made that way
 // too. Package chanio/chaniotest tests whether such an endpoint keeps the guarantees.

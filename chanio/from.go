@@ -14,7 +14,7 @@ import (
 // Nobody but its sender can end a channel, so closing the Source (or a stage after it) is told to the sender by stop,
 // if one is given: a [context.CancelFunc], the Stop of a ticker. It is called once, when the stream has ended in
 // whatever way, in the goroutine that ended it, and must not block. From starts no goroutine. The values still belong
-// to whoever receives them; other receivers of ch get what this one does not.
+// to their receiver; other receivers of ch get what this one does not.
 func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 	if ch == nil {
 		panic("chanio: From: ch is nil")
@@ -169,7 +169,7 @@ func (s *sliceSource[T]) atHand(dst []T) []T {
 	return dst
 }
 
-// FromSeq returns a Source of the values of seq. seq runs as a coroutine of whoever receives, no further than to the
+// FromSeq returns a Source of the values of seq. seq runs as a coroutine of the receiver, no further than to the
 // value that was asked for; it starts with the first receive. If the Source ends before seq does, the yield of seq
 // returns false, at once if seq is not running.
 //

@@ -9,8 +9,8 @@ import (
 // is cancelled; when all have returned, Race returns what the first one did, nil included. Given nothing to run it
 // returns nil.
 //
-// A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns in any case, whoever came
-// first. No goroutine outlives the call; one that does not heed its ctx keeps Race waiting.
+// A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns even if another function
+// returned first. No goroutine outlives the call; one that does not heed its ctx keeps Race waiting.
 //
 // It is the frame of a handler that reads and writes at once, such as a chat: the end of either direction ends the other.
 // A proxy wants each direction to end by itself: see [Relay].

@@ -133,7 +133,7 @@ func (s *writerSink) tryAcquire() (bool, error) {
 
 func (s *writerSink) release() { <-s.turn }
 
-// write writes p, by whoever has the turn.
+// write writes p. The caller has the turn.
 func (s *writerSink) write(p []byte) error {
 	return s.use(func() error {
 		n, err := s.w.Write(p)

@@ -108,9 +108,7 @@ type DNSConfig struct {
 // closing. Look-ups of the same name at the same time ask once and share the answer, also if that is a failure or is not
 // remembered. Its methods are for any goroutine. It does not validate DNSSEC.
 //
-// It is the dns-resolver-group of Aleph. MaxTTL and MinTTL are max-ttl and min-ttl, NegativeTTL is negative-ttl,
-// Timeout query-timeout, Servers name-servers, Search search-domains, Order address-types, Payload max-payload-size and
-// opt-resources-enabled?. Recursion is always desired, and international names are always encoded.
+// Recursion is always desired, and international names are always encoded.
 type DNSResolver struct {
 	cfg   DNSConfig
 	types []dnsmessage.Type
@@ -124,7 +122,7 @@ type question struct {
 	typ  dnsmessage.Type
 }
 
-// NewDNSResolver returns a DNSResolver. cfg may be nil. An error is about a server that is no IP address.
+// NewDNSResolver returns a DNSResolver. cfg may be nil. An error names a server that is not an IP address.
 func NewDNSResolver(cfg *DNSConfig) (*DNSResolver, error) {
 	r := &DNSResolver{}
 	if cfg != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// HTTPProxy is a proxy that makes tunnels by the CONNECT method of HTTP/1.1 (RFC 9110, section 9.3.6). It is Aleph's
-// proxy-options with tunnel?, and TLS to the proxy besides.
+// HTTPProxy is a proxy that makes tunnels by the CONNECT method of HTTP/1.1 (RFC 9110, section 9.3.6),
+// also with TLS to the proxy.
 type HTTPProxy struct {
 	// Addr is where the proxy is: host:port.
 	Addr string

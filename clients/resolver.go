@@ -86,8 +86,7 @@ type wildcard struct {
 // returned. "*.example.org" stands for example.org and every name below it, at any depth, and "*" for every name. An
 // exact name comes before a wildcard and a longer wildcard before a shorter. Names are compared as DNS does, without
 // regard to case, to a final dot, and to whether an international name is written in Unicode.
-//
-// It is the static-name-resolver that was proposed for Aleph, but the order of the table does not matter.
+// The order of the table does not matter.
 func NewStaticResolver(table map[string][]string) (*StaticResolver, error) {
 	r := &StaticResolver{exact: map[string][]netip.Addr{}}
 	for name, texts := range table {

@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// SOCKS5 is a SOCKS proxy of version 5 (RFC 1928), with user and password if it wants them (RFC 1929). It is Aleph's
-// proxy-options with :socks5; version 4, which knows neither IPv6 nor passwords, has no form here.
+// SOCKS5 is a SOCKS proxy of version 5 (RFC 1928), with user and password if it wants them (RFC 1929).
+// Version 4, which knows neither IPv6 nor passwords, is not supported.
 type SOCKS5 struct {
 	// Addr is where the proxy is: host:port.
 	Addr string
