@@ -100,8 +100,6 @@ type pooled[T any] struct {
 // NewPool returns a Pool of what open makes. open heeds its ctx. closer ends a value, in the goroutine of whoever finds
 // that its time has come, so it does not block for long: for a [chanio.Conn] that nobody uses, Out.Abort is right. cfg
 // may be nil.
-//
-// It answers to the connection-pool of aleph.http: MaxOpen is connections-per-host, MaxWaiters max-queue-size.
 func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), cfg *PoolConfig[T]) *Pool[T] {
 	if open == nil || closer == nil {
 		panic("clients: NewPool: needs a function to open and one to close")

@@ -16,7 +16,7 @@ const defaultTimeout = 30 * time.Second
 // dialling only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
-// is os.ErrDeadlineExceeded. DialTCP is the client of aleph.tcp.
+// is os.ErrDeadlineExceeded.
 func DialTCP(ctx context.Context, addr string, cfg *Config) (*chanio.Conn, error) {
 	if cfg == nil {
 		cfg = &Config{}

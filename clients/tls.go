@@ -55,8 +55,7 @@ type TLSConfig struct {
 //
 // The error wraps what crypto/x509 has to say about the certificate, such as [x509.HostnameError], and says what to do
 // about it. A server that does not accept the client's certificate says so in TLS 1.3 only after the handshake: In then
-// fails with it. DialTLS is the client of aleph.tcp with ssl?; ServerName and HideServerName are the sni that was
-// proposed for it.
+// fails with it.
 func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (*chanio.Conn, error) {
 	c := Config{}
 	if cfg != nil {

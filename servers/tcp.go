@@ -12,8 +12,7 @@ import (
 // of [Listener.Conns] asks for them; the Listener itself starts no goroutine. The caller ends it with Shutdown, Close,
 // or the ctx of Serve.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one. ListenTCP is the start-server
-// of aleph.tcp.
+// The error wraps a [*net.OpError], and says what to do about it if it is a common one.
 func ListenTCP(addr string, cfg *Config) (*Listener, error) {
 	c, err := cfg.complete()
 	if err != nil {

@@ -81,8 +81,8 @@ func (cfg *UDPConfig) datagram() datagram.Config {
 // IPv4 host to that family alone, and with port 0 to a free port that LocalAddr tells. cfg may be nil. It starts no
 // goroutine, and what arrives waits in the kernel's buffer until somebody receives. The caller closes the PacketConn.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one. ListenUDP is the socket of
-// aleph.udp with a port; one without is ListenUDP(":0", nil).
+// The error wraps a [*net.OpError], and says what to do about it if it is a common one. ListenUDP(":0", nil)
+// takes a free port of all addresses.
 func ListenUDP(addr string, cfg *UDPConfig) (*chanio.PacketConn, error) {
 	if cfg == nil {
 		cfg = &UDPConfig{}

@@ -265,6 +265,3 @@ func (l *lingering) stop() {
 	l.mu.Unlock()
 	l.cancel(nil)
 }
-
-// Timeout is [deadline.Timeout].
-type Timeout = deadline.Timeout
