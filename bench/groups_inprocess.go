@@ -232,7 +232,7 @@ func linesGroup(width int) suite.Group {
 	g := suite.Group{
 		Name: fmt.Sprintf("lines-%d", width), Title: fmt.Sprintf("lines of %d bytes", width),
 		Unit: "ns/line", LessIsMore: true,
-		Note: "From an io.Reader, as a string of one's own (Text, Lines, Raw) or as bytes until the next line.",
+		Note: "From an io.Reader, as an owned string (Text, Lines, Raw) or as bytes until the next line.",
 		Bars: []suite.Bar{
 			suite.AtMost(1.1, records.LinesText, records.ScannerText),
 			suite.AtMost(1.1, records.DelimitedText, records.ScannerText),

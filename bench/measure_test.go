@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// An interruption in the midst of a round over the network: the report is there, and no child.
+// An interruption in the middle of a round over the network: the report is there, and no child.
 func TestInterruptedRunLeavesAReportAndNoChild(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	dir := t.TempDir()
