@@ -113,7 +113,7 @@ func mappedGroup(name, title string, limit float64, all []stages.Mapped) suite.G
 			ours[m.Workers] = m.Name()
 		case m.Slices:
 			g.Note = "conc's iter takes slices of 1,024: it has no result before it has that many items, and takes no part " +
-				"in the bars."
+				"in the thresholds."
 		default:
 			theirs[m.Workers] = append(theirs[m.Workers], m.Name())
 		}
