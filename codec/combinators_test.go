@@ -432,7 +432,7 @@ func TestWhatCannotWorkSaysHowToFixIt(t *testing.T) {
 		"put Prefixed, Delimited or Exactly around it": func() { codec.Repeated(codec.Uint8, codec.String) },
 		"ToEnd: the codec takes no bytes":              func() { codec.ToEnd(codec.Empty[int]()) },
 		"n must be at least 1, got -3":                 func() { codec.Exactly(-3, codec.Bytes) },
-		"which do not fit 2":                           func() { codec.Exactly(2, codec.Uint32) },
+		"at least 4 bytes and the limit is 2":          func() { codec.Exactly(2, codec.Uint32) },
 		`is the beginning of another, "xyz"`:           func() { codec.Delimited(codec.String, "xy", codec.Or("xyz")) },
 		`the delimiter "\n" is there twice`:            func() { codec.Delimited(codec.String, "\n", codec.Or("\n")) },
 		"a delimiter is empty":                         func() { codec.Delimited(codec.String, "") },
