@@ -190,9 +190,7 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 //
 //	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
 func (r *Reader) Find(sep string, max int) (n int, err error) {
-	if sep == "" {
-		panic("codec: Reader.Find: sep is empty")
-	}
+	refuse(sep == "", "Reader.Find: sep is empty")
 	return r.find(max, []byte(sep))
 }
 

@@ -17,9 +17,7 @@ import (
 func Resync[T any](
 	src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error),
 ) *chanio.Source[T] {
-	if magic == "" {
-		panic("codec: Resync: magic is empty")
-	}
+	refuse(magic == "", "Resync: magic is empty")
 	d := newDecoder("Resync", src, c)
 	d.skipped = skipped
 	if skipped == nil {
