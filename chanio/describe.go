@@ -33,9 +33,9 @@ func (s *Source[T]) Describe() Description {
 		d = s.hooks.Describe()
 	}
 	d.ID = fmt.Sprintf("%p", s)
-	s.mu.Lock()
-	d.Consumer = s.owner
-	s.mu.Unlock()
+	if c := s.turn.now.Load(); c != nil && c.state.Load() == owned {
+		d.Consumer = c.owner
+	}
 	d.Ended, d.Err = describeEnd(s.end)
 	return d
 }

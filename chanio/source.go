@@ -18,21 +18,17 @@ import (
 type Source[T any] struct {
 	hooks SourceHooks[T]
 	end   *End
-	use   atomic.Uint64 // who uses the Source; see claim.go
-	loans uint64        // of the consumer
-	aside atomic.Bool   // pull has more to look at than Next: something was put back, or the end
+	turn  turn
+	aside atomic.Bool // pull has more to look at than Next: something was put back, or the end
 
 	mu     sync.Mutex
-	back   []T             // put back or left in a channel: received first
-	view   *sourceView[T]  // the latest C
-	rest   *chunks         // for T = []byte: what lies in the byte view of a Source of chunks
-	bound  <-chan struct{} // Done of the consumer's ctx; written under mu by the consumer alone
-	left   chan struct{}   // closed when the consumer lets go, if somebody waits for that
-	owner  string          // the stage that claimed this Source
-	over   bool            // a consumer has met the end
-	closed bool            // by Close
-	told   bool            // the Close hook has been called
-	ranged error           // why the last range ended, if its ctx ended it
+	back   []T            // put back: received first
+	view   *sourceView[T] // the latest C, until what it left in its channel has been taken back
+	rest   *chunks        // for T = []byte: what lies in the byte view of a Source of chunks
+	over   bool           // a consumer has met the end
+	closed bool           // by Close
+	told   bool           // the Close hook has been called
+	ranged error          // why the last range ended, if its ctx ended it
 }
 
 // NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls none of the hooks
@@ -52,20 +48,16 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	if !s.use.CompareAndSwap(vacant, taken) {
-		if err = s.acquire(ctx); err != nil {
-			return v, err
-		}
-	}
-	if s.bound != ctx.Done() || s.aside.Load() {
-		s.bind(ctx)
+	c, err := s.turn.enter(ctx, s.end)
+	if err != nil {
+		return v, err
 	}
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(recover())
-		} else if !s.use.CompareAndSwap(taken, vacant) {
-			s.release()
+			s.crash(c, recover())
+		} else if !c.state.CompareAndSwap(taken, vacant) {
+			s.turn.leave(c, vacant)
 		}
 	}()
 	v, err = s.pull(ctx)
@@ -77,19 +69,19 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 // whether the stream is known to have ended, as Recv does. A Source whose endpoint cannot tell (see SourceHooks.TryNext)
 // has never a value at hand.
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
-	if !s.use.CompareAndSwap(vacant, taken) {
-		if s.acquire(expired) != nil {
+	c := s.turn.now.Load() // with whatever ctx: this does not wait
+	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
+		if c, err = s.turn.enter(expired, s.end); err != nil {
 			return v, false, nil // the consumer before is about to let go
 		}
 	}
-	s.bind(expired)
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(recover())
+			s.crash(c, recover())
 			return
 		}
-		s.release()
+		s.turn.leave(c, vacant)
 	}()
 	v, ok, err = s.tryPull()
 	pulled = true
@@ -114,51 +106,49 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		if err := s.acquire(ctx); err != nil {
-			s.setRanged(err)
+		c, err := s.turn.enter(ctx, s.end)
+		s.setRanged(err)
+		if err != nil {
 			yield(none, err)
 			return
 		}
-		s.bind(ctx)
-		s.setRanged(nil)
-		pulling, turn := true, uint64(0)
+		pulling := true
 		defer func() {
-			switch {
-			case pulling:
-				s.crash(recover())
-			case turn != 0:
-				s.takeBack(turn, vacant)
+			if pulling {
+				s.crash(c, recover())
+			} else {
+				c.state.CompareAndSwap(inBody, vacant) // the body has left the loop
 			}
 		}()
 		for {
 			v, err := s.pull(ctx)
 			pulling = false
 			if err != nil {
-				s.setRanged(err)
-				s.release()
-				if err != io.EOF {
-					yield(none, err)
-				}
+				s.turn.leave(c, vacant)
+				s.endRange(err, yield)
 				return
 			}
-			turn = s.lend()
+			s.turn.leave(c, inBody)
 			if !yield(v, nil) {
 				return
 			}
-			back := s.takeBack(turn, taken)
-			turn = 0
-			if !back { // the loop had ended, and another consumer has come
+			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // another consumer has come, because the loop had ended
 				if err = Cause(ctx); s.end.Ended() {
 					err = s.endError()
 				}
-				s.setRanged(err)
-				if err != io.EOF {
-					yield(none, err)
-				}
+				s.endRange(err, yield)
 				return
 			}
-			pulling = true
 		}
+	}
+}
+
+// endRange notes why a range has ended, and tells its body unless it ended well.
+func (s *Source[T]) endRange(err error, yield func(T, error) bool) {
+	s.setRanged(err)
+	if err != io.EOF {
+		var none T
+		yield(none, err)
 	}
 }
 
@@ -191,7 +181,7 @@ func (s *Source[T]) Close() error {
 	s.back, s.closed = nil, true
 	s.aside.Store(true)
 	s.mu.Unlock()
-	s.undelivered(left)
+	s.hooks.undelivered(left...)
 	if endedWell {
 		return nil
 	}
@@ -199,10 +189,10 @@ func (s *Source[T]) Close() error {
 }
 
 // undelivered hands values to the hook of that name.
-func (s *Source[T]) undelivered(values []T) {
-	if s.hooks.Undelivered != nil {
+func (h *SourceHooks[T]) undelivered(values ...T) {
+	if h.Undelivered != nil {
 		for _, v := range values {
-			s.hooks.Undelivered(v)
+			h.Undelivered(v)
 		}
 	}
 }
@@ -256,6 +246,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reclaimLocked()
 	switch {
 	case s.closed:
 		return v, false, s.endError()
@@ -316,10 +307,10 @@ func callError(ctx context.Context, err error) error {
 	return err
 }
 
-// crash ends the stream and lets it go, because a hook did not return: it panicked with v, or called runtime.Goexit if v
-// is nil. The panic goes on.
-func (s *Source[T]) crash(v any) {
-	defer s.release()
+// crash ends the stream and the turn of c, because a hook did not return: it panicked with v, or called runtime.Goexit if
+// v is nil. The panic goes on.
+func (s *Source[T]) crash(c *consumer, v any) {
+	defer s.turn.leave(c, vacant)
 	s.broken(v)
 	if v != nil {
 		panic(v)

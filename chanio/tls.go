@@ -29,7 +29,7 @@ func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) 
 type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.TLS, error)
 
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
-	up, err := c.In.claim(ctx, "TLS")
+	up, err := c.In.own(ctx, nil, "TLS")
 	if err != nil {
 		c.Abort(err)
 		return nil, err

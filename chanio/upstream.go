@@ -11,48 +11,35 @@ type Upstream[T any] struct{ s *Source[T] }
 // appears in that panic. Claim waits for a consumer whose ctx has ended to let go; [Source.Acquire] waits no longer than
 // a ctx.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
-	up, _ := s.claim(context.Background(), stage)
+	up, _ := s.own(context.Background(), nil, stage)
 	return up
-}
-
-// claim is Claim by a caller who waits no longer than ctx.
-func (s *Source[T]) claim(ctx context.Context, stage string) (Upstream[T], error) {
-	up, err := s.Acquire(ctx, stage)
-	if err == nil {
-		s.mu.Lock()
-		s.bound = nil
-		s.mu.Unlock()
-	}
-	return up, err
 }
 
 // Acquire is Claim for a call that ctx bounds, such as pipeline.Connect: if ctx ends before an earlier consumer has let
 // go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
 // consumer then waits for that, and does not panic.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
+	return s.own(ctx, ctx.Done(), stage)
+}
+
+// own makes a stage the consumer, until it releases s or done is closed. It waits no longer than ctx for an earlier one.
+func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string) (Upstream[T], error) {
 	if s == nil {
 		panic(stage + ": the Source is nil")
 	}
-	if err := s.acquire(ctx); err != nil {
+	c := &consumer{done: done, owner: stage}
+	c.state.Store(owned)
+	if err := s.turn.replace(ctx, c, s.end); err != nil {
 		return Upstream[T]{}, err
 	}
-	s.bind(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owner = stage
-	s.use.Store(owned)
-	s.wakeLocked()
+	s.reclaimLocked()
 	return Upstream[T]{s}, nil
 }
 
 // Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
-func (u Upstream[T]) Release() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	u.s.owner = ""
-	u.s.bound = nil
-	u.s.vacateLocked()
-}
+func (u Upstream[T]) Release() { u.s.turn.leave(u.s.turn.now.Load(), gone) }
 
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
 // user, panicked or called runtime.Goexit, and the Source ends with that. The panic goes on.
@@ -116,7 +103,7 @@ func (u Upstream[T]) Undelivered() func(v T) {
 
 // Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on. It does nothing
 // if there is none.
-func (u Upstream[T]) Drop(v T) { u.s.undelivered([]T{v}) }
+func (u Upstream[T]) Drop(v T) { u.s.hooks.undelivered(v) }
 
 // Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,
 // those of its upstream passes it on; one that holds values refuses to be built.
