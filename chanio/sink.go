@@ -161,7 +161,10 @@ func (s *Sink[T]) crash(v any) {
 }
 
 func (s *Sink[T]) close() error {
-	if err := s.settle(); err != nil && s.end.Open() {
+	linger, stop := s.end.Lingering()
+	err := s.end.Settle(linger) // what the channels above hold, for as long as that makes progress
+	stop()
+	if err != nil && s.end.Open() {
 		s.Abort(err)
 	}
 	s.end.BeginClose(nil)
@@ -169,20 +172,13 @@ func (s *Sink[T]) close() error {
 		s.end.Set(nil)
 		return s.end.Err()
 	}
-	err := s.hooks.Close()
+	err = s.hooks.Close()
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.end.Set(nil)
 		return err
 	}
 	s.end.Set(err)
 	return s.end.Err()
-}
-
-// settle passes on what the channels above the end hold, for as long as that makes progress.
-func (s *Sink[T]) settle() error {
-	ctx, stop := s.end.Lingering()
-	defer stop()
-	return s.end.Settle(ctx)
 }
 
 // Abort discards what was accepted and not yet sent, and ends the stream with cause: blocked calls and later ones
@@ -196,6 +192,13 @@ func (s *Sink[T]) Abort(cause error) {
 	if s.hooks.Abort != nil {
 		s.hooks.Abort(cause)
 	}
+}
+
+// broken aborts s because of a panic with v, in a goroutine of the library. What the Abort hook may panic with then is
+// dropped: the first panic is what matters.
+func (s *Sink[T]) broken(v any) {
+	defer func() { _ = recover() }()
+	s.Abort(Recovered(v))
 }
 
 // Done is closed when nothing more is accepted: after Close, Abort or a failure.
