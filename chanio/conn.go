@@ -127,7 +127,7 @@ func (c *Conn) over(low *stream.Stream) {
 		Next: in.Next, TryNext: in.TryNext, Close: in.Close, Bytes: in, End: in.Ending(),
 	})
 	c.Out = NewSink(SinkHooks[[]byte]{
-		Send: out.Send, TrySend: out.TrySend, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
+		Send: out.Send, TrySend: func(p []byte) (bool, error) { return out.TryEnd(nil, p) }, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
 		Abort: low.Abort, Cork: func() func() { out.Cork(true); return uncork }, Bytes: out, End: out.Ending(),
 	})
 }

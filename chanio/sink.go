@@ -39,7 +39,7 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 // no longer refers to v.
 func (s *Sink[T]) Send(ctx context.Context, v T) error {
 	if !s.end.Open() {
-		return s.refusal()
+		return refusal(s.end)
 	}
 	if err := s.hooks.Send(ctx, v); err != nil {
 		return callError(ctx, err)
@@ -52,7 +52,7 @@ func (s *Sink[T]) Send(ctx context.Context, v T) error {
 // senders may come between.
 func (s *Sink[T]) SendAll(ctx context.Context, vs ...T) (n int, err error) {
 	if !s.end.Open() {
-		return 0, s.refusal()
+		return 0, refusal(s.end)
 	}
 	if n, err = s.sendAll(ctx, vs); err != nil {
 		return n, callError(ctx, err)
@@ -78,7 +78,7 @@ func (s *Sink[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
 // TrySend accepts v if there is room for it now, and reports whether it did. It never blocks. The error is as for Send.
 func (s *Sink[T]) TrySend(v T) (bool, error) {
 	if !s.end.Open() {
-		return false, s.refusal()
+		return false, refusal(s.end)
 	}
 	if s.hooks.TrySend != nil {
 		return s.hooks.TrySend(v)
@@ -215,8 +215,8 @@ func (s *Sink[T]) End() *End { return s.end }
 func (s *Sink[T]) Err() error { return s.end.Err() }
 
 // refusal is what a Send after the end is told.
-func (s *Sink[T]) refusal() error {
-	if err := s.end.Err(); err != nil {
+func refusal(e *End) error {
+	if err := e.Err(); err != nil {
 		return err
 	}
 	return net.ErrClosed

@@ -41,7 +41,7 @@ func runTransfer(ctx context.Context, up Upstream[[]byte], dst *Sink[[]byte]) (i
 	case err == io.EOF:
 		return t.n, dst.Flush(ctx)
 	case !dst.end.Open():
-		return t.n, dst.refusal()
+		return t.n, refusal(dst.end)
 	case ctx.Err() != nil:
 		return t.n, Cause(ctx)
 	case Resumable(both, err):

@@ -117,7 +117,7 @@ func clog(t *testing.T, s *stream.Stream) {
 func TestASendThatWaitsHeedsCtxDeadlineAndAbort(t *testing.T) {
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
 		clog(t, x)
-		ok, err := x.Out.TrySend([]byte("x"))
+		ok, err := x.Out.TryEnd(nil, []byte("x"))
 		require.NoError(t, err)
 		require.False(t, ok)
 		x.Out.SetDeadline(time.Now().Add(20 * time.Millisecond))

@@ -161,9 +161,9 @@ func (t *TLS) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isTLS reports whether the net.Conn is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
-func (s *Stream) isTLS() bool {
-	_, ok := s.nc.(*TLS)
+// isTLS reports whether nc is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
+func isTLS(nc net.Conn) bool {
+	_, ok := nc.(*TLS)
 	return ok
 }
 
@@ -187,9 +187,6 @@ func (t *TLS) Flush(ctx context.Context) error {
 	}
 	return t.low.Flush(ctx)
 }
-
-// CloseWrite sends close_notify. Flush returns when it has left.
-func (t *TLS) CloseWrite() error { return t.Conn.CloseWrite() }
 
 // OutQueue tells how many bytes are on their way to the peer.
 func (t *TLS) OutQueue() (n int, ok bool) {
