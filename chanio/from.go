@@ -174,7 +174,7 @@ func (s *sliceSource[T]) atHand(dst []T) []T {
 // returns false, at once if seq is not running.
 //
 // What FromSeq cannot do is interrupt seq: ctx and Close take effect between two values (G2, G3), and a seq that has
-// begun and is neither received to its end nor closed stays in memory with its coroutine (G11).
+// begun and is neither received to its end nor closed stays in memory with its coroutine.
 func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
 	if seq == nil {
 		panic("chanio: FromSeq: seq is nil")

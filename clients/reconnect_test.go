@@ -179,9 +179,9 @@ func TestG2ReconnectCancelledReceiverLosesNothing(t *testing.T) {
 			_, err := r.Conns.Recv(ctx)
 			require.ErrorIs(t, err, why)
 		}
-		until(time.Second) // in the midst of dialling: no failure, and no pause
+		until(time.Second) // in the middle of dialling: no failure, and no pause
 		require.Equal(t, clients.Idle, r.State().Phase)
-		until(2500 * time.Millisecond) // in the midst of the pause, which goes on
+		until(2500 * time.Millisecond) // in the middle of the pause, which goes on
 		require.Equal(t, clients.Waiting, r.State().Phase)
 		c, err := r.Conns.Recv(t.Context())
 		require.NoError(t, err)

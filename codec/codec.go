@@ -100,6 +100,11 @@ func (s Size) plus(next Size) Size {
 	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
 }
 
+// or is the size of one of the two.
+func (s Size) or(t Size) Size {
+	return Size{min(s.Min, t.Min), max(s.Max, t.Max), s.Open || t.Open, s.varies || t.varies, s.borrows || t.borrows}
+}
+
 func addBound(a, b int) int {
 	if a == Unbounded || b == Unbounded || a > Unbounded-b {
 		return Unbounded

@@ -46,9 +46,7 @@ var (
 //	+----+----+----+----+----+----+-- ... --+----+
 func Compressed[T any](algorithm Compression, c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "Compressed")
-	if algorithm == nil {
-		panic("codec: Compressed: the Compression is nil")
-	}
+	refuse(algorithm == nil, "Compressed: the Compression is nil")
 	return compressed[T]{algorithm, c, maxOf(opts, DefaultMax)}
 }
 

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -46,9 +45,7 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 		opt.applyLength(&o)
 	}
 	l := &Length{adjust: o.adjust, max: o.max, number: numberOf[N]{number}, most: largestOf[N](), size: SizeOf(number)}
-	if l.size.Open {
-		panic(fmt.Sprintf("codec: %s: the length has no end of its own; use a number, or text with a delimiter", where))
-	}
+	refuse(l.size.Open, "%s: the length has no end of its own; use a number, or text with a delimiter", where)
 	if n, ok := l.size.Fixed(); ok {
 		l.width = n
 	}
@@ -58,9 +55,7 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 	if p, ok := underlying(number).(primitive); ok {
 		l.op = p.operation()
 	}
-	if o.adjust > 0 && uint64(o.adjust) > l.most {
-		panic(fmt.Sprintf("codec: %s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most))
-	}
+	refuse(o.adjust > 0 && uint64(o.adjust) > l.most, "%s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most)
 	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
 	}

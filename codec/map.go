@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"reflect"
-)
+import "reflect"
 
 // Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
 // fail. Where the types differ in their names alone, use [As].
@@ -18,9 +15,7 @@ import (
 //	+----+----+----+----+
 func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, error)) Codec[B] {
 	notNil(c, "Map")
-	if decode == nil || encode == nil {
-		panic("codec: Map: both functions are needed")
-	}
+	refuse(decode == nil || encode == nil, "Map: both functions are needed")
 	return mapped[A, B]{c, decode, encode, quickIn(c)}
 }
 
@@ -80,9 +75,7 @@ func (m mapped[A, B]) opensFor(v B) bool {
 func As[B, A any](c Codec[A]) Codec[B] {
 	notNil(c, "As")
 	a, b := reflect.TypeFor[A](), reflect.TypeFor[B]()
-	if a.Kind() != b.Kind() || a.Kind() == reflect.Interface || !a.ConvertibleTo(b) {
-		panic(fmt.Sprintf("codec: As: %v and %v differ in more than their names; use Map", a, b))
-	}
+	refuse(a.Kind() != b.Kind() || a.Kind() == reflect.Interface || !a.ConvertibleTo(b), "As: %v and %v differ in more than their names; use Map", a, b)
 	return as[B, A]{c, quickIn(c)}
 }
 

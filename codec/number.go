@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not
 // fit.
@@ -41,10 +38,10 @@ var (
 //	| c0 | 20 | 00 | 00 |
 //	+----+----+----+----+
 var (
-	Float32   Codec[float32] = float[float32]{op32}
-	Float32LE Codec[float32] = float[float32]{op32LE}
-	Float64   Codec[float64] = float[float64]{op64}
-	Float64LE Codec[float64] = float[float64]{op64LE}
+	Float32   Codec[float32] = float[float32, uint32](op32)
+	Float32LE Codec[float32] = float[float32, uint32](op32LE)
+	Float64   Codec[float64] = float[float64, uint64](op64)
+	Float64LE Codec[float64] = float[float64, uint64](op64LE)
 )
 
 // Integer is any type of integers.
@@ -198,26 +195,7 @@ func (c integer[T]) largest() uint64 {
 	return 1<<bits - 1
 }
 
-// float is the codec of a floating-point number.
-type float[T float32 | float64] struct{ op op }
-
-func (c float[T]) Append(dst []byte, v T) ([]byte, error) {
-	if c.op.width() == 4 {
-		return c.op.store(dst, uint64(math.Float32bits(float32(v)))), nil
-	}
-	return c.op.store(dst, math.Float64bits(float64(v))), nil
+// float is the codec of a number whose bits are those of an integer.
+func float[F float32 | float64, N Integer](o op) Codec[F] {
+	return as[F, N]{integer[N]{o}, integer[N]{o}}
 }
-
-func (c float[T]) Decode(r *Reader) (T, error) {
-	p, err := r.Next(c.op.width())
-	if err != nil {
-		return 0, err
-	}
-	if c.op.width() == 4 {
-		return T(math.Float32frombits(uint32(c.op.load(p)))), nil
-	}
-	return T(math.Float64frombits(c.op.load(p))), nil
-}
-
-func (c float[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.width()} }
-func (c float[T]) operation() op { return c.op }

@@ -21,9 +21,7 @@ func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 //	+----+----+----+                                            +----+----+
 func OptionalTail[T any](c Codec[T]) Codec[*T] {
 	notNil(c, "OptionalTail")
-	if s := SizeOf(c); s.Max == 0 {
-		panic("codec: OptionalTail: the codec takes no bytes, so none can be left for it")
-	}
+	refuse(SizeOf(c).Max == 0, "OptionalTail: the codec takes no bytes, so none can be left for it")
 	return ifMore[T]{c}
 }
 

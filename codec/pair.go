@@ -28,9 +28,7 @@ func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 //	+----+----+----+----+
 func PairBy[A, B any](a Codec[A], by func(A) Codec[B]) Codec[Pair[A, B]] {
 	notNil(a, "PairBy")
-	if by == nil {
-		panic("codec: PairBy: the function is nil")
-	}
+	refuse(by == nil, "PairBy: the function is nil")
 	return pair[A, B]{a: ended("PairBy", a), by: by}
 }
 

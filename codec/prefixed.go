@@ -1,7 +1,5 @@
 package codec
 
-import "fmt"
-
 // Prefixed is body after its length in bytes. It takes the options [Max], 16 MiB by default, and [Adjust].
 //
 //	Prefixed(Uint32, String), "hello":
@@ -23,9 +21,8 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOp
 
 func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T] {
 	notNil(body, where+": body")
-	if least := SizeOf(body).Min; least > length.max {
-		panic(fmt.Sprintf("codec: %s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max))
-	}
+	least := SizeOf(body).Min
+	refuse(least > length.max, "%s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max)
 	return &prefixed[T]{length, body, headOf(body), quickIn(body)}
 }
 
@@ -102,12 +99,9 @@ func (p *prefixed[T]) Size() Size {
 //	+----+----+----+                    +----+----+     +----+----+                                    +----+
 func Nullable[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[*T] {
 	p := newPrefixed("Nullable", lengthOf("Nullable", length, DefaultMax, opts), body)
-	if p.length.adjust <= 0 && !isSigned[N]() {
-		panic("codec: Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
-	}
-	if _, err := p.length.appendNone(nil); err != nil {
-		panic(fmt.Sprintf("codec: Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err))
-	}
+	refuse(p.length.adjust <= 0 && !isSigned[N](), "Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
+	_, err := p.length.appendNone(nil)
+	refuse(err != nil, "Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err)
 	return nullable[T]{p}
 }
 

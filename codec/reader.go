@@ -37,7 +37,7 @@ type Reader struct {
 	src    chanio.ByteSource
 	up     chanio.Upstream[[]byte] // where src is from
 	ctx    context.Context
-	err    error // why no more could be had
+	err    error // why there is no more
 	ended  bool  // src is at its end
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head
@@ -190,9 +190,7 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 //
 //	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
 func (r *Reader) Find(sep string, max int) (n int, err error) {
-	if sep == "" {
-		panic("codec: Reader.Find: sep is empty")
-	}
+	refuse(sep == "", "Reader.Find: sep is empty")
 	return r.find(max, []byte(sep))
 }
 

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -45,9 +44,7 @@ func (o op) bigEndian() bool { return o == op16 || o == op32 || o == op64 }
 func (n *number) swapped() bool { return n.op.width() > 1 && n.op.bigEndian() != hostIsBigEndian }
 
 func (n *run) add(name string, o op, offset uintptr) {
-	if offset > math.MaxUint32 || n.width > math.MaxInt32 {
-		panic(fmt.Sprintf("codec: Record: %q lies too far behind the beginning", name))
-	}
+	refuse(offset > math.MaxUint32 || n.width > math.MaxInt32, "Record: %q lies too far behind the beginning", name)
 	m := number{name, o, uintptr(n.width), offset}
 	n.numbers = append(n.numbers, m)
 	n.width += o.width()

@@ -19,9 +19,7 @@ import (
 //	| 02 | 68 | e9 |
 //	+----+----+----+
 func Charset(charset encoding.Encoding) Codec[string] {
-	if charset == nil {
-		panic("codec: Charset: the charset is nil")
-	}
+	refuse(charset == nil, "Charset: the charset is nil")
 	return charsetCodec{charset}
 }
 

@@ -38,9 +38,7 @@ func (uuid[T]) Size() Size { return Size{Min: 16, Max: 16} }
 //	| 3b | 9a | ca | 00 |
 //	+----+----+----+----+
 func UnixTime[N Integer](number Codec[N], unit time.Duration) Codec[time.Time] {
-	if unit <= 0 || time.Second%unit != 0 {
-		panic("codec: UnixTime: the unit must divide a second, got " + unit.String())
-	}
+	refuse(unit <= 0 || time.Second%unit != 0, "UnixTime: the unit must divide a second, got %v", unit)
 	perSecond := int64(time.Second / unit)
 	return Map(number,
 		func(n N) (time.Time, error) {
@@ -75,8 +73,8 @@ const maxUnix = 1 << 62
 var (
 	IPv4      Codec[netip.Addr]     = address(4)
 	IPv6      Codec[netip.Addr]     = address(16)
-	AddrPort4 Codec[netip.AddrPort] = addrPort(4)
-	AddrPort6 Codec[netip.AddrPort] = addrPort(16)
+	AddrPort4 Codec[netip.AddrPort] = addrPort(IPv4)
+	AddrPort6 Codec[netip.AddrPort] = addrPort(IPv6)
 )
 
 type address int
@@ -104,23 +102,12 @@ func (n address) Decode(r *Reader) (netip.Addr, error) {
 
 func (n address) Size() Size { return Size{Min: int(n), Max: int(n)} }
 
-type addrPort int
-
-func (n addrPort) Append(dst []byte, v netip.AddrPort) ([]byte, error) {
-	dst, err := address(n).Append(dst, v.Addr())
-	if err != nil {
-		return dst, err
-	}
-	return op16.store(dst, uint64(v.Port())), nil
+func addrPort(addr Codec[netip.Addr]) Codec[netip.AddrPort] {
+	return Map(PairOf(addr, Uint16),
+		func(p Pair[netip.Addr, uint16]) (netip.AddrPort, error) {
+			return netip.AddrPortFrom(p.First, p.Second), nil
+		},
+		func(a netip.AddrPort) (Pair[netip.Addr, uint16], error) {
+			return Pair[netip.Addr, uint16]{a.Addr(), a.Port()}, nil
+		})
 }
-
-func (n addrPort) Decode(r *Reader) (netip.AddrPort, error) {
-	p, err := r.Next(int(n) + 2)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	addr, _ := netip.AddrFromSlice(p[:n])
-	return netip.AddrPortFrom(addr, uint16(op16.load(p[n:]))), nil
-}
-
-func (n addrPort) Size() Size { return Size{Min: int(n) + 2, Max: int(n) + 2} }

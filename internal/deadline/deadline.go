@@ -226,7 +226,7 @@ func (d *Deadline) wantedLocked() time.Time {
 	return d.until
 }
 
-// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to whoever is at it.
+// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to the goroutine at it.
 func (d *Deadline) applyLocked() {
 	if d.setting {
 		return

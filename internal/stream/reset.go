@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A kernel tells of a reset once, to whoever meets it first. If that is a write, what reads get from then on looks like
+// A kernel tells of a reset once, to the call that meets it first. If that is a write, what reads get from then on looks like
 // the end that a peer makes in good order; if it is a read, writes get EPIPE, which says less. So the halves tell each
 // other.
 

@@ -179,7 +179,7 @@ func (s *Stream) Close() error {
 	return supported(err)
 }
 
-// CloseWaited is Close for a caller that knows that the peer has ended its side, or has waited for that in vain: it does
+// CloseWaited is Close for a caller that knows that the peer has ended its side, or has stopped waiting for that: it does
 // not wait for it once more.
 func (s *Stream) CloseWaited() error {
 	s.mu.Lock()

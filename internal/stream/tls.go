@@ -240,7 +240,7 @@ type lower struct {
 	eof      bool // what lies below has ended
 	up       bool // the handshake is done
 
-	turn chan struct{} // held by whoever hands over
+	turn chan struct{} // held by the goroutine that hands over
 
 	mu      sync.Mutex
 	kept    []byte // to be handed over
@@ -367,7 +367,7 @@ func (l *lower) handOver(ctx context.Context) error {
 	return nil
 }
 
-// take takes what is kept. Whoever has the turn may.
+// take takes what is kept. Only the holder of the turn may.
 func (l *lower) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
