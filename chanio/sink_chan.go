@@ -33,7 +33,7 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v := s.view; v != nil && v.isLive() {
-		if v.bound != ctx.Done() && s.end.Open() {
+		if v.bound != ctx.Done() && s.hooks.End.Open() {
 			panic("chanio: this Sink already has a channel, from C with another ctx that has not ended; goroutines may share it, or use Send")
 		}
 		return v.ch
@@ -43,17 +43,17 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 		settle: make(chan chan struct{}), passed: make(chan struct{}), gone: make(chan struct{}),
 	}
 	s.view = v
-	v.stop = s.end.BeforeClose(v.settled)
+	v.stop = s.hooks.End.BeforeClose(v.settled)
 	go v.empty(ctx)
 	return v.ch
 }
 
 // isLive reports whether the channel of v may be handed out again: it passes values on, or, after the end, discards them.
 func (v *sinkView[T]) isLive() bool {
-	if v.s.end.Open() {
+	if v.s.hooks.End.Open() {
 		return !isClosed(v.passed) && !isClosed(v.bound)
 	}
-	return !isClosed(v.gone) && (v.s.end.Released != nil || !isClosed(v.bound))
+	return !isClosed(v.gone) && (v.s.hooks.End.Released != nil || !isClosed(v.bound))
 }
 
 // empty is the goroutine of C.
@@ -96,7 +96,7 @@ func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer v.s.end.OnDone(cancel)() // what waits for room then goes on within the linger bound
+	defer v.s.hooks.End.OnDone(cancel)() // what waits for room then goes on within the linger bound
 	closed = v.passEach(ctx)
 	returned = true
 	return closed
@@ -104,7 +104,7 @@ func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 
 func (v *sinkView[T]) passEach(ctx context.Context) (closed bool) {
 	done, batch := v.s.Done(), make([]T, 0, chanSize+1)
-	for v.s.end.Open() {
+	for v.s.hooks.End.Open() {
 		ok := true
 		select {
 		case x, open := <-v.ch:
@@ -135,10 +135,10 @@ func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
 	}
 	defer clear(values)
 	n, err := v.s.sendAll(ctx, values)
-	if err == nil || !Resumable(ctx, err) || v.s.end.Ended() {
+	if err == nil || !Resumable(ctx, err) || v.s.hooks.End.Ended() {
 		return v.accepted(n, err)
 	}
-	linger, stop := v.s.end.Lingering()
+	linger, stop := v.s.hooks.End.Lingering()
 	defer stop()
 	rest := v.appendHeld(append([]T(nil), values[n:]...))
 	n, err = v.s.sendAll(linger, rest)
@@ -146,7 +146,7 @@ func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
 		v.s.Abort(callError(linger, err))
 		return false
 	}
-	return v.accepted(n, err) && v.s.end.Open() && ctx.Err() == nil
+	return v.accepted(n, err) && v.s.hooks.End.Open() && ctx.Err() == nil
 }
 
 // appendHeld appends what the channel holds now.
@@ -165,16 +165,16 @@ func (v *sinkView[T]) appendHeld(values []T) []T {
 // because there is nobody else to tell; what was accepted before is still sent, by the Close that follows.
 func (v *sinkView[T]) accepted(n int, err error) bool {
 	if err != nil {
-		v.refused = v.s.end.BeginClose(err)
+		v.refused = v.s.hooks.End.BeginClose(err)
 	} else if n > 0 {
-		v.s.end.Advance()
+		v.s.hooks.End.Advance()
 	}
 	return err == nil
 }
 
 // discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.
 func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
-	released := v.s.end.Released
+	released := v.s.hooks.End.Released
 	if released == nil {
 		released = ctx.Done()
 	}

@@ -185,7 +185,7 @@ func newFileSender(up Upstream[[]byte], in FileSource, out RawSink) route {
 func (s *fileSender) close() {}
 
 func (s *fileSender) move(ctx context.Context) (moved int, err error) {
-	if !s.up.s.end.Open() {
+	if !s.up.s.hooks.End.Open() {
 		return 0, s.up.s.endError()
 	}
 	_, s.off, s.left = s.in.Section()

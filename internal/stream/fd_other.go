@@ -29,4 +29,4 @@ type fdWriter struct{}
 
 func (*fdWriter) init(*wire) {}
 
-func (*fdWriter) write(syscall.RawConn, bool) error { panic("stream: unreachable") }
+func (*fdWriter) write(syscall.RawConn) error { panic("stream: unreachable") }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -35,11 +36,11 @@ func descriptorOf(nc net.Conn) syscall.RawConn {
 type fdReader struct {
 	try func(fd uintptr) bool // attempt, made once
 
-	p    []byte // where to; nil means the buffer
-	want int
+	p    []byte  // where to; nil means the buffer
 	raw  RawFunc // to be called instead of reading
 	err  error
 	n    int
+	want int32
 	now  bool // do not wait
 }
 
@@ -50,7 +51,7 @@ func (f *fdReader) init(r *Reader) {
 }
 
 func (f *fdReader) read(conn syscall.RawConn, p []byte, want int) (int, error) {
-	f.p, f.want, f.n, f.err = p, want, 0, nil
+	f.p, f.want, f.n, f.err = p, int32(min(want, math.MaxInt32)), 0, nil
 	err := conn.Read(f.try)
 	f.p = nil
 	if err == nil {
@@ -77,7 +78,7 @@ func (f *fdReader) attempt(r *Reader, fd uintptr) bool {
 	}
 	p := f.p
 	if p == nil {
-		p = r.win.Space(f.want)
+		p = r.win.Space(int(f.want))
 	}
 	for {
 		n, err := syscall.Read(int(fd), p)
@@ -115,7 +116,7 @@ func (f *fdReader) mayNotWait(r *Reader) bool {
 
 // ReadRaw is of [RawSource].
 func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
-	if r.s.fd == nil || r.win.Len() > 0 || r.next != nil || r.d.Closed() != nil {
+	if r.s.fd == nil || r.win.Len() > 0 || r.next || r.d.Closed() != nil {
 		return 0, errors.ErrUnsupported
 	}
 	if r.err != nil {
@@ -146,9 +147,8 @@ func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 
 // fdWriter writes what a descriptor takes.
 type fdWriter struct {
-	try  func(fd uintptr) bool // attempt, made once
-	err  error
-	wait bool
+	try func(fd uintptr) bool // attempt, made once
+	err error
 }
 
 func (f *fdWriter) init(w *wire) {
@@ -157,9 +157,9 @@ func (f *fdWriter) init(w *wire) {
 	}
 }
 
-// write makes progress with the job of the wire. It waits for that if wait is true.
-func (f *fdWriter) write(conn syscall.RawConn, wait bool) error {
-	f.err, f.wait = nil, wait
+// write makes progress with the job of the wire. It waits for that if the job says so.
+func (f *fdWriter) write(conn syscall.RawConn) error {
+	f.err = nil
 	err := conn.Write(f.try)
 	if err == nil {
 		err = f.err
@@ -179,7 +179,7 @@ func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
 			f.err = err
 			return true
 		case again:
-			return !f.wait || j.n > before
+			return !j.wait || j.n > before
 		}
 	}
 	return true

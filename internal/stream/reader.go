@@ -21,9 +21,9 @@ type Reader struct {
 
 	win  Buffer
 	err  error // what comes after the buffered bytes
-	next error // of a Read that also brought bytes; it is judged after them
 	left int32 // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
 	one  [1]byte
+	next bool // err is of a Read that also brought bytes: it is to be judged after them
 	drop bool // a release reads what is dropped: the buffer belongs to a consumer that may still be at it
 	fd   fdReader
 
@@ -80,7 +80,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 // is known.
 func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	if r.win.Len() == 0 {
-		return nil, false, r.err
+		return nil, false, r.ended()
 	}
 	chunk = r.win.Clone(r.win.Bytes())
 	r.Discard(len(chunk))
@@ -144,13 +144,13 @@ type ended struct{ error }
 // read reads, into p or, if that is nil, into the buffer, after it has let go of everything held back. It returns at
 // least one byte or an error.
 func (r *Reader) read(ctx context.Context, p []byte, want int) (int, error) {
-	if r.err != nil {
-		return 0, r.err
+	if err := r.ended(); err != nil {
+		return 0, err
 	}
 	r.s.Out.letGo()
 	var n int
-	err := r.next
-	if r.next = nil; err == nil {
+	err := r.err
+	if r.err, r.next = nil, false; err == nil {
 		n, err = r.wait(ctx, p, want)
 	}
 	if err != nil {
@@ -165,6 +165,14 @@ func (r *Reader) read(ctx context.Context, p []byte, want int) (int, error) {
 		r.s.Out.queue.rule.SetAtHand(true)
 	}
 	return n, nil
+}
+
+// ended returns the terminal error, if that is known.
+func (r *Reader) ended() error {
+	if r.next {
+		return nil
+	}
+	return r.err
 }
 
 // wait waits until something has been read, or a RawFunc has done what it could.
@@ -186,7 +194,7 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 		}
 		if n > 0 {
 			if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {
-				r.next = err
+				r.err, r.next = err, true
 			}
 			return n, nil
 		}

@@ -51,6 +51,7 @@ type job struct {
 	raw        RawFunc
 	n          int  // bytes taken
 	more       bool // there is more to write
+	wait       bool // until something is taken
 }
 
 func (w *wire) init(s *Stream, timeout time.Duration) {
@@ -148,10 +149,11 @@ func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawF
 
 // attempt writes what is taken without blocking, or, if wait is true, waits until something is.
 func (w *wire) attempt(wait bool) error {
-	if w.s.fd != nil {
-		return w.fd.write(w.s.fd, wait)
-	}
 	j := &w.job
+	j.wait = wait
+	if w.s.fd != nil {
+		return w.fd.write(w.s.fd)
+	}
 	for before := j.n; j.more; {
 		p := j.head
 		if len(p) == 0 {
