@@ -105,11 +105,16 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 // and the error that Recv would have returned.
 func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
+		ended := func(err error) {
+			if err != io.EOF {
+				var none T
+				yield(none, err)
+			}
+		}
 		c, err := s.turn.enter(ctx, s.hooks.End)
 		s.setRanged(err)
 		if err != nil {
-			yield(none, err)
+			ended(err)
 			return
 		}
 		pulling := true
@@ -124,8 +129,9 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			v, err := s.pull(ctx)
 			pulling = false
 			if err != nil {
+				s.setRanged(err)
 				s.turn.leave(c, vacant)
-				s.endRange(err, yield)
+				ended(err)
 				return
 			}
 			s.turn.leave(c, inBody)
@@ -134,21 +140,13 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			}
 			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // another consumer has come, because the loop had ended
 				if err = Cause(ctx); s.hooks.End.Ended() {
-					err = s.endError()
+					err = endError(s.hooks.End)
 				}
-				s.endRange(err, yield)
+				s.setRanged(err)
+				ended(err)
 				return
 			}
 		}
-	}
-}
-
-// endRange notes why a range has ended, and tells its body unless it ended well.
-func (s *Source[T]) endRange(err error, yield func(T, error) bool) {
-	s.setRanged(err)
-	if err != io.EOF {
-		var none T
-		yield(none, err)
 	}
 }
 
@@ -249,7 +247,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	s.reclaimLocked()
 	switch {
 	case s.closed:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	case s.rest != nil && len(s.rest.buf) > 0:
 		return any(s.rest.take()).(T), true, nil
 	case len(s.back) > 0:
@@ -258,7 +256,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 		s.back = s.back[1:]
 		return v, true, nil
 	case s.over:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	}
 	s.back = nil
 	s.aside.Store(s.rest != nil)
@@ -285,15 +283,15 @@ func (s *Source[T]) finish(err error) error {
 	s.over = true
 	s.aside.Store(true)
 	s.mu.Unlock()
-	if err = s.endError(); err != io.EOF {
+	if err = endError(s.hooks.End); err != io.EOF {
 		_ = s.tellClosed() // the failure is what matters
 	}
 	return err
 }
 
-// endError is the end of the stream as Recv returns it.
-func (s *Source[T]) endError() error {
-	if err := s.hooks.End.Err(); err != nil {
+// endError is the end of a stream as Recv returns it.
+func endError(e *End) error {
+	if err := e.Err(); err != nil {
 		return err
 	}
 	return io.EOF
