@@ -71,7 +71,7 @@ type Deadline struct {
 // at is the time of SetAt, zero if there is none.
 type at struct {
 	time.Time
-	passed Context // that time as a context
+	passed *Context // that time as a context; made on demand
 }
 
 func (a *at) isSet() bool { return a != nil && !a.IsZero() }
@@ -359,10 +359,15 @@ func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.at == nil {
+		if t.IsZero() {
+			return
+		}
 		d.at = new(at)
 	}
 	d.at.Time = t
-	_ = d.at.passed.SetDeadline(t)
+	if d.at.passed != nil {
+		_ = d.at.passed.SetDeadline(t)
+	}
 	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()
 }
@@ -377,6 +382,10 @@ func (d *Deadline) Passed() <-chan struct{} {
 	if !d.at.isSet() {
 		return nil
 	}
+	if d.at.passed == nil {
+		d.at.passed = new(Context)
+		_ = d.at.passed.SetDeadline(d.at.Time)
+	}
 	return d.at.passed.Done()
 }
 
@@ -388,7 +397,7 @@ func (d *Deadline) Close(err error) {
 		return
 	}
 	d.closed = err
-	if d.at != nil {
+	if d.at != nil && d.at.passed != nil {
 		_ = d.at.passed.SetDeadline(time.Time{}) // stops its timer
 	}
 	d.unbindLocked()

@@ -9,14 +9,14 @@
 //	open -> ending   by EndIn: what had arrived may still be read, without waiting; then ended with its cause
 //	open -> ended    by Close (net.ErrClosed) or an abort
 //
-// The sending half (Writer):
+// The sending half (Writer), whose state is that of its End:
 //
 //	open -> closing  by Close: nothing more is accepted; what was accepted is being written, within the linger bound
 //	closing -> ended by Close, when all has been written and the half-close sent
 //	any -> ended     by a write that failed, or an abort, unless it had ended
 //
 // While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a large body
-// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner writes.
+// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner uses its wire.
 //
 // The stream:
 //
@@ -26,9 +26,10 @@
 //	lingers -> releasing   the goroutine is done, or was cut short by an abort
 //	releasing -> released  the net.Conn is closed
 //
-// The moves are made under Stream.mu, of a Writer under its own mu, and of a Reader by its goroutine or its Deadline. A
-// Writer may ask its Deadline with mu held; no other lock is taken with one held, and no lock is held while the net.Conn, or
-// anything else outside this package, is called.
+// The state of the stream and who owns the Writer are moved under the mutex of each, and that of a Reader by its goroutine
+// or its Deadline. An End may be set by anybody at any time, with no lock: what it cuts off finds that by itself, and is
+// woken behind it. With its mutex held a Writer may ask its Deadline and its End; no other lock is taken with one held, and
+// no lock is held while the net.Conn, or anything else outside this package, is called.
 package stream
 
 import (
