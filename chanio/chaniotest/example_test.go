@@ -93,7 +93,7 @@ func ExampleCount() {
 	ctx := context.Background()
 	a, far := chaniotest.Pipe(0)
 	nc, count := chaniotest.Count(a)
-	near := chanio.NewConn(nc, nil)
+	near := chanio.NewConn(nc, &chanio.ConnConfig{Coalesce: time.Minute})
 	uncork := near.Out.Cork()
 	for range 10 {
 		_ = near.Out.Send(ctx, []byte("tick\n"))
