@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
