@@ -13,7 +13,7 @@ import (
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
 	up, err := src.own(ctx, nil, "chanio.NewReader")
 	if err != nil { // ctx has ended: no Read comes to anything
-		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{src}, in: noBytes{err}}
+		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{s: src}, in: noBytes{err}}
 	}
 	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}
 }

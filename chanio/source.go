@@ -16,8 +16,7 @@ import (
 // counts: the next consumer waits, within its own ctx, until the earlier one has let go. Close, Err, Done and OnDone are
 // for any goroutine at any time.
 type Source[T any] struct {
-	hooks SourceHooks[T]
-	end   *End
+	hooks SourceHooks[T] // with an End
 	turn  turn
 	aside atomic.Bool // pull has more to look at than Next: something was put back, or the end
 
@@ -25,6 +24,7 @@ type Source[T any] struct {
 	back   []T            // put back: received first
 	view   *sourceView[T] // the latest C, until what it left in its channel has been taken back
 	rest   *chunks        // for T = []byte: what lies in the byte view of a Source of chunks
+	ownEnd bool           // the End is the Source's, and not the endpoint's
 	over   bool           // a consumer has met the end
 	closed bool           // by Close
 	told   bool           // the Close hook has been called
@@ -37,9 +37,9 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	if hooks.Next == nil {
 		panic("chanio: NewSource: Next is nil")
 	}
-	s := &Source[T]{hooks: hooks, end: hooks.End}
-	if s.end == nil {
-		s.end = new(End)
+	s := &Source[T]{hooks: hooks}
+	if hooks.End == nil {
+		s.hooks.End, s.ownEnd = new(End), true
 	}
 	return s
 }
@@ -48,7 +48,7 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	c, err := s.turn.enter(ctx, s.end)
+	c, err := s.turn.enter(ctx, s.hooks.End)
 	if err != nil {
 		return v, err
 	}
@@ -71,7 +71,7 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	c := s.turn.now.Load() // with whatever ctx: this does not wait
 	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
-		if c, err = s.turn.enter(expired, s.end); err != nil {
+		if c, err = s.turn.enter(expired, s.hooks.End); err != nil {
 			return v, false, nil // the consumer before is about to let go
 		}
 	}
@@ -105,11 +105,16 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 // and the error that Recv would have returned.
 func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
-		c, err := s.turn.enter(ctx, s.end)
+		ended := func(err error) {
+			if err != io.EOF {
+				var none T
+				yield(none, err)
+			}
+		}
+		c, err := s.turn.enter(ctx, s.hooks.End)
 		s.setRanged(err)
 		if err != nil {
-			yield(none, err)
+			ended(err)
 			return
 		}
 		pulling := true
@@ -124,8 +129,9 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			v, err := s.pull(ctx)
 			pulling = false
 			if err != nil {
+				s.setRanged(err)
 				s.turn.leave(c, vacant)
-				s.endRange(err, yield)
+				ended(err)
 				return
 			}
 			s.turn.leave(c, inBody)
@@ -133,30 +139,22 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 				return
 			}
 			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // another consumer has come, because the loop had ended
-				if err = Cause(ctx); s.end.Ended() {
-					err = s.endError()
+				if err = Cause(ctx); s.hooks.End.Ended() {
+					err = endError(s.hooks.End)
 				}
-				s.endRange(err, yield)
+				s.setRanged(err)
+				ended(err)
 				return
 			}
 		}
 	}
 }
 
-// endRange notes why a range has ended, and tells its body unless it ended well.
-func (s *Source[T]) endRange(err error, yield func(T, error) bool) {
-	s.setRanged(err)
-	if err != io.EOF {
-		var none T
-		yield(none, err)
-	}
-}
-
 // Err tells why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it. Once
 // the stream itself has ended, Err is its end: nil if clean, net.ErrClosed if closed here, otherwise its failure.
 func (s *Source[T]) Err() error {
-	if s.end.Ended() {
-		return s.end.Err()
+	if s.hooks.End.Ended() {
+		return s.hooks.End.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,17 +163,17 @@ func (s *Source[T]) Err() error {
 
 // Done is closed when the stream has ended: when a receiver has met its end, or it was closed here. Values may still
 // lie in a channel that C gave out; range to its end to have them.
-func (s *Source[T]) Done() <-chan struct{} { return s.end.Done() }
+func (s *Source[T]) Done() <-chan struct{} { return s.hooks.End.Done() }
 
 // OnDone has f called, in a goroutine of its own, once Done is closed. stop takes f back and reports whether it did so
 // before the call.
-func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.end.OnDone(f) }
+func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnDone(f) }
 
 // Close tells the producer that no more is wanted, at once, also when it is idle. A blocked Recv returns net.ErrClosed, a
 // channel from C is closed, and values that were not received are dropped, or handed to the endpoint if they must be
 // closed. It is idempotent.
 func (s *Source[T]) Close() error {
-	endedWell := !s.end.Set(net.ErrClosed) && s.end.Err() == nil
+	endedWell := !s.hooks.End.Set(net.ErrClosed) && s.hooks.End.Err() == nil
 	s.mu.Lock()
 	left := s.back
 	s.back, s.closed = nil, true
@@ -249,7 +247,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	s.reclaimLocked()
 	switch {
 	case s.closed:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	case s.rest != nil && len(s.rest.buf) > 0:
 		return any(s.rest.take()).(T), true, nil
 	case len(s.back) > 0:
@@ -258,7 +256,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 		s.back = s.back[1:]
 		return v, true, nil
 	case s.over:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	}
 	s.back = nil
 	s.aside.Store(s.rest != nil)
@@ -268,7 +266,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 // fail judges an error of the endpoint: if it concerns only the call, the stream goes on, otherwise it has ended. fail
 // returns what the consumer is told.
 func (s *Source[T]) fail(ctx context.Context, err error) error {
-	if s.end.Open() && (Resumable(ctx, err) || s.hooks.End != nil) {
+	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) {
 		return callError(ctx, err)
 	}
 	return s.finish(err)
@@ -277,23 +275,23 @@ func (s *Source[T]) fail(ctx context.Context, err error) error {
 // finish ends the stream with err, unless it has ended, and returns how it has.
 func (s *Source[T]) finish(err error) error {
 	if err == io.EOF {
-		s.end.Set(nil)
+		s.hooks.End.Set(nil)
 	} else {
-		s.end.Set(err)
+		s.hooks.End.Set(err)
 	}
 	s.mu.Lock()
 	s.over = true
 	s.aside.Store(true)
 	s.mu.Unlock()
-	if err = s.endError(); err != io.EOF {
+	if err = endError(s.hooks.End); err != io.EOF {
 		_ = s.tellClosed() // the failure is what matters
 	}
 	return err
 }
 
-// endError is the end of the stream as Recv returns it.
-func (s *Source[T]) endError() error {
-	if err := s.end.Err(); err != nil {
+// endError is the end of a stream as Recv returns it.
+func endError(e *End) error {
+	if err := e.Err(); err != nil {
 		return err
 	}
 	return io.EOF

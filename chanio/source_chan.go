@@ -49,7 +49,7 @@ func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan
 	}
 	c := &consumer{done: ctx.Done(), inC: true}
 	c.state.Store(taken)
-	if left, wrong = s.turn.tryReplace(ctx, c, s.end); left != nil || wrong != "" {
+	if left, wrong = s.turn.tryReplace(ctx, c, s.hooks.End); left != nil || wrong != "" {
 		return nil, left, wrong
 	}
 	s.reclaimLocked()

@@ -25,9 +25,9 @@ type turn struct {
 //	gone     it has been replaced, or will not come back
 type consumer struct {
 	state atomic.Uint32
-	done  <-chan struct{} // of its ctx
-	owner string          // the stage, if it is one
 	inC   bool            // the goroutine of C
+	done  <-chan struct{} // of its ctx
+	owner *string         // the stage, if it is one
 	left  chan struct{}   // closed when it lets go; made, under mu, by who waits for that
 }
 
@@ -125,7 +125,7 @@ func (c *consumer) contention(ctx context.Context, state uint32) string {
 	const tee = "; to give its values to several consumers, use pipeline.Tee"
 	switch {
 	case state == owned:
-		return fmt.Sprintf("chanio: this Source already has a consumer, %s%s", c.owner, tee)
+		return fmt.Sprintf("chanio: this Source already has a consumer, %s%s", *c.owner, tee)
 	case state == inBody:
 		return "chanio: this Source is being received from by a range over All or Values, whose body (or another goroutine) must not receive from it too" + tee
 	case c.inC && c.done != ctx.Done():

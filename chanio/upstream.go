@@ -4,7 +4,10 @@ import "context"
 
 // Upstream is a [Source] as the stage that owns it sees it. Its methods are for one goroutine at a time, except Unread
 // and Close, which are for any.
-type Upstream[T any] struct{ s *Source[T] }
+type Upstream[T any] struct {
+	s *Source[T]
+	c *consumer // the stage; nil if it has come too late
+}
 
 // Claim makes the caller, a stage or an endpoint by the given name, the one consumer of s for good: Recv, All, C and
 // Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
@@ -27,19 +30,24 @@ func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string)
 	if s == nil {
 		panic(stage + ": the Source is nil")
 	}
-	c := &consumer{done: done, owner: stage}
+	c := &consumer{done: done, owner: &stage}
 	c.state.Store(owned)
-	if err := s.turn.replace(ctx, c, s.end); err != nil {
+	if err := s.turn.replace(ctx, c, s.hooks.End); err != nil {
 		return Upstream[T]{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaimLocked()
-	return Upstream[T]{s}, nil
+	return Upstream[T]{s, c}, nil
 }
 
-// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
-func (u Upstream[T]) Release() { u.s.turn.leave(u.s.turn.now.Load(), gone) }
+// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again. Only the first call
+// counts.
+func (u Upstream[T]) Release() {
+	if u.c != nil && u.c.state.Load() == owned {
+		u.s.turn.leave(u.c, gone)
+	}
+}
 
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
 // user, panicked or called runtime.Goexit, and the Source ends with that. The panic goes on.

@@ -116,7 +116,7 @@ var tlsConfigs = sync.OnceValues(func() (server, client *tls.Config) {
 func lowerOf(s *stream.Stream) stream.Lower {
 	return stream.Lower{
 		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.CloseWaited, Abort: s.Abort,
-		Progress: s.Out.Ending().Progress, OutQueue: s.OutQueue,
+		Progress: s.Out.Ending().Progress, Stream: s,
 		LocalAddr: s.NetConn().LocalAddr(), RemoteAddr: s.NetConn().RemoteAddr(),
 	}
 }

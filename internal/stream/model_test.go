@@ -144,7 +144,7 @@ func (m *model) send(sender uint32, rnd *rand.Rand) {
 		switch v := next(); rnd.IntN(5) {
 		case 0:
 			var ok bool
-			if ok, err = m.x.Out.TrySend(v); ok {
+			if ok, err = m.x.Out.TryEnd(nil, v); ok {
 				count = 1
 			} else if err == nil {
 				err = context.Canceled
