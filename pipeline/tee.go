@@ -35,16 +35,10 @@ func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue
 	t.up = claim(ctx, src, "Tee")
 	t.left.Store(int64(len(queues)))
 	t.open = slices.Clone(t.branches)
-	stop := context.AfterFunc(ctx, func() { t.end(chanio.Cause(ctx)) })
-	go pump(ctx, t.up, t.room, func(vs []T) (int, error) { return t.give(ctx, vs) }, func(err error) {
-		stop()
-		t.end(err)
-	})
+	go pump(ctx, t.up, t.room, func(vs []T) (int, error) { return t.give(ctx, vs) }, t.end)
 	outs := make([]*chanio.Source[T], len(queues))
 	for i, q := range t.branches {
-		outs[i] = chanio.NewSource(receiving(q, "Tee", t.closed, func() []chanio.Description {
-			return []chanio.Description{t.up.Describe()}
-		}))
+		outs[i] = chanio.NewSource(receiving(q, "Tee", t.closed, only(t.up)))
 	}
 	return outs
 }
