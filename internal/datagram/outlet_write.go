@@ -25,9 +25,6 @@ func (o *outlet) writeLocked(wait bool) {
 		o.mu.Lock()
 		o.wroteLocked(q, n, err)
 		if err == errFull && !o.c.outEnd.Ended() {
-			if q == &o.direct { // the caller of Send has it back soon
-				o.rest = q.clone()
-			}
 			go o.finish()
 			return
 		}
@@ -110,7 +107,10 @@ func (o *outlet) reported(err error) {
 
 func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.c.counts.failed.Add(1)
-	o.lost.add(o.c.sendError(to, err))
+	if o.lost == nil {
+		o.lost = &lostError{first: o.c.sendError(to, err)}
+	}
+	o.lost.count++
 }
 
 // pushLocked writes what is queued, unless somebody is writing, who does so then.
