@@ -104,30 +104,19 @@ func connect[A, B any](
 		cfg = &ConnectConfig{}
 	}
 	atLeast(stage, "SendTimeout", cfg.SendTimeout, 0)
-	up, err := acquire(ctx, src, stage)
-	if err != nil {
-		return err
-	}
-	c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
-	returned := false
-	defer func() {
-		defer c.up.Release()
+	return consume(ctx, src, stage, func(up chanio.Upstream[A]) error {
+		c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
 		defer c.giveBack()
-		if !returned {
-			crash(ctx, c.up, recover())
+		if cfg.Graph != nil {
+			defer cfg.Graph.add(cfg.Description, up.Describe, dst.Describe)()
 		}
-	}()
-	if c.cfg.Graph != nil {
-		defer c.cfg.Graph.add(c.cfg.Description, c.up.Describe, c.dst.Describe)()
-	}
-	both, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer dst.OnDone(cancel)()
-	err = move(both, c)
-	c.giveBack()
-	err = c.finish(ctx, err)
-	returned = true
-	return err
+		both, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer dst.OnDone(cancel)()
+		err := move(both, c)
+		c.giveBack()
+		return c.finish(ctx, err)
+	})
 }
 
 // finish makes of the reason why the values stopped what Connect returns.
