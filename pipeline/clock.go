@@ -36,28 +36,32 @@ func (a *alarm) until(ctx context.Context, at time.Time) context.Context {
 }
 
 func (a *alarm) set(ctx context.Context, at time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.cancel != nil {
-		a.cancel()
-	}
+	var cancel context.CancelFunc
 	if a.bound, a.at = ctx.Done(), at; at.IsZero() {
-		a.ctx, a.cancel = context.WithCancel(ctx)
+		a.ctx, cancel = context.WithCancel(ctx)
 	} else {
-		a.ctx, a.cancel = context.WithDeadlineCause(ctx, at, errDue)
+		a.ctx, cancel = context.WithDeadlineCause(ctx, at, errDue)
 	}
-	if a.stopped {
-		a.cancel()
+	a.mu.Lock()
+	before, stopped := a.cancel, a.stopped
+	a.cancel = cancel
+	a.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	if stopped {
+		cancel()
 	}
 }
 
 // stop releases the ctx and its timer, for good: the stage has ended. It may be called by any goroutine.
 func (a *alarm) stop() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.stopped = true
-	if a.cancel != nil {
-		a.cancel()
+	cancel := a.cancel
+	a.mu.Unlock()
+	if cancel != nil {
+		cancel()
 	}
 }
 

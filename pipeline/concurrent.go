@@ -63,7 +63,8 @@ type concurrent[A, B any] struct {
 	ordered bool
 	q       *queue.Queue[B] // results; room in it is reserved for each value that was taken
 	all     sync.WaitGroup  // of the goroutines
-	unwatch func() bool     // ctx
+	own     context.Context // that of the calls of f are derived from it
+	unwatch func()          // ctx
 
 	mu      sync.Mutex
 	work    sync.Cond // there is a job, or none will come
@@ -100,7 +101,12 @@ func startMap[A, B any](
 	m := &concurrent[A, B]{up: claim(ctx, src, stage), f: f, n: n, ordered: ordered, end: math.MaxUint64}
 	m.q = newQueue(stage, &Queue[B]{Size: 3 * min(n, math.MaxInt/3)}, nil)
 	m.work.L = &m.mu
-	m.unwatch = context.AfterFunc(ctx, func() { m.ended(ctx, chanio.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { m.ended(ctx, chanio.Cause(ctx)) })
+	own, cancel := context.WithCancel(ctx)
+	m.own, m.unwatch = own, func() {
+		stop()
+		cancel()
+	}
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
@@ -169,7 +175,7 @@ func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.
 
 // hireLocked starts a worker.
 func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
-	own, cancel := context.WithCancel(ctx)
+	own, cancel := context.WithCancel(m.own) // which is none of the user's, so nothing is called
 	w := &worker{cancel: cancel}
 	m.workers = append(m.workers, w)
 	m.all.Add(1)

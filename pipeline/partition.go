@@ -107,7 +107,7 @@ func (t *part[T, K]) pull(ctx context.Context) (v T, ok bool, err error) {
 		return v, false, net.ErrClosed
 	}
 	over := false
-	defer func() { t.leave(over) }()
+	defer func() { t.leave(true, over) }()
 	if v, ok, err = await(ctx, &t.alarm, time.Time{}, t.p.up); !ok {
 		over = err != nil && !resumable(ctx, err)
 		return v, false, err
@@ -140,29 +140,24 @@ func (t *part[T, K]) enter() bool {
 	return t.inside
 }
 
-// leave ends what enter began; over says that the part has come to its end.
-func (t *part[T, K]) leave(over bool) {
+// leave ends what enter began, if inside says so. over says that the part has ended: then it makes way for the next part as
+// soon as nobody is inside.
+func (t *part[T, K]) leave(inside, over bool) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.inside = false
-	t.endLocked(over)
+	t.inside = t.inside && !inside
+	t.ended = t.ended || over
+	ended := t.ended
+	if ended && !t.inside && !hasEnded(t.over) {
+		close(t.over)
+	}
+	t.mu.Unlock()
+	if ended {
+		t.alarm.stop()
+	}
 }
 
 // close makes a receiver of the part return and lets the receiver of the parts go on, which drops the rest of the run.
 func (t *part[T, K]) close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.endLocked(true)
+	t.leave(false, true)
 	return nil
-}
-
-// endLocked notes the end, and makes way for the next part as soon as nobody is inside.
-func (t *part[T, K]) endLocked(over bool) {
-	if t.ended = t.ended || over; !t.ended {
-		return
-	}
-	t.alarm.stop()
-	if !t.inside && !hasEnded(t.over) {
-		close(t.over)
-	}
 }

@@ -81,19 +81,20 @@ var errNoBranch = errors.New("pipeline: Tee: no branch left")
 
 // give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one that
 // some did does not.
-func (t *tee[T]) give(ctx context.Context, vs []T) (int, error) {
-	for n, v := range vs {
+func (t *tee[T]) give(ctx context.Context, vs []T) (n int, err error) {
+	for _, v := range vs {
 		accepted, err := t.giveOne(ctx, v)
-		switch {
-		case err != nil && accepted:
-			return n + 1, err
-		case err != nil:
-			return n, err
-		case !accepted:
+		if err == nil && !accepted {
 			t.up.Drop(v)
 		}
+		if err == nil || accepted {
+			n++
+		}
+		if err != nil {
+			return n, err
+		}
 	}
-	return len(vs), nil
+	return n, nil
 }
 
 // giveOne puts v into every branch: first where there is room, then where that takes time. It reports whether a branch
