@@ -52,7 +52,12 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 		cfg.MaxDatagram = MaxPayload
 	}
 	r, w := newTransport(c, cfg)
-	c.in.flushHeld, c.in.reported, c.in.ended = c.out.flushHeld, c.out.reported, c.halfEnded
+	c.in.flushHeld, c.in.ended = c.out.flushHeld, c.halfEnded
+	c.in.reported = func(err error) {
+		c.out.mu.Lock()
+		defer c.out.mu.Unlock()
+		c.out.loseLocked(netip.AddrPort{}, err)
+	}
 	c.In = c.in.init(&c.ends, r, uc.SetReadDeadline)
 	c.Out = c.out.init(c, w)
 	return c

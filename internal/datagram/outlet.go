@@ -25,7 +25,7 @@ type outlet struct {
 	mu       sync.Mutex
 	q        *queue        // accepted, behind rest
 	rest     *queue        // being written
-	writing  bool          // somebody is in writeLocked, or finish has been started
+	writing  bool          // somebody is in writeLocked, or a goroutine is about to be
 	accepted int64         // datagrams, ever
 	lost     *lostError    // since the last Flush; nil: none
 	moved    chan struct{} // closed when anything changes, if somebody waits for that
