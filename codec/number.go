@@ -108,20 +108,6 @@ func (o op) load24(p []byte) uint64 {
 	return uint64(u)
 }
 
-// put stores the number in p.
-func (o op) put(p []byte, u uint64) {
-	switch o {
-	case op8:
-		p[0] = byte(u)
-	case op16:
-		binary.BigEndian.PutUint16(p, uint16(u))
-	case op32:
-		binary.BigEndian.PutUint32(p, uint32(u))
-	default:
-		o.store(p[:0], u)
-	}
-}
-
 // store appends the number.
 func (o op) store(dst []byte, u uint64) []byte {
 	switch o {

@@ -123,6 +123,11 @@ func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
 	if n := c.program.plain; n != nil {
 		return n.append(dst, placeOf(v)), nil
 	}
+	if c.program.atOnce {
+		if dst, ok := c.program.appendFlat(dst, placeOf(v)); ok {
+			return dst, nil
+		}
+	}
 	dst, _, err := c.program.append(dst, placeOf(v), false)
 	return dst, err
 }

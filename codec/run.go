@@ -127,17 +127,12 @@ func (n *run) append(dst []byte, v place) []byte {
 	}
 	start := len(dst)
 	dst = withRoom(dst, n.width)[:start+n.width]
-	n.put(dst[start:], v)
-	return dst
-}
-
-// put stores the numbers of a run in p, which has room for them.
-func (n *run) put(p []byte, v place) {
-	n.out.write(p, v)
+	n.out.write(dst[start:], v)
 	for i := range n.odd {
 		m := &n.odd[i]
-		m.op.store(p[m.at:][:0], m.get(v))
+		m.op.store(dst[start+int(m.at):][:0], m.get(v))
 	}
+	return dst
 }
 
 // load puts the numbers of a run, which p has all bytes of, where they belong.
