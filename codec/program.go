@@ -137,6 +137,11 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 	if p.plain != nil {
 		return p.plain.append(dst, v), nil, nil
 	}
+	if last := p.steps[len(p.steps)-1].text; p.atOnce && !(split && last != nil && last.bytes) {
+		if dst, ok := p.appendFlat(dst, v); ok {
+			return dst, nil, nil
+		}
+	}
 	missing := ""
 	for i := range p.steps {
 		s := &p.steps[i]
