@@ -50,7 +50,7 @@ func (x *exchange) Gone(why *StreamError) {
 }
 
 func (x *exchange) respond(status int, body string) {
-	_ = x.Out.Respond(context.Background(), []Field{{Name: ":status", Value: strconv.Itoa(status)}}, []byte(body), true)
+	_ = x.Out.Respond(context.Background(), []Field{{Name: ":status", Value: strconv.Itoa(status)}}, []byte(body), true, nil)
 }
 
 func (x *exchange) readAll() (string, error) {

@@ -41,9 +41,10 @@ func (w *Writer) Headers(ctx context.Context, head []Field) error {
 	return w.write(ctx, value{head: head})
 }
 
-// Respond sends a header list, bytes behind it, and with end the end of the stream. Any of them may be missing.
-func (w *Writer) Respond(ctx context.Context, head []Field, body []byte, end bool) error {
-	return w.write(ctx, value{head: head, a: body, end: end})
+// Respond sends a header list, bytes behind it, and with end the end of the stream, behind trailers if there are any. Any of
+// them may be missing.
+func (w *Writer) Respond(ctx context.Context, head []Field, body []byte, end bool, trailers []Field) error {
+	return w.write(ctx, value{head: head, a: body, end: end, trailers: trailers})
 }
 
 // Finish sends the last bytes, and trailers if there are any, and ends the stream.
