@@ -3,7 +3,6 @@ package httpc
 import (
 	"bufio"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -180,7 +179,7 @@ func (d *decoded) Close() error {
 	}
 	err := d.below.Close() // first: it ends a Read under way
 	if r != nil {
-		err = errors.Join(err, r.Close())
+		_ = r.Close() // says again what Read has said
 	}
 	return err
 }

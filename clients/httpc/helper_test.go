@@ -185,3 +185,5 @@ func withTimeout(t *testing.T, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func readerOf(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) }

@@ -179,6 +179,9 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		r.Proto = "HTTP/1.0"
 	}
 	r.Header, r.Trailer = headerOf(&h.Fields, text, framing.Kind == http1.Chunked)
+	if saysClose(r.Header) {
+		delete(r.Header, "Connection") // as net/http does: Close has it
+	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
 	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead)
 	r.ContentLength = lengthOf(h, framing, x.method)
