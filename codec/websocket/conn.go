@@ -88,6 +88,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
 	c.rd.budget = unbounded
+	c.hear()
 	c.undrain = conn.OnDrain(func(error) { c.goAway() })
 	if ctx := c.cfg.Context; ctx != nil {
 		c.detach = context.AfterFunc(ctx, c.contextEnded)
@@ -148,8 +149,8 @@ func (c *Conn) contextEnded() {
 	_ = c.CloseWith(code, reason) // there is nobody to tell
 }
 
-// since returns the time of the connection's own clock, never 0.
-func (c *Conn) since() time.Duration { return max(time.Since(c.born), 1) }
+// since returns the time of the connection's own clock, which is never 0.
+func (c *Conn) since() time.Duration { return time.Since(c.born) + 1 }
 
 // hear notes that bytes have come.
 func (c *Conn) hear() { c.heard.Store(int64(c.since())) }

@@ -20,6 +20,9 @@ import (
 const patience = 20 * time.Second
 
 func within(t *testing.T) context.Context {
+	if time.Now().Year() < 2010 { // the clock of a bubble, which finds out by itself that nothing moves
+		return t.Context()
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

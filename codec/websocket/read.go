@@ -289,10 +289,12 @@ func errNotText() error {
 }
 
 // grow makes room for more of the message: for all of the frame if that is not much, otherwise for twice of what has come.
+// A message of many small frames grows by doubling too.
 func (r *reader) grow() {
-	size := int64(len(r.buf)) + r.left
-	if most := max(2*int64(len(r.buf)), firstSpace); size > most {
-		size = most
+	double := 2 * int64(len(r.buf))
+	size := min(int64(len(r.buf))+r.left, max(double, firstSpace))
+	if r.fragments > 1 {
+		size = max(size, double)
 	}
 	if r.leasing && !r.compressed {
 		next := newLease(int(size))
