@@ -79,6 +79,9 @@ func (e *CloseError) Error() string {
 // Unwrap returns Err.
 func (e *CloseError) Unwrap() error { return e.Err }
 
+// Sendable reports whether a Close frame may carry the code and the reason.
+func (e *CloseError) Sendable() bool { return checkClose(e.Code, e.Reason) == nil }
+
 // ErrInvalidClose is the error of closing with a code that must not be sent, or a reason that is too long or not UTF-8.
 var ErrInvalidClose = errors.New("websocket: invalid close code or reason")
 
