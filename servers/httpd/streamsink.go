@@ -81,6 +81,7 @@ type replySink struct {
 	rc       *http.ResponseController
 	own      streamWriter  // w, if it is of this package's server
 	timeout  time.Duration // of a call on a foreign one
+	status   int           // to be written first, unless it is 0
 	deadline deadline.Deadline
 	end      chanio.End
 	unwatch  func() bool // the context of the request
@@ -261,13 +262,16 @@ func (s *replySink) use(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
-	s.began = true
 	returned := false
 	defer func() {
 		if !returned {
 			s.crash(recover())
 		}
 	}()
+	if !s.began && s.status != 0 {
+		s.w.WriteHeader(s.status)
+	}
+	s.began = true
 	err := do()
 	returned = true
 	return s.judge(ctx, err)
