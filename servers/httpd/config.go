@@ -87,6 +87,10 @@ type Config struct {
 	NoDate     bool
 	ServerName string
 
+	// Error, if not nil, answers a request whose handler, one of Reply, Stream, Files or another form of this package, failed
+	// with err before a reply had begun. Nil means 500, or the status that err stands for, and a line in the log.
+	Error func(w http.ResponseWriter, r *http.Request, err error)
+
 	// Continue, if not nil, is asked before the handler is called for a request that expects 100-continue. If it returns
 	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
 	// 417.

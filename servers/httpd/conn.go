@@ -60,7 +60,7 @@ const (
 
 func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
 	c := &conn{srv: s, io: ctx, nc: nc}
-	c.ctx = &connContext{Context: ctx, srv: shown, local: nc.LocalAddr()}
+	c.ctx = &connContext{Context: ctx, srv: shown, own: s, local: nc.LocalAddr()}
 	if s.cfg.ConnContext != nil {
 		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
 	}

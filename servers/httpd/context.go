@@ -13,6 +13,7 @@ import (
 type connContext struct {
 	context.Context
 	srv   *http.Server
+	own   *Server
 	local net.Addr
 }
 
@@ -22,6 +23,8 @@ func (x *connContext) Value(key any) any {
 		return x.srv
 	case http.LocalAddrContextKey:
 		return x.local
+	case serverKey{}:
+		return x.own
 	}
 	return x.Context.Value(key)
 }
