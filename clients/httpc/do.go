@@ -166,6 +166,12 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
+	if resp.Request == nil { // of middleware that answers by itself
+		resp.Request = hr
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
 	if jar != nil {
 		if cookies := resp.Cookies(); len(cookies) > 0 {
 			jar.SetCookies(hr.URL, cookies)

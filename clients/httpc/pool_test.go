@@ -53,9 +53,12 @@ func inBubble(
 			}
 		}
 		c := New(&cfg)
+		defer func() {
+			require.NoError(t, c.Close())
+			_ = ln.Close()
+			time.Sleep(time.Hour) // until the servers have had their sleep
+		}()
 		test(t, c, &accepted)
-		require.NoError(t, c.Close())
-		_ = ln.Close()
 	})
 }
 

@@ -45,6 +45,9 @@ type target struct {
 // String is the target without secrets.
 func (k target) String() string {
 	text := k.scheme + "://" + k.addr
+	if k.addr == "" {
+		text += "*"
+	}
 	if k.unix != "" {
 		text += " at " + k.unix
 	}
