@@ -38,6 +38,12 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		udpGroup(f, 32),
 		udpQueuedGroup(),
 		udpSinkGroup(f),
+		httpGroup(f, 1),
+		httpGroup(f, 16),
+		httpStreamGroup(f),
+		httpUploadGroup(f),
+		httpFileGroup(f),
+		httpTLSGroup(f),
 		idleGroup(f),
 		idleTLSGroup(f),
 		manyIdleGroup(f),
@@ -65,10 +71,7 @@ func laterGroup() suite.Group {
 		later("WebSocket echo 64 B, 64 in flight / gws", 2.5),
 		later("WebSocket echo 64 B, 1 in flight / gws", 1),
 		later("WebSocket echo 64 KiB / gws", 0.9),
-		later("HTTP/1 hello, http.Handler / net/http", 1.35),
 		later("HTTP/1 hello, native form / fasthttp", 1),
-		later("HTTP/1 hello, pipelined 16 / net/http", 3),
 		later("HTTP/2 hello / net/http", 0.97),
-		later("streamed body of 1 M items / Write and Flush for each", 3),
 	}}
 }

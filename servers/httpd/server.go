@@ -22,6 +22,7 @@ type Server struct {
 	limits  http1.Limits
 	log     *slog.Logger
 	running atomic.Int64 // requests
+	native  func(context.Context, Exchange) error
 
 	mu        sync.Mutex
 	listeners map[*servers.Listener]struct{}
