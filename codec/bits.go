@@ -18,9 +18,7 @@ import "slices"
 //		BitField("length", 12, func(f *Flags) *uint16 { return &f.Length }))
 //
 //	Flags{5, true, 0x123}:   1011 0001 0010 0011
-//	+----+----+
 //	| b1 | 23 |
-//	+----+----+
 func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 	notNil(number, "Bits")
 	refuse(isSigned[N](), "Bits: the number must be unsigned")
@@ -106,9 +104,7 @@ func SpareBits[T any](bits int) BitsOf[T] {
 //		SpareBits[Header](4))
 //
 //	Header{Version: 5, ID: 1}:
-//	+----+----+----+----+----+----+----+----+----+
 //	| 50 | 00 | 00 | 00 | 00 | 00 | 00 | 00 | 10 |
-//	+----+----+----+----+----+----+----+----+----+
 func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
 	total := 0
 	for _, f := range fields {

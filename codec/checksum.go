@@ -10,9 +10,7 @@ import (
 // ErrMismatch. If c takes all bytes up to the end of its frame, it takes all but the sum, which is verified first.
 //
 //	Checksum(Prefixed(Uint8, String), Uint32, crc32.ChecksumIEEE), "hi":
-//	+----+----+----+----+----+----+----+
 //	| 02 | 68 | 69 | 65 | 8f | 35 | 2f |
-//	+----+----+----+----+----+----+----+
 func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N) Codec[T] {
 	notNil(c, "Checksum")
 	notNil(sum, "Checksum: sum")

@@ -53,13 +53,10 @@ func joined(head, body []byte, err error) ([]byte, error) {
 
 // underlying returns the codec that c is but for the name of its type; see [As].
 func underlying(c any) any {
-	for {
-		a, ok := c.(interface{ renamed() any })
-		if !ok {
-			return c
-		}
-		c = a.renamed()
+	if a, ok := c.(interface{ renamed() any }); ok {
+		return a.renamed()
 	}
+	return c
 }
 
 // Sizer is implemented by a Codec that can say something about the size of its frames. Combinators use it to refuse,

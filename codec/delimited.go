@@ -15,14 +15,10 @@ import "slices"
 // A value that contains a delimiter is refused, unless it can be escaped.
 //
 //	Delimited(String, "\r\n", Or("\n")), "hi":
-//	+----+----+----+----+
 //	| 68 | 69 | 0d | 0a |
-//	+----+----+----+----+
 //
 //	Delimited(String, ",", Escape('\\')), "a,b":
-//	+----+----+----+----+----+
 //	| 61 | 5c | 2c | 62 | 2c |
-//	+----+----+----+----+----+
 func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Codec[T] {
 	notNil(c, "Delimited")
 	o := delimitedOptions{max: DefaultMaxLine}
@@ -43,9 +39,7 @@ func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Cod
 // are understood when decoding.
 //
 //	choose returns "\r\n" for "END", otherwise " "; "GET", then "END":
-//	+----+----+----+----+----+----+----+----+----+
 //	| 47 | 45 | 54 | 20 | 45 | 4e | 44 | 0d | 0a |
-//	+----+----+----+----+----+----+----+----+----+
 func DelimitedBy[T any](c Codec[T], choose func(T) string, delimiters ...string) Codec[T] {
 	notNil(c, "DelimitedBy")
 	refuse(choose == nil || len(delimiters) == 0, "DelimitedBy: choose and at least one delimiter are needed")
@@ -79,7 +73,7 @@ func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	sent := c.delims.sent
 	if c.choose != nil {
-		if sent = c.choose(v); !c.knows(sent) {
+		if sent = c.choose(v); !slices.ContainsFunc(c.delims.all, func(d []byte) bool { return string(d) == sent }) {
 			return dst, because(ErrMismatch, "%q is not one of the delimiters", sent)
 		}
 	}
@@ -90,10 +84,6 @@ func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 		dst = append(dst, sent...)
 	}
 	return dst, c.check(dst[start:], n)
-}
-
-func (c *delimited[T]) knows(delim string) bool {
-	return slices.ContainsFunc(c.delims.all, func(d []byte) bool { return string(d) == delim })
 }
 
 // check sees that the frame p will be found to have n bytes before its delimiter.
@@ -153,7 +143,7 @@ func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
 	if c.escapes {
 		return c.findEscaped(r)
 	}
-	n, width, err = r.until(c.delims, c.max)
+	n, width, err = r.until(c.delims.sent, c.max, c.delims.find)
 	return n, width, false, err
 }
 

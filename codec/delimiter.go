@@ -115,28 +115,3 @@ func (d *delimiters) ends(p []byte) int {
 	}
 	return 0
 }
-
-// until returns how many bytes lie before the next delimiter, and the length of that: 0 if the frame or stream ends
-// without one. Every byte is looked at once.
-func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
-	for from := 0; ; {
-		window := r.buf[r.pos:]
-		r.looked(len(r.buf))
-		at, width := d.find(window, from, false)
-		if at > max {
-			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", d.sent, max))
-		}
-		if width > 0 {
-			return at, width, nil
-		}
-		from = at
-		over, err := r.runsOut(len(window) + 1)
-		if err != nil {
-			return 0, 0, err
-		}
-		if over {
-			at, width := d.find(r.buf[r.pos:], from, true)
-			return at, width, nil
-		}
-	}
-}

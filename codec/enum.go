@@ -5,9 +5,7 @@ import "maps"
 // Enum is one of a few values of T, each a number of its own on the wire. Any other is refused, in both directions.
 //
 //	Enum(Uint8, map[string]uint8{"low": 1, "high": 9}), "high":
-//	+----+
 //	| 09 |
-//	+----+
 func Enum[N Integer, T comparable](number Codec[N], numbers map[T]N) Codec[T] {
 	notNil(number, "Enum")
 	refuse(len(numbers) == 0, "Enum: at least one value is needed")

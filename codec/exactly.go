@@ -8,9 +8,7 @@ import (
 // Exactly confines c to exactly n bytes, in both directions.
 //
 //	Exactly(3, String), "foo":
-//	+----+----+----+
 //	| 66 | 6f | 6f |
-//	+----+----+----+
 func Exactly[T any](n int, c Codec[T]) Codec[T] {
 	notNil(c, "Exactly")
 	positive("Exactly: n", n)
@@ -22,9 +20,7 @@ func Exactly[T any](n int, c Codec[T]) Codec[T] {
 // for padding.
 //
 //	Padded(5, 0, String), "foo":
-//	+----+----+----+----+----+
 //	| 66 | 6f | 6f | 00 | 00 |
-//	+----+----+----+----+----+
 func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
 	notNil(c, "Padded")
 	positive("Padded: n", n)
@@ -36,9 +32,7 @@ func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
 // zeros.
 //
 //	Aligned(4, Prefixed(Uint8, String)), "hi":
-//	+----+----+----+----+
 //	| 02 | 68 | 69 | 00 |
-//	+----+----+----+----+
 func Aligned[T any](n int, c Codec[T]) Codec[T] {
 	notNil(c, "Aligned")
 	positive("Aligned: n", n)
@@ -48,17 +42,13 @@ func Aligned[T any](n int, c Codec[T]) Codec[T] {
 // Const is these bytes and no others; as a value it is nothing. In a Record it stands as a [Literal].
 //
 //	Const("\xca\xfe"):
-//	+----+----+
 //	| ca | fe |
-//	+----+----+
 func Const(text string) Codec[struct{}] { return constant(text) }
 
 // Skip is n ignored bytes: zeros when encoding, anything when decoding.
 //
 //	Skip(3):
-//	+----+----+----+
 //	| 00 | 00 | 00 |
-//	+----+----+----+
 func Skip(n int) Codec[struct{}] {
 	positive("Skip: n", n)
 	return skip(n)

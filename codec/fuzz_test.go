@@ -56,7 +56,9 @@ func FuzzOptional(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.PairOf(codec.Optional(codec.Bool, codec.Uint8), codec.OptionalTail(codec.RawString))),
 		codec.Pair[*uint8, *string]{})
 }
-func FuzzEnum(f *testing.F)      { codectest.Fuzz(f, codec.Enum(codec.Uint8, map[string]uint8{"a": 0, "b": 1}), "a") }
+func FuzzEnum(f *testing.F) {
+	codectest.Fuzz(f, codec.Enum(codec.Uint8, map[string]uint8{"a": 0, "b": 1}), "a")
+}
 func FuzzBits(f *testing.F)      { codectest.Fuzz(f, flagsCodec, flags{1, true, 2}) }
 func FuzzRecursive(f *testing.F) { codectest.Fuzz(f, treeCodec, tree{"a", []tree{{"b", []tree{}}}}) }
 func FuzzLimit(f *testing.F) {

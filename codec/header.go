@@ -6,9 +6,7 @@ package codec
 // see [PairBy].
 //
 //	Header(Uint8, body, tagOf), a text with the tag 1:
-//	+----+----+----+----+----+
 //	| 01 | 00 | 02 | 68 | 69 |
-//	+----+----+----+----+----+
 func Header[H, T any](tag Codec[H], body func(H) Codec[T], tagOf func(T) H) Codec[T] {
 	notNil(tag, "Header: tag")
 	refuse(body == nil || tagOf == nil, "Header: both functions are needed")
@@ -122,9 +120,7 @@ func (firstByte[T]) Size() Size { return Size{Min: 1, Max: Unbounded, varies: tr
 //		Case[Shape](uint8(2), squareCodec))
 //
 //	Square(3):
-//	+----+----+
 //	| 02 | 03 |
-//	+----+----+
 func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 	notNil(tag, "OneOf: tag")
 	refuse(len(cases) == 0, "OneOf: at least one Case is needed")

@@ -22,6 +22,7 @@ type Length struct {
 	most   uint64 // the largest number that can be written
 	trust  bool   // most is known: what is no larger is written as it is
 	adjust int    // what the number counts beyond n
+	least  int    // of n
 	max    int    // of n, no more than the number can express
 	number lengthNumber
 }
@@ -56,6 +57,9 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 		l.op = p.operation()
 	}
 	refuse(o.adjust > 0 && uint64(o.adjust) > l.most, "%s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most)
+	if o.adjust < 0 {
+		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite
+	}
 	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
 	}
@@ -97,6 +101,9 @@ func (l *Length) parse(u uint64) (n int, ok bool) {
 	}
 	return int(u), u <= uint64(l.max)
 }
+
+// fits reports whether wire does not fail.
+func (l *Length) fits(n int) bool { return n >= l.least && n <= l.max }
 
 // wire returns n as the number that is written.
 func (l *Length) wire(n int) (uint64, error) {
@@ -184,6 +191,20 @@ func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 		return dst, WrapField("length", because(ErrMalformed, "the number took %d bytes, want %d", got, l.width))
 	}
 	return dst, nil
+}
+
+// store puts the length n, which fits, at the start of p.
+func (l *Length) store(p []byte, n int) {
+	switch n += l.adjust; l.op {
+	case op8:
+		p[0] = byte(n)
+	case op16:
+		binary.BigEndian.PutUint16(p, uint16(n))
+	case op32:
+		binary.BigEndian.PutUint32(p, uint32(n))
+	default:
+		l.op.store(p[:0], uint64(n))
+	}
 }
 
 // reserve appends the place of a length of fixed width, for put.

@@ -10,9 +10,7 @@ import "reflect"
 //		func(d time.Duration) (uint32, error) { return uint32(d / time.Second), nil })
 //
 //	5 * time.Second:
-//	+----+----+----+----+
 //	| 00 | 00 | 00 | 05 |
-//	+----+----+----+----+
 func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, error)) Codec[B] {
 	notNil(c, "Map")
 	refuse(decode == nil || encode == nil, "Map: both functions are needed")
@@ -69,9 +67,7 @@ func (m mapped[A, B]) opensFor(v B) bool {
 // As is c for a type B that differs from A in its name alone: type QoS uint8, type Topic string.
 //
 //	As[QoS](Uint8), QoS(1):
-//	+----+
 //	| 01 |
-//	+----+
 func As[B, A any](c Codec[A]) Codec[B] {
 	notNil(c, "As")
 	a, b := reflect.TypeFor[A](), reflect.TypeFor[B]()
@@ -105,4 +101,4 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 func (c as[B, A]) callsUser() bool   { return c.quick == nil || c.quick.callsUser() }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
-func (c as[B, A]) renamed() any      { return c.c }
+func (c as[B, A]) renamed() any      { return underlying(c.c) }

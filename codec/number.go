@@ -6,9 +6,7 @@ import "encoding/binary"
 // fit.
 //
 //	Uint32, 66051:          Uint32LE, 66051:        Int24, -2:
-//	+----+----+----+----+   +----+----+----+----+   +----+----+----+
 //	| 00 | 01 | 02 | 03 |   | 03 | 02 | 01 | 00 |   | ff | ff | fe |
-//	+----+----+----+----+   +----+----+----+----+   +----+----+----+
 var (
 	Uint8    Codec[uint8]  = integer[uint8]{op8}
 	Uint16   Codec[uint16] = integer[uint16]{op16}
@@ -34,9 +32,7 @@ var (
 // Floating-point numbers of IEEE 754, big-endian unless the name ends in LE. NaNs keep their bits.
 //
 //	Float32, -2.5:
-//	+----+----+----+----+
 //	| c0 | 20 | 00 | 00 |
-//	+----+----+----+----+
 var (
 	Float32   Codec[float32] = float[float32, uint32](op32)
 	Float32LE Codec[float32] = float[float32, uint32](op32LE)
@@ -92,34 +88,14 @@ func (o op) load(p []byte) uint64 {
 		return binary.BigEndian.Uint64(p)
 	case op64LE:
 		return binary.LittleEndian.Uint64(p)
+	case op24:
+		return uint64(p[0])<<16 | uint64(p[1])<<8 | uint64(p[2])
+	case op24LE:
+		return uint64(p[2])<<16 | uint64(p[1])<<8 | uint64(p[0])
+	case opInt24:
+		return uint64(int64(op24.load(p)<<40) >> 40)
 	}
-	return o.load24(p)
-}
-
-func (o op) load24(p []byte) uint64 {
-	_ = p[2]
-	u := uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2])
-	if o == op24LE || o == opInt24LE {
-		u = uint32(p[2])<<16 | uint32(p[1])<<8 | uint32(p[0])
-	}
-	if o == opInt24 || o == opInt24LE {
-		return uint64(int64(int32(u<<8) >> 8))
-	}
-	return uint64(u)
-}
-
-// put stores the number in p.
-func (o op) put(p []byte, u uint64) {
-	switch o {
-	case op8:
-		p[0] = byte(u)
-	case op16:
-		binary.BigEndian.PutUint16(p, uint16(u))
-	case op32:
-		binary.BigEndian.PutUint32(p, uint32(u))
-	default:
-		o.store(p[:0], u)
-	}
+	return uint64(int64(op24LE.load(p)<<40) >> 40)
 }
 
 // store appends the number.
@@ -147,15 +123,9 @@ func (o op) store(dst []byte, u uint64) []byte {
 
 // check24 refuses what 24 bits do not hold.
 func (o op) check24(u uint64) error {
-	switch o {
-	case op24, op24LE:
-		if u > 1<<24-1 {
-			return because(ErrTooLarge, "%d does not fit 24 bits", u)
-		}
-	case opInt24, opInt24LE:
-		if i := int64(u); i < -1<<23 || i > 1<<23-1 {
-			return because(ErrTooLarge, "%d does not fit 24 bits", i)
-		}
+	var p [3]byte
+	if o.store(p[:0], u); o.load(p[:]) != u {
+		return because(ErrTooLarge, "%d does not fit 24 bits", int64(u))
 	}
 	return nil
 }

@@ -13,9 +13,7 @@ package codec
 //		codec.Field("name", func(p *Point) *string { return &p.Name }, codec.Prefixed(codec.Uint8, codec.String)))
 //
 //	Point{X: 1, Y: -2, Name: "ab"}:
-//	+----+----+----+----+----+----+----+
 //	| 00 | 01 | ff | fe | 02 | 61 | 62 |
-//	+----+----+----+----+----+----+----+
 //
 // The fields are compiled once: where one lies in T is asked of its accessor when the Record is built, numbers in a row
 // are moved by a table, and no accessor is called for a frame. A field may itself be a Record. There is no reflection.

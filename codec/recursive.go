@@ -16,9 +16,7 @@ import (
 //	})
 //
 //	Tree{Name: "a", Children: []Tree{{Name: "b"}}}, with names of one byte behind their length:
-//	+----+----+----+----+----+----+
 //	| 01 | 61 | 01 | 01 | 62 | 00 |
-//	+----+----+----+----+----+----+
 func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
 	refuse(build == nil, "Recursive: build is nil")
 	top := level(build, 0)

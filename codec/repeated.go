@@ -13,9 +13,7 @@ const DefaultMaxCount = 1 << 20
 // an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
-//	+----+----+----+----+----+
 //	| 02 | 00 | 01 | 00 | 02 |
-//	+----+----+----+----+----+
 func Repeated[N Integer, T any](number Codec[N], c Codec[T], opts ...MaxOption) Codec[[]T] {
 	count := lengthOf("Repeated: count", number, DefaultMaxCount, []LengthOption{Max(maxOf(opts, DefaultMaxCount))})
 	return repeated[T]{sequence: sequenceOf("Repeated", c, opts), count: count}
@@ -24,9 +22,7 @@ func Repeated[N Integer, T any](number Codec[N], c Codec[T], opts ...MaxOption) 
 // Array is exactly n values of c.
 //
 //	Array(2, Uint8), []uint8{7, 8}:
-//	+----+----+
 //	| 07 | 08 |
-//	+----+----+
 func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	notNil(c, "Array")
 	positive("Array: n", n)
@@ -41,9 +37,7 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 // 1,048,576 by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
-//	+----+----+----+----+----+
 //	| 04 | 00 | 01 | 00 | 02 |
-//	+----+----+----+----+----+
 func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 	return until[T]{sequenceOf("ToEnd", c, opts)}
 }
@@ -52,9 +46,7 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 // an empty line. A value that begins with end is refused. It takes the option [Max], in values, 1,048,576 by default.
 //
 //	Until("\r\n", Lines.With(CRLF())), "a", "b":
-//	+----+----+----+----+----+----+----+----+
 //	| 61 | 0d | 0a | 62 | 0d | 0a | 0d | 0a |
-//	+----+----+----+----+----+----+----+----+
 func Until[T any](end string, c Codec[T], opts ...MaxOption) Codec[[]T] {
 	refuse(end == "", "Until: end is empty")
 	s := sequenceOf("Until", c, opts)

@@ -5,9 +5,7 @@ package codec
 // values, 1,048,576 by default.
 //
 //	Prefixed(Uint8, Separated(String, ",")), "a", "b":
-//	+----+----+----+----+
 //	| 03 | 61 | 2c | 62 |
-//	+----+----+----+----+
 func Separated[T any](c Codec[T], sep string, opts ...MaxOption) Codec[[]T] {
 	notNil(c, "Separated")
 	return separated[T]{c, newDelimiters("Separated", sep, nil), maxOf(opts, DefaultMaxCount)}

@@ -22,7 +22,7 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 		return v, nil
 	}
 	if err == nil {
-		err = sliceError(p, n, because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
+		err = NewReader(p).Fail(int64(n), because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
 	}
 	var none T
 	return none, err
@@ -82,13 +82,8 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r, quick := NewReader(p), quickWhole(c)
 		for r.pos < len(p) {
-			before := r.pos
 			var v T
-			err := one(r, c, quick, &v)
-			if err == nil && r.pos == before {
-				err = r.Fail(r.Offset(), ErrNoProgress)
-			}
-			if err != nil {
+			if err := several(r, c, quick, &v); err != nil {
 				var none T
 				yield(none, err)
 				return
@@ -103,8 +98,3 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 
 // readers are Readers over slices, and what is left of their arenas.
 var readers = sync.Pool{New: func() any { return &Reader{} }}
-
-func sliceError(p []byte, at int, err error) error {
-	r := Reader{buf: p, have: len(p)}
-	return r.Fail(int64(at), err)
-}

@@ -25,9 +25,7 @@ import (
 //	}
 //
 //	Packet{Version: 1, Flags: 2, Size: 3, Name: "a"}:
-//	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //	| ca | fe | 01 | 02 | 00 | 00 | 00 | 03 | 01 | 61 | 00 | 00 | 00 | 00 |
-//	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //
 // Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays
 // within are their fields one after the other. A string or []byte has its length in front, len=u8, u16, u24 or u32,

@@ -15,9 +15,7 @@ import (
 // [String].
 //
 //	Prefixed(Uint8, Charset(charmap.ISO8859_1)), "hé":
-//	+----+----+----+
 //	| 02 | 68 | e9 |
-//	+----+----+----+
 func Charset(charset encoding.Encoding) Codec[string] {
 	refuse(charset == nil, "Charset: the charset is nil")
 	return charsetCodec{charset}

@@ -13,18 +13,14 @@ const maxNumberText = 400
 // [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not.
 //
 //	Delimited(Decimal[int](), ":"), -12:
-//	+----+----+----+----+
 //	| 2d | 31 | 32 | 3a |
-//	+----+----+----+----+
 func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
 
 // DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros after the sign. One that
 // needs more is refused.
 //
 //	DecimalWidth[int](4), -7:
-//	+----+----+----+----+
 //	| 2d | 30 | 30 | 37 |
-//	+----+----+----+----+
 func DecimalWidth[T Integer](width int) Codec[T] {
 	positive("DecimalWidth: width", width)
 	return Exactly(width, Codec[T](decimal[T]{width}))
@@ -34,9 +30,7 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 // with the fewest digits that give the same number back, and at least one after the point.
 //
 //	Delimited(FloatText, "x"), 3:
-//	+----+----+----+----+
 //	| 33 | 2e | 30 | 78 |
-//	+----+----+----+----+
 var FloatText Codec[float64] = floatText{}
 
 type decimal[T Integer] struct{ width int }

@@ -17,9 +17,7 @@ package codec
 //		UnknownTags(func(o *Options) *[]UnknownTag[uint8] { return &o.Unknown }))
 //
 //	Options{Name: "a"}:
-//	+----+----+----+
 //	| 01 | 01 | 61 |
-//	+----+----+----+
 func TLV[N comparable, T any](tag Codec[N], length *Length, fields ...TagOf[N, T]) Codec[T] {
 	notNil(tag, "TLV: tag")
 	refuse(len(fields) == 0 || len(fields) > 64, "TLV: 1 to 64 fields are possible, got %d", len(fields))

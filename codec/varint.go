@@ -9,9 +9,7 @@ import (
 // Bool is one byte, 0 or 1; any other is refused.
 //
 //	true:
-//	+----+
 //	| 01 |
-//	+----+
 var Bool Codec[bool] = boolCodec{}
 
 type boolCodec struct{}
@@ -30,9 +28,7 @@ func (boolCodec) operation() op                  { return opBool }
 // Integers of variable length.
 //
 //	Uvarint, 300:      Varint, -2:   QUICVarint, 15293:   MQTTVarint, 128:
-//	+----+----+        +----+        +----+----+          +----+----+
 //	| ac | 02 |        | 03 |        | 7b | bd |          | 80 | 01 |
-//	+----+----+        +----+        +----+----+          +----+----+
 var (
 	// Uvarint is unsigned LEB128, seven bits to a byte, the low ones first: Protocol Buffers' varint. It takes up to
 	// ten bytes.

@@ -139,7 +139,7 @@ func lingerOn(s *Stream) {
 			return nil
 		}
 		for n := 0; n < dropMax; {
-			m, err := s.In.dropOnce(time.Now().Add(dropWait))
+			m, err := s.In.dropOnce(time.Now().Add(dropWait), true)
 			if n += m; err != nil {
 				break
 			}
@@ -154,39 +154,64 @@ const dropWait = 5 * time.Millisecond
 // lingerer waits for the peer's end of the stream, and drops what it sends. First, while the peer takes what is on its
 // way to it, without progress for no longer than the linger bound. Then, as long as there is input, but for no longer than
 // the linger bound in all.
+//
+// If nothing but the goodbye is on its way, the peer has the time of the second wait from then on: its kernel may take
+// 40 ms to acknowledge that. One that is so far away that this is not enough has a little more.
 type lingerer struct {
-	s     *Stream
-	began time.Time // when there was progress last; later when the peer had everything
-	queue int       // bytes on their way to the peer
-	taken bool      // the peer has everything
+	s       *Stream
+	began   time.Time     // when there was progress last; later when the peer had everything
+	queue   int           // bytes on their way to the peer
+	goodbye bool          // no more than a goodbye was on its way at the beginning
+	more    time.Duration // for a peer that is far away
+	heard   bool          // the peer has sent something
+	taken   bool          // the peer has everything
 }
+
+// goodbyeMax is how much may be on its way when a stream has ended that was idle: the end itself, which TCP counts, and
+// what TLS says before.
+const goodbyeMax = 64
 
 // step reports whether to go on.
 func (l *lingerer) step() bool {
-	wait := l.s.closeWait
 	now := time.Now()
-	if !l.taken {
-		queue, ok := l.s.OutQueue()
-		switch {
-		case !ok || queue == 0:
-			l.taken, l.began = true, now
-		case queue < l.queue || l.queue == 0:
-			l.queue, l.began = queue, now
-		}
-	}
+	wait := l.wait(now)
 	end := l.began.Add(l.s.In.end.Linger)
-	if !now.Before(end) || l.taken && wait <= 0 {
+	if wait <= 0 || !now.Before(end) {
 		return false
-	}
-	if !l.taken {
-		wait = queueTick
 	}
 	until := now.Add(wait)
 	if until.After(end) {
 		until = end
 	}
-	n, err := l.s.In.dropOnce(until)
+	n, err := l.s.In.dropOnce(until, l.heard)
+	if n > 0 {
+		l.heard, l.goodbye = true, false
+	}
 	return err == nil || n > 0 || err == deadline.Late && !l.taken
+}
+
+// wait returns how long to wait for input or for the peer to take something.
+func (l *lingerer) wait(now time.Time) time.Duration {
+	wait := min(l.s.closeWait, l.s.In.end.Linger)
+	if l.taken {
+		return wait
+	}
+	queue, ok := l.s.OutQueue()
+	switch {
+	case !ok || queue == 0:
+		if l.goodbye {
+			wait = max(wait-now.Sub(l.began), l.more)
+		}
+		l.taken, l.began = true, now
+		return wait
+	case l.queue == 0 && queue <= goodbyeMax && wait > 0:
+		l.queue, l.goodbye = queue, true
+		return wait
+	case queue < l.queue || l.queue == 0:
+		l.queue, l.began = queue, now
+	}
+	l.more = wait / 5
+	return queueTick
 }
 
 // queueTick is how often the kernel is asked how much is on its way.
@@ -225,8 +250,9 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 }
 
 // dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
-// deadline together with a call of the consumer, and uses none of what the consumer uses outside it.
-func (r *Reader) dropOnce(until time.Time) (n int, err error) {
+// deadline together with a call of the consumer, and uses none of what the consumer uses outside it. If much is false it
+// waits without a buffer.
+func (r *Reader) dropOnce(until time.Time, much bool) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err
 	}
@@ -236,10 +262,14 @@ func (r *Reader) dropOnce(until time.Time) (n int, err error) {
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}
-	a := scratches.Get().(*scratch)
-	defer scratches.Put(a)
+	p := r.one[:]
+	if much {
+		a := scratches.Get().(*scratch)
+		defer scratches.Put(a)
+		p = a[:]
+	}
 	for range maxEmpty {
-		n, err = r.once(a[:], 0)
+		n, err = r.once(p, 0)
 		if n > 0 {
 			return n, nil
 		}
