@@ -147,11 +147,11 @@ func TestASendThatWaitsHeedsCtxDeadlineAndAbort(t *testing.T) {
 
 func TestALargeSendWhoseCtxEndsIsFinishedWithoutIt(t *testing.T) {
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
-		want := data(32 << 20)
+		want := data(16 << 20)
 		ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
 		defer cancel()
 		body := bytes.Clone(want)
-		within(t, 5*time.Second, "Send", func() { require.NoError(t, x.Out.Send(ctx, body)) })
+		within(t, 30*time.Second, "Send", func() { require.NoError(t, x.Out.Send(ctx, body)) })
 		clear(body) // the sink refers to it no more
 		closed := make(chan error, 1)
 		go func() { closed <- x.Out.Close() }()
@@ -238,7 +238,7 @@ func TestAnAbortCutsTheLingerAndChangesNothingElse(t *testing.T) {
 		require.NoError(t, x.In.Close())
 		time.Sleep(10 * time.Millisecond)
 		x.Abort(errTest)
-		within(t, time.Second, "release", func() { <-x.Released() })
+		within(t, 10*time.Second, "release", func() { <-x.Released() })
 		require.NoError(t, x.Out.Ending().Err())
 		require.ErrorIs(t, x.In.Ending().Err(), net.ErrClosed)
 		got, err := readAll(y)
@@ -504,7 +504,7 @@ func TestOnReleaseMayCallBack(t *testing.T) {
 	_, err := readAll(x)
 	require.NoError(t, err)
 	_ = x.Out.Close()
-	within(t, time.Second, "OnRelease", func() { <-called })
+	within(t, 10*time.Second, "OnRelease", func() { <-called })
 }
 
 type manyErrors []error

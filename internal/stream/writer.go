@@ -328,6 +328,8 @@ func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) er
 	n, _ := w.writeLocked(ctx, true, head, body, nil)
 	missing, err := n < len(head)+len(body), w.end.failure()
 	if missing && err == nil { // ctx has ended, but the value is accepted
+		w.mu.Unlock()
+		defer w.mu.Lock()
 		go w.finish(slices.Concat(head[min(n, len(head)):], body[max(n-len(head), 0):]), 0)
 		return nil
 	}
