@@ -146,8 +146,8 @@ func TestASendThatWaitsHeedsCtxDeadlineAndAbort(t *testing.T) {
 }
 
 func TestALargeSendWhoseCtxEndsIsFinishedWithoutIt(t *testing.T) {
+	want := data(16 << 20)
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
-		want := data(16 << 20)
 		ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
 		defer cancel()
 		body := bytes.Clone(want)
