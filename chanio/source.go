@@ -48,9 +48,11 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	c, err := s.turn.enter(ctx, s.hooks.End)
-	if err != nil {
-		return v, err
+	c := s.turn.now.Load()
+	if c == nil || c.done != ctx.Done() || !c.state.CompareAndSwap(vacant, taken) {
+		if c, err = s.turn.enter(ctx, s.hooks.End); err != nil {
+			return v, err
+		}
 	}
 	pulled := false
 	defer func() {

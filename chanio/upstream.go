@@ -22,6 +22,12 @@ func (s *Source[T]) Claim(stage string) Upstream[T] {
 // go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
 // consumer then waits for that, and does not panic.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
+	if s != nil {
+		c := s.turn.now.Load() // which may be that of the call before
+		if c != nil && c.done == ctx.Done() && c.owner != nil && *c.owner == stage && c.state.CompareAndSwap(vacant, owned) {
+			return Upstream[T]{s, c}, nil
+		}
+	}
 	return s.own(ctx, ctx.Done(), stage)
 }
 
@@ -45,7 +51,7 @@ func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string)
 // counts.
 func (u Upstream[T]) Release() {
 	if u.c != nil && u.c.state.Load() == owned {
-		u.s.turn.leave(u.c, gone)
+		u.s.turn.leave(u.c, vacant)
 	}
 }
 
