@@ -797,3 +797,43 @@ func (c *calling) AfterFunc(f func()) (stop func() bool) {
 	}
 	return c.children.AfterFunc(f)
 }
+
+// Values of two owners that a stage holds together are received or given back, each once.
+func TestValuesOfTwoOwnersAreReceivedOrGivenBack(t *testing.T) {
+	for name, join := range map[string]func(ctxt, src, src) src{
+		"Merge":  func(ctx ctxt, a, b src) src { return pipeline.Merge(ctx, a, b) },
+		"Concat": func(_ ctxt, a, b src) src { return pipeline.Concat(pipeline.Take(a, 3), b) },
+		"ConcatAll": func(_ ctxt, a, b src) src {
+			return pipeline.ConcatAll(holding(pipeline.Take(a, 3), b))
+		},
+	} {
+		for _, received := range []int{0, 1, 2} {
+			t.Run(fmt.Sprint(name, received), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := newOwner(5), newOwner(5)
+					s := pipeline.Batch(join(t.Context(), a.src, b.src), 4, 0)
+					got := 0
+					for range received {
+						batch, err := s.Recv(t.Context())
+						require.NoError(t, err)
+						got += len(batch)
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					for {
+						batch, err := s.Recv(ctx) // until the batch is not full
+						if err != nil {
+							break
+						}
+						got += len(batch)
+					}
+					synctest.Wait()
+					require.NoError(t, s.Close())
+					synctest.Wait()
+					made, back := a.made.Load()+b.made.Load(), a.back.Load()+b.back.Load()
+					require.Equal(t, made, int64(got)+back)
+				})
+			})
+		}
+	}
+}
