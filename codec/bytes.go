@@ -88,11 +88,10 @@ func (c textCodec) Decode(r *Reader) (string, error) {
 	return v, nil
 }
 
-func (textCodec) Size() Size      { return openSize }
-func (textCodec) callsUser() bool { return false }
+func (textCodec) Size() Size { return openSize }
 
 func (c textCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
-	*v = ownedString(own.Clone(p))
+	*v = ownedString(clone(own, p))
 	return len(p), c.invalid == nil || c.invalid(*v) < 0
 }
 

@@ -28,19 +28,29 @@ type BodyCodec[T any] interface {
 	AppendHead(dst []byte, v T) (head, body []byte, err error)
 }
 
-// headOf returns c if it is a BodyCodec, or nil.
-func headOf[T any](c Codec[T]) BodyCodec[T] {
+// split is a codec of which is known whether it is a BodyCodec.
+type split[T any] struct {
+	Codec[T]
+	head BodyCodec[T] // or nil
+}
+
+func splitOf[T any](c Codec[T]) split[T] {
 	b, _ := c.(BodyCodec[T])
-	return b
+	return split[T]{c, b}
+}
+
+func (s *split[T]) appendHead(dst []byte, v T) (head, body []byte, err error) {
+	if s.head != nil {
+		return s.head.AppendHead(dst, v)
+	}
+	head, err = s.Append(dst, v)
+	return head, nil, err
 }
 
 // appendHead is AppendHead of c, or Append.
 func appendHead[T any](c Codec[T], dst []byte, v T) (head, body []byte, err error) {
-	if b, ok := c.(BodyCodec[T]); ok {
-		return b.AppendHead(dst, v)
-	}
-	head, err = c.Append(dst, v)
-	return head, nil, err
+	s := splitOf(c)
+	return s.appendHead(dst, v)
 }
 
 // joined makes what Append returns of what AppendHead does.

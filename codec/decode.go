@@ -52,7 +52,7 @@ func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},
 	}
-	if d.quick != nil && !d.quick.callsUser() {
+	if !callsUser(d.quick) {
 		hooks.AtHand = d.atHand
 	}
 	if d.magic != nil {

@@ -98,7 +98,7 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return c.quick.decodeQuick(p, own, renamed[A](v))
 }
 
-func (c as[B, A]) callsUser() bool   { return c.quick == nil || c.quick.callsUser() }
+func (c as[B, A]) callsUser() bool   { return callsUser(c.quick) }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
 func (c as[B, A]) renamed() any      { return underlying(c.c) }
