@@ -193,7 +193,7 @@ func (p *program) appendFlat(dst []byte, v place) ([]byte, bool) {
 		}
 		if s.text != nil {
 			text := *valueAt[string](v.at(s.at))
-			s.text.length.store(rest, len(text))
+			s.text.length.op.store(rest[:0], s.text.length.shifted(len(text)))
 			rest = rest[s.text.length.width:]
 			rest = rest[copy(rest, text):]
 		}
