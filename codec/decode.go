@@ -41,7 +41,7 @@ type decoder[T any] struct {
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
-	debt    int64 // of Resync: bytes looked at in vain beyond those dropped
+	debt    int64 // of Resync: bytes looked at without a find beyond those dropped
 }
 
 // source returns the values.

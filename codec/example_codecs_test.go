@@ -24,7 +24,7 @@ func show[T any](c codec.Codec[T], v T) {
 	fmt.Printf("% x\n", p)
 }
 
-// uint24s is a codec of one's own: numbers of three bytes behind their count, as straight-line code.
+// uint24s is a custom codec: numbers of three bytes behind their count, as straight-line code.
 type uint24s struct{}
 
 func (uint24s) Append(dst []byte, v []int) ([]byte, error) {

@@ -37,7 +37,7 @@ type Reader struct {
 	src    chanio.ByteSource
 	up     chanio.Upstream[[]byte] // where src is from
 	ctx    context.Context
-	err    error // why no more could be had
+	err    error // why there is no more
 	ended  bool  // src is at its end
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head

@@ -46,7 +46,7 @@ func (d *decoder[T]) resyncNext(ctx context.Context) (v T, err error) {
 	}
 }
 
-// maxDebt is how many bytes may be looked at in vain beyond those dropped, and debtShare how many for each that is.
+// maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that is.
 const (
 	maxDebt   = 1 << 20
 	debtShare = 8
