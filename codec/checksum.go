@@ -90,7 +90,7 @@ func (c checksum[T, N]) opensFor(v T) bool { return opens(c.c, v) }
 
 func (c checksum[T, N]) Size() Size {
 	s, sum := SizeOf(c.c), SizeOf(c.sum)
-	return Size{Min: s.Min + sum.Min, Max: addBound(s.Max, sum.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
+	return Size{Min: addBound(s.Min, sum.Min), Max: addBound(s.Max, sum.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
 }
 
 // since returns the bytes of the frame from the given distance to its first one up to the present one.

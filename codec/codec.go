@@ -104,7 +104,7 @@ func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open
 
 // plus is the size of one after the other.
 func (s Size) plus(next Size) Size {
-	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
+	return Size{Min: addBound(s.Min, next.Min), Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
 }
 
 // or is the size of one of the two.

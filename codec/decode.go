@@ -25,7 +25,7 @@ func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *decoder[T] {
 	notNil(c, where)
 	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
-	d.r.up, d.r.src = d.up, d.up.Bytes()
+	d.r.up, d.r.src, d.r.copies = d.up, d.up.Bytes(), !SizeOf(c).borrows
 	refuseOpen(where, d.up.IsConn(), c)
 	return d
 }

@@ -57,11 +57,12 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 		l.op = p.operation()
 	}
 	refuse(o.adjust > 0 && uint64(o.adjust) > l.most, "%s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most)
-	if o.adjust < 0 {
-		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite
-	}
 	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
+	}
+	if o.adjust < 0 {
+		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite, and then nothing fits
+		l.max = min(l.max, math.MaxInt-1)
 	}
 	return l
 }

@@ -41,9 +41,10 @@ func (m mapped[A, B]) AppendHead(dst []byte, v B) (head, body []byte, err error)
 }
 
 func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
-	start := r.Offset()
+	start, copies := r.Offset(), r.copies
+	r.copies = false // decode takes what is lent
 	a, err := m.c.Decode(r)
-	if err != nil {
+	if r.copies = copies; err != nil {
 		return v, err
 	}
 	if v, err = m.decode(a); err != nil {

@@ -76,7 +76,7 @@ func (p *prefixed[T]) callsUser() bool { return callsUser(p.quick) }
 
 func (p *prefixed[T]) Size() Size {
 	body := SizeOf(p.body.Codec)
-	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
+	return Size{Min: addBound(p.length.size.Min, body.Min), Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
 }
 
 // Nullable is body after its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
