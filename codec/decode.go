@@ -25,7 +25,7 @@ func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *decoder[T] {
 	notNil(c, where)
 	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
-	d.r.up, d.r.src = d.up, d.up.Bytes()
+	d.r.up, d.r.src, d.r.copies = d.up, d.up.Bytes(), !SizeOf(c).borrows
 	refuseOpen(where, d.up.IsConn(), c)
 	return d
 }
@@ -52,7 +52,7 @@ func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},
 	}
-	if d.quick != nil && !d.quick.callsUser() {
+	if !callsUser(d.quick) {
 		hooks.AtHand = d.atHand
 	}
 	if d.magic != nil {

@@ -78,9 +78,9 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 			return nil
 		}
 		r.show(r.src.Buffered())
-		if err := r.fill(r.have + 1); err != nil {
+		if end := r.fill(r.have + 1); end != nil {
 			d.skipped(dropped, err)
-			return d.up.Fail(ctx, err)
+			return d.up.Fail(ctx, end)
 		}
 	}
 }
