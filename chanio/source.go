@@ -23,16 +23,17 @@ type Source[T any] struct {
 	aside atomic.Bool   // pull has more to look at than Next: something was put back, or the end
 
 	mu     sync.Mutex
-	back   []T             // put back or left in a channel: received first
-	view   *sourceView[T]  // the latest C
-	rest   *chunks         // for T = []byte: what lies in the byte view of a Source of chunks
-	bound  <-chan struct{} // Done of the consumer's ctx; written under mu by the consumer alone
-	left   chan struct{}   // closed when the consumer lets go, if somebody waits for that
-	owner  string          // the stage that claimed this Source
-	over   bool            // a consumer has met the end
-	closed bool            // by Close
-	told   bool            // the Close hook has been called
-	ranged error           // why the last range ended, if its ctx ended it
+	back   []T                         // put back or left in a channel: received first
+	view   *sourceView[T]              // the latest C
+	rest   *chunks                     // for T = []byte: what lies in the byte view of a Source of chunks
+	bound  <-chan struct{}             // Done of the consumer's ctx; written under mu by the consumer alone
+	left   chan struct{}               // closed when the consumer lets go, if somebody waits for that
+	owner  string                      // the stage that claimed this Source
+	yield  func(context.Context) error // has that stage let go, or nil; see Upstream.Yields
+	over   bool                        // a consumer has met the end
+	closed bool                        // by Close
+	told   bool                        // the Close hook has been called
+	ranged error                       // why the last range ended, if its ctx ended it
 }
 
 // NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls none of the hooks

@@ -49,9 +49,32 @@ func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], err
 func (u Upstream[T]) Release() {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	u.s.owner = ""
+	u.s.owner, u.s.yield = "", nil
 	u.s.bound = nil
 	u.s.vacateLocked()
+}
+
+// Yields says that the stage lets go when TLS begins on the connection whose bytes it receives ([TLSServer], [TLSClient]).
+// Then letGo is called, by the goroutine that begins it: it makes sure that nobody receives from the stage, puts back
+// what the stage has taken and not used, calls Release, and leaves the Source alone from then on. If it returns an error,
+// TLS does not begin.
+func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.s.yield = letGo
+}
+
+// takeOver is claim, also from a stage that yields.
+func (s *Source[T]) takeOver(ctx context.Context, stage string) (Upstream[T], error) {
+	s.mu.Lock()
+	yield := s.yield
+	s.mu.Unlock()
+	if yield != nil {
+		if err := yield(ctx); err != nil {
+			return Upstream[T]{}, err
+		}
+	}
+	return s.claim(ctx, stage)
 }
 
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
