@@ -1,0 +1,151 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// Faults that users of comparable servers have reported.
+
+// The bound on the header of a balancer is none on the connection.
+func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Second})
+		require.NoError(t, err)
+		result := serveOn(t, t.Context(), ln, echo)
+		for _, header := range []string{proxyLine, "PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"} {
+			nc, err := network.DialContext(t.Context(), "", "server")
+			require.NoError(t, err)
+			for i := range len(header) { // in the smallest pieces
+				_, err := io.WriteString(nc, header[i:i+1])
+				require.NoError(t, err)
+				synctest.Wait()
+			}
+			for range 3 {
+				time.Sleep(time.Minute)
+				require.Equal(t, "hello", say(t, nc, "hello"))
+			}
+			require.NoError(t, nc.Close())
+		}
+		silent, err := network.DialContext(t.Context(), "", "server")
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = silent.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.Equal(t, time.Second, time.Since(start))
+		require.NoError(t, silent.Close())
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
+}
+
+// However a handler ends, its connection gives back its place, once.
+func TestLimitsCountDownOnceHoweverAConnectionEnds(t *testing.T) {
+	why := errors.New("why")
+	ends := map[string]handler{
+		"returns":     func(context.Context, *chanio.Conn) error { return nil },
+		"fails":       func(context.Context, *chanio.Conn) error { return why },
+		"panics":      func(context.Context, *chanio.Conn) error { panic(why) },
+		"exits":       func(context.Context, *chanio.Conn) error { runtime.Goexit(); return nil },
+		"aborts":      func(_ context.Context, c *chanio.Conn) error { c.Abort(why); return nil },
+		"closes":      func(_ context.Context, c *chanio.Conn) error { return c.Close() },
+		"both":        func(_ context.Context, c *chanio.Conn) error { defer c.Abort(why); return c.Close() },
+		"closes In":   func(_ context.Context, c *chanio.Conn) error { return c.In.Close() },
+		"panics late": func(_ context.Context, c *chanio.Conn) error { _ = c.Close(); panic(why) },
+	}
+	for _, cfg := range []*servers.Config{{MaxPerIP: 1}, {MaxConns: 1}, {MaxPerIP: 1, MaxConns: 1, ProxyFrom: onLoopback()}} {
+		next := make(chan handler, 1)
+		ln, _ := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return err
+			}
+			return (<-next)(ctx, c)
+		})
+		for name, end := range ends {
+			for range 2 {
+				next <- end
+				nc := dial(t, ln)
+				hello := "hello"
+				if cfg.ProxyFrom != nil {
+					hello = proxyLine + hello
+				}
+				_, err := io.WriteString(nc, hello)
+				require.NoError(t, err)
+				_, _ = io.Copy(io.Discard, nc)
+				require.NoError(t, nc.Close())
+				await(t, ln, 0)
+			}
+			next <- func(ctx context.Context, c *chanio.Conn) error { return c.Out.Send(ctx, []byte("hello")) }
+			nc := dial(t, ln)
+			if cfg.ProxyFrom != nil {
+				_, err := io.WriteString(nc, proxyLine)
+				require.NoError(t, err)
+			}
+			require.Equal(t, "hello", say(t, nc, "hello"), name)
+			require.NoError(t, nc.Close())
+			await(t, ln, 0)
+		}
+	}
+}
+
+// Certificates that are mounted as links into a directory which is exchanged as a whole, with files of the same time.
+func TestACertificateBehindLinksIsReadAnew(t *testing.T) {
+	dir := t.TempDir()
+	stamp := time.Now().Add(-time.Hour).Truncate(time.Second)
+	deploy := func(version string) *tls.Config {
+		cert, pool, err := servers.SelfSigned("weir.test")
+		require.NoError(t, err)
+		certPEM, keyPEM := pemOf(t, cert)
+		require.NoError(t, os.Mkdir(filepath.Join(dir, version), 0o700))
+		for name, text := range map[string]string{"tls.crt": certPEM, "tls.key": keyPEM} {
+			path := filepath.Join(dir, version, name)
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			require.NoError(t, os.Chtimes(path, stamp, stamp))
+		}
+		fresh := filepath.Join(dir, "..tmp")
+		require.NoError(t, os.Symlink(version, fresh))
+		require.NoError(t, os.Rename(fresh, filepath.Join(dir, "..data")))
+		return &tls.Config{RootCAs: pool, ServerName: "weir.test"}
+	}
+	config := deploy("..1")
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		require.NoError(t, os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
+	}
+	ln := listenTLS(t, &servers.TLSConfig{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}, nil)
+	serveOn(t, t.Context(), ln, echo)
+	trusted := func(config *tls.Config) bool {
+		nc, err := tls.Dial("tcp", ln.Addr().String(), config)
+		if err != nil {
+			return false
+		}
+		require.Equal(t, "hello", say(t, nc, "hello"))
+		require.NoError(t, nc.Close())
+		return true
+	}
+	require.True(t, trusted(config))
+	for _, version := range []string{"..2", "..3"} { // more than once
+		old := config
+		config = deploy(version)
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "..1")))
+		for !trusted(config) { // it is looked for once a second
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.False(t, trusted(old))
+	}
+}
