@@ -149,3 +149,52 @@ func TestACertificateBehindLinksIsReadAnew(t *testing.T) {
 		require.False(t, trusted(old))
 	}
 }
+
+// What a peer did not take is one line about it.
+func TestAPeerThatDoesNotTakeAllIsReported(t *testing.T) {
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		_, err := c.Out.TrySend(make([]byte, 32<<20)) // more than the kernels hold
+		return err
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "hello")
+	require.NoError(t, err)
+	_, err = io.ReadFull(nc, make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, nc.SetLinger(0))
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.NoError(t, ln.Close())
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], "level=INFO")
+	require.Contains(t, log.lines()[0], "peer did not take all that was sent")
+	require.Contains(t, log.lines()[0], "peer="+nc.LocalAddr().String())
+}
+
+// A connection that is through its handshake when nobody asks for connections any more is ended.
+func TestClosingConnsEndsWhatNobodyHasReceived(t *testing.T) {
+	secure, config := signed(t)
+	opened := make(chan struct{}, 1)
+	ln := listenTLS(t, secure, &servers.Config{Hooks: &servers.Hooks{Opened: func(*chanio.Conn, time.Duration) { opened <- struct{}{} }}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := ln.Conns.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = ln.Conns.Recv(ctx) // starts accepting
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	nc, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	defer nc.Close()
+	<-opened
+	require.NoError(t, ln.Conns.Close())
+	_, err = nc.Read(make([]byte, 1))
+	require.Error(t, err)
+	await(t, ln, 0)
+	require.NoError(t, ln.Shutdown(t.Context()))
+}
