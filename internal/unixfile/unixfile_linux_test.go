@@ -94,9 +94,10 @@ func TestAFreshSocketIsNotStaleAtOnce(t *testing.T) {
 	fresh, err := bind(path, syscall.SOCK_STREAM, 0, false)
 	require.NoError(t, err)
 	defer fresh.Close()
-	late := time.AfterFunc(settled/4, func() { _ = listening(fresh) })
-	defer late.Stop()
+	listened := make(chan error, 1)
+	time.AfterFunc(settled/4, func() { listened <- listening(fresh) })
 	_, err = Bind(path, syscall.SOCK_STREAM, 0, listening)
+	require.NoError(t, <-listened)
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	require.NotErrorIs(t, err, ErrForeign)
 }
