@@ -28,6 +28,9 @@ func Resync[T any](
 }
 
 func (d *decoder[T]) resyncNext(ctx context.Context) (v T, err error) {
+	if d.gone.Load() {
+		return v, errGone
+	}
 	for {
 		d.settle()
 		if err := d.r.begin(ctx); err != nil {
