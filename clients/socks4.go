@@ -53,12 +53,10 @@ func (p *SOCKS4) DialThrough(
 	if err != nil {
 		return nil, err
 	}
-	err = through(ctx, p.Addr, c, func() error {
-		if err := c.Out.Send(ctx, request); err != nil {
+	err = through(ctx, p.Addr, c, func(r *received) error {
+		if err := r.send(ctx, request); err != nil {
 			return err
 		}
-		r := receive(c)
-		defer r.release()
 		reply, err := r.need(ctx, 8)
 		if err != nil {
 			return fmt.Errorf("the reply of the proxy: %w", err)
