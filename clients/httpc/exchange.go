@@ -35,7 +35,8 @@ type exchange struct {
 
 	bodyRead bool // some of body was read
 	bodyOver bool // body was closed, or whoever sends it will
-	retries  int
+	retries  int  // after which it may have been acted on
+	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has
 }
 
@@ -44,6 +45,7 @@ type attemptError struct {
 	err   error
 	sent  bool // something may have been written
 	stale bool // the connection had been used before, and brought nothing this time
+	spare bool // the server says that it has not acted on the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }
@@ -129,8 +131,9 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 	if x.ctx.Err() != nil {
 		return false
 	}
-	if !failure.sent {
-		return x.rewind()
+	if !failure.sent || failure.spare {
+		x.refused++
+		return x.refused <= maxRefused && x.rewind()
 	}
 	if !failure.stale || x.retries > 0 || !x.isIdempotent() || !x.rewind() {
 		return false
@@ -138,6 +141,9 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 	x.retries++
 	return true
 }
+
+// maxRefused is how often a request is sent again that was certainly not acted on.
+const maxRefused = 5
 
 // isIdempotent reports whether carrying the request out twice does no harm.
 func (x *exchange) isIdempotent() bool {
