@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -128,7 +129,8 @@ func (x *exchange) rewind() bool {
 
 // mayRepeat reports whether another attempt may be made after failure. Its rules are RFC 9110 9.2.2 and RFC 9112 9.3.1.
 func (x *exchange) mayRepeat(failure *attemptError) bool {
-	if x.ctx.Err() != nil {
+	var late *TimeoutError
+	if x.ctx.Err() != nil || errors.As(failure.err, &late) {
 		return false
 	}
 	if !failure.sent || failure.spare {

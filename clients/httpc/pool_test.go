@@ -87,6 +87,25 @@ func TestHeadTimeout(t *testing.T) {
 	})
 }
 
+// TestHeadTimeoutOfAnOldConnectionIsNotRepeated wants the time to pass once, although the request might be sent again if the
+// server had ended the connection.
+func TestHeadTimeoutOfAnOldConnectionIsNotRepeated(t *testing.T) {
+	once := func(nc net.Conn, in *bufio.Reader) {
+		if readRequest(in) != nil {
+			_, _ = io.WriteString(nc, hello)
+			silent(nc, in)
+		}
+	}
+	inBubble(t, Config{HeadTimeout: 3 * time.Second}, once, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		text(t, c, "http://a")
+		start := time.Now()
+		_, err := c.Get(t.Context(), "http://a")
+		requireTimeout(t, err, PhaseHead)
+		require.Equal(t, 3*time.Second, time.Since(start).Truncate(time.Second))
+		require.EqualValues(t, 1, accepted.Load())
+	})
+}
+
 func TestBodyTimeoutIsForEachWait(t *testing.T) {
 	trickle := func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) == nil {
