@@ -47,7 +47,6 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		idleGroup(f),
 		idleTLSGroup(f),
 		manyIdleGroup(f),
-		laterGroup(),
 	)
 }
 
@@ -59,19 +58,4 @@ func echoes(f *suite.Field, spec load.Spec, names ...string) (all []suite.Conten
 		all = append(all, f.Echo(name, isOurs(name), spec))
 	}
 	return all
-}
-
-// laterGroup has the bars whose subject is not there yet.
-func laterGroup() suite.Group {
-	const unbuilt = "its subject comes later"
-	later := func(what string, limit float64) suite.Bar {
-		return suite.Bar{What: what, Limit: limit, Later: unbuilt}
-	}
-	return suite.Group{Name: "later", Title: "bars to come", Bars: []suite.Bar{
-		later("WebSocket echo 64 B, 64 in flight / gws", 2.5),
-		later("WebSocket echo 64 B, 1 in flight / gws", 1),
-		later("WebSocket echo 64 KiB / gws", 0.9),
-		later("HTTP/1 hello, native form / fasthttp", 1),
-		later("HTTP/2 hello / net/http", 0.97),
-	}}
 }

@@ -51,11 +51,11 @@ func (p *HTTPProxy) DialThrough(
 	if err != nil {
 		return nil, err
 	}
-	err = through(ctx, p.Addr, c, func() error {
-		if err := c.Out.Send(ctx, request); err != nil {
+	err = through(ctx, p.Addr, c, func(r *received) error {
+		if err := r.send(ctx, request); err != nil {
 			return err
 		}
-		return p.readResponse(ctx, c, addr)
+		return p.readResponse(ctx, r, addr)
 	})
 	if err != nil {
 		return nil, err
@@ -131,9 +131,7 @@ func (p *HTTPProxy) maySend(name string) bool {
 
 // readResponse reads responses until one is final. What follows the header belongs to the tunnel, whatever length the
 // header may give.
-func (p *HTTPProxy) readResponse(ctx context.Context, c *chanio.Conn, addr string) error {
-	r := receive(c)
-	defer r.release()
+func (p *HTTPProxy) readResponse(ctx context.Context, r *received, addr string) error {
 	limit := p.MaxResponse
 	if limit <= 0 {
 		limit = 16 << 10
@@ -165,7 +163,7 @@ func notHTTP(b []byte) error {
 }
 
 // readHead returns the header of a response, with the empty line that ends it.
-func readHead(ctx context.Context, r received, limit int) ([]byte, error) {
+func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
 	for scanned := 0; ; {
 		b := r.bytes.Buffered()
 		if end := headEnd(b, scanned); end > 0 && end <= limit {

@@ -73,8 +73,8 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.err }
 
 // ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes
-// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names). The ports that may be
-// left out are 80, 443 and 1080; without a scheme it is http.
+// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names), socks4 and socks4a (where
+// the proxy does). The ports that may be left out are 80, 443 and 1080; without a scheme it is http.
 func ParseProxy(rawURL string) (Proxy, error) {
 	u, err := url.Parse(rawURL)
 	if !strings.Contains(rawURL, "://") {
@@ -113,9 +113,11 @@ func proxyOf(u *url.URL) (Proxy, error) {
 		return &HTTPProxy{Addr: addr("443"), User: u.User.Username(), Password: password, TLS: &TLSConfig{}}, nil
 	case "socks5", "socks5h":
 		return &SOCKS5{Addr: addr("1080"), User: u.User.Username(), Password: password}, nil
+	case "socks4", "socks4a":
+		return &SOCKS4{Addr: addr("1080"), User: u.User.Username(), Names: strings.EqualFold(u.Scheme, "socks4a")}, nil
 	}
 	return nil, fmt.Errorf("clients: the proxy %q has a scheme that is not known: "+
-		"it may be http, https, socks5 or socks5h", u.Redacted())
+		"it may be http, https, socks5, socks5h, socks4 or socks4a", u.Redacted())
 }
 
 // EnvironmentProxy returns the proxies that the environment asks for, as it is now: HTTPS_PROXY or, failing that,
@@ -215,17 +217,38 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 
 // received reads what a proxy answers from c, byte for byte, so that what follows stays in c.
 type received struct {
-	up    chanio.Upstream[[]byte]
-	bytes chanio.ByteSource
+	conn   *chanio.Conn
+	up     chanio.Upstream[[]byte]
+	bytes  chanio.ByteSource
+	unsent error // why something could not be sent
+	cut    bool  // the stream ended before the answer did
 }
 
-func receive(c *chanio.Conn) received {
+func receive(c *chanio.Conn) *received {
 	up := c.In.Claim("the proxy's answer")
-	return received{up, up.Bytes()}
+	return &received{conn: c, up: up, bytes: up.Bytes()}
+}
+
+// send sends msg to the proxy. One that answers and closes before it has read msg makes that fail, but what it says is the
+// better error: only verdict returns this one.
+func (r *received) send(ctx context.Context, msg []byte) error {
+	err := r.conn.Out.Send(ctx, msg)
+	if err != nil && ctx.Err() == nil {
+		r.unsent, err = err, nil
+	}
+	return err
+}
+
+// verdict returns why the protocol failed, given what its last step returned.
+func (r *received) verdict(err error) error {
+	if r.unsent != nil && (err == nil || r.cut) {
+		return r.unsent
+	}
+	return err
 }
 
 // need returns the next n bytes, which stay valid until the next call.
-func (r received) need(ctx context.Context, n int) ([]byte, error) {
+func (r *received) need(ctx context.Context, n int) ([]byte, error) {
 	for len(r.bytes.Buffered()) < n {
 		if err := r.more(ctx, n); err != nil {
 			return nil, err
@@ -237,20 +260,23 @@ func (r received) need(ctx context.Context, n int) ([]byte, error) {
 }
 
 // more waits for at least one more byte, of n that could be used.
-func (r received) more(ctx context.Context, n int) error {
+func (r *received) more(ctx context.Context, n int) error {
 	err := r.bytes.Fill(ctx, n)
 	if err == nil {
 		return nil
 	}
+	r.cut = true
 	return unexpectedEnd(r.up.Fail(ctx, err))
 }
 
 // release gives the stream back.
-func (r received) release() { r.up.Release() }
+func (r *received) release() { r.up.Release() }
 
 // through runs the proxy's protocol on c, which it aborts if that fails.
-func through(ctx context.Context, proxy string, c *chanio.Conn, protocol func() error) error {
-	err := protocol()
+func through(ctx context.Context, proxy string, c *chanio.Conn, protocol func(*received) error) error {
+	r := receive(c)
+	err := r.verdict(protocol(r))
+	r.release()
 	if err == nil {
 		return nil
 	}

@@ -168,6 +168,61 @@ func TestHTTPProxyRefusalsSayWhatToDo(t *testing.T) {
 	}
 }
 
+// A proxy that is full, or does not like the client's address, answers and closes before it has read anything.
+func TestProxyAnswersBeforeItIsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		proxy  clients.Proxy
+		answer string
+		want   string
+		is     error
+	}{
+		"HTTP":             {&clients.HTTPProxy{Addr: "proxy:1"}, "HTTP/1.1 503 Full\r\n\r\n", "503 Full", nil},
+		"HTTP says yes":    {&clients.HTTPProxy{Addr: "proxy:1"}, okResponse, "", syscall.EPIPE},
+		"HTTP is cut":      {&clients.HTTPProxy{Addr: "proxy:1"}, "HTTP/1.1 503 Fu", "", syscall.EPIPE},
+		"HTTP is nothing":  {&clients.HTTPProxy{Addr: "proxy:1"}, "", "", syscall.EPIPE},
+		"no HTTP":          {&clients.HTTPProxy{Addr: "proxy:1"}, "421 go away\r\n", "421 go away", nil},
+		"SOCKS":            {&clients.SOCKS5{Addr: "proxy:1"}, "\x05\xff", "no method of authentication", nil},
+		"SOCKS says yes":   {&clients.SOCKS5{Addr: "proxy:1"}, "\x05\x00", "", syscall.EPIPE},
+		"SOCKS is cut":     {&clients.SOCKS5{Addr: "proxy:1"}, "\x05", "", syscall.EPIPE},
+		"SOCKS is nothing": {&clients.SOCKS5{Addr: "proxy:1"}, "", "", syscall.EPIPE},
+		"SOCKS, but early": {&clients.SOCKS5{Addr: "proxy:1"}, "\x05\x00\x05\x05", "connection refused", syscall.ECONNREFUSED},
+	} {
+		direct := func(_ context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(0)
+			_, err := io.WriteString(far, c.answer)
+			require.NoError(t, err)
+			require.NoError(t, far.Close())
+			return chanio.NewConn(near, conn), nil
+		}
+		_, err := c.proxy.DialThrough(t.Context(), "a:1", nil, direct)
+		require.ErrorContains(t, err, c.want, name)
+		if c.is != nil {
+			require.ErrorIs(t, err, c.is, name)
+		}
+		require.NotErrorIs(t, err, io.ErrUnexpectedEOF, name)
+		var refusal *clients.ProxyError
+		require.Equal(t, c.want != "" && name != "no HTTP", errors.As(err, &refusal), name)
+	}
+}
+
+// The end of ctx is what a caller is told, though the proxy has something to say.
+func TestProxyIsNotHeardAfterCtx(t *testing.T) {
+	for _, p := range []clients.Proxy{&clients.HTTPProxy{Addr: "proxy:1"}, &clients.SOCKS5{Addr: "proxy:1"}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		direct := func(_ context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(0)
+			_, err := io.WriteString(far, "HTTP/1.1 503 Full\r\n\r\n")
+			require.NoError(t, err)
+			require.NoError(t, far.Close())
+			cancel(why)
+			return chanio.NewConn(near, conn), nil
+		}
+		_, err := p.DialThrough(ctx, "a:1", nil, direct)
+		require.ErrorIs(t, err, why)
+	}
+}
+
 func TestG14HTTPProxyResponseIsBounded(t *testing.T) {
 	endless := func(line string) func(string, net.Conn) {
 		return func(_ string, nc net.Conn) {

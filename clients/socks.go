@@ -13,7 +13,7 @@ import (
 )
 
 // SOCKS5 is a SOCKS proxy of version 5 (RFC 1928), with user and password if it wants them (RFC 1929).
-// Version 4, which knows neither IPv6 nor passwords, is not supported.
+// For version 4 see [SOCKS4].
 type SOCKS5 struct {
 	// Addr is where the proxy is: host:port.
 	Addr string
@@ -86,14 +86,12 @@ func (p *SOCKS5) dialOne(
 	if err != nil {
 		return nil, err
 	}
-	err = through(ctx, p.Addr, c, func() error {
-		r := receive(c)
-		defer r.release()
+	err = through(ctx, p.Addr, c, func(r *received) error {
 		addr := net.JoinHostPort(host, strconv.Itoa(int(port)))
-		if err := p.login(ctx, c, r, addr); err != nil {
+		if err := p.login(ctx, r, addr); err != nil {
 			return err
 		}
-		return p.connect(ctx, c, r, host, port)
+		return p.connect(ctx, r, host, port)
 	})
 	if err != nil {
 		return nil, err
@@ -102,7 +100,7 @@ func (p *SOCKS5) dialOne(
 }
 
 // login agrees on a method of authentication and goes through it.
-func (p *SOCKS5) login(ctx context.Context, c *chanio.Conn, r received, addr string) error {
+func (p *SOCKS5) login(ctx context.Context, r *received, addr string) error {
 	hello := []byte{socksVersion, 1, socksNoLogin}
 	if p.User != "" {
 		hello = []byte{socksVersion, 2, socksNoLogin, socksPassword}
@@ -110,7 +108,7 @@ func (p *SOCKS5) login(ctx context.Context, c *chanio.Conn, r received, addr str
 	if len(p.User) > 255 || len(p.Password) > 255 || p.User == "" && p.Password != "" {
 		return errors.New("SOCKS5 has a User or a Password of more than 255 bytes, or a Password without a User")
 	}
-	reply, err := p.ask(ctx, c, r, hello, 2)
+	reply, err := p.ask(ctx, r, hello, 2)
 	if err != nil {
 		return err
 	}
@@ -120,7 +118,7 @@ func (p *SOCKS5) login(ctx context.Context, c *chanio.Conn, r received, addr str
 	case reply[1] == socksNoLogin:
 		return nil
 	case reply[1] == socksPassword && p.User != "":
-		return p.password(ctx, c, r, addr)
+		return p.password(ctx, r, addr)
 	case reply[1] == socksNoMethod:
 		e := &ProxyError{Proxy: p.Addr, Addr: addr, Code: socksNoMethod, Reason: "no method of authentication in common"}
 		if p.User == "" {
@@ -131,10 +129,10 @@ func (p *SOCKS5) login(ctx context.Context, c *chanio.Conn, r received, addr str
 	return fmt.Errorf("the proxy chose the authentication %#x, which was not offered", reply[1])
 }
 
-func (p *SOCKS5) password(ctx context.Context, c *chanio.Conn, r received, addr string) error {
+func (p *SOCKS5) password(ctx context.Context, r *received, addr string) error {
 	msg := append([]byte{socksPasswordVersion, byte(len(p.User))}, p.User...)
 	msg = append(append(msg, byte(len(p.Password))), p.Password...)
-	reply, err := p.ask(ctx, c, r, msg, 2)
+	reply, err := p.ask(ctx, r, msg, 2)
 	if err != nil {
 		return err
 	}
@@ -147,9 +145,9 @@ func (p *SOCKS5) password(ctx context.Context, c *chanio.Conn, r received, addr 
 }
 
 // connect asks for the connection and reads the whole reply, whose address tells nothing that is of use here.
-func (p *SOCKS5) connect(ctx context.Context, c *chanio.Conn, r received, host string, port uint16) error {
+func (p *SOCKS5) connect(ctx context.Context, r *received, host string, port uint16) error {
 	request := appendSOCKSHost([]byte{socksVersion, socksConnect, 0}, host)
-	reply, err := p.ask(ctx, c, r, binary.BigEndian.AppendUint16(request, port), 2)
+	reply, err := p.ask(ctx, r, binary.BigEndian.AppendUint16(request, port), 2)
 	if err != nil {
 		return err
 	}
@@ -197,8 +195,8 @@ func (p *SOCKS5) refusal(addr string, code byte) error {
 }
 
 // ask sends msg and returns the n bytes of the answer.
-func (p *SOCKS5) ask(ctx context.Context, c *chanio.Conn, r received, msg []byte, n int) ([]byte, error) {
-	if err := c.Out.Send(ctx, msg); err != nil {
+func (p *SOCKS5) ask(ctx context.Context, r *received, msg []byte, n int) ([]byte, error) {
+	if err := r.send(ctx, msg); err != nil {
 		return nil, err
 	}
 	reply, err := r.need(ctx, n)

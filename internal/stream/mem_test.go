@@ -4,20 +4,11 @@ package stream_test
 
 import (
 	"net"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/internal/stream"
 )
-
-func heapInUse() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
 
 func TestAnIdleStreamHoldsLittle(t *testing.T) {
 	const n = 200
@@ -26,7 +17,7 @@ func TestAnIdleStreamHoldsLittle(t *testing.T) {
 		ends[0][i], ends[1][i] = tcpPair(t)
 	}
 	streams := make([]*stream.Stream, n)
-	before := heapInUse()
+	before := settledHeap()
 	waiting := make(chan error, n)
 	for i := range n {
 		streams[i] = stream.New(ends[0][i], config(nil))
@@ -49,10 +40,10 @@ func TestAnIdleStreamHoldsLittle(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	grown := (heapInUse() - before) / n
+	grown := (settledHeap() - before) / n
 	t.Logf("%d bytes of heap each", grown)
 	if !raceEnabled {
-		require.Less(t, grown, 2200)
+		require.Less(t, grown, 1900)
 	}
 	for i := range n {
 		streams[i].Abort(nil)

@@ -9,9 +9,30 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// closeWriteQuickly ends the stream to the peer, of a descriptor. If that is all that is left to do it is left to the
-// closing, which follows and says the same.
-func (s *Stream) closeWriteQuickly() error {
+type closeWriter interface{ CloseWrite() error }
+
+// shut drains the Writer and ends the stream to the peer.
+func (w *wire) shut(drained bool) error {
+	if drained && w.s.fd != nil { // nothing will wait
+		return w.shutNow()
+	}
+	ctx, stop := w.s.Out.end.Lingering()
+	defer stop()
+	err := w.s.Out.Flush(ctx)
+	if err == nil {
+		err = w.closeWrite(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = deadline.Cause(ctx)
+		w.s.Abort(err)
+	}
+	return err
+}
+
+// shutNow ends the stream of a descriptor to the peer. If that is all that is left to do it is left to the closing, which
+// follows and says the same.
+func (w *wire) shutNow() error {
+	s := w.s
 	s.mu.Lock()
 	answered := s.inOver && s.peerOver && s.cause == nil && s.state == live
 	s.mu.Unlock()
@@ -21,24 +42,27 @@ func (s *Stream) closeWriteQuickly() error {
 	return s.nc.(closeWriter).CloseWrite()
 }
 
-type closeWriter interface{ CloseWrite() error }
-
-// closeWrite ends the stream to the peer, within ctx.
-func (s *Stream) closeWrite(ctx context.Context) error {
-	nc, ok := s.nc.(closeWriter)
+// closeWrite ends the stream to the peer, within ctx: the net.Conn may have to write for that.
+func (w *wire) closeWrite(ctx context.Context) error {
+	nc, ok := w.s.nc.(closeWriter)
 	if !ok {
-		return s.opError("close write", errors.ErrUnsupported)
+		return w.s.opError("close write", errors.ErrUnsupported)
 	}
-	var err error
-	if p, ok := s.Out.try.(*pump); ok {
-		err = p.call(ctx, nc.CloseWrite)
-	} else {
-		err = s.guard(nc.CloseWrite)
+	done := make(chan error, 1)
+	go func() {
+		err := net.ErrClosed // after Goexit
+		defer func() { done <- err }()
+		err = w.s.guard(nc.CloseWrite)
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return err
+		}
+		return w.flush(ctx)
+	case <-ctx.Done():
+		return deadline.Cause(ctx)
 	}
-	if f, ok := s.Out.try.(Flusher); ok && err == nil {
-		err = f.Flush(ctx)
-	}
-	return err
 }
 
 // guard calls f, a method of the net.Conn. A panic aborts the stream and becomes the error.
@@ -75,7 +99,7 @@ func (s *Stream) reset(nc net.Conn) {
 // release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
 func (s *Stream) release(mayWait bool) {
 	_, quick := s.nc.(TryWriter)
-	if s.fd != nil || quick && !s.isTLS() || mayWait {
+	if s.fd != nil || quick && !isTLS(s.nc) || mayWait {
 		s.closeConn()
 	} else {
 		go s.closeConn()
@@ -83,28 +107,25 @@ func (s *Stream) release(mayWait bool) {
 }
 
 func (s *Stream) closeConn() {
-	defer s.closed() // also after Goexit
+	defer func() { // also after Goexit
+		s.In.d.Close(net.ErrClosed)
+		s.In.d.Cut()
+		s.mu.Lock()
+		s.state = released
+		s.mu.Unlock()
+		close(s.released)
+		if s.onRelease != nil {
+			logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
+		}
+	}()
 	_ = s.guard(s.nc.Close)
-}
-
-// closed ends what is left when the net.Conn has been closed.
-func (s *Stream) closed() {
-	s.In.d.Close(net.ErrClosed)
-	s.In.d.Cut()
-	s.mu.Lock()
-	s.state = released
-	s.mu.Unlock()
-	close(s.released)
-	if s.onRelease != nil {
-		logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
-	}
 }
 
 // dropMax is how much input is dropped before the close of a net.Conn without half-close.
 const dropMax = 1 << 20
 
 // lingerOn waits for the peer and then releases the net.Conn. It runs in a goroutine of its own.
-func (s *Stream) lingerOn() {
+func lingerOn(s *Stream) {
 	defer s.release(true)
 	s.mu.Lock()
 	saidEnd := s.saidEnd
@@ -118,7 +139,7 @@ func (s *Stream) lingerOn() {
 			return nil
 		}
 		for n := 0; n < dropMax; {
-			m, err := s.In.dropOnce(time.Now().Add(dropWait))
+			m, err := s.In.dropOnce(time.Now().Add(dropWait), true)
 			if n += m; err != nil {
 				break
 			}
@@ -133,39 +154,64 @@ const dropWait = 5 * time.Millisecond
 // lingerer waits for the peer's end of the stream, and drops what it sends. First, while the peer takes what is on its
 // way to it, without progress for no longer than the linger bound. Then, as long as there is input, but for no longer than
 // the linger bound in all.
+//
+// If nothing but the goodbye is on its way, the peer has the time of the second wait from then on: its kernel may take
+// 40 ms to acknowledge that. One that is so far away that this is not enough has a little more.
 type lingerer struct {
-	s     *Stream
-	began time.Time // when there was progress last; later when the peer had everything
-	queue int       // bytes on their way to the peer
-	taken bool      // the peer has everything
+	s       *Stream
+	began   time.Time     // when there was progress last; later when the peer had everything
+	queue   int           // bytes on their way to the peer
+	goodbye bool          // no more than a goodbye was on its way at the beginning
+	more    time.Duration // for a peer that is far away
+	heard   bool          // the peer has sent something
+	taken   bool          // the peer has everything
 }
+
+// goodbyeMax is how much may be on its way when a stream has ended that was idle: the end itself, which TCP counts, and
+// what TLS says before.
+const goodbyeMax = 64
 
 // step reports whether to go on.
 func (l *lingerer) step() bool {
-	wait := l.s.closeWait
 	now := time.Now()
-	if !l.taken {
-		queue, ok := l.s.OutQueue()
-		switch {
-		case !ok || queue == 0:
-			l.taken, l.began = true, now
-		case queue < l.queue || l.queue == 0:
-			l.queue, l.began = queue, now
-		}
-	}
-	end := l.began.Add(l.s.linger)
-	if !now.Before(end) || l.taken && wait <= 0 {
+	wait := l.wait(now)
+	end := l.began.Add(l.s.In.end.Linger)
+	if wait <= 0 || !now.Before(end) {
 		return false
-	}
-	if !l.taken {
-		wait = queueTick
 	}
 	until := now.Add(wait)
 	if until.After(end) {
 		until = end
 	}
-	n, err := l.s.In.dropOnce(until)
+	n, err := l.s.In.dropOnce(until, l.heard)
+	if n > 0 {
+		l.heard, l.goodbye = true, false
+	}
 	return err == nil || n > 0 || err == deadline.Late && !l.taken
+}
+
+// wait returns how long to wait for input or for the peer to take something.
+func (l *lingerer) wait(now time.Time) time.Duration {
+	wait := min(l.s.closeWait, l.s.In.end.Linger)
+	if l.taken {
+		return wait
+	}
+	queue, ok := l.s.OutQueue()
+	switch {
+	case !ok || queue == 0:
+		if l.goodbye {
+			wait = max(wait-now.Sub(l.began), l.more)
+		}
+		l.taken, l.began = true, now
+		return wait
+	case l.queue == 0 && queue <= goodbyeMax && wait > 0:
+		l.queue, l.goodbye = queue, true
+		return wait
+	case queue < l.queue || l.queue == 0:
+		l.queue, l.began = queue, now
+	}
+	l.more = wait / 5
+	return queueTick
 }
 
 // queueTick is how often the kernel is asked how much is on its way.
@@ -174,8 +220,8 @@ const queueTick = 10 * time.Millisecond
 // progress returns a number that grows while the peer takes what is sent: what it has acknowledged, where that is known.
 // The kernel takes more from here in larger and rarer steps.
 func (s *Stream) progress() int64 {
-	n := s.Out.taken()
-	if queue, ok := outQueue(s.socket); ok {
+	n := s.BytesOut()
+	if queue, ok := outQueue(s.socket()); ok {
 		return n - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
@@ -186,8 +232,8 @@ func (s *Stream) progress() int64 {
 
 // peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
 func (s *Stream) peerTook() int64 {
-	if queue, ok := outQueue(s.socket); ok {
-		return s.Out.taken() - int64(queue)
+	if queue, ok := outQueue(s.socket()); ok {
+		return s.BytesOut() - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
 		return nc.Progress()
@@ -200,12 +246,13 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
 	}
-	return outQueue(s.socket)
+	return outQueue(s.socket())
 }
 
 // dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
-// deadline together with a call of the consumer, and uses none of what the consumer uses outside it.
-func (r *Reader) dropOnce(until time.Time) (n int, err error) {
+// deadline together with a call of the consumer, and uses none of what the consumer uses outside it. If much is false it
+// waits without a buffer.
+func (r *Reader) dropOnce(until time.Time, much bool) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err
 	}
@@ -215,10 +262,14 @@ func (r *Reader) dropOnce(until time.Time) (n int, err error) {
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}
-	a := scratches.Get().(*scratch)
-	defer scratches.Put(a)
+	p := r.one[:]
+	if much {
+		a := scratches.Get().(*scratch)
+		defer scratches.Put(a)
+		p = a[:]
+	}
 	for range maxEmpty {
-		n, err = r.once(a[:], 0)
+		n, err = r.once(p, 0)
 		if n > 0 {
 			return n, nil
 		}

@@ -35,7 +35,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) { return context.Af
 // and has the connection watch for the client's leaving.
 type requestContext struct {
 	parent context.Context // of the connection
-	conn   *conn
+	conn   *conn           // to be watched; nil with HTTP/2, which tells of a client that leaves
 
 	mu     sync.Mutex
 	inner  context.Context // once somebody has asked
@@ -57,7 +57,7 @@ func (x *requestContext) Done() <-chan struct{} {
 	}
 	done := x.inner.Done()
 	x.mu.Unlock()
-	if fresh {
+	if fresh && x.conn != nil {
 		x.conn.watch.want(x)
 	}
 	return done

@@ -342,7 +342,7 @@ func (s *replySink) cork() (uncork func()) {
 			return
 		}
 		if ok, _ := s.tryAcquire(); !ok {
-			return // whoever has the turn flushes
+			return // who has the turn flushes
 		}
 		defer s.release()
 		if s.held {

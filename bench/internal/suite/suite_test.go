@@ -62,7 +62,6 @@ func TestVerdicts(t *testing.T) {
 		{AtLeast(1, "ours", "theirs"), []float64{10}, nil, Missing},
 		{AtLeast(1, "ours", "nobody"), []float64{10}, []float64{10}, Missing},
 		{Aside("ours", "theirs"), []float64{10, 20}, []float64{10, 10}, NoBar},
-		{Bar{Later: "a later issue"}, nil, nil, NotBuilt},
 	} {
 		got := judge(c.bar, rows(map[string][]float64{"ours": c.ours, "theirs": c.theirs}))
 		require.Equal(t, c.want, got.Verdict, "%+v", c)

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
-	"github.com/weir-go/weir/docs/examples/internal/peertest"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -99,9 +98,25 @@ func TestStatsd(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
+// pythonWith returns the path of a Python that has a module of a Debian package: Debian's own, or the one of PATH, which
+// may be another. Without one the test is skipped, unless WEIR_REQUIRE=1.
+func pythonWith(t *testing.T, module, pkg string) string {
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.CommandContext(t.Context(), python, "-c", "import "+module).Run() == nil {
+			return python
+		}
+	}
+	message := "no python3 has the module " + module + "; on Debian: apt-get install " + pkg
+	if os.Getenv("WEIR_REQUIRE") == "1" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
 // Every increment of a client that many programs use is counted.
 func TestStatsdCountsWhatARealClientReports(t *testing.T) {
-	python := peertest.Program(t, "python3", "python3")
+	python := pythonWith(t, "statsd", "python3-statsd")
 	const script = `
 import statsd, sys
 c = statsd.StatsClient("127.0.0.1", int(sys.argv[1]))
@@ -117,12 +132,6 @@ c.set("users", "alice")
 c.set("users", "bob")
 c.incr("last")
 `
-	if err := exec.CommandContext(t.Context(), python, "-c", "import statsd").Run(); err != nil {
-		if os.Getenv("WEIR_REQUIRE") == "1" {
-			t.Fatal("the client is not installed; on Debian: apt-get install python3-statsd")
-		}
-		t.Skip("python3-statsd is not installed")
-	}
 	conn, err := servers.ListenUDP("127.0.0.1:0", &servers.UDPConfig{ReadBuffer: 1 << 20})
 	require.NoError(t, err)
 	defer conn.Close()

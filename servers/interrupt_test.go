@@ -1,0 +1,45 @@
+package servers_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// Ctrl-C with many idle clients, who close only when they are told that all is over, or do not even do that, takes the
+// CloseWait of one.
+func TestTheEndOfCtxIsNotHeldUpByIdlePeers(t *testing.T) {
+	for want, polite := range map[time.Duration]bool{0: true, 250 * time.Millisecond: false} {
+		synctest.Test(t, func(t *testing.T) {
+			var network chaniotest.Network
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			ln, err := servers.Listen(nl, nil)
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			result := serveOn(t, ctx, ln, echo)
+			for range 1000 {
+				nc, err := network.DialContext(t.Context(), "", "server")
+				require.NoError(t, err)
+				require.Equal(t, "hello", say(t, nc, "hello"))
+				go func() {
+					if _, _ = io.Copy(io.Discard, nc); polite {
+						_ = nc.Close()
+					}
+				}()
+				defer nc.Close()
+			}
+			synctest.Wait()
+			start := time.Now()
+			cancel()
+			require.NoError(t, <-result)
+			require.Equal(t, want, time.Since(start))
+		})
+	}
+}
