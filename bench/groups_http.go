@@ -13,10 +13,11 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 1, Conns: 64, Window: window}
 	g := suite.Group{
 		Name: "http1", Title: "HTTP/1.1, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
-		Contenders: echoes(f, spec, "net/http hello", "fasthttp hello", "weir hello"),
+		Contenders: echoes(f, spec, "net/http hello", "fasthttp hello", "weir hello", "weir native"),
 		Bars: []suite.Bar{
 			suite.AtLeast(1.2, "weir hello", "net/http hello"),
 			suite.AtLeast(0.95, "weir hello", "fasthttp hello"),
+			suite.AtLeast(1, "weir native", "fasthttp hello"),
 		},
 	}
 	if window > 1 {
@@ -25,6 +26,7 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 		g.Bars = []suite.Bar{
 			suite.AtLeast(4, "weir hello", "net/http hello"),
 			suite.Aside("weir hello", "fasthttp hello"),
+			suite.AtLeast(0.9, "weir native", "fasthttp hello"),
 		}
 	}
 	return g

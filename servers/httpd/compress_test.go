@@ -252,3 +252,26 @@ func TestRequestsThatAreDecompressed(t *testing.T) {
 	Decompress(echo, &DecompressConfig{MaxBody: 100}).ServeHTTP(rec, r)
 	require.Equal(t, http.StatusRequestEntityTooLarge, rec.Code)
 }
+
+func TestWhatIsCompressedAndHowFarBodiesMayGrowAreChoices(t *testing.T) {
+	images := &CompressConfig{Compressible: func(mediaType string) bool { return mediaType == "image/png" }}
+	h := Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", r.URL.RawQuery)
+		_, _ = io.WriteString(w, longText)
+	}), images)
+	require.Equal(t, "gzip", ask(h, http.MethodGet, "/?image/PNG;a=b", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+	require.Empty(t, ask(h, http.MethodGet, "/?text/plain", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+
+	zeros := strings.Repeat("\x00", 2*ratioFrom)
+	for ratio, status := range map[int]int{10_000: 200, 2: 413} {
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(gzipped(zeros)))
+		r.Header.Set("Content-Encoding", "gzip")
+		rec := httptest.NewRecorder()
+		Decompress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				failed(w, r, err)
+			}
+		}), &DecompressConfig{MaxRatio: ratio}).ServeHTTP(rec, r)
+		require.Equal(t, status, rec.Code)
+	}
+}

@@ -126,11 +126,12 @@ func (c *conn) readHead() bool {
 		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
 	}
 	err := c.head.Read(c.io, c.src, &c.srv.limits)
-	var broken *http1.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		c.served++
 		return true
+	}
+	var broken *http1.Error
+	switch {
 	case errors.As(err, &broken):
 		c.refuse(broken.Status, false)
 	case errors.Is(err, os.ErrDeadlineExceeded) && len(c.src.Buffered()) > 0:

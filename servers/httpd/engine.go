@@ -77,7 +77,7 @@ func goneBecause(ctx context.Context) error {
 	case errors.Is(cause, context.DeadlineExceeded):
 		return fmt.Errorf("httpd: the time of the request is over: %v", cause)
 	default:
-		return cause
+		return fmt.Errorf("%w: %w", ErrClientGone, cause)
 	}
 }
 

@@ -134,7 +134,7 @@ func (h *fileServer) servable(element string) bool {
 func (h *fileServer) serve(w http.ResponseWriter, r *http.Request, name string) error {
 	info, err := fs.Stat(h.fsys, name)
 	if err != nil {
-		return err
+		return fs.ErrNotExist // a link that leads out, or a name that is too long, is not there either
 	}
 	slash := strings.HasSuffix(r.URL.Path, "/") || r.URL.Path == ""
 	switch {
@@ -217,7 +217,7 @@ func (h *fileServer) variant(r *http.Request, header http.Header, name string) (
 func (h *fileServer) open(name string) (*content, error) {
 	info, err := fs.Stat(h.fsys, name)
 	if err != nil {
-		return nil, err
+		return nil, fs.ErrNotExist
 	}
 	if !info.Mode().IsRegular() { // opening a pipe would wait
 		return nil, errNotRegular

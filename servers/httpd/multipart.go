@@ -255,7 +255,7 @@ func disposition(h textproto.MIMEHeader) (name, fileName string, isFile bool) {
 	return params["name"], fileName, isFile
 }
 
-// baseName returns the last element of a path of any system, "" if that is none.
+// baseName returns the last element of a path of any system, "" if there is none.
 func baseName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if at := strings.IndexByte(name, 0); at >= 0 || name == "." || name == ".." {
@@ -361,7 +361,7 @@ func (f *streamedFile) close() error {
 	case f.turn <- struct{}{}:
 		<-f.turn
 		f.over()
-	default: // whoever reads does that
+	default: // the reader does that
 	}
 	return nil
 }

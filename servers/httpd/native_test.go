@@ -250,3 +250,16 @@ func TestNativeBodyThatIsTooLongIsAnError(t *testing.T) {
 	replies, _ := talk(t, native, chunked5, "POST")
 	require.Equal(t, http.StatusRequestEntityTooLarge, replies[0].status)
 }
+
+func TestNativeHandlerServesHTTP2(t *testing.T) {
+	native, _ := startNative(t, tell, nil)
+	s := &site{"http://" + native, newClient(t, nil), nil}
+	transport := s.client.Transport.(*http.Transport)
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	resp, body, err := s.call(t, http.MethodPost, "/path?q", strings.NewReader("hello"), "X-A", "1", "Content-Type", "t")
+	require.NoError(t, err)
+	require.Equal(t, 2, resp.ProtoMajor)
+	require.Equal(t, fmt.Sprintf("POST /path?q %s \"1\" \"t\" \"hello\"", native), body)
+	require.Equal(t, "b", resp.Header.Get("X-B"))
+}

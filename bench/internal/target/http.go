@@ -99,6 +99,7 @@ func httpTargets() []Target {
 		all = append(all, web("net/http "+what, path, standardHTTP(h)), web("weir "+what, path, weirHTTP(h)))
 	}
 	all = append(all,
+		web("weir native", "/hello", func() (Running, error) { return runHTTP(false, newNative()) }),
 		web("weir stream Source", "/stream", weirHTTP(streamed)),
 		web("net/http stream Source", "/stream", standardHTTP(streamed)),
 		web("net/http stream unflushed", "/stream", standardHTTP(http.HandlerFunc(writeOnly))),
@@ -161,6 +162,19 @@ func newStandard(h http.Handler) httpServer {
 func newWeir(h http.Handler) httpServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	srv := httpd.New(h, &httpd.Config{ShutdownTimeout: -1})
+	return httpServer{
+		func(ln net.Listener) error { return srv.Serve(ctx, ln) },
+		func() error { cancel(); return nil },
+	}
+}
+
+// newNative is the server without http.Request and http.ResponseWriter.
+func newNative() httpServer {
+	reply := []byte(hello)
+	ctx, cancel := context.WithCancel(context.Background())
+	srv := httpd.NewNative(func(_ context.Context, x httpd.Exchange) error {
+		return x.Reply(http.StatusOK, "text/plain; charset=utf-8", reply)
+	}, &httpd.Config{ShutdownTimeout: -1})
 	return httpServer{
 		func(ln net.Listener) error { return srv.Serve(ctx, ln) },
 		func() error { cancel(); return nil },
