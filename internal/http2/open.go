@@ -244,12 +244,12 @@ func (c *Conn) answered(s *Stream, h *Head) error {
 		s.final, s.declared = true, h.Length
 		s.noBody = s.noBody || h.Status == 204 || h.Status == 304
 	}
+	if h.End && !s.complete() {
+		c.mu.Unlock()
+		return c.refuse(s.id, malformed("body shorter than its content-length"))
+	}
 	s.heads = append(s.heads, h)
 	if h.End {
-		if !s.complete() {
-			c.mu.Unlock()
-			return c.refuse(s.id, malformed("body shorter than its content-length"))
-		}
 		s.recvEndLocked()
 	}
 	s.changeLocked()
