@@ -41,12 +41,12 @@ func (c *Conn) readBlock(f *frames.HeadersFrame) error {
 		return err
 	}
 	for !last {
-		if c.block.parts > c.cfg.MaxBlocks {
-			return calm("too many CONTINUATION frames")
-		}
 		header, err := c.framer.ReadFrameHeader()
 		if err != nil {
 			return c.frameError(err)
+		}
+		if c.block.parts > c.cfg.MaxBlocks {
+			return calm("too many CONTINUATION frames")
 		}
 		next, err := c.framer.ReadFrameForHeader(header)
 		if err != nil {
@@ -91,8 +91,9 @@ func (c *Conn) onRequest(id uint32, end bool) error {
 	}
 	c.lastIn = id
 	if c.leaving == leftover {
+		c.past.add(id, resetHere) // the client has been told that this is not looked at
 		c.mu.Unlock()
-		return nil // the client has been told that this is not looked at
+		return nil
 	}
 	full := len(c.streams) >= c.cfg.MaxStreams || c.zombies >= maxZombies
 	c.mu.Unlock()
@@ -243,12 +244,12 @@ func (c *Conn) answered(s *Stream, h *Head) error {
 		s.final, s.declared = true, h.Length
 		s.noBody = s.noBody || h.Status == 204 || h.Status == 304
 	}
+	if h.End && !s.complete() {
+		c.mu.Unlock()
+		return c.refuse(s.id, malformed("body shorter than its content-length"))
+	}
 	s.heads = append(s.heads, h)
 	if h.End {
-		if !s.complete() {
-			c.mu.Unlock()
-			return c.refuse(s.id, malformed("body shorter than its content-length"))
-		}
 		s.recvEndLocked()
 	}
 	s.changeLocked()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // Stream is a request with its response. Its methods are for any goroutine; In has one reader at a time.
@@ -34,6 +35,9 @@ type Stream struct {
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field
+
+	linger   *time.Timer // of a Conn made of the stream, while both of its halves have ended here
+	lingered bool
 
 	serving bool // the handler has not returned
 	zombie  bool // and its stream was reset
@@ -161,11 +165,27 @@ func (s *Stream) checkDoneLocked() {
 	case s.gone:
 	case s.sentEnd && s.recvEnd:
 		s.c.dropLocked(s, finished)
-	case s.sentEnd && s.In.closed && s.c.client:
-		s.resetLocked(&StreamError{Code: Cancel, cause: errDone})
+	case s.sentEnd && s.In.closed && s.In.ends != nil && !s.lingered:
+		if s.linger == nil { // as a connection does, so that the peer can end its side
+			s.linger = time.AfterFunc(stream.DefaultCloseWait, s.lingerOver)
+		}
 	case s.sentEnd && s.In.closed:
-		s.resetLocked(&StreamError{Code: NoError, cause: errDone})
+		code := NoError
+		if s.c.client {
+			code = Cancel
+		}
+		s.resetLocked(&StreamError{Code: code, cause: errDone})
 	}
+}
+
+// lingerOver is called when the peer has not ended its side although nobody wants what it sends.
+func (s *Stream) lingerOver() {
+	c := s.c
+	c.mu.Lock()
+	s.lingered = true
+	s.checkDoneLocked()
+	c.pushLocked()
+	c.endIfOverAndUnlock()
 }
 
 // dropLocked takes a stream out of the table.
@@ -179,6 +199,9 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 	c.ready.remove(s)
 	if s.done != nil {
 		close(s.done)
+	}
+	if s.linger != nil {
+		s.linger.Stop()
 	}
 	c.busy = time.Now()
 	s.changeLocked()

@@ -65,6 +65,7 @@ func (c *Conn) pushSoonLocked() {
 		runtime.Gosched()
 		c.mu.Lock()
 		c.writing = false
+		c.changeLocked()
 	}
 	c.pushLocked()
 }

@@ -21,6 +21,7 @@ type Writer struct {
 	pending  []byte // what is being sent
 	rest     []byte // follows it
 	sending  bool   // they belong to a call that waits
+	closing  bool   // Close has been called
 	ends     bool   // END_STREAM follows them
 	trailers []Field
 	sent     int64 // bytes, ever
@@ -34,6 +35,7 @@ type value struct {
 	a, b     []byte
 	end      bool
 	trailers []Field // with end
+	closes   bool    // it is that of Close
 }
 
 // Headers sends a header list that is not the last thing: an informational head, or one that a body follows.
@@ -83,7 +85,7 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	c := w.s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := w.refusalLocked(); err != nil {
+	if err := w.refusalLocked(false); err != nil {
 		return false, err
 	}
 	if w.sending || len(w.pending) > 0 {
@@ -95,12 +97,12 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	return true, nil
 }
 
-// refusalLocked returns why nothing is accepted any more.
-func (w *Writer) refusalLocked() error {
+// refusalLocked returns why nothing is accepted any more. closes says that it is Close that asks.
+func (w *Writer) refusalLocked(closes bool) error {
 	switch {
-	case w.s.err != nil:
+	case w.s.err != nil && !w.s.sentEnd:
 		return w.s.err
-	case w.s.sentEnd, w.ends:
+	case w.s.sentEnd, w.ends, w.closing && !closes:
 		return net.ErrClosed
 	}
 	return nil
@@ -110,7 +112,7 @@ func (w *Writer) write(ctx context.Context, v value) error {
 	c := w.s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := w.turnLocked(ctx, v.head != nil || v.end); err != nil {
+	if err := w.turnLocked(ctx, &v); err != nil {
 		return err
 	}
 	w.sending = true
@@ -174,10 +176,10 @@ func (w *Writer) drainedLocked() {
 func (w *Writer) failLocked() { w.pending, w.rest = nil, nil }
 
 // turnLocked waits until nothing else is being sent and, for frames that no window bounds, until not too many wait.
-func (w *Writer) turnLocked(ctx context.Context, frames bool) error {
-	patience := w.patienceLocked()
+func (w *Writer) turnLocked(ctx context.Context, v *value) error {
+	patience, frames := w.patienceLocked(), v.head != nil || v.end
 	for {
-		if err := w.refusalLocked(); err != nil {
+		if err := w.refusalLocked(v.closes); err != nil {
 			return err
 		}
 		var err error
@@ -201,6 +203,9 @@ func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error 
 	patience := w.patienceLocked()
 	for len(w.pending) > 0 {
 		err := w.awaitLocked(ctx, patience)
+		if err == nil && w.closing && !w.ends {
+			err = net.ErrClosed // what has not been accepted is not sent
+		}
 		switch {
 		case err == nil:
 		case w.s.err != nil:
@@ -320,9 +325,13 @@ func (w *Writer) Close() error {
 		end = &w.shared.out
 		end.BeginClose(nil)
 	}
+	w.s.c.mu.Lock()
+	w.closing = true
+	w.s.changeLocked()
+	w.s.c.mu.Unlock()
 	ctx, stop := end.Lingering()
 	defer stop()
-	err := w.Finish(ctx, nil, nil)
+	err := w.write(ctx, value{end: true, closes: true})
 	if err == nil {
 		err = w.Flush(ctx)
 	}

@@ -67,7 +67,8 @@ type Config struct {
 	// HTTP2 is about connections of HTTP/2.
 	HTTP2 HTTP2Config
 
-	// MaxRequests is how many requests a connection of HTTP/1 may carry. 0 means no limit.
+	// MaxRequests is how many requests a connection may carry. A few more are served with HTTP/2, which are on their way when
+	// the client is told. 0 means no limit.
 	MaxRequests int
 
 	// MaxConcurrent is how many requests may be served at once. One more is given to Rejected. 0 means no limit.
@@ -80,7 +81,8 @@ type Config struct {
 	CloseEach bool
 
 	// HalfClose keeps the context of a request when the client ends its side of the connection, which otherwise counts as
-	// its leaving. The reply is sent in either case.
+	// its leaving. The reply is sent in either case. With HTTP/2, where a client says which requests have ended, the end of the
+	// connection ends them all.
 	HalfClose bool
 
 	// NoDate leaves out the Date field. ServerName, if not "", is sent as the Server field of replies that have none.

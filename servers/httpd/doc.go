@@ -1,5 +1,6 @@
-// Package httpd is an HTTP server for any http.Handler, router and middleware. It speaks HTTP/1.1 and 1.0 strictly: what
-// RFC 9112 says to refuse is refused, with a status and the end of the connection.
+// Package httpd is an HTTP server for any http.Handler, router and middleware. It speaks HTTP/1.1, HTTP/1.0 and HTTP/2
+// strictly: what RFC 9112 says to refuse is refused, with a status and the end of the connection, and the requests of
+// HTTP/2 are held to the same rules, since they may go on to a server of HTTP/1.
 //
 //	err := httpd.ListenAndServe(ctx, ":8080", handler, nil)
 //
@@ -26,6 +27,13 @@
 //	httpd.Compress(h, nil), httpd.Decompress(h, nil)
 //
 // [NewNative] is for who wants neither http.Request nor http.ResponseWriter.
+//
+// # HTTP/2
+//
+// One handler serves both versions: HTTP/2 over TLS by ALPN, otherwise from clients that begin with it. A request has a
+// goroutine of its own. A client that resets a stream ends the context of its request, with a [*StreamError] as
+// [context.Cause]; a panic ends its stream alone. Streams that nobody reads hold up no other: see [HTTP2Config] for what
+// each may hold. Replies leave by the priorities of RFC 9218. [Tunnel] makes a connection of a CONNECT, of either version.
 //
 // # Guarantees
 //

@@ -156,3 +156,5 @@ func (b *lockedBuffer) String() string {
 	defer func() { <-b.ch }()
 	return b.buf.String()
 }
+
+func newReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }

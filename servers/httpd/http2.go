@@ -119,6 +119,10 @@ type streamServer conn
 // Accept makes a request of a stream.
 func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handler {
 	c := (*conn)(s)
+	c.served++
+	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && c.served >= cfg.MaxRequests {
+		c.h2.Shutdown()
+	}
 	w := &streamResponse{conn: c, stream: st, length: -1, refused: head.Refused}
 	w.ctx.parent = c.ctx
 	w.req = c.streamRequest(&w.ctx, head)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -71,6 +72,8 @@ func (b *streamBody) took(n int, err error) (int, error) {
 		return n, io.EOF
 	case err == nil:
 		return n, nil
+	case err == net.ErrClosed:
+		return n, http.ErrBodyReadAfterClose
 	case errors.Is(err, os.ErrDeadlineExceeded) && b.resp.ownDeadline.Load():
 		return n, err // it was the handler's, who may move it
 	}
@@ -80,10 +83,11 @@ func (b *streamBody) took(n int, err error) (int, error) {
 
 // Close makes reading fail. What still comes is dropped.
 func (b *streamBody) Close() error {
+	err := b.resp.stream.In.Close() // which a Read that waits returns for
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	return b.resp.stream.In.Close()
+	return err
 }
 
 // status returns the status that the body's error calls for, or 0.

@@ -133,7 +133,7 @@ var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
 func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 	w.headDone = true
 	p, cfg := &w.plan, &w.conn.srv.cfg
-	if last && !p.hasTrailers && w.length < 0 && (!w.isHead || w.written > 0) {
+	if last && w.length < 0 && (!w.isHead || w.written > 0) {
 		w.length = w.written
 	}
 	if w.length >= 0 && bodyAllowed(w.status) && !w.tunnels() {

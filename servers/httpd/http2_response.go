@@ -328,6 +328,9 @@ func (w *streamResponse) finish() {
 		w.stream.Reset(http2.InternalError, err)
 	}
 	w.finished = true
+	if w.body != nil {
+		_ = w.body.Close()
+	}
 }
 
 // end writes what is left of the reply.

@@ -1,0 +1,154 @@
+package httpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http2"
+	"github.com/weir-go/weir/servers"
+)
+
+// TestReplyToConnectHasNoLength wants what RFC 9110 9.3.6 says of a 2xx reply to CONNECT, and a length in any other.
+func TestReplyToConnectHasNoLength(t *testing.T) {
+	const connect = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n"
+	got := rawReply(t, start(t, http.HandlerFunc(show), nil), connect)
+	require.Equal(t, "HTTP/1.1 200 OK", statusLine(got))
+	require.NotContains(t, got, "Content-Length")
+	require.NotContains(t, got, "Transfer-Encoding")
+	require.Contains(t, got, `CONNECT "b:443"`)
+	got = rawReply(t, start(t, status(200, ""), nil), connect)
+	require.NotContains(t, got, "Content-Length")
+	got = rawReply(t, start(t, status(404, "x"), nil), connect)
+	require.Contains(t, got, "Content-Length: 1\r\n")
+}
+
+// echoTunnel accepts tunnels and echoes what comes through them, also after it has returned.
+func echoTunnel(ends chan<- error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Protocol", strings.Join(r.Header[":protocol"], ""))
+		c, err := Tunnel(w, r)
+		if err != nil {
+			ends <- err
+			return
+		}
+		_, again := w.Write([]byte("x"))
+		if !errors.Is(again, http.ErrHijacked) {
+			panic("Write on a tunnel")
+		}
+		go func() { // lives on behind the handler's return
+			_, err := chanio.Transfer(context.Background(), c.In, c.Out)
+			ends <- errors.Join(err, c.Close())
+		}()
+	})
+}
+
+func TestTunnelOverHTTP1(t *testing.T) {
+	ends := make(chan error, 1)
+	nc, in := dial(t, start(t, echoTunnel(ends), nil))
+	_, err := io.WriteString(nc, "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\nfirst")
+	require.NoError(t, err)
+	r, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	require.NoError(t, err)
+	require.Equal(t, 200, r.StatusCode)
+	requireEcho(t, nc, in, "first")
+	_ = nc.Close()
+	<-ends
+}
+
+func requireEcho(t *testing.T, out io.Writer, in *bufio.Reader, first string) {
+	t.Helper()
+	_, err := io.WriteString(out, "second")
+	require.NoError(t, err)
+	p := make([]byte, len(first)+len("second"))
+	_, err = io.ReadFull(in, p)
+	require.NoError(t, err)
+	require.Equal(t, first+"second", string(p))
+}
+
+// h2conn dials addr with the client of the engine.
+func h2conn(t *testing.T, addr string) *http2.Conn {
+	t.Helper()
+	nc, _ := dial(t, addr)
+	under := chanio.NewConn(nc, nil)
+	c := http2.NewClient(under, nil)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = c.Run(context.Background())
+	}()
+	t.Cleanup(func() {
+		c.Abort(nil)
+		<-over
+	})
+	return c
+}
+
+func TestTunnelOverHTTP2(t *testing.T) {
+	for name, head := range map[string][]http2.Field{
+		"plain": {{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}},
+		"extended": {
+			{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "own"}, {Name: ":scheme", Value: "http"},
+			{Name: ":authority", Value: "b"}, {Name: ":path", Value: "/chat"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends := make(chan error, 1)
+			c := h2conn(t, start(t, echoTunnel(ends), nil))
+			require.NoError(t, c.AwaitSettings(t.Context()))
+			require.True(t, c.AllowsConnect())
+			s, err := c.Open(t.Context(), head, false)
+			require.NoError(t, err)
+			h, err := s.Head(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 200, h.Status)
+			require.EqualValues(t, -1, h.Length)
+			conn := s.Conn(nil)
+			for range 3 {
+				require.NoError(t, conn.Out.Send(t.Context(), []byte("ping")))
+				got, err := conn.In.Recv(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "ping", string(got))
+			}
+			require.NoError(t, conn.Out.Close())
+			_, err = conn.In.Recv(t.Context())
+			require.Equal(t, io.EOF, err)
+			require.NoError(t, <-ends)
+			<-conn.Done()
+		})
+	}
+}
+
+func TestShutdownEndsTheInputOfTunnels(t *testing.T) {
+	ends := make(chan error, 1)
+	addr, srv := startServer(t, echoTunnel(ends), nil)
+	c := h2conn(t, addr)
+	s, err := c.Open(t.Context(), []http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false)
+	require.NoError(t, err)
+	_, err = s.Head(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, srv.Shutdown(t.Context()))
+	require.ErrorIs(t, <-ends, servers.ErrShutdown)
+}
+
+func TestExtendedConnectThatIsSwitchedOffIsMalformed(t *testing.T) {
+	c := h2conn(t, start(t, echoTunnel(make(chan error, 1)), &Config{HTTP2: HTTP2Config{NoConnect: true}}))
+	require.NoError(t, c.AwaitSettings(t.Context()))
+	require.False(t, c.AllowsConnect())
+	s, err := c.Open(t.Context(), []http2.Field{
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "own"}, {Name: ":scheme", Value: "http"},
+		{Name: ":authority", Value: "b"}, {Name: ":path", Value: "/chat"},
+	}, false)
+	require.NoError(t, err)
+	_, err = s.Head(t.Context())
+	var reset *StreamError
+	require.ErrorAs(t, err, &reset)
+	require.Equal(t, http2.ProtocolError, reset.Code)
+}
