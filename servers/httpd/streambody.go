@@ -219,6 +219,7 @@ func (s *bodySource) close() error {
 func (s *bodySource) settle() {
 	_ = s.close()
 	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.unbind()
 	s.win.Release()
 }

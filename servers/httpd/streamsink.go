@@ -394,5 +394,7 @@ func (s *replySink) abort(cause error) {
 // settle returns when nobody uses w any more, after the end of the stream.
 func (s *replySink) settle() {
 	s.unwatch()
+	s.stop()
 	s.turn <- struct{}{}
+	<-s.turn
 }
