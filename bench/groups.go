@@ -27,6 +27,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 	)
 	all = append(all, codecGroups()...)
 	all = append(all, sizeGroups(f, full)...)
+	all = append(all, httpClientGroups()...)
 	return append(all,
 		latencyGroup(f),
 		idleMixGroup(f),

@@ -145,6 +145,50 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.leave(n, err)
 }
 
+// WriteTo is for io.Copy: it writes the rest of the body to w, without a buffer in between.
+func (b *body) WriteTo(w io.Writer) (total int64, err error) {
+	for err == nil {
+		var n int
+		n, err = b.pass(w)
+		total += int64(n)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return total, err
+}
+
+// pass writes what comes next to w.
+func (b *body) pass(w io.Writer) (n int, err error) {
+	if err := b.enter(); err != nil {
+		return 0, err
+	}
+	returned := false
+	defer func() {
+		if !returned { // w has panicked
+			_ = b.leave(0, errClosedBody)
+		}
+	}()
+	if d := b.x.t.cfg.BodyTimeout; d > 0 {
+		b.in.setDeadline(within(d))
+	}
+	p, err := b.in.peek(b.x.ctx)
+	if err != nil {
+		returned = true
+		return 0, b.leave(0, err)
+	}
+	n, failed := w.Write(p)
+	if n < len(p) && failed == nil {
+		failed = io.ErrShortWrite
+	}
+	b.in.advance(n)
+	returned = true
+	if err = b.leave(n, nil); failed != nil {
+		err = failed
+	}
+	return n, err
+}
+
 func (b *body) enter() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,6 +21,8 @@ type carrier interface {
 type incoming interface {
 	read(ctx context.Context, p []byte) (int, error) // io.EOF behind the last byte
 	piece(ctx context.Context) ([]byte, error)       // the next bytes, which the caller owns
+	peek(ctx context.Context) ([]byte, error)        // the next bytes, until the next call that may wait
+	advance(n int)                                   // drops the first n of those
 	over() bool                                      // it has been read to its end
 	setDeadline(t time.Time)                         // of reads, one that waits included
 	trailers(to http.Header) http.Header             // adds those that came

@@ -22,6 +22,10 @@ func (c *conn) piece(ctx context.Context) ([]byte, error) {
 	return p, nil
 }
 
+func (c *conn) peek(ctx context.Context) ([]byte, error) { return c.body.Next(ctx) }
+
+func (c *conn) advance(n int) { c.body.Discard(n) }
+
 func (c *conn) over() bool { return c.body.Done() }
 
 func (c *conn) setDeadline(t time.Time) { _ = c.nc.SetReadDeadline(t) }

@@ -278,6 +278,17 @@ func (st *muxStream) read(ctx context.Context, p []byte) (int, error) { return s
 
 func (st *muxStream) piece(ctx context.Context) ([]byte, error) { return st.s.In.Next(ctx) }
 
+func (st *muxStream) peek(ctx context.Context) ([]byte, error) {
+	if len(st.s.In.Buffered()) == 0 {
+		if err := st.s.In.Fill(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	return st.s.In.Buffered(), nil
+}
+
+func (st *muxStream) advance(n int) { st.s.In.Discard(n) }
+
 func (st *muxStream) over() bool { return false } // the next read tells
 
 func (st *muxStream) setDeadline(t time.Time) { st.s.In.SetDeadline(t) }

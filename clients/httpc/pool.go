@@ -46,6 +46,7 @@ type waiter struct {
 	x       *exchange
 	granted chan grant
 	cancel  context.CancelFunc // of the dial that was begun for it, or nil
+	gone    bool               // it waits no more, and has cancelled the dial
 }
 
 // grant is what a waiter gets.
@@ -232,7 +233,7 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 	p.open--
 	p.noteEmptyLocked()
 	g.stats.DialErrors++
-	if cancelled := w.x.ctx.Err() != nil; g.to.mayMux && !g.known && !cancelled {
+	if g.to.mayMux && !g.known && !w.gone {
 		for first := g.waiters.Front(); first != nil; first = g.waiters.Front() {
 			g.waiters.Remove(first).(*waiter).granted <- grant{err: err}
 		}

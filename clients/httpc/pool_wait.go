@@ -49,6 +49,7 @@ func (p *pool) leave(x *exchange, w *waiter, place *list.Element) {
 	g := p.groupLocked(x.to)
 	g.waiters.Remove(place) // does nothing if it was served meanwhile
 	if w.cancel != nil && g.dials > g.waiters.Len() {
+		w.gone = true
 		w.cancel()
 	}
 	p.mu.Unlock()

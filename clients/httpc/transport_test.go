@@ -386,3 +386,58 @@ func gzipped(text string) []byte {
 	_ = w.Close()
 	return b.Bytes()
 }
+
+// TestBodyIsCopiedWithoutABuffer uses io.Copy, and a writer that fails in between.
+func TestBodyIsCopiedWithoutABuffer(t *testing.T) {
+	big := long(3 << 20)
+	overBoth(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, big) }, func(t *testing.T, c *Client, base string) {
+		resp, err := c.RoundTrip(newRequest(t, "GET", base, nil))
+		require.NoError(t, err)
+		var b bytes.Buffer
+		n, err := io.Copy(&b, resp.Body)
+		require.NoError(t, err)
+		require.EqualValues(t, len(big), n)
+		require.Equal(t, big, b.String())
+		n, err = io.Copy(&b, resp.Body)
+		require.NoError(t, err)
+		require.Zero(t, n)
+
+		resp, err = c.RoundTrip(newRequest(t, "GET", base, nil))
+		require.NoError(t, err)
+		mine := errors.New("mine")
+		b.Reset()
+		_, err = io.Copy(&failing{w: &b, after: 1 << 20, err: mine}, resp.Body)
+		require.ErrorIs(t, err, mine)
+		rest, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, big, b.String()+string(rest), "what the writer did not take is still there")
+
+		resp, err = c.RoundTrip(newRequest(t, "GET", base, nil))
+		require.NoError(t, err)
+		require.PanicsWithValue(t, "mine", func() { _, _ = io.Copy(writerFunc(func([]byte) (int, error) { panic("mine") }), resp.Body) })
+		_, err = resp.Body.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.NoError(t, resp.Body.Close())
+	})
+}
+
+// failing is a writer that fails after so many bytes.
+type failing struct {
+	w     io.Writer
+	after int
+	err   error
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if len(p) <= f.after {
+		f.after -= len(p)
+		return f.w.Write(p)
+	}
+	n, _ := f.w.Write(p[:f.after])
+	f.after = 0
+	return n, f.err
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
