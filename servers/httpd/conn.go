@@ -43,11 +43,10 @@ type conn struct {
 	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
 	undrain  func() bool               // takes back that drain is called
 
-	exchange *exchange // of a native server
-
-	h2      *http2.Conn // of a connection that speaks HTTP/2
-	mu      sync.Mutex
-	tunnels []*chanio.Conn // made of its streams
+	h2       *http2.Conn // of a connection that speaks HTTP/2
+	mu       sync.Mutex
+	tunnels  []*chanio.Conn // made of its streams
+	exchange *exchange      // of a native server
 
 	lines []byte   // field lines of a reply, while they are put together
 	names []string // of a reply's fields
@@ -131,7 +130,7 @@ func (c *conn) readHead() bool {
 		c.served++
 		return true
 	}
-	var broken *http1.Error
+	var broken *http1.Error // which costs an allocation
 	switch {
 	case errors.As(err, &broken):
 		c.refuse(broken.Status, false)

@@ -23,12 +23,12 @@ type Server struct {
 	handler http.Handler
 	cfg     Config
 	limits  http1.Limits
-	native  func(context.Context, Exchange) error
 
 	protocols http.Protocols
 	log       *slog.Logger
 	http2     *http2.Config
 	running   atomic.Int64 // requests
+	native    func(context.Context, Exchange) error
 
 	mu        sync.Mutex
 	listeners map[*servers.Listener]struct{}
