@@ -130,7 +130,7 @@ func (c *conn) readHead() bool {
 		c.served++
 		return true
 	}
-	var broken *http1.Error
+	var broken *http1.Error // which costs an allocation
 	switch {
 	case errors.As(err, &broken):
 		c.refuse(broken.Status, false)
