@@ -14,7 +14,6 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/http2"
-	"github.com/weir-go/weir/pipeline"
 )
 
 // extended opens an extended CONNECT with more fields, by RFC 8441, and returns its status and stream.
@@ -41,7 +40,7 @@ func TestWebSocketsOverHTTP2(t *testing.T) {
 	cfg.WebSocket.Deflate = &websocket.Deflate{}
 	closed := make(chan error, 8)
 	addr := start(t, WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
-		err := pipeline.Connect(ctx, conn.In, conn.Out)
+		err := sendBack(ctx, conn)
 		closed <- err
 		return err
 	}, cfg), nil)
@@ -98,4 +97,17 @@ func TestWebSocketsOverHTTP2(t *testing.T) {
 
 	h2.Abort(nil)
 	<-ran
+}
+
+// sendBack sends back every message.
+func sendBack(ctx context.Context, conn *websocket.Conn) error {
+	for m, err := range conn.In.Values(ctx) {
+		if err == nil {
+			err = conn.Out.Send(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

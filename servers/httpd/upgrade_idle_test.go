@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/codec/websocket"
-	"github.com/weir-go/weir/pipeline"
 )
 
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
@@ -48,7 +47,7 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		handler := WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
-			return pipeline.Connect(ctx, conn.In, conn.Out)
+			return sendBack(ctx, conn)
 		}, nil)
 		go func() { served <- New(handler, nil).Serve(ctx, ln) }()
 		var conns []net.Conn
