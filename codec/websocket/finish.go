@@ -55,6 +55,7 @@ func (c *Conn) closeOut() error {
 		err = c.conn.Out.Flush(ctx)
 	}
 	if err != nil {
+		err = abnormal(err)
 		c.inEnd.Set(err)
 		c.conn.Abort(err)
 		return err
@@ -214,11 +215,7 @@ func (c *Conn) tellWhy(cause error) bool {
 // lowEnded is told that nothing more can be sent on the connection below.
 func (c *Conn) lowEnded() {
 	if err := c.conn.Out.Err(); err != nil {
-		var end *CloseError
-		if !errors.As(err, &end) {
-			err = &CloseError{Code: Abnormal, Err: err}
-		}
-		c.out.Set(err)
+		c.out.Set(abnormal(err))
 	}
 	c.mu.Lock()
 	c.ended = true
@@ -235,6 +232,15 @@ func (c *Conn) lowEnded() {
 	if c.detach != nil {
 		c.detach()
 	}
+}
+
+// abnormal is a failure of the connection below as the end of a WebSocket.
+func abnormal(err error) error {
+	var end *CloseError
+	if errors.As(err, &end) {
+		return err
+	}
+	return &CloseError{Code: Abnormal, Err: err}
 }
 
 // why is the end of the connection as a call is told.

@@ -23,7 +23,7 @@ func (c *Conn) sendRemembered(ctx context.Context, m Message) error {
 		return c.sendError(err)
 	}
 	defer c.gate.leave(aloneMessage)
-	_, err := c.compressAndSend(&m, func(p packet) (bool, error) { return true, c.low.End(ctx, p.scratch, p.body) })
+	_, err := c.compressAndSend(&m, func(p packet) (bool, error) { return true, c.handOver(ctx, p.scratch, p.body) })
 	return err
 }
 

@@ -106,7 +106,24 @@ func (c *Conn) send(ctx context.Context, m Message) error {
 		}
 	}
 	defer c.gate.leave(wholeMessage)
-	return c.low.End(ctx, p.scratch, p.body)
+	return c.handOver(ctx, p.scratch, p.body)
+}
+
+// handOver hands bytes to the sink below. A Close of Out makes it return while it waits for room.
+func (c *Conn) handOver(ctx context.Context, scratch, body []byte) error {
+	if len(body) == 0 {
+		if ok, err := c.low.TryEnd(scratch, nil); ok || err != nil {
+			return err
+		}
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer c.out.OnDone(cancel)()
+	err := c.low.End(waiting, scratch, body)
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return c.refusal()
+	}
+	return err
 }
 
 // trySend is the hook of Out.
@@ -168,7 +185,7 @@ func (c *Conn) sendSome(ctx context.Context, ms []Message) (n int, err error) {
 	}
 	defer p.release()
 	if n > 0 {
-		if err := c.low.End(ctx, scratch, p.body); err != nil {
+		if err := c.handOver(ctx, scratch, p.body); err != nil {
 			return 0, err
 		}
 	}

@@ -109,7 +109,7 @@ func (c *conn) endTunnels() {
 	all := slices.Clone(c.tunnels)
 	c.mu.Unlock()
 	for _, t := range all {
-		t.EndIn(servers.ErrShutdown)
+		t.Drain(servers.ErrShutdown)
 	}
 }
 

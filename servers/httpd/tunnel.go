@@ -14,7 +14,8 @@ import (
 // sent; nothing may be written to w afterwards.
 //
 // The connection is the caller's, who closes it, also after the handler has returned. Over HTTP/1 it may have arrived
-// bytes already, which In yields. In ends with [servers.ErrShutdown] when the server shuts down. The writers of other
+// bytes already, which In yields. When the server shuts down In ends
+// with [servers.ErrShutdown], unless the connection has an OnDrain of its own. The writers of other
 // servers must support Hijack; they give an error that is errors.ErrUnsupported otherwise.
 func Tunnel(w http.ResponseWriter, r *http.Request) (*chanio.Conn, error) {
 	if r.Method != http.MethodConnect {
@@ -75,7 +76,7 @@ func (c *conn) remember(t *chanio.Conn) {
 	c.tunnels = append(c.tunnels, t)
 	c.mu.Unlock()
 	if c.draining.Load() {
-		t.EndIn(servers.ErrShutdown)
+		t.Drain(servers.ErrShutdown)
 	}
 }
 

@@ -183,7 +183,7 @@ func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 func (cfg *UpgradeConfig) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	ws := cfg.WebSocket
 	ws.Client = false
-	ws.Handshake = textproto.MIMEHeader(r.Header.Clone())
+	ws.Handshake = textproto.MIMEHeader(r.Header)
 	ws.Subprotocol = websocket.ChooseSubprotocol(cfg.Subprotocols, r.Header["Sec-Websocket-Protocol"])
 	ws.Extension = ws.Deflate.Accept(r.Header["Sec-Websocket-Extensions"])
 	ws.Context = r.Context()

@@ -14,12 +14,16 @@ func isExtendedConnect(r *http.Request) bool {
 	return r.ProtoMajor == 2 && r.Method == http.MethodConnect && r.Header.Get(":protocol") == "websocket"
 }
 
-// accept answers an extended CONNECT with 200 and makes a connection of its stream: END_STREAM is its half-close.
+// accept answers an extended CONNECT with 200 and makes a connection of its stream: END_STREAM is its half-close. On another
+// server than this package's a Send writes in the sender's goroutine, and a read goes on when the ctx of a Recv has ended.
 func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
-	rc := http.NewResponseController(w)
 	for name, values := range cfg.agreed(ws) {
-		w.Header()[name] = values
+		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
+	if streamOf(w) != nil {
+		return Tunnel(w, r)
+	}
+	rc := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
 		return nil, &HandshakeError{Status: http.StatusNotImplemented, Reason: "This server cannot stream.", Err: errors.Join(err, errors.ErrUnsupported)}

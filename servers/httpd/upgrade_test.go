@@ -339,6 +339,9 @@ func TestShutdownIs1001AndDrains(t *testing.T) {
 		cfg := &httpd.UpgradeConfig{Live: &live}
 		srv := httptest.NewServer(httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 			m, err := conn.In.Recv(ctx)
+			if err != nil {
+				return err
+			}
 			got <- m.String()
 			_, err = conn.In.Recv(ctx)
 			return err

@@ -1,0 +1,328 @@
+package httpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec/sse"
+)
+
+// EventsConfig says how a stream of Server-Sent Events is received. The zero value, and nil, mean the defaults.
+type EventsConfig struct {
+	// Request, if not nil, is what is sent each time: its URL is the one that Events is given, and Accept, Cache-Control and
+	// Last-Event-ID are set.
+	Request *Request
+
+	// LastID is where the first request resumes; "" means with the next event.
+	LastID string
+
+	// MaxEvent is how many bytes an event may have. 0 means 1 MiB.
+	MaxEvent int
+
+	// Backoff is the pause before the n-th attempt in a row that has brought no event. Nil means from 3 s, doubled up to 30 s,
+	// less up to a half at random. Where the server has said how long to wait, that takes the place of the 3 s, and 100 ms to
+	// 5 minutes of it are heeded.
+	Backoff clients.Backoff
+
+	// MaxAttempts is how many attempts in a row may bring no event. 0 means no bound.
+	MaxAttempts int
+
+	// Silence is how long a stream may bring nothing, comments included, before it is taken for dead. 0 means that there is
+	// no such limit, since servers need not send comments.
+	Silence time.Duration
+
+	// OnError, if not nil, is told of each failure that an attempt follows, in the receiver's goroutine.
+	OnError func(err error)
+}
+
+const (
+	firstPause = 3 * time.Second
+	mostPause  = 30 * time.Second
+	leastRetry = 100 * time.Millisecond
+	mostRetry  = 5 * time.Minute
+)
+
+// Events receives the events of the server at a URL by the Default client; see [Client.Events].
+func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
+	return Default().Events(ctx, url, cfg)
+}
+
+// Events asks for the events at a URL, and returns them as a Source when the server has agreed. cfg may be nil. When the
+// stream ends or fails the Source connects again, within a Recv and bounded by its ctx, and names the last id that it has
+// seen. It ends
+//
+//   - with io.EOF when the server answers 204, by which it says that there is no more;
+//   - with a *[StatusError] for any other status than 200, except 408, 425, 429 and those from 500 on, which may pass;
+//   - with an error for a response that is no text/event-stream;
+//   - with the last failure after MaxAttempts.
+//
+// ctx bounds the first request and all that follow: when it ends, so does the Source. The caller closes it.
+func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
+	e := &eventSource{client: c, url: url, closed: make(chan struct{})}
+	e.life, e.endLife = context.WithCancel(ctx)
+	if cfg != nil {
+		e.cfg = *cfg
+	}
+	e.state.SetLastID(e.cfg.LastID)
+	if err := e.connect(ctx); err != nil {
+		e.endLife()
+		if err == io.EOF {
+			return chanio.FromSlice[sse.Event](nil), nil
+		}
+		return nil, err
+	}
+	src := chanio.NewSource(chanio.SourceHooks[sse.Event]{
+		Next: e.next, TryNext: e.tryNext, Close: e.close,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "httpc.Events"} },
+	})
+	stop := context.AfterFunc(ctx, func() { _ = src.Close() })
+	src.OnDone(func() {
+		stop()
+		e.endLife()
+	})
+	return src, nil
+}
+
+// eventSource is the state of an Events.
+type eventSource struct {
+	client *Client
+	url    string
+	cfg    EventsConfig
+	state  sse.State
+	closed chan struct{}
+
+	life    context.Context // of the Source
+	endLife context.CancelFunc
+
+	events   *chanio.Source[sse.Event] // of the present response, or nil
+	failures int                       // attempts in a row that have brought nothing
+	due      time.Time                 // of the next attempt
+
+	mu     sync.Mutex
+	resp   *Response
+	cancel context.CancelFunc // of its request
+}
+
+// next returns the next event, over as many connections as it takes.
+func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
+	for {
+		err := e.ready(ctx)
+		if err == nil {
+			var ev sse.Event
+			if ev, err = e.receive(ctx); err == nil {
+				e.failures = 0
+				return ev, nil
+			}
+		}
+		if err := e.judge(ctx, err); err != nil {
+			return sse.Event{}, err
+		}
+	}
+}
+
+// receive waits for an event, within Silence.
+func (e *eventSource) receive(ctx context.Context) (sse.Event, error) {
+	if e.cfg.Silence <= 0 {
+		return e.events.Recv(ctx)
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, e.cfg.Silence, &TimeoutError{Phase: PhaseBody, After: e.cfg.Silence})
+	defer cancel()
+	return e.events.Recv(bounded)
+}
+
+func (e *eventSource) tryNext() (sse.Event, bool, error) {
+	if e.events == nil {
+		return sse.Event{}, false, nil
+	}
+	ev, ok, _ := e.events.TryRecv() // next has the error
+	if ok {
+		e.failures = 0
+	}
+	return ev, ok, nil
+}
+
+// ready makes a connection if there is none, when it is due.
+func (e *eventSource) ready(ctx context.Context) error {
+	if e.events != nil {
+		return nil
+	}
+	if d := time.Until(e.due); d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return chanio.Cause(ctx)
+		case <-e.closed:
+			return net.ErrClosed
+		}
+	}
+	return e.connect(ctx)
+}
+
+// judge returns the end of the Source, or nil if there is to be another attempt.
+func (e *eventSource) judge(ctx context.Context, err error) error {
+	select {
+	case <-e.closed:
+		return net.ErrClosed
+	default:
+	}
+	var end *endOfEvents
+	switch {
+	case ctx.Err() != nil:
+		return chanio.Cause(ctx)
+	case e.events == nil && err == io.EOF:
+		return io.EOF // 204
+	case errors.As(err, &end):
+		return end.err
+	}
+	e.drop()
+	e.failures++
+	if e.cfg.MaxAttempts > 0 && e.failures >= e.cfg.MaxAttempts {
+		return fmt.Errorf("httpc: Events: gave up after %d attempts in a row: %w", e.failures, notClean(err))
+	}
+	if e.cfg.OnError != nil {
+		e.cfg.OnError(err)
+	}
+	e.due = time.Now().Add(e.pause())
+	return nil
+}
+
+// notClean is err, which is no clean end for who receives from a Source.
+func notClean(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// pause returns how long to wait before the next attempt.
+func (e *eventSource) pause() time.Duration {
+	first := firstPause
+	if said := e.state.Retry(); said > 0 {
+		first = min(max(said, leastRetry), mostRetry)
+	}
+	backoff := e.cfg.Backoff
+	if backoff == nil {
+		backoff = clients.ExponentialBackoff(first, max(mostPause, first), 0.5)
+	}
+	return backoff(e.failures)
+}
+
+// endOfEvents is an answer that ends the Source.
+type endOfEvents struct{ err error }
+
+func (e *endOfEvents) Error() string { return e.err.Error() }
+func (e *endOfEvents) Unwrap() error { return e.err }
+
+// connect sends the request, bounded by ctx, which the body of the response outlives. io.EOF means that there is no more.
+func (e *eventSource) connect(ctx context.Context) error {
+	life, cancel := context.WithCancel(e.life)
+	stop := context.AfterFunc(ctx, cancel)
+	resp, err := e.client.Do(life, e.request())
+	if err == nil && !stop() {
+		_ = resp.Close()
+		err = chanio.Cause(ctx)
+	}
+	if err == nil {
+		err = e.accept(resp, cancel)
+	}
+	if err != nil {
+		cancel()
+	}
+	return err
+}
+
+// accept looks at a response.
+func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
+	switch {
+	case resp.Status == http.StatusNoContent:
+		_ = resp.Close()
+		return io.EOF
+	case resp.Status != http.StatusOK:
+		err := resp.statusError(resp.call)
+		_ = resp.Close()
+		if mayPass(resp.Status) {
+			return err
+		}
+		return &endOfEvents{err}
+	}
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
+		_ = resp.Close()
+		return &endOfEvents{fmt.Errorf("httpc: Events: the response is %q and not text/event-stream", resp.Header.Get("Content-Type"))}
+	}
+	e.mu.Lock()
+	e.resp, e.cancel = resp, cancel
+	e.mu.Unlock()
+	select {
+	case <-e.closed:
+		_ = resp.Close()
+		return net.ErrClosed
+	default:
+	}
+	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
+	return nil
+}
+
+// mayPass reports whether another attempt may have another status.
+func mayPass(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
+
+// request returns what is sent.
+func (e *eventSource) request() *Request {
+	r := Request{}
+	if e.cfg.Request != nil {
+		r = *e.cfg.Request
+	}
+	r.URL = e.url
+	r.Header = r.Header.Clone()
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	r.Header.Set("Cache-Control", "no-store")
+	if id := e.state.LastID(); id != "" {
+		r.Header.Set("Last-Event-ID", id)
+	}
+	return &r
+}
+
+// drop lets go of the present response.
+func (e *eventSource) drop() {
+	e.mu.Lock()
+	resp, cancel := e.resp, e.cancel
+	e.resp = nil
+	e.mu.Unlock()
+	e.events = nil
+	if resp != nil {
+		_ = resp.Close()
+		cancel()
+	}
+}
+
+// close is the hook of the Source. It may run beside next.
+func (e *eventSource) close() error {
+	close(e.closed)
+	e.endLife()
+	e.mu.Lock()
+	resp := e.resp
+	e.mu.Unlock()
+	if resp != nil {
+		return resp.Close()
+	}
+	return nil
+}

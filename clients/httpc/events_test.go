@@ -1,0 +1,159 @@
+package httpc_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/clients/httpc"
+)
+
+// noPause is a back-off for tests.
+func noPause(int) time.Duration { return 0 }
+
+// eventsOf serves answers, one a request, and counts the requests.
+func eventsOf(t *testing.T, answers ...http.HandlerFunc) (url string, asked *atomic.Int32, client *httpc.Client) {
+	asked = new(atomic.Int32)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := int(asked.Add(1))
+		answers[min(n, len(answers))-1](w, r)
+	}))
+	t.Cleanup(srv.Close)
+	client = httpc.New(nil)
+	t.Cleanup(func() { _ = client.Close() })
+	return srv.URL, asked, client
+}
+
+func eventStream(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+func TestEventsReconnectAndNameTheLastID(t *testing.T) {
+	var lastIDs []string
+	note := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			lastIDs = append(lastIDs, r.Header.Get("Last-Event-ID"))
+			require.Equal(t, "text/event-stream", r.Header.Get("Accept"))
+			h(w, r)
+		}
+	}
+	url, _, c := eventsOf(t,
+		note(eventStream("id: 1\ndata: a\n\nid: 2\n\ndata: cut short")),
+		note(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }),
+		note(eventStream("data: b\n\n")),
+		note(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	failures := 0
+	events, err := c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause, LastID: "0", OnError: func(error) { failures++ }})
+	require.NoError(t, err)
+	for _, want := range []string{"1 a", "2 b"} {
+		e, err := events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, e.ID+" "+e.Data)
+	}
+	_, err = events.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, []string{"0", "2", "2", "2"}, lastIDs)
+	require.Equal(t, 3, failures)
+}
+
+func TestAnswersThatEndEvents(t *testing.T) {
+	url, asked, c := eventsOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	events, err := c.Events(t.Context(), url, nil)
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
+	require.EqualValues(t, 1, asked.Load())
+
+	url, _, c = eventsOf(t, http.NotFound)
+	_, err = c.Events(t.Context(), url, nil)
+	var status *httpc.StatusError
+	require.ErrorAs(t, err, &status)
+
+	url, _, c = eventsOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: a\n\n") })
+	_, err = c.Events(t.Context(), url, nil)
+	require.ErrorContains(t, err, "text/event-stream")
+
+	url, asked, c = eventsOf(t, eventStream("data: a\n\n"), http.NotFound)
+	events, err = c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause})
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.ErrorAs(t, err, &status)
+	require.EqualValues(t, 2, asked.Load())
+
+	url, asked, c = eventsOf(t, eventStream(""))
+	events, err = c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause, MaxAttempts: 3})
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.EqualValues(t, 3, asked.Load())
+}
+
+func TestServersRetryIsHeeded(t *testing.T) {
+	url, asked, c := eventsOf(t, eventStream("retry: 100000\ndata: a\n\n"))
+	events, err := c.Events(t.Context(), url, nil)
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = events.Recv(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.EqualValues(t, 1, asked.Load())
+	require.NoError(t, events.Close())
+}
+
+// TestEventsEndWhileNothingComes closes a Source, and ends the ctx of one, whose receiver waits.
+func TestEventsEndWhileNothingComes(t *testing.T) {
+	idle := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+	url, _, c := eventsOf(t, idle)
+	ctx, cancel := context.WithCancel(t.Context())
+	for name, end := range map[string]func(close func() error){
+		"close": func(f func() error) { _ = f() },
+		"ctx":   func(func() error) { cancel() },
+	} {
+		on := t.Context()
+		if name == "ctx" {
+			on = ctx
+		}
+		events, err := c.Events(on, url, nil)
+		require.NoError(t, err, name)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := events.Recv(context.Background())
+			failed <- err
+		}()
+		end(events.Close)
+		require.ErrorIs(t, <-failed, net.ErrClosed, name)
+	}
+}
+
+func TestSilentStreamIsAskedForAgain(t *testing.T) {
+	url, asked, c := eventsOf(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}, eventStream("data: alive\n\n"))
+	events, err := c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause, Silence: 20 * time.Millisecond})
+	require.NoError(t, err)
+	e, err := events.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "alive", e.Data)
+	require.EqualValues(t, 2, asked.Load())
+	require.NoError(t, events.Close())
+}

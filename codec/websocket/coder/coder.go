@@ -1,0 +1,185 @@
+// Package coder makes streams of the connections of github.com/coder/websocket, for programs that have some: the messages and
+// the contract of package codec/websocket, as far as that library allows.
+//
+//	conn := coder.Duplex(c)                     // c *websocket.Conn of github.com/coder/websocket
+//	err := pipeline.Connect(ctx, conn.In, conn.Out)
+//
+// # Limits
+//
+// What that library does not do, a stream over it does not do either:
+//
+//   - When the ctx of a Recv ends while it waits, a goroutine goes on with the read, and the next Recv has its message: the
+//     library ends a connection whose Read is cancelled. So the connection lives, as everywhere, at the price of that goroutine,
+//     which ends with the next message or the connection.
+//   - Send returns when the message has been written. When its ctx ends in a write, the connection ends.
+//   - Text that is received is not checked to be UTF-8.
+//   - There is no coalescing, and nothing is at hand: TryRecv never has a message that has not been waited for.
+//   - Closing Out closes the connection: the library has no way to send a Close frame and go on reading.
+package coder
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	ws "github.com/coder/websocket"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+// Duplex returns c as a stream of messages. It owns c from then on. In ends with io.EOF when the peer has closed with 1000,
+// 1001 or without a code, and with a *websocket.CloseError of package codec/websocket otherwise. Out.Close sends 1000;
+// Out.Abort sends the code of a *websocket.CloseError, and otherwise none. The limits of a message are those of c: see its
+// SetReadLimit, which is 32 KiB at first.
+func Duplex(c *ws.Conn) *chanio.Duplex[websocket.Message, websocket.Message] {
+	d := &duplex{c: c, released: make(chan struct{})}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return &chanio.Duplex[websocket.Message, websocket.Message]{
+		In: chanio.NewSource(chanio.SourceHooks[websocket.Message]{
+			Next: d.next, Close: d.closeIn,
+			Describe: func() chanio.Description { return chanio.Description{Kind: "coder.Duplex"} },
+		}),
+		Out: chanio.NewSink(chanio.SinkHooks[websocket.Message]{
+			Send: d.send, Close: d.closeOut, Abort: d.abort, End: &d.out,
+			Describe: func() chanio.Description { return chanio.Description{Kind: "coder.Duplex"} },
+		}),
+		Released: d.released,
+	}
+}
+
+type duplex struct {
+	c        *ws.Conn
+	ctx      context.Context // of reads
+	cancel   context.CancelFunc
+	out      chanio.End
+	once     sync.Once
+	released chan struct{}
+
+	mu   sync.Mutex
+	read chan result // of a read that goes on, or nil
+}
+
+type result struct {
+	m   websocket.Message
+	err error
+}
+
+// next waits for a message. The read is its own goroutine, so that ctx does not end the connection.
+func (d *duplex) next(ctx context.Context) (websocket.Message, error) {
+	d.mu.Lock()
+	read := d.read
+	if read == nil {
+		read = make(chan result, 1)
+		d.read = read
+		go func() { // ends with the connection at the latest
+			kind, p, err := d.c.Read(d.ctx)
+			read <- result{websocket.Message{Kind: websocket.Kind(kind), Data: p}, err}
+		}()
+	}
+	d.mu.Unlock()
+	select {
+	case got := <-read:
+		d.mu.Lock()
+		d.read = nil
+		d.mu.Unlock()
+		if got.err != nil {
+			return websocket.Message{}, d.ended(got.err)
+		}
+		return got.m, nil
+	case <-ctx.Done():
+		return websocket.Message{}, chanio.Cause(ctx)
+	case <-d.ctx.Done():
+		return websocket.Message{}, net.ErrClosed
+	}
+}
+
+// ended makes the end of a read that of a stream. Whatever it is, the connection is over.
+func (d *duplex) ended(err error) error {
+	defer d.release()
+	var closed ws.CloseError
+	switch {
+	case d.ctx.Err() != nil:
+		return net.ErrClosed
+	case !errors.As(err, &closed):
+		err = &websocket.CloseError{Code: websocket.Abnormal, Err: notEOF(err)}
+		d.out.Set(err)
+		return err
+	}
+	switch closed.Code {
+	case ws.StatusNormalClosure, ws.StatusGoingAway, ws.StatusNoStatusRcvd:
+		d.out.Set(nil)
+		return io.EOF
+	}
+	err = &websocket.CloseError{Code: websocket.Code(closed.Code), Reason: closed.Reason}
+	d.out.Set(err)
+	return err
+}
+
+// notEOF is err as it is told of a stream that was cut off.
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.Join(io.ErrUnexpectedEOF, errors.New(err.Error()))
+	}
+	return err
+}
+
+func (d *duplex) send(ctx context.Context, m websocket.Message) error {
+	if m.Kind != websocket.TextMessage && m.Kind != websocket.BinaryMessage {
+		return websocket.ErrMessage
+	}
+	if ctx.Err() != nil {
+		return chanio.Cause(ctx)
+	}
+	if err := d.c.Write(ctx, ws.MessageType(m.Kind), m.Data); err != nil {
+		if ctx.Err() != nil {
+			err = &websocket.CloseError{Code: websocket.Abnormal, Local: true, Err: errors.New("a write was cancelled")}
+		}
+		d.out.Set(err)
+		d.release()
+		return err
+	}
+	return nil
+}
+
+// closeIn drops what still comes.
+func (d *duplex) closeIn() error {
+	if !d.out.Open() {
+		d.cancel()
+		return nil
+	}
+	d.c.CloseRead(d.ctx)
+	return nil
+}
+
+// closeOut closes the connection with 1000.
+func (d *duplex) closeOut() error {
+	err := d.c.Close(ws.StatusNormalClosure, "")
+	d.release()
+	var closed ws.CloseError
+	if errors.As(err, &closed) || errors.Is(err, net.ErrClosed) {
+		return nil // the peer was first
+	}
+	return err
+}
+
+func (d *duplex) abort(cause error) {
+	var end *websocket.CloseError
+	if errors.As(cause, &end) && end.Sendable() {
+		_ = d.c.Close(ws.StatusCode(end.Code), end.Reason)
+	} else {
+		_ = d.c.CloseNow()
+	}
+	d.release()
+}
+
+// release ends what still reads, and lets Close return.
+func (d *duplex) release() {
+	d.once.Do(func() {
+		_ = d.c.CloseNow()
+		d.cancel()
+		close(d.released)
+	})
+}

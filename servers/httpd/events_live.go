@@ -1,0 +1,88 @@
+package httpd
+
+import (
+	"net/http"
+	"time"
+)
+
+// drains is a ResponseWriter whose connection is asked to finish by a Shutdown of its server.
+type drains interface {
+	onDrain(f func(error)) (stop func() bool)
+}
+
+// onDrain has f called when the server shuts down.
+func (w *response) onDrain(f func(error)) (stop func() bool) { return w.conn.nc.OnDrain(f) }
+
+// register has the stream end by a Shutdown, of this package's server or of a Live, until leave is called.
+func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
+	stop, leaveLive := func() bool { return true }, func() {}
+	if d := drainsOf(w); d != nil {
+		stop = d.onDrain(func(error) { s.goAway() })
+	}
+	ended := make(chan struct{})
+	if s.cfg.Live != nil {
+		l := &liveEvents{s, ended}
+		var going bool
+		if leaveLive, going = s.cfg.Live.enter(l); going {
+			s.goAway()
+		}
+	}
+	return func() {
+		stop()
+		close(ended)
+		leaveLive()
+	}
+}
+
+// drainsOf returns what is below w that can say that the server shuts down, or nil.
+func drainsOf(w http.ResponseWriter) drains {
+	for {
+		switch below := w.(type) {
+		case drains:
+			return below
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = below.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// goAway has the stream end. It does not wait.
+func (s *eventWriter) goAway() {
+	s.mu.Lock()
+	first, f := !s.told, s.onLeave
+	s.told = true
+	if first {
+		close(s.leaves)
+	}
+	s.mu.Unlock()
+	if first && f != nil {
+		f()
+	}
+}
+
+// leaveWith has f called by goAway, and reports whether that has happened already.
+func (s *eventWriter) leaveWith(f func()) (gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onLeave = f
+	return s.told
+}
+
+// liveEvents is a stream of events of a [Live].
+type liveEvents struct {
+	*eventWriter
+	ended chan struct{}
+}
+
+func (l *liveEvents) done() <-chan struct{} { return l.ended }
+
+// abort makes a write under way fail; the handler then returns.
+func (l *liveEvents) abort() {
+	l.goAway()
+	_ = l.rc.SetWriteDeadline(past)
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)

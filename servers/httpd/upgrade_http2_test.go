@@ -1,0 +1,113 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// extended opens an extended CONNECT with more fields, by RFC 8441, and returns its status and stream.
+func extended(t *testing.T, h2 *http2.Conn, more ...http2.Field) (status string, fields map[string]string, s *http2.Stream) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	all := append([]http2.Field{
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "websocket"}, {Name: ":scheme", Value: "http"},
+		{Name: ":path", Value: "/"}, {Name: ":authority", Value: "a"},
+	}, more...)
+	s, err := h2.Open(ctx, all, false)
+	require.NoError(t, err)
+	head, err := s.Head(ctx)
+	require.NoError(t, err)
+	fields = map[string]string{}
+	for _, f := range head.Fields {
+		fields[f.Name] = f.Value
+	}
+	return strconv.Itoa(head.Status), fields, s
+}
+
+func TestWebSocketsOverHTTP2(t *testing.T) {
+	cfg := &UpgradeConfig{Subprotocols: []string{"weir"}}
+	cfg.WebSocket.Deflate = &websocket.Deflate{}
+	closed := make(chan error, 8)
+	addr := start(t, WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+		err := sendBack(ctx, conn)
+		closed <- err
+		return err
+	}, cfg), nil)
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	h2 := http2.NewClient(chanio.NewConn(nc, nil), nil)
+	ran := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() { ran <- h2.Run(ctx) }()
+
+	version := http2.Field{Name: "sec-websocket-version", Value: "13"}
+	status, _, _ := extended(t, h2)
+	require.Equal(t, "426", status, "no version")
+	status, _, _ = extended(t, h2, version, http2.Field{Name: "origin", Value: "http://b"})
+	require.Equal(t, "403", status)
+
+	status, fields, s := extended(t, h2, version, http2.Field{Name: "origin", Value: "http://a"},
+		http2.Field{Name: "sec-websocket-protocol", Value: "other, weir"},
+		http2.Field{Name: "sec-websocket-extensions", Value: "permessage-deflate"})
+	require.Equal(t, "200", status)
+	require.Equal(t, "weir", fields["sec-websocket-protocol"])
+	require.Empty(t, fields["sec-websocket-accept"])
+	d := &websocket.Deflate{}
+	x, err := d.Confirm([]string{fields["sec-websocket-extensions"]})
+	require.NoError(t, err)
+	conn := websocket.NewConn(s.Conn(&chanio.ConnInfo{}), &websocket.Config{Client: true, Deflate: d, Extension: x})
+	for _, n := range []int{0, 100, 10_000, 500_000} {
+		sent := make(chan error, 1)
+		m := websocket.Text(strings.Repeat("x", n))
+		go func() { sent <- conn.Out.Send(ctx, m) }()
+		got, err := conn.In.Recv(ctx)
+		require.NoError(t, err)
+		require.NoError(t, <-sent)
+		require.True(t, string(got.Data) == string(m.Data))
+	}
+	short, stop := context.WithCancel(ctx)
+	stop()
+	_, err = conn.In.Recv(short)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, conn.Close())
+	require.NoError(t, <-closed)
+
+	_, _, s = extended(t, h2, version) // a reset is the end without a Close frame
+	conn = websocket.NewConn(s.Conn(&chanio.ConnInfo{}), &websocket.Config{Client: true})
+	require.NoError(t, conn.Out.Send(ctx, websocket.Text("x")))
+	_, err = conn.In.Recv(ctx)
+	require.NoError(t, err)
+	conn.Abort(errors.New("gone"))
+	var end *websocket.CloseError
+	require.ErrorAs(t, <-closed, &end)
+	require.Equal(t, websocket.Abnormal, end.Code)
+	require.NotEqual(t, io.EOF, end)
+
+	h2.Abort(nil)
+	<-ran
+}
+
+// sendBack sends back every message.
+func sendBack(ctx context.Context, conn *websocket.Conn) error {
+	for m, err := range conn.In.Values(ctx) {
+		if err == nil {
+			err = conn.Out.Send(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

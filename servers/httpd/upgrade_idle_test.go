@@ -1,0 +1,92 @@
+package httpd
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+// TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
+// either side. Over it the handler's goroutine waits, and the request stays.
+func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
+	const (
+		peers = 500
+		bound = 24 << 10 // bytes of heap and stack each, those of the goroutine included
+		hello = "\x81\x85\x00\x00\x00\x00hello"
+	)
+	plain := inUse(t, func() func() {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		var conns []net.Conn
+		for range peers {
+			near, err := net.Dial("tcp", ln.Addr().String())
+			require.NoError(t, err)
+			far, err := ln.Accept()
+			require.NoError(t, err)
+			conns = append(conns, near, far)
+		}
+		return func() {
+			for _, nc := range conns {
+				_ = nc.Close()
+			}
+			_ = ln.Close()
+		}
+	})
+	goroutines := runtime.NumGoroutine()
+	ours := inUse(t, func() func() {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		handler := WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+			return sendBack(ctx, conn)
+		}, nil)
+		go func() { served <- New(handler, nil).Serve(ctx, ln) }()
+		var conns []net.Conn
+		in := bufio.NewReader(nil)
+		for range peers {
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			require.NoError(t, err)
+			conns = append(conns, nc)
+			in.Reset(nc)
+			_, err = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+			require.NoError(t, err)
+			r, err := http.ReadResponse(in, nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusSwitchingProtocols, r.StatusCode)
+		}
+		reply := make([]byte, 7)
+		for range 2 { // used, also when all of them are there
+			for _, nc := range conns {
+				_, err := io.WriteString(nc, hello)
+				require.NoError(t, err)
+				_, err = io.ReadFull(nc, reply)
+				require.NoError(t, err)
+				require.Equal(t, "\x81\x05hello", string(reply))
+			}
+		}
+		goroutines = runtime.NumGoroutine() - goroutines
+		return func() {
+			for _, nc := range conns {
+				_ = nc.Close()
+			}
+			cancel()
+			require.NoError(t, <-served)
+		}
+	})
+	each := (ours - plain) / peers
+	t.Logf("%d idle WebSockets: %d bytes of heap and stack each beyond the net.TCPConn, %d goroutines in all", peers, each, goroutines)
+	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
+	if !raceEnabled {
+		require.LessOrEqual(t, each, bound)
+	}
+}
