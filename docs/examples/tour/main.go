@@ -42,6 +42,7 @@ var stops = []struct {
 	{"A Recv that is given up has taken nothing", visitPatience},
 	{"Graceful shutdown: ln.Shutdown(ctx)", visitShutdown},
 	{"A panic ends its own connection", visitPanic},
+	{"HTTP and WebSocket: httpd.New(handler, nil), httpd.WebSocket(visit, nil)", visitPage},
 }
 
 // tour is one run.
