@@ -17,7 +17,8 @@ import (
 // CompressConfig says how [Compress] behaves. The zero value, and nil, mean the defaults.
 type CompressConfig struct {
 	// Codings are what replies may be compressed with, in the order of the server's preference, which counts among those
-	// that a client likes equally well. Nil means [Gzip] at level 5.
+	// that a client likes equally well. Nil means [Gzip] at level 5. The module servers/httpd/codings has br, zstd and
+	// faster forms of gzip and deflate.
 	Codings []Coding
 
 	// MinSize is the length from which a body is compressed that is not flushed before. 0 means 1,024 bytes.

@@ -181,19 +181,23 @@ func (req *Request) Close() error {
 	return nil
 }
 
-// end ends the request with v, unless it has ended, and returns why if so.
+// end ends the request with v, unless it has ended or its client has gone, and returns why if so.
 func (req *Request) end(v verdict) error {
-	first := false
+	var late error
+	ended := true
 	req.once.Do(func() {
-		first, req.how = true, ErrAnswered
-		if v.gone {
-			req.how = goneBecause(req.Request.Context())
+		ended = false
+		if ctx := req.Context(); !v.gone && ctx.Err() != nil {
+			v, late = verdict{gone: true}, goneBecause(ctx)
+		}
+		if req.how = ErrAnswered; v.gone {
+			req.how = goneBecause(req.Context())
 		}
 		req.cancel(req.how)
 		req.verdict <- v
 	})
-	if first {
-		return nil
+	if ended {
+		return req.how
 	}
-	return req.how
+	return late
 }

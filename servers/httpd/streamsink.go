@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/http2"
 )
 
 // SinkConfig says how a Sink of a reply behaves. The zero value, and nil, mean the defaults.
@@ -297,7 +298,12 @@ func (s *replySink) judge(ctx context.Context, err error) error {
 		s.fail(errInterrupted)
 		return chanio.Cause(ctx)
 	}
-	s.fail(fmt.Errorf("httpd: %w", err))
+	var reset *http2.StreamError
+	if errors.As(err, &reset) && reset.Remote {
+		s.fail(fmt.Errorf("%w: %w", ErrClientGone, err))
+	} else {
+		s.fail(fmt.Errorf("httpd: %w", err))
+	}
 	return s.refusal()
 }
 
