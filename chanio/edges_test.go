@@ -91,45 +91,37 @@ func TestReleasingTwiceTakesTheSourceFromNobody(t *testing.T) {
 	})
 }
 
-// What bounded the plain connection before STARTTLS is forgotten also if bytes had been put back into its Source.
+// What bounded the plain connection before STARTTLS is forgotten, also if the start of the handshake came too early and had
+// to be put back.
 func TestSTARTTLSForgetsWhatBoundedTheLowerConnection(t *testing.T) {
 	x, y := socketPair(t, "tcp", "127.0.0.1:0")
-	idle := &chanio.ConnConfig{IdleTimeout: 50 * time.Millisecond}
-	near, far := chanio.NewConn(x, idle), chanio.NewConn(y, nil)
-	require.NoError(t, near.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	require.NoError(t, far.Out.Send(t.Context(), []byte("go")))
-	ctx, cancel := context.WithCancel(t.Context())
-	in := near.In.C(ctx)
-	for len(in) == 0 { // it lies in the channel, and is received next
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	up, err := near.In.Acquire(t.Context(), "test")
-	require.NoError(t, err)
-	up.Unread([]byte{})
-	require.False(t, up.IsBytes() && up.Bytes() == nil)
-	got := make([]byte, 2)
-	n, err := up.Bytes().Read(t.Context(), got)
-	require.NoError(t, err)
-	require.Equal(t, "go", string(got[:n]))
-	up.Release()
+	near, far := chanio.NewConn(x, &chanio.ConnConfig{IdleTimeout: 500 * time.Millisecond}), chanio.NewConn(y, nil)
 	server, client := selfSigned()
+	require.NoError(t, far.Out.Send(t.Context(), []byte("STARTTLS\n")))
 	secured := make(chan *chanio.Conn, 1)
 	go func() {
-		c, err := chanio.TLSServer(t.Context(), far, server, nil)
+		c, err := chanio.TLSClient(t.Context(), far, client, nil)
 		if err != nil {
 			t.Error(err)
 		}
 		secured <- c
 	}()
-	c, err := chanio.TLSClient(t.Context(), near, client, nil)
+	up, err := near.In.Acquire(t.Context(), "test")
 	require.NoError(t, err)
-	s := <-secured
-	go func() {
-		time.Sleep(150 * time.Millisecond) // longer than either bound
-		_ = s.Out.Send(context.Background(), []byte("late"))
-	}()
-	p, err := c.In.Recv(t.Context())
+	var early []byte
+	for len(early) <= len("STARTTLS\n") {
+		p, err := up.Next(t.Context())
+		require.NoError(t, err)
+		early = append(early, p...)
+	}
+	up.Unread(early[len("STARTTLS\n"):])
+	up.Release()
+	require.NoError(t, near.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+	s, err := chanio.TLSServer(t.Context(), near, server, nil)
+	require.NoError(t, err)
+	c := <-secured
+	time.AfterFunc(700*time.Millisecond, func() { _ = c.Out.Send(context.Background(), []byte("late")) })
+	p, err := s.In.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "late", string(p))
 	c.Abort(nil)

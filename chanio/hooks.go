@@ -121,40 +121,54 @@ const DefaultLinger = stream.DefaultLinger
 
 // ByteSource is a window on a stream of bytes, for one goroutine at a time:
 //
-//	Buffered() []byte                                  // what has arrived; unchanged until the next Fill or Read
-//	Fill(ctx context.Context, n int) error             // waits for at least one more byte; n is a hint
+//	Buffered() []byte                                  // what has arrived and was not discarded
+//	Fill(ctx context.Context, n int) error             // waits until Buffered has at least one more byte
 //	Discard(n int)                                     // drops the first n of the buffered bytes
-//	Read(ctx context.Context, p []byte) (int, error)   // moves bytes into p, past the buffer where it can
+//	Read(ctx context.Context, p []byte) (int, error)   // moves bytes into p: what is buffered, then what arrives
 //	Clone(p []byte) []byte                             // a copy that the caller owns
 //
-// At the end of the stream Fill and Read return io.EOF, also while Buffered still has bytes. When ctx or a deadline
-// ended the call, nothing has changed.
+// The buffered bytes belong to the source and stay unchanged, discarded or not, until the next Fill or Read. The n of
+// Fill is how many the caller could use in all: it is a hint, because of which nothing is allocated before bytes arrive.
+// What Read moves need not pass through the buffer. At the end of the stream Fill and Read return io.EOF, Fill also while
+// Buffered still has bytes. When ctx or a deadline ended the call, nothing has changed. Small copies of Clone share memory
+// that is never used again.
 type ByteSource = stream.ByteSource
 
-// ByteSink takes a stream of bytes, whole values at a time, from any goroutine:
+// ByteSink takes a stream of bytes, whole values at a time, from any goroutine at any time:
 //
 //	Begin() []byte                                              // lends scratch to append to; locks nothing
 //	End(ctx context.Context, scratch, body []byte) error        // waits for room and accepts scratch, then body
 //	TryEnd(scratch, body []byte) (bool, error)                  // accepts them if there is room now
 //
-// The bytes of one End are never mixed with those of another. On return from End the scratch belongs to the sink again,
-// and body to the caller.
+// The bytes of one End are never mixed with those of another. Begin does not wait, so the caller may run any code before
+// it hands the scratch back; scratch that is not handed back does no harm. scratch may be nil. body is written without
+// being copied where possible. On return from End, whatever the result, the scratch belongs to the sink again, and body to
+// the caller; if ctx ended before there was room, nothing has been accepted. If TryEnd finds no room the scratch stays with
+// the caller, who may try again.
 type ByteSink = stream.ByteSink
 
-// RawSource is an optional interface of a [ByteSource] that reads a descriptor. ReadRaw calls a function with the
-// descriptor when it may have bytes, for code that moves them without bringing them into the process.
+// RawSource is an optional interface of a [ByteSource] that reads a descriptor, for code that moves bytes without
+// bringing them into the process:
 //
 //	ReadRaw(ctx context.Context, read RawFunc) (n int, err error)
 //
-// It returns errors.ErrUnsupported, having done nothing, if there is no descriptor or bytes are buffered.
+// ReadRaw calls read when the descriptor may have bytes, and again for as long as read asks for that; n of read is how many
+// bytes it took from the stream. An error of read that is not io.EOF ends the stream; io.EOF is its clean end. A panic in
+// read ends the stream and goes on. ReadRaw returns errors.ErrUnsupported, having done nothing, if there is no descriptor
+// or bytes are buffered, which come first.
 type RawSource = stream.RawSource
 
 // RawSink is an optional interface of a [ByteSink] that writes a descriptor: a way to own the writer for one raw write,
-// such as sendfile. A panic in write ends the stream and goes on.
+// such as sendfile or splice:
 //
 //	WriteRaw(ctx context.Context, write RawFunc) (n int, err error)
+//
+// WriteRaw waits until everything accepted before has been written, keeps other senders out, and calls write, again when
+// the descriptor takes more for as long as write asks for that; n of write is how many bytes went to the stream. An error
+// of write ends the stream; a panic in it does too and goes on. WriteRaw returns errors.ErrUnsupported, having done
+// nothing, if there is no descriptor.
 type RawSink = stream.RawSink
 
 // RawFunc performs one system call on a descriptor that does not block. It returns how many bytes were moved, whether it
-// is to be called again once the descriptor is ready, and the error.
+// is to be called again once the descriptor is ready (the call would have blocked), and the error.
 type RawFunc = stream.RawFunc

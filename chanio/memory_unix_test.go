@@ -8,25 +8,15 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/internal/memtest"
 )
-
-// inUse returns the bytes of heap and of stacks in use after a garbage collection.
-func inUse() (heap, stack int) {
-	runtime.GC()
-	runtime.GC() // what the first one let go of in pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc), int(m.StackInuse)
-}
 
 // afford returns how many TCP connections, up to n, this process can have both ends of.
 func afford(t *testing.T, n int) int {
@@ -76,35 +66,18 @@ func echoBytes(ctx context.Context, conn *chanio.Conn) error {
 	}
 }
 
-// records has the runtime make its records of n goroutines, which it keeps and uses again.
-func records(n int) {
-	stop := make(chan struct{})
-	var parked sync.WaitGroup
-	for range n {
-		parked.Go(func() { <-stop })
-	}
-	close(stop)
-	parked.Wait()
-}
-
 // A connection that has been used and waits, with a handler blocked in Recv: what it costs beyond the net.TCPConn and the
-// runtime's record of the goroutine. It is measured in a process of its own: how large a stack is when its goroutine starts
-// depends on those that ran before.
+// runtime's record of the goroutine.
 func TestAnIdleTCPConnectionHoldsLittle(t *testing.T) {
 	const bound = 6 << 10
-	if os.Getenv("WEIR_IDLE") == "" {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAnIdleTCPConnectionHoldsLittle$", "-test.v")
-		child.Env = append(os.Environ(), "WEIR_IDLE=1")
-		out, err := child.CombinedOutput()
-		t.Logf("%s", out)
-		require.NoError(t, err)
+	if !memtest.Alone(t) {
 		return
 	}
 	chaniotest.NoLeak(t)
 	n := afford(t, 1000)
 	clients, servers := tcpConns(t, n)
-	records(n)
-	heap, stack := inUse()
+	memtest.Records(n)
+	heap, stack := memtest.InUse()
 	goroutines := runtime.NumGoroutine()
 	wait := serving(t, servers, echoBytes)
 	for range 2 { // used, also when all of them are there
@@ -113,7 +86,7 @@ func TestAnIdleTCPConnectionHoldsLittle(t *testing.T) {
 		}
 	}
 	goroutines = runtime.NumGoroutine() - goroutines
-	heapAfter, stackAfter := inUse()
+	heapAfter, stackAfter := memtest.InUse()
 	heap, stack = (heapAfter-heap)/n, (stackAfter-stack)/n
 	t.Logf("%d idle connections: %d bytes of heap and %d of stack each", n, heap, stack)
 	for _, client := range clients {
@@ -135,7 +108,7 @@ func TestG14StalledHeadersHoldNothing(t *testing.T) {
 	n = afford(t, n)
 	chaniotest.NoLeak(t)
 	clients, servers := tcpConns(t, n)
-	heap, _ := inUse()
+	heap, _ := memtest.InUse()
 	wait := serving(t, servers, echoLoop)
 	for i, client := range clients {
 		stalled := append(bytes.Clone(frame), 0, 0xf0, 0, 0)
@@ -147,7 +120,7 @@ func TestG14StalledHeadersHoldNothing(t *testing.T) {
 		_, err = io.ReadFull(client, make([]byte, len(frame))) // so the server has read all of it
 		require.NoError(t, err)
 	}
-	grown, _ := inUse()
+	grown, _ := memtest.InUse()
 	grown -= heap
 	t.Logf("%d headers of 15 MiB: the heap has grown by %d KiB", n, grown>>10)
 	for _, client := range clients {

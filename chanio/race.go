@@ -52,15 +52,23 @@ func Race(ctx context.Context, fns ...func(context.Context) error) error {
 // guard calls f, then done with what it returned. If f panicked or called runtime.Goexit, that is a *PanicError.
 func guard(f func() error, done func(err error, panicked *PanicError)) {
 	var err error
+	var panicked *PanicError
+	defer func() { done(err, panicked) }()
+	contain(func() { err = f() }, func(v any) {
+		panicked = Recovered(v)
+		err = panicked
+	})
+}
+
+// contain calls f. If that does not return, broken is called with what it panicked with, or nil after runtime.Goexit. A
+// panic goes no further.
+func contain(f func(), broken func(v any)) {
 	returned := false
 	defer func() {
-		if returned {
-			done(err, nil)
-			return
+		if !returned {
+			broken(recover())
 		}
-		p := Recovered(recover())
-		done(p, p)
 	}()
-	err = f()
+	f()
 	returned = true
 }

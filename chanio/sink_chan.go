@@ -77,19 +77,12 @@ func (v *sinkView[T]) empty(ctx context.Context) {
 // that is a panic.
 func (v *sinkView[T]) closeSink(done chan struct{}) {
 	defer close(done)
-	defer func() { _ = recover() }()
-	_ = v.s.Close()
+	contain(func() { _ = v.s.Close() }, func(any) {})
 }
 
 // passAll passes values on until the channel is closed, which it reports, or ctx or the stream ends.
 func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	defer close(v.passed)
-	returned := false
-	defer func() {
-		if !returned {
-			v.s.broken(recover())
-		}
-	}()
 	if v.prev != nil {
 		<-v.prev.passed
 		v.prev = nil
@@ -97,8 +90,7 @@ func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer v.s.hooks.End.OnDone(cancel)() // what waits for room then goes on within the linger bound
-	closed = v.passEach(ctx)
-	returned = true
+	contain(func() { closed = v.passEach(ctx) }, v.s.broken)
 	return closed
 }
 

@@ -21,14 +21,15 @@ type Source[T any] struct {
 	aside atomic.Bool // pull has more to look at than Next: something was put back, or the end
 
 	mu     sync.Mutex
-	back   []T            // put back: received first
-	view   *sourceView[T] // the latest C, until what it left in its channel has been taken back
-	rest   *chunks        // for T = []byte: what lies in the byte view of a Source of chunks
-	ownEnd bool           // the End is the Source's, and not the endpoint's
-	over   bool           // a consumer has met the end
-	closed bool           // by Close
-	told   bool           // the Close hook has been called
-	ranged error          // why the last range ended, if its ctx ended it
+	back   []T                         // put back: received first
+	view   *sourceView[T]              // the latest C, until what it left in its channel has been taken back
+	yield  func(context.Context) error // has the stage that owns the Source let go, or nil; see Upstream.Yields
+	rest   *chunks                     // for T = []byte: what lies in the byte view of a Source of chunks
+	ownEnd bool                        // the End is the Source's, and not the endpoint's
+	over   bool                        // a consumer has met the end
+	closed bool                        // by Close
+	told   bool                        // the Close hook has been called
+	ranged error                       // why the last range ended, if its ctx ended it
 }
 
 // NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls none of the hooks
@@ -48,9 +49,11 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	c, err := s.turn.enter(ctx, s.hooks.End)
-	if err != nil {
-		return v, err
+	c := s.turn.now.Load()
+	if c == nil || c.done != ctx.Done() || !c.state.CompareAndSwap(vacant, taken) {
+		if c, err = s.turn.enter(ctx, s.hooks.End); err != nil {
+			return v, err
+		}
 	}
 	pulled := false
 	defer func() {

@@ -70,29 +70,29 @@ func (v *sourceView[T]) isLive(ctx context.Context) bool {
 
 // fill is the goroutine of C.
 func (v *sourceView[T]) fill(ctx context.Context) {
-	returned := false
-	defer func() {
-		defer v.s.turn.leave(v.c, gone)
-		defer close(v.ch)
-		defer v.s.aside.Store(true) // the next consumer takes what is left
-		if !returned {
-			v.s.broken(recover())
+	defer v.s.turn.leave(v.c, gone)
+	defer close(v.ch)
+	defer v.s.aside.Store(true) // the next consumer takes what is left
+	contain(func() {
+		closing := v.s.Done()
+		for v.fillOne(ctx, closing) {
 		}
-	}()
-	closing := v.s.Done()
-	for more := true; more; {
-		x, err := v.s.pull(ctx)
-		if err != nil {
-			v.s.setRanged(err)
-			break
-		}
-		select {
-		case v.ch <- x:
-		default:
-			more = v.offer(ctx, closing, x)
-		}
+	}, v.s.broken)
+}
+
+// fillOne passes one value on, and reports whether to go on.
+func (v *sourceView[T]) fillOne(ctx context.Context, closing <-chan struct{}) bool {
+	x, err := v.s.pull(ctx)
+	if err != nil {
+		v.s.setRanged(err)
+		return false
 	}
-	returned = true
+	select {
+	case v.ch <- x:
+		return true
+	default:
+		return v.offer(ctx, closing, x)
+	}
 }
 
 // offer waits for room in the channel. If ctx or the stream ends first, x is put back, or goes where undelivered values go.

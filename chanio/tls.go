@@ -11,7 +11,8 @@ import (
 // TLSServer runs the server's side of TLS over c, which it owns from then on, and returns the secured connection. It
 // blocks until the handshake is done; if ctx ends or the handshake fails first, c is aborted. cfg is not modified, and
 // conn configures the new Conn as in [NewConn]; it may be nil. Bytes that c.In had received go into the handshake, so
-// STARTTLS is: receive the last line, call TLSServer. Whatever ctx, deadline or IdleTimeout c was used with before
+// STARTTLS is: receive the last line, call TLSServer. That may have been through codec.Decode or codec.Frame, if nobody is
+// receiving there any more: what has been made of c ends, and is of no use from then on. Whatever ctx, deadline or IdleTimeout c was used with before
 // has no bearing on the new connection; its WriteTimeout still guards what has been encrypted. What channels of c.Out hold
 // is sent before the handshake.
 //
@@ -30,7 +31,7 @@ func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) 
 type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.TLS, error)
 
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
-	up, err := c.In.own(ctx, nil, "TLS")
+	up, err := c.In.takeOver(ctx, "TLS")
 	if err != nil {
 		c.Abort(err)
 		return nil, err

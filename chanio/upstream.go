@@ -22,6 +22,12 @@ func (s *Source[T]) Claim(stage string) Upstream[T] {
 // go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
 // consumer then waits for that, and does not panic.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
+	if s != nil {
+		c := s.turn.now.Load() // which may be that of the call before
+		if c != nil && c.done == ctx.Done() && c.owner != nil && *c.owner == stage && c.state.CompareAndSwap(vacant, owned) {
+			return Upstream[T]{s, c}, nil
+		}
+	}
 	return s.own(ctx, ctx.Done(), stage)
 }
 
@@ -44,9 +50,36 @@ func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string)
 // Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again. Only the first call
 // counts.
 func (u Upstream[T]) Release() {
-	if u.c != nil && u.c.state.Load() == owned {
-		u.s.turn.leave(u.c, gone)
+	if u.c == nil || u.c.state.Load() != owned {
+		return
 	}
+	u.s.mu.Lock()
+	u.s.yield = nil
+	u.s.mu.Unlock()
+	u.s.turn.leave(u.c, vacant)
+}
+
+// Yields says that the stage lets go when TLS begins on the connection whose bytes it receives ([TLSServer], [TLSClient]).
+// Then letGo is called, by the goroutine that begins it: it makes sure that nobody receives from the stage, puts back
+// what the stage has taken and not used, calls Release, and leaves the Source alone from then on. If it returns an error,
+// TLS does not begin.
+func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	u.s.yield = letGo
+}
+
+// takeOver is claim, also from a stage that yields.
+func (s *Source[T]) takeOver(ctx context.Context, stage string) (Upstream[T], error) {
+	s.mu.Lock()
+	yield := s.yield
+	s.mu.Unlock()
+	if yield != nil {
+		if err := yield(ctx); err != nil {
+			return Upstream[T]{}, err
+		}
+	}
+	return s.own(ctx, nil, stage)
 }
 
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the

@@ -19,7 +19,8 @@ var (
 	ErrNotSent = errors.New("the request was not sent")
 
 	// ErrLostReply ends a [Caller] whose peer has left a request without a reply for as long as CallerConfig.Lost, where
-	// replies come in order: those that follow could not be told from the missing one.
+	// replies come in order: those that follow could not be told from the missing one. Where they have numbers it ends one
+	// whose peer has done so as often as there may be requests, or numbers beyond those.
 	ErrLostReply = errors.New("clients: Caller: a reply is missing")
 
 	// ErrStrayReply ends a [Caller] whose peer has sent what nobody asked for, because no later reply could be trusted.
@@ -253,7 +254,7 @@ func (cl *Caller[R, W]) forget(c *request[R]) {
 		return
 	}
 	cl.forgot++
-	if cl.tags == nil || len(cl.lost) >= cl.cfg.MaxOutstanding {
+	if cl.tags == nil || uint64(len(cl.lost)) >= min(uint64(cl.cfg.MaxOutstanding), cl.tags.Max-uint64(cl.cfg.MaxOutstanding)) {
 		cl.mu.Unlock()
 		cl.fail(ErrLostReply)
 		return

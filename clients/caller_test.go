@@ -500,6 +500,37 @@ func TestCallerForgetsALostReply(t *testing.T) {
 	})
 }
 
+// Numbers of lost requests cannot be given again while their replies may come: there are always some for the next calls.
+func TestCallerEndsBeforeLostRepliesUseUpItsNumbers(t *testing.T) {
+	for _, c := range []struct{ numbers, outstanding, lost int }{{3, 2, 1}, {2, 2, 0}, {9, 3, 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := typedPipe[message, message](16)
+			limited := tags
+			limited.Max = uint64(c.numbers)
+			m := clients.NewTaggedCaller(t.Context(), near, limited, &clients.CallerConfig[message]{
+				MaxOutstanding: c.outstanding, Lost: time.Minute,
+			})
+			lose := func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := m.Call(ctx, message{text: "lost"})
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+			for range c.lost {
+				lose()
+				require.NoError(t, m.Err())
+			}
+			require.EqualValues(t, c.lost, m.Forgotten())
+			lose()
+			require.ErrorIs(t, m.Err(), clients.ErrLostReply)
+			require.NoError(t, m.Close())
+			require.NoError(t, far.In.Close())
+		})
+	}
+}
+
 func TestCallerInOrderEndsWhenAReplyIsLost(t *testing.T) {
 	for lost, ends := range map[time.Duration]bool{time.Minute: true, 0: true, -1: false} {
 		calling(t, clients.CallerConfig[string]{Lost: lost}, func(t *testing.T, m *stringCaller, far *stringDuplex) {

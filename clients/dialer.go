@@ -94,7 +94,7 @@ func resolve(ctx context.Context, r Resolver, network, addr string, from net.IP)
 // dialError makes err a [*net.OpError], with the cause of ctx if that is why.
 func dialError(ctx context.Context, network string, err error) error {
 	if ctx.Err() != nil {
-		cause := context.Cause(ctx)
+		cause := chanio.Cause(ctx)
 		var op *net.OpError
 		if errors.As(err, &op) {
 			why := *op

@@ -83,7 +83,7 @@ func (e eyeballs[T]) first(
 			}
 		case <-next:
 		case <-ctx.Done():
-			return attempt[T]{err: context.Cause(ctx)}
+			return attempt[T]{err: chanio.Cause(ctx)}
 		}
 	}
 }

@@ -142,7 +142,7 @@ func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Pool
 // goes to the next in line. The error may also be that of opening, [ErrPoolBusy] or [ErrPoolClosed].
 func (p *Pool[T]) Get(ctx context.Context) (*Lease[T], error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, chanio.Cause(ctx)
 	}
 	e, err := p.acquire(ctx)
 	if err != nil {
@@ -202,7 +202,7 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return fmt.Errorf("clients: shutdown of a pool: %d of its values have not been released: %w",
-			p.open, context.Cause(ctx))
+			p.open, chanio.Cause(ctx))
 	}
 }
 

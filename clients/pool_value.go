@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // put takes a healthy value back: for who has waited longest, or for later, if there is a later.
@@ -76,7 +78,7 @@ func (p *Pool[T]) healthy(ctx context.Context, e *pooled[T]) (bool, error) {
 		return false, nil
 	}
 	p.giveBack(grant[T]{})
-	return false, context.Cause(ctx)
+	return false, chanio.Cause(ctx)
 }
 
 // check runs the user's check.
@@ -113,7 +115,7 @@ func (p *Pool[T]) openOne(ctx context.Context) (*Lease[T], error) {
 	v, err := p.opener(opening)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return nil, chanio.Cause(ctx)
 	case err != nil && p.ctx.Err() != nil:
 		return nil, ErrPoolClosed
 	case err != nil:

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"context"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // waiter is a caller who waits.
@@ -64,7 +66,7 @@ func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (
 		p.giveBack(g)
 	default:
 	}
-	return nil, context.Cause(ctx)
+	return nil, chanio.Cause(ctx)
 }
 
 // giveBack passes on what came too late for its receiver.

@@ -282,7 +282,7 @@ func through(ctx context.Context, proxy string, c *chanio.Conn, protocol func(*r
 	}
 	c.Out.Abort(err)
 	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+		err = chanio.Cause(ctx)
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Source: c.LocalAddr(), Addr: proxyAddr(proxy), Err: err}
 }

@@ -118,7 +118,7 @@ func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
 			return nil, net.ErrClosed
 		case ctx.Err() != nil:
 			r.board.set(ReconnectState{Phase: Idle, Failures: r.failures})
-			return nil, context.Cause(ctx)
+			return nil, chanio.Cause(ctx)
 		}
 		if err := r.failed(err); err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	select {
 	case <-r.conn.Done():
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	case <-r.closed:
 		return net.ErrClosed
 	}
@@ -187,7 +187,7 @@ func (r *Reconnector) pause(ctx context.Context) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	case <-r.closed:
 		return net.ErrClosed
 	}

@@ -90,7 +90,7 @@ func (b *board) source() *chanio.Source[ReconnectState] {
 			case <-closed:
 				return none, net.ErrClosed
 			case <-ctx.Done():
-				return none, context.Cause(ctx)
+				return none, chanio.Cause(ctx)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/hostname"
 )
 
@@ -54,7 +55,7 @@ func resolveError(ctx context.Context, host string, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	cause := context.Cause(ctx)
+	cause := chanio.Cause(ctx)
 	return &net.DNSError{
 		UnwrapErr: cause, Err: cause.Error(), Name: host, IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded),
 	}

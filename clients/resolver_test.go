@@ -37,6 +37,16 @@ func requireNotFound(t testing.TB, err error) {
 	require.True(t, dns.IsNotFound, err.Error())
 }
 
+func TestSystemResolverAsksTheResolverThatItIsGiven(t *testing.T) {
+	sorry := errors.New("sorry")
+	r := clients.SystemResolver(&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, sorry }})
+	_, err := r.LookupAddrs(t.Context(), "weir.test")
+	require.ErrorContains(t, err, "sorry")
+	got, err := clients.SystemResolver(nil).LookupAddrs(t.Context(), "127.0.0.1")
+	require.NoError(t, err)
+	require.Equal(t, addrs("127.0.0.1"), got)
+}
+
 func TestStaticTablePrefersExactNamesAndLongWildcards(t *testing.T) {
 	r := static(t, map[string][]string{
 		"*":             {"10.0.0.9"},

@@ -6,18 +6,12 @@ import "slices"
 // what is unused with [SpareBits]. A value that does not fit its bits is refused. For more than 64 bits there is
 // [WideBits].
 //
-//	type Flags struct {
-//		Version uint8
-//		Urgent  bool
-//		Length  uint16
-//	}
-//
 //	Bits(Uint16,
 //		BitField("version", 3, func(f *Flags) *uint8 { return &f.Version }),
 //		BitFlag("urgent", func(f *Flags) *bool { return &f.Urgent }),
 //		BitField("length", 12, func(f *Flags) *uint16 { return &f.Length }))
 //
-//	Flags{5, true, 0x123}:   1011 0001 0010 0011
+//	Flags{5, true, 0x123}, the bits 1011 0001 0010 0011:
 //	| b1 | 23 |
 func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 	notNil(number, "Bits")
@@ -98,12 +92,7 @@ func SpareBits[T any](bits int) BitsOf[T] {
 // WideBits is [Bits] of any number of bytes, without a number around them: the first field is in the highest bits of the
 // first byte. The fields must fill whole bytes.
 //
-//	WideBits(
-//		BitField("version", 4, func(h *Header) *uint8 { return &h.Version }),
-//		BitField("id", 64, func(h *Header) *uint64 { return &h.ID }),
-//		SpareBits[Header](4))
-//
-//	Header{Version: 5, ID: 1}:
+//	WideBits of BitFields of 4 and 64 bits and 4 SpareBits, Header{Version: 5, ID: 1}:
 //	| 50 | 00 | 00 | 00 | 00 | 00 | 00 | 00 | 10 |
 func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
 	total := 0

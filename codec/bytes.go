@@ -11,7 +11,8 @@ var Bytes Codec[[]byte] = bytesCodec{}
 
 // Borrowed is [Bytes] without the copy: a received value lies in the buffer of the connection and is valid until the
 // next call on the Source it came from. It is for stages in the goroutine of the receiver that are done with a value
-// before they take the next, such as a Map to something else; through C or across goroutines it is wrong.
+// before they take the next, such as a Map to something else; through C or across goroutines it is wrong. Where a codec that
+// is chosen for each frame is made of it, as in a [Header], it is Bytes on a stream.
 var Borrowed Codec[[]byte] = borrowedCodec{}
 
 // String is text in UTF-8 up to the end of the frame around it, or of the stream. What is not UTF-8 is refused, both
@@ -46,8 +47,13 @@ func (bytesCodec) Size() Size { return openSize }
 
 type borrowedCodec struct{ bytesCodec }
 
-func (borrowedCodec) Size() Size                       { return Size{Max: Unbounded, Open: true, borrows: true} }
-func (borrowedCodec) Decode(r *Reader) ([]byte, error) { return r.lendRest() }
+func (borrowedCodec) Size() Size { return Size{Max: Unbounded, Open: true, borrows: true} }
+func (c borrowedCodec) Decode(r *Reader) ([]byte, error) {
+	if r.copies {
+		return c.bytesCodec.Decode(r)
+	}
+	return r.lendRest()
+}
 
 // textCodec is text in which invalid finds the first byte that is not of its charset, or -1; nil allows any bytes.
 type textCodec struct {
@@ -88,11 +94,10 @@ func (c textCodec) Decode(r *Reader) (string, error) {
 	return v, nil
 }
 
-func (textCodec) Size() Size      { return openSize }
-func (textCodec) callsUser() bool { return false }
+func (textCodec) Size() Size { return openSize }
 
 func (c textCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
-	*v = ownedString(own.Clone(p))
+	*v = ownedString(clone(own, p))
 	return len(p), c.invalid == nil || c.invalid(*v) < 0
 }
 

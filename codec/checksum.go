@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"hash/crc32"
-)
+import "hash/crc32"
 
 // Checksum is c with a checksum of its bytes after it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
 // adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
@@ -84,18 +81,16 @@ func (c *checksum[T, N]) verify(r *Reader, want N) error {
 		return r.WrapField("checksum", err)
 	}
 	if got != want {
-		return r.WrapField("checksum", r.Fail(at, because(ErrMismatch, "checksum mismatch: received %v, computed %v", hexed(got), hexed(want))))
+		return r.WrapField("checksum", r.Fail(at, because(ErrMismatch, "checksum mismatch: received %#x, computed %#x", any(got), any(want))))
 	}
 	return nil
 }
 
-// hexed is a sum as text.
-func hexed(sum any) string                 { return fmt.Sprintf("%#x", sum) }
 func (c checksum[T, N]) opensFor(v T) bool { return opens(c.c, v) }
 
 func (c checksum[T, N]) Size() Size {
 	s, sum := SizeOf(c.c), SizeOf(c.sum)
-	return Size{Min: s.Min + sum.Min, Max: addBound(s.Max, sum.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
+	return Size{Min: addBound(s.Min, sum.Min), Max: addBound(s.Max, sum.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
 }
 
 // since returns the bytes of the frame from the given distance to its first one up to the present one.

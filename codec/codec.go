@@ -28,19 +28,29 @@ type BodyCodec[T any] interface {
 	AppendHead(dst []byte, v T) (head, body []byte, err error)
 }
 
-// headOf returns c if it is a BodyCodec, or nil.
-func headOf[T any](c Codec[T]) BodyCodec[T] {
+// split is a codec of which is known whether it is a BodyCodec.
+type split[T any] struct {
+	Codec[T]
+	head BodyCodec[T] // or nil
+}
+
+func splitOf[T any](c Codec[T]) split[T] {
 	b, _ := c.(BodyCodec[T])
-	return b
+	return split[T]{c, b}
+}
+
+func (s *split[T]) appendHead(dst []byte, v T) (head, body []byte, err error) {
+	if s.head != nil {
+		return s.head.AppendHead(dst, v)
+	}
+	head, err = s.Append(dst, v)
+	return head, nil, err
 }
 
 // appendHead is AppendHead of c, or Append.
 func appendHead[T any](c Codec[T], dst []byte, v T) (head, body []byte, err error) {
-	if b, ok := c.(BodyCodec[T]); ok {
-		return b.AppendHead(dst, v)
-	}
-	head, err = c.Append(dst, v)
-	return head, nil, err
+	s := splitOf(c)
+	return s.appendHead(dst, v)
 }
 
 // joined makes what Append returns of what AppendHead does.
@@ -94,7 +104,7 @@ func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open
 
 // plus is the size of one after the other.
 func (s Size) plus(next Size) Size {
-	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
+	return Size{Min: addBound(s.Min, next.Min), Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
 }
 
 // or is the size of one of the two.

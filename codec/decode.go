@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -25,7 +26,7 @@ func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *decoder[T] {
 	notNil(c, where)
 	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
-	d.r.up, d.r.src = d.up, d.up.Bytes()
+	d.r.up, d.r.src, d.r.copies = d.up, d.up.Bytes(), !SizeOf(c).borrows
 	refuseOpen(where, d.up.IsConn(), c)
 	return d
 }
@@ -36,8 +37,10 @@ type decoder[T any] struct {
 	c     Codec[T]
 	quick quickDecoder[T] // c, if it is one
 	r     Reader
-	given int // bytes of values that AtHand has returned: they count as at hand until the next call
-	tried int // bytes at hand that TryNext has found to be no whole frame
+	self  *chanio.Source[T]
+	gone  atomic.Bool // the bytes belong to TLS
+	given int         // bytes of values that AtHand has returned: they count as at hand until the next call
+	tried int         // bytes at hand that TryNext has found to be no whole frame
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
@@ -47,18 +50,47 @@ type decoder[T any] struct {
 // source returns the values.
 func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 	hooks := chanio.SourceHooks[T]{
-		Next: d.next, TryNext: d.tryNext, Close: d.up.Close, Borrowed: SizeOf(d.c).borrows,
+		Next: d.next, TryNext: d.tryNext, Close: d.close, Borrowed: SizeOf(d.c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: kind, Upstream: []chanio.Description{d.up.Describe()}}
 		},
 	}
-	if d.quick != nil && !d.quick.callsUser() {
+	if !callsUser(d.quick) {
 		hooks.AtHand = d.atHand
 	}
 	if d.magic != nil {
 		hooks.Next, hooks.TryNext = d.resyncNext, nil
 	}
-	return chanio.NewSource(hooks)
+	d.self = chanio.NewSource(hooks)
+	d.up.Yields(d.yield)
+	return d.self
+}
+
+// errGone is the end of a Decode whose connection has gone on to TLS.
+var errGone = errors.New("codec: TLS has begun on the connection: receive what comes from the Conn that it has returned")
+
+// yield lets TLS have what follows the last value. It panics if somebody is receiving values.
+func (d *decoder[T]) yield(ctx context.Context) error {
+	own, err := d.self.Acquire(ctx, "TLS on the connection below")
+	if err != nil {
+		return err
+	}
+	defer own.Release()
+	d.settle()
+	if d.r.held != nil {
+		d.r.flatten()
+	}
+	d.gone.Store(true)
+	d.up.Release()
+	return nil
+}
+
+// close is the Close of the values.
+func (d *decoder[T]) close() error {
+	if d.gone.Load() {
+		return nil
+	}
+	return d.up.Close()
 }
 
 // settle lets go of the bytes of what AtHand has returned.
@@ -72,6 +104,9 @@ func (d *decoder[T]) settle() {
 
 // next decodes one frame, and waits for it.
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
+	if d.gone.Load() {
+		return v, errGone
+	}
 	d.settle()
 	if err := d.r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)
@@ -85,6 +120,9 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 
 // tryNext decodes one frame if that is at hand.
 func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
+	if d.gone.Load() {
+		return v, false, errGone
+	}
 	d.settle()
 	r := &d.r
 	at := len(r.src.Buffered())
@@ -125,6 +163,9 @@ var errWouldWait = errors.New("codec: the frame is not at hand")
 
 // atHand decodes frames that are at hand.
 func (d *decoder[T]) atHand(dst []T) []T {
+	if d.gone.Load() {
+		return dst
+	}
 	d.settle()
 	if d.r.held != nil {
 		return dst

@@ -98,7 +98,12 @@ func (c *delimited[T]) check(p []byte, n int) error {
 }
 
 func (c *delimited[T]) Decode(r *Reader) (v T, err error) {
-	n, width, escaped, err := c.find(r)
+	n, width, escaped := 0, 0, false
+	if c.escapes {
+		n, width, escaped, err = c.findEscaped(r)
+	} else {
+		n, width, err = r.until(c.delims.sent, c.max, c.delims.find)
+	}
 	if err != nil {
 		return v, err
 	}
@@ -137,17 +142,9 @@ func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) 
 	return n + width, ok && used == body
 }
 
-func (c *delimited[T]) callsUser() bool { return c.quick == nil || c.quick.callsUser() }
+func (c *delimited[T]) callsUser() bool { return callsUser(c.quick) }
 
-func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
-	if c.escapes {
-		return c.findEscaped(r)
-	}
-	n, width, err = r.until(c.delims.sent, c.max, c.delims.find)
-	return n, width, false, err
-}
-
-// findEscaped is find where some bytes do not count: max bounds those that are left without the escapes.
+// findEscaped is Reader.until where some bytes do not count: max bounds those that are left without the escapes.
 func (c *delimited[T]) findEscaped(r *Reader) (n, width int, escaped bool, err error) {
 	plain := 0
 	for at := 0; ; at++ {

@@ -20,7 +20,8 @@ type delimiters struct {
 
 // newDelimiters panics about what cannot be told apart.
 func newDelimiters(where, sent string, others []string) *delimiters {
-	d := &delimiters{sent: sent, only: firstOf(sent), single: true}
+	refuse(sent == "", "%s: a delimiter is empty", where)
+	d := &delimiters{sent: sent, only: sent[0], single: true}
 	for i, s := range append([]string{sent}, others...) {
 		refuse(s == "", "%s: a delimiter is empty", where)
 		refuse(i > 0 && s == sent, "%s: the delimiter %q is there twice", where, s)
@@ -33,13 +34,6 @@ func newDelimiters(where, sent string, others []string) *delimiters {
 	}
 	slices.SortStableFunc(d.all, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
 	return d
-}
-
-func firstOf(s string) byte {
-	if s == "" {
-		return 0
-	}
-	return s[0]
 }
 
 // find looks for a delimiter that begins in p[from:]. If there is none yet, width is 0 and at is where to go on looking

@@ -13,7 +13,7 @@ import (
 // likewise leaves nothing after, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
 // and so on; sink itself can still be sent to, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
-	e := encoder[T]{chanio.BytesTo(sink), notNil(c, "Encode"), headOf(c)}
+	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Encode"))}
 	return chanio.NewSink(chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
 		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
@@ -23,19 +23,13 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 
 // encoder is the state of an Encode.
 type encoder[T any] struct {
-	to   chanio.ByteSink
-	c    Codec[T]
-	head BodyCodec[T] // c, if it is one
+	to chanio.ByteSink
+	c  split[T]
 }
 
 // append appends a value to scratch, but for a body that need not be copied.
 func (e *encoder[T]) append(scratch []byte, v T) (_, body []byte, err error) {
-	if e.head != nil {
-		scratch, body, err = e.head.AppendHead(scratch, v)
-	} else {
-		scratch, err = e.c.Append(scratch, v)
-	}
-	if err != nil {
+	if scratch, body, err = e.c.appendHead(scratch, v); err != nil {
 		return nil, nil, encodeError(err)
 	}
 	return scratch, body, nil

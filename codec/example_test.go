@@ -135,12 +135,6 @@ func ExampleUnmarshal() {
 	// codec: at byte 2: unexpected EOF, near 02 68 [end]
 }
 
-func ExampleUnmarshalFirst() {
-	v, n, _ := codec.UnmarshalFirst(codec.Uint16, []byte{1, 2, 3, 4})
-	fmt.Println(v, n)
-	// Output: 258 2
-}
-
 func ExampleUnmarshalAll() {
 	all, _ := codec.UnmarshalAll(codec.Lines, []byte("a\nb\n"))
 	fmt.Println(all)

@@ -115,11 +115,7 @@ func (firstByte[T]) Size() Size { return Size{Min: 1, Max: Unbounded, varies: tr
 // OneOf is any of the types that implement I, each after its tag: a sum type as Go has them. The tags have the type
 // that tag decodes to. A [Default] keeps what has another tag.
 //
-//	OneOf(Uint8,
-//		Case[Shape](uint8(1), circleCodec),
-//		Case[Shape](uint8(2), squareCodec))
-//
-//	Square(3):
+//	OneOf(Uint8, Case[Shape](uint8(1), circleCodec), Case[Shape](uint8(2), squareCodec)), Square(3):
 //	| 02 | 03 |
 func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 	notNil(tag, "OneOf: tag")

@@ -8,18 +8,7 @@ import (
 
 // NewStreamReader returns a Reader over src for a loop of your own, such as the engine of a protocol: [Reader.Begin] starts a
 // message and bounds all waiting for it by one ctx, [Reader.Commit] drops it. Between the two, what Next, Peek, ReadUntil
-// and Buffered lend stays valid, whatever is waited for. Where no Codec is to be called, that is all there is:
-//
-//	for {
-//		if err := r.Begin(ctx); err != nil {
-//			return err // io.EOF between two messages
-//		}
-//		n, err := r.Find("\r\n\r\n", 64<<10)
-//		...
-//		head, err := r.Next(n + 4)
-//		...
-//		r.Commit()
-//	}
+// and Buffered lend stays valid, whatever is waited for. Where no Codec is to be called, that is all there is.
 func NewStreamReader(src chanio.ByteSource) *Reader {
 	return &Reader{src: &keeper{src: src}, limit: noLimit}
 }

@@ -57,11 +57,12 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 		l.op = p.operation()
 	}
 	refuse(o.adjust > 0 && uint64(o.adjust) > l.most, "%s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most)
-	if o.adjust < 0 {
-		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite
-	}
 	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
+	}
+	if o.adjust < 0 {
+		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite, and then nothing fits
+		l.max = min(l.max, math.MaxInt-1)
 	}
 	return l
 }
@@ -113,8 +114,11 @@ func (l *Length) wire(n int) (uint64, error) {
 	if l.adjust < 0 && uint64(n) < -uint64(int64(l.adjust)) {
 		return 0, because(ErrTooLarge, "length %d cannot be expressed with Adjust(%d)", n, l.adjust)
 	}
-	return uint64(n) + uint64(int64(l.adjust)), nil
+	return l.shifted(n), nil
 }
+
+// shifted is n, which fits, as the number that is written.
+func (l *Length) shifted(n int) uint64 { return uint64(n) + uint64(int64(l.adjust)) }
 
 // Decode reads a length. Its errors are ErrTooLarge and ErrMalformed, with the path "length".
 func (l *Length) Decode(r *Reader) (int, error) {
@@ -175,12 +179,12 @@ func (l *Length) peek(p []byte) (n int, ok bool) {
 
 // Append appends the length n.
 func (l *Length) Append(dst []byte, n int) ([]byte, error) {
+	if l.op != 0 && l.fits(n) {
+		return l.op.store(dst, l.shifted(n)), nil
+	}
 	u, err := l.wire(n)
 	if err != nil {
 		return dst, err
-	}
-	if l.op != 0 {
-		return l.op.store(dst, u), nil
 	}
 	start := len(dst)
 	dst, err = l.number.append(dst, u, !l.trust)
@@ -191,20 +195,6 @@ func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 		return dst, WrapField("length", because(ErrMalformed, "the number took %d bytes, want %d", got, l.width))
 	}
 	return dst, nil
-}
-
-// store puts the length n, which fits, at the start of p.
-func (l *Length) store(p []byte, n int) {
-	switch n += l.adjust; l.op {
-	case op8:
-		p[0] = byte(n)
-	case op16:
-		binary.BigEndian.PutUint16(p, uint16(n))
-	case op32:
-		binary.BigEndian.PutUint32(p, uint32(n))
-	default:
-		l.op.store(p[:0], uint64(n))
-	}
 }
 
 // reserve appends the place of a length of fixed width, for put.

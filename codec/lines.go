@@ -111,11 +111,9 @@ func (c LinesCodec) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool
 	if !ok || len(line) > c.max {
 		return 0, false
 	}
-	*v = ownedString(own.Clone(line))
+	*v = ownedString(clone(own, line))
 	return n, true
 }
-
-func (LinesCodec) callsUser() bool { return false }
 
 // Size is that of a line and its end.
 func (c LinesCodec) Size() Size { return Size{Min: 1, Max: addBound(c.max, 2)} }

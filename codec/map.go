@@ -41,9 +41,10 @@ func (m mapped[A, B]) AppendHead(dst []byte, v B) (head, body []byte, err error)
 }
 
 func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
-	start := r.Offset()
+	start, copies := r.Offset(), r.copies
+	r.copies = false // decode takes what is lent
 	a, err := m.c.Decode(r)
-	if err != nil {
+	if r.copies = copies; err != nil {
 		return v, err
 	}
 	if v, err = m.decode(a); err != nil {
@@ -98,7 +99,7 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return c.quick.decodeQuick(p, own, renamed[A](v))
 }
 
-func (c as[B, A]) callsUser() bool   { return c.quick == nil || c.quick.callsUser() }
+func (c as[B, A]) callsUser() bool   { return callsUser(c.quick) }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
 func (c as[B, A]) renamed() any      { return underlying(c.c) }

@@ -71,6 +71,8 @@ var opWidth = [...]uint8{
 // width returns the number of bytes.
 func (o op) width() int { return int(opWidth[o]) }
 
+// Switches of few cases, the usual ones first, are compared one by one: a table of jumps takes longer.
+
 // load returns the number in p, with its sign extended.
 func (o op) load(p []byte) uint64 {
 	switch o {
@@ -78,14 +80,16 @@ func (o op) load(p []byte) uint64 {
 		return uint64(p[0])
 	case op16:
 		return uint64(binary.BigEndian.Uint16(p))
-	case op16LE:
-		return uint64(binary.LittleEndian.Uint16(p))
 	case op32:
 		return uint64(binary.BigEndian.Uint32(p))
-	case op32LE:
-		return uint64(binary.LittleEndian.Uint32(p))
 	case op64:
 		return binary.BigEndian.Uint64(p)
+	}
+	switch o {
+	case op16LE:
+		return uint64(binary.LittleEndian.Uint16(p))
+	case op32LE:
+		return uint64(binary.LittleEndian.Uint32(p))
 	case op64LE:
 		return binary.LittleEndian.Uint64(p)
 	case op24:
@@ -105,14 +109,16 @@ func (o op) store(dst []byte, u uint64) []byte {
 		return append(dst, byte(u))
 	case op16:
 		return binary.BigEndian.AppendUint16(dst, uint16(u))
-	case op16LE:
-		return binary.LittleEndian.AppendUint16(dst, uint16(u))
 	case op32:
 		return binary.BigEndian.AppendUint32(dst, uint32(u))
-	case op32LE:
-		return binary.LittleEndian.AppendUint32(dst, uint32(u))
 	case op64:
 		return binary.BigEndian.AppendUint64(dst, u)
+	}
+	switch o {
+	case op16LE:
+		return binary.LittleEndian.AppendUint16(dst, uint16(u))
+	case op32LE:
+		return binary.LittleEndian.AppendUint32(dst, uint32(u))
 	case op64LE:
 		return binary.LittleEndian.AppendUint64(dst, u)
 	case op24LE, opInt24LE:

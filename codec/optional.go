@@ -42,7 +42,8 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 	if !there {
 		return nil, nil
 	}
-	return decodePointer(r, o.c)
+	v, err := o.c.Decode(r)
+	return &v, err
 }
 
 func (o optional[T]) Size() Size {
@@ -73,19 +74,11 @@ func (o ifMore[T]) Decode(r *Reader) (*T, error) {
 	if more, err := r.More(); !more || err != nil {
 		return nil, err
 	}
-	return decodePointer(r, o.c)
+	v, err := o.c.Decode(r)
+	return &v, err
 }
 
 func (o ifMore[T]) Size() Size {
 	s := SizeOf(o.c)
 	return Size{Max: s.Max, Open: true, borrows: s.borrows}
-}
-
-// decodePointer decodes a value that is there.
-func decodePointer[T any](r *Reader, c Codec[T]) (*T, error) {
-	v, err := c.Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
 }

@@ -128,6 +128,6 @@ func (b between[T]) opensFor(v T) bool { return opens(b.c, v) }
 func (b between[T]) Size() Size {
 	s := SizeOf(b.before).plus(SizeOf(b.c))
 	after := SizeOf(b.after)
-	s.Min, s.Max = s.Min+after.Min, addBound(s.Max, after.Max)
+	s.Min, s.Max = addBound(s.Min, after.Min), addBound(s.Max, after.Max)
 	return s
 }

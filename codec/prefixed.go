@@ -19,13 +19,12 @@ func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T
 	notNil(body, where+": body")
 	least := SizeOf(body).Min
 	refuse(least > length.max, "%s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max)
-	return &prefixed[T]{length, body, headOf(body), quickIn(body)}
+	return &prefixed[T]{length, splitOf(body), quickIn(body)}
 }
 
 type prefixed[T any] struct {
 	length *Length
-	body   Codec[T]
-	head   BodyCodec[T]    // body, if it is one
+	body   split[T]
 	quick  quickDecoder[T] // body, if it is one
 }
 
@@ -33,12 +32,7 @@ func (p *prefixed[T]) Append(dst []byte, v T) ([]byte, error) { return joined(p.
 
 func (p *prefixed[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
 	start := len(dst)
-	head = p.length.reserve(dst)
-	if p.head != nil {
-		head, body, err = p.head.AppendHead(head, v)
-	} else {
-		head, err = p.body.Append(head, v)
-	}
+	head, body, err = p.body.appendHead(p.length.reserve(dst), v)
 	if err == nil {
 		head, err = p.length.put(head, start, len(body))
 	}
@@ -53,7 +47,7 @@ func (p *prefixed[T]) Decode(r *Reader) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	return within(r, n, p.body)
+	return within(r, n, p.body.Codec)
 }
 
 // within decodes c in a frame of the next n bytes.
@@ -78,11 +72,11 @@ func (p *prefixed[T]) decodeQuick(b []byte, own cloner, v *T) (n int, ok bool) {
 	return n, ok && used == length
 }
 
-func (p *prefixed[T]) callsUser() bool { return p.quick == nil || p.quick.callsUser() }
+func (p *prefixed[T]) callsUser() bool { return callsUser(p.quick) }
 
 func (p *prefixed[T]) Size() Size {
-	body := SizeOf(p.body)
-	return Size{Min: p.length.size.Min + body.Min, Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
+	body := SizeOf(p.body.Codec)
+	return Size{Min: addBound(p.length.size.Min, body.Min), Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
 }
 
 // Nullable is body after its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
@@ -116,7 +110,7 @@ func (c nullable[T]) Decode(r *Reader) (*T, error) {
 	if err != nil || none {
 		return nil, err
 	}
-	v, err := within(r, n, c.p.body)
+	v, err := within(r, n, c.p.body.Codec)
 	return &v, err
 }
 

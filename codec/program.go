@@ -30,8 +30,7 @@ type step struct {
 
 // caller encodes and decodes one field of a record by its codec.
 type caller interface {
-	append(dst []byte, record place, offset uintptr) ([]byte, error)
-	appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error)
+	append(dst []byte, record place, offset uintptr, split bool) (head, body []byte, err error)
 	decode(r *Reader, record place, offset uintptr) error
 	opens(record place, offset uintptr) bool
 }
@@ -49,12 +48,12 @@ func (c call[F]) codec(record place) Codec[F] {
 	return c.c
 }
 
-func (c call[F]) append(dst []byte, record place, offset uintptr) ([]byte, error) {
-	return c.codec(record).Append(dst, *valueAt[F](record.at(offset)))
-}
-
-func (c call[F]) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
-	return appendHead(c.codec(record), dst, *valueAt[F](record.at(offset)))
+func (c call[F]) append(dst []byte, record place, offset uintptr, split bool) (head, body []byte, err error) {
+	if split {
+		return appendHead(c.codec(record), dst, *valueAt[F](record.at(offset)))
+	}
+	head, err = c.codec(record).Append(dst, *valueAt[F](record.at(offset)))
+	return head, nil, err
 }
 
 func (c call[F]) decode(r *Reader, record place, offset uintptr) (err error) {
@@ -153,13 +152,10 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 			break
 		}
 		start := len(dst)
-		switch last := split && i == len(p.steps)-1; {
-		case s.text != nil:
+		if last := split && i == len(p.steps)-1; s.text != nil {
 			dst, body, err = s.text.append(dst, v.at(s.at), last)
-		case last:
-			dst, body, err = s.call.appendHead(dst, v.at(s.base), s.offset)
-		default:
-			dst, err = s.call.append(dst, v.at(s.base), s.offset)
+		} else {
+			dst, body, err = s.call.append(dst, v.at(s.base), s.offset, last)
 		}
 		if nothing := len(dst)+len(body) == start; err == nil && missing != "" && !nothing {
 			err = because(ErrMalformed, "field follows %q, which is missing", missing)
@@ -197,7 +193,7 @@ func (p *program) appendFlat(dst []byte, v place) ([]byte, bool) {
 		}
 		if s.text != nil {
 			text := *valueAt[string](v.at(s.at))
-			s.text.length.store(rest, len(text))
+			s.text.length.op.store(rest[:0], s.text.length.shifted(len(text)))
 			rest = rest[s.text.length.width:]
 			rest = rest[copy(rest, text):]
 		}
@@ -245,11 +241,7 @@ func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 		if !ok {
 			return 0, false
 		}
-		owned := []byte{}
-		if len(text) > 0 {
-			owned = own.Clone(text)
-		}
-		s.text.set(v.at(s.at), owned)
+		s.text.set(v.at(s.at), clone(own, text))
 		rest = rest[s.text.length.width+len(text):]
 	}
 	return len(b) - len(rest), true

@@ -10,9 +10,12 @@ type quickDecoder[T any] interface {
 	// decodeQuick puts the value at the start of p in v and tells how many bytes it took; of a codec whose values
 	// extend to the end of the frame p is the frame. It returns false where Decode is to find out: v is then anything.
 	decodeQuick(p []byte, own cloner, v *T) (n int, ok bool)
+}
 
-	// callsUser reports whether decodeQuick runs functions of the user.
-	callsUser() bool
+// callsUser reports whether decodeQuick of a codec, or nil, runs functions of the user: those that may have a method.
+func callsUser(quick any) bool {
+	c, ok := quick.(interface{ callsUser() bool })
+	return quick == nil || ok && c.callsUser()
 }
 
 // quickIn returns the quick way of a codec that is within a frame, or nil.
@@ -101,14 +104,10 @@ func (c integer[T]) decodeQuick(p []byte, _ cloner, v *T) (n int, ok bool) {
 	return n, true
 }
 
-func (integer[T]) callsUser() bool { return false }
-
 func (bytesCodec) decodeQuick(p []byte, own cloner, v *[]byte) (int, bool) {
-	*v = own.Clone(p)
+	*v = clone(own, p)
 	return len(p), true
 }
-
-func (bytesCodec) callsUser() bool { return false }
 
 func (borrowedCodec) decodeQuick(p []byte, _ cloner, v *[]byte) (int, bool) {
 	*v = p[:len(p):len(p)]

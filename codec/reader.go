@@ -42,6 +42,7 @@ type Reader struct {
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head
 	atHand bool  // nothing may be waited for
+	copies bool  // Borrowed is Bytes: who takes the values was not told that they are lent
 	reach  int   // how far has been looked, from the frame's first byte
 	arena  arena // for small copies if src is nil
 }
@@ -150,10 +151,8 @@ func (r *Reader) nextSlow(n int) ([]byte, error) {
 
 // Peek lends the next n bytes without moving. Its errors are those of Next.
 func (r *Reader) Peek(n int) ([]byte, error) {
-	if uint(n) > uint(len(r.buf)-r.pos) {
-		if err := r.need(n); err != nil {
-			return nil, err
-		}
+	if err := r.need(n); err != nil {
+		return nil, err
 	}
 	return r.buf[r.pos : r.pos+n : r.pos+n], nil
 }

@@ -46,14 +46,14 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 }
 
 // clone copies p for the receiver of the value.
-func (r *Reader) clone(p []byte) []byte {
-	if r.src != nil && len(p) == 0 {
+func (r *Reader) clone(p []byte) []byte { return clone(r.cloner(), p) }
+
+// clone is own.Clone, with memory of its own for nothing.
+func clone(own cloner, p []byte) []byte {
+	if len(p) == 0 {
 		return []byte{}
 	}
-	if r.src != nil {
-		return r.src.Clone(p)
-	}
-	return r.arena.Clone(p)
+	return own.Clone(p)
 }
 
 // mayHold reports whether a body of n bytes here can be read directly: there is one in a frame, and when a frame is
@@ -148,9 +148,6 @@ type arena struct {
 
 // Clone is that of a chanio.ByteSource.
 func (a *arena) Clone(p []byte) []byte {
-	if len(p) == 0 {
-		return []byte{}
-	}
 	if len(p) > sharedMax {
 		return slices.Clone(p)
 	}

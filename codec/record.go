@@ -2,11 +2,6 @@ package codec
 
 // Record is the fields of a T in order. It suits any Go struct.
 //
-//	type Point struct {
-//		X, Y int16
-//		Name string
-//	}
-//
 //	var point = codec.Record(
 //		codec.Field("x", func(p *Point) *int16 { return &p.X }, codec.Int16),
 //		codec.Field("y", func(p *Point) *int16 { return &p.Y }, codec.Int16),
@@ -104,7 +99,7 @@ func (noCodec[F]) Decode(*Reader) (v F, err error)        { return v, errNoCodec
 // Literal is a part of a [Record] that is in no field: a [Const] or a [Skip].
 func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 	notNil(c, "Literal")
-	return FieldOf[T]{field{size: SizeOf(c), call: call[struct{}]{c: c}}}
+	return FieldOf[T]{newField("", 0, c)}
 }
 
 func compiled[T any](p *program) Codec[T] {
@@ -148,8 +143,6 @@ func (c record[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
 	return c.program.decodeFlat(p, own, placeOf(v))
 }
 
-func (record[T]) callsUser() bool { return false }
-
 // inner returns the program, so that a Record in a Record becomes a part of it.
 func (c record[T]) inner() *program { return c.program }
 
@@ -173,7 +166,7 @@ func (p *prefixed[T]) text() *text {
 	if p.length.op == 0 {
 		return nil
 	}
-	switch body := underlying(p.body).(type) {
+	switch body := underlying(p.body.Codec).(type) {
 	case textCodec:
 		if body.charset != "ASCII" {
 			return &text{length: p.length, utf8: body.invalid != nil}

@@ -9,13 +9,7 @@ import (
 // nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called at once for the first level and
 // once for each further one that is reached, so that a level is a codec that knows its depth.
 //
-//	tree := codec.Recursive(func(self codec.Codec[Tree]) codec.Codec[Tree] {
-//		return codec.Record(
-//			codec.Field("name", func(t *Tree) *string { return &t.Name }, name),
-//			codec.Field("children", func(t *Tree) *[]Tree { return &t.Children }, codec.Repeated(codec.Uint8, self)))
-//	})
-//
-//	Tree{Name: "a", Children: []Tree{{Name: "b"}}}, with names of one byte behind their length:
+//	a Record of a name and of children, Repeated(Uint8, self); Tree{Name: "a", Children: []Tree{{Name: "b"}}}:
 //	| 01 | 61 | 01 | 01 | 62 | 00 |
 func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
 	refuse(build == nil, "Recursive: build is nil")

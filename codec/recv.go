@@ -52,6 +52,6 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 
 // Send sends one value of c to sink, between whatever else is sent there. Its errors are those of a Sink of [Encode].
 func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T) error {
-	e := encoder[T]{chanio.BytesTo(sink), notNil(c, "Send"), headOf(c)}
+	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Send"))}
 	return e.send(ctx, v)
 }

@@ -28,6 +28,9 @@ func Resync[T any](
 }
 
 func (d *decoder[T]) resyncNext(ctx context.Context) (v T, err error) {
+	if d.gone.Load() {
+		return v, errGone
+	}
 	for {
 		d.settle()
 		if err := d.r.begin(ctx); err != nil {
@@ -78,9 +81,9 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 			return nil
 		}
 		r.show(r.src.Buffered())
-		if err := r.fill(r.have + 1); err != nil {
+		if end := r.fill(r.have + 1); end != nil {
 			d.skipped(dropped, err)
-			return d.up.Fail(ctx, err)
+			return d.up.Fail(ctx, end)
 		}
 	}
 }

@@ -28,17 +28,9 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	return none, err
 }
 
-// UnmarshalFirst returns the first value in p and the number of bytes that it takes.
-func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
-	if n, err = UnmarshalInto(c, p, &v); err != nil {
-		var none T
-		return none, 0, err
-	}
-	return v, n, nil
-}
-
-// UnmarshalInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
-// does not name may keep what they held. After an error some of the others may have been overwritten.
+// UnmarshalInto puts the first value that p holds in *v, which for a struct takes half the time of [Unmarshal], and returns
+// the number of bytes that it takes. Fields that a [Record] does not name may keep what they held. After an error some of the
+// others may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
 		table.program.plain.load(p, placeOf(v))

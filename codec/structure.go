@@ -67,16 +67,12 @@ func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr)
 			continue
 		}
 		inside := f.IsExported() || f.Name == "_" || f.Anonymous && f.Type.Kind() == reflect.Struct
-		if !inside && len(tag.parts) > 0 {
-			tag.refuse("the field is not exported, so it is not in the frame")
-		}
+		tag.refuse(!inside && len(tag.parts) > 0, "the field is not exported, so it is not in the frame")
 		if !inside {
 			continue
 		}
 		fields++
-		if b.size.Open {
-			tag.refuse("the field comes behind one that takes the rest of the frame")
-		}
+		tag.refuse(b.size.Open, "the field comes behind one that takes the rest of the frame")
 		if f.Name == "_" {
 			b.addBlank(tag)
 			continue
@@ -92,17 +88,15 @@ func (b structure) addBlank(tag *tag) {
 	var c Codec[struct{}]
 	if text, ok := tag.take("const"); ok {
 		raw, err := hex.DecodeString(text)
-		if err != nil || text == "" {
-			tag.refuse("const=%s is not hexadecimal", text)
-		}
+		tag.refuse(err != nil || text == "", "const=%s is not hexadecimal", text)
 		c = Const(string(raw))
 	} else if n := tag.number("skip", 0); n > 0 {
 		c = Skip(n)
 	} else {
-		tag.refuse("a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
+		tag.refuse(true, "a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
 	}
 	tag.done()
-	b.add(field{size: SizeOf(c), call: call[struct{}]{c: c}})
+	b.add(newField("", 0, c))
 }
 
 // addValue compiles a value of type t that lies at offset.
@@ -113,9 +107,7 @@ func (b structure) addValue(name string, tag *tag, t reflect.Type, offset uintpt
 	}
 	switch kind := t.Kind(); {
 	case kind == reflect.Struct:
-		if b.addStruct(tag.where, name, t, offset) == 0 {
-			tag.refuse("%v has no exported fields; use Record with a codec for it", t)
-		}
+		tag.refuse(b.addStruct(tag.where, name, t, offset) == 0, "%v has no exported fields; use Record with a codec for it", t)
 	case kind == reflect.Array && t.Len() > 0:
 		for i := range t.Len() {
 			b.addValue(name+index(i), tag, t.Elem(), offset+uintptr(i)*t.Elem().Size())
@@ -125,7 +117,7 @@ func (b structure) addValue(name string, tag *tag, t reflect.Type, offset uintpt
 	case kind == reflect.Slice:
 		b.addSlice(name, tag, t, offset)
 	default:
-		tag.refuse("%v has no fixed encoding; use a type of a fixed size, or Record with a codec for it", t)
+		tag.refuse(true, "%v has no fixed encoding; use a type of a fixed size, or Record with a codec for it", t)
 	}
 }
 
@@ -133,19 +125,15 @@ func (b structure) addText(name string, tag *tag, t reflect.Type, offset uintptr
 	isText := t.Kind() == reflect.String
 	raw := isText && tag.word("raw")
 	if tag.word("rest") {
-		if b.size.Open {
-			tag.refuse("only one field can take the rest of the frame")
-		}
-		f := field{name: name, offset: offset, size: openSize}
+		tag.refuse(b.size.Open, "only one field can take the rest of the frame")
 		switch {
 		case !isText:
-			f.call = call[[]byte]{c: Bytes}
+			b.add(newField(name, offset, Bytes))
 		case raw:
-			f.call = call[string]{c: RawString}
+			b.add(newField(name, offset, RawString))
 		default:
-			f.call = call[string]{c: String}
+			b.add(newField(name, offset, String))
 		}
-		b.add(f)
 		return
 	}
 	length := tag.length("len", DefaultMax, b.little)
@@ -158,9 +146,7 @@ func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintpt
 	count := tag.length("count", DefaultMaxCount, b.little)
 	elem.addValue("", tag, t.Elem(), 0)
 	elem.compile()
-	if elem.size.Open || elem.size.Min == 0 {
-		tag.refuse("the values of the slice have no end of their own")
-	}
+	tag.refuse(elem.size.Open || elem.size.Min == 0, "the values of the slice have no end of their own")
 	most := addBound(count.width, timesBound(elem.size.Max, count.max))
 	b.add(field{name: name, offset: offset, size: Size{Min: count.width, Max: most}, call: &slice{count, elem.program, t}})
 }
@@ -173,20 +159,15 @@ type slice struct {
 	of    reflect.Type // []F
 }
 
-func (s *slice) append(dst []byte, record place, offset uintptr) ([]byte, error) {
+func (s *slice) append(dst []byte, record place, offset uintptr, _ bool) (_, body []byte, err error) {
 	all := record.at(offset).reflected(s.of)
-	dst, err := s.count.Append(dst, all.Len())
+	dst, err = s.count.Append(dst, all.Len())
 	for i := 0; i < all.Len() && err == nil; i++ {
 		if dst, _, err = s.elem.append(dst, placeOfElement(all, i), false); err != nil {
-			return dst, WrapField(index(i), err)
+			return dst, nil, WrapField(index(i), err)
 		}
 	}
-	return dst, err
-}
-
-func (s *slice) appendHead(dst []byte, record place, offset uintptr) (head, body []byte, err error) {
-	head, err = s.append(dst, record, offset)
-	return head, nil, err
+	return dst, nil, err
 }
 
 func (s *slice) opens(place, uintptr) bool { return false }
@@ -228,7 +209,7 @@ func parseTag(where, text string) *tag {
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(part, "=")
 		if _, twice := t.parts[key]; twice {
-			t.refuse("the tag has %q twice", key)
+			t.refuse(true, "the tag has %q twice", key)
 		}
 		if key != "" {
 			t.parts[key] = value
@@ -237,9 +218,9 @@ func parseTag(where, text string) *tag {
 	return t
 }
 
-// refuse panics.
-func (t *tag) refuse(format string, args ...any) {
-	panic("codec: Struct: " + t.where + ": " + fmt.Sprintf(format, args...))
+// refuse panics if something is wrong.
+func (t *tag) refuse(wrong bool, format string, args ...any) {
+	refuse(wrong, "Struct: %s: %s", t.where, fmt.Sprintf(format, args...))
 }
 
 func (t *tag) take(key string) (value string, ok bool) {
@@ -250,9 +231,7 @@ func (t *tag) take(key string) (value string, ok bool) {
 
 func (t *tag) word(key string) bool {
 	value, ok := t.take(key)
-	if value != "" {
-		t.refuse("%q takes no value, got %q", key, value)
-	}
+	t.refuse(value != "", "%q takes no value, got %q", key, value)
 	return ok
 }
 
@@ -262,18 +241,14 @@ func (t *tag) number(key string, otherwise int) int {
 		return otherwise
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.refuse("%s=%s is not a number of at least 1", key, text)
-	}
+	t.refuse(err != nil || n < 1, "%s=%s is not a number of at least 1", key, text)
 	return n
 }
 
 // done panics if something in the tag was not understood.
 func (t *tag) done() {
 	for key := range t.parts {
-		if !t.used[key] {
-			t.refuse("the tag has %q, which has no meaning for this field", key)
-		}
+		t.refuse(!t.used[key], "the tag has %q, which has no meaning for this field", key)
 	}
 }
 
@@ -284,17 +259,13 @@ var lengthOps = map[string]op{"u8": op8, "u16": op16, "u24": op24, "u32": op32}
 func (t *tag) length(key string, most int, little bool) *Length {
 	name, _ := t.take(key)
 	o := lengthOps[strings.TrimSuffix(strings.TrimSuffix(name, "le"), "be")]
-	if o == 0 || o == op8 && name != "u8" {
-		t.refuse("the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
-	}
+	t.refuse(o == 0 || o == op8 && name != "u8", "the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
 	if o != op8 && (strings.HasSuffix(name, "le") || little && !strings.HasSuffix(name, "be")) {
 		o++
 	}
 	expressed := uint64(1)<<(8*o.width()) - 1
 	bound := t.number("max", int(min(uint64(most), expressed)))
-	if uint64(bound) > expressed {
-		t.refuse("max=%d is more than %s can express", bound, name)
-	}
+	t.refuse(uint64(bound) > expressed, "max=%d is more than %s can express", bound, name)
 	return lengthOf("Struct: "+t.where, Codec[uint32](integer[uint32]{o}), bound, nil)
 }
 
@@ -315,13 +286,11 @@ func (t *tag) numberOp(of reflect.Type, little bool) op {
 		case bits == 24:
 			o = op24
 		case bits != 32:
-			t.refuse("bits=%d is not 24 or 32", bits)
+			t.refuse(true, "bits=%d is not 24 or 32", bits)
 		}
 	}
 	le, be := t.word("le"), t.word("be")
-	if le && be {
-		t.refuse("the tag has both orders")
-	}
+	t.refuse(le && be, "the tag has both orders")
 	if le || little && !be {
 		o++
 	}

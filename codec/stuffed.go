@@ -47,7 +47,7 @@ func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
-	for {
+	for left := s.max; left >= 0; left-- { // a frame begins with the first END before it
 		start := r.Offset()
 		p, err := r.ReadUntil(s.end, s.max)
 		if err != nil {
@@ -57,6 +57,7 @@ func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
 			return decodeInner(r, s.c, p[:len(p)-1], start, s.unstuff)
 		}
 	}
+	return v, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d empty frames", s.max))
 }
 
 func (s stuffed[T]) Size() Size { return Size{Min: 2, Max: addBound(s.max, 1)} }

@@ -5,12 +5,6 @@ package codec
 // order given here. A tag that no field has is refused, unless there are [UnknownTags]. Tags have the type that tag
 // decodes to.
 //
-//	type Options struct {
-//		Name    string
-//		Port    *uint16
-//		Unknown []UnknownTag[uint8]
-//	}
-//
 //	TLV(Uint8, NewLength(Uint8),
 //		RequiredTag(uint8(1), "name", func(o *Options) *string { return &o.Name }, String),
 //		OptionalTag(uint8(2), "port", func(o *Options) **uint16 { return &o.Port }, Uint16),

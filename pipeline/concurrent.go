@@ -287,8 +287,8 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 		return
 	}
 	var left []A
-	if after < m.taken {
-		left = m.jobs.TakeAll() // they are begun in order, so all of them come later
+	for after < m.taken && m.jobs.Len() > 0 {
+		left = append(left, m.jobs.Shift()) // they are begun in order, so all of them come later
 	}
 	m.end, m.endErr = after, err
 	for _, w := range m.workers {

@@ -230,37 +230,59 @@ func TestAHugeNumberOfWorkersCostsNothingUntilTheyAreNeeded(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
-// A stage that was closed leaves neither a timer nor a child of the receiver's ctx behind.
-func TestAClosedTimedStageReleasesItsTimer(t *testing.T) {
-	for name, stage := range map[string]func(src) *chanio.Source[int]{
-		"Timeout": func(s src) src { return pipeline.Timeout(s, time.Hour) },
-		"Batch":   func(s src) src { return pipeline.Flatten(pipeline.Batch(s, 9, time.Hour)) },
-		"Window":  func(s src) src { return pipeline.FlatMap(pipeline.Window(s, time.Hour, 9), spanned) },
+// A stage that has ended or was closed leaves neither a timer nor a child of the receiver's ctx behind.
+func TestATimedStageReleasesItsTimerAtItsEnd(t *testing.T) {
+	for name, stage := range map[string]func(src) src{
+		"Timeout": func(s src) src { return pipeline.Timeout(s, 24*time.Hour) },
+		"Batch":   func(s src) src { return pipeline.Flatten(pipeline.Batch(s, 9, 24*time.Hour)) },
+		"Window":  func(s src) src { return pipeline.FlatMap(pipeline.Window(s, 24*time.Hour, 9), spanned) },
 		"Zip":     func(s src) src { return pipeline.Zip(pipeline.Drop(s, 1), watch[int]().Source, max0) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				counted := &children{Context: t.Context(), done: make(chan struct{})}
-				w := watch(1)
-				s := stage(w.Source)
-				recv := make(chan error, 1)
-				go func() {
-					for {
-						if _, err := s.Recv(counted); err != nil {
-							recv <- err
-							return
-						}
-					}
-				}()
-				synctest.Wait()
-				require.Positive(t, counted.n.Load())
-				require.NoError(t, s.Close())
-				require.ErrorIs(t, <-recv, net.ErrClosed)
-				synctest.Wait()
-				require.Zero(t, counted.n.Load())
+		"Throttle": func(s src) src {
+			return pipeline.Throttle(pipeline.FlatMap(s, func(v int) []int { return []int{v, v} }), 24*time.Hour, 1)
+		},
+		"PartitionBy": func(s src) src { return pipeline.ConcatAll(pipeline.PartitionBy(s, one(nothing))) },
+		"parts": func(s src) src {
+			return pipeline.MapErr(pipeline.PartitionBy(s, one(nothing)), func(part src) (int, error) {
+				return part.Recv(context.Background()) // and not to its end
 			})
-		})
+		},
+		"Retry": func(s src) src { return pipeline.Retry(func(ctxt) (src, error) { return s, nil }, nil) },
+	} {
+		for _, closed := range []bool{true, false} {
+			if name == "parts" && !closed {
+				continue // they wait for somebody to read a part to its end
+			}
+			t.Run(fmt.Sprint(name, closed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { releases(t, stage, closed) })
+			})
+		}
 	}
+}
+
+func releases(t *testing.T, stage func(src) src, closed bool) {
+	counted := &children{Context: t.Context(), done: make(chan struct{})}
+	w := watch(1)
+	s := stage(w.Source)
+	recv := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := s.Recv(counted); err != nil {
+				recv <- err
+				return
+			}
+		}
+	}()
+	synctest.Wait()
+	require.Positive(t, counted.n.Load())
+	if closed {
+		require.NoError(t, s.Close())
+		require.ErrorIs(t, <-recv, net.ErrClosed)
+	} else {
+		w.fail <- io.EOF
+		require.Equal(t, io.EOF, <-recv)
+	}
+	synctest.Wait()
+	require.Zero(t, counted.n.Load())
 }
 
 // children is a ctx that counts the contexts derived from it that have not been released.
@@ -774,4 +796,44 @@ func (c *calling) AfterFunc(f func()) (stop func() bool) {
 		c.f()
 	}
 	return c.children.AfterFunc(f)
+}
+
+// Values of two owners that a stage holds together are received or given back, each once.
+func TestValuesOfTwoOwnersAreReceivedOrGivenBack(t *testing.T) {
+	for name, join := range map[string]func(ctxt, src, src) src{
+		"Merge":  func(ctx ctxt, a, b src) src { return pipeline.Merge(ctx, a, b) },
+		"Concat": func(_ ctxt, a, b src) src { return pipeline.Concat(pipeline.Take(a, 3), b) },
+		"ConcatAll": func(_ ctxt, a, b src) src {
+			return pipeline.ConcatAll(holding(pipeline.Take(a, 3), b))
+		},
+	} {
+		for _, received := range []int{0, 1, 2} {
+			t.Run(fmt.Sprint(name, received), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := newOwner(5), newOwner(5)
+					s := pipeline.Batch(join(t.Context(), a.src, b.src), 4, 0)
+					got := 0
+					for range received {
+						batch, err := s.Recv(t.Context())
+						require.NoError(t, err)
+						got += len(batch)
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					for {
+						batch, err := s.Recv(ctx) // until the batch is not full
+						if err != nil {
+							break
+						}
+						got += len(batch)
+					}
+					synctest.Wait()
+					require.NoError(t, s.Close())
+					synctest.Wait()
+					made, back := a.made.Load()+b.made.Load(), a.back.Load()+b.back.Load()
+					require.Equal(t, made, int64(got)+back)
+				})
+			})
+		}
+	}
 }

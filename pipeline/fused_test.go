@@ -65,6 +65,8 @@ var fused = []struct {
 	}, upto(3), []string{"0", "1", "2"}, 1},
 	{"Transform", func(s src) text { return show(pairs(s)) }, upto(5),
 		[]string{"1", "5", "4"}, 1},
+	{"Transform to the last value", func(s src) text { return show(pairs(s)) }, upto(4),
+		[]string{"1", "5"}, 0},
 	{"Batch", func(s src) text { return show(pipeline.Batch(s, 2, 0)) }, upto(5),
 		[]string{"[0 1]", "[2 3]", "[4]"}, 1},
 	{"BatchBy", func(s src) text {
@@ -100,6 +102,20 @@ func pairs(s *chanio.Source[int]) *chanio.Source[int] {
 			emit(v)
 		}
 	})
+}
+
+func TestWhatTheLastStepEmittedComesBeforeWhatLastEmits(t *testing.T) {
+	s := pipeline.Transform(of(1, 2, 3), func(v int, emit func(int)) error {
+		emit(v)
+		if v == 2 {
+			emit(-v)
+			return io.EOF
+		}
+		return nil
+	}, func(emit func(int)) { emit(9) })
+	got, err := drain(t, s)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2, -2, 9}, got)
 }
 
 func TestFusedStagesPassOnWhatTheyShould(t *testing.T) {

@@ -13,8 +13,7 @@ const (
 	// Block makes the sender wait: nothing is lost, and the slowest receiver sets the pace.
 	Block = queue.Block
 
-	// DropOldest drops the value that waited longest. What the receiver has fetched already, at most a quarter
-	// of the queue, is not dropped.
+	// DropOldest drops the value that waited longest.
 	DropOldest = queue.DropOldest
 
 	// DropNewest drops the value that is being sent.
@@ -39,8 +38,7 @@ const DefaultQueue = queue.DefaultSize
 
 // Queue describes a bounded queue between two goroutines. The zero value, and a nil *Queue, is the default.
 type Queue[T any] struct {
-	// Size is how much the queue holds at most: a number of values, or of what Metric counts. What its receiver has
-	// fetched and not yet returned is included. 0 means DefaultQueue.
+	// Size is how much the queue holds at most: a number of values, or of what Metric counts. 0 means DefaultQueue.
 	Size int
 
 	// Policy is what happens to a value for which there is no room.

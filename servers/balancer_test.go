@@ -106,11 +106,10 @@ func TestMaxPerIPCountsThoseBehindABalancer(t *testing.T) {
 
 func TestG19ASilentBalancerHoldsUpNobodyAndEnds(t *testing.T) {
 	secure, config := signed(t)
-	secure.HandshakeTimeout = 100 * time.Millisecond
 	failed := make(chan error, 1)
 	ln := listenTLS(t, secure, &servers.Config{
-		ProxyFrom: onLoopback(),
-		Hooks:     &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
+		ProxyFrom: onLoopback(), ProxyTimeout: time.Second,
+		Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	})
 	serveOn(t, t.Context(), ln, echo)
 	silent := dial(t, ln)

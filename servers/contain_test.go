@@ -264,6 +264,48 @@ func TestG16AForeignListenerThatPanicsEndsServeWithThat(t *testing.T) {
 	}
 }
 
+// fragile is a connection of a foreign listener whose methods panic.
+type fragile struct{ net.Conn }
+
+func (fragile) Read([]byte) (int, error)        { panic("boom: Read") }
+func (fragile) SetReadDeadline(time.Time) error { panic("boom: SetReadDeadline") }
+func (f fragile) Close() error                  { _ = f.Conn.Close(); panic("boom: Close") }
+
+func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		nl, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		ln, err := servers.Listen(&strange{nl, []func() (net.Conn, error){
+			func() (net.Conn, error) {
+				nc, err := nl.Accept()
+				if slow {
+					return fragileClose{nc}, err
+				}
+				return fragile{nc}, err
+			},
+		}}, &servers.Config{
+			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 50 * time.Millisecond,
+			Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
+		})
+		require.NoError(t, err)
+		serveOn(t, t.Context(), ln, tellAddr)
+		dial(t, ln)
+		if err := <-failed; slow {
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		} else {
+			require.ErrorContains(t, err, "boom: Read")
+		}
+		require.Contains(t, converse(t, dial(t, ln), proxyLine+"hello"), "192.0.2.1", "the only place is free again")
+		require.NoError(t, ln.Close())
+	}
+}
+
+// fragileClose is one whose Close panics.
+type fragileClose struct{ net.Conn }
+
+func (f fragileClose) Close() error { _ = f.Conn.Close(); panic("boom: Close") }
+
 // asking looks at its Listener from within.
 type asking struct {
 	net.Listener

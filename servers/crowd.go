@@ -70,6 +70,10 @@ type crowd struct {
 // makeRoom waits until there may be one more, and ends one if that takes too long.
 func (c *crowd) makeRoom(ctx context.Context) error {
 	for {
+		select {
+		case <-c.freed: // somebody who left before the look
+		default:
+		}
 		full, victim := c.look()
 		if !full {
 			return nil

@@ -3,32 +3,25 @@ package servers_test
 import (
 	"context"
 	"net"
-	"os"
-	"os/exec"
 	"runtime"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/memtest"
 )
 
 // What a connection costs whose handler waits for input, after it has been used, beyond the net.TCPConn and the runtime's
-// record of the goroutine, which it keeps and uses again. It is measured in a process of its own: how large a stack is when its goroutine starts depends on those that ran before.
+// record of the goroutine.
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
-	if os.Getenv("WEIR_IDLE") == "" {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestIdleConnectionHoldsNoBuffer$", "-test.v")
-		child.Env = append(os.Environ(), "WEIR_IDLE=1")
-		out, err := child.CombinedOutput()
-		t.Logf("%s", out)
-		require.NoError(t, err)
+	if !memtest.Alone(t) {
 		return
 	}
 	const (
 		peers = 1000
 		bound = 6 << 10 // bytes of heap and stack each, those of the goroutine included
 	)
-	records(peers)
+	memtest.Records(peers)
 	plain := inUse(t, func() func() {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -91,17 +84,6 @@ func echoByHand(ctx context.Context, c *chanio.Conn) error {
 }
 
 // inUse returns how many bytes of heap and stack are in use for what start starts, which it stops.
-// records has the runtime make its records of n goroutines.
-func records(n int) {
-	stop := make(chan struct{})
-	var parked sync.WaitGroup
-	for range n {
-		parked.Go(func() { <-stop })
-	}
-	close(stop)
-	parked.Wait()
-}
-
 func inUse(t *testing.T, start func() (stop func())) int {
 	before := settledMemory()
 	stop := start()
@@ -111,10 +93,6 @@ func inUse(t *testing.T, start func() (stop func())) int {
 }
 
 func settledMemory() int64 {
-	for range 3 { // pools are emptied by the second, stacks shrink with each
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
+	heap, stack := memtest.InUse()
+	return int64(heap + stack)
 }

@@ -110,23 +110,65 @@ func TestSTARTTLSWithARealClient(t *testing.T) {
 		"pop3": {"+OK weir", "+OK begin"},
 		"ftp":  {"220 weir", "234 begin"},
 	} {
-		ln, _ := serve(t, &servers.Config{Conn: chanio.ConnConfig{IdleTimeout: time.Minute}}, func(ctx context.Context, c *chanio.Conn) error {
-			for i, say := range dialogue {
-				if i > 0 {
-					if _, err := codec.Recv(ctx, c.In, codec.Lines); err != nil {
-						return err
+		for stage, dialogueOn := range lineStages {
+			ln, _ := serve(t, &servers.Config{Conn: chanio.ConnConfig{IdleTimeout: time.Minute}}, func(ctx context.Context, c *chanio.Conn) error {
+				receive, send := dialogueOn(c)
+				for i, say := range dialogue {
+					if i > 0 {
+						if _, err := receive(ctx); err != nil {
+							return err
+						}
+					}
+					for line := range strings.SplitSeq(say, "\r\n") {
+						if err := send(ctx, line); err != nil {
+							return err
+						}
 					}
 				}
-				if err := c.Out.Send(ctx, []byte(say+"\r\n")); err != nil {
-					return err
-				}
-			}
-			return upgrade(ctx, c, config)
-		})
-		out := openssl(t, ln, "hello\n", "-starttls", protocol)
-		require.Contains(t, out, "secret: hello", protocol)
-		require.Contains(t, out, "CN = weir.test", protocol)
+				return upgrade(ctx, c, config)
+			})
+			out := openssl(t, ln, "hello\n", "-starttls", protocol)
+			require.Contains(t, out, "secret: hello", "%s by %s", protocol, stage)
+			require.Contains(t, out, "CN = weir.test", "%s by %s", protocol, stage)
+		}
 	}
+}
+
+type (
+	receiveLine = func(context.Context) (string, error)
+	sendLine    = func(context.Context, string) error
+)
+
+var crlf = codec.Lines.With(codec.CRLF())
+
+// lineStages are the ways in which lines come before TLS.
+var lineStages = map[string]func(c *chanio.Conn) (receiveLine, sendLine){
+	"Recv and Send": func(c *chanio.Conn) (receiveLine, sendLine) {
+		return func(ctx context.Context) (string, error) { return codec.Recv(ctx, c.In, codec.Lines) },
+			func(ctx context.Context, line string) error { return codec.Send(ctx, c.Out, crlf, line) }
+	},
+	"Frame": func(c *chanio.Conn) (receiveLine, sendLine) {
+		lines := codec.Frame(c, crlf)
+		return lines.In.Recv, lines.Out.Send
+	},
+	"Decode": func(c *chanio.Conn) (receiveLine, sendLine) {
+		return codec.Decode(c.In, codec.Lines).Recv, codec.Encode(c.Out, crlf).Send
+	},
+	"channels": func(c *chanio.Conn) (receiveLine, sendLine) {
+		lines := codec.Frame(c, crlf)
+		return func(ctx context.Context) (string, error) {
+				ctx, cancel := context.WithCancel(ctx)
+				defer cancel() // nobody receives ahead
+				line, ok := <-lines.In.C(ctx)
+				if !ok {
+					return "", io.ErrUnexpectedEOF
+				}
+				return line, nil
+			}, func(ctx context.Context, line string) error {
+				lines.Out.C(ctx) <- line
+				return nil
+			}
+	},
 }
 
 // upgrade secures c, whose lines a stage has received, and echoes.

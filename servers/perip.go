@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/weir-go/weir/internal/guard"
 )
 
 // perIP counts the connections of each peer, and says when there are too many. The zero value has no limit.
@@ -80,6 +82,15 @@ func ipOf(addr net.Addr) netip.Addr {
 
 // refuse closes a connection with a reset, which leaves nothing behind on this side.
 func refuse(nc net.Conn) {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		reset(nc)
+	default:
+		_ = guard.Call(func() { reset(nc) }) // it may be anybody's
+	}
+}
+
+func reset(nc net.Conn) {
 	switch nc := nc.(type) {
 	case interface{ Abort() }:
 		nc.Abort()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 )
 
 // The PROXY protocol, versions 1 and 2, as haproxy.org describes it in proxy-protocol.txt: a balancer begins each
@@ -137,18 +138,21 @@ func (l *Listener) isBalancer(addr net.Addr) bool {
 }
 
 // awaitProxyHeader reads the header of nc for as long as ctx lives.
-func awaitProxyHeader(ctx context.Context, nc net.Conn) (*ProxyHeader, error) {
+func awaitProxyHeader(ctx context.Context, nc net.Conn) (h *ProxyHeader, err error) {
 	expired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = nc.SetReadDeadline(time.Unix(1, 0))
-		close(expired)
+		defer close(expired)
+		_ = guard.Call(func() { _ = nc.SetReadDeadline(time.Unix(1, 0)) })
 	})
-	h, err := readProxyHeader(nc)
+	panicked := guard.Call(func() { h, err = readProxyHeader(nc) })
 	if !stop() {
 		<-expired
-		_ = nc.SetReadDeadline(time.Time{})
+		_ = guard.Call(func() { _ = nc.SetReadDeadline(time.Time{}) })
 	}
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case panicked != nil:
+		return nil, panicked
+	case err != nil && ctx.Err() != nil:
 		err = chanio.Cause(ctx)
 	}
 	return h, err

@@ -104,7 +104,9 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
 			conn.Abort(cause)
 		}
-		if undrained := finish(conn, err, cancel); err == nil {
+		undrained := finish(conn, err, cancel)
+		l.awaitHooks(conn)
+		if err == nil {
 			l.reportUndrained(conn, undrained)
 		}
 	}()

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -53,12 +54,14 @@ func dialUnix(t testing.TB, path string) *net.UnixConn {
 	return nc.(*net.UnixConn)
 }
 
-// leaveBehind makes a socket file whose owner is gone.
+// leaveBehind makes a socket file whose owner has been gone for a while.
 func leaveBehind(t testing.TB, path string) {
 	nl, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	require.NoError(t, err)
 	nl.SetUnlinkOnClose(false)
 	require.NoError(t, nl.Close())
+	before := time.Now().Add(-time.Minute)
+	require.NoError(t, os.Chtimes(path, before, before))
 }
 
 func TestUnixConnectionsConform(t *testing.T) {

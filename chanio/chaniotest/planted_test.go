@@ -83,6 +83,9 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 			s.connect = func(t testing.TB) (near, far *chanio.Duplex[int, int]) { return plant(t, planted.defect) }
 			failed := map[string]string{}
 			for _, c := range s.cases() {
+				if slices.Contains(planted.also, c.name) {
+					continue // it may fail, or hang, by chance
+				}
 				if v := s.judge(t, c); v.failed {
 					failed[c.name] = v.log
 				}
@@ -90,9 +93,7 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 			if planted.fails != "" {
 				require.Contains(t, failed, planted.fails)
 			}
-			for _, name := range append(planted.also, planted.fails) {
-				delete(failed, name)
-			}
+			delete(failed, planted.fails)
 			require.Empty(t, slices.Collect(maps.Keys(failed)), "cases that another defect is planted for\n%v", failed)
 		})
 	}

@@ -23,20 +23,18 @@ func (c *conn) attach(x *exchange, s *sender, r *http.Response, reuse bool) {
 	switch {
 	case c.body.Done():
 		r.Body = http.NoBody
-		c.done(x, s, reuse)
+		c.settle(x, s, reuse)
 	case n > 0 && n <= ownMax && int64(len(c.src.Buffered())) >= n:
 		r.Body = newBytesBody(append(make([]byte, 0, n), c.src.Buffered()[:n]...))
 		c.body.Discard(int(n))
-		c.done(x, s, reuse)
+		c.settle(x, s, reuse)
 	default:
-		b := &body{c: c, x: x, s: s, resp: r, reuse: reuse}
-		b.watch()
-		r.Body = b
+		r.Body = newBody(c, x, s, r, reuse)
 	}
 }
 
-// done ends an exchange whose response has been read to its end.
-func (c *conn) done(x *exchange, s *sender, reuse bool) {
+// settle ends an exchange whose response has been read to its end.
+func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 	reuse = reuse && s.complete() && len(c.src.Buffered()) == 0
 	if !reuse {
 		s.halt()
@@ -62,7 +60,7 @@ var errNotReused = errors.New("httpc: the connection is not to be used again")
 // body is the body of a response that comes over a connection, which it gives back at its end. Read and Close may be called
 // by two goroutines.
 type body struct {
-	c     *conn
+	in    incoming
 	x     *exchange
 	s     *sender
 	resp  *http.Response
@@ -79,6 +77,12 @@ type body struct {
 	touched time.Time
 }
 
+func newBody(in incoming, x *exchange, s *sender, r *http.Response, reuse bool) *body {
+	b := &body{in: in, x: x, s: s, resp: r, reuse: reuse}
+	b.watch()
+	return b
+}
+
 // watch has the connection ended when ctx ends or nobody reads for too long, whoever is at work then.
 func (b *body) watch() {
 	b.mu.Lock() // whoever is called waits until all is set
@@ -86,7 +90,7 @@ func (b *body) watch() {
 	if b.x.ctx.Done() != nil {
 		b.unwatch = context.AfterFunc(b.x.ctx, func() { b.cut(chanio.Cause(b.x.ctx)) })
 	}
-	if d := b.c.t.cfg.HeldTimeout; d > 0 {
+	if d := b.x.t.cfg.HeldTimeout; d > 0 {
 		b.touched = time.Now()
 		b.held = time.AfterFunc(d, b.neglected)
 	}
@@ -96,7 +100,7 @@ func (b *body) watch() {
 func (b *body) neglected() {
 	b.mu.Lock()
 	idle := time.Since(b.touched)
-	limit := b.c.t.cfg.HeldTimeout
+	limit := b.x.t.cfg.HeldTimeout
 	if b.over || b.reading || idle < limit {
 		if !b.over {
 			b.held.Reset(limit - min(idle, limit-1))
@@ -123,7 +127,7 @@ func (b *body) cut(err error) {
 		b.over = true
 	}
 	b.mu.Unlock()
-	b.c.abort(err)
+	b.in.cut(err)
 	if !reading { // otherwise Read sees to it
 		b.drop(err)
 	}
@@ -134,10 +138,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if err := b.enter(); err != nil {
 		return 0, err
 	}
-	if d := b.c.t.cfg.BodyTimeout; d > 0 {
-		_ = b.c.nc.SetReadDeadline(within(d))
+	if d := b.x.t.cfg.BodyTimeout; d > 0 {
+		b.in.setDeadline(within(d))
 	}
-	n, err := b.c.body.Read(b.x.ctx, p)
+	n, err := b.in.read(b.x.ctx, p)
 	return n, b.leave(n, err)
 }
 
@@ -158,7 +162,7 @@ func (b *body) enter() error {
 
 // leave ends a Read, and the exchange if the body is at its end.
 func (b *body) leave(n int, err error) error {
-	if err == nil && b.c.body.Done() {
+	if err == nil && b.in.over() {
 		err = io.EOF
 	}
 	b.mu.Lock()
@@ -196,7 +200,7 @@ func (b *body) explain(err error) error {
 	case b.x.ctx.Err() != nil:
 		return chanio.Cause(b.x.ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(b.x.ctx, err):
-		return &TimeoutError{Phase: PhaseBody, After: b.c.t.cfg.BodyTimeout}
+		return &TimeoutError{Phase: PhaseBody, After: b.x.t.cfg.BodyTimeout}
 	}
 	if failure := b.s.failure(); failure != nil {
 		return failure
@@ -207,16 +211,14 @@ func (b *body) explain(err error) error {
 // finish takes the trailers and gives the connection back.
 func (b *body) finish() {
 	b.unhook()
-	b.resp.Trailer = mergeTrailers(b.resp.Trailer, b.c.body.Trailers())
-	b.c.done(b.x, b.s, b.reuse)
+	b.resp.Trailer = b.in.trailers(b.resp.Trailer)
+	b.in.settle(b.x, b.s, b.reuse)
 }
 
 // drop ends the connection.
 func (b *body) drop(err error) {
 	b.unhook()
-	b.s.halt()
-	b.c.t.pool.remove(b.c, false)
-	b.c.abort(err)
+	b.in.lose(b.s, err)
 }
 
 func (b *body) unhook() {
@@ -243,18 +245,15 @@ func (b *body) Close() error {
 	b.closed = true
 	if b.reading {
 		b.mu.Unlock()
-		b.c.abort(net.ErrClosed)
+		b.in.cut(net.ErrClosed)
 		return nil
 	}
 	b.over = true
 	b.mu.Unlock()
 	b.unhook()
-	if b.reuse && b.s.complete() && b.x.ctx.Err() == nil {
-		_ = b.c.nc.SetReadDeadline(time.Now().Add(drainTime))
-		if b.c.body.Drain(context.Background(), b.c.t.cfg.MaxDrain) == nil {
-			b.c.done(b.x, b.s, b.reuse)
-			return nil
-		}
+	if b.reuse && b.s.complete() && b.x.ctx.Err() == nil && b.in.drain(b.x.t.cfg.MaxDrain, drainTime) {
+		b.in.settle(b.x, b.s, b.reuse)
+		return nil
 	}
 	b.drop(net.ErrClosed)
 	return nil
@@ -330,20 +329,15 @@ func (b *body) next(ctx context.Context) ([]byte, error) {
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	if d := b.c.t.cfg.BodyTimeout; d > 0 {
-		_ = b.c.nc.SetReadDeadline(within(d))
+	if d := b.x.t.cfg.BodyTimeout; d > 0 {
+		b.in.setDeadline(within(d))
 	}
-	p, err := b.c.body.Next(ctx)
+	p, err := b.in.piece(ctx)
 	if err != nil && ctx.Err() != nil && b.x.ctx.Err() == nil && chanio.Resumable(ctx, err) {
 		return nil, b.leaveOpen(chanio.Cause(ctx))
 	}
-	var piece []byte
-	if err == nil {
-		piece = b.c.src.Clone(p)
-		b.c.body.Discard(len(p))
-	}
-	if err = b.leave(len(piece), err); len(piece) > 0 {
-		return piece, nil // an end that came with it is told by the next call
+	if err = b.leave(len(p), err); len(p) > 0 {
+		return p, nil // an end that came with it is told by the next call
 	}
 	return nil, err
 }

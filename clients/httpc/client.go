@@ -14,7 +14,7 @@ import (
 // OnResponse, which come before the first request.
 //
 // A Client keeps connections for later: one Client serves a whole program. It has no goroutine but those that dial, each
-// until it has a connection.
+// until it has a connection, and one for each connection of HTTP/2.
 type Client struct {
 	t  *Transport
 	rt http.RoundTripper // t, and what Use has put around it

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -259,7 +260,7 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 	lines2 := resp.Lines()
 	require.NoError(t, resp.Close(), "whoever took the body")
 	_, err = lines2.Recv(t.Context())
-	require.ErrorIs(t, err, os.ErrClosed)
+	require.ErrorIs(t, err, net.ErrClosed)
 }
 
 // TestCancelledRecvOfABodyTookNothing is G2 for bodies of responses.

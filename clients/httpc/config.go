@@ -24,6 +24,11 @@ type Config struct {
 	// memory. The resolver, the addresses and the options of the socket in Connect are then its affair.
 	Dial clients.DialFunc
 
+	// Protocols says which versions of HTTP are spoken: HTTP/2 over TLS where the server knows it, or with
+	// UnencryptedHTTP2 and without HTTP1 for http URLs as well, from the first byte on. Nil means HTTP/1 and HTTP/2. A TLS
+	// configuration with an ALPN of its own must fit.
+	Protocols *http.Protocols
+
 	// Unix, if not "", is the path of the Unix domain socket that all requests go to, whatever host their URL names.
 	Unix string
 

@@ -104,10 +104,8 @@ func (c *conn) healthy() bool {
 // writeHead writes the head of x, and its body too if that is in memory and small. It reports whether something may have
 // been written.
 func (c *conn) writeHead(x *exchange) (sent bool, err error) {
-	select {
-	case <-c.nc.Out.Done():
-		return false, c.ended()
-	default:
+	if c.ended() {
+		return false, c.refusal()
 	}
 	p := c.appendHead(c.sink.Begin(), x)
 	c.writer.Reset(c.sink, x.framing)
@@ -127,8 +125,8 @@ func (c *conn) writeHead(x *exchange) (sent bool, err error) {
 	return true, c.writer.Write(x.ctx, p, nil)
 }
 
-// ended is why the connection takes nothing.
-func (c *conn) ended() error {
+// refusal is why the connection takes nothing.
+func (c *conn) refusal() error {
 	if err := c.nc.Cause(); err != nil {
 		return err
 	}

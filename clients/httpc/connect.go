@@ -54,7 +54,7 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
 	errs := make([]error, n)
-	got := make([]*conn, n)
+	got := make([]carrier, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		hr, err := (&Request{URL: url}).build(ctx, &t.cfg)
@@ -71,8 +71,11 @@ func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	}
 	wg.Wait()
 	for _, c := range got {
-		if c != nil {
+		switch c := c.(type) {
+		case *conn:
 			t.pool.put(c)
+		case *mux:
+			c.release()
 		}
 	}
 	for _, err := range errs {

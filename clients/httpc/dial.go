@@ -22,7 +22,7 @@ import (
 const defaultConnectTimeout = 30 * time.Second
 
 // dial makes a connection for x.
-func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, error) {
+func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
 	limit := t.cfg.Connect.Timeout
 	if limit == 0 {
 		limit = defaultConnectTimeout
@@ -34,19 +34,24 @@ func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, error) {
 	}
 	nc, err := t.connect(ctx, x)
 	if err != nil {
-		return nil, dialError(err)
+		return nil, nil, dialError(err)
 	}
+	proto := ""
 	if x.to.scheme == "https" {
 		if nc, err = t.secure(ctx, x, nc); err != nil {
-			return nil, dialError(err)
+			return nil, nil, dialError(err)
 		}
-		if proto := nc.TLS().NegotiatedProtocol; proto != "" && proto != "http/1.1" {
-			err := errALPN(proto)
-			nc.Abort(err)
-			return nil, err
-		}
+		proto = nc.TLS().NegotiatedProtocol
 	}
-	return newConn(t, nc, x), nil
+	switch {
+	case x.to.mayMux && (proto == "h2" || x.to.prior && x.to.scheme == "http"):
+		return nil, newMux(t, nc), nil
+	case x.to.prior, proto != "" && proto != "http/1.1":
+		err := errALPN(proto)
+		nc.Abort(err)
+		return nil, nil, err
+	}
+	return newConn(t, nc, x), nil, nil
 }
 
 // dialError makes an error of dialling one that is a timeout where it is.
@@ -139,7 +144,14 @@ func (t *Transport) secure(ctx context.Context, x *exchange, nc *chanio.Conn) (*
 		conf = *t.cfg.Connect.TLS
 	}
 	if conf.ALPN == nil {
-		conf.ALPN = []string{"http/1.1"}
+		switch {
+		case x.to.prior:
+			conf.ALPN = []string{"h2"}
+		case x.to.mayMux:
+			conf.ALPN = []string{"h2", "http/1.1"}
+		default:
+			conf.ALPN = []string{"http/1.1"}
+		}
 	}
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {
@@ -220,7 +232,10 @@ func proxyAuthorization(u *url.URL) string {
 	return r.Header.Get("Authorization")
 }
 
-// errALPN is the refusal of a server that chose a protocol which was not offered.
+// errALPN is the refusal of a server that chose a protocol which was not offered, or none where one is needed.
 func errALPN(proto string) error {
+	if proto == "" {
+		return errors.New("httpc: the server does not speak HTTP/2")
+	}
 	return fmt.Errorf("httpc: the server chose the protocol %q", strings.ToValidUTF8(proto, "?"))
 }

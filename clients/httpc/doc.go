@@ -29,7 +29,7 @@
 //   - A request that two parsers might read differently is not sent, and a response that they might is an error.
 //   - Every length that comes from the network has a bound; see [Config].
 //   - A body that ends early is an error, never a short body.
-//   - No goroutine belongs to a connection that is idle or whose response is being read; a request has one while its body
-//     is sent, unless that is short and in memory.
+//   - No goroutine belongs to a connection of HTTP/1 that is idle or whose response is being read, and one to a connection
+//     of HTTP/2. A request has one while its body is sent, unless that is short and in memory.
 //   - Secrets do not appear in errors, dumps and statistics.
 package httpc

@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -35,7 +36,8 @@ type exchange struct {
 
 	bodyRead bool // some of body was read
 	bodyOver bool // body was closed, or whoever sends it will
-	retries  int
+	retries  int  // after which it may have been acted on
+	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has
 }
 
@@ -44,6 +46,7 @@ type attemptError struct {
 	err   error
 	sent  bool // something may have been written
 	stale bool // the connection had been used before, and brought nothing this time
+	spare bool // the server says that it has not acted on the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }
@@ -126,11 +129,13 @@ func (x *exchange) rewind() bool {
 
 // mayRepeat reports whether another attempt may be made after failure. Its rules are RFC 9110 9.2.2 and RFC 9112 9.3.1.
 func (x *exchange) mayRepeat(failure *attemptError) bool {
-	if x.ctx.Err() != nil {
+	var late *TimeoutError
+	if x.ctx.Err() != nil || errors.As(failure.err, &late) {
 		return false
 	}
-	if !failure.sent {
-		return x.rewind()
+	if !failure.sent || failure.spare {
+		x.refused++
+		return x.refused <= maxRefused && x.rewind()
 	}
 	if !failure.stale || x.retries > 0 || !x.isIdempotent() || !x.rewind() {
 		return false
@@ -138,6 +143,9 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 	x.retries++
 	return true
 }
+
+// maxRefused is how often a request is sent again that was certainly not acted on.
+const maxRefused = 5
 
 // isIdempotent reports whether carrying the request out twice does no harm.
 func (x *exchange) isIdempotent() bool {

@@ -2,7 +2,6 @@ package httpc
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"log"
 	"net"
@@ -179,11 +178,5 @@ func (c *closeRecorder) requireClosed(t *testing.T) {
 }
 
 func long(n int) string { return strings.Repeat("0123456789abcdef", n/16+1)[:n] }
-
-func withTimeout(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 func readerOf(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) }

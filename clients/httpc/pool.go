@@ -14,11 +14,13 @@ type pool struct {
 	t    *Transport
 	ctx  context.Context // ends with close
 	end  context.CancelCauseFunc
-	work sync.WaitGroup // dials, and what closes connections
+	work sync.WaitGroup // dials
+	runs sync.WaitGroup // what reads connections of HTTP/2
 
 	mu     sync.Mutex
 	groups map[target]*group
-	open   int // connections of HTTP/1, and dials
+	alive  map[*mux]struct{} // connections of HTTP/2, also those that take no more requests
+	open   int               // connections and dials
 	closed bool
 	empty  chan struct{} // closed when open is 0 for good; made by emptied
 	told   bool          // empty is closed
@@ -31,6 +33,9 @@ type group struct {
 	to      target
 	idle    []*conn // the latest last
 	all     map[*conn]struct{}
+	muxes   []*mux    // of HTTP/2, that take requests
+	closing int       // connections of HTTP/2 that take no more
+	known   bool      // a connection has been made, so that its protocol is known
 	dials   int       // under way
 	waiters list.List // of *waiter
 	stats   HostStats
@@ -46,42 +51,79 @@ type waiter struct {
 // grant is what a waiter gets.
 type grant struct {
 	c   *conn
+	m   *mux
 	err error
 }
 
+// carrier returns what was granted.
+func (g grant) carrier() (carrier, error) {
+	switch {
+	case g.err != nil:
+		return nil, g.err
+	case g.m != nil:
+		return g.m, nil
+	}
+	return g.c, nil
+}
+
 func newPool(t *Transport) *pool {
-	p := &pool{t: t, groups: map[target]*group{}}
+	p := &pool{t: t, groups: map[target]*group{}, alive: map[*mux]struct{}{}}
 	p.ctx, p.end = context.WithCancelCause(context.Background())
 	return p
 }
 
 // get returns a connection for x alone, an idle one, a new one, or one that becomes free meanwhile.
-func (p *pool) get(x *exchange) (*conn, error) {
+func (p *pool) get(x *exchange) (carrier, error) {
 	for {
-		c, w, place, err := p.take(x)
-		if err != nil {
-			return nil, err
-		}
-		if c == nil {
+		got, w, place := p.take(x)
+		switch c := got.c; {
+		case w != nil:
 			return p.wait(x, w, place)
+		case c == nil, c.healthy():
+			return got.carrier()
+		default:
+			p.remove(c, true)
+			c.abort(nil)
 		}
-		if c.healthy() {
-			return c, nil
-		}
-		p.remove(c, true)
-		c.abort(nil)
 	}
 }
 
-// take returns an idle connection, or the place of x in the queue.
-func (p *pool) take(x *exchange) (*conn, *waiter, *list.Element, error) {
+// take returns a connection that is there, or the place of x in the queue.
+func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 	p.mu.Lock()
-	g := p.groupLocked(x.to)
 	if p.closed {
 		p.mu.Unlock()
-		return nil, nil, nil, ErrClosed
+		return grant{err: ErrClosed}, nil, nil
 	}
-	var old []*conn
+	g := p.groupLocked(x.to)
+	if m := g.muxLocked(p.fullLocked(g)); m != nil {
+		defer p.mu.Unlock()
+		m.takenLocked()
+		return grant{m: m}, nil, nil
+	}
+	c, old := p.popLocked(g)
+	switch {
+	case c != nil:
+		p.mu.Unlock()
+		discard(old)
+		return grant{c: c}, nil, nil
+	case g.waiters.Len() >= p.t.cfg.MaxWaiters && p.t.cfg.MaxWaiters >= 0 && p.fullLocked(g):
+		g.stats.Rejected++
+		p.mu.Unlock()
+		discard(old)
+		return grant{err: ErrBusy}, nil, nil
+	}
+	w := &waiter{x: x, granted: make(chan grant, 1)}
+	place := g.waiters.PushBack(w)
+	victim := p.dialLocked(g)
+	p.mu.Unlock()
+	discard(old)
+	victim.abort(nil)
+	return grant{}, w, place
+}
+
+// popLocked returns the connection that was used last and is not too old, and those that are.
+func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 	now := time.Now()
 	for len(g.idle) > 0 {
 		last := len(g.idle) - 1
@@ -90,27 +132,13 @@ func (p *pool) take(x *exchange) (*conn, *waiter, *list.Element, error) {
 		g.idle = g.idle[:last]
 		if !c.isOld(now) {
 			g.stats.Reused++
-			p.mu.Unlock()
-			discard(old)
-			return c, nil, nil, nil
+			return c, old
 		}
 		p.forgetLocked(g, c)
 		g.stats.Expired++
 		old = append(old, c)
 	}
-	if g.waiters.Len() >= p.t.cfg.MaxWaiters && p.t.cfg.MaxWaiters >= 0 && p.fullLocked(g) {
-		g.stats.Rejected++
-		p.mu.Unlock()
-		discard(old)
-		return nil, nil, nil, ErrBusy
-	}
-	w := &waiter{x: x, granted: make(chan grant, 1)}
-	place := g.waiters.PushBack(w)
-	victim := p.dialLocked(g)
-	p.mu.Unlock()
-	discard(old)
-	victim.abort(nil)
-	return nil, w, place, nil
+	return nil, old
 }
 
 func discard(cs []*conn) {
@@ -132,7 +160,7 @@ func (p *pool) groupLocked(to target) *group {
 // fullLocked reports whether nothing more may be opened for g.
 func (p *pool) fullLocked(g *group) bool {
 	cfg := &p.t.cfg
-	return cfg.MaxPerHost > 0 && len(g.all)+g.dials >= cfg.MaxPerHost ||
+	return cfg.MaxPerHost > 0 && len(g.all)+len(g.muxes)+g.dials >= cfg.MaxPerHost ||
 		cfg.MaxConns > 0 && p.open >= cfg.MaxConns && p.oldestLocked() == nil
 }
 
@@ -144,7 +172,11 @@ func (p *pool) dialLocked(g *group) (victim *conn) {
 		if w.cancel != nil {
 			continue
 		}
+		if g.to.mayMux && !g.known && g.dials > 0 {
+			return victim // one connection may serve all
+		}
 		if p.fullLocked(g) {
+			p.makeRoomLocked()
 			return victim
 		}
 		if cfg := &p.t.cfg; cfg.MaxConns > 0 && p.open >= cfg.MaxConns {
@@ -168,8 +200,15 @@ func (p *pool) startLocked(g *group, w *waiter) {
 	w.cancel = cancel
 	p.work.Go(func() {
 		defer cancel()
-		c, err := p.t.dial(ctx, w.x)
-		p.dialled(g, w, c, err)
+		c, m, err := p.t.dial(ctx, w.x)
+		switch {
+		case err != nil:
+			p.undialled(g, w, err)
+		case m != nil:
+			p.startMux(g, m)
+		default:
+			p.dialled(g, c)
+		}
 	})
 }
 
@@ -186,28 +225,33 @@ func (x dialContext) Value(key any) any {
 	return x.values.Value(key)
 }
 
-// dialled hands over what a dial came to.
-func (p *pool) dialled(g *group, w *waiter, c *conn, err error) {
-	if err != nil {
-		p.mu.Lock()
-		g.dials--
-		p.open--
-		p.noteEmptyLocked()
-		g.stats.DialErrors++
-		p.failLocked(g, w, err)
-		victim := p.dialLocked(g)
-		p.tidyLocked(g)
-		p.mu.Unlock()
-		victim.abort(nil)
-		return
-	}
+// undialled tells w that its dial failed. Where one dial was to serve all, all have failed.
+func (p *pool) undialled(g *group, w *waiter, err error) {
 	p.mu.Lock()
 	g.dials--
+	p.open--
+	p.noteEmptyLocked()
+	g.stats.DialErrors++
+	if cancelled := w.x.ctx.Err() != nil; g.to.mayMux && !g.known && !cancelled {
+		for first := g.waiters.Front(); first != nil; first = g.waiters.Front() {
+			g.waiters.Remove(first).(*waiter).granted <- grant{err: err}
+		}
+	}
+	p.failLocked(g, w, err)
+	victim := p.dialLocked(g)
+	p.tidyLocked(g)
+	p.mu.Unlock()
+	victim.abort(nil)
+}
+
+// dialled hands over a connection of HTTP/1.
+func (p *pool) dialled(g *group, c *conn) {
+	p.mu.Lock()
+	g.dials--
+	g.known = true
 	c.group = g
 	c.born = time.Now()
-	if d := p.t.cfg.MaxLifetime; d > 0 {
-		c.until = c.born.Add(d - time.Duration(rand.Int64N(int64(d)/10+1)))
-	}
+	c.until = p.lifetime(c.born)
 	if p.closed {
 		p.open--
 		p.noteEmptyLocked()
@@ -216,8 +260,19 @@ func (p *pool) dialled(g *group, w *waiter, c *conn, err error) {
 		return
 	}
 	g.all[c] = struct{}{}
+	victim := p.dialLocked(g) // of those who had to know the protocol
 	p.mu.Unlock()
+	victim.abort(nil)
 	p.put(c)
+}
+
+// lifetime returns when a connection is too old to be used again; zero means never.
+func (p *pool) lifetime(born time.Time) time.Time {
+	d := p.t.cfg.MaxLifetime
+	if d <= 0 {
+		return time.Time{}
+	}
+	return born.Add(d - time.Duration(rand.Int64N(int64(d)/10+1)))
 }
 
 // failLocked tells w, if it still waits.
@@ -297,7 +352,7 @@ func (p *pool) serveOthersLocked(but *group) *conn {
 
 // tidyLocked forgets a group that nobody uses, unless it has something to tell.
 func (p *pool) tidyLocked(g *group) {
-	if len(g.all)+g.dials+g.waiters.Len() == 0 && len(p.groups) > maxGroups {
+	if len(g.all)+len(g.muxes)+g.closing+g.dials+g.waiters.Len() == 0 && len(p.groups) > maxGroups {
 		delete(p.groups, g.to)
 	}
 }

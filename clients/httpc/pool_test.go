@@ -87,6 +87,25 @@ func TestHeadTimeout(t *testing.T) {
 	})
 }
 
+// TestHeadTimeoutOfAnOldConnectionIsNotRepeated wants the time to pass once, although the request might be sent again if the
+// server had ended the connection.
+func TestHeadTimeoutOfAnOldConnectionIsNotRepeated(t *testing.T) {
+	once := func(nc net.Conn, in *bufio.Reader) {
+		if readRequest(in) != nil {
+			_, _ = io.WriteString(nc, hello)
+			silent(nc, in)
+		}
+	}
+	inBubble(t, Config{HeadTimeout: 3 * time.Second}, once, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		text(t, c, "http://a")
+		start := time.Now()
+		_, err := c.Get(t.Context(), "http://a")
+		requireTimeout(t, err, PhaseHead)
+		require.Equal(t, 3*time.Second, time.Since(start).Truncate(time.Second))
+		require.EqualValues(t, 1, accepted.Load())
+	})
+}
+
 func TestBodyTimeoutIsForEachWait(t *testing.T) {
 	trickle := func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) == nil {
@@ -434,7 +453,7 @@ func TestRetryPolicyPausesAndHeedsRetryAfter(t *testing.T) {
 		start := time.Now()
 		status, _ := text(t, c, "http://a")
 		require.Equal(t, 200, status)
-		require.Equal(t, 14*time.Second, time.Since(start))
+		require.Equal(t, 14*time.Second, time.Since(start).Truncate(time.Second), "and a look at the idle connection")
 		require.EqualValues(t, 1, accepted.Load())
 
 		n.Store(0)
@@ -483,5 +502,55 @@ func TestWarmMakesConnectionsAhead(t *testing.T) {
 		require.Equal(t, 3, c.Stats()[0].Idle)
 		text(t, c, "http://a")
 		require.EqualValues(t, 3, accepted.Load())
+	})
+}
+
+// TestLimitsAreThoseOfTheConfig sets each of them lower than its default.
+func TestLimitsAreThoseOfTheConfig(t *testing.T) {
+	answer := func(nc net.Conn, in *bufio.Reader) {
+		for r := readRequest(in); r != nil; r = readRequest(in) {
+			switch r.URL.Path {
+			case "/head":
+				_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nA: "+long(2<<10)+"\r\nContent-Length: 0\r\n\r\n")
+			case "/fields":
+				_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nA: b\r\nA: b\r\nA: b\r\nA: b\r\nContent-Length: 0\r\n\r\n")
+			case "/informational":
+				_, _ = io.WriteString(nc, "HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n"+hello)
+			case "/drain":
+				_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n"+long(20000))
+			case "/held":
+				_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n")
+			default:
+				_, _ = io.WriteString(nc, hello)
+			}
+		}
+	}
+	cfg := Config{
+		MaxHead: 1 << 10, MaxFields: 3, MaxInformational: 1, MaxDrain: 10000, HeldTimeout: time.Second, ExpectTimeout: 2 * time.Second,
+	}
+	inBubble(t, cfg, answer, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		for path, want := range map[string]error{
+			"/head": chanio.ErrTooLarge, "/fields": chanio.ErrTooLarge, "/informational": errInformational,
+		} {
+			_, err := c.Get(t.Context(), "http://a"+path)
+			require.ErrorIs(t, err, want, path)
+		}
+		resp, err := c.Get(t.Context(), "http://a/drain")
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		require.Zero(t, c.Stats()[0].Open, "more is left than is drained")
+
+		resp, err = c.Get(t.Context(), "http://a/held")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		_, err = resp.Body.Recv(t.Context())
+		require.ErrorIs(t, err, ErrHeld)
+
+		start := time.Now()
+		resp, err = c.Do(t.Context(), &Request{URL: "http://a/", Body: Text("x"), Expect: true})
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		require.Equal(t, 2*time.Second, time.Since(start))
 	})
 }

@@ -2,13 +2,15 @@ package httpc
 
 import (
 	"container/list"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
 // wait waits for a connection.
-func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (*conn, error) {
+func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error) {
 	start := time.Now()
 	var late <-chan time.Time
 	if d := p.t.cfg.PoolTimeout; d > 0 {
@@ -20,7 +22,7 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (*conn, error) 
 	select {
 	case g := <-w.granted:
 		p.waited(x, start)
-		return g.c, g.err
+		return g.carrier()
 	case <-x.ctx.Done():
 		err = chanio.Cause(x.ctx)
 	case <-late:
@@ -52,8 +54,11 @@ func (p *pool) leave(x *exchange, w *waiter, place *list.Element) {
 	p.mu.Unlock()
 	select {
 	case got := <-w.granted:
-		if got.c != nil {
+		switch {
+		case got.c != nil:
 			p.put(got.c)
+		case got.m != nil:
+			got.m.release()
 		}
 	default:
 	}
@@ -92,6 +97,7 @@ func (p *pool) sweep() {
 		}
 		clear(g.idle[len(fresh):])
 		g.idle = fresh
+		p.sweepMuxesLocked(g, now)
 		p.tidyLocked(g)
 	}
 	p.mu.Unlock()
@@ -113,6 +119,11 @@ func (p *pool) takeIdleLocked() (idle []*conn) {
 		}
 		idle = append(idle, g.idle...)
 		g.idle = nil
+		for _, m := range slices.Clone(g.muxes) {
+			if m.inUse == 0 || p.closed {
+				p.retireLocked(m)
+			}
+		}
 		p.tidyLocked(g)
 	}
 	return idle
@@ -135,6 +146,10 @@ func (p *pool) close(abort bool) {
 			}
 		}
 	}
+	var muxes []*mux
+	if abort {
+		muxes = slices.Collect(maps.Keys(p.alive))
+	}
 	if p.timer != nil {
 		p.timer.Stop()
 	}
@@ -142,7 +157,13 @@ func (p *pool) close(abort bool) {
 	for _, c := range ended {
 		c.abort(ErrClosed)
 	}
+	for _, m := range muxes {
+		m.h2.Abort(ErrClosed)
+	}
 	p.work.Wait()
+	if abort {
+		p.runs.Wait()
+	}
 }
 
 // emptied returns a channel that is closed once no connection is open. The pool has been closed.

@@ -76,7 +76,7 @@ func (c *conn) begin(x *exchange) (*sender, error) {
 	case x.expects:
 		return nil, c.awaitContinue(x)
 	}
-	return c.send(x), nil
+	return send(x, c), nil
 }
 
 // awaitContinue sets how long the answer to Expect may take.
@@ -96,7 +96,7 @@ func (c *conn) readFinal(x *exchange, s **sender) error {
 		if err != nil && waiting && isTime(x, err) {
 			waiting = false
 			_ = c.nc.SetReadDeadline(time.Time{})
-			*s = c.send(x)
+			*s = send(x, c)
 			continue
 		}
 		if err != nil {
@@ -115,7 +115,7 @@ func (c *conn) readFinal(x *exchange, s **sender) error {
 		if waiting && status == http.StatusContinue {
 			waiting = false
 			_ = c.nc.SetReadDeadline(time.Time{})
-			*s = c.send(x)
+			*s = send(x, c)
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	}
 	text := string(h.Bytes())
 	r := &http.Response{
-		StatusCode: h.Status, Status: statusText(h), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: h.Minor,
+		StatusCode: h.Status, Status: statusText(h.Status, h.Reason()), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: h.Minor,
 		Request: x.req, TLS: c.secure,
 	}
 	if h.Minor == 0 {
@@ -203,28 +203,14 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	return r, nil
 }
 
-// isDone reports whether the sender is at its end.
-func (s *sender) isDone() bool {
-	if s == nil {
-		return true
-	}
-	select {
-	case <-s.done:
-		return true
-	default:
-		return s.last.Load()
-	}
-}
-
 // statusText is the code with the reason, as net/http has it.
-func statusText(h *http1.ResponseHead) string {
-	reason := h.Reason()
-	if known := http.StatusText(h.Status); known == string(reason) {
-		if text, ok := statusTexts[h.Status]; ok {
+func statusText(status int, reason []byte) string {
+	if known := http.StatusText(status); known == string(reason) {
+		if text, ok := statusTexts[status]; ok {
 			return text
 		}
 	}
-	return strconv.Itoa(h.Status) + " " + string(reason)
+	return strconv.Itoa(status) + " " + string(reason)
 }
 
 // statusTexts are those of the codes that are seen most.

@@ -40,6 +40,8 @@ type target struct {
 	proxy  string // URL of the proxy, with its credentials
 	unix   string
 	route  *Route
+	mayMux bool // HTTP/2 is spoken if the server knows it
+	prior  bool // HTTP/2 is spoken in any case
 }
 
 // String is the target without secrets.
@@ -127,6 +129,7 @@ func (x *exchange) locate() error {
 		return err
 	}
 	x.to.addr = addr
+	x.chooseProtocol()
 	if x.to.unix != "" {
 		x.to.addr = strings.ToLower(u.Host) // what TLS verifies
 		return x.refuseBesideUnix(route)
@@ -160,7 +163,7 @@ func (x *exchange) chooseProxy(route *Route) error {
 	x.to.proxy, x.proxy = via.String(), via
 	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !x.t.cfg.TunnelAlways {
 		x.forward = true // the proxy passes plain requests on
-		x.to.addr = ""
+		x.to.addr, x.to.mayMux, x.to.prior = "", false, false
 	}
 	return nil
 }
@@ -232,4 +235,18 @@ func redactedURL(u *url.URL) string {
 	c := *u
 	c.User = url.User("xxxxx")
 	return c.String()
+}
+
+// chooseProtocol decides whether HTTP/2 may be spoken. An Upgrade is possible in HTTP/1 alone.
+func (x *exchange) chooseProtocol() {
+	p := &x.t.protocols
+	if has(x.header, "Upgrade") {
+		return
+	}
+	if x.to.scheme == "https" {
+		x.to.mayMux, x.to.prior = p.HTTP2(), p.HTTP2() && !p.HTTP1()
+		return
+	}
+	x.to.prior = p.UnencryptedHTTP2() && !p.HTTP1()
+	x.to.mayMux = x.to.prior
 }

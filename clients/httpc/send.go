@@ -3,6 +3,7 @@ package httpc
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"os"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // sender sends a body in a goroutine, beside the reading of the response. Whoever has the response asks it to stop when
 // the server does not want the rest.
 type sender struct {
-	c    *conn
+	out  outgoing
 	x    *exchange
 	body io.ReadCloser
 	ctx  context.Context
@@ -33,8 +34,8 @@ type sender struct {
 // pieces are what bodies are read into.
 var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-func (c *conn) send(x *exchange) *sender {
-	s := &sender{c: c, x: x, body: x.body, done: make(chan struct{})}
+func send(x *exchange, out outgoing) *sender {
+	s := &sender{out: out, x: x, body: x.body, done: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(x.ctx)
 	x.bodyRead, x.bodyOver = true, true
 	go s.run() // ends with the body, or at the next piece after halt
@@ -71,7 +72,7 @@ func (s *sender) finished() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.headed {
-		_ = s.c.nc.SetReadDeadline(within(s.c.t.cfg.HeadTimeout))
+		s.out.headWithin(s.x.t.cfg.HeadTimeout)
 	}
 }
 
@@ -83,7 +84,7 @@ func (s *sender) gotHead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.headed = true
-	_ = s.c.nc.SetReadDeadline(time.Time{})
+	s.out.headWithin(0)
 }
 
 func (s *sender) setErr(err error) {
@@ -96,10 +97,8 @@ func (s *sender) setErr(err error) {
 // that takes no more, there may be a response that says why.
 func (s *sender) fail(err error) {
 	s.setErr(err)
-	select {
-	case <-s.c.nc.Out.Done():
-	default:
-		s.c.abort(err)
+	if !s.out.ended() {
+		s.out.cut(err)
 	}
 }
 
@@ -118,6 +117,8 @@ func (s *sender) copy() error {
 		switch {
 		case sized && left < 0:
 			return http1.ErrBodyTooLong
+		case err == io.EOF && sized && left > 0:
+			return http1.ErrBodyTooShort
 		case err == io.EOF:
 			return s.finish(buf[:n])
 		case err != nil:
@@ -127,7 +128,7 @@ func (s *sender) copy() error {
 		case sized && left == 0:
 			s.last.Store(true)
 		}
-		if err := s.c.writer.Write(s.ctx, nil, buf[:n]); err != nil {
+		if err := s.out.write(s.ctx, buf[:n]); err != nil {
 			return err
 		}
 	}
@@ -140,23 +141,22 @@ func (s *sender) finish(piece []byte) error {
 		return err
 	}
 	s.last.Store(true)
-	return s.c.writer.Finish(s.ctx, nil, piece, trailers)
+	return s.out.finish(s.ctx, piece, trailers)
 }
 
-// trailers returns the lines of the trailers, whose values are known when the body is at its end.
-func (x *exchange) trailers() (lines []byte, err error) {
+// trailers returns the trailers, whose values are known when the body is at its end.
+func (x *exchange) trailers() (http.Header, error) {
 	if x.framing.Kind != http1.Chunked {
 		return nil, nil
 	}
-	for _, name := range sortedKeys(x.req.Trailer) {
-		for _, v := range x.req.Trailer[name] {
+	for name, values := range x.req.Trailer {
+		for _, v := range values {
 			if !http1.ValidToken(name) || !http1.Lookup(name).InTrailer() || !http1.ValidValue(v) {
 				return nil, invalid("invalid trailer %q", name)
 			}
-			lines = http1.AppendField(lines, name, v)
 		}
 	}
-	return lines, nil
+	return x.req.Trailer, nil
 }
 
 // patience is how long the end of a body that has been read is waited for when the response has ended.
@@ -207,4 +207,17 @@ func (s *sender) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// isDone reports whether the sender is at its end.
+func (s *sender) isDone() bool {
+	if s == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+		return true
+	default:
+		return s.last.Load()
+	}
 }

@@ -14,6 +14,7 @@ type HostStats struct {
 	Idle    int
 	Dialing int // connections that are being made
 	Waiting int // requests that wait for one
+	Streams int // requests under way on connections of HTTP/2
 
 	Dials      uint64        // begun
 	DialErrors uint64        // that failed
@@ -33,7 +34,14 @@ func (p *pool) stats() []HostStats {
 	all := make([]HostStats, 0, len(p.groups))
 	for _, g := range p.groups {
 		s := g.stats
-		s.Open, s.Idle, s.Dialing, s.Waiting = len(g.all), len(g.idle), g.dials, g.waiters.Len()
+		s.Open, s.Idle = len(g.all)+len(g.muxes)+g.closing, len(g.idle)
+		s.Dialing, s.Waiting = g.dials, g.waiters.Len()
+		for _, m := range g.muxes {
+			s.Streams += m.inUse
+			if m.inUse == 0 {
+				s.Idle++
+			}
+		}
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b HostStats) int { return strings.Compare(a.Target, b.Target) })

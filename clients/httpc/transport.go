@@ -16,12 +16,17 @@ type Transport struct {
 	proxyAsked bool   // Config.Proxy was set
 	pool       *pool
 	broken     error // of the Config: no request is sent
+	protocols  http.Protocols
 }
 
 func newTransport(cfg *Config) *Transport {
 	t := &Transport{cfg: cfg.complete()}
 	t.proxyAsked = cfg != nil && cfg.Proxy != nil
 	t.limits = t.cfg.limits()
+	if t.protocols = protocolsOf(t.cfg.Protocols); t.protocols == (http.Protocols{}) {
+		t.protocols.SetHTTP1(true)
+		t.protocols.SetHTTP2(true)
+	}
 	t.codings = acceptEncoding(t.cfg.Codings)
 	t.pool = newPool(t)
 	t.broken = t.cfg.check()
@@ -87,8 +92,15 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 	}
 }
 
+func protocolsOf(p *http.Protocols) http.Protocols {
+	if p == nil {
+		return http.Protocols{}
+	}
+	return *p
+}
+
 // conn returns a connection for x.
-func (t *Transport) conn(x *exchange) (*conn, error) {
+func (t *Transport) conn(x *exchange) (carrier, error) {
 	if trace := x.trace; trace != nil && trace.GetConn != nil {
 		trace.GetConn(x.addr())
 	}

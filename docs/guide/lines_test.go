@@ -2,6 +2,7 @@ package guide
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/weir-go/weir/chanio"
@@ -9,6 +10,7 @@ import (
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/servers"
+	"github.com/weir-go/weir/servers/httpd"
 )
 
 // What the README and the guide quote that is no program is here, so that it compiles.
@@ -29,6 +31,8 @@ var (
 	_ = stages
 	_ = accept
 	_ = dial
+	_ = web
+	_ = routes
 )
 
 func views(ctx context.Context, conn *chanio.Conn, reply []byte) {
@@ -71,4 +75,25 @@ func dial(ctx context.Context) error {
 	}
 	_ = order
 	return nil
+}
+
+type Price struct{ Cents int }
+
+func prices(ctx context.Context) *chanio.Source[Price] { return chanio.FromSlice([]Price{{1}}) }
+
+func web(ctx context.Context, mux *http.ServeMux) error {
+	mux.Handle("GET /prices", httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
+		return httpd.NDJSON(prices(ctx)), nil // a *chanio.Source[Price]; each line leaves when it comes
+	}))
+	err := httpd.ListenAndServe(ctx, "localhost:8080", mux, nil)
+	return err
+}
+
+type reply = func(ctx context.Context, r *http.Request) (httpd.Response, error)
+
+func routes(hello, noSuchPage reply) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /hello", httpd.Reply(hello))
+	mux.Handle("/", httpd.Reply(noSuchPage))
+	return mux
 }

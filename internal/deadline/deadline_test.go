@@ -434,3 +434,25 @@ func TestCause(t *testing.T) {
 	require.True(t, timeout.Timeout())
 	require.EqualError(t, timeout, "late")
 }
+
+// A timeout that is met while somebody sets the socket may be of what was on it before: the call waits for that, and goes on.
+func TestAStrayTimeoutWaitsForWhoSetsTheSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := make(chan struct{})
+		d := new(deadline.Deadline)
+		d.Init(deadline.Func(func(time.Time) error {
+			<-set
+			return nil
+		}))
+		require.NoError(t, d.Enter(bg, never))
+		go d.SetAt(time.Now().Add(time.Hour))
+		synctest.Wait()
+		judged := make(chan error, 1)
+		go func() { judged <- d.Judge(bg, os.ErrDeadlineExceeded) }()
+		synctest.Wait()
+		require.Empty(t, judged)
+		close(set)
+		require.NoError(t, <-judged)
+		d.Leave()
+	})
+}

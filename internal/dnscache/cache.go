@@ -7,6 +7,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Cache remembers values by key. It holds at most a given number, of which the one that was not used for the longest
@@ -58,7 +60,7 @@ func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time
 				return f.value, f.err
 			}
 		case <-ctx.Done():
-			return none, context.Cause(ctx)
+			return none, deadline.Cause(ctx)
 		}
 	}
 }

@@ -64,6 +64,41 @@ func TestTheLeastRecentlyUsedMakesRoom(t *testing.T) {
 	require.Zero(t, c.Len())
 }
 
+func TestACacheOfNothingFetchesEachTime(t *testing.T) {
+	c := dnscache.New[string, int](0)
+	n := 0
+	for want := 1; want <= 3; want++ {
+		got, err := c.Do(t.Context(), "a", counted(&n, time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	require.Zero(t, c.Len())
+}
+
+func TestWhatWasForgottenMakesNoRoomLater(t *testing.T) {
+	for name, forget := range map[string]func(*dnscache.Cache[string, int]){
+		"by Clear": func(c *dnscache.Cache[string, int]) { c.Clear() },
+		"by time":  func(*dnscache.Cache[string, int]) { time.Sleep(time.Hour) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := dnscache.New[string, int](3)
+			n := 0
+			_, err := c.Do(t.Context(), "a", counted(&n, time.Hour))
+			require.NoError(t, err)
+			forget(c)
+			for _, step := range []struct {
+				key  string
+				want int
+			}{{"a", 2}, {"b", 3}, {"c", 4}, {"a", 2}, {"d", 5}, {"a", 2}, {"c", 4}, {"d", 5}, {"b", 6}} {
+				got, err := c.Do(t.Context(), step.key, counted(&n, time.Hour))
+				require.NoError(t, err)
+				require.Equal(t, step.want, got, "%s %s", name, step.key)
+				require.LessOrEqual(t, c.Len(), 3)
+			}
+		})
+	}
+}
+
 func TestManyCallersFetchOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := dnscache.New[string, int](1)

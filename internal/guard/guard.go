@@ -12,24 +12,10 @@ import (
 // Call calls f and returns nil, or a [*chanio.PanicError] if f did not return. f runs in a goroutine of its own, which
 // Call waits for: that is the one way to survive runtime.Goexit.
 func Call(f func()) error {
-	var panicked *chanio.PanicError
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		returned := false
-		defer func() {
-			if !returned {
-				panicked = chanio.Recovered(recover())
-			}
-		}()
+	return chanio.Race(context.Background(), func(context.Context) error {
 		f()
-		returned = true
-	}()
-	<-done
-	if panicked == nil {
 		return nil
-	}
-	return panicked
+	})
 }
 
 // Logger returns a Logger that logs to log, whose handler's panics do nothing but lose the line. For nil it returns one

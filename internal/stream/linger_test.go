@@ -2,13 +2,13 @@ package stream_test
 
 import (
 	"net"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/internal/memconn"
+	"github.com/weir-go/weir/internal/memtest"
 	"github.com/weir-go/weir/internal/stream"
 )
 
@@ -98,9 +98,6 @@ func TestACloseThatWaitsHoldsNoBuffer(t *testing.T) {
 }
 
 func settledHeap() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
+	heap, _ := memtest.InUse()
+	return heap
 }

@@ -32,7 +32,7 @@ func TestRandomOperationsAgreeWithAModel(t *testing.T) {
 	if *modelSeed == 0 {
 		n := 4
 		if os.Getenv("WEIR_LONG") == "1" {
-			n = 25
+			n = 15
 		}
 		for range n {
 			seeds = append(seeds, rand.Uint64())

@@ -11,7 +11,8 @@
 //
 // The sending half (Writer), whose state is that of its End:
 //
-//	open -> closing  by Close: nothing more is accepted; what was accepted is being written, within the linger bound
+//	open -> closing  by Close, or a Sink above that will call it: what was accepted is being written, within the linger
+//	                 bound; from Close on nothing more is accepted
 //	closing -> ended by Close, when all has been written and the half-close sent
 //	any -> ended     by a write that failed, or an abort, unless it had ended
 //

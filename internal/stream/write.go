@@ -195,7 +195,7 @@ func (w *wire) writeOn(ctx context.Context) error {
 			err = w.attempt(true)
 		}
 		if n := w.job.n - before; n > 0 {
-			w.s.Out.tell()
+			w.wake()
 			if w.timeout > 0 {
 				d.Extend(p.took(n))
 			}
@@ -212,6 +212,13 @@ func (w *wire) writeOn(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wake tells those who wait for room, or for a flush, that something has changed.
+func (w *wire) wake() {
+	w.s.Out.mu.Lock()
+	defer w.s.Out.mu.Unlock()
+	w.s.Out.news.tell()
 }
 
 // minRate is how many bytes a second are progress.

@@ -28,14 +28,15 @@ type Writer struct {
 	room int64 // see Config.SendBuffer
 	wire wire  // for the owner of busy
 
-	closing  sync.Once
-	closeErr error // what Close returned
+	once     sync.Once // of Close
+	closeErr error     // what Close returned
 
 	mu      sync.Mutex
 	queue   queue // accepted, and not being written
 	news    news  // of anything that changes
 	waiting int32 // senders that wait to become the owner; no others are let in before them
 	busy    bool  // somebody is the owner: they write, and nobody else
+	closing bool  // Close has been called; a Sink above may refuse values before that
 }
 
 // Ending returns the end of the half. It says whether anything is accepted, and why not.
@@ -74,7 +75,7 @@ func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 		w.pushLocked()
 	}
 	if !w.hasRoomLocked() {
-		return false, w.end.refusal()
+		return false, w.refusalLocked()
 	}
 	if len(scratch)+len(body) == 0 {
 		w.queue.release(scratch)
@@ -112,13 +113,21 @@ func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 
 // hasRoomLocked reports whether a value may be accepted.
 func (w *Writer) hasRoomLocked() bool {
-	return w.end.Open() && w.waiting == 0 && w.queue.accepted-w.wire.written.Load() < w.room
+	return !w.closing && !w.end.Ended() && w.waiting == 0 && w.queue.accepted-w.wire.written.Load() < w.room
+}
+
+// refusalLocked returns why nothing is accepted any more.
+func (w *Writer) refusalLocked() error {
+	if !w.closing && !w.end.Ended() {
+		return nil
+	}
+	return w.end.refusal()
 }
 
 // makeRoomLocked waits, unlocked, until a value may be accepted.
 func (w *Writer) makeRoomLocked(ctx context.Context) error {
 	for !w.hasRoomLocked() {
-		if err := w.end.refusal(); err != nil {
+		if err := w.refusalLocked(); err != nil {
 			return err
 		}
 		if err := w.awaitLocked(ctx); err != nil {
@@ -182,7 +191,7 @@ func (w *Writer) SetDeadline(t time.Time) {
 		return
 	}
 	w.wire.deadline().SetAt(t)
-	w.tell()
+	w.wire.wake()
 }
 
 // awaitLocked waits, unlocked, until something changes or ctx ends. If it can change something itself it does not wait.
@@ -194,7 +203,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	}
 	moved := w.news.next()
 	var passed <-chan struct{}
-	if d := w.wire.d.Load(); d != nil && w.end.Open() {
+	if d := w.wire.d.Load(); d != nil && !w.closing {
 		passed = d.Passed()
 	}
 	w.mu.Unlock()
@@ -209,19 +218,12 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	}
 }
 
-// tell wakes those who wait.
-func (w *Writer) tell() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.news.tell()
-}
-
 // Flush returns when everything accepted before has been written, and has left what lies below as well. While the half
 // closes it waits for a raw write too: a half-close would cut it.
 func (w *Writer) Flush(ctx context.Context) error {
 	w.mu.Lock()
 	var err error
-	for upTo := w.queue.accepted; err == nil && !w.end.Ended() && (w.wire.written.Load() < upTo || !w.end.Open() && w.busy); {
+	for upTo := w.queue.accepted; err == nil && !w.end.Ended() && (w.wire.written.Load() < upTo || w.closing && w.busy); {
 		err = w.awaitLocked(ctx)
 	}
 	w.mu.Unlock()
@@ -297,14 +299,14 @@ func (w *Writer) ownLocked(ctx context.Context) error {
 		}
 	}()
 	for w.busy {
-		if err := w.end.refusal(); err != nil {
+		if err := w.refusalLocked(); err != nil {
 			return err
 		}
 		if err := w.awaitLocked(ctx); err != nil {
 			return err
 		}
 	}
-	if err := w.end.refusal(); err != nil {
+	if err := w.refusalLocked(); err != nil {
 		return err
 	}
 	w.busy = true
@@ -326,6 +328,8 @@ func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) er
 	n, _ := w.writeLocked(ctx, true, head, body, nil)
 	missing, err := n < len(head)+len(body), w.end.failure()
 	if missing && err == nil { // ctx has ended, but the value is accepted
+		w.mu.Unlock()
+		defer w.mu.Lock()
 		go w.finish(slices.Concat(head[min(n, len(head)):], body[max(n-len(head), 0):]), 0)
 		return nil
 	}
@@ -366,10 +370,11 @@ func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error)
 // released. Calls after the first wait for it.
 func (w *Writer) Close() error {
 	first := false
-	w.closing.Do(func() {
+	w.once.Do(func() {
 		first = true
 		w.end.BeginClose(nil)
 		w.mu.Lock()
+		w.closing = true
 		w.news.tell()
 		w.pushLocked()
 		drained := !w.busy && w.wire.written.Load() == w.queue.accepted

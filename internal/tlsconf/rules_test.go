@@ -346,3 +346,31 @@ func TestAuthoritiesOfClientsAreReadAnewToo(t *testing.T) {
 		}
 	})
 }
+
+func TestTheVersionOfTheClientGoesBeforeThatOfItsBase(t *testing.T) {
+	for _, c := range []struct{ field, base, want uint16 }{
+		{0, 0, tls.VersionTLS12},
+		{tls.VersionTLS13, 0, tls.VersionTLS13},
+		{0, tls.VersionTLS13, tls.VersionTLS13},
+		{tls.VersionTLS12, tls.VersionTLS13, tls.VersionTLS12},
+		{tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS13},
+		{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12},
+	} {
+		cfg, _, err := (&tlsconf.Client{MinVersion: c.field, Base: &tls.Config{MinVersion: c.base}}).Config("weir.test")
+		require.NoError(t, err)
+		require.Equal(t, c.want, cfg.MinVersion)
+	}
+}
+
+func TestTheProtocolsOfTheClientGoBeforeThoseOfItsBase(t *testing.T) {
+	for _, c := range []struct{ field, base, want []string }{
+		{nil, nil, nil},
+		{[]string{"h2"}, nil, []string{"h2"}},
+		{nil, []string{"h2"}, []string{"h2"}},
+		{[]string{"a"}, []string{"b"}, []string{"a"}},
+	} {
+		cfg, _, err := (&tlsconf.Client{ALPN: c.field, Base: &tls.Config{NextProtos: c.base}}).Config("weir.test")
+		require.NoError(t, err)
+		require.Equal(t, c.want, cfg.NextProtos)
+	}
+}

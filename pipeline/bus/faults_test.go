@@ -3,6 +3,8 @@ package bus_test
 import (
 	"context"
 	"io"
+	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -104,4 +106,70 @@ func TestMisuseOfABusPanics(t *testing.T) {
 	require.PanicsWithValue(t, "bus: Subscribe: Size is -1, must not be negative", func() {
 		_, _ = b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Size: -1})
 	})
+}
+
+// A topic that differs from itself finds no subscriber, and harms nobody.
+func TestATopicThatDiffersFromItself(t *testing.T) {
+	b := bus.New[float64, int]()
+	defer b.Close()
+	nan := math.NaN()
+	s, err := b.Subscribe(t.Context(), nan, nil)
+	require.NoError(t, err)
+	n, err := b.Publish(t.Context(), nan, 1)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	other, err := b.Subscribe(t.Context(), 1, nil)
+	require.NoError(t, err)
+	n, err = b.Publish(t.Context(), 1, 2)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	v, err := other.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, v)
+}
+
+// Those who leave and those who come do not disturb a publication that is under way, nor each other.
+func TestSubscriptionsComeAndGoBesidePublishers(t *testing.T) {
+	b := bus.New[string, int]()
+	stays, err := b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Policy: pipeline.Block})
+	require.NoError(t, err)
+	check := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				s, err := b.Subscribe(t.Context(), "a", nil)
+				check(err)
+				m, err := b.SubscribeFunc(func(topic string) bool { return topic == "a" }, nil)
+				check(err)
+				check(s.Close())
+				check(m.Close())
+			}
+		})
+	}
+	all.Go(func() {
+		for v := range 1000 {
+			n, err := b.Publish(t.Context(), "a", v)
+			check(err)
+			if n < 1 {
+				t.Errorf("%d was received by nobody", v)
+			}
+		}
+	})
+	for v := range 1000 {
+		got, err := stays.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, v, got)
+	}
+	all.Wait()
+	require.Len(t, b.Subscribers("a"), 1)
+	require.NoError(t, stays.Close())
+	require.Empty(t, b.Topics())
+	require.NoError(t, b.Close())
 }

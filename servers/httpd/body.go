@@ -27,6 +27,14 @@ type requestBody struct {
 	err     error // sticky
 }
 
+// reset prepares b for the body of another request.
+func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conn, b.resp, b.req, b.expects, b.left = c, w, r, expects, c.srv.cfg.MaxBody
+	b.closed, b.over, b.err = false, false, nil
+}
+
 func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.io, p) }
 
 // readContext is Read that ctx bounds: if it ends first the call has taken nothing, and the body goes on.

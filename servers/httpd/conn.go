@@ -43,9 +43,10 @@ type conn struct {
 	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
 	undrain  func() bool               // takes back that drain is called
 
-	h2      *http2.Conn // of a connection that speaks HTTP/2
-	mu      sync.Mutex
-	tunnels []*chanio.Conn // made of its streams
+	h2       *http2.Conn // of a connection that speaks HTTP/2
+	mu       sync.Mutex
+	tunnels  []*chanio.Conn // made of its streams
+	exchange *exchange      // of a native server
 
 	lines []byte   // field lines of a reply, while they are put together
 	names []string // of a reply's fields
@@ -125,11 +126,12 @@ func (c *conn) readHead() bool {
 		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
 	}
 	err := c.head.Read(c.io, c.src, &c.srv.limits)
-	var broken *http1.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		c.served++
 		return true
+	}
+	var broken *http1.Error
+	switch {
 	case errors.As(err, &broken):
 		c.refuse(broken.Status, false)
 	case errors.Is(err, os.ErrDeadlineExceeded) && len(c.src.Buffered()) > 0:
@@ -140,6 +142,9 @@ func (c *conn) readHead() bool {
 
 // serve serves the request whose head has been read, and reports whether the connection goes on.
 func (c *conn) serve() (goesOn bool) {
+	if c.srv.native != nil {
+		return c.serveNative()
+	}
 	x := &requestContext{parent: c.ctx, conn: c}
 	r := c.newRequest(x)
 	w := &response{conn: c, req: r, length: -1, keepAlive: c.mayGoOn()}

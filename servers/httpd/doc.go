@@ -12,6 +12,21 @@
 // written in the order of their names; the net.Conn of Hijack yields what the client has sent already, so nothing is left
 // in the bufio.Reader; MaxBytesReader closes a connection only if more than Config.MaxDrain is left of the body.
 //
+// # Streams
+//
+// What follows works on any http.Handler's server, net/http's included:
+//
+//	httpd.Reply(f)               // a handler whose replies are values: text, JSON, files, streams of values
+//	httpd.Stream(f)              // a handler that reads and writes at once, through a Duplex
+//	httpd.Body(w, r)             // the body of a request as a Source
+//	httpd.Sink(w, r, nil)        // that of a reply as a Sink
+//	h, reqs := httpd.Requests(nil) // requests as a Source, each answered by who receives it
+//	httpd.Multipart(w, r, nil)   // the parts of a form as a Source
+//	httpd.Files(fsys, nil)       // static files
+//	httpd.Compress(h, nil), httpd.Decompress(h, nil)
+//
+// [NewNative] is for who wants neither http.Request nor http.ResponseWriter.
+//
 // # Guarantees
 //
 //   - Every wait has a bound, and every length of the wire a limit: see [Config].

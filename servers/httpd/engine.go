@@ -77,7 +77,7 @@ func goneBecause(ctx context.Context) error {
 	case errors.Is(cause, context.DeadlineExceeded):
 		return fmt.Errorf("httpd: the time of the request is over: %v", cause)
 	default:
-		return cause
+		return fmt.Errorf("%w: %w", ErrClientGone, cause)
 	}
 }
 
@@ -112,14 +112,31 @@ func failed(w http.ResponseWriter, r *http.Request, err error) {
 // statusOf returns the status that an error says is the client's own, or 0.
 func statusOf(err error) int {
 	var tooLarge *http.MaxBytesError
-	var fault interface{ HTTPStatus() int }
+	var fault *RequestError
 	switch {
 	case errors.As(err, &fault):
-		return fault.HTTPStatus()
+		return fault.Status
 	case errors.As(err, &tooLarge), errors.Is(err, chanio.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
 	}
 	return 0
+}
+
+// RequestError is an error that a client is to blame for. Where a handler of this package returns one, or an error that wraps
+// it, the request is answered with its status and without a line in the log.
+type RequestError struct {
+	Status int // 400 to 499
+	Err    error
+}
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// refusef makes a RequestError.
+func refusef(status int, format string, args ...any) error {
+	return &RequestError{status, fmt.Errorf("httpd: "+format, args...)}
 }
 
 // cut ends the handler so that its reply never looks complete.

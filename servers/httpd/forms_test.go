@@ -37,6 +37,7 @@ func environments() []environment {
 	for _, unwrap := range []string{"bare", "Unwrap", "no Unwrap"} {
 		all = append(all,
 			environment{"own 1.1 " + unwrap, true, 1, unwrap, serveOwn},
+			environment{"own 2 " + unwrap, true, 2, unwrap, serveOwn2},
 			environment{"net/http 1.1 " + unwrap, false, 1, unwrap, serveStandard},
 			environment{"net/http 2 " + unwrap, false, 2, unwrap, serveStandard2},
 		)
@@ -83,6 +84,14 @@ func serveOwn(t *testing.T, h http.Handler) *site {
 	lines := newLockedBuffer()
 	addr := start(t, h, &Config{Logger: textLogger(lines)})
 	return &site{"http://" + addr, newClient(t, nil), lines}
+}
+
+func serveOwn2(t *testing.T, h http.Handler) *site {
+	s := serveOwn(t, h)
+	transport := s.client.Transport.(*http.Transport)
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	return s
 }
 
 func serveStandard(t *testing.T, h http.Handler) *site { return serveHTTP(t, h, &http.Server{}) }

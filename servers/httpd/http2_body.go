@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,10 @@ type streamBody struct {
 	err     error // sticky
 }
 
-func (b *streamBody) Read(p []byte) (int, error) {
+func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.conn.io, p) }
+
+// readContext is Read that ctx bounds: if it ends first the call has taken nothing, and the body goes on.
+func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -37,7 +41,10 @@ func (b *streamBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	b.invite()
-	n, err := b.resp.stream.In.Read(b.resp.conn.io, p)
+	n, err := b.resp.stream.In.Read(ctx, p)
+	if err != nil && ctx.Err() != nil && chanio.Resumable(ctx, err) {
+		return n, err
+	}
 	return b.took(n, err)
 }
 

@@ -40,6 +40,8 @@ type streamResponse struct {
 	buf    *[unflushed]byte
 	n      int    // of buf
 	uncork func() // while small pieces are held back
+
+	closers []func() // called when the handler has returned
 }
 
 // Serve serves the request.
@@ -313,6 +315,7 @@ func (w *streamResponse) Push(string, *http.PushOptions) error { return http.Err
 
 // finish ends the reply when the handler has returned.
 func (w *streamResponse) finish() {
+	w.closeStreams()
 	if status := w.body.status(); status != 0 && !w.begun() {
 		w.header = nil
 		w.refuse(status)

@@ -28,6 +28,7 @@ type Server struct {
 	log       *slog.Logger
 	http2     *http2.Config
 	running   atomic.Int64 // requests
+	native    func(context.Context, Exchange) error
 
 	mu        sync.Mutex
 	listeners map[*servers.Listener]struct{}

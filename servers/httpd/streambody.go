@@ -215,10 +215,10 @@ func (s *bodySource) close() error {
 	return nil
 }
 
-// settle closes the Source, waits until nobody reads, and lets go of everything.
+// settle closes the Source and waits until nobody reads. What is buffered is left to the receiver, who may be taking it.
 func (s *bodySource) settle() {
 	_ = s.close()
 	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.unbind()
-	s.win.Release()
 }

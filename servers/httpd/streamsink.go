@@ -91,9 +91,10 @@ type replySink struct {
 	held  bool          // something was written and not flushed
 	over  bool          // w is not to be used any more
 
-	corks atomic.Int32
-	once  sync.Once
-	quit  chan struct{} // closed when nothing more is accepted
+	corks   atomic.Int32
+	aborted atomic.Bool
+	once    sync.Once
+	quit    chan struct{} // closed when nothing more is accepted
 }
 
 // fail ends the stream with err.
@@ -257,7 +258,7 @@ func (s *replySink) use(ctx context.Context, do func() error) error {
 		if err := s.deadline.Enter(ctx, until); err != nil {
 			return err
 		}
-		defer s.deadline.Leave()
+		defer s.leave()
 		if err := s.deadline.Arm(); err != nil {
 			return err
 		}
@@ -275,6 +276,14 @@ func (s *replySink) use(ctx context.Context, do func() error) error {
 	err := do()
 	returned = true
 	return s.judge(ctx, err)
+}
+
+// leave ends a call. The deadline of an abort stays.
+func (s *replySink) leave() {
+	s.deadline.Leave()
+	if s.aborted.Load() {
+		_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 // judge says what an error of w means.
@@ -342,7 +351,7 @@ func (s *replySink) cork() (uncork func()) {
 			return
 		}
 		if ok, _ := s.tryAcquire(); !ok {
-			return // whoever has the turn flushes
+			return // who has the turn flushes
 		}
 		defer s.release()
 		if s.held {
@@ -387,6 +396,7 @@ func (s *replySink) abort(cause error) {
 		engine.abort(cause)
 		return
 	}
+	s.aborted.Store(true)
 	s.deadline.Close(cause)
 	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
 }
@@ -394,5 +404,7 @@ func (s *replySink) abort(cause error) {
 // settle returns when nobody uses w any more, after the end of the stream.
 func (s *replySink) settle() {
 	s.unwatch()
+	s.stop()
 	s.turn <- struct{}{}
+	<-s.turn
 }

@@ -20,8 +20,8 @@ import (
 // Response is a reply as a value, for [Reply] and [Request.Reply]. The functions that make one set a Content-Type where
 // they can tell. Without a body and a status it is 204, otherwise a status of 0 is 200.
 //
-// A Response with a stream, a reader or a file owns it, and is used once. Whoever replies closes it, on every path; one that
-// is not replied is closed by [Response.Close].
+// A Response with a stream, a reader or a file owns it, and is used once. It is closed on every path of a reply; one that is
+// not replied is closed by [Response.Close].
 type Response struct {
 	Status int
 	Header http.Header

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/weir-go/weir/codec"
+import (
+	"fmt"
+
+	"github.com/weir-go/weir/codec"
+)
 
 // Packet is what goes in either direction: a fixed header (section 2.1) and a body, one of the types below.
 type Packet struct {
@@ -96,3 +100,14 @@ const (
 	contentType  = 0x03
 	userProperty = 0x26
 )
+
+// boxed is c for values in an interface.
+func boxed[T any](c codec.Codec[T]) codec.Codec[any] {
+	return codec.Map(c, func(v T) (any, error) { return v, nil }, func(v any) (T, error) {
+		t, ok := v.(T)
+		if !ok {
+			return t, fmt.Errorf("%w: a %T, want a %T", codec.ErrMismatch, v, t)
+		}
+		return t, nil
+	})
+}

@@ -1,17 +1,11 @@
 package main
 
-import (
-	"fmt"
-
-	"github.com/weir-go/weir/codec"
-)
+import "github.com/weir-go/weir/codec"
 
 // packet is the codec of MQTT 5.0: a fixed header, and behind its length a body whose type the header tells.
 //
 //	Packet{Header{Kind: kindPublish}, Publish{Topic: "a", Payload: []byte("hi")}}:
-//	+----+----+----+----+----+----+----+----+
 //	| 30 | 06 | 00 | 01 | 61 | 00 | 68 | 69 |
-//	+----+----+----+----+----+----+----+----+
 var packet = codec.Record(
 	codec.Field("header", func(p *Packet) *Header { return &p.Header }, codec.Bits(codec.Uint8,
 		codec.BitField("kind", 4, func(h *Header) *Kind { return &h.Kind }),
@@ -92,17 +86,4 @@ var values = map[uint32]codec.Codec[any]{
 	userProperty: boxed(codec.PairOf(text, text)),
 }
 
-func body[T any](c codec.Codec[T]) codec.Codec[any] {
-	return codec.Prefixed(codec.MQTTVarint, boxed(c))
-}
-
-// boxed is c for values in an interface.
-func boxed[T any](c codec.Codec[T]) codec.Codec[any] {
-	return codec.Map(c, func(v T) (any, error) { return v, nil }, func(v any) (T, error) {
-		t, ok := v.(T)
-		if !ok {
-			return t, fmt.Errorf("%w: a %T, want a %T", codec.ErrMismatch, v, t)
-		}
-		return t, nil
-	})
-}
+func body[T any](c codec.Codec[T]) codec.Codec[any] { return codec.Prefixed(codec.MQTTVarint, boxed(c)) }

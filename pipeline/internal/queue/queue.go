@@ -6,21 +6,16 @@ import (
 	"net"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 )
 
-// Queue is a bounded queue with any number of senders and one receiver. The receiver fetches all that is at hand in one
-// go, so that under load a lock and a wake-up serve many values, and a single value crosses at once. Neither side holds
-// the lock while it waits or calls a function of the user. An idle queue has no buffers.
+// Queue is a bounded queue with any number of senders and one receiver. Senders that wait are woken when a quarter of it is
+// free, so that under load a wake-up serves many values, and a single value crosses at once. Neither side holds the lock
+// while it waits or calls a function of the user. An idle queue has no buffers.
 type Queue[T any] struct {
 	cfg  *Config[T]
 	drop func(v T) // takes over values that the receiver will not get; nil if nobody does
-
-	held     atomic.Int64 // weight of what the receiver has fetched, beyond the value that it returns next
-	starved  atomic.Bool  // a sender waits for room
-	receiver atomic.Pointer[receiver[T]]
 
 	mu         sync.Mutex
 	backlog    backlog[T]
@@ -45,7 +40,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) (ok bool, err error) {
 	q.mu.Lock()
 	o := q.offerLocked(v, w)
 	for o.Full && err == nil {
-		if err = q.awaitRoomLocked(ctx, w); err == nil {
+		if err = q.awaitRoomLocked(ctx); err == nil {
 			o = q.offerLocked(v, w)
 		}
 	}
@@ -118,7 +113,7 @@ func (q *Queue[T]) Reserve(ctx context.Context, n int) (int, error) {
 			q.backlog.weight += n
 			return n, nil
 		}
-		if err := q.awaitRoomLocked(ctx, 1); err != nil {
+		if err := q.awaitRoomLocked(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -148,7 +143,7 @@ func (q *Queue[T]) Room() int {
 	return q.freeLocked()
 }
 
-func (q *Queue[T]) freeLocked() int { return q.cfg.Size - q.backlog.weight - int(q.held.Load()) }
+func (q *Queue[T]) freeLocked() int { return q.cfg.Size - q.backlog.weight }
 
 // fitsLocked reports whether there is room for the weight. What is larger than the queue fits when it is empty.
 func (q *Queue[T]) fitsLocked(w int) bool {
@@ -156,11 +151,8 @@ func (q *Queue[T]) fitsLocked(w int) bool {
 	return w <= free || free == q.cfg.Size
 }
 
-// awaitRoomLocked releases the lock until there may be room for the weight. It returns an error if ctx ended.
-func (q *Queue[T]) awaitRoomLocked(ctx context.Context, w int) (err error) {
-	if !q.starved.Swap(true) && q.fitsLocked(w) {
-		return nil // the receiver made room, and may not have seen starved
-	}
+// awaitRoomLocked releases the lock until there may be room. It returns an error if ctx ended.
+func (q *Queue[T]) awaitRoomLocked(ctx context.Context) (err error) {
 	if q.room == nil {
 		q.room = make(chan struct{}, 1)
 	}
@@ -173,9 +165,7 @@ func (q *Queue[T]) awaitRoomLocked(ctx context.Context, w int) (err error) {
 		err = chanio.Cause(ctx)
 	}
 	q.mu.Lock()
-	if q.blocked--; q.blocked == 0 {
-		q.starved.Store(false)
-	}
+	q.blocked--
 	return err
 }
 
@@ -187,7 +177,7 @@ func (q *Queue[T]) unlock() {
 		q.waiting = false
 		signal(q.ready)
 	}
-	if q.blocked > 0 && !q.over && q.fitsLocked(1) {
+	if q.blocked > 0 && !q.over && q.fitsLocked(max(1, q.cfg.Size/4)) {
 		signal(q.room)
 	}
 	left, overflowed := q.backlog.left, q.overflowed
@@ -268,7 +258,6 @@ func (q *Queue[T]) Close() {
 	defer q.unlock()
 	q.overLocked(net.ErrClosed)
 	q.backlog.clear()
-	q.receiver.Store(nil)
 }
 
 // Over reports whether nothing more is accepted.

@@ -40,11 +40,3 @@ func (r *Ring[T]) Unshift(v T) {
 	r.n++
 	*r.At(0) = v
 }
-
-// TakeAll empties the ring and returns what it held.
-func (r *Ring[T]) TakeAll() []T {
-	all := make([]T, r.n)
-	copy(all[copy(all, r.slots[r.head:min(r.head+r.n, len(r.slots))]):], r.slots)
-	*r = Ring[T]{}
-	return all
-}

@@ -210,7 +210,8 @@ type reader struct {
 var errShort = fmt.Errorf("%w: the message ends too early", codec.ErrMalformed)
 
 func (r *reader) message() (m Message, err error) {
-	h, n, err := codec.UnmarshalFirst(headCodec, r.p)
+	var h head
+	n, err := codec.UnmarshalInto(headCodec, r.p, &h)
 	if err != nil {
 		return m, errShort
 	}

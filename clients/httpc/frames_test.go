@@ -1,0 +1,131 @@
+package httpc
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// framed is a server of HTTP/2 from the first byte on that answers each request by a function: the n-th on a connection by
+// the n-th, later ones by the last.
+func framed(t *testing.T, conns ...[]func(f *frames.Framer, id uint32)) *rawServer {
+	answers := make([]func(net.Conn, *bufio.Reader), len(conns))
+	for i, requests := range conns {
+		answers[i] = func(nc net.Conn, in *bufio.Reader) {
+			if _, err := io.ReadFull(in, make([]byte, len(frames.ClientPreface))); err != nil {
+				return
+			}
+			f := frames.NewFramer(nc, in)
+			_ = f.WriteSettings()
+			n := 0
+			for {
+				frame, err := f.ReadFrame()
+				if err != nil {
+					return
+				}
+				switch frame := frame.(type) {
+				case *frames.SettingsFrame:
+					if !frame.IsAck() {
+						_ = f.WriteSettingsAck()
+					}
+				case *frames.HeadersFrame:
+					requests[min(n, len(requests)-1)](f, frame.StreamID)
+					n++
+				}
+			}
+		}
+	}
+	return raw(t, answers...)
+}
+
+// answers200 sends a whole response.
+func answers200(f *frames.Framer, id uint32) {
+	var b bytes.Buffer
+	_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+	_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true})
+	_ = f.WriteData(id, true, []byte("hello"))
+}
+
+func resets(code frames.ErrCode) func(f *frames.Framer, id uint32) {
+	return func(f *frames.Framer, id uint32) { _ = f.WriteRSTStream(id, code) }
+}
+
+func goesAway(last uint32) func(f *frames.Framer, id uint32) {
+	return func(f *frames.Framer, _ uint32) { _ = f.WriteGoAway(last, frames.ErrCodeNo, nil) }
+}
+
+func h2c() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// TestStreamsThatWereNotActedOnAreSentAgain posts, which is not idempotent.
+func TestStreamsThatWereNotActedOnAreSentAgain(t *testing.T) {
+	type answer = func(f *frames.Framer, id uint32)
+	for name, k := range map[string]struct {
+		first []answer
+		conns int
+		fails bool
+	}{
+		"refused":           {[]answer{resets(frames.ErrCodeRefusedStream), answers200}, 1, false},
+		"refused for ever":  {[]answer{resets(frames.ErrCodeRefusedStream)}, 1, true},
+		"goes away below":   {[]answer{goesAway(0)}, 2, false},
+		"reset by an error": {[]answer{resets(frames.ErrCodeInternal), answers200}, 1, true},
+		"cancelled":         {[]answer{resets(frames.ErrCodeCancel), answers200}, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := framed(t, k.first, []answer{answers200})
+			c := newClient(t, &Config{Protocols: h2c()})
+			resp, err := c.Post(t.Context(), s.url, Text("x"))
+			if k.fails {
+				require.Error(t, err)
+			} else {
+				require.NoError(t, err)
+				got, err := resp.Text(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "hello", got)
+			}
+			require.Equal(t, k.conns, s.accepted())
+		})
+	}
+}
+
+func TestStreamsBelowAGoAwayGoOn(t *testing.T) {
+	s := framed(t, []func(f *frames.Framer, id uint32){func(f *frames.Framer, id uint32) {
+		_ = f.WriteGoAway(id, frames.ErrCodeNo, nil)
+		answers200(f, id)
+	}})
+	c := newClient(t, &Config{Protocols: h2c()})
+	for n := range 3 {
+		resp, err := c.Post(t.Context(), s.url, Text("x"))
+		require.NoError(t, err)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "hello", got)
+		require.Equal(t, n+1, s.accepted(), "it takes no further request")
+	}
+}
+
+func TestBodyOfAStreamThatIsResetIsNotComplete(t *testing.T) {
+	s := framed(t, []func(f *frames.Framer, id uint32){func(f *frames.Framer, id uint32) {
+		var b bytes.Buffer
+		_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+		_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true})
+		_ = f.WriteData(id, false, []byte("hel"))
+		_ = f.WriteRSTStream(id, frames.ErrCodeInternal)
+	}})
+	c := newClient(t, &Config{Protocols: h2c()})
+	resp, err := c.Get(t.Context(), s.url)
+	if err == nil { // the reset may overtake the head
+		_, err = resp.Text(t.Context())
+	}
+	require.Error(t, err)
+}

@@ -1,0 +1,208 @@
+package httpc
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http/httptrace"
+	"slices"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// mux is a connection of HTTP/2, which carries many exchanges. The pool has a goroutine that reads it.
+type mux struct {
+	t      *Transport
+	nc     *chanio.Conn
+	h2     *http2.Conn
+	secure *tls.ConnectionState
+
+	// Guarded by the pool's lock.
+	group *group
+	inUse int // exchanges
+	used  bool
+	gone  bool      // takes no more requests
+	back  time.Time // when the last exchange ended
+	until time.Time // when it is too old; zero means never
+}
+
+func newMux(t *Transport, nc *chanio.Conn) *mux {
+	limits := t.limits
+	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: nc.TLS()}
+}
+
+// startMux adds m to its group, hands it to all who wait, and reads it.
+func (p *pool) startMux(g *group, m *mux) {
+	p.mu.Lock()
+	g.dials--
+	if p.closed {
+		p.open--
+		p.noteEmptyLocked()
+		p.mu.Unlock()
+		m.nc.Abort(ErrClosed)
+		return
+	}
+	g.known = true
+	m.group = g
+	m.back = time.Now()
+	m.until = p.lifetime(m.back)
+	g.muxes = append(g.muxes, m)
+	p.alive[m] = struct{}{}
+	p.runs.Go(func() { p.run(m) })
+	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
+		m.takenLocked()
+		g.waiters.Remove(g.waiters.Front()).(*waiter).granted <- grant{m: m}
+	}
+	victim := p.dialLocked(g)
+	p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
+	p.mu.Unlock()
+	victim.abort(nil)
+}
+
+// run reads m until it ends.
+func (p *pool) run(m *mux) {
+	err := m.h2.Run(context.Background()) // ends with Abort, Shutdown, or the server
+	m.nc.Abort(err)
+	p.mu.Lock()
+	p.retireLocked(m)
+	delete(p.alive, m)
+	m.group.closing--
+	p.open--
+	p.noteEmptyLocked()
+	victim := p.dialLocked(m.group)
+	if victim == nil {
+		victim = p.serveOthersLocked(m.group)
+	}
+	p.tidyLocked(m.group)
+	p.mu.Unlock()
+	victim.abort(nil)
+}
+
+// retireLocked has m take no more requests, and end with those under way.
+func (p *pool) retireLocked(m *mux) {
+	if m.gone {
+		return
+	}
+	m.gone = true
+	g := m.group
+	g.muxes = slices.DeleteFunc(g.muxes, func(o *mux) bool { return o == m })
+	g.closing++
+	m.h2.Shutdown() // does not block
+}
+
+// muxLocked returns a connection that takes another request, preferably without a wait. full says that no further one can
+// be made.
+func (g *group) muxLocked(full bool) (best *mux) {
+	free := 0
+	for _, m := range g.muxes {
+		if isDone(m.h2.Done()) {
+			continue
+		}
+		if n := m.h2.Free() - m.waitingLocked(); n > free || best == nil && full {
+			best, free = m, n
+		}
+	}
+	return best
+}
+
+func isDone(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// waitingLocked returns how many exchanges have m and no stream yet.
+func (m *mux) waitingLocked() int { return max(m.inUse-m.h2.InFlight(), 0) }
+
+// wasUsed reports whether an exchange on m has ended.
+func (m *mux) wasUsed() bool {
+	m.t.pool.mu.Lock()
+	defer m.t.pool.mu.Unlock()
+	return m.used
+}
+
+// makeRoomLocked retires the connection of HTTP/2 that has been idle for longest if there are as many connections as may be.
+// Its end begins the dial of who waits.
+func (p *pool) makeRoomLocked() {
+	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
+		return
+	}
+	var oldest *mux
+	for m := range p.alive {
+		if !m.gone && m.inUse == 0 && (oldest == nil || m.back.Before(oldest.back)) {
+			oldest = m
+		}
+	}
+	if oldest != nil {
+		p.retireLocked(oldest)
+		oldest.group.stats.Evicted++
+	}
+}
+
+// takenLocked counts another exchange.
+func (m *mux) takenLocked() {
+	m.inUse++
+	if m.used {
+		m.group.stats.Reused++
+	}
+}
+
+// release ends an exchange on m.
+func (m *mux) release() {
+	p := m.t.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.inUse--
+	m.used = true
+	m.back = time.Now()
+	switch {
+	case !m.until.IsZero() && m.back.After(m.until), m.inUse == 0 && p.t.cfg.IdleTimeout < 0:
+		p.retireLocked(m)
+	case m.inUse == 0:
+		p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
+	}
+}
+
+// expiry is when m, idle as it is, is too old; zero means never.
+func (m *mux) expiry(idle time.Duration) time.Time {
+	at := m.until
+	if idle > 0 {
+		if end := m.back.Add(idle); at.IsZero() || end.Before(at) {
+			at = end
+		}
+	}
+	return at
+}
+
+// sweepMuxesLocked retires what has been idle for too long.
+func (p *pool) sweepMuxesLocked(g *group, now time.Time) {
+	for _, m := range slices.Clone(g.muxes) {
+		if m.inUse > 0 {
+			continue
+		}
+		if at := m.expiry(p.t.cfg.IdleTimeout); !at.IsZero() && !now.Before(at) {
+			g.stats.Expired++
+			p.retireLocked(m)
+		} else {
+			p.armLocked(at)
+		}
+	}
+}
+
+func (m *mux) gotConn(trace *httptrace.ClientTrace) {
+	if trace == nil || trace.GotConn == nil {
+		return
+	}
+	p := m.t.pool
+	p.mu.Lock()
+	info := httptrace.GotConnInfo{Conn: m.nc.NetConn(), Reused: m.used || m.inUse > 1, WasIdle: m.used && m.inUse == 1}
+	if info.WasIdle {
+		info.IdleTime = time.Since(m.back)
+	}
+	p.mu.Unlock()
+	trace.GotConn(info)
+}

@@ -1,0 +1,349 @@
+package httpc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// muxStream is one exchange on a mux, and the way of its bodies.
+type muxStream struct {
+	m *mux
+	s *http2.Stream
+	x *exchange
+
+	head   context.Context // bounds the wait for the head
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+// roundTrip makes one attempt of x on m.
+func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
+	reused := m.wasUsed()
+	s, err := m.open(x)
+	if err != nil {
+		m.release()
+		return nil, m.failure(x, err, false, reused)
+	}
+	st := &muxStream{m: m, s: s, x: x}
+	if x.trace != nil && x.trace.WroteHeaders != nil {
+		x.trace.WroteHeaders()
+	}
+	resp, sender, err := st.exchange()
+	if err != nil {
+		sender.halt()
+		why := sender.failure()
+		st.s.Reset(http2.Cancel, err)
+		m.release()
+		if why != nil && x.ctx.Err() == nil && !isStreamError(why) {
+			err = why
+		}
+		return nil, m.failure(x, err, true, reused)
+	}
+	return resp, nil
+}
+
+// open opens a stream, which may have to wait for another one to end.
+func (m *mux) open(x *exchange) (*http2.Stream, error) {
+	ctx, cancel := bound(x.ctx, m.t.cfg.PoolTimeout, PhasePool)
+	defer cancel()
+	return m.h2.Open(ctx, x.fields(), !x.hasBody())
+}
+
+func isStreamError(err error) bool {
+	var reset *http2.StreamError
+	return errors.As(err, &reset)
+}
+
+// failure says what an error means for another attempt.
+func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
+	var reset *http2.StreamError
+	spare := errors.As(err, &reset) && reset.Unprocessed()
+	if x.ctx.Err() != nil {
+		err = chanio.Cause(x.ctx)
+	}
+	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && isDone(m.h2.Done())}
+}
+
+// fields returns the header list of the request: RFC 9113 8.3.
+func (x *exchange) fields() []http2.Field {
+	fields := make([]http2.Field, 0, len(x.header)+8)
+	add := func(name, value string) {
+		if trace := x.trace; trace != nil && trace.WroteHeaderField != nil {
+			trace.WroteHeaderField(name, []string{value})
+		}
+		fields = append(fields, http2.Field{Name: name, Value: value, Sensitive: name == "authorization"})
+	}
+	add(":method", x.method)
+	if x.method == http.MethodConnect {
+		add(":authority", x.uri)
+	} else {
+		add(":scheme", x.to.scheme)
+		add(":authority", x.host)
+		add(":path", x.uri)
+	}
+	if agent := x.t.cfg.UserAgent; agent != "-" && !has(x.header, "User-Agent") {
+		add("user-agent", agent)
+	}
+	for _, name := range sortedKeys(x.header) {
+		if !x.sendsOverHTTP2(name) {
+			continue
+		}
+		lower := strings.ToLower(name)
+		for _, v := range x.header[name] {
+			if v = strings.Trim(v, " \t"); lower != "user-agent" || v != "" {
+				add(lower, v)
+			}
+		}
+	}
+	if x.asksCoding {
+		add("accept-encoding", x.t.codings)
+	}
+	if x.framing.Kind == http1.Sized {
+		add("content-length", strconv.FormatInt(x.framing.Length, 10))
+	}
+	if x.framing.Kind == http1.Chunked && len(x.req.Trailer) > 0 {
+		add("trailer", strings.Join(sortedKeys(x.req.Trailer), ", "))
+	}
+	return fields
+}
+
+// sendsOverHTTP2 reports whether a field of the request is sent: those about the connection are not.
+func (x *exchange) sendsOverHTTP2(name string) bool {
+	switch http1.Lookup(name) {
+	case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Trailer, http1.Connection, http1.KeepAlive,
+		http1.ProxyConnection, http1.Upgrade:
+		return false
+	case http1.Expect:
+		return x.expects
+	case http1.TE:
+		return len(x.header[name]) == 1 && strings.EqualFold(x.header[name][0], "trailers")
+	}
+	return true
+}
+
+// exchange sends the body and reads the heads.
+func (st *muxStream) exchange() (*http.Response, *sender, error) {
+	x := st.x
+	st.head = x.ctx
+	if st.m.t.cfg.HeadTimeout > 0 {
+		st.head, st.cancel = context.WithCancelCause(x.ctx)
+		defer st.cancel(nil)
+	}
+	var s *sender
+	switch {
+	case !x.hasBody():
+		x.closeBody()
+		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
+			trace.WroteRequest(httptrace.WroteRequestInfo{})
+		}
+		st.headWithin(st.m.t.cfg.HeadTimeout)
+	case !x.expects:
+		s = send(x, st)
+	case x.trace != nil && x.trace.Wait100Continue != nil:
+		x.trace.Wait100Continue()
+	}
+	head, err := st.final(&s)
+	if err != nil {
+		return nil, s, err
+	}
+	s.gotHead()
+	st.headWithin(0)
+	return st.response(head, s), s, nil
+}
+
+// final reads heads until one is final. A sender is begun when the server, or the time, says that it may.
+func (st *muxStream) final(s **sender) (*http2.Head, error) {
+	x := st.x
+	waiting := x.expects
+	for {
+		h, err := st.next(waiting)
+		if err != nil && waiting && x.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			waiting = false
+			*s = send(x, st)
+			continue
+		}
+		if err != nil {
+			return nil, early(err)
+		}
+		if trace := x.trace; trace != nil && trace.GotFirstResponseByte != nil && !x.began {
+			x.began = true
+			trace.GotFirstResponseByte()
+		}
+		if !h.Informational() {
+			return h, nil
+		}
+		if err := x.inform(h); err != nil {
+			return nil, err
+		}
+		if waiting && h.Status == http.StatusContinue {
+			waiting = false
+			*s = send(x, st)
+		}
+	}
+}
+
+// next reads a head. expecting says that the body waits for it.
+func (st *muxStream) next(expecting bool) (*http2.Head, error) {
+	ctx := st.head
+	if d := st.m.t.cfg.ExpectTimeout; expecting && d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, os.ErrDeadlineExceeded)
+		defer cancel()
+	}
+	return st.s.Head(ctx)
+}
+
+// inform passes on an informational response.
+func (x *exchange) inform(h *http2.Head) error {
+	header, _ := muxHeader(h.Fields)
+	if x.call != nil {
+		x.call.informed = append(x.call.informed, Informational{Status: h.Status, Header: header})
+	}
+	if trace := x.trace; trace != nil {
+		if trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(h.Status, textproto.MIMEHeader(header)); err != nil {
+				return err
+			}
+		}
+		if h.Status == http.StatusContinue && trace.Got100Continue != nil {
+			trace.Got100Continue()
+		}
+	}
+	return nil
+}
+
+// response makes a response of a head.
+func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
+	x := st.x
+	r := &http.Response{
+		StatusCode: h.Status, Status: statusText(h.Status, []byte(http.StatusText(h.Status))), Proto: "HTTP/2.0", ProtoMajor: 2,
+		Request: x.req, TLS: st.m.secure, ContentLength: h.Length,
+	}
+	r.Header, r.Trailer = muxHeader(h.Fields)
+	switch {
+	case x.method == http.MethodConnect && h.Status < 300:
+		return st.handOver(r)
+	case h.End && x.method != http.MethodHead && h.Length < 0:
+		r.ContentLength = 0
+	}
+	if h.Status > 299 && !s.isDone() {
+		s.halt()
+	}
+	if h.End {
+		r.Body = http.NoBody
+		st.settle(x, s, true)
+		return r
+	}
+	r.Body = newBody(st, x, s, r, true)
+	return r
+}
+
+// handOver makes the stream the body of r, which whoever has that closes.
+func (st *muxStream) handOver(r *http.Response) *http.Response {
+	nc := st.s.Conn(&chanio.ConnInfo{LocalAddr: st.m.nc.LocalAddr(), RemoteAddr: st.m.nc.RemoteAddr(), TLS: st.m.secure})
+	st.m.release() // the connection stays while the stream is open
+	r.Body = &tunnel{Conn: chanio.AsNetConn(nc)}
+	return r
+}
+
+// muxHeader returns the fields as net/http shows them, and the names of the trailers that they announce.
+func muxHeader(fields []http2.Field) (header, trailer http.Header) {
+	header = make(http.Header, len(fields))
+	for _, f := range fields {
+		known := http1.Lookup(f.Name)
+		if known == http1.Trailer {
+			trailer = announce(trailer, f.Value)
+			continue
+		}
+		name := http1.Canonical([]byte(f.Name), known)
+		header[name] = append(header[name], f.Value)
+	}
+	return header, trailer
+}
+
+// What follows is incoming.
+
+func (st *muxStream) read(ctx context.Context, p []byte) (int, error) { return st.s.In.Read(ctx, p) }
+
+func (st *muxStream) piece(ctx context.Context) ([]byte, error) { return st.s.In.Next(ctx) }
+
+func (st *muxStream) over() bool { return false } // the next read tells
+
+func (st *muxStream) setDeadline(t time.Time) { st.s.In.SetDeadline(t) }
+
+func (st *muxStream) trailers(to http.Header) http.Header {
+	for _, f := range st.s.Trailers() {
+		known := http1.Lookup(f.Name)
+		if !known.InTrailer() {
+			continue
+		}
+		if to == nil {
+			to = http.Header{}
+		}
+		name := http1.Canonical([]byte(f.Name), known)
+		to[name] = append(to[name], f.Value)
+	}
+	return to
+}
+
+func (st *muxStream) settle(x *exchange, s *sender, _ bool) {
+	if !s.complete() {
+		st.s.Reset(http2.Cancel, nil) // does nothing if the server has reset the stream
+	}
+	st.m.release()
+	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
+		trace.PutIdleConn(nil)
+	}
+}
+
+func (st *muxStream) lose(s *sender, cause error) {
+	s.halt()
+	st.s.Reset(http2.Cancel, cause)
+	st.m.release()
+}
+
+func (st *muxStream) drain(int64, time.Duration) bool { return false } // a reset costs the connection nothing
+
+// What follows is outgoing.
+
+func (st *muxStream) write(ctx context.Context, p []byte) error { return st.s.Out.Send(ctx, p) }
+
+func (st *muxStream) finish(ctx context.Context, p []byte, trailers http.Header) error {
+	var fields []http2.Field
+	for _, name := range sortedKeys(trailers) {
+		for _, v := range trailers[name] {
+			fields = append(fields, http2.Field{Name: strings.ToLower(name), Value: v})
+		}
+	}
+	return st.s.Out.Finish(ctx, p, fields)
+}
+
+func (st *muxStream) ended() bool { return isDone(st.s.Done()) }
+
+func (st *muxStream) cut(cause error) { st.s.Reset(http2.Cancel, cause) }
+
+func (st *muxStream) headWithin(d time.Duration) {
+	if st.cancel == nil {
+		return
+	}
+	st.m.t.pool.mu.Lock() // the sender and the reader of the head both come here
+	defer st.m.t.pool.mu.Unlock()
+	if st.timer != nil {
+		st.timer.Stop()
+		st.timer = nil
+	}
+	if d > 0 {
+		st.timer = time.AfterFunc(d, func() { st.cancel(&TimeoutError{Phase: PhaseHead, After: d}) })
+	}
+}

@@ -1,0 +1,50 @@
+// Package memtest measures, for tests, the memory that idle things hold.
+package memtest
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// alone names the test that has the process to itself.
+const alone = "WEIR_ALONE"
+
+// Alone runs the test once more in a process of its own, and reports whether this is that process: how large a stack is
+// when its goroutine starts depends on those that ran before. The other process passes or fails as the new one does.
+func Alone(t *testing.T) bool {
+	if os.Getenv(alone) == t.Name() {
+		return true
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), alone+"="+t.Name())
+	out, err := child.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return false
+}
+
+// Records has the runtime make its records of n goroutines, which it keeps and uses again.
+func Records(n int) {
+	stop := make(chan struct{})
+	var parked sync.WaitGroup
+	for range n {
+		parked.Go(func() { <-stop })
+	}
+	close(stop)
+	parked.Wait()
+}
+
+// InUse returns the bytes of heap and of stacks in use after garbage collections.
+func InUse() (heap, stack int) {
+	for range 3 { // pools are emptied by the second, stacks shrink with each
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc), int(m.StackInuse)
+}

@@ -1,0 +1,112 @@
+package servers_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/servers"
+)
+
+const bodySize = 30
+
+// upload is a protocol with a word of its own for the end: it says "bye" when it is asked to finish, and still receives the
+// body that has begun.
+func upload(ctx context.Context, c *chanio.Conn) error {
+	draining := make(chan struct{})
+	defer c.OnDrain(func(cause error) {
+		defer close(draining)
+		if errors.Is(cause, servers.ErrShutdown) {
+			_, _ = c.Out.TrySend([]byte("bye\n"))
+		}
+	})()
+	for {
+		body, err := codec.Recv(ctx, c.In, codec.Exactly(bodySize, codec.Bytes))
+		if err != nil {
+			return err
+		}
+		if err := codec.Send(ctx, c.Out, codec.Lines, "got "+string(body)); err != nil {
+			return err
+		}
+		select {
+		case <-draining:
+			return nil
+		default:
+		}
+	}
+}
+
+// A body that is on its way when the server shuts down is received and answered, however long that takes before the
+// deadline. One that does not come is cut off by it.
+func TestG18ShutdownCutsNoBodyInFlight(t *testing.T) {
+	secure, config := signed(t)
+	for _, c := range []struct {
+		secure *servers.TLSConfig
+		comes  bool
+	}{{nil, true}, {nil, false}, {secure, true}, {secure, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			config := config.Clone()
+			config.Time = func() time.Time { return secure.Certificates[0].Leaf.NotBefore.Add(time.Hour) }
+			var network chaniotest.Network
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			ln, err := servers.Listen(nl, &servers.Config{TLS: c.secure})
+			require.NoError(t, err)
+			result := serveOn(t, t.Context(), ln, upload)
+			nc, err := network.DialContext(t.Context(), "", "server")
+			require.NoError(t, err)
+			defer nc.Close()
+			if c.secure != nil {
+				nc = tls.Client(nc, config)
+			}
+			send := func(n int) {
+				_, err := io.WriteString(nc, strings.Repeat("x", n))
+				require.NoError(t, err)
+			}
+			receive := func(want string) {
+				got := make([]byte, len(want))
+				_, err := io.ReadFull(nc, got)
+				require.NoError(t, err)
+				require.Equal(t, want, string(got))
+			}
+			send(bodySize)
+			receive("got " + strings.Repeat("x", bodySize) + "\n")
+			send(bodySize / 3)
+			synctest.Wait()
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			down := make(chan error, 1)
+			go func() { down <- ln.Shutdown(ctx) }()
+			receive("bye\n")
+			if !c.comes {
+				_, err := nc.Read(make([]byte, 1))
+				require.Error(t, err)
+				require.NotEqual(t, io.EOF, err, "a reset")
+				require.ErrorIs(t, <-down, context.DeadlineExceeded)
+				require.NoError(t, <-result)
+				return
+			}
+			for range 2 {
+				time.Sleep(20 * time.Second)
+				send(bodySize / 3)
+			}
+			receive("got " + strings.Repeat("x", bodySize) + "\n")
+			rest, err := io.ReadAll(nc)
+			require.NoError(t, err)
+			require.Empty(t, rest)
+			require.NoError(t, nc.Close())
+			require.NoError(t, <-down)
+			require.NoError(t, <-result)
+		})
+	}
+}

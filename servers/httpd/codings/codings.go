@@ -1,0 +1,95 @@
+// Package codings has content codings for package httpd that the standard library lacks, or has slower: Brotli, Zstandard,
+// and a faster gzip and deflate. It is a module of its own.
+//
+//	h := httpd.Compress(handler, &httpd.CompressConfig{
+//		Codings: []httpd.Coding{codings.Zstd(3), codings.Brotli(4), codings.Gzip(5)},
+//	})
+//	h = httpd.Decompress(h, &httpd.DecompressConfig{Codings: codings.Readers()})
+package codings
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/weir-go/weir/servers/httpd"
+)
+
+// maxWindow bounds what a decoder of Zstandard keeps: RFC 9659.
+const maxWindow = 8 << 20
+
+// Brotli is the coding br (RFC 7932), at a level from 0, the fastest, to 11, the smallest. 4 suits replies that are made for
+// each request.
+func Brotli(level int) httpd.Coding {
+	check("Brotli", level, brotli.BestSpeed, brotli.BestCompression)
+	return coding{"br", func(w io.Writer) httpd.CodingWriter { return brotli.NewWriterLevel(w, level) }}
+}
+
+// Zstd is the coding zstd (RFC 8878), at a level from 1, the fastest, to 22, the smallest. 3 suits replies that are made for
+// each request. Its window is at most 8 MiB, as RFC 9659 wants.
+func Zstd(level int) httpd.Coding {
+	check("Zstd", level, 1, 22)
+	return coding{"zstd", func(w io.Writer) httpd.CodingWriter {
+		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(window(level)))
+		if err != nil {
+			panic("codings: Zstd: " + err.Error()) // the options are in order
+		}
+		return z
+	}}
+}
+
+// window is the window of a level: what a client keeps for each reply that it reads.
+func window(level int) int {
+	if level < 7 {
+		return 1 << 20
+	}
+	return maxWindow
+}
+
+// Gzip is the coding gzip, at a level from 1, the fastest, to 9, the smallest.
+func Gzip(level int) httpd.Coding {
+	check("Gzip", level, gzip.BestSpeed, gzip.BestCompression)
+	return coding{"gzip", func(w io.Writer) httpd.CodingWriter {
+		z, _ := gzip.NewWriterLevel(w, level) // which was checked
+		return z
+	}}
+}
+
+// Deflate is the coding deflate, which has the format of zlib, at a level from 1, the fastest, to 9, the smallest.
+func Deflate(level int) httpd.Coding {
+	check("Deflate", level, zlib.BestSpeed, zlib.BestCompression)
+	return coding{"deflate", func(w io.Writer) httpd.CodingWriter {
+		z, _ := zlib.NewWriterLevel(w, level) // which was checked
+		return z
+	}}
+}
+
+func check(name string, level, least, most int) {
+	if level < least || level > most {
+		panic(fmt.Sprintf("codings: %s: level must be %d to %d, got %d", name, least, most, level))
+	}
+}
+
+type coding struct {
+	name string
+	open func(io.Writer) httpd.CodingWriter
+}
+
+func (c coding) Name() string                             { return c.name }
+func (c coding) NewWriter(w io.Writer) httpd.CodingWriter { return c.open(w) }
+
+// Readers returns the decoders of br and zstd for httpd.DecompressConfig.Codings. Their windows are at most 16 MiB and 8 MiB;
+// what needs a larger one is refused.
+func Readers() map[string]func(io.Reader) (io.Reader, error) {
+	return map[string]func(io.Reader) (io.Reader, error){
+		"br": func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+		"zstd": func(r io.Reader) (io.Reader, error) {
+			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		},
+	}
+}
