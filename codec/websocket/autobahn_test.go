@@ -219,8 +219,9 @@ func TestPeersCloseIsEchoed(t *testing.T) { // 7
 		roles(t, func(t *testing.T, client bool) {
 			conn, peer := newEcho(t, client, nil)
 			reason := strings.Repeat("r", 123)
-			peer.send(text("before"), closeFrame(code, reason), text("behind"))
+			peer.send(text("before"))
 			peer.expect(websocket.OpText, "before")
+			peer.send(closeFrame(code, reason), text("behind"))
 			peer.expectClose(websocket.Code(code))
 			peer.expectEnd()
 			got, why, ok := conn.CloseStatus()

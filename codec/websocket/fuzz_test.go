@@ -79,7 +79,8 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, p []byte) {
 		c := websocket.Frames(1 << 16)
-		fr, n, err := codec.UnmarshalFirst(c, p)
+		var fr websocket.Frame
+		n, err := codec.UnmarshalInto(c, p, &fr)
 		if err != nil {
 			return
 		}

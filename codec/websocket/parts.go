@@ -63,12 +63,16 @@ func (c *Conn) part(ctx context.Context, wait bool) (m Message, err error) {
 // received from conn.In waits until the message has been received to its end, or its Source closed, which skips the rest.
 // If ctx ends first nothing has been taken.
 //
-// A message that was read ahead comes as one piece, within the limits of the Config, and so does the compressed form of one
-// that is compressed: only its uncompressed bytes come piece by piece.
+// A small message comes as one piece. The compressed form of one that is compressed is collected, within the limits of the
+// Config: only its uncompressed bytes come piece by piece.
 func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[[]byte], error) {
 	up, err := c.In.Acquire(ctx, "websocket.Conn.RecvParts")
 	if err != nil {
 		return 0, nil, err
+	}
+	if small := up.AtHand(make([]Message, 0, 1)); len(small) == 1 {
+		up.Release()
+		return small[0].Kind, chanio.FromSlice([][]byte{small[0].Data}), nil
 	}
 	c.wantParts(true, most)
 	m, err := up.Next(ctx)
@@ -82,7 +86,7 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 		up.Release()
 		return m.Kind, chanio.FromSlice([][]byte{m.Data}), nil
 	}
-	p := &parts{conn: c, up: up}
+	p := &parts{conn: c, up: up, first: m.Data}
 	return m.Kind, chanio.NewSource(chanio.SourceHooks[[]byte]{
 		Next: p.next, TryNext: p.tryNext, Close: p.close,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Parts"} },
@@ -93,7 +97,22 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 func (c *Conn) wantParts(want bool, most int64) {
 	if c.beginReceive() {
 		c.rd.parts, c.rd.most = want, most
+		if want && !c.hasQueue.Load() {
+			c.rd.divide()
+		}
 		c.endReceive()
+	}
+}
+
+// divide makes pieces of a message of which a part has been read ahead.
+func (r *reader) divide() {
+	if !r.inMessage || r.byParts || r.compressed {
+		return
+	}
+	r.parts, r.byParts, r.announce = false, true, true
+	if r.lease != nil {
+		r.buf = append([]byte(nil), r.buf...)
+		r.drop()
 	}
 }
 
@@ -105,7 +124,17 @@ type parts struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc // of a next that is under way
 	closed bool
-	over   bool // In has been released
+	over   bool   // In has been released
+	first  []byte // what had been read ahead
+}
+
+// ahead returns what had been read ahead, once.
+func (p *parts) ahead() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := p.first
+	p.first = nil
+	return first
 }
 
 // begin begins to receive a piece. It returns nil if there is nothing more to receive.
@@ -157,6 +186,9 @@ func (p *parts) close() error {
 }
 
 func (p *parts) next(ctx context.Context) ([]byte, error) {
+	if first := p.ahead(); len(first) > 0 {
+		return first, nil
+	}
 	for {
 		within := p.begin(ctx)
 		if within == nil {
@@ -174,6 +206,9 @@ func (p *parts) next(ctx context.Context) ([]byte, error) {
 }
 
 func (p *parts) tryNext() ([]byte, bool, error) {
+	if first := p.ahead(); len(first) > 0 {
+		return first, true, nil
+	}
 	for {
 		within := p.begin(context.Background())
 		if within == nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -77,6 +78,44 @@ func TestPartsThatAreClosedAreSkipped(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "next", m.String())
 		peer.expect(websocket.OpPong, "p")
+	})
+}
+
+// TestPartsOfAMessageThatWasReadAheadInPart lets more than a message may have come before the receiver asks for parts.
+func TestPartsOfAMessageThatWasReadAheadInPart(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		for _, first := range []int{10, 5000, 40_000} { // bytes of the first frame
+			conn, peer := newRaw(t, client, &websocket.Config{MaxMessage: 30_000, PingAfter: -1})
+			payload := strings.Repeat("0123456789", 20_000)
+			sent := make(chan error, 1)
+			go func() {
+				p := append(peer.bytes(frame(more, websocket.OpText, payload[:first])), peer.bytes(frame(fin, websocket.OpContinuation, payload[first:]))...)
+				sent <- peer.conn.Out.Send(peer.ctx, p)
+			}()
+			time.Sleep(time.Minute)
+			_, parts, err := conn.RecvParts(peer.ctx, 0)
+			require.NoError(t, err)
+			p, err := chanio.ReadAll(peer.ctx, parts, 1<<20)
+			require.NoError(t, err)
+			require.True(t, payload == string(p))
+			require.NoError(t, <-sent)
+		}
+	})
+}
+
+// TestTooLargeMessageThatWasReadAheadIsRefusedWhenItIsReceived is the same for a receiver of whole messages.
+func TestTooLargeMessageThatWasReadAheadIsRefusedWhenItIsReceived(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, &websocket.Config{MaxMessage: 1000, PingAfter: -1})
+		peer.send(text("fits"), frame(fin, websocket.OpBinary, strings.Repeat("x", 1001)))
+		time.Sleep(time.Minute)
+		require.NoError(t, conn.Out.Err())
+		m, err := conn.In.Recv(peer.ctx)
+		require.NoError(t, err)
+		require.Equal(t, "fits", m.String())
+		_, err = conn.In.Recv(peer.ctx)
+		require.ErrorIs(t, err, codec.ErrTooLarge)
+		peer.expectClose(1009)
 	})
 }
 

@@ -70,12 +70,14 @@ func (c *Conn) message(ctx context.Context, wait bool) (m Message, err error) {
 			if err == nil {
 				return m, nil
 			}
-		} else if !r.inFrame {
+		} else if !r.inFrame && !r.announce {
 			err = c.frame(ctx, wait)
 		}
 		if err == nil && r.announce {
 			r.announce = false
-			return piece(r.kind, nil, false), nil
+			m = piece(r.kind, r.buf, false)
+			r.buf = nil
+			return m, nil
 		}
 		if err == nil && r.inFrame {
 			m, err = c.payload(ctx, wait)
@@ -157,8 +159,11 @@ func (c *Conn) frame(ctx context.Context, wait bool) error {
 				return c.controlFrame(&h, p[n:need], need)
 			}
 		} else if n > 0 {
+			if err := c.beginFrame(&h); err != nil {
+				return err
+			}
 			r.src.Discard(n)
-			return c.beginFrame(&h)
+			return nil
 		}
 		if err := c.fill(ctx, wait, need-len(p)); err != nil {
 			return err
@@ -186,9 +191,17 @@ func (c *Conn) checkFrame(h *header) error {
 	return nil
 }
 
-// beginFrame begins a frame with data.
+// beginFrame begins a frame with data. One that is too large for a message as a whole is left alone while reading ahead: it
+// may be wanted in parts.
 func (c *Conn) beginFrame(h *header) error {
 	r := &c.rd
+	before := r.size
+	if !r.inMessage {
+		before = 0
+	}
+	if r.budget != unbounded && (h.length > int64(c.cfg.MaxFrame) || h.length > int64(c.cfg.MaxMessage)-before) {
+		return errNoBudget
+	}
 	if !r.inMessage {
 		r.inMessage, r.kind, r.compressed = true, Kind(h.op()), h.first&bitRSV1 != 0
 		r.fragments, r.size, r.buf = 0, 0, nil

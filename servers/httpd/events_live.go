@@ -29,8 +29,8 @@ func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	}
 	return func() {
 		stop()
-		close(ended)
 		leaveLive()
+		close(ended)
 	}
 }
 

@@ -142,7 +142,7 @@ func TestServersWriteTimeoutDoesNotEndAStream(t *testing.T) {
 	srv := httptest.NewUnstartedServer(httpd.ServeTopic(topic, nil))
 	srv.Config.WriteTimeout = 50 * time.Millisecond
 	srv.Start()
-	defer srv.Close()
+	t.Cleanup(srv.Close) // behind that of the stream
 	_, events := stream(t, newClient(t, nil), srv.URL, "")
 	time.Sleep(100 * time.Millisecond) // net/http has no other clock
 	_, err := topic.Publish(t.Context(), sse.Event{Data: "late"})

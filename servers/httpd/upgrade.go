@@ -336,22 +336,26 @@ func closeCode(err error) (websocket.Code, string) {
 }
 
 // liveSocket is a WebSocket of a [Live].
-type liveSocket struct{ conn *websocket.Conn }
+type liveSocket struct {
+	conn  *websocket.Conn
+	ended chan struct{}
+}
 
-func (s liveSocket) goAway()               { s.conn.Below().Drain(servers.ErrShutdown) }
-func (s liveSocket) done() <-chan struct{} { return s.conn.Done() }
-func (s liveSocket) abort()                { s.conn.Below().Abort(nil) }
+func (s *liveSocket) goAway()               { s.conn.Below().Drain(servers.ErrShutdown) }
+func (s *liveSocket) done() <-chan struct{} { return s.ended }
+func (s *liveSocket) abort()                { s.conn.Below().Abort(nil) }
 
 // add notes a WebSocket until it has ended. A nil Live notes nothing.
 func (l *Live) add(conn *websocket.Conn) {
 	if l == nil {
 		return
 	}
-	s := liveSocket{conn}
+	s := &liveSocket{conn, make(chan struct{})}
 	leave, going := l.enter(s)
 	conn.Out.OnDone(func() {
 		<-conn.Done()
 		leave()
+		close(s.ended)
 	})
 	if going {
 		s.goAway()

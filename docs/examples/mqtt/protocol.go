@@ -86,4 +86,6 @@ var values = map[uint32]codec.Codec[any]{
 	userProperty: boxed(codec.PairOf(text, text)),
 }
 
-func body[T any](c codec.Codec[T]) codec.Codec[any] { return codec.Prefixed(codec.MQTTVarint, boxed(c)) }
+func body[T any](c codec.Codec[T]) codec.Codec[any] {
+	return codec.Prefixed(codec.MQTTVarint, boxed(c))
+}

@@ -37,7 +37,9 @@ func (r *rooms) visit(ctx context.Context, conn *websocket.Conn) error {
 	}
 	defer heard.Close()
 	return chanio.Race(ctx,
-		func(ctx context.Context) error { return pipeline.ConnectWith(ctx, heard, conn.Out, &pipeline.ConnectConfig{KeepSink: true}) },
+		func(ctx context.Context) error {
+			return pipeline.ConnectWith(ctx, heard, conn.Out, &pipeline.ConnectConfig{KeepSink: true})
+		},
 		func(ctx context.Context) error {
 			if err := r.tell(ctx, room, name+" is here"); err != nil {
 				return err
