@@ -38,10 +38,15 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		udpGroup(f, 32),
 		udpQueuedGroup(),
 		udpSinkGroup(f),
+		httpGroup(f, 1),
+		httpGroup(f, 16),
+		httpStreamGroup(f),
+		httpUploadGroup(f),
+		httpFileGroup(f),
+		httpTLSGroup(f),
 		idleGroup(f),
 		idleTLSGroup(f),
 		manyIdleGroup(f),
-		laterGroup(),
 	)
 }
 
@@ -53,22 +58,4 @@ func echoes(f *suite.Field, spec load.Spec, names ...string) (all []suite.Conten
 		all = append(all, f.Echo(name, isOurs(name), spec))
 	}
 	return all
-}
-
-// laterGroup has the bars whose subject is not there yet.
-func laterGroup() suite.Group {
-	const unbuilt = "its subject comes later"
-	later := func(what string, limit float64) suite.Bar {
-		return suite.Bar{What: what, Limit: limit, Later: unbuilt}
-	}
-	return suite.Group{Name: "later", Title: "bars to come", Bars: []suite.Bar{
-		later("WebSocket echo 64 B, 64 in flight / gws", 2.5),
-		later("WebSocket echo 64 B, 1 in flight / gws", 1),
-		later("WebSocket echo 64 KiB / gws", 0.9),
-		later("HTTP/1 hello, http.Handler / net/http", 1.35),
-		later("HTTP/1 hello, native form / fasthttp", 1),
-		later("HTTP/1 hello, pipelined 16 / net/http", 3),
-		later("HTTP/2 hello / net/http", 0.97),
-		later("streamed body of 1 M items / Write and Flush for each", 3),
-	}}
 }

@@ -113,7 +113,7 @@ func mappedGroup(name, title string, limit float64, all []stages.Mapped) suite.G
 			ours[m.Workers] = m.Name()
 		case m.Slices:
 			g.Note = "conc's iter takes slices of 1,024: it has no result before it has that many items, and takes no part " +
-				"in the bars."
+				"in the thresholds."
 		default:
 			theirs[m.Workers] = append(theirs[m.Workers], m.Name())
 		}
@@ -232,7 +232,7 @@ func linesGroup(width int) suite.Group {
 	g := suite.Group{
 		Name: fmt.Sprintf("lines-%d", width), Title: fmt.Sprintf("lines of %d bytes", width),
 		Unit: "ns/line", LessIsMore: true,
-		Note: "From an io.Reader, as a string of one's own (Text, Lines, Raw) or as bytes until the next line.",
+		Note: "From an io.Reader, as an owned string (Text, Lines, Raw) or as bytes until the next line.",
 		Bars: []suite.Bar{
 			suite.AtMost(1.1, records.LinesText, records.ScannerText),
 			suite.AtMost(1.1, records.DelimitedText, records.ScannerText),

@@ -24,7 +24,7 @@ import (
 const loadUsage = `usage: bench load URL [flags]
 
 Sends requests to an echo server, checks every reply byte for byte and measures how long the replies took.
-URL is tcp://host:port, tls://host:port, unix:///path or udp://host:port.
+URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path or https://host:port/path.
 
 With -rate requests begin at a constant rate whatever the server does, and latencies count from when a request was
 to begin (an open loop). Without it each connection keeps -window requests in flight (a closed loop).
@@ -69,6 +69,7 @@ func (f *loadFlags) define(flags *flag.FlagSet) {
 	s := &f.spec
 	flags.StringVar(&s.Codec, "codec", "raw", "how messages are told apart: "+strings.Join(load.Codecs(), ", "))
 	flags.IntVar(&s.Size, "size", 64, "`bytes` of a message, without its length or newline")
+	flags.BoolVar(&s.Post, "post", false, "http: send POST with a body of -size bytes")
 	flags.IntVar(&s.Conns, "conns", 1, "connections")
 	flags.IntVar(&s.Window, "window", 1, "closed loop: `requests` in flight on each connection")
 	flags.Var((*count)(&s.Rate), "rate", "open loop: requests per `second` over all connections, such as 50k; 0 is a closed loop")
@@ -109,6 +110,9 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	}
 	if f.spec.URL == "" || len(rest) > 0 {
 		return f, errors.New("bench load takes one URL; bench load -h tells more")
+	}
+	if strings.HasPrefix(f.spec.URL, "http://") || strings.HasPrefix(f.spec.URL, "https://") {
+		f.spec.Codec = "http"
 	}
 	if f.ca != "" {
 		f.spec.CA, err = os.ReadFile(f.ca)

@@ -69,12 +69,15 @@ type ConnConfig struct {
 type Conn struct {
 	Duplex[[]byte, []byte]
 
-	low     *stream.Stream // nil for ConnOf
-	secured *Conn          // what TLS runs over, if it does
-	info    *ConnInfo      // of ConnOf, or the addresses of ConnConfig; may be nil
-	logger  *slog.Logger
-	drain   atomic.Pointer[drain] // made on demand
+	low   *stream.Stream        // nil for ConnOf
+	info  *connInfo             // nil if there is none
+	drain atomic.Pointer[drain] // made on demand
+}
 
+// connInfo is what few connections have.
+type connInfo struct {
+	ConnInfo                            // of ConnOf, or the addresses of ConnConfig
+	secured  *Conn                      // what TLS runs over, if it does
 	tlsState func(*tls.ConnectionState) // completes what TLS returns, or nil
 }
 
@@ -102,9 +105,8 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 		cfg = &ConnConfig{}
 	}
 	c := new(Conn)
-	c.logger, c.tlsState = cfg.Logger, cfg.TLSState
-	if cfg.LocalAddr != nil || cfg.RemoteAddr != nil {
-		c.info = &ConnInfo{LocalAddr: cfg.LocalAddr, RemoteAddr: cfg.RemoteAddr}
+	if cfg.LocalAddr != nil || cfg.RemoteAddr != nil || cfg.TLSState != nil {
+		c.info = &connInfo{ConnInfo: ConnInfo{LocalAddr: cfg.LocalAddr, RemoteAddr: cfg.RemoteAddr}, tlsState: cfg.TLSState}
 	}
 	low := stream.Config{
 		Linger: cfg.Linger, CloseWait: cfg.CloseWait, SendBuffer: cfg.SendBuffer, Coalesce: cfg.Coalesce,
@@ -127,7 +129,7 @@ func (c *Conn) over(low *stream.Stream) {
 		Next: in.Next, TryNext: in.TryNext, Close: in.Close, Bytes: in, End: in.Ending(),
 	})
 	c.Out = NewSink(SinkHooks[[]byte]{
-		Send: out.Send, TrySend: out.TrySend, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
+		Send: out.Send, TrySend: func(p []byte) (bool, error) { return out.TryEnd(nil, p) }, SendAll: out.SendAll, Flush: out.Flush, Close: out.Close,
 		Abort: low.Abort, Cork: func() func() { out.Cork(true); return uncork }, Bytes: out, End: out.Ending(),
 	})
 }
@@ -155,8 +157,8 @@ func (c *Conn) NetConn() net.Conn {
 	switch {
 	case c.low == nil:
 		return nil
-	case c.secured != nil:
-		return c.secured.NetConn()
+	case c.info != nil && c.info.secured != nil:
+		return c.info.secured.NetConn()
 	}
 	return c.low.NetConn()
 }
@@ -186,6 +188,7 @@ func (c *Conn) Abort(cause error) {
 	}
 	c.Out.Abort(cause)
 	if c.low == nil {
+		c.In.hooks.End.Set(cause)
 		_ = c.In.Close()
 	}
 }
@@ -218,7 +221,7 @@ func (c *Conn) Cause() error {
 	if c.low != nil {
 		return c.low.Cause()
 	}
-	for _, err := range []error{c.Out.Err(), c.In.end.Err()} {
+	for _, err := range []error{c.Out.Err(), c.In.hooks.End.Err()} {
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			return err
 		}

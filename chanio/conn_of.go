@@ -34,9 +34,9 @@ func ConnOf(in *Source[[]byte], out *Sink[[]byte], info *ConnInfo) *Conn {
 	if in == nil || out == nil {
 		panic("chanio: ConnOf: a half is nil")
 	}
-	c := &Conn{info: new(ConnInfo)}
+	c := &Conn{info: new(connInfo)}
 	if info != nil {
-		*c.info = *info
+		c.info.ConnInfo = *info
 	}
 	c.In, c.Out, c.Released = in, out, c.info.Released
 	c.info.LocalAddr, c.info.RemoteAddr = orStream(c.info.LocalAddr), orStream(c.info.RemoteAddr)
@@ -50,7 +50,10 @@ func ConnOf(in *Source[[]byte], out *Sink[[]byte], info *ConnInfo) *Conn {
 			}
 		}
 		in.OnDone(half)
-		out.OnDone(half)
+		out.OnDone(func() {
+			_ = out.Close() // waits for one that is draining
+			half()
+		})
 	}
 	return c
 }

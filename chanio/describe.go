@@ -33,10 +33,10 @@ func (s *Source[T]) Describe() Description {
 		d = s.hooks.Describe()
 	}
 	d.ID = fmt.Sprintf("%p", s)
-	s.mu.Lock()
-	d.Consumer = s.owner
-	s.mu.Unlock()
-	d.Ended, d.Err = describeEnd(s.end)
+	if c := s.turn.now.Load(); c != nil && c.state.Load() == owned {
+		d.Consumer = *c.owner
+	}
+	d.Ended, d.Err = describeEnd(s.hooks.End)
 	return d
 }
 
@@ -58,7 +58,7 @@ func (s *Sink[T]) Describe() Description {
 		d = s.hooks.Describe()
 	}
 	d.ID = fmt.Sprintf("%p", s)
-	if ended, err := describeEnd(s.end); ended {
+	if ended, err := describeEnd(s.hooks.End); ended {
 		d.Ended, d.Err = true, err
 	}
 	return d

@@ -17,7 +17,7 @@ func (c *Conn) draining() *drain {
 		return d
 	}
 	d := new(drain)
-	d.asked.Logger = c.logger
+	d.asked.Logger = c.Out.hooks.End.Logger
 	c.drain.CompareAndSwap(nil, d)
 	return c.drain.Load()
 }

@@ -103,7 +103,7 @@ func ExampleSink_C() {
 	// Output: last words <nil>
 }
 
-// A Source of one's own: Next is called for each value.
+// A custom Source: Next is called for each value.
 func ExampleNewSource() {
 	n := 3
 	countdown := chanio.NewSource(chanio.SourceHooks[int]{
@@ -124,7 +124,7 @@ func ExampleNewSource() {
 	// 1
 }
 
-// A Sink of one's own that takes what is small enough.
+// A custom Sink that takes what is small enough.
 func ExampleNewSink() {
 	errTooLong := errors.New("too long")
 	words := chanio.NewSink(chanio.SinkHooks[string]{

@@ -19,9 +19,9 @@ func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 	if ch == nil {
 		panic("chanio: From: ch is nil")
 	}
-	c := newChanSource(ch)
+	c := &chanSource[T]{ch: ch}
 	stopped := new(atomic.Bool)
-	c.ended = func() {
+	c.over = func() {
 		if !stopped.Swap(true) {
 			for _, f := range stop {
 				f()
@@ -29,41 +29,34 @@ func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 		}
 	}
 	return NewSource(SourceHooks[T]{
-		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.close,
+		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, End: &c.end,
+		Close: func() error {
+			c.over()
+			return nil
+		},
 		Describe: func() Description { return describeChan("chanio.From", ch) },
 	})
 }
 
-// chanSource receives from a channel.
+// chanSource receives from a channel, until that is closed or its End is set.
 type chanSource[T any] struct {
-	ch    <-chan T
-	ended func()        // called when ch has been closed or the Source has; may be nil
-	quit  chan struct{} // closed when nothing more is wanted from ch
-	cause error         // what a receiver is told then; written before quit is closed
-	over  atomic.Bool
-}
-
-func newChanSource[T any](ch <-chan T) *chanSource[T] {
-	return &chanSource[T]{ch: ch, quit: make(chan struct{})}
+	ch   <-chan T
+	end  End
+	over func() // called when ch has been closed; may be nil
 }
 
 func (c *chanSource[T]) next(ctx context.Context) (v T, err error) {
 	if ctx.Err() != nil {
 		return v, Cause(ctx)
 	}
-	if isClosed(c.quit) {
-		return v, c.cause
+	if v, ok, err := c.tryNext(); ok || err != nil {
+		return v, err
 	}
 	select {
 	case v, ok := <-c.ch:
 		return c.got(v, ok)
-	default:
-	}
-	select {
-	case v, ok := <-c.ch:
-		return c.got(v, ok)
-	case <-c.quit:
-		return v, c.cause
+	case <-c.end.Done():
+		return v, endError(&c.end)
 	case <-ctx.Done():
 		return v, Cause(ctx)
 	}
@@ -74,18 +67,16 @@ func (c *chanSource[T]) got(v T, ok bool) (T, error) {
 	if ok {
 		return v, nil
 	}
-	if isClosed(c.quit) { // it was closed because of that
-		return v, c.cause
+	if c.end.Open() && c.over != nil { // otherwise it was closed because of the end
+		c.over()
 	}
-	if c.ended != nil {
-		c.ended()
-	}
-	return v, io.EOF
+	c.end.Set(nil)
+	return v, endError(&c.end)
 }
 
 func (c *chanSource[T]) tryNext() (v T, ok bool, err error) {
-	if isClosed(c.quit) {
-		return v, false, c.cause
+	if !c.end.Open() {
+		return v, false, endError(&c.end)
 	}
 	select {
 	case v, ok := <-c.ch:
@@ -98,7 +89,7 @@ func (c *chanSource[T]) tryNext() (v T, ok bool, err error) {
 
 // atHand appends what the channel holds. What it misses because the channel was closed, the next call finds.
 func (c *chanSource[T]) atHand(dst []T) []T {
-	for n := min(len(c.ch), cap(dst)-len(dst)); n > 0 && !isClosed(c.quit); n-- {
+	for n := min(len(c.ch), cap(dst)-len(dst)); n > 0 && c.end.Open(); n-- {
 		select {
 		case v, ok := <-c.ch:
 			if !ok {
@@ -110,22 +101,6 @@ func (c *chanSource[T]) atHand(dst []T) []T {
 		}
 	}
 	return dst
-}
-
-func (c *chanSource[T]) close() error {
-	c.end(net.ErrClosed)
-	if c.ended != nil {
-		c.ended()
-	}
-	return nil
-}
-
-// end makes receivers return cause, without regard to what the channel holds.
-func (c *chanSource[T]) end(cause error) {
-	if !c.over.Swap(true) {
-		c.cause = cause
-		close(c.quit)
-	}
 }
 
 // describeChan describes an endpoint that is little more than a channel.
@@ -174,7 +149,7 @@ func (s *sliceSource[T]) atHand(dst []T) []T {
 // returns false, at once if seq is not running.
 //
 // What FromSeq cannot do is interrupt seq: ctx and Close take effect between two values (G2, G3), and a seq that has
-// begun and is neither received to its end nor closed stays in memory with its coroutine (G11).
+// begun and is neither received to its end nor closed stays in memory with its coroutine.
 func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
 	if seq == nil {
 		panic("chanio: FromSeq: seq is nil")

@@ -91,7 +91,7 @@ func records(n int) {
 // runtime's record of the goroutine. It is measured in a process of its own: how large a stack is when its goroutine starts
 // depends on those that ran before.
 func TestAnIdleTCPConnectionHoldsLittle(t *testing.T) {
-	const bound = 6400 // 6 KiB, and what another version of Go adds
+	const bound = 6 << 10
 	if os.Getenv("WEIR_IDLE") == "" {
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAnIdleTCPConnectionHoldsLittle$", "-test.v")
 		child.Env = append(os.Environ(), "WEIR_IDLE=1")

@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is the end of a stream whose stage, codec or handler panicked (G16).
+// PanicError is the end of a stream whose stage, codec or handler panicked.
 type PanicError struct {
 	Value any    // what it panicked with; nil if it called runtime.Goexit
 	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack prints it

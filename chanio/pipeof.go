@@ -18,17 +18,17 @@ func PipeOf[T any](capacity int) (*Source[T], *Sink[T]) {
 		panic(fmt.Sprintf("chanio: PipeOf: capacity must be at least 0, got %d", capacity))
 	}
 	ch := make(chan T, capacity)
-	from, to := newChanSource(ch), newChanSink(ch)
+	from, to := &chanSource[T]{ch: ch}, &chanSink[T]{ch: ch, gone: make(chan struct{})}
 	describe := func() Description { return describeChan("chanio.PipeOf", ch) }
 	sink := NewSink(SinkHooks[T]{
-		Send: to.send, TrySend: to.trySend, Close: to.close, Describe: describe,
+		Send: to.send, TrySend: to.trySend, Close: to.close, Describe: describe, End: &to.end,
 		Abort: func(cause error) {
-			from.end(cause) // first, so that the receiver does not take a closed channel for a clean end
-			to.end(cause)
+			from.end.Set(cause) // first, so that the receiver does not take a closed channel for a clean end
+			to.stop()
 		},
 	})
 	return NewSource(SourceHooks[T]{
-		Next: from.next, TryNext: from.tryNext, AtHand: from.atHand, Describe: describe,
+		Next: from.next, TryNext: from.tryNext, AtHand: from.atHand, Describe: describe, End: &from.end,
 		Close: func() error {
 			sink.Abort(net.ErrClosed)
 			return nil

@@ -11,9 +11,9 @@ import (
 // of src after a failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and
 // starts none.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
-	up, err := src.claim(ctx, "chanio.NewReader")
+	up, err := src.own(ctx, nil, "chanio.NewReader")
 	if err != nil { // ctx has ended: no Read comes to anything
-		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{src}, in: noBytes{err}}
+		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{s: src}, in: noBytes{err}}
 	}
 	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}
 }

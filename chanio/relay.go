@@ -9,19 +9,20 @@ import (
 // Relay joins two connections both ways, as a proxy does: what a sends goes to b and what b sends goes to a, by the routes
 // of [Transfer]. When one side ends its stream well, the other is half-closed and the opposite direction goes on; when
 // one fails, both are aborted. Relay returns when both directions have ended: nil if both ended well, otherwise the first
-// failure. If ctx ends first it returns [Cause] of ctx, both connections are left as they are, and no byte is
-// lost.
+// failure; a panic in a Source or Sink is one, as a [*PanicError]. If ctx ends first it returns [Cause] of ctx, both
+// connections are left as they are, and no byte is lost.
 //
 // Relay closes neither connection: Close them to release them. It starts one goroutine, which ends with the call.
 func Relay(ctx context.Context, a, b *Conn) error {
 	both, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var (
 		once  sync.Once
 		first error
 		other = make(chan struct{})
 	)
-	ended := func(err error) {
+	defer func() { <-other }()
+	defer cancel()
+	ended := func(err error, _ *PanicError) {
 		if err == nil {
 			return
 		}
@@ -34,11 +35,11 @@ func Relay(ctx context.Context, a, b *Conn) error {
 			cancel() // without loss: the other direction has no point any more
 		})
 	}
-	go guard(func() error { return relayOne(both, a, b) }, func(err error, _ *PanicError) {
+	go func() {
 		defer close(other)
-		ended(err)
-	})
-	ended(relayOne(both, b, a))
+		guard(func() error { return relayOne(both, a, b) }, ended)
+	}()
+	guard(func() error { return relayOne(both, b, a) }, ended)
 	<-other
 	return first
 }

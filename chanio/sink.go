@@ -10,8 +10,7 @@ import (
 // Sink is the sending half of a stream. All of its methods are for any goroutine at any time, and one value is never
 // mixed with another.
 type Sink[T any] struct {
-	hooks SinkHooks[T]
-	end   *End
+	hooks SinkHooks[T] // with an End
 
 	mu     sync.Mutex
 	closed chan struct{} // closed when Close has finished
@@ -25,11 +24,10 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 	if hooks.Send == nil {
 		panic("chanio: NewSink: Send is nil")
 	}
-	s := &Sink[T]{hooks: hooks, end: hooks.End}
-	if s.end == nil {
-		s.end = new(End)
+	if hooks.End == nil {
+		hooks.End = new(End)
 	}
-	return s
+	return &Sink[T]{hooks: hooks}
 }
 
 // Send waits for room and accepts v. Once it has returned nil, v is in order and on its way within the coalescing delay
@@ -38,8 +36,8 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 // failure. An error that concerns only v, of a codec for instance, leaves the sink as it was. When Send returns, the sink
 // no longer refers to v.
 func (s *Sink[T]) Send(ctx context.Context, v T) error {
-	if !s.end.Open() {
-		return s.refusal()
+	if !s.hooks.End.Open() {
+		return refusal(s.hooks.End)
 	}
 	if err := s.hooks.Send(ctx, v); err != nil {
 		return callError(ctx, err)
@@ -51,8 +49,8 @@ func (s *Sink[T]) Send(ctx context.Context, v T) error {
 // concerns vs[n]. It costs less than as many calls of Send. Each value waits for room by itself, and values of other
 // senders may come between.
 func (s *Sink[T]) SendAll(ctx context.Context, vs ...T) (n int, err error) {
-	if !s.end.Open() {
-		return 0, s.refusal()
+	if !s.hooks.End.Open() {
+		return 0, refusal(s.hooks.End)
 	}
 	if n, err = s.sendAll(ctx, vs); err != nil {
 		return n, callError(ctx, err)
@@ -77,8 +75,8 @@ func (s *Sink[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
 
 // TrySend accepts v if there is room for it now, and reports whether it did. It never blocks. The error is as for Send.
 func (s *Sink[T]) TrySend(v T) (bool, error) {
-	if !s.end.Open() {
-		return false, s.refusal()
+	if !s.hooks.End.Open() {
+		return false, refusal(s.hooks.End)
 	}
 	if s.hooks.TrySend != nil {
 		return s.hooks.TrySend(v)
@@ -100,11 +98,11 @@ var expired = func() context.Context {
 // Flush returns when everything accepted before it has left the process, or with the reason why it cannot. What the
 // channel of C held when Flush was called counts as accepted. ctx bounds the wait and changes nothing.
 func (s *Sink[T]) Flush(ctx context.Context) error {
-	if err := s.end.Settle(ctx); err != nil {
+	if err := s.hooks.End.Settle(ctx); err != nil {
 		return callError(ctx, err)
 	}
-	if s.hooks.Flush == nil || s.end.Ended() {
-		return s.end.Err()
+	if s.hooks.Flush == nil || s.hooks.End.Ended() {
+		return s.hooks.End.Err()
 	}
 	if err := s.hooks.Flush(ctx); err != nil {
 		return callError(ctx, err)
@@ -153,36 +151,32 @@ func (s *Sink[T]) Close() error {
 // crash ends the stream because a hook did not return from Close: it panicked with v, or called runtime.Goexit if v is
 // nil. The panic goes on.
 func (s *Sink[T]) crash(v any) {
-	s.end.Set(Recovered(v))
-	s.result = s.end.Err()
+	s.hooks.End.Set(Recovered(v))
+	s.result = s.hooks.End.Err()
 	if v != nil {
 		panic(v)
 	}
 }
 
 func (s *Sink[T]) close() error {
-	if err := s.settle(); err != nil && s.end.Open() {
+	linger, stop := s.hooks.End.Lingering()
+	err := s.hooks.End.Settle(linger) // what the channels above hold, for as long as that makes progress
+	stop()
+	if err != nil && s.hooks.End.Open() {
 		s.Abort(err)
 	}
-	s.end.BeginClose(nil)
-	if s.hooks.Close == nil || s.end.Ended() && s.end.Err() != nil {
-		s.end.Set(nil)
-		return s.end.Err()
+	s.hooks.End.BeginClose(nil)
+	if s.hooks.Close == nil || s.hooks.End.Ended() && s.hooks.End.Err() != nil {
+		s.hooks.End.Set(nil)
+		return s.hooks.End.Err()
 	}
-	err := s.hooks.Close()
+	err = s.hooks.Close()
 	if errors.Is(err, errors.ErrUnsupported) {
-		s.end.Set(nil)
+		s.hooks.End.Set(nil)
 		return err
 	}
-	s.end.Set(err)
-	return s.end.Err()
-}
-
-// settle passes on what the channels above the end hold, for as long as that makes progress.
-func (s *Sink[T]) settle() error {
-	ctx, stop := s.end.Lingering()
-	defer stop()
-	return s.end.Settle(ctx)
+	s.hooks.End.Set(err)
+	return s.hooks.End.Err()
 }
 
 // Abort discards what was accepted and not yet sent, and ends the stream with cause: blocked calls and later ones
@@ -192,28 +186,35 @@ func (s *Sink[T]) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
 	}
-	s.end.Set(cause)
+	s.hooks.End.Set(cause)
 	if s.hooks.Abort != nil {
 		s.hooks.Abort(cause)
 	}
 }
 
+// broken aborts s because of a panic with v, in a goroutine of the library. What the Abort hook may panic with then is
+// dropped: the first panic is what matters.
+func (s *Sink[T]) broken(v any) {
+	defer func() { _ = recover() }()
+	s.Abort(Recovered(v))
+}
+
 // Done is closed when nothing more is accepted: after Close, Abort or a failure.
-func (s *Sink[T]) Done() <-chan struct{} { return s.end.Done() }
+func (s *Sink[T]) Done() <-chan struct{} { return s.hooks.End.Done() }
 
 // OnDone has f called, in a goroutine of its own, once Done is closed. stop takes f back and reports whether it did so
 // before the call.
-func (s *Sink[T]) OnDone(f func()) (stop func() bool) { return s.end.OnDone(f) }
+func (s *Sink[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnDone(f) }
 
 // End returns the end of the stream, for the SinkHooks.End of a Sink that leads to this one.
-func (s *Sink[T]) End() *End { return s.end }
+func (s *Sink[T]) End() *End { return s.hooks.End }
 
 // Err tells why the stream ended: nil while it has not, and after a Close that sent everything.
-func (s *Sink[T]) Err() error { return s.end.Err() }
+func (s *Sink[T]) Err() error { return s.hooks.End.Err() }
 
 // refusal is what a Send after the end is told.
-func (s *Sink[T]) refusal() error {
-	if err := s.end.Err(); err != nil {
+func refusal(e *End) error {
+	if err := e.Err(); err != nil {
 		return err
 	}
 	return net.ErrClosed

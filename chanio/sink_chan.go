@@ -7,6 +7,7 @@ import "context"
 // The goroutine passes values on until the channel is closed, or ctx or the stream ends. From then on, passed is closed
 // and it discards what comes, until the channel is closed or nobody can send any more; gone is closed then.
 type sinkView[T any] struct {
+	s      *Sink[T]
 	ch     chan T
 	bound  <-chan struct{}    // Done of its ctx
 	settle chan chan struct{} // asks for what ch holds to be passed on, and is told when that is done
@@ -31,62 +32,62 @@ type sinkView[T any] struct {
 func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v := s.view; v != nil && s.isLive(v) {
-		if v.bound != ctx.Done() && s.end.Open() {
+	if v := s.view; v != nil && v.isLive() {
+		if v.bound != ctx.Done() && s.hooks.End.Open() {
 			panic("chanio: this Sink already has a channel, from C with another ctx that has not ended; goroutines may share it, or use Send")
 		}
 		return v.ch
 	}
 	v := &sinkView[T]{
-		ch: make(chan T, chanSize), bound: ctx.Done(), prev: s.view,
+		s: s, ch: make(chan T, chanSize), bound: ctx.Done(), prev: s.view,
 		settle: make(chan chan struct{}), passed: make(chan struct{}), gone: make(chan struct{}),
 	}
 	s.view = v
-	v.stop = s.end.BeforeClose(v.settled)
-	go s.empty(ctx, v)
+	v.stop = s.hooks.End.BeforeClose(v.settled)
+	go v.empty(ctx)
 	return v.ch
 }
 
 // isLive reports whether the channel of v may be handed out again: it passes values on, or, after the end, discards them.
-func (s *Sink[T]) isLive(v *sinkView[T]) bool {
-	if s.end.Open() {
+func (v *sinkView[T]) isLive() bool {
+	if v.s.hooks.End.Open() {
 		return !isClosed(v.passed) && !isClosed(v.bound)
 	}
-	return !isClosed(v.gone) && (s.end.Released != nil || !isClosed(v.bound))
+	return !isClosed(v.gone) && (v.s.hooks.End.Released != nil || !isClosed(v.bound))
 }
 
 // empty is the goroutine of C.
-func (s *Sink[T]) empty(ctx context.Context, v *sinkView[T]) {
+func (v *sinkView[T]) empty(ctx context.Context) {
 	defer close(v.gone)
-	closed := s.passAll(ctx, v)
+	closed := v.passAll(ctx)
 	v.stop()
 	closing := make(chan struct{})
 	if v.refused {
-		go s.closeQuietly(closing) // drains what was accepted before
+		go v.closeSink(closing) // drains what was accepted before
 	} else {
 		close(closing)
 	}
-	if closed || s.discard(ctx, v) {
-		s.closeQuietly(make(chan struct{}))
+	if closed || v.discard(ctx) {
+		v.closeSink(make(chan struct{}))
 	}
 	<-closing
 }
 
-// closeQuietly closes s, and then done, in a goroutine of the library. The result is kept for the next Close, also if
+// closeSink closes the Sink, and then done, in a goroutine of the library. The result is kept for the next Close, also if
 // that is a panic.
-func (s *Sink[T]) closeQuietly(done chan struct{}) {
+func (v *sinkView[T]) closeSink(done chan struct{}) {
 	defer close(done)
 	defer func() { _ = recover() }()
-	_ = s.Close()
+	_ = v.s.Close()
 }
 
-// passAll passes values on until the channel is closed, which it reports, or ctx or s ends.
-func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
+// passAll passes values on until the channel is closed, which it reports, or ctx or the stream ends.
+func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	defer close(v.passed)
 	returned := false
 	defer func() {
 		if !returned {
-			s.broken(recover())
+			v.s.broken(recover())
 		}
 	}()
 	if v.prev != nil {
@@ -95,36 +96,27 @@ func (s *Sink[T]) passAll(ctx context.Context, v *sinkView[T]) (closed bool) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer s.end.OnDone(cancel)() // what waits for room then goes on within the linger bound
-	closed = s.passEach(ctx, v)
+	defer v.s.hooks.End.OnDone(cancel)() // what waits for room then goes on within the linger bound
+	closed = v.passEach(ctx)
 	returned = true
 	return closed
 }
 
-// broken aborts s because of a panic with v, in a goroutine of the library. What the Abort hook may panic with then is
-// dropped: the first panic is what matters.
-func (s *Sink[T]) broken(v any) {
-	defer func() { _ = recover() }()
-	s.Abort(Recovered(v))
-}
-
-func (s *Sink[T]) passEach(ctx context.Context, v *sinkView[T]) (closed bool) {
-	done := s.Done()
-	batch := make([]T, 0, chanSize)
-	for s.end.Open() {
-		clear(batch)
+func (v *sinkView[T]) passEach(ctx context.Context) (closed bool) {
+	done, batch := v.s.Done(), make([]T, 0, chanSize+1)
+	for v.s.hooks.End.Open() {
 		ok := true
 		select {
 		case x, open := <-v.ch:
 			if !open {
 				return true
 			}
-			batch, ok = s.passRun(ctx, v, append(batch[:0], x))
+			ok = v.pass(ctx, append(batch, x))
 		case settled := <-v.settle:
-			batch, ok = s.passRun(ctx, v, batch[:0])
+			ok = v.pass(ctx, batch)
 			close(settled)
 		case <-ctx.Done():
-			s.passRest(v)
+			_ = v.pass(ctx, batch)
 			return false
 		case <-done:
 		}
@@ -135,70 +127,54 @@ func (s *Sink[T]) passEach(ctx context.Context, v *sinkView[T]) (closed bool) {
 	return false
 }
 
-// passRun passes on batch with what follows it in the channel. It reports whether more can be.
-func (s *Sink[T]) passRun(ctx context.Context, v *sinkView[T], batch []T) (_ []T, ok bool) {
-	for n := len(v.ch); n > 0 && len(batch) < cap(batch); n-- {
+// pass sends values, and what the channel holds behind them. What is left when ctx ends, or a deadline passes, was
+// accepted before that: it is sent for as long as that makes progress. pass reports whether more can be sent.
+func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
+	if values = v.appendHeld(values); len(values) == 0 {
+		return true
+	}
+	defer clear(values)
+	n, err := v.s.sendAll(ctx, values)
+	if err == nil || !Resumable(ctx, err) || v.s.hooks.End.Ended() {
+		return v.accepted(n, err)
+	}
+	linger, stop := v.s.hooks.End.Lingering()
+	defer stop()
+	rest := v.appendHeld(append([]T(nil), values[n:]...))
+	n, err = v.s.sendAll(linger, rest)
+	if err != nil && Resumable(linger, err) {
+		v.s.Abort(callError(linger, err))
+		return false
+	}
+	return v.accepted(n, err) && v.s.hooks.End.Open() && ctx.Err() == nil
+}
+
+// appendHeld appends what the channel holds now.
+func (v *sinkView[T]) appendHeld(values []T) []T {
+	for n := len(v.ch); n > 0; n-- {
 		x, ok := <-v.ch
 		if !ok {
 			break // the next receive finds that too
 		}
-		batch = append(batch, x)
+		values = append(values, x)
 	}
-	if len(batch) == 0 {
-		return batch, true
-	}
-	n, err := s.sendAll(ctx, batch)
-	if err != nil && Resumable(ctx, err) {
-		return batch, s.passLate(v, batch[n:]) && s.passRest(v) && s.end.Open() && ctx.Err() == nil
-	}
-	return batch, s.accepted(v, err)
+	return values
 }
 
-// accepted judges an error of the endpoint, and reports whether there was none. An error that concerns a value ends the
-// stream, because there is nobody else to tell; what was accepted before is still sent, by the Close that follows.
-func (s *Sink[T]) accepted(v *sinkView[T], err error) bool {
-	if err == nil {
-		s.end.Advance()
-		return true
+// accepted notes that n values were, and judges an error of the endpoint. One that concerns a value ends the stream,
+// because there is nobody else to tell; what was accepted before is still sent, by the Close that follows.
+func (v *sinkView[T]) accepted(n int, err error) bool {
+	if err != nil {
+		v.refused = v.s.hooks.End.BeginClose(err)
+	} else if n > 0 {
+		v.s.hooks.End.Advance()
 	}
-	v.refused = s.end.BeginClose(err)
-	return false
-}
-
-// passRest passes on what the channel holds now, without regard to ctx.
-func (s *Sink[T]) passRest(v *sinkView[T]) bool {
-	var rest []T
-	for n := len(v.ch); n > 0; n-- {
-		x, ok := <-v.ch
-		if !ok {
-			break
-		}
-		rest = append(rest, x)
-	}
-	return s.passLate(v, rest)
-}
-
-// passLate sends values that were accepted before ctx or the stream ended, for as long as that makes progress.
-func (s *Sink[T]) passLate(v *sinkView[T], values []T) bool {
-	if len(values) == 0 {
-		return true
-	}
-	if s.end.Ended() {
-		return false
-	}
-	ctx, stop := s.end.Lingering()
-	defer stop()
-	_, err := s.sendAll(ctx, values)
-	if err != nil && Resumable(ctx, err) {
-		s.Abort(callError(ctx, err))
-		return false
-	}
-	return s.accepted(v, err)
+	return err == nil
 }
 
 // discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.
-func (s *Sink[T]) discard(ctx context.Context, v *sinkView[T]) (closed bool) {
-	released := s.end.Released
+func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
+	released := v.s.hooks.End.Released
 	if released == nil {
 		released = ctx.Done()
 	}
@@ -217,18 +193,19 @@ func (s *Sink[T]) discard(ctx context.Context, v *sinkView[T]) (closed bool) {
 // settled returns when what the channel holds has been passed on.
 func (v *sinkView[T]) settled(ctx context.Context) error {
 	done := make(chan struct{})
-	select {
-	case v.settle <- done:
-	case <-v.passed:
-		return nil
-	case <-ctx.Done():
-		return Cause(ctx)
+	for asked := false; ; asked = true {
+		ask := v.settle
+		if asked {
+			ask = nil
+		}
+		select {
+		case ask <- done:
+		case <-done:
+			return nil
+		case <-v.passed:
+			return nil
+		case <-ctx.Done():
+			return Cause(ctx)
+		}
 	}
-	select {
-	case <-done:
-	case <-v.passed:
-	case <-ctx.Done():
-		return Cause(ctx)
-	}
-	return nil
 }

@@ -16,20 +16,16 @@ import (
 // counts: the next consumer waits, within its own ctx, until the earlier one has let go. Close, Err, Done and OnDone are
 // for any goroutine at any time.
 type Source[T any] struct {
-	hooks SourceHooks[T]
-	end   *End
-	use   atomic.Uint64 // who uses the Source; see claim.go
-	loans uint64        // of the consumer
-	aside atomic.Bool   // pull has more to look at than Next: something was put back, or the end
+	hooks SourceHooks[T] // with an End
+	turn  turn
+	aside atomic.Bool // pull has more to look at than Next: something was put back, or the end
 
 	mu     sync.Mutex
-	back   []T                         // put back or left in a channel: received first
-	view   *sourceView[T]              // the latest C
+	back   []T                         // put back: received first
+	view   *sourceView[T]              // the latest C, until what it left in its channel has been taken back
 	rest   *chunks                     // for T = []byte: what lies in the byte view of a Source of chunks
-	bound  <-chan struct{}             // Done of the consumer's ctx; written under mu by the consumer alone
-	left   chan struct{}               // closed when the consumer lets go, if somebody waits for that
-	owner  string                      // the stage that claimed this Source
-	yield  func(context.Context) error // has that stage let go, or nil; see Upstream.Yields
+	ownEnd bool                        // the End is the Source's, and not the endpoint's
+	yield  func(context.Context) error // has the stage that owns it let go, or nil; see Upstream.Yields
 	over   bool                        // a consumer has met the end
 	closed bool                        // by Close
 	told   bool                        // the Close hook has been called
@@ -42,9 +38,9 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	if hooks.Next == nil {
 		panic("chanio: NewSource: Next is nil")
 	}
-	s := &Source[T]{hooks: hooks, end: hooks.End}
-	if s.end == nil {
-		s.end = new(End)
+	s := &Source[T]{hooks: hooks}
+	if hooks.End == nil {
+		s.hooks.End, s.ownEnd = new(End), true
 	}
 	return s
 }
@@ -53,20 +49,16 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 // stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
 // returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
-	if !s.use.CompareAndSwap(vacant, taken) {
-		if err = s.acquire(ctx); err != nil {
-			return v, err
-		}
-	}
-	if s.bound != ctx.Done() || s.aside.Load() {
-		s.bind(ctx)
+	c, err := s.turn.enter(ctx, s.hooks.End)
+	if err != nil {
+		return v, err
 	}
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(recover())
-		} else if !s.use.CompareAndSwap(taken, vacant) {
-			s.release()
+			s.crash(c, recover())
+		} else if !c.state.CompareAndSwap(taken, vacant) {
+			s.turn.leave(c, vacant)
 		}
 	}()
 	v, err = s.pull(ctx)
@@ -78,19 +70,19 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 // whether the stream is known to have ended, as Recv does. A Source whose endpoint cannot tell (see SourceHooks.TryNext)
 // has never a value at hand.
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
-	if !s.use.CompareAndSwap(vacant, taken) {
-		if s.acquire(expired) != nil {
+	c := s.turn.now.Load() // with whatever ctx: this does not wait
+	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
+		if c, err = s.turn.enter(expired, s.hooks.End); err != nil {
 			return v, false, nil // the consumer before is about to let go
 		}
 	}
-	s.bind(expired)
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(recover())
+			s.crash(c, recover())
 			return
 		}
-		s.release()
+		s.turn.leave(c, vacant)
 	}()
 	v, ok, err = s.tryPull()
 	pulled = true
@@ -114,21 +106,24 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 // and the error that Recv would have returned.
 func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var none T
-		if err := s.acquire(ctx); err != nil {
-			s.setRanged(err)
-			yield(none, err)
+		ended := func(err error) {
+			if err != io.EOF {
+				var none T
+				yield(none, err)
+			}
+		}
+		c, err := s.turn.enter(ctx, s.hooks.End)
+		s.setRanged(err)
+		if err != nil {
+			ended(err)
 			return
 		}
-		s.bind(ctx)
-		s.setRanged(nil)
-		pulling, turn := true, uint64(0)
+		pulling := true
 		defer func() {
-			switch {
-			case pulling:
-				s.crash(recover())
-			case turn != 0:
-				s.takeBack(turn, vacant)
+			if pulling {
+				s.crash(c, recover())
+			} else {
+				c.state.CompareAndSwap(inBody, vacant) // the body has left the loop
 			}
 		}()
 		for {
@@ -136,29 +131,22 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			pulling = false
 			if err != nil {
 				s.setRanged(err)
-				s.release()
-				if err != io.EOF {
-					yield(none, err)
-				}
+				s.turn.leave(c, vacant)
+				ended(err)
 				return
 			}
-			turn = s.lend()
+			s.turn.leave(c, inBody)
 			if !yield(v, nil) {
 				return
 			}
-			back := s.takeBack(turn, taken)
-			turn = 0
-			if !back { // the loop had ended, and another consumer has come
-				if err = Cause(ctx); s.end.Ended() {
-					err = s.endError()
+			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // another consumer has come, because the loop had ended
+				if err = Cause(ctx); s.hooks.End.Ended() {
+					err = endError(s.hooks.End)
 				}
 				s.setRanged(err)
-				if err != io.EOF {
-					yield(none, err)
-				}
+				ended(err)
 				return
 			}
-			pulling = true
 		}
 	}
 }
@@ -166,8 +154,8 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 // Err tells why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it. Once
 // the stream itself has ended, Err is its end: nil if clean, net.ErrClosed if closed here, otherwise its failure.
 func (s *Source[T]) Err() error {
-	if s.end.Ended() {
-		return s.end.Err()
+	if s.hooks.End.Ended() {
+		return s.hooks.End.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,23 +164,23 @@ func (s *Source[T]) Err() error {
 
 // Done is closed when the stream has ended: when a receiver has met its end, or it was closed here. Values may still
 // lie in a channel that C gave out; range to its end to have them.
-func (s *Source[T]) Done() <-chan struct{} { return s.end.Done() }
+func (s *Source[T]) Done() <-chan struct{} { return s.hooks.End.Done() }
 
 // OnDone has f called, in a goroutine of its own, once Done is closed. stop takes f back and reports whether it did so
 // before the call.
-func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.end.OnDone(f) }
+func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnDone(f) }
 
 // Close tells the producer that no more is wanted, at once, also when it is idle. A blocked Recv returns net.ErrClosed, a
 // channel from C is closed, and values that were not received are dropped, or handed to the endpoint if they must be
 // closed. It is idempotent.
 func (s *Source[T]) Close() error {
-	endedWell := !s.end.Set(net.ErrClosed) && s.end.Err() == nil
+	endedWell := !s.hooks.End.Set(net.ErrClosed) && s.hooks.End.Err() == nil
 	s.mu.Lock()
 	left := s.back
 	s.back, s.closed = nil, true
 	s.aside.Store(true)
 	s.mu.Unlock()
-	s.undelivered(left)
+	s.hooks.undelivered(left...)
 	if endedWell {
 		return nil
 	}
@@ -200,10 +188,10 @@ func (s *Source[T]) Close() error {
 }
 
 // undelivered hands values to the hook of that name.
-func (s *Source[T]) undelivered(values []T) {
-	if s.hooks.Undelivered != nil {
+func (h *SourceHooks[T]) undelivered(values ...T) {
+	if h.Undelivered != nil {
 		for _, v := range values {
-			s.hooks.Undelivered(v)
+			h.Undelivered(v)
 		}
 	}
 }
@@ -257,9 +245,10 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reclaimLocked()
 	switch {
 	case s.closed:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	case s.rest != nil && len(s.rest.buf) > 0:
 		return any(s.rest.take()).(T), true, nil
 	case len(s.back) > 0:
@@ -268,7 +257,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 		s.back = s.back[1:]
 		return v, true, nil
 	case s.over:
-		return v, false, s.endError()
+		return v, false, endError(s.hooks.End)
 	}
 	s.back = nil
 	s.aside.Store(s.rest != nil)
@@ -278,7 +267,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 // fail judges an error of the endpoint: if it concerns only the call, the stream goes on, otherwise it has ended. fail
 // returns what the consumer is told.
 func (s *Source[T]) fail(ctx context.Context, err error) error {
-	if s.end.Open() && (Resumable(ctx, err) || s.hooks.End != nil) {
+	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) {
 		return callError(ctx, err)
 	}
 	return s.finish(err)
@@ -287,23 +276,23 @@ func (s *Source[T]) fail(ctx context.Context, err error) error {
 // finish ends the stream with err, unless it has ended, and returns how it has.
 func (s *Source[T]) finish(err error) error {
 	if err == io.EOF {
-		s.end.Set(nil)
+		s.hooks.End.Set(nil)
 	} else {
-		s.end.Set(err)
+		s.hooks.End.Set(err)
 	}
 	s.mu.Lock()
 	s.over = true
 	s.aside.Store(true)
 	s.mu.Unlock()
-	if err = s.endError(); err != io.EOF {
+	if err = endError(s.hooks.End); err != io.EOF {
 		_ = s.tellClosed() // the failure is what matters
 	}
 	return err
 }
 
-// endError is the end of the stream as Recv returns it.
-func (s *Source[T]) endError() error {
-	if err := s.end.Err(); err != nil {
+// endError is the end of a stream as Recv returns it.
+func endError(e *End) error {
+	if err := e.Err(); err != nil {
 		return err
 	}
 	return io.EOF
@@ -317,10 +306,10 @@ func callError(ctx context.Context, err error) error {
 	return err
 }
 
-// crash ends the stream and lets it go, because a hook did not return: it panicked with v, or called runtime.Goexit if v
-// is nil. The panic goes on.
-func (s *Source[T]) crash(v any) {
-	defer s.release()
+// crash ends the stream and the turn of c, because a hook did not return: it panicked with v, or called runtime.Goexit if
+// v is nil. The panic goes on.
+func (s *Source[T]) crash(c *consumer, v any) {
+	defer s.turn.leave(c, vacant)
 	s.broken(v)
 	if v != nil {
 		panic(v)

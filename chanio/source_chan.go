@@ -7,8 +7,9 @@ const chanSize = 16
 
 // sourceView is a Source seen as a channel, and the goroutine that fills it.
 type sourceView[T any] struct {
-	ch    chan T
-	bound <-chan struct{} // Done of its ctx
+	s  *Source[T]
+	ch chan T
+	c  *consumer // the goroutine
 }
 
 // C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
@@ -22,16 +23,15 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	if s.hooks.Borrowed {
 		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")
 	}
-	mine := false
 	for {
-		if v, fresh := s.openView(ctx, mine); fresh {
-			go s.fill(ctx, v)
-			return v.ch
-		} else if v != nil {
+		v, left, wrong := s.openView(ctx)
+		switch {
+		case wrong != "":
+			panic(wrong)
+		case v != nil:
 			return v.ch
 		}
-		var err error
-		if mine, err = s.await(ctx); err != nil {
+		if err := wait(ctx, left); err != nil {
 			s.setRanged(err)
 			none := make(chan T)
 			close(none)
@@ -40,88 +40,74 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	}
 }
 
-// openView returns the live view of ctx, or a fresh one if the Source is vacant, or already taken by the caller (mine).
-func (s *Source[T]) openView(ctx context.Context, mine bool) (v *sourceView[T], fresh bool) {
+// openView returns the live view of ctx, or a fresh one; otherwise what [turn.tryReplace] does.
+func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan struct{}, wrong string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !mine {
-		if v := s.liveViewLocked(ctx); v != nil {
-			return v, false
-		}
-		if !s.use.CompareAndSwap(vacant, taken) {
-			return nil, false
-		}
+	if s.view != nil && s.view.isLive(ctx) {
+		return s.view, nil, ""
 	}
-	s.bindLocked(ctx)
-	s.view = &sourceView[T]{ch: make(chan T, s.chanSize()), bound: ctx.Done()}
-	s.ranged = nil
-	s.aside.Store(true)
-	return s.view, true
-}
-
-func (s *Source[T]) chanSize() int {
+	c := &consumer{done: ctx.Done(), inC: true}
+	c.state.Store(taken)
+	if left, wrong = s.turn.tryReplace(ctx, c, s.hooks.End); left != nil || wrong != "" {
+		return nil, left, wrong
+	}
+	s.reclaimLocked()
+	size := chanSize
 	if s.hooks.Undelivered != nil {
-		return 0
+		size = 0
 	}
-	return chanSize
+	s.view = &sourceView[T]{s: s, ch: make(chan T, size), c: c}
+	s.ranged = nil
+	go s.view.fill(ctx)
+	return s.view, nil, ""
 }
 
-// liveViewLocked returns the view that was made with this ctx and is still being filled.
-func (s *Source[T]) liveViewLocked(ctx context.Context) *sourceView[T] {
-	if use := s.use.Load(); use != taken && use != awaited {
-		return nil
-	}
-	if v := s.view; v != nil && v.bound == ctx.Done() && !isClosed(v.bound) {
-		return v
-	}
-	return nil
+// isLive reports whether v was made with this ctx and is still being filled.
+func (v *sourceView[T]) isLive(ctx context.Context) bool {
+	return v.c.state.Load() != gone && v.c.done == ctx.Done() && !isClosed(v.c.done)
 }
 
 // fill is the goroutine of C.
-func (s *Source[T]) fill(ctx context.Context, v *sourceView[T]) {
+func (v *sourceView[T]) fill(ctx context.Context) {
 	returned := false
 	defer func() {
-		defer s.release()
+		defer v.s.turn.leave(v.c, gone)
 		defer close(v.ch)
+		defer v.s.aside.Store(true) // the next consumer takes what is left
 		if !returned {
-			s.broken(recover())
+			v.s.broken(recover())
 		}
 	}()
-	s.fillAll(ctx, v)
-	returned = true
-}
-
-func (s *Source[T]) fillAll(ctx context.Context, v *sourceView[T]) {
-	closing := s.Done()
-	for {
-		x, err := s.pull(ctx)
+	closing := v.s.Done()
+	for more := true; more; {
+		x, err := v.s.pull(ctx)
 		if err != nil {
-			s.setRanged(err)
-			return
+			v.s.setRanged(err)
+			break
 		}
 		select {
 		case v.ch <- x:
 		default:
-			if !s.offer(ctx, v, closing, x) {
-				return
-			}
+			more = v.offer(ctx, closing, x)
 		}
 	}
+	returned = true
 }
 
 // offer waits for room in the channel. If ctx or the stream ends first, x is put back, or goes where undelivered values go.
-func (s *Source[T]) offer(ctx context.Context, v *sourceView[T], closing <-chan struct{}, x T) bool {
+func (v *sourceView[T]) offer(ctx context.Context, closing <-chan struct{}, x T) bool {
 	select {
 	case v.ch <- x:
 		return true
 	case <-ctx.Done():
-		s.setRanged(Cause(ctx))
+		v.s.setRanged(Cause(ctx))
 	case <-closing:
 	}
-	if s.hooks.Undelivered != nil && !s.hooks.KeepUntaken {
-		s.hooks.Undelivered(x)
+	if v.s.hooks.Undelivered != nil && !v.s.hooks.KeepUntaken {
+		v.s.hooks.Undelivered(x)
 	} else {
-		s.unread(x)
+		v.s.unread(x)
 	}
 	return false
 }
@@ -131,7 +117,7 @@ func (s *Source[T]) unread(v T) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		s.undelivered([]T{v})
+		s.hooks.undelivered(v)
 		return
 	}
 	s.back = append([]T{v}, s.back...)
@@ -139,10 +125,9 @@ func (s *Source[T]) unread(v T) {
 	s.mu.Unlock()
 }
 
-// reclaimLocked takes back what an ended view left in its channel. The caller is the consumer, so that no goroutine fills
-// it.
+// reclaimLocked takes back what an ended view left in its channel. The caller is the consumer.
 func (s *Source[T]) reclaimLocked() {
-	if s.view == nil {
+	if s.view == nil || s.view.c.state.Load() != gone {
 		return
 	}
 	var left []T

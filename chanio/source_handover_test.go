@@ -282,3 +282,31 @@ func TestG9NewReaderWaitsNoLongerThanItsCtx(t *testing.T) {
 		require.NoError(t, pw.Close())
 	})
 }
+
+// Of two that come at once after a consumer whose ctx has ended, one receives and the other is told that it is a second
+// consumer: neither takes the other for the one before.
+func TestG9OfTwoConsumersAtOnceOneIsToldAtOnce(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			src, _, _ := waiting()
+			before, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := src.Recv(before)
+			require.ErrorIs(t, err, context.Canceled)
+			told := make(chan any, 2)
+			for range 2 {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() {
+					defer func() { told <- recover() }()
+					_, _ = src.Recv(ctx)
+				}()
+			}
+			synctest.Wait()
+			require.Len(t, told, 1)
+			require.Contains(t, <-told, "already has a consumer")
+			require.NoError(t, src.Close())
+			require.Nil(t, <-told)
+		})
+	}
+}

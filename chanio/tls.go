@@ -3,6 +3,7 @@ package chanio
 import (
 	"context"
 	"crypto/tls"
+	"time"
 
 	"github.com/weir-go/weir/internal/stream"
 )
@@ -44,14 +45,20 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 		LocalAddr: c.LocalAddr(), RemoteAddr: c.RemoteAddr(), Progress: c.Out.End().Progress,
 	}
 	if c.low != nil {
-		low.OutQueue, low.Close = c.low.OutQueue, c.low.CloseWaited
+		low.Stream, low.Close = c.low, c.low.CloseWaited
+	} else {
+		_ = c.SetReadDeadline(time.Time{}) // fails if it has none
+		_ = c.SetWriteDeadline(time.Time{})
 	}
 	t, err := shake(ctx, low, cfg, conn != nil && conn.AcceptTruncation)
 	if err != nil {
 		return nil, err
 	}
 	secured := NewConn(t, conn)
-	secured.secured = c
+	if secured.info == nil {
+		secured.info = new(connInfo)
+	}
+	secured.info.secured = c
 	return secured, nil
 }
 
@@ -63,8 +70,8 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	}
 	if nc, ok := c.low.NetConn().(interface{ ConnectionState() tls.ConnectionState }); ok {
 		state := nc.ConnectionState()
-		if c.tlsState != nil {
-			c.tlsState(&state)
+		if c.info != nil && c.info.tlsState != nil {
+			c.info.tlsState(&state)
 		}
 		return &state
 	}

@@ -2,7 +2,6 @@ package chanio
 
 import (
 	"context"
-	"net"
 	"sync"
 	"sync/atomic"
 )
@@ -18,34 +17,26 @@ func To[T any](ch chan<- T) *Sink[T] {
 	if ch == nil {
 		panic("chanio: To: ch is nil")
 	}
-	c := newChanSink(ch)
+	c := &chanSink[T]{ch: ch, gone: make(chan struct{})}
 	return NewSink(SinkHooks[T]{
-		Send: c.send, TrySend: c.trySend, Close: c.close, Abort: c.end,
+		Send: c.send, TrySend: c.trySend, Close: c.close, Abort: c.abort, End: &c.end,
 		Describe: func() Description { return Description{Kind: "chanio.To", Capacity: cap(ch), Queued: len(ch)} },
 	})
 }
 
-// chanSink sends to a channel that it closes once nobody is sending.
+// chanSink sends to a channel that it closes once its half is open no more and nobody is sending.
 type chanSink[T any] struct {
 	ch    chan<- T
+	end   End
 	users atomic.Int64 // twice the number of calls inside, plus 1 when nothing more is accepted
-
-	once  sync.Once
-	quit  chan struct{} // closed when nothing more is accepted
-	cause error         // what senders are told then; written before
-
-	shut sync.Once
-	gone chan struct{} // closed when ch is
-}
-
-func newChanSink[T any](ch chan<- T) *chanSink[T] {
-	return &chanSink[T]{ch: ch, quit: make(chan struct{}), gone: make(chan struct{})}
+	shut  sync.Once
+	gone  chan struct{} // closed when ch is
 }
 
 func (c *chanSink[T]) send(ctx context.Context, v T) error {
 	defer c.leave()
 	if !c.enter() {
-		return c.cause
+		return refusal(&c.end)
 	}
 	select {
 	case c.ch <- v:
@@ -55,8 +46,8 @@ func (c *chanSink[T]) send(ctx context.Context, v T) error {
 	select {
 	case c.ch <- v:
 		return nil
-	case <-c.quit:
-		return c.cause
+	case <-c.end.Done():
+		return refusal(&c.end)
 	case <-ctx.Done():
 		return Cause(ctx)
 	}
@@ -65,7 +56,7 @@ func (c *chanSink[T]) send(ctx context.Context, v T) error {
 func (c *chanSink[T]) trySend(v T) (bool, error) {
 	defer c.leave()
 	if !c.enter() {
-		return false, c.cause
+		return false, refusal(&c.end)
 	}
 	select {
 	case c.ch <- v:
@@ -88,19 +79,17 @@ func (c *chanSink[T]) leave() {
 	}
 }
 
-// end refuses values from now on, those that wait for room included.
-func (c *chanSink[T]) end(cause error) {
-	c.once.Do(func() {
-		defer c.leave()
-		c.users.Add(2)
-		c.cause = cause
-		c.users.Or(1)
-		close(c.quit)
-	})
+// stop lets nobody in any more. The End has woken those who wait for room.
+func (c *chanSink[T]) stop() {
+	defer c.leave()
+	c.users.Add(2)
+	c.users.Or(1)
 }
 
+func (c *chanSink[T]) abort(error) { c.stop() }
+
 func (c *chanSink[T]) close() error {
-	c.end(net.ErrClosed)
+	c.stop()
 	<-c.gone
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"time"
 )
@@ -24,48 +23,23 @@ func ToWriter(w io.Writer, closers ...func() error) *Sink[[]byte] {
 	if w == nil {
 		panic("chanio: ToWriter: w is nil")
 	}
-	s := &writerSink{
-		w: w, turn: make(chan struct{}, 1), quit: make(chan struct{}), aborted: make(chan struct{}),
-		closers: onceClosers{funcs: closers},
-	}
+	s := &writerSink{w: w, turn: make(chan struct{}, 1), aborted: make(chan struct{}), closers: onceClosers{funcs: closers}}
 	return NewSink(SinkHooks[[]byte]{
-		Send: s.send, TrySend: s.trySend, Flush: s.flush, Close: s.close, Abort: s.abort, Bytes: s, End: &s.ended,
+		Send:    func(ctx context.Context, p []byte) error { return s.End(ctx, nil, p) },
+		TrySend: func(p []byte) (bool, error) { return s.TryEnd(nil, p) },
+		Flush:   s.flush, Close: s.close, Abort: s.abort, Bytes: s, End: &s.ended,
 		Describe: func() Description { return Description{Kind: "chanio.ToWriter"} },
 	})
 }
 
 // writerSink is a ByteSink over an io.Writer.
 type writerSink struct {
-	w       io.Writer
-	closers onceClosers
-	ended   End
-	turn    chan struct{} // full while somebody uses w
-	failed  error         // why w is used no more; owned with the turn
-
-	once  sync.Once
-	quit  chan struct{} // closed when nothing more is accepted
-	cause error         // why; written before
-
+	w        io.Writer
+	closers  onceClosers
+	ended    End
+	turn     chan struct{} // full while somebody uses w
 	aborting sync.Once
 	aborted  chan struct{}
-}
-
-func (s *writerSink) send(ctx context.Context, p []byte) error {
-	if err := s.acquire(ctx); err != nil {
-		return err
-	}
-	defer s.release()
-	return s.write(p)
-}
-
-func (s *writerSink) trySend(p []byte) (bool, error) {
-	ok, err := s.tryAcquire()
-	if !ok {
-		return false, err
-	}
-	defer s.release()
-	err = s.write(p)
-	return err == nil, err
 }
 
 func (s *writerSink) Begin() []byte { return make([]byte, 0, 512) }
@@ -74,76 +48,70 @@ func (s *writerSink) End(ctx context.Context, scratch, body []byte) error {
 	if err := s.acquire(ctx); err != nil {
 		return err
 	}
-	defer s.release()
 	return s.writeBoth(scratch, body)
 }
 
 func (s *writerSink) TryEnd(scratch, body []byte) (bool, error) {
-	ok, err := s.tryAcquire()
-	if !ok {
-		return false, err
+	if !s.ended.Open() {
+		return false, refusal(&s.ended)
 	}
-	defer s.release()
-	err = s.writeBoth(scratch, body)
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		return false, nil
+	}
+	err := s.writeBoth(scratch, body)
 	return err == nil, err
-}
-
-func (s *writerSink) writeBoth(head, body []byte) error {
-	if len(head) > 0 {
-		if err := s.write(head); err != nil {
-			return err
-		}
-	}
-	if len(body) > 0 {
-		return s.write(body)
-	}
-	return nil
 }
 
 // acquire waits for the turn to use w.
 func (s *writerSink) acquire(ctx context.Context) error {
-	if ok, err := s.tryAcquire(); ok || err != nil {
-		return err
+	if !s.ended.Open() {
+		return refusal(&s.ended)
 	}
 	select {
 	case s.turn <- struct{}{}:
-		if isClosed(s.quit) {
-			s.release()
-			return s.cause
-		}
 		return nil
-	case <-s.quit:
-		return s.cause
+	default:
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-s.ended.Done():
+		return refusal(&s.ended)
 	case <-ctx.Done():
 		return Cause(ctx)
 	}
 }
 
-func (s *writerSink) tryAcquire() (bool, error) {
-	if isClosed(s.quit) {
-		return false, s.cause
-	}
-	select {
-	case s.turn <- struct{}{}:
-		return true, nil
-	default:
-		return false, nil
-	}
-}
-
 func (s *writerSink) release() { <-s.turn }
 
-// write writes p. The caller has the turn.
-func (s *writerSink) write(p []byte) error {
-	return s.use(func() error {
-		n, err := s.w.Write(p)
-		if err == nil && n < len(p) {
-			err = io.ErrShortWrite
+// writeBoth writes head and body as one value, and ends the turn.
+func (s *writerSink) writeBoth(head, body []byte) error {
+	defer s.release()
+	if !s.ended.Open() {
+		return refusal(&s.ended)
+	}
+	return s.use(func() (err error) {
+		if len(head) > 0 {
+			err = s.write(head)
+		}
+		if err == nil && (len(body) > 0 || len(head) == 0 && body != nil) {
+			err = s.write(body)
 		}
 		return err
 	})
 }
 
+func (s *writerSink) write(p []byte) error {
+	n, err := s.w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// flushW has w write what it buffers.
 func (s *writerSink) flushW() error {
 	switch w := s.w.(type) {
 	case interface{ Flush() error }:
@@ -158,42 +126,28 @@ func (s *writerSink) flushW() error {
 }
 
 // use does something with w. If that fails or panics the stream has ended.
-func (s *writerSink) use(do func() error) error {
-	if s.failed != nil {
-		return s.failed
+func (s *writerSink) use(do func() error) (err error) {
+	if s.ended.Ended() {
+		return refusal(&s.ended)
 	}
 	returned := false
 	defer func() {
-		if returned {
-			return
+		var v any
+		if !returned {
+			v = recover()
+			err = Recovered(v)
 		}
-		v := recover()
-		s.fail(Recovered(v))
+		if err != nil {
+			s.ended.Set(err)
+			_ = s.closers.close() // the failure is what matters
+		}
 		if v != nil {
 			panic(v)
 		}
 	}()
-	err := do()
+	err = do()
 	returned = true
-	if err != nil {
-		s.fail(err)
-	}
 	return err
-}
-
-func (s *writerSink) fail(err error) {
-	s.failed = err
-	s.end(err)
-	s.ended.Set(err)
-	_ = s.closers.close() // the failure is what matters
-}
-
-// end refuses values from now on, those that wait for their turn included.
-func (s *writerSink) end(cause error) {
-	s.once.Do(func() {
-		s.cause = cause
-		close(s.quit)
-	})
 }
 
 func (s *writerSink) flush(ctx context.Context) error {
@@ -205,7 +159,6 @@ func (s *writerSink) flush(ctx context.Context) error {
 }
 
 func (s *writerSink) close() error {
-	s.end(net.ErrClosed)
 	linger, stop := s.ended.Lingering()
 	defer stop()
 	select {
@@ -219,15 +172,13 @@ func (s *writerSink) close() error {
 		return s.ended.Err()
 	}
 	defer s.release()
-	err := s.flushW()
-	if err == nil {
-		err = s.failed
+	if s.ended.Ended() {
+		return s.ended.Err()
 	}
-	return errors.Join(err, s.closers.close())
+	return errors.Join(s.flushW(), s.closers.close())
 }
 
 func (s *writerSink) abort(cause error) {
-	s.end(cause)
 	s.aborting.Do(func() { close(s.aborted) })
 	if d, ok := s.w.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		_ = d.SetWriteDeadline(time.Unix(1, 0))

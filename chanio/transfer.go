@@ -40,8 +40,8 @@ func runTransfer(ctx context.Context, up Upstream[[]byte], dst *Sink[[]byte]) (i
 	switch {
 	case err == io.EOF:
 		return t.n, dst.Flush(ctx)
-	case !dst.end.Open():
-		return t.n, dst.refusal()
+	case !dst.hooks.End.Open():
+		return t.n, refusal(dst.hooks.End)
 	case ctx.Err() != nil:
 		return t.n, Cause(ctx)
 	case Resumable(both, err):

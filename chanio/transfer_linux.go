@@ -185,8 +185,8 @@ func newFileSender(up Upstream[[]byte], in FileSource, out RawSink) route {
 func (s *fileSender) close() {}
 
 func (s *fileSender) move(ctx context.Context) (moved int, err error) {
-	if !s.up.s.end.Open() {
-		return 0, s.up.s.endError()
+	if !s.up.s.hooks.End.Open() {
+		return 0, endError(s.up.s.hooks.End)
 	}
 	_, s.off, s.left = s.in.Section()
 	failed := s.file.Control(func(fd uintptr) {

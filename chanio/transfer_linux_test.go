@@ -38,7 +38,7 @@ func TestTransferKnowsTheCheapestRoute(t *testing.T) {
 		"not a file":   {nil, FromReader(r), b.Out},
 		"not a socket": {nil, a.In, memory.Out},
 	} {
-		way := newRoute(t.Context(), Upstream[[]byte]{c.src}, c.dst.hooks.Bytes)
+		way := newRoute(t.Context(), Upstream[[]byte]{s: c.src}, c.dst.hooks.Bytes)
 		require.IsType(t, c.want, way, name)
 		if way != nil {
 			way.close()

@@ -4,54 +4,50 @@ import "context"
 
 // Upstream is a [Source] as the stage that owns it sees it. Its methods are for one goroutine at a time, except Unread
 // and Close, which are for any.
-type Upstream[T any] struct{ s *Source[T] }
+type Upstream[T any] struct {
+	s *Source[T]
+	c *consumer // the stage; nil if it has come too late
+}
 
 // Claim makes the caller, a stage or an endpoint by the given name, the one consumer of s for good: Recv, All, C and
 // Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
 // appears in that panic. Claim waits for a consumer whose ctx has ended to let go; [Source.Acquire] waits no longer than
 // a ctx.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
-	up, _ := s.claim(context.Background(), stage)
+	up, _ := s.own(context.Background(), nil, stage)
 	return up
-}
-
-// claim is Claim by a caller who waits no longer than ctx.
-func (s *Source[T]) claim(ctx context.Context, stage string) (Upstream[T], error) {
-	up, err := s.Acquire(ctx, stage)
-	if err == nil {
-		s.mu.Lock()
-		s.bound = nil
-		s.mu.Unlock()
-	}
-	return up, err
 }
 
 // Acquire is Claim for a call that ctx bounds, such as pipeline.Connect: if ctx ends before an earlier consumer has let
 // go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
 // consumer then waits for that, and does not panic.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
+	return s.own(ctx, ctx.Done(), stage)
+}
+
+// own makes a stage the consumer, until it releases s or done is closed. It waits no longer than ctx for an earlier one.
+func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string) (Upstream[T], error) {
 	if s == nil {
 		panic(stage + ": the Source is nil")
 	}
-	if err := s.acquire(ctx); err != nil {
+	c := &consumer{done: done, owner: &stage}
+	c.state.Store(owned)
+	if err := s.turn.replace(ctx, c, s.hooks.End); err != nil {
 		return Upstream[T]{}, err
 	}
-	s.bind(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owner = stage
-	s.use.Store(owned)
-	s.wakeLocked()
-	return Upstream[T]{s}, nil
+	s.reclaimLocked()
+	return Upstream[T]{s, c}, nil
 }
 
-// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again.
+// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again. Only the first call
+// counts.
 func (u Upstream[T]) Release() {
-	u.s.mu.Lock()
-	defer u.s.mu.Unlock()
-	u.s.owner, u.s.yield = "", nil
-	u.s.bound = nil
-	u.s.vacateLocked()
+	if u.c != nil && u.c.state.Load() == owned {
+		u.Yields(nil)
+		u.s.turn.leave(u.c, gone)
+	}
 }
 
 // Yields says that the stage lets go when TLS begins on the connection whose bytes it receives ([TLSServer], [TLSClient]).
@@ -64,7 +60,7 @@ func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
 	u.s.yield = letGo
 }
 
-// takeOver is claim, also from a stage that yields.
+// takeOver is own, for good, also from a stage that yields.
 func (s *Source[T]) takeOver(ctx context.Context, stage string) (Upstream[T], error) {
 	s.mu.Lock()
 	yield := s.yield
@@ -74,7 +70,7 @@ func (s *Source[T]) takeOver(ctx context.Context, stage string) (Upstream[T], er
 			return Upstream[T]{}, err
 		}
 	}
-	return s.claim(ctx, stage)
+	return s.own(ctx, nil, stage)
 }
 
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
@@ -139,7 +135,7 @@ func (u Upstream[T]) Undelivered() func(v T) {
 
 // Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on. It does nothing
 // if there is none.
-func (u Upstream[T]) Drop(v T) { u.s.undelivered([]T{v}) }
+func (u Upstream[T]) Drop(v T) { u.s.hooks.undelivered(v) }
 
 // Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,
 // those of its upstream passes it on; one that holds values refuses to be built.

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -43,6 +44,10 @@ type Config struct {
 
 	// Resolver finds the addresses of the host. nil means the system's.
 	Resolver Resolver
+
+	// Allow, if not nil, is asked about each address that is about to be connected to, and refuses it by an error: see
+	// [PublicOnly]. With a Proxy, whose addresses it cannot see, it is an error.
+	Allow func(netip.AddrPort) error
 
 	// AttemptDelay is how long one address of the host is tried alone before the next one is tried beside it. 0 means
 	// 250 ms, negative that they are tried one after the other, each for its share of the time that is left.

@@ -19,6 +19,7 @@ type dialer struct {
 	delay    time.Duration // between attempts
 	local    string
 	options  socket.Options
+	allow    func(netip.AddrPort) error // or nil
 }
 
 // dial connects to addr, which is host:port. It is a [DialFunc].
@@ -30,6 +31,11 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 	nc, err := eyeballs[net.Conn]{
 		delay: d.delay,
 		dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			if d.allow != nil {
+				if err := d.allow(to); err != nil {
+					return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
+				}
+			}
 			return nd.DialContext(ctx, "tcp", to.String())
 		},
 		discard: func(nc net.Conn) { _ = nc.Close() }, // nothing was sent on it

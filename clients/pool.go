@@ -36,7 +36,7 @@ type PoolConfig[T any] struct {
 	// MaxIdle is how many are kept for later when nobody wants them. 0 means MaxOpen, negative none.
 	MaxIdle int
 
-	// MinIdle is how many values are kept idle for whoever comes, as far as MaxOpen permits: they are opened ahead, in
+	// MinIdle is how many values are kept idle for callers to come, as far as MaxOpen permits: they are opened ahead, in
 	// goroutines of the Pool. Where that fails it is tried again after a second. At most MaxIdle. 0 means none.
 	MinIdle int
 
@@ -97,7 +97,7 @@ type pooled[T any] struct {
 	lifetime   time.Duration // 0: for ever
 }
 
-// NewPool returns a Pool of what open makes. open heeds its ctx. closer ends a value, in the goroutine of whoever finds
+// NewPool returns a Pool of what open makes. open heeds its ctx. closer ends a value, in the goroutine that finds
 // that its time has come, so it does not block for long: for a [chanio.Conn] that nobody uses, Out.Abort is right. cfg
 // may be nil.
 func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), cfg *PoolConfig[T]) *Pool[T] {

@@ -29,7 +29,7 @@ func (l *Lease[T]) Value() T { return l.value.v }
 // a value broken whose peer may still answer.
 func (l *Lease[T]) Broken() { l.broken = true }
 
-// Release gives the value back, to whoever waits for one, or closes it if it is broken or too old. It does not block
+// Release gives the value back, to the next that waits, or closes it if it is broken or too old. It does not block
 // but for that. It is called exactly once, usually by defer; a second call panics.
 func (l *Lease[T]) Release() {
 	if l.released.Swap(true) {

@@ -73,8 +73,8 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.err }
 
 // ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes
-// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names). The ports that may be
-// left out are 80, 443 and 1080; without a scheme it is http.
+// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names), socks4 and socks4a (where
+// the proxy does). The ports that may be left out are 80, 443 and 1080; without a scheme it is http.
 func ParseProxy(rawURL string) (Proxy, error) {
 	u, err := url.Parse(rawURL)
 	if !strings.Contains(rawURL, "://") {
@@ -113,9 +113,11 @@ func proxyOf(u *url.URL) (Proxy, error) {
 		return &HTTPProxy{Addr: addr("443"), User: u.User.Username(), Password: password, TLS: &TLSConfig{}}, nil
 	case "socks5", "socks5h":
 		return &SOCKS5{Addr: addr("1080"), User: u.User.Username(), Password: password}, nil
+	case "socks4", "socks4a":
+		return &SOCKS4{Addr: addr("1080"), User: u.User.Username(), Names: strings.EqualFold(u.Scheme, "socks4a")}, nil
 	}
 	return nil, fmt.Errorf("clients: the proxy %q has a scheme that is not known: "+
-		"it may be http, https, socks5 or socks5h", u.Redacted())
+		"it may be http, https, socks5, socks5h, socks4 or socks4a", u.Redacted())
 }
 
 // EnvironmentProxy returns the proxies that the environment asks for, as it is now: HTTPS_PROXY or, failing that,

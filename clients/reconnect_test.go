@@ -105,6 +105,24 @@ func TestReconnectBeginsAnewAfterAConnectionThatWasStable(t *testing.T) {
 	})
 }
 
+func TestReconnectAsksUsefulAboutAShortLife(t *testing.T) {
+	f := &flaky{}
+	asked := 0
+	cfg := clients.ReconnectConfig{Stable: time.Minute, MaxAttempts: 2, Useful: func(*chanio.Conn) bool {
+		asked++
+		return true
+	}}
+	reconnecting(t, f, cfg, func(t *testing.T, r *clients.Reconnector) {
+		for range 4 {
+			c, err := r.Conns.Recv(t.Context())
+			require.NoError(t, err)
+			f.hangUp(t, c)
+		}
+		require.Equal(t, seconds(0, 1, 2, 3), f.dials, "none of them counts as a failure")
+		require.Equal(t, 3, asked)
+	})
+}
+
 func TestReconnectTakesAShortLifeForAFailure(t *testing.T) {
 	f := &flaky{}
 	cfg := clients.ReconnectConfig{Stable: time.Minute, MaxAttempts: 4}
@@ -179,9 +197,9 @@ func TestG2ReconnectCancelledReceiverLosesNothing(t *testing.T) {
 			_, err := r.Conns.Recv(ctx)
 			require.ErrorIs(t, err, why)
 		}
-		until(time.Second) // in the midst of dialling: no failure, and no pause
+		until(time.Second) // in the middle of dialling: no failure, and no pause
 		require.Equal(t, clients.Idle, r.State().Phase)
-		until(2500 * time.Millisecond) // in the midst of the pause, which goes on
+		until(2500 * time.Millisecond) // in the middle of the pause, which goes on
 		require.Equal(t, clients.Waiting, r.State().Phase)
 		c, err := r.Conns.Recv(t.Context())
 		require.NoError(t, err)

@@ -47,7 +47,7 @@ func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {
 	cfg = DNSConfig{Servers: []string{"1.1.1.1", "::1", "[::1]:5353"}, NDots: 4, Timeout: time.Minute, Attempts: 1}
 	require.NoError(t, cfg.complete(system))
 	require.Equal(t, []string{"1.1.1.1:53", "[::1]:53", "[::1]:5353"}, cfg.Servers)
-	require.Empty(t, cfg.Search, "servers of one's own have nothing to do with the system's domains")
+	require.Empty(t, cfg.Search, "servers of the caller have nothing to do with the system's domains")
 	require.Equal(t, []any{4, time.Minute, 1}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
 
 	cfg = DNSConfig{Search: []string{}}

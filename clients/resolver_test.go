@@ -121,7 +121,7 @@ func TestFirstOfGoesOnOnlyWhenTheHostIsUnknown(t *testing.T) {
 			return nil, broken
 		}
 		return addrs("10.0.0.2"), nil
-	}), clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { panic("asked in vain") }))
+	}), clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { panic("asked for nothing") }))
 
 	got, err := r.LookupAddrs(t.Context(), "a.test")
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 )
 
 // SOCKS5 is a SOCKS proxy of version 5 (RFC 1928), with user and password if it wants them (RFC 1929).
-// Version 4, which knows neither IPv6 nor passwords, is not supported.
+// For version 4 see [SOCKS4].
 type SOCKS5 struct {
 	// Addr is where the proxy is: host:port.
 	Addr string

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -46,10 +47,13 @@ func (cfg *Config) connect(
 func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 	d := dialer{
 		resolver: cfg.Resolver, delay: orElse(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,
-		options: socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control},
+		options: socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control}, allow: cfg.Allow,
 	}
 	if cfg.Proxy == nil {
 		return d.dial(ctx, addr, conn)
+	}
+	if cfg.Allow != nil {
+		return nil, errors.New("clients: Config has a Proxy and Allow, which cannot see what the proxy connects to: use one or the other")
 	}
 	return cfg.Proxy.DialThrough(ctx, addr, conn, d.dial)
 }

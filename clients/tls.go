@@ -41,7 +41,7 @@ type TLSConfig struct {
 	// MinVersion is the lowest version of TLS that is spoken. 0 means tls.VersionTLS12, and so does anything lower.
 	MinVersion uint16
 
-	// InsecureSkipVerify believes anybody. It is for tests: whoever sits in between can then read and change everything.
+	// InsecureSkipVerify believes anybody. It is for tests: an attacker in between can then read and change everything.
 	InsecureSkipVerify bool
 
 	// Base, if not nil, has what has no field here. It is copied, and what a field above says goes before it in every

@@ -125,7 +125,7 @@ func TestG15DialTLSErrorsSayWhatTheServerRefuses(t *testing.T) {
 	require.NoError(t, err)
 	for want, config := range map[string]*tls.Config{
 		"unrecognized name": {GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
-		"handshake failure": { // for want of a certificate, which TLS 1.3 tells only after the handshake
+		"handshake failure": { // without a certificate, which TLS 1.3 tells only after the handshake
 			Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12,
 		},
 		"no application protocol": {Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}},

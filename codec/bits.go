@@ -1,6 +1,6 @@
 package codec
 
-import "fmt"
+import "slices"
 
 // Bits is the fields of a T in the bits of one unsigned number, the first in its highest bits. They must fill it: name
 // what is unused with [SpareBits]. A value that does not fit its bits is refused. For more than 64 bits there is
@@ -18,26 +18,37 @@ import "fmt"
 //		BitField("length", 12, func(f *Flags) *uint16 { return &f.Length }))
 //
 //	Flags{5, true, 0x123}:   1011 0001 0010 0011
-//	+----+----+
 //	| b1 | 23 |
-//	+----+----+
 func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 	notNil(number, "Bits")
-	if isSigned[N]() {
-		panic("codec: Bits: the number must be unsigned")
-	}
+	refuse(isSigned[N](), "Bits: the number must be unsigned")
 	n, ok := SizeOf(number).Fixed()
-	if !ok || n > 8 {
-		panic("codec: Bits: the number must have a fixed width of 8 to 64 bits")
-	}
+	refuse(!ok || n > 8, "Bits: the number must have a fixed width of 8 to 64 bits")
 	total := 0
 	for _, f := range fields {
 		total += f.width
 	}
-	if total != 8*n {
-		panic(fmt.Sprintf("codec: Bits: the fields have %d bits and the number has %d; fill up with SpareBits", total, 8*n))
-	}
-	return bitset[N, T]{number, fields}
+	refuse(total != 8*n, "Bits: the fields have %d bits and the number has %d; fill up with SpareBits", total, 8*n)
+	return Map(number,
+		func(n N) (v T, err error) {
+			all := uint64(n)
+			for _, f := range slices.Backward(fields) {
+				f.set(&v, all&(1<<f.width-1))
+				all >>= f.width
+			}
+			return v, nil
+		},
+		func(v T) (N, error) {
+			var all uint64
+			for i := range fields {
+				u, err := fields[i].of(&v)
+				if err != nil {
+					return 0, err
+				}
+				all = all<<fields[i].width | u
+			}
+			return N(all), nil
+		})
 }
 
 // BitsOf is one field of [Bits].
@@ -51,20 +62,19 @@ type BitsOf[T any] struct {
 // BitField is an unsigned number of some bits.
 func BitField[T any, F ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](name string, bits int, access func(*T) *F) BitsOf[T] {
 	most := 8 * memorySize[F]()
-	if bits < 1 || bits > most {
-		panic(fmt.Sprintf("codec: BitField: %q must have 1 to %d bits, got %d", name, most, bits))
-	}
+	refuse(bits < 1 || bits > most, "BitField: %q must have 1 to %d bits, got %d", name, most, bits)
 	return BitsOf[T]{name, bits,
 		func(v *T) uint64 { return uint64(*access(v)) },
 		func(v *T, u uint64) { *access(v) = F(u) }}
 }
 
-// check refuses what does not fit.
-func (f *BitsOf[T]) check(u uint64) error {
+// of returns the field of v, and refuses what does not fit.
+func (f *BitsOf[T]) of(v *T) (uint64, error) {
+	u := f.get(v)
 	if f.width < 64 && u>>f.width != 0 {
-		return WrapField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
+		return 0, WrapField(f.name, because(ErrTooLarge, "%d does not fit %d bits", u, f.width))
 	}
-	return nil
+	return u, nil
 }
 
 // BitFlag is one bit.
@@ -81,45 +91,9 @@ func BitFlag[T any](name string, access func(*T) *bool) BitsOf[T] {
 
 // SpareBits is ignored bits: zeros when encoding, anything when decoding.
 func SpareBits[T any](bits int) BitsOf[T] {
-	if bits < 1 || bits > 64 {
-		panic(fmt.Sprintf("codec: SpareBits: bits must be 1 to 64, got %d", bits))
-	}
+	refuse(bits < 1 || bits > 64, "SpareBits: bits must be 1 to 64, got %d", bits)
 	return BitsOf[T]{"", bits, func(*T) uint64 { return 0 }, func(*T, uint64) {}}
 }
-
-type bitset[N Integer, T any] struct {
-	number Codec[N]
-	fields []BitsOf[T]
-}
-
-func (c bitset[N, T]) Append(dst []byte, v T) ([]byte, error) {
-	var all uint64
-	for i := range c.fields {
-		f := &c.fields[i]
-		u := f.get(&v)
-		if err := f.check(u); err != nil {
-			return dst, err
-		}
-		all = all<<f.width | u
-	}
-	return c.number.Append(dst, N(all))
-}
-
-func (c bitset[N, T]) Decode(r *Reader) (v T, err error) {
-	n, err := c.number.Decode(r)
-	if err != nil {
-		return v, err
-	}
-	all := uint64(n)
-	for i := len(c.fields) - 1; i >= 0; i-- {
-		f := &c.fields[i]
-		f.set(&v, all&(1<<f.width-1))
-		all >>= f.width
-	}
-	return v, nil
-}
-
-func (c bitset[N, T]) Size() Size { return SizeOf(c.number) }
 
 // WideBits is [Bits] of any number of bytes, without a number around them: the first field is in the highest bits of the
 // first byte. The fields must fill whole bytes.
@@ -130,17 +104,13 @@ func (c bitset[N, T]) Size() Size { return SizeOf(c.number) }
 //		SpareBits[Header](4))
 //
 //	Header{Version: 5, ID: 1}:
-//	+----+----+----+----+----+----+----+----+----+
 //	| 50 | 00 | 00 | 00 | 00 | 00 | 00 | 00 | 10 |
-//	+----+----+----+----+----+----+----+----+----+
 func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
 	total := 0
 	for _, f := range fields {
 		total += f.width
 	}
-	if total == 0 || total%8 != 0 {
-		panic(fmt.Sprintf("codec: WideBits: the fields have %d bits, which is no number of bytes; fill up with SpareBits", total))
-	}
+	refuse(total == 0 || total%8 != 0, "WideBits: the fields have %d bits, which is no number of bytes; fill up with SpareBits", total)
 	return wideBits[T]{fields, total / 8}
 }
 
@@ -154,8 +124,8 @@ func (c wideBits[T]) Append(dst []byte, v T) ([]byte, error) {
 	dst = append(dst, make([]byte, c.bytes)...)
 	for i := range c.fields {
 		f := &c.fields[i]
-		u := f.get(&v)
-		if err := f.check(u); err != nil {
+		u, err := f.of(&v)
+		if err != nil {
 			return dst, err
 		}
 		for k := f.width - 1; k >= 0; k-- {

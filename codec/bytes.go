@@ -6,9 +6,7 @@ import "unicode/utf8"
 // and empty are the same.
 //
 //	Prefixed(Uint16, Bytes), "abc":
-//	+----+----+----+----+----+
 //	| 00 | 03 | 61 | 62 | 63 |
-//	+----+----+----+----+----+
 var Bytes Codec[[]byte] = bytesCodec{}
 
 // Borrowed is [Bytes] without the copy: a received value lies in the buffer of the connection and is valid until the
@@ -20,9 +18,7 @@ var Borrowed Codec[[]byte] = borrowedCodec{}
 // ways; [RawString] takes any bytes.
 //
 //	Prefixed(Uint16, String), "hé":
-//	+----+----+----+----+----+
 //	| 00 | 03 | 68 | c3 | a9 |
-//	+----+----+----+----+----+
 var String Codec[string] = textCodec{invalidUTF8, "UTF-8"}
 
 // RawString is [Bytes] as a Go string, with any bytes in it.

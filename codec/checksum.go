@@ -10,19 +10,13 @@ import (
 // ErrMismatch. If c takes all bytes up to the end of its frame, it takes all but the sum, which is verified first.
 //
 //	Checksum(Prefixed(Uint8, String), Uint32, crc32.ChecksumIEEE), "hi":
-//	+----+----+----+----+----+----+----+
 //	| 02 | 68 | 69 | 65 | 8f | 35 | 2f |
-//	+----+----+----+----+----+----+----+
 func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N) Codec[T] {
 	notNil(c, "Checksum")
 	notNil(sum, "Checksum: sum")
-	if of == nil {
-		panic("codec: Checksum: the function is nil")
-	}
+	refuse(of == nil, "Checksum: the function is nil")
 	width, fixed := SizeOf(sum).Fixed()
-	if SizeOf(c).Open && !fixed {
-		panic("codec: Checksum: the codec takes all bytes up to the end of its frame, so the sum must have a fixed width")
-	}
+	refuse(SizeOf(c).Open && !fixed, "Checksum: the codec takes all bytes up to the end of its frame, so the sum must have a fixed width")
 	return checksum[T, N]{c, sum, of, width}
 }
 

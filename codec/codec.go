@@ -53,13 +53,10 @@ func joined(head, body []byte, err error) ([]byte, error) {
 
 // underlying returns the codec that c is but for the name of its type; see [As].
 func underlying(c any) any {
-	for {
-		a, ok := c.(interface{ renamed() any })
-		if !ok {
-			return c
-		}
-		c = a.renamed()
+	if a, ok := c.(interface{ renamed() any }); ok {
+		return a.renamed()
 	}
+	return c
 }
 
 // Sizer is implemented by a Codec that can say something about the size of its frames. Combinators use it to refuse,
@@ -98,6 +95,11 @@ func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open
 // plus is the size of one after the other.
 func (s Size) plus(next Size) Size {
 	return Size{Min: s.Min + next.Min, Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
+}
+
+// or is the size of one of the two.
+func (s Size) or(t Size) Size {
+	return Size{min(s.Min, t.Min), max(s.Max, t.Max), s.Open || t.Open, s.varies || t.varies, s.borrows || t.borrows}
 }
 
 func addBound(a, b int) int {

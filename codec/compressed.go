@@ -41,14 +41,10 @@ var (
 // The offset of an error is that of the compressed data; its text tells where in the decompressed data it is.
 //
 //	Prefixed(Uint16, Compressed(Gzip, String)), "hello":
-//	+----+----+----+----+----+----+-- ... --+----+
 //	| 00 | 1d | 1f | 8b | 08 | 00 |         | 00 |
-//	+----+----+----+----+----+----+-- ... --+----+
 func Compressed[T any](algorithm Compression, c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "Compressed")
-	if algorithm == nil {
-		panic("codec: Compressed: the Compression is nil")
-	}
+	refuse(algorithm == nil, "Compressed: the Compression is nil")
 	return compressed[T]{algorithm, c, maxOf(opts, DefaultMax)}
 }
 

@@ -31,14 +31,6 @@ func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *de
 	return d
 }
 
-// refuseOpen panics about a codec whose values end when a peer closes.
-func refuseOpen[T any](where string, isConn bool, c Codec[T]) {
-	if isConn && SizeOf(c).Open {
-		panic("codec: " + where + ": the codec takes all bytes up to the end of the stream, so on a connection no value would be complete before " +
-			"the peer closes; put Prefixed or Delimited around it, such as Prefixed(Uint32, c) or JSONLines")
-	}
-}
-
 // decoder is the state of a Decode.
 type decoder[T any] struct {
 	up    chanio.Upstream[[]byte]
@@ -52,7 +44,7 @@ type decoder[T any] struct {
 
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
-	debt    int64 // of Resync: bytes looked at in vain beyond those dropped
+	debt    int64 // of Resync: bytes looked at without a find beyond those dropped
 }
 
 // source returns the values.
@@ -201,11 +193,4 @@ func (d *decoder[T]) fail(ctx context.Context, err error) error {
 		_ = d.up.Fail(ctx, io.EOF) // a frame was cut short
 	}
 	return e
-}
-
-func notNil[T any](c Codec[T], where string) Codec[T] {
-	if c == nil {
-		panic("codec: " + where + ": the Codec is nil")
-	}
-	return c
 }

@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Delimited is c up to a delimiter, which is stripped when decoding. Its options:
 //
@@ -18,14 +15,10 @@ import (
 // A value that contains a delimiter is refused, unless it can be escaped.
 //
 //	Delimited(String, "\r\n", Or("\n")), "hi":
-//	+----+----+----+----+
 //	| 68 | 69 | 0d | 0a |
-//	+----+----+----+----+
 //
 //	Delimited(String, ",", Escape('\\')), "a,b":
-//	+----+----+----+----+----+
 //	| 61 | 5c | 2c | 62 | 2c |
-//	+----+----+----+----+----+
 func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Codec[T] {
 	notNil(c, "Delimited")
 	o := delimitedOptions{max: DefaultMaxLine}
@@ -34,15 +27,11 @@ func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Cod
 	}
 	d := &delimited[T]{c: c, delims: newDelimiters("Delimited", delimiter, o.or), delimitedOptions: o, quick: quickIn(c)}
 	d.delims.unless = o.unless
-	if least := SizeOf(c).Min; least > o.max {
-		panic(fmt.Sprintf("codec: Delimited: the codec takes at least %d bytes and the limit is %d; raise Max", least, o.max))
-	}
+	fits("Delimited: Max", o.max, SizeOf(c))
 	if d.escapes {
 		d.checkEscape()
 	}
-	if d.keep && d.orEnd {
-		panic("codec: Delimited: KeepDelimiter and OrEnd exclude each other: a value without its delimiter would be sent with one")
-	}
+	refuse(d.keep && d.orEnd, "Delimited: KeepDelimiter and OrEnd exclude each other: a value without its delimiter would be sent with one")
 	return d
 }
 
@@ -50,14 +39,10 @@ func Delimited[T any](c Codec[T], delimiter string, opts ...DelimitedOption) Cod
 // are understood when decoding.
 //
 //	choose returns "\r\n" for "END", otherwise " "; "GET", then "END":
-//	+----+----+----+----+----+----+----+----+----+
 //	| 47 | 45 | 54 | 20 | 45 | 4e | 44 | 0d | 0a |
-//	+----+----+----+----+----+----+----+----+----+
 func DelimitedBy[T any](c Codec[T], choose func(T) string, delimiters ...string) Codec[T] {
 	notNil(c, "DelimitedBy")
-	if choose == nil || len(delimiters) == 0 {
-		panic("codec: DelimitedBy: choose and at least one delimiter are needed")
-	}
+	refuse(choose == nil || len(delimiters) == 0, "DelimitedBy: choose and at least one delimiter are needed")
 	d := newDelimiters("DelimitedBy", delimiters[0], delimiters[1:])
 	return &delimited[T]{c: c, quick: quickIn(c), delims: d, delimitedOptions: delimitedOptions{max: DefaultMaxLine}, choose: choose}
 }
@@ -72,13 +57,9 @@ type delimited[T any] struct {
 
 func (c *delimited[T]) checkEscape() {
 	for _, d := range c.delims.all {
-		if len(d) > 1 || d[0] == c.escape {
-			panic("codec: Delimited: Escape works with delimiters of one byte that is not the escape itself")
-		}
+		refuse(len(d) > 1 || d[0] == c.escape, "Delimited: Escape works with delimiters of one byte that is not the escape itself")
 	}
-	if c.keep || c.unless != "" {
-		panic("codec: Delimited: Escape excludes KeepDelimiter and UnlessBefore")
-	}
+	refuse(c.keep || c.unless != "", "Delimited: Escape excludes KeepDelimiter and UnlessBefore")
 }
 
 func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -92,7 +73,7 @@ func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	sent := c.delims.sent
 	if c.choose != nil {
-		if sent = c.choose(v); !c.knows(sent) {
+		if sent = c.choose(v); !slices.ContainsFunc(c.delims.all, func(d []byte) bool { return string(d) == sent }) {
 			return dst, because(ErrMismatch, "%q is not one of the delimiters", sent)
 		}
 	}
@@ -103,10 +84,6 @@ func (c *delimited[T]) Append(dst []byte, v T) ([]byte, error) {
 		dst = append(dst, sent...)
 	}
 	return dst, c.check(dst[start:], n)
-}
-
-func (c *delimited[T]) knows(delim string) bool {
-	return slices.ContainsFunc(c.delims.all, func(d []byte) bool { return string(d) == delim })
 }
 
 // check sees that the frame p will be found to have n bytes before its delimiter.
@@ -166,7 +143,7 @@ func (c *delimited[T]) find(r *Reader) (n, width int, escaped bool, err error) {
 	if c.escapes {
 		return c.findEscaped(r)
 	}
-	n, width, err = r.until(c.delims, c.max)
+	n, width, err = r.until(c.delims.sent, c.max, c.delims.find)
 	return n, width, false, err
 }
 
@@ -202,24 +179,20 @@ func (c *delimited[T]) decodeEscaped(r *Reader, n, width int) (v T, err error) {
 	return decodeInner(r, c.c, p[:n], at, func(p []byte, wire *[]int) ([]byte, int) { return unescape(p, c.escape, wire) })
 }
 
-// escapeBytes puts escape in front of itself and of the bytes of special in dst[start:].
-func escapeBytes(dst []byte, start int, escape byte, special *[256]bool) []byte {
-	n := 0
-	for _, b := range dst[start:] {
-		if b == escape || special[b] {
-			n++
-		}
+// escapeBytes puts escape in front of itself and of the bytes of delims in dst[start:].
+func escapeBytes(dst []byte, start int, escape byte, delims *[256]bool) []byte {
+	special := func(b byte) bool { return b == escape || delims[b] }
+	at := slices.IndexFunc(dst[start:], special)
+	if at < 0 {
+		return dst
 	}
-	from := len(dst) - 1
-	dst = append(dst, make([]byte, n)...)
-	for to := len(dst) - 1; from >= start && to > from; from-- {
-		b := dst[from]
-		dst[to] = b
-		to--
-		if b == escape || special[b] {
-			dst[to] = escape
-			to--
+	plain := slices.Clone(dst[start+at:])
+	dst = dst[:start+at]
+	for _, b := range plain {
+		if special(b) {
+			dst = append(dst, escape)
 		}
+		dst = append(dst, b)
 	}
 	return dst
 }

@@ -3,7 +3,6 @@ package codec
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -23,16 +22,10 @@ type delimiters struct {
 func newDelimiters(where, sent string, others []string) *delimiters {
 	d := &delimiters{sent: sent, only: firstOf(sent), single: true}
 	for i, s := range append([]string{sent}, others...) {
-		if s == "" {
-			panic(fmt.Sprintf("codec: %s: a delimiter is empty", where))
-		}
-		if i > 0 && s == sent {
-			panic(fmt.Sprintf("codec: %s: the delimiter %q is there twice", where, s))
-		}
-		if i > 0 && strings.HasPrefix(s, sent) {
-			panic(fmt.Sprintf("codec: %s: the delimiter that is sent, %q, is the beginning of another, %q, for which it may be taken; send %q",
-				where, sent, s, s))
-		}
+		refuse(s == "", "%s: a delimiter is empty", where)
+		refuse(i > 0 && s == sent, "%s: the delimiter %q is there twice", where, s)
+		refuse(i > 0 && strings.HasPrefix(s, sent), "%s: the delimiter that is sent, %q, is the beginning of another, %q, for which it may be taken; send %q",
+			where, sent, s, s)
 		d.all = append(d.all, []byte(s))
 		d.first[s[0]] = true
 		d.single = d.single && s[0] == d.only
@@ -121,29 +114,4 @@ func (d *delimiters) ends(p []byte) int {
 		}
 	}
 	return 0
-}
-
-// until returns how many bytes lie before the next delimiter, and the length of that: 0 if the frame or stream ends
-// without one. Every byte is looked at once.
-func (r *Reader) until(d *delimiters, max int) (n, width int, err error) {
-	for from := 0; ; {
-		window := r.buf[r.pos:]
-		r.looked(len(r.buf))
-		at, width := d.find(window, from, false)
-		if at > max {
-			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", d.sent, max))
-		}
-		if width > 0 {
-			return at, width, nil
-		}
-		from = at
-		over, err := r.runsOut(len(window) + 1)
-		if err != nil {
-			return 0, 0, err
-		}
-		if over {
-			at, width := d.find(r.buf[r.pos:], from, true)
-			return at, width, nil
-		}
-	}
 }

@@ -146,13 +146,10 @@ func (r *Reader) Fail(offset int64, err error) error {
 
 // locate returns err as an *Error, about the present byte if it does not say otherwise.
 func (r *Reader) locate(err error) *Error {
-	e := asError(err)
-	if e != nil {
+	if e := asError(err); e != nil {
 		return e
 	}
-	e = &Error{Offset: r.Offset(), Err: err}
-	e.near, e.mark = r.near(e.Offset)
-	return e
+	return r.Fail(r.Offset(), err).(*Error)
 }
 
 func encodeError(err error) *Error {

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -9,37 +8,31 @@ import (
 // Exactly confines c to exactly n bytes, in both directions.
 //
 //	Exactly(3, String), "foo":
-//	+----+----+----+
 //	| 66 | 6f | 6f |
-//	+----+----+----+
 func Exactly[T any](n int, c Codec[T]) Codec[T] {
 	notNil(c, "Exactly")
 	positive("Exactly: n", n)
 	fits("Exactly", n, SizeOf(c))
-	return exactly[T]{n, c}
+	return exactly[T]{n, c, -1}
 }
 
 // Padded is c in exactly n bytes, filled up after it with pad. What c encodes must not end in pad, which would be taken
 // for padding.
 //
 //	Padded(5, 0, String), "foo":
-//	+----+----+----+----+----+
 //	| 66 | 6f | 6f | 00 | 00 |
-//	+----+----+----+----+----+
 func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
 	notNil(c, "Padded")
 	positive("Padded: n", n)
 	fits("Padded", n, SizeOf(c))
-	return padded[T]{n, pad, c}
+	return exactly[T]{n, c, int(pad)}
 }
 
 // Aligned is c with zeros after it up to a multiple of n bytes, counted from where c begins. When decoding they must be
 // zeros.
 //
 //	Aligned(4, Prefixed(Uint8, String)), "hi":
-//	+----+----+----+----+
 //	| 02 | 68 | 69 | 00 |
-//	+----+----+----+----+
 func Aligned[T any](n int, c Codec[T]) Codec[T] {
 	notNil(c, "Aligned")
 	positive("Aligned: n", n)
@@ -49,17 +42,13 @@ func Aligned[T any](n int, c Codec[T]) Codec[T] {
 // Const is these bytes and no others; as a value it is nothing. In a Record it stands as a [Literal].
 //
 //	Const("\xca\xfe"):
-//	+----+----+
 //	| ca | fe |
-//	+----+----+
 func Const(text string) Codec[struct{}] { return constant(text) }
 
 // Skip is n ignored bytes: zeros when encoding, anything when decoding.
 //
 //	Skip(3):
-//	+----+----+----+
 //	| 00 | 00 | 00 |
-//	+----+----+----+
 func Skip(n int) Codec[struct{}] {
 	positive("Skip: n", n)
 	return skip(n)
@@ -69,23 +58,10 @@ func Skip(n int) Codec[struct{}] {
 // all.
 func Empty[T any]() Codec[T] { return nothing[T]{} }
 
-// positive panics unless n is at least 1.
-func positive(what string, n int) {
-	if n < 1 {
-		panic(fmt.Sprintf("codec: %s must be at least 1, got %d", what, n))
-	}
-}
-
-// fits panics if a codec of this size cannot lie in n bytes.
-func fits(where string, n int, s Size) {
-	if s.Min > n {
-		panic(fmt.Sprintf("codec: %s: the codec takes at least %d bytes, which do not fit %d", where, s.Min, n))
-	}
-}
-
 type exactly[T any] struct {
-	n int
-	c Codec[T]
+	n   int
+	c   Codec[T]
+	pad int // the byte that fills up what c leaves, or -1
 }
 
 func (e exactly[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -97,59 +73,35 @@ func (e exactly[T]) Append(dst []byte, v T) ([]byte, error) {
 	switch n := len(dst) - start; {
 	case n > e.n:
 		return dst, tooLarge("length", uint64(n), e.n)
-	case n < e.n:
+	case n < e.n && e.pad < 0:
 		return dst, because(ErrMalformed, "got %d bytes, want %d", n, e.n)
+	case n > 0 && int(dst[len(dst)-1]) == e.pad:
+		return dst, because(ErrMalformed, "value ends in the padding byte %#02x", e.pad)
+	}
+	for len(dst)-start < e.n {
+		dst = append(dst, byte(e.pad))
 	}
 	return dst, nil
 }
 
 func (e exactly[T]) Decode(r *Reader) (v T, err error) {
-	return within(r, e.n, e.c)
+	n := e.n
+	if e.pad >= 0 {
+		p, err := r.Peek(n)
+		if err != nil {
+			return v, err
+		}
+		for n > 0 && int(p[n-1]) == e.pad {
+			n--
+		}
+	}
+	if v, err = within(r, n, e.c); err != nil {
+		return v, err
+	}
+	return v, r.Skip(e.n - n)
 }
 
 func (e exactly[T]) Size() Size { return Size{Min: e.n, Max: e.n, borrows: SizeOf(e.c).borrows} }
-
-type padded[T any] struct {
-	n   int
-	pad byte
-	c   Codec[T]
-}
-
-func (c padded[T]) Append(dst []byte, v T) ([]byte, error) {
-	start := len(dst)
-	dst, err := c.c.Append(dst, v)
-	if err != nil {
-		return dst, err
-	}
-	n := len(dst) - start
-	if n > c.n {
-		return dst, tooLarge("length", uint64(n), c.n)
-	}
-	if n > 0 && dst[len(dst)-1] == c.pad {
-		return dst, because(ErrMalformed, "value ends in the padding byte %#02x", c.pad)
-	}
-	for range c.n - n {
-		dst = append(dst, c.pad)
-	}
-	return dst, nil
-}
-
-func (c padded[T]) Decode(r *Reader) (v T, err error) {
-	p, err := r.Peek(c.n)
-	if err != nil {
-		return v, err
-	}
-	n := len(p)
-	for n > 0 && p[n-1] == c.pad {
-		n--
-	}
-	if v, err = within(r, n, c.c); err != nil {
-		return v, err
-	}
-	return v, r.Skip(c.n - n)
-}
-
-func (c padded[T]) Size() Size { return Size{Min: c.n, Max: c.n, borrows: SizeOf(c.c).borrows} }
 
 type aligned[T any] struct {
 	n int

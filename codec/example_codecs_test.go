@@ -24,7 +24,7 @@ func show[T any](c codec.Codec[T], v T) {
 	fmt.Printf("% x\n", p)
 }
 
-// uint24s is a codec of one's own: numbers of three bytes behind their count, as straight-line code.
+// uint24s is a custom codec: numbers of three bytes behind their count, as straight-line code.
 type uint24s struct{}
 
 func (uint24s) Append(dst []byte, v []int) ([]byte, error) {
@@ -177,11 +177,6 @@ func ExampleEnum() {
 	// Output: 09
 }
 
-func ExampleEnumOf() {
-	show(codec.EnumOf(codec.Uint8, "red", "green", "blue"), "blue")
-	// Output: 02
-}
-
 func ExampleEscape() {
 	show(codec.Delimited(codec.String, ",", codec.Escape('\\')), "a,b")
 	// Output: 61 5c 2c 62 2c
@@ -200,11 +195,6 @@ func ExampleField() {
 	_, err := codec.Unmarshal(c, []byte{1})
 	fmt.Println(err)
 	// Output: codec: y at byte 1: unexpected EOF, near 01 [end]
-}
-
-func ExampleFloatTextWidth() {
-	show(codec.FloatTextWidth(5), 4.5)
-	// Output: 30 30 34 2e 35
 }
 
 func ExampleHeader() {

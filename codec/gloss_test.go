@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -301,6 +302,9 @@ func glossFormats() map[string]codec.Codec[any] {
 			m := v.(map[string]any)
 			return fmt.Sprintf("{:a %v}", m["a"]), nil
 		})
+	fiveWide := codec.Map(codec.Exactly(5, codec.ASCII),
+		func(s string) (float64, error) { return strconv.ParseFloat(s, 64) },
+		func(v float64) (string, error) { return fmt.Sprintf("%05g", v), nil })
 	inc := codec.Map(codec.Int32,
 		func(n int32) (int32, error) { return n - 1, nil }, func(n int32) (int32, error) { return n + 1, nil })
 	return map[string]codec.Codec[any]{
@@ -348,9 +352,9 @@ func glossFormats() map[string]codec.Codec[any] {
 		"string-integer utf-8 length 2":                               untyped(codec.DecimalWidth[int](2)),
 		`string-integer ascii delimiters ["x"]`:                       untyped(codec.Delimited(codec.Decimal[int](), "x")),
 		`string-float ascii delimiters ["x"]`:                         float(codec.Delimited(codec.FloatText, "x")),
-		"repeated (string-float utf-8 length 5)":                      many(codec.Repeated(codec.Int32, float(codec.FloatTextWidth(5)))),
-		"enum :byte a b c":                                            untyped(codec.EnumOf(codec.Int8, ":a", ":b", ":c")),
-		"enum :byte a b":                                              untyped(codec.EnumOf(codec.Int8, ":a", ":b")),
+		"repeated (string-float utf-8 length 5)":                      many(codec.Repeated(codec.Int32, float(fiveWide))),
+		"enum :byte a b c":                                            untyped(codec.Enum(codec.Int8, map[string]int8{":a": 0, ":b": 1, ":c": 2})),
+		"enum :byte a b":                                              untyped(codec.Enum(codec.Int8, map[string]int8{":a": 0, ":b": 1})),
 		"bit-seq 4 4":                                                 bitList(4, 4),
 		"bit-seq 6 1 1":                                               bitList(6, 1, 1),
 		"bit-seq 1 2 3 ... 15":                                        bitList(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),

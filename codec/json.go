@@ -12,9 +12,7 @@ import (
 // [JSONLines]. An error names the field and the byte. Options are [KnownFieldsOnly] and [NoHTMLEscape].
 //
 //	Prefixed(Uint16, JSON[[]int]()), []int{1, 2}:
-//	+----+----+----+----+----+----+----+
 //	| 00 | 05 | 5b | 31 | 2c | 32 | 5d |    [1,2]
-//	+----+----+----+----+----+----+----+
 func JSON[T any](opts ...JSONOption) Codec[T] {
 	c := jsonCodec[T]{}
 	for _, opt := range opts {
@@ -27,9 +25,7 @@ func JSON[T any](opts ...JSONOption) Codec[T] {
 // decoding CR LF counts as well, and so does the end. It takes the options of [JSON], and [Max], 64 KiB by default.
 //
 //	JSONLines[[]int](), []int{1, 2}:
-//	+----+----+----+----+----+----+
 //	| 5b | 31 | 2c | 32 | 5d | 0a |    [1,2]
-//	+----+----+----+----+----+----+
 func JSONLines[T any](opts ...JSONLinesOption) Codec[T] {
 	o := jsonOptions{max: DefaultMaxLine}
 	for _, opt := range opts {

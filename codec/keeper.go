@@ -29,9 +29,7 @@ func NewStreamReader(src chanio.ByteSource) *Reader {
 // Begin moves back to its first byte. It is for a Reader of [NewStreamReader].
 func (r *Reader) Begin(ctx context.Context) error {
 	k, ok := r.src.(*keeper)
-	if !ok {
-		panic("codec: Reader.Begin: the Reader is not from NewStreamReader")
-	}
+	refuse(!ok, "Reader.Begin: the Reader is not from NewStreamReader")
 	k.between = true
 	err := r.begin(ctx)
 	k.between = false

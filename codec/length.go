@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -23,6 +22,7 @@ type Length struct {
 	most   uint64 // the largest number that can be written
 	trust  bool   // most is known: what is no larger is written as it is
 	adjust int    // what the number counts beyond n
+	least  int    // of n
 	max    int    // of n, no more than the number can express
 	number lengthNumber
 }
@@ -46,9 +46,7 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 		opt.applyLength(&o)
 	}
 	l := &Length{adjust: o.adjust, max: o.max, number: numberOf[N]{number}, most: largestOf[N](), size: SizeOf(number)}
-	if l.size.Open {
-		panic(fmt.Sprintf("codec: %s: the length has no end of its own; use a number, or text with a delimiter", where))
-	}
+	refuse(l.size.Open, "%s: the length has no end of its own; use a number, or text with a delimiter", where)
 	if n, ok := l.size.Fixed(); ok {
 		l.width = n
 	}
@@ -58,8 +56,9 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 	if p, ok := underlying(number).(primitive); ok {
 		l.op = p.operation()
 	}
-	if o.adjust > 0 && uint64(o.adjust) > l.most {
-		panic(fmt.Sprintf("codec: %s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most))
+	refuse(o.adjust > 0 && uint64(o.adjust) > l.most, "%s: Adjust(%d) is more than the length can express, %d", where, o.adjust, l.most)
+	if o.adjust < 0 {
+		l.least = max(-o.adjust, -(o.adjust + 1)) // the least int has no opposite
 	}
 	if bound := subtract(l.most, o.adjust); bound < uint64(o.max) {
 		l.max = int(bound)
@@ -102,6 +101,9 @@ func (l *Length) parse(u uint64) (n int, ok bool) {
 	}
 	return int(u), u <= uint64(l.max)
 }
+
+// fits reports whether wire does not fail.
+func (l *Length) fits(n int) bool { return n >= l.least && n <= l.max }
 
 // wire returns n as the number that is written.
 func (l *Length) wire(n int) (uint64, error) {
@@ -189,6 +191,20 @@ func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 		return dst, WrapField("length", because(ErrMalformed, "the number took %d bytes, want %d", got, l.width))
 	}
 	return dst, nil
+}
+
+// store puts the length n, which fits, at the start of p.
+func (l *Length) store(p []byte, n int) {
+	switch n += l.adjust; l.op {
+	case op8:
+		p[0] = byte(n)
+	case op16:
+		binary.BigEndian.PutUint16(p, uint16(n))
+	case op32:
+		binary.BigEndian.PutUint32(p, uint32(n))
+	default:
+		l.op.store(p[:0], uint64(n))
+	}
 }
 
 // reserve appends the place of a length of fixed width, for put.

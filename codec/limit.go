@@ -1,14 +1,10 @@
 package codec
 
-import "fmt"
-
 // Limit is c with at most max bytes, in both directions. Nothing of it is on the wire.
 func Limit[T any](max int, c Codec[T]) Codec[T] {
 	notNil(c, "Limit")
 	positive("Limit: max", max)
-	if least := SizeOf(c).Min; least > max {
-		panic(fmt.Sprintf("codec: Limit: the codec takes at least %d bytes and the limit is %d", least, max))
-	}
+	fits("Limit", max, SizeOf(c))
 	return limited[T]{max, c}
 }
 

@@ -14,9 +14,7 @@ const DefaultMaxLine = 64 << 10
 // [LinesCodec.With] makes other lines of it.
 //
 //	"one", "":
-//	+----+----+----+----+----+
 //	| 6f | 6e | 65 | 0a | 0a |
-//	+----+----+----+----+----+
 var Lines = LinesCodec{max: DefaultMaxLine, end: "\n"}
 
 // LinesCodec is the type of [Lines], a Codec[string].

@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"fmt"
-	"reflect"
-)
+import "reflect"
 
 // Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
 // fail. Where the types differ in their names alone, use [As].
@@ -13,14 +10,10 @@ import (
 //		func(d time.Duration) (uint32, error) { return uint32(d / time.Second), nil })
 //
 //	5 * time.Second:
-//	+----+----+----+----+
 //	| 00 | 00 | 00 | 05 |
-//	+----+----+----+----+
 func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, error)) Codec[B] {
 	notNil(c, "Map")
-	if decode == nil || encode == nil {
-		panic("codec: Map: both functions are needed")
-	}
+	refuse(decode == nil || encode == nil, "Map: both functions are needed")
 	return mapped[A, B]{c, decode, encode, quickIn(c)}
 }
 
@@ -74,15 +67,11 @@ func (m mapped[A, B]) opensFor(v B) bool {
 // As is c for a type B that differs from A in its name alone: type QoS uint8, type Topic string.
 //
 //	As[QoS](Uint8), QoS(1):
-//	+----+
 //	| 01 |
-//	+----+
 func As[B, A any](c Codec[A]) Codec[B] {
 	notNil(c, "As")
 	a, b := reflect.TypeFor[A](), reflect.TypeFor[B]()
-	if a.Kind() != b.Kind() || a.Kind() == reflect.Interface || !a.ConvertibleTo(b) {
-		panic(fmt.Sprintf("codec: As: %v and %v differ in more than their names; use Map", a, b))
-	}
+	refuse(a.Kind() != b.Kind() || a.Kind() == reflect.Interface || !a.ConvertibleTo(b), "As: %v and %v differ in more than their names; use Map", a, b)
 	return as[B, A]{c, quickIn(c)}
 }
 
@@ -112,4 +101,4 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 func (c as[B, A]) callsUser() bool   { return c.quick == nil || c.quick.callsUser() }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
-func (c as[B, A]) renamed() any      { return c.c }
+func (c as[B, A]) renamed() any      { return underlying(c.c) }

@@ -1,17 +1,12 @@
 package codec
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not
 // fit.
 //
 //	Uint32, 66051:          Uint32LE, 66051:        Int24, -2:
-//	+----+----+----+----+   +----+----+----+----+   +----+----+----+
 //	| 00 | 01 | 02 | 03 |   | 03 | 02 | 01 | 00 |   | ff | ff | fe |
-//	+----+----+----+----+   +----+----+----+----+   +----+----+----+
 var (
 	Uint8    Codec[uint8]  = integer[uint8]{op8}
 	Uint16   Codec[uint16] = integer[uint16]{op16}
@@ -37,14 +32,12 @@ var (
 // Floating-point numbers of IEEE 754, big-endian unless the name ends in LE. NaNs keep their bits.
 //
 //	Float32, -2.5:
-//	+----+----+----+----+
 //	| c0 | 20 | 00 | 00 |
-//	+----+----+----+----+
 var (
-	Float32   Codec[float32] = float[float32]{op32}
-	Float32LE Codec[float32] = float[float32]{op32LE}
-	Float64   Codec[float64] = float[float64]{op64}
-	Float64LE Codec[float64] = float[float64]{op64LE}
+	Float32   Codec[float32] = float[float32, uint32](op32)
+	Float32LE Codec[float32] = float[float32, uint32](op32LE)
+	Float64   Codec[float64] = float[float64, uint64](op64)
+	Float64LE Codec[float64] = float[float64, uint64](op64LE)
 )
 
 // Integer is any type of integers.
@@ -95,34 +88,14 @@ func (o op) load(p []byte) uint64 {
 		return binary.BigEndian.Uint64(p)
 	case op64LE:
 		return binary.LittleEndian.Uint64(p)
+	case op24:
+		return uint64(p[0])<<16 | uint64(p[1])<<8 | uint64(p[2])
+	case op24LE:
+		return uint64(p[2])<<16 | uint64(p[1])<<8 | uint64(p[0])
+	case opInt24:
+		return uint64(int64(op24.load(p)<<40) >> 40)
 	}
-	return o.load24(p)
-}
-
-func (o op) load24(p []byte) uint64 {
-	_ = p[2]
-	u := uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2])
-	if o == op24LE || o == opInt24LE {
-		u = uint32(p[2])<<16 | uint32(p[1])<<8 | uint32(p[0])
-	}
-	if o == opInt24 || o == opInt24LE {
-		return uint64(int64(int32(u<<8) >> 8))
-	}
-	return uint64(u)
-}
-
-// put stores the number in p.
-func (o op) put(p []byte, u uint64) {
-	switch o {
-	case op8:
-		p[0] = byte(u)
-	case op16:
-		binary.BigEndian.PutUint16(p, uint16(u))
-	case op32:
-		binary.BigEndian.PutUint32(p, uint32(u))
-	default:
-		o.store(p[:0], u)
-	}
+	return uint64(int64(op24LE.load(p)<<40) >> 40)
 }
 
 // store appends the number.
@@ -150,15 +123,9 @@ func (o op) store(dst []byte, u uint64) []byte {
 
 // check24 refuses what 24 bits do not hold.
 func (o op) check24(u uint64) error {
-	switch o {
-	case op24, op24LE:
-		if u > 1<<24-1 {
-			return because(ErrTooLarge, "%d does not fit 24 bits", u)
-		}
-	case opInt24, opInt24LE:
-		if i := int64(u); i < -1<<23 || i > 1<<23-1 {
-			return because(ErrTooLarge, "%d does not fit 24 bits", i)
-		}
+	var p [3]byte
+	if o.store(p[:0], u); o.load(p[:]) != u {
+		return because(ErrTooLarge, "%d does not fit 24 bits", int64(u))
 	}
 	return nil
 }
@@ -198,26 +165,7 @@ func (c integer[T]) largest() uint64 {
 	return 1<<bits - 1
 }
 
-// float is the codec of a floating-point number.
-type float[T float32 | float64] struct{ op op }
-
-func (c float[T]) Append(dst []byte, v T) ([]byte, error) {
-	if c.op.width() == 4 {
-		return c.op.store(dst, uint64(math.Float32bits(float32(v)))), nil
-	}
-	return c.op.store(dst, math.Float64bits(float64(v))), nil
+// float is the codec of a number whose bits are those of an integer.
+func float[F float32 | float64, N Integer](o op) Codec[F] {
+	return as[F, N]{integer[N]{o}, integer[N]{o}}
 }
-
-func (c float[T]) Decode(r *Reader) (T, error) {
-	p, err := r.Next(c.op.width())
-	if err != nil {
-		return 0, err
-	}
-	if c.op.width() == 4 {
-		return T(math.Float32frombits(uint32(c.op.load(p)))), nil
-	}
-	return T(math.Float64frombits(c.op.load(p))), nil
-}
-
-func (c float[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.width()} }
-func (c float[T]) operation() op { return c.op }

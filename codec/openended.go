@@ -1,7 +1,5 @@
 package codec
 
-import "fmt"
-
 // A codec is open-ended if its values extend to the end of the frame around them. Of some codecs that is known when they
 // are built, of others only for each value, such as those of a Header. Where such a value would take what belongs to
 // others it is refused: when built, or both when it is encoded and when it is decoded.
@@ -17,13 +15,6 @@ func opens[T any](c Codec[T], v T) bool {
 }
 
 var errOpenInside = because(ErrMalformed, "open-ended value where others follow; put Prefixed, Delimited or Exactly around its codec")
-
-// closed panics if a codec of this size has no end of its own.
-func closed(where string, s Size) {
-	if s.Open {
-		panic(fmt.Sprintf("codec: %s: the codec takes all bytes up to the end of its frame; put Prefixed, Delimited or Exactly around it", where))
-	}
-}
 
 // ended returns c for a place where others follow: it panics if c is open-ended, and sees to it that no value is.
 func ended[T any](where string, c Codec[T]) Codec[T] {

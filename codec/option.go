@@ -1,10 +1,5 @@
 package codec
 
-import (
-	"fmt"
-	"strconv"
-)
-
 // The options of the constructors. Each constructor takes those that mean something for it; any other does not compile.
 type (
 	// LengthOption is an option of [Prefixed], [Nullable] and [NewLength]: [Max] or [Adjust].
@@ -32,9 +27,7 @@ type delimitedOptions struct {
 // Max is the largest frame in bytes, or count in elements, in both directions. For two limits, make two codecs and
 // give them to [FrameBoth].
 func Max(n int) MaxOption {
-	if n < 0 {
-		panic(fmt.Sprintf("codec: Max: n must be at least 0, got %d", n))
-	}
+	refuse(n < 0, "Max: n must be at least 0, got %d", n)
 	return MaxOption{n}
 }
 
@@ -87,5 +80,3 @@ func OrEnd() DelimitedOption { return delimitedOption(func(o *delimitedOptions) 
 func UnlessBefore(bytes string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.unless += bytes })
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

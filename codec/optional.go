@@ -3,9 +3,7 @@ package codec
 // Optional is a value or none, nil, after a flag that says which.
 //
 //	Optional(Bool, Uint16), &7:     Optional(Bool, Uint16), nil:
-//	+----+----+----+                +----+
 //	| 01 | 00 | 07 |                | 00 |
-//	+----+----+----+                +----+
 func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	notNil(flag, "Optional: flag")
 	notNil(c, "Optional")
@@ -16,14 +14,10 @@ func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 // [Record] may end in several.
 //
 //	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
-//	+----+----+----+                                            +----+----+
 //	| 02 | 01 | 02 |                                            | 01 | 01 |
-//	+----+----+----+                                            +----+----+
 func OptionalTail[T any](c Codec[T]) Codec[*T] {
 	notNil(c, "OptionalTail")
-	if s := SizeOf(c); s.Max == 0 {
-		panic("codec: OptionalTail: the codec takes no bytes, so none can be left for it")
-	}
+	refuse(SizeOf(c).Max == 0, "OptionalTail: the codec takes no bytes, so none can be left for it")
 	return ifMore[T]{c}
 }
 
@@ -52,8 +46,9 @@ func (o optional[T]) Decode(r *Reader) (*T, error) {
 }
 
 func (o optional[T]) Size() Size {
-	flag, s := SizeOf(o.flag), SizeOf(o.c)
-	return Size{Min: flag.Min, Max: addBound(flag.Max, s.Max), Open: s.Open, varies: s.varies, borrows: s.borrows}
+	s := SizeOf(o.flag).plus(SizeOf(o.c))
+	s.Min = SizeOf(o.flag).Min
+	return s
 }
 
 func (o optional[T]) opensFor(v *T) bool { return v != nil && opens(o.c, *v) }

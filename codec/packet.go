@@ -71,29 +71,25 @@ func decodePackets[T any](
 }
 
 func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Addressed[T]] {
-	e := packetEncoder[T]{out, c}
+	packet := func(m Addressed[T]) (chanio.Packet, error) {
+		data, err := Marshal(c, m.Value)
+		return chanio.Packet{Addr: m.Addr, Data: data}, err
+	}
 	return chanio.NewSink(chanio.SinkHooks[Addressed[T]]{
-		Send: e.send, TrySend: e.trySend, Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, End: out.End(),
+		Send: func(ctx context.Context, m Addressed[T]) error {
+			p, err := packet(m)
+			if err != nil {
+				return err
+			}
+			return out.Send(ctx, p)
+		},
+		TrySend: func(m Addressed[T]) (bool, error) {
+			p, err := packet(m)
+			if err != nil {
+				return false, err
+			}
+			return out.TrySend(p)
+		},
+		Flush: out.Flush, Close: out.Close, Abort: out.Abort, Cork: out.Cork, End: out.End(),
 	})
-}
-
-type packetEncoder[T any] struct {
-	out *chanio.Sink[chanio.Packet]
-	c   Codec[T]
-}
-
-func (e packetEncoder[T]) send(ctx context.Context, m Addressed[T]) error {
-	data, err := Marshal(e.c, m.Value)
-	if err != nil {
-		return err
-	}
-	return e.out.Send(ctx, chanio.Packet{Addr: m.Addr, Data: data})
-}
-
-func (e packetEncoder[T]) trySend(m Addressed[T]) (bool, error) {
-	data, err := Marshal(e.c, m.Value)
-	if err != nil {
-		return false, err
-	}
-	return e.out.TrySend(chanio.Packet{Addr: m.Addr, Data: data})
 }

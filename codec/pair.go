@@ -9,9 +9,7 @@ type Pair[A, B any] struct {
 // PairOf is a, then b. For more than a few values with names, see [Record].
 //
 //	PairOf(Uint16, Uint8), Pair[uint16, uint8]{1, 2}:
-//	+----+----+----+
 //	| 00 | 01 | 02 |
-//	+----+----+----+
 func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	notNil(a, "PairOf")
 	notNil(b, "PairOf")
@@ -23,23 +21,17 @@ func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 // direction. Use [Map] for a type of your own, and [FieldBy] within a [Record].
 //
 //	PairBy(Uint8, func(kind uint8) Codec[string] { return bodies[kind] }), {1, "hi"}, bodies[1] with a length of one byte:
-//	+----+----+----+----+
 //	| 01 | 02 | 68 | 69 |
-//	+----+----+----+----+
 func PairBy[A, B any](a Codec[A], by func(A) Codec[B]) Codec[Pair[A, B]] {
 	notNil(a, "PairBy")
-	if by == nil {
-		panic("codec: PairBy: the function is nil")
-	}
+	refuse(by == nil, "PairBy: the function is nil")
 	return pair[A, B]{a: ended("PairBy", a), by: by}
 }
 
 // Between is c with fixed parts around it, each made by [Const] or [Skip]; nil stands for none.
 //
 //	Between(Const("<"), Uint8, Const(">")), 7:
-//	+----+----+----+
 //	| 3c | 07 | 3e |
-//	+----+----+----+
 func Between[T any](before Codec[struct{}], c Codec[T], after Codec[struct{}]) Codec[T] {
 	notNil(c, "Between")
 	if before == nil {

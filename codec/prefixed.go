@@ -1,18 +1,12 @@
 package codec
 
-import "fmt"
-
 // Prefixed is body after its length in bytes. It takes the options [Max], 16 MiB by default, and [Adjust].
 //
 //	Prefixed(Uint32, String), "hello":
-//	+----+----+----+----+----+----+----+----+----+
 //	| 00 | 00 | 00 | 05 | 68 | 65 | 6c | 6c | 6f |
-//	+----+----+----+----+----+----+----+----+----+
 //
 //	Prefixed(Uint16, String, Adjust(2)), "abc": the length counts itself
-//	+----+----+----+----+----+
 //	| 00 | 05 | 61 | 62 | 63 |
-//	+----+----+----+----+----+
 //
 // The limit, and what the length can express if that is less, holds in both directions; a length that a peer claims
 // allocates nothing. The body is confined to its bytes and must use them all. An empty body is an empty value, not
@@ -23,9 +17,8 @@ func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOp
 
 func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T] {
 	notNil(body, where+": body")
-	if least := SizeOf(body).Min; least > length.max {
-		panic(fmt.Sprintf("codec: %s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max))
-	}
+	least := SizeOf(body).Min
+	refuse(least > length.max, "%s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max)
 	return &prefixed[T]{length, body, headOf(body), quickIn(body)}
 }
 
@@ -97,17 +90,12 @@ func (p *prefixed[T]) Size() Size {
 // Kafka's compact forms, and the number may be unsigned.
 //
 //	Nullable(Int16, String), &"a":      nil:            Nullable(Uvarint, String, Adjust(1)), &"a":    nil:
-//	+----+----+----+                    +----+----+     +----+----+                                    +----+
 //	| 00 | 01 | 61 |                    | ff | ff |     | 02 | 61 |                                    | 00 |
-//	+----+----+----+                    +----+----+     +----+----+                                    +----+
 func Nullable[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[*T] {
 	p := newPrefixed("Nullable", lengthOf("Nullable", length, DefaultMax, opts), body)
-	if p.length.adjust <= 0 && !isSigned[N]() {
-		panic("codec: Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
-	}
-	if _, err := p.length.appendNone(nil); err != nil {
-		panic(fmt.Sprintf("codec: Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err))
-	}
+	refuse(p.length.adjust <= 0 && !isSigned[N](), "Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
+	_, err := p.length.appendNone(nil)
+	refuse(err != nil, "Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err)
 	return nullable[T]{p}
 }
 
@@ -129,10 +117,7 @@ func (c nullable[T]) Decode(r *Reader) (*T, error) {
 		return nil, err
 	}
 	v, err := within(r, n, c.p.body)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
+	return &v, err
 }
 
 func (c nullable[T]) Size() Size {

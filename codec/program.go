@@ -10,6 +10,7 @@ type program struct {
 	steps  []step
 	size   Size
 	flat   bool // there is nothing but numbers and texts
+	atOnce bool // no numbers of 24 bits either, which may not fit
 	fixed  int  // bytes without those of the texts and of what calls encode
 	plain  *run // all there is, if that is numbers of which nothing is to be checked
 	tailed bool // there are optional fields at the end, which are sent up to the first that is missing
@@ -21,6 +22,7 @@ type step struct {
 	name   string  // of what follows, like the rest
 	base   uintptr // where its record lies in the struct
 	offset uintptr // where it lies in its record
+	at     uintptr // base + offset
 	text   *text
 	call   caller
 	tail   bool // it may be missing, with all that follow it
@@ -110,15 +112,17 @@ func (p *program) last() *step {
 
 // compile ends the adding of fields.
 func (p *program) compile() {
-	p.flat = true
+	p.flat, p.atOnce = true, true
 	for i := range p.steps {
 		s := &p.steps[i]
+		s.at = s.base + s.offset
 		s.run.compile()
 		p.fixed += s.run.width
 		if s.text != nil {
 			p.fixed += s.text.length.width
 		}
 		p.flat = p.flat && s.call == nil
+		p.atOnce = p.atOnce && s.call == nil && len(s.run.odd) == 0
 	}
 	if len(p.steps) != 1 {
 		return
@@ -133,7 +137,7 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 	if p.plain != nil {
 		return p.plain.append(dst, v), nil, nil
 	}
-	if p.flat && !split {
+	if last := p.steps[len(p.steps)-1].text; p.atOnce && !(split && last != nil && last.bytes) {
 		if dst, ok := p.appendFlat(dst, v); ok {
 			return dst, nil, nil
 		}
@@ -151,7 +155,7 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 		start := len(dst)
 		switch last := split && i == len(p.steps)-1; {
 		case s.text != nil:
-			dst, body, err = s.text.append(dst, v.at(s.base+s.offset), last)
+			dst, body, err = s.text.append(dst, v.at(s.at), last)
 		case last:
 			dst, body, err = s.call.appendHead(dst, v.at(s.base), s.offset)
 		default:
@@ -174,30 +178,28 @@ func (p *program) appendFlat(dst []byte, v place) ([]byte, bool) {
 	need := p.fixed
 	for i := range p.steps {
 		s := &p.steps[i]
-		if len(s.run.odd) > 0 && s.run.check24(v) != nil {
-			return dst, false
-		}
-		if t := s.text; t != nil {
-			text := *valueAt[string](v.at(s.base + s.offset))
-			if _, err := t.length.wire(len(text)); err != nil || t.utf8 && !utf8.ValidString(text) {
+		if s.text != nil {
+			text := *valueAt[string](v.at(s.at))
+			if !s.text.length.fits(len(text)) || s.text.utf8 && !utf8.ValidString(text) {
 				return dst, false
 			}
 			need += len(text)
 		}
 	}
-	at := len(dst)
-	dst = withRoom(dst, need)[:at+need]
+	start := len(dst)
+	dst = withRoom(dst, need)[:start+need]
+	rest := dst[start:]
 	for i := range p.steps {
 		s := &p.steps[i]
 		if s.run.width > 0 {
-			s.run.put(dst[at:], v)
-			at += s.run.width
+			s.run.out.write(rest, v)
+			rest = rest[s.run.width:]
 		}
-		if t := s.text; t != nil {
-			text := *valueAt[string](v.at(s.base + s.offset))
-			t.length.op.put(dst[at:], uint64(len(text)+t.length.adjust))
-			at += t.length.width
-			at += copy(dst[at:], text)
+		if s.text != nil {
+			text := *valueAt[string](v.at(s.at))
+			s.text.length.store(rest, len(text))
+			rest = rest[s.text.length.width:]
+			rest = rest[copy(rest, text):]
 		}
 	}
 	return dst, true
@@ -212,7 +214,7 @@ func (p *program) decode(r *Reader, v place) (err error) {
 		}
 		switch {
 		case s.text != nil:
-			err = s.text.decode(r, v.at(s.base+s.offset))
+			err = s.text.decode(r, v.at(s.at))
 		case s.call != nil:
 			err = s.call.decode(r, v.at(s.base), s.offset)
 		}
@@ -247,7 +249,7 @@ func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 		if len(text) > 0 {
 			owned = own.Clone(text)
 		}
-		s.text.set(v.at(s.base+s.offset), owned)
+		s.text.set(v.at(s.at), owned)
 		rest = rest[s.text.length.width+len(text):]
 	}
 	return len(b) - len(rest), true

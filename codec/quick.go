@@ -49,14 +49,21 @@ func one[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 
 // frame is one for a stream: it drops the bytes of the frame.
 func frame[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
-	if err := one(r, c, quick, v); err != nil {
-		return err
+	err := several(r, c, quick, v)
+	if err == nil {
+		r.end()
 	}
-	if r.pos+r.skew == 0 {
-		return r.Fail(r.Offset(), ErrNoProgress)
+	return err
+}
+
+// several is one where others may follow, so that a value of no bytes could repeat for ever.
+func several[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
+	before := r.pos + r.skew
+	err := one(r, c, quick, v)
+	if err == nil && r.pos+r.skew == before {
+		err = r.Fail(r.Offset(), ErrNoProgress)
 	}
-	r.end()
-	return nil
+	return err
 }
 
 // failure says why there is no value. What the stream met outweighs what the decoder made of it.

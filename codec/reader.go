@@ -37,7 +37,7 @@ type Reader struct {
 	src    chanio.ByteSource
 	up     chanio.Upstream[[]byte] // where src is from
 	ctx    context.Context
-	err    error // why no more could be had
+	err    error // why there is no more
 	ended  bool  // src is at its end
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head
@@ -128,14 +128,6 @@ func (r *Reader) clip() {
 // Offset returns the position of the next byte in the stream, or in the slice that is decoded.
 func (r *Reader) Offset() int64 { return r.start + int64(r.skew+r.pos) }
 
-// Context returns the ctx of the Recv that is waiting for this value, or Background.
-func (r *Reader) Context() context.Context {
-	if r.ctx == nil {
-		return context.Background()
-	}
-	return r.ctx
-}
-
 // Next lends the next n bytes and moves past them. If the frame around is shorter, or the stream ends, the error is
 // io.ErrUnexpectedEOF in an *Error.
 func (r *Reader) Next(n int) ([]byte, error) {
@@ -178,7 +170,7 @@ func (r *Reader) Skip(n int) error {
 // ReadUntil lends the bytes up to and including the next delim, and moves past them. If there are more than max bytes
 // before it the error is ErrTooLarge. Every byte is looked at once, however late it comes.
 func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
-	n, err := r.find(max, []byte{delim})
+	n, err := r.find(string([]byte{delim}), max)
 	if err != nil {
 		return nil, err
 	}
@@ -190,24 +182,39 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 //
 //	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
 func (r *Reader) Find(sep string, max int) (n int, err error) {
-	if sep == "" {
-		panic("codec: Reader.Find: sep is empty")
-	}
-	return r.find(max, []byte(sep))
+	refuse(sep == "", "Reader.Find: sep is empty")
+	return r.find(sep, max)
 }
 
-func (r *Reader) find(most int, sep []byte) (n int, err error) {
-	for from := 0; ; {
+func (r *Reader) find(sep string, most int) (int, error) {
+	n, width, err := r.until(sep, most, func(p []byte, from int, _ bool) (at, width int) {
+		if i := bytes.Index(p[from:], []byte(sep)); i >= 0 {
+			return from + i, len(sep)
+		}
+		return max(len(p)-len(sep)+1, 0), 0
+	})
+	if err == nil && width == 0 {
+		err = r.need(len(r.buf) - r.pos + 1) // fails: there is no more
+	}
+	return n, err
+}
+
+// until returns how many bytes lie before what find finds, and the length of that: 0 if the frame or stream ends without
+// one. Every byte is looked at once. find is that of [delimiters].
+func (r *Reader) until(what string, max int, find func(p []byte, from int, final bool) (at, width int)) (n, width int, err error) {
+	for from, over := 0, false; ; {
 		window := r.buf[r.pos:]
 		r.looked(len(r.buf))
-		if i := bytes.Index(window[from:], sep); i >= 0 && from+i <= most {
-			return from + i, nil
-		} else if i >= 0 || len(window)-len(sep) >= most {
-			return 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", string(sep), most))
+		at, width := find(window, from, over)
+		if at > max && !over {
+			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", what, max))
 		}
-		from = max(len(window)-len(sep)+1, 0)
-		if err := r.need(len(window) + 1); err != nil {
-			return 0, err
+		if width > 0 || over {
+			return at, width, nil
+		}
+		from = at
+		if over, err = r.runsOut(len(window) + 1); err != nil {
+			return 0, 0, err
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (r *Reader) readInto(h *held) error {
 	return r.bodyFailed(h, err)
 }
 
-// bodyFailed notes that no more of a body can be had.
+// bodyFailed notes that no more of a body can be read.
 func (r *Reader) bodyFailed(h *held, err error) error {
 	r.err = err
 	if err == io.EOF {

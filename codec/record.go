@@ -1,7 +1,5 @@
 package codec
 
-import "fmt"
-
 // Record is the fields of a T in order. It suits any Go struct.
 //
 //	type Point struct {
@@ -15,29 +13,22 @@ import "fmt"
 //		codec.Field("name", func(p *Point) *string { return &p.Name }, codec.Prefixed(codec.Uint8, codec.String)))
 //
 //	Point{X: 1, Y: -2, Name: "ab"}:
-//	+----+----+----+----+----+----+----+
 //	| 00 | 01 | ff | fe | 02 | 61 | 62 |
-//	+----+----+----+----+----+----+----+
 //
 // The fields are compiled once: where one lies in T is asked of its accessor when the Record is built, numbers in a row
 // are moved by a table, and no accessor is called for a frame. A field may itself be a Record. There is no reflection.
 func Record[T any](fields ...FieldOf[T]) Codec[T] {
-	if len(fields) == 0 {
-		panic("codec: Record: at least one Field is needed; for none, use Empty")
-	}
+	refuse(len(fields) == 0, "Record: at least one Field is needed; for none, use Empty")
 	var p program
 	for i, f := range fields {
-		if f.field.call == nil && f.field.op == 0 && f.field.text == nil {
-			panic(fmt.Sprintf("codec: Record: field %d was not made by Field or Literal", i))
-		}
-		if follows := i < len(fields)-1; follows && f.field.size.Open && !f.field.tail {
-			panic(fmt.Sprintf("codec: Record: the field %q takes all bytes up to the end, and others come behind it; put Prefixed, Delimited or Exactly around it", f.field.name))
-		} else if follows && f.field.end != nil {
+		refuse(f.field.call == nil && f.field.op == 0 && f.field.text == nil, "Record: field %d was not made by Field or Literal", i)
+		follows := i < len(fields)-1
+		refuse(follows && f.field.size.Open && !f.field.tail,
+			"Record: the field %q takes all bytes up to the end, and others come behind it; put Prefixed, Delimited or Exactly around it", f.field.name)
+		if follows && f.field.end != nil {
 			f.field.call = f.field.end
 		}
-		if i > 0 && fields[i-1].field.tail && !f.field.size.Open {
-			panic(fmt.Sprintf("codec: Record: the field %q comes behind an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name))
-		}
+		refuse(i > 0 && fields[i-1].field.tail && !f.field.size.Open, "Record: the field %q comes behind an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name)
 		p.add(f.field)
 	}
 	return compiled[T](&p)
@@ -55,13 +46,9 @@ func Field[T, F any](name string, access func(*T) *F, c Codec[F]) FieldOf[T] {
 }
 
 func fieldOffset[T, F any](name string, access func(*T) *F) uintptr {
-	if access == nil {
-		panic(fmt.Sprintf("codec: Field: the accessor of %q is nil", name))
-	}
+	refuse(access == nil, "Field: the accessor of %q is nil", name)
 	offset, ok := offsetOf(access)
-	if !ok {
-		panic(fmt.Sprintf("codec: Field: the accessor of %q must return a pointer into the %T it is given, such as func(v *T) *F { return &v.F }; use Map for anything else", name, *new(T)))
-	}
+	refuse(!ok, "Field: the accessor of %q must return a pointer into the %T it is given, such as func(v *T) *F { return &v.F }; use Map for anything else", name, *new(T))
 	return offset
 }
 
@@ -71,9 +58,7 @@ func fieldOffset[T, F any](name string, access func(*T) *F) uintptr {
 //	FieldIf("packet id", func(p *Publish) *uint16 { return &p.ID }, Uint16, func(p Publish) bool { return p.QoS > 0 })
 func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T) bool) FieldOf[T] {
 	notNil(c, "FieldIf "+name)
-	if when == nil {
-		panic("codec: FieldIf " + name + ": the function is nil")
-	}
+	refuse(when == nil, "FieldIf %s: the function is nil", name)
 	empty := Codec[F](Empty[F]())
 	f := FieldBy(name, access, func(v T) Codec[F] {
 		if when(v) {
@@ -92,9 +77,7 @@ func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T)
 //	FieldBy("payload", func(m *Message) *[]byte { return &m.Payload }, func(m Message) Codec[[]byte] { return payloads[m.Kind] })
 func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F]) FieldOf[T] {
 	offset := fieldOffset(name, access)
-	if choose == nil {
-		panic("codec: FieldBy " + name + ": the function is nil")
-	}
+	refuse(choose == nil, "FieldBy %s: the function is nil", name)
 	by := func(ends bool) caller {
 		return call[F]{by: func(record place) Codec[F] {
 			c := choose(*valueAt[T](record))

@@ -16,13 +16,9 @@ import (
 //	})
 //
 //	Tree{Name: "a", Children: []Tree{{Name: "b"}}}, with names of one byte behind their length:
-//	+----+----+----+----+----+----+
 //	| 01 | 61 | 01 | 01 | 62 | 00 |
-//	+----+----+----+----+----+----+
 func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
-	if build == nil {
-		panic("codec: Recursive: build is nil")
-	}
+	refuse(build == nil, "Recursive: build is nil")
 	top := level(build, 0)
 	top.get() // so that its size is known
 	return top

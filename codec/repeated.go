@@ -1,6 +1,9 @@
 package codec
 
-import "fmt"
+import (
+	"bytes"
+	"strconv"
+)
 
 // DefaultMaxCount is how many values a [Repeated] takes in either direction if it is not told otherwise.
 const DefaultMaxCount = 1 << 20
@@ -10,70 +13,83 @@ const DefaultMaxCount = 1 << 20
 // an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
-//	+----+----+----+----+----+
 //	| 02 | 00 | 01 | 00 | 02 |
-//	+----+----+----+----+----+
-func Repeated[N Integer, T any](count Codec[N], c Codec[T], opts ...MaxOption) Codec[[]T] {
-	length := lengthOf("Repeated: count", count, DefaultMaxCount, []LengthOption{Max(maxOf(opts, DefaultMaxCount))})
-	return repeated[T]{length, sequenceOf("Repeated", c)}
+func Repeated[N Integer, T any](number Codec[N], c Codec[T], opts ...MaxOption) Codec[[]T] {
+	count := lengthOf("Repeated: count", number, DefaultMaxCount, []LengthOption{Max(maxOf(opts, DefaultMaxCount))})
+	return repeated[T]{sequence: sequenceOf("Repeated", c, opts), count: count}
 }
 
 // Array is exactly n values of c.
 //
 //	Array(2, Uint8), []uint8{7, 8}:
-//	+----+----+
 //	| 07 | 08 |
-//	+----+----+
 func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	notNil(c, "Array")
 	positive("Array: n", n)
-	s := sequence[T]{c: c, size: SizeOf(c), fixed: true}
+	s := sequence[T]{c: c, each: SizeOf(c), fixed: true, max: n}
 	if n > 1 {
 		s.c = ended("Array", c)
 	}
-	return times[T]{n, s}
+	return repeated[T]{sequence: s}
 }
 
 // ToEnd is values of c up to the end of the frame around it, or of the stream. It takes the option [Max], in values,
 // 1,048,576 by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
-//	+----+----+----+----+----+
 //	| 04 | 00 | 01 | 00 | 02 |
-//	+----+----+----+----+----+
 func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
-	return toEnd[T]{sequenceOf("ToEnd", c), maxOf(opts, DefaultMaxCount)}
+	return until[T]{sequenceOf("ToEnd", c, opts)}
+}
+
+// Until is values of c up to end, which stands where another value would begin: the fields in the head of a message, up to
+// an empty line. A value that begins with end is refused. It takes the option [Max], in values, 1,048,576 by default.
+//
+//	Until("\r\n", Lines.With(CRLF())), "a", "b":
+//	| 61 | 0d | 0a | 62 | 0d | 0a | 0d | 0a |
+func Until[T any](end string, c Codec[T], opts ...MaxOption) Codec[[]T] {
+	refuse(end == "", "Until: end is empty")
+	s := sequenceOf("Until", c, opts)
+	s.end = end
+	return until[T]{s}
 }
 
 // sequence is values one after the other.
 type sequence[T any] struct {
 	c     Codec[T]
-	size  Size // of each
-	fixed bool // their number is no claim of the peer's
+	each  Size   // of each
+	max   int    // how many
+	fixed bool   // that is their number, and no claim of the peer's
+	end   string // what stands after the last, if anything
 }
 
 // sequenceOf panics about values whose number says nothing about their bytes.
-func sequenceOf[T any](where string, c Codec[T]) sequence[T] {
+func sequenceOf[T any](where string, c Codec[T], opts []MaxOption) sequence[T] {
 	notNil(c, where)
-	s := SizeOf(c)
-	if s.Max == 0 {
-		panic(fmt.Sprintf("codec: %s: the codec takes no bytes, so any number of values would cost a peer nothing", where))
-	}
-	return sequence[T]{c: ended(where, c), size: s}
+	each := SizeOf(c)
+	refuse(each.Max == 0, "%s: the codec takes no bytes, so any number of values would cost a peer nothing", where)
+	return sequence[T]{c: ended(where, c), each: each, max: maxOf(opts, DefaultMaxCount)}
 }
 
 func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
+	if len(all) > s.max {
+		return dst, tooLarge("count", uint64(len(all)), s.max)
+	}
 	for i, v := range all {
 		start := len(dst)
 		dst, err = s.c.Append(dst, v)
-		if err == nil && len(dst) == start && !s.fixed {
+		switch {
+		case err != nil:
+		case len(dst) == start && !s.fixed:
 			err = ErrNoProgress
+		case s.end != "" && bytes.HasPrefix(dst[start:], []byte(s.end)):
+			err = because(ErrMalformed, "the value begins with %q, which ends the list", s.end)
 		}
 		if err != nil {
 			return dst, WrapField(index(i), err)
 		}
 	}
-	return dst, nil
+	return append(dst, s.end...), nil
 }
 
 // next decodes the value with this index.
@@ -89,15 +105,41 @@ func (s *sequence[T]) next(r *Reader, i int) (T, error) {
 	return v, nil
 }
 
-// decodeN decodes n values. What n claims is believed only as far as the bytes for it are at hand.
-func (s *sequence[T]) decodeN(r *Reader, n int) ([]T, error) {
-	room, err := r.Count(n, s.size.Min)
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
+
+// repeated is values whose number is known before them.
+type repeated[T any] struct {
+	sequence[T]
+	count *Length // or nil: there are always max
+}
+
+func (c repeated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
+	if c.count != nil {
+		dst, err = c.count.Append(dst, len(all))
+	} else if len(all) != c.max {
+		err = because(ErrMismatch, "got %d values, want %d", len(all), c.max)
+	}
+	if err != nil {
+		return dst, err
+	}
+	return c.appendAll(dst, all)
+}
+
+// Decode believes what a count claims only as far as the bytes for it are at hand.
+func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
+	n := c.max
+	if c.count != nil {
+		if n, err = c.count.Decode(r); err != nil {
+			return nil, err
+		}
+	}
+	room, err := r.Count(n, c.each.Min)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]T, 0, room)
 	for i := range n {
-		v, err := s.next(r, i)
+		v, err := c.next(r, i)
 		if err != nil {
 			return nil, err
 		}
@@ -106,31 +148,12 @@ func (s *sequence[T]) decodeN(r *Reader, n int) ([]T, error) {
 	return all, nil
 }
 
-func index(i int) string { return "[" + itoa(i) + "]" }
-
-type repeated[T any] struct {
-	count *Length
-	sequence[T]
-}
-
-func (c repeated[T]) Append(dst []byte, all []T) ([]byte, error) {
-	dst, err := c.count.Append(dst, len(all))
-	if err != nil {
-		return dst, err
-	}
-	return c.appendAll(dst, all)
-}
-
-func (c repeated[T]) Decode(r *Reader) ([]T, error) {
-	n, err := c.count.Decode(r)
-	if err != nil {
-		return nil, err
-	}
-	return c.decodeN(r, n)
-}
-
 func (c repeated[T]) Size() Size {
-	return Size{Min: c.count.size.Min, Max: addBound(c.count.size.Max, timesBound(c.size.Max, c.count.max)), borrows: c.size.borrows}
+	s := Size{Min: timesBound(c.each.Min, c.max), Max: timesBound(c.each.Max, c.max), Open: c.each.Open, borrows: c.each.borrows}
+	if c.count != nil {
+		s.Min, s.Max = c.count.size.Min, addBound(c.count.size.Max, timesBound(c.each.Max, c.count.max))
+	}
+	return s
 }
 
 func timesBound(a, n int) int {
@@ -140,51 +163,27 @@ func timesBound(a, n int) int {
 	return a * n
 }
 
-type times[T any] struct {
-	n int
-	sequence[T]
-}
+// until is values up to what stands after the last, or to the end of the frame.
+type until[T any] struct{ sequence[T] }
 
-func (c times[T]) Append(dst []byte, all []T) ([]byte, error) {
-	if len(all) != c.n {
-		return dst, because(ErrMismatch, "got %d values, want %d", len(all), c.n)
+func (c until[T]) Append(dst []byte, all []T) ([]byte, error) { return c.appendAll(dst, all) }
+
+func (c until[T]) Decode(r *Reader) ([]T, error) {
+	room := 0
+	if c.end == "" {
+		room = min(len(r.Buffered())/max(c.each.Min, 1), c.max, firstRoom/max(memorySize[T](), 1))
 	}
-	return c.appendAll(dst, all)
-}
-
-func (c times[T]) Decode(r *Reader) ([]T, error) { return c.decodeN(r, c.n) }
-
-func (c times[T]) Size() Size {
-	return Size{Min: timesBound(c.size.Min, c.n), Max: timesBound(c.size.Max, c.n), Open: c.size.Open, borrows: c.size.borrows}
-}
-
-type toEnd[T any] struct {
-	sequence[T]
-	max int
-}
-
-func (c toEnd[T]) Append(dst []byte, all []T) ([]byte, error) {
-	if len(all) > c.max {
-		return dst, tooLarge("count", uint64(len(all)), c.max)
-	}
-	return c.appendAll(dst, all)
-}
-
-func (c toEnd[T]) Decode(r *Reader) ([]T, error) {
-	all := make([]T, 0, min(len(r.Buffered())/max(c.size.Min, 1), c.max, firstRoom/max(memorySize[T](), 1)))
-	return c.decodeWhile(r, all, c.max, r.More)
-}
-
-// decodeWhile decodes values for as long as there are more.
-func (s *sequence[T]) decodeWhile(r *Reader, all []T, most int, more func() (bool, error)) ([]T, error) {
+	all := make([]T, 0, room)
 	for i := 0; ; i++ {
-		if more, err := more(); !more || err != nil {
-			return all, err
+		if more, err := c.more(r); err != nil {
+			return nil, err
+		} else if !more {
+			return all, r.Skip(len(c.end))
 		}
-		if i == most {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", most))
+		if i == c.max {
+			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
 		}
-		v, err := s.next(r, i)
+		v, err := c.next(r, i)
 		if err != nil {
 			return nil, err
 		}
@@ -195,4 +194,20 @@ func (s *sequence[T]) decodeWhile(r *Reader, all []T, most int, more func() (boo
 // firstRoom is what a slice of values may take before any of them has come, in bytes.
 const firstRoom = 4 << 10
 
-func (c toEnd[T]) Size() Size { return Size{Max: Unbounded, Open: true, borrows: c.size.borrows} }
+// more reports whether the end does not come next. It waits for no byte more than it takes to know.
+func (c until[T]) more(r *Reader) (bool, error) {
+	if c.end == "" {
+		return r.More()
+	}
+	for n := range len(c.end) {
+		p, err := r.Peek(n + 1)
+		if err != nil || p[n] != c.end[n] {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+func (c until[T]) Size() Size {
+	return Size{Min: len(c.end), Max: Unbounded, Open: c.end == "", borrows: c.each.borrows}
+}

@@ -17,9 +17,7 @@ import (
 func Resync[T any](
 	src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error),
 ) *chanio.Source[T] {
-	if magic == "" {
-		panic("codec: Resync: magic is empty")
-	}
+	refuse(magic == "", "Resync: magic is empty")
 	d := newDecoder("Resync", src, c)
 	d.skipped = skipped
 	if skipped == nil {
@@ -51,7 +49,7 @@ func (d *decoder[T]) resyncNext(ctx context.Context) (v T, err error) {
 	}
 }
 
-// maxDebt is how many bytes may be looked at in vain beyond those dropped, and debtShare how many for each that is.
+// maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that is.
 const (
 	maxDebt   = 1 << 20
 	debtShare = 8

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -45,9 +44,7 @@ func (o op) bigEndian() bool { return o == op16 || o == op32 || o == op64 }
 func (n *number) swapped() bool { return n.op.width() > 1 && n.op.bigEndian() != hostIsBigEndian }
 
 func (n *run) add(name string, o op, offset uintptr) {
-	if offset > math.MaxUint32 || n.width > math.MaxInt32 {
-		panic(fmt.Sprintf("codec: Record: %q lies too far behind the beginning", name))
-	}
+	refuse(offset > math.MaxUint32 || n.width > math.MaxInt32, "Record: %q lies too far behind the beginning", name)
 	m := number{name, o, uintptr(n.width), offset}
 	n.numbers = append(n.numbers, m)
 	n.width += o.width()
@@ -130,17 +127,12 @@ func (n *run) append(dst []byte, v place) []byte {
 	}
 	start := len(dst)
 	dst = withRoom(dst, n.width)[:start+n.width]
-	n.put(dst[start:], v)
-	return dst
-}
-
-// put stores the numbers of a run in p, which has room for them.
-func (n *run) put(p []byte, v place) {
-	n.out.write(p, v)
+	n.out.write(dst[start:], v)
 	for i := range n.odd {
 		m := &n.odd[i]
-		m.op.store(p[m.at:][:0], m.get(v))
+		m.op.store(dst[start+int(m.at):][:0], m.get(v))
 	}
+	return dst
 }
 
 // load puts the numbers of a run, which p has all bytes of, where they belong.
@@ -155,15 +147,15 @@ func (n *run) load(p []byte, v place) {
 // decode reads the numbers of a run.
 func (n *run) decode(r *Reader, v place) error {
 	if len(r.buf)-r.pos < n.width {
-		if err := r.need(n.width); err != nil {
-			return n.shortOf(r, err)
+		if r.need(n.width) != nil {
+			return n.firstWrong(r)
 		}
 	}
 	p := r.buf[r.pos:]
-	r.pos += n.width
 	if !n.sound(p) {
-		return n.unsound(r, p)
+		return n.firstWrong(r)
 	}
+	r.pos += n.width
 	n.load(p, v)
 	return nil
 }
@@ -188,8 +180,8 @@ func (m *number) get(v place) uint64 {
 	return uint64(u)
 }
 
-// shortOf returns the error of the first number of a run that is not whole, or wrong before that.
-func (n *run) shortOf(r *Reader, err error) error {
+// firstWrong returns the error of the first number of a run that is not whole or means nothing.
+func (n *run) firstWrong(r *Reader) (err error) {
 	for _, m := range n.numbers {
 		if m.op == opBool {
 			_, err = r.Bool()
@@ -200,7 +192,7 @@ func (n *run) shortOf(r *Reader, err error) error {
 			return r.WrapField(m.name, err)
 		}
 	}
-	return err
+	return nil
 }
 
 // sound reports whether all numbers in p mean something.
@@ -211,15 +203,4 @@ func (n *run) sound(p []byte) bool {
 		}
 	}
 	return true
-}
-
-// unsound says which number in p, which r has just passed, means nothing.
-func (n *run) unsound(r *Reader, p []byte) error {
-	for _, m := range n.bools {
-		if p[m.at] > 1 {
-			at := r.Offset() - int64(n.width) + int64(m.at)
-			return r.WrapField(m.name, r.Fail(at, because(ErrMalformed, "invalid bool %d, want 0 or 1", p[m.at])))
-		}
-	}
-	return nil
 }

@@ -22,7 +22,7 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 		return v, nil
 	}
 	if err == nil {
-		err = sliceError(p, n, because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
+		err = NewReader(p).Fail(int64(n), because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
 	}
 	var none T
 	return none, err
@@ -40,36 +40,19 @@ func UnmarshalFirst[T any](c Codec[T], p []byte) (v T, n int, err error) {
 // UnmarshalInto is [UnmarshalFirst] that puts the value in *v, which for a struct takes half the time. Fields that a [Record]
 // does not name may keep what they held. After an error some of the others may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	table, isTable := c.(record[T])
-	if isTable && table.program.plain != nil && len(p) >= table.program.fixed {
+	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
 		table.program.plain.load(p, placeOf(v))
 		return table.program.fixed, nil
 	}
 	r := readers.Get().(*Reader)
 	r.reset(p)
-	if isTable {
-		err = recordInto(r, table, v)
-	} else {
-		err = one(r, c, quickWhole(c), v)
-	}
+	err = one(r, c, quickWhole(c), v)
 	n = r.pos
 	r.release()
 	if err != nil {
 		return 0, err
 	}
 	return n, nil
-}
-
-// recordInto decodes in place.
-func recordInto[T any](r *Reader, c record[T], v *T) error {
-	if n, ok := c.decodeQuick(r.buf, &r.arena, v); ok {
-		r.pos += n
-		return nil
-	}
-	if err := c.program.decode(r, placeOf(v)); err != nil || r.err != nil {
-		return r.failure(err)
-	}
-	return nil
 }
 
 // MarshalAppend is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
@@ -99,13 +82,8 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r, quick := NewReader(p), quickWhole(c)
 		for r.pos < len(p) {
-			before := r.pos
 			var v T
-			err := one(r, c, quick, &v)
-			if err == nil && r.pos == before {
-				err = r.Fail(r.Offset(), ErrNoProgress)
-			}
-			if err != nil {
+			if err := several(r, c, quick, &v); err != nil {
 				var none T
 				yield(none, err)
 				return
@@ -120,8 +98,3 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 
 // readers are Readers over slices, and what is left of their arenas.
 var readers = sync.Pool{New: func() any { return &Reader{} }}
-
-func sliceError(p []byte, at int, err error) error {
-	r := Reader{buf: p, have: len(p)}
-	return r.Fail(int64(at), err)
-}

@@ -51,15 +51,9 @@ func (d *Decoder[T]) next(v *T) error {
 	if err := r.begin(context.Background()); err != nil {
 		return err
 	}
-	before := r.pos
-	if err := one(r, d.c, d.quick, v); err != nil {
-		return err
-	}
-	if r.pos+r.skew == before {
-		return r.Fail(r.Offset(), ErrNoProgress)
-	}
+	err := several(r, d.c, d.quick, v)
 	r.clear()
-	return nil
+	return err
 }
 
 // All returns an iterator over the values. An error other than io.EOF is the last that it yields.

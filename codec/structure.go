@@ -25,9 +25,7 @@ import (
 //	}
 //
 //	Packet{Version: 1, Flags: 2, Size: 3, Name: "a"}:
-//	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //	| ca | fe | 01 | 02 | 00 | 00 | 00 | 03 | 01 | 61 | 00 | 00 | 00 | 00 |
-//	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //
 // Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays
 // within are their fields one after the other. A string or []byte has its length in front, len=u8, u16, u24 or u32,
@@ -37,16 +35,12 @@ import (
 // exported, such as time.Time, and tags that mean nothing for their field are refused when the codec is built.
 func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
-	if t.Kind() != reflect.Struct {
-		panic(fmt.Sprintf("codec: Struct: %v is not a struct", t))
-	}
+	refuse(t.Kind() != reflect.Struct, "Struct: %v is not a struct", t)
 	b := structure{program: &program{}}
 	for _, opt := range opts {
 		opt(&b)
 	}
-	if b.addStruct(t.String(), "", t, 0) == 0 {
-		panic(fmt.Sprintf("codec: Struct: %v has no exported fields", t))
-	}
+	refuse(b.addStruct(t.String(), "", t, 0) == 0, "Struct: %v has no exported fields", t)
 	return compiled[T](b.program)
 }
 
@@ -65,9 +59,7 @@ type structure struct {
 // addStruct compiles the fields of a struct that lies at offset, and returns how many are in the frame. where is for
 // panics, name for errors.
 func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr) (fields int) {
-	if strings.Count(where, ".") > MaxDepth {
-		panic(fmt.Sprintf("codec: Struct: %v contains itself; use Recursive and Record", t))
-	}
+	refuse(strings.Count(where, ".") > MaxDepth, "Struct: %v contains itself; use Recursive and Record", t)
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag := parseTag(where+"."+f.Name, f.Tag.Get("wire"))

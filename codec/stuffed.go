@@ -4,9 +4,7 @@ package codec
 // zero ends the frame, and nothing else is one. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
 //
 //	COBS(Bytes), 11 00 22:
-//	+----+----+----+----+----+
 //	| 02 | 11 | 02 | 22 | 00 |
-//	+----+----+----+----+----+
 func COBS[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "COBS")
 	return stuffed[T]{c, maxOf(opts, DefaultMaxLine), 0, stuffCOBS, unstuffCOBS}
@@ -17,9 +15,7 @@ func COBS[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 // option [Max], of the escaped bytes, 64 KiB by default.
 //
 //	SLIP(Bytes), 01 c0 02:
-//	+----+----+----+----+----+
 //	| 01 | db | dc | 02 | c0 |
-//	+----+----+----+----+----+
 func SLIP[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "SLIP")
 	return stuffed[T]{c, maxOf(opts, DefaultMaxLine), slipEnd, stuffSLIP, unstuffSLIP}

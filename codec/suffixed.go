@@ -6,9 +6,7 @@ import "strconv"
 // frame, it takes all but those.
 //
 //	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
-//	+----+----+----+----+----+----+
 //	| 33 | 3a | 61 | 62 | 63 | 2c |
-//	+----+----+----+----+----+----+
 func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 	notNil(c, "Suffixed")
 	return between[T]{Empty[struct{}](), c, constant(suffix), len(suffix), "suffix"}

@@ -22,9 +22,7 @@ func NewSwitchable[T any](c Codec[T]) *Switchable[T] {
 // was built for one of the two: Set panics otherwise.
 func (b *Switchable[T]) Set(c Codec[T]) {
 	notNil(c, "Switchable")
-	if SizeOf(c).Open != b.open {
-		panic("codec: Switchable: the codec differs from the one before in whether it takes all bytes up to the end of its frame")
-	}
+	refuse(SizeOf(c).Open != b.open, "Switchable: the codec differs from the one before in whether it takes all bytes up to the end of its frame")
 	b.c = c
 }
 

@@ -15,13 +15,9 @@ import (
 // [String].
 //
 //	Prefixed(Uint8, Charset(charmap.ISO8859_1)), "hé":
-//	+----+----+----+
 //	| 02 | 68 | e9 |
-//	+----+----+----+
 func Charset(charset encoding.Encoding) Codec[string] {
-	if charset == nil {
-		panic("codec: Charset: the charset is nil")
-	}
+	refuse(charset == nil, "Charset: the charset is nil")
 	return charsetCodec{charset}
 }
 

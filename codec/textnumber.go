@@ -2,7 +2,7 @@ package codec
 
 import (
 	"bytes"
-	"math"
+	"slices"
 	"strconv"
 )
 
@@ -13,18 +13,14 @@ const maxNumberText = 400
 // [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not.
 //
 //	Delimited(Decimal[int](), ":"), -12:
-//	+----+----+----+----+
 //	| 2d | 31 | 32 | 3a |
-//	+----+----+----+----+
 func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
 
 // DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros after the sign. One that
 // needs more is refused.
 //
 //	DecimalWidth[int](4), -7:
-//	+----+----+----+----+
 //	| 2d | 30 | 30 | 37 |
-//	+----+----+----+----+
 func DecimalWidth[T Integer](width int) Codec[T] {
 	positive("DecimalWidth: width", width)
 	return Exactly(width, Codec[T](decimal[T]{width}))
@@ -34,22 +30,8 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 // with the fewest digits that give the same number back, and at least one after the point.
 //
 //	Delimited(FloatText, "x"), 3:
-//	+----+----+----+----+
 //	| 33 | 2e | 30 | 78 |
-//	+----+----+----+----+
 var FloatText Codec[float64] = floatText{}
-
-// FloatTextWidth is [FloatText] in exactly width characters, filled up with zeros after the sign. One that needs more
-// is refused, and so is one that has no digits to fill up.
-//
-//	FloatTextWidth(5), 4.5:
-//	+----+----+----+----+----+
-//	| 30 | 30 | 34 | 2e | 35 |
-//	+----+----+----+----+----+
-func FloatTextWidth(width int) Codec[float64] {
-	positive("FloatTextWidth: width", width)
-	return Exactly(width, Codec[float64](floatText{width}))
-}
 
 type decimal[T Integer] struct{ width int }
 
@@ -65,25 +47,15 @@ func (c decimal[T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst[:start], because(ErrTooLarge, "%d needs more than %d characters", v, c.width)
 	}
 	if missing > 0 {
-		dst = padNumber(dst, start, missing)
+		digits := start
+		if v < 0 {
+			digits++ // after the sign
+		}
+		for range missing {
+			dst = slices.Insert(dst, digits, '0')
+		}
 	}
 	return dst, nil
-}
-
-// padNumber inserts n zeros after the sign of the number at start.
-func padNumber(dst []byte, start, n int) []byte {
-	if dst[start] == '-' {
-		start++
-	}
-	end := len(dst)
-	for range n {
-		dst = append(dst, '0')
-	}
-	copy(dst[start+n:], dst[start:end])
-	for i := range n {
-		dst[start+i] = '0'
-	}
-	return dst
 }
 
 func (c decimal[T]) Decode(r *Reader) (T, error) {
@@ -141,23 +113,13 @@ func parseDecimal[T Integer](p []byte) (v T, ok bool) {
 	return v, true
 }
 
-type floatText struct{ width int }
+type floatText struct{}
 
 func (c floatText) Append(dst []byte, v float64) ([]byte, error) {
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, v, 'g', -1, 64)
 	if bytes.IndexFunc(dst[start:], notOfInteger) < 0 {
 		dst = append(dst, ".0"...)
-	}
-	missing := c.width - (len(dst) - start)
-	if c.width > 0 && missing < 0 {
-		return dst, because(ErrTooLarge, "%v needs more than %d characters", v, c.width)
-	}
-	if missing > 0 {
-		if math.IsInf(v, 0) || math.IsNaN(v) {
-			return dst, because(ErrMalformed, "%v cannot be filled up with zeros", v)
-		}
-		dst = padNumber(dst, start, missing)
 	}
 	return dst, nil
 }

@@ -1,7 +1,5 @@
 package codec
 
-import "fmt"
-
 // TLV is a struct whose fields each stand after their tag, in any order, up to the end of the frame around it, or of
 // the stream: tag, length, value. Without a length, nil, each value must have an end of its own. They are sent in the
 // order given here. A tag that no field has is refused, unless there are [UnknownTags]. Tags have the type that tag
@@ -19,27 +17,19 @@ import "fmt"
 //		UnknownTags(func(o *Options) *[]UnknownTag[uint8] { return &o.Unknown }))
 //
 //	Options{Name: "a"}:
-//	+----+----+----+
 //	| 01 | 01 | 61 |
-//	+----+----+----+
 func TLV[N comparable, T any](tag Codec[N], length *Length, fields ...TagOf[N, T]) Codec[T] {
 	notNil(tag, "TLV: tag")
-	if len(fields) == 0 || len(fields) > 64 {
-		panic(fmt.Sprintf("codec: TLV: 1 to 64 fields are possible, got %d", len(fields)))
-	}
+	refuse(len(fields) == 0 || len(fields) > 64, "TLV: 1 to 64 fields are possible, got %d", len(fields))
 	c := &tlv[N, T]{tag: ended("TLV: tag", tag), length: length, fields: fields, byTag: map[N]int{}, unknown: -1}
 	for i, f := range fields {
 		_, twice := c.byTag[f.tag]
-		switch {
-		case f.count == nil:
-			panic(fmt.Sprintf("codec: TLV: field %d was not made by RequiredTag, OptionalTag, RepeatedTag or UnknownTags", i))
-		case f.unknown && (length == nil || c.unknown >= 0):
-			panic("codec: TLV: UnknownTags can be there once, and only with a length")
-		case f.unknown:
+		refuse(f.count == nil, "TLV: field %d was not made by RequiredTag, OptionalTag, RepeatedTag or UnknownTags", i)
+		refuse(f.unknown && (length == nil || c.unknown >= 0), "TLV: UnknownTags can be there once, and only with a length")
+		refuse(twice && !f.unknown, "TLV: the tag %v is there twice", f.tag)
+		if f.unknown {
 			c.unknown = i
-		case twice:
-			panic(fmt.Sprintf("codec: TLV: the tag %v is there twice", f.tag))
-		default:
+		} else {
 			c.byTag[f.tag] = i
 		}
 		if length == nil {
@@ -61,57 +51,65 @@ type TagOf[N comparable, T any] struct {
 
 	count  func(at place) int // of the values of the field, which lie at a place
 	append func(dst []byte, at place, i int) ([]byte, error)
-	decode func(r *Reader, at place, tag N) error // adds a value
+	decode func(r *Reader, at place, i int) error // into a value that is there, or is made behind the last
 }
 
 // RequiredTag is a field that must be there.
 func RequiredTag[N comparable, T, F any](tag N, name string, access func(*T) *F, c Codec[F]) TagOf[N, T] {
-	f := newTag[N, T]("RequiredTag", tag, name, fieldOffset(name, access), c)
-	f.required = true
-	f.count = func(place) int { return 1 }
-	f.append = func(dst []byte, at place, _ int) ([]byte, error) { return c.Append(dst, *valueAt[F](at)) }
-	f.decode = func(r *Reader, at place, _ N) (err error) {
-		*valueAt[F](at), err = c.Decode(r)
-		return err
-	}
+	f := newTag[N, T](name, fieldOffset(name, access), c,
+		func(place) int { return 1 },
+		func(at place, _ int) *F { return valueAt[F](at) })
+	f.tag, f.required = tag, true
 	return f
 }
 
 // OptionalTag is a field that is nil if it is not there.
 func OptionalTag[N comparable, T, F any](tag N, name string, access func(*T) **F, c Codec[F]) TagOf[N, T] {
-	f := newTag[N, T]("OptionalTag", tag, name, fieldOffset(name, access), c)
-	f.count = func(at place) int {
-		if *valueAt[*F](at) == nil {
-			return 0
-		}
-		return 1
-	}
-	f.append = func(dst []byte, at place, _ int) ([]byte, error) { return c.Append(dst, **valueAt[*F](at)) }
-	f.decode = func(r *Reader, at place, _ N) error {
-		v, err := c.Decode(r)
-		*valueAt[*F](at) = &v
-		return err
-	}
+	f := newTag[N, T](name, fieldOffset(name, access), c,
+		func(at place) int {
+			if *valueAt[*F](at) == nil {
+				return 0
+			}
+			return 1
+		},
+		func(at place, _ int) *F {
+			p := valueAt[*F](at)
+			if *p == nil {
+				*p = new(F)
+			}
+			return *p
+		})
+	f.tag = tag
 	return f
 }
 
 // RepeatedTag is a field that may be there several times.
 func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]F, c Codec[F]) TagOf[N, T] {
-	f := newTag[N, T]("RepeatedTag", tag, name, fieldOffset(name, access), c)
-	f.many = true
-	f.count = func(at place) int { return len(*valueAt[[]F](at)) }
-	f.append = func(dst []byte, at place, i int) ([]byte, error) { return c.Append(dst, (*valueAt[[]F](at))[i]) }
-	f.decode = func(r *Reader, at place, _ N) error {
-		v, err := c.Decode(r)
-		all := valueAt[[]F](at)
-		*all = append(*all, v)
-		return err
-	}
+	f := newTag[N, T](name, fieldOffset(name, access), c,
+		func(at place) int { return len(*valueAt[[]F](at)) },
+		func(at place, i int) *F {
+			all := valueAt[[]F](at)
+			if i == len(*all) {
+				*all = append(*all, *new(F))
+			}
+			return &(*all)[i]
+		})
+	f.tag, f.many = tag, true
 	return f
 }
 
-func newTag[N comparable, T, F any](where string, tag N, name string, offset uintptr, c Codec[F]) TagOf[N, T] {
-	return TagOf[N, T]{tag: tag, name: name, offset: offset, size: SizeOf(notNil(c, where+" "+name))}
+// newTag makes a field whose value number i has a slot, which is made if it is not there.
+func newTag[N comparable, T, F any](name string, offset uintptr, c Codec[F], count func(place) int, slot func(at place, i int) *F) TagOf[N, T] {
+	notNil(c, "TLV: "+name)
+	return TagOf[N, T]{
+		name: name, offset: offset, size: SizeOf(c), count: count,
+		append: func(dst []byte, at place, i int) ([]byte, error) { return c.Append(dst, *slot(at, i)) },
+		decode: func(r *Reader, at place, i int) error {
+			v, err := c.Decode(r)
+			*slot(at, i) = v
+			return err
+		},
+	}
 }
 
 // UnknownTag is a field of a [TLV] that no other has the tag of.
@@ -122,17 +120,11 @@ type UnknownTag[N comparable] struct {
 
 // UnknownTags keeps the fields that no other has the tag of, which are sent after the others, or where it stands.
 func UnknownTags[N comparable, T any](access func(*T) *[]UnknownTag[N]) TagOf[N, T] {
-	f := TagOf[N, T]{name: "unknown", offset: fieldOffset("unknown", access), many: true, unknown: true}
-	f.count = func(at place) int { return len(*valueAt[[]UnknownTag[N]](at)) }
-	f.append = func(dst []byte, at place, i int) ([]byte, error) {
-		return append(dst, (*valueAt[[]UnknownTag[N]](at))[i].Value...), nil
-	}
-	f.decode = func(r *Reader, at place, tag N) error {
-		p, err := Bytes.Decode(r)
-		all := valueAt[[]UnknownTag[N]](at)
-		*all = append(*all, UnknownTag[N]{tag, p})
-		return err
-	}
+	value := Map(Bytes,
+		func(p []byte) (UnknownTag[N], error) { return UnknownTag[N]{Value: p}, nil },
+		func(u UnknownTag[N]) ([]byte, error) { return u.Value, nil })
+	f := RepeatedTag(*new(N), "unknown", access, value)
+	f.unknown = true
 	return f
 }
 
@@ -215,21 +207,32 @@ func (c *tlv[N, T]) decodeOne(r *Reader, at place, seen *uint64) error {
 		return r.WrapField(f.name, r.Fail(start, because(ErrMismatch, "tag %v is there twice", tag)))
 	}
 	*seen |= 1 << i
+	return r.WrapField(f.name, c.decodeValue(r, f, at.at(f.offset), tag))
+}
+
+func (c *tlv[N, T]) decodeValue(r *Reader, f *TagOf[N, T], at place, tag N) error {
+	i := 0
+	if f.many {
+		i = f.count(at)
+	}
 	if c.length == nil {
-		return r.WrapField(f.name, f.decode(r, at.at(f.offset), tag))
+		return f.decode(r, at, i)
 	}
 	n, err := c.length.Decode(r)
 	if err != nil {
-		return r.WrapField(f.name, err)
+		return err
 	}
 	outer, err := r.Limit(n)
-	if err == nil {
-		err = f.decode(r, at.at(f.offset), tag)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = r.Unlimit(outer)
+	if err := f.decode(r, at, i); err != nil {
+		return err
 	}
-	return r.WrapField(f.name, err)
+	if f.unknown {
+		(*valueAt[[]UnknownTag[N]](at))[i].Tag = tag
+	}
+	return r.Unlimit(outer)
 }
 
 // complete sees that what must be there was.

@@ -8,9 +8,7 @@ import (
 // UUID is 16 bytes as they are: RFC 9562, section 4. T is the UUID type of any package, or [16]byte.
 //
 //	UUID[[16]byte]():
-//	+----+----+-- ... --+----+
 //	| f8 | 1d |         | f6 |    f81d4fae-7dec-11d0-a765-00a0c91e6bf6
-//	+----+----+-- ... --+----+
 func UUID[T ~[16]byte]() Codec[T] { return uuid[T]{} }
 
 type uuid[T ~[16]byte] struct{}
@@ -34,13 +32,9 @@ func (uuid[T]) Size() Size { return Size{Min: 16, Max: 16} }
 // time between two units is rounded down; one that the number does not hold is refused. Decoded times are in UTC.
 //
 //	UnixTime(Uint32, time.Second), 2001-09-09 01:46:40 UTC:
-//	+----+----+----+----+
 //	| 3b | 9a | ca | 00 |
-//	+----+----+----+----+
 func UnixTime[N Integer](number Codec[N], unit time.Duration) Codec[time.Time] {
-	if unit <= 0 || time.Second%unit != 0 {
-		panic("codec: UnixTime: the unit must divide a second, got " + unit.String())
-	}
+	refuse(unit <= 0 || time.Second%unit != 0, "UnixTime: the unit must divide a second, got %v", unit)
 	perSecond := int64(time.Second / unit)
 	return Map(number,
 		func(n N) (time.Time, error) {
@@ -69,14 +63,12 @@ const maxUnix = 1 << 62
 // IP addresses in the order of the network. IPv6 keeps addresses of IPv4 in their mapped form; zones are refused.
 //
 //	IPv4, 127.0.0.1:        AddrPort4, 127.0.0.1:80:
-//	+----+----+----+----+   +----+----+----+----+----+----+
 //	| 7f | 00 | 00 | 01 |   | 7f | 00 | 00 | 01 | 00 | 50 |
-//	+----+----+----+----+   +----+----+----+----+----+----+
 var (
 	IPv4      Codec[netip.Addr]     = address(4)
 	IPv6      Codec[netip.Addr]     = address(16)
-	AddrPort4 Codec[netip.AddrPort] = addrPort(4)
-	AddrPort6 Codec[netip.AddrPort] = addrPort(16)
+	AddrPort4 Codec[netip.AddrPort] = addrPort(IPv4)
+	AddrPort6 Codec[netip.AddrPort] = addrPort(IPv6)
 )
 
 type address int
@@ -85,12 +77,8 @@ func (n address) Append(dst []byte, v netip.Addr) ([]byte, error) {
 	if v.BitLen() != 8*int(n) || v.Zone() != "" {
 		return dst, because(ErrMismatch, "%v is not an address of %d bytes without a zone", v, int(n))
 	}
-	if n == 4 {
-		p := v.As4()
-		return append(dst, p[:]...), nil
-	}
 	p := v.As16()
-	return append(dst, p[:]...), nil
+	return append(dst, p[16-int(n):]...), nil
 }
 
 func (n address) Decode(r *Reader) (netip.Addr, error) {
@@ -104,23 +92,12 @@ func (n address) Decode(r *Reader) (netip.Addr, error) {
 
 func (n address) Size() Size { return Size{Min: int(n), Max: int(n)} }
 
-type addrPort int
-
-func (n addrPort) Append(dst []byte, v netip.AddrPort) ([]byte, error) {
-	dst, err := address(n).Append(dst, v.Addr())
-	if err != nil {
-		return dst, err
-	}
-	return op16.store(dst, uint64(v.Port())), nil
+func addrPort(addr Codec[netip.Addr]) Codec[netip.AddrPort] {
+	return Map(PairOf(addr, Uint16),
+		func(p Pair[netip.Addr, uint16]) (netip.AddrPort, error) {
+			return netip.AddrPortFrom(p.First, p.Second), nil
+		},
+		func(a netip.AddrPort) (Pair[netip.Addr, uint16], error) {
+			return Pair[netip.Addr, uint16]{a.Addr(), a.Port()}, nil
+		})
 }
-
-func (n addrPort) Decode(r *Reader) (netip.AddrPort, error) {
-	p, err := r.Next(int(n) + 2)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	addr, _ := netip.AddrFromSlice(p[:n])
-	return netip.AddrPortFrom(addr, uint16(op16.load(p[n:]))), nil
-}
-
-func (n addrPort) Size() Size { return Size{Min: int(n) + 2, Max: int(n) + 2} }

@@ -36,7 +36,7 @@ type testName struct{ dir, name string }
 func (n testName) String() string { return n.dir + "." + n.name }
 
 var (
-	heading   = regexp.MustCompile(`(?m)^## G(\d+) `)
+	heading   = regexp.MustCompile(`(?m)^### G(\d+)$`)
 	listed    = regexp.MustCompile("`([a-z0-9/]+)\\.(Test\\w+)`")
 	listedOf  = regexp.MustCompile("`conformance/([\\w-]+)`")
 	numbered  = regexp.MustCompile(`^TestG(\d+)\D`)
@@ -107,7 +107,7 @@ func (found *tree) add(file *ast.File, dir string, suite bool) {
 	})
 }
 
-// sections returns the text of each guarantee on the page.
+// sections returns the list of each guarantee in the appendix of the page.
 func sections(t *testing.T, text string) map[int]string {
 	at := heading.FindAllStringSubmatchIndex(text, -1)
 	found := map[int]string{}

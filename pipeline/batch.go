@@ -30,11 +30,8 @@ func BatchBy[T any](src *chanio.Source[T], metric func(T) int, limit int, delay 
 
 func newBatch[T any](up chanio.Upstream[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
 	b := &batch[T]{up: up, metric: metric, limit: limit, delay: delay}
-	h := derive(up, b.pull)
-	h.Close = closing(up, &b.alarm)
-	if h.Undelivered, h.KeepUntaken = dropAll(up), true; h.Undelivered != nil {
-		h = keep(b.pull, h, func() { unreadAll(up, b.take()) })
-	}
+	h := timed(up, &b.alarm, lend(up, &b.held, b.pull))
+	h.Undelivered, h.KeepUntaken = dropAll(up), true
 	return chanio.NewSource(h)
 }
 
@@ -51,32 +48,20 @@ type batch[T any] struct {
 	size   int // of the last batch: what to allocate for the next
 }
 
-func (b *batch[T]) pull(ctx context.Context) ([]T, bool, error) {
-	if ctx != nil && ctx.Err() != nil {
-		return nil, false, chanio.Cause(ctx)
-	}
+func (b *batch[T]) pull(ctx context.Context) (full []T, ok bool, err error) {
 	for !b.isDue() {
-		v, ok, err := take(b.bound(ctx), b.up)
-		if ok {
-			if full := b.add(v); full != nil {
+		v, ok, err := b.next(ctx)
+		switch {
+		case ok:
+			if full = b.add(v); full != nil {
 				return full, true, nil
 			}
-			continue
-		}
-		if err == nil || rang(ctx, err) {
-			if ctx != nil {
-				continue
-			}
-			return nil, false, nil
-		}
-		if of := interrupted(ctx, err); of != nil {
-			return nil, false, of
-		}
-		if len(b.held) == 0 {
-			b.alarm.stop()
+		case err == nil && ctx != nil: // due, or too early
+		case err == nil || resumable(ctx, err) || len(b.held) == 0:
 			return nil, false, err
+		default:
+			return b.take(), true, nil // the upstream will repeat err
 		}
-		break // the upstream will repeat err
 	}
 	return b.take(), true, nil
 }
@@ -85,19 +70,19 @@ func (b *batch[T]) isDue() bool {
 	return b.delay > 0 && len(b.held) > 0 && !time.Now().Before(b.due)
 }
 
-// bound is ctx, ended early when held is due.
-func (b *batch[T]) bound(ctx context.Context) context.Context {
-	if ctx == nil || b.delay == 0 || len(b.held) == 0 {
-		return ctx
+// next takes a value, and waits for it until held is due.
+func (b *batch[T]) next(ctx context.Context) (v T, ok bool, err error) {
+	if b.delay == 0 || len(b.held) == 0 {
+		return take(ctx, b.up)
 	}
-	return b.alarm.until(ctx, b.due)
+	return await(ctx, &b.alarm, b.due, b.up)
 }
 
 // add puts v to what is held and returns a batch if that completes one.
 func (b *batch[T]) add(v T) (full []T) {
 	w := 1
 	if b.metric != nil {
-		w = max(1, b.weigh(v))
+		orPutBack(b.up, v, func() { w = max(1, b.metric(v)) })
 	}
 	if len(b.held) > 0 && w > b.limit-b.weight {
 		full = b.take()
@@ -117,19 +102,6 @@ func (b *batch[T]) add(v T) (full []T) {
 		return b.take()
 	}
 	return full
-}
-
-// weigh calls metric. If that does not return, v goes back with what is held.
-func (b *batch[T]) weigh(v T) int {
-	returned := false
-	defer func() {
-		if !returned {
-			b.held = append(b.held, v)
-		}
-	}()
-	w := b.metric(v)
-	returned = true
-	return w
 }
 
 // take hands over what is held.

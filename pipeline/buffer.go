@@ -35,12 +35,8 @@ func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[
 func buffer[T any](ctx context.Context, src *chanio.Source[T], stage string, d *Queue[T]) *chanio.Source[T] {
 	up := claim(ctx, src, stage)
 	q := newQueue(stage, d, up.Undelivered())
-	stop := context.AfterFunc(ctx, func() { q.End(chanio.Cause(ctx)) })
-	go pump(ctx, up, q.Room, func(vs []T) (int, error) { return q.PutAll(ctx, vs) }, func(err error) {
-		stop()
-		q.End(err)
-	})
-	h := receiving(q, stage, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
+	go pump(ctx, up, q.Room, func(vs []T) (int, error) { return q.PutAll(ctx, vs) }, q.End)
+	h := receiving(q, stage, up.Close, only(up))
 	h.Undelivered, h.KeepUntaken = up.Undelivered(), true
 	return chanio.NewSource(h)
 }

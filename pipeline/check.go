@@ -38,8 +38,28 @@ func mayHold(ok bool, stage string) {
 	must(ok, stage+" holds values, and those of this Source are borrowed: copy them with Map first")
 }
 
-// acquire is src.Acquire for a consumer.
-func acquire[T any](ctx context.Context, src *chanio.Source[T], stage string) (chanio.Upstream[T], error) {
+// consume calls f as the one consumer of src. If that panics, src is closed.
+func consume[T any](
+	ctx context.Context, src *chanio.Source[T], stage string, f func(up chanio.Upstream[T]) error,
+) error {
 	must(ctx != nil, stage+": ctx is nil")
-	return src.Acquire(ctx, "pipeline."+stage)
+	up, err := src.Acquire(ctx, "pipeline."+stage)
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		defer up.Release()
+		if returned {
+			return
+		}
+		v := recover()
+		_ = up.Fail(ctx, chanio.Recovered(v))
+		if v != nil { // otherwise runtime.Goexit goes on
+			panic(v)
+		}
+	}()
+	err = f(up)
+	returned = true
+	return err
 }

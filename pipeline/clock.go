@@ -19,111 +19,111 @@ var errDue = errors.New("pipeline: due")
 type alarm struct {
 	bound <-chan struct{} // of the receiver's ctx
 	ctx   context.Context
-	at    time.Time
+	at    time.Time // zero: never
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc
 	stopped bool
 }
 
-// until returns a ctx that ends with ctx, or with errDue at a moment that is not after at.
+// until returns a ctx that ends with ctx, by stop, or with errDue at a moment that is not after at; the zero time is never.
 func (a *alarm) until(ctx context.Context, at time.Time) context.Context {
-	if !a.serves(ctx) || a.at.After(at) {
+	late := a.at != at && (a.at.IsZero() || a.at.After(at))
+	if a.ctx == nil || late || a.bound != ctx.Done() || a.ctx.Err() != nil {
 		a.set(ctx, at)
 	}
 	return a.ctx
 }
 
-// within is until for a moment at most that far from now.
-func (a *alarm) within(ctx context.Context, wait time.Duration) context.Context {
-	if !a.serves(ctx) {
-		a.set(ctx, time.Now().Add(wait))
-	}
-	return a.ctx
-}
-
-func (a *alarm) serves(ctx context.Context) bool {
-	return a.ctx != nil && a.bound == ctx.Done() && a.ctx.Err() == nil
-}
-
 func (a *alarm) set(ctx context.Context, at time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.cancel != nil {
-		a.cancel()
+	var cancel context.CancelFunc
+	if a.bound, a.at = ctx.Done(), at; at.IsZero() {
+		a.ctx, cancel = context.WithCancel(ctx)
+	} else {
+		a.ctx, cancel = context.WithDeadlineCause(ctx, at, errDue)
 	}
-	a.bound, a.at = ctx.Done(), at
-	a.ctx, a.cancel = context.WithDeadlineCause(ctx, at, errDue)
-	if a.stopped {
-		a.cancel()
+	a.mu.Lock()
+	before, stopped := a.cancel, a.stopped
+	a.cancel = cancel
+	a.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	if stopped {
+		cancel()
 	}
 }
 
 // stop releases the ctx and its timer, for good: the stage has ended. It may be called by any goroutine.
 func (a *alarm) stop() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.stopped = true
-	if a.cancel != nil {
-		a.cancel()
+	cancel := a.cancel
+	a.mu.Unlock()
+	if cancel != nil {
+		cancel()
 	}
 }
 
-// closing returns what closes a stage over up with an alarm.
-func closing[T any](up chanio.Upstream[T], a *alarm) func() error {
-	return func() error {
+func (a *alarm) isStopped() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stopped
+}
+
+// sleep returns at the given moment, or with an error when ctx ends or the alarm is stopped.
+func (a *alarm) sleep(ctx context.Context, at time.Time) error {
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return chanio.Cause(ctx)
+		case a.isStopped():
+			return net.ErrClosed
+		case !time.Now().Before(at):
+			return nil
+		}
+		<-a.until(ctx, at).Done()
+	}
+}
+
+// await is take, but waits no longer than to the moment at. Then, or at any time before, it returns neither a value nor an
+// error. If ctx, which an alarm may bound in its turn, has ended the call, the error is its cause.
+func await[T any](ctx context.Context, a *alarm, at time.Time, up chanio.Upstream[T]) (v T, ok bool, err error) {
+	if ctx == nil {
+		return up.TryNext()
+	}
+	v, err = up.Next(a.until(ctx, at))
+	switch due := isSame(err, errDue); {
+	case err == nil:
+		return v, true, nil
+	case due && ctx.Err() == nil:
+		err = nil
+	case ctx.Err() != nil && (due || chanio.Resumable(ctx, err)):
+		err = chanio.Cause(ctx)
+	}
+	return v, false, err
+}
+
+// timed returns the hooks of a stage whose waits are bounded by an alarm: its end and its Close stop that.
+func timed[A, B any](up chanio.Upstream[A], a *alarm, next pull[B]) chanio.SourceHooks[B] {
+	h := derive(up, stopping(a, next))
+	h.Close = func() error {
 		defer a.stop()
 		return up.Close()
 	}
+	return h
 }
 
-// rang reports whether err, of a wait that an alarm bounded, means that the alarm went off and not that ctx or the stream
-// ended. ctx may be bounded by an alarm in its turn.
-func rang(ctx context.Context, err error) bool {
-	return ctx != nil && isSame(err, errDue) && ctx.Err() == nil
-}
-
-// interrupted returns what a call is to return if err, of a wait that an alarm bounded, says that ctx or a deadline
-// ended it, and nil otherwise.
-func interrupted(ctx context.Context, err error) error {
-	switch {
-	case ctx != nil && ctx.Err() != nil && (isSame(err, errDue) || chanio.Resumable(ctx, err)):
-		return chanio.Cause(ctx)
-	case resumable(ctx, err):
-		return err
-	}
-	return nil
-}
-
-// sleeper is a stage that waits for a moment rather than for a value.
-type sleeper struct {
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newSleeper() *sleeper { return &sleeper{closed: make(chan struct{})} }
-
-// wake makes sleep return for good.
-func (s *sleeper) wake() { s.once.Do(func() { close(s.closed) }) }
-
-// sleep returns at the given moment, or with an error when ctx ends or the stage is closed.
-func (s *sleeper) sleep(ctx context.Context, at time.Time) error {
-	if ctx.Err() != nil {
-		return chanio.Cause(ctx)
-	}
-	wait := time.Until(at)
-	if wait <= 0 {
-		return nil
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
-	case <-s.closed:
-		return net.ErrClosed
+// stopping is next, and stops the alarm at the end of the stream.
+func stopping[B any](a *alarm, next pull[B]) pull[B] {
+	return func(ctx context.Context) (v B, ok bool, err error) {
+		if ctx != nil && ctx.Err() != nil {
+			return v, false, chanio.Cause(ctx)
+		}
+		if v, ok, err = next(ctx); err != nil && !resumable(ctx, err) {
+			a.stop()
+		}
+		return v, ok, err
 	}
 }
 

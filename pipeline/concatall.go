@@ -19,7 +19,7 @@ func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] 
 	outer, in := srcs.Claim("pipeline.ConcatAll"), &inner[T]{}
 	h := derive(outer, func(ctx context.Context) (v T, ok bool, err error) {
 		for {
-			if in.up == nil {
+			if !in.open {
 				src, ok, err := take(ctx, outer)
 				if ok {
 					err = in.set(src, "ConcatAll")
@@ -31,7 +31,7 @@ func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] 
 			if v, ok, err = take(ctx, *in.up); err != io.EOF {
 				return v, ok, err
 			}
-			in.leave()
+			in.open = false
 		}
 	})
 	h.AtHand, h.Undelivered, h.KeepUntaken = in.atHand, in.drop, true
@@ -39,12 +39,12 @@ func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] 
 	return chanio.NewSource(h)
 }
 
-// inner is the present source of a stage that has one after the other. up is written by the receiver alone, under mu.
+// inner is the present source of a stage that has one after the other, or the last one.
 type inner[T any] struct {
+	open bool // up has not ended; for the receiver
+
 	mu     sync.Mutex
-	up     *chanio.Upstream[T] // nil between two
-	last   *chanio.Upstream[T] // up, or the one before
-	cancel func()              // ends the opening of one
+	up     *chanio.Upstream[T] // written by the receiver alone
 	closed bool
 }
 
@@ -52,7 +52,7 @@ type inner[T any] struct {
 func (in *inner[T]) set(src *chanio.Source[T], stage string) error {
 	up := claimToHold(src, stage)
 	in.mu.Lock()
-	in.up, in.last, in.cancel = &up, &up, nil
+	in.up, in.open = &up, true
 	closed := in.closed
 	in.mu.Unlock()
 	if !closed {
@@ -62,51 +62,28 @@ func (in *inner[T]) set(src *chanio.Source[T], stage string) error {
 	return net.ErrClosed
 }
 
-// opening notes what ends the opening of a source, and reports whether the stage is still open.
-func (in *inner[T]) opening(cancel func()) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.cancel = cancel
-	return !in.closed
-}
-
-// leave notes that the present source has ended.
-func (in *inner[T]) leave() {
-	in.mu.Lock()
-	in.up = nil
-	in.mu.Unlock()
-}
-
 func (in *inner[T]) atHand(dst []T) []T {
-	if in.up == nil {
+	if !in.open {
 		return dst
 	}
 	return in.up.AtHand(dst)
 }
 
-// drop is given a value that nobody took, of the source that the latest came from.
-func (in *inner[T]) drop(v T) {
-	in.mu.Lock()
-	last := in.last
-	in.mu.Unlock()
-	last.Drop(v)
-}
+// drop is given a value that nobody took, which came from the latest source.
+func (in *inner[T]) drop(v T) { in.present().Drop(v) }
 
 func (in *inner[T]) close() error {
 	in.mu.Lock()
 	in.closed = true
-	up, cancel := in.up, in.cancel
+	up := in.up
 	in.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
 	if up == nil {
 		return nil
 	}
 	return up.Close()
 }
 
-// present returns the present source.
+// present returns the latest source, nil before the first.
 func (in *inner[T]) present() *chanio.Upstream[T] {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"sync"
-	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/pipeline/internal/queue"
@@ -47,7 +46,7 @@ func ForEachConcurrent[T any](
 	}, false)
 	defer m.all.Wait()
 	for {
-		if _, _, err := m.pull(ctx); err == io.EOF {
+		if _, err := m.q.Next(ctx); err == io.EOF {
 			return nil
 		} else if err != nil {
 			_ = m.close() // err is what matters
@@ -61,18 +60,14 @@ type concurrent[A, B any] struct {
 	up      chanio.Upstream[A]
 	f       func(ctx context.Context, v A) (B, error)
 	n       int
-	limit   int // of values taken and not received
 	ordered bool
-	q       *queue.Queue[B] // results
+	q       *queue.Queue[B] // results; room in it is reserved for each value that was taken
 	all     sync.WaitGroup  // of the goroutines
-	unwatch func() bool     // ctx
-
-	received atomic.Uint64 // results
-	starved  atomic.Bool   // put waits for room
+	own     context.Context // that of the calls of f are derived from it
+	unwatch func()          // ctx
 
 	mu      sync.Mutex
 	work    sync.Cond // there is a job, or none will come
-	room    sync.Cond // there is room, or the stream has ended
 	jobs    queue.Ring[A]
 	results queue.Ring[result[B]] // of the values from number done on, if ordered
 	taken   uint64                // values from up, numbered from 0
@@ -103,18 +98,20 @@ func startMap[A, B any](
 ) *concurrent[A, B] {
 	must(f != nil, stage+": f is nil")
 	atLeast(stage, "n", n, 1)
-	m := &concurrent[A, B]{
-		up: claim(ctx, src, stage), f: f, n: n, limit: 3 * min(n, math.MaxInt/3), ordered: ordered, end: math.MaxUint64,
+	m := &concurrent[A, B]{up: claim(ctx, src, stage), f: f, n: n, ordered: ordered, end: math.MaxUint64}
+	m.q = newQueue(stage, &Queue[B]{Size: 3 * min(n, math.MaxInt/3)}, nil)
+	m.work.L = &m.mu
+	stop := context.AfterFunc(ctx, func() { m.ended(ctx, chanio.Cause(ctx)) })
+	own, cancel := context.WithCancel(ctx)
+	m.own, m.unwatch = own, func() {
+		stop()
+		cancel()
 	}
-	m.q = newQueue(stage, &Queue[B]{Size: m.limit}, nil)
-	m.work.L, m.room.L = &m.mu, &m.mu
-	m.unwatch = context.AfterFunc(ctx, func() { m.stop(math.MaxUint64, chanio.Cause(ctx), 0) })
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
-		room := func() int { return m.limit - int(m.taken-m.received.Load()) } // taken is written by put alone
 		put := func(vs []A) (int, error) { return m.put(ctx, vs) }
-		pump(ctx, m.up, room, put, func(err error) { m.ended(ctx, err) })
+		pump(ctx, m.up, m.q.Room, put, func(err error) { m.ended(ctx, err) })
 	}()
 	return m
 }
@@ -128,10 +125,7 @@ func (m *concurrent[A, B]) leave() {
 }
 
 func (m *concurrent[A, B]) source(stage string) *chanio.Source[B] {
-	h := receiving(m.q, stage, m.close, func() []chanio.Description { return []chanio.Description{m.up.Describe()} })
-	own := hooks(m.pull, h.Close, nil)
-	h.Next, h.TryNext, h.AtHand = own.Next, own.TryNext, m.atHand
-	return chanio.NewSource(h)
+	return chanio.NewSource(receiving(m.q, stage, m.close, only(m.up)))
 }
 
 // close is called when the receiver wants no more.
@@ -140,52 +134,29 @@ func (m *concurrent[A, B]) close() error {
 	return m.up.Close()
 }
 
-func (m *concurrent[A, B]) pull(ctx context.Context) (B, bool, error) {
-	b, ok, err := m.q.Pull(ctx)
-	if ok {
-		m.receive(1)
-	}
-	return b, ok, err
-}
-
-func (m *concurrent[A, B]) atHand(dst []B) []B {
-	before := len(dst)
-	dst = m.q.AtHand(dst)
-	m.receive(len(dst) - before)
-	return dst
-}
-
-// receive counts results that were received.
-func (m *concurrent[A, B]) receive(n int) {
-	m.received.Add(uint64(n))
-	if !m.starved.Load() {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ahead() <= m.limit-max(1, m.limit/4) { // waking the pump for each costs a switch for each
-		m.room.Signal()
-	}
-}
-
-// ahead is how many values were taken and not received.
-func (m *concurrent[A, B]) ahead() int { return int(m.taken - m.received.Load()) }
-
-// put makes jobs of values when there is room. Those that it does not take over go back.
+// put makes jobs of values when there is room for their results. Those that it does not take over go back.
 func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, v := range vs {
-		for m.ahead() >= m.limit && m.goesOn() {
-			if m.starved.Store(true); m.ahead() >= m.limit { // or the receiver has not seen starved
-				m.room.Wait()
-			}
-			m.starved.Store(false)
+	for n < len(vs) {
+		room, err := m.q.Reserve(ctx, len(vs)-n)
+		if err != nil {
+			return n, err
 		}
-		if !m.goesOn() {
+		if !m.begin(ctx, vs[n:n+room]) {
 			return n, net.ErrClosed
 		}
-		n++
+		n += room
+	}
+	return n, nil
+}
+
+// begin makes jobs of values, unless none are wanted.
+func (m *concurrent[A, B]) begin(ctx context.Context, vs []A) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.goesOn() {
+		return false
+	}
+	for _, v := range vs {
 		m.jobs.Push(v)
 		m.taken++
 		switch {
@@ -196,7 +167,7 @@ func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
 			m.hireLocked(ctx)
 		}
 	}
-	return n, nil
+	return true
 }
 
 // goesOn reports whether there may be more values.
@@ -204,7 +175,7 @@ func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.
 
 // hireLocked starts a worker.
 func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
-	own, cancel := context.WithCancel(ctx)
+	own, cancel := context.WithCancel(m.own) // which is none of the user's, so nothing is called
 	w := &worker{cancel: cancel}
 	m.workers = append(m.workers, w)
 	m.all.Add(1)
@@ -226,7 +197,7 @@ func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 		}
 	}()
 	for {
-		v, ok := m.begin(ctx, w)
+		v, ok := m.job(ctx, w)
 		if !ok {
 			return
 		}
@@ -237,8 +208,8 @@ func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 	}
 }
 
-// begin waits for a job and gives it to w.
-func (m *concurrent[A, B]) begin(ctx context.Context, w *worker) (v A, ok bool) {
+// job waits for a job and gives it to w.
+func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for m.jobs.Len() == 0 && m.goesOn() {
@@ -326,7 +297,6 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 		}
 	}
 	m.work.Broadcast()
-	m.room.Broadcast()
 	m.mu.Unlock()
 	safely(&err, func() { unreadAll(m.up, left) })
 	m.mu.Lock()
@@ -342,6 +312,5 @@ func (m *concurrent[A, B]) finishLocked() {
 	if m.done >= m.end && !m.over {
 		m.over = true
 		m.q.End(m.endErr)
-		m.room.Broadcast()
 	}
 }

@@ -104,30 +104,19 @@ func connect[A, B any](
 		cfg = &ConnectConfig{}
 	}
 	atLeast(stage, "SendTimeout", cfg.SendTimeout, 0)
-	up, err := acquire(ctx, src, stage)
-	if err != nil {
-		return err
-	}
-	c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
-	returned := false
-	defer func() {
-		defer c.up.Release()
+	return consume(ctx, src, stage, func(up chanio.Upstream[A]) error {
+		c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
 		defer c.giveBack()
-		if !returned {
-			crash(ctx, c.up, recover())
+		if cfg.Graph != nil {
+			defer cfg.Graph.add(cfg.Description, up.Describe, dst.Describe)()
 		}
-	}()
-	if c.cfg.Graph != nil {
-		defer c.cfg.Graph.add(c.cfg.Description, c.up.Describe, c.dst.Describe)()
-	}
-	both, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer dst.OnDone(cancel)()
-	err = move(both, c)
-	c.giveBack()
-	err = c.finish(ctx, err)
-	returned = true
-	return err
+		both, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer dst.OnDone(cancel)()
+		err := move(both, c)
+		c.giveBack()
+		return c.finish(ctx, err)
+	})
 }
 
 // finish makes of the reason why the values stopped what Connect returns.
@@ -203,34 +192,21 @@ func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A
 // hand leaves together; a value that a function of the user made is sent before the next is made. send returns how many
 // were accepted and not yet noted.
 func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
-	uncork := nothing
-	defer func() { uncork() }()
-	for corked, done := false, ctx.Done(); ; {
-		if hasEnded(done) {
-			return chanio.Cause(ctx)
-		}
-		if !c.atHand() && !c.try() {
-			if corked {
-				uncork()
-				corked, uncork = false, nothing
-			}
-			if err := c.next(ctx); err != nil {
-				return err
-			}
-		}
-		if !corked {
-			corked, uncork = true, c.dst.Cork()
-		}
-		n, err := send(c.held)
-		c.accepted(n)
-		if err != nil {
-			return err
+	var uncork func() // nil: dst is not corked
+	idle := func() {
+		if uncork != nil {
+			uncork()
+			uncork = nil
 		}
 	}
+	defer idle()
+	return c.run(ctx, func(vs []A) (int, error) {
+		if uncork == nil {
+			uncork = c.dst.Cork()
+		}
+		return send(vs)
+	}, idle)
 }
-
-// nothing is an uncork that does nothing.
-func nothing() {}
 
 // smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
 const smallChunk = 16<<10 - 1

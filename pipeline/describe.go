@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -126,19 +127,14 @@ func (g *Graph) add(name string, src, dst func() chanio.Description) (remove fun
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		for i, other := range g.edges {
-			if other == e {
-				g.edges = append(g.edges[:i:i], g.edges[i+1:]...)
-				return
-			}
-		}
+		g.edges = slices.DeleteFunc(slices.Clone(g.edges), func(other *edge) bool { return other == e })
 	}
 }
 
 // Describe returns the sinks to which connections lead, each with all of those above it.
 func (g *Graph) Describe() []chanio.Description {
 	g.mu.Lock()
-	edges := g.edges[:len(g.edges):len(g.edges)]
+	edges := slices.Clone(g.edges)
 	g.mu.Unlock()
 	var sinks []chanio.Description
 	at := map[string]int{}

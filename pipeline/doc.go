@@ -44,6 +44,8 @@
 //     is kept, are the exceptions.
 //   - One consumer: a stage owns its upstream from construction. [Tee] is how several receive the same.
 //   - Values that must be closed are received, or go back to the Source that they came from, with its Undelivered hook.
+//     Behind a stage with several sources, such as [Merge], that is the one of the value that was passed on last: let the
+//     hooks of such sources do the same.
 //   - Goroutines end with their ctx, with the end of the stream, or with its Close, whichever is first.
 //   - Panics: in a fused stage they go on to the receiver and end the stream; in a goroutine of a stage they are its
 //     failure, a *chanio.PanicError.

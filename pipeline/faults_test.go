@@ -626,3 +626,152 @@ func TestAConsumerHeedsItsCtxWhileAnEarlierOneLetsGo(t *testing.T) {
 		require.Equal(t, []int{2}, got)
 	})
 }
+
+// A branch that is closed while the others wait with it for room takes nothing from them.
+func TestABranchThatIsClosedWhileAValueWaitsCostsTheOthersNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		small := &pipeline.Queue[int]{Size: 1}
+		outs := pipeline.TeeWith(t.Context(), watchEnded(1, 2, 3), small, small, small)
+		synctest.Wait() // the second value waits for all of them
+		require.NoError(t, outs[0].Close())
+		got := make(chan []int, 2)
+		for _, out := range outs[1:] {
+			go func() {
+				all, err := pipeline.Collect(t.Context(), out)
+				require.NoError(t, err)
+				got <- all
+			}()
+		}
+		require.Equal(t, []int{1, 2, 3}, <-got)
+		require.Equal(t, []int{1, 2, 3}, <-got)
+	})
+}
+
+func TestAPartThatIsClosedHalfWayIsDroppedWithoutAWait(t *testing.T) {
+	w := watch(1, 1, 1, 2)
+	parts := pipeline.PartitionBy(w.Source, func(v int) int { return v })
+	first, err := parts.Recv(t.Context())
+	require.NoError(t, err)
+	_, ok, err := parts.TryRecv()
+	require.NoError(t, err)
+	require.False(t, ok, "the first part has not ended")
+	require.NoError(t, first.Close())
+	second, ok, err := parts.TryRecv()
+	require.NoError(t, err)
+	require.True(t, ok)
+	v, ok, err := second.TryRecv()
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, 2, v)
+
+	ctx, cancel := context.WithCancel(t.Context()) // which a source that never waits does not look at
+	parts = pipeline.PartitionBy(ints(), func(v int) bool {
+		if v == 1000 {
+			cancel()
+		}
+		return true
+	})
+	first, err = parts.Recv(ctx)
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	_, err = parts.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A key that differs from itself makes a part of each value, and no part without values.
+func TestAPartHasItsFirstValueWhateverItsKeyIs(t *testing.T) {
+	nan := math.NaN()
+	parts := pipeline.PartitionBy(of(1, nan, nan, 2, 2), func(v float64) float64 { return v })
+	var sizes []int
+	require.NoError(t, pipeline.ForEach(t.Context(), parts, func(part *chanio.Source[float64]) error {
+		all, err := pipeline.Collect(t.Context(), part)
+		sizes = append(sizes, len(all))
+		return err
+	}))
+	require.Equal(t, []int{1, 1, 1, 2}, sizes)
+}
+
+// Close reaches a receiver that waits for a moment, and the value that waits with it goes back.
+func TestG3CloseReachesAReceiverThatWaitsForAMoment(t *testing.T) {
+	for name, stage := range map[string]func(src) src{
+		"Throttle": func(s src) src { return pipeline.Throttle(s, time.Hour, 1) },
+		"Window":   func(s src) src { return pipeline.FlatMap(pipeline.Window(s, time.Hour, 1), spanned) },
+		"Batch":    func(s src) src { return flattened(pipeline.Batch(s, 3, time.Hour)) },
+		"Timeout":  func(s src) src { return pipeline.Timeout(pipeline.Drop(s, 9), time.Hour) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			s := stage(newOwner(2).src)
+			done := make(chan error)
+			go func() {
+				for {
+					if _, err := s.Recv(t.Context()); err != nil {
+						done <- err
+						return
+					}
+				}
+			}()
+			synctest.Wait()
+			require.NoError(t, s.Close())
+			require.ErrorIs(t, <-done, net.ErrClosed, name)
+			require.Zero(t, time.Since(start), name)
+		})
+	}
+}
+
+// What is held between two calls keeps its place, its weight and its moment, also while somebody has to close it.
+func TestABatchOfOwnedValuesKeepsItsDelayAndItsWeight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner(5)
+		s := pipeline.BatchBy(o.src, func(v int) int { return v }, 100, 100*time.Millisecond)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			_, err := s.Recv(ctx)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			_, ok, err := s.TryRecv()
+			require.NoError(t, err)
+			require.False(t, ok)
+		}
+		start := time.Now()
+		got, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int{1, 2, 3, 4, 5}, got)
+		require.Equal(t, 10*time.Millisecond, time.Since(start))
+		require.NoError(t, s.Close())
+		require.Zero(t, o.back.Load())
+	})
+}
+
+// A context of the user is called without a lock of the stage: it may close the stage.
+func TestAContextMayCloseTheStageThatItBounds(t *testing.T) {
+	for name, stage := range map[string]func(src) src{
+		"Timeout": func(s src) src { return pipeline.Timeout(s, time.Hour) },
+		"PartitionBy": func(s src) src {
+			return pipeline.ConcatAll(pipeline.PartitionBy(s, func(v int) int { return v }))
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := stage(watch(1).Source)
+			ctx := &calling{children: children{Context: t.Context(), done: make(chan struct{})}}
+			_, err := s.Recv(ctx)
+			require.NoError(t, err, name)
+			ctx.f = func() { _ = s.Close() }
+			_, err = s.Recv(&calling{children: children{Context: t.Context(), done: make(chan struct{})}, f: ctx.f})
+			require.ErrorIs(t, err, net.ErrClosed, name)
+		})
+	}
+}
+
+// calling is a ctx that calls f when something is derived from it.
+type calling struct {
+	children
+	f func()
+}
+
+func (c *calling) AfterFunc(f func()) (stop func() bool) {
+	if c.f != nil {
+		c.f()
+	}
+	return c.children.AfterFunc(f)
+}

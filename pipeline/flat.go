@@ -24,8 +24,16 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	}
 	h := e.hooks()
 	if e.up.Undelivered() != nil {
+		h = derive(e.up, func(ctx context.Context) (v T, ok bool, err error) {
+			defer func() {
+				if len(e.ready) > 0 { // up has it between two calls, and gives it back when it is closed
+					e.up.Unread(e.ready)
+					e.ready = nil
+				}
+			}()
+			return e.pull(ctx)
+		})
 		h.Undelivered, h.KeepUntaken = func(v T) { e.up.Drop([]T{v}) }, true
-		h = keep(e.pull, h, func() { e.up.Unread(e.ready) })
 	}
 	return chanio.NewSource(h)
 }

@@ -63,53 +63,26 @@ func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error)
 
 // each is ForEach under the name of its caller.
 func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f func(T) error) error {
-	up, err := acquire(ctx, src, stage)
-	if err != nil {
-		return err
-	}
-	mayHold(stage != "Collect" || !up.Borrowed(), stage)
-	returned := false
-	defer func() {
-		defer up.Release()
-		if !returned {
-			crash(ctx, up, recover())
-		}
-	}()
-	err = eachOf(ctx, up, f)
-	returned = true
-	return err
-}
-
-func eachOf[T any](ctx context.Context, up chanio.Upstream[T], f func(T) error) error {
-	for done := ctx.Done(); ; {
-		if hasEnded(done) {
-			return chanio.Cause(ctx)
-		}
-		v, err := up.Next(ctx)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(v); err != nil {
-			_ = up.Close() // err is what matters
-			if isOfCall(ctx, err) {
+	return consume(ctx, src, stage, func(up chanio.Upstream[T]) error {
+		mayHold(stage != "Collect" || !up.Borrowed(), stage)
+		for done := ctx.Done(); ; {
+			if hasEnded(done) {
 				return chanio.Cause(ctx)
+			}
+			v, err := up.Next(ctx)
+			if err == nil {
+				if err = f(v); err == nil {
+					continue
+				}
+				_ = up.Close() // err is what matters
+				if isOfCall(ctx, err) {
+					return chanio.Cause(ctx)
+				}
 			}
 			if err == io.EOF {
 				return nil
 			}
 			return err
 		}
-	}
-}
-
-// crash ends up because the goroutine that consumes it panicked with v, or with nil v called runtime.Goexit. A panic
-// goes on.
-func crash[T any](ctx context.Context, up chanio.Upstream[T], v any) {
-	_ = up.Fail(ctx, chanio.Recovered(v))
-	if v != nil {
-		panic(v)
-	}
+	})
 }

@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"net"
-	"sync"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
@@ -40,12 +38,11 @@ func hooks[T any](next pull[T], closeUp func() error, ups func() []chanio.Descri
 
 // derive returns the hooks of a stage over one upstream: closing and the description pass through.
 func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B] {
-	return hooks(next, up.Close, func() []chanio.Description { return []chanio.Description{up.Describe()} })
+	return hooks(next, up.Close, only(up))
 }
 
-// pass is derive for a stage whose values are those of its upstream.
-func pass[T any](up chanio.Upstream[T], next pull[T]) chanio.SourceHooks[T] {
-	h := derive(up, next)
+// pass adds to h what a stage has whose values are those of its upstream.
+func pass[T any](up chanio.Upstream[T], h chanio.SourceHooks[T]) chanio.SourceHooks[T] {
 	h.Borrowed = up.Borrowed()
 	h.Undelivered, h.KeepUntaken = up.Undelivered(), true
 	return h
@@ -96,7 +93,7 @@ func newSift[T any](up chanio.Upstream[T], step func(T) (bool, error), drop func
 			return ok, err
 		}
 	}
-	h := pass(up, f.pull)
+	h := pass(up, derive(up, f.pull))
 	h.Next = f.fast
 	return chanio.NewSource(h)
 }
@@ -191,56 +188,23 @@ func isSame(a, b error) (same bool) {
 // hasEnded is ctx.Err() != nil at a lower price, for its Done channel.
 func hasEnded(done <-chan struct{}) bool { return queue.Ended(done) }
 
-// keep makes a stage that holds values between two calls give them back when it is closed: by Close, or by the call that
-// runs beside it. giveBack puts them back into the upstream, which is closed by then.
-func keep[T any](next pull[T], h chanio.SourceHooks[T], giveBack func()) chanio.SourceHooks[T] {
-	k := &keeper{giveBack: giveBack}
-	kept := hooks(func(ctx context.Context) (v T, ok bool, err error) {
-		if !k.enter() {
-			return v, false, net.ErrClosed
-		}
-		defer k.leave()
-		return next(ctx)
-	}, func() error {
-		defer k.close()
-		return h.Close()
-	}, nil)
-	kept.Undelivered, kept.KeepUntaken, kept.Describe = h.Undelivered, true, h.Describe
-	return kept
-}
-
-type keeper struct {
-	giveBack func()
-
-	mu           sync.Mutex
-	busy, closed bool
-}
-
-// enter begins a call, unless the stage has been closed.
-func (k *keeper) enter() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.busy = !k.closed
-	return k.busy
-}
-
-func (k *keeper) leave() {
-	k.mu.Lock()
-	k.busy = false
-	closed := k.closed
-	k.mu.Unlock()
-	if closed {
-		k.giveBack()
+// lend makes a stage leave the values that it holds between two calls with its upstream, if somebody has to close them: that
+// gives them back when it is closed.
+func lend[A, B any](up chanio.Upstream[A], held *[]A, next pull[B]) pull[B] {
+	if up.Undelivered() == nil {
+		return next
 	}
-}
-
-func (k *keeper) close() {
-	k.mu.Lock()
-	k.closed = true
-	busy := k.busy
-	k.mu.Unlock()
-	if !busy {
-		k.giveBack()
+	lent := 0
+	return func(ctx context.Context) (B, bool, error) {
+		if lent > 0 {
+			*held = up.AtHand(make([]A, 0, lent))
+		}
+		defer func() {
+			lent = len(*held)
+			unreadAll(up, *held)
+			*held = nil
+		}()
+		return next(ctx)
 	}
 }
 
@@ -268,13 +232,13 @@ func dropAll[T any](up chanio.Upstream[T]) func([]T) {
 func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 	up := src.Claim("pipeline.Named")
 	var passed atomic.Uint64
-	h := pass(up, func(ctx context.Context) (T, bool, error) {
+	h := pass(up, derive(up, func(ctx context.Context) (T, bool, error) {
 		v, ok, err := take(ctx, up)
 		if ok {
 			passed.Add(1)
 		}
 		return v, ok, err
-	})
+	}))
 	h.AtHand = func(dst []T) []T {
 		before := len(dst)
 		dst = up.AtHand(dst)

@@ -70,11 +70,8 @@ func (m *merge[T]) start(ctx context.Context, size int) {
 		m.q.End(io.EOF)
 	}
 	for i, up := range m.ups {
-		stop := context.AfterFunc(ctx, func() { m.q.End(chanio.Cause(ctx)) })
-		go pump(ctx, up, func() int { return m.q.Room() / len(m.ups) }, m.putter(ctx, i), func(err error) {
-			stop()
-			m.ended(ctx, err)
-		})
+		room := func() int { return m.q.Room() / len(m.ups) }
+		go pump(ctx, up, room, m.putter(ctx, i), func(err error) { m.ended(ctx, err) })
 	}
 }
 
@@ -115,8 +112,14 @@ func (m *merge[T]) ended(ctx context.Context, err error) {
 	}
 }
 
-func (m *merge[T]) pull(ctx context.Context) (T, bool, error) {
-	f, ok, err := m.q.Pull(ctx)
+func (m *merge[T]) pull(ctx context.Context) (v T, ok bool, err error) {
+	var f from[T]
+	if ctx == nil {
+		f, ok, err = m.q.TryNext()
+	} else {
+		f, err = m.q.Next(ctx)
+		ok = err == nil
+	}
 	if ok {
 		m.took(f.source)
 	}

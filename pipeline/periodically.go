@@ -14,7 +14,7 @@ import (
 func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.Source[T] {
 	atLeast("Periodically", "period", period, 1)
 	must(f != nil, "Periodically: f is nil")
-	s, t := newSleeper(), ticker{period: period}
+	a, t := &alarm{}, ticker{period: period}
 	h := hooks(func(ctx context.Context) (v T, ok bool, err error) {
 		if t.due.IsZero() {
 			t.start(time.Now())
@@ -23,7 +23,7 @@ func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.S
 			return v, false, nil
 		}
 		if ctx != nil {
-			if err := s.sleep(ctx, t.due); err != nil {
+			if err := a.sleep(ctx, t.due); err != nil {
 				return v, false, err
 			}
 		}
@@ -31,7 +31,7 @@ func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.S
 		t.advance(time.Now())
 		return f(at), true, nil
 	}, func() error {
-		s.wake()
+		a.stop()
 		return nil
 	}, nil)
 	h.Describe = func() chanio.Description { return chanio.Description{Kind: "pipeline.Periodically"} }

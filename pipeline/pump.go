@@ -7,15 +7,20 @@ import (
 )
 
 // pump gives put all values of up until one of the two fails, or ctx ends. room is how many put takes without a wait; of
-// more, at least one is taken. put returns how many it took over, all of them unless there is an error. Then pump closes up, and calls done with the reason, io.EOF if up ended cleanly. User code of
-// the stages above, and of put, that panics or calls runtime.Goexit is the reason too.
+// more, at least one is taken. put returns how many it took over, all of them unless there is an error. Then pump closes
+// up. end is called with the reason, io.EOF if up ended cleanly: at once, and perhaps again, when that is the end of ctx.
+// User code of the stages above, and of put, that panics or calls runtime.Goexit is a reason too.
 func pump[T any](
-	ctx context.Context, up chanio.Upstream[T], room func() int, put func([]T) (int, error), done func(error),
+	ctx context.Context, up chanio.Upstream[T], room func() int, put func([]T) (int, error), end func(error),
 ) {
 	var err error
 	m := newMover(up)
 	m.wanted = room
-	defer func() { done(err) }()
+	stop := context.AfterFunc(ctx, func() { end(chanio.Cause(ctx)) })
+	defer func() {
+		stop()
+		end(err)
+	}()
 	defer safely(&err, func() { _ = up.Close() }) // err is what matters
 	defer safely(&err, m.giveBack)
 	defer safely(&err, func() {
@@ -23,7 +28,7 @@ func pump[T any](
 			_ = up.Fail(ctx, crash)
 		}
 	})
-	safely(&err, func() { err = m.run(ctx, put) })
+	safely(&err, func() { err = m.run(ctx, put, nothing) })
 }
 
 // safely calls f, and makes *err a *chanio.PanicError if f panics or calls runtime.Goexit.
@@ -112,12 +117,14 @@ func (m *mover[T]) giveBack() {
 	unreadAll(m.up, held)
 }
 
-func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error)) error {
+// run gives put all values until something fails. It calls idle before it waits.
+func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error), idle func()) error {
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {
 			return chanio.Cause(ctx)
 		}
-		if !m.atHand() {
+		if !m.atHand() && !m.try() {
+			idle()
 			if err := m.next(ctx); err != nil {
 				return err
 			}
@@ -129,3 +136,5 @@ func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error)) error {
 		}
 	}
 }
+
+func nothing() {}

@@ -88,3 +88,8 @@ func receiving[T any](
 		},
 	}
 }
+
+// only returns what describes one upstream.
+func only[T any](up chanio.Upstream[T]) func() []chanio.Description {
+	return func() []chanio.Description { return []chanio.Description{up.Describe()} }
+}

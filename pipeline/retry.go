@@ -38,7 +38,7 @@ type RetryConfig struct {
 // Since the values of a source to come may have to be closed, a channel of the stream has no capacity.
 func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg *RetryConfig) *chanio.Source[T] {
 	must(open != nil, "Retry: open is nil")
-	r := &retry[T]{open: open, sleep: newSleeper()}
+	r := &retry[T]{open: open}
 	if cfg != nil {
 		r.cfg = *cfg
 	}
@@ -52,7 +52,7 @@ func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg
 		r.cfg.Max = 30 * time.Second
 	}
 	r.cfg.Max = max(r.cfg.Max, r.cfg.Min)
-	h := hooks(r.pull, r.close, nil)
+	h := hooks(stopping(&r.alarm, r.pull), r.close, nil)
 	h.AtHand, h.Undelivered, h.KeepUntaken, h.Describe = r.atHand, r.inner.drop, true, r.describe
 	return chanio.NewSource(h)
 }
@@ -61,7 +61,7 @@ type retry[T any] struct {
 	open  func(ctx context.Context) (*chanio.Source[T], error)
 	cfg   RetryConfig
 	inner inner[T]
-	sleep *sleeper
+	alarm alarm
 
 	failed  int       // attempts in a row
 	notSoon time.Time // when to try again
@@ -69,7 +69,7 @@ type retry[T any] struct {
 
 func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	for {
-		if r.inner.up == nil {
+		if !r.inner.open {
 			if ctx == nil {
 				return v, false, nil
 			}
@@ -87,7 +87,7 @@ func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 		if ctx == nil { // the upstream repeats its failure
 			return v, false, nil
 		}
-		r.inner.leave()
+		r.inner.open = false
 		if err := r.failure(err); err != nil {
 			return v, false, err
 		}
@@ -97,22 +97,15 @@ func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 // reopen waits for its turn and opens a source. An attempt that failed is no error, unless it was one too many. Close
 // makes it return, and closes what was opened all the same.
 func (r *retry[T]) reopen(ctx context.Context) error {
-	if err := r.sleep.sleep(ctx, r.notSoon); err != nil {
+	if err := r.alarm.sleep(ctx, r.notSoon); err != nil {
 		return err
 	}
-	opening, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if !r.inner.opening(cancel) {
-		return net.ErrClosed
-	}
-	src, err := r.open(opening)
+	src, err := r.open(r.alarm.until(ctx, time.Time{}))
 	switch {
 	case err == nil:
 		return r.inner.set(src, "Retry")
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
-	case hasEnded(r.sleep.closed):
-		return net.ErrClosed
 	}
 	return r.failure(err)
 }
@@ -127,7 +120,7 @@ func (r *retry[T]) atHand(dst []T) []T {
 
 // failure decides what follows err: an error that ends the stream, or a pause.
 func (r *retry[T]) failure(err error) error {
-	if hasEnded(r.sleep.closed) {
+	if r.alarm.isStopped() {
 		return net.ErrClosed
 	}
 	r.failed++
@@ -158,7 +151,7 @@ func (r *retry[T]) pause() time.Duration {
 }
 
 func (r *retry[T]) close() error {
-	r.sleep.wake()
+	r.alarm.stop()
 	return r.inner.close()
 }
 

@@ -17,7 +17,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 			_ = up.Close() // nobody waits for what it returns
 		}
 	}
-	h := pass(up, func(ctx context.Context) (v T, ok bool, err error) {
+	h := pass(up, derive(up, func(ctx context.Context) (v T, ok bool, err error) {
 		if n == 0 {
 			_ = up.Close()
 			return v, false, io.EOF
@@ -26,7 +26,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 			took(1)
 		}
 		return v, ok, err
-	})
+	}))
 	h.AtHand = func(dst []T) []T {
 		if n == 0 {
 			return dst

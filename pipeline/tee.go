@@ -35,16 +35,10 @@ func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue
 	t.up = claim(ctx, src, "Tee")
 	t.left.Store(int64(len(queues)))
 	t.open = slices.Clone(t.branches)
-	stop := context.AfterFunc(ctx, func() { t.end(chanio.Cause(ctx)) })
-	go pump(ctx, t.up, t.room, func(vs []T) (int, error) { return t.give(ctx, vs) }, func(err error) {
-		stop()
-		t.end(err)
-	})
+	go pump(ctx, t.up, t.room, func(vs []T) (int, error) { return t.give(ctx, vs) }, t.end)
 	outs := make([]*chanio.Source[T], len(queues))
 	for i, q := range t.branches {
-		outs[i] = chanio.NewSource(receiving(q, "Tee", t.closed, func() []chanio.Description {
-			return []chanio.Description{t.up.Describe()}
-		}))
+		outs[i] = chanio.NewSource(receiving(q, "Tee", t.closed, only(t.up)))
 	}
 	return outs
 }
@@ -87,19 +81,20 @@ var errNoBranch = errors.New("pipeline: Tee: no branch left")
 
 // give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one that
 // some did does not.
-func (t *tee[T]) give(ctx context.Context, vs []T) (int, error) {
-	for n, v := range vs {
+func (t *tee[T]) give(ctx context.Context, vs []T) (n int, err error) {
+	for _, v := range vs {
 		accepted, err := t.giveOne(ctx, v)
-		switch {
-		case err != nil && accepted:
-			return n + 1, err
-		case err != nil:
-			return n, err
-		case !accepted:
+		if err == nil && !accepted {
 			t.up.Drop(v)
 		}
+		if err == nil || accepted {
+			n++
+		}
+		if err != nil {
+			return n, err
+		}
 	}
-	return len(vs), nil
+	return n, nil
 }
 
 // giveOne puts v into every branch: first where there is room, then where that takes time. It reports whether a branch

@@ -17,17 +17,12 @@ import (
 func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *chanio.Source[T] {
 	atLeast("Throttle", "interval", interval, 1)
 	atLeast("Throttle", "burst", burst, 1)
-	t := &throttle[T]{up: src.Claim("pipeline.Throttle"), interval: interval, sleep: newSleeper()}
+	t := &throttle[T]{up: src.Claim("pipeline.Throttle"), interval: interval}
 	t.slack = math.MaxInt64
 	if int64(burst-1) <= math.MaxInt64/int64(interval) {
 		t.slack = time.Duration(burst-1) * interval
 	}
-	h := pass(t.up, t.pull)
-	h.Close = func() error {
-		defer t.sleep.wake()
-		return t.up.Close()
-	}
-	return chanio.NewSource(h)
+	return chanio.NewSource(pass(t.up, timed(t.up, &t.alarm, t.pull)))
 }
 
 type throttle[T any] struct {
@@ -35,7 +30,7 @@ type throttle[T any] struct {
 	interval time.Duration
 	slack    time.Duration // how much earlier than its turn a value may pass
 	turn     time.Time     // of the next value at an even pace
-	sleep    *sleeper
+	alarm    alarm
 }
 
 func (t *throttle[T]) pull(ctx context.Context) (v T, ok bool, err error) {
@@ -47,7 +42,7 @@ func (t *throttle[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	}
 	now := time.Now()
 	if at := t.turn.Add(-t.slack); now.Before(at) {
-		if err := t.sleep.sleep(ctx, at); err != nil {
+		if err := t.alarm.sleep(ctx, at); err != nil {
 			t.up.Unread(v)
 			return *new(T), false, err
 		}

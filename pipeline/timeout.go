@@ -14,8 +14,7 @@ import (
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("Timeout", "idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}
-	h := pass(t.up, t.pull)
-	h.Close = closing(t.up, &t.alarm)
+	h := pass(t.up, timed(t.up, &t.alarm, t.pull))
 	h.AtHand = func(dst []T) []T {
 		before := len(dst)
 		if dst = t.up.AtHand(dst); len(dst) > before {
@@ -33,34 +32,23 @@ type timeout[T any] struct {
 	alarm  alarm
 }
 
-func (t *timeout[T]) pull(ctx context.Context) (none T, ok bool, err error) {
+func (t *timeout[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	began := time.Now()
 	due := began.Add(t.idle - t.waited)
 	for {
-		bound := ctx
-		if ctx != nil {
-			bound = t.alarm.until(ctx, due)
-		}
-		v, ok, err := take(bound, t.up)
-		if ok {
+		v, ok, err = await(ctx, &t.alarm, due, t.up)
+		switch {
+		case ok:
 			t.waited = 0
-			return v, true, nil
-		}
-		if err == nil {
-			return none, false, nil
-		}
-		if rang(ctx, err) {
-			if time.Now().Before(due) {
-				continue
-			}
+		case err == nil && ctx != nil && time.Now().Before(due):
+			continue
+		case err == nil && ctx != nil:
+			_ = t.up.Close() // err is what matters
 			err = &idleError{t.idle}
-		} else if of := interrupted(ctx, err); of != nil {
+		case resumable(ctx, err):
 			t.waited += time.Since(began)
-			return none, false, of
 		}
-		t.alarm.stop()
-		_ = t.up.Close() // err is what matters
-		return none, false, err
+		return v, ok, err
 	}
 }
 

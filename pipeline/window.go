@@ -31,10 +31,9 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 		fresh: func() []T { return nil },
 		add:   func(all []T, v T) []T { return append(all, v) },
 	}
-	h := w.hooks()
+	h := timed(w.up, &w.alarm, lend(w.up, &w.now.Value, w.pull))
 	if drop := dropAll(w.up); drop != nil {
 		h.Undelivered, h.KeepUntaken = func(s Span[[]T]) { drop(s.Value) }, true
-		h = keep(w.pull, h, func() { unreadAll(w.up, w.now.Value) })
 	}
 	return chanio.NewSource(h)
 }
@@ -48,7 +47,7 @@ func Rollup[T, A any](
 	must(fresh != nil, "Rollup: fresh is nil")
 	must(add != nil, "Rollup: add is nil")
 	w := &window[T, A]{up: src.Claim("pipeline.Rollup"), clock: ticker{period: period}, fresh: fresh, add: add}
-	return chanio.NewSource(w.hooks())
+	return chanio.NewSource(timed(w.up, &w.alarm, w.pull))
 }
 
 type window[T, A any] struct {
@@ -63,41 +62,25 @@ type window[T, A any] struct {
 	count int    // of its values
 	end   error  // of the upstream; now has been passed on
 	alarm alarm
-	sleep *sleeper
-}
-
-func (w *window[T, A]) hooks() chanio.SourceHooks[Span[A]] {
-	w.sleep = newSleeper()
-	h := derive(w.up, w.pull)
-	closeUp := closing(w.up, &w.alarm)
-	h.Close = func() error {
-		defer w.sleep.wake()
-		return closeUp()
-	}
-	return h
 }
 
 func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err error) {
 	w.begin()
 	for w.end == nil {
-		if ctx != nil && ctx.Err() != nil {
-			return none, false, chanio.Cause(ctx)
-		}
 		if w.clock.isDue() {
 			return w.take(), true, nil
 		}
 		err := w.fill(ctx)
-		if err == nil && ctx == nil {
-			return none, false, nil
-		}
-		if err == nil || rang(ctx, err) {
-			continue
-		}
-		if of := interrupted(ctx, err); of != nil {
-			return none, false, of
-		}
-		if last, ok := w.finish(err); ok {
-			return last, true, nil
+		switch {
+		case err == nil && ctx != nil: // due, or too early
+		case err == nil || resumable(ctx, err):
+			return none, false, err
+		default:
+			w.end = err
+			if last := w.now; w.count > 0 {
+				last.End, w.now = time.Now().Round(0), Span[A]{}
+				return last, true, nil
+			}
 		}
 	}
 	return none, false, w.end
@@ -105,18 +88,14 @@ func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err err
 
 // fill takes values until the span ends, or something else does.
 func (w *window[T, A]) fill(ctx context.Context) error {
-	bound := ctx
-	if ctx != nil {
-		bound = w.alarm.until(ctx, w.clock.due)
-	}
 	for w.limit == 0 || w.count < w.limit {
-		v, ok, err := take(bound, w.up)
+		v, ok, err := await(ctx, &w.alarm, w.clock.due, w.up)
 		if !ok {
 			return err
 		}
-		if bound != nil && bound.Err() != nil {
-			w.up.Unread(v) // belongs to the next span
-			return chanio.Cause(bound)
+		if ctx != nil && w.alarm.ctx.Err() != nil {
+			w.up.Unread(v) // may belong to the next span
+			return chanio.Cause(ctx)
 		}
 		w.now.Value = w.add(w.now.Value, v)
 		w.count++
@@ -124,16 +103,7 @@ func (w *window[T, A]) fill(ctx context.Context) error {
 	if ctx == nil {
 		return nil
 	}
-	return w.sleep.sleep(ctx, w.clock.due)
-}
-
-// finish notes the end of the upstream, and returns the span if there is something in it.
-func (w *window[T, A]) finish(err error) (last Span[A], ok bool) {
-	w.end = err
-	w.alarm.stop()
-	last, w.now = w.now, Span[A]{}
-	last.End = time.Now().Round(0)
-	return last, w.count > 0
+	return w.alarm.sleep(ctx, w.clock.due)
 }
 
 // begin starts the first span.

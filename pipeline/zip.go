@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,7 +15,7 @@ import (
 func Zip[A, B, C any](as *chanio.Source[A], bs *chanio.Source[B], combine func(A, B) C) *chanio.Source[C] {
 	must(combine != nil, "Zip: combine is nil")
 	z := &zip[A, B, C]{as: as.Claim("pipeline.Zip"), bs: bs.Claim("pipeline.Zip"), combine: combine}
-	return chanio.NewSource(hooks(z.pull, z.close, func() []chanio.Description {
+	return chanio.NewSource(hooks(stopping(&z.alarm, z.pull), z.close, func() []chanio.Description {
 		return []chanio.Description{z.as.Describe(), z.bs.Describe()}
 	}))
 }
@@ -40,9 +39,6 @@ func (z *zip[A, B, C]) close() error {
 }
 
 func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
-	if ctx != nil && ctx.Err() != nil {
-		return c, false, chanio.Cause(ctx)
-	}
 	var p pair[A, B]
 	defer p.giveBack(z.as, z.bs)
 	p.a, p.hasA, err = z.as.TryNext()
@@ -84,21 +80,17 @@ func (p *pair[A, B]) giveBack(as chanio.Upstream[A], bs chanio.Upstream[B]) {
 
 // await waits for what is missing in p: in turn while that is both, and then for one.
 func (z *zip[A, B, C]) await(ctx context.Context, p *pair[A, B]) (err error) {
-	for turn, forA := minTurn, true; !p.hasA || !p.hasB; forA = !forA {
-		bound := ctx
+	for turn, forA := minTurn, true; err == nil && !(p.hasA && p.hasB); forA = !forA {
+		due := time.Time{}
 		if !p.hasA && !p.hasB {
-			bound = z.alarm.within(ctx, turn)
+			due = time.Now().Add(turn)
 			turn = min(2*turn, maxTurn)
 		}
-		switch {
-		case p.hasB || forA && !p.hasA:
-			p.a, p.hasA, err = take(bound, z.as)
-		default:
-			p.b, p.hasB, err = take(bound, z.bs)
-		}
-		if err != nil && !rang(ctx, err) {
-			return cmp.Or(interrupted(ctx, err), err)
+		if p.hasB || forA && !p.hasA {
+			p.a, p.hasA, err = await(ctx, &z.alarm, due, z.as)
+		} else {
+			p.b, p.hasB, err = await(ctx, &z.alarm, due, z.bs)
 		}
 	}
-	return nil
+	return err
 }

@@ -26,7 +26,7 @@ const (
 	silent    kind = 'n' // sends nothing
 	clogged   kind = 'c' // asks and never reads
 	flooding  kind = 'f' // asks without end, and reads
-	vanishing kind = 'v' // resets in the midst of a request
+	vanishing kind = 'v' // resets in the middle of a request
 	last      kind = 'l' // a request of a healthy one that the server answers when it shuts down
 )
 

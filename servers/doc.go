@@ -24,12 +24,12 @@
 //   - A connection is accepted when somebody asks for it, and has one goroutine: its handler's. While that waits for
 //     input the connection holds no buffer.
 //   - Whatever a handler has sent when it returns is delivered before the connection is closed, unless the peer takes
-//     nothing for the linger bound (G7). A panic in a handler ends its own connection (G16).
-//   - Shutdown tells every connection to finish and loses nothing that was accepted before its deadline (G18). Close is
+//     nothing for the linger bound. A panic in a handler ends its own connection.
+//   - Shutdown tells every connection to finish and loses nothing that was accepted before its deadline. Close is
 //     a Shutdown with the linger bound, and the end of Serve's ctx the abrupt way.
-//   - When Serve has returned, so have all handlers (G11).
+//   - When Serve has returned, so have all handlers.
 //   - Lack of descriptors makes accepting wait, without spinning, and be tried again.
-//   - Nothing is logged unless a Logger is given (G20).
+//   - Nothing is logged unless a Logger is given.
 //
 // Examples are in docs/examples: echo, increment, slowecho, rpc, proxy, balancer, mtls, sni, unix and statsd.
 package servers

@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// Hooks are told what happens to the connections of a [Listener]: they are for metrics, and for logs of one's own
-// (G20). Each may be nil and costs nothing then. They are called where it happens, several at once, so they must
+// Hooks are told what happens to the connections of a [Listener]: they are for metrics, and for your own
+// logs. Each may be nil and costs nothing then. They are called where it happens, several at once, so they must
 // neither block nor take long. A panic of theirs is an error of the Logger, and of the two that have a live connection,
 // Opened and Returned, it aborts that connection.
 type Hooks struct {
@@ -33,7 +33,7 @@ type Hooks struct {
 	// Refused is called when a connection was closed because its peer has as many as Config.MaxPerIP.
 	Refused func(peer net.Addr)
 
-	// AcceptFailed is called each time that accepting failed for now, such as for want of descriptors, and will be tried
+	// AcceptFailed is called each time that accepting failed for now, such as without descriptors, and will be tried
 	// again.
 	AcceptFailed func(err error)
 }

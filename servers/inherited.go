@@ -18,7 +18,7 @@ const (
 	firstInherited = 3                // the first descriptor
 )
 
-// Inherited returns the sockets that were handed to this process by systemd, or by whoever follows its protocol
+// Inherited returns the sockets that were handed to this process by systemd, or by another that follows its protocol
 // (sd_listen_fds(3)) as [HandOver] does, in the order of the unit's sockets. The Name of each file is what systemd
 // calls it, FileDescriptorName in the unit. The caller owns them: [ListenFile] takes one, [net.FilePacketConn] is for
 // those of UDP. It returns none when there are none for this process.

@@ -43,7 +43,7 @@ func Listen(nl net.Listener, cfg *Config) (*Listener, error) {
 
 // ListenFile is [Listen] on a socket that is given as a file, such as one that [Inherited] returns. The socket listens
 // already; TCP and Unix sockets may. ListenFile owns f from then on and closes it, unless it fails. The file of a Unix
-// socket is not removed at the end: it belongs to whoever made it.
+// socket is not removed at the end: it belongs to its maker.
 func ListenFile(f *os.File, cfg *Config) (*Listener, error) {
 	if err := checkListening(f); err != nil {
 		return nil, fmt.Errorf("servers: listen on %s: %w", f.Name(), err)

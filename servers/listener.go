@@ -18,7 +18,7 @@ import (
 // it has begun and returns.
 var ErrShutdown = errors.New("servers: shutting down")
 
-// Listener accepts connections. They are had in one of two ways: [Listener.Serve] calls a handler for each, and Conns
+// Listener accepts connections. There are two ways to receive them: [Listener.Serve] calls a handler for each, and Conns
 // is the stream of them for those who want to accept themselves. All methods are for any goroutine at any time.
 type Listener struct {
 	// Conns is the connections, each accepted when somebody asks for it. Its receiver owns them and closes each; they

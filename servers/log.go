@@ -110,7 +110,7 @@ func text(addr net.Addr) string {
 	return addr.String()
 }
 
-// lines limits how many lines are logged about peers, for whoever can connect could otherwise fill a disk.
+// lines limits how many lines are logged about peers, because a peer could otherwise fill a disk.
 type lines struct {
 	mu      sync.Mutex
 	left    int

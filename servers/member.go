@@ -13,9 +13,10 @@ type member struct {
 	header *ProxyHeader // of its balancer, or nil
 
 	// Guarded by the mutex of the Listener.
-	holds    hold        // why it is not over
-	since    time.Time   // that it is handed out
-	farewell *time.Timer // tells it of a shutdown later, or nil
+	holds    hold          // why it is not over
+	since    time.Time     // that it is handed out
+	farewell *time.Timer   // tells it of a shutdown later, or nil
+	told     chan struct{} // closed when the hooks have been told of its release, if its handler waits for that
 }
 
 // hold is a set of reasons why a connection is not over.
@@ -58,7 +59,10 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	if m == nil {
 		return
 	}
-	if m.holds &^= h; m.holds != 0 {
+	if m.holds &^= h; h == opened && m.told != nil {
+		close(m.told)
+	}
+	if m.holds != 0 {
 		return
 	}
 	if m.farewell != nil {
@@ -67,6 +71,19 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	delete(l.live, c)
 	l.leave(m.peer)
 	l.check()
+}
+
+// awaitHooks returns when the hooks have been told of the release of a connection that has been released.
+func (l *Listener) awaitHooks(c *chanio.Conn) {
+	l.mu.Lock()
+	m := l.live[c]
+	if m == nil || m.holds&opened == 0 {
+		l.mu.Unlock()
+		return
+	}
+	m.told = make(chan struct{})
+	l.mu.Unlock()
+	<-m.told
 }
 
 // tell tells a connection to finish: at once if it has sent anything or had time to, otherwise when it had.

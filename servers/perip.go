@@ -47,7 +47,7 @@ func (p *perIP) leave(addr net.Addr) {
 	}
 }
 
-// subscriber is the bits of an IPv6 address that one subscriber is commonly given (RFC 6177): whoever has the rest at
+// subscriber is the bits of an IPv6 address that one subscriber is commonly given (RFC 6177): the one who has the rest at
 // will is still one peer.
 const subscriber = 64
 

@@ -27,7 +27,7 @@ func TestListenersThatReuseThePortShareIt(t *testing.T) {
 
 	serveOn(t, t.Context(), one, echo)
 	serveOn(t, t.Context(), two, echo)
-	for range 20 { // whoever has it serves it
+	for range 20 { // the one that gets it serves it
 		nc := dial(t, one)
 		require.Equal(t, "hello", say(t, nc, "hello"))
 		require.NoError(t, nc.Close())

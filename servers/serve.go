@@ -21,14 +21,14 @@ import (
 // has ended, then the handler's ctx is cancelled, then the peer is given the linger bound to end its side, and then the
 // connection is released. An error that handle returns changes nothing about that, and is one line of the Logger. A
 // panic in handle, and runtime.Goexit, abort the connection with a [*chanio.PanicError], which the Logger gets with its
-// stack; the process lives on (G16).
+// stack; the process lives on.
 //
 // # How Serve ends
 //
 // After [Listener.Shutdown] or [Listener.Close] it returns nil. The end of ctx is the abrupt way: accepting stops, the
 // handlers' ctx is cancelled with ctx's cause, and they have the linger bound, 5 s by default, to return and for what
 // they have sent to drain; then the connections that are left are aborted. Serve returns nil then, too, for it has done
-// as it was told: whoever ended ctx knows why. Any other error means that accepting failed for good; the handlers have
+// as it was told: the one that ended ctx knows why. Any other error means that accepting failed for good; the handlers have
 // been ended as by ctx.
 //
 // A handler that heeds neither its ctx nor its connection holds Serve up.
@@ -104,7 +104,9 @@ func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(cont
 		if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
 			conn.Abort(cause)
 		}
-		if undrained := finish(conn, err, cancel); err == nil {
+		undrained := finish(conn, err, cancel)
+		l.awaitHooks(conn)
+		if err == nil {
 			l.reportUndrained(conn, undrained)
 		}
 	}()

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Shutdown ends the Listener in good order (G18). It stops accepting, and asks every open connection to finish
+// Shutdown ends the Listener in good order. It stops accepting, and asks every open connection to finish
 // by [chanio.Conn.Drain]: In of one whose protocol has no word for that ends with [ErrShutdown] once what has arrived has
 // been received; Out, and the ctx of the handlers, live on, so that they can
 // finish what they have begun. It returns nil when all handlers have returned and all connections, those of Conns

@@ -23,13 +23,13 @@ func (l *unixListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// leaveFile leaves the socket's file to whoever has another descriptor.
+// leaveFile leaves the socket's file to the other holders of a descriptor.
 func (l *unixListener) leaveFile() { l.file.Leave() }
 
 // backlog is how many connections the kernel holds at most. It takes the lower of this and its own limit.
 const backlog = 1<<16 - 1
 
-// listenUnixFile listens at a path. Until it does the kernel refuses whoever connects, so that nobody connects before
+// listenUnixFile listens at a path. Until it does the kernel refuses all who connect, so that nobody connects before
 // the file has its mode.
 func listenUnixFile(path string, mode fs.FileMode) (net.Listener, error) {
 	l := &unixListener{}

@@ -221,7 +221,7 @@ func TestUnixAFileThatIsNoSocketIsNotRemoved(t *testing.T) {
 	require.Equal(t, "dear diary", string(text))
 }
 
-// Many start over one stale socket. Whoever is told that it listens is the one who is connected to.
+// Many start over one stale socket. The one that is told that it listens is the one that is connected to.
 func TestUnixOneOfManyStartersListens(t *testing.T) {
 	for range 20 {
 		path := socketPath(t)

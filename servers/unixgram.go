@@ -40,7 +40,7 @@ type UnixgramConfig struct {
 // messages of others on the same machine: a log, or the notifications of systemd.
 //
 // A socket file that a process has left behind is removed first; one that somebody has is not, nor anything else that
-// is there, by the rules of [ListenUnix]. Whoever wants to be answered has to have a name, as [clients.DialUnixgram]
+// is there, by the rules of [ListenUnix]. A peer that wants an answer needs a name, as [clients.DialUnixgram]
 // sees to.
 //
 // The error wraps a [*net.OpError], and says what to do about it if it is a common one. Where there are no such

@@ -93,7 +93,7 @@ func cancelWithinAValue[T any](r *run[T]) {
 	}
 }
 
-// leftovers leaves ranges over C early. Nothing is lost, whoever receives next.
+// leftovers leaves ranges over C early. Nothing is lost, no matter who receives next.
 func leftovers[T any](r *run[T]) {
 	r.connect()
 	total := 20 * few

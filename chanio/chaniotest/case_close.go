@@ -125,7 +125,7 @@ func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call
 	if out := e.Out; out != nil {
 		users = append(users,
 			start(func() error { return untilError(func() error { return out.Send(ctx, r.s.make(1)) }) }),
-			start(func() error { return untilError(func() error { return r.tryOnce(out) }) }),
+			start(func() error { return untilError(func() error { return r.tryOnce(ctx, out) }) }),
 			start(func() error { return flushing(ctx, out) }),
 			start(func() error { return feeding(ctx, out, r.s.make(3)) }))
 	}
@@ -143,12 +143,17 @@ func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call
 }
 
 // tryOnce is TrySend. In a bubble it waits a little when there is no room, or no time would pass for those who wait for that.
-func (r *run[T]) tryOnce(out *chanio.Sink[T]) error {
+func (r *run[T]) tryOnce(ctx context.Context, out *chanio.Sink[T]) error {
 	ok, err := out.TrySend(r.s.make(2))
-	if !ok && err == nil && r.s.facts.Bubble {
-		time.Sleep(time.Second / 10)
+	if ok || err != nil || !r.s.facts.Bubble {
+		return err
 	}
-	return err
+	select {
+	case <-time.After(time.Second / 10):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err() // the case was given up
+	}
 }
 
 func untilError(f func() error) error {

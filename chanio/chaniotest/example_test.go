@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
@@ -93,7 +94,7 @@ func ExampleCount() {
 	ctx := context.Background()
 	a, far := chaniotest.Pipe(0)
 	nc, count := chaniotest.Count(a)
-	near := chanio.NewConn(nc, nil)
+	near := chanio.NewConn(nc, &chanio.ConnConfig{Coalesce: time.Minute})
 	uncork := near.Out.Cork()
 	for range 10 {
 		_ = near.Out.Send(ctx, []byte("tick\n"))

@@ -136,7 +136,7 @@ type lane struct {
 	refused bool  // the reader wants no more
 	aborts  atomic.Int32
 	told    bool            // one sender, of the end
-	earlier context.Context // of a call that came to something
+	earlier context.Context // of a call that succeeded
 	closing chan struct{}   // a lock
 
 	released chan struct{} // closed by an abort

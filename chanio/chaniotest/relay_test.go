@@ -180,7 +180,7 @@ func TestFramesSurviveSlicesAndLatency(t *testing.T) {
 	})
 }
 
-// Half a frame has come. Whoever receives, by Recv or from the channel, is told of the reset, and so is who sends.
+// Half a frame has come. A receiver, by Recv or from the channel, is told of the reset, and so is a sender.
 func TestG15AResetSaysSoOnBothViews(t *testing.T) {
 	frames := codec.Prefixed(codec.Uint32, codec.String)
 	r, near, far := relayed(t, false)

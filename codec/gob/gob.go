@@ -19,9 +19,7 @@ import (
 // own, with the description of the type, so that frames depend on nothing before them. Mind the warning above.
 //
 //	Prefixed(Uint16, gob.Of[int]()), 5:
-//	+----+----+----+----+----+----+
 //	| 00 | 04 | 03 | 04 | 00 | 0a |
-//	+----+----+----+----+----+----+
 func Of[T any]() codec.Codec[T] { return of[T]{} }
 
 type of[T any] struct{}

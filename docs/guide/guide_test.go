@@ -14,7 +14,7 @@ import (
 
 func TestQuotedCodeIsInAProgramHere(t *testing.T) {
 	code := sources(t)
-	for _, page := range []string{"../guide.md", "../../README.md"} {
+	for _, page := range []string{"../guide.md", "../recipes.md", "../../README.md"} {
 		blocks := quoted(t, page)
 		require.NotEmpty(t, blocks, page)
 		for _, block := range blocks {

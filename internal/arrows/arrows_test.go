@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"pipeline": {"golang.org/x/sync", module + "/chanio"},
 	"codec":    {"golang.org/x/text", module + "/chanio"},
 	"servers":  endpoints,
-	"clients":  endpoints,
+	"clients":  append([]string{"golang.org/x/text"}, endpoints...),
 	"internal": endpoints,
 	"docs": {
 		"golang.org/x/sync",

@@ -21,8 +21,7 @@ type readBlock struct {
 	iovs  [readSize]syscall.Iovec
 	names [readSize]sockaddr
 	ctls  [readSize]ancillary
-	ready [readSize]chanio.Packet
-	held  int // how many of ready may refer to a payload
+	ready []chanio.Packet // what the latest call brought
 	arena arena
 }
 
@@ -64,15 +63,11 @@ type batchReader struct {
 	try  func(fd uintptr) bool // tryRead, made once
 	pool *sync.Pool
 
-	wait   bool
-	waited bool // the call under way found nothing at first
-	err    error
-	pace   pace
-
-	// What read took and did not return yet: messages i to n, the first of them from off on.
-	blk       *readBlock
-	i, n, off int
-
+	wait    bool
+	waited  bool // the call under way found nothing at first
+	err     error
+	pace    pace
+	blk     *readBlock // nil while nothing is at hand
 	keepCut bool
 	mayJoin bool // the kernel may be asked to join datagrams, when there are many
 	joined  bool // it does so
@@ -91,12 +86,14 @@ func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
 
 func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
 	r.wait, r.waited, r.err = wait, false, nil
-	r.i, r.n, r.off = 0, 0, 0
 	if err := r.raw.Read(r.try); err != nil {
 		r.giveBack()
 		return nil, err
 	}
-	return r.rest(), r.err
+	if r.blk == nil {
+		return nil, r.err
+	}
+	return r.blk.ready, nil
 }
 
 // tryRead reports whether there is something to report; otherwise it is called again when there may be.
@@ -107,8 +104,7 @@ func (r *batchReader) tryRead(fd uintptr) bool {
 	n, errno := r.receive(fd)
 	switch {
 	case errno == 0:
-		r.n = n
-		r.count()
+		r.unpack(n)
 		return true
 	case errno != syscall.EAGAIN:
 		r.err = errno
@@ -153,77 +149,46 @@ func (r *batchReader) join(fd uintptr) {
 	r.joined = syscall.SetsockoptInt(int(fd), solUDP, udpGRO, 1) == nil
 }
 
-// count counts the datagrams in the messages.
-func (r *batchReader) count() {
-	datagrams, bytes := r.n, 0
-	for i := range r.n {
-		size := int(r.blk.hdrs[i].n)
-		bytes += size
-		if seg := r.segment(i); seg > 0 && size > seg {
-			datagrams += (size - 1) / seg
+// unpack makes packets of the first n messages, and counts what is in them.
+func (r *batchReader) unpack(n int) {
+	b, datagrams, bytes := r.blk, 0, 0
+	clear(b.ready)
+	b.ready = b.ready[:0]
+	for i := range n {
+		addr := r.c.peer
+		if !addr.IsValid() {
+			addr = b.names[i].get(&r.c.zones)
+		}
+		rest, cut := b.mem[i*b.slot:][:b.hdrs[i].n], b.hdrs[i].hdr.Flags&syscall.MSG_TRUNC != 0
+		bytes += len(rest)
+		size := r.segment(i)
+		for first := true; first || len(rest) > 0; first = false {
+			p := rest[:min(size, len(rest))]
+			rest = rest[len(p):]
+			datagrams++
+			if !cut || r.c.counts.cut(r.keepCut) {
+				b.ready = append(b.ready, chanio.Packet{Addr: addr, Data: b.arena.clone(p)})
+			}
 		}
 	}
 	r.c.counts.read(datagrams, bytes)
 }
 
-// segment returns the size of the datagrams that message i was joined from, or 0.
+// segment returns the size of the datagrams in message i, of which the last may be smaller.
 func (r *batchReader) segment(i int) int {
-	if !r.joined {
-		return 0
-	}
-	return r.blk.ctls[i].segment(int(r.blk.hdrs[i].hdr.Controllen))
-}
-
-// rest implements reader: it makes packets of as many messages as there is room for.
-func (r *batchReader) rest() []chanio.Packet {
-	ready := 0
-	for ; r.i < r.n && ready < readSize; r.i++ {
-		if r.off == 0 && r.blk.hdrs[r.i].hdr.Flags&syscall.MSG_TRUNC != 0 && !r.c.counts.cut(r.keepCut) {
-			continue
-		}
-		if ready = r.unpack(ready); r.off > 0 {
-			break
+	if r.joined {
+		if size := r.blk.ctls[i].segment(int(r.blk.hdrs[i].hdr.Controllen)); size > 0 {
+			return size
 		}
 	}
-	if ready == 0 {
-		return nil
-	}
-	r.blk.held = max(r.blk.held, ready)
-	return r.blk.ready[:ready]
-}
-
-// unpack makes packets of message i, until there is no more room; r.off then says where to go on. It returns how many are
-// ready.
-func (r *batchReader) unpack(ready int) int {
-	b, end := r.blk, int(r.blk.hdrs[r.i].n)
-	addr := r.c.peer
-	if !addr.IsValid() {
-		addr = b.names[r.i].get(&r.c.zones)
-	}
-	mem := b.mem[r.i*b.slot:]
-	seg := r.segment(r.i)
-	if seg == 0 {
-		b.ready[ready] = chanio.Packet{Addr: addr, Data: b.arena.clone(mem[:end])}
-		return ready + 1
-	}
-	for ready < readSize {
-		next := min(r.off+seg, end)
-		b.ready[ready] = chanio.Packet{Addr: addr, Data: b.arena.clone(mem[r.off:next])}
-		ready++
-		if r.off = next; r.off >= end {
-			r.off = 0
-			break
-		}
-	}
-	return ready
+	return MaxPayload
 }
 
 func (r *batchReader) giveBack() {
-	if r.blk == nil {
-		return
+	if r.blk != nil {
+		clear(r.blk.ready)
+		r.blk.ready = r.blk.ready[:0]
+		r.pool.Put(r.blk)
+		r.blk = nil
 	}
-	clear(r.blk.ready[:r.blk.held])
-	r.blk.held = 0
-	r.pool.Put(r.blk)
-	r.blk = nil
 }

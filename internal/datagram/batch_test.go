@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,7 +22,7 @@ import (
 // watch counts the system calls that c makes from now on.
 func watch(c *Conn) *counted {
 	r, w := c.in.r.(*batchReader), c.out.w.(*batchWriter)
-	raw := &counted{RawConn: r.raw}
+	raw := newCounted(r.raw)
 	r.raw, w.raw = raw, raw
 	return raw
 }
@@ -144,10 +143,8 @@ func TestAnIdleSocketHoldsNoBuffer(t *testing.T) {
 	calls := watch(c)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
-		for calls.reads.Load() == 0 {
-			runtime.Gosched()
-		}
-		cancel(errGivenUp) // when it has found nothing
+		<-calls.waits
+		cancel(errGivenUp)
 	}()
 	_, err = c.In.Recv(ctx)
 	require.ErrorIs(t, err, errGivenUp)
@@ -283,6 +280,34 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	require.ErrorIs(t, cancelledRecv(t, c), errGivenUp, "all others are there")
 	require.NoError(t, c.Close())
 	require.Equal(t, dropped, c.Stats().Dropped, "also when the socket is closed")
+}
+
+// TestOneSocketSendsToBothFamilies sends one datagram and many, to an IPv6 address and to an IPv4 one, which the kernel
+// wants mapped.
+func TestOneSocketSendsToBothFamilies(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		uc, err := net.ListenUDP("udp", &net.UDPAddr{})
+		require.NoError(t, err)
+		from := wrap(t, uc, cfg, cfg.plain)
+		six, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+		if err != nil || from.v4 {
+			t.Skip("no IPv6 here")
+		}
+		for _, to := range []*Conn{wrap(t, six, cfg, cfg.plain), open(t, cfg)} {
+			send(t, from, to, "alone")
+			uncork := from.Out.Cork()
+			send(t, from, to, "one", "of", "many")
+			uncork()
+			require.NoError(t, from.Out.Flush(t.Context()))
+			require.Equal(t, []string{"alone", "one", "of", "many"}, receive(t, to, 4))
+			require.NoError(t, to.Out.Send(t.Context(), chanio.Packet{
+				Addr: netip.AddrPortFrom(to.addr.Addr(), from.addr.Port()), Data: []byte("back"),
+			}))
+			p, err := from.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, to.addr, p.Addr, "an IPv4 address is not mapped")
+		}
+	})
 }
 
 func TestAddressesSurviveTheKernelsForm(t *testing.T) {

@@ -1,7 +1,6 @@
 package datagram
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -33,15 +32,13 @@ const (
 // Conn is a UDP socket as a pair of typed halves. It starts no goroutine while the kernel takes what is sent, and holds
 // no buffer while it waits for input. When both halves have ended the socket is closed.
 type Conn struct {
-	chanio.Duplex[chanio.Packet, chanio.Packet]
-	ends
+	ends[chanio.Packet]
 
 	uc    *net.UDPConn
 	addr  netip.AddrPort // local
 	peer  netip.AddrPort // not valid unless connected
 	v4    bool           // the socket is of IPv4 alone
 	zones zones
-	in    inlet[chanio.Packet]
 	out   outlet
 	drops atomic.Int64 // as the kernel said when the socket was closed
 }
@@ -55,9 +52,14 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 		cfg.MaxDatagram = MaxPayload
 	}
 	r, w := newTransport(c, cfg)
-	c.In = c.in.init(&c.ends, c, r, uc.SetReadDeadline)
+	c.in.flushHeld, c.in.ended = c.out.flushHeld, c.halfEnded
+	c.in.reported = func(err error) {
+		c.out.mu.Lock()
+		defer c.out.mu.Unlock()
+		c.out.loseLocked(netip.AddrPort{}, err)
+	}
+	c.In = c.in.init(&c.ends, r, uc.SetReadDeadline)
 	c.Out = c.out.init(c, w)
-	c.Released = c.released
 	return c
 }
 
@@ -75,12 +77,6 @@ func (c *Conn) RemoteAddr() netip.AddrPort { return c.peer }
 // SyscallConn returns the descriptor of the socket.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallConn() }
 
-// Shutdown implements [chanio.PacketSocket].
-func (c *Conn) Shutdown(ctx context.Context) error {
-	c.in.drain(c.shutdown)
-	return c.awaitRelease(ctx, c.Out.Abort)
-}
-
 // Stats returns the counts so far.
 func (c *Conn) Stats() chanio.PacketStats {
 	dropped := kernelDrops(c.uc)
@@ -94,10 +90,6 @@ func (c *Conn) closeBelow() {
 	c.drops.Store(kernelDrops(c.uc))
 	_ = c.uc.Close()
 }
-
-func (c *Conn) flushHeld()         { c.out.flushHeld() }
-func (c *Conn) reported(err error) { c.out.reported(err) }
-func (c *Conn) inEnded()           { c.halfEnded() }
 
 // sendError says that sending to an address failed.
 func (c *Conn) sendError(to netip.AddrPort, err error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,8 +15,11 @@ import (
 
 var errGivenUp = errors.New("given up")
 
-// cancelledRecv waits in Recv until nothing has come for a moment, and returns the error; what came fails the test.
+// cancelledRecv cancels a Recv that reads, and returns its error; what has come fails the test.
 func cancelledRecv(t *testing.T, c *Conn) error {
+	r := &entered{reader: c.in.r, began: make(chan struct{}, 1)}
+	c.in.r = r
+	defer func() { c.in.r = r.reader }()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	result := make(chan error, 1)
 	go func() {
@@ -27,11 +29,26 @@ func cancelledRecv(t *testing.T, c *Conn) error {
 		}
 		result <- err
 	}()
-	for range 100 {
-		runtime.Gosched()
-	}
+	<-r.began
 	cancel(errGivenUp)
-	return <-result
+	err := <-result
+	if _, ok := r.reader.(*plain); !ok { // which cannot look without waiting
+		if p, err := r.reader.read(false); err != errEmpty && !isReport(err) {
+			t.Errorf("there was something: %v, %v", p, err)
+		}
+	}
+	return err
+}
+
+// entered is a reader that tells when a read begins.
+type entered struct {
+	reader[chanio.Packet]
+	began chan struct{}
+}
+
+func (r *entered) read(wait bool) ([]chanio.Packet, error) {
+	signal(r.began)
+	return r.reader.read(wait)
 }
 
 func TestTruncationIsNoticed(t *testing.T) {

@@ -266,8 +266,6 @@ func (r *scripted) read(wait bool) (first []chanio.Packet, err error) {
 	return first, nil
 }
 
-func (r *scripted) rest() []chanio.Packet { return nil }
-
 func scriptedConn(t *testing.T, after error, reads ...any) (*Conn, *scripted) {
 	c := open(t, Config{})
 	r := &scripted{reads: reads, after: after}

@@ -14,7 +14,10 @@ import (
 
 // ends is what UDP and Unix sockets have in common: two halves, and one descriptor that is closed when both have
 // ended.
-type ends struct {
+type ends[P any] struct {
+	chanio.Duplex[P, P]
+	in inlet[P]
+
 	kind          string   // what descriptions call it
 	local, remote net.Addr // remote is nil unless the socket is connected
 	inEnd, outEnd chanio.End
@@ -28,7 +31,7 @@ type ends struct {
 }
 
 // init comes first. linger and shutdown are those of a configuration, so they may be zero.
-func (s *ends) init(kind string, nc net.Conn, linger time.Duration, shutdown error, closeBelow func()) {
+func (s *ends[P]) init(kind string, nc net.Conn, linger time.Duration, shutdown error, closeBelow func()) {
 	s.kind, s.local, s.remote = kind, nc.LocalAddr(), nc.RemoteAddr()
 	s.released = make(chan struct{})
 	s.outEnd.Linger, s.outEnd.Released = linger, s.released
@@ -36,10 +39,11 @@ func (s *ends) init(kind string, nc net.Conn, linger time.Duration, shutdown err
 		s.shutdown = net.ErrClosed
 	}
 	s.closeBelow = closeBelow
+	s.Released = s.released
 }
 
 // halfEnded closes the descriptor once both halves have ended. It is called after either has, without a lock.
-func (s *ends) halfEnded() {
+func (s *ends[P]) halfEnded() {
 	if s.inEnd.Ended() && s.outEnd.Ended() && s.closing.CompareAndSwap(false, true) {
 		s.closeBelow()
 		close(s.released)
@@ -47,22 +51,23 @@ func (s *ends) halfEnded() {
 }
 
 // Done is closed when both halves have ended and the socket is closed.
-func (s *ends) Done() <-chan struct{} { return s.released }
+func (s *ends[P]) Done() <-chan struct{} { return s.released }
 
-// awaitRelease waits until the socket is closed. When ctx ends first it calls abort and returns the cause of ctx.
-func (s *ends) awaitRelease(ctx context.Context, abort func(cause error)) error {
+// Shutdown implements [chanio.PacketSocket].
+func (s *ends[P]) Shutdown(ctx context.Context) error {
+	s.in.drain(s.shutdown)
 	select {
 	case <-s.released:
 		return nil
 	case <-ctx.Done():
 		cause := chanio.Cause(ctx)
-		abort(cause)
+		s.Out.Abort(cause)
 		return cause
 	}
 }
 
 // state describes the socket in a few words.
-func (s *ends) state() string {
+func (s *ends[P]) state() string {
 	in, out := s.inEnd.Ended(), s.outEnd.Ended()
 	switch {
 	case in && out:
@@ -76,7 +81,7 @@ func (s *ends) state() string {
 }
 
 // String describes the socket.
-func (s *ends) String() string {
+func (s *ends[P]) String() string {
 	local, to := s.local.String(), ""
 	if local == "" {
 		local = "unnamed"
@@ -88,18 +93,18 @@ func (s *ends) String() string {
 		s.local.Network(), local, to, s.state(), s.counts.received.Load(), s.counts.sent.Load())
 }
 
-func (s *ends) describeIn() chanio.Description {
+func (s *ends[P]) describeIn() chanio.Description {
 	return chanio.Description{Kind: s.kind + ".In", Name: s.local.String(), Passed: s.counts.received.Load()}
 }
 
-func (s *ends) describeOut() chanio.Description {
+func (s *ends[P]) describeOut() chanio.Description {
 	return chanio.Description{
 		Kind: s.kind + ".Out", Name: s.local.String(), Passed: s.counts.sent.Load(), Dropped: s.counts.failed.Load(),
 	}
 }
 
 // opError says which call failed, and between which addresses. A nil address means the peer.
-func (s *ends) opError(op string, to net.Addr, err error) error {
+func (s *ends[P]) opError(op string, to net.Addr, err error) error {
 	if to == nil {
 		to = s.remote
 	}
@@ -108,4 +113,4 @@ func (s *ends) opError(op string, to net.Addr, err error) error {
 
 // noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because there is no message
 // for that.
-func (s *ends) noHalfClose() error { return s.opError("close write", nil, errors.ErrUnsupported) }
+func (s *ends[P]) noHalfClose() error { return s.opError("close write", nil, errors.ErrUnsupported) }

@@ -46,30 +46,11 @@ func (e *oversizeError) Error() string {
 
 func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }
 
-// failure counts the datagrams that were accepted and could not be sent since the last Flush.
-type failure struct {
+// lostError tells of datagrams that were accepted and could not be sent.
+type lostError struct {
 	count uint64
 	first error
 }
-
-func (f *failure) add(err error) {
-	if f.count++; f.first == nil {
-		f.first = err
-	}
-}
-
-// take returns the failure as an error, if there is one, and resets it.
-func (f *failure) take() error {
-	if f.count == 0 {
-		return nil
-	}
-	err := &lostError{*f}
-	*f = failure{}
-	return err
-}
-
-// lostError is a failure as Flush and Close return it.
-type lostError struct{ failure }
 
 func (e *lostError) Error() string {
 	hint := ""

@@ -55,16 +55,44 @@ func send(t testing.TB, c *Conn, to *Conn, payloads ...string) {
 	}
 }
 
-// counted counts what a RawConn is asked to do.
+// counted counts what a RawConn is asked to do, and tells when it happens.
 type counted struct {
 	syscall.RawConn
 	reads, writes atomic.Int32 // calls of the functions given, each of which makes one system call
+
+	waits chan struct{} // one of them found that it has to wait
+	wrote chan struct{} // a write was tried
+}
+
+func newCounted(raw syscall.RawConn) *counted {
+	return &counted{RawConn: raw, waits: make(chan struct{}, 1), wrote: make(chan struct{}, 1000)}
 }
 
 func (c *counted) Read(f func(uintptr) bool) error {
-	return c.RawConn.Read(func(fd uintptr) bool { c.reads.Add(1); return f(fd) })
+	return c.RawConn.Read(func(fd uintptr) bool {
+		c.reads.Add(1)
+		return c.noted(f(fd))
+	})
 }
 
 func (c *counted) Write(f func(uintptr) bool) error {
-	return c.RawConn.Write(func(fd uintptr) bool { c.writes.Add(1); return f(fd) })
+	return c.RawConn.Write(func(fd uintptr) bool {
+		c.writes.Add(1)
+		signal(c.wrote)
+		return c.noted(f(fd))
+	})
+}
+
+func (c *counted) noted(done bool) bool {
+	if !done {
+		signal(c.waits)
+	}
+	return done
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

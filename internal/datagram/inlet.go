@@ -15,36 +15,24 @@ import (
 // reader reads a socket. It is for one goroutine at a time. P is a packet.
 type reader[P any] interface {
 	// read takes what has arrived, and waits for something if wait is true; otherwise it returns errEmpty if there is
-	// nothing. It returns the first of it, perhaps none because what arrived was dropped. The slice is valid until the
-	// next call, the payloads belong to the receiver.
-	read(wait bool) (first []P, err error)
-
-	// rest returns more of what read took, or nothing if that was all. It does not read.
-	rest() []P
+	// nothing. What it returns may be empty because what arrived was dropped. The slice is valid until the next call,
+	// the payloads belong to the receiver.
+	read(wait bool) ([]P, error)
 }
 
 // errEmpty says that nothing has arrived.
 var errEmpty = errors.New("datagram: nothing has arrived")
 
-// holder is the socket that an inlet is a half of.
-type holder interface {
-	// flushHeld sends what is held back, because a receiver is about to wait.
-	flushHeld()
-
-	// reported notes an error that a read met and that concerns a datagram sent before.
-	reported(err error)
-
-	// inEnded is called, perhaps more than once, when the half has ended.
-	inEnded()
-}
-
 // inlet is the receiving half of a socket. Its fields belong to the goroutine that receives, apart from deadline and
 // draining.
 type inlet[P any] struct {
-	s        *ends
-	h        holder
+	s        *ends[P]
 	r        reader[P]
 	deadline deadline.Deadline
+
+	flushHeld func()          // sends what is held back, because a receiver is about to wait
+	reported  func(err error) // notes an error that a read met and that concerns a datagram sent before
+	ended     func()          // called, perhaps more than once, when the half has ended
 
 	ready    []P // read and not yet received, from i on
 	i        int
@@ -53,8 +41,8 @@ type inlet[P any] struct {
 }
 
 // init makes the Source of the inlet.
-func (in *inlet[P]) init(s *ends, h holder, r reader[P], set func(time.Time) error) *chanio.Source[P] {
-	in.s, in.h, in.r = s, h, r
+func (in *inlet[P]) init(s *ends[P], r reader[P], set func(time.Time) error) *chanio.Source[P] {
+	in.s, in.r = s, r
 	in.deadline.Init(deadline.Func(set))
 	return chanio.NewSource(chanio.SourceHooks[P]{
 		Next: in.next, TryNext: in.tryNext, AtHand: in.atHand, Close: in.close, End: &s.inEnd, Describe: s.describeIn,
@@ -94,9 +82,7 @@ func (in *inlet[P]) atHand(dst []P) []P {
 // pop returns the next packet of ready.
 func (in *inlet[P]) pop() P {
 	p := in.ready[in.i]
-	if in.i++; in.i == len(in.ready) {
-		in.ready, in.i = in.r.rest(), 0
-	}
+	in.i++
 	in.s.rule.SetAtHand(in.i < len(in.ready))
 	return p
 }
@@ -105,7 +91,7 @@ func (in *inlet[P]) pop() P {
 func (in *inlet[P]) fill(ctx context.Context) error {
 	in.s.rule.SetAtHand(false)
 	in.s.rule.Received()
-	in.h.flushHeld()
+	in.flushHeld()
 	err := in.wait(ctx)
 	if err == nil || in.readLast() {
 		return nil
@@ -133,8 +119,9 @@ func (in *inlet[P]) wait(ctx context.Context) error {
 
 // read reads once. What that brings may be nothing to receive: the report of a datagram that was sent.
 func (in *inlet[P]) read(wait bool) (err error) {
+	in.i = 0
 	if in.ready, err = in.r.read(wait); isReport(err) {
-		in.h.reported(err)
+		in.reported(err)
 		return nil
 	}
 	return err
@@ -186,7 +173,7 @@ func (in *inlet[P]) end(err error) {
 	in.s.inEnd.Set(err)
 	in.deadline.Close(err)
 	in.deadline.Cut()
-	in.h.inEnded()
+	in.ended()
 }
 
 // drain makes the half end with err once what has arrived has been received.

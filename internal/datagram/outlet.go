@@ -23,12 +23,11 @@ type outlet struct {
 	w writer
 
 	mu       sync.Mutex
-	q        *queue // accepted, behind rest
-	rest     *queue // being written
-	direct   queue  // rest when that is one datagram which was not copied
-	writing  bool   // somebody is in writeLocked, or finish has been started
-	accepted int64  // datagrams, ever
-	lost     failure
+	q        *queue        // accepted, behind rest
+	rest     *queue        // being written
+	writing  bool          // somebody is in writeLocked, or a goroutine is about to be
+	accepted int64         // datagrams, ever
+	lost     *lostError    // since the last Flush; nil: none
 	moved    chan struct{} // closed when anything changes, if somebody waits for that
 
 	settled atomic.Int64 // datagrams sent or lost, ever; written with mu held
@@ -110,20 +109,13 @@ func (o *outlet) acceptLocked(p *chanio.Packet, more bool) error {
 		return refusal(&o.c.outEnd)
 	}
 	o.accepted++
-	full := o.q.left()+1 >= queueSize || o.q.leftBytes()+len(p.Data) >= holdBytes
-	hold := !full && (more || o.c.rule.HoldsLocked())
-	if !hold && !o.writing && o.q == nil {
-		o.direct.lend(p)
-		o.rest, o.writing = &o.direct, true
-		o.writeLocked(false)
-		return nil
-	}
 	if o.q == nil {
 		o.q = queues.Get().(*queue)
 	}
 	o.q.add(p.Addr, p.Data)
+	full := o.q.left() >= queueSize || o.q.leftBytes() >= holdBytes
 	switch {
-	case !hold:
+	case full || !more && !o.c.rule.HoldsLocked():
 		o.pushLocked()
 	case !more:
 		o.pending.Store(true)
@@ -181,7 +173,11 @@ func (o *outlet) flush(ctx context.Context) error {
 	if o.c.outEnd.Ended() {
 		return o.c.outEnd.Err()
 	}
-	return o.lost.take()
+	if lost := o.lost; lost != nil {
+		o.lost = nil
+		return lost
+	}
+	return nil
 }
 
 // close sends what was accepted, after the Sink has begun to refuse more. There is nothing to tell the peer with.

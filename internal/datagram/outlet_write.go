@@ -25,22 +25,16 @@ func (o *outlet) writeLocked(wait bool) {
 		o.mu.Lock()
 		o.wroteLocked(q, n, err)
 		if err == errFull && !o.c.outEnd.Ended() {
-			if q == &o.direct { // the caller of Send has it back soon
-				o.rest = q.clone()
-			}
-			go o.finish()
+			go func() { // ends when nothing is left, or the socket is closed
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.writeLocked(true)
+			}()
 			return
 		}
 	}
 	o.writing = false
 	o.changedLocked()
-}
-
-// finish writes, waiting for room in the kernel, until nothing is left. It ends when the socket is closed.
-func (o *outlet) finish() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.writeLocked(true)
 }
 
 // nextLocked sees to it that rest is what is to be written next, and reports whether there is anything.
@@ -101,16 +95,13 @@ func (o *outlet) refusedLocked(q *queue, err error) {
 	}
 }
 
-// reported notes an error that a read met and that concerns a datagram sent before.
-func (o *outlet) reported(err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.loseLocked(netip.AddrPort{}, err)
-}
-
+// loseLocked notes that a datagram was not sent. An error without an address is what a read met.
 func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.c.counts.failed.Add(1)
-	o.lost.add(o.c.sendError(to, err))
+	if o.lost == nil {
+		o.lost = &lostError{first: o.c.sendError(to, err)}
+	}
+	o.lost.count++
 }
 
 // pushLocked writes what is queued, unless somebody is writing, who does so then.

@@ -2,7 +2,6 @@ package datagram
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -10,20 +9,13 @@ import (
 // plain reads and writes one datagram at a time through the net package, on systems without batches. It holds a buffer
 // while it waits, and a write may wait for room in the socket's buffer, which drains by itself.
 type plain struct {
-	c       *Conn
-	max     int
-	keepCut bool
-	bufs    *sync.Pool
-	one     [1]chanio.Packet
-	arena   arena
+	c *Conn
+	single[chanio.Packet]
 }
 
 func plainTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
-	size := cfg.MaxDatagram + 1 // one more tells that there was more
-	t := &plain{c: c, max: cfg.MaxDatagram, keepCut: cfg.KeepTruncated, bufs: &sync.Pool{New: func() any {
-		buf := make([]byte, size)
-		return &buf
-	}}}
+	t := &plain{c: c}
+	t.counts, t.max, t.keepCut, t.bufs = &c.counts, cfg.MaxDatagram, cfg.KeepTruncated, bufsFor(cfg.MaxDatagram)
 	return t, t
 }
 
@@ -32,22 +24,18 @@ func (t *plain) read(bool) ([]chanio.Packet, error) {
 	buf := t.bufs.Get().(*[]byte)
 	defer t.bufs.Put(buf)
 	n, addr, err := t.c.uc.ReadFromUDPAddrPort(*buf)
-	cut := n > t.max || errors.Is(err, errTruncated)
-	if err != nil && !cut {
+	if errors.Is(err, errTruncated) {
+		n, err = len(*buf), nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	if cut {
-		n = t.max
-	}
-	t.c.counts.read(1, n)
-	if cut && !t.c.counts.cut(t.keepCut) {
+	data, ok := t.take((*buf)[:n])
+	if !ok {
 		return nil, nil
 	}
-	t.one[0] = chanio.Packet{Addr: unmap(addr), Data: t.arena.clone((*buf)[:n])}
-	return t.one[:], nil
+	return t.deliver(chanio.Packet{Addr: unmap(addr), Data: data}), nil
 }
-
-func (t *plain) rest() []chanio.Packet { return nil }
 
 func (t *plain) write(q *queue, _ bool) (n int, err error) {
 	data := q.payload(0, q.off)

@@ -3,8 +3,6 @@ package datagram
 import (
 	"net/netip"
 	"sync"
-
-	"github.com/weir-go/weir/chanio"
 )
 
 // queue is datagrams to be sent, their payloads one after the other. A nil queue is empty.
@@ -14,7 +12,6 @@ type queue struct {
 	first   int  // the first one that has not been sent
 	off     int  // where in buf it begins
 	retried bool // the first one has been tried before
-	lent    bool // buf belongs to a caller of Send
 }
 
 // message is one datagram of a queue.
@@ -35,20 +32,6 @@ var queues = sync.Pool{New: func() any {
 func (q *queue) add(addr netip.AddrPort, data []byte) {
 	q.buf = append(q.buf, data...)
 	q.msgs = append(q.msgs, message{addr, len(data)})
-}
-
-// lend makes q a queue of p alone, whose payload is not copied.
-func (q *queue) lend(p *chanio.Packet) {
-	*q = queue{buf: p.Data, msgs: append(q.msgs[:0], message{p.Addr, len(p.Data)}), lent: true}
-}
-
-// clone returns a queue with the one datagram of q, which was lent.
-func (q *queue) clone() *queue {
-	c := queues.Get().(*queue)
-	c.add(q.msgs[0].addr, q.buf)
-	c.retried = q.retried
-	q.recycle()
-	return c
 }
 
 // left returns how many have not been sent.
@@ -85,11 +68,7 @@ func (q *queue) payload(i, off int) []byte { return q.buf[off : off+q.msgs[q.fir
 
 // recycle gives q back, for the next one that is needed.
 func (q *queue) recycle() {
-	switch {
-	case q == nil:
-	case q.lent:
-		q.buf = nil
-	case cap(q.buf) <= queueKeep:
+	if q != nil && cap(q.buf) <= queueKeep {
 		clear(q.msgs)
 		*q = queue{buf: q.buf[:0], msgs: q.msgs[:0]}
 		queues.Put(q)

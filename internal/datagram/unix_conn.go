@@ -3,7 +3,6 @@
 package datagram
 
 import (
-	"context"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -16,15 +15,13 @@ import (
 // waits for input. A datagram that was sent is in the receiver's queue, so nothing is queued here. When both halves
 // have ended the socket is closed and its file removed.
 type UnixConn struct {
-	chanio.Duplex[chanio.UnixPacket, chanio.UnixPacket]
-	ends
+	ends[chanio.UnixPacket]
 
 	uc    *net.UnixConn
 	raw   syscall.RawConn
 	file  *unixfile.File         // nil if there is none
 	peer  string                 // empty unless connected
 	bound atomic.Pointer[string] // what the peer calls itself: another way to write the path, perhaps
-	in    inlet[chanio.UnixPacket]
 	out   unixOutlet
 }
 
@@ -35,9 +32,10 @@ func newUnix(uc *net.UnixConn, file *unixfile.File, cfg *UnixConfig) *UnixConn {
 	if c.peer != "" {
 		c.remote = unixAddr(c.peer) // not connected yet
 	}
-	c.In = c.in.init(&c.ends, c, newUnixReader(c, cfg), uc.SetReadDeadline)
+	c.in.flushHeld, c.in.ended = func() {}, c.inEnded
+	c.in.reported = func(error) {} // a peer that was connected to this socket is gone: nothing is lost by that
+	c.In = c.in.init(&c.ends, newUnixReader(c, cfg), uc.SetReadDeadline)
 	c.Out = c.out.init(c)
-	c.Released = c.released
 	return c
 }
 
@@ -52,12 +50,6 @@ func (c *UnixConn) SyscallConn() (syscall.RawConn, error) { return c.uc.SyscallC
 
 // Stats returns what has been counted; a kernel drops no datagram of these.
 func (c *UnixConn) Stats() chanio.PacketStats { return c.counts.stats(0) }
-
-// Shutdown ends In and waits until the socket is closed.
-func (c *UnixConn) Shutdown(ctx context.Context) error {
-	c.in.drain(c.shutdown)
-	return c.awaitRelease(ctx, c.Out.Abort)
-}
 
 func (c *UnixConn) closeBelow() {
 	if c.file != nil {
@@ -87,11 +79,6 @@ func drop(fd uintptr) error {
 	}
 	return nil
 }
-
-func (c *UnixConn) flushHeld() {}
-
-// reported is told that a peer which was connected to this socket is gone. Nothing is lost by that.
-func (c *UnixConn) reported(error) {}
 
 // sendError says that sending to a name failed.
 func (c *UnixConn) sendError(to string, err error) error {

@@ -4,7 +4,6 @@ package datagram
 
 import (
 	"net"
-	"sync"
 	"syscall"
 
 	"github.com/weir-go/weir/chanio"
@@ -12,38 +11,27 @@ import (
 
 // unixReader takes one datagram at a time.
 type unixReader struct {
-	c       *UnixConn
-	max     int
-	keepCut bool
-	bufs    *sync.Pool
-	try     func(fd uintptr) bool // tryRead, made once
+	c *UnixConn
+	single[chanio.UnixPacket]
+	try func(fd uintptr) bool // tryRead, made once
 
 	// Of the call under way.
 	wait bool
 	got  []chanio.UnixPacket // one, or none
 	err  error
-
-	one   [1]chanio.UnixPacket
-	arena arena
 }
 
 // unixBufs are buffers for the default size.
-var unixBufs = unixBufsOf(MaxUnix)
-
-func unixBufsOf(size int) *sync.Pool {
-	return &sync.Pool{New: func() any {
-		buf := make([]byte, size+1) // one more tells that there was more
-		return &buf
-	}}
-}
+var unixBufs = bufsFor(MaxUnix)
 
 func newUnixReader(c *UnixConn, cfg *UnixConfig) *unixReader {
-	r := &unixReader{c: c, max: cfg.MaxDatagram, keepCut: cfg.KeepTruncated, bufs: unixBufs}
+	r := &unixReader{c: c}
+	r.counts, r.max, r.keepCut, r.bufs = &c.counts, cfg.MaxDatagram, cfg.KeepTruncated, unixBufs
 	if r.max <= 0 {
 		r.max = MaxUnix
 	}
 	if r.max != MaxUnix {
-		r.bufs = unixBufsOf(r.max)
+		r.bufs = bufsFor(r.max)
 	}
 	r.try = r.tryRead
 	return r
@@ -56,8 +44,6 @@ func (r *unixReader) read(wait bool) ([]chanio.UnixPacket, error) {
 	}
 	return r.got, r.err
 }
-
-func (r *unixReader) rest() []chanio.UnixPacket { return nil }
 
 // tryRead reports whether there is something to report; otherwise it is called again when there may be. The buffer is
 // borrowed only meanwhile, so a socket that waits has none.
@@ -78,28 +64,21 @@ func (r *unixReader) tryRead(fd uintptr) bool {
 	case n == 0 && r.c.inEnd.Ended():
 		r.err = net.ErrClosed // the end that CloseRead makes
 	default:
-		r.take((*buf)[:n], nameIn(from))
+		r.receive((*buf)[:n], nameIn(from))
 	}
 	return true
 }
 
-// take makes a packet of p. A socket with a peer drops what others sent: the kernel lets that through until the socket is
+// receive makes a packet of p. A socket with a peer drops what others sent: the kernel lets that through until the socket is
 // connected, and after the peer is gone.
-func (r *unixReader) take(p []byte, from string) {
+func (r *unixReader) receive(p []byte, from string) {
 	if r.c.peer != "" {
 		if bound := r.c.bound.Load(); bound == nil || *bound != from {
 			return
 		}
 		from = r.c.peer
 	}
-	cut := len(p) > r.max
-	if cut {
-		p = p[:r.max]
+	if data, ok := r.take(p); ok {
+		r.got = r.deliver(chanio.UnixPacket{Addr: from, Data: data})
 	}
-	r.c.counts.read(1, len(p))
-	if cut && !r.c.counts.cut(r.keepCut) {
-		return
-	}
-	r.one[0] = chanio.UnixPacket{Addr: from, Data: r.arena.clone(p)}
-	r.got = r.one[:]
 }

@@ -256,8 +256,5 @@ func (o *unixOutlet) close() error {
 	return o.c.noHalfClose()
 }
 
-// abort ends both halves. The Sink has set the end.
-func (o *unixOutlet) abort(cause error) {
-	o.deadline.Close(cause)
-	o.c.in.end(cause)
-}
+// abort ends both halves, and so closes the socket, which makes senders return. The Sink has set the end.
+func (o *unixOutlet) abort(cause error) { o.c.in.end(cause) }

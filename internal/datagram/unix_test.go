@@ -26,6 +26,14 @@ func fillUnix(t *testing.T, c *chanio.UnixPacketConn, to string) (n int) {
 	}
 }
 
+// countUnix counts the system calls that c makes from now on.
+func countUnix(c *chanio.UnixPacketConn) *counted {
+	u := c.PacketSocket.(*UnixConn)
+	calls := newCounted(u.raw)
+	u.raw = calls
+	return calls
+}
+
 // unixWays runs a test with a sender that is connected, and with one that is not.
 func unixWays(t *testing.T, test func(t *testing.T, from, to *chanio.UnixPacketConn, addr string)) {
 	t.Run("connected", func(t *testing.T) {
@@ -41,12 +49,13 @@ func unixWays(t *testing.T, test func(t *testing.T, from, to *chanio.UnixPacketC
 func TestAFullUnixReceiverIsWaitedFor(t *testing.T) {
 	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
 		n := fillUnix(t, from, addr)
+		calls := countUnix(from)
 		late := chanio.UnixPacket{Addr: addr, Data: []byte("late")}
 		for _, cause := range []error{errGivenUp, net.ErrClosed, uncomparable{}} {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			sent := make(chan error)
 			go func() { sent <- from.Out.Send(ctx, late) }()
-			runtime.Gosched()
+			<-calls.wrote
 			cancel(cause)
 			require.Equal(t, chanio.Cause(ctx), <-sent)
 			require.NoError(t, from.Out.Err())
@@ -74,13 +83,11 @@ func TestAFullUnixReceiverIsWaitedFor(t *testing.T) {
 func TestG5AbortWakesUnixSenders(t *testing.T) {
 	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
 		fillUnix(t, from, addr)
-		sent := make(chan error)
+		calls, sent := countUnix(from), make(chan error)
 		for range 3 { // one waits for room, the others behind it
 			go func() { sent <- from.Out.Send(context.Background(), chanio.UnixPacket{Addr: addr}) }()
 		}
-		for range 100 {
-			runtime.Gosched()
-		}
+		<-calls.wrote
 		why := uncomparable{[]string{"why"}}
 		from.Out.Abort(why)
 		for range 3 {
@@ -152,21 +159,13 @@ func TestAConnectedUnixSenderIsWokenByTheKernel(t *testing.T) {
 	other := openUnixConn(t, UnixConfig{Local: socketPath(t)})
 	full := openUnixConn(t, UnixConfig{Local: socketPath(t)})
 	n, m := fillUnix(t, from, ""), fillUnix(t, other, full.LocalAddr())
-	count := func(c *chanio.UnixPacketConn) *counted {
-		u := c.PacketSocket.(*UnixConn)
-		calls := &counted{RawConn: u.raw}
-		u.raw = calls
-		return calls
-	}
-	woken, again := count(from), count(other)
+	woken, again := countUnix(from), countUnix(other)
 	sent := make(chan error)
 	go func() { sent <- from.Out.Send(t.Context(), chanio.UnixPacket{}) }()
-	for woken.writes.Load() < 2 {
-		runtime.Gosched()
-	}
+	<-woken.waits
 	go func() { sent <- other.Out.Send(t.Context(), chanio.UnixPacket{Addr: full.LocalAddr()}) }()
-	for again.writes.Load() < 8 {
-		runtime.Gosched()
+	for range 8 {
+		<-again.wrote
 	}
 	require.EqualValues(t, 2, woken.writes.Load(), "one to try, one to wait")
 	drain := func(c *chanio.UnixPacketConn, n int) {
@@ -218,4 +217,25 @@ func TestTheSecondUnixHalfToEndClosesTheSocket(t *testing.T) {
 	require.Contains(t, c.String(), "unixgram "+c.LocalAddr()+" (closed, 0 received, 0 sent)")
 	_, err := c.Out.TrySend(chanio.UnixPacket{Addr: c.LocalAddr()})
 	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+// TestUnixSocketsWithoutFilesAreNamed has a socket with an abstract name answer one that the kernel named.
+func TestUnixSocketsWithoutFilesAreNamed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		_, err := OpenUnix(&UnixConfig{Local: "@weir"})
+		require.ErrorIs(t, err, errNoAbstract)
+		return
+	}
+	name := "@weir/" + socketPath(t)
+	server, client := openUnixConn(t, UnixConfig{Local: name}), openUnixConn(t, UnixConfig{Remote: name})
+	require.Equal(t, name, server.LocalAddr())
+	require.Regexp(t, "^@.", client.LocalAddr())
+	require.NoError(t, client.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("ping")}))
+	p, err := server.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, client.LocalAddr(), p.Addr)
+	require.NoError(t, server.Out.Send(t.Context(), p))
+	p, err = client.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, chanio.UnixPacket{Addr: name, Data: []byte("ping")}, p)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Context is a context that ends at a time which can be moved, also after it has passed: then there is a new Done
-// channel. Whoever is woken by an old one may find Err nil, and waits again. The zero Context does not end.
+// channel. A goroutine that is woken by an old one may find Err nil, and waits again. The zero Context does not end.
 type Context struct {
 	mu    sync.Mutex
 	done  chan struct{} // made on demand

@@ -46,26 +46,35 @@ var Late error = &Timeout{Text: "timeout"}
 type Deadline struct {
 	socket Socket
 	state  atomic.Uint32
-	bound  <-chan struct{} // belongs to the caller of Enter
 
-	mu      sync.Mutex // of state, apart from the moves between calm and inside, and of all below
-	unbind  func() bool
-	gen     uint64
-	at      time.Time     // set beside the calls
-	until   time.Time     // of the call inside
-	set     int64         // what is on the socket: see nanos
-	setErr  error         // what the socket said to that
-	passed  *Context      // at as a context; made on demand
-	quiet   chan struct{} // closed when a call has left or the socket has been set, if somebody waits for that
-	closed  error         // nobody enters any more
-	strays  uint8         // unexplained timeouts of the call inside
-	fired   bool          // the ctx that is bound has ended
-	armed   bool          // the call inside waits: until and at count
-	alone   bool          // the call inside has no ctx, and at does not concern it
-	anyway  bool          // the call inside entered by Linger
-	cut     bool          // by Cut
-	setting bool          // somebody sets the socket, again until it is as it should be
+	// mu is of state, apart from the moves between calm and inside, and of all below but bound.
+	mu     sync.Mutex
+	gen    uint32          // of bound
+	bound  <-chan struct{} // belongs to the caller of Enter
+	unbind func() bool
+	at     *at           // set beside the calls; made on demand
+	until  time.Time     // of the call inside
+	set    int64         // what is on the socket: see nanos
+	setErr error         // what the socket said to that
+	quiet  chan struct{} // closed when a call has left or the socket has been set, if somebody waits for that
+	closed error         // nobody enters any more
+
+	strays  uint8 // unexplained timeouts of the call inside
+	fired   bool  // the ctx that is bound has ended
+	armed   bool  // the call inside waits: until and at count
+	alone   bool  // the call inside has no ctx, and at does not concern it
+	anyway  bool  // the call inside entered by Linger
+	cut     bool  // by Cut
+	setting bool  // somebody sets the socket, again until it is as it should be
 }
+
+// at is the time of SetAt, zero if there is none.
+type at struct {
+	time.Time
+	passed *Context // that time as a context; made on demand
+}
+
+func (a *at) isSet() bool { return a != nil && !a.IsZero() }
 
 // Bits of state.
 const (
@@ -147,7 +156,7 @@ func (d *Deadline) enteredLocked() {
 
 // restLocked returns disturbed if the next call, or the one inside, cannot do without the lock.
 func (d *Deadline) restLocked() uint32 {
-	if d.closed != nil || d.fired || d.alone || d.anyway || !d.at.IsZero() || !d.until.IsZero() {
+	if d.closed != nil || d.fired || d.alone || d.anyway || d.at.isSet() || !d.until.IsZero() {
 		return disturbed
 	}
 	return calm
@@ -164,7 +173,7 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 }
 
 // expire makes the call inside return because its ctx ended.
-func (d *Deadline) expire(gen uint64) {
+func (d *Deadline) expire(gen uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gen == d.gen {
@@ -209,15 +218,15 @@ func (d *Deadline) wantedLocked() time.Time {
 		return longAgo
 	case !d.armed:
 		return time.Time{}
-	case d.alone, d.anyway, d.at.IsZero():
+	case d.alone, d.anyway, !d.at.isSet():
 		return d.until
 	case d.until.IsZero() || d.at.Before(d.until):
-		return d.at
+		return d.at.Time
 	}
 	return d.until
 }
 
-// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to whoever is at it.
+// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to the goroutine at it.
 func (d *Deadline) applyLocked() {
 	if d.setting {
 		return
@@ -349,29 +358,35 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.at = t
-	if d.passed != nil {
-		_ = d.passed.SetDeadline(t)
+	if d.at == nil {
+		if t.IsZero() {
+			return
+		}
+		d.at = new(at)
+	}
+	d.at.Time = t
+	if d.at.passed != nil {
+		_ = d.at.passed.SetDeadline(t)
 	}
 	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()
 }
 
-func (d *Deadline) hasPassedLocked() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+func (d *Deadline) hasPassedLocked() bool { return d.at.isSet() && !time.Now().Before(d.at.Time) }
 
 // Passed returns a channel that is closed when the time of SetAt has passed, nil if there is none. SetAt may make another
 // one.
 func (d *Deadline) Passed() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.at.IsZero() {
+	if !d.at.isSet() {
 		return nil
 	}
-	if d.passed == nil {
-		d.passed = new(Context)
-		_ = d.passed.SetDeadline(d.at)
+	if d.at.passed == nil {
+		d.at.passed = new(Context)
+		_ = d.at.passed.SetDeadline(d.at.Time)
 	}
-	return d.passed.Done()
+	return d.at.passed.Done()
 }
 
 // Close lets nobody in any more and makes the call inside return err. The first err stays.
@@ -382,8 +397,8 @@ func (d *Deadline) Close(err error) {
 		return
 	}
 	d.closed = err
-	if d.passed != nil {
-		_ = d.passed.SetDeadline(time.Time{}) // stops its timer
+	if d.at != nil && d.at.passed != nil {
+		_ = d.at.passed.SetDeadline(time.Time{}) // stops its timer
 	}
 	d.unbindLocked()
 	d.disturbLocked()

@@ -1,5 +1,7 @@
 package http1
 
+import "strings"
+
 // Known is a well-known field name, as an index; 0 is any other name.
 type Known uint8
 
@@ -59,6 +61,18 @@ var names = [...]string{
 
 // String returns the canonical form of the name, as net/http has it in a Header; "" for Unknown.
 func (k Known) String() string { return names[k] }
+
+// Lower returns the name in lower case, as HTTP/2 has it; "" for Unknown.
+func (k Known) Lower() string { return lowered[k] }
+
+var lowered = makeLowered()
+
+func makeLowered() (t [len(names)]string) {
+	for k := range names {
+		t[k] = strings.ToLower(names[k])
+	}
+	return t
+}
 
 // index finds a name by its hash; the next slots hold those of the same hash.
 var index = makeIndex()

@@ -127,6 +127,9 @@ func (h *ResponseHead) statusLine(p []byte, end int) *Error {
 // Reason returns the reason phrase, which may be empty.
 func (h *ResponseHead) Reason() []byte { return h.window[h.reason.from:h.reason.to] }
 
+// Bytes returns the whole head. A string made of it is what NameIn and ValueIn take their parts from.
+func (h *ResponseHead) Bytes() []byte { return h.window[:h.next] }
+
 // Framing tells the body that follows a response to a request with that method. reuse reports whether the connection may
 // carry another request behind it. The error is an *Error.
 func (h *ResponseHead) Framing(method string) (f Framing, reuse bool, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/stream"
 )
 
@@ -27,11 +28,12 @@ type Writer struct {
 	sink    stream.ByteSink
 	framing Framing
 	left    int64 // of a Sized body
+	owed    bool  // the CRLF behind a chunk has not been written: ctx ended before
 }
 
 // Reset prepares for a body that the head has announced.
 func (w *Writer) Reset(sink stream.ByteSink, framing Framing) {
-	w.sink, w.framing, w.left = sink, framing, framing.Length
+	w.sink, w.framing, w.left, w.owed = sink, framing, framing.Length, false
 }
 
 // Left returns how much of a Sized body has not been written.
@@ -80,10 +82,7 @@ func (w *Writer) finishChunked(ctx context.Context, scratch, p, trailers []byte)
 		}
 		scratch = nil
 	}
-	if scratch == nil {
-		scratch = w.sink.Begin()
-	}
-	scratch = append(scratch, "0\r\n"...)
+	scratch = append(w.begin(scratch), "0\r\n"...)
 	scratch = append(scratch, trailers...)
 	return w.sink.End(ctx, append(scratch, "\r\n"...), nil)
 }
@@ -104,9 +103,8 @@ func (w *Writer) admit(n int) error {
 
 // put writes scratch, p as it is framed, and end, which is for chunked bodies only.
 func (w *Writer) put(ctx context.Context, scratch, p []byte, end string) error {
-	if scratch == nil {
-		scratch = w.sink.Begin()
-	}
+	owed := w.owed
+	scratch = w.begin(scratch)
 	chunked := w.framing.Kind == Chunked && len(p) > 0
 	if chunked {
 		scratch = strconv.AppendInt(scratch, int64(len(p)), 16)
@@ -117,11 +115,40 @@ func (w *Writer) put(ctx context.Context, scratch, p []byte, end string) error {
 		if chunked {
 			scratch = append(scratch, "\r\n"...)
 		}
-		return w.sink.End(ctx, append(scratch, end...), nil)
+		return w.sent(owed, w.sink.End(ctx, append(scratch, end...), nil))
 	}
-	if err := w.sink.End(ctx, scratch, p); err != nil || !chunked {
+	if err := w.sent(owed, w.sink.End(ctx, scratch, p)); err != nil || !chunked {
 		return err
 	}
-	scratch = append(w.sink.Begin(), "\r\n"...)
-	return w.sink.End(ctx, append(scratch, end...), nil)
+	w.owed = true
+	return w.settle(ctx, end)
+}
+
+// settle writes the end of a chunk, which its data are not refused for: if ctx ends before there is room, what follows
+// begins with it.
+func (w *Writer) settle(ctx context.Context, end string) error {
+	err := w.sink.End(ctx, append(w.begin(nil), end...), nil)
+	if err != nil && end == "" && ctx.Err() != nil && deadline.Resumable(ctx, err) {
+		w.owed = true
+		return nil
+	}
+	return err
+}
+
+// begin returns scratch, with what is owed in it.
+func (w *Writer) begin(scratch []byte) []byte {
+	if scratch == nil {
+		scratch = w.sink.Begin()
+	}
+	if w.owed {
+		w.owed = false
+		scratch = append(scratch, "\r\n"...)
+	}
+	return scratch
+}
+
+// sent notes whether what was owed, and was put into scratch, has been accepted.
+func (w *Writer) sent(owed bool, err error) error {
+	w.owed = owed && err != nil
+	return err
 }

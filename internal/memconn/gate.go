@@ -34,7 +34,7 @@ func (g *gate) waitFor(mu *sync.Mutex, done <-chan struct{}) (woken bool) {
 	return woken
 }
 
-// wake never blocks. If a signal is already there, whoever takes it looks at
+// wake never blocks. If a signal is already there, the one that takes it looks at
 // the condition later than this wake, which is as good.
 func (g *gate) wake() {
 	if g.waiters == 0 {

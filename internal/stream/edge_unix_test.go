@@ -43,15 +43,18 @@ func TestADeadlineThatIsMovedOftenEndsNoStream(t *testing.T) {
 // A slow peer takes less at a time than the kernel waits for before it takes more.
 func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
 	t.Run("TCP", func(t *testing.T) {
+		t.Parallel()
 		p, q := tcpPair(t)
 		testSlowPeer(t, p, q, q)
 	})
 	t.Run("crypto/tls", func(t *testing.T) {
+		t.Parallel()
 		p, q := tcpPair(t)
 		server, client := tlsConfigs()
 		testSlowPeer(t, tls.Server(p, server), tls.Client(q, client), q)
 	})
 	t.Run("TLS", func(t *testing.T) {
+		t.Parallel()
 		p, q := tcpPair(t)
 		server, client := tlsConfigs()
 		peer := tls.Client(q, client)

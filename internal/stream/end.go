@@ -47,8 +47,18 @@ type End struct {
 
 // endCalls is what an End is to call.
 type endCalls struct {
-	onDone []*func()
-	before []*func(context.Context) error
+	onDone funcs[func()]
+	before funcs[func(context.Context) error]
+}
+
+// funcs are functions that can be taken back. It wants the lock of its End.
+type funcs[F any] []*F
+
+// remove takes f back and reports whether it was there.
+func (fs *funcs[F]) remove(f *F) bool {
+	n := len(*fs)
+	*fs = slices.DeleteFunc(*fs, func(g *F) bool { return g == f })
+	return len(*fs) < n
 }
 
 func (e *End) callsLocked() *endCalls {
@@ -94,6 +104,25 @@ func (e *End) Err() error {
 	return e.err
 }
 
+// failure returns why the half ended, if it has, and not in good order.
+func (e *End) failure() error {
+	if !e.Ended() {
+		return nil
+	}
+	return e.Err()
+}
+
+// refusal returns why nothing is accepted any more, nil while something is.
+func (e *End) refusal() error {
+	if e.Open() {
+		return nil
+	}
+	if err := e.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
 // BeginClose makes the half refuse more, and reports whether it was open. What was accepted is still sent. why is nil,
 // or what a clean end then ends with.
 func (e *End) BeginClose(why error) bool { return e.moveTo(isClosing, why) }
@@ -112,7 +141,7 @@ func (e *End) moveTo(state int32, err error) bool {
 		e.err = err
 	}
 	e.state.Store(state)
-	var waiting []*func()
+	var waiting funcs[func()]
 	if was == isOpen {
 		if e.done != nil {
 			close(e.done)
@@ -131,24 +160,18 @@ func (e *End) moveTo(state int32, err error) bool {
 // OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
 // reports whether it did so before the call. A panic in f, or a runtime.Goexit, is logged and ends nothing else.
 func (e *End) OnDone(f func()) (stop func() bool) {
-	key := &f
 	e.mu.Lock()
-	open := e.Open()
-	if open {
-		calls := e.callsLocked()
-		calls.onDone = append(calls.onDone, key)
-	}
-	e.mu.Unlock()
-	if !open {
+	defer e.mu.Unlock()
+	if !e.Open() {
 		go e.call(f)
+		return func() bool { return false }
 	}
+	calls := e.callsLocked()
+	calls.onDone = append(calls.onDone, &f)
 	return func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		calls := e.callsLocked()
-		n := len(calls.onDone)
-		calls.onDone = slices.DeleteFunc(calls.onDone, func(k *func()) bool { return k == key })
-		return len(calls.onDone) < n
+		return calls.onDone.remove(&f)
 	}
 }
 
@@ -178,22 +201,21 @@ func logPanic(log *slog.Logger, name string, f func()) {
 // BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
 // before the half is flushed or closed. f returns when it has, or ctx ends.
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
-	key := &f
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	calls := e.callsLocked()
-	calls.before = append(calls.before, key)
-	e.mu.Unlock()
+	calls.before = append(calls.before, &f)
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		calls.before = slices.DeleteFunc(calls.before, func(k *func(context.Context) error) bool { return k == key })
+		calls.before.remove(&f)
 	}
 }
 
 // Settle calls the functions given to BeforeClose, one after the other, and returns the first error.
 func (e *End) Settle(ctx context.Context) error {
 	e.mu.Lock()
-	var before []*func(context.Context) error
+	var before funcs[func(context.Context) error]
 	if e.calls != nil {
 		before = slices.Clone(e.calls.before)
 	}
@@ -214,11 +236,27 @@ func (e *End) Lingering() (ctx context.Context, stop func()) {
 		linger = DefaultLinger
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &lingering{end: e, linger: linger, last: e.progress(), cancel: cancel}
-	l.mu.Lock()
-	l.timer = time.AfterFunc(linger, l.check)
-	l.mu.Unlock()
-	return ctx, l.stop
+	var timer *time.Timer
+	var mu sync.Mutex // of timer and last
+	mu.Lock()
+	defer mu.Unlock()
+	last := e.progress()
+	timer = time.AfterFunc(linger, func() {
+		now := e.progress()
+		mu.Lock()
+		defer mu.Unlock()
+		if now == last {
+			cancel(&net.OpError{Op: "close", Err: &deadline.Timeout{Text: "peer took nothing for " + linger.String()}})
+		} else if last = now; ctx.Err() == nil {
+			timer.Reset(linger)
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+	}
 }
 
 // Advance notes progress of closing that Progress cannot see, such as a value that a channel passed on.
@@ -230,38 +268,4 @@ func (e *End) progress() int64 {
 		n += e.Progress()
 	}
 	return n
-}
-
-// lingering ends a context when there is no progress any more.
-type lingering struct {
-	end    *End
-	linger time.Duration
-	last   int64
-	cancel context.CancelCauseFunc
-
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
-}
-
-func (l *lingering) check() {
-	now := l.end.progress()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.stopped:
-	case now != l.last:
-		l.last = now
-		l.timer.Reset(l.linger)
-	default:
-		l.cancel(&net.OpError{Op: "close", Err: &deadline.Timeout{Text: "peer took nothing for " + l.linger.String()}})
-	}
-}
-
-func (l *lingering) stop() {
-	l.mu.Lock()
-	l.stopped = true
-	l.timer.Stop()
-	l.mu.Unlock()
-	l.cancel(nil)
 }

@@ -204,14 +204,14 @@ func TestLingeringEndsWithoutProgress(t *testing.T) {
 
 func TestLingeringLastsAsLongAsThereIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		moved := int64(0)
-		e := stream.End{Linger: time.Second, Progress: func() int64 { return moved }}
+		var moved atomic.Int64
+		e := stream.End{Linger: time.Second, Progress: moved.Load}
 		ctx, stop := e.Lingering()
 		defer stop()
 		for i := range 20 {
 			time.Sleep(900 * time.Millisecond)
 			if i%2 == 0 {
-				moved++
+				moved.Add(1)
 			} else {
 				e.Advance()
 			}

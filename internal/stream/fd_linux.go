@@ -6,12 +6,12 @@ import (
 )
 
 // inQueue returns how many bytes the kernel holds for the reader of a socket, if it can tell.
-func inQueue(fd syscall.RawConn) (n int, ok bool) { return queue(fd, syscall.TIOCINQ) }
+func inQueue(fd syscall.RawConn) (n int, ok bool) { return bytesIn(fd, syscall.TIOCINQ) }
 
 // outQueue returns how many bytes the peer has not acknowledged, or on a Unix socket not read, if the kernel can tell.
-func outQueue(fd syscall.RawConn) (n int, ok bool) { return queue(fd, syscall.TIOCOUTQ) }
+func outQueue(fd syscall.RawConn) (n int, ok bool) { return bytesIn(fd, syscall.TIOCOUTQ) }
 
-func queue(conn syscall.RawConn, request uintptr) (n int, ok bool) {
+func bytesIn(conn syscall.RawConn, request uintptr) (n int, ok bool) {
 	if conn == nil {
 		return 0, false
 	}

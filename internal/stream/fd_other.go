@@ -16,15 +16,17 @@ type fdReader struct{}
 
 func (*fdReader) init(*Reader) {}
 
-func (*fdReader) read([]byte, int) (int, error) { panic("stream: unreachable") }
+func (*fdReader) read(syscall.RawConn, []byte, int) (int, error) { panic("stream: unreachable") }
 
-func (*fdReader) readNow([]byte, int) int { panic("stream: unreachable") }
+func (*fdReader) isRaw() bool { return false }
+
+func (*fdReader) readNow(syscall.RawConn, []byte, int) int { panic("stream: unreachable") }
 
 // ReadRaw is of [RawSource].
 func (*Reader) ReadRaw(context.Context, RawFunc) (int, error) { return 0, errors.ErrUnsupported }
 
 type fdWriter struct{}
 
-func (*fdWriter) init(*Writer) {}
+func (*fdWriter) init(*wire) {}
 
-func (*fdWriter) write(bool) error { panic("stream: unreachable") }
+func (*fdWriter) write(syscall.RawConn) error { panic("stream: unreachable") }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
@@ -33,26 +34,25 @@ func descriptorOf(nc net.Conn) syscall.RawConn {
 
 // fdReader reads a descriptor and holds no buffer while it waits.
 type fdReader struct {
-	r   *Reader
-	try func(fd uintptr) bool // the method, made once
+	try func(fd uintptr) bool // attempt, made once
 
-	p    []byte // where to; nil means the buffer
-	want int
+	p    []byte  // where to; nil means the buffer
 	raw  RawFunc // to be called instead of reading
 	err  error
 	n    int
+	want int32
 	now  bool // do not wait
 }
 
 func (f *fdReader) init(r *Reader) {
-	if f.r = r; r.s.fd != nil {
-		f.try = f.attempt
+	if r.s.fd != nil {
+		f.try = func(fd uintptr) bool { return f.attempt(r, fd) }
 	}
 }
 
-func (f *fdReader) read(p []byte, want int) (int, error) {
-	f.p, f.want, f.n, f.err = p, want, 0, nil
-	err := f.r.s.fd.Read(f.try)
+func (f *fdReader) read(conn syscall.RawConn, p []byte, want int) (int, error) {
+	f.p, f.want, f.n, f.err = p, int32(min(want, math.MaxInt32)), 0, nil
+	err := conn.Read(f.try)
 	f.p = nil
 	if err == nil {
 		err = f.err
@@ -61,28 +61,24 @@ func (f *fdReader) read(p []byte, want int) (int, error) {
 }
 
 // readNow reads what is there, which may be nothing.
-func (f *fdReader) readNow(p []byte, want int) int {
+func (f *fdReader) readNow(conn syscall.RawConn, p []byte, want int) int {
 	f.now = true
 	defer func() { f.now = false }()
-	n, _ := f.read(p, want)
+	n, _ := f.read(conn, p, want)
 	return n
 }
 
-// readRaw calls raw, again when there may be more to read for as long as it asks for that.
-func (f *fdReader) readRaw(raw RawFunc) (int, error) {
-	f.raw = raw
-	defer func() { f.raw = nil }()
-	return f.read(nil, 0)
-}
+// isRaw reports whether a RawFunc reads.
+func (f *fdReader) isRaw() bool { return f.raw != nil }
 
 // attempt reports whether there is something to report; otherwise it is called again when there may be.
-func (f *fdReader) attempt(fd uintptr) bool {
+func (f *fdReader) attempt(r *Reader, fd uintptr) bool {
 	if f.raw != nil {
-		return f.attemptRaw(fd)
+		return f.attemptRaw(r, fd)
 	}
 	p := f.p
 	if p == nil {
-		p = f.r.win.Space(f.want)
+		p = r.win.Space(int(f.want))
 	}
 	for {
 		n, err := syscall.Read(int(fd), p)
@@ -90,10 +86,10 @@ func (f *fdReader) attempt(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			f.r.beforeWait()
-			return f.now || f.mayNotWait()
+			r.beforeWait()
+			return f.now || f.mayNotWait(r)
 		case err != nil:
-			f.err = f.r.s.opError("read", os.NewSyscallError("read", err))
+			f.err = os.NewSyscallError("read", err)
 		case n == 0:
 			f.err = io.EOF
 		}
@@ -102,32 +98,46 @@ func (f *fdReader) attempt(fd uintptr) bool {
 	}
 }
 
-func (f *fdReader) attemptRaw(fd uintptr) bool {
+func (f *fdReader) attemptRaw(r *Reader, fd uintptr) bool {
 	n, again, err := f.raw(fd)
 	f.n += n
 	if err == nil && again {
-		return f.mayNotWait()
+		return f.mayNotWait(r)
 	}
-	f.err = f.r.s.rawError("read", err)
+	f.err = err
 	return true
 }
 
 // mayNotWait puts the deadline on the socket, before a wait.
-func (f *fdReader) mayNotWait() bool {
-	f.err = f.r.d.Arm()
+func (f *fdReader) mayNotWait(r *Reader) bool {
+	f.err = r.d.Arm()
 	return f.err != nil
 }
 
 // ReadRaw is of [RawSource].
 func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
-	if r.s.fd == nil || r.win.Len() > 0 || r.d.Closed() != nil {
+	if r.s.fd == nil || r.win.Len() > 0 || r.next || r.d.Closed() != nil {
 		return 0, errors.ErrUnsupported
 	}
 	if r.err != nil {
 		return 0, r.err
 	}
 	r.s.Out.letGo()
-	n, err = r.waitRaw(ctx, read)
+	r.fd.raw = read
+	returned := false
+	defer func() {
+		r.fd.raw = nil
+		if returned {
+			return
+		}
+		v := recover()
+		_ = r.s.panicked(v)
+		if v != nil {
+			panic(v)
+		}
+	}()
+	n, err = r.wait(ctx, nil, 0)
+	returned = true
 	r.total.Add(int64(n))
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		err = r.fail(ctx, err)
@@ -135,55 +145,22 @@ func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 	return n, err
 }
 
-func (r *Reader) waitRaw(ctx context.Context, read RawFunc) (n int, err error) {
-	if err := r.d.Enter(ctx, r.idleUntil()); err != nil {
-		return 0, err
-	}
-	defer r.d.Leave()
-	returned := false
-	defer func() {
-		if !returned {
-			v := recover()
-			_ = r.s.panicked(v)
-			if v != nil {
-				panic(v)
-			}
-		}
-	}()
-	for {
-		m, err := r.fd.readRaw(read)
-		n += m
-		if err != nil {
-			err = r.d.Judge(ctx, err)
-		} else {
-			returned = true
-			return n, nil
-		}
-		if err != nil || n > 0 {
-			returned = true
-			return n, err
-		}
-	}
-}
-
 // fdWriter writes what a descriptor takes.
 type fdWriter struct {
-	w    *Writer
-	try  func(fd uintptr) bool // the method, made once
-	err  error
-	wait bool
+	try func(fd uintptr) bool // attempt, made once
+	err error
 }
 
-func (f *fdWriter) init(w *Writer) {
-	if f.w = w; w.s.fd != nil {
-		f.try = f.attempt
+func (f *fdWriter) init(w *wire) {
+	if w.s.fd != nil {
+		f.try = func(fd uintptr) bool { return f.attempt(w, fd) }
 	}
 }
 
-// write makes progress with the job of the Writer. It waits for that if wait is true.
-func (f *fdWriter) write(wait bool) error {
-	f.err, f.wait = nil, wait
-	err := f.w.s.fd.Write(f.try)
+// write makes progress with the job of the wire. It waits for that if the job says so.
+func (f *fdWriter) write(conn syscall.RawConn) error {
+	f.err = nil
+	err := conn.Write(f.try)
 	if err == nil {
 		err = f.err
 	}
@@ -191,28 +168,27 @@ func (f *fdWriter) write(wait bool) error {
 }
 
 // attempt reports whether there is something to report; otherwise it is called again when there may be.
-func (f *fdWriter) attempt(fd uintptr) bool {
-	j := &f.w.job
+func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
+	j := &w.job
 	before := j.n
 	for j.more {
-		n, again, err := f.once(fd, j)
-		f.w.took(n, again)
+		n, again, err := j.once(fd)
+		w.took(n, again)
 		switch {
 		case err != nil:
 			f.err = err
 			return true
 		case again:
-			return !f.wait || j.n > before
+			return !j.wait || j.n > before
 		}
 	}
 	return true
 }
 
 // once makes one system call. again says that the descriptor takes no more now.
-func (f *fdWriter) once(fd uintptr, j *job) (n int, again bool, err error) {
+func (j *job) once(fd uintptr) (n int, again bool, err error) {
 	if j.raw != nil {
-		n, again, err = j.raw(fd)
-		return n, again, f.w.s.rawError("write", err)
+		return j.raw(fd)
 	}
 	n, err = writeBoth(int(fd), j.head, j.body)
 	switch err {
@@ -223,5 +199,5 @@ func (f *fdWriter) once(fd uintptr, j *job) (n int, again bool, err error) {
 	case syscall.EAGAIN:
 		return 0, true, nil
 	}
-	return 0, false, f.w.s.opError("write", os.NewSyscallError("write", err))
+	return 0, false, os.NewSyscallError("write", err)
 }

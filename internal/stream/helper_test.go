@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/big"
@@ -27,6 +28,9 @@ import (
 var bg = context.Background()
 
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil { // the tests of each wait more than they work
+		panic(err)
+	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	if code == 0 && !settles(before) {
@@ -112,7 +116,7 @@ var tlsConfigs = sync.OnceValues(func() (server, client *tls.Config) {
 func lowerOf(s *stream.Stream) stream.Lower {
 	return stream.Lower{
 		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.CloseWaited, Abort: s.Abort,
-		Progress: s.Out.Ending().Progress, OutQueue: s.OutQueue,
+		Progress: s.Out.Ending().Progress, Stream: s,
 		LocalAddr: s.NetConn().LocalAddr(), RemoteAddr: s.NetConn().RemoteAddr(),
 	}
 }
@@ -188,20 +192,23 @@ var pairs = map[string]func(t testing.TB, a, b stream.Config) (x, y *stream.Stre
 	},
 }
 
-// each runs f over every kind of pair.
+// each runs f over every kind of pair, all at once: most of what f does is to wait.
 func each(t *testing.T, a, b *stream.Config, f func(t *testing.T, x, y *stream.Stream)) {
-	for name, pair := range pairs {
-		t.Run(name, func(t *testing.T) {
-			n := runtime.NumGoroutine()
-			x, y := pair(t, config(a), config(b))
-			f(t, x, y)
-			x.Abort(nil)
-			y.Abort(nil)
-			<-x.Released()
-			<-y.Released()
-			require.True(t, settles(n), "goroutines remain")
-		})
-	}
+	n := runtime.NumGoroutine()
+	t.Run("all", func(t *testing.T) {
+		for name, pair := range pairs {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				x, y := pair(t, config(a), config(b))
+				f(t, x, y)
+				x.Abort(nil)
+				y.Abort(nil)
+				<-x.Released()
+				<-y.Released()
+			})
+		}
+	})
+	require.True(t, settles(n), "goroutines remain")
 }
 
 // readAll receives until the end.

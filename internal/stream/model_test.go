@@ -32,7 +32,7 @@ func TestRandomOperationsAgreeWithAModel(t *testing.T) {
 	if *modelSeed == 0 {
 		n := 4
 		if os.Getenv("WEIR_LONG") == "1" {
-			n = 200
+			n = 25
 		}
 		for range n {
 			seeds = append(seeds, rand.Uint64())
@@ -144,7 +144,7 @@ func (m *model) send(sender uint32, rnd *rand.Rand) {
 		switch v := next(); rnd.IntN(5) {
 		case 0:
 			var ok bool
-			if ok, err = m.x.Out.TrySend(v); ok {
+			if ok, err = m.x.Out.TryEnd(nil, v); ok {
 				count = 1
 			} else if err == nil {
 				err = context.Canceled

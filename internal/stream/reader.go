@@ -21,9 +21,9 @@ type Reader struct {
 
 	win  Buffer
 	err  error // what comes after the buffered bytes
-	next error // of a Read that also brought bytes; it is judged after them
 	left int32 // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
 	one  [1]byte
+	next bool // err is of a Read that also brought bytes: it is to be judged after them
 	drop bool // a release reads what is dropped: the buffer belongs to a consumer that may still be at it
 	fd   fdReader
 
@@ -48,7 +48,6 @@ func (r *Reader) init(s *Stream, cfg *Config) {
 	r.idle = max(cfg.IdleTimeout, 0)
 	r.d.Init((*readSocket)(r))
 	r.fd.init(r)
-	r.end.Linger, r.end.Released, r.end.Logger = s.linger, s.released, cfg.Logger
 	if len(cfg.Prefix) > 0 {
 		r.Unread(cfg.Prefix)
 	}
@@ -73,22 +72,19 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return r.take(), nil
+	chunk, _, _ := r.TryNext()
+	return chunk, nil
 }
 
 // TryNext returns the next chunk if Next would not wait and need not read. Otherwise err is the terminal error, if that
 // is known.
 func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	if r.win.Len() == 0 {
-		return nil, false, r.err
+		return nil, false, r.ended()
 	}
-	return r.take(), true, nil
-}
-
-func (r *Reader) take() []byte {
-	chunk := r.win.Clone(r.win.Bytes())
+	chunk = r.win.Clone(r.win.Bytes())
 	r.Discard(len(chunk))
-	return chunk
+	return chunk, true, nil
 }
 
 // Buffered returns what has arrived and was not discarded.
@@ -99,16 +95,16 @@ func (r *Reader) Clone(p []byte) []byte { return r.win.Clone(p) }
 
 // Discard drops the first n of the buffered bytes.
 func (r *Reader) Discard(n int) {
-	r.s.Out.rule.Received()
+	r.s.Out.queue.rule.Received()
 	if r.win.Discard(n) {
-		r.s.Out.rule.SetAtHand(false)
+		r.s.Out.queue.rule.SetAtHand(false)
 	}
 }
 
 // Unread puts a copy of p in front of what is buffered.
 func (r *Reader) Unread(p []byte) {
 	r.win.Prepend(p)
-	r.s.Out.rule.SetAtHand(r.win.Len() > 0)
+	r.s.Out.queue.rule.SetAtHand(r.win.Len() > 0)
 }
 
 // Fill waits until more is buffered.
@@ -142,37 +138,50 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// endIn is Close with another error, but what has arrived by now may still be read, without waiting.
-func (r *Reader) endIn(cause error) { r.d.Close(&ended{cause}) }
-
-// ended marks a cause of EndIn for the Deadline.
+// ended marks a cause of EndIn for the Deadline: what has arrived by then may still be read, without waiting.
 type ended struct{ error }
 
 // read reads, into p or, if that is nil, into the buffer, after it has let go of everything held back. It returns at
 // least one byte or an error.
 func (r *Reader) read(ctx context.Context, p []byte, want int) (int, error) {
-	if r.err != nil {
-		return 0, r.err
+	if err := r.ended(); err != nil {
+		return 0, err
 	}
 	r.s.Out.letGo()
 	var n int
-	err := r.next
-	if r.next = nil; err == nil {
+	err := r.err
+	if r.err, r.next = nil, false; err == nil {
 		n, err = r.wait(ctx, p, want)
 	}
 	if err != nil {
 		n = r.readLast(p, want)
 	}
-	if n > 0 {
-		r.got(p, n)
-		return n, nil
+	if n == 0 {
+		return 0, r.fail(ctx, err)
 	}
-	return 0, r.fail(ctx, err)
+	r.total.Add(int64(n))
+	if p == nil {
+		r.win.Add(n)
+		r.s.Out.queue.rule.SetAtHand(true)
+	}
+	return n, nil
 }
 
-// wait waits until something has been read.
+// ended returns the terminal error, if that is known.
+func (r *Reader) ended() error {
+	if r.next {
+		return nil
+	}
+	return r.err
+}
+
+// wait waits until something has been read, or a RawFunc has done what it could.
 func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
-	if err := r.d.Enter(ctx, r.idleUntil()); err != nil {
+	var until time.Time
+	if r.idle > 0 {
+		until = time.Now().Add(r.idle)
+	}
+	if err := r.d.Enter(ctx, until); err != nil {
 		return 0, err
 	}
 	defer r.d.Leave()
@@ -180,12 +189,12 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 		n, err := r.once(p, want)
 		if err != nil {
 			err = r.d.Judge(ctx, err)
-		} else {
-			empty++
+		} else if empty++; r.fd.isRaw() {
+			return n, nil
 		}
 		if n > 0 {
 			if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {
-				r.next = err
+				r.err, r.next = err, true
 			}
 			return n, nil
 		}
@@ -196,42 +205,35 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// idleUntil returns how long a call that begins now may wait.
-func (r *Reader) idleUntil() time.Time {
-	if r.idle <= 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(r.idle)
-}
-
 // once reads once. It may wait.
 func (r *Reader) once(p []byte, want int) (n int, err error) {
 	if r.s.fd != nil {
-		return r.fd.read(p, want)
+		return r.fd.read(r.s.fd, p, want)
 	}
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}
-	returned := false
-	defer func() {
-		if !returned {
-			n, err = 0, r.s.panicked(recover())
-		}
-	}()
-	n, err = r.onceFrom(r.s.nc, p, want)
-	returned = true
+	err = r.s.guard(func() (err error) {
+		n, err = r.onceFrom(r.s.nc, p, want)
+		return err
+	})
 	return n, err
 }
 
-func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (int, error) {
-	if nc, ok := nc.(TryReader); ok && p == nil {
-		return r.onceLazily(nc, want)
+func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (n int, err error) {
+	if lazy, ok := nc.(TryReader); ok && p == nil { // waits with a buffer of one byte, and borrows one only then
+		r.win.Release()
+		if n, err = nc.Read(r.one[:]); n > 0 {
+			p = r.win.Space(want)
+			p[0] = r.one[0]
+			n += lazy.TryRead(p[1:])
+		}
+		return n, err
 	}
 	if p == nil {
 		p = r.win.Space(want)
 	}
-	n, err := nc.Read(p)
-	if n == 0 {
+	if n, err = nc.Read(p); n == 0 {
 		r.beforeWait()
 	}
 	return n, err
@@ -241,27 +243,6 @@ func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (int, error) {
 func (r *Reader) beforeWait() {
 	if !r.drop {
 		r.win.Release()
-	}
-}
-
-// onceLazily waits with a buffer of one byte, and borrows one only then.
-func (r *Reader) onceLazily(nc TryReader, want int) (int, error) {
-	r.win.Release()
-	n, err := r.s.nc.Read(r.one[:])
-	if n == 0 {
-		return 0, err
-	}
-	p := r.win.Space(want)
-	p[0] = r.one[0]
-	return 1 + nc.TryRead(p[1:]), err
-}
-
-// got notes that n bytes have arrived, in p or in the buffer.
-func (r *Reader) got(p []byte, n int) {
-	r.total.Add(int64(n))
-	if p == nil {
-		r.win.Add(n)
-		r.s.Out.rule.SetAtHand(true)
 	}
 }
 
@@ -298,9 +279,9 @@ func (r *Reader) readNow(p []byte, want int) int {
 	}
 	defer r.d.Leave()
 	if r.s.fd != nil {
-		return r.fd.readNow(p, want)
+		return r.fd.readNow(r.s.fd, p, want)
 	}
-	if nc, ok := r.s.nc.(TryReader); ok && !r.s.isTLS() {
+	if nc, ok := r.s.nc.(TryReader); ok && !isTLS(r.s.nc) {
 		if p == nil {
 			p = r.win.Space(want)
 		}
@@ -327,7 +308,7 @@ func (r *Reader) fail(ctx context.Context, err error) error {
 	case errors.Is(err, io.EOF):
 		err = r.s.explainEOF(io.EOF)
 	default:
-		err = r.s.explained(r.s.cleanError("read", err))
+		err = r.s.explained("read", err)
 	}
 	r.err = err
 	if r.win.Len() == 0 {

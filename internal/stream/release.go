@@ -9,9 +9,30 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// closeWriteQuickly ends the stream to the peer, of a descriptor. If that is all that is left to do it is left to the
-// closing, which follows and says the same.
-func (s *Stream) closeWriteQuickly() error {
+type closeWriter interface{ CloseWrite() error }
+
+// shut drains the Writer and ends the stream to the peer.
+func (w *wire) shut(drained bool) error {
+	if drained && w.s.fd != nil { // nothing will wait
+		return w.shutNow()
+	}
+	ctx, stop := w.s.Out.end.Lingering()
+	defer stop()
+	err := w.s.Out.Flush(ctx)
+	if err == nil {
+		err = w.closeWrite(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = deadline.Cause(ctx)
+		w.s.Abort(err)
+	}
+	return err
+}
+
+// shutNow ends the stream of a descriptor to the peer. If that is all that is left to do it is left to the closing, which
+// follows and says the same.
+func (w *wire) shutNow() error {
+	s := w.s
 	s.mu.Lock()
 	answered := s.inOver && s.peerOver && s.cause == nil && s.state == live
 	s.mu.Unlock()
@@ -21,24 +42,27 @@ func (s *Stream) closeWriteQuickly() error {
 	return s.nc.(closeWriter).CloseWrite()
 }
 
-type closeWriter interface{ CloseWrite() error }
-
-// closeWrite ends the stream to the peer, within ctx.
-func (s *Stream) closeWrite(ctx context.Context) error {
-	nc, ok := s.nc.(closeWriter)
+// closeWrite ends the stream to the peer, within ctx: the net.Conn may have to write for that.
+func (w *wire) closeWrite(ctx context.Context) error {
+	nc, ok := w.s.nc.(closeWriter)
 	if !ok {
-		return s.opError("close write", errors.ErrUnsupported)
+		return w.s.opError("close write", errors.ErrUnsupported)
 	}
-	var err error
-	if p, ok := s.Out.try.(*pump); ok {
-		err = p.call(ctx, nc.CloseWrite)
-	} else {
-		err = s.guard(nc.CloseWrite)
+	done := make(chan error, 1)
+	go func() {
+		err := net.ErrClosed // after Goexit
+		defer func() { done <- err }()
+		err = w.s.guard(nc.CloseWrite)
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return err
+		}
+		return w.flush(ctx)
+	case <-ctx.Done():
+		return deadline.Cause(ctx)
 	}
-	if f, ok := s.Out.try.(Flusher); ok && err == nil {
-		err = f.Flush(ctx)
-	}
-	return err
 }
 
 // guard calls f, a method of the net.Conn. A panic aborts the stream and becomes the error.
@@ -75,7 +99,7 @@ func (s *Stream) reset(nc net.Conn) {
 // release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
 func (s *Stream) release(mayWait bool) {
 	_, quick := s.nc.(TryWriter)
-	if s.fd != nil || quick && !s.isTLS() || mayWait {
+	if s.fd != nil || quick && !isTLS(s.nc) || mayWait {
 		s.closeConn()
 	} else {
 		go s.closeConn()
@@ -83,28 +107,25 @@ func (s *Stream) release(mayWait bool) {
 }
 
 func (s *Stream) closeConn() {
-	defer s.closed() // also after Goexit
+	defer func() { // also after Goexit
+		s.In.d.Close(net.ErrClosed)
+		s.In.d.Cut()
+		s.mu.Lock()
+		s.state = released
+		s.mu.Unlock()
+		close(s.released)
+		if s.onRelease != nil {
+			logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
+		}
+	}()
 	_ = s.guard(s.nc.Close)
-}
-
-// closed ends what is left when the net.Conn has been closed.
-func (s *Stream) closed() {
-	s.In.d.Close(net.ErrClosed)
-	s.In.d.Cut()
-	s.mu.Lock()
-	s.state = released
-	s.mu.Unlock()
-	close(s.released)
-	if s.onRelease != nil {
-		logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
-	}
 }
 
 // dropMax is how much input is dropped before the close of a net.Conn without half-close.
 const dropMax = 1 << 20
 
 // lingerOn waits for the peer and then releases the net.Conn. It runs in a goroutine of its own.
-func (s *Stream) lingerOn() {
+func lingerOn(s *Stream) {
 	defer s.release(true)
 	s.mu.Lock()
 	saidEnd := s.saidEnd
@@ -154,7 +175,7 @@ const goodbyeMax = 64
 func (l *lingerer) step() bool {
 	now := time.Now()
 	wait := l.wait(now)
-	end := l.began.Add(l.s.linger)
+	end := l.began.Add(l.s.In.end.Linger)
 	if wait <= 0 || !now.Before(end) {
 		return false
 	}
@@ -171,7 +192,7 @@ func (l *lingerer) step() bool {
 
 // wait returns how long to wait for input or for the peer to take something.
 func (l *lingerer) wait(now time.Time) time.Duration {
-	wait := min(l.s.closeWait, l.s.linger)
+	wait := min(l.s.closeWait, l.s.In.end.Linger)
 	if l.taken {
 		return wait
 	}
@@ -199,8 +220,8 @@ const queueTick = 10 * time.Millisecond
 // progress returns a number that grows while the peer takes what is sent: what it has acknowledged, where that is known.
 // The kernel takes more from here in larger and rarer steps.
 func (s *Stream) progress() int64 {
-	n := s.Out.taken()
-	if queue, ok := outQueue(s.socket); ok {
+	n := s.BytesOut()
+	if queue, ok := outQueue(s.socket()); ok {
 		return n - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
@@ -211,8 +232,8 @@ func (s *Stream) progress() int64 {
 
 // peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
 func (s *Stream) peerTook() int64 {
-	if queue, ok := outQueue(s.socket); ok {
-		return s.Out.taken() - int64(queue)
+	if queue, ok := outQueue(s.socket()); ok {
+		return s.BytesOut() - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
 		return nc.Progress()
@@ -225,7 +246,7 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
 	}
-	return outQueue(s.socket)
+	return outQueue(s.socket())
 }
 
 // dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the

@@ -9,14 +9,14 @@
 //	open -> ending   by EndIn: what had arrived may still be read, without waiting; then ended with its cause
 //	open -> ended    by Close (net.ErrClosed) or an abort
 //
-// The sending half (Writer):
+// The sending half (Writer), whose state is that of its End:
 //
 //	open -> closing  by Close: nothing more is accepted; what was accepted is being written, within the linger bound
 //	closing -> ended by Close, when all has been written and the half-close sent
 //	any -> ended     by a write that failed, or an abort, unless it had ended
 //
 // While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a large body
-// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner writes.
+// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner uses its wire.
 //
 // The stream:
 //
@@ -26,13 +26,13 @@
 //	lingers -> releasing   the goroutine is done, or was cut short by an abort
 //	releasing -> released  the net.Conn is closed
 //
-// The moves are made under Stream.mu, of a Writer under its own mu, and of a Reader by its goroutine or its Deadline. A
-// Writer may ask its Deadline with mu held; no other lock is taken with one held, and no lock is held while the net.Conn, or
-// anything else outside this package, is called.
+// The state of the stream and who owns the Writer are moved under the mutex of each, and that of a Reader by its goroutine
+// or its Deadline. An End may be set by anybody at any time, with no lock: what it cuts off finds that by itself, and is
+// woken behind it. With its mutex held a Writer may ask its Deadline and its End; no other lock is taken with one held, and
+// no lock is held while the net.Conn, or anything else outside this package, is called.
 package stream
 
 import (
-	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -65,8 +65,6 @@ type Stream struct {
 
 	nc        net.Conn
 	fd        syscall.RawConn // of nc, if it is a socket of the standard library
-	socket    syscall.RawConn // fd, or that of what lies below nc: to ask how much is on its way
-	linger    time.Duration
 	closeWait time.Duration
 	onRelease func()
 	panicErr  func(v any) error
@@ -98,19 +96,24 @@ const (
 // to write. nc needs working read deadlines: they are how a ctx interrupts a read.
 func New(nc net.Conn, cfg Config) *Stream {
 	s := &Stream{
-		nc: nc, fd: descriptorOf(nc), linger: cfg.Linger, closeWait: cfg.CloseWait,
+		nc: nc, fd: descriptorOf(nc), closeWait: cfg.CloseWait,
 		onRelease: cfg.OnRelease, panicErr: cfg.Panic, released: make(chan struct{}),
 	}
-	if s.linger <= 0 {
-		s.linger = DefaultLinger
+	if cfg.Linger <= 0 {
+		cfg.Linger = DefaultLinger
 	}
 	if s.closeWait == 0 {
 		s.closeWait = DefaultCloseWait
 	}
-	if s.socket = s.fd; s.socket == nil {
-		s.socket = socketBelow(nc)
+	for _, end := range []*End{&s.In.end, &s.Out.end} {
+		end.Linger, end.Released, end.Logger = cfg.Linger, s.released, cfg.Logger
 	}
-	s.Out.init(s, &cfg)
+	s.Out.end.Progress = s.progress
+	if s.Out.room = int64(cfg.SendBuffer); s.Out.room <= 0 {
+		s.Out.room = DefaultSendBuffer
+	}
+	s.Out.queue.rule.Init(cfg.Coalesce)
+	s.Out.wire.init(s, cfg.WriteTimeout)
 	s.In.init(s, &cfg)
 	return s
 }
@@ -118,8 +121,13 @@ func New(nc net.Conn, cfg Config) *Stream {
 // maxLayers bounds how deep a socket is looked for.
 const maxLayers = 8
 
-// socketBelow returns the descriptor below a net.Conn that tells what it wraps, such as a *tls.Conn, if there is one.
-func socketBelow(nc net.Conn) syscall.RawConn {
+// socket returns the descriptor, or that of what lies below a net.Conn that tells what it wraps, such as a *tls.Conn, if
+// there is one: to ask how much is on its way.
+func (s *Stream) socket() syscall.RawConn {
+	if s.fd != nil {
+		return s.fd
+	}
+	nc := s.nc
 	for range maxLayers {
 		wrapper, ok := nc.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -145,7 +153,7 @@ func (s *Stream) Released() <-chan struct{} { return s.released }
 func (s *Stream) BytesIn() int64 { return s.In.total.Load() }
 
 // BytesOut returns how many bytes the net.Conn has taken.
-func (s *Stream) BytesOut() int64 { return s.Out.taken() }
+func (s *Stream) BytesOut() int64 { return s.Out.wire.written.Load() + s.Out.wire.rawBytes.Load() }
 
 // Cause returns why the stream failed: the first error of reading or writing that did not concern one call alone, or the
 // cause of an abort. It is nil while there is none, and after an end in good order.
@@ -160,7 +168,7 @@ func (s *Stream) EndIn(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
 	}
-	s.In.endIn(cause)
+	s.In.d.Close(&ended{cause})
 }
 
 // Close closes Out, which drains it, then In, and waits until the net.Conn has been closed. A half-close that the
@@ -169,13 +177,10 @@ func (s *Stream) Close() error {
 	err := s.Out.Close()
 	_ = s.In.Close()
 	<-s.released
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
+	return supported(err)
 }
 
-// CloseWaited is Close for a caller that knows that the peer has ended its side, or has waited for that in vain: it does
+// CloseWaited is Close for a caller that knows that the peer has ended its side, or has stopped waiting for that: it does
 // not wait for it once more.
 func (s *Stream) CloseWaited() error {
 	s.mu.Lock()
@@ -202,7 +207,7 @@ func (s *Stream) Abort(cause error) {
 	s.mu.Unlock()
 	s.Out.end.Set(cause) // before anybody is told
 	s.In.end.Set(cause)
-	s.Out.discard(cause)
+	s.Out.lose(cause)
 	s.In.d.Close(cause)
 	s.In.d.Cut()
 	if was == live {
@@ -244,7 +249,7 @@ func (s *Stream) endAndUnlock() {
 	s.mu.Unlock()
 	switch {
 	case due && wait:
-		go s.lingerOn()
+		go lingerOn(s)
 	case due:
 		s.release(false)
 	}
@@ -274,23 +279,4 @@ func (s *Stream) opError(op string, err error) error {
 		network = here.Network()
 	}
 	return &net.OpError{Op: op, Net: network, Source: here, Addr: s.nc.RemoteAddr(), Err: err}
-}
-
-// rawError says where a system call of a RawFunc failed, if that does not.
-func (s *Stream) rawError(op string, err error) error {
-	var errno syscall.Errno
-	var oe *net.OpError
-	if !errors.As(err, &errno) || errors.As(err, &oe) {
-		return err
-	}
-	return s.opError(op, err)
-}
-
-// cleanError hides from an error that the descriptor was used by itself.
-func (s *Stream) cleanError(op string, err error) error {
-	var oe *net.OpError
-	if s.fd != nil && errors.As(err, &oe) && (oe.Op == "raw-read" || oe.Op == "raw-write") {
-		return s.opError(op, oe.Err)
-	}
-	return err
 }

@@ -97,12 +97,17 @@ func TestADeadlineSetBesideACallEndsThatCallAlone(t *testing.T) {
 
 // clog sends until nothing is taken any more.
 func clog(t *testing.T, s *stream.Stream) {
+	refused := 0 // in a row: what lies below may take a little more after a while
 	for range 10000 {
 		ctx, cancel := context.WithTimeout(bg, 30*time.Millisecond)
 		err := s.Out.Send(ctx, make([]byte, 8<<10))
 		cancel()
-		if err != nil {
-			require.ErrorIs(t, err, context.DeadlineExceeded)
+		if err == nil {
+			refused = 0
+			continue
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		if refused++; refused == 3 {
 			return
 		}
 	}
@@ -112,7 +117,7 @@ func clog(t *testing.T, s *stream.Stream) {
 func TestASendThatWaitsHeedsCtxDeadlineAndAbort(t *testing.T) {
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
 		clog(t, x)
-		ok, err := x.Out.TrySend([]byte("x"))
+		ok, err := x.Out.TryEnd(nil, []byte("x"))
 		require.NoError(t, err)
 		require.False(t, ok)
 		x.Out.SetDeadline(time.Now().Add(20 * time.Millisecond))
@@ -334,14 +339,14 @@ func TestAWriteTimeoutSparesAPeerThatTakesALittle(t *testing.T) {
 }
 
 func TestAWriteTimeoutLeavesNoDeadline(t *testing.T) {
-	each(t, &stream.Config{WriteTimeout: 150 * time.Millisecond}, nil, func(t *testing.T, x, y *stream.Stream) {
+	each(t, &stream.Config{WriteTimeout: time.Second}, nil, func(t *testing.T, x, y *stream.Stream) {
 		go func() {
 			time.Sleep(50 * time.Millisecond)
 			_, _ = readAll(y)
 		}()
 		require.NoError(t, x.Out.Send(bg, make([]byte, 8<<20)))
 		require.NoError(t, x.Out.Flush(bg))
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond)
 		require.NoError(t, x.Out.Send(bg, []byte("x")))
 		require.NoError(t, x.Out.Flush(bg))
 	})

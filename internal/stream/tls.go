@@ -24,10 +24,12 @@ type Lower struct {
 
 	LocalAddr, RemoteAddr net.Addr
 
-	// Progress, if not nil, is that of the End of Out. OutQueue, if not nil, returns how many bytes are on their way to
-	// the peer, if that is known.
+	// Progress, if not nil, is that of the End of Out.
 	Progress func() int64
-	OutQueue func() (n int, ok bool)
+
+	// Stream, if not nil, is what lies below In and Out. Deadlines and an idle timeout that it has are taken back: the
+	// Stream above has its own.
+	Stream *Stream
 }
 
 // TLS is a TLS connection over a [Lower]: a net.Conn to be given to [New]. Its records go to Out of what lies below. One
@@ -55,8 +57,11 @@ func TLSClient(ctx context.Context, low Lower, cfg *tls.Config, acceptTruncation
 func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) *tls.Conn) (*TLS, error) {
 	l := &lower{Lower: low, turn: make(chan struct{}, 1)}
 	t := &TLS{Conn: wrap(l), low: l, strict: !truncated}
-	unbound(low.In)
-	unbound(low.Out)
+	if low.Stream != nil {
+		low.Stream.In.idle = 0
+		low.Stream.In.SetDeadline(time.Time{})
+		low.Stream.Out.SetDeadline(time.Time{})
+	}
 	err := t.HandshakeContext(ctx)
 	if err == nil {
 		err = l.handOver(ctx)
@@ -80,16 +85,6 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 func (l *lower) sayWhy(ctx context.Context) {
 	if l.handOver(ctx) == nil {
 		_ = l.Lower.Close() // the failure is known already
-	}
-}
-
-// unbound takes back a deadline that was set on a half before, and an idle timeout: the Stream above has its own.
-func unbound(half any) {
-	if r, ok := half.(*Reader); ok {
-		r.idle = 0
-	}
-	if half, ok := half.(interface{ SetDeadline(t time.Time) }); ok {
-		half.SetDeadline(time.Time{})
 	}
 }
 
@@ -161,9 +156,9 @@ func (t *TLS) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isTLS reports whether the net.Conn is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
-func (s *Stream) isTLS() bool {
-	_, ok := s.nc.(*TLS)
+// isTLS reports whether nc is a [TLS]: its Close may wait, and its TryRead does not ask the kernel.
+func isTLS(nc net.Conn) bool {
+	_, ok := nc.(*TLS)
 	return ok
 }
 
@@ -188,15 +183,12 @@ func (t *TLS) Flush(ctx context.Context) error {
 	return t.low.Flush(ctx)
 }
 
-// CloseWrite sends close_notify. Flush returns when it has left.
-func (t *TLS) CloseWrite() error { return t.Conn.CloseWrite() }
-
 // OutQueue tells how many bytes are on their way to the peer.
 func (t *TLS) OutQueue() (n int, ok bool) {
-	if t.low.OutQueue == nil {
+	if t.low.Stream == nil {
 		return 0, false
 	}
-	return t.low.OutQueue()
+	return t.low.Stream.OutQueue()
 }
 
 // Progress returns a number that grows while the peer takes what is sent.
@@ -243,7 +235,7 @@ type lower struct {
 	eof      bool // what lies below has ended
 	up       bool // the handshake is done
 
-	turn chan struct{} // held by whoever hands over
+	turn chan struct{} // held by the goroutine that hands over
 
 	mu      sync.Mutex
 	kept    []byte // to be handed over
@@ -370,7 +362,7 @@ func (l *lower) handOver(ctx context.Context) error {
 	return nil
 }
 
-// take takes what is kept. Whoever has the turn may.
+// take takes what is kept. Only the holder of the turn may.
 func (l *lower) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()

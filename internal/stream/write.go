@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
@@ -26,16 +26,84 @@ type Flusher interface {
 	Flush(ctx context.Context) error
 }
 
+// wire is the way out of a Stream, for the owner of Writer.busy: its write is the one function that writes.
+type wire struct {
+	s       *Stream
+	timeout time.Duration
+	fd      fdWriter
+	other   *other // where there is no descriptor
+	job     job
+
+	d        atomic.Pointer[deadline.Deadline] // of a write that waits; made on demand
+	written  atomic.Int64                      // bytes of values that the net.Conn took, ever
+	rawBytes atomic.Int64                      // bytes that raw writes moved, ever
+}
+
+// other is the way out through a net.Conn without a descriptor.
+type other struct {
+	TryWriter                  // the net.Conn, or a pump
+	limit     deadline.Context // what bounds its WaitWrite: the socket of the deadline
+}
+
 // job is something to write: head and body, or what raw moves.
 type job struct {
 	head, body []byte
 	raw        RawFunc
 	n          int  // bytes taken
 	more       bool // there is more to write
+	wait       bool // until something is taken
+}
+
+func (w *wire) init(s *Stream, timeout time.Duration) {
+	w.s, w.timeout = s, max(timeout, 0)
+	w.fd.init(w)
+	if s.fd != nil {
+		return
+	}
+	w.other = new(other)
+	var ok bool
+	if w.other.TryWriter, ok = s.nc.(TryWriter); !ok {
+		w.other.TryWriter = newPump(s, w.timeout)
+	}
+}
+
+// writeSocket is the wire as the socket of its deadline.
+type writeSocket wire
+
+func (w *writeSocket) SetDeadline(t time.Time) error { return w.s.nc.SetWriteDeadline(t) }
+func (w *writeSocket) Panicked(v any)                { _ = w.s.panicked(v) }
+
+// deadline returns the deadline of writes, which is made then if it has not been.
+func (w *wire) deadline() *deadline.Deadline {
+	if d := w.d.Load(); d != nil {
+		return d
+	}
+	d := new(deadline.Deadline)
+	if w.other != nil {
+		d.Init(&w.other.limit)
+	} else {
+		d.Init((*writeSocket)(w))
+	}
+	w.d.CompareAndSwap(nil, d)
+	d = w.d.Load()
+	if err := w.s.Out.end.failure(); err != nil { // which may have missed d
+		d.Close(err)
+	}
+	return d
+}
+
+// flush returns when what was written has left a buffer below.
+func (w *wire) flush(ctx context.Context) error {
+	if w.other != nil {
+		if f, ok := w.other.TryWriter.(Flusher); ok {
+			return f.Flush(ctx)
+		}
+	}
+	return nil
 }
 
 // took notes that n bytes of the job have been taken. again is of raw.
-func (w *Writer) took(n int, again bool) {
+func (w *wire) took(n int, again bool) {
 	j := &w.job
 	j.n += n
 	if j.raw != nil {
@@ -49,19 +117,17 @@ func (w *Writer) took(n int, again bool) {
 	j.more = len(j.head)+len(j.body) > 0
 }
 
-// write is the one function that writes: head and body, or what raw moves. It counts what the net.Conn takes as that
-// happens. The owner of busy calls it, with mu held, which it unlocks meanwhile.
+// write writes head and body, or what raw moves, and counts what the net.Conn takes as that happens.
 //
 // If wait is false, write does not block and may leave something unwritten. Otherwise it returns when everything has
 // been written, when ctx ends, which its error says, or when the half fails, which it has ended then. A nil ctx does not
 // end.
-func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
+func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
 	j := &w.job
 	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
-	w.mu.Unlock()
-	defer w.mu.Lock()
 	returned := false
 	defer func() {
+		j.head, j.body, j.raw = nil, nil, nil
 		if !returned {
 			v := recover()
 			n, err = j.n, w.s.panicked(v)
@@ -74,7 +140,6 @@ func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, 
 	if err == nil && wait && j.more {
 		err = w.writeOn(ctx)
 	}
-	j.head, j.body, j.raw = nil, nil, nil
 	if err != nil {
 		err = w.judge(ctx, err)
 	}
@@ -83,17 +148,18 @@ func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, 
 }
 
 // attempt writes what is taken without blocking, or, if wait is true, waits until something is.
-func (w *Writer) attempt(wait bool) error {
-	if w.s.fd != nil {
-		return w.fd.write(wait)
-	}
+func (w *wire) attempt(wait bool) error {
 	j := &w.job
+	j.wait = wait
+	if w.s.fd != nil {
+		return w.fd.write(w.s.fd)
+	}
 	for before := j.n; j.more; {
 		p := j.head
 		if len(p) == 0 {
 			p = j.body
 		}
-		n, err := w.try.TryWrite(p)
+		n, err := w.other.TryWrite(p)
 		w.took(n, false)
 		if err != nil {
 			return err
@@ -104,7 +170,7 @@ func (w *Writer) attempt(wait bool) error {
 		if !wait || j.n > before {
 			return nil
 		}
-		if err := w.try.WaitWrite(w.limit); err != nil {
+		if err := w.other.WaitWrite(&w.other.limit); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = os.ErrDeadlineExceeded
 			}
@@ -115,7 +181,7 @@ func (w *Writer) attempt(wait bool) error {
 }
 
 // writeOn writes the rest of the job, blocking.
-func (w *Writer) writeOn(ctx context.Context) error {
+func (w *wire) writeOn(ctx context.Context) error {
 	p := patience{timeout: w.timeout}
 	d := w.deadline()
 	if err := d.Enter(ctx, p.begin(w.s)); err != nil {
@@ -129,7 +195,7 @@ func (w *Writer) writeOn(ctx context.Context) error {
 			err = w.attempt(true)
 		}
 		if n := w.job.n - before; n > 0 {
-			w.wake()
+			w.s.Out.tell()
 			if w.timeout > 0 {
 				d.Extend(p.took(n))
 			}
@@ -146,13 +212,6 @@ func (w *Writer) writeOn(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// wake tells those who wait that bytes have been taken.
-func (w *Writer) wake() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.changeLocked()
 }
 
 // minRate is how many bytes a second are progress.
@@ -190,10 +249,10 @@ func (p *patience) took(n int) time.Time {
 }
 
 // judge returns what an error of a write means to the caller, and ends the half unless it concerns that call alone.
-func (w *Writer) judge(ctx context.Context, err error) error {
-	failure := w.failure()
+func (w *wire) judge(ctx context.Context, err error) error {
+	failure := w.s.Out.end.failure()
 	switch {
-	case w.job.unsupported(err):
+	case w.job.n == 0 && errors.Is(err, errors.ErrUnsupported): // a raw write was not possible at all
 		return err
 	case failure != nil:
 		return failure
@@ -203,150 +262,11 @@ func (w *Writer) judge(ctx context.Context, err error) error {
 		return err
 	case ctx != nil && deadline.Resumable(ctx, err):
 		return err
-	default:
-		err = w.s.explained(w.s.cleanError("write", err))
 	}
-	w.fail(err)
+	err = w.s.explained("write", err)
+	w.s.failed(err)
+	w.s.Out.end.Set(err)
+	w.s.Out.lose(err)
+	w.s.outEnded(true, false)
 	return err
-}
-
-// unsupported reports whether a raw write was not possible at all.
-func (j *job) unsupported(err error) bool { return j.n == 0 && errors.Is(err, errors.ErrUnsupported) }
-
-// pushLocked writes what is in the buffer, unlocked and without blocking, unless somebody is writing, who will then see
-// to it.
-func (w *Writer) pushLocked() {
-	if w.busy || len(w.buf) == 0 || w.err != nil {
-		return
-	}
-	w.busy = true
-	for len(w.buf) > 0 && w.err == nil {
-		p := w.takeLocked()
-		n, _ := w.writeLocked(deadline.NoContext, false, p, nil, nil)
-		if n < len(p) && w.err == nil {
-			go w.finish(p, n)
-			return
-		}
-		w.release(p)
-	}
-	w.restLocked()
-}
-
-// takeLocked takes the buffer, which is to be released when it has been written.
-func (w *Writer) takeLocked() []byte {
-	p := w.buf
-	w.buf = nil
-	w.pending.Store(false)
-	w.rule.DisarmLocked()
-	return p
-}
-
-// restLocked ends the ownership, when the buffer is empty.
-func (w *Writer) restLocked() {
-	w.busy = false
-	if a := w.spare.Swap(nil); a != nil {
-		scratches.Put(a)
-	}
-	w.changeLocked()
-}
-
-// finish writes the rest of p from n on, and then what is in the buffer, until that is empty. It owns busy.
-func (w *Writer) finish(p []byte, n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.err == nil {
-		if n == len(p) {
-			w.release(p)
-			if len(w.buf) == 0 {
-				break
-			}
-			p, n = w.takeLocked(), 0
-		}
-		m, _ := w.writeLocked(deadline.NoContext, true, p[n:], nil, nil)
-		n += m
-	}
-	w.restLocked()
-}
-
-// ownLocked makes the caller the owner of busy. It waits, unlocked, until nobody is.
-func (w *Writer) ownLocked(ctx context.Context) error {
-	w.waiting++
-	defer func() {
-		if w.waiting--; w.waiting == 0 {
-			w.changeLocked()
-		}
-	}()
-	for w.busy {
-		if err := w.refusalLocked(); err != nil {
-			return err
-		}
-		if err := w.awaitLocked(ctx); err != nil {
-			return err
-		}
-	}
-	if err := w.refusalLocked(); err != nil {
-		return err
-	}
-	w.busy = true
-	return nil
-}
-
-// sendInPlaceLocked writes what is in the buffer, scratch, and then body, which is not copied unless ctx ends first; a
-// goroutine then finishes the copy.
-func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) error {
-	if err := w.ownLocked(ctx); err != nil {
-		w.release(scratch)
-		return err
-	}
-	if len(scratch) > 0 {
-		w.acceptLocked(scratch, nil)
-	}
-	w.accepted += int64(len(body))
-	head := w.takeLocked()
-	n, _ := w.writeLocked(ctx, true, head, body, nil)
-	switch missing := n < len(head)+len(body); {
-	case missing && w.err != nil:
-		w.restLocked()
-		return w.err
-	case missing: // ctx has ended, but the value is accepted
-		go w.finish(slices.Concat(head[min(n, len(head)):], body[max(n-len(head), 0):]), 0)
-		return nil
-	}
-	w.release(head)
-	w.disownLocked()
-	return nil
-}
-
-// disownLocked ends the ownership and writes, without blocking, what has been accepted meanwhile.
-func (w *Writer) disownLocked() {
-	w.restLocked()
-	w.pushLocked()
-}
-
-// WriteRaw is of [RawSink].
-func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error) {
-	if w.s.fd == nil {
-		return 0, errors.ErrUnsupported
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.ownEmptyLocked(ctx); err != nil {
-		return 0, err
-	}
-	defer w.disownLocked()
-	n, err = w.writeLocked(ctx, true, nil, nil, write)
-	if w.err != nil {
-		err = w.err
-	}
-	return n, err
-}
-
-// ownEmptyLocked makes the caller the owner when everything that was accepted has been written.
-func (w *Writer) ownEmptyLocked(ctx context.Context) error {
-	for {
-		if err := w.ownLocked(ctx); err != nil || len(w.buf) == 0 {
-			return err
-		}
-		w.disownLocked()
-	}
 }

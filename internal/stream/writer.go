@@ -2,12 +2,11 @@ package stream
 
 import (
 	"context"
-	"net"
+	"errors"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/weir-go/weir/internal/coalesce"
 	"github.com/weir-go/weir/internal/deadline"
 )
 
@@ -25,135 +24,33 @@ const (
 //
 // Methods that end in Locked want mu held; those that say so unlock it meanwhile.
 type Writer struct {
-	s       *Stream
-	end     End
-	rule    coalesce.Rule
-	room    int64 // see Config.SendBuffer
-	timeout time.Duration
+	end  End
+	room int64 // see Config.SendBuffer
+	wire wire  // for the owner of busy
 
-	fd    fdWriter
-	try   TryWriter         // nc, or the pump, where there is no descriptor
-	limit *deadline.Context // what a wait of try is bounded by: the socket of d
-	job   job               // what the owner of busy writes
+	closing  sync.Once
+	closeErr error // what Close returned
 
-	mu       sync.Mutex
-	d        *deadline.Deadline // of a write that waits; made on demand
-	buf      []byte             // accepted, and not being written
-	accepted int64              // bytes, ever
-	moved    chan struct{}      // closed when anything changes, if somebody waits for that
-	err      error              // why nothing can be sent any more
-	closeErr error              // what Close returned
-	waiting  int32              // senders that wait to become the owner; no others are let in before them
-	busy     bool               // somebody is the owner: they write, and nobody else
-	closing  bool               // Close has been called
-	closed   bool               // it has ended the half
-
-	written  atomic.Int64            // bytes that the net.Conn took, ever
-	rawBytes atomic.Int64            // bytes that raw writes moved, ever
-	pending  atomic.Bool             // buf is not empty, for letGo
-	spare    atomic.Pointer[scratch] // for Begin, while something is held back
+	mu      sync.Mutex
+	queue   queue // accepted, and not being written
+	news    news  // of anything that changes
+	waiting int32 // senders that wait to become the owner; no others are let in before them
+	busy    bool  // somebody is the owner: they write, and nobody else
 }
 
-// scratchSize is the capacity of what Begin lends.
-const scratchSize = 32 << 10
-
-type scratch [scratchSize]byte
-
-// scratches are those that nobody uses.
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-func (w *Writer) init(s *Stream, cfg *Config) {
-	w.s = s
-	w.room = int64(cfg.SendBuffer)
-	if w.room <= 0 {
-		w.room = DefaultSendBuffer
-	}
-	w.timeout = max(cfg.WriteTimeout, 0)
-	w.rule.Init(cfg.Coalesce)
-	w.end.Linger, w.end.Released, w.end.Logger = s.linger, s.released, cfg.Logger
-	w.end.Progress = s.progress
-	w.fd.init(w)
-	if s.fd != nil {
-		return
-	}
-	w.limit = new(deadline.Context)
-	var ok bool
-	if w.try, ok = s.nc.(TryWriter); !ok {
-		w.try = newPump(s, w.timeout)
-	}
-}
-
-// writeSocket is the Writer as the socket of its deadline.
-type writeSocket Writer
-
-func (w *writeSocket) SetDeadline(t time.Time) error { return w.s.nc.SetWriteDeadline(t) }
-func (w *writeSocket) Panicked(v any)                { _ = w.s.panicked(v) }
-
-// deadline returns the deadline of writes, which is made then if it has not been.
-func (w *Writer) deadline() *deadline.Deadline {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.d != nil {
-		return w.d
-	}
-	w.d = new(deadline.Deadline)
-	if w.limit != nil {
-		w.d.Init(w.limit)
-	} else {
-		w.d.Init((*writeSocket)(w))
-	}
-	if w.err != nil {
-		w.d.Close(w.err)
-	}
-	return w.d
-}
-
-// failure returns why nothing can be sent any more.
-func (w *Writer) failure() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
-// taken returns how many bytes have left.
-func (w *Writer) taken() int64 { return w.written.Load() + w.rawBytes.Load() }
-
-// Ending returns the end of the half.
+// Ending returns the end of the half. It says whether anything is accepted, and why not.
 func (w *Writer) Ending() *End { return &w.end }
 
 // Begin lends scratch.
-func (w *Writer) Begin() []byte {
-	if w.spare.Load() != nil {
-		if a := w.spare.Swap(nil); a != nil {
-			return a[:0]
-		}
-	}
-	return scratches.Get().(*scratch)[:0]
-}
-
-// release takes back what Begin lent. It is kept for the next Begin while something is held back.
-func (w *Writer) release(p []byte) {
-	if cap(p) != scratchSize {
-		return // grown, or not ours
-	}
-	a := (*scratch)(p[:scratchSize])
-	if w.pending.Load() && w.spare.CompareAndSwap(nil, a) {
-		return
-	}
-	scratches.Put(a)
-}
+func (w *Writer) Begin() []byte { return w.queue.begin() }
 
 // Send waits for room and accepts p.
-func (w *Writer) Send(ctx context.Context, p []byte) error { return w.send(ctx, nil, p) }
+func (w *Writer) Send(ctx context.Context, p []byte) error { return w.End(ctx, nil, p) }
 
 // End waits for room and accepts scratch, which Begin lent, followed by body.
 func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
-	return w.send(ctx, scratch, body)
-}
-
-func (w *Writer) send(ctx context.Context, scratch, body []byte) error {
 	if len(scratch)+len(body) == 0 {
-		w.release(scratch)
+		w.queue.release(scratch)
 		return nil
 	}
 	w.mu.Lock()
@@ -162,15 +59,12 @@ func (w *Writer) send(ctx context.Context, scratch, body []byte) error {
 		return w.sendInPlaceLocked(ctx, scratch, body)
 	}
 	if err := w.makeRoomLocked(ctx); err != nil {
-		w.release(scratch)
+		w.queue.release(scratch)
 		return err
 	}
-	w.acceptLocked(scratch, body)
+	w.queue.accept(scratch, body)
 	return w.offerLocked()
 }
-
-// TrySend accepts p if there is room now.
-func (w *Writer) TrySend(p []byte) (bool, error) { return w.TryEnd(nil, p) }
 
 // TryEnd accepts scratch and body if there is room now.
 func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
@@ -180,13 +74,13 @@ func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 		w.pushLocked()
 	}
 	if !w.hasRoomLocked() {
-		return false, w.refusalLocked()
+		return false, w.end.refusal()
 	}
 	if len(scratch)+len(body) == 0 {
-		w.release(scratch)
+		w.queue.release(scratch)
 		return true, nil
 	}
-	w.acceptLocked(scratch, body)
+	w.queue.accept(scratch, body)
 	err := w.offerLocked()
 	return err == nil, err
 }
@@ -194,47 +88,37 @@ func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 // SendAll accepts values in order and returns how many: all of them unless there is an error. Those of others may come
 // between. At most 16 KiB are accepted without letting others in.
 func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for n < len(ps) && err == nil {
 		if len(ps[n]) >= inPlaceMin {
-			if err = w.Send(ctx, ps[n]); err == nil {
+			if err = w.sendInPlaceLocked(ctx, nil, ps[n]); err == nil {
 				n++
 			}
 			continue
 		}
-		var m int
-		m, err = w.sendSome(ctx, ps[n:])
-		n += m
+		if err = w.makeRoomLocked(ctx); err != nil {
+			break
+		}
+		before := w.queue.accepted
+		for n < len(ps) && len(ps[n]) < inPlaceMin && w.queue.accepted-before < holdSize && w.hasRoomLocked() {
+			w.queue.accept(nil, ps[n])
+			n++
+		}
+		err = w.offerLocked()
 	}
 	return n, err
 }
 
-// sendSome accepts small values, at least one unless there is an error.
-func (w *Writer) sendSome(ctx context.Context, ps [][]byte) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.makeRoomLocked(ctx); err != nil {
-		return 0, err
-	}
-	before := w.accepted
-	for _, p := range ps {
-		if len(p) >= inPlaceMin || w.accepted-before >= holdSize || !w.hasRoomLocked() {
-			break
-		}
-		w.acceptLocked(nil, p)
-		n++
-	}
-	return n, w.offerLocked()
-}
-
 // hasRoomLocked reports whether a value may be accepted.
 func (w *Writer) hasRoomLocked() bool {
-	return w.err == nil && !w.closing && w.waiting == 0 && w.accepted-w.written.Load() < w.room
+	return w.end.Open() && w.waiting == 0 && w.queue.accepted-w.wire.written.Load() < w.room
 }
 
 // makeRoomLocked waits, unlocked, until a value may be accepted.
 func (w *Writer) makeRoomLocked(ctx context.Context) error {
 	for !w.hasRoomLocked() {
-		if err := w.refusalLocked(); err != nil {
+		if err := w.end.refusal(); err != nil {
 			return err
 		}
 		if err := w.awaitLocked(ctx); err != nil {
@@ -244,50 +128,19 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 	return nil
 }
 
-// refusalLocked returns why nothing is accepted any more.
-func (w *Writer) refusalLocked() error {
-	switch {
-	case w.err != nil:
-		return w.err
-	case w.closing:
-		return net.ErrClosed
-	}
-	return nil
-}
-
-// acceptLocked takes over scratch, and a copy of body.
-func (w *Writer) acceptLocked(scratch, body []byte) {
-	w.accepted += int64(len(scratch) + len(body))
-	switch {
-	case len(scratch) == 0:
-		w.release(scratch)
-		if w.buf == nil {
-			w.buf = w.Begin()
-		}
-	case len(w.buf) == 0:
-		w.buf = scratch
-	default:
-		w.buf = append(w.buf, scratch...)
-		w.release(scratch)
-	}
-	if len(body) > 0 {
-		w.buf = append(w.buf, body...)
-	}
-}
-
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is why that was lost.
 func (w *Writer) offerLocked() error {
-	mark := w.accepted
-	if !w.pending.Load() {
-		w.pending.Store(true)
+	mark := w.queue.accepted
+	if !w.queue.pending.Load() {
+		w.queue.pending.Store(true)
 	}
-	if len(w.buf) < holdSize && w.rule.HoldsLocked() {
-		w.rule.ArmLocked(w.written.Load(), w)
+	if len(w.queue.buf) < holdSize && w.queue.rule.HoldsLocked() {
+		w.queue.rule.ArmLocked(w.wire.written.Load(), w)
 		return nil
 	}
 	w.pushLocked()
-	if w.err != nil && w.written.Load() < mark {
-		return w.err
+	if w.end.Ended() && w.wire.written.Load() < mark {
+		return w.end.failure()
 	}
 	return nil
 }
@@ -296,15 +149,15 @@ func (w *Writer) offerLocked() error {
 func (w *Writer) DelayPassed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rule.PassedLocked(w.written.Load(), len(w.buf) > 0 && w.err == nil, w) {
+	if w.queue.rule.PassedLocked(w.wire.written.Load(), len(w.queue.buf) > 0 && !w.end.Ended(), w) {
 		w.pushLocked()
 	}
 }
 
 // letGo writes what is held back, because a receiver is about to wait.
 func (w *Writer) letGo() {
-	w.rule.Received()
-	if w.pending.Load() {
+	w.queue.rule.Received()
+	if w.queue.pending.Load() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.pushLocked()
@@ -316,8 +169,8 @@ func (w *Writer) letGo() {
 func (w *Writer) Cork(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rule.CorkLocked(on)
-	if !on && len(w.buf) > 0 && !w.rule.HoldsLocked() {
+	w.queue.rule.CorkLocked(on)
+	if !on && !w.queue.rule.HoldsLocked() {
 		w.pushLocked()
 	}
 }
@@ -325,23 +178,24 @@ func (w *Writer) Cork(on bool) {
 // SetDeadline bounds calls that wait, now or later, by a time of the clock; the zero time takes that back. A call that it
 // ends returns a [deadline.Timeout] that is resumable.
 func (w *Writer) SetDeadline(t time.Time) {
-	w.deadline().SetAt(t)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.changeLocked()
+	if t.IsZero() && w.wire.d.Load() == nil {
+		return
+	}
+	w.wire.deadline().SetAt(t)
+	w.tell()
 }
 
 // awaitLocked waits, unlocked, until something changes or ctx ends. If it can change something itself it does not wait.
 func (w *Writer) awaitLocked(ctx context.Context) error {
-	before := w.written.Load()
+	before := w.wire.written.Load()
 	w.pushLocked()
-	if w.written.Load() != before || w.err != nil {
+	if w.wire.written.Load() != before || w.end.Ended() {
 		return nil
 	}
-	moved := w.newsLocked()
+	moved := w.news.next()
 	var passed <-chan struct{}
-	if w.d != nil && !w.closing {
-		passed = w.d.Passed()
+	if d := w.wire.d.Load(); d != nil && w.end.Open() {
+		passed = d.Passed()
 	}
 	w.mu.Unlock()
 	defer w.mu.Lock()
@@ -355,41 +209,204 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	}
 }
 
-// newsLocked returns a channel that is closed when anything changes.
-func (w *Writer) newsLocked() <-chan struct{} {
-	if w.moved == nil {
-		w.moved = make(chan struct{})
-	}
-	return w.moved
-}
-
-// changeLocked wakes those who wait.
-func (w *Writer) changeLocked() {
-	if w.moved != nil {
-		close(w.moved)
-		w.moved = nil
-	}
-}
-
-// Flush returns when everything accepted before has been written, and has left what lies below as well.
-func (w *Writer) Flush(ctx context.Context) error {
-	if err := w.flushHere(ctx); err != nil {
-		return err
-	}
-	if f, ok := w.try.(Flusher); ok {
-		return f.Flush(ctx)
-	}
-	return nil
-}
-
-// flushHere, beside Close, waits for a raw write too: a half-close would cut it.
-func (w *Writer) flushHere(ctx context.Context) error {
+// tell wakes those who wait.
+func (w *Writer) tell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for upTo := w.accepted; w.err == nil && (w.written.Load() < upTo || w.closing && w.busy); {
+	w.news.tell()
+}
+
+// Flush returns when everything accepted before has been written, and has left what lies below as well. While the half
+// closes it waits for a raw write too: a half-close would cut it.
+func (w *Writer) Flush(ctx context.Context) error {
+	w.mu.Lock()
+	var err error
+	for upTo := w.queue.accepted; err == nil && !w.end.Ended() && (w.wire.written.Load() < upTo || !w.end.Open() && w.busy); {
+		err = w.awaitLocked(ctx)
+	}
+	w.mu.Unlock()
+	if err == nil {
+		err = w.end.failure()
+	}
+	if err != nil {
+		return err
+	}
+	return w.wire.flush(ctx)
+}
+
+// pushLocked writes what is in the queue, unlocked and without blocking, unless somebody is writing, who will then see to
+// it.
+func (w *Writer) pushLocked() {
+	if w.busy || len(w.queue.buf) == 0 {
+		return
+	}
+	w.busy = true
+	for len(w.queue.buf) > 0 && !w.end.Ended() {
+		p := w.queue.take()
+		n, _ := w.writeLocked(deadline.NoContext, false, p, nil, nil)
+		if n < len(p) && !w.end.Ended() {
+			go w.finish(p, n)
+			return
+		}
+		w.queue.release(p)
+	}
+	w.restLocked()
+}
+
+// writeLocked is wire.write by the owner, unlocked.
+func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	return w.wire.write(ctx, wait, head, body, raw)
+}
+
+// restLocked ends the ownership. What has been accepted meanwhile is written, without blocking.
+func (w *Writer) restLocked() {
+	w.busy = false
+	w.queue.settle()
+	w.news.tell()
+	if !w.end.Ended() {
+		w.pushLocked()
+	}
+}
+
+// finish writes the rest of p from n on, and then what is in the queue, until that is empty. It owns busy.
+func (w *Writer) finish(p []byte, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.end.Ended() {
+		if n == len(p) {
+			w.queue.release(p)
+			if len(w.queue.buf) == 0 {
+				break
+			}
+			p, n = w.queue.take(), 0
+		}
+		m, _ := w.writeLocked(deadline.NoContext, true, p[n:], nil, nil)
+		n += m
+	}
+	w.restLocked()
+}
+
+// ownLocked makes the caller the owner of busy. It waits, unlocked, until nobody is.
+func (w *Writer) ownLocked(ctx context.Context) error {
+	w.waiting++
+	defer func() {
+		if w.waiting--; w.waiting == 0 {
+			w.news.tell()
+		}
+	}()
+	for w.busy {
+		if err := w.end.refusal(); err != nil {
+			return err
+		}
 		if err := w.awaitLocked(ctx); err != nil {
 			return err
 		}
 	}
-	return w.err
+	if err := w.end.refusal(); err != nil {
+		return err
+	}
+	w.busy = true
+	return nil
+}
+
+// sendInPlaceLocked writes what is in the queue, scratch, and then body, which is not copied unless ctx ends first; a
+// goroutine then finishes the copy.
+func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) error {
+	if err := w.ownLocked(ctx); err != nil {
+		w.queue.release(scratch)
+		return err
+	}
+	if len(scratch) > 0 {
+		w.queue.accept(scratch, nil)
+	}
+	w.queue.accepted += int64(len(body))
+	head := w.queue.take()
+	n, _ := w.writeLocked(ctx, true, head, body, nil)
+	missing, err := n < len(head)+len(body), w.end.failure()
+	if missing && err == nil { // ctx has ended, but the value is accepted
+		go w.finish(slices.Concat(head[min(n, len(head)):], body[max(n-len(head), 0):]), 0)
+		return nil
+	}
+	w.queue.release(head)
+	w.restLocked()
+	if !missing {
+		err = nil
+	}
+	return err
+}
+
+// WriteRaw is of [RawSink].
+func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error) {
+	if w.wire.s.fd == nil {
+		return 0, errors.ErrUnsupported
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err = w.ownLocked(ctx); err != nil {
+		return 0, err
+	}
+	for len(w.queue.buf) > 0 {
+		w.restLocked()
+		if err = w.ownLocked(ctx); err != nil {
+			return 0, err
+		}
+	}
+	defer w.restLocked()
+	n, err = w.writeLocked(ctx, true, nil, nil, write)
+	if failure := w.end.failure(); failure != nil {
+		err = failure
+	}
+	return n, err
+}
+
+// Close drains within the linger bound, then ends the stream to the peer. If that takes too long the stream is aborted.
+// Where there is no half-close, Close drains and returns errors.ErrUnsupported; the peer sees the end when the stream is
+// released. Calls after the first wait for it.
+func (w *Writer) Close() error {
+	first := false
+	w.closing.Do(func() {
+		first = true
+		w.end.BeginClose(nil)
+		w.mu.Lock()
+		w.news.tell()
+		w.pushLocked()
+		drained := !w.busy && w.wire.written.Load() == w.queue.accepted
+		w.mu.Unlock()
+		err := w.end.failure()
+		if err == nil {
+			err = w.wire.shut(drained)
+		}
+		w.closeErr = err
+		w.end.Set(supported(err))
+		w.mu.Lock()
+		w.queue.rule.StopLocked()
+		w.news.tell()
+		w.mu.Unlock()
+	})
+	if first { // not before: it may call back
+		w.wire.s.outEnded(supported(w.closeErr) != nil, w.closeErr == nil)
+	}
+	return w.closeErr
+}
+
+// supported returns err, or nil if that says that something does not exist here.
+func supported(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// lose drops what was accepted, because the half has ended with cause, and wakes everybody.
+func (w *Writer) lose(cause error) {
+	w.mu.Lock()
+	w.queue.take()
+	w.queue.rule.StopLocked()
+	w.news.tell()
+	w.mu.Unlock()
+	if d := w.wire.d.Load(); d != nil {
+		d.Close(cause)
+	}
 }

@@ -23,7 +23,7 @@ type watched[T any] struct {
 	checked  time.Time
 	checking bool
 
-	// Owned by whoever checks.
+	// Owned by the checker.
 	seen   []fs.FileInfo // of the files that value was read from
 	broken bool          // the log has been told
 }

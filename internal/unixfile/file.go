@@ -29,11 +29,11 @@ func (f *File) Remove() {
 	}
 }
 
-// Leave leaves the file to whoever else has the socket: Remove does nothing from now on.
+// Leave leaves the file to others that have the socket: Remove does nothing from now on.
 func (f *File) Leave() { f.left.Store(true) }
 
 // Bind makes a socket of a kind, such as syscall.SOCK_STREAM, binds it to path, and hands it to use, which has to make
-// it one that does not refuse whoever connects, and must not keep it: Bind closes it, so use duplicates it, as
+// it one that refuses nobody who connects, and must not keep it: Bind closes it, so use duplicates it, as
 // net.FileListener does. A stale file is removed first. Others that call Bind for the same directory wait meanwhile.
 //
 // The file is given mode, if that is not 0, before use is called. On Linux it never has more than that.

@@ -12,7 +12,6 @@ import (
 	"context"
 	"hash/maphash"
 	"net"
-	"sync"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
@@ -38,19 +37,13 @@ type PubSub[K comparable, T any] interface {
 type Bus[K comparable, T any] struct {
 	shards   [shards]shard[K, T]
 	seed     maphash.Seed
-	matches  topic[K, T]      // subscriptions by predicate
+	matches  shard[K, T]      // subscriptions by predicate, all under one name
 	matching atomic.Bool      // there was one: matches is worth its lock
 	standard *queue.Config[T] // of subscriptions without a description
 	closed   atomic.Bool
 }
 
 const shards = 64 // of the table of topics, each with a lock of its own
-
-type shard[K comparable, T any] struct {
-	mu     sync.RWMutex
-	topics map[K]*topic[K, T]
-	_      [32]byte // the locks of two shards do not share a cache line
-}
 
 // New returns a Bus without subscribers.
 func New[K comparable, T any]() *Bus[K, T] {
@@ -66,9 +59,10 @@ func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, er
 		return 0, net.ErrClosed
 	}
 	d := delivery[K, T]{topic: topic, v: v}
-	d.toAll(b.subscribers(topic))
+	d.toAll(b.shard(topic).subscribers(topic))
 	if b.matching.Load() {
-		d.toAll(b.matches.snapshot())
+		var all K
+		d.toAll(b.matches.subscribers(all))
 	}
 	if d.lost {
 		queue.Yield()
@@ -108,7 +102,7 @@ func (d *delivery[K, T]) to(s *subscription[K, T]) {
 	case o.Full:
 		d.full = append(d.full, s)
 	case o.Over:
-		s.leave()
+		s.shard.remove(s)
 	}
 	d.lost = d.lost || o.Lost
 }
@@ -136,27 +130,24 @@ func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (bool,
 // Source ends the subscription, and so does its queue under pipeline.Fail and pipeline.Disconnect. After Close of the Bus the error
 // is net.ErrClosed; there is no other, and ctx is not looked at.
 func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
-	s := b.subscription("Subscribe", cfg)
-	s.name = topic
-	for {
-		if s.topic = b.open(topic); s.topic == nil {
-			return nil, net.ErrClosed
-		}
-		if s.topic.add(s) {
-			return s.source(), nil
-		}
-	}
+	return b.subscribe(b.shard(topic), topic, nil, "Subscribe", cfg)
 }
 
-// subscription returns one with a queue as described. Those that are not described share their description.
-func (b *Bus[K, T]) subscription(caller string, cfg *pipeline.Queue[T]) *subscription[K, T] {
+// subscribe adds a subscription with a queue as described. Those that are not described share their description.
+func (b *Bus[K, T]) subscribe(
+	sh *shard[K, T], name K, match func(K) bool, caller string, cfg *pipeline.Queue[T],
+) (*chanio.Source[T], error) {
+	s := &subscription[K, T]{shard: sh, name: name, match: match, userCode: match != nil}
 	if cfg == nil {
-		return &subscription[K, T]{q: queue.New(b.standard, nil), bus: b}
+		s.q = queue.New(b.standard, nil)
+	} else {
+		s.q = queue.New(queue.Config[T](*cfg).Default("bus: "+caller, queue.DropOldest), nil)
+		s.userCode = s.userCode || cfg.Metric != nil || cfg.OnOverflow != nil
 	}
-	return &subscription[K, T]{
-		q: queue.New(queue.Config[T](*cfg).Default("bus: "+caller, queue.DropOldest), nil), bus: b,
-		userCode: cfg.Metric != nil || cfg.OnOverflow != nil,
+	if !sh.add(s) {
+		return nil, net.ErrClosed
 	}
+	return s.source(), nil
 }
 
 // SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called
@@ -166,13 +157,12 @@ func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[
 	if match == nil {
 		panic("bus: SubscribeFunc: match is nil")
 	}
-	s := b.subscription("SubscribeFunc", cfg)
-	s.match, s.topic, s.userCode = match, &b.matches, true
-	if !b.matches.add(s) {
-		return nil, net.ErrClosed
+	var all K
+	src, err := b.subscribe(&b.matches, all, match, "SubscribeFunc", cfg)
+	if err == nil {
+		b.matching.Store(true)
 	}
-	b.matching.Store(true)
-	return s.source(), nil
+	return src, err
 }
 
 // Topics returns the topics that somebody subscribes to, in no order.
@@ -192,7 +182,7 @@ func (b *Bus[K, T]) Topics() []K {
 // Subscribers tells how the queues of a topic stand, without those of predicates; none if there is no such topic.
 func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
 	var all []chanio.Description
-	for _, s := range b.subscribers(topic) {
+	for _, s := range b.shard(topic).subscribers(topic) {
 		all = append(all, s.describe())
 	}
 	return all
@@ -204,62 +194,11 @@ func (b *Bus[K, T]) Close() error {
 	b.closed.Store(true)
 	b.matches.close()
 	for i := range b.shards {
-		sh := &b.shards[i]
-		sh.mu.Lock()
-		topics := sh.topics
-		sh.topics = nil
-		sh.mu.Unlock()
-		for _, t := range topics {
-			t.close()
-		}
+		b.shards[i].close()
 	}
 	return nil
 }
 
 func (b *Bus[K, T]) shard(topic K) *shard[K, T] {
 	return &b.shards[maphash.Comparable(b.seed, topic)%shards]
-}
-
-// subscribers returns those of topic, to be read only.
-func (b *Bus[K, T]) subscribers(topic K) []*subscription[K, T] {
-	sh := b.shard(topic)
-	sh.mu.RLock()
-	t := sh.topics[topic]
-	sh.mu.RUnlock()
-	if t == nil {
-		return nil
-	}
-	return t.snapshot()
-}
-
-// open returns the topic, which it makes if need be, or nil after Close.
-func (b *Bus[K, T]) open(name K) *topic[K, T] {
-	sh := b.shard(name)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if b.closed.Load() {
-		return nil
-	}
-	t := sh.topics[name]
-	if t == nil {
-		t = &topic[K, T]{}
-		if sh.topics == nil {
-			sh.topics = map[K]*topic[K, T]{}
-		}
-		sh.topics[name] = t
-	}
-	return t
-}
-
-// leave ends a subscription, and the topic if that was the last.
-func (b *Bus[K, T]) leave(s *subscription[K, T]) {
-	if !s.topic.remove(s) {
-		return
-	}
-	sh := b.shard(s.name)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if s.topic.retire() && sh.topics[s.name] == s.topic {
-		delete(sh.topics, s.name)
-	}
 }

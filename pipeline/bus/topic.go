@@ -4,31 +4,37 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
+// shard is a part of the topics, with a lock of its own.
+type shard[K comparable, T any] struct {
+	mu     sync.RWMutex
+	topics map[K]*topic[K, T] // each has a subscription
+	closed bool               // takes no more subscriptions
+	_      [32]byte           // the locks of two shards do not share a cache line
+}
+
 // topic is a set of subscriptions. Publishers go through a part of subs that is never written again: a subscription is
 // appended behind that part, and one that leaves is taken out of a copy.
 type topic[K comparable, T any] struct {
-	mu    sync.Mutex
 	subs  []*subscription[K, T]
-	given bool // subs was given to a publisher
-	over  bool // takes no more subscriptions
+	given atomic.Bool // subs was given to a publisher
 }
 
 // subscription is the sending end of a subscriber.
 type subscription[K comparable, T any] struct {
 	q     *queue.Queue[T]
-	bus   *Bus[K, T]
+	shard *shard[K, T]
+	name  K            // of topic
+	topic *topic[K, T] // a name that differs from itself, as NaN does, does not find it
 	match func(K) bool // of SubscribeFunc
+	at    int          // in the subs of its topic; -1: not there any more
 
 	userCode bool // a delivery calls functions of the subscriber
-
-	name  K // of topic, if there is no match
-	topic *topic[K, T]
-	at    int // in the subs of topic; -1: not there any more
 }
 
 // source returns the receiving end. There may be very many, so that each has a few functions and no more state.
@@ -40,7 +46,7 @@ func (s *subscription[K, T]) source() *chanio.Source[T] {
 
 func (s *subscription[K, T]) close() error {
 	s.q.Close()
-	s.leave()
+	s.shard.remove(s)
 	return nil
 }
 
@@ -50,77 +56,79 @@ func (s *subscription[K, T]) describe() chanio.Description {
 	return d
 }
 
-// leave ends the subscription; calling it again does nothing.
-func (s *subscription[K, T]) leave() {
-	if s.match != nil {
-		s.topic.remove(s)
-	} else {
-		s.bus.leave(s)
-	}
-}
-
 // recovered is deferred around functions of the subscriber: one that panics ends the subscription.
 func (s *subscription[K, T]) recovered() {
 	if v := recover(); v != nil {
 		s.q.End(chanio.Recovered(v))
-		s.leave()
+		s.shard.remove(s)
 	}
 }
 
-// snapshot returns the subscriptions of this moment, to be read only.
-func (t *topic[K, T]) snapshot() []*subscription[K, T] {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.given = true
+// subscribers returns those of a topic at this moment, to be read only.
+func (sh *shard[K, T]) subscribers(name K) []*subscription[K, T] {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	t := sh.topics[name]
+	if t == nil {
+		return nil
+	}
+	if !t.given.Load() {
+		t.given.Store(true)
+	}
 	return t.subs
 }
 
-// add reports whether there is a new subscription; it is not if the topic is over.
-func (t *topic[K, T]) add(s *subscription[K, T]) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.over {
+// add reports whether s is a subscription of its topic from now on; it is not after close.
+func (sh *shard[K, T]) add(s *subscription[K, T]) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed {
 		return false
 	}
-	s.at = len(t.subs)
+	t := sh.topics[s.name]
+	if t == nil {
+		t = &topic[K, T]{}
+		if sh.topics == nil {
+			sh.topics = map[K]*topic[K, T]{}
+		}
+		sh.topics[s.name] = t
+	}
+	s.topic, s.at = t, len(t.subs)
 	t.subs = append(t.subs, s)
 	return true
 }
 
-// remove ends a subscription and reports whether it was the last.
-func (t *topic[K, T]) remove(s *subscription[K, T]) (last bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.at < 0 || t.over {
-		return false
+// remove ends a subscription, and the topic if that was the last; calling it again does nothing.
+func (sh *shard[K, T]) remove(s *subscription[K, T]) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.at < 0 || sh.closed {
+		return
 	}
-	if t.given {
-		t.subs, t.given = slices.Clone(t.subs), false
+	t := s.topic
+	if t.given.Load() {
+		t.subs = slices.Clone(t.subs)
+		t.given.Store(false)
 	}
 	end := len(t.subs) - 1
 	t.subs[s.at] = t.subs[end]
 	t.subs[s.at].at = s.at
 	t.subs[end] = nil
 	t.subs = t.subs[:end]
-	s.at = -1
-	return end == 0
+	if s.at = -1; end == 0 {
+		delete(sh.topics, s.name)
+	}
 }
 
-// retire ends the topic if it has no subscription, and reports whether it has.
-func (t *topic[K, T]) retire() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.over = t.over || len(t.subs) == 0
-	return t.over
-}
-
-// close ends the topic and its subscriptions, after what their queues hold.
-func (t *topic[K, T]) close() {
-	t.mu.Lock()
-	subs := t.subs
-	t.subs, t.over = nil, true
-	t.mu.Unlock()
-	for _, s := range subs {
-		s.q.End(io.EOF)
+// close ends the subscriptions, after what their queues hold.
+func (sh *shard[K, T]) close() {
+	sh.mu.Lock()
+	topics := sh.topics
+	sh.topics, sh.closed = nil, true
+	sh.mu.Unlock()
+	for _, t := range topics {
+		for _, s := range t.subs {
+			s.q.End(io.EOF)
+		}
 	}
 }

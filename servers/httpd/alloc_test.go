@@ -3,6 +3,8 @@ package httpd
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -67,6 +69,23 @@ func TestRequestCostsFewAllocations(t *testing.T) {
 	a := &asker{nc: nc, in: in, raw: []byte(typical)}
 	a.ask()
 	require.LessOrEqual(t, testing.AllocsPerRun(200, a.ask), 12.0)
+}
+
+func TestNativeRequestCostsNoAllocation(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	hello := []byte("hello")
+	addr, _ := startNative(t, func(_ context.Context, x Exchange) error {
+		if x.Method() != http.MethodGet || len(x.HeaderBorrowed("X-Own")) != 1 {
+			return errors.New("another request")
+		}
+		return x.Reply(http.StatusOK, "text/plain", hello)
+	}, nil)
+	nc, in := dial(t, addr)
+	a := &asker{nc: nc, in: in, raw: []byte(typical)}
+	a.ask()
+	require.Less(t, testing.AllocsPerRun(200, a.ask), 1.0)
 }
 
 func BenchmarkHello(b *testing.B) {

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,18 @@ type requestBody struct {
 	err     error // sticky
 }
 
-func (b *requestBody) Read(p []byte) (int, error) {
+// reset prepares b for the body of another request.
+func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conn, b.resp, b.req, b.expects, b.left = c, w, r, expects, c.srv.cfg.MaxBody
+	b.closed, b.over, b.err = false, false, nil
+}
+
+func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.io, p) }
+
+// readContext is Read that ctx bounds: if it ends first the call has taken nothing, and the body goes on.
+func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -46,7 +58,10 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		deadline = within(c.srv.cfg.BodyTimeout)
 	}
 	_ = c.nc.SetReadDeadline(deadline)
-	n, err := c.body.Read(c.io, p)
+	n, err := c.body.Read(ctx, p)
+	if err != nil && ctx.Err() != nil && chanio.Resumable(ctx, err) {
+		return n, err
+	}
 	return b.took(n, err)
 }
 

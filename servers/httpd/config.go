@@ -59,7 +59,15 @@ type Config struct {
 	// ShutdownTimeout bounds the Shutdown that the end of the ctx of Serve and ListenAndServe begins. 0 means 15 s.
 	ShutdownTimeout time.Duration
 
-	// MaxRequests is how many requests a connection may carry. 0 means no limit.
+	// Protocols is what is spoken; nil means HTTP/1 and HTTP/2, the latter over TLS by ALPN and otherwise to clients that
+	// begin with it (h2c with prior knowledge; `Upgrade: h2c` is ignored, RFC 9113 3.1). A listener with TLS whose
+	// configuration names no application protocols offers those of them.
+	Protocols *http.Protocols
+
+	// HTTP2 is about connections of HTTP/2.
+	HTTP2 HTTP2Config
+
+	// MaxRequests is how many requests a connection of HTTP/1 may carry. 0 means no limit.
 	MaxRequests int
 
 	// MaxConcurrent is how many requests may be served at once. One more is given to Rejected. 0 means no limit.
@@ -79,6 +87,10 @@ type Config struct {
 	NoDate     bool
 	ServerName string
 
+	// Error, if not nil, answers a request whose handler, one of Reply, Stream, Files or another form of this package, failed
+	// with err before a reply had begun. Nil means 500, or the status that err stands for, and a line in the log.
+	Error func(w http.ResponseWriter, r *http.Request, err error)
+
 	// Continue, if not nil, is asked before the handler is called for a request that expects 100-continue. If it returns
 	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
 	// 417.
@@ -92,6 +104,43 @@ type Config struct {
 
 	// Logger is told of panics of handlers, and of their mistakes, such as a second WriteHeader. Nil means silence.
 	Logger *slog.Logger
+}
+
+// HTTP2Config is about connections of HTTP/2 (RFC 9113). The limits, durations and handlers of [Config] hold for their
+// requests as well. The zero value means the defaults.
+type HTTP2Config struct {
+	// MaxStreams is how many requests a client may have open on one connection. 0 means 128.
+	MaxStreams int
+
+	// MaxFrame is how long the payload of a frame may be that a client sends, at least 16 KiB. 0 means 16 KiB.
+	MaxFrame int
+
+	// MaxContinuations is how many CONTINUATION frames a head may have. 0 means 8.
+	MaxContinuations int
+
+	// Window is how much of a body a client may send before the handler reads, and MaxWindow what that grows to while the
+	// handler keeps up. 0 means 64 KiB and 1 MiB. ConnWindow is how much all the bodies of a connection may send within one
+	// round trip, whether they are read or not. 0 means 1 MiB.
+	Window, MaxWindow, ConnWindow int
+
+	// NoConnect does not offer extended CONNECT (RFC 8441), by which WebSockets run over HTTP/2.
+	NoConnect bool
+
+	// ResetBurst is how many streams a client may reset, or have reset by what it sends, in a row, and ResetRate how many a
+	// second in the long run, before its connection ends with ENHANCE_YOUR_CALM. 0 means 1,000 and 33. A client that resets
+	// more than 20 whose handlers still run is refused others meanwhile.
+	ResetBurst, ResetRate int
+
+	// NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY, PRIORITY_UPDATE, empty DATA, unknown
+	// ones, and WINDOW_UPDATE beyond ten for each DATA frame sent. 0 means 1,000 and 33.
+	NoiseBurst, NoiseRate int
+
+	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. 0 means 10 s.
+	PrefaceTimeout time.Duration
+
+	// PingAfter is how long a client with open requests may be silent before it is asked whether it lives, and PingTimeout
+	// how long it may take to answer. 0 means never, and 15 s.
+	PingAfter, PingTimeout time.Duration
 }
 
 // complete returns cfg with the defaults in the place of zeros.

@@ -7,15 +7,17 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
 )
 
-// conn is a connection that speaks HTTP/1. Its goroutine reads a request, calls the handler, and goes on to the next one.
+// conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and goes on to the next one.
 type conn struct {
 	srv  *Server
 	io   context.Context // bounds reading and writing
@@ -41,6 +43,11 @@ type conn struct {
 	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
 	undrain  func() bool               // takes back that drain is called
 
+	h2       *http2.Conn // of a connection that speaks HTTP/2
+	mu       sync.Mutex
+	tunnels  []*chanio.Conn // made of its streams
+	exchange *exchange      // of a native server
+
 	lines []byte   // field lines of a reply, while they are put together
 	names []string // of a reply's fields
 }
@@ -54,7 +61,7 @@ const (
 
 func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
 	c := &conn{srv: s, io: ctx, nc: nc}
-	c.ctx = &connContext{Context: ctx, srv: shown, local: nc.LocalAddr()}
+	c.ctx = &connContext{Context: ctx, srv: shown, own: s, local: nc.LocalAddr()}
 	if s.cfg.ConnContext != nil {
 		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
 	}
@@ -68,7 +75,16 @@ func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server
 // run serves requests until the connection is to end. What ends it in good order is the caller.
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
-	defer c.undrain()
+	defer func() { c.undrain() }()
+	switch is, ok := c.isHTTP2(); {
+	case !ok:
+		return nil
+	case is:
+		return c.runHTTP2()
+	case !c.srv.protocols.HTTP1():
+		c.refuse(http.StatusHTTPVersionNotSupported, false)
+		return nil
+	}
 	for c.await() && c.readHead() && c.serve() {
 	}
 	if c.hijacked {
@@ -125,6 +141,9 @@ func (c *conn) readHead() bool {
 
 // serve serves the request whose head has been read, and reports whether the connection goes on.
 func (c *conn) serve() (goesOn bool) {
+	if c.srv.native != nil {
+		return c.serveNative()
+	}
 	x := &requestContext{parent: c.ctx, conn: c}
 	r := c.newRequest(x)
 	w := &response{conn: c, req: r, length: -1, keepAlive: c.mayGoOn()}
@@ -197,19 +216,19 @@ func (c *conn) call(w *response, r *http.Request) (ok bool) {
 			c.panicked(r, v)
 		}
 	}()
-	c.route(w, r).ServeHTTP(w, r)
+	c.route(w.body != nil && w.body.expects, r).ServeHTTP(w, r)
 	return true
 }
 
-// route returns who answers r.
-func (c *conn) route(w *response, r *http.Request) http.Handler {
+// route returns who answers r. expects says that its client waits for 100 Continue.
+func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	s := c.srv
 	switch running := s.running.Add(1); {
 	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
 		return counted{s, s.cfg.Rejected}
 	case r.RequestURI == "*" && r.Method == http.MethodOptions:
 		return counted{s, http.HandlerFunc(answerOptions)}
-	case s.cfg.Continue != nil && w.body != nil && w.body.expects:
+	case s.cfg.Continue != nil && expects:
 		return counted{s, http.HandlerFunc(s.continueThen)}
 	}
 	return counted{s, s.handler}
@@ -235,21 +254,29 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
-	if resp := w.(*response); !resp.wroteHeader && !resp.conn.hijacked {
+	if !w.(interface{ begun() bool }).begun() {
 		w.WriteHeader(http.StatusExpectationFailed)
 	}
 }
 
+// begun reports whether a reply has begun.
+func (w *response) begun() bool { return w.wroteHeader || w.conn.hijacked }
+
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
+	if failure := c.report(r, v); !c.hijacked {
+		c.nc.Abort(failure)
+	}
+}
+
+// report logs that a handler panicked.
+func (c *conn) report(r *http.Request, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
 		c.srv.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
-	if !c.hijacked {
-		c.nc.Abort(failure)
-	}
+	return failure
 }
 
 // clientGone is told by the watch that the client has ended its side, or is gone.

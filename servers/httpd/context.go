@@ -13,6 +13,7 @@ import (
 type connContext struct {
 	context.Context
 	srv   *http.Server
+	own   *Server
 	local net.Addr
 }
 
@@ -22,6 +23,8 @@ func (x *connContext) Value(key any) any {
 		return x.srv
 	case http.LocalAddrContextKey:
 		return x.local
+	case serverKey{}:
+		return x.own
 	}
 	return x.Context.Value(key)
 }
@@ -32,7 +35,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) { return context.Af
 // and has the connection watch for the client's leaving.
 type requestContext struct {
 	parent context.Context // of the connection
-	conn   *conn
+	conn   *conn           // to be watched; nil with HTTP/2, which tells of a client that leaves
 
 	mu     sync.Mutex
 	inner  context.Context // once somebody has asked
@@ -54,7 +57,7 @@ func (x *requestContext) Done() <-chan struct{} {
 	}
 	done := x.inner.Done()
 	x.mu.Unlock()
-	if fresh {
+	if fresh && x.conn != nil {
 		x.conn.watch.want(x)
 	}
 	return done

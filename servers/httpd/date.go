@@ -9,18 +9,22 @@ import (
 // date is the Date field of one second.
 type date struct {
 	second int64
-	line   string
+	value  string
+	line   string // of HTTP/1
 }
 
 var lastDate atomic.Pointer[date]
 
-// appendDate appends the Date field of now.
-func appendDate(dst []byte) []byte {
+// appendDate appends the Date field of now for HTTP/1.
+func appendDate(dst []byte) []byte { return append(dst, dateNow().line...) }
+
+func dateNow() *date {
 	now := time.Now()
 	d := lastDate.Load()
 	if d == nil || d.second != now.Unix() {
-		d = &date{second: now.Unix(), line: "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"}
+		value := now.UTC().Format(http.TimeFormat)
+		d = &date{second: now.Unix(), value: value, line: "Date: " + value + "\r\n"}
 		lastDate.Store(d)
 	}
-	return append(dst, d.line...)
+	return d
 }

@@ -56,7 +56,7 @@ func (w *response) note(k http1.Known, value string) (sent bool) {
 	case http1.Server:
 		p.hasServer = true
 	case http1.Trailer:
-		w.announce(value)
+		p.announce(value)
 	}
 	return true
 }
@@ -87,12 +87,12 @@ func (w *response) noteLength(value string) bool {
 }
 
 // announce notes the names that a Trailer field announces.
-func (w *response) announce(list string) {
-	w.plan.hasTrailers = true
+func (p *plan) announce(list string) {
+	p.hasTrailers = true
 	for name := range strings.SplitSeq(list, ",") {
 		name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
 		if http1.ValidToken(name) && http1.Lookup(name).InTrailer() {
-			w.plan.trailers = append(w.plan.trailers, name)
+			p.trailers = append(p.trailers, name)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (w *response) appendFields(dst []byte, keep func(k http1.Known, value strin
 		}
 		known, values := http1.Lookup(name), w.header[name]
 		if len(values) == 0 {
-			w.noteNil(known)
+			w.plan.noteNil(known)
 		}
 		for _, value := range values {
 			if keep(known, value) {
@@ -128,14 +128,14 @@ func (w *response) appendFields(dst []byte, keep func(k http1.Known, value strin
 }
 
 // noteNil notes a field without values, which suppresses what the server would add.
-func (w *response) noteNil(k http1.Known) {
+func (p *plan) noteNil(k http1.Known) {
 	switch k {
 	case http1.ContentType:
-		w.plan.hasType = true
+		p.hasType = true
 	case http1.Date:
-		w.plan.hasDate = true
+		p.hasDate = true
 	case http1.Server:
-		w.plan.hasServer = true
+		p.hasServer = true
 	}
 }
 
@@ -192,6 +192,8 @@ func (w *response) frame(last bool) {
 		w.length = w.written
 	}
 	switch {
+	case w.req.Method == http.MethodConnect && w.status >= 200 && w.status < 300: // a tunnel follows: RFC 9110 9.3.6
+		w.framing = http1.Framing{Kind: http1.UntilClose}
 	case !bodyAllowed(w.status):
 		w.framing = http1.Framing{}
 	case w.length >= 0:

@@ -45,6 +45,8 @@ type response struct {
 	buf    *[unflushed]byte
 	n      int    // of buf
 	uncork func() // while small pieces are held back
+
+	closers []func() // called when the handler has returned
 }
 
 var errFinished = errors.New("httpd: the handler has returned")
@@ -273,6 +275,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // finish ends the reply when the handler has returned, and reports whether the connection goes on.
 func (w *response) finish() (goesOn bool) {
+	w.closeStreams()
 	if status := w.body.status(); status != 0 && !w.wroteHeader {
 		w.finished = true
 		w.conn.refuse(status, w.isHead)

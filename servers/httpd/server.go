@@ -3,15 +3,18 @@ package httpd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -20,8 +23,12 @@ type Server struct {
 	handler http.Handler
 	cfg     Config
 	limits  http1.Limits
-	log     *slog.Logger
-	running atomic.Int64 // requests
+
+	protocols http.Protocols
+	log       *slog.Logger
+	http2     *http2.Config
+	running   atomic.Int64 // requests
+	native    func(context.Context, Exchange) error
 
 	mu        sync.Mutex
 	listeners map[*servers.Listener]struct{}
@@ -36,6 +43,7 @@ func New(handler http.Handler, cfg *Config) *Server {
 	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
 	s.limits = s.cfg.limits()
 	s.log = s.cfg.Logger
+	s.protocols, s.http2 = s.cfg.protocols(), s.cfg.http2()
 	return s
 }
 
@@ -80,6 +88,10 @@ func (s *Server) ServeListener(ctx context.Context, ln *servers.Listener) error 
 }
 
 func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listener) error {
+	if err := s.offer(ln); err != nil {
+		_ = ln.Close()
+		return err
+	}
 	if !s.add(ln) {
 		_ = ln.Close()
 		return nil
@@ -107,6 +119,18 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		<-done
 	}
 	return err
+}
+
+// offer has a listener offer the protocols that are spoken, unless it has its own, which must be among them.
+func (s *Server) offer(ln *servers.Listener) error {
+	if secure := s.cfg.Listen.TLS; secure != nil {
+		for _, name := range secure.ALPN {
+			if (name == "h2" || name == "http/1.1") && !slices.Contains(s.alpn(), name) {
+				return fmt.Errorf("httpd: TLSConfig.ALPN has %q, which Config.Protocols has not", name)
+			}
+		}
+	}
+	return ln.SetALPN(s.alpn()...)
 }
 
 // shown returns what handlers find under http.ServerContextKey: a server that never serves, which says how this one does.

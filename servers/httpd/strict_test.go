@@ -35,7 +35,6 @@ func TestWhatIsRefusedEndsTheConnection(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost:\r\n\r\n":                                                                "400 Bad Request",
 		"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n":                                                           "400 Bad Request",
 		"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n":                                                           "400 Bad Request",
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                               "505 HTTP Version Not Supported",
 		"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03":                                                   "400 Bad Request",
 		"GET /" + strings.Repeat("x", 8<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n":                            "414 Request URI Too Long",
 		"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("x", 16<<10) + "\r\n\r\n":                    "431 Request Header Fields Too Large",

@@ -96,7 +96,7 @@ func TestWrongRepliesAreNoticed(t *testing.T) {
 	}
 }
 
-// halfReply ends each connection in the midst of the first reply.
+// halfReply ends each connection in the middle of the first reply.
 func halfReply(t *testing.T) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -30,10 +30,20 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "tls":
 		ep.network = "tcp"
 		ep.secure, err = s.secure(u.Hostname())
+	case "http":
+		ep.network = "tcp"
+	case "https":
+		ep.network = "tcp"
+		if ep.secure, err = s.secure(u.Hostname()); err == nil {
+			ep.secure.NextProtos = []string{"http/1.1"}
+		}
 	case "unix":
 		ep.address = u.Host + u.Path // unix:///absolute and unix://relative
 	default:
-		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp", u.Scheme)
+		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https", u.Scheme)
+	}
+	if isHTTP := u.Scheme == "http" || u.Scheme == "https"; isHTTP != (s.Codec == codecHTTP) {
+		return ep, errors.New("codec http goes with http:// and https://")
 	}
 	if ep.address == "" {
 		return ep, fmt.Errorf("%q has no address", s.URL)

@@ -23,6 +23,7 @@ import (
 // noticed.
 type layout struct {
 	size   int  // of one, with its length or newline
+	reply  int  // of the answer to one; 0 while that is not known
 	at     int  // where the number begins
 	filler int  // where the filler begins
 	number bool // there is a number
@@ -39,6 +40,7 @@ func layoutOf(spec Spec) layout {
 	case l.line:
 		l.size = spec.Size + 1
 	}
+	l.reply = l.size
 	l.filler = l.at
 	if l.number {
 		l.filler += numberSize(spec.Codec)
@@ -101,7 +103,9 @@ func (l layout) fill(spec Spec, id int) []byte {
 type messages struct {
 	layout
 	slots []byte // a few requests, complete but for their numbers
-	want  []byte // the filler and what follows
+	want  []byte // the filler and what follows; of http, the end of a reply
+
+	http bool // they are requests of HTTP
 
 	sent, seen uint64
 }
@@ -110,6 +114,9 @@ type messages struct {
 const slotBytes = 64 << 10
 
 func newMessages(spec Spec, id int) *messages {
+	if spec.Codec == codecHTTP {
+		return newRequests(spec)
+	}
 	m := &messages{layout: layoutOf(spec)}
 	one := m.fill(spec, id)
 	m.want = one[m.filler:]
@@ -140,8 +147,8 @@ func (m *messages) next(n int) ([]byte, int) {
 
 // check takes the whole replies at the start of p and returns how many there are.
 func (m *messages) check(p []byte) (n int, err error) {
-	for ; len(p) >= m.size; p = p[m.size:] {
-		if err := m.checkOne(p[:m.size]); err != nil {
+	for ; len(p) >= m.reply; p = p[m.reply:] {
+		if err := m.checkOne(p[:m.reply]); err != nil {
 			return n, fmt.Errorf("reply %d: %w", m.seen, err)
 		}
 		m.seen++
@@ -152,6 +159,9 @@ func (m *messages) check(p []byte) (n int, err error) {
 
 // checkOne looks at the reply that is due.
 func (m *messages) checkOne(p []byte) error {
+	if m.http {
+		return m.checkReply(p)
+	}
 	if err := m.checkBytes(p); err != nil || !m.number {
 		return err
 	}

@@ -50,7 +50,7 @@ func (w *worker) listen() error {
 		if bad != nil {
 			return bad
 		}
-		have = copy(w.buf, w.buf[got*w.msgs.size:have])
+		have = copy(w.buf, w.buf[got*w.msgs.reply:have])
 		w.note(got, now, w.part.begins)
 		if done, err := w.drained(err); done || err != nil {
 			return err

@@ -10,9 +10,10 @@ import (
 
 // Spec says what is sent, where, and for how long.
 type Spec struct {
-	URL    string  `json:"url"`             // tcp://host:port, tls://host:port, unix:///path, udp://host:port
-	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; or lines
-	Size   int     `json:"size"`            // bytes of a message, without its length or its newline
+	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://
+	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; lines; or http
+	Size   int     `json:"size"`            // bytes of a message, without its length or its newline; of the body of a Post
+	Post   bool    `json:"post,omitempty"`  // http: requests are POST with a body; otherwise they are GET
 	Zeros  bool    `json:"zeros,omitempty"` // behind its number a message has zeros
 	Conns  int     `json:"conns"`           // connections; for udp, sockets
 	Window int     `json:"window"`          // of a closed loop: requests in flight on each connection
@@ -39,12 +40,13 @@ const (
 )
 
 // Codecs are those that a Spec may name.
-func Codecs() []string { return []string{codecRaw, codecU32, codecLines} }
+func Codecs() []string { return []string{codecRaw, codecU32, codecLines, codecHTTP} }
 
 const (
 	codecRaw   = "raw"
 	codecU32   = "u32"
 	codecLines = "lines"
+	codecHTTP  = "http"
 )
 
 // UsageError says what is wrong with a Spec.
@@ -76,6 +78,8 @@ func (s Spec) checkNumbers() error {
 		return errors.New("size, conns and window must be at least 1")
 	case s.Rate < 0 || s.Reuse < 0 || s.Warmup < 0 || s.Time < 0 || s.Late < 0 || s.Timeout < 0:
 		return errors.New("rate, reuse, warm-up, time, late and timeout must not be negative")
+	case s.Post && s.Codec != codecHTTP:
+		return errors.New("post is for http")
 	case s.Idle < 0 || s.Idle >= 1 || s.Loss < 0 || s.Loss > 1:
 		return errors.New("idle must be at least 0 and below 1, loss within 0 and 1")
 	case s.Reuse > 0 && s.Reuse < s.Window:

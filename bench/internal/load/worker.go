@@ -55,6 +55,10 @@ func (w *worker) dial(ctx context.Context) error {
 	if err != nil {
 		return w.failed(err)
 	}
+	if err := w.learn(conn); err != nil {
+		_ = conn.Close()
+		return w.failed(err)
+	}
 	w.dialled.Add(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -218,7 +222,7 @@ func (w *worker) converse(send func(n int) error) error {
 		if err != nil {
 			return err
 		}
-		have = copy(w.buf, w.buf[got*w.msgs.size:have])
+		have = copy(w.buf, w.buf[got*w.msgs.reply:have])
 		w.note(got, now, func(k uint64) int64 { return w.begun[k%uint64(len(w.begun))] })
 		due -= got
 		more := min(got, left)

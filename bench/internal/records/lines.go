@@ -16,7 +16,7 @@ type LineForm struct {
 	Read func(n int) // takes n lines and checks how many bytes they have
 }
 
-// The names of ways that do the same: strings of one's own, and slices that are valid until the next line.
+// The names of ways that do the same: owned strings, and slices that are valid until the next line.
 const (
 	ScannerText     = "bufio.Scanner, Text"
 	ScannerBytes    = "bufio.Scanner, Bytes"

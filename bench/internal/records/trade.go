@@ -32,7 +32,7 @@ var (
 	tradeBytes = must(appendTrade(nil, &aTrade))
 )
 
-var errText = errors.New("records: a text too long or a bool that is none")
+var errText = errors.New("records: text too long, or an invalid bool")
 
 // appendTrade is by hand, with room made once.
 func appendTrade(dst []byte, t *Trade) ([]byte, error) {

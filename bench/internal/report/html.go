@@ -16,7 +16,7 @@ var pageTemplate = template.Must(template.New("page").Parse(page))
 
 // HTML writes the report as one page that needs nothing else: its plots are part of it.
 func (r Report) HTML(w io.Writer) error {
-	p := htmlPage{Facts: r.facts(), Interrupted: r.Interrupted, Kind: r.Kind}
+	p := htmlPage{Facts: r.facts(), Interrupted: r.Interrupted, Kind: r.Kind, Warning: r.warning(), Glossary: r.glossary()}
 	for _, v := range suite.Verdicts() {
 		if n := r.count(v); n > 0 {
 			p.Counts = append(p.Counts, htmlCount{n, string(v), class(v)})
@@ -36,6 +36,8 @@ type htmlPage struct {
 	Kind        string
 	Facts       []string
 	Interrupted bool
+	Warning     string
+	Glossary    []entry
 	Counts      []htmlCount
 	Tables      []htmlTable
 }
@@ -47,6 +49,7 @@ type htmlCount struct {
 
 type htmlTable struct {
 	Name, Title, Unit, Note string
+	Direction               string
 	Retried                 bool
 	Columns                 []string
 	Rows                    []htmlRow
@@ -65,13 +68,13 @@ type htmlBar struct {
 }
 
 func htmlTableOf(t suite.Table) (h htmlTable, err error) {
-	h = htmlTable{Name: t.Name, Title: t.Title, Unit: t.Unit, Note: t.Note, Retried: t.Retried}
+	h = htmlTable{Name: t.Name, Title: t.Title, Unit: t.Unit, Note: t.Note, Direction: t.Direction(), Retried: t.Retried}
 	shown := present(t.Rows)
 	for _, c := range shown {
 		h.Columns = append(h.Columns, c.title)
 	}
 	winner := t.Best()
-	for _, r := range t.Rows {
+	for _, r := range t.Sorted() {
 		h.Rows = append(h.Rows, htmlRowOf(r, shown, winner))
 	}
 	for _, b := range t.Bars {

@@ -11,6 +11,9 @@ import (
 // Markdown writes the report as a document.
 func (r Report) Markdown(w io.Writer) error {
 	fmt.Fprintf(w, "# Benchmarks\n\n")
+	if warning := r.warning(); warning != "" {
+		fmt.Fprintf(w, "> **Warning:** %s\n\n", warning)
+	}
 	for _, f := range r.facts() {
 		fmt.Fprintf(w, "- %s\n", f)
 	}
@@ -20,14 +23,26 @@ func (r Report) Markdown(w io.Writer) error {
 			return err
 		}
 	}
+	r.markdownGlossary(w)
 	return nil
+}
+
+func (r Report) markdownGlossary(w io.Writer) {
+	entries := r.glossary()
+	if len(entries) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n## What the rows are\n\n| row | what it is |\n|---|---|\n")
+	for _, e := range entries {
+		fmt.Fprintf(w, "| %s | %s |\n", cell(e.Name), cell(e.Means))
+	}
 }
 
 // best marks the row that no other beats.
 const best = "◆"
 
 func markdownTable(w io.Writer, t suite.Table) error {
-	fmt.Fprintf(w, "\n## %s\n\n", t.Title)
+	fmt.Fprintf(w, "\n## %s\n\n%s, %s.\n\n", t.Title, upperFirst(t.Unit), t.Direction())
 	if t.Note != "" {
 		fmt.Fprintf(w, "%s\n\n", t.Note)
 	}
@@ -35,7 +50,7 @@ func markdownTable(w io.Writer, t suite.Table) error {
 		markdownRows(w, t)
 	}
 	if len(t.Bars) > 0 {
-		fmt.Fprintf(w, "| bar | measured | limit | |\n|---|---|---|---|\n")
+		fmt.Fprintf(w, "| comparison | measured | threshold | |\n|---|---|---|---|\n")
 	}
 	for _, b := range t.Bars {
 		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", cell(b.What), figure(b), limit(b), cell(verdict(b, t.Retried)))
@@ -51,7 +66,7 @@ func markdownRows(w io.Writer, t suite.Table) {
 	}
 	fmt.Fprintf(w, "\n|---|--:|--:|--:|%s\n", strings.Repeat("--:|", len(shown)))
 	winner := t.Best()
-	for _, r := range t.Rows {
+	for _, r := range t.Sorted() {
 		name := cell(r.Name)
 		if r.Ours {
 			name = "**" + name + "**"
@@ -71,6 +86,13 @@ func markdownRows(w io.Writer, t suite.Table) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintln(w)
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

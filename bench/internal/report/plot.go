@@ -103,6 +103,7 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	if len(rows) == 0 || t.X != "" {
 		return nil, 0, nil
 	}
+	most := longest(rows)
 	slices.Reverse(rows) // the first is to be on top
 	p := newPlot()
 	p.X.Label.Text, p.X.Min = t.Unit, 0
@@ -110,6 +111,12 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	spread := &spreads{}
 	for i, r := range rows {
 		v := r.Values()
+		name := r.Name
+		if v.Median > most {
+			name = fmt.Sprintf("%s: %s, cut off", name, number(v.Median))
+			v = suite.Spread{Median: most, Min: most, Max: most}
+		}
+		v.Max = min(v.Max, 1.1*most)
 		bar, err := plotter.NewBarChart(plotter.Values{v.Median}, vg.Points(11))
 		if err != nil {
 			return nil, 0, err
@@ -119,7 +126,7 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 			bar.Color = oursColour
 		}
 		p.Add(bar)
-		names = append(names, r.Name)
+		names = append(names, name)
 		spread.add(v, float64(i))
 	}
 	whiskers, err := plotter.NewXErrorBars(spread)
@@ -131,6 +138,28 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
 	return p, vg.Points(44 + 18*float64(len(rows))), nil
+}
+
+// An outlier is so many times as long as the bar after it, and is cut off, or it would flatten all others.
+const (
+	outlier = 6
+	cutOff  = 2
+)
+
+// longest is how long a bar may be.
+func longest(rows []suite.Row) float64 {
+	var medians []float64
+	for _, r := range rows {
+		medians = append(medians, r.Values().Median)
+	}
+	slices.Sort(medians)
+	most := medians[len(medians)-1]
+	for i := len(medians) - 1; i > 0; i-- {
+		if medians[i-1] > 0 && medians[i] > outlier*medians[i-1] {
+			most = cutOff * medians[i-1]
+		}
+	}
+	return most
 }
 
 // spreads are the bounds of bars that lie.
@@ -145,7 +174,7 @@ func (s *spreads) add(v suite.Spread, y float64) {
 }
 
 func measured(t suite.Table) (rows []suite.Row) {
-	for _, r := range t.Rows {
+	for _, r := range t.Sorted() {
 		if len(r.Rounds) > 0 {
 			rows = append(rows, r)
 		}

@@ -77,6 +77,34 @@ func orUnknown(s string) string {
 	return s
 }
 
+// Beyond these the machine was too busy, or too uneven, for the figures to mean anything.
+const (
+	busyStart  = 0.5  // load average of the last minute at the start, for each processor
+	busyOthers = 0.25 // processors that others used meanwhile, of each
+	busyNoise  = 1.3  // the factor by which the rounds of the row in the middle lay apart
+)
+
+// warning says why the figures mean little, or nothing.
+func (r Report) warning() string {
+	var why []string
+	var load float64
+	n := float64(max(r.Machine.Processors, 1))
+	if _, err := fmt.Sscan(r.Machine.Load, &load); err == nil && load > busyStart*n {
+		why = append(why, fmt.Sprintf("its load average was %.1f before the start", load))
+	}
+	if r.Others > busyOthers*n {
+		why = append(why, fmt.Sprintf("other processes used %.1f of %d processors", r.Others, r.Machine.Processors))
+	}
+	if m := r.noise().Median; m > busyNoise {
+		why = append(why, fmt.Sprintf("rounds of the same row lay apart by a factor of %.1f", m))
+	}
+	if len(why) == 0 {
+		return ""
+	}
+	return "this machine was too busy for these figures to mean anything: " + strings.Join(why, ", ") +
+		". Measure again when it is idle."
+}
+
 // noise is the spread of the factors by which the rounds of each row lie apart.
 func (r Report) noise() suite.Spread {
 	var factors []float64
@@ -128,5 +156,5 @@ func (r Report) summary() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	return "bars: " + strings.Join(parts, ", ")
+	return "thresholds: " + strings.Join(parts, ", ")
 }

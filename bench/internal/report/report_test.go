@@ -50,7 +50,6 @@ func example() Report {
 				Bars: []suite.BarResult{
 					{What: "weir / a & b", Limit: 0.9, Figure: suite.Spread{Median: 2, Min: 1.9, Max: 2.1}, Verdict: suite.Pass},
 					{What: "weir / c", Limit: 3, Figure: suite.Spread{Median: 2, Min: 1.9, Max: 2.1}, Verdict: suite.Short},
-					{What: "weir / d", Limit: 3, Verdict: suite.NotBuilt, Note: "later"},
 				},
 			},
 			{Name: "depth", Title: "stages", Unit: "ns/item", LessIsMore: true, X: "stages", Rows: []suite.Row{
@@ -83,7 +82,7 @@ func TestEveryFormHasRowsBarsAndSettings(t *testing.T) {
 	}
 	for name, form := range forms {
 		for _, part := range []string{
-			"no such peer", "2.00 (1.90 to 2.10)", "short", "not built: later", r.Machine.Kernel, r.Machine.Go,
+			"no such peer", "2.00 (1.90 to 2.10)", "short", "higher is better", "threshold", r.Machine.Kernel, r.Machine.Go,
 			"3 rounds of 1s", "◆", "noise:",
 		} {
 			require.Contains(t, form, part, name)
@@ -202,4 +201,42 @@ func coloursOf(t *testing.T, name string) map[color.RGBA]int {
 		}
 	}
 	return count
+}
+
+func TestBusyMachineIsSaidFirst(t *testing.T) {
+	busy := example()
+	busy.Machine.Processors, busy.Machine.Load, busy.Others = 2, "7.10 5.00 3.00", 1.5
+	for _, write := range []func(*bytes.Buffer) error{
+		func(b *bytes.Buffer) error { return busy.Text(b) },
+		func(b *bytes.Buffer) error { return busy.Markdown(b) },
+		func(b *bytes.Buffer) error { return busy.HTML(b) },
+	} {
+		text := render(t, write)
+		require.Contains(t, text, "load average was 7.1")
+		require.Contains(t, text, "other processes used 1.5 of 2")
+		require.Less(t, strings.Index(text, "too busy"), strings.Index(text, "echo of"))
+	}
+	quiet := example()
+	quiet.Machine.Processors, quiet.Machine.Load, quiet.Others = 2, "0.10 0.20 0.30", 0.1
+	require.Empty(t, quiet.warning())
+}
+
+func TestRowsAreSortedAndExplained(t *testing.T) {
+	table := suite.Table{Unit: "replies/s", Rows: []suite.Row{
+		{Name: "gone", Error: "no such peer"}, {Name: "gnet", Rounds: samples(1)}, {Name: "weir Connect", Ours: true, Rounds: samples(2)},
+	}}
+	r := Report{Tables: []suite.Table{table}}
+	text := render(t, func(b *bytes.Buffer) error { return r.Markdown(b) })
+	require.Less(t, strings.Index(text, "weir Connect"), strings.Index(text, "gnet"))
+	require.Less(t, strings.Index(text, "gnet"), strings.Index(text, "gone"))
+	require.Contains(t, text, "an event loop")
+	require.NotContains(t, text, "net/http")
+	table.LessIsMore = true
+	require.Equal(t, "gnet", table.Sorted()[0].Name)
+}
+
+func TestOutlierDoesNotFlattenTheOthers(t *testing.T) {
+	rows := []suite.Row{{Name: "a", Rounds: samples(10)}, {Name: "b", Rounds: samples(12)}, {Name: "c", Rounds: samples(5000)}}
+	require.Equal(t, 24.0, longest(rows))
+	require.Equal(t, 12.0, longest(rows[:2]))
 }

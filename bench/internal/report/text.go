@@ -13,17 +13,23 @@ import (
 
 // Text writes the report for a terminal.
 func (r Report) Text(w io.Writer) error {
+	if warning := r.warning(); warning != "" {
+		fmt.Fprintf(w, "\nWARNING: %s\n", warning)
+	}
 	for _, t := range r.Tables {
 		if err := textTable(w, t); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n%s\n", strings.Join(r.facts(), "\n"), r.summary())
+	for _, e := range r.glossary() {
+		fmt.Fprintf(w, "\n%s: %s", e.Name, e.Means)
+	}
+	_, err := fmt.Fprintf(w, "\n\n%s\n%s\n", strings.Join(r.facts(), "\n"), r.summary())
 	return err
 }
 
 func textTable(w io.Writer, t suite.Table) error {
-	fmt.Fprintf(w, "\n%s\n", t.Title)
+	fmt.Fprintf(w, "\n%s (%s)\n", t.Title, t.Direction())
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown := present(t.Rows)
 	if len(t.Rows) > 0 {
@@ -33,7 +39,7 @@ func textTable(w io.Writer, t suite.Table) error {
 		}
 		fmt.Fprintln(tw)
 	}
-	for _, r := range t.Rows {
+	for _, r := range t.Sorted() {
 		textRow(tw, r, shown, t.Best())
 	}
 	if err := tw.Flush(); err != nil {
@@ -119,7 +125,7 @@ func number(f float64) string {
 }
 
 func figure(b suite.BarResult) string {
-	if b.Verdict == suite.NotBuilt || b.Verdict == suite.Missing {
+	if b.Verdict == suite.Missing {
 		return ""
 	}
 	spread := fmt.Sprintf("(%s to %s)", number(b.Figure.Min), number(b.Figure.Max))

@@ -83,7 +83,7 @@ func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
 		_ = server.Close()
 		return nil, err
 	}
-	e.spec.Insecure = strings.HasPrefix(e.spec.URL, "tls:") // the certificate is of this moment
+	e.spec.Insecure = strings.HasPrefix(e.spec.URL, "tls:") || strings.HasPrefix(e.spec.URL, "https:") // the certificate is of this moment
 	if strings.HasPrefix(e.spec.URL, "udp:") {
 		e.spec.Loss = tolerated
 	}

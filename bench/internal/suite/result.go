@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -58,13 +59,12 @@ const (
 	Pass     Verdict = "pass"
 	Short    Verdict = "short"
 	TooNoisy Verdict = "too noisy"
-	NotBuilt Verdict = "not built"
-	Missing  Verdict = "missing" // a contender could not be measured
-	NoBar    Verdict = "no bar"  // the figure is there to be seen
+	Missing  Verdict = "missing"      // a contender could not be measured
+	NoBar    Verdict = "no threshold" // the figure is there to be seen
 )
 
 // Verdicts returns those of bars that have a limit.
-func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing, NotBuilt} }
+func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing} }
 
 // BarResult is a bar and what was measured.
 type BarResult struct {
@@ -90,6 +90,33 @@ type Table struct {
 	Retried    bool        `json:"retried,omitempty"` // it was too noisy at first
 }
 
+// Direction says which values are better.
+func (t Table) Direction() string {
+	if t.LessIsMore {
+		return "lower is better"
+	}
+	return "higher is better"
+}
+
+// Sorted returns the rows, the best first and those without a figure last. Rows over an X keep their order.
+func (t Table) Sorted() []Row {
+	rows := slices.Clone(t.Rows)
+	if t.X != "" {
+		return rows
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if len(a.Rounds) == 0 || len(b.Rounds) == 0 {
+			return cmp.Compare(min(len(b.Rounds), 1), min(len(a.Rounds), 1))
+		}
+		by := cmp.Compare(a.Values().Median, b.Values().Median)
+		if t.LessIsMore {
+			return by
+		}
+		return -by
+	})
+	return rows
+}
+
 // Best returns the name of the row with the best median, and nothing if there are not two to compare.
 func (t Table) Best() string {
 	best, value, n := "", 0.0, 0
@@ -111,10 +138,6 @@ func (t Table) Best() string {
 // judge holds bar against the rounds.
 func judge(bar Bar, rows []Row) BarResult {
 	r := BarResult{What: bar.What, Limit: bar.Limit, Most: bar.Most, Unit: bar.Unit}
-	if bar.Later != "" {
-		r.Verdict, r.Note = NotBuilt, bar.Later
-		return r
-	}
 	needed, rounds := find(rows, bar.Needs)
 	if rounds == 0 {
 		r.Verdict = Missing

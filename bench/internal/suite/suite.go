@@ -88,7 +88,6 @@ type Bar struct {
 	Most  bool   // the limit is the most it may be; otherwise the least
 	Unit  string // empty for a ratio
 	Aside bool   // there is no limit: the figure stands beside that of another bar
-	Later string // why it is not built yet, if it is not
 }
 
 // AtLeast is the bar for ours to have at least limit times what theirs has.

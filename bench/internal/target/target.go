@@ -16,11 +16,12 @@ import (
 // Target is an echo server of one kind.
 type Target struct {
 	Name  string // what a report calls it
-	Codec string // what it speaks: raw or u32
+	Codec string // what it speaks: raw, u32 or http
 	Zeros bool   // of a message it passes on the number only, with zeros behind
 	Start func() (Running, error)
 
 	Scheme string // of its URL, if that is not its network
+	Path   string // of its URL
 }
 
 // Running is a server that has been started on a free port of 127.0.0.1.
@@ -34,7 +35,7 @@ func All() []Target {
 	var all []Target
 	for _, some := range [][]Target{
 		loopTargets(), channelTargets(), weirTargets(), secureTargets(), proxyTargets(), datagramTargets(), gnetTargets(),
-		netpollTargets(),
+		netpollTargets(), httpTargets(),
 	} {
 		all = append(all, some...)
 	}
@@ -79,12 +80,13 @@ func Role(args json.RawMessage) (child.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{running: running, scheme: t.Scheme}, nil
+	return &process{running: running, scheme: t.Scheme, path: t.Path}, nil
 }
 
 type process struct {
 	running Running
 	scheme  string
+	path    string
 	profile *os.File
 }
 
@@ -95,7 +97,7 @@ func (p *process) Handle(op string, args json.RawMessage) (any, error) {
 		if scheme == "" {
 			scheme = addr.Network()
 		}
-		return scheme + "://" + addr.String(), nil
+		return scheme + "://" + addr.String() + p.path, nil
 	case "usage":
 		return child.Use(false), nil
 	case "count":

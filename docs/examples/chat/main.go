@@ -4,7 +4,7 @@
 //	go run ./docs/examples/chat -addr :7002
 //	nc localhost 7002
 //
-// Each member has a queue of a hundred lines. Whoever is too slow to read them is cut off, and holds up nobody.
+// Each member has a queue of a hundred lines. A member that is too slow to read them is cut off and delays nobody.
 package main
 
 import (

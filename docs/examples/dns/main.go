@@ -1,4 +1,4 @@
-// Dns speaks DNS over TCP, in both roles, with a codec of one's own: it asks a name server for an address, or is one.
+// Dns speaks DNS over TCP, in both roles, with its own codec: it asks a name server for an address, or is one.
 //
 //	go run ./docs/examples/dns -ask 127.0.0.1:53 example.test.   # asks
 //	go run ./docs/examples/dns -serve 127.0.0.1:5353             # serves until Ctrl-C; try

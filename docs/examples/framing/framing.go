@@ -1,4 +1,4 @@
-// Package framing is the layouts of length fields that Netty's LengthFieldBasedFrameDecoder documents, and one more, as
+// Package framing is the layouts of length fields in common use, as
 // codecs. Each holds the text "HELLO, WORLD", 12 bytes.
 package framing
 
@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Plain is a length of two bytes and the body. Netty's first two layouts, with the length kept or stripped, are one
+// Plain is a length of two bytes and the body. With the length kept or stripped, it is one
 // here: a codec takes off on one side what it puts on at the other.
 //
 //	+---------+----------------+
@@ -16,7 +16,7 @@ import (
 //	+---------+----------------+
 var Plain = codec.Prefixed(codec.Uint16, codec.String)
 
-// Kept is the same layout with the length as a part of the value, as Netty's first layout has it: the program sees all
+// Kept is the same layout with the length as a part of the value; the program sees all
 // 14 bytes.
 var Kept = codec.Map(Plain,
 	func(body string) (string, error) {

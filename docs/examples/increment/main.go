@@ -1,4 +1,4 @@
-// Increment is sent numbers and answers each with the next one. It shows a protocol of one's own: a frame is a 32-bit
+// Increment is sent numbers and answers each with the next one. It shows a custom protocol: a frame is a 32-bit
 // length and that many bytes of UTF-8 text, and the program sees int64 values only.
 //
 //	go run ./docs/examples/increment            # starts a server and asks it

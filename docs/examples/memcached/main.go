@@ -1,4 +1,4 @@
-// Memcached talks to a real memcached with a codec of one's own for its meta protocol: it sets, gets, counts and deletes,
+// Memcached talks to a real memcached with its own codec for its meta protocol: it sets, gets, counts and deletes,
 // and gets 1,000 keys with all commands on their way before the first answer is read.
 //
 //	memcached -p 11211 &

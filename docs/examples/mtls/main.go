@@ -69,7 +69,7 @@ func run(ctx context.Context, out io.Writer) error {
 	return chanio.Race(ctx, func(ctx context.Context) error { return ln.Serve(ctx, greet) }, visit)
 }
 
-// greet is the server's side. The handshake is over when it is called: whoever is there has been verified.
+// greet is the server's side. The handshake is over when it is called: the peer has been verified.
 func greet(ctx context.Context, c *chanio.Conn) error {
 	peer := c.TLS().VerifiedChains[0][0]
 	return c.Out.Send(ctx, []byte("welcome "+peer.Subject.CommonName))

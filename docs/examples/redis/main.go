@@ -1,4 +1,4 @@
-// Redis talks to a real redis-server with a codec of one's own for its protocol, RESP2 and RESP3: a call, 10,000
+// Redis talks to a real redis-server with its own codec for its protocol, RESP2 and RESP3: a call, 10,000
 // pipelined SETs and GETs over one connection, and a subscription.
 //
 //	redis-server --port 6379 &

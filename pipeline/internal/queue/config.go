@@ -64,3 +64,11 @@ func (c Config[T]) Default(caller string, policy Policy) *Config[T] {
 	}
 	return &c
 }
+
+// weigh returns what v counts for.
+func (c *Config[T]) weigh(v T) int {
+	if c.Metric == nil {
+		return 1
+	}
+	return max(1, c.Metric(v))
+}

@@ -34,6 +34,13 @@ func (r *Ring[T]) Shift() T {
 	return v
 }
 
+// Unshift puts v back at the front, after a Shift.
+func (r *Ring[T]) Unshift(v T) {
+	r.head = (r.head - 1) & (len(r.slots) - 1)
+	r.n++
+	*r.At(0) = v
+}
+
 // TakeAll empties the ring and returns what it held.
 func (r *Ring[T]) TakeAll() []T {
 	all := make([]T, r.n)

@@ -6,72 +6,10 @@ import (
 	"math/bits"
 )
 
-// Uint128Value is an unsigned integer of 128 bits: Hi * 2^64 + Lo.
-type Uint128Value struct{ Hi, Lo uint64 }
-
-// Int128Value is a signed integer of 128 bits in two's complement: Hi * 2^64 + Lo.
-type Int128Value struct {
-	Hi int64
-	Lo uint64
-}
-
-// Integers of 128 bits, big-endian unless the name ends in LE.
-//
-//	Uint128, Uint128Value{Hi: 1, Lo: 2}:
-//	+----+----+-- ... --+----+----+----+-- ... --+----+
-//	| 00 | 00 |         | 01 | 00 | 00 |         | 02 |
-//	+----+----+-- ... --+----+----+----+-- ... --+----+
-var (
-	Uint128   Codec[Uint128Value] = wide[Uint128Value]{fromUint128, toUint128, binary.BigEndian}
-	Uint128LE Codec[Uint128Value] = wide[Uint128Value]{fromUint128, toUint128, binary.LittleEndian}
-	Int128    Codec[Int128Value]  = wide[Int128Value]{fromInt128, toInt128, binary.BigEndian}
-	Int128LE  Codec[Int128Value]  = wide[Int128Value]{fromInt128, toInt128, binary.LittleEndian}
-)
-
-func fromUint128(v Uint128Value) (hi, lo uint64) { return v.Hi, v.Lo }
-func toUint128(hi, lo uint64) Uint128Value       { return Uint128Value{hi, lo} }
-func fromInt128(v Int128Value) (hi, lo uint64)   { return uint64(v.Hi), v.Lo }
-func toInt128(hi, lo uint64) Int128Value         { return Int128Value{int64(hi), lo} }
-
-type byteOrder interface {
-	binary.ByteOrder
-	binary.AppendByteOrder
-}
-
-type wide[T any] struct {
-	split func(T) (hi, lo uint64)
-	join  func(hi, lo uint64) T
-	order byteOrder
-}
-
-func (c wide[T]) Append(dst []byte, v T) ([]byte, error) {
-	hi, lo := c.split(v)
-	if c.order == binary.LittleEndian {
-		hi, lo = lo, hi
-	}
-	return c.order.AppendUint64(c.order.AppendUint64(dst, hi), lo), nil
-}
-
-func (c wide[T]) Decode(r *Reader) (v T, err error) {
-	p, err := r.Next(16)
-	if err != nil {
-		return v, err
-	}
-	hi, lo := c.order.Uint64(p), c.order.Uint64(p[8:])
-	if c.order == binary.LittleEndian {
-		hi, lo = lo, hi
-	}
-	return c.join(hi, lo), nil
-}
-
-func (c wide[T]) Size() Size { return Size{Min: 16, Max: 16} }
-
 // Bool is one byte, 0 or 1; any other is refused.
 //
 //	true:
-//	+----+
 //	| 01 |
-//	+----+
 var Bool Codec[bool] = boolCodec{}
 
 type boolCodec struct{}
@@ -90,9 +28,7 @@ func (boolCodec) operation() op                  { return opBool }
 // Integers of variable length.
 //
 //	Uvarint, 300:      Varint, -2:   QUICVarint, 15293:   MQTTVarint, 128:
-//	+----+----+        +----+        +----+----+          +----+----+
 //	| ac | 02 |        | 03 |        | 7b | bd |          | 80 | 01 |
-//	+----+----+        +----+        +----+----+          +----+----+
 var (
 	// Uvarint is unsigned LEB128, seven bits to a byte, the low ones first: Protocol Buffers' varint. It takes up to
 	// ten bytes.

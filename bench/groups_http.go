@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+	"github.com/weir-go/weir/bench/internal/target"
+)
+
+// httpGroup has short replies, with some requests in flight on each connection.
+func httpGroup(f *suite.Field, window int) suite.Group {
+	spec := load.Spec{Size: 1, Conns: 64, Window: window}
+	g := suite.Group{
+		Name: "http1", Title: "HTTP/1.1, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
+		Contenders: echoes(f, spec, "net/http hello", "fasthttp hello", "weir hello"),
+		Bars: []suite.Bar{
+			suite.AtLeast(1.2, "weir hello", "net/http hello"),
+			suite.AtLeast(0.95, "weir hello", "fasthttp hello"),
+		},
+	}
+	if window > 1 {
+		g.Name = "http1-pipelined"
+		g.Title = fmt.Sprintf("HTTP/1.1, a reply of 13 B, 64 connections, %d requests pipelined on each", window)
+		g.Bars = []suite.Bar{
+			suite.AtLeast(4, "weir hello", "net/http hello"),
+			suite.Aside("weir hello", "fasthttp hello"),
+		}
+	}
+	return g
+}
+
+// httpStreamGroup has a reply of very many small pieces.
+func httpStreamGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: target.StreamLines, Conns: 1, Window: 1}
+	g := suite.Group{
+		Name: "http-stream", Title: fmt.Sprintf("HTTP/1.1, a reply streamed in %d lines of 5 B", target.StreamLines), Unit: "lines/s",
+		Rounds: 3, NotQuick: true,
+		Note: "Each line is flushed by hand, or comes from a Source that always has the next one at hand.",
+		Bars: []suite.Bar{
+			suite.AtLeast(3, "weir stream Source", "net/http stream"),
+			suite.Aside("weir stream Source", "net/http stream unflushed"),
+		},
+	}
+	for _, name := range []string{
+		"net/http stream", "net/http stream unflushed", "fasthttp stream", "weir stream", "weir stream Source", "net/http stream Source",
+	} {
+		g.Contenders = append(g.Contenders, f.Download(name, isOurs(name), spec))
+	}
+	return g
+}
+
+func httpUploadGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 1 << 20, Conns: 16, Window: 1, Post: true}
+	return suite.Group{
+		Name: "http-upload", Title: "HTTP/1.1, a request body of 1 MiB, 16 connections", Unit: "requests/s",
+		Rounds: 3, NotQuick: true,
+		Note:       "fasthttp hands the body over as a whole, the others as a stream that the handler reads.",
+		Contenders: echoes(f, spec, "net/http upload", "fasthttp upload", "weir upload"),
+		Bars:       []suite.Bar{suite.AtLeast(1, "weir upload", "net/http upload")},
+	}
+}
+
+func httpFileGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 1, Conns: 16, Window: 1}
+	return suite.Group{
+		Name: "http-file", Title: "HTTP/1.1, a file of 1 MiB, 16 connections", Unit: "replies/s",
+		Rounds: 3, NotQuick: true,
+		Contenders: echoes(f, spec, "net/http file", "fasthttp file", "weir file ServeContent", "weir file"),
+		Bars: []suite.Bar{
+			suite.AtLeast(1, "weir file", "net/http file"),
+			suite.Aside("weir file ServeContent", "net/http file"),
+		},
+	}
+}
+
+func httpTLSGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 1, Conns: 64, Window: 1}
+	return suite.Group{
+		Name: "http-tls", Title: "HTTP/1.1 over TLS 1.3, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
+		Rounds: 3, NotQuick: true,
+		Contenders: echoes(f, spec, "net/http tls", "fasthttp tls", "weir http tls"),
+		Bars:       []suite.Bar{suite.AtLeast(1.1, "weir http tls", "net/http tls")},
+	}
+}

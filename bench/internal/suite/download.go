@@ -1,0 +1,51 @@
+package suite
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-go/weir/bench/internal/child"
+	"github.com/weir-go/weir/bench/internal/load"
+)
+
+// Download is a contender that streams lines, as many to a reply as spec.Size says; its value is lines for each second.
+func (f *Field) Download(name string, ours bool, spec load.Spec) Contender {
+	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
+		e, err := f.start(name, spec, false)
+		if err != nil {
+			return nil, err
+		}
+		return download{e}, nil
+	}}
+}
+
+type download struct{ *echo }
+
+func (m download) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
+	m.spec.Time = d
+	var before, after child.Usage
+	if err := m.server.Call(ctx, "usage", nil, &before); err != nil {
+		return s, err
+	}
+	if err := m.profile(ctx); err != nil {
+		return s, err
+	}
+	var r load.Downloaded
+	if err := m.field.load(ctx, "download", m.spec, &r); err != nil {
+		return s, err
+	}
+	if err := m.server.Call(ctx, "unprofile", nil, nil); err != nil {
+		return s, err
+	}
+	if err := m.server.Call(ctx, "usage", nil, &after); err != nil {
+		return s, err
+	}
+	m.rounds++
+	n := float64(max(r.Lines, 1))
+	return Sample{
+		Value: float64(r.Lines) / r.Time.Seconds(), RSS: after.RSS,
+		CPU:    time.Duration(float64(after.CPU-before.CPU) / n),
+		Allocs: float64(after.Mallocs-before.Mallocs) / n,
+		Writes: float64(after.Writes-before.Writes) / n,
+	}, nil
+}

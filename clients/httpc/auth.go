@@ -1,0 +1,64 @@
+package httpc
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// Auth is a way to authenticate: [Basic], [Bearer], [TokenSource], [Digest], or somebody's own. It is for any goroutine.
+type Auth interface {
+	// Authorize adds credentials to a request that has no Authorization field. r belongs to the call.
+	Authorize(r *http.Request) error
+}
+
+// Challenged is an Auth that looks at refusals.
+type Challenged interface {
+	Auth
+
+	// Challenge is shown a response with status 401, and reports whether it makes sense to send the request once more. It
+	// does not read the body of resp.
+	Challenge(r *http.Request, resp *http.Response) (again bool, err error)
+}
+
+// authFunc is a function as an Auth.
+type authFunc func(r *http.Request) error
+
+func (f authFunc) Authorize(r *http.Request) error { return f(r) }
+
+// Basic authenticates with a user and a password, which is sent with every request: RFC 7617. A user with a colon in it
+// cannot be sent.
+func Basic(user, password string) Auth {
+	return authFunc(func(r *http.Request) error {
+		if strings.Contains(user, ":") {
+			return invalid("a user with a colon cannot be sent in Basic authentication (RFC 7617)")
+		}
+		r.SetBasicAuth(user, password)
+		return nil
+	})
+}
+
+// Bearer authenticates with a token: RFC 6750.
+func Bearer(token string) Auth {
+	return TokenSource(func(context.Context) (string, error) { return token, nil })
+}
+
+// TokenSource is Bearer with a token that is asked for with each request, such as that of golang.org/x/oauth2:
+//
+//	httpc.TokenSource(func(context.Context) (string, error) {
+//		t, err := source.Token()
+//		if err != nil {
+//			return "", err
+//		}
+//		return t.AccessToken, nil
+//	})
+func TokenSource(token func(ctx context.Context) (string, error)) Auth {
+	return authFunc(func(r *http.Request) error {
+		t, err := token(r.Context())
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+t)
+		return nil
+	})
+}

@@ -1,0 +1,225 @@
+package httpc
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/future"
+)
+
+// Client sends requests. It is an http.RoundTripper too. Its methods are for any goroutine at any time, except Use and
+// OnResponse, which come before the first request.
+//
+// A Client keeps connections for later: one Client serves a whole program. It has no goroutine but those that dial, each
+// until it has a connection.
+type Client struct {
+	t  *Transport
+	rt http.RoundTripper // t, and what Use has put around it
+}
+
+// New returns a Client. cfg may be nil. If it contradicts itself every request fails with an error that says so. The
+// caller closes the Client, or lets it live as long as the program.
+func New(cfg *Config) *Client {
+	t := newTransport(cfg)
+	return &Client{t: t, rt: t}
+}
+
+// Use puts middleware around the sending of single requests: one that adds a field, counts, or answers by itself. The one
+// that was given last sees a request first. It sees each hop of a redirect and each attempt of a retry.
+func (c *Client) Use(middleware func(next http.RoundTripper) http.RoundTripper) {
+	c.rt = middleware(c.rt)
+}
+
+// OnResponse has f called with each response before anybody else sees it. An error of f is that of the request, and the
+// response is closed.
+func (c *Client) OnResponse(f func(*http.Response) error) {
+	c.Use(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			if err := f(resp); err != nil {
+				_ = resp.Body.Close()
+				return nil, err
+			}
+			return resp, nil
+		})
+	})
+}
+
+// roundTripper is a function as an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// RoundTrip is of http.RoundTripper: one request, without redirects, cookies, authentication and policies, through what
+// Use has added. See [Transport.RoundTrip].
+func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) { return c.rt.RoundTrip(r) }
+
+// HTTP returns an http.Client over c, for libraries that want one. Its redirects keep the rules of c, and its cookies are
+// those of c. What asks for an *http.Transport cannot be served.
+func (c *Client) HTTP() *http.Client {
+	return &http.Client{
+		Transport: c, CheckRedirect: c.CheckRedirect, Jar: c.t.cfg.Jar, Timeout: max(c.t.cfg.Timeout, 0),
+	}
+}
+
+// CloseIdleConnections closes the connections that nobody uses.
+func (c *Client) CloseIdleConnections() { c.t.CloseIdleConnections() }
+
+// Stats returns the state of the pool, one entry for each target that it knows, by name.
+func (c *Client) Stats() []HostStats { return c.t.pool.stats() }
+
+// Close refuses further requests, with ErrClosed, and ends all connections, those with a response under way too. It waits
+// for the goroutines that dial. It is idempotent. Tunnels and upgraded connections belong to those who have them.
+func (c *Client) Close() error {
+	c.t.pool.close(true)
+	return nil
+}
+
+// Shutdown refuses further requests and closes what is idle, and waits until the responses under way have been read or
+// closed. If ctx ends first it does what Close does and returns the cause.
+func (c *Client) Shutdown(ctx context.Context) error {
+	c.t.pool.close(false)
+	select {
+	case <-c.t.pool.emptied():
+		return nil
+	case <-ctx.Done():
+		c.t.pool.close(true)
+		return chanio.Cause(ctx)
+	}
+}
+
+// Go is Do in a goroutine, with its result as a Future. Failing the Future from outside cancels the request; a response
+// that comes too late is closed.
+func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
+	f := new(future.Future[*Response])
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() { // ends with Do
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.deliver(ctx, r, f)
+		}()
+		select {
+		case <-f.Done():
+			if err := f.Err(); err != nil {
+				cancel(err)
+			}
+			<-done
+		case <-done:
+		}
+	}()
+	return f
+}
+
+// deliver completes f with what Do returns.
+func (c *Client) deliver(ctx context.Context, r *Request, f *future.Future[*Response]) {
+	returned := false
+	defer func() {
+		if !returned {
+			f.Fail(chanio.Recovered(recover()))
+		}
+	}()
+	resp, err := c.Do(ctx, r)
+	returned = true
+	if err != nil {
+		f.Fail(err)
+		return
+	}
+	if !f.Complete(resp) {
+		_ = resp.Close()
+	}
+}
+
+// Get is Do with a method and a URL alone. So are the others of this kind, with a body where the method has one.
+func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
+	return c.Do(ctx, &Request{URL: url})
+}
+
+// Head is like Get.
+func (c *Client) Head(ctx context.Context, url string) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodHead, URL: url})
+}
+
+// Options is like Get.
+func (c *Client) Options(ctx context.Context, url string) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodOptions, URL: url})
+}
+
+// Trace is like Get.
+func (c *Client) Trace(ctx context.Context, url string) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodTrace, URL: url})
+}
+
+// Delete is like Get.
+func (c *Client) Delete(ctx context.Context, url string) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodDelete, URL: url})
+}
+
+// Post is like Get, with a body.
+func (c *Client) Post(ctx context.Context, url string, body Body) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodPost, URL: url, Body: body})
+}
+
+// Put is like Post.
+func (c *Client) Put(ctx context.Context, url string, body Body) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodPut, URL: url, Body: body})
+}
+
+// Patch is like Post.
+func (c *Client) Patch(ctx context.Context, url string, body Body) (*Response, error) {
+	return c.Do(ctx, &Request{Method: http.MethodPatch, URL: url, Body: body})
+}
+
+// The Client of the functions of this package.
+var (
+	defaultMu     sync.Mutex
+	defaultClient *Client
+)
+
+// Default returns the Client of Get, Post and Do of this package, which is made when it is first asked for, and made anew
+// after CloseDefault.
+func Default() *Client {
+	defaultMu.Lock()
+	defer defaultMu.Unlock()
+	if defaultClient == nil {
+		defaultClient = New(nil)
+	}
+	return defaultClient
+}
+
+// CloseDefault closes the Client of the functions of this package, if there is one.
+func CloseDefault() error {
+	defaultMu.Lock()
+	c := defaultClient
+	defaultClient = nil
+	defaultMu.Unlock()
+	if c == nil {
+		return nil
+	}
+	return c.Close()
+}
+
+// Get sends a GET request by the Default client.
+func Get(ctx context.Context, url string) (*Response, error) { return Default().Get(ctx, url) }
+
+// Post sends a POST request by the Default client.
+func Post(ctx context.Context, url string, body Body) (*Response, error) {
+	return Default().Post(ctx, url, body)
+}
+
+// Do sends r by the Default client.
+func Do(ctx context.Context, r *Request) (*Response, error) { return Default().Do(ctx, r) }
+
+// bound bounds ctx by d, if that is positive, as a phase of a request.
+func bound(ctx context.Context, d time.Duration, phase Phase) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d, &TimeoutError{Phase: phase, After: d})
+}

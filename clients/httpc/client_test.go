@@ -1,0 +1,433 @@
+package httpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+func TestEveryKindOfBodyArrives(t *testing.T) {
+	base := serve(t, echo)
+	c := newClient(t, nil)
+	path := filepath.Join(t.TempDir(), "a.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"a":1}`), 0o600))
+	big := long(300 << 10)
+	for name, k := range map[string]struct {
+		body       Body
+		want, kind string
+	}{
+		"text":    {Text("hé"), "hé", "text/plain; charset=utf-8"},
+		"bytes":   {Bytes([]byte("x")), "x", "application/octet-stream"},
+		"nothing": {Bytes(nil), "", "application/octet-stream"},
+		"json":    {JSON(map[string]int{"a": 1}), `{"a":1}`, "application/json"},
+		"form":    {Form(Params{"a": 1, "b": []string{"x y", "&"}}, Style{}), "a=1&b=x+y&b=%26", "application/x-www-form-urlencoded"},
+		"reader":  {Reader(readerOf("x"), -1), "x", "application/octet-stream"},
+		"sized":   {Reader(readerOf(big), int64(len(big))), big, "application/octet-stream"},
+		"stream":  {Stream(chanio.FromSlice([][]byte{[]byte("a"), []byte("bc")})).As("x/y"), "abc", "x/y"},
+		"encoded": {Encoded(chanio.FromSlice([]string{"a", "b"}), codec.Codec[string](codec.Lines)), "a\nb\n", "application/octet-stream"},
+		"file":    {File(path), `{"a":1}`, "application/json"},
+	} {
+		resp, err := c.Post(t.Context(), base, k.body)
+		require.NoError(t, err, name)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err, name)
+		require.Equal(t, k.want, got, name)
+		require.Equal(t, k.kind, resp.Header.Get("X-Type"), name)
+		require.Equal(t, "POST", resp.Header.Get("X-Method"))
+	}
+	for _, bad := range []Body{JSON(func() {}), File("/nowhere"), File(t.TempDir()), Form(Params{"a": struct{}{}}, Style{})} {
+		_, err := c.Post(t.Context(), base, bad)
+		require.Error(t, err)
+	}
+}
+
+func TestBodyOfASourceIsClosedWhenItIsNotWanted(t *testing.T) {
+	c := newClient(t, nil)
+	closed := make(chan struct{})
+	src := chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next:  func(ctx context.Context) ([]byte, error) { <-ctx.Done(); return nil, chanio.Cause(ctx) },
+		Close: func() error { close(closed); return nil },
+	})
+	_, err := c.Post(t.Context(), "http://127.0.0.1:1/", Stream(src))
+	require.Error(t, err)
+	<-closed
+}
+
+func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
+	var lengths []int64
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		lengths = append(lengths, r.ContentLength)
+		require.NoError(t, r.ParseMultipartForm(1<<20))
+		seen := map[string]any{"values": r.MultipartForm.Value}
+		for name, files := range r.MultipartForm.File {
+			f, _ := files[0].Open()
+			content, _ := io.ReadAll(f)
+			_ = f.Close()
+			seen[name] = []string{files[0].Filename, files[0].Header.Get("Content-Type"), string(content)}
+		}
+		_ = json.NewEncoder(w).Encode(seen)
+	})
+	c := newClient(t, nil)
+	path := filepath.Join(t.TempDir(), "a.html")
+	require.NoError(t, os.WriteFile(path, []byte("<p>"), 0o600))
+	var sent atomic.Int64
+	known := Multipart(
+		Field("a", "1"), Field("a", "2"), FilePart("f", path),
+		Part{Name: "q", FileName: "we\"ird\r\n.txt", Body: Bytes([]byte("q"))},
+	).WithProgress(sent.Store)
+	unknown := Multipart(Field("a", "1"), Field("a", "2"), FilePart("f", path),
+		Part{Name: "q", FileName: "we\"ird\r\n.txt", Body: Reader(readerOf("q"), -1)})
+	for _, body := range []Body{known, known, unknown} {
+		resp, err := c.Post(t.Context(), base, body)
+		require.NoError(t, err)
+		var got struct {
+			Values map[string][]string
+			F, Q   []string
+		}
+		require.NoError(t, resp.Into(t.Context(), &got))
+		require.Equal(t, []string{"1", "2"}, got.Values["a"])
+		require.Equal(t, []string{"a.html", "text/html; charset=utf-8", "<p>"}, got.F)
+		require.Equal(t, []string{"we%22ird%0D%0A.txt", "application/octet-stream", "q"}, got.Q)
+	}
+	require.EqualValues(t, lengths[0], sent.Load())
+	require.EqualValues(t, -1, lengths[2])
+
+	for _, bad := range []Part{{}, {Name: "a\x00"}, {Name: "a", Header: http.Header{"A b": {"c"}}}, {Name: "a", Header: http.Header{"X": {"a\r\nb"}}}} {
+		_, err := c.Post(t.Context(), base, Multipart(bad))
+		require.Error(t, err)
+	}
+	r, err := Multipart().reader(t.Context())
+	require.NoError(t, err)
+	p, err := io.ReadAll(r)
+	require.NoError(t, err)
+	_, err = multipart.NewReader(bytes.NewReader(p), strings.Trim(string(p), "-\r\n")).NextPart()
+	require.Equal(t, io.EOF, err)
+}
+
+func TestParamsRepeatAndNestAsAsked(t *testing.T) {
+	p := Params{"a": []int{1, 2}, "b": Params{"c": "d", "e": map[string]any{"f": true}}, "n": nil, "t": time.Unix(0, 0).UTC()}
+	for style, want := range map[Style]string{
+		{}:                      "a=1&a=2&b[c]=d&b[e][f]=true&t=1970-01-01T00:00:00Z",
+		{Repeat: RepeatArray}:   "a[]=1&a[]=2&b[c]=d&b[e][f]=true&t=1970-01-01T00:00:00Z",
+		{Repeat: RepeatIndexed}: "a[0]=1&a[1]=2&b[c]=d&b[e][f]=true&t=1970-01-01T00:00:00Z",
+	} {
+		got, err := p.Encode(style)
+		require.NoError(t, err)
+		got, err = url.QueryUnescape(got)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := p.Encode(Style{Nest: NestRefuse})
+	require.Error(t, err)
+}
+
+func TestURLsAsPeopleWriteThem(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.RequestURI+" "+r.Host)
+	})
+	host := strings.TrimPrefix(base, "http://")
+	c := newClient(t, nil)
+	for in, want := range map[string]string{
+		"": "/", "/a b?c d#e": "/a%20b?c%20d", "?a=1": "/?a=1", "/%2F/%41": "/%2F/%41", "/é?é=\"<>": "/%C3%A9?%C3%A9=%22%3C%3E",
+	} {
+		resp, err := c.Get(t.Context(), base+in)
+		require.NoError(t, err)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want+" "+host, got)
+	}
+	resp, err := c.Do(t.Context(), &Request{URL: base + "/?a=1", Query: Params{"b": "é"}, Host: "other:1"})
+	require.NoError(t, err)
+	got, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "/?a=1&b=%C3%A9 other:1", got)
+	for _, bad := range []string{"", "example.org", "ftp://a", "http://", "http://a b/", "http://a\x00/", "http://[::1/", "http://exa mple/"} {
+		_, err := c.Get(t.Context(), bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func TestInternationalHostIsSentInASCII(t *testing.T) {
+	r := newRequest(t, "GET", "http://bücher.example:81/", nil)
+	x, err := newClient(t, &Config{Proxy: Direct}).t.prepare(r)
+	require.NoError(t, err)
+	require.Equal(t, "xn--bcher-kva.example:81 xn--bcher-kva.example:81", x.host+" "+x.to.addr)
+}
+
+func TestWhatCannotBeSentAsItIsIsNotSent(t *testing.T) {
+	s := raw(t, says(hello))
+	c := newClient(t, nil)
+	for name, r := range map[string]*Request{
+		"method":         {Method: "GET /x HTTP/1.1\r\nA:"},
+		"field name":     {Header: http.Header{"A b": {"c"}}},
+		"field value":    {Header: http.Header{"A": {"b\r\nX: y"}}},
+		"NUL":            {Header: http.Header{"A": {"b\x00"}}},
+		"host":           {Host: "a\r\nb"},
+		"host and path":  {Host: "a/b"},
+		"cookie":         {Cookies: []*http.Cookie{{Name: "a", Value: "b; c=d"}}},
+		"cookie's name":  {Cookies: []*http.Cookie{{Name: "a b", Value: "c"}}},
+		"trailer":        {Trailer: http.Header{"Content-Length": {"1"}}, Body: Reader(readerOf("x"), -1)},
+		"TRACE and body": {Method: "TRACE", Body: Text("x")},
+		"basic's user":   {Auth: Basic("a:b", "c")},
+		"bearer":         {Auth: Bearer("a\r\nb")},
+	} {
+		r.URL = s.url
+		_, err := c.Do(t.Context(), r)
+		require.Error(t, err, name)
+	}
+	require.Zero(t, s.accepted())
+}
+
+func TestFramingFieldsOfTheHeaderAreIgnored(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, r.Host+" "+string(body)+" "+strings.Join(r.TransferEncoding, ","))
+	})
+	c := newClient(t, nil)
+	h := http.Header{"Content-Length": {"1"}, "Transfer-Encoding": {"chunked"}, "Host": {"evil"}, "Trailer": {"X"}}
+	resp, err := c.Do(t.Context(), &Request{URL: base, Header: h, Body: Text("hello")})
+	require.NoError(t, err)
+	got, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimPrefix(base, "http://")+" hello ", got)
+}
+
+func TestResponseIsReadInEveryWay(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/latin":
+			w.Header().Set("Content-Type", "text/plain; charset=ISO-8859-1")
+			_, _ = w.Write([]byte("h\xe9"))
+		case "/unknown":
+			w.Header().Set("Content-Type", "text/plain; charset=nonsense")
+			_, _ = io.WriteString(w, "x")
+		case "/json":
+			_, _ = io.WriteString(w, "\ufeff{\"a\":1}")
+		case "/big":
+			_, _ = io.WriteString(w, long(1<<20))
+		default:
+			_, _ = io.WriteString(w, "one\ntwo\r\nthree")
+		}
+	})
+	c := newClient(t, &Config{MaxBody: 1 << 16})
+	get := func(path string) *Response {
+		resp, err := c.Get(t.Context(), base+path)
+		require.NoError(t, err)
+		return resp
+	}
+	var lines []string
+	resp := get("/")
+	for line := range resp.Lines().All(t.Context()) {
+		lines = append(lines, line)
+	}
+	require.NoError(t, resp.Err())
+	require.Equal(t, []string{"one", "two", "three"}, lines)
+
+	got, err := get("/latin").Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hé", got)
+	_, err = get("/unknown").Text(t.Context())
+	require.Error(t, err)
+
+	var v struct{ A int }
+	require.NoError(t, get("/json").Into(t.Context(), &v))
+	require.Equal(t, 1, v.A)
+
+	_, err = get("/big").Bytes(t.Context())
+	require.ErrorIs(t, err, chanio.ErrTooLarge)
+	p, err := io.ReadAll(get("/big").Reader(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, p, 1<<20)
+
+	resp = get("/big")
+	lines2 := resp.Lines()
+	require.NoError(t, resp.Close(), "whoever took the body")
+	_, err = lines2.Recv(t.Context())
+	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// TestCancelledRecvOfABodyTookNothing is G2 for bodies of responses.
+func TestCancelledRecvOfABodyTookNothing(t *testing.T) {
+	more := make(chan struct{})
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		<-more
+		_, _ = io.WriteString(w, " world")
+	})
+	c := newClient(t, nil)
+	resp, err := c.Get(t.Context(), base)
+	require.NoError(t, err)
+	p, err := resp.Body.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(p))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = resp.Body.Recv(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	close(more)
+	rest, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, " world", rest)
+}
+
+func TestStatusErrorsWhereAskedFor(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-A", "b")
+		w.WriteHeader(418)
+		_, _ = io.WriteString(w, long(100<<10))
+	})
+	c := newClient(t, nil)
+	status, _ := text(t, c, base)
+	require.Equal(t, 418, status)
+	_, err := c.Do(t.Context(), &Request{URL: base, StatusErrors: true})
+	var refused *StatusError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 418, refused.Status)
+	require.Equal(t, "b", refused.Header.Get("X-A"))
+	require.Len(t, refused.Body, 64<<10)
+}
+
+func TestCookiesOfFieldRequestAndJar(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "jar", Value: "j"})
+		http.SetCookie(w, &http.Cookie{Name: "both", Value: "j"})
+		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
+	})
+	c := newClient(t, &Config{Jar: NewJar()})
+	_, got := text(t, c, base)
+	require.Equal(t, "", got)
+	_, got = text(t, c, base)
+	require.Equal(t, "jar=j; both=j", got)
+	resp, err := c.Do(t.Context(), &Request{
+		URL: base, Header: http.Header{"Cookie": {"all=f; both=f"}},
+		Cookies: []*http.Cookie{{Name: "both", Value: "r"}, {Name: "req", Value: "r"}, {Name: "all", Value: "r"}},
+	})
+	require.NoError(t, err)
+	got, err = resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "all=f; both=f; req=r; jar=j", got)
+	require.Len(t, resp.Cookies(), 2)
+	r, err := c.HTTP().Get(base)
+	require.NoError(t, err)
+	p, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, "jar=j; both=j", string(p))
+}
+
+func TestMiddlewareSeesEachHop(t *testing.T) {
+	base := serve(t, redirecting)
+	c := newClient(t, nil)
+	var seen []string
+	c.Use(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			seen = append(seen, r.URL.Path)
+			return next.RoundTrip(r)
+		})
+	})
+	refused := errors.New("mine")
+	c.OnResponse(func(r *http.Response) error {
+		if r.Request.URL.Path == "/bad" {
+			return refused
+		}
+		return nil
+	})
+	text(t, c, base+"/302?to=/x")
+	require.Equal(t, []string{"/302", "/x"}, seen)
+	_, err := c.Get(t.Context(), base+"/bad")
+	require.ErrorIs(t, err, refused)
+}
+
+func TestTimingTellsThePhases(t *testing.T) {
+	base := serve(t, echo)
+	c := newClient(t, nil)
+	for _, reused := range []bool{false, true} {
+		resp, err := c.Do(t.Context(), &Request{URL: base, Timing: true})
+		require.NoError(t, err)
+		_, err = resp.Text(t.Context())
+		require.NoError(t, err)
+		m := resp.Timing()
+		require.Equal(t, reused, m.Reused)
+		require.Equal(t, !reused, m.Dial > 0)
+		require.Positive(t, m.Total)
+		require.Positive(t, m.Server)
+		require.GreaterOrEqual(t, m.Total, m.Server)
+	}
+}
+
+func TestDumpAndCurlHideSecrets(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "set", Value: "secret3"})
+		echo(w, r)
+	})
+	r := &Request{
+		URL: strings.Replace(base, "http://", "http://me:secret1@", 1) + "/it's", Header: http.Header{"X-Key": {"secret4"}, "X-Plain": {"it's"}},
+		Cookies: []*http.Cookie{{Name: "a", Value: "secret2"}}, Body: Text("it's $HOME\n"),
+	}
+	for _, show := range []bool{false, true} {
+		c := newClient(t, &Config{ShowSecrets: show, SensitiveHeaders: []string{"x-key"}})
+		var b bytes.Buffer
+		c.Dump(&b, 5)
+		resp, err := c.Do(t.Context(), r)
+		require.NoError(t, err)
+		_, err = resp.Text(t.Context())
+		require.NoError(t, err)
+		curl, err := c.Curl(r)
+		require.NoError(t, err)
+		all := b.String() + curl
+		for _, part := range []string{"X-Plain: it's", "11 bytes\n\"it's \"", "< 1 HTTP/1.1 200 OK", `-H 'X-Plain: it'\''s'`, `--data-binary 'it'\''s $HOME` + "\n'"} {
+			require.Contains(t, all, part)
+		}
+		require.Equal(t, show, strings.Contains(all, "secret"), all)
+	}
+	_, err := newClient(t, nil).Get(t.Context(), "http://me:secret@127.0.0.1:1/")
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+}
+
+func TestDefaultClientIsMadeWhenNeededAndCloses(t *testing.T) {
+	base := serve(t, echo)
+	require.NoError(t, CloseDefault())
+	resp, err := Get(t.Context(), base)
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	first := Default()
+	resp, err = Post(t.Context(), base, Text("x"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	require.Same(t, first, Default())
+	require.NoError(t, CloseDefault())
+	_, err = first.Get(t.Context(), base)
+	require.ErrorIs(t, err, ErrClosed)
+	require.NotSame(t, first, Default())
+	require.NoError(t, CloseDefault())
+}
+
+func TestLinksAreParsed(t *testing.T) {
+	base, err := url.Parse("http://a/b?page=2")
+	require.NoError(t, err)
+	h := http.Header{"Link": {`<?page=3>; rel="next last"; title="a, \"b\"; c" , </x>;rel=prev;hreflang=de;hreflang=en`, `bad, <y>; rel=no`, `<z`}}
+	links := ParseLinks(base, h)
+	require.Len(t, links, 2)
+	require.Equal(t, "http://a/b?page=3", links[0].URL.String())
+	require.Equal(t, []string{"next", "last"}, links[0].Rel)
+	require.Equal(t, `a, "b"; c`, links[0].Params["title"])
+	require.Equal(t, "http://a/x", links[1].URL.String())
+	require.Equal(t, "de", links[1].Params["hreflang"])
+}

@@ -1,0 +1,185 @@
+package httpc
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Coding is a content coding that a client asks for and undoes, such as zstd or br. It is for any goroutine.
+type Coding interface {
+	// Name is what Accept-Encoding and Content-Encoding say.
+	Name() string
+
+	// NewReader returns what was coded. It bounds the memory that it takes, whatever r says. Closing it does not close r.
+	NewReader(r io.Reader) (io.ReadCloser, error)
+}
+
+// gzipCoding is the one that every client has.
+type gzipCoding struct{}
+
+func (gzipCoding) Name() string { return "gzip" }
+
+func (gzipCoding) NewReader(r io.Reader) (io.ReadCloser, error) {
+	return gzip.NewReader(bufio.NewReader(r))
+}
+
+func acceptEncoding(more []Coding) string {
+	names := make([]string, 0, len(more)+1)
+	for _, c := range more {
+		names = append(names, c.Name())
+	}
+	return strings.Join(append(names, "gzip"), ", ")
+}
+
+// undoCoding has the body decoded, if compression was not the caller's idea. What it was is still in ContentEncoding of a
+// Response; net/http's takes the field away.
+func (t *Transport) undoCoding(x *exchange, r *http.Response) {
+	if !x.asksCoding || r.Body == http.NoBody || r.StatusCode == http.StatusPartialContent {
+		return
+	}
+	codes := r.Header["Content-Encoding"]
+	if len(codes) != 1 {
+		return
+	}
+	coding := t.codingOf(strings.ToLower(strings.Trim(codes[0], " \t")))
+	if coding == nil {
+		return
+	}
+	r.Body = &decoded{coding: coding, below: r.Body}
+	delete(r.Header, "Content-Encoding")
+	delete(r.Header, "Content-Length")
+	r.ContentLength, r.Uncompressed = -1, true
+}
+
+func (t *Transport) codingOf(name string) Coding {
+	if name == "gzip" || name == "x-gzip" {
+		return gzipCoding{}
+	}
+	for _, c := range t.cfg.Codings {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// The bound of what a compressed body may become: ratioMax times what came, after the first ratioFree bytes.
+const (
+	ratioMax  = 100
+	ratioFree = 1 << 20
+)
+
+var errRatio = fmt.Errorf("httpc: a body has been compressed more than %d times: %w", ratioMax, chanio.ErrTooLarge)
+
+// decoded is a body whose coding is undone. Nothing is read before somebody asks.
+type decoded struct {
+	coding Coding
+	below  io.ReadCloser
+
+	in, out int64
+
+	mu      sync.Mutex // of Close beside Read
+	r       io.ReadCloser
+	err     error
+	reading bool
+	closed  bool
+}
+
+func (d *decoded) Read(p []byte) (n int, err error) {
+	r, err := d.begin()
+	if err != nil {
+		return 0, err
+	}
+	defer d.end(&err)
+	if r == nil {
+		if r, err = d.open(); err != nil {
+			return 0, err
+		}
+	}
+	n, err = r.Read(p)
+	d.out += int64(n)
+	if d.out > ratioFree && d.out > d.in*ratioMax {
+		return 0, errRatio
+	}
+	return n, err
+}
+
+func (d *decoded) begin() (io.ReadCloser, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return nil, http.ErrBodyReadAfterClose
+	case d.err != nil:
+		return nil, d.err
+	}
+	d.reading = true
+	return d.r, nil
+}
+
+// open makes what decodes.
+func (d *decoded) open() (io.ReadCloser, error) {
+	r, err := d.coding.NewReader(counted{d})
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.r = r
+	return r, nil
+}
+
+// end ends a Read. What decodes is closed here if Close came meanwhile.
+func (d *decoded) end(err *error) {
+	d.mu.Lock()
+	d.reading = false
+	if *err != nil && d.err == nil {
+		d.err = *err
+	}
+	r := d.r
+	if !d.closed {
+		r = nil
+	}
+	d.mu.Unlock()
+	if r != nil {
+		_ = r.Close()
+	}
+}
+
+// counted is the coded body.
+type counted struct{ d *decoded }
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.d.below.Read(p)
+	c.d.in += int64(n)
+	return n, err
+}
+
+// Close closes the body.
+func (d *decoded) Close() error {
+	d.mu.Lock()
+	r, closed := d.r, d.closed
+	d.closed = true
+	if d.reading {
+		r = nil // whose Read sees to it
+	}
+	d.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := d.below.Close() // first: it ends a Read under way
+	if r != nil {
+		_ = r.Close() // says again what Read has said
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+package httpc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http/httptrace"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/socket"
+)
+
+// conn is a connection that speaks HTTP/1: one exchange at a time. Between two of them it belongs to the pool, and nobody
+// reads.
+type conn struct {
+	t    *Transport
+	nc   *chanio.Conn
+	up   chanio.Upstream[[]byte]
+	src  chanio.ByteSource
+	sink chanio.ByteSink
+
+	head   http1.ResponseHead
+	body   http1.Body
+	writer http1.Writer
+	names  []string // of a request's fields
+	limits http1.Limits
+
+	secure *tls.ConnectionState
+	proxy  string // Proxy-Authorization of plain requests
+	used   bool   // for an exchange before this one
+
+	// Of the pool.
+	group             *group
+	born, back, until time.Time
+}
+
+func newConn(t *Transport, nc *chanio.Conn, x *exchange) *conn {
+	c := &conn{t: t, nc: nc, up: nc.In.Claim("httpc.Client"), secure: nc.TLS()}
+	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
+	if x.forward {
+		c.proxy = proxyAuthorization(x.proxy)
+	}
+	return c
+}
+
+// abort ends c at once. A nil c is none.
+func (c *conn) abort(cause error) {
+	if c != nil {
+		c.nc.Abort(cause)
+	}
+}
+
+// isOld reports whether c is not to be used again.
+func (c *conn) isOld(now time.Time) bool {
+	at := c.expiry(c.t.cfg.IdleTimeout)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// expiry is when c, idle as it is, is too old; zero means never.
+func (c *conn) expiry(idle time.Duration) time.Time {
+	at := c.until
+	if idle > 0 {
+		if end := c.back.Add(idle); at.IsZero() || end.Before(at) {
+			at = end
+		}
+	}
+	return at
+}
+
+// glance is how long is waited for what has arrived to be seen, where that takes reading.
+const glance = time.Millisecond
+
+// healthy reports whether c, which was idle, may serve another request: the server has neither ended it nor sent anything.
+func (c *conn) healthy() bool {
+	select {
+	case <-c.nc.In.Done():
+		return false
+	case <-c.nc.Out.Done():
+		return false
+	default:
+	}
+	if len(c.src.Buffered()) > 0 {
+		return false
+	}
+	if sc, ok := c.nc.NetConn().(syscall.Conn); ok {
+		switch pending, err := socket.Peek(sc); {
+		case err != nil, pending && c.nc.TLS() == nil:
+			return false
+		case !pending:
+			return true
+		}
+	}
+	// What has arrived may be a message of TLS that asks for nothing, such as a session ticket, or the end.
+	_ = c.nc.SetReadDeadline(time.Now().Add(glance))
+	err := c.src.Fill(context.Background(), 1)
+	_ = c.nc.SetReadDeadline(time.Time{})
+	return chanio.Resumable(context.Background(), err) && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// writeHead writes the head of x, and its body too if that is in memory and small. It reports whether something may have
+// been written.
+func (c *conn) writeHead(x *exchange) (sent bool, err error) {
+	select {
+	case <-c.nc.Out.Done():
+		return false, c.ended()
+	default:
+	}
+	p := c.appendHead(c.sink.Begin(), x)
+	c.writer.Reset(c.sink, x.framing)
+	if trace := x.trace; trace != nil && trace.WroteHeaders != nil {
+		defer trace.WroteHeaders()
+	}
+	if !x.hasBody() {
+		err = c.writer.Finish(x.ctx, p, nil, nil)
+		return true, err
+	}
+	if piece, ok := x.smallBody(); ok && !x.expects {
+		if piece, err = x.readSmall(piece); err != nil {
+			return false, err
+		}
+		return true, c.writer.Finish(x.ctx, p, piece, nil)
+	}
+	return true, c.writer.Write(x.ctx, p, nil)
+}
+
+// ended is why the connection takes nothing.
+func (c *conn) ended() error {
+	if err := c.nc.Cause(); err != nil {
+		return err
+	}
+	return errEnded
+}
+
+var errEnded = errors.New("httpc: the server has ended the connection")
+
+// why makes an error of the connection one of x: that its ctx has ended, or a timeout, where it is.
+func (c *conn) why(x *exchange, err error) error {
+	if x.ctx.Err() != nil {
+		return chanio.Cause(x.ctx)
+	}
+	if chanio.Resumable(x.ctx, err) && errors.Is(err, os.ErrDeadlineExceeded) {
+		return &TimeoutError{Phase: PhaseHead, After: c.t.cfg.HeadTimeout}
+	}
+	return err
+}
+
+// gotConn calls the hook of a trace.
+func (c *conn) gotConn(trace *httptrace.ClientTrace) {
+	if trace == nil || trace.GotConn == nil {
+		return
+	}
+	info := httptrace.GotConnInfo{Conn: c.nc.NetConn(), Reused: c.used, WasIdle: c.used}
+	if c.used {
+		info.IdleTime = time.Since(c.back)
+	}
+	trace.GotConn(info)
+}

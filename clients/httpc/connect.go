@@ -1,0 +1,84 @@
+package httpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Connect asks the server at a URL, such as http://proxy.example:3128, for a tunnel to target, host:port, by CONNECT
+// (RFC 9110 9.3.6), and returns it, which the caller closes. A refusal is a [*StatusError]. ctx bounds the asking only.
+func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Conn, error) {
+	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1})
+	if err != nil {
+		return nil, err
+	}
+	if conn == nil {
+		return nil, resp.statusError(resp.call)
+	}
+	return conn, nil
+}
+
+// Upgrade sends r, whose Header asks for another protocol with Connection and Upgrade, and returns the response. If that
+// is 101 it has no body, and conn is the connection, which yields what the server has sent behind the response first, and
+// which the caller closes. Otherwise conn is nil. ctx bounds the asking only; the timeouts of the Config hold for that too.
+func (c *Client) Upgrade(ctx context.Context, r *Request) (resp *Response, conn *chanio.Conn, err error) {
+	return c.exchangeFor(ctx, r)
+}
+
+// exchangeFor sends r and takes the connection out of the response.
+func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chanio.Conn, error) {
+	resp, err := c.Do(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, ok := resp.raw.Body.(*tunnel)
+	if !ok {
+		if resp.Status == http.StatusSwitchingProtocols {
+			_ = resp.Close()
+			return nil, nil, errors.New("httpc: middleware has changed the body of a response that switches protocols")
+		}
+		return resp, nil, nil
+	}
+	resp.call.end()
+	resp.Body = chanio.FromSlice[[]byte](nil)
+	return resp, t.conn(), nil
+}
+
+// Warm makes n connections for requests to a URL ahead of them, as far as the limits permit, and returns when they are
+// there. Idle ones count. The error is that of the first that failed.
+func (c *Client) Warm(ctx context.Context, url string, n int) error {
+	t := c.t
+	errs := make([]error, n)
+	got := make([]*conn, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		hr, err := (&Request{URL: url}).build(ctx, &t.cfg)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			x, err := t.prepare(hr)
+			if err == nil {
+				got[i], err = t.pool.get(x)
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	for _, c := range got {
+		if c != nil {
+			t.pool.put(c)
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("httpc: warming up: %w", err)
+		}
+	}
+	return nil
+}

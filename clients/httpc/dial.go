@@ -1,0 +1,226 @@
+package httpc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+)
+
+const defaultConnectTimeout = 30 * time.Second
+
+// dial makes a connection for x.
+func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, error) {
+	limit := t.cfg.Connect.Timeout
+	if limit == 0 {
+		limit = defaultConnectTimeout
+	}
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
+		defer cancel()
+	}
+	nc, err := t.connect(ctx, x)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	if x.to.scheme == "https" {
+		if nc, err = t.secure(ctx, x, nc); err != nil {
+			return nil, dialError(err)
+		}
+		if proto := nc.TLS().NegotiatedProtocol; proto != "" && proto != "http/1.1" {
+			err := errALPN(proto)
+			nc.Abort(err)
+			return nil, err
+		}
+	}
+	return newConn(t, nc, x), nil
+}
+
+// dialError makes an error of dialling one that is a timeout where it is.
+func dialError(err error) error {
+	var known *TimeoutError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &TimeoutError{Phase: PhaseHandshake, Err: err}
+	}
+	return err
+}
+
+// connect returns a connection to the host, or to the proxy that passes plain requests on.
+func (t *Transport) connect(ctx context.Context, x *exchange) (*chanio.Conn, error) {
+	cfg := t.connectConfig(ctx, x)
+	if x.to.unix != "" {
+		return clients.DialUnix(ctx, x.to.unix, cfg)
+	}
+	direct := t.cfg.Dial
+	if direct == nil {
+		direct = func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			c := *cfg
+			if conn != nil {
+				c.Conn = *conn
+			}
+			return clients.DialTCP(ctx, addr, &c)
+		}
+	}
+	if x.proxy == nil {
+		return direct(ctx, x.to.addr, &cfg.Conn)
+	}
+	if x.forward {
+		return t.connectToProxy(ctx, x, cfg, direct)
+	}
+	via, err := t.proxyOf(x)
+	if err != nil {
+		return nil, err
+	}
+	return via.DialThrough(ctx, x.to.addr, &cfg.Conn, direct)
+}
+
+// connectConfig is how the connection below TLS is made.
+func (t *Transport) connectConfig(ctx context.Context, x *exchange) *clients.Config {
+	c := t.cfg.Connect
+	c.TLS, c.Proxy, c.Timeout = nil, nil, -1 // which is in ctx
+	if r := x.to.route; r != nil {
+		if r.Resolver != nil {
+			c.Resolver = r.Resolver
+		}
+		if r.LocalAddr != "" {
+			c.LocalAddr = r.LocalAddr
+		}
+	}
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && c.Resolver != nil {
+		c.Resolver = tracedResolver{c.Resolver, trace}
+	}
+	return &c
+}
+
+// tracedResolver calls the hooks of a trace, as the net package does for the resolver of the system.
+type tracedResolver struct {
+	clients.Resolver
+	trace *httptrace.ClientTrace
+}
+
+func (r tracedResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
+	if r.trace.DNSStart != nil {
+		r.trace.DNSStart(httptrace.DNSStartInfo{Host: host})
+	}
+	addrs, err := r.Resolver.LookupAddrs(ctx, host)
+	if r.trace.DNSDone != nil {
+		info := httptrace.DNSDoneInfo{Err: err}
+		for _, a := range addrs {
+			info.Addrs = append(info.Addrs, net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()})
+		}
+		r.trace.DNSDone(info)
+	}
+	return addrs, err
+}
+
+// secure runs the TLS handshake with the host.
+func (t *Transport) secure(ctx context.Context, x *exchange, nc *chanio.Conn) (*chanio.Conn, error) {
+	conf := clients.TLSConfig{}
+	switch r := x.to.route; {
+	case r != nil && r.TLS != nil:
+		conf = *r.TLS
+	case t.cfg.Connect.TLS != nil:
+		conf = *t.cfg.Connect.TLS
+	}
+	if conf.ALPN == nil {
+		conf.ALPN = []string{"http/1.1"}
+	}
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	up, err := clients.UpgradeTLS(ctx, nc, x.to.addr, &conf, &t.cfg.Connect.Conn)
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		state := tls.ConnectionState{}
+		if err == nil {
+			state = *up.TLS()
+		}
+		trace.TLSHandshakeDone(state, err)
+	}
+	return up, err
+}
+
+// connectToProxy connects to a proxy that passes plain requests on.
+func (t *Transport) connectToProxy(
+	ctx context.Context, x *exchange, cfg *clients.Config, direct clients.DialFunc,
+) (*chanio.Conn, error) {
+	addr := hostPort(x.proxy)
+	nc, err := direct(ctx, addr, &cfg.Conn)
+	if err != nil || x.proxy.Scheme != "https" {
+		return nc, err
+	}
+	return clients.UpgradeTLS(ctx, nc, addr, t.cfg.ProxyTLS, &cfg.Conn)
+}
+
+// proxyOf returns what makes tunnels through the proxy of x.
+func (t *Transport) proxyOf(x *exchange) (clients.Proxy, error) {
+	u := x.proxy
+	user := u.User.Username()
+	password, _ := u.User.Password()
+	switch u.Scheme {
+	case "http", "https":
+		p := &clients.HTTPProxy{Addr: hostPort(u), User: user, Password: password, Header: maps.Clone(t.cfg.ProxyHeader)}
+		if u.Scheme == "https" {
+			p.TLS = &clients.TLSConfig{}
+			if t.cfg.ProxyTLS != nil {
+				p.TLS = t.cfg.ProxyTLS
+			}
+		}
+		return p, nil
+	case "socks5", "socks5h":
+		return &clients.SOCKS5{Addr: hostPort(u), User: user, Password: password}, nil
+	case "socks4", "socks4a":
+		return &clients.SOCKS4{
+			Addr: hostPort(u), User: user, Names: u.Scheme == "socks4a", Resolver: t.cfg.Connect.Resolver,
+		}, nil
+	}
+	return nil, invalid("the proxy %s has a scheme that is not known: it may be http, https, socks5, socks5h, socks4 or socks4a",
+		redactedURL(u))
+}
+
+// hostPort returns where a proxy is.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http":
+		port = "80"
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "1080"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// proxyAuthorization returns the credentials of a proxy for a plain request, or "".
+func proxyAuthorization(u *url.URL) string {
+	if u == nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth(u.User.Username(), password)
+	return r.Header.Get("Authorization")
+}
+
+// errALPN is the refusal of a server that chose a protocol which was not offered.
+func errALPN(proto string) error {
+	return fmt.Errorf("httpc: the server chose the protocol %q", strings.ToValidUTF8(proto, "?"))
+}

@@ -1,0 +1,209 @@
+package httpc
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Digest authenticates with a user and a password that is not sent: RFC 7616. The first request to an origin is refused,
+// and is then sent again with the answer to its challenge, once; later ones have the answer at once. Of the algorithms that
+// a server offers SHA-256 is taken before MD5, and Basic never.
+func Digest(user, password string) Auth {
+	return &digest{user: user, password: password, known: map[string]*challenge{}}
+}
+
+type digest struct {
+	user, password string
+
+	mu    sync.Mutex
+	known map[string]*challenge // by origin
+}
+
+// maxChallenges is how many origins are remembered.
+const maxChallenges = 256
+
+// challenge is what a server asks.
+type challenge struct {
+	realm, nonce, opaque, algorithm string
+	hash                            func() hash.Hash
+	session, qop, userhash          bool
+	count                           uint32
+}
+
+func originOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
+
+// Authorize answers the challenge of the origin, if there was one.
+func (d *digest) Authorize(r *http.Request) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.known[originOf(r)]
+	if c == nil {
+		return nil
+	}
+	c.count++
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	r.Header.Set("Authorization", d.answer(c, r.Method, r.URL.RequestURI(), hex.EncodeToString(random[:])))
+	return nil
+}
+
+// answer returns the credentials.
+func (d *digest) answer(c *challenge, method, uri, cnonce string) string {
+	sum := func(parts ...string) string {
+		h := c.hash()
+		_, _ = h.Write([]byte(strings.Join(parts, ":")))
+		return hex.EncodeToString(h.Sum(nil))
+	}
+	secret := sum(d.user, c.realm, d.password)
+	if c.session {
+		secret = sum(secret, c.nonce, cnonce)
+	}
+	about := sum(method, uri)
+	nc := fmt.Sprintf("%08x", c.count)
+	var b strings.Builder
+	user := d.user
+	if c.userhash {
+		user = sum(d.user, c.realm)
+	}
+	fmt.Fprintf(&b, "Digest username=%s, realm=%s, nonce=%s, uri=%s, algorithm=%s",
+		quoted(user), quoted(c.realm), quoted(c.nonce), quoted(uri), c.algorithm)
+	if c.qop {
+		fmt.Fprintf(&b, `, qop=auth, nc=%s, cnonce="%s", response="%s"`, nc, cnonce, sum(secret, c.nonce, nc, cnonce, "auth", about))
+	} else {
+		fmt.Fprintf(&b, `, response="%s"`, sum(secret, c.nonce, about))
+	}
+	if c.opaque != "" {
+		b.WriteString(", opaque=" + quoted(c.opaque))
+	}
+	if c.userhash {
+		b.WriteString(", userhash=true")
+	}
+	return b.String()
+}
+
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// Challenge takes the best challenge of a refusal. Credentials that were refused are not sent again.
+func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
+	tried := resp.Request != nil && strings.HasPrefix(resp.Request.Header.Get("Authorization"), "Digest ")
+	var best *challenge
+	stale := false
+	for _, field := range resp.Header["Www-Authenticate"] {
+		for _, params := range parseChallenges(field) {
+			c := newChallenge(params)
+			if c == nil || best != nil && !(strings.HasPrefix(c.algorithm, "SHA") && strings.HasPrefix(best.algorithm, "MD5")) {
+				continue
+			}
+			best, stale = c, strings.EqualFold(params["stale"], "true")
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	origin := originOf(r)
+	if best == nil || tried && !stale {
+		delete(d.known, origin)
+		return false, nil
+	}
+	if len(d.known) >= maxChallenges {
+		clear(d.known)
+	}
+	d.known[origin] = best
+	return true, nil
+}
+
+// newChallenge returns the challenge that the parameters make, or nil if it is not for us.
+func newChallenge(p map[string]string) *challenge {
+	if p["scheme"] != "digest" || p["nonce"] == "" {
+		return nil
+	}
+	c := &challenge{realm: p["realm"], nonce: p["nonce"], opaque: p["opaque"], algorithm: "MD5"}
+	if a := p["algorithm"]; a != "" {
+		c.algorithm = strings.ToUpper(a)
+	}
+	c.userhash = strings.EqualFold(p["userhash"], "true")
+	name, session := strings.CutSuffix(c.algorithm, "-SESS")
+	c.session = session
+	if session {
+		c.algorithm = name + "-sess"
+	}
+	switch name {
+	case "SHA-256":
+		c.hash = sha256.New
+	case "MD5":
+		c.hash = md5.New
+	default:
+		return nil
+	}
+	if qop := p["qop"]; qop != "" {
+		for option := range strings.SplitSeq(qop, ",") {
+			c.qop = c.qop || strings.EqualFold(strings.Trim(option, " \t"), "auth")
+		}
+		if !c.qop {
+			return nil // auth-int alone
+		}
+	}
+	return c
+}
+
+// parseChallenges returns the challenges of a field, each with its scheme as the parameter "scheme": RFC 9110 11.6.1.
+func parseChallenges(field string) (all []map[string]string) {
+	for field != "" {
+		var token string
+		field = strings.TrimLeft(field, " \t,")
+		token, field = cutToken(field)
+		if token == "" {
+			return all
+		}
+		rest := strings.TrimLeft(field, " \t")
+		value, isParam := strings.CutPrefix(rest, "=")
+		if !isParam || len(all) == 0 {
+			all = append(all, map[string]string{"scheme": strings.ToLower(token)})
+			field = rest
+			continue
+		}
+		all[len(all)-1][strings.ToLower(token)], field = cutValue(strings.TrimLeft(value, " \t"))
+	}
+	return all
+}
+
+func cutToken(s string) (token, rest string) {
+	i := 0
+	for i < len(s) && !strings.ContainsRune(" \t,=\"", rune(s[i])) {
+		i++
+	}
+	return s[:i], s[i:]
+}
+
+// cutValue cuts a token or a quoted string.
+func cutValue(s string) (value, rest string) {
+	if !strings.HasPrefix(s, `"`) {
+		i := strings.IndexAny(s, " \t,")
+		if i < 0 {
+			return s, ""
+		}
+		return s[:i], s[i:]
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return b.String(), s[i+1:]
+		case '\\':
+			if i++; i < len(s) {
+				b.WriteByte(s[i])
+			}
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String(), ""
+}

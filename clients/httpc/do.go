@@ -1,0 +1,253 @@
+package httpc
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// call is one Do: the context of its requests, by which the transport finds it.
+type call struct {
+	context.Context
+	c *Client
+	r *Request
+
+	informed []Informational
+	history  []Hop
+	timing   *timing
+	cancel   []context.CancelFunc // of what bounds the call
+}
+
+type callKey struct{}
+
+// Value finds the call.
+func (x *call) Value(key any) any {
+	if key == (callKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+// end releases what bounds the call.
+func (x *call) end() {
+	for _, f := range x.cancel {
+		f()
+	}
+}
+
+// Do sends r, follows redirects, and returns the response when its head has come. It has a body in any case, which the
+// caller reads to its end or closes: only then is the connection free again.
+//
+// ctx bounds all of it, the body of the response included. An error says why there is no response; a status of 400 or more
+// is none unless StatusErrors is set. Errors of the network wrap a *net.OpError where there is one; timeouts are net.Errors
+// that say so; what cannot be sent as it is fails before the first byte.
+func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
+	x := &call{Context: ctx, c: c, r: r}
+	x.within(orElse(r.Timeout, c.t.cfg.Timeout), PhaseTotal)
+	if r.Route != nil {
+		x.Context = WithRoute(x.Context, r.Route)
+	}
+	if r.Timing {
+		x.trace()
+	}
+	hr, err := r.build(x, &c.t.cfg)
+	if err != nil {
+		x.end()
+		return nil, err
+	}
+	resp, err := x.follow(hr)
+	if err != nil {
+		x.end()
+		return nil, x.explain(hr, err)
+	}
+	return x.respond(resp)
+}
+
+// within bounds the call.
+func (x *call) within(d time.Duration, phase Phase) {
+	if d > 0 {
+		ctx, cancel := bound(x.Context, d, phase)
+		x.Context, x.cancel = ctx, append(x.cancel, cancel)
+	}
+}
+
+// explain says which request an error is about, without secrets.
+func (x *call) explain(hr *http.Request, err error) error {
+	return &url.Error{Op: hr.Method, URL: redactedURL(hr.URL), Err: err}
+}
+
+// follow sends hr and what redirects lead to.
+func (x *call) follow(hr *http.Request) (*http.Response, error) {
+	hops := redirects{cfg: &x.c.t.cfg, max: orElse(x.r.MaxRedirects, x.c.t.cfg.MaxRedirects)}
+	for {
+		resp, err := x.attempts(hr, hops.crossed)
+		if err != nil {
+			return nil, err
+		}
+		next, err := hops.next(hr, resp)
+		if err != nil || next == nil {
+			if err != nil {
+				_ = resp.Body.Close()
+			}
+			return resp, err
+		}
+		x.history = append(x.history, Hop{Status: resp.StatusCode, URL: hr.URL, Header: resp.Header})
+		drain(resp.Body)
+		hr = next
+	}
+}
+
+// drain reads what little there is of a body that nobody wants, and closes it.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 2<<10)
+	_ = body.Close()
+}
+
+// once makes one attempt of hr, with cookies and credentials.
+func (x *call) once(hr *http.Request, crossed bool) (*http.Response, error) {
+	auth := x.auth(crossed)
+	resp, err := x.send(hr, auth, crossed)
+	if err != nil || auth == nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	challenged, ok := auth.(Challenged)
+	if !ok {
+		return resp, nil
+	}
+	again, err := challenged.Challenge(hr, resp)
+	if err != nil || !again {
+		if err != nil {
+			_ = resp.Body.Close()
+			return nil, err
+		}
+		return resp, nil
+	}
+	next, ok := replay(hr)
+	if !ok {
+		return resp, nil
+	}
+	drain(resp.Body)
+	return x.send(next, auth, crossed)
+}
+
+// auth returns how a request authenticates, or nil once a redirect has led elsewhere.
+func (x *call) auth(crossed bool) Auth {
+	switch {
+	case crossed:
+		return nil
+	case x.r.Auth != nil:
+		return x.r.Auth
+	}
+	return x.c.t.cfg.Auth
+}
+
+// send sends hr with cookies and credentials, which a copy of it has, and keeps the cookies of the response.
+func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, error) {
+	jar := x.c.t.cfg.Jar
+	if auth != nil || jar != nil || len(x.r.Cookies) > 0 {
+		hr = hr.WithContext(hr.Context())
+		hr.Header = hr.Header.Clone()
+		if err := x.addCookies(hr, jar, crossed); err != nil {
+			closeBody(hr)
+			return nil, err
+		}
+	}
+	if auth != nil && hr.Header["Authorization"] == nil {
+		if err := auth.Authorize(hr); err != nil {
+			closeBody(hr)
+			return nil, err
+		}
+	}
+	resp, err := x.c.rt.RoundTrip(hr)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Request == nil { // of middleware that answers by itself
+		resp.Request = hr
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	if jar != nil {
+		if cookies := resp.Cookies(); len(cookies) > 0 {
+			jar.SetCookies(hr.URL, cookies)
+		}
+	}
+	return resp, nil
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
+
+// replay returns r such that it can be sent again, if it can.
+func replay(r *http.Request) (*http.Request, bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, true
+	}
+	if r.GetBody == nil {
+		return nil, false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again := r.WithContext(r.Context())
+	again.Body = body
+	return again, true
+}
+
+// orElse returns v, or d if v is zero.
+func orElse[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// respond makes a Response of resp.
+func (x *call) respond(resp *http.Response) (*Response, error) {
+	r := &Response{
+		Status: resp.StatusCode, Proto: resp.Proto, Header: resp.Header, ContentLength: resp.ContentLength, TLS: resp.TLS,
+		Informational: x.informed, History: x.history, call: x, raw: resp, limit: x.c.t.cfg.MaxBody,
+	}
+	r.ContentEncoding = resp.Header["Content-Encoding"]
+	if d, ok := resp.Body.(*decoded); ok {
+		r.ContentEncoding = []string{d.coding.Name()}
+	}
+	r.URL = resp.Request.URL
+	r.Body = bodySource(x, resp)
+	if (x.r.StatusErrors || x.c.t.cfg.StatusErrors) && resp.StatusCode >= 400 {
+		return nil, x.explain(resp.Request, r.statusError(x))
+	}
+	return r, nil
+}
+
+// bodySource returns the body as a Source.
+func bodySource(x *call, resp *http.Response) *chanio.Source[[]byte] {
+	closed := func() error {
+		err := resp.Body.Close()
+		x.end()
+		return err
+	}
+	if b, ok := resp.Body.(*body); ok {
+		return chanio.NewSource(chanio.SourceHooks[[]byte]{
+			Next: func(ctx context.Context) ([]byte, error) {
+				p, err := b.next(ctx)
+				if err != nil && !chanio.Resumable(ctx, err) {
+					x.end()
+				}
+				return p, err
+			},
+			Close: closed,
+		})
+	}
+	return chanio.FromReader(resp.Body, closed)
+}

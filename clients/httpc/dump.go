@@ -1,0 +1,193 @@
+package httpc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// secretFields are those whose values are not shown.
+var secretFields = []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"}
+
+// redacted returns a header to be shown.
+func (cfg *Config) redacted(h http.Header) http.Header {
+	if cfg.ShowSecrets {
+		return h
+	}
+	shown := maps.Clone(h)
+	for name := range shown {
+		if slices.Contains(secretFields, http.CanonicalHeaderKey(name)) || cfg.isSensitive(name) {
+			shown[name] = []string{"xxxxx"}
+		}
+	}
+	return shown
+}
+
+func (cfg *Config) isSensitive(name string) bool {
+	return slices.ContainsFunc(cfg.SensitiveHeaders, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
+func (cfg *Config) shownURL(u *url.URL) string {
+	if cfg.ShowSecrets {
+		return u.String()
+	}
+	return redactedURL(u)
+}
+
+// Dump writes every request and response of c to w: their heads, and up to bodies bytes of each body, once it is over.
+// Credentials and cookies are redacted unless Config.ShowSecrets is set. It is middleware, and shows what is sent by it: it
+// is given last to show what callers ask for, first to show what the transport gets.
+func (c *Client) Dump(w io.Writer, bodies int) {
+	d := &dump{w: w, cfg: &c.t.cfg, max: bodies}
+	c.Use(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) { return d.roundTrip(next, r) })
+	})
+}
+
+type dump struct {
+	mu  sync.Mutex
+	w   io.Writer
+	cfg *Config
+	max int
+	n   int // requests so far
+}
+
+func (d *dump) roundTrip(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	d.mu.Lock()
+	d.n++
+	n := d.n
+	d.mu.Unlock()
+	d.print(fmt.Sprintf("> %d %s %s", n, r.Method, d.cfg.shownURL(r.URL)), r.Header, nil)
+	if d.max > 0 && r.Body != nil && r.Body != http.NoBody {
+		copied := *r
+		copied.Body = &dumpBody{ReadCloser: r.Body, d: d, title: fmt.Sprintf("> %d body", n)}
+		r = &copied
+	}
+	resp, err := next.RoundTrip(r)
+	if err != nil {
+		d.print(fmt.Sprintf("< %d error: %v", n, err), nil, nil)
+		return nil, err
+	}
+	d.print(fmt.Sprintf("< %d %s %s", n, resp.Proto, resp.Status), resp.Header, nil)
+	if _, writable := resp.Body.(io.Writer); d.max > 0 && resp.Body != http.NoBody && !writable {
+		resp.Body = &dumpBody{ReadCloser: resp.Body, d: d, title: fmt.Sprintf("< %d body", n)}
+	}
+	return resp, nil
+}
+
+// print writes a title and the fields below it, or a body.
+func (d *dump) print(title string, h http.Header, body []byte) {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, title)
+	shown := d.cfg.redacted(h)
+	for _, name := range sortedKeys(shown) {
+		for _, v := range shown[name] {
+			fmt.Fprintf(&b, "%c %s: %s\n", title[0], name, v)
+		}
+	}
+	if body != nil {
+		fmt.Fprintf(&b, "%q\n", body)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, _ = d.w.Write(b.Bytes())
+}
+
+// dumpBody keeps the begin of a body, and shows it at the end.
+type dumpBody struct {
+	io.ReadCloser
+	d     *dump
+	title string
+
+	mu   sync.Mutex
+	kept []byte
+	n    int64
+	once sync.Once
+}
+
+func (b *dumpBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	b.n += int64(n)
+	b.kept = append(b.kept, p[:min(n, b.d.max-len(b.kept))]...)
+	b.mu.Unlock()
+	if err != nil {
+		b.show()
+	}
+	return n, err
+}
+
+func (b *dumpBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.show()
+	return err
+}
+
+func (b *dumpBody) show() {
+	b.once.Do(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.d.print(fmt.Sprintf("%s, %d bytes", b.title, b.n), nil, append([]byte{}, b.kept...))
+	})
+}
+
+// Curl returns the command for a POSIX shell that sends r by curl, as far as it can: a body that can be sent once only is
+// left out. Credentials are redacted unless Config.ShowSecrets is set.
+func (c *Client) Curl(r *Request) (string, error) {
+	cfg := &c.t.cfg
+	hr, err := r.build(&call{Context: context.Background(), c: c, r: r}, cfg)
+	if err != nil {
+		return "", err
+	}
+	defer closeBody(hr)
+	var b strings.Builder
+	b.WriteString("curl")
+	if hr.Method != http.MethodGet {
+		b.WriteString(" -X " + shellQuote(hr.Method))
+	}
+	h := cfg.redacted(hr.Header)
+	for _, name := range sortedKeys(h) {
+		for _, v := range h[name] {
+			b.WriteString(" -H " + shellQuote(name+": "+v))
+		}
+	}
+	if hr.Host != "" {
+		b.WriteString(" -H " + shellQuote("Host: "+hr.Host))
+	}
+	if hr.GetBody != nil && hr.ContentLength > 0 {
+		p, err := io.ReadAll(io.LimitReader(hr.Body, maxCurlBody+1))
+		if err != nil {
+			return "", err
+		}
+		if len(p) > maxCurlBody {
+			return "", invalid("a body of more than %d bytes is too long for a command", maxCurlBody)
+		}
+		b.WriteString(" --data-binary " + shellQuote(string(p)))
+	}
+	u := hr.URL
+	if socket, inner, err := splitUnix(u); err == nil && strings.HasSuffix(u.Scheme, "+unix") {
+		b.WriteString(" --unix-socket " + shellQuote(socket))
+		u = inner
+	}
+	return b.String() + " " + shellQuote(cfg.shownURL(u)), nil
+}
+
+// maxCurlBody is how long an argument of a command is at most.
+const maxCurlBody = 64 << 10
+
+// shellQuote quotes for a POSIX shell.
+func shellQuote(s string) string {
+	if s != "" && http1.ValidToken(s) && !strings.ContainsAny(s, "!#$&'*^`|~") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

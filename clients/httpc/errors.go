@@ -1,0 +1,87 @@
+package httpc
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// Errors of requests that were not sent.
+var (
+	// ErrBusy means that all connections to a host are in use, and as many requests wait for one as may.
+	ErrBusy = errors.New("httpc: all connections are in use, and as many requests wait for one as may")
+
+	// ErrClosed means that the Client has been closed. It is net.ErrClosed too.
+	ErrClosed error = &closedError{}
+)
+
+// closedError is [ErrClosed].
+type closedError struct{}
+
+func (*closedError) Error() string { return "httpc: the client is closed" }
+func (*closedError) Unwrap() error { return net.ErrClosed }
+
+// Errors of bodies.
+var (
+	// ErrHeld ends a response body that nobody has read for Config.HeldTimeout.
+	ErrHeld = errors.New("httpc: a response body was held without being read for too long")
+
+	errClosedBody = fmt.Errorf("httpc: the response body is closed: %w", net.ErrClosed)
+)
+
+// Phase is what a request was doing when its time was over.
+type Phase string
+
+// The phases that have a time of their own.
+const (
+	PhasePool      Phase = "waiting for a connection" // Config.PoolTimeout
+	PhaseConnect   Phase = "connecting"               // Config.Connect.Timeout
+	PhaseHandshake Phase = "the TLS handshake"        // TLSConfig.HandshakeTimeout
+	PhaseHead      Phase = "waiting for the response" // Config.HeadTimeout
+	PhaseBody      Phase = "waiting for the body"     // Config.BodyTimeout
+	PhaseAttempt   Phase = "the attempt"              // Config.AttemptTimeout
+	PhaseTotal     Phase = "the request"              // Config.Timeout
+)
+
+// TimeoutError means that one of the timeouts of a Config has passed. It is a net.Error that is a timeout, and
+// os.ErrDeadlineExceeded.
+type TimeoutError struct {
+	Phase Phase
+	After time.Duration // the time that was given; 0 if that is not known here
+	Err   error         // what says more about it, or nil
+}
+
+// Error says which phase took too long.
+func (e *TimeoutError) Error() string {
+	text := "httpc: timeout: " + string(e.Phase)
+	if e.After > 0 {
+		text += fmt.Sprintf(" took more than %v", e.After)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Timeout returns true.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Temporary returns true, for net.Error.
+func (e *TimeoutError) Temporary() bool { return true }
+
+// Unwrap returns os.ErrDeadlineExceeded, and Err.
+func (e *TimeoutError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{os.ErrDeadlineExceeded}
+	}
+	return []error{os.ErrDeadlineExceeded, e.Err}
+}
+
+// invalidError is an error of a request that cannot be sent as it is.
+type invalidError struct{ what string }
+
+func (e *invalidError) Error() string { return "httpc: " + e.what }
+
+func invalid(format string, args ...any) error { return &invalidError{fmt.Sprintf(format, args...)} }

@@ -1,0 +1,158 @@
+package httpc
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// exchange is one request on its way, with all its attempts.
+type exchange struct {
+	t     *Transport
+	req   *http.Request // never modified
+	ctx   context.Context
+	trace *httptrace.ClientTrace
+	call  *call // of Do, or nil
+
+	to      target
+	url     *url.URL // of the request, without the path of a socket
+	proxy   *url.URL
+	forward bool // a proxy passes the request on
+
+	method     string
+	host, uri  string // as they are sent
+	header     http.Header
+	body       io.ReadCloser // of this attempt, or nil
+	framing    http1.Framing
+	expects    bool
+	asksCoding bool
+	closes     bool     // the connection is not to be used again
+	upgrade    []string // what the request asks to switch to
+
+	bodyRead bool // some of body was read
+	bodyOver bool // body was closed, or whoever sends it will
+	retries  int
+	began    bool // the response has
+}
+
+// attemptError is why an attempt failed.
+type attemptError struct {
+	err   error
+	sent  bool // something may have been written
+	stale bool // the connection had been used before, and brought nothing this time
+}
+
+func (e *attemptError) Error() string { return e.err.Error() }
+
+// prepare makes an exchange of r.
+func (t *Transport) prepare(r *http.Request) (*exchange, error) {
+	x := &exchange{t: t, req: r, ctx: r.Context(), header: r.Header, method: r.Method}
+	x.trace = httptrace.ContextClientTrace(x.ctx)
+	x.call, _ = x.ctx.Value(callKey{}).(*call)
+	if x.method == "" {
+		x.method = http.MethodGet
+	}
+	switch {
+	case t.broken != nil:
+		return x, t.broken
+	case r.URL == nil:
+		return x, invalid("the request has no URL")
+	case r.Header == nil:
+		x.header = http.Header{}
+	}
+	if err := x.locate(); err != nil {
+		return x, err
+	}
+	if err := x.validate(); err != nil {
+		return x, err
+	}
+	x.frame(r.Body)
+	x.askCoding()
+	return x, nil
+}
+
+// frame decides how the end of the body is told.
+func (x *exchange) frame(body io.ReadCloser) {
+	x.body = body
+	switch {
+	case body == nil, body == http.NoBody:
+		x.framing = http1.Framing{}
+		if x.method == http.MethodPost || x.method == http.MethodPut || x.method == http.MethodPatch {
+			x.framing = http1.Framing{Kind: http1.Sized} // says that there is none
+		}
+	case x.req.ContentLength > 0 && !saysChunked(x.req.TransferEncoding):
+		x.framing = http1.Framing{Kind: http1.Sized, Length: x.req.ContentLength}
+	default:
+		x.framing = http1.Framing{Kind: http1.Chunked}
+	}
+	if !x.hasBody() {
+		x.expects = false
+	}
+}
+
+func saysChunked(te []string) bool { return len(te) > 0 && te[0] == "chunked" }
+
+// hasBody reports whether there is a body to be sent.
+func (x *exchange) hasBody() bool { return x.body != nil && x.body != http.NoBody }
+
+// closeBody closes the body of this attempt, unless that is somebody else's business by now.
+func (x *exchange) closeBody() {
+	if x.body != nil && !x.bodyOver {
+		x.bodyOver = true
+		_ = x.body.Close()
+	}
+}
+
+// rewind gets the body ready for another attempt, and reports whether there is one.
+func (x *exchange) rewind() bool {
+	if !x.hasBody() || !x.bodyRead {
+		return true
+	}
+	x.closeBody()
+	if x.req.GetBody == nil {
+		return false
+	}
+	body, err := x.req.GetBody()
+	if err != nil {
+		return false
+	}
+	x.body, x.bodyRead, x.bodyOver = body, false, false
+	return true
+}
+
+// mayRepeat reports whether another attempt may be made after failure. Its rules are RFC 9110 9.2.2 and RFC 9112 9.3.1.
+func (x *exchange) mayRepeat(failure *attemptError) bool {
+	if x.ctx.Err() != nil {
+		return false
+	}
+	if !failure.sent {
+		return x.rewind()
+	}
+	if !failure.stale || x.retries > 0 || !x.isIdempotent() || !x.rewind() {
+		return false
+	}
+	x.retries++
+	return true
+}
+
+// isIdempotent reports whether carrying the request out twice does no harm.
+func (x *exchange) isIdempotent() bool {
+	switch x.method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	_, keyed := x.header["Idempotency-Key"]
+	_, alsoKeyed := x.header["X-Idempotency-Key"]
+	return keyed || alsoKeyed
+}
+
+// askCoding decides whether the response may be compressed.
+func (x *exchange) askCoding() {
+	_, codes := x.header["Accept-Encoding"]
+	_, ranges := x.header["Range"]
+	x.asksCoding = !x.t.cfg.KeepBodies && !codes && !ranges && x.method != http.MethodHead && x.method != http.MethodConnect
+}

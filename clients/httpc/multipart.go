@@ -1,0 +1,158 @@
+package httpc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// Part is one part of a multipart form: RFC 7578.
+type Part struct {
+	Name     string
+	FileName string      // makes it a file
+	Header   http.Header // more fields of the part
+	Body     Body        // its Content-Type is sent for files, and where As has set one
+}
+
+// Field is a Part of text.
+func Field(name, value string) Part { return Part{Name: name, Body: Text(value).As("")} }
+
+// FilePart is a Part of a file, by the last element of its path.
+func FilePart(name, path string) Part {
+	return Part{Name: name, FileName: filepath.Base(path), Body: File(path)}
+}
+
+// Multipart is a Body of parts, which are streamed one after the other: none is held in memory for it. Its length is known
+// if those of all parts are, and it can be sent again if all of them can.
+func Multipart(parts ...Part) Body {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	boundary := hex.EncodeToString(random[:])
+	b := Body{contentType: "multipart/form-data; boundary=" + boundary}
+	heads := make([][]byte, len(parts)+1)
+	for i, p := range parts {
+		head, err := p.head(boundary, i == 0)
+		if err == nil {
+			err = p.Body.err
+		}
+		if err != nil {
+			return Body{err: err}
+		}
+		heads[i] = head
+		b.once = b.once || p.Body.once
+		if b.length >= 0 && p.Body.length >= 0 {
+			b.length += int64(len(head)) + p.Body.length
+		} else {
+			b.length = -1
+		}
+	}
+	end := "\r\n--" + boundary + "--\r\n"
+	if len(parts) == 0 {
+		end = end[2:]
+	}
+	heads[len(parts)] = []byte(end)
+	if b.length >= 0 {
+		b.length += int64(len(end))
+	}
+	b.open = func(ctx context.Context) (io.ReadCloser, error) {
+		return &multipartReader{ctx: ctx, parts: parts, heads: heads}, nil
+	}
+	return b
+}
+
+// head returns what comes before the body of a part.
+func (p Part) head(boundary string, first bool) ([]byte, error) {
+	var b []byte
+	if !first {
+		b = append(b, "\r\n"...)
+	}
+	b = append(b, "--"+boundary+"\r\nContent-Disposition: form-data; name=\""+escapeName(p.Name)+`"`...)
+	if p.FileName != "" {
+		b = append(b, `; filename="`+escapeName(p.FileName)+`"`...)
+	}
+	b = append(b, "\r\n"...)
+	if p.Name == "" || strings.ContainsRune(p.Name+p.FileName, 0) {
+		return nil, invalid("a part without a name, or with a zero byte in one")
+	}
+	if p.Body.contentType != "" && p.Header.Get("Content-Type") == "" {
+		b = http1.AppendField(b, "Content-Type", p.Body.contentType)
+	}
+	for _, name := range sortedKeys(p.Header) {
+		for _, v := range p.Header[name] {
+			if !http1.ValidToken(name) || !http1.ValidValue(v) || strings.EqualFold(name, "Content-Disposition") {
+				return nil, invalid("invalid field %q of part %q", name, p.Name)
+			}
+			b = http1.AppendField(b, name, v)
+		}
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// escapeName escapes a name as browsers do.
+func escapeName(s string) string {
+	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(s)
+}
+
+// multipartReader yields heads and bodies by turns. It is for one goroutine.
+type multipartReader struct {
+	ctx   context.Context
+	parts []Part
+	heads [][]byte
+	at    int // which comes next: heads[at/2], or parts[at/2].Body if it is odd
+	now   io.ReadCloser
+}
+
+func (m *multipartReader) Read(p []byte) (int, error) {
+	for {
+		if m.now == nil {
+			r, err := m.next()
+			if err != nil {
+				return 0, err
+			}
+			m.now = r
+		}
+		n, err := m.now.Read(p)
+		if err == io.EOF {
+			err = m.now.Close()
+			m.now = nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// next opens what comes next.
+func (m *multipartReader) next() (io.ReadCloser, error) {
+	i := m.at
+	if i > 2*len(m.parts) {
+		return nil, io.EOF
+	}
+	m.at++
+	if i%2 == 0 {
+		return newBytesBody(m.heads[i/2]), nil
+	}
+	return m.parts[i/2].Body.reader(m.ctx)
+}
+
+// Close closes the part that is being read, and those that are there but were not reached.
+func (m *multipartReader) Close() error {
+	if m.now != nil {
+		_ = m.now.Close()
+		m.now = nil
+	}
+	for ; m.at < 2*len(m.parts); m.at++ {
+		if part := m.parts[m.at/2]; m.at%2 == 1 && part.Body.once {
+			if r, err := part.Body.reader(m.ctx); err == nil {
+				_ = r.Close()
+			}
+		}
+	}
+	return nil
+}

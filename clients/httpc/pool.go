@@ -1,0 +1,324 @@
+package httpc
+
+import (
+	"container/list"
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// pool holds the connections of a Transport, in groups that serve the same target. Connections are dialled in goroutines
+// of the pool, so that one whose caller has left serves the next. Its methods are for any goroutine.
+type pool struct {
+	t    *Transport
+	ctx  context.Context // ends with close
+	end  context.CancelCauseFunc
+	work sync.WaitGroup // dials, and what closes connections
+
+	mu     sync.Mutex
+	groups map[target]*group
+	open   int // connections of HTTP/1, and dials
+	closed bool
+	empty  chan struct{} // closed when open is 0 for good; made by emptied
+	told   bool          // empty is closed
+	timer  *time.Timer
+	wake   time.Time // when the timer fires; zero: it does not
+}
+
+// group is the connections of one target.
+type group struct {
+	to      target
+	idle    []*conn // the latest last
+	all     map[*conn]struct{}
+	dials   int       // under way
+	waiters list.List // of *waiter
+	stats   HostStats
+}
+
+// waiter is a request that waits for a connection.
+type waiter struct {
+	x       *exchange
+	granted chan grant
+	cancel  context.CancelFunc // of the dial that was begun for it, or nil
+}
+
+// grant is what a waiter gets.
+type grant struct {
+	c   *conn
+	err error
+}
+
+func newPool(t *Transport) *pool {
+	p := &pool{t: t, groups: map[target]*group{}}
+	p.ctx, p.end = context.WithCancelCause(context.Background())
+	return p
+}
+
+// get returns a connection for x alone, an idle one, a new one, or one that becomes free meanwhile.
+func (p *pool) get(x *exchange) (*conn, error) {
+	for {
+		c, w, place, err := p.take(x)
+		if err != nil {
+			return nil, err
+		}
+		if c == nil {
+			return p.wait(x, w, place)
+		}
+		if c.healthy() {
+			return c, nil
+		}
+		p.remove(c, true)
+		c.abort(nil)
+	}
+}
+
+// take returns an idle connection, or the place of x in the queue.
+func (p *pool) take(x *exchange) (*conn, *waiter, *list.Element, error) {
+	p.mu.Lock()
+	g := p.groupLocked(x.to)
+	if p.closed {
+		p.mu.Unlock()
+		return nil, nil, nil, ErrClosed
+	}
+	var old []*conn
+	now := time.Now()
+	for len(g.idle) > 0 {
+		last := len(g.idle) - 1
+		c := g.idle[last]
+		g.idle[last] = nil
+		g.idle = g.idle[:last]
+		if !c.isOld(now) {
+			g.stats.Reused++
+			p.mu.Unlock()
+			discard(old)
+			return c, nil, nil, nil
+		}
+		p.forgetLocked(g, c)
+		g.stats.Expired++
+		old = append(old, c)
+	}
+	if g.waiters.Len() >= p.t.cfg.MaxWaiters && p.t.cfg.MaxWaiters >= 0 && p.fullLocked(g) {
+		g.stats.Rejected++
+		p.mu.Unlock()
+		discard(old)
+		return nil, nil, nil, ErrBusy
+	}
+	w := &waiter{x: x, granted: make(chan grant, 1)}
+	place := g.waiters.PushBack(w)
+	victim := p.dialLocked(g)
+	p.mu.Unlock()
+	discard(old)
+	victim.abort(nil)
+	return nil, w, place, nil
+}
+
+func discard(cs []*conn) {
+	for _, c := range cs {
+		c.abort(nil)
+	}
+}
+
+func (p *pool) groupLocked(to target) *group {
+	g := p.groups[to]
+	if g == nil {
+		g = &group{to: to, all: map[*conn]struct{}{}}
+		g.stats.Target = to.String()
+		p.groups[to] = g
+	}
+	return g
+}
+
+// fullLocked reports whether nothing more may be opened for g.
+func (p *pool) fullLocked(g *group) bool {
+	cfg := &p.t.cfg
+	return cfg.MaxPerHost > 0 && len(g.all)+g.dials >= cfg.MaxPerHost ||
+		cfg.MaxConns > 0 && p.open >= cfg.MaxConns && p.oldestLocked() == nil
+}
+
+// dialLocked begins dials for waiters that have none, as far as the limits permit. It returns an idle connection of
+// another group that had to make room, which the caller ends.
+func (p *pool) dialLocked(g *group) (victim *conn) {
+	for e := g.waiters.Front(); e != nil && g.dials < g.waiters.Len() && !p.closed; e = e.Next() {
+		w := e.Value.(*waiter)
+		if w.cancel != nil {
+			continue
+		}
+		if p.fullLocked(g) {
+			return victim
+		}
+		if cfg := &p.t.cfg; cfg.MaxConns > 0 && p.open >= cfg.MaxConns {
+			if victim != nil {
+				return victim
+			}
+			victim = p.oldestLocked()
+			p.evictLocked(victim)
+		}
+		p.startLocked(g, w)
+	}
+	return victim
+}
+
+// startLocked dials in a goroutine, which close waits for.
+func (p *pool) startLocked(g *group, w *waiter) {
+	g.dials++
+	g.stats.Dials++
+	p.open++
+	ctx, cancel := context.WithCancel(dialContext{p.ctx, w.x.ctx})
+	w.cancel = cancel
+	p.work.Go(func() {
+		defer cancel()
+		c, err := p.t.dial(ctx, w.x)
+		p.dialled(g, w, c, err)
+	})
+}
+
+// dialContext ends with the pool and has the values of a request, such as its trace.
+type dialContext struct {
+	context.Context
+	values context.Context
+}
+
+func (x dialContext) Value(key any) any {
+	if v := x.Context.Value(key); v != nil {
+		return v
+	}
+	return x.values.Value(key)
+}
+
+// dialled hands over what a dial came to.
+func (p *pool) dialled(g *group, w *waiter, c *conn, err error) {
+	if err != nil {
+		p.mu.Lock()
+		g.dials--
+		p.open--
+		p.noteEmptyLocked()
+		g.stats.DialErrors++
+		p.failLocked(g, w, err)
+		victim := p.dialLocked(g)
+		p.tidyLocked(g)
+		p.mu.Unlock()
+		victim.abort(nil)
+		return
+	}
+	p.mu.Lock()
+	g.dials--
+	c.group = g
+	c.born = time.Now()
+	if d := p.t.cfg.MaxLifetime; d > 0 {
+		c.until = c.born.Add(d - time.Duration(rand.Int64N(int64(d)/10+1)))
+	}
+	if p.closed {
+		p.open--
+		p.noteEmptyLocked()
+		p.mu.Unlock()
+		c.abort(ErrClosed)
+		return
+	}
+	g.all[c] = struct{}{}
+	p.mu.Unlock()
+	p.put(c)
+}
+
+// failLocked tells w, if it still waits.
+func (p *pool) failLocked(g *group, w *waiter, err error) {
+	for e := g.waiters.Front(); e != nil; e = e.Next() {
+		if e.Value == w {
+			g.waiters.Remove(e)
+			w.granted <- grant{err: err}
+			return
+		}
+	}
+}
+
+// put gives c to who has waited longest, or keeps it.
+func (p *pool) put(c *conn) {
+	c.back = time.Now()
+	p.mu.Lock()
+	g := c.group
+	switch first := g.waiters.Front(); {
+	case p.closed || c.isOld(c.back) || p.t.cfg.IdleTimeout < 0 && first == nil:
+		p.forgetLocked(g, c)
+		victim := p.dialLocked(g)
+		p.tidyLocked(g)
+		p.mu.Unlock()
+		victim.abort(nil)
+		c.abort(nil)
+		return
+	case first != nil:
+		g.waiters.Remove(first).(*waiter).granted <- grant{c: c}
+	default:
+		g.idle = append(g.idle, c)
+		p.armLocked(c.expiry(p.t.cfg.IdleTimeout))
+	}
+	p.mu.Unlock()
+}
+
+// remove forgets c, which is not idle and will end; stale says that it was found dead.
+func (p *pool) remove(c *conn, stale bool) {
+	p.mu.Lock()
+	g := c.group
+	if stale {
+		g.stats.Stale++
+		g.stats.Reused--
+	}
+	p.forgetLocked(g, c)
+	victim := p.dialLocked(g)
+	if victim == nil {
+		victim = p.serveOthersLocked(g)
+	}
+	p.tidyLocked(g)
+	p.mu.Unlock()
+	victim.abort(nil)
+}
+
+func (p *pool) forgetLocked(g *group, c *conn) {
+	if _, known := g.all[c]; known {
+		delete(g.all, c)
+		p.open--
+		p.noteEmptyLocked()
+	}
+}
+
+// serveOthersLocked begins dials for other groups that had to wait for a place among all connections.
+func (p *pool) serveOthersLocked(but *group) *conn {
+	if p.t.cfg.MaxConns <= 0 || p.open+1 < p.t.cfg.MaxConns {
+		return nil
+	}
+	for _, g := range p.groups {
+		if g != but && g.dials < g.waiters.Len() {
+			if victim := p.dialLocked(g); victim != nil || p.open >= p.t.cfg.MaxConns {
+				return victim
+			}
+		}
+	}
+	return nil
+}
+
+// tidyLocked forgets a group that nobody uses, unless it has something to tell.
+func (p *pool) tidyLocked(g *group) {
+	if len(g.all)+g.dials+g.waiters.Len() == 0 && len(p.groups) > maxGroups {
+		delete(p.groups, g.to)
+	}
+}
+
+// maxGroups is how many targets are remembered that nothing is open for.
+const maxGroups = 1000
+
+// oldestLocked returns the connection that has been idle for longest, of all groups.
+func (p *pool) oldestLocked() (oldest *conn) {
+	for _, g := range p.groups {
+		if len(g.idle) > 0 && (oldest == nil || g.idle[0].back.Before(oldest.back)) {
+			oldest = g.idle[0]
+		}
+	}
+	return oldest
+}
+
+// evictLocked takes c, the first idle one of its group, out of the pool.
+func (p *pool) evictLocked(c *conn) {
+	g := c.group
+	g.idle = append(g.idle[:0], g.idle[1:]...)
+	p.forgetLocked(g, c)
+	g.stats.Evicted++
+}

@@ -1,0 +1,411 @@
+package httpc
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+)
+
+// serveTLS serves handler over TLS with the certificate of httptest, for example.com and the loopback.
+func serveTLS(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(handler)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// trusting believes the certificate of httptest.
+func trusting() clients.Config {
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS()
+	defer srv.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	return clients.Config{TLS: &clients.TLSConfig{RootCAs: roots}}
+}
+
+func TestHTTPSAndItsFailures(t *testing.T) {
+	base := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.TLS.ServerName) })
+	c := newClient(t, &Config{Connect: trusting()})
+	for range 3 {
+		resp, err := c.Get(t.Context(), base)
+		require.NoError(t, err)
+		require.NotNil(t, resp.TLS)
+		require.NotEmpty(t, resp.TLS.VerifiedChains)
+		require.NoError(t, resp.Close())
+	}
+	require.EqualValues(t, 1, c.Stats()[0].Dials)
+	_, err := newClient(t, nil).Get(t.Context(), base)
+	var unknown x509.UnknownAuthorityError
+	require.ErrorAs(t, err, &unknown)
+	plain := serve(t, echo)
+	_, err = c.Get(t.Context(), strings.Replace(plain, "http:", "https:", 1))
+	require.Error(t, err)
+}
+
+// TestServerNameIsThatOfTheHostAnotherOrNone looks at what the server was told (SNI).
+func TestServerNameIsThatOfTheHostAnotherOrNone(t *testing.T) {
+	base := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.TLS.ServerName) })
+	toServer := func(ctx context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		return clients.DialTCP(ctx, strings.TrimPrefix(base, "https://"), &clients.Config{Conn: *conn})
+	}
+	for want, change := range map[string]func(*clients.TLSConfig){
+		"example.com":     func(*clients.TLSConfig) {},
+		"sub.example.com": func(c *clients.TLSConfig) { c.ServerName, c.InsecureSkipVerify = "sub.example.com", true },
+		"":                func(c *clients.TLSConfig) { c.HideServerName = true },
+	} {
+		connect := trusting()
+		change(connect.TLS)
+		_, got := text(t, newClient(t, &Config{Connect: connect, Dial: toServer, Proxy: Direct}), "https://example.com/")
+		require.Equal(t, want, got)
+	}
+}
+
+// proxy is an HTTP proxy that passes requests on and makes tunnels, and remembers what it was asked.
+type proxy struct {
+	url  string
+	seen []string
+}
+
+func startProxy(t *testing.T, withTLS bool) *proxy {
+	p := &proxy{}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		p.seen = append(p.seen, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization")+" "+r.Header.Get("X-Proxy"))
+		if strings.HasPrefix(r.Host, "refused") {
+			w.Header().Set("X-Why", "because")
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		if r.Method != http.MethodConnect {
+			r.RequestURI = ""
+			r.Header.Del("Proxy-Authorization")
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			defer func() { _ = resp.Body.Close() }()
+			w.WriteHeader(resp.StatusCode)
+			_, _ = io.Copy(w, resp.Body)
+			return
+		}
+		far, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		near, buffered, _ := http.NewResponseController(w).Hijack()
+		go func() { _, _ = io.Copy(far, buffered); _ = far.Close() }()
+		_, _ = io.Copy(near, far)
+		_ = near.Close()
+	}
+	t.Cleanup(func() { http.DefaultTransport.(*http.Transport).CloseIdleConnections() })
+	if withTLS {
+		p.url = serveTLS(t, handler)
+	} else {
+		p.url = serve(t, handler)
+	}
+	return p
+}
+
+func via(t *testing.T, rawURL string) func(*http.Request) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	require.NoError(t, err)
+	return http.ProxyURL(u)
+}
+
+func TestHTTPProxies(t *testing.T) {
+	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.URL.Path+r.Header.Get("Proxy-Authorization")+r.Header.Get("X-Proxy"))
+	})
+	secure := serveTLS(t, echo)
+	for _, withTLS := range []bool{false, true} {
+		p := startProxy(t, withTLS)
+		withUser := strings.Replace(p.url, "://", "://me:pass@", 1)
+		connect := trusting()
+		cfg := Config{
+			Proxy: via(t, withUser), Connect: connect, ProxyTLS: connect.TLS, ProxyHeader: http.Header{"X-Proxy": {"hi"}},
+		}
+		c := newClient(t, &cfg)
+		for range 2 {
+			_, got := text(t, c, plain+"/a")
+			require.Equal(t, "/ahi", got, "this proxy passes its header on, but never the credentials")
+			text(t, c, secure+"/b")
+		}
+		const auth = " Basic bWU6cGFzcw== hi"
+		require.Equal(t, []string{
+			"GET " + plain + "/a" + auth, "CONNECT " + secure[8:] + auth, "GET " + plain + "/a" + auth,
+		}, p.seen, "the tunnel is used again")
+		require.NotContains(t, fmt.Sprint(c.Stats()), "pass")
+
+		p.seen = nil
+		cfg.TunnelAlways = true
+		_, got := text(t, newClient(t, &cfg), plain+"/a")
+		require.Equal(t, "/a", got)
+		require.Equal(t, []string{"CONNECT " + plain[7:] + auth}, p.seen)
+
+		_, err := c.Get(t.Context(), "https://refused.example/")
+		var refused *clients.ProxyError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, 403, refused.Code)
+		require.Equal(t, []string{"because"}, refused.Header["X-Why"])
+		require.NotContains(t, err.Error(), "pass")
+	}
+}
+
+func TestProxyOfARequestSharesNoConnections(t *testing.T) {
+	plain := serve(t, echo)
+	one, two := startProxy(t, false), startProxy(t, false)
+	c := newClient(t, nil)
+	for _, route := range []*Route{nil, {Proxy: via(t, one.url)}, {Proxy: via(t, two.url)}} {
+		for range 2 {
+			resp, err := c.Do(t.Context(), &Request{URL: plain, Route: route})
+			require.NoError(t, err)
+			require.NoError(t, resp.Close())
+		}
+	}
+	require.Len(t, one.seen, 2)
+	require.Len(t, two.seen, 2)
+	require.Len(t, c.Stats(), 3)
+	for _, s := range c.Stats() {
+		require.EqualValues(t, 1, s.Dials)
+	}
+}
+
+func TestProxiesOfTheEnvironment(t *testing.T) {
+	p := startProxy(t, false)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"} {
+		t.Setenv(name, "")
+	}
+	choice := func(target string) string {
+		c := newClient(t, nil)
+		u, err := c.t.cfg.Proxy(newRequest(t, "GET", target, nil))
+		if err != nil || u == nil {
+			return fmt.Sprint(err)
+		}
+		return u.String()
+	}
+	require.Equal(t, "<nil>", choice("http://a.example/"))
+	t.Setenv("HTTP_PROXY", p.url)
+	t.Setenv("NO_PROXY", "b.example")
+	require.Equal(t, p.url, choice("http://a.example/"))
+	require.Equal(t, "<nil>", choice("https://a.example/"))
+	require.Equal(t, "<nil>", choice("http://b.example/"))
+	require.Equal(t, "<nil>", choice("http://localhost/"))
+	t.Setenv("REQUEST_METHOD", "GET") // in a CGI script the client chooses HTTP_PROXY
+	require.NotEqual(t, p.url, choice("http://a.example/"))
+}
+
+// startSOCKS is a proxy of versions 4, 4a and 5 that connects to to, whatever it is asked, and tells what it was asked.
+func startSOCKS(t *testing.T, to string) (addr string, asked chan string) {
+	asked = make(chan string, 10)
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		version, err := in.ReadByte()
+		if err != nil {
+			return
+		}
+		if version == 4 {
+			head := make([]byte, 7)
+			_, _ = io.ReadFull(in, head)
+			user, _ := in.ReadString(0)
+			host := netip.AddrFrom4([4]byte(head[3:7])).String()
+			if strings.HasPrefix(host, "0.0.0.") {
+				host, _ = in.ReadString(0)
+			}
+			asked <- fmt.Sprintf("4 %s %s:%d", user[:len(user)-1], strings.TrimSuffix(host, "\x00"), binary.BigEndian.Uint16(head[1:3]))
+			_, _ = nc.Write([]byte{0, 90, 0, 0, 0, 0, 0, 0})
+		} else {
+			n, _ := in.ReadByte()
+			_, _ = in.Discard(int(n))
+			_, _ = nc.Write([]byte{5, 0})
+			head := make([]byte, 5)
+			_, _ = io.ReadFull(in, head)
+			rest := make([]byte, int(head[4])+2)
+			_, _ = io.ReadFull(in, rest)
+			asked <- fmt.Sprintf("5 %s:%d", rest[:len(rest)-2], binary.BigEndian.Uint16(rest[len(rest)-2:]))
+			_, _ = nc.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+		}
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(far, in); _ = far.Close() }()
+		_, _ = io.Copy(nc, far)
+	})
+	return strings.TrimPrefix(s.url, "http://"), asked
+}
+
+func TestSOCKSProxies(t *testing.T) {
+	plain := serve(t, echo)
+	addr, asked := startSOCKS(t, strings.TrimPrefix(plain, "http://"))
+	static, err := clients.NewStaticResolver(map[string][]string{"a.example": {"192.0.2.7"}})
+	require.NoError(t, err)
+	for proxyURL, want := range map[string]string{
+		"socks5://" + addr: "5 a.example:81", "socks5h://" + addr: "5 a.example:81",
+		"socks4a://me@" + addr: "4 me a.example:81", "socks4://me@" + addr: "4 me 192.0.2.7:81",
+	} {
+		c := newClient(t, &Config{Proxy: via(t, proxyURL), Connect: clients.Config{Resolver: static}})
+		status, _ := text(t, c, "http://a.example:81/")
+		require.Equal(t, 200, status)
+		require.Equal(t, want, <-asked)
+	}
+	_, err = newClient(t, &Config{Proxy: via(t, "gopher://"+addr)}).Get(t.Context(), "http://a/")
+	require.ErrorContains(t, err, "scheme")
+}
+
+func TestUnixSockets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	ln, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/to" {
+			w.Header().Set("Location", r.URL.Query().Get("to"))
+			w.WriteHeader(302)
+			return
+		}
+		_, _ = io.WriteString(w, r.Host+" "+r.RequestURI)
+	})}
+	go func() { _ = srv.Serve(ln) }() // until Close
+	t.Cleanup(func() { _ = srv.Close() })
+
+	c := newClient(t, nil)
+	_, got := text(t, c, "http+unix:"+path+":/a%20b?c=d")
+	require.Equal(t, "localhost /a%20b?c=d", got)
+	_, got = text(t, c, "http+unix:"+path)
+	require.Equal(t, "localhost /", got)
+	_, got = text(t, c, "http+unix:"+path+":/to?to=/x")
+	require.Equal(t, "localhost /x", got)
+	resp, err := c.Do(t.Context(), &Request{URL: "http+unix:" + path + ":/", Host: "mine"})
+	require.NoError(t, err)
+	got, err = resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "mine /", got)
+	_, err = c.Get(t.Context(), "http+unix:"+path+":/to?to=http://example.org/")
+	var refused *RedirectError
+	require.ErrorAs(t, err, &refused)
+
+	any := newClient(t, &Config{Unix: path})
+	_, got = text(t, any, "http://whatever.example/x")
+	require.Equal(t, "whatever.example /x", got)
+
+	for _, cfg := range []*Config{
+		{Unix: path, Proxy: Direct}, {Unix: path, Connect: clients.Config{Resolver: clients.SystemResolver(nil)}},
+	} {
+		_, err = newClient(t, cfg).Get(t.Context(), "http://a/")
+		require.ErrorContains(t, err, "Unix socket")
+	}
+	_, err = c.Get(t.Context(), "http+unix:/nowhere:/")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestStaticResolverAndPublicOnly uses a table with a wildcard, and refuses what it leads to.
+func TestStaticResolverAndPublicOnly(t *testing.T) {
+	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/to" {
+			http.Redirect(w, r, "http://evil.example:"+strings.Split(r.Host, ":")[1], http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, r.Host)
+	})
+	port := strings.Split(plain, ":")[2]
+	static, err := clients.NewStaticResolver(map[string][]string{"*.netty.io": {"127.0.0.1"}, "evil.example": {"127.0.0.2"}})
+	require.NoError(t, err)
+	c := newClient(t, &Config{Connect: clients.Config{Resolver: static}})
+	for _, host := range []string{"netty.io:", "a.netty.io:", "b.c.netty.io:"} {
+		_, got := text(t, c, "http://"+host+port)
+		require.Equal(t, host+port, got)
+	}
+	_, err = newClient(t, &Config{Connect: clients.Config{Resolver: static, Allow: clients.PublicOnly}}).Get(t.Context(), "http://netty.io:"+port)
+	require.ErrorContains(t, err, "not public")
+	onlyFirst := func(to netip.AddrPort) error {
+		if to.Addr() != netip.MustParseAddr("127.0.0.1") {
+			return clients.PublicOnly(to)
+		}
+		return nil
+	}
+	_, err = newClient(t, &Config{Connect: clients.Config{Resolver: static, Allow: onlyFirst}}).Get(t.Context(), "http://netty.io:"+port+"/to")
+	require.ErrorContains(t, err, "127.0.0.2 is not public", "on redirects too")
+	_, err = newClient(t, &Config{Proxy: via(t, plain), Connect: clients.Config{Allow: clients.PublicOnly}}).Get(t.Context(), "http://a/")
+	require.ErrorContains(t, err, "Allow")
+}
+
+func TestMutualTLS(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.Organization[0])
+	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	connect := trusting()
+	connect.TLS.Certificates = []tls.Certificate{srv.TLS.Certificates[0]}
+	_, got := text(t, newClient(t, &Config{Connect: connect}), srv.URL)
+	require.Equal(t, "Acme Co", got)
+	_, err := newClient(t, &Config{Connect: trusting()}).Get(t.Context(), srv.URL)
+	require.ErrorContains(t, err, "certificate")
+}
+
+func TestConnectMakesATunnel(t *testing.T) {
+	p := startProxy(t, false)
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) { _, _ = io.Copy(nc, in) })
+	c := newClient(t, nil)
+	conn, err := c.Connect(t.Context(), p.url, strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	require.NoError(t, conn.Out.Send(t.Context(), []byte("hello")))
+	got, err := conn.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+	require.NoError(t, conn.Close())
+	_, err = c.Connect(t.Context(), p.url, "refused.example:1")
+	var refused *StatusError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 403, refused.Status)
+	require.Equal(t, "because", refused.Header.Get("X-Why"))
+}
+
+func TestUpgradeKeepsWhatWasRead(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		if r := readRequest(in); r != nil && r.Header.Get("Upgrade") == "echo" {
+			_, _ = io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nfirst")
+			_, _ = io.Copy(nc, in)
+		}
+		_, _ = io.WriteString(nc, hello)
+	})
+	c := newClient(t, nil)
+	asks := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}
+	resp, conn, err := c.Upgrade(t.Context(), &Request{URL: s.url, Header: asks, Timeout: testPatience})
+	require.NoError(t, err)
+	require.Equal(t, 101, resp.Status)
+	got, err := conn.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "first", string(got))
+	require.NoError(t, conn.Close())
+	resp, conn, err = c.Upgrade(t.Context(), &Request{URL: s.url})
+	require.NoError(t, err)
+	require.Nil(t, conn)
+	body, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello", body)
+}

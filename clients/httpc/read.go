@@ -1,0 +1,289 @@
+package httpc
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// roundTrip makes one attempt of x on c, which it gives back to the pool, or whose end it is, unless the body of the
+// response takes it over.
+func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
+	reused := c.used
+	c.used = true
+	c.limits, x.began = c.t.limits, false
+	before := c.nc.Stats().BytesIn
+	sent, err := c.writeHead(x)
+	if err != nil {
+		return nil, c.lost(nil, &attemptError{err: c.why(x, err), sent: sent, stale: reused})
+	}
+	s, err := c.begin(x)
+	if err == nil {
+		err = c.readFinal(x, &s)
+	}
+	if err != nil {
+		arrived := c.nc.Stats().BytesIn != before || len(c.src.Buffered()) > 0
+		if failure := s.failure(); failure != nil && !arrived && x.ctx.Err() == nil {
+			err = failure // such as an error of the body that is sent
+		}
+		return nil, c.lost(s, &attemptError{err: c.why(x, early(err)), sent: true, stale: reused && !arrived})
+	}
+	s.gotHead()
+	resp, err := c.response(x, s)
+	if err != nil {
+		return nil, c.lost(s, &attemptError{err: err, sent: true})
+	}
+	return resp, nil
+}
+
+// early makes the end of the stream before or within a head an error that says so.
+func early(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// lost ends c after a failure.
+func (c *conn) lost(s *sender, failure *attemptError) *attemptError {
+	s.halt()
+	c.t.pool.remove(c, false)
+	c.abort(failure.err)
+	return failure
+}
+
+// begin has the body sent, unless that is done or must wait, and sets the time for the head of the response.
+func (c *conn) begin(x *exchange) (*sender, error) {
+	switch {
+	case !x.hasBody(), x.bodyRead && !x.expects:
+		x.closeBody()
+		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
+			trace.WroteRequest(httptrace.WroteRequestInfo{})
+		}
+		if d := c.t.cfg.HeadTimeout; d > 0 {
+			_ = c.nc.SetReadDeadline(within(d))
+		}
+		return nil, nil
+	case x.expects:
+		return nil, c.awaitContinue(x)
+	}
+	return c.send(x), nil
+}
+
+// awaitContinue sets how long the answer to Expect may take.
+func (c *conn) awaitContinue(x *exchange) error {
+	if trace := x.trace; trace != nil && trace.Wait100Continue != nil {
+		trace.Wait100Continue()
+	}
+	return c.nc.SetReadDeadline(within(c.t.cfg.ExpectTimeout))
+}
+
+// readFinal reads heads until one is final, or switches protocols. A sender is begun when the server, or the time, says
+// that it may.
+func (c *conn) readFinal(x *exchange, s **sender) error {
+	waiting := x.expects
+	for informed := 0; ; {
+		err := c.readHead(x)
+		if err != nil && waiting && isTime(x, err) {
+			waiting = false
+			_ = c.nc.SetReadDeadline(time.Time{})
+			*s = c.send(x)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		status := c.head.Status
+		if status >= 200 || status == http.StatusSwitchingProtocols {
+			return nil
+		}
+		if informed++; informed > c.t.cfg.MaxInformational && c.t.cfg.MaxInformational >= 0 {
+			return errInformational
+		}
+		if err := c.inform(x, status); err != nil {
+			return err
+		}
+		if waiting && status == http.StatusContinue {
+			waiting = false
+			_ = c.nc.SetReadDeadline(time.Time{})
+			*s = c.send(x)
+		}
+	}
+}
+
+var errInformational = errors.New("httpc: too many informational responses")
+
+// isTime reports whether err means that a deadline has passed, and nothing else.
+func isTime(x *exchange, err error) bool {
+	return x.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(x.ctx, err)
+}
+
+// readHead reads a head, and tells whoever wants to know when the response begins.
+func (c *conn) readHead(x *exchange) error {
+	if trace := x.trace; trace != nil && trace.GotFirstResponseByte != nil && !x.began {
+		if len(c.src.Buffered()) == 0 {
+			if err := c.src.Fill(x.ctx, 1); err != nil {
+				return err
+			}
+		}
+		x.began = true
+		trace.GotFirstResponseByte()
+	}
+	return c.head.Read(x.ctx, c.src, &c.limits)
+}
+
+// inform passes on an informational response.
+func (c *conn) inform(x *exchange, status int) error {
+	c.limits.Head -= c.head.Len()
+	if x.call != nil {
+		header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
+		x.call.informed = append(x.call.informed, Informational{Status: status, Header: header})
+	}
+	if trace := x.trace; trace != nil {
+		if trace.Got1xxResponse != nil {
+			header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
+			if err := trace.Got1xxResponse(status, textproto.MIMEHeader(header)); err != nil {
+				return err
+			}
+		}
+		if status == http.StatusContinue && trace.Got100Continue != nil {
+			trace.Got100Continue()
+		}
+	}
+	c.head.Discard(c.src)
+	return nil
+}
+
+// response makes a response of the head that has been read.
+func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
+	h := &c.head
+	framing, reuse, err := h.Framing(x.method)
+	if err != nil {
+		return nil, err
+	}
+	text := string(h.Bytes())
+	r := &http.Response{
+		StatusCode: h.Status, Status: statusText(h), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: h.Minor,
+		Request: x.req, TLS: c.secure,
+	}
+	if h.Minor == 0 {
+		r.Proto = "HTTP/1.0"
+	}
+	r.Header, r.Trailer = headerOf(&h.Fields, text, framing.Kind == http1.Chunked)
+	if saysClose(r.Header) {
+		delete(r.Header, "Connection") // as net/http does: Close has it
+	}
+	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
+	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead)
+	r.ContentLength = lengthOf(h, framing, x.method)
+	if framing.Kind == http1.Chunked {
+		r.TransferEncoding = []string{"chunked"}
+	}
+	c.body.Reset(c.src, framing, &c.t.limits)
+	h.Discard(c.src)
+	if h.Status == http.StatusSwitchingProtocols {
+		return r, c.switchOver(x, s, r)
+	}
+	if x.method == http.MethodConnect && h.Status < 300 {
+		return r, c.handOver(x, s, r)
+	}
+	if h.Status > 299 && !s.isDone() {
+		s.halt() // the server has said no to the rest of the body
+	}
+	c.attach(x, s, r, reuse)
+	return r, nil
+}
+
+// isDone reports whether the sender is at its end.
+func (s *sender) isDone() bool {
+	if s == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+		return true
+	default:
+		return s.last.Load()
+	}
+}
+
+// statusText is the code with the reason, as net/http has it.
+func statusText(h *http1.ResponseHead) string {
+	reason := h.Reason()
+	if known := http.StatusText(h.Status); known == string(reason) {
+		if text, ok := statusTexts[h.Status]; ok {
+			return text
+		}
+	}
+	return strconv.Itoa(h.Status) + " " + string(reason)
+}
+
+// statusTexts are those of the codes that are seen most.
+var statusTexts = map[int]string{
+	200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 302: "302 Found",
+	304: "304 Not Modified", 404: "404 Not Found",
+}
+
+func lengthOf(h *http1.ResponseHead, f http1.Framing, method string) int64 {
+	switch {
+	case f.Kind == http1.Sized:
+		return f.Length
+	case f.Kind == http1.NoBody && method == http.MethodHead:
+		return h.DeclaredLength()
+	case f.Kind == http1.NoBody:
+		return 0
+	}
+	return -1
+}
+
+// headerOf returns the fields as net/http shows them, and the names of the trailers that they announce, where there may be
+// any.
+func headerOf(f *http1.Fields, text string, trailers bool) (header, trailer http.Header) {
+	n := f.Len()
+	header = make(http.Header, n)
+	values := make([]string, 0, n)
+	for i := range n {
+		switch f.Known(i) {
+		case http1.TransferEncoding:
+			continue
+		case http1.Trailer:
+			if trailers {
+				trailer = announce(trailer, f.ValueIn(text, i))
+				continue
+			}
+		}
+		name := f.NameIn(text, i)
+		if old := header[name]; old != nil {
+			header[name] = append(old, f.ValueIn(text, i))
+			continue
+		}
+		values = append(values, f.ValueIn(text, i))
+		last := len(values)
+		header[name] = values[last-1 : last : last]
+	}
+	return header, trailer
+}
+
+// announce adds the names of a Trailer field, without values.
+func announce(trailer http.Header, list string) http.Header {
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.Trim(name, " \t")
+		if !http1.ValidToken(name) || !http1.Lookup(name).InTrailer() {
+			continue
+		}
+		if trailer == nil {
+			trailer = http.Header{}
+		}
+		trailer[http.CanonicalHeaderKey(name)] = nil
+	}
+	return trailer
+}

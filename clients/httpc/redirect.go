@@ -1,0 +1,193 @@
+package httpc
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Hop is a response that led elsewhere.
+type Hop struct {
+	Status int
+	URL    *url.URL // that was asked for
+	Header http.Header
+}
+
+// RedirectError is a redirect that is not followed.
+type RedirectError struct {
+	From, To string // without user information
+	Reason   string
+}
+
+// Error says why.
+func (e *RedirectError) Error() string {
+	return fmt.Sprintf("httpc: the redirect from %s to %s is not followed: %s", e.From, e.To, e.Reason)
+}
+
+// redirects is the state of a chain of redirects.
+type redirects struct {
+	cfg     *Config
+	max     int
+	count   int
+	crossed bool // one has led to another origin
+}
+
+// next returns the request that a response to r leads to, or nil.
+func (h *redirects) next(r *http.Request, resp *http.Response) (*http.Request, error) {
+	location := resp.Header.Get("Location")
+	if h.max < 0 || location == "" || !isRedirect(resp.StatusCode) {
+		return nil, nil
+	}
+	method, keepsBody := methodAfter(resp.StatusCode, r.Method)
+	to, err := resolve(r.URL, location)
+	if err != nil {
+		return nil, &RedirectError{From: redactedURL(r.URL), To: "?", Reason: err.Error()}
+	}
+	if err := h.cfg.mayFollow(r.URL, to); err != nil {
+		return nil, err
+	}
+	if h.count++; h.count > h.max {
+		return nil, &RedirectError{redactedURL(r.URL), redactedURL(to), fmt.Sprintf("there were %d before it", h.max)}
+	}
+	hops := r.WithContext(r.Context())
+	if keepsBody {
+		again, ok := replay(r)
+		if !ok {
+			return nil, nil // the caller has the response
+		}
+		hops = again.WithContext(again.Context())
+	}
+	hops.Method, hops.URL, hops.Header, hops.Response = method, to, r.Header.Clone(), resp
+	if !keepsBody {
+		dropBody(hops)
+	}
+	if crosses(r.URL, to) {
+		h.crossed = true
+		hops.Host = ""
+		h.cfg.dropSecrets(hops)
+	}
+	to.User = nil
+	return hops, nil
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case 301, 302, 303, 307, 308:
+		return true
+	}
+	return false
+}
+
+// methodAfter returns the method after a redirect, and whether the body goes along. RFC 9110 15.4.
+func methodAfter(status int, method string) (string, bool) {
+	switch {
+	case status == 303 && method != http.MethodHead, status < 303 && method == http.MethodPost:
+		return http.MethodGet, false
+	case status == 303:
+		return method, false
+	}
+	return method, true
+}
+
+func dropBody(r *http.Request) {
+	r.Body, r.GetBody, r.ContentLength, r.Trailer, r.TransferEncoding = nil, nil, 0, nil, nil
+	for _, name := range []string{
+		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location", "Expect", "Digest",
+	} {
+		delete(r.Header, name)
+	}
+}
+
+// resolve returns where a Location leads from a URL, which may be that of a Unix socket.
+func resolve(from *url.URL, location string) (*url.URL, error) {
+	ref, err := url.Parse(location)
+	if err != nil {
+		return nil, fmt.Errorf("the Location is no URL: %w", withoutURL(err))
+	}
+	ref.RawQuery = escapeQuery(ref.RawQuery)
+	if _, inUnix, _ := schemeOf(from.Scheme); !inUnix {
+		to := from.ResolveReference(ref)
+		if to.Fragment == "" {
+			to.Fragment, to.RawFragment = from.Fragment, from.RawFragment
+		}
+		return to, nil
+	}
+	socket, inner, err := splitUnix(from)
+	if err != nil {
+		return nil, err
+	}
+	to := inner.ResolveReference(ref)
+	if crosses(inner, to) {
+		return to, nil // which mayFollow refuses
+	}
+	return &url.URL{Scheme: from.Scheme, Opaque: url.PathEscape(socket) + ":" + to.EscapedPath(), RawQuery: to.RawQuery}, nil
+}
+
+// mayFollow returns an error if a redirect is refused.
+func (cfg *Config) mayFollow(from, to *url.URL) error {
+	refuse := func(reason string) error { return &RedirectError{redactedURL(from), redactedURL(to), reason} }
+	_, fromUnix, _ := schemeOf(from.Scheme)
+	_, toUnix, known := schemeOf(to.Scheme)
+	switch {
+	case !known || toUnix && !fromUnix:
+		return refuse("its scheme is not http or https")
+	case fromUnix && !toUnix:
+		return refuse("it leads from a Unix socket to the network")
+	case strings.HasPrefix(from.Scheme, "https") && !strings.HasPrefix(to.Scheme, "https") && !cfg.AllowDowngrade:
+		return refuse("it leads from https to http (see Config.AllowDowngrade)")
+	}
+	return nil
+}
+
+// crosses reports whether two URLs differ in their origin: scheme, host or port.
+func crosses(a, b *url.URL) bool {
+	if a.Scheme != b.Scheme {
+		return true
+	}
+	if a.Opaque != "" || b.Opaque != "" {
+		return false // the same Unix socket
+	}
+	return !strings.EqualFold(a.Hostname(), b.Hostname()) || portIn(a) != portIn(b)
+}
+
+func portIn(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return portOf(u.Scheme)
+}
+
+// dropSecrets removes what is meant for another origin.
+func (cfg *Config) dropSecrets(r *http.Request) {
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie", "Referer"} {
+		delete(r.Header, name)
+	}
+	for _, name := range cfg.SensitiveHeaders {
+		r.Header.Del(name)
+	}
+	r.URL.User = nil
+}
+
+// CheckRedirect is for http.Client: it holds the rules of redirects that Do has, with the number of the Config.
+func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
+	cfg := &c.t.cfg
+	if cfg.MaxRedirects < 0 {
+		return http.ErrUseLastResponse
+	}
+	last := via[len(via)-1]
+	if len(via) > cfg.MaxRedirects {
+		return &RedirectError{redactedURL(last.URL), redactedURL(r.URL), fmt.Sprintf("there were %d before it", cfg.MaxRedirects)}
+	}
+	if err := cfg.mayFollow(last.URL, r.URL); err != nil {
+		return err
+	}
+	crossed := crosses(last.URL, r.URL)
+	for i := 1; i < len(via) && !crossed; i++ {
+		crossed = crosses(via[i-1].URL, via[i].URL)
+	}
+	if crossed {
+		cfg.dropSecrets(r)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package httpc
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Request is what Do sends. The zero value of each field means the default, which is that of the Config where it has the
+// field too. Do does not modify it, so it can be sent again if its Body can.
+type Request struct {
+	// Method is GET if it is "", or POST with a Body.
+	Method string
+
+	// URL is where the request goes: http, https, or http+unix:/path/of.sock:/path and https+unix likewise. Spaces and
+	// other characters that a URL has not are escaped. User information becomes Basic authentication.
+	URL string
+
+	// Query is added to the query of URL, as Style says.
+	Query Params
+	Style Style
+
+	Header  http.Header    // goes before Config.Header
+	Host    string         // the Host field, if it is not that of URL
+	Cookies []*http.Cookie // besides those of a Cookie field in Header, and before those of the jar
+	Accept  string         // the Accept field
+
+	// Body is what is sent; see [JSON], [Form], [Text], [Bytes], [Stream], [Encoded], [Reader], [File] and [Multipart].
+	Body Body
+
+	// Trailer is sent behind a body of unknown length. Values may be set until the body ends.
+	Trailer http.Header
+
+	// Expect has the server asked whether it wants the body before it is sent.
+	Expect bool
+
+	// Close has the connection closed after the response.
+	Close bool
+
+	// Auth is how the request authenticates.
+	Auth Auth
+
+	// Route is how its connection is made.
+	Route *Route
+
+	// Timeout, AttemptTimeout, MaxRedirects and Retry are as in Config.
+	Timeout, AttemptTimeout time.Duration
+	MaxRedirects            int
+	Retry                   *RetryPolicy
+
+	// StatusErrors is as in Config, and adds to it.
+	StatusErrors bool
+
+	// Timing has the time of each phase taken: Response.Timing.
+	Timing bool
+}
+
+// build makes an http.Request.
+func (r *Request) build(ctx context.Context, cfg *Config) (*http.Request, error) {
+	u, err := parseURL(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Query) > 0 {
+		query, err := r.Query.Encode(r.Style)
+		if err != nil {
+			return nil, err
+		}
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += query
+	}
+	hr := (&http.Request{
+		Method: r.Method, URL: u, Host: r.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Close,
+		Trailer: r.Trailer,
+	}).WithContext(ctx)
+	if hr.Method == "" {
+		hr.Method = http.MethodGet
+		if r.Body.isSet() {
+			hr.Method = http.MethodPost
+		}
+	}
+	hr.Header = r.buildHeader(cfg, len(cfg.Header))
+	if u.User != nil && hr.Header.Get("Authorization") == "" {
+		password, _ := u.User.Password()
+		hr.SetBasicAuth(u.User.Username(), password)
+	}
+	u.User = nil
+	return hr, r.Body.attach(hr)
+}
+
+// buildHeader returns the fields of r and of cfg.
+func (r *Request) buildHeader(cfg *Config, more int) http.Header {
+	h := make(http.Header, len(r.Header)+more+2)
+	for name, values := range r.Header {
+		key := http.CanonicalHeaderKey(name)
+		h[key] = append(h[key], values...)
+	}
+	for name, values := range cfg.Header {
+		if key := http.CanonicalHeaderKey(name); h[key] == nil {
+			h[key] = values
+		}
+	}
+	if r.Accept != "" && h["Accept"] == nil {
+		h["Accept"] = []string{r.Accept}
+	}
+	if r.Body.contentType != "" && h["Content-Type"] == nil {
+		h["Content-Type"] = []string{r.Body.contentType}
+	}
+	if r.Expect {
+		h["Expect"] = []string{"100-continue"}
+	}
+	return h
+}
+
+// parseURL parses a URL as people write them.
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, invalid("the URL is none: %v", withoutURL(err))
+	}
+	u.RawQuery = escapeQuery(u.RawQuery)
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// withoutURL is err of url.Parse without the URL, which may have a password.
+func withoutURL(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}
+
+// escapeQuery escapes what must not be in a query, and leaves what is escaped as it is.
+func escapeQuery(q string) string {
+	const hex = "0123456789ABCDEF"
+	if !strings.ContainsFunc(q, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '<' || c == '>' }) {
+		return q
+	}
+	var b strings.Builder
+	for i := range len(q) {
+		switch c := q[i]; {
+		case c <= ' ', c > '~', c == '"', c == '<', c == '>':
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

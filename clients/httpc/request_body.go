@@ -1,0 +1,184 @@
+package httpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// Body is the body of a request. The zero Body is none. A Body of bytes, of a file or of parts made of such can be sent
+// again, for a redirect or a retry; one of a Source or an io.Reader is sent once.
+type Body struct {
+	contentType string
+	length      int64 // -1: not known
+	open        func(ctx context.Context) (io.ReadCloser, error)
+	once        bool
+	bytes       []byte // instead of open
+	err         error
+}
+
+func (b Body) isSet() bool { return b.open != nil || b.bytes != nil || b.err != nil }
+
+// As returns the Body with another Content-Type.
+func (b Body) As(contentType string) Body {
+	b.contentType = contentType
+	return b
+}
+
+// WithProgress returns the Body such that f is called with the number of bytes that have been taken so far, after each
+// piece, in the goroutine that sends.
+func (b Body) WithProgress(f func(sent int64)) Body {
+	if b.err != nil {
+		return b
+	}
+	plain := b
+	b.bytes = nil
+	b.open = func(ctx context.Context) (io.ReadCloser, error) {
+		r, err := plain.reader(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &progress{ReadCloser: r, tell: f}, nil
+	}
+	return b
+}
+
+// progress tells how much has been read.
+type progress struct {
+	io.ReadCloser
+	tell func(int64)
+	n    int64
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.ReadCloser.Read(b)
+	if n > 0 {
+		p.n += int64(n)
+		p.tell(p.n)
+	}
+	return n, err
+}
+
+// reader returns the bytes of the Body.
+func (b Body) reader(ctx context.Context) (io.ReadCloser, error) {
+	switch {
+	case b.err != nil:
+		return nil, b.err
+	case b.open != nil:
+		return b.open(ctx)
+	}
+	return newBytesBody(b.bytes), nil
+}
+
+// attach makes b the body of r.
+func (b Body) attach(r *http.Request) error {
+	if !b.isSet() {
+		return nil
+	}
+	body, err := b.reader(r.Context())
+	if err != nil {
+		return err
+	}
+	r.Body, r.ContentLength = body, b.length
+	if b.length == 0 {
+		_ = body.Close()
+		r.Body = http.NoBody
+	}
+	if !b.once {
+		ctx := r.Context()
+		r.GetBody = func() (io.ReadCloser, error) { return b.reader(ctx) }
+	}
+	return nil
+}
+
+// Bytes is a Body of p, which must not change while it is used. Its type is application/octet-stream.
+func Bytes(p []byte) Body {
+	if p == nil {
+		p = []byte{}
+	}
+	return Body{contentType: "application/octet-stream", length: int64(len(p)), bytes: p}
+}
+
+// Text is a Body of text in UTF-8.
+func Text(s string) Body { return Bytes([]byte(s)).As("text/plain; charset=utf-8") }
+
+// JSON is a Body of v as JSON.
+func JSON(v any) Body {
+	p, err := json.Marshal(v)
+	if err != nil {
+		return Body{err: err}
+	}
+	return Bytes(p).As("application/json")
+}
+
+// Form is a Body of parameters as an HTML form sends them.
+func Form(p Params, style Style) Body {
+	text, err := p.Encode(style)
+	if err != nil {
+		return Body{err: err}
+	}
+	return Bytes([]byte(text)).As("application/x-www-form-urlencoded")
+}
+
+// Reader is a Body of what r yields, which is length bytes; a negative length means that nobody knows. If r is an
+// io.Closer it is closed when it is no longer needed. A Read that never returns keeps its goroutine.
+func Reader(r io.Reader, length int64) Body {
+	rc, ok := r.(io.ReadCloser)
+	if !ok {
+		rc = io.NopCloser(r)
+	}
+	return Body{
+		contentType: "application/octet-stream", length: max(length, -1), once: true,
+		open: func(context.Context) (io.ReadCloser, error) { return rc, nil },
+	}
+}
+
+// Stream is a Body of unknown length of what src yields, which the request owns from then on and closes.
+func Stream(src *chanio.Source[[]byte]) Body {
+	return Body{
+		contentType: "application/octet-stream", length: -1, once: true,
+		open: func(ctx context.Context) (io.ReadCloser, error) { return newSourceBody(ctx, src), nil },
+	}
+}
+
+// Encoded is a Body of the values of src as c encodes them, one by one as they come.
+func Encoded[T any](src *chanio.Source[T], c codec.Codec[T]) Body {
+	up := src.Claim("httpc.Encoded")
+	return Stream(chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: func(ctx context.Context) ([]byte, error) {
+			v, err := up.Next(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return c.Append(nil, v)
+		},
+		Close: up.Close,
+	}))
+}
+
+// File is a Body of a regular file, whose type is told from its name. It is opened when it is sent.
+func File(path string) Body {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Body{err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return Body{err: &os.PathError{Op: "send", Path: path, Err: errors.New("not a regular file")}}
+	}
+	contentType := mime.TypeByExtension(filepath.Ext(path))
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	return Body{
+		contentType: contentType, length: info.Size(),
+		open: func(context.Context) (io.ReadCloser, error) { return os.Open(path) },
+	}
+}

@@ -1,0 +1,158 @@
+package httpc
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/text/encoding/htmlindex"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// Response is what a server has answered. Its body is read by one of Body, Lines, Text, Bytes, Into and Reader, or not at
+// all; Close ends that in any case, and is for any goroutine at any time.
+type Response struct {
+	Status          int    // 100 to 999; those from 600 are to be treated as server errors
+	Proto           string // HTTP/1.0, HTTP/1.1 or HTTP/2.0
+	Header          http.Header
+	ContentLength   int64    // of the body as it is read; -1 if that is not known
+	ContentEncoding []string // as the server said it, also if it was undone
+	URL             *url.URL // that was asked for at last
+	TLS             *tls.ConnectionState
+
+	// Body is the body in pieces, as they come. Its end, by a receiver or by Close, gives the connection back.
+	Body *chanio.Source[[]byte]
+
+	// Informational are the responses with a status below 200 that came before, History those that led elsewhere.
+	Informational []Informational
+	History       []Hop
+
+	call  *call
+	raw   *http.Response
+	limit int64
+}
+
+// Informational is a response before the response: RFC 9110 15.2.
+type Informational struct {
+	Status int
+	Header http.Header
+}
+
+// OK reports whether the status is 200 to 299.
+func (r *Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
+
+// HTTP returns the response as net/http has it. Its Body is the same one: only one of them can be read.
+func (r *Response) HTTP() *http.Response { return r.raw }
+
+// Trailer returns the trailers, once the body has been read to its end.
+func (r *Response) Trailer() http.Header { return r.raw.Trailer }
+
+// Cookies returns the cookies that the response sets.
+func (r *Response) Cookies() []*http.Cookie { return r.raw.Cookies() }
+
+// Timing returns how long the phases took, if Request.Timing was set.
+func (r *Response) Timing() Timing {
+	if r.call.timing == nil {
+		return Timing{}
+	}
+	return r.call.timing.get()
+}
+
+// Err tells why the body ended, as Source.Err does.
+func (r *Response) Err() error { return r.Body.Err() }
+
+// Close ends the body, whoever reads it. The connection is used again if what is left of the body is short.
+func (r *Response) Close() error {
+	err := r.Body.Close()
+	r.call.end()
+	return err
+}
+
+// Reader returns the body as an io.Reader. ctx bounds every Read.
+func (r *Response) Reader(ctx context.Context) io.ReadCloser { return chanio.NewReader(ctx, r.Body) }
+
+// Lines returns the lines of the body, without their ends, of at most 64 KiB each: see codec.Lines.
+func (r *Response) Lines() *chanio.Source[string] { return codec.Decode(r.Body, codec.Lines) }
+
+// Bytes reads the body to its end, which is at most Config.MaxBody away, and closes it.
+func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
+	limit := r.limit
+	if limit < 0 {
+		limit = 1<<31 - 1
+	}
+	p, err := chanio.ReadAll(ctx, r.Body, int(limit))
+	if err == nil || ctx.Err() == nil {
+		r.call.end()
+	}
+	return p, err
+}
+
+// Text is Bytes as text in UTF-8, of the charset that Content-Type says, or UTF-8 if it says nothing.
+func (r *Response) Text(ctx context.Context) (string, error) {
+	p, err := r.Bytes(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if charset == "" {
+		return string(p), nil
+	}
+	enc, err := htmlindex.Get(charset)
+	if err != nil {
+		return "", fmt.Errorf("httpc: the charset %q is not known", charset)
+	}
+	text, err := enc.NewDecoder().Bytes(p)
+	return string(text), err
+}
+
+// Into decodes the body, which is JSON, into v, as json.Unmarshal does.
+func (r *Response) Into(ctx context.Context, v any) error {
+	p, err := r.Bytes(ctx)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(bytes.TrimPrefix(p, []byte("\ufeff")), v)
+}
+
+// StatusError is a response with a status of 400 or more, where that was asked to be an error.
+type StatusError struct {
+	Status int
+	Header http.Header
+	Body   []byte // its first 64 KiB, as they are
+}
+
+// Error tells the status.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("httpc: the server answers %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// statusBody is how much of its body a StatusError has.
+const statusBody = 64 << 10
+
+// statusError makes an error of r, which it closes.
+func (r *Response) statusError(x *call) error {
+	e := &StatusError{Status: r.Status, Header: r.Header}
+	for len(e.Body) < statusBody {
+		p, err := r.Body.Recv(x)
+		if err != nil {
+			if err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) && x.Err() != nil {
+				_ = r.Close()
+				return err
+			}
+			break
+		}
+		e.Body = append(e.Body, p[:min(len(p), statusBody-len(e.Body))]...)
+	}
+	_ = r.Close()
+	return e
+}

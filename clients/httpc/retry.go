@@ -1,0 +1,148 @@
+package httpc
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// RetryPolicy says which requests are sent again, and when. Whatever it says, only those are that can be sent twice (see
+// [Body]) and that are idempotent or have an Idempotency-Key, or were certainly not sent. The zero value is 3 tries, for
+// errors of the network and for the statuses 429, 502, 503 and 504.
+type RetryPolicy struct {
+	// Tries is how often a request is sent at most. 0 means 3.
+	Tries int
+
+	// First is how long the pause after the first try is at most, Most after any. It doubles from one to the other, and a
+	// random time up to it is waited. 0 means 100 ms and 10 s.
+	First, Most time.Duration
+
+	// MaxRetryAfter is how long a pause may be that the server asks for with Retry-After. If it asks for more, its response
+	// is that of the request. 0 means 60 s, negative that the field is not looked at.
+	MaxRetryAfter time.Duration
+
+	// Statuses are those that are tried again. Nil means 429, 502, 503 and 504.
+	Statuses []int
+
+	// If, if not nil, decides in the place of Statuses. One of resp and err is nil. It does not read the body.
+	If func(resp *http.Response, err error) bool
+}
+
+var retryStatuses = []int{429, 502, 503, 504}
+
+// attempts sends hr as often as the policy says.
+func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) {
+	policy := x.r.Retry
+	if policy == nil {
+		policy = x.c.t.cfg.Retry
+	}
+	limit := orElse(x.r.AttemptTimeout, x.c.t.cfg.AttemptTimeout)
+	if policy == nil {
+		return x.attempt(hr, crossed, limit)
+	}
+	for try := 1; ; try++ {
+		resp, err := x.attempt(hr, crossed, limit)
+		if try >= orElse(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !mayRepeat(hr, err) {
+			return resp, err
+		}
+		pause, ok := policy.pause(try, resp)
+		if !ok {
+			return resp, err
+		}
+		next, ok := replay(hr)
+		if !ok {
+			return resp, err
+		}
+		if resp != nil {
+			drain(resp.Body)
+		}
+		if err := sleep(x, pause); err != nil {
+			closeBody(next)
+			return nil, err
+		}
+		hr = next
+	}
+}
+
+// attempt makes one attempt within its time, which goes on to the end of the body.
+func (x *call) attempt(hr *http.Request, crossed bool, limit time.Duration) (*http.Response, error) {
+	if limit <= 0 {
+		return x.once(hr, crossed)
+	}
+	ctx, cancel := bound(hr.Context(), limit, PhaseAttempt)
+	resp, err := x.once(hr.WithContext(ctx), crossed)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	x.cancel = append(x.cancel, cancel)
+	return resp, nil
+}
+
+// wants reports whether the policy tries again.
+func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
+	if p.If != nil {
+		return p.If(resp, err)
+	}
+	if err != nil {
+		var bad *invalidError
+		return !errors.As(err, &bad) && !errors.Is(err, ErrClosed)
+	}
+	statuses := p.Statuses
+	if statuses == nil {
+		statuses = retryStatuses
+	}
+	return slices.Contains(statuses, resp.StatusCode)
+}
+
+// mayRepeat reports whether carrying out a request twice does no harm, or it was not carried out.
+func mayRepeat(r *http.Request, err error) bool {
+	x := exchange{method: r.Method, header: r.Header}
+	return x.isIdempotent() || errors.Is(err, ErrBusy)
+}
+
+// pause returns how long to wait after so many tries.
+func (p *RetryPolicy) pause(try int, resp *http.Response) (time.Duration, bool) {
+	if resp != nil && p.MaxRetryAfter >= 0 {
+		if d, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
+			return d, d <= orElse(p.MaxRetryAfter, time.Minute)
+		}
+	}
+	most := orElse(p.Most, 10*time.Second)
+	d := orElse(p.First, 100*time.Millisecond)
+	for range try - 1 {
+		if d = min(2*d, most); d == most {
+			break
+		}
+	}
+	return rand.N(min(d, most) + 1), true
+}
+
+// retryAfter parses the field: seconds, or a date. RFC 9110 10.2.3.
+func retryAfter(v string) (time.Duration, bool) {
+	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(n) * time.Second, true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(time.Until(t), 0), true
+	}
+	return 0, false
+}
+
+// sleep waits, within ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+}

@@ -1,0 +1,156 @@
+package httpc
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// diesAfterOne answers one request and ends the connection when another one has come, without an answer.
+func diesAfterOne(nc net.Conn, in *bufio.Reader) {
+	if readRequest(in) == nil {
+		return
+	}
+	_, _ = io.WriteString(nc, hello)
+	_ = readRequest(in)
+}
+
+func TestOnlyWhatMayBeDoneTwiceIsSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, key string
+		body        func() io.Reader
+		again       bool
+	}{
+		"GET":                    {method: "GET", again: true},
+		"HEAD":                   {method: "HEAD", again: true},
+		"DELETE":                 {method: "DELETE", again: true},
+		"PUT":                    {method: "PUT", body: func() io.Reader { return strings.NewReader("x") }, again: true},
+		"PUT of a stream":        {method: "PUT", body: func() io.Reader { return io.MultiReader(strings.NewReader("x")) }},
+		"POST":                   {method: "POST", body: func() io.Reader { return strings.NewReader("x") }},
+		"POST without a body":    {method: "POST"},
+		"POST with a key":        {method: "POST", key: "k", body: func() io.Reader { return strings.NewReader("x") }, again: true},
+		"stream with a key":      {method: "POST", key: "k", body: func() io.Reader { return io.MultiReader(strings.NewReader("x")) }},
+		"PATCH":                  {method: "PATCH"},
+		"a method nobody knows":  {method: "FROB"},
+		"big POST with a key":    {method: "POST", key: "k", body: func() io.Reader { return strings.NewReader(long(1 << 20)) }, again: true},
+		"big POST without a key": {method: "POST", body: func() io.Reader { return strings.NewReader(long(1 << 20)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, diesAfterOne, says(hello))
+			client := newClient(t, nil)
+			text(t, client, s.url)
+			var body io.Reader
+			if c.body != nil {
+				body = c.body()
+			}
+			r := newRequest(t, c.method, s.url, body)
+			if c.key != "" {
+				r.Header.Set("Idempotency-Key", c.key)
+			}
+			resp, err := client.RoundTrip(r)
+			if !c.again {
+				require.Error(t, err)
+				require.Equal(t, 1, s.accepted())
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 2, s.accepted())
+		})
+	}
+}
+
+func TestFirstUseOfAConnectionIsNotRepeated(t *testing.T) {
+	s := raw(t, func(_ net.Conn, in *bufio.Reader) { readRequest(in) }, says(hello))
+	_, err := newClient(t, nil).Get(t.Context(), s.url)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, 1, s.accepted())
+}
+
+func TestResponseThatHasBegunIsNotRepeated(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		readRequest(in)
+		_, _ = io.WriteString(nc, hello)
+		readRequest(in)
+		_, _ = io.WriteString(nc, "HTTP/1.1 2")
+	}, says(hello))
+	c := newClient(t, nil)
+	text(t, c, s.url)
+	_, err := c.Get(t.Context(), s.url)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, 1, s.accepted())
+}
+
+func TestStaleConnectionIsTriedOnceMoreAndNotForEver(t *testing.T) {
+	s := raw(t, diesAfterOne, func(_ net.Conn, in *bufio.Reader) { readRequest(in) })
+	c := newClient(t, nil)
+	text(t, c, s.url)
+	_, err := c.Get(t.Context(), s.url)
+	require.Error(t, err)
+	require.Equal(t, 2, s.accepted())
+}
+
+// TestConnectionThatTheServerEndedIsNoticedAtCheckout wants even a POST to pass: nothing of it was written.
+func TestConnectionThatTheServerEndedIsNoticedAtCheckout(t *testing.T) {
+	for name, end := range map[string]func(nc net.Conn){
+		"FIN":   func(nc net.Conn) { _ = nc.(*net.TCPConn).CloseWrite() },
+		"stray": func(nc net.Conn) { _, _ = io.WriteString(nc, "HTTP/1.1 408 Request Timeout\r\n\r\n") },
+		"reset": func(nc net.Conn) { _ = nc.(*net.TCPConn).SetLinger(0); _ = nc.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			idle, ended := make(chan struct{}), make(chan struct{})
+			s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+				readRequest(in)
+				_, _ = io.WriteString(nc, hello)
+				<-idle
+				end(nc)
+				close(ended)
+				_, _ = in.ReadByte()
+			}, says(hello))
+			c := newClient(t, nil)
+			text(t, c, s.url)
+			close(idle)
+			<-ended
+			require.Eventually(t, func() bool { // the loopback takes a moment
+				c.t.pool.mu.Lock()
+				defer c.t.pool.mu.Unlock()
+				for _, g := range c.t.pool.groups {
+					return len(g.idle) == 1 && !g.idle[0].healthy()
+				}
+				return false
+			}, testPatience, 1e6)
+			resp, err := c.Post(t.Context(), s.url, Reader(strings.NewReader("once"), -1))
+			require.NoError(t, err)
+			require.NoError(t, resp.Close())
+			require.Equal(t, 2, s.accepted())
+			require.EqualValues(t, 1, c.Stats()[0].Stale)
+		})
+	}
+}
+
+func TestBytesBehindAResponseEndTheConnection(t *testing.T) {
+	s := raw(t, says(hello+"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
+	c := newClient(t, nil)
+	for range 2 {
+		_, body := text(t, c, s.url)
+		require.Equal(t, "hello", body)
+	}
+	require.Equal(t, 2, s.accepted())
+}
+
+func TestStatusesOfErrorsKeepTheConnection(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "no", map[string]int{"/4": 404, "/5": 500}[r.URL.Path])
+	})
+	c := newClient(t, nil)
+	for _, path := range []string{"/4", "/5", "/4"} {
+		_, body := text(t, c, url+path)
+		require.Equal(t, "no\n", body)
+	}
+	require.EqualValues(t, 1, c.Stats()[0].Dials)
+}

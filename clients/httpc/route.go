@@ -1,0 +1,235 @@
+package httpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/hostname"
+)
+
+// Route is how the connections of some requests are made, in the place of what the Config says: see Request.Route and
+// [WithRoute]. A field that is zero means that the Config's holds. Connections are shared among requests with the same
+// *Route, and with no others, so a Route that is used again is worth keeping. It must not be changed once it was used.
+type Route struct {
+	Proxy     func(*http.Request) (*url.URL, error) // as Config.Proxy
+	TLS       *clients.TLSConfig
+	Resolver  clients.Resolver
+	LocalAddr string // host:port, as in clients.Config
+	Unix      string // path of a socket
+}
+
+type routeKey struct{}
+
+// WithRoute returns a ctx whose requests take route, for those that are made by the http.Client of [Client.HTTP].
+func WithRoute(ctx context.Context, route *Route) context.Context {
+	return context.WithValue(ctx, routeKey{}, route)
+}
+
+// target says which connections serve a request: those of the same target.
+type target struct {
+	scheme string // http or https
+	addr   string // host:port in ASCII; "" for plain requests to an HTTP proxy
+	proxy  string // URL of the proxy, with its credentials
+	unix   string
+	route  *Route
+}
+
+// String is the target without secrets.
+func (k target) String() string {
+	text := k.scheme + "://" + k.addr
+	if k.addr == "" {
+		text += "*"
+	}
+	if k.unix != "" {
+		text += " at " + k.unix
+	}
+	if k.proxy != "" {
+		u, err := url.Parse(k.proxy)
+		if err != nil {
+			return text + " by a proxy"
+		}
+		text += " by " + redactedURL(u)
+	}
+	return text
+}
+
+// schemeOf returns http or https, and whether the URL names a Unix socket.
+func schemeOf(scheme string) (plain string, unix, ok bool) {
+	switch scheme {
+	case "http", "https":
+		return scheme, false, true
+	case "http+unix", "https+unix":
+		return strings.TrimSuffix(scheme, "+unix"), true, true
+	}
+	return "", false, false
+}
+
+// splitUnix takes a URL such as http+unix:/run/x.sock:/path?query apart.
+func splitUnix(u *url.URL) (socket string, inner *url.URL, err error) {
+	opaque := u.Opaque
+	if opaque == "" {
+		opaque = u.Path
+	}
+	socket, path, found := strings.Cut(opaque, ":")
+	if socket == "" || found && !strings.HasPrefix(path, "/") {
+		return "", nil, invalid("URL %q: want %s:/path/of.sock:/path", redactedURL(u), u.Scheme)
+	}
+	if socket, err = url.PathUnescape(socket); err != nil {
+		return "", nil, invalid("URL %q: %v", redactedURL(u), err)
+	}
+	scheme, _, _ := schemeOf(u.Scheme)
+	inner = &url.URL{Scheme: scheme, Host: "localhost", RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}
+	if !found {
+		path = "/"
+	}
+	if inner.Path, err = url.PathUnescape(path); err != nil {
+		return "", nil, invalid("URL %q: %v", redactedURL(u), err)
+	}
+	inner.RawPath = path
+	return socket, inner, nil
+}
+
+// locate fills in which target serves x, and through which proxy.
+func (x *exchange) locate() error {
+	cfg := &x.t.cfg
+	route, _ := x.ctx.Value(routeKey{}).(*Route)
+	x.to.route = route
+	u := x.req.URL
+	scheme, inUnix, ok := schemeOf(u.Scheme)
+	if !ok {
+		return invalid("unsupported protocol scheme %q", u.Scheme)
+	}
+	x.to.unix = cfg.Unix
+	if route != nil && route.Unix != "" {
+		x.to.unix = route.Unix
+	}
+	if inUnix {
+		socket, inner, err := splitUnix(u)
+		if err != nil {
+			return err
+		}
+		x.to.unix, u = socket, inner
+	}
+	x.url, x.to.scheme = u, scheme
+	if u.Host == "" {
+		return invalid("no host in the URL of the request")
+	}
+	addr, err := addrOf(u)
+	if err != nil {
+		return err
+	}
+	x.to.addr = addr
+	if x.to.unix != "" {
+		x.to.addr = strings.ToLower(u.Host) // what TLS verifies
+		return x.refuseBesideUnix(route)
+	}
+	return x.chooseProxy(route)
+}
+
+// refuseBesideUnix refuses what contradicts a Unix socket.
+func (x *exchange) refuseBesideUnix(route *Route) error {
+	if x.t.proxyAsked || x.t.cfg.Connect.Resolver != nil || route != nil && (route.Proxy != nil || route.Resolver != nil) {
+		return invalid("a Unix socket goes with neither a proxy nor a resolver")
+	}
+	return nil
+}
+
+func (x *exchange) chooseProxy(route *Route) error {
+	choose := x.t.cfg.Proxy
+	if route != nil && route.Proxy != nil {
+		choose = route.Proxy
+	}
+	via, err := choose(x.req)
+	if err != nil {
+		return fmt.Errorf("httpc: the choice of a proxy: %w", err)
+	}
+	if via == nil {
+		return nil
+	}
+	if x.t.cfg.Connect.Allow != nil {
+		return invalid("Config.Connect.Allow cannot look at the addresses that a proxy connects to: use one or the other")
+	}
+	x.to.proxy, x.proxy = via.String(), via
+	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !x.t.cfg.TunnelAlways {
+		x.forward = true // the proxy passes plain requests on
+		x.to.addr = ""
+	}
+	return nil
+}
+
+func isHTTPProxy(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
+// addrOf returns host:port of a URL, in ASCII.
+func addrOf(u *url.URL) (string, error) {
+	host, port := u.Hostname(), u.Port()
+	if port == "" {
+		port = portOf(u.Scheme)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return net.JoinHostPort(ip.String(), port), nil
+	}
+	if isPlainHost(host) {
+		return host + ":" + port, nil
+	}
+	ascii, err := hostname.ASCII(host)
+	if err != nil {
+		return "", invalid("host %q: %v", host, err)
+	}
+	return ascii + ":" + port, nil
+}
+
+// isPlainHost reports whether hostname.ASCII would change nothing about a name, and not refuse it either.
+func isPlainHost(host string) bool {
+	label := 0
+	for i := range len(host) {
+		switch c := host[i]; {
+		case c == '.':
+			if label == 0 {
+				return false
+			}
+			label = 0
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			if label++; label > 63 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return label > 0 && len(host) <= 253
+}
+
+func portOf(scheme string) string {
+	if strings.HasPrefix(scheme, "https") || scheme == "wss" {
+		return "443"
+	}
+	return "80"
+}
+
+// environmentProxy returns the rules that the environment has now.
+func environmentProxy() func(*http.Request) (*url.URL, error) {
+	env := httpproxy.FromEnvironment()
+	if env.HTTPProxy == "" && env.HTTPSProxy == "" {
+		return Direct
+	}
+	rules := env.ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return rules(r.URL) }
+}
+
+// redactedURL is u without the password or, in the place of a user without one, the user.
+func redactedURL(u *url.URL) string {
+	if u.User == nil {
+		return u.String()
+	}
+	c := *u
+	c.User = url.User("xxxxx")
+	return c.String()
+}

@@ -1,0 +1,210 @@
+package httpc
+
+import (
+	"context"
+	"io"
+	"net/http/httptrace"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// sender sends a body in a goroutine, beside the reading of the response. Whoever has the response asks it to stop when
+// the server does not want the rest.
+type sender struct {
+	c    *conn
+	x    *exchange
+	body io.ReadCloser
+	ctx  context.Context
+	stop context.CancelFunc
+	done chan struct{} // closed when the body has been sent, or will not be
+
+	last atomic.Bool // everything has been read, and is being written
+
+	mu     sync.Mutex // guards what follows
+	headed bool       // the head of the response has come
+	err    error      // why the body was not sent; valid when done is closed
+}
+
+// pieces are what bodies are read into.
+var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+func (c *conn) send(x *exchange) *sender {
+	s := &sender{c: c, x: x, body: x.body, done: make(chan struct{})}
+	s.ctx, s.stop = context.WithCancel(x.ctx)
+	x.bodyRead, x.bodyOver = true, true
+	go s.run() // ends with the body, or at the next piece after halt
+	return s
+}
+
+func (s *sender) run() {
+	defer close(s.done)
+	defer s.stop()
+	returned := false
+	defer func() {
+		if !returned { // a panic of the body, or runtime.Goexit
+			s.fail(chanio.Recovered(recover()))
+		}
+	}()
+	err := s.copy()
+	_ = s.body.Close()
+	switch {
+	case err == nil:
+		s.finished()
+	case s.ctx.Err() == nil || s.x.ctx.Err() != nil:
+		s.fail(err)
+	default:
+		s.setErr(err) // it was stopped
+	}
+	if trace := s.x.trace; trace != nil && trace.WroteRequest != nil {
+		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	}
+	returned = true
+}
+
+// finished gives the response its time.
+func (s *sender) finished() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.headed {
+		_ = s.c.nc.SetReadDeadline(within(s.c.t.cfg.HeadTimeout))
+	}
+}
+
+// gotHead says that the head of the response has come, so that it needs no more time.
+func (s *sender) gotHead() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.headed = true
+	_ = s.c.nc.SetReadDeadline(time.Time{})
+}
+
+func (s *sender) setErr(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// fail ends the connection of a body that cannot be sent as a whole, so that it never looks complete. If it is the server
+// that takes no more, there may be a response that says why.
+func (s *sender) fail(err error) {
+	s.setErr(err)
+	select {
+	case <-s.c.nc.Out.Done():
+	default:
+		s.c.abort(err)
+	}
+}
+
+// copy sends the body.
+func (s *sender) copy() error {
+	buf := pieces.Get().(*[32 << 10]byte)
+	defer pieces.Put(buf)
+	left := s.x.framing.Length
+	sized := s.x.framing.Kind == http1.Sized
+	for {
+		n, err := s.body.Read(buf[:])
+		if s.ctx.Err() != nil {
+			return chanio.Cause(s.ctx)
+		}
+		left -= int64(n)
+		switch {
+		case sized && left < 0:
+			return http1.ErrBodyTooLong
+		case err == io.EOF:
+			return s.finish(buf[:n])
+		case err != nil:
+			return err
+		case n == 0:
+			continue
+		case sized && left == 0:
+			s.last.Store(true)
+		}
+		if err := s.c.writer.Write(s.ctx, nil, buf[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// finish sends the last piece and the trailers.
+func (s *sender) finish(piece []byte) error {
+	trailers, err := s.x.trailers()
+	if err != nil {
+		return err
+	}
+	s.last.Store(true)
+	return s.c.writer.Finish(s.ctx, nil, piece, trailers)
+}
+
+// trailers returns the lines of the trailers, whose values are known when the body is at its end.
+func (x *exchange) trailers() (lines []byte, err error) {
+	if x.framing.Kind != http1.Chunked {
+		return nil, nil
+	}
+	for _, name := range sortedKeys(x.req.Trailer) {
+		for _, v := range x.req.Trailer[name] {
+			if !http1.ValidToken(name) || !http1.Lookup(name).InTrailer() || !http1.ValidValue(v) {
+				return nil, invalid("invalid trailer %q", name)
+			}
+			lines = http1.AppendField(lines, name, v)
+		}
+	}
+	return lines, nil
+}
+
+// patience is how long the end of a body that has been read is waited for when the response has ended.
+const patience = 50 * time.Millisecond
+
+// complete reports whether the request has been sent as a whole. Otherwise it stops the sender, and the connection must
+// not be used again.
+func (s *sender) complete() bool {
+	if s == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+	default:
+		if !s.last.Load() {
+			s.halt()
+			return false
+		}
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-s.done:
+		case <-timer.C:
+			s.halt()
+			return false
+		}
+	}
+	return s.failure() == nil
+}
+
+// halt stops the sender: what it is writing is cut short, and what it is reading is told to end if it can be.
+func (s *sender) halt() {
+	if s == nil {
+		return
+	}
+	s.stop()
+	switch body := s.body.(type) {
+	case *io.PipeReader, *os.File, *sourceBody:
+		_ = body.Close() // which may be done beside a Read
+	}
+}
+
+// failure returns why the body was not sent, if it was not.
+func (s *sender) failure() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}

@@ -1,0 +1,17 @@
+package httpc
+
+import (
+	"context"
+	"io"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// sourceBody is a Source as the body of a request.
+type sourceBody struct {
+	io.ReadCloser
+}
+
+func newSourceBody(ctx context.Context, src *chanio.Source[[]byte]) *sourceBody {
+	return &sourceBody{chanio.NewReader(ctx, src)}
+}

@@ -1,0 +1,80 @@
+package httpc
+
+import (
+	"crypto/tls"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// Timing is how long the phases of a request took: of the last hop, if there were redirects. What did not happen is 0.
+type Timing struct {
+	Start  time.Time     // of the first hop
+	Wait   time.Duration // for a connection, what it took to make it included
+	DNS    time.Duration // looking up the host
+	Dial   time.Duration // connecting
+	TLS    time.Duration // the handshake
+	Send   time.Duration // from having the connection to having sent the request
+	Server time.Duration // from there to the first byte of the response
+	Total  time.Duration // from Start to the first byte of the response
+	Reused bool          // the connection had been used before
+}
+
+// timing notes when what happens. Its hooks are called by several goroutines.
+type timing struct {
+	mu                                   sync.Mutex
+	times                                Timing
+	asked, dns, dial, secure, got, wrote time.Time
+}
+
+func (m *timing) get() Timing {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.times
+}
+
+// note calls f with the time, under the lock.
+func (m *timing) note(f func(t *Timing, now time.Time)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(&m.times, time.Now())
+}
+
+// trace has the call timed.
+func (x *call) trace() {
+	m := &timing{}
+	m.times.Start = time.Now()
+	x.timing = m
+	x.Context = httptrace.WithClientTrace(x.Context, m.hooks())
+}
+
+func (m *timing) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn:  func(string) { m.note(func(_ *Timing, now time.Time) { m.asked = now }) },
+		DNSStart: func(httptrace.DNSStartInfo) { m.note(func(_ *Timing, now time.Time) { m.dns = now }) },
+		DNSDone: func(httptrace.DNSDoneInfo) {
+			m.note(func(t *Timing, now time.Time) { t.DNS = now.Sub(m.dns) })
+		},
+		ConnectStart: func(string, string) { m.note(func(_ *Timing, now time.Time) { m.dial = now }) },
+		ConnectDone: func(string, string, error) {
+			m.note(func(t *Timing, now time.Time) { t.Dial = now.Sub(m.dial) })
+		},
+		TLSHandshakeStart: func() { m.note(func(_ *Timing, now time.Time) { m.secure = now }) },
+		TLSHandshakeDone: func(tls.ConnectionState, error) {
+			m.note(func(t *Timing, now time.Time) { t.TLS = now.Sub(m.secure) })
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			m.note(func(t *Timing, now time.Time) { t.Wait, t.Reused, m.got = now.Sub(m.asked), info.Reused, now })
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			m.note(func(t *Timing, now time.Time) { t.Send, m.wrote = now.Sub(m.got), now })
+		},
+		GotFirstResponseByte: func() {
+			m.note(func(t *Timing, now time.Time) {
+				if t.Total = now.Sub(t.Start); !m.wrote.IsZero() {
+					t.Server = now.Sub(m.wrote)
+				}
+			})
+		},
+	}
+}

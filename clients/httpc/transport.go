@@ -1,0 +1,115 @@
+package httpc
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// Transport is the http.RoundTripper below a Client, without redirects, cookies, authentication and policies.
+type Transport struct {
+	cfg        Config
+	limits     http1.Limits
+	codings    string // what Accept-Encoding says
+	proxyAsked bool   // Config.Proxy was set
+	pool       *pool
+	broken     error // of the Config: no request is sent
+}
+
+func newTransport(cfg *Config) *Transport {
+	t := &Transport{cfg: cfg.complete()}
+	t.proxyAsked = cfg != nil && cfg.Proxy != nil
+	t.limits = t.cfg.limits()
+	t.codings = acceptEncoding(t.cfg.Codings)
+	t.pool = newPool(t)
+	t.broken = t.cfg.check()
+	return t
+}
+
+// check refuses what contradicts itself.
+func (cfg *Config) check() error {
+	if cfg.Connect.Proxy != nil {
+		return errors.New("httpc: Config.Connect has a Proxy: Config.Proxy is the place for it")
+	}
+	if cfg.Connect.Allow != nil && cfg.Dial != nil {
+		return errors.New("httpc: Config has Dial and Connect.Allow, which cannot see what Dial connects to: use one or the other")
+	}
+	return nil
+}
+
+// RoundTrip is of http.RoundTripper, with its whole contract: r is not modified, its Body is closed in any case, perhaps
+// after RoundTrip has returned; the hooks of its httptrace are called; timeouts are errors that are net.Error. The body of
+// a response to an Upgrade, and to CONNECT, is an io.ReadWriteCloser that its owner closes.
+//
+// The ctx of r bounds all of it, the body of the response included.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	x, err := t.prepare(r)
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := t.exchange(x)
+	if err != nil {
+		return nil, err
+	}
+	if x.expects && resp.StatusCode == http.StatusExpectationFailed && !x.bodyRead {
+		_ = resp.Body.Close()
+		x.expects = false
+		if resp, err = t.exchange(x); err != nil {
+			return nil, err
+		}
+	}
+	x.closeBody() // which the server did not want, if nobody has closed it
+	t.undoCoding(x, resp)
+	return resp, nil
+}
+
+// exchange makes attempts until one succeeds or no other is allowed.
+func (t *Transport) exchange(x *exchange) (*http.Response, error) {
+	for {
+		c, err := t.conn(x)
+		if err != nil {
+			x.closeBody()
+			return nil, err
+		}
+		resp, failure := c.roundTrip(x)
+		if failure == nil {
+			return resp, nil
+		}
+		if !x.mayRepeat(failure) {
+			x.closeBody()
+			return nil, failure.err
+		}
+	}
+}
+
+// conn returns a connection for x.
+func (t *Transport) conn(x *exchange) (*conn, error) {
+	if trace := x.trace; trace != nil && trace.GetConn != nil {
+		trace.GetConn(x.addr())
+	}
+	if x.ctx.Err() != nil {
+		return nil, chanio.Cause(x.ctx)
+	}
+	c, err := t.pool.get(x)
+	if err != nil {
+		return nil, err
+	}
+	c.gotConn(x.trace)
+	return c, nil
+}
+
+// addr is where the connection of x leads.
+func (x *exchange) addr() string {
+	if x.to.addr == "" {
+		return hostPort(x.proxy)
+	}
+	return x.to.addr
+}
+
+// CloseIdleConnections ends the connections that nobody uses.
+func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }

@@ -1,0 +1,239 @@
+package httpc
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+// WebSocketConfig says how a WebSocket is asked for. The zero value, and nil, mean the defaults.
+type WebSocketConfig struct {
+	// WebSocket is how the connection behaves. Client, Extension, Subprotocol, Handshake and Context are set by
+	// DialWebSocket.
+	WebSocket websocket.Config
+
+	// Subprotocols are offered, the preferred first.
+	Subprotocols []string
+
+	// Header, Host, Cookies, Auth and Route are as in [Request]. Header may have an Origin; a program needs none.
+	Header  http.Header
+	Host    string
+	Cookies []*http.Cookie
+	Auth    Auth
+	Route   *Route
+
+	// Timeout bounds the handshake, dialling included. 0 means 30 s, negative no limit but ctx's.
+	Timeout time.Duration
+
+	// MaxRedirects is how many redirects are followed. 0 means none: a redirect is a refusal.
+	MaxRedirects int
+}
+
+// HandshakeError is the refusal of a server to become a WebSocket, or an answer that is none.
+type HandshakeError struct {
+	Status int
+	Header http.Header
+	Body   []byte // its first 16 KiB, of a refusal
+	Reason string // what is wrong with an answer whose Status is 101
+}
+
+// Error returns the status and the reason.
+func (e *HandshakeError) Error() string {
+	text := fmt.Sprintf("httpc: WebSocket handshake: status %d", e.Status)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// refusalBody is how much of a refusal is kept.
+const refusalBody = 16 << 10
+
+// DialWebSocket asks the server at a URL for a WebSocket by the Default client; see [Client.DialWebSocket].
+func DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
+	return Default().DialWebSocket(ctx, url, cfg)
+}
+
+// DialWebSocket asks the server at a URL for a WebSocket: ws, wss, ws+unix:/path/of.sock:/path and wss+unix likewise. It
+// goes the way of every request of c: through its proxy and resolver, with its TLS, cookies, and user information of the URL
+// as Basic authentication. cfg may be nil. A server that answers otherwise is a *[HandshakeError]. ctx bounds the handshake
+// only.
+func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
+	if cfg == nil {
+		cfg = &WebSocketConfig{}
+	}
+	if timeout := cfg.timeout(); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = bound(ctx, timeout, PhaseTotal)
+		defer cancel()
+	}
+	key := websocket.NewKey()
+	r, err := cfg.request(url, key)
+	if err != nil {
+		return nil, err
+	}
+	resp, conn, err := c.Upgrade(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if conn == nil {
+		return nil, refusal(ctx, resp)
+	}
+	ws := cfg.WebSocket
+	if err := cfg.confirm(&ws, resp.Header, key); err != nil {
+		conn.Abort(err)
+		return nil, err
+	}
+	return websocket.NewConn(conn, &ws), nil
+}
+
+func (cfg *WebSocketConfig) timeout() time.Duration {
+	if cfg.Timeout == 0 {
+		return 30 * time.Second
+	}
+	return cfg.Timeout
+}
+
+// schemes are those of WebSockets, and what is asked for.
+var schemes = map[string]string{"ws": "http", "wss": "https", "ws+unix": "http+unix", "wss+unix": "https+unix"}
+
+// request returns the handshake; RFC 6455, 4.1.
+func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
+	scheme, rest, ok := strings.Cut(rawURL, ":")
+	plain := schemes[strings.ToLower(scheme)]
+	switch {
+	case ok && plain != "":
+	case ok && slices.Contains([]string{"http", "https", "http+unix", "https+unix"}, strings.ToLower(scheme)):
+		plain = scheme
+	default:
+		return nil, invalid("the URL of a WebSocket begins with ws, wss, ws+unix or wss+unix")
+	}
+	if u, err := url.Parse(plain + ":" + rest); err == nil && u.Fragment != "" {
+		return nil, invalid("the URL of a WebSocket has no fragment")
+	}
+	h := cfg.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", "websocket")
+	h.Set("Sec-WebSocket-Version", websocket.Version)
+	h.Set("Sec-WebSocket-Key", key)
+	h.Del("Sec-WebSocket-Protocol")
+	h.Del("Sec-WebSocket-Extensions")
+	if len(cfg.Subprotocols) > 0 {
+		h.Set("Sec-WebSocket-Protocol", strings.Join(cfg.Subprotocols, ", "))
+	}
+	if offer := cfg.WebSocket.Deflate.Offer(); offer != "" {
+		h.Set("Sec-WebSocket-Extensions", offer)
+	}
+	redirects := cfg.MaxRedirects
+	if redirects == 0 {
+		redirects = -1
+	}
+	return &Request{
+		URL: plain + ":" + rest, Header: h, Host: cfg.Host, Cookies: cfg.Cookies, Auth: cfg.Auth, Route: cfg.Route,
+		MaxRedirects: redirects, Timeout: -1,
+	}, nil
+}
+
+// confirm looks at the answer, and completes ws by what it says; RFC 6455, 4.1.
+func (cfg *WebSocketConfig) confirm(ws *websocket.Config, h http.Header, key string) error {
+	wrong := func(reason string) error {
+		return &HandshakeError{Status: http.StatusSwitchingProtocols, Header: h, Reason: reason}
+	}
+	if !hasToken(h["Connection"], "upgrade") || !hasToken(h["Upgrade"], "websocket") {
+		return wrong("the connection does not become a WebSocket")
+	}
+	if got := h["Sec-Websocket-Accept"]; len(got) != 1 || got[0] != websocket.AcceptKey(key) {
+		return wrong("Sec-WebSocket-Accept does not answer the key")
+	}
+	switch chosen := h["Sec-Websocket-Protocol"]; {
+	case len(chosen) == 0:
+	case len(chosen) > 1, !slices.Contains(cfg.Subprotocols, chosen[0]):
+		return wrong(fmt.Sprintf("subprotocol %q was not offered", strings.Join(chosen, ", ")))
+	default:
+		ws.Subprotocol = chosen[0]
+	}
+	extension, err := ws.Deflate.Confirm(h["Sec-Websocket-Extensions"])
+	if err != nil {
+		return wrong(err.Error())
+	}
+	ws.Client, ws.Extension, ws.Context = true, extension, nil
+	ws.Handshake = textproto.MIMEHeader(h)
+	return nil
+}
+
+// hasToken reports whether lists have a token, in any letter case.
+func hasToken(values []string, token string) bool {
+	return slices.ContainsFunc(websocket.Tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
+}
+
+// refusal makes an error of a response that is not 101.
+func refusal(ctx context.Context, resp *Response) error {
+	e := &HandshakeError{Status: resp.Status, Header: resp.Header}
+	e.Body, _ = io.ReadAll(io.LimitReader(resp.Reader(ctx), refusalBody)) // what there is of it
+	_ = resp.Close()
+	return e
+}
+
+// WebSockets returns a Source of WebSockets to one server, each dialled when the one before has ended, as
+// [clients.Reconnect] does with its pauses, which cfg says; nil means the defaults. A refusal with a status from 400 to 499,
+// apart from 408, 425 and 429, ends it, unless reconnect.Permanent says otherwise; a connection that was not Stable counts as a
+// failure unless Useful says otherwise. The receiver closes the connections; the
+// Source has a capacity of 0, and aborts one that nobody took.
+func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients.ReconnectConfig) *chanio.Source[*websocket.Conn] {
+	conf := clients.ReconnectConfig{}
+	if reconnect != nil {
+		conf = *reconnect
+	}
+	if conf.Permanent == nil {
+		conf.Permanent = isPermanent
+	}
+	if conf.Useful == nil {
+		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake alone has moved bytes both ways
+	}
+	var latest *websocket.Conn // over the connection that was made last
+	conns := clients.Reconnect(func(ctx context.Context) (*chanio.Conn, error) {
+		conn, err := c.DialWebSocket(ctx, url, cfg)
+		if err != nil {
+			return nil, err
+		}
+		latest = conn
+		return conn.Below(), nil
+	}, &conf).Conns
+	up := conns.Claim("httpc.WebSockets")
+	return chanio.NewSource(chanio.SourceHooks[*websocket.Conn]{
+		Next: func(ctx context.Context) (*websocket.Conn, error) {
+			if _, err := up.Next(ctx); err != nil {
+				return nil, err
+			}
+			return latest, nil
+		},
+		Close:       up.Close,
+		Undelivered: func(conn *websocket.Conn) { conn.Abort(net.ErrClosed) },
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: "httpc.WebSockets", Upstream: []chanio.Description{up.Describe()}}
+		},
+	})
+}
+
+// isPermanent reports whether a refusal would come again.
+func isPermanent(err error) bool {
+	e, ok := err.(*HandshakeError)
+	if !ok || e.Status < 400 || e.Status > 499 {
+		return false
+	}
+	return e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooEarly && e.Status != http.StatusTooManyRequests
+}

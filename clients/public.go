@@ -1,0 +1,61 @@
+package clients
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// reserved are the addresses that are not the public's, besides those that netip.Addr tells: RFC 6890, RFC 6598, RFC 6052.
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),       // this network
+	netip.MustParsePrefix("100.64.0.0/10"),   // shared by carriers (CGNAT)
+	netip.MustParsePrefix("192.0.0.0/24"),    // protocol assignments
+	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"), // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
+	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and the broadcast address
+	netip.MustParsePrefix("64:ff9b:1::/48"),  // local translation to IPv4
+	netip.MustParsePrefix("100::/64"),        // discard
+	netip.MustParsePrefix("2001::/32"),       // Teredo: has an IPv4 address within
+	netip.MustParsePrefix("2001:db8::/32"),   // documentation
+	netip.MustParsePrefix("2002::/16"),       // 6to4: has an IPv4 address within
+	netip.MustParsePrefix("fec0::/10"),       // site-local
+}
+
+// translated are the IPv6 addresses that stand for IPv4 ones, in their last four bytes (RFC 6052).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// PublicOnly is a Config.Allow that lets connections go to public addresses only, for programs that connect where others
+// tell them to: it refuses loopback, private, link-local, shared (CGNAT), unique local, multicast, unspecified and reserved
+// addresses, also as IPv6 forms of IPv4 ones. It looks at each address right before it is connected to, so a name that
+// changes its address in between does not get around it.
+func PublicOnly(to netip.AddrPort) error {
+	a := to.Addr().WithZone("").Unmap()
+	if translated.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if !isPublic(a) {
+		return fmt.Errorf("clients: the address %s is not public", to.Addr())
+	}
+	return nil
+}
+
+func isPublic(a netip.Addr) bool {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, p := range reserved {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return !a.Is6() || !isCompatible(a)
+}
+
+// isCompatible reports whether a is of the old form ::a.b.c.d.
+func isCompatible(a netip.Addr) bool {
+	b := a.As16()
+	return [12]byte(b[:12]) == [12]byte{}
+}

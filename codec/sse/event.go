@@ -1,0 +1,149 @@
+package sse
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// DefaultMaxEvent is how many bytes an event may have, with its fields and comments.
+const DefaultMaxEvent = 1 << 20
+
+// Event is one event. Its text is UTF-8.
+type Event struct {
+	// ID is what a client that reconnects names as the last event that it has seen. Of an event that was received it is the
+	// last id that the stream has set, perhaps by an earlier event.
+	ID string
+
+	// Type is the name that a page listens for; "" means message.
+	Type string
+
+	// Data is what the event says. It may have several lines; each of CR, LF and CR LF arrives as LF.
+	Data string
+
+	// Retry, if not 0, tells the client how long to wait before it reconnects, in whole milliseconds.
+	Retry time.Duration
+
+	// Comment is ignored by every client, and not received. An Event that has nothing but a Comment or a Retry is no event
+	// for a page: it keeps a connection alive.
+	Comment string
+}
+
+// Events is events one after the other, as a codec. It knows of no events before, so an event has an ID only if it sets one
+// itself, or if a block of fields without data before it does; use [Decode] for a stream. max is how many bytes an event may
+// have; 0 means 1 MiB.
+//
+//	Event{ID: "7", Data: "hello\nworld"}:
+//	id: 7
+//	data: hello
+//	data: world
+//	                 an empty line
+func Events(max int) codec.Codec[Event] {
+	if max <= 0 {
+		max = DefaultMaxEvent
+	}
+	return eventCodec{max}
+}
+
+type eventCodec struct{ max int }
+
+// Append appends an event and the empty line behind it.
+func (c eventCodec) Append(dst []byte, e Event) ([]byte, error) {
+	if err := e.check(); err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	if e.Comment != "" {
+		dst = appendLines(dst, "", e.Comment)
+	}
+	if e.Retry > 0 {
+		dst = strconv.AppendInt(append(dst, "retry: "...), e.Retry.Milliseconds(), 10)
+		dst = append(dst, '\n')
+	}
+	if e.ID != "" {
+		dst = append(append(append(dst, "id: "...), e.ID...), '\n')
+	}
+	if e.Type != "" {
+		dst = append(append(append(dst, "event: "...), e.Type...), '\n')
+	}
+	if !e.silent() {
+		dst = appendLines(dst, "data", e.Data)
+	}
+	dst = append(dst, '\n')
+	if len(dst)-start > c.max {
+		return dst, tooLarge(c.max)
+	}
+	return dst, nil
+}
+
+// silent reports whether a page hears nothing of the event.
+func (e *Event) silent() bool {
+	return e.Data == "" && e.Type == "" && e.ID == "" && (e.Comment != "" || e.Retry != 0)
+}
+
+// check refuses what would be taken for another field.
+func (e *Event) check() error {
+	for name, value := range map[string]string{"ID": e.ID, "Type": e.Type} {
+		if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
+			return codec.WrapField(name, fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, value[i], i))
+		}
+	}
+	if e.Retry < 0 || e.Retry%time.Millisecond != 0 {
+		return codec.WrapField("Retry", fmt.Errorf("%w: %v is not a number of milliseconds", codec.ErrMalformed, e.Retry))
+	}
+	return nil
+}
+
+// appendLines appends a field for each line of text.
+func appendLines(dst []byte, name, text string) []byte {
+	for {
+		line, rest, more := cutLine(text)
+		dst = append(append(dst, name...), ':')
+		if line != "" {
+			dst = append(append(dst, ' '), line...)
+		}
+		dst = append(dst, '\n')
+		if !more {
+			return dst
+		}
+		text = rest
+	}
+}
+
+// cutLine returns the first line of text, and what follows its end, if it has one.
+func cutLine(text string) (line, rest string, more bool) {
+	i := strings.IndexAny(text, "\r\n")
+	if i < 0 {
+		return text, "", false
+	}
+	if strings.HasPrefix(text[i:], "\r\n") {
+		return text[:i], text[i+2:], true
+	}
+	return text[:i], text[i+1:], true
+}
+
+func tooLarge(limit int) error {
+	return fmt.Errorf("sse: event longer than %d bytes: %w", limit, chanio.ErrTooLarge)
+}
+
+// Decode reads the next event: one that has data.
+func (c eventCodec) Decode(r *codec.Reader) (Event, error) {
+	var sum block
+	for {
+		b, err := readBlock(r, c.max)
+		if err != nil {
+			return Event{}, err
+		}
+		sum.add(&b)
+		if b.hasData {
+			return sum.Event, nil
+		}
+	}
+}
+
+// Size is that of the shortest event.
+func (c eventCodec) Size() codec.Size { return codec.Size{Min: 6, Max: codec.Unbounded} }

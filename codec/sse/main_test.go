@@ -1,0 +1,9 @@
+package sse_test
+
+import (
+	"testing"
+
+	"github.com/weir-go/weir/chanio/chaniotest"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }

@@ -1,0 +1,134 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// State is what a stream of events has said about reconnecting. Its methods are for any goroutine. The zero value has seen
+// nothing.
+type State struct {
+	mu     sync.Mutex
+	lastID string
+	retry  time.Duration
+}
+
+// LastID returns the last id that was set, also without an event: what Last-Event-ID says on reconnecting.
+func (s *State) LastID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastID
+}
+
+// Retry returns how long the server wants a client to wait before it reconnects, and 0 if it has not said so.
+func (s *State) Retry() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retry
+}
+
+// SetLastID sets what LastID returns until the stream says otherwise, for a client that goes on where it was.
+func (s *State) SetLastID(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID = id
+}
+
+// take notes what b says, and completes its event.
+func (s *State) take(b *block) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.hasID {
+		s.lastID = b.ID
+	}
+	if b.hasRetry {
+		s.retry = b.Retry
+	}
+	b.ID = s.lastID
+}
+
+// StreamConfig says how [Decode] behaves. The zero value, and nil, mean the defaults.
+type StreamConfig struct {
+	// MaxEvent is how many bytes an event may have. 0 means 1 MiB.
+	MaxEvent int
+
+	// State, if not nil, is told what the stream says about reconnecting, and continued.
+	State *State
+}
+
+// Decode returns the events of a text/event-stream. It becomes the one consumer of src. An event that the end of src cuts
+// short is dropped, as the standard says, and the end is clean. cfg may be nil.
+func Decode(src *chanio.Source[[]byte], cfg *StreamConfig) *chanio.Source[Event] {
+	if cfg == nil {
+		cfg = &StreamConfig{}
+	}
+	max, state := cfg.MaxEvent, cfg.State
+	if max <= 0 {
+		max = DefaultMaxEvent
+	}
+	if state == nil {
+		state = new(State)
+	}
+	d := &decoder{up: codec.Decode(src, codec.Codec[block](blockCodec{max})).Claim("sse.Decode"), state: state}
+	return chanio.NewSource(chanio.SourceHooks[Event]{
+		Next: d.next, TryNext: d.tryNext, Close: d.up.Close,
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: "sse.Decode", Upstream: []chanio.Description{d.up.Describe()}}
+		},
+	})
+}
+
+type decoder struct {
+	up    chanio.Upstream[block]
+	state *State
+}
+
+func (d *decoder) next(ctx context.Context) (Event, error) {
+	for {
+		b, err := d.up.Next(ctx)
+		if err != nil {
+			return Event{}, atEnd(err)
+		}
+		if d.state.take(&b); b.hasData {
+			return b.Event, nil
+		}
+	}
+}
+
+func (d *decoder) tryNext() (Event, bool, error) {
+	for {
+		b, ok, err := d.up.TryNext()
+		if !ok || err != nil {
+			return Event{}, false, atEnd(err)
+		}
+		if d.state.take(&b); b.hasData {
+			return b.Event, true, nil
+		}
+	}
+}
+
+// atEnd makes the end of a stream within an event a clean one. What failed below is no such end.
+func atEnd(err error) error {
+	var cut *codec.Error
+	if errors.As(err, &cut) && errors.Is(cut.Err, io.ErrUnexpectedEOF) {
+		return io.EOF
+	}
+	return err
+}
+
+// blockCodec reads one block after the other.
+type blockCodec struct{ max int }
+
+func (c blockCodec) Append(dst []byte, b block) ([]byte, error) {
+	return eventCodec(c).Append(dst, b.Event)
+}
+
+func (c blockCodec) Decode(r *codec.Reader) (block, error) { return readBlock(r, c.max) }
+
+func (c blockCodec) Size() codec.Size { return codec.Size{Min: 1, Max: codec.Unbounded} }

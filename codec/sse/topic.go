@@ -1,0 +1,210 @@
+package sse
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// Slow says what becomes of a subscriber that is further behind than the ring of its [Topic] reaches.
+type Slow int
+
+const (
+	// DropOldest has it lose the events that the ring has lost, and get an event made by TopicConfig.Mark instead.
+	DropOldest Slow = iota
+
+	// Disconnect ends its stream with [ErrSlow].
+	Disconnect
+
+	// Block has Publish wait for it, so that nobody loses anything, and one subscriber can stop all.
+	Block
+)
+
+// ErrSlow is the end of a subscriber that was too far behind.
+var ErrSlow = errors.New("sse: the subscriber is too far behind")
+
+// TopicConfig says how a [Topic] behaves. The zero value, and nil, mean the defaults.
+type TopicConfig struct {
+	// Ring is how many events are kept for those who resume and those who are behind, and RingBytes how many bytes they may
+	// have, encoded; one event is kept whatever its size. 0 means 256 and 1 MiB.
+	Ring, RingBytes int
+
+	// MaxEvent is how many bytes an event may have, encoded. 0 means 1 MiB.
+	MaxEvent int
+
+	// Slow is what becomes of subscribers that are too far behind.
+	Slow Slow
+
+	// Mark makes the event that tells a subscriber of DropOldest how many it has lost. Nil means one of the type "lost" whose
+	// data is that number. Its ID is not sent.
+	Mark func(lost uint64) Event
+
+	// Stale makes the event that tells who resumes from an event which is not in the ring any more, or of another epoch, that
+	// it has missed some. Nil means one of the type "stale" without data. Its ID is set.
+	Stale func() Event
+
+	// Epoch is what the ids begin with, and differs from one start of a server to the next. "" means a random one. It must not
+	// contain "-" or a control character.
+	Epoch string
+}
+
+// Topic is events that many subscribe to. Those who resume get what they have missed, as far as the ring reaches. Its methods
+// are for any goroutine.
+type Topic struct {
+	cfg   TopicConfig
+	codec codec.Codec[Event]
+
+	mu     sync.Mutex
+	ring   []entry // in order; the last has the sequence number last
+	bytes  int
+	last   uint64
+	moved  chan struct{} // closed when there is another event, or the end
+	passed chan struct{} // closed when a subscriber has moved on, if somebody waits for that
+	subs   map[*subscriber]struct{}
+	closed bool
+}
+
+type entry struct {
+	event Event
+	bytes []byte
+}
+
+// NewTopic returns a Topic. cfg may be nil.
+func NewTopic(cfg *TopicConfig) *Topic {
+	t := &Topic{moved: make(chan struct{}), subs: map[*subscriber]struct{}{}}
+	if cfg != nil {
+		t.cfg = *cfg
+	}
+	if t.cfg.Ring <= 0 {
+		t.cfg.Ring = 256
+	}
+	if t.cfg.RingBytes <= 0 {
+		t.cfg.RingBytes = 1 << 20
+	}
+	if t.cfg.Mark == nil {
+		t.cfg.Mark = func(lost uint64) Event { return Event{Type: "lost", Data: strconv.FormatUint(lost, 10)} }
+	}
+	if t.cfg.Stale == nil {
+		t.cfg.Stale = func() Event { return Event{Type: "stale"} }
+	}
+	if t.cfg.Epoch == "" {
+		var p [6]byte
+		_, _ = rand.Read(p[:]) // never fails
+		t.cfg.Epoch = hex.EncodeToString(p[:])
+	}
+	if strings.ContainsAny(t.cfg.Epoch, "-\r\n\x00") {
+		panic(fmt.Sprintf("sse: NewTopic: invalid Epoch %q", t.cfg.Epoch))
+	}
+	t.codec = Events(t.cfg.MaxEvent)
+	return t
+}
+
+// id returns the id of the event with a sequence number.
+func (t *Topic) id(n uint64) string { return t.cfg.Epoch + "-" + strconv.FormatUint(n, 10) }
+
+// Publish gives an event to all subscribers, and returns it with its ID, which Publish sets to epoch-number. It waits only
+// with [Block]: for subscribers that are too far behind, within ctx. An event that cannot be encoded is refused; after Close
+// Publish returns net.ErrClosed.
+func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
+	e.ID = t.cfg.Epoch
+	if _, err := codec.Marshal(t.codec, e); err != nil {
+		return Event{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.awaitRoomLocked(ctx); err != nil {
+		return Event{}, err
+	}
+	e.ID = t.id(t.last + 1)
+	p, err := codec.Marshal(t.codec, e)
+	if err != nil {
+		return Event{}, err
+	}
+	t.last++
+	t.ring = append(t.ring, entry{e, p})
+	t.bytes += len(p)
+	for len(t.ring) > t.cfg.Ring || len(t.ring) > 1 && t.bytes > t.cfg.RingBytes {
+		t.bytes -= len(t.ring[0].bytes)
+		t.ring[0] = entry{}
+		t.ring = t.ring[1:]
+	}
+	close(t.moved)
+	t.moved = make(chan struct{})
+	return e, nil
+}
+
+// firstLocked returns the sequence number of the first event in the ring.
+func (t *Topic) firstLocked() uint64 { return t.last + 1 - uint64(len(t.ring)) }
+
+// awaitRoomLocked waits, unlocked, until no subscriber needs the oldest event, if the policy is Block and the ring full.
+func (t *Topic) awaitRoomLocked(ctx context.Context) error {
+	for {
+		if t.closed {
+			return net.ErrClosed
+		}
+		full := len(t.ring) >= t.cfg.Ring || t.bytes >= t.cfg.RingBytes
+		if t.cfg.Slow != Block || !full || !t.neededLocked(t.firstLocked()) {
+			return nil
+		}
+		if t.passed == nil {
+			t.passed = make(chan struct{})
+		}
+		passed, moved := t.passed, t.moved
+		t.mu.Unlock()
+		select {
+		case <-passed:
+		case <-moved:
+		case <-ctx.Done():
+			t.mu.Lock()
+			return chanio.Cause(ctx)
+		}
+		t.mu.Lock()
+	}
+}
+
+// neededLocked reports whether a subscriber has not passed the event with that number.
+func (t *Topic) neededLocked(n uint64) bool {
+	for s := range t.subs {
+		if s.at <= n {
+			return true
+		}
+	}
+	return false
+}
+
+// passedLocked tells who publishes that a subscriber has moved on.
+func (t *Topic) passedLocked() {
+	if t.passed != nil {
+		close(t.passed)
+		t.passed = nil
+	}
+}
+
+// Close ends the topic: subscribers get what they have not seen of the ring, then a clean end. It is idempotent and does not
+// wait.
+func (t *Topic) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.closed = true
+		close(t.moved)
+		t.passedLocked()
+	}
+	return nil
+}
+
+// Subscribers returns how many there are.
+func (t *Topic) Subscribers() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.subs)
+}

@@ -1,0 +1,251 @@
+package websocket
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"time"
+)
+
+const (
+	aheadBytes    = 64 << 10 // of messages that are read while nobody receives
+	aheadMessages = 16
+	lookEvery     = 250 * time.Millisecond // how long nobody has received before reading ahead begins
+)
+
+// ahead is a goroutine that reads: ahead of the receiver, or, once In is closed, to drop what comes.
+type ahead struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newAhead() (*ahead, context.Context) {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &ahead{cancel, make(chan struct{})}, ctx
+}
+
+// startAheadLocked starts reading ahead if nobody reads and there is room.
+func (c *Conn) startAheadLocked() {
+	if c.full || c.readOver || c.ended || c.inOver || !c.who.begin(inBackend) {
+		return
+	}
+	a, ctx := newAhead()
+	c.ahead = a
+	go c.readAhead(ctx, a) // stopBackend waits for it
+}
+
+// readAhead reads messages into the queue until somebody receives, or there is enough of them.
+func (c *Conn) readAhead(ctx context.Context, a *ahead) {
+	r := &c.rd
+	parts := r.parts
+	r.parts = false
+	for c.aheadBudget() {
+		m, err := c.message(ctx, true)
+		if err == errNoBudget {
+			c.setFull()
+		}
+		if err != nil {
+			break
+		}
+		c.mu.Lock()
+		c.queue = append(c.queue, m)
+		c.queued += len(m.Data)
+		c.hasQueue.Store(true)
+		c.mu.Unlock()
+	}
+	r.budget, r.parts = unbounded, parts
+	c.endBackend(a)
+}
+
+// aheadBudget sets how much may be read ahead, and reports whether that is anything.
+func (c *Conn) aheadBudget() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rd.budget = max(aheadBytes-c.queued-len(c.rd.buf), 0)
+	if c.rd.budget == 0 || len(c.queue) >= aheadMessages {
+		c.full = true
+	}
+	return !c.full
+}
+
+func (c *Conn) setFull() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.full = true
+}
+
+func (c *Conn) endBackend(a *ahead) {
+	c.mu.Lock()
+	if c.ahead == a {
+		c.ahead = nil
+	}
+	c.who.endBackend()
+	c.mu.Unlock()
+	a.cancel()
+	close(a.done)
+}
+
+// stopBackend makes a goroutine that reads let go.
+func (c *Conn) stopBackend() {
+	c.mu.Lock()
+	a := c.ahead
+	c.mu.Unlock()
+	if a == nil {
+		runtime.Gosched() // it has just let go
+		return
+	}
+	a.cancel()
+	<-a.done
+}
+
+// startDropping starts the goroutine that reads what comes after In was closed, and drops it.
+func (c *Conn) startDropping() {
+	a, ctx := newAhead()
+	c.mu.Lock()
+	before := c.ahead
+	c.ahead = a
+	c.mu.Unlock()
+	if before != nil {
+		before.cancel()
+	}
+	go func() { // ends with the stream below, which finish and lowEnded see to
+		if before != nil {
+			<-before.done
+		}
+		if !c.awaitTurn() {
+			c.mu.Lock()
+			if c.ahead == a {
+				c.ahead = nil
+			}
+			c.mu.Unlock()
+			a.cancel()
+			close(a.done)
+			return
+		}
+		if !c.merge {
+			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
+		}
+		for {
+			m, err := c.message(ctx, true)
+			if err != nil {
+				break
+			}
+			m.release()
+		}
+		c.endBackend(a)
+	}()
+}
+
+// awaitTurn waits until the receiver has let go, or the connection is gone.
+func (c *Conn) awaitTurn() bool {
+	for !c.who.begin(inBackend) {
+		waiter := c.who.wait()
+		if c.who.begin(inBackend) {
+			return true
+		}
+		select {
+		case <-waiter:
+		case <-c.conn.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// tick is how long the timer sleeps while nobody reads.
+func (c *Conn) tick() time.Duration {
+	d := lookEvery
+	if c.cfg.PingAfter > 0 {
+		d = min(d, c.cfg.PingAfter, c.cfg.PongWithin/2)
+	}
+	return max(d, time.Millisecond)
+}
+
+// rouse has the timer look soon.
+func (c *Conn) rouse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.timer.Reset(c.tick())
+	}
+}
+
+// look is what the timer does: it sees to it that somebody reads, and that the peer is alive.
+func (c *Conn) look() {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	sleep := c.readersLocked()
+	heart, ping, dead := c.heartLocked()
+	if sleep == 0 || heart > 0 && heart < sleep {
+		sleep = heart
+	}
+	if sleep > 0 && dead == nil {
+		c.timer.Reset(sleep)
+	}
+	c.mu.Unlock()
+	switch {
+	case dead != nil:
+		c.Out.Abort(dead)
+	case ping:
+		c.tryControl(OpPing, pingPayload(c.pings.next()))
+	}
+}
+
+// readersLocked starts reading ahead if nobody has received for a while. It returns when to look again, 0 for when a
+// receiver lets go.
+func (c *Conn) readersLocked() (sleep time.Duration) {
+	who, turns := c.who.present()
+	if who == nobody && !c.full && !c.readOver && !c.inOver {
+		if turns != c.lastTurn {
+			c.lastTurn = turns
+			return c.tick()
+		}
+		c.startAheadLocked()
+	}
+	c.who.heed.Store(true)
+	if now, later := c.who.present(); later != turns || now == nobody && !c.full && !c.readOver && !c.inOver {
+		return c.tick() // the receiver has let go before it could see that
+	}
+	return 0
+}
+
+// heartLocked returns when the peer's silence is to be looked at again, whether to ping it now, and whether it is dead.
+func (c *Conn) heartLocked() (sleep time.Duration, ping bool, dead error) {
+	now := c.since()
+	heard := time.Duration(c.heard.Load())
+	if c.full {
+		heard = now // nobody reads, so nobody can tell
+	}
+	if c.closeSent > 0 && !c.readOver {
+		left := max(c.closeSent, heard) + c.cfg.CloseTimeout - now
+		if left <= 0 {
+			return 0, false, lateError("peer did not answer the Close frame within " + c.cfg.CloseTimeout.String())
+		}
+		return left, false, nil
+	}
+	if c.cfg.PingAfter < 0 || c.readOver {
+		return 0, false, nil
+	}
+	if c.pinged > 0 && heard >= c.pinged {
+		c.pinged = 0
+	}
+	if c.pinged > 0 {
+		left := c.pinged + c.cfg.PongWithin - now
+		if left <= 0 {
+			return 0, false, lateError("peer sent nothing for " + c.cfg.PongWithin.String() + " after a ping")
+		}
+		return left, false, nil
+	}
+	if left := heard + c.cfg.PingAfter - now; left > 0 {
+		return left, false, nil
+	}
+	c.pinged = now
+	return c.cfg.PongWithin, true, nil
+}
+
+func lateError(what string) error {
+	return &CloseError{Code: Abnormal, Reason: what, Local: true, Err: os.ErrDeadlineExceeded}
+}

@@ -1,0 +1,156 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"net/textproto"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Conn is a WebSocket: a conversation in messages over a stream of bytes. Its halves are used as any others are; what is
+// particular to them:
+//
+//   - In ends with io.EOF when the peer has closed with 1000, 1001 or without a code, and with a *[CloseError] otherwise.
+//     Closing In drops what still comes; pings are answered all the same.
+//   - Out.Close sends what was accepted, then a Close frame with 1000. In yields what the peer still sends, up to its own
+//     Close frame. Out.Abort with a *CloseError sends that one's code, if that needs no wait.
+//   - A message that Out refuses (text that is not UTF-8, an unknown kind) leaves Out as it was.
+//   - When the peer has closed, Out has ended too.
+//
+// Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine begins to read ahead,
+// up to 64 KiB or 16 messages, and ends when somebody receives.
+type Conn struct {
+	chanio.Duplex[Message, Message]
+
+	conn *chanio.Conn
+	cfg  Config
+	up   chanio.Upstream[[]byte]
+	low  chanio.ByteSink
+
+	gate  gate
+	inEnd chanio.End
+	out   chanio.End
+	merge bool // the connection has no deadlines, so a Recv is interrupted by its ctx
+
+	who    turn
+	rd     reader
+	born   time.Time
+	heard  atomic.Int64 // when the last byte came, since born
+	pongs  pongs
+	pings  pings
+	memory memory // of compression with context takeover
+
+	mu        sync.Mutex
+	ahead     *ahead    // the goroutine that reads ahead
+	queue     []Message // read ahead
+	hasQueue  atomic.Bool
+	skips     atomic.Bool // the rest of a message in pieces is to be dropped
+	queued    int         // bytes in queue
+	full      bool
+	timer     *time.Timer
+	lastTurn  uint64        // of who, at the last look of the timer
+	pinged    time.Duration // when a ping was sent that is to show life; 0: none
+	closeSent time.Duration // when a Close frame was sent; 0: none was
+	sent      *CloseError   // what Out.Close is to send
+	inOver    bool          // In was closed
+	outOver   bool          // Out was closed, and its Close frame sent
+	readOver  bool          // the peer's Close frame has come, or nothing more can be read
+	over      chan struct{} // closed then, if somebody waits for it
+	finishing bool
+	ended     bool
+	status    *CloseError // the peer's Close frame
+	detach    func() bool
+	undrain   func() bool
+}
+
+// NewConn returns a WebSocket over conn, whose handshake is over; it owns conn from then on. cfg may be nil. A conn whose
+// server asks it to finish ([chanio.Conn.Drain]) is closed with 1001.
+func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
+	c := &Conn{conn: conn, cfg: cfg.complete(), born: time.Now()}
+	c.up = conn.In.Claim("websocket.Conn")
+	c.rd.src, c.low = c.up.Bytes(), chanio.BytesTo(conn.Out)
+	c.merge = conn.SetReadDeadline(time.Time{}) != nil
+	low := conn.Out.End()
+	c.out.Linger, c.out.Progress, c.out.Released = low.Linger, low.Progress, conn.Done()
+	c.inEnd.Released = conn.Done()
+	c.Released = conn.Done()
+	c.In = chanio.NewSource(chanio.SourceHooks[Message]{
+		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
+	})
+	c.Out = chanio.NewSink(chanio.SinkHooks[Message]{
+		Send: c.send, TrySend: c.trySend, SendAll: c.sendAll, Flush: conn.Out.Flush, Close: c.closeOut,
+		Abort: c.abort, Cork: conn.Out.Cork, End: &c.out,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
+	})
+	c.rd.budget = unbounded
+	c.hear()
+	c.undrain = conn.OnDrain(func(error) { c.goAway() })
+	if ctx := c.cfg.Context; ctx != nil {
+		c.detach = context.AfterFunc(ctx, c.contextEnded)
+	}
+	c.mu.Lock()
+	c.timer = time.AfterFunc(c.tick(), c.look)
+	c.mu.Unlock()
+	conn.Out.OnDone(c.lowEnded)
+	return c
+}
+
+// Subprotocol returns what both sides have agreed to speak; "" means nothing in particular.
+func (c *Conn) Subprotocol() string { return c.cfg.Subprotocol }
+
+// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. It is not
+// to be changed, and nil if there was none.
+func (c *Conn) Handshake() textproto.MIMEHeader { return c.cfg.Handshake }
+
+// Compressed reports whether permessage-deflate (RFC 7692) is in use.
+func (c *Conn) Compressed() bool { return c.cfg.Deflate != nil }
+
+// Client reports whether this side is the client.
+func (c *Conn) Client() bool { return c.cfg.Client }
+
+// Below returns the connection that the messages go over, for its addresses and its TLS state. Its streams belong to c.
+func (c *Conn) Below() *chanio.Conn { return c.conn }
+
+// LocalAddr returns the address of this side.
+func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+
+// RemoteAddr returns the address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// Done is closed when the connection below has been released.
+func (c *Conn) Done() <-chan struct{} { return c.conn.Done() }
+
+// CloseStatus returns the code and the reason of the peer's Close frame, and whether it has come. Without a code it is
+// NoStatus.
+func (c *Conn) CloseStatus() (code Code, reason string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status == nil {
+		return 0, "", false
+	}
+	return c.status.Code, c.status.Reason, true
+}
+
+// Detach makes the connection outlive the context of its [Config], such as that of the request which it began as. It
+// reports whether that had not ended. Over HTTP/2 the connection ends with its request all the same.
+func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
+
+// contextEnded ends the connection because the context of its Config has ended.
+func (c *Conn) contextEnded() {
+	code, reason := NormalClosure, ""
+	if e, ok := context.Cause(c.cfg.Context).(*CloseError); ok && e.Code.sendable() {
+		code, reason = e.Code, e.Reason
+	}
+	_ = c.CloseWith(code, reason) // there is nobody to tell
+}
+
+// since returns the time of the connection's own clock, which is never 0.
+func (c *Conn) since() time.Duration { return time.Since(c.born) + 1 }
+
+// hear notes that bytes have come.
+func (c *Conn) hear() { c.heard.Store(int64(c.since())) }

@@ -1,0 +1,210 @@
+package websocket
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// controlFrame takes a control frame, whose payload is p, and size bytes in all, and does what it says. The error of a
+// Close frame is the end that it means.
+func (c *Conn) controlFrame(h *header, p []byte, size int) error {
+	var buf [maxControl]byte
+	payload := buf[:copy(buf[:], p)]
+	c.rd.src.Discard(size)
+	xor(payload, h.key, 0)
+	switch h.op() {
+	case OpPing:
+		c.pong(payload)
+	case OpPong:
+		c.pings.heard(payload)
+	case OpClose:
+		return c.closeFrame(payload)
+	}
+	return nil
+}
+
+// closeFrame returns what the peer's Close frame ends In with.
+func (c *Conn) closeFrame(p []byte) error {
+	code, reason, err := parseClose(p)
+	if err != nil {
+		return err
+	}
+	end := &CloseError{Code: code, Reason: reason}
+	c.mu.Lock()
+	c.status = end
+	c.mu.Unlock()
+	if code.normal() {
+		return io.EOF
+	}
+	return end
+}
+
+// appendControl appends a control frame.
+func (c *Conn) appendControl(dst []byte, op Opcode, payload []byte) []byte {
+	return c.appendFrame(dst, bitFin|byte(op), payload)
+}
+
+// tryControl sends a control frame if there is room now. It reports whether it did, or need not any more.
+func (c *Conn) tryControl(op Opcode, payload []byte) bool {
+	ok, err := c.gate.tryEnter(control)
+	if !ok {
+		return err != nil
+	}
+	defer c.gate.leave(control)
+	ok, err = c.low.TryEnd(c.appendControl(c.low.Begin(), op, payload), nil)
+	return ok || err != nil
+}
+
+// pongs is the answer to the peer's latest ping, if there was no room for it.
+type pongs struct {
+	mu      sync.Mutex
+	waiting []byte
+	any     bool
+	busy    bool // a goroutine waits for room
+}
+
+// pong answers a ping. If there is no room, one answer waits for it: that to the latest ping. RFC 6455, 5.5.3.
+func (c *Conn) pong(payload []byte) {
+	q := &c.pongs
+	q.mu.Lock()
+	busy := q.busy
+	q.mu.Unlock()
+	if !busy && c.tryControl(OpPong, payload) {
+		return
+	}
+	q.mu.Lock()
+	q.waiting, q.any = slices.Clone(payload), true
+	busy = q.busy
+	q.busy = true
+	q.mu.Unlock()
+	if !busy {
+		go c.sendPongs() // ends with the connection at the latest
+	}
+}
+
+// sendPongs sends the pong that waits, as soon as there is room.
+func (c *Conn) sendPongs() {
+	q := &c.pongs
+	for {
+		err := c.conn.Out.Flush(context.Background()) // an abort ends it
+		q.mu.Lock()
+		payload, some := q.waiting, q.any
+		q.waiting, q.any = nil, false
+		if !some || err != nil {
+			q.busy = false
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+		if !c.tryControl(OpPong, payload) {
+			q.mu.Lock()
+			if !q.any {
+				q.waiting, q.any = payload, true
+			}
+			q.mu.Unlock()
+		}
+	}
+}
+
+// pings are those that were sent and not answered.
+type pings struct {
+	mu      sync.Mutex
+	last    uint64
+	waiting []*awaited
+}
+
+type awaited struct {
+	id       uint64
+	sent     time.Time
+	answered chan time.Duration // gets one value
+}
+
+// Ping sends a ping and waits for its pong, also while nobody receives, and returns how long that took. Several at once
+// are told apart. When ctx ends first it returns Cause of ctx, and the connection goes on; when that ends, why.
+func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
+	a := c.pings.add()
+	defer c.pings.remove(a)
+	if err := c.sendControl(ctx, OpPing, pingPayload(a.id)); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	c.startAheadLocked()
+	c.mu.Unlock()
+	select {
+	case took := <-a.answered:
+		return took, nil
+	case <-ctx.Done():
+		return 0, chanio.Cause(ctx)
+	case <-c.conn.Done():
+		return 0, c.why()
+	}
+}
+
+// sendControl sends a control frame. It waits for room.
+func (c *Conn) sendControl(ctx context.Context, op Opcode, payload []byte) error {
+	if err := c.gate.enter(ctx, control); err != nil {
+		return err
+	}
+	defer c.gate.leave(control)
+	return c.low.End(ctx, c.appendControl(c.low.Begin(), op, payload), nil)
+}
+
+func pingPayload(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
+
+func (p *pings) next() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	return p.last
+}
+
+func (p *pings) add() *awaited {
+	a := &awaited{id: p.next(), sent: time.Now(), answered: make(chan time.Duration, 1)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = append(p.waiting, a)
+	return a
+}
+
+func (p *pings) remove(a *awaited) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = slices.DeleteFunc(p.waiting, func(b *awaited) bool { return a == b })
+}
+
+// heard takes a pong. It answers every ping up to the one that it has the payload of: a peer that was sent several need
+// answer only the last. Any other pong means nothing.
+func (p *pings) heard(payload []byte) {
+	if len(payload) != 8 {
+		return
+	}
+	id := binary.BigEndian.Uint64(payload)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if id > p.last {
+		return
+	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(a *awaited) bool {
+		if a.id > id {
+			return false
+		}
+		a.answered <- time.Since(a.sent)
+		return true
+	})
+}
+
+// String describes the connection: its role, its addresses and what was agreed on.
+func (c *Conn) String() string {
+	role := "server"
+	if c.cfg.Client {
+		role = "client"
+	}
+	return fmt.Sprintf("websocket %s %s -> %s subprotocol %q deflate %v", role, c.LocalAddr(), c.RemoteAddr(), c.cfg.Subprotocol, c.Compressed())
+}

@@ -1,0 +1,176 @@
+package websocket
+
+import (
+	"bytes"
+	"compress/flate"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Deflate is how messages are compressed (RFC 7692). One value is shared by all connections that are to share its
+// compressors, each of which takes about 1 MiB with the standard library's; the zero value is ready for use. Its fields are
+// not changed once it is in use.
+type Deflate struct {
+	// Level is the level of compression, as package compress/flate has them. 0 means flate.BestSpeed, and 3 with Takeover,
+	// because compress/flate does not look back from a small message at BestSpeed.
+	Level int
+
+	// From is how many bytes a message has at least that is compressed. 0 means 512.
+	From int
+
+	// Takeover makes a message refer to those before it, where the peer agrees: that compresses small similar messages much
+	// better, and costs a compressor for each connection, and 32 KiB for what it has received. MaxContexts bounds the number
+	// of such connections; others compress each message by itself. 0 means 256.
+	Takeover    bool
+	MaxContexts int
+
+	// NewWriter and NewReader, if not nil, take the place of those of compress/flate: for another implementation of DEFLATE.
+	// A reader must be a flate.Resetter.
+	NewWriter func(dst io.Writer, level int) (Compressor, error)
+	NewReader func(src io.Reader) io.ReadCloser
+
+	contexts atomic.Int32
+	writers  sync.Pool // of *deflater that nobody uses
+	readers  sync.Pool // of io.ReadCloser that nobody uses
+}
+
+// Compressor is what a *flate.Writer does. Flush ends with an empty stored block, as RFC 7692 7.2.1 needs it.
+type Compressor interface {
+	io.Writer
+	Flush() error
+	Reset(dst io.Writer)
+}
+
+const (
+	defaultFrom     = 512
+	defaultContexts = 256
+	window          = 1 << maxBits
+)
+
+func (d *Deflate) from() int {
+	if d.From <= 0 {
+		return defaultFrom
+	}
+	return d.From
+}
+
+// reserve counts a connection with context takeover, if there may be another.
+func (d *Deflate) reserve() bool {
+	most := int32(d.MaxContexts)
+	if most <= 0 {
+		most = defaultContexts
+	}
+	if d.contexts.Add(1) > most {
+		d.contexts.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (d *Deflate) unreserve() { d.contexts.Add(-1) }
+
+// deflater compresses messages.
+type deflater struct {
+	d    *Deflate
+	bits int
+	w    Compressor
+	out  bytes.Buffer
+	keep bool // what was compressed before may be referred to
+}
+
+// newDeflater returns a deflater with an empty window.
+func (d *Deflate) newDeflater(bits int) (*deflater, error) {
+	if z, ok := d.writers.Get().(*deflater); ok {
+		z.bits = bits
+		z.w.Reset(&z.out)
+		return z, nil
+	}
+	z := &deflater{d: d, bits: bits}
+	level := d.Level
+	switch {
+	case level != 0:
+	case d.Takeover:
+		level = 3
+	default:
+		level = flate.BestSpeed
+	}
+	var err error
+	if d.NewWriter != nil {
+		z.w, err = d.NewWriter(&z.out, level)
+	} else {
+		z.w, err = flate.NewWriter(&z.out, level)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("websocket: Deflate: %w", err)
+	}
+	return z, nil
+}
+
+// free returns a deflater that nobody uses any more.
+func (z *deflater) free() {
+	z.keep = false
+	z.out.Reset()
+	if z.out.Cap() > 64<<10 {
+		z.out = bytes.Buffer{}
+	}
+	z.d.writers.Put(z)
+}
+
+// tail is what ends every compressed message and is not sent; RFC 7692 7.2.1.
+const tail = "\x00\x00\xff\xff"
+
+// compress compresses one message. The result is valid until the next call. Where the window is smaller than that of the
+// compressor, it begins anew before anything could refer further back.
+func (z *deflater) compress(p []byte) ([]byte, error) {
+	z.out.Reset()
+	step := len(p)
+	if z.bits < maxBits {
+		step = 1 << z.bits
+	}
+	for first := true; first || len(p) > 0; first = false {
+		n := min(step, len(p))
+		if !z.keep || !first {
+			z.w.Reset(&z.out)
+		}
+		if _, err := z.w.Write(p[:n]); err != nil {
+			return nil, err
+		}
+		if err := z.w.Flush(); err != nil {
+			return nil, err
+		}
+		p = p[n:]
+	}
+	out := z.out.Bytes()
+	if !bytes.HasSuffix(out, []byte(tail)) {
+		return nil, errors.New("websocket: the Compressor does not end a Flush with an empty stored block")
+	}
+	if out = out[:len(out)-len(tail)]; len(out) == 0 {
+		out = []byte{0}
+	}
+	return out, nil
+}
+
+// compress compresses one message into memory that the caller is to release. z is what is to be referred to, or nil.
+func (c *Conn) compress(z *deflater, p []byte) ([]byte, *lease, error) {
+	if z == nil {
+		var err error
+		if z, err = c.cfg.Deflate.newDeflater(c.cfg.Extension.sendBits(c.cfg.Client)); err != nil {
+			return nil, nil, err
+		}
+		defer z.free()
+	}
+	out, err := z.compress(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := newLease(len(out))
+	return l.bytes[:copy(l.bytes, out)], l, nil
+}
+
+// deflates reports whether m is sent compressed.
+func (c *Conn) deflates(m *Message) bool {
+	return c.cfg.Deflate != nil && len(m.Data) >= c.cfg.Deflate.from()
+}

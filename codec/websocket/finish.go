@@ -1,0 +1,248 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// CloseWith closes the connection with a code and a reason: it sends what Out has accepted, then the Close frame, drops what
+// still comes, and returns when the connection has been released: the peer has answered, or CloseTimeout has passed. If Out
+// was closed before, or the peer has closed, that one's code stands, and CloseWith returns the same as the close before.
+//
+// A code that must not be sent, and a reason of more than 123 bytes or that is not UTF-8, are ErrInvalidClose; nothing is
+// closed then.
+func (c *Conn) CloseWith(code Code, reason string) error {
+	if err := checkClose(code, reason); err != nil {
+		return err
+	}
+	c.closeAs(code, reason)
+	return c.Duplex.Close()
+}
+
+// Close is CloseWith(NormalClosure, "").
+func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
+
+// Abort ends the connection with cause at once and discards what was not sent. If cause is, or wraps, a *CloseError whose
+// code may be sent, the peer gets it, if that needs no wait. It is for any goroutine at any time.
+func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
+
+// closeAs says what the Close frame is to say, the first time.
+func (c *Conn) closeAs(code Code, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sent == nil {
+		c.sent = &CloseError{Code: code, Reason: reason}
+	}
+}
+
+// goAway is told that the server shuts down.
+func (c *Conn) goAway() {
+	c.closeAs(GoingAway, "")
+	_ = c.Out.Close() // Out has its error
+}
+
+// closeOut is the hook of Out.
+func (c *Conn) closeOut() error {
+	ctx, stop := c.out.Lingering()
+	defer stop()
+	c.closeAs(NormalClosure, "")
+	err := c.sendClose(ctx)
+	if err == nil {
+		err = c.conn.Out.Flush(ctx)
+	}
+	if err != nil {
+		c.inEnd.Set(err)
+		c.conn.Abort(err)
+		return err
+	}
+	c.mu.Lock()
+	c.outOver = true
+	c.closeSent = c.since()
+	c.mu.Unlock()
+	c.maybeFinish()
+	c.rouse()
+	return nil
+}
+
+// sendClose sends the Close frame, behind everything that was accepted. It does nothing if one has been sent.
+func (c *Conn) sendClose(ctx context.Context) error {
+	switch err := c.gate.enter(ctx, closing); {
+	case errors.Is(err, net.ErrClosed):
+		return nil
+	case err != nil:
+		return err
+	}
+	defer c.gate.leave(closing)
+	return c.low.End(ctx, c.appendClose(c.low.Begin()), nil)
+}
+
+func (c *Conn) appendClose(dst []byte) []byte {
+	c.mu.Lock()
+	say := c.sent
+	c.mu.Unlock()
+	return c.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
+}
+
+// readEnded is called by who reads when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
+// *CloseError.
+func (c *Conn) readEnded(err error) {
+	var end *CloseError
+	if err == io.EOF {
+		c.out.Set(nil)
+	} else {
+		errors.As(err, &end)
+		c.out.Set(err)
+	}
+	c.mu.Lock()
+	c.readOver = true
+	if c.over != nil {
+		close(c.over)
+		c.over = nil
+	}
+	answer := c.status
+	if answer == nil && end != nil {
+		answer = &CloseError{Code: end.Code, Reason: short(end.Reason)}
+	}
+	if c.sent == nil {
+		c.sent = &CloseError{Code: answer.Code}
+		if end != nil && end.Local {
+			c.sent.Reason = answer.Reason
+		}
+	}
+	c.mu.Unlock()
+	if end != nil && end.Code == Abnormal {
+		c.conn.Abort(err)
+		return
+	}
+	c.startFinish()
+}
+
+// short cuts a reason to what a Close frame takes. Reasons of this package are ASCII.
+func short(reason string) string { return reason[:min(len(reason), MaxReason)] }
+
+// maybeFinish begins the end of the connection once both halves have been closed here.
+func (c *Conn) maybeFinish() {
+	c.mu.Lock()
+	both := c.inOver && c.outOver
+	c.mu.Unlock()
+	if both {
+		c.startFinish()
+	}
+}
+
+func (c *Conn) startFinish() {
+	c.mu.Lock()
+	started := c.finishing
+	c.finishing = true
+	c.mu.Unlock()
+	if !started {
+		go c.finish() // ends within CloseTimeout and the linger of the connection
+	}
+}
+
+// finish sends the Close frame, unless that has been done, waits for the peer's, unless that has come, and closes the
+// connection below.
+func (c *Conn) finish() {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
+		lateError("peer did not answer the Close frame within "+c.cfg.CloseTimeout.String()))
+	defer cancel()
+	err := c.sendClose(ctx)
+	if err == nil {
+		select {
+		case <-c.readIsOver():
+			_ = c.conn.Close() // what it returns is about bytes that the peer has no use for
+			return
+		case <-c.conn.Done():
+			return
+		case <-ctx.Done():
+			err = chanio.Cause(ctx)
+		}
+	}
+	c.conn.Abort(err)
+}
+
+// readIsOver returns a channel that is closed when there is nothing more to read.
+func (c *Conn) readIsOver() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readOver {
+		return closedChan
+	}
+	if c.over == nil {
+		c.over = make(chan struct{})
+	}
+	return c.over
+}
+
+var closedChan = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// abort is the hook of Out.
+func (c *Conn) abort(cause error) {
+	c.mu.Lock()
+	finishing := c.finishing
+	c.finishing = true
+	c.mu.Unlock()
+	c.inEnd.Set(cause)
+	if !finishing && c.tellWhy(cause) {
+		c.interrupt()
+		go func() { _ = c.conn.Close() }() // within the linger of the connection
+		return
+	}
+	c.conn.Abort(cause)
+}
+
+// tellWhy sends a Close frame with the code of cause, if there is one and that needs no wait.
+func (c *Conn) tellWhy(cause error) bool {
+	var end *CloseError
+	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.gate.shutNow() {
+		return false
+	}
+	defer c.gate.leave(closing)
+	frame := c.appendControl(c.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
+	ok, err := c.low.TryEnd(frame, nil)
+	return ok && err == nil
+}
+
+// lowEnded is told that nothing more can be sent on the connection below.
+func (c *Conn) lowEnded() {
+	if err := c.conn.Out.Err(); err != nil {
+		var end *CloseError
+		if !errors.As(err, &end) {
+			err = &CloseError{Code: Abnormal, Err: err}
+		}
+		c.out.Set(err)
+	}
+	c.mu.Lock()
+	c.ended = true
+	c.timer.Stop()
+	a := c.ahead
+	c.mu.Unlock()
+	if a != nil {
+		a.cancel()
+	}
+	if c.remembers() {
+		c.cfg.Deflate.unreserve()
+	}
+	c.undrain()
+	if c.detach != nil {
+		c.detach()
+	}
+}
+
+// why is the end of the connection as a call is told.
+func (c *Conn) why() error {
+	for _, err := range []error{c.out.Err(), c.inEnd.Err()} {
+		if err != nil {
+			return err
+		}
+	}
+	return net.ErrClosed
+}

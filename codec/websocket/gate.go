@@ -1,0 +1,130 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// gate says who may write. Whole messages enter at once with each other; a message in parts, and one that a compressor
+// with memory must see in order, excludes other messages; control frames come between all of these; and behind the Close
+// frame nobody enters any more.
+type gate struct {
+	mu      sync.Mutex
+	writing int  // calls that write now: messages, parts, control frames
+	whole   int  // of these, messages
+	alone   bool // a message excludes others
+	queued  int  // who waits to be alone: no other message enters before
+	shut    bool // the Close frame is being sent, or was
+	moved   chan struct{}
+}
+
+type pass int
+
+const (
+	wholeMessage pass = iota // a message in one frame
+	aloneMessage             // one that excludes other messages, until leave
+	control                  // a control frame, or a frame of a message that is alone
+	closing                  // the Close frame; nobody enters behind it
+)
+
+// tryEnter enters if nobody is in the way. It returns net.ErrClosed behind a Close frame.
+func (g *gate) tryEnter(p pass) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.enterLocked(p, false)
+}
+
+func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
+	if g.shut {
+		return false, net.ErrClosed
+	}
+	switch p {
+	case wholeMessage:
+		if g.alone || g.queued > 0 {
+			return false, nil
+		}
+		g.whole++
+	case aloneMessage:
+		if g.alone || g.whole > 0 || g.queued > 0 && !waited {
+			return false, nil
+		}
+		g.alone = true
+		return true, nil
+	case closing:
+		if g.alone || g.writing > 0 {
+			return false, nil
+		}
+		g.shut = true
+	}
+	g.writing++
+	return true, nil
+}
+
+// enter waits until it may enter, or ctx ends.
+func (g *gate) enter(ctx context.Context, p pass) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p == aloneMessage {
+		g.queued++
+		defer func() {
+			if g.queued--; g.queued == 0 {
+				g.changedLocked()
+			}
+		}()
+	}
+	for {
+		if ok, err := g.enterLocked(p, true); ok || err != nil {
+			return err
+		}
+		if g.moved == nil {
+			g.moved = make(chan struct{})
+		}
+		moved := g.moved
+		g.mu.Unlock()
+		select {
+		case <-moved:
+			g.mu.Lock()
+		case <-ctx.Done():
+			g.mu.Lock()
+			return chanio.Cause(ctx)
+		}
+	}
+}
+
+// leave undoes an enter.
+func (g *gate) leave(p pass) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch p {
+	case wholeMessage:
+		g.whole--
+		g.writing--
+	case aloneMessage:
+		g.alone = false
+	default:
+		g.writing--
+	}
+	g.changedLocked()
+}
+
+// shutNow is tryEnter of an abort, which may cut a message in parts between two of them.
+func (g *gate) shutNow() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut || g.writing > 0 {
+		return false
+	}
+	g.shut = true
+	g.writing++
+	return true
+}
+
+func (g *gate) changedLocked() {
+	if g.moved != nil {
+		close(g.moved)
+		g.moved = nil
+	}
+}

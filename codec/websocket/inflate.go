@@ -1,0 +1,148 @@
+package websocket
+
+import (
+	"bytes"
+	"compress/flate"
+	"io"
+)
+
+// inflating is one compressed message while it is uncompressed. Its data is at hand, so it never waits.
+type inflating struct {
+	d      *Deflate
+	z      io.ReadCloser
+	src    bytes.Reader
+	window []byte // what the peer may refer to
+	kind   Kind
+	text   textCheck
+	size   int64
+	limit  int64
+}
+
+// ending is what is put behind a message: what the peer left out, and a last block, so that the reader finds an end.
+const ending = tail + "\x01\x00\x00\xff\xff"
+
+// newInflating begins with a message, whose data has room for ending or is copied.
+func (d *Deflate) newInflating(data, window []byte, limit int64) *inflating {
+	f := &inflating{d: d, window: window, limit: limit}
+	f.src.Reset(append(data, ending...))
+	if z, ok := d.readers.Get().(io.ReadCloser); ok {
+		f.z = z
+	} else if d.NewReader != nil {
+		f.z = d.NewReader(&f.src)
+	} else {
+		f.z = flate.NewReader(&f.src)
+	}
+	f.reset()
+	return f
+}
+
+func (f *inflating) reset() {
+	_ = f.z.(flate.Resetter).Reset(&f.src, f.window) // a reader that cannot begin says so when it reads
+}
+
+// read reads more of the message; io.EOF behind its end.
+func (f *inflating) read(p []byte) (n int, err error) {
+	for {
+		n, err = f.z.Read(p)
+		if err == io.EOF && f.src.Len() > 0 { // the peer has ended a block for good, and goes on; RFC 7692 7.2.3.4
+			f.remember(p[:n])
+			f.reset()
+			if err = nil; n == 0 {
+				continue
+			}
+		} else {
+			f.remember(p[:n])
+		}
+		break
+	}
+	if f.size += int64(n); f.limit > 0 && f.size > f.limit {
+		return 0, tooBig("message", f.limit)
+	}
+	if err != nil && err != io.EOF {
+		err = &CloseError{Code: InvalidData, Reason: "compressed data is invalid", Local: true, Err: err}
+	}
+	return n, err
+}
+
+// remember keeps the end of what was read for references to it.
+func (f *inflating) remember(p []byte) {
+	if len(p) >= window {
+		f.window = append(f.window[:0], p[len(p)-window:]...)
+		return
+	}
+	if over := len(f.window) + len(p) - window; over > 0 {
+		f.window = f.window[:copy(f.window, f.window[over:])]
+	}
+	f.window = append(f.window, p...)
+}
+
+// end lets go of the reader.
+func (f *inflating) end() { f.d.readers.Put(f.z) }
+
+// peerRemembers reports whether the peer's messages may refer to those before.
+func (c *Conn) peerRemembers() bool { return !c.cfg.Extension.sendsFresh(!c.cfg.Client) }
+
+// beginInflating begins to uncompress a message.
+func (c *Conn) beginInflating(data []byte, limit int64) *inflating {
+	var before []byte
+	if c.peerRemembers() {
+		before = c.memory.window
+	}
+	return c.cfg.Deflate.newInflating(data, before, limit)
+}
+
+// endInflating ends it, and keeps what the next may refer to.
+func (c *Conn) endInflating(f *inflating) {
+	f.end()
+	if c.peerRemembers() {
+		c.memory.window = f.window
+	}
+}
+
+// inflate uncompresses a whole message. Memory grows as it turns out to be large, up to MaxMessage.
+func (c *Conn) inflate(data []byte) ([]byte, error) {
+	f := c.beginInflating(data, int64(c.cfg.MaxMessage))
+	defer c.endInflating(f)
+	out := make([]byte, 0, min(4*len(data)+64, c.cfg.MaxMessage, firstSpace)+1)
+	for {
+		if len(out) == cap(out) {
+			out = append(out, 0)[:len(out)]
+		}
+		n, err := f.read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// inflateByParts begins with a message that is read in pieces.
+func (c *Conn) inflateByParts(m Message) (Message, error) {
+	r := &c.rd
+	r.inflate = c.beginInflating(m.Data, r.most)
+	r.inflate.kind = m.Kind
+	return piece(m.Kind, nil, false), nil
+}
+
+// inflatedPart returns the next piece of it.
+func (c *Conn) inflatedPart() (Message, error) {
+	r := &c.rd
+	f := r.inflate
+	p := make([]byte, pieceMax)
+	n, err := f.read(p)
+	if err != nil && err != io.EOF {
+		return Message{}, err
+	}
+	last := err == io.EOF
+	if f.kind == TextMessage && (!f.text.add(p[:n]) || last && !f.text.done()) {
+		return Message{}, errNotText()
+	}
+	if last {
+		r.inflate = nil
+		c.endInflating(f)
+	}
+	return piece(f.kind, p[:n], last), nil
+}

@@ -1,0 +1,129 @@
+package websocket
+
+import (
+	"context"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// lease is memory of a pool.
+type lease struct {
+	bytes []byte
+	class int
+	free  atomic.Bool
+}
+
+const (
+	leaseMin = 10 // the smallest class is of 1<<leaseMin bytes
+	leaseMax = 21 // the largest; larger ones are not pooled
+)
+
+// leases are those that nobody has, by class.
+var leases [leaseMax - leaseMin + 1]sync.Pool
+
+// newLease returns memory of at least n bytes.
+func newLease(n int) *lease {
+	class := max(bits.Len(uint(max(n, 1)-1)), leaseMin) - leaseMin
+	if class >= len(leases) {
+		return &lease{bytes: make([]byte, n), class: -1}
+	}
+	if l, ok := leases[class].Get().(*lease); ok {
+		l.free.Store(false)
+		return l
+	}
+	return &lease{bytes: make([]byte, 1<<(class+leaseMin)), class: class}
+}
+
+// release returns the memory. It panics the second time.
+func (l *lease) release() {
+	if l.free.Swap(true) {
+		panic("websocket: memory of a message was released twice")
+	}
+	if l.class >= 0 {
+		leases[l.class].Put(l)
+	}
+}
+
+// release gives back what a message was leased with.
+func (m Message) release() {
+	if m.extra != nil && m.extra.lease != nil {
+		m.extra.lease.release()
+	}
+}
+
+// Leased is a message whose Data is lent: it is valid until Release, which must be called once.
+type Leased struct {
+	Message
+	used *atomic.Bool // Release has been called; nil if nothing is to be released
+}
+
+// Release returns the memory of the message. It is for any goroutine, and panics if it is called again.
+func (l Leased) Release() {
+	if l.used == nil {
+		return
+	}
+	if l.used.Swap(true) {
+		panic("websocket: Leased.Release called twice")
+	}
+	l.release()
+}
+
+// Leases returns conn with messages whose memory is used again: for those who receive many large ones and are done with
+// each soon. Every message received is to be released, by Release or by sending it: Out releases what it has accepted, and
+// also what it refuses for good. It becomes the one consumer of conn.In; conn.Out goes on. One that is dropped because In was
+// closed is released.
+func Leases(conn *Conn) *chanio.Duplex[Leased, Leased] {
+	up := conn.In.Claim("websocket.Leases")
+	conn.setLeasing()
+	in := chanio.NewSource(chanio.SourceHooks[Leased]{
+		Next: func(ctx context.Context) (Leased, error) {
+			m, err := up.Next(ctx)
+			return leased(m), err
+		},
+		TryNext: func() (Leased, bool, error) {
+			m, ok, err := up.TryNext()
+			return leased(m), ok, err
+		},
+		Close: up.Close, Undelivered: Leased.Release, KeepUntaken: true, End: &conn.inEnd,
+		Describe: func() chanio.Description {
+			return chanio.Description{Kind: "websocket.Leases", Upstream: []chanio.Description{up.Describe()}}
+		},
+	})
+	out := chanio.NewSink(chanio.SinkHooks[Leased]{
+		Send: func(ctx context.Context, l Leased) error {
+			err := conn.Out.Send(ctx, l.Message)
+			if err == nil || !chanio.Resumable(ctx, err) {
+				l.Release()
+			}
+			return err
+		},
+		TrySend: func(l Leased) (bool, error) {
+			ok, err := conn.Out.TrySend(l.Message)
+			if ok || err != nil {
+				l.Release()
+			}
+			return ok, err
+		},
+		Flush: conn.Out.Flush, Close: conn.Out.Close, Abort: conn.Out.Abort, Cork: conn.Out.Cork, End: conn.Out.End(),
+	})
+	return &chanio.Duplex[Leased, Leased]{In: in, Out: out, Released: conn.Done()}
+}
+
+// leased is m as its receiver gets it.
+func leased(m Message) Leased {
+	if m.extra == nil || m.extra.lease == nil {
+		return Leased{Message: m}
+	}
+	return Leased{Message: m, used: new(atomic.Bool)}
+}
+
+// setLeasing makes the messages that are read from now on leased.
+func (c *Conn) setLeasing() {
+	if c.beginReceive() {
+		c.rd.leasing = true
+		c.endReceive()
+	}
+}

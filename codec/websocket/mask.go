@@ -1,0 +1,53 @@
+package websocket
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"math/bits"
+	"sync"
+)
+
+// xor masks or unmasks p in place, eight bytes at a time; RFC 6455, 5.3. p begins pos bytes behind the start of the payload.
+func xor(p []byte, key uint32, pos int64) {
+	if key == 0 {
+		return
+	}
+	key = bits.RotateLeft32(key, -8*int(pos&3))
+	k := uint64(key)<<32 | uint64(key)
+	for len(p) >= 32 {
+		q := p[:32]
+		binary.LittleEndian.PutUint64(q, binary.LittleEndian.Uint64(q)^k)
+		binary.LittleEndian.PutUint64(q[8:], binary.LittleEndian.Uint64(q[8:])^k)
+		binary.LittleEndian.PutUint64(q[16:], binary.LittleEndian.Uint64(q[16:])^k)
+		binary.LittleEndian.PutUint64(q[24:], binary.LittleEndian.Uint64(q[24:])^k)
+		p = p[32:]
+	}
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^k)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= byte(k >> (8 * i))
+	}
+}
+
+// keys are bytes of crypto/rand that nobody has used: one call for many frames.
+var keys = sync.Pool{New: func() any { return new(keyBytes) }}
+
+type keyBytes struct {
+	bytes [512]byte
+	left  int
+}
+
+// newKey returns a masking key that cannot be predicted.
+func newKey() uint32 {
+	k := keys.Get().(*keyBytes)
+	if k.left < 4 {
+		_, _ = rand.Read(k.bytes[:]) // never fails
+		k.left = len(k.bytes)
+	}
+	k.left -= 4
+	key := binary.LittleEndian.Uint32(k.bytes[k.left:])
+	keys.Put(k)
+	return key
+}

@@ -1,0 +1,307 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// pieceMax is the most that one piece of a message has.
+const pieceMax = 32 << 10
+
+// piece is a piece of a message as In's hooks pass it on.
+func piece(kind Kind, data []byte, last bool) Message {
+	return Message{Kind: kind, Data: data, extra: &extra{parts: true, last: last}}
+}
+
+func (m Message) isPiece() bool { return m.extra != nil && m.extra.parts }
+
+// part reads a piece of the present message.
+func (c *Conn) part(ctx context.Context, wait bool) (m Message, err error) {
+	r := &c.rd
+	if r.left > 0 {
+		p := r.src.Buffered()
+		if len(p) == 0 {
+			return m, c.fill(ctx, wait, int(min(r.left, pieceMax)))
+		}
+		if r.budget == 0 {
+			return m, errNoBudget
+		}
+		n := int(min(int64(len(p)), r.left, pieceMax))
+		if r.budget > 0 {
+			n = min(n, r.budget)
+			r.budget -= n
+		}
+		m = piece(r.kind, r.src.Clone(p[:n]), false)
+		r.src.Discard(n)
+		xor(m.Data, r.key, r.pos)
+		r.pos += int64(n)
+		r.left -= int64(n)
+		if r.kind == TextMessage && !r.text.add(m.Data) {
+			return m, errNotText()
+		}
+	}
+	if r.left > 0 {
+		return m, nil
+	}
+	if r.inFrame = false; !r.fin {
+		return m, nil // which is no message yet if there is no data
+	}
+	r.inMessage = false
+	if r.kind == TextMessage && !r.text.done() {
+		return m, errNotText()
+	}
+	return piece(r.kind, m.Data, true), nil
+}
+
+// RecvParts waits for the next message and returns its kind and its bytes as a Source, so that a message of any length takes
+// little memory. most bounds the message; 0 means no limit, and the limits of the [Config] do not count. Whatever is
+// received from conn.In waits until the message has been received to its end, or its Source closed, which skips the rest.
+// If ctx ends first nothing has been taken.
+//
+// A message that was read ahead comes as one piece, within the limits of the Config, and so does the compressed form of one
+// that is compressed: only its uncompressed bytes come piece by piece.
+func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[[]byte], error) {
+	up, err := c.In.Acquire(ctx, "websocket.Conn.RecvParts")
+	if err != nil {
+		return 0, nil, err
+	}
+	c.wantParts(true, most)
+	m, err := up.Next(ctx)
+	if err != nil {
+		c.wantParts(false, 0)
+		up.Release()
+		return 0, nil, err
+	}
+	if !m.isPiece() {
+		c.wantParts(false, 0)
+		up.Release()
+		return m.Kind, chanio.FromSlice([][]byte{m.Data}), nil
+	}
+	p := &parts{conn: c, up: up}
+	return m.Kind, chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: p.next, TryNext: p.tryNext, Close: p.close,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Parts"} },
+	}), nil
+}
+
+// wantParts says whether the next message is wanted in pieces.
+func (c *Conn) wantParts(want bool, most int64) {
+	if c.beginReceive() {
+		c.rd.parts, c.rd.most = want, most
+		c.endReceive()
+	}
+}
+
+// parts is a message that is received in pieces. It owns In until its end.
+type parts struct {
+	conn *Conn
+	up   chanio.Upstream[Message]
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of a next that is under way
+	closed bool
+	over   bool // In has been released
+}
+
+// begin begins to receive a piece. It returns nil if there is nothing more to receive.
+func (p *parts) begin(ctx context.Context) context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over || p.closed {
+		return nil
+	}
+	ctx, p.cancel = context.WithCancel(ctx)
+	return ctx
+}
+
+// end ends it. last says that In is not needed any more.
+func (p *parts) end(last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancel()
+	p.cancel = nil
+	switch {
+	case last:
+		p.over = true
+		p.up.Release()
+	case p.closed:
+		p.leaveLocked()
+	}
+}
+
+// leaveLocked gives In back before the end of the message.
+func (p *parts) leaveLocked() {
+	p.over = true
+	p.conn.skips.Store(true)
+	p.up.Release()
+}
+
+// close skips the rest. It may run beside next.
+func (p *parts) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	switch {
+	case p.over:
+	case p.cancel != nil:
+		p.cancel()
+	default:
+		p.leaveLocked()
+	}
+	return nil
+}
+
+func (p *parts) next(ctx context.Context) ([]byte, error) {
+	for {
+		within := p.begin(ctx)
+		if within == nil {
+			return nil, io.EOF
+		}
+		m, err := p.up.Next(within)
+		if err != nil {
+			return nil, p.failed(ctx, within, err)
+		}
+		p.end(m.extra.last)
+		if len(m.Data) > 0 {
+			return m.Data, nil
+		}
+	}
+}
+
+func (p *parts) tryNext() ([]byte, bool, error) {
+	for {
+		within := p.begin(context.Background())
+		if within == nil {
+			return nil, false, io.EOF
+		}
+		m, ok, err := p.up.TryNext()
+		if err != nil {
+			return nil, false, p.failed(within, within, err)
+		}
+		p.end(ok && m.extra.last)
+		if !ok || len(m.Data) > 0 {
+			return m.Data, ok, nil
+		}
+	}
+}
+
+// failed notes an error, which is the end of the connection, within a message, unless a ctx has ended.
+func (p *parts) failed(ctx, within context.Context, err error) error {
+	ofCall := chanio.Resumable(within, err)
+	p.end(!ofCall)
+	switch {
+	case ofCall && ctx.Err() != nil:
+		return chanio.Cause(ctx)
+	case ofCall: // closed meanwhile
+		return net.ErrClosed
+	case err == io.EOF:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// SendParts begins a message and returns a Sink of its bytes: each value is sent as one frame, and Close ends the message.
+// Until then other messages wait; pings and pongs do not. It waits, within ctx, for messages that are being sent. Text is
+// checked as it is sent: a value may end within a character. Parts are not compressed. Aborting the Sink ends the connection,
+// since a message cannot be taken back.
+func (c *Conn) SendParts(ctx context.Context, kind Kind) (*chanio.Sink[[]byte], error) {
+	if kind != TextMessage && kind != BinaryMessage {
+		return nil, checkMessage(&Message{Kind: kind})
+	}
+	if !c.out.Open() {
+		return nil, c.refusal()
+	}
+	if err := c.gate.enter(ctx, aloneMessage); err != nil {
+		return nil, c.sendError(err)
+	}
+	s := &sentParts{conn: c, op: Opcode(kind), turn: make(chan struct{}, 1)}
+	s.isText = kind == TextMessage
+	return chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send: s.send, Flush: c.conn.Out.Flush, Close: s.close, Abort: s.abort, Cork: c.conn.Out.Cork,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.SendParts"} },
+	}), nil
+}
+
+// sentParts is a message that is sent in pieces.
+type sentParts struct {
+	conn   *Conn
+	turn   chan struct{} // full while a piece is sent
+	op     Opcode        // of the next frame
+	isText bool
+	text   textCheck
+	over   bool
+}
+
+func (s *sentParts) send(ctx context.Context, p []byte) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+	defer func() { <-s.turn }()
+	if s.over {
+		return net.ErrClosed
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	text := s.text
+	if s.isText && !text.add(p) {
+		return errors.Join(ErrMessage, errors.New("websocket: text is not UTF-8"))
+	}
+	if err := s.frame(ctx, byte(s.op), p); err != nil {
+		return err
+	}
+	s.text, s.op = text, OpContinuation
+	return nil
+}
+
+// frame sends one frame.
+func (s *sentParts) frame(ctx context.Context, first byte, p []byte) error {
+	c := s.conn
+	if err := c.gate.enter(ctx, control); err != nil {
+		return c.sendError(err)
+	}
+	defer c.gate.leave(control)
+	if len(p) < bodyMin || c.cfg.Client {
+		return c.low.End(ctx, c.appendFrame(c.low.Begin(), first, p), nil)
+	}
+	return c.low.End(ctx, appendHeader(c.low.Begin(), first, len(p), false, 0), p)
+}
+
+// close ends the message.
+func (s *sentParts) close() error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.over {
+		return nil
+	}
+	s.over = true
+	defer s.conn.gate.leave(aloneMessage)
+	if s.isText && !s.text.done() {
+		err := errors.Join(ErrMessage, errors.New("websocket: text ends within a character"))
+		s.conn.Out.Abort(err)
+		return err
+	}
+	ctx, stop := s.conn.out.Lingering()
+	defer stop()
+	return s.frame(ctx, bitFin|byte(s.op), nil)
+}
+
+// abort ends the connection, unless the message had ended.
+func (s *sentParts) abort(cause error) {
+	s.conn.Out.Abort(cause)
+	go func() { // the abort has made a frame under way return
+		s.turn <- struct{}{}
+		if !s.over {
+			s.over = true
+			s.conn.gate.leave(aloneMessage)
+		}
+		<-s.turn
+	}()
+}

@@ -1,0 +1,56 @@
+package websocket
+
+import (
+	"sync"
+)
+
+// prepared is what is made once of a message that is sent to many.
+type prepared struct {
+	mu       sync.Mutex
+	variants map[variant][]byte // compressed, from an empty window
+}
+
+type variant struct {
+	d    *Deflate
+	bits int
+}
+
+// Prepare returns m for sending to many connections: it is checked once, and compressed once for each [Deflate] and size of
+// the window in use, when the first connection needs that. m.Data must not be changed any more. Only a server saves by it: a
+// client masks each frame anew. A connection that sends a prepared message with context takeover begins its window anew
+// behind it.
+func Prepare(m Message) (Message, error) {
+	m.extra = nil
+	if err := checkMessage(&m); err != nil {
+		return Message{}, err
+	}
+	m.extra = &extra{prepared: new(prepared)}
+	return m, nil
+}
+
+func (m *Message) isPrepared() bool { return m.extra != nil && m.extra.prepared != nil }
+
+// deflated returns the message compressed by itself. Who comes second waits for the first.
+func (p *prepared) deflated(d *Deflate, bits int, data []byte) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := variant{d, bits}
+	if out, ok := p.variants[key]; ok {
+		return out, nil
+	}
+	z, err := d.newDeflater(bits)
+	if err != nil {
+		return nil, err
+	}
+	defer z.free()
+	out, err := z.compress(data)
+	if err != nil {
+		return nil, err
+	}
+	if p.variants == nil {
+		p.variants = map[variant][]byte{}
+	}
+	out = append([]byte(nil), out...)
+	p.variants[key] = out
+	return out, nil
+}

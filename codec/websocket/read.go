@@ -1,0 +1,345 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// reader is what has been read of the present frame and message. It belongs to who has the turn.
+type reader struct {
+	src   chanio.ByteSource
+	given int // bytes of messages that atHand has returned: they count as at hand until the next call
+	tried int // bytes at hand that tryNext has found to be no whole message
+
+	inFrame bool
+	fin     bool  // of the present frame
+	left    int64 // bytes of its payload that were not taken
+	pos     int64 // and those that were
+	key     uint32
+
+	inMessage  bool
+	kind       Kind
+	compressed bool
+	fragments  int
+	size       int64 // bytes of the message so far
+	buf        []byte
+	lease      *lease // where buf lies, if it is leased
+	text       textCheck
+
+	leasing bool  // messages are leased
+	budget  int   // bytes of messages that may be read, or unbounded
+	err     error // sticky: what comes after the last message
+
+	parts    bool // the next message is wanted in pieces, and not whole
+	byParts  bool // the present message is read in pieces
+	announce bool // and nothing of it was returned yet
+	most     int64
+	inflate  *inflating // what is left of a compressed message that is read in pieces
+}
+
+var (
+	errWouldWait = errors.New("websocket: the message is not at hand")
+	errNoBudget  = errors.New("websocket: enough has been read ahead")
+)
+
+const unbounded = -1
+
+// settle lets go of the bytes of what atHand has returned.
+func (r *reader) settle() {
+	if r.given > 0 {
+		r.src.Discard(r.given)
+		r.given = 0
+	}
+}
+
+// message reads the next message, and answers control frames on the way. wait says whether it may wait for bytes. What it
+// has read before it returns because of ctx is kept for the next call.
+func (c *Conn) message(ctx context.Context, wait bool) (m Message, err error) {
+	r := &c.rd
+	r.settle()
+	if r.err != nil {
+		return m, r.err
+	}
+	for {
+		if r.inflate != nil {
+			m, err = c.inflatedPart()
+			if err == nil {
+				return m, nil
+			}
+		} else if !r.inFrame {
+			err = c.frame(ctx, wait)
+		}
+		if err == nil && r.announce {
+			r.announce = false
+			return piece(r.kind, nil, false), nil
+		}
+		if err == nil && r.inFrame {
+			m, err = c.payload(ctx, wait)
+			if err == nil && m.Kind != 0 {
+				return m, nil
+			}
+		}
+		if err != nil {
+			return Message{}, c.judge(ctx, err)
+		}
+	}
+}
+
+// judge makes errors that do not concern one call alone sticky, and ends the connection because of them.
+func (c *Conn) judge(ctx context.Context, err error) error {
+	if err == errWouldWait || err == errNoBudget {
+		return err
+	}
+	var end *CloseError
+	switch {
+	case err == io.EOF && c.rd.closedByPeer(c): // a Close frame that ended well
+	case errors.As(err, &end):
+	case chanio.Resumable(ctx, err):
+		return err
+	default:
+		err = c.cutOff(ctx, err)
+	}
+	r := &c.rd
+	r.err, r.buf = err, nil
+	r.inFrame, r.inMessage, r.inflate = false, false, nil
+	r.drop()
+	c.readEnded(err)
+	return err
+}
+
+// closedByPeer reports whether the peer's Close frame has come.
+func (r *reader) closedByPeer(c *Conn) bool {
+	_, _, ok := c.CloseStatus()
+	return ok
+}
+
+// cutOff is the end of a connection that ended without a Close frame.
+func (c *Conn) cutOff(ctx context.Context, err error) error {
+	err = c.up.Fail(ctx, err)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return &CloseError{Code: Abnormal, Err: err}
+}
+
+// fill waits for more bytes.
+func (c *Conn) fill(ctx context.Context, wait bool, want int) error {
+	if !wait {
+		return errWouldWait
+	}
+	err := c.rd.src.Fill(ctx, want)
+	if err == nil {
+		c.hear()
+	}
+	return err
+}
+
+// frame reads headers, and whole control frames, up to the header of a frame with data.
+func (c *Conn) frame(ctx context.Context, wait bool) error {
+	r := &c.rd
+	for {
+		p := r.src.Buffered()
+		h, n, err := parseHeader(p)
+		if err == nil && len(p) >= 2 {
+			h.masked = p[1]&bitMask != 0
+			err = c.checkFrame(&h)
+		}
+		if err != nil {
+			return err
+		}
+		need := maxHeader
+		if n > 0 && h.op().IsControl() {
+			if need = n + int(h.length); len(p) >= need {
+				return c.controlFrame(&h, p[n:need], need)
+			}
+		} else if n > 0 {
+			r.src.Discard(n)
+			return c.beginFrame(&h)
+		}
+		if err := c.fill(ctx, wait, need-len(p)); err != nil {
+			return err
+		}
+	}
+}
+
+// checkFrame refuses a frame that is wrong here, as soon as its first two bytes have come.
+func (c *Conn) checkFrame(h *header) error {
+	r := &c.rd
+	switch op := h.op(); {
+	case h.masked == c.cfg.Client:
+		if c.cfg.Client {
+			return protocolError("masked frame from a server")
+		}
+		return protocolError("frame from a client that is not masked")
+	case h.first&bitRSV1 != 0 && c.cfg.Deflate == nil:
+		return protocolError("reserved bit set")
+	case op.IsControl():
+	case op == OpContinuation && !r.inMessage:
+		return protocolError("continuation without a message")
+	case op != OpContinuation && r.inMessage:
+		return protocolError("message within a message")
+	}
+	return nil
+}
+
+// beginFrame begins a frame with data.
+func (c *Conn) beginFrame(h *header) error {
+	r := &c.rd
+	if !r.inMessage {
+		r.inMessage, r.kind, r.compressed = true, Kind(h.op()), h.first&bitRSV1 != 0
+		r.fragments, r.size, r.buf = 0, 0, nil
+		r.byParts, r.parts = r.parts, false
+		r.announce = r.byParts && !r.compressed
+	}
+	r.fragments++
+	r.size += h.length
+	switch limit := int64(c.cfg.MaxMessage); {
+	case r.fragments > c.cfg.MaxFragments:
+		return &CloseError{Code: PolicyViolation, Reason: "message of too many fragments", Local: true, Err: ErrTooLarge}
+	case r.byParts && !r.compressed:
+		if r.most > 0 && (r.size > r.most || r.size < 0) {
+			return tooBig("message", r.most)
+		}
+	case h.length > int64(c.cfg.MaxFrame):
+		return tooBig("frame", int64(c.cfg.MaxFrame))
+	case r.size > limit || r.size < 0:
+		return tooBig("message", limit)
+	}
+	r.inFrame, r.fin = true, h.fin()
+	r.left, r.pos, r.key = h.length, 0, h.key
+	return nil
+}
+
+// payload reads what is left of the present frame, and returns the message if it is whole.
+func (c *Conn) payload(ctx context.Context, wait bool) (m Message, err error) {
+	r := &c.rd
+	if r.byParts && !r.compressed {
+		return c.part(ctx, wait)
+	}
+	for r.left > 0 {
+		if err := c.take(ctx, wait); err != nil {
+			return m, err
+		}
+	}
+	r.inFrame = false
+	if !r.fin {
+		return m, nil
+	}
+	return c.whole()
+}
+
+const (
+	firstSpace = 64 << 10 // the most that is allocated for a message because its header says so, once its first byte has come
+	smallFrame = 4 << 10  // what is copied from the buffer; of more, the rest is read where it belongs
+)
+
+// take takes bytes of the payload, at least one.
+func (c *Conn) take(ctx context.Context, wait bool) error {
+	r := &c.rd
+	p := r.src.Buffered()
+	if len(p) == 0 && len(r.buf) == cap(r.buf) || len(p) == 0 && !wait {
+		return c.fill(ctx, wait, int(min(r.left, firstSpace)))
+	}
+	if r.budget == 0 {
+		return errNoBudget
+	}
+	if len(r.buf) == cap(r.buf) {
+		r.grow()
+	}
+	space := r.buf[len(r.buf):cap(r.buf)]
+	space = space[:min(int64(len(space)), r.left)]
+	if r.budget > 0 {
+		space = space[:min(len(space), r.budget)]
+	}
+	n := copy(space, p)
+	if n > 0 {
+		r.src.Discard(n)
+	} else {
+		var err error
+		if n, err = r.src.Read(ctx, space); err != nil {
+			return err
+		}
+		c.hear()
+	}
+	return r.got(n)
+}
+
+// got unmasks and checks n bytes that were put behind buf.
+func (r *reader) got(n int) error {
+	fresh := r.buf[len(r.buf) : len(r.buf)+n]
+	r.buf = r.buf[:len(r.buf)+n]
+	xor(fresh, r.key, r.pos)
+	r.pos += int64(n)
+	r.left -= int64(n)
+	if r.budget > 0 {
+		r.budget -= n
+	}
+	if r.kind == TextMessage && !r.compressed && !r.text.add(fresh) {
+		return errNotText()
+	}
+	return nil
+}
+
+func errNotText() error {
+	return &CloseError{Code: InvalidData, Reason: "text is not UTF-8", Local: true}
+}
+
+// grow makes room for more of the message: for all of the frame if that is not much, otherwise for twice of what has come.
+// A message of many small frames grows by doubling too.
+func (r *reader) grow() {
+	double := 2 * int64(len(r.buf))
+	size := min(int64(len(r.buf))+r.left, max(double, firstSpace))
+	if r.fragments > 1 {
+		size = max(size, double)
+	}
+	if r.leasing && !r.compressed {
+		next := newLease(int(size))
+		copy(next.bytes, r.buf)
+		r.drop()
+		r.lease, r.buf = next, next.bytes[:len(r.buf)]
+		return
+	}
+	next := make([]byte, len(r.buf), size)
+	copy(next, r.buf)
+	r.buf = next
+}
+
+// drop gives back the lease of a message that nobody gets.
+func (r *reader) drop() {
+	if r.lease != nil {
+		r.lease.release()
+		r.lease = nil
+	}
+}
+
+// whole returns the message that has been read.
+func (c *Conn) whole() (m Message, err error) {
+	r := &c.rd
+	m = Message{Kind: r.kind, Data: r.buf}
+	lease := r.lease
+	r.inMessage, r.buf, r.lease = false, nil, nil
+	if m.Data == nil {
+		m.Data = []byte{}
+	}
+	if r.compressed {
+		if r.byParts {
+			return c.inflateByParts(m)
+		}
+		if m.Data, err = c.inflate(m.Data); err != nil {
+			return m, err
+		}
+		if m.Kind == TextMessage && !utf8.Valid(m.Data) {
+			return m, errNotText()
+		}
+	} else if m.Kind == TextMessage && !r.text.done() {
+		return m, errNotText()
+	}
+	if lease != nil {
+		m.extra = &extra{lease: lease}
+	}
+	return m, nil
+}

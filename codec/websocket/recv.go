@@ -1,0 +1,216 @@
+package websocket
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+	"unicode/utf8"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// next is the hook of In.
+func (c *Conn) next(ctx context.Context) (m Message, err error) {
+	if !c.beginReceive() {
+		return m, net.ErrClosed
+	}
+	defer c.endReceive()
+	if ctx.Err() != nil {
+		return m, chanio.Cause(ctx)
+	}
+	if c.merge {
+		merged, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer c.inEnd.OnDone(cancel)()
+		ctx = merged
+	}
+	m, err = c.awaitMessage(ctx)
+	if err != nil {
+		return m, c.receiveError(ctx, err)
+	}
+	return m, nil
+}
+
+// awaitMessage returns the next message behind the rest of one that is to be skipped.
+func (c *Conn) awaitMessage(ctx context.Context) (m Message, err error) {
+	for {
+		m, ok := c.fromQueue()
+		if !ok {
+			if m, err = c.message(ctx, true); err != nil {
+				return m, err
+			}
+		}
+		if !c.skips.Load() {
+			return m, nil
+		}
+		if m.isPiece() && m.extra.last {
+			c.skips.Store(false)
+		}
+	}
+}
+
+// receiveError is what a receiver is told of an error of message.
+func (c *Conn) receiveError(ctx context.Context, err error) error {
+	switch {
+	case !c.inEnd.Open(): // closed here, or aborted
+		if why := c.inEnd.Err(); why != nil {
+			return why
+		}
+		return net.ErrClosed
+	case c.rd.err == nil: // ctx has ended
+		return err
+	case err == io.EOF:
+		c.inEnd.Set(nil)
+	default:
+		c.inEnd.Set(err)
+	}
+	return err
+}
+
+// tryNext is the hook of In.
+func (c *Conn) tryNext() (m Message, ok bool, err error) {
+	if !c.beginReceive() {
+		return m, false, net.ErrClosed
+	}
+	defer c.endReceive()
+	if c.skips.Load() {
+		return m, false, nil
+	}
+	if m, ok := c.fromQueue(); ok {
+		return m, true, nil
+	}
+	r := &c.rd
+	r.settle()
+	at := len(r.src.Buffered())
+	if at == 0 && r.err == nil || at > 0 && at == r.tried {
+		return m, false, nil
+	}
+	m, err = c.message(context.Background(), false)
+	switch {
+	case err == nil:
+		r.tried = 0
+		return m, true, nil
+	case err == errWouldWait:
+		r.tried = len(r.src.Buffered())
+		return m, false, nil
+	}
+	return m, false, c.receiveError(context.Background(), err)
+}
+
+// atHand is the hook of In: small whole messages that have arrived.
+func (c *Conn) atHand(dst []Message) []Message {
+	if !c.beginReceive() {
+		return dst
+	}
+	defer c.endReceive()
+	if c.skips.Load() {
+		return dst
+	}
+	for len(dst) < cap(dst) {
+		m, ok := c.fromQueue()
+		if !ok {
+			break
+		}
+		dst = append(dst, m)
+	}
+	r := &c.rd
+	r.settle()
+	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflate != nil {
+		return dst
+	}
+	p := r.src.Buffered()
+	for len(dst) < cap(dst) && r.given < len(p) {
+		m, n := c.quick(p[r.given:])
+		if n == 0 {
+			break
+		}
+		r.given += n
+		dst = append(dst, m)
+	}
+	return dst
+}
+
+// quick returns the message at the start of p, if it is one whole frame that needs no further look, and how many bytes it
+// takes. Whatever else there is, is left to message.
+func (c *Conn) quick(p []byte) (m Message, n int) {
+	h, n, err := parseHeader(p)
+	if err != nil || n == 0 || h.first&(bitFin|bitRSV1|0x08) != bitFin || h.op() == OpContinuation || h.masked == c.cfg.Client {
+		return m, 0
+	}
+	if h.length > int64(len(p)-n) || h.length > int64(min(c.cfg.MaxFrame, c.cfg.MaxMessage)) {
+		return m, 0
+	}
+	data := c.rd.src.Clone(p[n : n+int(h.length)])
+	xor(data, h.key, 0)
+	m = Message{Kind: Kind(h.op()), Data: data}
+	if m.Kind == TextMessage && !utf8.Valid(data) {
+		return m, 0
+	}
+	return m, n + int(h.length)
+}
+
+// beginReceive makes the consumer of In the reader, unless In has been closed.
+func (c *Conn) beginReceive() bool {
+	for !c.who.begin(receiver) {
+		if !c.inEnd.Open() {
+			return false
+		}
+		c.stopBackend()
+	}
+	return true
+}
+
+// endReceive lets go.
+func (c *Conn) endReceive() {
+	if c.who.end() {
+		c.who.tell()
+		c.rouse()
+	}
+}
+
+// fromQueue returns the next of the messages that were read ahead.
+func (c *Conn) fromQueue() (m Message, ok bool) {
+	if !c.hasQueue.Load() {
+		return m, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) == 0 {
+		c.hasQueue.Store(false)
+		return m, false
+	}
+	m = c.queue[0]
+	c.queue[0] = Message{}
+	c.queue = c.queue[1:]
+	c.queued -= len(m.Data)
+	if len(c.queue) == 0 {
+		c.queue = nil
+		c.hasQueue.Store(false)
+	}
+	c.full = false
+	return m, true
+}
+
+// interrupt makes a receiver that waits return.
+func (c *Conn) interrupt() {
+	if !c.merge {
+		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// closeIn is the hook of In: what still comes is dropped.
+func (c *Conn) closeIn() error {
+	c.mu.Lock()
+	c.inOver = true
+	queue := c.queue
+	c.queue, c.queued, c.full = nil, 0, false
+	c.mu.Unlock()
+	for _, m := range queue {
+		m.release()
+	}
+	c.interrupt()
+	c.startDropping()
+	c.maybeFinish()
+	return nil
+}

@@ -1,0 +1,147 @@
+// Download fetches a large file in parts, several at a time, shows how far it is, and goes on where it stopped when it is
+// started again.
+//
+//	go run ./docs/examples/download -n 4 http://localhost:8080/large.iso large.iso
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/pipeline"
+)
+
+func main() {
+	d := download{show: os.Stderr}
+	flag.IntVar(&d.parallel, "n", 4, "how many parts at a time")
+	flag.Int64Var(&d.partSize, "part", 4<<20, "bytes of a part")
+	flag.Parse()
+	d.url, d.path = flag.Arg(0), flag.Arg(1)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	d.client = httpc.New(&httpc.Config{StatusErrors: true, KeepBodies: true, Retry: &httpc.RetryPolicy{}})
+	defer d.client.Close()
+	if err := d.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// download is one file on its way.
+type download struct {
+	client    *httpc.Client
+	url, path string
+	parallel  int
+	partSize  int64
+	show      io.Writer
+
+	version string // of the file, as the server names it
+	size    int64
+	done    int64 // parts, from the begin of the file
+}
+
+// part is a range of bytes.
+type part struct{ from, to int64 }
+
+// run downloads what is missing.
+func (d *download) run(ctx context.Context) error {
+	if err := d.ask(ctx); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(d.path+".part", os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	d.resume()
+	parts := pipeline.MapConcurrent(ctx, chanio.FromSlice(d.missing()), d.parallel, func(ctx context.Context, p part) (part, error) {
+		return p, d.fetch(ctx, f, p)
+	})
+	err = pipeline.ForEach(ctx, parts, func(p part) error { // in order
+		d.done++
+		d.bar(p.to)
+		return os.WriteFile(d.path+".state", d.state(), 0o666)
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(d.path + ".state"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Rename(d.path+".part", d.path)
+}
+
+// ask asks how large the file is, and whether parts of it can be had.
+func (d *download) ask(ctx context.Context) error {
+	resp, err := d.client.Head(ctx, d.url)
+	if err != nil {
+		return err
+	}
+	defer resp.Close()
+	d.size, d.version = resp.ContentLength, resp.Header.Get("ETag")
+	if d.version == "" {
+		d.version = resp.Header.Get("Last-Modified")
+	}
+	if d.size < 0 || d.version == "" || resp.Header.Get("Accept-Ranges") != "bytes" {
+		return errors.New("the server does not give this file in parts")
+	}
+	return nil
+}
+
+// state is what is remembered of a download that was stopped.
+func (d *download) state() []byte {
+	return fmt.Appendf(nil, "%d %d %d %s\n", d.done, d.partSize, d.size, d.version)
+}
+
+// resume notes how far an earlier run has come, if that was for the same file in the same parts.
+func (d *download) resume() {
+	old, err := os.ReadFile(d.path + ".state")
+	if err != nil {
+		return
+	}
+	if _, err := fmt.Sscan(string(old), &d.done); err != nil || string(old) != string(d.state()) {
+		d.done = 0
+	}
+}
+
+func (d *download) missing() (parts []part) {
+	for from := d.done * d.partSize; from < d.size; from += d.partSize {
+		parts = append(parts, part{from, min(from+d.partSize, d.size)})
+	}
+	return parts
+}
+
+// fetch writes one part to its place. A file that has changed meanwhile is an error: the server then sends all of it.
+func (d *download) fetch(ctx context.Context, f *os.File, p part) error {
+	resp, err := d.client.Do(ctx, &httpc.Request{URL: d.url, Header: http.Header{
+		"Range": {fmt.Sprintf("bytes=%d-%d", p.from, p.to-1)}, "If-Range": {d.version},
+	}})
+	if err != nil {
+		return err
+	}
+	defer resp.Close()
+	if resp.Status != http.StatusPartialContent || resp.ContentLength != p.to-p.from {
+		return fmt.Errorf("the file has changed on the server: it answers %d", resp.Status)
+	}
+	_, err = io.Copy(io.NewOffsetWriter(f, p.from), resp.Reader(ctx))
+	return err
+}
+
+// bar shows how far it is.
+func (d *download) bar(at int64) {
+	const width = 40
+	n := int(width * at / max(d.size, 1))
+	fmt.Fprintf(d.show, "\r[%s%s] %d %%", strings.Repeat("#", n), strings.Repeat(" ", width-n), 100*at/max(d.size, 1))
+	if at == d.size {
+		fmt.Fprintln(d.show)
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/servers/httpd"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+// fileServer serves one file, and refuses requests once left of them were answered.
+type fileServer struct {
+	content []byte
+	left    atomic.Int64
+	asked   atomic.Int64
+	etag    atomic.Value
+}
+
+func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.asked.Add(1)
+	if s.left.Add(-1) < 0 {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	w.Header().Set("ETag", s.etag.Load().(string))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.content))
+}
+
+func start(t *testing.T) (*fileServer, download, *bytes.Buffer) {
+	s := &fileServer{content: make([]byte, 100_001)}
+	for i := range s.content {
+		s.content[i] = byte(rand.Uint32())
+	}
+	s.left.Store(1000)
+	s.etag.Store(`"one"`)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- httpd.New(s, nil).Serve(ctx, ln) }()
+	c := httpc.New(&httpc.Config{StatusErrors: true, KeepBodies: true})
+	t.Cleanup(func() {
+		require.NoError(t, c.Close())
+		cancel()
+		require.NoError(t, <-served)
+	})
+	var shown bytes.Buffer
+	return s, download{
+		client: c, url: "http://" + ln.Addr().String(), path: filepath.Join(t.TempDir(), "file"), parallel: 3,
+		partSize: 1000, show: &shown,
+	}, &shown
+}
+
+func TestDownloadInParts(t *testing.T) {
+	s, d, shown := start(t)
+	require.NoError(t, d.run(t.Context()))
+	got, err := os.ReadFile(d.path)
+	require.NoError(t, err)
+	require.Equal(t, s.content, got)
+	require.Contains(t, shown.String(), "100 %\n")
+	require.EqualValues(t, 1+101, s.asked.Load())
+}
+
+func TestResumeWhereItStopped(t *testing.T) {
+	s, d, _ := start(t)
+	s.left.Store(50)
+	again := d
+	require.Error(t, d.run(t.Context()))
+	require.Positive(t, d.done)
+	s.left.Store(1000)
+	s.asked.Store(0)
+	require.NoError(t, again.run(t.Context()))
+	got, err := os.ReadFile(d.path)
+	require.NoError(t, err)
+	require.Equal(t, s.content, got)
+	require.EqualValues(t, 1+101-d.done, s.asked.Load())
+	left, err := filepath.Glob(d.path + ".*")
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestAnotherVersionBeginsAnew(t *testing.T) {
+	s, d, _ := start(t)
+	s.left.Store(50)
+	again := d
+	require.Error(t, d.run(t.Context()))
+	s.left.Store(1000)
+	s.asked.Store(0)
+	s.etag.Store(`"two"`)
+	require.NoError(t, again.run(t.Context()))
+	require.EqualValues(t, 1+101, s.asked.Load())
+}

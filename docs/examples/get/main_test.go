@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/servers/httpd"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+// serve serves handler until the test ends, and returns its URL.
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- httpd.New(handler, nil).Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-served)
+	})
+	return "http://" + ln.Addr().String()
+}
+
+func TestEveryWayPrintsTheSame(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 10 {
+			fmt.Fprintln(w, i)
+		}
+	})
+	c := httpc.New(nil)
+	defer c.Close()
+	for _, how := range []string{"text", "lines", "bytes"} {
+		var out bytes.Buffer
+		require.NoError(t, get(t.Context(), c, how, url, &out))
+		require.Equal(t, "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n", out.String(), how)
+	}
+	var out bytes.Buffer
+	require.NoError(t, get(t.Context(), c, "future", url, &out))
+	require.Equal(t, "asked\n200, 20 bytes\n", out.String())
+	require.Error(t, get(t.Context(), c, "slowly", url, &out))
+}
+
+// TestLinesAreThereWhenTheyCome wants a line before the next one is sent.
+func TestLinesAreThereWhenTheyCome(t *testing.T) {
+	seen := make(chan struct{})
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 3 {
+			fmt.Fprintln(w, i)
+			_ = http.NewResponseController(w).Flush()
+			<-seen
+		}
+	})
+	c := httpc.New(nil)
+	defer c.Close()
+	said, out := io.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- get(t.Context(), c, "lines", url, out) }()
+	line := make([]byte, 10)
+	for i := range 3 {
+		n := 0
+		for n == 0 || line[n-1] != '\n' {
+			m, err := said.Read(line[n:])
+			require.NoError(t, err)
+			n += m
+		}
+		require.Equal(t, fmt.Sprintln(i), string(line[:n]))
+		seen <- struct{}{}
+	}
+	require.NoError(t, <-done)
+}

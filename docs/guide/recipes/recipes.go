@@ -1,0 +1,189 @@
+// Package recipes holds the code that docs/recipes.md quotes. Each function is tried in the test.
+package recipes
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline"
+	"github.com/weir-go/weir/pipeline/bus"
+	"github.com/weir-go/weir/servers"
+)
+
+type Question struct{ Text string }
+
+type Answer struct{ Text string }
+
+// Calls.
+
+var (
+	questions = codec.Prefixed(codec.Uint32, codec.JSON[Question]())
+	answers   = codec.Prefixed(codec.Uint32, codec.JSON[Answer]())
+)
+
+func answerAll(ctx context.Context, c *chanio.Conn) error {
+	d := codec.FrameBoth(c, questions, answers)
+	replies := pipeline.MapConcurrent(ctx, d.In, 8, answer) // 8 at once, in order
+	return pipeline.Connect(ctx, replies, d.Out)
+}
+
+func newCaller(addr string) *clients.Client[Answer, Question] {
+	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
+	return clients.NewClient(dial, answers, questions, &clients.ClientConfig[Answer, Question]{
+		Timeout: 2 * time.Second, // for each call, connecting included
+	})
+}
+
+func ask(ctx context.Context, caller *clients.Client[Answer, Question], text string) (string, error) {
+	reply, err := caller.Call(ctx, Question{text}) // for any goroutine
+	return reply.Text, err
+}
+
+func answer(_ context.Context, q Question) (Answer, error) {
+	return Answer{strings.ToUpper(q.Text)}, nil
+}
+
+// A proxy.
+
+func proxy(ctx context.Context, client *chanio.Conn, backend string) error {
+	server, err := clients.DialTCP(ctx, backend, nil)
+	if err != nil {
+		client.Abort(err) // a reset: the client must not take this for an empty reply
+		return err
+	}
+	defer server.Close()
+	return chanio.Relay(ctx, client, server) // each side is half-closed when the other ends
+}
+
+// A client that connects again.
+
+func follow(ctx context.Context, addr string, show func(line string)) error {
+	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
+	feed := clients.Reconnect(dial, &clients.ReconnectConfig{MaxAttempts: 10})
+	defer feed.Close()
+	for conn := range feed.Conns.All(ctx) { // the next one when this one has ended
+		for line := range codec.Decode(conn.In, codec.Lines).All(ctx) {
+			show(line)
+		}
+		_ = conn.Close()
+	}
+	return feed.Conns.Err()
+}
+
+// Timeouts.
+
+func timeouts() (*servers.Listener, error) {
+	return servers.ListenTCP("localhost:0", &servers.Config{
+		Conn: chanio.ConnConfig{
+			IdleTimeout:  time.Minute,      // a Recv that waits longer for a byte fails
+			WriteTimeout: 30 * time.Second, // a peer that takes nothing for so long is aborted
+			Linger:       5 * time.Second,  // how long Close waits for a peer that takes nothing
+		},
+	})
+}
+
+func recvWithin(in *chanio.Source[string], limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return in.Recv(ctx) // a call that timed out has taken nothing
+}
+
+// STARTTLS.
+
+func secureServer(ctx context.Context, c *chanio.Conn, cert tls.Certificate) (*chanio.Conn, error) {
+	line, err := codec.Recv(ctx, c.In, codec.Lines)
+	if err != nil || line != "STARTTLS" {
+		return nil, cmp.Or(err, errors.New("expected STARTTLS"))
+	}
+	if err := codec.Send(ctx, c.Out, codec.Lines, "go ahead"); err != nil {
+		return nil, err
+	}
+	return chanio.TLSServer(ctx, c, &tls.Config{Certificates: []tls.Certificate{cert}}, nil)
+}
+
+func secureClient(ctx context.Context, c *chanio.Conn, host string, cfg *clients.TLSConfig) (*chanio.Conn, error) {
+	if err := codec.Send(ctx, c.Out, codec.Lines, "STARTTLS"); err != nil {
+		return nil, err
+	}
+	if _, err := codec.Recv(ctx, c.In, codec.Lines); err != nil {
+		return nil, err
+	}
+	return clients.UpgradeTLS(ctx, c, host, cfg, nil)
+}
+
+// A pipeline over a file.
+
+func longest(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	lines := codec.Decode(chanio.FromReader(f, f.Close), codec.Lines)
+	words := pipeline.FlatMap(lines, strings.Fields)
+	return pipeline.Reduce(ctx, words, "", func(best, word string) string {
+		if len(word) > len(best) {
+			return word
+		}
+		return best
+	})
+}
+
+// One value to many.
+
+func room(ctx context.Context, c *chanio.Conn, messages *bus.Bus[string, string]) error {
+	lines := codec.Frame(c, codec.Lines)
+	heard, err := messages.Subscribe(ctx, "lobby", &pipeline.Queue[string]{
+		Size: 100, Policy: pipeline.DropOldest, // a slow member loses messages and delays nobody
+	})
+	if err != nil {
+		return err
+	}
+	defer heard.Close()
+	return chanio.Race(ctx,
+		func(ctx context.Context) error { return pipeline.Connect(ctx, heard, lines.Out) },
+		func(ctx context.Context) error {
+			return pipeline.ForEach(ctx, lines.In, func(line string) error {
+				_, err := messages.Publish(ctx, "lobby", line)
+				return err
+			})
+		})
+}
+
+// Batches by size and time.
+
+func store(ctx context.Context, rows *chanio.Source[string], write func([]string) error) error {
+	batches := pipeline.Batch(rows, 100, time.Second) // 100 rows, or those of a second
+	return pipeline.ForEach(ctx, batches, write)
+}
+
+// Numbers to watch.
+
+func watched(addr string, log *slog.Logger) (*servers.Listener, error) {
+	return servers.ListenTCP(addr, &servers.Config{
+		Logger: log,
+		Hooks: &servers.Hooks{
+			Opened: func(c *chanio.Conn, _ time.Duration) { log.Info("open", "peer", c.RemoteAddr()) },
+			Closed: func(c *chanio.Conn) { log.Info("closed", "bytes", c.Stats(), "cause", c.Cause()) },
+		},
+	})
+}
+
+// The standard library over a connection.
+
+func dump(ctx context.Context, c *chanio.Conn, src io.Reader) error {
+	w := chanio.NewWriter(ctx, c.Out)
+	if _, err := io.Copy(w, src); err != nil {
+		return err
+	}
+	return w.Close() // a half-close: the peer reads to the end
+}

@@ -1,0 +1,193 @@
+package recipes
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline/bus"
+	"github.com/weir-go/weir/servers"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+// serve serves handler until the test ends and returns the address.
+func serve(t *testing.T, ln *servers.Listener, handler func(context.Context, *chanio.Conn) error) (addr string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- ln.Serve(ctx, handler) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-over)
+	})
+	return ln.Addr().String()
+}
+
+func listen(t *testing.T, handler func(context.Context, *chanio.Conn) error) (addr string) {
+	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	return serve(t, ln, handler)
+}
+
+func TestCalls(t *testing.T) {
+	caller := newCaller(listen(t, answerAll))
+	defer caller.Close()
+	text, err := ask(t.Context(), caller, "hello")
+	require.NoError(t, err)
+	require.Equal(t, "HELLO", text)
+}
+
+func TestProxy(t *testing.T) {
+	backend := listen(t, answerAll)
+	caller := newCaller(listen(t, func(ctx context.Context, c *chanio.Conn) error { return proxy(ctx, c, backend) }))
+	defer caller.Close()
+	text, err := ask(t.Context(), caller, "through")
+	require.NoError(t, err)
+	require.Equal(t, "THROUGH", text)
+}
+
+func TestFollow(t *testing.T) {
+	addr := listen(t, func(ctx context.Context, c *chanio.Conn) error {
+		return codec.Send(ctx, c.Out, codec.Lines, "news")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	heard := 0
+	err := follow(ctx, addr, func(line string) {
+		require.Equal(t, "news", line)
+		if heard++; heard == 2 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 2, heard)
+}
+
+func TestTimeouts(t *testing.T) {
+	ln, err := timeouts()
+	require.NoError(t, err)
+	serve(t, ln, answerAll)
+	synctest.Test(t, func(t *testing.T) {
+		in, out := chanio.PipeOf[string](1)
+		_, err := recvWithin(in, time.Second)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, out.Send(t.Context(), "later"))
+		got, err := recvWithin(in, time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "later", got)
+	})
+}
+
+func TestSTARTTLS(t *testing.T) {
+	cert, roots, err := servers.SelfSigned("localhost")
+	require.NoError(t, err)
+	addr := listen(t, func(ctx context.Context, c *chanio.Conn) error {
+		secure, err := secureServer(ctx, c, cert)
+		if err != nil {
+			return err
+		}
+		defer secure.Close()
+		return codec.Send(ctx, secure.Out, codec.Lines, "secret")
+	})
+	c, err := clients.DialTCP(t.Context(), addr, nil)
+	require.NoError(t, err)
+	secure, err := secureClient(t.Context(), c, "localhost", trusting(roots))
+	require.NoError(t, err)
+	defer secure.Close()
+	line, err := codec.Recv(t.Context(), secure.In, codec.Lines)
+	require.NoError(t, err)
+	require.Equal(t, "secret", line)
+}
+
+func trusting(roots *x509.CertPool) *clients.TLSConfig { return &clients.TLSConfig{RootCAs: roots} }
+
+func TestLongest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(path, []byte("to be\nor not to be\n"), 0o600))
+	word, err := longest(t.Context(), path)
+	require.NoError(t, err)
+	require.Equal(t, "not", word)
+}
+
+func TestRoom(t *testing.T) {
+	messages := bus.New[string, string]()
+	defer messages.Close()
+	addr := listen(t, func(ctx context.Context, c *chanio.Conn) error { return room(ctx, c, messages) })
+	c, err := clients.DialTCP(t.Context(), addr, nil)
+	require.NoError(t, err)
+	lines := codec.Frame(c, codec.Lines)
+	defer lines.Close()
+	require.NoError(t, lines.Out.Send(t.Context(), "hello"))
+	line, err := lines.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello", line)
+}
+
+func TestStore(t *testing.T) {
+	var sizes []int
+	rows := chanio.FromSlice(strings.Fields(strings.Repeat("row ", 250)))
+	require.NoError(t, store(t.Context(), rows, func(rows []string) error {
+		sizes = append(sizes, len(rows))
+		return nil
+	}))
+	require.Equal(t, []int{100, 100, 50}, sizes)
+}
+
+func TestWatched(t *testing.T) {
+	var text bytes.Buffer
+	ln, err := watched("127.0.0.1:0", slog.New(slog.NewTextHandler(&text, nil)))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- ln.Serve(ctx, func(context.Context, *chanio.Conn) error { return nil }) }()
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, nc)
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	cancel()
+	require.NoError(t, <-over)
+	require.Contains(t, text.String(), "msg=open")
+	require.Contains(t, text.String(), "msg=closed")
+}
+
+func TestDump(t *testing.T) {
+	near, far := chanio.Pipe()
+	defer near.Close()
+	defer far.Close()
+	sent := make(chan error, 1)
+	go func() { sent <- dump(t.Context(), near, strings.NewReader("all of it")) }()
+	got, err := chanio.ReadAll(t.Context(), far.In, 100)
+	require.NoError(t, err)
+	require.NoError(t, <-sent)
+	require.Equal(t, "all of it", string(got))
+}
+
+// Without sockets, and with time under control.
+func TestHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := chanio.Pipe() // a connection in memory
+		defer client.Close()
+		go func() {
+			defer server.Close()
+			_, _ = recvWithin(codec.Decode(server.In, codec.Lines), time.Hour)
+		}()
+		began := time.Now()
+		_, err := client.In.Recv(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, time.Hour, time.Since(began)) // which took no time
+	})
+}

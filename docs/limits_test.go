@@ -1,0 +1,229 @@
+package docs
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const limitsPage = "limits.md"
+
+// limit is an option, or some that share a comment, or a constant.
+type limit struct {
+	dir, owner string // owner is the struct, "" for a constant
+	names      []string
+	text       string
+	tests      []string
+}
+
+// module is all code of the tree, parsed once.
+type module struct {
+	limits []limit
+	users  map[string][]string // of an option or a constant: the tests that set it, or name it
+}
+
+var (
+	sentence = regexp.MustCompile(`[^.;:]*\b(?:0|nil|Nil|""|zero|negative|Negative)\b[^;]*?means?\b.*`)
+	bounding = regexp.MustCompile(`^(?:Default|Max|Min)[A-Z]`)
+)
+
+// readModule finds the options whose comment says what 0 means, the exported constants that bound something, and the tests
+// that use either.
+func readModule(t *testing.T) *module {
+	m := &module{users: map[string][]string{}}
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			skip := d.Name() == "testdata" || d.Name() == "bench" || d.Name() == "docs" && path != "." || strings.HasPrefix(d.Name(), ".")
+			if skip && path != root {
+				return filepath.SkipDir
+			}
+			return nil
+		case filepath.Ext(path) != ".go":
+			return nil
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		if dir = filepath.ToSlash(dir); strings.HasSuffix(path, "_test.go") {
+			m.addTests(dir, file)
+		} else if !strings.Contains(dir, "internal/") && !strings.Contains(dir, "test") {
+			m.addLimits(dir, files, file)
+		}
+		return nil
+	}))
+	for i := range m.limits {
+		m.limits[i].tests = m.testsOf(m.limits[i])
+	}
+	slices.SortStableFunc(m.limits, func(a, b limit) int {
+		return cmp.Or(strings.Compare(a.dir, b.dir), strings.Compare(a.owner, b.owner))
+	})
+	return m
+}
+
+func (m *module) addLimits(dir string, files *token.FileSet, file *ast.File) {
+	for _, decl := range file.Decls {
+		gen, ok := decl.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range gen.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				if s, ok := spec.Type.(*ast.StructType); ok && spec.Name.IsExported() && strings.HasSuffix(spec.Name.Name, "Config") {
+					m.addOptions(dir, spec.Name.Name, s)
+				}
+			case *ast.ValueSpec:
+				if gen.Tok == token.CONST && len(spec.Values) == 1 && bounding.MatchString(spec.Names[0].Name) {
+					var value strings.Builder
+					_ = printer.Fprint(&value, files, spec.Values[0])
+					m.limits = append(m.limits, limit{dir: dir, names: []string{spec.Names[0].Name}, text: "`" + value.String() + "`"})
+				}
+			}
+		}
+	}
+}
+
+func (m *module) addOptions(dir, owner string, s *ast.StructType) {
+	for _, field := range s.Fields.List {
+		said := sentence.FindString(strings.Join(strings.Fields(field.Doc.Text()), " "))
+		if len(field.Names) == 0 || !field.Names[0].IsExported() || said == "" {
+			continue
+		}
+		l := limit{dir: dir, owner: owner, text: strings.TrimSpace(said)}
+		for _, name := range field.Names {
+			l.names = append(l.names, name.Name)
+		}
+		m.limits = append(m.limits, l)
+	}
+}
+
+// addTests notes which options and constants each function of a test file names.
+func (m *module) addTests(dir string, file *ast.File) {
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok || f.Body == nil {
+			continue
+		}
+		ast.Inspect(f.Body, func(n ast.Node) bool {
+			name := ""
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok {
+					name = key.Name
+				}
+			case *ast.SelectorExpr:
+				name = n.Sel.Name
+			case *ast.Ident:
+				name = n.Name
+			}
+			if test := dir + "." + f.Name.Name; name != "" && !slices.Contains(m.users[name], test) {
+				m.users[name] = append(m.users[name], test)
+			}
+			return true
+		})
+	}
+}
+
+// testsOf returns for each name of a limit one test that uses it, of its own package if there is one.
+func (m *module) testsOf(l limit) (tests []string) {
+	for _, name := range l.names {
+		users := m.testsNaming(name)
+		slices.SortStableFunc(users, func(a, b string) int {
+			return cmp.Compare(distance(a, l, name), distance(b, l, name))
+		})
+		if len(users) > 0 && !slices.Contains(tests, users[0]) {
+			tests = append(tests, users[0])
+		}
+	}
+	return tests
+}
+
+// testsNaming returns the tests that name something, themselves or in a helper that they call.
+func (m *module) testsNaming(name string) (tests []string) {
+	for _, user := range m.users[name] {
+		dir, f, _ := strings.Cut(user, ".")
+		if strings.HasPrefix(f, "Test") {
+			tests = append(tests, user)
+			continue
+		}
+		for _, caller := range m.users[f] {
+			if d, c, _ := strings.Cut(caller, "."); d == dir && strings.HasPrefix(c, "Test") {
+				tests = append(tests, caller)
+			}
+		}
+	}
+	return tests
+}
+
+// distance is how far a test is from a limit: in its package, below it, or elsewhere.
+func distance(test string, l limit, name string) int {
+	dir, _, _ := strings.Cut(test, ".")
+	switch {
+	case dir == l.dir && strings.Contains(test, name):
+		return 0
+	case dir == l.dir:
+		return 1
+	case strings.HasPrefix(dir, l.dir):
+		return 2
+	}
+	return 3
+}
+
+func (m *module) page() string {
+	var b strings.Builder
+	fmt.Fprint(&b, `# Limits and defaults
+
+Every option that has a default, with what its comment says of it, and the exported constants; the last column names a test
+that sets it. The page is written by the tests: `+"`go test ./docs -run Limits -update`"+`.
+`)
+	heading := ""
+	for _, l := range m.limits {
+		if h := strings.Trim(l.dir+"."+l.owner, "."); h != heading {
+			heading = h
+			fmt.Fprintf(&b, "\n## %s\n\n| option | default | test |\n|---|---|---|\n", h)
+		}
+		tests := make([]string, len(l.tests))
+		for i, test := range l.tests {
+			tests[i] = "`" + test + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(l.names, "`, `"), strings.ReplaceAll(l.text, "|", `\|`), strings.Join(tests, ", "))
+	}
+	return b.String()
+}
+
+func TestLimitsAreOnThePageAndTested(t *testing.T) {
+	m := readModule(t)
+	require.Greater(t, len(m.limits), 40)
+	for _, l := range m.limits {
+		if len(l.tests) == 0 {
+			t.Errorf("no test sets %s.%s %v", l.dir, l.owner, l.names)
+		}
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(limitsPage, []byte(m.page()), 0o644))
+	}
+	text, err := os.ReadFile(limitsPage)
+	require.NoError(t, err)
+	require.Equal(t, m.page(), string(text), "run go test ./docs -run Limits -update")
+}

@@ -1,0 +1,38 @@
+package datagram
+
+import "sync"
+
+// single is what readers have in common that take one datagram at a time.
+type single[P any] struct {
+	counts  *counts
+	max     int  // the largest payload that is received whole
+	keepCut bool // deliver the start of larger ones
+	bufs    *sync.Pool
+	arena   arena
+	one     [1]P
+}
+
+// bufsFor returns buffers for payloads of that size. One byte more tells that there was more.
+func bufsFor(size int) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		buf := make([]byte, size+1)
+		return &buf
+	}}
+}
+
+// take counts what was read into a buffer, and returns a copy of it unless it is to be dropped.
+func (s *single[P]) take(p []byte) (data []byte, ok bool) {
+	cut := len(p) > s.max
+	p = p[:min(len(p), s.max)]
+	s.counts.read(1, len(p))
+	if cut && !s.counts.cut(s.keepCut) {
+		return nil, false
+	}
+	return s.arena.clone(p), true
+}
+
+// deliver returns one packet.
+func (s *single[P]) deliver(p P) []P {
+	s.one[0] = p
+	return s.one[:]
+}

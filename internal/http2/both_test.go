@@ -1,0 +1,111 @@
+package http2
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRequestAndResponse(t *testing.T) {
+	c, _ := connect(t, nil, nil, func(x *exchange) {
+		x.respond(200, x.request.Method+" "+x.request.Path+" "+x.request.Authority)
+	})
+	h, body := ask(t, c, get("/a?b"))
+	require.Equal(t, 200, h.Status)
+	require.Equal(t, "GET /a?b example.org", body)
+	require.Zero(t, c.InFlight())
+}
+
+func TestManyStreamsAtOnce(t *testing.T) {
+	c, _ := connect(t, nil, nil, func(x *exchange) { x.respond(200, strings.Repeat(x.request.Path, 5000)) })
+	var all sync.WaitGroup
+	for i := range 300 {
+		all.Go(func() {
+			path := fmt.Sprintf("/%d", i)
+			h, body := ask(t, c, get(path))
+			if h.Status != 200 || body != strings.Repeat(path, 5000) {
+				t.Error(path, h.Status, len(body))
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestBodiesBothWaysWithTrailers(t *testing.T) {
+	const size = 9 << 20 // more than any window
+	c, _ := connect(t, nil, nil, func(x *exchange) {
+		_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "103"}})
+		_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+		n, err := io.Copy(writer{&x.Out}, reader{&x.In})
+		if err != nil || n != size {
+			t.Error(n, err)
+		}
+		_ = x.Out.Finish(context.Background(), nil, append(x.Trailers(), Field{Name: "x-own", Value: "2"}))
+	})
+	s, err := c.Open(t.Context(), request("POST", "/", "content-length", fmt.Sprint(size)), false)
+	require.NoError(t, err)
+	sent := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	go func() {
+		_, _ = io.Copy(writer{&s.Out}, bytes.NewReader(sent))
+		_ = s.Out.Finish(context.Background(), nil, []Field{{Name: "x-sum", Value: "1"}})
+	}()
+	h, err := s.Head(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 103, h.Status)
+	h, body := answer(t, s)
+	require.Equal(t, 200, h.Status)
+	require.True(t, body == string(sent))
+	require.Equal(t, []Field{{Name: "x-sum", Value: "1"}, {Name: "x-own", Value: "2"}}, s.Trailers())
+	<-s.Done()
+}
+
+// writer is a Writer as an io.Writer.
+type writer struct{ out *Writer }
+
+func (w writer) Write(p []byte) (int, error) {
+	if err := w.out.Send(context.Background(), p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func TestShutdownLetsStreamsFinish(t *testing.T) {
+	entered, goOn := make(chan struct{}), make(chan struct{})
+	c, s := connect(t, nil, nil, func(x *exchange) {
+		close(entered)
+		<-goOn
+		x.respond(200, "late")
+	})
+	st, err := c.Open(t.Context(), get("/"), true)
+	require.NoError(t, err)
+	<-entered
+	s.Shutdown()
+	<-c.Done()
+	_, err = c.Open(t.Context(), get("/"), true)
+	require.ErrorContains(t, err, "GOAWAY")
+	close(goOn)
+	_, body := answer(t, st)
+	require.Equal(t, "late", body)
+}
+
+func TestResetReachesTheHandler(t *testing.T) {
+	why := make(chan *StreamError, 1)
+	c, _ := connect(t, nil, nil, func(x *exchange) {
+		<-x.gone
+		why <- x.why
+	})
+	s, err := c.Open(t.Context(), get("/"), true)
+	require.NoError(t, err)
+	s.Reset(Cancel, nil)
+	got := <-why
+	require.Equal(t, Cancel, got.Code)
+	require.True(t, got.Remote)
+	_, err = s.Head(t.Context())
+	require.Equal(t, Cancel, codeOf(err))
+}

@@ -1,0 +1,28 @@
+package http2
+
+import "time"
+
+// bucket counts what a peer may do in a burst, and in the long run at a rate.
+type bucket struct {
+	burst, rate int
+	used        int
+	since       time.Time // when what has been used last became less
+}
+
+func newBucket(burst, rate int) bucket { return bucket{burst: burst, rate: rate} }
+
+// take counts one more and reports whether that is still allowed.
+func (b *bucket) take() bool {
+	if b.used == 0 {
+		b.since = time.Now()
+	}
+	b.used++
+	if b.used <= b.burst {
+		return true
+	}
+	if back := int(time.Since(b.since).Seconds() * float64(b.rate)); back > 0 {
+		b.used = max(b.used-back, 1)
+		b.since = time.Now()
+	}
+	return b.used <= b.burst
+}

@@ -1,0 +1,104 @@
+package http2
+
+import (
+	"time"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// Limits against peers that do too much of something, with the attacks that they end. Those of Config may be changed.
+const (
+	maxSettings      = 32   // entries of one SETTINGS frame
+	maxAcks          = 1000 // PING and SETTINGS acknowledgements that wait to be sent
+	maxZombies       = 20   // handlers that run although their streams were reset
+	updatesPerData   = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
+	maxRemembered    = 256  // streams that are remembered after their end
+	maxInformational = 32   // 1xx responses to one request
+	maxTable         = 4096 // bytes of the HPACK tables, whatever the peer sets
+	minPeerRate      = 240  // bytes a second that a peer must take on average while data waits for its window
+)
+
+// Config says how a Conn behaves. The zero value means the defaults, which differ for servers and clients; a negative
+// duration means none.
+type Config struct {
+	MaxStreams int // that the peer may have open at once; 0 means 128
+	MaxFrame   int // bytes of a frame's payload that is received; 0 means 16 KiB
+	MaxBlocks  int // CONTINUATION frames of a header block; 0 means 8
+
+	// Limits has the limits of heads and trailers that HTTP/1 has too. Head is the length of a header list, as
+	// SETTINGS_MAX_HEADER_LIST_SIZE counts it. A nil Limits means those of http1.
+	Limits *http1.Limits
+
+	// Window is how much a stream may send before its receiver reads, and MaxWindow what that grows to while the receiver
+	// keeps up. 0 means 64 KiB and 1 MiB, for a client 256 KiB and 4 MiB. ConnWindow is how much all streams may send
+	// within one round trip; 0 means 1 MiB, for a client 4 MiB.
+	Window, MaxWindow, ConnWindow int
+
+	// NoConnect does not announce extended CONNECT (RFC 8441) and refuses it.
+	NoConnect bool
+
+	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many a second in
+	// the long run. 0 means 1,000 and 33. NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY,
+	// PRIORITY_UPDATE, empty DATA, unknown frames, and WINDOW_UPDATE beyond ten for each DATA frame.
+	ResetBurst, ResetRate, NoiseBurst, NoiseRate int
+
+	PrefaceTimeout time.Duration // for the preface and the first SETTINGS; 0 means 10 s
+	HeadTimeout    time.Duration // for a whole header block, from its first byte; 0 means 30 s
+	FrameTimeout   time.Duration // for the next byte within a frame; 0 means 60 s
+	IdleTimeout    time.Duration // of a server's connection without a stream; 0 means 75 s
+	StallTimeout   time.Duration // for the peer to open a window that data waits for, at 240 bytes a second; 0 means 30 s
+	GoAwayTimeout  time.Duration // for the round trip between the two steps of a shutdown; 0 means 1 s
+	PingAfter      time.Duration // of silence, while streams are open; 0 means never, for a client 30 s
+	PingTimeout    time.Duration // for the answer; 0 means 15 s
+}
+
+// complete returns cfg with the defaults in the place of zeros.
+func (cfg *Config) complete(client bool) Config {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	window, most, conn, ping := 64<<10, 1<<20, 1<<20, time.Duration(-1)
+	limits := http1.ServerLimits()
+	if client {
+		window, most, conn, ping = 256<<10, 4<<20, 4<<20, 30*time.Second
+		limits = http1.ClientLimits()
+	}
+	if c.Limits == nil {
+		c.Limits = &limits
+	}
+	or(&c.MaxStreams, 128)
+	or(&c.MaxFrame, 16<<10)
+	or(&c.MaxBlocks, 8)
+	or(&c.Window, window)
+	or(&c.MaxWindow, max(most, c.Window))
+	or(&c.ConnWindow, max(conn, c.Window))
+	or(&c.ResetBurst, 1000)
+	or(&c.ResetRate, 33)
+	or(&c.NoiseBurst, 1000)
+	or(&c.NoiseRate, 33)
+	or(&c.PrefaceTimeout, 10*time.Second)
+	or(&c.HeadTimeout, 30*time.Second)
+	or(&c.FrameTimeout, time.Minute)
+	or(&c.IdleTimeout, 75*time.Second)
+	or(&c.StallTimeout, 30*time.Second)
+	or(&c.GoAwayTimeout, time.Second)
+	or(&c.PingAfter, ping)
+	or(&c.PingTimeout, 15*time.Second)
+	return c
+}
+
+func or[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// within returns the time d from now, or none if d is negative.
+func within(d time.Duration) time.Time {
+	if d < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}

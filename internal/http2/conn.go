@@ -1,0 +1,372 @@
+package http2
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	frames "golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// defaultWindow is the window of a connection and its streams before anybody has said anything, RFC 9113 6.9.2.
+const defaultWindow = 65535
+
+// Server says what a server does with requests.
+type Server interface {
+	// Accept is called for each request, in the goroutine that reads the connection, and must not block. r is valid until it
+	// returns. The Handler is then run in a goroutine of its own. A nil Handler refuses the stream.
+	Accept(s *Stream, r *Request) Handler
+}
+
+// Handler serves one request.
+type Handler interface {
+	// Serve serves the request. When it returns, what has not been ended is: a response that is not complete by a
+	// RST_STREAM, and a body that is still coming.
+	Serve()
+
+	// Gone is told, while Serve runs, that the stream has been reset or the connection is lost. It must not block.
+	Gone(why *StreamError)
+}
+
+// Conn is one connection. Its methods are for any goroutine at any time, except Serve and Run, which are called once.
+type Conn struct {
+	nc     *chanio.Conn
+	src    chanio.ByteSource
+	sink   chanio.ByteSink
+	cfg    Config
+	client bool
+	server Server
+
+	// Of the goroutine that reads.
+	ctx     context.Context
+	input   input
+	framer  *frames.Framer
+	block   block
+	request Request
+	first   bool      // the first SETTINGS have come
+	heard   time.Time // when the last frame came
+	probing time.Time // until when an answer to a ping must come, if one was sent because of silence
+
+	workers sync.WaitGroup // handlers
+
+	mu      sync.Mutex
+	streams map[uint32]*Stream
+	past    past
+	early   map[uint32]priority // of streams that have not been opened
+	aware   bool                // the peer knows RFC 9218
+	moved   chan struct{}       // closed when anything changes, if somebody waits for that
+	err     error               // why the connection has failed or ended
+	broken  bool                // nothing can be written any more
+	over    bool                // Serve or Run is about to return
+	running int                 // handlers
+	zombies int                 // handlers whose streams were reset
+	lastIn  uint32              // the highest stream that the peer has opened
+	nextOut uint32              // the next stream that a client opens
+	busy    time.Time           // when the connection last had a stream
+	resets  bucket
+	noise   bucket
+
+	// What the peer has said.
+	settled   bool // its SETTINGS have come
+	maxFrame  int
+	maxOpen   int
+	window0   int64 // that streams begin with
+	connect   bool  // extended CONNECT
+	goAway    *ConnError
+	goAwayMax uint32
+
+	// The output.
+	out      []byte // frames that are to be sent, in order
+	encoder  *hpack.Encoder
+	encoded  appender
+	ready    queue
+	window   int64 // that the peer has opened for the connection
+	sent     int64 // bytes of DATA, ever
+	grants   int   // WINDOW_UPDATE frames that are not noise
+	acks     int   // acknowledgements in out
+	writing  bool
+	gathered uint64 // times that output has been gathered
+	accepted uint64 // and handed over
+
+	// Flow control of what comes.
+	recvWindow int64 // what the peer may still send
+	received   int64 // bytes that have not been given back
+
+	leaving   leaving
+	said      chan struct{} // closed when no more streams are opened; made on demand
+	pings     pings
+	finalStep *time.Timer // of the shutdown
+}
+
+// leaving is how far a shutdown has got.
+type leaving uint8
+
+const (
+	staying  leaving = iota
+	asked            // GOAWAY that names no stream has been sent
+	leftover         // GOAWAY with the last stream has been sent
+)
+
+// appender is what the HPACK encoder writes to.
+type appender struct{ p []byte }
+
+func (a *appender) Write(p []byte) (int, error) {
+	a.p = append(a.p, p...)
+	return len(p), nil
+}
+
+// NewServer makes the server's side of a connection over nc. src is the bytes of nc.In, which the caller has claimed; they
+// begin with the preface of the client.
+func NewServer(nc *chanio.Conn, src chanio.ByteSource, server Server, cfg *Config) *Conn {
+	c := newConn(nc, src, cfg, false)
+	c.server = server
+	c.appendSettingsLocked()
+	return c
+}
+
+// NewClient makes the client's side of a connection over nc, whose In it claims. The preface is on its way: streams may be
+// opened at once. The caller has Run called.
+func NewClient(nc *chanio.Conn, cfg *Config) *Conn {
+	c := newConn(nc, chanio.BytesOf(nc.In), cfg, true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append(c.outLocked(), frames.ClientPreface...)
+	c.appendSettingsLocked()
+	return c
+}
+
+func newConn(nc *chanio.Conn, src chanio.ByteSource, cfg *Config, client bool) *Conn {
+	c := &Conn{nc: nc, src: src, sink: chanio.BytesTo(nc.Out), cfg: cfg.complete(client), client: client}
+	c.streams = map[uint32]*Stream{}
+	c.input.c = c
+	c.framer = frames.NewFramer(nil, &c.input)
+	c.framer.SetMaxReadFrameSize(uint32(c.cfg.MaxFrame))
+	c.block.init(c.cfg.Limits.Head)
+	c.encoder = hpack.NewEncoder(&c.encoded)
+	c.encoder.SetMaxDynamicTableSizeLimit(maxTable)
+	c.resets = newBucket(c.cfg.ResetBurst, c.cfg.ResetRate)
+	c.noise = newBucket(c.cfg.NoiseBurst, c.cfg.NoiseRate)
+	c.nextOut = 1
+	c.maxFrame, c.maxOpen, c.window0 = 16<<10, 100, defaultWindow
+	c.window, c.recvWindow = defaultWindow, defaultWindow
+	c.busy, c.heard = time.Now(), time.Now()
+	return c
+}
+
+// Serve serves the requests of a client until the connection ends, and returns when all handlers have returned: nil after
+// an end in good order, otherwise why it ended. nc is the caller's to close. ctx bounds everything.
+func (c *Conn) Serve(ctx context.Context) error { return c.run(ctx) }
+
+// Run is the reader of a client's connection. It returns when that has ended, nil after an end in good order. nc is the
+// caller's to close. ctx bounds everything.
+func (c *Conn) Run(ctx context.Context) error { return c.run(ctx) }
+
+func (c *Conn) run(ctx context.Context) error {
+	c.ctx = ctx
+	stop := context.AfterFunc(ctx, func() { c.fail(chanio.Cause(ctx)) })
+	c.push()
+	err := c.read()
+	stop()
+	err = c.finish(err)
+	c.workers.Wait()
+	c.awaitWritten()
+	return err
+}
+
+// read reads until the connection ends.
+func (c *Conn) read() error {
+	if !c.client {
+		if err := c.readPreface(); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := c.readFrame(); err != nil {
+			return err
+		}
+	}
+}
+
+// finish ends the connection, because reading it has ended with err.
+func (c *Conn) finish(err error) error {
+	c.mu.Lock()
+	if c.err != nil {
+		err = c.err
+	}
+	var broken *ConnError
+	switch {
+	case errors.Is(err, errOver), errors.Is(err, errIdle):
+		err = nil
+		c.sayGoodbyeLocked(NoError, "")
+	case errors.As(err, &broken) && !broken.Remote:
+		c.sayGoodbyeLocked(broken.Code, broken.Reason)
+	case err == io.EOF && len(c.streams) == 0:
+		err = nil
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	c.over = true
+	if c.finalStep != nil {
+		c.finalStep.Stop()
+	}
+	cause := err
+	if cause == nil {
+		cause = errOver
+	}
+	gone := c.endLocked(cause)
+	c.mu.Unlock()
+	tell(gone)
+	return err
+}
+
+// awaitWritten returns when nobody writes any more. A peer that takes nothing for the linger bound is cut off.
+func (c *Conn) awaitWritten() {
+	limit, cancel := context.WithTimeout(context.Background(), chanio.DefaultLinger)
+	defer cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		if c.waitLocked(limit) != nil {
+			c.mu.Unlock()
+			c.fail(os.ErrDeadlineExceeded)
+			limit = context.Background()
+			c.mu.Lock()
+		}
+	}
+}
+
+// sayGoodbyeLocked sends the last GOAWAY, unless one with the same meaning has been sent.
+func (c *Conn) sayGoodbyeLocked(code Code, reason string) {
+	if code == NoError && c.leaving == leftover {
+		return
+	}
+	c.leaving = leftover
+	c.out = appendGoAway(c.outLocked(), c.lastIn, code, reason)
+	c.pushLocked()
+}
+
+// fail ends the connection from outside of its reader, which returns soon after.
+func (c *Conn) fail(cause error) {
+	c.mu.Lock()
+	c.broken = true
+	gone := c.endLocked(cause)
+	c.mu.Unlock()
+	tell(gone)
+	c.nc.Abort(cause)
+}
+
+// endLocked ends all streams because of cause. It returns those whose handlers are to be told.
+func (c *Conn) endLocked(cause error) (gone []*Stream) {
+	if c.err == nil {
+		c.err = cause
+	}
+	code, remote := InternalError, true
+	var broken *ConnError
+	if errors.As(cause, &broken) {
+		code, remote = broken.Code, broken.Remote
+	}
+	for _, s := range c.streams {
+		c.dropLocked(s, finished)
+		s.endLocked(&StreamError{Code: code, Remote: remote, cause: cause})
+		gone = append(gone, s)
+	}
+	c.sayLeavingLocked()
+	c.pings.failLocked()
+	c.changeLocked()
+	return gone
+}
+
+// tell tells the handlers of streams that these have ended.
+func tell(gone []*Stream) {
+	for _, s := range gone {
+		s.tellHandler()
+	}
+}
+
+// Abort ends the connection and its streams at once.
+func (c *Conn) Abort(cause error) {
+	if cause == nil {
+		cause = errOver
+	}
+	c.fail(cause)
+}
+
+// Err returns why the connection takes no new streams, nil while it does.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closedLocked()
+}
+
+func (c *Conn) closedLocked() error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.goAway != nil:
+		return c.goAway
+	case c.leaving != staying:
+		return errLeaving
+	case c.nextOut > 1<<31-1:
+		return errExhausted
+	}
+	return nil
+}
+
+// Done is closed when the connection takes no new streams any more.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.said == nil {
+		c.said = make(chan struct{})
+		if c.closedLocked() != nil {
+			close(c.said)
+		}
+	}
+	return c.said
+}
+
+// sayLeavingLocked closes what Done returned. It is called whenever closedLocked may have changed.
+func (c *Conn) sayLeavingLocked() {
+	if c.said == nil {
+		return
+	}
+	select {
+	case <-c.said:
+	default:
+		close(c.said)
+	}
+}
+
+// newsLocked returns a channel that is closed when anything changes for the connection as a whole.
+func (c *Conn) newsLocked() <-chan struct{} {
+	if c.moved == nil {
+		c.moved = make(chan struct{})
+	}
+	return c.moved
+}
+
+func (c *Conn) changeLocked() {
+	if c.moved != nil {
+		close(c.moved)
+		c.moved = nil
+	}
+}
+
+// checkOverLocked ends the reader of a connection that is leaving when no stream is left.
+func (c *Conn) checkOverLocked() (over bool) {
+	leaves := c.leaving == leftover || c.client && (c.goAway != nil || c.leaving != staying)
+	return leaves && len(c.streams) == 0 && c.running == 0 && !c.over
+}
+
+// InFlight returns how many streams are open.
+func (c *Conn) InFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams)
+}

@@ -1,0 +1,205 @@
+package http2
+
+import (
+	"io"
+	"time"
+
+	frames "golang.org/x/net/http2"
+)
+
+// noTime is no limit.
+var noTime time.Time
+
+var (
+	errHeadLong      = joined("head too long", errTooLarge)
+	errInformational = joined("too many informational responses", errTooLarge)
+)
+
+// onData reads the payload of a DATA frame. What no stream wants is dropped.
+func (c *Conn) onData(h frames.FrameHeader) error {
+	if h.StreamID == 0 {
+		return protocolError("DATA frame without a stream")
+	}
+	n, padding := int(h.Length), 0
+	if h.Flags.Has(frames.FlagDataPadded) {
+		var one [1]byte
+		if n == 0 {
+			return &ConnError{Code: FrameSizeError, Reason: "DATA frame without its padding"}
+		}
+		if _, err := io.ReadFull(&c.input, one[:]); err != nil {
+			return c.frameError(err)
+		}
+		if n, padding = n-1, int(one[0]); padding > n {
+			return protocolError("padding longer than its frame")
+		}
+		n -= padding
+	}
+	end := h.Flags.Has(frames.FlagDataEndStream)
+	s, room, err := c.admit(h, n, end)
+	if err != nil {
+		return err
+	}
+	if err := c.payload(s, room, n); err != nil {
+		return err
+	}
+	if err := c.skip(padding); err != nil {
+		return err
+	}
+	if s != nil && end {
+		return c.bodyEnded(s)
+	}
+	return nil
+}
+
+// admit counts a DATA frame, and returns the stream that it belongs to and, if somebody reads that, space for n bytes. A
+// stream that must not have it is reset, and nil returned.
+func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, error) {
+	c.mu.Lock()
+	id, size := h.StreamID, int64(h.Length)
+	if c.idleLocked(id) {
+		c.mu.Unlock()
+		return nil, nil, protocolError("DATA for a stream that is idle")
+	}
+	if c.recvWindow -= size; c.recvWindow < 0 {
+		c.mu.Unlock()
+		return nil, nil, &ConnError{Code: FlowControlError, Reason: "more DATA than the window of the connection"}
+	}
+	c.returnCreditLocked(size)
+	if n == 0 && !end {
+		if err := c.noiseLocked("empty DATA frames"); err != nil {
+			c.mu.Unlock()
+			return nil, nil, err
+		}
+	}
+	s := c.streams[id]
+	if s == nil {
+		how := c.past.how[id]
+		c.mu.Unlock()
+		if how == resetHere {
+			return nil, nil, nil // sent before it knew
+		}
+		return nil, nil, c.refuse(id, &StreamError{Code: StreamClosed})
+	}
+	why := s.admitLocked(size, int64(n))
+	var room []byte
+	if why == nil && n > 0 && !s.In.closed {
+		room = s.In.roomLocked(n)
+	}
+	c.mu.Unlock()
+	if why != nil {
+		return nil, nil, c.refuse(id, why)
+	}
+	return s, room, nil
+}
+
+// admitLocked counts n bytes of a body in a frame of that size. Padding is not held, so its credit is as good as returned.
+func (s *Stream) admitLocked(size, n int64) *StreamError {
+	switch {
+	case s.recvEnd:
+		return &StreamError{Code: StreamClosed}
+	case s.c.client && !s.final:
+		return malformed("DATA before a head")
+	}
+	if s.In.window -= size; s.In.window < 0 {
+		return &StreamError{Code: FlowControlError}
+	}
+	s.arrived += n
+	if s.declared >= 0 && s.arrived > s.declared || s.noBody && n > 0 && s.c.client {
+		return malformed("body longer than its content-length")
+	}
+	return nil
+}
+
+// returnCreditLocked gives the credit of the connection back, once that is worth a frame.
+func (c *Conn) returnCreditLocked(n int64) {
+	if c.received += n; c.received < int64(c.cfg.ConnWindow)/4 {
+		return
+	}
+	c.recvWindow += c.received
+	c.out = appendWindowUpdate(c.outLocked(), 0, c.received)
+	c.received = 0
+	c.pushLocked()
+}
+
+// payload reads n bytes into room, or drops them if there is none.
+func (c *Conn) payload(s *Stream, room []byte, n int) error {
+	if room == nil {
+		return c.skip(n)
+	}
+	if _, err := io.ReadFull(&c.input, room); err != nil {
+		return c.frameError(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.In.closed || s.err != nil {
+		return nil
+	}
+	s.In.held += int64(n)
+	s.In.addLocked(room)
+	s.changeLocked()
+	return nil
+}
+
+// skip reads and drops n bytes.
+func (c *Conn) skip(n int) error {
+	for n > 0 {
+		if len(c.src.Buffered()) == 0 {
+			if err := c.input.fill(within(c.cfg.FrameTimeout), n); err != nil {
+				return c.inputError(err)
+			}
+		}
+		some := min(n, len(c.src.Buffered()))
+		c.src.Discard(some)
+		n -= some
+	}
+	return nil
+}
+
+// bodyEnded acts on END_STREAM.
+func (c *Conn) bodyEnded(s *Stream) error {
+	c.mu.Lock()
+	if s.gone {
+		c.mu.Unlock()
+		return nil
+	}
+	if !s.complete() {
+		c.mu.Unlock()
+		return c.refuse(s.id, malformed("body shorter than its content-length"))
+	}
+	s.recvEndLocked()
+	c.endIfOverAndUnlock()
+	return nil
+}
+
+// onWindowUpdate opens a window of the peer.
+func (c *Conn) onWindowUpdate(f *frames.WindowUpdateFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.grants > 0 {
+		c.grants--
+	} else if err := c.noiseLocked("WINDOW_UPDATE frames"); err != nil {
+		return err
+	}
+	if f.StreamID == 0 {
+		if c.window += int64(f.Increment); c.window > maxWindow {
+			return &ConnError{Code: FlowControlError, Reason: "window of the connection too large"}
+		}
+		c.pushLocked()
+		return nil
+	}
+	if c.idleLocked(f.StreamID) {
+		return protocolError("WINDOW_UPDATE for a stream that is idle")
+	}
+	s := c.streams[f.StreamID]
+	if s == nil {
+		return nil
+	}
+	if s.window += int64(f.Increment); s.window > maxWindow {
+		c.mu.Unlock()
+		defer c.mu.Lock()
+		return c.refuse(f.StreamID, &StreamError{Code: FlowControlError})
+	}
+	s.scheduleLocked()
+	c.pushLocked()
+	return nil
+}

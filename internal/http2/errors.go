@@ -1,0 +1,98 @@
+package http2
+
+import (
+	"errors"
+	"fmt"
+
+	frames "golang.org/x/net/http2"
+)
+
+// Code is an error code of HTTP/2, RFC 9113 7.
+type Code uint32
+
+// The codes of RFC 9113 7.
+const (
+	NoError            = Code(frames.ErrCodeNo)
+	ProtocolError      = Code(frames.ErrCodeProtocol)
+	InternalError      = Code(frames.ErrCodeInternal)
+	FlowControlError   = Code(frames.ErrCodeFlowControl)
+	SettingsTimeout    = Code(frames.ErrCodeSettingsTimeout)
+	StreamClosed       = Code(frames.ErrCodeStreamClosed)
+	FrameSizeError     = Code(frames.ErrCodeFrameSize)
+	RefusedStream      = Code(frames.ErrCodeRefusedStream)
+	Cancel             = Code(frames.ErrCodeCancel)
+	CompressionError   = Code(frames.ErrCodeCompression)
+	ConnectError       = Code(frames.ErrCodeConnect)
+	EnhanceYourCalm    = Code(frames.ErrCodeEnhanceYourCalm)
+	InadequateSecurity = Code(frames.ErrCodeInadequateSecurity)
+	HTTP11Required     = Code(frames.ErrCodeHTTP11Required)
+)
+
+// String returns the name of the code as the RFC has it.
+func (c Code) String() string { return frames.ErrCode(c).String() }
+
+// StreamError is the end of a stream before its messages were complete: a RST_STREAM of either side, a GOAWAY that the
+// stream came too late for, or the end of its connection.
+type StreamError struct {
+	Code   Code
+	Remote bool // the peer ended it
+
+	unprocessed bool
+	cause       error
+}
+
+func (e *StreamError) Error() string {
+	by := "reset"
+	if e.Remote {
+		by = "reset by the peer"
+	}
+	if e.cause != nil {
+		return fmt.Sprintf("http2: stream %s: %v: %v", by, e.Code, e.cause)
+	}
+	return fmt.Sprintf("http2: stream %s: %v", by, e.Code)
+}
+
+// Unwrap returns what the end was caused by, such as a [*ConnError], or nil.
+func (e *StreamError) Unwrap() error { return e.cause }
+
+// Unprocessed reports whether the peer is known not to have acted on the request, so that it may be sent once more,
+// whatever its method (RFC 9113 8.7).
+func (e *StreamError) Unprocessed() bool { return e.unprocessed || e.Remote && e.Code == RefusedStream }
+
+// ConnError is an error of a whole connection, which one side has told the other by a GOAWAY.
+type ConnError struct {
+	Code   Code
+	Remote bool // the peer says so
+	Reason string
+}
+
+func (e *ConnError) Error() string {
+	from := "error"
+	if e.Remote {
+		from = "GOAWAY of the peer"
+	}
+	if e.Reason != "" {
+		return fmt.Sprintf("http2: %s: %v: %s", from, e.Code, e.Reason)
+	}
+	return fmt.Sprintf("http2: %s: %v", from, e.Code)
+}
+
+// Ways in which a connection or stream ends that are nobody's error.
+var (
+	errLeaving   = errors.New("http2: connection takes no new streams")
+	errExhausted = errors.New("http2: connection has used all stream ids")
+	errIdle      = errors.New("http2: connection idle for too long")
+	errOver      = errors.New("http2: connection over")
+	errDone      = errors.New("http2: stream is over")
+)
+
+// protocolError is an error of the connection because of what the peer sent.
+func protocolError(reason string) *ConnError { return &ConnError{Code: ProtocolError, Reason: reason} }
+
+// calm is the error of a connection whose peer does too much of something.
+func calm(reason string) *ConnError { return &ConnError{Code: EnhanceYourCalm, Reason: reason} }
+
+// malformed is the error of a stream whose peer sent a message that breaks a rule (RFC 9113 8.1.1).
+func malformed(reason string) *StreamError {
+	return &StreamError{Code: ProtocolError, cause: errors.New("malformed message: " + reason)}
+}

@@ -1,0 +1,74 @@
+package http2
+
+import (
+	"time"
+
+	frames "golang.org/x/net/http2"
+)
+
+// Shutdown ends the connection in good order. A server says GOAWAY in two steps, so that no request that is on its way is
+// lost: first that it will end, then, after a round trip, which stream is the last. A client opens no more streams. Serve
+// or Run returns nil when the open streams have ended. Shutdown does not block.
+func (c *Conn) Shutdown() {
+	c.mu.Lock()
+	if c.leaving != staying || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.leaving = asked
+	c.sayLeavingLocked()
+	c.changeLocked()
+	if !c.client {
+		c.out = appendGoAway(c.outLocked(), 1<<31-1, NoError, "")
+		c.out = appendPing(c.out, 0, goodbye)
+		c.finalStep = time.AfterFunc(max(c.cfg.GoAwayTimeout, 0), c.leaveNow)
+		c.pushLocked()
+	}
+	c.endIfOverAndUnlock()
+}
+
+// leaveNow is the second step of a server's shutdown.
+func (c *Conn) leaveNow() {
+	c.mu.Lock()
+	if c.leaving == asked && !c.client && c.err == nil {
+		c.finalStep.Stop()
+		c.sayGoodbyeLocked(NoError, "")
+	}
+	c.endIfOverAndUnlock()
+}
+
+// endIfOverAndUnlock lets the reader return if there is nothing to wait for.
+func (c *Conn) endIfOverAndUnlock() {
+	over := c.checkOverLocked()
+	c.mu.Unlock()
+	if over {
+		c.nc.EndIn(errOver)
+	}
+}
+
+// onGoAway notes that the peer takes no new streams, and ends those that it has not looked at.
+func (c *Conn) onGoAway(f *frames.GoAwayFrame) error {
+	c.mu.Lock()
+	why := &ConnError{Code: Code(f.ErrCode), Remote: true, Reason: string(f.DebugData())}
+	if c.goAway != nil && f.LastStreamID > c.goAwayMax {
+		c.mu.Unlock()
+		return protocolError("GOAWAY that takes back another one")
+	}
+	c.goAway, c.goAwayMax = why, f.LastStreamID
+	c.sayLeavingLocked()
+	var gone []*Stream
+	if c.client {
+		for id, s := range c.streams {
+			if id > f.LastStreamID {
+				s.endLocked(&StreamError{Code: RefusedStream, Remote: true, unprocessed: true, cause: why})
+				gone = append(gone, s)
+			}
+		}
+	}
+	for _, s := range gone {
+		c.dropLocked(s, resetByPeer)
+	}
+	c.changeLocked()
+	c.endIfOverAndUnlock()
+	return nil
+}

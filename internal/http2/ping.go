@@ -1,0 +1,90 @@
+package http2
+
+import (
+	"context"
+
+	frames "golang.org/x/net/http2"
+)
+
+// Payloads of pings.
+var (
+	probe   = [8]byte{'w', 'e', 'i', 'r', ' ', 'l', 'i', 'v'} // sent because of silence
+	goodbye = [8]byte{'w', 'e', 'i', 'r', ' ', 'b', 'y', 'e'} // sent between the steps of a shutdown
+)
+
+// pings are those that wait for their answer.
+type pings struct {
+	next    uint64
+	waiting map[[8]byte]chan struct{} // closed when the answer comes
+}
+
+// failLocked lets nobody wait any more.
+func (p *pings) failLocked() {
+	for key, answered := range p.waiting {
+		close(answered)
+		delete(p.waiting, key)
+	}
+}
+
+// Ping returns after a round trip to the peer, or with the reason why there was none.
+func (c *Conn) Ping(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	p := &c.pings
+	p.next++
+	key := [8]byte{'p'}
+	for i := range 7 {
+		key[7-i] = byte(p.next >> (8 * i))
+	}
+	if p.waiting == nil {
+		p.waiting = make(map[[8]byte]chan struct{})
+	}
+	answered := make(chan struct{})
+	p.waiting[key] = answered
+	defer delete(p.waiting, key)
+	c.out = appendPing(c.outLocked(), 0, key)
+	c.pushLocked()
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	c.mu.Lock()
+	if err == nil {
+		err = c.err
+	}
+	return err
+}
+
+// onPing answers a ping, or notes an answer.
+func (c *Conn) onPing(f *frames.PingFrame) error {
+	c.mu.Lock()
+	if !f.IsAck() {
+		defer c.mu.Unlock()
+		return c.acknowledgeLocked(appendPing(c.outLocked(), frames.FlagPingAck, f.Data))
+	}
+	if answered := c.pings.waiting[f.Data]; answered != nil {
+		close(answered)
+		delete(c.pings.waiting, f.Data)
+	}
+	c.mu.Unlock()
+	if f.Data == goodbye {
+		c.leaveNow()
+	}
+	return nil
+}
+
+// acknowledgeLocked sends out, to which an acknowledgement has been appended. A peer that does not read makes them pile up.
+func (c *Conn) acknowledgeLocked(out []byte) error {
+	c.out = out
+	if c.acks++; c.acks > maxAcks {
+		return calm("too many frames that must be acknowledged")
+	}
+	c.pushLocked()
+	return nil
+}

@@ -1,0 +1,314 @@
+package http2
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/stream"
+)
+
+const (
+	maxWindow = 1<<31 - 1
+	chunkMin  = 512
+	chunkMax  = 16 << 10
+)
+
+// Reader is the receiving half of a [Stream], a chanio.ByteSource. It is for one goroutine at a time, except Close and
+// SetDeadline. At the end of the body it returns io.EOF; a stream that was reset is a [*StreamError], behind what came
+// before.
+type Reader struct {
+	s *Stream
+
+	// Of the goroutine that reads.
+	cur   []byte // taken and not discarded
+	own   []byte // the array that cur lies in, if it was made of several chunks
+	used  int    // bytes that were discarded and not yet given back
+	arena stream.Arena
+
+	// Under the lock of the connection.
+	chunks   [][]byte // that nobody has taken; more may be appended to the last
+	held     int64    // bytes that are in chunks, or taken and not given back
+	window   int64    // what the peer may still send
+	target   int64    // what window and held come to
+	closed   bool     // by its reader
+	why      error    // what a closed one returns
+	last     error    // what comes behind what has arrived, if somebody has ended the half
+	deadline *deadline.Context
+	idle     time.Duration // how long a call waits for a byte; 0 means for ever
+	ends     *ends         // of a Conn made of the stream
+}
+
+// Buffered returns what has been taken and was not discarded.
+func (r *Reader) Buffered() []byte { return r.cur }
+
+// Clone returns a copy of p that the caller owns.
+func (r *Reader) Clone(p []byte) []byte { return r.arena.Clone(p) }
+
+// Discard drops the first n of the buffered bytes.
+func (r *Reader) Discard(n int) {
+	r.cur = r.cur[n:]
+	if r.used += n; r.used >= chunkMax {
+		r.s.c.mu.Lock()
+		r.creditLocked()
+		r.s.c.pushLocked()
+		r.s.c.mu.Unlock()
+	}
+}
+
+// Read moves bytes into p.
+func (r *Reader) Read(ctx context.Context, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(r.cur) == 0 {
+		if err := r.Fill(ctx, len(p)); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.cur)
+	r.Discard(n)
+	return n, nil
+}
+
+// Next returns the next bytes as a chunk that the caller owns.
+func (r *Reader) Next(ctx context.Context) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, deadline.Cause(ctx)
+	}
+	if len(r.cur) == 0 {
+		if err := r.Fill(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	return r.takeChunk(), nil
+}
+
+// TryNext returns the next chunk if Next would not wait.
+func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
+	if len(r.cur) == 0 {
+		r.s.c.mu.Lock()
+		switch {
+		case r.closed:
+			err = r.why
+		case len(r.chunks) > 0:
+			r.takeLocked()
+		default:
+			err = r.endLocked()
+		}
+		r.s.c.mu.Unlock()
+		if len(r.cur) == 0 {
+			if err != nil {
+				r.setEnd(err)
+			}
+			return nil, false, err
+		}
+	}
+	return r.takeChunk(), true, nil
+}
+
+// takeChunk hands what was taken to the caller.
+func (r *Reader) takeChunk() []byte {
+	chunk := r.cur[:len(r.cur):len(r.cur)]
+	r.own = nil
+	r.Discard(len(chunk))
+	return chunk
+}
+
+// Fill waits until more is buffered.
+func (r *Reader) Fill(ctx context.Context, _ int) error {
+	if ctx.Err() != nil {
+		return deadline.Cause(ctx)
+	}
+	final, err := r.fill(ctx)
+	if final {
+		r.setEnd(err)
+	}
+	return err
+}
+
+// fill is Fill, and reports whether its error is the end of the half.
+func (r *Reader) fill(ctx context.Context) (final bool, err error) {
+	c := r.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case r.closed:
+			return true, r.why
+		case len(r.chunks) > 0:
+			r.takeLocked()
+			return false, nil
+		}
+		if err := r.endLocked(); err != nil {
+			return true, err
+		}
+		r.creditLocked()
+		c.pushLocked()
+		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
+			continue // since pushLocked unlocks
+		}
+		if err := r.awaitLocked(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// awaitLocked waits until something changes, but not for longer than the idle bound.
+func (r *Reader) awaitLocked(ctx context.Context) error {
+	limit := noTime
+	if r.idle > 0 {
+		limit = time.Now().Add(r.idle)
+	}
+	err := r.s.waitLocked(ctx, r.deadline, limit)
+	if err == deadline.Late {
+		err = &deadline.Timeout{Text: "nothing arrived for " + r.idle.String(), Call: true}
+	}
+	return err
+}
+
+// SetIdle bounds how long a call waits for a byte, from the next call on; 0 or less means for ever. A call that this ends
+// has taken nothing.
+func (r *Reader) SetIdle(d time.Duration) {
+	r.s.c.mu.Lock()
+	defer r.s.c.mu.Unlock()
+	r.idle = d
+}
+
+// endLocked returns what comes after the last chunk, if that is known.
+func (r *Reader) endLocked() error {
+	switch {
+	case r.s.recvEnd:
+		return io.EOF
+	case r.last != nil:
+		return r.last
+	case r.s.err != nil:
+		return r.s.err
+	}
+	return nil
+}
+
+// takeLocked takes the first chunk.
+func (r *Reader) takeLocked() {
+	chunk := r.chunks[0]
+	r.chunks[0] = nil
+	if r.chunks = r.chunks[1:]; len(r.chunks) == 0 {
+		r.chunks = nil
+	}
+	if len(r.cur) == 0 {
+		r.cur = chunk
+		return
+	}
+	size := len(r.cur) + len(chunk)
+	if size > cap(r.own) {
+		r.own = make([]byte, 0, max(2*size, chunkMin))
+	}
+	joined := r.own[:size]
+	copy(joined, r.cur) // also within own
+	copy(joined[len(r.cur):], chunk)
+	r.cur = joined
+}
+
+// roomLocked returns space for n bytes behind the last chunk, or a new one. Small frames share a chunk, so that what a
+// stream holds is not much more than its window.
+func (r *Reader) roomLocked(n int) []byte {
+	if last := len(r.chunks) - 1; last >= 0 {
+		if p := r.chunks[last]; cap(p)-len(p) >= n {
+			return p[len(p) : len(p)+n]
+		}
+	}
+	size := n
+	if size < chunkMin && (len(r.chunks) > 0 || r.held > 0) {
+		size = chunkMin << min(len(r.chunks), 3)
+	}
+	return make([]byte, n, max(size, 1))
+}
+
+// addLocked adds what has been read into the space that roomLocked returned.
+func (r *Reader) addLocked(p []byte) {
+	if last := len(r.chunks) - 1; last >= 0 {
+		if q := r.chunks[last]; cap(q)-len(q) >= len(p) && &q[:len(q)+1][len(q)] == &p[0] {
+			r.chunks[last] = q[:len(q)+len(p)]
+			return
+		}
+	}
+	r.chunks = append(r.chunks, p)
+}
+
+// creditLocked opens the window of the stream for what has been read, once that is worth while. A reader that has taken all
+// there was may be faster than the window lets the peer be, so that the window grows.
+func (r *Reader) creditLocked() {
+	r.held -= int64(r.used)
+	r.used = 0
+	s := r.s
+	if s.recvEnd || s.gone || r.closed {
+		return
+	}
+	if r.target-r.held-r.window < r.target/2 {
+		return
+	}
+	if most := int64(s.c.cfg.MaxWindow); r.held == 0 && r.target < most {
+		r.target = min(2*r.target, most)
+	}
+	if more := r.target - r.held - r.window; more > 0 {
+		r.window += more
+		s.c.out = appendWindowUpdate(s.c.outLocked(), s.id, more)
+	}
+}
+
+// Close drops what has come and what still comes. The peer may go on until its window is used up, and is told to stop once
+// this side of the stream has been sent.
+func (r *Reader) Close() error {
+	c := r.s.c
+	c.mu.Lock()
+	r.closeLocked()
+	r.s.checkDoneLocked()
+	c.pushLocked()
+	c.endIfOverAndUnlock()
+	r.setEnd(net.ErrClosed)
+	return nil
+}
+
+// endIn makes the half end with cause behind what has arrived.
+func (r *Reader) endIn(cause error) {
+	r.s.c.mu.Lock()
+	defer r.s.c.mu.Unlock()
+	if r.last == nil {
+		r.last = cause
+	}
+	r.s.changeLocked()
+}
+
+func (r *Reader) closeLocked() {
+	if r.closed {
+		return
+	}
+	r.closed, r.chunks, r.why = true, nil, net.ErrClosed
+	r.s.changeLocked()
+}
+
+// SetDeadline bounds the calls, one that waits included, by a time of the clock; the zero time takes that back. A call that
+// it ends has taken nothing.
+func (r *Reader) SetDeadline(t time.Time) {
+	r.s.c.mu.Lock()
+	if r.deadline == nil {
+		if t.IsZero() {
+			r.s.c.mu.Unlock()
+			return
+		}
+		r.deadline = new(deadline.Context)
+	}
+	d := r.deadline
+	r.s.changeLocked() // so that a call that waits sees it
+	r.s.c.mu.Unlock()
+	_ = d.SetDeadline(t)
+}
+
+// Trailers returns the fields behind the body, once that has been read to its end.
+func (s *Stream) Trailers() []Field {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.trailers
+}

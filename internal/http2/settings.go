@@ -1,0 +1,124 @@
+package http2
+
+import (
+	"context"
+
+	frames "golang.org/x/net/http2"
+)
+
+// settingNoPriorities is SETTINGS_NO_RFC7540_PRIORITIES, RFC 9218 2.1.
+const settingNoPriorities frames.SettingID = 0x9
+
+// appendSettingsLocked appends the first frames of this side. The tables of HPACK stay as large as they begin.
+func (c *Conn) appendSettingsLocked() {
+	settings := []frames.Setting{
+		{ID: frames.SettingInitialWindowSize, Val: uint32(c.cfg.Window)},
+		{ID: frames.SettingMaxFrameSize, Val: uint32(c.cfg.MaxFrame)},
+		{ID: frames.SettingMaxHeaderListSize, Val: uint32(c.cfg.Limits.Head)},
+	}
+	if c.client {
+		settings = append(settings, frames.Setting{ID: frames.SettingEnablePush, Val: 0})
+	} else {
+		settings = append(settings, frames.Setting{ID: frames.SettingMaxConcurrentStreams, Val: uint32(c.cfg.MaxStreams)},
+			frames.Setting{ID: settingNoPriorities, Val: 1})
+		if !c.cfg.NoConnect {
+			settings = append(settings, frames.Setting{ID: frames.SettingEnableConnectProtocol, Val: 1})
+		}
+	}
+	c.out = appendSettings(c.outLocked(), settings...)
+	if more := int64(c.cfg.ConnWindow) - c.recvWindow; more > 0 {
+		c.out = appendWindowUpdate(c.out, 0, more)
+		c.recvWindow += more
+	}
+}
+
+// onSettings applies the settings of the peer and acknowledges them.
+func (c *Conn) onSettings(f *frames.SettingsFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.IsAck() {
+		return nil
+	}
+	if f.NumSettings() > maxSettings {
+		return calm("too many settings in one frame")
+	}
+	for i := range f.NumSettings() {
+		if err := c.settingLocked(f.Setting(i)); err != nil {
+			return err
+		}
+	}
+	c.settled = true
+	c.changeLocked()
+	return c.acknowledgeLocked(appendFrame(c.outLocked(), 0, frames.FrameSettings, frames.FlagSettingsAck, 0))
+}
+
+// settingLocked applies one setting. Unknown ones are ignored.
+func (c *Conn) settingLocked(s frames.Setting) error {
+	switch s.ID {
+	case frames.SettingHeaderTableSize:
+		c.encoder.SetMaxDynamicTableSize(s.Val)
+	case frames.SettingEnablePush:
+		if s.Val > 1 || c.client && s.Val != 0 {
+			return protocolError("invalid SETTINGS_ENABLE_PUSH")
+		}
+	case frames.SettingMaxConcurrentStreams:
+		c.maxOpen = int(min(s.Val, 1<<31-1))
+	case frames.SettingInitialWindowSize:
+		return c.newWindowLocked(int64(s.Val))
+	case frames.SettingMaxFrameSize:
+		if s.Val < 16<<10 || s.Val > 1<<24-1 {
+			return protocolError("invalid SETTINGS_MAX_FRAME_SIZE")
+		}
+		c.maxFrame = int(s.Val)
+	case frames.SettingEnableConnectProtocol:
+		if s.Val > 1 || c.connect && s.Val == 0 {
+			return protocolError("invalid SETTINGS_ENABLE_CONNECT_PROTOCOL")
+		}
+		c.connect = s.Val == 1
+	case settingNoPriorities:
+		if s.Val > 1 {
+			return protocolError("invalid SETTINGS_NO_RFC7540_PRIORITIES")
+		}
+		c.aware = c.aware || s.Val == 1
+	}
+	return nil
+}
+
+// newWindowLocked changes the windows of all streams, which may become negative: RFC 9113 6.9.2.
+func (c *Conn) newWindowLocked(window int64) error {
+	if window > maxWindow {
+		return &ConnError{Code: FlowControlError, Reason: "window too large"}
+	}
+	change := window - c.window0
+	c.window0 = window
+	for _, s := range c.streams {
+		if s.window+change > maxWindow {
+			return &ConnError{Code: FlowControlError, Reason: "window too large"}
+		}
+		s.window += change
+		s.scheduleLocked()
+	}
+	return nil
+}
+
+// AwaitSettings returns when the first SETTINGS of the peer have come.
+func (c *Conn) AwaitSettings(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.settled {
+		if c.err != nil {
+			return c.err
+		}
+		if err := c.waitLocked(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AllowsConnect reports whether the peer takes extended CONNECT. It is known once AwaitSettings has returned.
+func (c *Conn) AllowsConnect() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.connect
+}

@@ -1,0 +1,247 @@
+package http2
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// Stream is a request with its response. Its methods are for any goroutine; In has one reader at a time.
+type Stream struct {
+	In  Reader
+	Out Writer
+
+	c       *Conn
+	id      uint32
+	handler Handler // of a server, or nil
+	prio    priority
+	queued  bool          // in the queue of those that have something to send
+	window  int64         // that the peer has opened
+	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	done    chan struct{} // closed when the stream is over; made on demand
+
+	recvEnd bool // the peer has sent END_STREAM
+	sentEnd bool // END_STREAM is on its way
+	gone    bool // closed, and not in the table any more
+	err     *StreamError
+
+	heads    []*Head // of a client, not taken yet
+	final    bool    // the final head has come
+	informal int     // informational heads so far
+	noBody   bool    // Content-Length says nothing about what comes
+	declared int64   // the Content-Length, or -1
+	arrived  int64   // bytes of DATA
+	trailers []Field
+
+	serving bool // the handler has not returned
+	zombie  bool // and its stream was reset
+}
+
+// ID returns the number of the stream.
+func (s *Stream) ID() uint32 { return s.id }
+
+func (c *Conn) newStream(id uint32) *Stream {
+	s := &Stream{c: c, id: id, window: c.window0, declared: -1, prio: priority{urgency: defaultUrgency, incremental: !c.aware}}
+	s.In.s, s.Out.s = s, s
+	s.In.window, s.In.target = int64(c.cfg.Window), int64(c.cfg.Window)
+	return s
+}
+
+// newsLocked returns a channel that is closed when anything changes.
+func (s *Stream) newsLocked() <-chan struct{} {
+	if s.moved == nil {
+		s.moved = make(chan struct{})
+	}
+	return s.moved
+}
+
+func (s *Stream) changeLocked() {
+	if s.moved != nil {
+		close(s.moved)
+		s.moved = nil
+	}
+}
+
+// waitLocked waits, unlocked, until anything changes, or one of its bounds is reached. set and limit may be nil and zero.
+func (s *Stream) waitLocked(ctx context.Context, set *deadline.Context, limit time.Time) error {
+	news := s.newsLocked()
+	s.c.mu.Unlock()
+	defer s.c.mu.Lock()
+	var passed <-chan struct{}
+	if set != nil {
+		passed = set.Done()
+	}
+	var late <-chan time.Time
+	if !limit.IsZero() {
+		timer := time.NewTimer(time.Until(limit))
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-news:
+		return nil
+	case <-ctx.Done():
+		return deadline.Cause(ctx) // nil for a deadline that was moved meanwhile
+	case <-passed:
+		if set.Err() == nil {
+			return nil
+		}
+		return &deadline.Timeout{Text: "deadline exceeded", Call: true}
+	case <-late:
+		return deadline.Late
+	}
+}
+
+// Done is closed when the stream is over, in both directions.
+func (s *Stream) Done() <-chan struct{} {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.gone {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+// Err returns why the stream ended before its messages were complete, or nil.
+func (s *Stream) Err() error {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.err == nil {
+		return nil
+	}
+	return s.err
+}
+
+// Reset ends both directions at once with a RST_STREAM, unless the stream is over. cause may be nil.
+func (s *Stream) Reset(code Code, cause error) {
+	c := s.c
+	c.mu.Lock()
+	told := s.resetLocked(&StreamError{Code: code, cause: cause})
+	c.pushLocked()
+	c.endIfOverAndUnlock()
+	if told {
+		s.tellHandler()
+	}
+}
+
+// resetLocked sends RST_STREAM and reports whether the stream was not over.
+func (s *Stream) resetLocked(why *StreamError) bool {
+	if s.gone {
+		return false
+	}
+	s.c.out = appendReset(s.c.outLocked(), s.id, why.Code)
+	s.endLocked(why)
+	s.c.dropLocked(s, resetHere)
+	return true
+}
+
+// endLocked ends what has not ended because of why.
+func (s *Stream) endLocked(why *StreamError) {
+	if s.err == nil {
+		s.err = why
+	}
+	s.c.ready.remove(s)
+	s.Out.failLocked()
+	if s.serving && !s.zombie {
+		s.zombie = true
+		s.c.zombies++
+	}
+	s.changeLocked()
+}
+
+// checkDoneLocked takes the stream out of the table when both directions have ended. One whose body nobody wants is reset
+// as soon as its own side has been sent.
+func (s *Stream) checkDoneLocked() {
+	switch {
+	case s.gone:
+	case s.sentEnd && s.recvEnd:
+		s.c.dropLocked(s, finished)
+	case s.sentEnd && s.In.closed && s.c.client:
+		s.resetLocked(&StreamError{Code: Cancel, cause: errDone})
+	case s.sentEnd && s.In.closed:
+		s.resetLocked(&StreamError{Code: NoError, cause: errDone})
+	}
+}
+
+// dropLocked takes a stream out of the table.
+func (c *Conn) dropLocked(s *Stream, how ending) {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	delete(c.streams, s.id)
+	c.past.add(s.id, how)
+	c.ready.remove(s)
+	if s.done != nil {
+		close(s.done)
+	}
+	c.busy = time.Now()
+	s.changeLocked()
+	c.changeLocked()
+}
+
+// tellHandler tells the handler of a stream that was ended.
+func (s *Stream) tellHandler() {
+	s.c.mu.Lock()
+	h, why := s.handler, s.err
+	if !s.serving {
+		h = nil
+	}
+	s.c.mu.Unlock()
+	s.setEnds(why)
+	if h != nil && why != nil {
+		h.Gone(why)
+	}
+}
+
+// serve runs the handler.
+func (s *Stream) serve(h Handler) {
+	c := s.c
+	defer c.workers.Done()
+	returned := false
+	defer func() { // also if it calls runtime.Goexit
+		var cause error
+		if !returned {
+			cause = chanio.Recovered(recover())
+		}
+		s.served(cause)
+	}()
+	h.Serve()
+	returned = true
+}
+
+// served ends what a handler has left open.
+func (s *Stream) served(cause error) {
+	c := s.c
+	c.mu.Lock()
+	c.running--
+	s.serving = false
+	if s.zombie {
+		c.zombies--
+	}
+	if !s.sentEnd {
+		s.resetLocked(&StreamError{Code: InternalError, cause: cause})
+	} else if !s.gone {
+		s.In.closeLocked()
+		s.checkDoneLocked()
+	}
+	c.busy = time.Now()
+	c.changeLocked()
+	c.pushLocked()
+	c.endIfOverAndUnlock()
+}
+
+// SetPriority tells the peer how urgent the response is, as the value of a Priority field (RFC 9218 7.1). It is a client's.
+func (s *Stream) SetPriority(value string) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if !s.gone {
+		s.c.out = appendPriorityUpdate(s.c.outLocked(), s.id, value)
+		s.c.pushLocked()
+	}
+}

@@ -1,0 +1,367 @@
+package http2
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/stream"
+)
+
+// Writer is the sending half of a [Stream], a chanio.ByteSink. Its methods are for any goroutine. A value is sent from where
+// it lies: a call returns when the connection has taken all of it, or, if its ctx ends before, when the rest has been
+// copied. One of which nothing was taken by then is not sent at all.
+type Writer struct {
+	s *Stream
+
+	// Under the lock of the connection.
+	pending  []byte // what is being sent
+	rest     []byte // follows it
+	sending  bool   // they belong to a call that waits
+	ends     bool   // END_STREAM follows them
+	trailers []Field
+	sent     int64 // bytes, ever
+	deadline *deadline.Context
+	shared   *ends // of a Conn made of the stream
+}
+
+// value is what is sent without anything in between.
+type value struct {
+	head     []Field
+	a, b     []byte
+	end      bool
+	trailers []Field // with end
+}
+
+// Headers sends a header list that is not the last thing: an informational head, or one that a body follows.
+func (w *Writer) Headers(ctx context.Context, head []Field) error {
+	return w.write(ctx, value{head: head})
+}
+
+// Respond sends a header list, bytes behind it, and with end the end of the stream, behind trailers if there are any. Any of
+// them may be missing.
+func (w *Writer) Respond(ctx context.Context, head []Field, body []byte, end bool, trailers []Field) error {
+	return w.write(ctx, value{head: head, a: body, end: end, trailers: trailers})
+}
+
+// Finish sends the last bytes, and trailers if there are any, and ends the stream.
+func (w *Writer) Finish(ctx context.Context, body []byte, trailers []Field) error {
+	return w.write(ctx, value{a: body, end: true, trailers: trailers})
+}
+
+// Send sends p.
+func (w *Writer) Send(ctx context.Context, p []byte) error { return w.write(ctx, value{a: p}) }
+
+// Begin lends scratch.
+func (w *Writer) Begin() []byte { return w.s.c.sink.Begin() }
+
+// giveBack returns scratch to whoever lent it.
+func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.sink.TryEnd(scratch[:0], nil) }
+
+// End sends what scratch, which Begin lent, holds, followed by body.
+func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
+	defer w.giveBack(scratch)
+	return w.write(ctx, value{a: scratch, b: body})
+}
+
+// TrySend takes p if nothing else waits to be sent.
+func (w *Writer) TrySend(p []byte) (bool, error) { return w.tryWrite(p, nil) }
+
+// TryEnd takes scratch and body if nothing else waits to be sent.
+func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
+	ok, err := w.tryWrite(scratch, body)
+	if ok || err != nil {
+		w.giveBack(scratch)
+	}
+	return ok, err
+}
+
+func (w *Writer) tryWrite(a, b []byte) (bool, error) {
+	c := w.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := w.refusalLocked(); err != nil {
+		return false, err
+	}
+	if w.sending || len(w.pending) > 0 {
+		return false, nil
+	}
+	w.pending = append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
+	w.s.scheduleLocked()
+	c.pushLocked()
+	return true, nil
+}
+
+// refusalLocked returns why nothing is accepted any more.
+func (w *Writer) refusalLocked() error {
+	switch {
+	case w.s.err != nil:
+		return w.s.err
+	case w.s.sentEnd, w.ends:
+		return net.ErrClosed
+	}
+	return nil
+}
+
+func (w *Writer) write(ctx context.Context, v value) error {
+	c := w.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := w.turnLocked(ctx, v.head != nil || v.end); err != nil {
+		return err
+	}
+	w.sending = true
+	defer func() {
+		w.sending = false
+		w.s.changeLocked()
+	}()
+	upTo := w.sent + int64(len(v.a)+len(v.b))
+	w.beginLocked(&v)
+	c.pushSoonLocked()
+	return w.drainLocked(ctx, upTo, v.head == nil)
+}
+
+// beginLocked puts v into the output, or in the queue.
+func (w *Writer) beginLocked(v *value) {
+	s := w.s
+	if w.pending, w.rest = v.a, v.b; len(w.pending) == 0 {
+		w.pending, w.rest = v.b, nil
+	}
+	w.ends, w.trailers = v.end, v.trailers
+	empty := len(w.pending) == 0
+	if v.head != nil {
+		s.c.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
+	}
+	switch {
+	case !empty:
+		s.scheduleLocked()
+	case v.end && v.head == nil && v.trailers == nil:
+		s.c.out = appendFrame(s.c.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
+		w.drainedLocked()
+	case v.end:
+		w.drainedLocked()
+	}
+}
+
+// scheduleLocked puts the stream into the queue if it has something to send and a window for it.
+func (s *Stream) scheduleLocked() {
+	switch {
+	case s.gone || len(s.Out.pending) == 0 || s.window <= 0:
+		s.c.ready.remove(s)
+	default:
+		s.c.ready.add(s)
+	}
+}
+
+// drainedLocked sends what follows the bytes, when all of those have been taken.
+func (w *Writer) drainedLocked() {
+	s := w.s
+	if !w.ends || s.sentEnd {
+		return
+	}
+	if w.trailers != nil {
+		s.c.headersLocked(s.id, w.trailers, true)
+		w.trailers = nil
+	}
+	s.sentEnd = true
+	s.checkDoneLocked()
+}
+
+// failLocked drops what has not been sent.
+func (w *Writer) failLocked() { w.pending, w.rest = nil, nil }
+
+// turnLocked waits until nothing else is being sent and, for frames that no window bounds, until not too many wait.
+func (w *Writer) turnLocked(ctx context.Context, frames bool) error {
+	patience := w.patienceLocked()
+	for {
+		if err := w.refusalLocked(); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case w.sending, len(w.pending) > 0:
+			err = w.awaitLocked(ctx, patience)
+		case frames && len(w.s.c.out) > maxWaiting:
+			err = w.s.c.waitLocked(ctx)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// drainLocked waits until the connection has taken everything up to upTo. whole says that nothing of the value has left.
+func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error {
+	from := upTo - int64(len(w.pending)+len(w.rest))
+	patience := w.patienceLocked()
+	for len(w.pending) > 0 {
+		err := w.awaitLocked(ctx, patience)
+		switch {
+		case err == nil:
+		case w.s.err != nil:
+			return w.s.err
+		case whole && w.sent == from:
+			w.pending, w.rest, w.ends, w.trailers = nil, nil, false, nil
+			w.s.scheduleLocked()
+			return err
+		case len(w.pending) > 0: // a part has been accepted, so all of it has
+			w.pending = append(append(make([]byte, 0, len(w.pending)+len(w.rest)), w.pending...), w.rest...)
+			w.rest = nil
+			return nil
+		}
+	}
+	if w.s.err != nil && w.sent < upTo {
+		return w.s.err
+	}
+	return nil
+}
+
+// patience bounds a wait for the windows of the peer.
+type patience struct {
+	until time.Time
+	seen  int64 // bytes that had been sent at the last look
+}
+
+func (w *Writer) patienceLocked() *patience {
+	return &patience{until: within(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
+}
+
+// progressLocked counts what the peer's windows have let through: that of the stream or, if that one is open, that of the
+// connection.
+func (w *Writer) progressLocked() int64 {
+	if w.s.window > 0 {
+		return w.s.c.sent
+	}
+	return w.sent
+}
+
+// awaitLocked waits until something changes. A peer that has data wait for its window for too long has its stream reset.
+func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
+	c := w.s.c
+	err := w.s.waitLocked(ctx, w.deadline, p.until)
+	if p.until.IsZero() {
+		return err
+	}
+	now, most := time.Now(), within(c.cfg.StallTimeout)
+	if w.s.window > 0 && c.window > 0 {
+		p.until = most // it waits for others, or for the socket
+	} else if n := w.progressLocked() - p.seen; n > 0 {
+		p.until = p.until.Add(time.Duration(n) * time.Second / minPeerRate)
+	}
+	if p.until.After(most) {
+		p.until = most
+	}
+	p.seen = w.progressLocked()
+	switch {
+	case err != deadline.Late:
+		return err
+	case now.Before(p.until):
+		return nil
+	}
+	late := &deadline.Timeout{Text: "peer opened no window for " + c.cfg.StallTimeout.String()}
+	told := w.s.resetLocked(&StreamError{Code: Cancel, cause: late})
+	c.pushLocked()
+	if told {
+		c.mu.Unlock()
+		w.s.tellHandler()
+		c.mu.Lock()
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// Flush returns when everything that was sent before has left the process.
+func (w *Writer) Flush(ctx context.Context) error {
+	c := w.s.c
+	c.mu.Lock()
+	err := w.flushLocked(ctx)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.nc.Out.Flush(ctx)
+}
+
+func (w *Writer) flushLocked(ctx context.Context) error {
+	c := w.s.c
+	for patience := w.patienceLocked(); len(w.pending) > 0; {
+		if err := w.awaitLocked(ctx, patience); err != nil {
+			return err
+		}
+	}
+	if w.s.err != nil {
+		return w.s.err
+	}
+	upTo := c.gathered
+	if len(c.out) > 0 {
+		upTo++
+	}
+	c.pushLocked()
+	for c.accepted < upTo {
+		if c.broken {
+			return c.err
+		}
+		if err := c.waitLocked(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close sends END_STREAM behind what was sent before, and returns when that has left the process. A peer that takes nothing
+// for the linger bound has its stream reset.
+func (w *Writer) Close() error {
+	end := &stream.End{Progress: w.Progress}
+	if w.shared != nil {
+		end = &w.shared.out
+		end.BeginClose(nil)
+	}
+	ctx, stop := end.Lingering()
+	defer stop()
+	err := w.Finish(ctx, nil, nil)
+	if err == nil {
+		err = w.Flush(ctx)
+	}
+	if w.isDone(err) {
+		err = nil
+	}
+	if err != nil && ctx.Err() != nil {
+		w.s.Reset(Cancel, err)
+	}
+	end.Set(err)
+	return err
+}
+
+// isDone reports whether an error only says that everything has been sent.
+func (w *Writer) isDone(err error) bool {
+	w.s.c.mu.Lock()
+	defer w.s.c.mu.Unlock()
+	return w.s.sentEnd && (errors.Is(err, net.ErrClosed) || errors.Is(err, errDone))
+}
+
+// Progress returns how many bytes the connection has taken.
+func (w *Writer) Progress() int64 {
+	w.s.c.mu.Lock()
+	defer w.s.c.mu.Unlock()
+	return w.sent
+}
+
+// SetDeadline bounds the calls, one that waits included, by a time of the clock; the zero time takes that back.
+func (w *Writer) SetDeadline(t time.Time) {
+	w.s.c.mu.Lock()
+	if w.deadline == nil {
+		if t.IsZero() {
+			w.s.c.mu.Unlock()
+			return
+		}
+		w.deadline = new(deadline.Context)
+	}
+	d := w.deadline
+	w.s.changeLocked()
+	w.s.c.mu.Unlock()
+	_ = d.SetDeadline(t)
+}

@@ -1,0 +1,369 @@
+package httpd
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// CompressConfig says how [Compress] behaves. The zero value, and nil, mean the defaults.
+type CompressConfig struct {
+	// Codings are what replies may be compressed with, in the order of the server's preference, which counts among those
+	// that a client likes equally well. Nil means [Gzip] at level 5.
+	Codings []Coding
+
+	// MinSize is the length from which a body is compressed that is not flushed before. 0 means 1,024 bytes.
+	MinSize int
+
+	// Compressible reports whether bodies of a media type, without parameters and in lower case, are worth it. Nil means
+	// text but for text/event-stream, and JSON, JavaScript, XML, SVG, WebAssembly and the like.
+	Compressible func(mediaType string) bool
+}
+
+// Coding is a way to compress a body, such as [Gzip]. Its writers are used again.
+type Coding interface {
+	// Name is the token of the content coding, such as "gzip": RFC 9110 8.4.1.
+	Name() string
+
+	// NewWriter returns a writer that compresses to w.
+	NewWriter(w io.Writer) CodingWriter
+}
+
+// CodingWriter compresses one body after the other. The writers of compress/gzip and compress/zlib, and those of
+// compatible packages, are such.
+type CodingWriter interface {
+	io.WriteCloser
+	Flush() error
+	Reset(w io.Writer)
+}
+
+// Gzip is the coding gzip of compress/gzip, at a level from 1, the fastest, to 9, the smallest.
+func Gzip(level int) Coding {
+	checkLevel("Gzip", level)
+	return stdCoding{"gzip", func(w io.Writer) CodingWriter {
+		z, _ := gzip.NewWriterLevel(w, level) // which was checked
+		return z
+	}}
+}
+
+// Deflate is the coding deflate of compress/zlib, at a level from 1, the fastest, to 9, the smallest.
+func Deflate(level int) Coding {
+	checkLevel("Deflate", level)
+	return stdCoding{"deflate", func(w io.Writer) CodingWriter {
+		z, _ := zlib.NewWriterLevel(w, level) // which was checked
+		return z
+	}}
+}
+
+func checkLevel(name string, level int) {
+	if level < flate.BestSpeed || level > flate.BestCompression {
+		panic(fmt.Sprintf("httpd: %s: level must be 1 to 9, got %d", name, level))
+	}
+}
+
+type stdCoding struct {
+	name string
+	new  func(io.Writer) CodingWriter
+}
+
+func (c stdCoding) Name() string                       { return c.name }
+func (c stdCoding) NewWriter(w io.Writer) CodingWriter { return c.new(w) }
+
+// Compress returns a handler that compresses the replies of next with a coding that the client accepts. Such a reply has
+// Content-Encoding and Vary, no Content-Length, and an ETag, if any, that is weak. Left alone are replies that are short,
+// partial or of another type, that have a Content-Encoding, or no-transform in Cache-Control, and those of a handler
+// that called [NoCompression].
+//
+// What is flushed leaves at once, compressed. A secret in a reply that also repeats what an attacker may choose can be told
+// from its length (BREACH): use NoCompression there. cfg may be nil.
+func Compress(next http.Handler, cfg *CompressConfig) http.Handler {
+	if next == nil {
+		panic("httpd: Compress: next is nil")
+	}
+	h := &compressor{next: next}
+	if cfg != nil {
+		h.cfg = *cfg
+	}
+	if h.cfg.Codings == nil {
+		h.cfg.Codings = []Coding{Gzip(5)}
+	}
+	setDefault(&h.cfg.MinSize, 1024)
+	if h.cfg.Compressible == nil {
+		h.cfg.Compressible = isCompressible
+	}
+	h.pools = make([]sync.Pool, len(h.cfg.Codings))
+	return h
+}
+
+// NoCompression has the reply to w sent as it is, although [Compress] may stand before the handler. It counts before the
+// first Write, and finds Compress through Unwrap.
+func NoCompression(w http.ResponseWriter) {
+	for w != nil {
+		if c, ok := w.(*compressWriter); ok {
+			c.off = true
+		}
+		x, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = x.Unwrap()
+	}
+}
+
+// isCompressible is the default of CompressConfig.Compressible.
+func isCompressible(mediaType string) bool {
+	kind, sub, _ := strings.Cut(mediaType, "/")
+	switch {
+	case mediaType == "text/event-stream":
+		return false
+	case kind == "text", strings.HasSuffix(sub, "+json"), strings.HasSuffix(sub, "+xml"), strings.HasSuffix(sub, "+text"):
+		return true
+	}
+	return slices.Contains([]string{
+		"application/json", "application/javascript", "application/xml", "application/wasm", "application/x-ndjson",
+		"application/manifest+json", "application/x-javascript", "application/yaml", "font/ttf", "font/otf", "image/bmp",
+		"image/x-icon", "image/vnd.microsoft.icon",
+	}, mediaType)
+}
+
+// compressor is what Compress returns.
+type compressor struct {
+	next  http.Handler
+	cfg   CompressConfig
+	pools []sync.Pool // of CodingWriters, by coding
+}
+
+func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead}
+	h.next.ServeHTTP(c, r) // behind a panic nothing is finished
+	if err := c.finish(); err != nil && r.Context().Err() == nil {
+		logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
+		cut()
+	}
+}
+
+// choose returns the number of the coding that the client of r likes best, or -1.
+func (h *compressor) choose(r *http.Request) int {
+	accepted := r.Header.Values("Accept-Encoding")
+	best, chosen := max(1, quality(accepted, "identity")), -1
+	for i, coding := range h.cfg.Codings {
+		if q := quality(accepted, coding.Name()); q > best || q == best && chosen < 0 {
+			best, chosen = q, i
+		}
+	}
+	return chosen
+}
+
+// compressWriter is an http.ResponseWriter that compresses. It keeps the first bytes until it knows whether to.
+type compressWriter struct {
+	http.ResponseWriter
+	h      *compressor
+	coding int // -1 for none
+	isHead bool
+	off    bool
+
+	status  int // 0 until WriteHeader
+	kept    []byte
+	decided bool
+	packer  CodingWriter // nil if the body goes as it is
+}
+
+// Unwrap is for http.ResponseController.
+func (c *compressWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *compressWriter) WriteHeader(status int) {
+	switch {
+	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
+		c.ResponseWriter.WriteHeader(status)
+		return
+	case c.status != 0:
+		return
+	}
+	c.status = status
+	if !bodyAllowed(status) || c.isHead || c.off || c.Header().Get("Content-Length") != "" {
+		c.decide(true)
+	}
+}
+
+func (c *compressWriter) Write(p []byte) (int, error) {
+	if c.status == 0 {
+		c.WriteHeader(http.StatusOK)
+	}
+	if !c.decided {
+		if len(c.kept)+len(p) < c.h.cfg.MinSize {
+			c.kept = append(c.kept, p...)
+			return len(p), nil
+		}
+		if err := c.decideWith(p); err != nil {
+			return 0, err
+		}
+	}
+	return c.pass(p)
+}
+
+func (c *compressWriter) pass(p []byte) (int, error) {
+	if c.packer != nil {
+		return c.packer.Write(p)
+	}
+	return c.ResponseWriter.Write(p)
+}
+
+// ReadFrom leaves a body that is not compressed to what lies below, which may have the kernel send it.
+func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
+	if c.status == 0 && c.Header().Get("Content-Length") != "" {
+		c.WriteHeader(http.StatusOK)
+	}
+	if below, ok := c.ResponseWriter.(io.ReaderFrom); ok && c.decided && c.packer == nil {
+		return below.ReadFrom(src)
+	}
+	return io.Copy(onlyWriter{c}, src)
+}
+
+// decideWith decides, given that p follows what is kept, and passes on what is kept.
+func (c *compressWriter) decideWith(p []byte) error {
+	if len(c.Header().Values("Content-Type")) == 0 {
+		sniffed := p
+		if len(c.kept) > 0 {
+			sniffed = append(c.kept, p[:min(len(p), 512)]...)
+		}
+		c.Header().Set("Content-Type", http.DetectContentType(sniffed))
+	}
+	c.decide(true)
+	if len(c.kept) == 0 {
+		return nil
+	}
+	_, err := c.pass(c.kept)
+	c.kept = nil
+	return err
+}
+
+// decide decides whether to compress, and writes the head. large says that the body is long enough, as far as it is known.
+func (c *compressWriter) decide(large bool) {
+	c.decided = true
+	h := c.Header()
+	if c.mayCompress(h) {
+		addVary(h, "Accept-Encoding")
+		if large && c.coding >= 0 && c.status != http.StatusNotModified {
+			c.begin(h)
+		} else if c.status == http.StatusNotModified && c.coding >= 0 {
+			weakenTag(h)
+		}
+	}
+	c.ResponseWriter.WriteHeader(c.status)
+}
+
+// mayCompress reports whether a reply with this header would be compressed for some client.
+func (c *compressWriter) mayCompress(h http.Header) bool {
+	if c.off || h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || hasDirective(h, "no-transform") {
+		return false
+	}
+	if c.status == http.StatusNotModified {
+		return true // as the reply with a body would be
+	}
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < int64(c.h.cfg.MinSize) {
+		return false
+	}
+	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return bodyAllowed(c.status) && c.h.cfg.Compressible(strings.ToLower(strings.Trim(mediaType, " \t")))
+}
+
+func hasDirective(h http.Header, directive string) bool {
+	for _, field := range h.Values("Cache-Control") {
+		for item := range strings.SplitSeq(field, ",") {
+			if strings.EqualFold(strings.Trim(item, " \t"), directive) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// begin makes the header that of a compressed reply, and the writer.
+func (c *compressWriter) begin(h http.Header) {
+	coding := c.h.cfg.Codings[c.coding]
+	h.Set("Content-Encoding", coding.Name())
+	h.Del("Content-Length")
+	h.Del("Accept-Ranges")
+	weakenTag(h)
+	if c.isHead {
+		return
+	}
+	if z, ok := c.h.pools[c.coding].Get().(CodingWriter); ok {
+		z.Reset(c.ResponseWriter)
+		c.packer = z
+		return
+	}
+	c.packer = coding.NewWriter(c.ResponseWriter)
+}
+
+// weakenTag makes an ETag weak: the compressed bytes are not the same.
+func weakenTag(h http.Header) {
+	if tag := h.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		h.Set("Etag", "W/"+tag)
+	}
+}
+
+// Flush is FlushError without the error.
+func (c *compressWriter) Flush() { _ = c.FlushError() }
+
+// FlushError sends what was written, compressed if it is to be.
+func (c *compressWriter) FlushError() error {
+	if c.status == 0 {
+		c.WriteHeader(http.StatusOK)
+	}
+	if !c.decided {
+		if err := c.decideFlushed(); err != nil {
+			return err
+		}
+	}
+	if c.packer != nil {
+		if err := c.packer.Flush(); err != nil {
+			return err
+		}
+	}
+	return http.NewResponseController(c.ResponseWriter).Flush()
+}
+
+// decideFlushed decides for a body of which more is to come.
+func (c *compressWriter) decideFlushed() error {
+	if len(c.kept) > 0 {
+		return c.decideWith(nil)
+	}
+	c.decide(true)
+	return nil
+}
+
+// finish ends the body.
+func (c *compressWriter) finish() (err error) {
+	switch {
+	case c.status == 0:
+		return nil // the server answers, or the connection was hijacked
+	case !c.decided:
+		if len(c.kept) > 0 && len(c.Header().Values("Content-Type")) == 0 {
+			c.Header().Set("Content-Type", http.DetectContentType(c.kept))
+		}
+		c.decide(false)
+		if len(c.kept) > 0 {
+			_, err = c.ResponseWriter.Write(c.kept)
+		}
+		if errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) {
+			err = nil // the handler's mistake, as without Compress
+		}
+		return err
+	case c.packer == nil:
+		return nil
+	}
+	if err = c.packer.Close(); err == nil {
+		c.packer.Reset(io.Discard)
+		c.h.pools[c.coding].Put(c.packer)
+	}
+	return err
+}

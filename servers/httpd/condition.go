@@ -1,0 +1,119 @@
+package httpd
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// validators are what conditions of a request are compared with: RFC 9110 8.8.
+type validators struct {
+	etag     string
+	modified time.Time
+}
+
+// validatorsOf returns those that a header says.
+func validatorsOf(h http.Header) validators {
+	v := validators{etag: h.Get("Etag")}
+	v.modified, _ = http.ParseTime(h.Get("Last-Modified"))
+	return v
+}
+
+// precondition returns the status by which a GET or HEAD is answered instead of with the content, 0 for none, and whether a
+// Range field counts. The order is that of RFC 9110 13.2.2.
+func precondition(r *http.Request, v validators) (instead int, ranges bool) {
+	if v.etag == "" && v.modified.IsZero() {
+		return 0, r.Header.Get("If-Range") == ""
+	}
+	h := r.Header
+	switch match := h.Values("If-Match"); {
+	case len(match) > 0:
+		if !matches(match, v.etag, strongMatch) {
+			return http.StatusPreconditionFailed, false
+		}
+	case after(v.modified, h.Get("If-Unmodified-Since")):
+		return http.StatusPreconditionFailed, false
+	}
+	if none := h.Values("If-None-Match"); len(none) > 0 {
+		if matches(none, v.etag, weakMatch) {
+			return http.StatusNotModified, false
+		}
+	} else if notAfter(v.modified, h.Get("If-Modified-Since")) {
+		return http.StatusNotModified, false
+	}
+	return 0, rangesFit(h.Get("If-Range"), v)
+}
+
+// rangesFit reports whether If-Range lets a Range count: RFC 9110 13.1.5.
+func rangesFit(field string, v validators) bool {
+	if field == "" {
+		return true
+	}
+	if tag, _ := cutTag(field); tag != "" {
+		return strongMatch(tag, v.etag)
+	}
+	t, err := http.ParseTime(field)
+	return err == nil && !v.modified.IsZero() && t.Equal(v.modified.Truncate(time.Second))
+}
+
+// after reports whether modified is later than the date of a field; false if either is missing.
+func after(modified time.Time, field string) bool {
+	t, err := http.ParseTime(field)
+	return err == nil && !modified.IsZero() && modified.Truncate(time.Second).After(t)
+}
+
+func notAfter(modified time.Time, field string) bool {
+	t, err := http.ParseTime(field)
+	return err == nil && !modified.IsZero() && !modified.Truncate(time.Second).After(t)
+}
+
+// matches reports whether a list of entity tags has one that matches etag. An asterisk matches whatever exists.
+func matches(fields []string, etag string, match func(a, b string) bool) bool {
+	list := strings.Trim(strings.Join(fields, ","), " \t")
+	if list == "*" {
+		return true
+	}
+	for list != "" {
+		var tag string
+		if tag, list = cutTag(strings.TrimLeft(list, " \t,")); tag == "" {
+			return false
+		}
+		if match(tag, etag) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutTag returns the entity tag that s begins with, or "", and what follows.
+func cutTag(s string) (tag, rest string) {
+	start := len(s) - len(strings.TrimPrefix(s, "W/"))
+	if start >= len(s) || s[start] != '"' {
+		return "", ""
+	}
+	end := strings.IndexByte(s[start+1:], '"')
+	if end < 0 {
+		return "", ""
+	}
+	end += start + 2
+	return s[:end], s[end:]
+}
+
+func strongMatch(a, b string) bool { return a == b && a != "" && a[0] == '"' }
+
+func weakMatch(a, b string) bool {
+	return b != "" && strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
+}
+
+// answerCondition answers without the content.
+func answerCondition(w http.ResponseWriter, status int) error {
+	h := w.Header()
+	h.Del("Content-Type")
+	h.Del("Content-Length")
+	h.Del("Content-Encoding")
+	if h.Get("Etag") != "" {
+		h.Del("Last-Modified")
+	}
+	w.WriteHeader(status)
+	return nil
+}

@@ -1,0 +1,155 @@
+package httpd
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// DecompressConfig says how [Decompress] behaves. The zero value, and nil, mean the defaults.
+type DecompressConfig struct {
+	// Codings are the ones that are undone besides gzip and deflate: each makes a reader of what is behind its name.
+	Codings map[string]func(io.Reader) (io.Reader, error)
+
+	// MaxRatio is how many bytes may come of one, once more than 1 MiB has come. 0 means 100.
+	MaxRatio int
+
+	// MaxBody is how long a body may be when it has been undone. 0 means no limit beside MaxRatio.
+	MaxBody int64
+}
+
+// ratioFrom is how much may come of a body whatever its ratio.
+const ratioFrom = 1 << 20
+
+// Decompress returns a handler that gives next the bodies of requests as they were before the client compressed them:
+// without Content-Encoding, and of unknown length. A coding that is not known, or more than one, is answered 415 with the
+// codings that are. A body that is larger than cfg allows fails with an error that is [chanio.ErrTooLarge] and counts as 413,
+// one that is damaged with a [*RequestError] of status 400. cfg may be nil.
+func Decompress(next http.Handler, cfg *DecompressConfig) http.Handler {
+	if next == nil {
+		panic("httpd: Decompress: next is nil")
+	}
+	h := &decompressor{next: next, codings: map[string]func(io.Reader) (io.Reader, error){
+		"gzip":    func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+		"deflate": func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) },
+	}}
+	if cfg != nil {
+		h.cfg = *cfg
+	}
+	setDefault(&h.cfg.MaxRatio, 100)
+	names := []string{"gzip", "deflate"}
+	for name, open := range h.cfg.Codings {
+		if h.codings[name] == nil {
+			names = append(names, name)
+		}
+		h.codings[name] = open
+	}
+	h.accepted = strings.Join(names, ", ")
+	return h
+}
+
+// decompressor is what Decompress returns.
+type decompressor struct {
+	next     http.Handler
+	cfg      DecompressConfig
+	codings  map[string]func(io.Reader) (io.Reader, error)
+	accepted string
+}
+
+func (h *decompressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.ToLower(strings.Trim(strings.Join(r.Header.Values("Content-Encoding"), ","), " \t"))
+	if name == "" || name == "identity" || r.ContentLength == 0 {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	if name == "x-gzip" {
+		name = "gzip"
+	}
+	open := h.codings[name]
+	if open == nil {
+		w.Header().Set("Accept-Encoding", h.accepted)
+		http.Error(w, http.StatusText(http.StatusUnsupportedMediaType), http.StatusUnsupportedMediaType)
+		return
+	}
+	plain := new(http.Request)
+	*plain = *r
+	plain.Header = r.Header.Clone()
+	plain.Header.Del("Content-Encoding")
+	plain.Header.Del("Content-Length")
+	plain.ContentLength = -1
+	plain.Body = &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg}
+	h.next.ServeHTTP(w, plain)
+	r.Trailer = plain.Trailer
+}
+
+// countingReader counts what is read, and keeps why that failed.
+type countingReader struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}
+
+// unpackedBody is the body of a request as it was before it was compressed.
+type unpackedBody struct {
+	packed *countingReader
+	body   io.Closer
+	open   func(io.Reader) (io.Reader, error)
+	cfg    *DecompressConfig
+	plain  io.Reader
+	n      int64
+	err    error
+}
+
+func (b *unpackedBody) Read(p []byte) (n int, err error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.plain == nil {
+		if b.plain, err = b.open(b.packed); err != nil {
+			return 0, b.fail(err)
+		}
+	}
+	n, err = b.plain.Read(p)
+	b.n += int64(n)
+	switch {
+	case b.cfg.MaxBody > 0 && b.n > b.cfg.MaxBody,
+		b.n > ratioFrom && b.n/int64(b.cfg.MaxRatio) > b.packed.n:
+		b.err = refusef(http.StatusRequestEntityTooLarge, "decompressed body: %w", chanio.ErrTooLarge)
+		return 0, b.err
+	case err != nil:
+		return n, b.fail(err)
+	}
+	return n, nil
+}
+
+// fail keeps an error. One of the body below is passed on as it is, others are the client's fault.
+func (b *unpackedBody) fail(err error) error {
+	switch {
+	case b.packed.err != nil:
+		err = b.packed.err
+	case err == io.EOF && b.plain != nil:
+	default:
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		err = refusef(http.StatusBadRequest, "decompressing the body: %w", err)
+	}
+	b.err = err
+	return err
+}
+
+func (b *unpackedBody) Close() error { return b.body.Close() }

@@ -1,0 +1,238 @@
+package httpd
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// FilesConfig says how [Files] behaves. The zero value, and nil, mean the defaults.
+type FilesConfig struct {
+	// Index is the name of the file that is served for a directory. "" means index.html. A directory without one is
+	// not found: there are no listings.
+	Index string
+
+	// DotFiles serves files and directories whose names begin with a dot, which are not found otherwise.
+	DotFiles bool
+
+	// Precompressed are the content codings of which files may lie beside others, in the order of the server's preference:
+	// if the client takes one of them, a.js.br or a.js.gz is served in the place of a.js. Nil means br, zstd and gzip; an
+	// empty slice means none.
+	Precompressed []string
+
+	// CacheControl, if not "", is the Cache-Control of what is found.
+	CacheControl string
+
+	// NotFound answers what is not found. Nil means 404 with a line of text.
+	NotFound http.Handler
+}
+
+// suffixes are the extensions of files by their coding.
+var suffixes = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+
+// Files returns a handler that serves the files of fsys, for GET and HEAD, by the path of the URL:
+//
+//	root, err := os.OpenRoot("public")
+//	...
+//	mux.Handle("/static/", http.StripPrefix("/static/", httpd.Files(root.FS(), nil)))
+//
+// It has the conditions, ranges and types of [File]. The FS of an os.Root follows no link and no path out of its directory;
+// os.DirFS follows links. A path with a NUL, a backslash, a colon or an element "..", ".", "CON" and the like is not found,
+// on any system. What is no regular file or directory is not found either. A directory is redirected to its path with a
+// slash. cfg may be nil.
+func Files(fsys fs.FS, cfg *FilesConfig) http.Handler {
+	if fsys == nil {
+		panic("httpd: Files: fsys is nil")
+	}
+	h := &fileServer{fsys: fsys}
+	if cfg != nil {
+		h.cfg = *cfg
+	}
+	setDefault(&h.cfg.Index, "index.html")
+	if h.cfg.Precompressed == nil {
+		h.cfg.Precompressed = []string{"br", "zstd", "gzip"}
+	}
+	for _, coding := range h.cfg.Precompressed {
+		if suffixes[coding] == "" {
+			panic("httpd: Files: no extension is known for the coding " + strconv.Quote(coding))
+		}
+	}
+	if h.cfg.NotFound == nil {
+		h.cfg.NotFound = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "No such page.", http.StatusNotFound)
+		})
+	}
+	return h
+}
+
+// fileServer is what Files returns.
+type fileServer struct {
+	fsys fs.FS
+	cfg  FilesConfig
+}
+
+func (h *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !isSafe(r) {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	name, ok := h.nameOf(r.URL.Path)
+	if !ok {
+		h.cfg.NotFound.ServeHTTP(w, r)
+		return
+	}
+	switch err := h.serve(w, r, name); {
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid), errors.Is(err, errNotRegular):
+		h.cfg.NotFound.ServeHTTP(w, r)
+	default:
+		var late begun
+		if errors.As(err, &late) {
+			cut()
+		}
+		clearEntity(w.Header())
+		failed(w, r, err)
+	}
+}
+
+// nameOf returns the name in the file system of a path of a URL, if it has one that may be served.
+func (h *fileServer) nameOf(urlPath string) (name string, ok bool) {
+	name = strings.TrimSuffix(strings.TrimPrefix(urlPath, "/"), "/")
+	if name == "" {
+		return ".", true
+	}
+	if !fs.ValidPath(name) || strings.ContainsAny(name, "\x00\\:") {
+		return "", false
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if !h.servable(element) {
+			return "", false
+		}
+	}
+	return name, true
+}
+
+// servable reports whether an element of a path may be served. The names of devices are those of Windows.
+func (h *fileServer) servable(element string) bool {
+	if element[0] == '.' && !h.cfg.DotFiles {
+		return false
+	}
+	base, _, _ := strings.Cut(element, ".")
+	switch base = strings.ToUpper(strings.TrimRight(base, " ")); base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return false
+	}
+	isPort := len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9'
+	return !isPort
+}
+
+func (h *fileServer) serve(w http.ResponseWriter, r *http.Request, name string) error {
+	info, err := fs.Stat(h.fsys, name)
+	if err != nil {
+		return err
+	}
+	slash := strings.HasSuffix(r.URL.Path, "/") || r.URL.Path == ""
+	switch {
+	case info.IsDir() && !slash:
+		redirect(w, r, path.Base(r.URL.Path)+"/")
+		return nil
+	case info.IsDir():
+		name = path.Join(name, h.cfg.Index)
+	case slash && name != ".":
+		return fs.ErrNotExist
+	}
+	return h.serveFile(w, r, name)
+}
+
+// redirect redirects to a relative target, with the query of r.
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
+	u := url.URL{Path: "./" + target, RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", u.String())
+	w.WriteHeader(http.StatusMovedPermanently)
+}
+
+// serveFile serves a file, or one of its compressed forms.
+func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name string) error {
+	plain, err := h.open(name)
+	if err != nil {
+		return err
+	}
+	c := plain
+	defer func() { _ = c.file.Close() }() // nothing was written to it
+	header := w.Header()
+	if h.cfg.CacheControl != "" {
+		header.Set("Cache-Control", h.cfg.CacheControl)
+	}
+	if packed, coding := h.variant(r, header, name); packed != nil {
+		if len(header.Values("Content-Type")) == 0 {
+			kind, err := plain.kind()
+			if err != nil {
+				_ = packed.file.Close()
+				return err
+			}
+			header.Set("Content-Type", kind)
+		}
+		header.Set("Content-Encoding", coding)
+		_ = plain.file.Close() // as above
+		c = packed
+	}
+	return c.serve(w, r)
+}
+
+// variant opens the compressed form of a file that the client likes best, if there is one. That it exists is told by Vary.
+func (h *fileServer) variant(r *http.Request, header http.Header, name string) (c *content, coding string) {
+	if len(h.cfg.Precompressed) == 0 {
+		return nil, ""
+	}
+	best := 0
+	for _, candidate := range h.cfg.Precompressed {
+		info, err := fs.Stat(h.fsys, name+suffixes[candidate])
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		addVary(header, "Accept-Encoding")
+		if q := quality(r.Header.Values("Accept-Encoding"), candidate); q > best {
+			best, coding = q, candidate
+		}
+	}
+	if coding == "" || best < quality(r.Header.Values("Accept-Encoding"), "identity") {
+		return nil, ""
+	}
+	c, err := h.open(name + suffixes[coding])
+	if err != nil {
+		return nil, ""
+	}
+	if c.etag != "" {
+		c.etag = strings.TrimSuffix(c.etag, `"`) + "-" + coding + `"`
+	}
+	return c, coding
+}
+
+// open opens a regular file.
+func (h *fileServer) open(name string) (*content, error) {
+	info, err := fs.Stat(h.fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait
+		return nil, errNotRegular
+	}
+	f, err := h.fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	modified := info.ModTime()
+	return &content{file: f, size: info.Size(), name: name, modified: modified, etag: etagOf(modified, 0, info.Size())}, nil
+}

@@ -1,0 +1,215 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
+	"github.com/weir-go/weir/servers"
+)
+
+// StreamError is how a stream of HTTP/2 ends before its request or reply is complete: the client has reset it, or the
+// connection is lost. It is the [context.Cause] of the context of the request, and what reading the body and writing the
+// reply return. Remote says that the client ended it, and Code why (RFC 9113 7).
+type StreamError = http2.StreamError
+
+// preface is what a client begins with that knows that the server speaks HTTP/2: RFC 9113 3.4.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// protocols returns what is spoken.
+func (cfg *Config) protocols() http.Protocols {
+	if cfg.Protocols != nil {
+		return *cfg.Protocols
+	}
+	var all http.Protocols
+	all.SetHTTP1(true)
+	all.SetHTTP2(true)
+	all.SetUnencryptedHTTP2(true)
+	return all
+}
+
+// alpn returns the names of the protocols over TLS, the preferred one first.
+func (s *Server) alpn() (names []string) {
+	if s.protocols.HTTP2() {
+		names = append(names, "h2")
+	}
+	if s.protocols.HTTP1() {
+		names = append(names, "http/1.1")
+	}
+	return names
+}
+
+// http2 returns the configuration of the engine.
+func (cfg *Config) http2() *http2.Config {
+	limits, c := cfg.limits(), cfg.HTTP2
+	return &http2.Config{
+		MaxStreams: c.MaxStreams, MaxFrame: c.MaxFrame, MaxBlocks: c.MaxContinuations, Limits: &limits,
+		Window: c.Window, MaxWindow: c.MaxWindow, ConnWindow: c.ConnWindow, NoConnect: c.NoConnect,
+		ResetBurst: c.ResetBurst, ResetRate: c.ResetRate, NoiseBurst: c.NoiseBurst, NoiseRate: c.NoiseRate,
+		PrefaceTimeout: c.PrefaceTimeout, HeadTimeout: cfg.HeadTimeout, FrameTimeout: cfg.BodyTimeout,
+		IdleTimeout: cfg.IdleTimeout, StallTimeout: cfg.WriteTimeout, PingAfter: c.PingAfter, PingTimeout: c.PingTimeout,
+	}
+}
+
+// isHTTP2 reports whether the connection is one of HTTP/2: by ALPN, or, without TLS, by how the client begins. ok is false
+// if it says nothing.
+func (c *conn) isHTTP2() (is, ok bool) {
+	p := c.srv.protocols
+	switch {
+	case c.secure != nil:
+		return p.HTTP2() && c.secure.NegotiatedProtocol == "h2", true
+	case !p.UnencryptedHTTP2():
+		return false, true
+	case !p.HTTP1():
+		return true, true // or an error of the protocol
+	case !c.await():
+		return false, false
+	}
+	return c.hasPreface(), true
+}
+
+// hasPreface reports whether what has arrived is the preface, for the whole of which it waits.
+func (c *conn) hasPreface() bool {
+	for {
+		p := c.src.Buffered()
+		n := min(len(p), len(preface))
+		switch {
+		case string(p[:n]) != preface[:n]:
+			return false
+		case n == len(preface):
+			return true
+		case c.src.Fill(c.io, len(preface)) != nil:
+			return false
+		}
+	}
+}
+
+// runHTTP2 serves the streams of a connection.
+func (c *conn) runHTTP2() error {
+	c.h2 = http2.NewServer(c.nc, c.src, (*streamServer)(c), c.srv.http2)
+	undrain := c.nc.OnDrain(func(error) {
+		c.draining.Store(true)
+		c.h2.Shutdown()
+		c.endTunnels()
+	})
+	c.undrain()
+	defer undrain()
+	if err := c.h2.Serve(c.io); err != nil {
+		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "remote", c.remote, "err", err)
+	}
+	return nil
+}
+
+// endTunnels asks those who have tunnels to finish.
+func (c *conn) endTunnels() {
+	c.mu.Lock()
+	all := slices.Clone(c.tunnels)
+	c.mu.Unlock()
+	for _, t := range all {
+		t.EndIn(servers.ErrShutdown)
+	}
+}
+
+// streamServer is a conn as the http2.Server of its streams.
+type streamServer conn
+
+// Accept makes a request of a stream.
+func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handler {
+	c := (*conn)(s)
+	w := &streamResponse{conn: c, stream: st, length: -1, refused: head.Refused}
+	w.ctx.parent = c.ctx
+	w.req = c.streamRequest(&w.ctx, head)
+	w.isHead = w.req.Method == http.MethodHead
+	if w.refused == 0 {
+		w.refused = w.precheck()
+	}
+	if !head.End {
+		w.body = &streamBody{resp: w, left: c.srv.cfg.MaxBody, expects: w.req.Header["Expect"] != nil}
+		w.req.Body = w.body
+		st.In.SetIdle(c.srv.cfg.BodyTimeout)
+	}
+	return w
+}
+
+// streamRequest makes the request of a head. Its URL is nil if the target is none.
+func (c *conn) streamRequest(ctx context.Context, h *http2.Request) *http.Request {
+	r := blank.WithContext(ctx)
+	r.RemoteAddr, r.TLS = c.remote, c.secure
+	r.Method, r.Host = h.Method, h.Authority
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	r.Body = http.NoBody
+	switch {
+	case h.Path == "" && h.Refused == 0: // CONNECT
+		r.RequestURI = h.Authority
+		r.URL = urlOf(http1.Authority, h.Authority)
+	default:
+		r.RequestURI = h.Path
+		r.URL = urlOf(formOf(h.Path), h.Path)
+	}
+	r.Header = headerOfFields(r, h.Fields)
+	if h.Protocol != "" {
+		r.Header[":protocol"] = []string{h.Protocol} // as net/http does
+	}
+	if !h.End {
+		r.ContentLength = h.Length
+	}
+	return r
+}
+
+func formOf(path string) http1.Form {
+	if strings.HasPrefix(path, "/") {
+		return http1.Origin
+	}
+	return http1.Asterisk
+}
+
+// headerOfFields returns the fields as net/http shows them.
+func headerOfFields(r *http.Request, fields []http2.Field) http.Header {
+	header := make(http.Header, len(fields))
+	values := make([]string, 0, len(fields))
+	for i := range fields {
+		f := &fields[i]
+		known := http1.Lookup(f.Name)
+		switch known {
+		case http1.Host:
+			continue
+		case http1.Trailer:
+			announceTrailers(r, f.Value)
+			continue
+		}
+		name := canonical(f.Name, known)
+		if old := header[name]; old != nil {
+			header[name] = append(old, f.Value)
+			continue
+		}
+		values = append(values, f.Value)
+		last := len(values)
+		header[name] = values[last-1 : last : last]
+	}
+	return header
+}
+
+func canonical(name string, known http1.Known) string {
+	if known != http1.Unknown {
+		return known.String()
+	}
+	return http1.Canonical([]byte(name), known)
+}
+
+// mergeStreamTrailers adds the trailers that came, without those that must not be there.
+func mergeStreamTrailers(r *http.Request, fields []http2.Field) {
+	for i := range fields {
+		known := http1.Lookup(fields[i].Name)
+		if !known.InTrailer() {
+			continue
+		}
+		if r.Trailer == nil {
+			r.Trailer = http.Header{}
+		}
+		name := canonical(fields[i].Name, known)
+		r.Trailer[name] = append(r.Trailer[name], fields[i].Value)
+	}
+}

@@ -1,0 +1,106 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// streamBody is the Body of a request of HTTP/2. Reads of several goroutines queue.
+type streamBody struct {
+	resp *streamResponse
+
+	mu      sync.Mutex
+	expects bool  // the client waits for 100 Continue
+	left    int64 // of Config.MaxBody, if that is positive
+	closed  bool
+	over    bool  // at its end
+	err     error // sticky
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case b.err != nil:
+		return 0, b.err
+	case b.over:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	b.invite()
+	n, err := b.resp.stream.In.Read(b.resp.conn.io, p)
+	return b.took(n, err)
+}
+
+// invite sends 100 Continue, once, unless a reply has begun.
+func (b *streamBody) invite() {
+	if b.expects && !b.resp.begun() {
+		_ = b.resp.inform(http.StatusContinue, nil) // the Read that follows fails too
+	}
+	b.expects = false
+}
+
+// took notes what a read returned.
+func (b *streamBody) took(n int, err error) (int, error) {
+	if limit := b.resp.conn.srv.cfg.MaxBody; limit > 0 {
+		if b.left -= int64(n); b.left < 0 {
+			n += int(b.left)
+			err = fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
+		}
+	}
+	switch {
+	case err == io.EOF:
+		b.over = true
+		mergeStreamTrailers(b.resp.req, b.resp.stream.Trailers())
+		return n, io.EOF
+	case err == nil:
+		return n, nil
+	case errors.Is(err, os.ErrDeadlineExceeded) && b.resp.ownDeadline.Load():
+		return n, err // it was the handler's, who may move it
+	}
+	b.err = err
+	return n, err
+}
+
+// Close makes reading fail. What still comes is dropped.
+func (b *streamBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.resp.stream.In.Close()
+}
+
+// status returns the status that the body's error calls for, or 0.
+func (b *streamBody) status() int {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch err := b.err; {
+	case errors.Is(err, chanio.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout
+	}
+	return 0
+}
+
+// waits reports whether the client waits to be told to go on.
+func (b *streamBody) waits() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.expects
+}

@@ -1,0 +1,362 @@
+package httpd
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// streamResponse is the http.ResponseWriter of a stream of HTTP/2, and what serves it.
+type streamResponse struct {
+	conn    *conn
+	stream  *http2.Stream
+	req     *http.Request
+	ctx     requestContext
+	body    *streamBody // nil if the request has none
+	refused int         // the status of a request that no handler sees, or 0
+
+	isHead      bool
+	wroteHeader atomic.Bool
+	headDone    bool // the head has been handed to the stream
+	finished    bool
+	tunnel      *chanio.Conn // made of the stream
+	ownDeadline atomic.Bool  // the handler has set a deadline for reading
+
+	header  http.Header
+	status  int
+	plan    plan          // from the header, at WriteHeader
+	fields  []http2.Field // of the header, at WriteHeader
+	inline  [12]http2.Field
+	length  int64 // declared, or -1
+	written int64 // by the handler
+
+	buf    *[unflushed]byte
+	n      int    // of buf
+	uncork func() // while small pieces are held back
+}
+
+// Serve serves the request.
+func (w *streamResponse) Serve() {
+	defer w.ctx.end(errServed)
+	if w.refused != 0 {
+		w.refuse(w.refused)
+		return
+	}
+	if !w.call() {
+		return
+	}
+	w.ctx.end(errServed)
+	if w.tunnel != nil {
+		<-w.stream.Done()
+		w.conn.forget(w.tunnel)
+		return
+	}
+	w.finish()
+	if w.req.MultipartForm != nil {
+		_ = w.req.MultipartForm.RemoveAll() // as net/http does
+	}
+}
+
+// Gone ends the context of the request: the client has reset the stream, or is gone.
+func (w *streamResponse) Gone(why *http2.StreamError) {
+	w.ctx.Done() // so that the context has a cause
+	w.ctx.end(why)
+}
+
+// call calls the handler. It returns false if that panicked, having reset the stream.
+func (w *streamResponse) call() (ok bool) {
+	defer func() {
+		if ok {
+			return
+		}
+		if v := recover(); v != nil { // otherwise runtime.Goexit, which the engine takes care of
+			failure := w.conn.report(w.req, v)
+			w.release()
+			w.stream.Reset(http2.InternalError, failure)
+		}
+	}()
+	w.conn.route(w.body.waits(), w.req).ServeHTTP(w, w.req)
+	return true
+}
+
+// precheck returns the status of a request that no handler is called for, or 0.
+func (w *streamResponse) precheck() int {
+	r := w.req
+	switch limit := w.conn.srv.cfg.MaxBody; {
+	case r.URL == nil:
+		return http.StatusBadRequest
+	case !expectsContinue(r.Header):
+		return http.StatusExpectationFailed
+	case limit > 0 && r.ContentLength > limit:
+		return http.StatusRequestEntityTooLarge
+	}
+	return 0
+}
+
+// refuse answers a request that no handler sees.
+func (w *streamResponse) refuse(status int) {
+	text := http.StatusText(status) + "\n"
+	w.header = http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+	_ = w.end()
+}
+
+func (w *streamResponse) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+// begun reports whether a reply has begun.
+func (w *streamResponse) begun() bool { return w.wroteHeader.Load() }
+
+func (w *streamResponse) WriteHeader(status int) {
+	switch {
+	case w.begun(), w.finished, w.tunnel != nil:
+		w.conn.srv.log.Warn("httpd: superfluous WriteHeader", "status", status, "target", w.req.RequestURI)
+		return
+	case status < 100 || status > 999:
+		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
+	case status == http.StatusSwitchingProtocols:
+		w.conn.srv.log.Warn("httpd: HTTP/2 has no 101", "target", w.req.RequestURI)
+		status = http.StatusInternalServerError
+	case status < 200:
+		_ = w.inform(status, w.header)
+		return
+	}
+	w.status = status
+	w.wroteHeader.Store(true)
+	w.snapshot()
+}
+
+// inform sends an informational response at once.
+func (w *streamResponse) inform(status int, header http.Header) error {
+	if status == http.StatusContinue && header != nil && w.body != nil {
+		w.body.mu.Lock()
+		w.body.expects = false
+		w.body.mu.Unlock()
+	}
+	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
+	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool {
+		return k != http1.ContentLength && k != http1.TransferEncoding && k != http1.Connection
+	})
+	if err := w.stream.Out.Headers(w.conn.io, head); err != nil {
+		return err
+	}
+	return w.stream.Out.Flush(w.conn.io)
+}
+
+func (w *streamResponse) Write(p []byte) (int, error) {
+	if err := w.admit(len(p)); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	if w.n+len(p) <= unflushed {
+		w.n += copy(w.room(), p)
+		return len(p), nil
+	}
+	if err := w.pass(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (w *streamResponse) WriteString(s string) (int, error) {
+	if w.n+len(s) > unflushed {
+		return w.Write([]byte(s))
+	}
+	if err := w.admit(len(s)); err != nil || len(s) == 0 {
+		return 0, err
+	}
+	w.n += copy(w.room(), s)
+	return len(s), nil
+}
+
+// admit begins the reply and counts n bytes of its body.
+func (w *streamResponse) admit(n int) error {
+	switch {
+	case w.tunnel != nil:
+		return http.ErrHijacked
+	case w.finished:
+		return errFinished
+	}
+	if !w.begun() {
+		w.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case n == 0:
+		return nil
+	case !bodyAllowed(w.status):
+		return http.ErrBodyNotAllowed
+	}
+	w.written += int64(n)
+	if w.length >= 0 && w.written > w.length {
+		return http.ErrContentLength
+	}
+	return nil
+}
+
+func (w *streamResponse) room() []byte {
+	if w.buf == nil {
+		w.buf = buffers.Get().(*[unflushed]byte)
+	}
+	return w.buf[w.n:]
+}
+
+func (w *streamResponse) kept() []byte {
+	if w.n == 0 {
+		return nil
+	}
+	return w.buf[:w.n]
+}
+
+// pass writes what is kept, then p. From then on small pieces are held back until there are many, the handler returns, or
+// it flushes.
+func (w *streamResponse) pass(p []byte) error {
+	if w.uncork == nil {
+		w.uncork = w.conn.nc.Out.Cork()
+	}
+	if w.n > 0 {
+		n := copy(w.room(), p) // so that the type is told from as much as there is
+		w.n, p = w.n+n, p[n:]
+		if err := w.flushKept(); err != nil {
+			return err
+		}
+	}
+	if len(p) <= unflushed && w.headDone {
+		w.n = copy(w.room(), p)
+		return nil
+	}
+	return w.send(p)
+}
+
+func (w *streamResponse) flushKept() error {
+	kept := w.kept()
+	w.n = 0
+	return w.send(kept)
+}
+
+// send writes the head, if that is still due, and p.
+func (w *streamResponse) send(p []byte) error {
+	var head []http2.Field
+	if !w.headDone {
+		head = w.head(p, false)
+	}
+	if w.isHead {
+		p = nil
+	}
+	if head == nil && len(p) == 0 {
+		return nil
+	}
+	return w.stream.Out.Respond(w.conn.io, head, p, false, nil)
+}
+
+// Flush is FlushError without the error.
+func (w *streamResponse) Flush() { _ = w.FlushError() }
+
+// FlushError sends what was written. It returns when it has left the process.
+func (w *streamResponse) FlushError() error {
+	switch {
+	case w.tunnel != nil:
+		return http.ErrHijacked
+	case w.finished:
+		return errFinished
+	}
+	if !w.begun() {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := w.flushKept(); err != nil {
+		return err
+	}
+	w.release()
+	return w.stream.Out.Flush(w.conn.io)
+}
+
+func (w *streamResponse) release() {
+	if w.uncork != nil {
+		w.uncork()
+		w.uncork = nil
+	}
+}
+
+// SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
+func (w *streamResponse) SetReadDeadline(t time.Time) error {
+	w.ownDeadline.Store(!t.IsZero())
+	if !t.IsZero() {
+		w.stream.In.SetIdle(0)
+	} else {
+		w.stream.In.SetIdle(w.conn.srv.cfg.BodyTimeout)
+	}
+	w.stream.In.SetDeadline(t)
+	return nil
+}
+
+// SetWriteDeadline is for http.ResponseController.
+func (w *streamResponse) SetWriteDeadline(t time.Time) error {
+	w.stream.Out.SetDeadline(t)
+	return nil
+}
+
+// EnableFullDuplex is for http.ResponseController: HTTP/2 is always so.
+func (w *streamResponse) EnableFullDuplex() error { return nil }
+
+// Push is not supported: no browser is left that takes it.
+func (w *streamResponse) Push(string, *http.PushOptions) error { return http.ErrNotSupported }
+
+// finish ends the reply when the handler has returned.
+func (w *streamResponse) finish() {
+	if status := w.body.status(); status != 0 && !w.begun() {
+		w.header = nil
+		w.refuse(status)
+		return
+	}
+	if !w.begun() {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := w.end(); err != nil {
+		w.stream.Reset(http2.InternalError, err)
+	}
+	w.finished = true
+}
+
+// end writes what is left of the reply.
+func (w *streamResponse) end() error {
+	defer w.release()
+	kept := w.kept()
+	var head []http2.Field
+	if !w.headDone {
+		head = w.head(kept, true)
+	}
+	if w.length >= 0 && w.written < w.length && !w.isHead && bodyAllowed(w.status) {
+		if head != nil {
+			_ = w.stream.Out.Respond(w.conn.io, head, kept, false, nil)
+		}
+		return errShort
+	}
+	if w.isHead {
+		kept = nil
+	}
+	w.stream.Out.SetDeadline(time.Time{})
+	err := w.stream.Out.Respond(w.conn.io, head, kept, true, w.trailers())
+	if w.buf != nil {
+		buffers.Put(w.buf)
+		w.buf = nil
+	}
+	return err
+}
+
+var _ interface {
+	http.ResponseWriter
+	http.Flusher
+	http.Pusher
+	io.StringWriter
+	http2.Handler
+} = (*streamResponse)(nil)

@@ -1,0 +1,76 @@
+package httpd
+
+import (
+	"context"
+	"sync"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Live is the streams of a server that its own Shutdown does not see: WebSockets and event streams of net/http, which
+// lets go of a connection that was hijacked. The zero value is ready for use:
+//
+//	var live httpd.Live
+//	srv.RegisterOnShutdown(func() { _ = live.Shutdown(context.Background()) })
+//
+// Its methods are for any goroutine.
+type Live struct {
+	mu     sync.Mutex
+	all    map[liveStream]struct{}
+	closed bool
+}
+
+// liveStream is what can be asked to end.
+type liveStream interface {
+	goAway()               // tells the client, and does not wait
+	done() <-chan struct{} // closed when it has ended
+	abort()
+}
+
+// Len returns how many there are.
+func (l *Live) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
+// Shutdown tells every stream that the server goes away, and those that are still to come, and returns when all have ended.
+// When ctx ends first it aborts them and returns its Cause.
+func (l *Live) Shutdown(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	all := make([]liveStream, 0, len(l.all))
+	for s := range l.all {
+		all = append(all, s)
+	}
+	l.mu.Unlock()
+	for _, s := range all {
+		s.goAway()
+	}
+	var err error
+	for _, s := range all {
+		select {
+		case <-s.done():
+		case <-ctx.Done():
+			err = chanio.Cause(ctx)
+			s.abort()
+			<-s.done()
+		}
+	}
+	return err
+}
+
+// enter notes a stream until leave is called. It reports whether the server is going away already.
+func (l *Live) enter(s liveStream) (leave func(), going bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[liveStream]struct{}{}
+	}
+	l.all[s] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.all, s)
+	}, l.closed
+}

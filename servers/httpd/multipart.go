@@ -1,0 +1,367 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// MultipartConfig says how [Multipart] behaves. The zero value, and nil, mean the defaults. What exceeds a limit is a
+// [*RequestError] of status 413.
+type MultipartConfig struct {
+	// MaxParts is how many parts there may be. 0 means 1,000.
+	MaxParts int
+
+	// MaxHead is how long the head of a part may be, MaxFields how many fields it may have, and MaxName how long its name
+	// and file name may be. 0 means 16 KiB, 32 and 1 KiB.
+	MaxHead, MaxFields, MaxName int
+
+	// MaxText is how long the parts without a file name may be in all. 0 means 10 MiB.
+	MaxText int64
+
+	// Store has the files stored before they are received: in memory as long as they fit into MaxMemory in all, otherwise on
+	// disk, up to MaxDisk in all. A part then need not be released before the next is received. Without Store the
+	// files are received while the client sends them, and neither limit counts. 0 means 32 MiB and 1 GiB.
+	Store              bool
+	MaxMemory, MaxDisk int64
+
+	// TempDir is where files are stored. "" means os.TempDir.
+	TempDir string
+}
+
+// Part is one part of a multipart/form-data request: RFC 7578.
+type Part struct {
+	// Name is the name of the form's field.
+	Name string
+
+	// FileName is the last element of the name of the file that the client says it sends, "" if the part is no file. It is
+	// the client's choice: it may be the name of anything.
+	FileName string
+
+	// Header has all fields of the part's head.
+	Header textproto.MIMEHeader
+
+	// Text is the content of a part without a file name.
+	Text string
+
+	// Source yields the content of a file. It is nil for other parts.
+	Source *chanio.Source[[]byte]
+
+	// Size is how long the content is; -1 for a file that is not stored.
+	Size int64
+
+	// OnDisk says that the content is stored in a file that is gone when the part has been released.
+	OnDisk bool
+
+	once    sync.Once
+	release func()
+}
+
+// Release ends the use of the part: what is left of its content is dropped, and what was stored of it is gone. It is
+// idempotent and for any goroutine.
+func (p *Part) Release() { p.once.Do(p.release) }
+
+// Multipart returns the parts of a multipart/form-data request as a Source, for a handler of any server:
+//
+//	parts, err := httpd.Multipart(w, r, nil)
+//	...
+//	for part, err := range parts.Values(ctx) {
+//		if err != nil { return err }
+//		if part.FileName != "" { _, err = chanio.Transfer(ctx, part.Source, store) }
+//		part.Release()
+//	}
+//
+// A part is received when its head has come, and a file is read from the client as its Source is: the next part comes only
+// after the file has been received to its end or released. A receiver that does neither waits for itself. What is not
+// received costs no memory.
+//
+// A request of another type is a [*RequestError] of status 415; the Source fails with one of status 400 if the body is
+// malformed, which includes one that ends early, and with one of 413 if it exceeds a limit. A ctx that ends within a Recv, of
+// parts or of a file, may end both. Multipart takes the place of r.Body. cfg may be nil.
+func Multipart(w http.ResponseWriter, r *http.Request, cfg *MultipartConfig) (*chanio.Source[*Part], error) {
+	boundary, err := boundaryOf(r)
+	if err != nil {
+		return nil, err
+	}
+	m := &multiparts{done: make(chan struct{}), quit: make(chan struct{})}
+	if cfg != nil {
+		m.cfg = *cfg
+	}
+	m.cfg.complete()
+	m.src, m.body = newBody(w, r)
+	m.in.src = m.body
+	m.reader = multipart.NewReader(&m.in, boundary)
+	close(m.done)
+	return chanio.NewSource(chanio.SourceHooks[*Part]{
+		Next: m.next, Close: m.close, Undelivered: (*Part).Release,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Multipart"} },
+	}), nil
+}
+
+func (cfg *MultipartConfig) complete() {
+	setDefault(&cfg.MaxParts, 1000)
+	setDefault(&cfg.MaxHead, 16<<10)
+	setDefault(&cfg.MaxFields, 32)
+	setDefault(&cfg.MaxName, 1<<10)
+	setDefault(&cfg.MaxText, 10<<20)
+	setDefault(&cfg.MaxMemory, 32<<20)
+	setDefault(&cfg.MaxDisk, 1<<30)
+}
+
+// boundaryOf returns the boundary of a request: RFC 2046 5.1.1.
+func boundaryOf(r *http.Request) (string, error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return "", refusef(http.StatusUnsupportedMediaType, "the request is not multipart/form-data")
+	}
+	boundary := params["boundary"]
+	if boundary == "" || len(boundary) > 70 {
+		return "", refusef(http.StatusBadRequest, "multipart: invalid boundary")
+	}
+	return boundary, nil
+}
+
+// multiparts reads parts one after the other.
+type multiparts struct {
+	cfg    MultipartConfig
+	src    *chanio.Source[[]byte]
+	body   *bodySource
+	in     boundedReader
+	reader *multipart.Reader
+
+	parts        int
+	text         int64
+	memory, disk int64           // bytes that are stored there
+	current      *multipart.Part // that may not be at its end
+	done         chan struct{}   // closed when nobody reads current any more
+	quit         chan struct{}   // closed when no more parts are wanted
+	once         sync.Once
+}
+
+// boundedReader reads the body within the ctx of the present call, and no more than left if that is not negative.
+type boundedReader struct {
+	src     *bodySource
+	ctx     context.Context
+	left    int
+	bounded bool
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.bounded {
+		if b.left == 0 {
+			return 0, errPartHead
+		}
+		p = p[:min(len(p), b.left)]
+	}
+	n, err := b.src.Read(b.ctx, p)
+	b.left -= n
+	return n, err
+}
+
+var errPartHead = refusef(http.StatusRequestEntityTooLarge, "multipart: head of a part too long: %w", chanio.ErrTooLarge)
+
+func (m *multiparts) next(ctx context.Context) (*Part, error) {
+	if ctx.Err() != nil {
+		return nil, chanio.Cause(ctx)
+	}
+	select { // the part before is in use until then
+	case <-m.done:
+	case <-m.quit:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, chanio.Cause(ctx)
+	}
+	m.in.ctx = ctx
+	if err := m.skip(); err != nil {
+		return nil, m.judge(ctx, err)
+	}
+	p, err := m.nextPart(ctx)
+	if err != nil {
+		return nil, m.judge(ctx, err)
+	}
+	return p, nil
+}
+
+// skip drops what is left of the part before.
+func (m *multiparts) skip() error {
+	if m.current == nil {
+		return nil
+	}
+	if _, err := io.Copy(io.Discard, m.current); err != nil {
+		return err
+	}
+	m.current = nil
+	return nil
+}
+
+// nextPart reads the head of a part, and as much of its content as must be there when it is received.
+func (m *multiparts) nextPart(ctx context.Context) (*Part, error) {
+	m.in.bounded, m.in.left = true, m.cfg.MaxHead
+	raw, err := m.reader.NextRawPart()
+	m.in.bounded = false
+	if err != nil {
+		return nil, err
+	}
+	if m.parts++; m.parts > m.cfg.MaxParts {
+		return nil, refusef(http.StatusRequestEntityTooLarge, "multipart: more than %d parts: %w", m.cfg.MaxParts, chanio.ErrTooLarge)
+	}
+	m.current = raw
+	name, fileName, isFile := disposition(raw.Header)
+	p := &Part{Name: name, FileName: baseName(fileName), Header: raw.Header, Size: -1, release: func() {}}
+	switch err := m.check(p); {
+	case err != nil:
+		return nil, err
+	case !isFile:
+		return p, m.readText(p, raw)
+	case m.cfg.Store:
+		return p, m.store(p, raw)
+	}
+	m.stream(p, raw)
+	return p, nil
+}
+
+// check holds the head of a part to the limits.
+func (m *multiparts) check(p *Part) error {
+	fields := 0
+	for _, values := range p.Header {
+		fields += len(values)
+	}
+	switch {
+	case p.Name == "":
+		return refusef(http.StatusBadRequest, "multipart: part without a name")
+	case fields > m.cfg.MaxFields, len(p.Name) > m.cfg.MaxName, len(p.FileName) > m.cfg.MaxName:
+		return errPartHead
+	}
+	return nil
+}
+
+// disposition returns what the head of a part says of its name. A part with a file name, be it empty, is a file.
+func disposition(h textproto.MIMEHeader) (name, fileName string, isFile bool) {
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
+	if err != nil || kind != "form-data" {
+		return "", "", false
+	}
+	fileName, isFile = params["filename"]
+	return params["name"], fileName, isFile
+}
+
+// baseName returns the last element of a path of any system, "" if that is none.
+func baseName(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	if at := strings.IndexByte(name, 0); at >= 0 || name == "." || name == ".." {
+		return ""
+	}
+	return name
+}
+
+func (m *multiparts) readText(p *Part, raw *multipart.Part) error {
+	left := m.cfg.MaxText - m.text
+	text, err := io.ReadAll(io.LimitReader(raw, left+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(text)) > left {
+		return refusef(http.StatusRequestEntityTooLarge, "multipart: more than %d bytes of text: %w", m.cfg.MaxText, chanio.ErrTooLarge)
+	}
+	m.text += int64(len(text))
+	p.Text, p.Size, m.current = string(text), int64(len(text)), nil
+	return nil
+}
+
+// stream makes the content of p what the client sends.
+func (m *multiparts) stream(p *Part, raw *multipart.Part) {
+	done := make(chan struct{})
+	m.done = done
+	over := sync.OnceFunc(func() { close(done) })
+	f := &streamedFile{m: m, raw: raw, over: over, turn: make(chan struct{}, 1)}
+	p.Source = chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: f.next, Close: f.close,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Part"} },
+	})
+	p.release = func() { _ = p.Source.Close() }
+}
+
+// judge says what an error of the reader means.
+func (m *multiparts) judge(ctx context.Context, err error) error {
+	var refused *RequestError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == io.EOF: // behind the last part
+		return io.EOF
+	case ctx.Err() != nil && chanio.Resumable(ctx, err):
+		return chanio.Cause(ctx)
+	case errors.As(err, &refused), errors.As(err, &tooLarge), errors.Is(err, chanio.ErrTooLarge):
+		return err
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	return refusef(http.StatusBadRequest, "multipart: %w", err)
+}
+
+func (m *multiparts) close() error {
+	m.once.Do(func() { close(m.quit) })
+	return m.src.Close()
+}
+
+// streamedFile is the content of a part while the client sends it.
+type streamedFile struct {
+	m      *multiparts
+	raw    *multipart.Part
+	over   func()        // lets the next part be read
+	turn   chan struct{} // full while somebody reads
+	closed atomic.Bool
+}
+
+func (f *streamedFile) next(ctx context.Context) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, chanio.Cause(ctx)
+	}
+	f.turn <- struct{}{}
+	defer func() {
+		<-f.turn
+		if f.closed.Load() { // meanwhile
+			f.over()
+		}
+	}()
+	if f.closed.Load() {
+		return nil, net.ErrClosed
+	}
+	f.m.in.ctx = ctx
+	p := make([]byte, 32<<10)
+	n, err := f.raw.Read(p)
+	switch {
+	case n > 0:
+		return p[:n], nil
+	case err == nil:
+		err = io.ErrNoProgress
+	case err == io.EOF:
+		f.m.current = nil
+	}
+	f.closed.Store(true)
+	if err != io.EOF {
+		err = f.m.judge(ctx, err)
+	}
+	return nil, err
+}
+
+// close lets the next part be read, once nobody reads this one.
+func (f *streamedFile) close() error {
+	f.closed.Store(true)
+	select {
+	case f.turn <- struct{}{}:
+		<-f.turn
+		f.over()
+	default: // whoever reads does that
+	}
+	return nil
+}

@@ -1,0 +1,357 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// NewNative returns a Server whose requests are given to f. On HTTP/1 no http.Request and no http.ResponseWriter are made for
+// them, and nothing is allocated for a short request and its reply; other protocols have the same Exchange over those.
+//
+//	srv := httpd.NewNative(func(ctx context.Context, x httpd.Exchange) error {
+//		return x.Reply(http.StatusOK, "text/plain; charset=utf-8", []byte("hello"))
+//	}, nil)
+//
+// On HTTP/1 ctx is that of the connection: it ends with it, and has the values that Config.ConnContext gave it. Elsewhere it is
+// that of the request. An error of f is
+// answered as one of a [Reply] handler is, or cuts the reply if that has begun; so does a panic. The limits, timeouts and
+// hooks of cfg, which may be nil, hold as for [New].
+func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
+	if f == nil {
+		panic("httpd: NewNative: f is nil")
+	}
+	s := New(nativeOver{f}, cfg)
+	s.native = f
+	return s
+}
+
+// Exchange is a request and its reply, in a Server made by [NewNative]. It is a value that is good until its handler
+// returns: its methods panic after that. They are for one goroutine at a time.
+//
+// Strings and slices belong to the caller, except those of methods whose names end in Borrowed: these are valid until the
+// body is read or the handler returns, and must not be changed.
+type Exchange struct {
+	state      *exchange
+	generation uint64
+}
+
+// exchange is the state of the exchanges of a connection, one after the other.
+type exchange struct {
+	conn       *conn
+	generation atomic.Uint64 // odd while a handler runs
+	resp       response
+	body       requestBody
+	req        http.Request // what body and resp know of the request
+	reading    bool         // the head is gone
+	lines      []byte       // of the reply's header
+
+	over *exchangeOver // what it stands on where that is not HTTP/1
+
+	// Set once HTTP has been called.
+	w   *response
+	r   *http.Request
+	ctx *requestContext
+}
+
+// valid returns the state, or panics if the handler has returned.
+func (x Exchange) valid() *exchange {
+	if x.state == nil || x.state.generation.Load() != x.generation {
+		panic("httpd: an Exchange is used after its handler has returned")
+	}
+	return x.state
+}
+
+// head returns the head of the request, or panics if the body has been read.
+func (x Exchange) head() *http1.RequestHead {
+	e := x.valid()
+	if e.reading {
+		panic("httpd: the head of an Exchange is used after its body has been read")
+	}
+	return &e.conn.head
+}
+
+// Method returns the method of the request, as it was spelled.
+func (x Exchange) Method() string {
+	if o := x.valid().over; o != nil {
+		return o.r.Method
+	}
+	switch m := x.head().Method(); string(m) {
+	case http.MethodGet:
+		return http.MethodGet
+	case http.MethodPost:
+		return http.MethodPost
+	case http.MethodHead:
+		return http.MethodHead
+	case http.MethodPut:
+		return http.MethodPut
+	default:
+		return string(m)
+	}
+}
+
+// Target returns the request target as it came, such as "/path?query".
+func (x Exchange) Target() string { return string(x.TargetBorrowed()) }
+
+// TargetBorrowed is Target without a copy.
+func (x Exchange) TargetBorrowed() []byte {
+	if o := x.valid().over; o != nil {
+		return []byte(o.r.RequestURI)
+	}
+	return x.head().Target()
+}
+
+// Host returns the authority that the request is for: of the target if that has one, otherwise the Host field.
+func (x Exchange) Host() string {
+	if o := x.valid().over; o != nil {
+		return o.r.Host
+	}
+	return string(x.head().Authority)
+}
+
+// Header returns the first value of a field, "" if there is none.
+func (x Exchange) Header(name string) string { return string(x.HeaderBorrowed(name)) }
+
+// HeaderBorrowed is Header without a copy; nil if there is none.
+func (x Exchange) HeaderBorrowed(name string) []byte {
+	if o := x.valid().over; o != nil {
+		if values := o.r.Header.Values(name); len(values) > 0 {
+			return []byte(values[0])
+		}
+		return nil
+	}
+	f := &x.head().Fields
+	if known := http1.Lookup(name); known != http1.Unknown {
+		value, _ := f.Get(known)
+		return value
+	}
+	for i := range f.Len() {
+		if f.Known(i) == http1.Unknown && equalFold(f.Name(i), name) {
+			return f.Value(i)
+		}
+	}
+	return nil
+}
+
+// equalFold reports whether two field names are the same but for the case of their letters.
+func equalFold(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if c, d := a[i], b[i]; c != d && (c|0x20 != d|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// HeadersBorrowed returns an iterator over all fields; on HTTP/1 in the order in which they came and as they were spelled.
+func (x Exchange) HeadersBorrowed() iter.Seq2[[]byte, []byte] {
+	if o := x.valid().over; o != nil {
+		return func(yield func(name, value []byte) bool) {
+			for name, values := range o.r.Header {
+				for _, value := range values {
+					if !yield([]byte(name), []byte(value)) {
+						return
+					}
+				}
+			}
+		}
+	}
+	f := &x.head().Fields
+	return func(yield func(name, value []byte) bool) {
+		for i := range f.Len() {
+			if !yield(f.Name(i), f.Value(i)) {
+				return
+			}
+		}
+	}
+}
+
+// RemoteAddr returns the address of the client.
+func (x Exchange) RemoteAddr() string {
+	if o := x.valid().over; o != nil {
+		return o.r.RemoteAddr
+	}
+	return x.valid().conn.remote
+}
+
+// Read reads the body of the request. It blocks until there is a byte, io.EOF is due, or ctx ends, which leaves the body as
+// it was; errors are those of an http.Request's Body. What is borrowed of the head is gone then.
+func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
+	e := x.valid()
+	switch {
+	case e.taken():
+		return 0, errHTTPTaken
+	case e.over != nil:
+		return e.over.read(ctx, p)
+	}
+	e.reading = true
+	if e.resp.body == nil {
+		return 0, io.EOF
+	}
+	return e.body.readContext(ctx, p)
+}
+
+// ReadBody returns the whole body of the request. One that is longer than limit is an error that is [chanio.ErrTooLarge].
+func (x Exchange) ReadBody(ctx context.Context, limit int) ([]byte, error) {
+	var all []byte
+	for {
+		if len(all) == cap(all) {
+			all = append(all, make([]byte, 512)...)[:len(all)]
+		}
+		n, err := x.Read(ctx, all[len(all):cap(all)])
+		all = all[:len(all)+n]
+		switch {
+		case len(all) > limit:
+			return nil, fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
+		case err == io.EOF:
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+var (
+	errHTTPTaken = errors.New("httpd: the Exchange has been taken by HTTP")
+	errReplied   = errors.New("httpd: the reply has begun")
+)
+
+// Set adds a field to the reply, before it begins. The fields that frame the body, and Connection, are the server's. An invalid
+// name or value is an error and changes nothing.
+func (x Exchange) Set(name, value string) error {
+	e := x.valid()
+	switch {
+	case e.taken():
+		return errHTTPTaken
+	case e.began():
+		return errReplied
+	case !http1.ValidToken(name) || !http1.ValidValue(value):
+		return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
+	}
+	known := http1.Lookup(name)
+	switch known {
+	case http1.ContentLength, http1.TransferEncoding, http1.Connection, http1.Trailer:
+		return fmt.Errorf("httpd: %w: field %q is the server's", errInvalid, name)
+	}
+	if e.over != nil {
+		e.over.w.Header().Add(name, value)
+		return nil
+	}
+	e.resp.note(known, value)
+	e.lines = http1.AppendField(e.lines, name, value)
+	return nil
+}
+
+// Close has the connection closed behind this reply.
+// HTTP/2 streams end with it in any case.
+func (x Exchange) Close() { x.valid().resp.keepAlive = false }
+
+// Reply answers with status and the whole body, whose media type is contentType; "" has it told from the body. It copies a
+// short body, and returns when a long one has been accepted. body is the caller's again then.
+func (x Exchange) Reply(status int, contentType string, body []byte) error {
+	if err := x.Begin(status, contentType, int64(len(body))); err != nil || len(body) == 0 {
+		return err
+	}
+	_, err := x.Write(body)
+	if err == http.ErrBodyNotAllowed {
+		return nil
+	}
+	return err
+}
+
+// Begin begins a reply whose body comes by Write: length bytes, or any number if length is negative.
+func (x Exchange) Begin(status int, contentType string, length int64) error {
+	if contentType != "" {
+		if err := x.Set("Content-Type", contentType); err != nil {
+			return err
+		}
+	}
+	e := x.valid()
+	w := &e.resp
+	switch {
+	case e.taken():
+		return errHTTPTaken
+	case e.began():
+		return errReplied
+	case status < 200 || status > 999:
+		return fmt.Errorf("httpd: %w: status %d", errInvalid, status)
+	}
+	if e.over != nil {
+		e.over.begin(status, length)
+		return nil
+	}
+	w.wroteHeader, w.status, w.length, w.lines = true, status, -1, e.lines
+	if length >= 0 && bodyAllowed(status) {
+		w.length = length
+	}
+	return nil
+}
+
+// Write writes a part of the body, as http.ResponseWriter's Write does. It begins the reply with status 200 if nothing has.
+func (x Exchange) Write(p []byte) (int, error) {
+	e := x.valid()
+	if e.taken() {
+		return 0, errHTTPTaken
+	}
+	if !e.began() {
+		if err := x.Begin(http.StatusOK, "", -1); err != nil {
+			return 0, err
+		}
+	}
+	if e.over != nil {
+		return e.over.w.Write(p)
+	}
+	return e.resp.Write(p)
+}
+
+// Flush sends what was written. It returns when that has left the process; ctx bounds the wait alone.
+func (x Exchange) Flush(ctx context.Context) error {
+	e := x.valid()
+	if e.taken() {
+		return errHTTPTaken
+	}
+	if !e.began() {
+		if err := x.Begin(http.StatusOK, "", -1); err != nil {
+			return err
+		}
+	}
+	if e.over != nil {
+		return e.over.flush(ctx)
+	}
+	return e.resp.flush(ctx)
+}
+
+// HTTP returns the exchange as what an http.Handler takes, so that any handler may answer it. It is called before the body is
+// read and the reply begun, and panics otherwise; the other methods that read the body or reply return an error from then
+// on.
+func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
+	e := x.valid()
+	switch {
+	case e.over != nil:
+		e.over.taken = true
+		return e.over.w, e.over.r
+	case e.w != nil:
+		return e.w, e.r
+	}
+	if e.reading || e.resp.wroteHeader {
+		panic("httpd: HTTP is called after the body has been read or the reply has begun")
+	}
+	e.takeHTTP()
+	return e.w, e.r
+}
+
+// taken reports whether HTTP has been called.
+func (e *exchange) taken() bool { return e.w != nil || e.over != nil && e.over.taken }
+
+// began reports whether the reply has begun.
+func (e *exchange) began() bool { return e.resp.wroteHeader || e.over != nil && e.over.began }

@@ -1,0 +1,224 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// serveNative is serve for a Server of NewNative.
+func (c *conn) serveNative() (goesOn bool) {
+	e := c.exchange
+	if e == nil {
+		e = &exchange{conn: c}
+		c.exchange = e
+	}
+	status := e.begin()
+	c.head.Discard(c.src) // whose slices stay until the body is read
+	if status != 0 {
+		c.refuse(status, e.resp.isHead)
+		return false
+	}
+	defer e.release()
+	if !e.call() || c.hijacked {
+		return false
+	}
+	e.generation.Add(1)
+	if e.w == nil {
+		if e.resp.body != nil {
+			c.watch.end() // which the end of the body has let begin
+		}
+		return e.resp.finish()
+	}
+	e.ctx.end(context.Canceled)
+	c.watch.end()
+	goesOn = e.w.finish()
+	if e.r.MultipartForm != nil {
+		_ = e.r.MultipartForm.RemoveAll() // as net/http does
+	}
+	return goesOn
+}
+
+// begin prepares for the request whose head has been read, and returns the status of one that the handler is not called
+// for, or 0.
+func (e *exchange) begin() int {
+	c := e.conn
+	h := &c.head
+	e.generation.Add(1)
+	e.reading, e.w, e.r, e.ctx, e.lines = false, nil, nil, nil, e.lines[:0]
+	e.resp = response{conn: c, req: &e.req, length: -1, keepAlive: c.mayGoOn(), http11: h.Minor > 0}
+	e.resp.isHead = string(h.Method()) == http.MethodHead
+	c.body.Reset(c.src, h.Framing, &c.srv.limits)
+	c.deadline.Store(nil)
+	if e.hasBody() {
+		e.req = http.Request{}
+		e.body.reset(c, &e.resp, &e.req, h.Expects)
+		e.resp.body = &e.body
+	}
+	return e.precheck()
+}
+
+func (e *exchange) hasBody() bool {
+	f := e.conn.head.Framing
+	return f.Kind == http1.Chunked || f.Kind == http1.Sized && f.Length > 0
+}
+
+// precheck is that of conn, without a request.
+func (e *exchange) precheck() int {
+	h := &e.conn.head
+	switch limit := e.conn.srv.cfg.MaxBody; {
+	case h.Expects && !expectsContinueIn(&h.Fields):
+		return http.StatusExpectationFailed
+	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
+		return http.StatusRequestEntityTooLarge
+	}
+	if target := h.Target(); h.Form != http1.Origin || !isPlainBytes(target) {
+		if urlOf(h.Form, string(target)) == nil {
+			return http.StatusBadRequest
+		}
+	}
+	return 0
+}
+
+func expectsContinueIn(f *http1.Fields) bool {
+	for i := range f.Len() {
+		if equalFold(f.Name(i), "Expect") {
+			return http1.EqualFold(f.Value(i), "100-continue")
+		}
+	}
+	return false
+}
+
+// isPlainBytes is isPlainPath.
+func isPlainBytes(target []byte) bool {
+	for _, c := range target {
+		switch {
+		case c == '?':
+			return true
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// call calls the handler. It returns false if that panicked, having cut the connection.
+func (e *exchange) call() (ok bool) {
+	c := e.conn
+	defer func() {
+		if ok {
+			return
+		}
+		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
+			c.panicked(e.described(), v)
+		}
+	}()
+	x := Exchange{e, e.generation.Load()}
+	if err := e.route(x); err != nil {
+		e.fail(x, err)
+	}
+	return true
+}
+
+// route has the request answered, by the handler unless there are too many, or it is for the server as a whole.
+func (e *exchange) route(x Exchange) error {
+	s, h := e.conn.srv, &e.conn.head
+	running := s.running.Add(1)
+	defer s.running.Add(-1)
+	asksAll := h.Form == http1.Asterisk && string(h.Method()) == http.MethodOptions
+	switch {
+	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
+		s.cfg.Rejected.ServeHTTP(x.HTTP())
+	case asksAll:
+		answerOptions(x.HTTP())
+	case s.cfg.Continue != nil && e.resp.body != nil && e.body.expects:
+		return e.continueThen(x)
+	default:
+		return s.native(e.conn.ctx, x)
+	}
+	return nil
+}
+
+// continueThen asks Config.Continue before the handler, which finds the exchange taken by HTTP.
+func (e *exchange) continueThen(x Exchange) error {
+	s := e.conn.srv
+	w, r := x.HTTP()
+	if s.cfg.Continue(w, r) {
+		return s.native(e.conn.ctx, x)
+	}
+	if !e.w.wroteHeader && !e.conn.hijacked {
+		w.WriteHeader(http.StatusExpectationFailed)
+	}
+	return nil
+}
+
+// fail answers a request whose handler returned err.
+func (e *exchange) fail(x Exchange, err error) {
+	begun := e.resp.wroteHeader || e.w != nil && e.w.wroteHeader
+	if begun || e.reading && e.w == nil {
+		if !begun {
+			e.failBehindBody(x, err)
+			return
+		}
+		e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "error", err)
+		cut()
+	}
+	w, r := x.HTTP()
+	failed(w, r, err)
+}
+
+// failBehindBody answers where the head is gone that an http.Request would be made of.
+func (e *exchange) failBehindBody(x Exchange, err error) {
+	status := http.StatusInternalServerError
+	if code := statusOf(err); code != 0 {
+		status = code
+	}
+	e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "status", status, "error", err)
+	e.lines = append(e.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
+	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {
+		cut()
+	}
+}
+
+// described is a request for the log of a panic.
+func (e *exchange) described() *http.Request {
+	if e.r != nil {
+		return e.r
+	}
+	r := &http.Request{RemoteAddr: e.conn.remote}
+	if !e.reading {
+		r.Method, r.RequestURI = string(e.conn.head.Method()), string(e.conn.head.Target())
+	}
+	return r
+}
+
+// takeHTTP makes the request and the writer of net/http.
+func (e *exchange) takeHTTP() {
+	c := e.conn
+	e.ctx = &requestContext{parent: c.ctx, conn: c}
+	e.r = c.newRequest(e.ctx)
+	e.w = new(response)
+	*e.w = e.resp
+	e.w.req = e.r
+	if e.r.Body == nil {
+		e.r.Body = http.NoBody
+		c.current.Store(e.ctx)
+		c.watch.allow()
+		return
+	}
+	body := &requestBody{conn: c, resp: e.w, req: e.r, expects: e.body.expects, left: e.body.left}
+	e.w.body, e.r.Body = body, body
+	c.current.Store(e.ctx)
+}
+
+// release lets go of the request, also if the handler did not return.
+func (e *exchange) release() {
+	if e.generation.Load()&1 == 1 {
+		e.generation.Add(1)
+	}
+	if e.ctx != nil {
+		e.conn.finishRequest(e.ctx)
+	}
+}

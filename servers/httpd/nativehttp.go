@@ -1,0 +1,58 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+)
+
+// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and an
+// http.ResponseWriter.
+type nativeOver struct {
+	f func(ctx context.Context, x Exchange) error
+}
+
+func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := &exchange{over: &exchangeOver{w: w, r: r}}
+	defer e.generation.Add(1)
+	e.generation.Store(1)
+	err := h.f(r.Context(), Exchange{e, 1})
+	switch {
+	case err == nil:
+	case e.over.began:
+		logf(r, "httpd: %s %q: %v", r.Method, r.RequestURI, err)
+		cut()
+	default:
+		failed(w, r, err)
+	}
+}
+
+// exchangeOver is the state of such an Exchange.
+type exchangeOver struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	began bool
+	taken bool // by HTTP
+}
+
+func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
+	if body, ok := o.r.Body.(contextReader); ok {
+		return body.readContext(ctx, p)
+	}
+	return o.r.Body.Read(p)
+}
+
+func (o *exchangeOver) begin(status int, length int64) {
+	o.began = true
+	if length >= 0 && bodyAllowed(status) {
+		o.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	o.w.WriteHeader(status)
+}
+
+func (o *exchangeOver) flush(ctx context.Context) error {
+	if own, ok := o.w.(streamWriter); ok {
+		return own.flush(ctx)
+	}
+	return http.NewResponseController(o.w).Flush()
+}

@@ -1,0 +1,122 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// Reply returns a handler that answers each request with the Response that f returns, for any server:
+//
+//	mux.Handle("GET /hello/{name}", httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
+//		return httpd.Text("hello " + r.PathValue("name") + "\n"), nil
+//	}))
+//
+// ctx is the context of r. An error of f, or a Response that is invalid, is answered by Config.Error of this package's
+// server; elsewhere, and by default, with 500 and a line in the server's log. A stream that fails behind the head of the
+// reply cuts it, which the client can tell from an end. Whatever becomes of a reply (HEAD, 304, a client that has left, a
+// panic), the stream, reader or file of its Response is closed.
+//
+// The Response of a GET or HEAD whose status is 200 and whose header has an ETag or Last-Modified, as that of [File] has, is
+// subject to the conditions of the request: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since (RFC 9110 13).
+func Reply(f func(ctx context.Context, r *http.Request) (Response, error)) http.Handler {
+	if f == nil {
+		panic("httpd: Reply: f is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := f(r.Context(), r)
+		answer(w, r, resp, err)
+	})
+}
+
+// answer answers r with resp, or as err calls for.
+func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
+	unused := resp
+	defer func() { _ = unused.Close() }() // what it returns comes too late
+	if err == nil {
+		resp, err = resp.resolved(r.Context())
+		unused = resp
+	}
+	if err == nil {
+		err = resp.check()
+	}
+	if err == nil {
+		err = resp.send(w, r)
+	}
+	var late begun
+	switch {
+	case err == nil:
+	case errors.As(err, &late):
+		if r.Context().Err() == nil {
+			logf(r, "httpd: %s %q: reply: %v", r.Method, r.RequestURI, err)
+		}
+		cut()
+	case r.Context().Err() != nil:
+		cut() // nobody is there to be told
+	default:
+		clearEntity(w.Header())
+		failed(w, r, err)
+	}
+}
+
+// clearEntity takes back what describes a body that is not sent.
+func clearEntity(h http.Header) {
+	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Accept-Ranges"} {
+		h.Del(name)
+	}
+}
+
+// send sends resp, whose status and header are valid.
+func (resp Response) send(w http.ResponseWriter, r *http.Request) error {
+	header := w.Header()
+	for name, values := range resp.Header {
+		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
+	status := resp.Status
+	if status == 0 {
+		status = http.StatusOK
+		if resp.body == nil {
+			status = http.StatusNoContent
+		}
+	}
+	if f, ok := resp.body.(*fileBody); ok {
+		if status == http.StatusOK {
+			return f.content.serve(w, r)
+		}
+		if err := f.content.describe(header); err != nil {
+			return err
+		}
+	}
+	if status == http.StatusOK && isSafe(r) {
+		if instead, _ := precondition(r, validatorsOf(header)); instead != 0 {
+			return answerCondition(w, instead)
+		}
+	}
+	return resp.sendBody(w, r, status)
+}
+
+func (resp Response) sendBody(w http.ResponseWriter, r *http.Request, status int) error {
+	if !bodyAllowed(status) {
+		w.Header().Del("Content-Type")
+		w.Header().Del("Content-Length")
+		w.WriteHeader(status)
+		return nil
+	}
+	b := resp.body
+	if b == nil {
+		b = bytesBody(nil)
+	}
+	if n := b.length(); n >= 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
+	}
+	if r.Method == http.MethodHead {
+		w.WriteHeader(status)
+		return nil
+	}
+	return b.send(w, r, status)
+}
+
+// isSafe reports whether r asks for nothing but the content.
+func isSafe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

@@ -1,0 +1,199 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// RequestsConfig says how [Requests] behaves. The zero value, and nil, mean the defaults.
+type RequestsConfig struct {
+	// RetryAfter is what a client is told to wait whose request nobody will receive, rounded up to seconds. 0 means 1 s.
+	RetryAfter time.Duration
+}
+
+// Requests returns requests as a channel: h is a handler for any route of any server, which holds each request until it has
+// been answered, and reqs has them as values.
+//
+//	h, reqs := httpd.Requests(nil)
+//	mux.Handle("/jobs", h)
+//	for req := range reqs.C(ctx) {
+//		go func() { defer req.Close(); req.Reply(httpd.Text(work(req))) }()
+//	}
+//
+// There is no queue: a request waits in h until somebody receives, as Config.MaxConcurrent and the client's patience allow.
+// One that was received and not delivered, and every request after reqs has been closed, is answered 503 with Retry-After.
+// cfg may be nil. Requests starts no goroutine.
+func Requests(cfg *RequestsConfig) (h http.Handler, reqs *chanio.Source[*Request]) {
+	q := &requestQueue{ch: make(chan *Request), quit: make(chan struct{}), retry: time.Second}
+	if cfg != nil && cfg.RetryAfter > 0 {
+		q.retry = cfg.RetryAfter
+	}
+	return q, chanio.NewSource(chanio.SourceHooks[*Request]{
+		Next: q.next, TryNext: q.tryNext, Close: q.close,
+		Undelivered: func(req *Request) { req.end(verdict{refused: true}) },
+		Describe:    func() chanio.Description { return chanio.Description{Kind: "httpd.Requests"} },
+	})
+}
+
+// requestQueue is where handlers meet the receiver.
+type requestQueue struct {
+	ch    chan *Request
+	once  sync.Once
+	quit  chan struct{}
+	retry time.Duration
+}
+
+func (q *requestQueue) next(ctx context.Context) (*Request, error) {
+	if ctx.Err() != nil {
+		return nil, chanio.Cause(ctx)
+	}
+	select {
+	case req := <-q.ch:
+		return req, nil
+	case <-q.quit:
+		return nil, errQueueClosed
+	case <-ctx.Done():
+		return nil, chanio.Cause(ctx)
+	}
+}
+
+// errQueueClosed is never seen: the Source says that it was closed.
+var errQueueClosed = errors.New("httpd: Requests closed")
+
+func (q *requestQueue) tryNext() (*Request, bool, error) {
+	select {
+	case req := <-q.ch:
+		return req, true, nil
+	default:
+		return nil, false, nil
+	}
+}
+
+func (q *requestQueue) close() error {
+	q.once.Do(func() { close(q.quit) })
+	return nil
+}
+
+// ServeHTTP holds r until it has been answered, or its client has gone.
+func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	req := &Request{Request: r.WithContext(ctx), cancel: cancel, verdict: make(chan verdict, 1)}
+	req.src, req.body = newBody(w, r)
+	defer req.body.settle()
+	select {
+	case <-q.quit: // of two cases that are ready select takes any
+		req.end(verdict{refused: true})
+	default:
+		select {
+		case q.ch <- req:
+		case <-q.quit:
+			req.end(verdict{refused: true})
+		case <-ctx.Done():
+			req.end(verdict{gone: true})
+		}
+	}
+	q.conclude(w, r, req)
+}
+
+// conclude waits for the verdict on req, and carries it out.
+func (q *requestQueue) conclude(w http.ResponseWriter, r *http.Request, req *Request) {
+	var v verdict
+	select {
+	case v = <-req.verdict:
+	case <-r.Context().Done():
+		req.end(verdict{gone: true})
+		v = <-req.verdict // another's, if that was quicker
+	}
+	req.body.settle()
+	switch {
+	case v.gone, v.aborted:
+		cut()
+	case v.refused:
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((q.retry+time.Second-1)/time.Second), 10))
+		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+	default:
+		answer(w, r, v.resp, v.err)
+	}
+}
+
+// verdict is how a request ends.
+type verdict struct {
+	resp    Response
+	err     error
+	aborted bool
+	refused bool
+	gone    bool
+}
+
+// Request is a request that somebody has received from [Requests]. It is ended once, by Reply, Fail, Abort or Close; what
+// comes later does nothing and says so. Its context ends then, and when the client has gone. All methods are for any
+// goroutine. The embedded Request, its Body included, is not to be used after the end; nor is In.
+type Request struct {
+	*http.Request
+
+	src     *chanio.Source[[]byte]
+	body    *bodySource
+	cancel  context.CancelCauseFunc
+	once    sync.Once
+	verdict chan verdict
+	how     error // why a Reply comes too late
+}
+
+// ErrAnswered is what Reply returns for a request that has been ended already.
+var ErrAnswered = errors.New("httpd: the request has been answered")
+
+// In returns the body as a Source, as [Body] does.
+func (req *Request) In() *chanio.Source[[]byte] { return req.src }
+
+// Reply answers the request with resp, which is sent by the goroutine of the handler: Reply does not wait for that. It
+// returns [ErrAnswered] if the request has been ended before, and [ErrClientGone] if its client has left; resp is closed
+// then.
+func (req *Request) Reply(resp Response) error {
+	err := req.end(verdict{resp: resp})
+	if err != nil {
+		_ = resp.Close() // why it is not sent is what matters
+	}
+	return err
+}
+
+// Fail answers the request as an error of a [Reply] handler is answered. What it returns is as for Reply.
+func (req *Request) Fail(err error) error {
+	if err == nil {
+		err = errUnanswered
+	}
+	return req.end(verdict{err: err})
+}
+
+var errUnanswered = errors.New("httpd: a request was closed without an answer")
+
+// Abort cuts the connection, or the stream on HTTP/2, without an answer.
+func (req *Request) Abort() { _ = req.end(verdict{aborted: true}) }
+
+// Close answers 500 if the request has not been ended. It returns nil.
+func (req *Request) Close() error {
+	_ = req.end(verdict{err: errUnanswered}) // ended already, perhaps
+	return nil
+}
+
+// end ends the request with v, unless it has ended, and returns why if so.
+func (req *Request) end(v verdict) error {
+	first := false
+	req.once.Do(func() {
+		first, req.how = true, ErrAnswered
+		if v.gone {
+			req.how = goneBecause(req.Request.Context())
+		}
+		req.cancel(req.how)
+		req.verdict <- v
+	})
+	if first {
+		return nil
+	}
+	return req.how
+}

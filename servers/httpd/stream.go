@@ -1,0 +1,109 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// Stream returns a handler that gives f the body of the request as In and that of the reply as Out, for any server:
+//
+//	mux.Handle("POST /upper", httpd.Stream(func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error {
+//		return pipeline.Connect(ctx, pipeline.Map(d.In, bytes.ToUpper), d.Out)
+//	}))
+//
+// Both go on at once: f may send before it has received everything. On HTTP/1 that needs an http.ResponseWriter that has
+// EnableFullDuplex, or unwraps to one. If a request with a body comes through one that has not, the handler fails with an
+// error that is errors.ErrUnsupported before f is called. A request without a body needs none.
+//
+// The head of the reply leaves with the first value, or with a Flush: 200, and the header that others have set on w. A
+// handler that needs the request itself, or sets the header, uses [Body] and [Sink].
+//
+// When f returns, what it has sent is passed on, values in the channels of Out included; then ctx ends, and the handler
+// returns when nothing uses the request any more. If f returns an error, or Out was aborted, the reply is cut, so that it
+// does not look complete, and the error is a line in the server's log; if nothing was sent yet it is answered as the errors
+// of [Reply] are. A panic of f goes on to the server.
+func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error) http.Handler {
+	if f == nil {
+		panic("httpd: Stream: f is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := allowBoth(w, r); err != nil {
+			failed(w, r, err)
+			return
+		}
+		newStreaming(w, r).run(f)
+	})
+}
+
+// allowBoth lets a handler read and write at once.
+func allowBoth(w http.ResponseWriter, r *http.Request) error {
+	err := http.NewResponseController(w).EnableFullDuplex()
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if r.ProtoMajor != 1 || r.Body == nil || r.Body == http.NoBody || shownServer(r) == nil {
+		return nil
+	}
+	return fmt.Errorf("httpd: %T does not let HTTP/1 read and write at once: it has no EnableFullDuplex and no Unwrap: %w", w, err)
+}
+
+// streaming is one call of a handler that Stream made.
+type streaming struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	d      chanio.Duplex[[]byte, []byte]
+	body   *bodySource
+	sink   *replySink
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newStreaming(w http.ResponseWriter, r *http.Request) *streaming {
+	s := &streaming{w: w, r: r}
+	s.d.In, s.body = newBody(w, r)
+	s.d.Out, s.sink = newSink(w, r, nil)
+	s.ctx, s.cancel = context.WithCancel(r.Context())
+	return s
+}
+
+func (s *streaming) run(f func(context.Context, *chanio.Duplex[[]byte, []byte]) error) {
+	returned := false
+	defer func() {
+		if !returned { // it panicked, or called runtime.Goexit: that goes on
+			s.d.Out.Abort(errors.New("httpd: panic in a handler"))
+			s.settle()
+		}
+	}()
+	err := f(s.ctx, &s.d)
+	failure := s.d.Out.Close()
+	returned = true
+	s.settle()
+	s.answer(err, failure)
+}
+
+// settle ends everything that may use the request, and waits for it.
+func (s *streaming) settle() {
+	s.cancel()
+	_ = s.d.In.Close()
+	s.body.settle()
+	s.sink.settle()
+}
+
+// answer ends the reply. err is what the function returned, failure how Out ended.
+func (s *streaming) answer(err, failure error) {
+	gone := s.r.Context().Err() != nil
+	switch {
+	case err == nil && failure == nil:
+	case !s.sink.began && !gone && err != nil:
+		failed(s.w, s.r, err)
+	default:
+		if err != nil && !gone {
+			logf(s.r, "httpd: %s %q: stream: %v", s.r.Method, s.r.RequestURI, err)
+		}
+		cut()
+	}
+}

@@ -1,0 +1,225 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/stream"
+)
+
+// Body returns the body of r as a Source of its bytes, in chunks that the receiver owns, for a handler of any server. It
+// takes the place of r.Body. Nothing is read before somebody asks, so a handler that does not receive makes the client
+// wait. It fails as a Read of r.Body does: with io.ErrUnexpectedEOF if the client left within it.
+//
+// On the server of this package a ctx that ends within a Recv leaves the body as it was. On others it ends the body: there
+// the next Recv fails. Where w and what it unwraps to have no SetReadDeadline either, a ctx and Close take effect between
+// two reads only.
+//
+// Body starts no goroutine. The Source is over when the handler returns.
+func Body(w http.ResponseWriter, r *http.Request) *chanio.Source[[]byte] {
+	src, _ := newBody(w, r)
+	return src
+}
+
+func newBody(w http.ResponseWriter, r *http.Request) (*chanio.Source[[]byte], *bodySource) {
+	s := &bodySource{body: r.Body, turn: make(chan struct{}, 1)}
+	if s.body == nil {
+		s.body = http.NoBody
+	}
+	s.own, _ = s.body.(contextReader)
+	s.closing, s.closeNow = context.WithCancel(context.Background())
+	rc := http.NewResponseController(w)
+	s.deadline.Init(deadline.Func(func(t time.Time) error {
+		_ = rc.SetReadDeadline(t) // without it, reads are not interrupted
+		return nil
+	}))
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: s.next, TryNext: s.tryNext, Close: s.close, Bytes: s,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Body"} },
+	}), s
+}
+
+// bodySource is a ByteSource over the body of a request.
+type bodySource struct {
+	body io.Reader
+	own  contextReader // body, if it is of this package's server
+	win  stream.Buffer
+	turn chan struct{} // full while somebody reads
+	err  error         // what comes after what is buffered
+
+	deadline deadline.Deadline // of reads of a foreign body
+
+	closing  context.Context // ends when the Source is closed
+	closeNow context.CancelFunc
+	bound    <-chan struct{} // Done of the ctx that inner is made of
+	inner    context.Context // bounds the reads of an own body
+	release  func()          // lets go of inner
+}
+
+// errInterrupted is how a half of a foreign server's request ends when a ctx ends within a call.
+var errInterrupted = errors.New("httpd: a context ended within a call, and on this server the stream cannot go on after that")
+
+func (s *bodySource) next(ctx context.Context) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, chanio.Cause(ctx)
+	}
+	if s.win.Len() == 0 {
+		if err := s.Fill(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	return s.take(), nil
+}
+
+func (s *bodySource) tryNext() ([]byte, bool, error) {
+	if s.win.Len() == 0 {
+		return nil, false, s.err
+	}
+	return s.take(), true, nil
+}
+
+func (s *bodySource) take() []byte {
+	chunk := s.win.Clone(s.win.Bytes())
+	s.win.Discard(len(chunk))
+	return chunk
+}
+
+func (s *bodySource) Buffered() []byte      { return s.win.Bytes() }
+func (s *bodySource) Clone(p []byte) []byte { return s.win.Clone(p) }
+func (s *bodySource) Discard(n int)         { s.win.Discard(n) }
+
+func (s *bodySource) Fill(ctx context.Context, n int) error {
+	if s.err != nil {
+		return s.ended()
+	}
+	m, err := s.read(ctx, s.win.Space(n))
+	s.win.Add(m)
+	return err
+}
+
+func (s *bodySource) Read(ctx context.Context, p []byte) (int, error) {
+	switch {
+	case s.win.Len() > 0:
+		n := copy(p, s.win.Bytes())
+		s.win.Discard(n)
+		return n, nil
+	case len(p) == 0:
+		return 0, nil
+	case s.err != nil:
+		return 0, s.ended()
+	}
+	return s.read(ctx, p)
+}
+
+// ended returns the memory, once nothing is left in it, and how the body has ended.
+func (s *bodySource) ended() error {
+	if s.win.Len() == 0 {
+		s.win.Release()
+	}
+	return s.err
+}
+
+// read returns what one Read brought, at least one byte unless there is an error.
+func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.own != nil {
+		n, err = s.readOwn(ctx, p)
+	} else {
+		n, err = s.readForeign(ctx, p)
+	}
+	if n > 0 {
+		if err != nil && !chanio.Resumable(ctx, err) {
+			s.err = err // told after what came with it
+		}
+		return n, nil
+	}
+	if err != nil && ctx.Err() == nil && !chanio.Resumable(ctx, err) {
+		s.err = err
+	}
+	return 0, err
+}
+
+// readOwn reads a body of this package's server, which a ctx may interrupt.
+func (s *bodySource) readOwn(ctx context.Context, p []byte) (int, error) {
+	if s.inner == nil || s.bound != ctx.Done() {
+		s.bind(ctx)
+	}
+	if s.closing.Err() != nil {
+		return 0, net.ErrClosed
+	}
+	n, err := s.own.readContext(s.inner, p)
+	if n == 0 && s.closing.Err() != nil {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// bind makes the context of reads, which ends with ctx and with the Source. It serves all calls with the same ctx.
+func (s *bodySource) bind(ctx context.Context) {
+	s.unbind()
+	inner, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	s.bound, s.inner = ctx.Done(), inner
+	s.release = func() {
+		stop()
+		cancel()
+	}
+}
+
+func (s *bodySource) unbind() {
+	if s.release != nil {
+		s.release()
+		s.release, s.inner = nil, nil
+	}
+}
+
+// readForeign reads a body of another server. A ctx that ends meanwhile ends the body with the next call: the deadline
+// that interrupts a Read stays in bodies of net/http.
+func (s *bodySource) readForeign(ctx context.Context, p []byte) (int, error) {
+	if err := s.deadline.Enter(ctx, time.Time{}); err != nil {
+		return 0, err
+	}
+	defer s.deadline.Leave()
+	for range maxEmpty {
+		if err := s.deadline.Arm(); err != nil {
+			return 0, err
+		}
+		n, err := s.body.Read(p)
+		if n == 0 && err != nil && ctx.Err() != nil {
+			s.err = errInterrupted
+			return 0, chanio.Cause(ctx)
+		}
+		if closed := s.deadline.Closed(); closed != nil && n == 0 {
+			return 0, closed
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// maxEmpty is how many times in a row a Read may bring nothing without an error.
+const maxEmpty = 100
+
+func (s *bodySource) close() error {
+	s.deadline.Close(net.ErrClosed)
+	s.closeNow()
+	return nil
+}
+
+// settle closes the Source, waits until nobody reads, and lets go of everything.
+func (s *bodySource) settle() {
+	_ = s.close()
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	s.unbind()
+	s.win.Release()
+}

@@ -1,0 +1,400 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// SinkConfig says how a Sink of a reply behaves. The zero value, and nil, mean the defaults.
+type SinkConfig struct {
+	// WriteTimeout is how long the client may keep one Send or Flush waiting before the Sink fails. It takes the place of
+	// the server's own WriteTimeout, so that a stream which makes progress may last. The server of this package has a
+	// bound of that kind already, Config.WriteTimeout, and needs none here. 0 means 30 s; a negative value means none.
+	WriteTimeout time.Duration
+}
+
+// Sink returns the body of the reply to r as a Sink, for a handler of any server. Header and status are set on w before
+// the first Send. A value is written in the goroutine of its sender and flushed at once, unless more follows: within a
+// SendAll or between Cork and uncork, which is what pipeline.Connect does while its Source has more at hand.
+//
+// The Sink ends with [ErrClientGone] when the context of r does. The handler closes it, or has no goroutine left that
+// sends, before it returns: w is not to be used after that, and a value that C still holds would be lost. [Stream] and
+// [Reply] see to that themselves. On the server of this package, found through Unwrap, a Sink that was left open is closed
+// by the server. After a Close the handler may still read the request; the reply ends when it returns.
+//
+// An Abort cuts the reply where w, or what it unwraps to, has a SetWriteDeadline. Otherwise the handler does that by a panic
+// with http.ErrAbortHandler. A ctx that ends within a Send leaves the reply as it was on the server of this package. On
+// others it ends the Sink, if it can end the Send at all.
+//
+// If the server has a WriteTimeout and w no SetWriteDeadline the Sink has failed from the start, with an error that is
+// errors.ErrUnsupported. If w has no Flush, values leave when the server likes, and Flush returns such an error. cfg may be
+// nil. Sink starts no goroutine and no timer.
+func Sink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) *chanio.Sink[[]byte] {
+	sink, _ := newSink(w, r, cfg)
+	return sink
+}
+
+func newSink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) (*chanio.Sink[[]byte], *replySink) {
+	s := &replySink{w: w, rc: http.NewResponseController(w), turn: make(chan struct{}, 1), quit: make(chan struct{})}
+	s.own, _ = w.(streamWriter)
+	engine := unwrapped(w)
+	if engine == nil {
+		s.timeout = 30 * time.Second
+		if cfg != nil && cfg.WriteTimeout != 0 {
+			s.timeout = cfg.WriteTimeout
+		}
+	}
+	s.deadline.Init(deadline.Func(func(t time.Time) error {
+		_ = s.rc.SetWriteDeadline(t) // without it, writes are not interrupted
+		return nil
+	}))
+	sink := chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send: s.send, TrySend: s.trySend, SendAll: s.sendAll, Flush: s.flush, Close: s.close, Abort: s.abort, Cork: s.cork,
+		End: &s.end, Bytes: s,
+		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Sink"} },
+	})
+	ctx := r.Context()
+	s.unwatch = context.AfterFunc(ctx, func() { s.fail(goneBecause(ctx)) })
+	if engine != nil {
+		engine.beforeFinish(func() { _ = sink.Close() })
+	} else if srv := shownServer(r); srv != nil && srv.WriteTimeout > 0 {
+		if err := s.rc.SetWriteDeadline(time.Time{}); errors.Is(err, errors.ErrUnsupported) {
+			s.fail(fmt.Errorf("httpd: a stream on a server with a WriteTimeout, but %T has no SetWriteDeadline: %w", w, errors.ErrUnsupported))
+		}
+	}
+	return sink, s
+}
+
+// replySink is a ByteSink over an http.ResponseWriter.
+type replySink struct {
+	w        http.ResponseWriter
+	rc       *http.ResponseController
+	own      streamWriter  // w, if it is of this package's server
+	timeout  time.Duration // of a call on a foreign one
+	status   int           // to be written first, unless it is 0
+	deadline deadline.Deadline
+	end      chanio.End
+	unwatch  func() bool // the context of the request
+
+	turn  chan struct{} // full while somebody uses w
+	began bool          // something has been done with w; owned with the turn, as are the next two
+	held  bool          // something was written and not flushed
+	over  bool          // w is not to be used any more
+
+	corks atomic.Int32
+	once  sync.Once
+	quit  chan struct{} // closed when nothing more is accepted
+}
+
+// fail ends the stream with err.
+func (s *replySink) fail(err error) {
+	s.end.Set(err)
+	s.stop()
+}
+
+// stop makes those give up who wait for their turn.
+func (s *replySink) stop() { s.once.Do(func() { close(s.quit) }) }
+
+func (s *replySink) refusal() error {
+	if err := s.end.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+// acquire waits for the turn to use w.
+func (s *replySink) acquire(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return chanio.Cause(ctx)
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return s.check()
+	case <-s.quit:
+		return s.refusal()
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+}
+
+// check gives the turn back if w is not to be used.
+func (s *replySink) check() error {
+	select {
+	case <-s.quit:
+		s.release()
+		return s.refusal()
+	default:
+		return nil
+	}
+}
+
+func (s *replySink) tryAcquire() (bool, error) {
+	select {
+	case s.turn <- struct{}{}:
+		err := s.check()
+		return err == nil, err
+	case <-s.quit:
+		return false, s.refusal()
+	default:
+		return false, nil
+	}
+}
+
+func (s *replySink) release() { <-s.turn }
+
+func (s *replySink) send(ctx context.Context, p []byte) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	return s.write(ctx, p, nil)
+}
+
+func (s *replySink) trySend(p []byte) (bool, error) {
+	if ok, err := s.tryAcquire(); !ok {
+		return false, err
+	}
+	defer s.release()
+	err := s.write(context.Background(), p, nil)
+	return err == nil, err
+}
+
+func (s *replySink) sendAll(ctx context.Context, vs [][]byte) (int, error) {
+	defer s.cork()()
+	for n, v := range vs {
+		if err := s.send(ctx, v); err != nil {
+			return n, err
+		}
+	}
+	return len(vs), nil
+}
+
+func (s *replySink) Begin() []byte { return make([]byte, 0, 512) }
+
+func (s *replySink) End(ctx context.Context, scratch, body []byte) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	return s.write(ctx, scratch, body)
+}
+
+func (s *replySink) TryEnd(scratch, body []byte) (bool, error) {
+	if ok, err := s.tryAcquire(); !ok {
+		return false, err
+	}
+	defer s.release()
+	err := s.write(context.Background(), scratch, body)
+	return err == nil, err
+}
+
+// write writes head, then body, and flushes unless more will follow. The caller has the turn.
+func (s *replySink) write(ctx context.Context, head, body []byte) error {
+	if len(head)+len(body) == 0 {
+		return nil
+	}
+	return s.use(ctx, func() error {
+		if s.own != nil {
+			return s.writeOwn(ctx, head, body)
+		}
+		for _, p := range [...][]byte{head, body} {
+			if len(p) == 0 {
+				continue
+			}
+			n, err := s.w.Write(p)
+			if err == nil && n < len(p) {
+				err = io.ErrShortWrite
+			}
+			if err != nil {
+				return err
+			}
+		}
+		s.held = true
+		if s.corks.Load() > 0 {
+			return nil
+		}
+		return s.flushHeld()
+	})
+}
+
+// writeOwn writes as one piece, which is on its way then.
+func (s *replySink) writeOwn(ctx context.Context, head, body []byte) error {
+	if len(head) > 0 && len(body) > 0 {
+		head, body = append(head, body...), nil
+	}
+	if len(head) == 0 {
+		head = body
+	}
+	return s.own.put(ctx, head)
+}
+
+// flushHeld flushes w, if it can be.
+func (s *replySink) flushHeld() error {
+	s.held = false
+	if err := s.rc.Flush(); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// use does something with w. If that fails or panics the stream has ended, but for an error that concerns the call alone.
+func (s *replySink) use(ctx context.Context, do func() error) error {
+	if s.own == nil {
+		var until time.Time
+		if s.timeout > 0 {
+			until = time.Now().Add(s.timeout)
+		}
+		if err := s.deadline.Enter(ctx, until); err != nil {
+			return err
+		}
+		defer s.deadline.Leave()
+		if err := s.deadline.Arm(); err != nil {
+			return err
+		}
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			s.crash(recover())
+		}
+	}()
+	if !s.began && s.status != 0 {
+		s.w.WriteHeader(s.status)
+	}
+	s.began = true
+	err := do()
+	returned = true
+	return s.judge(ctx, err)
+}
+
+// judge says what an error of w means.
+func (s *replySink) judge(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case s.own != nil && chanio.Resumable(ctx, err):
+		return err
+	case ctx.Err() != nil:
+		s.fail(errInterrupted)
+		return chanio.Cause(ctx)
+	}
+	s.fail(fmt.Errorf("httpd: %w", err))
+	return s.refusal()
+}
+
+// crash ends the stream because w panicked with v. The panic goes on.
+func (s *replySink) crash(v any) {
+	s.fail(chanio.Recovered(v))
+	if v != nil {
+		panic(v)
+	}
+}
+
+func (s *replySink) flush(ctx context.Context) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	return s.flushAll(ctx)
+}
+
+// flushAll sends the head, if that is still due, and everything written. The caller has the turn.
+func (s *replySink) flushAll(ctx context.Context) error {
+	unsupported := false
+	err := s.use(ctx, func() error {
+		s.held = false
+		if s.own != nil {
+			return s.own.flush(ctx)
+		}
+		err := s.rc.Flush()
+		if errors.Is(err, errors.ErrUnsupported) {
+			unsupported = true
+			return nil
+		}
+		return err
+	})
+	if err == nil && unsupported {
+		return fmt.Errorf("httpd: %T cannot be flushed: %w", s.w, errors.ErrUnsupported)
+	}
+	return err
+}
+
+// cork is for SinkHooks.
+func (s *replySink) cork() (uncork func()) {
+	s.corks.Add(1)
+	below := func() {}
+	if s.own != nil {
+		below = s.own.cork()
+	}
+	return sync.OnceFunc(func() {
+		below()
+		if s.corks.Add(-1) > 0 || s.own != nil {
+			return
+		}
+		if ok, _ := s.tryAcquire(); !ok {
+			return // whoever has the turn flushes
+		}
+		defer s.release()
+		if s.held {
+			_ = s.use(context.Background(), s.flushHeld) // which ends the stream if it fails
+		}
+	})
+}
+
+// close flushes what is held and lets go of w.
+func (s *replySink) close() error {
+	linger, cancel := s.end.Lingering()
+	defer cancel()
+	defer s.unwatch()
+	s.stop()
+	select {
+	case s.turn <- struct{}{}:
+	case <-linger.Done():
+		s.abort(chanio.Cause(linger))
+		return chanio.Cause(linger)
+	}
+	defer s.release()
+	return s.finish()
+}
+
+// finish flushes what was written, for the last time. The caller has the turn.
+func (s *replySink) finish() error {
+	if s.over {
+		return nil
+	}
+	s.over = true
+	if !s.held {
+		return nil
+	}
+	return s.use(context.Background(), s.flushHeld)
+}
+
+// abort makes the call under way, and the end of the reply, fail.
+func (s *replySink) abort(cause error) {
+	s.unwatch()
+	s.stop()
+	if engine := unwrapped(s.w); engine != nil {
+		engine.abort(cause)
+		return
+	}
+	s.deadline.Close(cause)
+	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
+}
+
+// settle returns when nobody uses w any more, after the end of the stream.
+func (s *replySink) settle() {
+	s.unwatch()
+	s.stop()
+	s.turn <- struct{}{}
+	<-s.turn
+}

@@ -1,0 +1,86 @@
+package httpd
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/servers"
+)
+
+// Tunnel accepts a CONNECT request with a status of 200 and returns what follows as a connection: with HTTP/1 that of the
+// client, with HTTP/2 the stream, also of an extended CONNECT (RFC 9110 9.3.6, RFC 9113 8.5, RFC 8441). The header of w is
+// sent; nothing may be written to w afterwards.
+//
+// The connection is the caller's, who closes it, also after the handler has returned. Over HTTP/1 it may have arrived
+// bytes already, which In yields. In ends with [servers.ErrShutdown] when the server shuts down. The writers of other
+// servers must support Hijack; they give an error that is errors.ErrUnsupported otherwise.
+func Tunnel(w http.ResponseWriter, r *http.Request) (*chanio.Conn, error) {
+	if r.Method != http.MethodConnect {
+		return nil, fmt.Errorf("httpd: Tunnel: the method is %s, not CONNECT", r.Method)
+	}
+	if s := streamOf(w); s != nil {
+		return s.openTunnel()
+	}
+	control := http.NewResponseController(w)
+	w.WriteHeader(http.StatusOK)
+	if err := control.Flush(); err != nil {
+		return nil, fmt.Errorf("httpd: Tunnel: %T: %w", w, err)
+	}
+	nc, rw, err := control.Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("httpd: Tunnel: %T: %w", w, err)
+	}
+	prefix, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	return chanio.NewConn(nc, &chanio.ConnConfig{Prefix: prefix}), nil
+}
+
+// streamOf returns the streamResponse below w, if there is one.
+func streamOf(w http.ResponseWriter) *streamResponse {
+	for {
+		switch v := w.(type) {
+		case *streamResponse:
+			return v
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// openTunnel answers 200 and makes a connection of the stream.
+func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
+	if w.tunnel != nil || w.finished || w.begun() {
+		return nil, http.ErrHijacked
+	}
+	w.WriteHeader(http.StatusOK)
+	if err := w.send(nil); err != nil {
+		return nil, err
+	}
+	if err := w.stream.Out.Flush(w.conn.io); err != nil {
+		return nil, err
+	}
+	w.stream.In.SetIdle(0)
+	nc := w.conn.nc
+	w.tunnel = w.stream.Conn(&chanio.ConnInfo{LocalAddr: nc.LocalAddr(), RemoteAddr: nc.RemoteAddr(), TLS: w.conn.secure})
+	w.conn.remember(w.tunnel)
+	return w.tunnel, nil
+}
+
+// remember notes a tunnel, which is asked to finish when the server shuts down.
+func (c *conn) remember(t *chanio.Conn) {
+	c.mu.Lock()
+	c.tunnels = append(c.tunnels, t)
+	c.mu.Unlock()
+	if c.draining.Load() {
+		t.EndIn(servers.ErrShutdown)
+	}
+}
+
+func (c *conn) forget(t *chanio.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tunnels = slices.DeleteFunc(c.tunnels, func(x *chanio.Conn) bool { return x == t })
+}

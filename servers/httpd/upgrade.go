@@ -1,0 +1,359 @@
+package httpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/servers"
+)
+
+// UpgradeConfig says how a request becomes a WebSocket. The zero value, and nil, mean the defaults.
+type UpgradeConfig struct {
+	// WebSocket is how the connection behaves. Client, Extension, Subprotocol, Handshake and Context are set by Upgrade.
+	WebSocket websocket.Config
+
+	// Subprotocols are what the server speaks, the preferred first. The first that the client offers too is chosen; if there
+	// is none the connection has no subprotocol.
+	Subprotocols []string
+
+	// Origins are which pages of other hosts may connect: patterns, as path.Match has them, of the host and port of an
+	// Origin, such as "*.example.com", or of all of it if they contain "://". "*" allows every page, also one whose Origin is
+	// null. A request without an Origin, and one whose Origin is its own Host, is allowed in any case.
+	Origins []string
+
+	// Header is added to the response, besides what the ResponseWriter has.
+	Header http.Header
+
+	// Timeout is how long the response to the handshake may take to leave. 0 means 10 s.
+	Timeout time.Duration
+
+	// WriteTimeout is how long the client may take nothing, or less than 240 bytes a second on average, before the connection
+	// is aborted. It is for connections of other servers than this package's, whose Config has its own. 0 means 30 s;
+	// negative means no limit.
+	WriteTimeout time.Duration
+
+	// NoReply leaves the answer to a refused request to the caller. Otherwise Upgrade answers it.
+	NoReply bool
+
+	// Live, if not nil, has the connection closed with 1001 by its Shutdown: for other servers than this package's, which
+	// sees to its own connections.
+	Live *Live
+}
+
+// HandshakeError is why a request is no WebSocket handshake that is accepted.
+type HandshakeError struct {
+	Status int // what it is answered with
+	Reason string
+	Err    error // the cause, if there is one
+}
+
+// Error returns the status and the reason.
+func (e *HandshakeError) Error() string {
+	text := fmt.Sprintf("httpd: Upgrade: %d: %s", e.Status, e.Reason)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns Err.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// IsUpgrade reports whether r asks for a WebSocket, by HTTP/1.1 (RFC 6455) or HTTP/2 (RFC 8441), whether or not its handshake
+// is valid.
+func IsUpgrade(r *http.Request) bool {
+	if isExtendedConnect(r) {
+		return true
+	}
+	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
+}
+
+// hasToken reports whether lists have a token, in any letter case.
+func hasToken(values []string, token string) bool {
+	for _, t := range websocket.Tokens(values) {
+		if strings.EqualFold(t, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// Upgrade makes a WebSocket of the request, on any server whose ResponseWriter can be hijacked, through middleware that
+// implements Unwrap too. cfg may be nil. A request that is refused is answered, unless cfg.NoReply is set, and the error is a
+// *[HandshakeError]; so is that of a ResponseWriter that cannot be hijacked, which wraps errors.ErrUnsupported.
+//
+// The connection ends with the context of r, and so when the handler returns: with 1000, or with the code of a
+// *websocket.CloseError that is the context's cause. Over HTTP/1.1 conn.Detach lifts that. See [WebSocket] for a handler that
+// closes by what it returns.
+func Upgrade(w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
+	if cfg == nil {
+		cfg = &UpgradeConfig{}
+	}
+	err := cfg.check(r)
+	if err == nil {
+		var conn *websocket.Conn
+		if conn, err = cfg.upgrade(w, r); err == nil {
+			cfg.Live.add(conn)
+			return conn, nil
+		}
+	}
+	var refused *HandshakeError
+	if errors.As(err, &refused) && !cfg.NoReply {
+		refused.answer(w)
+	}
+	return nil, err
+}
+
+// answer answers a request that is refused.
+func (e *HandshakeError) answer(w http.ResponseWriter) {
+	switch e.Status {
+	case http.StatusUpgradeRequired:
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Sec-WebSocket-Version", websocket.Version)
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodGet)
+	}
+	http.Error(w, e.Reason, e.Status)
+}
+
+// check looks at a handshake; RFC 6455, 4.2.1.
+func (cfg *UpgradeConfig) check(r *http.Request) error {
+	extended := isExtendedConnect(r)
+	switch {
+	case !extended && r.Method != http.MethodGet:
+		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "Expected a GET request."}
+	case !IsUpgrade(r):
+		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "Expected a WebSocket request."}
+	case r.Header.Get("Sec-WebSocket-Version") != websocket.Version || len(r.Header["Sec-Websocket-Version"]) != 1:
+		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "Expected version 13 of the WebSocket protocol."}
+	case !extended && !r.ProtoAtLeast(1, 1):
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected HTTP/1.1."}
+	case !extended && (len(r.Header["Sec-Websocket-Key"]) != 1 || !websocket.ValidKey(r.Header.Get("Sec-WebSocket-Key"))):
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected one Sec-WebSocket-Key of 16 bytes."}
+	case !cfg.allows(r):
+		return &HandshakeError{Status: http.StatusForbidden, Reason: "Pages of this origin may not connect."}
+	}
+	return nil
+}
+
+// allows reports whether the page that the request comes from may connect.
+func (cfg *UpgradeConfig) allows(r *http.Request) bool {
+	values := r.Header["Origin"]
+	if len(values) == 0 {
+		return true
+	}
+	if len(values) > 1 {
+		return false
+	}
+	origin := values[0]
+	u, err := url.Parse(origin)
+	known := err == nil && u.Host != "" && origin != "null"
+	if known && strings.EqualFold(u.Host, r.Host) {
+		return true
+	}
+	for _, pattern := range cfg.Origins {
+		name := origin
+		if known && !strings.Contains(pattern, "://") {
+			name = u.Host
+		}
+		if pattern == "*" {
+			return true
+		}
+		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name)); known && ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// upgrade answers a handshake that has been checked.
+func (cfg *UpgradeConfig) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+	ws := cfg.WebSocket
+	ws.Client = false
+	ws.Handshake = textproto.MIMEHeader(r.Header.Clone())
+	ws.Subprotocol = websocket.ChooseSubprotocol(cfg.Subprotocols, r.Header["Sec-Websocket-Protocol"])
+	ws.Extension = ws.Deflate.Accept(r.Header["Sec-Websocket-Extensions"])
+	ws.Context = r.Context()
+	conn, err := cfg.take(w, r, &ws)
+	if err != nil {
+		ws.Deflate.Abandon(ws.Extension, false)
+		return nil, err
+	}
+	return websocket.NewConn(conn, &ws), nil
+}
+
+// take answers the handshake and takes the connection over.
+func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
+	if isExtendedConnect(r) {
+		return cfg.accept(w, r, ws)
+	}
+	response, err := cfg.response(w, r, ws)
+	if err != nil {
+		return nil, err
+	}
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, &HandshakeError{
+			Status: http.StatusNotImplemented, Reason: "This server cannot switch protocols.",
+			Err: fmt.Errorf("the ResponseWriter, a %T, cannot be hijacked: %w", w, errors.Join(err, errors.ErrUnsupported)),
+		}
+	}
+	conn, err := cfg.hijacked(nc, buffered.Reader)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	timeout := cfg.Timeout
+	if timeout <= 0 {
+		timeout = 10 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), timeout)
+	defer cancel()
+	if err = conn.Out.Send(ctx, response); err == nil {
+		err = conn.Out.Flush(ctx)
+	}
+	if err != nil {
+		conn.Abort(err)
+		return nil, fmt.Errorf("httpd: Upgrade: %w", err)
+	}
+	return conn, nil
+}
+
+// hijacked makes a Conn of a connection that was taken over, with what has been read from it already.
+func (cfg *UpgradeConfig) hijacked(nc net.Conn, in *bufio.Reader) (*chanio.Conn, error) {
+	var prefix []byte
+	if n := in.Buffered(); n > 0 {
+		p, err := in.Peek(n)
+		if err != nil {
+			return nil, err
+		}
+		prefix = append(prefix, p...)
+	}
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	conf := &chanio.ConnConfig{Prefix: prefix, WriteTimeout: cfg.WriteTimeout}
+	setDefault(&conf.WriteTimeout, 30*time.Second)
+	return chanio.NewConn(nc, conf), nil
+}
+
+// response returns the head of the response that switches protocols; RFC 6455, 4.2.2.
+func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *websocket.Config) ([]byte, error) {
+	p := http1.AppendStatusLine(nil, http.StatusSwitchingProtocols)
+	p = http1.AppendField(p, "Upgrade", "websocket")
+	p = http1.AppendField(p, "Connection", "Upgrade")
+	p = http1.AppendField(p, "Sec-WebSocket-Accept", websocket.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	for _, header := range []http.Header{w.Header(), cfg.agreed(ws)} {
+		for name, values := range header {
+			if managed(name) {
+				continue
+			}
+			for _, value := range values {
+				if !http1.ValidToken(name) || !http1.ValidValue(value) {
+					return nil, &HandshakeError{
+						Status: http.StatusInternalServerError, Reason: http.StatusText(http.StatusInternalServerError),
+						Err: fmt.Errorf("invalid field %q in the response", name),
+					}
+				}
+				p = http1.AppendField(p, name, value)
+			}
+		}
+	}
+	return http1.AppendHeadEnd(p), nil
+}
+
+// managed reports whether a field is not for a handler to say.
+func managed(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Upgrade", "Connection", "Sec-Websocket-Accept", "Content-Length", "Content-Type", "Transfer-Encoding":
+		return true
+	}
+	return false
+}
+
+// agreed returns the fields of Header, and those of what was agreed on.
+func (cfg *UpgradeConfig) agreed(ws *websocket.Config) http.Header {
+	h := cfg.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Del("Sec-WebSocket-Protocol")
+	h.Del("Sec-WebSocket-Extensions")
+	if ws.Subprotocol != "" {
+		h.Set("Sec-WebSocket-Protocol", ws.Subprotocol)
+	}
+	if ws.Extension != nil {
+		h.Set("Sec-WebSocket-Extensions", ws.Extension.String())
+	}
+	return h
+}
+
+// WebSocket returns a handler that makes a WebSocket of each request and calls f with it. cfg may be nil. When f returns, the
+// connection is closed: with 1000 if it returned nil, with the code of a *websocket.CloseError that it returned and that may
+// be sent, and otherwise with 1011; a panic is 1011 too, and goes on. The handler returns when the connection has been
+// released. ctx is that of the request; it ends with the connection.
+func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
+	if f == nil {
+		panic("httpd: WebSocket: the function is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := Upgrade(w, r, cfg)
+		if err != nil {
+			return // the client has been told
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer conn.Out.OnDone(cancel)()
+		code, reason := websocket.InternalError, ""
+		defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
+		code, reason = closeCode(f(ctx, conn))
+	})
+}
+
+// closeCode returns what a handler's error closes its connection with.
+func closeCode(err error) (websocket.Code, string) {
+	var end *websocket.CloseError
+	switch {
+	case err == nil:
+		return websocket.NormalClosure, ""
+	case errors.As(err, &end) && end.Sendable():
+		return end.Code, end.Reason
+	}
+	return websocket.InternalError, ""
+}
+
+// liveSocket is a WebSocket of a [Live].
+type liveSocket struct{ conn *websocket.Conn }
+
+func (s liveSocket) goAway()               { s.conn.Below().Drain(servers.ErrShutdown) }
+func (s liveSocket) done() <-chan struct{} { return s.conn.Done() }
+func (s liveSocket) abort()                { s.conn.Below().Abort(nil) }
+
+// add notes a WebSocket until it has ended. A nil Live notes nothing.
+func (l *Live) add(conn *websocket.Conn) {
+	if l == nil {
+		return
+	}
+	s := liveSocket{conn}
+	leave, going := l.enter(s)
+	conn.Out.OnDone(func() {
+		<-conn.Done()
+		leave()
+	})
+	if going {
+		s.goAway()
+	}
+}
