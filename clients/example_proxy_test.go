@@ -60,7 +60,7 @@ func ExampleParseProxy() {
 	// HTTP proxy.example:3128  false
 	// HTTP proxy.example:443 me true
 	// SOCKS localhost:1080
-	// clients: the proxy "ftp://proxy.example" has a scheme that is not known: it may be http, https, socks5 or socks5h
+	// clients: the proxy "ftp://proxy.example" has a scheme that is not known: it may be http, https, socks5, socks5h, socks4 or socks4a
 }
 
 func ExampleProxyChain() {
