@@ -548,7 +548,7 @@ func TestParseProxyReadsURLs(t *testing.T) {
 		require.Equal(t, want, got, text)
 	}
 	for text, want := range map[string]string{
-		"ftp://proxy.test": "it may be http, https, socks5 or socks5h", "http://": "has no host", "": "has no host",
+		"ftp://proxy.test": "it may be http, https, socks5, socks5h, socks4 or socks4a", "http://": "has no host", "": "has no host",
 		"http://me:secret@bad host": "is no URL",
 	} {
 		_, err := clients.ParseProxy(text)
