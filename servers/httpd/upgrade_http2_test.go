@@ -90,10 +90,9 @@ func TestWebSocketsOverHTTP2(t *testing.T) {
 	_, err = conn.In.Recv(ctx)
 	require.NoError(t, err)
 	conn.Abort(errors.New("gone"))
-	var end *websocket.CloseError
-	require.ErrorAs(t, <-closed, &end)
-	require.Equal(t, websocket.Abnormal, end.Code)
-	require.NotEqual(t, io.EOF, end)
+	err = <-closed // 1006, or why the ctx of the request has ended: the handler may see either first
+	require.Error(t, err)
+	require.NotErrorIs(t, err, io.EOF)
 
 	h2.Abort(nil)
 	<-ran
