@@ -91,7 +91,7 @@ func (p *SOCKS4) request(ctx context.Context, addr string) ([]byte, error) {
 	return b, nil
 }
 
-// address returns what stands for host: its address, or one that is none and a name.
+// address returns what stands for host: its address, or a placeholder and a name.
 func (p *SOCKS4) address(ctx context.Context, host string) (ip [4]byte, name string, err error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		if a = a.Unmap(); a.Is4() {

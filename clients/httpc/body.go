@@ -83,9 +83,9 @@ func newBody(in incoming, x *exchange, s *sender, r *http.Response, reuse bool) 
 	return b
 }
 
-// watch has the connection ended when ctx ends or nobody reads for too long, whoever is at work then.
+// watch has the connection ended when ctx ends or nobody reads for too long, no matter who is at work then.
 func (b *body) watch() {
-	b.mu.Lock() // whoever is called waits until all is set
+	b.mu.Lock() // the callbacks wait until all is set
 	defer b.mu.Unlock()
 	if b.x.ctx.Done() != nil {
 		b.unwatch = context.AfterFunc(b.x.ctx, func() { b.cut(chanio.Cause(b.x.ctx)) })

@@ -258,7 +258,7 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 
 	resp = get("/big")
 	lines2 := resp.Lines()
-	require.NoError(t, resp.Close(), "whoever took the body")
+	require.NoError(t, resp.Close(), "no matter who took the body")
 	_, err = lines2.Recv(t.Context())
 	require.ErrorIs(t, err, net.ErrClosed)
 }

@@ -16,7 +16,7 @@
 //
 // A request whose connection turns out to be dead is sent again over another one if nothing of it was written, or if it was
 // the first to use an old connection, nothing has come back, and its method is idempotent (RFC 9110 9.2.2) or it has an
-// Idempotency-Key. Its body must be one that can be had again. A POST whose bytes may have reached a server is never
+// Idempotency-Key. Its body must be one that can be read again. A POST whose bytes may have reached a server is never
 // repeated. A [RetryPolicy] repeats more, by the same rules.
 //
 // # Redirects

@@ -35,7 +35,7 @@ type exchange struct {
 	upgrade    []string // what the request asks to switch to
 
 	bodyRead bool // some of body was read
-	bodyOver bool // body was closed, or whoever sends it will
+	bodyOver bool // body was closed, or its sender will close it
 	retries  int  // after which it may have been acted on
 	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has

@@ -43,7 +43,7 @@ func TestServersThatMisbehave(t *testing.T) {
 		"100 for ever":               {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1<<12), false, errInformational},
 		"long informational heads":   {strings.Repeat("HTTP/1.1 103 Hints\r\nA: "+long(100<<10)+"\r\n\r\n", 3) + hello, false, chanio.ErrTooLarge},
 		"invalid field":              {ok + "A b: c\r\n\r\n", false, new(http1.Error)},
-		"gzip that is none":          {ok + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", true, errAny},
+		"not gzip":                   {ok + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", true, errAny},
 		"gzip that ends early":       {ok + "Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n" + string(gzipped("hello")[:12]), true, io.ErrUnexpectedEOF},
 		"gzip that is a bomb":        {sized("Content-Encoding: gzip\r\n", string(gzipped(strings.Repeat("\x00", 20<<20)))), true, chanio.ErrTooLarge},
 		"well, one byte at a time":   {hello, true, nil},

@@ -232,7 +232,7 @@ func TestCancellingAStreamLeavesTheConnection(t *testing.T) {
 	<-ended
 	text(t, c, srv.URL)
 	require.EqualValues(t, 1, c.Stats()[0].Dials)
-	require.Eventually(t, func() bool { return c.Stats()[0].Streams == 0 }, testPatience, 1e6, "whoever cancels does not wait")
+	require.Eventually(t, func() bool { return c.Stats()[0].Streams == 0 }, testPatience, 1e6, "a call that is cancelled does not wait")
 }
 
 func TestConnectionOfHTTP2ThatEndsIsReplaced(t *testing.T) {

@@ -127,7 +127,7 @@ func isTime(x *exchange, err error) bool {
 	return x.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(x.ctx, err)
 }
 
-// readHead reads a head, and tells whoever wants to know when the response begins.
+// readHead reads a head, and tells the trace when the response begins.
 func (c *conn) readHead(x *exchange) error {
 	if trace := x.trace; trace != nil && trace.GotFirstResponseByte != nil && !x.began {
 		if len(c.src.Buffered()) == 0 {

@@ -70,7 +70,7 @@ func (r *Response) Timing() Timing {
 // Err tells why the body ended, as Source.Err does.
 func (r *Response) Err() error { return r.Body.Err() }
 
-// Close ends the body, whoever reads it. The connection is used again if what is left of the body is short.
+// Close ends the body, no matter who reads it. The connection is used again if what is left of the body is short.
 func (r *Response) Close() error {
 	err := r.Body.Close()
 	r.call.end()

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// sender sends a body in a goroutine, beside the reading of the response. Whoever has the response asks it to stop when
+// sender sends a body in a goroutine, beside the reading of the response. The holder of the response asks it to stop when
 // the server does not want the rest.
 type sender struct {
 	out  outgoing

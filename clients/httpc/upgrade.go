@@ -27,7 +27,7 @@ func (c *conn) switchOver(x *exchange, s *sender, r *http.Response) error {
 	return c.handOver(x, s, r)
 }
 
-// handOver makes the connection the body of r, which whoever has that closes. What the server has sent behind the head is
+// handOver makes the connection the body of r, whose receiver closes it. What the server has sent behind the head is
 // read from it first.
 func (c *conn) handOver(_ *exchange, _ *sender, r *http.Response) error {
 	_ = c.nc.SetReadDeadline(time.Time{})

@@ -40,7 +40,7 @@ type WebSocketConfig struct {
 	MaxRedirects int
 }
 
-// HandshakeError is the refusal of a server to become a WebSocket, or an answer that is none.
+// HandshakeError is the refusal of a server to become a WebSocket, or an answer that is not one of the protocol.
 type HandshakeError struct {
 	Status int
 	Header http.Header

@@ -44,7 +44,7 @@
 // # Who writes
 //
 // Nobody owns the output. Frames are appended to one buffer, under the lock of the connection; bodies stay where they are
-// and their streams are put in a queue by priority (RFC 9218). Whoever adds something and finds that nobody is writing
+// and their streams are put in a queue by priority (RFC 9218). A goroutine that adds something and finds that nobody is writing
 // gathers frames, hands them to the ByteSink without waiting for room, and goes on until nothing is left. A goroutine is
 // started only when there is no room, and ends when there is nothing to write. So the reader never waits for a clogged peer.
 //

@@ -226,7 +226,7 @@ func checkField(f *Field) (http1.Known, *StreamError) {
 	return known, nil
 }
 
-// joinCookies makes one field of all crumbs, as whoever does not speak HTTP/2 wants it: RFC 9113 8.2.3.
+// joinCookies makes one field of all crumbs, as handlers and HTTP/1 expect it: RFC 9113 8.2.3.
 func joinCookies(fields []Field) []Field {
 	crumbs, kept, at := []string(nil), fields[:0], 0
 	for _, f := range fields {

@@ -60,7 +60,7 @@ func (w *Writer) Send(ctx context.Context, p []byte) error { return w.write(ctx,
 // Begin lends scratch.
 func (w *Writer) Begin() []byte { return w.s.c.sink.Begin() }
 
-// giveBack returns scratch to whoever lent it.
+// giveBack returns scratch to the sink that lent it.
 func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.sink.TryEnd(scratch[:0], nil) }
 
 // End sends what scratch, which Begin lent, holds, followed by body.

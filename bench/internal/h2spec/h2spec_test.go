@@ -38,7 +38,7 @@ require (
 )
 `
 
-// build builds the tool. Where it cannot be had the test is skipped, unless WEIR_REQUIRE=1 says that this is a failure.
+// build builds the tool. Where it cannot be fetched the test is skipped, unless WEIR_REQUIRE=1 says that this is a failure.
 func build(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("WEIR_REQUIRE") != "1" {

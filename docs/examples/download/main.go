@@ -80,7 +80,7 @@ func (d *download) run(ctx context.Context) error {
 	return os.Rename(d.path+".part", d.path)
 }
 
-// ask asks how large the file is, and whether parts of it can be had.
+// ask asks how large the file is, and whether it serves parts.
 func (d *download) ask(ctx context.Context) error {
 	resp, err := d.client.Head(ctx, d.url)
 	if err != nil {

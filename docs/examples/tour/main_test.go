@@ -60,6 +60,13 @@ level=ERROR msg="servers: handler failed" err="chanio: panic: did not expect tha
    client 1 is reset: true
    client 2 receives "hello"
 
+7. HTTP and WebSocket: httpd.New(handler, nil), httpd.WebSocket(visit, nil)
+   server  tcp 127.0.0.1:PORT (listening, 0 open)
+   client  GET / is 200, and the page ends: true
+   client  GET /numbers yields 0 1 2 3 4 5 6 7 8 9, one each 100 ms
+   alice   hears "bob is here"
+   alice   hears "bob: hello, room"
+
 `
 
 // It stays up, and what it started is still there, until it is told to end.

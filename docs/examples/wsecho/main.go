@@ -43,7 +43,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return httpd.New(handler(), &httpd.Config{Logger: slog.Default()}).Serve(ctx, ln)
 }
 
-// handler accepts compressed messages from clients that offer them, and says so in plain words to whoever is none.
+// handler accepts compressed messages from clients that offer them, and answers others in plain words.
 func handler() http.Handler {
 	cfg := &httpd.UpgradeConfig{Origins: []string{"*"}}
 	cfg.WebSocket.Deflate = &websocket.Deflate{}
