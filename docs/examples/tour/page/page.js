@@ -84,7 +84,7 @@ $("decode").addEventListener("submit", async (event) => {
 });
 $("break").addEventListener("click", () => {
   const field = $("decode").elements.hex;
-  field.value = field.value.replace(/^(..\s*){8}/, (start) => start.trimEnd().slice(0, -2) + "ff ");
+  field.value = field.value.replace(/^(..\s*){9}/, (start) => start.trimEnd().slice(0, -2) + "ff ");
   $("decode").requestSubmit();
 });
 function spaced(hex) {
