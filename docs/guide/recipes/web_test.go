@@ -1,0 +1,79 @@
+package recipes
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/codec/sse"
+	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/pipeline/bus"
+	"github.com/weir-go/weir/servers"
+	"github.com/weir-go/weir/servers/httpd"
+)
+
+// serveHTTP serves a handler until the test ends and returns its host and port.
+func serveHTTP(t *testing.T, h http.Handler) string {
+	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- httpd.New(h, nil).ServeListener(ctx, ln) }()
+	t.Cleanup(func() {
+		httpc.Default().CloseIdleConnections()
+		cancel()
+		require.NoError(t, <-over)
+	})
+	return ln.Addr().String()
+}
+
+func TestPrices(t *testing.T) {
+	want := []Price{{1}, {2}}
+	addr := serveHTTP(t, pricesHandler(func(context.Context) *chanio.Source[Price] { return chanio.FromSlice(want) }))
+	got, err := readPrices(t.Context(), "http://"+addr)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+func TestEvents(t *testing.T) {
+	topic := sse.NewTopic(nil)
+	addr := serveHTTP(t, events(topic))
+	heard, err := listenTo(t.Context(), "http://"+addr)
+	require.NoError(t, err)
+	values, out := chanio.PipeOf[string](0)
+	go func() { _ = publish(t.Context(), topic, values) }()
+	got := make(chan string, 1)
+	go func() {
+		v, _ := heard.Recv(t.Context())
+		got <- v
+	}()
+	for {
+		require.NoError(t, out.Send(t.Context(), "news"))
+		select {
+		case v := <-got:
+			require.Equal(t, "news", v)
+			require.NoError(t, heard.Close())
+			require.NoError(t, out.Close())
+			return
+		case <-time.After(20 * time.Millisecond): // the client was not there yet
+		}
+	}
+}
+
+func TestBroadcast(t *testing.T) {
+	messages := bus.New[string, websocket.Message]()
+	defer messages.Close()
+	addr := serveHTTP(t, broadcast(messages))
+	conn, err := httpc.DialWebSocket(t.Context(), "ws://"+addr, nil)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.Eventually(t, func() bool { return len(messages.Subscribers("all")) == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, announce(t.Context(), messages, "hello, all"))
+	got, err := websocket.Texts(conn).In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "hello, all", got)
+}
