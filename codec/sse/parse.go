@@ -42,13 +42,13 @@ func readBlock(r *codec.Reader, max int) (b block, err error) {
 		if err != nil {
 			return b, err
 		}
+		if l.used > max {
+			return b, r.Fail(start, tooLarge(max))
+		}
 		if len(line) == 0 {
 			break
 		}
 		data = b.field(line, data)
-		if l.used > max {
-			return b, r.Fail(start, tooLarge(max))
-		}
 	}
 	if b.hasData {
 		b.Data = text(data[:len(data)-1]) // without the last LF

@@ -1,0 +1,39 @@
+package clients_test
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/clients"
+)
+
+// TestAttemptDelayIsWhatTheConfigSays has two addresses, of which each is refused 3 s after its attempt has begun.
+func TestAttemptDelayIsWhatTheConfigSays(t *testing.T) {
+	table := static(t, map[string][]string{"two.test": {"127.0.0.2", "127.0.0.1"}})
+	for delay, second := range map[time.Duration]time.Duration{
+		0: 250 * time.Millisecond, time.Second: time.Second, time.Minute: 3 * time.Second, -1: 3 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var begun []string
+			start := time.Now()
+			allow := func(addr netip.AddrPort) error {
+				mu.Lock()
+				begun = append(begun, fmt.Sprint(addr.Addr(), " ", time.Since(start)))
+				mu.Unlock()
+				time.Sleep(3 * time.Second)
+				return fmt.Errorf("%v is not allowed", addr)
+			}
+			_, err := clients.DialTCP(t.Context(), "two.test:80", &clients.Config{Resolver: table, Allow: allow, AttemptDelay: delay})
+			require.ErrorContains(t, err, "127.0.0.2:80 is not allowed")
+			require.Equal(t, []string{"127.0.0.2 0s", fmt.Sprint("127.0.0.1 ", second)}, begun, "delay %v", delay)
+			require.Equal(t, second+3*time.Second, time.Since(start))
+		})
+	}
+}
