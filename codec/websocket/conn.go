@@ -34,7 +34,6 @@ type Conn struct {
 	gate  gate
 	inEnd chanio.End
 	out   chanio.End
-	merge bool // the connection has no deadlines, so a Recv is interrupted by its ctx
 
 	who    turn
 	rd     reader
@@ -50,21 +49,23 @@ type Conn struct {
 	hasQueue  atomic.Bool
 	skips     atomic.Bool // the rest of a message in pieces is to be dropped
 	queued    int         // bytes in queue
-	full      bool
 	timer     *time.Timer
 	lastTurn  uint64        // of who, at the last look of the timer
 	pinged    time.Duration // when a ping was sent that is to show life; 0: none
 	closeSent time.Duration // when a Close frame was sent; 0: none was
 	sent      *CloseError   // what Out.Close is to send
-	inOver    bool          // In was closed
-	outOver   bool          // Out was closed, and its Close frame sent
-	readOver  bool          // the peer's Close frame has come, or nothing more can be read
-	over      chan struct{} // closed then, if somebody waits for it
-	finishing bool
-	ended     bool
-	status    *CloseError // the peer's Close frame
+	status    *CloseError   // the peer's Close frame
+	over      chan struct{} // closed when readOver is set, if somebody waits for it
 	detach    func() bool
 	undrain   func() bool
+
+	full      bool // nothing more is read ahead
+	inOver    bool // In was closed
+	outOver   bool // Out was closed, and its Close frame sent
+	readOver  bool // the peer's Close frame has come, or nothing more can be read
+	finishing bool
+	ended     bool
+	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
 }
 
 // NewConn returns a WebSocket over conn, whose handshake is over; it owns conn from then on. cfg may be nil. A conn whose

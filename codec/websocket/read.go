@@ -15,30 +15,30 @@ type reader struct {
 	given int // bytes of messages that atHand has returned: they count as at hand until the next call
 	tried int // bytes at hand that tryNext has found to be no whole message
 
-	inFrame bool
-	fin     bool  // of the present frame
-	left    int64 // bytes of its payload that were not taken
-	pos     int64 // and those that were
-	key     uint32
+	left int64 // bytes of the present frame's payload that were not taken
+	pos  int64 // and those that were
+	key  uint32
 
+	inFrame    bool
+	fin        bool // of the present frame
 	inMessage  bool
-	kind       Kind
-	compressed bool
-	fragments  int
-	size       int64 // bytes of the message so far
-	buf        []byte
-	lease      *lease // where buf lies, if it is leased
-	text       textCheck
+	compressed bool // the present message
+	leasing    bool // messages are leased
+	parts      bool // the next message is wanted in pieces, and not whole
+	byParts    bool // the present message is read in pieces
+	announce   bool // and nothing of it was returned yet
 
-	leasing bool  // messages are leased
+	kind      Kind
+	fragments int
+	size      int64 // bytes of the message so far
+	buf       []byte
+	lease     *lease // where buf lies, if it is leased
+	text      textCheck
+
 	budget  int   // bytes of messages that may be read, or unbounded
 	err     error // sticky: what comes after the last message
-
-	parts    bool // the next message is wanted in pieces, and not whole
-	byParts  bool // the present message is read in pieces
-	announce bool // and nothing of it was returned yet
-	most     int64
-	inflate  *inflating // what is left of a compressed message that is read in pieces
+	most    int64
+	inflate *inflating // what is left of a compressed message that is read in pieces
 }
 
 var (

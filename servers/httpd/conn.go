@@ -27,10 +27,12 @@ type conn struct {
 	src  chanio.ByteSource
 	sink chanio.ByteSink
 
-	head   http1.RequestHead
-	body   http1.Body
-	writer http1.Writer
-	watch  watch
+	*parsing // nil while the connection waits for a request, and once it was hijacked
+	watch    watch
+
+	asked          *http.Request // what is being served, unless the connection was hijacked
+	reply          *response
+	method, target string // then, for the log
 
 	remote string
 	secure *tls.ConnectionState
@@ -50,6 +52,27 @@ type conn struct {
 
 	lines []byte   // field lines of a reply, while they are put together
 	names []string // of a reply's fields
+}
+
+// parsing is what a connection needs for a request of HTTP/1 and its reply.
+type parsing struct {
+	head   http1.RequestHead
+	body   http1.Body
+	writer http1.Writer
+}
+
+var parsings = sync.Pool{New: func() any { return new(parsing) }}
+
+// idle gives back what only a request needs. The head has been discarded, and nobody reads the body or writes any more.
+func (c *conn) idle() {
+	p := c.parsing
+	if p == nil {
+		return
+	}
+	c.parsing = nil
+	p.body.Reset(nil, http1.Framing{}, nil)
+	p.writer.Reset(nil, http1.Framing{})
+	parsings.Put(p)
 }
 
 // States of a connection, for who asks it to finish.
@@ -106,6 +129,7 @@ func (c *conn) await() bool {
 	if len(c.src.Buffered()) > 0 {
 		return true
 	}
+	c.idle()
 	limit := c.srv.cfg.IdleTimeout
 	if c.served == 0 {
 		limit = c.srv.cfg.HeadTimeout
@@ -124,6 +148,9 @@ func (c *conn) await() bool {
 func (c *conn) readHead() bool {
 	if c.served > 0 {
 		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
+	}
+	if c.parsing == nil {
+		c.parsing = parsings.Get().(*parsing)
 	}
 	err := c.head.Read(c.io, c.src, &c.srv.limits)
 	if err == nil {
@@ -167,16 +194,30 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	c.current.Store(x)
 	defer c.finishRequest(x)
-	if !c.call(w, r) || c.hijacked {
+	c.asked, c.reply = r, w // not on the stack, where a hijacked connection would keep them
+	if !c.call() || c.hijacked {
 		return false
 	}
 	x.end(context.Canceled)
 	c.watch.end()
-	goesOn = w.finish()
-	if r.MultipartForm != nil {
-		_ = r.MultipartForm.RemoveAll() // as net/http does
+	goesOn = c.reply.finish()
+	if form := c.asked.MultipartForm; form != nil {
+		_ = form.RemoveAll() // as net/http does
 	}
+	c.asked, c.reply = nil, nil
 	return goesOn
+}
+
+// release lets go of the request of a connection that was hijacked: what the handler needs of it, it has itself.
+func (c *conn) release() {
+	if c.reply == nil {
+		return // of a native server
+	}
+	if c.reply.body == nil {
+		c.idle()
+	}
+	c.method, c.target = c.asked.Method, c.asked.RequestURI
+	c.asked, c.reply, c.lines, c.names = nil, nil, nil, nil
 }
 
 // finishRequest lets go of the request, also if the handler did not return.
@@ -208,16 +249,20 @@ func (c *conn) precheck(r *http.Request) int {
 }
 
 // call calls the handler. It returns false if that panicked, having cut the connection.
-func (c *conn) call(w *response, r *http.Request) (ok bool) {
+func (c *conn) call() (ok bool) {
 	defer func() {
 		if ok {
 			return
 		}
 		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
+			r := c.asked
+			if r == nil {
+				r = &http.Request{RemoteAddr: c.remote, Method: c.method, RequestURI: c.target}
+			}
 			c.panicked(r, v)
 		}
 	}()
-	c.route(w.body != nil && w.body.expects, r).ServeHTTP(w, r)
+	c.route(c.reply.body != nil && c.reply.body.expects, c.asked).ServeHTTP(c.reply, c.asked)
 	return true
 }
 

@@ -29,7 +29,14 @@ func (x *connContext) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-func (x *connContext) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(x.Context, f) }
+func (x *connContext) AfterFunc(f func()) (stop func() bool) {
+	if parent, ok := x.Context.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return parent.AfterFunc(f) // context.AfterFunc makes a context first
+	}
+	return context.AfterFunc(x.Context, f)
+}
 
 // requestContext is the context of a request. It costs nothing until somebody asks for Done: then it makes a real context,
 // and has the connection watch for the client's leaving.

@@ -18,7 +18,7 @@ import (
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	const (
 		peers = 500
-		bound = 10 << 10 // bytes of heap and stack each, those of the goroutine included
+		bound = 8400 // bytes of heap and stack each, those of the goroutine included
 	)
 	plain := inUse(t, func() func() {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

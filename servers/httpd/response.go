@@ -269,6 +269,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = c.nc.SetReadDeadline(time.Time{})
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
+	c.release()
 	nc := chanio.AsNetConn(c.nc)
 	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
 }

@@ -314,9 +314,10 @@ func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *Upg
 		if err != nil {
 			return // the client has been told
 		}
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer conn.Out.OnDone(cancel)()
+		ctx := &socketContext{Context: r.Context()}
+		defer ctx.cancel()
+		defer context.AfterFunc(ctx.Context, ctx.cancel)()
+		defer conn.Out.OnDone(ctx.cancel)()
 		code, reason := websocket.InternalError, ""
 		defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
 		code, reason = closeCode(f(ctx, conn))
