@@ -162,7 +162,7 @@ func (c *conn) serve() (goesOn bool) {
 		r.Body = http.NoBody
 		c.watch.allow()
 	} else {
-		w.body = &requestBody{conn: c, resp: w, req: r, expects: expects, left: c.srv.cfg.MaxBody}
+		w.body = &requestBody{conn: c, resp: w, req: r, asked: invitation{expects: expects}, left: c.srv.cfg.MaxBody}
 		r.Body = w.body
 	}
 	c.current.Store(x)
@@ -217,7 +217,7 @@ func (c *conn) call(w *response, r *http.Request) (ok bool) {
 			c.panicked(r, v)
 		}
 	}()
-	c.route(w.body != nil && w.body.expects, r).ServeHTTP(w, r)
+	c.route(w.body != nil && w.body.asked.waits(), r).ServeHTTP(w, r)
 	return true
 }
 
