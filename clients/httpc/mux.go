@@ -32,8 +32,8 @@ func newMux(t *Transport, nc *chanio.Conn) *mux {
 	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: nc.TLS()}
 }
 
-// startMux adds m to its group, hands it to all who wait, and reads it.
-func (p *pool) startMux(g *group, m *mux) {
+// startMux adds m, which was dialled for w, to its group, hands it to all who wait, and reads it.
+func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	p.mu.Lock()
 	g.dials--
 	if p.closed {
@@ -44,6 +44,7 @@ func (p *pool) startMux(g *group, m *mux) {
 		return
 	}
 	g.known = true
+	w.cancel = nil
 	m.group = g
 	m.back = time.Now()
 	m.until = p.lifetime(m.back)
@@ -151,7 +152,7 @@ func (m *mux) takenLocked() {
 	}
 }
 
-// release ends an exchange on m.
+// release ends an exchange on m, and lets the next begin that waits for a connection.
 func (m *mux) release() {
 	p := m.t.pool
 	p.mu.Lock()
@@ -159,6 +160,10 @@ func (m *mux) release() {
 	m.inUse--
 	m.used = true
 	m.back = time.Now()
+	if first := m.group.waiters.Front(); first != nil && !m.gone && !isDone(m.h2.Done()) {
+		m.takenLocked()
+		m.group.waiters.Remove(first).(*waiter).granted <- grant{m: m}
+	}
 	switch {
 	case !m.until.IsZero() && m.back.After(m.until), m.inUse == 0 && p.t.cfg.IdleTimeout < 0:
 		p.retireLocked(m)

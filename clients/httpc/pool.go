@@ -206,9 +206,9 @@ func (p *pool) startLocked(g *group, w *waiter) {
 		case err != nil:
 			p.undialled(g, w, err)
 		case m != nil:
-			p.startMux(g, m)
+			p.startMux(g, w, m)
 		default:
-			p.dialled(g, c)
+			p.dialled(g, w, c)
 		}
 	})
 }
@@ -245,8 +245,9 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 	victim.abort(nil)
 }
 
-// dialled hands over a connection of HTTP/1.
-func (p *pool) dialled(g *group, c *conn) {
+// dialled hands over a connection of HTTP/1 that was dialled for w. If another gets it w is dialled for again when there are
+// fewer dials than waiters.
+func (p *pool) dialled(g *group, w *waiter, c *conn) {
 	p.mu.Lock()
 	g.dials--
 	g.known = true
@@ -261,10 +262,18 @@ func (p *pool) dialled(g *group, c *conn) {
 		return
 	}
 	g.all[c] = struct{}{}
-	victim := p.dialLocked(g) // of those who had to know the protocol
+	w.cancel = nil
+	c.back = c.born
+	first := g.waiters.Front()
+	if first != nil {
+		g.waiters.Remove(first).(*waiter).granted <- grant{c: c}
+	}
+	victim := p.dialLocked(g) // also of those who had to know the protocol
 	p.mu.Unlock()
 	victim.abort(nil)
-	p.put(c)
+	if first == nil {
+		p.put(c)
+	}
 }
 
 // lifetime returns when a connection is too old to be used again; zero means never.

@@ -132,12 +132,21 @@ func (cfg *Config) mayFollow(from, to *url.URL) error {
 	switch {
 	case !known || toUnix && !fromUnix:
 		return refuse("its scheme is not http or https")
+	case fromUnix && toUnix && !sameSocket(from, to):
+		return refuse("it leads to another Unix socket")
 	case fromUnix && !toUnix:
 		return refuse("it leads from a Unix socket to the network")
 	case strings.HasPrefix(from.Scheme, "https") && !strings.HasPrefix(to.Scheme, "https") && !cfg.AllowDowngrade:
 		return refuse("it leads from https to http (see Config.AllowDowngrade)")
 	}
 	return nil
+}
+
+// sameSocket reports whether two URLs name the same Unix socket.
+func sameSocket(a, b *url.URL) bool {
+	one, _, err := splitUnix(a)
+	two, _, bad := splitUnix(b)
+	return err == nil && bad == nil && one == two
 }
 
 // crosses reports whether two URLs differ in their origin: scheme, host or port.

@@ -116,16 +116,17 @@ func (t *Topic) id(n uint64) string { return t.cfg.Epoch + "-" + strconv.FormatU
 // Publish returns net.ErrClosed.
 func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	e.ID = t.cfg.Epoch
-	if _, err := codec.Marshal(t.codec, e); err != nil {
+	p, err := codec.Marshal(t.codec, e)
+	if err != nil {
 		return Event{}, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.awaitRoomLocked(ctx); err != nil {
+	if err := t.awaitRoomLocked(ctx, len(p)+maxNumber); err != nil {
 		return Event{}, err
 	}
 	e.ID = t.id(t.last + 1)
-	p, err := codec.Marshal(t.codec, e)
+	p, err = codec.Marshal(t.codec, e)
 	if err != nil {
 		return Event{}, err
 	}
@@ -145,14 +146,21 @@ func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 // firstLocked returns the sequence number of the first event in the ring.
 func (t *Topic) firstLocked() uint64 { return t.last + 1 - uint64(len(t.ring)) }
 
-// awaitRoomLocked waits, unlocked, until no subscriber needs the oldest event, if the policy is Block and the ring full.
-func (t *Topic) awaitRoomLocked(ctx context.Context) error {
+// maxNumber is how long the number in an id is at most, with the hyphen before it.
+const maxNumber = len("-18446744073709551615")
+
+// awaitRoomLocked waits, unlocked, until no subscriber needs the events that one of size bytes takes the place of, if the
+// policy is Block.
+func (t *Topic) awaitRoomLocked(ctx context.Context, size int) error {
 	for {
 		if t.closed {
 			return net.ErrClosed
 		}
-		full := len(t.ring) >= t.cfg.Ring || t.bytes >= t.cfg.RingBytes
-		if t.cfg.Slow != Block || !full || !t.neededLocked(t.firstLocked()) {
+		if t.cfg.Slow != Block {
+			return nil
+		}
+		drops := t.dropsLocked(size)
+		if drops == 0 || !t.neededLocked(t.firstLocked()+drops-1) {
 			return nil
 		}
 		if t.passed == nil {
@@ -169,6 +177,19 @@ func (t *Topic) awaitRoomLocked(ctx context.Context) error {
 		}
 		t.mu.Lock()
 	}
+}
+
+// dropsLocked returns how many events leave the ring for one of size bytes.
+func (t *Topic) dropsLocked(size int) (n uint64) {
+	bytes := t.bytes + size
+	for i := range t.ring {
+		if len(t.ring)+1-i <= t.cfg.Ring && bytes <= t.cfg.RingBytes {
+			break
+		}
+		bytes -= len(t.ring[i].bytes)
+		n++
+	}
+	return n
 }
 
 // neededLocked reports whether a subscriber has not passed the event with that number.

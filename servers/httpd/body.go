@@ -19,19 +19,21 @@ type requestBody struct {
 	resp *response
 	req  *http.Request
 
-	mu      sync.Mutex
-	expects bool  // the client waits for 100 Continue
-	left    int64 // of Config.MaxBody, if that is positive
-	closed  bool
-	over    bool  // at its end
-	err     error // sticky
+	asked invitation
+
+	mu     sync.Mutex
+	left   int64 // of Config.MaxBody, if that is positive
+	closed bool
+	over   bool  // at its end
+	err    error // sticky
 }
 
 // reset prepares b for the body of another request.
 func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.conn, b.resp, b.req, b.expects, b.left = c, w, r, expects, c.srv.cfg.MaxBody
+	b.asked.set(expects)
+	b.conn, b.resp, b.req, b.left = c, w, r, c.srv.cfg.MaxBody
 	b.closed, b.over, b.err = false, false, nil
 }
 
@@ -67,11 +69,11 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 
 // invite sends 100 Continue, once, unless a reply has begun.
 func (b *requestBody) invite() {
-	if !b.expects {
-		return
-	}
-	b.expects = false
-	if b.resp.wroteHeader {
+	b.asked.mu.Lock()
+	defer b.asked.mu.Unlock()
+	expects := b.asked.expects
+	b.asked.expects = false
+	if !expects || b.asked.begun {
 		return
 	}
 	p := append(b.conn.sink.Begin(), "HTTP/1.1 100 Continue\r\n\r\n"...)
@@ -124,7 +126,7 @@ func (b *requestBody) settle() bool {
 	switch {
 	case b.over:
 		return true
-	case b.err != nil, b.expects, c.srv.cfg.MaxDrain < 0:
+	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
 		return false
 	}
 	_ = c.nc.SetReadDeadline(earlier(within(c.srv.cfg.DrainTimeout), c.readDeadline()))

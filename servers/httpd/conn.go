@@ -189,7 +189,7 @@ func (c *conn) serve() (goesOn bool) {
 		r.Body = http.NoBody
 		c.watch.allow()
 	} else {
-		w.body = &requestBody{conn: c, resp: w, req: r, expects: expects, left: c.srv.cfg.MaxBody}
+		w.body = &requestBody{conn: c, resp: w, req: r, asked: invitation{expects: expects}, left: c.srv.cfg.MaxBody}
 		r.Body = w.body
 	}
 	c.current.Store(x)
@@ -262,7 +262,7 @@ func (c *conn) call() (ok bool) {
 			c.panicked(r, v)
 		}
 	}()
-	c.route(c.reply.body != nil && c.reply.body.expects, c.asked).ServeHTTP(c.reply, c.asked)
+	c.route(c.reply.body != nil && c.reply.body.asked.waits(), c.asked).ServeHTTP(c.reply, c.asked)
 	return true
 }
 

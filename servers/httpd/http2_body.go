@@ -17,12 +17,13 @@ import (
 type streamBody struct {
 	resp *streamResponse
 
-	mu      sync.Mutex
-	expects bool  // the client waits for 100 Continue
-	left    int64 // of Config.MaxBody, if that is positive
-	closed  bool
-	over    bool  // at its end
-	err     error // sticky
+	asked invitation
+
+	mu     sync.Mutex
+	left   int64 // of Config.MaxBody, if that is positive
+	closed bool
+	over   bool  // at its end
+	err    error // sticky
 }
 
 func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.conn.io, p) }
@@ -51,10 +52,13 @@ func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 
 // invite sends 100 Continue, once, unless a reply has begun.
 func (b *streamBody) invite() {
-	if b.expects && !b.resp.begun() {
+	b.asked.mu.Lock()
+	defer b.asked.mu.Unlock()
+	expects := b.asked.expects
+	b.asked.expects = false
+	if expects && !b.asked.begun {
 		_ = b.resp.inform(http.StatusContinue, nil) // the Read that follows fails too
 	}
-	b.expects = false
 }
 
 // took notes what a read returned.
@@ -107,11 +111,4 @@ func (b *streamBody) status() int {
 }
 
 // waits reports whether the client waits to be told to go on.
-func (b *streamBody) waits() bool {
-	if b == nil {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.expects
-}
+func (b *streamBody) waits() bool { return b != nil && b.asked.waits() }

@@ -137,15 +137,16 @@ func (w *streamResponse) WriteHeader(status int) {
 	}
 	w.status = status
 	w.wroteHeader.Store(true)
+	if w.body != nil {
+		w.body.asked.replyBegins()
+	}
 	w.snapshot()
 }
 
 // inform sends an informational response at once.
 func (w *streamResponse) inform(status int, header http.Header) error {
 	if status == http.StatusContinue && header != nil && w.body != nil {
-		w.body.mu.Lock()
-		w.body.expects = false
-		w.body.mu.Unlock()
+		w.body.asked.answered()
 	}
 	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
 	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool {

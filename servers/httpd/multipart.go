@@ -264,9 +264,14 @@ func baseName(name string) string {
 	return name
 }
 
+// beyond reads no more of r than one byte beyond limit.
+func beyond(r io.Reader, limit int64) io.Reader {
+	return io.LimitReader(r, max(limit, limit+1)) // which may overflow
+}
+
 func (m *multiparts) readText(p *Part, raw *multipart.Part) error {
 	left := m.cfg.MaxText - m.text
-	text, err := io.ReadAll(io.LimitReader(raw, left+1))
+	text, err := io.ReadAll(beyond(raw, left))
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 func (m *multiparts) store(p *Part, raw *multipart.Part) error {
 	var held bytes.Buffer
 	left := m.cfg.MaxMemory - m.memory
-	if _, err := io.Copy(&held, io.LimitReader(raw, left+1)); err != nil {
+	if _, err := io.Copy(&held, beyond(raw, left)); err != nil {
 		return err
 	}
 	if int64(held.Len()) > left {
@@ -40,7 +40,7 @@ func (m *multiparts) storeOnDisk(p *Part, content io.Reader) error {
 		remove = func() error { return os.Remove(f.Name()) }
 	}
 	left := m.cfg.MaxDisk - m.disk
-	n, err := io.Copy(f, io.LimitReader(content, left+1))
+	n, err := io.Copy(f, beyond(content, left))
 	if err == nil && n > left {
 		err = refusef(http.StatusRequestEntityTooLarge, "multipart: more than %d bytes of files: %w", m.cfg.MaxDisk, chanio.ErrTooLarge)
 	}

@@ -291,6 +291,9 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 		return nil
 	}
 	w.wroteHeader, w.status, w.length, w.lines = true, status, -1, e.lines
+	if w.body != nil {
+		w.body.asked.replyBegins()
+	}
 	if length >= 0 && bodyAllowed(status) {
 		w.length = length
 	}

@@ -133,7 +133,7 @@ func (e *exchange) route(x Exchange) error {
 		s.cfg.Rejected.ServeHTTP(x.HTTP())
 	case asksAll:
 		answerOptions(x.HTTP())
-	case s.cfg.Continue != nil && e.resp.body != nil && e.body.expects:
+	case s.cfg.Continue != nil && e.resp.body != nil && e.body.asked.waits():
 		return e.continueThen(x)
 	default:
 		return s.native(e.conn.ctx, x)
@@ -208,7 +208,7 @@ func (e *exchange) takeHTTP() {
 		c.watch.allow()
 		return
 	}
-	body := &requestBody{conn: c, resp: e.w, req: e.r, expects: e.body.expects, left: e.body.left}
+	body := &requestBody{conn: c, resp: e.w, req: e.r, asked: invitation{expects: e.body.asked.waits()}, left: e.body.left}
 	e.w.body, e.r.Body = body, body
 	c.current.Store(e.ctx)
 }

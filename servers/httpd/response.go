@@ -73,6 +73,9 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.wroteHeader, w.status = true, status
+	if w.body != nil {
+		w.body.asked.replyBegins()
+	}
 	w.snapshot()
 }
 
@@ -82,9 +85,7 @@ func (w *response) inform(status int) {
 		return // a client of 1.0 does not know them: RFC 9110 15.2
 	}
 	if status == http.StatusContinue && w.body != nil {
-		w.body.mu.Lock()
-		w.body.expects = false
-		w.body.mu.Unlock()
+		w.body.asked.answered()
 	}
 	p := http1.AppendStatusLine(w.conn.sink.Begin(), status)
 	p, _ = w.appendFields(p, func(k http1.Known, _ string) bool {

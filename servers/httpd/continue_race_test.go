@@ -1,0 +1,47 @@
+package httpd
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A 100 never comes behind the head of the reply, whoever reads the body of the request.
+func TestContinueOfAReaderBesideTheWriter(t *testing.T) {
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			_, _ = io.ReadAll(r.Body)
+		}()
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, strings.Repeat("x", 4000))
+		<-read
+	}), nil)
+	for range 20 {
+		nc, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
+		_, err = io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+		require.NoError(t, err)
+		in := bufio.NewReader(nc)
+		resp, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		if resp.StatusCode == http.StatusContinue {
+			resp, err = http.ReadResponse(in, nil)
+			require.NoError(t, err)
+		}
+		require.Equal(t, http.StatusAccepted, resp.StatusCode)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("x", 4000), string(body))
+		_ = nc.Close()
+	}
+}
