@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// A waiter whose connection another one got is dialled for again when that one's own dial fails.
+// A waiter whose connection another one got is dialled for again when that its own dial fails.
 func TestWaiterIsNotStrandedByTheFailedDialOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
