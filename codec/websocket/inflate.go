@@ -16,6 +16,18 @@ type inflating struct {
 	text   textCheck
 	size   int64
 	limit  int64
+	finals int64 // blocks that the peer has called final
+}
+
+// Each final block begins the window anew, which costs more than its bytes say: a message may have maxFinals, and another
+// for each bytesPerFinal that come of it.
+const (
+	maxFinals     = 1024
+	bytesPerFinal = 512
+)
+
+func tooManyFinals() error {
+	return &CloseError{Code: PolicyViolation, Reason: "compressed message of too many final blocks", Local: true, Err: ErrTooLarge}
 }
 
 // ending is what is put behind a message: what the peer left out, and a last block, so that the reader finds an end.
@@ -46,6 +58,9 @@ func (f *inflating) read(p []byte) (n int, err error) {
 		n, err = f.z.Read(p)
 		if err == io.EOF && f.src.Len() > 0 { // the peer has ended a block for good, and goes on; RFC 7692 7.2.3.4
 			f.remember(p[:n])
+			if f.finals++; f.finals > maxFinals+(f.size+int64(n))/bytesPerFinal {
+				return 0, tooManyFinals()
+			}
 			f.reset()
 			if err = nil; n == 0 {
 				continue

@@ -143,10 +143,12 @@ type compressor struct {
 }
 
 func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead}
+	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead, length: -1}
 	h.next.ServeHTTP(c, r) // behind a panic nothing is finished
-	if err := c.finish(); err != nil && r.Context().Err() == nil {
-		logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
+	if err := c.finish(); err != nil {
+		if r.Context().Err() == nil {
+			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
+		}
 		cut()
 	}
 }
@@ -175,6 +177,8 @@ type compressWriter struct {
 	kept    []byte
 	decided bool
 	packer  CodingWriter // nil if the body goes as it is
+	length  int64        // that the handler has declared for what is packed, or -1
+	written int64        // of it
 }
 
 // Unwrap is for http.ResponseController.
@@ -211,10 +215,14 @@ func (c *compressWriter) Write(p []byte) (int, error) {
 }
 
 func (c *compressWriter) pass(p []byte) (int, error) {
-	if c.packer != nil {
-		return c.packer.Write(p)
+	if c.packer == nil {
+		return c.ResponseWriter.Write(p)
 	}
-	return c.ResponseWriter.Write(p)
+	if c.length >= 0 && int64(len(p)) > c.length-c.written {
+		return 0, http.ErrContentLength
+	}
+	c.written += int64(len(p))
+	return c.packer.Write(p)
 }
 
 // ReadFrom leaves a body that is not compressed to what lies below, which may have the kernel send it.
@@ -291,6 +299,9 @@ func hasDirective(h http.Header, directive string) bool {
 func (c *compressWriter) begin(h http.Header) {
 	coding := c.h.cfg.Codings[c.coding]
 	h.Set("Content-Encoding", coding.Name())
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil {
+		c.length = n
+	}
 	h.Del("Content-Length")
 	h.Del("Accept-Ranges")
 	weakenTag(h)
@@ -361,6 +372,8 @@ func (c *compressWriter) finish() (err error) {
 		return err
 	case c.packer == nil:
 		return nil
+	case c.written < c.length:
+		return errShort // the length is not sent, so that the client could not tell
 	}
 	if err = c.packer.Close(); err == nil {
 		c.packer.Reset(io.Discard)

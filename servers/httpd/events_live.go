@@ -13,6 +13,8 @@ type drains interface {
 // onDrain has f called when the server shuts down.
 func (w *response) onDrain(f func(error)) (stop func() bool) { return w.conn.nc.OnDrain(f) }
 
+func (w *streamResponse) onDrain(f func(error)) (stop func() bool) { return w.conn.nc.OnDrain(f) }
+
 // register has the stream end by a Shutdown, of this package's server or of a Live, until leave is called.
 func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	stop, leaveLive := func() bool { return true }, func() {}

@@ -165,14 +165,17 @@ func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 		return true
 	}
 	for _, pattern := range cfg.Origins {
-		name := origin
-		if known && !strings.Contains(pattern, "://") {
-			name = u.Host
-		}
 		if pattern == "*" {
 			return true
 		}
-		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name)); known && ok && err == nil {
+		if !known {
+			continue
+		}
+		name := u.Host
+		if strings.Contains(pattern, "://") {
+			name = u.Scheme + "://" + u.Host // an Origin has no more, whatever a client sends
+		}
+		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name)); ok && err == nil {
 			return true
 		}
 	}

@@ -234,10 +234,12 @@ func TestHandshakesAreCheckedAndAnswered(t *testing.T) {
 		"two origins":          {validHead + "Origin: http://a\r\nOrigin: http://b\r\n", 403},
 		"pattern of hosts":     {validHead + "Origin: https://x.example.com\r\n", 101},
 		"pattern of an origin": {validHead + "Origin: https://secure.example\r\n", 101},
+		"query of an origin":   {validHead + "Origin: https://evil.com?.pages.example\r\n", 403},
+		"no origin at all":     {validHead + "Origin: http://%zz\r\n", 403},
 		"with another scheme":  {validHead + "Origin: http://secure.example\r\n", 403},
 		"suffix of a name":     {validHead + "Origin: https://evil-example.com\r\n", 403},
 	}
-	cfg := &httpd.UpgradeConfig{Origins: []string{"*.example.com", "https://secure.example"}}
+	cfg := &httpd.UpgradeConfig{Origins: []string{"*.example.com", "https://secure.example", "https://*.pages.example"}}
 	handler := echoes(cfg)
 	for _, serve := range []func(*testing.T, http.Handler) string{environments["httpd"].serve, environments["net/http"].serve} {
 		addr := strings.TrimPrefix(serve(t, handler), "://")

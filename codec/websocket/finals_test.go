@@ -1,0 +1,32 @@
+package websocket
+
+import (
+	"bytes"
+	"compress/flate"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFinalBlocksOfAMessageAreBounded(t *testing.T) {
+	var final bytes.Buffer
+	z, err := flate.NewWriter(&final, flate.BestSpeed)
+	require.NoError(t, err)
+	_, err = z.Write([]byte("a"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for n, want := range map[int]error{maxFinals / 2: io.EOF, 100 * maxFinals: ErrTooLarge} {
+		f := new(Deflate).newInflating(append(bytes.Repeat(final.Bytes(), n), 0), nil, 1<<20) // the 0 as RFC 7692 7.2.3.4 has it
+		var err error
+		for p := make([]byte, 100); err == nil; {
+			_, err = f.read(p)
+		}
+		require.ErrorIs(t, err, want)
+		if err == io.EOF {
+			require.EqualValues(t, n, f.size)
+		} else {
+			require.Less(t, f.size, int64(2*maxFinals), "the limit of what comes of it was not what ended it")
+		}
+	}
+}
