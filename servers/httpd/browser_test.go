@@ -114,7 +114,7 @@ func TestABrowserUnderstandsOurWebSocketsAndEvents(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--user-data-dir="+t.TempDir(), "http"+url+"/")
+		"--no-first-run", "--user-data-dir="+profile(t), "http"+url+"/")
 	require.NoError(t, cmd.Start())
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
@@ -132,4 +132,19 @@ func TestABrowserUnderstandsOurWebSocketsAndEvents(t *testing.T) {
 		"mine": []any{4000.0, "", true}, "theirs": []any{4321.0, "theirs", true},
 		"slow": "all", "events": []any{"e-1 one", "e-2 two\nlines"},
 	}, got)
+}
+
+// profile returns a directory for a browser. Children of the browser write to it for a moment after it was killed.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "browser")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	return dir
 }

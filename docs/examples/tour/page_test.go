@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestPageInABrowser(t *testing.T) {
 	go func() { over <- httpd.New(mux, nil).ServeListener(serving, ln) }()
 	go func() { over <- p.measure(serving) }()
 	cmd := exec.CommandContext(ctx, browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--user-data-dir="+t.TempDir(), "http://"+ln.Addr().String()+"/drive")
+		"--no-first-run", "--user-data-dir="+profile(t), "http://"+ln.Addr().String()+"/drive")
 	require.NoError(t, cmd.Start())
 	var seen map[string]any
 	select {
@@ -167,4 +168,19 @@ func TestFlowDropsOrWaits(t *testing.T) {
 		_, err := flowOf(r.URL.Query())
 		require.Error(t, err, query)
 	}
+}
+
+// profile returns a directory for a browser. Children of the browser write to it for a moment after it was killed.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "browser")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	return dir
 }
