@@ -14,8 +14,8 @@ import (
 // compressors, each of which takes about 1 MiB with the standard library's; the zero value is ready for use. Its fields are
 // not changed once it is in use.
 type Deflate struct {
-	// Level is the level of compression, as package compress/flate has them. 0 means flate.BestSpeed, and 3 with Takeover,
-	// because compress/flate does not look back from a small message at BestSpeed.
+	// Level is the level of compression, as package compress/flate has them. 0 means flate.BestSpeed, and 7 with Takeover,
+	// because compress/flate does not look back from a small message at lower levels (at BestSpeed, and up to 6 in Go 1.27).
 	Level int
 
 	// From is how many bytes a message has at least that is compressed. 0 means 512.
@@ -93,7 +93,7 @@ func (d *Deflate) newDeflater(bits int) (*deflater, error) {
 	switch {
 	case level != 0:
 	case d.Takeover:
-		level = 3
+		level = 7
 	default:
 		level = flate.BestSpeed
 	}

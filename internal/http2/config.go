@@ -69,6 +69,7 @@ func (cfg *Config) complete(client bool) Config {
 	}
 	or(&c.MaxStreams, 128)
 	or(&c.MaxFrame, 16<<10)
+	c.MaxFrame = min(max(c.MaxFrame, 16<<10), 1<<24-1) // RFC 9113, 6.5.2
 	or(&c.MaxBlocks, 8)
 	or(&c.Window, window)
 	or(&c.MaxWindow, max(most, c.Window))

@@ -263,6 +263,9 @@ type clientGone struct{ err error }
 
 func (e *clientGone) Error() string { return "httpd: the client has gone: " + e.err.Error() }
 
+// Is makes it [ErrClientGone].
+func (e *clientGone) Is(target error) bool { return target == ErrClientGone }
+
 func (s *eventWriter) refusal() error {
 	if err := s.end.Err(); err != nil {
 		return err

@@ -169,7 +169,7 @@ func TestMaxStreamsIsWhatTheConfigSays(t *testing.T) {
 }
 
 func TestMaxFrameIsWhatTheConfigSays(t *testing.T) {
-	for most, cfg := range map[int]HTTP2Config{16 << 10: {}, 24 << 10: {MaxFrame: 24 << 10}} {
+	for most, cfg := range map[int]HTTP2Config{16 << 10: {MaxFrame: 1000}, 24 << 10: {MaxFrame: 24 << 10}} {
 		withFrames(t, readBody, cfg, func(p *framePeer) {
 			require.Contains(t, p.heard(), fmt.Sprintf("[MAX_FRAME_SIZE = %d]", most))
 			p.open(1, "POST", 0)
