@@ -95,10 +95,13 @@ func (r *raw) writeBytewise(p []byte) {
 	}
 }
 
+// send sends frames in one write: the conn may end behind any of them.
 func (r *raw) send(frames ...websocket.Frame) {
+	var all []byte
 	for _, f := range frames {
-		r.write(r.bytes(f))
+		all = append(all, r.bytes(f)...)
 	}
+	r.write(all)
 }
 
 func text(s string) websocket.Frame {
