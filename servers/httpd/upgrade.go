@@ -16,6 +16,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/leanctx"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -317,10 +318,10 @@ func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *Upg
 		if err != nil {
 			return // the client has been told
 		}
-		ctx := &socketContext{Context: r.Context()}
-		defer ctx.cancel()
-		defer context.AfterFunc(ctx.Context, ctx.cancel)()
-		defer conn.Out.OnDone(ctx.cancel)()
+		ctx := &leanctx.Context{Context: r.Context()}
+		defer ctx.Cancel()
+		defer context.AfterFunc(ctx.Context, ctx.Cancel)()
+		defer conn.Out.OnDone(ctx.Cancel)()
 		code, reason := websocket.InternalError, ""
 		defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
 		code, reason = closeCode(f(ctx, conn))

@@ -1,4 +1,5 @@
-package httpd
+// Package leanctx is context.WithCancel in less memory, for contexts of which there is one for each idle connection.
+package leanctx
 
 import (
 	"context"
@@ -6,11 +7,10 @@ import (
 	"sync"
 )
 
-// socketContext is the context of the function of a WebSocket handler. It ends with the context of the request, and when its
-// connection does. It does what context.WithCancel would do in less memory, of which each idle WebSocket has its share:
-// what waits for its end needs no context of its own.
-type socketContext struct {
-	context.Context // of the request
+// Context ends when Cancel is called, which is for whatever watches the context that it is made of: it is not registered
+// with that one, and what waits for its end needs no context of its own. Its methods are for any goroutine.
+type Context struct {
+	context.Context // that it is made of: for its values, its deadline and its cause
 
 	mu    sync.Mutex
 	done  chan struct{} // made on demand
@@ -19,7 +19,7 @@ type socketContext struct {
 }
 
 // Done implements context.Context.
-func (c *socketContext) Done() <-chan struct{} {
+func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done == nil {
@@ -31,8 +31,8 @@ func (c *socketContext) Done() <-chan struct{} {
 	return c.done
 }
 
-// Err implements context.Context. The cause is the parent's, if that ended it.
-func (c *socketContext) Err() error {
+// Err implements context.Context.
+func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
@@ -40,7 +40,7 @@ func (c *socketContext) Err() error {
 
 // AfterFunc is what package context uses if it is there: f runs in a goroutine of its own once c has ended, unless stop comes
 // before.
-func (c *socketContext) AfterFunc(f func()) (stop func() bool) {
+func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	key := &f
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *socketContext) AfterFunc(f func()) (stop func() bool) {
 	return func() bool { return c.forget(key) }
 }
 
-func (c *socketContext) forget(key *func()) bool {
+func (c *Context) forget(key *func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.Index(c.after, key)
@@ -63,8 +63,8 @@ func (c *socketContext) forget(key *func()) bool {
 	return true
 }
 
-// cancel ends c.
-func (c *socketContext) cancel() {
+// Cancel ends c, with the error of the context that it is made of if that has ended.
+func (c *Context) Cancel() {
 	err := c.Context.Err()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,7 +3,6 @@ package httpd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,44 +12,6 @@ import (
 
 	"github.com/weir-go/weir/codec/websocket"
 )
-
-func TestSocketContextEndsWithItsRequestAndByItself(t *testing.T) {
-	gone := errors.New("gone")
-	for name, end := range map[string]func(c *socketContext, parent context.CancelCauseFunc){
-		"itself":  func(c *socketContext, _ context.CancelCauseFunc) { c.cancel() },
-		"request": func(_ *socketContext, parent context.CancelCauseFunc) { parent(gone) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			parent, cancel := context.WithCancelCause(t.Context())
-			defer cancel(nil)
-			c := &socketContext{Context: parent}
-			defer context.AfterFunc(parent, c.cancel)()
-			child, stop := context.WithCancel(c)
-			defer stop()
-			called := make(chan struct{})
-			context.AfterFunc(c, func() { close(called) })
-			taken := context.AfterFunc(c, func() { t.Error("called although it was taken back") })
-			require.True(t, taken())
-			require.False(t, taken())
-			require.NoError(t, c.Err())
-
-			end(c, cancel)
-			<-c.Done()
-			<-child.Done()
-			<-called
-			require.ErrorIs(t, c.Err(), context.Canceled)
-			if name == "request" {
-				require.Equal(t, gone, context.Cause(c))
-				require.Equal(t, gone, context.Cause(child))
-			}
-			c.cancel() // again
-
-			after := make(chan struct{})
-			require.False(t, c.AfterFunc(func() { close(after) })())
-			<-after
-		})
-	}
-}
 
 // TestPanicOfAHijackedHandlerIsLoggedWithItsTarget holds although the request has been let go of.
 func TestPanicOfAHijackedHandlerIsLoggedWithItsTarget(t *testing.T) {
