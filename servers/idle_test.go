@@ -22,26 +22,9 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 		bound = 6 << 10 // bytes of heap and stack each, those of the goroutine included
 	)
 	memtest.Records(peers)
-	plain := inUse(t, func() func() {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		var conns []net.Conn
-		for range peers {
-			near, err := net.Dial("tcp", ln.Addr().String())
-			require.NoError(t, err)
-			far, err := ln.Accept()
-			require.NoError(t, err)
-			conns = append(conns, near, far)
-		}
-		return func() {
-			for _, nc := range conns {
-				_ = nc.Close()
-			}
-			_ = ln.Close()
-		}
-	})
+	plain := memtest.HeldByTCP(t, peers)
 	goroutines := runtime.NumGoroutine()
-	ours := inUse(t, func() func() {
+	ours := memtest.Held(func() (stop func()) {
 		ln, result := serve(t, nil, echoByHand)
 		var conns []net.Conn
 		for range peers {
@@ -81,15 +64,6 @@ func echoByHand(ctx context.Context, c *chanio.Conn) error {
 			return err
 		}
 	}
-}
-
-// inUse returns how many bytes of heap and stack are in use for what start starts, which it stops.
-func inUse(t *testing.T, start func() (stop func())) int {
-	before := settledMemory()
-	stop := start()
-	after := settledMemory()
-	stop()
-	return int(after - before)
 }
 
 func settledMemory() int64 {

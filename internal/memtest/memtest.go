@@ -2,6 +2,7 @@
 package memtest
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -47,4 +48,41 @@ func InUse() (heap, stack int) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc), int(m.StackInuse)
+}
+
+// Held returns the bytes of heap and of stacks that are in use for what start starts and stop, which it calls, stops.
+func Held(start func() (stop func())) int {
+	heap, stack := InUse()
+	stop := start()
+	heapAfter, stackAfter := InUse()
+	stop()
+	return heapAfter + stackAfter - heap - stack
+}
+
+// HeldByTCP returns what n connections of TCP hold, both ends of each, to be compared with.
+func HeldByTCP(t *testing.T, n int) int {
+	return Held(func() (stop func()) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var conns []net.Conn
+		for range n {
+			near, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			far, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, near, far)
+		}
+		return func() {
+			for _, nc := range conns {
+				_ = nc.Close()
+			}
+			_ = ln.Close()
+		}
+	})
 }

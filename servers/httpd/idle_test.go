@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/internal/memtest"
 )
 
 // TestIdleConnectionHoldsNoBuffer measures what a connection costs that waits for its next request, beyond the
@@ -20,26 +22,9 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 		peers = 500
 		bound = 8400 // bytes of heap and stack each, those of the goroutine included
 	)
-	plain := inUse(t, func() func() {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		var conns []net.Conn
-		for range peers {
-			near, err := net.Dial("tcp", ln.Addr().String())
-			require.NoError(t, err)
-			far, err := ln.Accept()
-			require.NoError(t, err)
-			conns = append(conns, near, far)
-		}
-		return func() {
-			for _, nc := range conns {
-				_ = nc.Close()
-			}
-			_ = ln.Close()
-		}
-	})
+	plain := memtest.HeldByTCP(t, peers)
 	goroutines := runtime.NumGoroutine()
-	ours := inUse(t, func() func() {
+	ours := memtest.Held(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -79,23 +64,4 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	if !raceEnabled {
 		require.LessOrEqual(t, each, bound)
 	}
-}
-
-// inUse returns how many bytes of heap and stack are in use for what start starts, which it stops.
-func inUse(t *testing.T, start func() (stop func())) int {
-	t.Helper()
-	before := settledMemory()
-	stop := start()
-	after := settledMemory()
-	stop()
-	return int(after - before)
-}
-
-func settledMemory() int64 {
-	for range 3 { // pools are emptied by the second, stacks shrink with each
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
 }

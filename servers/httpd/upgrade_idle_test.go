@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/memtest"
 )
 
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
@@ -22,26 +23,9 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		bound = 16<<10 + 512 // bytes of heap and stack each, those of the goroutine included
 		hello = "\x81\x85\x00\x00\x00\x00hello"
 	)
-	plain := inUse(t, func() func() {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		var conns []net.Conn
-		for range peers {
-			near, err := net.Dial("tcp", ln.Addr().String())
-			require.NoError(t, err)
-			far, err := ln.Accept()
-			require.NoError(t, err)
-			conns = append(conns, near, far)
-		}
-		return func() {
-			for _, nc := range conns {
-				_ = nc.Close()
-			}
-			_ = ln.Close()
-		}
-	})
+	plain := memtest.HeldByTCP(t, peers)
 	goroutines := runtime.NumGoroutine()
-	ours := inUse(t, func() func() {
+	ours := memtest.Held(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
