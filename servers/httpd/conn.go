@@ -174,7 +174,8 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	x := &requestContext{parent: c.ctx, conn: c}
 	r := c.newRequest(x)
-	w := &response{conn: c, req: r, length: -1, keepAlive: c.mayGoOn()}
+	w := &response{req: r, keepAlive: c.mayGoOn()}
+	w.output = output{conn: c, via: w, length: -1}
 	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)
@@ -304,9 +305,6 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusExpectationFailed)
 	}
 }
-
-// begun reports whether a reply has begun.
-func (w *response) begun() bool { return w.wroteHeader || w.conn.hijacked }
 
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {

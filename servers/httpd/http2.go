@@ -123,7 +123,8 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && c.served >= cfg.MaxRequests {
 		c.h2.Shutdown()
 	}
-	w := &streamResponse{conn: c, stream: st, length: -1, refused: head.Refused}
+	w := &streamResponse{stream: st, refused: head.Refused}
+	w.output = output{conn: c, via: w, length: -1}
 	w.ctx.parent = c.ctx
 	w.req = c.streamRequest(&w.ctx, head)
 	w.isHead = w.req.Method == http.MethodHead

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,33 +16,19 @@ import (
 
 // streamResponse is the http.ResponseWriter of a stream of HTTP/2, and what serves it.
 type streamResponse struct {
-	conn    *conn
+	output
 	stream  *http2.Stream
 	req     *http.Request
 	ctx     requestContext
 	body    *streamBody // nil if the request has none
 	refused int         // the status of a request that no handler sees, or 0
 
-	isHead      bool
 	wroteHeader atomic.Bool
-	headDone    bool // the head has been handed to the stream
-	finished    bool
 	tunnel      *chanio.Conn // made of the stream
 	ownDeadline atomic.Bool  // the handler has set a deadline for reading
 
-	header  http.Header
-	status  int
-	plan    plan          // from the header, at WriteHeader
-	fields  []http2.Field // of the header, at WriteHeader
-	inline  [12]http2.Field
-	length  int64 // declared, or -1
-	written int64 // by the handler
-
-	buf    *[unflushed]byte
-	n      int    // of buf
-	uncork func() // while small pieces are held back
-
-	closers []func() // called when the handler has returned
+	fields []http2.Field // of the header, at WriteHeader
+	inline [12]http2.Field
 }
 
 // Serve serves the request.
@@ -111,15 +98,25 @@ func (w *streamResponse) refuse(status int) {
 	_ = w.end()
 }
 
-func (w *streamResponse) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
+func (w *streamResponse) begun() bool { return w.wroteHeader.Load() }
+
+func (w *streamResponse) taken() bool { return w.tunnel != nil }
+
+func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
+	var head []http2.Field
+	if !w.headDone {
+		head = w.head(start, false)
 	}
-	return w.header
+	if head == nil && len(p) == 0 {
+		return nil
+	}
+	return w.stream.Out.Respond(ctx, head, p, false, nil)
 }
 
-// begun reports whether a reply has begun.
-func (w *streamResponse) begun() bool { return w.wroteHeader.Load() }
+func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
+
+// abort is for streamWriter.
+func (w *streamResponse) abort(cause error) { w.stream.Reset(http2.InternalError, cause) }
 
 func (w *streamResponse) WriteHeader(status int) {
 	switch {
@@ -156,138 +153,6 @@ func (w *streamResponse) inform(status int, header http.Header) error {
 		return err
 	}
 	return w.stream.Out.Flush(w.conn.io)
-}
-
-func (w *streamResponse) Write(p []byte) (int, error) {
-	if err := w.admit(len(p)); err != nil || len(p) == 0 {
-		return 0, err
-	}
-	if w.n+len(p) <= unflushed {
-		w.n += copy(w.room(), p)
-		return len(p), nil
-	}
-	if err := w.pass(p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-func (w *streamResponse) WriteString(s string) (int, error) {
-	if w.n+len(s) > unflushed {
-		return w.Write([]byte(s))
-	}
-	if err := w.admit(len(s)); err != nil || len(s) == 0 {
-		return 0, err
-	}
-	w.n += copy(w.room(), s)
-	return len(s), nil
-}
-
-// admit begins the reply and counts n bytes of its body.
-func (w *streamResponse) admit(n int) error {
-	switch {
-	case w.tunnel != nil:
-		return http.ErrHijacked
-	case w.finished:
-		return errFinished
-	}
-	if !w.begun() {
-		w.WriteHeader(http.StatusOK)
-	}
-	switch {
-	case n == 0:
-		return nil
-	case !bodyAllowed(w.status):
-		return http.ErrBodyNotAllowed
-	}
-	w.written += int64(n)
-	if w.length >= 0 && w.written > w.length {
-		return http.ErrContentLength
-	}
-	return nil
-}
-
-func (w *streamResponse) room() []byte {
-	if w.buf == nil {
-		w.buf = buffers.Get().(*[unflushed]byte)
-	}
-	return w.buf[w.n:]
-}
-
-func (w *streamResponse) kept() []byte {
-	if w.n == 0 {
-		return nil
-	}
-	return w.buf[:w.n]
-}
-
-// pass writes what is kept, then p. From then on small pieces are held back until there are many, the handler returns, or
-// it flushes.
-func (w *streamResponse) pass(p []byte) error {
-	if w.uncork == nil {
-		w.uncork = w.conn.nc.Out.Cork()
-	}
-	if w.n > 0 {
-		n := copy(w.room(), p) // so that the type is told from as much as there is
-		w.n, p = w.n+n, p[n:]
-		if err := w.flushKept(); err != nil {
-			return err
-		}
-	}
-	if len(p) <= unflushed && w.headDone {
-		w.n = copy(w.room(), p)
-		return nil
-	}
-	return w.send(p)
-}
-
-func (w *streamResponse) flushKept() error {
-	kept := w.kept()
-	w.n = 0
-	return w.send(kept)
-}
-
-// send writes the head, if that is still due, and p.
-func (w *streamResponse) send(p []byte) error {
-	var head []http2.Field
-	if !w.headDone {
-		head = w.head(p, false)
-	}
-	if w.isHead {
-		p = nil
-	}
-	if head == nil && len(p) == 0 {
-		return nil
-	}
-	return w.stream.Out.Respond(w.conn.io, head, p, false, nil)
-}
-
-// Flush is FlushError without the error.
-func (w *streamResponse) Flush() { _ = w.FlushError() }
-
-// FlushError sends what was written. It returns when it has left the process.
-func (w *streamResponse) FlushError() error {
-	switch {
-	case w.tunnel != nil:
-		return http.ErrHijacked
-	case w.finished:
-		return errFinished
-	}
-	if !w.begun() {
-		w.WriteHeader(http.StatusOK)
-	}
-	if err := w.flushKept(); err != nil {
-		return err
-	}
-	w.release()
-	return w.stream.Out.Flush(w.conn.io)
-}
-
-func (w *streamResponse) release() {
-	if w.uncork != nil {
-		w.uncork()
-		w.uncork = nil
-	}
 }
 
 // SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
@@ -353,10 +218,7 @@ func (w *streamResponse) end() error {
 	}
 	w.stream.Out.SetDeadline(time.Time{})
 	err := w.stream.Out.Respond(w.conn.io, head, kept, true, w.trailers())
-	if w.buf != nil {
-		buffers.Put(w.buf)
-		w.buf = nil
-	}
+	w.giveBack()
 	return err
 }
 
@@ -367,3 +229,5 @@ var _ interface {
 	io.StringWriter
 	http2.Handler
 } = (*streamResponse)(nil)
+
+var _ streamWriter = (*streamResponse)(nil)

@@ -47,7 +47,8 @@ func (e *exchange) begin() int {
 	h := &c.head
 	e.generation.Add(1)
 	e.reading, e.w, e.r, e.ctx, e.lines = false, nil, nil, nil, e.lines[:0]
-	e.resp = response{conn: c, req: &e.req, length: -1, keepAlive: c.mayGoOn(), http11: h.Minor > 0}
+	e.resp = response{req: &e.req, keepAlive: c.mayGoOn(), http11: h.Minor > 0}
+	e.resp.output = output{conn: c, via: &e.resp, length: -1}
 	e.resp.isHead = string(h.Method()) == http.MethodHead
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
 	c.deadline.Store(nil)
@@ -201,7 +202,7 @@ func (e *exchange) takeHTTP() {
 	e.r = c.newRequest(e.ctx)
 	e.w = new(response)
 	*e.w = e.resp
-	e.w.req = e.r
+	e.w.via, e.w.req = e.w, e.r
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)

@@ -2,11 +2,11 @@ package httpd
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -14,49 +14,22 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// unflushed is how much of a body is kept so that a short one gets its Content-Length.
-const unflushed = 2048
-
-var buffers = sync.Pool{New: func() any { return new([unflushed]byte) }}
-
 // response is the http.ResponseWriter of one request.
 type response struct {
-	conn *conn
+	output
 	req  *http.Request
 	body *requestBody // nil if the request has none
 
-	isHead     bool
 	http11     bool
 	keepAlive  bool // the connection may go on behind this reply
 	fullDuplex bool
 
-	header      http.Header
-	status      int
 	wroteHeader bool
-	headDone    bool // the head has been handed to the writer
-	finished    bool
-
-	plan    plan   // from the header, at WriteHeader
-	lines   []byte // its field lines, then
-	length  int64  // declared, or -1
-	written int64  // by the handler
-	framing http1.Framing
-
-	buf    *[unflushed]byte
-	n      int    // of buf
-	uncork func() // while small pieces are held back
-
-	closers []func() // called when the handler has returned
+	lines       []byte // field lines of the header, at WriteHeader
+	framing     http1.Framing
 }
 
 var errFinished = errors.New("httpd: the handler has returned")
-
-func (w *response) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
 
 func (w *response) WriteHeader(status int) {
 	switch {
@@ -96,138 +69,25 @@ func (w *response) inform(status int) {
 	}
 }
 
-func (w *response) Write(p []byte) (int, error) {
-	if err := w.admit(len(p)); err != nil || len(p) == 0 {
-		return 0, err
-	}
-	if w.n+len(p) <= unflushed {
-		w.n += copy(w.room(), p)
-		return len(p), nil
-	}
-	if err := w.pass(p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
+func (w *response) begun() bool { return w.wroteHeader || w.conn.hijacked }
 
-func (w *response) WriteString(s string) (int, error) {
-	if w.n+len(s) > unflushed {
-		return w.Write([]byte(s))
-	}
-	if err := w.admit(len(s)); err != nil || len(s) == 0 {
-		return 0, err
-	}
-	w.n += copy(w.room(), s)
-	return len(s), nil
-}
+func (w *response) taken() bool { return w.conn.hijacked }
 
-// admit begins the reply and counts n bytes of its body.
-func (w *response) admit(n int) error {
-	switch {
-	case w.conn.hijacked:
-		return http.ErrHijacked
-	case w.finished:
-		return errFinished
-	}
-	if !w.wroteHeader {
-		w.WriteHeader(http.StatusOK)
-	}
-	switch {
-	case n == 0:
-		return nil
-	case !bodyAllowed(w.status):
-		return http.ErrBodyNotAllowed
-	}
-	w.written += int64(n)
-	if w.length >= 0 && w.written > w.length {
-		return http.ErrContentLength
-	}
-	return nil
-}
-
-func (w *response) room() []byte {
-	if w.buf == nil {
-		w.buf = buffers.Get().(*[unflushed]byte)
-	}
-	return w.buf[w.n:]
-}
-
-// pass writes what is kept, then p. From then on small pieces are held back until there are many, the handler returns, or
-// it flushes.
-func (w *response) pass(p []byte) error {
-	if w.uncork == nil {
-		w.uncork = w.conn.nc.Out.Cork()
-	}
-	if w.n > 0 {
-		n := copy(w.room(), p) // so that the type is told from as much as there is
-		w.n, p = w.n+n, p[n:]
-		if err := w.flushKept(); err != nil {
-			return err
-		}
-	}
-	if len(p) <= unflushed && w.headDone {
-		w.n = copy(w.room(), p)
-		return nil
-	}
-	return w.send(p)
-}
-
-// flushKept writes the head, if that is still due, and what is kept.
-func (w *response) flushKept() error {
-	kept := w.kept()
-	w.n = 0
-	return w.send(kept)
-}
-
-// send writes the head, if that is still due, and p.
-func (w *response) send(p []byte) error {
+func (w *response) write(ctx context.Context, start, p []byte) error {
 	var scratch []byte
 	if !w.headDone {
-		scratch = w.appendHead(w.conn.sink.Begin(), p, false)
-	}
-	if w.isHead {
-		p = nil
+		scratch = w.appendHead(w.conn.sink.Begin(), start, false)
 	}
 	if len(scratch)+len(p) == 0 {
 		return nil
 	}
-	return w.conn.writer.Write(w.conn.io, scratch, p)
+	return w.conn.writer.Write(ctx, scratch, p)
 }
 
-func (w *response) kept() []byte {
-	if w.n == 0 {
-		return nil
-	}
-	return w.buf[:w.n]
-}
+func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flush(ctx) }
 
-// Flush is FlushError without the error.
-func (w *response) Flush() { _ = w.FlushError() }
-
-// FlushError sends what was written. It returns when it has left the process.
-func (w *response) FlushError() error {
-	switch {
-	case w.conn.hijacked:
-		return http.ErrHijacked
-	case w.finished:
-		return errFinished
-	}
-	if !w.wroteHeader {
-		w.WriteHeader(http.StatusOK)
-	}
-	if err := w.flushKept(); err != nil {
-		return err
-	}
-	w.release()
-	return w.conn.nc.Out.Flush(w.conn.io)
-}
-
-func (w *response) release() {
-	if w.uncork != nil {
-		w.uncork()
-		w.uncork = nil
-	}
-}
+// abort is for streamWriter.
+func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 
 // SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
@@ -289,10 +149,7 @@ func (w *response) finish() (goesOn bool) {
 	err := w.end()
 	w.finished = true
 	w.release()
-	if w.buf != nil {
-		buffers.Put(w.buf)
-		w.buf = nil
-	}
+	w.giveBack()
 	_ = w.conn.nc.SetWriteDeadline(time.Time{})
 	if w.body != nil {
 		_ = w.body.Close()
@@ -322,3 +179,5 @@ func (w *response) end() error {
 	}
 	return w.conn.writer.Finish(w.conn.io, scratch, kept, trailers)
 }
+
+var _ streamWriter = (*response)(nil)
