@@ -3,11 +3,9 @@ package httpd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"sync"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/http1"
@@ -18,14 +16,7 @@ type requestBody struct {
 	conn *conn
 	resp *response
 	req  *http.Request
-
-	asked invitation
-
-	mu     sync.Mutex
-	left   int64 // of Config.MaxBody, if that is positive
-	closed bool
-	over   bool  // at its end
-	err    error // sticky
+	bodyState
 }
 
 // reset prepares b for the body of another request.
@@ -43,17 +34,10 @@ func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.
 func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.closed:
-		return 0, http.ErrBodyReadAfterClose
-	case b.err != nil:
-		return 0, b.err
-	case b.over:
-		return 0, io.EOF
-	case len(p) == 0:
-		return 0, nil
+	if read, err := b.readyLocked(p); !read {
+		return 0, err
 	}
-	b.invite()
+	b.asked.accept(b.invite)
 	c := b.conn
 	deadline := c.readDeadline()
 	if deadline.IsZero() && !b.resp.fullDuplex {
@@ -67,15 +51,8 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	return b.took(n, err)
 }
 
-// invite sends 100 Continue, once, unless a reply has begun.
+// invite sends 100 Continue.
 func (b *requestBody) invite() {
-	b.asked.mu.Lock()
-	defer b.asked.mu.Unlock()
-	expects := b.asked.expects
-	b.asked.expects = false
-	if !expects || b.asked.begun {
-		return
-	}
 	p := append(b.conn.sink.Begin(), "HTTP/1.1 100 Continue\r\n\r\n"...)
 	_ = b.conn.sink.End(b.conn.io, p, nil) // the Read that follows fails too
 }
@@ -83,12 +60,7 @@ func (b *requestBody) invite() {
 // took notes what a read returned.
 func (b *requestBody) took(n int, err error) (int, error) {
 	c := b.conn
-	if limit := c.srv.cfg.MaxBody; limit > 0 {
-		if b.left -= int64(n); b.left < 0 {
-			n += int(b.left)
-			err = fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
-		}
-	}
+	n, err = b.boundLocked(c.srv.cfg.MaxBody, n, err)
 	switch {
 	case err == io.EOF, err == nil && c.body.Done():
 		b.end()

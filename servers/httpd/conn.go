@@ -190,7 +190,8 @@ func (c *conn) serve() (goesOn bool) {
 		r.Body = http.NoBody
 		c.watch.allow()
 	} else {
-		w.body = &requestBody{conn: c, resp: w, req: r, asked: invitation{expects: expects}, left: c.srv.cfg.MaxBody}
+		w.body = &requestBody{conn: c, resp: w, req: r}
+		w.body.asked.expects, w.body.left = expects, c.srv.cfg.MaxBody
 		r.Body = w.body
 	}
 	c.current.Store(x)

@@ -132,7 +132,8 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 		w.refused = w.precheck()
 	}
 	if !head.End {
-		w.body = &streamBody{resp: w, left: c.srv.cfg.MaxBody, asked: invitation{expects: w.req.Header["Expect"] != nil}}
+		w.body = &streamBody{resp: w}
+		w.body.asked.expects, w.body.left = w.req.Header["Expect"] != nil, c.srv.cfg.MaxBody
 		w.req.Body = w.body
 		st.In.SetIdle(c.srv.cfg.BodyTimeout)
 	}

@@ -3,12 +3,10 @@ package httpd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"sync"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -16,14 +14,7 @@ import (
 // streamBody is the Body of a request of HTTP/2. Reads of several goroutines queue.
 type streamBody struct {
 	resp *streamResponse
-
-	asked invitation
-
-	mu     sync.Mutex
-	left   int64 // of Config.MaxBody, if that is positive
-	closed bool
-	over   bool  // at its end
-	err    error // sticky
+	bodyState
 }
 
 func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.conn.io, p) }
@@ -32,17 +23,10 @@ func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.c
 func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.closed:
-		return 0, http.ErrBodyReadAfterClose
-	case b.err != nil:
-		return 0, b.err
-	case b.over:
-		return 0, io.EOF
-	case len(p) == 0:
-		return 0, nil
+	if read, err := b.readyLocked(p); !read {
+		return 0, err
 	}
-	b.invite()
+	b.asked.accept(b.invite)
 	n, err := b.resp.stream.In.Read(ctx, p)
 	if err != nil && ctx.Err() != nil && chanio.Resumable(ctx, err) {
 		return n, err
@@ -50,25 +34,14 @@ func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 	return b.took(n, err)
 }
 
-// invite sends 100 Continue, once, unless a reply has begun.
+// invite sends 100 Continue.
 func (b *streamBody) invite() {
-	b.asked.mu.Lock()
-	defer b.asked.mu.Unlock()
-	expects := b.asked.expects
-	b.asked.expects = false
-	if expects && !b.asked.begun {
-		_ = b.resp.inform(http.StatusContinue, nil) // the Read that follows fails too
-	}
+	_ = b.resp.inform(http.StatusContinue, nil) // the Read that follows fails too
 }
 
 // took notes what a read returned.
 func (b *streamBody) took(n int, err error) (int, error) {
-	if limit := b.resp.conn.srv.cfg.MaxBody; limit > 0 {
-		if b.left -= int64(n); b.left < 0 {
-			n += int(b.left)
-			err = fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
-		}
-	}
+	n, err = b.boundLocked(b.resp.conn.srv.cfg.MaxBody, n, err)
 	switch {
 	case err == io.EOF:
 		b.over = true

@@ -17,6 +17,17 @@ func (i *invitation) waits() bool {
 	return i.expects
 }
 
+// accept calls invite, which sends 100 Continue, if the client waits for that and the reply has not begun.
+func (i *invitation) accept(invite func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	expects := i.expects
+	i.expects = false
+	if expects && !i.begun {
+		invite()
+	}
+}
+
 // answered notes that the handler has sent 100 Continue itself.
 func (i *invitation) answered() {
 	i.mu.Lock()

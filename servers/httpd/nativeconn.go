@@ -209,7 +209,8 @@ func (e *exchange) takeHTTP() {
 		c.watch.allow()
 		return
 	}
-	body := &requestBody{conn: c, resp: e.w, req: e.r, asked: invitation{expects: e.body.asked.waits()}, left: e.body.left}
+	body := &requestBody{conn: c, resp: e.w, req: e.r}
+	body.asked.expects, body.left = e.body.asked.waits(), e.body.left
 	e.w.body, e.r.Body = body, body
 	c.current.Store(e.ctx)
 }
