@@ -36,12 +36,12 @@ type readerSource struct {
 	timed    bool // r has SetReadDeadline
 	deadline deadline.Deadline
 	closers  onceClosers
-	win      stream.Buffer
-	err      error // what comes after what is buffered
+	stream.Window
 }
 
 func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 	s := &readerSource{r: r, closers: onceClosers{funcs: closers}}
+	s.Once = s.read
 	d, ok := r.(interface{ SetReadDeadline(time.Time) error })
 	s.timed = ok
 	s.deadline.Init(deadline.Func(func(t time.Time) error {
@@ -56,73 +56,10 @@ func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 // newReaderStream returns the Source of s, whose bytes are also seen as in.
 func newReaderStream(kind string, s *readerSource, in ByteSource) *Source[[]byte] {
 	return NewSource(SourceHooks[[]byte]{
-		Next: s.next, TryNext: s.tryNext, Close: s.close, Bytes: in,
+		Next: s.Next, TryNext: s.TryNext, Close: s.close, Bytes: in,
 		Describe: func() Description { return Description{Kind: kind} },
 	})
 }
-
-func (s *readerSource) next(ctx context.Context) ([]byte, error) {
-	if ctx.Err() != nil {
-		return nil, Cause(ctx)
-	}
-	if s.win.Len() == 0 {
-		if err := s.Fill(ctx, 1); err != nil {
-			return nil, err
-		}
-	}
-	return s.take(), nil
-}
-
-func (s *readerSource) tryNext() ([]byte, bool, error) {
-	if s.win.Len() == 0 {
-		return nil, false, s.err
-	}
-	return s.take(), true, nil
-}
-
-func (s *readerSource) take() []byte {
-	chunk := s.win.Clone(s.win.Bytes())
-	s.win.Discard(len(chunk))
-	return chunk
-}
-
-func (s *readerSource) Buffered() []byte      { return s.win.Bytes() }
-func (s *readerSource) Clone(p []byte) []byte { return s.win.Clone(p) }
-func (s *readerSource) Discard(n int)         { s.win.Discard(n) }
-
-func (s *readerSource) Fill(ctx context.Context, n int) error {
-	if s.err != nil {
-		return s.ended()
-	}
-	m, err := s.read(ctx, s.win.Space(n))
-	s.win.Add(m)
-	return err
-}
-
-func (s *readerSource) Read(ctx context.Context, p []byte) (int, error) {
-	switch {
-	case s.win.Len() > 0:
-		n := copy(p, s.win.Bytes())
-		s.win.Discard(n)
-		return n, nil
-	case len(p) == 0:
-		return 0, nil
-	case s.err != nil:
-		return 0, s.ended()
-	}
-	return s.read(ctx, p)
-}
-
-// ended returns the memory, once nothing is left in it, and how the stream has ended.
-func (s *readerSource) ended() error {
-	if s.win.Len() == 0 {
-		s.win.Release()
-	}
-	return s.err
-}
-
-// maxEmpty is how many times in a row a Read may bring nothing without an error.
-const maxEmpty = 100
 
 // read returns what one Read of r brought, at least one byte unless there is an error.
 func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
@@ -130,7 +67,7 @@ func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 		return 0, s.fail(ctx, err)
 	}
 	defer s.deadline.Leave()
-	for range maxEmpty {
+	for range stream.MaxEmpty {
 		if err := s.deadline.Arm(); err != nil {
 			return 0, s.fail(ctx, err)
 		}
@@ -158,7 +95,7 @@ func (s *readerSource) fail(ctx context.Context, err error) error {
 	if Resumable(ctx, err) {
 		return err
 	}
-	s.err = err
+	s.Err = err
 	s.deadline.Close(net.ErrClosed)
 	_ = s.closers.close() // how the stream ended is what matters
 	return err

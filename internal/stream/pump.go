@@ -70,7 +70,7 @@ func (p *pump) write(a *scratch, piece []byte, done chan struct{}) {
 			}
 			if m > 0 {
 				empty = 0
-			} else if empty++; empty == maxEmpty {
+			} else if empty++; empty == MaxEmpty {
 				return p.s.opError("write", io.ErrShortWrite)
 			}
 		}

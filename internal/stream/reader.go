@@ -40,8 +40,8 @@ type TryReader interface {
 // unmeasured is the value of left before the first look.
 const unmeasured = -1
 
-// maxEmpty is how many times in a row a Read may bring nothing without an error.
-const maxEmpty = 100
+// MaxEmpty is how many times in a row a Read may bring nothing without an error.
+const MaxEmpty = 100
 
 func (r *Reader) init(s *Stream, cfg *Config) {
 	r.s, r.left = s, unmeasured
@@ -185,7 +185,7 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 		return 0, err
 	}
 	defer r.d.Leave()
-	for empty := 0; empty < maxEmpty; {
+	for empty := 0; empty < MaxEmpty; {
 		n, err := r.once(p, want)
 		if err != nil {
 			err = r.d.Judge(ctx, err)

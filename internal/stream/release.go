@@ -268,7 +268,7 @@ func (r *Reader) dropOnce(until time.Time, much bool) (n int, err error) {
 		defer scratches.Put(a)
 		p = a[:]
 	}
-	for range maxEmpty {
+	for range MaxEmpty {
 		n, err = r.once(p, 0)
 		if n > 0 {
 			return n, nil

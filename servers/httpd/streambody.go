@@ -32,6 +32,7 @@ func newBody(w http.ResponseWriter, r *http.Request) (*chanio.Source[[]byte], *b
 	if s.body == nil {
 		s.body = http.NoBody
 	}
+	s.Once = s.read
 	s.own, _ = s.body.(contextReader)
 	s.closing, s.closeNow = context.WithCancel(context.Background())
 	rc := http.NewResponseController(w)
@@ -40,7 +41,7 @@ func newBody(w http.ResponseWriter, r *http.Request) (*chanio.Source[[]byte], *b
 		return nil
 	}))
 	return chanio.NewSource(chanio.SourceHooks[[]byte]{
-		Next: s.next, TryNext: s.tryNext, Close: s.close, Bytes: s,
+		Next: s.Next, TryNext: s.TryNext, Close: s.close, Bytes: s,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Body"} },
 	}), s
 }
@@ -49,9 +50,8 @@ func newBody(w http.ResponseWriter, r *http.Request) (*chanio.Source[[]byte], *b
 type bodySource struct {
 	body io.Reader
 	own  contextReader // body, if it is of this package's server
-	win  stream.Buffer
 	turn chan struct{} // full while somebody reads
-	err  error         // what comes after what is buffered
+	stream.Window
 
 	deadline deadline.Deadline // of reads of a foreign body
 
@@ -65,66 +65,6 @@ type bodySource struct {
 // errInterrupted is how a half of a foreign server's request ends when a ctx ends within a call.
 var errInterrupted = errors.New("httpd: a context ended within a call, and on this server the stream cannot go on after that")
 
-func (s *bodySource) next(ctx context.Context) ([]byte, error) {
-	if ctx.Err() != nil {
-		return nil, chanio.Cause(ctx)
-	}
-	if s.win.Len() == 0 {
-		if err := s.Fill(ctx, 1); err != nil {
-			return nil, err
-		}
-	}
-	return s.take(), nil
-}
-
-func (s *bodySource) tryNext() ([]byte, bool, error) {
-	if s.win.Len() == 0 {
-		return nil, false, s.err
-	}
-	return s.take(), true, nil
-}
-
-func (s *bodySource) take() []byte {
-	chunk := s.win.Clone(s.win.Bytes())
-	s.win.Discard(len(chunk))
-	return chunk
-}
-
-func (s *bodySource) Buffered() []byte      { return s.win.Bytes() }
-func (s *bodySource) Clone(p []byte) []byte { return s.win.Clone(p) }
-func (s *bodySource) Discard(n int)         { s.win.Discard(n) }
-
-func (s *bodySource) Fill(ctx context.Context, n int) error {
-	if s.err != nil {
-		return s.ended()
-	}
-	m, err := s.read(ctx, s.win.Space(n))
-	s.win.Add(m)
-	return err
-}
-
-func (s *bodySource) Read(ctx context.Context, p []byte) (int, error) {
-	switch {
-	case s.win.Len() > 0:
-		n := copy(p, s.win.Bytes())
-		s.win.Discard(n)
-		return n, nil
-	case len(p) == 0:
-		return 0, nil
-	case s.err != nil:
-		return 0, s.ended()
-	}
-	return s.read(ctx, p)
-}
-
-// ended returns the memory, once nothing is left in it, and how the body has ended.
-func (s *bodySource) ended() error {
-	if s.win.Len() == 0 {
-		s.win.Release()
-	}
-	return s.err
-}
-
 // read returns what one Read brought, at least one byte unless there is an error.
 func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
 	s.turn <- struct{}{}
@@ -136,12 +76,12 @@ func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
 	}
 	if n > 0 {
 		if err != nil && !chanio.Resumable(ctx, err) {
-			s.err = err // told after what came with it
+			s.Err = err // told after what came with it
 		}
 		return n, nil
 	}
 	if err != nil && ctx.Err() == nil && !chanio.Resumable(ctx, err) {
-		s.err = err
+		s.Err = err
 	}
 	return 0, err
 }
@@ -187,13 +127,13 @@ func (s *bodySource) readForeign(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	defer s.deadline.Leave()
-	for range maxEmpty {
+	for range stream.MaxEmpty {
 		if err := s.deadline.Arm(); err != nil {
 			return 0, err
 		}
 		n, err := s.body.Read(p)
 		if n == 0 && err != nil && ctx.Err() != nil {
-			s.err = errInterrupted
+			s.Err = errInterrupted
 			return 0, chanio.Cause(ctx)
 		}
 		if closed := s.deadline.Closed(); closed != nil && n == 0 {
@@ -205,9 +145,6 @@ func (s *bodySource) readForeign(ctx context.Context, p []byte) (int, error) {
 	}
 	return 0, io.ErrNoProgress
 }
-
-// maxEmpty is how many times in a row a Read may bring nothing without an error.
-const maxEmpty = 100
 
 func (s *bodySource) close() error {
 	s.deadline.Close(net.ErrClosed)
