@@ -31,7 +31,7 @@ func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) 
 type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.TLS, error)
 
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
-	up, err := c.In.takeOver(ctx, "TLS")
+	up, err := takeOver(ctx, c.In)
 	if err != nil {
 		c.Abort(err)
 		return nil, err
@@ -60,6 +60,19 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 	}
 	secured.info.secured = c
 	return secured, nil
+}
+
+// takeOver makes TLS the consumer of in, also in the place of a stage that yields.
+func takeOver(ctx context.Context, in *Source[[]byte]) (Upstream[[]byte], error) {
+	in.mu.Lock()
+	yield := in.yield
+	in.mu.Unlock()
+	if yield != nil {
+		if err := yield(ctx); err != nil {
+			return Upstream[[]byte]{}, err
+		}
+	}
+	return in.own(ctx, nil, "TLS")
 }
 
 // TLS returns the state of the TLS session, or nil if the connection is not secured. It knows that of a *tls.Conn given to

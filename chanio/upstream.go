@@ -69,19 +69,6 @@ func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
 	u.s.yield = letGo
 }
 
-// takeOver is claim, also from a stage that yields.
-func (s *Source[T]) takeOver(ctx context.Context, stage string) (Upstream[T], error) {
-	s.mu.Lock()
-	yield := s.yield
-	s.mu.Unlock()
-	if yield != nil {
-		if err := yield(ctx); err != nil {
-			return Upstream[T]{}, err
-		}
-	}
-	return s.own(ctx, nil, stage)
-}
-
 // releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
 // user, panicked or called runtime.Goexit, and the Source ends with that. The panic goes on.
 func (u Upstream[T]) releaseAfter(returned *bool) {
