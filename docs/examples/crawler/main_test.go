@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,7 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients/httpc"
-	"github.com/weir-go/weir/servers/httpd"
+	"github.com/weir-go/weir/docs/examples/internal/webtest"
 )
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
@@ -31,16 +29,7 @@ func site(t *testing.T, pages int, visits *atomic.Int64) string {
 		}
 		fmt.Fprintf(w, `<a href="/%d">l</a> <a href='%d#x'>r</a> <a href="/1">up</a> <a href="http://elsewhere.test/">away</a>`, 2*n, 2*n+1)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- httpd.New(http.HandlerFunc(handler), nil).Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-served)
-	})
-	return "http://" + ln.Addr().String()
+	return webtest.Serve(t, http.HandlerFunc(handler))
 }
 
 func TestEveryPageIsVisitedOnce(t *testing.T) {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 
@@ -13,31 +11,17 @@ import (
 
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients/httpc"
-	"github.com/weir-go/weir/servers/httpd"
+	"github.com/weir-go/weir/docs/examples/internal/webtest"
 )
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// serve serves handler until the test ends, and returns its URL.
-func serve(t *testing.T, handler http.HandlerFunc) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- httpd.New(handler, nil).Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-served)
-	})
-	return "http://" + ln.Addr().String()
-}
-
 func TestEveryWayPrintsTheSame(t *testing.T) {
-	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	url := webtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 10 {
 			fmt.Fprintln(w, i)
 		}
-	})
+	}))
 	c := httpc.New(nil)
 	defer c.Close()
 	for _, how := range []string{"text", "lines", "bytes"} {
@@ -54,13 +38,13 @@ func TestEveryWayPrintsTheSame(t *testing.T) {
 // TestLinesAreThereWhenTheyCome wants a line before the next one is sent.
 func TestLinesAreThereWhenTheyCome(t *testing.T) {
 	seen := make(chan struct{})
-	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	url := webtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 3 {
 			fmt.Fprintln(w, i)
 			_ = http.NewResponseController(w).Flush()
 			<-seen
 		}
-	})
+	}))
 	c := httpc.New(nil)
 	defer c.Close()
 	said, out := io.Pipe()

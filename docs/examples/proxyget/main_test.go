@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -13,31 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio/chaniotest"
-	"github.com/weir-go/weir/servers/httpd"
+	"github.com/weir-go/weir/docs/examples/internal/webtest"
 )
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-func serve(t *testing.T, handler http.Handler) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- httpd.New(handler, nil).Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-served)
-	})
-	return "http://" + ln.Addr().String()
-}
-
 func TestGetByWayOfAProxy(t *testing.T) {
-	origin := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	origin := webtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "hello by "+r.Header.Get("Via"))
 	}))
 	passing := &http.Transport{}
 	t.Cleanup(passing.CloseIdleConnections)
-	proxy := serve(t, &httputil.ReverseProxy{Transport: passing, Rewrite: func(r *httputil.ProxyRequest) {
+	proxy := webtest.Serve(t, &httputil.ReverseProxy{Transport: passing, Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL = r.In.URL // which has the host
 		r.Out.Header.Set("Via", "proxy for "+r.In.Header.Get("Proxy-Authorization"))
 	}})
