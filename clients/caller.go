@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (t *CallerTags[R, W]) complete(who string) *CallerTags[R, W] {
 		panic("clients: " + who + ": needs both Tag and ID")
 	}
 	c := *t
-	c.Max = orElse(c.Max, math.MaxUint32)
+	c.Max = cmp.Or(c.Max, math.MaxUint32)
 	return &c
 }
 
@@ -137,8 +138,8 @@ func (t *CallerTags[R, W]) max() uint64 {
 
 // complete puts the defaults in the place of zeros.
 func (cfg *CallerConfig[R]) complete(tags uint64) {
-	cfg.MaxOutstanding = orElse(cfg.MaxOutstanding, 1024)
-	cfg.Lost = orElse(cfg.Lost, time.Minute)
+	cfg.MaxOutstanding = cmp.Or(cfg.MaxOutstanding, 1024)
+	cfg.Lost = cmp.Or(cfg.Lost, time.Minute)
 	if cfg.MaxOutstanding < 0 || uint64(cfg.MaxOutstanding) > tags {
 		panic(fmt.Sprintf("clients: NewCaller: MaxOutstanding must be at least 1 and at most CallerTags.Max, got %d",
 			cfg.MaxOutstanding))

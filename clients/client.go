@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func NewClient[R, W any](
 	if cfg != nil {
 		cl.cfg = *cfg
 	}
-	cl.cfg.Timeout = orElse(cl.cfg.Timeout, 30*time.Second)
+	cl.cfg.Timeout = cmp.Or(cl.cfg.Timeout, 30*time.Second)
 	if cl.cfg.Caller.Lost == 0 {
 		cl.cfg.Caller.Lost = cl.cfg.Timeout
 	}

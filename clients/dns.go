@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,25 +163,16 @@ func (cfg *DNSConfig) complete(system resolvConf) error {
 	} else if cfg.NDots == 0 {
 		cfg.NDots = 1
 	}
-	cfg.Timeout = orElse(cfg.Timeout, orElse(system.timeout, 5*time.Second))
-	cfg.Attempts = orElse(cfg.Attempts, orElse(system.attempts, 2))
-	cfg.MaxTTL = orElse(cfg.MaxTTL, 24*time.Hour)
-	cfg.NegativeTTL = orElse(cfg.NegativeTTL, 5*time.Minute)
-	cfg.CacheSize = orElse(cfg.CacheSize, 1024)
-	cfg.Payload = orElse(cfg.Payload, 1232)
+	cfg.Timeout = cmp.Or(cfg.Timeout, system.timeout, 5*time.Second)
+	cfg.Attempts = cmp.Or(cfg.Attempts, system.attempts, 2)
+	cfg.MaxTTL = cmp.Or(cfg.MaxTTL, 24*time.Hour)
+	cfg.NegativeTTL = cmp.Or(cfg.NegativeTTL, 5*time.Minute)
+	cfg.CacheSize = cmp.Or(cfg.CacheSize, 1024)
+	cfg.Payload = cmp.Or(cfg.Payload, 1232)
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
 	return cfg.check()
-}
-
-// orElse returns v, or the default if v is zero.
-func orElse[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // check completes the addresses of the servers and the search domains, and finds what cannot be.

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func TestEyeballsBeginTheNextAttemptAfterTheDelayOrAFailure(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := &fakeHost{answers: c.answers, start: time.Now()}
-			e := eyeballs[string]{delay: orElse(c.delay, attemptDelay), dial: h.dial, discard: func(string) {}}
+			e := eyeballs[string]{delay: cmp.Or(c.delay, attemptDelay), dial: h.dial, discard: func(string) {}}
 			won, err := e.race(t.Context(), ports("::1", "10.0.0.1", "::2", "10.0.0.2"))
 			require.NoError(t, err, name)
 			require.Equal(t, c.won, won, name)

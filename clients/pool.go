@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -112,10 +113,10 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 		panic(fmt.Sprintf("clients: NewPool: MaxOpen, MaxLifetime and CheckAfter must be at least 0, got %d, %v and %v",
 			p.cfg.MaxOpen, p.cfg.MaxLifetime, p.cfg.CheckAfter))
 	}
-	p.cfg.MaxOpen = orElse(p.cfg.MaxOpen, 8)
-	p.cfg.MaxIdle = max(orElse(p.cfg.MaxIdle, p.cfg.MaxOpen), 0)
-	p.cfg.MaxWaiters = max(orElse(p.cfg.MaxWaiters, 1024), 0)
-	p.cfg.IdleTimeout = max(orElse(p.cfg.IdleTimeout, 90*time.Second), 0)
+	p.cfg.MaxOpen = cmp.Or(p.cfg.MaxOpen, 8)
+	p.cfg.MaxIdle = max(cmp.Or(p.cfg.MaxIdle, p.cfg.MaxOpen), 0)
+	p.cfg.MaxWaiters = max(cmp.Or(p.cfg.MaxWaiters, 1024), 0)
+	p.cfg.IdleTimeout = max(cmp.Or(p.cfg.IdleTimeout, 90*time.Second), 0)
 	if p.cfg.MinIdle < 0 || p.cfg.MinIdle > p.cfg.MaxIdle {
 		panic(fmt.Sprintf("clients: NewPool: MinIdle must be at least 0 and at most MaxIdle, %d, got %d", p.cfg.MaxIdle, p.cfg.MinIdle))
 	}

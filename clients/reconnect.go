@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +79,7 @@ func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Reconn
 	if r.cfg.Backoff == nil {
 		r.cfg.Backoff = ExponentialBackoff(100*time.Millisecond, 30*time.Second, 0.5)
 	}
-	r.cfg.Stable = orElse(r.cfg.Stable, 10*time.Second)
+	r.cfg.Stable = cmp.Or(r.cfg.Stable, 10*time.Second)
 	if r.cfg.Useful == nil {
 		r.cfg.Useful = func(c *chanio.Conn) bool { s := c.Stats(); return s.BytesIn > 0 && s.BytesOut > 0 }
 	}

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -46,7 +47,7 @@ func (cfg *Config) connect(
 // dial connects to addr by whatever way cfg says. It is a [DialFunc].
 func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 	d := dialer{
-		resolver: cfg.Resolver, delay: orElse(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,
+		resolver: cfg.Resolver, delay: cmp.Or(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,
 		options: socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, Control: cfg.Control}, allow: cfg.Allow,
 	}
 	if cfg.Proxy == nil {
@@ -58,4 +59,4 @@ func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfi
 	return cfg.Proxy.DialThrough(ctx, addr, conn, d.dial)
 }
 
-func (cfg *Config) timeout() time.Duration { return orElse(cfg.Timeout, defaultTimeout) }
+func (cfg *Config) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -103,7 +104,7 @@ func secured(
 	if err != nil {
 		return nil, err
 	}
-	return handshake(ctx, c, config, orElse(secure.HandshakeTimeout, tlsconf.DefaultHandshakeTimeout), conn)
+	return handshake(ctx, c, config, cmp.Or(secure.HandshakeTimeout, tlsconf.DefaultHandshakeTimeout), conn)
 }
 
 func handshake(

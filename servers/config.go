@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,10 +116,10 @@ func (cfg *Config) complete() (Config, error) {
 		c = *cfg
 	}
 	c.Logger = guard.Logger(c.Logger)
-	c.FirstByte = orDefault(c.FirstByte, defaultFirstByte)
-	c.ProxyTimeout = orDefault(c.ProxyTimeout, defaultProxyTimeout)
-	c.MaxHandshakes = orDefault(c.MaxHandshakes, defaultHandshakes)
-	c.Conn.Linger = max(orDefault(c.Conn.Linger, chanio.DefaultLinger), 0)
+	c.FirstByte = cmp.Or(c.FirstByte, defaultFirstByte)
+	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, defaultProxyTimeout)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, defaultHandshakes)
+	c.Conn.Linger = max(cmp.Or(c.Conn.Linger, chanio.DefaultLinger), 0)
 	hooks := Hooks{}
 	if c.Hooks != nil {
 		hooks = *c.Hooks
@@ -132,14 +133,6 @@ func (cfg *Config) complete() (Config, error) {
 		}
 	}
 	return c, nil
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // unmapped returns p as prefixes of addresses are compared: one of IPv4-mapped addresses as one of IPv4.

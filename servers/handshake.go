@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,7 +47,7 @@ func newHandshakes(l *Listener, config *tls.Config) *handshakes {
 		crowd: crowd{most: l.cfg.MaxHandshakes, firstByte: l.cfg.FirstByte, freed: make(chan struct{}, 1)},
 	}
 	if l.secure != nil {
-		h.within = orDefault(l.secure.HandshakeTimeout, tlsconf.DefaultHandshakeTimeout)
+		h.within = cmp.Or(l.secure.HandshakeTimeout, tlsconf.DefaultHandshakeTimeout)
 	}
 	h.ctx, h.cancel = context.WithCancelCause(context.Background())
 	return h

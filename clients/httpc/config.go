@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -135,30 +136,23 @@ func (cfg *Config) complete() Config {
 		c = *cfg
 	}
 	limits := http1.ClientLimits()
-	setDefault(&c.MaxPerHost, 64)
-	setDefault(&c.MaxConns, 1024)
-	setDefault(&c.MaxWaiters, 1024)
-	setDefault(&c.IdleTimeout, time.Minute)
-	setDefault(&c.HeldTimeout, 5*time.Minute)
-	setDefault(&c.ExpectTimeout, time.Second)
-	setDefault(&c.MaxHead, limits.Head)
-	setDefault(&c.MaxFields, limits.Fields)
-	setDefault(&c.MaxInformational, 32)
-	setDefault(&c.MaxDrain, 256<<10)
-	setDefault(&c.MaxBody, 10<<20)
-	setDefault(&c.MaxRedirects, 10)
-	setDefault(&c.UserAgent, "weir-httpc")
+	c.MaxPerHost = cmp.Or(c.MaxPerHost, 64)
+	c.MaxConns = cmp.Or(c.MaxConns, 1024)
+	c.MaxWaiters = cmp.Or(c.MaxWaiters, 1024)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, time.Minute)
+	c.HeldTimeout = cmp.Or(c.HeldTimeout, 5*time.Minute)
+	c.ExpectTimeout = cmp.Or(c.ExpectTimeout, time.Second)
+	c.MaxHead = cmp.Or(c.MaxHead, limits.Head)
+	c.MaxFields = cmp.Or(c.MaxFields, limits.Fields)
+	c.MaxInformational = cmp.Or(c.MaxInformational, 32)
+	c.MaxDrain = cmp.Or(c.MaxDrain, 256<<10)
+	c.MaxBody = cmp.Or(c.MaxBody, 10<<20)
+	c.MaxRedirects = cmp.Or(c.MaxRedirects, 10)
+	c.UserAgent = cmp.Or(c.UserAgent, "weir-httpc")
 	if c.Proxy == nil {
 		c.Proxy = environmentProxy()
 	}
 	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // limits returns the limits of the parser.

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -47,7 +48,7 @@ func (x *call) end() {
 // that say so; what cannot be sent as it is fails before the first byte.
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	x := &call{Context: ctx, c: c, r: r}
-	x.within(orElse(r.Timeout, c.t.cfg.Timeout), PhaseTotal)
+	x.within(cmp.Or(r.Timeout, c.t.cfg.Timeout), PhaseTotal)
 	if r.Route != nil {
 		x.Context = WithRoute(x.Context, r.Route)
 	}
@@ -82,7 +83,7 @@ func (x *call) explain(hr *http.Request, err error) error {
 
 // follow sends hr and what redirects lead to.
 func (x *call) follow(hr *http.Request) (*http.Response, error) {
-	hops := redirects{cfg: &x.c.t.cfg, max: orElse(x.r.MaxRedirects, x.c.t.cfg.MaxRedirects)}
+	hops := redirects{cfg: &x.c.t.cfg, max: cmp.Or(x.r.MaxRedirects, x.c.t.cfg.MaxRedirects)}
 	for {
 		resp, err := x.attempts(hr, hops.crossed)
 		if err != nil {
@@ -201,15 +202,6 @@ func replay(r *http.Request) (*http.Request, bool) {
 	again := r.WithContext(r.Context())
 	again.Body = body
 	return again, true
-}
-
-// orElse returns v, or d if v is zero.
-func orElse[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
 }
 
 // respond makes a Response of resp.

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -42,13 +43,13 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 	if policy == nil {
 		policy = x.c.t.cfg.Retry
 	}
-	limit := orElse(x.r.AttemptTimeout, x.c.t.cfg.AttemptTimeout)
+	limit := cmp.Or(x.r.AttemptTimeout, x.c.t.cfg.AttemptTimeout)
 	if policy == nil {
 		return x.attempt(hr, crossed, limit)
 	}
 	for try := 1; ; try++ {
 		resp, err := x.attempt(hr, crossed, limit)
-		if try >= orElse(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !mayRepeat(hr, err) {
+		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !mayRepeat(hr, err) {
 			return resp, err
 		}
 		pause, ok := policy.pause(try, resp)
@@ -111,11 +112,11 @@ func mayRepeat(r *http.Request, err error) bool {
 func (p *RetryPolicy) pause(try int, resp *http.Response) (time.Duration, bool) {
 	if resp != nil && p.MaxRetryAfter >= 0 {
 		if d, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
-			return d, d <= orElse(p.MaxRetryAfter, time.Minute)
+			return d, d <= cmp.Or(p.MaxRetryAfter, time.Minute)
 		}
 	}
-	most := orElse(p.Most, 10*time.Second)
-	d := orElse(p.First, 100*time.Millisecond)
+	most := cmp.Or(p.Most, 10*time.Second)
+	d := cmp.Or(p.First, 100*time.Millisecond)
 	for range try - 1 {
 		if d = min(2*d, most); d == most {
 			break

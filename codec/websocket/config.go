@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"net/textproto"
 	"time"
@@ -65,7 +66,7 @@ func (cfg *Config) complete() Config {
 	if c.MaxFragments <= 0 {
 		c.MaxFragments = DefaultMaxFragments
 	}
-	setDefault(&c.PingAfter, DefaultPingAfter)
+	c.PingAfter = cmp.Or(c.PingAfter, DefaultPingAfter)
 	if c.PongWithin <= 0 {
 		c.PongWithin = DefaultPongWithin
 	}
@@ -76,10 +77,4 @@ func (cfg *Config) complete() Config {
 		c.Deflate, c.Extension = nil, nil
 	}
 	return c
-}
-
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
-	}
 }

@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"os"
+	"time"
 )
 
 // Timeout is a net.Error that is os.ErrDeadlineExceeded.
@@ -24,3 +25,11 @@ func (e *Timeout) Is(target error) bool { return e.Call && target == context.Dea
 
 // Resumable reports whether only the call failed.
 func (e *Timeout) Resumable() bool { return e.Call }
+
+// In returns the time d from now, or the zero time, which is none, if d is negative.
+func In(d time.Duration) time.Time {
+	if d < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/weir-go/weir/internal/http1"
@@ -67,39 +68,24 @@ func (cfg *Config) complete(client bool) Config {
 	if c.Limits == nil {
 		c.Limits = &limits
 	}
-	or(&c.MaxStreams, 128)
-	or(&c.MaxFrame, 16<<10)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 128)
+	c.MaxFrame = cmp.Or(c.MaxFrame, 16<<10)
 	c.MaxFrame = min(max(c.MaxFrame, 16<<10), 1<<24-1) // RFC 9113, 6.5.2
-	or(&c.MaxBlocks, 8)
-	or(&c.Window, window)
-	or(&c.MaxWindow, max(most, c.Window))
-	or(&c.ConnWindow, max(conn, c.Window))
-	or(&c.ResetBurst, 1000)
-	or(&c.ResetRate, 33)
-	or(&c.NoiseBurst, 1000)
-	or(&c.NoiseRate, 33)
-	or(&c.PrefaceTimeout, 10*time.Second)
-	or(&c.HeadTimeout, 30*time.Second)
-	or(&c.FrameTimeout, time.Minute)
-	or(&c.IdleTimeout, 75*time.Second)
-	or(&c.StallTimeout, 30*time.Second)
-	or(&c.GoAwayTimeout, time.Second)
-	or(&c.PingAfter, ping)
-	or(&c.PingTimeout, 15*time.Second)
+	c.MaxBlocks = cmp.Or(c.MaxBlocks, 8)
+	c.Window = cmp.Or(c.Window, window)
+	c.MaxWindow = cmp.Or(c.MaxWindow, max(most, c.Window))
+	c.ConnWindow = cmp.Or(c.ConnWindow, max(conn, c.Window))
+	c.ResetBurst = cmp.Or(c.ResetBurst, 1000)
+	c.ResetRate = cmp.Or(c.ResetRate, 33)
+	c.NoiseBurst = cmp.Or(c.NoiseBurst, 1000)
+	c.NoiseRate = cmp.Or(c.NoiseRate, 33)
+	c.PrefaceTimeout = cmp.Or(c.PrefaceTimeout, 10*time.Second)
+	c.HeadTimeout = cmp.Or(c.HeadTimeout, 30*time.Second)
+	c.FrameTimeout = cmp.Or(c.FrameTimeout, time.Minute)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
+	c.GoAwayTimeout = cmp.Or(c.GoAwayTimeout, time.Second)
+	c.PingAfter = cmp.Or(c.PingAfter, ping)
+	c.PingTimeout = cmp.Or(c.PingTimeout, 15*time.Second)
 	return c
-}
-
-func or[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-// within returns the time d from now, or none if d is negative.
-func within(d time.Duration) time.Time {
-	if d < 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(d)
 }

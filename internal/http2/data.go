@@ -5,6 +5,8 @@ import (
 	"time"
 
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // noTime is no limit.
@@ -144,7 +146,7 @@ func (c *Conn) payload(s *Stream, room []byte, n int) error {
 func (c *Conn) skip(n int) error {
 	for n > 0 {
 		if len(c.src.Buffered()) == 0 {
-			if err := c.input.fill(within(c.cfg.FrameTimeout), n); err != nil {
+			if err := c.input.fill(deadline.In(c.cfg.FrameTimeout), n); err != nil {
 				return c.inputError(err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	frames "golang.org/x/net/http2"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // input is what the Framer reads: the bytes of the connection, through its window.
@@ -27,7 +28,7 @@ func (in *input) Read(p []byte) (int, error) {
 	if len(c.src.Buffered()) == 0 {
 		limit := in.until
 		if limit.IsZero() {
-			limit = within(c.cfg.FrameTimeout)
+			limit = deadline.In(c.cfg.FrameTimeout)
 		}
 		if err := in.fill(limit, len(p)); err != nil {
 			return 0, err
@@ -61,7 +62,7 @@ func (c *Conn) inputError(err error) error {
 
 // readPreface reads the connection preface of a client, RFC 9113 3.4.
 func (c *Conn) readPreface() error {
-	limit := within(c.cfg.PrefaceTimeout)
+	limit := deadline.In(c.cfg.PrefaceTimeout)
 	for n := 0; ; {
 		p := c.src.Buffered()
 		n = min(len(p), len(frames.ClientPreface))
@@ -109,7 +110,7 @@ func (c *Conn) readFrame() error {
 		return c.onData(header)
 	}
 	if header.Type == frames.FrameHeaders {
-		c.input.until = within(c.cfg.HeadTimeout)
+		c.input.until = deadline.In(c.cfg.HeadTimeout)
 		defer func() { c.input.until = time.Time{} }()
 	}
 	f, err := c.framer.ReadFrameForHeader(header)
@@ -203,7 +204,7 @@ func (c *Conn) silence() time.Time {
 	defer c.mu.Unlock()
 	switch {
 	case !c.settled:
-		return within(c.cfg.PrefaceTimeout)
+		return deadline.In(c.cfg.PrefaceTimeout)
 	case !c.probing.IsZero():
 		return c.probing
 	}

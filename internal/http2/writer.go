@@ -233,7 +233,7 @@ type patience struct {
 }
 
 func (w *Writer) patienceLocked() *patience {
-	return &patience{until: within(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
+	return &patience{until: deadline.In(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
 }
 
 // progressLocked counts what the peer's windows have let through: that of the stream or, if that one is open, that of the
@@ -252,7 +252,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	if p.until.IsZero() {
 		return err
 	}
-	now, most := time.Now(), within(c.cfg.StallTimeout)
+	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
 	if w.s.window > 0 && c.window > 0 {
 		p.until = most // it waits for others, or for the socket
 	} else if n := w.progressLocked() - p.seen; n > 0 {

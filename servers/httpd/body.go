@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 )
 
@@ -39,11 +40,11 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	}
 	b.asked.accept(b.invite)
 	c := b.conn
-	deadline := c.readDeadline()
-	if deadline.IsZero() && !b.resp.fullDuplex {
-		deadline = within(c.srv.cfg.BodyTimeout)
+	at := c.readDeadline()
+	if at.IsZero() && !b.resp.fullDuplex {
+		at = deadline.In(c.srv.cfg.BodyTimeout)
 	}
-	_ = c.nc.SetReadDeadline(deadline)
+	_ = c.nc.SetReadDeadline(at)
 	n, err := c.body.Read(ctx, p)
 	if err != nil && ctx.Err() != nil && chanio.Resumable(ctx, err) {
 		return n, err
@@ -101,7 +102,7 @@ func (b *requestBody) settle() bool {
 	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
 		return false
 	}
-	_ = c.nc.SetReadDeadline(earlier(within(c.srv.cfg.DrainTimeout), c.readDeadline()))
+	_ = c.nc.SetReadDeadline(earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
 		b.err = http.ErrBodyReadAfterClose
 		if err := c.body.Err(); err != nil {

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -96,7 +97,7 @@ func Compress(next http.Handler, cfg *CompressConfig) http.Handler {
 	if h.cfg.Codings == nil {
 		h.cfg.Codings = []Coding{Gzip(5)}
 	}
-	setDefault(&h.cfg.MinSize, 1024)
+	h.cfg.MinSize = cmp.Or(h.cfg.MinSize, 1024)
 	if h.cfg.Compressible == nil {
 		h.cfg.Compressible = isCompressible
 	}

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -152,21 +153,21 @@ func (cfg *Config) complete() Config {
 		c = *cfg
 	}
 	limits := http1.ServerLimits()
-	setDefault(&c.MaxRequestLine, limits.StartLine)
-	setDefault(&c.MaxHead, limits.Head)
-	setDefault(&c.MaxField, limits.Field)
-	setDefault(&c.MaxFields, limits.Fields)
-	setDefault(&c.MaxTrailer, limits.Trailer)
-	setDefault(&c.MaxTrailerFields, limits.TrailerFields)
-	setDefault(&c.MaxDrain, 256<<10)
-	setDefault(&c.DrainTimeout, time.Second)
-	setDefault(&c.HeadTimeout, 30*time.Second)
-	setDefault(&c.BodyTimeout, time.Minute)
-	setDefault(&c.IdleTimeout, 75*time.Second)
-	setDefault(&c.WriteTimeout, 30*time.Second)
-	setDefault(&c.ShutdownTimeout, 15*time.Second)
-	setDefault(&c.Listen.Conn.WriteTimeout, c.WriteTimeout)
-	setDefault(&c.Listen.Conn.CloseWait, 500*time.Millisecond)
+	c.MaxRequestLine = cmp.Or(c.MaxRequestLine, limits.StartLine)
+	c.MaxHead = cmp.Or(c.MaxHead, limits.Head)
+	c.MaxField = cmp.Or(c.MaxField, limits.Field)
+	c.MaxFields = cmp.Or(c.MaxFields, limits.Fields)
+	c.MaxTrailer = cmp.Or(c.MaxTrailer, limits.Trailer)
+	c.MaxTrailerFields = cmp.Or(c.MaxTrailerFields, limits.TrailerFields)
+	c.MaxDrain = cmp.Or(c.MaxDrain, 256<<10)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, time.Second)
+	c.HeadTimeout = cmp.Or(c.HeadTimeout, 30*time.Second)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, time.Minute)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 15*time.Second)
+	c.Listen.Conn.WriteTimeout = cmp.Or(c.Listen.Conn.WriteTimeout, c.WriteTimeout)
+	c.Listen.Conn.CloseWait = cmp.Or(c.Listen.Conn.CloseWait, 500*time.Millisecond)
 	if c.Listen.Logger == nil {
 		c.Listen.Logger = c.Logger
 	}
@@ -177,27 +178,12 @@ func (cfg *Config) complete() Config {
 	return c
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 // limits returns the limits of the parser.
 func (cfg *Config) limits() http1.Limits {
 	l := http1.ServerLimits()
 	l.StartLine, l.Head, l.Field, l.Fields = cfg.MaxRequestLine, cfg.MaxHead, cfg.MaxField, cfg.MaxFields
 	l.Trailer, l.TrailerFields = cfg.MaxTrailer, cfg.MaxTrailerFields
 	return l
-}
-
-// within returns the deadline d from now, or none if d is negative.
-func within(d time.Duration) time.Time {
-	if d < 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(d)
 }
 
 // earlier returns the earlier of two deadlines, of which either may be none.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
@@ -134,7 +135,7 @@ func (c *conn) await() bool {
 	if c.served == 0 {
 		limit = c.srv.cfg.HeadTimeout
 	}
-	_ = c.nc.SetReadDeadline(within(limit)) // every Conn of a Listener has deadlines
+	_ = c.nc.SetReadDeadline(deadline.In(limit)) // every Conn of a Listener has deadlines
 	c.state.Store(isIdle)
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
@@ -147,7 +148,7 @@ func (c *conn) await() bool {
 // readHead reads the head of a request, and answers what is none.
 func (c *conn) readHead() bool {
 	if c.served > 0 {
-		_ = c.nc.SetReadDeadline(within(c.srv.cfg.HeadTimeout))
+		_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
 	}
 	if c.parsing == nil {
 		c.parsing = parsings.Get().(*parsing)

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
@@ -41,7 +42,7 @@ func Decompress(next http.Handler, cfg *DecompressConfig) http.Handler {
 	if cfg != nil {
 		h.cfg = *cfg
 	}
-	setDefault(&h.cfg.MaxRatio, 100)
+	h.cfg.MaxRatio = cmp.Or(h.cfg.MaxRatio, 100)
 	names := []string{"gzip", "deflate"}
 	for name, open := range h.cfg.Codings {
 		if h.codings[name] == nil {

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -52,7 +53,7 @@ func Files(fsys fs.FS, cfg *FilesConfig) http.Handler {
 	if cfg != nil {
 		h.cfg = *cfg
 	}
-	setDefault(&h.cfg.Index, "index.html")
+	h.cfg.Index = cmp.Or(h.cfg.Index, "index.html")
 	if h.cfg.Precompressed == nil {
 		h.cfg.Precompressed = []string{"br", "zstd", "gzip"}
 	}

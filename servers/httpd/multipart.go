@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -109,13 +110,13 @@ func Multipart(w http.ResponseWriter, r *http.Request, cfg *MultipartConfig) (*c
 }
 
 func (cfg *MultipartConfig) complete() {
-	setDefault(&cfg.MaxParts, 1000)
-	setDefault(&cfg.MaxHead, 16<<10)
-	setDefault(&cfg.MaxFields, 32)
-	setDefault(&cfg.MaxName, 1<<10)
-	setDefault(&cfg.MaxText, 10<<20)
-	setDefault(&cfg.MaxMemory, 32<<20)
-	setDefault(&cfg.MaxDisk, 1<<30)
+	cfg.MaxParts = cmp.Or(cfg.MaxParts, 1000)
+	cfg.MaxHead = cmp.Or(cfg.MaxHead, 16<<10)
+	cfg.MaxFields = cmp.Or(cfg.MaxFields, 32)
+	cfg.MaxName = cmp.Or(cfg.MaxName, 1<<10)
+	cfg.MaxText = cmp.Or(cfg.MaxText, 10<<20)
+	cfg.MaxMemory = cmp.Or(cfg.MaxMemory, 32<<20)
+	cfg.MaxDisk = cmp.Or(cfg.MaxDisk, 1<<30)
 }
 
 // boundaryOf returns the boundary of a request: RFC 2046 5.1.1.

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -250,7 +251,7 @@ func (cfg *UpgradeConfig) hijacked(nc net.Conn, in *bufio.Reader) (*chanio.Conn,
 		return nil, err
 	}
 	conf := &chanio.ConnConfig{Prefix: prefix, WriteTimeout: cfg.WriteTimeout}
-	setDefault(&conf.WriteTimeout, 30*time.Second)
+	conf.WriteTimeout = cmp.Or(conf.WriteTimeout, 30*time.Second)
 	return chanio.NewConn(nc, conf), nil
 }
 

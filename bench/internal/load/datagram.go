@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -260,7 +261,7 @@ func (s *socket) landOne(p []byte, now int64, shard *shard) (bool, error) {
 
 // expire gives up what has been aloft for too long.
 func (s *socket) expire(now int64) (n int) {
-	patience := int64(orDefault(s.run.spec.Timeout, lossTimeout))
+	patience := int64(cmp.Or(s.run.spec.Timeout, lossTimeout))
 	s.oldest = max(s.oldest, s.msgs.sent-min(s.msgs.sent, uint64(len(s.table))))
 	for ; s.oldest < s.msgs.sent; s.oldest++ {
 		f := &s.table[s.oldest%uint64(len(s.table))]

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -113,15 +114,8 @@ func (s Spec) checkOpen() error {
 }
 
 // late and timeout are the Spec's with the defaults filled in.
-func (s Spec) late() time.Duration    { return orDefault(s.Late, defaultLate) }
-func (s Spec) timeout() time.Duration { return orDefault(s.Timeout, defaultTimeout) }
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
-}
+func (s Spec) late() time.Duration    { return cmp.Or(s.Late, defaultLate) }
+func (s Spec) timeout() time.Duration { return cmp.Or(s.Timeout, defaultTimeout) }
 
 // idlers is how many connections are to wait.
 func (s Spec) idlers() int { return min(s.Conns-1, int(s.Idle*float64(s.Conns)+0.5)) }
