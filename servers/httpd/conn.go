@@ -175,8 +175,8 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	x := &requestContext{parent: c.ctx, conn: c}
 	r := c.newRequest(x)
-	w := &response{req: r, keepAlive: c.mayGoOn()}
-	w.output = output{conn: c, via: w, length: -1}
+	w := &response{keepAlive: c.mayGoOn()}
+	w.output = output{conn: c, req: r, via: w, length: -1}
 	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)

@@ -37,18 +37,26 @@ func (w *response) snapshot() {
 
 // note notes a field, and reports whether its line is sent as it is.
 func (w *response) note(k http1.Known, value string) (sent bool) {
-	p := &w.plan
 	switch k {
 	case http1.ContentLength:
-		return w.noteLength(value)
+		w.noteLength(value)
+		return false
 	case http1.TransferEncoding:
-		p.hasTransfer, p.identity = true, value == "identity"
+		w.plan.hasTransfer, w.plan.identity = true, value == "identity"
 		return false
 	case http1.Connection:
 		return w.noteConnection(value)
+	}
+	return w.noteCommon(k, value)
+}
+
+// noteCommon is note for the fields that mean the same in both versions.
+func (o *output) noteCommon(k http1.Known, value string) (sent bool) {
+	p := &o.plan
+	switch k {
 	case http1.ContentType:
 		p.hasType = true
-		return w.status != http.StatusNotModified // RFC 9110 15.4.5
+		return o.status != http.StatusNotModified // RFC 9110 15.4.5
 	case http1.ContentEncoding:
 		p.hasCoding = p.hasCoding || value != ""
 	case http1.Date:
@@ -74,16 +82,15 @@ func (w *response) noteConnection(value string) bool {
 }
 
 // noteLength takes a Content-Length, which is sent later, if at all.
-func (w *response) noteLength(value string) bool {
+func (o *output) noteLength(value string) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
-		w.conn.srv.log.Warn("httpd: invalid Content-Length", "value", value, "target", w.req.RequestURI)
-		return false
+		o.conn.srv.log.Warn("httpd: invalid Content-Length", "value", value, "target", o.req.RequestURI)
+		return
 	}
-	if w.length < 0 {
-		w.length = n
+	if o.length < 0 {
+		o.length = n
 	}
-	return false
 }
 
 // announce notes the names that a Trailer field announces.

@@ -48,7 +48,6 @@ func statusText(status int) string {
 
 // note notes a field, and reports whether it is sent as it is.
 func (w *streamResponse) note(k http1.Known, value string) (sent bool) {
-	p := &w.plan
 	switch k {
 	case http1.ContentLength:
 		w.noteLength(value)
@@ -60,30 +59,8 @@ func (w *streamResponse) note(k http1.Known, value string) (sent bool) {
 		return false
 	case http1.TransferEncoding, http1.KeepAlive, http1.ProxyConnection, http1.Upgrade:
 		return false // HTTP/2 has none of them: RFC 9113 8.2.2
-	case http1.ContentType:
-		p.hasType = true
-		return w.status != http.StatusNotModified // RFC 9110 15.4.5
-	case http1.ContentEncoding:
-		p.hasCoding = p.hasCoding || value != ""
-	case http1.Date:
-		p.hasDate = true
-	case http1.Server:
-		p.hasServer = true
-	case http1.Trailer:
-		p.announce(value)
 	}
-	return true
-}
-
-func (w *streamResponse) noteLength(value string) {
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || n < 0 {
-		w.conn.srv.log.Warn("httpd: invalid Content-Length", "value", value, "target", w.req.RequestURI)
-		return
-	}
-	if w.length < 0 {
-		w.length = n
-	}
+	return w.noteCommon(k, value)
 }
 
 // appendHeaderFields appends the fields of h, by name, that keep lets through. Invalid ones are left out, and so are those

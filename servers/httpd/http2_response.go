@@ -18,7 +18,6 @@ import (
 type streamResponse struct {
 	output
 	stream  *http2.Stream
-	req     *http.Request
 	ctx     requestContext
 	body    *streamBody // nil if the request has none
 	refused int         // the status of a request that no handler sees, or 0

@@ -47,8 +47,8 @@ func (e *exchange) begin() int {
 	h := &c.head
 	e.generation.Add(1)
 	e.reading, e.w, e.r, e.ctx, e.lines = false, nil, nil, nil, e.lines[:0]
-	e.resp = response{req: &e.req, keepAlive: c.mayGoOn(), http11: h.Minor > 0}
-	e.resp.output = output{conn: c, via: &e.resp, length: -1}
+	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
+	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1}
 	e.resp.isHead = string(h.Method()) == http.MethodHead
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
 	c.deadline.Store(nil)

@@ -15,6 +15,7 @@ var buffers = sync.Pool{New: func() any { return new([unflushed]byte) }}
 // than unflushed, and what comes then in pieces is held back until there are many, the handler returns, or it flushes.
 type output struct {
 	conn *conn
+	req  *http.Request
 	via  version // the ResponseWriter
 
 	header   http.Header

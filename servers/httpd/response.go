@@ -17,7 +17,6 @@ import (
 // response is the http.ResponseWriter of one request.
 type response struct {
 	output
-	req  *http.Request
 	body *requestBody // nil if the request has none
 
 	http11     bool
