@@ -234,28 +234,13 @@ func lengthOf(h *http1.ResponseHead, f http1.Framing, method string) int64 {
 // headerOf returns the fields as net/http shows them, and the names of the trailers that they announce, where there may be
 // any.
 func headerOf(f *http1.Fields, text string, trailers bool) (header, trailer http.Header) {
-	n := f.Len()
-	header = make(http.Header, n)
-	values := make([]string, 0, n)
-	for i := range n {
-		switch f.Known(i) {
-		case http1.TransferEncoding:
-			continue
-		case http1.Trailer:
-			if trailers {
-				trailer = announce(trailer, f.ValueIn(text, i))
-				continue
-			}
+	header = f.Map(text, func(k http1.Known, i int) bool {
+		if k == http1.Trailer && trailers {
+			trailer = announce(trailer, f.ValueIn(text, i))
+			return true
 		}
-		name := f.NameIn(text, i)
-		if old := header[name]; old != nil {
-			header[name] = append(old, f.ValueIn(text, i))
-			continue
-		}
-		values = append(values, f.ValueIn(text, i))
-		last := len(values)
-		header[name] = values[last-1 : last : last]
-	}
+		return k == http1.TransferEncoding
+	})
 	return header, trailer
 }
 

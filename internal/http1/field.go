@@ -58,6 +58,28 @@ func (f *Fields) ValueIn(text string, i int) string {
 	return text[x.value:x.valueEnd]
 }
 
+// Map returns the fields by name, those of one name in their order, without those that leaveOut returns true for. text is a
+// copy of the head, which the strings are parts of.
+func (f *Fields) Map(text string, leaveOut func(k Known, i int) bool) map[string][]string {
+	n := f.Len()
+	m := make(map[string][]string, n)
+	values := make([]string, 0, n)
+	for i := range n {
+		if leaveOut(f.Known(i), i) {
+			continue
+		}
+		name := f.NameIn(text, i)
+		if old := m[name]; old != nil {
+			m[name] = append(old, f.ValueIn(text, i))
+			continue
+		}
+		values = append(values, f.ValueIn(text, i))
+		last := len(values)
+		m[name] = values[last-1 : last : last]
+	}
+	return m
+}
+
 // Get returns the first value of a name.
 func (f *Fields) Get(k Known) (value []byte, ok bool) {
 	for i := range f.list {

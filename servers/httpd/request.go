@@ -78,26 +78,12 @@ func isPlainPath(target string) bool {
 
 // headerOf returns the fields as net/http shows them: Host, Transfer-Encoding and Trailer are members of r.
 func headerOf(r *http.Request, f *http1.Fields, text string) http.Header {
-	n := f.Len()
-	header := make(http.Header, n)
-	values := make([]string, 0, n)
-	for i := range n {
-		switch f.Known(i) {
-		case http1.Host, http1.TransferEncoding:
-			continue
-		case http1.Trailer:
+	header := http.Header(f.Map(text, func(k http1.Known, i int) bool {
+		if k == http1.Trailer {
 			announceTrailers(r, f.ValueIn(text, i))
-			continue
 		}
-		name := f.NameIn(text, i)
-		if old := header[name]; old != nil {
-			header[name] = append(old, f.ValueIn(text, i))
-			continue
-		}
-		values = append(values, f.ValueIn(text, i))
-		last := len(values)
-		header[name] = values[last-1 : last : last]
-	}
+		return k == http1.Host || k == http1.TransferEncoding || k == http1.Trailer
+	}))
 	if pragma := header["Pragma"]; len(pragma) > 0 && pragma[0] == "no-cache" && header["Cache-Control"] == nil {
 		header["Cache-Control"] = []string{"no-cache"} // as net/http does
 	}
