@@ -85,7 +85,7 @@ type Size struct {
 	borrows bool // a value refers to the bytes that it was decoded from
 }
 
-// unknownSize is all that is known about a codec that is no Sizer.
+// unknownSize is the Size of a codec that is not a Sizer.
 var unknownSize = Size{Max: Unbounded, varies: true}
 
 // Unbounded is the Max of a [Size] with no known upper bound.

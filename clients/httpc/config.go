@@ -122,7 +122,7 @@ type Config struct {
 	// ShowSecrets turns off the redaction of credentials and cookies in dumps and as-curl text.
 	ShowSecrets bool
 
-	// Logger is told of what goes wrong where nobody is to be told of it. Nil means silence.
+	// Logger gets the errors that no call returns. Nil means silence.
 	Logger *slog.Logger
 }
 

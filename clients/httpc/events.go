@@ -40,7 +40,7 @@ type EventsConfig struct {
 	// no such limit, since servers need not send comments.
 	Silence time.Duration
 
-	// OnError, if not nil, is told of each failure that an attempt follows, in the receiver's goroutine.
+	// OnError, if not nil, is called with each failure before the next attempt, in the receiver's goroutine.
 	OnError func(err error)
 }
 
@@ -62,7 +62,7 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 //
 //   - with io.EOF when the server answers 204, by which it says that there is no more;
 //   - with a *[StatusError] for any other status than 200, except 408, 425, 429 and those from 500 on, which may pass;
-//   - with an error for a response that is no text/event-stream;
+//   - with an error for a response that is not text/event-stream;
 //   - with the last failure after MaxAttempts.
 //
 // ctx bounds the first request and all that follow: when it ends, so does the Source. The caller closes it.
@@ -197,7 +197,7 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 	return nil
 }
 
-// notClean is err, which is no clean end for who receives from a Source.
+// notClean returns err as one that a receiver cannot take for a clean end.
 func notClean(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -25,7 +25,7 @@ const (
 	// Disconnect ends its stream with [ErrSlow].
 	Disconnect
 
-	// Block has Publish wait for it, so that nobody loses anything, and one subscriber can stop all.
+	// Block makes Publish wait for it: nothing is lost, and one subscriber can stop all.
 	Block
 )
 

@@ -49,7 +49,7 @@ func (c *Conn) part(ctx context.Context, wait bool) (m Message, err error) {
 		return m, nil
 	}
 	if r.inFrame = false; !r.fin {
-		return m, nil // which is no message yet if there is no data
+		return m, nil // empty if there is no data yet
 	}
 	r.inMessage = false
 	if r.kind == TextMessage && !r.text.done() {

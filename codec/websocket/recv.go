@@ -50,7 +50,7 @@ func (c *Conn) awaitMessage(ctx context.Context) (m Message, err error) {
 	}
 }
 
-// receiveError is what a receiver is told of an error of message.
+// receiveError returns what Recv returns for an error of message.
 func (c *Conn) receiveError(ctx context.Context, err error) error {
 	switch {
 	case !c.inEnd.Open(): // closed here, or aborted

@@ -14,7 +14,7 @@ import (
 )
 
 // Run sends what spec says and returns when every request has been answered and the target has ended each connection
-// after the half-close. notice is told of each second and may be nil.
+// after the half-close. notice is called for each second and may be nil.
 //
 // The error of a Spec that cannot be run is a [*UsageError]; if ctx ends it is ctx's cause; any other says what was
 // wrong with the target. The Result has what was measured until then.

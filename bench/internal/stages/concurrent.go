@@ -20,7 +20,7 @@ import (
 type Mapped struct {
 	Kind    string
 	Ours    bool
-	Slices  bool // it is no stream: it takes many items before it has a result
+	Slices  bool // it takes many items before it has a result, so it is not a stream
 	Workers int
 	Run     func(n int)
 }

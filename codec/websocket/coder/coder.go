@@ -118,7 +118,7 @@ func (d *duplex) ended(err error) error {
 	return err
 }
 
-// notEOF is err as it is told of a stream that was cut off.
+// notEOF returns err, as io.ErrUnexpectedEOF if it is io.EOF: the stream was cut off.
 func notEOF(err error) error {
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.Join(io.ErrUnexpectedEOF, errors.New(err.Error()))

@@ -1,0 +1,330 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/sse"
+)
+
+// eventWriter writes events to a reply.
+type eventWriter struct {
+	cfg     EventsConfig
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	ctx     context.Context // of the request
+	codec   codec.Codec[sse.Event]
+	end     chanio.End
+	turn    chan struct{} // full while somebody writes
+	leaves  chan struct{} // closed by a Shutdown
+	stopped chan struct{} // closed when the goroutine of heartbeats has ended
+	closed  atomic.Bool
+
+	mu      sync.Mutex
+	told    bool   // leaves has been closed
+	onLeave func() // called then, if it is not nil
+	corks   int
+	unsent  bool // something was written and not flushed
+	beat    time.Time
+	timeout bool // the writer has deadlines
+}
+
+// newEventWriter begins the reply.
+func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*eventWriter, error) {
+	s := &eventWriter{
+		cfg: cfg.complete(), w: w, rc: http.NewResponseController(w), ctx: r.Context(),
+		turn: make(chan struct{}, 1), leaves: make(chan struct{}),
+	}
+	s.codec = sse.Events(s.cfg.MaxEvent)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	for name, value := range map[string]string{"Cache-Control": "no-store", "X-Accel-Buffering": "no"} {
+		if h.Get(name) == "" {
+			h.Set(name, value)
+		}
+	}
+	h.Del("Content-Length")
+	if err := s.arm(); err != nil {
+		if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && srv.WriteTimeout > 0 {
+			return nil, fmt.Errorf("httpd: Events: the ResponseWriter, a %T, has no write deadline, and the WriteTimeout of the server would end the stream: %w",
+				w, errors.ErrUnsupported)
+		}
+	} else {
+		s.timeout = true
+	}
+	w.WriteHeader(http.StatusOK)
+	if s.cfg.Retry != 0 {
+		if err := s.event(r.Context(), sse.Event{Retry: s.cfg.Retry}); err != nil {
+			return nil, err
+		}
+	}
+	s.touch()
+	if err := s.rc.Flush(); err != nil {
+		return nil, fmt.Errorf("httpd: Events: %w", err)
+	}
+	return s, nil
+}
+
+// arm bounds the next write.
+func (s *eventWriter) arm() error {
+	if s.cfg.WriteTimeout < 0 {
+		return s.rc.SetWriteDeadline(time.Time{})
+	}
+	return s.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+}
+
+func (s *eventWriter) touch() {
+	s.mu.Lock()
+	s.beat = time.Now()
+	s.mu.Unlock()
+}
+
+// write writes whole events, and flushes them unless the Sink is corked.
+func (s *eventWriter) write(ctx context.Context, p []byte) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+	defer func() { <-s.turn }()
+	if !s.end.Open() && s.end.Ended() {
+		return s.refusal()
+	}
+	if s.ctx.Err() != nil {
+		return s.failed(chanio.Cause(s.ctx))
+	}
+	if s.timeout {
+		if err := s.arm(); err != nil {
+			return s.failed(err)
+		}
+	}
+	if _, err := s.w.Write(p); err != nil {
+		return s.failed(err)
+	}
+	s.mu.Lock()
+	s.beat = time.Now()
+	s.unsent = true
+	corked := s.corks > 0
+	s.mu.Unlock()
+	if corked {
+		return nil
+	}
+	return s.flushNow()
+}
+
+// flushNow flushes what was written. The caller has the turn.
+func (s *eventWriter) flushNow() error {
+	s.mu.Lock()
+	unsent := s.unsent
+	s.unsent = false
+	s.mu.Unlock()
+	if !unsent {
+		return nil
+	}
+	if err := s.rc.Flush(); err != nil {
+		return s.failed(err)
+	}
+	return nil
+}
+
+// failed ends the stream.
+func (s *eventWriter) failed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		err = &clientGone{err}
+	}
+	s.end.Set(err)
+	return s.refusal()
+}
+
+// clientGone is the end of a stream whose client has gone. It is no error of the sender's ctx.
+type clientGone struct{ err error }
+
+func (e *clientGone) Error() string { return "httpd: the client has gone: " + e.err.Error() }
+
+// Is makes it [ErrClientGone].
+func (e *clientGone) Is(target error) bool { return target == ErrClientGone }
+
+func (s *eventWriter) refusal() error {
+	if err := s.end.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+func (s *eventWriter) event(ctx context.Context, e sse.Event) error {
+	p, err := codec.Marshal(s.codec, e)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, p)
+}
+
+func (s *eventWriter) send(ctx context.Context, e sse.Event) error { return s.event(ctx, e) }
+
+// sendAll sends events with one flush.
+func (s *eventWriter) sendAll(ctx context.Context, events []sse.Event) (n int, err error) {
+	defer s.cork()()
+	for n, e := range events {
+		if err := s.event(ctx, e); err != nil {
+			return n, err
+		}
+	}
+	return len(events), nil
+}
+
+// cork holds flushes back.
+func (s *eventWriter) cork() (uncork func()) {
+	s.mu.Lock()
+	s.corks++
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		s.corks = max(s.corks-1, 0)
+		last := s.corks == 0 && s.unsent
+		s.mu.Unlock()
+		if !last {
+			return
+		}
+		s.turn <- struct{}{} // a write is bounded by its timeout
+		defer func() { <-s.turn }()
+		if !s.end.Ended() {
+			_ = s.flushNow() // the end has the error
+		}
+	}
+}
+
+// close ends the stream, and returns when nothing touches the ResponseWriter any more.
+func (s *eventWriter) close() error {
+	s.turn <- struct{}{}
+	s.closed.Store(true)
+	err := s.flushNow()
+	s.end.Set(err)
+	<-s.turn
+	<-s.stopped
+	return err
+}
+
+// abort ends the stream without a flush, and a write under way.
+func (s *eventWriter) abort(error) {
+	if !s.closed.Load() {
+		_ = s.rc.SetWriteDeadline(past) // without deadlines it takes as long as it takes
+	}
+	s.turn <- struct{}{}
+	<-s.turn
+	<-s.stopped
+}
+
+// keepAlive sends heartbeats until the stream has ended.
+func (s *eventWriter) keepAlive() {
+	timer := time.NewTimer(max(s.cfg.Heartbeat, time.Millisecond))
+	defer timer.Stop()
+	if s.cfg.Heartbeat < 0 {
+		timer.Stop()
+	}
+	for {
+		select {
+		case <-timer.C:
+			timer.Reset(s.heartbeat())
+		case <-s.end.Done():
+			return
+		case <-s.ctx.Done():
+			s.end.Set(&clientGone{chanio.Cause(s.ctx)})
+			return
+		case <-s.leaves:
+			s.sayGoodbye()
+			s.closed.Store(true) // what was sent is to arrive
+			s.end.Set(http.ErrServerClosed)
+			return
+		}
+	}
+}
+
+// heartbeat sends one if it is due, and returns when the next is.
+func (s *eventWriter) heartbeat() time.Duration {
+	s.mu.Lock()
+	left := s.cfg.Heartbeat - time.Since(s.beat)
+	s.mu.Unlock()
+	if left > 0 {
+		return left
+	}
+	_ = s.write(s.ctx, heartbeat) // the end has the error
+	return s.cfg.Heartbeat
+}
+
+// heartbeat is a comment.
+var heartbeat = []byte(":\n\n")
+
+// sayGoodbye sends the last event.
+func (s *eventWriter) sayGoodbye() {
+	if s.cfg.Goodbye != (sse.Event{}) {
+		_ = s.event(s.ctx, s.cfg.Goodbye) // which ends anyway
+	}
+}
+
+// copy sends the events of src in the caller's goroutine, with heartbeats between them.
+func (s *eventWriter) copy(src *chanio.Source[[]byte]) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	if s.leaveWith(cancel) {
+		cancel()
+	}
+	for {
+		p, err := s.await(ctx, src)
+		switch {
+		case err == nil:
+		case s.ctx.Err() == nil && isDone(s.leaves):
+			s.sayGoodbye()
+			return
+		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			p = heartbeat
+		default:
+			return
+		}
+		if s.write(ctx, p) != nil || s.drain(ctx, src) != nil {
+			return
+		}
+	}
+}
+
+// await waits for an event, no longer than to the next heartbeat.
+func (s *eventWriter) await(ctx context.Context, src *chanio.Source[[]byte]) ([]byte, error) {
+	if s.cfg.Heartbeat < 0 {
+		return src.Recv(ctx)
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Heartbeat)
+	defer cancel()
+	return src.Recv(bounded)
+}
+
+// drain sends what is at hand with one flush.
+func (s *eventWriter) drain(ctx context.Context, src *chanio.Source[[]byte]) error {
+	p, ok, _ := src.TryRecv() // the next Recv has the error
+	if !ok {
+		return nil
+	}
+	defer s.cork()()
+	for ok {
+		if err := s.write(ctx, p); err != nil {
+			return err
+		}
+		p, ok, _ = src.TryRecv()
+	}
+	return nil
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
