@@ -15,6 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/http1"
 )
 
 // WebSocketConfig says how a WebSocket is asked for. The zero value, and nil, mean the defaults.
@@ -153,7 +154,7 @@ func (cfg *WebSocketConfig) confirm(ws *websocket.Config, h http.Header, key str
 	wrong := func(reason string) error {
 		return &HandshakeError{Status: http.StatusSwitchingProtocols, Header: h, Reason: reason}
 	}
-	if !hasToken(h["Connection"], "upgrade") || !hasToken(h["Upgrade"], "websocket") {
+	if !http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket") {
 		return wrong("the connection does not become a WebSocket")
 	}
 	if got := h["Sec-Websocket-Accept"]; len(got) != 1 || got[0] != websocket.AcceptKey(key) {
@@ -173,11 +174,6 @@ func (cfg *WebSocketConfig) confirm(ws *websocket.Config, h http.Header, key str
 	ws.Client, ws.Extension, ws.Context = true, extension, nil
 	ws.Handshake = textproto.MIMEHeader(h)
 	return nil
-}
-
-// hasToken reports whether lists have a token, in any letter case.
-func hasToken(values []string, token string) bool {
-	return slices.ContainsFunc(websocket.Tokens(values), func(t string) bool { return strings.EqualFold(t, token) })
 }
 
 // refusal makes an error of a response that is not 101.

@@ -1,5 +1,7 @@
 package http1
 
+import "slices"
+
 // Kind is how the end of a message's body is found.
 type Kind uint8
 
@@ -126,6 +128,11 @@ func HasToken(value []byte, token string) bool {
 		}
 	}
 	return false
+}
+
+// AnyHasToken is [HasToken] for lists, such as the values of all fields of a name.
+func AnyHasToken(values []string, token string) bool {
+	return slices.ContainsFunc(values, func(value string) bool { return HasToken([]byte(value), token) })
 }
 
 // coding is what the transfer codings of a message come to.

@@ -79,17 +79,7 @@ func IsUpgrade(r *http.Request) bool {
 	if isExtendedConnect(r) {
 		return true
 	}
-	return hasToken(r.Header["Connection"], "upgrade") && hasToken(r.Header["Upgrade"], "websocket")
-}
-
-// hasToken reports whether lists have a token, in any letter case.
-func hasToken(values []string, token string) bool {
-	for _, t := range websocket.Tokens(values) {
-		if strings.EqualFold(t, token) {
-			return true
-		}
-	}
-	return false
+	return http1.AnyHasToken(r.Header["Connection"], "upgrade") && http1.AnyHasToken(r.Header["Upgrade"], "websocket")
 }
 
 // Upgrade makes a WebSocket of the request, on any server whose ResponseWriter can be hijacked, through middleware that
