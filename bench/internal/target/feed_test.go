@@ -46,8 +46,9 @@ func (f *feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TryWrite has a weir Conn write in the goroutine of the sender, as over TCP.
-func (f *feed) TryWrite(p []byte) (int, error) { return f.Write(p) }
+// TryWrite and WaitWrite have a weir Conn write in the goroutine of the sender, as over TCP.
+func (f *feed) TryWrite(p []byte) (int, error)      { return f.Write(p) }
+func (f *feed) WaitWrite(ctx context.Context) error { return ctx.Err() }
 
 func (f *feed) Close() error                     { return nil }
 func (f *feed) CloseWrite() error                { return nil }
