@@ -54,8 +54,11 @@ func (cfg *Config) http2() *http2.Config {
 	}
 }
 
+// beginning is enough of the preface to know it by: no request of HTTP/1 has that method (RFC 9113 3.4).
+const beginning = len("PRI ")
+
 // isHTTP2 reports whether the connection is one of HTTP/2: by ALPN, or, without TLS, by how the client begins. ok is false
-// if it says nothing.
+// if it says nothing, which it may for as long as a head may take.
 func (c *conn) isHTTP2() (is, ok bool) {
 	p := c.srv.protocols
 	switch {
@@ -68,18 +71,18 @@ func (c *conn) isHTTP2() (is, ok bool) {
 	case !c.await():
 		return false, false
 	}
-	return c.hasPreface(), true
+	return c.beginsPreface(), true
 }
 
-// hasPreface reports whether what has arrived is the preface, for the whole of which it waits.
-func (c *conn) hasPreface() bool {
+// beginsPreface reports whether what has arrived begins as the preface does. What of that is due yet, http2 waits for.
+func (c *conn) beginsPreface() bool {
 	for {
 		p := c.src.Buffered()
-		n := min(len(p), len(preface))
+		n := min(len(p), beginning)
 		switch {
 		case string(p[:n]) != preface[:n]:
 			return false
-		case n == len(preface):
+		case n == beginning:
 			return true
 		case c.src.Fill(c.io, len(preface)) != nil:
 			return false
