@@ -3,12 +3,10 @@ package httpd
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
-	"github.com/weir-go/weir/servers"
 )
 
 // StreamError is how a stream of HTTP/2 ends before its request or reply is complete: the client has reset it, or the
@@ -92,6 +90,7 @@ func (c *conn) beginsPreface() bool {
 
 // runHTTP2 serves the streams of a connection.
 func (c *conn) runHTTP2() error {
+	c.tunnels = new(tunnels)
 	c.h2 = http2.NewServer(c.nc, c.src, (*streamServer)(c), c.srv.http2)
 	undrain := c.nc.OnDrain(func(error) {
 		c.draining.Store(true)
@@ -106,16 +105,6 @@ func (c *conn) runHTTP2() error {
 	return nil
 }
 
-// endTunnels asks those who have tunnels to finish.
-func (c *conn) endTunnels() {
-	c.mu.Lock()
-	all := slices.Clone(c.tunnels)
-	c.mu.Unlock()
-	for _, t := range all {
-		t.Drain(servers.ErrShutdown)
-	}
-}
-
 // streamServer is a conn as the http2.Server of its streams.
 type streamServer conn
 
@@ -123,7 +112,7 @@ type streamServer conn
 func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handler {
 	c := (*conn)(s)
 	c.served++
-	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && c.served >= cfg.MaxRequests {
+	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && int(c.served) >= cfg.MaxRequests {
 		c.h2.Shutdown()
 	}
 	w := &streamResponse{stream: st, refused: head.Refused}

@@ -308,3 +308,26 @@ func TestCloseOfAnExchangeEndsTheConnection(t *testing.T) {
 		})
 	}
 }
+
+// TestStaleExchangeIsNotThatOfAnotherConnection keeps an Exchange until its memory serves another connection.
+func TestStaleExchangeIsNotThatOfAnotherConnection(t *testing.T) {
+	var kept Exchange
+	said := make(chan any, 1)
+	native, _ := startNative(t, func(_ context.Context, x Exchange) error {
+		switch x.Target() {
+		case "/keep":
+			kept = x
+		case "/path?q":
+			defer func() { said <- recover() }()
+			kept.Method()
+		}
+		return nil
+	}, nil)
+	for range 10 { // one of them gets it
+		replies, _ := talk(t, native, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n", "GET")
+		require.Len(t, replies, 1)
+		replies, _ = talk(t, native, nativeGet, "GET")
+		require.Len(t, replies, 1)
+		require.Contains(t, <-said, "after its handler has returned")
+	}
+}
