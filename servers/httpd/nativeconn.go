@@ -9,11 +9,8 @@ import (
 
 // serveNative is serve for a Server of NewNative.
 func (c *conn) serveNative() (goesOn bool) {
-	e := c.exchange
-	if e == nil {
-		e = &exchange{conn: c}
-		c.exchange = e
-	}
+	e := &c.exchange
+	e.conn = c
 	status := e.begin()
 	c.head.Discard(c.src) // whose slices stay until the body is read
 	if status != 0 {
@@ -58,6 +55,19 @@ func (e *exchange) begin() int {
 		e.resp.body = &e.body
 	}
 	return e.precheck()
+}
+
+// forget lets go of a request that is over, and of its connection.
+func (e *exchange) forget() {
+	if e.conn == nil {
+		return
+	}
+	e.conn, e.w, e.r, e.ctx = nil, nil, nil, nil
+	e.resp, e.req = response{}, http.Request{}
+	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
+	if cap(e.lines) > maxKept {
+		e.lines = nil
+	}
 }
 
 func (e *exchange) hasBody() bool {
@@ -206,7 +216,7 @@ func (e *exchange) takeHTTP() {
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)
-		c.watch.allow()
+		c.watch.allow(c)
 		return
 	}
 	body := &requestBody{conn: c, resp: e.w, req: e.r}

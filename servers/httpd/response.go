@@ -85,6 +85,9 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 
 func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flush(ctx) }
 
+// closeAfter is for streamWriter.
+func (w *response) closeAfter() { w.keepAlive = false }
+
 // abort is for streamWriter.
 func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 
