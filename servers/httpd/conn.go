@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -197,7 +198,7 @@ func (c *conn) serve() (goesOn bool) {
 	r := c.newRequest(x)
 	w := &response{keepAlive: c.mayGoOn()}
 	w.output = output{conn: c, req: r, via: w, length: -1}
-	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
+	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
@@ -264,12 +265,17 @@ func (c *conn) precheck(r *http.Request) int {
 	switch limit := c.srv.cfg.MaxBody; {
 	case r.URL == nil:
 		return http.StatusBadRequest
-	case c.head.Expects && !http1.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
 	}
 	return 0
+}
+
+// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
+func onlyExpectsContinue(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
 }
 
 // call calls the handler. It returns false if that panicked, having cut the connection.
@@ -364,8 +370,13 @@ func (c *conn) readDeadline() time.Time {
 
 // refuse answers a request that no handler sees. The connection ends behind it.
 func (c *conn) refuse(status int, isHead bool) {
+	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
+}
+
+// appendRefusal appends the whole reply that refuses a request.
+func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
 	text := http.StatusText(status) + "\n"
-	p := http1.AppendStatusLine(c.sink.Begin(), status)
+	p = http1.AppendStatusLine(p, status)
 	if !c.srv.cfg.NoDate {
 		p = appendDate(p)
 	}
@@ -376,5 +387,5 @@ func (c *conn) refuse(status int, isHead bool) {
 	if !isHead {
 		p = append(p, text...)
 	}
-	_ = c.sink.End(c.io, p, nil) // the client may have gone
+	return p
 }

@@ -20,15 +20,20 @@ type response struct {
 	body *requestBody // nil if the request has none
 
 	http11     bool
+	isConnect  bool
 	keepAlive  bool // the connection may go on behind this reply
 	fullDuplex bool
 
 	wroteHeader bool
+	overruled   bool   // a refusal was sent in the place of the handler's reply
 	lines       []byte // field lines of the header, at WriteHeader
 	framing     http1.Framing
 }
 
-var errFinished = errors.New("httpd: the handler has returned")
+var (
+	errFinished  = errors.New("httpd: the handler has returned")
+	errOverruled = errors.New("httpd: the request was refused, because its body is malformed")
+)
 
 func (w *response) WriteHeader(status int) {
 	switch {
@@ -76,6 +81,12 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 	var scratch []byte
 	if !w.headDone {
 		scratch = w.appendHead(w.conn.sink.Begin(), start, false)
+	}
+	if w.overruled {
+		if scratch != nil && w.conn.writer.Write(ctx, scratch, nil) == nil {
+			_ = w.flushed(w.conn.io) // before the handler gives up and cuts the connection
+		}
+		return errOverruled
 	}
 	if len(scratch)+len(p) == 0 {
 		return nil
@@ -173,7 +184,7 @@ func (w *response) end() error {
 	if !w.headDone {
 		scratch = w.appendHead(w.conn.sink.Begin(), kept, true)
 	}
-	if w.isHead {
+	if w.isHead || w.overruled {
 		kept = nil
 	}
 	if w.framing.Kind == http1.Chunked {

@@ -133,6 +133,8 @@ func (cfg *UpgradeConfig) check(r *http.Request) error {
 		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "Expected version 13 of the WebSocket protocol."}
 	case !extended && !r.ProtoAtLeast(1, 1):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected HTTP/1.1."}
+	case !extended && r.ContentLength != 0: // whose bytes would be taken for frames
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected a request without a body."}
 	case !extended && (len(r.Header["Sec-Websocket-Key"]) != 1 || !websocket.ValidKey(r.Header.Get("Sec-WebSocket-Key"))):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected one Sec-WebSocket-Key of 16 bytes."}
 	case !cfg.allows(r):
