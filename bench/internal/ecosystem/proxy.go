@@ -29,6 +29,7 @@ func Backend(next <-chan string) http.Handler {
 		w.Header().Set("Trailer", "X-Sum")
 		p, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(p)
+		_ = http.NewResponseController(w).Flush() // HTTP/1.1 has no trailers where it has a Content-Length
 		w.Header().Set("X-Sum", fmt.Sprint(len(p)))
 		w.Header().Set(http.TrailerPrefix+"X-Late", "yes")
 	})
@@ -77,8 +78,9 @@ func Proxy(t testing.TB, backend Server, transport http.RoundTripper) http.Handl
 	}
 }
 
-// ThroughProxy tries what goes through a proxy in front of a Backend whose lines come from next.
-func ThroughProxy(t *testing.T, proxy Server, next chan<- string) {
+// ThroughProxy tries what goes through a proxy in front of a Backend whose lines come from next, and if upgrades is set
+// a WebSocket.
+func ThroughProxy(t *testing.T, proxy Server, next chan<- string, upgrades bool) {
 	client := proxy.Client(t)
 	r, err := http.NewRequestWithContext(Within(t), http.MethodPost, proxy.URL+"/echo", io.MultiReader(strings.NewReader("hello")))
 	require.NoError(t, err)
@@ -102,7 +104,7 @@ func ThroughProxy(t *testing.T, proxy Server, next chan<- string) {
 	p, err = io.ReadAll(cut.Body)
 	require.Error(t, err, "%q", p)
 	require.NoError(t, cut.Body.Close())
-	if !proxy.HTTP2 {
+	if upgrades {
 		webSocketThrough(t, proxy)
 	}
 }
