@@ -16,7 +16,7 @@ func TestConnectHandlers(t *testing.T) {
 			"compressed": {connect.WithSendGzip()},
 		} {
 			if name == "gRPC" && !s.HTTP2 {
-				continue // its status is in trailers that net/http's client of HTTP/1.1 gets too, but connect-go wants HTTP/2
+				continue // it is a protocol over HTTP/2
 			}
 			t.Run(name, func(t *testing.T) {
 				ecosystem.ConnectSpeech(t, client, s.URL, s.HTTP2, options...)
