@@ -308,14 +308,11 @@ func (st *muxStream) trailers(to http.Header) http.Header {
 	return to
 }
 
-func (st *muxStream) settle(x *exchange, s *sender, _ bool) {
+func (st *muxStream) settle(_ *exchange, s *sender, _ bool) {
 	if !s.complete() {
 		st.s.Reset(http2.Cancel, nil) // does nothing if the server has reset the stream
 	}
-	st.m.release()
-	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
-		trace.PutIdleConn(nil)
-	}
+	st.m.release() // PutIdleConn is a hook of HTTP/1 alone
 }
 
 func (st *muxStream) lose(s *sender, cause error) {

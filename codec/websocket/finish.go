@@ -92,10 +92,12 @@ func (c *Conn) appendClose(dst []byte) []byte {
 // *CloseError.
 func (c *Conn) readEnded(err error) {
 	var end *CloseError
-	if err == io.EOF {
+	if err != io.EOF {
+		errors.As(err, &end)
+	}
+	if err == io.EOF || end != nil && !end.Local && end.Code != Abnormal && c.gate.isShut() { // an answer to ours, whatever its code
 		c.out.Set(nil)
 	} else {
-		errors.As(err, &end)
 		c.out.Set(err)
 	}
 	c.mu.Lock()

@@ -125,6 +125,13 @@ func (g *gate) shutNow() bool {
 	return true
 }
 
+// isShut reports whether the Close frame is being sent, or was.
+func (g *gate) isShut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.shut
+}
+
 func (g *gate) changedLocked() {
 	if g.moved != nil {
 		close(g.moved)
