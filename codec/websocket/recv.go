@@ -212,5 +212,6 @@ func (c *Conn) closeIn() error {
 	c.interrupt()
 	c.startDropping()
 	c.maybeFinish()
+	c.rouse()
 	return nil
 }
