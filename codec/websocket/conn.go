@@ -97,7 +97,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.hear()
 	c.undrain = conn.OnDrain(func(error) { c.goAway() })
 	if ctx := c.cfg.Context; ctx != nil {
-		c.detach = context.AfterFunc(ctx, c.contextEnded)
+		c.detach = afterFunc(ctx, c.contextEnded)
 	}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(c.tick(), c.look)
@@ -160,3 +160,13 @@ func (c *Conn) since() time.Duration { return time.Since(c.born) + 1 }
 
 // hear notes that bytes have come.
 func (c *Conn) hear() { c.heard.Store(int64(c.since())) }
+
+// afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if ctx, ok := ctx.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return ctx.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
