@@ -40,7 +40,8 @@ type Config struct {
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyHeader is sent to HTTP proxies besides what they need: with CONNECT, and with plain requests that they pass on.
-	// ProxyTLS is for https proxies. TunnelAlways uses CONNECT for http URLs as well.
+	// ProxyTLS is for https proxies. TunnelAlways uses CONNECT for http URLs as well; requests for another protocol, such as
+	// those of WebSockets, use it in any case.
 	ProxyHeader  http.Header
 	ProxyTLS     *clients.TLSConfig
 	TunnelAlways bool

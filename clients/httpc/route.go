@@ -161,7 +161,8 @@ func (x *exchange) chooseProxy(route *Route) error {
 		return invalid("Config.Connect.Allow cannot look at the addresses that a proxy connects to: use one or the other")
 	}
 	x.to.proxy, x.proxy = via.String(), via
-	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !x.t.cfg.TunnelAlways {
+	tunnel := x.t.cfg.TunnelAlways || has(x.header, "Upgrade") // RFC 6455 4.1: another protocol is not for the proxy to pass on
+	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !tunnel {
 		x.forward = true // the proxy passes plain requests on
 		x.to.addr, x.to.mayMux, x.to.prior = "", false, false
 	}

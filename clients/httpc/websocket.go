@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -200,29 +201,52 @@ func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients
 	if conf.Useful == nil {
 		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake alone has moved bytes both ways
 	}
-	var latest *websocket.Conn // over the connection that was made last
+	var made handedOver
 	conns := clients.Reconnect(func(ctx context.Context) (*chanio.Conn, error) {
 		conn, err := c.DialWebSocket(ctx, url, cfg)
 		if err != nil {
 			return nil, err
 		}
-		latest = conn
-		return conn.Below(), nil
+		return made.put(conn), nil
 	}, &conf).Conns
 	up := conns.Claim("httpc.WebSockets")
 	return chanio.NewSource(chanio.SourceHooks[*websocket.Conn]{
 		Next: func(ctx context.Context) (*websocket.Conn, error) {
-			if _, err := up.Next(ctx); err != nil {
+			below, err := up.Next(ctx)
+			if err != nil {
 				return nil, err
 			}
-			return latest, nil
+			return made.take(below), nil
 		},
-		Close:       up.Close,
-		Undelivered: func(conn *websocket.Conn) { conn.Abort(net.ErrClosed) },
+		Close: up.Close,
+		Undelivered: func(conn *websocket.Conn) {
+			conn.Abort(net.ErrClosed)
+			up.Drop(conn.Below())
+		},
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "httpc.WebSockets", Upstream: []chanio.Description{up.Describe()}}
 		},
 	})
+}
+
+// handedOver is the WebSockets that were made and not received yet, by the connections that they go over.
+type handedOver struct {
+	mu    sync.Mutex
+	conns map[*chanio.Conn]*websocket.Conn
+}
+
+func (h *handedOver) put(conn *websocket.Conn) *chanio.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns = map[*chanio.Conn]*websocket.Conn{conn.Below(): conn} // one that nobody took has been aborted
+	return conn.Below()
+}
+
+func (h *handedOver) take(below *chanio.Conn) *websocket.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer delete(h.conns, below)
+	return h.conns[below]
 }
 
 // isPermanent reports whether a refusal would come again.

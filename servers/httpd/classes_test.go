@@ -173,7 +173,6 @@ var headClasses = []struct{ name, raw, want string }{
 	{"space in the version", "GET / HTTP/ 1.1\r\nHost: a\r\n\r\n", "400"},
 	{"another protocol", "GET / ABCD/1.1\r\nHost: a\r\n\r\n", "400"},
 	{"nothing but spaces", "   \r\n\r\n", "400"},
-	{"begins as HTTP/2 does", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "505"},
 	{"another expectation", classGet("Expect: 200-ok\r\n"), "417"},
 	{"another expectation besides", classGet("Expect: 100-continue\r\nExpect: x\r\n"), "417"},
 	{"long method", strings.Repeat("A", 100000) + " / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
@@ -277,6 +276,19 @@ func TestEveryClassOfInputHasItsAnswer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestABrokenPrefaceIsRefusedInTheVersionThatItBegins sends what begins as a connection of HTTP/2 does and goes on otherwise.
+func TestABrokenPrefaceIsRefusedInTheVersionThatItBegins(t *testing.T) {
+	const broken = "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"
+	var evils atomic.Int64
+	one := new(http.Protocols)
+	one.SetHTTP1(true)
+	require.Equal(t, "505", statuses(rawReply(t, start(t, careless(&evils), &Config{Protocols: one}), broken+evil)))
+	got := rawReply(t, start(t, careless(&evils), nil), broken+evil)
+	require.NotContains(t, got, "HTTP/1.1")
+	require.Contains(t, got, "\x07\x00\x00\x00\x00\x00", "a GOAWAY frame on stream 0")
+	require.Zero(t, evils.Load())
 }
 
 // TestClassesOfFramingHaveOneAnswerAtAnyCut sends them in two pieces, the second when the server has seen the first.

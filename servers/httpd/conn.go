@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
@@ -39,9 +40,10 @@ type conn struct {
 	draining atomic.Bool
 	served   int32
 	hijacked bool
-	taker    *requestLine              // of the request that has hijacked it, for the log
-	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
-	undrain  func() bool               // takes back that drain is called
+	taker    *requestLine                              // of the request that has hijacked it, for the log
+	next     func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
+	deadline atomic.Pointer[time.Time]                 // for reading, of the handler's own
+	undrain  func() bool                               // takes back that drain is called
 
 	h2      *http2.Conn // of a connection that speaks HTTP/2
 	tunnels *tunnels    // made of its streams
@@ -132,7 +134,10 @@ func (c *conn) run() error {
 	}
 	for c.await() && c.readHead() && c.serve() {
 	}
-	if c.hijacked {
+	switch {
+	case c.next != nil:
+		return &afresh.Handler{Handle: c.next}
+	case c.hijacked:
 		<-c.nc.Done()
 	}
 	return nil
@@ -337,16 +342,16 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
-	if failure := c.report(r, v); !c.hijacked {
+	if failure := c.srv.panicked(r, v); !c.hijacked {
 		c.nc.Abort(failure)
 	}
 }
 
-// report logs that a handler panicked.
-func (c *conn) report(r *http.Request, v any) *chanio.PanicError {
+// panicked logs that a handler panicked.
+func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
-		c.srv.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
 	return failure

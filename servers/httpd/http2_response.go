@@ -65,7 +65,7 @@ func (w *streamResponse) call() (ok bool) {
 			return
 		}
 		if v := recover(); v != nil { // otherwise runtime.Goexit, which the engine takes care of
-			failure := w.conn.report(w.req, v)
+			failure := w.conn.srv.panicked(w.req, v)
 			w.release()
 			w.stream.Reset(http2.InternalError, failure)
 		}

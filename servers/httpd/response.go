@@ -119,16 +119,26 @@ func (w *response) EnableFullDuplex() error {
 
 // Hijack hands the connection over. What the client has sent already is read from it first.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, err := w.handOver()
+	if err != nil {
+		return nil, nil, err
+	}
+	nc := chanio.AsNetConn(c)
+	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
+}
+
+// handOver is Hijack without a net.Conn.
+func (w *response) handOver() (*chanio.Conn, error) {
 	c := w.conn
 	switch {
 	case c.hijacked:
-		return nil, nil, http.ErrHijacked
+		return nil, http.ErrHijacked
 	case w.finished:
-		return nil, nil, errFinished
+		return nil, errFinished
 	}
 	if w.wroteHeader {
 		if err := w.flushKept(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	w.release()
@@ -144,8 +154,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
 	c.release()
-	nc := chanio.AsNetConn(c.nc)
-	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
+	return c.nc, nil
 }
 
 // finish ends the reply when the handler has returned, and reports whether the connection goes on.
