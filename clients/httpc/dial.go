@@ -21,17 +21,20 @@ import (
 
 const defaultConnectTimeout = 30 * time.Second
 
-// dial makes a connection for x.
-func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
+// withinConnect bounds ctx by the time that a connection may take.
+func (t *Transport) withinConnect(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := t.cfg.Connect.Timeout
 	if limit == 0 {
 		limit = defaultConnectTimeout
 	}
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
-		defer cancel()
+	if limit < 0 {
+		return ctx, func() {}
 	}
+	return context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
+}
+
+// dial makes a connection for x.
+func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
 	nc, err := t.connect(ctx, x)
 	if err != nil {
 		return nil, nil, dialError(err)

@@ -39,6 +39,7 @@ type exchange struct {
 	retries  int  // after which it may have been acted on
 	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has
+	reused   bool // the connection was there before, perhaps for another host
 }
 
 // attemptError is why an attempt failed.
@@ -72,6 +73,9 @@ func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	}
 	if err := x.validate(); err != nil {
 		return x, err
+	}
+	if own := x.ownTarget; t.apart.n.Load() > 0 && t.apart.has(own()) {
+		x.to = own()
 	}
 	x.frame(r.Body)
 	x.askCoding()

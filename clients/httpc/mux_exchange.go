@@ -30,6 +30,7 @@ type muxStream struct {
 // roundTrip makes one attempt of x on m.
 func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	reused := m.wasUsed()
+	x.reused = reused || m.group.to != x.to
 	s, err := m.open(x)
 	if err != nil {
 		m.release()

@@ -42,6 +42,8 @@ type target struct {
 	route  *Route
 	mayMux bool // HTTP/2 is spoken if the server knows it
 	prior  bool // HTTP/2 is spoken in any case
+
+	alone string // the Host that it serves and no other; "" means any
 }
 
 // String is the target without secrets.
@@ -49,6 +51,9 @@ func (k target) String() string {
 	text := k.scheme + "://" + k.addr
 	if k.addr == "" {
 		text += "*"
+	}
+	if k.alone != "" {
+		text += " for " + k.alone
 	}
 	if k.unix != "" {
 		text += " at " + k.unix

@@ -17,6 +17,7 @@ type Transport struct {
 	pool       *pool
 	broken     error // of the Config: no request is sent
 	protocols  http.Protocols
+	apart      apart
 }
 
 func newTransport(cfg *Config) *Transport {
@@ -83,6 +84,9 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 		}
 		resp, failure := c.roundTrip(x)
 		if failure == nil {
+			if x.misdirected(resp) {
+				continue
+			}
 			return resp, nil
 		}
 		if !x.mayRepeat(failure) {
