@@ -33,6 +33,8 @@ type exchange struct {
 	asksCoding bool
 	closes     bool     // the connection is not to be used again
 	upgrade    []string // what the request asks to switch to
+	protocol   string   // that an extended CONNECT may ask for instead
+	extended   bool     // this attempt is one
 
 	bodyRead bool // some of body was read
 	bodyOver bool // body was closed, or its sender will close it
@@ -77,6 +79,7 @@ func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	if own := x.ownTarget; t.apart.n.Load() > 0 && t.apart.has(own()) {
 		x.to = own()
 	}
+	x.protocol = x.wantsExtended()
 	x.frame(r.Body)
 	x.askCoding()
 	return x, nil

@@ -111,7 +111,10 @@ func (t *Transport) conn(x *exchange) (carrier, error) {
 	if x.ctx.Err() != nil {
 		return nil, chanio.Cause(x.ctx)
 	}
-	c, err := t.pool.get(x)
+	c, err := t.extend(x)
+	if c == nil && err == nil {
+		c, err = t.pool.get(x)
+	}
 	if err != nil {
 		return nil, err
 	}
