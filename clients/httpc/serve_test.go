@@ -1,4 +1,4 @@
-package httpc
+package httpc_test
 
 import (
 	"context"
@@ -11,11 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weir-go/weir/clients/httpc"
 	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// testCertificate is that of httptest, which trusting believes.
+// testCertificate is that of httptest, which httpc.Trusting believes.
 func testCertificate() tls.Certificate {
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
@@ -45,7 +46,7 @@ func ours(t *testing.T, handler http.Handler, secure bool, http2 httpd.HTTP2Conf
 		select {
 		case err := <-served:
 			require.NoError(t, err)
-		case <-time.After(testPatience):
+		case <-time.After(httpc.TestPatience):
 			t.Error("Serve does not return")
 		}
 	})

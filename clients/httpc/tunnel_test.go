@@ -1,22 +1,18 @@
-package httpc
+package httpc_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	frames "golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients/httpc"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/servers/httpd"
 )
@@ -77,7 +73,7 @@ func echoTunnel(w http.ResponseWriter, r *http.Request) {
 // requireEcho sends messages and wants them back.
 func requireEcho(t *testing.T, conn *websocket.Conn) {
 	t.Helper()
-	for _, text := range []string{"hello", "", long(100_000)} {
+	for _, text := range []string{"hello", "", httpc.Long(100_000)} {
 		require.NoError(t, conn.Out.Send(t.Context(), websocket.Text(text)))
 		m, err := conn.In.Recv(t.Context())
 		require.NoError(t, err)
@@ -100,9 +96,9 @@ func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 		"HTTP/2 alone":               {secure: true, protocols: only2, want: "HTTP/2.0"},
 		"HTTP/2 alone, not offered":  {secure: true, protocols: only2, refused: true},
 		"plain":                      {used: true, want: "HTTP/1.1"},
-		"plain HTTP/2":               {protocols: h2c(), want: "HTTP/2.0"},
-		"plain HTTP/2 that is there": {protocols: h2c(), used: true, want: "HTTP/2.0"},
-		"plain HTTP/2, not offered":  {protocols: h2c(), refused: true},
+		"plain HTTP/2":               {protocols: httpc.H2C(), want: "HTTP/2.0"},
+		"plain HTTP/2 that is there": {protocols: httpc.H2C(), used: true, want: "HTTP/2.0"},
+		"plain HTTP/2, not offered":  {protocols: httpc.H2C(), refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
@@ -115,16 +111,16 @@ func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 					proto, header = r.Proto, r.Header.Clone()
 				}
 			}), k.secure, httpd.HTTP2Config{NoConnect: k.refused})
-			cfg := &Config{Protocols: k.protocols}
+			cfg := &httpc.Config{Protocols: k.protocols}
 			scheme := ""
 			if k.secure {
-				cfg.Connect, scheme = trusting(), "s"
+				cfg.Connect, scheme = httpc.Trusting(), "s"
 			}
-			c := newClient(t, cfg)
+			c := httpc.NewTestClient(t, cfg)
 			if k.used {
-				text(t, c, "http"+scheme+base)
+				httpc.TextOf(t, c, "http"+scheme+base)
 			}
-			conn, err := c.DialWebSocket(t.Context(), "ws"+scheme+base+"/ws?q=1", &WebSocketConfig{Subprotocols: []string{"chat"}})
+			conn, err := c.DialWebSocket(t.Context(), "ws"+scheme+base+"/ws?q=1", &httpc.WebSocketConfig{Subprotocols: []string{"chat"}})
 			if k.want == "" {
 				require.ErrorIs(t, err, errors.ErrUnsupported)
 				return
@@ -136,7 +132,7 @@ func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 			require.Equal(t, k.want, proto)
 			require.Equal(t, k.want == "HTTP/1.1", header.Get("Sec-WebSocket-Key") != "", "%v", header)
 			mu.Unlock()
-			text(t, c, "http"+scheme+base) // beside it
+			httpc.TextOf(t, c, "http"+scheme+base) // beside it
 			require.NoError(t, conn.Close())
 		})
 	}
@@ -144,26 +140,26 @@ func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 
 func TestRefusedWebSocketOverHTTP2LeavesTheConnection(t *testing.T) {
 	base := ours(t, site(nil), true, httpd.HTTP2Config{})
-	c := newClient(t, &Config{Connect: trusting()})
-	text(t, c, "https"+base)
+	c := httpc.NewTestClient(t, &httpc.Config{Connect: httpc.Trusting()})
+	httpc.TextOf(t, c, "https"+base)
 	for range 3 {
 		_, err := c.DialWebSocket(t.Context(), "wss"+base+"/no", nil)
-		var refused *HandshakeError
+		var refused *httpc.HandshakeError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, 403, refused.Status)
 		require.Equal(t, "because", refused.Header.Get("X-Why"))
 		require.Equal(t, "no\n", string(refused.Body))
 	}
-	text(t, c, "https"+base)
+	httpc.TextOf(t, c, "https"+base)
 	require.EqualValues(t, 1, c.Stats()[0].Dials)
-	require.Eventually(t, func() bool { return c.Stats()[0].Streams == 0 }, testPatience, 1e6)
+	require.Eventually(t, func() bool { return c.Stats()[0].Streams == 0 }, httpc.TestPatience, 1e6)
 }
 
 // TestManyWebSocketsShareAConnection has them end one by one, and the rest with the Client.
 func TestManyWebSocketsShareAConnection(t *testing.T) {
 	base := ours(t, site(nil), true, httpd.HTTP2Config{})
-	c := newClient(t, &Config{Connect: trusting()})
-	text(t, c, "https"+base)
+	c := httpc.NewTestClient(t, &httpc.Config{Connect: httpc.Trusting()})
+	httpc.TextOf(t, c, "https"+base)
 	var conns []*websocket.Conn
 	for range 20 {
 		conn, err := c.DialWebSocket(t.Context(), "wss"+base+"/ws", nil)
@@ -174,7 +170,7 @@ func TestManyWebSocketsShareAConnection(t *testing.T) {
 		requireEcho(t, conn)
 		require.NoError(t, conn.Close())
 	}
-	text(t, c, "https"+base)
+	httpc.TextOf(t, c, "https"+base)
 	require.EqualValues(t, 1, c.Stats()[0].Dials)
 	require.NoError(t, c.Close())
 	for _, conn := range conns[10:] {
@@ -187,8 +183,8 @@ func TestManyWebSocketsShareAConnection(t *testing.T) {
 // TestCtxOfAHandshakeDoesNotBoundTheWebSocket cancels it when the WebSocket is there.
 func TestCtxOfAHandshakeDoesNotBoundTheWebSocket(t *testing.T) {
 	base := ours(t, site(nil), true, httpd.HTTP2Config{})
-	c := newClient(t, &Config{Connect: trusting(), HeadTimeout: testPatience})
-	text(t, c, "https"+base)
+	c := httpc.NewTestClient(t, &httpc.Config{Connect: httpc.Trusting(), HeadTimeout: httpc.TestPatience})
+	httpc.TextOf(t, c, "https"+base)
 	ctx, cancel := context.WithCancel(t.Context())
 	conn, err := c.DialWebSocket(ctx, "wss"+base+"/ws", nil)
 	require.NoError(t, err)
@@ -203,195 +199,39 @@ func TestCtxOfAHandshakeDoesNotBoundTheWebSocket(t *testing.T) {
 func TestConnectMakesATunnelOfEitherVersion(t *testing.T) {
 	for name, k := range map[string]struct {
 		scheme string
-		cfg    Config
+		cfg    httpc.Config
 	}{
-		"HTTP/1.1":          {"http", Config{}},
-		"HTTP/2 over TLS":   {"https", Config{Connect: trusting()}},
-		"HTTP/2 without it": {"http", Config{Protocols: h2c()}},
+		"HTTP/1.1":          {"http", httpc.Config{}},
+		"HTTP/2 over TLS":   {"https", httpc.Config{Connect: httpc.Trusting()}},
+		"HTTP/2 without it": {"http", httpc.Config{Protocols: httpc.H2C()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := k.scheme + ours(t, site(nil), k.scheme == "https", httpd.HTTP2Config{})
-			c := newClient(t, &k.cfg)
+			c := httpc.NewTestClient(t, &k.cfg)
 			for range 3 {
 				conn, err := c.Connect(t.Context(), base, "a.example:443")
 				require.NoError(t, err)
 				sent := make(chan error, 1)
 				go func() {
-					err := conn.Out.Send(t.Context(), []byte(long(1<<20)))
+					err := conn.Out.Send(t.Context(), []byte(httpc.Long(1<<20)))
 					sent <- errors.Join(err, conn.Out.Close())
 				}()
 				got, err := io.ReadAll(chanio.NewReader(t.Context(), conn.In))
 				require.NoError(t, err)
 				require.NoError(t, <-sent)
-				require.Equal(t, long(1<<20)+"bye", string(got))
+				require.Equal(t, httpc.Long(1<<20)+"bye", string(got))
 				require.NoError(t, conn.Close())
 				require.NotNil(t, conn.RemoteAddr())
 			}
 			_, err := c.Connect(t.Context(), base, "no.example:443")
-			var refused *StatusError
+			var refused *httpc.StatusError
 			require.ErrorAs(t, err, &refused)
 			require.Equal(t, 403, refused.Status)
 			require.Equal(t, "because", refused.Header.Get("X-Why"))
 			conn, err := c.Connect(t.Context(), base, "a.example:443")
 			require.NoError(t, err)
 			conn.Abort(nil)
-			text(t, c, base)
+			httpc.TextOf(t, c, base)
 		})
 	}
-}
-
-// rawFrames is a server of HTTP/2 that offers extended CONNECT and tells the test what it gets, frame by frame.
-func rawFrames(t *testing.T, answer func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField)) *rawServer {
-	return raw(t, func(nc net.Conn, in *bufio.Reader) {
-		if _, err := io.ReadFull(in, make([]byte, len(frames.ClientPreface))); err != nil {
-			return
-		}
-		f := frames.NewFramer(nc, in)
-		_ = f.WriteSettings(frames.Setting{ID: frames.SettingEnableConnectProtocol, Val: 1})
-		dec := hpack.NewDecoder(4096, nil)
-		for {
-			frame, err := f.ReadFrame()
-			if err != nil {
-				return
-			}
-			var fields []hpack.HeaderField
-			if h, ok := frame.(*frames.HeadersFrame); ok {
-				fields, _ = dec.DecodeFull(h.HeaderBlockFragment())
-			}
-			answer(f, frame, fields)
-		}
-	})
-}
-
-func writeHead(f *frames.Framer, id uint32, end bool, fields ...string) {
-	var b bytes.Buffer
-	enc := hpack.NewEncoder(&b)
-	for i := 0; i < len(fields); i += 2 {
-		_ = enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
-	}
-	_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true, EndStream: end})
-}
-
-// headers returns the fields as text, without that of the agent.
-func headers(fields []hpack.HeaderField) (text string) {
-	for _, f := range fields {
-		if f.Name != "user-agent" {
-			text += f.Name + "=" + f.Value + " "
-		}
-	}
-	return strings.TrimSpace(text)
-}
-
-// TestTunnelOnTheWire wants the header lists of RFC 9113 8.5 and RFC 8441 4, no END_STREAM with them, and the ends of a
-// tunnel as frames.
-func TestTunnelOnTheWire(t *testing.T) {
-	got := make(chan string, 100)
-	s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField) {
-		switch frame := frame.(type) {
-		case *frames.HeadersFrame:
-			got <- headers(fields)
-			if frame.StreamEnded() {
-				got <- "END"
-			}
-			writeHead(f, frame.StreamID, false, ":status", "200", "content-length", "3") // which says nothing
-			_ = f.WriteData(frame.StreamID, false, []byte("first"))
-		case *frames.DataFrame:
-			if len(frame.Data()) > 0 {
-				got <- string(frame.Data())
-			}
-			if frame.StreamEnded() {
-				got <- "END"
-			}
-		case *frames.RSTStreamFrame:
-			got <- frame.ErrCode.String()
-		}
-	})
-	c := newClient(t, &Config{Protocols: h2c()})
-	conn, err := c.Connect(t.Context(), s.url, "a.example:443")
-	require.NoError(t, err)
-	require.Equal(t, ":method=CONNECT :authority=a.example:443", <-got)
-	p, err := conn.In.Recv(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "first", string(p))
-	require.NoError(t, conn.Out.Send(t.Context(), []byte("hello")))
-	require.Equal(t, "hello", <-got)
-	require.NoError(t, conn.Out.Close())
-	require.Equal(t, "END", <-got)
-	conn.Abort(nil)
-	require.Equal(t, "CANCEL", <-got)
-
-	ws, err := c.DialWebSocket(t.Context(), "ws"+strings.TrimPrefix(s.url, "http")+"/chat?a=1",
-		&WebSocketConfig{Subprotocols: []string{"x"}, Header: http.Header{"Origin": {"http://a"}}})
-	require.NoError(t, err)
-	require.Equal(t, ":method=CONNECT :protocol=websocket :scheme=http :authority="+strings.TrimPrefix(s.url, "http://")+
-		" :path=/chat?a=1 accept-encoding=gzip origin=http://a sec-websocket-protocol=x sec-websocket-version=13", sorted(<-got))
-	ws.Abort(nil)
-	require.Equal(t, "CANCEL", <-got)
-	require.Equal(t, 1, s.accepted())
-}
-
-// sorted has the last field of the request among the others, which are in order.
-func sorted(text string) string {
-	const gzip = " accept-encoding=gzip"
-	if rest, ok := strings.CutSuffix(text, gzip); ok {
-		return strings.Replace(rest, " origin=", gzip+" origin=", 1)
-	}
-	return text
-}
-
-// TestAnswersToAnExtendedConnect are those that make no WebSocket. The stream is over after each.
-func TestAnswersToAnExtendedConnect(t *testing.T) {
-	for name, k := range map[string]struct {
-		fields []string
-		want   string
-	}{
-		"subprotocol nobody offered": {[]string{":status", "200", "sec-websocket-protocol", "y"}, "was not offered"},
-		"extension nobody offered":   {[]string{":status", "200", "sec-websocket-extensions", "permessage-deflate"}, "status 200"},
-		"no":                         {[]string{":status", "404"}, "status 404"},
-		"101":                        {[]string{":status", "101"}, "PROTOCOL_ERROR"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			over := make(chan struct{}, 1)
-			s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, _ []hpack.HeaderField) {
-				switch frame := frame.(type) {
-				case *frames.HeadersFrame:
-					writeHead(f, frame.StreamID, k.fields[1] == "404", k.fields...)
-				case *frames.RSTStreamFrame:
-					over <- struct{}{}
-				}
-			})
-			c := newClient(t, &Config{Protocols: h2c()})
-			_, err := c.DialWebSocket(t.Context(), "ws"+strings.TrimPrefix(s.url, "http"), nil)
-			require.ErrorContains(t, err, k.want)
-			<-over
-		})
-	}
-}
-
-// TestWebSocketEndsWithItsConnection has a GOAWAY that excludes the stream of the first handshake, which is made again, and
-// a connection that breaks.
-func TestWebSocketEndsWithItsConnection(t *testing.T) {
-	n := 0
-	s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, _ []hpack.HeaderField) {
-		if h, ok := frame.(*frames.HeadersFrame); ok {
-			if n++; n == 1 {
-				_ = f.WriteGoAway(0, frames.ErrCodeNo, nil)
-				return
-			}
-			writeHead(f, h.StreamID, false, ":status", "200")
-			_ = f.WriteGoAway(h.StreamID, frames.ErrCodeInternal, []byte("broken"))
-		}
-		if d, ok := frame.(*frames.DataFrame); ok {
-			_ = f.WriteRSTStream(d.StreamID, frames.ErrCodeCancel)
-		}
-	})
-	c := newClient(t, &Config{Protocols: h2c()})
-	conn, err := c.DialWebSocket(t.Context(), "ws"+strings.TrimPrefix(s.url, "http"), nil)
-	require.NoError(t, err)
-	require.Equal(t, 2, s.accepted())
-	_ = conn.Out.Send(t.Context(), websocket.Text("x"))
-	_, err = conn.In.Recv(t.Context())
-	require.Error(t, err)
-	_ = conn.Close()
-	require.Eventually(t, func() bool { return c.Stats()[0].Open == 0 }, testPatience, 1e6)
 }
