@@ -3,7 +3,6 @@ package cache
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,10 +81,7 @@ func (c *Cache) save(ctx context.Context, p *page) {
 		c.call("Delete", func() error { return c.store.Delete(ctx, key+"."+p.Variants[0].ID) })
 		p.Variants = p.Variants[1:]
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return // no header is so
-	}
+	text := p.encode()
 	c.call("Put", func() error { return c.store.Put(ctx, key, text) })
 }
 

@@ -28,7 +28,8 @@ type variant struct {
 	Vary         map[string]string // names of fields, and digests of what the request said
 	Status       int
 	Proto        string
-	Header       http.Header
+	Header       http.Header         `json:"-"`
+	Fields       map[string][][]byte // Header, whose values need not be UTF-8
 	Uncompressed bool
 	Requested    time.Time
 	Received     time.Time
@@ -175,6 +176,20 @@ func (p *page) remove(id string) {
 	p.Variants = slices.DeleteFunc(p.Variants, func(v *variant) bool { return v.ID == id })
 }
 
+// encode makes of p what is stored.
+func (p *page) encode() []byte {
+	for _, v := range p.Variants {
+		v.Fields = make(map[string][][]byte, len(v.Header))
+		for name, values := range v.Header {
+			for _, value := range values {
+				v.Fields[name] = append(v.Fields[name], []byte(value))
+			}
+		}
+	}
+	text, _ := json.Marshal(p) // which refuses nothing that is in a page
+	return text
+}
+
 // decodePage reads what a store has returned. It is nil if that is not a page of that URL.
 func decodePage(url string, p []byte) *page {
 	pg := new(page)
@@ -182,7 +197,14 @@ func decodePage(url string, p []byte) *page {
 		return nil
 	}
 	for _, v := range pg.Variants {
-		if v.Header == nil || v.Status < 200 || v.Status > 599 {
+		v.Header = make(http.Header, len(v.Fields))
+		for name, values := range v.Fields {
+			for _, value := range values {
+				v.Header[name] = append(v.Header[name], string(value))
+			}
+		}
+		v.Fields = nil
+		if len(v.Header) == 0 || v.Status < 200 || v.Status > 599 {
 			return nil
 		}
 	}
