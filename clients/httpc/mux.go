@@ -28,9 +28,9 @@ type mux struct {
 	until  time.Time // when it is too old; zero means never
 }
 
-func newMux(t *Transport, nc *chanio.Conn) *mux {
+func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
 	limits := t.limits
-	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: nc.TLS()}
+	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: secure}
 }
 
 // startMux adds m, which was dialled for w, to its group, hands it to all who wait, and reads it.

@@ -18,6 +18,7 @@ type Transport struct {
 	broken     error // of the Config: no request is sent
 	protocols  http.Protocols
 	apart      apart
+	wire       *wire // or nil
 }
 
 func newTransport(cfg *Config) *Transport {
@@ -29,6 +30,9 @@ func newTransport(cfg *Config) *Transport {
 		t.protocols.SetHTTP2(true)
 	}
 	t.codings = acceptEncoding(t.cfg.Codings)
+	if t.cfg.Wire != nil {
+		t.wire = &wire{cfg: &t.cfg}
+	}
 	t.pool = newPool(t)
 	t.broken = t.cfg.check()
 	return t
