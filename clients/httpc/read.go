@@ -19,7 +19,7 @@ import (
 // response takes it over.
 func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	reused := c.used
-	c.used = true
+	c.used, x.reused = true, reused
 	c.limits, x.began = c.t.limits, false
 	before := c.nc.Stats().BytesIn
 	sent, err := c.writeHead(x)

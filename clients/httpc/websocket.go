@@ -47,7 +47,7 @@ type HandshakeError struct {
 	Status int
 	Header http.Header
 	Body   []byte // its first 16 KiB, of a refusal
-	Reason string // what is wrong with an answer whose Status is 101
+	Reason string // what is wrong with an answer whose Status is 101, or 200 over HTTP/2
 }
 
 // Error returns the status and the reason.
@@ -71,6 +71,9 @@ func DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*webs
 // goes the way of every request of c: through its proxy and resolver, with its TLS, cookies, and user information of the URL
 // as Basic authentication. cfg may be nil. A server that answers otherwise is a *[HandshakeError]. ctx bounds the handshake
 // only.
+//
+// The WebSocket takes a stream of a connection of HTTP/2 that is there if the server offers that (RFC 8441), and otherwise a
+// connection of HTTP/1.1 of its own; see Config.Protocols. One over HTTP/2 ends with its connection, which Close ends too.
 func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &WebSocketConfig{}
@@ -85,6 +88,9 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 	if err != nil {
 		return nil, err
 	}
+	if !c.isChallenged(cfg.Auth) {
+		r.protocol = "websocket"
+	}
 	resp, conn, err := c.Upgrade(ctx, r)
 	if err != nil {
 		return nil, err
@@ -93,11 +99,20 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 		return nil, refusal(ctx, resp)
 	}
 	ws := cfg.WebSocket
-	if err := cfg.confirm(&ws, resp.Header, key); err != nil {
+	if err := cfg.confirm(&ws, resp, key); err != nil {
 		conn.Abort(err)
 		return nil, err
 	}
 	return websocket.NewConn(conn, &ws), nil
+}
+
+// isChallenged reports whether a handshake is authenticated by what depends on its method, which is another over HTTP/2.
+func (c *Client) isChallenged(auth Auth) bool {
+	if auth == nil {
+		auth = c.t.cfg.Auth
+	}
+	_, ok := auth.(Challenged)
+	return ok
 }
 
 func (cfg *WebSocketConfig) timeout() time.Duration {
@@ -151,14 +166,16 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 }
 
 // confirm looks at the answer, and completes ws by what it says; RFC 6455, 4.1.
-func (cfg *WebSocketConfig) confirm(ws *websocket.Config, h http.Header, key string) error {
+func (cfg *WebSocketConfig) confirm(ws *websocket.Config, resp *Response, key string) error {
+	h := resp.Header
 	wrong := func(reason string) error {
-		return &HandshakeError{Status: http.StatusSwitchingProtocols, Header: h, Reason: reason}
+		return &HandshakeError{Status: resp.Status, Header: h, Reason: reason}
 	}
-	if !http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket") {
+	upgraded := resp.Status == http.StatusSwitchingProtocols // otherwise it is a stream of HTTP/2, which has none of these
+	if upgraded && (!http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket")) {
 		return wrong("the connection does not become a WebSocket")
 	}
-	if got := h["Sec-Websocket-Accept"]; len(got) != 1 || got[0] != websocket.AcceptKey(key) {
+	if got := h["Sec-Websocket-Accept"]; upgraded && (len(got) != 1 || got[0] != websocket.AcceptKey(key)) {
 		return wrong("Sec-WebSocket-Accept does not answer the key")
 	}
 	switch chosen := h["Sec-Websocket-Protocol"]; {
