@@ -8,6 +8,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
@@ -85,6 +86,10 @@ func web(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle("GET /prices", httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
 		return httpd.NDJSON(prices(ctx)), nil // a *chanio.Source[Price]; each line leaves when it comes
 	}))
+	mux.Handle("GET /upper", httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+		texts := websocket.Texts(conn)
+		return pipeline.Connect(ctx, pipeline.Map(texts.In, strings.ToUpper), texts.Out)
+	}, nil))
 	err := httpd.ListenAndServe(ctx, "localhost:8080", mux, nil)
 	return err
 }
