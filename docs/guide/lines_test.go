@@ -26,14 +26,22 @@ func use(words *chanio.Source[[]string], o *orders) {}
 
 type orders = chanio.Duplex[Order, Order]
 
+type Codec[T any] interface {
+	Append(dst []byte, v T) ([]byte, error)
+	Decode(r *Reader) (T, error)
+}
+
+type Reader = codec.Reader
+
 var (
-	_ = views
-	_ = echo
-	_ = stages
-	_ = accept
-	_ = dial
-	_ = web
-	_ = routes
+	_ Codec[Order] = orderCodec
+	_              = views
+	_              = echo
+	_              = stages
+	_              = accept
+	_              = dial
+	_              = web
+	_              = routes
 )
 
 func views(ctx context.Context, conn *chanio.Conn, reply []byte) {
