@@ -33,7 +33,7 @@ type Event struct {
 	Comment string
 }
 
-// Events is events one after the other, as a codec. It knows of no events before, so an event has an ID only if it sets one
+// Events is events one after the other, as a codec. It keeps no earlier events, so an event has an ID only if it sets one
 // itself, or if a block of fields without data before it does; use [Decode] for a stream. max is how many bytes an event may
 // have; 0 means 1 MiB.
 //
