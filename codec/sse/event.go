@@ -19,7 +19,7 @@ type Event struct {
 	// last id that the stream has set, perhaps by an earlier event.
 	ID string
 
-	// Type is the name that a page listens for; "" means message.
+	// Type is what the field event says: the name that a page listens for. "" means message.
 	Type string
 
 	// Data is what the event says. It may have several lines; each of CR, LF and CR LF arrives as LF.
