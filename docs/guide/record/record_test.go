@@ -1,0 +1,21 @@
+package record
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/codectest"
+)
+
+func TestMain(m *testing.M) { chaniotest.Main(m) }
+
+func TestReading(t *testing.T) {
+	codectest.Vector(t, readings, Reading{7, 1.5, "ab"}, "0000000d 0007 3ff8000000000000 02 6162")
+}
+
+func TestNameThatIsTooLongIsRefused(t *testing.T) {
+	codectest.Refuses(t, readings, Reading{Name: strings.Repeat("x", 256)}, codec.ErrTooLarge)
+}
