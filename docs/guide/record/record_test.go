@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/codectest"
@@ -13,7 +12,7 @@ import (
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
 func TestReading(t *testing.T) {
-	codectest.Vector(t, readings, Reading{7, 1.5, "ab"}, "0000000d 0007 3ff8000000000000 02 6162")
+	codectest.Vector(t, readings, "0000000d 0007 3ff8000000000000 02 6162", Reading{7, 1.5, "ab"})
 }
 
 func TestNameThatIsTooLongIsRefused(t *testing.T) {
