@@ -181,7 +181,7 @@ func FirstOf(resolvers ...Resolver) Resolver {
 
 // RoundRobin returns a Resolver that begins each time with another of the addresses that r returns, in turn for each
 // host, so that connections are spread over them. The order of address families stays as it is. It counts for 1,024
-// hosts and begins anew beyond.
+// hosts and starts again beyond that.
 func RoundRobin(r Resolver) Resolver {
 	turns := turns{of: map[string]int{}}
 	return ResolverFunc(func(ctx context.Context, host string) ([]netip.Addr, error) {

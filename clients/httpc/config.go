@@ -23,7 +23,7 @@ type Config struct {
 	Connect clients.Config
 
 	// Dial, if not nil, connects in the place of clients.DialTCP, without TLS, which is added: through an SSH tunnel, or in
-	// memory. The resolver, the addresses and the options of the socket in Connect are then its affair.
+	// memory. The resolver, the addresses and the options of the socket in Connect are then its business.
 	Dial clients.DialFunc
 
 	// Protocols says which versions of HTTP are spoken: HTTP/2 over TLS where the server knows it, or with

@@ -47,7 +47,7 @@ func newConn(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState, x *exch
 	return c
 }
 
-// abort ends c at once. A nil c is none.
+// abort ends c at once. A nil c does nothing.
 func (c *conn) abort(cause error) {
 	if c != nil {
 		c.nc.Abort(cause)

@@ -160,7 +160,7 @@ func (m *mux) wasUsed() bool {
 }
 
 // makeRoomLocked retires the connection of HTTP/2 that has been idle for longest if there are as many connections as may be.
-// Its end begins the dial of who waits.
+// Its end begins the dial of a waiter.
 func (p *pool) makeRoomLocked() {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
 		return

@@ -307,7 +307,7 @@ func (p *pool) failLocked(g *group, w *waiter, err error) {
 	}
 }
 
-// put gives c to who has waited longest, or keeps it.
+// put gives c to the one that has waited longest, or keeps it.
 func (p *pool) put(c *conn) {
 	c.back = time.Now()
 	p.mu.Lock()

@@ -122,7 +122,7 @@ func (r *Request) buildHeader(cfg *Config, more int) http.Header {
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, invalid("the URL is none: %v", withoutURL(err))
+		return nil, invalid("invalid URL: %v", withoutURL(err))
 	}
 	u.RawQuery = escapeQuery(u.RawQuery)
 	u.Fragment, u.RawFragment = "", ""

@@ -52,7 +52,7 @@ type Conn struct {
 	skips     atomic.Bool // the rest of a message in pieces is to be dropped
 	queued    int         // bytes in queue
 	timer     *time.Timer
-	lastTurn  uint64        // of who, at the last look of the timer
+	lastTurn  uint64        // of the one in turn, at the last look of the timer
 	pinged    time.Duration // when a ping was sent that is to show life; 0: none
 	closeSent time.Duration // when a Close frame was sent; 0: none was
 	sent      *CloseError   // what Out.Close is to send

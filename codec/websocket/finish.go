@@ -92,7 +92,7 @@ func (c *Conn) appendClose(dst []byte) []byte {
 	return c.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
 
-// readEnded is called by who reads when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
+// readEnded is called by the reader when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
 // *CloseError.
 func (c *Conn) readEnded(err error) {
 	var end *CloseError

@@ -96,7 +96,7 @@ func (c *conn) idle() {
 	parsings.Put(p)
 }
 
-// States of a connection, for who asks it to finish.
+// States of a connection, for the one that asks it to finish.
 const (
 	isBusy int32 = iota
 	isIdle       // waits for a request
@@ -171,7 +171,7 @@ func (c *conn) await() bool {
 	return err == nil
 }
 
-// readHead reads the head of a request, and answers what is none.
+// readHead reads the head of a request, and answers an invalid one.
 func (c *conn) readHead() bool {
 	if c.served > 0 {
 		_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))

@@ -176,7 +176,7 @@ func (w *streamResponse) SetWriteDeadline(t time.Time) error {
 // EnableFullDuplex is for http.ResponseController: HTTP/2 is always so.
 func (w *streamResponse) EnableFullDuplex() error { return nil }
 
-// Push is not supported: no browser is left that takes it.
+// Push is not supported: browsers have removed it.
 func (w *streamResponse) Push(string, *http.PushOptions) error { return http.ErrNotSupported }
 
 // finish ends the reply when the handler has returned.
