@@ -3,6 +3,7 @@ package httpc
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -12,23 +13,26 @@ import (
 	"strings"
 	"testing"
 
-	coder "github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec/websocket"
 )
 
 // echoSockets answers each message with itself, and the close of the client.
 func echoSockets(w http.ResponseWriter, r *http.Request) {
-	conn, err := coder.Accept(w, r, nil)
+	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
-	defer func() { _ = conn.CloseNow() }()
-	for {
-		kind, p, err := conn.Read(context.Background())
-		if err != nil || conn.Write(context.Background(), kind, p) != nil {
+	_, _ = fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Accept: %s\r\n\r\n", websocket.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	prefix, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	conn := websocket.NewConn(chanio.NewConn(nc, &chanio.ConnConfig{Prefix: prefix}), nil)
+	defer conn.Close()
+	for m := range conn.In.All(context.Background()) {
+		if conn.Out.Send(context.Background(), m) != nil {
 			return
 		}
 	}
