@@ -158,10 +158,11 @@ func (h *grammarHead) request() (length int, status int) {
 // grammarBody returns a body and what follows it.
 func grammarBody(rest string, length int) (content, after string, status int) {
 	if length >= 0 {
-		if length > len(rest) {
+		content, after, ok := cutCharacters(rest, int64(length))
+		if !ok {
 			return "", "", -1
 		}
-		return rest[:length], rest[length:], 0
+		return content, after, 0
 	}
 	for {
 		m := grammarChunk.FindStringSubmatch(rest)
@@ -176,15 +177,28 @@ func grammarBody(rest string, length int) (content, after string, status int) {
 		case n == 0:
 			after, status := grammarTrailers(rest)
 			return content, after, status
-		case n > int64(len(rest)):
+		}
+		data, after, ok := cutCharacters(rest, n)
+		if !ok {
 			return "", "", -1
 		}
-		content, rest = content+rest[:n], rest[n:]
+		content, rest = content+data, after
 		if !strings.HasPrefix(rest, "\r\n") {
 			return "", "", 400
 		}
 		rest = rest[2:]
 	}
+}
+
+// cutCharacters cuts s behind n characters.
+func cutCharacters(s string, n int64) (before, after string, ok bool) {
+	for at := range s {
+		if n == 0 {
+			return s[:at], s[at:], true
+		}
+		n--
+	}
+	return s, "", n == 0
 }
 
 // grammarTrailers returns what follows the trailers.
