@@ -46,6 +46,25 @@ func FuzzRequestsInPiecesAndWhole(f *testing.F) {
 	})
 }
 
+// FuzzRequestsByTheGrammar compares what both know: targets in origin form, hosts without brackets.
+func FuzzRequestsByTheGrammar(f *testing.F) {
+	for _, c := range inputs {
+		f.Add(c.input)
+	}
+	for _, line := range obfuscations("Transfer-Encoding", "chunked") {
+		f.Add("POST / HTTP/1.1\r\nHost: a\r\n" + line + "\r\n\r\n" + obfuscatedBody + smuggled)
+	}
+	f.Fuzz(func(t *testing.T, input string) {
+		want, verdict := byGrammar(input)
+		got, status := readRequests(t, inPieces(input))
+		if len(input) > 4<<10 || strings.Contains(input, "://") || strings.ContainsAny(input, "*[") || strings.Contains(input, "CONNECT") {
+			return
+		}
+		require.Equal(t, verdict == 0, status == 0, "%q %d, %q %d", want, verdict, got, status)
+		require.Equal(t, strings.Join(want, "|"), latin1(strings.Join(got, "|")))
+	})
+}
+
 func FuzzResponsesInPiecesAndWhole(f *testing.F) {
 	for i, c := range responses {
 		f.Add(c.input, c.method, uint64(i))

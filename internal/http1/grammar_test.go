@@ -10,16 +10,19 @@ import (
 
 // What follows reads messages by the grammar of RFC 9110 and RFC 9112 alone, as regular expressions over a whole input in
 // ISO 8859-1: slow, and in another way than the parser.
-const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const (
+	token  = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+	quoted = `"(?:[\t \x21\x23-\x5b\x5d-\x7e\x{80}-\x{ff}]|\\[\t\x20-\x7e\x{80}-\x{ff}])*"`
+)
 
 var (
 	grammarRequest  = regexp.MustCompile(`^(` + token + `) (/[\x21\x22\x24-\x7e]*) HTTP/1\.([0-9])$`)
 	grammarStatus   = regexp.MustCompile(`^HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x{80}-\x{ff}]*)?$`)
 	grammarField    = regexp.MustCompile(`^(` + token + `):[\t ]*(|[\x21-\x7e\x{80}-\x{ff}]|[\x21-\x7e\x{80}-\x{ff}][\t\x20-\x7e\x{80}-\x{ff}]*[\x21-\x7e\x{80}-\x{ff}])[\t ]*$`)
-	grammarHost     = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+(:[0-9]{0,5})?$`)
+	grammarHost     = regexp.MustCompile(`^([A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+(?::0*([0-9]{0,5}))?$`)
 	grammarLength   = regexp.MustCompile(`^[0-9]+$`)
 	grammarCodings  = regexp.MustCompile(`^` + token + `([\t ]*,[\t ]*` + token + `)*$`)
-	grammarChunk    = regexp.MustCompile(`^([0-9A-Fa-f]{1,16})\r\n`)
+	grammarChunk    = regexp.MustCompile(`^([0-9A-Fa-f]{1,16})(?:[\t ]*;[\t ]*` + token + `(?:[\t ]*=[\t ]*(?:` + token + `|` + quoted + `))?)*\r\n`)
 	grammarLineEnd  = regexp.MustCompile(`\r?\n`)
 	grammarHeadEnd  = regexp.MustCompile(`\r?\n\r?\n`)
 	grammarFoldedBy = regexp.MustCompile(`[\t ]*\r?\n[\t ]+`)
@@ -122,9 +125,14 @@ func byGrammar(input string) (requests []string, status int) {
 	}
 }
 
+func hostByGrammar(host string) bool {
+	m := grammarHost.FindStringSubmatch(host)
+	return m != nil && (len(m[2]) < 5 || m[2] <= "65535")
+}
+
 // request returns the length of the body of a request, -1 if it is chunked, or the status of a refusal.
 func (h *grammarHead) request() (length int, status int) {
-	if len(h.hosts) > 1 || len(h.hosts) == 0 && h.minor != "0" || len(h.hosts) == 1 && !grammarHost.MatchString(h.hosts[0]) {
+	if len(h.hosts) > 1 || len(h.hosts) == 0 && h.minor != "0" || len(h.hosts) == 1 && !hostByGrammar(h.hosts[0]) {
 		return 0, 400
 	}
 	if len(h.codings) > 0 {
@@ -150,10 +158,11 @@ func (h *grammarHead) request() (length int, status int) {
 // grammarBody returns a body and what follows it.
 func grammarBody(rest string, length int) (content, after string, status int) {
 	if length >= 0 {
-		if length > len(rest) {
+		content, after, ok := cutCharacters(rest, int64(length))
+		if !ok {
 			return "", "", -1
 		}
-		return rest[:length], rest[length:], 0
+		return content, after, 0
 	}
 	for {
 		m := grammarChunk.FindStringSubmatch(rest)
@@ -161,18 +170,48 @@ func grammarBody(rest string, length int) (content, after string, status int) {
 			return "", "", 400
 		}
 		rest = rest[len(m[0]):]
-		n, _ := strconv.ParseInt(m[1], 16, 32) // the bodies are short
-		if n == 0 {
-			if !strings.HasPrefix(rest, "\r\n") {
-				return "", "", 400
-			}
-			return content, rest[2:], 0
+		n, err := strconv.ParseInt(m[1], 16, 64)
+		switch {
+		case err != nil:
+			return "", "", 400
+		case n == 0:
+			after, status := grammarTrailers(rest)
+			return content, after, status
 		}
-		content, rest = content+rest[:n], rest[n:]
+		data, after, ok := cutCharacters(rest, n)
+		if !ok {
+			return "", "", -1
+		}
+		content, rest = content+data, after
 		if !strings.HasPrefix(rest, "\r\n") {
 			return "", "", 400
 		}
 		rest = rest[2:]
+	}
+}
+
+// cutCharacters cuts s behind n characters.
+func cutCharacters(s string, n int64) (before, after string, ok bool) {
+	for at := range s {
+		if n == 0 {
+			return s[:at], s[at:], true
+		}
+		n--
+	}
+	return s, "", n == 0
+}
+
+// grammarTrailers returns what follows the trailers.
+func grammarTrailers(rest string) (after string, status int) {
+	for {
+		line, after, ok := strings.Cut(rest, "\r\n")
+		switch {
+		case ok && line == "":
+			return after, 0
+		case !ok, !new(grammarHead).field(line):
+			return "", 400
+		}
+		rest = after
 	}
 }
 

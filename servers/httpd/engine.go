@@ -125,7 +125,8 @@ func statusOf(err error) int {
 }
 
 // RequestError is an error that a client is to blame for. Where a handler of this package returns one, or an error that wraps
-// it, the request is answered with its status and without a line in the log.
+// it, the request is answered with its status and without a line in the log. Reading the body of a request of HTTP/1 that is
+// malformed fails with one; a handler that replies with success all the same has that taken back, unless it was sent.
 type RequestError struct {
 	Status int // 400 to 499
 	Err    error

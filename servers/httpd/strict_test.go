@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,6 +73,122 @@ func TestFramingErrorInABodyIsToldToTheHandler(t *testing.T) {
 	require.Equal(t, "HTTP/1.1 418 I'm a teapot", statusLine(got))
 	require.Contains(t, got, "\r\nConnection: close\r\n")
 	require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "))
+}
+
+// brokenPosts are requests with a body that is none, and what each is refused with.
+var brokenPosts = map[string]string{
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n": "400 Bad Request",
+	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel":                        "400 Bad Request",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " +
+		strings.Repeat("y", 9<<10) + "\r\n\r\n": "431 Request Header Fields Too Large",
+}
+
+// TestSuccessOfAMalformedRequestIsNotSent is about handlers that make a reply of what they could read.
+func TestSuccessOfAMalformedRequestIsNotSent(t *testing.T) {
+	for name, reply := range map[string]func(http.ResponseWriter) error{
+		"nothing": func(http.ResponseWriter) error { return nil },
+		"a status": func(w http.ResponseWriter) error {
+			w.WriteHeader(http.StatusFound)
+			return nil
+		},
+		"a short body": func(w http.ResponseWriter) error {
+			w.Header().Set("X-Mine", "y")
+			_, err := io.WriteString(w, "mine")
+			return err
+		},
+	} {
+		for _, reads := range []bool{true, false} {
+			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if reads {
+					_, _ = io.ReadAll(r.Body)
+				}
+				if err := reply(w); err != nil {
+					panic(err)
+				}
+			}), nil)
+			for raw, want := range brokenPosts {
+				got := rawReply(t, addr, raw)
+				require.Equal(t, "HTTP/1.1 "+want, statusLine(got), "%s of %q", name, raw)
+				require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "))
+				require.Contains(t, got, "\r\nConnection: close\r\n")
+				require.NotContains(t, strings.ToLower(got), "mine")
+			}
+		}
+	}
+}
+
+func TestLongReplyToAMalformedRequestIsAnErrorOfWrite(t *testing.T) {
+	file := t.TempDir() + "/file"
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("mine", 16<<10)), 0o600))
+	for name, reply := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"write": func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, strings.Repeat("mine", 1000))
+			_, again := io.WriteString(w, "mine")
+			return errors.Join(err, again)
+		},
+		"flush": func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = io.WriteString(w, "mine")
+			return http.NewResponseController(w).Flush()
+		},
+		"hijack": func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			_, _, err := http.NewResponseController(w).Hijack()
+			return err
+		},
+		"file": func(w http.ResponseWriter, _ *http.Request) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return nil
+			}
+			defer func() { _ = f.Close() }()
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "65536")
+			_, err = io.Copy(w, f)
+			return err
+		},
+		"sink": func(w http.ResponseWriter, r *http.Request) error {
+			return Sink(w, r, nil).Send(r.Context(), []byte(strings.Repeat("mine", 1000)))
+		},
+	} {
+		failed := make(chan error, 1)
+		addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			failed <- reply(w, r)
+		}), &Config{HalfClose: true})
+		for raw, want := range brokenPosts {
+			got := rawReply(t, addr, raw)
+			require.Equal(t, "HTTP/1.1 "+want, statusLine(got), name)
+			require.NotContains(t, got, "mine", name)
+			require.Error(t, <-failed, name)
+		}
+	}
+}
+
+func TestReplyThatHasBegunIsNotTakenBack(t *testing.T) {
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, "mine")
+	}), nil)
+	for raw := range brokenPosts {
+		got := rawReply(t, addr, raw)
+		require.Equal(t, "HTTP/1.1 200 OK", statusLine(got))
+		require.Contains(t, got, "mine")
+		require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "))
+	}
+}
+
+func TestMalformedBodyIsTheFaultOfTheClient(t *testing.T) {
+	read := make(chan error, 1)
+	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		read <- err
+	}), nil)
+	rawReply(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\n")
+	var fault *RequestError
+	require.ErrorAs(t, <-read, &fault)
+	require.Equal(t, http.StatusBadRequest, fault.Status)
 }
 
 func TestBodyThatEndsEarlyIsUnexpectedEOF(t *testing.T) {

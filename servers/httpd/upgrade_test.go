@@ -226,6 +226,8 @@ func TestHandshakesAreCheckedAndAnswered(t *testing.T) {
 		"no key":               {strings.Replace(validHead, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 1), 400},
 		"short key":            {strings.Replace(validHead, "dGhlIHNhbXBsZSBub25jZQ==", "dGhl", 1), 400},
 		"two keys":             {validHead + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 400},
+		"a body":               {validHead + "Content-Length: 5\r\n\r\nhel", 400},
+		"a chunked body":       {validHead + "Transfer-Encoding: chunked\r\n\r\n0\r\n", 400},
 		"HTTP/1.0":             {strings.Replace(validHead, "HTTP/1.1", "HTTP/1.0", 1), 400},
 		"own origin":           {validHead + "Origin: http://A\r\n", 101},
 		"other origin":         {validHead + "Origin: http://b\r\n", 403},
