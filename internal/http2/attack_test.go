@@ -197,6 +197,25 @@ func TestHeaderBlockThatDoesNotEndInTime(t *testing.T) {
 	})
 }
 
+// TestFrameThatDoesNotEndInTime stops within the payload of a DATA frame. Each byte begins a new time, while the stream has a
+// limit of its own.
+func TestFrameThatDoesNotEndInTime(t *testing.T) {
+	inRaw(t, nil, hang, func(r *raw) {
+		r.ok(r.headers(1, false, request("POST", "/")))
+		_, err := r.nc.Write(appendFrame(nil, 3, frames.FrameData, 0, 1))
+		r.ok(err)
+		for range 2 {
+			_, err = r.nc.Write([]byte("x"))
+			r.ok(err)
+			time.Sleep(time.Minute - time.Nanosecond)
+			require.False(t, r.ended())
+		}
+		time.Sleep(time.Nanosecond)
+		require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR frame not complete in time")
+		require.True(t, r.ended())
+	})
+}
+
 // TestHeaderBombIsAnsweredAndDecodedNoFurther refers again and again to a large field of the table.
 func TestHeaderBombIsAnsweredAndDecodedNoFurther(t *testing.T) {
 	refused := make(chan int, 1)
