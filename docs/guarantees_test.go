@@ -123,6 +123,26 @@ func sections(t *testing.T, text string) map[int]string {
 	return found
 }
 
+// TestAttacksNameTheirTests wants each row of the table of attacks to name tests that exist.
+func TestAttacksNameTheirTests(t *testing.T) {
+	found := parse(t)
+	raw, err := os.ReadFile("security.md")
+	require.NoError(t, err)
+	rows := 0
+	for row := range strings.Lines(string(raw)) {
+		if !strings.HasPrefix(row, "| ") || strings.HasPrefix(row, "| attack |") {
+			continue
+		}
+		rows++
+		tests := listed.FindAllStringSubmatch(row, -1)
+		require.NotEmpty(t, tests, row)
+		for _, m := range tests {
+			require.Contains(t, found.tests, testName{m[1], m[2]})
+		}
+	}
+	require.GreaterOrEqual(t, rows, 16)
+}
+
 func TestGuaranteesNameTheirTests(t *testing.T) {
 	found := parse(t)
 	raw, err := os.ReadFile(page)

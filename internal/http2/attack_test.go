@@ -21,14 +21,53 @@ func hang(x *exchange) { <-x.gone }
 // deaf goes on after its client has gone, for a while.
 func deaf(x *exchange) { time.Sleep(time.Hour) }
 
+// attack is something that a client does again and again.
+type attack struct {
+	name   string
+	handle serveFunc
+	limit  int // how many are borne
+	play   func(r *raw, i int) error
+}
+
+// provocations open a stream and then have the server reset it.
+var provocations = map[string]func(r *raw, id uint32) error{
+	"WINDOW_UPDATE of nothing": func(r *raw, id uint32) error {
+		_ = r.headers(id, true, get("/"))
+		return r.fr.WriteRawFrame(frames.FrameWindowUpdate, 0, id, make([]byte, 4))
+	},
+	"WINDOW_UPDATE beyond all windows": func(r *raw, id uint32) error {
+		_ = r.headers(id, true, get("/"))
+		return r.fr.WriteWindowUpdate(id, 1<<31-1)
+	},
+	"HEADERS behind the end": func(r *raw, id uint32) error {
+		_ = r.headers(id, true, get("/"))
+		return r.headers(id, true, get("/"))
+	},
+	"DATA behind the end": func(r *raw, id uint32) error {
+		_ = r.headers(id, true, get("/"))
+		return r.fr.WriteData(id, true, []byte("x"))
+	},
+	"PRIORITY on itself": func(r *raw, id uint32) error {
+		_ = r.headers(id, true, get("/"))
+		return r.fr.WritePriority(id, frames.PriorityParam{StreamDep: id})
+	},
+	"body beyond its length": func(r *raw, id uint32) error {
+		_ = r.headers(id, false, request("POST", "/", "content-length", "1"))
+		return r.fr.WriteData(id, false, []byte("xy"))
+	},
+	"malformed trailers": func(r *raw, id uint32) error {
+		_ = r.headers(id, false, request("POST", "/"))
+		return r.headers(id, true, get("/"))
+	},
+	"trailers that end nothing": func(r *raw, id uint32) error {
+		_ = r.headers(id, false, request("POST", "/"))
+		return r.headers(id, false, []Field{{Name: "x", Value: "y"}})
+	},
+}
+
 // TestFloodsEndWithEnhanceYourCalm plays each known attack, and then one that is just below its limit.
 func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
-	attacks := []struct {
-		name   string
-		handle serveFunc
-		limit  int // how many are borne
-		play   func(r *raw, i int) error
-	}{
+	attacks := []attack{
 		{"rapid reset, CVE-2023-44487", hang, 1000, func(r *raw, i int) error {
 			id := uint32(2*i + 1)
 			if err := r.headers(id, true, get("/")); err != nil {
@@ -36,15 +75,6 @@ func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 			}
 			synctest.Wait() // for the handler to see each
 			err := r.fr.WriteRSTStream(id, frames.ErrCodeCancel)
-			synctest.Wait()
-			return err
-		}},
-		{"resets that the client causes, CVE-2025-8671", hang, 1000, func(r *raw, i int) error {
-			id := uint32(2*i + 1)
-			if err := r.headers(id, true, get("/")); err != nil {
-				return err
-			}
-			err := r.fr.WriteRawFrame(frames.FrameWindowUpdate, 0, id, make([]byte, 4))
 			synctest.Wait()
 			return err
 		}},
@@ -74,6 +104,28 @@ func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 			}
 			return r.fr.WriteData(1, false, nil)
 		}},
+		{"DATA with nothing but padding", hang, 1000, func(r *raw, i int) error {
+			if i == 0 {
+				if err := r.headers(1, false, request("POST", "/")); err != nil {
+					return err
+				}
+			}
+			return r.fr.WriteDataPadded(1, false, nil, make([]byte, 1))
+		}},
+		{"HEADERS without a field, CVE-2019-9518", hang, 1000, func(r *raw, i int) error {
+			return r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: uint32(2*i + 1), EndHeaders: true})
+		}},
+		{"answers to no ping", hello, 1000, func(r *raw, _ int) error { return r.fr.WritePing(true, [8]byte{1}) }},
+		{"acknowledgements of no SETTINGS", hello, 1000, func(r *raw, _ int) error { return r.fr.WriteSettingsAck() }},
+		{"GOAWAY", hello, 1001, func(r *raw, _ int) error { return r.fr.WriteGoAway(0, frames.ErrCodeNo, []byte("again")) }},
+	}
+	for name, provoke := range provocations {
+		attacks = append(attacks, attack{name + ", CVE-2025-8671", hang, 1000, func(r *raw, i int) error {
+			id := uint32(2*i + 1)
+			err := provoke(r, id)
+			synctest.Wait()
+			return err
+		}})
 	}
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {
@@ -141,6 +193,25 @@ func TestHeaderBlockThatDoesNotEndInTime(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		require.False(t, r.ended())
 		time.Sleep(2 * time.Second)
+		require.True(t, r.ended())
+	})
+}
+
+// TestFrameThatDoesNotEndInTime stops within the payload of a DATA frame. Each byte begins a new time, while the stream has a
+// limit of its own.
+func TestFrameThatDoesNotEndInTime(t *testing.T) {
+	inRaw(t, nil, hang, func(r *raw) {
+		r.ok(r.headers(1, false, request("POST", "/")))
+		_, err := r.nc.Write(appendFrame(nil, 3, frames.FrameData, 0, 1))
+		r.ok(err)
+		for range 2 {
+			_, err = r.nc.Write([]byte("x"))
+			r.ok(err)
+			time.Sleep(time.Minute - time.Nanosecond)
+			require.False(t, r.ended())
+		}
+		time.Sleep(time.Nanosecond)
+		require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR frame not complete in time")
 		require.True(t, r.ended())
 	})
 }
@@ -240,6 +311,69 @@ func TestDeafHandlersOfResetStreamsBoundNewOnes(t *testing.T) {
 		time.Sleep(2 * time.Hour) // the handlers have returned, and the connection was idle
 		require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR")
 	})
+}
+
+// TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes is the same where the client only provokes the resets.
+func TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes(t *testing.T) {
+	for name, provoke := range provocations {
+		t.Run(name, func(t *testing.T) {
+			inRaw(t, nil, deaf, func(r *raw) {
+				for i := range uint32(20) {
+					r.ok(provoke(r, 2*i+1))
+					synctest.Wait()
+				}
+				require.Equal(t, 20, r.count("RST_STREAM"))
+				require.NotContains(t, r.heard(), "REFUSED_STREAM")
+				r.ok(r.headers(41, true, get("/")))
+				require.Contains(t, r.heard(), "RST_STREAM 41 REFUSED_STREAM")
+				time.Sleep(2 * time.Hour) // the handlers have returned, and the connection was idle
+				require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR")
+			})
+		})
+	}
+}
+
+// TestPrioritiesOfStreamsThatDoNotExistAreBounded announces more than there may be streams.
+func TestPrioritiesOfStreamsThatDoNotExistAreBounded(t *testing.T) {
+	var server *Conn
+	inRaw(t, &Config{MaxStreams: 10}, func(x *exchange) {
+		server = x.c
+		x.respond(200, "")
+	}, func(r *raw) {
+		for i := range uint32(500) {
+			r.ok(r.fr.WritePriorityUpdate(101+2*i, "u=1"))
+		}
+		r.ok(r.headers(1, true, get("/")))
+		require.Contains(t, r.heard(), "HEADERS 1 :status=200")
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		require.Len(t, server.early, 10)
+	})
+}
+
+// TestWindowOfTheConnectionNeverOpened asks for a body with a large window for its stream, and none, or one of a byte at a
+// time, for the connection (CVE-2019-9511).
+func TestWindowOfTheConnectionNeverOpened(t *testing.T) {
+	for name, step := range map[string]int{"never": 0, "bytes": 1} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			inRaw(t, nil, func(x *exchange) {
+				_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+				failed <- x.Out.Send(context.Background(), make([]byte, 1<<20))
+			}, func(r *raw) {
+				r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 1 << 24}))
+				r.ok(r.headers(1, true, get("/")))
+				for range 40 {
+					time.Sleep(time.Second)
+					if step > 0 {
+						r.ok(r.fr.WriteWindowUpdate(0, uint32(step)))
+					}
+				}
+				require.Contains(t, r.heard(), "RST_STREAM 1 CANCEL")
+				require.Error(t, <-failed)
+			})
+		})
+	}
 }
 
 // TestWindowNeverOpened asks for a body and gives no window, or one of a byte at a time.

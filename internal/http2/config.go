@@ -40,7 +40,8 @@ type Config struct {
 
 	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many a second in
 	// the long run. 0 means 1,000 and 33. NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY,
-	// PRIORITY_UPDATE, empty DATA, unknown frames, and WINDOW_UPDATE beyond ten for each DATA frame.
+	// PRIORITY_UPDATE, empty DATA, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame, acknowledgements of what was
+	// not sent, and GOAWAY behind another one.
 	ResetBurst, ResetRate, NoiseBurst, NoiseRate int
 
 	PrefaceTimeout time.Duration // for the preface and the first SETTINGS; 0 means 10 s

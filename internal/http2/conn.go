@@ -75,6 +75,7 @@ type Conn struct {
 
 	// What the peer has said.
 	settled   bool // its SETTINGS have come
+	acked     bool // and its acknowledgement of those of this side
 	maxFrame  int
 	maxOpen   int
 	window0   int64 // that streams begin with

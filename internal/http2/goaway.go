@@ -50,9 +50,15 @@ func (c *Conn) endIfOverAndUnlock() {
 func (c *Conn) onGoAway(f *frames.GoAwayFrame) error {
 	c.mu.Lock()
 	why := &ConnError{Code: Code(f.ErrCode), Remote: true, Reason: string(f.DebugData())}
-	if c.goAway != nil && f.LastStreamID > c.goAwayMax {
-		c.mu.Unlock()
-		return protocolError("GOAWAY that takes back another one")
+	if c.goAway != nil {
+		err := c.noiseLocked("GOAWAY frames") // beyond the two of a shutdown
+		if f.LastStreamID > c.goAwayMax {
+			err = protocolError("GOAWAY that takes back another one")
+		}
+		if err != nil {
+			c.mu.Unlock()
+			return err
+		}
 	}
 	c.goAway, c.goAwayMax = why, f.LastStreamID
 	c.sayLeavingLocked()

@@ -68,14 +68,18 @@ func (c *Conn) onPing(f *frames.PingFrame) error {
 		defer c.mu.Unlock()
 		return c.acknowledgeLocked(appendPing(c.outLocked(), frames.FlagPingAck, f.Data))
 	}
-	if answered := c.pings.waiting[f.Data]; answered != nil {
-		close(answered)
-		delete(c.pings.waiting, f.Data)
+	answered := c.pings.waiting[f.Data]
+	if answered == nil {
+		err := c.noiseLocked("answers to pings") // those to probe and goodbye among them
+		c.mu.Unlock()
+		if f.Data == goodbye {
+			c.leaveNow()
+		}
+		return err
 	}
+	close(answered)
+	delete(c.pings.waiting, f.Data)
 	c.mu.Unlock()
-	if f.Data == goodbye {
-		c.leaveNow()
-	}
 	return nil
 }
 

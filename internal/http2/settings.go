@@ -37,6 +37,10 @@ func (c *Conn) onSettings(f *frames.SettingsFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.IsAck() {
+		if c.acked {
+			return c.noiseLocked("SETTINGS acknowledgements") // this side sends SETTINGS once
+		}
+		c.acked = true
 		return nil
 	}
 	if f.NumSettings() > maxSettings {

@@ -312,7 +312,7 @@ func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	case s.cfg.Continue != nil && expects:
 		return counted{s, http.HandlerFunc(s.continueThen)}
 	}
-	return counted{s, s.handler}
+	return s.counted
 }
 
 // counted counts a request as over when its handler has returned.

@@ -114,6 +114,9 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
+// declare is for streamWriter.
+func (w *streamResponse) declare(length int64) { w.length = length }
+
 // closeAfter is for streamWriter: the client is told to send no more requests, and those that are on their way are served.
 func (w *streamResponse) closeAfter() { w.conn.h2.Shutdown() }
 

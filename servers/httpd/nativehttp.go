@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"net/http"
-	"strconv"
 )
 
 // nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and this
@@ -13,7 +12,12 @@ type nativeOver struct {
 }
 
 func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &exchange{over: &exchangeOver{w: w.(streamWriter), r: r}}
+	both := &struct {
+		exchange
+		over exchangeOver
+	}{over: exchangeOver{w: w.(streamWriter), r: r}}
+	e := &both.exchange
+	e.over = &both.over
 	defer e.generation.Add(1)
 	e.generation.Store(1)
 	err := h.f(r.Context(), Exchange{e, 1})
@@ -45,7 +49,7 @@ func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
 func (o *exchangeOver) begin(status int, length int64) {
 	o.began = true
 	if length >= 0 && bodyAllowed(status) {
-		o.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+		o.w.declare(length)
 	}
 	o.w.WriteHeader(status)
 }

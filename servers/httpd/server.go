@@ -21,6 +21,7 @@ import (
 // Server serves an http.Handler. Its methods are for any goroutine at any time.
 type Server struct {
 	handler http.Handler
+	counted http.Handler // the same, counted
 	cfg     Config
 	limits  http1.Limits
 
@@ -41,6 +42,7 @@ func New(handler http.Handler, cfg *Config) *Server {
 		handler = http.DefaultServeMux
 	}
 	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
+	s.counted = counted{s, handler}
 	s.limits = s.cfg.limits()
 	s.log = s.cfg.Logger
 	s.protocols, s.http2 = s.cfg.protocols(), s.cfg.http2()
