@@ -24,7 +24,8 @@ import (
 const loadUsage = `usage: bench load URL [flags]
 
 Sends requests to an echo server, checks every reply byte for byte and measures how long the replies took.
-URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path or https://host:port/path.
+URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path, https://,
+ws://host:port/path or wss://.
 
 With -rate requests begin at a constant rate whatever the server does, and latencies count from when a request was
 to begin (an open loop). Without it each connection keeps -window requests in flight (a closed loop).
@@ -113,6 +114,9 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	}
 	if strings.HasPrefix(f.spec.URL, "http://") || strings.HasPrefix(f.spec.URL, "https://") {
 		f.spec.Codec = "http"
+	}
+	if strings.HasPrefix(f.spec.URL, "ws://") || strings.HasPrefix(f.spec.URL, "wss://") {
+		f.spec.Codec = "ws"
 	}
 	if f.ca != "" {
 		f.spec.CA, err = os.ReadFile(f.ca)

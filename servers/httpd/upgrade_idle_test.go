@@ -15,12 +15,14 @@ import (
 	"github.com/weir-go/weir/internal/memtest"
 )
 
+// idleWebSocket bounds the bytes of heap and stack of an idle WebSocket, those of its goroutine included.
+const idleWebSocket = 9<<10 + 512
+
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
-// either side. Over half is the stack on which the handler waits; of the request only the header stays.
+// either side. Half is the stack on which the handler waits; of the request only the header stays.
 func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 	const (
 		peers = 500
-		bound = 16<<10 + 512 // bytes of heap and stack each, those of the goroutine included
 		hello = "\x81\x85\x00\x00\x00\x00hello"
 	)
 	if !memtest.Alone(t) {
@@ -76,6 +78,6 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		peers, each, stack/peers, goroutines)
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
 	if !raceEnabled {
-		require.LessOrEqual(t, each, bound)
+		require.LessOrEqual(t, each, idleWebSocket)
 	}
 }

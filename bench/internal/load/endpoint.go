@@ -17,6 +17,7 @@ type endpoint struct {
 	network string // tcp, unix or udp
 	address string
 	secure  *tls.Config // nil without TLS
+	socket  string      // what is asked for, of a WebSocket
 }
 
 func parseEndpoint(s Spec) (endpoint, error) {
@@ -30,9 +31,9 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "tls":
 		ep.network = "tcp"
 		ep.secure, err = s.secure(u.Hostname())
-	case "http":
+	case "http", "ws":
 		ep.network = "tcp"
-	case "https":
+	case "https", "wss":
 		ep.network = "tcp"
 		if ep.secure, err = s.secure(u.Hostname()); err == nil {
 			ep.secure.NextProtos = []string{"http/1.1"}
@@ -40,10 +41,16 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "unix":
 		ep.address = u.Host + u.Path // unix:///absolute and unix://relative
 	default:
-		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https", u.Scheme)
+		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https, ws, wss", u.Scheme)
 	}
 	if isHTTP := u.Scheme == "http" || u.Scheme == "https"; isHTTP != (s.Codec == codecHTTP) {
 		return ep, errors.New("codec http goes with http:// and https://")
+	}
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		ep.socket = u.RequestURI()
+	}
+	if (ep.socket != "") != (s.Codec == codecWebSocket) {
+		return ep, errors.New("codec ws goes with ws:// and wss://")
 	}
 	if ep.address == "" {
 		return ep, fmt.Errorf("%q has no address", s.URL)
@@ -71,9 +78,24 @@ func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, e.network, e.address)
-	if err != nil || e.secure == nil {
-		return conn, err
+	if err != nil {
+		return nil, err
 	}
+	if e.secure != nil {
+		if conn, err = e.secured(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+	if e.socket != "" {
+		if err := e.upgrade(ctx, conn); err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("handshake: %w", err)
+		}
+	}
+	return conn, nil
+}
+
+func (e endpoint) secured(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	secured := tls.Client(conn, e.secure)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()

@@ -105,7 +105,8 @@ type messages struct {
 	slots []byte // a few requests, complete but for their numbers
 	want  []byte // the filler and what follows; of http, the end of a reply
 
-	http bool // they are requests of HTTP
+	http  bool   // they are requests of HTTP
+	frame []byte // the header of a reply, if they are messages of a WebSocket
 
 	sent, seen uint64
 }
@@ -114,8 +115,11 @@ type messages struct {
 const slotBytes = 64 << 10
 
 func newMessages(spec Spec, id int) *messages {
-	if spec.Codec == codecHTTP {
+	switch spec.Codec {
+	case codecHTTP:
 		return newRequests(spec)
+	case codecWebSocket:
+		return newFrames(spec, id)
 	}
 	m := &messages{layout: layoutOf(spec)}
 	one := m.fill(spec, id)
@@ -137,7 +141,10 @@ func (m *messages) next(n int) ([]byte, int) {
 	n = min(n, len(m.slots)/m.size)
 	p := m.slots[:n*m.size]
 	for i := 0; i < len(p); i += m.size {
-		if m.number {
+		switch {
+		case m.number && m.frame != nil:
+			m.putMasked(p[i:], m.sent)
+		case m.number:
 			m.put(p[i:], m.sent)
 		}
 		m.sent++
@@ -159,8 +166,11 @@ func (m *messages) check(p []byte) (n int, err error) {
 
 // checkOne looks at the reply that is due.
 func (m *messages) checkOne(p []byte) error {
-	if m.http {
+	switch {
+	case m.http:
 		return m.checkReply(p)
+	case m.frame != nil:
+		return m.checkFrame(p)
 	}
 	if err := m.checkBytes(p); err != nil || !m.number {
 		return err

@@ -11,8 +11,8 @@ import (
 
 // Spec says what is sent, where, and for how long.
 type Spec struct {
-	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://
-	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; lines; or http
+	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, ws://, wss://
+	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
 	Size   int     `json:"size"`            // bytes of a message, without its length or its newline; of the body of a Post
 	Post   bool    `json:"post,omitempty"`  // http: requests are POST with a body; otherwise they are GET
 	Zeros  bool    `json:"zeros,omitempty"` // behind its number a message has zeros
@@ -41,13 +41,15 @@ const (
 )
 
 // Codecs are those that a Spec may name.
-func Codecs() []string { return []string{codecRaw, codecU32, codecLines, codecHTTP} }
+func Codecs() []string { return []string{codecRaw, codecU32, codecLines, codecHTTP, codecWebSocket} }
 
 const (
 	codecRaw   = "raw"
 	codecU32   = "u32"
 	codecLines = "lines"
 	codecHTTP  = "http"
+
+	codecWebSocket = "ws"
 )
 
 // UsageError says what is wrong with a Spec.

@@ -71,6 +71,47 @@ func TestMembersOfARoomHearEachOtherAndNobodyElse(t *testing.T) {
 	eve.present("eve")
 }
 
+// TestSlowMemberIsCutOffAndDelaysNobody has one member of four that reads nothing.
+func TestSlowMemberIsCutOffAndDelaysNobody(t *testing.T) {
+	const messages, batch = 4000, 40 // of 3 KiB: more than the buffers of a connection and a queue hold, in steps that a queue does
+	srv := httptest.NewServer(handler())
+	defer srv.Close()
+	var all []*chatter
+	for _, name := range []string{"slow", "ann", "bob", "eve"} {
+		c := join(t, srv.URL, "lobby", name)
+		c.present(name)
+		for _, other := range all {
+			if other != all[0] {
+				other.hears(name + ": here")
+			}
+		}
+		all = append(all, c)
+	}
+	slow, others := all[0], all[1:]
+	long := strings.Repeat("x", 3<<10)
+	for range messages / batch {
+		for range batch {
+			others[0].say(long)
+		}
+		for _, c := range others {
+			for range batch {
+				c.hears("ann: " + long)
+			}
+		}
+	}
+	heard := 0
+	for {
+		_, err := slow.conn.In.Recv(slow.ctx)
+		if err != nil {
+			var end *websocket.CloseError
+			require.ErrorAs(t, err, &end)
+			break
+		}
+		heard++
+	}
+	require.Less(t, heard, messages)
+}
+
 func TestClientThatSaysNothingOrIsNobodyIsTurnedAway(t *testing.T) {
 	srv := httptest.NewServer(handler())
 	defer srv.Close()

@@ -1,0 +1,115 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // RFC 6455 has it
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// Messages of WebSockets are binary and in one frame each, masked as RFC 6455 wants of a client, all by one key: it costs a
+// server the same as others. Replies are the same without the mask.
+//
+//	          ┌──────────────────┬─────────┬────────────┬─────────┐
+//	request   │ header (2,4,10)  │ key (4) │ number (8) │ filler  │
+//	          ├──────────────────┼─────────┼────────────┼─────────┤
+//	reply     │ header (2,4,10)  │         │ number (8) │ filler  │
+//	          └──────────────────┴─────────┴────────────┴─────────┘
+const maskKey = 0x9A3C5EF1
+
+// newFrames makes the messages of one connection that is a WebSocket.
+func newFrames(spec Spec, id int) *messages {
+	head := frameHead(spec.Size)
+	payload := make([]byte, spec.Size)
+	for i := range payload {
+		if !spec.Zeros {
+			payload[i] = byte(i*7 + id*31)
+		}
+	}
+	m := &messages{frame: head}
+	m.number = spec.Size >= numberSize(codecWebSocket)
+	m.at = len(head)
+	m.filler = m.at
+	if m.number {
+		m.filler += numberSize(codecWebSocket)
+	}
+	m.reply = len(head) + spec.Size
+	m.size = m.reply + 4
+	m.want = payload[m.filler-m.at:]
+	one := bytes.Clone(head)
+	one[1] |= 0x80
+	one = binary.BigEndian.AppendUint32(one, maskKey)
+	for i, b := range payload {
+		one = append(one, b^byte(uint32(maskKey)>>(24-i%4*8)))
+	}
+	room := spec.Window
+	if spec.Rate > 0 {
+		room = openBatch
+	}
+	m.slots = bytes.Repeat(one, max(1, min(room, slotBytes/m.size)))
+	return m
+}
+
+// frameHead returns the header of a frame that is not masked.
+func frameHead(size int) []byte {
+	const finBinary = 0x82
+	switch {
+	case size < 126:
+		return []byte{finBinary, byte(size)}
+	case size < 1<<16:
+		return binary.BigEndian.AppendUint16([]byte{finBinary, 126}, uint16(size))
+	}
+	return binary.BigEndian.AppendUint64([]byte{finBinary, 127}, uint64(size))
+}
+
+// putMasked writes a message's number.
+func (m *messages) putMasked(p []byte, n uint64) {
+	binary.BigEndian.PutUint64(p[m.at+4:], n^(maskKey<<32|maskKey))
+}
+
+// checkFrame looks at the reply that is due.
+func (m *messages) checkFrame(p []byte) error {
+	switch {
+	case !bytes.HasPrefix(p, m.frame):
+		return fmt.Errorf("it begins with % x instead of % x", p[:len(m.frame)], m.frame)
+	case !bytes.Equal(p[m.filler:], m.want):
+		return errors.New("its bytes differ from the request's")
+	case m.number:
+		if n := binary.BigEndian.Uint64(p[m.at:]); n != m.seen {
+			return numbered(n, nil)
+		}
+	}
+	return nil
+}
+
+// upgrade asks for a WebSocket.
+func (e endpoint) upgrade(ctx context.Context, conn net.Conn) error {
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", e.socket, e.address, key)
+	if err != nil {
+		return err
+	}
+	in := bufio.NewReader(conn)
+	r, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return err
+	}
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 has it
+	switch {
+	case r.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("the server is no WebSocket: %s", r.Status)
+	case r.Header.Get("Sec-WebSocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]):
+		return errors.New("Sec-WebSocket-Accept does not answer the key")
+	case in.Buffered() > 0:
+		return errors.New("the server speaks first")
+	}
+	return nil
+}
