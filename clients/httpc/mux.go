@@ -45,7 +45,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 		m.nc.Abort(ErrClosed)
 		return
 	}
-	g.known = true
+	g.known, g.muxed = true, true
 	w.cancel = nil
 	m.group = g
 	m.back = time.Now()
@@ -143,6 +143,11 @@ func (p *pool) muxLocked(g *group) (best *mux) {
 	for m := range g.serving {
 		if n := m.h2.Free() - m.waitingLocked(); n > free || best == nil && full {
 			best, free = m, n
+		}
+	}
+	if best == nil {
+		for m := range g.serving {
+			g.perMux = max(m.h2.InFlight(), 1)
 		}
 	}
 	return best
