@@ -114,7 +114,7 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	g.dials--
 	p.open--
 	p.noteEmptyLocked()
-	g.known = true
+	g.known, g.muxed = true, true
 	g.stats.Dials--
 	g.stats.Shared++
 	w.cancel = nil

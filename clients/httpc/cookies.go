@@ -3,6 +3,8 @@ package httpc
 import (
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
+	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -14,6 +16,18 @@ import (
 func NewJar() http.CookieJar {
 	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
 	return jar
+}
+
+// keepCookies gives the cookies of a response to a jar. White space around a value is no part of it, which net/http leaves
+// there: RFC 6265 5.2.
+func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
+	cookies := resp.Cookies()
+	for _, c := range cookies {
+		c.Value = strings.Trim(c.Value, " \t")
+	}
+	if len(cookies) > 0 {
+		jar.SetCookies(u, cookies)
+	}
 }
 
 // addCookies adds the cookies of the request and of the jar. Of cookies with one name the Cookie field wins, then the

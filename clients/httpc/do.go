@@ -174,9 +174,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 		resp.Body = http.NoBody
 	}
 	if jar != nil {
-		if cookies := resp.Cookies(); len(cookies) > 0 {
-			jar.SetCookies(hr.URL, cookies)
-		}
+		keepCookies(jar, hr.URL, resp)
 	}
 	return resp, nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	frames "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // framed is a server of HTTP/2 from the first byte on that answers each request by a function: the n-th on a connection by
@@ -128,4 +130,56 @@ func TestBodyOfAStreamThatIsResetIsNotComplete(t *testing.T) {
 		_, err = resp.Text(t.Context())
 	}
 	require.Error(t, err)
+}
+
+// TestLimitsOverHTTP2 has servers that exceed each limit of a head.
+func TestLimitsOverHTTP2(t *testing.T) {
+	for name, k := range map[string]struct {
+		fields []string
+		want   error
+	}{
+		"as much as may be": {[]string{":status", "200", "a", long(500), "b", "c"}, nil},
+		"a long head":       {[]string{":status", "200", "a", long(600), "b", long(600)}, chanio.ErrTooLarge},
+		"a long field":      {[]string{":status", "200", "a", long(2 << 10)}, chanio.ErrTooLarge},
+		"many fields":       {[]string{":status", "200", "a", "b", "a", "b", "a", "b", "a", "b"}, chanio.ErrTooLarge},
+		"informational":     {[]string{":status", "103"}, chanio.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conns := map[bool]int{false: 1, true: 2}[name == "a long field"] // which the table may have missed
+			s := framed(t, []func(*frames.Framer, uint32){func(f *frames.Framer, id uint32) {
+				if name == "informational" {
+					writeHead(f, id, false, k.fields...)
+					writeHead(f, id, false, k.fields...)
+					k.fields[1] = "200"
+				}
+				writeHead(f, id, true, k.fields...)
+			}, answers200}, []func(*frames.Framer, uint32){answers200})
+			c := newClient(t, &Config{Protocols: h2c(), MaxHead: 1 << 10, MaxFields: 3, MaxInformational: 1})
+			resp, err := c.Get(t.Context(), s.url)
+			if k.want == nil {
+				require.NoError(t, err)
+				require.NoError(t, resp.Close())
+			} else {
+				require.ErrorIs(t, err, k.want)
+			}
+			_, body := text(t, c, s.url)
+			require.Equal(t, "hello", body)
+			require.Equal(t, conns, s.accepted(), "the stream ends, not the connection")
+		})
+	}
+}
+
+// TestRequestThatClosesEndsItsConnectionOfHTTP2 once those under way are over.
+func TestRequestThatClosesEndsItsConnectionOfHTTP2(t *testing.T) {
+	s := framed(t, []func(*frames.Framer, uint32){answers200})
+	c := newClient(t, &Config{Protocols: h2c()})
+	for n := range 3 {
+		resp, err := c.Do(t.Context(), &Request{URL: s.url, Close: true})
+		require.NoError(t, err)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "hello", got)
+		require.Equal(t, n+1, s.accepted())
+		require.Eventually(t, func() bool { return c.Stats()[0].Open == 0 }, testPatience, 1e6)
+	}
 }

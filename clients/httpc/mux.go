@@ -30,7 +30,8 @@ type mux struct {
 
 func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
 	limits := t.limits
-	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: secure}
+	cfg := &http2.Config{Limits: &limits, MaxInformational: t.cfg.MaxInformational}
+	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, cfg), secure: secure}
 }
 
 // startMux adds m, which was dialled for w, to its group, hands it to all who wait, and reads it.
@@ -44,7 +45,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 		m.nc.Abort(ErrClosed)
 		return
 	}
-	g.known = true
+	g.known, g.muxed = true, true
 	w.cancel = nil
 	m.group = g
 	m.back = time.Now()
@@ -84,6 +85,13 @@ func (p *pool) run(m *mux) {
 	p.tidyLocked(m.group)
 	p.mu.Unlock()
 	victim.abort(nil)
+}
+
+// retire has m take no more requests, and end with those under way.
+func (p *pool) retire(m *mux) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retireLocked(m)
 }
 
 // retireLocked has m take no more requests, and end with those under way.
@@ -135,6 +143,11 @@ func (p *pool) muxLocked(g *group) (best *mux) {
 	for m := range g.serving {
 		if n := m.h2.Free() - m.waitingLocked(); n > free || best == nil && full {
 			best, free = m, n
+		}
+	}
+	if best == nil {
+		for m := range g.serving {
+			g.perMux = max(m.h2.InFlight(), 1)
 		}
 	}
 	return best

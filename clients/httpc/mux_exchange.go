@@ -36,6 +36,9 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 		m.release()
 		return nil, m.failure(x, err, false, reused)
 	}
+	if x.closes {
+		m.t.pool.retire(m)
+	}
 	st := &muxStream{m: m, s: s, x: x}
 	if x.trace != nil && x.trace.WroteHeaders != nil {
 		x.trace.WroteHeaders()

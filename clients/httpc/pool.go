@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"math/rand/v2"
@@ -36,6 +37,8 @@ type group struct {
 	muxes    []*mux    // of HTTP/2, that take requests
 	borrowed []*mux    // likewise, of other hosts
 	closing  int       // connections of HTTP/2 that take no more
+	muxed    bool      // it was of HTTP/2
+	perMux   int       // how many streams one takes, as far as is known
 	known    bool      // a connection has been made, so that its protocol is known
 	dials    int       // under way
 	waiters  list.List // of *waiter
@@ -174,8 +177,8 @@ func (p *pool) dialLocked(g *group) (victim *conn) {
 		if w.cancel != nil {
 			continue
 		}
-		if g.to.mayMux && !g.known && g.dials > 0 {
-			return victim // one connection may serve all
+		if g.dials > 0 && g.oneServesLocked(g.waiters.Len()) {
+			return victim
 		}
 		if p.fullLocked(g) {
 			p.makeRoomLocked()
@@ -192,6 +195,18 @@ func (p *pool) dialLocked(g *group) (victim *conn) {
 	}
 	return victim
 }
+
+// oneServesLocked reports whether the connections that are dialled may be enough for n requests, since HTTP/2 may be or is
+// what they speak.
+func (g *group) oneServesLocked(n int) bool {
+	if !g.to.mayMux {
+		return false
+	}
+	return !g.known || g.muxed && n <= max(g.dials, 1)*cmp.Or(g.perMux, usualStreams)
+}
+
+// usualStreams is how many streams a connection of HTTP/2 is taken to carry before anybody knows: RFC 9113 6.5.2.
+const usualStreams = 100
 
 // startLocked dials in a goroutine, which close waits for.
 func (p *pool) startLocked(g *group, w *waiter) {
@@ -244,7 +259,7 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 	p.open--
 	p.noteEmptyLocked()
 	g.stats.DialErrors++
-	if g.to.mayMux && !g.known && !w.gone {
+	if g.dials == 0 && g.oneServesLocked(1) && !w.gone {
 		for first := g.waiters.Front(); first != nil; first = g.waiters.Front() {
 			g.waiters.Remove(first).(*waiter).granted <- grant{err: err}
 		}
@@ -261,7 +276,7 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 func (p *pool) dialled(g *group, w *waiter, c *conn) {
 	p.mu.Lock()
 	g.dials--
-	g.known = true
+	g.known, g.muxed = true, false
 	c.group = g
 	c.born = time.Now()
 	c.until = p.lifetime(c.born)

@@ -1,6 +1,8 @@
 package http2
 
 import (
+	"errors"
+
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -51,7 +53,10 @@ func (b *block) add(fragment []byte, last bool) error {
 	if err == nil && last {
 		err = b.dec.Close()
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, hpack.ErrStringLength):
+		return &ConnError{Code: CompressionError, Reason: err.Error(), cause: errTooLarge}
+	case err != nil:
 		return &ConnError{Code: CompressionError, Reason: err.Error()}
 	}
 	return nil

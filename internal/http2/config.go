@@ -9,14 +9,13 @@ import (
 
 // Limits against peers that do too much of something, with the attacks that they end. Those of Config may be changed.
 const (
-	maxSettings      = 32   // entries of one SETTINGS frame
-	maxAcks          = 1000 // PING and SETTINGS acknowledgements that wait to be sent
-	maxZombies       = 20   // handlers that run although their streams were reset
-	updatesPerData   = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
-	maxRemembered    = 256  // streams that are remembered after their end
-	maxInformational = 32   // 1xx responses to one request
-	maxTable         = 4096 // bytes of the HPACK tables, whatever the peer sets
-	minPeerRate      = 240  // bytes a second that a peer must take on average while data waits for its window
+	maxSettings    = 32   // entries of one SETTINGS frame
+	maxAcks        = 1000 // PING and SETTINGS acknowledgements that wait to be sent
+	maxZombies     = 20   // handlers that run although their streams were reset
+	updatesPerData = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
+	maxRemembered  = 256  // streams that are remembered after their end
+	maxTable       = 4096 // bytes of the HPACK tables, whatever the peer sets
+	minPeerRate    = 240  // bytes a second that a peer must take on average while data waits for its window
 )
 
 // Config says how a Conn behaves. The zero value means the defaults, which differ for servers and clients; a negative
@@ -34,6 +33,9 @@ type Config struct {
 	// keeps up. 0 means 64 KiB and 1 MiB, for a client 256 KiB and 4 MiB. ConnWindow is how much all streams may send
 	// within one round trip; 0 means 1 MiB, for a client 4 MiB.
 	Window, MaxWindow, ConnWindow int
+
+	// MaxInformational is how many responses with a status of 1xx there may be to one request. 0 means 32, negative no limit.
+	MaxInformational int
 
 	// NoConnect does not announce extended CONNECT (RFC 8441) and refuses it.
 	NoConnect bool
@@ -73,6 +75,7 @@ func (cfg *Config) complete(client bool) Config {
 	c.MaxFrame = cmp.Or(c.MaxFrame, 16<<10)
 	c.MaxFrame = min(max(c.MaxFrame, 16<<10), 1<<24-1) // RFC 9113, 6.5.2
 	c.MaxBlocks = cmp.Or(c.MaxBlocks, 8)
+	c.MaxInformational = cmp.Or(c.MaxInformational, 32)
 	c.Window = cmp.Or(c.Window, window)
 	c.MaxWindow = cmp.Or(c.MaxWindow, max(most, c.Window))
 	c.ConnWindow = cmp.Or(c.ConnWindow, max(conn, c.Window))

@@ -64,7 +64,12 @@ type ConnError struct {
 	Code   Code
 	Remote bool // the peer says so
 	Reason string
+
+	cause error
 }
+
+// Unwrap returns what is behind the error, or nil.
+func (e *ConnError) Unwrap() error { return e.cause }
 
 func (e *ConnError) Error() string {
 	from := "error"

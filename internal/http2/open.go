@@ -236,7 +236,7 @@ func (c *Conn) onResponse(id uint32, end bool) error {
 func (c *Conn) answered(s *Stream, h *Head) error {
 	c.mu.Lock()
 	if h.Informational() {
-		if s.informal++; s.informal > maxInformational {
+		if s.informal++; s.informal > c.cfg.MaxInformational && c.cfg.MaxInformational >= 0 {
 			c.mu.Unlock()
 			return c.refuse(s.id, &StreamError{Code: EnhanceYourCalm, cause: errInformational})
 		}
