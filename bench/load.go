@@ -24,7 +24,8 @@ import (
 const loadUsage = `usage: bench load URL [flags]
 
 Sends requests to an echo server, checks every reply byte for byte and measures how long the replies took.
-URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path or https://host:port/path.
+URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path or the same with https or h2c
+(HTTP/2 without TLS, where each request in flight is a stream).
 
 With -rate requests begin at a constant rate whatever the server does, and latencies count from when a request was
 to begin (an open loop). Without it each connection keeps -window requests in flight (a closed loop).
@@ -111,7 +112,8 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	if f.spec.URL == "" || len(rest) > 0 {
 		return f, errors.New("bench load takes one URL; bench load -h tells more")
 	}
-	if strings.HasPrefix(f.spec.URL, "http://") || strings.HasPrefix(f.spec.URL, "https://") {
+	switch scheme, _, _ := strings.Cut(f.spec.URL, "://"); scheme {
+	case "http", "https", "h2c":
 		f.spec.Codec = "http"
 	}
 	if f.ca != "" {

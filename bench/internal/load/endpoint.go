@@ -17,6 +17,7 @@ type endpoint struct {
 	network string // tcp, unix or udp
 	address string
 	secure  *tls.Config // nil without TLS
+	http2   bool
 }
 
 func parseEndpoint(s Spec) (endpoint, error) {
@@ -30,8 +31,8 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "tls":
 		ep.network = "tcp"
 		ep.secure, err = s.secure(u.Hostname())
-	case "http":
-		ep.network = "tcp"
+	case "http", "h2c":
+		ep.network, ep.http2 = "tcp", u.Scheme == "h2c"
 	case "https":
 		ep.network = "tcp"
 		if ep.secure, err = s.secure(u.Hostname()); err == nil {
@@ -40,10 +41,10 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "unix":
 		ep.address = u.Host + u.Path // unix:///absolute and unix://relative
 	default:
-		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https", u.Scheme)
+		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https, h2c", u.Scheme)
 	}
-	if isHTTP := u.Scheme == "http" || u.Scheme == "https"; isHTTP != (s.Codec == codecHTTP) {
-		return ep, errors.New("codec http goes with http:// and https://")
+	if isHTTP := u.Scheme == "http" || u.Scheme == "https" || ep.http2; isHTTP != (s.Codec == codecHTTP) {
+		return ep, errors.New("codec http goes with http://, https:// and h2c://")
 	}
 	if ep.address == "" {
 		return ep, fmt.Errorf("%q has no address", s.URL)
@@ -71,6 +72,9 @@ func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, e.network, e.address)
+	if err == nil && e.http2 {
+		return overHTTP2(conn, spec)
+	}
 	if err != nil || e.secure == nil {
 		return conn, err
 	}
@@ -80,6 +84,14 @@ func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
 	return secured, nil
+}
+
+func overHTTP2(conn net.Conn, spec Spec) (net.Conn, error) {
+	c, err := newHTTP2(conn, spec)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return c, nil
 }
 
 var errDialTimeout = errors.New("no connection within the timeout")
