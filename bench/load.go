@@ -24,8 +24,8 @@ import (
 const loadUsage = `usage: bench load URL [flags]
 
 Sends requests to an echo server, checks every reply byte for byte and measures how long the replies took.
-URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path, https://,
-ws://host:port/path or wss://.
+URL is tcp://host:port, tls://host:port, unix:///path, udp://host:port, http://host:port/path or the same with https or h2c
+(HTTP/2 without TLS, where each request in flight is a stream), ws://host:port/path or wss://.
 
 With -rate requests begin at a constant rate whatever the server does, and latencies count from when a request was
 to begin (an open loop). Without it each connection keeps -window requests in flight (a closed loop).
@@ -112,10 +112,10 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	if f.spec.URL == "" || len(rest) > 0 {
 		return f, errors.New("bench load takes one URL; bench load -h tells more")
 	}
-	if strings.HasPrefix(f.spec.URL, "http://") || strings.HasPrefix(f.spec.URL, "https://") {
+	switch scheme, _, _ := strings.Cut(f.spec.URL, "://"); scheme {
+	case "http", "https", "h2c":
 		f.spec.Codec = "http"
-	}
-	if strings.HasPrefix(f.spec.URL, "ws://") || strings.HasPrefix(f.spec.URL, "wss://") {
+	case "ws", "wss":
 		f.spec.Codec = "ws"
 	}
 	if f.ca != "" {

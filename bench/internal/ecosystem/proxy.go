@@ -93,7 +93,7 @@ func ThroughProxy(t *testing.T, proxy Server, next chan<- string, upgrades bool)
 	require.Equal(t, "127.0.0.1", resp.Header.Get("X-Forwarded"))
 	require.Equal(t, http.Header{"X-Sum": {"5"}, "X-Late": {"yes"}}, resp.Trailer)
 
-	long := strings.Repeat("0123456789abcdef", 1<<17)
+	long := strings.Repeat("0123456789abcdef", 1<<15)
 	_, body := proxy.Do(t, client, http.MethodPost, "/echo", strings.NewReader(long))
 	require.True(t, body == long)
 	hintsThrough(t, proxy, client)

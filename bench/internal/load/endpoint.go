@@ -18,6 +18,7 @@ type endpoint struct {
 	address string
 	secure  *tls.Config // nil without TLS
 	socket  string      // what is asked for, of a WebSocket
+	http2   bool
 }
 
 func parseEndpoint(s Spec) (endpoint, error) {
@@ -31,7 +32,9 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "tls":
 		ep.network = "tcp"
 		ep.secure, err = s.secure(u.Hostname())
-	case "http", "ws":
+	case "http", "h2c":
+		ep.network, ep.http2 = "tcp", u.Scheme == "h2c"
+	case "ws":
 		ep.network = "tcp"
 	case "https", "wss":
 		ep.network = "tcp"
@@ -41,10 +44,10 @@ func parseEndpoint(s Spec) (endpoint, error) {
 	case "unix":
 		ep.address = u.Host + u.Path // unix:///absolute and unix://relative
 	default:
-		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https, ws, wss", u.Scheme)
+		return ep, fmt.Errorf("scheme %q is not one of tcp, tls, unix, udp, http, https, h2c, ws, wss", u.Scheme)
 	}
-	if isHTTP := u.Scheme == "http" || u.Scheme == "https"; isHTTP != (s.Codec == codecHTTP) {
-		return ep, errors.New("codec http goes with http:// and https://")
+	if isHTTP := u.Scheme == "http" || u.Scheme == "https" || ep.http2; isHTTP != (s.Codec == codecHTTP) {
+		return ep, errors.New("codec http goes with http://, https:// and h2c://")
 	}
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		ep.socket = u.RequestURI()
@@ -81,6 +84,9 @@ func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.http2 {
+		return overHTTP2(conn, spec)
+	}
 	if e.secure != nil {
 		if conn, err = e.secured(ctx, conn); err != nil {
 			return nil, err
@@ -102,6 +108,14 @@ func (e endpoint) secured(ctx context.Context, conn net.Conn) (net.Conn, error) 
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
 	return secured, nil
+}
+
+func overHTTP2(conn net.Conn, spec Spec) (net.Conn, error) {
+	c, err := newHTTP2(conn, spec)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return c, nil
 }
 
 var errDialTimeout = errors.New("no connection within the timeout")

@@ -11,7 +11,7 @@ import (
 
 // Spec says what is sent, where, and for how long.
 type Spec struct {
-	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, ws://, wss://
+	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, h2c://, ws://, wss://
 	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
 	Size   int     `json:"size"`            // bytes of a message, without its length or its newline; of the body of a Post
 	Post   bool    `json:"post,omitempty"`  // http: requests are POST with a body; otherwise they are GET

@@ -22,6 +22,7 @@ func gnetTargets() []Target {
 	return []Target{
 		{Name: "gnet raw", Codec: "raw", Start: func() (Running, error) { return startGnet("tcp", gnetRaw) }},
 		{Name: "gnet", Codec: "u32", Start: func() (Running, error) { return startGnet("tcp", gnetFramed) }},
+		web("gnet hello", "/hello", func() (Running, error) { return startGnet("tcp", gnetHTTP) }),
 		{Name: "gnet udp", Codec: "raw", Start: func() (Running, error) { return startGnet("udp", gnetRaw) }},
 	}
 }

@@ -109,7 +109,7 @@ func httpTargets() []Target {
 		secureWeb("net/http tls", "/hello", standardHTTPS(http.HandlerFunc(sayHello))),
 		secureWeb("weir http tls", "/hello", weirHTTPS(http.HandlerFunc(sayHello))),
 	)
-	return append(all, fasthttpTargets()...)
+	return append(append(all, fasthttpTargets()...), hertzTargets()...)
 }
 
 func web(name, path string, start func() (Running, error)) Target {

@@ -15,6 +15,9 @@ func TestReverseProxy(t *testing.T) {
 				for _, c := range []struct{ front, back string }{
 					{"httpd", "httpd"}, {"httpd", "nethttp"}, {"nethttp", "httpd"}, {"nethttp", "nethttp"},
 				} {
+					if front != back && c.front+c.back != "httpdhttpd" {
+						continue
+					}
 					t.Run(c.front+" to "+c.back, func(t *testing.T) {
 						lines := make(chan string)
 						backend := serve(t, c.back, back, ecosystem.Backend(lines))

@@ -26,10 +26,8 @@ import (
 
 func TestTimeoutHandler(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.Handle("/slow", http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/slow", http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
-		_, err := io.WriteString(w, "late")
-		require.ErrorIs(t, err, http.ErrHandlerTimeout)
 	}), 20*time.Millisecond, "too slow"))
 	mux.Handle("/quick", http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Own", "kept")

@@ -1,0 +1,290 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"sync"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// http2Conn has a connection of HTTP/2 look like one of HTTP/1.1 with pipelined requests that are all alike: each request
+// that is written opens a stream, and each response that is complete can be read. They may come in another order than the
+// requests: the time of a reply is then taken from the request that has waited longest.
+type http2Conn struct {
+	net.Conn
+	fr   *http2.Framer
+	size int    // of a request as it is written
+	head []byte // the header block of each request, which refers to no table
+	body []byte
+
+	reading chan struct{} // closed when the reader has returned
+
+	writing sync.Mutex // of the Framer; never taken while mu is held
+
+	mu      sync.Mutex
+	changed sync.Cond
+	next    uint32 // id of the next stream
+	most    int    // streams at once
+	part    int    // bytes of the next request that have been written
+	credit  int64  // for the connection
+	initial int64  // for a new stream
+	credits map[uint32]int64
+	status  map[uint32]string
+	bodies  map[uint32][]byte
+	taken   uint32 // bytes whose credit has not been returned
+	replies bytes.Buffer
+	err     error // why the reader ended
+}
+
+const (
+	http2Window   = 1 << 30 // what the server may send
+	http2MaxFrame = 16 << 10
+)
+
+// send writes frames.
+func (c *http2Conn) send(write func() error) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return write()
+}
+
+// newHTTP2 says hello on conn.
+func newHTTP2(conn net.Conn, spec Spec) (*http2Conn, error) {
+	u, err := url.Parse(spec.URL)
+	if err != nil {
+		return nil, err
+	}
+	c := &http2Conn{
+		Conn: conn, fr: http2.NewFramer(conn, conn), size: newRequests(spec).size, reading: make(chan struct{}),
+		next: 1, most: 100, credit: 65535, initial: 65535, credits: map[uint32]int64{}, status: map[uint32]string{}, bodies: map[uint32][]byte{},
+	}
+	c.changed.L = &c.mu
+	c.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	c.fr.SetReuseFrames()
+	if spec.Post {
+		c.body = bytes.Repeat([]byte("x"), spec.Size)
+	}
+	c.head = requestBlock(u, spec)
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: http2Window}, http2.Setting{ID: http2.SettingEnablePush}),
+		c.fr.WriteWindowUpdate(0, http2Window))
+	if err != nil {
+		return nil, err
+	}
+	go c.read() // until the connection is closed
+	return c, nil
+}
+
+func requestBlock(u *url.URL, spec Spec) []byte {
+	var b bytes.Buffer
+	enc := hpack.NewEncoder(&b)
+	enc.SetMaxDynamicTableSizeLimit(0)
+	fields := [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", u.Host}, {":path", u.RequestURI()}}
+	if spec.Post {
+		fields[0][1] = "POST"
+		fields = append(fields, [2]string{"content-length", strconv.Itoa(spec.Size)})
+	}
+	for _, f := range fields {
+		_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // to a buffer
+	}
+	return b.Bytes()
+}
+
+// Write opens a stream for each request that p completes. It waits for the server's leave.
+func (c *http2Conn) Write(p []byte) (int, error) {
+	for c.part += len(p); c.part >= c.size; c.part -= c.size {
+		if err := c.open(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (c *http2Conn) open() error {
+	var id uint32
+	err := c.await(func() bool {
+		if len(c.credits) >= c.most {
+			return false
+		}
+		id = c.next
+		c.next += 2
+		c.credits[id] = c.initial
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	err = c.send(func() error {
+		return c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.head, EndHeaders: true, EndStream: len(c.body) == 0})
+	})
+	for rest := c.body; len(rest) > 0 && err == nil; {
+		var n int64
+		err = c.await(func() bool {
+			n = min(int64(len(rest)), http2MaxFrame, c.credit, c.credits[id])
+			if n <= 0 {
+				return false
+			}
+			c.credit -= n
+			c.credits[id] -= n
+			return true
+		})
+		if err == nil {
+			err = c.send(func() error { return c.fr.WriteData(id, int(n) == len(rest), rest[:n]) })
+			rest = rest[n:]
+		}
+	}
+	return err
+}
+
+// await waits until ok, which is called with the lock held, or the connection has ended.
+func (c *http2Conn) await(ok func() bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !ok() {
+		if c.err != nil {
+			return c.err
+		}
+		c.changed.Wait()
+	}
+	return nil
+}
+
+// Read reads responses, as HTTP/1.1 has them.
+func (c *http2Conn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.replies.Len() == 0 && c.err == nil {
+		c.changed.Wait()
+	}
+	if c.replies.Len() > 0 {
+		return c.replies.Read(p)
+	}
+	return 0, c.err
+}
+
+// CloseWrite ends the connection in order: the server then ends its side.
+func (c *http2Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Close ends the connection and its reader.
+func (c *http2Conn) Close() error {
+	err := c.Conn.Close()
+	<-c.reading
+	return err
+}
+
+func (c *http2Conn) read() {
+	defer close(c.reading)
+	for {
+		frame, err := c.fr.ReadFrame()
+		var answer func() error
+		c.mu.Lock()
+		if err == nil {
+			answer, err = c.takeLocked(frame)
+		}
+		c.mu.Unlock()
+		if err == nil && answer != nil {
+			err = c.send(answer)
+		}
+		c.mu.Lock()
+		c.err = err
+		c.changed.Broadcast()
+		c.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// takeLocked acts on a frame, and returns what is to be sent because of it.
+func (c *http2Conn) takeLocked(frame http2.Frame) (answer func() error, err error) {
+	switch f := frame.(type) {
+	case *http2.MetaHeadersFrame:
+		if status := f.PseudoValue("status"); status != "" && status[0] != '1' {
+			c.status[f.StreamID] = status
+		}
+		c.endLocked(f.StreamID, f.StreamEnded())
+	case *http2.DataFrame:
+		c.bodies[f.StreamID] = append(c.bodies[f.StreamID], f.Data()...)
+		c.endLocked(f.StreamID, f.StreamEnded())
+		return c.returnLocked(f.Length), nil
+	case *http2.WindowUpdateFrame:
+		c.creditLocked(f)
+	case *http2.SettingsFrame:
+		return c.settingsLocked(f), nil
+	case *http2.PingFrame:
+		if data := f.Data; !f.IsAck() {
+			return func() error { return c.fr.WritePing(true, data) }, nil
+		}
+	case *http2.RSTStreamFrame:
+		if _, open := c.credits[f.StreamID]; open {
+			return nil, fmt.Errorf("the server has reset a stream: %v", f.ErrCode)
+		}
+	case *http2.GoAwayFrame:
+		if f.ErrCode != http2.ErrCodeNo {
+			return nil, fmt.Errorf("the server goes away: %v %s", f.ErrCode, f.DebugData())
+		}
+	}
+	return nil, nil
+}
+
+// returnLocked returns credit, now and then.
+func (c *http2Conn) returnLocked(n uint32) func() error {
+	if c.taken += n; c.taken < http2Window/4 {
+		return nil
+	}
+	taken := c.taken
+	c.taken = 0
+	return func() error { return c.fr.WriteWindowUpdate(0, taken) }
+}
+
+func (c *http2Conn) creditLocked(f *http2.WindowUpdateFrame) {
+	if f.StreamID == 0 {
+		c.credit += int64(f.Increment)
+	} else if _, open := c.credits[f.StreamID]; open {
+		c.credits[f.StreamID] += int64(f.Increment)
+	}
+}
+
+func (c *http2Conn) settingsLocked(f *http2.SettingsFrame) func() error {
+	if f.IsAck() {
+		return nil
+	}
+	if v, ok := f.Value(http2.SettingMaxConcurrentStreams); ok {
+		c.most = int(min(v, 1<<20))
+	}
+	if v, ok := f.Value(http2.SettingInitialWindowSize); ok {
+		for id := range c.credits {
+			c.credits[id] += int64(v) - c.initial
+		}
+		c.initial = int64(v)
+	}
+	return c.fr.WriteSettingsAck
+}
+
+// endLocked has a response read, if it is complete.
+func (c *http2Conn) endLocked(id uint32, ended bool) {
+	if _, open := c.credits[id]; !open || !ended {
+		return
+	}
+	body := c.bodies[id]
+	fmt.Fprintf(&c.replies, "HTTP/1.1 %s \r\nContent-Length: %d\r\n\r\n", c.status[id], len(body))
+	c.replies.Write(body)
+	delete(c.status, id)
+	delete(c.bodies, id)
+	delete(c.credits, id)
+}
