@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"io"
 	"sync"
 )
@@ -99,13 +100,9 @@ func (s *stdCompression) Compress(dst, plain []byte) ([]byte, error) {
 	}
 	w.Reset(out)
 	defer s.writers.Put(w)
-	if _, err := w.Write(plain); err != nil {
-		return dst, err
-	}
-	if err := w.Close(); err != nil {
-		return dst, err
-	}
-	return out.Bytes(), nil
+	_, err := w.Write(plain)
+	err = errors.Join(err, w.Close())
+	return out.Bytes(), err
 }
 
 func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error) {

@@ -108,6 +108,7 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 		return v, errGone
 	}
 	d.settle()
+	d.tried = 0
 	if err := d.r.begin(ctx); err != nil {
 		return v, d.up.Fail(ctx, err)
 	}
@@ -126,10 +127,13 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 	d.settle()
 	r := &d.r
 	at := len(r.src.Buffered())
-	if at == 0 && r.held == nil {
+	for at == 0 && r.held == nil {
 		chunk, ok, err := d.up.TryNext()
 		if !ok {
 			return v, false, err
+		}
+		if len(chunk) == 0 {
+			continue
 		}
 		d.up.Unread(chunk)
 		r.src = d.up.Bytes()

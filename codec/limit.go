@@ -22,8 +22,8 @@ func (l limited[T]) Decode(r *Reader) (v T, err error) {
 	}
 	outer, start := r.limit, r.Offset()
 	bound := outer
-	if at := r.skew + r.pos; l.max < outer-at {
-		bound = at + l.max + 1
+	if at := r.skew + r.pos; l.max < outer-at-r.kept() {
+		bound = at + l.max + r.kept() + 1
 	}
 	r.limit = bound
 	r.clip()

@@ -68,6 +68,7 @@ func (c LinesCodec) Decode(r *Reader) (string, error) {
 		}
 		seen = len(window)
 		if ok || seen-1 > c.max { // one may be a CR
+			r.looked(r.pos + min(seen, addBound(c.max, 2)))
 			return "", r.Fail(r.Offset(), because(ErrTooLarge, "line exceeds the limit of %d bytes", c.max))
 		}
 		if over, err := r.runsOut(seen + 1); err != nil {
@@ -79,8 +80,9 @@ func (c LinesCodec) Decode(r *Reader) (string, error) {
 }
 
 // cut returns the line at the start of p and how many bytes it takes with its end, which is not in p[:seen].
-func (LinesCodec) cut(p []byte, seen int) (line []byte, n int, ok bool) {
-	i := bytes.IndexByte(p[seen:], '\n')
+func (c LinesCodec) cut(p []byte, seen int) (line []byte, n int, ok bool) {
+	p = p[:min(len(p), addBound(c.max, 2))]
+	i := bytes.IndexByte(p[min(seen, len(p)):], '\n')
 	if i < 0 {
 		return nil, 0, false
 	}
@@ -106,9 +108,12 @@ func (c LinesCodec) last(r *Reader, n int) (string, error) {
 	return r.Text(n)
 }
 
-func (c LinesCodec) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool) {
-	line, n, ok := c.cut(p, 0)
-	if !ok || len(line) > c.max {
+// quickLines is LinesCodec where nobody can have embedded it and have a Decode of his own.
+type quickLines LinesCodec
+
+func (q quickLines) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool) {
+	line, n, ok := LinesCodec(q).cut(p, 0)
+	if !ok || len(line) > q.max {
 		return 0, false
 	}
 	*v = ownedString(clone(own, line))

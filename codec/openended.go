@@ -69,6 +69,14 @@ func (r *Reader) kept() int {
 	return 0
 }
 
+// moreRest is More for a value that takes all bytes up to the end of the frame, or of the stream.
+func (r *Reader) moreRest() (bool, error) {
+	if r.closedAt == r.frames+1 {
+		return false, r.Fail(r.Offset(), errOpenInside)
+	}
+	return r.More()
+}
+
 // rest returns the number of bytes up to the end of the frame, or of the stream, within limits.
 func rest(r *Reader) (int, error) {
 	if r.closedAt == r.frames+1 {

@@ -71,7 +71,7 @@ func (o ifMore[T]) Append(dst []byte, v *T) ([]byte, error) {
 }
 
 func (o ifMore[T]) Decode(r *Reader) (*T, error) {
-	if more, err := r.More(); !more || err != nil {
+	if more, err := r.moreRest(); !more || err != nil {
 		return nil, err
 	}
 	v, err := o.c.Decode(r)

@@ -24,7 +24,7 @@ type step struct {
 	base   uintptr // where its record lies in the struct
 	offset uintptr // where it lies in its record
 	at     uintptr // base + offset
-	text   *text
+	text   *text   // how call's text is moved at once, if it is one
 	call   caller
 	tail   bool // it may be missing, with all that follow it
 }
@@ -100,7 +100,7 @@ func (p *program) addStep(s *step, name string, offset uintptr) {
 }
 
 // open reports whether more can be added to s.
-func (s *step) open() bool { return s.text == nil && s.call == nil }
+func (s *step) open() bool { return s.call == nil }
 
 // last returns the step that the next field belongs to.
 func (p *program) last() *step {
@@ -121,11 +121,11 @@ func (p *program) compile() {
 			s.run.addLength(s.text.length.op, s.at)
 		}
 		p.fixed += s.run.room
-		p.flat = p.flat && s.call == nil
-		p.atOnce = p.atOnce && s.call == nil && len(s.run.odd) == 0
+		p.flat = p.flat && (s.call == nil || s.text != nil)
+		p.atOnce = p.flat && p.atOnce && len(s.run.odd) == 0
 	}
 	last := &p.steps[len(p.steps)-1]
-	p.bodied = last.call != nil || last.text != nil && last.text.bytes
+	p.bodied = last.call != nil && (last.text == nil || last.text.bytes)
 	if len(p.steps) == 1 && last.open() && len(last.run.bools)+len(last.run.odd) == 0 {
 		p.plain = &last.run
 	}
@@ -138,7 +138,7 @@ func (p *program) appendFlat(dst []byte, v place) (_ []byte, ok bool) {
 	}
 	n := p.write(dst[len(dst):cap(dst)], v)
 	if n == 0 {
-		dst = withRoom(dst, p.need(v, 0))
+		dst = withRoom(dst, p.need(v))
 		n = p.write(dst[len(dst):cap(dst)], v)
 	}
 	return dst[:len(dst)+n], n > 0
@@ -154,28 +154,15 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 				return dst, nil, err
 			}
 		}
-		text := ""
-		if s.text != nil {
-			text = *valueAt[string](v.at(s.at))
-			if !s.text.fits(text) {
-				return dst, nil, WrapField(s.name, s.text.wrong(text))
-			}
-			if split && s.text.bytes && i == len(p.steps)-1 {
-				body, text = bytesOf(text), ""
-			}
-		}
-		start, need := len(dst), s.run.room+len(text)
-		if cap(dst)-start < need {
-			dst = grown(dst, p.need(v, i))
-		}
-		dst = dst[:start+need]
+		start := len(dst)
+		dst = withRoom(dst, s.run.room)[:start+s.run.room]
 		s.run.store(dst[start:], v)
-		copy(dst[start+s.run.room:], text)
+		dst = dst[:start+s.run.width]
 		if s.call == nil {
-			continue
+			break
 		}
 		dst, body, err = s.call.append(dst, v.at(s.base), s.offset, split && i == len(p.steps)-1)
-		if nothing := len(dst)+len(body) == start+need; err == nil && missing != "" && !nothing {
+		if nothing := len(dst)+len(body) == start+s.run.width; err == nil && missing != "" && !nothing {
 			err = because(ErrMalformed, "field follows %q, which is missing", missing)
 		} else if s.tail && nothing && missing == "" {
 			missing = s.name
@@ -187,12 +174,12 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 	return dst, body, nil
 }
 
-// need returns how many bytes the steps from i on take, without those of calls.
-func (p *program) need(v place, i int) (n int) {
-	for ; i < len(p.steps); i++ {
-		n += p.steps[i].run.room
-		if text := p.steps[i].text; text != nil {
-			n += min(len(*valueAt[string](v.at(p.steps[i].at))), text.length.max)
+// need returns how many bytes a flat struct takes.
+func (p *program) need(v place) int {
+	n := p.fixed
+	for i := range p.steps {
+		if s := &p.steps[i]; s.text != nil {
+			n += min(len(*valueAt[string](v.at(s.at))), s.text.length.max)
 		}
 	}
 	return n
@@ -205,13 +192,10 @@ func (p *program) decode(r *Reader, v place) (err error) {
 		if err := s.run.decode(r, v); err != nil {
 			return err
 		}
-		switch {
-		case s.text != nil:
-			err = s.text.decode(r, v.at(s.at))
-		case s.call != nil:
-			err = s.call.decode(r, v.at(s.base), s.offset)
+		if s.call == nil {
+			break
 		}
-		if err != nil {
+		if err := s.call.decode(r, v.at(s.base), s.offset); err != nil {
 			return r.WrapField(s.name, err)
 		}
 	}
@@ -270,34 +254,8 @@ func (t *text) set(at place, p []byte) {
 	}
 }
 
-// decode reads a text.
-func (t *text) decode(r *Reader, at place) error {
-	n, err := t.length.Decode(r)
-	if err != nil {
-		return err
-	}
-	if t.utf8 {
-		*valueAt[string](at), err = r.UTF8(n)
-		return err
-	}
-	p, err := r.Bytes(n)
-	if err == nil {
-		t.set(at, p)
-	}
-	return err
-}
-
 // fits reports whether s, a string or the first two words of a []byte, can be sent.
 func (t *text) fits(s string) bool { return t.length.fits(len(s)) && (!t.utf8 || utf8.ValidString(s)) }
-
-// wrong returns why s does not fit.
-func (t *text) wrong(s string) error {
-	if t.utf8 && !utf8.ValidString(s) {
-		return because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(s))
-	}
-	_, err := t.length.wire(len(s))
-	return err
-}
 
 // withRoom returns dst with room for n more bytes after it.
 func withRoom(dst []byte, n int) []byte {

@@ -20,6 +20,10 @@ func callsUser(quick any) bool {
 
 // quickIn returns the quick way of a codec that is within a frame, or nil.
 func quickIn[T any](c Codec[T]) quickDecoder[T] {
+	if lines, ok := any(c).(LinesCodec); ok {
+		q, _ := any(quickLines(lines)).(quickDecoder[T])
+		return q
+	}
 	q, _ := c.(quickDecoder[T])
 	return q
 }

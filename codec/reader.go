@@ -203,8 +203,8 @@ func (r *Reader) find(sep string, most int) (int, error) {
 func (r *Reader) until(what string, max int, find func(p []byte, from int, final bool) (at, width int)) (n, width int, err error) {
 	for from, over := 0, false; ; {
 		window := r.buf[r.pos:]
-		r.looked(len(r.buf))
 		at, width := find(window, from, over)
+		r.looked(r.pos + at + width)
 		if at > max && !over {
 			return 0, 0, r.Fail(r.Offset(), because(ErrTooLarge, "no %q within the limit of %d bytes", what, max))
 		}
@@ -336,6 +336,7 @@ func (r *Reader) fill(n int) error {
 
 // runsOut reports whether the frame around, or the stream, ends before n bytes are at hand, and waits to know.
 func (r *Reader) runsOut(n int) (bool, error) {
+	r.looked(r.pos + n)
 	for len(r.buf)-r.pos < n {
 		if r.limit != noLimit && n > r.left() && len(r.buf)-r.pos == r.left() {
 			return true, nil

@@ -16,7 +16,7 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 	refuse(len(fields) == 0, "Record: at least one Field is needed; for none, use Empty")
 	var p program
 	for i, f := range fields {
-		refuse(f.field.call == nil && f.field.op == 0 && f.field.text == nil, "Record: field %d was not made by Field or Literal", i)
+		refuse(f.field.call == nil && f.field.op == 0, "Record: field %d was not made by Field or Literal", i)
 		follows := i < len(fields)-1
 		refuse(follows && f.field.size.Open && !f.field.tail,
 			"Record: the field %q takes all bytes up to the end, and others come behind it; put Prefixed, Delimited or Exactly around it", f.field.name)
@@ -162,7 +162,7 @@ type field struct {
 	offset uintptr // in the struct
 	size   Size
 	op     op       // a number of fixed width
-	text   *text    // bytes or text behind their length
+	text   *text    // of call, if that is bytes or text behind their length
 	call   caller   // anything else
 	end    caller   // call, where others follow
 	part   *program // a Record
@@ -196,9 +196,7 @@ func newField[F any](name string, offset uintptr, c Codec[F]) field {
 		return f
 	}
 	if t, ok := bare.(textual); ok {
-		if f.text = t.text(); f.text != nil {
-			return f
-		}
+		f.text = t.text()
 	}
 	if in, ok := bare.(interface{ inner() *program }); ok && !in.inner().tailed {
 		f.part = in.inner()

@@ -26,12 +26,7 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	refuseOpen("Recv", up.IsConn(), c)
 	r := readers.Get().(*Reader)
 	r.up, r.src, r.start, r.ended = up, in, 0, false
-	if err = r.begin(ctx); err == nil {
-		err = frame(r, c, quickWhole(c), &v)
-	}
-	if r.held != nil {
-		r.flatten() // what has arrived of a large body is received again
-	}
+	err = recv(ctx, r, c, &v)
 	cut := r.err != nil
 	r.release()
 	if err == nil {
@@ -48,6 +43,19 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 		_ = up.Close() // where the next value begins is not known
 	}
 	return none, e
+}
+
+// recv decodes one value. What has arrived of a large body is received again if there is none, also because c panics.
+func recv[T any](ctx context.Context, r *Reader, c Codec[T], v *T) error {
+	defer func() {
+		if r.held != nil {
+			r.flatten()
+		}
+	}()
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	return frame(r, c, quickWhole(c), v)
 }
 
 // Send sends one value of c to sink, between whatever else is sent there. Its errors are those of a Sink of [Encode].

@@ -197,7 +197,7 @@ const firstRoom = 4 << 10
 // more reports whether the end does not come next. It waits for no byte more than it takes to know.
 func (c until[T]) more(r *Reader) (bool, error) {
 	if c.end == "" {
-		return r.More()
+		return r.moreRest()
 	}
 	for n := range len(c.end) {
 		p, err := r.Peek(n + 1)

@@ -80,8 +80,7 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 			d.skipped(dropped, err)
 			return nil
 		}
-		r.show(r.src.Buffered())
-		if end := r.fill(r.have + 1); end != nil {
+		if end := r.fill(1); end != nil {
 			d.skipped(dropped, err)
 			return d.up.Fail(ctx, end)
 		}

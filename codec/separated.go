@@ -43,7 +43,7 @@ func (c separated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
 
 func (c separated[T]) Decode(r *Reader) ([]T, error) {
 	all := []T{}
-	if more, err := r.More(); !more || err != nil {
+	if more, err := r.moreRest(); !more || err != nil {
 		return all, err
 	}
 	left, err := rest(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -69,7 +70,16 @@ func (d *Decoder[T]) All() iter.Seq2[T, error] {
 }
 
 // Buffered returns a copy of the bytes after the last value that have been read already.
-func (d *Decoder[T]) Buffered() []byte { return append([]byte(nil), d.r.src.Buffered()[d.r.pos:]...) }
+func (d *Decoder[T]) Buffered() []byte {
+	ahead := d.r.src.Buffered()
+	switch h := d.r.held; {
+	case d.err == nil:
+		ahead = ahead[d.r.pos:]
+	case h != nil:
+		return slices.Concat(h.head, h.body, ahead)
+	}
+	return slices.Clone(ahead)
+}
 
 // Encoder writes values to an io.Writer. It is for one goroutine at a time.
 type Encoder[T any] struct {

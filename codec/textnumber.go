@@ -23,6 +23,7 @@ func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
 //	| 2d | 30 | 30 | 37 |
 func DecimalWidth[T Integer](width int) Codec[T] {
 	positive("DecimalWidth: width", width)
+	refuse(width > maxNumberText, "DecimalWidth: width must be at most %d, got %d", maxNumberText, width)
 	return Exactly(width, Codec[T](decimal[T]{width}))
 }
 

@@ -77,7 +77,7 @@ func OptionalTag[N comparable, T, F any](tag N, name string, access func(*T) **F
 	return f
 }
 
-// RepeatedTag is a field that may be there several times.
+// RepeatedTag is a field that may be there several times, up to 1,048,576.
 func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]F, c Codec[F]) TagOf[N, T] {
 	f := newTag[N, T](name, fieldOffset(name, access), c,
 		func(at place) int { return len(*valueAt[[]F](at)) },
@@ -134,7 +134,11 @@ func (c *tlv[N, T]) Append(dst []byte, v T) (_ []byte, err error) {
 	at := placeOf(&v)
 	for i := range c.fields {
 		f := &c.fields[i]
-		for k := range f.count(at.at(f.offset)) {
+		n := f.count(at.at(f.offset))
+		if n > DefaultMaxCount {
+			return dst, WrapField(f.name, tooLarge("count", uint64(n), DefaultMaxCount))
+		}
+		for k := range n {
 			if dst, err = c.appendOne(dst, f, at.at(f.offset), k); err != nil {
 				return dst, WrapField(f.name, err)
 			}
@@ -168,7 +172,7 @@ func (c *tlv[N, T]) appendOne(dst []byte, f *TagOf[N, T], at place, i int) ([]by
 func (c *tlv[N, T]) Decode(r *Reader) (v T, err error) {
 	var seen uint64
 	for {
-		if more, err := r.More(); err != nil {
+		if more, err := r.moreRest(); err != nil {
 			return v, err
 		} else if !more {
 			return v, c.complete(r, seen)
@@ -208,6 +212,9 @@ func (c *tlv[N, T]) decodeValue(r *Reader, f *TagOf[N, T], at place, tag N) erro
 	i := 0
 	if f.many {
 		i = f.count(at)
+	}
+	if i == DefaultMaxCount {
+		return r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", i))
 	}
 	if c.length == nil {
 		return f.decode(r, at, i)

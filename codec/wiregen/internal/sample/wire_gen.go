@@ -94,7 +94,7 @@ type TradeCodec struct{}
 func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
 	dst = slices.Grow(dst, 23+len(v.Symbol)+len(v.Client)+len(v.Note))
 	n := len(dst)
-	dst = slices.Grow(dst, 11)[:n+11]
+	dst = dst[:n+11]
 	p := dst[n:]
 	_ = p[10]
 	binary.BigEndian.PutUint64(p, v.ID)
@@ -119,7 +119,7 @@ func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
 	}
 	dst = append(dst, v.Note...)
 	n = len(dst)
-	dst = slices.Grow(dst, 1)[:n+1]
+	dst = dst[:n+1]
 	p = dst[n:]
 	p[0] = 0
 	if v.Ready {

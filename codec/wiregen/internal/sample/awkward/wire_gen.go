@@ -25,7 +25,7 @@ func (RecordCodec) Append(dst []byte, v Record) (_ []byte, err error) {
 		return dst, codec2.WrapField("Small", fmt3.Errorf("%w: %d does not fit 24 bits", codec2.ErrTooLarge, v.Small))
 	}
 	n := len(dst)
-	dst = slices2.Grow(dst, 23)[:n+23]
+	dst = dst[:n+23]
 	p := dst[n:]
 	_ = p[22]
 	binary2.LittleEndian.PutUint64(p, uint64(v.At))
