@@ -55,6 +55,8 @@ type Request struct {
 
 	// Timing has the time of each phase taken: Response.Timing.
 	Timing bool
+
+	protocol string // of the Upgrade, where an extended CONNECT may be sent in its place
 }
 
 // build makes an http.Request.

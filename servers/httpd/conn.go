@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
@@ -20,9 +22,8 @@ import (
 
 // conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and goes on to the next one.
 type conn struct {
-	srv  *Server
-	io   context.Context // bounds reading and writing
-	ctx  context.Context // the same, with the values of the connection
+	*serving
+	ctx  context.Context // that of the handler of the listener, with the values of the connection
 	nc   *chanio.Conn
 	up   chanio.Upstream[[]byte]
 	src  chanio.ByteSource
@@ -31,36 +32,49 @@ type conn struct {
 	*parsing // nil while the connection waits for a request, and once it was hijacked
 	watch    watch
 
-	asked          *http.Request // what is being served, unless the connection was hijacked
-	reply          *response
-	method, target string // then, for the log
-
 	remote string
 	secure *tls.ConnectionState
 
 	current  atomic.Pointer[requestContext] // of the request that is being served
 	state    atomic.Int32                   // isIdle, isBusy or isTold
 	draining atomic.Bool
-	served   int
+	served   int32
 	hijacked bool
-	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
-	undrain  func() bool               // takes back that drain is called
+	taker    *requestLine                              // of the request that has hijacked it, for the log
+	next     func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
+	deadline atomic.Pointer[time.Time]                 // for reading, of the handler's own
+	undrain  func() bool                               // takes back that drain is called
 
-	h2       *http2.Conn // of a connection that speaks HTTP/2
-	mu       sync.Mutex
-	tunnels  []*chanio.Conn // made of its streams
-	exchange *exchange      // of a native server
-
-	lines []byte   // field lines of a reply, while they are put together
-	names []string // of a reply's fields
+	h2      *http2.Conn // of a connection that speaks HTTP/2
+	tunnels *tunnels    // made of its streams
 }
+
+// serving is what the connections of one Serve have in common.
+type serving struct {
+	srv   *Server
+	shown *http.Server    // to handlers
+	io    context.Context // bounds reading and writing
+}
+
+// requestLine is what the log says of a request.
+type requestLine struct{ method, target string }
 
 // parsing is what a connection needs for a request of HTTP/1 and its reply.
 type parsing struct {
 	head   http1.RequestHead
 	body   http1.Body
 	writer http1.Writer
+
+	asked    *http.Request // what is being served
+	reply    *response
+	exchange exchange // of a native server, instead of these
+
+	lines []byte   // field lines of a reply, while they are put together
+	names []string // of a reply's fields
 }
+
+// maxKept is how many bytes of field lines, and how many names, the memory of a parsing has that is used again.
+const maxKept = 4 << 10
 
 var parsings = sync.Pool{New: func() any { return new(parsing) }}
 
@@ -73,6 +87,12 @@ func (c *conn) idle() {
 	c.parsing = nil
 	p.body.Reset(nil, http1.Framing{}, nil)
 	p.writer.Reset(nil, http1.Framing{})
+	p.asked, p.reply = nil, nil
+	p.exchange.forget()
+	clear(p.names[:cap(p.names)])
+	if cap(p.lines) > maxKept || cap(p.names) > maxKept {
+		p.lines, p.names = nil, nil
+	}
 	parsings.Put(p)
 }
 
@@ -83,15 +103,18 @@ const (
 	isTold       // waited when it was told to finish
 )
 
-func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
-	c := &conn{srv: s, io: ctx, nc: nc}
-	c.ctx = &connContext{Context: ctx, srv: shown, own: s, local: nc.LocalAddr()}
-	if s.cfg.ConnContext != nil {
-		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
+// newConn makes a conn of nc. ctx is that of its handler.
+func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
+	c := &conn{serving: s, nc: nc}
+	c.ctx = &connContext{ctx, c}
+	if s.io.Done() != nil { // otherwise the connection ends what it does by itself, and an idle one watches no context
+		c.serving = &serving{s.srv, s.shown, ctx}
+	}
+	if f := s.srv.cfg.ConnContext; f != nil {
+		c.ctx = f(c.ctx, nc.NetConn())
 	}
 	c.up = nc.In.Claim("httpd.Server")
 	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
-	c.watch.conn = c
 	c.remote, c.secure = nc.RemoteAddr().String(), nc.TLS()
 	return c
 }
@@ -111,7 +134,10 @@ func (c *conn) run() error {
 	}
 	for c.await() && c.readHead() && c.serve() {
 	}
-	if c.hijacked {
+	switch {
+	case c.next != nil:
+		return &afresh.Handler{Handle: c.next}
+	case c.hijacked:
 		<-c.nc.Done()
 	}
 	return nil
@@ -177,7 +203,7 @@ func (c *conn) serve() (goesOn bool) {
 	r := c.newRequest(x)
 	w := &response{keepAlive: c.mayGoOn()}
 	w.output = output{conn: c, req: r, via: w, length: -1}
-	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
+	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
@@ -189,7 +215,7 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	if r.Body == nil {
 		r.Body = http.NoBody
-		c.watch.allow()
+		c.watch.allow(c)
 	} else {
 		w.body = &requestBody{conn: c, resp: w, req: r}
 		w.body.asked.expects, w.body.left = expects, c.srv.cfg.MaxBody
@@ -216,10 +242,11 @@ func (c *conn) release() {
 	if c.reply == nil {
 		return // of a native server
 	}
+	c.taker = &requestLine{c.asked.Method, c.asked.RequestURI}
 	if c.reply.body == nil {
 		c.idle()
+		return
 	}
-	c.method, c.target = c.asked.Method, c.asked.RequestURI
 	c.asked, c.reply, c.lines, c.names = nil, nil, nil, nil
 }
 
@@ -235,7 +262,7 @@ func (c *conn) finishRequest(x *requestContext) {
 // mayGoOn reports whether the connection may serve another request, as far as is known before the handler is called.
 func (c *conn) mayGoOn() bool {
 	cfg := &c.srv.cfg
-	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || c.served < cfg.MaxRequests) && !c.draining.Load()
+	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || int(c.served) < cfg.MaxRequests) && !c.draining.Load()
 }
 
 // precheck returns the status of a request that no handler is called for, or 0.
@@ -243,12 +270,17 @@ func (c *conn) precheck(r *http.Request) int {
 	switch limit := c.srv.cfg.MaxBody; {
 	case r.URL == nil:
 		return http.StatusBadRequest
-	case c.head.Expects && !http1.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
 	}
 	return 0
+}
+
+// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
+func onlyExpectsContinue(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
 }
 
 // call calls the handler. It returns false if that panicked, having cut the connection.
@@ -258,11 +290,11 @@ func (c *conn) call() (ok bool) {
 			return
 		}
 		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
-			r := c.asked
-			if r == nil {
-				r = &http.Request{RemoteAddr: c.remote, Method: c.method, RequestURI: c.target}
+			if line := c.taker; line != nil {
+				c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
+				return
 			}
-			c.panicked(r, v)
+			c.panicked(c.asked, v)
 		}
 	}()
 	c.route(c.reply.body != nil && c.reply.body.asked.waits(), c.asked).ServeHTTP(c.reply, c.asked)
@@ -310,16 +342,16 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
-	if failure := c.report(r, v); !c.hijacked {
+	if failure := c.srv.panicked(r, v); !c.hijacked {
 		c.nc.Abort(failure)
 	}
 }
 
-// report logs that a handler panicked.
-func (c *conn) report(r *http.Request, v any) *chanio.PanicError {
+// panicked logs that a handler panicked.
+func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
-		c.srv.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
 	return failure
@@ -343,8 +375,13 @@ func (c *conn) readDeadline() time.Time {
 
 // refuse answers a request that no handler sees. The connection ends behind it.
 func (c *conn) refuse(status int, isHead bool) {
+	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
+}
+
+// appendRefusal appends the whole reply that refuses a request.
+func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
 	text := http.StatusText(status) + "\n"
-	p := http1.AppendStatusLine(c.sink.Begin(), status)
+	p = http1.AppendStatusLine(p, status)
 	if !c.srv.cfg.NoDate {
 		p = appendDate(p)
 	}
@@ -355,5 +392,5 @@ func (c *conn) refuse(status int, isHead bool) {
 	if !isHead {
 		p = append(p, text...)
 	}
-	_ = c.sink.End(c.io, p, nil) // the client may have gone
+	return p
 }

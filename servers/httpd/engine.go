@@ -28,6 +28,8 @@ type streamWriter interface {
 	// abort cuts the reply, also while another method is running.
 	abort(cause error)
 
+	// closeAfter has the connection end behind the reply.
+	closeAfter()
 	// beforeFinish has f called when the handler has returned and before the reply ends.
 	beforeFinish(f func())
 }

@@ -65,7 +65,7 @@ func (w *streamResponse) call() (ok bool) {
 			return
 		}
 		if v := recover(); v != nil { // otherwise runtime.Goexit, which the engine takes care of
-			failure := w.conn.report(w.req, v)
+			failure := w.conn.srv.panicked(w.req, v)
 			w.release()
 			w.stream.Reset(http2.InternalError, failure)
 		}
@@ -114,6 +114,9 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
+// closeAfter is for streamWriter: the client is told to send no more requests, and those that are on their way are served.
+func (w *streamResponse) closeAfter() { w.conn.h2.Shutdown() }
+
 // abort is for streamWriter.
 func (w *streamResponse) abort(cause error) { w.stream.Reset(http2.InternalError, cause) }
 
@@ -145,9 +148,7 @@ func (w *streamResponse) inform(status int, header http.Header) error {
 		w.body.asked.answered()
 	}
 	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
-	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool {
-		return k != http1.ContentLength && k != http1.TransferEncoding && k != http1.Connection
-	})
+	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool { return k != http1.ContentLength })
 	if err := w.stream.Out.Headers(w.conn.io, head); err != nil {
 		return err
 	}

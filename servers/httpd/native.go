@@ -252,9 +252,18 @@ func (x Exchange) Set(name, value string) error {
 	return nil
 }
 
-// Close has the connection closed behind this reply.
-// HTTP/2 streams end with it in any case.
-func (x Exchange) Close() { x.valid().resp.keepAlive = false }
+// Close has the connection closed behind this reply. With HTTP/2 the client is told to send no more requests; the connection
+// ends when those that it has sent meanwhile have been answered.
+func (x Exchange) Close() {
+	switch e := x.valid(); {
+	case e.over != nil:
+		e.over.w.closeAfter()
+	case e.w != nil:
+		e.w.closeAfter()
+	default:
+		e.resp.closeAfter()
+	}
+}
 
 // Reply answers with status and the whole body, whose media type is contentType; "" has it told from the body. It copies a
 // short body, and returns when a long one has been accepted. body is the caller's again then.

@@ -9,11 +9,8 @@ import (
 
 // serveNative is serve for a Server of NewNative.
 func (c *conn) serveNative() (goesOn bool) {
-	e := c.exchange
-	if e == nil {
-		e = &exchange{conn: c}
-		c.exchange = e
-	}
+	e := &c.exchange
+	e.conn = c
 	status := e.begin()
 	c.head.Discard(c.src) // whose slices stay until the body is read
 	if status != 0 {
@@ -50,6 +47,7 @@ func (e *exchange) begin() int {
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
 	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1}
 	e.resp.isHead = string(h.Method()) == http.MethodHead
+	e.resp.isConnect = string(h.Method()) == http.MethodConnect
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
 	c.deadline.Store(nil)
 	if e.hasBody() {
@@ -58,6 +56,19 @@ func (e *exchange) begin() int {
 		e.resp.body = &e.body
 	}
 	return e.precheck()
+}
+
+// forget lets go of a request that is over, and of its connection.
+func (e *exchange) forget() {
+	if e.conn == nil {
+		return
+	}
+	e.conn, e.w, e.r, e.ctx = nil, nil, nil, nil
+	e.resp, e.req = response{}, http.Request{}
+	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
+	if cap(e.lines) > maxKept {
+		e.lines = nil
+	}
 }
 
 func (e *exchange) hasBody() bool {
@@ -69,7 +80,7 @@ func (e *exchange) hasBody() bool {
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {
-	case h.Expects && !expectsContinueIn(&h.Fields):
+	case h.Expects && !onlyExpectsContinueIn(&h.Fields):
 		return http.StatusExpectationFailed
 	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
 		return http.StatusRequestEntityTooLarge
@@ -82,13 +93,14 @@ func (e *exchange) precheck() int {
 	return 0
 }
 
-func expectsContinueIn(f *http1.Fields) bool {
+// onlyExpectsContinueIn is onlyExpectsContinue for the fields of a head.
+func onlyExpectsContinueIn(f *http1.Fields) bool {
 	for i := range f.Len() {
-		if equalFold(f.Name(i), "Expect") {
-			return http1.EqualFold(f.Value(i), "100-continue")
+		if f.Known(i) == http1.Expect && !http1.EqualFold(f.Value(i), "100-continue") {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // isPlainBytes is isPlainPath.
@@ -206,7 +218,7 @@ func (e *exchange) takeHTTP() {
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)
-		c.watch.allow()
+		c.watch.allow(c)
 		return
 	}
 	body := &requestBody{conn: c, resp: e.w, req: e.r}

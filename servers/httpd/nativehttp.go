@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and an
-// http.ResponseWriter.
+// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and this
+// package's http.ResponseWriter.
 type nativeOver struct {
 	f func(ctx context.Context, x Exchange) error
 }
 
 func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &exchange{over: &exchangeOver{w: w, r: r}}
+	e := &exchange{over: &exchangeOver{w: w.(streamWriter), r: r}}
 	defer e.generation.Add(1)
 	e.generation.Store(1)
 	err := h.f(r.Context(), Exchange{e, 1})
@@ -29,7 +29,7 @@ func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // exchangeOver is the state of such an Exchange.
 type exchangeOver struct {
-	w     http.ResponseWriter
+	w     streamWriter
 	r     *http.Request
 	began bool
 	taken bool // by HTTP
@@ -50,9 +50,4 @@ func (o *exchangeOver) begin(status int, length int64) {
 	o.w.WriteHeader(status)
 }
 
-func (o *exchangeOver) flush(ctx context.Context) error {
-	if own, ok := o.w.(streamWriter); ok {
-		return own.flush(ctx)
-	}
-	return http.NewResponseController(o.w).Flush()
-}
+func (o *exchangeOver) flush(ctx context.Context) error { return o.w.flush(ctx) }

@@ -104,7 +104,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		}
 		base = s.cfg.BaseContext(nl)
 	}
-	shown := s.shown(ln)
+	common := &serving{s, s.shown(ln), base}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -113,7 +113,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		_ = ln.Shutdown(limit) // what is left is aborted
 	})
 	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
-		return newConn(s, ctx, nc, shown).run()
+		return newConn(common, ctx, nc).run()
 	})
 	if !stop() {
 		<-done
