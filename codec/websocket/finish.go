@@ -191,7 +191,7 @@ func (c *Conn) finishOut() {
 		stop()
 		c.out.BeginClose(status)
 	}
-	_ = c.Out.Close() // whoever closes it has the error; if it cannot be sent the connection has been aborted
+	_ = c.Out.Close() // the one that closes it has the error; if it cannot be sent the connection has been aborted
 }
 
 // readIsOver returns a channel that is closed when there is nothing more to read.
