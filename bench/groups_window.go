@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/weir-go/weir/bench/internal/load"
 	"github.com/weir-go/weir/bench/internal/suite"
@@ -13,9 +14,13 @@ func windowGroup(f *suite.Field) suite.Group {
 		Name: "window", Title: "TCP echo of 64 B frames behind a u32, 64 connections, 1 to 64 in flight on each",
 		Unit: "replies/s", X: "in flight", Rounds: 3, Share: 2, NotQuick: true,
 	}
-	for _, name := range []string{
-		"bufio owned", "bufio unbatched", "two channels", "weir Recv/Send", "weir Recv/Send uncoalesced", "weir Connect", "gnet",
-	} {
+	names := []string{
+		"bufio owned", "bufio unbatched", "two channels", "weir Recv/Send", "weir Recv/Send uncoalesced", "weir Connect",
+	}
+	if runtime.GOOS != "windows" {
+		names = append(names, "gnet")
+	}
+	for _, name := range names {
 		for _, window := range []int{1, 4, 16, 64} {
 			c := f.Echo(name, isOurs(name), load.Spec{Size: 64, Conns: 64, Window: window})
 			c.Name, c.Line, c.X = fmt.Sprintf("%s, %d in flight", name, window), name, float64(window)

@@ -79,7 +79,7 @@ func TestEveryFeatureOfAlephHasARow(t *testing.T) {
 // api is what the packages of the module export: "chanio.Conn", "chanio.Conn.TLS".
 type api struct {
 	names    map[string]bool
-	embedded map[string][]string // of a type: "chanio.Conn"
+	embedded map[string][]string // of a type, "chanio.Conn", and the type of a variable
 	packages map[string]bool
 }
 
@@ -127,6 +127,11 @@ func (a *api) addSpec(pkg string, spec ast.Spec) {
 	case *ast.ValueSpec:
 		for _, name := range spec.Names {
 			a.names[pkg+"."+name.Name] = true
+		}
+		if len(spec.Values) == 1 { // a variable has the members of its type
+			if value, ok := spec.Values[0].(*ast.CompositeLit); ok {
+				a.embedded[pkg+"."+spec.Names[0].Name] = []string{pkg + "." + baseName(value.Type)}
+			}
 		}
 	case *ast.TypeSpec:
 		name := pkg + "." + spec.Name.Name
@@ -244,4 +249,40 @@ func TestNamesOnThePageOfAlephExist(t *testing.T) {
 	require.Empty(t, a.unknown("`chanio.PacketConn.Close` `Conn.TLS` `*httpd.StreamError` `http.Handler` `From(future.C())`"))
 	require.Equal(t, []string{"chanio.Nothing", "httpd.Config.Nothing", "httpx.Get", "Nothing"},
 		a.unknown("`chanio.Nothing` `httpd.Config.Nothing` `httpx.Get` `Nothing`"))
+}
+
+// TestNamesOnAllPagesExist holds that what a page calls pkg.Name, or Type.Member, exists.
+func TestNamesOnAllPagesExist(t *testing.T) {
+	a := readAPI(t)
+	checked := 0
+	for _, page := range append(pagesHere(t), filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range span.FindAllStringSubmatch(code.ReplaceAllStringFunc(string(text), onlySpans), -1) {
+			name := goes.FindStringSubmatch(m[1])
+			if name == nil || name[1] == "" && !strings.Contains(name[2], ".") || name[1] != "" && !a.packages[name[1]] ||
+				strings.HasPrefix(name[2], "Test") { // the other tests see to tests
+				continue
+			}
+			checked++
+			if len(a.unknown(m[0])) > 0 {
+				t.Errorf("%s: there is no %s", page, m[1])
+			}
+		}
+	}
+	require.Greater(t, checked, 500)
+}
+
+func pagesHere(t *testing.T) []string {
+	found, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	return found
+}
+
+// onlySpans keeps code within a line and drops blocks.
+func onlySpans(text string) string {
+	if strings.HasPrefix(text, "```") {
+		return ""
+	}
+	return text
 }

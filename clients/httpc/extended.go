@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// errNoExtended is why a WebSocket cannot be had of a server that only HTTP/2 may be spoken with.
+// errNoExtended is why a server that only HTTP/2 may be spoken with gives no WebSocket.
 var errNoExtended = fmt.Errorf("httpc: the server does not offer WebSockets over HTTP/2 (RFC 8441): %w", errors.ErrUnsupported)
 
 // tunnels reports whether a response of 2xx makes the connection, or a stream of it, one of the caller.

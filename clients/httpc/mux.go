@@ -217,7 +217,7 @@ func (m *mux) release() {
 	}
 }
 
-// serveNextLocked hands m to who has waited longest for a connection, for its own host or another.
+// serveNextLocked hands m to the request that has waited longest for a connection, for its own host or another.
 func (m *mux) serveNextLocked() {
 	first, g := m.group.waiters.Front(), m.group
 	for i := 0; first == nil && i < len(m.guests); i++ {

@@ -191,7 +191,7 @@ func (c *Conn) finishOut() {
 		stop()
 		c.out.BeginClose(status)
 	}
-	_ = c.Out.Close() // who closes it too has the error; if it could not be sent the connection has been aborted
+	_ = c.Out.Close() // any other call of it has the error; if it could not be sent the connection has been aborted
 }
 
 // readIsOver returns a channel that is closed when there is nothing more to read.

@@ -9,7 +9,7 @@ import (
 )
 
 // Handler is what a handler of servers.Listener.Serve returns, as its error, to have Handle called in its place: by a new
-// goroutine, with the same arguments, once the first has ended.
+// goroutine, with the same arguments, once the goroutine of the handler has ended.
 type Handler struct {
 	Handle func(context.Context, *chanio.Conn) error
 }

@@ -125,7 +125,7 @@ var inputs = []struct {
 	{"10 white space", post("Transfer-Encoding: chunked") + "1 \t; a \t= b ;c\r\nx\r\n0\r\n\r\n", 0},
 	{"10 no semicolon", post("Transfer-Encoding: chunked") + "2 ab\r\nxy\r\n0 cd\r\n\r\n", 400},
 	{"10 escaped quotes", post("Transfer-Encoding: chunked") + "1;a=\"b \\\"c\\\"; \\\\d\\\\\";e=\"f\";g\r\nx\r\n0\r\n\r\n", 0},
-	{"10 character that is none of a token", post("Transfer-Encoding: chunked") + "1;a[=b\r\nx\r\n0\r\n\r\n", 400},
+	{"10 character that no token has", post("Transfer-Encoding: chunked") + "1;a[=b\r\nx\r\n0\r\n\r\n", 400},
 	{"10 bare semicolon", post("Transfer-Encoding: chunked") + "1;\r\nx\r\n0\r\n\r\n", 400},
 	{"10 two semicolons", post("Transfer-Encoding: chunked") + "1;;a\r\nx\r\n0\r\n\r\n", 400},
 	{"10 no value", post("Transfer-Encoding: chunked") + "1;a=\r\nx\r\n0\r\n\r\n", 400},

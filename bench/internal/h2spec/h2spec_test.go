@@ -62,7 +62,7 @@ const (
 )
 
 // TestAllOfH2specHolds runs its 146 cases, in the strict form, with TLS and without. On a port without TLS that speaks HTTP/1
-// too, what does not begin with the preface of HTTP/2 is a request of HTTP/1, and one that is none is answered 400 (RFC 9112
+// too, what does not begin with the preface of HTTP/2 is a request of HTTP/1, and one that is not valid is answered 400 (RFC 9112
 // 3): the tool, which wants the connection ended without a word, takes the answer for a frame.
 func TestAllOfH2specHolds(t *testing.T) {
 	tool := build(t)

@@ -93,7 +93,7 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// gatewayTimeout is the answer to who wants nothing but what is stored: RFC 9111 5.2.1.7.
+// gatewayTimeout is the answer to a request for nothing but what is stored: RFC 9111 5.2.1.7.
 func gatewayTimeout(r *http.Request) *http.Response {
 	h := http.Header{}
 	mark(h, missed)

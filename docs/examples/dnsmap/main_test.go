@@ -104,5 +104,5 @@ func TestWrongEntriesAreErrors(t *testing.T) {
 	_, err := mapElse(map[string][]string{"db.test": {"ten"}}, nil)
 	require.ErrorContains(t, err, "an address is like")
 	_, err = mapElse(nil, []string{"dns.example"})
-	require.ErrorContains(t, err, "no IP address")
+	require.ErrorContains(t, err, "not an IP address")
 }
