@@ -71,7 +71,7 @@ func addressOf(a net.Addr) (netip.Addr, bool) {
 
 // mayShare reports whether x may go over a connection to another host, as far as its configuration tells.
 func (t *Transport) mayShare(x *exchange) bool {
-	if !t.cfg.Coalesce || t.cfg.Dial != nil || x.to.scheme != "https" || !x.to.mayMux || x.proxy != nil || x.to.unix != "" ||
+	if !t.cfg.CoalesceHosts || t.cfg.Dial != nil || x.to.scheme != "https" || !x.to.mayMux || x.proxy != nil || x.to.unix != "" ||
 		x.to.alone != "" {
 		return false
 	}

@@ -56,7 +56,7 @@ func sharing(t *testing.T, table map[string][]string) *Config {
 	}
 	r, err := clients.NewStaticResolver(table)
 	require.NoError(t, err)
-	cfg := &Config{Connect: trusting(), Coalesce: true}
+	cfg := &Config{Connect: trusting(), CoalesceHosts: true}
 	cfg.Connect.Resolver = r
 	return cfg
 }
@@ -82,7 +82,7 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 		conns  int64
 	}{
 		"all hold":        {conns: 1},
-		"not asked for":   {conns: 2, change: func(c *Config) { c.Coalesce = false }},
+		"not asked for":   {conns: 2, change: func(c *Config) { c.CoalesceHosts = false }},
 		"another address": {conns: 2, table: map[string][]string{"a.example.com": {"127.0.0.1"}, "b.example.com": {"::1", "127.0.0.2"}}},
 		"one in common":   {conns: 1, table: map[string][]string{"a.example.com": {"127.0.0.1"}, "b.example.com": {"::2", "127.0.0.1"}}},
 		"certificate":     {conns: 2, other: "b.other.example"},

@@ -47,11 +47,11 @@ type Config struct {
 	ProxyTLS     *clients.TLSConfig
 	TunnelAlways bool
 
-	// Coalesce lets a request go over a connection of HTTP/2 to another host if RFC 9113 9.1.1 permits it: the host of the
+	// CoalesceHosts lets a request go over a connection of HTTP/2 to another host if RFC 9113 9.1.1 permits it: the host of the
 	// request has the address that the connection leads to, and the certificate that its server has shown is valid for it.
 	// It is not done through a proxy, with Dial, a client certificate, another server name, InsecureSkipVerify or a Base
 	// that verifies by itself. A host whose server answers 421 gets a connection of its own.
-	Coalesce bool
+	CoalesceHosts bool
 
 	// MaxPerHost is how many HTTP/1 connections there may be for one host, MaxConns how many in all, and MaxWaiters how many
 	// requests for one host may wait for a connection. A request beyond that fails with [ErrBusy]. 0 means 64, 1,024 and
