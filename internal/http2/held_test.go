@@ -2,12 +2,17 @@ package http2
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // TestPastStreamsAreForgotten has a connection with many more streams than it remembers.
@@ -24,18 +29,78 @@ func TestPastStreamsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestConnectionThatCannotBeWrittenEnds has a peer that sends, and takes nothing any more.
+// TestConnectionThatCannotBeWrittenEnds has an output that fails, while nothing more comes in.
 func TestConnectionThatCannotBeWrittenEnds(t *testing.T) {
-	there, server := startServer(t, nil, hello)
-	require.NoError(t, there.Out.Send(t.Context(), append([]byte(frames.ClientPreface), appendSettings(nil)...)))
-	require.NoError(t, there.In.Close())
-	for server.Err() == nil {
-		if there.Out.Send(t.Context(), appendPing(nil, 0, [8]byte{})) != nil {
-			break
-		}
-	}
+	here, there := chanio.Pipe()
+	failure := errors.New("no way out")
+	out := chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send:    func(context.Context, []byte) error { return failure },
+		TrySend: func([]byte) (bool, error) { return false, failure },
+		Abort:   func(error) { here.Abort(nil) },
+	})
+	nc := chanio.ConnOf(here.In, out, nil)
+	server := NewServer(nc, chanio.BytesOf(nc.In), serveFunc(hello), nil)
+	ran(t, here, server.Serve)
 	<-server.Done()
-	require.Error(t, server.Err())
+	require.ErrorIs(t, server.Err(), failure)
+	there.Abort(nil)
+}
+
+// TestFlushSaysThatNothingHasLeft flushes what waits for a window.
+func TestFlushSaysThatNothingHasLeft(t *testing.T) {
+	var said chan error
+	inRaw(t, nil, func(x *exchange) {
+		_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+		_, _ = x.Out.TrySend([]byte("hello"))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		said <- x.Out.Flush(ctx)
+		said <- x.Out.Flush(context.Background())
+	}, func(r *raw) {
+		said = make(chan error, 1) // of the bubble
+		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))
+		r.ok(r.headers(1, true, get("/")))
+		require.ErrorIs(t, <-said, context.DeadlineExceeded)
+		r.ok(r.fr.WriteWindowUpdate(1, 5))
+		require.NoError(t, <-said)
+		require.Contains(t, r.heard(), "DATA 1 5")
+	})
+}
+
+// TestFramesAreAsLongAsThePeerTakes has one that takes more than it must.
+func TestFramesAreAsLongAsThePeerTakes(t *testing.T) {
+	for _, most := range []int{16 << 10, 20_000} {
+		inRaw(t, nil, func(x *exchange) { x.respond(200, strings.Repeat("x", 60_000)) }, func(r *raw) {
+			r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingMaxFrameSize, Val: uint32(most)}))
+			r.ok(r.headers(1, true, get("/")))
+			longest := 0
+			for _, s := range strings.Split(r.heard(), "\n") {
+				if n, ok := strings.CutPrefix(s, "DATA 1 "); ok {
+					size, err := strconv.Atoi(strings.TrimSuffix(n, " END"))
+					r.ok(err)
+					longest = max(longest, size)
+				}
+			}
+			require.Equal(t, most, longest)
+		})
+	}
+}
+
+// TestFramesOfARefusedStreamAreDropped sends bodies and trailers of requests that were refused, which were on their way.
+func TestFramesOfARefusedStreamAreDropped(t *testing.T) {
+	inRaw(t, &Config{MaxStreams: 1}, hang, func(r *raw) {
+		r.ok(r.headers(1, false, request("POST", "/", "Upper", "x")))
+		r.ok(r.headers(3, true, get("/")))
+		r.ok(r.headers(5, false, request("POST", "/")))
+		for _, id := range []uint32{1, 5} {
+			r.ok(r.fr.WriteData(id, false, []byte("hello")))
+			r.ok(r.headers(id, true, []Field{{Name: "x-sum", Value: "1"}}))
+		}
+		require.Equal(t, 1, r.count("RST_STREAM 1 PROTOCOL_ERROR"))
+		require.Equal(t, 1, r.count("RST_STREAM 5 REFUSED_STREAM"))
+		require.Equal(t, 2, r.count("RST_STREAM"))
+		require.NotContains(t, r.heard(), "GOAWAY")
+	})
 }
 
 // TestDeadlinesOfAStreamAsAConnection bounds both of its directions.
@@ -60,4 +125,32 @@ func TestDeadlinesOfAStreamAsAConnection(t *testing.T) {
 	require.NoError(t, conn.SetWriteDeadline(time.Time{}))
 	conn.Abort(nil)
 	<-s.Done()
+}
+
+// TestStreamThatDependsOnItselfHasUsedItsID refuses it, and a lower one from then on.
+func TestStreamThatDependsOnItselfHasUsedItsID(t *testing.T) {
+	inRaw(t, nil, hello, func(r *raw) {
+		r.ok(r.fr.WriteHeaders(frames.HeadersFrameParam{
+			StreamID: 5, BlockFragment: r.encode(get("/")), EndStream: true, EndHeaders: true, Priority: frames.PriorityParam{StreamDep: 5},
+		}))
+		require.Contains(t, r.heard(), "RST_STREAM 5 PROTOCOL_ERROR")
+		r.ok(r.headers(3, true, get("/")))
+		require.Contains(t, r.heard(), "GOAWAY 0 PROTOCOL_ERROR stream id that was passed over")
+	})
+}
+
+// TestTableOfTheEncoderIsBounded has a peer that allows any size.
+func TestTableOfTheEncoderIsBounded(t *testing.T) {
+	var server *Conn
+	inRaw(t, nil, func(x *exchange) {
+		server = x.c
+		x.respond(200, "")
+	}, func(r *raw) {
+		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingHeaderTableSize, Val: 1 << 30}))
+		r.ok(r.headers(1, true, get("/")))
+		require.Contains(t, r.heard(), "HEADERS 1 :status=200")
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		require.EqualValues(t, maxTable, server.encoder.MaxDynamicTableSize())
+	})
 }
