@@ -227,15 +227,22 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 
 // hijack takes the connection of w over.
 func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
-	if own, ok := w.(*response); ok {
-		return own.handOver()
-	}
-	nc, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, &HandshakeError{
+	refused := func(err error) error {
+		return &HandshakeError{
 			Status: http.StatusNotImplemented, Reason: "This server cannot switch protocols.",
 			Err: fmt.Errorf("the ResponseWriter, a %T, cannot be hijacked: %w", w, errors.Join(err, errors.ErrUnsupported)),
 		}
+	}
+	if own, ok := w.(*response); ok {
+		conn, err := own.handOver()
+		if err != nil {
+			return nil, refused(err)
+		}
+		return conn, nil
+	}
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, refused(err)
 	}
 	conn, err := cfg.hijacked(nc, buffered.Reader)
 	if err != nil {
