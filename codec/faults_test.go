@@ -286,3 +286,30 @@ func TestSendAllHandsOverSmallBodiesAtOnceAndLargeOnesInPlace(t *testing.T) {
 	require.Equal(t, 5, n)
 	require.Equal(t, []int{len(large), 0}, e.bodies)
 }
+
+func TestRecvReturnsWhyTheSourceCannotBeReceivedFrom(t *testing.T) {
+	src := chunksOf([]byte("\x01a"))
+	require.NoError(t, src.Close())
+	_, err := codec.Recv(t.Context(), src, short)
+	require.Error(t, err)
+}
+
+func TestAStructRefusesAMaximumOfNothingAndSlicesCutShort(t *testing.T) {
+	type none struct {
+		All []uint16 `wire:"count=u8,max=0"`
+	}
+	require.Panics(t, func() { codec.Struct[none]() })
+	type one struct {
+		All []uint16 `wire:"count=u8,max=1"`
+	}
+	c := codec.Struct[one]()
+	_, err := codec.Unmarshal(c, []byte("\x01\x00\x07"))
+	require.NoError(t, err)
+	_, err = codec.Unmarshal(c, []byte("\x02\x00\x07\x00\x07"))
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+	type many struct {
+		All []uint16 `wire:"count=u8"`
+	}
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.Struct[many]()), []byte("\x03\x05\x00\x01"))
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+}

@@ -20,11 +20,13 @@ func callsUser(quick any) bool {
 
 // quickIn returns the quick way of a codec that is within a frame, or nil.
 func quickIn[T any](c Codec[T]) quickDecoder[T] {
-	if lines, ok := any(c).(LinesCodec); ok {
-		q, _ := any(quickLines(lines)).(quickDecoder[T])
+	q, ok := c.(quickDecoder[T])
+	if ok {
 		return q
 	}
-	q, _ := c.(quickDecoder[T])
+	if lines, ok := any(c).(LinesCodec); ok {
+		q, _ = any(quickLines(lines)).(quickDecoder[T])
+	}
 	return q
 }
 
