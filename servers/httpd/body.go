@@ -25,7 +25,9 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked.set(expects)
-	b.conn, b.resp, b.req, b.left = c, w, r, c.srv.cfg.MaxBody
+	b.conn, b.resp, b.req = c, w, r
+	b.configure(c.srv.cfg.MaxBody)
+	b.got.Store(0)
 	b.closed, b.over, b.err = false, false, nil
 }
 
@@ -61,7 +63,7 @@ func (b *requestBody) invite() {
 // took notes what a read returned.
 func (b *requestBody) took(n int, err error) (int, error) {
 	c := b.conn
-	n, err = b.boundLocked(c.srv.cfg.MaxBody, n, err)
+	n, err = b.boundLocked(n, err)
 	switch {
 	case err == io.EOF, err == nil && c.body.Done():
 		b.end()

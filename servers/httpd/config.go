@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/weir-go/weir/internal/guard"
@@ -98,6 +99,27 @@ type Config struct {
 	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
 	// 417.
 	Continue func(w http.ResponseWriter, r *http.Request) bool
+
+	// AllowedHosts are the hosts that requests may be for, whatever the port, in any case of letters: names, addresses, IPv6
+	// in brackets, and "*.example.com" for every name below example.com. One with a port, such as "localhost:8080", allows
+	// that port alone. Requests for others, and for none, are answered 421: so nobody reaches the server by a name of theirs
+	// that they point at it (DNS rebinding). CONNECT is not restricted, but for WebSockets. Empty means every host.
+	AllowedHosts []string
+
+	// TrustedProxies are where proxies are that tell the address of the client in ForwardedField; [Info] has what they say.
+	// The rightmost address that is not one of theirs counts: what stands before it anybody may have written. A peer
+	// without an IP address, as on a Unix socket, is trusted if this is not empty. Empty means that no field is believed.
+	TrustedProxies []netip.Prefix
+
+	// ForwardedField is the field that TrustedProxies set: "X-Forwarded-For", or "Forwarded" (RFC 7239). No other is looked
+	// at, since a proxy that does not know it passes on what a client has written. "" means X-Forwarded-For.
+	ForwardedField string
+
+	// Hooks, if not nil, are told of requests, for metrics and logs of access.
+	Hooks *Hooks
+
+	// ShowSecrets leaves what Hooks are told as it is. Otherwise there are no user names and passwords of URLs in it.
+	ShowSecrets bool
 
 	// BaseContext, if not nil, returns the context that those of the requests of a listener are made from, and ConnContext
 	// changes it for one connection, as in [http.Server]. c is the net.Conn as it was accepted: it is for its options and

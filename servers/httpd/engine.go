@@ -28,6 +28,12 @@ type streamWriter interface {
 	// abort cuts the reply, also while another method is running.
 	abort(cause error)
 
+	// reset ends the exchange without a reply, or within it.
+	reset(code Code) error
+
+	// closeAfter has the connection closed behind the reply.
+	closeAfter()
+
 	// beforeFinish has f called when the handler has returned and before the reply ends.
 	beforeFinish(f func())
 }

@@ -84,6 +84,7 @@ func (q *requestQueue) close() error {
 func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	req := &Request{Request: r.WithContext(ctx), cancel: cancel, verdict: make(chan verdict, 1)}
+	trailersTo(req.Request, r.Body)
 	req.src, req.body = newBody(w, r)
 	defer req.body.settle()
 	select {

@@ -163,6 +163,25 @@ func (s *Server) remove(ln *servers.Listener) {
 	delete(s.listeners, ln)
 }
 
+// String returns the addresses that the Server listens at, each with its transport and how many connections are open.
+func (s *Server) String() string {
+	s.mu.Lock()
+	all := make([]*servers.Listener, 0, len(s.listeners))
+	for ln := range s.listeners {
+		all = append(all, ln)
+	}
+	s.mu.Unlock()
+	said := make([]string, len(all))
+	for i, ln := range all {
+		said[i] = ln.String()
+	}
+	if len(said) == 0 {
+		return "httpd: not listening"
+	}
+	slices.Sort(said)
+	return "httpd: " + strings.Join(said, ", ")
+}
+
 // Shutdown ends the Server in good order: it stops accepting, lets requests that have begun finish, tells their clients
 // that the connection ends, and closes idle connections. A hijacked connection is told by the end of its input. If ctx
 // ends first, what is left is aborted and Shutdown returns the cause. Serve returns when all is over.
