@@ -110,7 +110,7 @@ var framings = []struct {
 	{"another protocol", "GET /music/sweet/music ICE/1.0\r\nHost: a\r\n\r\n" + evil, "400", ""},
 	{"nearly HTTP", "GET /music/sweet/music IHTTP/1.0\r\nHost: a\r\n\r\n" + evil, "400", ""},
 	{"RTSP", "PUT /music/sweet/music RTSP/1.0\r\nHost: a\r\n\r\n" + evil, "400", ""},
-	{"version that is none", headOf("GET / HTTP/5.6") + evil, "505", ""},
+	{"unknown version", headOf("GET / HTTP/5.6") + evil, "505", ""},
 	{"0.9", "GET /\r\n\r\n" + evil, "400", ""},
 	{"empty line before", "\r\n" + headOf("GET /test HTTP/1.1"), "200", "GET /test "},
 	{"quotes", headOf("GET /with_\"lovely\"_quotes?foo=\"bar\" HTTP/1.1"), "200", "GET /with_\"lovely\"_quotes?foo=\"bar\" "},
