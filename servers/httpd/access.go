@@ -79,8 +79,8 @@ type Access struct {
 	// Status is that of the reply, 0 if its head was never handed over, and of a hijacked connection but a WebSocket's.
 	Status int
 
-	// Received and Sent are how many bytes of the request's body were read, and of the reply's were handed over. For a
-	// tunnel they are what has passed through it, with HTTP/2 nothing.
+	// Received and Sent are how many bytes of the request's body were read, and of the reply's were handed over; what the
+	// server itself says of an error does not count. For a tunnel they are what has passed through it, with HTTP/2 nothing.
 	Received, Sent int64
 
 	// Err is why the reply is not complete, or why nobody may have had it: [ErrClientGone] if the client has ended its side

@@ -150,6 +150,11 @@ var endings = []struct {
 		_ = nc.Close()
 		panic(errBoom)
 	}, exchange: sends(getLine), want: Access{Kind: Tunneled, Method: "GET"}, err: isError(errBoom)},
+	{name: "goexit once hijacked", handler: func(w http.ResponseWriter, _ *http.Request) {
+		nc, _, _ := w.(http.Hijacker).Hijack()
+		_ = nc.Close()
+		runtime.Goexit()
+	}, exchange: sends(getLine), want: Access{Kind: Tunneled, Method: "GET"}, err: fails},
 	{name: "rejected", cfg: Config{Rejected: status(503, "busy")}, handler: say("x"), exchange: sends("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
 		want: Access{Method: "OPTIONS", Status: 200}},
 	{name: "continue refused", cfg: Config{Continue: func(http.ResponseWriter, *http.Request) bool { return false }}, handler: say("x"),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
@@ -28,6 +29,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.conn, b.resp, b.req = c, w, r
 	b.configure(c.srv.cfg.MaxBody)
 	b.got.Store(0)
+	b.waited = 0
 	b.closed, b.over, b.err = false, false, nil
 }
 
@@ -45,6 +47,11 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	at := c.readDeadline()
 	if at.IsZero() && !b.resp.fullDuplex {
 		at = deadline.In(c.srv.cfg.BodyTimeout)
+		if c.srv.cfg.MinBodyRate > 0 {
+			began := time.Now()
+			defer func() { b.waited += time.Since(began) }()
+			at = earlier(at, began.Add(b.patienceLocked(c.srv.cfg.MinBodyRate)))
+		}
 	}
 	_ = c.nc.SetReadDeadline(at)
 	n, err := c.body.Read(ctx, p)

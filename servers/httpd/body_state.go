@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -15,6 +16,7 @@ type bodyState struct {
 	asked invitation
 
 	mu      sync.Mutex
+	waited  time.Duration // of all Reads, if there is a Config.MinBodyRate
 	limited bool
 	limit   int64 // how long it may be
 	left    int64 // of that
@@ -59,6 +61,15 @@ func (b *bodyState) bound(n int64) {
 	if !b.limited || n < b.limit {
 		b.limited, b.limit, b.left = true, n, n-b.got.Load()
 	}
+}
+
+// rateFrom is how long Reads may wait before Config.MinBodyRate counts.
+const rateFrom = 5 * time.Second
+
+// patienceLocked returns how long a Read may wait whose client sends rate bytes a second at least.
+func (b *bodyState) patienceLocked(rate int) time.Duration {
+	earned := time.Duration(float64(b.got.Load()) / float64(rate) * float64(time.Second))
+	return max(0, rateFrom+earned-b.waited)
 }
 
 // failure returns what is wrong with the body, or nil.

@@ -50,6 +50,11 @@ type Config struct {
 	// request that was not answered yet is then answered 408. 0 means 60 s.
 	BodyTimeout time.Duration
 
+	// MinBodyRate is how many bytes a second a client of HTTP/1 must send of a body on average, while a Read waits for them.
+	// It counts from the sixth second of waiting, is not asked of a handler that has called EnableFullDuplex or has set a
+	// deadline of its own, and ends a Read as BodyTimeout does. 0 means any rate.
+	MinBodyRate int
+
 	// IdleTimeout is how long a connection may be idle between requests. 0 means 75 s.
 	IdleTimeout time.Duration
 

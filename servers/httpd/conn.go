@@ -362,17 +362,17 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
 	failure := c.report(r, v)
-	if c.hijacked {
-		c.taken.note(failure)
-		return
-	}
 	c.note(failure)
-	c.nc.Abort(failure)
+	if !c.hijacked {
+		c.nc.Abort(failure)
+	}
 }
 
 // note notes for the hooks why the reply that is under way has failed.
 func (c *conn) note(err error) {
 	switch e := c.exchange; {
+	case c.hijacked:
+		c.taken.note(err)
 	case c.reply != nil:
 		c.reply.rec.note(err)
 	case e != nil && e.w != nil:

@@ -217,6 +217,7 @@ func (w *streamResponse) finish() {
 		w.rec.note(w.body.failure())
 		w.header = nil
 		w.refuse(status)
+		w.n, w.written = 0, 0
 		return
 	}
 	if !w.begun() {

@@ -49,7 +49,7 @@ func (e *exchange) begin() int {
 	h := &c.head
 	e.generation.Add(1)
 	e.reading, e.w, e.r, e.ctx, e.lines, e.tail = false, nil, nil, nil, e.lines[:0], e.tail[:0]
-	e.from = c.origin()
+	e.from, e.req.Trailer = c.origin(), nil
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
 	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.srv.newRecord(&e.from)}
 	e.resp.rec.aboutHead(h)

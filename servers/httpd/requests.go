@@ -112,6 +112,9 @@ func (q *requestQueue) conclude(w http.ResponseWriter, r *http.Request, req *Req
 		v = <-req.verdict // another's, if that was quicker
 	}
 	req.body.settle()
+	if req.Trailer != nil {
+		r.Trailer = req.Trailer // for middleware
+	}
 	switch {
 	case v.gone, v.aborted:
 		cut()

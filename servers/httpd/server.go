@@ -1,7 +1,9 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -138,8 +140,31 @@ func (s *Server) shown(ln *servers.Listener) *http.Server {
 	return &http.Server{
 		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
 		IdleTimeout: max(s.cfg.IdleTimeout, 0), MaxHeaderBytes: s.cfg.MaxHead,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError), TLSConfig: s.shownTLS(),
 	}
+}
+
+// shownTLS returns what Config.Listen.TLS says, as far as a tls.Config has it, or nil.
+func (s *Server) shownTLS() *tls.Config {
+	secure := s.cfg.Listen.TLS
+	if secure == nil {
+		return nil
+	}
+	shown := secure.Base.Clone()
+	if shown == nil {
+		shown = &tls.Config{}
+	}
+	shown.MinVersion = max(tls.VersionTLS12, secure.MinVersion, shown.MinVersion)
+	if len(secure.Certificates) > 0 {
+		shown.Certificates = secure.Certificates
+	}
+	if secure.ClientCAs != nil {
+		shown.ClientCAs, shown.ClientAuth = secure.ClientCAs, cmp.Or(secure.ClientAuth, tls.RequireAndVerifyClientCert)
+	}
+	if shown.NextProtos = secure.ALPN; len(shown.NextProtos) == 0 {
+		shown.NextProtos = s.alpn()
+	}
+	return shown
 }
 
 // addrOnly is the net.Listener that BaseContext is shown for a Listener of package servers.

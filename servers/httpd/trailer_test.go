@@ -99,6 +99,20 @@ func TestRepliesThatHaveNoTrailers(t *testing.T) {
 	require.False(t, called)
 }
 
+func TestTrailersOutliveCompression(t *testing.T) {
+	text := strings.Repeat("hello ", 1000)
+	addr := start(t, Compress(Reply(func(context.Context, *http.Request) (Response, error) {
+		return Text(text).WithTrailer("X-A", func() string { return "b" }), nil
+	}), nil), nil)
+	for version, client := range clients(t) {
+		r, body, err := getWithTrailers(t, client, addr)
+		require.NoError(t, err)
+		require.Equal(t, text, body)
+		require.Equal(t, version == "HTTP/1.1", r.Uncompressed)
+		require.Equal(t, http.Header{"X-A": {"b"}}, r.Trailer, version)
+	}
+}
+
 func TestInvalidTrailersAreErrors(t *testing.T) {
 	value := func() string { return "b" }
 	for _, name := range []string{"Content-Length", "transfer-encoding", "Host", "Trailer", "Authorization", "Set-Cookie", "Content-Type", "A B", ""} {
@@ -231,7 +245,12 @@ func TestTrailersOfANativeRequest(t *testing.T) {
 		return errors.Join(err, x.Reply(200, "", []byte(before+string(body)+x.Trailer("x-a"))))
 	}, nil)
 	for _, addr := range []string{native, over} {
-		require.True(t, strings.HasSuffix(rawReply(t, addr, fmt.Sprintf(trailed, "", 5, "hello")), "\r\n\r\nhellob"))
+		got := rawReply(t, addr, fmt.Sprintf(trailed, "", 5, "hello")+getLine+post5)
+		bodies := strings.Split(got, "\r\n\r\n")
+		require.Len(t, bodies, 4, "of three replies")
+		require.True(t, strings.HasPrefix(bodies[1], "hellob"))
+		require.True(t, strings.HasPrefix(bodies[2], "HTTP/1.1"), "nothing is left of the request before")
+		require.Equal(t, "hello", bodies[3])
 	}
 }
 
