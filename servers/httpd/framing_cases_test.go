@@ -154,6 +154,28 @@ var statusLines = regexp.MustCompile(`HTTP/1\.1 (\d\d\d) `)
 // TestFramingsGetOneAnswerAtAnyCut sends each of them whole, and in two pieces cut at each place, of which the server has
 // looked at the first before the second comes.
 func TestFramingsGetOneAnswerAtAnyCut(t *testing.T) {
+	testFramings(t, func(seen io.Writer) *Server {
+		return New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil {
+				_, _ = fmt.Fprintf(seen, "%s %s %s", r.Method, r.RequestURI, body)
+			}
+		}), nil)
+	})
+}
+
+func TestFramingsGetTheSameAnswerFromANativeHandler(t *testing.T) {
+	testFramings(t, func(seen io.Writer) *Server {
+		return NewNative(func(ctx context.Context, x Exchange) error {
+			method, target := x.Method(), x.Target()
+			if body, err := x.ReadBody(ctx, 100); err == nil {
+				_, _ = fmt.Fprintf(seen, "%s %s %s", method, target, body)
+			}
+			return nil
+		}, nil)
+	})
+}
+
+func testFramings(t *testing.T, newServer func(seen io.Writer) *Server) {
 	for _, c := range framings {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -161,14 +183,9 @@ func TestFramingsGetOneAnswerAtAnyCut(t *testing.T) {
 				ln, err := network.Listen("server")
 				require.NoError(t, err)
 				var seen strings.Builder
-				handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					if body, err := io.ReadAll(r.Body); err == nil {
-						_, _ = fmt.Fprintf(&seen, "%s %s %s", r.Method, r.RequestURI, body)
-					}
-				})
 				ctx, cancel := context.WithCancel(t.Context())
 				served := make(chan error, 1)
-				go func() { served <- New(handler, nil).Serve(ctx, ln) }()
+				go func() { served <- newServer(&seen).Serve(ctx, ln) }()
 				for at := range len(c.raw) {
 					seen.Reset()
 					nc, err := network.DialContext(ctx, "mem", "server")
