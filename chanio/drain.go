@@ -1,14 +1,22 @@
 package chanio
 
-import "sync"
+import (
+	"log/slog"
+	"slices"
+	"sync"
 
-// drain is a request to a Conn to finish what it is doing. The functions that heed it are registered with an End, which
-// runs each in a goroutine of its own, also late ones.
+	"github.com/weir-go/weir/internal/stream"
+)
+
+// drain is a request to a Conn to finish what it is doing, with the functions that heed it. An idle connection has one, so it
+// is small.
 type drain struct {
-	asked End
+	log *slog.Logger
 
 	mu    sync.Mutex
-	funcs int // registered and not taken back
+	asked bool
+	cause error
+	funcs []*func(cause error) // registered and not taken back
 }
 
 // draining returns the drain of c.
@@ -16,9 +24,7 @@ func (c *Conn) draining() *drain {
 	if d := c.drain.Load(); d != nil {
 		return d
 	}
-	d := new(drain)
-	d.asked.Logger = c.Out.hooks.End.Logger
-	c.drain.CompareAndSwap(nil, d)
+	c.drain.CompareAndSwap(nil, &drain{log: c.Out.hooks.End.Logger})
 	return c.drain.Load()
 }
 
@@ -28,29 +34,45 @@ func (c *Conn) draining() *drain {
 func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
 	d := c.draining()
 	d.mu.Lock()
-	d.funcs++
-	d.mu.Unlock()
-	stopped := d.asked.OnDone(func() { f(d.asked.Err()) })
-	return func() bool {
-		if !stopped() {
-			return false
-		}
-		d.mu.Lock()
-		d.funcs--
-		d.mu.Unlock()
-		return true
+	defer d.mu.Unlock()
+	if d.asked {
+		go d.call(f)
+		return func() bool { return false }
 	}
+	d.funcs = append(d.funcs, &f)
+	return func() bool { return d.forget(&f) }
 }
+
+func (d *drain) forget(f *func(error)) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.Index(d.funcs, f)
+	if i < 0 {
+		return false
+	}
+	d.funcs = slices.Delete(d.funcs, i, i+1)
+	return true
+}
+
+// call runs f, of OnDrain.
+func (d *drain) call(f func(error)) { stream.LogPanic(d.log, "OnDrain", func() { f(d.cause) }) }
 
 // Drain asks the connection to finish because of cause: it calls the functions given to [Conn.OnDrain] or, if there is
 // none, ends In with cause as [Conn.EndIn] does. Only the first call counts. Drain does not block.
 func (c *Conn) Drain(cause error) {
 	d := c.draining()
 	d.mu.Lock()
-	heeded := d.funcs > 0
-	first := d.asked.Set(cause)
+	if d.asked {
+		d.mu.Unlock()
+		return
+	}
+	funcs := d.funcs
+	d.asked, d.cause, d.funcs = true, cause, nil
 	d.mu.Unlock()
-	if first && !heeded {
+	for _, f := range funcs {
+		go d.call(*f)
+	}
+	if len(funcs) == 0 {
 		c.EndIn(cause)
 	}
 }

@@ -155,6 +155,16 @@ func isCanonical(name string) bool {
 	return true
 }
 
+// OfConnection reports whether a field is about one connection of HTTP/1, so that messages of HTTP/2 have none: RFC 9113
+// 8.2.2. TE, which a request may have for its trailers, is not among them.
+func (k Known) OfConnection() bool {
+	switch k {
+	case Connection, KeepAlive, ProxyConnection, TransferEncoding, Upgrade:
+		return true
+	}
+	return false
+}
+
 // InTrailer reports whether a field may be sent behind a body: none that frames, routes, authenticates or describes the
 // message may (RFC 9110 6.5.1).
 func (k Known) InTrailer() bool {

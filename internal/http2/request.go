@@ -215,13 +215,11 @@ func checkField(f *Field) (http1.Known, *StreamError) {
 		return 0, malformed("invalid field value")
 	}
 	known := http1.Lookup(f.Name)
-	switch known {
-	case http1.Connection, http1.KeepAlive, http1.ProxyConnection, http1.TransferEncoding, http1.Upgrade:
+	switch {
+	case known.OfConnection():
 		return 0, malformed("field of a connection")
-	case http1.TE:
-		if f.Value != "trailers" {
-			return 0, malformed("te other than trailers")
-		}
+	case known == http1.TE && f.Value != "trailers":
+		return 0, malformed("te other than trailers")
 	}
 	return known, nil
 }

@@ -185,7 +185,7 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 		var err error
 		switch {
 		case w.sending, len(w.pending) > 0:
-			err = w.awaitLocked(ctx, patience)
+			err = w.awaitLocked(ctx, &patience)
 		case frames && len(w.s.c.out) > maxWaiting:
 			err = w.s.c.waitLocked(ctx)
 		default:
@@ -202,7 +202,7 @@ func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error 
 	from := upTo - int64(len(w.pending)+len(w.rest))
 	patience := w.patienceLocked()
 	for len(w.pending) > 0 {
-		err := w.awaitLocked(ctx, patience)
+		err := w.awaitLocked(ctx, &patience)
 		if err == nil && w.closing && !w.ends {
 			err = net.ErrClosed // what has not been accepted is not sent
 		}
@@ -232,8 +232,8 @@ type patience struct {
 	seen  int64 // bytes that had been sent at the last look
 }
 
-func (w *Writer) patienceLocked() *patience {
-	return &patience{until: deadline.In(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
+func (w *Writer) patienceLocked() patience {
+	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
 }
 
 // progressLocked counts what the peer's windows have let through: that of the stream or, if that one is open, that of the
@@ -294,7 +294,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 func (w *Writer) flushLocked(ctx context.Context) error {
 	c := w.s.c
 	for patience := w.patienceLocked(); len(w.pending) > 0; {
-		if err := w.awaitLocked(ctx, patience); err != nil {
+		if err := w.awaitLocked(ctx, &patience); err != nil {
 			return err
 		}
 	}

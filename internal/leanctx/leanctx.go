@@ -13,10 +13,19 @@ type Context struct {
 	context.Context // that it is made of: for its values, its deadline and its cause
 
 	mu    sync.Mutex
+	state state
 	done  chan struct{} // made on demand
-	err   error
 	after []*func()
 }
+
+// state says whether a Context has ended. It takes less room than the error.
+type state uint8
+
+const (
+	lives state = iota
+	cancelled
+	outlived // the context that it is made of had ended before
+)
 
 // Done implements context.Context.
 func (c *Context) Done() <-chan struct{} {
@@ -24,7 +33,7 @@ func (c *Context) Done() <-chan struct{} {
 	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
-		if c.err != nil {
+		if c.state != lives {
 			close(c.done)
 		}
 	}
@@ -35,7 +44,13 @@ func (c *Context) Done() <-chan struct{} {
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err
+	switch c.state {
+	case cancelled:
+		return context.Canceled
+	case outlived:
+		return c.Context.Err()
+	}
+	return nil
 }
 
 // AfterFunc is what package context uses if it is there: f runs in a goroutine of its own once c has ended, unless stop comes
@@ -44,7 +59,7 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	key := &f
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.state != lives {
 		go f()
 		return func() bool { return false }
 	}
@@ -68,12 +83,12 @@ func (c *Context) Cancel() {
 	err := c.Context.Err()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.state != lives {
 		return
 	}
-	c.err = context.Canceled
+	c.state = cancelled
 	if err != nil {
-		c.err = err
+		c.state = outlived
 	}
 	if c.done != nil {
 		close(c.done)

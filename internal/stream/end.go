@@ -176,10 +176,10 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 }
 
 // call runs f, of OnDone.
-func (e *End) call(f func()) { logPanic(e.Logger, "OnDone", f) }
+func (e *End) call(f func()) { LogPanic(e.Logger, "OnDone", f) }
 
-// logPanic calls f, which was given to the function of that name. A panic, or a runtime.Goexit, is logged.
-func logPanic(log *slog.Logger, name string, f func()) {
+// LogPanic calls f, which was given to the function of that name. A panic, or a runtime.Goexit, is logged.
+func LogPanic(log *slog.Logger, name string, f func()) {
 	returned := false
 	defer func() {
 		if returned {

@@ -46,7 +46,7 @@ type fdReader struct {
 
 func (f *fdReader) init(r *Reader) {
 	if r.s.fd != nil {
-		f.try = func(fd uintptr) bool { return f.attempt(r, fd) }
+		f.try = func(fd uintptr) bool { return r.fd.attempt(r, fd) }
 	}
 }
 
@@ -153,7 +153,7 @@ type fdWriter struct {
 
 func (f *fdWriter) init(w *wire) {
 	if w.s.fd != nil {
-		f.try = func(fd uintptr) bool { return f.attempt(w, fd) }
+		f.try = func(fd uintptr) bool { return w.fd.attempt(w, fd) }
 	}
 }
 

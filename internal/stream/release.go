@@ -115,7 +115,7 @@ func (s *Stream) closeConn() {
 		s.mu.Unlock()
 		close(s.released)
 		if s.onRelease != nil {
-			logPanic(s.In.end.Logger, "OnRelease", s.onRelease)
+			LogPanic(s.In.end.Logger, "OnRelease", s.onRelease)
 		}
 	}()
 	_ = s.guard(s.nc.Close)

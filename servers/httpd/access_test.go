@@ -522,7 +522,7 @@ func TestUserInfoOfURLsIsNotShown(t *testing.T) {
 }
 
 func TestHooksCostNothingWhenThereAreNone(t *testing.T) {
-	c := &conn{srv: New(say("x"), nil)}
+	c := &conn{serving: &serving{srv: New(say("x"), nil)}}
 	from := origin{on: c}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		rec := c.srv.newRecord(&from)

@@ -68,7 +68,7 @@ func TestRequestCostsFewAllocations(t *testing.T) {
 	nc, in := dial(t, addr)
 	a := &asker{nc: nc, in: in, raw: []byte(typical)}
 	a.ask()
-	require.LessOrEqual(t, testing.AllocsPerRun(200, a.ask), 12.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(200, a.ask), 11.0)
 }
 
 func TestNativeRequestCostsNoAllocation(t *testing.T) {

@@ -88,7 +88,7 @@ func (b *requestBody) took(n int, err error) (int, error) {
 func (b *requestBody) end() {
 	b.over = true
 	mergeTrailers(b.req, b.conn.body.Trailers())
-	b.conn.watch.allow()
+	b.conn.watch.allow(b.conn)
 }
 
 // Close makes reading fail. What is left is dropped when the reply begins or the handler returns.

@@ -165,7 +165,9 @@ type HTTP2Config struct {
 	// ones, and WINDOW_UPDATE beyond ten for each DATA frame sent. 0 means 1,000 and 33.
 	NoiseBurst, NoiseRate int
 
-	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. 0 means 10 s.
+	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. Where HTTP/1 is
+	// spoken too and ALPN has not decided, it counts from when the client has begun the preface: one that says nothing has
+	// HeadTimeout. 0 means 10 s.
 	PrefaceTimeout time.Duration
 
 	// PingAfter is how long a client with open requests may be silent before it is asked whether it lives, and PingTimeout

@@ -21,9 +21,8 @@ import (
 
 // conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and goes on to the next one.
 type conn struct {
-	srv  *Server
-	io   context.Context // bounds reading and writing
-	ctx  context.Context // the same, with the values of the connection
+	*serving
+	ctx  context.Context // that of the handler of the listener, with the values of the connection
 	nc   *chanio.Conn
 	up   chanio.Upstream[[]byte]
 	src  chanio.ByteSource
@@ -32,37 +31,49 @@ type conn struct {
 	*parsing // nil while the connection waits for a request, and once it was hijacked
 	watch    watch
 
-	asked          *http.Request // what is being served, unless the connection was hijacked
-	reply          *response
-	method, target string // then, for the log
-
 	remote string
 	secure *tls.ConnectionState
 
 	current  atomic.Pointer[requestContext] // of the request that is being served
 	state    atomic.Int32                   // isIdle, isBusy or isTold
 	draining atomic.Bool
-	served   int
+	served   int32
 	hijacked bool
+	taker    *requestLine              // of the request that has hijacked it, for the log
 	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
 	undrain  func() bool               // takes back that drain is called
 
-	h2       *http2.Conn // of a connection that speaks HTTP/2
-	mu       sync.Mutex
-	tunnels  []*chanio.Conn // made of its streams
-	exchange *exchange      // of a native server
-
-	taken *accessRecord // of the request that has taken the connection, if there are Hooks
-	lines []byte        // field lines of a reply, while they are put together
-	names []string      // of a reply's fields
+	h2      *http2.Conn   // of a connection that speaks HTTP/2
+	tunnels *tunnels      // made of its streams
+	taken   *accessRecord // of the request that has taken the connection, if there are Hooks
 }
+
+// serving is what the connections of one Serve have in common.
+type serving struct {
+	srv   *Server
+	shown *http.Server    // to handlers
+	io    context.Context // bounds reading and writing
+}
+
+// requestLine is what the log says of a request.
+type requestLine struct{ method, target string }
 
 // parsing is what a connection needs for a request of HTTP/1 and its reply.
 type parsing struct {
 	head   http1.RequestHead
 	body   http1.Body
 	writer http1.Writer
+
+	asked    *http.Request // what is being served
+	reply    *response
+	exchange exchange // of a native server, instead of these
+
+	lines []byte   // field lines of a reply, while they are put together
+	names []string // of a reply's fields
 }
+
+// maxKept is how many bytes of field lines, and how many names, the memory of a parsing has that is used again.
+const maxKept = 4 << 10
 
 var parsings = sync.Pool{New: func() any { return new(parsing) }}
 
@@ -75,6 +86,12 @@ func (c *conn) idle() {
 	c.parsing = nil
 	p.body.Reset(nil, http1.Framing{}, nil)
 	p.writer.Reset(nil, http1.Framing{})
+	p.asked, p.reply = nil, nil
+	p.exchange.forget()
+	clear(p.names[:cap(p.names)])
+	if cap(p.lines) > maxKept || cap(p.names) > maxKept {
+		p.lines, p.names = nil, nil
+	}
 	parsings.Put(p)
 }
 
@@ -85,15 +102,18 @@ const (
 	isTold       // waited when it was told to finish
 )
 
-func newConn(s *Server, ctx context.Context, nc *chanio.Conn, shown *http.Server) *conn {
-	c := &conn{srv: s, io: ctx, nc: nc}
-	c.ctx = &connContext{Context: ctx, srv: shown, own: s, local: nc.LocalAddr()}
-	if s.cfg.ConnContext != nil {
-		c.ctx = s.cfg.ConnContext(c.ctx, nc.NetConn())
+// newConn makes a conn of nc. ctx is that of its handler.
+func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
+	c := &conn{serving: s, nc: nc}
+	c.ctx = &connContext{ctx, c}
+	if s.io.Done() != nil { // otherwise the connection ends what it does by itself, and an idle one watches no context
+		c.serving = &serving{s.srv, s.shown, ctx}
+	}
+	if f := s.srv.cfg.ConnContext; f != nil {
+		c.ctx = f(c.ctx, nc.NetConn())
 	}
 	c.up = nc.In.Claim("httpd.Server")
 	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
-	c.watch.conn = c
 	c.remote, c.secure = nc.RemoteAddr().String(), nc.TLS()
 	return c
 }
@@ -213,7 +233,7 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	if r.Body == nil {
 		r.Body = http.NoBody
-		c.watch.allow()
+		c.watch.allow(c)
 	} else {
 		w.body = &requestBody{conn: c, resp: w, req: r}
 		w.body.asked.expects = expects
@@ -240,10 +260,11 @@ func (c *conn) release() {
 	if c.reply == nil {
 		return // of a native server
 	}
+	c.taker = &requestLine{c.asked.Method, c.asked.RequestURI}
 	if c.reply.body == nil {
 		c.idle()
+		return
 	}
-	c.method, c.target = c.asked.Method, c.asked.RequestURI
 	c.asked, c.reply, c.lines, c.names = nil, nil, nil, nil
 }
 
@@ -277,7 +298,7 @@ func (w *response) over(x *requestContext) {
 // mayGoOn reports whether the connection may serve another request, as far as is known before the handler is called.
 func (c *conn) mayGoOn() bool {
 	cfg := &c.srv.cfg
-	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || c.served < cfg.MaxRequests) && !c.draining.Load()
+	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || int(c.served) < cfg.MaxRequests) && !c.draining.Load()
 }
 
 // precheck returns the status of a request that no handler is called for, or 0.
@@ -305,14 +326,13 @@ func (c *conn) call() (ok bool) {
 			return
 		}
 		v := recover()
-		if v == nil { // runtime.Goexit, which the listener takes care of
+		switch line := c.taker; {
+		case v == nil: // runtime.Goexit, which the listener takes care of
 			c.note(chanio.Recovered(nil))
-		} else {
-			r := c.asked
-			if r == nil {
-				r = &http.Request{RemoteAddr: c.remote, Method: c.method, RequestURI: c.target}
-			}
-			c.panicked(r, v)
+		case line != nil:
+			c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
+		default:
+			c.panicked(c.asked, v)
 		}
 	}()
 	c.reply.rec.began()
@@ -331,7 +351,7 @@ func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	case s.cfg.Continue != nil && expects:
 		return counted{s, http.HandlerFunc(s.continueThen)}
 	}
-	return counted{s, s.handler}
+	return s.counted
 }
 
 // counted counts a request as over when its handler has returned.
@@ -370,15 +390,13 @@ func (c *conn) panicked(r *http.Request, v any) {
 
 // note notes for the hooks why the reply that is under way has failed.
 func (c *conn) note(err error) {
-	switch e := c.exchange; {
+	switch {
 	case c.hijacked:
 		c.taken.note(err)
 	case c.reply != nil:
 		c.reply.rec.note(err)
-	case e != nil && e.w != nil:
-		e.w.rec.note(err)
-	case e != nil:
-		e.resp.rec.note(err)
+	default: // of a native server
+		c.exchange.writer().rec.note(err)
 	}
 }
 

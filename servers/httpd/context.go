@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -12,19 +11,17 @@ import (
 // context made of it needs no goroutine.
 type connContext struct {
 	context.Context
-	srv   *http.Server
-	own   *Server
-	local net.Addr
+	conn *conn
 }
 
 func (x *connContext) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:
-		return x.srv
+		return x.conn.shown
 	case http.LocalAddrContextKey:
-		return x.local
+		return x.conn.nc.LocalAddr()
 	case serverKey{}:
-		return x.own
+		return x.conn.srv
 	}
 	return x.Context.Value(key)
 }
@@ -67,7 +64,7 @@ func (x *requestContext) Done() <-chan struct{} {
 	done := x.inner.Done()
 	x.mu.Unlock()
 	if fresh && x.conn != nil {
-		x.conn.watch.want(x)
+		x.conn.watch.want(x.conn, x)
 	}
 	return done
 }
@@ -129,48 +126,51 @@ func (x *requestContext) end(cause error) {
 // no further than one buffer, and only once the body is at its end. Its methods are called by the connection's goroutine,
 // except want.
 type watch struct {
-	conn *conn
-
 	mu      sync.Mutex
 	wanted  *requestContext // who has asked
 	allowed bool            // the body is at its end
-	stop    context.CancelFunc
-	done    chan struct{} // of the goroutine that waits
+	waits   *waits          // nil while nobody does
+}
+
+// waits is a goroutine that waits.
+type waits struct {
+	stop context.CancelFunc
+	done chan struct{}
 }
 
 // want has x ended when the client goes.
-func (w *watch) want(x *requestContext) {
+func (w *watch) want(c *conn, x *requestContext) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.conn.current.Load() != x {
+	if c.current.Load() != x {
 		return
 	}
 	w.wanted = x
-	w.startLocked()
+	w.startLocked(c)
 }
 
 // allow says that nobody else reads.
-func (w *watch) allow() {
+func (w *watch) allow(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.allowed = true
-	w.startLocked()
+	w.startLocked(c)
 }
 
-func (w *watch) startLocked() {
+func (w *watch) startLocked(c *conn) {
 	x := w.wanted
-	if x == nil || !w.allowed || w.done != nil || len(w.conn.src.Buffered()) > 0 {
+	if x == nil || !w.allowed || w.waits != nil || len(c.src.Buffered()) > 0 {
 		return
 	}
-	ctx, stop := context.WithCancel(w.conn.io)
+	ctx, stop := context.WithCancel(c.io)
 	done := make(chan struct{})
-	w.stop, w.done = stop, done
-	_ = w.conn.nc.SetReadDeadline(w.conn.readDeadline())
+	w.waits = &waits{stop, done}
+	_ = c.nc.SetReadDeadline(c.readDeadline())
 	go func() { // end waits for it
 		defer close(done)
-		err := w.conn.src.Fill(ctx, 1)
+		err := c.src.Fill(ctx, 1)
 		if err != nil && ctx.Err() == nil {
-			w.conn.clientGone(x, err)
+			c.clientGone(x, err)
 		}
 	}()
 }
@@ -178,11 +178,11 @@ func (w *watch) startLocked() {
 // end stops the watch, and returns when nobody reads any more.
 func (w *watch) end() {
 	w.mu.Lock()
-	stop, done := w.stop, w.done
-	w.wanted, w.allowed, w.stop, w.done = nil, false, nil, nil
+	waits := w.waits
+	w.wanted, w.allowed, w.waits = nil, false, nil
 	w.mu.Unlock()
-	if done != nil {
-		stop()
-		<-done
+	if waits != nil {
+		waits.stop()
+		<-waits.done
 	}
 }

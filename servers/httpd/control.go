@@ -65,9 +65,6 @@ func (w *response) reset(Code) error {
 	return nil
 }
 
-// closeAfter is for streamWriter.
-func (w *response) closeAfter() { w.keepAlive = false }
-
 // reset is for streamWriter.
 func (w *streamResponse) reset(code Code) error {
 	switch {
@@ -80,9 +77,6 @@ func (w *streamResponse) reset(code Code) error {
 	w.stream.Reset(code, errReset)
 	return nil
 }
-
-// closeAfter is for streamWriter.
-func (w *streamResponse) closeAfter() { w.conn.h2.Shutdown() }
 
 // Reset ends the exchange at once, as the function [Reset] does.
 func (x Exchange) Reset(code Code) error {

@@ -31,7 +31,10 @@ type streamWriter interface {
 	// reset ends the exchange without a reply, or within it.
 	reset(code Code) error
 
-	// closeAfter has the connection closed behind the reply.
+	// declare says how long the body will be, before the header is written.
+	declare(length int64)
+
+	// closeAfter has the connection end behind the reply.
 	closeAfter()
 
 	// beforeFinish has f called when the handler has returned and before the reply ends.

@@ -3,13 +3,11 @@ package httpd
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
-	"github.com/weir-go/weir/servers"
 )
 
 // StreamError is how a stream of HTTP/2 ends before its request or reply is complete: the client has reset it, or the
@@ -55,8 +53,11 @@ func (cfg *Config) http2() *http2.Config {
 	}
 }
 
+// beginning is enough of the preface to know it by: no request of HTTP/1 has that method (RFC 9113 3.4).
+const beginning = len("PRI ")
+
 // isHTTP2 reports whether the connection is one of HTTP/2: by ALPN, or, without TLS, by how the client begins. ok is false
-// if it says nothing.
+// if it says nothing, which it may for as long as a head may take.
 func (c *conn) isHTTP2() (is, ok bool) {
 	p := c.srv.protocols
 	switch {
@@ -69,18 +70,18 @@ func (c *conn) isHTTP2() (is, ok bool) {
 	case !c.await():
 		return false, false
 	}
-	return c.hasPreface(), true
+	return c.beginsPreface(), true
 }
 
-// hasPreface reports whether what has arrived is the preface, for the whole of which it waits.
-func (c *conn) hasPreface() bool {
+// beginsPreface reports whether what has arrived begins as the preface does. What of that is due yet, http2 waits for.
+func (c *conn) beginsPreface() bool {
 	for {
 		p := c.src.Buffered()
-		n := min(len(p), len(preface))
+		n := min(len(p), beginning)
 		switch {
 		case string(p[:n]) != preface[:n]:
 			return false
-		case n == len(preface):
+		case n == beginning:
 			return true
 		case c.src.Fill(c.io, len(preface)) != nil:
 			return false
@@ -90,6 +91,7 @@ func (c *conn) hasPreface() bool {
 
 // runHTTP2 serves the streams of a connection.
 func (c *conn) runHTTP2() error {
+	c.tunnels = new(tunnels)
 	c.h2 = http2.NewServer(c.nc, c.src, (*streamServer)(c), c.srv.http2)
 	undrain := c.nc.OnDrain(func(error) {
 		c.draining.Store(true)
@@ -104,16 +106,6 @@ func (c *conn) runHTTP2() error {
 	return nil
 }
 
-// endTunnels asks those who have tunnels to finish.
-func (c *conn) endTunnels() {
-	c.mu.Lock()
-	all := slices.Clone(c.tunnels)
-	c.mu.Unlock()
-	for _, t := range all {
-		t.Drain(servers.ErrShutdown)
-	}
-}
-
 // streamServer is a conn as the http2.Server of its streams.
 type streamServer conn
 
@@ -121,13 +113,13 @@ type streamServer conn
 func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handler {
 	c := (*conn)(s)
 	c.served++
-	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && c.served >= cfg.MaxRequests {
+	if cfg := &c.srv.cfg; cfg.CloseEach || cfg.MaxRequests > 0 && int(c.served) >= cfg.MaxRequests {
 		c.h2.Shutdown()
 	}
 	w := &streamResponse{stream: st, refused: head.Refused}
 	w.output = output{conn: c, via: w, length: -1}
 	w.ctx.parent = c.ctx
-	w.ctx.from = origin{on: c, arrived: time.Now(), serial: c.served, stream: st.ID()}
+	w.ctx.from = origin{on: c, arrived: time.Now(), serial: int(c.served), stream: st.ID()}
 	w.req = c.streamRequest(&w.ctx, head)
 	w.isHead = w.req.Method == http.MethodHead
 	w.rec = c.srv.newRecord(&w.ctx.from)

@@ -54,11 +54,9 @@ func (w *streamResponse) note(k http1.Known, value string) (sent bool) {
 		return false
 	case http1.Connection:
 		if http1.HasToken([]byte(value), "close") {
-			w.conn.h2.Shutdown() // as net/http does
+			w.closeAfter() // as net/http does
 		}
 		return false
-	case http1.TransferEncoding, http1.KeepAlive, http1.ProxyConnection, http1.Upgrade:
-		return false // HTTP/2 has none of them: RFC 9113 8.2.2
 	}
 	return w.noteCommon(k, value)
 }
@@ -87,9 +85,13 @@ func appendHeaderFields(dst []http2.Field, h http.Header, keep func(k http1.Know
 	return dst, trailers
 }
 
-// appendFieldOf appends a field of a handler. CR and LF in its value become spaces, as in net/http; what is invalid all the
-// same is left out.
+// appendFieldOf appends a field of a handler: of a head, informational or not, or of trailers. CR and LF in its value become
+// spaces, as in net/http; what is invalid all the same is left out, and so are the fields that responses of HTTP/2 do not
+// have (RFC 9113 8.2.2).
 func appendFieldOf(dst []http2.Field, name string, known http1.Known, value string) []http2.Field {
+	if known.OfConnection() || known == http1.TE {
+		return dst
+	}
 	if !http1.ValidValue(value) {
 		value = strings.Trim(lineBreaks.Replace(value), " \t")
 		if !http1.ValidValue(value) {

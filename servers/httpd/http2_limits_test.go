@@ -254,6 +254,38 @@ func TestPrefaceTimeoutIsWhatTheConfigSays(t *testing.T) {
 	})
 }
 
+// TestPrefaceTimeoutBeginsWithThePrefaceWhereHTTP1IsSpokenToo has clients that stop at some place. Before they have begun the
+// preface they may be clients of HTTP/1, and have the time of a head.
+func TestPrefaceTimeoutBeginsWithThePrefaceWhereHTTP1IsSpokenToo(t *testing.T) {
+	cfg := &Config{HeadTimeout: 20 * time.Second, HTTP2: HTTP2Config{PrefaceTimeout: 3 * time.Second}}
+	inBubble(t, say("x"), cfg, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		for _, c := range []struct {
+			said  string
+			takes time.Duration // from when it is said, 15 s after the beginning
+			heard string        // contained in what comes back
+		}{
+			{"", 5 * time.Second, ""},
+			{"PRI", 5 * time.Second, "HTTP/1.1 408 "},
+			{"PRI ", 3 * time.Second, "frame not complete in time"},
+			{preface[:23], 3 * time.Second, "frame not complete in time"},
+			{preface, 3 * time.Second, "no SETTINGS"},
+			{"PRI /", 0, "no connection preface"},
+		} {
+			nc, in := dial()
+			time.Sleep(15 * time.Second)
+			began := time.Now()
+			_, err := io.WriteString(nc, c.said)
+			require.NoError(t, err)
+			heard, err := io.ReadAll(in)
+			require.NoError(t, err)
+			require.Equal(t, c.takes, time.Since(began), "behind %q", c.said)
+			require.Contains(t, string(heard), c.heard)
+			require.Equal(t, c.said == "", len(heard) == 0)
+			require.NoError(t, nc.Close())
+		}
+	})
+}
+
 func TestPingAfterAndPingTimeoutAreWhatTheConfigSays(t *testing.T) {
 	withFrames(t, untilGone, HTTP2Config{PingAfter: 5 * time.Second, PingTimeout: 2 * time.Second}, func(p *framePeer) {
 		p.open(1, "GET", 0)

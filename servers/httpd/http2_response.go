@@ -136,6 +136,12 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
+// declare is for streamWriter.
+func (w *streamResponse) declare(length int64) { w.length = length }
+
+// closeAfter is for streamWriter: the client is told to send no more requests, and those that are on their way are served.
+func (w *streamResponse) closeAfter() { w.conn.h2.Shutdown() }
+
 // abort is for streamWriter.
 func (w *streamResponse) abort(cause error) { w.stream.Reset(http2.InternalError, cause) }
 
@@ -167,13 +173,7 @@ func (w *streamResponse) inform(status int, header http.Header) error {
 		w.body.asked.answered()
 	}
 	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
-	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool {
-		switch k {
-		case http1.ContentLength, http1.TransferEncoding, http1.Connection, http1.KeepAlive, http1.ProxyConnection, http1.Upgrade:
-			return false
-		}
-		return true
-	})
+	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool { return k != http1.ContentLength })
 	if err := w.stream.Out.Headers(w.conn.io, head); err != nil {
 		return err
 	}

@@ -61,6 +61,14 @@ func TestProtocolsThatAreOff(t *testing.T) {
 	require.NotContains(t, got, "HTTP/1.1")
 }
 
+// TestWhatIsNeitherVersionIsAnswered400 sends what begins no request of either to a port for both.
+func TestWhatIsNeitherVersionIsAnswered400(t *testing.T) {
+	replies, ended := talk(t, start(t, say("x"), nil), "INVALID CONNECTION PREFACE\r\n\r\n", "GET")
+	require.Len(t, replies, 1)
+	require.Equal(t, http.StatusBadRequest, replies[0].status)
+	require.True(t, ended)
+}
+
 // TestBothVersionsOnOnePort asks in turn with and without prior knowledge.
 func TestBothVersionsOnOnePort(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), nil)

@@ -11,42 +11,36 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/internal/memtest"
 )
 
-// TestIdleConnectionHoldsNoBuffer measures what a connection costs that waits for its next request, beyond the
-// net.TCPConn of either side.
-func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
-	const (
-		peers = 500
-		bound = 8400 // bytes of heap and stack each, those of the goroutine included
-	)
+// testIdle measures what a connection to a Server costs that was used by use and waits for its next request, beyond the
+// net.TCPConn of either side and the runtime's record of the goroutine. make makes the Server.
+func testIdle(t *testing.T, bound int, make func() *Server, use func(nc net.Conn, round int)) {
+	if !memtest.Alone(t) {
+		return
+	}
+	const peers = 2000
+	memtest.Records(peers)
 	plain := memtest.HeldByTCP(t, peers)
 	goroutines := runtime.NumGoroutine()
 	ours := memtest.Held(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- New(http.HandlerFunc(sayTyped), nil).Serve(ctx, ln) }()
+		served := goServe(make(), ctx, ln)
 		var conns []net.Conn
 		for range peers {
 			nc, err := net.Dial("tcp", ln.Addr().String())
 			require.NoError(t, err)
 			conns = append(conns, nc)
 		}
-		in := bufio.NewReader(nil)
-		for range 2 { // used, also when all of them are there
+		for round := range 2 { // used, also when all of them are there
 			for _, nc := range conns {
-				in.Reset(nc)
-				_, err := io.WriteString(nc, typical)
-				require.NoError(t, err)
-				r, err := http.ReadResponse(in, nil)
-				require.NoError(t, err)
-				body, err := io.ReadAll(r.Body)
-				require.NoError(t, err)
-				require.True(t, bytes.Equal(body, []byte("hello")))
+				use(nc, round)
 			}
 		}
 		goroutines = runtime.NumGoroutine() - goroutines
@@ -63,5 +57,82 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
 	if !raceEnabled {
 		require.LessOrEqual(t, each, bound)
+	}
+}
+
+func goServe(srv *Server, ctx context.Context, ln net.Listener) (served chan error) {
+	served = make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, ln) }()
+	return served
+}
+
+// Two thirds of this are the stack on which the connection waits.
+const idleHTTP1 = 6400
+
+func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
+	testIdle(t, idleHTTP1, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP1(t))
+}
+
+func TestIdleNativeConnectionHoldsNoBuffer(t *testing.T) {
+	hello := []byte("hello")
+	testIdle(t, idleHTTP1, func() *Server {
+		return NewNative(func(_ context.Context, x Exchange) error { return x.Reply(http.StatusOK, "text/plain", hello) }, nil)
+	}, useHTTP1(t))
+}
+
+// useHTTP1 asks once.
+func useHTTP1(t *testing.T) func(nc net.Conn, _ int) {
+	in := bufio.NewReader(nil)
+	return func(nc net.Conn, _ int) {
+		in.Reset(nc)
+		_, err := io.WriteString(nc, typical)
+		require.NoError(t, err)
+		r, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(body, []byte("hello")))
+	}
+}
+
+// TestIdleHTTP2ConnectionHoldsNoBuffer has two requests at once on each connection, twice. Beside what HTTP/1 has, there are the
+// tables of the header compression.
+func TestIdleHTTP2ConnectionHoldsNoBuffer(t *testing.T) {
+	testIdle(t, 12<<10, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP2(t))
+}
+
+// useHTTP2 asks twice at once.
+func useHTTP2(t *testing.T) func(nc net.Conn, round int) {
+	var out bytes.Buffer
+	var block []byte
+	in := bufio.NewReader(nil)
+	fr := frames.NewFramer(&out, in)
+	return func(nc net.Conn, round int) {
+		in.Reset(nc)
+		out.Reset()
+		if round == 0 {
+			out.WriteString(frames.ClientPreface)
+			require.NoError(t, fr.WriteSettings())
+			var p bytes.Buffer
+			enc := hpack.NewEncoder(&p)
+			for _, f := range ask2("GET") {
+				f.Sensitive = true // not put into a table, so that the next round has the same bytes
+				require.NoError(t, enc.WriteField(f))
+			}
+			block = p.Bytes()
+		}
+		first := uint32(4*round + 1)
+		for id := first; id <= first+2; id += 2 {
+			require.NoError(t, fr.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: block, EndStream: true, EndHeaders: true}))
+		}
+		_, err := nc.Write(out.Bytes())
+		require.NoError(t, err)
+		for ended := 0; ended < 2; {
+			f, err := fr.ReadFrame()
+			require.NoError(t, err)
+			if d, ok := f.(*frames.DataFrame); ok && d.StreamEnded() {
+				ended++
+			}
+		}
 	}
 }

@@ -119,7 +119,12 @@ func (x Exchange) Host() string {
 }
 
 // Header returns the first value of a field, "" if there is none.
-func (x Exchange) Header(name string) string { return string(x.HeaderBorrowed(name)) }
+func (x Exchange) Header(name string) string {
+	if o := x.valid().over; o != nil {
+		return o.r.Header.Get(name)
+	}
+	return string(x.HeaderBorrowed(name))
+}
 
 // HeaderBorrowed is Header without a copy; nil if there is none.
 func (x Exchange) HeaderBorrowed(name string) []byte {

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http2"
 )
 
 // startNative serves f natively and, by the second address, over an http.Handler.
@@ -262,4 +264,70 @@ func TestNativeHandlerServesHTTP2(t *testing.T) {
 	require.Equal(t, 2, resp.ProtoMajor)
 	require.Equal(t, fmt.Sprintf("POST /path?q %s \"1\" \"t\" \"hello\"", native), body)
 	require.Equal(t, "b", resp.Header.Get("X-B"))
+}
+
+// TestCloseOfAnExchangeEndsTheConnection has the server say so before the reply or behind it, and end the connection then.
+func TestCloseOfAnExchangeEndsTheConnection(t *testing.T) {
+	for name, f := range map[string]func(context.Context, Exchange) error{
+		"before": func(_ context.Context, x Exchange) error {
+			x.CloseAfter()
+			return x.Reply(http.StatusOK, typeText, []byte("hello"))
+		},
+		"behind": func(_ context.Context, x Exchange) error {
+			defer x.CloseAfter()
+			return x.Reply(http.StatusOK, typeText, []byte("hello"))
+		},
+		"by HTTP": func(_ context.Context, x Exchange) error {
+			w, _ := x.HTTP()
+			x.CloseAfter()
+			_, err := io.WriteString(w, "hello")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			native, over := startNative(t, f, nil)
+			for _, addr := range []string{native, over} {
+				replies, ended := talk(t, addr, nativeGet, "GET")
+				require.Equal(t, "hello", replies[0].body)
+				require.True(t, ended)
+
+				nc, _ := dial(t, addr)
+				c := http2.NewClient(chanio.NewConn(nc, nil), nil)
+				ran := make(chan error, 1)
+				go func() { ran <- c.Run(context.Background()) }()
+				s, err := c.Open(t.Context(), ask2("GET"), true)
+				require.NoError(t, err)
+				h, err := s.Head(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, h.Status)
+				body, err := s.In.Next(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "hello", string(body))
+				require.NoError(t, awaitIn(t, ran), "the server has ended the connection")
+			}
+		})
+	}
+}
+
+// TestStaleExchangeIsNotThatOfAnotherConnection keeps an Exchange until its memory serves another connection.
+func TestStaleExchangeIsNotThatOfAnotherConnection(t *testing.T) {
+	var kept Exchange
+	said := make(chan any, 1)
+	native, _ := startNative(t, func(_ context.Context, x Exchange) error {
+		switch x.Target() {
+		case "/keep":
+			kept = x
+		case "/path?q":
+			defer func() { said <- recover() }()
+			kept.Method()
+		}
+		return nil
+	}, nil)
+	for range 10 { // one of them gets it
+		replies, _ := talk(t, native, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n", "GET")
+		require.Len(t, replies, 1)
+		replies, _ = talk(t, native, nativeGet, "GET")
+		require.Len(t, replies, 1)
+		require.Contains(t, <-said, "after its handler has returned")
+	}
 }

@@ -10,11 +10,8 @@ import (
 
 // serveNative is serve for a Server of NewNative.
 func (c *conn) serveNative() (goesOn bool) {
-	e := c.exchange
-	if e == nil {
-		e = &exchange{conn: c}
-		c.exchange = e
-	}
+	e := &c.exchange
+	e.conn = c
 	status := e.begin()
 	c.head.Discard(c.src) // whose slices stay until the body is read
 	if status != 0 {
@@ -62,6 +59,20 @@ func (e *exchange) begin() int {
 		e.resp.body = &e.body
 	}
 	return e.precheck()
+}
+
+// forget lets go of a request that is over, and of its connection.
+func (e *exchange) forget() {
+	if e.conn == nil {
+		return
+	}
+	e.conn, e.w, e.r, e.ctx = nil, nil, nil, nil
+	e.resp, e.req = response{}, http.Request{}
+	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
+	e.from = origin{}
+	if cap(e.lines) > maxKept || cap(e.tail) > maxKept {
+		e.lines, e.tail = nil, nil
+	}
 }
 
 func (e *exchange) hasBody() bool {
@@ -218,7 +229,7 @@ func (e *exchange) takeHTTP() {
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)
-		c.watch.allow()
+		c.watch.allow(c)
 		return
 	}
 	body := &requestBody{conn: c, resp: e.w, req: e.r}

@@ -3,17 +3,21 @@ package httpd
 import (
 	"context"
 	"net/http"
-	"strconv"
 )
 
-// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and an
-// http.ResponseWriter.
+// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and this
+// package's http.ResponseWriter.
 type nativeOver struct {
 	f func(ctx context.Context, x Exchange) error
 }
 
 func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &exchange{over: &exchangeOver{w: w, r: r}}
+	both := &struct {
+		exchange
+		over exchangeOver
+	}{over: exchangeOver{w: w.(streamWriter), r: r}}
+	e := &both.exchange
+	e.over = &both.over
 	defer e.generation.Add(1)
 	e.generation.Store(1)
 	err := h.f(r.Context(), Exchange{e, 1})
@@ -29,7 +33,7 @@ func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // exchangeOver is the state of such an Exchange.
 type exchangeOver struct {
-	w     http.ResponseWriter
+	w     streamWriter
 	r     *http.Request
 	began bool
 	sized bool // with its length
@@ -46,14 +50,9 @@ func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
 func (o *exchangeOver) begin(status int, length int64) {
 	o.began, o.sized = true, length >= 0
 	if length >= 0 && bodyAllowed(status) {
-		o.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+		o.w.declare(length)
 	}
 	o.w.WriteHeader(status)
 }
 
-func (o *exchangeOver) flush(ctx context.Context) error {
-	if own, ok := o.w.(streamWriter); ok {
-		return own.flush(ctx)
-	}
-	return http.NewResponseController(o.w).Flush()
-}
+func (o *exchangeOver) flush(ctx context.Context) error { return o.w.flush(ctx) }

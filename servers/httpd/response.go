@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -85,6 +86,14 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 }
 
 func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flush(ctx) }
+
+// declare is for streamWriter.
+func (w *response) declare(length int64) {
+	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+}
+
+// closeAfter is for streamWriter.
+func (w *response) closeAfter() { w.keepAlive = false }
 
 // abort is for streamWriter.
 func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }

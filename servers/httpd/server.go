@@ -23,6 +23,7 @@ import (
 // Server serves an http.Handler. Its methods are for any goroutine at any time.
 type Server struct {
 	handler http.Handler
+	counted http.Handler // the same, counted
 	cfg     Config
 	limits  http1.Limits
 
@@ -43,6 +44,7 @@ func New(handler http.Handler, cfg *Config) *Server {
 		handler = http.DefaultServeMux
 	}
 	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
+	s.counted = counted{s, handler}
 	s.limits = s.cfg.limits()
 	s.log = s.cfg.Logger
 	s.protocols, s.http2 = s.cfg.protocols(), s.cfg.http2()
@@ -106,7 +108,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		}
 		base = s.cfg.BaseContext(nl)
 	}
-	shown := s.shown(ln)
+	common := &serving{s, s.shown(ln), base}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -115,7 +117,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		_ = ln.Shutdown(limit) // what is left is aborted
 	})
 	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
-		return newConn(s, ctx, nc, shown).run()
+		return newConn(common, ctx, nc).run()
 	})
 	if !stop() {
 		<-done

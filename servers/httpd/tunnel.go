@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/servers"
@@ -73,18 +74,34 @@ func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
 	return w.tunnel, nil
 }
 
+// tunnels are those of the streams of one connection.
+type tunnels struct {
+	mu  sync.Mutex
+	all []*chanio.Conn
+}
+
+// endTunnels asks those who have tunnels to finish.
+func (c *conn) endTunnels() {
+	c.tunnels.mu.Lock()
+	all := slices.Clone(c.tunnels.all)
+	c.tunnels.mu.Unlock()
+	for _, t := range all {
+		t.Drain(servers.ErrShutdown)
+	}
+}
+
 // remember notes a tunnel, which is asked to finish when the server shuts down.
 func (c *conn) remember(t *chanio.Conn) {
-	c.mu.Lock()
-	c.tunnels = append(c.tunnels, t)
-	c.mu.Unlock()
+	c.tunnels.mu.Lock()
+	c.tunnels.all = append(c.tunnels.all, t)
+	c.tunnels.mu.Unlock()
 	if c.draining.Load() {
 		t.Drain(servers.ErrShutdown)
 	}
 }
 
 func (c *conn) forget(t *chanio.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tunnels = slices.DeleteFunc(c.tunnels, func(x *chanio.Conn) bool { return x == t })
+	c.tunnels.mu.Lock()
+	defer c.tunnels.mu.Unlock()
+	c.tunnels.all = slices.DeleteFunc(c.tunnels.all, func(x *chanio.Conn) bool { return x == t })
 }
