@@ -27,6 +27,9 @@ func groups(f *suite.Field, full bool) []suite.Group {
 	)
 	all = append(all, codecGroups()...)
 	all = append(all, sizeGroups(f, full)...)
+	if full {
+		all = append(all, windowGroup(f))
+	}
 	all = append(all, httpClientGroups()...)
 	return append(all,
 		latencyGroup(f),

@@ -103,7 +103,7 @@ func (c *chunks) Fill(ctx context.Context, _ int) error {
 		}
 		if len(chunk) > 0 {
 			c.add(chunk)
-			return nil
+			return Cause(ctx) // if ctx ended meanwhile, the chunk is for a later call
 		}
 	}
 }

@@ -130,8 +130,8 @@ const DefaultLinger = stream.DefaultLinger
 // The buffered bytes belong to the source and stay unchanged, discarded or not, until the next Fill or Read. The n of
 // Fill is how many the caller could use in all: it is a hint, because of which nothing is allocated before bytes arrive.
 // What Read moves need not pass through the buffer. At the end of the stream Fill and Read return io.EOF, Fill also while
-// Buffered still has bytes. When ctx or a deadline ended the call, nothing has changed. Small copies of Clone share memory
-// that is never used again.
+// Buffered still has bytes. When ctx or a deadline ended the call, nothing has changed, except that what Fill found at that
+// moment is buffered. Small copies of Clone share memory that is never used again.
 type ByteSource = stream.ByteSource
 
 // ByteSink takes a stream of bytes, whole values at a time, from any goroutine at any time:

@@ -28,7 +28,7 @@ type consumer struct {
 	inC   bool            // the goroutine of C
 	done  <-chan struct{} // of its ctx
 	owner *string         // the stage, if it is one
-	left  chan struct{}   // closed when it lets go; made, under mu, by who waits for that
+	left  chan struct{}   // closed when it lets go; made, under mu, by the one that waits for that
 }
 
 const (

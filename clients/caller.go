@@ -52,7 +52,7 @@ type CallerTags[R, W any] struct {
 	// ID returns the number of a reply. It runs in the Caller's goroutine.
 	ID func(r R) uint64
 
-	// Max is the largest number: they run from 1 to Max and then begin anew, without those that still await a reply.
+	// Max is the largest number: they run from 1 to Max and then from 1 again, without those that still await a reply.
 	// 0 means 1<<32 - 1.
 	Max uint64
 }

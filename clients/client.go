@@ -54,7 +54,7 @@ type Client[R, W any] struct {
 	caller  *Caller[R, W] // nil while there is no connection
 	changed chan struct{} // closed when caller or err changes
 	err     error         // why there will be no more connections
-	down    error         // why the last connection ended or did not come about
+	down    error         // why the last connection ended or could not be made
 }
 
 // NewClient returns a Client whose connections dial makes, which heeds its ctx; replies are decoded by in and requests

@@ -16,7 +16,7 @@ type Config struct {
 	// Conn is how the connection behaves: its linger bound, coalescing, idle and write timeouts.
 	Conn chanio.ConnConfig
 
-	// TLS, if not nil, secures the connection; see [DialTLS]. On a Unix socket it needs a ServerName, for a path is none.
+	// TLS, if not nil, secures the connection; see [DialTLS]. On a Unix socket it needs a ServerName, because a path is not a name.
 	TLS *TLSConfig
 
 	// Timeout is how long dialling may take in all: looking up the host, trying its addresses, the proxy, TLS, and on a

@@ -189,7 +189,7 @@ func (cfg *DNSConfig) check() error {
 		case err == nil:
 			port = netip.AddrPortFrom(addr, 53)
 		case err2 != nil:
-			return fmt.Errorf("clients: NewDNSResolver: the server %q is no IP address: it is to be like "+
+			return fmt.Errorf("clients: NewDNSResolver: the server %q is not an IP address: write it like "+
 				`"192.0.2.1", "192.0.2.1:5353" or "[2001:db8::1]:53"`, text)
 		}
 		servers[i] = port.String()
@@ -214,8 +214,8 @@ func (cfg *DNSConfig) check() error {
 // in the order of families that was configured. Aliases are followed. It returns host itself if it is an IP address.
 //
 // When one family has been answered, the other has another 250 ms: some servers never answer for IPv6. A server that
-// refuses, fails, or refers to other servers (a lame one) is passed over as one that is silent. The error is the last failure if there was one, and otherwise
-// that there is no such host.
+// refuses, fails, or refers to other servers (a lame one) is passed over like one that is silent. The error is the last
+// failure if there was one, and otherwise that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
@@ -284,5 +284,6 @@ func (r *DNSResolver) names(name string, absolute bool) []string {
 	return append(names, name+".")
 }
 
-// Forget empties the memory of answers, for instance after the network has changed.
+// Forget empties the memory of answers, for instance after the network has changed. A look-up under way returns its
+// answer to its callers, but that is not remembered either.
 func (r *DNSResolver) Forget() { r.cache.Clear() }

@@ -90,8 +90,8 @@ func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 // truncatedBit is TC in the third byte of a message (RFC 1035, section 4.1.1).
 const truncatedBit = 1 << 1
 
-// askByDatagram sends query and waits for the answer. What is none is ignored: anybody can send datagrams. An answer of
-// more than size bytes counts as truncated: the rest of it is lost, so it is asked for by stream.
+// askByDatagram sends query and waits for the answer. It ignores datagrams that do not answer query: anybody can send
+// them. An answer of more than size bytes counts as truncated: the rest of it is lost, so it is asked for by stream.
 func askByDatagram(
 	nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error),
 ) (dnsmsg.Answer, error) {

@@ -652,7 +652,7 @@ func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 
 func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {
 	_, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{"dns.example"}})
-	require.ErrorContains(t, err, `the server "dns.example" is no IP address`)
+	require.ErrorContains(t, err, `the server "dns.example" is not an IP address`)
 	_, err = clients.NewDNSResolver(&clients.DNSConfig{Search: []string{"a..b"}})
 	require.ErrorContains(t, err, `the search domain "a..b"`)
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Payload: 65536}) })

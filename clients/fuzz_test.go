@@ -90,6 +90,6 @@ func FuzzSOCKS5(f *testing.F) {
 			require.Equal(t, string(answer[len(answer)-len(rest):]), string(rest))
 			return
 		}
-		require.NotErrorIs(t, err, io.EOF, "an end in the midst is not a clean one")
+		require.NotErrorIs(t, err, io.EOF, "an end within a reply is not a clean one")
 	})
 }

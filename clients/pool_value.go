@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// put takes a healthy value back: for who has waited longest, or for later, if there is a later.
+// put takes a healthy value back: for the one that has waited longest, or for later, if there is a later.
 func (p *Pool[T]) put(e *pooled[T]) {
 	e.back = time.Now()
 	p.mu.Lock()

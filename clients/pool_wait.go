@@ -81,7 +81,7 @@ func (p *Pool[T]) giveBack(g grant[T]) {
 	}
 }
 
-// free hands the permit to open a value to who has waited longest, or takes it back.
+// free hands the permit to open a value to the one that has waited longest, or takes it back.
 func (p *Pool[T]) free() {
 	if p.grant(grant[T]{}) {
 		return

@@ -81,7 +81,7 @@ func ParseProxy(rawURL string) (Proxy, error) {
 		u, err = url.Parse("http://" + rawURL)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("clients: the proxy %q is no URL: it is to be like http://proxy.example:3128", redact(rawURL))
+		return nil, fmt.Errorf("clients: the proxy %q is not a URL: write it like http://proxy.example:3128", redact(rawURL))
 	}
 	return proxyOf(u)
 }

@@ -549,7 +549,7 @@ func TestParseProxyReadsURLs(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"ftp://proxy.test": "it may be http, https, socks5, socks5h, socks4 or socks4a", "http://": "has no host", "": "has no host",
-		"http://me:secret@bad host": "is no URL",
+		"http://me:secret@bad host": "is not a URL",
 	} {
 		_, err := clients.ParseProxy(text)
 		require.ErrorContains(t, err, want, text)

@@ -18,7 +18,7 @@ type ReconnectConfig struct {
 	Backoff Backoff
 
 	// Stable is how long a connection lives at least that counts as a success, whatever it was good for. One that ends
-	// sooner and was not useful is a failure, as if it had not come about: a server that accepts and hangs up is not to be
+	// sooner and was not useful is a failure, as if it had failed to open: a server that accepts and hangs up is not to be
 	// dialled in a tight loop. 0 means 10 s, negative that every connection is a success.
 	Stable time.Duration
 
@@ -149,7 +149,7 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	return nil
 }
 
-// errShortLived is what the failure of a connection is called that did come about.
+// errShortLived is what the failure of a connection is called that did open.
 var errShortLived = errors.New("it was not stable")
 
 // failed counts a failure. It returns an error if it was the last.

@@ -32,8 +32,8 @@ func (f ResolverFunc) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 }
 
 // SystemResolver resolves as the system is configured to: /etc/hosts, /etc/resolv.conf and the like. r may be nil,
-// which means [net.DefaultResolver]. What it is bound to is that package's affair: a look-up by the C library is not
-// interrupted, only left behind, when ctx ends.
+// which means [net.DefaultResolver]. When ctx ends, a look-up by the C library is not interrupted but left behind, as the
+// net package does.
 func SystemResolver(r *net.Resolver) Resolver {
 	if r == nil {
 		r = net.DefaultResolver
@@ -127,7 +127,7 @@ func (r *StaticResolver) add(name string, addrs []netip.Addr) error {
 	}
 	host, err := hostname.ASCII(base)
 	if err != nil || strings.Contains(base, "*") {
-		return fmt.Errorf(`clients: NewStaticResolver: %q is no host name; a wildcard is like "*.example.org"`, name)
+		return fmt.Errorf(`clients: NewStaticResolver: %q is not a host name; a wildcard is like "*.example.org"`, name)
 	}
 	twice := r.exact[host] != nil
 	if wild {
@@ -181,7 +181,7 @@ func FirstOf(resolvers ...Resolver) Resolver {
 
 // RoundRobin returns a Resolver that begins each time with another of the addresses that r returns, in turn for each
 // host, so that connections are spread over them. The order of address families stays as it is. It counts for 1,024
-// hosts and begins anew beyond.
+// hosts and starts again beyond that.
 func RoundRobin(r Resolver) Resolver {
 	turns := turns{of: map[string]int{}}
 	return ResolverFunc(func(ctx context.Context, host string) ([]netip.Addr, error) {

@@ -102,7 +102,7 @@ func TestStaticTableSaysWhatIsWrongWithIt(t *testing.T) {
 		"a port":     {map[string][]string{"a.test": {"10.0.0.1:80"}}, "without a port"},
 		"no address": {map[string][]string{"a.test": nil}, "leave it out"},
 		"wildcard":   {map[string][]string{"a.*.test": {"10.0.0.1"}}, `a wildcard is like "*.example.org"`},
-		"no name":    {map[string][]string{"": {"10.0.0.1"}}, "is no host name"},
+		"no name":    {map[string][]string{"": {"10.0.0.1"}}, "is not a host name"},
 		"twice":      {map[string][]string{"a.test": {"10.0.0.1"}, "A.test": {"10.0.0.2"}}, "twice"},
 		"wild twice": {map[string][]string{"*.a.test": {"10.0.0.1"}, "*.A.test": {"10.0.0.2"}}, "twice"},
 	} {

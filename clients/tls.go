@@ -14,11 +14,11 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// TLSConfig says whom a client believes and who it is. The zero value, and nil, believe the authorities of the system,
+// TLSConfig says whom a client trusts and who it is. The zero value, and nil, trust the authorities of the system,
 // tell the server the host that is dialled, and verify its certificate for that: TLS 1.2 or later with the suites and
 // curves of the standard library. The files are read with each handshake.
 type TLSConfig struct {
-	// RootCAs, or the PEM file RootCAFile, are the authorities that are believed instead of the system's.
+	// RootCAs, or the PEM file RootCAFile, are the authorities that are trusted instead of the system's.
 	RootCAs    *x509.CertPool
 	RootCAFile string
 
@@ -42,7 +42,7 @@ type TLSConfig struct {
 	// MinVersion is the lowest version of TLS that is spoken. 0 means tls.VersionTLS12, and so does anything lower.
 	MinVersion uint16
 
-	// InsecureSkipVerify believes anybody. It is for tests: an attacker in between can then read and change everything.
+	// InsecureSkipVerify trusts anybody. It is for tests: an attacker in between can then read and change everything.
 	InsecureSkipVerify bool
 
 	// Base, if not nil, has what has no field here. It is copied, and what a field above says goes before it in every

@@ -99,7 +99,7 @@ func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
 	for _, f := range fields {
 		total += f.width
 	}
-	refuse(total == 0 || total%8 != 0, "WideBits: the fields have %d bits, which is no number of bytes; fill up with SpareBits", total)
+	refuse(total == 0 || total%8 != 0, "WideBits: the fields have %d bits, which is not a whole number of bytes; fill up with SpareBits", total)
 	return wideBits[T]{fields, total / 8}
 }
 

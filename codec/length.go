@@ -180,6 +180,9 @@ func (l *Length) peek(p []byte) (n int, ok bool) {
 // Append appends the length n.
 func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 	if l.op != 0 && l.fits(n) {
+		if l.op == op16 { // saves a call
+			return binary.BigEndian.AppendUint16(dst, uint16(l.shifted(n))), nil
+		}
 		return l.op.store(dst, l.shifted(n)), nil
 	}
 	u, err := l.wire(n)

@@ -13,6 +13,7 @@ type program struct {
 	atOnce bool // no numbers of 24 bits either, which may not fit
 	fixed  int  // bytes without those of the texts and of what calls encode
 	plain  *run // all there is, if that is numbers of which nothing is to be checked
+	bodied bool // the last field may end in a body that is not copied
 	tailed bool // there are optional fields at the end, which are sent up to the first that is missing
 }
 
@@ -116,48 +117,65 @@ func (p *program) compile() {
 		s := &p.steps[i]
 		s.at = s.base + s.offset
 		s.run.compile()
-		p.fixed += s.run.width
 		if s.text != nil {
-			p.fixed += s.text.length.width
+			s.run.addLength(s.text.length.op, s.at)
 		}
+		p.fixed += s.run.room
 		p.flat = p.flat && s.call == nil
 		p.atOnce = p.atOnce && s.call == nil && len(s.run.odd) == 0
 	}
-	if len(p.steps) != 1 {
-		return
+	last := &p.steps[len(p.steps)-1]
+	p.bodied = last.call != nil || last.text != nil && last.text.bytes
+	if len(p.steps) == 1 && last.open() && len(last.run.bools)+len(last.run.odd) == 0 {
+		p.plain = &last.run
 	}
-	if s := &p.steps[0]; s.open() && len(s.run.bools)+len(s.run.odd) == 0 {
-		p.plain = &s.run
+}
+
+// appendFlat appends the struct at v if it can be written at once.
+func (p *program) appendFlat(dst []byte, v place) (_ []byte, ok bool) {
+	if !p.atOnce {
+		return dst, false
 	}
+	n := p.write(dst[len(dst):cap(dst)], v)
+	if n == 0 {
+		dst = withRoom(dst, p.need(v, 0))
+		n = p.write(dst[len(dst):cap(dst)], v)
+	}
+	return dst[:len(dst)+n], n > 0
 }
 
 // append appends the struct at v. With split the body that its last field ends in is not copied.
 func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
-	if p.plain != nil {
-		return p.plain.append(dst, v), nil, nil
-	}
-	if last := p.steps[len(p.steps)-1].text; p.atOnce && !(split && last != nil && last.bytes) {
-		if dst, ok := p.appendFlat(dst, v); ok {
-			return dst, nil, nil
-		}
-	}
 	missing := ""
 	for i := range p.steps {
 		s := &p.steps[i]
-		if err := s.run.check24(v); err != nil {
-			return dst, nil, err
+		if len(s.run.odd) > 0 {
+			if err := s.run.check24(v); err != nil {
+				return dst, nil, err
+			}
 		}
-		dst = s.run.append(dst, v)
-		if s.open() {
-			break
+		text := ""
+		if s.text != nil {
+			text = *valueAt[string](v.at(s.at))
+			if !s.text.fits(text) {
+				return dst, nil, WrapField(s.name, s.text.wrong(text))
+			}
+			if split && s.text.bytes && i == len(p.steps)-1 {
+				body, text = bytesOf(text), ""
+			}
 		}
-		start := len(dst)
-		if last := split && i == len(p.steps)-1; s.text != nil {
-			dst, body, err = s.text.append(dst, v.at(s.at), last)
-		} else {
-			dst, body, err = s.call.append(dst, v.at(s.base), s.offset, last)
+		start, need := len(dst), s.run.room+len(text)
+		if cap(dst)-start < need {
+			dst = grown(dst, p.need(v, i))
 		}
-		if nothing := len(dst)+len(body) == start; err == nil && missing != "" && !nothing {
+		dst = dst[:start+need]
+		s.run.store(dst[start:], v)
+		copy(dst[start+s.run.room:], text)
+		if s.call == nil {
+			continue
+		}
+		dst, body, err = s.call.append(dst, v.at(s.base), s.offset, split && i == len(p.steps)-1)
+		if nothing := len(dst)+len(body) == start+need; err == nil && missing != "" && !nothing {
 			err = because(ErrMalformed, "field follows %q, which is missing", missing)
 		} else if s.tail && nothing && missing == "" {
 			missing = s.name
@@ -169,36 +187,15 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 	return dst, body, nil
 }
 
-// appendFlat is append of a flat program, with room made once. It returns false if something does not fit.
-func (p *program) appendFlat(dst []byte, v place) ([]byte, bool) {
-	need := p.fixed
-	for i := range p.steps {
-		s := &p.steps[i]
-		if s.text != nil {
-			text := *valueAt[string](v.at(s.at))
-			if !s.text.length.fits(len(text)) || s.text.utf8 && !utf8.ValidString(text) {
-				return dst, false
-			}
-			need += len(text)
+// need returns how many bytes the steps from i on take, without those of calls.
+func (p *program) need(v place, i int) (n int) {
+	for ; i < len(p.steps); i++ {
+		n += p.steps[i].run.room
+		if text := p.steps[i].text; text != nil {
+			n += min(len(*valueAt[string](v.at(p.steps[i].at))), text.length.max)
 		}
 	}
-	start := len(dst)
-	dst = withRoom(dst, need)[:start+need]
-	rest := dst[start:]
-	for i := range p.steps {
-		s := &p.steps[i]
-		if s.run.width > 0 {
-			s.run.out.write(rest, v)
-			rest = rest[s.run.width:]
-		}
-		if s.text != nil {
-			text := *valueAt[string](v.at(s.at))
-			s.text.length.op.store(rest[:0], s.text.length.shifted(len(text)))
-			rest = rest[s.text.length.width:]
-			rest = rest[copy(rest, text):]
-		}
-	}
-	return dst, true
+	return n
 }
 
 // decode fills the struct at v.
@@ -290,17 +287,16 @@ func (t *text) decode(r *Reader, at place) error {
 	return err
 }
 
-// append appends a text. The first two words of a []byte in memory are those of a string.
-func (t *text) append(dst []byte, at place, split bool) (head, body []byte, err error) {
-	s := *valueAt[string](at)
+// fits reports whether s, a string or the first two words of a []byte, can be sent.
+func (t *text) fits(s string) bool { return t.length.fits(len(s)) && (!t.utf8 || utf8.ValidString(s)) }
+
+// wrong returns why s does not fit.
+func (t *text) wrong(s string) error {
 	if t.utf8 && !utf8.ValidString(s) {
-		return dst, nil, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(s))
+		return because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(s))
 	}
-	dst, err = t.length.Append(dst, len(s))
-	if err == nil && split && t.bytes {
-		return dst, bytesOf(s), nil
-	}
-	return append(dst, s...), nil, err
+	_, err := t.length.wire(len(s))
+	return err
 }
 
 // withRoom returns dst with room for n more bytes after it.

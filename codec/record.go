@@ -114,13 +114,23 @@ func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.append(dst
 
 func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
 	if n := c.program.plain; n != nil {
-		return n.append(dst, placeOf(v)), nil
+		start := len(dst)
+		dst = withRoom(dst, n.width)[:start+n.width]
+		n.out.write(dst[start:], placeOf(v))
+		return dst, nil
+	}
+	if dst, ok := c.program.appendFlat(dst, placeOf(v)); ok {
+		return dst, nil
 	}
 	dst, _, err := c.program.append(dst, placeOf(v), false)
 	return dst, err
 }
 
 func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+	if !c.program.bodied {
+		head, err = c.append(dst, &v)
+		return head, nil, err
+	}
 	return c.program.append(dst, placeOf(&v), true)
 }
 
@@ -163,7 +173,7 @@ type field struct {
 type textual interface{ text() *text }
 
 func (p *prefixed[T]) text() *text {
-	if p.length.op == 0 {
+	if o := p.length.op; o == 0 || o.width() == 3 || o.width() > 4 || p.length.adjust != 0 {
 		return nil
 	}
 	switch body := underlying(p.body.Codec).(type) {

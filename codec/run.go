@@ -8,6 +8,7 @@ import (
 // run is numbers of fixed widths one after the other, or none.
 type run struct {
 	width   int
+	room    int      // width, and that of the length of the text behind
 	numbers []number // all of them
 	bools   []number // those that are checked on receipt
 	odd     []number // those of 24 bits, for which there are no moves
@@ -58,16 +59,29 @@ func (n *run) add(name string, o op, offset uintptr) {
 
 // compile makes the moves of the numbers that were added.
 func (n *run) compile() {
-	n.out, n.in = moves{}, moves{}
+	n.out, n.in, n.room = moves{}, moves{}, n.width
 	for rest := n.numbers; len(rest) > 0; {
 		k := together(rest)
 		if rest[0].op.width() != 3 {
-			n.plan(rest[:k])
+			n.plan(rest[:k], true)
 		}
 		rest = rest[k:]
 	}
-	n.out.more = len(n.out.swap2x4)+len(n.out.copy8)+len(n.out.copy4) > 0
-	n.in.more = n.out.more
+	n.out.more = n.out.rare()
+	n.in.more = n.in.rare()
+}
+
+func (m *moves) rare() bool { return len(m.swap2x4)+len(m.copy8)+len(m.copy4) > 0 }
+
+// addLength has the length of the text at offset sent behind the numbers: it is the second word of a string or []byte.
+func (n *run) addLength(o op, offset uintptr) {
+	word := memorySize[int]()
+	if offset += uintptr(word); hostIsBigEndian {
+		offset += uintptr(word - o.width())
+	}
+	n.plan([]number{{op: o, at: uintptr(n.width), offset: offset}}, false)
+	n.room += o.width()
+	n.out.more = n.out.rare()
 }
 
 // together returns how many numbers from the first on lie side by side both in the bytes and in the struct, and are
@@ -85,14 +99,16 @@ func together(all []number) int {
 }
 
 // plan makes the moves of numbers that go together, as wide as possible.
-func (n *run) plan(all []number) {
+func (n *run) plan(all []number, back bool) {
 	first, last := &all[0], &all[len(all)-1]
 	at, end := first.at, last.at+uintptr(last.op.width())
 	for offset := first.offset; at < end; {
 		out, size := n.out.list(first, end-at)
-		in, _ := n.in.list(first, end-at)
 		*out = append(*out, move{from: uint32(offset), to: uint32(at)})
-		*in = append(*in, move{from: uint32(at), to: uint32(offset)})
+		if back {
+			in, _ := n.in.list(first, end-at)
+			*in = append(*in, move{from: uint32(at), to: uint32(offset)})
+		}
 		at, offset = at+size, offset+size
 	}
 }
@@ -120,19 +136,13 @@ func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	return &m.copy1, 1
 }
 
-// append appends the numbers of a run.
-func (n *run) append(dst []byte, v place) []byte {
-	if n.width == 0 {
-		return dst
-	}
-	start := len(dst)
-	dst = withRoom(dst, n.width)[:start+n.width]
-	n.out.write(dst[start:], v)
+// store puts the numbers of a run, and the length of the text behind, in p, which has room for them.
+func (n *run) store(p []byte, v place) {
+	n.out.write(p, v)
 	for i := range n.odd {
 		m := &n.odd[i]
-		m.op.store(dst[start+int(m.at):][:0], m.get(v))
+		m.op.store(p[m.at:][:0], m.get(v))
 	}
-	return dst
 }
 
 // load puts the numbers of a run, which p has all bytes of, where they belong.

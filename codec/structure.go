@@ -122,23 +122,23 @@ func (b structure) addValue(name string, tag *tag, t reflect.Type, offset uintpt
 }
 
 func (b structure) addText(name string, tag *tag, t reflect.Type, offset uintptr) {
-	isText := t.Kind() == reflect.String
-	raw := isText && tag.word("raw")
-	if tag.word("rest") {
-		tag.refuse(b.size.Open, "only one field can take the rest of the frame")
-		switch {
-		case !isText:
-			b.add(newField(name, offset, Bytes))
-		case raw:
-			b.add(newField(name, offset, RawString))
-		default:
-			b.add(newField(name, offset, String))
-		}
-		return
+	isText, rest := t.Kind() == reflect.String, tag.word("rest")
+	tag.refuse(rest && b.size.Open, "only one field can take the rest of the frame")
+	switch {
+	case !isText:
+		addText(b, name, tag, rest, offset, Bytes)
+	case tag.word("raw"):
+		addText(b, name, tag, rest, offset, RawString)
+	default:
+		addText(b, name, tag, rest, offset, String)
 	}
-	length := tag.length("len", DefaultMax, b.little)
-	b.add(field{name: name, offset: offset, size: Size{Min: length.width, Max: length.width + length.max},
-		text: &text{length: length, utf8: isText && !raw, bytes: !isText}})
+}
+
+func addText[T any](b structure, name string, tag *tag, rest bool, offset uintptr, c Codec[T]) {
+	if !rest {
+		c = newPrefixed("Struct: "+tag.where, tag.length("len", DefaultMax, b.little), c)
+	}
+	b.add(newField(name, offset, c))
 }
 
 func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintptr) {

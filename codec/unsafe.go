@@ -81,6 +81,46 @@ func (m *moves) read(v place, p []byte) { m.do(v.p, unsafe.Pointer(unsafe.SliceD
 // write moves numbers from a struct to p, which has room for all of them.
 func (m *moves) write(p []byte, v place) { m.do(unsafe.Pointer(unsafe.SliceData(p)), v.p) }
 
+// write puts a flat struct in dst and returns the number of its bytes, or 0 if that is too little or a text does not fit.
+func (p *program) write(dst []byte, v place) int {
+	to, at, left := unsafe.Pointer(unsafe.SliceData(dst)), 0, len(dst)-p.fixed
+	if left < 0 {
+		return 0
+	}
+	for i := range p.steps {
+		s := &p.steps[i]
+		s.run.out.do(unsafe.Add(to, at), v.p)
+		at += s.run.room
+		if s.text == nil {
+			break
+		}
+		text := *valueAt[string](v.at(s.at))
+		if left -= len(text); left < 0 || !s.text.fits(text) {
+			return 0
+		}
+		if n := len(text); n > 0 { // else this may be the end of dst
+			copySmall(unsafe.Add(to, at), text)
+			at += n
+		}
+	}
+	return at
+}
+
+// copySmall copies s to p, which has room, without a call if it is small, as most texts are.
+func copySmall(p unsafe.Pointer, s string) {
+	n, from := len(s), unsafe.Pointer(unsafe.StringData(s))
+	switch {
+	case n > 16 || n < 4:
+		copy(unsafe.Slice((*byte)(p), n), s)
+	case n >= 8:
+		put8(unsafe.Add(p, n-8), get8(unsafe.Add(from, n-8)))
+		put8(p, get8(from))
+	default:
+		put4(unsafe.Add(p, n-4), get4(unsafe.Add(from, n-4)))
+		put4(p, get4(from))
+	}
+}
+
 // do moves numbers from src to dst, of which one is a struct and the other its bytes.
 func (m *moves) do(dst, src unsafe.Pointer) {
 	for _, m := range m.swap8 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ var mannerisms = []string{
 	"whence", "thence", "hence", "thereof", "therein", "thereupon", "hitherto", "henceforth", "ought to", "shall",
 	"naught", "nought", "aught", "lest", "amongst", "whilst", "betwixt", "upon", "albeit", "nay", "ere",
 	"came to something", "come to something", "comes to nothing", "so that .{1,20} be not",
+	"what is none", "(a|the) (url|path) is none", "(by|to|for|of|from|with|than) who", "come about", "comes about", "came about",
+	"its affair", "amid", "midst", "thus", "thereby", "whereby", "wherein", "knows of no", "nigh", "unto", "ye", "verily",
 	"utilize", "leverage", "seamless(ly)?", "blazing(ly)?", "robust(ly)?", "cutting[- ]edge", "simply", "obviously",
 }
 
@@ -67,6 +70,32 @@ func TestTextsArePlainEnglish(t *testing.T) {
 			t.Errorf("%s: %q", files.Position(at), f)
 		}
 	})
+}
+
+// TestOtherTextsArePlainEnglish looks at what is neither Markdown nor Go: the pages of examples and of the benchmarks, scripts.
+func TestOtherTextsArePlainEnglish(t *testing.T) {
+	kinds := []string{".html", ".js", ".css", ".sh", ".mod", ".yml"}
+	found := 0
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || strings.HasPrefix(d.Name(), "bench-report")):
+			return filepath.SkipDir
+		case d.IsDir() || !slices.Contains(kinds, filepath.Ext(path)) && path != filepath.Join(root, ".ci", "run") && d.Name() != "Makefile":
+			return nil
+		}
+		found++
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for i, line := range strings.Split(string(text), "\n") {
+			for _, f := range faulty(path, line) {
+				t.Errorf("%s:%d: %q", path, i+1, f)
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, found, 10)
 }
 
 // walkGo calls f with each comment and each string of the code of all modules.

@@ -104,7 +104,7 @@ func (w *watched[T]) next(ctx context.Context) (v T, err error) {
 	case <-w.closed:
 		return v, io.ErrClosedPipe
 	case <-ctx.Done():
-		return v, context.Cause(ctx)
+		return v, chanio.Cause(ctx)
 	}
 }
 

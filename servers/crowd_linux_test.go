@@ -48,7 +48,7 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 	require.EqualValues(t, crowd.count(healthy)*rounds, s.asked.Load(), "each request came once")
 	require.Equal(t, size-crowd.count(vanishing), open(t, ln), "nobody else was disconnected")
 	busy := leastMemory() - before
-	t.Logf("%d connections: %d KiB of heap and stack each when idle, %d KiB amid the flood", size, idle>>10/int64(size), busy>>10/int64(size))
+	t.Logf("%d connections: %d KiB of heap and stack each when idle, %d KiB during the flood", size, idle>>10/int64(size), busy>>10/int64(size))
 	if !raceEnabled {
 		require.Less(t, idle, int64(size)*idleBound)
 		require.Less(t, busy, int64(size)*idleBound+int64(crowd.count(clogged)+crowd.count(flooding))*busyBound+garbage)

@@ -18,7 +18,7 @@ import (
 
 // Faults that users of comparable servers have reported.
 
-// The bound on the header of a balancer is none on the connection.
+// The bound on the header of a balancer is no bound on the connection.
 func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network

@@ -12,5 +12,5 @@ func duplicate(syscall.Conn, string) (*os.File, error) { return nil, errors.ErrU
 
 func closeOnExec(uintptr) {}
 
-// checkListening leaves it to the first accept to show what is no listening socket.
+// checkListening leaves it to the first accept to show what is not a listening socket.
 func checkListening(*os.File) error { return nil }

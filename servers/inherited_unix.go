@@ -10,7 +10,7 @@ import (
 
 func closeOnExec(fd uintptr) { syscall.CloseOnExec(int(fd)) }
 
-// checkListening refuses what is no listening socket, which would otherwise show with the first accept.
+// checkListening refuses what is not a listening socket, which would otherwise show with the first accept.
 func checkListening(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {

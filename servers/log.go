@@ -41,7 +41,7 @@ func (l *Listener) reportUndrained(c *chanio.Conn, err error) {
 	}
 }
 
-// stackOf returns the stack of a panic, or nothing if err is none.
+// stackOf returns the stack of a panic, or nothing if err is not a panic.
 func stackOf(err error) string {
 	var panicked *chanio.PanicError
 	if !errors.As(err, &panicked) {

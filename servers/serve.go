@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/afresh"
+	"github.com/weir-go/weir/internal/leanctx"
 )
 
 // Serve calls handle for each connection, in a goroutine of its own, and returns when accepting has ended and all
@@ -50,7 +52,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 			break
 		}
 		l.hold(conn)
-		handlers.Go(func() { l.serve(contexts, conn, handle) })
+		handlers.Go(func() { l.serve(&handlers, contexts, contexts.add(), conn, handle) })
 	}
 	_ = l.closeConns()
 	<-l.closed // the end of ctx may be about to do that: the address is free when Serve returns
@@ -87,31 +89,41 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 	}
 }
 
-// serve runs one handler and ends its connection.
-func (l *Listener) serve(contexts *contexts, conn *chanio.Conn, handle func(context.Context, *chanio.Conn) error) {
-	defer l.drop(conn, handled)
-	ctx := contexts.add()
-	cancel := func() { contexts.drop(ctx) }
-	defer cancel()
+// serve runs one handler and ends its connection, or leaves that to another goroutine.
+func (l *Listener) serve(handlers *sync.WaitGroup, contexts *contexts, ctx *leanctx.Context, conn *chanio.Conn, handle handler) {
 	var err error
 	returned := false
 	defer func() { // also if handle calls runtime.Goexit
 		if !returned {
 			err = chanio.Recovered(recover())
 		}
-		l.returned(conn, err)
-		l.report(conn, ignore(ctx, err))
-		if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
-			conn.Abort(cause)
+		if next, ok := err.(*afresh.Handler); ok {
+			handlers.Go(func() { l.serve(handlers, contexts, ctx, conn, next.Handle) })
+			return
 		}
-		undrained := finish(conn, err, cancel)
-		l.awaitHooks(conn)
-		if err == nil {
-			l.reportUndrained(conn, undrained)
-		}
+		l.handled(contexts, ctx, conn, err)
 	}()
 	err = handle(ctx, conn)
 	returned = true
+}
+
+type handler = func(context.Context, *chanio.Conn) error
+
+// handled ends a connection whose handler has returned err.
+func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chanio.Conn, err error) {
+	defer l.drop(conn, handled)
+	cancel := func() { contexts.drop(ctx) }
+	defer cancel()
+	l.returned(conn, err)
+	l.report(conn, ignore(ctx, err))
+	if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
+		conn.Abort(cause)
+	}
+	undrained := finish(conn, err, cancel)
+	l.awaitHooks(conn)
+	if err == nil {
+		l.reportUndrained(conn, undrained)
+	}
 }
 
 // finish ends a connection whose handler returned err. It returns why not all could be sent.

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// TLSConfig says who a server is and whom it believes. It needs a certificate; everything else may be left out. The
+// TLSConfig says who a server is and whom it trusts. It needs a certificate; everything else may be left out. The
 // zero value of the rest is TLS 1.2 or later with the suites and curves of the standard library, and no certificates of
 // clients.
 type TLSConfig struct {
@@ -21,7 +21,7 @@ type TLSConfig struct {
 	CertPEM, KeyPEM   []byte
 	CertFile, KeyFile string
 
-	// ClientCAs, or the PEM file ClientCAFile, are the authorities whose clients are believed: mutual TLS. The file is read
+	// ClientCAs, or the PEM file ClientCAFile, are the authorities whose clients are trusted: mutual TLS. The file is read
 	// again as those of the certificate are. ClientAuth says what is asked of clients; its zero value means
 	// tls.RequireAndVerifyClientCert if there are authorities, and otherwise what Base says.
 	ClientCAs    *x509.CertPool

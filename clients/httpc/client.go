@@ -75,7 +75,8 @@ func (c *Client) CloseIdleConnections() { c.t.CloseIdleConnections() }
 func (c *Client) Stats() []HostStats { return c.t.pool.stats() }
 
 // Close refuses further requests, with ErrClosed, and ends all connections, those with a response under way too. It waits
-// for the goroutines that dial. It is idempotent. Tunnels and upgraded connections belong to those who have them.
+// for the goroutines that dial. It is idempotent. Tunnels and upgraded connections belong to those who have them;
+// those that are streams of HTTP/2 end with their connection.
 func (c *Client) Close() error {
 	c.t.pool.close(true)
 	return nil

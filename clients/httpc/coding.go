@@ -48,6 +48,9 @@ func (t *Transport) undoCoding(x *exchange, r *http.Response) {
 	if len(codes) != 1 {
 		return
 	}
+	if _, ok := r.Body.(*tunnel); ok {
+		return
+	}
 	coding := t.codingOf(strings.ToLower(strings.Trim(codes[0], " \t")))
 	if coding == nil {
 		return

@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"cmp"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -22,7 +23,7 @@ type Config struct {
 	Connect clients.Config
 
 	// Dial, if not nil, connects in the place of clients.DialTCP, without TLS, which is added: through an SSH tunnel, or in
-	// memory. The resolver, the addresses and the options of the socket in Connect are then its affair.
+	// memory. The resolver, the addresses and the options of the socket in Connect are then its business.
 	Dial clients.DialFunc
 
 	// Protocols says which versions of HTTP are spoken: HTTP/2 over TLS where the server knows it, or with
@@ -40,10 +41,17 @@ type Config struct {
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyHeader is sent to HTTP proxies besides what they need: with CONNECT, and with plain requests that they pass on.
-	// ProxyTLS is for https proxies. TunnelAlways uses CONNECT for http URLs as well.
+	// ProxyTLS is for https proxies. TunnelAlways uses CONNECT for http URLs as well; requests for another protocol, such as
+	// those of WebSockets, use it in any case.
 	ProxyHeader  http.Header
 	ProxyTLS     *clients.TLSConfig
 	TunnelAlways bool
+
+	// Coalesce lets a request go over a connection of HTTP/2 to another host if RFC 9113 9.1.1 permits it: the host of the
+	// request has the address that the connection leads to, and the certificate that its server has shown is valid for it.
+	// It is not done through a proxy, with Dial, a client certificate, another server name, InsecureSkipVerify or a Base
+	// that verifies by itself. A host whose server answers 421 gets a connection of its own.
+	Coalesce bool
 
 	// MaxPerHost is how many HTTP/1 connections there may be for one host, MaxConns how many in all, and MaxWaiters how many
 	// requests for one host may wait for a connection. A request beyond that fails with [ErrBusy]. 0 means 64, 1,024 and
@@ -119,8 +127,15 @@ type Config struct {
 	// StatusErrors makes a response with a status of 400 or more an error of Do, a [*StatusError].
 	StatusErrors bool
 
-	// ShowSecrets turns off the redaction of credentials and cookies in dumps and as-curl text.
+	// ShowSecrets turns off the redaction of credentials and cookies in dumps, in what Wire gets, and in as-curl text.
 	ShowSecrets bool
+
+	// Wire, if not nil, gets a copy of what goes over each connection, above TLS, as text: bytes in hex, and for HTTP/2 the
+	// frames, with header blocks as fields. The values of Authorization, Proxy-Authorization, Cookie, Set-Cookie and of
+	// SensitiveHeaders are masked, also at the begin of a line of an HTTP/1 body; what else bodies and URLs have is shown. Each
+	// Write is one event, and is made under a lock: it must not use the Client. It is for finding faults, and slow; a
+	// connection that is handed out does not tell its TLS state.
+	Wire io.Writer
 
 	// Logger gets the errors that no call returns. Nil means silence.
 	Logger *slog.Logger

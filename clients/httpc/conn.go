@@ -38,8 +38,8 @@ type conn struct {
 	born, back, until time.Time
 }
 
-func newConn(t *Transport, nc *chanio.Conn, x *exchange) *conn {
-	c := &conn{t: t, nc: nc, up: nc.In.Claim("httpc.Client"), secure: nc.TLS()}
+func newConn(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState, x *exchange) *conn {
+	c := &conn{t: t, nc: nc, up: nc.In.Claim("httpc.Client"), secure: secure}
 	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
 	if x.forward {
 		c.proxy = proxyAuthorization(x.proxy)
@@ -47,7 +47,7 @@ func newConn(t *Transport, nc *chanio.Conn, x *exchange) *conn {
 	return c
 }
 
-// abort ends c at once. A nil c is none.
+// abort ends c at once. A nil c does nothing.
 func (c *conn) abort(cause error) {
 	if c != nil {
 		c.nc.Abort(cause)
@@ -88,7 +88,7 @@ func (c *conn) healthy() bool {
 	}
 	if sc, ok := c.nc.NetConn().(syscall.Conn); ok {
 		switch pending, err := socket.Peek(sc); {
-		case err != nil, pending && c.nc.TLS() == nil:
+		case err != nil, pending && c.secure == nil:
 			return false
 		case !pending:
 			return true

@@ -11,7 +11,8 @@ import (
 )
 
 // Connect asks the server at a URL, such as http://proxy.example:3128, for a tunnel to target, host:port, by CONNECT
-// (RFC 9110 9.3.6), and returns it, which the caller closes. A refusal is a [*StatusError]. ctx bounds the asking only.
+// (RFC 9110 9.3.6), and returns it, which the caller closes: a connection, or a stream of one of HTTP/2 if the server
+// speaks that. A refusal is a [*StatusError]. ctx bounds the asking only.
 func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Conn, error) {
 	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1})
 	if err != nil {

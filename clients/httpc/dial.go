@@ -21,17 +21,20 @@ import (
 
 const defaultConnectTimeout = 30 * time.Second
 
-// dial makes a connection for x.
-func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
+// withinConnect bounds ctx by the time that a connection may take.
+func (t *Transport) withinConnect(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := t.cfg.Connect.Timeout
 	if limit == 0 {
 		limit = defaultConnectTimeout
 	}
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
-		defer cancel()
+	if limit < 0 {
+		return ctx, func() {}
 	}
+	return context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
+}
+
+// dial makes a connection for x.
+func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
 	nc, err := t.connect(ctx, x)
 	if err != nil {
 		return nil, nil, dialError(err)
@@ -45,13 +48,23 @@ func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) 
 	}
 	switch {
 	case x.to.mayMux && (proto == "h2" || x.to.prior && x.to.scheme == "http"):
-		return nil, newMux(t, nc), nil
+		secure := nc.TLS()
+		return nil, newMux(t, t.tapped(nc, true), secure), nil
 	case x.to.prior, proto != "" && proto != "http/1.1":
 		err := errALPN(proto)
 		nc.Abort(err)
 		return nil, nil, err
 	}
-	return newConn(t, nc, x), nil, nil
+	secure := nc.TLS()
+	return newConn(t, t.tapped(nc, false), secure, x), nil, nil
+}
+
+// tapped returns nc such that it is shown on the wire log, if there is one.
+func (t *Transport) tapped(nc *chanio.Conn, http2 bool) *chanio.Conn {
+	if t.wire == nil {
+		return nc
+	}
+	return t.wire.tap(nc, http2, &t.cfg.Connect.Conn)
 }
 
 // dialError makes an error of dialling one that is a timeout where it is.

@@ -25,11 +25,16 @@ func (cfg *Config) redacted(h http.Header) http.Header {
 	}
 	shown := maps.Clone(h)
 	for name := range shown {
-		if slices.Contains(secretFields, http.CanonicalHeaderKey(name)) || cfg.isSensitive(name) {
+		if cfg.isSecret(name) {
 			shown[name] = []string{"xxxxx"}
 		}
 	}
 	return shown
+}
+
+// isSecret reports whether the values of a field are not shown.
+func (cfg *Config) isSecret(name string) bool {
+	return slices.Contains(secretFields, http.CanonicalHeaderKey(name)) || cfg.isSensitive(name)
 }
 
 func (cfg *Config) isSensitive(name string) bool {

@@ -33,12 +33,15 @@ type exchange struct {
 	asksCoding bool
 	closes     bool     // the connection is not to be used again
 	upgrade    []string // what the request asks to switch to
+	protocol   string   // that an extended CONNECT may ask for instead
+	extended   bool     // this attempt is one
 
 	bodyRead bool // some of body was read
 	bodyOver bool // body was closed, or its sender will close it
 	retries  int  // after which it may have been acted on
 	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has
+	reused   bool // the connection was there before, perhaps for another host
 }
 
 // attemptError is why an attempt failed.
@@ -73,6 +76,10 @@ func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	if err := x.validate(); err != nil {
 		return x, err
 	}
+	if own := x.ownTarget; t.apart.n.Load() > 0 && t.apart.has(own()) {
+		x.to = own()
+	}
+	x.protocol = x.wantsExtended()
 	x.frame(r.Body)
 	x.askCoding()
 	return x, nil

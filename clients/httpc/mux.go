@@ -19,17 +19,18 @@ type mux struct {
 	secure *tls.ConnectionState
 
 	// Guarded by the pool's lock.
-	group *group
-	inUse int // exchanges
-	used  bool
-	gone  bool      // takes no more requests
-	back  time.Time // when the last exchange ended
-	until time.Time // when it is too old; zero means never
+	group  *group
+	guests []*group // of other hosts, that it serves too
+	inUse  int      // exchanges
+	used   bool
+	gone   bool      // takes no more requests
+	back   time.Time // when the last exchange ended
+	until  time.Time // when it is too old; zero means never
 }
 
-func newMux(t *Transport, nc *chanio.Conn) *mux {
+func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
 	limits := t.limits
-	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: nc.TLS()}
+	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, &http2.Config{Limits: &limits}), secure: secure}
 }
 
 // startMux adds m, which was dialled for w, to its group, hands it to all who wait, and reads it.
@@ -51,14 +52,19 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	g.muxes = append(g.muxes, m)
 	p.alive[m] = struct{}{}
 	p.runs.Go(func() { p.run(m) })
-	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
-		m.takenLocked()
-		g.waiters.Remove(g.waiters.Front()).(*waiter).granted <- grant{m: m}
-	}
+	p.serveLocked(g, m)
 	victim := p.dialLocked(g)
 	p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
 	p.mu.Unlock()
 	victim.abort(nil)
+}
+
+// serveLocked hands m to those who wait in g, as far as it has room.
+func (p *pool) serveLocked(g *group, m *mux) {
+	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
+		m.takenLocked()
+		g.waiters.Remove(g.waiters.Front()).(*waiter).granted <- grant{m: m}
+	}
 }
 
 // run reads m until it ends.
@@ -87,19 +93,46 @@ func (p *pool) retireLocked(m *mux) {
 	}
 	m.gone = true
 	g := m.group
-	g.muxes = slices.DeleteFunc(g.muxes, func(o *mux) bool { return o == m })
+	itself := func(o *mux) bool { return o == m }
+	g.muxes = slices.DeleteFunc(g.muxes, itself)
+	for _, guest := range m.guests {
+		guest.borrowed = slices.DeleteFunc(guest.borrowed, itself)
+	}
+	m.guests = nil
 	g.closing++
 	m.h2.Shutdown() // does not block
 }
 
-// muxLocked returns a connection that takes another request, preferably without a wait. full says that no further one can
-// be made.
-func (g *group) muxLocked(full bool) (best *mux) {
-	free := 0
-	for _, m := range g.muxes {
-		if isDone(m.h2.Done()) {
-			continue
+// serving yields the connections that take requests.
+func (g *group) serving(yield func(*mux) bool) {
+	for _, list := range [...][]*mux{g.muxes, g.borrowed} {
+		for _, m := range list {
+			if !yield(m) {
+				return
+			}
 		}
+	}
+}
+
+// retireEndedLocked retires those that the server takes no more requests on, so that they stand in the way of no others.
+func (p *pool) retireEndedLocked(g *group) {
+	for again := true; again; {
+		again = false
+		for m := range g.serving {
+			if isDone(m.h2.Done()) {
+				p.retireLocked(m)
+				again = true
+				break
+			}
+		}
+	}
+}
+
+// muxLocked returns a connection that takes another request, without a wait unless no further one can be made.
+func (p *pool) muxLocked(g *group) (best *mux) {
+	p.retireEndedLocked(g)
+	free, full := 0, p.fullLocked(g)
+	for m := range g.serving {
 		if n := m.h2.Free() - m.waitingLocked(); n > free || best == nil && full {
 			best, free = m, n
 		}
@@ -127,7 +160,7 @@ func (m *mux) wasUsed() bool {
 }
 
 // makeRoomLocked retires the connection of HTTP/2 that has been idle for longest if there are as many connections as may be.
-// Its end begins the dial of who waits.
+// Its end begins the dial of a waiter.
 func (p *pool) makeRoomLocked() {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
 		return
@@ -160,15 +193,27 @@ func (m *mux) release() {
 	m.inUse--
 	m.used = true
 	m.back = time.Now()
-	if first := m.group.waiters.Front(); first != nil && !m.gone && !isDone(m.h2.Done()) {
-		m.takenLocked()
-		m.group.waiters.Remove(first).(*waiter).granted <- grant{m: m}
+	if !m.gone && !isDone(m.h2.Done()) {
+		m.serveNextLocked()
 	}
 	switch {
 	case !m.until.IsZero() && m.back.After(m.until), m.inUse == 0 && p.t.cfg.IdleTimeout < 0:
 		p.retireLocked(m)
 	case m.inUse == 0:
 		p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
+	}
+}
+
+// serveNextLocked hands m to who has waited longest for a connection, for its own host or another.
+func (m *mux) serveNextLocked() {
+	first, g := m.group.waiters.Front(), m.group
+	for i := 0; first == nil && i < len(m.guests); i++ {
+		g = m.guests[i]
+		first = g.waiters.Front()
+	}
+	if first != nil {
+		m.takenLocked()
+		g.waiters.Remove(first).(*waiter).granted <- grant{m: m}
 	}
 }
 

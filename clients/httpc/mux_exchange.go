@@ -30,6 +30,7 @@ type muxStream struct {
 // roundTrip makes one attempt of x on m.
 func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	reused := m.wasUsed()
+	x.reused = reused || m.group.to != x.to
 	s, err := m.open(x)
 	if err != nil {
 		m.release()
@@ -57,7 +58,7 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 func (m *mux) open(x *exchange) (*http2.Stream, error) {
 	ctx, cancel := bound(x.ctx, m.t.cfg.PoolTimeout, PhasePool)
 	defer cancel()
-	return m.h2.Open(ctx, x.fields(), !x.hasBody())
+	return m.h2.Open(ctx, x.fields(), !x.hasBody() && !x.tunnels())
 }
 
 func isStreamError(err error) bool {
@@ -84,7 +85,12 @@ func (x *exchange) fields() []http2.Field {
 		}
 		fields = append(fields, http2.Field{Name: name, Value: value, Sensitive: name == "authorization"})
 	}
-	add(":method", x.method)
+	if x.extended {
+		add(":method", http.MethodConnect)
+		add(":protocol", x.protocol)
+	} else {
+		add(":method", x.method)
+	}
 	if x.method == http.MethodConnect {
 		add(":authority", x.uri)
 	} else {
@@ -129,7 +135,7 @@ func (x *exchange) sendsOverHTTP2(name string) bool {
 	case http1.TE:
 		return len(x.header[name]) == 1 && strings.EqualFold(x.header[name][0], "trailers")
 	}
-	return true
+	return !x.extended || !strings.EqualFold(name, "Sec-WebSocket-Key") // RFC 8441, 5
 }
 
 // exchange sends the body and reads the heads.
@@ -232,7 +238,7 @@ func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
 	}
 	r.Header, r.Trailer = muxHeader(h.Fields)
 	switch {
-	case x.method == http.MethodConnect && h.Status < 300:
+	case x.tunnels() && h.Status < 300:
 		return st.handOver(r)
 	case h.End && x.method != http.MethodHead && h.Length < 0:
 		r.ContentLength = 0
@@ -309,13 +315,10 @@ func (st *muxStream) trailers(to http.Header) http.Header {
 }
 
 func (st *muxStream) settle(x *exchange, s *sender, _ bool) {
-	if !s.complete() {
+	if !s.complete() || x.tunnels() {
 		st.s.Reset(http2.Cancel, nil) // does nothing if the server has reset the stream
 	}
-	st.m.release()
-	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
-		trace.PutIdleConn(nil)
-	}
+	st.m.release() // PutIdleConn is a hook of HTTP/1 alone
 }
 
 func (st *muxStream) lose(s *sender, cause error) {

@@ -30,15 +30,16 @@ type pool struct {
 
 // group is the connections of one target.
 type group struct {
-	to      target
-	idle    []*conn // the latest last
-	all     map[*conn]struct{}
-	muxes   []*mux    // of HTTP/2, that take requests
-	closing int       // connections of HTTP/2 that take no more
-	known   bool      // a connection has been made, so that its protocol is known
-	dials   int       // under way
-	waiters list.List // of *waiter
-	stats   HostStats
+	to       target
+	idle     []*conn // the latest last
+	all      map[*conn]struct{}
+	muxes    []*mux    // of HTTP/2, that take requests
+	borrowed []*mux    // likewise, of other hosts
+	closing  int       // connections of HTTP/2 that take no more
+	known    bool      // a connection has been made, so that its protocol is known
+	dials    int       // under way
+	waiters  list.List // of *waiter
+	stats    HostStats
 }
 
 // waiter is a request that waits for a connection.
@@ -97,7 +98,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		return grant{err: ErrClosed}, nil, nil
 	}
 	g := p.groupLocked(x.to)
-	if m := g.muxLocked(p.fullLocked(g)); m != nil {
+	if m := p.muxLocked(g); m != nil {
 		defer p.mu.Unlock()
 		m.takenLocked()
 		return grant{m: m}, nil, nil
@@ -201,16 +202,26 @@ func (p *pool) startLocked(g *group, w *waiter) {
 	w.cancel = cancel
 	p.work.Go(func() {
 		defer cancel()
-		c, m, err := p.t.dial(ctx, w.x)
-		switch {
-		case err != nil:
-			p.undialled(g, w, err)
-		case m != nil:
-			p.startMux(g, w, m)
-		default:
-			p.dialled(g, w, c)
-		}
+		p.reach(ctx, g, w)
 	})
+}
+
+// reach makes a connection for w, within the time for that, or finds one to another host.
+func (p *pool) reach(ctx context.Context, g *group, w *waiter) {
+	ctx, cancel := p.t.withinConnect(ctx)
+	defer cancel()
+	if m := p.shared(ctx, w.x); m != nil && p.share(g, w, m) {
+		return
+	}
+	c, m, err := p.t.dial(ctx, w.x)
+	switch {
+	case err != nil:
+		p.undialled(g, w, err)
+	case m != nil:
+		p.startMux(g, w, m)
+	default:
+		p.dialled(g, w, c)
+	}
 }
 
 // dialContext ends with the pool and has the values of a request, such as its trace.
@@ -296,7 +307,7 @@ func (p *pool) failLocked(g *group, w *waiter, err error) {
 	}
 }
 
-// put gives c to who has waited longest, or keeps it.
+// put gives c to the one that has waited longest, or keeps it.
 func (p *pool) put(c *conn) {
 	c.back = time.Now()
 	p.mu.Lock()

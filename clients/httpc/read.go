@@ -19,7 +19,7 @@ import (
 // response takes it over.
 func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	reused := c.used
-	c.used = true
+	c.used, x.reused = true, reused
 	c.limits, x.began = c.t.limits, false
 	before := c.nc.Stats().BytesIn
 	sent, err := c.writeHead(x)
@@ -148,15 +148,15 @@ func (c *conn) inform(x *exchange, status int) error {
 		header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
 		x.call.informed = append(x.call.informed, Informational{Status: status, Header: header})
 	}
-	if trace := x.trace; trace != nil {
+	if trace := x.trace; trace != nil { // in net/http's order
+		if status == http.StatusContinue && trace.Got100Continue != nil {
+			trace.Got100Continue()
+		}
 		if trace.Got1xxResponse != nil {
 			header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
 			if err := trace.Got1xxResponse(status, textproto.MIMEHeader(header)); err != nil {
 				return err
 			}
-		}
-		if status == http.StatusContinue && trace.Got100Continue != nil {
-			trace.Got100Continue()
 		}
 	}
 	c.head.Discard(c.src)

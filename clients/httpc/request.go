@@ -55,6 +55,8 @@ type Request struct {
 
 	// Timing has the time of each phase taken: Response.Timing.
 	Timing bool
+
+	protocol string // of the Upgrade, where an extended CONNECT may be sent in its place
 }
 
 // build makes an http.Request.
@@ -120,7 +122,7 @@ func (r *Request) buildHeader(cfg *Config, more int) http.Header {
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, invalid("the URL is none: %v", withoutURL(err))
+		return nil, invalid("invalid URL: %v", withoutURL(err))
 	}
 	u.RawQuery = escapeQuery(u.RawQuery)
 	u.Fragment, u.RawFragment = "", ""

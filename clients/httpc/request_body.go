@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Body is the body of a request. The zero Body is none. A Body of bytes, of a file or of parts made of such can be sent
+// Body is the body of a request. The zero Body is no body. A Body of bytes, of a file or of parts made of such can be sent
 // again, for a redirect or a retry; one of a Source or an io.Reader is sent once.
 type Body struct {
 	contentType string

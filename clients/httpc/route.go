@@ -42,6 +42,8 @@ type target struct {
 	route  *Route
 	mayMux bool // HTTP/2 is spoken if the server knows it
 	prior  bool // HTTP/2 is spoken in any case
+
+	alone string // the Host that it serves and no other; "" means any
 }
 
 // String is the target without secrets.
@@ -49,6 +51,9 @@ func (k target) String() string {
 	text := k.scheme + "://" + k.addr
 	if k.addr == "" {
 		text += "*"
+	}
+	if k.alone != "" {
+		text += " for " + k.alone
 	}
 	if k.unix != "" {
 		text += " at " + k.unix
@@ -161,7 +166,8 @@ func (x *exchange) chooseProxy(route *Route) error {
 		return invalid("Config.Connect.Allow cannot look at the addresses that a proxy connects to: use one or the other")
 	}
 	x.to.proxy, x.proxy = via.String(), via
-	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !x.t.cfg.TunnelAlways {
+	tunnel := x.t.cfg.TunnelAlways || has(x.header, "Upgrade") // RFC 6455 4.1: another protocol is not for the proxy to pass on
+	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !tunnel {
 		x.forward = true // the proxy passes plain requests on
 		x.to.addr, x.to.mayMux, x.to.prior = "", false, false
 	}
@@ -237,16 +243,20 @@ func redactedURL(u *url.URL) string {
 	return c.String()
 }
 
-// chooseProtocol decides whether HTTP/2 may be spoken. An Upgrade is possible in HTTP/1 alone.
+// chooseProtocol decides whether HTTP/2 may be spoken. An Upgrade is possible in HTTP/1 alone; see
+// extend for what takes its place in HTTP/2.
 func (x *exchange) chooseProtocol() {
-	p := &x.t.protocols
-	if has(x.header, "Upgrade") {
-		return
+	if !has(x.header, "Upgrade") {
+		x.to.mayMux, x.to.prior = x.t.muxes(x.to.scheme)
 	}
-	if x.to.scheme == "https" {
-		x.to.mayMux, x.to.prior = p.HTTP2(), p.HTTP2() && !p.HTTP1()
-		return
+}
+
+// muxes reports whether HTTP/2 may be spoken with servers of a scheme, and whether nothing else may.
+func (t *Transport) muxes(scheme string) (may, prior bool) {
+	p := &t.protocols
+	if scheme == "https" {
+		return p.HTTP2(), p.HTTP2() && !p.HTTP1()
 	}
-	x.to.prior = p.UnencryptedHTTP2() && !p.HTTP1()
-	x.to.mayMux = x.to.prior
+	prior = p.UnencryptedHTTP2() && !p.HTTP1()
+	return prior, prior
 }

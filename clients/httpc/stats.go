@@ -18,6 +18,7 @@ type HostStats struct {
 
 	Dials      uint64        // begun
 	DialErrors uint64        // that failed
+	Shared     uint64        // times a connection to another host was taken in the place of a dial: see Config.Coalesce
 	Reused     uint64        // times a connection was used again without waiting
 	Stale      uint64        // connections that were found dead when they were to be used again
 	Expired    uint64        // that were idle for too long or too old

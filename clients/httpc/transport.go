@@ -17,6 +17,8 @@ type Transport struct {
 	pool       *pool
 	broken     error // of the Config: no request is sent
 	protocols  http.Protocols
+	apart      apart
+	wire       *wire // or nil
 }
 
 func newTransport(cfg *Config) *Transport {
@@ -28,6 +30,9 @@ func newTransport(cfg *Config) *Transport {
 		t.protocols.SetHTTP2(true)
 	}
 	t.codings = acceptEncoding(t.cfg.Codings)
+	if t.cfg.Wire != nil {
+		t.wire = &wire{cfg: &t.cfg}
+	}
 	t.pool = newPool(t)
 	t.broken = t.cfg.check()
 	return t
@@ -83,6 +88,9 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 		}
 		resp, failure := c.roundTrip(x)
 		if failure == nil {
+			if x.misdirected(resp) {
+				continue
+			}
 			return resp, nil
 		}
 		if !x.mayRepeat(failure) {
@@ -107,7 +115,10 @@ func (t *Transport) conn(x *exchange) (carrier, error) {
 	if x.ctx.Err() != nil {
 		return nil, chanio.Cause(x.ctx)
 	}
-	c, err := t.pool.get(x)
+	c, err := t.extend(x)
+	if c == nil && err == nil {
+		c, err = t.pool.get(x)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -46,7 +47,7 @@ type HandshakeError struct {
 	Status int
 	Header http.Header
 	Body   []byte // its first 16 KiB, of a refusal
-	Reason string // what is wrong with an answer whose Status is 101
+	Reason string // what is wrong with an answer whose Status is 101, or 200 over HTTP/2
 }
 
 // Error returns the status and the reason.
@@ -70,6 +71,9 @@ func DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*webs
 // goes the way of every request of c: through its proxy and resolver, with its TLS, cookies, and user information of the URL
 // as Basic authentication. cfg may be nil. A server that answers otherwise is a *[HandshakeError]. ctx bounds the handshake
 // only.
+//
+// The WebSocket takes a stream of a connection of HTTP/2 that is there if the server offers that (RFC 8441), and otherwise a
+// connection of HTTP/1.1 of its own; see Config.Protocols. One over HTTP/2 ends with its connection, which Close ends too.
 func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &WebSocketConfig{}
@@ -84,6 +88,9 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 	if err != nil {
 		return nil, err
 	}
+	if !c.isChallenged(cfg.Auth) {
+		r.protocol = "websocket"
+	}
 	resp, conn, err := c.Upgrade(ctx, r)
 	if err != nil {
 		return nil, err
@@ -92,11 +99,20 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 		return nil, refusal(ctx, resp)
 	}
 	ws := cfg.WebSocket
-	if err := cfg.confirm(&ws, resp.Header, key); err != nil {
+	if err := cfg.confirm(&ws, resp, key); err != nil {
 		conn.Abort(err)
 		return nil, err
 	}
 	return websocket.NewConn(conn, &ws), nil
+}
+
+// isChallenged reports whether a handshake is authenticated by what depends on its method, which is another over HTTP/2.
+func (c *Client) isChallenged(auth Auth) bool {
+	if auth == nil {
+		auth = c.t.cfg.Auth
+	}
+	_, ok := auth.(Challenged)
+	return ok
 }
 
 func (cfg *WebSocketConfig) timeout() time.Duration {
@@ -150,14 +166,16 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 }
 
 // confirm looks at the answer, and completes ws by what it says; RFC 6455, 4.1.
-func (cfg *WebSocketConfig) confirm(ws *websocket.Config, h http.Header, key string) error {
+func (cfg *WebSocketConfig) confirm(ws *websocket.Config, resp *Response, key string) error {
+	h := resp.Header
 	wrong := func(reason string) error {
-		return &HandshakeError{Status: http.StatusSwitchingProtocols, Header: h, Reason: reason}
+		return &HandshakeError{Status: resp.Status, Header: h, Reason: reason}
 	}
-	if !http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket") {
+	upgraded := resp.Status == http.StatusSwitchingProtocols // otherwise it is a stream of HTTP/2, which has none of these
+	if upgraded && (!http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket")) {
 		return wrong("the connection does not become a WebSocket")
 	}
-	if got := h["Sec-Websocket-Accept"]; len(got) != 1 || got[0] != websocket.AcceptKey(key) {
+	if got := h["Sec-Websocket-Accept"]; upgraded && (len(got) != 1 || got[0] != websocket.AcceptKey(key)) {
 		return wrong("Sec-WebSocket-Accept does not answer the key")
 	}
 	switch chosen := h["Sec-Websocket-Protocol"]; {
@@ -200,29 +218,52 @@ func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients
 	if conf.Useful == nil {
 		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake alone has moved bytes both ways
 	}
-	var latest *websocket.Conn // over the connection that was made last
+	var made handedOver
 	conns := clients.Reconnect(func(ctx context.Context) (*chanio.Conn, error) {
 		conn, err := c.DialWebSocket(ctx, url, cfg)
 		if err != nil {
 			return nil, err
 		}
-		latest = conn
-		return conn.Below(), nil
+		return made.put(conn), nil
 	}, &conf).Conns
 	up := conns.Claim("httpc.WebSockets")
 	return chanio.NewSource(chanio.SourceHooks[*websocket.Conn]{
 		Next: func(ctx context.Context) (*websocket.Conn, error) {
-			if _, err := up.Next(ctx); err != nil {
+			below, err := up.Next(ctx)
+			if err != nil {
 				return nil, err
 			}
-			return latest, nil
+			return made.take(below), nil
 		},
-		Close:       up.Close,
-		Undelivered: func(conn *websocket.Conn) { conn.Abort(net.ErrClosed) },
+		Close: up.Close,
+		Undelivered: func(conn *websocket.Conn) {
+			conn.Abort(net.ErrClosed)
+			up.Drop(conn.Below())
+		},
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "httpc.WebSockets", Upstream: []chanio.Description{up.Describe()}}
 		},
 	})
+}
+
+// handedOver is the WebSockets that were made and not received yet, by the connections that they go over.
+type handedOver struct {
+	mu    sync.Mutex
+	conns map[*chanio.Conn]*websocket.Conn
+}
+
+func (h *handedOver) put(conn *websocket.Conn) *chanio.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns = map[*chanio.Conn]*websocket.Conn{conn.Below(): conn} // one that nobody took has been aborted
+	return conn.Below()
+}
+
+func (h *handedOver) take(below *chanio.Conn) *websocket.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer delete(h.conns, below)
+	return h.conns[below]
 }
 
 // isPermanent reports whether a refusal would come again.

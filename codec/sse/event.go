@@ -19,7 +19,7 @@ type Event struct {
 	// last id that the stream has set, perhaps by an earlier event.
 	ID string
 
-	// Type is the name that a page listens for; "" means message.
+	// Type is what the field event says: the name that a page listens for. "" means message.
 	Type string
 
 	// Data is what the event says. It may have several lines; each of CR, LF and CR LF arrives as LF.
@@ -33,7 +33,7 @@ type Event struct {
 	Comment string
 }
 
-// Events is events one after the other, as a codec. It knows of no events before, so an event has an ID only if it sets one
+// Events is events one after the other, as a codec. It keeps no earlier events, so an event has an ID only if it sets one
 // itself, or if a block of fields without data before it does; use [Decode] for a stream. max is how many bytes an event may
 // have; 0 means 1 MiB.
 //

@@ -20,7 +20,7 @@ type subscriber struct {
 }
 
 // Subscribe returns the events behind the one with the id lastID, and then those that come; only these if lastID is "". If
-// events behind lastID are not in the ring any more, or it is none of this topic, the first event is one of
+// events behind lastID are not in the ring any more, or it is not an id of this topic, the first event is one of
 // TopicConfig.Stale, and those of the ring are left out. The caller closes the Source.
 func (t *Topic) Subscribe(lastID string) *chanio.Source[Event] {
 	return subscribe(t, lastID, "sse.Topic", func(e entry) Event { return e.event })

@@ -179,6 +179,11 @@ func (c *Conn) look() {
 	}
 	sleep := c.readersLocked()
 	heart, ping, dead := c.heartLocked()
+	answer := c.replies.waits
+	if answer {
+		heart = c.repliesLocked()
+		answer = heart == 0
+	}
 	if sleep == 0 || heart > 0 && heart < sleep {
 		sleep = heart
 	}
@@ -187,6 +192,8 @@ func (c *Conn) look() {
 	}
 	c.mu.Unlock()
 	switch {
+	case answer:
+		c.startFinish()
 	case dead != nil:
 		c.Out.Abort(dead)
 	case ping:

@@ -49,7 +49,14 @@ func TestEndsAsThePeerClosed(t *testing.T) {
 			}
 			_, again := conn.In.Recv(peer.ctx)
 			require.Equal(t, err, again)
-			require.Error(t, conn.Out.Send(peer.ctx, websocket.Text("x")))
+			if want {
+				require.NoError(t, conn.Out.Send(peer.ctx, websocket.Text("reply")))
+				peer.expect(websocket.OpText, "reply")
+				require.NoError(t, conn.Out.Close())
+				require.ErrorIs(t, conn.Out.Send(peer.ctx, websocket.Text("x")), net.ErrClosed)
+			} else {
+				require.Equal(t, err, conn.Out.Send(peer.ctx, websocket.Text("x")))
+			}
 			peer.expectClose(websocket.Code(code))
 			peer.expectEnd()
 			if want {

@@ -19,7 +19,9 @@ import (
 //   - Out.Close sends what was accepted, then a Close frame with 1000. In yields what the peer still sends, up to its own
 //     Close frame. Out.Abort with a *CloseError sends that one's code, if that needs no wait.
 //   - A message that Out refuses (text that is not UTF-8, an unknown kind) leaves Out as it was.
-//   - When the peer has closed, Out has ended too.
+//   - When the peer has closed with 1000, 1001 or without a code, Out still takes replies to what was received before: until
+//     it is closed here, or nothing has been received or sent for a second, or CloseTimeout has passed. Then it has ended as
+//     if closed here, behind all that it accepted. It ends soon if nobody receives from In, and with any other code.
 //
 // Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine begins to read ahead,
 // up to 64 KiB or 16 messages, and ends when somebody receives.
@@ -50,11 +52,13 @@ type Conn struct {
 	skips     atomic.Bool // the rest of a message in pieces is to be dropped
 	queued    int         // bytes in queue
 	timer     *time.Timer
-	lastTurn  uint64        // of who, at the last look of the timer
+	lastTurn  uint64        // of the one in turn, at the last look of the timer
 	pinged    time.Duration // when a ping was sent that is to show life; 0: none
 	closeSent time.Duration // when a Close frame was sent; 0: none was
 	sent      *CloseError   // what Out.Close is to send
 	status    *CloseError   // the peer's Close frame
+	heardEnd  time.Duration // when that came, or nothing more could be read
+	replies   replies
 	over      chan struct{} // closed when readOver is set, if somebody waits for it
 	detach    func() bool
 	undrain   func() bool
@@ -63,6 +67,7 @@ type Conn struct {
 	inOver    bool // In was closed
 	outOver   bool // Out was closed, and its Close frame sent
 	readOver  bool // the peer's Close frame has come, or nothing more can be read
+	broken    bool // the latter
 	finishing bool
 	ended     bool
 	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
@@ -92,7 +97,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.hear()
 	c.undrain = conn.OnDrain(func(error) { c.goAway() })
 	if ctx := c.cfg.Context; ctx != nil {
-		c.detach = context.AfterFunc(ctx, c.contextEnded)
+		c.detach = afterFunc(ctx, c.contextEnded)
 	}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(c.tick(), c.look)
@@ -155,3 +160,13 @@ func (c *Conn) since() time.Duration { return time.Since(c.born) + 1 }
 
 // hear notes that bytes have come.
 func (c *Conn) hear() { c.heard.Store(int64(c.since())) }
+
+// afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if ctx, ok := ctx.(interface {
+		AfterFunc(f func()) (stop func() bool)
+	}); ok {
+		return ctx.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}

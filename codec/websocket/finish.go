@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 
 	"github.com/weir-go/weir/chanio"
@@ -56,7 +55,12 @@ func (c *Conn) closeOut() error {
 	}
 	if err != nil {
 		err = abnormal(err)
-		c.inEnd.Set(err)
+		c.mu.Lock()
+		heard := c.readOver
+		c.mu.Unlock()
+		if !heard { // otherwise In has its own end
+			c.inEnd.Set(err)
+		}
 		c.conn.Abort(err)
 		return err
 	}
@@ -88,24 +92,19 @@ func (c *Conn) appendClose(dst []byte) []byte {
 	return c.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
 
-// readEnded is called by who reads when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
+// readEnded is called by the reader when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
 // *CloseError.
 func (c *Conn) readEnded(err error) {
 	var end *CloseError
-	if err == io.EOF {
-		c.out.Set(nil)
-	} else {
-		errors.As(err, &end)
-		c.out.Set(err)
-	}
+	errors.As(err, &end) // nil for io.EOF
 	c.mu.Lock()
-	c.readOver = true
+	c.readOver, c.heardEnd = true, c.since()
 	if c.over != nil {
 		close(c.over)
 		c.over = nil
 	}
-	answer := c.status
-	if answer == nil && end != nil {
+	answer, byPeer := c.status, c.status != nil
+	if !byPeer {
 		answer = &CloseError{Code: end.Code, Reason: short(end.Reason)}
 	}
 	if c.sent == nil {
@@ -114,21 +113,32 @@ func (c *Conn) readEnded(err error) {
 			c.sent.Reason = answer.Reason
 		}
 	}
+	c.broken = !byPeer
 	c.mu.Unlock()
-	if end != nil && end.Code == Abnormal {
+	switch {
+	case !byPeer && end.Code == Abnormal:
+		c.out.Set(err)
 		c.conn.Abort(err)
-		return
+	case !byPeer:
+		c.out.Set(err)
+		c.startFinish()
+	case end != nil:
+		if c.out.Settle(expired) == nil { // no channel holds anything
+			c.out.BeginClose(end)
+		}
+		c.startFinish()
+	default:
+		c.awaitReplies()
 	}
-	c.startFinish()
 }
 
 // short cuts a reason to what a Close frame takes. Reasons of this package are ASCII.
 func short(reason string) string { return reason[:min(len(reason), MaxReason)] }
 
-// maybeFinish begins the end of the connection once both halves have been closed here.
+// maybeFinish begins the end of the connection once nothing more is to be sent, and nothing more received.
 func (c *Conn) maybeFinish() {
 	c.mu.Lock()
-	both := c.inOver && c.outOver
+	both := c.outOver && (c.inOver || c.readOver)
 	c.mu.Unlock()
 	if both {
 		c.startFinish()
@@ -145,25 +155,43 @@ func (c *Conn) startFinish() {
 	}
 }
 
-// finish sends the Close frame, unless that has been done, waits for the peer's, unless that has come, and closes the
-// connection below.
+// finish sends the Close frame, unless that has been done, behind what was accepted, waits for the peer's, unless that has
+// come, and closes the connection below.
 func (c *Conn) finish() {
+	c.finishOut()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
 		lateError("peer did not answer the Close frame within "+c.cfg.CloseTimeout.String()))
 	defer cancel()
-	err := c.sendClose(ctx)
-	if err == nil {
-		select {
-		case <-c.readIsOver():
-			_ = c.conn.Close() // what it returns is about bytes that the peer has no use for
-			return
-		case <-c.conn.Done():
-			return
-		case <-ctx.Done():
-			err = chanio.Cause(ctx)
-		}
+	select {
+	case <-c.readIsOver():
+		_ = c.conn.Close() // what it returns is about bytes that the peer has no use for
+	case <-c.conn.Done():
+	case <-ctx.Done():
+		c.conn.Abort(chanio.Cause(ctx))
 	}
-	c.conn.Abort(err)
+}
+
+// finishOut ends Out. Behind a peer that has broken a rule only what was written goes, within CloseTimeout.
+func (c *Conn) finishOut() {
+	c.mu.Lock()
+	broken, status := c.broken, c.status
+	c.mu.Unlock()
+	if broken {
+		ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
+			lateError("peer took no Close frame within "+c.cfg.CloseTimeout.String()))
+		defer cancel()
+		if err := c.sendClose(ctx); err != nil {
+			c.conn.Abort(err)
+		}
+		return
+	}
+	if status != nil && !status.Code.normal() {
+		ctx, stop := c.out.Lingering()
+		_ = c.out.Settle(ctx) // Out.Close does it again, and has the error
+		stop()
+		c.out.BeginClose(status)
+	}
+	_ = c.Out.Close() // whoever closes it has the error; if it cannot be sent the connection has been aborted
 }
 
 // readIsOver returns a channel that is closed when there is nothing more to read.
@@ -178,6 +206,13 @@ func (c *Conn) readIsOver() <-chan struct{} {
 	}
 	return c.over
 }
+
+// expired is a ctx that has ended.
+var expired = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 var closedChan = func() chan struct{} {
 	c := make(chan struct{})
@@ -217,10 +252,12 @@ func (c *Conn) lowEnded() {
 	if err := c.conn.Out.Err(); err != nil {
 		c.out.Set(abnormal(err))
 	}
+	c.gate.cut()
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
 	a := c.ahead
+	over := c.readOver
 	c.mu.Unlock()
 	if a != nil {
 		a.cancel()
@@ -231,6 +268,9 @@ func (c *Conn) lowEnded() {
 	c.undrain()
 	if c.detach != nil {
 		c.detach()
+	}
+	if over {
+		c.startFinish()
 	}
 }
 

@@ -16,6 +16,7 @@ type gate struct {
 	writing int  // calls that write now: messages, parts, control frames
 	whole   int  // of these, messages
 	alone   bool // a message excludes others
+	entered uint64
 	queued  int  // who waits to be alone: no other message enters before
 	shut    bool // the Close frame is being sent, or was
 	moved   chan struct{}
@@ -38,7 +39,10 @@ func (g *gate) tryEnter(p pass) (bool, error) {
 }
 
 func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
-	if g.shut {
+	switch {
+	case g.shut && p == closing && g.writing > 0:
+		return false, nil // the Close frame is on its way: who wants to send it waits until it has left
+	case g.shut:
 		return false, net.ErrClosed
 	}
 	switch p {
@@ -52,6 +56,7 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 			return false, nil
 		}
 		g.alone = true
+		g.entered++
 		return true, nil
 	case closing:
 		if g.alone || g.writing > 0 {
@@ -60,7 +65,15 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 		g.shut = true
 	}
 	g.writing++
+	g.entered++
 	return true, nil
+}
+
+// entries returns how often somebody has entered, and whether somebody is inside.
+func (g *gate) entries() (n uint64, busy bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.entered, g.writing > 0 || g.alone
 }
 
 // enter waits until it may enter, or ctx ends.
@@ -120,6 +133,14 @@ func (g *gate) shutNow() bool {
 	g.shut = true
 	g.writing++
 	return true
+}
+
+// cut turns away everybody, those who wait too, for nothing can be sent any more.
+func (g *gate) cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+	g.changedLocked()
 }
 
 func (g *gate) changedLocked() {

@@ -8,8 +8,8 @@ import (
 
 // memory is what is kept from message to message if the peers have agreed on context takeover.
 type memory struct {
-	z      *deflater // of what is sent; made for the first message, and owned by who is alone in the gate
-	window []byte    // the end of what was received; it belongs to who reads
+	z      *deflater // of what is sent; made for the first message, and owned by the one that is alone in the gate
+	window []byte    // the end of what was received; it belongs to the reader
 }
 
 // remembers reports whether messages that are sent may refer to those before.

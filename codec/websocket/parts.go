@@ -289,6 +289,10 @@ func (s *sentParts) send(ctx context.Context, p []byte) error {
 	if s.isText && !text.add(p) {
 		return errors.Join(ErrMessage, errors.New("websocket: text is not UTF-8"))
 	}
+	if err := s.conn.overdue(); err != nil {
+		s.conn.Out.Abort(err)
+		return err
+	}
 	if err := s.frame(ctx, byte(s.op), p); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// reader is what has been read of the present frame and message. It belongs to who has the turn.
+// reader is what has been read of the present frame and message. It belongs to the one that has the turn.
 type reader struct {
 	src   chanio.ByteSource
 	given int // bytes of messages that atHand has returned: they count as at hand until the next call

@@ -20,29 +20,35 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 		return m, chanio.Cause(ctx)
 	}
 	if c.merge {
-		merged, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer c.inEnd.OnDone(cancel)()
-		ctx = merged
+		err = c.mergedMessage(ctx, &m)
+	} else if err = c.awaitMessage(ctx, &m); err != nil {
+		err = c.receiveError(ctx, err)
 	}
-	m, err = c.awaitMessage(ctx)
-	if err != nil {
-		return m, c.receiveError(ctx, err)
-	}
-	return m, nil
+	return m, err
 }
 
-// awaitMessage returns the next message behind the rest of one that is to be skipped.
-func (c *Conn) awaitMessage(ctx context.Context) (m Message, err error) {
+// mergedMessage is for a connection without deadlines, whose ctx has to end with In.
+func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer c.inEnd.OnDone(cancel)()
+	if err := c.awaitMessage(ctx, m); err != nil {
+		return c.receiveError(ctx, err)
+	}
+	return nil
+}
+
+// awaitMessage sets m to the next message behind the rest of one that is to be skipped. It and what calls it are sparing with
+// the stack, on which an idle connection waits.
+func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
-		m, ok := c.fromQueue()
-		if !ok {
-			if m, err = c.message(ctx, true); err != nil {
-				return m, err
+		if !c.fromQueue(m) {
+			if *m, err = c.message(ctx, true); err != nil {
+				return err
 			}
 		}
 		if !c.skips.Load() {
-			return m, nil
+			return nil
 		}
 		if m.isPiece() && m.extra.last {
 			c.skips.Store(false)
@@ -77,7 +83,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	if c.skips.Load() {
 		return m, false, nil
 	}
-	if m, ok := c.fromQueue(); ok {
+	if c.fromQueue(&m) {
 		return m, true, nil
 	}
 	r := &c.rd
@@ -108,8 +114,8 @@ func (c *Conn) atHand(dst []Message) []Message {
 		return dst
 	}
 	for len(dst) < cap(dst) {
-		m, ok := c.fromQueue()
-		if !ok {
+		var m Message
+		if !c.fromQueue(&m) {
 			break
 		}
 		dst = append(dst, m)
@@ -169,18 +175,18 @@ func (c *Conn) endReceive() {
 	}
 }
 
-// fromQueue returns the next of the messages that were read ahead.
-func (c *Conn) fromQueue() (m Message, ok bool) {
+// fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one.
+func (c *Conn) fromQueue(m *Message) bool {
 	if !c.hasQueue.Load() {
-		return m, false
+		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.queue) == 0 {
 		c.hasQueue.Store(false)
-		return m, false
+		return false
 	}
-	m = c.queue[0]
+	*m = c.queue[0]
 	c.queue[0] = Message{}
 	c.queue = c.queue[1:]
 	c.queued -= len(m.Data)
@@ -189,7 +195,7 @@ func (c *Conn) fromQueue() (m Message, ok bool) {
 		c.hasQueue.Store(false)
 	}
 	c.full = false
-	return m, true
+	return true
 }
 
 // interrupt makes a receiver that waits return.
@@ -212,5 +218,6 @@ func (c *Conn) closeIn() error {
 	c.interrupt()
 	c.startDropping()
 	c.maybeFinish()
+	c.rouse()
 	return nil
 }

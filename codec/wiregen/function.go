@@ -17,6 +17,7 @@ type function struct {
 	fail  string          // what is returned before the error
 	known map[string]bool // variables that are declared
 	fails bool            // it returns an error
+	grown bool            // dst has room for the numbers and texts that come next
 	later []func()        // what is to be written behind it
 }
 
@@ -74,9 +75,11 @@ func (f *function) append(parts []part) {
 	}
 	if texts != "" {
 		f.line("dst = %s(dst, %d%s)", f.std("slices", "Grow"), room, texts)
+		f.grown = true
 	}
 	for i := range parts {
 		p := &parts[i]
+		f.grown = f.grown && (p.kind == numbers || p.kind == text)
 		switch p.kind {
 		case numbers:
 			f.store(p)

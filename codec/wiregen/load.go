@@ -159,7 +159,7 @@ func (f *file) declares(name string) bool {
 	return false
 }
 
-// exports returns an importer of what the files import, by the export data of the go command. What that has not, such as a
+// exports returns an importer of what the files import, by the export data of the go command. What is missing there, such as a
 // package that does not compile, makes the types of fields invalid, and these are refused.
 func exports(fset *token.FileSet, dir string, files []*ast.File) types.Importer {
 	args, at := []string{"list", "-e", "-export", "-f", "{{.ImportPath}}\t{{.Export}}", "--"}, map[string]string{}

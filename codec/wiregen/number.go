@@ -18,7 +18,11 @@ func (f *function) store(p *part) {
 		return
 	}
 	f.line("%s len(dst)", f.set("n"))
-	f.line("dst = %s(dst, %d)[:n+%d]", f.std("slices", "Grow"), p.width, p.width)
+	if f.grown {
+		f.line("dst = dst[:n+%d]", p.width)
+	} else {
+		f.line("dst = %s(dst, %d)[:n+%d]", f.std("slices", "Grow"), p.width, p.width)
+	}
 	f.line("%s dst[n:]", f.set("p"))
 	if p.width > 1 {
 		f.line("_ = p[%d]", p.width-1)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,14 +15,43 @@ import (
 
 func TestQuotedCodeIsInAProgramHere(t *testing.T) {
 	code := sources(t)
-	for _, page := range []string{"../guide.md", "../recipes.md", "../../README.md"} {
-		blocks := quoted(t, page)
-		require.NotEmpty(t, blocks, page)
-		for _, block := range blocks {
+	found, err := filepath.Glob("../*.md")
+	require.NoError(t, err)
+	found = append(found, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md", "../../bench/README.md", "../examples/README.md")
+	counts := map[string]int{}
+	for _, page := range found {
+		for _, block := range quoted(t, page) {
 			require.True(t, isPartOf(code, block), "%s quotes what no program has:\n%s", page, block)
+			counts[filepath.Base(page)]++
 		}
 	}
+	for _, page := range []string{"guide.md", "recipes.md", "performance.md", "codecs.md", "README.md"} {
+		require.NotZero(t, counts[page], page)
+	}
+	require.False(t, isPartOf(code, "no(such, line)"))
 }
+
+// TestCommandsOnThePagesExist holds that each "go run" and "go test" on a page names a directory of a package.
+func TestCommandsOnThePagesExist(t *testing.T) {
+	named := 0
+	for _, page := range []string{
+		"../../README.md", "../../CONTRIBUTING.md", "../../bench/README.md", "../README.md", "../guide.md", "../recipes.md",
+		"../performance.md", "../architecture.md", "../codecs.md", "../security.md",
+	} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+			files, err := filepath.Glob(filepath.Join("../..", m[1], "*.go"))
+			require.NoError(t, err)
+			require.NotEmpty(t, files, "%s: %s", page, m[0])
+			named++
+		}
+	}
+	require.Greater(t, named, 15)
+}
+
+// command finds what a go command is told to run; "./..." is everything.
+var command = regexp.MustCompile(`go (?:run|test)(?: -\S+)* \./([\w/]+)`)
 
 func TestReadmeBeginsWithAProgramAndIsShort(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
@@ -37,7 +67,7 @@ func TestReadmeBeginsWithAProgramAndIsShort(t *testing.T) {
 // sources returns the lines of each Go file here, without their indent.
 func sources(t *testing.T) (files []string) {
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" {
+		if err != nil || filepath.Ext(path) != ".go" || path == "guide_test.go" {
 			return err
 		}
 		text, err := os.ReadFile(path)

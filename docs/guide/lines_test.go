@@ -8,6 +8,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
@@ -25,14 +26,22 @@ func use(words *chanio.Source[[]string], o *orders) {}
 
 type orders = chanio.Duplex[Order, Order]
 
+type Codec[T any] interface {
+	Append(dst []byte, v T) ([]byte, error)
+	Decode(r *Reader) (T, error)
+}
+
+type Reader = codec.Reader
+
 var (
-	_ = views
-	_ = echo
-	_ = stages
-	_ = accept
-	_ = dial
-	_ = web
-	_ = routes
+	_ Codec[Order] = orderCodec
+	_              = views
+	_              = echo
+	_              = stages
+	_              = accept
+	_              = dial
+	_              = web
+	_              = routes
 )
 
 func views(ctx context.Context, conn *chanio.Conn, reply []byte) {
@@ -85,6 +94,10 @@ func web(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle("GET /prices", httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
 		return httpd.NDJSON(prices(ctx)), nil // a *chanio.Source[Price]; each line leaves when it comes
 	}))
+	mux.Handle("GET /upper", httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+		texts := websocket.Texts(conn)
+		return pipeline.Connect(ctx, pipeline.Map(texts.In, strings.ToUpper), texts.Out)
+	}, nil))
 	err := httpd.ListenAndServe(ctx, "localhost:8080", mux, nil)
 	return err
 }

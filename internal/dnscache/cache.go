@@ -93,6 +93,9 @@ func (c *Cache[K, V]) fetch(
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		close(f.done)
+		if c.flights[key] != f {
+			return // Clear has come in between
+		}
 		delete(c.flights, key)
 		if ttl > 0 && f.err == nil {
 			c.add(&entry[K, V]{key, f.value, time.Now().Add(ttl)})
@@ -125,10 +128,12 @@ func (c *Cache[K, V]) Len() int {
 	return len(c.entries)
 }
 
-// Clear forgets everything. A fetch under way is not affected.
+// Clear forgets everything. Those who wait for a fetch under way still get its result, but it is not remembered, and who
+// comes after Clear fetches anew.
 func (c *Cache[K, V]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.entries)
+	clear(c.flights)
 	c.used.Init()
 }

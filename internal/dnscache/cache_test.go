@@ -204,3 +204,20 @@ func TestPanicOfAFetchLeavesNobodyWaiting(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, got)
 }
+
+func TestAFetchThatBeganBeforeClearIsNotRemembered(t *testing.T) {
+	c := dnscache.New[string, int](3)
+	n := 0
+	stale, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) {
+		c.Clear() // as if the network had changed meanwhile
+		fresh, err := c.Do(t.Context(), "a", counted(&n, time.Hour))
+		require.NoError(t, err, "who comes after Clear fetches anew")
+		require.Equal(t, 1, fresh)
+		return -1, time.Hour, nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, -1, stale)
+	got, err := c.Do(t.Context(), "a", counted(&n, time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 1, got)
+}

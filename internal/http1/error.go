@@ -59,6 +59,7 @@ var (
 	errLengthCoding  = malformed("Content-Length with Transfer-Encoding")
 	errCoding        = malformed("malformed Transfer-Encoding")
 	errCodingVersion = malformed("Transfer-Encoding in HTTP/1.0")
+	errConnectBody   = malformed("CONNECT with a body")
 	errCodingUnknown = &Error{Status: 501, text: "unsupported transfer coding"}
 	errChunkLine     = malformed("malformed chunk line")
 	errChunkLong     = exceeded(400, "chunk line too long")

@@ -210,6 +210,9 @@ func (h *RequestHead) finish() *Error {
 	if err != nil {
 		return err
 	}
+	if h.Form == Authority && (framing.Kind == Chunked || framing.Length > 0) {
+		return errConnectBody // what follows the head is the tunnel's to one reader, a body to another: RFC 9110 9.3.6
+	}
 	h.Framing = framing
 	h.KeepAlive, h.Upgrade, h.Expects = m.persists(h.Minor), m.upgrade, m.expect && h.Minor > 0
 	if h.Form == Absolute || h.Form == Authority {

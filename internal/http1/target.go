@@ -72,7 +72,7 @@ func ValidHost[T string | []byte](p T) bool {
 	return end > 0 && (end == len(p) || p[end] == ':' && validPort(p[end+1:]))
 }
 
-// hostEnd returns where the host in p ends, or 0 if it is none.
+// hostEnd returns where the host in p ends, or 0 if it is not a host.
 func hostEnd[T string | []byte](p T) int {
 	if len(p) > 0 && p[0] == '[' {
 		return literalEnd(p)

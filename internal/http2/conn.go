@@ -3,6 +3,7 @@ package http2
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -208,6 +209,8 @@ func (c *Conn) finish(err error) error {
 		c.sayGoodbyeLocked(broken.Code, broken.Reason)
 	case err == io.EOF && len(c.streams) == 0:
 		err = nil
+	case err == io.EOF && c.goAway != nil && c.goAway.Code != NoError:
+		err = fmt.Errorf("%w behind %w", io.ErrUnexpectedEOF, c.goAway)
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}

@@ -70,5 +70,6 @@ func (c *Conn) onGoAway(f *frames.GoAwayFrame) error {
 	}
 	c.changeLocked()
 	c.endIfOverAndUnlock()
+	tell(gone)
 	return nil
 }

@@ -241,6 +241,9 @@ func (c *Conn) answered(s *Stream, h *Head) error {
 			return c.refuse(s.id, &StreamError{Code: EnhanceYourCalm, cause: errInformational})
 		}
 	} else {
+		if s.tunnel && h.Status < 300 {
+			h.Length = -1 // RFC 9110 9.3.6
+		}
 		s.final, s.declared = true, h.Length
 		s.noBody = s.noBody || h.Status == 204 || h.Status == 304
 	}
@@ -359,7 +362,8 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 		c.busy = time.Now()
 	}
 	c.streams[s.id] = s
-	s.noBody = isHead(fields)
+	method := methodOf(fields)
+	s.noBody, s.tunnel = method == "HEAD", method == "CONNECT"
 	c.headersLocked(s.id, fields, end)
 	if end {
 		s.Out.ends, s.sentEnd = true, true
@@ -399,12 +403,12 @@ func (s *Stream) Head(ctx context.Context) (*Head, error) {
 	}
 }
 
-// isHead reports whether a request is one whose response has no body, whatever its Content-Length says.
-func isHead(fields []Field) bool {
+// methodOf returns the method of a request.
+func methodOf(fields []Field) string {
 	for i := range fields {
 		if fields[i].Name == ":method" {
-			return fields[i].Value == "HEAD"
+			return fields[i].Value
 		}
 	}
-	return false
+	return ""
 }

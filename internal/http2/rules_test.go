@@ -466,6 +466,28 @@ func TestHeadHasALengthAndNoBody(t *testing.T) {
 	require.Empty(t, body)
 }
 
+// TestAnswerToConnectHasNoLength is RFC 9110 9.3.6: a Content-Length of a 2xx is ignored, that of a refusal is not.
+func TestAnswerToConnectHasNoLength(t *testing.T) {
+	for status, ignored := range map[string]bool{"200": true, "403": false} {
+		inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
+			s, err := c.Open(context.Background(), []Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "a:1"}}, false)
+			r.ok(err)
+			r.ok(r.headers(1, false, []Field{{Name: ":status", Value: status}, {Name: "content-length", Value: "1"}}))
+			_, err = s.Head(context.Background())
+			r.ok(err)
+			r.ok(r.fr.WriteData(1, true, []byte("hello")))
+			body, err := io.ReadAll(reader{&s.In})
+			if ignored {
+				require.NoError(t, err)
+				require.Equal(t, "hello", string(body))
+				s.Reset(Cancel, nil)
+			} else {
+				require.Equal(t, ProtocolError, codeOf(err))
+			}
+		})
+	}
+}
+
 func TestHugeHeadIsSplit(t *testing.T) {
 	c, _ := connect(t, nil, nil, func(x *exchange) {
 		head := []Field{{Name: ":status", Value: "200"}}

@@ -32,6 +32,7 @@ type Stream struct {
 	final    bool    // the final head has come
 	informal int     // informational heads so far
 	noBody   bool    // Content-Length says nothing about what comes
+	tunnel   bool    // of a client: the method is CONNECT
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field

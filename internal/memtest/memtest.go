@@ -52,11 +52,17 @@ func InUse() (heap, stack int) {
 
 // Held returns the bytes of heap and of stacks that are in use for what start starts and stop, which it calls, stops.
 func Held(start func() (stop func())) int {
-	heap, stack := InUse()
+	heap, stack := HeldApart(start)
+	return heap + stack
+}
+
+// HeldApart is Held with the heap and the stacks apart.
+func HeldApart(start func() (stop func())) (heap, stack int) {
+	heap, stack = InUse()
 	stop := start()
 	heapAfter, stackAfter := InUse()
 	stop()
-	return heapAfter + stackAfter - heap - stack
+	return heapAfter - heap, stackAfter - stack
 }
 
 // HeldByTCP returns what n connections of TCP hold, both ends of each, to be compared with.

@@ -107,10 +107,13 @@ func (r *Reader) Unread(p []byte) {
 	r.s.Out.queue.rule.SetAtHand(r.win.Len() > 0)
 }
 
-// Fill waits until more is buffered.
+// Fill waits until more is buffered. What arrives after ctx has ended is buffered, and for a later call: it may be meant
+// for another reader, such as TLS behind a line of STARTTLS.
 func (r *Reader) Fill(ctx context.Context, n int) error {
-	_, err := r.read(ctx, nil, n)
-	return err
+	if _, err := r.read(ctx, nil, n); err != nil {
+		return err
+	}
+	return deadline.Cause(ctx)
 }
 
 // Read moves bytes into p: what is buffered, otherwise what arrives.

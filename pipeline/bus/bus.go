@@ -165,7 +165,7 @@ func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[
 	return src, err
 }
 
-// Topics returns the topics that somebody subscribes to, in no order.
+// Topics returns the topics that somebody subscribes to, in no particular order.
 func (b *Bus[K, T]) Topics() []K {
 	var all []K
 	for i := range b.shards {

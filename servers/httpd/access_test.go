@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
 )
@@ -469,6 +470,30 @@ func TestWebSocketIsATunnelOf101(t *testing.T) {
 	require.Equal(t, Tunneled, seen.ended[0].Kind)
 	require.Equal(t, 101, seen.ended[0].Status)
 	require.Positive(t, seen.ended[0].Sent)
+}
+
+// TestWebSocketHandlersAreToldOnceToTheHooks has a handler that goes on in a goroutine of its own.
+func TestWebSocketHandlersAreToldOnceToTheHooks(t *testing.T) {
+	const ask = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	for name, f := range map[string]func(context.Context, *websocket.Conn) error{
+		"return": func(context.Context, *websocket.Conn) error { return nil },
+		"panic":  func(context.Context, *websocket.Conn) error { panic(errBoom) },
+		"goexit": func(context.Context, *websocket.Conn) error {
+			runtime.Goexit()
+			return nil
+		},
+	} {
+		seen := accessOf(t, Config{}, WebSocket(f, nil), sends(ask))
+		require.Len(t, seen.ended, 1, name)
+		require.Len(t, seen.began, 1, name)
+		require.Equal(t, Tunneled, seen.ended[0].Kind)
+		require.Equal(t, 101, seen.ended[0].Status)
+		if name != "return" { // then the client's way of leaving is told
+			var panicked *chanio.PanicError
+			require.ErrorAs(t, seen.ended[0].Err, &panicked, name)
+		}
+	}
 }
 
 func TestPanicsOfHooksChangeNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -18,6 +19,7 @@ type requestBody struct {
 	conn *conn
 	resp *response
 	req  *http.Request
+	bad  atomic.Int32 // the status that is called for by what is wrong with the message, or 0
 	bodyState
 }
 
@@ -31,6 +33,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.got.Store(0)
 	b.waited = 0
 	b.closed, b.over, b.err = false, false, nil
+	b.bad.Store(0)
 }
 
 func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.io, p) }
@@ -80,8 +83,30 @@ func (b *requestBody) took(n int, err error) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.readDeadline().IsZero():
 		return n, err // it was the handler's, who may move it
 	}
-	b.err = err
-	return n, err
+	b.err = b.blamed(err)
+	return n, b.err
+}
+
+// blamed returns an error of reading as the handler gets it: what is wrong with the message is the client's fault.
+func (b *requestBody) blamed(err error) error {
+	var broken *http1.Error
+	switch {
+	case errors.As(err, &broken):
+		b.bad.Store(int32(broken.Status))
+		return &RequestError{broken.Status, err}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		b.bad.Store(http.StatusBadRequest)
+	}
+	return err
+}
+
+// fault returns the status that is called for if the body, as far as it was read, is malformed or ended too early, or 0.
+// It does not wait for a Read.
+func (b *requestBody) fault() int {
+	if b == nil {
+		return 0
+	}
+	return int(b.bad.Load())
 }
 
 // end notes the end of the body, after which the connection may be watched.
@@ -115,7 +140,7 @@ func (b *requestBody) settle() bool {
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
 		b.err = http.ErrBodyReadAfterClose
 		if err := c.body.Err(); err != nil {
-			b.err = err
+			b.err = b.blamed(err)
 		}
 		return false
 	}

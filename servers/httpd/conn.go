@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
@@ -39,9 +41,10 @@ type conn struct {
 	draining atomic.Bool
 	served   int32
 	hijacked bool
-	taker    *requestLine              // of the request that has hijacked it, for the log
-	deadline atomic.Pointer[time.Time] // for reading, of the handler's own
-	undrain  func() bool               // takes back that drain is called
+	taker    *requestLine                              // of the request that has hijacked it, for the log
+	next     func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
+	deadline atomic.Pointer[time.Time]                 // for reading, of the handler's own
+	undrain  func() bool                               // takes back that drain is called
 
 	h2      *http2.Conn   // of a connection that speaks HTTP/2
 	tunnels *tunnels      // made of its streams
@@ -95,7 +98,7 @@ func (c *conn) idle() {
 	parsings.Put(p)
 }
 
-// States of a connection, for who asks it to finish.
+// States of a connection, for the one that asks it to finish.
 const (
 	isBusy int32 = iota
 	isIdle       // waits for a request
@@ -134,7 +137,10 @@ func (c *conn) run() error {
 	}
 	for c.await() && c.readHead() && c.serve() {
 	}
-	if c.hijacked {
+	switch {
+	case c.next != nil:
+		return &afresh.Handler{Handle: c.next}
+	case c.hijacked:
 		<-c.nc.Done()
 	}
 	return nil
@@ -168,7 +174,7 @@ func (c *conn) await() bool {
 	return err == nil
 }
 
-// readHead reads the head of a request, and answers what is none.
+// readHead reads the head of a request, and answers an invalid one.
 func (c *conn) readHead() bool {
 	if c.served > 0 {
 		_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
@@ -220,7 +226,7 @@ func (c *conn) serve() (goesOn bool) {
 	w := &response{keepAlive: c.mayGoOn()}
 	w.output = output{conn: c, req: r, via: w, length: -1, rec: c.srv.newRecord(&x.from)}
 	w.rec.about(r)
-	w.isHead, w.http11 = r.Method == http.MethodHead, c.head.Minor > 0
+	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
@@ -306,7 +312,7 @@ func (c *conn) precheck(r *http.Request) int {
 	switch limit := c.srv.cfg.MaxBody; {
 	case r.URL == nil:
 		return http.StatusBadRequest
-	case c.head.Expects && !http1.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
@@ -318,6 +324,11 @@ func (c *conn) precheck(r *http.Request) int {
 
 // errRefused is why a valid head is refused.
 func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
+
+// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
+func onlyExpectsContinue(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
+}
 
 // call calls the handler. It returns false if that panicked, having cut the connection.
 func (c *conn) call() (ok bool) {
@@ -381,7 +392,7 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
-	failure := c.report(r, v)
+	failure := c.srv.panicked(r, v)
 	c.note(failure)
 	if !c.hijacked {
 		c.nc.Abort(failure)
@@ -400,11 +411,11 @@ func (c *conn) note(err error) {
 	}
 }
 
-// report logs that a handler panicked.
-func (c *conn) report(r *http.Request, v any) *chanio.PanicError {
+// panicked logs that a handler panicked.
+func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
-		c.srv.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
 	return failure
@@ -428,8 +439,13 @@ func (c *conn) readDeadline() time.Time {
 
 // refuse answers a request that no handler sees. The connection ends behind it.
 func (c *conn) refuse(status int, isHead bool) {
+	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
+}
+
+// appendRefusal appends the whole reply that refuses a request.
+func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
 	text := http.StatusText(status) + "\n"
-	p := http1.AppendStatusLine(c.sink.Begin(), status)
+	p = http1.AppendStatusLine(p, status)
 	if !c.srv.cfg.NoDate {
 		p = appendDate(p)
 	}
@@ -440,5 +456,5 @@ func (c *conn) refuse(status int, isHead bool) {
 	if !isHead {
 		p = append(p, text...)
 	}
-	_ = c.sink.End(c.io, p, nil) // the client may have gone
+	return p
 }

@@ -21,7 +21,7 @@
 //	httpd.Stream(f)              // a handler that reads and writes at once, through a Duplex
 //	httpd.Body(w, r)             // the body of a request as a Source
 //	httpd.Sink(w, r, nil)        // that of a reply as a Sink
-//	h, reqs := httpd.Requests(nil) // requests as a Source, each answered by who receives it
+//	h, reqs := httpd.Requests(nil) // requests as a Source, each answered by its receiver
 //	httpd.Multipart(w, r, nil)   // the parts of a form as a Source
 //	httpd.Files(fsys, nil)       // static files
 //	httpd.Compress(h, nil), httpd.Decompress(h, nil)
@@ -29,7 +29,7 @@
 // [Info] has what the server knows of a request, [Reset] and [CloseAfter] end one, or its connection. Config.Hooks are told of
 // every request, for metrics and logs of access.
 //
-// [NewNative] is for who wants neither http.Request nor http.ResponseWriter.
+// [NewNative] saves the http.Request and the http.ResponseWriter.
 //
 // # HTTP/2
 //

@@ -92,7 +92,7 @@ func TestWhatAClientSendsIsQuotedInTheLog(t *testing.T) {
 		}),
 	} {
 		log := newLockedBuffer()
-		cfg := Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}
+		cfg := Config{HalfClose: true, Logger: slog.New(slog.NewJSONHandler(log, nil))}
 		cfg.Hooks = &Hooks{Ended: AccessLog(cfg.Logger)}
 		t.Run(name, func(t *testing.T) { rawReply(t, start(t, handler, &cfg), ask) })
 		require.Contains(t, log.String(), `/a`, name)

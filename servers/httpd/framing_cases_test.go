@@ -92,9 +92,9 @@ var framings = []struct {
 
 	// Methods.
 	{"REPORT", headOf("REPORT /test HTTP/1.1"), "200", "REPORT /test "},
-	{"CONNECT", "CONNECT 0-home0.netscape.com:443 HTTP/1.0\r\nUser-agent: Mozilla/1.1N\r\n\r\n", "200", "CONNECT 0-home0.netscape.com:443 "},
-	{"CONNECT in capitals", "CONNECT HOME0.NETSCAPE.COM:443 HTTP/1.0\r\n\r\n", "200", "CONNECT HOME0.NETSCAPE.COM:443 "},
-	{"CONNECT with an underscore", "CONNECT home_0.netscape.com:443 HTTP/1.0\r\n\r\n", "200", "CONNECT home_0.netscape.com:443 "},
+	{"CONNECT", "CONNECT 0-home0.netscape.com:443 HTTP/1.0\r\nUser-agent: Mozilla/1.1N\r\n\r\n", "501", "CONNECT 0-home0.netscape.com:443 "},
+	{"CONNECT in capitals", "CONNECT HOME0.NETSCAPE.COM:443 HTTP/1.0\r\n\r\n", "501", "CONNECT HOME0.NETSCAPE.COM:443 "},
+	{"CONNECT with an underscore", "CONNECT home_0.netscape.com:443 HTTP/1.0\r\n\r\n", "501", "CONNECT home_0.netscape.com:443 "},
 	{"M-SEARCH for everything", headOf("M-SEARCH * HTTP/1.1", "MAN: \"ssdp:discover\""), "400", ""},
 	{"PATCH", headOf("PATCH /file.txt HTTP/1.1", "If-Match: \"e0023aa4e\"", "Content-Length: 10") + "cccccccccc", "200", "PATCH /file.txt cccccccccc"},
 	{"PURGE", headOf("PURGE /file.txt HTTP/1.1"), "200", "PURGE /file.txt "},

@@ -166,6 +166,9 @@ func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	w.headDone = true
 	w.rec.headSent()
 	w.frame(last)
+	if status := w.overrule(last); status != 0 {
+		return w.appendRefusal(dst, status)
+	}
 	w.conn.writer.Reset(w.conn.sink, w.sentFraming())
 	dst = http1.AppendStatusLine(dst, w.status)
 	dst = append(dst, w.lines...)
@@ -181,6 +184,29 @@ func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	}
 	return http1.AppendHeadEnd(dst)
 }
+
+// overrule returns the status of a refusal that is sent in the place of the handler's reply, or 0. A request whose body is
+// malformed has not succeeded, whatever its handler made of what it read; and nobody has opened the tunnel that a handler
+// grants with nothing but a status (RFC 9110 9.3.6).
+func (w *response) overrule(last bool) int {
+	switch {
+	case w.status < http.StatusBadRequest && w.body.fault() != 0:
+		return w.body.fault()
+	case last && w.grantsTunnel():
+		return http.StatusNotImplemented
+	}
+	return 0
+}
+
+// appendRefusal appends a refusal, which takes the place of the head and of everything that the handler writes.
+func (w *response) appendRefusal(dst []byte, status int) []byte {
+	w.overruled, w.keepAlive, w.status, w.framing = true, false, status, http1.Framing{}
+	w.conn.writer.Reset(w.conn.sink, w.framing)
+	return w.conn.appendRefusal(dst, status, w.isHead)
+}
+
+// grantsTunnel reports whether the reply says that a tunnel follows.
+func (w *response) grantsTunnel() bool { return w.isConnect && w.status >= 200 && w.status < 300 }
 
 // sentFraming is the framing of what is sent: nothing in reply to HEAD.
 func (w *response) sentFraming() http1.Framing {
@@ -200,7 +226,7 @@ func (w *response) frame(last bool) {
 		w.length = w.written
 	}
 	switch {
-	case w.req.Method == http.MethodConnect && w.status >= 200 && w.status < 300: // a tunnel follows: RFC 9110 9.3.6
+	case w.grantsTunnel(): // which has no length: RFC 9110 9.3.6
 		w.framing = http1.Framing{Kind: http1.UntilClose}
 	case !bodyAllowed(w.status):
 		w.framing = http1.Framing{}

@@ -137,7 +137,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	return w
 }
 
-// streamRequest makes the request of a head. Its URL is nil if the target is none.
+// streamRequest makes the request of a head. Its URL is nil if the target is not a URL.
 func (c *conn) streamRequest(ctx context.Context, h *http2.Request) *http.Request {
 	r := blank.WithContext(ctx)
 	r.RemoteAddr, r.TLS = c.remote, c.secure

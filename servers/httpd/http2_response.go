@@ -71,7 +71,7 @@ func (w *streamResponse) call() (ok bool) {
 		if v == nil { // runtime.Goexit, which the engine takes care of
 			w.rec.note(chanio.Recovered(nil))
 		} else {
-			failure := w.conn.report(w.req, v)
+			failure := w.conn.srv.panicked(w.req, v)
 			w.rec.note(failure)
 			w.release()
 			w.stream.Reset(http2.InternalError, failure)
@@ -201,7 +201,7 @@ func (w *streamResponse) SetWriteDeadline(t time.Time) error {
 // EnableFullDuplex is for http.ResponseController: HTTP/2 is always so.
 func (w *streamResponse) EnableFullDuplex() error { return nil }
 
-// Push is not supported: no browser is left that takes it.
+// Push is not supported: browsers have removed it.
 func (w *streamResponse) Push(string, *http.PushOptions) error { return http.ErrNotSupported }
 
 // finish ends the reply when the handler has returned.

@@ -183,7 +183,7 @@ func TestHostsThatAreNotAllowedAreMisdirected(t *testing.T) {
 		require.Equal(t, "HTTP/1.1 421 Misdirected Request", statusLine(rawReply(t, addr, "GET / HTTP/1.0\r\n\r\n")))
 		require.Equal(t, "HTTP/1.1 421 Misdirected Request", statusLine(rawReply(t, addr, "GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n")))
 		require.Equal(t, "HTTP/1.1 421 Misdirected Request", statusLine(rawReply(t, addr, "OPTIONS * HTTP/1.1\r\nHost: evil\r\n\r\n")))
-		require.Equal(t, "HTTP/1.1 200 OK", statusLine(rawReply(t, addr, "CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n")))
+		require.Equal(t, "HTTP/1.1 501 Not Implemented", statusLine(rawReply(t, addr, "CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n")))
 	}
 	c := h2conn(t, start(t, say("x"), cfg))
 	require.NoError(t, c.AwaitSettings(t.Context()))

@@ -51,6 +51,7 @@ func (e *exchange) begin() int {
 	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.srv.newRecord(&e.from)}
 	e.resp.rec.aboutHead(h)
 	e.resp.isHead = string(h.Method()) == http.MethodHead
+	e.resp.isConnect = string(h.Method()) == http.MethodConnect
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
 	c.deadline.Store(nil)
 	if e.hasBody() {
@@ -84,7 +85,7 @@ func (e *exchange) hasBody() bool {
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {
-	case h.Expects && !expectsContinueIn(&h.Fields):
+	case h.Expects && !onlyExpectsContinueIn(&h.Fields):
 		return http.StatusExpectationFailed
 	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
 		return http.StatusRequestEntityTooLarge
@@ -100,13 +101,14 @@ func (e *exchange) precheck() int {
 	return 0
 }
 
-func expectsContinueIn(f *http1.Fields) bool {
+// onlyExpectsContinueIn is onlyExpectsContinue for the fields of a head.
+func onlyExpectsContinueIn(f *http1.Fields) bool {
 	for i := range f.Len() {
-		if equalFold(f.Name(i), "Expect") {
-			return http1.EqualFold(f.Value(i), "100-continue")
+		if f.Known(i) == http1.Expect && !http1.EqualFold(f.Value(i), "100-continue") {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // isPlainBytes is isPlainPath.

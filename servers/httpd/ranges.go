@@ -19,7 +19,7 @@ func (s span) contentRange(size int64) string {
 }
 
 // parseRange returns the parts of size bytes that a Range field asks for: RFC 9110 14. Without any, whole says that
-// everything is to be sent, because the field is none, is invalid, or asks for too many ranges or overlapping ones; if it is
+// everything is to be sent, because there is no field, it is invalid, or asks for too many ranges or overlapping ones; if it is
 // false none of the ranges can be satisfied.
 func parseRange(field string, size int64) (spans []span, whole bool) {
 	list, ok := strings.CutPrefix(field, "bytes=")

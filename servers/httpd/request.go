@@ -13,7 +13,7 @@ import (
 var blank http.Request
 
 // newRequest makes a request of the head that has been read. All its strings lie in one, which is a copy of the head. Its
-// URL is nil if the target is none, its Body if it has none.
+// URL is nil if the target is not a URL, its Body if it has none.
 func (c *conn) newRequest(ctx context.Context) *http.Request {
 	h := &c.head
 	r := blank.WithContext(ctx)

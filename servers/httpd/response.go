@@ -21,16 +21,21 @@ type response struct {
 	body *requestBody // nil if the request has none
 
 	http11     bool
+	isConnect  bool
 	keepAlive  bool // the connection may go on behind this reply
 	fullDuplex bool
 
 	wroteHeader bool
+	overruled   bool   // a refusal was sent in the place of the handler's reply
 	lines       []byte // field lines of the header, at WriteHeader
 	tail        []byte // those of the trailers of a native handler
 	framing     http1.Framing
 }
 
-var errFinished = errors.New("httpd: the handler has returned")
+var (
+	errFinished  = errors.New("httpd: the handler has returned")
+	errOverruled = errors.New("httpd: the request was refused, because its body is malformed")
+)
 
 func (w *response) WriteHeader(status int) {
 	switch {
@@ -79,6 +84,12 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 	if !w.headDone {
 		scratch = w.appendHead(w.conn.sink.Begin(), start, false)
 	}
+	if w.overruled {
+		if scratch != nil && w.conn.writer.Write(ctx, scratch, nil) == nil {
+			_ = w.flushed(w.conn.io) // before the handler gives up and cuts the connection
+		}
+		return errOverruled
+	}
 	if len(scratch)+len(p) == 0 {
 		return nil
 	}
@@ -115,16 +126,26 @@ func (w *response) EnableFullDuplex() error {
 
 // Hijack hands the connection over. What the client has sent already is read from it first.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, err := w.handOver()
+	if err != nil {
+		return nil, nil, err
+	}
+	nc := chanio.AsNetConn(c)
+	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
+}
+
+// handOver is Hijack without a net.Conn.
+func (w *response) handOver() (*chanio.Conn, error) {
 	c := w.conn
 	switch {
 	case c.hijacked:
-		return nil, nil, http.ErrHijacked
+		return nil, http.ErrHijacked
 	case w.finished:
-		return nil, nil, errFinished
+		return nil, errFinished
 	}
 	if w.wroteHeader {
 		if err := w.flushKept(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	w.release()
@@ -142,8 +163,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
 	c.release()
-	nc := chanio.AsNetConn(c.nc)
-	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
+	return c.nc, nil
 }
 
 // finish ends the reply when the handler has returned, and reports whether the connection goes on.
@@ -196,7 +216,7 @@ func (w *response) end() error {
 	if !w.headDone {
 		scratch = w.appendHead(w.conn.sink.Begin(), kept, true)
 	}
-	if w.isHead {
+	if w.isHead || w.overruled {
 		kept = nil
 	}
 	if w.framing.Kind == http1.Chunked {

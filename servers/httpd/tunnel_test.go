@@ -16,18 +16,35 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
+const connect = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n"
+
 // TestReplyToConnectHasNoLength wants what RFC 9110 9.3.6 says of a 2xx reply to CONNECT, and a length in any other.
 func TestReplyToConnectHasNoLength(t *testing.T) {
-	const connect = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n"
-	got := rawReply(t, start(t, http.HandlerFunc(show), nil), connect)
+	flushed := func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		show(w, r)
+	}
+	got := rawReply(t, start(t, http.HandlerFunc(flushed), nil), connect)
 	require.Equal(t, "HTTP/1.1 200 OK", statusLine(got))
 	require.NotContains(t, got, "Content-Length")
 	require.NotContains(t, got, "Transfer-Encoding")
 	require.Contains(t, got, `CONNECT "b:443"`)
-	got = rawReply(t, start(t, status(200, ""), nil), connect)
-	require.NotContains(t, got, "Content-Length")
 	got = rawReply(t, start(t, status(404, "x"), nil), connect)
 	require.Contains(t, got, "Content-Length: 1\r\n")
+}
+
+// TestTunnelThatNobodyOpensIsNotGranted is about handlers that answer every method alike.
+func TestTunnelThatNobodyOpensIsNotGranted(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		return x.Reply(http.StatusOK, typeText, []byte("hello"))
+	}, nil)
+	for _, addr := range []string{start(t, say("hello"), nil), start(t, status(204, ""), nil), native, over} {
+		got := rawReply(t, addr, connect+evil)
+		require.Equal(t, "HTTP/1.1 501 Not Implemented", statusLine(got))
+		require.Contains(t, got, "\r\nConnection: close\r\n")
+		require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "), "%q", got)
+		require.NotContains(t, got, "hello")
+	}
 }
 
 // echoTunnel accepts tunnels and echoes what comes through them, also after it has returned.

@@ -17,7 +17,6 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/http1"
-	"github.com/weir-go/weir/internal/leanctx"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -90,13 +89,18 @@ func IsUpgrade(r *http.Request) bool {
 // *websocket.CloseError that is the context's cause. Over HTTP/1.1 conn.Detach lifts that. See [WebSocket] for a handler that
 // closes by what it returns.
 func Upgrade(w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
+	return upgrade(r.Context(), w, r, cfg)
+}
+
+// upgrade is Upgrade with another context that ends the connection.
+func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &UpgradeConfig{}
 	}
 	err := cfg.check(r)
 	if err == nil {
 		var conn *websocket.Conn
-		if conn, err = cfg.upgrade(w, r); err == nil {
+		if conn, err = cfg.upgrade(ctx, w, r); err == nil {
 			cfg.Live.add(conn)
 			return conn, nil
 		}
@@ -133,6 +137,8 @@ func (cfg *UpgradeConfig) check(r *http.Request) error {
 		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "Expected version 13 of the WebSocket protocol."}
 	case !extended && !r.ProtoAtLeast(1, 1):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected HTTP/1.1."}
+	case !extended && r.ContentLength != 0: // whose bytes would be taken for frames
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected a request without a body."}
 	case !extended && (len(r.Header["Sec-Websocket-Key"]) != 1 || !websocket.ValidKey(r.Header.Get("Sec-WebSocket-Key"))):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected one Sec-WebSocket-Key of 16 bytes."}
 	case !cfg.allows(r):
@@ -175,13 +181,13 @@ func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 }
 
 // upgrade answers a handshake that has been checked.
-func (cfg *UpgradeConfig) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+func (cfg *UpgradeConfig) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	ws := cfg.WebSocket
 	ws.Client = false
 	ws.Handshake = textproto.MIMEHeader(r.Header)
 	ws.Subprotocol = websocket.ChooseSubprotocol(cfg.Subprotocols, r.Header["Sec-Websocket-Protocol"])
 	ws.Extension = ws.Deflate.Accept(r.Header["Sec-Websocket-Extensions"])
-	ws.Context = r.Context()
+	ws.Context = ctx
 	conn, err := cfg.take(w, r, &ws)
 	if err != nil {
 		ws.Deflate.Abandon(ws.Extension, false)
@@ -199,16 +205,8 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 	if err != nil {
 		return nil, err
 	}
-	nc, buffered, err := http.NewResponseController(w).Hijack()
+	conn, err := cfg.hijack(w)
 	if err != nil {
-		return nil, &HandshakeError{
-			Status: http.StatusNotImplemented, Reason: "This server cannot switch protocols.",
-			Err: fmt.Errorf("the ResponseWriter, a %T, cannot be hijacked: %w", w, errors.Join(err, errors.ErrUnsupported)),
-		}
-	}
-	conn, err := cfg.hijacked(nc, buffered.Reader)
-	if err != nil {
-		_ = nc.Close()
 		return nil, err
 	}
 	timeout := cfg.Timeout
@@ -226,6 +224,25 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 	}
 	noteSwitched(w)
 	return conn, nil
+}
+
+// hijack takes the connection of w over.
+func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
+	if own, ok := w.(*response); ok {
+		return own.handOver()
+	}
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, &HandshakeError{
+			Status: http.StatusNotImplemented, Reason: "This server cannot switch protocols.",
+			Err: fmt.Errorf("the ResponseWriter, a %T, cannot be hijacked: %w", w, errors.Join(err, errors.ErrUnsupported)),
+		}
+	}
+	conn, err := cfg.hijacked(nc, buffered.Reader)
+	if err != nil {
+		_ = nc.Close()
+	}
+	return conn, err
 }
 
 // hijacked makes a Conn of a connection that was taken over, with what has been read from it already.
@@ -295,41 +312,6 @@ func (cfg *UpgradeConfig) agreed(ws *websocket.Config) http.Header {
 		h.Set("Sec-WebSocket-Extensions", ws.Extension.String())
 	}
 	return h
-}
-
-// WebSocket returns a handler that makes a WebSocket of each request and calls f with it. cfg may be nil. When f returns, the
-// connection is closed: with 1000 if it returned nil, with the code of a *websocket.CloseError that it returned and that may
-// be sent, and otherwise with 1011; a panic is 1011 too, and goes on. The handler returns when the connection has been
-// released. ctx is that of the request; it ends with the connection.
-func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
-	if f == nil {
-		panic("httpd: WebSocket: the function is nil")
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := Upgrade(w, r, cfg)
-		if err != nil {
-			return // the client has been told
-		}
-		ctx := &leanctx.Context{Context: r.Context()}
-		defer ctx.Cancel()
-		defer context.AfterFunc(ctx.Context, ctx.Cancel)()
-		defer conn.Out.OnDone(ctx.Cancel)()
-		code, reason := websocket.InternalError, ""
-		defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
-		code, reason = closeCode(f(ctx, conn))
-	})
-}
-
-// closeCode returns what a handler's error closes its connection with.
-func closeCode(err error) (websocket.Code, string) {
-	var end *websocket.CloseError
-	switch {
-	case err == nil:
-		return websocket.NormalClosure, ""
-	case errors.As(err, &end) && end.Sendable():
-		return end.Code, end.Reason
-	}
-	return websocket.InternalError, ""
 }
 
 // liveSocket is a WebSocket of a [Live].

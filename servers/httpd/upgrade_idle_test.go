@@ -23,9 +23,13 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		bound = 16<<10 + 512 // bytes of heap and stack each, those of the goroutine included
 		hello = "\x81\x85\x00\x00\x00\x00hello"
 	)
+	if !memtest.Alone(t) {
+		return
+	}
+	memtest.Records(peers)
 	plain := memtest.HeldByTCP(t, peers)
 	goroutines := runtime.NumGoroutine()
-	ours := memtest.Held(func() (stop func()) {
+	heap, stack := memtest.HeldApart(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -67,8 +71,9 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 			require.NoError(t, <-served)
 		}
 	})
-	each := (ours - plain) / peers
-	t.Logf("%d idle WebSockets: %d bytes of heap and stack each beyond the net.TCPConn, %d goroutines in all", peers, each, goroutines)
+	each := (heap + stack - plain) / peers
+	t.Logf("%d idle WebSockets: %d bytes each beyond the net.TCPConn, of which %d of stack, %d goroutines in all",
+		peers, each, stack/peers, goroutines)
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
 	if !raceEnabled {
 		require.LessOrEqual(t, each, bound)

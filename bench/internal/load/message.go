@@ -74,7 +74,7 @@ func (l layout) take(p []byte) (uint64, error) {
 	}
 	var b [8]byte
 	if _, err := hex.Decode(b[:], p[l.at:l.filler]); err != nil {
-		return 0, errors.New("its number is none")
+		return 0, errors.New("its number is not a number")
 	}
 	return binary.BigEndian.Uint64(b[:]), nil
 }

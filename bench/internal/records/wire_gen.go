@@ -92,7 +92,7 @@ type TradeCodec struct{}
 func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
 	dst = slices.Grow(dst, 45+len(v.Symbol)+len(v.Client))
 	n := len(dst)
-	dst = slices.Grow(dst, 38)[:n+38]
+	dst = dst[:n+38]
 	p := dst[n:]
 	_ = p[37]
 	binary.BigEndian.PutUint64(p, v.ID)

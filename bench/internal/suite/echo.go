@@ -90,7 +90,7 @@ func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
 	return e, nil
 }
 
-// tolerated is the share of datagrams that a server may lose before its figure is none.
+// tolerated is the share of datagrams that a server may lose before it has no figure.
 const tolerated = 0.02
 
 type echo struct {

@@ -1,6 +1,6 @@
 // Statsd takes the metrics of the whole system in the format of statsd, and once a second prints what came in that second:
 // the sums of counters, the last values of gauges, the means of timers, and how many distinct values a set has. A packet
-// has a metric in each line; what is none is counted and skipped.
+// has a metric in each line; anything else is counted and skipped.
 //
 //	go run ./docs/examples/statsd -addr :8125
 //	go run ./docs/examples/statsd -addr localhost:8125 -send 'a:1|c'

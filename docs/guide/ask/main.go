@@ -1,13 +1,15 @@
 // Ask sends an order to the server of the README, for which it waits, and prints the reply.
 //
 //	go run ./docs/guide/ask 7 1
+//	go run ./docs/guide/ask -x 7 1    # with the bytes of both
 package main
 
 import (
 	"context"
+	"encoding/hex"
+	"flag"
 	"fmt"
 	"log"
-	"os"
 	"strconv"
 	"time"
 
@@ -21,22 +23,37 @@ type Order struct{ ID, Count int }
 var orders = codec.Prefixed(codec.Uint32, codec.JSON[Order]())
 
 func main() {
-	if len(os.Args) != 3 {
-		log.Fatal("usage: ask ID COUNT")
+	dump := flag.Bool("x", false, "show the bytes, too")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		log.Fatal("usage: ask [-x] ID COUNT")
 	}
-	id, err := strconv.Atoi(os.Args[1])
+	id, err := strconv.Atoi(flag.Arg(0))
 	if err != nil {
 		log.Fatal(err)
 	}
-	count, err := strconv.Atoi(os.Args[2])
+	count, err := strconv.Atoi(flag.Arg(1))
 	if err != nil {
 		log.Fatal(err)
 	}
-	reply, err := ask("localhost:7000", Order{ID: id, Count: count})
+	order := Order{ID: id, Count: count}
+	reply, err := ask("localhost:7000", order)
 	if err != nil {
 		log.Fatal(err)
+	}
+	if *dump {
+		fmt.Print(bytesOf(order), bytesOf(reply))
 	}
 	fmt.Printf("%+v\n", reply)
+}
+
+// bytesOf shows what an order is on the wire.
+func bytesOf(o Order) string {
+	p, err := codec.Marshal(orders, o)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return hex.Dump(p)
 }
 
 // ask makes one call. It connects again until the server listens, for a minute at most.

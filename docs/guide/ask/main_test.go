@@ -43,3 +43,7 @@ func TestAskWaitsForTheServer(t *testing.T) {
 	cancel()
 	require.NoError(t, <-over)
 }
+
+func TestBytes(t *testing.T) {
+	require.Contains(t, bytesOf(Order{7, 1}), "00 00 00 12 7b 22 49 44")
+}

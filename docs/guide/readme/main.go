@@ -18,6 +18,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Println(ln) // where it listens
 	log.Fatal(ln.Serve(context.Background(), serve))
 }
 

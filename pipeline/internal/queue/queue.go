@@ -170,7 +170,7 @@ func (q *Queue[T]) awaitRoomLocked(ctx context.Context) (err error) {
 }
 
 // unlock wakes the receiver if there is something for it, and one sender if there is room, releases the lock, and then
-// makes the calls that wait for that. A sender that got room, or gave up, thus wakes the next; the end of the queue wakes
+// makes the calls that wait for that. A sender that got room, or gave up, wakes the next; the end of the queue wakes
 // all of them.
 func (q *Queue[T]) unlock() {
 	if q.waiting && q.hasNewsLocked() {

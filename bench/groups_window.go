@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+// windowGroup shows what holding back is worth: nothing with one frame in flight, and more the more there are.
+func windowGroup(f *suite.Field) suite.Group {
+	g := suite.Group{
+		Name: "window", Title: "TCP echo of 64 B frames behind a u32, 64 connections, 1 to 64 in flight on each",
+		Unit: "replies/s", X: "in flight", Rounds: 3, Share: 2, NotQuick: true,
+	}
+	for _, name := range []string{
+		"bufio owned", "bufio unbatched", "two channels", "weir Recv/Send", "weir Recv/Send uncoalesced", "weir Connect", "gnet",
+	} {
+		for _, window := range []int{1, 4, 16, 64} {
+			c := f.Echo(name, isOurs(name), load.Spec{Size: 64, Conns: 64, Window: window})
+			c.Name, c.Line, c.X = fmt.Sprintf("%s, %d in flight", name, window), name, float64(window)
+			g.Contenders = append(g.Contenders, c)
+		}
+	}
+	return g
+}

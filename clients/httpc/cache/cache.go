@@ -1,0 +1,205 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+)
+
+// Config says how a [Cache] behaves. The zero value, and nil, mean the defaults.
+type Config struct {
+	// MaxBody is how long a body may be that is stored. 0 means 8 MiB.
+	MaxBody int64
+
+	// MaxVariants is how many responses of one URL are stored that differ in the requests that they answer (Vary). The
+	// oldest goes first. 0 means 16.
+	MaxVariants int
+
+	// Logger gets one line about each failure of the Store. Nil means silence.
+	Logger *slog.Logger
+}
+
+// Cache stores responses and answers requests by them. Its methods are for any goroutine. It has no goroutine and needs no
+// closing.
+type Cache struct {
+	store Store
+	cfg   Config
+
+	mu    sync.Mutex
+	epoch uint64            // counts invalidations
+	since map[string]uint64 // the epoch of the last invalidation of a URL
+	floor uint64            // that of those which since does not have any more
+}
+
+// New returns a Cache over store. cfg may be nil.
+func New(store Store, cfg *Config) *Cache {
+	c := &Cache{store: store, since: map[string]uint64{}}
+	if cfg != nil {
+		c.cfg = *cfg
+	}
+	c.cfg.MaxBody = cmp.Or(c.cfg.MaxBody, 8<<20)
+	c.cfg.MaxVariants = cmp.Or(c.cfg.MaxVariants, 16)
+	return c
+}
+
+// statusField says what the cache has done: RFC 9211.
+const statusField = "Cache-Status"
+
+// What the cache has done, as members of the field.
+const (
+	hit       = "weir; hit"                       // the server was not asked
+	validated = "weir; fwd=stale; fwd-status=304" // it says that what is stored holds
+	onError   = "weir; hit; detail=error"         // it cannot be asked
+	missed    = "weir; fwd=miss"                  // it has answered
+)
+
+func mark(h http.Header, how string) { h[statusField] = append(h[statusField], how) }
+
+// load returns the page of a URL, or nil.
+func (c *Cache) load(ctx context.Context, url string) *page {
+	p, _ := c.get(ctx, keyOf(url))
+	return decodePage(url, p)
+}
+
+// body returns the body of v.
+func (c *Cache) body(ctx context.Context, url string, v *variant) ([]byte, bool) {
+	if v.Length == 0 {
+		return nil, true
+	}
+	p, err := c.get(ctx, keyOf(url)+"."+v.ID)
+	return p, err == nil && v.isWhole(p)
+}
+
+// save stores a page.
+func (c *Cache) save(ctx context.Context, p *page) {
+	key := keyOf(p.URL)
+	for len(p.Variants) > c.cfg.MaxVariants {
+		c.call("Delete", func() error { return c.store.Delete(ctx, key+"."+p.Variants[0].ID) })
+		p.Variants = p.Variants[1:]
+	}
+	text := p.encode()
+	c.call("Put", func() error { return c.store.Put(ctx, key, text) })
+}
+
+// put stores a response, unless its URL has been invalidated since epoch.
+func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, epoch uint64) {
+	if c.invalidated(url, epoch) {
+		return
+	}
+	p := c.load(ctx, url)
+	if p == nil {
+		p = &page{URL: url}
+	}
+	p.remove(v.ID)
+	p.Variants = append(p.Variants, v)
+	if len(body) > 0 {
+		failed := c.call("Put", func() error { return c.store.Put(ctx, keyOf(url)+"."+v.ID, body) })
+		if failed {
+			return
+		}
+	}
+	c.save(ctx, p)
+}
+
+// drop forgets one variant.
+func (c *Cache) drop(ctx context.Context, url string, v *variant) {
+	p := c.load(ctx, url)
+	if p == nil {
+		return
+	}
+	p.remove(v.ID)
+	c.save(ctx, p)
+	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })
+}
+
+// maxSince is how many invalidations are remembered one by one.
+const maxSince = 1024
+
+// invalidate forgets what is stored of a URL, and what is on its way to be.
+func (c *Cache) invalidate(ctx context.Context, url string) {
+	c.mu.Lock()
+	c.epoch++
+	if len(c.since) >= maxSince {
+		clear(c.since)
+		c.floor = c.epoch
+	}
+	c.since[url] = c.epoch
+	c.mu.Unlock()
+	if p := c.load(ctx, url); p != nil {
+		for _, v := range p.Variants {
+			c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })
+		}
+	}
+	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)) })
+}
+
+// now returns the epoch that a request begins in.
+func (c *Cache) now() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+func (c *Cache) invalidated(url string, epoch uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return epoch < max(c.since[url], c.floor)
+}
+
+// get asks the store.
+func (c *Cache) get(ctx context.Context, key string) (p []byte, err error) {
+	failed := c.call("Get", func() error {
+		p, err = c.store.Get(ctx, key)
+		return err
+	})
+	if failed {
+		return nil, cmp.Or(err, errStore)
+	}
+	return p, nil
+}
+
+var errStore = errors.New("cache: the store has panicked")
+
+// call calls the store, and reports whether that failed.
+func (c *Cache) call(what string, f func() error) (failed bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			failed = true
+			c.log(what, fmt.Errorf("panic: %v", v))
+		}
+	}()
+	if err := f(); err != nil {
+		c.log(what, err)
+		return true
+	}
+	return false
+}
+
+func (c *Cache) log(what string, err error) {
+	if c.cfg.Logger != nil {
+		c.cfg.Logger.Warn("cache: the store has failed", "call", what, "error", err)
+	}
+}
+
+// isUnsafe reports whether a method may change something: RFC 9110 9.2.1.
+func isUnsafe(method string) bool {
+	switch method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return false
+	}
+	return true
+}
+
+// Clear forgets what is stored of a URL, for instance because it has been changed by another way.
+func (c *Cache) Clear(ctx context.Context, url string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	c.invalidate(ctx, urlOf(r))
+	return nil
+}

@@ -1,0 +1,78 @@
+package cache
+
+import (
+	"net/http"
+	"strings"
+)
+
+// isConditional reports whether a request has conditions that the cache does not look at, or asks for a part.
+func isConditional(h http.Header) bool {
+	for _, name := range []string{"Range", "If-Match", "If-Unmodified-Since", "If-Range"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsFor reports whether the one who asks has the response already: RFC 9111 4.3.2.
+func (v *variant) holdsFor(r *http.Request) bool {
+	if list, ok := r.Header["If-None-Match"]; ok {
+		return matchesTag(strings.Join(list, ","), v.Header.Get("Etag"))
+	}
+	since, ok := timeOf(r.Header, "If-Modified-Since")
+	if !ok {
+		return false
+	}
+	changed, ok := timeOf(v.Header, "Last-Modified")
+	if !ok {
+		changed = v.date()
+	}
+	return !changed.After(since)
+}
+
+// matchesTag compares weakly: RFC 9110 8.8.3.2.
+func matchesTag(list, tag string) bool {
+	if strings.Trim(list, " \t") == "*" {
+		return true
+	}
+	for list != "" {
+		var item string
+		item, list = cutItem(list)
+		if tag != "" && strings.TrimPrefix(item, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
+// validating returns r with the conditions that tell whether v holds, or nil if v has no validator: RFC 9111 4.3.1.
+func (v *variant) validating(r *http.Request) *http.Request {
+	tag, changed := v.Header.Get("Etag"), v.Header.Get("Last-Modified")
+	if tag == "" && changed == "" {
+		return nil
+	}
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	delete(r.Header, "If-None-Match")
+	delete(r.Header, "If-Modified-Since")
+	if tag != "" {
+		r.Header.Set("If-None-Match", tag)
+	}
+	if changed != "" {
+		r.Header.Set("If-Modified-Since", changed)
+	}
+	return r
+}
+
+// isOf reports whether a response that says that nothing has changed is about v: RFC 9111 4.3.4.
+func (v *variant) isOf(h http.Header) bool {
+	tag := h.Get("Etag")
+	if tag == "" || strings.HasPrefix(tag, "W/") {
+		return true
+	}
+	return strings.TrimPrefix(v.Header.Get("Etag"), "W/") == tag
+}

@@ -1,0 +1,121 @@
+package cache
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// heuristic is the share of the time since its last change for which a response without a lifetime is fresh, and
+// maxHeuristic the most that comes to. RFC 9111 4.2.2.
+const (
+	heuristic    = 10
+	maxHeuristic = 24 * time.Hour
+)
+
+// cacheable are the statuses whose responses may be stored without being asked to: RFC 9110 15.1.
+var cacheable = map[int]bool{
+	200: true, 203: true, 204: true, 300: true, 301: true, 308: true, 404: true, 405: true, 410: true, 414: true, 501: true,
+}
+
+// understood reports whether the cache knows all that a status asks of it: RFC 9111 5.2.2.3.
+func understood(status int) bool {
+	return cacheable[status] || status == 302 || status == 303 || status == 307
+}
+
+// storable reports whether a response to a GET may be stored: RFC 9111 3.
+func storable(asks directives, resp *http.Response) bool {
+	status, says := resp.StatusCode, parseDirectives(resp.Header)
+	switch {
+	case status < 200 || status > 599 || status == http.StatusPartialContent || status == http.StatusNotModified:
+		return false
+	case asks.has("no-store"):
+		return false
+	case says.has("must-understand") && !understood(status):
+		return false
+	case says.has("no-store") && !says.has("must-understand"):
+		return false
+	case variesByAll(resp.Header):
+		return false // no request would match
+	}
+	return says.has("max-age") || says.has("public") || says.has("private") || len(resp.Header["Expires"]) > 0 || cacheable[status]
+}
+
+// timeOf reads a field that is a date.
+func timeOf(h http.Header, name string) (time.Time, bool) {
+	t, err := http.ParseTime(h.Get(name))
+	return t, err == nil
+}
+
+// date is when the server made the response.
+func (v *variant) date() time.Time {
+	if t, ok := timeOf(v.Header, "Date"); ok {
+		return t
+	}
+	return v.Received
+}
+
+// lifetime is how old the response may become: RFC 9111 4.2.1.
+func (v *variant) lifetime() time.Duration {
+	says := parseDirectives(v.Header)
+	if d, ok := says.seconds("max-age"); ok {
+		return d
+	}
+	if len(v.Header["Expires"]) > 0 {
+		at, ok := timeOf(v.Header, "Expires")
+		if !ok {
+			return 0
+		}
+		return max(at.Sub(v.date()), 0)
+	}
+	if changed, ok := timeOf(v.Header, "Last-Modified"); ok && (cacheable[v.Status] || says.has("public")) {
+		return min(max(v.date().Sub(changed), 0)/heuristic, maxHeuristic)
+	}
+	return 0
+}
+
+// age is how old the response is: RFC 9111 4.2.3.
+func (v *variant) age(now time.Time) time.Duration {
+	apparent := max(v.Received.Sub(v.date()), 0)
+	first, _, _ := strings.Cut(v.Header.Get("Age"), ",")
+	said, _ := parseSeconds(strings.Trim(first, " \t"))
+	corrected := said + v.Received.Sub(v.Requested)
+	return max(apparent, corrected) + max(now.Sub(v.Received), 0)
+}
+
+// usable reports whether the response may be used without asking the server: RFC 9111 4.2 and 5.2.1.
+func (v *variant) usable(asks directives, now time.Time) bool {
+	says := parseDirectives(v.Header)
+	if asks.has("no-cache") || says.has("no-cache") && says["no-cache"] == "" {
+		return false
+	}
+	age, life := v.age(now), v.lifetime()
+	if most, ok := asks.seconds("max-age"); ok && age > most {
+		return false
+	}
+	if least, ok := asks.seconds("min-fresh"); ok && life-age < least {
+		return false
+	}
+	if life > age {
+		return true
+	}
+	if says.has("must-revalidate") || !asks.has("max-stale") {
+		return false
+	}
+	most, _ := asks.seconds("max-stale")
+	return asks["max-stale"] == "" || age-life <= most
+}
+
+// usableOnError reports whether the response may be used because the server cannot be asked: RFC 5861 4.
+func (v *variant) usableOnError(asks directives, now time.Time) bool {
+	says := parseDirectives(v.Header)
+	if says.has("must-revalidate") || says.has("no-cache") || asks.has("no-cache") {
+		return false
+	}
+	for _, d := range []directives{says, asks} {
+		if more, ok := d.seconds("stale-if-error"); ok && v.age(now)-v.lifetime() <= more {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,262 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Middleware returns a RoundTripper that answers requests by what c has stored, and gives the others to next. It is for
+// httpc.Client.Use.
+func (c *Cache) Middleware(next http.RoundTripper) http.RoundTripper {
+	return &transport{c: c, next: next}
+}
+
+type transport struct {
+	c    *Cache
+	next http.RoundTripper
+}
+
+// RoundTrip is of http.RoundTripper. r is not modified.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	asks := asks(r.Header)
+	switch {
+	case isUnsafe(r.Method):
+		return t.unsafe(r)
+	case r.Method != "" && r.Method != http.MethodGet && r.Method != http.MethodHead,
+		r.Body != nil && r.Body != http.NoBody, isConditional(r.Header), asks.has("no-store"):
+		return t.next.RoundTrip(r)
+	}
+	l := &lookup{t: t, r: r, ctx: r.Context(), asks: asks, url: urlOf(r)}
+	return l.answer()
+}
+
+// unsafe sends a request that may change what is stored: RFC 9111 4.4.
+func (t *transport) unsafe(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if err != nil || resp.StatusCode < 200 || resp.StatusCode > 399 {
+		return resp, err
+	}
+	t.c.invalidate(r.Context(), urlOf(r))
+	for _, name := range []string{"Location", "Content-Location"} {
+		if u, ok := sameOrigin(r, resp.Header.Get(name)); ok {
+			t.c.invalidate(r.Context(), u)
+		}
+	}
+	return resp, nil
+}
+
+// lookup is one GET or HEAD on its way.
+type lookup struct {
+	t    *transport
+	r    *http.Request
+	ctx  context.Context
+	asks directives
+	url  string
+
+	page *page
+	v    *variant // that answers, or nil
+	body []byte   // of v
+}
+
+// answer answers by what is stored, or by the server.
+func (l *lookup) answer() (*http.Response, error) {
+	c := l.t.c
+	if l.page = c.load(l.ctx, l.url); l.page != nil {
+		l.v = l.page.match(l.r)
+	}
+	if l.v != nil {
+		var whole bool
+		if l.body, whole = c.body(l.ctx, l.url, l.v); !whole {
+			l.v = nil
+		}
+	}
+	now := time.Now()
+	switch {
+	case l.v != nil && l.v.usable(l.asks, now):
+		closeBody(l.r)
+		return l.v.response(l.r, l.body, now, hit), nil
+	case l.asks.has("only-if-cached"):
+		closeBody(l.r)
+		return gatewayTimeout(l.r), nil
+	}
+	return l.ask()
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
+
+// gatewayTimeout is the answer to who wants nothing but what is stored: RFC 9111 5.2.1.7.
+func gatewayTimeout(r *http.Request) *http.Response {
+	h := http.Header{}
+	mark(h, missed)
+	return &http.Response{
+		Status: "504 Gateway Timeout", StatusCode: http.StatusGatewayTimeout, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h, Body: http.NoBody, Request: r,
+	}
+}
+
+// ask asks the server, whether what is stored still holds if it can.
+func (l *lookup) ask() (*http.Response, error) {
+	r := l.r
+	if l.v != nil && l.r.Method != http.MethodHead {
+		if asking := l.v.validating(l.r); asking != nil {
+			r = asking
+		}
+	}
+	epoch, requested := l.t.c.now(), time.Now()
+	resp, err := l.t.next.RoundTrip(r)
+	received := time.Now()
+	if l.v != nil && failed(resp, err) && l.ctx.Err() == nil && l.v.usableOnError(l.asks, received) {
+		end(resp)
+		return l.v.response(l.r, l.body, received, onError), nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case l.r.Method == http.MethodHead:
+		l.head(resp, requested, received)
+		return resp, nil
+	case resp.StatusCode == http.StatusNotModified && r != l.r:
+		end(resp)
+		if !l.v.isOf(resp.Header) { // it is about something else
+			l.t.c.drop(l.ctx, l.url, l.v)
+			l.v = nil
+			return l.ask()
+		}
+		l.freshen(resp.Header, requested, received)
+		made := l.v.response(l.r, l.body, received, validated)
+		if cookies := resp.Header["Set-Cookie"]; len(cookies) > 0 {
+			made.Header["Set-Cookie"] = cookies
+		}
+		return made, nil
+	}
+	return l.keep(resp, epoch, requested, received), nil
+}
+
+// failed reports whether the server could not answer: RFC 5861 4.
+func failed(resp *http.Response, err error) bool {
+	if err != nil {
+		return true
+	}
+	switch resp.StatusCode {
+	case 500, 502, 503, 504:
+		return true
+	}
+	return false
+}
+
+// end ends a response that nobody reads.
+func end(resp *http.Response) {
+	if resp != nil {
+		_, _ = io.CopyN(io.Discard, resp.Body, 2<<10)
+		_ = resp.Body.Close()
+	}
+}
+
+// freshen stores that v holds, with what has changed about it.
+func (l *lookup) freshen(h http.Header, requested, received time.Time) {
+	l.v.freshen(h, requested, received)
+	l.t.c.save(l.ctx, l.page)
+}
+
+// head has the response to a HEAD update what is stored, or end it: RFC 9111 4.3.5.
+func (l *lookup) head(resp *http.Response, requested, received time.Time) {
+	mark(resp.Header, missed)
+	if l.v == nil || resp.StatusCode != http.StatusOK || l.v.Status != http.StatusOK {
+		return
+	}
+	for _, name := range []string{"Etag", "Last-Modified", "Content-Length"} {
+		if now := resp.Header.Get(name); now != "" && now != l.v.Header.Get(name) && !(name == "Content-Length" && l.v.Uncompressed) {
+			l.t.c.drop(l.ctx, l.url, l.v)
+			return
+		}
+	}
+	l.freshen(resp.Header, requested, received)
+}
+
+// keep has a response stored once its body has been read, if it may be.
+func (l *lookup) keep(resp *http.Response, epoch uint64, requested, received time.Time) *http.Response {
+	if !storable(l.asks, resp) || resp.ContentLength > l.t.c.cfg.MaxBody {
+		if l.v != nil && resp.StatusCode < 500 {
+			l.t.c.drop(l.ctx, l.url, l.v) // it does not hold any more
+		}
+		mark(resp.Header, missed)
+		return resp
+	}
+	v := newVariant(l.r, resp, requested, received)
+	mark(resp.Header, missed)
+	resp.Body = &recorder{
+		ReadCloser: resp.Body, want: resp.ContentLength, max: l.t.c.cfg.MaxBody,
+		done: func(body []byte) {
+			v.Length, v.Sum = len(body), crc32.ChecksumIEEE(body)
+			l.t.c.put(context.WithoutCancel(l.ctx), l.url, v, body, epoch)
+		},
+	}
+	return resp
+}
+
+// recorder is a body that is stored when it is at its end.
+type recorder struct {
+	io.ReadCloser
+	want int64 // its length, or -1
+	max  int64
+	done func(body []byte)
+
+	mu    sync.Mutex // Close may be called beside a Read
+	kept  []byte
+	ended bool // nothing more is kept
+}
+
+func (b *recorder) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	if !b.ended {
+		b.kept = append(b.kept, p[:n]...)
+	}
+	whole := false
+	switch {
+	case b.ended:
+	case int64(len(b.kept)) > b.max, err != nil && err != io.EOF:
+		b.ended, b.kept = true, nil
+	case err == io.EOF:
+		b.ended, whole = true, true
+	}
+	body := b.kept
+	b.mu.Unlock()
+	if whole {
+		b.finish(body)
+	}
+	return n, err
+}
+
+// Close stores the body if it has come as a whole and nobody has waited for its end.
+func (b *recorder) Close() error {
+	b.mu.Lock()
+	whole := !b.ended && b.want >= 0 && int64(len(b.kept)) == b.want
+	b.ended = true
+	body := b.kept
+	b.mu.Unlock()
+	err := b.ReadCloser.Close()
+	if whole {
+		b.finish(body)
+	}
+	return err
+}
+
+func (b *recorder) finish(body []byte) {
+	if b.want >= 0 && int64(len(body)) != b.want {
+		return
+	}
+	if cap(body)-len(body) > len(body)/4 {
+		body = bytes.Clone(body)
+	}
+	b.done(body[:len(body):len(body)])
+}

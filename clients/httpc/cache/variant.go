@@ -1,0 +1,265 @@
+package cache
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"hash/crc32"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// page is what is stored for one URL: its responses, which differ in the requests that they answer.
+type page struct {
+	URL      string
+	Variants []*variant // the latest last
+}
+
+// variant is a stored response without its body.
+type variant struct {
+	ID           string
+	Vary         map[string]string // names of fields, and digests of what the request said
+	Status       int
+	Proto        string
+	Header       http.Header         `json:"-"`
+	Fields       map[string][][]byte // Header, whose values need not be UTF-8
+	Uncompressed bool
+	Requested    time.Time
+	Received     time.Time
+	Length       int
+	Sum          uint32 // of the body
+}
+
+// keyOf is the name of a URL in the store.
+func keyOf(u string) string { return digest(u) }
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// urlOf is what responses to r are stored under.
+func urlOf(r *http.Request) string {
+	u := *r.URL
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case u.Scheme == "http":
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	case u.Scheme == "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	}
+	if u.Path == "" && u.Opaque == "" {
+		u.Path = "/"
+	}
+	if r.Host != "" && !strings.EqualFold(r.Host, r.URL.Host) {
+		return u.String() + " for " + strings.ToLower(r.Host)
+	}
+	return u.String()
+}
+
+// varyNames returns the names of the fields that a response varies by. Authorization is always one.
+func varyNames(h http.Header) []string {
+	names := []string{"Authorization"}
+	for name := range strings.SplitSeq(strings.Join(h["Vary"], ","), ",") {
+		if name = strings.Trim(name, " \t"); name != "" {
+			names = append(names, http.CanonicalHeaderKey(name))
+		}
+	}
+	return names
+}
+
+func variesByAll(h http.Header) bool { return slices.Contains(varyNames(h), "*") }
+
+// said is the digest of what a request says in a field, "" if it does not have it. White space around commas and the
+// number of lines make no difference: RFC 9111 4.1.
+func said(h http.Header, name string) string {
+	lines, ok := h[name]
+	if !ok {
+		return ""
+	}
+	parts := strings.Split(strings.Join(lines, ","), ",")
+	for i := range parts {
+		parts[i] = strings.Trim(parts[i], " \t")
+	}
+	return digest(strings.Join(parts, ","))
+}
+
+// newVariant makes one of a response, whose header it takes the stored part of.
+func newVariant(r *http.Request, resp *http.Response, requested, received time.Time) *variant {
+	v := &variant{
+		Vary: map[string]string{}, Status: resp.StatusCode, Proto: resp.Proto, Header: stored(resp.Header), Uncompressed: resp.Uncompressed,
+		Requested: requested, Received: received,
+	}
+	id := ""
+	for _, name := range varyNames(resp.Header) {
+		v.Vary[name] = said(r.Header, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Vary)) {
+		id += name + "\n" + v.Vary[name] + "\n"
+	}
+	v.ID = digest(id)[:16]
+	if v.Header.Get("Date") == "" {
+		v.Header.Set("Date", received.UTC().Format(http.TimeFormat)) // RFC 9110 6.6.1
+	}
+	return v
+}
+
+// notStored are fields that are not stored: those of the connection, RFC 9111 3.1, and cookies, which a jar would take for
+// new ones each time that the response is used.
+var notStored = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Set-Cookie", "Set-Cookie2",
+}
+
+// stored returns the part of a header that is stored.
+func stored(h http.Header) http.Header {
+	kept := h.Clone()
+	for name := range strings.SplitSeq(strings.Join(h["Connection"], ","), ",") {
+		kept.Del(strings.Trim(name, " \t"))
+	}
+	for _, name := range notStored {
+		delete(kept, name)
+	}
+	return kept
+}
+
+// ofBody are fields that a response without the body does not change: RFC 9111 3.2.
+var ofBody = []string{"Content-Encoding", "Content-Length", "Content-Range"}
+
+// freshen updates v by the header of a response that says that it holds.
+func (v *variant) freshen(h http.Header, requested, received time.Time) {
+	news := stored(h)
+	for _, name := range ofBody {
+		delete(news, name)
+	}
+	if len(news["Age"]) == 0 {
+		delete(v.Header, "Age")
+	}
+	if news.Get("Date") == "" {
+		news.Set("Date", received.UTC().Format(http.TimeFormat))
+	}
+	maps.Copy(v.Header, news)
+	v.Requested, v.Received = requested, received
+}
+
+// matches reports whether v answers r: RFC 9111 4.1.
+func (v *variant) matches(r *http.Request) bool {
+	for name, want := range v.Vary {
+		if said(r.Header, name) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// match returns the latest response that answers r, or nil.
+func (p *page) match(r *http.Request) *variant {
+	var best *variant
+	for _, v := range p.Variants {
+		if v.matches(r) && (best == nil || !v.date().Before(best.date())) {
+			best = v
+		}
+	}
+	return best
+}
+
+// remove takes a variant out.
+func (p *page) remove(id string) {
+	p.Variants = slices.DeleteFunc(p.Variants, func(v *variant) bool { return v.ID == id })
+}
+
+// encode makes of p what is stored.
+func (p *page) encode() []byte {
+	for _, v := range p.Variants {
+		v.Fields = make(map[string][][]byte, len(v.Header))
+		for name, values := range v.Header {
+			for _, value := range values {
+				v.Fields[name] = append(v.Fields[name], []byte(value))
+			}
+		}
+	}
+	text, _ := json.Marshal(p) // which refuses nothing that is in a page
+	return text
+}
+
+// decodePage reads what a store has returned. It is nil if that is not a page of that URL.
+func decodePage(url string, p []byte) *page {
+	pg := new(page)
+	if len(p) == 0 || json.Unmarshal(p, pg) != nil || pg.URL != url || slices.Contains(pg.Variants, nil) {
+		return nil
+	}
+	for _, v := range pg.Variants {
+		v.Header = make(http.Header, len(v.Fields))
+		for name, values := range v.Fields {
+			for _, value := range values {
+				v.Header[name] = append(v.Header[name], string(value))
+			}
+		}
+		v.Fields = nil
+		if len(v.Header) == 0 || v.Status < 200 || v.Status > 599 {
+			return nil
+		}
+	}
+	return pg
+}
+
+// isWhole reports whether body is that of v.
+func (v *variant) isWhole(body []byte) bool {
+	return len(body) == v.Length && crc32.ChecksumIEEE(body) == v.Sum
+}
+
+// response makes a response of v. how says how it came to that, for the Cache-Status field.
+func (v *variant) response(r *http.Request, body []byte, now time.Time, how string) *http.Response {
+	h := v.Header.Clone()
+	if how == hit {
+		for _, name := range parseDirectives(h).fields("no-cache") {
+			delete(h, name)
+		}
+	}
+	h.Set("Age", strconv.FormatInt(int64(v.age(now)/time.Second), 10))
+	mark(h, how)
+	resp := &http.Response{
+		Status: strconv.Itoa(v.Status) + " " + http.StatusText(v.Status), StatusCode: v.Status, Proto: v.Proto, Header: h,
+		ContentLength: int64(len(body)), Uncompressed: v.Uncompressed, Request: r, Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	resp.ProtoMajor, resp.ProtoMinor, _ = http.ParseHTTPVersion(v.Proto)
+	if r.Method == http.MethodHead || len(body) == 0 {
+		resp.Body = http.NoBody
+	}
+	if v.Status == http.StatusOK && v.holdsFor(r) {
+		resp.StatusCode, resp.Status = http.StatusNotModified, "304 Not Modified"
+		resp.Body, resp.ContentLength = http.NoBody, 0
+		for name := range h {
+			if strings.HasPrefix(name, "Content-") && name != "Content-Location" {
+				delete(h, name)
+			}
+		}
+	}
+	return resp
+}
+
+// sameOrigin returns the URL that a field of a response names, if it is of the same origin as the request's.
+func sameOrigin(r *http.Request, field string) (string, bool) {
+	if field == "" {
+		return "", false
+	}
+	u, err := url.Parse(field)
+	if err != nil {
+		return "", false
+	}
+	u = r.URL.ResolveReference(u)
+	if !strings.EqualFold(u.Scheme, r.URL.Scheme) || !strings.EqualFold(u.Host, r.URL.Host) {
+		return "", false
+	}
+	other := *r
+	other.URL = u
+	return urlOf(&other), true
+}

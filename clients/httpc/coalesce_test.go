@@ -1,0 +1,297 @@
+package httpc
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+)
+
+// hosts is a server of HTTP/2 for several names, whose connections it counts.
+type hosts struct {
+	port  string
+	conns atomic.Int64
+}
+
+// serveHosts serves names below example.com, which the certificate of httptest is for.
+func serveHosts(t *testing.T, handler http.HandlerFunc) *hosts {
+	t.Helper()
+	h := &hosts{}
+	srv := httptest.NewUnstartedServer(handler)
+	srv.EnableHTTP2 = true
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			h.conns.Add(1)
+		}
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	u, err := url.Parse(srv.URL)
+	require.NoError(t, err)
+	h.port = u.Port()
+	return h
+}
+
+func (h *hosts) url(name string) string { return "https://" + name + ":" + h.port + "/" }
+
+// sharing is a Config that coalesces, with names that lead to this machine, or where table says.
+func sharing(t *testing.T, table map[string][]string) *Config {
+	t.Helper()
+	if table == nil {
+		table = map[string][]string{"*": {"127.0.0.1"}}
+	}
+	r, err := clients.NewStaticResolver(table)
+	require.NoError(t, err)
+	cfg := &Config{Connect: trusting(), Coalesce: true}
+	cfg.Connect.Resolver = r
+	return cfg
+}
+
+// dialLoopback is a Config.Dial that takes every name for this machine.
+func dialLoopback(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &clients.Config{}
+	if conn != nil {
+		cfg.Conn = *conn
+	}
+	return clients.DialTCP(ctx, "127.0.0.1:"+port, cfg)
+}
+
+func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
+	for name, k := range map[string]struct {
+		table  map[string][]string
+		change func(*Config)
+		other  string
+		conns  int64
+	}{
+		"all hold":        {conns: 1},
+		"not asked for":   {conns: 2, change: func(c *Config) { c.Coalesce = false }},
+		"another address": {conns: 2, table: map[string][]string{"a.example.com": {"127.0.0.1"}, "b.example.com": {"::1", "127.0.0.2"}}},
+		"one in common":   {conns: 1, table: map[string][]string{"a.example.com": {"127.0.0.1"}, "b.example.com": {"::2", "127.0.0.1"}}},
+		"certificate":     {conns: 2, other: "b.other.example"},
+		"not verified":    {conns: 2, change: func(c *Config) { c.Connect.TLS.InsecureSkipVerify = true }},
+		"verified by hand": {conns: 2, change: func(c *Config) {
+			c.Connect.TLS.Base = &tls.Config{VerifyConnection: func(tls.ConnectionState) error { return nil }}
+		}},
+		"certificates by hand": {conns: 2, change: func(c *Config) {
+			c.Connect.TLS.Base = &tls.Config{VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }}
+		}},
+		"client certificate": {conns: 2, change: func(c *Config) { c.Connect.TLS.Certificates = make([]tls.Certificate, 1) }},
+		"server name":        {conns: 2, change: func(c *Config) { c.Connect.TLS.ServerName = "c.example.com" }},
+		"no server name":     {conns: 2, change: func(c *Config) { c.Connect.TLS.HideServerName = true }},
+		"a dialler":          {conns: 2, change: func(c *Config) { c.Dial = dialLoopback }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto+" "+r.Host) })
+			cfg := sharing(t, k.table)
+			if k.change != nil {
+				k.change(cfg)
+			}
+			if k.other == "" {
+				k.other = "b.example.com"
+			}
+			c := newClient(t, cfg)
+			_, got := text(t, c, s.url("a.example.com"))
+			require.Equal(t, "HTTP/2.0 a.example.com:"+s.port, got)
+			if len(k.table["b.example.com"]) == 2 && k.conns == 2 {
+				_, err := c.Get(t.Context(), s.url(k.other)) // where nobody listens
+				require.Error(t, err)
+				return
+			}
+			resp, err := c.Get(t.Context(), s.url(k.other))
+			if k.other != "b.example.com" {
+				require.Error(t, err, "the certificate is not for it")
+			} else {
+				require.NoError(t, err)
+				got, err := resp.Text(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "HTTP/2.0 b.example.com:"+s.port, got)
+			}
+			require.Equal(t, k.conns, s.conns.Load())
+		})
+	}
+}
+
+// TestHostsThatShareAConnectionEndItTogether has each go on over another one when it ends, and Close end all.
+func TestHostsThatShareAConnectionEndItTogether(t *testing.T) {
+	s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/end" {
+			w.Header().Set("Connection", "close") // net/http sends GOAWAY
+		}
+	})
+	c := newClient(t, sharing(t, nil))
+	for _, name := range []string{"a", "b", "c"} {
+		text(t, c, s.url(name+".example.com"))
+	}
+	require.EqualValues(t, 1, s.conns.Load())
+	var shared uint64
+	for _, st := range c.Stats() {
+		shared += st.Shared
+		require.LessOrEqual(t, st.Dials, uint64(1), "%+v", st)
+	}
+	require.EqualValues(t, 2, shared)
+	text(t, c, s.url("b.example.com")+"end")
+	require.Eventually(t, func() bool {
+		for _, st := range c.Stats() {
+			if st.Open > 0 {
+				return false
+			}
+		}
+		return true
+	}, testPatience, 1e6)
+	for _, name := range []string{"c", "a", "b"} {
+		text(t, c, s.url(name+".example.com"))
+	}
+	require.EqualValues(t, 2, s.conns.Load())
+}
+
+// TestMisdirectedRequestIsRepeatedOnItsOwnConnection posts, which is not idempotent: RFC 9110 15.5.20 permits that.
+func TestMisdirectedRequestIsRepeatedOnItsOwnConnection(t *testing.T) {
+	var mu sync.Mutex
+	owner := map[string]string{} // of a connection
+	seen := map[string]int{}
+	s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		seen[r.Host]++
+		if owner[r.RemoteAddr] == "" {
+			owner[r.RemoteAddr] = r.Host
+		}
+		if owner[r.RemoteAddr] != r.Host {
+			w.WriteHeader(http.StatusMisdirectedRequest)
+			return
+		}
+		_, _ = w.Write(body)
+	})
+	c := newClient(t, sharing(t, nil))
+	a, b := s.url("a.example.com"), s.url("b.example.com")
+	for range 3 {
+		for _, to := range []string{a, b} {
+			resp, err := c.Post(t.Context(), to, Text("hello"))
+			require.NoError(t, err)
+			got, err := resp.Text(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 200, resp.Status)
+			require.Equal(t, "hello", got)
+		}
+	}
+	require.EqualValues(t, 2, s.conns.Load())
+	require.Equal(t, 3, seen["a.example.com:"+s.port])
+	require.Equal(t, 4, seen["b.example.com:"+s.port], "it is remembered that b needs its own")
+}
+
+// TestMisdirectedRequestIsRepeatedOnce has a server that says 421 whatever it gets.
+func TestMisdirectedRequestIsRepeatedOnce(t *testing.T) {
+	for name, k := range map[string]struct {
+		body Body
+		asks int64
+	}{
+		"with a body that is there": {Text("x"), 3},
+		"with one that is gone":     {Reader(readerOf("x"), 1), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asks atomic.Int64
+			s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				asks.Add(1)
+				w.WriteHeader(http.StatusMisdirectedRequest)
+				_, _ = io.WriteString(w, "not here")
+			})
+			c := newClient(t, sharing(t, nil))
+			status, _ := text(t, c, s.url("a.example.com"))
+			require.Equal(t, 421, status)
+			require.EqualValues(t, 1, asks.Load(), "a new connection is as much its own as another")
+			resp, err := c.Post(t.Context(), s.url("b.example.com"), k.body)
+			require.NoError(t, err)
+			require.Equal(t, 421, resp.Status)
+			got, err := resp.Text(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "not here", got)
+			require.Equal(t, k.asks, asks.Load())
+		})
+	}
+}
+
+// TestMisdirectedRequestOverHTTP1 is for a connection that served another Host before.
+func TestMisdirectedRequestOverHTTP1(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		first := ""
+		for r := readRequest(in); r != nil; r = readRequest(in) {
+			if first == "" {
+				first = r.Host
+			}
+			status := "200 OK"
+			if r.Host != first {
+				status = "421 Misdirected Request"
+			}
+			_, _ = io.WriteString(nc, "HTTP/1.1 "+status+"\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	c := newClient(t, nil)
+	for range 2 {
+		for _, host := range []string{"a", "b"} {
+			resp, err := c.Do(t.Context(), &Request{URL: s.url, Host: host})
+			require.NoError(t, err)
+			require.Equal(t, 200, resp.Status, host)
+			require.NoError(t, resp.Close())
+		}
+	}
+	require.Equal(t, 2, s.accepted())
+}
+
+// TestHostsThatAreApartAreBounded asks servers that say 421 for many names.
+func TestHostsThatAreApartAreBounded(t *testing.T) {
+	var a apart
+	for i := range 3 * maxGroups {
+		to := target{addr: "x", alone: strings.Repeat("x", i)}
+		a.add(to)
+		require.True(t, a.has(to))
+	}
+	require.Len(t, a.hosts, maxGroups)
+}
+
+// TestGoAwayDoesNotBlockTheNextConnection has one request that lasts, and no room for a second connection beside one that
+// takes requests.
+func TestGoAwayDoesNotBlockTheNextConnection(t *testing.T) {
+	hold := make(chan struct{})
+	s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hold":
+			_ = http.NewResponseController(w).Flush()
+			<-hold
+		case "/end":
+			w.Header().Set("Connection", "close")
+		}
+	})
+	cfg := sharing(t, nil)
+	cfg.MaxPerHost = 1
+	c := newClient(t, cfg)
+	resp, err := c.Get(t.Context(), s.url("a.example.com")+"hold")
+	require.NoError(t, err)
+	text(t, c, s.url("a.example.com")+"end")
+	require.Eventually(t, func() bool {
+		text(t, c, s.url("a.example.com"))
+		return s.conns.Load() == 2
+	}, testPatience, 1e6)
+	close(hold)
+	_, err = resp.Text(t.Context())
+	require.NoError(t, err)
+}

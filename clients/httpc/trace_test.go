@@ -1,0 +1,57 @@
+package httpc
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTraceOfAnInvitation holds that Got100Continue comes before Got1xxResponse on HTTP/1.1 and behind it on HTTP/2, and that
+// PutIdleConn is not called on HTTP/2: all as net/http's Transport does.
+func TestTraceOfAnInvitation(t *testing.T) {
+	for name, want := range map[string][]string{
+		"HTTP/1.1": {"100", "1xx", "idle"},
+		"HTTP/2.0": {"1xx", "100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+			both := new(http.Protocols)
+			both.SetHTTP1(true)
+			both.SetUnencryptedHTTP2(true)
+			srv.Config.Protocols = both
+			srv.Start()
+			t.Cleanup(srv.Close)
+			one := new(http.Protocols)
+			one.SetHTTP1(name == "HTTP/1.1")
+			one.SetUnencryptedHTTP2(name == "HTTP/2.0")
+			c := newClient(t, &Config{Protocols: one, ExpectTimeout: testPatience})
+			var mu sync.Mutex
+			var seen []string
+			note := func(what string) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, what)
+			}
+			r := newRequest(t, http.MethodPost, srv.URL, strings.NewReader("hello"))
+			r.Header.Set("Expect", "100-continue")
+			resp, err := c.RoundTrip(r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				Got100Continue: func() { note("100") },
+				Got1xxResponse: func(int, textproto.MIMEHeader) error { note("1xx"); return nil },
+				PutIdleConn:    func(error) { note("idle") },
+			})))
+			require.NoError(t, err)
+			require.Equal(t, name, resp.Proto)
+			_, err = io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, want, seen)
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package websocket
+
+import "time"
+
+// # How a connection closes
+//
+// Out and In end by themselves; the connection below is closed when a Close frame has gone and one has come.
+//
+//	open    -> said    Out was closed here: by Close, CloseWith, the return of a handler, the end of Config.Context, or a
+//	                   drain, which say the code. What Out had accepted goes first, within the linger: what its channels
+//	                   hold, and a message in parts that is under way. In yields what comes, up to the peer's Close frame.
+//	open    -> replies the peer's Close frame has come, with 1000, 1001 or no code. In ends with io.EOF behind what was
+//	                   received before it. Out still takes messages, for the consumer may not have come to the end: a
+//	                   channel, or the reading ahead, has come to it first.
+//	replies -> said    Out was closed here; or nobody has received from In, or it was closed; or nothing was received or
+//	                   accepted for replyPause; or CloseTimeout has passed. The code is the peer's.
+//	open    -> said    the peer's Close frame has come with another code, which is the error of both halves. What Out had
+//	                   accepted still goes first.
+//	said    -> closed  the peer's Close frame has come, before or now. If it does not come within CloseTimeout, while
+//	                   the peer sends nothing, the connection is aborted.
+//	any     -> closed  the peer has broken a rule: a Close frame with the code that the RFC says goes behind what was
+//	                   written, and what waits is dropped; the stream below has failed, or the peer takes nothing for the
+//	                   linger: 1006; Abort: the code of its cause, if that needs no wait.
+//
+// RFC 6455, 5.5.1, has the answer to a Close frame go as soon as practical, and lets an endpoint finish what it is sending.
+// A message in parts gets CloseTimeout for that.
+
+// replyPause is how long nothing may be received or accepted, behind the peer's Close frame, before it is answered.
+const replyPause = time.Second
+
+// replies is what has happened since the peer's Close frame came.
+type replies struct {
+	waits bool          // for replies
+	seen  uint64        // what had been received and accepted at the last look
+	since time.Duration // of that
+}
+
+// awaitReplies has the Close frame of the peer answered: when Out has replied to what was received before it, or at once if
+// nobody will.
+func (c *Conn) awaitReplies() {
+	if !c.out.Open() {
+		c.maybeFinish()
+		return
+	}
+	c.mu.Lock()
+	who, turns := c.who.present()
+	entered, _ := c.gate.entries()
+	waits := !c.inOver && (who == receiver || turns > 0 || len(c.queue) > 0)
+	c.replies = replies{waits: waits, seen: turns + entered, since: c.heardEnd}
+	c.mu.Unlock()
+	if waits {
+		c.rouse()
+	} else {
+		c.startFinish()
+	}
+}
+
+// repliesLocked returns when to look again whether the replies have been sent: 0 if they have.
+func (c *Conn) repliesLocked() time.Duration {
+	r, now := &c.replies, c.since()
+	_, turns := c.who.present()
+	entered, busy := c.gate.entries()
+	if seen := turns + entered; busy || seen != r.seen {
+		r.seen, r.since = seen, now
+	}
+	left := min(r.since+replyPause, c.heardEnd+c.cfg.CloseTimeout) - now
+	if left <= 0 || c.inOver || !c.out.Open() {
+		r.waits = false
+		return 0
+	}
+	return left
+}
+
+// overdue returns an error if a message in parts has gone on for too long behind the peer's Close frame.
+func (c *Conn) overdue() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readOver && c.since() > c.heardEnd+c.cfg.CloseTimeout {
+		return lateError("message in parts was not over " + c.cfg.CloseTimeout.String() + " after the peer's Close frame")
+	}
+	return nil
+}

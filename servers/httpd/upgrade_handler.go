@@ -1,0 +1,130 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/leanctx"
+)
+
+// WebSocket returns a handler that makes a WebSocket of each request and calls f with it. cfg may be nil. When f returns, the
+// connection is closed: with 1000 if it returned nil, with the code of a *websocket.CloseError that it returned and that may
+// be sent, and otherwise with 1011; a panic is 1011 too, and goes on. The handler returns when the connection has been
+// released. ctx is that of the request; it ends with the connection.
+//
+// An idle connection costs least where nothing lies between a [Server] and the handler but http.ServeMux, over HTTP/1.1: f
+// then runs in a goroutine that has nothing of the request on its stack, and the request is released, but for its header.
+func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
+	if f == nil {
+		panic("httpd: WebSocket: the function is nil")
+	}
+	return &webSockets{f, cfg}
+}
+
+// webSockets is the handler of WebSocket.
+type webSockets struct {
+	f   func(ctx context.Context, conn *websocket.Conn) error
+	cfg *UpgradeConfig
+}
+
+func (h *webSockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if own, ok := w.(*response); ok && own.conn.leadsTo(h, r) {
+		h.begin(own.conn, own, r)
+		return
+	}
+	conn, err := Upgrade(w, r, h.cfg)
+	if err != nil {
+		return // the client has been told
+	}
+	ctx := &leanctx.Context{Context: r.Context()}
+	defer ctx.Cancel()
+	defer context.AfterFunc(ctx.Context, ctx.Cancel)()
+	defer conn.Out.OnDone(ctx.Cancel)()
+	h.call(ctx, conn)
+}
+
+// call calls f and closes the connection as that says.
+func (h *webSockets) call(ctx context.Context, conn *websocket.Conn) {
+	code, reason := websocket.InternalError, ""
+	defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
+	code, reason = closeCode(h.f(ctx, conn))
+}
+
+// leadsTo reports whether nothing lies between the server and h that could notice when h returns.
+func (c *conn) leadsTo(h *webSockets, r *http.Request) bool {
+	handler := c.srv.handler
+	if mux, ok := handler.(*http.ServeMux); ok {
+		handler, _ = mux.Handler(r)
+	}
+	return handler == http.Handler(h) && c.asked == r
+}
+
+// begin makes a WebSocket of the request, and leaves the rest to a goroutine that begins when this one has ended.
+func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
+	conn, err := upgrade(c.ctx, w, r, h.cfg)
+	if err != nil {
+		return // the client has been told
+	}
+	s := &session{handler: h, srv: c.srv, conn: conn, target: r.RequestURI}
+	s.ctx.Context = c.ctx // that of the request has no other values, and ends with the request
+	s.srv.running.Add(1)  // until it is over
+	s.rec, c.taken = c.taken, nil
+	conn.Out.OnDone(s.ctx.Cancel)
+	c.next = s.run
+}
+
+// session is a WebSocket whose request has been served.
+type session struct {
+	handler *webSockets
+	srv     *Server
+	conn    *websocket.Conn
+	ctx     leanctx.Context
+	target  string        // of the request, for the log
+	rec     *accessRecord // of the request, if there are Hooks
+}
+
+// run is the handler of the connection from then on.
+func (s *session) run(context.Context, *chanio.Conn) error {
+	returned := false
+	defer func() {
+		if !returned {
+			s.panicked(recover())
+		}
+		s.over()
+	}()
+	s.handler.call(&s.ctx, s.conn)
+	returned = true
+	return nil
+}
+
+func (s *session) over() {
+	s.ctx.Cancel()
+	s.srv.running.Add(-1)
+	if s.rec != nil {
+		s.rec.closed()
+	}
+}
+
+// panicked logs a panic with v. A nil v means runtime.Goexit, which the listener takes care of.
+func (s *session) panicked(v any) {
+	if v == nil {
+		s.rec.note(chanio.Recovered(nil))
+		return
+	}
+	s.rec.note(s.srv.panicked(&http.Request{RemoteAddr: s.conn.RemoteAddr().String(), Method: http.MethodGet, RequestURI: s.target}, v))
+}
+
+// closeCode returns what a handler's error closes its connection with.
+func closeCode(err error) (websocket.Code, string) {
+	var end *websocket.CloseError
+	switch {
+	case err == nil:
+		return websocket.NormalClosure, ""
+	case errors.As(err, &end) && end.Sendable():
+		return end.Code, end.Reason
+	}
+	return websocket.InternalError, ""
+}
