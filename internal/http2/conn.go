@@ -274,6 +274,8 @@ func (c *Conn) endLocked(cause error) (gone []*Stream) {
 	var broken *ConnError
 	if errors.As(cause, &broken) {
 		code, remote = broken.Code, broken.Remote
+	} else if why := c.goAway; why != nil && !c.client && why.Code != NoError { // the client has said why it leaves
+		code, cause = why.Code, errors.Join(why, cause)
 	}
 	for _, s := range c.streams {
 		c.dropLocked(s, finished)

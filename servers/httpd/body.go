@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
@@ -27,7 +28,10 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked.set(expects)
-	b.conn, b.resp, b.req, b.left = c, w, r, c.srv.cfg.MaxBody
+	b.conn, b.resp, b.req = c, w, r
+	b.configure(c.srv.cfg.MaxBody)
+	b.got.Store(0)
+	b.waited = 0
 	b.closed, b.over, b.err = false, false, nil
 	b.bad.Store(0)
 }
@@ -46,6 +50,11 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	at := c.readDeadline()
 	if at.IsZero() && !b.resp.fullDuplex {
 		at = deadline.In(c.srv.cfg.BodyTimeout)
+		if c.srv.cfg.MinBodyRate > 0 {
+			began := time.Now()
+			defer func() { b.waited += time.Since(began) }()
+			at = earlier(at, began.Add(b.patienceLocked(c.srv.cfg.MinBodyRate)))
+		}
 	}
 	_ = c.nc.SetReadDeadline(at)
 	n, err := c.body.Read(ctx, p)
@@ -64,7 +73,7 @@ func (b *requestBody) invite() {
 // took notes what a read returned.
 func (b *requestBody) took(n int, err error) (int, error) {
 	c := b.conn
-	n, err = b.boundLocked(c.srv.cfg.MaxBody, n, err)
+	n, err = b.boundLocked(n, err)
 	switch {
 	case err == io.EOF, err == nil && c.body.Done():
 		b.end()

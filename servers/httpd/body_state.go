@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -13,11 +15,15 @@ import (
 type bodyState struct {
 	asked invitation
 
-	mu     sync.Mutex
-	left   int64 // of Config.MaxBody, if that is positive
-	closed bool
-	over   bool  // at its end
-	err    error // sticky
+	mu      sync.Mutex
+	waited  time.Duration // of all Reads, if there is a Config.MinBodyRate
+	limited bool
+	limit   int64 // how long it may be
+	left    int64 // of that
+	got     atomic.Int64
+	closed  bool
+	over    bool  // at its end
+	err     error // sticky
 }
 
 // readyLocked returns what a Read into p returns without reading, if read is false.
@@ -33,13 +39,42 @@ func (b *bodyState) readyLocked(p []byte) (read bool, err error) {
 	return len(p) > 0, nil
 }
 
-// boundLocked counts what a read has brought, and cuts off what is beyond limit, if that is positive.
-func (b *bodyState) boundLocked(limit int64, n int, err error) (int, error) {
-	if limit <= 0 {
+// boundLocked counts what a read has brought, and cuts off what is beyond the limit, if there is one.
+func (b *bodyState) boundLocked(n int, err error) (int, error) {
+	b.got.Add(int64(n))
+	if !b.limited {
 		return n, err
 	}
 	if b.left -= int64(n); b.left >= 0 {
 		return n, err
 	}
-	return n + int(b.left), fmt.Errorf("httpd: body longer than %d bytes: %w", limit, chanio.ErrTooLarge)
+	return max(0, n+int(b.left)), fmt.Errorf("httpd: body longer than %d bytes: %w", b.limit, chanio.ErrTooLarge)
+}
+
+// configure sets Config.MaxBody.
+func (b *bodyState) configure(limit int64) { b.limited, b.limit, b.left = limit > 0, limit, limit }
+
+// bound limits the body to n bytes, what was read before included, unless it is limited to less.
+func (b *bodyState) bound(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.limited || n < b.limit {
+		b.limited, b.limit, b.left = true, n, n-b.got.Load()
+	}
+}
+
+// rateFrom is how long Reads may wait before Config.MinBodyRate counts.
+const rateFrom = 5 * time.Second
+
+// patienceLocked returns how long a Read may wait whose client sends rate bytes a second at least.
+func (b *bodyState) patienceLocked(rate int) time.Duration {
+	earned := time.Duration(float64(b.got.Load()) / float64(rate) * float64(time.Second))
+	return max(0, rateFrom+earned-b.waited)
+}
+
+// failure returns what is wrong with the body, or nil.
+func (b *bodyState) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/weir-go/weir/internal/guard"
@@ -48,6 +49,11 @@ type Config struct {
 	// BodyTimeout is how long a Read of a body waits for a byte, unless the handler has set a deadline of its own; a
 	// request that was not answered yet is then answered 408. 0 means 60 s.
 	BodyTimeout time.Duration
+
+	// MinBodyRate is how many bytes a second a client of HTTP/1 must send of a body on average, while a Read waits for them.
+	// It counts from the sixth second of waiting, is not asked of a handler that has called EnableFullDuplex or has set a
+	// deadline of its own, and ends a Read as BodyTimeout does. 0 means any rate.
+	MinBodyRate int
 
 	// IdleTimeout is how long a connection may be idle between requests. 0 means 75 s.
 	IdleTimeout time.Duration
@@ -98,6 +104,27 @@ type Config struct {
 	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
 	// 417.
 	Continue func(w http.ResponseWriter, r *http.Request) bool
+
+	// AllowedHosts are the hosts that requests may be for, whatever the port, in any case of letters: names, addresses, IPv6
+	// in brackets, and "*.example.com" for every name below example.com. One with a port, such as "localhost:8080", allows
+	// that port alone. Requests for others, and for none, are answered 421: so nobody reaches the server by a name of theirs
+	// that they point at it (DNS rebinding). CONNECT is not restricted, but for WebSockets. Empty means every host.
+	AllowedHosts []string
+
+	// TrustedProxies are where proxies are that tell the address of the client in ForwardedField; [Info] has what they say.
+	// The rightmost address that is not one of theirs counts: what stands before it anybody may have written. A peer
+	// without an IP address, as on a Unix socket, is trusted if this is not empty. Empty means that no field is believed.
+	TrustedProxies []netip.Prefix
+
+	// ForwardedField is the field that TrustedProxies set: "X-Forwarded-For", or "Forwarded" (RFC 7239). No other is looked
+	// at, since a proxy that does not know it passes on what a client has written. "" means X-Forwarded-For.
+	ForwardedField string
+
+	// Hooks, if not nil, are told of requests, for metrics and logs of access.
+	Hooks *Hooks
+
+	// ShowSecrets leaves what Hooks are told as it is. Otherwise there are no user names and passwords of URLs in it.
+	ShowSecrets bool
 
 	// BaseContext, if not nil, returns the context that those of the requests of a listener are made from, and ConnContext
 	// changes it for one connection, as in [http.Server]. c is the net.Conn as it was accepted: it is for its options and

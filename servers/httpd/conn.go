@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -45,8 +46,9 @@ type conn struct {
 	deadline atomic.Pointer[time.Time]                 // for reading, of the handler's own
 	undrain  func() bool                               // takes back that drain is called
 
-	h2      *http2.Conn // of a connection that speaks HTTP/2
-	tunnels *tunnels    // made of its streams
+	h2      *http2.Conn   // of a connection that speaks HTTP/2
+	tunnels *tunnels      // made of its streams
+	taken   *accessRecord // of the request that has taken the connection, if there are Hooks
 }
 
 // serving is what the connections of one Serve have in common.
@@ -123,13 +125,14 @@ func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
 	defer func() { c.undrain() }()
+	defer c.endTaken()
 	switch is, ok := c.isHTTP2(); {
 	case !ok:
 		return nil
 	case is:
 		return c.runHTTP2()
 	case !c.srv.protocols.HTTP1():
-		c.refuse(http.StatusHTTPVersionNotSupported, false)
+		c.refuseHead(http.StatusHTTPVersionNotSupported, errNoHTTP1)
 		return nil
 	}
 	for c.await() && c.readHead() && c.serve() {
@@ -187,11 +190,30 @@ func (c *conn) readHead() bool {
 	var broken *http1.Error // which costs an allocation
 	switch {
 	case errors.As(err, &broken):
-		c.refuse(broken.Status, false)
-	case errors.Is(err, os.ErrDeadlineExceeded) && len(c.src.Buffered()) > 0:
-		c.refuse(http.StatusRequestTimeout, false)
+		c.refuseHead(broken.Status, err)
+	case len(c.src.Buffered()) == 0:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.refuseHead(http.StatusRequestTimeout, err)
+	default: // the client has gone within it
+		c.srv.newRecord(&origin{on: c, arrived: time.Now()}).refused(0, err)
 	}
 	return false
+}
+
+var errNoHTTP1 = errors.New("httpd: HTTP/1 is not spoken here")
+
+// refuseHead answers what is no head of a request.
+func (c *conn) refuseHead(status int, err error) {
+	rec := c.srv.newRecord(&origin{on: c, arrived: time.Now()})
+	c.refuse(status, false)
+	rec.refused(status, err)
+}
+
+// endTaken tells that a connection that was hijacked is over.
+func (c *conn) endTaken() {
+	if c.taken != nil {
+		c.taken.closed()
+	}
 }
 
 // serve serves the request whose head has been read, and reports whether the connection goes on.
@@ -199,10 +221,11 @@ func (c *conn) serve() (goesOn bool) {
 	if c.srv.native != nil {
 		return c.serveNative()
 	}
-	x := &requestContext{parent: c.ctx, conn: c}
+	x := &requestContext{parent: c.ctx, conn: c, from: c.origin()}
 	r := c.newRequest(x)
 	w := &response{keepAlive: c.mayGoOn()}
-	w.output = output{conn: c, req: r, via: w, length: -1}
+	w.output = output{conn: c, req: r, via: w, length: -1, rec: c.srv.newRecord(&x.from)}
+	w.rec.about(r)
 	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.precheck(r)
@@ -211,6 +234,7 @@ func (c *conn) serve() (goesOn bool) {
 	c.deadline.Store(nil)
 	if status != 0 {
 		c.refuse(status, w.isHead)
+		w.rec.refused(status, errRefused(status))
 		return false
 	}
 	if r.Body == nil {
@@ -218,7 +242,8 @@ func (c *conn) serve() (goesOn bool) {
 		c.watch.allow(c)
 	} else {
 		w.body = &requestBody{conn: c, resp: w, req: r}
-		w.body.asked.expects, w.body.left = expects, c.srv.cfg.MaxBody
+		w.body.asked.expects = expects
+		w.body.configure(c.srv.cfg.MaxBody)
 		r.Body = w.body
 	}
 	c.current.Store(x)
@@ -233,7 +258,6 @@ func (c *conn) serve() (goesOn bool) {
 	if form := c.asked.MultipartForm; form != nil {
 		_ = form.RemoveAll() // as net/http does
 	}
-	c.asked, c.reply = nil, nil
 	return goesOn
 }
 
@@ -254,9 +278,27 @@ func (c *conn) release() {
 func (c *conn) finishRequest(x *requestContext) {
 	x.end(context.Canceled)
 	c.current.Store(nil)
-	if !c.hijacked {
-		c.watch.end()
+	if c.hijacked {
+		return
 	}
+	c.watch.end()
+	w := c.reply
+	c.asked, c.reply = nil, nil
+	if w != nil {
+		w.over(x)
+	}
+}
+
+// over tells the hooks that the exchange is over.
+func (w *response) over(x *requestContext) {
+	if w.rec == nil {
+		return
+	}
+	if w.body != nil {
+		w.rec.Received = w.body.got.Load()
+	}
+	w.rec.fill(&w.output)
+	w.rec.ended(x)
 }
 
 // mayGoOn reports whether the connection may serve another request, as far as is known before the handler is called.
@@ -274,9 +316,14 @@ func (c *conn) precheck(r *http.Request) int {
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
+	case r.Method != http.MethodConnect && !c.srv.allowsHost(r.Host):
+		return http.StatusMisdirectedRequest
 	}
 	return 0
 }
+
+// errRefused is why a valid head is refused.
+func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
 
 // onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
 func onlyExpectsContinue(fields []string) bool {
@@ -289,14 +336,17 @@ func (c *conn) call() (ok bool) {
 		if ok {
 			return
 		}
-		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
-			if line := c.taker; line != nil {
-				c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
-				return
-			}
+		v := recover()
+		switch line := c.taker; {
+		case v == nil: // runtime.Goexit, which the listener takes care of
+			c.note(chanio.Recovered(nil))
+		case line != nil:
+			c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
+		default:
 			c.panicked(c.asked, v)
 		}
 	}()
+	c.reply.rec.began()
 	c.route(c.reply.body != nil && c.reply.body.asked.waits(), c.asked).ServeHTTP(c.reply, c.asked)
 	return true
 }
@@ -342,8 +392,22 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 
 // panicked ends the connection of a handler that panicked.
 func (c *conn) panicked(r *http.Request, v any) {
-	if failure := c.srv.panicked(r, v); !c.hijacked {
+	failure := c.srv.panicked(r, v)
+	c.note(failure)
+	if !c.hijacked {
 		c.nc.Abort(failure)
+	}
+}
+
+// note notes for the hooks why the reply that is under way has failed.
+func (c *conn) note(err error) {
+	switch {
+	case c.hijacked:
+		c.taken.note(err)
+	case c.reply != nil:
+		c.reply.rec.note(err)
+	default: // of a native server
+		c.exchange.writer().rec.note(err)
 	}
 }
 
@@ -362,7 +426,7 @@ func (c *conn) clientGone(x *requestContext, err error) {
 	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
 		return
 	}
-	x.end(context.Canceled)
+	x.leave()
 }
 
 // readDeadline is the deadline that a handler has set for reading, if any.

@@ -40,11 +40,13 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 type requestContext struct {
 	parent context.Context // of the connection
 	conn   *conn           // to be watched; nil with HTTP/2, which tells of a client that leaves
+	from   origin
 
 	mu     sync.Mutex
 	inner  context.Context // once somebody has asked
 	cancel context.CancelCauseFunc
 	cause  error // why it has ended
+	gone   bool  // the client has left, or ended its side
 }
 
 func (x *requestContext) Deadline() (time.Time, bool) { return x.parent.Deadline() }
@@ -81,6 +83,9 @@ func (x *requestContext) Err() error {
 
 // Value has the key by which package context finds a context that it made, so that children need no goroutine.
 func (x *requestContext) Value(key any) any {
+	if key == (infoKey{}) {
+		return x
+	}
 	x.mu.Lock()
 	inner := x.inner
 	x.mu.Unlock()
@@ -88,6 +93,21 @@ func (x *requestContext) Value(key any) any {
 		return inner.Value(key)
 	}
 	return x.parent.Value(key)
+}
+
+// leave ends the context because the client has left.
+func (x *requestContext) leave() {
+	x.mu.Lock()
+	x.gone = x.gone || x.cause == nil
+	x.mu.Unlock()
+	x.end(context.Canceled)
+}
+
+// why returns why the context has ended, and whether the client has left before.
+func (x *requestContext) why() (cause error, gone bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cause, x.gone
 }
 
 // end ends the context.

@@ -83,7 +83,8 @@ func (h *decompressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain.Header.Del("Content-Encoding")
 	plain.Header.Del("Content-Length")
 	plain.ContentLength = -1
-	plain.Body = &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg}
+	plain.Body = &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg, from: r, to: plain}
+	trailersTo(plain, r.Body)
 	h.next.ServeHTTP(w, plain)
 	r.Trailer = plain.Trailer
 }
@@ -107,12 +108,14 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // unpackedBody is the body of a request as it was before it was compressed.
 type unpackedBody struct {
 	packed *countingReader
-	body   io.Closer
+	body   io.ReadCloser
 	open   func(io.Reader) (io.Reader, error)
 	cfg    *DecompressConfig
 	plain  io.Reader
 	n      int64
 	err    error
+
+	from, to *http.Request // of the trailers
 }
 
 func (b *unpackedBody) Read(p []byte) (n int, err error) {
@@ -143,6 +146,7 @@ func (b *unpackedBody) fail(err error) error {
 	case b.packed.err != nil:
 		err = b.packed.err
 	case err == io.EOF && b.plain != nil:
+		err = b.finish()
 	default:
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -151,6 +155,28 @@ func (b *unpackedBody) fail(err error) error {
 	}
 	b.err = err
 	return err
+}
+
+// follow is for follower.
+func (b *unpackedBody) follow(r *http.Request) {
+	b.to = r
+	trailersTo(r, b.body)
+}
+
+// finish reads to the end of the packed body, which the coding need not have reached, and where the trailers are.
+func (b *unpackedBody) finish() error {
+	var more [1]byte
+	n, err := io.ReadFull(b.packed, more[:])
+	switch {
+	case n > 0:
+		return refusef(http.StatusBadRequest, "decompressing the body: there is more behind its end")
+	case err != io.EOF:
+		return err
+	}
+	if b.to.Trailer == nil { // of another server, that knows its own request only
+		b.to.Trailer = b.from.Trailer
+	}
+	return io.EOF
 }
 
 func (b *unpackedBody) Close() error { return b.body.Close() }

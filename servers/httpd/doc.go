@@ -28,6 +28,9 @@
 //	httpd.Files(fsys, nil)       // static files
 //	httpd.Compress(h, nil), httpd.Decompress(h, nil)
 //
+// [Info] has what the server knows of a request, [Reset] and [CloseAfter] end one, or its connection. Config.Hooks are told of
+// every request, for metrics and logs of access.
+//
 // [NewNative] saves the http.Request and the http.ResponseWriter.
 //
 // # HTTP/2

@@ -28,10 +28,15 @@ type streamWriter interface {
 	// abort cuts the reply, also while another method is running.
 	abort(cause error)
 
+	// reset ends the exchange without a reply, or within it.
+	reset(code Code) error
+
 	// declare says how long the body will be, before the header is written.
 	declare(length int64)
+
 	// closeAfter has the connection end behind the reply.
 	closeAfter()
+
 	// beforeFinish has f called when the handler has returned and before the reply ends.
 	beforeFinish(f func())
 }

@@ -164,6 +164,7 @@ func appendLine(dst []byte, name, value string) []byte {
 // and that body, which is what follows, is all there is.
 func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	w.headDone = true
+	w.rec.headSent()
 	w.frame(last)
 	if status := w.overrule(last); status != 0 {
 		return w.appendRefusal(dst, status)
@@ -276,6 +277,7 @@ func (w *response) appendConnection(dst []byte) []byte {
 
 // appendTrailers appends the fields behind the body: those that were announced, and those of TrailerPrefix.
 func (w *response) appendTrailers(dst []byte) []byte {
+	dst = append(dst, w.tail...)
 	if !w.plan.hasTrailers && len(w.header) == 0 {
 		return dst
 	}

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,7 +14,8 @@ import (
 
 // streamBody is the Body of a request of HTTP/2. Reads of several goroutines queue.
 type streamBody struct {
-	resp *streamResponse
+	resp     *streamResponse
+	trailers *http.Request // that gets the trailers, if it is not the stream's
 	bodyState
 }
 
@@ -41,11 +43,11 @@ func (b *streamBody) invite() {
 
 // took notes what a read returned.
 func (b *streamBody) took(n int, err error) (int, error) {
-	n, err = b.boundLocked(b.resp.conn.srv.cfg.MaxBody, n, err)
+	n, err = b.boundLocked(n, err)
 	switch {
 	case err == io.EOF:
 		b.over = true
-		mergeStreamTrailers(b.resp.req, b.resp.stream.Trailers())
+		mergeStreamTrailers(cmp.Or(b.trailers, b.resp.req), b.resp.stream.Trailers())
 		return n, io.EOF
 	case err == nil:
 		return n, nil

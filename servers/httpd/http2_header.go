@@ -111,6 +111,7 @@ var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
 // there is.
 func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 	w.headDone = true
+	w.rec.headSent()
 	p, cfg := &w.plan, &w.conn.srv.cfg
 	if last && w.length < 0 && (!w.isHead || w.written > 0) {
 		w.length = w.written

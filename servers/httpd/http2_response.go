@@ -32,9 +32,12 @@ type streamResponse struct {
 
 // Serve serves the request.
 func (w *streamResponse) Serve() {
+	defer w.over()
 	defer w.ctx.end(errServed)
 	if w.refused != 0 {
 		w.refuse(w.refused)
+		w.rec.refused(w.refused, errRefused(w.refused))
+		w.rec = nil
 		return
 	}
 	if !w.call() {
@@ -64,12 +67,17 @@ func (w *streamResponse) call() (ok bool) {
 		if ok {
 			return
 		}
-		if v := recover(); v != nil { // otherwise runtime.Goexit, which the engine takes care of
+		v := recover()
+		if v == nil { // runtime.Goexit, which the engine takes care of
+			w.rec.note(chanio.Recovered(nil))
+		} else {
 			failure := w.conn.srv.panicked(w.req, v)
+			w.rec.note(failure)
 			w.release()
 			w.stream.Reset(http2.InternalError, failure)
 		}
 	}()
+	w.rec.began()
 	w.conn.route(w.body.waits(), w.req).ServeHTTP(w, w.req)
 	return true
 }
@@ -84,8 +92,22 @@ func (w *streamResponse) precheck() int {
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
+	case (r.Method != http.MethodConnect || r.Header[":protocol"] != nil) && !w.conn.srv.allowsHost(r.Host):
+		return http.StatusMisdirectedRequest
 	}
 	return 0
+}
+
+// over tells the hooks that the exchange is over.
+func (w *streamResponse) over() {
+	if w.rec == nil {
+		return
+	}
+	if w.body != nil {
+		w.rec.Received = w.body.got.Load()
+	}
+	w.rec.fill(&w.output)
+	w.rec.ended(&w.ctx)
 }
 
 // refuse answers a request that no handler sees.
@@ -185,15 +207,24 @@ func (w *streamResponse) Push(string, *http.PushOptions) error { return http.Err
 // finish ends the reply when the handler has returned.
 func (w *streamResponse) finish() {
 	w.closeStreams()
+	if w.wasReset {
+		w.release()
+		w.giveBack()
+		w.finished = true
+		return
+	}
 	if status := w.body.status(); status != 0 && !w.begun() {
+		w.rec.note(w.body.failure())
 		w.header = nil
 		w.refuse(status)
+		w.n, w.written = 0, 0
 		return
 	}
 	if !w.begun() {
 		w.WriteHeader(http.StatusOK)
 	}
 	if err := w.end(); err != nil {
+		w.rec.note(err)
 		w.stream.Reset(http2.InternalError, err)
 	}
 	w.finished = true

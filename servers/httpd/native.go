@@ -52,6 +52,8 @@ type exchange struct {
 	req        http.Request // what body and resp know of the request
 	reading    bool         // the head is gone
 	lines      []byte       // of the reply's header
+	tail       []byte       // of the reply's trailers
+	from       origin
 
 	over *exchangeOver // what it stands on where that is not HTTP/1
 
@@ -240,34 +242,17 @@ func (x Exchange) Set(name, value string) error {
 		return errHTTPTaken
 	case e.began():
 		return errReplied
-	case !http1.ValidToken(name) || !http1.ValidValue(value):
-		return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
 	}
-	known := http1.Lookup(name)
-	switch known {
-	case http1.ContentLength, http1.TransferEncoding, http1.Connection, http1.Trailer:
-		return fmt.Errorf("httpd: %w: field %q is the server's", errInvalid, name)
+	if err := checkField(name, value); err != nil {
+		return err
 	}
 	if e.over != nil {
 		e.over.w.Header().Add(name, value)
 		return nil
 	}
-	e.resp.note(known, value)
+	e.resp.note(http1.Lookup(name), value)
 	e.lines = http1.AppendField(e.lines, name, value)
 	return nil
-}
-
-// Close has the connection closed behind this reply. With HTTP/2 the client is told to send no more requests; the connection
-// ends when those that it has sent meanwhile have been answered.
-func (x Exchange) Close() {
-	switch e := x.valid(); {
-	case e.over != nil:
-		e.over.w.closeAfter()
-	case e.w != nil:
-		e.w.closeAfter()
-	default:
-		e.resp.closeAfter()
-	}
 }
 
 // Reply answers with status and the whole body, whose media type is contentType; "" has it told from the body. It copies a
@@ -308,7 +293,7 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 	if w.body != nil {
 		w.body.asked.replyBegins()
 	}
-	if length >= 0 && bodyAllowed(status) {
+	if length >= 0 && bodyAllowed(status) && !(w.plan.hasTrailers && w.http11 && !w.isHead) {
 		w.length = length
 	}
 	return nil

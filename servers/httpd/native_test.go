@@ -270,16 +270,16 @@ func TestNativeHandlerServesHTTP2(t *testing.T) {
 func TestCloseOfAnExchangeEndsTheConnection(t *testing.T) {
 	for name, f := range map[string]func(context.Context, Exchange) error{
 		"before": func(_ context.Context, x Exchange) error {
-			x.Close()
+			x.CloseAfter()
 			return x.Reply(http.StatusOK, typeText, []byte("hello"))
 		},
 		"behind": func(_ context.Context, x Exchange) error {
-			defer x.Close()
+			defer x.CloseAfter()
 			return x.Reply(http.StatusOK, typeText, []byte("hello"))
 		},
 		"by HTTP": func(_ context.Context, x Exchange) error {
 			w, _ := x.HTTP()
-			x.Close()
+			x.CloseAfter()
 			_, err := io.WriteString(w, "hello")
 			return err
 		},

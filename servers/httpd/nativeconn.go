@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/http1"
 )
 
@@ -15,6 +16,7 @@ func (c *conn) serveNative() (goesOn bool) {
 	c.head.Discard(c.src) // whose slices stay until the body is read
 	if status != 0 {
 		c.refuse(status, e.resp.isHead)
+		e.resp.rec.refused(status, errRefused(status))
 		return false
 	}
 	defer e.release()
@@ -43,9 +45,11 @@ func (e *exchange) begin() int {
 	c := e.conn
 	h := &c.head
 	e.generation.Add(1)
-	e.reading, e.w, e.r, e.ctx, e.lines = false, nil, nil, nil, e.lines[:0]
+	e.reading, e.w, e.r, e.ctx, e.lines, e.tail = false, nil, nil, nil, e.lines[:0], e.tail[:0]
+	e.from, e.req.Trailer = c.origin(), nil
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
-	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1}
+	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.srv.newRecord(&e.from)}
+	e.resp.rec.aboutHead(h)
 	e.resp.isHead = string(h.Method()) == http.MethodHead
 	e.resp.isConnect = string(h.Method()) == http.MethodConnect
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
@@ -66,8 +70,9 @@ func (e *exchange) forget() {
 	e.conn, e.w, e.r, e.ctx = nil, nil, nil, nil
 	e.resp, e.req = response{}, http.Request{}
 	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
-	if cap(e.lines) > maxKept {
-		e.lines = nil
+	e.from = origin{}
+	if cap(e.lines) > maxKept || cap(e.tail) > maxKept {
+		e.lines, e.tail = nil, nil
 	}
 }
 
@@ -84,6 +89,9 @@ func (e *exchange) precheck() int {
 		return http.StatusExpectationFailed
 	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
 		return http.StatusRequestEntityTooLarge
+	}
+	if h.Form != http1.Authority && len(e.conn.srv.cfg.AllowedHosts) > 0 && !e.conn.srv.allowsHost(string(h.Authority)) {
+		return http.StatusMisdirectedRequest
 	}
 	if target := h.Target(); h.Form != http1.Origin || !isPlainBytes(target) {
 		if urlOf(h.Form, string(target)) == nil {
@@ -124,11 +132,15 @@ func (e *exchange) call() (ok bool) {
 		if ok {
 			return
 		}
-		if v := recover(); v != nil { // otherwise runtime.Goexit, which the listener takes care of
+		v := recover()
+		if v == nil { // runtime.Goexit, which the listener takes care of
+			c.note(chanio.Recovered(nil))
+		} else {
 			c.panicked(e.described(), v)
 		}
 	}()
 	x := Exchange{e, e.generation.Load()}
+	e.resp.rec.began()
 	if err := e.route(x); err != nil {
 		e.fail(x, err)
 	}
@@ -189,6 +201,7 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 		status = code
 	}
 	e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "status", status, "error", err)
+	e.resp.plan, e.resp.tail = plan{}, nil
 	e.lines = append(e.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
 	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {
 		cut()
@@ -210,11 +223,11 @@ func (e *exchange) described() *http.Request {
 // takeHTTP makes the request and the writer of net/http.
 func (e *exchange) takeHTTP() {
 	c := e.conn
-	e.ctx = &requestContext{parent: c.ctx, conn: c}
+	e.ctx = &requestContext{parent: c.ctx, conn: c, from: e.from}
 	e.r = c.newRequest(e.ctx)
 	e.w = new(response)
 	*e.w = e.resp
-	e.w.via, e.w.req = e.w, e.r
+	e.w.via, e.w.req, e.w.plan, e.w.tail = e.w, e.r, plan{}, nil
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)
@@ -222,7 +235,8 @@ func (e *exchange) takeHTTP() {
 		return
 	}
 	body := &requestBody{conn: c, resp: e.w, req: e.r}
-	body.asked.expects, body.left = e.body.asked.waits(), e.body.left
+	body.asked.expects = e.body.asked.waits()
+	body.configure(c.srv.cfg.MaxBody)
 	e.w.body, e.r.Body = body, body
 	c.current.Store(e.ctx)
 }
@@ -235,4 +249,15 @@ func (e *exchange) release() {
 	if e.ctx != nil {
 		e.conn.finishRequest(e.ctx)
 	}
+	if !e.conn.hijacked {
+		e.writer().over(e.ctx)
+	}
+}
+
+// writer is what has written the reply.
+func (e *exchange) writer() *response {
+	if e.w != nil {
+		return e.w
+	}
+	return &e.resp
 }

@@ -36,6 +36,7 @@ type exchangeOver struct {
 	w     streamWriter
 	r     *http.Request
 	began bool
+	sized bool // with its length
 	taken bool // by HTTP
 }
 
@@ -47,7 +48,7 @@ func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
 }
 
 func (o *exchangeOver) begin(status int, length int64) {
-	o.began = true
+	o.began, o.sized = true, length >= 0
 	if length >= 0 && bodyAllowed(status) {
 		o.w.declare(length)
 	}

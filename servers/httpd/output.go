@@ -24,6 +24,7 @@ type output struct {
 	headDone bool  // the head has been handed on
 	finished bool  // the handler has returned
 	length   int64 // declared, or -1
+	wasReset bool  // by the handler
 	written  int64 // by the handler
 	plan     plan  // from the header, at WriteHeader
 
@@ -31,7 +32,8 @@ type output struct {
 	n      int    // of buf
 	uncork func() // while small pieces are held back
 
-	closers []func() // called when the handler has returned
+	closers []func()      // called when the handler has returned
+	rec     *accessRecord // what the hooks are told of the exchange, if there are any
 }
 
 // version is what the ResponseWriters of the versions do in their own way.
@@ -88,6 +90,8 @@ func (o *output) begin() error {
 		return http.ErrHijacked
 	case o.finished:
 		return errFinished
+	case o.wasReset:
+		return errReset
 	}
 	if !o.via.begun() {
 		o.via.WriteHeader(http.StatusOK)
@@ -170,6 +174,7 @@ func (o *output) flush(ctx context.Context) error {
 	if err := o.begin(); err != nil {
 		return err
 	}
+	o.rec.streams()
 	if err := o.flushKept(); err != nil {
 		return err
 	}
@@ -201,6 +206,7 @@ func (o *output) put(ctx context.Context, p []byte) error {
 	if err := o.admit(len(p)); err != nil {
 		return err
 	}
+	o.rec.streams()
 	if !o.headDone || o.n > 0 {
 		defer o.cork()()
 		if err := o.sendBefore(p); err != nil {

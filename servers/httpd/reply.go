@@ -108,14 +108,21 @@ func (resp Response) sendBody(w http.ResponseWriter, r *http.Request, status int
 	if b == nil {
 		b = bytesBody(nil)
 	}
-	if n := b.length(); n >= 0 {
+	trailing := len(resp.trailers) > 0 && r.ProtoAtLeast(1, 1) && r.Method != http.MethodHead
+	if trailing {
+		resp.announce(w.Header())
+		w.Header().Del("Content-Length")
+	} else if n := b.length(); n >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
 	}
 	if r.Method == http.MethodHead {
 		w.WriteHeader(status)
 		return nil
 	}
-	return b.send(w, r, status)
+	if err := b.send(w, r, status); err != nil || !trailing {
+		return err
+	}
+	return resp.trail(w.Header())
 }
 
 // isSafe reports whether r asks for nothing but the content.

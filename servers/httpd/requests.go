@@ -84,6 +84,7 @@ func (q *requestQueue) close() error {
 func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	req := &Request{Request: r.WithContext(ctx), cancel: cancel, verdict: make(chan verdict, 1)}
+	trailersTo(req.Request, r.Body)
 	req.src, req.body = newBody(w, r)
 	defer req.body.settle()
 	select {
@@ -111,6 +112,9 @@ func (q *requestQueue) conclude(w http.ResponseWriter, r *http.Request, req *Req
 		v = <-req.verdict // another's, if that was quicker
 	}
 	req.body.settle()
+	if req.Trailer != nil {
+		r.Trailer = req.Trailer // for middleware
+	}
 	switch {
 	case v.gone, v.aborted:
 		cut()

@@ -28,6 +28,7 @@ type response struct {
 	wroteHeader bool
 	overruled   bool   // a refusal was sent in the place of the handler's reply
 	lines       []byte // field lines of the header, at WriteHeader
+	tail        []byte // those of the trailers of a native handler
 	framing     http1.Framing
 }
 
@@ -148,6 +149,8 @@ func (w *response) handOver() (*chanio.Conn, error) {
 		}
 	}
 	w.release()
+	w.rec.tunnels(&w.output)
+	c.taken = w.rec
 	c.watch.end()
 	c.hijacked = true
 	if !c.undrain() { // otherwise a Shutdown ends the input from now on
@@ -166,8 +169,16 @@ func (w *response) handOver() (*chanio.Conn, error) {
 // finish ends the reply when the handler has returned, and reports whether the connection goes on.
 func (w *response) finish() (goesOn bool) {
 	w.closeStreams()
+	if w.wasReset {
+		w.rec.note(errReset)
+		w.conclude()
+		return false
+	}
 	if status := w.body.status(); status != 0 && !w.wroteHeader {
 		w.finished = true
+		w.status, w.headDone, w.n, w.written = status, true, 0, 0
+		w.rec.headSent()
+		w.rec.note(w.body.failure())
 		w.conn.refuse(status, w.isHead)
 		return false
 	}
@@ -175,13 +186,8 @@ func (w *response) finish() (goesOn bool) {
 		w.WriteHeader(http.StatusOK)
 	}
 	err := w.end()
-	w.finished = true
-	w.release()
-	w.giveBack()
-	_ = w.conn.nc.SetWriteDeadline(time.Time{})
-	if w.body != nil {
-		_ = w.body.Close()
-	}
+	w.conclude()
+	w.rec.note(err)
 	switch {
 	case err == http1.ErrBodyTooShort:
 		return false // which the client can tell by the length
@@ -190,6 +196,17 @@ func (w *response) finish() (goesOn bool) {
 		return false
 	}
 	return w.keepAlive && (w.body == nil || w.body.settle())
+}
+
+// conclude lets nobody write or read any more.
+func (w *response) conclude() {
+	w.finished = true
+	w.release()
+	w.giveBack()
+	_ = w.conn.nc.SetWriteDeadline(time.Time{})
+	if w.body != nil {
+		_ = w.body.Close()
+	}
 }
 
 // end writes what is left of the reply.

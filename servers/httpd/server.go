@@ -1,7 +1,9 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -140,8 +142,31 @@ func (s *Server) shown(ln *servers.Listener) *http.Server {
 	return &http.Server{
 		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
 		IdleTimeout: max(s.cfg.IdleTimeout, 0), MaxHeaderBytes: s.cfg.MaxHead,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError), TLSConfig: s.shownTLS(),
 	}
+}
+
+// shownTLS returns what Config.Listen.TLS says, as far as a tls.Config has it, or nil.
+func (s *Server) shownTLS() *tls.Config {
+	secure := s.cfg.Listen.TLS
+	if secure == nil {
+		return nil
+	}
+	shown := secure.Base.Clone()
+	if shown == nil {
+		shown = &tls.Config{}
+	}
+	shown.MinVersion = max(tls.VersionTLS12, secure.MinVersion, shown.MinVersion)
+	if len(secure.Certificates) > 0 {
+		shown.Certificates = secure.Certificates
+	}
+	if secure.ClientCAs != nil {
+		shown.ClientCAs, shown.ClientAuth = secure.ClientCAs, cmp.Or(secure.ClientAuth, tls.RequireAndVerifyClientCert)
+	}
+	if shown.NextProtos = secure.ALPN; len(shown.NextProtos) == 0 {
+		shown.NextProtos = s.alpn()
+	}
+	return shown
 }
 
 // addrOnly is the net.Listener that BaseContext is shown for a Listener of package servers.
@@ -163,6 +188,25 @@ func (s *Server) remove(ln *servers.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, ln)
+}
+
+// String returns the addresses that the Server listens at, each with its transport and how many connections are open.
+func (s *Server) String() string {
+	s.mu.Lock()
+	all := make([]*servers.Listener, 0, len(s.listeners))
+	for ln := range s.listeners {
+		all = append(all, ln)
+	}
+	s.mu.Unlock()
+	said := make([]string, len(all))
+	for i, ln := range all {
+		said[i] = ln.String()
+	}
+	if len(said) == 0 {
+		return "httpd: not listening"
+	}
+	slices.Sort(said)
+	return "httpd: " + strings.Join(said, ", ")
 }
 
 // Shutdown ends the Server in good order: it stops accepting, lets requests that have begun finish, tells their clients

@@ -61,6 +61,9 @@ func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
 	if err := w.send(nil); err != nil {
 		return nil, err
 	}
+	if w.rec != nil {
+		w.rec.Kind = Tunneled
+	}
 	if err := w.stream.Out.Flush(w.conn.io); err != nil {
 		return nil, err
 	}

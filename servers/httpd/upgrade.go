@@ -222,6 +222,7 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 		conn.Abort(err)
 		return nil, fmt.Errorf("httpd: Upgrade: %w", err)
 	}
+	noteSwitched(w)
 	return conn, nil
 }
 

@@ -71,6 +71,7 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	s := &session{handler: h, srv: c.srv, conn: conn, target: r.RequestURI}
 	s.ctx.Context = c.ctx // that of the request has no other values, and ends with the request
 	s.srv.running.Add(1)  // until it is over
+	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
 	c.next = s.run
 }
@@ -81,7 +82,8 @@ type session struct {
 	srv     *Server
 	conn    *websocket.Conn
 	ctx     leanctx.Context
-	target  string // of the request, for the log
+	target  string        // of the request, for the log
+	rec     *accessRecord // of the request, if there are Hooks
 }
 
 // run is the handler of the connection from then on.
@@ -101,13 +103,18 @@ func (s *session) run(context.Context, *chanio.Conn) error {
 func (s *session) over() {
 	s.ctx.Cancel()
 	s.srv.running.Add(-1)
+	if s.rec != nil {
+		s.rec.closed()
+	}
 }
 
 // panicked logs a panic with v. A nil v means runtime.Goexit, which the listener takes care of.
 func (s *session) panicked(v any) {
-	if v != nil {
-		s.srv.panicked(&http.Request{RemoteAddr: s.conn.RemoteAddr().String(), Method: http.MethodGet, RequestURI: s.target}, v)
+	if v == nil {
+		s.rec.note(chanio.Recovered(nil))
+		return
 	}
+	s.rec.note(s.srv.panicked(&http.Request{RemoteAddr: s.conn.RemoteAddr().String(), Method: http.MethodGet, RequestURI: s.target}, v))
 }
 
 // closeCode returns what a handler's error closes its connection with.

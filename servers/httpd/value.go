@@ -29,6 +29,8 @@ type Response struct {
 	body  body
 	later *future.Future[Response]
 	err   error // of making it
+
+	trailers map[string]func() string
 }
 
 // body is what a Response sends.
@@ -164,6 +166,9 @@ func (resp Response) over(outer Response) Response {
 			resp.Header[http.CanonicalHeaderKey(name)] = values
 		}
 	}
+	for name, value := range outer.trailers {
+		resp = resp.WithTrailer(name, value)
+	}
 	return resp
 }
 
@@ -184,6 +189,9 @@ func (resp Response) check() error {
 				return fmt.Errorf("httpd: %w: value of %s %q", errInvalid, name, value)
 			}
 		}
+	}
+	if err := resp.checkTrailers(); err != nil {
+		return err
 	}
 	return resp.checkFraming()
 }

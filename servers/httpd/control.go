@@ -1,0 +1,104 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// Code is why a stream of HTTP/2 is reset: RFC 9113 7.
+type Code = http2.Code
+
+// The codes that a handler may have use for. Others are their numbers.
+const (
+	CodeNoError         = http2.NoError         // nothing is wrong, and the rest is not wanted
+	CodeInternalError   = http2.InternalError   // this server has failed
+	CodeRefusedStream   = http2.RefusedStream   // nothing was done: the client may send the request once more
+	CodeCancel          = http2.Cancel          // the reply is not needed any more
+	CodeEnhanceYourCalm = http2.EnhanceYourCalm // the client does too much
+	CodeHTTP11Required  = http2.HTTP11Required  // the client is to use HTTP/1.1 for this
+)
+
+// errReset is how an exchange ends that its handler has reset.
+var errReset = errors.New("httpd: the handler has reset the exchange")
+
+// Reset ends the exchange of w at once, whether or not a reply has begun: with HTTP/2 its stream, by a RST_STREAM with code,
+// with HTTP/1 its connection, where code means nothing. The context of the request ends, and reading the body and writing the
+// reply fail. The handler goes on until it returns.
+//
+// It is for the goroutine of the handler, and finds the server of this package through Unwrap. On others it does nothing and
+// returns an error that is errors.ErrUnsupported: there a panic with [http.ErrAbortHandler] has the effect.
+func Reset(w http.ResponseWriter, code Code) error {
+	own := unwrapped(w)
+	if own == nil {
+		return fmt.Errorf("httpd: Reset: %T: %w", w, errors.ErrUnsupported)
+	}
+	return own.reset(code)
+}
+
+// CloseAfter has the connection closed behind the reply to w: with HTTP/1 the reply says so, if it has not begun, and with
+// HTTP/2 a GOAWAY does, and requests that have begun are finished first. It is for the goroutine of the handler. On servers
+// of others it sets the field Connection, which counts if the reply has not begun.
+func CloseAfter(w http.ResponseWriter) {
+	if own := unwrapped(w); own != nil {
+		own.closeAfter()
+		return
+	}
+	w.Header().Set("Connection", "close")
+}
+
+// reset is for streamWriter.
+func (w *response) reset(Code) error {
+	switch {
+	case w.conn.hijacked:
+		return http.ErrHijacked
+	case w.finished:
+		return errFinished
+	}
+	if x := w.conn.current.Load(); x != nil {
+		x.end(errReset)
+	}
+	w.wasReset = true
+	w.conn.nc.Abort(errReset)
+	return nil
+}
+
+// reset is for streamWriter.
+func (w *streamResponse) reset(code Code) error {
+	switch {
+	case w.tunnel != nil:
+		return http.ErrHijacked
+	case w.finished:
+		return errFinished
+	}
+	w.wasReset = true
+	w.stream.Reset(code, errReset)
+	return nil
+}
+
+// Reset ends the exchange at once, as the function [Reset] does.
+func (x Exchange) Reset(code Code) error {
+	e := x.valid()
+	switch {
+	case e.taken():
+		return errHTTPTaken
+	case e.over != nil:
+		return Reset(e.over.w, code)
+	}
+	return e.resp.reset(code)
+}
+
+// CloseAfter has the connection closed behind this reply, as the function [CloseAfter] does.
+func (x Exchange) CloseAfter() {
+	e := x.valid()
+	switch {
+	case e.over != nil:
+		CloseAfter(e.over.w)
+	case e.w != nil:
+		e.w.closeAfter()
+	default:
+		e.resp.closeAfter()
+	}
+}

@@ -1,0 +1,99 @@
+package httpd
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// RequestInfo is what a Server knows of a request that an [http.Request] does not say.
+type RequestInfo struct {
+	// Arrived is when the head of the request had arrived.
+	Arrived time.Time
+
+	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0.
+	Protocol string
+
+	// StreamID is the number of the stream with HTTP/2, 0 with HTTP/1.
+	StreamID uint32
+
+	// Serial is which request of its connection this is; the first is 1.
+	Serial int
+
+	// Client is the address of the client: that of the peer or, if the peer is one of Config.TrustedProxies, the one that
+	// they say. It is not valid for a peer that has no IP address, such as one of a Unix socket.
+	Client netip.Addr
+
+	// Conn is what has passed through the connection until now, other requests included.
+	Conn chanio.ConnStats
+}
+
+// origin is where a request comes from.
+type origin struct {
+	on      *conn
+	arrived time.Time
+	serial  int
+	stream  uint32
+}
+
+// origin returns that of the request of HTTP/1 whose head has been read.
+func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: int(c.served)} }
+
+// infoKey is the key of the *requestContext in the context of a request.
+type infoKey struct{}
+
+// Info returns what the server knows of r, also behind middleware that has made another request of it. ok is false if r is
+// not from a server of this package.
+func Info(r *http.Request) (info RequestInfo, ok bool) {
+	x, ok := r.Context().Value(infoKey{}).(*requestContext)
+	if !ok {
+		return RequestInfo{}, false
+	}
+	s := x.from.on.srv
+	info = x.from.info(r.Proto)
+	info.Client = s.clientAddr(x.from.on.remote, r.Header[s.cfg.forwardedField()])
+	return info, true
+}
+
+func (o *origin) info(proto string) RequestInfo {
+	return RequestInfo{
+		Arrived: o.arrived, Protocol: proto, StreamID: o.stream, Serial: o.serial, Conn: o.on.nc.Stats(),
+	}
+}
+
+// Info returns what the server knows of the request besides its head. With HTTP/1 it is called before the body is read.
+func (x Exchange) Info() RequestInfo {
+	e := x.valid()
+	if e.over != nil {
+		info, _ := Info(e.over.r)
+		return info
+	}
+	h := x.head()
+	info := e.from.info(protoOf(h.Minor))
+	info.Client = e.conn.srv.clientAddr(e.conn.remote, e.conn.srv.forwardedIn(&h.Fields))
+	return info
+}
+
+func protoOf(minor int) string {
+	if minor == 0 {
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
+}
+
+// forwardedIn returns the values of the field that TrustedProxies set.
+func (s *Server) forwardedIn(f *http1.Fields) (values []string) {
+	if len(s.cfg.TrustedProxies) == 0 {
+		return nil
+	}
+	name := s.cfg.forwardedField()
+	for i := range f.Len() {
+		if equalFold(f.Name(i), name) {
+			values = append(values, string(f.Value(i)))
+		}
+	}
+	return values
+}

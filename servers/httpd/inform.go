@@ -1,0 +1,70 @@
+package httpd
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// Inform sends an informational response at once, such as 103 with Link fields (RFC 8297), before the reply begins. It may
+// be repeated. A status that is 101 or not of 100 to 199, an invalid field, and one that is the server's, as for Set, are
+// errors: nothing is sent then. header may be nil. To a client of HTTP/1.0 nothing is sent.
+//
+// Handlers with an [http.ResponseWriter] have its WriteHeader for that.
+func (x Exchange) Inform(status int, header http.Header) error {
+	e := x.valid()
+	switch {
+	case e.taken():
+		return errHTTPTaken
+	case e.began():
+		return errReplied
+	case status < 100 || status > 199 || status == http.StatusSwitchingProtocols:
+		return fmt.Errorf("httpd: %w: status %d", errInvalid, status)
+	}
+	for name, values := range header {
+		for _, value := range values {
+			if err := checkField(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	if e.over != nil {
+		return streamOf(e.over.w).inform(status, header.Clone())
+	}
+	return e.resp.informFields(status, header)
+}
+
+// checkField returns what is wrong with a field of a reply, or nil.
+func checkField(name, value string) error {
+	if !http1.ValidToken(name) || !http1.ValidValue(value) {
+		return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
+	}
+	switch http1.Lookup(name) {
+	case http1.ContentLength, http1.TransferEncoding, http1.Connection, http1.Trailer:
+		return fmt.Errorf("httpd: %w: field %q is the server's", errInvalid, name)
+	}
+	return nil
+}
+
+// informFields is inform with the fields of a native handler, which have been checked.
+func (w *response) informFields(status int, header http.Header) error {
+	if !w.http11 {
+		return nil
+	}
+	if status == http.StatusContinue && w.body != nil {
+		w.body.asked.answered()
+	}
+	p := http1.AppendStatusLine(w.conn.sink.Begin(), status)
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		for _, value := range header[name] {
+			p = http1.AppendField(p, name, value)
+		}
+	}
+	if err := w.conn.sink.End(w.conn.io, http1.AppendHeadEnd(p), nil); err != nil {
+		return err
+	}
+	return w.conn.nc.Out.Flush(w.conn.io)
+}

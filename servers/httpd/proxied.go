@@ -1,0 +1,130 @@
+package httpd
+
+import (
+	"cmp"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// forwardedField returns the canonical name of the field that TrustedProxies set.
+func (cfg *Config) forwardedField() string {
+	return http.CanonicalHeaderKey(cmp.Or(cfg.ForwardedField, "X-Forwarded-For"))
+}
+
+// clientAddr returns the address that a request comes from whose peer is remote and whose forwarding fields have those
+// values. It goes from the peer towards the client for as long as an address is one of a trusted proxy: what stands before
+// the first that is not may have been invented.
+func (s *Server) clientAddr(remote string, values []string) netip.Addr {
+	addr := addrOf(remote)
+	if len(s.cfg.TrustedProxies) == 0 {
+		return addr
+	}
+	rfc7239 := s.cfg.forwardedField() == "Forwarded"
+	for i := len(values) - 1; i >= 0 && s.trusts(addr); i-- {
+		for rest := values[i]; rest != "" && s.trusts(addr); {
+			var last string
+			if rest, last = cutLast(rest); last == "" {
+				continue // an empty element counts as none: RFC 9110 5.6.1.2
+			}
+			if rfc7239 {
+				last = forOf(last)
+			}
+			next := addrOf(last)
+			if !next.IsValid() {
+				return addr // hidden or unknown: nothing before it counts
+			}
+			addr = next
+		}
+	}
+	return addr
+}
+
+// trusts reports whether addr is that of a trusted proxy. A peer without an address is one that runs on this machine.
+func (s *Server) trusts(addr netip.Addr) bool {
+	if !addr.IsValid() {
+		return true
+	}
+	for _, p := range s.cfg.TrustedProxies {
+		if p.Contains(addr) || p.Addr().Is4In6() && p.Bits() >= 96 && addr.Is4() && p.Contains(netip.AddrFrom16(addr.As16())) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutLast cuts the last element off a list. A comma within quotes is none. It goes backwards, since what stands before the
+// elements of trusted proxies may have an odd number of quotes.
+func cutLast(list string) (rest, last string) {
+	quoted := false
+	for i := len(list) - 1; i >= 0; i-- {
+		switch {
+		case list[i] == '"':
+			quoted = !quoted
+		case list[i] == ',' && !quoted:
+			return list[:i], strings.Trim(list[i+1:], " \t")
+		}
+	}
+	return "", strings.Trim(list, " \t")
+}
+
+// forOf returns the value of the one parameter "for" of an element of Forwarded (RFC 7239 4), or "".
+func forOf(element string) (value string) {
+	for pair := range strings.SplitSeq(element, ";") {
+		name, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+		if !strings.EqualFold(name, "for") {
+			continue
+		}
+		if value != "" {
+			return "" // two are an error
+		}
+		if value = v; len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
+			value = v[1 : len(v)-1]
+		}
+	}
+	return value
+}
+
+// addrOf returns the IP address of a node: one of IPv4 or IPv6, the latter perhaps in brackets, perhaps with a port. It is
+// not valid for anything else.
+func addrOf(node string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(node); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	if n := len(node); n > 2 && node[0] == '[' && node[n-1] == ']' {
+		node = node[1 : n-1]
+	}
+	addr, err := netip.ParseAddr(node)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// allowsHost reports whether requests for authority are served: Config.AllowedHosts.
+func (s *Server) allowsHost(authority string) bool {
+	if len(s.cfg.AllowedHosts) == 0 {
+		return true
+	}
+	host := strings.ToLower(authority)
+	name := withoutPort(host)
+	for _, allowed := range s.cfg.AllowedHosts {
+		allowed = strings.ToLower(allowed)
+		suffix, wild := strings.CutPrefix(allowed, "*")
+		switch {
+		case allowed == host, allowed == name:
+			return true
+		case wild && strings.HasPrefix(suffix, ".") && len(name) > len(suffix) && strings.HasSuffix(name, suffix):
+			return true
+		}
+	}
+	return false
+}
+
+// withoutPort returns the name or address of an authority, without the dot that may end a name.
+func withoutPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
+		host = host[:i]
+	}
+	return strings.TrimSuffix(host, ".")
+}

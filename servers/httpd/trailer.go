@@ -1,0 +1,125 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+// checkTrailer returns what is wrong with a field behind a body, or nil: one that frames, routes, authenticates or describes
+// a message must not be there (RFC 9110 6.5.1).
+func checkTrailer(name, value string) error {
+	switch {
+	case !http1.ValidToken(name) || !http1.ValidValue(value):
+		return fmt.Errorf("httpd: %w: trailer %q: %q", errInvalid, name, value)
+	case !http1.Lookup(name).InTrailer():
+		return fmt.Errorf("httpd: %w: field %q in a trailer", errInvalid, name)
+	}
+	return nil
+}
+
+// errNoTrailers is why a reply that has begun can have none.
+var errNoTrailers = errors.New("httpd: a reply that has begun with its length has no trailers")
+
+// AddTrailer adds a field behind the body of the reply, such as a digest of it. It may be called until the handler returns,
+// but not for a reply that has begun with its length; one that begins later has none on HTTP/1. An invalid name or value, and
+// a field that must not be there (RFC 9110 6.5.1), is an error and changes nothing. A client of HTTP/1.0, and one that sent
+// HEAD, gets no trailers.
+func (x Exchange) AddTrailer(name, value string) error {
+	e := x.valid()
+	if e.taken() {
+		return errHTTPTaken
+	}
+	if err := checkTrailer(name, value); err != nil {
+		return err
+	}
+	if o := e.over; o != nil {
+		if o.began && o.sized {
+			return errNoTrailers
+		}
+		o.w.Header().Add(http.TrailerPrefix+name, value)
+		return nil
+	}
+	w := &e.resp
+	if w.wroteHeader && w.length >= 0 {
+		return errNoTrailers
+	}
+	if !w.wroteHeader {
+		e.lines = http1.AppendField(e.lines, "Trailer", name)
+	}
+	w.plan.hasTrailers = true
+	e.tail = http1.AppendField(e.tail, name, value)
+	w.tail = e.tail
+	return nil
+}
+
+// Trailer returns the first value of a field behind the body of the request, "" if there is none. It is known once Read has
+// returned io.EOF.
+func (x Exchange) Trailer(name string) string {
+	e := x.valid()
+	if e.over != nil {
+		return e.over.r.Trailer.Get(name)
+	}
+	return e.req.Trailer.Get(name)
+}
+
+// WithTrailer returns resp with a field behind its body. value is called once the body has been sent, so it may be a digest
+// or a count of it; if it returns "" the field is left out. The name is announced in the header. resp itself is not changed.
+//
+//	hash := sha256.New()
+//	...
+//	return httpd.ByteStream(src).WithTrailer("Repr-Digest", func() string { return digest(hash) }), nil
+//
+// A name that is invalid or must not be there (RFC 9110 6.5.1), and a Response of a file, make an invalid Response. An invalid
+// value cuts the reply. On HTTP/1 the body has no Content-Length then. A client of HTTP/1.0, and one that sent HEAD, gets no
+// trailers.
+func (resp Response) WithTrailer(name string, value func() string) Response {
+	if value == nil {
+		panic("httpd: WithTrailer: value is nil")
+	}
+	resp.trailers = maps.Clone(resp.trailers)
+	if resp.trailers == nil {
+		resp.trailers = map[string]func() string{}
+	}
+	resp.trailers[http.CanonicalHeaderKey(name)] = value
+	return resp
+}
+
+// checkTrailers returns what is wrong with the trailers that are still to come.
+func (resp Response) checkTrailers() error {
+	if _, ok := resp.body.(*fileBody); ok && len(resp.trailers) > 0 {
+		return fmt.Errorf("httpd: %w: a file has no trailers", errInvalid)
+	}
+	for name := range resp.trailers {
+		if err := checkTrailer(name, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announce announces the trailers.
+func (resp Response) announce(h http.Header) {
+	for _, name := range slices.Sorted(maps.Keys(resp.trailers)) {
+		h.Add("Trailer", name)
+		h.Del(name)
+	}
+}
+
+// trail sets the trailers of a body that has been sent.
+func (resp Response) trail(h http.Header) error {
+	for name, value := range resp.trailers {
+		v := value()
+		if err := checkTrailer(name, v); err != nil {
+			return begun{err}
+		}
+		if v != "" {
+			h.Set(name, v)
+		}
+	}
+	return nil
+}
