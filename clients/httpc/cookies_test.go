@@ -77,17 +77,17 @@ func TestCookiesOfRFC6265(t *testing.T) {
 		"host-only beside a domain": {set: []string{"a=1; Domain=example.com", "b=2"}, to: "other.example.com/dir/page", want: "a=1"},
 
 		// 5.1.4, 5.2.4
-		"the directory":            {set: []string{"a=b"}, to: "www.example.com/dir/other", want: "a=b"},
-		"below the directory":      {set: []string{"a=b"}, to: "www.example.com/dir/sub/other", want: "a=b"},
-		"outside of it":            {set: []string{"a=b"}, to: "www.example.com/other", want: ""},
-		"a path that begins so":    {set: []string{"a=b"}, to: "www.example.com/directory", want: ""},
-		"Path":                     {set: []string{"a=b; Path=/"}, to: "www.example.com/other", want: "a=b"},
-		"Path with a slash":        {set: []string{"a=b; Path=/dir/"}, to: "www.example.com/dir/other", want: "a=b"},
-		"Path, not its parent":     {set: []string{"a=b; Path=/dir/"}, to: "www.example.com/dir", want: ""},
-		"Path that is none":        {set: []string{"a=b; Path=dir"}, want: "a=b"},
-		"Path of somewhere else":   {set: []string{"a=b; Path=/other"}, to: "www.example.com/other", want: "a=b"},
-		"same name, two paths":     {set: []string{"a=1; Path=/", "a=2; Path=/dir"}, want: "a=2; a=1"},
-		"Secure goes not in clear": {set: []string{"a=b; Secure"}, want: ""},
+		"the directory":             {set: []string{"a=b"}, to: "www.example.com/dir/other", want: "a=b"},
+		"below the directory":       {set: []string{"a=b"}, to: "www.example.com/dir/sub/other", want: "a=b"},
+		"outside of it":             {set: []string{"a=b"}, to: "www.example.com/other", want: ""},
+		"a path that begins so":     {set: []string{"a=b"}, to: "www.example.com/directory", want: ""},
+		"Path":                      {set: []string{"a=b; Path=/"}, to: "www.example.com/other", want: "a=b"},
+		"Path with a slash":         {set: []string{"a=b; Path=/dir/"}, to: "www.example.com/dir/other", want: "a=b"},
+		"Path, not its parent":      {set: []string{"a=b; Path=/dir/"}, to: "www.example.com/dir", want: ""},
+		"Path that is not absolute": {set: []string{"a=b; Path=dir"}, want: "a=b"},
+		"Path of somewhere else":    {set: []string{"a=b; Path=/other"}, to: "www.example.com/other", want: "a=b"},
+		"same name, two paths":      {set: []string{"a=1; Path=/", "a=2; Path=/dir"}, want: "a=2; a=1"},
+		"Secure goes not in clear":  {set: []string{"a=b; Secure"}, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, &Config{Jar: NewJar(), Dial: dialLoopback})

@@ -30,7 +30,7 @@ import (
 // peer is a server that the same tests run against.
 type peer struct {
 	http, h2c, https string // URLs
-	whole            bool   // it has trailers of requests over HTTP/2, passes on informational responses, and asks for no body in vain
+	whole            bool   // it has trailers of requests over HTTP/2, passes on informational responses, and asks only for a body that it wants
 }
 
 // peers are the servers. Each serves the handler.

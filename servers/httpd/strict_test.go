@@ -75,7 +75,7 @@ func TestFramingErrorInABodyIsToldToTheHandler(t *testing.T) {
 	require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "))
 }
 
-// brokenPosts are requests with a body that is none, and what each is refused with.
+// brokenPosts are requests with a malformed body, and what each is refused with.
 var brokenPosts = map[string]string{
 	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n": "400 Bad Request",
 	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel":                        "400 Bad Request",

@@ -1,4 +1,4 @@
-// Wsauth accepts a WebSocket only from who has a token: in the Authorization field, as programs send it, in a cookie, as a
+// Wsauth accepts a WebSocket only from a client with a token: in the Authorization field, as programs send it, in a cookie, as a
 // browser does by itself, or as a subprotocol, the one field that a script in a page may fill in.
 //
 //	WSAUTH_TOKEN=secret go run ./docs/examples/wsauth -addr localhost:7084

@@ -56,6 +56,7 @@ func TestChiRoutesAndItsMiddleware(t *testing.T) {
 	out := new(lines)
 	formatter := plain{middleware.DefaultLogFormatter{Logger: log.New(out, "", 0), NoColor: true}}
 	r := chi.NewRouter()
+	//lint:ignore SA1019 it is in wide use
 	r.Use(middleware.RequestID, middleware.RealIP, middleware.RequestLogger(formatter), middleware.Recoverer)
 	r.Use(middleware.Compress(5, "text/plain"), middleware.StripSlashes, middleware.Heartbeat("/ping"), middleware.GetHead)
 	r.Get("/users/{id:[0-9]+}", func(w http.ResponseWriter, r *http.Request) {

@@ -3,8 +3,10 @@ package sockets
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,18 +65,22 @@ type message struct {
 	pieces int // frames, if that can be chosen
 }
 
+// noise is 16 MiB that do not compress.
+var noise = sync.OnceValue(func() []byte {
+	p := make([]byte, 16<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(p) // it never fails
+	return p
+})
+
 // messages are what every peer has echoed, the large ones where that is asked for.
 func messages(large bool) []message {
-	big := make([]byte, 16<<20)
-	for i := range big {
-		big[i] = byte(i * i >> 7)
-	}
+	big := noise()
 	all := []message{
 		{data: []byte("héllo \U0001F600")}, {}, {binary: true}, {binary: true, data: []byte{0, 0xff, 0xfe}},
 		{data: []byte(strings.Repeat("in three pieces \U0001F600 ", 5000)), pieces: 3},
 	}
 	if large {
-		all = append(all, message{binary: true, data: big}, message{data: bytes.Repeat([]byte("compress me "), 1<<17)},
+		all = append(all, message{binary: true, data: big}, message{data: bytes.Repeat([]byte("compress me "), 1<<15)},
 			message{binary: true, data: big[:3<<20], pieces: 3})
 	}
 	for _, n := range []int{0, 1, 124, 125, 126, 127, 128, 65535, 65536, 65537} {
@@ -93,10 +99,10 @@ type theirs interface {
 	drop()
 }
 
-// converse has everything echoed by our server, and ends by a Close frame of theirs, or of ours.
-func converse(t *testing.T, peer theirs, ours bool) {
+// converse has everything echoed by our server, 16 MiB too if large is set, and ends by a Close frame of theirs, or of ours.
+func converse(t *testing.T, peer theirs, ours, large bool) {
 	defer peer.drop()
-	for _, m := range messages(!ours) {
+	for _, m := range messages(large) {
 		sent := make(chan error, 1)
 		go func() { sent <- peer.send(m) }()
 		got, err := peer.recv()
@@ -126,7 +132,7 @@ func conversation(t *testing.T, s ecosystem.Server, m mode, theirs bool) {
 	require.NoError(t, err)
 	defer conn.Abort(nil)
 	require.Equal(t, m != plain, conn.Compressed())
-	for _, m := range messages(!theirs) {
+	for _, m := range messages(m == plain && !theirs) {
 		sent := make(chan error, 1)
 		go func() { sent <- sendOurs(ctx, conn, m) }()
 		got, err := conn.In.Recv(ctx)
