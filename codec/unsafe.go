@@ -15,9 +15,6 @@ import (
 // ownedString makes a string of bytes that nobody will change.
 func ownedString(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
 
-// bytesOf lends the bytes of s to somebody who does not change them.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
-
 // memorySize returns the number of bytes of a T in memory.
 func memorySize[T any]() int {
 	var v T
