@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,9 +25,9 @@ func leave(r *raw, server *Conn) {
 
 // TestShutdownAwaitsStreamsInFlight has a slow request and a body on its way when both steps have been taken.
 func TestShutdownAwaitsStreamsInFlight(t *testing.T) {
-	var server *Conn
+	var server atomic.Pointer[Conn]
 	inRaw(t, nil, func(x *exchange) {
-		server = x.c
+		server.Store(x.c)
 		body, err := x.readAll()
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
@@ -35,7 +36,7 @@ func TestShutdownAwaitsStreamsInFlight(t *testing.T) {
 		r.ok(r.headers(1, false, request("POST", "/")))
 		r.ok(r.headers(3, true, get("/")))
 		synctest.Wait()
-		leave(r, server)
+		leave(r, server.Load())
 		require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR  last=3")
 		r.ok(r.fr.WriteData(1, false, []byte("hel")))
 		time.Sleep(time.Second)
