@@ -163,8 +163,8 @@ type HTTP2Config struct {
 	ResetBurst, ResetRate int
 
 	// NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY, PRIORITY_UPDATE, empty DATA, unknown
-	// ones, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of what was not sent, and GOAWAY behind
-	// another one. 0 means 1,000 and 33.
+	// ones, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of what was not sent, GOAWAY behind another
+	// one, and what comes for streams that ended so long ago that they are forgotten. 0 means 1,000 and 33.
 	NoiseBurst, NoiseRate int
 
 	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. Where HTTP/1 is
