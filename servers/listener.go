@@ -113,6 +113,15 @@ func (l *Listener) SetALPN(protocols ...string) error {
 	return nil
 }
 
+// TLSConfig returns a copy of Config.TLS, nil without TLS.
+func (l *Listener) TLSConfig() *TLSConfig {
+	if l.cfg.TLS == nil {
+		return nil
+	}
+	secure := *l.cfg.TLS
+	return &secure
+}
+
 // Addr returns the address that the Listener listens on. It goes on working after Close.
 func (l *Listener) Addr() net.Addr { return l.acceptor.nl.Addr() }
 

@@ -75,12 +75,7 @@ func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, er
 	}
 	s := c.streams[id]
 	if s == nil {
-		how := c.past.how[id]
-		c.mu.Unlock()
-		if how == resetHere {
-			return nil, nil, nil // sent before it knew
-		}
-		return nil, nil, c.refuse(id, &StreamError{Code: StreamClosed})
+		return nil, nil, c.lateDataAndUnlock(id)
 	}
 	why := s.admitLocked(size, int64(n))
 	var room []byte
@@ -92,6 +87,20 @@ func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, er
 		return nil, nil, c.refuse(id, why)
 	}
 	return s, room, nil
+}
+
+// lateDataAndUnlock is for DATA of a stream that is over.
+func (c *Conn) lateDataAndUnlock(id uint32) error {
+	forgotten, how := c.past.mayBeForgotten(id), c.past.how(id)
+	if forgotten {
+		defer c.mu.Unlock()
+		return c.forgottenLocked(id)
+	}
+	c.mu.Unlock()
+	if how == resetHere {
+		return nil // sent before it knew
+	}
+	return c.refuse(id, &StreamError{Code: StreamClosed})
 }
 
 // admitLocked counts n bytes of a body in a frame of that size. Padding is not held, so its credit is as good as returned.

@@ -23,7 +23,7 @@ func TestPastStreamsAreForgotten(t *testing.T) {
 	}
 	for _, side := range []*Conn{c, s} {
 		side.mu.Lock()
-		require.LessOrEqual(t, len(side.past.how), maxRemembered)
+		require.LessOrEqual(t, len(side.past.ring), maxRemembered)
 		require.Empty(t, side.streams)
 		side.mu.Unlock()
 	}

@@ -158,15 +158,29 @@ func (c *Conn) prioritizeLocked(s *Stream, r *Request) {
 	}
 }
 
-// lateHeadersLocked is for a header block of a stream that is over.
+// lateHeadersLocked is for a header block of a stream that is over. One that ended so long ago that it is forgotten may have
+// been reset here: RFC 9113 5.1 has that ignored.
 func (c *Conn) lateHeadersLocked(id uint32) error {
-	switch c.past.how[id] {
+	if c.past.mayBeForgotten(id) {
+		return c.forgottenLocked(id)
+	}
+	switch c.past.how(id) {
 	case resetHere:
 		return nil // sent before it knew
 	case unknown:
 		return protocolError("stream id that was passed over")
 	}
 	return &ConnError{Code: StreamClosed, Reason: "HEADERS for a stream that is over"}
+}
+
+// forgottenLocked is for the first late frame of a stream that has been forgotten: others are ignored from then on. A client
+// that makes that a habit runs out of its allowance.
+func (c *Conn) forgottenLocked(id uint32) error {
+	c.past.add(id, resetHere)
+	if c.client {
+		return nil
+	}
+	return c.noiseLocked("frames for streams that are over")
 }
 
 // onTrailers acts on a header block behind a body.
@@ -214,9 +228,6 @@ func (c *Conn) onResponse(id uint32, end bool) error {
 		defer c.mu.Unlock()
 		if c.idleLocked(id) {
 			return protocolError("HEADERS for a stream that is idle")
-		}
-		if c.past.how[id] == unknown {
-			return nil // for one that ended so long ago that it is forgotten, since a client passes over no id
 		}
 		return c.lateHeadersLocked(id)
 	}
@@ -276,7 +287,7 @@ func (c *Conn) refuse(id uint32, why *StreamError) error {
 		told = s.resetLocked(why)
 	} else {
 		c.out = appendReset(c.outLocked(), id, why.Code)
-		if c.past.how[id] == unknown {
+		if c.past.how(id) == unknown {
 			c.past.add(id, resetHere)
 		}
 	}

@@ -10,21 +10,38 @@ const (
 	resetByPeer
 )
 
-// past remembers how the streams ended that ended last.
+// past remembers how the streams ended that ended last. It grows with their number, up to maxRemembered.
 type past struct {
-	how  map[uint32]ending
-	ring [maxRemembered]uint32
-	next int
+	ring      []ended
+	next      int    // in ring, once that is full
+	forgotten uint32 // no stream above this one has been forgotten
+}
+
+type ended struct {
+	id  uint32
+	how ending
 }
 
 func (p *past) add(id uint32, how ending) {
-	if p.how == nil {
-		p.how = make(map[uint32]ending)
+	if len(p.ring) < maxRemembered {
+		p.ring = append(p.ring, ended{id, how})
+		return
 	}
-	if old := p.ring[p.next]; old != 0 {
-		delete(p.how, old)
-	}
-	p.how[id] = how
-	p.ring[p.next] = id
+	p.forgotten = max(p.forgotten, p.ring[p.next].id)
+	p.ring[p.next] = ended{id, how}
 	p.next = (p.next + 1) % maxRemembered
 }
+
+// how returns how a stream ended that is not open, unknown if it has been forgotten or has never been opened. Only a peer
+// that is late, or in error, has it asked.
+func (p *past) how(id uint32) ending {
+	for _, e := range p.ring {
+		if e.id == id {
+			return e.how
+		}
+	}
+	return unknown
+}
+
+// mayBeForgotten reports whether a stream may have ended so long ago that nothing is known of it.
+func (p *past) mayBeForgotten(id uint32) bool { return id <= p.forgotten && p.how(id) == unknown }

@@ -37,8 +37,7 @@ type Reader struct {
 	why      error    // what a closed one returns
 	last     error    // what comes behind what has arrived, if somebody has ended the half
 	deadline *deadline.Context
-	idle     time.Duration // how long a call waits for a byte; 0 means for ever
-	ends     *ends         // of a Conn made of the stream
+	ends     *ends // of a Conn made of the stream
 }
 
 // Buffered returns what has been taken and was not discarded.
@@ -150,31 +149,10 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
 			continue // since pushLocked unlocks
 		}
-		if err := r.awaitLocked(ctx); err != nil {
+		if err := r.s.waitLocked(ctx, r.deadline, noTime); err != nil {
 			return false, err
 		}
 	}
-}
-
-// awaitLocked waits until something changes, but not for longer than the idle bound.
-func (r *Reader) awaitLocked(ctx context.Context) error {
-	limit := noTime
-	if r.idle > 0 {
-		limit = time.Now().Add(r.idle)
-	}
-	err := r.s.waitLocked(ctx, r.deadline, limit)
-	if err == deadline.Late {
-		err = &deadline.Timeout{Text: "nothing arrived for " + r.idle.String(), Call: true}
-	}
-	return err
-}
-
-// SetIdle bounds how long a call waits for a byte, from the next call on; 0 or less means for ever. A call that this ends
-// has taken nothing.
-func (r *Reader) SetIdle(d time.Duration) {
-	r.s.c.mu.Lock()
-	defer r.s.c.mu.Unlock()
-	r.idle = d
 }
 
 // endLocked returns what comes after the last chunk, if that is known.

@@ -99,6 +99,13 @@ func (s *Stream) waitLocked(ctx context.Context, set *deadline.Context, limit ti
 	}
 }
 
+// Bytes returns how many bytes have arrived in DATA frames, and how many have been sent.
+func (s *Stream) Bytes() (arrived, sent int64) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.arrived, s.Out.sent
+}
+
 // Done is closed when the stream is over, in both directions.
 func (s *Stream) Done() <-chan struct{} {
 	s.c.mu.Lock()

@@ -36,8 +36,8 @@ type End struct {
 	// Logger is told of a panic in a function given to OnDone; nil means slog.Default.
 	Logger *slog.Logger
 
-	state atomic.Int32 // isOpen, isClosing or hasEnded
-	moved atomic.Int64 // by Advance
+	state atomic.Int32  // isOpen, isClosing or hasEnded
+	moved atomic.Uint32 // by Advance; it may wrap
 
 	mu    sync.Mutex
 	err   error         // nil while it is open
@@ -263,7 +263,7 @@ func (e *End) Lingering() (ctx context.Context, stop func()) {
 func (e *End) Advance() { e.moved.Add(1) }
 
 func (e *End) progress() int64 {
-	n := e.moved.Load()
+	n := int64(e.moved.Load())
 	if e.Progress != nil {
 		n += e.Progress()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +31,8 @@ type Flusher interface {
 type wire struct {
 	s       *Stream
 	timeout time.Duration
-	fd      fdWriter
 	other   *other // where there is no descriptor
-	job     job
+	job     *job   // what is being written, nil while nothing is
 
 	d        atomic.Pointer[deadline.Deadline] // of a write that waits; made on demand
 	written  atomic.Int64                      // bytes of values that the net.Conn took, ever
@@ -45,18 +45,32 @@ type other struct {
 	limit     deadline.Context // what bounds its WaitWrite: the socket of the deadline
 }
 
-// job is something to write: head and body, or what raw moves.
+// job is something to write: head and body, or what raw moves. It is borrowed for the time of a write.
 type job struct {
 	head, body []byte
 	raw        RawFunc
 	n          int  // bytes taken
 	more       bool // there is more to write
 	wait       bool // until something is taken
+	fd         fdWriter
+}
+
+// jobs are those that nobody uses.
+var jobs = sync.Pool{New: func() any {
+	j := new(job)
+	j.fd.init(j)
+	return j
+}}
+
+// release gives the job back.
+func (j *job) release() {
+	j.head, j.body, j.raw = nil, nil, nil
+	j.fd.forget()
+	jobs.Put(j)
 }
 
 func (w *wire) init(s *Stream, timeout time.Duration) {
 	w.s, w.timeout = s, max(timeout, 0)
-	w.fd.init(w)
 	if s.fd != nil {
 		return
 	}
@@ -104,7 +118,7 @@ func (w *wire) flush(ctx context.Context) error {
 
 // took notes that n bytes of the job have been taken. again is of raw.
 func (w *wire) took(n int, again bool) {
-	j := &w.job
+	j := w.job
 	j.n += n
 	if j.raw != nil {
 		w.rawBytes.Add(int64(n))
@@ -123,14 +137,17 @@ func (w *wire) took(n int, again bool) {
 // been written, when ctx ends, which its error says, or when the half fails, which it has ended then. A nil ctx does not
 // end.
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
-	j := &w.job
+	j := jobs.Get().(*job)
+	w.job = j
 	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
 	returned := false
 	defer func() {
-		j.head, j.body, j.raw = nil, nil, nil
+		n = j.n
+		w.job = nil
+		j.release()
 		if !returned {
 			v := recover()
-			n, err = j.n, w.s.panicked(v)
+			err = w.s.panicked(v)
 			if v != nil && raw != nil {
 				panic(v)
 			}
@@ -149,10 +166,10 @@ func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawF
 
 // attempt writes what is taken without blocking, or, if wait is true, waits until something is.
 func (w *wire) attempt(wait bool) error {
-	j := &w.job
+	j := w.job
 	j.wait = wait
 	if w.s.fd != nil {
-		return w.fd.write(w.s.fd)
+		return j.fd.write(w, w.s.fd)
 	}
 	for before := j.n; j.more; {
 		p := j.head

@@ -28,15 +28,28 @@ type Writer struct {
 	room int64 // see Config.SendBuffer
 	wire wire  // for the owner of busy
 
-	once     sync.Once // of Close
-	closeErr error     // what Close returned
-
 	mu      sync.Mutex
 	queue   queue // accepted, and not being written
 	news    news  // of anything that changes
 	waiting int32 // senders that wait to become the owner; no others are let in before them
 	busy    bool  // somebody is the owner: they write, and nobody else
 	closing bool  // Close has been called; a Sink above may refuse values before that
+	closer  *closer
+}
+
+// closer is the Close of a Writer, made by its first call.
+type closer struct {
+	once sync.Once
+	err  error // what Close returns
+}
+
+func (w *Writer) theCloser() *closer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closer == nil {
+		w.closer = new(closer)
+	}
+	return w.closer
 }
 
 // Ending returns the end of the half. It says whether anything is accepted, and why not.
@@ -369,8 +382,8 @@ func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error)
 // Where there is no half-close, Close drains and returns errors.ErrUnsupported; the peer sees the end when the stream is
 // released. Calls after the first wait for it.
 func (w *Writer) Close() error {
-	first := false
-	w.once.Do(func() {
+	first, c := false, w.theCloser()
+	c.once.Do(func() {
 		first = true
 		w.end.BeginClose(nil)
 		w.mu.Lock()
@@ -383,7 +396,7 @@ func (w *Writer) Close() error {
 		if err == nil {
 			err = w.wire.shut(drained)
 		}
-		w.closeErr = err
+		c.err = err
 		w.end.Set(supported(err))
 		w.mu.Lock()
 		w.queue.rule.StopLocked()
@@ -391,9 +404,9 @@ func (w *Writer) Close() error {
 		w.mu.Unlock()
 	})
 	if first { // not before: it may call back
-		w.wire.s.outEnded(supported(w.closeErr) != nil, w.closeErr == nil)
+		w.wire.s.outEnded(supported(c.err) != nil, c.err == nil)
 	}
-	return w.closeErr
+	return c.err
 }
 
 // supported returns err, or nil if that says that something does not exist here.

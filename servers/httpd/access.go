@@ -80,7 +80,7 @@ type Access struct {
 	Status int
 
 	// Received and Sent are how many bytes of the request's body were read, and of the reply's were handed over; what the
-	// server itself says of an error does not count. For a tunnel they are what has passed through it, with HTTP/2 nothing.
+	// server itself says of an error does not count. For a tunnel they are what has passed through it.
 	Received, Sent int64
 
 	// Err is why the reply is not complete, or why nobody may have had it: [ErrClientGone] if the client has ended its side

@@ -298,13 +298,16 @@ func TestHooksAreToldOnceOfEveryExchangeOverHTTP2(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			_, _ = tunnel.In.Recv(r.Context()) // the client has ended its side
+			_, _ = chanio.Transfer(r.Context(), tunnel.In, tunnel.Out) // until the client ends its side
 			_ = tunnel.Close()
 		}, exchange: over2([]http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false,
 			func(t *testing.T, s *http2.Stream) {
+				require.NoError(t, s.Out.Send(t.Context(), []byte("ping")))
 				require.NoError(t, s.Out.Close())
 				hears(t, s)
-			}), want: Access{Kind: Tunneled, Method: "CONNECT", Status: 200}},
+			}), want: Access{Kind: Tunneled, Method: "CONNECT", Status: 200, Received: 4, Sent: 4}},
+		{name: "tunnel that nobody opens", handler: say("hello"), exchange: over2(tunnelHeads["plain"], true, hears),
+			want: Access{Kind: Plain, Method: "CONNECT", Status: 501}},
 		{name: "too large", cfg: Config{MaxBody: 4}, exchange: over2(ask2("POST", http2.Field{Name: "content-length", Value: "5"}), false, hears),
 			want: Access{Kind: Refused, Method: "POST", Status: 413}, err: fails, unbegun: true},
 		{name: "other host", cfg: Config{AllowedHosts: []string{"b"}}, exchange: over2(get, true, hears),

@@ -46,8 +46,9 @@ type Config struct {
 	// from their first byte. 0 means 30 s.
 	HeadTimeout time.Duration
 
-	// BodyTimeout is how long a Read of a body waits for a byte, unless the handler has set a deadline of its own; a
-	// request that was not answered yet is then answered 408. 0 means 60 s.
+	// BodyTimeout is how long a Read of a body waits for a byte with HTTP/1, unless the handler has set a deadline of its
+	// own; a request that was not answered yet is then answered 408. A body of HTTP/2 may be silent for as long as its client
+	// lives, for which there is HTTP2Config.PingAfter; there it bounds how long a frame that has begun may take. 0 means 60 s.
 	BodyTimeout time.Duration
 
 	// MinBodyRate is how many bytes a second a client of HTTP/1 must send of a body on average, while a Read waits for them.
@@ -162,8 +163,8 @@ type HTTP2Config struct {
 	ResetBurst, ResetRate int
 
 	// NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY, PRIORITY_UPDATE, empty DATA, unknown
-	// ones, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of what was not sent, and GOAWAY behind
-	// another one. 0 means 1,000 and 33.
+	// ones, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of what was not sent, GOAWAY behind another
+	// one, and what comes for streams that ended so long ago that they are forgotten. 0 means 1,000 and 33.
 	NoiseBurst, NoiseRate int
 
 	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. Where HTTP/1 is

@@ -132,7 +132,6 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 		w.body.asked.expects = w.req.Header["Expect"] != nil
 		w.body.configure(c.srv.cfg.MaxBody)
 		w.req.Body = w.body
-		st.In.SetIdle(c.srv.cfg.BodyTimeout)
 	}
 	return w
 }

@@ -53,8 +53,8 @@ func (b *streamBody) took(n int, err error) (int, error) {
 		return n, nil
 	case err == net.ErrClosed:
 		return n, http.ErrBodyReadAfterClose
-	case errors.Is(err, os.ErrDeadlineExceeded) && b.resp.ownDeadline.Load():
-		return n, err // it was the handler's, who may move it
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err // the deadline is the handler's, who may move it
 	}
 	b.err = err
 	return n, err
@@ -76,11 +76,8 @@ func (b *streamBody) status() int {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch err := b.err; {
-	case errors.Is(err, chanio.ErrTooLarge):
+	if errors.Is(b.err, chanio.ErrTooLarge) {
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout
 	}
 	return 0
 }

@@ -24,7 +24,6 @@ type streamResponse struct {
 
 	wroteHeader atomic.Bool
 	tunnel      *chanio.Conn // made of the stream
-	ownDeadline atomic.Bool  // the handler has set a deadline for reading
 
 	fields []http2.Field // of the header, at WriteHeader
 	inline [12]http2.Field
@@ -107,6 +106,9 @@ func (w *streamResponse) over() {
 		w.rec.Received = w.body.got.Load()
 	}
 	w.rec.fill(&w.output)
+	if w.tunnel != nil {
+		w.rec.Received, w.rec.Sent = w.stream.Bytes()
+	}
 	w.rec.ended(&w.ctx)
 }
 
@@ -180,14 +182,8 @@ func (w *streamResponse) inform(status int, header http.Header) error {
 	return w.stream.Out.Flush(w.conn.io)
 }
 
-// SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
+// SetReadDeadline is for http.ResponseController.
 func (w *streamResponse) SetReadDeadline(t time.Time) error {
-	w.ownDeadline.Store(!t.IsZero())
-	if !t.IsZero() {
-		w.stream.In.SetIdle(0)
-	} else {
-		w.stream.In.SetIdle(w.conn.srv.cfg.BodyTimeout)
-	}
 	w.stream.In.SetDeadline(t)
 	return nil
 }
@@ -215,18 +211,32 @@ func (w *streamResponse) finish() {
 	}
 	if status := w.body.status(); status != 0 && !w.begun() {
 		w.rec.note(w.body.failure())
-		w.header = nil
-		w.refuse(status)
-		w.n, w.written = 0, 0
+		w.overrule(status)
 		return
 	}
 	if !w.begun() {
 		w.WriteHeader(http.StatusOK)
 	}
+	if !w.headDone && w.tunnels() { // which nobody has opened, RFC 9110 9.3.6
+		w.overrule(http.StatusNotImplemented)
+		return
+	}
 	if err := w.end(); err != nil {
 		w.rec.note(err)
 		w.stream.Reset(http2.InternalError, err)
 	}
+	w.finished = true
+	if w.body != nil {
+		_ = w.body.Close()
+	}
+}
+
+// overrule sends a refusal in the place of the handler's reply, whose head has not been sent.
+func (w *streamResponse) overrule(status int) {
+	w.wroteHeader.Store(false)
+	w.plan, w.length, w.n, w.written = plan{}, -1, 0, 0
+	w.refuse(status)
+	w.n, w.written = 0, 0 // what the server itself says does not count
 	w.finished = true
 	if w.body != nil {
 		_ = w.body.Close()

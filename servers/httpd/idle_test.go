@@ -67,7 +67,7 @@ func goServe(srv *Server, ctx context.Context, ln net.Listener) (served chan err
 }
 
 // Two thirds of this are the stack on which the connection waits.
-const idleHTTP1 = 6400
+const idleHTTP1 = 6300
 
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	testIdle(t, idleHTTP1, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP1(t))
@@ -98,7 +98,7 @@ func useHTTP1(t *testing.T) func(nc net.Conn, _ int) {
 // TestIdleHTTP2ConnectionHoldsNoBuffer has two requests at once on each connection, twice. Beside what HTTP/1 has, there are the
 // tables of the header compression.
 func TestIdleHTTP2ConnectionHoldsNoBuffer(t *testing.T) {
-	testIdle(t, 12<<10, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP2(t))
+	testIdle(t, 10600, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP2(t))
 }
 
 // useHTTP2 asks twice at once.

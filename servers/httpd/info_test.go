@@ -193,7 +193,7 @@ func TestHostsThatAreNotAllowedAreMisdirected(t *testing.T) {
 	}{
 		"other":    {ask2("GET"), 421},
 		"allowed":  {[]http2.Field{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "localhost"}, {Name: ":path", Value: "/"}}, 200},
-		"connect":  {[]http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "evil:443"}}, 200},
+		"connect":  {[]http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "evil:443"}}, 501},
 		"extended": {append([]http2.Field{{Name: ":protocol", Value: "own"}}, ask2("CONNECT")...), 421},
 	} {
 		s, err := c.Open(t.Context(), x.head, true)

@@ -141,6 +141,42 @@ func TestServerInTheContextSaysHowItServes(t *testing.T) {
 	require.Nil(t, (<-seen).TLSConfig)
 }
 
+// TestServerInTheContextHasTheTLSOfItsListener has a Listener that was made elsewhere.
+func TestServerInTheContextHasTheTLSOfItsListener(t *testing.T) {
+	cert, pool, err := servers.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	seen := make(chan *http.Server, 1)
+	srv := New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen <- r.Context().Value(http.ServerContextKey).(*http.Server)
+	}), nil)
+	ln, err := servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}, nil)
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- srv.ServeListener(context.Background(), ln) }()
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	r, err := (&http.Client{Transport: tr}).Get("https://" + ln.Addr().String())
+	require.NoError(t, err)
+	_ = r.Body.Close()
+	shown := (<-seen).TLSConfig
+	require.NotNil(t, shown)
+	require.EqualValues(t, tls.VersionTLS13, shown.MinVersion)
+	require.Len(t, shown.Certificates, 1)
+	require.Equal(t, []string{"h2", "http/1.1"}, shown.NextProtos)
+	tr.CloseIdleConnections()
+	require.NoError(t, srv.Shutdown(t.Context()))
+	require.NoError(t, <-served)
+}
+
+func TestListenerWithOtherProtocolsIsRefused(t *testing.T) {
+	cert, _, err := servers.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	ln, err := servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{Certificates: []tls.Certificate{cert}, ALPN: []string{"h2"}}, nil)
+	require.NoError(t, err)
+	var one http.Protocols
+	one.SetHTTP1(true)
+	require.ErrorContains(t, New(say("x"), &Config{Protocols: &one}).ServeListener(t.Context(), ln), "h2")
+}
+
 // TestRequestsOfAConnectionShareNothing keeps the requests, as middleware does that logs later.
 func TestRequestsOfAConnectionShareNothing(t *testing.T) {
 	var mu sync.Mutex

@@ -127,7 +127,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 
 // offer has a listener offer the protocols that are spoken, unless it has its own, which must be among them.
 func (s *Server) offer(ln *servers.Listener) error {
-	if secure := s.cfg.Listen.TLS; secure != nil {
+	if secure := ln.TLSConfig(); secure != nil {
 		for _, name := range secure.ALPN {
 			if (name == "h2" || name == "http/1.1") && !slices.Contains(s.alpn(), name) {
 				return fmt.Errorf("httpd: TLSConfig.ALPN has %q, which Config.Protocols has not", name)
@@ -142,13 +142,12 @@ func (s *Server) shown(ln *servers.Listener) *http.Server {
 	return &http.Server{
 		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
 		IdleTimeout: max(s.cfg.IdleTimeout, 0), MaxHeaderBytes: s.cfg.MaxHead,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError), TLSConfig: s.shownTLS(),
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError), TLSConfig: s.shownTLS(ln.TLSConfig()),
 	}
 }
 
-// shownTLS returns what Config.Listen.TLS says, as far as a tls.Config has it, or nil.
-func (s *Server) shownTLS() *tls.Config {
-	secure := s.cfg.Listen.TLS
+// shownTLS returns what secure says, as far as a tls.Config has it, or nil without TLS.
+func (s *Server) shownTLS(secure *servers.TLSConfig) *tls.Config {
 	if secure == nil {
 		return nil
 	}
@@ -163,7 +162,10 @@ func (s *Server) shownTLS() *tls.Config {
 	if secure.ClientCAs != nil {
 		shown.ClientCAs, shown.ClientAuth = secure.ClientCAs, cmp.Or(secure.ClientAuth, tls.RequireAndVerifyClientCert)
 	}
-	if shown.NextProtos = secure.ALPN; len(shown.NextProtos) == 0 {
+	switch {
+	case len(secure.ALPN) > 0:
+		shown.NextProtos = secure.ALPN
+	case len(shown.NextProtos) == 0:
 		shown.NextProtos = s.alpn()
 	}
 	return shown

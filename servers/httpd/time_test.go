@@ -15,7 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/internal/http2"
 )
 
 // inBubble runs a test with a server in a network of its own, whose clock stands still while anybody works.
@@ -140,6 +142,43 @@ func TestBodyWithoutAByteTimesOut(t *testing.T) {
 		require.Equal(t, time.Minute, time.Since(start))
 		require.ErrorIs(t, <-read, os.ErrDeadlineExceeded)
 		require.NoError(t, nc.Close())
+	})
+}
+
+// TestBodyOverHTTP2MayBeSilent is about calls whose requests are streams: BodyTimeout is for HTTP/1.
+func TestBodyOverHTTP2MayBeSilent(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		_, _ = w.Write(body)
+	}
+	inBubble(t, echo, nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		nc, _ := dial()
+		under := chanio.NewConn(nc, nil)
+		c := http2.NewClient(under, nil)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			_ = c.Run(context.Background())
+			_ = under.Close()
+		}()
+		s, err := c.Open(t.Context(), ask2("POST"), false)
+		require.NoError(t, err)
+		for range 3 {
+			time.Sleep(time.Hour)
+			require.NoError(t, s.Out.Send(t.Context(), []byte("x")))
+		}
+		time.Sleep(time.Hour)
+		require.NoError(t, s.Out.Finish(t.Context(), nil, nil))
+		h, err := s.Head(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, h.Status)
+		require.EqualValues(t, 3, h.Length)
+		c.Abort(nil)
+		<-over
+		<-under.Done()
 	})
 }
 

@@ -67,7 +67,6 @@ func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
 	if err := w.stream.Out.Flush(w.conn.io); err != nil {
 		return nil, err
 	}
-	w.stream.In.SetIdle(0)
 	nc := w.conn.nc
 	w.tunnel = w.stream.Conn(&chanio.ConnInfo{LocalAddr: nc.LocalAddr(), RemoteAddr: nc.RemoteAddr(), TLS: w.conn.secure})
 	w.conn.remember(w.tunnel)

@@ -47,6 +47,34 @@ func TestTunnelThatNobodyOpensIsNotGranted(t *testing.T) {
 	}
 }
 
+func TestTunnelOverHTTP2ThatNobodyOpensIsNotGranted(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		return x.Reply(http.StatusOK, typeText, []byte("hello"))
+	}, nil)
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for handler, addr := range map[string]string{
+		"body": start(t, say("hello"), nil), "status": start(t, status(204, ""), nil), "nothing": start(t, nothing, nil),
+		"native": native, "over": over,
+	} {
+		for kind, head := range tunnelHeads {
+			t.Run(handler+"/"+kind, func(t *testing.T) {
+				c := h2conn(t, addr)
+				require.NoError(t, c.AwaitSettings(t.Context()))
+				s, err := c.Open(t.Context(), head, false)
+				require.NoError(t, err)
+				h, err := s.Head(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, http.StatusNotImplemented, h.Status)
+				body, err := s.In.Next(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "Not Implemented\n", string(body))
+				_, err = s.In.Next(t.Context())
+				require.Equal(t, io.EOF, err)
+			})
+		}
+	}
+}
+
 // echoTunnel accepts tunnels and echoes what comes through them, also after it has returned.
 func echoTunnel(ends chan<- error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,14 +136,16 @@ func h2conn(t *testing.T, addr string) *http2.Conn {
 	return c
 }
 
+var tunnelHeads = map[string][]http2.Field{
+	"plain": {{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}},
+	"extended": {
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "own"}, {Name: ":scheme", Value: "http"},
+		{Name: ":authority", Value: "b"}, {Name: ":path", Value: "/chat"},
+	},
+}
+
 func TestTunnelOverHTTP2(t *testing.T) {
-	for name, head := range map[string][]http2.Field{
-		"plain": {{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}},
-		"extended": {
-			{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "own"}, {Name: ":scheme", Value: "http"},
-			{Name: ":authority", Value: "b"}, {Name: ":path", Value: "/chat"},
-		},
-	} {
+	for name, head := range tunnelHeads {
 		t.Run(name, func(t *testing.T) {
 			ends := make(chan error, 1)
 			c := h2conn(t, start(t, echoTunnel(ends), nil))
