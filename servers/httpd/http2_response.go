@@ -32,7 +32,7 @@ type streamResponse struct {
 
 // Serve serves the request.
 func (w *streamResponse) Serve() {
-	defer w.over()
+	defer w.letGo()
 	defer w.ctx.end(errServed)
 	if w.refused != 0 {
 		w.refuse(w.refused)
@@ -46,13 +46,18 @@ func (w *streamResponse) Serve() {
 	w.ctx.end(errServed)
 	if w.tunnel != nil {
 		<-w.stream.Done()
-		w.conn.forget(w.tunnel)
 		return
 	}
 	w.finish()
-	if w.req.MultipartForm != nil {
-		_ = w.req.MultipartForm.RemoveAll() // as net/http does
+}
+
+// letGo lets go of the request, also if the handler did not return.
+func (w *streamResponse) letGo() {
+	if w.tunnel != nil {
+		w.conn.forget(w.tunnel)
 	}
+	removeForm(w.req)
+	w.over()
 }
 
 // Gone ends the context of the request: the client has reset the stream, or is gone.
@@ -167,11 +172,15 @@ func (w *streamResponse) WriteHeader(status int) {
 	w.snapshot()
 }
 
-// inform sends an informational response at once.
+// inform sends an informational response of the handler at once.
 func (w *streamResponse) inform(status int, header http.Header) error {
-	if status == http.StatusContinue && header != nil && w.body != nil {
+	if status == http.StatusContinue && w.body != nil {
 		w.body.asked.answered()
 	}
+	return w.sendInformational(status, header)
+}
+
+func (w *streamResponse) sendInformational(status int, header http.Header) error {
 	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
 	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool { return k != http1.ContentLength })
 	if err := w.stream.Out.Headers(w.conn.io, head); err != nil {
@@ -218,6 +227,8 @@ func (w *streamResponse) finish() {
 		w.header = nil
 		w.refuse(status)
 		w.n, w.written = 0, 0
+		w.finished = true
+		_ = w.body.Close()
 		return
 	}
 	if !w.begun() {
