@@ -121,6 +121,7 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	if !slices.Contains(g.borrowed, m) {
 		g.borrowed = append(g.borrowed, m)
 		m.guests = append(m.guests, g)
+		p.dropGuestLocked(m)
 	}
 	p.serveLocked(g, m)
 	victim := p.dialLocked(g)
@@ -130,6 +131,24 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	p.mu.Unlock()
 	victim.abort(nil)
 	return true
+}
+
+// maxGuests is how many other hosts are remembered that a connection serves. One that was forgotten looks for it again.
+const maxGuests = 256
+
+// dropGuestLocked forgets the first guest of m that nobody waits in, if there are too many.
+func (p *pool) dropGuestLocked(m *mux) {
+	if len(m.guests) <= maxGuests {
+		return
+	}
+	i := slices.IndexFunc(m.guests, func(g *group) bool { return g.waiters.Len()+g.dials == 0 })
+	if i < 0 {
+		return
+	}
+	g := m.guests[i]
+	m.guests = slices.Delete(m.guests, i, i+1)
+	g.borrowed = slices.DeleteFunc(g.borrowed, func(o *mux) bool { return o == m })
+	p.tidyLocked(g)
 }
 
 // apart remembers which hosts are not served over the connections of others.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -266,6 +267,36 @@ func TestHostsThatAreApartAreBounded(t *testing.T) {
 		require.True(t, a.has(to))
 	}
 	require.Len(t, a.hosts, maxGroups)
+}
+
+// TestHostsThatShareAConnectionAreBounded asks one server for many names.
+func TestHostsThatShareAConnectionAreBounded(t *testing.T) {
+	s := serveHosts(t, func(http.ResponseWriter, *http.Request) {})
+	c := newClient(t, sharing(t, nil))
+	for i := range maxGroups + 200 {
+		text(t, c, s.url(fmt.Sprintf("h%d.example.com", i)))
+	}
+	require.EqualValues(t, 1, s.conns.Load())
+	p := c.t.pool
+	sizes := func() (groups, guests int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for m := range p.alive {
+			guests = len(m.guests)
+		}
+		return len(p.groups), guests
+	}
+	groups, guests := sizes()
+	require.LessOrEqual(t, groups, maxGroups+1)
+	require.Equal(t, maxGuests, guests)
+	text(t, c, s.url("h0.example.com")) // its own
+	text(t, c, s.url("h1.example.com")) // which was forgotten
+	require.EqualValues(t, 1, s.conns.Load())
+	c.CloseIdleConnections()
+	require.Eventually(t, func() bool {
+		groups, _ := sizes()
+		return groups <= maxGroups
+	}, testPatience, 1e6)
 }
 
 // TestGoAwayDoesNotBlockTheNextConnection has one request that lasts, and no room for a second connection beside one that

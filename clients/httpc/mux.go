@@ -83,6 +83,10 @@ func (p *pool) run(m *mux) {
 		victim = p.serveOthersLocked(m.group)
 	}
 	p.tidyLocked(m.group)
+	for _, guest := range m.guests {
+		p.tidyLocked(guest)
+	}
+	m.guests = nil
 	p.mu.Unlock()
 	victim.abort(nil)
 }
@@ -106,7 +110,6 @@ func (p *pool) retireLocked(m *mux) {
 	for _, guest := range m.guests {
 		guest.borrowed = slices.DeleteFunc(guest.borrowed, itself)
 	}
-	m.guests = nil
 	g.closing++
 	m.h2.Shutdown() // does not block
 }

@@ -388,7 +388,8 @@ func (p *pool) serveOthersLocked(but *group) *conn {
 
 // tidyLocked forgets a group that nobody uses, unless it has something to tell.
 func (p *pool) tidyLocked(g *group) {
-	if len(g.all)+len(g.muxes)+g.closing+g.dials+g.waiters.Len() == 0 && len(p.groups) > maxGroups {
+	if len(g.all)+len(g.muxes)+len(g.borrowed)+g.closing+g.dials+g.waiters.Len() == 0 && len(p.groups) > maxGroups &&
+		p.groups[g.to] == g {
 		delete(p.groups, g.to)
 	}
 }

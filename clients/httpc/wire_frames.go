@@ -9,7 +9,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxShown is how much of a frame or a header block is kept to be shown. What is longer is left out.
+// maxShown is how much of a frame or a header block is kept to be shown, and how much text is made of a block, whose fields
+// may be much longer than it. What is longer is left out.
 const maxShown = 1 << 20
 
 // frameText shows the frames of one direction of HTTP/2: header blocks as fields, with the values of secret ones as x, and
@@ -112,16 +113,27 @@ func (f *frameText) frame(to []byte, mark string, payload []byte) []byte {
 	if f.lost {
 		return append(to, "a header block that cannot be shown\n"...)
 	}
-	fields, err := f.decoder.DecodeFull(f.block)
-	if err != nil {
-		f.lost = true
-		return append(to, "a header block that cannot be shown\n"...)
-	}
-	for _, field := range fields {
+	start, out := len(to), 0
+	f.decoder.SetEmitFunc(func(field hpack.HeaderField) {
+		if len(to)-start > maxShown {
+			out++
+			return
+		}
 		if !f.cfg.ShowSecrets && f.cfg.isSecret(field.Name) {
 			field.Value = "xxxxx"
 		}
 		to = fmt.Appendf(to, "%s  %q: %q\n", mark, field.Name, field.Value)
+	})
+	_, err := f.decoder.Write(f.block)
+	if err == nil {
+		err = f.decoder.Close()
+	}
+	if err != nil {
+		f.lost = true
+		return append(to[:start], "a header block that cannot be shown\n"...)
+	}
+	if out > 0 {
+		to = fmt.Appendf(to, "%s  %d fields left out\n", mark, out)
 	}
 	return to
 }

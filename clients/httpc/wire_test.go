@@ -152,6 +152,23 @@ func TestWireShowsFrames(t *testing.T) {
 	}
 }
 
+// TestWireShowsABombInBoundedText has a block of one long field and many references to it, of a byte each.
+func TestWireShowsABombInBoundedText(t *testing.T) {
+	var block, wire bytes.Buffer
+	require.NoError(t, hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat("y", 4000)}))
+	block.Write(bytes.Repeat([]byte{0x80 | 62}, 16<<10-100-block.Len()))
+	require.NoError(t, frames.NewFramer(&wire, nil).WriteHeaders(frames.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}))
+	f := newFrameText(&Config{}, false)
+	got := f.text(nil, "< 1 ", wire.Bytes())
+	require.Less(t, len(got), 2*maxShown)
+	require.Contains(t, string(got), "left out")
+	block.Reset()
+	block.Write([]byte{0x80 | 62})
+	wire.Reset()
+	require.NoError(t, frames.NewFramer(&wire, nil).WriteHeaders(frames.HeadersFrameParam{StreamID: 3, BlockFragment: block.Bytes(), EndHeaders: true}))
+	require.Contains(t, string(f.text(nil, "< 1 ", wire.Bytes())), strings.Repeat("y", 4000), "the table is kept")
+}
+
 // FuzzWireFrames wants whatever a server sends to be shown in bounded memory.
 func FuzzWireFrames(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"), 3)

@@ -229,6 +229,31 @@ func TestHooksAreToldOnceOfEveryExchange(t *testing.T) {
 	}
 }
 
+// TestReplyThatWasOverruledIsNoneOfTheHandlers has requests whose bodies are malformed, which the handlers answer with 200.
+func TestReplyThatWasOverruledIsNoneOfTheHandlers(t *testing.T) {
+	for name, reply := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"short": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			_, _ = io.WriteString(w, "done")
+		},
+		"long": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			_, _ = w.Write(make([]byte, 10*unflushed))
+		},
+		"flushed": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			flushed1(w)
+		},
+		"without reading": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") },
+	} {
+		seen := accessOf(t, Config{}, http.HandlerFunc(reply), sends("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx\r\n"))
+		require.Len(t, seen.ended, 1, name)
+		require.Equal(t, 400, seen.ended[0].Status, name)
+		require.Zero(t, seen.ended[0].Sent, name)
+		require.Error(t, seen.ended[0].Err, name)
+	}
+}
+
 // over2 has a client of HTTP/2 do something with a stream.
 func over2(head []http2.Field, end bool, act func(t *testing.T, s *http2.Stream)) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) {

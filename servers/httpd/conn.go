@@ -254,11 +254,7 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	x.end(context.Canceled)
 	c.watch.end()
-	goesOn = c.reply.finish()
-	if form := c.asked.MultipartForm; form != nil {
-		_ = form.RemoveAll() // as net/http does
-	}
-	return goesOn
+	return c.reply.finish()
 }
 
 // release lets go of the request of a connection that was hijacked: what the handler needs of it, it has itself.
@@ -283,9 +279,19 @@ func (c *conn) finishRequest(x *requestContext) {
 	}
 	c.watch.end()
 	w := c.reply
+	if c.asked != nil {
+		removeForm(c.asked)
+	}
 	c.asked, c.reply = nil, nil
 	if w != nil {
 		w.over(x)
+	}
+}
+
+// removeForm removes the files that the handler of r has had a form stored in.
+func removeForm(r *http.Request) {
+	if r.MultipartForm != nil {
+		_ = r.MultipartForm.RemoveAll() // as net/http does
 	}
 }
 
@@ -298,6 +304,12 @@ func (w *response) over(x *requestContext) {
 		w.rec.Received = w.body.got.Load()
 	}
 	w.rec.fill(&w.output)
+	if w.overruled {
+		w.rec.Sent = 0 // the refusal is the server's
+		if w.body.fault() != 0 {
+			w.rec.note(w.body.failure())
+		}
+	}
 	w.rec.ended(x)
 }
 

@@ -85,8 +85,8 @@ func (h *decompressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain.ContentLength = -1
 	plain.Body = &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg, from: r, to: plain}
 	trailersTo(plain, r.Body)
+	defer func() { r.Trailer, r.MultipartForm = plain.Trailer, plain.MultipartForm }() // whose files the server removes
 	h.next.ServeHTTP(w, plain)
-	r.Trailer = plain.Trailer
 }
 
 // countingReader counts what is read, and keeps why that failed.

@@ -38,7 +38,7 @@ func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 
 // invite sends 100 Continue.
 func (b *streamBody) invite() {
-	_ = b.resp.inform(http.StatusContinue, nil) // the Read that follows fails too
+	_ = b.resp.sendInformational(http.StatusContinue, nil) // the Read that follows fails too
 }
 
 // took notes what a read returned.

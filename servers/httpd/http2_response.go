@@ -31,7 +31,7 @@ type streamResponse struct {
 
 // Serve serves the request.
 func (w *streamResponse) Serve() {
-	defer w.over()
+	defer w.letGo()
 	defer w.ctx.end(errServed)
 	if w.refused != 0 {
 		w.refuse(w.refused)
@@ -45,13 +45,18 @@ func (w *streamResponse) Serve() {
 	w.ctx.end(errServed)
 	if w.tunnel != nil {
 		<-w.stream.Done()
-		w.conn.forget(w.tunnel)
 		return
 	}
 	w.finish()
-	if w.req.MultipartForm != nil {
-		_ = w.req.MultipartForm.RemoveAll() // as net/http does
+}
+
+// letGo lets go of the request, also if the handler did not return.
+func (w *streamResponse) letGo() {
+	if w.tunnel != nil {
+		w.conn.forget(w.tunnel)
 	}
+	removeForm(w.req)
+	w.over()
 }
 
 // Gone ends the context of the request: the client has reset the stream, or is gone.
@@ -169,11 +174,15 @@ func (w *streamResponse) WriteHeader(status int) {
 	w.snapshot()
 }
 
-// inform sends an informational response at once.
+// inform sends an informational response of the handler at once.
 func (w *streamResponse) inform(status int, header http.Header) error {
-	if status == http.StatusContinue && header != nil && w.body != nil {
+	if status == http.StatusContinue && w.body != nil {
 		w.body.asked.answered()
 	}
+	return w.sendInformational(status, header)
+}
+
+func (w *streamResponse) sendInformational(status int, header http.Header) error {
 	head := []http2.Field{{Name: ":status", Value: strconv.Itoa(status)}}
 	head, _ = appendHeaderFields(head, header, func(k http1.Known, _ string) bool { return k != http1.ContentLength })
 	if err := w.stream.Out.Headers(w.conn.io, head); err != nil {
@@ -234,7 +243,7 @@ func (w *streamResponse) finish() {
 // overrule sends a refusal in the place of the handler's reply, whose head has not been sent.
 func (w *streamResponse) overrule(status int) {
 	w.wroteHeader.Store(false)
-	w.plan, w.length, w.n, w.written = plan{}, -1, 0, 0
+	w.header, w.plan, w.length, w.n, w.written = nil, plan{}, -1, 0, 0
 	w.refuse(status)
 	w.n, w.written = 0, 0 // what the server itself says does not count
 	w.finished = true

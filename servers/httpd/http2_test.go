@@ -202,6 +202,23 @@ func TestContinueOverHTTP2(t *testing.T) {
 	}
 }
 
+// TestHandlerOfHTTP2ThatSays100IsBelieved wants no second 100 when the body is read.
+func TestHandlerOfHTTP2ThatSays100IsBelieved(t *testing.T) {
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusContinue)
+		_, _ = io.Copy(w, r.Body)
+	}), nil)
+	s, err := h2conn(t, addr).Open(t.Context(), ask2("POST", http2.Field{Name: "expect", Value: "100-continue"}), false)
+	require.NoError(t, err)
+	h, err := s.Head(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 100, h.Status)
+	require.NoError(t, s.Out.Finish(t.Context(), []byte("hello"), nil))
+	h, err = s.Head(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 200, h.Status)
+}
+
 func TestLimitsHoldOverHTTP2(t *testing.T) {
 	tooLong := make(chan bool, 1)
 	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

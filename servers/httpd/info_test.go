@@ -146,6 +146,18 @@ func TestForwardedIsReadFromItsEnd(t *testing.T) {
 		`for=192.0.2.2;for=192.0.2.3`:                "10.0.0.1",
 		`192.0.2.2`:                                  "10.0.0.1",
 		`for=192.0.2.2, for="10.0.0.2",for=10.1.1.1`: "192.0.2.2",
+
+		// What a proxy has quoted, such as a Host, is the client's, and says nothing.
+		`for=192.0.2.2;host="a;for=192.0.2.9"`:         "192.0.2.2",
+		`host="a;for=192.0.2.9;b";for=192.0.2.2`:       "192.0.2.2",
+		`for=192.0.2.2;host="a\", for=192.0.2.9;b=\""`: "192.0.2.2",
+		`for=192.0.2.2;host="a\\", for=10.0.0.2`:       "192.0.2.2",
+		`for=192.0.2.2;host="a\\\", for=192.0.2.9;b"`:  "192.0.2.2",
+		`for=192.0.2.9\, for=192.0.2.2`:                "192.0.2.2",
+		`for="192.0.2.2:_port"`:                        "192.0.2.2", // RFC 7239 6.3
+		`for="[2001:db9::2]:_p.o-r_t"`:                 "2001:db9::2",
+		`for="192.0.2.2:_"`:                            "10.0.0.1",
+		`for="192.0.2.2:port"`:                         "10.0.0.1",
 	} {
 		require.Equal(t, want, s.clientAddr("10.0.0.1:5", []string{value}).String(), value)
 	}

@@ -32,11 +32,7 @@ func (c *conn) serveNative() (goesOn bool) {
 	}
 	e.ctx.end(context.Canceled)
 	c.watch.end()
-	goesOn = e.w.finish()
-	if e.r.MultipartForm != nil {
-		_ = e.r.MultipartForm.RemoveAll() // as net/http does
-	}
-	return goesOn
+	return e.w.finish()
 }
 
 // begin prepares for the request whose head has been read, and returns the status of one that the handler is not called
@@ -249,9 +245,13 @@ func (e *exchange) release() {
 	if e.ctx != nil {
 		e.conn.finishRequest(e.ctx)
 	}
-	if !e.conn.hijacked {
-		e.writer().over(e.ctx)
+	if e.conn.hijacked {
+		return
 	}
+	if e.r != nil {
+		removeForm(e.r)
+	}
+	e.writer().over(e.ctx)
 }
 
 // writer is what has written the reply.

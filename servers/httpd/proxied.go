@@ -53,13 +53,13 @@ func (s *Server) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// cutLast cuts the last element off a list. A comma within quotes is none. It goes backwards, since what stands before the
-// elements of trusted proxies may have an odd number of quotes.
+// cutLast cuts the last element off a list. A comma within quotes does not separate elements. It goes backwards, since what
+// stands before the elements of trusted proxies may have an odd number of quotes.
 func cutLast(list string) (rest, last string) {
 	quoted := false
 	for i := len(list) - 1; i >= 0; i-- {
 		switch {
-		case list[i] == '"':
+		case list[i] == '"' && !isEscaped(list, i):
 			quoted = !quoted
 		case list[i] == ',' && !quoted:
 			return list[:i], strings.Trim(list[i+1:], " \t")
@@ -68,9 +68,34 @@ func cutLast(list string) (rest, last string) {
 	return "", strings.Trim(list, " \t")
 }
 
+// isEscaped reports whether an odd number of backslashes stands before s[i], so that it is part of a quoted-pair.
+func isEscaped(s string, i int) bool {
+	start := i
+	for i > 0 && s[i-1] == '\\' {
+		i--
+	}
+	return (start-i)%2 == 1
+}
+
+// cutPair cuts the first parameter off an element. A semicolon within quotes does not separate parameters.
+func cutPair(element string) (pair, rest string) {
+	quoted := false
+	for i := range len(element) {
+		switch {
+		case element[i] == '"' && !isEscaped(element, i):
+			quoted = !quoted
+		case element[i] == ';' && !quoted:
+			return element[:i], element[i+1:]
+		}
+	}
+	return element, ""
+}
+
 // forOf returns the value of the one parameter "for" of an element of Forwarded (RFC 7239 4), or "".
 func forOf(element string) (value string) {
-	for pair := range strings.SplitSeq(element, ";") {
+	for element != "" {
+		var pair string
+		pair, element = cutPair(element)
 		name, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
 		if !strings.EqualFold(name, "for") {
 			continue
@@ -82,7 +107,31 @@ func forOf(element string) (value string) {
 			value = v[1 : len(v)-1]
 		}
 	}
-	return value
+	return withoutHiddenPort(value)
+}
+
+// withoutHiddenPort cuts a port off a node that is a name for one: "_" and letters, digits, ".", "_", "-" (RFC 7239 6.3).
+func withoutHiddenPort(node string) string {
+	host, port, ok := cutLastColon(node)
+	if !ok || len(port) < 2 || port[0] != '_' {
+		return node
+	}
+	for _, c := range []byte(port) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return node
+		}
+	}
+	return host
+}
+
+func cutLastColon(s string) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }
 
 // addrOf returns the IP address of a node: one of IPv4 or IPv6, the latter perhaps in brackets, perhaps with a port. It is

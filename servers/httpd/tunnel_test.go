@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -169,6 +171,45 @@ func TestTunnelOverHTTP2(t *testing.T) {
 			require.Equal(t, io.EOF, err)
 			require.NoError(t, <-ends)
 			<-conn.Done()
+		})
+	}
+}
+
+// TestTunnelsThatAreOverAreForgotten has handlers that open one on a connection that goes on, and return, panic or exit.
+func TestTunnelsThatAreOverAreForgotten(t *testing.T) {
+	for name, end := range map[string]func(tunnel io.Closer){
+		"returns": func(tunnel io.Closer) { _ = tunnel.Close() },
+		"panics":  func(io.Closer) { panic(http.ErrAbortHandler) },
+		"exits":   func(io.Closer) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := h2conn(t, start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodConnect {
+					tunnel, err := Tunnel(w, r)
+					if err != nil {
+						panic(err)
+					}
+					end(tunnel)
+					return
+				}
+				open := w.(*streamResponse).conn.tunnels
+				open.mu.Lock()
+				defer open.mu.Unlock()
+				_, _ = fmt.Fprint(w, len(open.all))
+			}), nil))
+			for range 3 {
+				s, err := cl.Open(t.Context(), []http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false)
+				require.NoError(t, err)
+				_ = s.Out.Close() // fails if the stream has been reset
+				hears(t, s)
+			}
+			require.Eventually(t, func() bool {
+				s, err := cl.Open(t.Context(), ask2("GET"), true)
+				require.NoError(t, err)
+				p := make([]byte, 1)
+				_, err = s.In.Read(t.Context(), p)
+				return err == nil && p[0] == '0'
+			}, patience, 1e6)
 		})
 	}
 }

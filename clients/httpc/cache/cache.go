@@ -74,6 +74,18 @@ func (c *Cache) body(ctx context.Context, url string, v *variant) ([]byte, bool)
 	return p, err == nil && v.isWhole(p)
 }
 
+// saveSince stores a page that was made of what was known at epoch, unless its URL has been invalidated since. It looks
+// again behind that, for an invalidation may have come in between, whose own deletion this would undo.
+func (c *Cache) saveSince(ctx context.Context, p *page, epoch uint64) {
+	if c.invalidated(p.URL, epoch) {
+		return
+	}
+	c.save(ctx, p)
+	if c.invalidated(p.URL, epoch) {
+		c.forget(ctx, p.URL)
+	}
+}
+
 // save stores a page.
 func (c *Cache) save(ctx context.Context, p *page) {
 	key := keyOf(p.URL)
@@ -102,24 +114,25 @@ func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, ep
 			return
 		}
 	}
-	c.save(ctx, p)
+	c.saveSince(ctx, p, epoch)
 }
 
 // drop forgets one variant.
 func (c *Cache) drop(ctx context.Context, url string, v *variant) {
+	epoch := c.now()
 	p := c.load(ctx, url)
 	if p == nil {
 		return
 	}
 	p.remove(v.ID)
-	c.save(ctx, p)
+	c.saveSince(ctx, p, epoch)
 	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })
 }
 
 // maxSince is how many invalidations are remembered one by one.
 const maxSince = 1024
 
-// invalidate forgets what is stored of a URL, and what is on its way to be.
+// invalidate forgets what is stored of a URL, and what is on its way to be, also if ctx has ended: it has happened.
 func (c *Cache) invalidate(ctx context.Context, url string) {
 	c.mu.Lock()
 	c.epoch++
@@ -129,6 +142,11 @@ func (c *Cache) invalidate(ctx context.Context, url string) {
 	}
 	c.since[url] = c.epoch
 	c.mu.Unlock()
+	c.forget(context.WithoutCancel(ctx), url)
+}
+
+// forget deletes what is stored of a URL.
+func (c *Cache) forget(ctx context.Context, url string) {
 	if p := c.load(ctx, url); p != nil {
 		for _, v := range p.Variants {
 			c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })

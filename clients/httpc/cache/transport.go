@@ -28,10 +28,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case isUnsafe(r.Method):
 		return t.unsafe(r)
 	case r.Method != "" && r.Method != http.MethodGet && r.Method != http.MethodHead,
-		r.Body != nil && r.Body != http.NoBody, isConditional(r.Header), asks.has("no-store"):
+		r.Body != nil && r.Body != http.NoBody, isConditional(r.Header), asks.has("no-store"), len(r.Header["Upgrade"]) > 0:
 		return t.next.RoundTrip(r)
 	}
-	l := &lookup{t: t, r: r, ctx: r.Context(), asks: asks, url: urlOf(r)}
+	l := &lookup{t: t, r: r, ctx: r.Context(), asks: asks, url: urlOf(r), epoch: t.c.now()}
 	return l.answer()
 }
 
@@ -57,6 +57,8 @@ type lookup struct {
 	ctx  context.Context
 	asks directives
 	url  string
+
+	epoch uint64 // before page was loaded
 
 	page *page
 	v    *variant // that answers, or nil
@@ -111,7 +113,7 @@ func (l *lookup) ask() (*http.Response, error) {
 			r = asking
 		}
 	}
-	epoch, requested := l.t.c.now(), time.Now()
+	requested := time.Now()
 	resp, err := l.t.next.RoundTrip(r)
 	received := time.Now()
 	if l.v != nil && failed(resp, err) && l.ctx.Err() == nil && l.v.usableOnError(l.asks, received) {
@@ -138,7 +140,7 @@ func (l *lookup) ask() (*http.Response, error) {
 		}
 		return made, nil
 	}
-	return l.keep(resp, epoch, requested, received), nil
+	return l.keep(resp, requested, received), nil
 }
 
 // failed reports whether the server could not answer: RFC 5861 4.
@@ -156,15 +158,14 @@ func failed(resp *http.Response, err error) bool {
 // end ends a response that nobody reads.
 func end(resp *http.Response) {
 	if resp != nil {
-		_, _ = io.CopyN(io.Discard, resp.Body, 2<<10)
-		_ = resp.Body.Close()
+		_ = resp.Body.Close() // without reading, which may have to wait
 	}
 }
 
 // freshen stores that v holds, with what has changed about it.
 func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 	l.v.freshen(h, requested, received)
-	l.t.c.save(l.ctx, l.page)
+	l.t.c.saveSince(l.ctx, l.page, l.epoch)
 }
 
 // head has the response to a HEAD update what is stored, or end it: RFC 9111 4.3.5.
@@ -183,7 +184,7 @@ func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 }
 
 // keep has a response stored once its body has been read, if it may be.
-func (l *lookup) keep(resp *http.Response, epoch uint64, requested, received time.Time) *http.Response {
+func (l *lookup) keep(resp *http.Response, requested, received time.Time) *http.Response {
 	if !storable(l.asks, resp) || resp.ContentLength > l.t.c.cfg.MaxBody {
 		if l.v != nil && resp.StatusCode < 500 {
 			l.t.c.drop(l.ctx, l.url, l.v) // it does not hold any more
@@ -197,7 +198,7 @@ func (l *lookup) keep(resp *http.Response, epoch uint64, requested, received tim
 		ReadCloser: resp.Body, want: resp.ContentLength, max: l.t.c.cfg.MaxBody,
 		done: func(body []byte) {
 			v.Length, v.Sum = len(body), crc32.ChecksumIEEE(body)
-			l.t.c.put(context.WithoutCancel(l.ctx), l.url, v, body, epoch)
+			l.t.c.put(context.WithoutCancel(l.ctx), l.url, v, body, l.epoch)
 		},
 	}
 	return resp

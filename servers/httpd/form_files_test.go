@@ -1,0 +1,91 @@
+package httpd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// TestFilesOfAFormAreRemoved has handlers that parse a form whose file is stored, and return, panic or exit.
+func TestFilesOfAFormAreRemoved(t *testing.T) {
+	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", noise(11<<20)) })
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	require.NoError(t, err)
+	_, err = z.Write(body.Bytes())
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for _, form := range []string{"HTTP/1", "HTTP/1 native", "HTTP/1 packed", "HTTP/2", "HTTP/2 packed"} {
+		for name, end := range map[string]func(){
+			"returns": func() {}, "panics": func() { panic(http.ErrAbortHandler) }, "exits": runtime.Goexit,
+		} {
+			t.Run(form+" "+name, func(t *testing.T) {
+				dir := t.TempDir()
+				t.Setenv("TMPDIR", dir)
+				stored := make(chan int, 1)
+				var h http.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					_ = r.ParseMultipartForm(0) // what it has stored tells
+					stored <- filesIn(t, dir)
+					end()
+				})
+				sent, coding := body.Bytes(), "identity"
+				if strings.Contains(form, "packed") {
+					h, sent, coding = Decompress(h, nil), packed.Bytes(), "gzip"
+				}
+				t.Run("exchange", func(t *testing.T) {
+					var addr string
+					if strings.Contains(form, "native") {
+						addr, _ = startNative(t, func(_ context.Context, x Exchange) error {
+							h.ServeHTTP(x.HTTP())
+							return nil
+						}, nil)
+					} else {
+						addr = start(t, h, nil)
+					}
+					if strings.HasPrefix(form, "HTTP/1") {
+						rawReply(t, addr, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s",
+							kind, coding, len(sent), sent))
+						return
+					}
+					s, err := h2conn(t, addr).Open(t.Context(), ask2("POST", http2.Field{Name: "content-type", Value: kind},
+						http2.Field{Name: "content-encoding", Value: coding}), false)
+					require.NoError(t, err)
+					require.NoError(t, s.Out.Finish(t.Context(), sent, nil))
+					hears(t, s)
+				})
+				require.Equal(t, 1, <-stored)
+				require.Zero(t, filesIn(t, dir))
+			})
+		}
+	}
+}
+
+// noise is text that gzip does not make shorter than its half.
+func noise(n int) string {
+	r := rand.New(rand.NewPCG(1, 2))
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = 'a' + byte(r.IntN(26))
+	}
+	return string(p)
+}
+
+func filesIn(t *testing.T, dir string) int {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Error(err)
+	}
+	return len(all)
+}
