@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/future"
+	"github.com/weir-go/weir/internal/jarctx"
 )
 
 // Client sends requests. It is an http.RoundTripper too. Its methods are for any goroutine at any time, except Use and
@@ -58,7 +59,12 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // RoundTrip is of http.RoundTripper: one request, without redirects, cookies, authentication and policies, through what
 // Use has added. See [Transport.RoundTrip].
-func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) { return c.rt.RoundTrip(r) }
+func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.t.cfg.Jar != nil { // which the http.Client of HTTP gives the cookies to
+		r = r.WithContext(jarctx.With(r.Context()))
+	}
+	return c.rt.RoundTrip(r)
+}
 
 // HTTP returns an http.Client over c, for libraries that want one. Its redirects keep the rules of c, and its cookies are
 // those of c. What asks for an *http.Transport cannot be served.

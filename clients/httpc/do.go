@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/jarctx"
 )
 
 // call is one Do: the context of its requests, by which the transport finds it.
@@ -150,7 +151,11 @@ func (x *call) auth(crossed bool) Auth {
 func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, error) {
 	jar := x.c.t.cfg.Jar
 	if auth != nil || jar != nil || len(x.r.Cookies) > 0 {
-		hr = hr.WithContext(hr.Context())
+		ctx := hr.Context()
+		if jar != nil {
+			ctx = jarctx.With(ctx)
+		}
+		hr = hr.WithContext(ctx)
 		hr.Header = hr.Header.Clone()
 		if err := x.addCookies(hr, jar, crossed); err != nil {
 			closeBody(hr)

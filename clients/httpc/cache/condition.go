@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// isConditional reports whether a request has conditions that the cache does not look at, or asks for a part.
+// isConditional reports whether a request has conditions that the cache does not look at.
 func isConditional(h http.Header) bool {
-	for _, name := range []string{"Range", "If-Match", "If-Unmodified-Since", "If-Range"} {
+	for _, name := range []string{"If-Match", "If-Unmodified-Since"} {
 		if _, ok := h[name]; ok {
 			return true
 		}

@@ -17,9 +17,15 @@
 //
 // # What is left out
 //
-// Responses to Range requests are neither stored nor served. stale-while-revalidate is taken for what it permits, not for
-// what it asks: a stale response is validated before it is used, so that no goroutine outlives a request. Set-Cookie is not
-// stored, although RFC 9111 3.1 says that every field is: a cookie jar would take it for new each time.
+// Parts are served from a stored response that is whole and fresh: one range of bytes, on the condition of If-Range. The
+// responses to other Range requests are passed on and not stored. stale-while-revalidate is taken for what it permits, not
+// for what it asks: a stale response is validated before it is used, so that no goroutine outlives a request.
+//
+// # Cookies
+//
+// Set-Cookie is stored as every other field: RFC 9111 3.1. A stored response that goes to the jar of an httpc.Config comes
+// without it, for the jar would take an old cookie for a new one, and forget a newer. Do not give an http.Client with a jar
+// of its own the Transport of a Client that has a Cache.
 //
 // # Guarantees
 //

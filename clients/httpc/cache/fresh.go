@@ -41,10 +41,26 @@ func storable(asks directives, resp *http.Response) bool {
 	return says.has("max-age") || says.has("public") || says.has("private") || len(resp.Header["Expires"]) > 0 || cacheable[status]
 }
 
-// timeOf reads a field that is a date.
+// timeOf reads a field that is a date: RFC 9110 5.6.7, in any case, and UTC for GMT: RFC 9111 4.2.
 func timeOf(h http.Header, name string) (time.Time, bool) {
-	t, err := http.ParseTime(h.Get(name))
-	return t, err == nil
+	text := h.Get(name)
+	if n := len(text) - 4; n > 0 && (strings.EqualFold(text[n:], " GMT") || strings.EqualFold(text[n:], " UTC")) {
+		text = text[:n] + " GMT"
+	}
+	t, err := http.ParseTime(text)
+	if err != nil {
+		return time.Time{}, false
+	}
+	if later := t.AddDate(100, 0, 0); isTwoDigits(text) && !later.After(time.Now().AddDate(50, 0, 0)) {
+		t = later
+	}
+	return t, true
+}
+
+// isTwoDigits reports whether the year of a date has two digits, of which RFC 9110 5.6.7 says what century is meant.
+func isTwoDigits(date string) bool {
+	_, err := time.Parse(time.RFC850, date)
+	return err == nil
 }
 
 // date is when the server made the response.

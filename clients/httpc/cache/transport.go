@@ -29,10 +29,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.unsafe(r)
 	case r.Method != "" && r.Method != http.MethodGet && r.Method != http.MethodHead,
 		r.Body != nil && r.Body != http.NoBody, isConditional(r.Header), asks.has("no-store"), len(r.Header["Upgrade"]) > 0:
-		return t.next.RoundTrip(r)
+		return t.pass(r, asks)
 	}
 	l := &lookup{t: t, r: r, ctx: r.Context(), asks: asks, url: urlOf(r), epoch: t.c.now()}
 	return l.answer()
+}
+
+// pass gives a request that the cache has nothing to do with to the server.
+func (t *transport) pass(r *http.Request, asks directives) (*http.Response, error) {
+	if asks.has("only-if-cached") {
+		closeBody(r)
+		return gatewayTimeout(r), nil
+	}
+	return t.next.RoundTrip(r)
 }
 
 // unsafe sends a request that may change what is stored: RFC 9111 4.4.
@@ -78,8 +87,16 @@ func (l *lookup) answer() (*http.Response, error) {
 		}
 	}
 	now := time.Now()
+	usable := l.v != nil && l.v.usable(l.asks, now)
+	if isRanged(l.r) {
+		if resp := l.part(usable, now); resp != nil {
+			closeBody(l.r)
+			return resp, nil
+		}
+		return l.t.pass(l.r, l.asks)
+	}
 	switch {
-	case l.v != nil && l.v.usable(l.asks, now):
+	case usable:
 		closeBody(l.r)
 		return l.v.response(l.r, l.body, now, hit), nil
 	case l.asks.has("only-if-cached"):

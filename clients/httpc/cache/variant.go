@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-go/weir/internal/jarctx"
 )
 
 // page is what is stored for one URL: its responses, which differ in the requests that they answer.
@@ -112,11 +114,10 @@ func newVariant(r *http.Request, resp *http.Response, requested, received time.T
 	return v
 }
 
-// notStored are fields that are not stored: those of the connection, RFC 9111 3.1, and cookies, which a jar would take for
-// new ones each time that the response is used.
+// notStored are fields that are not stored: those of the connection, RFC 9111 3.1.
 var notStored = []string{
 	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Set-Cookie", "Set-Cookie2",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
 // stored returns the part of a header that is stored.
@@ -131,8 +132,8 @@ func stored(h http.Header) http.Header {
 	return kept
 }
 
-// ofBody are fields that a response without the body does not change: RFC 9111 3.2.
-var ofBody = []string{"Content-Encoding", "Content-Length", "Content-Range"}
+// ofBody are fields that a response without the body does not change: RFC 9111 3.2. A digest in it would be that of nothing.
+var ofBody = []string{"Content-Encoding", "Content-Length", "Content-Range", "Content-Md5", "Content-Digest"}
 
 // freshen updates v by the header of a response that says that it holds.
 func (v *variant) freshen(h http.Header, requested, received time.Time) {
@@ -223,6 +224,10 @@ func (v *variant) response(r *http.Request, body []byte, now time.Time, how stri
 		for _, name := range parseDirectives(h).fields("no-cache") {
 			delete(h, name)
 		}
+	}
+	if jarctx.In(r.Context()) { // the jar has had them, and may have newer ones
+		delete(h, "Set-Cookie")
+		delete(h, "Set-Cookie2")
 	}
 	h.Set("Age", strconv.FormatInt(int64(v.age(now)/time.Second), 10))
 	mark(h, how)
