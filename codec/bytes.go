@@ -101,14 +101,6 @@ func (c textCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
 	return len(p), c.invalid == nil || c.invalid(*v) < 0
 }
 
-// invalidUTF8 returns the index of the first byte of s that is not UTF-8, or -1.
-func invalidUTF8(s string) int {
-	if utf8.ValidString(s) {
-		return -1
-	}
-	return invalidIndex(s)
-}
-
 // invalidASCII returns the index of the first byte of s that is not ASCII, or -1.
 func invalidASCII(s string) int {
 	for i := range len(s) {
@@ -119,8 +111,11 @@ func invalidASCII(s string) int {
 	return -1
 }
 
-// invalidIndex returns the index of the first byte of s that is not UTF-8.
-func invalidIndex(s string) int {
+// invalidUTF8 returns the index of the first byte of s that is not UTF-8, or -1.
+func invalidUTF8(s string) int {
+	if utf8.ValidString(s) {
+		return -1
+	}
 	for i, c := range s {
 		if c == utf8.RuneError {
 			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {

@@ -59,7 +59,7 @@ func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 		hooks.AtHand = d.atHand
 	}
 	if d.magic != nil {
-		hooks.Next, hooks.TryNext = d.resyncNext, nil
+		hooks.TryNext = nil
 	}
 	d.self = chanio.NewSource(hooks)
 	d.up.Yields(d.yield)
@@ -109,14 +109,22 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 	d.settle()
 	d.tried = 0
-	if err := d.r.begin(ctx); err != nil {
-		return v, d.up.Fail(ctx, err)
-	}
-	if err := frame(&d.r, d.c, d.quick, &v); err != nil {
+	for {
+		if err := d.r.begin(ctx); err != nil {
+			return v, d.up.Fail(ctx, err)
+		}
+		err := frame(&d.r, d.c, d.quick, &v)
+		if err == nil {
+			return v, nil
+		}
 		var none T
-		return none, d.fail(ctx, err)
+		if d.magic == nil || d.r.err != nil || asError(err) == nil {
+			return none, d.fail(ctx, err)
+		}
+		if err := d.skip(ctx, err); err != nil {
+			return none, err
+		}
 	}
-	return v, nil
 }
 
 // tryNext decodes one frame if that is at hand.

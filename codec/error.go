@@ -72,11 +72,11 @@ func (e *Error) Unwrap() error { return e.Err }
 func hexWindow(p []byte, mark int) string {
 	var b strings.Builder
 	for i, c := range p {
+		format := " %02x"
 		if i == mark {
-			fmt.Fprintf(&b, " [%02x]", c)
-		} else {
-			fmt.Fprintf(&b, " %02x", c)
+			format = " [%02x]"
 		}
+		fmt.Fprintf(&b, format, c)
 	}
 	if mark >= len(p) {
 		b.WriteString(" [end]")

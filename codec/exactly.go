@@ -125,12 +125,9 @@ func (c aligned[T]) Decode(r *Reader) (v T, err error) {
 	if v, err = c.c.Decode(r); err != nil {
 		return v, err
 	}
-	over := int((r.Offset() - start) % int64(c.n))
-	if over == 0 {
-		return v, nil
-	}
 	at := r.Offset()
-	p, err := r.Next(c.n - over)
+	over := int((at - start) % int64(c.n))
+	p, err := r.Next((c.n - over) % c.n)
 	if err != nil {
 		return v, err
 	}

@@ -65,13 +65,9 @@ func NoHTMLEscape() JSONOption { return jsonOption(func(o *jsonOptions) { o.plai
 type jsonCodec[T any] struct{ jsonOptions }
 
 func (c jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
-	if !c.plain {
-		p, err := json.Marshal(v)
-		return append(dst, p...), err
-	}
 	out := bytes.NewBuffer(dst)
 	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
+	e.SetEscapeHTML(!c.plain)
 	if err := e.Encode(v); err != nil {
 		return dst, err
 	}
