@@ -117,12 +117,11 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 		if err == nil {
 			return v, nil
 		}
-		var none T
 		if d.magic == nil || d.r.err != nil || asError(err) == nil {
-			return none, d.fail(ctx, err)
+			return *new(T), d.fail(ctx, err)
 		}
 		if err := d.skip(ctx, err); err != nil {
-			return none, err
+			return *new(T), err
 		}
 	}
 }
@@ -162,12 +161,11 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 		d.tried = 0
 		return v, true, nil
 	}
-	var none T
 	if errors.Is(err, errWouldWait) {
 		d.tried = at
-		return none, false, nil
+		return *new(T), false, nil
 	}
-	return none, false, d.fail(context.Background(), err)
+	return *new(T), false, d.fail(context.Background(), err)
 }
 
 // errWouldWait is what a Reader that must not wait fails with.
@@ -186,7 +184,7 @@ func (d *decoder[T]) atHand(dst []T) []T {
 	for len(dst) < cap(dst) && d.given < len(p) {
 		dst = dst[:len(dst)+1]
 		n, ok := d.quick.decodeQuick(p[d.given:], d.r.src, &dst[len(dst)-1])
-		if !ok || n == 0 {
+		if !ok {
 			clear(dst[len(dst)-1:])
 			return dst[:len(dst)-1]
 		}

@@ -42,7 +42,7 @@ func decodePackets[T any](
 			return m, err
 		},
 		TryNext: func() (Addressed[T], bool, error) { return decodePacket(c, bad, up.TryNext) },
-		Close: up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
+		Close:   up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
 		},

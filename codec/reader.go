@@ -74,7 +74,7 @@ func (r *Reader) clear() {
 func (r *Reader) begin(ctx context.Context) error {
 	r.rewind()
 	r.ctx = ctx
-	if r.have > 0 {
+	if r.have > 0 || r.replay {
 		return nil
 	}
 	if r.up != (chanio.Upstream[[]byte]{}) {
