@@ -227,6 +227,7 @@ func TestWhatIsTooLongOrMissingIsRefused(t *testing.T) {
 	escaped := codec.Delimited(codec.RawString, ",", codec.Escape('\\'), codec.Max(2))
 	codectest.Decodes(t, escaped, []byte(`\,\,,`), ",,")
 	codectest.Rejects(t, escaped, hexOf("abc,"), codec.ErrTooLarge, 0)
+	codectest.Rejects(t, escaped, hexOf(`\a\bc,`), codec.ErrTooLarge, 0)
 	codectest.Rejects(t, codec.Delimited(codec.RawString, ",", codec.Escape('\\'), codec.OrEnd()), hexOf(`a\`), codec.ErrMalformed, 2)
 	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Aligned(4, codec.Uint8)), "01 05", io.ErrUnexpectedEOF, 2)
 	codectest.Refuses(t, codec.OptionalTail(codec.RawString), ptr(""), codec.ErrNoProgress)
