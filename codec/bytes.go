@@ -1,6 +1,9 @@
 package codec
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Bytes is all bytes up to the end of the frame around it, or of the stream. The receiver owns what it receives; nil
 // and empty are the same.
@@ -101,26 +104,16 @@ func (c textCodec) decodeQuick(p []byte, own cloner, v *string) (int, bool) {
 	return len(p), c.invalid == nil || c.invalid(*v) < 0
 }
 
+// invalidASCII returns the index of the first byte of s that is not ASCII, or -1.
+func invalidASCII(s string) int {
+	return strings.IndexFunc(s, func(c rune) bool { return c >= utf8.RuneSelf })
+}
+
 // invalidUTF8 returns the index of the first byte of s that is not UTF-8, or -1.
 func invalidUTF8(s string) int {
 	if utf8.ValidString(s) {
 		return -1
 	}
-	return invalidIndex(s)
-}
-
-// invalidASCII returns the index of the first byte of s that is not ASCII, or -1.
-func invalidASCII(s string) int {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return i
-		}
-	}
-	return -1
-}
-
-// invalidIndex returns the index of the first byte of s that is not UTF-8.
-func invalidIndex(s string) int {
 	for i, c := range s {
 		if c == utf8.RuneError {
 			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {

@@ -59,7 +59,7 @@ func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 		hooks.AtHand = d.atHand
 	}
 	if d.magic != nil {
-		hooks.Next, hooks.TryNext = d.resyncNext, nil
+		hooks.TryNext = nil
 	}
 	d.self = chanio.NewSource(hooks)
 	d.up.Yields(d.yield)
@@ -109,14 +109,21 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 	d.settle()
 	d.tried = 0
-	if err := d.r.begin(ctx); err != nil {
-		return v, d.up.Fail(ctx, err)
+	for {
+		if err := d.r.begin(ctx); err != nil {
+			return v, d.up.Fail(ctx, err)
+		}
+		err := frame(&d.r, d.c, d.quick, &v)
+		if err == nil {
+			return v, nil
+		}
+		if d.magic == nil || d.r.err != nil || asError(err) == nil {
+			return *new(T), d.fail(ctx, err)
+		}
+		if err := d.skip(ctx, err); err != nil {
+			return *new(T), err
+		}
 	}
-	if err := frame(&d.r, d.c, d.quick, &v); err != nil {
-		var none T
-		return none, d.fail(ctx, err)
-	}
-	return v, nil
 }
 
 // tryNext decodes one frame if that is at hand.
@@ -154,12 +161,11 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 		d.tried = 0
 		return v, true, nil
 	}
-	var none T
 	if errors.Is(err, errWouldWait) {
 		d.tried = at
-		return none, false, nil
+		return *new(T), false, nil
 	}
-	return none, false, d.fail(context.Background(), err)
+	return *new(T), false, d.fail(context.Background(), err)
 }
 
 // errWouldWait is what a Reader that must not wait fails with.
@@ -178,7 +184,7 @@ func (d *decoder[T]) atHand(dst []T) []T {
 	for len(dst) < cap(dst) && d.given < len(p) {
 		dst = dst[:len(dst)+1]
 		n, ok := d.quick.decodeQuick(p[d.given:], d.r.src, &dst[len(dst)-1])
-		if !ok || n == 0 {
+		if !ok {
 			clear(dst[len(dst)-1:])
 			return dst[:len(dst)-1]
 		}

@@ -81,14 +81,11 @@ func (d *delimiters) next(p []byte, from int) int {
 // what has it not count.
 func (d *delimiters) match(p []byte, final bool) (n int, wait bool) {
 	for _, s := range d.all {
-		if bytes.HasPrefix(p, s) {
-			if d.unless == "" || final && len(p) == len(s) {
-				return len(s), false
-			}
-			if len(p) == len(s) {
+		if rest, ok := bytes.CutPrefix(p, s); ok {
+			if d.unless != "" && len(rest) == 0 && !final {
 				return 0, true
 			}
-			if strings.IndexByte(d.unless, p[len(s)]) >= 0 {
+			if len(rest) > 0 && strings.IndexByte(d.unless, rest[0]) >= 0 {
 				return 0, false
 			}
 			return len(s), false

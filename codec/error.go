@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -72,11 +73,11 @@ func (e *Error) Unwrap() error { return e.Err }
 func hexWindow(p []byte, mark int) string {
 	var b strings.Builder
 	for i, c := range p {
+		format := " %02x"
 		if i == mark {
-			fmt.Fprintf(&b, " [%02x]", c)
-		} else {
-			fmt.Fprintf(&b, " %02x", c)
+			format = " [%02x]"
 		}
+		fmt.Fprintf(&b, format, c)
 	}
 	if mark >= len(p) {
 		b.WriteString(" [end]")
@@ -89,12 +90,7 @@ func hexWindow(p []byte, mark int) string {
 
 // isText reports whether p is printable ASCII.
 func isText(p []byte) bool {
-	for _, c := range p {
-		if (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' {
-			return false
-		}
-	}
-	return true
+	return !bytes.ContainsFunc(p, func(c rune) bool { return (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' })
 }
 
 // detail is one of the causes above with what is known about this case.
@@ -161,11 +157,8 @@ func encodeError(err error) *Error {
 
 // asError returns the *Error in err, or nil.
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err)
+	return e
 }
 
 func isUnexpectedEOF(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }

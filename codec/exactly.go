@@ -10,10 +10,7 @@ import (
 //	Exactly(3, String), "foo":
 //	| 66 | 6f | 6f |
 func Exactly[T any](n int, c Codec[T]) Codec[T] {
-	notNil(c, "Exactly")
-	positive("Exactly: n", n)
-	fits("Exactly", n, SizeOf(c))
-	return exactly[T]{n, c, -1}
+	return confined("Exactly", n, -1, c)
 }
 
 // Padded is c in exactly n bytes, filled up after it with pad. What c encodes must not end in pad, which would be taken
@@ -22,10 +19,14 @@ func Exactly[T any](n int, c Codec[T]) Codec[T] {
 //	Padded(5, 0, String), "foo":
 //	| 66 | 6f | 6f | 00 | 00 |
 func Padded[T any](n int, pad byte, c Codec[T]) Codec[T] {
-	notNil(c, "Padded")
-	positive("Padded: n", n)
-	fits("Padded", n, SizeOf(c))
-	return exactly[T]{n, c, int(pad)}
+	return confined("Padded", n, int(pad), c)
+}
+
+func confined[T any](where string, n, pad int, c Codec[T]) Codec[T] {
+	notNil(c, where)
+	positive(where+": n", n)
+	fits(where, n, SizeOf(c))
+	return exactly[T]{n, c, pad}
 }
 
 // Aligned is c with zeros after it up to a multiple of n bytes, counted from where c begins. When decoding they must be
@@ -125,12 +126,9 @@ func (c aligned[T]) Decode(r *Reader) (v T, err error) {
 	if v, err = c.c.Decode(r); err != nil {
 		return v, err
 	}
-	over := int((r.Offset() - start) % int64(c.n))
-	if over == 0 {
-		return v, nil
-	}
 	at := r.Offset()
-	p, err := r.Next(c.n - over)
+	over := int((at - start) % int64(c.n))
+	p, err := r.Next((c.n - over) % c.n)
 	if err != nil {
 		return v, err
 	}

@@ -52,11 +52,7 @@ func (c header[H, T]) Decode(r *Reader) (v T, err error) {
 
 func (c header[H, T]) opensFor(v T) bool {
 	h, err := c.tagOf(v)
-	if err != nil {
-		return false
-	}
-	body := c.body(h)
-	return body != nil && opens(body, v)
+	return err == nil && opens(c.body(h), v)
 }
 
 func (c header[H, T]) Size() Size { return SizeOf(c.tag).plus(c.size) }
@@ -105,10 +101,7 @@ func (c firstByte[T]) Decode(r *Reader) (v T, err error) {
 	return codec.Decode(r)
 }
 
-func (c firstByte[T]) opensFor(v T) bool {
-	codec := c.send(v)
-	return codec != nil && opens(codec, v)
-}
+func (c firstByte[T]) opensFor(v T) bool { return opens(c.send(v), v) }
 
 func (firstByte[T]) Size() Size { return Size{Min: 1, Max: Unbounded, varies: true} }
 

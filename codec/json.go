@@ -65,13 +65,9 @@ func NoHTMLEscape() JSONOption { return jsonOption(func(o *jsonOptions) { o.plai
 type jsonCodec[T any] struct{ jsonOptions }
 
 func (c jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
-	if !c.plain {
-		p, err := json.Marshal(v)
-		return append(dst, p...), err
-	}
 	out := bytes.NewBuffer(dst)
 	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
+	e.SetEscapeHTML(!c.plain)
 	if err := e.Encode(v); err != nil {
 		return dst, err
 	}
@@ -116,15 +112,15 @@ var errCutShort = errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
 
 // jsonError says where err is.
 func jsonError(r *Reader, start int64, err error) error {
-	var wrongType *json.UnmarshalTypeError
-	var wrongText *json.SyntaxError
-	switch {
-	case errors.As(err, &wrongType):
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), err))
-	case errors.As(err, &wrongText) && wrongText.Error() == "unexpected end of JSON input":
-		return r.Fail(start+wrongText.Offset, &detail{errCutShort, err.Error()})
-	case errors.As(err, &wrongText):
-		return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 	}
-	return r.Fail(start, err)
+	wrongText, ok := errors.AsType[*json.SyntaxError](err)
+	switch {
+	case !ok:
+		return r.Fail(start, err)
+	case wrongText.Error() == "unexpected end of JSON input":
+		return r.Fail(start+wrongText.Offset, &detail{errCutShort, err.Error()})
+	}
+	return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
 }

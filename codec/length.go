@@ -45,7 +45,7 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 	for _, opt := range opts {
 		opt.applyLength(&o)
 	}
-	l := &Length{adjust: o.adjust, max: o.max, number: numberOf[N]{number}, most: largestOf[N](), size: SizeOf(number)}
+	l := &Length{adjust: o.adjust, max: o.max, number: numberOf[N]{number}, most: largestOf[N](memorySize[N]()), size: SizeOf(number)}
 	refuse(l.size.Open, "%s: the length has no end of its own; use a number, or text with a delimiter", where)
 	if n, ok := l.size.Fixed(); ok {
 		l.width = n
@@ -67,13 +67,12 @@ func lengthOf[N Integer](where string, number Codec[N], most int, opts []LengthO
 	return l
 }
 
-// largestOf returns the largest N.
-func largestOf[N Integer]() uint64 {
-	bits := 8 * memorySize[N]()
+// largestOf returns the largest N that this many bytes hold.
+func largestOf[N Integer](width int) uint64 {
 	if isSigned[N]() {
-		bits--
+		return 1<<(8*width-1) - 1
 	}
-	return 1<<bits - 1
+	return 1<<(8*width) - 1
 }
 
 func isSigned[N Integer]() bool { return N(0)-1 < 0 }

@@ -32,8 +32,7 @@ func (l limited[T]) Decode(r *Reader) (v T, err error) {
 	r.limit = outer
 	r.clip()
 	if over || err == nil && r.Offset()-start > int64(l.max) {
-		var none T
-		return none, r.Fail(start, because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
+		return *new(T), r.Fail(start, because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
 	}
 	return v, err
 }

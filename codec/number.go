@@ -163,13 +163,7 @@ func (c integer[T]) Size() Size    { return Size{Min: c.op.width(), Max: c.op.wi
 func (c integer[T]) operation() op { return c.op }
 
 // largest is the greatest number that the codec can encode.
-func (c integer[T]) largest() uint64 {
-	bits := 8 * c.op.width()
-	if isSigned[T]() {
-		bits--
-	}
-	return 1<<bits - 1
-}
+func (c integer[T]) largest() uint64 { return largestOf[T](c.op.width()) }
 
 // float is the codec of a number whose bits are those of an integer.
 func float[F float32 | float64, N Integer](o op) Codec[F] {

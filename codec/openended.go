@@ -7,6 +7,7 @@ package codec
 // opener is implemented by codecs that are open-ended for some values.
 type opener[T any] interface{ opensFor(v T) bool }
 
+// opens reports whether v is such a value of c; a codec that is nil has none.
 func opens[T any](c Codec[T], v T) bool {
 	if o, ok := c.(opener[T]); ok {
 		return o.opensFor(v)

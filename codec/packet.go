@@ -33,41 +33,35 @@ func decodePackets[T any](
 	in *chanio.Source[chanio.Packet], c Codec[T], bad func(chanio.Packet, error),
 ) *chanio.Source[Addressed[T]] {
 	up := in.Claim("codec.Packets")
-	value := func(p chanio.Packet) (m Addressed[T], ok bool) {
-		v, err := Unmarshal(c, p.Data)
-		if err != nil {
-			bad(p, err)
-		}
-		return Addressed[T]{p.Addr, v}, err == nil
-	}
 	return chanio.NewSource(chanio.SourceHooks[Addressed[T]]{
 		Next: func(ctx context.Context) (m Addressed[T], err error) {
-			for {
+			m, _, err = decodePacket(c, bad, func() (chanio.Packet, bool, error) {
 				p, err := up.Next(ctx)
-				if err != nil {
-					return m, err
-				}
-				if m, ok := value(p); ok {
-					return m, nil
-				}
-			}
+				return p, err == nil, err
+			})
+			return m, err
 		},
-		TryNext: func() (m Addressed[T], ok bool, err error) {
-			for {
-				p, ok, err := up.TryNext()
-				if !ok {
-					return m, false, err
-				}
-				if m, ok := value(p); ok {
-					return m, true, nil
-				}
-			}
-		},
-		Close: up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
+		TryNext: func() (Addressed[T], bool, error) { return decodePacket(c, bad, up.TryNext) },
+		Close:   up.Close, Borrowed: up.Borrowed() || SizeOf(c).borrows,
 		Describe: func() chanio.Description {
 			return chanio.Description{Kind: "codec.Packets", Upstream: []chanio.Description{up.Describe()}}
 		},
 	})
+}
+
+// decodePacket decodes the next packet of those that take returns that holds a value.
+func decodePacket[T any](c Codec[T], bad func(chanio.Packet, error), take func() (chanio.Packet, bool, error)) (m Addressed[T], ok bool, err error) {
+	for {
+		p, ok, err := take()
+		if !ok {
+			return m, false, err
+		}
+		v, err := Unmarshal(c, p.Data)
+		if err == nil {
+			return Addressed[T]{p.Addr, v}, true, nil
+		}
+		bad(p, err)
+	}
 }
 
 func encodePackets[T any](out *chanio.Sink[chanio.Packet], c Codec[T]) *chanio.Sink[Addressed[T]] {

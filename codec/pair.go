@@ -59,7 +59,7 @@ func (c pair[A, B]) second(first A) Codec[B] {
 	if b := c.by(first); b != nil {
 		return b
 	}
-	return noCodec[B]{}
+	return noCodec[B]{errNoCodec}
 }
 
 func (c pair[A, B]) Append(dst []byte, v Pair[A, B]) ([]byte, error) {

@@ -74,7 +74,7 @@ func (r *Reader) clear() {
 func (r *Reader) begin(ctx context.Context) error {
 	r.rewind()
 	r.ctx = ctx
-	if r.have > 0 {
+	if r.have > 0 || r.replay {
 		return nil
 	}
 	if r.up != (chanio.Upstream[[]byte]{}) {
@@ -118,13 +118,7 @@ func (r *Reader) show(p []byte) {
 }
 
 // clip hides what lies beyond the limit.
-func (r *Reader) clip() {
-	if r.limit == noLimit {
-		r.buf = r.buf[:r.have]
-		return
-	}
-	r.buf = r.buf[:min(r.have, r.limit-r.skew)]
-}
+func (r *Reader) clip() { r.buf = r.buf[:min(r.have, r.limit-r.skew)] }
 
 // Offset returns the position of the next byte in the stream, or in the slice that is decoded.
 func (r *Reader) Offset() int64 { return r.start + int64(r.skew+r.pos) }
@@ -141,12 +135,9 @@ func (r *Reader) Next(n int) ([]byte, error) {
 }
 
 func (r *Reader) nextSlow(n int) ([]byte, error) {
-	if err := r.need(n); err != nil {
-		return nil, err
-	}
-	p := r.buf[r.pos : r.pos+n : r.pos+n]
-	r.pos += n
-	return p, nil
+	p, err := r.Peek(n)
+	r.pos += len(p)
+	return p, err
 }
 
 // Peek lends the next n bytes without moving. Its errors are those of Next.
@@ -169,7 +160,7 @@ func (r *Reader) Skip(n int) error {
 // ReadUntil lends the bytes up to and including the next delim, and moves past them. If there are more than max bytes
 // before it the error is ErrTooLarge. Every byte is looked at once, however late it comes.
 func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
-	n, err := r.find(string([]byte{delim}), max)
+	n, err := r.Find(string([]byte{delim}), max)
 	if err != nil {
 		return nil, err
 	}
@@ -182,15 +173,11 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 //	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
 func (r *Reader) Find(sep string, max int) (n int, err error) {
 	refuse(sep == "", "Reader.Find: sep is empty")
-	return r.find(sep, max)
-}
-
-func (r *Reader) find(sep string, most int) (int, error) {
-	n, width, err := r.until(sep, most, func(p []byte, from int, _ bool) (at, width int) {
+	n, width, err := r.until(sep, max, func(p []byte, from int, _ bool) (at, width int) {
 		if i := bytes.Index(p[from:], []byte(sep)); i >= 0 {
 			return from + i, len(sep)
 		}
-		return max(len(p)-len(sep)+1, 0), 0
+		return len(p) - min(len(sep)-1, len(p)), 0
 	})
 	if err == nil && width == 0 {
 		err = r.need(len(r.buf) - r.pos + 1) // fails: there is no more
@@ -276,7 +263,7 @@ const MaxDepth = 64
 // calls itself, directly or through others, calls it, and Leave when that value is over.
 func (r *Reader) Enter() error {
 	if r.depth >= MaxDepth {
-		return r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
+		return r.Fail(r.Offset(), errTooDeep)
 	}
 	r.depth++
 	return nil
@@ -338,7 +325,7 @@ func (r *Reader) fill(n int) error {
 func (r *Reader) runsOut(n int) (bool, error) {
 	r.looked(r.pos + n)
 	for len(r.buf)-r.pos < n {
-		if r.limit != noLimit && n > r.left() && len(r.buf)-r.pos == r.left() {
+		if n > r.left() && len(r.buf)-r.pos == r.left() {
 			return true, nil
 		}
 		if err := r.fill(n); err == io.EOF {

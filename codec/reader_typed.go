@@ -96,7 +96,7 @@ func (r *Reader) UTF8(n int) (string, error) {
 	if err != nil || utf8.ValidString(s) {
 		return s, err
 	}
-	return "", r.Fail(at+int64(invalidIndex(s)), because(ErrMalformed, "invalid UTF-8"))
+	return "", r.Fail(at+int64(invalidUTF8(s)), because(ErrMalformed, "invalid UTF-8"))
 }
 
 // Count checks a number of values from the wire, each of which takes at least least bytes, against what is left of the

@@ -77,7 +77,7 @@ func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F])
 		return call[F]{by: func(record place) Codec[F] {
 			c := choose(*valueAt[T](record))
 			if c == nil {
-				return noCodec[F]{}
+				return noCodec[F]{errNoCodec}
 			}
 			if s := SizeOf(c); ends && (s.Open || s.varies) {
 				return endedCodec[F]{c}
@@ -88,13 +88,14 @@ func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F])
 	return FieldOf[T]{field{name: name, offset: offset, size: unknownSize, call: by(false), end: by(true)}}
 }
 
-// noCodec stands for a nil.
-type noCodec[F any] struct{}
+// noCodec stands where there is no codec, and says why.
+type noCodec[F any] struct{ err error }
 
 var errNoCodec = because(ErrMismatch, "no codec for the fields that come before")
 
-func (noCodec[F]) Append(dst []byte, _ F) ([]byte, error) { return dst, errNoCodec }
-func (noCodec[F]) Decode(*Reader) (v F, err error)        { return v, errNoCodec }
+func (c noCodec[F]) Append(dst []byte, _ F) ([]byte, error) { return dst, c.err }
+func (c noCodec[F]) Decode(*Reader) (v F, err error)        { return v, c.err }
+func (c noCodec[F]) Size() Size                             { return Size{Max: Unbounded} }
 
 // Literal is a part of a [Record] that is in no field: a [Const] or a [Skip].
 func Literal[T any](c Codec[struct{}]) FieldOf[T] {

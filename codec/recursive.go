@@ -18,9 +18,15 @@ func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
 	return top
 }
 
+var errTooDeep = because(ErrTooDeep, "nested more than %d deep", MaxDepth)
+
 // level is the codec of the values at one depth.
 func level[T any](build func(self Codec[T]) Codec[T], depth int) *recursive[T] {
-	c := &recursive[T]{depth: depth}
+	c := &recursive[T]{}
+	if depth == MaxDepth {
+		c.get = func() Codec[T] { return noCodec[T]{errTooDeep} }
+		return c
+	}
 	c.get = sync.OnceValue(func() Codec[T] {
 		built := notNil(build(level(build, depth+1)), "Recursive")
 		size := SizeOf(built)
@@ -31,26 +37,13 @@ func level[T any](build func(self Codec[T]) Codec[T], depth int) *recursive[T] {
 }
 
 type recursive[T any] struct {
-	depth int
-	get   func() Codec[T]
-	size  atomic.Pointer[Size] // of the codec, once it is built
+	get  func() Codec[T]
+	size atomic.Pointer[Size] // of the codec, once it is built
 }
 
-func (c *recursive[T]) Append(dst []byte, v T) ([]byte, error) {
-	if c.depth >= MaxDepth {
-		return dst, because(ErrTooDeep, "nested more than %d deep", MaxDepth)
-	}
-	return c.get().Append(dst, v)
-}
-
-func (c *recursive[T]) Decode(r *Reader) (v T, err error) {
-	if c.depth >= MaxDepth {
-		return v, r.Fail(r.Offset(), because(ErrTooDeep, "nested more than %d deep", MaxDepth))
-	}
-	return c.get().Decode(r)
-}
-
-func (c *recursive[T]) opensFor(v T) bool { return c.depth < MaxDepth && opens(c.get(), v) }
+func (c *recursive[T]) Append(dst []byte, v T) ([]byte, error) { return c.get().Append(dst, v) }
+func (c *recursive[T]) Decode(r *Reader) (T, error)            { return c.get().Decode(r) }
+func (c *recursive[T]) opensFor(v T) bool                      { return opens(c.get(), v) }
 
 // Size is that of a level, and unknown while the level is being built.
 func (c *recursive[T]) Size() Size {

@@ -32,17 +32,16 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	if err == nil {
 		return v, nil
 	}
-	var none T
 	e := asError(err)
 	switch {
 	case e == nil:
-		return none, up.Fail(ctx, err)
+		return *new(T), up.Fail(ctx, err)
 	case cut:
 		_ = up.Fail(ctx, io.EOF)
 	default:
 		_ = up.Close() // where the next value begins is not known
 	}
-	return none, e
+	return *new(T), e
 }
 
 // recv decodes one value. What has arrived of a large body is received again if there is none, also because c panics.

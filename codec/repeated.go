@@ -26,7 +26,7 @@ func Repeated[N Integer, T any](number Codec[N], c Codec[T], opts ...MaxOption) 
 func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	notNil(c, "Array")
 	positive("Array: n", n)
-	s := sequence[T]{c: c, each: SizeOf(c), fixed: true, max: n}
+	s := sequence[T]{c: c, each: SizeOf(c), empty: true, max: n}
 	if n > 1 {
 		s.c = ended("Array", c)
 	}
@@ -59,8 +59,10 @@ type sequence[T any] struct {
 	c     Codec[T]
 	each  Size   // of each
 	max   int    // how many
-	fixed bool   // that is their number, and no claim of the peer's
+	empty bool   // they may take no bytes: their number is no mere claim of the peer's
 	end   string // what stands after the last, if anything
+
+	sep *delimiters // what stands between two, if anything
 }
 
 // sequenceOf panics about values whose number says nothing about their bytes.
@@ -80,8 +82,10 @@ func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 		dst, err = s.c.Append(dst, v)
 		switch {
 		case err != nil:
-		case len(dst) == start && !s.fixed:
+		case len(dst) == start && !s.empty:
 			err = ErrNoProgress
+		case s.sep != nil:
+			dst, err = s.separate(dst, start, i == len(all)-1, len(all) == 1)
 		case s.end != "" && bytes.HasPrefix(dst[start:], []byte(s.end)):
 			err = because(ErrMalformed, "the value begins with %q, which ends the list", s.end)
 		}
@@ -95,8 +99,8 @@ func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 // next decodes the value with this index.
 func (s *sequence[T]) next(r *Reader, i int) (T, error) {
 	before := r.Offset()
-	v, err := s.c.Decode(r)
-	if err == nil && r.Offset() == before && !s.fixed {
+	v, err := s.one(r)
+	if err == nil && r.Offset() == before && !s.empty {
 		err = r.Fail(before, ErrNoProgress)
 	}
 	if err != nil {
@@ -175,7 +179,7 @@ func (c until[T]) Decode(r *Reader) ([]T, error) {
 	}
 	all := make([]T, 0, room)
 	for i := 0; ; i++ {
-		if more, err := c.more(r); err != nil {
+		if more, err := c.more(r, i); err != nil {
 			return nil, err
 		} else if !more {
 			return all, r.Skip(len(c.end))
@@ -195,9 +199,13 @@ func (c until[T]) Decode(r *Reader) ([]T, error) {
 const firstRoom = 4 << 10
 
 // more reports whether the end does not come next. It waits for no byte more than it takes to know.
-func (c until[T]) more(r *Reader) (bool, error) {
+func (c until[T]) more(r *Reader, i int) (bool, error) {
 	if c.end == "" {
-		return r.moreRest()
+		more, err := r.moreRest()
+		if more && i > 0 && c.sep != nil {
+			err = r.Skip(len(c.sep.sent)) // it is there: the value before ended at it
+		}
+		return more, err
 	}
 	for n := range len(c.end) {
 		p, err := r.Peek(n + 1)

@@ -27,28 +27,6 @@ func Resync[T any](
 	return d.source("codec.Resync")
 }
 
-func (d *decoder[T]) resyncNext(ctx context.Context) (v T, err error) {
-	if d.gone.Load() {
-		return v, errGone
-	}
-	for {
-		d.settle()
-		if err := d.r.begin(ctx); err != nil {
-			return v, d.up.Fail(ctx, err)
-		}
-		if err = frame(&d.r, d.c, d.quick, &v); err == nil {
-			return v, nil
-		}
-		var none T
-		if d.r.err != nil || asError(err) == nil {
-			return none, d.fail(ctx, err)
-		}
-		if err := d.skip(ctx, err); err != nil {
-			return none, err
-		}
-	}
-}
-
 // maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that is.
 const (
 	maxDebt   = 1 << 20

@@ -8,70 +8,40 @@ package codec
 //	| 03 | 61 | 2c | 62 |
 func Separated[T any](c Codec[T], sep string, opts ...MaxOption) Codec[[]T] {
 	notNil(c, "Separated")
-	return separated[T]{c, newDelimiters("Separated", sep, nil), maxOf(opts, DefaultMaxCount)}
+	s := sequence[T]{c: c, max: maxOf(opts, DefaultMaxCount), empty: true, sep: newDelimiters("Separated", sep, nil)}
+	s.each.borrows = SizeOf(c).borrows
+	return until[T]{s}
 }
 
-type separated[T any] struct {
-	c   Codec[T]
-	sep *delimiters
-	max int
-}
-
-func (c separated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
-	if len(all) > c.max {
-		return dst, tooLarge("count", uint64(len(all)), c.max)
-	}
-	first := len(dst)
-	for i, v := range all {
-		start := len(dst)
-		if dst, err = c.c.Append(dst, v); err != nil {
-			return dst, WrapField(index(i), err)
-		}
-		end := len(dst) - start
-		if i < len(all)-1 {
-			dst = append(dst, c.sep.sent...)
-		}
-		if at, _ := c.sep.find(dst[start:], 0, true); at != end {
-			return dst, WrapField(index(i), because(ErrMalformed, "the separator %q would be found at index %d of the value", c.sep.sent, at))
-		}
-	}
-	if len(all) == 1 && len(dst) == first {
+// separate appends the separator to the value at dst[start:], unless it is the last. It refuses a value that would be
+// decoded as another.
+func (s *sequence[T]) separate(dst []byte, start int, last, only bool) ([]byte, error) {
+	end := len(dst) - start
+	if only && end == 0 {
 		return dst, because(ErrNoProgress, "a single value of no bytes would come back as none")
+	}
+	if !last {
+		dst = append(dst, s.sep.sent...)
+	}
+	if at, _ := s.sep.find(dst[start:], 0, true); at != end {
+		return dst, because(ErrMalformed, "the separator %q would be found at index %d of the value", s.sep.sent, at)
 	}
 	return dst, nil
 }
 
-func (c separated[T]) Decode(r *Reader) ([]T, error) {
-	all := []T{}
-	if more, err := r.moreRest(); !more || err != nil {
-		return all, err
+// one decodes a value, which a separator ends, or the end of the frame, or of the stream, if there are separators.
+func (s *sequence[T]) one(r *Reader) (v T, err error) {
+	if s.sep == nil {
+		return s.c.Decode(r)
 	}
 	left, err := rest(r)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	for i, end := 0, r.Offset()+int64(left); ; i++ {
-		if i == c.max {
-			return nil, r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", c.max))
-		}
-		p, err := r.Peek(int(end - r.Offset()))
-		if err != nil {
-			return nil, err
-		}
-		n, width := c.sep.find(p, 0, true)
-		v, err := within(r, n, c.c)
-		if err != nil {
-			return nil, r.WrapField(index(i), err)
-		}
-		if all = append(all, v); width == 0 {
-			return all, nil
-		}
-		if err := r.Skip(width); err != nil {
-			return nil, err
-		}
+	p, err := r.Peek(left)
+	if err != nil {
+		return v, err
 	}
-}
-
-func (c separated[T]) Size() Size {
-	return Size{Max: Unbounded, Open: true, borrows: SizeOf(c.c).borrows}
+	n, _ := s.sep.find(p, 0, true)
+	return within(r, n, s.c)
 }

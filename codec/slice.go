@@ -24,8 +24,7 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	if err == nil {
 		err = NewReader(p).Fail(int64(n), because(ErrTrailingData, "%d bytes of trailing data", len(p)-n))
 	}
-	var none T
-	return none, err
+	return *new(T), err
 }
 
 // UnmarshalInto puts the first value that p holds in *v, which for a struct takes half the time of [Unmarshal], and returns
@@ -76,8 +75,7 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 		for r.pos < len(p) {
 			var v T
 			if err := several(r, c, quick, &v); err != nil {
-				var none T
-				yield(none, err)
+				yield(*new(T), err)
 				return
 			}
 			r.clear()

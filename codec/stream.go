@@ -33,8 +33,7 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 		d.err = d.next(&v)
 	}
 	if d.err != nil {
-		var none T
-		return none, d.err
+		return *new(T), d.err
 	}
 	return v, nil
 }
@@ -43,7 +42,7 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 func (d *Decoder[T]) next(v *T) error {
 	r := &d.r
 	if d.quick != nil && r.pos < len(r.buf) {
-		if n, ok := d.quick.decodeQuick(r.buf[r.pos:], r.src, hidden(v)); ok && n > 0 {
+		if n, ok := d.quick.decodeQuick(r.buf[r.pos:], r.src, hidden(v)); ok {
 			r.pos += n
 			return nil
 		}

@@ -208,9 +208,8 @@ func parseTag(where, text string) *tag {
 	t := &tag{where: where, omit: text == "-", parts: map[string]string{}, used: map[string]bool{}}
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, _ := strings.Cut(part, "=")
-		if _, twice := t.parts[key]; twice {
-			t.refuse(true, "the tag has %q twice", key)
-		}
+		_, twice := t.parts[key]
+		t.refuse(twice, "the tag has %q twice", key)
 		if key != "" {
 			t.parts[key] = value
 		}

@@ -36,11 +36,10 @@ func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = s.stuff(dst, plain)
-	n := len(dst) - start
-	if n > s.max {
+	switch n := len(dst) - start; {
+	case n > s.max:
 		return dst, tooLarge("length", uint64(n), s.max)
-	}
-	if n == 0 {
+	case n == 0:
 		return dst, because(ErrNoProgress, "empty frame, which receivers pass over")
 	}
 	return append(dst, s.end), nil

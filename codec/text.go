@@ -27,8 +27,8 @@ var ASCII Codec[string] = textCodec{invalidASCII, "ASCII"}
 type charsetCodec struct{ charset encoding.Encoding }
 
 func (c charsetCodec) Append(dst []byte, v string) ([]byte, error) {
-	if !utf8.ValidString(v) {
-		return dst, because(ErrMalformed, "invalid UTF-8 at index %d", invalidIndex(v))
+	if at := invalidUTF8(v); at >= 0 {
+		return dst, because(ErrMalformed, "invalid UTF-8 at index %d", at)
 	}
 	p, err := c.charset.NewEncoder().Bytes([]byte(v))
 	if err != nil {

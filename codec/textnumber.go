@@ -37,24 +37,17 @@ var FloatText Codec[float64] = floatText{}
 type decimal[T Integer] struct{ width int }
 
 func (c decimal[T]) Append(dst []byte, v T) ([]byte, error) {
-	start := len(dst)
+	start, size := len(dst), uint64(v)
 	if v < 0 {
-		dst = strconv.AppendInt(dst, int64(v), 10)
-	} else {
-		dst = strconv.AppendUint(dst, uint64(v), 10)
+		dst, size = append(dst, '-'), -size
 	}
-	missing := c.width - (len(dst) - start)
-	if c.width > 0 && missing < 0 {
+	digits := len(dst)
+	dst = strconv.AppendUint(dst, size, 10)
+	if c.width > 0 && len(dst)-start > c.width {
 		return dst[:start], because(ErrTooLarge, "%d needs more than %d characters", v, c.width)
 	}
-	if missing > 0 {
-		digits := start
-		if v < 0 {
-			digits++ // after the sign
-		}
-		for range missing {
-			dst = slices.Insert(dst, digits, '0')
-		}
+	for len(dst)-start < c.width {
+		dst = slices.Insert(dst, digits, '0')
 	}
 	return dst, nil
 }

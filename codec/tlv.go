@@ -156,11 +156,11 @@ func (c *tlv[N, T]) appendOne(dst []byte, f *TagOf[N, T], at place, i int) ([]by
 		}
 	}
 	dst, err := c.tag.Append(dst, tag)
-	if err != nil || c.length == nil {
-		if err == nil {
-			dst, err = f.append(dst, at, i)
-		}
+	if err != nil {
 		return dst, err
+	}
+	if c.length == nil {
+		return f.append(dst, at, i)
 	}
 	start := len(dst)
 	if dst, err = f.append(c.length.reserve(dst), at, i); err != nil {
