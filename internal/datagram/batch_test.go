@@ -229,6 +229,8 @@ func TestRunsAreOfOneSizeToOneAddress(t *testing.T) {
 		{[]int{0, 0}, []netip.AddrPort{a, a}, 1, 0},
 		{[]int{5, 0, 5}, []netip.AddrPort{a, a, a}, 1, 5},
 		{[]int{40000, 30000}, []netip.AddrPort{a, a}, 1, 40000},
+		{[]int{32500, 32500}, []netip.AddrPort{a, a}, 2, segmentsSizeMax},
+		{[]int{32501, 32500}, []netip.AddrPort{a, a}, 1, 32501},
 	} {
 		q := &queue{}
 		for i, size := range c.sizes {

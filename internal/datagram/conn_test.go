@@ -208,3 +208,10 @@ func TestAReportCostsNoOtherDatagram(t *testing.T) {
 		require.EqualValues(t, 1, a.Stats().Lost)
 	})
 }
+
+func TestAnAddressThatIsTakenIsRefused(t *testing.T) {
+	taken := plainSocket(t)
+	uc, err := Options{}.Listen(taken.LocalAddr().String())
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.Nil(t, uc)
+}
