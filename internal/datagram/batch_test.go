@@ -5,6 +5,7 @@ package datagram
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -384,4 +386,13 @@ func (c *Conn) setBroadcast(t *testing.T, on int) {
 	raw, err := c.uc.SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, setOption(raw, syscall.SOL_SOCKET, syscall.SO_BROADCAST, on))
+}
+
+func TestASegmentSizeNeedsNoPaddingBehindIt(t *testing.T) {
+	var c ancillary
+	h := (*syscall.Cmsghdr)(unsafe.Pointer(&c))
+	h.Level, h.Type = solUDP, udpGRO
+	binary.NativeEndian.PutUint32(c[syscall.CmsgLen(0):], 1200)
+	require.Equal(t, 1200, c.segment(syscall.CmsgLen(4)))
+	require.Zero(t, c.segment(syscall.CmsgLen(4)-1))
 }
