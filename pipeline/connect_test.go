@@ -437,7 +437,7 @@ func TestConnectKeepsNothingOfWhatWasAccepted(t *testing.T) {
 			return nil, chanio.Cause(ctx)
 		},
 		AtHand: func(dst []*large) []*large {
-			for len(made) > 0 && len(made) < 8 && len(dst) < cap(dst) {
+			for len(made) > 0 && len(made) < 6 && len(dst) < cap(dst) {
 				dst = append(dst, fresh())
 			}
 			return dst
@@ -449,7 +449,7 @@ func TestConnectKeepsNothingOfWhatWasAccepted(t *testing.T) {
 	go func() { done <- pipeline.Connect(ctx, source, sink) }()
 	<-waits
 	runtime.GC()
-	require.Len(t, made, 8)
+	require.Len(t, made, 6) // the room for values is not filled to its end
 	for i, v := range made {
 		require.Nil(t, v.Value(), "value %d, while Connect waits for the next", i)
 	}
