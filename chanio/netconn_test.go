@@ -161,3 +161,12 @@ func (l *oneConn) Accept() (net.Conn, error) {
 
 func (l *oneConn) Close() error   { close(l.closed); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
+
+func TestASecondCloseOfANetConnSaysThatItIsClosed(t *testing.T) {
+	a, b := chanio.Pipe()
+	defer b.Abort(nil)
+	require.NoError(t, b.Out.Close())
+	nc := chanio.AsNetConn(a)
+	require.NoError(t, nc.Close())
+	require.ErrorIs(t, nc.Close(), net.ErrClosed)
+}

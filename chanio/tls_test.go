@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -273,4 +274,26 @@ func TestWhatAChannelHoldsIsSentBeforeTheHandshake(t *testing.T) {
 		go client.Close()
 		_ = server.Close()
 	})
+}
+
+func TestTLSThatCannotBeginAbortsTheConn(t *testing.T) {
+	why := errors.New("not now")
+	for name, refuse := range map[string]func(c *chanio.Conn){
+		"the stage above does not let go": func(c *chanio.Conn) {
+			c.In.Claim("a stage").Yields(func(context.Context) error { return why })
+		},
+		"a channel above cannot send what it holds": func(c *chanio.Conn) {
+			c.Out.End().BeforeClose(func(context.Context) error { return why })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := chanio.Pipe()
+			defer b.Abort(nil)
+			refuse(a)
+			_, err := chanio.TLSServer(t.Context(), a, &tls.Config{}, nil)
+			require.Equal(t, why, err)
+			require.Equal(t, why, a.Out.Err())
+			<-a.Done()
+		})
+	}
 }

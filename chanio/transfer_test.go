@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -410,4 +411,31 @@ func TestTransferRunsInABubble(t *testing.T) {
 			c.Out.Abort(nil)
 		}
 	})
+}
+
+// countedCtx counts what waits for its end.
+type countedCtx struct {
+	context.Context
+	done    chan struct{} // its own, so that package context uses AfterFunc
+	waiting atomic.Int32
+}
+
+func (c *countedCtx) Done() <-chan struct{} { return c.done }
+
+func (c *countedCtx) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	return sync.OnceValue(func() bool {
+		c.waiting.Add(-1)
+		return true
+	})
+}
+
+func TestTransferLeavesNothingOnItsCtx(t *testing.T) {
+	ctx := &countedCtx{Context: t.Context(), done: make(chan struct{})}
+	var got bytes.Buffer
+	n, err := chanio.Transfer(ctx, chanio.FromSlice([][]byte{[]byte("some"), []byte("more")}), chanio.ToWriter(&got))
+	require.NoError(t, err)
+	require.EqualValues(t, 8, n)
+	require.Equal(t, "somemore", got.String())
+	require.Zero(t, ctx.waiting.Load())
 }

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -414,4 +416,71 @@ func TestG16APanicOfTheKeyEndsPartAndParts(t *testing.T) {
 	var p *chanio.PanicError
 	require.ErrorAs(t, err, &p)
 	require.True(t, w.isClosed())
+}
+
+func TestConnectKeepsNothingOfWhatWasAccepted(t *testing.T) {
+	type large [1 << 10]byte
+	var made []weak.Pointer[large]
+	fresh := func() *large {
+		v := new(large)
+		made = append(made, weak.Make(v))
+		return v
+	}
+	waits := make(chan struct{})
+	source := chanio.NewSource(chanio.SourceHooks[*large]{
+		Next: func(ctx context.Context) (*large, error) {
+			if len(made) == 0 {
+				return fresh(), nil
+			}
+			close(waits)
+			<-ctx.Done()
+			return nil, chanio.Cause(ctx)
+		},
+		AtHand: func(dst []*large) []*large {
+			for len(made) > 0 && len(made) < 6 && len(dst) < cap(dst) {
+				dst = append(dst, fresh())
+			}
+			return dst
+		},
+	})
+	sink := chanio.NewSink(chanio.SinkHooks[*large]{Send: func(context.Context, *large) error { return nil }})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- pipeline.Connect(ctx, source, sink) }()
+	<-waits
+	runtime.GC()
+	require.Len(t, made, 6) // the room for values is not filled to its end
+	for i, v := range made {
+		require.Nil(t, v.Value(), "value %d, while Connect waits for the next", i)
+	}
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+}
+
+func TestTheRestOfAPartThatWasClosedGoesToTheOwnerOfItsValues(t *testing.T) {
+	next, dropped := 0, []int(nil)
+	source := chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(context.Context) (int, error) {
+			if next == 20 {
+				return 0, io.EOF
+			}
+			next++
+			return next - 1, nil
+		},
+		Undelivered: func(v int) { dropped = append(dropped, v) },
+	})
+	parts := pipeline.PartitionBy(source, func(v int) int { return v / 5 })
+	first, err := parts.Recv(t.Context())
+	require.NoError(t, err)
+	v, err := first.Recv(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, v)
+	require.NoError(t, first.Close())
+	second, err := parts.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2, 3, 4}, dropped)
+	v, err = second.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 5, v)
+	require.NoError(t, parts.Close())
 }

@@ -2,8 +2,11 @@ package pipeline_test
 
 import (
 	"context"
+	"io"
+	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/pipeline"
 )
@@ -110,4 +113,24 @@ func misuses() []misuse {
 
 		{"pipeline: Batch" + copyThem, func() { pipeline.Batch(bytes, 1, 0) }},
 	}
+}
+
+func TestCollectAloneOfTheConsumersRefusesBorrowedValues(t *testing.T) {
+	lent := func() *chanio.Source[[]byte] {
+		left := 2
+		return chanio.NewSource(chanio.SourceHooks[[]byte]{
+			Next: func(context.Context) ([]byte, error) {
+				if left--; left < 0 {
+					return nil, io.EOF
+				}
+				return []byte("x"), nil
+			},
+			Borrowed: true,
+		})
+	}
+	require.PanicsWithValue(t, "pipeline: Collect holds values, and those of this Source are borrowed: copy them with Map first",
+		func() { _, _ = pipeline.Collect(t.Context(), lent()) })
+	n := 0
+	require.NoError(t, pipeline.ForEach(t.Context(), lent(), func([]byte) error { n++; return nil }))
+	require.Equal(t, 2, n)
 }

@@ -5,6 +5,7 @@ package datagram
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -229,6 +231,8 @@ func TestRunsAreOfOneSizeToOneAddress(t *testing.T) {
 		{[]int{0, 0}, []netip.AddrPort{a, a}, 1, 0},
 		{[]int{5, 0, 5}, []netip.AddrPort{a, a, a}, 1, 5},
 		{[]int{40000, 30000}, []netip.AddrPort{a, a}, 1, 40000},
+		{[]int{32500, 32500}, []netip.AddrPort{a, a}, 2, segmentsSizeMax},
+		{[]int{32501, 32500}, []netip.AddrPort{a, a}, 1, 32501},
 	} {
 		q := &queue{}
 		for i, size := range c.sizes {
@@ -382,4 +386,13 @@ func (c *Conn) setBroadcast(t *testing.T, on int) {
 	raw, err := c.uc.SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, setOption(raw, syscall.SOL_SOCKET, syscall.SO_BROADCAST, on))
+}
+
+func TestASegmentSizeNeedsNoPaddingBehindIt(t *testing.T) {
+	var c ancillary
+	h := (*syscall.Cmsghdr)(unsafe.Pointer(&c))
+	h.Level, h.Type = solUDP, udpGRO
+	binary.NativeEndian.PutUint32(c[syscall.CmsgLen(0):], 1200)
+	require.Equal(t, 1200, c.segment(syscall.CmsgLen(4)))
+	require.Zero(t, c.segment(syscall.CmsgLen(4)-1))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"golang.org/x/net/ipv4"
 )
 
 var errGivenUp = errors.New("given up")
@@ -207,4 +209,35 @@ func TestAReportCostsNoOtherDatagram(t *testing.T) {
 		require.Equal(t, want, receive(t, b, len(want)))
 		require.EqualValues(t, 1, a.Stats().Lost)
 	})
+}
+
+func TestAnAddressThatIsTakenIsRefused(t *testing.T) {
+	taken := plainSocket(t)
+	uc, err := Options{}.Listen(taken.LocalAddr().String())
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.Nil(t, uc)
+}
+
+func TestAGroupIsJoinedOnceAndLeftOnce(t *testing.T) {
+	group := netip.MustParseAddr("239.1.2.3")
+	ifis, err := net.Interfaces()
+	require.NoError(t, err)
+	var ifi *net.Interface
+	for i := range ifis {
+		if ipv4.NewPacketConn(plainSocket(t)).JoinGroup(&ifis[i], &net.UDPAddr{IP: group.AsSlice()}) == nil {
+			ifi = &ifis[i]
+			break
+		}
+	}
+	if ifi == nil {
+		t.Skip("no interface here can join a group")
+	}
+	c := open(t, Config{})
+	require.NoError(t, c.Join(group, ifi))
+	var op *net.OpError
+	require.ErrorAs(t, c.Join(group, ifi), &op)
+	require.Equal(t, "join", op.Op)
+	require.NoError(t, c.Leave(group, ifi))
+	require.ErrorAs(t, c.Leave(group, ifi), &op)
+	require.Equal(t, "leave", op.Op)
 }

@@ -202,6 +202,7 @@ func TestAUnixPeerThatIsBackIsFound(t *testing.T) {
 	err := c.Out.Send(t.Context(), chanio.UnixPacket{})
 	require.ErrorIs(t, err, syscall.ENOENT)
 	require.ErrorContains(t, err, c.LocalAddr()+"->"+path)
+	require.ErrorContains(t, err, "is the server running")
 	second := openUnixConn(t, UnixConfig{Local: path})
 	require.NoError(t, c.Out.Send(t.Context(), chanio.UnixPacket{Data: []byte("again")}))
 	p, err := second.In.Recv(t.Context())
@@ -238,4 +239,17 @@ func TestUnixSocketsWithoutFilesAreNamed(t *testing.T) {
 	p, err = client.In.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, chanio.UnixPacket{Addr: name, Data: []byte("ping")}, p)
+}
+
+func TestDropReadsUntilNothingIsQueued(t *testing.T) {
+	c := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	for _, data := range []string{"a", "", "b"} {
+		require.NoError(t, c.Out.Send(t.Context(), chanio.UnixPacket{Addr: c.LocalAddr(), Data: []byte(data)}))
+	}
+	raw := c.PacketSocket.(*UnixConn).raw
+	require.ErrorIs(t, control(raw, drop), syscall.EAGAIN)
+	require.ErrorIs(t, control(raw, func(fd uintptr) error {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_DONTWAIT)
+		return err
+	}), syscall.EAGAIN)
 }

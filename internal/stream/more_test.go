@@ -217,3 +217,18 @@ func TestGoexitInTheNetConnEndsTheStream(t *testing.T) {
 	require.Nil(t, err.v)
 	<-x.Released()
 }
+
+func TestScratchIsKeptAtHandWhileSomethingIsHeld(t *testing.T) {
+	held(t, func(x *stream.Stream, peer *memconn.Conn) {
+		x.Out.Cork(true)
+		var lent []*byte
+		for range 3 {
+			scratch := append(x.Out.Begin(), 'x')
+			lent = append(lent, &scratch[0])
+			require.NoError(t, x.Out.End(bg, scratch, nil))
+		}
+		require.Same(t, lent[1], lent[2])
+		x.Out.Cork(false)
+		require.Equal(t, "xxx", arrived(peer))
+	})
+}

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -179,4 +181,24 @@ func TestAnErrorOfARawCallEndsItsHalf(t *testing.T) {
 	_, err = x.In.Next(bg)
 	require.ErrorIs(t, err, os.ErrInvalid)
 	<-x.Released()
+}
+
+func TestAUnixSocketOfBytesAloneIsReadRaw(t *testing.T) {
+	raw := func(nc net.Conn) (int, error) {
+		s := stream.New(nc, config(nil))
+		defer s.Abort(nil)
+		return s.In.ReadRaw(bg, func(uintptr) (int, bool, error) { return 3, false, nil })
+	}
+	a, _ := unixPair(t)
+	n, err := raw(a)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+
+	ln, err := net.Listen("unixpacket", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Skip("no unixpacket here: ", err)
+	}
+	packets, _ := dialled(t, ln)
+	_, err = raw(packets)
+	require.ErrorIs(t, err, errors.ErrUnsupported, "a message that is read in part has lost the rest")
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 // client is a TLS 1.3 client that makes records of its own once the handshake is done.
 type client struct {
 	nc     net.Conn
+	low    *stream.Stream // of the server
 	secret []byte
 	aead   cipher.AEAD
 	iv     []byte
@@ -78,13 +80,14 @@ func rawClient(t *testing.T) (*client, *stream.Stream) {
 	handshake := make(chan error, 1)
 	nc := tls.Client(far, cfg)
 	go func() { handshake <- nc.Handshake() }()
-	s, err := stream.TLSServer(bg, lowerOf(stream.New(near, config(nil))), server, false)
+	low := stream.New(near, config(nil))
+	s, err := stream.TLSServer(bg, lowerOf(low), server, false)
 	require.NoError(t, err)
 	require.NoError(t, <-handshake)
 	if id := nc.ConnectionState().CipherSuite; id != tls.TLS_AES_128_GCM_SHA256 {
 		t.Skip("needs AES in hardware: ", tls.CipherSuiteName(id))
 	}
-	c := &client{nc: far}
+	c := &client{nc: far, low: low}
 	for line := range strings.Lines(keys.String()) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "CLIENT_TRAFFIC_SECRET_0" {
 			secret, err := hex.DecodeString(f[2])
@@ -122,6 +125,25 @@ func TestAPeerThatMakesUsAnswerAndTakesNoAnswersIsCutOff(t *testing.T) {
 	require.ErrorContains(t, err, "takes no answers")
 	answers := int64(updates) * 27 // bytes
 	require.Less(t, answers, int64(64<<10+64<<10+16<<10+16<<10+100<<10), "room in the pipe, room below, what is kept, and what was under way")
+}
+
+func TestAPeerThatIsCutOffNeedNotSendMore(t *testing.T) {
+	c, s := rawClient(t)
+	defer s.Abort(nil)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := readAll(s)
+		ended <- err
+	}()
+	for read := c.low.BytesIn(); len(ended) == 0; {
+		p := append(c.record(23, []byte("x")), c.keyUpdate(t)...)
+		_, err := c.nc.Write(p)
+		require.NoError(t, err)
+		for read += int64(len(p)); c.low.BytesIn() < read && len(ended) == 0; {
+			runtime.Gosched()
+		}
+	}
+	require.ErrorContains(t, <-ended, "takes no answers")
 }
 
 func TestAnEndWithoutCloseNotifyIsNoCleanEnd(t *testing.T) {
