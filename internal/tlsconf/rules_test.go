@@ -287,6 +287,19 @@ func TestABrokenFileIsOneLineAndItsRecoveryAnother(t *testing.T) {
 	})
 }
 
+func TestTheLoggerIsToldOfACertificateThatIsNotValidYet(t *testing.T) {
+	cert, _ := signed(t, "one.test")
+	synctest.Test(t, func(t *testing.T) { // its clock is years behind
+		var log book
+		s := &tlsconf.Server{Certificates: []tls.Certificate{cert}}
+		_, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], `level=WARN msg="tls: the certificate is not valid yet, and clients will refuse it`)
+		require.Contains(t, log.lines()[0], "one.test")
+	})
+}
+
 // Deployments that keep the time of modification, as Nix and rsync -t do, put another file in the place of the old one.
 func TestAnotherFileOfTheSameTimeAndSizeIsReadAnew(t *testing.T) {
 	one, _ := signed(t, "one.test")
