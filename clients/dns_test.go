@@ -584,6 +584,22 @@ func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
 	})
 }
 
+// Patience is for who has addresses already.
+func TestDNSWaitsForTheOtherFamilyWhileThereIsNoAddress(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			time.AfterFunc(time.Second, func() { send(q.with(60, aRecord("10.1.0.1"))) })
+		} else {
+			send(q.none(dnsmessage.RCodeSuccess, 60))
+		}
+	}
+	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.1"), got)
+	})
+}
+
 func TestDNSFailureOfOneFamilyIsNotAbsence(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {

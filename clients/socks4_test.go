@@ -1,8 +1,11 @@
 package clients
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -62,6 +65,13 @@ func TestSOCKS4RefusesWhatItCannotAskFor(t *testing.T) {
 		require.Error(t, err, addr)
 		require.NotErrorIs(t, err, syscall.ECONNREFUSED, "before the proxy is dialled")
 	}
+}
+
+func TestSOCKS4TellsWhyTheLookUpFailed(t *testing.T) {
+	cause := errors.New("no name server answers")
+	p := &SOCKS4{Addr: "127.0.0.1:1", Resolver: ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, cause })}
+	_, err := DialTCP(t.Context(), "a.example:80", &Config{Proxy: p})
+	require.ErrorIs(t, err, cause)
 }
 
 func mustStatic(t *testing.T, addr string) Resolver {
