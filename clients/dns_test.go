@@ -656,6 +656,17 @@ func TestDNSEncodesInternationalNames(t *testing.T) {
 	})
 }
 
+func TestDNSTellsWhyItsDialFailed(t *testing.T) {
+	cause := errors.New("no route to that server")
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{
+		Servers: []string{"10.0.0.1"},
+		Dial:    func(context.Context, string, string) (net.Conn, error) { return nil, cause },
+	})
+	require.NoError(t, err)
+	_, err = r.LookupAddrs(t.Context(), "a.test")
+	require.ErrorContains(t, err, cause.Error())
+}
+
 func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{
 		Servers: []string{"10.0.0.1"},

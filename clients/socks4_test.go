@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -54,6 +55,17 @@ func TestSOCKS4RefusalIsAProxyError(t *testing.T) {
 	p := &SOCKS4{Addr: startSOCKS4(t, request, 5, 0, 0, 0, 0, 0, 0, 0)}
 	_, err := DialTCP(t.Context(), "192.0.2.1:80", &Config{Proxy: p})
 	require.ErrorContains(t, err, "does not speak SOCKS 4")
+}
+
+// Hints about a server that is dialled from here do not fit what a proxy could not reach.
+func TestARefusalByAProxyIsExplainedByNobodyElse(t *testing.T) {
+	p := &SOCKS4{Addr: startSOCKS4(t, 2+2+4+1, 0, 91, 0, 0, 0, 0, 0, 0)}
+	_, err := DialTCP(t.Context(), "192.0.2.1:80", &Config{Proxy: p})
+	var refused *ProxyError
+	require.ErrorAs(t, err, &refused)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "nothing listens there")
+	require.True(t, strings.HasSuffix(err.Error(), refused.Error()), err)
 }
 
 func TestSOCKS4RefusesWhatItCannotAskFor(t *testing.T) {
