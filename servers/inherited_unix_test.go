@@ -78,6 +78,18 @@ func TestListenFileRefusesWhatDoesNotListen(t *testing.T) {
 	require.ErrorContains(t, err, "servers: listen on "+os.DevNull)
 }
 
+func TestListenFileThatFailsLeavesTheFile(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer nl.Close()
+	f, err := nl.(*net.TCPListener).File()
+	require.NoError(t, err)
+	ln, err := servers.ListenFile(f, &servers.Config{ReusePort: true})
+	require.ErrorContains(t, err, "the socket is bound already")
+	require.Nil(t, ln)
+	require.NoError(t, f.Close())
+}
+
 func TestFileFailsAsTheListenerBelowDoes(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
