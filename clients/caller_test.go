@@ -194,6 +194,19 @@ func TestG8CallerBoundsWhatIsOutstanding(t *testing.T) {
 	})
 }
 
+func TestCallerCloseReturnsTheErrorOfItsDuplex(t *testing.T) {
+	lost := errors.New("the peer did not take the last of it")
+	near, far := typedPipe[string, string](0)
+	near.Out = chanio.NewSink(chanio.SinkHooks[string]{
+		Send:  func(context.Context, string) error { return nil },
+		Close: func() error { return lost },
+	})
+	m := clients.NewCaller(t.Context(), near, &clients.CallerConfig[string]{})
+	require.ErrorIs(t, m.Close(), lost)
+	require.ErrorIs(t, m.Err(), net.ErrClosed)
+	far.Out.Abort(nil)
+}
+
 func TestCallerFailureFailsAllCalls(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {

@@ -584,6 +584,22 @@ func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
 	})
 }
 
+// Patience is for who has addresses already.
+func TestDNSWaitsForTheOtherFamilyWhileThereIsNoAddress(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			time.AfterFunc(time.Second, func() { send(q.with(60, aRecord("10.1.0.1"))) })
+		} else {
+			send(q.none(dnsmessage.RCodeSuccess, 60))
+		}
+	}
+	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.1"), got)
+	})
+}
+
 func TestDNSFailureOfOneFamilyIsNotAbsence(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {
@@ -638,6 +654,17 @@ func TestDNSEncodesInternationalNames(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"udp 10.0.0.1:53 A xn--bcher-kva.test."}, s.takeAsked())
 	})
+}
+
+func TestDNSTellsWhyItsDialFailed(t *testing.T) {
+	cause := errors.New("no route to that server")
+	r, err := clients.NewDNSResolver(&clients.DNSConfig{
+		Servers: []string{"10.0.0.1"},
+		Dial:    func(context.Context, string, string) (net.Conn, error) { return nil, cause },
+	})
+	require.NoError(t, err)
+	_, err = r.LookupAddrs(t.Context(), "a.test")
+	require.ErrorContains(t, err, cause.Error())
 }
 
 func TestG16DNSPanicOfDialIsAnError(t *testing.T) {

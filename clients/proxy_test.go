@@ -431,6 +431,7 @@ func TestSOCKS5RefusalsSayWhatToDo(t *testing.T) {
 		"the unknown type 0x9":      {answers: []string{"\x05\x00", "\x05\x00\x00\x09\x00"}, code: -1},
 		"the reply of the proxy":    {answers: []string{"\x05"}, code: -1, is: io.ErrUnexpectedEOF},
 		"unexpected EOF":            {answers: []string{"\x05\x00", "\x05\x00\x00\x03\xffabc"}, code: -1, is: io.ErrUnexpectedEOF},
+		"EOF":                       {answers: []string{"\x05\x00", "\x05\x00\x00"}, code: -1, is: io.ErrUnexpectedEOF},
 		"more than 255 bytes":       {proxy: clients.SOCKS5{User: strings.Repeat("x", 256)}, code: -1},
 		"a Password without a User": {proxy: clients.SOCKS5{Password: "x"}, code: -1},
 	} {

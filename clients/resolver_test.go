@@ -167,6 +167,17 @@ func TestRoundRobinTurnsEachFamilyForEachHost(t *testing.T) {
 	requireNotFound(t, err)
 }
 
+func TestRoundRobinCountsForEachHostWhileThereAreFew(t *testing.T) {
+	r := clients.RoundRobin(static(t, map[string][]string{"*": {"10.0.0.1", "10.0.0.2", "10.0.0.3"}}))
+	for _, want := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"} {
+		for _, host := range []string{"a.test", "b.test"} { // by turns
+			got, err := r.LookupAddrs(t.Context(), host)
+			require.NoError(t, err)
+			require.Equal(t, netip.MustParseAddr(want), got[0], host)
+		}
+	}
+}
+
 func TestRoundRobinCountsForABoundedNumberOfHosts(t *testing.T) {
 	r := clients.RoundRobin(static(t, map[string][]string{"*": {"10.0.0.1", "10.0.0.2"}}))
 	first := func(host string) netip.Addr {

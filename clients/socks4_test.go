@@ -1,8 +1,12 @@
 package clients
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -53,6 +57,17 @@ func TestSOCKS4RefusalIsAProxyError(t *testing.T) {
 	require.ErrorContains(t, err, "does not speak SOCKS 4")
 }
 
+// Hints about a server that is dialled from here do not fit what a proxy could not reach.
+func TestARefusalByAProxyIsExplainedByNobodyElse(t *testing.T) {
+	p := &SOCKS4{Addr: startSOCKS4(t, 2+2+4+1, 0, 91, 0, 0, 0, 0, 0, 0)}
+	_, err := DialTCP(t.Context(), "192.0.2.1:80", &Config{Proxy: p})
+	var refused *ProxyError
+	require.ErrorAs(t, err, &refused)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "nothing listens there")
+	require.True(t, strings.HasSuffix(err.Error(), refused.Error()), err)
+}
+
 func TestSOCKS4RefusesWhatItCannotAskFor(t *testing.T) {
 	for addr, p := range map[string]*SOCKS4{
 		"[2001:db8::1]:80": {}, "192.0.2.1:80": {User: "a\x00b"}, "a.example:80": {Resolver: mustStatic(t, "2001:db8::1")},
@@ -62,6 +77,13 @@ func TestSOCKS4RefusesWhatItCannotAskFor(t *testing.T) {
 		require.Error(t, err, addr)
 		require.NotErrorIs(t, err, syscall.ECONNREFUSED, "before the proxy is dialled")
 	}
+}
+
+func TestSOCKS4TellsWhyTheLookUpFailed(t *testing.T) {
+	cause := errors.New("no name server answers")
+	p := &SOCKS4{Addr: "127.0.0.1:1", Resolver: ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return nil, cause })}
+	_, err := DialTCP(t.Context(), "a.example:80", &Config{Proxy: p})
+	require.ErrorIs(t, err, cause)
 }
 
 func mustStatic(t *testing.T, addr string) Resolver {

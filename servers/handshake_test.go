@@ -175,6 +175,35 @@ func TestShutdownAbortsAllAtOnce(t *testing.T) {
 	})
 }
 
+// Nobody will receive what comes of them.
+func TestG18TLSTheEndOfConnsEndsHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		secure, _ := signed(t)
+		ln, err := servers.Listen(nl, &servers.Config{TLS: secure})
+		require.NoError(t, err)
+		received := make(chan error, 1)
+		go func() {
+			_, err := ln.Conns.Recv(context.Background())
+			received <- err
+		}()
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		_, err = nc.Write([]byte{22, 3})
+		require.NoError(t, err)
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, ln.Conns.Close())
+		_, _ = io.ReadAll(nc)
+		require.Zero(t, time.Since(start))
+		require.Error(t, <-received)
+		require.NoError(t, nc.Close())
+		require.NoError(t, ln.Close())
+	})
+}
+
 // A shutdown that takes long says once what it waits for.
 func TestShutdownSaysWhatItWaitsFor(t *testing.T) {
 	var log logbook
@@ -203,6 +232,35 @@ func TestShutdownSaysWhatItWaitsFor(t *testing.T) {
 		require.NoError(t, beginning.Close())
 		require.ErrorIs(t, <-down, context.DeadlineExceeded)
 		require.NoError(t, <-result)
+	})
+}
+
+// So does Serve after the end of its ctx, and only if a handler takes long.
+func TestServeSaysWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		var log logbook
+		ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		leave := make(chan struct{})
+		result := serveOn(t, ctx, ln, func(context.Context, *chanio.Conn) error { <-leave; return nil })
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		cancel()
+		time.Sleep(900 * time.Millisecond)
+		require.Empty(t, log.lines())
+		time.Sleep(2 * time.Second)
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], `level=INFO msg="servers: Serve waits"`)
+		require.Contains(t, log.lines()[0], "handlers=1 ")
+		close(leave)
+		require.NoError(t, <-result)
+		require.NoError(t, nc.Close())
 	})
 }
 

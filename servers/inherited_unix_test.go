@@ -78,6 +78,34 @@ func TestListenFileRefusesWhatDoesNotListen(t *testing.T) {
 	require.ErrorContains(t, err, "servers: listen on "+os.DevNull)
 }
 
+func TestListenFileThatFailsLeavesTheFile(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer nl.Close()
+	f, err := nl.(*net.TCPListener).File()
+	require.NoError(t, err)
+	ln, err := servers.ListenFile(f, &servers.Config{ReusePort: true})
+	require.ErrorContains(t, err, "the socket is bound already")
+	require.Nil(t, ln)
+	require.NoError(t, f.Close())
+}
+
+func TestFileFailsAsTheListenerBelowDoes(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err := servers.Listen(rawless{nl}, nil)
+	require.NoError(t, err)
+	defer ln.Close()
+	f, err := ln.File()
+	require.ErrorIs(t, err, syscall.ENOTSUP)
+	require.Nil(t, f)
+}
+
+// rawless is a listener whose socket cannot be had.
+type rawless struct{ net.Listener }
+
+func (rawless) SyscallConn() (syscall.RawConn, error) { return nil, syscall.ENOTSUP }
+
 func TestInheritedSocketsAreForThisProcessAndOnce(t *testing.T) {
 	for _, c := range []struct{ pid, fds string }{
 		{"", ""},

@@ -117,7 +117,7 @@ func TestWhatIsNoProxyHeaderIsRefused(t *testing.T) {
 		"PROXY UNKNOWN " + strings.Repeat("x", 200) + "\r\n",
 		v2(0x11, proxyTCP4, addrs4), v2(0x22, proxyTCP4, addrs4),
 		v2(proxyProxied, proxyTCP4, addrs4[:11]), v2(proxyProxied, proxyTCP6, addrs4),
-		v2(proxyProxied, proxyTCP4, addrs4)[:20],
+		v2(proxyProxied, proxyTCP4, addrs4)[:20], v2(proxyLocal, 0, "")[:14],
 		v2(proxyProxied, proxyUnix, strings.Repeat("x", 215)),
 		v2(proxyProxied, proxyTCP4, addrs4+"\x02\x00"),
 		v2(proxyProxied, proxyTCP4, addrs4+"\x02\x00\x05four"),

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -331,4 +332,12 @@ func sendThenReceive(ctx context.Context, c *chanio.Conn) error {
 	for range c.In.All(ctx) {
 	}
 	return errors.Join(<-closed, c.In.Err())
+}
+
+func TestAHandlerMayGoOnInAnotherGoroutine(t *testing.T) {
+	ln, _ := serve(t, nil, func(context.Context, *chanio.Conn) error { return &afresh.Handler{Handle: echo} })
+	nc := dial(t, ln)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
 }

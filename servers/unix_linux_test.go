@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestUnixAbstractNames(t *testing.T) {
 	require.NoError(t, c.Close())
 	_, err = servers.ListenUnix(name, nil)
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.Equal(t, 1, strings.Count(err.Error(), "listen unix"), err)
 	require.NoError(t, ln.Close())
 	listenUnix(t, name, nil)
 }

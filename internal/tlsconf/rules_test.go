@@ -287,6 +287,47 @@ func TestABrokenFileIsOneLineAndItsRecoveryAnother(t *testing.T) {
 	})
 }
 
+// A resumed session would not be asked for its certificate again.
+func TestSessionsAreResumedUnlessClientsAreAskedWhoTheyAre(t *testing.T) {
+	cert, pool := signed(t, "one.test")
+	for auth, resumed := range map[tls.ClientAuthType]bool{
+		tls.NoClientCert: true, tls.RequestClientCert: false, tls.RequireAndVerifyClientCert: false,
+	} {
+		server := serverConfig(t, &tlsconf.Server{Certificates: []tls.Certificate{cert}, ClientAuth: auth, ClientCAs: believed(auth, pool)})
+		client := &tls.Config{
+			RootCAs: pool, ServerName: "one.test", Certificates: []tls.Certificate{cert},
+			ClientSessionCache: tls.NewLRUClientSessionCache(1), MaxVersion: tls.VersionTLS12, // the ticket is part of the handshake
+		}
+		for i := range 2 {
+			s, c, serverErr, clientErr := handshake(t, server, client)
+			require.NoError(t, serverErr)
+			require.NoError(t, clientErr)
+			require.Equal(t, i > 0 && resumed, s.DidResume, auth)
+			require.Equal(t, i > 0 && resumed, c.DidResume, auth)
+		}
+	}
+}
+
+func believed(auth tls.ClientAuthType, pool *x509.CertPool) *x509.CertPool {
+	if auth < tls.VerifyClientCertIfGiven {
+		return nil
+	}
+	return pool
+}
+
+func TestTheLoggerIsToldOfACertificateThatIsNotValidYet(t *testing.T) {
+	cert, _ := signed(t, "one.test")
+	synctest.Test(t, func(t *testing.T) { // its clock is years behind
+		var log book
+		s := &tlsconf.Server{Certificates: []tls.Certificate{cert}}
+		_, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], `level=WARN msg="tls: the certificate is not valid yet, and clients will refuse it`)
+		require.Contains(t, log.lines()[0], "one.test")
+	})
+}
+
 // Deployments that keep the time of modification, as Nix and rsync -t do, put another file in the place of the old one.
 func TestAnotherFileOfTheSameTimeAndSizeIsReadAnew(t *testing.T) {
 	one, _ := signed(t, "one.test")

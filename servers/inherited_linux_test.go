@@ -1,0 +1,42 @@
+package servers_test
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/servers"
+)
+
+func TestInheritedSocketsAreNotPassedOnToChildren(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer nl.Close()
+	f, err := nl.(*net.TCPListener).File()
+	require.NoError(t, err)
+	defer f.Close()
+	cmd := child(t, "TestChildLooksAtWhatItInherits")
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestChildLooksAtWhatItInherits(t *testing.T) {
+	skipUnlessChild(t)
+	const first = 3
+	require.False(t, closedOnExec(t, first), "as it came")
+	files, err := servers.Inherited()
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.True(t, closedOnExec(t, first))
+	require.NoError(t, files[0].Close())
+}
+
+func closedOnExec(t *testing.T, fd uintptr) bool {
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
+	require.Zero(t, errno, os.NewSyscallError("fcntl", errno))
+	return flags&syscall.FD_CLOEXEC != 0
+}
