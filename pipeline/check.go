@@ -42,24 +42,38 @@ func mayHold(ok bool, stage string) {
 func consume[T any](
 	ctx context.Context, src *chanio.Source[T], stage string, f func(up chanio.Upstream[T]) error,
 ) error {
-	must(ctx != nil, stage+": ctx is nil")
-	up, err := src.Acquire(ctx, "pipeline."+stage)
+	up, err := acquire(ctx, src, stage)
 	if err != nil {
 		return err
 	}
 	returned := false
 	defer func() {
-		defer up.Release()
 		if returned {
-			return
-		}
-		v := recover()
-		_ = up.Fail(ctx, chanio.Recovered(v))
-		if v != nil { // otherwise runtime.Goexit goes on
-			panic(v)
+			up.Release()
+		} else {
+			crashed(ctx, up, recover())
 		}
 	}()
 	err = f(up)
 	returned = true
 	return err
+}
+
+// acquire makes the caller the one consumer of src.
+//
+//go:noinline
+func acquire[T any](ctx context.Context, src *chanio.Source[T], stage string) (chanio.Upstream[T], error) {
+	must(ctx != nil, stage+": ctx is nil")
+	return src.Acquire(ctx, "pipeline."+stage)
+}
+
+// crashed ends the Source of a call that has panicked with v. A nil v means runtime.Goexit, which goes on by itself.
+//
+//go:noinline
+func crashed[T any](ctx context.Context, up chanio.Upstream[T], v any) {
+	defer up.Release()
+	_ = up.Fail(ctx, chanio.Recovered(v))
+	if v != nil {
+		panic(v)
+	}
 }

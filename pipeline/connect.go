@@ -51,7 +51,7 @@ type ConnectConfig struct {
 func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], cfg *ConnectConfig) error {
 	return connect(ctx, src, dst, cfg, "Connect", func(ctx context.Context, c *connection[T, T]) error {
 		if c.up.IsBytes() {
-			return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(dst).(*chanio.Sink[[]byte])))
+			return moveBytes(ctx, c)
 		}
 		return c.move(ctx, func(vs []T) (int, error) { return c.send(ctx, dst, vs) })
 	})
@@ -92,34 +92,77 @@ type connection[A, B any] struct {
 	*mover[A]
 	dst *chanio.Sink[B]
 	cfg ConnectConfig
+
+	cancel context.CancelFunc // of the ctx that ends with dst
+	stop   func() bool        // of dst.OnDone
+	unlist func()             // of Graph, or nil
 }
 
-// connect calls move with a ctx that ends with dst too, and does what is to be done at the end.
+// connect calls move with a ctx that ends with dst too, and does what is to be done at the end. It and what it calls on the
+// way to a wait are sparing with the stack, on which an idle connection waits.
 func connect[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B], cfg *ConnectConfig, stage string,
 	move func(context.Context, *connection[A, B]) error,
 ) error {
-	must(dst != nil, stage+": the Sink is nil")
-	if cfg == nil {
-		cfg = &ConnectConfig{}
-	}
-	atLeast(stage, "SendTimeout", cfg.SendTimeout, 0)
+	checkConnect(dst != nil, cfg, stage)
 	return consume(ctx, src, stage, func(up chanio.Upstream[A]) error {
-		c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: *cfg}
-		defer c.giveBack()
-		if cfg.Graph != nil {
-			defer cfg.Graph.add(cfg.Description, up.Describe, dst.Describe)()
-		}
-		both, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer dst.OnDone(cancel)()
-		err := move(both, c)
+		c := newConnection(up, dst, cfg)
+		defer c.leave()
+		err := move(c.begin(ctx), c)
 		c.giveBack()
 		return c.finish(ctx, err)
 	})
 }
 
-// finish makes of the reason why the values stopped what Connect returns.
+//go:noinline
+func checkConnect(sink bool, cfg *ConnectConfig, stage string) {
+	must(sink, stage+": the Sink is nil")
+	if cfg != nil {
+		atLeast(stage, "SendTimeout", cfg.SendTimeout, 0)
+	}
+}
+
+//go:noinline
+func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], cfg *ConnectConfig) *connection[A, B] {
+	c := &connection[A, B]{mover: newMover(up), dst: dst}
+	if cfg != nil {
+		c.cfg = *cfg
+	}
+	return c
+}
+
+// begin returns a ctx that ends with dst too.
+//
+//go:noinline
+func (c *connection[A, B]) begin(ctx context.Context) context.Context {
+	if c.cfg.Graph != nil {
+		c.unlist = c.cfg.Graph.add(c.cfg.Description, c.up.Describe, c.dst.Describe)
+	}
+	ctx, c.cancel = context.WithCancel(ctx)
+	c.stop = c.dst.OnDone(c.cancel)
+	return ctx
+}
+
+// leave is the end of the call, also of one that panics.
+//
+//go:noinline
+func (c *connection[A, B]) leave() {
+	if c.stop != nil {
+		c.stop()
+	}
+	if c.cancel != nil {
+		c.cancel()
+	}
+	if c.unlist != nil {
+		c.unlist()
+	}
+	c.giveBack()
+}
+
+// finish makes of the reason why the values stopped what Connect returns. It is not part of its caller, on whose stack an idle
+// connection waits.
+//
+//go:noinline
 func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	switch {
 	case err == io.EOF:
@@ -177,6 +220,13 @@ func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A
 	if c.cfg.SendTimeout == 0 {
 		return dst.SendAll(ctx, vs...)
 	}
+	return c.sendWithin(ctx, dst, vs)
+}
+
+// sendWithin is send with a SendTimeout.
+//
+//go:noinline
+func (c *connection[A, B]) sendWithin(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
 	for n, v := range vs {
 		err := c.within(ctx,
 			func() (bool, error) { return dst.TrySend(v) },
@@ -210,6 +260,11 @@ func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)
 
 // smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
 const smallChunk = 16<<10 - 1
+
+//go:noinline
+func moveBytes[T any](ctx context.Context, c *connection[T, T]) error {
+	return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(c.dst).(*chanio.Sink[[]byte])))
+}
 
 // moveBytes moves a stream of bytes without regard to its chunks. What dst did not accept stays in src.
 func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {

@@ -90,8 +90,9 @@ func (m *mover[T]) next(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.held = append(m.room[:0], v)
-	m.held = m.up.AtHand(m.held[:1:m.limit()])
+	m.room = m.room[:1]
+	m.room[0] = v
+	m.held = m.up.AtHand(m.room[:1:m.limit()])
 	return nil
 }
 

@@ -256,7 +256,7 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 		}
 		return &endOfEvents{err}
 	}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
+	if !isEventStream(resp.Header.Get("Content-Type")) {
 		_ = resp.Close()
 		return &endOfEvents{fmt.Errorf("httpc: Events: the response is %q and not text/event-stream", resp.Header.Get("Content-Type"))}
 	}
@@ -271,6 +271,12 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	}
 	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
 	return nil
+}
+
+// isEventStream reports whether a Content-Type is that of events. Its parameters mean nothing: the text is always UTF-8.
+func isEventStream(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	return kind == "text/event-stream" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
 // mayPass reports whether another attempt may have another status.
@@ -294,7 +300,7 @@ func (e *eventSource) request() *Request {
 		r.Header = http.Header{}
 	}
 	r.Header.Set("Accept", "text/event-stream")
-	r.Header.Set("Cache-Control", "no-store")
+	r.Header.Set("Cache-Control", "no-cache")
 	if id := e.state.LastID(); id != "" {
 		r.Header.Set("Last-Event-ID", id)
 	}

@@ -44,6 +44,7 @@ func TestEventsReconnectAndNameTheLastID(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			lastIDs = append(lastIDs, r.Header.Get("Last-Event-ID"))
 			require.Equal(t, "text/event-stream", r.Header.Get("Accept"))
+			require.Equal(t, "no-cache", r.Header.Get("Cache-Control"))
 			h(w, r)
 		}
 	}
@@ -156,4 +157,65 @@ func TestSilentStreamIsAskedForAgain(t *testing.T) {
 	require.Equal(t, "alive", e.Data)
 	require.EqualValues(t, 2, asked.Load())
 	require.NoError(t, events.Close())
+}
+
+func TestContentTypesThatAreEvents(t *testing.T) {
+	for contentType, ok := range map[string]bool{
+		"text/event-stream": true, "text/event-stream;": true, "TEXT/Event-Stream": true,
+		"text/event-stream;charset=windows-1252": true, "text/event-stream; charset": true,
+		"": false, "text/x-bogus": false, "x bogus": false, "text/event-stream-2": false, "text/plain; a=text/event-stream": false,
+	} {
+		url, _, c := eventsOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{contentType}
+			_, _ = io.WriteString(w, "data: ok…\n\n")
+		})
+		events, err := c.Events(t.Context(), url, nil)
+		if !ok {
+			require.Error(t, err, contentType)
+			continue
+		}
+		require.NoError(t, err, contentType)
+		e, err := events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "ok…", e.Data, "whatever the charset says")
+		require.NoError(t, events.Close())
+	}
+}
+
+// TestLastEventIDIsSentAsItCame holds an id that is not ASCII, one that an empty id takes back, and one with NUL.
+func TestLastEventIDIsSentAsItCame(t *testing.T) {
+	for stream, want := range map[string][]string{
+		"id: …\ndata: a\n\n":                       {"…"},
+		"id: 1\ndata: a\n\nid\ndata: b\n\n":        nil,
+		"id: 1\ndata: a\n\nid: 2\x00\ndata: b\n\n": {"1"},
+		"id: 1\ndata: a\n\nid: 2\ndata: cut":       {"1"},
+	} {
+		sent := make(chan []string, 1)
+		url, _, c := eventsOf(t, eventStream(stream), func(w http.ResponseWriter, r *http.Request) {
+			sent <- r.Header["Last-Event-Id"]
+			w.WriteHeader(http.StatusNoContent)
+		})
+		events, err := c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause})
+		require.NoError(t, err)
+		for err == nil {
+			_, err = events.Recv(t.Context())
+		}
+		require.Equal(t, io.EOF, err)
+		require.Equal(t, want, <-sent, "%q", stream)
+	}
+}
+
+func TestEventsFollowRedirects(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		url, asked, c := eventsOf(t,
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", status) },
+			eventStream("data: a\n\n"))
+		events, err := c.Events(t.Context(), url, nil)
+		require.NoError(t, err, status)
+		e, err := events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "a", e.Data)
+		require.EqualValues(t, 2, asked.Load())
+		require.NoError(t, events.Close())
+	}
 }

@@ -46,6 +46,25 @@ var facts = map[string]struct {
 	"an empty stream":              {"", nil, "", 0},
 	"NUL in data":                  {"data: \x00\n\n", []sse.Event{{Data: "\x00"}}, "", 0},
 	"not UTF-8":                    {"data: a\xffb\n\n", []sse.Event{{Data: "a\ufffdb"}}, "", 0},
+	"comments between all line ends": {
+		"data:1\r:\x00\n:\r\ndata:2\n:" + strings.Repeat("x", 2048) + "\rdata:3\n:data:no\r:" + strings.Repeat("x", 2048) + "\ndata:4\n\n",
+		[]sse.Event{{Data: "1\n2\n3\n4"}}, "", 0,
+	},
+	"names that are almost data": {
+		"data:\x00\ndata:  2\rData:1\ndata\x00:2\ndata:1\r\x00data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n",
+		[]sse.Event{{Data: "\x00\n 2\n1\n3\n\n4"}}, "", 0,
+	},
+	"a tab is not taken off":       {"data:\ttest\rdata: \ndata:test\n\n", []sse.Event{{Data: "\ttest\n\ntest"}}, "", 0},
+	"all line ends in one event":   {"data:test\r\ndata\ndata:test\r\n\r", []sse.Event{{Data: "test\n\ntest"}}, "", 0},
+	"empty data":                   {"data:\n\ndata\ndata\n\ndata:test\n\n", []sse.Event{{}, {Data: "\n"}, {Data: "test"}}, "", 0},
+	"an empty type":                {"event: \ndata: a\n\nevent: x\nevent\ndata: b\n\n", []sse.Event{{Data: "a"}, {Data: "b"}}, "", 0},
+	"a type with spaces":           {"event: a b \ndata: a\n\n", []sse.Event{{Type: "a b ", Data: "a"}}, "", 0},
+	"a bad retry after a good one": {"retry:2000\nretry:1000x\ndata:x\n\n", []sse.Event{{Data: "x", Retry: 2 * time.Second}}, "", 2 * time.Second},
+	"retry with leading zeros":     {"retry: 0005\ndata: a\n\n", []sse.Event{{Data: "a", Retry: 5 * time.Millisecond}}, "", 5 * time.Millisecond},
+	"an id that is not ASCII":      {"id: \u2026\ndata: a\n\n", []sse.Event{{ID: "\u2026", Data: "a"}}, "\u2026", 0},
+	"an id of the cut event":       {"id: 1\ndata: a\n\nid: 2\ndata: b\n", []sse.Event{{ID: "1", Data: "a"}}, "1", 0},
+	"half a byte order mark":       {"\xef\xbbdata: a\n\ndata: b\n\n", []sse.Event{{Data: "b"}}, "", 0},
+	"a mark alone":                 {"\ufeff", nil, "", 0},
 	"a colon in a value":           {"data: a: b\n\ndata::c\n\n", []sse.Event{{Data: "a: b"}, {Data: ":c"}}, "", 0},
 }
 

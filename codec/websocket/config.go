@@ -22,10 +22,11 @@ type Config struct {
 	Client bool
 
 	// MaxMessage is how many bytes a message may have, uncompressed, and MaxFrame how many a frame may have. More is
-	// answered with 1009. 0 means 1 MiB, and for MaxFrame what MaxMessage is.
+	// answered with 1009. 0 means 1 MiB, and for MaxFrame what MaxMessage is. Conformance suites echo messages of 16 MiB.
 	MaxMessage, MaxFrame int
 
-	// MaxFragments is how many frames a message may have; more is answered with 1008. 0 means 4,096.
+	// MaxFragments is how many frames a message may have; more is answered with 1008. 0 means 4,096. Conformance suites send
+	// messages of 4 MiB in frames of 64 bytes, which are 65,536.
 	MaxFragments int
 
 	// PingAfter is after how long without a byte from the peer it is sent a ping, and PongWithin how long it may then send

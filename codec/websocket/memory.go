@@ -27,6 +27,18 @@ func (c *Conn) sendRemembered(ctx context.Context, m Message) error {
 	return err
 }
 
+// sendAllRemembered is sendAll for such a connection.
+//
+//go:noinline
+func (c *Conn) sendAllRemembered(ctx context.Context, ms []Message) (n int, err error) {
+	for n, m := range ms {
+		if err := c.sendRemembered(ctx, m); err != nil {
+			return n, err
+		}
+	}
+	return len(ms), nil
+}
+
 func (c *Conn) trySendRemembered(m Message) (bool, error) {
 	if ok, err := c.gate.tryEnter(aloneMessage); err != nil {
 		return false, c.refusal()
@@ -46,8 +58,8 @@ func (c *Conn) compressAndSend(m *Message, end func(packet) (bool, error)) (ok b
 		}
 	}
 	z := c.memory.z
-	p, err := c.encode(c.low.Begin(), m, z)
-	if err != nil {
+	var p packet
+	if err := c.encode(&p, c.low.Begin(), m, z); err != nil {
 		return false, err
 	}
 	defer p.release()

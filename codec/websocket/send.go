@@ -39,40 +39,52 @@ func (p *packet) release() {
 	}
 }
 
-// encode appends m as one frame to scratch. A large payload is left in body.
-func (c *Conn) encode(scratch []byte, m *Message, z *deflater) (p packet, err error) {
+// encode appends m as one frame to scratch, and sets p to the result. A large payload is left in body. If m is refused, p stays
+// as it was.
+func (c *Conn) encode(p *packet, scratch []byte, m *Message, z *deflater) error {
 	if err := checkMessage(m); err != nil {
-		return p, err
+		return err
 	}
 	first, payload := bitFin|byte(m.Kind), m.Data
+	var owned *lease
 	if c.deflates(m) {
+		var err error
 		if m.isPrepared() {
 			payload, err = m.extra.prepared.deflated(c.cfg.Deflate, c.cfg.Extension.sendBits(c.cfg.Client), m.Data)
 		} else {
-			payload, p.owned, err = c.compress(z, m.Data)
+			payload, owned, err = c.compress(z, m.Data)
 		}
 		if err != nil {
-			return p, err
+			return err
 		}
 		first |= bitRSV1
 	}
-	switch {
-	case len(payload) < bodyMin:
-		p.scratch = c.appendFrame(scratch, first, payload)
-		p.release()
-		p.owned = nil
-	case !c.cfg.Client:
-		p.scratch, p.body = appendHeader(scratch, first, len(payload), false, 0), payload
-	default:
-		key := newKey()
-		masked := newLease(len(payload))
-		copy(masked.bytes, payload)
-		xor(masked.bytes[:len(payload)], key, 0)
-		p.release()
-		p.owned = masked
-		p.scratch, p.body = appendHeader(scratch, first, len(payload), true, key), masked.bytes[:len(payload)]
+	if len(payload) >= bodyMin {
+		c.encodeLarge(p, scratch, first, payload, owned)
+		return nil
 	}
-	return p, nil
+	p.scratch, p.body, p.owned = c.appendFrame(scratch, first, payload), nil, nil
+	if owned != nil {
+		owned.release()
+	}
+	return nil
+}
+
+// encodeLarge is encode for a payload that is not copied to scratch. It may lie in owned.
+func (c *Conn) encodeLarge(p *packet, scratch []byte, first byte, payload []byte, owned *lease) {
+	if !c.cfg.Client {
+		p.scratch, p.body, p.owned = appendHeader(scratch, first, len(payload), false, 0), payload, owned
+		return
+	}
+	key := newKey()
+	masked := newLease(len(payload))
+	copy(masked.bytes, payload)
+	xor(masked.bytes[:len(payload)], key, 0)
+	if owned != nil {
+		owned.release()
+	}
+	p.owned = masked
+	p.scratch, p.body = appendHeader(scratch, first, len(payload), true, key), masked.bytes[:len(payload)]
 }
 
 // appendFrame appends a frame with its payload, masked if this side is the client.
@@ -93,8 +105,8 @@ func (c *Conn) send(ctx context.Context, m Message) error {
 	if c.remembers() {
 		return c.sendRemembered(ctx, m)
 	}
-	p, err := c.encode(c.low.Begin(), &m, nil)
-	if err != nil {
+	var p packet
+	if err := c.encode(&p, c.low.Begin(), &m, nil); err != nil {
 		return err
 	}
 	defer p.release()
@@ -116,6 +128,13 @@ func (c *Conn) handOver(ctx context.Context, scratch, body []byte) error {
 			return err
 		}
 	}
+	return c.handOverInTime(ctx, scratch, body)
+}
+
+// handOverInTime is the part of handOver that waits.
+//
+//go:noinline
+func (c *Conn) handOverInTime(ctx context.Context, scratch, body []byte) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer c.out.OnDone(cancel)()
@@ -131,8 +150,8 @@ func (c *Conn) trySend(m Message) (bool, error) {
 	if c.remembers() {
 		return c.trySendRemembered(m)
 	}
-	p, err := c.encode(c.low.Begin(), &m, nil)
-	if err != nil {
+	var p packet
+	if err := c.encode(&p, c.low.Begin(), &m, nil); err != nil {
 		return false, err
 	}
 	defer p.release()
@@ -148,12 +167,7 @@ func (c *Conn) trySend(m Message) (bool, error) {
 // sendAll is the hook of Out. Small messages are handed over many at a time.
 func (c *Conn) sendAll(ctx context.Context, ms []Message) (n int, err error) {
 	if c.remembers() {
-		for n, m := range ms {
-			if err := c.sendRemembered(ctx, m); err != nil {
-				return n, err
-			}
-		}
-		return len(ms), nil
+		return c.sendAllRemembered(ctx, ms)
 	}
 	if err := c.gate.enter(ctx, wholeMessage); err != nil {
 		return 0, c.sendError(err)
@@ -173,14 +187,12 @@ func (c *Conn) sendAll(ctx context.Context, ms []Message) (n int, err error) {
 func (c *Conn) sendSome(ctx context.Context, ms []Message) (n int, err error) {
 	scratch := c.low.Begin()
 	var p packet
-	var refused error
+	var refused error // of the message behind those that go
 	for n < len(ms) && len(scratch) < batchMax && p.body == nil {
-		next, err := c.encode(scratch, &ms[n], nil)
-		if err != nil {
-			refused = err
+		if refused = c.encode(&p, scratch, &ms[n], nil); refused != nil {
 			break
 		}
-		p, scratch = next, next.scratch
+		scratch = p.scratch
 		n++
 	}
 	defer p.release()

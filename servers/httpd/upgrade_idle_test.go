@@ -13,14 +13,29 @@ import (
 
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/memtest"
+	"github.com/weir-go/weir/pipeline"
 )
 
-// idleWebSocket bounds the bytes of heap and stack of an idle WebSocket, those of its goroutine included.
-const idleWebSocket = 9<<10 + 512
+// These bound the bytes of heap and stack of an idle WebSocket, those of its goroutine included: of a handler that receives
+// and sends, and of one that calls Connect, which needs a stack of 8 KiB.
+const (
+	idleWebSocket          = 9<<10 + 512
+	idleWebSocketOfConnect = 14<<10 + 512
+)
 
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
 // either side. Half is the stack on which the handler waits; of the request only the header stays.
 func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
+	idleWebSockets(t, idleWebSocket, sendBack)
+}
+
+func TestIdleWebSocketOfConnectHoldsNoBuffer(t *testing.T) {
+	idleWebSockets(t, idleWebSocketOfConnect, func(ctx context.Context, conn *websocket.Conn) error {
+		return pipeline.Connect(ctx, conn.In, conn.Out)
+	})
+}
+
+func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocket.Conn) error) {
 	const (
 		peers = 500
 		hello = "\x81\x85\x00\x00\x00\x00hello"
@@ -37,7 +52,7 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		handler := WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
-			return sendBack(ctx, conn)
+			return echo(ctx, conn)
 		}, nil)
 		go func() { served <- New(handler, nil).Serve(ctx, ln) }()
 		var conns []net.Conn
@@ -78,6 +93,6 @@ func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 		peers, each, stack/peers, goroutines)
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
 	if !raceEnabled {
-		require.LessOrEqual(t, each, idleWebSocket)
+		require.LessOrEqual(t, each, most)
 	}
 }

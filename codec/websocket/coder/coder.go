@@ -14,6 +14,8 @@
 //   - Send returns when the message has been written. When its ctx ends in a write, the connection ends.
 //   - Text that is received is not checked to be UTF-8.
 //   - There is no coalescing, and nothing is at hand: TryRecv never has a message that has not been waited for.
+//   - When the peer closes, Out ends at once: the library answers the Close frame within its Read. Replies to messages that were
+//     received before it fail with net.ErrClosed, while a Conn of package codec/websocket still sends them.
 //   - Closing Out closes the connection: the library has no way to send a Close frame and go on reading.
 package coder
 
