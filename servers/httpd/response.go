@@ -136,16 +136,25 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // handOver is Hijack without a net.Conn.
 func (w *response) handOver() (*chanio.Conn, error) {
+	conn, drained, err := w.takeOver()
+	if drained {
+		conn.EndIn(servers.ErrShutdown)
+	}
+	return conn, err
+}
+
+// takeOver is handOver but for the end of the input of a server that shuts down, which it reports.
+func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	c := w.conn
 	switch {
 	case c.hijacked:
-		return nil, http.ErrHijacked
+		return nil, false, http.ErrHijacked
 	case w.finished:
-		return nil, errFinished
+		return nil, false, errFinished
 	}
 	if w.wroteHeader {
 		if err := w.flushKept(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	w.release()
@@ -153,9 +162,7 @@ func (w *response) handOver() (*chanio.Conn, error) {
 	c.taken = w.rec
 	c.watch.end()
 	c.hijacked = true
-	if !c.undrain() { // otherwise a Shutdown ends the input from now on
-		c.nc.EndIn(servers.ErrShutdown)
-	}
+	drained = !c.undrain() // otherwise a Shutdown ends the input from now on
 	if w.body != nil {
 		_ = w.body.Close()
 	}
@@ -163,7 +170,7 @@ func (w *response) handOver() (*chanio.Conn, error) {
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
 	c.release()
-	return c.nc, nil
+	return c.nc, drained, nil
 }
 
 // finish ends the reply when the handler has returned, and reports whether the connection goes on.

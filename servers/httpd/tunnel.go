@@ -23,7 +23,7 @@ func Tunnel(w http.ResponseWriter, r *http.Request) (*chanio.Conn, error) {
 		return nil, fmt.Errorf("httpd: Tunnel: the method is %s, not CONNECT", r.Method)
 	}
 	if s := streamOf(w); s != nil {
-		return s.openTunnel()
+		return s.openTunnel(func(*chanio.Conn) {})
 	}
 	control := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
@@ -52,8 +52,8 @@ func streamOf(w http.ResponseWriter) *streamResponse {
 	}
 }
 
-// openTunnel answers 200 and makes a connection of the stream.
-func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
+// openTunnel answers 200 and makes a connection of the stream. prepare gets it before it is told of a Shutdown.
+func (w *streamResponse) openTunnel(prepare func(*chanio.Conn)) (*chanio.Conn, error) {
 	if w.tunnel != nil || w.finished || w.begun() {
 		return nil, http.ErrHijacked
 	}
@@ -69,6 +69,7 @@ func (w *streamResponse) openTunnel() (*chanio.Conn, error) {
 	}
 	nc := w.conn.nc
 	w.tunnel = w.stream.Conn(&chanio.ConnInfo{LocalAddr: nc.LocalAddr(), RemoteAddr: nc.RemoteAddr(), TLS: w.conn.secure})
+	prepare(w.tunnel)
 	w.conn.remember(w.tunnel)
 	return w.tunnel, nil
 }

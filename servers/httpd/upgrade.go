@@ -188,12 +188,23 @@ func (cfg *UpgradeConfig) upgrade(ctx context.Context, w http.ResponseWriter, r 
 	ws.Subprotocol = websocket.ChooseSubprotocol(cfg.Subprotocols, r.Header["Sec-Websocket-Protocol"])
 	ws.Extension = ws.Deflate.Accept(r.Header["Sec-Websocket-Extensions"])
 	ws.Context = ctx
+	defer holdDrain(w)()
 	conn, err := cfg.take(w, r, &ws)
 	if err != nil {
 		ws.Deflate.Abandon(ws.Extension, false)
 		return nil, err
 	}
 	return websocket.NewConn(conn, &ws), nil
+}
+
+// holdDrain keeps a Shutdown from ending the input of a connection of HTTP/1 before it is a WebSocket, which says 1001.
+func holdDrain(w http.ResponseWriter) (letGo func()) {
+	own, ok := w.(*response)
+	if !ok {
+		return func() {}
+	}
+	stop := own.conn.nc.OnDrain(func(error) {})
+	return func() { stop() }
 }
 
 // take answers the handshake and takes the connection over.
@@ -235,7 +246,7 @@ func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
 		}
 	}
 	if own, ok := w.(*response); ok {
-		conn, err := own.handOver()
+		conn, _, err := own.takeOver() // the WebSocket sees to a Shutdown
 		if err != nil {
 			return nil, refused(err)
 		}

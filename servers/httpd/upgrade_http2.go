@@ -20,8 +20,8 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 	for name, values := range cfg.agreed(ws) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
-	if streamOf(w) != nil {
-		return Tunnel(w, r)
+	if s := streamOf(w); s != nil {
+		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket sees to a Shutdown
 	}
 	rc := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
