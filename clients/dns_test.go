@@ -584,7 +584,7 @@ func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
 	})
 }
 
-// Patience is for who has addresses already.
+// Patience is for callers that have addresses already.
 func TestDNSWaitsForTheOtherFamilyWhileThereIsNoAddress(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {

@@ -101,7 +101,7 @@ func TestFileFailsAsTheListenerBelowDoes(t *testing.T) {
 	require.Nil(t, f)
 }
 
-// rawless is a listener whose socket cannot be had.
+// rawless is a listener that gives no access to its socket.
 type rawless struct{ net.Listener }
 
 func (rawless) SyscallConn() (syscall.RawConn, error) { return nil, syscall.ENOTSUP }

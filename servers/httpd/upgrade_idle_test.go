@@ -1,4 +1,4 @@
-package httpd
+package httpd_test
 
 import (
 	"bufio"
@@ -14,23 +14,27 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/internal/memtest"
 	"github.com/weir-go/weir/pipeline"
-)
-
-// These bound the bytes of heap and stack of an idle WebSocket, those of its goroutine included: of a handler that receives
-// and sends, and of one that calls Connect, which needs a stack of 8 KiB.
-const (
-	idleWebSocket          = 9<<10 + 512
-	idleWebSocketOfConnect = 14<<10 + 512
+	"github.com/weir-go/weir/servers/httpd"
 )
 
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
 // either side. Half is the stack on which the handler waits; of the request only the header stays.
 func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
-	idleWebSockets(t, idleWebSocket, sendBack)
+	idleWebSockets(t, httpd.IdleWebSocket, func(ctx context.Context, conn *websocket.Conn) error {
+		for {
+			m, err := conn.In.Recv(ctx)
+			if err != nil {
+				return nil
+			}
+			if err := conn.Out.Send(ctx, m); err != nil {
+				return err
+			}
+		}
+	})
 }
 
 func TestIdleWebSocketOfConnectHoldsNoBuffer(t *testing.T) {
-	idleWebSockets(t, idleWebSocketOfConnect, func(ctx context.Context, conn *websocket.Conn) error {
+	idleWebSockets(t, httpd.IdleWebSocketOfConnect, func(ctx context.Context, conn *websocket.Conn) error {
 		return pipeline.Connect(ctx, conn.In, conn.Out)
 	})
 }
@@ -51,10 +55,10 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		handler := WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+		handler := httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 			return echo(ctx, conn)
 		}, nil)
-		go func() { served <- New(handler, nil).Serve(ctx, ln) }()
+		go func() { served <- httpd.New(handler, nil).Serve(ctx, ln) }()
 		var conns []net.Conn
 		in := bufio.NewReader(nil)
 		for range peers {
@@ -92,7 +96,7 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 	t.Logf("%d idle WebSockets: %d bytes each beyond the net.TCPConn, of which %d of stack, %d goroutines in all",
 		peers, each, stack/peers, goroutines)
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
-	if !raceEnabled {
+	if !httpd.RaceEnabled {
 		require.LessOrEqual(t, each, most)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -78,10 +79,10 @@ func ask(t *testing.T, addr string) (string, error) {
 		return "", err
 	}
 	defer nc.Close()
-	_, _ = io.WriteString(nc, "x")
-	_ = nc.(*net.TCPConn).CloseWrite()
+	_, errWrite := io.WriteString(nc, "x")
+	errClose := nc.(*net.TCPConn).CloseWrite()
 	answer, err := io.ReadAll(nc)
-	return string(answer), err
+	return string(answer), errors.Join(errWrite, errClose, err) // only one of them is told of a reset
 }
 
 func TestBackendsTakeTurnsAndOnesThatAreDownAreLeftOut(t *testing.T) {

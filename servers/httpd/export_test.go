@@ -1,0 +1,12 @@
+package httpd
+
+// RaceEnabled tells the tests in package httpd_test whether the race detector is on.
+const RaceEnabled = raceEnabled
+
+// idleWebSocket and IdleWebSocketOfConnect bound the bytes of heap and stack of an idle WebSocket, those of its goroutine
+// included: of a handler that receives and sends, and of one that calls Connect, which needs a stack of 8 KiB.
+const (
+	idleWebSocket          = 9<<10 + 512
+	IdleWebSocket          = idleWebSocket
+	IdleWebSocketOfConnect = 14<<10 + 512
+)
