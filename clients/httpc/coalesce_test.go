@@ -31,9 +31,16 @@ type hosts struct {
 // serveHosts serves names below example.com, which the certificate of httptest is for.
 func serveHosts(t *testing.T, handler http.HandlerFunc) *hosts {
 	t.Helper()
+	return serveHostsOf(t, func(*httptest.Server) {}, handler)
+}
+
+// serveHostsOf is serveHosts with a server that is changed before it starts.
+func serveHostsOf(t *testing.T, change func(*httptest.Server), handler http.HandlerFunc) *hosts {
+	t.Helper()
 	h := &hosts{}
 	srv := httptest.NewUnstartedServer(handler)
 	srv.EnableHTTP2 = true
+	change(srv)
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			h.conns.Add(1)

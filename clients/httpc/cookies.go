@@ -14,19 +14,44 @@ import (
 // NewJar returns an empty cookie jar in memory that knows the public suffixes, so that no site sets cookies for all of
 // ".co.uk". It is for any goroutine, and for Config.Jar.
 func NewJar() http.CookieJar {
-	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
-	return jar
+	inner, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
+	return &jar{inner}
 }
 
-// keepCookies gives the cookies of a response to a jar. White space around a value is no part of it, which net/http leaves
-// there: RFC 6265 5.2.
+// jar is the jar of net/http that reads cookies as RFC 6265 5.2 does, also for an http.Client.
+type jar struct{ inner *cookiejar.Jar }
+
+func (j *jar) Cookies(u *url.URL) []*http.Cookie { return j.inner.Cookies(u) }
+
+func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	amended := make([]*http.Cookie, len(cookies))
+	for i, c := range cookies {
+		amended[i] = new(http.Cookie)
+		*amended[i] = *c
+		amend(amended[i])
+	}
+	j.inner.SetCookies(u, amended)
+}
+
+// keepCookies gives the cookies of a response to a jar.
 func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
 	cookies := resp.Cookies()
 	for _, c := range cookies {
-		c.Value = strings.Trim(c.Value, " \t")
+		amend(c)
 	}
 	if len(cookies) > 0 {
 		jar.SetCookies(u, cookies)
+	}
+}
+
+// amend does what RFC 6265 5.2 says and net/http does not: white space around a value is no part of it, and an Expires
+// attribute is read in many forms.
+func amend(c *http.Cookie) {
+	c.Value = strings.Trim(c.Value, " \t")
+	if c.Expires.IsZero() && c.RawExpires != "" {
+		if t, ok := cookieDate(c.RawExpires); ok {
+			c.Expires = t
+		}
 	}
 }
 

@@ -165,8 +165,8 @@ func isDone(ch <-chan struct{}) bool {
 	}
 }
 
-// waitingLocked returns how many exchanges have m and no stream yet.
-func (m *mux) waitingLocked() int { return max(m.inUse-m.h2.InFlight(), 0) }
+// waitingLocked returns how many exchanges have m and no stream yet. Tunnels have a stream and are no exchanges any more.
+func (m *mux) waitingLocked() int { return max(m.inUse-m.h2.Exchanges(), 0) }
 
 // wasUsed reports whether an exchange on m has ended.
 func (m *mux) wasUsed() bool {

@@ -58,6 +58,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	streams map[uint32]*Stream
+	tunnels int // of streams
 	past    past
 	early   map[uint32]priority // of streams that have not been opened
 	aware   bool                // the peer knows RFC 9218
@@ -368,6 +369,13 @@ func (c *Conn) changeLocked() {
 func (c *Conn) checkOverLocked() (over bool) {
 	leaves := c.leaving == leftover || c.client && (c.goAway != nil || c.leaving != staying)
 	return leaves && len(c.streams) == 0 && c.running == 0 && !c.over
+}
+
+// Exchanges returns how many streams are open that are no tunnels: see Stream.Conn.
+func (c *Conn) Exchanges() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams) - c.tunnels
 }
 
 // InFlight returns how many streams are open.

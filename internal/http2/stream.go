@@ -25,6 +25,7 @@ type Stream struct {
 
 	recvEnd bool // the peer has sent END_STREAM
 	sentEnd bool // END_STREAM is on its way
+	counted bool // it is among the tunnels of the connection
 	gone    bool // closed, and not in the table any more
 	err     *StreamError
 
@@ -203,6 +204,9 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 	}
 	s.gone = true
 	delete(c.streams, s.id)
+	if s.counted {
+		c.tunnels--
+	}
 	c.past.add(s.id, how)
 	c.ready.remove(s)
 	if s.done != nil {
