@@ -44,10 +44,10 @@ func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
 	}
 }
 
-// amend does what RFC 6265 5.2 says and net/http does not: white space around a value is no part of it, and an Expires
-// attribute is read in many forms.
+// amend does what RFC 6265 5.2 says and net/http does not: white space around a value or a domain is no part of it, and an
+// Expires attribute is read in many forms.
 func amend(c *http.Cookie) {
-	c.Value = strings.Trim(c.Value, " \t")
+	c.Value, c.Domain = strings.Trim(c.Value, " \t"), strings.Trim(c.Domain, " \t")
 	if c.Expires.IsZero() && c.RawExpires != "" {
 		if t, ok := cookieDate(c.RawExpires); ok {
 			c.Expires = t
