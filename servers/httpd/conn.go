@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -200,15 +198,6 @@ func (c *conn) readHead() bool {
 	return false
 }
 
-var errNoHTTP1 = errors.New("httpd: HTTP/1 is not spoken here")
-
-// refuseHead answers what is no head of a request.
-func (c *conn) refuseHead(status int, err error) {
-	rec := c.srv.newRecord(&origin{on: c, arrived: time.Now()})
-	c.refuse(status, false)
-	rec.refused(status, err)
-}
-
 // endTaken tells that a connection that was hijacked is over.
 func (c *conn) endTaken() {
 	if c.taken != nil {
@@ -319,98 +308,6 @@ func (c *conn) mayGoOn() bool {
 	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || int(c.served) < cfg.MaxRequests) && !c.draining.Load()
 }
 
-// precheck returns the status of a request that no handler is called for, or 0.
-func (c *conn) precheck(r *http.Request) int {
-	switch limit := c.srv.cfg.MaxBody; {
-	case r.URL == nil:
-		return http.StatusBadRequest
-	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
-		return http.StatusExpectationFailed
-	case limit > 0 && r.ContentLength > limit:
-		return http.StatusRequestEntityTooLarge
-	case r.Method != http.MethodConnect && !c.srv.allowsHost(r.Host):
-		return http.StatusMisdirectedRequest
-	}
-	return 0
-}
-
-// errRefused is why a valid head is refused.
-func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
-
-// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
-func onlyExpectsContinue(fields []string) bool {
-	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
-}
-
-// call calls the handler. It returns false if that panicked, having cut the connection.
-func (c *conn) call() (ok bool) {
-	defer func() {
-		if ok {
-			return
-		}
-		v := recover()
-		switch line := c.taker; {
-		case v == nil: // runtime.Goexit, which the listener takes care of
-			c.note(chanio.Recovered(nil))
-		case line != nil:
-			c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
-		default:
-			c.panicked(c.asked, v)
-		}
-	}()
-	c.reply.rec.began()
-	c.route(c.reply.body != nil && c.reply.body.asked.waits(), c.asked).ServeHTTP(c.reply, c.asked)
-	return true
-}
-
-// route returns who answers r. expects says that its client waits for 100 Continue.
-func (c *conn) route(expects bool, r *http.Request) http.Handler {
-	s := c.srv
-	switch running := s.running.Add(1); {
-	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
-		return counted{s, s.cfg.Rejected}
-	case r.RequestURI == "*" && r.Method == http.MethodOptions:
-		return counted{s, http.HandlerFunc(answerOptions)}
-	case s.cfg.Continue != nil && expects:
-		return counted{s, http.HandlerFunc(s.continueThen)}
-	}
-	return s.counted
-}
-
-// counted counts a request as over when its handler has returned.
-type counted struct {
-	srv     *Server
-	handler http.Handler
-}
-
-func (h counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer h.srv.running.Add(-1)
-	h.handler.ServeHTTP(w, r)
-}
-
-// answerOptions answers for the server as a whole, as net/http does.
-func answerOptions(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }
-
-// continueThen asks Config.Continue before the handler.
-func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Continue(w, r) {
-		s.handler.ServeHTTP(w, r)
-		return
-	}
-	if !w.(interface{ begun() bool }).begun() {
-		w.WriteHeader(http.StatusExpectationFailed)
-	}
-}
-
-// panicked ends the connection of a handler that panicked.
-func (c *conn) panicked(r *http.Request, v any) {
-	failure := c.srv.panicked(r, v)
-	c.note(failure)
-	if !c.hijacked {
-		c.nc.Abort(failure)
-	}
-}
-
 // note notes for the hooks why the reply that is under way has failed.
 func (c *conn) note(err error) {
 	switch {
@@ -421,16 +318,6 @@ func (c *conn) note(err error) {
 	default: // of a native server
 		c.exchange.writer().rec.note(err)
 	}
-}
-
-// panicked logs that a handler panicked.
-func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
-	failure := chanio.Recovered(v)
-	if v != http.ErrAbortHandler {
-		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
-			"panic", failure.Error(), "stack", string(failure.Stack))
-	}
-	return failure
 }
 
 // clientGone is told by the watch that the client has ended its side, or is gone.
@@ -447,26 +334,4 @@ func (c *conn) readDeadline() time.Time {
 		return *t
 	}
 	return time.Time{}
-}
-
-// refuse answers a request that no handler sees. The connection ends behind it.
-func (c *conn) refuse(status int, isHead bool) {
-	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
-}
-
-// appendRefusal appends the whole reply that refuses a request.
-func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
-	text := http.StatusText(status) + "\n"
-	p = http1.AppendStatusLine(p, status)
-	if !c.srv.cfg.NoDate {
-		p = appendDate(p)
-	}
-	p = http1.AppendField(p, "Connection", "close")
-	p = http1.AppendField(p, "Content-Type", "text/plain; charset=utf-8")
-	p = http1.AppendFraming(p, http1.Framing{Kind: http1.Sized, Length: int64(len(text))})
-	p = http1.AppendHeadEnd(p)
-	if !isHead {
-		p = append(p, text...)
-	}
-	return p
 }

@@ -1,0 +1,86 @@
+package httpd
+
+import (
+	"net/http"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// call calls the handler. It returns false if that panicked, having cut the connection.
+func (c *conn) call() (ok bool) {
+	defer func() {
+		if ok {
+			return
+		}
+		v := recover()
+		switch line := c.taker; {
+		case v == nil: // runtime.Goexit, which the listener takes care of
+			c.note(chanio.Recovered(nil))
+		case line != nil:
+			c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
+		default:
+			c.panicked(c.asked, v)
+		}
+	}()
+	c.reply.rec.began()
+	c.route(c.reply.body != nil && c.reply.body.asked.waits(), c.asked).ServeHTTP(c.reply, c.asked)
+	return true
+}
+
+// route returns who answers r. expects says that its client waits for 100 Continue.
+func (c *conn) route(expects bool, r *http.Request) http.Handler {
+	s := c.srv
+	switch running := s.running.Add(1); {
+	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
+		return counted{s, s.cfg.Rejected}
+	case r.RequestURI == "*" && r.Method == http.MethodOptions:
+		return counted{s, http.HandlerFunc(answerOptions)}
+	case s.cfg.Continue != nil && expects:
+		return counted{s, http.HandlerFunc(s.continueThen)}
+	}
+	return s.counted
+}
+
+// counted counts a request as over when its handler has returned.
+type counted struct {
+	srv     *Server
+	handler http.Handler
+}
+
+func (h counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.srv.running.Add(-1)
+	h.handler.ServeHTTP(w, r)
+}
+
+// answerOptions answers for the server as a whole, as net/http does.
+func answerOptions(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }
+
+// continueThen asks Config.Continue before the handler.
+func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Continue(w, r) {
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	if !w.(interface{ begun() bool }).begun() {
+		w.WriteHeader(http.StatusExpectationFailed)
+	}
+}
+
+// panicked ends the connection of a handler that panicked.
+func (c *conn) panicked(r *http.Request, v any) {
+	failure := c.srv.panicked(r, v)
+	c.note(failure)
+	if !c.hijacked {
+		c.nc.Abort(failure)
+	}
+}
+
+// panicked logs that a handler panicked.
+func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
+	failure := chanio.Recovered(v)
+	if v != http.ErrAbortHandler {
+		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+			"panic", failure.Error(), "stack", string(failure.Stack))
+	}
+	return failure
+}

@@ -1,0 +1,65 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/weir-go/weir/internal/http1"
+)
+
+var errNoHTTP1 = errors.New("httpd: HTTP/1 is not spoken here")
+
+// refuseHead answers what is no head of a request.
+func (c *conn) refuseHead(status int, err error) {
+	rec := c.srv.newRecord(&origin{on: c, arrived: time.Now()})
+	c.refuse(status, false)
+	rec.refused(status, err)
+}
+
+// precheck returns the status of a request that no handler is called for, or 0.
+func (c *conn) precheck(r *http.Request) int {
+	switch limit := c.srv.cfg.MaxBody; {
+	case r.URL == nil:
+		return http.StatusBadRequest
+	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
+		return http.StatusExpectationFailed
+	case limit > 0 && r.ContentLength > limit:
+		return http.StatusRequestEntityTooLarge
+	case r.Method != http.MethodConnect && !c.srv.allowsHost(r.Host):
+		return http.StatusMisdirectedRequest
+	}
+	return 0
+}
+
+// errRefused is why a valid head is refused.
+func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
+
+// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
+func onlyExpectsContinue(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
+}
+
+// refuse answers a request that no handler sees. The connection ends behind it.
+func (c *conn) refuse(status int, isHead bool) {
+	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
+}
+
+// appendRefusal appends the whole reply that refuses a request.
+func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
+	text := http.StatusText(status) + "\n"
+	p = http1.AppendStatusLine(p, status)
+	if !c.srv.cfg.NoDate {
+		p = appendDate(p)
+	}
+	p = http1.AppendField(p, "Connection", "close")
+	p = http1.AppendField(p, "Content-Type", "text/plain; charset=utf-8")
+	p = http1.AppendFraming(p, http1.Framing{Kind: http1.Sized, Length: int64(len(text))})
+	p = http1.AppendHeadEnd(p)
+	if !isHead {
+		p = append(p, text...)
+	}
+	return p
+}
