@@ -25,16 +25,14 @@ var nodeClient string
 //go:embed testdata/server.js
 var nodeServer string
 
-// node returns a function that makes a command of a script. It installs the library, with WEIR_REQUIRE=1 only and where npm is.
+// node returns a function that makes a command of a script. It installs the library by npm, and so runs with WEIR_NPM=1 only.
 func node(t *testing.T) func(ctx context.Context, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	if os.Getenv("WEIR_REQUIRE") != "1" {
-		t.Skip("Node.js is run with WEIR_REQUIRE=1 only")
+	if os.Getenv("WEIR_NPM") != "1" {
+		t.Skip("Node.js is run with WEIR_NPM=1 only: npm fetches a module")
 	}
 	npm, err := exec.LookPath("npm")
-	if err != nil {
-		t.Skip("npm is not installed")
-	}
+	require.NoError(t, err)
 	dir := t.TempDir()
 	install := exec.CommandContext(ecosystem.Within(t), npm, "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", nodeModule)
 	install.Dir = dir
