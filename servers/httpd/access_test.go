@@ -60,6 +60,20 @@ func sends(raw string) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) { rawReply(t, addr, raw) }
 }
 
+// asks is sends of a client that stays until it has the reply: its handler may look whether it does.
+func asks(raw string) func(t *testing.T, addr string) {
+	return func(t *testing.T, addr string) {
+		nc, in := dial(t, addr)
+		_, err := io.WriteString(nc, raw)
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		_, err = io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, nc.Close())
+	}
+}
+
 // aborts sends raw, waits for the first byte of a reply, and resets the connection.
 func aborts(raw string) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) {
@@ -98,7 +112,7 @@ var endings = []struct {
 	{name: "flushed", handler: func(w http.ResponseWriter, _ *http.Request) { flushed1(w) }, exchange: sends(getLine),
 		want: Access{Kind: Streamed, Method: "GET", Status: 200, Sent: 5}},
 	{name: "sink", handler: func(w http.ResponseWriter, r *http.Request) { _ = Sink(w, r, nil).Send(r.Context(), []byte("hello")) },
-		exchange: sends(getLine), want: Access{Kind: Streamed, Method: "GET", Status: 200, Sent: 5}},
+		exchange: asks(getLine), want: Access{Kind: Streamed, Method: "GET", Status: 200, Sent: 5}},
 	{name: "panic", handler: func(http.ResponseWriter, *http.Request) { panic(errBoom) }, exchange: sends(getLine),
 		want: Access{Method: "GET"}, err: isError(errBoom)},
 	{name: "panic behind a status", handler: func(w http.ResponseWriter, _ *http.Request) {
