@@ -217,7 +217,7 @@ func (c *conn) serve() (goesOn bool) {
 	w.rec.about(r)
 	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
-	status := c.precheck(r)
+	status := c.srv.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
 	c.head.Discard(c.src) // whose slices are not used any more
 	c.deadline.Store(nil)

@@ -125,7 +125,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	w.rec = c.srv.newRecord(&w.ctx.from)
 	w.rec.about(w.req)
 	if w.refused == 0 {
-		w.refused = w.precheck()
+		w.refused = c.srv.precheck(w.req)
 	}
 	if !head.End {
 		w.body = &streamBody{resp: w}

@@ -100,3 +100,12 @@ func requireOwnAlone(t *testing.T, fields []http2.Field) {
 		require.NotContains(t, names, strings.ToLower(name))
 	}
 }
+
+func TestEveryExpectFieldOverHTTP2IsLookedAt(t *testing.T) {
+	cl := h2conn(t, start(t, say("hello"), nil))
+	s, err := cl.Open(t.Context(), ask2("POST", http2.Field{Name: "expect", Value: "100-continue"}, http2.Field{Name: "expect", Value: "x"}), true)
+	require.NoError(t, err)
+	h, err := s.Head(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusExpectationFailed, h.Status)
+}

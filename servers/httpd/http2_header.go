@@ -17,12 +17,6 @@ var (
 	errShort  = errors.New("httpd: reply shorter than its Content-Length")
 )
 
-// expectsContinue reports whether a request expects nothing but 100-continue.
-func expectsContinue(h http.Header) bool {
-	expect := h["Expect"]
-	return len(expect) == 0 || http1.EqualFold(expect[0], "100-continue")
-}
-
 // snapshot puts the header into fields and plan. What the handler changes later counts for trailers only.
 func (w *streamResponse) snapshot() {
 	w.fields = append(w.inline[:0], http2.Field{Name: ":status", Value: statusText(w.status)})

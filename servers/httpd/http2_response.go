@@ -86,22 +86,6 @@ func (w *streamResponse) call() (ok bool) {
 	return true
 }
 
-// precheck returns the status of a request that no handler is called for, or 0.
-func (w *streamResponse) precheck() int {
-	r := w.req
-	switch limit := w.conn.srv.cfg.MaxBody; {
-	case r.URL == nil:
-		return http.StatusBadRequest
-	case !expectsContinue(r.Header):
-		return http.StatusExpectationFailed
-	case limit > 0 && r.ContentLength > limit:
-		return http.StatusRequestEntityTooLarge
-	case (r.Method != http.MethodConnect || r.Header[":protocol"] != nil) && !w.conn.srv.allowsHost(r.Host):
-		return http.StatusMisdirectedRequest
-	}
-	return 0
-}
-
 // over tells the hooks that the exchange is over.
 func (w *streamResponse) over() {
 	if w.rec == nil {

@@ -77,7 +77,7 @@ func (e *exchange) hasBody() bool {
 	return f.Kind == http1.Chunked || f.Kind == http1.Sized && f.Length > 0
 }
 
-// precheck is that of conn, without a request.
+// precheck is that of Server, without a request.
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {

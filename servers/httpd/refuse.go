@@ -19,16 +19,17 @@ func (c *conn) refuseHead(status int, err error) {
 	rec.refused(status, err)
 }
 
-// precheck returns the status of a request that no handler is called for, or 0.
-func (c *conn) precheck(r *http.Request) int {
-	switch limit := c.srv.cfg.MaxBody; {
+// precheck returns the status of a request that no handler is called for, or 0. An extended CONNECT (RFC 8441) is for a host
+// as other methods are; a plain one is for where its tunnel leads.
+func (s *Server) precheck(r *http.Request) int {
+	switch limit := s.cfg.MaxBody; {
 	case r.URL == nil:
 		return http.StatusBadRequest
-	case c.head.Expects && !onlyExpectsContinue(r.Header["Expect"]):
+	case r.ProtoAtLeast(1, 1) && !onlyExpectsContinue(r.Header["Expect"]):
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
-	case r.Method != http.MethodConnect && !c.srv.allowsHost(r.Host):
+	case (r.Method != http.MethodConnect || r.Header[":protocol"] != nil) && !s.allowsHost(r.Host):
 		return http.StatusMisdirectedRequest
 	}
 	return 0
