@@ -67,7 +67,6 @@ type Conn struct {
 	inOver    bool // In was closed
 	outOver   bool // Out was closed, and its Close frame sent
 	readOver  bool // the peer's Close frame has come, or nothing more can be read
-	broken    bool // the latter
 	finishing bool
 	ended     bool
 	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn

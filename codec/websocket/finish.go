@@ -113,7 +113,6 @@ func (c *Conn) readEnded(err error) {
 			c.sent.Reason = answer.Reason
 		}
 	}
-	c.broken = !byPeer
 	c.mu.Unlock()
 	switch {
 	case !byPeer && end.Code == Abnormal:
@@ -174,7 +173,7 @@ func (c *Conn) finish() {
 // finishOut ends Out. Behind a peer that has broken a rule only what was written goes, within CloseTimeout.
 func (c *Conn) finishOut() {
 	c.mu.Lock()
-	broken, status := c.broken, c.status
+	broken, status := c.readOver && c.status == nil, c.status
 	c.mu.Unlock()
 	if broken {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,

@@ -155,17 +155,13 @@ func (b *requestBody) status() int {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var broken *http1.Error
-	switch err := b.err; {
-	case err == nil:
-	case errors.As(err, &broken):
-		return broken.Status
-	case errors.Is(err, chanio.ErrTooLarge):
+	switch bad := b.fault(); {
+	case bad != 0:
+		return bad
+	case errors.Is(b.err, chanio.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(b.err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return http.StatusBadRequest
 	}
 	return 0
 }

@@ -18,9 +18,8 @@ type bodyState struct {
 	mu      sync.Mutex
 	waited  time.Duration // of all Reads, if there is a Config.MinBodyRate
 	limited bool
-	limit   int64 // how long it may be
-	left    int64 // of that
-	got     atomic.Int64
+	limit   int64        // how long it may be
+	got     atomic.Int64 // of it
 	closed  bool
 	over    bool  // at its end
 	err     error // sticky
@@ -41,25 +40,22 @@ func (b *bodyState) readyLocked(p []byte) (read bool, err error) {
 
 // boundLocked counts what a read has brought, and cuts off what is beyond the limit, if there is one.
 func (b *bodyState) boundLocked(n int, err error) (int, error) {
-	b.got.Add(int64(n))
-	if !b.limited {
+	beyond := b.got.Add(int64(n)) - b.limit
+	if !b.limited || beyond <= 0 {
 		return n, err
 	}
-	if b.left -= int64(n); b.left >= 0 {
-		return n, err
-	}
-	return max(0, n+int(b.left)), fmt.Errorf("httpd: body longer than %d bytes: %w", b.limit, chanio.ErrTooLarge)
+	return max(0, n-int(beyond)), fmt.Errorf("httpd: body longer than %d bytes: %w", b.limit, chanio.ErrTooLarge)
 }
 
 // configure sets Config.MaxBody.
-func (b *bodyState) configure(limit int64) { b.limited, b.limit, b.left = limit > 0, limit, limit }
+func (b *bodyState) configure(limit int64) { b.limited, b.limit = limit > 0, limit }
 
 // bound limits the body to n bytes, what was read before included, unless it is limited to less.
 func (b *bodyState) bound(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.limited || n < b.limit {
-		b.limited, b.limit, b.left = true, n, n-b.got.Load()
+		b.limited, b.limit = true, n
 	}
 }
 

@@ -21,9 +21,8 @@ import (
 //	}, nil)
 //
 // On HTTP/1 ctx is that of the connection: it ends with it, and has the values that Config.ConnContext gave it. Elsewhere it is
-// that of the request. An error of f is
-// answered as one of a [Reply] handler is, or cuts the reply if that has begun; so does a panic. The limits, timeouts and
-// hooks of cfg, which may be nil, hold as for [New].
+// that of the request. An error of f is answered as one of a [Reply] handler is, or cuts the reply if that has begun; so does a
+// panic. The limits, timeouts and hooks of cfg, which may be nil, hold as for [New].
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
 		panic("httpd: NewNative: f is nil")
