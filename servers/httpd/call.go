@@ -12,14 +12,13 @@ func (c *conn) call() (ok bool) {
 		if ok {
 			return
 		}
-		v := recover()
-		switch line := c.taker; {
+		switch v := recover(); {
 		case v == nil: // runtime.Goexit, which the listener takes care of
 			c.note(chanio.Recovered(nil))
-		case line != nil:
-			c.panicked(&http.Request{RemoteAddr: c.remote, Method: line.method, RequestURI: line.target}, v)
+		case c.taker != nil:
+			c.panicked(*c.taker, v)
 		default:
-			c.panicked(c.asked, v)
+			c.panicked(lineOf(c.asked), v)
 		}
 	}()
 	c.reply.rec.began()
@@ -67,8 +66,8 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 }
 
 // panicked ends the connection of a handler that panicked.
-func (c *conn) panicked(r *http.Request, v any) {
-	failure := c.srv.panicked(r, v)
+func (c *conn) panicked(line requestLine, v any) {
+	failure := c.srv.panicked(c.remote, line, v)
 	c.note(failure)
 	if !c.hijacked {
 		c.nc.Abort(failure)
@@ -76,10 +75,10 @@ func (c *conn) panicked(r *http.Request, v any) {
 }
 
 // panicked logs that a handler panicked.
-func (s *Server) panicked(r *http.Request, v any) *chanio.PanicError {
+func (s *Server) panicked(remote string, line requestLine, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
-		s.log.Error("httpd: panic in a handler", "remote", r.RemoteAddr, "method", r.Method, "target", r.RequestURI,
+		s.log.Error("httpd: panic in a handler", "remote", remote, "method", line.method, "target", line.target,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
 	return failure

@@ -59,6 +59,8 @@ type serving struct {
 // requestLine is what the log says of a request.
 type requestLine struct{ method, target string }
 
+func lineOf(r *http.Request) requestLine { return requestLine{r.Method, r.RequestURI} }
+
 // parsing is what a connection needs for a request of HTTP/1 and its reply.
 type parsing struct {
 	head   http1.RequestHead
@@ -251,7 +253,8 @@ func (c *conn) release() {
 	if c.reply == nil {
 		return // of a native server
 	}
-	c.taker = &requestLine{c.asked.Method, c.asked.RequestURI}
+	line := lineOf(c.asked)
+	c.taker = &line
 	if c.reply.body == nil {
 		c.idle()
 		return

@@ -75,7 +75,7 @@ func (w *streamResponse) call() (ok bool) {
 		if v == nil { // runtime.Goexit, which the engine takes care of
 			w.rec.note(chanio.Recovered(nil))
 		} else {
-			failure := w.conn.srv.panicked(w.req, v)
+			failure := w.conn.srv.panicked(w.conn.remote, lineOf(w.req), v)
 			w.rec.note(failure)
 			w.release()
 			w.stream.Reset(http2.InternalError, failure)

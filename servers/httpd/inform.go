@@ -51,20 +51,12 @@ func checkField(name, value string) error {
 
 // informFields is inform with the fields of a native handler, which have been checked.
 func (w *response) informFields(status int, header http.Header) error {
-	if !w.http11 {
-		return nil
-	}
-	if status == http.StatusContinue && w.body != nil {
-		w.body.asked.answered()
-	}
-	p := http1.AppendStatusLine(w.conn.sink.Begin(), status)
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		for _, value := range header[name] {
-			p = http1.AppendField(p, name, value)
+	return w.informWith(status, func(p []byte) []byte {
+		for _, name := range slices.Sorted(maps.Keys(header)) {
+			for _, value := range header[name] {
+				p = http1.AppendField(p, name, value)
+			}
 		}
-	}
-	if err := w.conn.sink.End(w.conn.io, http1.AppendHeadEnd(p), nil); err != nil {
-		return err
-	}
-	return w.conn.nc.Out.Flush(w.conn.io)
+		return p
+	})
 }

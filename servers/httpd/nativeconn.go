@@ -204,16 +204,15 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 	}
 }
 
-// described is a request for the log of a panic.
-func (e *exchange) described() *http.Request {
-	if e.r != nil {
-		return e.r
+// described is the request for the log of a panic, as far as its head is still there.
+func (e *exchange) described() (line requestLine) {
+	switch {
+	case e.r != nil:
+		line = lineOf(e.r)
+	case !e.reading:
+		line = requestLine{string(e.conn.head.Method()), string(e.conn.head.Target())}
 	}
-	r := &http.Request{RemoteAddr: e.conn.remote}
-	if !e.reading {
-		r.Method, r.RequestURI = string(e.conn.head.Method()), string(e.conn.head.Target())
-	}
-	return r
+	return line
 }
 
 // takeHTTP makes the request and the writer of net/http.

@@ -58,21 +58,29 @@ func (w *response) WriteHeader(status int) {
 	w.snapshot()
 }
 
-// inform sends an informational response at once.
+// inform sends an informational response of the handler at once. If that fails, what follows fails too.
 func (w *response) inform(status int) {
+	_ = w.informWith(status, func(p []byte) []byte {
+		p, _ = w.appendFields(p, func(k http1.Known, _ string) bool {
+			return k != http1.ContentLength && k != http1.TransferEncoding
+		})
+		return p
+	})
+}
+
+// informWith sends an informational response at once, whose fields appendTo appends.
+func (w *response) informWith(status int, appendTo func(p []byte) []byte) error {
 	if !w.http11 {
-		return // a client of 1.0 does not know them: RFC 9110 15.2
+		return nil // a client of 1.0 does not know them: RFC 9110 15.2
 	}
 	if status == http.StatusContinue && w.body != nil {
 		w.body.asked.answered()
 	}
-	p := http1.AppendStatusLine(w.conn.sink.Begin(), status)
-	p, _ = w.appendFields(p, func(k http1.Known, _ string) bool {
-		return k != http1.ContentLength && k != http1.TransferEncoding
-	})
-	if w.conn.sink.End(w.conn.io, http1.AppendHeadEnd(p), nil) == nil {
-		_ = w.conn.nc.Out.Flush(w.conn.io) // what follows fails too
+	p := appendTo(http1.AppendStatusLine(w.conn.sink.Begin(), status))
+	if err := w.conn.sink.End(w.conn.io, http1.AppendHeadEnd(p), nil); err != nil {
+		return err
 	}
+	return w.conn.nc.Out.Flush(w.conn.io)
 }
 
 func (w *response) begun() bool { return w.wroteHeader || w.conn.hijacked }

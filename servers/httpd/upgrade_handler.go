@@ -114,7 +114,7 @@ func (s *session) panicked(v any) {
 		s.rec.note(chanio.Recovered(nil))
 		return
 	}
-	s.rec.note(s.srv.panicked(&http.Request{RemoteAddr: s.conn.RemoteAddr().String(), Method: http.MethodGet, RequestURI: s.target}, v))
+	s.rec.note(s.srv.panicked(s.conn.RemoteAddr().String(), requestLine{http.MethodGet, s.target}, v))
 }
 
 // closeCode returns what a handler's error closes its connection with.
