@@ -13,7 +13,7 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 1, Conns: 64, Window: window}
 	g := suite.Group{
 		Name: "http1", Title: "HTTP/1.1, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
-		Note:       "gnet's row looks for the ends of heads and answers each alike, which is no server.",
+		Note:       "gnet's row only looks for the ends of heads and answers each alike: it does not parse requests.",
 		Contenders: echoes(f, spec, "net/http hello", "fasthttp hello", "weir hello", "weir native"),
 		Bars: []suite.Bar{
 			suite.AtLeast(1.2, "weir hello", "net/http hello"),

@@ -116,7 +116,7 @@ func startMap[A, B any](
 	return m
 }
 
-// leave is called when a goroutine is done. That is no sooner than the stream for the last of them.
+// leave is called when a goroutine is done. The last of them is done when the stream has ended, or later.
 func (m *concurrent[A, B]) leave() {
 	if m.q.Over() {
 		m.unwatch()
