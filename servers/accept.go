@@ -20,7 +20,7 @@ const (
 	calm       = time.Minute          // without trouble after which the next one is logged
 )
 
-// acceptor accepts from a net.Listener, one call at a time, and waits where that fails for now: it never spins.
+// acceptor accepts from a net.Listener, one call at a time. After a temporary failure it waits, so it never spins.
 type acceptor struct {
 	nl       net.Listener
 	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
@@ -36,8 +36,8 @@ func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logg
 	a.deadline, _ = nl.(interface{ SetDeadline(time.Time) error })
 }
 
-// accept returns the next connection. It returns io.EOF when accepting has been stopped, the cause of ctx if that ended
-// first, and otherwise an error that does not go away.
+// accept returns the next connection. It returns io.EOF if accepting has been stopped, the cause of ctx if ctx ended
+// first, and otherwise a permanent error.
 func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		nc, err := a.acceptOnce(ctx)
@@ -70,7 +70,7 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	return nil, err
 }
 
-// acceptWithin makes the end of ctx a deadline, and takes that back.
+// acceptWithin applies the end of ctx as the listener's deadline, and removes the deadline afterwards.
 func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
 	if a.deadline == nil || ctx.Done() == nil {
 		return a.acceptOf()
@@ -88,7 +88,7 @@ func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
 	return nc, err
 }
 
-// acceptOf accepts from a listener that may be anybody's.
+// acceptOf calls Accept of a listener that may be user code.
 func (a *acceptor) acceptOf() (nc net.Conn, err error) {
 	if isStandard(a.nl) {
 		return a.nl.Accept()
@@ -107,7 +107,7 @@ func isStandard(nl net.Listener) bool {
 	return false
 }
 
-// wait lets time pass.
+// wait sleeps for d, or until ctx ends or accepting stops.
 func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -121,7 +121,7 @@ func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// warn logs err, once for as long as the trouble lasts.
+// warn logs err, once for each series of failures.
 func (a *acceptor) warn(err error) {
 	now := time.Now()
 	if now.Sub(a.trouble) > calm {
@@ -139,9 +139,9 @@ func (a *acceptor) isStopped() bool {
 	}
 }
 
-// isTemporary reports whether a later accept may succeed: the process or the machine is short of something, the error is
-// about the connection that was to be accepted, as accept(2) describes for Linux, or a listener of somebody else's says
-// so, as net/http has it.
+// isTemporary reports whether a later accept may succeed: the process or the machine lacks a resource, the error
+// concerns only the connection being accepted (see accept(2) for Linux), or the listener reports it as Temporary, which
+// net/http honors too.
 func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
 	if errors.As(err, &temporary) && temporary.Temporary() && !errors.Is(err, os.ErrDeadlineExceeded) {

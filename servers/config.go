@@ -17,89 +17,93 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// Config says how a server of streams behaves: TCP, TLS, Unix domain sockets, and listeners from elsewhere. The zero value,
-// and nil, mean the defaults. It is copied when a Listener is made of it, so it may be changed and used again.
+// Config configures a server of streams: TCP, TLS, Unix domain sockets, and listeners created elsewhere. A nil *Config
+// and the zero value use the defaults. A Listener copies its Config, so the caller may change and reuse it.
 //
-// For a limit or a duration, 0 means the default that its comment gives, and negative that there is none: no limit, no
+// For a limit or a duration, 0 means the default given in its comment, and a negative value means none: no limit, no
 // wait, no timeout.
 type Config struct {
-	// Conn is how each connection behaves: its linger bound, coalescing, idle and write timeouts.
+	// Conn configures each connection: its linger bound, coalescing, idle and write timeouts.
 	Conn chanio.ConnConfig
 
-	// TLS, if not nil, secures the connections. Those that Serve and Conns give out have been through their handshakes; see
+	// TLS, if not nil, secures the connections. Serve and Conns deliver a connection only after its handshake; see
 	// [ListenTLS].
 	TLS *TLSConfig
 
-	// MaxConns is how many connections may be open at once. When there are so many, none is accepted until one has been
-	// released, and newcomers wait in the backlog of the kernel. 0 means no limit but that of the process's descriptors:
-	// the right number is a matter of what one connection costs the program, and when descriptors run out nothing is
-	// lost, accepting only waits.
+	// MaxConns limits the number of open connections. At the limit, no connection is accepted until one has been
+	// released; new ones wait in the kernel's backlog. 0 means no limit except the process's descriptors. When
+	// descriptors run out, accepting waits and nothing is lost, so choose a limit by what one connection costs the
+	// program.
 	MaxConns int
 
-	// MaxPerIP is how many connections one peer may have open at once: one IPv4 address, or the first 64 bits of an IPv6
-	// address, which is what one subscriber commonly has. One more is accepted and reset, which Hooks.Refused tells.
-	// 0 means no limit. Peers on a Unix socket have no address, unless a balancer tells it.
+	// MaxPerIP limits the open connections of one peer: an IPv4 address, or the first 64 bits of an IPv6 address, which
+	// one subscriber usually owns. Further connections are accepted and reset, and Hooks.Refused is called. 0 means no
+	// limit. Peers on a Unix socket have no address unless a balancer sends one.
 	MaxPerIP int
 
-	// ProxyFrom is where balancers are that begin each connection with a header of the PROXY protocol, version 1 or 2:
-	// LocalAddr and RemoteAddr of the Conn are then what the header says, MaxPerIP counts by that, and
-	// [Listener.ProxyHeader] has the rest. The header comes before TLS. A connection of theirs without one is refused,
-	// which Hooks.HandshakeFailed tells; connections from elsewhere are taken as they are, so nobody else can pretend. nil
-	// means that there are none. A prefix of IPv4-mapped addresses counts as one of IPv4.
+	// ProxyFrom lists the networks of load balancers that start each connection with a PROXY protocol header, version 1
+	// or 2. LocalAddr and RemoteAddr of the Conn are then those of the header, MaxPerIP counts by them, and
+	// [Listener.ProxyHeader] returns the header. The header precedes TLS. A connection from these networks without a
+	// header is refused, and Hooks.HandshakeFailed is called. Connections from other networks are never parsed for a
+	// header, so clients cannot forge one. nil means no balancers. A prefix of IPv4-mapped addresses counts as an IPv4
+	// prefix.
 	ProxyFrom []netip.Prefix
 
-	// ProxyAlways expects the header on every connection, wherever it comes from: on a Unix socket, or a port, that only a
-	// balancer can reach.
+	// ProxyAlways requires the header on every connection, whatever its source. It is for a Unix socket or a port that
+	// only a balancer can reach.
 	ProxyAlways bool
 
-	// ProxyTimeout is how long the header may take. 0 means 10 s.
+	// ProxyTimeout is the time within which the header must arrive. 0 means 10 s.
 	ProxyTimeout time.Duration
 
-	// MaxHandshakes is how many TLS handshakes and PROXY headers may be under way at once, those of connections that
-	// nobody has asked Conns for yet included. One more waits until one is over. If none is, the oldest of the peer that
-	// has the most is ended to make room, once it has had a second: silent peers cannot stop all accepting. 0 means 1024.
+	// MaxHandshakes limits the TLS handshakes and PROXY headers in progress, including finished ones whose connections
+	// have not been received from Conns yet. At the limit, the next connection waits. If none finishes, the oldest
+	// handshake of the peer with the most is ended once it is at least a second old, so silent peers cannot stop the
+	// server from accepting. 0 means 1024.
 	MaxHandshakes int
 
-	// FirstByte is how long a shutdown waits for a connection that has not sent a byte, since it was accepted: what its peer
-	// has sent may be on the way, and is served. 0 means 200 ms.
+	// FirstByte is how long after its accept a shutdown waits for a connection that has not sent a byte: its request
+	// may be on the way, and is then served. 0 means 200 ms.
 	FirstByte time.Duration
 
-	// KeepAlive is how long a connection is idle before the kernel asks whether the peer is still there, and the time
-	// between its questions, of which the ninth without an answer ends the connection. 0 means 15 s, negative that it never
-	// asks. It means nothing to connections that are not of TCP.
+	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between
+	// probes. The ninth unanswered probe ends the connection. 0 means 15 s; negative turns probes off. It has no effect
+	// on connections other than TCP.
 	KeepAlive time.Duration
 
-	// Delay turns Nagle's algorithm on (TCP_NODELAY off): the kernel holds a small segment back while another is under
-	// way. Connections coalesce on their own, so the default is off. It means nothing to connections that are not of TCP.
+	// Delay enables Nagle's algorithm (it clears TCP_NODELAY): the kernel holds a small segment back while another is
+	// unacknowledged. It is off by default because connections coalesce writes themselves. It has no effect on
+	// connections other than TCP.
 	Delay bool
 
-	// ReusePort lets several sockets that ask for it, of this process or others of its user, listen on the same address.
-	// The kernel spreads the connections among them, on Linux by their addresses, and each has a backlog of its own, whose
-	// connections are lost when it is closed: [HandOver] is the way to replace a server. TCP only, and not on Windows.
+	// ReusePort sets SO_REUSEPORT, so that several sockets of this user, in any process, can listen on the same
+	// address. The kernel distributes connections among them, on Linux by address. Each socket has its own backlog, and
+	// closing a socket loses the connections in its backlog; use [HandOver] to replace a server. TCP only, and not on
+	// Windows.
 	ReusePort bool
 
-	// Control, if not nil, is called with the listening socket before it is bound, as in [net.ListenConfig]. It is the
-	// way to set an option that has no field here. TCP only.
+	// Control, if not nil, is called with the listening socket before it is bound, as in [net.ListenConfig]. Use it to
+	// set socket options that have no field here. TCP only.
 	Control func(network, address string, c syscall.RawConn) error
 
-	// Mode is who may connect to a Unix socket: the permission bits of its file, such as 0o660 for its user and group. The
-	// file has them before anybody can connect. 0 means what the umask leaves, which commonly lets the server's own user
-	// connect and nobody else. ListenUnix only.
+	// Mode is the permission bits of a Unix socket's file, such as 0o660 to admit its user and group. They are set
+	// before any client can connect. 0 leaves them to the umask, which usually admits only the server's own user.
+	// ListenUnix only.
 	Mode fs.FileMode
 
-	// Wrap, if not nil, is called with each connection as it was accepted, before TLS, and returns what is used in its
-	// place: one that logs what passes, [chanio.LogActivity], or counts or limits it. It must not block. What it returns
-	// has the same RemoteAddr at all times; [chanio.NewConn] says what it needs and what it costs. If it returns nil or
-	// panics the connection is closed.
+	// Wrap, if not nil, is called with each accepted connection, before TLS, and returns the connection to use instead,
+	// for example one that logs traffic ([chanio.LogActivity]), counts it or limits it. It must not block. The returned
+	// connection must have a fixed RemoteAddr; [chanio.NewConn] documents what else it needs and costs. If Wrap returns
+	// nil or panics, the connection is closed.
 	Wrap func(net.Conn) net.Conn
 
-	// Hooks, if not nil, are told what happens to connections.
+	// Hooks, if not nil, observes connections.
 	Hooks *Hooks
 
-	// Logger is told of what nobody else is told. Warnings are about this program and its machine: errors of handlers,
-	// trouble with accepting, certificates that cannot be read. Errors are panics. What peers do, such as a reset, garbage
-	// or a failed handshake, is Info, and Debug if they never sent a byte, as health checks of balancers; many such lines in
-	// a short time are counted instead. nil means silence.
+	// Logger receives what no other caller is told. Warnings concern this program and its machine: errors of handlers,
+	// failing accepts, unreadable certificates. Errors are panics. What peers do, such as a reset, garbage or a failed
+	// handshake, is logged at Info, or at Debug if the peer never sent a byte, as health checks do. Such lines are
+	// rate-limited, and a count replaces those left out. nil means no logging.
 	Logger *slog.Logger
 }
 

@@ -7,15 +7,15 @@ import (
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
-// contexts are those of the handlers of one Serve. Each ends with the ctx of Serve, which ends all of them in one go, and
-// when its handler has returned.
+// contexts holds the contexts of the handlers of one Serve. Each ends with the ctx of Serve, which ends them all at
+// once, and when its handler has returned.
 type contexts struct {
 	parent context.Context
 	mu     sync.Mutex
 	open   map[*leanctx.Context]struct{}
 }
 
-// newContexts returns the contexts of handlers that end with parent; stop lets go of parent.
+// newContexts returns contexts that end with parent. stop detaches them from parent.
 func newContexts(parent context.Context) (cs *contexts, stop func() bool) {
 	cs = &contexts{parent: parent, open: map[*leanctx.Context]struct{}{}}
 	return cs, context.AfterFunc(parent, cs.cancelAll)

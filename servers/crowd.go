@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// patience is how long a handshake is left alone although others wait.
+// patience is the least age of a handshake that may be ended to make room.
 const patience = time.Second
 
 var (
@@ -20,7 +20,7 @@ var (
 	errSilent   = errors.New("servers: shutting down, and the peer has sent nothing")
 )
 
-// pending is a connection whose header or handshake is under way, or that waits to be received.
+// pending is a connection in its PROXY header or handshake, or one that waits to be received.
 type pending struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -40,7 +40,7 @@ func (p *pending) heard() bool {
 	return p.spoke.Load() || below != nil && below.Stats().BytesIn > 0
 }
 
-// listening returns nc, of which it notes that something is read.
+// listening wraps nc to record when something is read.
 func (p *pending) listening(nc net.Conn) net.Conn { return &listeningConn{nc, p} }
 
 type listeningConn struct {
@@ -56,7 +56,7 @@ func (c *listeningConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// crowd is the connections that are pending.
+// crowd is the set of pending connections.
 type crowd struct {
 	most      int // negative: no limit
 	firstByte time.Duration
@@ -67,7 +67,7 @@ type crowd struct {
 	draining bool
 }
 
-// makeRoom waits until there may be one more, and ends one if that takes too long.
+// makeRoom waits for room for one more, and ends the one chosen by look if that takes too long.
 func (c *crowd) makeRoom(ctx context.Context) error {
 	for {
 		select {
@@ -98,8 +98,8 @@ func (c *crowd) makeRoom(ctx context.Context) error {
 	}
 }
 
-// look reports whether there is no room, and who would be the next to make some: the oldest of the peer that has the
-// most. Those that wait to be received are nobody's to end.
+// look reports whether the crowd is full and which handshake would be ended to make room: the oldest of the peer with
+// the most. Connections that wait to be received are never ended.
 func (c *crowd) look() (full bool, victim *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +120,7 @@ func (c *crowd) look() (full bool, victim *pending) {
 	return true, victim
 }
 
-// enter adds one.
+// enter adds a pending connection.
 func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	p := &pending{since: time.Now(), peer: peerOf(addr)}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
@@ -133,7 +133,7 @@ func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	return p
 }
 
-// settle notes that the handshake of p is over.
+// settle records that the handshake of p is over.
 func (c *crowd) settle(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *crowd) leave(p *pending) {
 	}
 }
 
-// drain ends those that stay silent. The others have the time that they always had.
+// drain ends silent connections when their FirstByte is over. The others keep their usual time.
 func (c *crowd) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +175,7 @@ func (c *crowd) drain() {
 	}
 }
 
-// wait ends p later if it has sent nothing by then. The caller holds mu.
+// wait ends p later unless it has sent something by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
 	if p.settled {
 		return
@@ -187,7 +187,7 @@ func (c *crowd) wait(p *pending) {
 	})
 }
 
-// count returns how many handshakes are under way.
+// count returns the number of handshakes in progress.
 func (c *crowd) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,9 +19,9 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// handshakes accepts the connections of a Listener and secures them, or only reads what balancers begin theirs with.
-// Its goroutines, one that accepts and one for each handshake, start with the first call of next and end with the
-// Listener.
+// handshakes accepts the connections of a Listener and performs their TLS handshakes, or only reads their PROXY
+// headers. Its goroutines, one that accepts and one for each handshake, start with the first call of next and end with
+// the Listener.
 type handshakes struct {
 	l      *Listener
 	low    chanio.ConnConfig // of the connections below
@@ -53,7 +53,7 @@ func newHandshakes(l *Listener, config *tls.Config) *handshakes {
 	return h
 }
 
-// setConfig changes the configuration, and reports whether that was in time.
+// setConfig changes the configuration and reports whether it was called in time.
 func (h *handshakes) setConfig(config *tls.Config) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,7 +67,7 @@ func (h *handshakes) setConfig(config *tls.Config) bool {
 // pendingKey is the key of a *pending in the context of its handshake.
 type pendingKey struct{}
 
-// noticing returns config, which notes that a client has said hello.
+// noticing returns a copy of config that records when a client has sent its hello.
 func noticing(config *tls.Config) *tls.Config {
 	if config == nil {
 		return nil
@@ -83,7 +83,7 @@ func noticing(config *tls.Config) *tls.Config {
 	return config
 }
 
-// next returns the next connection whose handshake has succeeded, in the order of that.
+// next returns the next connection whose handshake has succeeded, in the order of completion.
 func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	h.start.Do(func() {
 		h.mu.Lock()
@@ -102,7 +102,7 @@ func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	}
 }
 
-// run accepts until that ends. It returns when no handshake is under way.
+// run accepts until accepting ends. It returns when no handshake is in progress.
 func (h *handshakes) run() {
 	defer h.l.setAccepting(false)
 	defer close(h.over)
@@ -129,7 +129,7 @@ func (h *handshakes) run() {
 	}
 }
 
-// turnAway closes a connection that was accepted.
+// turnAway closes an accepted connection.
 func (h *handshakes) turnAway(nc net.Conn) {
 	refuse(nc)
 	if peer := nc.RemoteAddr(); h.l.isBalancer(peer) {
@@ -139,7 +139,7 @@ func (h *handshakes) turnAway(nc net.Conn) {
 	}
 }
 
-// shake does what comes before the first byte of one connection, and hands it to next.
+// shake performs the PROXY header and the handshake of one connection, and passes it to next.
 func (h *handshakes) shake(p *pending, nc net.Conn) {
 	a := arrival{nc: nc, conn: h.l.conn, member: member{peer: nc.RemoteAddr()}}
 	if h.l.isBalancer(a.peer) && !h.introduce(p, &a) {
@@ -167,8 +167,8 @@ type arrival struct {
 	member
 }
 
-// introduce reads the header of a balancer's connection, which is counted once that has said for whom it is. It reports
-// whether the connection may go on.
+// introduce reads the PROXY header, if one is expected, and counts the connection for the peer that the header names.
+// It reports whether the connection may continue.
 func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	ctx, cancel := bounded(p.ctx, h.l.cfg.ProxyTimeout)
 	defer cancel()
@@ -193,7 +193,7 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	return true
 }
 
-// secure does the handshake, if there is one. It returns nil if the connection gets no further.
+// secure performs the TLS handshake, if any. It returns nil if that failed.
 func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.Duration) {
 	w := h.l.wrapped(a.nc)
 	if w == nil {
@@ -224,7 +224,7 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 	return c, time.Since(start)
 }
 
-// bounded bounds ctx by d, unless that is negative.
+// bounded adds the timeout d to ctx, unless d is negative.
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d < 0 {
 		return context.WithCancel(ctx)
@@ -232,7 +232,7 @@ func bounded(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
 }
 
-// fail tells of a connection that got no further, unless that is because the Listener ends.
+// fail reports a connection that failed before it was delivered, unless the Listener is ending.
 func (h *handshakes) fail(p *pending, peer net.Addr, err error, msg string) {
 	if h.ctx.Err() != nil {
 		return

@@ -9,36 +9,36 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// Hooks are told what happens to the connections of a [Listener]: they are for metrics, and for your own
-// logs. Each may be nil and costs nothing then. They are called where it happens, several at once, so they must
-// neither block nor take long. A panic of theirs is an error of the Logger, and of the two that have a live connection,
-// Opened and Returned, it aborts that connection.
+// Hooks observe the connections of a [Listener], for metrics and logging. Any of them may be nil. They run on the
+// goroutine that handles the event, several at once, so they must return quickly. A panic in a hook is logged at Error.
+// In Opened and Returned, whose connection is live, it also aborts that connection.
 type Hooks struct {
-	// Opened is called with a connection before it is handed out. handshake is how long TLS took, 0 without it. It may
-	// turn the connection away with Out.Abort: it is not handed out then.
+	// Opened is called with each connection before it is delivered. handshake is the duration of the TLS handshake, 0
+	// without TLS. Opened may reject the connection with Out.Abort; it is then not delivered.
 	Opened func(c *chanio.Conn, handshake time.Duration)
 
-	// Closed is called once for each that was opened, when it has been released. [chanio.Conn.Stats] has the bytes that
-	// have passed, and [chanio.Conn.Cause] why it failed, nil if it ended in good order.
+	// Closed is called once for each opened connection, after its release. [chanio.Conn.Stats] reports the bytes
+	// transferred, and [chanio.Conn.Cause] why the connection failed, or nil if it ended cleanly.
 	Closed func(c *chanio.Conn)
 
-	// Returned is called when a handler of [Listener.Serve] has returned, with its error, or with a [*chanio.PanicError]
-	// if it panicked. The connection is ended afterwards, unless the handler has seen to that.
+	// Returned is called when a handler of [Listener.Serve] has returned, with its error, or with a
+	// [*chanio.PanicError] if it panicked. The connection is ended after this call, unless the handler has ended it
+	// already.
 	Returned func(c *chanio.Conn, err error)
 
-	// HandshakeFailed is called when a connection was closed because its TLS handshake or its PROXY header failed or took
-	// too long.
+	// HandshakeFailed is called after a connection was closed because its TLS handshake or PROXY header failed or timed
+	// out.
 	HandshakeFailed func(peer net.Addr, err error)
 
-	// Refused is called when a connection was closed because its peer has as many as Config.MaxPerIP.
+	// Refused is called after a connection was closed because its peer had reached Config.MaxPerIP.
 	Refused func(peer net.Addr)
 
-	// AcceptFailed is called each time that accepting failed for now, such as without descriptors, and will be tried
-	// again.
+	// AcceptFailed is called each time an accept fails temporarily, for example for lack of descriptors, and will be
+	// retried.
 	AcceptFailed func(err error)
 }
 
-// call is the one place where code of the user's is called. It logs a panic and aborts c, if that is not nil.
+// call is the only place that calls user code. It logs a panic and, if c is not nil, aborts c.
 func (l *Listener) call(what string, c *chanio.Conn, f func()) error {
 	err := guard.Call(f)
 	if err == nil {
@@ -57,7 +57,7 @@ func (l *Listener) opened(c *chanio.Conn, handshake time.Duration) {
 	}
 }
 
-// released is told of each connection that was opened.
+// released runs when a connection that was opened has been released.
 func (l *Listener) released(c *chanio.Conn) {
 	if f := l.cfg.Conn.OnRelease; f != nil {
 		_ = l.call("Conn.OnRelease", nil, func() { f(c) })

@@ -18,13 +18,13 @@ const (
 	firstInherited = 3                // the first descriptor
 )
 
-// Inherited returns the sockets that were handed to this process by systemd, or by another that follows its protocol
-// (sd_listen_fds(3)) as [HandOver] does, in the order of the unit's sockets. The Name of each file is what systemd
-// calls it, FileDescriptorName in the unit. The caller owns them: [ListenFile] takes one, [net.FilePacketConn] is for
-// those of UDP. It returns none when there are none for this process.
+// Inherited returns the listening sockets that systemd, or a process that follows its protocol as [HandOver] does, has
+// passed to this process (sd_listen_fds(3)). They are in the order of the unit's sockets, and the Name of each file is
+// its FileDescriptorName in the unit. The caller owns the files: [ListenFile] takes one, and [net.FilePacketConn] is
+// for UDP sockets. Without passed sockets it returns none.
 //
-// The variables of the environment are removed, so that child processes do not take them for theirs, and a second call
-// returns none. If LISTEN_PID is not set, as HandOver leaves it, the sockets are taken to be for this process.
+// Inherited removes the environment variables, so that child processes do not use them and a second call returns none.
+// If LISTEN_PID is not set, as with HandOver, the sockets are assumed to be for this process.
 func Inherited() ([]*os.File, error) {
 	pid, fds, names := os.Getenv(listenPID), os.Getenv(listenFDs), os.Getenv(listenFDNames)
 	for _, name := range []string{listenPID, listenFDs, listenFDNames} {
@@ -48,7 +48,7 @@ func Inherited() ([]*os.File, error) {
 	return files, nil
 }
 
-// inheritedName returns what systemd calls the socket.
+// inheritedName returns the socket's FileDescriptorName.
 func inheritedName(names string, i int) string {
 	all := strings.Split(names, ":")
 	if names == "" || i >= len(all) {
@@ -57,13 +57,13 @@ func inheritedName(names string, i int) string {
 	return all[i]
 }
 
-// HandOver starts cmd as a successor that goes on accepting from the same sockets, so that none is refused while a
-// program is replaced: the child calls [Inherited], which returns them in this order, and [ListenFile], while this
-// process, once the child says that it is ready, ends with [Listener.Shutdown]. In between the kernel gives each
-// connection to whichever accepts first.
+// HandOver starts cmd as the successor of this process, which continues to accept from the same sockets, so that a
+// program can be replaced without refusing a connection. The child calls [Inherited], which returns the sockets in the
+// order of listeners, and [ListenFile]. Once the child reports that it is ready, this process calls
+// [Listener.Shutdown]. In between, the kernel gives each connection to whichever process accepts first.
 //
-// cmd is as the caller has made it, but has no ExtraFiles, because the sockets are the first; its Env, or that of this
-// process, is extended. What becomes of the child is the caller's to see. If HandOver fails nothing has changed.
+// cmd must have no ExtraFiles, because the sockets take the first descriptors. HandOver extends its Env, or the
+// environment of this process. The caller must wait for the child. If HandOver fails, nothing has changed.
 func HandOver(cmd *exec.Cmd, listeners ...*Listener) error {
 	if len(cmd.ExtraFiles) > 0 {
 		return errors.New("servers: hand over: cmd has ExtraFiles already, and the sockets have to be the first")

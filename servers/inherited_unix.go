@@ -10,7 +10,7 @@ import (
 
 func closeOnExec(fd uintptr) { syscall.CloseOnExec(int(fd)) }
 
-// checkListening refuses what is not a listening socket, which would otherwise show with the first accept.
+// checkListening rejects a socket that does not listen, which would otherwise fail only at the first accept.
 func checkListening(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -32,9 +32,8 @@ func checkListening(f *os.File) error {
 	return nil
 }
 
-// duplicate returns a second descriptor of a socket. Unlike the File method of those of the net package, it leaves the
-// socket non-blocking, which both descriptors share: an accept of this process would otherwise block where Close does not
-// reach it.
+// duplicate returns a second descriptor of a socket. Unlike the File methods of package net, it leaves the socket
+// non-blocking. Both descriptors share that mode, and Close could not interrupt a blocking accept in this process.
 func duplicate(conn syscall.Conn, name string) (*os.File, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

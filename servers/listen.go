@@ -8,17 +8,16 @@ import (
 	"syscall"
 )
 
-// Listen accepts from nl, a listener of any kind, which it owns from then on: it is closed when accepting stops. It is
-// otherwise like [ListenTCP], and so are the connections if nl is a *net.TCPListener or a *net.UnixListener; what
-// [chanio.NewConn] says about other kinds of net.Conn holds for theirs. With Config.TLS nl hands out connections without
-// TLS: not what tls.NewListener returns, but what is inside. ctx interrupts accepting if nl has SetDeadline, as those
-// have, and applies between connections otherwise; Shutdown and Close interrupt it in any case.
+// Listen accepts from nl, a listener of any kind. It owns nl from then on and closes it when accepting stops. If nl is
+// a [*net.TCPListener] or [*net.UnixListener], the result is like that of [ListenTCP]; for other kinds of net.Conn see
+// [chanio.NewConn]. With Config.TLS, nl must deliver plain connections: pass the inner listener, not the result of
+// tls.NewListener. If nl has SetDeadline, as the standard listeners do, the end of a ctx interrupts an accept;
+// otherwise it takes effect between connections. Shutdown and Close always interrupt.
 //
-// Control and ReusePort are refused, because they are about a socket that is not bound yet, and so is Mode. cfg may be
-// nil. When Listen fails, nl is still the caller's.
+// Control, ReusePort and Mode are rejected, because they apply to a socket that is not bound yet. cfg may be nil. If
+// Listen fails, the caller still owns nl.
 //
-// Listen is for listeners that come from elsewhere, and for several addresses: each has its Listener then, and
-// pipeline.Merge makes one stream of their Conns.
+// To listen on several addresses, create a Listener for each and merge their Conns with pipeline.Merge.
 func Listen(nl net.Listener, cfg *Config) (*Listener, error) {
 	if nl == nil {
 		panic("servers: Listen: the net.Listener is nil")
@@ -41,9 +40,9 @@ func Listen(nl net.Listener, cfg *Config) (*Listener, error) {
 	return l, nil
 }
 
-// ListenFile is [Listen] on a socket that is given as a file, such as one that [Inherited] returns. The socket listens
-// already; TCP and Unix sockets may. ListenFile owns f from then on and closes it, unless it fails. The file of a Unix
-// socket is not removed at the end: it belongs to its maker.
+// ListenFile is [Listen] on a listening socket given as a file, such as one that [Inherited] returns. TCP and Unix
+// sockets are supported. On success ListenFile owns f and closes it. It does not remove the file of a Unix socket,
+// which belongs to the process that created it.
 func ListenFile(f *os.File, cfg *Config) (*Listener, error) {
 	if err := checkListening(f); err != nil {
 		return nil, fmt.Errorf("servers: listen on %s: %w", f.Name(), err)

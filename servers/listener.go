@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// ErrShutdown is how the input of a connection ends when its server shuts down: a handler that meets it finishes what
-// it has begun and returns.
+// ErrShutdown ends the input of a connection when its server shuts down. A handler that receives it should finish its
+// work and return.
 var ErrShutdown = errors.New("servers: shutting down")
 
 // Listener accepts connections. There are two ways to receive them: [Listener.Serve] calls a handler for each, and Conns
@@ -50,7 +50,7 @@ type Listener struct {
 	cut       context.CancelCauseFunc
 }
 
-// state is how far a Listener has got.
+// state is the stage of a Listener's life.
 type state string
 
 const (
@@ -60,7 +60,7 @@ const (
 	aborting  state = "aborted"
 )
 
-// newListener returns a Listener that does not listen yet. cfg is complete.
+// newListener returns a Listener that does not listen yet. cfg has its defaults filled in.
 func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
 		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), perIP: perIP{most: cfg.MaxPerIP},
@@ -88,15 +88,15 @@ func newListener(cfg Config) (*Listener, error) {
 	return l, nil
 }
 
-// listenOn makes nl what l accepts from, and owns it from then on.
+// listenOn starts accepting from nl, which l owns from then on.
 func (l *Listener) listenOn(nl net.Listener) {
 	l.acceptor.init(nl, l.closing, l.cfg.Logger)
 	l.acceptor.failed = l.acceptFailed
 }
 
-// SetALPN sets the application protocols of every configuration that has none of its own: TLSConfig.ALPN, and
-// NextProtos of its Base. It is how the server of a protocol tells what it speaks, so it comes before the first
-// connection is asked for; later it fails. Without TLS it does nothing.
+// SetALPN sets the application protocols of every TLS configuration that names none, in TLSConfig.ALPN or in NextProtos
+// of its Base. Protocol servers call it to announce what they speak. It must be called before the first connection is
+// requested and fails later. Without TLS it does nothing.
 func (l *Listener) SetALPN(protocols ...string) error {
 	if l.secure == nil || len(l.secure.ALPN) > 0 || l.secure.Base != nil && len(l.secure.Base.NextProtos) > 0 {
 		return nil
@@ -122,7 +122,7 @@ func (l *Listener) TLSConfig() *TLSConfig {
 	return &secure
 }
 
-// Addr returns the address that the Listener listens on. It goes on working after Close.
+// Addr returns the address that the Listener listens on. It remains valid after Close.
 func (l *Listener) Addr() net.Addr { return l.acceptor.nl.Addr() }
 
 // String describes the Listener: its transport, address and state, and how many connections are open.
@@ -141,9 +141,9 @@ func (l *Listener) String() string {
 	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, len(l.live))
 }
 
-// Close is [Listener.Shutdown] with the linger bound of the connections as its deadline, 5 s by default: handlers that
-// finish in time lose nothing, and it returns an error that is os.ErrDeadlineExceeded if it had to abort the others.
-// It is idempotent. Called from within a handler it waits for that handler.
+// Close is [Listener.Shutdown] with the linger bound of the connections, 5 s by default, as its deadline. Handlers that
+// finish in time lose nothing. If others had to be aborted, Close returns an error that is os.ErrDeadlineExceeded. It
+// is idempotent. A handler that calls it waits for itself until the deadline.
 func (l *Listener) Close() error {
 	late := fmt.Errorf("servers: close %s: aborted connections still open after %v: %w", l.Addr(), l.conn.Linger, os.ErrDeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), l.conn.Linger, late)
@@ -151,7 +151,7 @@ func (l *Listener) Close() error {
 	return l.Shutdown(ctx)
 }
 
-// next is Conns: it returns one connection that may be used.
+// next is the Next hook of Conns. It returns a connection that is ready for use.
 func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 	for {
 		c, err := l.nextOpened(ctx)
@@ -181,7 +181,7 @@ func (l *Listener) nextOpened(ctx context.Context) (*chanio.Conn, error) {
 	}
 }
 
-// open makes a connection without TLS of nc, which has been accepted and counted. It returns nil if nc was refused.
+// open wraps nc, a counted connection without TLS, in a Conn. It returns nil if nc was refused.
 func (l *Listener) open(nc net.Conn, conn chanio.ConnConfig) *chanio.Conn {
 	peer := nc.RemoteAddr()
 	w := l.wrapped(nc)
@@ -197,7 +197,7 @@ func (l *Listener) open(nc net.Conn, conn chanio.ConnConfig) *chanio.Conn {
 	return c
 }
 
-// withAddrs sees to it that a connection has addresses, also if nc, which is somebody else's, has none.
+// withAddrs sets the addresses of a connection whose net.Conn, which may be of any type, reports none.
 func withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
 	if conn.LocalAddr == nil && nc.LocalAddr() == nil {
 		conn.LocalAddr = unknownAddr{}
@@ -207,13 +207,13 @@ func withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
 	}
 }
 
-// unknownAddr is the address of a net.Conn that tells none.
+// unknownAddr is the address of a net.Conn that reports none.
 type unknownAddr struct{}
 
 func (unknownAddr) Network() string { return "unknown" }
 func (unknownAddr) String() string  { return "unknown" }
 
-// accept returns the next connection as it comes, once there may be one more.
+// accept waits for room for a connection and returns the next one.
 func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
 	if err := l.reserve(ctx); err != nil {
 		return nil, err
@@ -234,7 +234,7 @@ func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// reserve waits until there may be one more connection.
+// reserve waits for room for one more connection.
 func (l *Listener) reserve(ctx context.Context) error {
 	if l.slots == nil {
 		return nil
@@ -249,20 +249,20 @@ func (l *Listener) reserve(ctx context.Context) error {
 	}
 }
 
-// giveBack makes room for another connection.
+// giveBack returns the room taken by reserve.
 func (l *Listener) giveBack() {
 	if l.slots != nil {
 		<-l.slots
 	}
 }
 
-// leave takes a connection that was accepted out of the count.
+// leave removes an accepted connection from the count.
 func (l *Listener) leave(peer net.Addr) {
 	l.perIP.leave(peer)
 	l.giveBack()
 }
 
-// stop stops accepting. What has been accepted goes on.
+// stop stops accepting. Connections that were accepted continue.
 func (l *Listener) stop() error {
 	l.mu.Lock()
 	if l.state != listening {
@@ -276,7 +276,7 @@ func (l *Listener) stop() error {
 	return l.acceptor.nl.Close()
 }
 
-// closeConns is the Close of Conns: nobody will receive what is in its handshake.
+// closeConns is the Close hook of Conns. No connection in its handshake will be received any more.
 func (l *Listener) closeConns() error {
 	err := l.stop()
 	if l.handshakes != nil {
@@ -285,7 +285,7 @@ func (l *Listener) closeConns() error {
 	return err
 }
 
-// setAccepting notes that a connection may be about to come.
+// setAccepting records whether an accept is in progress.
 func (l *Listener) setAccepting(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

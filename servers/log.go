@@ -33,7 +33,7 @@ func (l *Listener) report(c *chanio.Conn, err error) {
 	}
 }
 
-// reportUndrained logs that a peer did not take all that was sent to it, unless err is nil.
+// reportUndrained logs that a peer did not read everything that was sent to it, unless err is nil.
 func (l *Listener) reportUndrained(c *chanio.Conn, err error) {
 	if err != nil {
 		l.reportPeer("servers: peer did not take all that was sent", c.Stats().BytesIn > 0,
@@ -41,7 +41,7 @@ func (l *Listener) reportUndrained(c *chanio.Conn, err error) {
 	}
 }
 
-// stackOf returns the stack of a panic, or nothing if err is not a panic.
+// stackOf returns the stack of a panic, or "" if err is not a panic.
 func stackOf(err error) string {
 	var panicked *chanio.PanicError
 	if !errors.As(err, &panicked) {
@@ -50,8 +50,8 @@ func stackOf(err error) string {
 	return string(panicked.Stack)
 }
 
-// reportPeer logs what a peer has done. heard says that the peer has sent something: what connects and leaves without a
-// word is a health check, mostly.
+// reportPeer logs an action of a peer. heard reports whether the peer has sent anything; a peer that has not is usually
+// a health check.
 func (l *Listener) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	if !heard {
@@ -74,7 +74,7 @@ func (l *Listener) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	l.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
-// isOfPeer reports whether err comes from what the peer of c has done or sent, not from the handler.
+// isOfPeer reports whether err was caused by the peer of c, not by the handler.
 func isOfPeer(c *chanio.Conn, err error) bool {
 	for _, of := range []error{
 		syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded,
@@ -91,7 +91,8 @@ func isOfPeer(c *chanio.Conn, err error) bool {
 	return cause != nil && errors.Is(err, cause)
 }
 
-// plain returns err, or what it means: a connection that is no longer there when this side ends it was reset.
+// plain returns err, with ENOTCONN and the like replaced by a connection reset: the connection was gone when this side
+// ended it.
 func plain(c *chanio.Conn, err error) error {
 	if !errors.Is(err, syscall.ENOTCONN) {
 		return err
@@ -102,7 +103,7 @@ func plain(c *chanio.Conn, err error) error {
 	return syscall.ECONNRESET
 }
 
-// text returns the text of an address, which a net.Conn of somebody else's may not have.
+// text returns addr as text. A net.Conn of another package may have no address.
 func text(addr net.Addr) string {
 	if addr == nil {
 		return "unknown"
@@ -110,7 +111,7 @@ func text(addr net.Addr) string {
 	return addr.String()
 }
 
-// lines limits how many lines are logged about peers, because a peer could otherwise fill a disk.
+// lines rate-limits log lines about peers, so that a peer cannot fill a disk.
 type lines struct {
 	mu      sync.Mutex
 	left    int
@@ -123,7 +124,7 @@ const (
 	linesPerSecond = 2
 )
 
-// take reports whether a line may be logged at now, and how many were skipped before it.
+// take reports whether a line may be logged at now, and how many were left out since the last one.
 func (l *lines) take(now time.Time) (ok bool, skipped uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// member is a connection of a Listener that is not over.
+// member is an open connection of a Listener.
 type member struct {
 	peer   net.Addr     // that it is counted for
 	header *ProxyHeader // of its balancer, or nil
@@ -19,7 +19,7 @@ type member struct {
 	told     chan struct{} // closed when the hooks have been told of its release, if its handler waits for that
 }
 
-// hold is a set of reasons why a connection is not over.
+// hold is a set of reasons why a connection still counts as open.
 type hold uint8
 
 const (
@@ -27,7 +27,7 @@ const (
 	handled                  // its handler has not returned
 )
 
-// add notes a connection, before anybody else has it. One that comes during a shutdown is told of it.
+// add registers a connection before it is delivered. During a shutdown it asks the connection to finish.
 func (l *Listener) add(c *chanio.Conn, m *member) {
 	m.holds, m.since = opened, time.Now()
 	l.mu.Lock()
@@ -42,7 +42,7 @@ func (l *Listener) add(c *chanio.Conn, m *member) {
 	}
 }
 
-// hold notes that a handler has the connection, unless an abort was faster.
+// hold registers that a handler has the connection, unless an abort came first.
 func (l *Listener) hold(c *chanio.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *Listener) hold(c *chanio.Conn) {
 	}
 }
 
-// drop notes that a reason is gone: the connection has been released, or its handler is done with it.
+// drop removes a reason: the connection has been released, or its handler has returned.
 func (l *Listener) drop(c *chanio.Conn, h hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,7 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	l.check()
 }
 
-// awaitHooks returns when the hooks have been told of the release of a connection that has been released.
+// awaitHooks waits until the hooks have run for the release of c, which has been released.
 func (l *Listener) awaitHooks(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
@@ -86,7 +86,7 @@ func (l *Listener) awaitHooks(c *chanio.Conn) {
 	<-m.told
 }
 
-// tell tells a connection to finish: at once if it has sent anything or had time to, otherwise when it had.
+// tell asks a connection to finish: now if it has sent anything or FirstByte is over, otherwise when FirstByte is over.
 func (l *Listener) tell(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
@@ -106,7 +106,7 @@ func (l *Listener) tell(c *chanio.Conn) {
 	c.Drain(ErrShutdown)
 }
 
-// check tells who waits for it that all connections are over and no more will come. The caller holds mu.
+// check signals that all connections have ended and no more will come. The caller holds mu.
 func (l *Listener) check() {
 	if l.drained == nil || len(l.live) > 0 || l.accepting {
 		return
@@ -127,8 +127,8 @@ func (l *Listener) conns() []*chanio.Conn {
 	return conns
 }
 
-// ProxyHeader returns what a balancer has said about a connection of l that is not over (see Config.ProxyFrom), or nil if
-// it came without a header. It is not to be modified.
+// ProxyHeader returns the PROXY protocol header of an open connection of l (see Config.ProxyFrom), or nil if it had
+// none. The caller must not modify it.
 func (l *Listener) ProxyHeader(c *chanio.Conn) *ProxyHeader {
 	l.mu.Lock()
 	defer l.mu.Unlock()

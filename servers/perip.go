@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// perIP counts the connections of each peer, and says when there are too many. The zero value has no limit.
+// perIP counts the connections of each peer and enforces a limit. The zero value has no limit.
 type perIP struct {
 	most int
 
@@ -16,7 +16,7 @@ type perIP struct {
 	open map[netip.Prefix]int
 }
 
-// enter counts a connection from addr. It reports false, and counts none, if there are as many as there may be.
+// enter counts a connection from addr. If the peer is at its limit, it counts nothing and reports false.
 func (p *perIP) enter(addr net.Addr) bool {
 	peer, limited := p.peerOf(addr)
 	if !limited {
@@ -34,7 +34,7 @@ func (p *perIP) enter(addr net.Addr) bool {
 	return true
 }
 
-// leave takes back an enter.
+// leave undoes one enter.
 func (p *perIP) leave(addr net.Addr) {
 	peer, limited := p.peerOf(addr)
 	if !limited {
@@ -47,11 +47,11 @@ func (p *perIP) leave(addr net.Addr) {
 	}
 }
 
-// subscriber is the bits of an IPv6 address that one subscriber is commonly given (RFC 6177): the one who has the rest at
-// will is still one peer.
+// subscriber is the prefix length that one IPv6 subscriber is usually assigned (RFC 6177). Whatever the subscriber does
+// with the other bits, it counts as one peer.
 const subscriber = 64
 
-// peerOf returns what stands for the peer at addr. Addresses that are not of TCP are not limited.
+// peerOf returns the prefix that identifies the peer at addr. Only TCP addresses are limited.
 func (p *perIP) peerOf(addr net.Addr) (peer netip.Prefix, limited bool) {
 	if p.most <= 0 {
 		return netip.Prefix{}, false
@@ -60,7 +60,7 @@ func (p *perIP) peerOf(addr net.Addr) (peer netip.Prefix, limited bool) {
 	return peer, peer.IsValid()
 }
 
-// peerOf returns the addresses of the subscriber at addr, or the zero Prefix if addr is not one of TCP.
+// peerOf returns the prefix of the subscriber at addr, or the zero Prefix if addr is not a TCP address.
 func peerOf(addr net.Addr) netip.Prefix {
 	ip := ipOf(addr)
 	bits := ip.BitLen()
@@ -71,7 +71,7 @@ func peerOf(addr net.Addr) netip.Prefix {
 	return peer
 }
 
-// ipOf returns the IP address of addr, or the zero Addr if addr is not one of TCP.
+// ipOf returns the IP address of addr, or the zero Addr if addr is not a TCP address.
 func ipOf(addr net.Addr) netip.Addr {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -80,7 +80,7 @@ func ipOf(addr net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// refuse closes a connection with a reset, which leaves nothing behind on this side.
+// refuse closes a connection with a reset, which leaves no state on this side.
 func refuse(nc net.Conn) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:

@@ -10,30 +10,29 @@ import (
 	"net/netip"
 )
 
-// ProxyHeader is what a balancer says about a connection by the PROXY protocol. What it did not say is zero.
+// ProxyHeader is the PROXY protocol header of a connection. Fields that the balancer did not send are zero.
 type ProxyHeader struct {
-	// Source is where the connection comes from, and Destination where it was going: *net.TCPAddr or *net.UnixAddr, both or
-	// neither.
+	// Source and Destination are the original addresses of the connection: *net.TCPAddr or *net.UnixAddr, or both nil.
 	Source, Destination net.Addr
 
-	// Authority is the host name that the client asked the balancer for, by SNI for instance, and ALPN the protocol that
-	// the two have agreed on.
+	// Authority is the host name that the client requested from the balancer, for example by SNI. ALPN is the protocol
+	// that they negotiated.
 	Authority, ALPN string
 
-	// UniqueID is the balancer's name for the connection, at most 128 bytes.
+	// UniqueID is the balancer's identifier of the connection, at most 128 bytes.
 	UniqueID []byte
 
-	// TLS is about the client's TLS with the balancer, nil if there was none.
+	// TLS describes the TLS session between the client and the balancer. It is nil without TLS.
 	TLS *ProxyTLS
 }
 
-// ProxyTLS is what a balancer says about the TLS of its client.
+// ProxyTLS describes the TLS session between a client and a balancer.
 type ProxyTLS struct {
 	Version string // such as "TLSv1.3"
 	Cipher  string // such as "TLS_AES_128_GCM_SHA256"
 
-	// CommonName is of the certificate of the client, if it has shown one in this session or a resumed one. Verified says
-	// that the balancer has verified it.
+	// CommonName is the common name of the client's certificate, if the client has presented one in this session or in
+	// a resumed one. Verified reports whether the balancer verified it.
 	CommonName string
 	Verified   bool
 }

@@ -42,10 +42,10 @@ const (
 	proxyUnix    = 0x31 // stream
 )
 
-// errProxyHeader is why the connection of a balancer is refused.
+// errProxyHeader is the reason for refusing a balancer's connection.
 var errProxyHeader = errors.New("no header of the PROXY protocol")
 
-// readProxyHeader reads a header, and no byte more.
+// readProxyHeader reads one header and not a byte more.
 func readProxyHeader(r io.Reader) (h *ProxyHeader, err error) {
 	start := make([]byte, len(proxyV2)) // no header is shorter
 	if _, err := io.ReadFull(r, start); err != nil {
@@ -65,7 +65,7 @@ func readProxyHeader(r io.Reader) (h *ProxyHeader, err error) {
 	return h, nil
 }
 
-// readProxyV1 reads the rest of a line, byte by byte, for what follows it is somebody else's.
+// readProxyV1 reads the rest of the line byte by byte, because what follows belongs to the next protocol.
 func readProxyV1(r io.Reader, line []byte) (*ProxyHeader, error) {
 	for one := line[len(line)-1:]; one[0] != '\n'; line = append(line, one[0]) {
 		if len(line) == proxyV1Max {
@@ -102,8 +102,8 @@ func proxiedAddr(family, addr, port string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, uint16(n)), err
 }
 
-// proxyV2Max is how long the rest of a header of version 2 may be: some thousand bytes, if a balancer passes on what it
-// knows of a certificate.
+// proxyV2Max is the largest accepted length of the rest of a version 2 header: a balancer that passes certificate
+// details sends some thousand bytes.
 const proxyV2Max = 16 << 10
 
 func readProxyV2(r io.Reader) (*ProxyHeader, error) {
@@ -128,7 +128,7 @@ func readProxyV2(r io.Reader) (*ProxyHeader, error) {
 	return parseProxyV2(head, rest)
 }
 
-// isBalancer reports whether a connection from addr begins with a header.
+// isBalancer reports whether a connection from addr must start with a header.
 func (l *Listener) isBalancer(addr net.Addr) bool {
 	if l.cfg.ProxyAlways || len(l.cfg.ProxyFrom) == 0 {
 		return l.cfg.ProxyAlways
@@ -137,7 +137,7 @@ func (l *Listener) isBalancer(addr net.Addr) bool {
 	return slices.ContainsFunc(l.cfg.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// awaitProxyHeader reads the header of nc for as long as ctx lives.
+// awaitProxyHeader reads the header of nc until ctx ends.
 func awaitProxyHeader(ctx context.Context, nc net.Conn) (h *ProxyHeader, err error) {
 	expired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

@@ -14,26 +14,24 @@ import (
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
-// Serve calls handle for each connection, in a goroutine of its own, and returns when accepting has ended and all
-// handlers have returned. It is the one receiver of Conns; calling it a second time panics.
+// Serve calls handle for each connection, in a goroutine of its own. It returns when accepting has ended and all
+// handlers have returned. It is the only receiver of Conns, and a second call panics.
 //
-// # A handler's return
+// # When a handler returns
 //
-// When handle returns, its connection ends in good order: what was sent is drained and the peer told that the stream
-// has ended, then the handler's ctx is cancelled, then the peer is given the linger bound to end its side, and then the
-// connection is released. An error that handle returns changes nothing about that, and is one line of the Logger. A
-// panic in handle, and runtime.Goexit, abort the connection with a [*chanio.PanicError], which the Logger gets with its
-// stack; the process lives on.
+// When handle returns, Serve ends the connection cleanly: it drains what was sent, signals the end of the stream to the
+// peer, cancels the handler's ctx, waits up to the linger bound for the peer to end its side, and releases the
+// connection. An error returned by handle is logged and has no other effect. If handle panics or calls runtime.Goexit,
+// the connection is aborted with a [*chanio.PanicError], which is logged with its stack; the process continues.
 //
-// # How Serve ends
+// # When Serve returns
 //
-// After [Listener.Shutdown] or [Listener.Close] it returns nil. The end of ctx is the abrupt way: accepting stops, the
-// handlers' ctx is cancelled with ctx's cause, and they have the linger bound, 5 s by default, to return and for what
-// they have sent to drain; then the connections that are left are aborted. Serve returns nil then, too, for it has done
-// as it was told: the one that ended ctx knows why. Any other error means that accepting failed for good; the handlers have
-// been ended as by ctx.
+// After [Listener.Shutdown] or [Listener.Close], Serve returns nil. When ctx ends, Serve stops accepting and cancels
+// the handlers' contexts with ctx's cause. Handlers then have the linger bound, 5 s by default, to return and to drain
+// what they have sent. Connections that remain are aborted, and Serve returns nil, since the caller ended ctx. Any
+// other error means that accepting failed permanently; the handlers have then been ended as if ctx had ended.
 //
-// A handler that heeds neither its ctx nor its connection holds Serve up.
+// A handler that ignores both its ctx and its connection delays the return of Serve.
 func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chanio.Conn) error) error {
 	if handle == nil {
 		panic("servers: Serve: handle is nil")
@@ -65,7 +63,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 	return err
 }
 
-// endWith makes the end of ctx the end of the Listener, and an abort the end of ctx. The returned function undoes that.
+// endWith ends the Listener when ctx ends, and cancels the handlers when the Listener is aborted. undo reverts both.
 func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) (undo func()) {
 	l.mu.Lock()
 	l.cut = cancel

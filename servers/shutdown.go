@@ -9,20 +9,20 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Shutdown ends the Listener in good order. It stops accepting, and asks every open connection to finish
-// by [chanio.Conn.Drain]: In of one whose protocol has no word for that ends with [ErrShutdown] once what has arrived has
-// been received; Out, and the ctx of the handlers, live on, so that they can
-// finish what they have begun. It returns nil when all handlers have returned and all connections, those of Conns
-// included, have been released. If that takes longer than a second, one line of the Logger says what is waited for.
+// Shutdown ends the Listener gracefully. It stops accepting and asks every open connection to finish, by
+// [chanio.Conn.Drain]. If the protocol has no message for that, In ends with [ErrShutdown] after the data that has
+// arrived; Out and the handlers' contexts stay usable, so handlers can finish their work. Shutdown returns nil when all
+// handlers have returned and all connections, including those received from Conns, have been released. If that takes
+// longer than a second, it logs what it is waiting for.
 //
-// Nothing that has been accepted is lost: a connection in its TLS handshake or PROXY header finishes that, and is handed
-// out and served. Only peers that stay silent are not waited for, beyond Config.FirstByte. Connections that the kernel
-// holds in its backlog were not accepted, and it resets them, unless [HandOver] has given the socket to another process.
+// No accepted connection is lost: one in its TLS handshake or PROXY header completes that and is served. Only silent
+// peers are dropped, after Config.FirstByte. The kernel resets connections in its backlog, which were never accepted,
+// unless [HandOver] has passed the socket to another process.
 //
-// If ctx ends first, the ctx of the handlers is cancelled with ctx's cause, the connections that are left are aborted
-// with it, and Shutdown returns it. It then does not wait for handlers that heed neither; Serve does.
+// If ctx ends first, Shutdown cancels the handlers' contexts with ctx's cause, aborts the remaining connections with
+// it, and returns it. It does not wait for handlers that ignore both; Serve does.
 //
-// Shutdown may be called several times and at once; each call waits.
+// Shutdown may be called several times and concurrently; each call waits.
 func (l *Listener) Shutdown(ctx context.Context) error {
 	_ = l.stop()
 	drained := l.drain()
@@ -41,10 +41,10 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	}
 }
 
-// sayAfter is how long a shutdown may take in silence.
+// sayAfter is how long a shutdown waits before it logs what it is waiting for.
 const sayAfter = time.Second
 
-// sayWhatIsLeft logs one line if a shutdown takes long: what is being waited for. The returned function calls that off.
+// sayWhatIsLeft logs what a shutdown is waiting for, once, if the shutdown takes long. callOff cancels that.
 func (l *Listener) sayWhatIsLeft(what string) (callOff func()) {
 	said := make(chan struct{})
 	timer := time.AfterFunc(sayAfter, func() {
@@ -58,7 +58,7 @@ func (l *Listener) sayWhatIsLeft(what string) (callOff func()) {
 	}
 }
 
-// whatIsLeft counts what a shutdown waits for, and names the peer that has been there for the longest time.
+// whatIsLeft returns the number of connections that a shutdown waits for, and the peer that has been connected longest.
 func (l *Listener) whatIsLeft() []slog.Attr {
 	pending := 0
 	if l.handshakes != nil {
@@ -88,7 +88,7 @@ func (l *Listener) whatIsLeft() []slog.Attr {
 	return attrs
 }
 
-// drain tells all connections to finish. The returned channel is closed when they have.
+// drain asks all connections to finish. The returned channel is closed when they have finished.
 func (l *Listener) drain() <-chan struct{} {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -117,7 +117,7 @@ func (l *Listener) abortCause() error {
 	return l.cause
 }
 
-// abort ends all connections at once, and the ctx of their handlers. It returns when they have been released.
+// abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {

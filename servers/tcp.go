@@ -7,12 +7,12 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// ListenTCP listens on addr, which is host:port: without a host on all interfaces, with port 0 on a free one that
-// [Listener.Addr] tells. cfg may be nil. Connections wait in the kernel's backlog until [Listener.Serve] or a receiver
-// of [Listener.Conns] asks for them; the Listener itself starts no goroutine. The caller ends it with Shutdown, Close,
-// or the ctx of Serve.
+// ListenTCP listens on addr, in the form host:port. Without a host it listens on all interfaces; with port 0 it uses a
+// free port, which [Listener.Addr] reports. cfg may be nil. Connections wait in the kernel's backlog until
+// [Listener.Serve] or a receiver of [Listener.Conns] accepts them. The Listener itself starts no goroutine. End it with
+// Shutdown, Close, or the ctx of Serve.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy.
 func ListenTCP(addr string, cfg *Config) (*Listener, error) {
 	c, err := cfg.complete()
 	if err != nil {

@@ -8,52 +8,52 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// TLSConfig says who a server is and whom it trusts. It needs a certificate; everything else may be left out. The
-// zero value of the rest is TLS 1.2 or later with the suites and curves of the standard library, and no certificates of
-// clients.
+// TLSConfig configures TLS for a server. A certificate is required. By default the server speaks TLS 1.2 or later with
+// the cipher suites and curves of the standard library and does not ask for client certificates.
 type TLSConfig struct {
-	// The certificate comes from one of three places: Certificates as they are, CertPEM and KeyPEM, or CertFile and
-	// KeyFile. A certificate file holds the whole chain, the server's own first. The files are looked at again when a
-	// handshake comes, at most once a second, and read again if they are others or have changed; while the new ones cannot
-	// be read the old certificate stays. The Logger gets one line when that begins and one when it is over, and one about a
-	// certificate that has expired.
+	// The certificate comes from Certificates, from CertPEM and KeyPEM, or from CertFile and KeyFile. A certificate
+	// file holds the whole chain, the server's certificate first. Files are checked for changes during handshakes, at
+	// most once a second, and reloaded when they have changed. While the new files cannot be read, the old certificate
+	// remains in use; the Logger gets one line when that starts, one when it ends, and one for an expired certificate.
 	Certificates      []tls.Certificate
 	CertPEM, KeyPEM   []byte
 	CertFile, KeyFile string
 
-	// ClientCAs, or the PEM file ClientCAFile, are the authorities whose clients are trusted: mutual TLS. The file is read
-	// again as those of the certificate are. ClientAuth says what is asked of clients; its zero value means
-	// tls.RequireAndVerifyClientCert if there are authorities, and otherwise what Base says.
+	// ClientCAs, or the PEM file ClientCAFile, are the authorities trusted to sign client certificates (mutual TLS).
+	// The file is reloaded like the certificate files. The zero ClientAuth means tls.RequireAndVerifyClientCert if
+	// there are authorities, and otherwise the setting of Base.
 	ClientCAs    *x509.CertPool
 	ClientCAFile string
 	ClientAuth   tls.ClientAuthType
 
-	// ALPN are the application protocols that the server speaks, the preferred one first (RFC 7301). A client that offers
-	// others only is refused; one that offers none is not. nil means those that the server of a protocol sets by
+	// ALPN lists the application protocols that the server speaks, in order of preference (RFC 7301). A client that
+	// offers only other protocols is refused; a client that offers none is accepted. nil means the protocols set by
 	// [Listener.SetALPN], or none.
 	ALPN []string
 
-	// Hosts are the configurations of other names that clients may ask for (SNI, RFC 6066): an exact name, or
-	// "*.example.com" for one label in the place of the asterisk; an exact name wins. Names are compared without regard to
-	// case, and international ones are written in Unicode or as "xn--...". What no client can ask for, such as an IP
-	// address, is refused. The configuration around Hosts is that of clients that name another host or none.
+	// Hosts holds the configurations of further server names (SNI, RFC 6066). A key is an exact name, or
+	// "*.example.com" where the asterisk stands for one label; an exact name takes precedence. Keys are
+	// case-insensitive, and international names may be in Unicode or "xn--..." form. A key that no client can send,
+	// such as an IP address, is an error. Clients that send another name or none get the configuration that contains
+	// Hosts.
 	//
-	// Each has its own certificate and clients. Without its own it has the ALPN, versions and Base of the configuration
-	// around it. Hosts and HandshakeTimeout stay empty.
+	// Each entry has its own certificates and client authorities. It inherits ALPN, versions and Base if it does not
+	// set them. Its own Hosts and HandshakeTimeout must be empty.
 	Hosts map[string]*TLSConfig
 
-	// HandshakeTimeout is how long a handshake may take. 0 means 10 s, negative no limit.
+	// HandshakeTimeout limits the duration of a handshake. 0 means 10 s; negative means no limit.
 	HandshakeTimeout time.Duration
 
-	// MinVersion is the lowest version of TLS that is spoken. 0 means tls.VersionTLS12, and so does anything lower.
+	// MinVersion is the lowest TLS version accepted. 0 and anything lower than TLS 1.2 mean tls.VersionTLS12.
 	MinVersion uint16
 
-	// Base, if not nil, has what has no field here. It is copied. What a field above says goes before Base in every case,
-	// also before a GetCertificate or the result of a GetConfigForClient. A panic of its callbacks fails the handshake.
+	// Base, if not nil, supplies settings that have no field here. It is copied. The fields above always take
+	// precedence over it, including over its GetCertificate and the result of its GetConfigForClient. A panic in one of
+	// its callbacks fails the handshake.
 	Base *tls.Config
 }
 
-// internal returns s as the internal package has it.
+// internal converts s to the internal package's type.
 func (s *TLSConfig) internal() *tlsconf.Server {
 	if s == nil {
 		return nil
@@ -72,18 +72,18 @@ func (s *TLSConfig) internal() *tlsconf.Server {
 	return t
 }
 
-// SelfSigned returns a certificate for the given names and IP addresses, valid for a day for servers and clients, and
-// a pool in which it is the one authority. It is for tests and demonstrations.
+// SelfSigned returns a certificate for the given host names and IP addresses, valid for one day for servers and
+// clients, and a pool that contains it as the only authority. It is for tests and demonstrations.
 func SelfSigned(names ...string) (tls.Certificate, *x509.CertPool, error) {
 	return tlsconf.SelfSigned(names...)
 }
 
-// ListenTLS is [ListenTCP] with secure as Config.TLS. The connections that Serve and Conns give out have been through
-// their handshakes, which are done beside the accepting, so that a peer that is slow with its own holds up nobody; the
-// state of the session and the verified peer are in [chanio.Conn.TLS]. A handshake that fails, or is not over within
-// TLSConfig.HandshakeTimeout, is one line of the Logger. At most Config.MaxHandshakes are under way at once.
+// ListenTLS is [ListenTCP] with secure as Config.TLS. Serve and Conns deliver a connection only after its handshake.
+// Handshakes run concurrently with accepting, so a slow peer delays no other; [chanio.Conn.TLS] returns the session
+// state and the verified peer. A handshake that fails or exceeds TLSConfig.HandshakeTimeout is logged. At most
+// Config.MaxHandshakes run at once.
 //
-// A configuration that cannot work is refused with an error that says what to do.
+// An unusable configuration is rejected with an error that suggests a remedy.
 func ListenTLS(addr string, secure *TLSConfig, cfg *Config) (*Listener, error) {
 	return ListenTCP(addr, withTLS(secure, cfg))
 }

@@ -9,56 +9,59 @@ import (
 	"github.com/weir-go/weir/internal/datagram"
 )
 
-// UDPConfig says how a UDP socket behaves. The zero value, and nil, mean the defaults.
+// UDPConfig configures a UDP socket. A nil *UDPConfig and the zero value use the defaults.
 type UDPConfig struct {
-	// Coalesce is how long a datagram may wait to leave in one system call with others, which happens only while In has
-	// some at hand or Out is corked. 0 means 200 µs; negative turns it off.
+	// Coalesce is how long a datagram may wait to be sent together with others in one system call. It applies only
+	// while In has datagrams at hand or Out is corked. 0 means 200 µs; negative turns it off.
 	Coalesce time.Duration
 
-	// Linger is how long Close waits for a kernel that takes nothing. 0 means [chanio.DefaultLinger].
+	// Linger is how long Close waits while the kernel accepts no data. 0 means [chanio.DefaultLinger].
 	Linger time.Duration
 
-	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means any. A limit makes the buffers
-	// smaller, which a socket borrows while datagrams are at hand: 32 times MaxDatagram, 2 MiB without a limit.
+	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means any. A limit reduces the buffers
+	// that a socket borrows while datagrams are at hand: 32 times MaxDatagram, or 2 MiB without a limit.
 	MaxDatagram int
 
-	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. They are dropped otherwise, because half a
-	// message is rarely one. Stats counts them in both cases.
+	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. By default they are dropped, because a
+	// partial message is rarely useful. Stats counts them in both cases.
 	KeepTruncated bool
 
-	// NoOffload stops the kernel from cutting what is sent to one address into datagrams, and from joining what comes
-	// from one, on its way through the stack (Linux: UDP_SEGMENT, UDP_GRO). It changes nothing but speed. A network card
-	// that refuses it is noticed.
+	// NoOffload disables segmentation and receive offload (Linux: UDP_SEGMENT, UDP_GRO), with which the kernel splits
+	// one large buffer into datagrams for an address, or joins datagrams from one. It affects speed only. A network
+	// card that rejects offload is detected.
 	NoOffload bool
 
-	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes. 0 means the system's default, some
-	// 200 KiB on Linux; the system has a maximum too (net.core.rmem_max). What the read buffer has no room for is dropped.
+	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes. 0 means the system's default, about
+	// 200 KiB on Linux; the system also has a maximum (net.core.rmem_max). Datagrams that do not fit in the read buffer
+	// are dropped.
 	ReadBuffer, WriteBuffer int
 
-	// TTL is how many routers a datagram may pass, its hop limit (RFC 8200) if it is IPv6. 0 means the system's default.
+	// TTL is the number of routers that a datagram may pass (for IPv6 the hop limit, RFC 8200). 0 means the system's
+	// default.
 	TTL int
 
-	// TOS is the octet of type of service, or traffic class: the DSCP (RFC 2474) times 4. 0 means the default.
+	// TOS is the type-of-service or traffic-class octet: the DSCP (RFC 2474) times 4. 0 means the default.
 	TOS int
 
-	// Broadcast permits sending to broadcast addresses. It is off so that none is addressed by mistake.
+	// Broadcast permits sending to broadcast addresses. It is off by default to prevent accidental broadcasts.
 	Broadcast bool
 
-	// ReusePort lets other sockets that ask for it be bound to the same address: each then receives the datagrams of some
+	// ReusePort lets other sockets that also set it bind the same address. Each then receives the datagrams of some
 	// peers, and all multicasts. Not on Windows.
 	ReusePort bool
 
-	// MulticastInterface is the interface that multicasts are sent from. nil leaves it to the system.
+	// MulticastInterface is the interface for outgoing multicasts. nil means that the system chooses.
 	MulticastInterface *net.Interface
 
-	// MulticastTTL is the TTL of multicasts. 0 means the system's default, 1: they stay on the local network.
+	// MulticastTTL is the TTL of outgoing multicasts. 0 means the system's default of 1, which keeps them on the local
+	// network.
 	MulticastTTL int
 
-	// MulticastNoLoopback keeps multicasts from the sockets of this host.
+	// MulticastNoLoopback stops outgoing multicasts from being delivered to sockets of this host.
 	MulticastNoLoopback bool
 
-	// Control, if not nil, is called with the socket before it is bound, as in [net.ListenConfig]. It is the way to set
-	// an option that has no field here.
+	// Control, if not nil, is called with the socket before it is bound, as in [net.ListenConfig]. Use it to set socket
+	// options that have no field here.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
@@ -77,12 +80,13 @@ func (cfg *UDPConfig) datagram() datagram.Config {
 	}
 }
 
-// ListenUDP binds a UDP socket to addr, which is host:port: without a host to all addresses of both families, with an
-// IPv4 host to that family alone, and with port 0 to a free port that LocalAddr tells. cfg may be nil. It starts no
-// goroutine, and what arrives waits in the kernel's buffer until somebody receives. The caller closes the PacketConn.
+// ListenUDP binds a UDP socket to addr, in the form host:port. Without a host it binds all addresses of both families;
+// an IPv4 host binds that family only. Port 0 means a free port, which LocalAddr reports. cfg may be nil. ListenUDP
+// starts no goroutine. Datagrams wait in the kernel's buffer until they are received. The caller must close the
+// PacketConn.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one. ListenUDP(":0", nil)
-// takes a free port of all addresses.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy. ListenUDP(":0", nil) uses a free
+// port on all addresses.
 func ListenUDP(addr string, cfg *UDPConfig) (*chanio.PacketConn, error) {
 	if cfg == nil {
 		cfg = &UDPConfig{}

@@ -11,19 +11,19 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// ListenUnix listens on a Unix domain socket: at a path, or, on Linux, under an abstract name, which begins with "@"
-// and has no file. It is otherwise like [ListenTCP]. cfg may be nil.
+// ListenUnix listens on a Unix domain socket at a path or, on Linux, at an abstract name, which starts with "@" and has
+// no file. It is otherwise like [ListenTCP]. cfg may be nil.
 //
-// A socket file that a process has left behind is removed first; one at which somebody listens is not, nor anything
-// else that is there. To tell them apart ListenUnix connects, which a server that lives sees as a connection that ends
-// at once. Starters of weir that come at the same time take turns by a lock on the directory, so one of them listens
-// and the others fail; where the directory cannot be locked, nothing is removed. The file is removed when the Listener
-// stops accepting, unless another one has taken its place or [Listener.File] has been called.
+// A stale socket file is removed first. A socket in use, or a file of another kind, is left alone. To test whether a
+// socket is in use, ListenUnix connects to it, which a live server sees as a connection that ends at once. Processes of
+// this library that start at the same time take turns with a lock on the directory, so that one listens and the others
+// fail; if the directory cannot be locked, nothing is removed. The file is removed when the Listener stops accepting,
+// unless another file has replaced it or [Listener.File] has been called.
 //
-// A Unix socket has no reset: to the peer, an abort looks like the end of the stream, unless the peer had sent
-// something that was not read.
+// Unix sockets have no reset. To the peer, an abort looks like the end of the stream, unless data from the peer was
+// left unread.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy.
 func ListenUnix(path string, cfg *Config) (*Listener, error) {
 	c, err := cfg.complete()
 	switch {
@@ -59,7 +59,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return listenUnixPlain(path)
 }
 
-// listenUnixPlain listens by the means of the net package.
+// listenUnixPlain listens with package net alone.
 func listenUnixPlain(path string) (net.Listener, error) {
 	nl, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	var op *net.OpError
@@ -72,7 +72,7 @@ func listenUnixPlain(path string) (net.Listener, error) {
 	return nl, nil
 }
 
-// unixHint says what to do about err, or nothing.
+// unixHint returns a suggested remedy for err, or "".
 func unixHint(path string, err error) string {
 	if hint := unixfile.BindHint(err); hint != "" {
 		return hint

@@ -23,14 +23,15 @@ func (l *unixListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// leaveFile leaves the socket's file to the other holders of a descriptor.
+// leaveFile keeps the socket's file in place for the other holders of a descriptor.
 func (l *unixListener) leaveFile() { l.file.Leave() }
 
-// backlog is how many connections the kernel holds at most. It takes the lower of this and its own limit.
+// backlog is the number of connections that the kernel is asked to queue. The kernel takes the lower of this and its
+// own limit.
 const backlog = 1<<16 - 1
 
-// listenUnixFile listens at a path. Until it does the kernel refuses all who connect, so that nobody connects before
-// the file has its mode.
+// listenUnixFile binds to a path, sets the mode of the file, and then listens. Until then the kernel refuses
+// connections, so no client connects before the mode is set.
 func listenUnixFile(path string, mode fs.FileMode) (net.Listener, error) {
 	l := &unixListener{}
 	var err error
