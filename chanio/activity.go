@@ -8,13 +8,13 @@ import (
 	"net"
 )
 
-// LogActivity returns a net.Conn that does what nc does and tells log of it, one line at level for each read and write
-// that returned, and for the ends: how many bytes, the error if there is one, and the first dump bytes in hexadecimal
-// and ASCII; 0 means none. It is for finding out what a peer really sends.
+// LogActivity returns a net.Conn that behaves like nc and logs its traffic at level: one line for each read and write
+// that returned and for each close, with the number of bytes, the error if any, and the first dump bytes in hexadecimal
+// and ASCII; 0 dumps none. It is for finding out what a peer really sends.
 //
-// If log is not enabled for level now, nc itself is returned and nothing is lost. Otherwise a [Conn] over the result is
-// slower by more than the lines: it holds a buffer while it waits, and a goroutine writes. Below TLS what is logged is
-// records.
+// If log is not enabled for level at the time of the call, LogActivity returns nc itself at no cost. Otherwise a Conn
+// over the result is slower even apart from the logging: it holds a buffer while it waits and writes in a goroutine.
+// Below TLS the log shows TLS records.
 func LogActivity(nc net.Conn, log *slog.Logger, level slog.Level, dump int) net.Conn {
 	if !log.Enabled(context.Background(), level) {
 		return nc

@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// ErrTooLarge is the error of everything that was refused because it exceeds a limit, here and in package codec; the error
-// that wraps it says which limit.
+// ErrTooLarge is matched by every error about an exceeded limit, here and in package codec. The error that wraps it
+// names the limit.
 var ErrTooLarge = stream.ErrTooLarge
 
-// BytesOf makes the caller the one consumer of src, as [Source.Claim] does, and returns its bytes: those of the endpoint
-// below, or a view of its chunks. It is for engines that parse bytes themselves.
+// BytesOf makes the caller the only consumer of src, as [Source.Claim] does, and returns its bytes: those of the
+// endpoint below, or a view of its chunks. It is for protocol engines that parse bytes themselves.
 func BytesOf(src *Source[[]byte]) ByteSource { return src.Claim("chanio.BytesOf").Bytes() }
 
 // bytesOf returns the stream of bytes of a Source that the caller owns.
@@ -30,10 +30,10 @@ func bytesOf(s *Source[[]byte]) ByteSource {
 	return s.rest
 }
 
-// ReadAll returns all bytes of src, to its end, as one slice that the caller owns. If there are more than limit it
-// closes src and returns an error that is [ErrTooLarge]; memory grows only as bytes arrive. If src fails, ReadAll returns
-// what came before with its failure. If ctx ends first, what was received is put back into src and [Cause] of ctx is
-// returned.
+// ReadAll receives all bytes of src and returns them as one slice, owned by the caller. If there are more than limit,
+// it closes src and returns an error that matches [ErrTooLarge]; memory grows only as bytes arrive. If src fails,
+// ReadAll returns the bytes received before the failure, and the failure. If ctx ends first, ReadAll puts the received
+// bytes back into src and returns [Cause] of ctx.
 func ReadAll(ctx context.Context, src *Source[[]byte], limit int) ([]byte, error) {
 	if limit < 1 {
 		panic(fmt.Sprintf("chanio: ReadAll: limit must be at least 1, got %d", limit))
@@ -149,7 +149,7 @@ func (c *chunks) take() []byte {
 	return chunk
 }
 
-// BytesTo returns the buffer below a Sink of []byte, or an adapter that sends whole values.
+// BytesTo returns the ByteSink below a Sink of []byte, or an adapter that sends whole values.
 func BytesTo(sink *Sink[[]byte]) ByteSink {
 	if sink == nil {
 		panic("chanio: BytesTo: the Sink is nil")

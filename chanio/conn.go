@@ -11,61 +11,61 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// ConnConfig says how a [Conn] behaves. The zero value, and nil, mean the defaults.
+// ConnConfig configures a Conn. A nil *ConnConfig and the zero value use the defaults.
 type ConnConfig struct {
-	// Linger is how long a close waits for a peer that takes nothing while there is something to send. 0 means
-	// DefaultLinger.
+	// Linger is how long a close waits while there is data to send and the peer reads nothing. 0 means [DefaultLinger].
 	Linger time.Duration
 
-	// CloseWait is how long a close waits, once everything has been sent and Out is half-closed, for a peer that sends
-	// nothing and does not end its side. 0 means 250 ms.
+	// CloseWait is how long a close waits, after everything has been sent and Out is half-closed, for a peer that sends
+	// nothing and does not close its side. 0 means 250 ms.
 	CloseWait time.Duration
 
-	// SendBuffer is how many bytes Out accepts beyond what has been written, before a Send waits. A value is accepted
-	// whole as long as there is any room. 0 means 64 KiB.
+	// SendBuffer is the number of bytes that Out accepts beyond those written, before a Send waits. A value is accepted
+	// whole if there is any room. 0 means 64 KiB.
 	SendBuffer int
 
-	// Coalesce is how long a small value may wait for others to be sent with, which happens only while the input
-	// already has the next request or the sink is corked. 0 means 200 µs; negative turns coalescing off.
+	// Coalesce is how long a small value may wait to be sent together with others. It applies only while the input
+	// already holds the next request or the sink is corked. 0 means 200 µs; negative turns coalescing off.
 	Coalesce time.Duration
 
-	// IdleTimeout ends In with os.ErrDeadlineExceeded when a receiver has waited so long for a byte. 0 means never.
+	// IdleTimeout ends In with os.ErrDeadlineExceeded when a receiver has waited this long without receiving a byte. 0
+	// means never.
 	IdleTimeout time.Duration
 
-	// WriteTimeout ends Out with os.ErrDeadlineExceeded when the peer has made no progress for so long although there
-	// was something to send: taken at least 240 bytes a second on average. 0 means never.
+	// WriteTimeout ends Out with os.ErrDeadlineExceeded when there was data to send for this long and the peer made no
+	// progress, which means reading at least 240 bytes a second on average. 0 means never.
 	WriteTimeout time.Duration
 
-	// AcceptTruncation takes the end of a TLS peer that sent no close_notify for a clean end. The default is
-	// io.ErrUnexpectedEOF, because an attacker can cut a stream that way.
+	// AcceptTruncation treats the end of a TLS stream without close_notify as a clean end. By default it is
+	// io.ErrUnexpectedEOF, because an attacker can truncate a stream that way.
 	AcceptTruncation bool
 
-	// Prefix is what has been read from the net.Conn already, such as what lies behind the head of a request that
-	// switches protocols: In yields it first.
+	// Prefix holds bytes that were already read from the net.Conn, such as those after the head of a request that
+	// switches protocols. In yields them first.
 	Prefix []byte
 
-	// LocalAddr and RemoteAddr, if not nil, are what the methods of these names return: for a connection that comes
-	// through something that has told where it comes from.
+	// LocalAddr and RemoteAddr, if not nil, are returned by the methods of these names, for a connection through a
+	// proxy that has reported the real addresses.
 	LocalAddr, RemoteAddr net.Addr
 
-	// TLSState, if not nil, completes the state that TLS returns: for a client that verifies its peer by itself, and so
-	// knows the VerifiedChains that crypto/tls does not.
+	// TLSState, if not nil, completes the state returned by the TLS method, for a client that verifies its peer itself
+	// and so knows VerifiedChains, which crypto/tls does not.
 	TLSState func(state *tls.ConnectionState)
 
-	// OnRelease, if not nil, is called once when the connection has been released, in the goroutine that does it, so it
-	// must not block. It is how a server counts its connections without a goroutine for each.
+	// OnRelease, if not nil, is called once when the connection has been released, by the releasing goroutine, so it
+	// must not block. Servers use it to count connections without a goroutine for each.
 	OnRelease func(*Conn)
 
-	// Logger logs a panic in a function given to OnDone, OnDrain or OnRelease. Nil means slog.Default, for these
-	// alone: there is nobody else to tell.
+	// Logger logs panics in functions registered with OnDone, OnDrain or OnRelease. For these, nil means slog.Default,
+	// because no caller could receive the error.
 	Logger *slog.Logger
 }
 
 // Conn is a stream of bytes with a peer: a TCP, TLS, Unix or in-memory connection as a pair of typed halves.
 //
-// In yields the bytes as they arrive, in chunks that the receiver owns. Out takes bytes; several small values may leave
-// in one write. Closing Out half-closes the connection, and when both halves have ended it is released. A connection
-// starts no goroutine while its peer takes what it is sent, and holds no buffer while it waits for input.
+// In yields bytes as they arrive, in chunks that the receiver owns. Out accepts bytes; several small values may leave
+// in one write. Closing Out half-closes the connection. When both halves have ended, the connection is released. A
+// connection starts no goroutine while its peer reads what it is sent, and holds no buffer while it waits for input.
 type Conn struct {
 	Duplex[[]byte, []byte]
 
@@ -81,18 +81,18 @@ type connInfo struct {
 	tlsState func(*tls.ConnectionState) // completes what TLS returns, or nil
 }
 
-// NewConn wraps nc, which it owns from then on. cfg may be nil. A net.Conn from [AsNetConn] is unwrapped: NewConn returns
-// the Conn below it, as it was configured, and In can be received from again.
+// NewConn wraps nc, which it owns from then on. cfg may be nil. A net.Conn from [AsNetConn] is unwrapped: NewConn
+// returns the Conn below it, with its original configuration, and its In can be received from again.
 //
-// Full speed, and buffers that are held only while in use, need a *net.TCPConn or *net.UnixConn as such. Any other
-// net.Conn may have the methods
+// Full speed, and buffers held only while in use, require a *net.TCPConn or *net.UnixConn itself. Any other net.Conn
+// may have the methods
 //
 //	TryWrite(p []byte) (n int, err error)  // writes what it can without blocking
 //	WaitWrite(ctx context.Context) error   // waits until TryWrite may write some
 //
-// For one that has not, such as a *tls.Conn or a wrapper, a goroutine writes, while there is something to write, and a
-// Write under way is interrupted by Abort and WriteTimeout alone. nc needs working read deadlines: they are how ctx and
-// Close interrupt a Read. Its deadlines belong to the Conn.
+// If it has not, such as a [*tls.Conn] or a wrapper, a goroutine writes while there is something to write, and only
+// Abort and WriteTimeout interrupt a Write. nc must support read deadlines, which is how ctx and Close interrupt a
+// Read. Its deadlines belong to the Conn.
 func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	if nc, ok := nc.(*netConn); ok {
 		nc.up.Release()
@@ -134,7 +134,7 @@ func (c *Conn) over(low *stream.Stream) {
 	})
 }
 
-// LocalAddr returns the address of this side. It goes on working after the connection has been released.
+// LocalAddr returns the local address. It remains valid after the connection has been released.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.info != nil && c.info.LocalAddr != nil {
 		return c.info.LocalAddr
@@ -150,9 +150,9 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return c.low.NetConn().RemoteAddr()
 }
 
-// NetConn returns the net.Conn below, for its options and its state, or nil if there is none; below TLS, whose state
-// [Conn.TLS] has, it is that of the connection that was secured. Reading, writing, deadlines and closing belong to the
-// Conn.
+// NetConn returns the underlying net.Conn, for its options and state, or nil if there is none. Below TLS it is the
+// net.Conn of the connection that was secured; [Conn.TLS] returns the TLS state. Only the Conn may read, write, set
+// deadlines or close.
 func (c *Conn) NetConn() net.Conn {
 	switch {
 	case c.low == nil:
@@ -163,11 +163,12 @@ func (c *Conn) NetConn() net.Conn {
 	return c.low.NetConn()
 }
 
-// Done is closed when the connection has been released: both halves have ended and the net.Conn below is closed.
+// Done returns a channel that is closed when the connection has been released: both halves have ended and the
+// underlying net.Conn is closed.
 func (c *Conn) Done() <-chan struct{} { return c.Released }
 
-// EndIn makes In end with cause once what has arrived so far has been received; a Recv that waits for more returns it
-// now. Nothing happens to Out. It is how a server tells a handler to finish.
+// EndIn ends In with cause after the data that has arrived so far. A Recv that waits for more returns cause now. Out is
+// not affected. A server uses EndIn to tell a handler to finish.
 func (c *Conn) EndIn(cause error) {
 	switch {
 	case c.low != nil:
@@ -179,9 +180,10 @@ func (c *Conn) EndIn(cause error) {
 	}
 }
 
-// Abort discards what was not sent, ends both halves with cause and releases the connection at once, with a reset where
-// there is one. A nil cause stands for net.ErrClosed. It is for any goroutine at any time and does not wait. A half that
-// had ended keeps its end: after a Close that has sent everything, Abort only cuts short what is left of the close.
+// Abort discards unsent data, ends both halves with cause and releases the connection at once, with a reset if the
+// transport has one. A nil cause means net.ErrClosed. Abort may be called by any goroutine at any time and does not
+// block. A half that has already ended keeps its error: after a Close that has sent everything, Abort only cuts the
+// rest of the close short.
 func (c *Conn) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
@@ -193,10 +195,10 @@ func (c *Conn) Abort(cause error) {
 	}
 }
 
-// SetReadDeadline bounds calls that receive, one that waits included, by a time of the clock; the zero time takes that
-// back. A call that it ends returns an error that is os.ErrDeadlineExceeded and has taken nothing, and the stream goes
-// on: see [Resumable]. It is callable beside a Recv and costs no system call unless a call waits, so one deadline may
-// cover a message that takes many reads.
+// SetReadDeadline sets an absolute deadline for receiving calls, including one that is waiting; the zero time removes
+// it. A call that exceeds it returns an error that matches os.ErrDeadlineExceeded and has consumed nothing, and the
+// stream continues: see [Resumable]. SetReadDeadline may be called during a Recv. It makes no system call unless a call
+// waits, so one deadline can cover a message that takes many reads.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.low == nil {
 		return setDeadline(c.info.SetReadDeadline, t)
@@ -205,7 +207,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline is [Conn.SetReadDeadline] for calls that send: one that it ends has accepted nothing.
+// SetWriteDeadline is [Conn.SetReadDeadline] for sending calls. A call that exceeds the deadline has accepted nothing.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.low == nil {
 		return setDeadline(c.info.SetWriteDeadline, t)
@@ -214,9 +216,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// Cause returns why the connection failed: the first error of reading or writing that did not concern one call alone, or
-// the cause of an abort. It is nil while there is none and when the connection has ended in good order. It does not
-// block.
+// Cause returns why the connection failed: the first read or write error that did not concern a single call, or the
+// cause of an abort. It is nil before that, and after a clean end. It does not block.
 func (c *Conn) Cause() error {
 	if c.low != nil {
 		return c.low.Cause()
@@ -229,14 +230,14 @@ func (c *Conn) Cause() error {
 	return nil
 }
 
-// ConnStats is what has passed through a [Conn]. Over TLS it is the plain text.
+// ConnStats counts the bytes transferred by a Conn. Over TLS it counts plain text.
 type ConnStats struct {
 	BytesIn  int64 // read from the net.Conn, whether or not a receiver has taken them
 	BytesOut int64 // written to the net.Conn
 }
 
-// Stats returns the counters, also after the connection has been released. It does not block, so it is for
-// ConnConfig.OnRelease too. A Conn of [ConnOf] counts nothing.
+// Stats returns the byte counters. It does not block, and works after the connection has been released, including in
+// ConnConfig.OnRelease. A Conn made by ConnOf counts nothing.
 func (c *Conn) Stats() ConnStats {
 	if c.low == nil {
 		return ConnStats{}

@@ -8,28 +8,29 @@ import (
 	"time"
 )
 
-// ConnInfo is what a [Conn] without a socket, made by [ConnOf], says and does besides its two halves. The zero value, and
-// nil, mean the defaults.
+// ConnInfo supplies what a Conn made by [ConnOf] needs besides its two halves. A nil *ConnInfo and the zero value use
+// the defaults.
 type ConnInfo struct {
-	// LocalAddr and RemoteAddr are what the methods of these names return; nil stands for an address named "stream".
+	// LocalAddr and RemoteAddr are returned by the methods of these names. nil means an address named "stream".
 	LocalAddr, RemoteAddr net.Addr
 
-	// TLS is the state of the TLS session that the stream runs in, if there is one.
+	// TLS is the state of the TLS session that carries the stream, if any.
 	TLS *tls.ConnectionState
 
-	// SetReadDeadline and SetWriteDeadline set absolute deadlines, as the methods of these names describe; nil means
-	// that these return errors.ErrUnsupported.
+	// SetReadDeadline and SetWriteDeadline set absolute deadlines, as described for the methods of these names. If nil,
+	// those methods return errors.ErrUnsupported.
 	SetReadDeadline, SetWriteDeadline func(t time.Time) error
 
-	// EndIn ends In with cause once what has arrived has been received; nil means that In is closed instead.
+	// EndIn ends In with cause after what has arrived. If nil, In is closed instead.
 	EndIn func(cause error)
 
-	// Released is closed when what lies below has been released; nil means as soon as both halves have ended.
+	// Released is closed when the underlying resource has been released. If nil, the Conn is released as soon as both
+	// halves have ended.
 	Released <-chan struct{}
 }
 
-// ConnOf makes one Conn of two halves that have no socket of their own, such as a stream of HTTP/2 or a tunnel, so that
-// whatever works on a connection works on it. It owns both from then on. info may be nil.
+// ConnOf combines two halves that have no socket of their own, such as an HTTP/2 stream or a tunnel, into a Conn, so
+// that code for connections works on them. It owns both from then on. info may be nil.
 func ConnOf(in *Source[[]byte], out *Sink[[]byte], info *ConnInfo) *Conn {
 	if in == nil || out == nil {
 		panic("chanio: ConnOf: a half is nil")

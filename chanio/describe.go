@@ -6,9 +6,8 @@ import (
 	"net"
 )
 
-// Description is what is known of a live stream at one moment: for logs, debug pages and drawings of a pipeline
-// (pipeline.Tree, pipeline.Dot), not for decisions. Nothing is counted for its sake, so what an endpoint does not know
-// anyway is zero.
+// Description is a snapshot of a live stream, for logs, debug pages and drawings of a pipeline (pipeline.Tree,
+// pipeline.Dot), not for decisions. Nothing is counted just for it, so a field that an endpoint does not track is zero.
 type Description struct {
 	ID       string // the same for two descriptions of the same Source or Sink
 	Kind     string // what it is, such as "pipeline.Map"

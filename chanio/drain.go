@@ -28,8 +28,8 @@ func (c *Conn) draining() *drain {
 	return c.drain.Load()
 }
 
-// OnDrain has f called, in a goroutine of its own, when somebody asks the connection to finish by [Conn.Drain], or now if
-// that has happened. It is how a protocol says goodbye in its own words, such as HTTP/2's GOAWAY. stop takes f back and
+// OnDrain registers f to be called, in its own goroutine, when the connection is asked to finish by [Conn.Drain], or
+// now if that has happened. Protocols use it to send their own message, such as HTTP/2's GOAWAY. stop unregisters f and
 // reports whether it did so before the call.
 func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
 	d := c.draining()
@@ -57,8 +57,8 @@ func (d *drain) forget(f *func(error)) bool {
 // call runs f, of OnDrain.
 func (d *drain) call(f func(error)) { stream.LogPanic(d.log, "OnDrain", func() { f(d.cause) }) }
 
-// Drain asks the connection to finish because of cause: it calls the functions given to [Conn.OnDrain] or, if there is
-// none, ends In with cause as [Conn.EndIn] does. Only the first call counts. Drain does not block.
+// Drain asks the connection to finish. It calls the functions registered with [Conn.OnDrain] or, if there are none,
+// ends In with cause as [Conn.EndIn] does. Only the first call has an effect. Drain does not block.
 func (c *Conn) Drain(cause error) {
 	d := c.draining()
 	d.mu.Lock()

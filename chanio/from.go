@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// From returns a Source of the values of ch, anybody's channel. The Source ends cleanly when ch is closed and all it
-// held has been received.
+// From returns a Source of the values received from ch. It ends cleanly when ch is closed and all its values have been
+// received.
 //
-// Nobody but its sender can end a channel, so closing the Source (or a stage after it) is told to the sender by stop,
-// if one is given: a [context.CancelFunc], the Stop of a ticker. It is called once, when the stream has ended in
-// whatever way, in the goroutine that ended it, and must not block. From starts no goroutine. The values still belong
-// to their receiver; other receivers of ch get what this one does not.
+// Only a sender can close a channel, so stop, if given, tells the sender that no more values are wanted, for example a
+// [context.CancelFunc] or the Stop of a ticker. It is called once, when the stream has ended in any way, by the
+// goroutine that ended it, and must not block. From starts no goroutine. The receiver owns the values. Other receivers
+// of ch get the values that this one does not.
 func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 	if ch == nil {
 		panic("chanio: From: ch is nil")
@@ -62,7 +62,7 @@ func (c *chanSource[T]) next(ctx context.Context) (v T, err error) {
 	}
 }
 
-// got judges what the channel gave.
+// got handles one receive from the channel.
 func (c *chanSource[T]) got(v T, ok bool) (T, error) {
 	if ok {
 		return v, nil
@@ -87,7 +87,7 @@ func (c *chanSource[T]) tryNext() (v T, ok bool, err error) {
 	}
 }
 
-// atHand appends what the channel holds. What it misses because the channel was closed, the next call finds.
+// atHand appends what the channel holds. If the channel was closed meanwhile, the next call finds that.
 func (c *chanSource[T]) atHand(dst []T) []T {
 	for n := min(len(c.ch), cap(dst)-len(dst)); n > 0 && c.end.Open(); n-- {
 		select {
@@ -108,8 +108,8 @@ func describeChan[T any](kind string, ch <-chan T) Description {
 	return Description{Kind: kind, Capacity: cap(ch), Queued: len(ch)}
 }
 
-// FromSlice returns a Source of values, in order. They are read when they are received: until the stream has ended the
-// slice must not be changed. FromSlice starts no goroutine, and its Source never waits.
+// FromSlice returns a Source of values, in order. It reads the slice as values are received, so the slice must not
+// change until the stream has ended. FromSlice starts no goroutine, and its Source never waits.
 func FromSlice[T any](values []T) *Source[T] {
 	s := &sliceSource[T]{values: values}
 	return NewSource(SourceHooks[T]{
@@ -144,12 +144,12 @@ func (s *sliceSource[T]) atHand(dst []T) []T {
 	return dst
 }
 
-// FromSeq returns a Source of the values of seq. seq runs as a coroutine of the receiver, no further than to the
-// value that was asked for; it starts with the first receive. If the Source ends before seq does, the yield of seq
-// returns false, at once if seq is not running.
+// FromSeq returns a Source of the values of seq. seq runs as a coroutine of the receiver, only as far as the requested
+// value, and starts with the first receive. If the Source ends before seq does, the yield function of seq returns
+// false, at once if seq is not running.
 //
-// What FromSeq cannot do is interrupt seq: ctx and Close take effect between two values (G2, G3), and a seq that has
-// begun and is neither received to its end nor closed stays in memory with its coroutine.
+// FromSeq cannot interrupt seq: ctx and Close take effect between two values. A seq that has started and is neither
+// received to its end nor closed stays in memory with its coroutine.
 func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
 	if seq == nil {
 		panic("chanio: FromSeq: seq is nil")
@@ -162,7 +162,7 @@ func FromSeq[T any](seq iter.Seq[T]) *Source[T] {
 }
 
 // seqSource pulls from an iterator. Only one goroutine at a time may pull or stop it, so a close that finds it running
-// leaves the stopping to the puller.
+// leaves the stopping to that goroutine.
 type seqSource[T any] struct {
 	seq   iter.Seq[T]
 	pull  func() (T, bool)

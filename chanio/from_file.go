@@ -7,21 +7,21 @@ import (
 	"os"
 )
 
-// FileSource is an optional interface of a [ByteSource] whose bytes lie in a file, for code such as [Transfer] that has
-// the kernel send them.
+// FileSource is an optional interface of a [ByteSource] over a file. It lets code such as [Transfer] have the kernel
+// send the bytes.
 type FileSource interface {
-	// Section returns the file and which of its bytes are still to come, apart from those that are buffered.
+	// Section returns the file and the range of its bytes that are still to come, not counting buffered ones.
 	Section() (f *os.File, off, n int64)
 
-	// Skip notes that the next n bytes of the section have been moved by somebody else.
+	// Skip records that the next n bytes of the section have been moved by other means.
 	Skip(n int64)
 }
 
-// FromFile returns a Source of n bytes of f, from offset off on; a negative n means to the end of the file. The position
-// of f is neither used nor changed, so that several Sources may share one file. A file that ends before n bytes ends
-// the stream with io.ErrUnexpectedEOF. Transfer sends a regular file to a connection by sendfile, on Linux.
+// FromFile returns a Source of n bytes of f from offset off; a negative n means to the end of the file. It neither uses
+// nor changes the file's position, so several Sources may share one file. If the file ends before n bytes, the stream
+// fails with io.ErrUnexpectedEOF. On Linux, [Transfer] sends a regular file to a connection by sendfile.
 //
-// f stays the caller's; closers are as for [FromReader].
+// The caller still owns f; closers are as for [FromReader].
 func FromFile(f *os.File, off, n int64, closers ...func() error) *Source[[]byte] {
 	if f == nil {
 		panic("chanio: FromFile: f is nil")
@@ -59,7 +59,7 @@ type fileReader struct {
 	section *io.SectionReader
 }
 
-// at returns how far the section has been read. Seeking to the present position does not fail.
+// at returns the position in the section. Seeking to the present position does not fail.
 func (r *fileReader) at() int64 {
 	n, _ := r.section.Seek(0, io.SeekCurrent)
 	return n

@@ -12,12 +12,13 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// AsNetConn returns conn as a net.Conn, for what works on one: net/http, TLS libraries, ssh. It makes the caller the one
-// consumer of conn.In; concurrent Reads queue. A Read that a deadline ends has taken nothing. A Write returns when its
-// bytes have been accepted, at most 64 KiB at a time, so its count is what will be sent; Close waits until they have
-// been, as [Conn.Close] does, after it has made blocked calls return net.ErrClosed. CloseWrite half-closes.
+// AsNetConn returns conn as a [net.Conn], for code that needs one: net/http, TLS libraries, ssh. The caller becomes the
+// only consumer of conn.In. Concurrent Reads queue. A Read that ends because of a deadline has consumed nothing. A
+// Write returns when its bytes have been accepted, at most 64 KiB at a time, and its count is what will be sent. Close
+// makes blocked calls return [net.ErrClosed] and then waits for accepted bytes to be sent, as [Conn.Close] does.
+// CloseWrite half-closes.
 //
-// [NewConn] of the result returns conn itself.
+// NewConn of the result returns conn itself.
 func AsNetConn(conn *Conn) net.Conn {
 	up := conn.In.Claim("chanio.AsNetConn")
 	return &netConn{conn: conn, up: up, turn: make(chan struct{}, 1)}

@@ -7,53 +7,53 @@ import (
 	"syscall"
 )
 
-// Packet is a datagram with the address of the peer that it came from or goes to.
+// Packet is a datagram with the address of its peer: the sender of a received one, the receiver of one to send.
 type Packet struct {
 	Addr netip.AddrPort // the peer; on a connected socket the zero AddrPort means its peer
 	Data []byte         // the payload, owned by its receiver
 }
 
 // PacketConn is a UDP socket (RFC 768) as a typed stream of datagrams, made by servers.ListenUDP and clients.DialUDP.
-// In yields those that arrive, and Out sends each [Packet] to its Addr:
+// In yields received datagrams, and Out sends each [Packet] to its Addr:
 //
 //	for p := range conn.In.C(ctx) {
 //		err := conn.Out.Send(ctx, chanio.Packet{Addr: p.Addr, Data: reply(p.Data)})
 //
-// A listening socket receives from anybody and sends to anybody. A connected one has a peer: it receives from nobody
-// else, and the Addr of a packet sent is zero or the peer's.
+// A listening socket exchanges datagrams with any peer. A connected one receives only from its peer, and the Addr of a
+// packet sent must be zero or the peer's.
 //
-// In reads when somebody asks, and then whatever has arrived: 32 messages in one system call on Linux. What one call has
-// brought is at hand for [Source.TryRecv]. Each payload belongs to its receiver; small ones share memory that is never
-// reused. IPv4 addresses are plain, also on a socket of both families. Closing In drops what it has buffered; what
-// arrives afterwards is dropped by the kernel.
+// In reads when a receiver asks, and then takes whatever has arrived: up to 32 messages in one system call on Linux.
+// They are then at hand for [Source.TryRecv]. The receiver owns each payload; small ones share memory that is never
+// reused. IPv4 addresses are in 4-byte form, even on a socket of both families. Closing In drops buffered datagrams,
+// and the kernel drops those that arrive later.
 //
-// Out sends what it is given with few system calls, by the rules of a [Conn]: datagrams wait only while In has more at
-// hand or Out is corked, and no longer than the coalescing delay. [Sink.SendAll] sends up to 64 with one call. A Send
-// waits for room if the kernel takes no more; 256 datagrams or 256 KiB are queued at most. A Send refuses what can never
-// leave: a payload over the limit, 65,507 bytes to an IPv4 address and 65,527 to an IPv6 one, with an error that is
-// syscall.EMSGSIZE, and an Addr that this socket cannot send to. Nothing has been sent then and nothing ends. (A value
-// from a channel of Out.C that is refused closes Out, since nobody else can be told.)
+// Out batches system calls by the rules of a [Conn]: a datagram waits only while In has more at hand or Out is corked,
+// and no longer than the coalescing delay. [Sink.SendAll] sends up to 64 datagrams with one call. At most 256 datagrams
+// or 256 KiB are queued; while the kernel accepts no more, Send waits for room. Send rejects what cannot be sent: a
+// payload over 65,507 bytes to an IPv4 or 65,527 bytes to an IPv6 address, with an error that matches syscall.EMSGSIZE,
+// and an Addr that the socket cannot reach. Nothing has been sent then, and the stream continues. (A rejected value
+// from a channel of Out.C closes Out, because no caller could receive the error.)
 //
-// A datagram that was accepted and that the kernel then refuses, because there is no route to its address for instance,
-// is lost: it is counted, and the next Flush or Close returns the first such error. The same holds when the network
-// reports (by ICMP) to a connected socket that a datagram found nobody listening, which is syscall.ECONNREFUSED, or did
-// not get there. Nothing ends because of that and Recv goes on waiting: the peer may be restarting, the report is about
-// one datagram, and anybody could have forged it. A caller that awaits a reply bounds the wait by a ctx.
+// A datagram that was accepted but that the kernel then refuses, for example for lack of a route, is lost and counted,
+// and the next Flush or Close returns the first such error. The same applies when the network reports to a connected
+// socket, by ICMP, that a datagram found no listener (syscall.ECONNREFUSED) or was not delivered. The stream continues
+// and Recv keeps waiting: the peer may be restarting, the report concerns one datagram, and anybody can forge it. A
+// caller that expects a reply should bound its wait with ctx.
 //
-// UDP has no end of a stream. Out.Close sends what is queued and returns an error that is errors.ErrUnsupported, because
-// the peer cannot be told; In goes on. Close of the whole is no error, and returns when the socket is closed. Abort
-// discards what is queued and ends both halves. The socket is closed when both halves have ended.
+// UDP cannot signal the end of a stream. Out.Close sends what is queued and returns an error that matches
+// errors.ErrUnsupported; In continues. Close of the PacketConn returns nil once the socket is closed. Abort discards
+// what is queued and ends both halves. The socket is closed when both halves have ended.
 //
-// One type serves both kinds, as net.UDPConn does, so that code for one works with the other. A PacketConn can also be
-// put together from other implementations of its parts; none of them may be nil.
+// One type serves listening and connected sockets, as net.UDPConn does. A PacketConn can also be assembled from other
+// implementations of its parts, none of which may be nil.
 type PacketConn struct {
 	Duplex[Packet, Packet]
 	PacketSocket[netip.AddrPort]
 	Multicast
 }
 
-// PacketSocket is what a datagram socket has besides its two halves. A is its type of addresses. The methods are for any
-// goroutine.
+// PacketSocket is the part of a datagram socket besides its two halves. A is its address type. The methods are safe for
+// concurrent use.
 type PacketSocket[A any] interface {
 	// LocalAddr returns the address that the socket is bound to, also after Close. Its IP may be unspecified.
 	LocalAddr() A
@@ -64,35 +64,34 @@ type PacketSocket[A any] interface {
 	// Done is closed when both halves have ended and the socket is closed.
 	Done() <-chan struct{}
 
-	// Shutdown ends In once what has arrived has been received, with servers.ErrShutdown if the socket listens and
-	// net.ErrClosed if it was dialled. It waits until the user of the socket has closed it. When ctx ends first, Shutdown
-	// aborts and returns [Cause] of ctx. On a socket that never goes quiet, what up to 256 more system calls bring counts
-	// as arrived.
+	// Shutdown ends In after what has arrived, with servers.ErrShutdown on a listening socket and net.ErrClosed on a
+	// dialed one. It waits until the user of the socket has closed it. If ctx ends first, Shutdown aborts and returns
+	// [Cause] of ctx. On a busy socket, what up to 256 further system calls return counts as arrived.
 	Shutdown(ctx context.Context) error
 
 	// Stats returns the counts so far, also after Close.
 	Stats() PacketStats
 
-	// SyscallConn returns the descriptor of the socket, for options that its configuration does not have.
+	// SyscallConn returns the raw descriptor of the socket, for options that its configuration does not offer.
 	SyscallConn() (syscall.RawConn, error)
 
-	// String describes the socket: its transport and addresses, and what it has received and sent.
+	// String describes the socket: its transport, addresses, and counts.
 	String() string
 }
 
-// Multicast is the membership of a socket in groups of receivers (RFC 1112, RFC 3810). The methods do not block and are
-// for any goroutine.
+// Multicast manages a socket's membership of multicast groups (RFC 1112, RFC 3810). The methods do not block and are
+// safe for concurrent use.
 type Multicast interface {
-	// Join makes the socket receive what is sent to a group on its port. It receives from no group that it has not
-	// joined. ifi is the interface to receive on; nil leaves the choice to the system. An IPv4 group needs a socket of
-	// IPv4 or of both families, an IPv6 group one that is not of IPv4 alone.
+	// Join makes the socket receive packets sent to a group on its port. It receives only from groups that it has
+	// joined. ifi is the interface to receive on; nil lets the system choose. An IPv4 group needs a socket of IPv4 or
+	// of both families, an IPv6 group one that is not IPv4 only.
 	Join(group netip.Addr, ifi *net.Interface) error
 
 	// Leave undoes a Join with the same arguments.
 	Leave(group netip.Addr, ifi *net.Interface) error
 }
 
-// PacketStats counts what went through a datagram socket, in datagrams unless a field says otherwise.
+// PacketStats counts the traffic of a datagram socket, in datagrams unless a field says otherwise.
 type PacketStats struct {
 	Received      uint64 // taken from the kernel; some may lie in In
 	ReceivedBytes uint64 // their payloads

@@ -5,17 +5,17 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is the end of a stream whose stage, codec or handler panicked.
+// PanicError is the error of a stream whose stage, codec or handler panicked.
 type PanicError struct {
 	Value any    // what it panicked with; nil if it called runtime.Goexit
 	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack prints it
 }
 
-// Recovered makes a PanicError of v, which recover returned in a deferred function of a stage or endpoint. For
+// Recovered returns a PanicError for v, the result of recover in a deferred function of a stage or endpoint. For
 // runtime.Goexit, where recover returns nil, v is nil.
 func Recovered(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
-// Error returns what the panic was about; the stack is not in it.
+// Error describes the panic, without the stack.
 func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "chanio: runtime.Goexit called"
@@ -23,7 +23,7 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("chanio: panic: %v", e.Value)
 }
 
-// Unwrap returns the value of the panic if that is an error.
+// Unwrap returns the value of the panic if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

@@ -5,14 +5,14 @@ import (
 	"net"
 )
 
-// PipeOf returns a Source and a Sink that are connected in memory: what is sent to the one is received from the other,
-// in order. Up to capacity values lie between them; with a capacity of 0 a Send returns when its value has been taken.
-// Senders that wait are served in the order in which they came.
+// PipeOf returns a Source and a Sink connected in memory: the Source yields, in order, what is sent to the Sink. Up to
+// capacity values are buffered; with a capacity of 0, Send returns when its value has been received. Blocked senders
+// are served in order.
 //
-// The two halves have one end. Closing the Sink lets the Source yield what was accepted, then io.EOF; it does not wait
-// for that. Abort discards what was accepted, and the Source fails with its cause. Closing the Source ends the Sink at
-// once, also when nobody is sending: its Done is closed, its Err and what Send returns are net.ErrClosed. PipeOf
-// starts no goroutine and may be used in a testing/synctest bubble.
+// Both halves share one end. After Close of the Sink, which does not wait, the Source yields the accepted values and
+// then io.EOF. Abort discards the accepted values, and the Source fails with its cause. Close of the Source ends the
+// Sink at once, even with no send pending: its Done is closed, and its Err and Send return net.ErrClosed. PipeOf starts
+// no goroutine and works in a testing/synctest bubble.
 func PipeOf[T any](capacity int) (*Source[T], *Sink[T]) {
 	if capacity < 0 {
 		panic(fmt.Sprintf("chanio: PipeOf: capacity must be at least 0, got %d", capacity))

@@ -5,15 +5,14 @@ import (
 	"sync"
 )
 
-// Race runs all of fns at once, each in a goroutine of its own. When the first of them returns, the ctx of the others
-// is cancelled; when all have returned, Race returns what the first one did, nil included. Given nothing to run it
-// returns nil.
+// Race runs all fns concurrently, each in its own goroutine. When the first returns, Race cancels the ctx of the
+// others. When all have returned, Race returns the result of the first, even if nil. Without functions it returns nil.
 //
-// A panic, or a runtime.Goexit, counts as returning a [*PanicError], which Race returns even if another function
-// returned first. No goroutine outlives the call; one that does not heed its ctx keeps Race waiting.
+// A function that panics or calls runtime.Goexit counts as returning a [*PanicError], which Race returns even if
+// another function returned first. No goroutine outlives the call, so a function that ignores its ctx delays Race.
 //
-// It is the frame of a handler that reads and writes at once, such as a chat: the end of either direction ends the other.
-// A proxy wants each direction to end by itself: see [Relay].
+// Use Race in a handler that reads and writes concurrently, such as a chat, where the end of either direction ends the
+// other. In a proxy each direction ends independently: use [Relay].
 func Race(ctx context.Context, fns ...func(context.Context) error) error {
 	if len(fns) == 0 {
 		return nil

@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// NewReader returns the bytes of src as an io.Reader: each Read takes what is there and asks for more only if nothing is,
-// so the producer feels it when nobody reads. io.Copy from it copies nothing in between. ctx bounds every Read, which
-// returns its [Cause] when it ends; it has then taken nothing. Read returns io.EOF after the last byte and the failure
-// of src after a failure. Closing the reader closes src, at once. It is for one goroutine at a time, except Close, and
-// starts none.
+// NewReader returns the bytes of src as an io.Reader. Each Read takes what is buffered and receives more only if
+// nothing is, so a slow reader slows down the producer. io.Copy from it makes no intermediate copy. ctx bounds every
+// Read: when it ends, Read returns its [Cause] and has consumed nothing. Read returns io.EOF after the last byte, and
+// the failure of src after a failure. Close closes src at once. Except for Close, the reader is for one goroutine at a
+// time. NewReader starts no goroutine.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
 	up, err := src.own(ctx, nil, "chanio.NewReader")
 	if err != nil { // ctx has ended: no Read comes to anything

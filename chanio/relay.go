@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// Relay joins two connections both ways, as a proxy does: what a sends goes to b and what b sends goes to a, by the routes
-// of [Transfer]. When one side ends its stream well, the other is half-closed and the opposite direction goes on; when
-// one fails, both are aborted. Relay returns when both directions have ended: nil if both ended well, otherwise the first
-// failure; a panic in a Source or Sink is one, as a [*PanicError]. If ctx ends first it returns [Cause] of ctx, both
-// connections are left as they are, and no byte is lost.
+// Relay connects a and b in both directions, as a proxy does, with [Transfer] for each. When one side ends its stream
+// cleanly, Relay half-closes the other and the opposite direction continues. When one fails, Relay aborts both. It
+// returns when both directions have ended: nil if both ended cleanly, otherwise the first failure; a panic in a Source
+// or Sink counts as a failure, a [*PanicError]. If ctx ends first, Relay returns [Cause] of ctx; both connections stay
+// as they are, and no byte is lost.
 //
-// Relay closes neither connection: Close them to release them. It starts one goroutine, which ends with the call.
+// Relay does not close the connections; the caller must. It starts one goroutine, which ends before Relay returns.
 func Relay(ctx context.Context, a, b *Conn) error {
 	both, cancel := context.WithCancel(ctx)
 	var (

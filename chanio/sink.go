@@ -7,8 +7,7 @@ import (
 	"sync"
 )
 
-// Sink is the sending half of a stream. All of its methods are for any goroutine at any time, and one value is never
-// mixed with another.
+// Sink is the sending half of a stream. Its methods are safe for concurrent use, and values are never interleaved.
 type Sink[T any] struct {
 	hooks SinkHooks[T] // with an End
 
@@ -18,8 +17,8 @@ type Sink[T any] struct {
 	view   *sinkView[T]  // the latest C
 }
 
-// NewSink returns a Sink made of hooks, for an endpoint or a stage. It starts no goroutine. An endpoint that fails between
-// two calls sets its End.
+// NewSink returns a Sink made of hooks, for an endpoint or a stage. It starts no goroutine. An endpoint that fails
+// between two calls sets its End.
 func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 	if hooks.Send == nil {
 		panic("chanio: NewSink: Send is nil")
@@ -30,11 +29,11 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 	return &Sink[T]{hooks: hooks}
 }
 
-// Send waits for room and accepts v. Once it has returned nil, v is in order and on its way within the coalescing delay
-// of the connection; [Sink.Flush] and Close tell whether it left the process. ctx bounds only the wait: if it ends first,
-// Send returns [Cause] of ctx and nothing of v is ever sent. After Close it returns net.ErrClosed, after a failure that
-// failure. An error that concerns only v, of a codec for instance, leaves the sink as it was. When Send returns, the sink
-// no longer refers to v.
+// Send waits for room and accepts v. When it returns nil, v has its place in the order of the stream and leaves within
+// the coalescing delay of the connection; [Sink.Flush] and Close report whether it has left the process. ctx bounds
+// only the wait: if it ends first, Send returns [Cause] of ctx and no part of v is ever sent. After Close, Send returns
+// net.ErrClosed; after a failure, that failure. An error that concerns only v, such as one of a codec, leaves the sink
+// usable. When Send returns, the sink no longer refers to v.
 func (s *Sink[T]) Send(ctx context.Context, v T) error {
 	if !s.hooks.End.Open() {
 		return refusal(s.hooks.End)
@@ -45,9 +44,9 @@ func (s *Sink[T]) Send(ctx context.Context, v T) error {
 	return nil
 }
 
-// SendAll accepts values in order and returns how many: all of vs, unless there is an error, which is as for Send and
-// concerns vs[n]. It costs less than as many calls of Send. Each value waits for room by itself, and values of other
-// senders may come between.
+// SendAll accepts values in order and returns how many: all of vs, or fewer with an error as for Send, which concerns
+// vs[n]. It costs less than separate calls of Send. Each value waits for room separately, and values of other senders
+// may come between.
 func (s *Sink[T]) SendAll(ctx context.Context, vs ...T) (n int, err error) {
 	if !s.hooks.End.Open() {
 		return 0, refusal(s.hooks.End)
@@ -73,7 +72,7 @@ func (s *Sink[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
 	return len(vs), nil
 }
 
-// TrySend accepts v if there is room for it now, and reports whether it did. It never blocks. The error is as for Send.
+// TrySend accepts v if there is room for it now, and reports whether it did. It never blocks. Errors are as for Send.
 func (s *Sink[T]) TrySend(v T) (bool, error) {
 	if !s.hooks.End.Open() {
 		return false, refusal(s.hooks.End)
@@ -95,8 +94,8 @@ var expired = func() context.Context {
 	return ctx
 }()
 
-// Flush returns when everything accepted before it has left the process, or with the reason why it cannot. What the
-// channel of C held when Flush was called counts as accepted. ctx bounds the wait and changes nothing.
+// Flush waits until everything accepted before it has left the process, and returns nil, or the reason why it cannot.
+// Values in the channel of C when Flush is called count as accepted. ctx only bounds the wait.
 func (s *Sink[T]) Flush(ctx context.Context) error {
 	if err := s.hooks.End.Settle(ctx); err != nil {
 		return callError(ctx, err)
@@ -110,10 +109,9 @@ func (s *Sink[T]) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Cork says that more values will follow at once, so that the endpoint may hold them back, for no longer than its
-// coalescing delay, and send many in one go. uncork takes that back and sends what was held, without blocking. Corks
-// nest. Connections cork themselves while their input is not exhausted, so few programs need
-// it.
+// Cork announces that more values follow at once, so that the endpoint may hold values back, for at most its coalescing
+// delay, and send many together. uncork ends that and sends what was held back, without blocking. Corks nest.
+// Connections cork themselves while their input has more at hand, so few programs need Cork.
 func (s *Sink[T]) Cork() (uncork func()) {
 	if s.hooks.Cork == nil {
 		return notCorked
@@ -124,9 +122,9 @@ func (s *Sink[T]) Cork() (uncork func()) {
 // notCorked is an uncork of a Sink that cannot be corked. A literal in a generic method would be allocated each time.
 func notCorked() {}
 
-// Close sends what was accepted, tells the peer that the stream has ended (half-close), and waits until that has left
-// the process. A peer that takes nothing for the linger bound, 5 s by default, ends the wait: Close then aborts and
-// returns an error that is os.ErrDeadlineExceeded. It is idempotent; every call returns the same when it is over.
+// Close sends what was accepted, signals the end of the stream to the peer (half-close), and waits until that has left
+// the process. If the peer reads nothing for the linger bound, 5 s by default, Close aborts and returns an error that
+// matches os.ErrDeadlineExceeded. Close is idempotent; every call returns the same result once it is complete.
 func (s *Sink[T]) Close() error {
 	s.mu.Lock()
 	if s.closed != nil {
@@ -149,7 +147,7 @@ func (s *Sink[T]) Close() error {
 }
 
 // crash ends the stream because a hook did not return from Close: it panicked with v, or called runtime.Goexit if v is
-// nil. The panic goes on.
+// nil. The panic propagates.
 func (s *Sink[T]) crash(v any) {
 	s.hooks.End.Set(Recovered(v))
 	s.result = s.hooks.End.Err()
@@ -179,9 +177,9 @@ func (s *Sink[T]) close() error {
 	return s.hooks.End.Err()
 }
 
-// Abort discards what was accepted and not yet sent, and ends the stream with cause: blocked calls and later ones
-// return it. Where one direction cannot be reset alone, Abort ends both. A nil cause stands for net.ErrClosed. After a
-// Close that has sent everything, Abort changes nothing that Err says.
+// Abort discards values that were accepted and not yet sent, and ends the stream with cause, which blocked and later
+// calls return. If one direction cannot be reset alone, Abort ends both. A nil cause means net.ErrClosed. After a Close
+// that has sent everything, Abort does not change Err.
 func (s *Sink[T]) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
@@ -192,27 +190,27 @@ func (s *Sink[T]) Abort(cause error) {
 	}
 }
 
-// broken aborts s because of a panic with v, in a goroutine of the library. What the Abort hook may panic with then is
-// dropped: the first panic is what matters.
+// broken aborts s because of a panic with v in a goroutine of the library. A further panic in the Abort hook is
+// dropped; the first one matters.
 func (s *Sink[T]) broken(v any) {
 	defer func() { _ = recover() }()
 	s.Abort(Recovered(v))
 }
 
-// Done is closed when nothing more is accepted: after Close, Abort or a failure.
+// Done returns a channel that is closed when nothing more is accepted: after Close, Abort or a failure.
 func (s *Sink[T]) Done() <-chan struct{} { return s.hooks.End.Done() }
 
-// OnDone has f called, in a goroutine of its own, once Done is closed. stop takes f back and reports whether it did so
-// before the call.
+// OnDone registers f to be called, in its own goroutine, once Done is closed. stop unregisters f and reports whether it
+// did so before the call.
 func (s *Sink[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnDone(f) }
 
 // End returns the end of the stream, for the SinkHooks.End of a Sink that leads to this one.
 func (s *Sink[T]) End() *End { return s.hooks.End }
 
-// Err tells why the stream ended: nil while it has not, and after a Close that sent everything.
+// Err returns why the stream ended. It is nil until then, and after a Close that sent everything.
 func (s *Sink[T]) Err() error { return s.hooks.End.Err() }
 
-// refusal is what a Send after the end is told.
+// refusal is the error of a Send after the end.
 func refusal(e *End) error {
 	if err := e.Err(); err != nil {
 		return err

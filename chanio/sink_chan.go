@@ -19,16 +19,17 @@ type sinkView[T any] struct {
 	refused bool // a value was, and the half is to be closed because of that; of the goroutine
 }
 
-// C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted: Flush,
-// Close, the return of a handler and the end of ctx all pass on what the channel holds at that moment. Later values are
-// received and discarded, so that a bare send never hangs, until the channel is closed or the connection is released
-// (without a connection, until ctx ends). Closing the channel means [Sink.Close]; only a sole sender does that.
+// C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted:
+// Flush, Close, the return of a handler and the end of ctx all send what the channel holds at that moment. Later values
+// are received and discarded, so that no send blocks forever, until the channel is closed or the connection is released
+// (without a connection, until ctx ends). Closing the channel has the effect of [Sink.Close]; only a sole sender may do
+// that.
 //
-// C starts a goroutine, which ends when the channel is closed or the connection released, otherwise with ctx. Called
-// again with the same ctx, or one with the same Done channel, C returns the same channel while that lives; with another
-// ctx it panics. After the end of the stream it returns a channel that discards. A value that the endpoint refuses, such
-// as one that its codec cannot encode, ends s after what was accepted before: Err says why. C and Send are not ordered
-// with each other.
+// C starts a goroutine, which ends when the channel is closed or the connection is released, otherwise with ctx. Called
+// again with the same ctx, or one with the same Done channel, C returns the same channel while that is in use; with
+// another ctx it panics. After the end of the stream it returns a channel that discards. A value that the endpoint
+// rejects, such as one that its codec cannot encode, ends s after the values accepted before it, and Err returns why. C
+// and Send are not ordered relative to each other.
 func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +49,7 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	return v.ch
 }
 
-// isLive reports whether the channel of v may be handed out again: it passes values on, or, after the end, discards them.
+// isLive reports whether the channel of v may be returned again: it sends values or, after the end, discards them.
 func (v *sinkView[T]) isLive() bool {
 	if v.s.hooks.End.Open() {
 		return !isClosed(v.passed) && !isClosed(v.bound)
@@ -80,7 +81,7 @@ func (v *sinkView[T]) closeSink(done chan struct{}) {
 	contain(func() { _ = v.s.Close() }, func(any) {})
 }
 
-// passAll passes values on until the channel is closed, which it reports, or ctx or the stream ends.
+// passAll sends values until the channel is closed, which it reports, or ctx or the stream ends.
 func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	defer close(v.passed)
 	if v.prev != nil {
@@ -119,8 +120,8 @@ func (v *sinkView[T]) passEach(ctx context.Context) (closed bool) {
 	return false
 }
 
-// pass sends values, and what the channel holds behind them. What is left when ctx ends, or a deadline passes, was
-// accepted before that: it is sent for as long as that makes progress. pass reports whether more can be sent.
+// pass sends values and what the channel holds behind them. Values left when ctx ends or a deadline passes were
+// accepted before that, so they are sent for as long as that makes progress. pass reports whether more can be sent.
 func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
 	if values = v.appendHeld(values); len(values) == 0 {
 		return true
@@ -153,8 +154,8 @@ func (v *sinkView[T]) appendHeld(values []T) []T {
 	return values
 }
 
-// accepted notes that n values were, and judges an error of the endpoint. One that concerns a value ends the stream,
-// because there is nobody else to tell; what was accepted before is still sent, by the Close that follows.
+// accepted records that n values were accepted, and handles an error of the endpoint. One that concerns a value ends
+// the stream, because no caller could receive it; the Close that follows still sends what was accepted before.
 func (v *sinkView[T]) accepted(n int, err error) bool {
 	if err != nil {
 		v.refused = v.s.hooks.End.BeginClose(err)
@@ -182,7 +183,7 @@ func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
 	}
 }
 
-// settled returns when what the channel holds has been passed on.
+// settled waits until what the channel holds has been sent.
 func (v *sinkView[T]) settled(ctx context.Context) error {
 	done := make(chan struct{})
 	for asked := false; ; asked = true {

@@ -8,22 +8,24 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// TLSServer runs the server's side of TLS over c, which it owns from then on, and returns the secured connection. It
-// blocks until the handshake is done; if ctx ends or the handshake fails first, c is aborted. cfg is not modified, and
-// conn configures the new Conn as in [NewConn]; it may be nil. Bytes that c.In had received go into the handshake, so
-// STARTTLS is: receive the last line, call TLSServer. That may have been through codec.Decode or codec.Frame, if nobody is
-// receiving there any more: what has been made of c ends, and is of no use from then on. Whatever ctx, deadline or IdleTimeout c was used with before
-// has no bearing on the new connection; its WriteTimeout still guards what has been encrypted. What channels of c.Out hold
-// is sent before the handshake.
+// TLSServer performs the server's side of a TLS handshake over c, which it owns from then on, and returns the secured
+// connection. It blocks until the handshake is complete. If ctx ends or the handshake fails first, c is aborted. cfg is
+// not modified. conn configures the new Conn as in [NewConn] and may be nil.
 //
-// The records are written to c's buffer, so neither they nor alerts ever make a Recv wait for a clogged peer. Closing Out
-// sends close_notify and leaves the other direction open. A peer that closes without close_notify ends In with
+// Bytes that c.In has already received are part of the handshake, so STARTTLS takes two steps: receive the last line,
+// then call TLSServer. The line may have been received through codec.Decode or codec.Frame, provided that nobody is
+// receiving there any more; those stages end and cannot be used again. Contexts, deadlines and an IdleTimeout used with
+// c before do not affect the new connection; c's WriteTimeout still applies to the encrypted data. Values still in
+// channels of c.Out are sent before the handshake.
+//
+// Records are written to c's buffer, so neither they nor alerts make a Recv wait for a peer that does not read. Closing
+// Out sends close_notify and leaves the other direction open. If the peer closes without close_notify, In ends with
 // io.ErrUnexpectedEOF, unless conn.AcceptTruncation is set.
 func TLSServer(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) (*Conn, error) {
 	return secure(ctx, c, cfg, conn, stream.TLSServer)
 }
 
-// TLSClient is the client's side of [TLSServer]. cfg names the server, or says that it is not to be verified.
+// TLSClient is [TLSServer] for the client's side. cfg must name the server or disable verification.
 func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) (*Conn, error) {
 	return secure(ctx, c, cfg, conn, stream.TLSClient)
 }
@@ -75,8 +77,8 @@ func takeOver(ctx context.Context, in *Source[[]byte]) (Upstream[[]byte], error)
 	return in.own(ctx, nil, "TLS")
 }
 
-// TLS returns the state of the TLS session, or nil if the connection is not secured. It knows that of a *tls.Conn given to
-// [NewConn] too.
+// TLS returns the state of the TLS session, or nil if the connection is not secured. It also works for a [*tls.Conn]
+// passed to NewConn.
 func (c *Conn) TLS() *tls.ConnectionState {
 	if c.low == nil {
 		return c.info.TLS

@@ -6,19 +6,19 @@ import (
 	"io"
 )
 
-// Transfer moves all bytes of src to dst by the cheapest route and returns how many dst accepted. On Linux that is
-// splice from one TCP or Unix connection to another, and sendfile from a [FromFile] to one: the bytes do not enter the
-// process. Elsewhere, and through TLS or stages, they are copied once.
+// Transfer moves all bytes of src to dst by the cheapest route and returns how many dst accepted. On Linux it uses
+// splice between TCP or Unix connections, and sendfile from a FromFile to a connection, so the bytes do not enter the
+// process. Elsewhere, and through TLS or stages, it copies them once.
 //
 // Transfer runs in the caller's goroutine until
 //
-//   - src ends: dst is flushed, and Transfer returns nil. It closes neither side: half-closing is the caller's.
-//   - src fails: dst is flushed, and Transfer returns src's failure.
-//   - dst ends: Transfer returns dst's failure, or net.ErrClosed after a Close, at once also when src is idle.
-//   - ctx ends: Transfer returns its [Cause]. What dst did not accept is still in src, so that another call can go on.
+//   - src ends: Transfer flushes dst and returns nil. It closes neither side; the caller may half-close dst.
+//   - src fails: Transfer flushes dst and returns src's failure.
+//   - dst ends: Transfer returns dst's failure, or net.ErrClosed after a Close, at once even if src is idle.
+//   - ctx ends: Transfer returns its [Cause]. What dst has not accepted is still in src, so another call can continue.
 //
-// Others may send to dst meanwhile; what they send is not mixed into a run of bytes that is being moved. Transfer is
-// the one consumer of src while it runs.
+// Other senders may use dst meanwhile; their values do not interleave with a run of bytes being moved. Transfer is the
+// only consumer of src while it runs.
 func Transfer(ctx context.Context, src *Source[[]byte], dst *Sink[[]byte]) (int64, error) {
 	up, err := src.Acquire(ctx, "chanio.Transfer")
 	if err != nil {

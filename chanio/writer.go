@@ -7,10 +7,10 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// NewWriter returns an io.Writer whose bytes go to sink, for fmt.Fprintf, json.Encoder, io.Copy and whatever else writes.
-// Each Write is one value of sink: it is accepted whole or, if it fails, not at all, and not mixed with others. It
-// returns when sink had room; ctx bounds that wait. Closing the writer closes sink, and returns what that does. All
-// methods are for any goroutine at any time, but ReadFrom, which io.Copy uses, sends what it reads piece by piece.
+// NewWriter returns an io.Writer that sends to sink, for fmt.Fprintf, json.Encoder, io.Copy and the like. Each Write is
+// one value of sink: it is accepted whole or, on error, not at all, and never interleaved with other values. Write
+// blocks until sink has room; ctx bounds that wait. Close closes sink and returns its error. All methods are safe for
+// concurrent use, but ReadFrom, which io.Copy calls, sends what it reads piece by piece.
 func NewWriter(ctx context.Context, sink *Sink[[]byte]) io.WriteCloser {
 	if sink == nil {
 		panic("chanio: NewWriter: the Sink is nil")
