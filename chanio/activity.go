@@ -25,7 +25,7 @@ func LogActivity(nc net.Conn, log *slog.Logger, level slog.Level, dump int) net.
 	return a
 }
 
-// text is for addresses that may be missing.
+// text returns addr as text; it may be nil.
 func text(addr net.Addr) string {
 	if addr == nil {
 		return ""
@@ -70,7 +70,7 @@ func (a *activity) CloseWrite() error {
 	return err
 }
 
-// Abort makes the Close that follows a reset, for [Conn].
+// Abort turns the following Close into a reset, for [Conn].
 func (a *activity) Abort() {
 	switch nc := a.Conn.(type) {
 	case interface{ Abort() }:
@@ -81,7 +81,7 @@ func (a *activity) Abort() {
 	a.tell("aborted", nil, nil)
 }
 
-// tell writes one line.
+// tell logs one line.
 func (a *activity) tell(what string, p []byte, err error) {
 	var attrs []slog.Attr
 	if len(p) > 0 {

@@ -74,7 +74,7 @@ type Conn struct {
 	drain atomic.Pointer[drain] // made on demand
 }
 
-// connInfo is what few connections have.
+// connInfo holds the fields that few connections need.
 type connInfo struct {
 	ConnInfo                            // of ConnOf, or the addresses of ConnConfig
 	secured  *Conn                      // what TLS runs over, if it does
@@ -120,7 +120,7 @@ func NewConn(nc net.Conn, cfg *ConnConfig) *Conn {
 	return c
 }
 
-// over makes the halves of c those of low.
+// over sets the halves of c to those of low.
 func (c *Conn) over(low *stream.Stream) {
 	c.low, c.Released = low, low.Released()
 	in, out := &low.In, &low.Out

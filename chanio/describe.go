@@ -25,7 +25,7 @@ type Description struct {
 	Upstream []Description // where its values come from
 }
 
-// Describe tells what is known of s. It may be called from any goroutine at any time, and calls the Describe hook.
+// Describe returns a snapshot of s. It may be called by any goroutine at any time, and calls the Describe hook.
 func (s *Source[T]) Describe() Description {
 	d := Description{Kind: "source"}
 	if s.hooks.Describe != nil {
@@ -39,7 +39,7 @@ func (s *Source[T]) Describe() Description {
 	return d
 }
 
-// describeEnd tells whether e has ended, and why, if not well.
+// describeEnd reports whether e has ended, and with which failure.
 func describeEnd(e *End) (ended bool, err error) {
 	if e.Open() {
 		return false, nil
@@ -50,7 +50,7 @@ func describeEnd(e *End) (ended bool, err error) {
 	return true, err
 }
 
-// Describe tells what is known of s. It may be called from any goroutine at any time, and calls the Describe hook.
+// Describe returns a snapshot of s. It may be called by any goroutine at any time, and calls the Describe hook.
 func (s *Sink[T]) Describe() Description {
 	d := Description{Kind: "sink"}
 	if s.hooks.Describe != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// drain is a request to a Conn to finish what it is doing, with the functions that heed it. An idle connection has one, so it
-// is small.
+// drain holds the functions registered with OnDrain and the cause, once the Conn has been asked to finish. Idle
+// connections have one, so it is small.
 type drain struct {
 	log *slog.Logger
 

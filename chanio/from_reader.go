@@ -12,16 +12,15 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// FromReader returns a Source of the bytes of r, in chunks that the receiver owns. Codecs run straight on its buffer of
-// 32 KiB, which it holds from the first receive to the end. Nothing is read before somebody asks.
+// FromReader returns a Source of the bytes of r, in chunks that the receiver owns. Codecs decode directly from its
+// buffer of 32 KiB, which it holds from the first receive to the end. It reads only when a receiver asks.
 //
-// r stays the caller's. What closes it, if anything does, is given as closers, such as the Close of a file: they are
-// called once, when the stream has ended in whatever way, in the goroutine that ended it, also beside a Read; Close
-// returns their errors.
+// The caller still owns r. closers, such as the Close of a file, are called once, when the stream has ended in any way,
+// by the goroutine that ended it, possibly during a Read; Close returns their errors.
 //
-// FromReader starts no goroutine, so it cannot make a Read return: ctx and Close take effect between two of them. Only
-// if r has a working SetReadDeadline, like a net.Conn or a pipe from os.Pipe, do they interrupt it; the read deadline is
-// the Source's from then on. A net.Conn as a whole is better given to [NewConn].
+// FromReader starts no goroutine, so it cannot interrupt a Read: ctx and Close take effect between reads. They
+// interrupt a Read only if r has a working SetReadDeadline, as a net.Conn and a pipe from os.Pipe do; the read deadline
+// then belongs to the Source. For a whole net.Conn use [NewConn].
 func FromReader(r io.Reader, closers ...func() error) *Source[[]byte] {
 	if r == nil {
 		panic("chanio: FromReader: r is nil")
@@ -53,7 +52,7 @@ func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 	return s
 }
 
-// newReaderStream returns the Source of s, whose bytes are also seen as in.
+// newReaderStream returns the Source of s, whose bytes in exposes as well.
 func newReaderStream(kind string, s *readerSource, in ByteSource) *Source[[]byte] {
 	return NewSource(SourceHooks[[]byte]{
 		Next: s.Next, TryNext: s.TryNext, Close: s.close, Bytes: in,
@@ -61,7 +60,7 @@ func newReaderStream(kind string, s *readerSource, in ByteSource) *Source[[]byte
 	})
 }
 
-// read returns what one Read of r brought, at least one byte unless there is an error.
+// read returns the result of one Read of r: at least one byte, or an error.
 func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 	if err := s.deadline.Enter(ctx, time.Time{}); err != nil {
 		return 0, s.fail(ctx, err)
@@ -90,7 +89,7 @@ func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 	return 0, s.fail(ctx, io.ErrNoProgress)
 }
 
-// fail keeps an error that does not concern one call alone.
+// fail keeps an error unless it concerns only one call.
 func (s *readerSource) fail(ctx context.Context, err error) error {
 	if Resumable(ctx, err) {
 		return err
@@ -106,13 +105,13 @@ func (s *readerSource) close() error {
 	return s.closers.close()
 }
 
-// onceClosers is what to close at the end of an adapter.
+// onceClosers holds the functions to call at the end of an adapter.
 type onceClosers struct {
 	funcs []func() error
 	done  atomic.Bool
 }
 
-// close calls all of them, the first time. They may come back here.
+// close calls all of them, the first time. They may call close again.
 func (c *onceClosers) close() error {
 	if c.done.Swap(true) {
 		return nil

@@ -75,7 +75,7 @@ func (c *netConn) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// opError is err as a net.Conn reports it.
+// opError returns err as a net.Conn reports it.
 func (c *netConn) opError(op string, err error) error {
 	switch {
 	case c.closed.Load():
@@ -103,10 +103,10 @@ func (c *netConn) Close() error {
 	return nil
 }
 
-// CloseWrite ends the stream to the peer once what was written has left.
+// CloseWrite half-closes the connection once what was written has been sent.
 func (c *netConn) CloseWrite() error { return c.conn.Out.Close() }
 
-// Abort makes the connection end at once, with a reset where there is one.
+// Abort ends the connection at once, with a reset if the transport has one.
 func (c *netConn) Abort() { c.conn.Abort(net.ErrClosed) }
 
 func (c *netConn) LocalAddr() net.Addr  { return c.conn.LocalAddr() }

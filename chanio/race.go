@@ -48,7 +48,7 @@ func Race(ctx context.Context, fns ...func(context.Context) error) error {
 	return won
 }
 
-// guard calls f, then done with what it returned. If f panicked or called runtime.Goexit, that is a *PanicError.
+// guard calls f, then done with the result. A panic or runtime.Goexit in f is passed on as a *PanicError.
 func guard(f func() error, done func(err error, panicked *PanicError)) {
 	var err error
 	var panicked *PanicError
@@ -59,8 +59,8 @@ func guard(f func() error, done func(err error, panicked *PanicError)) {
 	})
 }
 
-// contain calls f. If that does not return, broken is called with what it panicked with, or nil after runtime.Goexit. A
-// panic goes no further.
+// contain calls f. If f does not return, it calls broken with the value of the panic, or nil after runtime.Goexit. A
+// panic does not propagate.
 func contain(f func(), broken func(v any)) {
 	returned := false
 	defer func() {

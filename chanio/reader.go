@@ -18,7 +18,7 @@ func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
 	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}
 }
 
-// noBytes is a ByteSource that yields err alone.
+// noBytes is a ByteSource that only returns err.
 type noBytes struct{ err error }
 
 func (b noBytes) Buffered() []byte                          { return nil }
@@ -27,7 +27,7 @@ func (b noBytes) Discard(int)                               {}
 func (b noBytes) Read(context.Context, []byte) (int, error) { return 0, b.err }
 func (b noBytes) Clone(p []byte) []byte                     { return append([]byte(nil), p...) }
 
-// sourceReader carries a ctx because io.Reader has no room for one.
+// sourceReader holds a ctx because io.Reader has no parameter for one.
 type sourceReader struct {
 	ctx context.Context
 	up  Upstream[[]byte]
@@ -42,7 +42,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo makes io.Copy write from where the bytes are.
+// WriteTo lets io.Copy write without an intermediate copy.
 func (r *sourceReader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.in.Buffered()) == 0 {

@@ -44,7 +44,7 @@ func Relay(ctx context.Context, a, b *Conn) error {
 	return first
 }
 
-// relayOne moves what from sends to to, and half-closes that.
+// relayOne transfers from one connection to the other, and half-closes that at the end.
 func relayOne(ctx context.Context, from, to *Conn) error {
 	if _, err := Transfer(ctx, from.In, to.Out); err != nil {
 		return err

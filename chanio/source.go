@@ -9,12 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// Source is the receiving half of a stream: values, then one end.
+// Source is the receiving half of a stream. It yields values and then ends once.
 //
-// A Source has one consumer. Recv, TryRecv, All, Values and C may be used in turn, from one goroutine after the other,
-// but not by two at once: that panics with a message that names pipeline.Tee. A call whose ctx has ended no longer
-// counts: the next consumer waits, within its own ctx, until the earlier one has let go. Close, Err, Done and OnDone are
-// for any goroutine at any time.
+// A Source has one consumer. Recv, TryRecv, All, Values and C may be used one after the other, also by different
+// goroutines, but not by two at once: that panics with a message that recommends pipeline.Tee. A call whose ctx has
+// ended no longer counts: the next consumer waits, within its own ctx, until the earlier one has returned. Close, Err,
+// Done and OnDone may be called by any goroutine at any time.
 type Source[T any] struct {
 	hooks SourceHooks[T] // with an End
 	turn  turn
@@ -32,8 +32,7 @@ type Source[T any] struct {
 	ranged error                       // why the last range ended, if its ctx ended it
 }
 
-// NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls none of the hooks
-// yet.
+// NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls no hook yet.
 func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	if hooks.Next == nil {
 		panic("chanio: NewSource: Next is nil")
@@ -45,9 +44,9 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	return s
 }
 
-// Recv returns the next value. It blocks until there is one, the stream ends, or ctx ends. After the last value of a
-// stream that ended well it returns io.EOF, after Close net.ErrClosed, and otherwise why the stream failed; it goes on
-// returning that. If ctx has ended, or ends first, it returns [Cause] of ctx and has taken nothing.
+// Recv returns the next value. It blocks until there is one, the stream ends, or ctx ends. After the end of the stream
+// it returns io.EOF if the end was clean, net.ErrClosed after Close, and otherwise the failure, on every call. If ctx
+// ends first or has ended already, Recv returns [Cause] of ctx and has consumed nothing.
 func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 	c := s.turn.now.Load()
 	if c == nil || c.done != ctx.Done() || !c.state.CompareAndSwap(vacant, taken) {
@@ -68,9 +67,9 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// TryRecv returns the next value if that needs no wait and no read. ok is false if there is none now; err then says
-// whether the stream is known to have ended, as Recv does. A Source whose endpoint cannot tell (see SourceHooks.TryNext)
-// has never a value at hand.
+// TryRecv returns the next value if that needs no wait and no read. If there is none, ok is false, and err is nil or,
+// if the stream is known to have ended, the error that Recv would return. A Source whose endpoint does not support this
+// (see SourceHooks.TryNext) never has a value at hand.
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	c := s.turn.now.Load() // with whatever ctx: this does not wait
 	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
@@ -91,9 +90,9 @@ func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	return v, ok, err
 }
 
-// All returns an iterator over the values of s. It ends when the stream or ctx ends; Err then says which and why.
-// Leaving the loop early closes nothing. The loop runs in the caller's goroutine and is the consumer of s until it ends;
-// its body may close s, but not receive from it while ctx lives.
+// All returns an iterator over the values of s. It ends when the stream or ctx ends; Err then returns the reason.
+// Breaking out of the loop closes nothing. The loop runs in the caller's goroutine and is the consumer of s until it
+// ends. Its body may close s but must not receive from it, except after ctx has ended.
 func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for v, err := range s.Values(ctx) {
@@ -104,8 +103,8 @@ func (s *Source[T]) All(ctx context.Context) iter.Seq[T] {
 	}
 }
 
-// Values is All with the reason of the end: if that is not a clean end, the last pair of the iterator is a zero value
-// and the error that Recv would have returned.
+// Values is All with errors: unless the end is clean, the last pair of the iterator is a zero value and the error that
+// Recv would return.
 func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ended := func(err error) {
@@ -153,8 +152,9 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// Err tells why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it. Once
-// the stream itself has ended, Err is its end: nil if clean, net.ErrClosed if closed here, otherwise its failure.
+// Err returns why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it.
+// Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, and otherwise
+// the failure.
 func (s *Source[T]) Err() error {
 	if s.hooks.End.Ended() {
 		return s.hooks.End.Err()
@@ -164,17 +164,17 @@ func (s *Source[T]) Err() error {
 	return s.ranged
 }
 
-// Done is closed when the stream has ended: when a receiver has met its end, or it was closed here. Values may still
-// lie in a channel that C gave out; range to its end to have them.
+// Done returns a channel that is closed when the stream has ended: when a receiver has reached its end, or s was
+// closed. Values may remain in a channel returned by C; range over it to the end to receive them.
 func (s *Source[T]) Done() <-chan struct{} { return s.hooks.End.Done() }
 
-// OnDone has f called, in a goroutine of its own, once Done is closed. stop takes f back and reports whether it did so
-// before the call.
+// OnDone registers f to be called, in its own goroutine, once Done is closed. stop unregisters f and reports whether it
+// did so before the call.
 func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnDone(f) }
 
-// Close tells the producer that no more is wanted, at once, also when it is idle. A blocked Recv returns net.ErrClosed, a
-// channel from C is closed, and values that were not received are dropped, or handed to the endpoint if they must be
-// closed. It is idempotent.
+// Close tells the producer that no more values are wanted, at once, even if the stream is idle. A blocked Recv returns
+// net.ErrClosed, a channel from C is closed, and values not received are dropped, or returned to the endpoint if they
+// must be closed. Close is idempotent.
 func (s *Source[T]) Close() error {
 	endedWell := !s.hooks.End.Set(net.ErrClosed) && s.hooks.End.Err() == nil
 	s.mu.Lock()
@@ -189,7 +189,7 @@ func (s *Source[T]) Close() error {
 	return s.tellClosed()
 }
 
-// undelivered hands values to the hook of that name.
+// undelivered passes values to the Undelivered hook.
 func (h *SourceHooks[T]) undelivered(values ...T) {
 	if h.Undelivered != nil {
 		for _, v := range values {
@@ -266,8 +266,8 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	return v, false, nil
 }
 
-// fail judges an error of the endpoint: if it concerns only the call, the stream goes on, otherwise it has ended. fail
-// returns what the consumer is told.
+// fail handles an error of the endpoint. The stream continues if the error concerns only this call, and ends otherwise.
+// fail returns the error for the consumer.
 func (s *Source[T]) fail(ctx context.Context, err error) error {
 	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) {
 		return callError(ctx, err)
@@ -275,7 +275,7 @@ func (s *Source[T]) fail(ctx context.Context, err error) error {
 	return s.finish(err)
 }
 
-// finish ends the stream with err, unless it has ended, and returns how it has.
+// finish ends the stream with err, unless it has ended already, and returns its end.
 func (s *Source[T]) finish(err error) error {
 	if err == io.EOF {
 		s.hooks.End.Set(nil)
@@ -300,7 +300,7 @@ func endError(e *End) error {
 	return io.EOF
 }
 
-// callError is err of a call that ctx bounded, with the cause of ctx in the place of its error.
+// callError returns err, or the cause of ctx if err is the error of ctx.
 func callError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && Resumable(ctx, err) {
 		return Cause(ctx)
@@ -308,8 +308,8 @@ func callError(ctx context.Context, err error) error {
 	return err
 }
 
-// crash ends the stream and the turn of c, because a hook did not return: it panicked with v, or called runtime.Goexit if
-// v is nil. The panic goes on.
+// crash ends the stream and the turn of c because a hook did not return: it panicked with v, or called runtime.Goexit
+// if v is nil. The panic propagates.
 func (s *Source[T]) crash(c *consumer, v any) {
 	defer s.turn.leave(c, vacant)
 	s.broken(v)
@@ -318,8 +318,8 @@ func (s *Source[T]) crash(c *consumer, v any) {
 	}
 }
 
-// broken ends the stream because of a panic with v. What the Close hook may panic with then is dropped: the first panic
-// is what matters.
+// broken ends the stream because of a panic with v. A further panic in the Close hook is dropped; the first one
+// matters.
 func (s *Source[T]) broken(v any) {
 	defer func() { _ = recover() }()
 	_ = s.finish(Recovered(v))

@@ -5,20 +5,20 @@ import "context"
 // chanSize is the capacity of the channels that C returns.
 const chanSize = 16
 
-// sourceView is a Source seen as a channel, and the goroutine that fills it.
+// sourceView is the channel of a Source, and the goroutine that fills it.
 type sourceView[T any] struct {
 	s  *Source[T]
 	ch chan T
 	c  *consumer // the goroutine
 }
 
-// C returns the values of s as a channel with a capacity of 16, for range and select. It is closed when the stream or
-// ctx ends; Err then says which and why. Values that nobody took from it, and the one that was on its way, are not
-// lost: the next Recv, All or C has them first. (Of a Source whose values somebody must close, such as a listener's
-// connections, the capacity is 0, and a value that nobody took is closed.)
+// C returns the values of s as a channel with a capacity of 16, for range and select. The channel is closed when the
+// stream or ctx ends; Err then returns the reason. Values left in the channel, and the one being sent, are not lost:
+// the next Recv, All or C receives them first. (If values of the Source must be closed, such as a listener's
+// connections, the capacity is 0, and a value that was not received is closed.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
-// channel, C returns the same channel while that lives; goroutines may share it. With another ctx it panics.
+// channel, C returns the same channel while that is in use; goroutines may share it. With another ctx it panics.
 func (s *Source[T]) C(ctx context.Context) <-chan T {
 	if s.hooks.Borrowed {
 		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")
@@ -40,7 +40,7 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	}
 }
 
-// openView returns the live view of ctx, or a fresh one; otherwise what [turn.tryReplace] does.
+// openView returns the live view of ctx, or a new one; otherwise see [turn.tryReplace].
 func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan struct{}, wrong string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (v *sourceView[T]) fill(ctx context.Context) {
 	}, v.s.broken)
 }
 
-// fillOne passes one value on, and reports whether to go on.
+// fillOne sends one value on the channel, and reports whether to continue.
 func (v *sourceView[T]) fillOne(ctx context.Context, closing <-chan struct{}) bool {
 	x, err := v.s.pull(ctx)
 	if err != nil {
@@ -95,7 +95,8 @@ func (v *sourceView[T]) fillOne(ctx context.Context, closing <-chan struct{}) bo
 	}
 }
 
-// offer waits for room in the channel. If ctx or the stream ends first, x is put back, or goes where undelivered values go.
+// offer waits for room in the channel. If ctx or the stream ends first, x is put back, or passed to the Undelivered
+// hook.
 func (v *sourceView[T]) offer(ctx context.Context, closing <-chan struct{}, x T) bool {
 	select {
 	case v.ch <- x:
@@ -112,7 +113,7 @@ func (v *sourceView[T]) offer(ctx context.Context, closing <-chan struct{}, x T)
 	return false
 }
 
-// unread puts v in front of what is received next. If s was closed, v goes where undelivered values go.
+// unread puts v in front of the values to receive. If s was closed, v is passed to the Undelivered hook.
 func (s *Source[T]) unread(v T) {
 	s.mu.Lock()
 	if s.closed {
@@ -125,7 +126,7 @@ func (s *Source[T]) unread(v T) {
 	s.mu.Unlock()
 }
 
-// reclaimLocked takes back what an ended view left in its channel. The caller is the consumer.
+// reclaimLocked takes back what an ended view left in its channel. Only the consumer calls it.
 func (s *Source[T]) reclaimLocked() {
 	if s.view == nil || s.view.c.state.Load() != gone {
 		return

@@ -64,7 +64,7 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 	return secured, nil
 }
 
-// takeOver makes TLS the consumer of in, also in the place of a stage that yields.
+// takeOver makes TLS the consumer of in, also if a stage that yields has it.
 func takeOver(ctx context.Context, in *Source[[]byte]) (Upstream[[]byte], error) {
 	in.mu.Lock()
 	yield := in.yield

@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// To returns a Sink whose values go to ch, anybody's channel. The Sink is the only sender from then on: its Close
-// closes ch, after the last Send under way has left it. A value counts as accepted once it is in the channel, so Flush
-// has nothing to wait for and Close does not wait for the receiver. A Send that waits for room while Close is called
-// returns net.ErrClosed. Abort closes ch too, since nothing else would wake its receiver; a bare channel can neither
-// take back what it holds nor say why it ended, so ask [Sink.Err].
+// To returns a Sink that sends to ch. The Sink must be the only sender from then on: its Close closes ch once the last
+// Send in progress has returned. A value counts as accepted once it is in the channel, so Flush returns at once and
+// Close does not wait for the receiver. A Send that waits for room when Close is called returns net.ErrClosed. Abort
+// also closes ch, because nothing else would wake its receiver. A channel can neither take back its values nor report
+// an error, so receivers should check [Sink.Err].
 //
 // To starts no goroutine.
 func To[T any](ch chan<- T) *Sink[T] {
@@ -24,7 +24,7 @@ func To[T any](ch chan<- T) *Sink[T] {
 	})
 }
 
-// chanSink sends to a channel that it closes once its half is open no more and nobody is sending.
+// chanSink sends to a channel, and closes it once the half is no longer open and nobody is sending.
 type chanSink[T any] struct {
 	ch    chan<- T
 	end   End
@@ -79,7 +79,7 @@ func (c *chanSink[T]) leave() {
 	}
 }
 
-// stop lets nobody in any more. The End has woken those who wait for room.
+// stop keeps out further senders. The End has woken those that wait for room.
 func (c *chanSink[T]) stop() {
 	defer c.leave()
 	c.users.Add(2)

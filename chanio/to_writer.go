@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// ToWriter returns a Sink that writes to w, one value after the other, in the goroutine of the sender: a value counts
-// as accepted when w has taken it, and what makes a Send wait is another's Write. ctx bounds that wait; a Write under
-// way goes on. The first error of w ends the Sink. What w itself buffers leaves with Flush and Close, if w has a method
-// Flush, as *bufio.Writer and http.ResponseWriters have.
+// ToWriter returns a Sink that writes values to w, one after the other, in the sender's goroutine. A value counts as
+// accepted when w has taken it, and a Send waits only for the Write of another sender. ctx bounds that wait; a Write in
+// progress continues. The first error of w ends the Sink. If w has a method Flush, as *bufio.Writer and
+// http.ResponseWriters do, Flush and Close of the Sink call it.
 //
-// w stays the caller's. What closes it, if anything does, is given as closers: they are called once, after Close has
-// drained, when w has failed, or at once by Abort, also beside a Write. A Write that does not return keeps Close
-// waiting for the linger bound; Abort ends it only by way of the closers, or of SetWriteDeadline if w has that. TrySend
-// does not wait for another's Write, but for its own it must (as far as w allows).
+// The caller still owns w. closers are called once: after Close has drained, when w has failed, or at once by Abort,
+// possibly during a Write. If a Write does not return, Close waits for the linger bound; Abort can end the Write only
+// through closers, or through SetWriteDeadline if w has it. TrySend does not wait for the Write of another sender, but
+// its own Write blocks as long as w does.
 //
 // ToWriter starts no goroutine.
 func ToWriter(w io.Writer, closers ...func() error) *Sink[[]byte] {
@@ -111,7 +111,7 @@ func (s *writerSink) write(p []byte) error {
 	return err
 }
 
-// flushW has w write what it buffers.
+// flushW flushes what w buffers.
 func (s *writerSink) flushW() error {
 	switch w := s.w.(type) {
 	case interface{ Flush() error }:
@@ -125,7 +125,7 @@ func (s *writerSink) flushW() error {
 	return nil
 }
 
-// use does something with w. If that fails or panics the stream has ended.
+// use calls do, which uses w. If do fails or panics, the stream ends.
 func (s *writerSink) use(do func() error) (err error) {
 	if s.ended.Ended() {
 		return refusal(&s.ended)

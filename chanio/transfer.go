@@ -61,8 +61,8 @@ type transfer struct {
 
 // route moves bytes without bringing them into the process.
 type route interface {
-	// move waits for bytes and moves some. An error of errors.ErrUnsupported says that this route does not lead
-	// there; an error of the source has been told to it.
+	// move waits for bytes and moves some. It returns errors.ErrUnsupported if this route cannot be used. Errors of the
+	// source have already been reported to it.
 	move(ctx context.Context) (n int, err error)
 	close()
 }
@@ -95,7 +95,7 @@ func (t *transfer) run(ctx context.Context) error {
 	}
 }
 
-// pass moves what is buffered, and waits for that.
+// pass moves what is buffered, and waits if nothing is.
 func (t *transfer) pass(ctx context.Context, in ByteSource) error {
 	if len(in.Buffered()) == 0 {
 		if err := in.Fill(ctx, 1); err != nil {

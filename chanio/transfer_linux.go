@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// newRoute returns the way by which the kernel moves the bytes of up to a sink, if there is one.
+// newRoute returns a route on which the kernel moves the bytes of up to a sink, or nil.
 func newRoute(ctx context.Context, up Upstream[[]byte], to ByteSink) route {
 	out, ok := to.(RawSink)
 	if !ok {
@@ -37,8 +37,8 @@ const (
 	sendfileMax = 1 << 20   // bytes by one sendfile, before other senders have their turn
 )
 
-// splicer moves bytes from socket to socket through a pipe of its own. The splice of the standard library drops what
-// lies in its pipe when a deadline passes; this one puts it back into the source.
+// splicer moves bytes from socket to socket through its own pipe. The splice of the standard library drops what is in
+// its pipe when a deadline passes; this one puts it back into the source.
 type splicer struct {
 	up       Upstream[[]byte]
 	in       RawSource

@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// turn is whose turn it is to use a Source. A consumer is made with its ctx and stays the same one while it comes back with
-// that ctx and nobody has come in between: this costs one compare-and-swap. All else is decided under mu.
+// turn decides which consumer may use a Source. A consumer is made with its ctx and stays the same while it returns
+// with that ctx and no other has come in between, which costs one compare-and-swap. Everything else is decided under
+// mu.
 type turn struct {
 	now atomic.Pointer[consumer] // the present consumer, or the last one; nil before the first
 	mu  sync.Mutex
@@ -41,7 +42,7 @@ const (
 )
 
 // enter makes the caller the consumer: next, or the present one if that has the same ctx. It waits, within ctx, for a
-// consumer whose ctx or stream has ended to let go, and panics if there is another, unless ctx has ended.
+// consumer whose ctx or stream has ended to leave. It panics if there is another, unless ctx has ended.
 func (t *turn) enter(ctx context.Context, end *End) (*consumer, error) {
 	if c := t.now.Load(); c != nil && c.done == ctx.Done() && c.state.CompareAndSwap(vacant, taken) {
 		return c, nil
@@ -77,7 +78,8 @@ func wait(ctx context.Context, left <-chan struct{}) error {
 	}
 }
 
-// tryReplace makes next the consumer, or returns what to wait for before another try, or says what is wrong.
+// tryReplace makes next the consumer. Otherwise it returns a channel to wait for before the next try, or the error
+// message for a second consumer.
 func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <-chan struct{}, wrong string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +108,7 @@ func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <
 // never is a channel that is not closed.
 var never = make(chan struct{})
 
-// leave takes c, which is taken or owned, to another state, and wakes those who wait for that.
+// leave moves c, which is taken or owned, to another state, and wakes waiting consumers.
 func (t *turn) leave(c *consumer, state uint32) {
 	if c.state.CompareAndSwap(taken, state) {
 		return
@@ -120,7 +122,7 @@ func (t *turn) leave(c *consumer, state uint32) {
 	}
 }
 
-// contention says what is wrong about a second consumer, beside c.
+// contention returns the error message for a second consumer beside c.
 func (c *consumer) contention(ctx context.Context, state uint32) string {
 	const tee = "; to give its values to several consumers, use pipeline.Tee"
 	switch {

@@ -2,25 +2,25 @@ package chanio
 
 import "context"
 
-// Upstream is a [Source] as the stage that owns it sees it. Its methods are for one goroutine at a time, except Unread
-// and Close, which are for any.
+// Upstream is a [Source] as seen by the stage that owns it. Its methods are for one goroutine at a time, except Unread
+// and Close, which are safe for concurrent use.
 type Upstream[T any] struct {
 	s *Source[T]
 	c *consumer // the stage; nil if it has come too late
 }
 
-// Claim makes the caller, a stage or an endpoint by the given name, the one consumer of s for good: Recv, All, C and
-// Claim panic from then on. The new owner closes s when it ends before s does. The name, such as "pipeline.Map",
-// appears in that panic. Claim waits for a consumer whose ctx has ended to let go; [Source.Acquire] waits no longer than
+// Claim makes the caller, a stage or endpoint with the given name, the only consumer of s for good: Recv, All, C and
+// Claim panic from then on, with a message that contains the name, such as "pipeline.Map". The owner must close s if it
+// ends before s does. Claim waits for a consumer whose ctx has ended to return; [Source.Acquire] bounds that wait with
 // a ctx.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
 	up, _ := s.own(context.Background(), nil, stage)
 	return up
 }
 
-// Acquire is Claim for a call that ctx bounds, such as pipeline.Connect: if ctx ends before an earlier consumer has let
-// go, Acquire returns [Cause] of ctx. The caller gives s back with [Upstream.Release], soon after ctx has ended: the next
-// consumer then waits for that, and does not panic.
+// Acquire is Claim for a call with a ctx, such as pipeline.Connect. If ctx ends before an earlier consumer has
+// returned, Acquire returns [Cause] of ctx. The caller must return s with [Upstream.Release] soon after ctx has ended:
+// the next consumer waits for that instead of panicking.
 func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], error) {
 	if s != nil {
 		c := s.turn.now.Load() // which may be that of the call before
@@ -31,7 +31,7 @@ func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], err
 	return s.own(ctx, ctx.Done(), stage)
 }
 
-// own makes a stage the consumer, until it releases s or done is closed. It waits no longer than ctx for an earlier one.
+// own makes a stage the consumer, until it releases s or done is closed. ctx bounds the wait for an earlier one.
 func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string) (Upstream[T], error) {
 	if s == nil {
 		panic(stage + ": the Source is nil")
@@ -47,8 +47,8 @@ func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string)
 	return Upstream[T]{s, c}, nil
 }
 
-// Release gives the Source back: the caller no longer owns it, and Recv, All, C and Claim work again. Only the first call
-// counts.
+// Release returns the Source: the caller no longer owns it, and Recv, All, C and Claim work again. Only the first call
+// has an effect.
 func (u Upstream[T]) Release() {
 	if u.c == nil || u.c.state.Load() != owned {
 		return
@@ -59,18 +59,18 @@ func (u Upstream[T]) Release() {
 	u.s.turn.leave(u.c, vacant)
 }
 
-// Yields says that the stage lets go when TLS begins on the connection whose bytes it receives ([TLSServer], [TLSClient]).
-// Then letGo is called, by the goroutine that begins it: it makes sure that nobody receives from the stage, puts back
-// what the stage has taken and not used, calls Release, and leaves the Source alone from then on. If it returns an error,
-// TLS does not begin.
+// Yields registers letGo, which is called when TLS starts on the connection whose bytes the stage receives
+// ([TLSServer], [TLSClient]), by the goroutine that starts it. letGo must ensure that nobody receives from the stage,
+// put back what the stage has taken and not used, call Release, and not use the Source again. If it returns an error,
+// TLS does not start.
 func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	u.s.yield = letGo
 }
 
-// releaseAfter is Release, deferred by a call that has not returned if *returned is false: a hook, or other code of the
-// user, panicked or called runtime.Goexit, and the Source ends with that. The panic goes on.
+// releaseAfter is Release for a deferred call. If *returned is false, a hook or other user code panicked or called
+// runtime.Goexit, and the Source ends with that. The panic propagates.
 func (u Upstream[T]) releaseAfter(returned *bool) {
 	defer u.Release()
 	if *returned {
@@ -83,14 +83,14 @@ func (u Upstream[T]) releaseAfter(returned *bool) {
 	}
 }
 
-// Next returns the next value, like [Source.Recv] but without its checks: at the price of two function calls.
+// Next returns the next value, like [Source.Recv] without its checks, at the cost of two function calls.
 func (u Upstream[T]) Next(ctx context.Context) (T, error) { return u.s.pull(ctx) }
 
 // TryNext returns the next value if Next would not wait; see SourceHooks.TryNext.
 func (u Upstream[T]) TryNext() (v T, ok bool, err error) { return u.s.tryPull() }
 
-// AtHand appends values that are at hand and need no code of the user to dst, at most as many as it has room for; see
-// SourceHooks.AtHand. Which values it leaves out, TryNext may still return.
+// AtHand appends to dst values that are at hand and need no user code, at most as many as dst has room for; see
+// SourceHooks.AtHand. TryNext may still return values that AtHand leaves out.
 func (u Upstream[T]) AtHand(dst []T) []T {
 	if u.s.aside.Load() {
 		for len(dst) < cap(dst) {
@@ -110,18 +110,18 @@ func (u Upstream[T]) AtHand(dst []T) []T {
 	return u.s.hooks.AtHand(dst)
 }
 
-// Unread puts v back: the next call of Next returns it. Several come back last in, first out. If the Source was closed, v
-// goes to its Undelivered hook, or is dropped.
+// Unread puts v back: the next call of Next returns it. Of several values put back, the last comes first. If the Source
+// was closed, v is passed to its Undelivered hook, or dropped.
 func (u Upstream[T]) Unread(v T) { u.s.unread(v) }
 
 // Close closes the Source, like [Source.Close].
 func (u Upstream[T]) Close() error { return u.s.Close() }
 
-// Done is closed when the Source has ended, like [Source.Done].
+// Done returns a channel that is closed when the Source has ended, like [Source.Done].
 func (u Upstream[T]) Done() <-chan struct{} { return u.s.Done() }
 
-// Undelivered returns Drop if the values of the Source must be closed by somebody, otherwise nil. A stage whose values
-// are those of its upstream has it as its hook of that name.
+// Undelivered returns Drop if values of the Source must be closed, otherwise nil. A stage whose values are those of its
+// upstream uses it as its own Undelivered hook.
 func (u Upstream[T]) Undelivered() func(v T) {
 	if u.s.hooks.Undelivered == nil {
 		return nil
@@ -129,17 +129,17 @@ func (u Upstream[T]) Undelivered() func(v T) {
 	return u.Drop
 }
 
-// Drop hands v, which nobody will receive, to the Undelivered hook at once, also while the stream goes on. It does nothing
-// if there is none.
+// Drop passes v, which nobody will receive, to the Undelivered hook at once, even while the stream continues. Without
+// that hook it does nothing.
 func (u Upstream[T]) Drop(v T) { u.s.hooks.undelivered(v) }
 
-// Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer to,
-// those of its upstream passes it on; one that holds values refuses to be built.
+// Borrowed reports whether a value is valid only until the next call that may wait. A stage whose values are, or refer
+// to, those of its upstream must set Borrowed too; a stage that holds values panics when it is built.
 func (u Upstream[T]) Borrowed() bool { return u.s.hooks.Borrowed }
 
-// Bytes returns the stream of bytes below a Source of []byte: that of its endpoint, or a view of its chunks. It is never
-// nil; for a Source of anything else it panics. What the view holds when the owner releases the Source is received
-// next.
+// Bytes returns the stream of bytes below a Source of []byte: that of its endpoint, or a view of its chunks. It is
+// never nil. For a Source of another type it panics. Bytes that the view holds when the owner releases the Source are
+// received next.
 func (u Upstream[T]) Bytes() ByteSource {
 	s, ok := any(u.s).(*Source[[]byte])
 	if !ok {
@@ -148,18 +148,19 @@ func (u Upstream[T]) Bytes() ByteSource {
 	return bytesOf(s)
 }
 
-// IsBytes reports whether the Source is a stream of bytes whose chunks mean nothing, so that Bytes loses nothing.
+// IsBytes reports whether the Source is a stream of bytes without meaningful chunk boundaries, so that Bytes loses
+// nothing.
 func (u Upstream[T]) IsBytes() bool { return u.s.hooks.Bytes != nil }
 
-// IsConn reports whether the Source receives what a connection brings, also while bytes that were put back come first.
+// IsConn reports whether the Source receives from a connection, even if bytes that were put back come first.
 func (u Upstream[T]) IsConn() bool {
 	_, ok := u.s.hooks.Bytes.(RawSource)
 	return ok
 }
 
-// Fail tells the Source what the route of Bytes met, io.EOF or an error, as if Next had returned it. It returns what a
-// consumer is to be told.
+// Fail reports to the Source an error that the user of Bytes received, io.EOF included, as if Next had returned it. It
+// returns the error for the consumer.
 func (u Upstream[T]) Fail(ctx context.Context, err error) error { return u.s.fail(ctx, err) }
 
-// Describe tells what is known of the Source, for the description of the stage that owns it; Consumer names that stage.
+// Describe describes the Source, for the description of the stage that owns it; Consumer names that stage.
 func (u Upstream[T]) Describe() Description { return u.s.Describe() }

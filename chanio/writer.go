@@ -18,7 +18,7 @@ func NewWriter(ctx context.Context, sink *Sink[[]byte]) io.WriteCloser {
 	return &sinkWriter{ctx: ctx, sink: sink, hands: sink.hooks.Bytes == nil}
 }
 
-// sinkWriter carries a ctx because io.Writer has no room for one.
+// sinkWriter holds a ctx because io.Writer has no parameter for one.
 type sinkWriter struct {
 	ctx   context.Context
 	sink  *Sink[[]byte]
@@ -32,7 +32,7 @@ func (w *sinkWriter) Write(p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// send sends p, which the caller of Write uses again.
+// send sends a copy of p, because the caller of Write may reuse it.
 func (w *sinkWriter) send(p []byte) error {
 	if w.hands {
 		p = append(make([]byte, 0, len(p)), p...)
@@ -40,7 +40,7 @@ func (w *sinkWriter) send(p []byte) error {
 	return w.sink.Send(w.ctx, p)
 }
 
-// ReadFrom makes io.Copy to the writer read into one buffer.
+// ReadFrom lets io.Copy read into one buffer.
 func (w *sinkWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	var b stream.Buffer
 	defer b.Release()
