@@ -8,11 +8,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Batch collects values into slices of n. If delay is more than 0, a slice that has waited that long since its first
-// value is passed on as it is; with a delay of 0 it waits for ever. No slice is empty, and each belongs to its receiver.
+// Batch collects values into slices of n. If delay is positive, a slice is passed on incomplete once its first value
+// has waited that long; with a delay of 0 it waits for n values. No slice is empty, and the receiver owns each.
 //
-// It works in the goroutine of the receiver, so the delay is noticed while somebody receives. When src ends or fails,
-// what was collected comes first and then the end; a cancel keeps it. For slices that wait for nothing see [ReadyChunks].
+// Batch works in the receiver's goroutine, so a delay takes effect only while somebody receives. When src ends or
+// fails, the values collected so far come before the end. A cancelled Recv keeps them. To collect without waiting, see
+// ReadyChunks.
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {
 	atLeast("Batch", "n", n, 1)
 	atLeast("Batch", "delay", delay, 0)
@@ -112,10 +113,10 @@ func (b *batch[T]) take() []T {
 	return full
 }
 
-// ReadyChunks collects what is at hand into slices of at most n: at least one value, for which it waits, and then as many
-// as need no wait. So a receiver that keeps up gets each value at once, and one that is behind gets many at a time: it is
-// how values cross a channel, or reach [chanio.Sink.SendAll], at a fraction of the price. Each slice belongs to its
-// receiver. It works in the goroutine of the receiver. If a stage above panics, what was taken before comes first.
+// ReadyChunks collects values at hand into slices of at most n. It waits for the first value of a slice and adds only
+// values that need no wait, so a receiver that keeps up gets each value at once, and one that is behind gets many
+// together. This is the cheapest way to pass values across a channel or to chanio.Sink.SendAll. The receiver owns each
+// slice. ReadyChunks works in the receiver's goroutine. If a stage above panics, the values taken before come first.
 func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 	atLeast("ReadyChunks", "n", n, 1)
 	c := &readyChunks[T]{up: claimToHold(src, "ReadyChunks"), n: n}

@@ -6,19 +6,19 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Buffer lets the stages above it run in a goroutine, up to n values ahead of the receiver. When n values wait, the
-// policy decides: [Block] holds src back.
+// Buffer runs the stages above it in a goroutine, up to n values ahead of the receiver. When n values wait, the policy
+// applies: Block stops receiving from src.
 //
-// The goroutine ends when src does, when ctx ends, which closes src for good, or when the receiver closes the stream.
-// An end or a failure of src, and the cause of ctx, come after the values that wait. A panic in a stage above ends the
-// stream with a *chanio.PanicError.
+// The goroutine ends when src ends, when ctx ends, which closes src for good, or when the receiver closes the stream.
+// The end or failure of src, or the cause of ctx, comes after the waiting values. A panic in a stage above ends the
+// stream with a [*chanio.PanicError].
 func Buffer[T any](ctx context.Context, src *chanio.Source[T], n int, policy Policy) *chanio.Source[T] {
 	atLeast("Buffer", "n", n, 1)
 	return buffer(ctx, src, "Buffer", &Queue[T]{Size: n, Policy: policy})
 }
 
-// BufferBy is [Buffer] with a limit to the sum of what metric makes of the values that wait, such as their length. A
-// value above the limit passes when nothing else waits. metric is called in the goroutine that BufferBy starts.
+// BufferBy is Buffer with a limit on the sum of the metric, such as the length, of the waiting values. A value above
+// the limit passes when no other waits. metric is called in the goroutine that BufferBy starts.
 func BufferBy[T any](
 	ctx context.Context, src *chanio.Source[T], metric func(T) int, limit int, policy Policy,
 ) *chanio.Source[T] {
@@ -27,7 +27,7 @@ func BufferBy[T any](
 	return buffer(ctx, src, "BufferBy", &Queue[T]{Size: limit, Policy: policy, Metric: metric})
 }
 
-// BufferWith is [Buffer] with all that a [Queue] has to offer; nil is the default.
+// BufferWith is Buffer with the options of a Queue; nil is the default.
 func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[T]) *chanio.Source[T] {
 	return buffer(ctx, src, "BufferWith", queue)
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// ConcatAll passes on all values of the first source that srcs brings, then all of the next, and ends when srcs does. A
-// source is taken from srcs when the one before has ended. A failure of either ends the stream, and that or a Close
-// closes srcs and the present source; the producer of srcs remains responsible for the sources that it still holds. It
-// works in the goroutine of the receiver. Since the values of a source to come may have to be closed, a channel of the
-// stream has no capacity.
+// ConcatAll passes on all values of the first source that srcs yields, then all of the next, and ends when srcs does.
+// It takes a source from srcs when the one before has ended. A failure of either ends the stream, and a failure or
+// Close closes srcs and the current source; the producer of srcs remains responsible for the sources that it still
+// holds. ConcatAll works in the receiver's goroutine. Channels of the stream have no capacity, because the values of a
+// later source might have to be closed.
 func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] {
 	outer, in := srcs.Claim("pipeline.ConcatAll"), &inner[T]{}
 	h := derive(outer, func(ctx context.Context) (v T, ok bool, err error) {

@@ -11,32 +11,32 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// MapConcurrent applies f to up to n values at a time, each in a goroutine, and passes the results on in the order of
-// src. Up to 3n values are taken and not yet received as results, as many as n goroutines between two channels of n
-// slots would have; then src is held back.
+// MapConcurrent applies f to up to n values at a time, each in a goroutine, and passes on the results in the order of
+// src. It takes up to 3n values whose results have not been received, as many as n goroutines between two channels of n
+// slots would; then it stops receiving from src.
 //
-// An error of f ends the stream in its turn: after the results for the values before it, while the ctx of f ends for
-// those after it, and src is closed at once. io.EOF does that too, as a clean end. An end or a failure of src comes after
-// the results for all of its values. A panic of f is a *chanio.PanicError. When ctx ends or the receiver closes the
-// stream, the ctx of f ends, f is called no more, and src is closed; the stage does not wait for calls of f that go on.
-// Goroutines are started as they are needed and end with the stream.
+// An error of f ends the stream after the results of earlier values, cancels the ctx of f for later ones, and closes
+// src at once. io.EOF has the same effect as a clean end. An end or failure of src comes after the results of all its
+// values. A panic of f becomes a [*chanio.PanicError]. When ctx ends or the receiver closes the stream, the ctx of f
+// ends, f is not called again, and src is closed; the stage does not wait for calls of f in progress. Goroutines are
+// started as needed and end with the stream.
 func MapConcurrent[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
 ) *chanio.Source[B] {
 	return startMap(ctx, src, "MapConcurrent", n, f, true).source("MapConcurrent")
 }
 
-// MapUnordered is [MapConcurrent] with the results in the order in which they are completed, so that a slow value holds
-// back no other. An error of f ends the stream after the results that were complete before it.
+// MapUnordered is MapConcurrent with the results in order of completion, so a slow value delays no other. An error of f
+// ends the stream after the results completed before it.
 func MapUnordered[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
 ) *chanio.Source[B] {
 	return startMap(ctx, src, "MapUnordered", n, f, false).source("MapUnordered")
 }
 
-// ForEachConcurrent calls f with every value of src, up to n at a time, each in a goroutine, and returns when src has
-// ended and all calls have returned. The first error of f, a panic of f as a *chanio.PanicError, a failure of src or
-// the end of ctx ends the ctx of the other calls, closes src, and is returned when they have returned.
+// ForEachConcurrent calls f with every value of src, up to n at a time, each in its own goroutine, and returns when src
+// has ended and all calls have returned. The first error of f, a panic of f as a [*chanio.PanicError], a failure of
+// src, or the end of ctx cancels the ctx of the other calls, closes src, and is returned once they have returned.
 func ForEachConcurrent[T any](
 	ctx context.Context, src *chanio.Source[T], n int, f func(ctx context.Context, v T) error,
 ) error {

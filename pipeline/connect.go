@@ -11,43 +11,44 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Connect sends all values of src to dst, in the caller's goroutine, and returns why it stopped:
+// Connect sends all values of src to dst, in the caller's goroutine, and returns the reason why it stopped:
 //
-//   - src ended: dst is drained and closed, and Connect returns the result of that.
-//   - src failed: dst is flushed and left open; Connect returns the failure of src.
-//   - dst ended: src is closed at once, and Connect returns the failure of dst, or net.ErrClosed after a Close.
-//   - ctx ended: values that were taken and not accepted are put back into src, neither side is closed, and Connect
-//     returns [chanio.Cause] of ctx.
-//   - dst refused one value, as a codec does with one it cannot encode: as if src had failed; the value is put back.
+//   - src ended: Connect drains and closes dst and returns the result of that.
+//   - src failed: Connect flushes dst, leaves it open and returns src's failure.
+//   - dst ended: Connect closes src at once and returns dst's failure, or net.ErrClosed after a Close.
+//   - ctx ended: Connect puts values that dst has not accepted back into src, closes neither side, and returns
+//     [chanio.Cause] of ctx.
+//   - dst rejected one value, as a codec does with a value it cannot encode: as if src had failed; the value is put
+//     back.
 //
-// While src has values at hand dst is corked, and those that no function of the user has to make move many at a time.
-// Connect is the one consumer of src while it runs. A panic in a stage of src closes src and goes on. To lead several
-// sources into one sink see [Merge], one source into several sinks [Tee].
+// While src has values at hand, dst is corked, and values that need no user code move in batches. Connect is the only
+// consumer of src while it runs. A panic in a stage of src closes src and propagates. To send several sources to one
+// sink, see Merge; to send one source to several sinks, see Tee.
 func Connect[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T]) error {
 	return ConnectWith(ctx, src, dst, nil)
 }
 
-// ConnectConfig changes what [ConnectWith] does. The zero value is [Connect].
+// ConnectConfig configures ConnectWith. The zero value is Connect.
 type ConnectConfig struct {
-	// KeepSink leaves dst open, and flushed, when src ends cleanly.
+	// KeepSink leaves dst open, after a flush, when src ends cleanly.
 	KeepSink bool
 
 	// KeepSource leaves src open when dst ends, with the values that dst did not accept put back, so that another call
-	// can lead src to another sink.
+	// can send src to another sink.
 	KeepSource bool
 
-	// SendTimeout is how long one value may wait for room in dst. When it has, the value is put back, neither side is
-	// closed, and the error is os.ErrDeadlineExceeded. 0 means for ever.
+	// SendTimeout limits how long one value may wait for room in dst. When it is exceeded, ConnectWith puts the value
+	// back, closes neither side, and returns an error that matches os.ErrDeadlineExceeded. 0 means no limit.
 	SendTimeout time.Duration
 
 	// Description names the connection in Graph.
 	Description string
 
-	// Graph shows the connection while it lives. Nil: none does.
+	// Graph, if not nil, shows the connection while ConnectWith runs.
 	Graph *Graph
 }
 
-// ConnectWith is [Connect] as cfg says; nil is the default.
+// ConnectWith is Connect with the options of cfg; nil is the default.
 func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], cfg *ConnectConfig) error {
 	return connect(ctx, src, dst, cfg, "Connect", func(ctx context.Context, c *connection[T, T]) error {
 		if c.up.IsBytes() {
@@ -57,10 +58,10 @@ func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.
 	})
 }
 
-// ConnectVia calls f with every value of src, and f sends what it makes of it to dst: nothing, one value or many. For
-// the ends of src, dst and ctx it is [Connect]. When f returns io.EOF, src is closed and dst drained and closed, as if
-// src had ended there; any other error stops ConnectVia, which flushes dst, leaves both sides open and returns it. The
-// value for which f failed is put back into src.
+// ConnectVia calls f with every value of src, and f sends any number of values to dst. The ends of src, dst and ctx are
+// handled as in [Connect]. If f returns io.EOF, ConnectVia closes src, and drains and closes dst, as if src had ended
+// there. On any other error of f it flushes dst, leaves both sides open and returns the error. The value for which f
+// failed is put back into src.
 func ConnectVia[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B],
 	f func(ctx context.Context, v A, dst *chanio.Sink[B]) error,

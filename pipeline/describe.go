@@ -18,8 +18,9 @@ func describe(ups ...chanio.Description) chanio.Description {
 	return d
 }
 
-// Tree draws a live stream and what is above it as a tree, one line each: what [chanio.Source.Describe] returns of the
-// source at the end of a pipeline. What appears for the second time, such as the source of a [Tee], is drawn once.
+// Tree draws a live stream and everything above it as a tree, one line each. Its argument is the result of
+// [chanio.Source.Describe] for the source at the end of a pipeline. Whatever appears twice, such as the source of a
+// Tee, is drawn once.
 //
 //	pipeline.Named "orders", 1200 passed
 //	└─ pipeline.Buffer, 3 of 64 queued, 2 dropped
@@ -77,7 +78,7 @@ func label(d chanio.Description, space, comma string) string {
 	return s
 }
 
-// Dot draws live streams and what is above them as one graph in the language of Graphviz, from the sources down.
+// Dot draws live streams and everything above them as one graph in the Graphviz language, sources first.
 func Dot(ds ...chanio.Description) string {
 	g := dot{nodes: map[string]bool{}, edges: map[[2]string]bool{}}
 	for _, d := range ds {
@@ -106,8 +107,8 @@ func (g *dot) draw(d chanio.Description) {
 	}
 }
 
-// Graph shows the connections that were given to it, while they live: see [ConnectConfig]. The zero value is ready for
-// use, by any goroutine.
+// Graph shows the running connections that use it; see ConnectConfig. The zero value is ready for use and safe for
+// concurrent use.
 type Graph struct {
 	mu    sync.Mutex
 	edges []*edge
@@ -131,7 +132,7 @@ func (g *Graph) add(name string, src, dst func() chanio.Description) (remove fun
 	}
 }
 
-// Describe returns the sinks to which connections lead, each with all of those above it.
+// Describe returns the sinks of the running connections, each with everything above it.
 func (g *Graph) Describe() []chanio.Description {
 	g.mu.Lock()
 	edges := slices.Clone(g.edges)

@@ -7,16 +7,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// FlatMap passes on the elements of what f makes of every value, one by one. The slice belongs to the stage then. It
-// works in the goroutine of the receiver. An end and an error of src come after the elements; a cancel loses none of
-// them.
+// FlatMap passes on, one by one, the elements of the slice that f returns for every value. The stage owns that slice.
+// It works in the receiver's goroutine. An end or failure of src comes after the elements, and a cancelled Recv loses
+// none.
 func FlatMap[A, B any](src *chanio.Source[A], f func(A) []B) *chanio.Source[B] {
 	must(f != nil, "FlatMap: f is nil")
 	e := &expand[A, B]{up: src.Claim("pipeline.FlatMap"), step: func(a A) ([]B, error) { return f(a), nil }}
 	return chanio.NewSource(e.hooks())
 }
 
-// Flatten passes on the elements of slices: it undoes [Batch].
+// Flatten passes on the elements of slices. It reverses Batch.
 func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	e := &expand[[]T, T]{
 		up:   claimToHold(src, "Flatten"),
@@ -38,13 +38,13 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	return chanio.NewSource(h)
 }
 
-// Transform is a stage whose every step may pass on any number of values, written as straight-line code: step is called
-// with each value of src and calls emit for what it passes on. State lives in the variables that step closes over. It
-// works in the goroutine of the receiver and starts nothing.
+// Transform is a stage in which every step may yield any number of values, written as straight-line code: step is
+// called with each value of src and calls emit for each value to pass on. Variables captured by step hold its state.
+// Transform works in the receiver's goroutine and starts no goroutine.
 //
-// When step returns io.EOF the stream ends cleanly after what was emitted, and src is closed at once. Any other error
-// ends it in the same way with that error. last, if it is not nil, is called once when src has ended or failed, or step
-// returned io.EOF, and emits what is still held; after that comes the end. A cancel loses nothing.
+// If step returns io.EOF, src is closed at once and the stream ends cleanly after the values emitted so far; any other
+// error ends it the same way with that error. last, if not nil, is called once when src has ended or failed, or step
+// has returned io.EOF, to emit remaining values before the end. A cancelled Recv loses nothing.
 func Transform[A, B any](
 	src *chanio.Source[A], step func(v A, emit func(B)) error, last func(emit func(B)),
 ) *chanio.Source[B] {

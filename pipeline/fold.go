@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Scan passes on init, then what f makes of the result before and each value. It works in the goroutine of the receiver.
-// A panic in f ends the stream.
+// Scan yields init, and then for each value the result of f applied to the previous result and the value. It works in
+// the receiver's goroutine. A panic in f ends the stream.
 func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Source[A] {
 	must(f != nil, "Scan: f is nil")
 	up := src.Claim("pipeline.Scan")
@@ -30,8 +30,8 @@ func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Sourc
 }
 
 // Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails
-// or ctx ends, Reduce returns that error and what it has so far; after the end of ctx src can be used again. To stop
-// early, take the values through [TakeWhile] or [Take].
+// or ctx ends, it returns that error and the result so far; after the end of ctx, src can be used again. To stop early,
+// put TakeWhile or Take in front.
 func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func(A, T) A) (A, error) {
 	must(f != nil, "Reduce: f is nil")
 	acc := init
@@ -42,8 +42,9 @@ func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func
 	return acc, err
 }
 
-// Collect returns all values of src when it has ended. If src fails or ctx ends, it returns that error and what it has
-// so far; after the end of ctx src can be used again. It has no bound of its own: put [Take] in front for one.
+// Collect receives all values of src and returns them. If src fails or ctx ends, it returns that error and the values
+// received so far; after the end of ctx, src can be used again. Collect has no limit of its own: put Take in front of
+// it for one.
 func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 	var all []T
 	err := each(ctx, src, "Collect", func(v T) error {
@@ -53,9 +54,9 @@ func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 	return all, err
 }
 
-// ForEach calls f with every value of src, in the caller's goroutine, and returns nil when src has ended cleanly, its
-// failure if it failed, and [chanio.Cause] of ctx if ctx ended; src can be used again then. An error of f closes src and
-// is returned, io.EOF as nil. A panic of f closes src and goes on.
+// ForEach calls f with every value of src, in the caller's goroutine. It returns nil when src has ended cleanly, src's
+// failure if it failed, and [chanio.Cause] of ctx if ctx ended; src can then be used again. An error of f closes src
+// and is returned, io.EOF as nil. A panic of f closes src and propagates.
 func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error) error {
 	must(f != nil, "ForEach: f is nil")
 	return each(ctx, src, "ForEach", f)

@@ -227,8 +227,8 @@ func dropAll[T any](up chanio.Upstream[T]) func([]T) {
 	}
 }
 
-// Named gives src a name for [Tree] and [Dot], and counts the values that pass: the one stage that counts. It works in
-// the goroutine of the receiver and changes nothing.
+// Named names src for Tree and Dot and counts the values that pass; no other stage counts. It works in the receiver's
+// goroutine and changes nothing else.
 func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 	up := src.Claim("pipeline.Named")
 	var passed atomic.Uint64

@@ -6,8 +6,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Map applies f to every value, in the goroutine of the receiver. It keeps nothing and starts nothing: an end, an error
-// and a cancel of src pass through.
+// Map applies f to every value, in the receiver's goroutine. It holds no values and starts no goroutine. The end,
+// failure and cancellation of src pass through.
 func Map[A, B any](src *chanio.Source[A], f func(A) B) *chanio.Source[B] {
 	must(f != nil, "Map: f is nil")
 	up := src.Claim("pipeline.Map")
@@ -22,9 +22,9 @@ func Map[A, B any](src *chanio.Source[A], f func(A) B) *chanio.Source[B] {
 	return chanio.NewSource(h)
 }
 
-// MapErr applies f to every value, in the goroutine of the receiver. An error of f ends the stream with that error and
-// closes src; io.EOF ends it cleanly. If f returns the error of the receiver's ctx because that has ended, the value goes
-// back to src and the next Recv calls f with it again. Otherwise it is [Map].
+// MapErr applies f to every value, in the receiver's goroutine. An error of f ends the stream with that error and
+// closes src; io.EOF ends it cleanly. If f returns the error of the receiver's ctx because that has ended, the value is
+// put back into src, and the next Recv calls f with it again. In all else it is Map.
 func MapErr[A, B any](src *chanio.Source[A], f func(A) (B, error)) *chanio.Source[B] {
 	must(f != nil, "MapErr: f is nil")
 	up := src.Claim("pipeline.MapErr")
@@ -34,14 +34,14 @@ func MapErr[A, B any](src *chanio.Source[A], f func(A) (B, error)) *chanio.Sourc
 	}))
 }
 
-// Filter keeps the values for which keep is true. The others are dropped, and closed if somebody has to close them (see
-// SourceHooks.Undelivered). It works in the goroutine of the receiver, keeps nothing and starts nothing.
+// Filter passes on the values for which keep returns true. Other values are dropped, or closed if they must be (see
+// SourceHooks.Undelivered). Filter works in the receiver's goroutine, holds no values and starts no goroutine.
 func Filter[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
 	must(keep != nil, "Filter: keep is nil")
 	return sieve(src.Claim("pipeline.Filter"), keep)
 }
 
-// FilterMap applies f to every value and passes on the results for which it reports true: Filter and Map in one.
+// FilterMap applies f to every value and passes on the results for which f reports true.
 func FilterMap[A, B any](src *chanio.Source[A], f func(A) (B, bool)) *chanio.Source[B] {
 	must(f != nil, "FilterMap: f is nil")
 	up := src.Claim("pipeline.FilterMap")
@@ -51,8 +51,8 @@ func FilterMap[A, B any](src *chanio.Source[A], f func(A) (B, bool)) *chanio.Sou
 	}))
 }
 
-// Tap calls f with every value that a receiver takes, before the receiver gets it, for instance to count or log. f must
-// not retain a value that the receiver may change.
+// Tap calls f with every value before it is received, for instance to count or log it. f must not retain a value that
+// the receiver may modify.
 func Tap[T any](src *chanio.Source[T], f func(T)) *chanio.Source[T] {
 	must(f != nil, "Tap: f is nil")
 	return sift(src.Claim("pipeline.Tap"), func(v T) (bool, error) {
@@ -67,7 +67,7 @@ func Compact[T comparable](src *chanio.Source[T]) *chanio.Source[T] {
 	return sift(claimToHold(src, "Compact"), func(v T) (bool, error) { return changed(v), nil }) // the one before is v
 }
 
-// CompactFunc is [Compact] with a function that tells whether a value equals the one that was passed on before it.
+// CompactFunc is Compact with a function that reports whether a value equals the last one passed on.
 func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *chanio.Source[T] {
 	must(equal != nil, "CompactFunc: equal is nil")
 	return sieve(claimToHold(src, "CompactFunc"), change(equal))

@@ -10,25 +10,25 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// Merge passes on the values of all sources as they come; those of one source stay in order. It ends cleanly when all of
-// them have, and fails with the first that fails, after the values that were taken by then. A failure, a Close and the
-// end of ctx close all sources. A goroutine for each source takes its values, and ends with it; together they are up to
-// DefaultQueue values ahead of the receiver, and those that each has in hand.
+// Merge passes on the values of all sources as they arrive; the values of one source stay in order. It ends cleanly
+// when all sources have, and fails with the first that fails, after the values taken by then. A failure, a Close and
+// the end of ctx close all sources. One goroutine for each source receives its values, and ends with it. Together they
+// are up to DefaultQueue values ahead of the receiver, plus the batch that each of them is passing on.
 func Merge[T any](ctx context.Context, srcs ...*chanio.Source[T]) *chanio.Source[T] {
 	return MergeWith(ctx, srcs, nil)
 }
 
-// MergeConfig changes what [MergeWith] does. The zero value is [Merge].
+// MergeConfig configures MergeWith. The zero value is Merge.
 type MergeConfig struct {
-	// KeepGoing lets the others go on when one source fails. The stream ends when all have ended, with all failures
+	// KeepGoing lets the other sources continue when one fails. The stream ends when all have ended, with all failures
 	// joined.
 	KeepGoing bool
 
-	// Size is how many values may wait for the receiver; 0 means DefaultQueue.
+	// Size is the number of values that may wait for the receiver. 0 means DefaultQueue.
 	Size int
 }
 
-// MergeWith is [Merge] as cfg says; nil is the default.
+// MergeWith is Merge with the options of cfg; nil is the default.
 func MergeWith[T any](ctx context.Context, srcs []*chanio.Source[T], cfg *MergeConfig) *chanio.Source[T] {
 	if cfg == nil {
 		cfg = &MergeConfig{}

@@ -10,10 +10,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// PartitionBy cuts src into runs of values with the same key, each a Source, without collecting them: the next part comes
-// when the one before has been read to its end or closed, and a receiver that asks earlier waits. Closing a part drops
-// the rest of its run. A failure of src ends the present part and then the parts with it. When ctx of a Recv ends,
-// nothing is lost on either level. All work is done in the goroutines of the receivers.
+// PartitionBy divides src into runs of values with the same key. Each run is a Source and is not collected. The next
+// part is available when the one before has been received to its end or closed; a receiver that asks earlier waits.
+// Closing a part drops the rest of its run. A failure of src ends the current part and then the stream of parts. When
+// the ctx of a Recv ends, nothing is lost on either level. All work is done in the receivers' goroutines.
 func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *chanio.Source[*chanio.Source[T]] {
 	must(key != nil, "PartitionBy: key is nil")
 	p := &partitioner[T, K]{up: claimToHold(src, "PartitionBy"), key: key}

@@ -7,10 +7,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Periodically passes on what f returns for every multiple of period on the clock, first for the next one after the
-// first Recv: with a period of a second, on the full second. f gets that moment and runs in the goroutine of the
-// receiver, which waits there until the moment has come. A late receiver gets a value for each moment that is due, none
-// merged; a clock that is set meanwhile makes none due. The stream ends when it is closed.
+// Periodically yields the result of f for every multiple of period on the clock, starting with the next one after the
+// first Recv: with a period of a second, on the full second. f is called with that time in the receiver's goroutine,
+// which waits until then. A late receiver gets a value for each time that is due, none merged; adjusting the clock
+// makes none due. The stream ends when it is closed.
 func Periodically[T any](period time.Duration, f func(at time.Time) T) *chanio.Source[T] {
 	atLeast("Periodically", "period", period, 1)
 	must(f != nil, "Periodically: f is nil")

@@ -36,25 +36,26 @@ var ErrOverflow = queue.ErrOverflow
 // DefaultQueue is how many values a queue holds if its Size is 0.
 const DefaultQueue = queue.DefaultSize
 
-// Queue describes a bounded queue between two goroutines. The zero value, and a nil *Queue, is the default.
+// Queue configures a bounded queue between two goroutines. A nil *Queue and the zero value are the default.
 type Queue[T any] struct {
-	// Size is how much the queue holds at most: a number of values, or of what Metric counts. 0 means DefaultQueue.
+	// Size is the capacity of the queue: a number of values, or of units of Metric. 0 means DefaultQueue.
 	Size int
 
-	// Policy is what happens to a value for which there is no room.
+	// Policy decides what happens to a value for which there is no room.
 	Policy Policy
 
-	// Metric is what a value counts for, at least 1; nil: each counts for 1. A value beyond Size is accepted when the
-	// queue is empty. Metric is called more than once with a value, by any goroutine, and always returns the same.
+	// Metric returns the weight of a value, at least 1. nil means that each value weighs 1. A value heavier than Size
+	// is accepted when the queue is empty. Metric may be called several times with a value, by any goroutine, and must
+	// always return the same weight.
 	Metric func(v T) int
 
-	// Mark makes the item that tells a receiver, in the place of the values that it lost, how many those were. Nil: it
-	// is not told, and [chanio.Source.Describe] has their number in Dropped. A mark takes no room.
+	// Mark, if not nil, returns an item that is received in place of lost values and reports how many they were. If it
+	// is nil, only Dropped of [chanio.Source.Describe] counts them. A mark takes no room.
 	Mark func(lost uint64) T
 
 	// OnOverflow, if not nil, is called once when Fail or Disconnect ends the stream, by the sender that found no room.
-	// A receiver that is stuck in a Send does not notice that end; [chanio.Sink.Abort] gets it out of there.
-	// OnOverflow does not block.
+	// It must not block. A receiver that is blocked in a Send does not notice that end; call [chanio.Sink.Abort] to
+	// unblock it.
 	OnOverflow func()
 
 	// Name is for [Tree] and [Dot].

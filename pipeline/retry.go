@@ -10,32 +10,32 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// RetryConfig changes what [Retry] does. The zero value is the default.
+// RetryConfig configures Retry. The zero value is the default.
 type RetryConfig struct {
-	// Min and Max bound the pause between two attempts. It doubles from the first to the second, and is then drawn at
-	// random from its upper half, so that many clients of one server do not come back at once. After a value that
-	// arrived it starts again with Min. 0 means 100 ms and 30 s.
+	// Min and Max bound the pause between two attempts. It doubles from Min to Max, and is then drawn at random from
+	// its upper half, so that many clients of one server do not retry at once. After a value has been received it
+	// starts with Min again. 0 means 100 ms and 30 s.
 	Min, Max time.Duration
 
-	// Attempts is how many attempts in a row may fail without a value between them; the next failure ends the
-	// stream. 0 means no bound.
+	// Attempts is how many consecutive attempts may fail without a value; the next failure ends the stream. 0 means no
+	// limit.
 	Attempts int
 
-	// Permanent tells which failures end the stream at once; nil: none.
+	// Permanent reports whether a failure ends the stream at once. nil means that none does.
 	Permanent func(err error) bool
 
-	// OnRetry, if not nil, is told of every failure and the pause that follows, in the goroutine of the receiver.
+	// OnRetry, if not nil, is called with every failure and the pause that follows, in the receiver's goroutine.
 	OnRetry func(err error, pause time.Duration)
 }
 
-// Retry is a stream that survives its source: when that fails, or cannot be opened, it is opened again after a pause. It
-// ends with the clean end of a source, a failure that is permanent, or one attempt too many. Any error of open, io.EOF
-// included, is a failed attempt. What was lost between two sources is left to open, which can ask for what follows the
-// last value it saw.
+// Retry yields the values of a source that it reopens when it fails. After a failure of the source or of open it waits
+// and calls open again. The stream ends with the clean end of a source, with a permanent failure, or when the attempts
+// are used up. Any error of open, including io.EOF, is a failed attempt. Values lost between two sources are up to
+// open, which may request what follows the last value it saw.
 //
-// Everything happens in the goroutine of the receiver: open gets its ctx, which bounds only the opening. When that
-// ends, nothing is lost, and the next Recv goes on where this one stopped. Close ends an open at once, through its ctx.
-// Since the values of a source to come may have to be closed, a channel of the stream has no capacity.
+// Everything happens in the receiver's goroutine. open gets its ctx, which bounds only the opening; when it ends,
+// nothing is lost, and the next Recv continues. Close interrupts open at once, through its ctx. Channels of the stream
+// have no capacity, because the values of a later source might have to be closed.
 func Retry[T any](open func(ctx context.Context) (*chanio.Source[T], error), cfg *RetryConfig) *chanio.Source[T] {
 	must(open != nil, "Retry: open is nil")
 	r := &retry[T]{open: open}

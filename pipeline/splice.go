@@ -2,7 +2,7 @@ package pipeline
 
 import "github.com/weir-go/weir/chanio"
 
-// Splice makes one Duplex of two halves.
+// Splice combines two halves into one Duplex.
 func Splice[R, W any](out *chanio.Sink[W], in *chanio.Source[R]) *chanio.Duplex[R, W] {
 	must(out != nil, "Splice: out is nil")
 	must(in != nil, "Splice: in is nil")

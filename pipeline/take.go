@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Take ends the stream cleanly after n values, and closes src with the last of them, without waiting for another. With
-// n = 0 the first Recv closes it. It works in the goroutine of the receiver.
+// Take ends the stream cleanly after n values, and closes src when it yields the last one, without waiting for another.
+// With n = 0 the first Recv closes src. It works in the receiver's goroutine.
 func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("Take", "n", n, 0)
 	up := src.Claim("pipeline.Take")
@@ -39,7 +39,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	return chanio.NewSource(h)
 }
 
-// TakeWhile ends the stream cleanly before the first value for which keep is false, and closes src. That value is
+// TakeWhile ends the stream cleanly at the first value for which keep returns false, and closes src. That value is
 // dropped.
 func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T] {
 	must(keep != nil, "TakeWhile: keep is nil")
@@ -54,7 +54,7 @@ func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T
 	})
 }
 
-// Drop drops the first n values. A cancel meanwhile forgets none of what was dropped.
+// Drop drops the first n values. If a Recv is cancelled meanwhile, the count of dropped values is kept.
 func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("Drop", "n", n, 0)
 	return sieve(src.Claim("pipeline.Drop"), func(T) bool {
@@ -66,7 +66,7 @@ func Drop[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	})
 }
 
-// DropWhile drops values up to the first for which drop is false.
+// DropWhile drops values until drop returns false for one.
 func DropWhile[T any](src *chanio.Source[T], drop func(T) bool) *chanio.Source[T] {
 	must(drop != nil, "DropWhile: drop is nil")
 	dropping := true

@@ -11,21 +11,21 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// Tee gives every value of src to n branches. Each has a queue of DefaultQueue values and blocks: the slowest holds
-// back the others. To change that for one of them, or all, there is [TeeWith]. The branches share the values, so nobody
-// may change what they point to; values that somebody must close are the responsibility of the receivers as soon as a
-// branch has accepted them.
+// Tee passes every value of src to n branches. Each branch has a queue of DefaultQueue values with policy Block, so the
+// slowest holds back the others; TeeWith configures the queues. The branches share the values, so receivers must not
+// modify what they point to. Values that must be closed are the receivers' responsibility once a branch has accepted
+// them.
 //
-// One goroutine takes the values. It ends when src does, when ctx ends, or when the last branch is closed, and closes
-// src in each case; a branch that is closed before merely gets no more. An end or a failure of src, the cause of ctx, and
-// a panic in a stage above as a *chanio.PanicError come to every branch after the values that it holds.
+// One goroutine receives the values. It ends when src ends, when ctx ends, or when the last branch is closed, and
+// closes src in each case. A branch that is closed earlier gets no more values. The end or failure of src, the cause of
+// ctx, and a panic in a stage above as a [*chanio.PanicError] reach every branch after the values in its queue.
 func Tee[T any](ctx context.Context, src *chanio.Source[T], n int) []*chanio.Source[T] {
 	atLeast("Tee", "n", n, 1)
 	return TeeWith(ctx, src, make([]*Queue[T], n)...)
 }
 
-// TeeWith is [Tee] with a branch for each of the queues; nil is the default. A branch that Fail or Disconnect ends is
-// as good as closed.
+// TeeWith is Tee with one branch for each queue; nil is the default. A branch that Fail or Disconnect ends counts as
+// closed.
 func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue[T]) []*chanio.Source[T] {
 	atLeast("TeeWith", "the number of queues", len(queues), 1)
 	t := &tee[T]{}

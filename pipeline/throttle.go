@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Throttle passes on one value per interval on the average, and up to burst at once after a pause: a bucket that holds
-// burst tokens and gains one per interval (the generic cell rate algorithm of ITU-T I.371). The first value is
-// immediate. A rate of 300 per second is an interval of time.Second/300.
+// Throttle passes on one value per interval on average, and up to burst at once after a pause: a token bucket of burst
+// tokens that gains one per interval (the generic cell rate algorithm of ITU-T I.371). The first value passes at once.
+// A rate of 300 per second is an interval of time.Second/300.
 //
-// It waits in the goroutine of the receiver, with a value in hand that a cancel keeps. An end or error of src is not
-// delayed.
+// It waits in the receiver's goroutine while holding one value, which a cancelled Recv keeps. An end or error of src is
+// not delayed.
 func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *chanio.Source[T] {
 	atLeast("Throttle", "interval", interval, 1)
 	atLeast("Throttle", "burst", burst, 1)

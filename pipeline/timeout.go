@@ -8,9 +8,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Timeout ends the stream with an error that is os.ErrDeadlineExceeded, and a net.Error with Timeout, when a receiver
-// has waited for the next value for idle, and closes src. Time in which nobody receives does not count; that of calls
-// which a cancel ended does. It works in the goroutine of the receiver.
+// Timeout ends the stream and closes src when a receiver has waited for the next value for the duration idle. The error
+// matches os.ErrDeadlineExceeded and is a net.Error with Timeout. Time during which nobody receives does not count; the
+// time of cancelled calls does. Timeout works in the receiver's goroutine.
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("Timeout", "idle", idle, 1)
 	t := &timeout[T]{up: src.Claim("pipeline.Timeout"), idle: idle}

@@ -7,22 +7,21 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Span is what fell into one period of the clock: from Start up to, and without, End.
+// Span holds what was received in one period of the clock, from Start until before End.
 type Span[A any] struct {
 	Start, End time.Time
 	Value      A
 }
 
-// Window collects the values of every period of the clock: with a period of a minute each Span ends on the full minute.
-// Empty ones are passed on too. A Span that has n values takes no more: src is held back until it ends.
+// Window collects the values of every period of the clock: with a period of a minute, each Span ends on the full
+// minute. Empty Spans are passed on too. Once a Span has n values, Window stops receiving from src until it ends.
 //
-// The first Span starts with the first Recv. A value belongs to the one in which it was received, so a late receiver
-// gets each Span that is due, none merged, and the values that piled up upstream meanwhile come with the present one. A
-// clock that is set meanwhile makes no Span due: the present one ends when the clock, as it stands then, comes to a
-// multiple of period.
+// The first Span starts with the first Recv. A value belongs to the Span in which it was received, so a late receiver
+// gets each Span that is due, none merged, and the values that have accumulated upstream come with the current one.
+// Adjusting the clock makes no Span due: the current one ends when the adjusted clock reaches a multiple of period.
 //
-// It works in the goroutine of the receiver. When src ends or fails, what was collected comes first, in a Span that
-// ends then; a cancel keeps it. For an aggregate that does not keep the values see [Rollup].
+// Window works in the receiver's goroutine. When src ends or fails, the values collected so far come first, in a Span
+// that ends at that time; a cancelled Recv keeps them. For an aggregate that does not keep the values see Rollup.
 func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.Source[Span[[]T]] {
 	atLeast("Window", "period", period, 1)
 	atLeast("Window", "n", n, 1)
@@ -38,8 +37,8 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 	return chanio.NewSource(h)
 }
 
-// Rollup folds the values of every period of the clock into one: fresh makes the accumulator of a period, add puts a
-// value to it. For the rest it is [Window], whose values are not limited.
+// Rollup folds the values of every period of the clock into one: fresh returns the accumulator of a period, and add
+// adds a value to it. It is otherwise like Window, without a limit on values.
 func Rollup[T, A any](
 	src *chanio.Source[T], period time.Duration, fresh func() A, add func(A, T) A,
 ) *chanio.Source[Span[A]] {

@@ -8,10 +8,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Zip combines the first value of as with the first of bs, and so on. It ends with the first of the two to end or fail,
-// and closes the other at once; a value that has no partner is dropped then. A cancel keeps it. Zip works in the
-// goroutine of the receiver. While neither has a value it waits for both in turn, so that it notices the end of the other
-// one within a quarter of a second.
+// Zip combines the first value of as with the first of bs, and so on. It ends when either ends or fails, and closes the
+// other at once, dropping a value without a partner. A cancelled Recv keeps that value. Zip works in the receiver's
+// goroutine. While neither source has a value, it waits for both in turn, so it detects the end of the other one within
+// a quarter of a second.
 func Zip[A, B, C any](as *chanio.Source[A], bs *chanio.Source[B], combine func(A, B) C) *chanio.Source[C] {
 	must(combine != nil, "Zip: combine is nil")
 	z := &zip[A, B, C]{as: as.Claim("pipeline.Zip"), bs: bs.Claim("pipeline.Zip"), combine: combine}

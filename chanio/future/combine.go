@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Then returns a Future of what fn makes of the value of f. If f fails, so does the new Future, with the same error and
-// without fn. A panic in fn fails it with a [*chanio.PanicError].
+// Then returns a Future of the result of fn for the value of f. If f fails, the new Future fails with the same error
+// and fn is not called. A panic in fn fails it with a [*chanio.PanicError].
 //
-// fn runs in the goroutine that completes f, or in the caller's if f is over, so it does not block; work that blocks
-// belongs in [Go]. If the new Future is completed before f is, fn is not called. Nothing about it reaches f: cancelling
-// is explicit.
+// fn runs in the goroutine that completes f, or in the caller's if f is complete, so it must not block; use Go for work
+// that blocks. If the new Future is completed before f, fn is not called. Cancelling the new Future does not affect f.
 func Then[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	out := new(Future[B])
 	out.whenOver(f.whenOver(func() {
@@ -27,8 +26,8 @@ func Then[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	return out
 }
 
-// All returns a Future of the values of all of fs, in their order. The first failure is its failure, also while others
-// are pending; those are not cancelled. All of nothing has an empty value at once.
+// All returns a Future of the values of all fs, in order. It fails with the first failure, even while others are
+// pending; those are not cancelled. Without fs it has an empty value at once.
 func All[T any](fs ...*Future[T]) *Future[[]T] {
 	out := new(Future[[]T])
 	values := make([]T, len(fs))
@@ -53,9 +52,9 @@ func All[T any](fs ...*Future[T]) *Future[[]T] {
 	return out
 }
 
-// Any returns a Future of the first value that one of fs gets. Only if all fail does it fail, with their errors joined
-// in the order of fs; of nothing it fails at once. The others are not cancelled: give their work a ctx for that, or use
-// [chanio.Race].
+// Any returns a Future of the first value among fs. It fails only if all fail, with their errors joined in the order of
+// fs; without fs it fails at once. The other Futures are not cancelled: give their work a ctx to cancel, or use
+// chanio.Race.
 func Any[T any](fs ...*Future[T]) *Future[T] {
 	out := new(Future[T])
 	errs := make([]error, len(fs))
@@ -80,9 +79,9 @@ func Any[T any](fs ...*Future[T]) *Future[T] {
 	return out
 }
 
-// WithTimeout returns a Future with the outcome of f, or, if f is still pending after d, an error that is
-// os.ErrDeadlineExceeded. f itself goes on; to bound the work of [Go], give it a ctx that ends, or fail its Future. The
-// timer is stopped when f is over first.
+// WithTimeout returns a Future with the result of f or, if f is still pending after d, an error that matches
+// os.ErrDeadlineExceeded. f itself continues; to bound the work of Go, give it a ctx that ends, or fail its Future. The
+// timer is stopped if f completes first.
 func (f *Future[T]) WithTimeout(d time.Duration) *Future[T] {
 	out := new(Future[T])
 	out.whenOver(f.whenOver(func() {

@@ -1,11 +1,10 @@
-// Package future has a channel of one value that remembers it: a result that comes once, for any number of goroutines that
-// await it.
+// Package future provides a result that becomes available once, for any number of goroutines that wait for it.
 //
 //	f := future.Go(ctx, func(ctx context.Context) (int, error) { return ask(ctx) })
 //	// ... something else meanwhile
 //	answer, err := f.Await(ctx)
 //
-// Then, All and Any make one Future of others.
+// Then, All and Any combine Futures.
 package future
 
 import (
@@ -16,12 +15,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Future is a value that comes once, or the reason why it does not come: a channel of one that remembers. The first
-// Complete or Fail decides. The zero Future is ready to use and pending; it must not be copied. All of its methods are
-// for any goroutine at any time.
+// Future is a result that is set once: a value, or an error. The first Complete or Fail wins. The zero Future is
+// pending and ready for use; it must not be copied. All methods are safe for concurrent use.
 //
-// A Future that somebody else is waiting for is completed early to say that its value is wanted no more; that is how
-// the work of [Go] is cancelled.
+// To cancel the work of [Go], complete or fail its Future early.
 type Future[T any] struct {
 	mu      sync.Mutex
 	over    bool
@@ -32,12 +29,11 @@ type Future[T any] struct {
 	waiting []*func()     // to be called when it is over
 }
 
-// Go runs fn in a goroutine and returns its result as a Future. A panic in fn, or a runtime.Goexit, fails the Future
+// Go runs fn in a goroutine and returns its result as a Future. If fn panics or calls runtime.Goexit, the Future fails
 // with a [*chanio.PanicError].
 //
-// The ctx of fn ends with ctx, and when the Future has been completed: failing it from outside, with context.Canceled
-// for instance, tells fn to stop, and what fn returns then is dropped. The goroutine ends when fn returns, which is all
-// that bounds it.
+// The ctx of fn ends with ctx, and when the Future has been completed: failing the Future from outside, for instance
+// with context.Canceled, tells fn to stop, and its result is dropped. The goroutine ends when fn returns.
 func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future[T] {
 	f := new(Future[T])
 	ctx, cancel := context.WithCancel(ctx)
@@ -46,11 +42,11 @@ func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future
 	return f
 }
 
-// Complete gives the Future its value and reports whether it did: it is false if the Future was over already. What
-// waits for the Future by [Then], [All] and [Any] runs before Complete returns.
+// Complete sets the value and reports whether it did; it did not if the Future was complete already. Functions that
+// wait for the Future by Then, All and Any run before Complete returns.
 func (f *Future[T]) Complete(v T) bool { return f.settle(v, nil) }
 
-// Fail gives the Future err in the place of a value and reports whether it did; otherwise it is like Complete.
+// Fail sets err as the result and reports whether it did. It is otherwise like Complete.
 func (f *Future[T]) Fail(err error) bool {
 	if err == nil {
 		panic("future: Fail: err is nil")
@@ -59,8 +55,8 @@ func (f *Future[T]) Fail(err error) bool {
 	return f.settle(none, err)
 }
 
-// Await waits for the value, or returns why there is none. If ctx ends first it returns the cause of ctx, which changes
-// nothing about the Future; if the Future is over it does not look at ctx.
+// Await waits for the result and returns it. If ctx ends first, Await returns the cause of ctx, and the Future is
+// unaffected. If the result is available, ctx is not checked.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if v, over, err := f.outcome(); over {
 		return v, err
@@ -78,7 +74,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	}
 }
 
-// Done is closed when the Future is over, in either way.
+// Done returns a channel that is closed when the Future has its result, a value or an error.
 func (f *Future[T]) Done() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,8 +87,8 @@ func (f *Future[T]) Done() <-chan struct{} {
 	return f.done
 }
 
-// C returns the Future as a channel, always the same: it yields the value and is closed, or is closed without one, and
-// then Err says why. One receiver gets the value; let several use Done and Await.
+// C returns the Future as a channel, the same on every call. It yields the value and is closed, or is closed without
+// one, and Err then returns the error. Only one receiver gets the value; use Done and Await for several.
 func (f *Future[T]) C() <-chan T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,7 +99,7 @@ func (f *Future[T]) C() <-chan T {
 	return f.ch
 }
 
-// Err tells why there is no value: nil while the Future is pending and after Complete.
+// Err returns the error of a failed Future. It is nil while the Future is pending and after Complete.
 func (f *Future[T]) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,11 +1,11 @@
 // Package bus passes values from publishers to the subscribers of a topic, in memory.
 //
 //	prices := bus.New[string, Price]()
-//	eur, err := prices.Subscribe(ctx, "EUR", nil)        // a Source of what is published from now on
-//	received, err := prices.Publish(ctx, "EUR", price)   // never waits for a slow subscriber, unless that asked for it
+//	eur, err := prices.Subscribe(ctx, "EUR", nil)        // a Source of the values published from now on
+//	received, err := prices.Publish(ctx, "EUR", price)   // waits only for subscribers with policy Block
 //
-// Each subscription has a queue, by default of pipeline.DefaultQueue values under pipeline.DropOldest, so that a slow
-// subscriber stalls nobody unless it asked for pipeline.Block.
+// Each subscription has a queue, by default of pipeline.DefaultQueue values with policy [pipeline.DropOldest], so a
+// slow subscriber delays nobody unless it chose [pipeline.Block].
 package bus
 
 import (
@@ -19,21 +19,21 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// PubSub is what most programs need of a bus: [Bus] is the one in memory, and one over a network can stand in for it.
+// PubSub is the common interface of a bus: [Bus] implements it in memory, and a bus over a network can replace that.
 type PubSub[K comparable, T any] interface {
-	// Publish gives v to the subscribers of topic and reports how many received it, or -1 if it cannot know.
+	// Publish passes v to the subscribers of topic and returns how many received it, or -1 if that is unknown.
 	Publish(ctx context.Context, topic K, v T) (received int, err error)
 
-	// Subscribe returns the values of a topic from now on. Closing the Source ends the subscription. ctx bounds only
-	// the call. The queue is that of the subscription; nil is the default.
+	// Subscribe returns a Source of the values published to topic from now on. Closing the Source ends the
+	// subscription. ctx bounds only the call. queue configures the subscription's queue; nil is the default.
 	Subscribe(ctx context.Context, topic K, queue *pipeline.Queue[T]) (*chanio.Source[T], error)
 
 	// Close ends all subscriptions after the values that they hold.
 	Close() error
 }
 
-// Bus passes values from publishers to subscribers. A topic exists while somebody subscribes to it. All methods are for any
-// goroutine at any time; a Bus starts none. The values of one publisher to one topic arrive in order.
+// Bus passes values from publishers to subscribers. A topic exists while it has subscribers. All methods are safe for
+// concurrent use; a Bus starts no goroutine. The values of one publisher to one topic arrive in order.
 type Bus[K comparable, T any] struct {
 	shards   [shards]shard[K, T]
 	seed     maphash.Seed
@@ -50,10 +50,10 @@ func New[K comparable, T any]() *Bus[K, T] {
 	return &Bus[K, T]{seed: maphash.MakeSeed(), standard: queue.Config[T]{}.Default("bus: New", queue.DropOldest)}
 }
 
-// Publish gives v to the queue of every subscriber of topic, and of every predicate that holds for it, and reports how
-// many accepted it. It waits only for subscribers with pipeline.Block whose queue is full, after it has served all others; ctx
-// bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while a
-// queue is served. The subscribers share v, so nobody changes what it points to.
+// Publish passes v to the queue of every subscriber of topic and of every matching predicate, and returns how many
+// accepted it. It waits only for subscribers with [pipeline.Block] whose queue is full, after it has served all others.
+// ctx bounds that wait, and its cause is then the error. After Close the error is net.ErrClosed. No lock is held while
+// a queue is served. Subscribers share v, so they must not modify what it points to.
 func (b *Bus[K, T]) Publish(ctx context.Context, topic K, v T) (received int, err error) {
 	if b.closed.Load() {
 		return 0, net.ErrClosed
@@ -126,9 +126,10 @@ func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (bool,
 	return s.q.Put(ctx, d.v)
 }
 
-// Subscribe returns the values of topic from now on, through a queue as described; nil is the default. Closing the
-// Source ends the subscription, and so does its queue under pipeline.Fail and pipeline.Disconnect. After Close of the Bus the error
-// is net.ErrClosed; there is no other, and ctx is not looked at.
+// Subscribe returns a Source of the values published to topic from now on, through the configured queue; nil is the
+// default. The subscription ends when the Source is closed, or when its queue overflows under [pipeline.Fail] or
+// [pipeline.Disconnect]. After Close of the Bus the error is net.ErrClosed; there is no other error, and ctx is not
+// used.
 func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
 	return b.subscribe(b.shard(topic), topic, nil, "Subscribe", cfg)
 }
@@ -150,9 +151,9 @@ func (b *Bus[K, T]) subscribe(
 	return s.source(), nil
 }
 
-// SubscribeFunc returns the values of all topics for which match holds, those of the future included. match is called
-// by every publisher, so it is quick and for any goroutine. For hierarchical topics there is [Wildcard]. For the rest
-// it is Subscribe.
+// SubscribeFunc returns a Source of the values of all current and future topics for which match returns true. Every
+// publisher calls match, so it must be quick and safe for concurrent use. For hierarchical topics see [Wildcard]. It is
+// otherwise like Subscribe.
 func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
 	if match == nil {
 		panic("bus: SubscribeFunc: match is nil")
@@ -165,7 +166,7 @@ func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[
 	return src, err
 }
 
-// Topics returns the topics that somebody subscribes to, in no particular order.
+// Topics returns the topics that have subscribers, in no particular order.
 func (b *Bus[K, T]) Topics() []K {
 	var all []K
 	for i := range b.shards {
@@ -179,7 +180,7 @@ func (b *Bus[K, T]) Topics() []K {
 	return all
 }
 
-// Subscribers tells how the queues of a topic stand, without those of predicates; none if there is no such topic.
+// Subscribers describes the queues of a topic, not including those of predicates. Without subscribers it returns none.
 func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
 	var all []chanio.Description
 	for _, s := range b.shard(topic).subscribers(topic) {
@@ -188,8 +189,8 @@ func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
 	return all
 }
 
-// Close ends all subscriptions, after the values that their queues hold, and accepts nothing more. It does not wait for
-// the subscribers. Publishers that wait for one of them return. It is idempotent and returns nil.
+// Close ends all subscriptions, after the values in their queues, and rejects further ones. It does not wait for
+// subscribers. Blocked publishers return. It is idempotent and returns nil.
 func (b *Bus[K, T]) Close() error {
 	b.closed.Store(true)
 	b.matches.close()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Wildcard returns a predicate for topics of words joined by dots: "*" in the pattern stands for any one word, ">" at
-// its end for one word or more, as in NATS subjects. It panics if a word of the pattern is empty, or mixes a wildcard
-// with other characters, or if something follows ">".
+// Wildcard returns a predicate for topics of words joined by dots, like NATS subjects: "*" in the pattern matches any
+// one word, and ">" at its end matches one or more words. It panics if a word of the pattern is empty or mixes a
+// wildcard with other characters, or if something follows ">".
 func Wildcard(pattern string) func(topic string) bool {
 	words := strings.Split(pattern, ".")
 	for i, w := range words {
