@@ -20,8 +20,9 @@ func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Sou
 	return newBatch(claimToHold(src, "Batch"), nil, n, delay)
 }
 
-// BatchBy is [Batch] by weight: a slice is passed on when the weights of its values, as metric returns them, come to
-// limit, and before a value that would exceed it. A value counts at least 1. One above the limit is a slice of its own.
+// BatchBy is [Batch] by weight: a slice is passed on when the sum of its values' weights, as returned by metric,
+// reaches limit, and before a value that would exceed it. A weight below 1 counts as 1. A value above the limit forms a
+// slice of its own.
 func BatchBy[T any](src *chanio.Source[T], metric func(T) int, limit int, delay time.Duration) *chanio.Source[[]T] {
 	must(metric != nil, "BatchBy: metric is nil")
 	atLeast("BatchBy", "limit", limit, 1)

@@ -5,7 +5,7 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// Policy is what a queue does with a value for which it has no room.
+// Policy decides what a queue does with a value for which it has no room.
 type Policy = queue.Policy
 
 // The policies. The zero Policy is the default of the place: DropOldest for a bus, Block everywhere else.
