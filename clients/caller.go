@@ -15,53 +15,54 @@ import (
 )
 
 var (
-	// ErrNotSent is in the error of a [Caller.Call] whose request has not been sent, nor ever will be: it may be repeated
-	// elsewhere without fear of its being carried out twice.
+	// ErrNotSent is matched by the error of a [Caller.Call] whose request was not sent and never will be. It is safe to
+	// repeat such a request elsewhere.
 	ErrNotSent = errors.New("the request was not sent")
 
-	// ErrLostReply ends a [Caller] whose peer has left a request without a reply for as long as CallerConfig.Lost, where
-	// replies come in order: those that follow could not be told from the missing one. Where they have numbers it ends one
-	// whose peer has done so as often as there may be requests, or numbers beyond those.
+	// ErrLostReply ends a [Caller] whose peer has not replied to a request for CallerConfig.Lost. If replies come in
+	// order, one missing reply ends it, because later replies could not be matched. If they are numbered, it ends when
+	// as many replies are missing as there may be requests, or when the numbers are used up.
 	ErrLostReply = errors.New("clients: Caller: a reply is missing")
 
-	// ErrStrayReply ends a [Caller] whose peer has sent what nobody asked for, because no later reply could be trusted.
+	// ErrStrayReply ends a [Caller] whose peer has sent a reply to no request, because later replies could not be
+	// trusted.
 	ErrStrayReply = errors.New("clients: Caller: the peer sent a reply without a request")
 )
 
-// CallerConfig says how a [Caller] behaves. The zero value, and nil, mean the defaults.
+// CallerConfig configures a [Caller]. A nil *CallerConfig and the zero value use the defaults.
 type CallerConfig[R any] struct {
-	// MaxOutstanding is how many requests may be without a reply at once. Further calls wait. A request whose call was
-	// cancelled counts until its reply has come or is lost. 0 means 1,024.
+	// MaxOutstanding limits the requests without a reply. Further calls wait. A request whose call was cancelled counts
+	// until its reply has arrived or is lost. 0 means 1,024.
 	MaxOutstanding int
 
-	// Lost is how long after its call was cancelled a reply is waited for. Then the request is forgotten and gives back its
-	// place, and [Caller.Forgotten] counts it; where replies come in order the Caller ends with ErrLostReply. 0 means a
-	// minute, negative that it is waited for without limit.
+	// Lost is how long to wait for a reply after its call was cancelled. Then the request is forgotten, its place is
+	// freed, and [Caller.Forgotten] counts it; if replies come in order, the Caller ends with ErrLostReply. 0 means one
+	// minute; negative means to wait without limit.
 	Lost time.Duration
 
-	// Push, if not nil, is shown each value that arrives, in order, and returns whether it has taken it, as one that
-	// answers no request. It runs in the Caller's goroutine, so replies wait while it blocks.
+	// Push, if not nil, is called with each received value, in order, and reports whether it has consumed the value, as
+	// one that is not a reply. It runs in the Caller's goroutine, so replies wait while it blocks.
 	Push func(r R) bool
 }
 
-// CallerTags says how the requests and replies of a protocol carry the numbers that match them.
+// CallerTags defines how the requests and replies of a protocol carry the numbers that match them.
 type CallerTags[R, W any] struct {
-	// Tag returns the request with its number. It runs in the goroutine of the call.
+	// Tag returns the request with its number set. It runs in the goroutine of the call.
 	Tag func(w W, id uint64) W
 
 	// ID returns the number of a reply. It runs in the Caller's goroutine.
 	ID func(r R) uint64
 
-	// Max is the largest number: they run from 1 to Max and then from 1 again, without those that still await a reply.
-	// 0 means 1<<32 - 1.
+	// Max is the largest number. Numbers run from 1 to Max and then start again, skipping those that still await a
+	// reply. 0 means 1<<32 - 1.
 	Max uint64
 }
 
-// Caller lets many goroutines share one conversation in which every request has one reply: [Caller.Call] sends one and
-// returns the other, while other calls do the same. Requests that come together leave in one write.
+// Caller lets many goroutines share one connection on which every request has one reply: [Caller.Call] sends a request
+// and returns its reply, concurrently with other calls. Requests made at the same time leave in one write.
 //
-// It owns its Duplex and has one goroutine, which receives the replies. When the Duplex fails all calls under way fail,
-// and Done is closed; there is no connecting anew.
+// A Caller owns its Duplex and has one goroutine, which receives the replies. When the Duplex fails, all calls in
+// progress fail and Done is closed. A Caller does not reconnect; see [Client].
 type Caller[R, W any] struct {
 	d     *chanio.Duplex[R, W]
 	in    chanio.Upstream[R]
@@ -83,14 +84,14 @@ type Caller[R, W any] struct {
 	exited  chan struct{} // closed when the goroutine has
 }
 
-// request is one without a reply.
+// request is a request without a reply.
 type request[R any] struct {
 	id    uint64
 	reply chan callReply[R] // has room for it, so that nobody waits for a call that was cancelled
 	timer *time.Timer       // forgets it; nil while its call waits
 }
 
-// over is called once when the request is outstanding no more. The caller holds mu.
+// over is called once when the request is no longer outstanding. The caller holds mu.
 func (r *request[R]) over() {
 	if r.timer != nil {
 		r.timer.Stop()
@@ -102,20 +103,21 @@ type callReply[R any] struct {
 	err   error
 }
 
-// NewCaller returns a Caller over d for a protocol whose replies come in the order of the requests. It owns d from then on
-// and starts a goroutine, which ends with Close, with d, or with ctx, whose end aborts d. cfg may be nil.
+// NewCaller returns a Caller over d for a protocol whose replies come in the order of the requests. It owns d from then
+// on and starts a goroutine, which ends with Close, with d, or with ctx, whose end aborts d. cfg may be nil.
 func NewCaller[R, W any](ctx context.Context, d *chanio.Duplex[R, W], cfg *CallerConfig[R]) *Caller[R, W] {
 	return newCaller(ctx, d, nil, cfg)
 }
 
-// NewTaggedCaller is [NewCaller] for a protocol whose replies come in any order and have the numbers of their requests.
+// NewTaggedCaller is [NewCaller] for a protocol whose replies come in any order and carry the numbers of their
+// requests.
 func NewTaggedCaller[R, W any](
 	ctx context.Context, d *chanio.Duplex[R, W], tags CallerTags[R, W], cfg *CallerConfig[R],
 ) *Caller[R, W] {
 	return newCaller(ctx, d, tags.complete("NewTaggedCaller"), cfg)
 }
 
-// complete returns t, which may be nil, with the default of Max, and panics in the name of a function if it cannot work.
+// complete returns t, which may be nil, with the default of Max. It panics, naming the function who, if t is unusable.
 func (t *CallerTags[R, W]) complete(who string) *CallerTags[R, W] {
 	if t == nil {
 		return nil
@@ -136,7 +138,7 @@ func (t *CallerTags[R, W]) max() uint64 {
 	return t.Max
 }
 
-// complete puts the defaults in the place of zeros.
+// complete replaces zeros with the defaults.
 func (cfg *CallerConfig[R]) complete(tags uint64) {
 	cfg.MaxOutstanding = cmp.Or(cfg.MaxOutstanding, 1024)
 	cfg.Lost = cmp.Or(cfg.Lost, time.Minute)
@@ -183,7 +185,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 	returned = true
 }
 
-// deliver gives r to the call that it answers.
+// deliver passes r to the call that it answers.
 func (cl *Caller[R, W]) deliver(r R) error {
 	if cl.cfg.Push != nil && cl.cfg.Push(r) {
 		return nil
@@ -200,7 +202,8 @@ func (cl *Caller[R, W]) deliver(r R) error {
 	return nil
 }
 
-// answered returns the request that r answers, which is outstanding no more, or nil. late says that it was forgotten.
+// answered removes and returns the outstanding request that r answers, or nil. late reports that the request had been
+// forgotten.
 func (cl *Caller[R, W]) answered(r R) (c *request[R], late bool) {
 	var id uint64
 	if cl.tags != nil {
@@ -230,7 +233,7 @@ func (cl *Caller[R, W]) answered(r R) (c *request[R], late bool) {
 	return c, false
 }
 
-// abandon notes that nobody waits for the reply to c any more.
+// abandon records that no call waits for the reply to c any more.
 func (cl *Caller[R, W]) abandon(c *request[R]) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -239,7 +242,7 @@ func (cl *Caller[R, W]) abandon(c *request[R]) {
 	}
 }
 
-// isOutstanding reports whether c has no reply. The caller holds mu.
+// isOutstanding reports whether c has no reply yet. The caller holds mu.
 func (cl *Caller[R, W]) isOutstanding(c *request[R]) bool {
 	if cl.tags != nil {
 		return cl.calls[c.id] == c
@@ -247,7 +250,7 @@ func (cl *Caller[R, W]) isOutstanding(c *request[R]) bool {
 	return slices.Contains(cl.queue, c)
 }
 
-// forget gives up waiting for the reply to c, in the goroutine of its timer.
+// forget stops waiting for the reply to c. It runs in the goroutine of a timer.
 func (cl *Caller[R, W]) forget(c *request[R]) {
 	cl.mu.Lock()
 	if cl.err != nil || !cl.isOutstanding(c) {
@@ -273,7 +276,7 @@ func (cl *Caller[R, W]) fail(err error) {
 	}
 }
 
-// end ends the Caller with err, once, and all calls with it. It reports whether it was the first to do so.
+// end ends the Caller and all calls with err. It reports whether it was the first to do so.
 func (cl *Caller[R, W]) end(err error) bool {
 	cl.mu.Lock()
 	if cl.err != nil {
@@ -297,8 +300,8 @@ func (cl *Caller[R, W]) end(err error) bool {
 	return true
 }
 
-// Shutdown refuses further calls, waits until those under way have their replies, those that were cancelled included,
-// and then does what Close does. If ctx ends first Shutdown returns its cause, and calls still under way fail.
+// Shutdown rejects further calls, waits for the replies of all requests, including those of cancelled calls, and then
+// acts as Close. If ctx ends first, Shutdown returns its cause, and calls in progress fail.
 func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 	var err error
 	if cl.refuse() {
@@ -309,7 +312,7 @@ func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 	return errors.Join(err, cl.Close())
 }
 
-// refuse has further calls refused, and reports whether they were not so far.
+// refuse rejects further calls, and reports whether they were accepted before.
 func (cl *Caller[R, W]) refuse() bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -329,7 +332,7 @@ func (cl *Caller[R, W]) awaitEnd(ctx context.Context) error {
 	}
 }
 
-// drain waits until all requests have their replies, by taking all their slots.
+// drain waits for the replies of all requests by acquiring all their slots.
 func (cl *Caller[R, W]) drain(ctx context.Context) error {
 	for range cl.cfg.MaxOutstanding {
 		select {
@@ -343,9 +346,9 @@ func (cl *Caller[R, W]) drain(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the Caller: calls under way and later ones return an error that is net.ErrClosed. What was sent is still
-// delivered, and the Duplex is closed; Close waits for that, as its Close does and with its error, and for the
-// goroutine. It is idempotent. After a failure it returns nil: Err has told.
+// Close ends the Caller: calls in progress and later ones return an error that matches net.ErrClosed. Requests already
+// sent are still delivered, and the Duplex is closed; Close waits for that and for the goroutine, and returns the error
+// of closing the Duplex. It is idempotent. After a failure it returns nil; Err returns the failure.
 func (cl *Caller[R, W]) Close() error {
 	cl.refuse()
 	first := cl.end(net.ErrClosed)
@@ -357,32 +360,32 @@ func (cl *Caller[R, W]) Close() error {
 	return err
 }
 
-// Done is closed when the Caller has ended: no call under way will succeed, nor any later one.
+// Done returns a channel that is closed when the Caller has ended. Calls in progress and later calls then fail.
 func (cl *Caller[R, W]) Done() <-chan struct{} { return cl.done }
 
-// Err tells why the Caller has ended: net.ErrClosed after Close, io.ErrUnexpectedEOF if the peer has ended the
-// conversation, otherwise the failure. While it has not ended Err returns nil.
+// Err returns why the Caller has ended: net.ErrClosed after Close, io.ErrUnexpectedEOF if the peer has closed the
+// connection, otherwise the failure. Until then it returns nil.
 func (cl *Caller[R, W]) Err() error {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.err
 }
 
-// Replies returns how many requests have had their reply.
+// Replies returns the number of requests that have been answered.
 func (cl *Caller[R, W]) Replies() uint64 {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.replies
 }
 
-// Forgotten returns how many requests were forgotten because their replies are lost (see CallerConfig.Lost).
+// Forgotten returns the number of requests that were forgotten because their replies are lost (see CallerConfig.Lost).
 func (cl *Caller[R, W]) Forgotten() uint64 {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.forgot
 }
 
-// Outstanding returns how many requests are without a reply.
+// Outstanding returns the number of requests without a reply.
 func (cl *Caller[R, W]) Outstanding() int {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()

@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Call sends w and returns the reply. It blocks while MaxOutstanding requests are without one, while the connection
-// takes no more, and until the reply is there. Requests are sent in the order in which calls get their turn.
+// Call sends w and returns the reply. It blocks while MaxOutstanding requests are unanswered, while the connection has
+// no room, and until the reply arrives. Requests are sent in the order in which calls get their turn.
 //
-// If ctx ends first Call returns its cause. If the request had not been sent by then it never is, and the error is
-// ErrNotSent too; otherwise its reply is dropped when it comes, for as long as CallerConfig.Lost says, and no other call is affected. An error of sending that
-// concerns only w, of a codec for instance, leaves the Caller as it was.
+// If ctx ends first, Call returns its cause. If the request had not been sent, it never will be, and the error also
+// matches ErrNotSent. If it had been sent, its reply is dropped when it arrives within CallerConfig.Lost, and no other
+// call is affected. A send error that concerns only w, such as one of a codec, leaves the Caller usable.
 func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 	c := &request[R]{reply: make(chan callReply[R], 1)}
 	if err := cl.take(ctx, cl.slots); err != nil {
@@ -56,7 +56,7 @@ func (cl *Caller[R, W]) take(ctx context.Context, ch chan struct{}) error {
 	}
 }
 
-// refusal is what a call is told that comes too late.
+// refusal is the error of a call after the end.
 func (cl *Caller[R, W]) refusal() error {
 	if err := cl.Err(); err != nil {
 		return err
@@ -68,8 +68,8 @@ func (cl *Caller[R, W]) notSent(err error) error {
 	return fmt.Errorf("clients: Caller: %w: %w", ErrNotSent, err)
 }
 
-// send sends w for c, which has a slot and, if it is not sent, gives that back. While calls wait for their turn the
-// sink is corked, so that what they send leaves together.
+// send sends w for c, which has a slot; if w is not sent, send frees the slot. While other calls wait for their turn
+// the sink is corked, so that their requests leave together.
 func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 	defer cl.d.Out.Cork()()
 	if err := cl.take(ctx, cl.turn); err != nil {
@@ -118,15 +118,15 @@ func (cl *Caller[R, W]) register(c *request[R]) error {
 	return nil
 }
 
-// isUsed reports whether a reply with this number may still come. The caller holds mu.
+// isUsed reports whether a reply with this number may still arrive. The caller holds mu.
 func (cl *Caller[R, W]) isUsed(id uint64) bool {
 	_, outstanding := cl.calls[id]
 	_, lost := cl.lost[id]
 	return outstanding || lost
 }
 
-// withdraw undoes register, and reports whether c was still outstanding: a stray reply may have been taken for its own.
-// The caller still has the turn, so in order c is the last one.
+// withdraw undoes register, and reports whether c was still outstanding: a stray reply may have been matched to it. The
+// caller still has the turn, so in order c is the last one.
 func (cl *Caller[R, W]) withdraw(c *request[R]) bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()

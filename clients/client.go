@@ -15,29 +15,29 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// ClientConfig says how a [Client] behaves. The zero value, and nil, mean the defaults.
+// ClientConfig configures a [Client]. A nil *ClientConfig and the zero value use the defaults.
 type ClientConfig[R, W any] struct {
-	// Tags, if not nil, says how requests and replies carry the numbers that match them. nil means that replies come in
-	// the order of the requests (pipelining).
+	// Tags, if not nil, defines how requests and replies carry the numbers that match them. nil means that replies come
+	// in the order of the requests (pipelining).
 	Tags *CallerTags[R, W]
 
-	// Caller is how the requests share a connection. Its Lost is by default as long as Timeout.
+	// Caller configures how requests share a connection. Its Lost defaults to Timeout.
 	Caller CallerConfig[R]
 
-	// Timeout is how long a call may take in all, connecting included. 0 means 30 s, negative no limit but ctx's.
+	// Timeout limits a whole call, including connecting. 0 means 30 s; negative means no limit except ctx.
 	Timeout time.Duration
 
-	// Reconnect is how connections are made again. A connection that has brought a reply was useful, unless its Useful says
-	// otherwise.
+	// Reconnect configures how connections are reopened. A connection that has delivered a reply counts as useful,
+	// unless Useful is set.
 	Reconnect ReconnectConfig
 
-	// Hello, if not nil, is called with each new connection before any call has it: to log in, for instance. If it fails
-	// the connection is dropped, which counts as a failure to connect.
+	// Hello, if not nil, is called with each new connection before any call uses it, for instance to log in. If it
+	// fails, the connection is dropped, which counts as a failure to connect.
 	Hello func(ctx context.Context, d *chanio.Duplex[R, W]) error
 }
 
-// Client makes calls of a request/response protocol over a connection that it makes when there is a call, shares among
-// calls, and makes again when it has ended. It is [Reconnect] and [Caller] in one. [Client.Call] is for any goroutine.
+// Client makes calls of a request/response protocol over a connection that it opens for the first call, shares among
+// calls, and reopens when it has ended. It combines [Reconnect] and [Caller]. [Client.Call] is safe for concurrent use.
 //
 // A Client has one goroutine, which ends with Close.
 type Client[R, W any] struct {
@@ -57,8 +57,8 @@ type Client[R, W any] struct {
 	down    error         // why the last connection ended or could not be made
 }
 
-// NewClient returns a Client whose connections dial makes, which heeds its ctx; replies are decoded by in and requests
-// encoded by out. Nothing is dialled before the first call. cfg may be nil. The caller closes the Client.
+// NewClient returns a Client that opens connections with dial, decodes replies with in and encodes requests with out.
+// dial must respect its ctx, and is not called before the first call. cfg may be nil. The caller must close the Client.
 func NewClient[R, W any](
 	dial func(ctx context.Context) (*chanio.Conn, error), in codec.Codec[R], out codec.Codec[W], cfg *ClientConfig[R, W],
 ) *Client[R, W] {
@@ -87,7 +87,7 @@ func NewClient[R, W any](
 	return cl
 }
 
-// contained returns dial, whose panic is an error: it is called in the goroutine of the Client. A failure is noted, for
+// contained wraps dial, which runs in the Client's goroutine, so that a panic becomes an error. It records failures for
 // calls that give up meanwhile.
 func (cl *Client[R, W]) contained(dial func(context.Context) (*chanio.Conn, error)) func(context.Context) (*chanio.Conn, error) {
 	return func(ctx context.Context) (c *chanio.Conn, err error) {
@@ -105,7 +105,7 @@ func (cl *Client[R, W]) contained(dial func(context.Context) (*chanio.Conn, erro
 	}
 }
 
-// run is the goroutine: it connects when somebody wants that, and waits for the end of the connection.
+// run is the Client's goroutine. It connects when a call needs a connection, and waits for the end of the connection.
 func (cl *Client[R, W]) run(useful **chanio.Conn) {
 	defer close(cl.exited)
 	var err error
@@ -126,7 +126,8 @@ func (cl *Client[R, W]) run(useful **chanio.Conn) {
 	_ = cl.conns.Close()
 }
 
-// connect makes one connection and serves calls with it until it ends. An error means that there will be no more.
+// connect opens one connection and serves calls with it until it ends. An error means that no more connections will be
+// opened.
 func (cl *Client[R, W]) connect(useful **chanio.Conn) error {
 	if cl.get() != nil {
 		return nil // the token is from before
@@ -179,7 +180,7 @@ func (cl *Client[R, W]) hello(d *chanio.Duplex[R, W]) (err error) {
 	return err
 }
 
-// set changes what calls are told.
+// set sets the state that calls see.
 func (cl *Client[R, W]) set(caller *Caller[R, W], err, down error) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -201,12 +202,12 @@ func (cl *Client[R, W]) want() {
 	}
 }
 
-// Call sends w and returns the reply. It connects if there is no connection, and waits as long as ctx and
-// ClientConfig.Timeout permit, while connecting fails and is tried again.
+// Call sends w and returns the reply. If there is no connection it waits for one, for as long as ctx and
+// ClientConfig.Timeout permit, while failed attempts to connect are repeated.
 //
-// A request that was not sent because its connection ended is sent over the next one. One that was sent is not, for it may
-// have been carried out: its error is then that of the connection. An error that is [ErrNotSent] says that the request
-// never was sent.
+// A request that was not sent because its connection ended is sent over the next one. A request that was sent is not
+// repeated, because the server may have executed it; Call then returns the error of the connection. An error that
+// matches [ErrNotSent] means that the request was never sent.
 func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 	if d := cl.cfg.Timeout; d > 0 {
 		late := fmt.Errorf("clients: no reply within %v: %w", d, os.ErrDeadlineExceeded)
@@ -248,7 +249,7 @@ func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], error) {
 	}
 }
 
-// gaveUp is the error of a call that waited for a connection, with why there is none.
+// gaveUp is the error of a call that waited for a connection, with the last failure to connect.
 func (cl *Client[R, W]) gaveUp(ctx context.Context) error {
 	cl.mu.Lock()
 	down := cl.down
@@ -259,11 +260,11 @@ func (cl *Client[R, W]) gaveUp(ctx context.Context) error {
 	return fmt.Errorf("clients: Client: %w: not connected: %w: %w", ErrNotSent, chanio.Cause(ctx), down)
 }
 
-// State returns how the connection stands.
+// State returns the state of the connection.
 func (cl *Client[R, W]) State() ReconnectState { return cl.conns.State() }
 
-// Shutdown waits until the calls under way have their replies, and then does what Close does; further calls fail. If ctx
-// ends first Shutdown returns its cause, and calls still under way fail.
+// Shutdown waits for the replies of the calls in progress and then acts as Close; further calls fail. If ctx ends
+// first, Shutdown returns its cause, and calls in progress fail.
 func (cl *Client[R, W]) Shutdown(ctx context.Context) error {
 	var err error
 	if caller := cl.get(); caller != nil {
@@ -272,8 +273,8 @@ func (cl *Client[R, W]) Shutdown(ctx context.Context) error {
 	return errors.Join(err, cl.Close())
 }
 
-// Close ends the Client: calls under way and later ones return an error that is net.ErrClosed. It waits for the goroutine,
-// and is idempotent.
+// Close ends the Client: calls in progress and later ones return an error that matches net.ErrClosed. It waits for the
+// goroutine and is idempotent.
 func (cl *Client[R, W]) Close() error {
 	cl.cancel(net.ErrClosed)
 	<-cl.exited

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// dialer connects to hosts by TCP: by name, over the fastest of its addresses, straight.
+// dialer connects to hosts directly by TCP: it resolves the name and uses the address that answers first.
 type dialer struct {
 	resolver Resolver
 	delay    time.Duration // between attempts
@@ -47,7 +47,7 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 	return chanio.NewConn(nc, conn), nil
 }
 
-// prepare returns what dials and the addresses to be dialled.
+// prepare returns the dialer and the addresses to dial.
 func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip.AddrPort, error) {
 	nd := d.options.Dialer()
 	var from net.IP
@@ -62,7 +62,8 @@ func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip
 	return nd, remotes, err
 }
 
-// resolve returns the addresses that addr, which is host:port, stands for. If from is not nil they are of its family.
+// resolve returns the addresses for addr, in the form host:port. If from is not nil, it returns only those of its
+// family.
 func resolve(ctx context.Context, r Resolver, network, addr string, from net.IP) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -91,7 +92,7 @@ func resolve(ctx context.Context, r Resolver, network, addr string, from net.IP)
 	return remotes, nil
 }
 
-// dialError makes err a [*net.OpError], with the cause of ctx if that is why.
+// dialError wraps err in a [*net.OpError], with the cause of ctx if ctx has ended.
 func dialError(ctx context.Context, network string, err error) error {
 	if ctx.Err() != nil {
 		cause := chanio.Cause(ctx)
@@ -111,7 +112,7 @@ func dialError(ctx context.Context, network string, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Err: err}
 }
 
-// within bounds ctx by d, if that is positive. When that has passed the cause says so.
+// within adds the timeout d to ctx, if d is positive. Its cause reports the timeout.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// AddrOrder says which families of addresses are asked for, and which come first.
+// AddrOrder selects which address families are requested, and which comes first.
 type AddrOrder int
 
 // The orders of addresses.
@@ -44,72 +44,71 @@ func (o AddrOrder) types() []dnsmessage.Type {
 	panic(fmt.Sprintf("clients: no AddrOrder is %d", o))
 }
 
-// DNSConfig says how a [DNSResolver] asks. The zero value, and nil, mean the defaults. Where those refer to the system,
-// /etc/resolv.conf is read once, by NewDNSResolver.
+// DNSConfig configures a [DNSResolver]. A nil *DNSConfig and the zero value use the defaults. For defaults of the
+// system, NewDNSResolver reads /etc/resolv.conf once.
 type DNSConfig struct {
-	// Servers are asked in this order until one answers: IP addresses, with a port unless it is 53. nil means the
-	// system's, and this machine where it has no /etc/resolv.conf.
+	// Servers are queried in this order until one answers. Each is an IP address, with a port unless it is 53. nil
+	// means the system's servers, or this machine if there is no /etc/resolv.conf.
 	Servers []string
 
-	// Search are the domains that a name is tried in. nil means the system's if Servers is nil too, otherwise none; so
-	// does an empty slice.
+	// Search lists the domains in which a name is tried. nil means the system's list if Servers is nil too, otherwise
+	// none; an empty slice means none.
 	Search []string
 
-	// NDots is how many dots a name has at least that is first tried as it is, and only then in the domains of Search;
-	// one with fewer is tried in the domains first. One that ends with a dot is never searched. 0 means the system's, or
-	// 1; negative that every name is tried in the domains first.
+	// NDots is the number of dots from which a name is tried as it is before the domains of Search. A name with fewer
+	// dots is tried in the domains first, and a name that ends with a dot is never searched. 0 means the system's
+	// value, or 1; with a negative value every name is tried in the domains first.
 	NDots int
 
-	// Timeout is how long an answer is waited for before the next attempt. 0 means the system's, or 5 s.
+	// Timeout is how long to wait for an answer before the next attempt. 0 means the system's value, or 5 s.
 	Timeout time.Duration
 
-	// Attempts is how often each server is asked, one after the other and then again from the first. 0 means the
-	// system's, or 2.
+	// Attempts is the number of rounds over the servers. 0 means the system's value, or 2.
 	Attempts int
 
-	// Rotate begins each question with the next of the Servers, so that they share the work. It is on if Servers is nil
-	// and the system has "options rotate".
+	// Rotate starts each query with the next of the Servers, to spread the load. It is on if Servers is nil and the
+	// system has "options rotate".
 	Rotate bool
 
-	// UseTCP asks by TCP at once, and not by UDP first. It is on if Servers is nil and the system has "options use-vc".
+	// UseTCP queries over TCP without trying UDP first. It is on if Servers is nil and the system has "options use-vc".
 	UseTCP bool
 
-	// Order says which families of addresses are asked for and come first. With both, they are asked for at once.
+	// Order selects the address families to request and which comes first. Two families are requested concurrently.
 	Order AddrOrder
 
-	// MaxTTL bounds how long an answer is remembered. 0 means a day, negative that none is.
+	// MaxTTL limits how long an answer is cached. 0 means a day; negative turns caching off.
 	MaxTTL time.Duration
 
-	// MinTTL is how long an answer is remembered at least, against the will of its zone.
+	// MinTTL is the least time for which an answer is cached, even if its zone has a lower TTL.
 	MinTTL time.Duration
 
-	// NegativeTTL bounds how long it is remembered that a name or an address of a family is not there. The zone says
-	// how long (RFC 2308). 0 means 5 minutes, negative not at all.
+	// NegativeTTL limits how long the absence of a name, or of an address of a family, is cached; the zone sets the
+	// time (RFC 2308). 0 means 5 minutes; negative turns this off.
 	NegativeTTL time.Duration
 
-	// CacheSize is how many answers are remembered, one for each name and family. The one that was not used for the
-	// longest time makes room. 0 means 1,024, negative none.
+	// CacheSize limits the number of cached answers, one for each name and family. The least recently used one is
+	// evicted. 0 means 1,024; negative means none.
 	CacheSize int
 
-	// Payload is how large a datagram the servers may send, in bytes, by EDNS(0). 0 means 1,232, which no network is
-	// known to fragment; negative that EDNS is not used, which makes it 512. What is larger comes over TCP.
+	// Payload is the largest UDP answer, in bytes, announced with EDNS(0). 0 means 1,232, which no network is known to
+	// fragment; a negative value disables EDNS, which limits answers to 512 bytes. Larger answers come over TCP.
 	Payload int
 
-	// Dial, if not nil, connects to a server, by "udp" or "tcp": from a certain address, or through a tunnel. A read
-	// from what it returns for "udp" must yield one datagram. nil means [net.Dialer.DialContext].
+	// Dial, if not nil, connects to a server over "udp" or "tcp", for example from a given address or through a tunnel.
+	// A read from a "udp" connection must return one datagram. nil means [net.Dialer.DialContext].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DNSResolver resolves by asking DNS servers itself: unlike the net package it knows how long an answer holds and
-// remembers it for so long. It asks by UDP from a new port each time with a random id, and over TCP if the answer does
-// not fit. It takes no notice of /etc/hosts; but localhost and what is below it are this machine without being asked
-// for (RFC 6761), and what is below onion is not found (RFC 7686).
+// DNSResolver queries DNS servers itself. Unlike package net, it knows the TTL of an answer and caches it for that
+// long. It queries by UDP from a new port with a random ID each time, and by TCP if the answer does not fit. It does
+// not read /etc/hosts. It resolves localhost and names below it to this machine without a query (RFC 6761) and reports
+// names below onion as not found (RFC 7686).
 //
-// A look-up starts a goroutine for the second family of addresses and waits for it; otherwise it has none, and needs no
-// closing. Look-ups of the same name at the same time ask once and share the answer, also if that is a failure or is not
-// remembered. Its methods are for any goroutine. It does not validate DNSSEC.
+// A look-up of two address families starts one goroutine and waits for it; otherwise a DNSResolver has no goroutine and
+// needs no closing. Concurrent look-ups of one name share one query and its result, also if that is a failure or is not
+// cached. The methods are safe for concurrent use. DNSSEC is not validated.
 //
-// Recursion is always desired, and international names are always encoded.
+// Queries always request recursion, and international names are always encoded.
 type DNSResolver struct {
 	cfg   DNSConfig
 	types []dnsmessage.Type
@@ -117,13 +116,13 @@ type DNSResolver struct {
 	turn  atomic.Uint32                           // the server to begin with, if they rotate
 }
 
-// question is what is remembered by: an absolute name in lower case, and a type.
+// question is the key of the cache: an absolute name in lower case, and a type.
 type question struct {
 	name string
 	typ  dnsmessage.Type
 }
 
-// NewDNSResolver returns a DNSResolver. cfg may be nil. An error names a server that is not an IP address.
+// NewDNSResolver returns a DNSResolver. cfg may be nil. It fails if a server is not an IP address.
 func NewDNSResolver(cfg *DNSConfig) (*DNSResolver, error) {
 	r := &DNSResolver{}
 	if cfg != nil {
@@ -146,7 +145,7 @@ func systemResolvConf() resolvConf {
 	return readResolvConf(f)
 }
 
-// complete puts the defaults in the place of zeros.
+// complete replaces zeros with the defaults.
 func (cfg *DNSConfig) complete(system resolvConf) error {
 	if cfg.Servers == nil {
 		cfg.Servers = system.servers
@@ -175,7 +174,7 @@ func (cfg *DNSConfig) complete(system resolvConf) error {
 	return cfg.check()
 }
 
-// check completes the addresses of the servers and the search domains, and finds what cannot be.
+// check normalizes the addresses of the servers and the search domains, and rejects invalid ones.
 func (cfg *DNSConfig) check() error {
 	if cfg.Timeout < 0 || cfg.Attempts < 0 || cfg.MinTTL < 0 || cfg.Payload > 65535 {
 		panic(fmt.Sprintf("clients: NewDNSResolver: Timeout, Attempts and MinTTL must be at least 0 and Payload "+
@@ -210,12 +209,12 @@ func (cfg *DNSConfig) check() error {
 	return nil
 }
 
-// LookupAddrs returns the addresses of host: those of the first of the names it stands for (see Search) that has any,
-// in the order of families that was configured. Aliases are followed. It returns host itself if it is an IP address.
+// LookupAddrs returns the addresses of host: those of the first candidate name (see Search) that has any, in the
+// configured order of families. It follows aliases. If host is an IP address, it returns that.
 //
-// When one family has been answered, the other has another 250 ms: some servers never answer for IPv6. A server that
-// refuses, fails, or refers to other servers (a lame one) is passed over like one that is silent. The error is the last
-// failure if there was one, and otherwise that there is no such host.
+// When one family has been answered, LookupAddrs waits at most another 250 ms for the other, because some servers never
+// answer for IPv6. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does
+// not answer. The error is the last failure, or that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil
@@ -249,7 +248,7 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 	return nil, notFound(host, "no such host")
 }
 
-// special resolves the names that are not to be asked for.
+// special resolves names for which no query may be sent.
 func (r *DNSResolver) special(name string) (addrs []netip.Addr, ok bool) {
 	switch {
 	case name == "onion" || strings.HasSuffix(name, ".onion"):
@@ -267,7 +266,7 @@ func (r *DNSResolver) special(name string) (addrs []netip.Addr, ok bool) {
 	return addrs, true
 }
 
-// names are the absolute names that name stands for, in the order in which they are tried.
+// names returns the absolute names to try for name, in order.
 func (r *DNSResolver) names(name string, absolute bool) []string {
 	if absolute {
 		return []string{name + "."}
@@ -284,6 +283,6 @@ func (r *DNSResolver) names(name string, absolute bool) []string {
 	return append(names, name+".")
 }
 
-// Forget empties the memory of answers, for instance after the network has changed. A look-up under way returns its
-// answer to its callers, but that is not remembered either.
+// Forget empties the cache, for instance after the network has changed. A look-up in progress returns its answer to its
+// callers without caching it.
 func (r *DNSResolver) Forget() { r.cache.Clear() }

@@ -16,8 +16,8 @@ import (
 	"github.com/weir-go/weir/internal/dnsmsg"
 )
 
-// ask asks one server once: by UDP, then over TCP if the answer was truncated, and without EDNS if the server does not
-// know that.
+// ask queries one server once: by UDP, by TCP if the answer was truncated, and without EDNS if the server does not
+// support it.
 func (r *DNSResolver) ask(ctx context.Context, server string, q question) (dnsmsg.Answer, error) {
 	payload := max(r.cfg.Payload, 0)
 	a, err := r.askWith(ctx, server, q, uint16(payload))
@@ -73,7 +73,7 @@ func (r *DNSResolver) exchange(
 	return f(nc)
 }
 
-// interruptible makes the calls on nc fail when ctx ends. The returned function takes that back.
+// interruptible makes calls on nc fail when ctx ends. The returned function undoes that.
 func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -90,8 +90,8 @@ func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 // truncatedBit is TC in the third byte of a message (RFC 1035, section 4.1.1).
 const truncatedBit = 1 << 1
 
-// askByDatagram sends query and waits for the answer. It ignores datagrams that do not answer query: anybody can send
-// them. An answer of more than size bytes counts as truncated: the rest of it is lost, so it is asked for by stream.
+// askByDatagram sends query and waits for the answer. It ignores datagrams that do not answer query, which anybody can
+// send. An answer of more than size bytes counts as truncated, because the rest is lost, and is requested again by TCP.
 func askByDatagram(
 	nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error),
 ) (dnsmsg.Answer, error) {
@@ -135,7 +135,7 @@ func askByStream(nc net.Conn, query []byte, judge func([]byte) (dnsmsg.Answer, e
 	return a, err
 }
 
-// unexpectedEnd is io.ErrUnexpectedEOF in the place of io.EOF.
+// unexpectedEnd returns err with io.EOF replaced by io.ErrUnexpectedEOF.
 func unexpectedEnd(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -16,8 +16,8 @@ import (
 	"github.com/weir-go/weir/internal/dnsmsg"
 )
 
-// patience is how much longer than the one family of addresses the other may take. RFC 8305 has 50 ms, but would go on
-// waiting in the background for the sake of the memory.
+// patience is how long to wait for the second address family after the first has been answered. RFC 8305 suggests 50
+// ms, but continues in the background to fill the cache.
 const patience = 250 * time.Millisecond
 
 // lookupName returns the addresses of an absolute name, of all families.
@@ -46,7 +46,7 @@ func orNotFound(name string, got []netip.Addr, err error) error {
 	return err
 }
 
-// lookupBoth asks for both families at once. The second one runs in a goroutine of its own.
+// lookupBoth queries both families concurrently, the second in its own goroutine.
 func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]netip.Addr, errs [2]error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,12 +75,12 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 	return got, errs
 }
 
-// remembered returns what is known of q, and asks if nothing is.
+// remembered returns the cached answer to q, or queries it.
 func (r *DNSResolver) remembered(ctx context.Context, q question) ([]netip.Addr, error) {
 	return r.cache.Do(ctx, q, func() ([]netip.Addr, time.Duration, error) { return r.resolve(ctx, q) })
 }
 
-// resolve asks the servers for q, and for where its aliases lead if they did not follow them to the end.
+// resolve queries q, and the targets of its aliases if the servers did not follow them to the end.
 func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, time.Duration, error) {
 	name, ttl := q.name, r.cfg.MaxTTL
 	for range dnsmsg.MaxAliases {
@@ -99,10 +99,10 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 	return nil, 0, &net.DNSError{UnwrapErr: dnsmsg.ErrAliases, Err: dnsmsg.ErrAliases.Error(), Name: q.name}
 }
 
-// errServerFailed is in the error of a look-up that a server has answered, but with a failure: others may know more.
+// errServerFailed is in the error of a look-up to which a server replied with a failure: other servers may know more.
 var errServerFailed = errors.New("the server failed")
 
-// askAll asks the servers in turn until one knows.
+// askAll queries the servers in turn until one has an answer.
 func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, err error) {
 	first := 0
 	if r.cfg.Rotate {
@@ -126,7 +126,7 @@ func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, 
 	return a, err
 }
 
-// dnsError makes err one of the net package.
+// dnsError converts err to a *net.DNSError.
 func dnsError(err error, name, server string) error {
 	var timeout net.Error
 	late := errors.As(err, &timeout) && timeout.Timeout()

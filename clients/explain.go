@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// explain returns err with what to do about it, if it is a common mistake. The result wraps err.
+// explain wraps err, and adds a suggested remedy for common mistakes.
 func explain(err error) error {
 	if h := hint(err); h != "" {
 		return fmt.Errorf("clients: %w; %s", err, h)
@@ -23,7 +23,7 @@ func explain(err error) error {
 	return socket.Explain("clients", err)
 }
 
-// hint says what to do about err of looking up a name or of a TLS handshake, or nothing.
+// hint returns a suggested remedy for an error of a look-up or a TLS handshake, or "".
 func hint(err error) string {
 	var (
 		dns       *net.DNSError

@@ -14,15 +14,15 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// attemptDelay is how long an attempt to connect goes on alone (RFC 8305, section 5).
+// attemptDelay is how long one attempt to connect runs before the next one starts (RFC 8305, section 5).
 const attemptDelay = 250 * time.Millisecond
 
-// eyeballs connects to the first of several addresses that answers, as RFC 8305 has it: one attempt after the other is
-// begun, the next when the last has failed or after delay, and they go on side by side until one succeeds. What it
-// leaves out is asking for the addresses meanwhile: they are all known here.
+// eyeballs connects to the first of several addresses that answers, following RFC 8305: it starts an attempt when the
+// last one has failed or after delay, and attempts run concurrently until one succeeds. All addresses are known in
+// advance, so it does not resolve names meanwhile.
 //
-// No address takes the time of the others: if ctx has a deadline, the next attempt begins early enough for all of them to
-// have a share of what is left, and one at a time each is given up after its share.
+// No address uses up the time of the others: if ctx has a deadline, attempts start early enough for each to have a
+// share of the remaining time, and sequential attempts are limited to their share.
 type eyeballs[T any] struct {
 	delay   time.Duration // negative: one attempt at a time
 	dial    func(ctx context.Context, addr netip.AddrPort) (T, error)
@@ -34,8 +34,8 @@ type attempt[T any] struct {
 	err  error
 }
 
-// race dials addrs, of which there is at least one, and returns the winner. When it returns, all attempts have ended.
-// The error is the cause of ctx, or that of the most telling attempt.
+// race dials addrs, at least one, and returns the first connection. When it returns, all attempts have ended. The error
+// is the cause of ctx, or that of the most informative attempt.
 func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, err error) {
 	if len(addrs) == 1 {
 		return e.dial(ctx, addrs[0])
@@ -57,7 +57,7 @@ func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, e
 	return a.conn, a.err
 }
 
-// first begins attempts until one has succeeded or all have failed.
+// first starts attempts until one has succeeded or all have failed.
 func (e eyeballs[T]) first(
 	ctx context.Context, addrs []netip.AddrPort, results <-chan attempt[T], begin func(addr netip.AddrPort, left int),
 ) attempt[T] {
@@ -88,7 +88,7 @@ func (e eyeballs[T]) first(
 	}
 }
 
-// tryInTime dials one address of several that are left. One at a time it has its share of the time.
+// tryInTime dials one of the remaining addresses. A sequential attempt is limited to its share of the time.
 func (e eyeballs[T]) tryInTime(ctx context.Context, addr netip.AddrPort, left int) attempt[T] {
 	if _, bounded := ctx.Deadline(); bounded && e.delay < 0 && left > 1 {
 		d := share(ctx, left)
@@ -100,7 +100,7 @@ func (e eyeballs[T]) tryInTime(ctx context.Context, addr netip.AddrPort, left in
 	return e.try(ctx, addr)
 }
 
-// share is the part of the time until ctx's deadline that each of n has.
+// share returns the part of the time until ctx's deadline for each of n attempts.
 func share(ctx context.Context, n int) time.Duration {
 	end, bounded := ctx.Deadline()
 	if !bounded {
@@ -109,7 +109,7 @@ func share(ctx context.Context, n int) time.Duration {
 	return max(time.Until(end)/time.Duration(n), 0)
 }
 
-// try dials one address. A panic in a user's function is not to take the process along.
+// try dials one address. It recovers a panic in user code.
 func (e eyeballs[T]) try(ctx context.Context, addr netip.AddrPort) (a attempt[T]) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -120,11 +120,10 @@ func (e eyeballs[T]) try(ctx context.Context, addr netip.AddrPort) (a attempt[T]
 	return a
 }
 
-// failures are those of all the addresses of a host.
+// failures holds the errors of all addresses of a host.
 type failures []error
 
-// err is the first failure that tells about the peer, not about a family of addresses that this machine has no route
-// for.
+// err returns the first failure that is about the peer, not about an address family without a route.
 func (f failures) err() error {
 	telling := f[0]
 	for _, err := range f {
@@ -148,8 +147,8 @@ func isNoRoute(err error) bool {
 	return false
 }
 
-// interleave orders addrs so that families alternate as long as there are both, beginning with that of the first, and
-// each family keeps its order (RFC 8305, section 4).
+// interleave orders addrs so that families alternate while there are both, starting with the family of the first. Each
+// family keeps its order (RFC 8305, section 4).
 func interleave(addrs []netip.Addr) []netip.Addr {
 	if len(addrs) == 0 {
 		return nil

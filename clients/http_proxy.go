@@ -18,24 +18,25 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// HTTPProxy is a proxy that makes tunnels by the CONNECT method of HTTP/1.1 (RFC 9110, section 9.3.6),
-// also with TLS to the proxy.
+// HTTPProxy is a proxy that opens tunnels by the CONNECT method of HTTP/1.1 (RFC 9110, section 9.3.6), optionally with
+// TLS to the proxy.
 type HTTPProxy struct {
-	// Addr is where the proxy is: host:port.
+	// Addr is the address of the proxy, in the form host:port.
 	Addr string
 
-	// User and Password are sent as Basic credentials (RFC 7617) if User is not empty. Without TLS anybody on the way
-	// can read them.
+	// User and Password are sent as Basic credentials (RFC 7617) if User is not empty. Without TLS they are readable on
+	// the network.
 	User, Password string
 
-	// Header is what else is sent to the proxy, such as a Proxy-Authorization of another scheme. Host, Content-Length and
-	// Transfer-Encoding are refused: CONNECT has one Host, the target, and no body.
+	// Header holds further fields sent to the proxy, such as a Proxy-Authorization of another scheme. Host,
+	// Content-Length and Transfer-Encoding are rejected: the Host of a CONNECT request is its target, and it has no
+	// body.
 	Header map[string][]string
 
 	// TLS, if not nil, secures the connection to the proxy.
 	TLS *TLSConfig
 
-	// MaxResponse is how long the header of the proxy's response may be, in bytes. 0 means 16 KiB.
+	// MaxResponse limits the header of the proxy's response, in bytes. 0 means 16 KiB.
 	MaxResponse int
 }
 
@@ -63,7 +64,7 @@ func (p *HTTPProxy) DialThrough(
 	return c, nil
 }
 
-// connect reaches the proxy.
+// connect connects to the proxy.
 func (p *HTTPProxy) connect(ctx context.Context, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error) {
 	if p.TLS == nil {
 		return direct(ctx, p.Addr, conn)
@@ -118,7 +119,7 @@ func (p *HTTPProxy) appendHeader(b []byte) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
-// maySend reports whether a field of Header has a place in the request: CONNECT has one Host and no body.
+// maySend reports whether a field of Header is allowed in the request: CONNECT has one Host and no body.
 func (p *HTTPProxy) maySend(name string) bool {
 	switch textproto.CanonicalMIMEHeaderKey(name) {
 	case "Host", "Content-Length", "Transfer-Encoding":
@@ -129,8 +130,8 @@ func (p *HTTPProxy) maySend(name string) bool {
 	return true
 }
 
-// readResponse reads responses until one is final. What follows the header belongs to the tunnel, whatever length the
-// header may give.
+// readResponse reads responses up to the final one. What follows its header belongs to the tunnel, whatever length the
+// header gives.
 func (p *HTTPProxy) readResponse(ctx context.Context, r *received, addr string) error {
 	limit := p.MaxResponse
 	if limit <= 0 {
@@ -155,14 +156,14 @@ func (p *HTTPProxy) readResponse(ctx context.Context, r *received, addr string) 
 	return errors.New("the response of the proxy: only interim responses")
 }
 
-// httpVersion is how every response begins.
+// httpVersion is the start of every response.
 const httpVersion = "HTTP/1."
 
 func notHTTP(b []byte) error {
 	return fmt.Errorf("it is not HTTP, it begins with %.40q: is this an HTTP proxy?", b)
 }
 
-// readHead returns the header of a response, with the empty line that ends it.
+// readHead returns the header of a response, including the empty line at its end.
 func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
 	for scanned := 0; ; {
 		b := r.bytes.Buffered()
@@ -182,7 +183,7 @@ func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
 	}
 }
 
-// headEnd returns where the first empty line of b ends, or 0. There is none that ends before the first scanned bytes.
+// headEnd returns the offset after the first empty line of b, or 0. None ends within the first scanned bytes.
 func headEnd(b []byte, scanned int) int {
 	for i := max(scanned-3, 0); i < len(b); i++ {
 		if b[i] != '\n' {
@@ -214,7 +215,7 @@ func parseHead(head []byte) (code int, reason string, header textproto.MIMEHeade
 	return code, printable(status), header, err
 }
 
-// printable returns s, which the proxy has sent, without what a terminal would take for a command.
+// printable returns s, which the proxy has sent, without control characters.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {

@@ -11,15 +11,15 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// Why a connection is not idle.
+// The reasons why a connection is not idle.
 var (
 	errEnded   = fmt.Errorf("clients: the connection has ended: %w", net.ErrClosed)
 	errUnasked = errors.New("clients: the peer has sent something that nobody asked for")
 )
 
-// CheckIdle returns an error if a connection that nobody uses is of no use any more: it has ended, the peer has ended its
-// side or reset it, or there is input that nobody asked for. It is PoolConfig.Check for protocols of requests and
-// replies. It does not block and takes nothing from the stream; a peer that is gone without a word it cannot notice.
+// CheckIdle returns an error if an unused connection is no longer usable: it has ended, the peer has closed or reset
+// it, or there is unexpected input. It is a PoolConfig.Check for request/response protocols. It does not block and
+// consumes nothing from the stream. It cannot detect a peer that vanished without a reset.
 func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if isClosed(c.In.Done()) || isClosed(c.Out.Done()) {
 		return errEnded

@@ -16,56 +16,57 @@ import (
 
 // Errors of a [Pool].
 var (
-	// ErrPoolClosed means that the pool has been shut down. It is net.ErrClosed too.
+	// ErrPoolClosed means that the pool has been shut down. It matches net.ErrClosed.
 	ErrPoolClosed error = &poolClosed{}
 
-	// ErrPoolBusy means that all values are in use and as many callers wait for one as may.
+	// ErrPoolBusy means that all values are in use and MaxWaiters callers are waiting for one.
 	ErrPoolBusy = errors.New("clients: all of the pool is in use, and as many wait for it as may")
 )
 
-// poolClosed is [ErrPoolClosed].
+// poolClosed is the type of [ErrPoolClosed].
 type poolClosed struct{}
 
 func (*poolClosed) Error() string { return "clients: the pool is closed" }
 func (*poolClosed) Unwrap() error { return net.ErrClosed }
 
-// PoolConfig says how a [Pool] behaves. The zero value, and nil, mean the defaults.
+// PoolConfig configures a [Pool]. A nil *PoolConfig and the zero value use the defaults.
 type PoolConfig[T any] struct {
-	// MaxOpen is how many values there may be at once: in use, idle, and being opened or closed. 0 means 8.
+	// MaxOpen limits the number of values: in use, idle, and being opened or closed. 0 means 8.
 	MaxOpen int
 
-	// MaxIdle is how many are kept for later when nobody wants them. 0 means MaxOpen, negative none.
+	// MaxIdle limits the number of idle values that are kept. 0 means MaxOpen; negative means none.
 	MaxIdle int
 
-	// MinIdle is how many values are kept idle for callers to come, as far as MaxOpen permits: they are opened ahead, in
-	// goroutines of the Pool. Where that fails it is tried again after a second. At most MaxIdle. 0 means none.
+	// MinIdle is the number of idle values to keep ready, as far as MaxOpen permits. Goroutines of the Pool open them
+	// in advance, and retry a failure after a second. It is at most MaxIdle. 0 means none.
 	MinIdle int
 
-	// MaxWaiters is how many callers may wait for a value. 0 means 1,024, negative that none may.
+	// MaxWaiters limits the number of callers that wait for a value. 0 means 1,024; negative means that none may wait.
 	MaxWaiters int
 
-	// IdleTimeout is how long a value is kept that nobody wants. 0 means 90 s, negative for ever.
+	// IdleTimeout is how long an idle value is kept. 0 means 90 s; negative means without limit.
 	IdleTimeout time.Duration
 
-	// MaxLifetime is how long after it was opened a value is given out at most, less a random part of up to a tenth, so that
-	// those opened together do not end together. One in use is not interrupted. 0 means for ever.
+	// MaxLifetime is the age from which a value is no longer lent, less a random part of up to a tenth, so that values
+	// opened together do not expire together. A value in use is not interrupted. 0 means no limit.
 	MaxLifetime time.Duration
 
-	// Check, if not nil, is called before a value is used again, in the goroutine that asked for one. If it fails the
-	// value is closed and another one taken. It heeds its ctx, the caller's; when that ends, the value is closed too.
+	// Check, if not nil, is called before a value is reused, in the goroutine of the caller that asked for one. If it
+	// fails, the value is closed and another one is used. It must respect its ctx, the caller's; when that ends, the
+	// value is closed too.
 	Check func(ctx context.Context, v T) error
 
-	// CheckAfter is how long a value has been idle at least that is checked. 0 means that all are.
+	// CheckAfter is the idle time from which a value is checked. 0 means that every value is checked.
 	CheckAfter time.Duration
 }
 
-// Pool holds values that are costly to make and used by one caller at a time: connections of request/response
+// Pool holds values that are costly to open and used by one caller at a time, such as connections of request/response
 // protocols.
 //
-// Values are opened when somebody wants one, in that caller's goroutine and by its ctx. The one that was returned last
-// is used again first, so that those not needed at quiet times grow old. Callers who wait are served in the order in
-// which they came. A Pool has no goroutine of its own but those that open ahead for MinIdle, for which Shutdown waits; a
-// timer closes what has been idle for too long. Its methods are for any goroutine at any time.
+// A value is opened when a caller needs one, in the caller's goroutine and with its ctx. The value released last is
+// reused first, so that surplus values expire when demand is low. Waiting callers are served in order. A Pool starts
+// goroutines only to open values for MinIdle, and Shutdown waits for those; a timer closes values that have been idle
+// too long. The methods are safe for concurrent use.
 type Pool[T any] struct {
 	opener func(context.Context) (T, error)
 	closer func(T)
@@ -98,9 +99,9 @@ type pooled[T any] struct {
 	lifetime   time.Duration // 0: for ever
 }
 
-// NewPool returns a Pool of what open makes. open heeds its ctx. closer ends a value, in the goroutine that finds
-// that its time has come, so it does not block for long: for a [chanio.Conn] that nobody uses, Out.Abort is right. cfg
-// may be nil.
+// NewPool returns a Pool of the values that open returns. open must respect its ctx. closer closes a value, in the
+// goroutine that finds it expired or broken, so it must not block for long: for an unused [chanio.Conn], call
+// Out.Abort. cfg may be nil.
 func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), cfg *PoolConfig[T]) *Pool[T] {
 	if open == nil || closer == nil {
 		panic("clients: NewPool: needs a function to open and one to close")
@@ -125,8 +126,8 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 	return p
 }
 
-// NewConnPool is [NewPool] for connections: those that nobody needs are aborted, and Check, if it is nil, is [CheckIdle],
-// so that a connection that the peer has closed meanwhile is not given out.
+// NewConnPool is [NewPool] for connections. It aborts those no longer needed, and a nil Check means [CheckIdle], so
+// that a connection which the peer has closed is not lent.
 func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *PoolConfig[*chanio.Conn]) *Pool[*chanio.Conn] {
 	c := PoolConfig[*chanio.Conn]{}
 	if cfg != nil {
@@ -138,9 +139,9 @@ func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Pool
 	return NewPool(dial, func(c *chanio.Conn) { c.Abort(nil) }, &c)
 }
 
-// Get returns a value for the caller's use, who calls [Lease.Release] when done with it. It takes one that is idle and
-// healthy, or opens one, or waits for either. If ctx ends first Get returns its cause, and whatever it had got hold of
-// goes to the next in line. The error may also be that of opening, [ErrPoolBusy] or [ErrPoolClosed].
+// Get returns a value for the caller's use. The caller must call [Lease.Release] when done. Get takes an idle, healthy
+// value, or opens one, or waits for either. If ctx ends first, Get returns its cause, and a value that it had obtained
+// goes to the next waiter. The error may also be that of opening, [ErrPoolBusy] or [ErrPoolClosed].
 func (p *Pool[T]) Get(ctx context.Context) (*Lease[T], error) {
 	if ctx.Err() != nil {
 		return nil, chanio.Cause(ctx)
@@ -162,8 +163,8 @@ func (p *Pool[T]) Get(ctx context.Context) (*Lease[T], error) {
 	return p.openOne(ctx)
 }
 
-// Do calls f with a value and returns what it returned. The value is dropped if f fails or panics. An f that fails for
-// reasons that say nothing about the value returns nil and tells its caller otherwise.
+// Do calls f with a value and returns its error. If f fails or panics, the value is closed. An f whose failure says
+// nothing about the value should return nil and report the failure by other means.
 func (p *Pool[T]) Do(ctx context.Context, f func(ctx context.Context, v T) error) error {
 	l, err := p.Get(ctx)
 	if err != nil {
@@ -181,10 +182,9 @@ func (p *Pool[T]) Do(ctx context.Context, f func(ctx context.Context, v T) error
 	return err
 }
 
-// Shutdown refuses further callers and those who wait, closes what is idle, and waits until the rest has been released
-// and closed. If ctx ends first it returns an error that wraps its cause; what is released later is closed then. An
-// opening under way is cancelled. It may be called more than once. If closing an idle value has panicked meanwhile,
-// Shutdown returns that.
+// Shutdown rejects new and waiting callers, closes idle values, cancels opening, and waits until values in use have
+// been released and closed. If ctx ends first, it returns an error that wraps its cause; values released later are
+// closed then. Shutdown may be called several times. If closing an idle value has panicked, Shutdown returns that.
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	p.end(ErrPoolClosed)
 	for _, e := range p.stop() {
@@ -230,8 +230,8 @@ func (p *Pool[T]) stop() []*pooled[T] {
 	return idle
 }
 
-// Close is [Pool.Shutdown] with 5 s ([chanio.DefaultLinger]) to release what is in use; later it returns an error that
-// is os.ErrDeadlineExceeded.
+// Close is [Pool.Shutdown] with a timeout of 5 s ([chanio.DefaultLinger]) for values in use; after that it returns an
+// error that matches os.ErrDeadlineExceeded.
 func (p *Pool[T]) Close() error {
 	late := fmt.Errorf("not within %v: %w", chanio.DefaultLinger, os.ErrDeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), chanio.DefaultLinger, late)

@@ -6,10 +6,10 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// aheadPause is how long after a failure to open a value ahead that is tried again.
+// aheadPause is the pause after a failure to open a value in advance.
 const aheadPause = time.Second
 
-// openAhead sees to it that MinIdle values are idle, or being opened.
+// openAhead opens values until MinIdle are idle or being opened.
 func (p *Pool[T]) openAhead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -20,7 +20,7 @@ func (p *Pool[T]) openAhead() {
 	}
 }
 
-// openOneAhead opens a value, for whose place there is a permit.
+// openOneAhead opens a value, for which it has a permit.
 func (p *Pool[T]) openOneAhead() {
 	var v T
 	var err error
@@ -41,7 +41,7 @@ func (p *Pool[T]) openOneAhead() {
 	p.putSafely(p.newborn(v))
 }
 
-// putSafely is put. A panic of the user's function that closes is kept for Shutdown to return.
+// putSafely is put, but keeps a panic of the user's closer for Shutdown to return.
 func (p *Pool[T]) putSafely(e *pooled[T]) {
 	e.back = time.Now()
 	p.mu.Lock()
@@ -52,7 +52,7 @@ func (p *Pool[T]) putSafely(e *pooled[T]) {
 	}
 }
 
-// tryAgain has the values opened later that could not be opened now. The caller holds mu.
+// tryAgain schedules another attempt to open values in advance. The caller holds mu.
 func (p *Pool[T]) tryAgain() {
 	switch {
 	case p.closed:

@@ -6,7 +6,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// expiry is when e is too old, idle as it is; zero means never.
+// expiry returns when the idle value e expires; zero means never.
 func (p *Pool[T]) expiry(e *pooled[T]) time.Time {
 	var at time.Time
 	if p.cfg.IdleTimeout > 0 {
@@ -25,7 +25,7 @@ func (p *Pool[T]) isOld(e *pooled[T]) bool {
 	return !at.IsZero() && !time.Now().Before(at)
 }
 
-// arm has the timer fire at the given time, unless it fires sooner.
+// arm makes the timer fire at the given time, unless it fires sooner.
 func (p *Pool[T]) arm(at time.Time) {
 	if at.IsZero() || !p.wake.IsZero() && !at.Before(p.wake) {
 		return
@@ -38,15 +38,15 @@ func (p *Pool[T]) arm(at time.Time) {
 	}
 }
 
-// sweep closes what has been idle for too long, in the goroutine of the timer.
+// sweep closes expired values, in the goroutine of the timer.
 func (p *Pool[T]) sweep() {
 	for _, e := range p.takeOld() {
 		p.discardSafely(e)
 	}
 }
 
-// discardSafely is discard, but a panic of the user's function is kept for Shutdown to return, as there is nobody else
-// to tell.
+// discardSafely is discard, but keeps a panic of the user's closer for Shutdown to return, because no caller could
+// receive it.
 func (p *Pool[T]) discardSafely(e *pooled[T]) {
 	returned := false
 	defer func() {
@@ -62,7 +62,7 @@ func (p *Pool[T]) discardSafely(e *pooled[T]) {
 	returned = true
 }
 
-// takeOld takes the idle values that are too old and arms the timer for the next.
+// takeOld removes the expired idle values and arms the timer for the next.
 func (p *Pool[T]) takeOld() (old []*pooled[T]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,15 +22,15 @@ func (p *Pool[T]) lease(e *pooled[T]) *Lease[T] {
 	return &Lease[T]{pool: p, value: e}
 }
 
-// Value returns the value, which is the caller's until Release.
+// Value returns the value, which the caller may use until Release.
 func (l *Lease[T]) Value() T { return l.value.v }
 
-// Broken says that the value is not to be used again: Release will close it. A conversation that was broken off leaves
-// a value broken whose peer may still answer.
+// Broken marks the value as unusable, so that Release closes it. Call it after an interrupted exchange, whose reply may
+// still arrive.
 func (l *Lease[T]) Broken() { l.broken = true }
 
-// Release gives the value back, to the next that waits, or closes it if it is broken or too old. It does not block
-// but for that. It is called exactly once, usually by defer; a second call panics.
+// Release returns the value to the pool, for the next waiter, or closes it if it is broken or too old. It does not
+// block otherwise. It must be called exactly once, usually by defer; a second call panics.
 func (l *Lease[T]) Release() {
 	if l.released.Swap(true) {
 		panic("clients: a Lease was released twice")

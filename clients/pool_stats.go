@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// PoolStats is what a [Pool] has to tell: how it stands, and what it has done so far.
+// PoolStats is a snapshot of a [Pool]: its state and its counters.
 type PoolStats struct {
 	Open    int // values there are, and those being opened or closed
 	Idle    int // of which nobody uses
@@ -23,7 +23,7 @@ type PoolStats struct {
 	Rejected  uint64        // callers who found as many waiting as may
 }
 
-// Stats returns how the pool stands. What it counts is consistent in itself.
+// Stats returns a consistent snapshot of the pool.
 func (p *Pool[T]) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// put takes a healthy value back: for the one that has waited longest, or for later, if there is a later.
+// put takes a healthy value back, for the longest waiter or as idle.
 func (p *Pool[T]) put(e *pooled[T]) {
 	e.back = time.Now()
 	p.mu.Lock()
@@ -54,8 +54,8 @@ func (p *Pool[T]) next() *pooled[T] {
 	return e
 }
 
-// healthy reports whether e can be used again. If not it has been closed, and the caller has its permit; with an error
-// not even that.
+// healthy reports whether e can be reused. If not, it has closed e, and the caller keeps the permit unless there is an
+// error.
 func (p *Pool[T]) healthy(ctx context.Context, e *pooled[T]) (bool, error) {
 	p.mu.Lock()
 	old := p.isOld(e)
@@ -132,7 +132,7 @@ func (p *Pool[T]) openOne(ctx context.Context) (*Lease[T], error) {
 	return p.lease(e), nil
 }
 
-// newborn returns a value that was opened just now.
+// newborn returns a value that was just opened.
 func (p *Pool[T]) newborn(v T) *pooled[T] {
 	e := &pooled[T]{v: v, born: time.Now(), lifetime: p.cfg.MaxLifetime}
 	if tenth := int64(p.cfg.MaxLifetime / 10); tenth > 0 {

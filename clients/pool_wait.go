@@ -8,16 +8,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// waiter is a caller who waits.
+// waiter is a waiting caller.
 type waiter[T any] struct{ granted chan grant[T] }
 
-// grant is what a caller gets: a value, or the permit to open one.
+// grant is what a caller receives: a value, or the permit to open one.
 type grant[T any] struct {
 	value *pooled[T]
 	err   error
 }
 
-// acquire returns a value, or with nil the permit to open one.
+// acquire returns a value, or nil for the permit to open one.
 func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
 	p.mu.Lock()
 	switch {
@@ -69,7 +69,7 @@ func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (
 	return nil, chanio.Cause(ctx)
 }
 
-// giveBack passes on what came too late for its receiver.
+// giveBack passes on a grant that came too late for its receiver.
 func (p *Pool[T]) giveBack(g grant[T]) {
 	switch {
 	case g.value != nil:
@@ -81,7 +81,7 @@ func (p *Pool[T]) giveBack(g grant[T]) {
 	}
 }
 
-// free hands the permit to open a value to the one that has waited longest, or takes it back.
+// free passes the permit to open a value to the longest waiter, or takes it back.
 func (p *Pool[T]) free() {
 	if p.grant(grant[T]{}) {
 		return
@@ -92,7 +92,7 @@ func (p *Pool[T]) free() {
 	}
 }
 
-// grant serves who has waited longest, if anybody does.
+// grant passes g to the longest waiter, if there is one.
 func (p *Pool[T]) grant(g grant[T]) bool {
 	first := p.waiters.Front()
 	if first == nil {

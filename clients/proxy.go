@@ -17,21 +17,21 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// DialFunc connects to addr, which is host:port. conn is how the connection behaves, and may be nil. ctx bounds the
-// dialling only.
+// DialFunc connects to addr, in the form host:port. conn configures the connection and may be nil. ctx bounds only the
+// dial.
 type DialFunc func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error)
 
-// Proxy connects to hosts by way of another one: [HTTPProxy], [SOCKS5], what [EnvironmentProxy] and [ParseProxy]
-// return, or somebody's own. It is for any goroutine.
+// Proxy connects to hosts through another host: [HTTPProxy], [SOCKS4], [SOCKS5], a [ProxyChain], the results of
+// [EnvironmentProxy] and [ParseProxy], or your own implementation. It must be safe for concurrent use.
 type Proxy interface {
-	// DialThrough connects to addr, which is host:port, by way of the proxy, and returns the connection, which behaves
-	// as conn says. The proxy itself is reached by direct. A host's name is left to the proxy to resolve. If ctx ends
-	// first, DialThrough returns its cause, and in any case leaves neither a connection nor a goroutine behind when it
-	// fails.
+	// DialThrough connects to addr, in the form host:port, through the proxy, and returns the connection, configured by
+	// conn. It uses direct to connect to the proxy itself. Host names are left to the proxy to resolve. If ctx ends
+	// first, DialThrough returns its cause. When it fails, it leaves neither a connection nor a goroutine behind.
 	DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error)
 }
 
-// ProxyChain goes through several proxies: the first is reached directly, each of the others through the one before it.
+// ProxyChain connects through several proxies: directly to the first, and to each of the others through the one before
+// it.
 type ProxyChain []Proxy
 
 // DialThrough is [Proxy.DialThrough]. An empty chain connects directly.
@@ -48,7 +48,7 @@ func (c ProxyChain) DialThrough(
 	return c[last].DialThrough(ctx, addr, conn, before)
 }
 
-// ProxyError is a proxy's refusal to connect to a host.
+// ProxyError is the error of a proxy that refused to connect to a host.
 type ProxyError struct {
 	Proxy  string              // its address
 	Addr   string              // of the host
@@ -60,7 +60,7 @@ type ProxyError struct {
 	err error
 }
 
-// Error returns what the proxy said and what to do about it.
+// Error returns the proxy's message, with a suggested remedy.
 func (e *ProxyError) Error() string {
 	text := fmt.Sprintf("proxy %s does not connect to %s: %s", e.Proxy, e.Addr, e.Reason)
 	if e.Hint != "" {
@@ -69,12 +69,12 @@ func (e *ProxyError) Error() string {
 	return text
 }
 
-// Unwrap returns the error that the refusal stands for, such as ECONNREFUSED, if the proxy told one.
+// Unwrap returns the error that the refusal corresponds to, such as ECONNREFUSED, or nil.
 func (e *ProxyError) Unwrap() error { return e.err }
 
-// ParseProxy returns the proxy that a URL stands for, such as "http://user:password@proxy.example:3128". The schemes
-// are http, https (TLS to the proxy), socks5 and socks5h (the same: the proxy resolves names), socks4 and socks4a (where
-// the proxy does). The ports that may be left out are 80, 443 and 1080; without a scheme it is http.
+// ParseProxy returns the proxy for a URL such as "http://user:password@proxy.example:3128". The schemes are http, https
+// (TLS to the proxy), socks5 and socks5h (equivalent: the proxy resolves names), socks4, and socks4a (the proxy
+// resolves names). The default ports are 80, 443 and 1080; the default scheme is http.
 func ParseProxy(rawURL string) (Proxy, error) {
 	u, err := url.Parse(rawURL)
 	if !strings.Contains(rawURL, "://") {
@@ -86,7 +86,7 @@ func ParseProxy(rawURL string) (Proxy, error) {
 	return proxyOf(u)
 }
 
-// redact leaves out what may be a password.
+// redact removes what may be a password.
 func redact(rawURL string) string {
 	if i := strings.LastIndexByte(rawURL, '@'); i >= 0 {
 		return "..." + rawURL[i:]
@@ -120,9 +120,9 @@ func proxyOf(u *url.URL) (Proxy, error) {
 		"it may be http, https, socks5, socks5h, socks4 or socks4a", u.Redacted())
 }
 
-// EnvironmentProxy returns the proxies that the environment asks for, as it is now: HTTPS_PROXY or, failing that,
-// ALL_PROXY, for every host but this machine and those of NO_PROXY, in upper or lower case. Their form is that of
-// [ParseProxy]. HTTPS_PROXY is the one meant for tunnels; HTTP_PROXY is for plain requests, which a connection is not.
+// EnvironmentProxy returns the proxy selected by the current environment: HTTPS_PROXY or, if that is not set,
+// ALL_PROXY, for every host except this machine and those in NO_PROXY, in upper or lower case. The values are in the
+// form of [ParseProxy]. HTTP_PROXY is not used: it is for plain HTTP requests, and connections need a tunnel.
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
@@ -138,7 +138,7 @@ func EnvironmentProxy() (Proxy, error) {
 	return &selective{p, cfg.ProxyFunc()}, nil
 }
 
-// withoutDots returns a NO_PROXY list whose names have no final dot, which says only that they are absolute.
+// withoutDots returns a NO_PROXY list with the final dots of its names removed; they only mark names as absolute.
 func withoutDots(list string) string {
 	names := strings.Split(list, ",")
 	for i, name := range names {
@@ -160,7 +160,7 @@ func getenv(names ...string) string {
 	return ""
 }
 
-// selective goes through its proxy to those hosts that the rules say.
+// selective uses its proxy for the hosts that the rules select.
 type selective struct {
 	Proxy
 	rules func(*url.URL) (*url.URL, error)
@@ -180,7 +180,7 @@ func (p *selective) DialThrough(
 	return p.Proxy.DialThrough(ctx, addr, conn, direct)
 }
 
-// layerBelow is how a connection behaves that carries another one which behaves as conn says.
+// layerBelow returns the configuration of a connection that carries one with the configuration conn.
 func layerBelow(conn *chanio.ConnConfig) *chanio.ConnConfig {
 	var below chanio.ConnConfig
 	if conn != nil {
@@ -191,8 +191,8 @@ func layerBelow(conn *chanio.ConnConfig) *chanio.ConnConfig {
 	return &below
 }
 
-// splitTarget returns the host, in ASCII, and the port of an address that a proxy is to connect to. A name has no
-// character that could be mistaken for the end of a line.
+// splitTarget returns the ASCII host and the port of an address for a proxy to connect to. Names contain no line breaks
+// or control characters.
 func splitTarget(ctx context.Context, addr string) (host string, port uint16, err error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -215,7 +215,7 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 	return host, uint16(n), nil
 }
 
-// received reads what a proxy answers from c, byte for byte, so that what follows stays in c.
+// received reads a proxy's answers from c exactly, so that what follows stays in c.
 type received struct {
 	conn   *chanio.Conn
 	up     chanio.Upstream[[]byte]
@@ -229,8 +229,8 @@ func receive(c *chanio.Conn) *received {
 	return &received{conn: c, up: up, bytes: up.Bytes()}
 }
 
-// send sends msg to the proxy. One that answers and closes before it has read msg makes that fail, but what it says is the
-// better error: only verdict returns this one.
+// send sends msg to the proxy. If a proxy answers and closes before it has read msg, sending fails but its answer is
+// the better error, so only verdict returns the send error.
 func (r *received) send(ctx context.Context, msg []byte) error {
 	err := r.conn.Out.Send(ctx, msg)
 	if err != nil && ctx.Err() == nil {
@@ -239,7 +239,7 @@ func (r *received) send(ctx context.Context, msg []byte) error {
 	return err
 }
 
-// verdict returns why the protocol failed, given what its last step returned.
+// verdict returns why the protocol failed, given the error of its last step.
 func (r *received) verdict(err error) error {
 	if r.unsent != nil && (err == nil || r.cut) {
 		return r.unsent
@@ -247,7 +247,7 @@ func (r *received) verdict(err error) error {
 	return err
 }
 
-// need returns the next n bytes, which stay valid until the next call.
+// need returns the next n bytes, which are valid until the next call.
 func (r *received) need(ctx context.Context, n int) ([]byte, error) {
 	for len(r.bytes.Buffered()) < n {
 		if err := r.more(ctx, n); err != nil {
@@ -269,7 +269,7 @@ func (r *received) more(ctx context.Context, n int) error {
 	return unexpectedEnd(r.up.Fail(ctx, err))
 }
 
-// release gives the stream back.
+// release releases the stream.
 func (r *received) release() { r.up.Release() }
 
 // through runs the proxy's protocol on c, which it aborts if that fails.
@@ -287,13 +287,13 @@ func through(ctx context.Context, proxy string, c *chanio.Conn, protocol func(*r
 	return &net.OpError{Op: "dial", Net: "tcp", Source: c.LocalAddr(), Addr: proxyAddr(proxy), Err: err}
 }
 
-// proxyAddr is the address of a proxy, as errors show it.
+// proxyAddr is the address of a proxy in errors.
 type proxyAddr string
 
 func (a proxyAddr) Network() string { return "tcp" }
 func (a proxyAddr) String() string  { return "proxy " + string(a) }
 
-// refusals are the errors that replies of proxies stand for.
+// refusals maps replies of proxies to errors.
 var refusals = map[byte]error{
 	socksNetUnreachable:  syscall.ENETUNREACH,
 	socksHostUnreachable: syscall.EHOSTUNREACH,

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// reserved are the addresses that are not the public's, besides those that netip.Addr tells: RFC 6890, RFC 6598, RFC 6052.
+// reserved lists the address ranges that are not public, in addition to those that netip.Addr recognizes: RFC 6890, RFC
+// 6598, RFC 6052.
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("100.64.0.0/10"),   // shared by carriers (CGNAT)
@@ -23,13 +24,13 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("fec0::/10"),       // site-local
 }
 
-// translated are the IPv6 addresses that stand for IPv4 ones, in their last four bytes (RFC 6052).
+// translated lists the IPv6 ranges that embed an IPv4 address in their last four bytes (RFC 6052).
 var translated = netip.MustParsePrefix("64:ff9b::/96")
 
-// PublicOnly is a Config.Allow that lets connections go to public addresses only, for programs that connect where others
-// tell them to: it refuses loopback, private, link-local, shared (CGNAT), unique local, multicast, unspecified and reserved
-// addresses, also as IPv6 forms of IPv4 ones. It looks at each address right before it is connected to, so a name that
-// changes its address in between does not get around it.
+// PublicOnly is a Config.Allow that permits connections to public addresses only, for programs that connect to
+// addresses supplied by others. It rejects loopback, private, link-local, shared (CGNAT), unique local, multicast,
+// unspecified and reserved addresses, also in the IPv6 forms of IPv4 addresses. It checks each address right before
+// connecting, so a name whose address changes in between (DNS rebinding) does not evade it.
 func PublicOnly(to netip.AddrPort) error {
 	a := to.Addr().WithZone("").Unmap()
 	if translated.Contains(a) {

@@ -12,47 +12,47 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// ReconnectConfig says how a [Reconnector] goes about it. The zero value, and nil, mean the defaults.
+// ReconnectConfig configures a [Reconnector]. A nil *ReconnectConfig and the zero value use the defaults.
 type ReconnectConfig struct {
-	// Backoff is the pause after a failure. nil means ExponentialBackoff(100 ms, 30 s, 0.5).
+	// Backoff returns the pause after a failure. nil means ExponentialBackoff(100 ms, 30 s, 0.5).
 	Backoff Backoff
 
-	// Stable is how long a connection lives at least that counts as a success, whatever it was good for. One that ends
-	// sooner and was not useful is a failure, as if it had failed to open: a server that accepts and hangs up is not to be
-	// dialled in a tight loop. 0 means 10 s, negative that every connection is a success.
+	// Stable is the age from which a connection counts as a success when it ends. One that ends sooner and was not
+	// useful counts as a failure to connect, so that a server which accepts and hangs up is not dialed in a tight loop.
+	// 0 means 10 s; with a negative value every connection is a success.
 	Stable time.Duration
 
-	// Useful tells of a connection that has ended before it was Stable whether it was a success all the same. nil means
-	// those over which bytes have passed both ways.
+	// Useful reports whether a connection that ended before it was Stable was a success nevertheless. nil means that it
+	// was if bytes have passed in both directions.
 	Useful func(c *chanio.Conn) bool
 
-	// MaxAttempts is how many failures in a row end it all. 0 means no bound.
+	// MaxAttempts is the number of consecutive failures after which Conns fails. 0 means no limit.
 	MaxAttempts int
 
-	// Permanent tells which errors of dialling end it all at once. nil means none.
+	// Permanent reports whether a dial error ends Conns at once. nil means that none does.
 	Permanent func(err error) bool
 }
 
-// Reconnector is a connection that is made again when it has ended, as a stream of the connections it consists of.
+// Reconnector keeps a connection open by dialing again when it has ended. It is a stream of the successive connections.
 //
-// All work is done in the goroutine of the receiver of Conns; a Reconnector has none of its own.
+// All work is done in the goroutine of the receiver of Conns; a Reconnector starts none.
 type Reconnector struct {
-	// Conns yields a connection, and the next one when that has been released (see [chanio.Conn.Done]). The receiver owns
-	// them and closes each. Conns fails with the last error when MaxAttempts have failed or one was permanent. Its ctx
-	// bounds the waiting and the dialling; when it ends nothing is lost, and the next receiver waits for what remains of a
-	// pause. Closing Conns ends a pause and a dialling at once. The channel of C has no capacity, and a connection that
+	// Conns yields a connection, and the next one when that has been released (see [chanio.Conn.Done]). The receiver
+	// owns each connection and closes it. Conns fails with the last error after MaxAttempts failures or a permanent
+	// one. Its ctx bounds the wait and the dial; when it ends nothing is lost, and the next receiver waits for the rest
+	// of the pause. Closing Conns ends a pause or a dial at once. The channel of C has no capacity; a connection that
 	// it was offering when its ctx ended is aborted, which does not count as a failure.
 	Conns *chanio.Source[*chanio.Conn]
 
-	// States yields the present state and then each new one. A receiver that is slow misses those in between, never the
-	// latest. It ends well after [Ended].
+	// States yields the current state and then each new one. A slow receiver misses intermediate states, never the
+	// latest. It ends cleanly after [Ended].
 	States *chanio.Source[ReconnectState]
 
 	dial  func(ctx context.Context) (*chanio.Conn, error)
 	cfg   ReconnectConfig
 	board board
 
-	// Owned by the receiver.
+	// The following fields are owned by the receiver.
 	failures int          // in a row
 	due      time.Time    // of the next attempt
 	conn     *chanio.Conn // the latest, until its end was noticed or it went to nobody
@@ -63,11 +63,11 @@ type Reconnector struct {
 	closed chan struct{}           // closed with mu held
 }
 
-// Reconnect returns a Reconnector that makes its connections with dial, which is called by one goroutine at a time and
-// heeds its ctx. cfg may be nil. Nothing is dialled before a receiver of Conns asks.
+// Reconnect returns a Reconnector that opens connections with dial, which is called by one goroutine at a time and must
+// respect its ctx. cfg may be nil. It does not dial before a receiver of Conns asks.
 //
-// After n failures in a row the pause is Backoff(n). A connection that ends having been stable begins anew: the pause
-// is Backoff(1), and if the next attempt fails too, that is the first failure in a row.
+// The pause after n consecutive failures is Backoff(n). A stable connection resets the count: when it ends, the pause
+// is Backoff(1), and if the next attempt fails too, that is the first failure.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {
@@ -95,13 +95,13 @@ func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Reconn
 	return r
 }
 
-// State returns how things stand.
+// State returns the current state.
 func (r *Reconnector) State() ReconnectState { return r.board.get() }
 
-// Close closes Conns. The connection that was handed out last is its receiver's and stays open.
+// Close closes Conns. The connection yielded last belongs to its receiver and stays open.
 func (r *Reconnector) Close() error { return r.Conns.Close() }
 
-// next returns the next connection when there is to be one.
+// next returns the next connection.
 func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
 	if err := r.awaitEnd(ctx); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
 	}
 }
 
-// awaitEnd waits until the connection before has been released, and judges it.
+// awaitEnd waits until the previous connection has been released, and decides whether it was a success.
 func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	if r.conn == nil {
 		return nil
@@ -149,10 +149,10 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	return nil
 }
 
-// errShortLived is what the failure of a connection is called that did open.
+// errShortLived is the failure of a connection that was opened but ended too soon.
 var errShortLived = errors.New("it was not stable")
 
-// failed counts a failure. It returns an error if it was the last.
+// failed counts a failure. It returns an error if no more attempts follow.
 func (r *Reconnector) failed(err error) error {
 	r.failures++
 	if r.cfg.Permanent != nil && !errors.Is(err, errShortLived) && r.cfg.Permanent(err) {
@@ -223,7 +223,7 @@ func (r *Reconnector) interruptible(cancel context.CancelCauseFunc) bool {
 	return !isClosed(r.closed)
 }
 
-// takeBack ends a connection that nobody took.
+// takeBack aborts a connection that was not received.
 func (r *Reconnector) takeBack(c *chanio.Conn) {
 	r.conn = nil
 	r.board.set(ReconnectState{Phase: Idle, Failures: r.failures})

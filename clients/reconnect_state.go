@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// ReconnectPhase is what a [Reconnector] is doing.
+// ReconnectPhase is the current activity of a [Reconnector].
 type ReconnectPhase string
 
 // The phases of a Reconnector.
@@ -22,7 +22,7 @@ const (
 	Ended      ReconnectPhase = "ended"      // there will be no more
 )
 
-// ReconnectState is how a [Reconnector] stands.
+// ReconnectState is the state of a [Reconnector].
 type ReconnectState struct {
 	Phase    ReconnectPhase
 	Failures int       // in a row, before this state
@@ -44,7 +44,7 @@ func (b *board) get() ReconnectState {
 	return b.state
 }
 
-// set makes s the state. The end is final.
+// set sets the state. Ended is final.
 func (b *board) set(s ReconnectState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,7 +59,8 @@ func (b *board) set(s ReconnectState) {
 	}
 }
 
-// newer returns the state if it is newer than seen, otherwise what announces a newer one, which after the end is nil.
+// newer returns the state if it is newer than seen, otherwise a channel that is closed when there is a newer one, or
+// nil after the end.
 func (b *board) newer(seen uint64) (s ReconnectState, version uint64, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

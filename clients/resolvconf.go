@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// resolvConf is what a DNSResolver uses of a resolv.conf(5).
+// resolvConf holds the settings of resolv.conf(5) that a DNSResolver uses.
 type resolvConf struct {
 	servers  []string
 	search   []string
@@ -21,8 +21,8 @@ type resolvConf struct {
 	useTCP   bool
 }
 
-// readResolvConf reads what it knows and leaves out the rest, as every reader of that file does. Fields that are not in
-// the file are zero, but for ndots, which is -1.
+// readResolvConf reads the settings it knows and ignores others, as every reader of that file does. Fields not in the
+// file are zero, except ndots, which is -1.
 func readResolvConf(r io.Reader) resolvConf {
 	conf := resolvConf{ndots: -1}
 	for lines := bufio.NewScanner(io.LimitReader(r, 64<<10)); lines.Scan(); {

@@ -15,15 +15,15 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// Resolver finds the addresses of hosts. Implementations are for any goroutine.
+// Resolver resolves host names. It must be safe for concurrent use.
 type Resolver interface {
-	// LookupAddrs returns the addresses of host, at least one, the preferred first. It blocks until it has them, has
-	// failed, or ctx ends. The slice is the caller's. The error wraps a [*net.DNSError], which IsNotFound if there is
-	// no such host, or the cause of ctx.
+	// LookupAddrs returns the addresses of host, at least one, in order of preference. It blocks until it has them, has
+	// failed, or ctx ends. The caller owns the slice. The error wraps a [*net.DNSError], with IsNotFound if there is no
+	// such host, or the cause of ctx.
 	LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
-// ResolverFunc is a function as a [Resolver].
+// ResolverFunc is a function that implements [Resolver].
 type ResolverFunc func(ctx context.Context, host string) ([]netip.Addr, error)
 
 // LookupAddrs calls f.
@@ -31,9 +31,8 @@ func (f ResolverFunc) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 	return f(ctx, host)
 }
 
-// SystemResolver resolves as the system is configured to: /etc/hosts, /etc/resolv.conf and the like. r may be nil,
-// which means [net.DefaultResolver]. When ctx ends, a look-up by the C library is not interrupted but left behind, as the
-// net package does.
+// SystemResolver resolves as the system is configured to, with /etc/hosts, /etc/resolv.conf and so on. A nil r means
+// [net.DefaultResolver]. When ctx ends, a look-up by the C library is not interrupted but abandoned, as in package net.
 func SystemResolver(r *net.Resolver) Resolver {
 	if r == nil {
 		r = net.DefaultResolver
@@ -50,7 +49,7 @@ func SystemResolver(r *net.Resolver) Resolver {
 	})
 }
 
-// resolveError is err of a look-up, or that its ctx ended.
+// resolveError returns the error of a look-up, or the cause of its ctx.
 func resolveError(ctx context.Context, host string, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -61,18 +60,18 @@ func resolveError(ctx context.Context, host string, err error) error {
 	}
 }
 
-// notFound is the error of a resolver that knows no host of that name.
+// notFound is the error for an unknown host.
 func notFound(host, why string) error {
 	return &net.DNSError{Err: why, Name: host, IsNotFound: true}
 }
 
-// isNotFound reports whether err says that there is no such host.
+// isNotFound reports whether err means that there is no such host.
 func isNotFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound
 }
 
-// StaticResolver resolves the names of a table and no others.
+// StaticResolver resolves the names in a table, and no others.
 type StaticResolver struct {
 	exact map[string][]netip.Addr
 	wild  []wildcard // the longest first
@@ -83,11 +82,10 @@ type wildcard struct {
 	addrs  []netip.Addr
 }
 
-// NewStaticResolver returns a Resolver of the names in table, each with its IP addresses in the order in which they are
-// returned. "*.example.org" stands for example.org and every name below it, at any depth, and "*" for every name. An
-// exact name comes before a wildcard and a longer wildcard before a shorter. Names are compared as DNS does, without
-// regard to case, to a final dot, and to whether an international name is written in Unicode.
-// The order of the table does not matter.
+// NewStaticResolver returns a Resolver of the names in table, each with its IP addresses in order. "*.example.org"
+// matches example.org and every name below it, at any depth; "*" matches every name. An exact name takes precedence
+// over a wildcard, and a longer wildcard over a shorter one. Names are compared as in DNS, ignoring case and a final
+// dot; an international name may be in Unicode or ASCII form.
 func NewStaticResolver(table map[string][]string) (*StaticResolver, error) {
 	r := &StaticResolver{exact: map[string][]netip.Addr{}}
 	for name, texts := range table {
@@ -144,7 +142,7 @@ func (r *StaticResolver) add(name string, addrs []netip.Addr) error {
 	return nil
 }
 
-// LookupAddrs returns the addresses that the table has for host. It never blocks.
+// LookupAddrs returns the addresses of host in the table. It never blocks.
 func (r *StaticResolver) LookupAddrs(_ context.Context, host string) ([]netip.Addr, error) {
 	name, err := hostname.ASCII(host)
 	if err != nil {
@@ -161,9 +159,9 @@ func (r *StaticResolver) LookupAddrs(_ context.Context, host string) ([]netip.Ad
 	return nil, notFound(host, "no such host in the static table")
 }
 
-// FirstOf returns a Resolver that asks the given ones in turn, until one knows the host: a static table and then DNS,
-// for instance. Only that there is no such host makes it go on. Any other failure is returned, since the next one might
-// know another host by that name.
+// FirstOf returns a Resolver that asks the given ones in turn until one knows the host, for instance a static table and
+// then DNS. It continues only if there is no such host, and returns any other failure, because the next resolver might
+// know a different host by that name.
 func FirstOf(resolvers ...Resolver) Resolver {
 	if len(resolvers) == 0 {
 		panic("clients: FirstOf: needs at least one Resolver")
@@ -179,9 +177,9 @@ func FirstOf(resolvers ...Resolver) Resolver {
 	})
 }
 
-// RoundRobin returns a Resolver that begins each time with another of the addresses that r returns, in turn for each
-// host, so that connections are spread over them. The order of address families stays as it is. It counts for 1,024
-// hosts and starts again beyond that.
+// RoundRobin returns a Resolver that rotates the addresses returned by r, separately for each host, so that connections
+// are distributed over them. The order of address families is kept. It keeps a position for up to 1,024 hosts and
+// resets them all beyond that.
 func RoundRobin(r Resolver) Resolver {
 	turns := turns{of: map[string]int{}}
 	return ResolverFunc(func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -211,7 +209,7 @@ func (t *turns) next(host string) int {
 	return n
 }
 
-// rotate moves the addresses of each family on by n places among the places of that family.
+// rotate rotates the addresses of each family by n, within the positions of that family.
 func rotate(addrs []netip.Addr, n int) []netip.Addr {
 	families := map[bool][]netip.Addr{}
 	for _, a := range addrs {
@@ -227,7 +225,8 @@ func rotate(addrs []netip.Addr, n int) []netip.Addr {
 	return out
 }
 
-// lookup resolves the host of an address to dial: itself if it is an IP address. A nil r is the system's.
+// lookup resolves the host of an address to dial. An IP address is returned as it is. A nil r means the system's
+// resolver.
 func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr.Unmap()}, nil

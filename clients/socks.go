@@ -12,18 +12,19 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// SOCKS5 is a SOCKS proxy of version 5 (RFC 1928), with user and password if it wants them (RFC 1929).
-// For version 4 see [SOCKS4].
+// SOCKS5 is a SOCKS version 5 proxy (RFC 1928), with user name and password if the proxy requires them (RFC 1929). For
+// version 4 see [SOCKS4].
 type SOCKS5 struct {
-	// Addr is where the proxy is: host:port.
+	// Addr is the address of the proxy, in the form host:port.
 	Addr string
 
-	// User and Password, of at most 255 bytes each, are offered if User is not empty. Anybody on the way can read them.
+	// User and Password, of at most 255 bytes each, are offered if User is not empty. They are sent in the clear.
 	User, Password string
 
-	// Resolver, if not nil, finds the addresses of hosts here, and the proxy is asked to connect to them as [DialTCP]
-	// does: to the next one, over another connection to the proxy, when the last has failed or not answered for 250 ms.
-	// nil leaves the names to the proxy, which may know more and keeps them out of this machine's queries.
+	// Resolver, if not nil, resolves host names here. The proxy is then asked to connect to their addresses as
+	// [DialTCP] does: to the next one, over another connection to the proxy, when the last has failed or not answered
+	// within 250 ms. nil leaves names to the proxy, which may know more names and keeps them out of this machine's DNS
+	// queries.
 	Resolver Resolver
 }
 
@@ -44,7 +45,7 @@ const (
 	socksRefused         = 5
 )
 
-// socksReasons are the replies, in the words of the RFC.
+// socksReasons describes the reply codes in the words of the RFC.
 var socksReasons = []string{
 	"succeeded", "general SOCKS server failure", "connection not allowed by ruleset", "network unreachable",
 	"host unreachable", "connection refused", "TTL expired", "command not supported", "address type not supported",
@@ -78,7 +79,7 @@ func (p *SOCKS5) DialThrough(
 	}.race(ctx, remotes)
 }
 
-// dialOne asks for a connection to one host, over a connection of its own to the proxy.
+// dialOne requests a connection to one host, over a separate connection to the proxy.
 func (p *SOCKS5) dialOne(
 	ctx context.Context, host string, port uint16, conn *chanio.ConnConfig, direct DialFunc,
 ) (*chanio.Conn, error) {
@@ -99,7 +100,7 @@ func (p *SOCKS5) dialOne(
 	return c, nil
 }
 
-// login agrees on a method of authentication and goes through it.
+// login negotiates an authentication method and performs it.
 func (p *SOCKS5) login(ctx context.Context, r *received, addr string) error {
 	hello := []byte{socksVersion, 1, socksNoLogin}
 	if p.User != "" {
@@ -144,7 +145,7 @@ func (p *SOCKS5) password(ctx context.Context, r *received, addr string) error {
 	return nil
 }
 
-// connect asks for the connection and reads the whole reply, whose address tells nothing that is of use here.
+// connect requests the connection and reads the whole reply. The address in it is not used.
 func (p *SOCKS5) connect(ctx context.Context, r *received, host string, port uint16) error {
 	request := appendSOCKSHost([]byte{socksVersion, socksConnect, 0}, host)
 	reply, err := p.ask(ctx, r, binary.BigEndian.AppendUint16(request, port), 2)

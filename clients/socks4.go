@@ -14,26 +14,26 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// SOCKS4 is a proxy that speaks SOCKS 4, which knows IPv4 addresses and user names, or its extension 4a, which knows names
-// of hosts as well.
+// SOCKS4 is a SOCKS version 4 proxy, which accepts IPv4 addresses and a user name, or version 4a, which also accepts
+// host names.
 //
 //	+----+----+---------+-------------+------------+----+-------------+----+
 //	| 04 | 01 | port: 2 | address: 4  | user: ...  | 00 | 4a: host... | 00 |
 //	+----+----+---------+-------------+------------+----+-------------+----+
 type SOCKS4 struct {
-	// Addr is where the proxy is: host:port.
+	// Addr is the address of the proxy, in the form host:port.
 	Addr string
 
-	// User is who the proxy is told that asks. There is no password.
+	// User is the user name sent to the proxy. The protocol has no password.
 	User string
 
-	// Names leaves names to the proxy (SOCKS 4a). Otherwise they are looked up here: by Resolver, or if that is nil as the
-	// system does.
+	// Names leaves host names to the proxy (SOCKS 4a). Otherwise they are resolved here, by Resolver or, if that is
+	// nil, by the system.
 	Names    bool
 	Resolver Resolver
 }
 
-// What SOCKS 4 says in a byte.
+// The reply codes of SOCKS 4.
 const (
 	socks4Version = 4
 	socks4Granted = 90
@@ -91,7 +91,7 @@ func (p *SOCKS4) request(ctx context.Context, addr string) ([]byte, error) {
 	return b, nil
 }
 
-// address returns what stands for host: its address, or a placeholder and a name.
+// address returns the form of host in a request: its address, or a placeholder and the name.
 func (p *SOCKS4) address(ctx context.Context, host string) (ip [4]byte, name string, err error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		if a = a.Unmap(); a.Is4() {
@@ -114,7 +114,7 @@ func (p *SOCKS4) address(ctx context.Context, host string) (ip [4]byte, name str
 	return ip, "", fmt.Errorf("host %s has no IPv4 address, which SOCKS 4 needs", host)
 }
 
-// judge returns the refusal in a reply, if it is one.
+// judge returns the refusal in a reply, or nil.
 func (p *SOCKS4) judge(addr string, reply []byte) error {
 	if reply[0] != 0 {
 		return fmt.Errorf("the proxy does not speak SOCKS 4: it answers with %#x; is this its port?", reply[0])

@@ -12,13 +12,14 @@ import (
 
 const defaultTimeout = 30 * time.Second
 
-// DialTCP connects to addr, which is host:port, and returns the connection, which the caller closes. If the host has
-// several addresses they are tried side by side, each with a head start before the next, IPv6 and IPv4 in turn; the
-// first that answers is taken (RFC 8305), and the others are over when DialTCP returns. cfg may be nil. ctx bounds the
-// dialling only: when it ends, DialTCP returns its cause, and once DialTCP has returned it matters no more.
+// DialTCP connects to addr, in the form host:port, and returns the connection, which the caller must close. If the host
+// has several addresses, they are tried concurrently, each with a head start before the next, alternating between IPv6
+// and IPv4. The first that answers is used (RFC 8305), and the other attempts have ended when DialTCP returns. cfg may
+// be nil. ctx bounds only the dial: when it ends, DialTCP returns its cause; after DialTCP has returned, it has no
+// effect.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
-// is os.ErrDeadlineExceeded.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy. After a timeout it matches
+// os.ErrDeadlineExceeded.
 func DialTCP(ctx context.Context, addr string, cfg *Config) (*chanio.Conn, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -34,7 +35,7 @@ func DialTCP(ctx context.Context, addr string, cfg *Config) (*chanio.Conn, error
 	return c, nil
 }
 
-// connect dials, and secures the connection to host if there is TLS.
+// connect dials and, with TLS, secures the connection to host.
 func (cfg *Config) connect(
 	ctx context.Context, host string, dial func(conn *chanio.ConnConfig) (*chanio.Conn, error),
 ) (*chanio.Conn, error) {
@@ -44,7 +45,7 @@ func (cfg *Config) connect(
 	return secured(ctx, host, cfg.TLS, &cfg.Conn, func() (*chanio.Conn, error) { return dial(layerBelow(&cfg.Conn)) })
 }
 
-// dial connects to addr by whatever way cfg says. It is a [DialFunc].
+// dial connects to addr as cfg says, directly or through the proxy. It is a [DialFunc].
 func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 	d := dialer{
 		resolver: cfg.Resolver, delay: cmp.Or(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,

@@ -14,49 +14,50 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// TLSConfig says whom a client trusts and who it is. The zero value, and nil, trust the authorities of the system,
-// tell the server the host that is dialled, and verify its certificate for that: TLS 1.2 or later with the suites and
-// curves of the standard library. The files are read with each handshake.
+// TLSConfig configures TLS for a client. With a nil *TLSConfig or the zero value, the client trusts the system's
+// authorities, sends the dialed host as server name, verifies the certificate for it, and speaks TLS 1.2 or later with
+// the cipher suites and curves of the standard library. Files are read for each handshake.
 type TLSConfig struct {
-	// RootCAs, or the PEM file RootCAFile, are the authorities that are trusted instead of the system's.
+	// RootCAs, or the PEM file RootCAFile, are trusted instead of the system's authorities.
 	RootCAs    *x509.CertPool
 	RootCAFile string
 
-	// The client's own certificate, for servers that ask for one: as it is, or from two PEM files.
+	// The client's certificate, for servers that request one: as a value, or from two PEM files.
 	Certificates      []tls.Certificate
 	CertFile, KeyFile string
 
-	// ServerName is the host that the server is asked for (SNI) and that its certificate must be for, in Unicode or as
-	// "xn--..."; "" means the host that is dialled, of an IP address without the zone. With HideServerName the server is
-	// not told, for SNI is sent in the clear; its certificate is verified for that name all the same.
+	// ServerName is the name sent to the server (SNI) and verified in its certificate, in Unicode or "xn--..." form. ""
+	// means the dialed host; the zone of an IP address is ignored. With HideServerName the name is verified but not
+	// sent, because SNI is sent in the clear.
 	ServerName     string
 	HideServerName bool
 
-	// ALPN are the application protocols that are offered, the preferred one first (RFC 7301). A server that knows none of
-	// them refuses, or chooses none, which [chanio.Conn.TLS] tells.
+	// ALPN lists the application protocols to offer, in order of preference (RFC 7301). A server that supports none of
+	// them refuses the connection or selects none, which [chanio.Conn.TLS] reports.
 	ALPN []string
 
-	// HandshakeTimeout is how long the handshake may take. 0 means 10 s, negative no limit.
+	// HandshakeTimeout limits the duration of the handshake. 0 means 10 s; negative means no limit.
 	HandshakeTimeout time.Duration
 
-	// MinVersion is the lowest version of TLS that is spoken. 0 means tls.VersionTLS12, and so does anything lower.
+	// MinVersion is the lowest TLS version accepted. 0 and anything lower than TLS 1.2 mean tls.VersionTLS12.
 	MinVersion uint16
 
-	// InsecureSkipVerify trusts anybody. It is for tests: an attacker in between can then read and change everything.
+	// InsecureSkipVerify accepts any certificate. It is for tests: an attacker on the network can then read and change
+	// all traffic.
 	InsecureSkipVerify bool
 
-	// Base, if not nil, has what has no field here. It is copied, and what a field above says goes before it in every
-	// case, also before a GetClientCertificate.
+	// Base, if not nil, supplies settings that have no field here. It is copied. The fields above always take
+	// precedence over it, including over its GetClientCertificate.
 	Base *tls.Config
 }
 
-// DialTLS is [DialTCP] with secure as Config.TLS: TLS over the connection, also when that goes through a proxy. It
-// returns when the handshake is done; [chanio.Conn.TLS] tells the outcome. Either configuration may be nil. The timeouts
-// of both hold: that of Config for all of it, that of TLSConfig for the handshake.
+// DialTLS is [DialTCP] with secure as Config.TLS, also through a proxy. It returns after the handshake;
+// [chanio.Conn.TLS] returns the session state. Either configuration may be nil. Both timeouts apply: that of Config to
+// the whole dial, that of TLSConfig to the handshake.
 //
-// The error wraps what crypto/x509 has to say about the certificate, such as [x509.HostnameError], and says what to do
-// about it. A server that does not accept the client's certificate says so in TLS 1.3 only after the handshake: In then
-// fails with it.
+// The error wraps that of crypto/x509 about the certificate, such as [x509.HostnameError], and its text suggests a
+// remedy. In TLS 1.3 a server that rejects the client's certificate reports it only after the handshake: In then fails
+// with that error.
 func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (*chanio.Conn, error) {
 	c := Config{}
 	if cfg != nil {
@@ -68,9 +69,10 @@ func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (
 	return DialTCP(ctx, addr, &c)
 }
 
-// UpgradeTLS turns c, which it owns from then on, into a connection secured by TLS, as STARTTLS does. No stage may own
-// c.In; what has arrived there and was not received goes into the handshake. host is who the peer is to be. secure and
-// conn, which says how the new connection behaves, may be nil. If the handshake fails, c is aborted.
+// UpgradeTLS performs a TLS handshake over c, as STARTTLS does, and returns the secured connection. It owns c from then
+// on. No stage may own c.In; data that has arrived there and was not received is part of the handshake. host is the
+// expected name of the peer. secure may be nil, and so may conn, which configures the new connection. If the handshake
+// fails, c is aborted.
 func UpgradeTLS(
 	ctx context.Context, c *chanio.Conn, host string, secure *TLSConfig, conn *chanio.ConnConfig,
 ) (*chanio.Conn, error) {
@@ -82,7 +84,8 @@ func UpgradeTLS(
 	return up, nil
 }
 
-// secured runs the handshake over what dial returns. A configuration that cannot work is noticed before that.
+// secured performs the handshake over the connection that dial returns. It rejects an unusable configuration before
+// dialing.
 func secured(
 	ctx context.Context, host string, secure *TLSConfig, conn *chanio.ConnConfig, dial func() (*chanio.Conn, error),
 ) (*chanio.Conn, error) {

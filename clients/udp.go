@@ -12,62 +12,66 @@ import (
 	"github.com/weir-go/weir/internal/datagram"
 )
 
-// UDPConfig says how a connected UDP socket is made and how it behaves. The zero value, and nil, mean the defaults.
+// UDPConfig configures a connected UDP socket. A nil *UDPConfig and the zero value use the defaults.
 type UDPConfig struct {
-	// Timeout is how long it may take to look up the host. 0 means 30 s, negative no limit but ctx's.
+	// Timeout limits the time to resolve the host. 0 means 30 s; negative means no limit except ctx.
 	Timeout time.Duration
 
-	// Resolver finds the addresses of the host. nil means the system's.
+	// Resolver resolves the host. nil means the system's resolver.
 	Resolver Resolver
 
-	// LocalAddr is the address to send from, host:port. An empty host or port 0 leaves that to the system, as does "".
+	// LocalAddr is the local address to send from, in the form host:port. An empty host or port 0 lets the system
+	// choose, as does "".
 	LocalAddr string
 
-	// Coalesce is how long a datagram may wait to leave in one system call with others, which happens only while In has
-	// some at hand or Out is corked. 0 means 200 µs; negative turns it off.
+	// Coalesce is how long a datagram may wait to be sent together with others in one system call. It applies only
+	// while In has datagrams at hand or Out is corked. 0 means 200 µs; negative turns it off.
 	Coalesce time.Duration
 
-	// Linger is how long Close waits for a kernel that takes nothing. 0 means [chanio.DefaultLinger].
+	// Linger is how long Close waits while the kernel accepts no data. 0 means [chanio.DefaultLinger].
 	Linger time.Duration
 
-	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means any. A limit makes the buffers
-	// smaller, which a socket borrows while datagrams are at hand: 32 times MaxDatagram, 2 MiB without a limit.
+	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means any. A limit reduces the buffers
+	// that a socket borrows while datagrams are at hand: 32 times MaxDatagram, or 2 MiB without a limit.
 	MaxDatagram int
 
-	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. They are dropped otherwise, because half a
-	// message is rarely one. Stats counts them in both cases.
+	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. By default they are dropped, because a
+	// partial message is rarely useful. Stats counts them in both cases.
 	KeepTruncated bool
 
-	// NoOffload stops the kernel from cutting what is sent into datagrams, and from joining what is received, on its
-	// way through the stack (Linux: UDP_SEGMENT, UDP_GRO). It changes nothing but speed. A network card that refuses it is
-	// noticed.
+	// NoOffload disables segmentation and receive offload (Linux: UDP_SEGMENT, UDP_GRO), with which the kernel splits
+	// one large buffer into datagrams, or joins received ones. It affects speed only. A network card that rejects
+	// offload is detected.
 	NoOffload bool
 
-	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes. 0 means the system's default, some
-	// 200 KiB on Linux; the system has a maximum too (net.core.rmem_max). What the read buffer has no room for is dropped.
+	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes. 0 means the system's default, about
+	// 200 KiB on Linux; the system also has a maximum (net.core.rmem_max). Datagrams that do not fit in the read buffer
+	// are dropped.
 	ReadBuffer, WriteBuffer int
 
-	// TTL is how many routers a datagram may pass, its hop limit (RFC 8200) if it is IPv6. 0 means the system's default.
+	// TTL is the number of routers that a datagram may pass (for IPv6 the hop limit, RFC 8200). 0 means the system's
+	// default.
 	TTL int
 
-	// TOS is the octet of type of service, or traffic class: the DSCP (RFC 2474) times 4. 0 means the default.
+	// TOS is the type-of-service or traffic-class octet: the DSCP (RFC 2474) times 4. 0 means the default.
 	TOS int
 
-	// Broadcast permits a broadcast address as the peer. Replies come from other addresses, so they are not received here.
+	// Broadcast permits a broadcast address as the peer. Replies come from other addresses and are not received by this
+	// socket.
 	Broadcast bool
 
-	// MulticastInterface is the interface that datagrams are sent from if the peer is a multicast group. nil leaves it to
-	// the system.
+	// MulticastInterface is the interface for datagrams to a multicast group. nil means that the system chooses.
 	MulticastInterface *net.Interface
 
-	// MulticastTTL is the TTL of multicasts. 0 means the system's default, 1: they stay on the local network.
+	// MulticastTTL is the TTL of outgoing multicasts. 0 means the system's default of 1, which keeps them on the local
+	// network.
 	MulticastTTL int
 
-	// MulticastNoLoopback keeps multicasts from the sockets of this host.
+	// MulticastNoLoopback stops outgoing multicasts from being delivered to sockets of this host.
 	MulticastNoLoopback bool
 
-	// Control, if not nil, is called with the socket before it is connected, as in [net.Dialer]. It is the way to set an
-	// option that has no field here.
+	// Control, if not nil, is called with the socket before it is connected, as in [net.Dialer]. Use it to set socket
+	// options that have no field here.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
@@ -93,13 +97,13 @@ func (cfg *UDPConfig) timeout() time.Duration {
 	return cfg.Timeout
 }
 
-// DialUDP makes a UDP socket whose peer is addr, host:port, and which the caller closes. Nothing is sent by that, so a
-// peer that is not there is not noticed. If the host has several addresses, the first that this machine has a route for
-// is taken. cfg may be nil. ctx bounds the look-up only: when it ends, DialUDP returns its cause, and once DialUDP has returned it matters no more.
-// To send to several addresses use servers.ListenUDP(":0", nil).
+// DialUDP returns a UDP socket connected to addr, in the form host:port. The caller must close it. Connecting sends
+// nothing, so an absent peer is not detected. If the host has several addresses, DialUDP uses the first one to which
+// this machine has a route. cfg may be nil. ctx bounds only the look-up: when it ends, DialUDP returns its cause; after
+// DialUDP has returned, it has no effect. To send to several addresses use servers.ListenUDP(":0", nil).
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one; when the timeout has passed it
-// is os.ErrDeadlineExceeded.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy. After a timeout it matches
+// os.ErrDeadlineExceeded.
 func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketConn, error) {
 	if cfg == nil {
 		cfg = &UDPConfig{}

@@ -13,9 +13,9 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// DialUnix connects to the Unix domain socket at path, or, on Linux, of the abstract name that begins with "@", and
-// returns the connection, which the caller closes. While the server's backlog is full it tries again. cfg may be nil.
-// ctx bounds the dialling only, as in [DialTCP], and the error is as there.
+// DialUnix connects to the Unix domain socket at path or, on Linux, to an abstract name, which starts with "@". It
+// returns the connection, which the caller must close. While the server's backlog is full, it retries. cfg may be nil.
+// ctx and errors are as in [DialTCP].
 func DialUnix(ctx context.Context, path string, cfg *Config) (*chanio.Conn, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -46,7 +46,7 @@ const (
 	lastUnixPause  = 100 * time.Millisecond
 )
 
-// dialUnix connects. Where a full backlog makes TCP wait, a Unix socket says EAGAIN.
+// dialUnix connects. With a full backlog, where TCP would wait, a Unix socket returns EAGAIN.
 func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	for pause := firstUnixPause; ; pause = min(2*pause, lastUnixPause) {
 		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
@@ -61,7 +61,7 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
-// unixHint says what to do about err, or nothing.
+// unixHint returns a suggested remedy for err, or "".
 func unixHint(path string, err error) string {
 	switch {
 	case path == "":

@@ -10,42 +10,42 @@ import (
 	"github.com/weir-go/weir/internal/datagram"
 )
 
-// UnixgramConfig says how a connected Unix datagram socket is made and how it behaves. The zero value, and nil, mean
-// the defaults.
+// UnixgramConfig configures a connected Unix datagram socket. A nil *UnixgramConfig and the zero value use the
+// defaults.
 type UnixgramConfig struct {
-	// LocalAddr is the name that the socket is bound to, which the peer needs to answer: a path or an abstract name, as
-	// for servers.ListenUnixgram; a stale file is removed as there, and the socket's own when it is closed. "" has the
-	// kernel choose an abstract name on Linux, which works within one network namespace; elsewhere the socket has no
-	// name then, and cannot be answered.
+	// LocalAddr is the name that the socket is bound to, which the peer needs in order to answer: a path or an abstract
+	// name, as for servers.ListenUnixgram. A stale file is removed as there, and the socket's own file when it is
+	// closed. With "" Linux chooses an abstract name, valid within one network namespace; on other systems the socket
+	// then has no name and cannot be answered.
 	LocalAddr string
 
-	// Mode is who may answer: the permission bits of the file at LocalAddr. On Linux the file never has more than that.
-	// 0 means what the umask leaves.
+	// Mode is the permission bits of the file at LocalAddr, which decide who may answer. On Linux the file never has
+	// more permissions than these. 0 leaves them to the umask.
 	Mode fs.FileMode
 
 	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means 256 KiB. A buffer of that size is
 	// borrowed while a datagram is received.
 	MaxDatagram int
 
-	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. They are dropped otherwise, because half a
-	// message is rarely one. Stats counts them in both cases.
+	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. By default they are dropped, because a
+	// partial message is rarely useful. Stats counts them in both cases.
 	KeepTruncated bool
 
-	// WriteBuffer is the size of the kernel's buffer for what is sent and not yet received, in bytes, and bounds the size
-	// of a datagram. 0 means the system's default; the system has a maximum too (net.core.wmem_max).
+	// WriteBuffer is the size in bytes of the kernel's buffer for datagrams that were sent and not yet received. It
+	// limits the size of a datagram. 0 means the system's default; the system also has a maximum (net.core.wmem_max).
 	WriteBuffer int
 
-	// Linger is how long Close waits for a full receiver if a channel of Out.C still has datagrams. 0 means
+	// Linger is how long Close waits for a full receiver while a channel of Out.C still holds datagrams. 0 means
 	// [chanio.DefaultLinger].
 	Linger time.Duration
 }
 
-// DialUnixgram makes a Unix datagram socket whose peer is the one at path, or, on Linux, of the abstract name that
-// begins with "@". The caller closes it. cfg may be nil. There is nothing to wait for, so it takes no ctx: a peer
-// that is not there is an error at once. In receives what the peer sends, and nobody else.
+// DialUnixgram returns a Unix datagram socket connected to the one at path or, on Linux, at an abstract name, which
+// starts with "@". The caller must close it. cfg may be nil. DialUnixgram does not block, so it takes no ctx; an absent
+// peer is an error at once. In receives only what the peer sends.
 //
-// The error wraps a [*net.OpError], and says what to do about it if it is a common one. Where there are no such
-// sockets, as on Windows, it is errors.ErrUnsupported.
+// The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy. On systems without such sockets,
+// such as Windows, the error is errors.ErrUnsupported.
 func DialUnixgram(path string, cfg *UnixgramConfig) (*chanio.UnixPacketConn, error) {
 	if cfg == nil {
 		cfg = &UnixgramConfig{}
