@@ -23,11 +23,11 @@ type Hooks struct {
 	Ended func(Access)
 }
 
-// AccessKind is what became of a request.
+// AccessKind is the outcome of a request.
 type AccessKind uint8
 
-// The kinds of an exchange. A distribution of durations is one of those that are Plain: how long the others last is up to
-// their handlers and clients.
+// The kinds of exchanges. Use Plain ones for a distribution of durations; the durations of the others depend on their
+// handlers and clients.
 const (
 	Plain    AccessKind = iota // it has had a reply
 	Streamed                   // it has had a reply that its handler flushed before the end, or sent as a stream
@@ -50,47 +50,49 @@ func (k AccessKind) String() string {
 	return "unknown"
 }
 
-// Access is what [Hooks] are told of an exchange. It has nothing of the request but copies.
+// Access describes an exchange to Hooks. It holds copies and nothing of the request itself.
 type Access struct {
 	Kind AccessKind
 
-	// Arrived is when the head of the request had arrived. Latency is the time from then until the head of the reply was
-	// handed over, 0 if it never was. Duration is the time until the exchange was over: for a tunnel, that it was closed.
+	// Arrived is the time at which the head of the request had arrived. Latency is the time from then until the head of
+	// the reply was written, 0 if it never was. Duration is the time until the end of the exchange; a tunnel ends when
+	// it is closed.
 	Arrived           time.Time
 	Latency, Duration time.Duration
 
-	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0, and StreamID the number of the stream with the latter. They, and what
-	// follows, are zero where the head could not be read, but for Remote and Client.
+	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0, and StreamID the number of the stream for HTTP/2. They and the fields
+	// below, except Remote and Client, are zero if the head could not be read.
 	Protocol string
 	StreamID uint32
 
-	// Method, Target and Host are as the client sent them. Pattern is the one of http.ServeMux that has matched, where the
-	// mux was given the very request of the server, not a copy by middleware.
+	// Method, Target and Host are as the client sent them. Pattern is the matching pattern of http.ServeMux, provided
+	// that the mux was given the server's request and not a copy made by middleware.
 	Method, Target, Host, Pattern string
 
-	// UserAgent and Referer are the fields of these names. A user name and password in the latter are left out unless
+	// UserAgent and Referer are the fields of these names. A user name and password in Referer are removed unless
 	// Config.ShowSecrets is set.
 	UserAgent, Referer string
 
-	// Remote is the address of the peer, and Client that of the client, as [RequestInfo] has it.
+	// Remote is the address of the peer, and Client that of the client; see [RequestInfo].
 	Remote string
 	Client netip.Addr
 
-	// Status is that of the reply, 0 if its head was never handed over, and of a hijacked connection but a WebSocket's.
+	// Status is the status of the reply. It is 0 if the head was never written, and for a hijacked connection other
+	// than a WebSocket.
 	Status int
 
-	// Received and Sent are how many bytes of the request's body were read, and of the reply's were handed over; what the
-	// server itself says of an error does not count. For a tunnel they are what has passed through it.
+	// Received is the number of bytes read from the request's body, and Sent the number written to the reply's; error
+	// replies of the server itself do not count. For a tunnel they are the bytes that passed through it.
 	Received, Sent int64
 
-	// Err is why the reply is not complete, or why nobody may have had it: [ErrClientGone] if the client has ended its side
-	// meanwhile, as far as somebody has asked for Done of the request's context, a [*StreamError], a [*chanio.PanicError] of
-	// the handler, an error of the connection, or what was wrong with the head. It is nil if all is well.
+	// Err is the reason why the reply is incomplete or may not have been received: [ErrClientGone] if the client has
+	// disconnected meanwhile and Done of the request's context was called, a [*StreamError], a [*chanio.PanicError] of
+	// the handler, a connection error, or what was wrong with the head. It is nil if the exchange succeeded.
 	Err error
 }
 
-// AccessLog returns an Ended of [Hooks] that writes a line about each exchange to log: Info, and Warn for a status of 500
-// and more. Handlers of slog quote what clients have sent.
+// AccessLog returns a Hooks.Ended that logs one line for each exchange, at Info, or at Warn for a status of 500 and
+// above. The handlers of slog quote text that clients have sent.
 func AccessLog(log *slog.Logger) func(Access) {
 	log = guard.Logger(log)
 	return func(a Access) {

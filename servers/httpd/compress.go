@@ -15,22 +15,22 @@ import (
 	"sync"
 )
 
-// CompressConfig says how [Compress] behaves. The zero value, and nil, mean the defaults.
+// CompressConfig configures Compress. A nil *CompressConfig and the zero value use the defaults.
 type CompressConfig struct {
-	// Codings are what replies may be compressed with, in the order of the server's preference, which counts among those
-	// that a client likes equally well. Nil means [Gzip] at level 5. The module servers/httpd/codings has br, zstd and
-	// faster forms of gzip and deflate.
+	// Codings are the available codings, in the server's order of preference, which decides among those that a client
+	// accepts with equal weight. nil means [Gzip] at level 5. The module servers/httpd/codings has br, zstd and faster
+	// forms of gzip and deflate.
 	Codings []Coding
 
-	// MinSize is the length from which a body is compressed that is not flushed before. 0 means 1,024 bytes.
+	// MinSize is the length from which a body is compressed, unless it is flushed earlier. 0 means 1,024 bytes.
 	MinSize int
 
-	// Compressible reports whether bodies of a media type, without parameters and in lower case, are worth it. Nil means
-	// text but for text/event-stream, and JSON, JavaScript, XML, SVG, WebAssembly and the like.
+	// Compressible reports whether bodies of a media type, in lower case and without parameters, should be compressed.
+	// nil means text except text/event-stream, and JSON, JavaScript, XML, SVG, WebAssembly and the like.
 	Compressible func(mediaType string) bool
 }
 
-// Coding is a way to compress a body, such as [Gzip]. Its writers are used again.
+// Coding is a content coding for compression, such as [Gzip]. Its writers are reused.
 type Coding interface {
 	// Name is the token of the content coding, such as "gzip": RFC 9110 8.4.1.
 	Name() string
@@ -39,15 +39,15 @@ type Coding interface {
 	NewWriter(w io.Writer) CodingWriter
 }
 
-// CodingWriter compresses one body after the other. The writers of compress/gzip and compress/zlib, and those of
-// compatible packages, are such.
+// CodingWriter compresses one body after another. The writers of compress/gzip, compress/zlib and compatible packages
+// implement it.
 type CodingWriter interface {
 	io.WriteCloser
 	Flush() error
 	Reset(w io.Writer)
 }
 
-// Gzip is the coding gzip of compress/gzip, at a level from 1, the fastest, to 9, the smallest.
+// Gzip returns the gzip coding of compress/gzip, at a level from 1, the fastest, to 9, the smallest.
 func Gzip(level int) Coding {
 	checkLevel("Gzip", level)
 	return stdCoding{"gzip", func(w io.Writer) CodingWriter {
@@ -56,7 +56,7 @@ func Gzip(level int) Coding {
 	}}
 }
 
-// Deflate is the coding deflate of compress/zlib, at a level from 1, the fastest, to 9, the smallest.
+// Deflate returns the deflate coding of compress/zlib, at a level from 1, the fastest, to 9, the smallest.
 func Deflate(level int) Coding {
 	checkLevel("Deflate", level)
 	return stdCoding{"deflate", func(w io.Writer) CodingWriter {
@@ -79,13 +79,13 @@ type stdCoding struct {
 func (c stdCoding) Name() string                       { return c.name }
 func (c stdCoding) NewWriter(w io.Writer) CodingWriter { return c.new(w) }
 
-// Compress returns a handler that compresses the replies of next with a coding that the client accepts. Such a reply has
-// Content-Encoding and Vary, no Content-Length, and an ETag, if any, that is weak. Left alone are replies that are short,
-// partial or of another type, that have a Content-Encoding, or no-transform in Cache-Control, and those of a handler
+// Compress returns a handler that compresses the replies of next with a coding that the client accepts. Such a reply
+// has Content-Encoding and Vary, no Content-Length, and a weak ETag, if any. Not compressed are replies that are short,
+// partial or of other media types, that have a Content-Encoding or Cache-Control: no-transform, and those of a handler
 // that called [NoCompression].
 //
-// What is flushed leaves at once, compressed. A secret in a reply that also repeats what an attacker may choose can be told
-// from its length (BREACH): use NoCompression there. cfg may be nil.
+// Flushed data is sent at once, compressed. If a reply contains both a secret and text chosen by an attacker, its
+// length reveals the secret (BREACH): call NoCompression for such replies. cfg may be nil.
 func Compress(next http.Handler, cfg *CompressConfig) http.Handler {
 	if next == nil {
 		panic("httpd: Compress: next is nil")
@@ -105,8 +105,8 @@ func Compress(next http.Handler, cfg *CompressConfig) http.Handler {
 	return h
 }
 
-// NoCompression has the reply to w sent as it is, although [Compress] may stand before the handler. It counts before the
-// first Write, and finds Compress through Unwrap.
+// NoCompression exempts the reply to w from Compress, which it finds through Unwrap. It must be called before the first
+// Write.
 func NoCompression(w http.ResponseWriter) {
 	for w != nil {
 		if c, ok := w.(*compressWriter); ok {

@@ -14,126 +14,128 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Config says how a Server behaves. The zero value, and nil, mean the defaults. It is copied when a Server is made of it.
+// Config configures a Server. A nil *Config and the zero value use the defaults. A Server copies its Config.
 //
-// For a limit or a duration, 0 means the default that its comment gives. A negative duration, and a negative MaxDrain,
+// For a limit or a duration, 0 means the default given in its comment. A negative duration, and a negative MaxDrain,
 // MaxBody, MaxRequests or MaxConcurrent, means none: no timeout, no drain, no limit.
 type Config struct {
-	// Listen is how the listeners behave that ListenAndServe opens, and those given to Serve as a plain net.Listener. A
-	// *servers.Listener behaves as it was made.
+	// Listen configures the listeners that ListenAndServe opens, and a plain net.Listener passed to Serve. A
+	// *servers.Listener keeps its own configuration.
 	Listen servers.Config
 
-	// MaxRequestLine is how long a request line may be. A longer one is answered 414. 0 means 8 KiB.
+	// MaxRequestLine limits the length of a request line. A longer one is answered 414. 0 means 8 KiB.
 	MaxRequestLine int
 
-	// MaxHead is how long a request line with all fields may be, MaxField how long one field line, and MaxFields how many
-	// there may be. What exceeds them is answered 431. 0 means 64 KiB, 16 KiB and 100.
+	// MaxHead limits the length of a request line with all fields, MaxField that of one field line, and MaxFields the
+	// number of fields. A head that exceeds them is answered 431. 0 means 64 KiB, 16 KiB and 100.
 	MaxHead, MaxField, MaxFields int
 
-	// MaxTrailer is how long the trailers of a body may be, and MaxTrailerFields how many. 0 means 8 KiB and 32.
+	// MaxTrailer limits the length of the trailers of a body, and MaxTrailerFields their number. 0 means 8 KiB and 32.
 	MaxTrailer, MaxTrailerFields int
 
-	// MaxBody is how long the body of a request may be. One that announces more is answered 413 before the handler is
-	// called; one that turns out longer is an error of Read that is [chanio.ErrTooLarge]. 0 means no limit.
+	// MaxBody limits the length of a request body. A request that announces more is answered 413 before the handler is
+	// called; if a body turns out longer, Read fails with an error that matches [chanio.ErrTooLarge]. 0 means no limit.
 	MaxBody int64
 
-	// MaxDrain is how much of a body that a handler has not read is read and dropped, for DrainTimeout at most, so that
-	// the connection can go on. Otherwise it is closed after the reply. 0 means 256 KiB and 1 s.
+	// MaxDrain limits how much of a body that a handler has not read is read and dropped, within DrainTimeout, to keep
+	// the connection usable. Beyond that the connection is closed after the reply. 0 means 256 KiB and 1 s.
 	MaxDrain     int64
 	DrainTimeout time.Duration
 
-	// HeadTimeout is how long the head of a request may take: the first one from when the connection was accepted, others
-	// from their first byte. 0 means 30 s.
+	// HeadTimeout limits the time for the head of a request: the first one counts from the accept, others from their
+	// first byte. 0 means 30 s.
 	HeadTimeout time.Duration
 
-	// BodyTimeout is how long a Read of a body waits for a byte with HTTP/1, unless the handler has set a deadline of its
-	// own; a request that was not answered yet is then answered 408. A body of HTTP/2 may be silent for as long as its client
-	// lives, for which there is HTTP2Config.PingAfter; there it bounds how long a frame that has begun may take. 0 means 60 s.
+	// BodyTimeout limits how long a Read of an HTTP/1 body waits for a byte, unless the handler has set its own
+	// deadline. If the request has no reply yet, it is then answered 408. A body of HTTP/2 may pause for as long as its
+	// client is alive, which HTTP2Config.PingAfter checks; there BodyTimeout limits the time for a frame that has
+	// started. 0 means 60 s.
 	BodyTimeout time.Duration
 
-	// MinBodyRate is how many bytes a second a client of HTTP/1 must send of a body on average, while a Read waits for them.
-	// It counts from the sixth second of waiting, is not asked of a handler that has called EnableFullDuplex or has set a
-	// deadline of its own, and ends a Read as BodyTimeout does. 0 means any rate.
+	// MinBodyRate is the average number of bytes per second that an HTTP/1 client must send of a body while a Read
+	// waits for them. It applies from the sixth second of waiting, and not to a handler that has called
+	// EnableFullDuplex or set its own deadline. A slower body ends the Read as BodyTimeout does. 0 means any rate.
 	MinBodyRate int
 
-	// IdleTimeout is how long a connection may be idle between requests. 0 means 75 s.
+	// IdleTimeout limits how long a connection may be idle between requests. 0 means 75 s.
 	IdleTimeout time.Duration
 
-	// WriteTimeout is how long a client may take nothing of a reply, or less than 240 bytes a second on average, before the
-	// connection is aborted. It does not bound a reply that makes progress. It is for the connections of listeners made
-	// with Listen, where Listen.Conn.WriteTimeout is 0. 0 means 30 s.
+	// WriteTimeout is how long a client may read none of a reply, or less than 240 bytes per second on average, before
+	// the connection is aborted. It does not limit a reply that makes progress. It applies to listeners configured by
+	// Listen, unless Listen.Conn.WriteTimeout is set. 0 means 30 s.
 	WriteTimeout time.Duration
 
-	// ShutdownTimeout bounds the Shutdown that the end of the ctx of Serve and ListenAndServe begins. 0 means 15 s.
+	// ShutdownTimeout limits the Shutdown that starts when the ctx of Serve or ListenAndServe ends. 0 means 15 s.
 	ShutdownTimeout time.Duration
 
-	// Protocols is what is spoken; nil means HTTP/1 and HTTP/2, the latter over TLS by ALPN and otherwise to clients that
-	// begin with it (h2c with prior knowledge; `Upgrade: h2c` is ignored, RFC 9113 3.1). A listener with TLS whose
-	// configuration names no application protocols offers those of them.
+	// Protocols are the enabled protocols. nil means HTTP/1 and HTTP/2, the latter over TLS by ALPN and otherwise with
+	// clients that start with it (h2c with prior knowledge; `Upgrade: h2c` is ignored, RFC 9113 3.1). A TLS listener
+	// whose configuration names no application protocols offers those.
 	Protocols *http.Protocols
 
-	// HTTP2 is about connections of HTTP/2.
+	// HTTP2 configures HTTP/2 connections.
 	HTTP2 HTTP2Config
 
-	// MaxRequests is how many requests a connection may carry. A few more are served with HTTP/2, which are on their way when
+	// MaxRequests limits the requests on a connection. With HTTP/2 a few more are served, which are on their way when
 	// the client is told. 0 means no limit.
 	MaxRequests int
 
-	// MaxConcurrent is how many requests may be served at once. One more is given to Rejected. 0 means no limit.
+	// MaxConcurrent limits the requests served at once. Further ones are passed to Rejected. 0 means no limit.
 	MaxConcurrent int
 
-	// Rejected answers the requests beyond MaxConcurrent. Nil means 503 with Retry-After: 1.
+	// Rejected answers the requests beyond MaxConcurrent. nil means 503 with Retry-After: 1.
 	Rejected http.Handler
 
 	// CloseEach closes every connection after one request.
 	CloseEach bool
 
-	// HalfClose keeps the context of a request when the client ends its side of the connection, which otherwise counts as
-	// its leaving. The reply is sent in either case. With HTTP/2, where a client says which requests have ended, the end of the
-	// connection ends them all.
+	// HalfClose keeps the context of a request alive when the client half-closes the connection, which by default
+	// counts as a disconnect. The reply is sent in either case. With HTTP/2, where a client signals the end of each
+	// request, the end of the connection ends them all.
 	HalfClose bool
 
-	// NoDate leaves out the Date field. ServerName, if not "", is sent as the Server field of replies that have none.
+	// NoDate omits the Date field. ServerName, if not "", is the Server field of replies that have none.
 	NoDate     bool
 	ServerName string
 
-	// Error, if not nil, answers a request whose handler, one of Reply, Stream, Files or another form of this package, failed
-	// with err before a reply had begun. Nil means 500, or the status that err stands for, and a line in the log.
+	// Error, if not nil, answers a request whose handler, a Reply, Stream, Files or other form of this package, failed
+	// with err before a reply had started. nil means 500, or the status that err defines, and a line in the log.
 	Error func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Continue, if not nil, is asked before the handler is called for a request that expects 100-continue. If it returns
-	// false it has answered, and the body that was announced is never read; without an answer of its own the client gets
-	// 417.
+	// Continue, if not nil, is called before the handler for a request that expects 100-continue. If it returns false,
+	// it has answered and the announced body is never read; if it wrote no answer, the client gets 417.
 	Continue func(w http.ResponseWriter, r *http.Request) bool
 
-	// AllowedHosts are the hosts that requests may be for, whatever the port, in any case of letters: names, addresses, IPv6
-	// in brackets, and "*.example.com" for every name below example.com. One with a port, such as "localhost:8080", allows
-	// that port alone. Requests for others, and for none, are answered 421: so nobody reaches the server by a name of theirs
-	// that they point at it (DNS rebinding). CONNECT is not restricted, but for WebSockets. Empty means every host.
+	// AllowedHosts lists the hosts that requests may be for, ignoring case and port: names, addresses, IPv6 addresses
+	// in brackets, and "*.example.com" for every name below example.com. An entry with a port, such as
+	// "localhost:8080", allows only that port. Requests for other hosts, or for none, are answered 421. This prevents
+	// access through a name that an attacker points at the server (DNS rebinding). It does not apply to CONNECT, except
+	// for WebSockets. Empty means every host.
 	AllowedHosts []string
 
-	// TrustedProxies are where proxies are that tell the address of the client in ForwardedField; [Info] has what they say.
-	// The rightmost address that is not one of theirs counts: what stands before it anybody may have written. A peer
-	// without an IP address, as on a Unix socket, is trusted if this is not empty. Empty means that no field is believed.
+	// TrustedProxies lists the networks of proxies that report the address of the client in ForwardedField; [Info]
+	// returns it. The rightmost address outside these networks counts, because a client can forge everything before it.
+	// A peer without an IP address, as on a Unix socket, is trusted if the list is not empty. Empty means that the
+	// field is ignored.
 	TrustedProxies []netip.Prefix
 
-	// ForwardedField is the field that TrustedProxies set: "X-Forwarded-For", or "Forwarded" (RFC 7239). No other is looked
-	// at, since a proxy that does not know it passes on what a client has written. "" means X-Forwarded-For.
+	// ForwardedField is the field that TrustedProxies set: "X-Forwarded-For" or "Forwarded" (RFC 7239). The other one
+	// is ignored, because a proxy that does not know it passes on what the client has written. "" means
+	// X-Forwarded-For.
 	ForwardedField string
 
-	// Hooks, if not nil, are told of requests, for metrics and logs of access.
+	// Hooks, if not nil, observe requests, for metrics and access logs.
 	Hooks *Hooks
 
-	// ShowSecrets leaves what Hooks are told as it is. Otherwise there are no user names and passwords of URLs in it.
+	// ShowSecrets keeps user names and passwords in the URLs passed to Hooks. By default they are removed.
 	ShowSecrets bool
 
-	// BaseContext, if not nil, returns the context that those of the requests of a listener are made from, and ConnContext
-	// changes it for one connection, as in [http.Server]. c is the net.Conn as it was accepted: it is for its options and
-	// addresses.
+	// BaseContext, if not nil, returns the parent context of the requests of a listener, and ConnContext modifies it
+	// for one connection, as in [http.Server]. c is the accepted net.Conn; only its options and addresses may be used.
 	BaseContext func(net.Listener) context.Context
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
-	// Logger is told of panics of handlers, and of their mistakes, such as a second WriteHeader. Nil means silence.
+	// Logger logs panics and mistakes of handlers, such as a second WriteHeader. nil means no logging.
 	Logger *slog.Logger
 }
 

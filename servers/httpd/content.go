@@ -224,16 +224,17 @@ func (b *fileBody) send(w http.ResponseWriter, _ *http.Request, status int) erro
 	return nil
 }
 
-// File returns a Response of the file at path, which is opened now. Its type is told by the extension, otherwise by the
-// first bytes. It has an ETag and a Last-Modified of when and how large the file is, and heeds If-Range and Range: several
-// ranges are a multipart reply, more than 16 or overlapping ones get everything. The kernel sends it where it can. A file
-// that becomes shorter meanwhile cuts the reply.
+// File returns a Response of the file at path, which it opens now. The type is that of the extension or, if that is
+// unknown, detected from the first bytes. The reply has an ETag and a Last-Modified, derived from the modification time
+// and the size, and supports Range and If-Range: several ranges produce a multipart reply; more than 16 or overlapping
+// ones produce the whole file. The kernel sends the file where possible. If the file shrinks meanwhile, the reply is
+// truncated.
 //
-// A path of a request is no path for File: [Files] serves those.
+// Do not pass File a path from a request; use [Files].
 func File(path string) (Response, error) { return FileRegion(path, 0, -1) }
 
-// FileRegion is File for n bytes from offset off on, as if there were no others; a negative n means to the end. A region
-// that is not in the file is an error, an empty one is not.
+// FileRegion is File for n bytes from offset off, as if the file had no others; a negative n means to the end. A region
+// outside the file is an error; an empty one is not.
 func FileRegion(path string, off, n int64) (Response, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a pipe would wait
 		return Response{}, cmp.Or(err, error(&fs.PathError{Op: "reply", Path: path, Err: errNotRegular}))

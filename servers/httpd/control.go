@@ -8,10 +8,10 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// Code is why a stream of HTTP/2 is reset: RFC 9113 7.
+// Code is the reason for resetting an HTTP/2 stream: RFC 9113 7.
 type Code = http2.Code
 
-// The codes that a handler may have use for. Others are their numbers.
+// The codes that a handler may need. Others are given by number.
 const (
 	CodeNoError         = http2.NoError         // nothing is wrong, and the rest is not wanted
 	CodeInternalError   = http2.InternalError   // this server has failed

@@ -12,25 +12,27 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// DecompressConfig says how [Decompress] behaves. The zero value, and nil, mean the defaults.
+// DecompressConfig configures Decompress. A nil *DecompressConfig and the zero value use the defaults.
 type DecompressConfig struct {
-	// Codings are the ones that are undone besides gzip and deflate: each makes a reader of what is behind its name.
+	// Codings holds further codings besides gzip and deflate: for each name, a function that returns a decompressing
+	// reader.
 	Codings map[string]func(io.Reader) (io.Reader, error)
 
-	// MaxRatio is how many bytes may come of one, once more than 1 MiB has come. 0 means 100.
+	// MaxRatio limits the ratio of decompressed to compressed bytes, once more than 1 MiB has been decompressed. 0
+	// means 100.
 	MaxRatio int
 
-	// MaxBody is how long a body may be when it has been undone. 0 means no limit beside MaxRatio.
+	// MaxBody limits the length of a decompressed body. 0 means no limit besides MaxRatio.
 	MaxBody int64
 }
 
 // ratioFrom is how much may come of a body whatever its ratio.
 const ratioFrom = 1 << 20
 
-// Decompress returns a handler that gives next the bodies of requests as they were before the client compressed them:
-// without Content-Encoding, and of unknown length. A coding that is not known, or more than one, is answered 415 with the
-// codings that are. A body that is larger than cfg allows fails with an error that is [chanio.ErrTooLarge] and counts as 413,
-// one that is damaged with a [*RequestError] of status 400. cfg may be nil.
+// Decompress returns a handler that passes request bodies to next decompressed, without Content-Encoding and of unknown
+// length. A request with an unknown coding, or with several, is answered 415 with a list of the supported ones. A body
+// that is larger than cfg permits fails with an error that matches [chanio.ErrTooLarge] and counts as 413; a corrupt
+// one fails with a [*RequestError] of status 400. cfg may be nil.
 func Decompress(next http.Handler, cfg *DecompressConfig) http.Handler {
 	if next == nil {
 		panic("httpd: Decompress: next is nil")

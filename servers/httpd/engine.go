@@ -75,7 +75,7 @@ func unwrapped(w http.ResponseWriter) streamWriter {
 	}
 }
 
-// ErrClientGone is how a stream of a request ends whose client has left.
+// ErrClientGone ends a stream of a request whose client has disconnected.
 var ErrClientGone = errors.New("httpd: the client has gone")
 
 // goneBecause returns why a request is over whose context is ctx, as the error of a stream: those of a context are not.

@@ -13,15 +13,15 @@ import (
 
 // EventsConfig says how a reply of Server-Sent Events behaves. The zero value, and nil, mean the defaults.
 type EventsConfig struct {
-	// Heartbeat is after how long without an event a comment is sent, which keeps the connection alive and finds out that a
-	// client has gone. 0 means 15 s, negative that none is sent.
+	// Heartbeat is the time without an event after which a comment is sent, which keeps the connection alive and
+	// detects that a client has disconnected. 0 means 15 s; negative means never.
 	Heartbeat time.Duration
 
-	// WriteTimeout is how long one write may take. It takes the place of the server's, which would end every stream. 0 means
-	// 30 s, negative no limit.
+	// WriteTimeout limits one write. It replaces the server's write timeout, which would end every stream. 0 means 30
+	// s; negative means no limit.
 	WriteTimeout time.Duration
 
-	// MaxEvent is how many bytes an event may have. 0 means 1 MiB.
+	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
 	MaxEvent int
 
 	// Retry, if not 0, is sent first: how long the client waits before it reconnects.
@@ -45,13 +45,14 @@ func (cfg *EventsConfig) complete() EventsConfig {
 	return c
 }
 
-// Events begins a reply of Server-Sent Events and returns a Sink of it: each event leaves at once, unless the Sink is corked.
-// The header says text/event-stream, that nothing is to be kept, and to nginx that nothing is to be held back; what the
-// handler has set before stays. cfg may be nil.
+// Events starts a reply of Server-Sent Events and returns a Sink for it. Each event is sent at once, unless the Sink is
+// corked. The header has the type text/event-stream, disables caching and tells nginx not to buffer; fields that the
+// handler has set before are kept. cfg may be nil.
 //
-// The Sink is closed before the handler returns, which [EventStream] does by itself. A client that has gone ends it, with the
-// cause of the request's context; so does a Shutdown, behind cfg.Goodbye. Sends write in the sender's goroutine, and ctx
-// bounds only the wait for others: WriteTimeout bounds the write. Until it is closed a goroutine sends the heartbeats.
+// The handler must close the Sink before it returns; [EventStream] does so. The Sink ends when the client disconnects,
+// with the cause of the request's context, and on a Shutdown, after cfg.Goodbye. A Send writes in the sender's
+// goroutine; its ctx bounds only the wait for other senders, and WriteTimeout bounds the write. A goroutine sends
+// heartbeats until the Sink is closed.
 func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.Sink[sse.Event], error) {
 	s, err := newEventWriter(w, r, cfg)
 	if err != nil {
@@ -70,8 +71,8 @@ func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.
 	}), nil
 }
 
-// EventStream returns a handler that begins a reply of events and calls f with its Sink, which is closed when f returns. An
-// error of f ends the reply as if it had been cut, unless the client has gone: the client reconnects.
+// EventStream returns a handler that starts a reply of events and calls f with its Sink, which is closed when f
+// returns. An error of f truncates the reply, unless the client has disconnected; the client then reconnects.
 func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) error, cfg *EventsConfig) http.Handler {
 	if f == nil {
 		panic("httpd: EventStream: the function is nil")
@@ -93,9 +94,9 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	})
 }
 
-// ServeTopic returns a handler that sends the events of a topic, from the one behind the Last-Event-ID field of the request,
-// or the lastEventId of its query, on. Events are encoded once for all clients, and no goroutine runs but the handler's. It
-// returns when the client has gone, the topic has ended or the server shuts down.
+// ServeTopic returns a handler that sends the events of a topic, starting after the event in the Last-Event-ID field of
+// the request or in lastEventId of its query. Events are encoded once for all clients. It uses only the handler's
+// goroutine, and returns when the client has disconnected, the topic has ended or the server shuts down.
 func ServeTopic(topic *sse.Topic, cfg *EventsConfig) http.Handler {
 	if topic == nil {
 		panic("httpd: ServeTopic: the Topic is nil")

@@ -41,10 +41,10 @@ var suffixes = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 //	...
 //	mux.Handle("/static/", http.StripPrefix("/static/", httpd.Files(root.FS(), nil)))
 //
-// It has the conditions, ranges and types of [File]. The FS of an os.Root follows no link and no path out of its directory;
-// os.DirFS follows links. A path with a NUL, a backslash, a colon or an element "..", ".", "CON" and the like is not found,
-// on any system. What is no regular file or directory is not found either. A directory is redirected to its path with a
-// slash. cfg may be nil.
+// Conditions, ranges and types are as for [File]. The FS of an os.Root follows no link and no path out of its
+// directory; os.DirFS follows links. On every system, a path with a NUL, a backslash, a colon or an element such as
+// "..", "." or "CON" is not found, and neither is anything other than a regular file or directory. A directory is
+// redirected to its path with a slash. cfg may be nil.
 func Files(fsys fs.FS, cfg *FilesConfig) http.Handler {
 	if fsys == nil {
 		panic("httpd: Files: fsys is nil")

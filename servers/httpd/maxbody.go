@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// MaxBody returns a handler that limits the bodies of its requests to n bytes before next sees them, for one route or several.
-// One that announces more is answered 413. Reading beyond n of another fails with an error that is [chanio.ErrTooLarge] on the
-// server of this package, where a request that was not answered yet gets 413, and an *[http.MaxBytesError] on others. A limit
-// of Config.MaxBody that is lower stays.
+// MaxBody returns a handler that limits the request bodies for next, for one route or several, to n bytes. A request
+// that announces more is answered 413. On the server of this package, reading beyond n fails with an error that matches
+// [chanio.ErrTooLarge], and a request without a reply gets 413; on other servers it fails with an
+// [*http.MaxBytesError]. A lower Config.MaxBody still applies.
 func MaxBody(next http.Handler, n int64) http.Handler {
 	switch {
 	case next == nil:

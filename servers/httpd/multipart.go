@@ -82,13 +82,13 @@ func (p *Part) Release() { p.once.Do(p.release) }
 //		part.Release()
 //	}
 //
-// A part is received when its head has come, and a file is read from the client as its Source is: the next part comes only
-// after the file has been received to its end or released. A receiver that does neither waits for itself. What is not
-// received costs no memory.
+// A part is received once its head has arrived. A file is read from the client as its Source is received: the next part
+// follows only after the file has been received to its end or released. A receiver that does neither blocks itself.
+// Data that is not received uses no memory.
 //
-// A request of another type is a [*RequestError] of status 415; the Source fails with one of status 400 if the body is
-// malformed, which includes one that ends early, and with one of 413 if it exceeds a limit. A ctx that ends within a Recv, of
-// parts or of a file, may end both. Multipart takes the place of r.Body. cfg may be nil.
+// A request of another type is a [*RequestError] of status 415. The Source fails with one of status 400 if the body is
+// malformed or ends early, and with one of 413 if it exceeds a limit. A ctx that ends during a Recv, of parts or of a
+// file, may end both. Multipart replaces r.Body. cfg may be nil.
 func Multipart(w http.ResponseWriter, r *http.Request, cfg *MultipartConfig) (*chanio.Source[*Part], error) {
 	boundary, err := boundaryOf(r)
 	if err != nil {

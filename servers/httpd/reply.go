@@ -14,13 +14,13 @@ import (
 //		return httpd.Text("hello " + r.PathValue("name") + "\n"), nil
 //	}))
 //
-// ctx is the context of r. An error of f, or a Response that is invalid, is answered by Config.Error of this package's
-// server; elsewhere, and by default, with 500 and a line in the server's log. A stream that fails behind the head of the
-// reply cuts it, which the client can tell from an end. Whatever becomes of a reply (HEAD, 304, a client that has left, a
-// panic), the stream, reader or file of its Response is closed.
+// ctx is the context of r. An error of f, or an invalid Response, is answered by Config.Error on the server of this
+// package; elsewhere, and by default, with 500 and a line in the server's log. If a stream fails after the head of the
+// reply, the reply is truncated, which the client can detect. In every case (HEAD, 304, a client that disconnected, a
+// panic) the stream, reader or file of the Response is closed.
 //
-// The Response of a GET or HEAD whose status is 200 and whose header has an ETag or Last-Modified, as that of [File] has, is
-// subject to the conditions of the request: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since (RFC 9110 13).
+// A Response to GET or HEAD with status 200 and an ETag or Last-Modified, such as that of [File], is subject to the
+// conditions of the request: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since (RFC 9110 13).
 func Reply(f func(ctx context.Context, r *http.Request) (Response, error)) http.Handler {
 	if f == nil {
 		panic("httpd: Reply: f is nil")

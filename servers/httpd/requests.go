@@ -17,8 +17,8 @@ type RequestsConfig struct {
 	RetryAfter time.Duration
 }
 
-// Requests returns requests as a channel: h is a handler for any route of any server, which holds each request until it has
-// been answered, and reqs has them as values.
+// Requests returns requests as a stream: h is a handler for any route of any server, which holds each request until it
+// has been answered, and reqs yields the requests.
 //
 //	h, reqs := httpd.Requests(nil)
 //	mux.Handle("/jobs", h)
@@ -26,9 +26,9 @@ type RequestsConfig struct {
 //		go func() { defer req.Close(); req.Reply(httpd.Text(work(req))) }()
 //	}
 //
-// There is no queue: a request waits in h until somebody receives, as Config.MaxConcurrent and the client's patience allow.
-// One that was received and not delivered, and every request after reqs has been closed, is answered 503 with Retry-After.
-// cfg may be nil. Requests starts no goroutine.
+// There is no queue: a request waits in h until somebody receives it, for as long as its client waits;
+// Config.MaxConcurrent limits how many do. A request that was taken but not received, and every request after reqs has
+// been closed, is answered 503 with Retry-After. cfg may be nil. Requests starts no goroutine.
 func Requests(cfg *RequestsConfig) (h http.Handler, reqs *chanio.Source[*Request]) {
 	q := &requestQueue{ch: make(chan *Request), quit: make(chan struct{}), retry: time.Second}
 	if cfg != nil && cfg.RetryAfter > 0 {
@@ -149,7 +149,7 @@ type Request struct {
 	how     error // why a Reply comes too late
 }
 
-// ErrAnswered is what Reply returns for a request that has been ended already.
+// ErrAnswered is returned by Reply for a request that has already been answered or closed.
 var ErrAnswered = errors.New("httpd: the request has been answered")
 
 // In returns the body as a Source, as [Body] does.

@@ -51,8 +51,8 @@ func New(handler http.Handler, cfg *Config) *Server {
 	return s
 }
 
-// ListenAndServe serves handler at addr, a TCP address such as ":8080" or, behind "unix:", the path of a socket, until ctx
-// ends: see [Server.Serve].
+// ListenAndServe serves handler at addr until ctx ends: see [Server.Serve]. addr is a TCP address such as ":8080" or,
+// after "unix:", the path of a socket.
 func ListenAndServe(ctx context.Context, addr string, handler http.Handler, cfg *Config) error {
 	return New(handler, cfg).ListenAndServe(ctx, addr)
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Body returns the body of r as a Source of its bytes, in chunks that the receiver owns, for a handler of any server. It
-// takes the place of r.Body. Nothing is read before somebody asks, so a handler that does not receive makes the client
-// wait. It fails as a Read of r.Body does: with io.ErrUnexpectedEOF if the client left within it.
+// Body returns the body of r as a Source of bytes, in chunks that the receiver owns, for a handler of any server. It
+// replaces r.Body. It reads only when a receiver asks, so a handler that does not receive makes the client wait. It
+// fails as a Read of r.Body does: with io.ErrUnexpectedEOF if the client disconnected within the body.
 //
-// On the server of this package a ctx that ends within a Recv leaves the body as it was. On others it ends the body: there
-// the next Recv fails. Where w and what it unwraps to have no SetReadDeadline either, a ctx and Close take effect between
-// two reads only.
+// On the server of this package, a ctx that ends during a Recv leaves the body unchanged. On other servers it ends the
+// body, and the next Recv fails. If neither w nor what it unwraps to has SetReadDeadline, ctx and Close take effect
+// only between two reads.
 //
-// Body starts no goroutine. The Source is over when the handler returns.
+// Body starts no goroutine. The Source must not be used after the handler has returned.
 func Body(w http.ResponseWriter, r *http.Request) *chanio.Source[[]byte] {
 	src, _ := newBody(w, r)
 	return src

@@ -10,14 +10,13 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Tunnel accepts a CONNECT request with a status of 200 and returns what follows as a connection: with HTTP/1 that of the
-// client, with HTTP/2 the stream, also of an extended CONNECT (RFC 9110 9.3.6, RFC 9113 8.5, RFC 8441). The header of w is
-// sent; nothing may be written to w afterwards.
+// Tunnel accepts a CONNECT request with a status of 200 and returns what follows as a connection: with HTTP/1 the
+// client's connection, with HTTP/2 the stream, also for extended CONNECT (RFC 9110 9.3.6, RFC 9113 8.5, RFC 8441). It
+// sends the header of w; nothing may be written to w afterwards.
 //
-// The connection is the caller's, who closes it, also after the handler has returned. Over HTTP/1 it may have arrived
-// bytes already, which In yields. When the server shuts down In ends
-// with [servers.ErrShutdown], unless the connection has an OnDrain of its own. The writers of other
-// servers must support Hijack; they give an error that is errors.ErrUnsupported otherwise.
+// The caller owns the connection, also after the handler has returned, and must close it. Over HTTP/1 In starts with
+// bytes that have arrived already. When the server shuts down, In ends with [servers.ErrShutdown], unless the
+// connection has an OnDrain. On other servers w must support Hijack; otherwise the error matches errors.ErrUnsupported.
 func Tunnel(w http.ResponseWriter, r *http.Request) (*chanio.Conn, error) {
 	if r.Method != http.MethodConnect {
 		return nil, fmt.Errorf("httpd: Tunnel: the method is %s, not CONNECT", r.Method)

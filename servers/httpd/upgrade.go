@@ -72,8 +72,8 @@ func (e *HandshakeError) Error() string {
 // Unwrap returns Err.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// IsUpgrade reports whether r asks for a WebSocket, by HTTP/1.1 (RFC 6455) or HTTP/2 (RFC 8441), whether or not its handshake
-// is valid.
+// IsUpgrade reports whether r requests a WebSocket, by HTTP/1.1 (RFC 6455) or HTTP/2 (RFC 8441), whether or not its
+// handshake is valid.
 func IsUpgrade(r *http.Request) bool {
 	if isExtendedConnect(r) {
 		return true
@@ -81,13 +81,14 @@ func IsUpgrade(r *http.Request) bool {
 	return http1.AnyHasToken(r.Header["Connection"], "upgrade") && http1.AnyHasToken(r.Header["Upgrade"], "websocket")
 }
 
-// Upgrade makes a WebSocket of the request, on any server whose ResponseWriter can be hijacked, through middleware that
-// implements Unwrap too. cfg may be nil. A request that is refused is answered, unless cfg.NoReply is set, and the error is a
-// *[HandshakeError]; so is that of a ResponseWriter that cannot be hijacked, which wraps errors.ErrUnsupported.
+// Upgrade turns the request into a WebSocket, on any server whose ResponseWriter can be hijacked, also through
+// middleware that implements Unwrap. cfg may be nil. A rejected request is answered, unless cfg.NoReply is set, and the
+// error is a [*HandshakeError]; a ResponseWriter that cannot be hijacked also causes one, which wraps
+// errors.ErrUnsupported.
 //
 // The connection ends with the context of r, and so when the handler returns: with 1000, or with the code of a
-// *websocket.CloseError that is the context's cause. Over HTTP/1.1 conn.Detach lifts that. See [WebSocket] for a handler that
-// closes by what it returns.
+// [*websocket.CloseError] that is the context's cause. Over HTTP/1.1, conn.Detach separates it from the context.
+// [WebSocket] is a handler that closes the connection according to the error returned.
 func Upgrade(w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
 	return upgrade(r.Context(), w, r, cfg)
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
-// WebSocket returns a handler that makes a WebSocket of each request and calls f with it. cfg may be nil. When f returns, the
-// connection is closed: with 1000 if it returned nil, with the code of a *websocket.CloseError that it returned and that may
-// be sent, and otherwise with 1011; a panic is 1011 too, and goes on. The handler returns when the connection has been
-// released. ctx is that of the request; it ends with the connection.
+// WebSocket returns a handler that turns each request into a WebSocket and calls f with it. cfg may be nil. When f
+// returns, the connection is closed: with 1000 if f returned nil, with the code of a [*websocket.CloseError] that may
+// be sent, and otherwise with 1011; a panic also closes with 1011, and propagates. The handler returns when the
+// connection has been released. ctx is that of the request and ends with the connection.
 //
-// An idle connection costs least where nothing lies between a [Server] and the handler but http.ServeMux, over HTTP/1.1: f
-// then runs in a goroutine that has nothing of the request on its stack, and the request is released, but for its header.
+// An idle connection costs least over HTTP/1.1 if nothing except [http.ServeMux] is between a [Server] and the handler:
+// f then runs in a goroutine without the request on its stack, and the request is freed, except its header.
 func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
 	if f == nil {
 		panic("httpd: WebSocket: the function is nil")
