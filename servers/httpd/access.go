@@ -9,17 +9,17 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// Hooks are told of the requests of a [Server]: they are for metrics and for logs of access. Each may be nil and costs nothing
-// then. They are called where it happens, several at once, so they must neither block nor take long. A panic of theirs is an
-// error of the Logger and changes nothing else.
+// Hooks observe the requests of a Server, for metrics and access logs. Any of them may be nil. They run on the
+// goroutine that handles the event, several at once, so they must return quickly. A panic in a hook is logged at Error
+// and has no other effect.
 type Hooks struct {
-	// Began is called when the head of a request has arrived and its handler is about to be called, Config.Rejected and
-	// Config.Continue included. What is known only later is zero.
+	// Began is called when the head of a request has arrived, before its handler, Config.Rejected or Config.Continue is
+	// called. Fields that are not known yet are zero.
 	Began func(Access)
 
-	// Ended is called once for each exchange, when it is over: for one that Began was told of, however it ended, and for one
-	// that no handler has seen, whose Kind is [Refused]. HTTP/2 resets a stream whose head is malformed, or that is one too
-	// many, on its own: there is no exchange then.
+	// Ended is called once for each exchange at its end: for every one that Began was called for, and for every one
+	// that no handler has seen, whose Kind is [Refused]. HTTP/2 streams that are reset because their head is malformed
+	// or because there are too many are not exchanges.
 	Ended func(Access)
 }
 

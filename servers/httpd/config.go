@@ -139,43 +139,43 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// HTTP2Config is about connections of HTTP/2 (RFC 9113). The limits, durations and handlers of [Config] hold for their
-// requests as well. The zero value means the defaults.
+// HTTP2Config configures HTTP/2 connections (RFC 9113). The limits, timeouts and handlers of [Config] also apply to
+// their requests. The zero value means the defaults.
 type HTTP2Config struct {
-	// MaxStreams is how many requests a client may have open on one connection. 0 means 128.
+	// MaxStreams limits the requests that a client may have open on one connection. 0 means 128.
 	MaxStreams int
 
-	// MaxFrame is how long the payload of a frame may be that a client sends, at least 16 KiB. 0 means 16 KiB.
+	// MaxFrame limits the payload of frames from the client; it is at least 16 KiB. 0 means 16 KiB.
 	MaxFrame int
 
-	// MaxContinuations is how many CONTINUATION frames a head may have. 0 means 8.
+	// MaxContinuations limits the CONTINUATION frames of a head. 0 means 8.
 	MaxContinuations int
 
-	// Window is how much of a body a client may send before the handler reads, and MaxWindow what that grows to while the
-	// handler keeps up. 0 means 64 KiB and 1 MiB. ConnWindow is how much all the bodies of a connection may send within one
-	// round trip, whether they are read or not. 0 means 1 MiB.
+	// Window is how much of a body a client may send before the handler reads, and MaxWindow what that grows to while
+	// the handler keeps up. 0 means 64 KiB and 1 MiB. ConnWindow is how much all bodies of a connection may send within
+	// one round trip, read or not. 0 means 1 MiB.
 	Window, MaxWindow, ConnWindow int
 
-	// NoConnect does not offer extended CONNECT (RFC 8441), by which WebSockets run over HTTP/2.
+	// NoConnect disables extended CONNECT (RFC 8441), which carries WebSockets over HTTP/2.
 	NoConnect bool
 
-	// ResetBurst is how many streams a client may reset, or have reset by what it sends, in a row, and ResetRate how many a
-	// second in the long run, before its connection ends with ENHANCE_YOUR_CALM. 0 means 1,000 and 33. A client that resets
-	// more than 20 whose handlers still run is refused others meanwhile.
+	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many per
+	// second in the long run, before its connection ends with ENHANCE_YOUR_CALM. 0 means 1,000 and 33. While more than
+	// 20 reset streams of a client still have running handlers, its further streams are refused.
 	ResetBurst, ResetRate int
 
-	// NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY, PRIORITY_UPDATE, empty DATA, unknown
-	// ones, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of what was not sent, GOAWAY behind another
-	// one, and what comes for streams that ended so long ago that they are forgotten. 0 means 1,000 and 33.
+	// NoiseBurst and NoiseRate apply the same limit to frames without effect: PRIORITY, PRIORITY_UPDATE, empty DATA,
+	// unknown frames, WINDOW_UPDATE beyond ten for each DATA frame sent, acknowledgements of nothing sent, repeated
+	// GOAWAY, and frames for streams that ended so long ago that they are forgotten. 0 means 1,000 and 33.
 	NoiseBurst, NoiseRate int
 
-	// PrefaceTimeout is how long a client may take for its connection preface, and then for its SETTINGS. Where HTTP/1 is
-	// spoken too and ALPN has not decided, it counts from when the client has begun the preface: one that says nothing has
-	// HeadTimeout. 0 means 10 s.
+	// PrefaceTimeout limits the time for the connection preface, and then for the client's SETTINGS. If HTTP/1 is
+	// enabled too and ALPN has not decided, it counts from the first byte of the preface; until then HeadTimeout
+	// applies. 0 means 10 s.
 	PrefaceTimeout time.Duration
 
-	// PingAfter is how long a client with open requests may be silent before it is asked whether it lives, and PingTimeout
-	// how long it may take to answer. 0 means never, and 15 s.
+	// PingAfter is how long a client with open requests may be silent before the server sends it a PING, and
+	// PingTimeout how long it may take to answer. 0 means never, and 15 s.
 	PingAfter, PingTimeout time.Duration
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec/sse"
 )
 
-// EventsConfig says how a reply of Server-Sent Events behaves. The zero value, and nil, mean the defaults.
+// EventsConfig configures a reply of Server-Sent Events. A nil *EventsConfig and the zero value use the defaults.
 type EventsConfig struct {
 	// Heartbeat is the time without an event after which a comment is sent, which keeps the connection alive and
 	// detects that a client has disconnected. 0 means 15 s; negative means never.
@@ -27,11 +27,11 @@ type EventsConfig struct {
 	// Retry, if not 0, is sent first: how long the client waits before it reconnects.
 	Retry time.Duration
 
-	// Goodbye is the last event of a stream that ends because the server shuts down. A zero Goodbye is not sent. Its ID
-	// changes what the client resumes from, so it should have none.
+	// Goodbye is the last event of a stream that ends because the server shuts down. A zero Goodbye is not sent. It
+	// should have no ID, which would change where the client resumes.
 	Goodbye sse.Event
 
-	// Live, if not nil, ends the stream by its Shutdown: for other servers than this package's.
+	// Live, if not nil, ends the stream on its Shutdown. It is for other servers than this package's.
 	Live *Live
 }
 

@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// FilesConfig says how [Files] behaves. The zero value, and nil, mean the defaults.
+// FilesConfig configures Files. A nil *FilesConfig and the zero value use the defaults.
 type FilesConfig struct {
-	// Index is the name of the file that is served for a directory. "" means index.html. A directory without one is
-	// not found: there are no listings.
+	// Index is the name of the file served for a directory. "" means index.html. A directory without it is not found;
+	// there are no listings.
 	Index string
 
-	// DotFiles serves files and directories whose names begin with a dot, which are not found otherwise.
+	// DotFiles serves files and directories whose names start with a dot. By default they are not found.
 	DotFiles bool
 
-	// Precompressed are the content codings of which files may lie beside others, in the order of the server's preference:
-	// if the client takes one of them, a.js.br or a.js.gz is served in the place of a.js. Nil means br, zstd and gzip; an
-	// empty slice means none.
+	// Precompressed lists the content codings of precompressed files, in the server's order of preference: if the
+	// client accepts one, a.js.br or a.js.gz is served instead of a.js. nil means br, zstd and gzip; an empty slice
+	// means none.
 	Precompressed []string
 
-	// CacheControl, if not "", is the Cache-Control of what is found.
+	// CacheControl, if not "", is the Cache-Control field of the files served.
 	CacheControl string
 
-	// NotFound answers what is not found. Nil means 404 with a line of text.
+	// NotFound answers requests for files that are not found. nil means 404 with a line of text.
 	NotFound http.Handler
 }
 

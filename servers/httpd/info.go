@@ -64,7 +64,8 @@ func (o *origin) info(proto string) RequestInfo {
 	}
 }
 
-// Info returns what the server knows of the request besides its head. With HTTP/1 it is called before the body is read.
+// Info returns what the server knows about the request besides its head. With HTTP/1 it must be called before the body
+// is read.
 func (x Exchange) Info() RequestInfo {
 	e := x.valid()
 	if e.over != nil {

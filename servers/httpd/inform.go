@@ -9,11 +9,11 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Inform sends an informational response at once, such as 103 with Link fields (RFC 8297), before the reply begins. It may
-// be repeated. A status that is 101 or not of 100 to 199, an invalid field, and one that is the server's, as for Set, are
-// errors: nothing is sent then. header may be nil. To a client of HTTP/1.0 nothing is sent.
+// Inform sends an informational response at once, such as 103 with Link fields (RFC 8297), before the reply starts. It
+// may be repeated. A status of 101 or outside 100 to 199, an invalid field, and a field reserved to the server, as for
+// Set, are errors, and nothing is sent. header may be nil. Nothing is sent to HTTP/1.0 clients.
 //
-// Handlers with an [http.ResponseWriter] have its WriteHeader for that.
+// With an http.ResponseWriter, use its WriteHeader.
 func (x Exchange) Inform(status int, header http.Header) error {
 	e := x.valid()
 	switch {

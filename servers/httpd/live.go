@@ -7,13 +7,13 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Live is the streams of a server that its own Shutdown does not see: WebSockets and event streams of net/http, which
-// lets go of a connection that was hijacked. The zero value is ready for use:
+// Live tracks streams that a server's own Shutdown does not see: WebSockets and event streams of net/http, which loses
+// track of hijacked connections. The zero value is ready for use:
 //
 //	var live httpd.Live
 //	srv.RegisterOnShutdown(func() { _ = live.Shutdown(context.Background()) })
 //
-// Its methods are for any goroutine.
+// Its methods are safe for concurrent use.
 type Live struct {
 	mu     sync.Mutex
 	all    map[liveStream]struct{}
@@ -27,15 +27,15 @@ type liveStream interface {
 	abort()
 }
 
-// Len returns how many there are.
+// Len returns the number of streams.
 func (l *Live) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.all)
 }
 
-// Shutdown tells every stream that the server goes away, and those that are still to come, and returns when all have ended.
-// When ctx ends first it aborts them and returns its Cause.
+// Shutdown tells every stream, including later ones, that the server is going away, and returns when all have ended. If
+// ctx ends first, it aborts them and returns its Cause.
 func (l *Live) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true

@@ -32,11 +32,11 @@ func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Serv
 	return s
 }
 
-// Exchange is a request and its reply, in a Server made by [NewNative]. It is a value that is good until its handler
-// returns: its methods panic after that. They are for one goroutine at a time.
+// Exchange is a request and its reply, in a Server made by [NewNative]. It is a value that is valid until its handler
+// returns; its methods panic after that. They are for one goroutine at a time.
 //
-// Strings and slices belong to the caller, except those of methods whose names end in Borrowed: these are valid until the
-// body is read or the handler returns, and must not be changed.
+// The caller owns strings and slices, except those of methods whose names end in Borrowed: these are valid until the
+// body is read or the handler returns, and must not be modified.
 type Exchange struct {
 	state      *exchange
 	generation uint64
@@ -79,7 +79,7 @@ func (x Exchange) head() *http1.RequestHead {
 	return &e.conn.head
 }
 
-// Method returns the method of the request, as it was spelled.
+// Method returns the method of the request as the client spelled it.
 func (x Exchange) Method() string {
 	if o := x.valid().over; o != nil {
 		return o.r.Method
@@ -98,7 +98,7 @@ func (x Exchange) Method() string {
 	}
 }
 
-// Target returns the request target as it came, such as "/path?query".
+// Target returns the request target as received, such as "/path?query".
 func (x Exchange) Target() string { return string(x.TargetBorrowed()) }
 
 // TargetBorrowed is Target without a copy.
@@ -109,7 +109,7 @@ func (x Exchange) TargetBorrowed() []byte {
 	return x.head().Target()
 }
 
-// Host returns the authority that the request is for: of the target if that has one, otherwise the Host field.
+// Host returns the authority of the request: that of the target if it has one, otherwise the Host field.
 func (x Exchange) Host() string {
 	if o := x.valid().over; o != nil {
 		return o.r.Host
@@ -117,7 +117,7 @@ func (x Exchange) Host() string {
 	return string(x.head().Authority)
 }
 
-// Header returns the first value of a field, "" if there is none.
+// Header returns the first value of a field, or "".
 func (x Exchange) Header(name string) string {
 	if o := x.valid().over; o != nil {
 		return o.r.Header.Get(name)
@@ -125,7 +125,7 @@ func (x Exchange) Header(name string) string {
 	return string(x.HeaderBorrowed(name))
 }
 
-// HeaderBorrowed is Header without a copy; nil if there is none.
+// HeaderBorrowed is Header without a copy. It returns nil if there is no such field.
 func (x Exchange) HeaderBorrowed(name string) []byte {
 	if o := x.valid().over; o != nil {
 		if values := o.r.Header.Values(name); len(values) > 0 {
@@ -159,7 +159,7 @@ func equalFold(a []byte, b string) bool {
 	return true
 }
 
-// HeadersBorrowed returns an iterator over all fields; on HTTP/1 in the order in which they came and as they were spelled.
+// HeadersBorrowed returns an iterator over all fields. On HTTP/1 they keep their order and spelling.
 func (x Exchange) HeadersBorrowed() iter.Seq2[[]byte, []byte] {
 	if o := x.valid().over; o != nil {
 		return func(yield func(name, value []byte) bool) {
@@ -190,8 +190,8 @@ func (x Exchange) RemoteAddr() string {
 	return x.valid().conn.remote
 }
 
-// Read reads the body of the request. It blocks until there is a byte, io.EOF is due, or ctx ends, which leaves the body as
-// it was; errors are those of an http.Request's Body. What is borrowed of the head is gone then.
+// Read reads the body of the request. It blocks until there is a byte, io.EOF is due, or ctx ends, which leaves the
+// body unchanged. Errors are those of an http.Request's Body. It invalidates what was borrowed from the head.
 func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
 	e := x.valid()
 	switch {
@@ -207,7 +207,7 @@ func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
 	return e.body.readContext(ctx, p)
 }
 
-// ReadBody returns the whole body of the request. One that is longer than limit is an error that is [chanio.ErrTooLarge].
+// ReadBody returns the whole body of the request. If it is longer than limit, the error matches [chanio.ErrTooLarge].
 func (x Exchange) ReadBody(ctx context.Context, limit int) ([]byte, error) {
 	var all []byte
 	for {
@@ -232,8 +232,8 @@ var (
 	errReplied   = errors.New("httpd: the reply has begun")
 )
 
-// Set adds a field to the reply, before it begins. The fields that frame the body, and Connection, are the server's. An invalid
-// name or value is an error and changes nothing.
+// Set adds a field to the reply, before it starts. Connection and the fields that frame the body are reserved to the
+// server. An invalid name or value is an error and changes nothing.
 func (x Exchange) Set(name, value string) error {
 	e := x.valid()
 	switch {
@@ -254,8 +254,8 @@ func (x Exchange) Set(name, value string) error {
 	return nil
 }
 
-// Reply answers with status and the whole body, whose media type is contentType; "" has it told from the body. It copies a
-// short body, and returns when a long one has been accepted. body is the caller's again then.
+// Reply answers with status and the whole body, of media type contentType; "" means to detect it from the body. It
+// copies a short body, and returns when a long one has been accepted. The caller may then reuse body.
 func (x Exchange) Reply(status int, contentType string, body []byte) error {
 	if err := x.Begin(status, contentType, int64(len(body))); err != nil || len(body) == 0 {
 		return err
@@ -267,7 +267,7 @@ func (x Exchange) Reply(status int, contentType string, body []byte) error {
 	return err
 }
 
-// Begin begins a reply whose body comes by Write: length bytes, or any number if length is negative.
+// Begin starts a reply whose body follows with Write: length bytes, or any number if length is negative.
 func (x Exchange) Begin(status int, contentType string, length int64) error {
 	if contentType != "" {
 		if err := x.Set("Content-Type", contentType); err != nil {
@@ -298,7 +298,8 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 	return nil
 }
 
-// Write writes a part of the body, as http.ResponseWriter's Write does. It begins the reply with status 200 if nothing has.
+// Write writes a part of the body, like http.ResponseWriter. It starts the reply with status 200 if that has not
+// started.
 func (x Exchange) Write(p []byte) (int, error) {
 	e := x.valid()
 	if e.taken() {
@@ -315,7 +316,7 @@ func (x Exchange) Write(p []byte) (int, error) {
 	return e.resp.Write(p)
 }
 
-// Flush sends what was written. It returns when that has left the process; ctx bounds the wait alone.
+// Flush sends what was written. It returns when that has left the process; ctx bounds only the wait.
 func (x Exchange) Flush(ctx context.Context) error {
 	e := x.valid()
 	if e.taken() {
@@ -332,9 +333,9 @@ func (x Exchange) Flush(ctx context.Context) error {
 	return e.resp.flush(ctx)
 }
 
-// HTTP returns the exchange as what an http.Handler takes, so that any handler may answer it. It is called before the body is
-// read and the reply begun, and panics otherwise; the other methods that read the body or reply return an error from then
-// on.
+// HTTP returns the exchange in the form that an [http.Handler] takes, so that any handler can answer it. It must be
+// called before the body is read and the reply has started, and panics otherwise. From then on the other methods that
+// read the body or write the reply return an error.
 func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
 	e := x.valid()
 	switch {

@@ -9,23 +9,23 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Stream returns a handler that gives f the body of the request as In and that of the reply as Out, for any server:
+// Stream returns a handler that passes f the body of the request as In and that of the reply as Out, for any server:
 //
 //	mux.Handle("POST /upper", httpd.Stream(func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error {
 //		return pipeline.Connect(ctx, pipeline.Map(d.In, bytes.ToUpper), d.Out)
 //	}))
 //
-// Both go on at once: f may send before it has received everything. On HTTP/1 that needs an http.ResponseWriter that has
-// EnableFullDuplex, or unwraps to one. If a request with a body comes through one that has not, the handler fails with an
-// error that is errors.ErrUnsupported before f is called. A request without a body needs none.
+// Both directions run concurrently: f may send before it has received everything. On HTTP/1 this requires an
+// http.ResponseWriter that has EnableFullDuplex or unwraps to one. Without it, the handler fails for a request with a
+// body with an error that matches errors.ErrUnsupported, before f is called.
 //
-// The head of the reply leaves with the first value, or with a Flush: 200, and the header that others have set on w. A
-// handler that needs the request itself, or sets the header, uses [Body] and [Sink].
+// The head of the reply is sent with the first value or Flush, with status 200 and the header that middleware has set
+// on w. A handler that needs the request or sets the header should use [Body] and [Sink].
 //
-// When f returns, what it has sent is passed on, values in the channels of Out included; then ctx ends, and the handler
-// returns when nothing uses the request any more. If f returns an error, or Out was aborted, the reply is cut, so that it
-// does not look complete, and the error is a line in the server's log; if nothing was sent yet it is answered as the errors
-// of [Reply] are. A panic of f goes on to the server.
+// When f returns, the values it has sent are written, including those in channels of Out; then ctx ends, and the
+// handler returns once nothing uses the request any more. If f returns an error, or Out was aborted, the reply is
+// truncated, so that it does not look complete, and the error is logged; if nothing was sent yet, the error is answered
+// as errors of [Reply] are. A panic of f propagates to the server.
 func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error) http.Handler {
 	if f == nil {
 		panic("httpd: Stream: f is nil")

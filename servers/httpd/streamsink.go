@@ -24,22 +24,22 @@ type SinkConfig struct {
 	WriteTimeout time.Duration
 }
 
-// Sink returns the body of the reply to r as a Sink, for a handler of any server. Header and status are set on w before
-// the first Send. A value is written in the goroutine of its sender and flushed at once, unless more follows: within a
-// SendAll or between Cork and uncork, which is what pipeline.Connect does while its Source has more at hand.
+// Sink returns the body of the reply to r as a Sink, for a handler of any server. Set header and status on w before the
+// first Send. A value is written in its sender's goroutine and flushed at once, unless more follows: within a SendAll
+// or between Cork and uncork, as pipeline.Connect does while its Source has more at hand.
 //
-// The Sink ends with [ErrClientGone] when the context of r does. The handler closes it, or has no goroutine left that
-// sends, before it returns: w is not to be used after that, and a value that C still holds would be lost. [Stream] and
-// [Reply] see to that themselves. On the server of this package, found through Unwrap, a Sink that was left open is closed
-// by the server. After a Close the handler may still read the request; the reply ends when it returns.
+// The Sink ends with [ErrClientGone] when the context of r ends. Before the handler returns, it must close the Sink or
+// have no goroutine left that sends, because w must not be used later, and values left in C would be lost. Stream and
+// Reply ensure that. The server of this package, found through Unwrap, closes a Sink that was left open. After a Close
+// the handler may still read the request; the reply ends when it returns.
 //
-// An Abort cuts the reply where w, or what it unwraps to, has a SetWriteDeadline. Otherwise the handler does that by a panic
-// with http.ErrAbortHandler. A ctx that ends within a Send leaves the reply as it was on the server of this package. On
-// others it ends the Sink, if it can end the Send at all.
+// Abort truncates the reply if w, or what it unwraps to, has SetWriteDeadline. Otherwise the handler can panic with
+// [http.ErrAbortHandler]. A ctx that ends during a Send leaves the reply unchanged on the server of this package. On
+// others it ends the Sink, if it can interrupt the Send at all.
 //
-// If the server has a WriteTimeout and w no SetWriteDeadline the Sink has failed from the start, with an error that is
-// errors.ErrUnsupported. If w has no Flush, values leave when the server likes, and Flush returns such an error. cfg may be
-// nil. Sink starts no goroutine and no timer.
+// If the server has a WriteTimeout and w has no SetWriteDeadline, the Sink fails from the start with an error that
+// matches errors.ErrUnsupported. If w has no Flush, the server decides when values are sent, and Flush returns such an
+// error. cfg may be nil. Sink starts no goroutine and no timer.
 func Sink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) *chanio.Sink[[]byte] {
 	sink, _ := newSink(w, r, cfg)
 	return sink

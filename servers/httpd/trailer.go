@@ -25,10 +25,10 @@ func checkTrailer(name, value string) error {
 // errNoTrailers is why a reply that has begun can have none.
 var errNoTrailers = errors.New("httpd: a reply that has begun with its length has no trailers")
 
-// AddTrailer adds a field behind the body of the reply, such as a digest of it. It may be called until the handler returns,
-// but not for a reply that has begun with its length; one that begins later has none on HTTP/1. An invalid name or value, and
-// a field that must not be there (RFC 9110 6.5.1), is an error and changes nothing. A client of HTTP/1.0, and one that sent
-// HEAD, gets no trailers.
+// AddTrailer adds a trailer field to the reply, such as a digest of its body. It may be called until the handler
+// returns, except for a reply that has started with a length; on HTTP/1 a reply that starts later has no length. An
+// invalid name or value, and a field not allowed in trailers (RFC 9110 6.5.1), is an error and changes nothing.
+// HTTP/1.0 clients, and replies to HEAD, get no trailers.
 func (x Exchange) AddTrailer(name, value string) error {
 	e := x.valid()
 	if e.taken() {
@@ -57,8 +57,7 @@ func (x Exchange) AddTrailer(name, value string) error {
 	return nil
 }
 
-// Trailer returns the first value of a field behind the body of the request, "" if there is none. It is known once Read has
-// returned io.EOF.
+// Trailer returns the first value of a trailer field of the request, or "". It is known once Read has returned io.EOF.
 func (x Exchange) Trailer(name string) string {
 	e := x.valid()
 	if e.over != nil {

@@ -53,7 +53,7 @@ type UpgradeConfig struct {
 	Live *Live
 }
 
-// HandshakeError is why a request is no WebSocket handshake that is accepted.
+// HandshakeError is the reason why a request was rejected as a WebSocket handshake.
 type HandshakeError struct {
 	Status int // what it is answered with
 	Reason string
