@@ -24,12 +24,13 @@ const (
 // errReset is how an exchange ends that its handler has reset.
 var errReset = errors.New("httpd: the handler has reset the exchange")
 
-// Reset ends the exchange of w at once, whether or not a reply has begun: with HTTP/2 its stream, by a RST_STREAM with code,
-// with HTTP/1 its connection, where code means nothing. The context of the request ends, and reading the body and writing the
-// reply fail. The handler goes on until it returns.
+// Reset ends the exchange of w at once, whether or not a reply has started: with HTTP/2 it resets the stream with code,
+// with HTTP/1 it closes the connection and ignores code. The context of the request ends, and reading the body and
+// writing the reply fail. The handler continues until it returns.
 //
-// It is for the goroutine of the handler, and finds the server of this package through Unwrap. On others it does nothing and
-// returns an error that is errors.ErrUnsupported: there a panic with [http.ErrAbortHandler] has the effect.
+// Only the handler's goroutine may call Reset. It finds the server of this package through Unwrap. On other servers it
+// does nothing and returns an error that matches errors.ErrUnsupported; a panic with [http.ErrAbortHandler] has the
+// same effect there.
 func Reset(w http.ResponseWriter, code Code) error {
 	own := unwrapped(w)
 	if own == nil {
@@ -38,9 +39,9 @@ func Reset(w http.ResponseWriter, code Code) error {
 	return own.reset(code)
 }
 
-// CloseAfter has the connection closed behind the reply to w: with HTTP/1 the reply says so, if it has not begun, and with
-// HTTP/2 a GOAWAY does, and requests that have begun are finished first. It is for the goroutine of the handler. On servers
-// of others it sets the field Connection, which counts if the reply has not begun.
+// CloseAfter closes the connection after the reply to w. With HTTP/1 the reply announces that, if it has not started;
+// with HTTP/2 a GOAWAY does, and requests in progress finish first. Only the handler's goroutine may call it. On other
+// servers it sets the Connection field, which takes effect if the reply has not started.
 func CloseAfter(w http.ResponseWriter) {
 	if own := unwrapped(w); own != nil {
 		own.closeAfter()
@@ -78,7 +79,7 @@ func (w *streamResponse) reset(code Code) error {
 	return nil
 }
 
-// Reset ends the exchange at once, as the function [Reset] does.
+// Reset ends the exchange at once, like the function [Reset].
 func (x Exchange) Reset(code Code) error {
 	e := x.valid()
 	switch {
@@ -90,7 +91,7 @@ func (x Exchange) Reset(code Code) error {
 	return e.resp.reset(code)
 }
 
-// CloseAfter has the connection closed behind this reply, as the function [CloseAfter] does.
+// CloseAfter closes the connection after this reply, like the function [CloseAfter].
 func (x Exchange) CloseAfter() {
 	e := x.valid()
 	switch {

@@ -131,9 +131,9 @@ func statusOf(err error) int {
 	return 0
 }
 
-// RequestError is an error that a client is to blame for. Where a handler of this package returns one, or an error that wraps
-// it, the request is answered with its status and without a line in the log. Reading the body of a request of HTTP/1 that is
-// malformed fails with one; a handler that replies with success all the same has that taken back, unless it was sent.
+// RequestError is an error caused by the client. If a handler of this package returns one, or an error that wraps it,
+// the request is answered with its status, and nothing is logged. Reading a malformed body of an HTTP/1 request fails
+// with one; if the handler replies with success nevertheless, that reply is replaced unless it has been sent.
 type RequestError struct {
 	Status int // 400 to 499
 	Err    error

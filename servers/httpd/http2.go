@@ -10,9 +10,9 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// StreamError is how a stream of HTTP/2 ends before its request or reply is complete: the client has reset it, or the
-// connection is lost. It is the [context.Cause] of the context of the request, and what reading the body and writing the
-// reply return. Remote says that the client ended it, and Code why (RFC 9113 7).
+// StreamError is the error of an HTTP/2 stream that ended before its request or reply was complete, because the client
+// reset it or the connection was lost. It is the [context.Cause] of the request's context, and the error of reading the
+// body and writing the reply. Remote reports whether the client ended it, and Code the reason (RFC 9113 7).
 type StreamError = http2.StreamError
 
 // preface is what a client begins with that knows that the server speaks HTTP/2: RFC 9113 3.4.

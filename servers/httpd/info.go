@@ -9,9 +9,9 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// RequestInfo is what a Server knows of a request that an [http.Request] does not say.
+// RequestInfo is what a Server knows about a request beyond its http.Request.
 type RequestInfo struct {
-	// Arrived is when the head of the request had arrived.
+	// Arrived is the time at which the head of the request had arrived.
 	Arrived time.Time
 
 	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0.
@@ -20,14 +20,14 @@ type RequestInfo struct {
 	// StreamID is the number of the stream with HTTP/2, 0 with HTTP/1.
 	StreamID uint32
 
-	// Serial is which request of its connection this is; the first is 1.
+	// Serial is the number of the request on its connection, starting with 1.
 	Serial int
 
-	// Client is the address of the client: that of the peer or, if the peer is one of Config.TrustedProxies, the one that
-	// they say. It is not valid for a peer that has no IP address, such as one of a Unix socket.
+	// Client is the address of the client: that of the peer or, if the peer is one of Config.TrustedProxies, the one
+	// that the proxies report. It is invalid for a peer without an IP address, such as one on a Unix socket.
 	Client netip.Addr
 
-	// Conn is what has passed through the connection until now, other requests included.
+	// Conn counts the bytes transferred on the connection so far, including those of other requests.
 	Conn chanio.ConnStats
 }
 
@@ -45,8 +45,8 @@ func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), seria
 // infoKey is the key of the *requestContext in the context of a request.
 type infoKey struct{}
 
-// Info returns what the server knows of r, also behind middleware that has made another request of it. ok is false if r is
-// not from a server of this package.
+// Info returns what the server knows about r, or about the request that middleware has copied it from. ok is false if r
+// is not from a server of this package.
 func Info(r *http.Request) (info RequestInfo, ok bool) {
 	x, ok := r.Context().Value(infoKey{}).(*requestContext)
 	if !ok {

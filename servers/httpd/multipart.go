@@ -17,26 +17,26 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// MultipartConfig says how [Multipart] behaves. The zero value, and nil, mean the defaults. What exceeds a limit is a
-// [*RequestError] of status 413.
+// MultipartConfig configures Multipart. A nil *MultipartConfig and the zero value use the defaults. A request that
+// exceeds a limit fails with a [*RequestError] of status 413.
 type MultipartConfig struct {
-	// MaxParts is how many parts there may be. 0 means 1,000.
+	// MaxParts limits the number of parts. 0 means 1,000.
 	MaxParts int
 
-	// MaxHead is how long the head of a part may be, MaxFields how many fields it may have, and MaxName how long its name
-	// and file name may be. 0 means 16 KiB, 32 and 1 KiB.
+	// MaxHead limits the length of a part's head, MaxFields the number of its fields, and MaxName the length of its
+	// name and file name. 0 means 16 KiB, 32 and 1 KiB.
 	MaxHead, MaxFields, MaxName int
 
-	// MaxText is how long the parts without a file name may be in all. 0 means 10 MiB.
+	// MaxText limits the total length of the parts without a file name. 0 means 10 MiB.
 	MaxText int64
 
-	// Store has the files stored before they are received: in memory as long as they fit into MaxMemory in all, otherwise on
-	// disk, up to MaxDisk in all. A part then need not be released before the next is received. Without Store the
-	// files are received while the client sends them, and neither limit counts. 0 means 32 MiB and 1 GiB.
+	// Store stores files before their parts are received: in memory up to MaxMemory in total, beyond that on disk, up
+	// to MaxDisk in total. A part then need not be released before the next is received. Without Store, files are
+	// received while the client sends them, and neither limit applies. 0 means 32 MiB and 1 GiB.
 	Store              bool
 	MaxMemory, MaxDisk int64
 
-	// TempDir is where files are stored. "" means os.TempDir.
+	// TempDir is the directory for stored files. "" means os.TempDir.
 	TempDir string
 }
 
@@ -45,11 +45,11 @@ type Part struct {
 	// Name is the name of the form's field.
 	Name string
 
-	// FileName is the last element of the name of the file that the client says it sends, "" if the part is no file. It is
-	// the client's choice: it may be the name of anything.
+	// FileName is the last element of the file name that the client sent, or "" if the part is not a file. The client
+	// chooses it, so do not use it as a path.
 	FileName string
 
-	// Header has all fields of the part's head.
+	// Header holds all fields of the part's head.
 	Header textproto.MIMEHeader
 
 	// Text is the content of a part without a file name.
@@ -58,18 +58,18 @@ type Part struct {
 	// Source yields the content of a file. It is nil for other parts.
 	Source *chanio.Source[[]byte]
 
-	// Size is how long the content is; -1 for a file that is not stored.
+	// Size is the length of the content, or -1 for a file that is not stored.
 	Size int64
 
-	// OnDisk says that the content is stored in a file that is gone when the part has been released.
+	// OnDisk reports whether the content is stored in a temporary file, which Release removes.
 	OnDisk bool
 
 	once    sync.Once
 	release func()
 }
 
-// Release ends the use of the part: what is left of its content is dropped, and what was stored of it is gone. It is
-// idempotent and for any goroutine.
+// Release ends the use of the part: it drops the rest of its content and frees what was stored. It is idempotent and
+// safe for concurrent use.
 func (p *Part) Release() { p.once.Do(p.release) }
 
 // Multipart returns the parts of a multipart/form-data request as a Source, for a handler of any server:

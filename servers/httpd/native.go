@@ -13,16 +13,17 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// NewNative returns a Server whose requests are given to f. On HTTP/1 no http.Request and no http.ResponseWriter are made for
-// them, and nothing is allocated for a short request and its reply; other protocols have the same Exchange over those.
+// NewNative returns a Server that passes requests to f. On HTTP/1 it creates no http.Request and no
+// http.ResponseWriter, and allocates nothing for a short request and its reply; with other protocols an Exchange wraps
+// these.
 //
 //	srv := httpd.NewNative(func(ctx context.Context, x httpd.Exchange) error {
 //		return x.Reply(http.StatusOK, "text/plain; charset=utf-8", []byte("hello"))
 //	}, nil)
 //
-// On HTTP/1 ctx is that of the connection: it ends with it, and has the values that Config.ConnContext gave it. Elsewhere it is
-// that of the request. An error of f is answered as one of a [Reply] handler is, or cuts the reply if that has begun; so does a
-// panic. The limits, timeouts and hooks of cfg, which may be nil, hold as for [New].
+// On HTTP/1 ctx is that of the connection: it ends with it, and has the values of Config.ConnContext. Otherwise it is
+// that of the request. An error of f is answered like one of a [Reply] handler, or truncates the reply if that has
+// started; so does a panic. The limits, timeouts and hooks of cfg apply as for New; cfg may be nil.
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
 		panic("httpd: NewNative: f is nil")

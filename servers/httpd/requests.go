@@ -11,9 +11,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// RequestsConfig says how [Requests] behaves. The zero value, and nil, mean the defaults.
+// RequestsConfig configures Requests. A nil *RequestsConfig and the zero value use the defaults.
 type RequestsConfig struct {
-	// RetryAfter is what a client is told to wait whose request nobody will receive, rounded up to seconds. 0 means 1 s.
+	// RetryAfter is the Retry-After sent with a request that nobody will receive, rounded up to seconds. 0 means 1 s.
 	RetryAfter time.Duration
 }
 
@@ -135,9 +135,9 @@ type verdict struct {
 	gone    bool
 }
 
-// Request is a request that somebody has received from [Requests]. It is ended once, by Reply, Fail, Abort or Close; what
-// comes later does nothing and says so. Its context ends then, and when the client has gone. All methods are for any
-// goroutine. The embedded Request, its Body included, is not to be used after the end; nor is In.
+// Request is a request received from [Requests]. It is ended once, by Reply, Fail, Abort or Close; later calls do
+// nothing and return an error. Its context ends then, and when the client has disconnected. All methods are safe for
+// concurrent use. The embedded Request, including its Body, and In must not be used after the end.
 type Request struct {
 	*http.Request
 
@@ -155,9 +155,9 @@ var ErrAnswered = errors.New("httpd: the request has been answered")
 // In returns the body as a Source, as [Body] does.
 func (req *Request) In() *chanio.Source[[]byte] { return req.src }
 
-// Reply answers the request with resp, which is sent by the goroutine of the handler: Reply does not wait for that. It
-// returns [ErrAnswered] if the request has been ended before, and [ErrClientGone] if its client has left; resp is closed
-// then.
+// Reply answers the request with resp, which the handler's goroutine sends; Reply does not wait for that. It returns
+// [ErrAnswered] if the request has been ended before, and [ErrClientGone] if its client has disconnected; resp is then
+// closed.
 func (req *Request) Reply(resp Response) error {
 	err := req.end(verdict{resp: resp})
 	if err != nil {
@@ -166,7 +166,7 @@ func (req *Request) Reply(resp Response) error {
 	return err
 }
 
-// Fail answers the request as an error of a [Reply] handler is answered. What it returns is as for Reply.
+// Fail answers the request as an error of a [Reply] handler is answered. Its result is as for Reply.
 func (req *Request) Fail(err error) error {
 	if err == nil {
 		err = errUnanswered
@@ -176,7 +176,7 @@ func (req *Request) Fail(err error) error {
 
 var errUnanswered = errors.New("httpd: a request was closed without an answer")
 
-// Abort cuts the connection, or the stream on HTTP/2, without an answer.
+// Abort resets the connection, or the stream on HTTP/2, without a reply.
 func (req *Request) Abort() { _ = req.end(verdict{aborted: true}) }
 
 // Close answers 500 if the request has not been ended. It returns nil.

@@ -20,7 +20,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Server serves an http.Handler. Its methods are for any goroutine at any time.
+// Server serves an [http.Handler]. Its methods are safe for concurrent use.
 type Server struct {
 	handler http.Handler
 	counted http.Handler // the same, counted
@@ -74,9 +74,9 @@ func (s *Server) listen(addr string) (*servers.Listener, error) {
 	return servers.ListenTCP(addr, &cfg)
 }
 
-// Serve serves the connections of ln until ctx ends or Shutdown is called, and closes ln. The end of ctx begins a Shutdown
-// bounded by Config.ShutdownTimeout. Serve returns nil after either, when all connections have been released, and
-// otherwise why ln failed.
+// Serve serves the connections of ln until ctx ends or Shutdown is called, and closes ln. The end of ctx starts a
+// Shutdown limited by Config.ShutdownTimeout. After either, Serve returns nil when all connections have been released.
+// Otherwise it returns why ln failed.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	cfg := s.cfg.Listen
 	wrapped, err := servers.Listen(ln, &cfg)
@@ -192,7 +192,7 @@ func (s *Server) remove(ln *servers.Listener) {
 	delete(s.listeners, ln)
 }
 
-// String returns the addresses that the Server listens at, each with its transport and how many connections are open.
+// String returns the addresses that the Server listens on, each with its transport and its number of open connections.
 func (s *Server) String() string {
 	s.mu.Lock()
 	all := make([]*servers.Listener, 0, len(s.listeners))
@@ -211,9 +211,9 @@ func (s *Server) String() string {
 	return "httpd: " + strings.Join(said, ", ")
 }
 
-// Shutdown ends the Server in good order: it stops accepting, lets requests that have begun finish, tells their clients
-// that the connection ends, and closes idle connections. A hijacked connection is told by the end of its input. If ctx
-// ends first, what is left is aborted and Shutdown returns the cause. Serve returns when all is over.
+// Shutdown ends the Server gracefully: it stops accepting, lets requests in progress finish, tells their clients that
+// the connection ends, and closes idle connections. The input of a hijacked connection ends. If ctx ends first,
+// Shutdown aborts what is left and returns the cause. Serve returns when everything has ended.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

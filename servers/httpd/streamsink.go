@@ -16,11 +16,11 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// SinkConfig says how a Sink of a reply behaves. The zero value, and nil, mean the defaults.
+// SinkConfig configures the Sink of a reply. A nil *SinkConfig and the zero value use the defaults.
 type SinkConfig struct {
-	// WriteTimeout is how long the client may keep one Send or Flush waiting before the Sink fails. It takes the place of
-	// the server's own WriteTimeout, so that a stream which makes progress may last. The server of this package has a
-	// bound of that kind already, Config.WriteTimeout, and needs none here. 0 means 30 s; a negative value means none.
+	// WriteTimeout limits how long the client may delay one Send or Flush before the Sink fails. It replaces the
+	// server's own WriteTimeout, so that a stream which makes progress can continue. The server of this package already
+	// has such a limit, Config.WriteTimeout, and needs none here. 0 means 30 s; a negative value means none.
 	WriteTimeout time.Duration
 }
 

@@ -66,16 +66,16 @@ func (x Exchange) Trailer(name string) string {
 	return e.req.Trailer.Get(name)
 }
 
-// WithTrailer returns resp with a field behind its body. value is called once the body has been sent, so it may be a digest
-// or a count of it; if it returns "" the field is left out. The name is announced in the header. resp itself is not changed.
+// WithTrailer returns a copy of resp with a trailer field. value is called after the body has been sent, so it can
+// return a digest or a count of it; if it returns "", the field is omitted. The header announces the name.
 //
 //	hash := sha256.New()
 //	...
 //	return httpd.ByteStream(src).WithTrailer("Repr-Digest", func() string { return digest(hash) }), nil
 //
-// A name that is invalid or must not be there (RFC 9110 6.5.1), and a Response of a file, make an invalid Response. An invalid
-// value cuts the reply. On HTTP/1 the body has no Content-Length then. A client of HTTP/1.0, and one that sent HEAD, gets no
-// trailers.
+// A name that is invalid or not allowed in trailers (RFC 9110 6.5.1), and a Response of a file, make the Response
+// invalid. An invalid value truncates the reply. On HTTP/1 the body then has no Content-Length. HTTP/1.0 clients, and
+// replies to HEAD, get no trailers.
 func (resp Response) WithTrailer(name string, value func() string) Response {
 	if value == nil {
 		panic("httpd: WithTrailer: value is nil")

@@ -20,36 +20,37 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// UpgradeConfig says how a request becomes a WebSocket. The zero value, and nil, mean the defaults.
+// UpgradeConfig configures the upgrade of a request to a WebSocket. A nil *UpgradeConfig and the zero value use the
+// defaults.
 type UpgradeConfig struct {
-	// WebSocket is how the connection behaves. Client, Extension, Subprotocol, Handshake and Context are set by Upgrade.
+	// WebSocket configures the connection. Upgrade sets Client, Extension, Subprotocol, Handshake and Context.
 	WebSocket websocket.Config
 
-	// Subprotocols are what the server speaks, the preferred first. The first that the client offers too is chosen; if there
-	// is none the connection has no subprotocol.
+	// Subprotocols lists the server's subprotocols in order of preference. The first that the client also offers is
+	// selected; without one the connection has no subprotocol.
 	Subprotocols []string
 
-	// Origins are which pages of other hosts may connect: patterns, as path.Match has them, of the host and port of an
-	// Origin, such as "*.example.com", or of all of it if they contain "://". "*" allows every page, also one whose Origin is
-	// null. A request without an Origin, and one whose Origin is its own Host, is allowed in any case.
+	// Origins lists the pages of other hosts that may connect, as patterns of path.Match for the host and port of an
+	// Origin, such as "*.example.com", or for the whole Origin if they contain "://". "*" permits every page, including
+	// one whose Origin is null. A request without an Origin, or whose Origin is its own Host, is always permitted.
 	Origins []string
 
-	// Header is added to the response, besides what the ResponseWriter has.
+	// Header is added to the response, in addition to the header of the ResponseWriter.
 	Header http.Header
 
-	// Timeout is how long the response to the handshake may take to leave. 0 means 10 s.
+	// Timeout limits the time to send the response to the handshake. 0 means 10 s.
 	Timeout time.Duration
 
-	// WriteTimeout is how long the client may take nothing, or less than 240 bytes a second on average, before the connection
-	// is aborted. It is for connections of other servers than this package's, whose Config has its own. 0 means 30 s;
-	// negative means no limit.
+	// WriteTimeout is how long the client may read nothing, or less than 240 bytes per second on average, before the
+	// connection is aborted. It applies to connections of other servers than this package's, whose Config has its own.
+	// 0 means 30 s; negative means no limit.
 	WriteTimeout time.Duration
 
-	// NoReply leaves the answer to a refused request to the caller. Otherwise Upgrade answers it.
+	// NoReply makes the caller answer a rejected request. By default Upgrade does.
 	NoReply bool
 
-	// Live, if not nil, has the connection closed with 1001 by its Shutdown: for other servers than this package's, which
-	// sees to its own connections.
+	// Live, if not nil, closes the connection with 1001 on its Shutdown. It is for other servers than this package's,
+	// which closes its own connections.
 	Live *Live
 }
 

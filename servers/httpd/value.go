@@ -18,10 +18,10 @@ import (
 )
 
 // Response is a reply as a value, for [Reply] and [Request.Reply]. The functions that make one set a Content-Type where
-// they can tell. Without a body and a status it is 204, otherwise a status of 0 is 200.
+// they can determine it. A status of 0 means 200, or 204 without a body.
 //
-// A Response with a stream, a reader or a file owns it, and is used once. It is closed on every path of a reply; one that is
-// not replied is closed by [Response.Close].
+// A Response with a stream, a reader or a file owns it and can be used once. Every path of a reply closes it; a
+// Response that is not replied must be closed with [Response.Close].
 type Response struct {
 	Status int
 	Header http.Header
@@ -44,7 +44,7 @@ type body interface {
 	close() error
 }
 
-// With returns resp with a field of the header set to value, in the place of what it was. resp itself is not changed.
+// With returns a copy of resp with a field of the header set to value, replacing earlier values.
 func (resp Response) With(name, value string) Response {
 	resp.Header = maps.Clone(resp.Header)
 	if resp.Header == nil {
@@ -60,7 +60,7 @@ func (resp Response) WithStatus(status int) Response {
 	return resp
 }
 
-// Close closes the stream, reader or file of a Response that is not replied, also one that comes [Later].
+// Close closes the stream, reader or file of a Response that is not replied, also one from [Later].
 func (resp Response) Close() error {
 	if resp.later != nil {
 		closeLater(resp.later)
@@ -79,12 +79,12 @@ func closeLater(f *future.Future[Response]) {
 // Text returns a Response of text, as text/plain in UTF-8.
 func Text(text string) Response { return typed(typeText, bytesBody(text)) }
 
-// Bytes returns a Response of p, whose type is told from its first bytes unless it is set. p must not be changed until it
-// has been sent.
+// Bytes returns a Response of p, whose type is detected from its first bytes unless it is set. p must not be modified
+// until it has been sent.
 func Bytes(p []byte) Response { return Response{body: bytesBody(p)} }
 
-// JSON returns a Response of v as encoding/json writes it, as application/json. A v that cannot be encoded is an error of
-// Reply.
+// JSON returns a Response of v as encoding/json encodes it, as application/json. If v cannot be encoded, Reply handles
+// the error.
 func JSON[T any](v T) Response {
 	p, err := json.Marshal(v)
 	if err != nil {
@@ -93,8 +93,8 @@ func JSON[T any](v T) Response {
 	return typed("application/json", bytesBody(p))
 }
 
-// TextStream returns a Response of the texts of src, as text/plain in UTF-8. They are sent as they come, and together where
-// several are at hand. A src that fails cuts the reply, so that it does not look complete.
+// TextStream returns a Response of the texts of src, as text/plain in UTF-8. They are sent as they arrive, several
+// together if they are at hand. A src that fails truncates the reply, so that it does not look complete.
 func TextStream(src *chanio.Source[string]) Response {
 	return typed(typeText, newSourceBody(src, func(dst []byte, s string) ([]byte, error) { return append(dst, s...), nil }))
 }
@@ -104,8 +104,8 @@ func ByteStream(src *chanio.Source[[]byte]) Response {
 	return typed(typeBytes, newSourceBody(src, func(dst, p []byte) ([]byte, error) { return append(dst, p...), nil }))
 }
 
-// NDJSON returns a Response of the values of src as lines of JSON, as application/x-ndjson, sent as [TextStream] does. A
-// value that cannot be encoded cuts the reply.
+// NDJSON returns a Response of the values of src as lines of JSON, as application/x-ndjson, sent as [TextStream] does.
+// A value that cannot be encoded truncates the reply.
 func NDJSON[T any](src *chanio.Source[T]) Response {
 	return typed("application/x-ndjson", newSourceBody(src, func(dst []byte, v T) ([]byte, error) {
 		p, err := json.Marshal(v)
@@ -116,19 +116,19 @@ func NDJSON[T any](src *chanio.Source[T]) Response {
 	}))
 }
 
-// Encoded returns a Response of the values of src as c encodes them, as application/octet-stream, sent as [TextStream]
-// does. A value that cannot be encoded cuts the reply.
+// Encoded returns a Response of the values of src, encoded by c, as application/octet-stream, sent as [TextStream]
+// does. A value that cannot be encoded truncates the reply.
 func Encoded[T any](src *chanio.Source[T], c codec.Codec[T]) Response {
 	return typed(typeBytes, newSourceBody(src, func(dst []byte, v T) ([]byte, error) { return codec.MarshalAppend(c, dst, &v) }))
 }
 
-// Reader returns a Response of what r yields, as application/octet-stream. It has a Content-Length if r has a method Len,
-// as *bytes.Reader and *strings.Reader have, or if the header says one. If r is an io.Closer it is closed, also beside a
-// Read when the client leaves. What one Read brings is sent before the next.
+// Reader returns a Response of the bytes of r, as application/octet-stream. It has a Content-Length if r has a method
+// Len, as *bytes.Reader and *strings.Reader do, or if the header sets one. An r that is an io.Closer is closed,
+// possibly during a Read if the client disconnects. The result of each Read is sent before the next.
 func Reader(r io.Reader) Response { return typed(typeBytes, newReaderBody(r)) }
 
-// Later returns a Response that f will bring. Meanwhile the handler waits, and a client that leaves ends that; what f brings
-// then is closed. If f fails, that is an error of Reply.
+// Later returns the Response that f will yield. The handler waits for it, until the client disconnects; a Response that
+// f yields after that is closed. If f fails, Reply handles the error.
 func Later(f *future.Future[Response]) Response { return Response{later: f} }
 
 const (
