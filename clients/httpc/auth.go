@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// Auth is a way to authenticate: [Basic], [Bearer], [TokenSource], [Digest], or somebody's own. It is for any goroutine.
+// Auth is an authentication method: [Basic], [Bearer], [TokenSource], [Digest], or your own. It must be safe for
+// concurrent use.
 type Auth interface {
-	// Authorize adds credentials to a request that has no Authorization field. r belongs to the call.
+	// Authorize adds credentials to a request without an Authorization field. It may modify r.
 	Authorize(r *http.Request) error
 }
 
-// Challenged is an Auth that looks at refusals.
+// Challenged is an Auth that handles challenges.
 type Challenged interface {
 	Auth
 
-	// Challenge is shown a response with status 401, and reports whether it makes sense to send the request once more. It
-	// does not read the body of resp.
+	// Challenge is called with a response of status 401, and reports whether to send the request again. It must not
+	// read the body of resp.
 	Challenge(r *http.Request, resp *http.Response) (again bool, err error)
 }
 
@@ -26,8 +27,8 @@ type authFunc func(r *http.Request) error
 
 func (f authFunc) Authorize(r *http.Request) error { return f(r) }
 
-// Basic authenticates with a user and a password, which is sent with every request: RFC 7617. A user with a colon in it
-// cannot be sent.
+// Basic authenticates with a user name and a password, which are sent with every request: RFC 7617. A user name must
+// not contain a colon.
 func Basic(user, password string) Auth {
 	return authFunc(func(r *http.Request) error {
 		if strings.Contains(user, ":") {
@@ -43,7 +44,7 @@ func Bearer(token string) Auth {
 	return TokenSource(func(context.Context) (string, error) { return token, nil })
 }
 
-// TokenSource is Bearer with a token that is asked for with each request, such as that of golang.org/x/oauth2:
+// TokenSource is [Bearer] with a token requested for each request, such as that of golang.org/x/oauth2:
 //
 //	httpc.TokenSource(func(context.Context) (string, error) {
 //		t, err := source.Token()

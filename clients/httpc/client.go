@@ -11,31 +11,31 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// Client sends requests. It is an http.RoundTripper too. Its methods are for any goroutine at any time, except Use and
-// OnResponse, which come before the first request.
+// Client sends requests. It is also an [http.RoundTripper]. Its methods are safe for concurrent use, except Use and
+// OnResponse, which must be called before the first request.
 //
-// A Client keeps connections for later: one Client serves a whole program. It has no goroutine but those that dial, each
-// until it has a connection, and one for each connection of HTTP/2.
+// A Client keeps connections for reuse, so one Client should serve a whole program. It has a goroutine for each dial in
+// progress and for each HTTP/2 connection.
 type Client struct {
 	t  *Transport
 	rt http.RoundTripper // t, and what Use has put around it
 }
 
-// New returns a Client. cfg may be nil. If it contradicts itself every request fails with an error that says so. The
-// caller closes the Client, or lets it live as long as the program.
+// New returns a Client. cfg may be nil. If cfg is contradictory, every request fails with an error that says so. A
+// Client may be used for the life of the program; otherwise the caller must close it.
 func New(cfg *Config) *Client {
 	t := newTransport(cfg)
 	return &Client{t: t, rt: t}
 }
 
-// Use puts middleware around the sending of single requests: one that adds a field, counts, or answers by itself. The one
-// that was given last sees a request first. It sees each hop of a redirect and each attempt of a retry.
+// Use adds middleware around each single request, for example to add a field, to count, or to answer locally. The
+// middleware added last is called first. It is called for each hop of a redirect and each attempt of a retry.
 func (c *Client) Use(middleware func(next http.RoundTripper) http.RoundTripper) {
 	c.rt = middleware(c.rt)
 }
 
-// OnResponse has f called with each response before anybody else sees it. An error of f is that of the request, and the
-// response is closed.
+// OnResponse registers f to be called with each response before it is returned. If f fails, the request fails with its
+// error, and the response is closed.
 func (c *Client) OnResponse(f func(*http.Response) error) {
 	c.Use(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -57,8 +57,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// RoundTrip is of http.RoundTripper: one request, without redirects, cookies, authentication and policies, through what
-// Use has added. See [Transport.RoundTrip].
+// RoundTrip implements http.RoundTripper: it sends one request through the middleware of Use, without redirects,
+// cookies, authentication and retries. See [Transport.RoundTrip].
 func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.t.cfg.Jar != nil { // which the http.Client of HTTP gives the cookies to
 		r = r.WithContext(jarctx.With(r.Context()))
@@ -66,30 +66,30 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.rt.RoundTrip(r)
 }
 
-// HTTP returns an http.Client over c, for libraries that want one. Its redirects keep the rules of c, and its cookies are
-// those of c. What asks for an *http.Transport cannot be served.
+// HTTP returns an http.Client over c, for libraries that need one. Its redirects follow the rules of c, and it uses the
+// cookies of c. Libraries that require an *http.Transport cannot use it.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{
 		Transport: c, CheckRedirect: c.CheckRedirect, Jar: c.t.cfg.Jar, Timeout: max(c.t.cfg.Timeout, 0),
 	}
 }
 
-// CloseIdleConnections closes the connections that nobody uses.
+// CloseIdleConnections closes the idle connections.
 func (c *Client) CloseIdleConnections() { c.t.CloseIdleConnections() }
 
-// Stats returns the state of the pool, one entry for each target that it knows, by name.
+// Stats returns a snapshot of the pool: one entry for each target, sorted by name.
 func (c *Client) Stats() []HostStats { return c.t.pool.stats() }
 
-// Close refuses further requests, with ErrClosed, and ends all connections, those with a response under way too. It waits
-// for the goroutines that dial. It is idempotent. Tunnels and upgraded connections belong to those who have them;
-// those that are streams of HTTP/2 end with their connection.
+// Close rejects further requests with [ErrClosed] and closes all connections, including those with a response in
+// progress. It waits for the goroutines that dial. It is idempotent. Tunnels and upgraded connections belong to their
+// owners; those that are HTTP/2 streams end with their connection.
 func (c *Client) Close() error {
 	c.t.pool.close(true)
 	return nil
 }
 
-// Shutdown refuses further requests and closes what is idle, and waits until the responses under way have been read or
-// closed. If ctx ends first it does what Close does and returns the cause.
+// Shutdown rejects further requests, closes idle connections, and waits until the responses in progress have been read
+// or closed. If ctx ends first, it acts as Close and returns the cause.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.t.pool.close(false)
 	select {
@@ -101,8 +101,8 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Go is Do in a goroutine, with its result as a Future. Failing the Future from outside cancels the request; a response
-// that comes too late is closed.
+// Go runs Do in a goroutine and returns its result as a Future. Failing the Future cancels the request; a response that
+// arrives after that is closed.
 func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
 	f := new(future.Future[*Response])
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -143,7 +143,8 @@ func (c *Client) deliver(ctx context.Context, r *Request, f *future.Future[*Resp
 	}
 }
 
-// Get is Do with a method and a URL alone. So are the others of this kind, with a body where the method has one.
+// Get is Do with only a method and a URL. Head, Post and so on do the same for their methods, with a body where the
+// method has one.
 func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
 	return c.Do(ctx, &Request{URL: url})
 }
@@ -189,8 +190,8 @@ var (
 	defaultClient *Client
 )
 
-// Default returns the Client of Get, Post and Do of this package, which is made when it is first asked for, and made anew
-// after CloseDefault.
+// Default returns the Client of Get, Post and Do of this package. It is created on first use, and again after
+// CloseDefault.
 func Default() *Client {
 	defaultMu.Lock()
 	defer defaultMu.Unlock()
@@ -200,7 +201,7 @@ func Default() *Client {
 	return defaultClient
 }
 
-// CloseDefault closes the Client of the functions of this package, if there is one.
+// CloseDefault closes the [Default] client, if it has been created.
 func CloseDefault() error {
 	defaultMu.Lock()
 	c := defaultClient
@@ -212,15 +213,15 @@ func CloseDefault() error {
 	return c.Close()
 }
 
-// Get sends a GET request by the Default client.
+// Get sends a GET request with the [Default] client.
 func Get(ctx context.Context, url string) (*Response, error) { return Default().Get(ctx, url) }
 
-// Post sends a POST request by the Default client.
+// Post sends a POST request with the [Default] client.
 func Post(ctx context.Context, url string, body Body) (*Response, error) {
 	return Default().Post(ctx, url, body)
 }
 
-// Do sends r by the Default client.
+// Do sends r with the [Default] client.
 func Do(ctx context.Context, r *Request) (*Response, error) { return Default().Do(ctx, r) }
 
 // bound bounds ctx by d, if that is positive, as a phase of a request.

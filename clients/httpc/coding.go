@@ -12,12 +12,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Coding is a content coding that a client asks for and undoes, such as zstd or br. It is for any goroutine.
+// Coding is a content coding to request and decode, such as zstd or br. It must be safe for concurrent use.
 type Coding interface {
-	// Name is what Accept-Encoding and Content-Encoding say.
+	// Name is the token in Accept-Encoding and Content-Encoding.
 	Name() string
 
-	// NewReader returns what was coded. It bounds the memory that it takes, whatever r says. Closing it does not close r.
+	// NewReader returns a decoding reader. It must limit its memory whatever r contains. Closing it must not close r.
 	NewReader(r io.Reader) (io.ReadCloser, error)
 }
 

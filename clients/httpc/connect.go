@@ -10,9 +10,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Connect asks the server at a URL, such as http://proxy.example:3128, for a tunnel to target, host:port, by CONNECT
-// (RFC 9110 9.3.6), and returns it, which the caller closes: a connection, or a stream of one of HTTP/2 if the server
-// speaks that. A refusal is a [*StatusError]. ctx bounds the asking only.
+// Connect opens a tunnel to target, in the form host:port, by CONNECT (RFC 9110 9.3.6) through the server at a URL such
+// as http://proxy.example:3128. It returns the tunnel, which the caller must close: a connection, or an HTTP/2 stream
+// if the server supports that. A refusal is a [*StatusError]. ctx bounds only the opening.
 func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Conn, error) {
 	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1})
 	if err != nil {
@@ -24,9 +24,9 @@ func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Co
 	return conn, nil
 }
 
-// Upgrade sends r, whose Header asks for another protocol with Connection and Upgrade, and returns the response. If that
-// is 101 it has no body, and conn is the connection, which yields what the server has sent behind the response first, and
-// which the caller closes. Otherwise conn is nil. ctx bounds the asking only; the timeouts of the Config hold for that too.
+// Upgrade sends r, whose Header requests another protocol with Connection and Upgrade, and returns the response. If its
+// status is 101, it has no body, and conn is the connection, which starts with the bytes that follow the response; the
+// caller must close it. Otherwise conn is nil. ctx and the timeouts of the Config bound only the request.
 func (c *Client) Upgrade(ctx context.Context, r *Request) (resp *Response, conn *chanio.Conn, err error) {
 	return c.exchangeFor(ctx, r)
 }
@@ -50,8 +50,8 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 	return resp, t.conn(), nil
 }
 
-// Warm makes n connections for requests to a URL ahead of them, as far as the limits permit, and returns when they are
-// there. Idle ones count. The error is that of the first that failed.
+// Warm opens connections in advance, so that n are ready for requests to a URL, as far as the limits permit. It counts
+// idle ones, and returns when they are ready. The error is the first failure.
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
 	errs := make([]error, n)

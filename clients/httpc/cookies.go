@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// NewJar returns an empty cookie jar in memory that knows the public suffixes, so that no site sets cookies for all of
-// ".co.uk". It is for any goroutine, and for Config.Jar.
+// NewJar returns an empty in-memory cookie jar for Config.Jar. It uses the public suffix list, so no site can set
+// cookies for all of ".co.uk". It is safe for concurrent use.
 func NewJar() http.CookieJar {
 	inner, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
 	return &jar{inner}

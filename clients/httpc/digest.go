@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// Digest authenticates with a user and a password that is not sent: RFC 7616. The first request to an origin is refused,
-// and is then sent again with the answer to its challenge, once; later ones have the answer at once. Of the algorithms that
-// a server offers SHA-256 is taken before MD5, and Basic never.
+// Digest authenticates with a user name and a password that is not sent: RFC 7616. The first request to an origin is
+// rejected and sent again once, with the response to the server's challenge; later ones carry it from the start. Of the
+// offered algorithms it prefers SHA-256 to MD5, and it never falls back to Basic.
 func Digest(user, password string) Auth {
 	return &digest{user: user, password: password, known: map[string]*challenge{}}
 }

@@ -41,12 +41,12 @@ func (x *call) end() {
 	}
 }
 
-// Do sends r, follows redirects, and returns the response when its head has come. It has a body in any case, which the
-// caller reads to its end or closes: only then is the connection free again.
+// Do sends r, follows redirects, and returns the response when its head has arrived. The response always has a body,
+// which the caller must read to its end or close; only then can the connection be reused.
 //
-// ctx bounds all of it, the body of the response included. An error says why there is no response; a status of 400 or more
-// is none unless StatusErrors is set. Errors of the network wrap a *net.OpError where there is one; timeouts are net.Errors
-// that say so; what cannot be sent as it is fails before the first byte.
+// ctx bounds the whole request, including the body of the response. An error means that there is no response. A status
+// of 400 or above is not an error unless StatusErrors is set. Network errors wrap a [*net.OpError] where there is one;
+// timeouts are net.Errors; a request that cannot be sent as given fails before the first byte.
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	x := &call{Context: ctx, c: c, r: r}
 	x.within(cmp.Or(r.Timeout, c.t.cfg.Timeout), PhaseTotal)

@@ -1,4 +1,4 @@
-// Package httpc is an HTTP client: requests go out and responses come in as typed streams.
+// Package httpc is an HTTP client whose request and response bodies are typed streams.
 //
 //	resp, err := httpc.Get(ctx, "https://example.org/numbers")
 //	if err != nil {
@@ -9,27 +9,28 @@
 //		fmt.Println(line)
 //	}
 //
-// A [Client] keeps connections and shares them among requests. It is an http.RoundTripper with the whole contract of that,
-// and [Client.HTTP] makes an *http.Client of it, so that whatever works over one of those works over it.
+// A [Client] keeps connections and shares them among requests. It implements [http.RoundTripper] with its whole
+// contract, and [Client.HTTP] returns an [*http.Client] over it, so it works with code written for either.
 //
-// # What is sent twice, and what is not
+// # What is repeated, and what is not
 //
-// A request whose connection turns out to be dead is sent again over another one if nothing of it was written, or if it was
-// the first to use an old connection, nothing has come back, and its method is idempotent (RFC 9110 9.2.2) or it has an
-// Idempotency-Key. Its body must be one that can be read again. A POST whose bytes may have reached a server is never
-// repeated. A [RetryPolicy] repeats more, by the same rules.
+// A request whose connection turns out to be dead is sent again over another one if nothing of it was written, or if it
+// was the first on a reused connection, no response byte has arrived, and its method is idempotent (RFC 9110 9.2.2) or
+// it has an Idempotency-Key. Its body must be repeatable. A POST whose bytes may have reached a server is never
+// repeated. A [RetryPolicy] repeats more requests, by the same rules.
 //
 // # Redirects
 //
-// Credentials, cookies and the fields named in Config.SensitiveHeaders stay with the origin they were meant for: once a
-// redirect changes scheme, host or port they are gone for the rest of the chain. A redirect from https to http is an error.
+// Credentials, cookies and the fields named in Config.SensitiveHeaders are sent only to the origin they were meant for:
+// once a redirect changes scheme, host or port, they are omitted for the rest of the chain. A redirect from https to
+// http is an error.
 //
 // # Guarantees
 //
-//   - A request that two parsers might read differently is not sent, and a response that they might is an error.
-//   - Every length that comes from the network has a bound; see [Config].
+//   - A request that two parsers might interpret differently is not sent, and a response of that kind is an error.
+//   - Every length received from the network is limited; see [Config].
 //   - A body that ends early is an error, never a short body.
-//   - No goroutine belongs to a connection of HTTP/1 that is idle or whose response is being read, and one to a connection
-//     of HTTP/2. A request has one while its body is sent, unless that is short and in memory.
+//   - An HTTP/1 connection has no goroutine while it is idle or its response is being read; an HTTP/2 connection has
+//     one. A request has one while its body is sent, unless the body is short and in memory.
 //   - Secrets do not appear in errors, dumps and statistics.
 package httpc

@@ -48,9 +48,9 @@ func (cfg *Config) shownURL(u *url.URL) string {
 	return redactedURL(u)
 }
 
-// Dump writes every request and response of c to w: their heads, and up to bodies bytes of each body, once it is over.
-// Credentials and cookies are redacted unless Config.ShowSecrets is set. It is middleware, and shows what is sent by it: it
-// is given last to show what callers ask for, first to show what the transport gets.
+// Dump writes every request and response of c to w: their heads and, at their end, up to bodies bytes of each body.
+// Credentials and cookies are redacted unless Config.ShowSecrets is set. Dump is middleware: registered last it shows
+// what callers request, registered first what the transport sends.
 func (c *Client) Dump(w io.Writer, bodies int) {
 	d := &dump{w: w, cfg: &c.t.cfg, max: bodies}
 	c.Use(func(next http.RoundTripper) http.RoundTripper {
@@ -145,8 +145,8 @@ func (b *dumpBody) show() {
 	})
 }
 
-// Curl returns the command for a POSIX shell that sends r by curl, as far as it can: a body that can be sent once only is
-// left out. Credentials are redacted unless Config.ShowSecrets is set.
+// Curl returns a POSIX shell command that sends r with curl, as far as possible: a body that is not repeatable is
+// omitted. Credentials are redacted unless Config.ShowSecrets is set.
 func (c *Client) Curl(r *Request) (string, error) {
 	cfg := &c.t.cfg
 	hr, err := r.build(&call{Context: context.Background(), c: c, r: r}, cfg)

@@ -10,10 +10,10 @@ import (
 
 // Errors of requests that were not sent.
 var (
-	// ErrBusy means that all connections to a host are in use, and as many requests wait for one as may.
+	// ErrBusy means that all connections to a host are in use and Config.MaxWaiters requests are waiting for one.
 	ErrBusy = errors.New("httpc: all connections are in use, and as many requests wait for one as may")
 
-	// ErrClosed means that the Client has been closed. It is net.ErrClosed too.
+	// ErrClosed means that the Client has been closed. It matches net.ErrClosed.
 	ErrClosed error = &closedError{}
 )
 
@@ -25,7 +25,7 @@ func (*closedError) Unwrap() error { return net.ErrClosed }
 
 // Errors of bodies.
 var (
-	// ErrHeld ends a response body that nobody has read for Config.HeldTimeout.
+	// ErrHeld ends a response body that was not read for Config.HeldTimeout.
 	ErrHeld = errors.New("httpc: a response body was held without being read for too long")
 
 	errClosedBody = fmt.Errorf("httpc: the response body is closed: %w", net.ErrClosed)

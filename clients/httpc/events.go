@@ -51,21 +51,22 @@ const (
 	mostRetry  = 5 * time.Minute
 )
 
-// Events receives the events of the server at a URL by the Default client; see [Client.Events].
+// Events receives the events at a URL with the [Default] client; see [Client.Events].
 func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
 	return Default().Events(ctx, url, cfg)
 }
 
-// Events asks for the events at a URL, and returns them as a Source when the server has agreed. cfg may be nil. When the
-// stream ends or fails the Source connects again, within a Recv and bounded by its ctx, and names the last id that it has
-// seen. It ends
+// Events requests the events at a URL, and returns them as a Source once the server has accepted. cfg may be nil. When
+// the stream ends or fails, the Source reconnects, within a Recv and bounded by its ctx, and sends the last event ID it
+// has seen. It ends
 //
-//   - with io.EOF when the server answers 204, by which it says that there is no more;
-//   - with a *[StatusError] for any other status than 200, except 408, 425, 429 and those from 500 on, which may pass;
+//   - with io.EOF if the server answers 204, which means that there are no more events;
+//   - with a [*StatusError] for any other status than 200, except 408, 425, 429 and those of 500 and above, which may
+//     be temporary;
 //   - with an error for a response that is not text/event-stream;
 //   - with the last failure after MaxAttempts.
 //
-// ctx bounds the first request and all that follow: when it ends, so does the Source. The caller closes it.
+// ctx bounds all requests: when it ends, the Source ends. The caller must close the Source.
 func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
 	e := &eventSource{client: c, url: url, closed: make(chan struct{})}
 	e.life, e.endLife = context.WithCancel(ctx)

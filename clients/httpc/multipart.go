@@ -28,8 +28,8 @@ func FilePart(name, path string) Part {
 	return Part{Name: name, FileName: filepath.Base(path), Body: File(path)}
 }
 
-// Multipart is a Body of parts, which are streamed one after the other: none is held in memory for it. Its length is known
-// if those of all parts are, and it can be sent again if all of them can.
+// Multipart returns a Body of parts, which are streamed one after the other and not collected in memory. Its length is
+// known if those of all parts are, and it is repeatable if all parts are.
 func Multipart(parts ...Part) Body {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails

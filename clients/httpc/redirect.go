@@ -178,7 +178,7 @@ func (cfg *Config) dropSecrets(r *http.Request) {
 	r.URL.User = nil
 }
 
-// CheckRedirect is for http.Client: it holds the rules of redirects that Do has, with the number of the Config.
+// CheckRedirect implements the redirect rules of Do, with Config.MaxRedirects, for use in an http.Client.
 func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
 	cfg := &c.t.cfg
 	if cfg.MaxRedirects < 0 {

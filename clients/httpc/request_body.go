@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Body is the body of a request. The zero Body is no body. A Body of bytes, of a file or of parts made of such can be sent
-// again, for a redirect or a retry; one of a Source or an io.Reader is sent once.
+// Body is the body of a request. The zero Body is empty. A Body of bytes, of a file, or of parts made of these is
+// repeatable, for redirects and retries; a Body of a Source or an io.Reader can be sent once.
 type Body struct {
 	contentType string
 	length      int64 // -1: not known
@@ -33,8 +33,8 @@ func (b Body) As(contentType string) Body {
 	return b
 }
 
-// WithProgress returns the Body such that f is called with the number of bytes that have been taken so far, after each
-// piece, in the goroutine that sends.
+// WithProgress returns the Body with a function that is called after each piece with the number of bytes taken so far,
+// by the sending goroutine.
 func (b Body) WithProgress(f func(sent int64)) Body {
 	if b.err != nil {
 		return b
@@ -99,7 +99,7 @@ func (b Body) attach(r *http.Request) error {
 	return nil
 }
 
-// Bytes is a Body of p, which must not change while it is used. Its type is application/octet-stream.
+// Bytes returns a Body of p, which must not change while it is in use. Its type is application/octet-stream.
 func Bytes(p []byte) Body {
 	if p == nil {
 		p = []byte{}
@@ -119,7 +119,7 @@ func JSON(v any) Body {
 	return Bytes(p).As("application/json")
 }
 
-// Form is a Body of parameters as an HTML form sends them.
+// Form returns a Body of parameters in the form of an HTML form.
 func Form(p Params, style Style) Body {
 	text, err := p.Encode(style)
 	if err != nil {
@@ -128,8 +128,8 @@ func Form(p Params, style Style) Body {
 	return Bytes([]byte(text)).As("application/x-www-form-urlencoded")
 }
 
-// Reader is a Body of what r yields, which is length bytes; a negative length means that nobody knows. If r is an
-// io.Closer it is closed when it is no longer needed. A Read that never returns keeps its goroutine.
+// Reader returns a Body of the length bytes of r; a negative length means that it is unknown. If r is an io.Closer, it
+// is closed when it is no longer needed. A Read that never returns keeps its goroutine.
 func Reader(r io.Reader, length int64) Body {
 	rc, ok := r.(io.ReadCloser)
 	if !ok {
@@ -141,7 +141,7 @@ func Reader(r io.Reader, length int64) Body {
 	}
 }
 
-// Stream is a Body of unknown length of what src yields, which the request owns from then on and closes.
+// Stream returns a Body of unknown length of the bytes of src. The request owns src and closes it.
 func Stream(src *chanio.Source[[]byte]) Body {
 	return Body{
 		contentType: "application/octet-stream", length: -1, once: true,
@@ -149,7 +149,7 @@ func Stream(src *chanio.Source[[]byte]) Body {
 	}
 }
 
-// Encoded is a Body of the values of src as c encodes them, one by one as they come.
+// Encoded returns a Body of the values of src, encoded by c one by one as they arrive.
 func Encoded[T any](src *chanio.Source[T], c codec.Codec[T]) Body {
 	up := src.Claim("httpc.Encoded")
 	return Stream(chanio.NewSource(chanio.SourceHooks[[]byte]{
@@ -164,7 +164,7 @@ func Encoded[T any](src *chanio.Source[T], c codec.Codec[T]) Body {
 	}))
 }
 
-// File is a Body of a regular file, whose type is told from its name. It is opened when it is sent.
+// File returns a Body of a regular file, whose type follows from its name. The file is opened when it is sent.
 func File(path string) Body {
 	info, err := os.Stat(path)
 	if err != nil {

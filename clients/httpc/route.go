@@ -28,7 +28,7 @@ type Route struct {
 
 type routeKey struct{}
 
-// WithRoute returns a ctx whose requests take route, for those that are made by the http.Client of [Client.HTTP].
+// WithRoute returns a ctx whose requests use route. It is for requests made with the http.Client of [Client.HTTP].
 func WithRoute(ctx context.Context, route *Route) context.Context {
 	return context.WithValue(ctx, routeKey{}, route)
 }

@@ -62,18 +62,17 @@ func (e *HandshakeError) Error() string {
 // refusalBody is how much of a refusal is kept.
 const refusalBody = 16 << 10
 
-// DialWebSocket asks the server at a URL for a WebSocket by the Default client; see [Client.DialWebSocket].
+// DialWebSocket opens a WebSocket with the [Default] client; see [Client.DialWebSocket].
 func DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
 	return Default().DialWebSocket(ctx, url, cfg)
 }
 
-// DialWebSocket asks the server at a URL for a WebSocket: ws, wss, ws+unix:/path/of.sock:/path and wss+unix likewise. It
-// goes the way of every request of c: through its proxy and resolver, with its TLS, cookies, and user information of the URL
-// as Basic authentication. cfg may be nil. A server that answers otherwise is a *[HandshakeError]. ctx bounds the handshake
-// only.
+// DialWebSocket opens a WebSocket to a URL of scheme ws, wss, or ws+unix:/path/of.sock:/path, and likewise wss+unix. It
+// uses the proxy, resolver, TLS and cookies of c, and user information of the URL as Basic authentication. cfg may be
+// nil. If the server does not accept, the error is a [*HandshakeError]. ctx bounds only the handshake.
 //
-// The WebSocket takes a stream of a connection of HTTP/2 that is there if the server offers that (RFC 8441), and otherwise a
-// connection of HTTP/1.1 of its own; see Config.Protocols. One over HTTP/2 ends with its connection, which Close ends too.
+// The WebSocket uses a stream of an existing HTTP/2 connection if the server supports that (RFC 8441), and otherwise
+// its own HTTP/1.1 connection; see Config.Protocols. One over HTTP/2 ends with its connection, which Close ends too.
 func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &WebSocketConfig{}
@@ -202,11 +201,11 @@ func refusal(ctx context.Context, resp *Response) error {
 	return e
 }
 
-// WebSockets returns a Source of WebSockets to one server, each dialled when the one before has ended, as
-// [clients.Reconnect] does with its pauses, which cfg says; nil means the defaults. A refusal with a status from 400 to 499,
-// apart from 408, 425 and 429, ends it, unless reconnect.Permanent says otherwise; a connection that was not Stable counts as a
-// failure unless Useful says otherwise. The receiver closes the connections; the
-// Source has a capacity of 0, and aborts one that nobody took.
+// WebSockets returns a Source of WebSockets to one server, each opened when the one before has ended, like
+// [clients.Reconnect], which reconnect configures; nil means the defaults. A refusal with a status of 400 to 499,
+// except 408, 425 and 429, ends it, unless reconnect.Permanent is set. A connection that was not Stable counts as a
+// failure unless Useful reports otherwise. The receiver must close the connections. Channels of the Source have no
+// capacity, and a connection that was not received is aborted.
 func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients.ReconnectConfig) *chanio.Source[*websocket.Conn] {
 	conf := clients.ReconnectConfig{}
 	if reconnect != nil {
