@@ -12,132 +12,136 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Config says how a [Client] behaves. The zero value, and nil, mean the defaults. It is copied when a Client is made of
-// it.
+// Config configures a Client. A nil *Config and the zero value use the defaults. A Client copies its Config.
 //
-// For a limit or a duration, 0 means the default that its comment gives, and negative that there is none: no limit, no
+// For a limit or a duration, 0 means the default given in its comment, and a negative value means none: no limit, no
 // timeout.
 type Config struct {
-	// Connect is how connections are made and how they behave. Its Timeout bounds looking up, connecting, the proxy and TLS
-	// together: 30 s if it is 0. Its TLS is for https URLs, and may be nil. Its Proxy must be nil: see Proxy below.
+	// Connect configures the connections. Its Timeout limits resolving, connecting, the proxy and TLS together; 0 means
+	// 30 s. Its TLS is used for https URLs and may be nil. Its Proxy must be nil: use Proxy below.
 	Connect clients.Config
 
-	// Dial, if not nil, connects in the place of clients.DialTCP, without TLS, which is added: through an SSH tunnel, or in
-	// memory. The resolver, the addresses and the options of the socket in Connect are then its business.
+	// Dial, if not nil, replaces clients.DialTCP, for example to connect through an SSH tunnel or in memory. It
+	// connects without TLS, which the Client adds. The resolver, addresses and socket options in Connect are then not
+	// used.
 	Dial clients.DialFunc
 
-	// Protocols says which versions of HTTP are spoken: HTTP/2 over TLS where the server knows it, or with
-	// UnencryptedHTTP2 and without HTTP1 for http URLs as well, from the first byte on. Nil means HTTP/1 and HTTP/2. A TLS
-	// configuration with an ALPN of its own must fit.
+	// Protocols are the enabled protocols. HTTP/2 is used over TLS if the server supports it; with UnencryptedHTTP2 and
+	// without HTTP1 also for http URLs, from the first byte. nil means HTTP/1 and HTTP/2. A TLS configuration with its
+	// own ALPN must be consistent with it.
 	Protocols *http.Protocols
 
-	// Unix, if not "", is the path of the Unix domain socket that all requests go to, whatever host their URL names.
+	// Unix, if not "", is the path of a Unix domain socket that all requests use, whatever the host of their URL.
 	Unix string
 
-	// Proxy returns the proxy of a request, or nil if it goes straight, as in [http.Transport]: http.ProxyURL and
-	// http.ProxyFromEnvironment fit. The schemes of proxies are http, https, socks5, socks5h, socks4 and socks4a. Nil means
-	// what the environment said when the Client was made: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. Use [Direct] for
-	// no proxy at all.
+	// Proxy returns the proxy of a request, or nil for a direct connection, as in [http.Transport]; http.ProxyURL and
+	// http.ProxyFromEnvironment can be used. The schemes of proxies are http, https, socks5, socks5h, socks4 and
+	// socks4a. nil means the environment at the time the Client was created: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and
+	// NO_PROXY. Use [Direct] for no proxy.
 	Proxy func(*http.Request) (*url.URL, error)
 
-	// ProxyHeader is sent to HTTP proxies besides what they need: with CONNECT, and with plain requests that they pass on.
-	// ProxyTLS is for https proxies. TunnelAlways uses CONNECT for http URLs as well; requests for another protocol, such as
-	// those of WebSockets, use it in any case.
+	// ProxyHeader is sent to HTTP proxies, with CONNECT and with plain requests that they forward. ProxyTLS is used for
+	// https proxies. TunnelAlways uses CONNECT for http URLs as well; requests for another protocol, such as
+	// WebSockets, always use it.
 	ProxyHeader  http.Header
 	ProxyTLS     *clients.TLSConfig
 	TunnelAlways bool
 
-	// CoalesceHosts lets a request go over a connection of HTTP/2 to another host if RFC 9113 9.1.1 permits it: the host of the
-	// request has the address that the connection leads to, and the certificate that its server has shown is valid for it.
-	// It is not done through a proxy, with Dial, a client certificate, another server name, InsecureSkipVerify or a Base
-	// that verifies by itself. A host whose server answers 421 gets a connection of its own.
+	// CoalesceHosts lets a request use an HTTP/2 connection to another host where RFC 9113 9.1.1 permits it: the host
+	// of the request resolves to the address of the connection, and the certificate of its server is valid for the
+	// host. It does not apply through a proxy, or with Dial, a client certificate, another server name,
+	// InsecureSkipVerify, or a Base with its own verification. A host whose server answers 421 gets its own connection.
 	CoalesceHosts bool
 
-	// MaxPerHost is how many HTTP/1 connections there may be for one host, MaxConns how many in all, and MaxWaiters how many
-	// requests for one host may wait for a connection. A request beyond that fails with [ErrBusy]. 0 means 64, 1,024 and
-	// 1,024.
+	// MaxPerHost limits the HTTP/1 connections to one host, MaxConns all connections, and MaxWaiters the requests for
+	// one host that wait for a connection. Further requests fail with [ErrBusy]. 0 means 64, 1,024 and 1,024.
 	MaxPerHost, MaxConns, MaxWaiters int
 
-	// IdleTimeout is how long a connection is kept that nobody uses. 0 means 60 s.
+	// IdleTimeout is how long an idle connection is kept. 0 means 60 s.
 	IdleTimeout time.Duration
 
-	// MaxLifetime is how long after it was made a connection is used for further requests, less a random part of up to a
-	// tenth. 0 means that there is no limit.
+	// MaxLifetime is the age from which a connection is not used for further requests, less a random part of up to a
+	// tenth. 0 means no limit.
 	MaxLifetime time.Duration
 
-	// HeldTimeout is how long a connection is kept for a response body that nobody reads or closes. 0 means 5 minutes.
+	// HeldTimeout is how long a connection is held for a response body that is neither read nor closed. 0 means 5
+	// minutes.
 	HeldTimeout time.Duration
 
-	// PoolTimeout is how long a request waits for a connection, dialling included. HeadTimeout is how long the head of the
-	// response may take once the request has been sent. BodyTimeout is how long a read of a body waits for a byte. 0 means
-	// no limit. What they end is a [*TimeoutError].
+	// PoolTimeout limits how long a request waits for a connection, including the dial; HeadTimeout the time from the
+	// end of the request to the end of the response's head; and BodyTimeout how long a read of a body waits for a byte.
+	// 0 means no limit. The error is a [*TimeoutError].
 	PoolTimeout, HeadTimeout, BodyTimeout time.Duration
 
-	// AttemptTimeout bounds each attempt of a request and Timeout all of them together, with redirects, in either case to
-	// the end of the response body. 0 means no limit. They hold for Do and what is built on it, and not for RoundTrip.
+	// AttemptTimeout limits each attempt of a request, and Timeout all attempts and redirects together, in both cases
+	// until the end of the response body. 0 means no limit. They apply to Do and the methods based on it, not to
+	// RoundTrip.
 	AttemptTimeout, Timeout time.Duration
 
-	// ExpectTimeout is how long a request with "Expect: 100-continue" waits before its body is sent anyway. 0 means 1 s.
+	// ExpectTimeout is how long a request with "Expect: 100-continue" waits before it sends its body anyway. 0 means 1
+	// s.
 	ExpectTimeout time.Duration
 
-	// MaxHead is how long the head of a response may be, with the informational ones before it, and MaxFields how many
-	// fields it may have. MaxInformational is how many informational responses there may be. 0 means 256 KiB, 256 and 32.
+	// MaxHead limits the length of the head of a response together with informational ones before it, MaxFields the
+	// number of its fields, and MaxInformational the number of informational responses. 0 means 256 KiB, 256 and 32.
 	MaxHead, MaxFields, MaxInformational int
 
-	// MaxDrain is how much of a body that was closed early is read and dropped, for 100 ms at most, so that its connection
-	// can be used again. 0 means 256 KiB.
+	// MaxDrain limits how much of a body that was closed early is read and dropped, within 100 ms, to reuse its
+	// connection. 0 means 256 KiB.
 	MaxDrain int64
 
-	// MaxBody is how long a body may be that Text, Bytes and Into read. 0 means 10 MiB.
+	// MaxBody limits the length of a body read by Text, Bytes and Into. 0 means 10 MiB.
 	MaxBody int64
 
-	// KeepBodies turns decompression off: no Accept-Encoding is added, and bodies come as they are.
+	// KeepBodies turns decompression off: no Accept-Encoding is added, and bodies are returned as received.
 	KeepBodies bool
 
-	// Codings are content codings that are asked for and undone besides gzip, the preferred first.
+	// Codings lists content codings to request and decode in addition to gzip, in order of preference.
 	Codings []Coding
 
-	// UserAgent is the User-Agent of requests that have none. "" means "weir-httpc"; "-" means that none is sent.
+	// UserAgent is the User-Agent of requests that set none. "" means "weir-httpc"; "-" means to send none.
 	UserAgent string
 
-	// Header is added to every request of Do that does not have the same name.
+	// Header is added to every request of Do, except fields that the request sets.
 	Header http.Header
 
-	// Auth, if not nil, is how requests of Do authenticate that do not say so themselves. It is for any host they go to, but
-	// not for those that a redirect leads to.
+	// Auth, if not nil, authenticates the requests of Do that have no Auth of their own. It is used for every host that
+	// a request names, but not for hosts that a redirect leads to.
 	Auth Auth
 
-	// Jar keeps cookies. Nil means that none are kept: see [NewJar].
+	// Jar stores cookies. nil means that cookies are not stored; see [NewJar].
 	Jar http.CookieJar
 
-	// MaxRedirects is how many redirects are followed. 0 means 10, negative none: the redirect is the response.
+	// MaxRedirects limits the redirects followed. 0 means 10; negative means none, so that the redirect is the
+	// response.
 	MaxRedirects int
 
-	// AllowDowngrade follows redirects from https to http, which are otherwise refused.
+	// AllowDowngrade follows redirects from https to http, which are errors by default.
 	AllowDowngrade bool
 
-	// SensitiveHeaders are names of fields that a redirect to another origin does not take along, besides Authorization,
+	// SensitiveHeaders names fields that are not sent after a redirect to another origin, in addition to Authorization,
 	// Proxy-Authorization, Cookie and Referer.
 	SensitiveHeaders []string
 
-	// Retry, if not nil, repeats requests that fail or whose status asks for it; see [RetryPolicy]. Nil means that only what
-	// has certainly not been carried out, or may safely be carried out twice, is sent again over a new connection, once.
+	// Retry, if not nil, repeats requests that failed or whose status asks for it; see [RetryPolicy]. nil means that
+	// only requests that were certainly not executed, or may safely be executed twice, are sent again over a new
+	// connection, once.
 	Retry *RetryPolicy
 
 	// StatusErrors makes a response with a status of 400 or more an error of Do, a [*StatusError].
 	StatusErrors bool
 
-	// ShowSecrets turns off the redaction of credentials and cookies in dumps, in what Wire gets, and in as-curl text.
+	// ShowSecrets turns off the redaction of credentials and cookies in dumps, in Wire, and in curl commands.
 	ShowSecrets bool
 
-	// Wire, if not nil, gets a copy of what goes over each connection, above TLS, as text: bytes in hex, and for HTTP/2 the
-	// frames, with header blocks as fields. The values of Authorization, Proxy-Authorization, Cookie, Set-Cookie and of
-	// SensitiveHeaders are masked, also at the begin of a line of an HTTP/1 body; what else bodies and URLs have is shown. Each
-	// Write is one event, and is made under a lock: it must not use the Client. It is for finding faults, and slow; a
-	// connection that is handed out does not tell its TLS state.
+	// Wire, if not nil, receives as text a copy of what is transferred on each connection, above TLS: bytes in hex, and
+	// for HTTP/2 the frames, with header blocks as fields. The values of Authorization, Proxy-Authorization, Cookie,
+	// Set-Cookie and of SensitiveHeaders are masked, also at the start of a line of an HTTP/1 body; all else in bodies
+	// and URLs is shown. Each Write is one event, made under a lock: it must not use the Client. Wire is for debugging,
+	// and slow. A connection that is handed out then reports no TLS state.
 	Wire io.Writer
 
-	// Logger gets the errors that no call returns. Nil means silence.
+	// Logger logs errors that no call returns. nil means no logging.
 	Logger *slog.Logger
 }
 

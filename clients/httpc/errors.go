@@ -31,10 +31,10 @@ var (
 	errClosedBody = fmt.Errorf("httpc: the response body is closed: %w", net.ErrClosed)
 )
 
-// Phase is what a request was doing when its time was over.
+// Phase is the phase of a request in which a timeout occurred.
 type Phase string
 
-// The phases that have a time of their own.
+// The phases with timeouts.
 const (
 	PhasePool      Phase = "waiting for a connection" // Config.PoolTimeout
 	PhaseConnect   Phase = "connecting"               // Config.Connect.Timeout
@@ -45,7 +45,7 @@ const (
 	PhaseTotal     Phase = "the request"              // Config.Timeout
 )
 
-// TimeoutError means that one of the timeouts of a Config has passed. It is a net.Error that is a timeout, and
+// TimeoutError means that a timeout of a Config has expired. It is a net.Error with Timeout and matches
 // os.ErrDeadlineExceeded.
 type TimeoutError struct {
 	Phase Phase
@@ -53,7 +53,7 @@ type TimeoutError struct {
 	Err   error         // what says more about it, or nil
 }
 
-// Error says which phase took too long.
+// Error names the phase that took too long.
 func (e *TimeoutError) Error() string {
 	text := "httpc: timeout: " + string(e.Phase)
 	if e.After > 0 {

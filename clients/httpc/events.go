@@ -16,28 +16,28 @@ import (
 	"github.com/weir-go/weir/codec/sse"
 )
 
-// EventsConfig says how a stream of Server-Sent Events is received. The zero value, and nil, mean the defaults.
+// EventsConfig configures a stream of Server-Sent Events. A nil *EventsConfig and the zero value use the defaults.
 type EventsConfig struct {
-	// Request, if not nil, is what is sent each time: its URL is the one that Events is given, and Accept, Cache-Control and
-	// Last-Event-ID are set.
+	// Request, if not nil, is the request to send each time. Its URL is replaced by the URL of Events, and Accept,
+	// Cache-Control and Last-Event-ID are set.
 	Request *Request
 
-	// LastID is where the first request resumes; "" means with the next event.
+	// LastID is the event ID after which the first request resumes; "" means with the next event.
 	LastID string
 
-	// MaxEvent is how many bytes an event may have. 0 means 1 MiB.
+	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
 	MaxEvent int
 
-	// Backoff is the pause before the n-th attempt in a row that has brought no event. Nil means from 3 s, doubled up to 30 s,
-	// less up to a half at random. Where the server has said how long to wait, that takes the place of the 3 s, and 100 ms to
-	// 5 minutes of it are heeded.
+	// Backoff returns the pause before the n-th consecutive attempt without an event. nil means 3 s, doubled up to 30
+	// s, less up to a half at random. A reconnection time sent by the server, limited to 100 ms to 5 minutes, replaces
+	// the 3 s.
 	Backoff clients.Backoff
 
-	// MaxAttempts is how many attempts in a row may bring no event. 0 means no bound.
+	// MaxAttempts limits the consecutive attempts without an event. 0 means no limit.
 	MaxAttempts int
 
-	// Silence is how long a stream may bring nothing, comments included, before it is taken for dead. 0 means that there is
-	// no such limit, since servers need not send comments.
+	// Silence is how long a stream may be silent, without even a comment, before it counts as failed. 0 means no limit,
+	// since servers need not send comments.
 	Silence time.Duration
 
 	// OnError, if not nil, is called with each failure before the next attempt, in the receiver's goroutine.

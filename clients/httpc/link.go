@@ -13,7 +13,7 @@ type Link struct {
 	Params map[string]string // the others, names in lower case; the first of each counts
 }
 
-// Links returns the links of the response, in order. What is malformed is left out.
+// Links returns the links of the response, in order. Malformed ones are omitted.
 func (r *Response) Links() []Link { return ParseLinks(r.URL, r.Header) }
 
 // Link returns the URL of the first link with the relation, or nil.

@@ -11,36 +11,37 @@ import (
 )
 
 // Params are the parameters of a query or a form. A value is a string, a number, a bool, a fmt.Stringer or an
-// encoding.TextMarshaler; a slice of those ([]string, []int or []any), which is a repeated parameter; or Params,
-// map[string]any or map[string]string, which are nested ones. A nil value is left out.
+// encoding.TextMarshaler; a slice of these ([]string, []int or []any), for a repeated parameter; or Params,
+// map[string]any or map[string]string, for nested ones. A nil value is omitted.
 type Params map[string]any
 
-// Style says how repeated and nested parameters are written. The zero value is the way of HTML forms and of most servers.
+// Style selects how repeated and nested parameters are encoded. The zero value is the encoding of HTML forms and of
+// most servers.
 type Style struct {
 	Repeat Repeat
 	Nest   Nest
 }
 
-// Repeat is how a parameter with several values is written.
+// Repeat selects how a parameter with several values is encoded.
 type Repeat int
 
-// The ways to repeat.
+// The encodings of repeated parameters.
 const (
 	RepeatName    Repeat = iota // a=1&a=2
 	RepeatArray                 // a[]=1&a[]=2
 	RepeatIndexed               // a[0]=1&a[1]=2
 )
 
-// Nest is how a parameter within another one is written.
+// Nest selects how nested parameters are encoded.
 type Nest int
 
-// The ways to nest.
+// The encodings of nested parameters.
 const (
 	NestBrackets Nest = iota // a[b]=1
 	NestRefuse               // not at all: it is an error
 )
 
-// Encode returns p as a query, or the body of a form, in the order of the names.
+// Encode returns p encoded as a query or a form body, sorted by name.
 func (p Params) Encode(style Style) (string, error) {
 	var b strings.Builder
 	if err := style.appendMap(&b, "", p); err != nil {

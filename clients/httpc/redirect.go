@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Hop is a response that led elsewhere.
+// Hop is a redirect that was followed.
 type Hop struct {
 	Status int
 	URL    *url.URL // that was asked for
 	Header http.Header
 }
 
-// RedirectError is a redirect that is not followed.
+// RedirectError is the error of a redirect that was not followed.
 type RedirectError struct {
 	From, To string // without user information
 	Reason   string

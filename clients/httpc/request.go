@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Request is what Do sends. The zero value of each field means the default, which is that of the Config where it has the
-// field too. Do does not modify it, so it can be sent again if its Body can.
+// Request is a request for Do. The zero value of each field means the default, which is the field of the same name in
+// Config, if there is one. Do does not modify it, so it can be sent again if its Body is repeatable.
 type Request struct {
 	// Method is GET if it is "", or POST with a Body.
 	Method string
 
-	// URL is where the request goes: http, https, or http+unix:/path/of.sock:/path and https+unix likewise. Spaces and
-	// other characters that a URL has not are escaped. User information becomes Basic authentication.
+	// URL is the target: http, https, or http+unix:/path/of.sock:/path and likewise https+unix. Spaces and other
+	// characters that are invalid in a URL are escaped. User information becomes Basic authentication.
 	URL string
 
-	// Query is added to the query of URL, as Style says.
+	// Query is added to the query of URL, encoded by Style.
 	Query Params
 	Style Style
 
@@ -27,22 +27,22 @@ type Request struct {
 	Cookies []*http.Cookie // besides those of a Cookie field in Header, and before those of the jar
 	Accept  string         // the Accept field
 
-	// Body is what is sent; see [JSON], [Form], [Text], [Bytes], [Stream], [Encoded], [Reader], [File] and [Multipart].
+	// Body is the body; see [JSON], [Form], [Text], [Bytes], [Stream], [Encoded], [Reader], [File] and [Multipart].
 	Body Body
 
-	// Trailer is sent behind a body of unknown length. Values may be set until the body ends.
+	// Trailer is sent after a body of unknown length. Its values may be set until the body ends.
 	Trailer http.Header
 
-	// Expect has the server asked whether it wants the body before it is sent.
+	// Expect asks the server, with "Expect: 100-continue", whether it accepts the body before sending it.
 	Expect bool
 
-	// Close has the connection closed after the response.
+	// Close closes the connection after the response.
 	Close bool
 
-	// Auth is how the request authenticates.
+	// Auth authenticates the request.
 	Auth Auth
 
-	// Route is how its connection is made.
+	// Route selects how the connection is made.
 	Route *Route
 
 	// Timeout, AttemptTimeout, MaxRedirects and Retry are as in Config.
@@ -53,7 +53,7 @@ type Request struct {
 	// StatusErrors is as in Config, and adds to it.
 	StatusErrors bool
 
-	// Timing has the time of each phase taken: Response.Timing.
+	// Timing records the duration of each phase for Response.Timing.
 	Timing bool
 
 	protocol string // of the Upgrade, where an extended CONNECT may be sent in its place

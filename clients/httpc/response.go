@@ -18,8 +18,8 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Response is what a server has answered. Its body is read by one of Body, Lines, Text, Bytes, Into and Reader, or not at
-// all; Close ends that in any case, and is for any goroutine at any time.
+// Response is the response of a server. Read its body with one of Body, Lines, Text, Bytes, Into and Reader, or not at
+// all. Close ends that in every case and may be called by any goroutine at any time.
 type Response struct {
 	Status          int    // 100 to 999; those from 600 are to be treated as server errors
 	Proto           string // HTTP/1.0, HTTP/1.1 or HTTP/2.0
@@ -29,10 +29,10 @@ type Response struct {
 	URL             *url.URL // that was asked for at last
 	TLS             *tls.ConnectionState
 
-	// Body is the body in pieces, as they come. Its end, by a receiver or by Close, gives the connection back.
+	// Body yields the body in pieces as they arrive. When it ends or is closed, the connection is released.
 	Body *chanio.Source[[]byte]
 
-	// Informational are the responses with a status below 200 that came before, History those that led elsewhere.
+	// Informational holds the responses with a status below 200 that came before, and History the redirects followed.
 	Informational []Informational
 	History       []Hop
 
@@ -41,7 +41,7 @@ type Response struct {
 	limit int64
 }
 
-// Informational is a response before the response: RFC 9110 15.2.
+// Informational is an informational (1xx) response: RFC 9110 15.2.
 type Informational struct {
 	Status int
 	Header http.Header
@@ -50,7 +50,7 @@ type Informational struct {
 // OK reports whether the status is 200 to 299.
 func (r *Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
 
-// HTTP returns the response as net/http has it. Its Body is the same one: only one of them can be read.
+// HTTP returns the response as an http.Response with the same body: only one of the two can be read.
 func (r *Response) HTTP() *http.Response { return r.raw }
 
 // Trailer returns the trailers, once the body has been read to its end.
@@ -59,7 +59,7 @@ func (r *Response) Trailer() http.Header { return r.raw.Trailer }
 // Cookies returns the cookies that the response sets.
 func (r *Response) Cookies() []*http.Cookie { return r.raw.Cookies() }
 
-// Timing returns how long the phases took, if Request.Timing was set.
+// Timing returns the durations of the phases, if Request.Timing was set.
 func (r *Response) Timing() Timing {
 	if r.call.timing == nil {
 		return Timing{}
@@ -67,10 +67,10 @@ func (r *Response) Timing() Timing {
 	return r.call.timing.get()
 }
 
-// Err tells why the body ended, as Source.Err does.
+// Err returns why the body ended, like Source.Err.
 func (r *Response) Err() error { return r.Body.Err() }
 
-// Close ends the body, no matter who reads it. The connection is used again if what is left of the body is short.
+// Close ends the body, whoever is reading it. The connection is reused if the rest of the body is short.
 func (r *Response) Close() error {
 	err := r.Body.Close()
 	r.call.end()
@@ -80,10 +80,10 @@ func (r *Response) Close() error {
 // Reader returns the body as an io.Reader. ctx bounds every Read.
 func (r *Response) Reader(ctx context.Context) io.ReadCloser { return chanio.NewReader(ctx, r.Body) }
 
-// Lines returns the lines of the body, without their ends, of at most 64 KiB each: see codec.Lines.
+// Lines returns the lines of the body, without line ends, of at most 64 KiB each: see [codec.Lines].
 func (r *Response) Lines() *chanio.Source[string] { return codec.Decode(r.Body, codec.Lines) }
 
-// Bytes reads the body to its end, which is at most Config.MaxBody away, and closes it.
+// Bytes reads the body to its end, limited by Config.MaxBody, and closes it.
 func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
 	limit := r.limit
 	if limit < 0 {
@@ -115,7 +115,7 @@ func (r *Response) Text(ctx context.Context) (string, error) {
 	return string(text), err
 }
 
-// Into decodes the body, which is JSON, into v, as json.Unmarshal does.
+// Into decodes the JSON body into v with json.Unmarshal.
 func (r *Response) Into(ctx context.Context, v any) error {
 	p, err := r.Bytes(ctx)
 	if err != nil {
@@ -124,14 +124,14 @@ func (r *Response) Into(ctx context.Context, v any) error {
 	return json.Unmarshal(bytes.TrimPrefix(p, []byte("\ufeff")), v)
 }
 
-// StatusError is a response with a status of 400 or more, where that was asked to be an error.
+// StatusError is a response with a status of 400 or above, if StatusErrors is set.
 type StatusError struct {
 	Status int
 	Header http.Header
 	Body   []byte // its first 64 KiB, as they are
 }
 
-// Error tells the status.
+// Error returns the status.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("httpc: the server answers %d %s", e.Status, http.StatusText(e.Status))
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// RetryPolicy says which requests are sent again, and when. Whatever it says, only those are that can be sent twice (see
-// [Body]) and that are idempotent or have an Idempotency-Key, or were certainly not sent. The zero value is 3 tries, for
-// errors of the network and for the statuses 429, 502, 503 and 504.
+// RetryPolicy selects which requests are repeated, and when. In every case the body must be repeatable, and the request
+// must be idempotent, have an Idempotency-Key, or certainly not have been sent. The zero value means 3 attempts, for
+// network errors and the statuses 429, 502, 503 and 504.
 type RetryPolicy struct {
-	// Tries is how often a request is sent at most. 0 means 3.
+	// Tries limits the attempts of a request. 0 means 3.
 	Tries int
 
-	// First is how long the pause after the first try is at most, Most after any. It doubles from one to the other, and a
-	// random time up to it is waited. 0 means 100 ms and 10 s.
+	// First is the longest pause after the first attempt, Most the longest pause of all. The limit doubles from First
+	// to Most, and the actual pause is random up to it. 0 means 100 ms and 10 s.
 	First, Most time.Duration
 
-	// MaxRetryAfter is how long a pause may be that the server asks for with Retry-After. If it asks for more, its response
-	// is that of the request. 0 means 60 s, negative that the field is not looked at.
+	// MaxRetryAfter limits the pause that a server requests with Retry-After. If it requests more, its response is
+	// returned. 0 means 60 s; negative ignores the field.
 	MaxRetryAfter time.Duration
 
-	// Statuses are those that are tried again. Nil means 429, 502, 503 and 504.
+	// Statuses lists the statuses to retry. nil means 429, 502, 503 and 504.
 	Statuses []int
 
-	// If, if not nil, decides in the place of Statuses. One of resp and err is nil. It does not read the body.
+	// If, if not nil, decides instead of Statuses. One of resp and err is nil. It must not read the body.
 	If func(resp *http.Response, err error) bool
 }
 

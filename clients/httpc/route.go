@@ -15,9 +15,9 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// Route is how the connections of some requests are made, in the place of what the Config says: see Request.Route and
-// [WithRoute]. A field that is zero means that the Config's holds. Connections are shared among requests with the same
-// *Route, and with no others, so a Route that is used again is worth keeping. It must not be changed once it was used.
+// Route overrides how the connections of some requests are made: see Request.Route and [WithRoute]. A zero field means
+// the value of the Config. Connections are shared only among requests with the same *Route, so keep and reuse it. It
+// must not be modified after its first use.
 type Route struct {
 	Proxy     func(*http.Request) (*url.URL, error) // as Config.Proxy
 	TLS       *clients.TLSConfig

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// HostStats is what is known of the connections to one host at one moment. What it counts is consistent in itself.
+// HostStats is a consistent snapshot of the connections to one host.
 type HostStats struct {
 	Target string // scheme, host and port, and the proxy, without its credentials
 

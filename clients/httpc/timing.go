@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Timing is how long the phases of a request took: of the last hop, if there were redirects. What did not happen is 0.
+// Timing holds the durations of the phases of a request, for the last hop if there were redirects. A phase that did not
+// happen is 0.
 type Timing struct {
 	Start  time.Time     // of the first hop
 	Wait   time.Duration // for a connection, what it took to make it included

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Transport is the http.RoundTripper below a Client, without redirects, cookies, authentication and policies.
+// Transport is the [http.RoundTripper] of a Client, without redirects, cookies, authentication and retries.
 type Transport struct {
 	cfg        Config
 	limits     http1.Limits
@@ -49,11 +49,11 @@ func (cfg *Config) check() error {
 	return nil
 }
 
-// RoundTrip is of http.RoundTripper, with its whole contract: r is not modified, its Body is closed in any case, perhaps
-// after RoundTrip has returned; the hooks of its httptrace are called; timeouts are errors that are net.Error. The body of
-// a response to an Upgrade, and to CONNECT, is an io.ReadWriteCloser that its owner closes.
+// RoundTrip implements http.RoundTripper with its whole contract: it does not modify r, always closes its Body,
+// possibly after RoundTrip has returned, calls the hooks of its httptrace, and reports timeouts as net.Errors. The body
+// of a response to an Upgrade or a CONNECT is an io.ReadWriteCloser, which the caller must close.
 //
-// The ctx of r bounds all of it, the body of the response included.
+// The ctx of r bounds the whole request, including the body of the response.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	x, err := t.prepare(r)
 	if err != nil {
@@ -134,5 +134,5 @@ func (x *exchange) addr() string {
 	return x.to.addr
 }
 
-// CloseIdleConnections ends the connections that nobody uses.
+// CloseIdleConnections closes the idle connections.
 func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }

@@ -19,13 +19,12 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// WebSocketConfig says how a WebSocket is asked for. The zero value, and nil, mean the defaults.
+// WebSocketConfig configures the opening of a WebSocket. A nil *WebSocketConfig and the zero value use the defaults.
 type WebSocketConfig struct {
-	// WebSocket is how the connection behaves. Client, Extension, Subprotocol, Handshake and Context are set by
-	// DialWebSocket.
+	// WebSocket configures the connection. DialWebSocket sets Client, Extension, Subprotocol, Handshake and Context.
 	WebSocket websocket.Config
 
-	// Subprotocols are offered, the preferred first.
+	// Subprotocols lists the subprotocols to offer, in order of preference.
 	Subprotocols []string
 
 	// Header, Host, Cookies, Auth and Route are as in [Request]. Header may have an Origin; a program needs none.
@@ -35,14 +34,14 @@ type WebSocketConfig struct {
 	Auth    Auth
 	Route   *Route
 
-	// Timeout bounds the handshake, dialling included. 0 means 30 s, negative no limit but ctx's.
+	// Timeout limits the handshake, including the dial. 0 means 30 s; negative means no limit except ctx.
 	Timeout time.Duration
 
-	// MaxRedirects is how many redirects are followed. 0 means none: a redirect is a refusal.
+	// MaxRedirects limits the redirects followed. 0 means none: a redirect is then a refusal.
 	MaxRedirects int
 }
 
-// HandshakeError is the refusal of a server to become a WebSocket, or an answer that is not one of the protocol.
+// HandshakeError means that a server refused a WebSocket, or that its answer violates the protocol.
 type HandshakeError struct {
 	Status int
 	Header http.Header
