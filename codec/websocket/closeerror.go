@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Code says why a connection is closed; RFC 6455, 7.4, and the registry that it opened.
+// Code is the reason for closing a connection; RFC 6455, 7.4, and the IANA registry.
 type Code uint16
 
 // The registered codes. NoStatus, Abnormal and BadTLS are never sent.
@@ -30,7 +30,7 @@ const (
 	BadTLS          Code = 1015
 )
 
-// MaxReason is how many bytes a reason may have.
+// MaxReason is the maximum length of a close reason in bytes.
 const MaxReason = maxControl - 2
 
 // sendable reports whether RFC 6455 7.4 allows the code in a Close frame.
@@ -41,16 +41,16 @@ func (c Code) sendable() bool {
 // normal reports whether a peer that closes with the code has done what it wanted to do.
 func (c Code) normal() bool { return c == NormalClosure || c == GoingAway || c == NoStatus }
 
-// CloseError is the end of a connection that did not end well: with a code other than 1000 and 1001, or, as 1006, without a
-// Close frame.
+// CloseError is the error of a connection that did not end cleanly: with a code other than 1000 and 1001, or without a
+// Close frame (1006).
 type CloseError struct {
 	Code   Code
 	Reason string
 
-	// Local says that this side ended the connection: the peer has broken a rule, or did not answer.
+	// Local reports whether this side closed the connection, because the peer violated the protocol or did not respond.
 	Local bool
 
-	// Err is the cause, if there is one: io.ErrUnexpectedEOF where the stream below ended without a Close frame.
+	// Err is the cause, or nil. It is io.ErrUnexpectedEOF if the underlying stream ended without a Close frame.
 	Err error
 }
 

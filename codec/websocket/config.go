@@ -16,39 +16,41 @@ const (
 	DefaultCloseTimeout = 5 * time.Second
 )
 
-// Config says how a [Conn] behaves. The zero value, and nil, mean the defaults and the role of a server.
+// Config configures a Conn. A nil *Config and the zero value use the defaults and the role of a server.
 type Config struct {
-	// Client says that this side is the client, which masks what it sends.
+	// Client selects the role of the client, which masks what it sends.
 	Client bool
 
-	// MaxMessage is how many bytes a message may have, uncompressed, and MaxFrame how many a frame may have. More is
-	// answered with 1009. 0 means 1 MiB, and for MaxFrame what MaxMessage is. Conformance suites echo messages of 16 MiB.
+	// MaxMessage limits the uncompressed size of a message in bytes, and MaxFrame that of a frame. Larger ones are
+	// answered with 1009. 0 means 1 MiB, and for MaxFrame the value of MaxMessage. Conformance suites echo messages of
+	// 16 MiB.
 	MaxMessage, MaxFrame int
 
-	// MaxFragments is how many frames a message may have; more is answered with 1008. 0 means 4,096. Conformance suites send
+	// MaxFragments limits the frames of a message; more are answered with 1008. 0 means 4,096. Conformance suites send
 	// messages of 4 MiB in frames of 64 bytes, which are 65,536.
 	MaxFragments int
 
-	// PingAfter is after how long without a byte from the peer it is sent a ping, and PongWithin how long it may then send
-	// nothing before the connection is aborted. While the receiver keeps more than is read ahead waiting, nobody could
-	// see a pong, so the peer is not held to that. 0 means 30 s and 15 s; a negative PingAfter means no pings.
+	// PingAfter is how long the peer may be silent before it is sent a ping, and PongWithin how long it may then still
+	// be silent before the connection is aborted. The latter does not apply while more data than the read-ahead limit
+	// waits for the receiver, because a pong behind it could not be seen. 0 means 30 s and 15 s; a negative PingAfter
+	// means no pings.
 	PingAfter, PongWithin time.Duration
 
-	// CloseTimeout is how long the peer may take to answer a Close frame, and, of a server, to close the connection
-	// afterwards. Then it is aborted. 0 means 5 s.
+	// CloseTimeout limits how long the peer may take to answer a Close frame and, if it is the server, to close the
+	// connection afterwards, before the connection is aborted. 0 means 5 s.
 	CloseTimeout time.Duration
 
-	// Deflate, if not nil, is how messages are compressed, and Extension what was negotiated: both are set if permessage-
-	// deflate (RFC 7692) is in use, and then messages of at least Deflate.From bytes are compressed.
+	// Deflate, if not nil, configures compression, and Extension is the result of its negotiation. If both are set,
+	// permessage-deflate (RFC 7692) is in use, and messages of at least Deflate.From bytes are compressed.
 	Deflate   *Deflate
 	Extension *Extension
 
-	// Subprotocol and Handshake are what the methods of these names return.
+	// Subprotocol and Handshake are returned by the methods of these names.
 	Subprotocol string
 	Handshake   textproto.MIMEHeader
 
-	// Context, if not nil, ends the connection when it ends, as CloseWith(NormalClosure) does, or with the code of a
-	// *CloseError that is its cause. [Conn.Detach] lifts that.
+	// Context, if not nil, closes the connection when it ends: with NormalClosure, or with the code of a *CloseError
+	// that is its cause. [Conn.Detach] separates them.
 	Context context.Context
 }
 

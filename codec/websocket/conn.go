@@ -11,20 +11,20 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Conn is a WebSocket: a conversation in messages over a stream of bytes. Its halves are used as any others are; what is
-// particular to them:
+// Conn is a WebSocket: a Duplex of messages over a stream of bytes. Its halves have some special behavior:
 //
-//   - In ends with io.EOF when the peer has closed with 1000, 1001 or without a code, and with a *[CloseError] otherwise.
-//     Closing In drops what still comes; pings are answered all the same.
-//   - Out.Close sends what was accepted, then a Close frame with 1000. In yields what the peer still sends, up to its own
-//     Close frame. Out.Abort with a *CloseError sends that one's code, if that needs no wait.
-//   - A message that Out refuses (text that is not UTF-8, an unknown kind) leaves Out as it was.
-//   - When the peer has closed with 1000, 1001 or without a code, Out still takes replies to what was received before: until
-//     it is closed here, or nothing has been received or sent for a second, or CloseTimeout has passed. Then it has ended as
-//     if closed here, behind all that it accepted. It ends soon if nobody receives from In, and with any other code.
+//   - In ends with io.EOF when the peer has closed with 1000, 1001 or without a code, and with a [*CloseError]
+//     otherwise. Closing In drops later messages; pings are still answered.
+//   - Out.Close sends what was accepted, then a Close frame with 1000. In yields what the peer still sends, up to its
+//     own Close frame. Out.Abort with a *CloseError sends its code, if that does not block.
+//   - A message that Out rejects (text that is not UTF-8, an unknown kind) leaves Out usable.
+//   - When the peer has closed with 1000, 1001 or without a code, Out still accepts replies to messages received
+//     before: until it is closed, or nothing has been received or sent for a second, or CloseTimeout has passed. Then
+//     it ends as if closed, after everything it accepted. It ends soon if nobody receives from In, or the peer closed
+//     with another code.
 //
-// Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine begins to read ahead,
-// up to 64 KiB or 16 messages, and ends when somebody receives.
+// Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine starts to read
+// ahead, up to 64 KiB or 16 messages. It ends when somebody receives.
 type Conn struct {
 	chanio.Duplex[Message, Message]
 
@@ -72,8 +72,8 @@ type Conn struct {
 	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
 }
 
-// NewConn returns a WebSocket over conn, whose handshake is over; it owns conn from then on. cfg may be nil. A conn whose
-// server asks it to finish ([chanio.Conn.Drain]) is closed with 1001.
+// NewConn returns a WebSocket over conn, whose handshake is complete; it owns conn from then on. cfg may be nil. When a
+// server asks conn to finish ([chanio.Conn.Drain]), it is closed with 1001.
 func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c := &Conn{conn: conn, cfg: cfg.complete(), born: time.Now()}
 	c.up = conn.In.Claim("websocket.Conn")
@@ -105,11 +105,11 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	return c
 }
 
-// Subprotocol returns what both sides have agreed to speak; "" means nothing in particular.
+// Subprotocol returns the negotiated subprotocol, or "".
 func (c *Conn) Subprotocol() string { return c.cfg.Subprotocol }
 
-// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. It is not
-// to be changed, and nil if there was none.
+// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. It is
+// nil without a handshake. The caller must not modify it.
 func (c *Conn) Handshake() textproto.MIMEHeader { return c.cfg.Handshake }
 
 // Compressed reports whether permessage-deflate (RFC 7692) is in use.
@@ -118,20 +118,20 @@ func (c *Conn) Compressed() bool { return c.cfg.Deflate != nil }
 // Client reports whether this side is the client.
 func (c *Conn) Client() bool { return c.cfg.Client }
 
-// Below returns the connection that the messages go over, for its addresses and its TLS state. Its streams belong to c.
+// Below returns the underlying connection, for its addresses and TLS state. Its streams belong to c.
 func (c *Conn) Below() *chanio.Conn { return c.conn }
 
-// LocalAddr returns the address of this side.
+// LocalAddr returns the local address.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// Done is closed when the connection below has been released.
+// Done returns a channel that is closed when the underlying connection has been released.
 func (c *Conn) Done() <-chan struct{} { return c.conn.Done() }
 
-// CloseStatus returns the code and the reason of the peer's Close frame, and whether it has come. Without a code it is
-// NoStatus.
+// CloseStatus returns the code and reason of the peer's Close frame, and whether it has arrived. A Close frame without
+// a code has NoStatus.
 func (c *Conn) CloseStatus() (code Code, reason string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,8 +141,8 @@ func (c *Conn) CloseStatus() (code Code, reason string, ok bool) {
 	return c.status.Code, c.status.Reason, true
 }
 
-// Detach makes the connection outlive the context of its [Config], such as that of the request which it began as. It
-// reports whether that had not ended. Over HTTP/2 the connection ends with its request all the same.
+// Detach lets the connection outlive the context of its Config, such as that of the request it was upgraded from. It
+// reports whether the context had not ended. Over HTTP/2 the connection still ends with its request.
 func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
 
 // contextEnded ends the connection because the context of its Config has ended.

@@ -126,8 +126,9 @@ type awaited struct {
 	answered chan time.Duration // gets one value
 }
 
-// Ping sends a ping and waits for its pong, also while nobody receives, and returns how long that took. Several at once
-// are told apart. When ctx ends first it returns Cause of ctx, and the connection goes on; when that ends, why.
+// Ping sends a ping, waits for its pong, even if nobody receives, and returns the round-trip time. Concurrent pings are
+// distinguished. If ctx ends first, it returns Cause of ctx, and the connection stays usable; if the connection ends,
+// it returns its error.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	a := c.pings.add()
 	defer c.pings.remove(a)
@@ -200,7 +201,7 @@ func (p *pings) heard(payload []byte) {
 	})
 }
 
-// String describes the connection: its role, its addresses and what was agreed on.
+// String describes the connection: its role, addresses and negotiated features.
 func (c *Conn) String() string {
 	role := "server"
 	if c.cfg.Client {

@@ -10,25 +10,25 @@ import (
 	"sync/atomic"
 )
 
-// Deflate is how messages are compressed (RFC 7692). One value is shared by all connections that are to share its
-// compressors, each of which takes about 1 MiB with the standard library's; the zero value is ready for use. Its fields are
-// not changed once it is in use.
+// Deflate configures message compression (RFC 7692). Connections with the same *Deflate share its compressors, each of
+// which takes about 1 MiB with the standard library. The zero value is ready for use. Its fields must not change once
+// it is in use.
 type Deflate struct {
-	// Level is the level of compression, as package compress/flate has them. 0 means flate.BestSpeed, and 7 with Takeover,
-	// because compress/flate does not look back from a small message at lower levels (at BestSpeed, and up to 6 in Go 1.27).
+	// Level is the compression level of package compress/flate. 0 means flate.BestSpeed, or 7 with Takeover, because
+	// lower levels of compress/flate do not refer back from a small message (BestSpeed, and levels up to 6 in Go 1.27).
 	Level int
 
-	// From is how many bytes a message has at least that is compressed. 0 means 512.
+	// From is the size in bytes from which messages are compressed. 0 means 512.
 	From int
 
-	// Takeover makes a message refer to those before it, where the peer agrees: that compresses small similar messages much
-	// better, and costs a compressor for each connection, and 32 KiB for what it has received. MaxContexts bounds the number
-	// of such connections; others compress each message by itself. 0 means 256.
+	// Takeover lets a message refer to earlier ones if the peer agrees. It compresses small similar messages much
+	// better, and costs a compressor for each connection, and 32 KiB for received data. MaxContexts limits the number
+	// of such connections; others compress each message separately. 0 means 256.
 	Takeover    bool
 	MaxContexts int
 
-	// NewWriter and NewReader, if not nil, take the place of those of compress/flate: for another implementation of DEFLATE.
-	// A reader must be a flate.Resetter.
+	// NewWriter and NewReader, if not nil, replace those of compress/flate with another DEFLATE implementation. A
+	// reader must be a flate.Resetter.
 	NewWriter func(dst io.Writer, level int) (Compressor, error)
 	NewReader func(src io.Reader) io.ReadCloser
 
@@ -37,7 +37,7 @@ type Deflate struct {
 	readers  sync.Pool // of io.ReadCloser that nobody uses
 }
 
-// Compressor is what a *flate.Writer does. Flush ends with an empty stored block, as RFC 7692 7.2.1 needs it.
+// Compressor is implemented by *flate.Writer. Flush must end with an empty stored block, as RFC 7692 7.2.1 requires.
 type Compressor interface {
 	io.Writer
 	Flush() error

@@ -1,5 +1,5 @@
-// Package websocket is the WebSocket protocol (RFC 6455, RFC 7692) over any connection: messages on both sides, each a
-// value of a stream.
+// Package websocket implements the WebSocket protocol (RFC 6455, RFC 7692) over any connection, with messages as the
+// values of typed streams.
 //
 //	conn := websocket.NewConn(c, nil)                  // c *chanio.Conn, after the handshake
 //	m, err := conn.In.Recv(ctx)                        // a text or binary message, whole
@@ -7,12 +7,13 @@
 //	err = pipeline.Connect(ctx, conn.In, conn.Out)     // echo, many messages at a time
 //	orders := websocket.JSON[Order](conn)              // *chanio.Duplex[Order, Order]
 //
-// Handshakes are HTTP's: httpd.Upgrade is the server's, httpc.DialWebSocket the client's. This package has no net/http.
+// The handshake is part of HTTP: httpd.Upgrade performs the server's side, httpc.DialWebSocket the client's. This
+// package does not import net/http.
 //
 // # Guarantees
 //
-// Those of package chanio, and: text is UTF-8 on both sides, checked as it arrives. A peer that breaks a rule is told by
-// the close code that the RFC says. Every length of the wire has a limit, checked before memory is allocated. A Recv whose
-// ctx ends keeps the connection, and what it had of a message. Pings are answered while nobody receives, within bounds.
-// A connection that waits holds no buffer.
+// In addition to those of package chanio: text is UTF-8 in both directions and checked as it arrives. A peer that
+// violates the protocol gets the close code that the RFC specifies. Every length received is checked against a limit
+// before memory is allocated. A Recv whose ctx ends keeps the connection, and the part of a message that has arrived.
+// Pings are answered, within limits, while nobody receives. A waiting connection holds no buffer.
 package websocket

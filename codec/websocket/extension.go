@@ -10,7 +10,7 @@ import (
 // extensionName is the one extension that is known; RFC 7692.
 const extensionName = "permessage-deflate"
 
-// Extension is what both sides have agreed on about permessage-deflate. The zero value means that both keep a window of 32
+// Extension is the negotiated result for permessage-deflate. The zero value means that both sides keep a window of 32
 // KiB from message to message.
 type Extension struct {
 	ServerNoTakeover, ClientNoTakeover bool // each message is compressed by itself
@@ -43,7 +43,7 @@ const (
 	maxBits = 15
 )
 
-// String returns x as a response to an offer has it.
+// String returns x in the form of a response to an offer.
 func (x *Extension) String() string {
 	text := extensionName
 	if x.ServerNoTakeover {
@@ -61,7 +61,7 @@ func (x *Extension) String() string {
 	return text
 }
 
-// Offer returns the value of Sec-WebSocket-Extensions with which a client offers d; "" if d is nil.
+// Offer returns the value of Sec-WebSocket-Extensions with which a client offers d, or "" if d is nil.
 func (d *Deflate) Offer() string {
 	if d == nil {
 		return ""
@@ -72,9 +72,9 @@ func (d *Deflate) Offer() string {
 	return extensionName + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
 }
 
-// Accept chooses from the values of Sec-WebSocket-Extensions that a client sent the first offer that this side can do, and
-// returns what to answer: the String of the result. It is nil if d is, or there is none. A server that has Takeover set, and
-// MaxContexts such connections already, agrees to compression of each message by itself.
+// Accept selects, from the values of Sec-WebSocket-Extensions that a client sent, the first offer that this side
+// supports. The String of the result is the answer. The result is nil if d is nil or no offer is supported. If Takeover
+// is set and MaxContexts connections use it already, a server agrees to separate compression of each message.
 func (d *Deflate) Accept(offers []string) *Extension {
 	if d == nil {
 		return nil
@@ -97,18 +97,18 @@ func (d *Deflate) Accept(offers []string) *Extension {
 	return nil
 }
 
-// Abandon says that the connection which x was agreed on for has not come to be, so that it does not count for MaxContexts.
+// Abandon releases the place in MaxContexts of a connection for which x was negotiated and that was not established.
 func (d *Deflate) Abandon(x *Extension, client bool) {
 	if d != nil && x != nil && !x.sendsFresh(client) {
 		d.unreserve()
 	}
 }
 
-// ErrExtension is the error of a response with an extension that was not offered, or a parameter that means nothing.
+// ErrExtension means that a handshake response has an extension that was not offered, or an unknown parameter.
 var ErrExtension = errors.New("websocket: invalid extension in the response")
 
-// Confirm takes the values of Sec-WebSocket-Extensions that a server answered to [Deflate.Offer] of d, which is nil if there
-// was none. It returns nil if the server agreed to no extension.
+// Confirm parses the values of Sec-WebSocket-Extensions with which a server answered the [Deflate.Offer] of d, which is
+// nil if there was no offer. It returns nil if the server agreed to no extension.
 func (d *Deflate) Confirm(values []string) (*Extension, error) {
 	all := strings.TrimSpace(strings.Join(values, ","))
 	if all == "" {

@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// CloseWith closes the connection with a code and a reason: it sends what Out has accepted, then the Close frame, drops what
-// still comes, and returns when the connection has been released: the peer has answered, or CloseTimeout has passed. If Out
-// was closed before, or the peer has closed, that one's code stands, and CloseWith returns the same as the close before.
+// CloseWith closes the connection with a code and a reason: it sends what Out has accepted, then the Close frame, drops
+// what still arrives, and returns when the connection has been released, after the peer's answer or CloseTimeout. If
+// Out was closed before, or the peer has closed, that code stands, and CloseWith returns the same as that close.
 //
-// A code that must not be sent, and a reason of more than 123 bytes or that is not UTF-8, are ErrInvalidClose; nothing is
-// closed then.
+// For a code that must not be sent, or a reason that is longer than 123 bytes or not UTF-8, it returns
+// [ErrInvalidClose] and closes nothing.
 func (c *Conn) CloseWith(code Code, reason string) error {
 	if err := checkClose(code, reason); err != nil {
 		return err
@@ -25,8 +25,8 @@ func (c *Conn) CloseWith(code Code, reason string) error {
 // Close is CloseWith(NormalClosure, "").
 func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 
-// Abort ends the connection with cause at once and discards what was not sent. If cause is, or wraps, a *CloseError whose
-// code may be sent, the peer gets it, if that needs no wait. It is for any goroutine at any time.
+// Abort ends the connection with cause at once and discards unsent messages. If cause is or wraps a [*CloseError] whose
+// code may be sent, that is sent to the peer if it does not block. It may be called by any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
 // closeAs says what the Close frame is to say, the first time.

@@ -7,11 +7,11 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// ErrTooLarge is in the error of every message and frame that exceeds a limit. It is chanio's.
+// ErrTooLarge is [chanio.ErrTooLarge]. Every error about a message or frame that exceeds a limit matches it.
 var ErrTooLarge = chanio.ErrTooLarge
 
-// Frame is one frame as it is on the wire; RFC 6455, 5.2. Conn makes messages of frames; Frame is for tests, proxies and
-// tools that look at them. Payload is never masked: the codec does that.
+// Frame is one frame; RFC 6455, 5.2. Conn assembles messages from frames; Frame is for tests, proxies and tools that
+// inspect them. Payload is never masked: the codec masks and unmasks.
 type Frame struct {
 	Fin              bool
 	RSV1, RSV2, RSV3 bool // of extensions; RSV1 marks the first frame of a compressed message (RFC 7692)
@@ -21,10 +21,10 @@ type Frame struct {
 	Payload          []byte
 }
 
-// Frames is frames one after the other, as a codec: it holds no state, so it does not look at how one frame follows
-// another, which Conn does. A payload may be no longer than max bytes; 0 means 1 MiB. It refuses what no frame may be:
-// reserved opcodes, control frames that are fragmented or longer than 125 bytes, and lengths not in their shortest form.
-// RSV2 and RSV3 are refused too, since no extension that is in use has them.
+// Frames returns a codec of single frames. It holds no state, so it does not check how frames follow each other; Conn
+// does. max limits the payload in bytes; 0 means 1 MiB. It rejects invalid frames: reserved opcodes, control frames
+// that are fragmented or longer than 125 bytes, and lengths not in their shortest form. It also rejects RSV2 and RSV3,
+// which no common extension uses.
 //
 //	Frame{Fin: true, Opcode: OpText, Payload: "Hello"}:
 //	+----+----+----+----+----+----+----+

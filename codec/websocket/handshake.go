@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Version is the one version of the protocol; RFC 6455, 4.1.
+// Version is the version of the protocol; RFC 6455, 4.1.
 const Version = "13"
 
 // NewKey returns a Sec-WebSocket-Key for a handshake; RFC 6455, 4.1.
@@ -18,20 +18,20 @@ func NewKey() string {
 	return base64.StdEncoding.EncodeToString(nonce[:])
 }
 
-// ValidKey reports whether key is a Sec-WebSocket-Key: 16 bytes in Base64.
+// ValidKey reports whether key is a valid Sec-WebSocket-Key: 16 bytes in Base64.
 func ValidKey(key string) bool {
 	p, err := base64.StdEncoding.Strict().DecodeString(key)
 	return err == nil && len(p) == 16
 }
 
-// AcceptKey returns the Sec-WebSocket-Accept that answers key; RFC 6455, 4.2.2.
+// AcceptKey returns the Sec-WebSocket-Accept for key; RFC 6455, 4.2.2.
 func AcceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// ChooseSubprotocol returns the first of the server's subprotocols that is among the values of Sec-WebSocket-Protocol which
-// a client sent, or "".
+// ChooseSubprotocol returns the first of the server's subprotocols among the Sec-WebSocket-Protocol values offered by a
+// client, or "".
 func ChooseSubprotocol(server, offered []string) string {
 	for _, name := range server {
 		if slices.Contains(Tokens(offered), name) {
@@ -41,7 +41,7 @@ func ChooseSubprotocol(server, offered []string) string {
 	return ""
 }
 
-// Tokens returns the elements of lists, such as the values of Sec-WebSocket-Protocol.
+// Tokens returns the elements of list-valued fields, such as Sec-WebSocket-Protocol.
 func Tokens(values []string) (tokens []string) {
 	for _, value := range values {
 		for token := range strings.SplitSeq(value, ",") {

@@ -54,13 +54,13 @@ func (m Message) release() {
 	}
 }
 
-// Leased is a message whose Data is lent: it is valid until Release, which must be called once.
+// Leased is a message whose Data is borrowed. It is valid until Release, which must be called once.
 type Leased struct {
 	Message
 	used *atomic.Bool // Release has been called; nil if nothing is to be released
 }
 
-// Release returns the memory of the message. It is for any goroutine, and panics if it is called again.
+// Release returns the memory of the message. It may be called by any goroutine and panics on a second call.
 func (l Leased) Release() {
 	if l.used == nil {
 		return
@@ -71,10 +71,10 @@ func (l Leased) Release() {
 	l.release()
 }
 
-// Leases returns conn with messages whose memory is used again: for those who receive many large ones and are done with
-// each soon. Every message received is to be released, by Release or by sending it: Out releases what it has accepted, and
-// also what it refuses for good. It becomes the one consumer of conn.In; conn.Out goes on. One that is dropped because In was
-// closed is released.
+// Leases returns conn with messages whose memory is reused, for receivers of many large messages that need each only
+// briefly. Every received message must be released, by Release or by sending it: Out releases messages that it has
+// accepted or rejected for good. Leases becomes the only consumer of conn.In; conn.Out can still be used. Messages
+// dropped because In was closed are released.
 func Leases(conn *Conn) *chanio.Duplex[Leased, Leased] {
 	up := conn.In.Claim("websocket.Leases")
 	conn.setLeasing()

@@ -2,7 +2,7 @@ package websocket
 
 import "fmt"
 
-// Kind says what a [Message] is: text, which is UTF-8, or binary data. The values are the opcodes of RFC 6455, 5.6.
+// Kind is the kind of a Message: text, which is UTF-8, or binary. The values are the opcodes of RFC 6455, 5.6.
 type Kind uint8
 
 // The kinds of messages.
@@ -22,8 +22,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Message is one message, whole, whatever the number of frames that it came in. The receiver owns Data. A sender may
-// change Data again when Send has returned.
+// Message is one whole message, whatever the number of its frames. The receiver owns Data. A sender may modify Data
+// when Send has returned.
 type Message struct {
 	Kind Kind
 	Data []byte
@@ -39,7 +39,7 @@ type extra struct {
 	last     bool // and the last one
 }
 
-// Text returns a text message. s must be UTF-8: Send refuses it otherwise.
+// Text returns a text message. s must be UTF-8; otherwise Send rejects it.
 func Text(s string) Message { return Message{Kind: TextMessage, Data: []byte(s)} }
 
 // Binary returns a binary message of p, which is not copied.

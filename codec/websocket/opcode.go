@@ -2,7 +2,7 @@ package websocket
 
 import "fmt"
 
-// Opcode says what a frame carries; RFC 6455, 5.2.
+// Opcode is the type of a frame; RFC 6455, 5.2.
 type Opcode uint8
 
 // The opcodes that RFC 6455 defines.
@@ -15,8 +15,8 @@ const (
 	OpPong         Opcode = 10
 )
 
-// IsControl reports whether a frame with that opcode is a control frame: it may come between the frames of a message, is
-// whole, and has at most 125 bytes.
+// IsControl reports whether the opcode is that of a control frame, which may come between the frames of a message, is
+// not fragmented, and has at most 125 bytes.
 func (o Opcode) IsControl() bool { return o&8 != 0 }
 
 // String returns the name of the opcode.

@@ -58,13 +58,13 @@ func (c *Conn) part(ctx context.Context, wait bool) (m Message, err error) {
 	return piece(r.kind, m.Data, true), nil
 }
 
-// RecvParts waits for the next message and returns its kind and its bytes as a Source, so that a message of any length takes
-// little memory. most bounds the message; 0 means no limit, and the limits of the [Config] do not count. Whatever is
-// received from conn.In waits until the message has been received to its end, or its Source closed, which skips the rest.
-// If ctx ends first nothing has been taken.
+// RecvParts waits for the next message and returns its kind and its bytes as a Source, so that a message of any length
+// needs little memory. most limits the message; 0 means no limit, and the limits of the Config do not apply. Receives
+// from conn.In wait until the message has been received to its end, or its Source closed, which skips the rest. If ctx
+// ends first, nothing has been consumed.
 //
-// A small message comes as one piece. The compressed form of one that is compressed is collected, within the limits of the
-// Config: only its uncompressed bytes come piece by piece.
+// A small message is one piece. The compressed form of a compressed message is collected, within the limits of the
+// Config, and its uncompressed bytes are delivered piece by piece.
 func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[[]byte], error) {
 	up, err := c.In.Acquire(ctx, "websocket.Conn.RecvParts")
 	if err != nil {
@@ -240,10 +240,10 @@ func (p *parts) failed(ctx, within context.Context, err error) error {
 	return err
 }
 
-// SendParts begins a message and returns a Sink of its bytes: each value is sent as one frame, and Close ends the message.
-// Until then other messages wait; pings and pongs do not. It waits, within ctx, for messages that are being sent. Text is
-// checked as it is sent: a value may end within a character. Parts are not compressed. Aborting the Sink ends the connection,
-// since a message cannot be taken back.
+// SendParts starts a message and returns a Sink of its bytes: each value is sent as one frame, and Close ends the
+// message. Until then other messages wait; pings and pongs do not. SendParts waits, within ctx, for messages being
+// sent. Text is checked as it is sent: a value may end within a character. Parts are not compressed. Aborting the Sink
+// ends the connection, since a message cannot be withdrawn.
 func (c *Conn) SendParts(ctx context.Context, kind Kind) (*chanio.Sink[[]byte], error) {
 	if kind != TextMessage && kind != BinaryMessage {
 		return nil, checkMessage(&Message{Kind: kind})

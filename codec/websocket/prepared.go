@@ -15,10 +15,10 @@ type variant struct {
 	bits int
 }
 
-// Prepare returns m for sending to many connections: it is checked once, and compressed once for each [Deflate] and size of
-// the window in use, when the first connection needs that. m.Data must not be changed any more. Only a server saves by it: a
-// client masks each frame anew. A connection that sends a prepared message with context takeover begins its window anew
-// behind it.
+// Prepare returns m optimized for sending to many connections: it is checked once, and compressed once for each Deflate
+// and window size in use, when the first connection needs that. m.Data must not be modified any more. Only servers
+// benefit, because a client masks each frame separately. After sending a prepared message, a connection with context
+// takeover starts with an empty window.
 func Prepare(m Message) (Message, error) {
 	m.extra = nil
 	if err := checkMessage(&m); err != nil {

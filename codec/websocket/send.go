@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrMessage is the error of a message that must not be sent: of an unknown kind, or text that is not UTF-8.
+// ErrMessage is the error of sending an invalid message: one of unknown kind, or text that is not UTF-8.
 var ErrMessage = errors.New("websocket: invalid message")
 
 const (

@@ -10,9 +10,9 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Typed returns conn as a conversation in values of c, each a message of the given kind. A message that c cannot decode, and
-// one of the other kind, ends In with an error, and the connection with 1007 or 1003. A value that c cannot encode is
-// refused. Typed becomes the one consumer of conn.In; conn.Out can still be sent to.
+// Typed returns conn as a Duplex of values encoded by c, one per message of the given kind. A message that c cannot
+// decode ends In with an error and closes the connection with 1007; one of the other kind does so with 1003. A value
+// that c cannot encode is rejected. Typed becomes the only consumer of conn.In; conn.Out can still be used.
 func Typed[T any](conn *Conn, kind Kind, c codec.Codec[T]) *chanio.Duplex[T, T] {
 	if c == nil {
 		panic("websocket: Typed: the Codec is nil")
@@ -30,15 +30,15 @@ func JSON[T any](conn *Conn, opts ...codec.JSONOption) *chanio.Duplex[T, T] {
 	return Typed(conn, TextMessage, codec.JSON[T](opts...))
 }
 
-// Texts returns conn as a conversation in texts. A binary message ends it as in [Typed].
+// Texts returns conn as a Duplex of text messages. A binary message ends it as in [Typed].
 func Texts(conn *Conn) *chanio.Duplex[string, string] {
 	return view(conn, "websocket.Texts", TextMessage,
 		func(m Message) (string, error) { return string(m.Data), nil },
 		func(s string) (Message, error) { return Text(s), nil })
 }
 
-// Bytes returns conn as a stream of bytes, for tunnels: what is sent leaves as binary messages, and where the peer's messages
-// begin and end means nothing. A text message ends it as in [Typed].
+// Bytes returns conn as a stream of bytes, for tunnels: sent bytes leave as binary messages, and the boundaries of
+// received messages are ignored. A text message ends the stream as in [Typed].
 func Bytes(conn *Conn) *chanio.Conn {
 	d := view(conn, "websocket.Bytes", BinaryMessage,
 		func(m Message) ([]byte, error) { return m.Data, nil },

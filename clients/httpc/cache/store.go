@@ -6,22 +6,22 @@ import (
 	"sync"
 )
 
-// Store keeps what a [Cache] gives it. Its methods are for any goroutine. The slices must not be changed afterwards, by
-// either side. Keys are up to 100 letters, digits and dots.
+// Store stores the values of a [Cache]. Its methods must be safe for concurrent use. Neither side may modify the slices
+// afterwards. Keys are up to 100 letters, digits and dots.
 //
-// A Store may forget what it likes at any time. An error, or a panic, is logged and means that there is nothing.
+// A Store may evict any value at any time. An error or a panic is logged and treated as a missing value.
 type Store interface {
-	// Get returns what Put was given, or nil if there is nothing.
+	// Get returns the value of key, or nil if there is none.
 	Get(ctx context.Context, key string) ([]byte, error)
 
-	// Put keeps p in the place of what was there.
+	// Put stores p, replacing an earlier value.
 	Put(ctx context.Context, key string, p []byte) error
 
-	// Delete forgets what is there, if anything is.
+	// Delete removes the value of key, if there is one.
 	Delete(ctx context.Context, key string) error
 }
 
-// Memory is a [Store] in memory that forgets first what was used last.
+// Memory is an in-memory [Store] that evicts the least recently used entries.
 type Memory struct {
 	max int64
 
@@ -39,7 +39,7 @@ type memoryEntry struct {
 // entryCost is about what an entry costs beside its bytes and its key.
 const entryCost = 200
 
-// NewMemory returns a Memory of at most max bytes, keys and overhead included.
+// NewMemory returns a Memory of at most max bytes, including keys and overhead.
 func NewMemory(max int64) *Memory {
 	return &Memory{max: max, entries: map[string]*list.Element{}}
 }
