@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Bytes is all bytes up to the end of the frame around it, or of the stream. The receiver owns what it receives; nil
-// and empty are the same.
+// Bytes is all bytes up to the end of the enclosing frame, or of the stream. The receiver owns the slice; nil and empty
+// are equivalent.
 //
 //	Prefixed(Uint16, Bytes), "abc":
 //	| 00 | 03 | 61 | 62 | 63 |
@@ -18,17 +18,17 @@ var Bytes Codec[[]byte] = bytesCodec{}
 // is chosen for each frame is made of it, as in a [Header], it is Bytes on a stream.
 var Borrowed Codec[[]byte] = borrowedCodec{}
 
-// String is text in UTF-8 up to the end of the frame around it, or of the stream. What is not UTF-8 is refused, both
-// ways; [RawString] takes any bytes.
+// String is UTF-8 text up to the end of the enclosing frame, or of the stream. Invalid UTF-8 is rejected in both
+// directions; RawString accepts any bytes.
 //
 //	Prefixed(Uint16, String), "hé":
 //	| 00 | 03 | 68 | c3 | a9 |
 var String Codec[string] = textCodec{invalidUTF8, "UTF-8"}
 
-// RawString is [Bytes] as a Go string, with any bytes in it.
+// RawString is Bytes as a string of arbitrary bytes.
 var RawString Codec[string] = textCodec{}
 
-// DefaultMax is the largest frame, in bytes, that a codec accepts in either direction if it is not told otherwise.
+// DefaultMax is the default limit on the size of a frame in bytes, in both directions.
 const DefaultMax = 16 << 20
 
 var openSize = Size{Max: Unbounded, Open: true}

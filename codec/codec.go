@@ -2,29 +2,27 @@ package codec
 
 import "math"
 
-// Codec turns values into bytes and back. One Codec serves both directions, any number of connections, and any
-// number of goroutines at once: it holds no state of a stream.
+// Codec encodes and decodes values of T. A Codec works in both directions, for any number of connections, and is safe
+// for concurrent use: it holds no state of a stream.
 //
-// A decoder is straight-line code. It reads from r as if all bytes were there; the Reader waits for those that are not.
-// It is pure: it depends on nothing but the bytes, and does nothing but return the value, because a call whose ctx
-// ended is repeated from the frame's first byte.
+// A decoder is straight-line code. It reads from r as if all bytes were there; the Reader waits for missing ones. It
+// must be a pure function of the bytes, because a call whose ctx ended is repeated from the frame's first byte.
 type Codec[T any] interface {
-	// Append appends the bytes of v to dst and returns the extended slice, as append does. If it fails, what it
-	// appended is dropped. It neither blocks nor keeps dst or v.
+	// Append appends the encoding of v to dst and returns the extended slice. If it fails, what it appended is
+	// discarded. It must not block, and must not retain dst or v.
 	Append(dst []byte, v T) ([]byte, error)
 
-	// Decode reads one value. An error that r returned is returned, wrapped or not; any other error means that the
-	// bytes are not what they should be. It keeps neither r nor a slice that r only lent.
+	// Decode reads one value. It must return errors of r, wrapped or not; any other error means that the bytes are
+	// invalid. It must retain neither r nor a slice borrowed from r.
 	Decode(r *Reader) (T, error)
 }
 
-// BodyCodec is implemented by a Codec whose frames may end in a long run of bytes that the value already holds: [Encode]
-// then writes these from where they are.
+// BodyCodec is implemented by a Codec whose frames may end in a long run of bytes that the value already holds. Encode
+// writes that body without a copy.
 type BodyCodec[T any] interface {
 	Codec[T]
 
-	// AppendHead appends what comes before body, which is a part of v; dst followed by body is what Append would have
-	// appended.
+	// AppendHead appends what precedes body, which is part of v. dst followed by body must equal the result of Append.
 	AppendHead(dst []byte, v T) (head, body []byte, err error)
 }
 
@@ -88,7 +86,7 @@ type Size struct {
 // unknownSize is the Size of a codec that is not a Sizer.
 var unknownSize = Size{Max: Unbounded, varies: true}
 
-// Unbounded is the Max of a [Size] with no known upper bound.
+// Unbounded is the Max of a Size without a known upper bound.
 const Unbounded = math.MaxInt
 
 // SizeOf returns what c says about its size, or that nothing is known.

@@ -9,16 +9,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Decode returns the values that c reads from the bytes of src, whatever the chunks these come in. Decoding is done in
-// the goroutine of the receiver.
+// Decode returns a Source of the values that c decodes from the bytes of src, regardless of chunk boundaries. It
+// decodes in the receiver's goroutine.
 //
-// The stream ends cleanly only between two frames. If it ends within one, the end is an [*Error] that is
-// io.ErrUnexpectedEOF. Bytes that c cannot decode end the stream with an *Error, and src is closed: from there on no
-// frame can be told from another (but see [Resync]). The offsets of errors count from the first byte that src yields.
+// The stream ends cleanly only between two frames. If src ends within one, the error is an [*Error] that matches
+// io.ErrUnexpectedEOF. If c cannot decode the bytes, the stream ends with an [*Error] and src is closed, because the
+// next frame cannot be located (but see [Resync]). Offsets in errors count from the first byte that src yields.
 //
-// When ctx ends while a value is incomplete, Recv has taken nothing: the next one decodes it from its first byte. Decode
-// becomes the one consumer of src. It panics if src is a connection and c is open-ended, since such a value would be
-// complete only when the peer has closed.
+// If ctx ends while a value is incomplete, Recv has consumed nothing: the next call decodes the value from its first
+// byte. Decode becomes the only consumer of src. It panics if src is a connection and c is open-ended, since such a
+// value would be complete only when the peer closes.
 func Decode[T any](src *chanio.Source[[]byte], c Codec[T]) *chanio.Source[T] {
 	return newDecoder("Decode", src, c).source("codec.Decode")
 }

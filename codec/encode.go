@@ -6,12 +6,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Encode returns a Sink whose values c writes to sink. Over a connection they are appended to scratch of its own, and the
-// body of a [BodyCodec] is written from where it is.
+// Encode returns a Sink whose values are encoded by c and sent to sink. Over a connection they are appended to scratch
+// space, and the body of a [BodyCodec] is written without a copy.
 //
-// A value that c cannot encode is refused with an [*Error]: nothing of it is sent, and the Sink goes on. A panic of c
-// likewise leaves nothing after, and goes on to the caller. The Sink shares its end with sink: closing it closes sink,
-// and so on; sink itself can still be sent to, between frames.
+// A value that c cannot encode is rejected with an [*Error]: no part of it is sent, and the Sink stays usable. A panic
+// of c also leaves nothing behind and propagates to the caller. The Sink shares its end with sink: closing one closes
+// the other. Values can still be sent to sink directly, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Encode"))}
 	return chanio.NewSink(chanio.SinkHooks[T]{

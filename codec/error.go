@@ -24,19 +24,19 @@ type Error struct {
 
 // Causes of an [Error], for errors.Is.
 var (
-	// ErrTooLarge: a length, count or value beyond its limit. It is chanio's.
+	// ErrTooLarge: a length, count or value exceeds its limit. It is chanio.ErrTooLarge.
 	ErrTooLarge = chanio.ErrTooLarge
 
 	// ErrTrailingData: a frame has bytes after its value.
 	ErrTrailingData = errors.New("trailing data")
 
-	// ErrMismatch: bytes that are not the ones the format prescribes, such as a wrong magic, checksum or tag.
+	// ErrMismatch: bytes differ from those that the format requires, such as a magic number, checksum or tag.
 	ErrMismatch = errors.New("mismatch")
 
-	// ErrMalformed: bytes that mean nothing in their encoding, such as broken UTF-8, or a value that has no encoding.
+	// ErrMalformed: bytes are invalid in their encoding, such as broken UTF-8, or a value has no encoding.
 	ErrMalformed = errors.New("malformed")
 
-	// ErrNoProgress: a value that takes no bytes where that could repeat for ever.
+	// ErrNoProgress: a value takes no bytes where values are repeated, possibly without end.
 	ErrNoProgress = errors.New("value takes no bytes")
 
 	// ErrTooDeep: values nested more deeply than the limit.

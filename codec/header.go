@@ -148,7 +148,7 @@ func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 	return header[N, I]{ended("OneOf: tag", tag), body, tagOf, size}
 }
 
-// CaseOf is one alternative of a [OneOf]. It is made by [Case] or [Default].
+// CaseOf is one alternative of a [OneOf], made by [Case] or [Default].
 type CaseOf[N comparable, I any] struct {
 	tag   N
 	other bool // it has all tags that no other case has
@@ -157,7 +157,8 @@ type CaseOf[N comparable, I any] struct {
 	tagOf func(v I) (tag N, mine bool)
 }
 
-// Case says that a value of I whose type is T has this tag and codec. It panics if T does not implement I.
+// Case returns the alternative with this tag and codec for values of I whose type is T. It panics if T does not
+// implement I.
 func Case[I, T any, N comparable](tag N, c Codec[T]) CaseOf[N, I] {
 	body := caseBody[I]("Case", c, func(v T) T { return v }, func(v T) T { return v })
 	return CaseOf[N, I]{
@@ -170,8 +171,8 @@ func Case[I, T any, N comparable](tag N, c Codec[T]) CaseOf[N, I] {
 	}
 }
 
-// Default is the case for all tags that no [Case] has: its body is decoded by c, and join makes of it and its tag a T, which
-// keeps both; split takes a T apart. A T with the tag of a Case is refused. It panics if T does not implement I.
+// Default returns the alternative for all tags without a Case: c decodes the body, and join combines the tag and body
+// into a T; split separates them again. A T with the tag of a Case is rejected. It panics if T does not implement I.
 //
 //	Default[Shape](Bytes,
 //		func(tag uint8, body []byte) Unknown { return Unknown{tag, body} },

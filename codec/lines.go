@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// DefaultMaxLine is the longest line, in bytes, that [Lines] accepts in either direction.
+// DefaultMaxLine is the limit on the length of a line in Lines in bytes, in both directions.
 const DefaultMaxLine = 64 << 10
 
-// Lines is text in lines. Each is sent with LF after it; when decoding, LF and CR LF are stripped, and a last line
-// without either counts as well. Lines are at most 64 KiB long, may be empty and may hold any bytes but LF; a value
-// that contains LF is refused. One that ends in CR is sent with CR LF, so that it comes back as it was.
-// [LinesCodec.With] makes other lines of it.
+// Lines is a codec of lines of text. Each line is sent with LF. When decoding, LF or CR LF is removed, and a last line
+// without either counts as well. Lines are at most 64 KiB long, may be empty, and may contain any bytes except LF; a
+// value that contains LF is rejected. A value that ends in CR is sent with CR LF, so that it is decoded unchanged.
+// [LinesCodec.With] returns variants.
 //
 //	"one", "":
 //	| 6f | 6e | 65 | 0a | 0a |

@@ -7,18 +7,18 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Addressed is the value of a datagram and the address of the peer.
+// Addressed is the value of a datagram with the address of the peer.
 type Addressed[T any] struct {
 	Addr  netip.AddrPort // as in a [chanio.Packet]
 	Value T
 }
 
-// Packets returns a conversation in datagrams as one in values of c, each of which fills a datagram from its first byte
-// to its last. Closing it closes d.
+// Packets returns a Duplex of datagrams as one of values of c, each of which fills a whole datagram. Closing it closes
+// d.
 //
-// Anyone can send a datagram, so one that does not decode ends nothing: it is skipped, after bad was called with it and
-// an [*Error], in the goroutine of the receiver. A nil bad skips it silently. A value that c cannot encode, or that is
-// too large for a datagram, is refused by Send, which leaves the rest as it was. Nothing is started.
+// Anyone can send a datagram, so one that cannot be decoded does not end the stream: it is skipped after calling bad
+// with it and an [*Error], in the receiver's goroutine. A nil bad skips it silently. Send rejects a value that c cannot
+// encode or that is too large for a datagram, and stays usable. Packets starts no goroutine.
 func Packets[T any](
 	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
 ) *chanio.Duplex[Addressed[T], Addressed[T]] {

@@ -256,7 +256,7 @@ func (r *Reader) Unlimit(outer int) error {
 	return nil
 }
 
-// MaxDepth is how deeply values may nest in one another: [Reader.Enter] refuses more.
+// MaxDepth is the limit on the nesting of values, enforced by [Reader.Enter].
 const MaxDepth = 64
 
 // Enter notes that a value nests in another of its kind, and fails with ErrTooDeep beyond [MaxDepth]. A decoder that

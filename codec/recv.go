@@ -7,10 +7,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Recv takes one value of c from src and leaves what follows it there: for a header before raw bytes, and for a
-// handshake before the codec of the conversation is known. It blocks as src.Recv does, returns io.EOF if src has ended
-// before the value's first byte, and otherwise has the errors of [Decode]; a cancelled call has taken nothing. It
-// allocates nothing but what the value needs.
+// Recv receives one value of c from src and leaves what follows in src, for example a header before raw bytes, or a
+// handshake that determines the codec of the rest. It blocks as src.Recv does, returns io.EOF if src has ended before
+// the value's first byte, and otherwise the errors of [Decode]. A cancelled call has consumed nothing. It allocates
+// only what the value needs.
 //
 //	hello, err := codec.Recv(ctx, conn.In, helloCodec)
 //	...
@@ -57,7 +57,7 @@ func recv[T any](ctx context.Context, r *Reader, c Codec[T], v *T) error {
 	return frame(r, c, quickWhole(c), v)
 }
 
-// Send sends one value of c to sink, between whatever else is sent there. Its errors are those of a Sink of [Encode].
+// Send sends one value of c to sink, between other values sent there. Its errors are those of a Sink of [Encode].
 func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T) error {
 	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Send"))}
 	return e.send(ctx, v)

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Marshal returns v in bytes of its own. To append to a slice, call c.Append.
+// Marshal returns the encoding of v in a new slice. To append to a slice, call c.Append.
 func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 	p, err := c.Append(nil, v)
 	if err != nil {
@@ -14,8 +14,8 @@ func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 	return p, nil
 }
 
-// Unmarshal returns the one value that p holds. Bytes after it are an error, ErrTrailingData. The value shares no
-// memory with p unless c is made of [Borrowed].
+// Unmarshal decodes the single value in p. Further bytes are an error that matches [ErrTrailingData]. The value shares
+// no memory with p unless c contains Borrowed.
 func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	n, err := UnmarshalInto(c, p, &v)
 	if err == nil && n == len(p) {
@@ -27,9 +27,9 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	return *new(T), err
 }
 
-// UnmarshalInto puts the first value that p holds in *v, which for a struct takes half the time of [Unmarshal], and returns
-// the number of bytes that it takes. Fields that a [Record] does not name may keep what they held. After an error some of the
-// others may have been overwritten.
+// UnmarshalInto decodes the first value in p into *v, which for a struct takes half the time of Unmarshal, and returns
+// the number of bytes used. Fields that a Record does not name may keep their values. After an error some of the others
+// may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
 		table.program.plain.load(p, placeOf(v))
@@ -46,7 +46,7 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return n, nil
 }
 
-// MarshalAppend is c.Append of *v. For a [Record] it saves the copies that a call through the interface makes.
+// MarshalAppend is c.Append of *v. For a Record it avoids the copies of a call through the interface.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return c.append(dst, v)
@@ -54,8 +54,7 @@ func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	return c.Append(dst, *v)
 }
 
-// UnmarshalAll returns all values that p holds, one after the other. If one of them is wrong or cut short, those before
-// it come with the error.
+// UnmarshalAll decodes all values in p. If one is invalid or truncated, it returns those before it with the error.
 func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 	var all []T
 	for v, err := range Values(c, p) {
@@ -67,8 +66,7 @@ func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 	return all, nil
 }
 
-// Values returns an iterator over the values that p holds, each decoded when it is its turn. An error is the last it
-// yields.
+// Values returns an iterator over the values in p, each decoded when it is reached. An error is the last pair.
 func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r, quick := NewReader(p), quickWhole(c)

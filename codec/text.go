@@ -21,7 +21,7 @@ func Charset(charset encoding.Encoding) Codec[string] {
 	return charsetCodec{charset}
 }
 
-// ASCII is text of seven bits up to the end of the frame around it; anything else is refused, both ways.
+// ASCII is 7-bit text up to the end of the enclosing frame. Other bytes are rejected in both directions.
 var ASCII Codec[string] = textCodec{invalidASCII, "ASCII"}
 
 type charsetCodec struct{ charset encoding.Encoding }
