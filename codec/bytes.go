@@ -12,10 +12,10 @@ import (
 //	| 00 | 03 | 61 | 62 | 63 |
 var Bytes Codec[[]byte] = bytesCodec{}
 
-// Borrowed is [Bytes] without the copy: a received value lies in the buffer of the connection and is valid until the
-// next call on the Source it came from. It is for stages in the goroutine of the receiver that are done with a value
-// before they take the next, such as a Map to something else; through C or across goroutines it is wrong. Where a codec that
-// is chosen for each frame is made of it, as in a [Header], it is Bytes on a stream.
+// Borrowed is Bytes without the copy: a received value lies in the buffer of the connection and is valid until the next
+// call on the Source it came from. It is for stages in the receiver's goroutine that finish with a value before they
+// take the next, such as a Map to another type; it must not be used through C or across goroutines. In a codec that is
+// selected for each frame, as by Header, it acts as Bytes on a stream.
 var Borrowed Codec[[]byte] = borrowedCodec{}
 
 // String is UTF-8 text up to the end of the enclosing frame, or of the stream. Invalid UTF-8 is rejected in both

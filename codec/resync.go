@@ -6,14 +6,14 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Resync is [Decode] that goes on after garbage: where c fails it drops bytes up to the next occurrence of magic, with
-// which every frame begins and c too, and decodes again from there. Each time it has dropped n bytes because of err,
-// skipped is told, in the goroutine of the receiver, before the next value is returned; skipped may be nil. What magic
-// looks like within a frame is not taken for one unless the frame was wrong. The end of the stream and its failures are
-// those of Decode; a last frame cut short is one too.
+// Resync is [Decode] with recovery from corrupt data: if c fails, it drops bytes up to the next occurrence of magic,
+// with which every frame, as decoded by c, must start, and continues there. After dropping n bytes because of err, it
+// calls skipped, if not nil, in the receiver's goroutine, before the next value is returned. An occurrence of magic
+// inside a frame is ignored unless the frame is corrupt. The end and failures of the stream are those of Decode,
+// including a truncated last frame.
 //
-// The work is linear in the bytes, whatever a peer sends: where frame after frame turns out to be wrong only after many
-// more bytes than are dropped for it, the bytes that were looked at are dropped as a whole.
+// Resync takes time linear in the number of bytes, whatever the peer sends: if frame after frame turns out to be
+// corrupt only after many more bytes than are dropped for it, all bytes examined are dropped.
 func Resync[T any](
 	src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error),
 ) *chanio.Source[T] {
