@@ -70,7 +70,7 @@ func (r *Response) Timing() Timing {
 // Err returns why the body ended, like Source.Err.
 func (r *Response) Err() error { return r.Body.Err() }
 
-// Close ends the body, whoever is reading it. The connection is reused if the rest of the body is short.
+// Close ends the body, also while another goroutine reads it. The connection is reused if the rest of the body is short.
 func (r *Response) Close() error {
 	err := r.Body.Close()
 	r.call.end()
