@@ -491,3 +491,33 @@ func TestSetALPNComesBeforeTheFirstConnection(t *testing.T) {
 	}
 	require.NoError(t, listen(t, nil).SetALPN("x"), "there is no TLS")
 }
+
+// The Logger hears of files that can be read no longer, also if the server of a protocol has set its ALPN.
+func TestG20SetALPNKeepsTheLogger(t *testing.T) {
+	secure, _ := signed(t)
+	certPEM, keyPEM := pemOf(t, secure.Certificates[0])
+	certFile := file(t, "cert.pem", certPEM)
+	var log logbook
+	cfg := servers.Config{Logger: log.logger(), TLS: &servers.TLSConfig{CertFile: certFile, KeyFile: file(t, "key.pem", keyPEM)}}
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &cfg)
+		require.NoError(t, err)
+		before := len(log.lines()) // the clock of a bubble is another one, so the certificate is not valid yet
+		require.NoError(t, ln.SetALPN("x"))
+		require.Len(t, log.lines(), before, "nothing is said twice")
+		result := serveOn(t, t.Context(), ln, echo)
+		require.NoError(t, os.WriteFile(certFile, []byte("broken"), 0o600))
+		time.Sleep(2 * time.Second)
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+		require.Equal(t, "hello", say(t, client, "hello"))
+		require.NoError(t, client.Close())
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+		require.Contains(t, log.lines()[before], "cannot reload the certificate")
+	})
+}

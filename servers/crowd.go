@@ -175,12 +175,12 @@ func (c *crowd) drain() {
 	}
 }
 
-// wait ends p later if it has sent nothing by then. The caller holds mu.
+// wait ends p once it has had the time for a first byte, if it has sent nothing by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
 	if p.settled {
 		return
 	}
-	p.silence = time.AfterFunc(max(c.firstByte, 0), func() {
+	p.silence = time.AfterFunc(max(c.firstByte-time.Since(p.since), 0), func() {
 		if !p.heard() {
 			p.cancel(errSilent)
 		}

@@ -113,8 +113,10 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		"old":             {servers.Config{}, time.Second, 0},
 		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, 900 * time.Millisecond},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
-		"before TLS":      {servers.Config{TLS: secure}, time.Second, 200 * time.Millisecond},
-		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 200 * time.Millisecond},
+		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
+		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
+		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 150 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
@@ -355,6 +357,37 @@ func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
 		_, ok = <-conns
 		require.False(t, ok)
 		require.NoError(t, <-down)
+		require.NoError(t, nc.Close())
+	})
+}
+
+// What a handshake of Serve calls has returned when Serve has.
+func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
+	secure, _ := signed(t)
+	var opened, goOn chan struct{} // of the bubble
+	cfg := servers.Config{TLS: secure, Hooks: &servers.Hooks{Opened: func(*chanio.Conn, time.Duration) {
+		close(opened)
+		<-goOn
+	}}}
+	synctest.Test(t, func(t *testing.T) {
+		opened, goOn = make(chan struct{}), make(chan struct{})
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &cfg)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := serveOn(t, ctx, ln, echo)
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		require.NoError(t, client.Handshake())
+		<-opened
+		cancel()
+		synctest.Wait()
+		require.Empty(t, result, "Serve has returned while a hook runs")
+		close(goOn)
+		require.NoError(t, <-result)
 		require.NoError(t, nc.Close())
 	})
 }
