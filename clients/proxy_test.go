@@ -593,3 +593,43 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 	_, err := clients.EnvironmentProxy()
 	require.ErrorContains(t, err, "it is in the environment")
 }
+
+// OnRelease is about connections that were handed out.
+func TestOnlyAConnectionThatIsHandedOutIsReleased(t *testing.T) {
+	released := make(chan *chanio.Conn, 2)
+	dial := func(answers ...[2]string) (*chanio.Conn, error) {
+		nl := listen(t)
+		defer nl.Close()
+		var playing sync.WaitGroup
+		defer playing.Wait()
+		playing.Go(func() {
+			if nc, err := nl.Accept(); err == nil {
+				defer nc.Close()
+				_ = perform(nc, answers)
+			}
+		})
+		return clients.DialTCP(t.Context(), "a.test:80", &clients.Config{
+			Conn:  chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }},
+			Proxy: &clients.SOCKS5{Addr: nl.Addr().String()},
+		})
+	}
+	_, err := dial([2]string{"\x05\x01\x00", "\x05\xff"})
+	require.ErrorContains(t, err, "no method")
+	c, err := dial([2]string{"\x05\x01\x00", "\x05\x00"},
+		[2]string{"\x05\x01\x00\x03\x06a.test\x00\x50", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"})
+	require.NoError(t, err)
+	require.Empty(t, released)
+	require.NoError(t, c.Close())
+	require.Same(t, c, <-released)
+}
+
+type noProxy struct{}
+
+func (noProxy) DialThrough(context.Context, string, *chanio.ConnConfig, clients.DialFunc) (*chanio.Conn, error) {
+	return nil, nil
+}
+
+func TestAProxyThatReturnsNothingIsAnError(t *testing.T) {
+	_, err := clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Proxy: noProxy{}})
+	require.ErrorContains(t, err, "neither a connection nor an error")
+}
