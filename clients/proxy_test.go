@@ -633,3 +633,17 @@ func TestAProxyThatReturnsNothingIsAnError(t *testing.T) {
 	_, err := clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Proxy: noProxy{}})
 	require.ErrorContains(t, err, "neither a connection nor an error")
 }
+
+func TestSOCKS4AsksForANameOnlyIfItIsToBeLookedUpThere(t *testing.T) {
+	const granted = "\x00\x5a\x00\x00\x00\x00\x00\x00"
+	for addr, request := range map[string]string{
+		"a.test:80":  "\x04\x01\x00\x50\x00\x00\x00\x01bob\x00a.test\x00",
+		"1.2.3.4:80": "\x04\x01\x00\x50\x01\x02\x03\x04bob\x00",
+	} {
+		p := &clients.SOCKS4{Addr: "proxy:1080", User: "bob", Names: true}
+		through(t, p, addr, script([2]string{request, granted}), func(t *testing.T, c *chanio.Conn, err error) {
+			require.NoError(t, err)
+			requireEcho(t, c, "")
+		})
+	}
+}

@@ -521,3 +521,31 @@ func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 		require.Contains(t, log.lines()[before], "cannot reload the certificate")
 	})
 }
+
+// A handshake that a peer fails is Info; one that the program's own code fails is an error, with the stack.
+func TestG20AHandshakeFailsByWhomeverItFails(t *testing.T) {
+	for _, c := range []struct {
+		panics       bool
+		level, other string
+	}{{false, "level=INFO", "stack="}, {true, "level=ERROR", "level=INFO"}} {
+		secure, config := signed(t)
+		secure.Base = &tls.Config{VerifyConnection: func(tls.ConnectionState) error {
+			if c.panics {
+				panic("boom")
+			}
+			return errors.New("not this one")
+		}}
+		var log logbook
+		failed := make(chan error, 1)
+		ln, _ := serve(t, &servers.Config{TLS: secure, Logger: log.logger(), Hooks: &servers.Hooks{
+			HandshakeFailed: func(_ net.Addr, err error) { failed <- err },
+		}}, echo)
+		nc := tls.Client(dial(t, ln), config)
+		_ = nc.Handshake()
+		<-failed
+		require.NoError(t, ln.Close())
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], c.level)
+		require.NotContains(t, log.lines()[0], c.other)
+	}
+}

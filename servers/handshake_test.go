@@ -391,3 +391,42 @@ func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 		require.NoError(t, nc.Close())
 	})
 }
+
+// A connection whose handshake ends during a shutdown is told of that like the others.
+func TestG18WhatBeginsDuringAShutdownIsToldOfIt(t *testing.T) {
+	secure, _ := signed(t)
+	heard := make(chan error, 1)
+	wait := func(ctx context.Context, c *chanio.Conn) error {
+		_, err := c.In.Recv(ctx)
+		heard <- err
+		return err
+	}
+	inMemory(t, servers.Config{TLS: secure}, wait, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		down := shutdown(t, ln, time.Minute)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		require.NoError(t, client.Handshake())
+		_, err := client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		require.NoError(t, client.Close())
+		require.NoError(t, <-down)
+		require.NoError(t, <-result)
+	})
+	require.ErrorIs(t, <-heard, servers.ErrShutdown)
+}
+
+// A connection for which there was no room yet is closed when nobody wants it any more.
+func TestWhatWaitsForRoomIsClosedAtTheEnd(t *testing.T) {
+	secure, _ := signed(t)
+	cfg := servers.Config{TLS: secure, MaxHandshakes: 1, MaxConns: 2, FirstByte: time.Hour}
+	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		silent, waiting := dial(), dial()
+		require.ErrorIs(t, <-shutdown(t, ln, 500*time.Millisecond), context.DeadlineExceeded)
+		require.NoError(t, <-result)
+		for _, nc := range []net.Conn{silent, waiting} {
+			_, err := nc.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NoError(t, nc.Close())
+		}
+	})
+}
