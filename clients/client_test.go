@@ -437,3 +437,26 @@ func TestClientShutdownRefusesCallsWhateverItWaitsFor(t *testing.T) {
 		require.NoError(t, <-down)
 	}, answerAll)
 }
+
+// After a long outage the first call that comes when the server is back succeeds, however many have failed before.
+func TestClientSurvivesALongOutage(t *testing.T) {
+	plays := make([]func(*chanio.Duplex[string, string]), 20)
+	plays[0] = func(far *chanio.Duplex[string, string]) { answerSome(far, 1) }
+	plays = append(plays, answerAll)
+	asking(t, clients.ClientConfig[string, string]{Timeout: 10 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		requireReply(t, cl, "before")
+		failed := 0
+		for {
+			_, err := cl.Call(t.Context(), "meanwhile")
+			if err == nil {
+				break
+			}
+			require.ErrorIs(t, err, clients.ErrNotSent)
+			require.ErrorIs(t, err, errDown)
+			failed++
+		}
+		require.Greater(t, failed, 5)
+		requireReply(t, cl, "after")
+		require.Equal(t, 21, s.dialled)
+	}, plays...)
+}

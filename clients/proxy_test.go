@@ -647,3 +647,22 @@ func TestSOCKS4AsksForANameOnlyIfItIsToBeLookedUpThere(t *testing.T) {
 		})
 	}
 }
+
+// The address in a reply may be a name of any length, which comes in any slices, and what follows it is the host's.
+func TestSOCKS5RepliesMayHaveANameOfAnyLength(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 255} {
+		reply := "\x05\x00\x00\x03" + string([]byte{byte(n)}) + strings.Repeat("x", n) + "\x00\x50"
+		sliced := func(_ string, nc net.Conn) {
+			_ = perform(nc, [][2]string{{"\x05\x01\x00", "\x05"}, {"", "\x00"}, {"\x05\x01\x00\x03\x06a.test\x00\x50", ""}})
+			for i := range len(reply) {
+				_, _ = io.WriteString(nc, reply[i:i+1])
+			}
+			_, _ = io.WriteString(nc, "hello")
+			_, _ = io.Copy(nc, nc)
+		}
+		through(t, &clients.SOCKS5{Addr: "proxy:1080"}, "a.test:80", sliced, func(t *testing.T, c *chanio.Conn, err error) {
+			require.NoError(t, err, "%d bytes", n)
+			requireEcho(t, c, "hello")
+		})
+	}
+}
