@@ -91,6 +91,9 @@ func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 		w = cl.tags.Tag(w, c.id)
 	}
 	if err := cl.d.Out.Send(ctx, w); err != nil {
+		if isClosed(cl.d.Out.Done()) {
+			cl.fail(err) // the peer may be silent, so that In would never tell
+		}
 		return cl.notSent(err)
 	}
 	sent = true

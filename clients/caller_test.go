@@ -567,3 +567,25 @@ func TestCallerInOrderEndsWhenAReplyIsLost(t *testing.T) {
 		})
 	}
 }
+
+// When nothing can be sent any more the Caller has ended, whether or not the peer says a word.
+func TestCallerEndsWhenItsSinkHas(t *testing.T) {
+	near, far := chanio.Pipe()
+	d := codec.Frame(near, codec.Lines)
+	cl := clients.NewCaller(t.Context(), d, nil)
+	first := make(chan error, 1)
+	go func() {
+		_, err := cl.Call(t.Context(), "first")
+		first <- err
+	}()
+	_, err := far.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, d.Out.Close())
+	_, err = cl.Call(t.Context(), "second")
+	require.ErrorIs(t, err, clients.ErrNotSent)
+	<-cl.Done()
+	require.ErrorIs(t, <-first, net.ErrClosed)
+	require.ErrorIs(t, cl.Err(), net.ErrClosed)
+	require.NoError(t, cl.Close())
+	require.NoError(t, far.Close())
+}

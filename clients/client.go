@@ -32,8 +32,11 @@ type ClientConfig[R, W any] struct {
 	Reconnect ReconnectConfig
 
 	// Hello, if not nil, is called with each new connection before any call uses it, for instance to log in. If it
-	// fails, the connection is dropped, which counts as a failure to connect.
+	// fails, the connection is dropped, which counts as a failure to connect and is passed to Reconnect.Permanent.
 	Hello func(ctx context.Context, d *chanio.Duplex[R, W]) error
+
+	// HelloTimeout limits the duration of Hello: its ctx ends then. 0 means 30 s; negative means no limit.
+	HelloTimeout time.Duration
 }
 
 // Client makes calls of a request/response protocol over a connection that it opens for the first call, shares among
@@ -50,11 +53,16 @@ type Client[R, W any] struct {
 	wanted chan struct{} // has a token when a call wants a connection
 	exited chan struct{} // closed when the goroutine has
 
+	// Owned by the goroutine.
+	fresh  *chanio.Duplex[R, W] // over the connection that was opened last
+	useful *chanio.Conn         // the latest that has brought a reply
+
 	mu      sync.Mutex
 	caller  *Caller[R, W] // nil while there is no connection
 	changed chan struct{} // closed when caller or err changes
 	err     error         // why there will be no more connections
 	down    error         // why the last connection ended or could not be made
+	refuses bool          // further calls, because of a Shutdown
 }
 
 // NewClient returns a Client that opens connections with dial, decodes replies with in and encodes requests with out.
@@ -77,43 +85,65 @@ func NewClient[R, W any](
 	}
 	cl.cfg.Tags = cl.cfg.Tags.complete("NewClient")
 	cl.cfg.Caller.complete(cl.cfg.Tags.max())
-	var useful *chanio.Conn // owned by the goroutine
+	cl.cfg.HelloTimeout = cmp.Or(cl.cfg.HelloTimeout, 30*time.Second)
 	if cl.cfg.Reconnect.Useful == nil {
-		cl.cfg.Reconnect.Useful = func(c *chanio.Conn) bool { return c == useful }
+		cl.cfg.Reconnect.Useful = func(c *chanio.Conn) bool { return c == cl.useful }
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(context.Background())
-	cl.conns = Reconnect(cl.contained(dial), &cl.cfg.Reconnect)
-	go cl.run(&useful)
+	cl.conns = Reconnect(cl.opening(dial), &cl.cfg.Reconnect)
+	go cl.run()
 	return cl
 }
 
-// contained wraps dial, which runs in the Client's goroutine, so that a panic becomes an error. It records failures for
-// calls that give up meanwhile.
-func (cl *Client[R, W]) contained(dial func(context.Context) (*chanio.Conn, error)) func(context.Context) (*chanio.Conn, error) {
+// opening returns a function that opens a connection with dial and Hello. It runs in the Client's goroutine, so panics
+// become errors. It records failures for calls that give up meanwhile.
+func (cl *Client[R, W]) opening(dial func(context.Context) (*chanio.Conn, error)) func(context.Context) (*chanio.Conn, error) {
 	return func(ctx context.Context) (c *chanio.Conn, err error) {
-		if panicked := guard.Call(func() { c, err = dial(ctx) }); panicked != nil {
+		if panicked := guard.Call(func() { c, err = notNil(dial(ctx)) }); panicked != nil {
 			c, err = nil, panicked
-		} else if c == nil && err == nil {
-			err = errors.New("clients: dial returned neither a connection nor an error")
+		}
+		if err == nil {
+			err = cl.hello(ctx, c)
 		}
 		if err != nil {
 			cl.mu.Lock()
 			defer cl.mu.Unlock()
 			cl.down = err
+			return nil, err
 		}
-		return c, err
+		return c, nil
 	}
 }
 
+// hello frames c and calls Hello. If that fails it aborts c.
+func (cl *Client[R, W]) hello(ctx context.Context, c *chanio.Conn) (err error) {
+	cl.fresh = codec.FrameBoth(c, cl.in, cl.out)
+	if cl.cfg.Hello == nil {
+		return nil
+	}
+	if d := cl.cfg.HelloTimeout; d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("clients: Hello is not over within %v: %w", d, os.ErrDeadlineExceeded))
+		defer cancel()
+	}
+	if panicked := guard.Call(func() { err = cl.cfg.Hello(ctx, cl.fresh) }); panicked != nil {
+		err = panicked
+	}
+	if err != nil {
+		c.Abort(err)
+	}
+	return err
+}
+
 // run is the Client's goroutine. It connects when a call needs a connection, and waits for the end of the connection.
-func (cl *Client[R, W]) run(useful **chanio.Conn) {
+func (cl *Client[R, W]) run() {
 	defer close(cl.exited)
 	var err error
 	panicked := guard.Call(func() {
 		for err == nil {
 			select {
 			case <-cl.wanted:
-				err = cl.connect(useful)
+				err = cl.connect()
 			case <-cl.ctx.Done():
 				err = net.ErrClosed
 			}
@@ -128,7 +158,7 @@ func (cl *Client[R, W]) run(useful **chanio.Conn) {
 
 // connect opens one connection and serves calls with it until it ends. An error means that no more connections will be
 // opened.
-func (cl *Client[R, W]) connect(useful **chanio.Conn) error {
+func (cl *Client[R, W]) connect() error {
 	if cl.get() != nil {
 		return nil // the token is from before
 	}
@@ -144,19 +174,12 @@ func (cl *Client[R, W]) connect(useful **chanio.Conn) error {
 	}
 	served := false
 	defer func() {
-		if !served {
+		if !served { // Hello has kept what it was lent
 			c.Abort(net.ErrClosed)
 		}
 	}()
-	d := codec.FrameBoth(c, cl.in, cl.out)
-	if err := cl.hello(d); err != nil {
-		c.Abort(err)
-		cl.set(nil, nil, err)
-		cl.want() // those who wait still do
-		return nil
-	}
+	caller := newCaller(context.Background(), cl.fresh, cl.cfg.Tags, &cl.cfg.Caller)
 	served = true
-	caller := newCaller(context.Background(), d, cl.cfg.Tags, &cl.cfg.Caller)
 	cl.set(caller, nil, nil)
 	select {
 	case <-caller.Done():
@@ -165,19 +188,9 @@ func (cl *Client[R, W]) connect(useful **chanio.Conn) error {
 	_ = caller.Close() // does nothing if it has failed, which Err tells
 	cl.set(nil, nil, caller.Err())
 	if caller.Replies() > 0 {
-		*useful = c
+		cl.useful = c
 	}
 	return nil
-}
-
-func (cl *Client[R, W]) hello(d *chanio.Duplex[R, W]) (err error) {
-	if cl.cfg.Hello == nil {
-		return nil
-	}
-	if panicked := guard.Call(func() { err = cl.cfg.Hello(cl.ctx, d) }); panicked != nil {
-		return panicked
-	}
-	return err
 }
 
 // set sets the state that calls see.
@@ -232,6 +245,9 @@ func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], error) {
 	for {
 		cl.mu.Lock()
 		caller, err, changed := cl.caller, cl.err, cl.changed
+		if cl.refuses && err == nil {
+			err = net.ErrClosed
+		}
 		cl.mu.Unlock()
 		switch {
 		case err != nil:
@@ -267,10 +283,20 @@ func (cl *Client[R, W]) State() ReconnectState { return cl.conns.State() }
 // first, Shutdown returns its cause, and calls in progress fail.
 func (cl *Client[R, W]) Shutdown(ctx context.Context) error {
 	var err error
-	if caller := cl.get(); caller != nil {
+	if caller := cl.refuse(); caller != nil {
 		err = caller.Shutdown(ctx)
 	}
 	return errors.Join(err, cl.Close())
+}
+
+// refuse rejects further calls, including those that wait for a connection. It returns the current Caller.
+func (cl *Client[R, W]) refuse() *Caller[R, W] {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.refuses = true
+	close(cl.changed)
+	cl.changed = make(chan struct{})
+	return cl.caller
 }
 
 // Close ends the Client: calls in progress and later ones return an error that matches net.ErrClosed. It waits for the

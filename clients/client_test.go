@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
 )
@@ -327,4 +328,135 @@ func TestClientShutdownWaitsForReplies(t *testing.T) {
 		require.NoError(t, cl.Shutdown(t.Context()))
 		all.Wait()
 	}, slow)
+}
+
+// A server that accepts and says nothing is left after HelloTimeout.
+func TestClientDoesNotWaitForHelloForEver(t *testing.T) {
+	cfg := clients.ClientConfig[string, string]{
+		Timeout: time.Hour, HelloTimeout: time.Minute,
+		Hello: func(ctx context.Context, d *chanio.Duplex[string, string]) error {
+			_, err := d.In.Recv(ctx)
+			return err
+		},
+	}
+	silent := func(far *chanio.Duplex[string, string]) { _, _ = far.In.Recv(context.Background()) }
+	welcoming := func(far *chanio.Duplex[string, string]) {
+		_ = far.Out.Send(context.Background(), "welcome")
+		answerAll(far)
+	}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, _ *lineServer) {
+		start := time.Now()
+		requireReply(t, cl, "a")
+		require.Equal(t, time.Minute+time.Second, time.Since(start))
+	}, silent, welcoming)
+}
+
+// A Hello that fails is a failure to connect, however long that took.
+func TestClientCountsAHelloThatFails(t *testing.T) {
+	for takes, stable := range map[time.Duration]time.Duration{0: -1, 15 * time.Second: 0} {
+		failing := func(ctx context.Context, _ *chanio.Duplex[string, string]) error {
+			select {
+			case <-time.After(takes):
+			case <-ctx.Done():
+			}
+			return errDown
+		}
+		cfg := clients.ClientConfig[string, string]{Timeout: time.Hour, Hello: failing}
+		cfg.Reconnect = clients.ReconnectConfig{MaxAttempts: 3, Stable: stable}
+		asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+			_, err := cl.Call(t.Context(), "a")
+			require.ErrorIs(t, err, errDown)
+			require.ErrorContains(t, err, "gave up after 3 failures")
+			require.Equal(t, 3, s.dialled)
+		}, answerAll)
+		cfg.Reconnect.Permanent = func(err error) bool { return errors.Is(err, errDown) }
+		asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+			_, err := cl.Call(t.Context(), "a")
+			require.ErrorIs(t, err, errDown)
+			require.Equal(t, 1, s.dialled)
+		}, answerAll)
+	}
+}
+
+// A peer that takes nothing more, and says nothing, ends the connection by its WriteTimeout: the next call has another one.
+func TestClientLeavesAConnectionThatTakesNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fars []net.Conn
+		dial := func(context.Context) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(1)
+			fars = append(fars, far)
+			return chanio.NewConn(near, &chanio.ConnConfig{WriteTimeout: time.Second}), nil
+		}
+		cfg := &clients.ClientConfig[string, string]{Timeout: 5 * time.Second, Caller: clients.CallerConfig[string]{Lost: -1}}
+		cl := clients.NewClient(dial, codec.Lines, codec.Lines, cfg)
+		_, err := cl.Call(t.Context(), "stuck")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = cl.Call(t.Context(), "sent over the second")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NotErrorIs(t, err, clients.ErrNotSent)
+		require.Len(t, fars, 2)
+		for _, far := range fars {
+			_ = far.Close()
+		}
+		require.NoError(t, cl.Close())
+	})
+}
+
+// From when Shutdown begins no call waits for another connection.
+func TestClientShutdownRefusesCallsWhateverItWaitsFor(t *testing.T) {
+	held := make(chan struct{})
+	cfg := clients.ClientConfig[string, string]{Timeout: time.Hour}
+	cfg.Caller = clients.CallerConfig[string]{Lost: time.Second, Push: func(string) bool { <-held; return true }}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, _ *lineServer) {
+		held = make(chan struct{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := cl.Call(ctx, "a") // Push holds the reply, which is lost a second later
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(2 * time.Second)
+		late := make(chan error, 2)
+		call := func() {
+			_, err := cl.Call(t.Context(), "late")
+			late <- err
+		}
+		go call()
+		synctest.Wait()
+		require.Empty(t, late, "it waits for the next connection")
+		down := make(chan error, 1)
+		go func() { down <- cl.Shutdown(t.Context()) }()
+		go call()
+		synctest.Wait()
+		require.Len(t, late, 2)
+		require.Empty(t, down)
+		for range 2 {
+			err := <-late
+			require.ErrorIs(t, err, clients.ErrNotSent)
+			require.ErrorIs(t, err, net.ErrClosed)
+		}
+		close(held)
+		require.NoError(t, <-down)
+	}, answerAll)
+}
+
+// After a long outage the first call that comes when the server is back succeeds, however many have failed before.
+func TestClientSurvivesALongOutage(t *testing.T) {
+	plays := make([]func(*chanio.Duplex[string, string]), 20)
+	plays[0] = func(far *chanio.Duplex[string, string]) { answerSome(far, 1) }
+	plays = append(plays, answerAll)
+	asking(t, clients.ClientConfig[string, string]{Timeout: 10 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
+		requireReply(t, cl, "before")
+		failed := 0
+		for {
+			_, err := cl.Call(t.Context(), "meanwhile")
+			if err == nil {
+				break
+			}
+			require.ErrorIs(t, err, clients.ErrNotSent)
+			require.ErrorIs(t, err, errDown)
+			failed++
+		}
+		require.Greater(t, failed, 5)
+		requireReply(t, cl, "after")
+		require.Equal(t, 21, s.dialled)
+	}, plays...)
 }

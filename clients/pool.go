@@ -136,7 +136,11 @@ func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Pool
 	if c.Check == nil {
 		c.Check = CheckIdle
 	}
-	return NewPool(dial, func(c *chanio.Conn) { c.Abort(nil) }, &c)
+	if dial == nil {
+		panic("clients: NewConnPool: needs a function to dial")
+	}
+	open := func(ctx context.Context) (*chanio.Conn, error) { return notNil(dial(ctx)) }
+	return NewPool(open, func(c *chanio.Conn) { c.Abort(nil) }, &c)
 }
 
 // Get returns a value for the caller's use. The caller must call [Lease.Release] when done. Get takes an idle, healthy

@@ -682,3 +682,38 @@ func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
 		_ = (<-accepted).Close()
 	}
 }
+
+// Whatever way a value or a permit comes back, MinIdle are opened again.
+func TestPoolOpensAheadAfterWhatCameToNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &factory{}
+	cfg := clients.PoolConfig[int]{MaxOpen: 1, MinIdle: 1, Check: func(context.Context, int) error { cancel(); return errDown }}
+	pooling(t, f, cfg, func(t *testing.T, p *clients.Pool[int]) {
+		synctest.Wait()
+		_, err := p.Get(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Idle, "after a check that a cancel came between")
+	})
+
+	f = &factory{takes: 3 * time.Second, fail: errDown}
+	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1, MinIdle: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		time.Sleep(3500 * time.Millisecond) // it has failed, and is to be tried again half a second later
+		_, err := p.Get(t.Context())
+		require.ErrorIs(t, err, errDown)
+		f.mu.Lock()
+		f.fail = nil
+		f.mu.Unlock()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Idle, "after a failure to open while there was no room to do so ahead")
+	})
+}
+
+func TestConnPoolRefusesADialThatReturnsNothing(t *testing.T) {
+	p := clients.NewConnPool(func(context.Context) (*chanio.Conn, error) { return nil, nil }, nil)
+	_, err := p.Get(t.Context())
+	require.ErrorContains(t, err, "neither a connection nor an error")
+	require.NoError(t, p.Close())
+	require.Panics(t, func() { clients.NewConnPool(nil, nil) })
+}

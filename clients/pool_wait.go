@@ -76,8 +76,9 @@ func (p *Pool[T]) giveBack(g grant[T]) {
 		p.put(g.value)
 	case g.err == nil:
 		p.mu.Lock()
-		defer p.mu.Unlock()
 		p.free()
+		p.mu.Unlock()
+		p.openAhead()
 	}
 }
 

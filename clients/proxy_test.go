@@ -593,3 +593,76 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 	_, err := clients.EnvironmentProxy()
 	require.ErrorContains(t, err, "it is in the environment")
 }
+
+// OnRelease is about connections that were handed out.
+func TestOnlyAConnectionThatIsHandedOutIsReleased(t *testing.T) {
+	released := make(chan *chanio.Conn, 2)
+	dial := func(answers ...[2]string) (*chanio.Conn, error) {
+		nl := listen(t)
+		defer nl.Close()
+		var playing sync.WaitGroup
+		defer playing.Wait()
+		playing.Go(func() {
+			if nc, err := nl.Accept(); err == nil {
+				defer nc.Close()
+				_ = perform(nc, answers)
+			}
+		})
+		return clients.DialTCP(t.Context(), "a.test:80", &clients.Config{
+			Conn:  chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }},
+			Proxy: &clients.SOCKS5{Addr: nl.Addr().String()},
+		})
+	}
+	_, err := dial([2]string{"\x05\x01\x00", "\x05\xff"})
+	require.ErrorContains(t, err, "no method")
+	c, err := dial([2]string{"\x05\x01\x00", "\x05\x00"},
+		[2]string{"\x05\x01\x00\x03\x06a.test\x00\x50", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"})
+	require.NoError(t, err)
+	require.Empty(t, released)
+	require.NoError(t, c.Close())
+	require.Same(t, c, <-released)
+}
+
+type noProxy struct{}
+
+func (noProxy) DialThrough(context.Context, string, *chanio.ConnConfig, clients.DialFunc) (*chanio.Conn, error) {
+	return nil, nil
+}
+
+func TestAProxyThatReturnsNothingIsAnError(t *testing.T) {
+	_, err := clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Proxy: noProxy{}})
+	require.ErrorContains(t, err, "neither a connection nor an error")
+}
+
+func TestSOCKS4AsksForANameOnlyIfItIsToBeLookedUpThere(t *testing.T) {
+	const granted = "\x00\x5a\x00\x00\x00\x00\x00\x00"
+	for addr, request := range map[string]string{
+		"a.test:80":  "\x04\x01\x00\x50\x00\x00\x00\x01bob\x00a.test\x00",
+		"1.2.3.4:80": "\x04\x01\x00\x50\x01\x02\x03\x04bob\x00",
+	} {
+		p := &clients.SOCKS4{Addr: "proxy:1080", User: "bob", Names: true}
+		through(t, p, addr, script([2]string{request, granted}), func(t *testing.T, c *chanio.Conn, err error) {
+			require.NoError(t, err)
+			requireEcho(t, c, "")
+		})
+	}
+}
+
+// The address in a reply may be a name of any length, which comes in any slices, and what follows it is the host's.
+func TestSOCKS5RepliesMayHaveANameOfAnyLength(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 255} {
+		reply := "\x05\x00\x00\x03" + string([]byte{byte(n)}) + strings.Repeat("x", n) + "\x00\x50"
+		sliced := func(_ string, nc net.Conn) {
+			_ = perform(nc, [][2]string{{"\x05\x01\x00", "\x05"}, {"", "\x00"}, {"\x05\x01\x00\x03\x06a.test\x00\x50", ""}})
+			for i := range len(reply) {
+				_, _ = io.WriteString(nc, reply[i:i+1])
+			}
+			_, _ = io.WriteString(nc, "hello")
+			_, _ = io.Copy(nc, nc)
+		}
+		through(t, &clients.SOCKS5{Addr: "proxy:1080"}, "a.test:80", sliced, func(t *testing.T, c *chanio.Conn, err error) {
+			require.NoError(t, err, "%d bytes", n)
+			requireEcho(t, c, "hello")
+		})
+	}
+}

@@ -56,7 +56,7 @@ type Reconnector struct {
 	failures int          // in a row
 	due      time.Time    // of the next attempt
 	conn     *chanio.Conn // the latest, until its end was noticed or it went to nobody
-	since    time.Time    // that it lives
+	life     *life        // of conn
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the attempt
@@ -67,7 +67,8 @@ type Reconnector struct {
 // respect its ctx. cfg may be nil. It does not dial before a receiver of Conns asks.
 //
 // The pause after n consecutive failures is Backoff(n). A stable connection resets the count: when it ends, the pause
-// is Backoff(1), and if the next attempt fails too, that is the first failure.
+// is Backoff(1), and if the next attempt fails too, that is the first failure. A pause starts when the attempt or the
+// connection has ended, even if nobody asks for the next connection then.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {
@@ -141,19 +142,52 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	}
 	c := r.conn
 	r.conn = nil
-	if lived := time.Since(r.since); lived < r.cfg.Stable && !r.cfg.Useful(c) {
-		return r.failed(fmt.Errorf("clients: the connection lived for %v only: %w", lived, errShortLived))
+	ended := r.life.end()
+	if lived := ended.Sub(r.life.began); lived < r.cfg.Stable && !r.cfg.Useful(c) {
+		return r.failedAt(ended, fmt.Errorf("clients: the connection lived for %v only: %w", lived, errShortLived))
 	}
 	r.failures = 0
-	r.wait(nil, r.cfg.Backoff(1))
+	r.wait(nil, ended, r.cfg.Backoff(1))
 	return nil
+}
+
+// life measures how long a connection lived.
+type life struct {
+	began time.Time
+
+	mu    sync.Mutex
+	ended time.Time // of the last half; zero while nobody has noticed
+}
+
+func beginLife(c *chanio.Conn) *life {
+	l := &life{began: time.Now()}
+	note := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.ended = time.Now()
+	}
+	c.In.OnDone(note)
+	c.Out.OnDone(note)
+	return l
+}
+
+// end returns when a released connection ended.
+func (l *life) end() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended.IsZero() {
+		return time.Now() // a moment ago
+	}
+	return l.ended
 }
 
 // errShortLived is the failure of a connection that was opened but ended too soon.
 var errShortLived = errors.New("it was not stable")
 
 // failed counts a failure. It returns an error if no more attempts follow.
-func (r *Reconnector) failed(err error) error {
+func (r *Reconnector) failed(err error) error { return r.failedAt(time.Now(), err) }
+
+func (r *Reconnector) failedAt(at time.Time, err error) error {
 	r.failures++
 	if r.cfg.Permanent != nil && !errors.Is(err, errShortLived) && r.cfg.Permanent(err) {
 		return r.end(err)
@@ -161,7 +195,7 @@ func (r *Reconnector) failed(err error) error {
 	if r.failures == r.cfg.MaxAttempts {
 		return r.end(fmt.Errorf("clients: gave up after %d failures in a row: %w", r.failures, err))
 	}
-	r.wait(err, r.cfg.Backoff(r.failures))
+	r.wait(err, at, r.cfg.Backoff(r.failures))
 	return nil
 }
 
@@ -170,9 +204,9 @@ func (r *Reconnector) end(err error) error {
 	return err
 }
 
-// wait sets when the next attempt is due.
-func (r *Reconnector) wait(err error, d time.Duration) {
-	r.due = time.Now().Add(d)
+// wait sets when the next attempt is due: d after the end of what was before.
+func (r *Reconnector) wait(err error, ended time.Time, d time.Duration) {
+	r.due = ended.Add(d)
 	r.board.set(ReconnectState{Phase: Waiting, Failures: r.failures, Err: err, Due: r.due})
 }
 
@@ -202,7 +236,7 @@ func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	r.board.set(ReconnectState{Phase: Connecting, Failures: r.failures})
-	c, err := r.dial(ctx)
+	c, err := notNil(r.dial(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +244,7 @@ func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
 		c.Out.Abort(nil)
 		return nil, net.ErrClosed
 	}
-	r.conn, r.since = c, time.Now()
+	r.conn, r.life = c, beginLife(c)
 	r.board.set(ReconnectState{Phase: Connected, Failures: r.failures})
 	return c, nil
 }

@@ -347,3 +347,32 @@ func TestBackoffFollowsItsFormula(t *testing.T) {
 		clients.Reconnect(nil, &clients.ReconnectConfig{MaxAttempts: -1})
 	})
 }
+
+// A pause begins with the end of a connection, which has lived until then, and not when somebody asks for the next one.
+func TestReconnectCountsFromTheEndOfAConnection(t *testing.T) {
+	f := &flaky{}
+	reconnecting(t, f, clients.ReconnectConfig{}, func(t *testing.T, r *clients.Reconnector) {
+		c, err := r.Conns.Recv(t.Context())
+		require.NoError(t, err)
+		f.hangUp(t, c)
+		time.Sleep(time.Hour)
+		c, err = r.Conns.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []time.Duration{0, time.Hour}, f.dials)
+		require.Equal(t, 1, r.State().Failures, "it lived for a moment only")
+		f.hangUp(t, c)
+		time.Sleep(500 * time.Millisecond)
+		_, err = r.Conns.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, time.Hour+2*time.Second, f.dials[2], "what is left of the pause")
+	})
+}
+
+func TestReconnectTakesNothingForAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nothing := func(context.Context) (*chanio.Conn, error) { return nil, nil }
+		r := clients.Reconnect(nothing, &clients.ReconnectConfig{MaxAttempts: 2})
+		_, err := r.Conns.Recv(t.Context())
+		require.ErrorContains(t, err, "neither a connection nor an error")
+	})
+}

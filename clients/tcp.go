@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -57,7 +58,34 @@ func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfi
 	if cfg.Allow != nil {
 		return nil, errors.New("clients: Config has a Proxy and Allow, which cannot see what the proxy connects to: use one or the other")
 	}
-	return cfg.Proxy.DialThrough(ctx, addr, conn, d.dial)
+	conn, keep := releasedIfKept(conn)
+	c, err := notNil(cfg.Proxy.DialThrough(ctx, addr, conn, d.dial))
+	keep(c)
+	return c, err
+}
+
+// releasedIfKept returns conn for connections of which only one is handed out, if any is: the OnRelease of that one alone
+// is called.
+func releasedIfKept(conn *chanio.ConnConfig) (_ *chanio.ConnConfig, keep func(*chanio.Conn)) {
+	if conn == nil || conn.OnRelease == nil {
+		return conn, func(*chanio.Conn) {}
+	}
+	var kept atomic.Pointer[chanio.Conn]
+	with := *conn
+	with.OnRelease = func(c *chanio.Conn) {
+		if kept.Load() == c {
+			conn.OnRelease(c)
+		}
+	}
+	return &with, kept.Store
+}
+
+// notNil returns what a function that dials has returned, which may be anybody's.
+func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
+	if c == nil && err == nil {
+		err = errors.New("clients: dialling returned neither a connection nor an error")
+	}
+	return c, err
 }
 
 func (cfg *Config) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }

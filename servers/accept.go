@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -23,6 +24,7 @@ const (
 // acceptor accepts from a net.Listener, one call at a time. After a temporary failure it waits, so it never spins.
 type acceptor struct {
 	nl       net.Listener
+	addr     net.Addr
 	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
 	closing  <-chan struct{}
 	log      *slog.Logger
@@ -30,8 +32,8 @@ type acceptor struct {
 	trouble  time.Time   // when accept last failed
 }
 
-func (a *acceptor) init(nl net.Listener, closing <-chan struct{}, log *slog.Logger) {
-	a.nl, a.closing, a.log = nl, closing, log
+func (a *acceptor) init(nl net.Listener, addr net.Addr, closing <-chan struct{}, log *slog.Logger) {
+	a.nl, a.addr, a.closing, a.log = nl, addr, closing, log
 	a.failed = func(error) {}
 	a.deadline, _ = nl.(interface{ SetDeadline(time.Time) error })
 }
@@ -66,6 +68,8 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 		return nil, io.EOF
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, chanio.Cause(ctx)
+	case errors.Is(err, net.ErrClosed): // which would say that it was closed here
+		return nil, fmt.Errorf("servers: somebody else has closed the net.Listener: %v", err)
 	}
 	return nil, err
 }
@@ -125,7 +129,7 @@ func (a *acceptor) wait(ctx context.Context, d time.Duration) error {
 func (a *acceptor) warn(err error) {
 	now := time.Now()
 	if now.Sub(a.trouble) > calm {
-		a.log.Warn("servers: cannot accept for now, will try again", "addr", a.nl.Addr().String(), "err", err)
+		a.log.Warn("servers: cannot accept for now, will try again", "addr", a.addr.String(), "err", err)
 	}
 	a.trouble = now
 }

@@ -36,7 +36,7 @@ func (s *shortage) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0,
 
 func (s *shortage) acceptor(log io.Writer) *acceptor {
 	a := &acceptor{}
-	a.init(s, make(chan struct{}), slog.New(slog.NewTextHandler(log, nil)))
+	a.init(s, s.Addr(), make(chan struct{}), slog.New(slog.NewTextHandler(log, nil)))
 	return a
 }
 

@@ -491,3 +491,61 @@ func TestSetALPNComesBeforeTheFirstConnection(t *testing.T) {
 	}
 	require.NoError(t, listen(t, nil).SetALPN("x"), "there is no TLS")
 }
+
+// The Logger hears of files that can be read no longer, also if the server of a protocol has set its ALPN.
+func TestG20SetALPNKeepsTheLogger(t *testing.T) {
+	secure, _ := signed(t)
+	certPEM, keyPEM := pemOf(t, secure.Certificates[0])
+	certFile := file(t, "cert.pem", certPEM)
+	var log logbook
+	cfg := servers.Config{Logger: log.logger(), TLS: &servers.TLSConfig{CertFile: certFile, KeyFile: file(t, "key.pem", keyPEM)}}
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &cfg)
+		require.NoError(t, err)
+		before := len(log.lines()) // the clock of a bubble is another one, so the certificate is not valid yet
+		require.NoError(t, ln.SetALPN("x"))
+		require.Len(t, log.lines(), before, "nothing is said twice")
+		result := serveOn(t, t.Context(), ln, echo)
+		require.NoError(t, os.WriteFile(certFile, []byte("broken"), 0o600))
+		time.Sleep(2 * time.Second)
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+		require.Equal(t, "hello", say(t, client, "hello"))
+		require.NoError(t, client.Close())
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+		require.Contains(t, log.lines()[before], "cannot reload the certificate")
+	})
+}
+
+// A handshake that a peer fails is Info; one that the program's own code fails is an error, with the stack.
+func TestG20AHandshakeFailsByWhomeverItFails(t *testing.T) {
+	for _, c := range []struct {
+		panics       bool
+		level, other string
+	}{{false, "level=INFO", "stack="}, {true, "level=ERROR", "level=INFO"}} {
+		secure, config := signed(t)
+		secure.Base = &tls.Config{VerifyConnection: func(tls.ConnectionState) error {
+			if c.panics {
+				panic("boom")
+			}
+			return errors.New("not this one")
+		}}
+		var log logbook
+		failed := make(chan error, 1)
+		ln, _ := serve(t, &servers.Config{TLS: secure, Logger: log.logger(), Hooks: &servers.Hooks{
+			HandshakeFailed: func(_ net.Addr, err error) { failed <- err },
+		}}, echo)
+		nc := tls.Client(dial(t, ln), config)
+		_ = nc.Handshake()
+		<-failed
+		require.NoError(t, ln.Close())
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], c.level)
+		require.NotContains(t, log.lines()[0], c.other)
+	}
+}

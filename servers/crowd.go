@@ -175,12 +175,12 @@ func (c *crowd) drain() {
 	}
 }
 
-// wait ends p later unless it has sent something by then. The caller holds mu.
+// wait ends p after its FirstByte unless it has sent something by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
 	if p.settled {
 		return
 	}
-	p.silence = time.AfterFunc(max(c.firstByte, 0), func() {
+	p.silence = time.AfterFunc(max(c.firstByte-time.Since(p.since), 0), func() {
 		if !p.heard() {
 			p.cancel(errSilent)
 		}

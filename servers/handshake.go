@@ -102,6 +102,15 @@ func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	}
 }
 
+// wait waits until all goroutines have ended, and lets none start.
+func (h *handshakes) wait() {
+	h.start.Do(func() {
+		h.err = io.EOF
+		close(h.over)
+	})
+	<-h.over
+}
+
 // run accepts until accepting ends. It returns when no handshake is in progress.
 func (h *handshakes) run() {
 	defer h.l.setAccepting(false)
@@ -109,10 +118,10 @@ func (h *handshakes) run() {
 	var shaking sync.WaitGroup
 	defer shaking.Wait()
 	for {
-		nc, err := h.l.accept(h.ctx)
+		nc, peer, err := h.l.accept(h.ctx)
 		if err == nil {
 			if err = h.crowd.makeRoom(h.ctx); err != nil {
-				h.turnAway(nc)
+				h.turnAway(nc, peer)
 			}
 		}
 		if err != nil {
@@ -121,18 +130,18 @@ func (h *handshakes) run() {
 			}
 			return
 		}
-		p := h.crowd.enter(h.ctx, nc.RemoteAddr())
+		p := h.crowd.enter(h.ctx, peer)
 		shaking.Go(func() {
 			defer h.crowd.leave(p)
-			h.shake(p, nc)
+			h.shake(p, nc, peer)
 		})
 	}
 }
 
 // turnAway closes an accepted connection.
-func (h *handshakes) turnAway(nc net.Conn) {
+func (h *handshakes) turnAway(nc net.Conn, peer net.Addr) {
 	refuse(nc)
-	if peer := nc.RemoteAddr(); h.l.isBalancer(peer) {
+	if h.l.isBalancer(peer) {
 		h.l.giveBack() // it was not counted yet
 	} else {
 		h.l.leave(peer)
@@ -140,8 +149,8 @@ func (h *handshakes) turnAway(nc net.Conn) {
 }
 
 // shake performs the PROXY header and the handshake of one connection, and passes it to next.
-func (h *handshakes) shake(p *pending, nc net.Conn) {
-	a := arrival{nc: nc, conn: h.l.conn, member: member{peer: nc.RemoteAddr()}}
+func (h *handshakes) shake(p *pending, nc net.Conn, peer net.Addr) {
+	a := arrival{nc: nc, conn: h.l.conn, member: member{peer: peer}}
 	if h.l.isBalancer(a.peer) && !h.introduce(p, &a) {
 		return
 	}
@@ -201,7 +210,7 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 		h.l.leave(a.peer)
 		return nil, 0
 	}
-	withAddrs(w, &a.conn)
+	h.l.withAddrs(w, &a.conn)
 	if h.config == nil {
 		return chanio.NewConn(w, &a.conn), 0
 	}

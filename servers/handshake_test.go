@@ -113,8 +113,10 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		"old":             {servers.Config{}, time.Second, 0},
 		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, 900 * time.Millisecond},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
-		"before TLS":      {servers.Config{TLS: secure}, time.Second, 200 * time.Millisecond},
-		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 200 * time.Millisecond},
+		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
+		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
+		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 150 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
@@ -356,5 +358,75 @@ func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
 		require.False(t, ok)
 		require.NoError(t, <-down)
 		require.NoError(t, nc.Close())
+	})
+}
+
+// What a handshake of Serve calls has returned when Serve has.
+func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
+	secure, _ := signed(t)
+	var opened, goOn chan struct{} // of the bubble
+	cfg := servers.Config{TLS: secure, Hooks: &servers.Hooks{Opened: func(*chanio.Conn, time.Duration) {
+		close(opened)
+		<-goOn
+	}}}
+	synctest.Test(t, func(t *testing.T) {
+		opened, goOn = make(chan struct{}), make(chan struct{})
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(nl, &cfg)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := serveOn(t, ctx, ln, echo)
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		require.NoError(t, client.Handshake())
+		<-opened
+		cancel()
+		synctest.Wait()
+		require.Empty(t, result, "Serve has returned while a hook runs")
+		close(goOn)
+		require.NoError(t, <-result)
+		require.NoError(t, nc.Close())
+	})
+}
+
+// A connection whose handshake ends during a shutdown is told of that like the others.
+func TestG18WhatBeginsDuringAShutdownIsToldOfIt(t *testing.T) {
+	secure, _ := signed(t)
+	heard := make(chan error, 1)
+	wait := func(ctx context.Context, c *chanio.Conn) error {
+		_, err := c.In.Recv(ctx)
+		heard <- err
+		return err
+	}
+	inMemory(t, servers.Config{TLS: secure}, wait, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		down := shutdown(t, ln, time.Minute)
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		require.NoError(t, client.Handshake())
+		_, err := client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		require.NoError(t, client.Close())
+		require.NoError(t, <-down)
+		require.NoError(t, <-result)
+	})
+	require.ErrorIs(t, <-heard, servers.ErrShutdown)
+}
+
+// A connection for which there was no room yet is closed when nobody wants it any more.
+func TestWhatWaitsForRoomIsClosedAtTheEnd(t *testing.T) {
+	secure, _ := signed(t)
+	cfg := servers.Config{TLS: secure, MaxHandshakes: 1, MaxConns: 2, FirstByte: time.Hour}
+	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		silent, waiting := dial(), dial()
+		require.ErrorIs(t, <-shutdown(t, ln, 500*time.Millisecond), context.DeadlineExceeded)
+		require.NoError(t, <-result)
+		for _, nc := range []net.Conn{silent, waiting} {
+			_, err := nc.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NoError(t, nc.Close())
+		}
 	})
 }

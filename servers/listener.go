@@ -32,6 +32,7 @@ type Listener struct {
 	conn      chanio.ConnConfig // of each connection
 	options   socket.Options
 	acceptor  acceptor
+	addr      net.Addr
 	slots     chan struct{} // one for each connection, if their number is limited
 	perIP     perIP
 	peerLines lines
@@ -90,7 +91,10 @@ func newListener(cfg Config) (*Listener, error) {
 
 // listenOn starts accepting from nl, which l owns from then on.
 func (l *Listener) listenOn(nl net.Listener) {
-	l.acceptor.init(nl, l.closing, l.cfg.Logger)
+	if l.addr = nl.Addr(); l.addr == nil {
+		l.addr = unknownAddr{}
+	}
+	l.acceptor.init(nl, l.addr, l.closing, l.cfg.Logger)
 	l.acceptor.failed = l.acceptFailed
 }
 
@@ -103,10 +107,12 @@ func (l *Listener) SetALPN(protocols ...string) error {
 	}
 	with := *l.secure
 	with.ALPN = protocols
-	config, err := with.Config(nil)
+	log, unmute := muted(l.cfg.Logger) // what there is to say about the certificates has been said
+	config, err := with.Config(log)
 	if err != nil {
 		return fmt.Errorf("servers: %w", err)
 	}
+	unmute()
 	if !l.handshakes.setConfig(config) {
 		return fmt.Errorf("servers: %s: SetALPN comes too late: connections are being accepted", l.Addr())
 	}
@@ -123,7 +129,7 @@ func (l *Listener) TLSConfig() *TLSConfig {
 }
 
 // Addr returns the address that the Listener listens on. It remains valid after Close.
-func (l *Listener) Addr() net.Addr { return l.acceptor.nl.Addr() }
+func (l *Listener) Addr() net.Addr { return l.addr }
 
 // String describes the Listener: its transport, address and state, and how many connections are open.
 func (l *Listener) String() string {
@@ -171,66 +177,49 @@ func (l *Listener) nextOpened(ctx context.Context) (*chanio.Conn, error) {
 	l.setAccepting(true)
 	defer l.setAccepting(false)
 	for {
-		nc, err := l.accept(ctx)
+		nc, peer, err := l.accept(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if c := l.open(nc, l.conn); c != nil {
+		if c := l.open(nc, peer, l.conn); c != nil {
 			return c, nil
 		}
 	}
 }
 
-// open wraps nc, a counted connection without TLS, in a Conn. It returns nil if nc was refused.
-func (l *Listener) open(nc net.Conn, conn chanio.ConnConfig) *chanio.Conn {
-	peer := nc.RemoteAddr()
+// open wraps nc, a connection without TLS that is counted for peer, in a Conn. It returns nil if nc was refused.
+func (l *Listener) open(nc net.Conn, peer net.Addr, conn chanio.ConnConfig) *chanio.Conn {
 	w := l.wrapped(nc)
 	if w == nil {
 		refuse(nc)
 		l.leave(peer)
 		return nil
 	}
-	withAddrs(w, &conn)
+	l.withAddrs(w, &conn)
 	c := chanio.NewConn(w, &conn)
 	l.add(c, &member{peer: peer})
 	l.opened(c, 0)
 	return c
 }
 
-// withAddrs sets the addresses of a connection whose net.Conn, which may be of any type, reports none.
-func withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
-	if conn.LocalAddr == nil && nc.LocalAddr() == nil {
-		conn.LocalAddr = unknownAddr{}
-	}
-	if conn.RemoteAddr == nil && nc.RemoteAddr() == nil {
-		conn.RemoteAddr = unknownAddr{}
-	}
-}
-
-// unknownAddr is the address of a net.Conn that reports none.
-type unknownAddr struct{}
-
-func (unknownAddr) Network() string { return "unknown" }
-func (unknownAddr) String() string  { return "unknown" }
-
-// accept waits for room for a connection and returns the next one.
-func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
+// accept waits for room for a connection and returns the next one, with the peer that it is counted for.
+func (l *Listener) accept(ctx context.Context) (nc net.Conn, peer net.Addr, err error) {
 	if err := l.reserve(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for {
 		nc, err := l.acceptor.accept(ctx)
 		if err != nil {
 			l.giveBack()
-			return nil, err
+			return nil, nil, err
 		}
 		l.options.Apply(nc)
-		if peer := nc.RemoteAddr(); !l.isBalancer(peer) && !l.perIP.enter(peer) {
+		if _, peer = l.addrs(nc); !l.isBalancer(peer) && !l.perIP.enter(peer) {
 			refuse(nc)
 			l.refused(peer)
 			continue
 		}
-		return nc, nil
+		return nc, peer, nil
 	}
 }
 

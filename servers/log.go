@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -141,4 +142,19 @@ func (l *lines) take(now time.Time) (ok bool, skipped uint64) {
 	l.left--
 	skipped, l.skipped = l.skipped, 0
 	return true, skipped
+}
+
+// muted returns a Logger that logs to log once unmute has been called.
+func muted(log *slog.Logger) (_ *slog.Logger, unmute func()) {
+	h := &mutedHandler{Handler: log.Handler()}
+	return slog.New(h), func() { h.heard.Store(true) }
+}
+
+type mutedHandler struct {
+	slog.Handler
+	heard atomic.Bool
+}
+
+func (h *mutedHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.heard.Load() && h.Handler.Enabled(ctx, level)
 }

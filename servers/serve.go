@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/afresh"
@@ -52,12 +50,16 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 		l.hold(conn)
 		handlers.Go(func() { l.serve(&handlers, contexts, contexts.add(), conn, handle) })
 	}
-	_ = l.closeConns()
-	<-l.closed // the end of ctx may be about to do that: the address is free when Serve returns
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		err = nil
-	} else {
+	}
+	_ = l.closeConns()
+	<-l.closed // the end of ctx may be about to do that: the address is free when Serve returns
+	if err != nil {
 		cancel(err)
+	}
+	if l.handshakes != nil {
+		l.handshakes.wait()
 	}
 	handlers.Wait()
 	return err
@@ -71,19 +73,21 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 		cancel(l.cause)
 	}
 	l.mu.Unlock()
-	late := time.AfterFunc(time.Hour, func() { l.abort(chanio.Cause(ctx)) })
-	late.Stop()
-	said := time.AfterFunc(time.Hour, func() { l.log(slog.LevelInfo, "servers: Serve waits", l.whatIsLeft()...) })
-	said.Stop()
+	var ended []func()
+	begun := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(begun)
 		_ = l.stop()
-		late.Reset(l.conn.Linger)
-		said.Reset(sayAfter)
+		ended = append(ended, after(l.conn.Linger, func() { l.abort(chanio.Cause(ctx)) }), l.sayWhatIsLeft("Serve"))
 	})
 	return func() {
-		stop()
-		late.Stop()
-		said.Stop()
+		if stop() {
+			return
+		}
+		<-begun
+		for _, callOff := range ended {
+			callOff()
+		}
 	}
 }
 

@@ -46,14 +46,19 @@ const sayAfter = time.Second
 
 // sayWhatIsLeft logs what a shutdown is waiting for, once, if the shutdown takes long. callOff cancels that.
 func (l *Listener) sayWhatIsLeft(what string) (callOff func()) {
-	said := make(chan struct{})
-	timer := time.AfterFunc(sayAfter, func() {
-		defer close(said)
-		l.log(slog.LevelInfo, "servers: "+what+" waits", l.whatIsLeft()...)
+	return after(sayAfter, func() { l.log(slog.LevelInfo, "servers: "+what+" waits", l.whatIsLeft()...) })
+}
+
+// after calls f later. The returned function calls that off, or waits for f if it is too late for that.
+func after(d time.Duration, f func()) (callOff func()) {
+	done := make(chan struct{})
+	timer := time.AfterFunc(d, func() {
+		defer close(done)
+		f()
 	})
 	return func() {
 		if !timer.Stop() {
-			<-said
+			<-done
 		}
 	}
 }
@@ -79,7 +84,7 @@ func (l *Listener) whatIsLeft() []slog.Attr {
 		}
 	}
 	attrs := []slog.Attr{
-		slog.String("addr", text(l.Addr())), slog.Int("handlers", handlers),
+		slog.String("addr", l.addr.String()), slog.Int("handlers", handlers),
 		slog.Int("other connections", closing), slog.Int("handshakes", pending),
 	}
 	if oldest != nil {

@@ -1,0 +1,115 @@
+package servers_test
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/servers"
+)
+
+// withStrange serves on a listener whose first connections are made by the given functions of those that were accepted.
+func withStrange(t *testing.T, cfg servers.Config, make ...func(net.Conn) net.Conn) *servers.Listener {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &strange{Listener: nl}
+	for _, f := range make {
+		s.do = append(s.do, func() (net.Conn, error) {
+			nc, err := nl.Accept()
+			return f(nc), err
+		})
+	}
+	ln, err := servers.Listen(s, &cfg)
+	require.NoError(t, err)
+	serveOn(t, t.Context(), ln, echo)
+	return ln
+}
+
+// restless has another address each time that it is asked.
+type restless struct {
+	net.Conn
+	asked *atomic.Uint32
+}
+
+func (c restless) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(c.asked.Add(1))}), 1))
+}
+
+// A connection is counted down for the address that it was counted for.
+func TestG16AForeignConnMayChangeItsAddress(t *testing.T) {
+	secure, config := signed(t)
+	for _, cfg := range []servers.Config{{MaxPerIP: 1}, {MaxPerIP: 1, TLS: secure}} {
+		strange := func(nc net.Conn) net.Conn { return restless{nc, new(atomic.Uint32)} } // its first address is always the same
+		ln := withStrange(t, cfg, strange, strange, strange)
+		for range 3 {
+			nc := net.Conn(dial(t, ln))
+			if cfg.TLS != nil {
+				nc = tls.Client(nc, config)
+			}
+			require.Equal(t, "hello", say(t, nc, "hello"))
+			require.NoError(t, nc.Close())
+			await(t, ln, 0)
+		}
+	}
+}
+
+// misplaced panics when it is asked for its address.
+type misplaced struct{ net.Conn }
+
+func (misplaced) RemoteAddr() net.Addr { panic("boom: RemoteAddr") }
+
+func TestG16AForeignConnThatPanicsAboutItsAddressIsServed(t *testing.T) {
+	secure, config := signed(t)
+	for _, cfg := range []servers.Config{{MaxConns: 1}, {MaxConns: 1, TLS: secure}} {
+		var log logbook
+		cfg.Logger = log.logger()
+		ln := withStrange(t, cfg, func(nc net.Conn) net.Conn { return misplaced{nc} })
+		for range 2 {
+			nc := net.Conn(dial(t, ln))
+			if cfg.TLS != nil {
+				nc = tls.Client(nc, config)
+			}
+			require.Equal(t, "hello", say(t, nc, "hello"))
+			require.NoError(t, nc.Close())
+		}
+		await(t, ln, 0)
+		require.Contains(t, log.lines()[0], "boom: RemoteAddr")
+	}
+}
+
+// homeless is a listener without an address.
+type homeless struct{ net.Listener }
+
+func (homeless) Addr() net.Addr { return nil }
+
+func TestAForeignListenerMayHaveNoAddress(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var log logbook
+	ln, err := servers.Listen(homeless{&strange{nl, []func() (net.Conn, error){
+		func() (net.Conn, error) { return nil, passing{} },
+	}}}, &servers.Config{Logger: log.logger()})
+	require.NoError(t, err)
+	require.Equal(t, "unknown unknown (listening, 0 open)", ln.String())
+	serveOn(t, t.Context(), ln, echo)
+	nc, err := net.Dial("tcp", nl.Addr().String())
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	require.NoError(t, ln.Close())
+	require.Contains(t, log.lines()[0], "addr=unknown")
+}
+
+// That accepting has failed is told also if somebody else has closed the listener below.
+func TestG15ServeSaysThatSomebodyElseHasClosedItsListener(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err := servers.Listen(nl, nil)
+	require.NoError(t, err)
+	require.NoError(t, nl.Close())
+	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: somebody else has closed the net.Listener")
+}
