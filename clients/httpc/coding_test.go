@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // flipped is a Coding whose bytes have their bits flipped. It counts what it has made and what was closed.
@@ -158,4 +160,38 @@ type quietReader struct {
 func (r quietReader) Close() error {
 	r.c.closed.Add(1)
 	return nil
+}
+
+// TestBodiesMayGrow100TimesBehindTheFirstMiB gets zeros, which gzip makes a thousand times shorter, and noise before.
+func TestBodiesMayGrow100TimesBehindTheFirstMiB(t *testing.T) {
+	noise := make([]byte, 16<<10)
+	for i, state := 0, uint32(1); i < len(noise); i++ {
+		state = state*1664525 + 1013904223
+		noise[i] = byte(state >> 24)
+	}
+	for name, k := range map[string]struct {
+		text  string
+		fails bool
+	}{
+		"1 MiB":              {text: string(make([]byte, 1<<20))},
+		"2 MiB":              {text: string(make([]byte, 2<<20)), fails: true},
+		"more than 100 to 1": {text: string(noise) + string(make([]byte, 2<<20)), fails: true},
+		"less than 100 to 1": {text: string(noise) + string(make([]byte, 3<<19))},
+	} {
+		packed := gzipped(k.text)
+		base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed)
+		})
+		resp, err := newClient(t, nil).Get(t.Context(), base)
+		require.NoError(t, err)
+		got, err := resp.Bytes(t.Context())
+		if k.fails {
+			require.ErrorIs(t, err, chanio.ErrTooLarge, "%s: %d bytes", name, len(packed))
+		} else {
+			require.NoError(t, err, "%s: %d bytes", name, len(packed))
+			require.True(t, string(got) == k.text)
+		}
+		require.NoError(t, resp.Close())
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
 // TestOtherHostsGetTheConnectionsThatBecomeIdle wants a request that waits for a place among all connections not to wait until
@@ -116,4 +117,53 @@ func TestEndOfATunnelMakesRoom(t *testing.T) {
 	resp, err := waits.Await(ctx)
 	require.NoError(t, err)
 	require.NoError(t, resp.Close())
+}
+
+// TestDialWhoseCallerLeftServesTheNext has a dial take a second, and its first caller leave before.
+func TestDialWhoseCallerLeftServesTheNext(t *testing.T) {
+	var network chaniotest.Network
+	var dials atomic.Int64
+	slow := func(ctx context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		dials.Add(1)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		nc, err := network.DialContext(ctx, "mem", "other")
+		if err != nil {
+			return nil, err
+		}
+		return chanio.NewConn(nc, conn), nil
+	}
+	inBubble(t, Config{MaxPerHost: 1, Dial: slow}, says(hello), func(t *testing.T, c *Client, _ *atomic.Int64) {
+		ln, err := network.Listen("other")
+		require.NoError(t, err)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			nc, err := ln.Accept()
+			if err == nil {
+				says(hello)(nc, bufio.NewReader(nc))
+				_ = nc.Close()
+			}
+		}()
+		start := time.Now()
+		ctx, leave := context.WithCancel(t.Context())
+		first := c.Go(ctx, &Request{URL: "http://a"})
+		synctest.Wait()
+		second := c.Go(t.Context(), &Request{URL: "http://a"})
+		time.Sleep(time.Second / 2)
+		leave()
+		_, err = first.Await(t.Context())
+		require.ErrorIs(t, err, context.Canceled)
+		resp, err := second.Await(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		require.Equal(t, time.Second, time.Since(start))
+		require.EqualValues(t, 1, dials.Load())
+		require.NoError(t, c.Close())
+		require.NoError(t, ln.Close())
+		<-served
+	})
 }
