@@ -549,3 +549,30 @@ func TestG20AHandshakeFailsByWhomeverItFails(t *testing.T) {
 		require.NotContains(t, log.lines()[0], c.other)
 	}
 }
+
+func TestPlainAnswerIsSentToThoseWithoutTLS(t *testing.T) {
+	secure, config := signed(t)
+	ln := listenTLS(t, secure, nil)
+	first := make(chan [5]byte, 1)
+	require.NoError(t, ln.SetPlainAnswer(func(b [5]byte) []byte {
+		first <- b
+		return []byte("no TLS")
+	}))
+	serveOn(t, t.Context(), ln, echo)
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	_, err = nc.Write([]byte("hello there"))
+	require.NoError(t, err)
+	got, err := io.ReadAll(nc)
+	require.NoError(t, err)
+	require.Equal(t, "no TLS", string(got))
+	require.Equal(t, [5]byte([]byte("hello")), <-first)
+	require.NoError(t, nc.Close())
+
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, c, "hello"))
+	require.NoError(t, c.Close())
+	require.ErrorContains(t, ln.SetPlainAnswer(nil), "too late")
+	require.NoError(t, listen(t, nil).SetPlainAnswer(nil), "there is no TLS")
+}

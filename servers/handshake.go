@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/guard"
+	"github.com/weir-go/weir/internal/stream"
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
@@ -37,6 +38,7 @@ type handshakes struct {
 
 	mu      sync.Mutex
 	config  *tls.Config // nil without TLS
+	plain   func(first [5]byte) []byte
 	started bool
 }
 
@@ -61,6 +63,17 @@ func (h *handshakes) setConfig(config *tls.Config) bool {
 		return false
 	}
 	h.config = noticing(config)
+	return true
+}
+
+// setPlain changes what answers clients that do not speak TLS, and reports whether that was in time.
+func (h *handshakes) setPlain(answer func(first [5]byte) []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.started {
+		return false
+	}
+	h.plain = answer
 	return true
 }
 
@@ -220,6 +233,9 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 	p.below.Store(below)
 	ctx, cancel := bounded(context.WithValue(p.ctx, pendingKey{}, p), h.within)
 	defer cancel()
+	if h.plain != nil {
+		ctx = stream.AnswerPlain(ctx, h.plain)
+	}
 	var err error
 	if panicked := guard.Call(func() { c, err = chanio.TLSServer(ctx, below, h.config, &a.conn) }); panicked != nil {
 		below.Abort(panicked)

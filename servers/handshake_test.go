@@ -314,6 +314,26 @@ func TestG19ASilentBalancerHasItsOwnTime(t *testing.T) {
 	})
 }
 
+func TestHandshakesAndBalancersHave10Seconds(t *testing.T) {
+	secure, _ := signed(t)
+	for name, cfg := range map[string]servers.Config{"TLS": {TLS: secure}, "PROXY": {ProxyAlways: true}} {
+		t.Run(name, func(t *testing.T) {
+			var d diary
+			cfg.Hooks = &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { d.note("%v", errors.Is(err, os.ErrDeadlineExceeded)) }}
+			inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+				nc := dial()
+				time.Sleep(10*time.Second - 1)
+				synctest.Wait()
+				require.Empty(t, d.all())
+				time.Sleep(time.Nanosecond)
+				synctest.Wait()
+				require.Equal(t, []string{"true"}, d.all())
+				require.NoError(t, nc.Close())
+			})
+		})
+	}
+}
+
 func TestNegativeTimeoutsAreNone(t *testing.T) {
 	secure, _ := signed(t)
 	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one

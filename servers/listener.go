@@ -119,6 +119,17 @@ func (l *Listener) SetALPN(protocols ...string) error {
 	return nil
 }
 
+// SetPlainAnswer sets what a client gets that does not speak TLS: answer is given the first five bytes that it sent, and
+// what it returns, if anything, is sent in plain before the connection ends. Like [Listener.SetALPN] it is for the server
+// of a protocol, comes before the first connection is asked for, fails later, and does nothing without TLS. Calls of
+// answer may overlap, and what it returns is not changed.
+func (l *Listener) SetPlainAnswer(answer func(first [5]byte) []byte) error {
+	if l.secure != nil && !l.handshakes.setPlain(answer) {
+		return fmt.Errorf("servers: %s: SetPlainAnswer comes too late: connections are being accepted", l.Addr())
+	}
+	return nil
+}
+
 // TLSConfig returns a copy of Config.TLS, nil without TLS.
 func (l *Listener) TLSConfig() *TLSConfig {
 	if l.cfg.TLS == nil {

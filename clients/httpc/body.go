@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 	"github.com/weir-go/weir/internal/http1"
 )
 
@@ -75,6 +76,7 @@ type body struct {
 	over    bool  // the connection has been given back
 	err     error // sticky: io.EOF, or what went wrong
 	touched time.Time
+	told    func(error) // of a cut while nobody read, or nil
 }
 
 func newBody(in incoming, x *exchange, s *sender, r *http.Response, reuse bool) *body {
@@ -122,15 +124,26 @@ func (b *body) cut(err error) {
 	if b.err == nil {
 		b.err = err
 	}
-	reading := b.reading
+	reading, told := b.reading, b.told
 	if !reading {
 		b.over = true
 	}
 	b.mu.Unlock()
 	b.in.cut(err)
-	if !reading { // otherwise Read sees to it
-		b.drop(err)
+	if reading {
+		return // Read sees to it
 	}
+	b.drop(err)
+	if told != nil {
+		_ = guard.Call(func() { told(err) }) // the Close of somebody's Coding
+	}
+}
+
+// onCut has f called when the connection is ended while nobody reads.
+func (b *body) onCut(f func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = f
 }
 
 // Read reads some of the body.

@@ -102,9 +102,14 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 			c.Connect.TLS.Base = &tls.Config{VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }}
 		}},
 		"client certificate": {conns: 2, change: func(c *Config) { c.Connect.TLS.Certificates = make([]tls.Certificate, 1) }},
-		"server name":        {conns: 2, change: func(c *Config) { c.Connect.TLS.ServerName = "c.example.com" }},
-		"no server name":     {conns: 2, change: func(c *Config) { c.Connect.TLS.HideServerName = true }},
-		"a dialler":          {conns: 2, change: func(c *Config) { c.Dial = dialLoopback }},
+		"client certificate by hand": {conns: 2, change: func(c *Config) {
+			c.Connect.TLS.Base = &tls.Config{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return &tls.Certificate{}, nil
+			}}
+		}},
+		"server name":    {conns: 2, change: func(c *Config) { c.Connect.TLS.ServerName = "c.example.com" }},
+		"no server name": {conns: 2, change: func(c *Config) { c.Connect.TLS.HideServerName = true }},
+		"a dialler":      {conns: 2, change: func(c *Config) { c.Dial = dialLoopback }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto+" "+r.Host) })

@@ -18,6 +18,7 @@ type Coding interface {
 	Name() string
 
 	// NewReader returns a decoding reader. It must limit its memory whatever r contains. Closing it must not close r.
+	// It is closed once, after the last Read: when the body has ended or failed, or is closed.
 	NewReader(r io.Reader) (io.ReadCloser, error)
 }
 
@@ -55,7 +56,11 @@ func (t *Transport) undoCoding(x *exchange, r *http.Response) {
 	if coding == nil {
 		return
 	}
-	r.Body = &decoded{coding: coding, below: r.Body}
+	d := &decoded{coding: coding, below: r.Body}
+	if b, ok := r.Body.(*body); ok {
+		b.onCut(d.cut)
+	}
+	r.Body = d
 	delete(r.Header, "Content-Encoding")
 	delete(r.Header, "Content-Length")
 	r.ContentLength, r.Uncompressed = -1, true
@@ -142,21 +147,44 @@ func (d *decoded) open() (io.ReadCloser, error) {
 	return r, nil
 }
 
-// end ends a Read. What decodes is closed here if Close came meanwhile.
+// end ends a Read. What decodes is closed behind the last one.
 func (d *decoded) end(err *error) {
 	d.mu.Lock()
 	d.reading = false
 	if *err != nil && d.err == nil {
 		d.err = *err
 	}
-	r := d.r
-	if !d.closed {
-		r = nil
-	}
+	r := d.takeLocked()
 	d.mu.Unlock()
-	if r != nil {
-		_ = r.Close()
+	closeDecoder(r)
+}
+
+// takeLocked returns what decodes if nobody reads from it any more, which is so once.
+func (d *decoded) takeLocked() io.Closer {
+	if d.r == nil || d.reading || !d.closed && d.err == nil {
+		return nil
 	}
+	r := d.r
+	d.r = nil
+	return r
+}
+
+// closeDecoder closes what takeLocked has returned.
+func closeDecoder(r io.Closer) {
+	if r != nil {
+		_ = r.Close() // says again what Read has said
+	}
+}
+
+// cut ends the body with err: that of the connection was ended while nobody read it.
+func (d *decoded) cut(err error) {
+	d.mu.Lock()
+	if d.err == nil {
+		d.err = err
+	}
+	r := d.takeLocked()
+	d.mu.Unlock()
+	closeDecoder(r)
 }
 
 // counted is the coded body.
@@ -171,18 +199,14 @@ func (c counted) Read(p []byte) (int, error) {
 // Close closes the body.
 func (d *decoded) Close() error {
 	d.mu.Lock()
-	r, closed := d.r, d.closed
+	closed := d.closed
 	d.closed = true
-	if d.reading {
-		r = nil // whose Read sees to it
-	}
+	r := d.takeLocked() // nothing if somebody reads, whose end sees to it
 	d.mu.Unlock()
 	if closed {
 		return nil
 	}
 	err := d.below.Close() // first: it ends a Read under way
-	if r != nil {
-		_ = r.Close() // says again what Read has said
-	}
+	closeDecoder(r)
 	return err
 }

@@ -181,9 +181,10 @@ func (p *pool) makeRoomLocked() {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
 		return
 	}
+	p.starved = true
 	var oldest *mux
 	for m := range p.alive {
-		if !m.gone && m.inUse == 0 && (oldest == nil || m.back.Before(oldest.back)) {
+		if !m.gone && m.idleLocked() && (oldest == nil || m.back.Before(oldest.back)) {
 			oldest = m
 		}
 	}
@@ -205,19 +206,13 @@ func (m *mux) takenLocked() {
 func (m *mux) release() {
 	p := m.t.pool
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	m.inUse--
 	m.used = true
 	m.back = time.Now()
 	if !m.gone && !isDone(m.h2.Done()) {
 		m.serveNextLocked()
 	}
-	switch {
-	case !m.until.IsZero() && m.back.After(m.until), m.inUse == 0 && p.t.cfg.IdleTimeout < 0:
-		p.retireLocked(m)
-	case m.inUse == 0:
-		p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
-	}
+	m.restAndUnlock()
 }
 
 // serveNextLocked hands m to the request that has waited longest for a connection, for its own host or another.
@@ -248,6 +243,10 @@ func (m *mux) expiry(idle time.Duration) time.Time {
 func (p *pool) sweepMuxesLocked(g *group, now time.Time) {
 	for _, m := range slices.Clone(g.muxes) {
 		if m.inUse > 0 {
+			continue // its end arms the timer
+		}
+		if !m.idleLocked() {
+			p.armLocked(within(p.t.cfg.IdleTimeout))
 			continue
 		}
 		if at := m.expiry(p.t.cfg.IdleTimeout); !at.IsZero() && !now.Before(at) {

@@ -261,6 +261,7 @@ func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
 // handOver makes the stream the body of r, whose receiver closes it.
 func (st *muxStream) handOver(r *http.Response) *http.Response {
 	nc := st.s.Conn(&chanio.ConnInfo{LocalAddr: st.m.nc.LocalAddr(), RemoteAddr: st.m.nc.RemoteAddr(), TLS: st.m.secure})
+	st.tunnelled(nc)
 	st.m.release() // the connection stays while the stream is open
 	r.Body = &tunnel{Conn: chanio.AsNetConn(nc)}
 	return r

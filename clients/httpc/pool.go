@@ -27,6 +27,8 @@ type pool struct {
 	told   bool          // empty is closed
 	timer  *time.Timer
 	wake   time.Time // when the timer fires; zero: it does not
+
+	starved bool // a request may wait for a place among all connections
 }
 
 // group is the connections of one target.
@@ -186,6 +188,7 @@ func (p *pool) dialLocked(g *group) (victim *conn) {
 		}
 		if cfg := &p.t.cfg; cfg.MaxConns > 0 && p.open >= cfg.MaxConns {
 			if victim != nil {
+				p.starved = true
 				return victim
 			}
 			victim = p.oldestLocked()
@@ -265,7 +268,7 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 		}
 	}
 	p.failLocked(g, w, err)
-	victim := p.dialLocked(g)
+	victim := p.dialNextLocked(g)
 	p.tidyLocked(g)
 	p.mu.Unlock()
 	victim.abort(nil)
@@ -325,12 +328,13 @@ func (p *pool) failLocked(g *group, w *waiter, err error) {
 // put gives c to the one that has waited longest, or keeps it.
 func (p *pool) put(c *conn) {
 	c.back = time.Now()
+	var victim *conn
 	p.mu.Lock()
 	g := c.group
 	switch first := g.waiters.Front(); {
 	case p.closed || c.isOld(c.back) || p.t.cfg.IdleTimeout < 0 && first == nil:
 		p.forgetLocked(g, c)
-		victim := p.dialLocked(g)
+		victim = p.dialNextLocked(g)
 		p.tidyLocked(g)
 		p.mu.Unlock()
 		victim.abort(nil)
@@ -341,8 +345,10 @@ func (p *pool) put(c *conn) {
 	default:
 		g.idle = append(g.idle, c)
 		p.armLocked(c.expiry(p.t.cfg.IdleTimeout))
+		victim = p.serveOthersLocked(g)
 	}
 	p.mu.Unlock()
+	victim.abort(nil)
 }
 
 // remove forgets c, which is not idle and will end; stale says that it was found dead.
@@ -354,10 +360,7 @@ func (p *pool) remove(c *conn, stale bool) {
 		g.stats.Reused--
 	}
 	p.forgetLocked(g, c)
-	victim := p.dialLocked(g)
-	if victim == nil {
-		victim = p.serveOthersLocked(g)
-	}
+	victim := p.dialNextLocked(g)
 	p.tidyLocked(g)
 	p.mu.Unlock()
 	victim.abort(nil)
@@ -371,19 +374,31 @@ func (p *pool) forgetLocked(g *group, c *conn) {
 	}
 }
 
-// serveOthersLocked begins dials for other groups that had to wait for a place among all connections.
+// serveOthersLocked begins dials for groups that had to wait for a place among all connections, once there is one or a
+// connection is idle that may make room. but has had its turn.
 func (p *pool) serveOthersLocked(but *group) *conn {
-	if p.t.cfg.MaxConns <= 0 || p.open+1 < p.t.cfg.MaxConns {
+	if !p.starved || p.closed {
 		return nil
 	}
+	p.starved = but.dials < but.waiters.Len()
 	for _, g := range p.groups {
-		if g != but && g.dials < g.waiters.Len() {
-			if victim := p.dialLocked(g); victim != nil || p.open >= p.t.cfg.MaxConns {
-				return victim
-			}
+		if g == but || g.dials >= g.waiters.Len() {
+			continue
+		}
+		if victim := p.dialLocked(g); victim != nil || p.starved {
+			p.starved = true // there may be more of them
+			return victim
 		}
 	}
 	return nil
+}
+
+// dialNextLocked is dialLocked for g, and then for those that had to wait for a place among all connections.
+func (p *pool) dialNextLocked(g *group) (victim *conn) {
+	if victim = p.dialLocked(g); victim == nil {
+		victim = p.serveOthersLocked(g)
+	}
+	return victim
 }
 
 // tidyLocked forgets a group that nobody uses, unless it has something to tell.

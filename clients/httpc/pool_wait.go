@@ -121,7 +121,7 @@ func (p *pool) takeIdleLocked() (idle []*conn) {
 		idle = append(idle, g.idle...)
 		g.idle = nil
 		for _, m := range slices.Clone(g.muxes) {
-			if m.inUse == 0 || p.closed {
+			if m.idleLocked() || p.closed {
 				p.retireLocked(m)
 			}
 		}

@@ -39,7 +39,7 @@ func (p *pool) stats() []HostStats {
 		s.Dialing, s.Waiting = g.dials, g.waiters.Len()
 		for _, m := range g.muxes {
 			s.Streams += m.inUse
-			if m.inUse == 0 {
+			if m.idleLocked() {
 				s.Idle++
 			}
 		}

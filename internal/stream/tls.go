@@ -72,6 +72,7 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 		}
 		err = &net.OpError{Op: "tls handshake", Net: network(low.LocalAddr), Source: low.LocalAddr, Addr: low.RemoteAddr, Err: err}
 		if ctx.Err() == nil {
+			l.answerPlain(ctx, err)
 			l.sayWhy(ctx)
 		}
 		low.Abort(err)

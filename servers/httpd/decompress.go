@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -15,7 +16,8 @@ import (
 // DecompressConfig configures Decompress. A nil *DecompressConfig and the zero value use the defaults.
 type DecompressConfig struct {
 	// Codings holds further codings besides gzip and deflate: for each name, a function that returns a decompressing
-	// reader.
+	// reader. A reader that is an io.Closer is closed once, after the last Read: when the body has ended or failed, is
+	// closed, or the handler has returned.
 	Codings map[string]func(io.Reader) (io.Reader, error)
 
 	// MaxRatio limits the ratio of decompressed to compressed bytes, once more than 1 MiB has been decompressed. 0
@@ -85,7 +87,9 @@ func (h *decompressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain.Header.Del("Content-Encoding")
 	plain.Header.Del("Content-Length")
 	plain.ContentLength = -1
-	plain.Body = &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg, from: r, to: plain}
+	body := &unpackedBody{packed: &countingReader{r: r.Body}, body: r.Body, open: open, cfg: &h.cfg, from: r, to: plain}
+	plain.Body = body
+	defer body.end()
 	trailersTo(plain, r.Body)
 	defer func() { r.Trailer, r.MultipartForm = plain.Trailer, plain.MultipartForm }() // whose files the server removes
 	h.next.ServeHTTP(w, plain)
@@ -118,16 +122,24 @@ type unpackedBody struct {
 	err    error
 
 	from, to *http.Request // of the trailers
+
+	mu      sync.Mutex // of the end beside Read
+	reading bool
+	ended   bool // nothing is read any more
+	let     bool // plain has been let go of
 }
 
 func (b *unpackedBody) Read(p []byte) (n int, err error) {
-	if b.err != nil {
-		return 0, b.err
+	if err := b.enter(); err != nil {
+		return 0, err
 	}
+	defer b.leave()
 	if b.plain == nil {
-		if b.plain, err = b.open(b.packed); err != nil {
+		plain, err := b.open(b.packed)
+		if err != nil {
 			return 0, b.fail(err)
 		}
+		b.plain = plain
 	}
 	n, err = b.plain.Read(p)
 	b.n += int64(n)
@@ -140,6 +152,42 @@ func (b *unpackedBody) Read(p []byte) (n int, err error) {
 		return n, b.fail(err)
 	}
 	return n, nil
+}
+
+func (b *unpackedBody) enter() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.err != nil:
+		return b.err
+	case b.ended:
+		return http.ErrBodyReadAfterClose
+	}
+	b.reading = true
+	return nil
+}
+
+func (b *unpackedBody) leave() {
+	b.mu.Lock()
+	b.reading = false
+	b.letGoAndUnlock()
+}
+
+// end ends the body, whose coding is let go of, at the latest when a Read that is under way returns.
+func (b *unpackedBody) end() {
+	b.mu.Lock()
+	b.ended = true
+	b.letGoAndUnlock()
+}
+
+// letGoAndUnlock closes what undoes the coding, once nobody reads any more.
+func (b *unpackedBody) letGoAndUnlock() {
+	over := !b.reading && !b.let && (b.ended || b.err != nil)
+	b.let = b.let || over
+	b.mu.Unlock()
+	if c, ok := b.plain.(io.Closer); over && ok {
+		_ = c.Close() // says again what Read has said
+	}
 }
 
 // fail keeps an error. One of the body below is passed on as it is, others are the client's fault.
@@ -181,4 +229,9 @@ func (b *unpackedBody) finish() error {
 	return io.EOF
 }
 
-func (b *unpackedBody) Close() error { return b.body.Close() }
+// Close closes the body.
+func (b *unpackedBody) Close() error {
+	err := b.body.Close() // first: it may end a Read under way
+	b.end()
+	return err
+}

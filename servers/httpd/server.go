@@ -134,6 +134,9 @@ func (s *Server) offer(ln *servers.Listener) error {
 			}
 		}
 	}
+	if err := ln.SetPlainAnswer(toPlain); err != nil {
+		return err
+	}
 	return ln.SetALPN(s.alpn()...)
 }
 

@@ -351,7 +351,11 @@ func TestShutdownIs1001AndDrains(t *testing.T) {
 			return err
 		}, cfg))
 		defer srv.Close()
-		shut(t, strings.Replace(srv.URL, "http", "ws", 1), live.Shutdown)
+		over := make(chan error, 1) // as a handler of net/http's Shutdown, which does not wait for it
+		srv.Config.RegisterOnShutdown(func() { over <- live.Shutdown(within(t)) })
+		shut(t, strings.Replace(srv.URL, "http", "ws", 1), func(ctx context.Context) error {
+			return errors.Join(srv.Config.Shutdown(ctx), <-over)
+		})
 		require.Zero(t, live.Len())
 	})
 }

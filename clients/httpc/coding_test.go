@@ -1,0 +1,197 @@
+package httpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// flipped is a Coding whose bytes have their bits flipped. It counts what it has made and what was closed.
+type flipped struct {
+	made, closed atomic.Int64
+	fail         error // of a Read
+}
+
+func (c *flipped) Name() string { return "flip" }
+
+func (c *flipped) NewReader(r io.Reader) (io.ReadCloser, error) {
+	c.made.Add(1)
+	return &flipping{r, c}, nil
+}
+
+type flipping struct {
+	r io.Reader
+	c *flipped
+}
+
+func (f *flipping) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	flip(p[:n])
+	if f.c.fail != nil {
+		return 0, f.c.fail
+	}
+	return n, err
+}
+
+func (f *flipping) Close() error {
+	f.c.closed.Add(1)
+	panic(closePanics)
+}
+
+func flip(p []byte) []byte {
+	for i := range p {
+		p[i] ^= 0xff
+	}
+	return p
+}
+
+// flippedAnswers serves a coded body, of which the rest does not come if the path is /half.
+func flippedAnswers(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Asked", r.Header.Get("Accept-Encoding"))
+	w.Header().Set("Content-Encoding", "flip")
+	_, _ = w.Write(flip([]byte(long(20 << 10))))
+	_ = http.NewResponseController(w).Flush()
+	if r.URL.Path == "/half" {
+		<-r.Context().Done()
+	}
+}
+
+// TestDecodersOfTheConfigAreClosedOnce ends bodies in every way.
+func TestDecodersOfTheConfigAreClosedOnce(t *testing.T) {
+	broken := errors.New("broken")
+	for name, k := range map[string]struct {
+		path string
+		fail error
+		end  func(t *testing.T, cancel context.CancelFunc, body io.ReadCloser)
+	}{
+		"read to its end": {end: func(t *testing.T, _ context.CancelFunc, body io.ReadCloser) {
+			require.PanicsWithValue(t, closePanics, func() { _, _ = io.Copy(io.Discard, onlyReader{body}) })
+		}},
+		"fails": {fail: broken, end: func(t *testing.T, _ context.CancelFunc, body io.ReadCloser) {
+			require.PanicsWithValue(t, closePanics, func() { _, _ = body.Read(make([]byte, 1)) })
+			_, err := body.Read(make([]byte, 1))
+			require.ErrorIs(t, err, broken)
+		}},
+		"closed within": {path: "/half", end: func(t *testing.T, _ context.CancelFunc, body io.ReadCloser) {
+			_, err := io.ReadFull(body, make([]byte, 10))
+			require.NoError(t, err)
+			require.PanicsWithValue(t, closePanics, func() { _ = body.Close() })
+		}},
+		"closed beside a Read": {path: "/half", end: func(t *testing.T, _ context.CancelFunc, body io.ReadCloser) {
+			_, err := io.ReadFull(body, make([]byte, 20<<10))
+			require.NoError(t, err)
+			read := make(chan any)
+			go func() {
+				defer func() { read <- recover() }()
+				_, _ = body.Read(make([]byte, 1))
+			}()
+			require.Eventually(t, func() bool {
+				d := body.(*decoded)
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				return d.reading
+			}, testPatience, 1e6)
+			require.NoError(t, body.Close())
+			require.Equal(t, closePanics, <-read)
+		}},
+		"cancelled while nobody reads": {path: "/half", end: func(t *testing.T, cancel context.CancelFunc, body io.ReadCloser) {
+			_, err := io.ReadFull(body, make([]byte, 10))
+			require.NoError(t, err)
+			cancel()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, flippedAnswers, func(t *testing.T, c *Client, base string) {
+				coding := &flipped{fail: k.fail}
+				c.t.cfg.Codings = []Coding{coding}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				resp, err := c.RoundTrip(newRequest(t, "GET", base+k.path, nil).WithContext(ctx))
+				require.NoError(t, err)
+				k.end(t, cancel, resp.Body)
+				require.Eventually(t, func() bool { return coding.closed.Load() == 1 }, testPatience, 1e6)
+				_ = resp.Body.Close()
+				_, err = resp.Body.Read(make([]byte, 1))
+				require.Error(t, err)
+				require.EqualValues(t, 1, coding.made.Load())
+				require.EqualValues(t, 1, coding.closed.Load())
+			})
+		})
+	}
+}
+
+const closePanics = "a Close whose panic reaches its own goroutine at most"
+
+type onlyReader struct{ io.Reader }
+
+func TestCodingsOfTheConfigAreAskedForAndUndone(t *testing.T) {
+	coding := &flipped{}
+	base := serve(t, flippedAnswers)
+	c := newClient(t, &Config{Codings: []Coding{quiet{coding}}})
+	resp, err := c.Get(t.Context(), base)
+	require.NoError(t, err)
+	require.Equal(t, "flip, gzip", resp.Header.Get("X-Asked"))
+	require.Equal(t, []string{"flip"}, resp.ContentEncoding)
+	got, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, long(20<<10), got)
+	require.EqualValues(t, 1, coding.closed.Load())
+}
+
+// quiet is a Coding whose Close does not panic.
+type quiet struct{ *flipped }
+
+func (q quiet) NewReader(r io.Reader) (io.ReadCloser, error) {
+	return quietReader{io.NopCloser(&flipping{r, q.flipped}), q.flipped}, nil
+}
+
+type quietReader struct {
+	io.ReadCloser
+	c *flipped
+}
+
+func (r quietReader) Close() error {
+	r.c.closed.Add(1)
+	return nil
+}
+
+// TestBodiesMayGrow100TimesBehindTheFirstMiB gets zeros, which gzip makes a thousand times shorter, and noise before.
+func TestBodiesMayGrow100TimesBehindTheFirstMiB(t *testing.T) {
+	noise := make([]byte, 16<<10)
+	for i, state := 0, uint32(1); i < len(noise); i++ {
+		state = state*1664525 + 1013904223
+		noise[i] = byte(state >> 24)
+	}
+	for name, k := range map[string]struct {
+		text  string
+		fails bool
+	}{
+		"1 MiB":              {text: string(make([]byte, 1<<20))},
+		"2 MiB":              {text: string(make([]byte, 2<<20)), fails: true},
+		"more than 100 to 1": {text: string(noise) + string(make([]byte, 2<<20)), fails: true},
+		"less than 100 to 1": {text: string(noise) + string(make([]byte, 3<<19))},
+	} {
+		packed := gzipped(k.text)
+		base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed)
+		})
+		resp, err := newClient(t, nil).Get(t.Context(), base)
+		require.NoError(t, err)
+		got, err := resp.Bytes(t.Context())
+		if k.fails {
+			require.ErrorIs(t, err, chanio.ErrTooLarge, "%s: %d bytes", name, len(packed))
+		} else {
+			require.NoError(t, err, "%s: %d bytes", name, len(packed))
+			require.True(t, string(got) == k.text)
+		}
+		require.NoError(t, resp.Close())
+	}
+}

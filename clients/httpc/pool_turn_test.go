@@ -1,0 +1,169 @@
+package httpc
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+)
+
+// TestOtherHostsGetTheConnectionsThatBecomeIdle wants a request that waits for a place among all connections not to wait until
+// a connection of another host has been idle for too long.
+func TestOtherHostsGetTheConnectionsThatBecomeIdle(t *testing.T) {
+	slow := func(nc net.Conn, in *bufio.Reader) {
+		for readRequest(in) != nil {
+			time.Sleep(time.Second)
+			_, _ = io.WriteString(nc, hello)
+		}
+	}
+	inBubble(t, Config{MaxConns: 1}, slow, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		start := time.Now()
+		first := c.Go(t.Context(), &Request{URL: "http://a"})
+		synctest.Wait()
+		second := c.Go(t.Context(), &Request{URL: "http://b"})
+		for _, f := range []interface{ Done() <-chan struct{} }{first, second} {
+			<-f.Done()
+		}
+		require.Equal(t, 2*time.Second, time.Since(start))
+		require.EqualValues(t, 2, accepted.Load())
+	})
+}
+
+// TestOtherHostsGetTheirTurnWhenADialFails has the place among all connections become free by a dial that fails.
+func TestOtherHostsGetTheirTurnWhenADialFails(t *testing.T) {
+	fail := func(ctx context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
+		time.Sleep(time.Second)
+		return nil, errors.New(addr)
+	}
+	inBubble(t, Config{MaxConns: 1, Dial: fail}, says(hello), func(t *testing.T, c *Client, _ *atomic.Int64) {
+		start := time.Now()
+		first := c.Go(t.Context(), &Request{URL: "http://a"})
+		synctest.Wait()
+		second := c.Go(t.Context(), &Request{URL: "http://b"})
+		_, err := first.Await(t.Context())
+		require.ErrorContains(t, err, "a:80")
+		_, err = second.Await(t.Context())
+		require.ErrorContains(t, err, "b:80")
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+// takesTunnels is a server of HTTP/2 that answers requests, and takes tunnels.
+func takesTunnels(t *testing.T) *rawServer {
+	return rawFrames(t, func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField) {
+		switch h, ok := frame.(*frames.HeadersFrame); {
+		case !ok:
+		case strings.Contains(headers(fields), ":method=CONNECT"):
+			writeHead(f, h.StreamID, false, ":status", "200")
+		default:
+			answers200(f, h.StreamID)
+		}
+	})
+}
+
+// TestConnectionsWithTunnelsMakeNoRoom has one with a tunnel, which has been without a request for longest, and one that is
+// idle. A request to a third host takes the place of the latter.
+func TestConnectionsWithTunnelsMakeNoRoom(t *testing.T) {
+	tunnelled, idle, third := takesTunnels(t), takesTunnels(t), takesTunnels(t)
+	c := newClient(t, &Config{Protocols: h2c(), MaxConns: 2})
+	tunnel, err := c.Connect(t.Context(), tunnelled.url, "a.example:443")
+	require.NoError(t, err)
+	require.Zero(t, c.Stats()[0].Idle)
+	text(t, c, idle.url)
+	require.Eventually(t, func() bool { // the end of the stream is on its way
+		for _, s := range c.Stats() {
+			if s.Idle == 1 {
+				return true
+			}
+		}
+		return false
+	}, testPatience, 1e6)
+	text(t, c, third.url)
+	text(t, c, tunnelled.url)
+	require.Equal(t, 1, tunnelled.accepted(), "the connection of the tunnel still takes requests")
+	for _, s := range c.Stats() {
+		require.Equal(t, map[bool]uint64{true: 1}[strings.HasPrefix(s.Target, idle.url)], s.Evicted, s.Target)
+	}
+	tunnel.Abort(nil)
+}
+
+// TestEndOfATunnelMakesRoom has a request wait for a place that only the connection of a tunnel has.
+func TestEndOfATunnelMakesRoom(t *testing.T) {
+	tunnelled, other := takesTunnels(t), takesTunnels(t)
+	c := newClient(t, &Config{Protocols: h2c(), MaxConns: 1})
+	tunnel, err := c.Connect(t.Context(), tunnelled.url, "a.example:443")
+	require.NoError(t, err)
+	waits := c.Go(t.Context(), &Request{URL: other.url})
+	require.Eventually(t, func() bool {
+		stats := c.Stats()
+		return len(stats) == 2 && stats[0].Waiting+stats[1].Waiting == 1
+	}, testPatience, 1e6)
+	tunnel.Abort(nil)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
+	defer cancel()
+	resp, err := waits.Await(ctx)
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+}
+
+// TestDialWhoseCallerLeftServesTheNext has a dial take a second, and its first caller leave before.
+func TestDialWhoseCallerLeftServesTheNext(t *testing.T) {
+	var network chaniotest.Network
+	var dials atomic.Int64
+	slow := func(ctx context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		dials.Add(1)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		nc, err := network.DialContext(ctx, "mem", "other")
+		if err != nil {
+			return nil, err
+		}
+		return chanio.NewConn(nc, conn), nil
+	}
+	inBubble(t, Config{MaxPerHost: 1, Dial: slow}, says(hello), func(t *testing.T, c *Client, _ *atomic.Int64) {
+		ln, err := network.Listen("other")
+		require.NoError(t, err)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			nc, err := ln.Accept()
+			if err == nil {
+				says(hello)(nc, bufio.NewReader(nc))
+				_ = nc.Close()
+			}
+		}()
+		start := time.Now()
+		ctx, leave := context.WithCancel(t.Context())
+		first := c.Go(ctx, &Request{URL: "http://a"})
+		synctest.Wait()
+		second := c.Go(t.Context(), &Request{URL: "http://a"})
+		time.Sleep(time.Second / 2)
+		leave()
+		_, err = first.Await(t.Context())
+		require.ErrorIs(t, err, context.Canceled)
+		resp, err := second.Await(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		require.Equal(t, time.Second, time.Since(start))
+		require.EqualValues(t, 1, dials.Load())
+		require.NoError(t, c.Close())
+		require.NoError(t, ln.Close())
+		<-served
+	})
+}

@@ -1,0 +1,222 @@
+package httpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/http2"
+)
+
+// TestStringsOfANativeRequestAreTheHandlers keeps them while other requests go through the same memory.
+func TestStringsOfANativeRequestAreTheHandlers(t *testing.T) {
+	const n = 20
+	kept := make(chan []string, 2*n)
+	f := func(ctx context.Context, x Exchange) error {
+		said := []string{x.Method(), x.Target(), x.Host(), x.Header("X-A")} // the head is gone once the body is read
+		body, err := x.ReadBody(ctx, 100)
+		kept <- append(said, string(body))
+		if err != nil {
+			return err
+		}
+		return x.Reply(http.StatusOK, "", nil)
+	}
+	native, over := startNative(t, f, nil)
+	for _, addr := range []string{native, over} {
+		var raw strings.Builder
+		var want [][]string
+		for i := range n {
+			fmt.Fprintf(&raw, "M%02d /target%02d HTTP/1.1\r\nHost: host%02d\r\nX-A: value%02d\r\nContent-Length: 6\r\n\r\nbody%02d", i, i, i, i, i)
+			want = append(want, []string{
+				fmt.Sprintf("M%02d", i), fmt.Sprintf("/target%02d", i), fmt.Sprintf("host%02d", i), fmt.Sprintf("value%02d", i), fmt.Sprintf("body%02d", i),
+			})
+		}
+		rawReply(t, addr, raw.String())
+		var got [][]string
+		for range n {
+			got = append(got, <-kept)
+		}
+		slices.SortFunc(got, slices.Compare)
+		require.Equal(t, want, got)
+	}
+}
+
+// TestBodyIsOverWhenTheHandlerHasReturned reads it afterwards.
+func TestBodyIsOverWhenTheHandlerHasReturned(t *testing.T) {
+	bodies := make(chan io.ReadCloser, 1)
+	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { bodies <- r.Body }), nil)
+	replies, _ := talk(t, addr, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"+getLine, "POST", "GET")
+	require.Len(t, replies, 2)
+	_, err := (<-bodies).Read(make([]byte, 1))
+	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
+	<-bodies
+	over2(ask2("POST"), true, hears)(t, addr)
+	_, err = (<-bodies).Read(make([]byte, 1))
+	require.Error(t, err)
+}
+
+// TestMaxBytesReaderEndsTheConnection as that of net/http does, although the rest of the body is short.
+func TestMaxBytesReaderEndsTheConnection(t *testing.T) {
+	limited := func(limit int64) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit)); err != nil {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+			}
+		}
+	}
+	for limit, status := range map[int64]int{4: 413, 5: 200} {
+		for _, addr := range []string{start(t, limited(limit), nil), startStandard(t, limited(limit))} {
+			replies, ended := talk(t, addr, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", "POST")
+			require.Equal(t, status, replies[0].status)
+			require.Equal(t, status == 413, ended)
+			require.Equal(t, status == 413, replies[0].header.Get("Connection") == "close")
+		}
+	}
+}
+
+// TestWriteDeadlineOfAHandlerHolds sets one that has passed.
+func TestWriteDeadlineOfAHandlerHolds(t *testing.T) {
+	failures := make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		rc := http.NewResponseController(w)
+		require.NoError(t, rc.SetWriteDeadline(time.Now().Add(-time.Second)))
+		_, err := w.Write(make([]byte, 1<<20))
+		failures <- errors.Join(err, rc.Flush())
+	})
+	addr := start(t, h, nil)
+	got := rawReply(t, addr, getLine)
+	require.ErrorIs(t, <-failures, os.ErrDeadlineExceeded)
+	require.NotContains(t, got, "\r\n0\r\n\r\n", "the reply does not look complete")
+	over2(ask2("GET"), true, func(t *testing.T, s *http2.Stream) { hears(t, s) })(t, addr)
+	require.ErrorIs(t, <-failures, os.ErrDeadlineExceeded)
+}
+
+// TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches has a handler that takes an hour, and a client that does not wait.
+func TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches(t *testing.T) {
+	read := make(chan int64, 1)
+	first := true
+	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if first {
+			first = false
+			time.Sleep(time.Minute)
+			info, _ := Info(r)
+			read <- int64(info.Conn.BytesIn)
+		}
+	})
+	inBubble(t, h, nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		nc, _ := dial()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_, _ = io.WriteString(nc, strings.Repeat(getLine, 10_000)) // until the end
+		}()
+		require.LessOrEqual(t, <-read, int64(64<<10))
+		require.NoError(t, nc.Close())
+		<-sent
+	})
+}
+
+// TestAbortOfATunnelIsACancel has the handler abort the stream of a client.
+func TestAbortOfATunnelIsACancel(t *testing.T) {
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := Tunnel(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = c.In.Recv(r.Context())
+		c.Abort(errors.New("enough"))
+	}), nil)
+	c := h2conn(t, addr)
+	require.NoError(t, c.AwaitSettings(t.Context()))
+	s, err := c.Open(t.Context(), tunnelHeads["plain"], false)
+	require.NoError(t, err)
+	_, err = s.Head(t.Context())
+	require.NoError(t, err)
+	conn := s.Conn(nil)
+	require.NoError(t, conn.Out.Send(t.Context(), []byte("x")))
+	<-conn.Done()
+	var reset *http2.StreamError
+	require.ErrorAs(t, s.Err(), &reset)
+	require.Equal(t, http2.Cancel, reset.Code)
+}
+
+// TestRequestsHaveNoQueue looks at the channel.
+func TestRequestsHaveNoQueue(t *testing.T) {
+	_, reqs := Requests(nil)
+	require.Zero(t, cap(reqs.C(t.Context())))
+	require.NoError(t, reqs.Close())
+}
+
+// TestWriteTimeoutOfAWebSocketIs30Seconds has a client that reads nothing.
+func TestWriteTimeoutOfAWebSocketIs30Seconds(t *testing.T) {
+	failed := make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for err == nil {
+			err = conn.Out.Send(r.Context(), websocket.Binary(make([]byte, 64<<10)))
+		}
+		failed <- err
+	})
+	inBubble(t, h, nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		nc, in := dial()
+		_, err := io.WriteString(nc, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		require.NoError(t, err)
+		_, err = http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		start := time.Now()
+		require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
+		require.InDelta(t, 30, time.Since(start).Seconds(), 5)
+		require.NoError(t, nc.Close())
+	})
+}
+
+// hijackable is a ResponseWriter whose connection takes nothing.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	nc net.Conn
+}
+
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.nc, bufio.NewReadWriter(bufio.NewReader(h.nc), bufio.NewWriter(h.nc)), nil
+}
+
+// TestHandshakeMayTake10Seconds has a response that does not leave.
+func TestHandshakeMayTake10Seconds(t *testing.T) {
+	for within, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			here, there := net.Pipe()
+			defer func() { _ = there.Close() }()
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header = http.Header{
+				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+				"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+			}
+			start := time.Now()
+			_, err := Upgrade(hijackable{httptest.NewRecorder(), here}, r, &UpgradeConfig{Timeout: within})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, want, time.Since(start))
+			_, err = there.Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF, "the connection is closed")
+		})
+	}
+}
