@@ -94,6 +94,7 @@ type Conn struct {
 	grants   int   // WINDOW_UPDATE frames that are not noise
 	acks     int   // acknowledgements in out
 	writing  bool
+	stuck    bool   // and waits for the sink to have room
 	gathered uint64 // times that output has been gathered
 	accepted uint64 // and handed over
 

@@ -382,7 +382,7 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 	if end {
 		s.Out.ends, s.sentEnd = true, true
 	}
-	c.pushLocked()
+	c.pushSoonLocked()
 	return s, nil
 }
 

@@ -45,6 +45,7 @@ func (c *Conn) pushLocked() {
 		}
 		c.mu.Lock()
 		if !taken && err == nil {
+			c.stuck = true
 			go c.writeOn(p) // finish waits for it
 			return
 		}
@@ -54,12 +55,13 @@ func (c *Conn) pushLocked() {
 	c.changeLocked()
 }
 
-// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output.
+// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output. What has arrived
+// together wakes many at once, so that heads leave together too.
 func (c *Conn) pushSoonLocked() {
 	if c.writing {
 		return
 	}
-	if c.running > 1 {
+	if c.running > 1 || c.client && len(c.streams) > 1 {
 		c.writing = true
 		c.mu.Unlock()
 		runtime.Gosched()
@@ -85,7 +87,7 @@ func (c *Conn) writeOn(p []byte) {
 		p = c.gatherLocked()
 		c.mu.Unlock()
 	}
-	c.writing = false
+	c.writing, c.stuck = false, false
 	c.changeLocked()
 	c.mu.Unlock()
 }
@@ -113,6 +115,21 @@ func (c *Conn) gatherLocked() []byte {
 	c.out, c.acks = nil, 0
 	c.gathered++
 	return p
+}
+
+// passLocked puts what a stream has to send straight into the output, as far as there is room and no other stream waits for
+// its turn, so that its sender need not wait either. While the sink has no room all streams wait, for the most urgent one to
+// be next.
+func (s *Stream) passLocked() {
+	c, w := s.c, &s.Out
+	c.outLocked()
+	for c.ready.count == 0 && !c.stuck && len(w.pending) > 0 && s.window > 0 && c.window > 0 {
+		room := gatherMax - frameHeader - len(c.out)
+		if room < min(pieceMin, len(w.pending)) {
+			return
+		}
+		s.dataLocked(room)
+	}
 }
 
 // dataLocked appends a DATA frame of at most room bytes.
