@@ -109,3 +109,54 @@ func TestResetReachesTheHandler(t *testing.T) {
 	_, err = s.Head(t.Context())
 	require.Equal(t, Cancel, codeOf(err))
 }
+
+// TestWholeBodyIsHadAtOnce has bodies that have arrived, and those that must be read.
+func TestWholeBodyIsHadAtOnce(t *testing.T) {
+	status := []Field{{Name: ":status", Value: "200"}}
+	for name, c := range map[string]struct {
+		send  func(x *exchange)
+		whole bool
+	}{
+		"short":    {func(x *exchange) { x.respond(200, "hello") }, true},
+		"none":     {func(x *exchange) { x.respond(200, "") }, true},
+		"too long": {func(x *exchange) { x.respond(200, strings.Repeat("x", 101)) }, false},
+		"trailers": {func(x *exchange) {
+			_ = x.Out.Respond(context.Background(), status, []byte("hello"), true, []Field{{Name: "x-sum", Value: "1"}})
+		}, false},
+		"reset": {func(x *exchange) {
+			_ = x.Out.Respond(context.Background(), status, []byte("hello"), false, nil)
+			x.Reset(Cancel, nil)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl, _ := connect(t, nil, nil, c.send)
+			s, err := cl.Open(t.Context(), get("/"), true)
+			require.NoError(t, err)
+			<-s.Done()
+			p, ok := s.In.Whole(100)
+			require.Equal(t, c.whole, ok)
+			if name == "short" {
+				require.Equal(t, "hello", string(p))
+			}
+			if c.whole {
+				_, err = s.In.Next(t.Context())
+				require.Equal(t, io.EOF, err)
+			}
+		})
+	}
+}
+
+// TestPartOfABodyIsNotAllOfIt reads some of what has arrived first.
+func TestPartOfABodyIsNotAllOfIt(t *testing.T) {
+	c, _ := connect(t, nil, nil, hello)
+	s, err := c.Open(t.Context(), get("/"), true)
+	require.NoError(t, err)
+	<-s.Done()
+	n, err := s.In.Read(t.Context(), make([]byte, 2))
+	require.NoError(t, err)
+	_, ok := s.In.Whole(100)
+	require.False(t, ok)
+	rest, err := io.ReadAll(reader{&s.In})
+	require.NoError(t, err)
+	require.Equal(t, "hello"[n:], string(rest))
+}

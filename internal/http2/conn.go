@@ -50,6 +50,7 @@ type Conn struct {
 	framer  *frames.Framer
 	block   block
 	request Request
+	changed *Stream   // that has got a head, which nobody was told of
 	first   bool      // the first SETTINGS have come
 	heard   time.Time // when the last frame came
 	probing time.Time // until when an answer to a ping must come, if one was sent because of silence

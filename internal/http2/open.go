@@ -5,6 +5,8 @@ import (
 	"time"
 
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // idleLocked reports whether a stream has never been opened.
@@ -15,12 +17,15 @@ func (c *Conn) idleLocked(id uint32) bool {
 	return id%2 == 0 || id > c.lastIn
 }
 
-// onHeaders reads the rest of a header block, and acts on it.
-func (c *Conn) onHeaders(f *frames.HeadersFrame) error {
-	id, end, itself := f.StreamID, f.StreamEnded(), f.HasPriority() && f.Priority.StreamDep == f.StreamID
-	if err := c.readBlock(f); err != nil {
+// onHeaders reads a header block, and acts on it.
+func (c *Conn) onHeaders(header frames.FrameHeader) error {
+	c.input.until = deadline.In(c.cfg.HeadTimeout)
+	itself, err := c.readBlock(header)
+	c.input.until = time.Time{}
+	if err != nil {
 		return err
 	}
+	id, end := header.StreamID, header.Flags.Has(frames.FlagHeadersEndStream)
 	if itself {
 		if !c.client && c.newID(id) {
 			c.noteID(id)
@@ -33,14 +38,28 @@ func (c *Conn) onHeaders(f *frames.HeadersFrame) error {
 	return c.onRequest(id, end)
 }
 
-// readBlock decodes a header block.
-func (c *Conn) readBlock(f *frames.HeadersFrame) error {
+// readBlock decodes a header block. It reports whether its stream is said to depend on itself.
+func (c *Conn) readBlock(header frames.FrameHeader) (itself bool, err error) {
 	c.block.begin()
-	last := f.HeadersEnded()
-	if err := c.block.add(f.HeaderBlockFragment(), last); err != nil {
-		return err
+	p, err := c.input.whole(int(header.Length))
+	if err != nil {
+		return false, c.frameError(err)
 	}
-	for !last {
+	fragment, itself, err := fragmentOf(header, p)
+	if err != nil {
+		return false, err
+	}
+	last := header.Flags.Has(frames.FlagHeadersEndHeaders)
+	err = c.block.add(fragment, last)
+	if err == nil && !last {
+		err = c.readContinuations()
+	}
+	return itself, err
+}
+
+// readContinuations decodes the rest of a header block.
+func (c *Conn) readContinuations() error {
+	for last := false; !last; {
 		header, err := c.framer.ReadFrameHeader()
 		if err != nil {
 			return c.frameError(err)
@@ -247,7 +266,7 @@ func (c *Conn) onResponse(id uint32, end bool) error {
 }
 
 // answered notes a head.
-func (c *Conn) answered(s *Stream, h *Head) error {
+func (c *Conn) answered(s *Stream, h Head) error {
 	c.mu.Lock()
 	if h.Informational() {
 		if s.informal++; s.informal > c.cfg.MaxInformational && c.cfg.MaxInformational >= 0 {
@@ -258,18 +277,24 @@ func (c *Conn) answered(s *Stream, h *Head) error {
 		if s.tunnel && h.Status < 300 {
 			h.Length = -1 // RFC 9110 9.3.6
 		}
-		s.final, s.declared = true, h.Length
+		s.declared = h.Length
 		s.noBody = s.noBody || h.Status == 204 || h.Status == 304
 	}
 	if h.End && !s.complete() {
 		c.mu.Unlock()
 		return c.refuse(s.id, malformed("body shorter than its content-length"))
 	}
-	s.heads = append(s.heads, h)
+	if h.Informational() {
+		own := h
+		s.informed = append(s.informed, &own)
+	} else {
+		s.head, s.final = h, true
+	}
 	if h.End {
 		s.recvEndLocked()
+	} else {
+		c.changeSoonLocked(s)
 	}
-	s.changeLocked()
 	c.endIfOverAndUnlock()
 	return nil
 }
@@ -402,10 +427,13 @@ func (s *Stream) Head(ctx context.Context) (*Head, error) {
 	defer s.c.mu.Unlock()
 	for {
 		switch {
-		case len(s.heads) > 0:
-			h := s.heads[0]
-			s.heads = s.heads[1:]
+		case len(s.informed) > 0:
+			h := s.informed[0]
+			s.informed = s.informed[1:]
 			return h, nil
+		case s.final && !s.headed:
+			s.headed = true
+			return &s.head, nil
 		case s.err != nil:
 			return nil, s.err
 		case s.final:

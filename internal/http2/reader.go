@@ -29,13 +29,14 @@ type Reader struct {
 	arena stream.Arena
 
 	// Under the lock of the connection.
-	chunks   [][]byte // that nobody has taken; more may be appended to the last
-	held     int64    // bytes that are in chunks, or taken and not given back
-	window   int64    // what the peer may still send
-	target   int64    // what window and held come to
-	closed   bool     // by its reader
-	why      error    // what a closed one returns
-	last     error    // what comes behind what has arrived, if somebody has ended the half
+	chunks   [][]byte  // that nobody has taken; more may be appended to the last
+	first    [1][]byte // the array of chunks, while there are no more
+	held     int64     // bytes that are in chunks, or taken and not given back
+	window   int64     // what the peer may still send
+	target   int64     // what window and held come to
+	closed   bool      // by its reader
+	why      error     // what a closed one returns
+	last     error     // what comes behind what has arrived, if somebody has ended the half
 	deadline *deadline.Context
 	ends     *ends // of a Conn made of the stream
 }
@@ -106,6 +107,25 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 		}
 	}
 	return r.takeChunk(), true, nil
+}
+
+// Whole returns the body, which the caller owns, if it has arrived to its end, in one piece of at most so many bytes and
+// without trailers, and none of it was read. It does not wait.
+func (r *Reader) Whole(most int) (p []byte, ok bool) {
+	c := r.s.c
+	c.mu.Lock()
+	if r.s.recvEnd && r.s.trailers == nil && !r.closed && r.used == 0 && len(r.cur) == 0 && len(r.chunks) <= 1 {
+		ok = len(r.chunks) == 0 || len(r.chunks[0]) <= most
+	}
+	if ok && len(r.chunks) > 0 {
+		r.takeLocked()
+	}
+	c.mu.Unlock()
+	if ok {
+		p = r.takeChunk()
+		r.setEnd(io.EOF)
+	}
+	return p, ok
 }
 
 // takeChunk hands what was taken to the caller.
@@ -211,6 +231,9 @@ func (r *Reader) addLocked(p []byte) {
 			r.chunks[last] = q[:len(q)+len(p)]
 			return
 		}
+	}
+	if len(r.chunks) == 0 {
+		r.chunks = r.first[:0]
 	}
 	r.chunks = append(r.chunks, p)
 }
