@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -159,4 +160,55 @@ func TestPartOfABodyIsNotAllOfIt(t *testing.T) {
 	rest, err := io.ReadAll(reader{&s.In})
 	require.NoError(t, err)
 	require.Equal(t, "hello"[n:], string(rest))
+}
+
+// TestBodyThatIsReadInAnyWayIsTheOneThatWasSent has frames of any length read in pieces, some of which are kept, while
+// others arrive: chunks that were read are used again, and others share their arrays.
+func TestBodyThatIsReadInAnyWayIsTheOneThatWasSent(t *testing.T) {
+	const size = 4 << 20
+	sent := make([]byte, size)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range sent {
+		sent[i] = byte(random.Uint32())
+	}
+	got := make(chan []byte, 1)
+	c, _ := connect(t, nil, nil, func(x *exchange) {
+		random := rand.New(rand.NewPCG(3, 4))
+		var all []byte
+		var kept [][]byte
+		var err error
+		for err == nil {
+			switch random.IntN(3) {
+			case 0:
+				p := make([]byte, 1+random.IntN(3000))
+				var n int
+				n, err = x.In.Read(context.Background(), p)
+				kept = append(kept, p[:n])
+			case 1:
+				var p []byte
+				p, err = x.In.Next(context.Background())
+				kept = append(kept, p)
+			default:
+				if err = x.In.Fill(context.Background(), 1); err == nil {
+					n := min(len(x.In.Buffered()), 1+random.IntN(3000))
+					kept = append(kept, bytes.Clone(x.In.Buffered()[:n]))
+					x.In.Discard(n)
+				}
+			}
+		}
+		for _, p := range kept {
+			all = append(all, p...)
+		}
+		got <- all
+		x.respond(200, "")
+	})
+	s, err := c.Open(t.Context(), request("POST", "/"), false)
+	require.NoError(t, err)
+	for rest := sent; len(rest) > 0; {
+		n := min(len(rest), 1+random.IntN(1+random.IntN(20_000)))
+		require.NoError(t, s.Out.Send(t.Context(), rest[:n]))
+		rest = rest[n:]
+	}
+	require.NoError(t, s.Out.Finish(t.Context(), nil, nil))
+	require.True(t, bytes.Equal(sent, <-got))
 }
