@@ -31,7 +31,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		all = append(all, windowGroup(f))
 	}
 	all = append(all, httpClientGroups()...)
-	return append(all,
+	all = append(all,
 		latencyGroup(f),
 		idleMixGroup(f),
 		connectGroup(f),
@@ -48,6 +48,9 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		httpUploadGroup(f),
 		httpFileGroup(f),
 		httpTLSGroup(f),
+	)
+	all = append(all, http2Groups(f)...)
+	return append(all,
 		idleGroup(f),
 		idleTLSGroup(f),
 		manyIdleGroup(f),

@@ -2,12 +2,15 @@ package httpc
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
 )
 
 // answersAll answers each request by a constant, without allocating.
@@ -27,13 +30,49 @@ func answersAll(nc net.Conn, in *bufio.Reader) {
 	}
 }
 
+// answersAllHTTP2 does so in HTTP/2, without decoding heads.
+func answersAllHTTP2(nc net.Conn, in *bufio.Reader) {
+	var out bytes.Buffer
+	fr := frames.NewFramer(&out, nil)
+	head, body := []byte{0x88}, []byte("hello") // :status 200, of the static table
+	_, _ = in.Discard(len(frames.ClientPreface))
+	for err := fr.WriteSettings(); err == nil; {
+		if _, err = nc.Write(out.Bytes()); err != nil {
+			return
+		}
+		out.Reset()
+		p, failed := in.Peek(9)
+		if failed != nil {
+			return
+		}
+		id := binary.BigEndian.Uint32(p[5:])
+		switch kind, flags := frames.FrameType(p[3]), frames.Flags(p[4]); {
+		case kind == frames.FrameHeaders:
+			_ = fr.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: head, EndHeaders: true}) // to a buffer
+			err = fr.WriteData(id, true, body)
+		case kind == frames.FrameSettings && !flags.Has(frames.FlagSettingsAck):
+			err = fr.WriteSettingsAck()
+		}
+		_, _ = in.Discard(9 + int(binary.BigEndian.Uint32(p)>>8)) // Peek fails next
+	}
+}
+
 // TestAllocationsAreHalfOfThoseOfNetHTTP counts those of the whole process, whose server allocates nothing.
 func TestAllocationsAreHalfOfThoseOfNetHTTP(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	s := raw(t, answersAll)
-	standard := &http.Transport{}
+	for name, answers := range map[string]func(net.Conn, *bufio.Reader){"HTTP/1": answersAll, "HTTP/2": answersAllHTTP2} {
+		t.Run(name, func(t *testing.T) { compareAllocations(t, answers, name == "HTTP/2") })
+	}
+}
+
+func compareAllocations(t *testing.T, answers func(net.Conn, *bufio.Reader), http2 bool) {
+	s := raw(t, answers)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	standard := &http.Transport{Protocols: protocols}
 	t.Cleanup(standard.CloseIdleConnections)
 	r := newRequest(t, "GET", s.url, nil)
 	count := func(rt http.RoundTripper) float64 {
@@ -46,7 +85,7 @@ func TestAllocationsAreHalfOfThoseOfNetHTTP(t *testing.T) {
 			_ = resp.Body.Close()
 		})
 	}
-	ours, theirs := count(newClient(t, nil)), count(standard)
+	ours, theirs := count(newClient(t, &Config{Protocols: protocols})), count(standard)
 	t.Logf("%v and %v", ours, theirs)
 	require.LessOrEqual(t, ours, theirs/2)
 }

@@ -61,7 +61,8 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 func (m *mux) open(x *exchange) (*http2.Stream, error) {
 	ctx, cancel := bound(x.ctx, m.t.cfg.PoolTimeout, PhasePool)
 	defer cancel()
-	return m.h2.Open(ctx, x.fields(), !x.hasBody() && !x.tunnels())
+	var few [16]http2.Field
+	return m.h2.Open(ctx, x.appendFields(few[:0]), !x.hasBody() && !x.tunnels())
 }
 
 func isStreamError(err error) bool {
@@ -79,9 +80,8 @@ func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && isDone(m.h2.Done())}
 }
 
-// fields returns the header list of the request: RFC 9113 8.3.
-func (x *exchange) fields() []http2.Field {
-	fields := make([]http2.Field, 0, len(x.header)+8)
+// appendFields appends the header list of the request: RFC 9113 8.3.
+func (x *exchange) appendFields(fields []http2.Field) []http2.Field {
 	add := func(name, value string) {
 		if trace := x.trace; trace != nil && trace.WroteHeaderField != nil {
 			trace.WroteHeaderField(name, []string{value})
@@ -254,6 +254,13 @@ func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
 		st.settle(x, s, true)
 		return r
 	}
+	if s.isDone() {
+		if p, ok := st.s.In.Whole(ownMax); ok {
+			r.Body = newBytesBody(p)
+			st.settle(x, s, true)
+			return r
+		}
+	}
 	r.Body = newBody(st, x, s, r, true)
 	return r
 }
@@ -270,16 +277,31 @@ func (st *muxStream) handOver(r *http.Response) *http.Response {
 // muxHeader returns the fields as net/http shows them, and the names of the trailers that they announce.
 func muxHeader(fields []http2.Field) (header, trailer http.Header) {
 	header = make(http.Header, len(fields))
-	for _, f := range fields {
+	values := make([]string, 0, len(fields))
+	for i := range fields {
+		f := &fields[i]
 		known := http1.Lookup(f.Name)
 		if known == http1.Trailer {
 			trailer = announce(trailer, f.Value)
 			continue
 		}
-		name := http1.Canonical([]byte(f.Name), known)
-		header[name] = append(header[name], f.Value)
+		name := canonicalName(f.Name, known)
+		if old := header[name]; old != nil {
+			header[name] = append(old, f.Value)
+			continue
+		}
+		last := len(values)
+		values = append(values, f.Value)
+		header[name] = values[last : last+1 : last+1]
 	}
 	return header, trailer
+}
+
+func canonicalName(name string, known http1.Known) string {
+	if known != http1.Unknown {
+		return known.String()
+	}
+	return http1.Canonical([]byte(name), known)
 }
 
 // What follows is incoming.

@@ -183,16 +183,28 @@ func addrOf(u *url.URL) (string, error) {
 		port = portOf(u.Scheme)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
+		var few [64]byte
+		if string(ip.AppendTo(few[:0])) == host && ip.Is4() {
+			return joinPort(u, host, port), nil
+		}
 		return net.JoinHostPort(ip.String(), port), nil
 	}
 	if isPlainHost(host) {
-		return host + ":" + port, nil
+		return joinPort(u, host, port), nil
 	}
 	ascii, err := hostname.ASCII(host)
 	if err != nil {
 		return "", invalid("host %q: %v", host, err)
 	}
 	return ascii + ":" + port, nil
+}
+
+// joinPort returns host:port, in the words of the URL if it has them.
+func joinPort(u *url.URL, host, port string) string {
+	if len(u.Host) == len(host)+1+len(port) && u.Host[:len(host)] == host && u.Host[len(host)+1:] == port {
+		return u.Host
+	}
+	return host + ":" + port
 }
 
 // isPlainHost reports whether hostname.ASCII would change nothing about a name, and not refuse it either.

@@ -1,8 +1,10 @@
 package http2
 
 import (
+	"encoding/binary"
 	"errors"
 
+	frames "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -60,4 +62,31 @@ func (b *block) add(fragment []byte, last bool) error {
 		return &ConnError{Code: CompressionError, Reason: err.Error()}
 	}
 	return nil
+}
+
+// fragmentOf returns the fragment of a header block that the payload of a HEADERS frame has, and whether its stream is said
+// to depend on itself: RFC 9113 6.2. Its errors are the connection's, since a block that is not decoded leaves the tables
+// different.
+func fragmentOf(h frames.FrameHeader, p []byte) (fragment []byte, itself bool, err error) {
+	if h.StreamID == 0 {
+		return nil, false, protocolError("HEADERS frame without a stream")
+	}
+	padding := 0
+	if h.Flags.Has(frames.FlagHeadersPadded) {
+		if len(p) < 1 {
+			return nil, false, &ConnError{Code: FrameSizeError, Reason: "HEADERS frame without its padding"}
+		}
+		padding, p = int(p[0]), p[1:]
+	}
+	if h.Flags.Has(frames.FlagHeadersPriority) {
+		const size = 5 // of the dependency and its weight
+		if len(p) < size {
+			return nil, false, &ConnError{Code: FrameSizeError, Reason: "HEADERS frame without its priority"}
+		}
+		itself, p = binary.BigEndian.Uint32(p)&(1<<31-1) == h.StreamID, p[size:]
+	}
+	if padding > len(p) {
+		return nil, false, protocolError("padding longer than its frame")
+	}
+	return p[:len(p)-padding], itself, nil
 }

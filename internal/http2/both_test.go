@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -108,4 +109,106 @@ func TestResetReachesTheHandler(t *testing.T) {
 	require.True(t, got.Remote)
 	_, err = s.Head(t.Context())
 	require.Equal(t, Cancel, codeOf(err))
+}
+
+// TestWholeBodyIsHadAtOnce has bodies that have arrived, and those that must be read.
+func TestWholeBodyIsHadAtOnce(t *testing.T) {
+	status := []Field{{Name: ":status", Value: "200"}}
+	for name, c := range map[string]struct {
+		send  func(x *exchange)
+		whole bool
+	}{
+		"short":    {func(x *exchange) { x.respond(200, "hello") }, true},
+		"none":     {func(x *exchange) { x.respond(200, "") }, true},
+		"too long": {func(x *exchange) { x.respond(200, strings.Repeat("x", 101)) }, false},
+		"trailers": {func(x *exchange) {
+			_ = x.Out.Respond(context.Background(), status, []byte("hello"), true, []Field{{Name: "x-sum", Value: "1"}})
+		}, false},
+		"reset": {func(x *exchange) {
+			_ = x.Out.Respond(context.Background(), status, []byte("hello"), false, nil)
+			x.Reset(Cancel, nil)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl, _ := connect(t, nil, nil, c.send)
+			s, err := cl.Open(t.Context(), get("/"), true)
+			require.NoError(t, err)
+			<-s.Done()
+			p, ok := s.In.Whole(100)
+			require.Equal(t, c.whole, ok)
+			if name == "short" {
+				require.Equal(t, "hello", string(p))
+			}
+			if c.whole {
+				_, err = s.In.Next(t.Context())
+				require.Equal(t, io.EOF, err)
+			}
+		})
+	}
+}
+
+// TestPartOfABodyIsNotAllOfIt reads some of what has arrived first.
+func TestPartOfABodyIsNotAllOfIt(t *testing.T) {
+	c, _ := connect(t, nil, nil, hello)
+	s, err := c.Open(t.Context(), get("/"), true)
+	require.NoError(t, err)
+	<-s.Done()
+	n, err := s.In.Read(t.Context(), make([]byte, 2))
+	require.NoError(t, err)
+	_, ok := s.In.Whole(100)
+	require.False(t, ok)
+	rest, err := io.ReadAll(reader{&s.In})
+	require.NoError(t, err)
+	require.Equal(t, "hello"[n:], string(rest))
+}
+
+// TestBodyThatIsReadInAnyWayIsTheOneThatWasSent has frames of any length read in pieces, some of which are kept, while
+// others arrive: chunks that were read are used again, and others share their arrays.
+func TestBodyThatIsReadInAnyWayIsTheOneThatWasSent(t *testing.T) {
+	const size = 4 << 20
+	sent := make([]byte, size)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range sent {
+		sent[i] = byte(random.Uint32())
+	}
+	got := make(chan []byte, 1)
+	c, _ := connect(t, nil, nil, func(x *exchange) {
+		random := rand.New(rand.NewPCG(3, 4))
+		var all []byte
+		var kept [][]byte
+		var err error
+		for err == nil {
+			switch random.IntN(3) {
+			case 0:
+				p := make([]byte, 1+random.IntN(3000))
+				var n int
+				n, err = x.In.Read(context.Background(), p)
+				kept = append(kept, p[:n])
+			case 1:
+				var p []byte
+				p, err = x.In.Next(context.Background())
+				kept = append(kept, p)
+			default:
+				if err = x.In.Fill(context.Background(), 1); err == nil {
+					n := min(len(x.In.Buffered()), 1+random.IntN(3000))
+					kept = append(kept, bytes.Clone(x.In.Buffered()[:n]))
+					x.In.Discard(n)
+				}
+			}
+		}
+		for _, p := range kept {
+			all = append(all, p...)
+		}
+		got <- all
+		x.respond(200, "")
+	})
+	s, err := c.Open(t.Context(), request("POST", "/"), false)
+	require.NoError(t, err)
+	for rest := sent; len(rest) > 0; {
+		n := min(len(rest), 1+random.IntN(1+random.IntN(20_000)))
+		require.NoError(t, s.Out.Send(t.Context(), rest[:n]))
+		rest = rest[n:]
+	}
+	require.NoError(t, s.Out.Finish(t.Context(), nil, nil))
+	require.True(t, bytes.Equal(sent, <-got))
 }

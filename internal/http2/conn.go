@@ -50,6 +50,7 @@ type Conn struct {
 	framer  *frames.Framer
 	block   block
 	request Request
+	changed *Stream   // that has got a head, which nobody was told of
 	first   bool      // the first SETTINGS have come
 	heard   time.Time // when the last frame came
 	probing time.Time // until when an answer to a ping must come, if one was sent because of silence
@@ -94,6 +95,7 @@ type Conn struct {
 	grants   int   // WINDOW_UPDATE frames that are not noise
 	acks     int   // acknowledgements in out
 	writing  bool
+	stuck    bool   // and waits for the sink to have room
 	gathered uint64 // times that output has been gathered
 	accepted uint64 // and handed over
 

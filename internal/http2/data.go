@@ -41,14 +41,14 @@ func (c *Conn) onData(h frames.FrameHeader) error {
 	if err != nil {
 		return err
 	}
-	if err := c.payload(s, room, n); err != nil {
+	if err := c.payload(room, n); err != nil {
 		return err
 	}
 	if err := c.skip(padding); err != nil {
 		return err
 	}
-	if s != nil && end {
-		return c.bodyEnded(s)
+	if s != nil {
+		return c.arrived(s, room, end)
 	}
 	return nil
 }
@@ -133,21 +133,33 @@ func (c *Conn) returnCreditLocked(n int64) {
 }
 
 // payload reads n bytes into room, or drops them if there is none.
-func (c *Conn) payload(s *Stream, room []byte, n int) error {
+func (c *Conn) payload(room []byte, n int) error {
 	if room == nil {
 		return c.skip(n)
 	}
 	if _, err := io.ReadFull(&c.input, room); err != nil {
 		return c.frameError(err)
 	}
+	return nil
+}
+
+// arrived notes what a DATA frame has brought: p, if anybody reads it, and the end of the body.
+func (c *Conn) arrived(s *Stream, p []byte, end bool) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s.In.closed || s.err != nil {
-		return nil
+	if len(p) > 0 && !s.In.closed && s.err == nil {
+		s.In.held += int64(len(p))
+		s.In.addLocked(p)
 	}
-	s.In.held += int64(n)
-	s.In.addLocked(room)
-	s.changeLocked()
+	switch {
+	case !end || s.gone:
+		s.changeLocked()
+	case !s.complete():
+		c.mu.Unlock()
+		return c.refuse(s.id, malformed("body shorter than its content-length"))
+	default:
+		s.recvEndLocked()
+	}
+	c.endIfOverAndUnlock()
 	return nil
 }
 
@@ -163,22 +175,6 @@ func (c *Conn) skip(n int) error {
 		c.src.Discard(some)
 		n -= some
 	}
-	return nil
-}
-
-// bodyEnded acts on END_STREAM.
-func (c *Conn) bodyEnded(s *Stream) error {
-	c.mu.Lock()
-	if s.gone {
-		c.mu.Unlock()
-		return nil
-	}
-	if !s.complete() {
-		c.mu.Unlock()
-		return c.refuse(s.id, malformed("body shorter than its content-length"))
-	}
-	s.recvEndLocked()
-	c.endIfOverAndUnlock()
 	return nil
 }
 

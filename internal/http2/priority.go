@@ -3,6 +3,8 @@ package http2
 import (
 	"slices"
 	"strings"
+
+	frames "golang.org/x/net/http2"
 )
 
 // priority is that of RFC 9218.
@@ -97,6 +99,35 @@ func (q *queue) next() *Stream {
 			}
 			return s
 		}
+	}
+	return nil
+}
+
+// onPriorityUpdate changes the priority of a stream, which may not have been opened yet. RFC 9218 7.1.
+func (c *Conn) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client {
+		return protocolError("PRIORITY_UPDATE from a server")
+	}
+	if err := c.noiseLocked("PRIORITY_UPDATE frames"); err != nil {
+		return err
+	}
+	c.aware = true
+	p := parsePriority(f.Priority)
+	id := f.PrioritizedStreamID
+	switch s := c.streams[id]; {
+	case s != nil:
+		c.ready.remove(s)
+		s.prio = p
+		s.scheduleLocked()
+	case id%2 == 0:
+		return protocolError("PRIORITY_UPDATE for a push")
+	case id > c.lastIn && len(c.early) < c.cfg.MaxStreams:
+		if c.early == nil {
+			c.early = make(map[uint32]priority)
+		}
+		c.early[id] = p
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	frames "golang.org/x/net/http2"
@@ -18,6 +19,7 @@ type input struct {
 	c     *Conn
 	until time.Time // for the header block that is being read, if there is one
 	err   error     // why reading has ended
+	held  []byte    // a payload that was not in the window as a whole
 }
 
 func (in *input) Read(p []byte) (int, error) {
@@ -41,12 +43,44 @@ func (in *input) Read(p []byte) (int, error) {
 
 // fill waits for bytes until limit.
 func (in *input) fill(limit time.Time, n int) error {
+	in.c.changeNow()
 	_ = in.c.nc.SetReadDeadline(limit)
 	err := in.c.src.Fill(in.c.ctx, n)
 	if err != nil {
 		in.err = err
 	}
 	return err
+}
+
+// changeSoonLocked is s.changeLocked as soon as a frame of another stream has come, or nothing more has: what follows a head
+// is mostly at hand, and who waits for the head is woken once for both.
+func (c *Conn) changeSoonLocked(s *Stream) {
+	if c.changed != nil && c.changed != s {
+		c.changed.changeLocked()
+	}
+	c.changed = s
+}
+
+// changeNow does what changeSoonLocked has put off.
+func (c *Conn) changeNow() {
+	if c.changed == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed.changeLocked()
+	c.changed = nil
+}
+
+// whole returns a payload of n bytes, which are valid until more is read.
+func (in *input) whole(n int) ([]byte, error) {
+	if p := in.c.src.Buffered(); len(p) >= n {
+		in.c.src.Discard(n)
+		return p[:n], nil
+	}
+	in.held = slices.Grow(in.held[:0], n)[:n]
+	_, err := io.ReadFull(in, in.held)
+	return in.held, err
 }
 
 // Reading ended, as readFrame returns it.
@@ -106,12 +140,11 @@ func (c *Conn) readFrame() error {
 	case !c.first:
 		c.first = true
 	}
-	if header.Type == frames.FrameData {
+	switch header.Type {
+	case frames.FrameData: // those of every request are read without the Framer, which allocates
 		return c.onData(header)
-	}
-	if header.Type == frames.FrameHeaders {
-		c.input.until = deadline.In(c.cfg.HeadTimeout)
-		defer func() { c.input.until = time.Time{} }()
+	case frames.FrameHeaders:
+		return c.onHeaders(header)
 	}
 	f, err := c.framer.ReadFrameForHeader(header)
 	if err != nil {
@@ -123,8 +156,6 @@ func (c *Conn) readFrame() error {
 // onFrame acts on a frame that is not DATA.
 func (c *Conn) onFrame(f frames.Frame) error {
 	switch f := f.(type) {
-	case *frames.HeadersFrame:
-		return c.onHeaders(f)
 	case *frames.RSTStreamFrame:
 		return c.onReset(f)
 	case *frames.SettingsFrame:
@@ -179,15 +210,11 @@ func (c *Conn) frameError(err error) error {
 	return &ConnError{Code: FrameSizeError, Reason: "malformed frame"}
 }
 
-// payloadError is frameError for an error that may concern one stream. That of a header block never does, since it has not
-// been decoded.
+// payloadError is frameError for an error that may concern one stream.
 func (c *Conn) payloadError(header frames.FrameHeader, err error) error {
 	var one frames.StreamError
 	if !errors.As(err, &one) || c.input.err != nil {
 		return c.frameError(err)
-	}
-	if header.Type == frames.FrameHeaders {
-		return protocolError("malformed HEADERS")
 	}
 	c.mu.Lock()
 	idle := c.idleLocked(header.StreamID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
@@ -16,6 +17,9 @@ const (
 	chunkMax  = 16 << 10
 )
 
+// largest are chunks as long as a frame of the usual size that nobody uses.
+var largest = sync.Pool{New: func() any { return new([chunkMax]byte) }}
+
 // Reader is the receiving half of a [Stream], a chanio.ByteSource. It is for one goroutine at a time, except Close and
 // SetDeadline. At the end of the body it returns io.EOF; a stream that was reset is a [*StreamError], behind what came
 // before.
@@ -27,15 +31,19 @@ type Reader struct {
 	own   []byte // the array that cur lies in, if it was made of several chunks
 	used  int    // bytes that were discarded and not yet given back
 	arena stream.Arena
+	taken []byte // the chunk that cur is of, unless it was handed to somebody
 
 	// Under the lock of the connection.
-	chunks   [][]byte // that nobody has taken; more may be appended to the last
-	held     int64    // bytes that are in chunks, or taken and not given back
-	window   int64    // what the peer may still send
-	target   int64    // what window and held come to
-	closed   bool     // by its reader
-	why      error    // what a closed one returns
-	last     error    // what comes behind what has arrived, if somebody has ended the half
+	chunks   [][]byte  // that nobody has taken; more may be appended to the last
+	first    [1][]byte // the array of chunks, while there are no more
+	carved   bool      // room behind the last chunk is being filled
+	shared   bool      // a chunk shares its array with the one that was taken before it
+	held     int64     // bytes that are in chunks, or taken and not given back
+	window   int64     // what the peer may still send
+	target   int64     // what window and held come to
+	closed   bool      // by its reader
+	why      error     // what a closed one returns
+	last     error     // what comes behind what has arrived, if somebody has ended the half
 	deadline *deadline.Context
 	ends     *ends // of a Conn made of the stream
 }
@@ -108,10 +116,29 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	return r.takeChunk(), true, nil
 }
 
+// Whole returns the body, which the caller owns, if it has arrived to its end, in one piece of at most so many bytes and
+// without trailers, and none of it was read. It does not wait.
+func (r *Reader) Whole(most int) (p []byte, ok bool) {
+	c := r.s.c
+	c.mu.Lock()
+	if r.s.recvEnd && r.s.trailers == nil && !r.closed && r.used == 0 && len(r.cur) == 0 && len(r.chunks) <= 1 {
+		ok = len(r.chunks) == 0 || len(r.chunks[0]) <= most
+	}
+	if ok && len(r.chunks) > 0 {
+		r.takeLocked()
+	}
+	c.mu.Unlock()
+	if ok {
+		p = r.takeChunk()
+		r.setEnd(io.EOF)
+	}
+	return p, ok
+}
+
 // takeChunk hands what was taken to the caller.
 func (r *Reader) takeChunk() []byte {
 	chunk := r.cur[:len(r.cur):len(r.cur)]
-	r.own = nil
+	r.own, r.taken = nil, nil
 	r.Discard(len(chunk))
 	return chunk
 }
@@ -133,6 +160,7 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 	c := r.s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r.reuseLocked()
 	for {
 		switch {
 		case r.closed:
@@ -153,6 +181,18 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 			return false, err
 		}
 	}
+}
+
+// reuseLocked lets others use the chunk that was read, unless it was handed to somebody, or the next one lies behind it in the
+// same array.
+func (r *Reader) reuseLocked() {
+	if len(r.cur) > 0 || r.taken == nil {
+		return
+	}
+	if cap(r.taken) == chunkMax && !r.carved && !r.shared {
+		largest.Put((*[chunkMax]byte)(r.taken[:chunkMax]))
+	}
+	r.taken, r.shared = nil, false
 }
 
 // endLocked returns what comes after the last chunk, if that is known.
@@ -176,9 +216,10 @@ func (r *Reader) takeLocked() {
 		r.chunks = nil
 	}
 	if len(r.cur) == 0 {
-		r.cur = chunk
+		r.cur, r.taken = chunk, chunk
 		return
 	}
+	r.taken = nil
 	size := len(r.cur) + len(chunk)
 	if size > cap(r.own) {
 		r.own = make([]byte, 0, max(2*size, chunkMin))
@@ -194,8 +235,12 @@ func (r *Reader) takeLocked() {
 func (r *Reader) roomLocked(n int) []byte {
 	if last := len(r.chunks) - 1; last >= 0 {
 		if p := r.chunks[last]; cap(p)-len(p) >= n {
+			r.carved = true
 			return p[len(p) : len(p)+n]
 		}
+	}
+	if n > chunkMax/2 && n <= chunkMax {
+		return largest.Get().(*[chunkMax]byte)[:n]
 	}
 	size := n
 	if size < chunkMin && (len(r.chunks) > 0 || r.held > 0) {
@@ -209,8 +254,15 @@ func (r *Reader) addLocked(p []byte) {
 	if last := len(r.chunks) - 1; last >= 0 {
 		if q := r.chunks[last]; cap(q)-len(q) >= len(p) && &q[:len(q)+1][len(q)] == &p[0] {
 			r.chunks[last] = q[:len(q)+len(p)]
+			r.carved = false
 			return
 		}
+	}
+	if r.carved { // the chunk in front was taken meanwhile
+		r.carved, r.shared = false, true
+	}
+	if len(r.chunks) == 0 {
+		r.chunks = r.first[:0]
 	}
 	r.chunks = append(r.chunks, p)
 }

@@ -27,30 +27,30 @@ type Head struct {
 func (h *Head) Informational() bool { return h.Status < 200 }
 
 // parseHead reads the header list of a response.
-func parseHead(fields []Field, end bool, limits *http1.Limits) (*Head, *StreamError) {
-	h := &Head{Length: -1, End: end}
+func parseHead(fields []Field, end bool, limits *http1.Limits) (h Head, err *StreamError) {
+	h = Head{Length: -1, End: end}
 	if len(fields) == 0 || fields[0].Name != ":status" || !validStatus(fields[0].Value, &h.Status) {
-		return nil, malformed("no valid :status")
+		return h, malformed("no valid :status")
 	}
 	fields = fields[1:]
 	switch {
 	case h.Status == 101, h.Informational() && end:
-		return nil, malformed("status that HTTP/2 does not have here")
+		return h, malformed("status that HTTP/2 does not have here")
 	case len(fields) > limits.Fields:
-		return nil, &StreamError{Code: Cancel, cause: joined("too many fields", errTooLarge)}
+		return h, &StreamError{Code: Cancel, cause: joined("too many fields", errTooLarge)}
 	}
 	for i := range fields {
 		f := &fields[i]
 		if strings.HasPrefix(f.Name, ":") {
-			return nil, malformed("misplaced pseudo field")
+			return h, malformed("misplaced pseudo field")
 		}
 		known, err := checkField(f)
 		if err != nil {
-			return nil, err
+			return h, err
 		}
 		if known == http1.ContentLength {
 			if err := parseLength(&h.Length, f.Value); err != nil {
-				return nil, err
+				return h, err
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -120,6 +121,16 @@ func TestErrorsOfTheConnection(t *testing.T) {
 		"malformed block": {func(r *raw) error {
 			return r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x80}, EndHeaders: true})
 		}, "COMPRESSION_ERROR"},
+		"HEADERS without a stream": {func(r *raw) error { return r.headers(0, true, get("/")) }, "PROTOCOL_ERROR"},
+		"HEADERS without its padding": {func(r *raw) error {
+			return r.fr.WriteRawFrame(frames.FrameHeaders, frames.FlagHeadersEndHeaders|frames.FlagHeadersPadded, 1, nil)
+		}, "FRAME_SIZE_ERROR"},
+		"HEADERS without its priority": {func(r *raw) error {
+			return r.fr.WriteRawFrame(frames.FrameHeaders, frames.FlagHeadersEndHeaders|frames.FlagHeadersPriority, 1, make([]byte, 4))
+		}, "FRAME_SIZE_ERROR"},
+		"HEADERS with padding too long": {func(r *raw) error {
+			return r.fr.WriteRawFrame(frames.FrameHeaders, frames.FlagHeadersEndHeaders|frames.FlagHeadersPadded, 1, append([]byte{200}, r.encode(get("/"))...))
+		}, "PROTOCOL_ERROR"},
 		"between CONTINUATION": {func(r *raw) error {
 			_ = r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: 1})
 			return r.fr.WritePing(false, [8]byte{})
@@ -138,6 +149,40 @@ func TestErrorsOfTheConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHeadersMayHavePaddingAndPriority sends them as a whole and byte by byte, in one frame and in two.
+func TestHeadersMayHavePaddingAndPriority(t *testing.T) {
+	inRaw(t, nil, func(x *exchange) { x.respond(200, x.request.Path) }, func(r *raw) {
+		for i, rest := range []bool{false, true, false, true} {
+			id := uint32(2*i + 1)
+			param := frames.HeadersFrameParam{
+				StreamID: id, BlockFragment: r.encode(get("/padded")), EndStream: true, EndHeaders: !rest,
+				PadLength: 7, Priority: frames.PriorityParam{StreamDep: id + 2, Exclusive: true, Weight: 3},
+			}
+			if rest {
+				param.BlockFragment = param.BlockFragment[:3]
+			}
+			var p bytes.Buffer
+			fr := frames.NewFramer(&p, nil)
+			fr.AllowIllegalWrites = true
+			r.ok(fr.WriteHeaders(param))
+			if rest {
+				r.ok(fr.WriteContinuation(id, true, r.block.Bytes()[3:]))
+			}
+			if i < 2 {
+				_, err := r.nc.Write(p.Bytes())
+				r.ok(err)
+			} else {
+				for _, b := range p.Bytes() {
+					_, err := r.nc.Write([]byte{b})
+					r.ok(err)
+					synctest.Wait()
+				}
+			}
+			require.Contains(t, r.heard(), "DATA "+itoa(id)+" 7 END")
+		}
+	})
 }
 
 func TestBodyMustBeAsLongAsItsLength(t *testing.T) {

@@ -29,8 +29,10 @@ type Stream struct {
 	gone    bool // closed, and not in the table any more
 	err     *StreamError
 
-	heads    []*Head // of a client, not taken yet
-	final    bool    // the final head has come
+	informed []*Head // of a client: informational heads that have not been taken
+	head     Head    // the final one
+	final    bool    // it has come
+	headed   bool    // and was taken
 	informal int     // informational heads so far
 	noBody   bool    // Content-Length says nothing about what comes
 	tunnel   bool    // of a client: the method is CONNECT

@@ -9,6 +9,7 @@ import (
 
 const (
 	gatherMax  = 32 << 10 // bytes that are handed over at once
+	bulkMin    = 16 << 10 // bytes that a sink writes from where they lie; more of them make its buffer grow
 	pieceMin   = 256      // the shortest DATA frame that is worth while when there is more
 	maxWaiting = 64 << 10 // bytes of frames beside DATA, beyond which heads wait
 )
@@ -38,13 +39,18 @@ func (c *Conn) pushLocked() {
 	c.writing = true
 	for c.hasOutputLocked() && !c.broken {
 		p := c.gatherLocked()
-		c.mu.Unlock()
-		taken, err := c.sink.TryEnd(p, nil)
-		if err != nil {
-			c.fail(err)
+		taken := len(p) < bulkMin
+		if taken {
+			var err error
+			c.mu.Unlock()
+			if taken, err = c.sink.TryEnd(p, nil); err != nil {
+				c.fail(err)
+			}
+			c.mu.Lock()
+			taken = taken || err != nil
 		}
-		c.mu.Lock()
-		if !taken && err == nil {
+		if !taken {
+			c.stuck = true
 			go c.writeOn(p) // finish waits for it
 			return
 		}
@@ -54,12 +60,13 @@ func (c *Conn) pushLocked() {
 	c.changeLocked()
 }
 
-// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output.
+// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output. What has arrived
+// together wakes many at once, so that heads leave together too.
 func (c *Conn) pushSoonLocked() {
 	if c.writing {
 		return
 	}
-	if c.running > 1 {
+	if c.running > 1 || c.client && len(c.streams) > 1 {
 		c.writing = true
 		c.mu.Unlock()
 		runtime.Gosched()
@@ -70,11 +77,11 @@ func (c *Conn) pushSoonLocked() {
 	c.pushLocked()
 }
 
-// writeOn is pushLocked for a sink that has no room. It waits for that.
+// writeOn is pushLocked for a sink that has no room, and for what is so much that the sink writes it from where it lies. It
+// waits for that.
 func (c *Conn) writeOn(p []byte) {
 	for {
-		err := c.sink.End(context.Background(), p, nil) // an abort of the connection ends it
-		if err != nil {
+		if err := c.write(p); err != nil {
 			c.fail(err)
 		}
 		c.mu.Lock()
@@ -85,9 +92,19 @@ func (c *Conn) writeOn(p []byte) {
 		p = c.gatherLocked()
 		c.mu.Unlock()
 	}
-	c.writing = false
+	c.writing, c.stuck = false, false
 	c.changeLocked()
 	c.mu.Unlock()
+}
+
+// write hands p to the sink, which it comes from. An abort of the connection ends it.
+func (c *Conn) write(p []byte) error {
+	if len(p) < bulkMin {
+		return c.sink.End(context.Background(), p, nil)
+	}
+	err := c.sink.End(context.Background(), nil, p)
+	_, _ = c.sink.TryEnd(p[:0], nil) // is scratch again
+	return err
 }
 
 func (c *Conn) handedOverLocked() {
@@ -113,6 +130,21 @@ func (c *Conn) gatherLocked() []byte {
 	c.out, c.acks = nil, 0
 	c.gathered++
 	return p
+}
+
+// passLocked puts what a stream has to send straight into the output, as far as there is room and no other stream waits for
+// its turn, so that its sender need not wait either. While the sink has no room all streams wait, for the most urgent one to
+// be next.
+func (s *Stream) passLocked() {
+	c, w := s.c, &s.Out
+	c.outLocked()
+	for c.ready.count == 0 && !c.stuck && len(w.pending) > 0 && s.window > 0 && c.window > 0 {
+		room := gatherMax - frameHeader - len(c.out)
+		if room < min(pieceMin, len(w.pending)) {
+			return
+		}
+		s.dataLocked(room)
+	}
 }
 
 // dataLocked appends a DATA frame of at most room bytes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
@@ -91,10 +92,26 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	if w.sending || len(w.pending) > 0 {
 		return false, nil
 	}
-	w.pending = append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
+	w.holdLocked(a, b)
+	w.s.passLocked()
+	w.keepLocked()
 	w.s.scheduleLocked()
 	c.pushLocked()
 	return true, nil
+}
+
+// holdLocked has a and b sent from where they lie.
+func (w *Writer) holdLocked(a, b []byte) {
+	if w.pending, w.rest = a, b; len(a) == 0 {
+		w.pending, w.rest = b, nil
+	}
+}
+
+// keepLocked copies what has not been sent, so that its owner need not wait.
+func (w *Writer) keepLocked() {
+	if len(w.pending) > 0 {
+		w.pending, w.rest = slices.Concat(w.pending, w.rest), nil
+	}
 }
 
 // refusalLocked returns why nothing is accepted any more. closes says that it is Close that asks.
@@ -129,9 +146,7 @@ func (w *Writer) write(ctx context.Context, v value) error {
 // beginLocked puts v into the output, or in the queue.
 func (w *Writer) beginLocked(v *value) {
 	s := w.s
-	if w.pending, w.rest = v.a, v.b; len(w.pending) == 0 {
-		w.pending, w.rest = v.b, nil
-	}
+	w.holdLocked(v.a, v.b)
 	w.ends, w.trailers = v.end, v.trailers
 	empty := len(w.pending) == 0
 	if v.head != nil {
@@ -139,6 +154,7 @@ func (w *Writer) beginLocked(v *value) {
 	}
 	switch {
 	case !empty:
+		s.passLocked()
 		s.scheduleLocked()
 	case v.end && v.head == nil && v.trailers == nil:
 		s.c.out = appendFrame(s.c.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
@@ -215,8 +231,7 @@ func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error 
 			w.s.scheduleLocked()
 			return err
 		case len(w.pending) > 0: // a part has been accepted, so all of it has
-			w.pending = append(append(make([]byte, 0, len(w.pending)+len(w.rest)), w.pending...), w.rest...)
-			w.rest = nil
+			w.keepLocked()
 			return nil
 		}
 	}

@@ -82,7 +82,7 @@ func TestRequestOfHTTP2CostsFewAllocations(t *testing.T) {
 		}
 		return x.Reply(http.StatusOK, "text/plain", hello)
 	}, nil)
-	bounds := map[string]float64{"http.Handler": 18, "native": 20}
+	bounds := map[string]float64{"http.Handler": 17, "native": 19}
 	for name, addr := range map[string]string{
 		"http.Handler": start(t, http.HandlerFunc(sayTyped), nil), "native": native,
 		"net/http": startStandardH2(t, http.HandlerFunc(sayTyped)),

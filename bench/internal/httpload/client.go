@@ -170,21 +170,13 @@ func serve(http2 bool, size int) (url string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	url = "http://" + ln.Addr().String()
-	if http2 {
-		body := make([]byte, size)
-		srv := &http.Server{Protocols: protocols(true), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write(body)
-		})}
-		go func() { _ = srv.Serve(ln) }() // until Close
-		return url, func() { _ = srv.Close() }, nil
-	}
-	return url, plainServer(ln, size), nil
+	return "http://" + ln.Addr().String(), plainServer(ln, http2, size), nil
 }
 
 // plainServer answers without looking at what is asked, and allocates nothing for a request.
-func plainServer(ln net.Listener, size int) (stop func()) {
-	reply := append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size), make([]byte, size)...)
+func plainServer(ln net.Listener, http2 bool, size int) (stop func()) {
+	body := make([]byte, size)
+	reply := append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size), body...)
 	var mu sync.Mutex
 	var conns []net.Conn
 	var wg sync.WaitGroup
@@ -197,7 +189,13 @@ func plainServer(ln net.Listener, size int) (stop func()) {
 			mu.Lock()
 			conns = append(conns, nc)
 			mu.Unlock()
-			wg.Go(func() { answer(nc, reply) })
+			wg.Go(func() {
+				if http2 {
+					answerHTTP2(nc, body)
+					return
+				}
+				answer(nc, reply)
+			})
 		}
 	})
 	return func() {

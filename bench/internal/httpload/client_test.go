@@ -1,6 +1,9 @@
 package httpload
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,4 +24,30 @@ func TestEveryClientSendsRequests(t *testing.T) {
 	}
 	_, err := Contender("nobody", false, false, 1, 1, false).Start(t.Context())
 	require.Error(t, err)
+}
+
+// BenchmarkHello sends requests for 5 B, as many at once as the suite does.
+func BenchmarkHello(b *testing.B) {
+	for _, http2 := range []bool{false, true} {
+		for name, fresh := range Clients(http2) {
+			b.Run(fmt.Sprintf("http2=%v/client=%s", http2, strings.ReplaceAll(name, "/", "-")), func(b *testing.B) {
+				url, stop, err := serve(http2, 5)
+				require.NoError(b, err)
+				defer stop()
+				c := fresh()
+				defer c.close()
+				require.NoError(b, c.get(url)) // the connection
+				b.ReportAllocs()
+				b.SetParallelism(max(InFlight/runtime.GOMAXPROCS(0), 1))
+				b.RunParallel(func(p *testing.PB) {
+					for p.Next() {
+						if err := c.get(url); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		}
+	}
 }

@@ -1,10 +1,11 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -20,13 +21,15 @@ import (
 type http2Conn struct {
 	net.Conn
 	fr   *http2.Framer
+	in   *bufio.Reader
 	size int    // of a request as it is written
 	head []byte // the header block of each request, which refers to no table
 	body []byte
 
 	reading chan struct{} // closed when the reader has returned
 
-	writing sync.Mutex // of the Framer; never taken while mu is held
+	writing sync.Mutex // of the Framer and out; never taken while mu is held
+	out     *bufio.Writer
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -35,25 +38,34 @@ type http2Conn struct {
 	part    int    // bytes of the next request that have been written
 	credit  int64  // for the connection
 	initial int64  // for a new stream
-	credits map[uint32]int64
-	status  map[uint32]string
-	bodies  map[uint32][]byte
-	taken   uint32 // bytes whose credit has not been returned
+	streams map[uint32]*http2Stream
+	spare   []*http2Stream // that are over
+	taken   uint32         // bytes whose credit has not been returned
 	replies bytes.Buffer
 	err     error // why the reader ended
+}
+
+// http2Stream is a request that has not been answered.
+type http2Stream struct {
+	credit int64
+	status string
+	body   []byte
 }
 
 const (
 	http2Window   = 1 << 30 // what the server may send
 	http2MaxFrame = 16 << 10
+	http2Buffer   = 64 << 10
 )
 
-// send writes frames.
+// send writes frames, which flush sends.
 func (c *http2Conn) send(write func() error) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	return write()
 }
+
+func (c *http2Conn) flush() error { return c.send(c.out.Flush) }
 
 // newHTTP2 says hello on conn.
 func newHTTP2(conn net.Conn, spec Spec) (*http2Conn, error) {
@@ -62,9 +74,11 @@ func newHTTP2(conn net.Conn, spec Spec) (*http2Conn, error) {
 		return nil, err
 	}
 	c := &http2Conn{
-		Conn: conn, fr: http2.NewFramer(conn, conn), size: newRequests(spec).size, reading: make(chan struct{}),
-		next: 1, most: 100, credit: 65535, initial: 65535, credits: map[uint32]int64{}, status: map[uint32]string{}, bodies: map[uint32][]byte{},
+		Conn: conn, in: bufio.NewReaderSize(conn, http2Buffer), out: bufio.NewWriterSize(conn, http2Buffer),
+		size: newRequests(spec).size, reading: make(chan struct{}),
+		next: 1, most: 100, credit: 65535, initial: 65535, streams: map[uint32]*http2Stream{},
 	}
+	c.fr = http2.NewFramer(c.out, c.in)
 	c.changed.L = &c.mu
 	c.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.fr.SetReuseFrames()
@@ -72,12 +86,10 @@ func newHTTP2(conn net.Conn, spec Spec) (*http2Conn, error) {
 		c.body = bytes.Repeat([]byte("x"), spec.Size)
 	}
 	c.head = requestBlock(u, spec)
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		return nil, err
-	}
-	err = errors.Join(
+	_, err = c.out.WriteString(http2.ClientPreface)
+	err = errors.Join(err,
 		c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: http2Window}, http2.Setting{ID: http2.SettingEnablePush}),
-		c.fr.WriteWindowUpdate(0, http2Window))
+		c.fr.WriteWindowUpdate(0, http2Window), c.out.Flush())
 	if err != nil {
 		return nil, err
 	}
@@ -107,18 +119,17 @@ func (c *http2Conn) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return len(p), nil
+	return len(p), c.flush()
 }
 
 func (c *http2Conn) open() error {
 	var id uint32
+	var s *http2Stream
 	err := c.await(func() bool {
-		if len(c.credits) >= c.most {
+		if len(c.streams) >= c.most {
 			return false
 		}
-		id = c.next
-		c.next += 2
-		c.credits[id] = c.initial
+		id, s = c.openLocked()
 		return true
 	})
 	if err != nil {
@@ -130,12 +141,12 @@ func (c *http2Conn) open() error {
 	for rest := c.body; len(rest) > 0 && err == nil; {
 		var n int64
 		err = c.await(func() bool {
-			n = min(int64(len(rest)), http2MaxFrame, c.credit, c.credits[id])
+			n = min(int64(len(rest)), http2MaxFrame, c.credit, s.credit)
 			if n <= 0 {
 				return false
 			}
 			c.credit -= n
-			c.credits[id] -= n
+			s.credit -= n
 			return true
 		})
 		if err == nil {
@@ -146,15 +157,40 @@ func (c *http2Conn) open() error {
 	return err
 }
 
-// await waits until ok, which is called with the lock held, or the connection has ended.
+// openLocked numbers a stream.
+func (c *http2Conn) openLocked() (id uint32, s *http2Stream) {
+	if last := len(c.spare) - 1; last >= 0 {
+		s, c.spare = c.spare[last], c.spare[:last]
+	} else {
+		s = new(http2Stream)
+	}
+	*s = http2Stream{credit: c.initial, body: s.body[:0]}
+	id = c.next
+	c.next += 2
+	c.streams[id] = s
+	return id, s
+}
+
+// await waits until ok, which is called with the lock held, or the connection has ended. What it waits for may need what
+// has been written.
 func (c *http2Conn) await(ok func() bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !ok() {
+	for flushed := false; !ok(); {
 		if c.err != nil {
 			return c.err
 		}
-		c.changed.Wait()
+		if flushed {
+			c.changed.Wait()
+			continue
+		}
+		flushed = true
+		c.mu.Unlock()
+		err := c.flush()
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -198,7 +234,10 @@ func (c *http2Conn) read() {
 		}
 		c.mu.Unlock()
 		if err == nil && answer != nil {
-			err = c.send(answer)
+			err = errors.Join(c.send(answer), c.flush())
+		}
+		if err == nil && c.more() {
+			continue // one wake-up for all of them
 		}
 		c.mu.Lock()
 		c.err = err
@@ -210,16 +249,28 @@ func (c *http2Conn) read() {
 	}
 }
 
+// more reports whether another frame can be read without a wait.
+func (c *http2Conn) more() bool {
+	const header = 9
+	if c.in.Buffered() < header {
+		return false
+	}
+	p, _ := c.in.Peek(header) // which is there
+	return c.in.Buffered() >= header+int(binary.BigEndian.Uint32(p)>>8)
+}
+
 // takeLocked acts on a frame, and returns what is to be sent because of it.
 func (c *http2Conn) takeLocked(frame http2.Frame) (answer func() error, err error) {
 	switch f := frame.(type) {
 	case *http2.MetaHeadersFrame:
-		if status := f.PseudoValue("status"); status != "" && status[0] != '1' {
-			c.status[f.StreamID] = status
+		if s, status := c.streams[f.StreamID], f.PseudoValue("status"); s != nil && status != "" && status[0] != '1' {
+			s.status = status
 		}
 		c.endLocked(f.StreamID, f.StreamEnded())
 	case *http2.DataFrame:
-		c.bodies[f.StreamID] = append(c.bodies[f.StreamID], f.Data()...)
+		if s := c.streams[f.StreamID]; s != nil {
+			s.body = append(s.body, f.Data()...)
+		}
 		c.endLocked(f.StreamID, f.StreamEnded())
 		return c.returnLocked(f.Length), nil
 	case *http2.WindowUpdateFrame:
@@ -231,7 +282,7 @@ func (c *http2Conn) takeLocked(frame http2.Frame) (answer func() error, err erro
 			return func() error { return c.fr.WritePing(true, data) }, nil
 		}
 	case *http2.RSTStreamFrame:
-		if _, open := c.credits[f.StreamID]; open {
+		if c.streams[f.StreamID] != nil {
 			return nil, fmt.Errorf("the server has reset a stream: %v", f.ErrCode)
 		}
 	case *http2.GoAwayFrame:
@@ -255,8 +306,8 @@ func (c *http2Conn) returnLocked(n uint32) func() error {
 func (c *http2Conn) creditLocked(f *http2.WindowUpdateFrame) {
 	if f.StreamID == 0 {
 		c.credit += int64(f.Increment)
-	} else if _, open := c.credits[f.StreamID]; open {
-		c.credits[f.StreamID] += int64(f.Increment)
+	} else if s := c.streams[f.StreamID]; s != nil {
+		s.credit += int64(f.Increment)
 	}
 }
 
@@ -268,8 +319,8 @@ func (c *http2Conn) settingsLocked(f *http2.SettingsFrame) func() error {
 		c.most = int(min(v, 1<<20))
 	}
 	if v, ok := f.Value(http2.SettingInitialWindowSize); ok {
-		for id := range c.credits {
-			c.credits[id] += int64(v) - c.initial
+		for _, s := range c.streams {
+			s.credit += int64(v) - c.initial
 		}
 		c.initial = int64(v)
 	}
@@ -278,13 +329,13 @@ func (c *http2Conn) settingsLocked(f *http2.SettingsFrame) func() error {
 
 // endLocked has a response read, if it is complete.
 func (c *http2Conn) endLocked(id uint32, ended bool) {
-	if _, open := c.credits[id]; !open || !ended {
+	s := c.streams[id]
+	if s == nil || !ended {
 		return
 	}
-	body := c.bodies[id]
-	fmt.Fprintf(&c.replies, "HTTP/1.1 %s \r\nContent-Length: %d\r\n\r\n", c.status[id], len(body))
-	c.replies.Write(body)
-	delete(c.status, id)
-	delete(c.bodies, id)
-	delete(c.credits, id)
+	p := append(append(c.replies.AvailableBuffer(), "HTTP/1.1 "...), s.status...)
+	p = strconv.AppendInt(append(p, " \r\nContent-Length: "...), int64(len(s.body)), 10)
+	c.replies.Write(append(append(p, "\r\n\r\n"...), s.body...))
+	delete(c.streams, id)
+	c.spare = append(c.spare, s)
 }

@@ -35,7 +35,7 @@ func All() []Target {
 	var all []Target
 	for _, some := range [][]Target{
 		loopTargets(), channelTargets(), weirTargets(), secureTargets(), proxyTargets(), datagramTargets(), gnetTargets(),
-		netpollTargets(), httpTargets(),
+		netpollTargets(), httpTargets(), http2Targets(),
 	} {
 		all = append(all, some...)
 	}

@@ -1,0 +1,85 @@
+package http2
+
+// onRequest acts on a header block from a client: a request, or trailers.
+func (c *Conn) onRequest(id uint32, end bool) error {
+	if id%2 == 0 {
+		return protocolError("stream of a client with an even id")
+	}
+	c.mu.Lock()
+	s := c.streams[id]
+	if s != nil {
+		c.mu.Unlock()
+		return c.onTrailers(s, end)
+	}
+	if id <= c.lastIn {
+		defer c.mu.Unlock()
+		return c.lateHeadersLocked(id)
+	}
+	c.lastIn = id
+	if c.leaving == leftover {
+		c.past.add(id, resetHere) // the client has been told that this is not looked at
+		c.mu.Unlock()
+		return nil
+	}
+	full := len(c.streams) >= c.cfg.MaxStreams || c.zombies >= maxZombies
+	c.mu.Unlock()
+	if full {
+		return c.refuse(id, &StreamError{Code: RefusedStream})
+	}
+	r := &c.request
+	*r = Request{End: end, Length: -1}
+	if err := r.parse(c.block.fields, c.cfg.Limits, !c.cfg.NoConnect); err != nil && !c.block.tooBig {
+		return c.refuse(id, err)
+	}
+	if c.block.tooBig {
+		r.Refused, r.Fields = 431, nil
+	}
+	if end && r.Length > 0 && r.Refused == 0 {
+		return c.refuse(id, malformed("content-length without a body"))
+	}
+	c.accept(id, r)
+	return nil
+}
+
+// accept opens a stream for a request, and has it served.
+func (c *Conn) accept(id uint32, r *Request) {
+	c.mu.Lock()
+	s := c.newStream(id)
+	s.recvEnd, s.declared = r.End, r.Length
+	c.prioritizeLocked(s, r)
+	c.streams[id] = s
+	c.mu.Unlock()
+	h := c.server.Accept(s, r)
+	if h == nil {
+		s.Reset(RefusedStream, nil)
+		return
+	}
+	c.mu.Lock()
+	s.handler, s.serving = h, true
+	c.running++
+	gone := s.err
+	if gone != nil { // meanwhile
+		s.zombie = true
+		c.zombies++
+	}
+	c.mu.Unlock()
+	if gone != nil {
+		h.Gone(gone)
+	}
+	c.workers.Add(1)
+	go s.serve(h)
+}
+
+// prioritizeLocked gives a stream the priority that its request has, or that has been announced for it. RFC 9218 5, 7.
+func (c *Conn) prioritizeLocked(s *Stream, r *Request) {
+	for i := range r.Fields {
+		if r.Fields[i].Name == "priority" {
+			c.aware = true
+			s.prio = parsePriority(r.Fields[i].Value)
+		}
+	}
+	if p, ok := c.early[s.id]; ok {
+		s.prio = p
+		delete(c.early, s.id)
+	}
+}

@@ -1,0 +1,155 @@
+package http2
+
+import (
+	"time"
+
+	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+// idleLocked reports whether a stream has never been opened.
+func (c *Conn) idleLocked(id uint32) bool {
+	if c.client {
+		return id%2 == 0 || id >= c.nextOut
+	}
+	return id%2 == 0 || id > c.lastIn
+}
+
+// onHeaders reads a header block, and acts on it.
+func (c *Conn) onHeaders(header frames.FrameHeader) error {
+	c.input.until = deadline.In(c.cfg.HeadTimeout)
+	itself, err := c.readBlock(header)
+	c.input.until = time.Time{}
+	if err != nil {
+		return err
+	}
+	id, end := header.StreamID, header.Flags.Has(frames.FlagHeadersEndStream)
+	if itself {
+		if !c.client && c.newID(id) {
+			c.noteID(id)
+		}
+		return c.refuse(id, malformed("stream that depends on itself"))
+	}
+	if c.client {
+		return c.onResponse(id, end)
+	}
+	return c.onRequest(id, end)
+}
+
+// readBlock decodes a header block. It reports whether its stream is said to depend on itself.
+func (c *Conn) readBlock(header frames.FrameHeader) (itself bool, err error) {
+	c.block.begin()
+	p, err := c.input.whole(int(header.Length))
+	if err != nil {
+		return false, c.frameError(err)
+	}
+	fragment, itself, err := fragmentOf(header, p)
+	if err != nil {
+		return false, err
+	}
+	last := header.Flags.Has(frames.FlagHeadersEndHeaders)
+	err = c.block.add(fragment, last)
+	if err == nil && !last {
+		err = c.readContinuations()
+	}
+	return itself, err
+}
+
+// readContinuations decodes the rest of a header block.
+func (c *Conn) readContinuations() error {
+	for last := false; !last; {
+		header, err := c.framer.ReadFrameHeader()
+		if err != nil {
+			return c.frameError(err)
+		}
+		if c.block.parts > c.cfg.MaxBlocks {
+			return calm("too many CONTINUATION frames")
+		}
+		next, err := c.framer.ReadFrameForHeader(header)
+		if err != nil {
+			return c.frameError(err)
+		}
+		more := next.(*frames.ContinuationFrame) // the Framer has seen to that
+		last = more.HeadersEnded()
+		if err := c.block.add(more.HeaderBlockFragment(), last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newID reports whether a client may open a stream of that id.
+func (c *Conn) newID(id uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return id%2 == 1 && id > c.lastIn
+}
+
+func (c *Conn) noteID(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastIn = id
+}
+
+// onTrailers acts on a header block behind a body.
+func (c *Conn) onTrailers(s *Stream, end bool) error {
+	c.mu.Lock()
+	ended := s.recvEnd
+	c.mu.Unlock()
+	switch {
+	case ended:
+		return c.refuse(s.id, &StreamError{Code: StreamClosed})
+	case !end:
+		return c.refuse(s.id, malformed("second head"))
+	case c.block.tooBig:
+		return c.refuse(s.id, &StreamError{Code: EnhanceYourCalm, cause: errTrailers})
+	}
+	if err := checkTrailers(c.block.fields, c.cfg.Limits); err != nil {
+		return c.refuse(s.id, err)
+	}
+	c.mu.Lock()
+	if !s.complete() {
+		c.mu.Unlock()
+		return c.refuse(s.id, malformed("body shorter than its content-length"))
+	}
+	s.trailers = append([]Field(nil), c.block.fields...)
+	s.recvEndLocked()
+	c.endIfOverAndUnlock()
+	return nil
+}
+
+// recvEndLocked notes that the peer has sent everything.
+func (s *Stream) recvEndLocked() {
+	s.recvEnd = true
+	s.changeLocked()
+	s.checkDoneLocked()
+}
+
+// complete reports whether as much has come as was announced.
+func (s *Stream) complete() bool { return s.declared < 0 || s.noBody || s.arrived == s.declared }
+
+// lateHeadersLocked is for a header block of a stream that is over. One that ended so long ago that it is forgotten may have
+// been reset here: RFC 9113 5.1 has that ignored.
+func (c *Conn) lateHeadersLocked(id uint32) error {
+	if c.past.mayBeForgotten(id) {
+		return c.forgottenLocked(id)
+	}
+	switch c.past.how(id) {
+	case resetHere:
+		return nil // sent before it knew
+	case unknown:
+		return protocolError("stream id that was passed over")
+	}
+	return &ConnError{Code: StreamClosed, Reason: "HEADERS for a stream that is over"}
+}
+
+// forgottenLocked is for the first late frame of a stream that has been forgotten: others are ignored from then on. A client
+// that makes that a habit runs out of its allowance.
+func (c *Conn) forgottenLocked(id uint32) error {
+	c.past.add(id, resetHere)
+	if c.client {
+		return nil
+	}
+	return c.noiseLocked("frames for streams that are over")
+}

@@ -1,0 +1,53 @@
+package http2
+
+import (
+	frames "golang.org/x/net/http2"
+)
+
+// refuse resets a stream because of what the peer sent, which counts as if the peer had reset it.
+func (c *Conn) refuse(id uint32, why *StreamError) error {
+	c.mu.Lock()
+	if !c.client && !c.resets.take() {
+		c.mu.Unlock()
+		return calm("too many streams that had to be reset")
+	}
+	s := c.streams[id]
+	told := false
+	if s != nil {
+		told = s.resetLocked(why)
+	} else {
+		c.out = appendReset(c.outLocked(), id, why.Code)
+		if c.past.how(id) == unknown {
+			c.past.add(id, resetHere)
+		}
+	}
+	c.pushLocked()
+	c.endIfOverAndUnlock()
+	if told {
+		s.tellHandler()
+	}
+	return nil
+}
+
+// onReset notes that the peer has reset a stream.
+func (c *Conn) onReset(f *frames.RSTStreamFrame) error {
+	c.mu.Lock()
+	if c.idleLocked(f.StreamID) {
+		c.mu.Unlock()
+		return protocolError("RST_STREAM for a stream that is idle")
+	}
+	if !c.client && !c.resets.take() {
+		c.mu.Unlock()
+		return calm("too many streams that were reset")
+	}
+	s := c.streams[f.StreamID]
+	if s == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	s.endLocked(&StreamError{Code: Code(f.ErrCode), Remote: true})
+	c.dropLocked(s, resetByPeer)
+	c.endIfOverAndUnlock()
+	s.tellHandler()
+	return nil
+}
