@@ -17,7 +17,6 @@ type function struct {
 	fail  string          // what is returned before the error
 	known map[string]bool // variables that are declared
 	fails bool            // it returns an error
-	grown bool            // dst has room for the numbers and texts that come next
 	later []func()        // what is to be written behind it
 }
 
@@ -39,13 +38,19 @@ func (f *function) constant(p *part) string {
 
 // failing writes what is done with an error of a field, when condition holds.
 func (f *function) failing(condition, wrap, name, err string) {
+	f.line("if %s {", condition)
+	f.failed(wrap, name, err)
+}
+
+// failed ends a block that returns an error of a field.
+func (f *function) failed(wrap, name, err string) {
 	f.fails = true
 	if element, ok := strings.CutSuffix(name, "[]"); ok {
 		err = fmt.Sprintf("%s(\"%s[\" + %s(i) + \"]\", %s)", wrap, element, f.std("strconv", "Itoa"), err)
 	} else if name != "" {
 		err = fmt.Sprintf("%s(%q, %s)", wrap, name, err)
 	}
-	f.line("if %s {\nreturn %s%s\n}", condition, f.fail, err)
+	f.line("return %s%s\n}", f.fail, err)
 }
 
 func (f *function) try(assign, name string) {
@@ -63,40 +68,110 @@ func (f *function) wrap() string {
 }
 
 func (f *function) append(parts []part) {
-	room, texts := 0, ""
-	for _, p := range parts {
-		switch p.kind {
-		case numbers:
-			room += p.width
-		case text:
-			room += p.length.width
+	for len(parts) > 0 {
+		n, texts := 0, false
+		for ; n < len(parts) && (parts[n].kind == numbers || parts[n].kind == text); n++ {
+			texts = texts || parts[n].kind == text
+		}
+		switch {
+		case texts:
+			f.together(parts[:n])
+		case n > 0:
+			f.store(&parts[0])
+		default:
+			n = 1
+			f.appendPart(&parts[0])
+		}
+		parts = parts[n:]
+	}
+}
+
+// appendPart appends what is neither numbers nor a text behind its length.
+func (f *function) appendPart(p *part) {
+	switch p.kind {
+	case rest:
+		f.appendText(p)
+	case values:
+		f.try(fmt.Sprintf("dst, err = %s.Append(dst, v%s)", f.list(p), p.expr), p.name)
+	case array:
+		f.each(p, "dst, err = %s.Append(dst, %s)")
+	case constant:
+		f.line("dst = append(dst, %q...)", p.text)
+	case skipped:
+		f.line("dst = append(dst, make([]byte, %d)...)", p.width)
+	}
+}
+
+// together writes the encoding of numbers and texts. What may be wrong with them is found first, in their order, and then
+// there is room for all of them at once.
+func (f *function) together(parts []part) {
+	size, texts := 0, ""
+	for i := range parts {
+		p := &parts[i]
+		size += p.width
+		for _, n := range p.numbers {
+			f.misfit(n)
+		}
+		if p.kind == text {
+			f.checkText(p)
+			size += p.length.width
 			texts += "+len(v" + p.expr + ")"
 		}
 	}
-	if texts != "" {
-		f.line("dst = %s(dst, %d%s)", f.std("slices", "Grow"), room, texts)
-		f.grown = true
-	}
+	f.line("%s len(dst)", f.set("n"))
+	f.line("dst = %s(dst, %d%s)[:n+%d%s]", f.std("slices", "Grow"), size, texts, size, texts)
+	f.line("%s dst[n:]", f.set("p"))
+	at := 0 // in p
 	for i := range parts {
 		p := &parts[i]
-		f.grown = f.grown && (p.kind == numbers || p.kind == text)
-		switch p.kind {
-		case numbers:
-			f.store(p)
-		case text:
-			f.try(fmt.Sprintf("dst, err = %s.Append(dst, len(v%s))", f.length(p), p.expr), p.name)
-			f.appendText(p)
-		case rest:
-			f.appendText(p)
-		case values:
-			f.try(fmt.Sprintf("dst, err = %s.Append(dst, v%s)", f.list(p), p.expr), p.name)
-		case array:
-			f.each(p, "dst, err = %s.Append(dst, %s)")
-		case constant:
-			f.line("dst = append(dst, %q...)", p.text)
-		case skipped:
-			f.line("dst = append(dst, make([]byte, %d)...)", p.width)
+		if at == 0 {
+			f.hint(parts[i:])
 		}
+		for _, n := range p.numbers {
+			f.put(n, at)
+			at += n.size
+		}
+		if p.kind == text {
+			f.putBits(p.length.bits("len(v"+p.expr+")"), p.length.width, p.length.le(), at)
+			f.putText(p, at+p.length.width, i == len(parts)-1)
+			at = 0
+		}
+	}
+}
+
+// checkText refuses a text that is too long or not UTF-8, with the error of the codec that says so.
+func (f *function) checkText(p *part) {
+	check := func(condition, codec, value string) {
+		f.line("if %s {\n_, err = %s.Append(nil, %s)", condition, codec, value)
+		f.failed(f.wrap(), p.name, "err")
+	}
+	length := f.length(p)
+	check(fmt.Sprintf("len(v%s) > %s.Max()", p.expr, length), length, "len(v"+p.expr+")")
+	if p.utf8 {
+		text := f.converted("string", p.field)
+		check(fmt.Sprintf("!%s(%s)", f.std("unicode/utf8", "ValidString"), text), f.ours("String"), text)
+	}
+}
+
+// putText stores a text at p[at]. What follows lies at p[0].
+func (f *function) putText(p *part, at int, last bool) {
+	if last {
+		f.line("copy(%s, v%s)", from(at), p.expr)
+	} else {
+		f.line("p = p[%d+copy(%s, v%s):]", at, from(at), p.expr)
+	}
+}
+
+// hint writes the one check of bounds for all that lies before the next text.
+func (f *function) hint(parts []part) {
+	width := parts[0].width
+	if parts[0].kind == text {
+		width = parts[0].length.width
+	} else if len(parts) > 1 {
+		width += parts[1].length.width
+	}
+	if width > 1 {
+		f.line("_ = p[%d]", width-1)
 	}
 }
 

@@ -7,30 +7,13 @@ import (
 
 // store writes the encoding of numbers.
 func (f *function) store(p *part) {
-	for _, n := range p.numbers {
-		f.misfit(n)
-	}
-	if one := p.numbers[0]; len(p.numbers) == 1 && one.form == octets {
+	switch one := p.numbers[0]; {
+	case len(p.numbers) > 1 || one.form == boolean || one.form == narrow:
+		f.together([]part{*p})
+	case one.form == octets:
 		f.line("dst = append(dst, v%s[:]...)", one.expr)
-		return
-	} else if len(p.numbers) == 1 && one.form != boolean && one.form != narrow {
+	default:
 		f.appendOne(one)
-		return
-	}
-	f.line("%s len(dst)", f.set("n"))
-	if f.grown {
-		f.line("dst = dst[:n+%d]", p.width)
-	} else {
-		f.line("dst = %s(dst, %d)[:n+%d]", f.std("slices", "Grow"), p.width, p.width)
-	}
-	f.line("%s dst[n:]", f.set("p"))
-	if p.width > 1 {
-		f.line("_ = p[%d]", p.width-1)
-	}
-	at := 0
-	for _, n := range p.numbers {
-		f.put(n, at)
-		at += n.size
 	}
 }
 
@@ -38,7 +21,7 @@ func (f *function) appendOne(n field) {
 	if n.size == 1 {
 		f.line("dst = append(dst, %s)", f.bits(n))
 	} else {
-		f.line("dst = %s.AppendUint%d(dst, %s)", f.order(n), 8*n.size, f.bits(n))
+		f.line("dst = %s.AppendUint%d(dst, %s)", f.order(n.le), 8*n.size, f.bits(n))
 	}
 }
 
@@ -63,16 +46,26 @@ func (f *function) put(n field, at int) {
 		f.line("if v%s {\np[%d] = 1\n}", n.expr, at)
 	case n.form == octets:
 		f.line("copy(%s, v%s[:])", from(at), n.expr)
-	case n.size == 1:
-		f.line("p[%d] = %s", at, f.bits(n))
 	case n.form == narrow:
+		f.putBits("v"+n.expr, n.size, n.le, at)
+	default:
+		f.putBits(f.bits(n), n.size, n.le, at)
+	}
+}
+
+// putBits stores an integer, of three bytes or of the type that has its size.
+func (f *function) putBits(value string, size int, le bool, at int) {
+	switch size {
+	case 1:
+		f.line("p[%d] = %s", at, value)
+	case 3:
 		high, low := at, at+2
-		if n.le {
+		if le {
 			high, low = low, high
 		}
-		f.line("p[%d], p[%d], p[%d] = byte(v%s>>16), byte(v%s>>8), byte(v%s)", high, at+1, low, n.expr, n.expr, n.expr)
+		f.line("p[%d], p[%d], p[%d] = byte(%s>>16), byte(%s>>8), byte(%s)", high, at+1, low, value, value, value)
 	default:
-		f.line("%s.PutUint%d(%s, %s)", f.order(n), 8*n.size, from(at), f.bits(n))
+		f.line("%s.PutUint%d(%s, %s)", f.order(le), 8*size, from(at), value)
 	}
 }
 
@@ -87,8 +80,8 @@ func (f *function) bits(n field) string {
 	return f.converted(fmt.Sprintf("uint%d", 8*n.size), n)
 }
 
-func (f *function) order(n field) string {
-	if n.le {
+func (f *function) order(le bool) string {
+	if le {
 		return f.std("encoding/binary", "LittleEndian")
 	}
 	return f.std("encoding/binary", "BigEndian")
@@ -157,7 +150,7 @@ func (f *function) get(n field, at int) string {
 			value, of = fmt.Sprintf("int32((%s)<<8) >> 8", value), "int32"
 		}
 	case n.size > 1:
-		value = fmt.Sprintf("%s.Uint%d(%s)", f.order(n), 8*n.size, from(at))
+		value = fmt.Sprintf("%s.Uint%d(%s)", f.order(n.le), 8*n.size, from(at))
 	}
 	if n.form == float {
 		value, of = fmt.Sprintf("%s(%s)", f.std("math", fmt.Sprintf("Float%dfrombits", 8*n.size)), value), fmt.Sprintf("float%d", 8*n.size)

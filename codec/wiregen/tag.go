@@ -72,6 +72,16 @@ type length struct {
 
 func (l *length) expressed() uint64 { return 1<<(8*l.width) - 1 }
 
+func (l *length) le() bool { return strings.HasSuffix(l.codec, "LE") }
+
+// bits is an integer as one of this width, or as it is if Go has no such type.
+func (l *length) bits(value string) string {
+	if l.width == 3 {
+		return value
+	}
+	return fmt.Sprintf("uint%d(%s)", 8*l.width, value)
+}
+
 // otherwise is the max of a length without a tag for it, where most is the default.
 func (l *length) otherwise(most int) int { return int(min(uint64(most), l.expressed())) }
 

@@ -90,11 +90,18 @@ type TradeCodec struct{}
 
 // Append implements [codec.Codec].
 func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
-	dst = slices.Grow(dst, 45+len(v.Symbol)+len(v.Client))
+	if len(v.Symbol) > tradeSymbolLength.Max() {
+		_, err = tradeSymbolLength.Append(nil, len(v.Symbol))
+		return dst, codec.WrapField("Symbol", err)
+	}
+	if len(v.Client) > tradeClientLength.Max() {
+		_, err = tradeClientLength.Append(nil, len(v.Client))
+		return dst, codec.WrapField("Client", err)
+	}
 	n := len(dst)
-	dst = dst[:n+38]
+	dst = slices.Grow(dst, 45+len(v.Symbol)+len(v.Client))[:n+45+len(v.Symbol)+len(v.Client)]
 	p := dst[n:]
-	_ = p[37]
+	_ = p[38]
 	binary.BigEndian.PutUint64(p, v.ID)
 	binary.BigEndian.PutUint32(p[8:], v.Account)
 	p[12] = v.Side
@@ -107,15 +114,12 @@ func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
 	binary.BigEndian.PutUint16(p[30:], v.Venue)
 	binary.LittleEndian.PutUint16(p[32:], v.Flags)
 	binary.BigEndian.PutUint32(p[34:], uint32(v.Filled))
-	if dst, err = tradeSymbolLength.Append(dst, len(v.Symbol)); err != nil {
-		return dst, codec.WrapField("Symbol", err)
-	}
-	dst = append(dst, v.Symbol...)
-	dst = binary.BigEndian.AppendUint32(dst, v.Sequence)
-	if dst, err = tradeClientLength.Append(dst, len(v.Client)); err != nil {
-		return dst, codec.WrapField("Client", err)
-	}
-	dst = append(dst, v.Client...)
+	p[38] = uint8(len(v.Symbol))
+	p = p[39+copy(p[39:], v.Symbol):]
+	_ = p[5]
+	binary.BigEndian.PutUint32(p, v.Sequence)
+	binary.BigEndian.PutUint16(p[4:], uint16(len(v.Client)))
+	copy(p[6:], v.Client)
 	return dst, nil
 }
 

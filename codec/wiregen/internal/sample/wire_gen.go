@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/weir-go/weir/codec"
 )
@@ -92,35 +93,41 @@ type TradeCodec struct{}
 
 // Append implements [codec.Codec].
 func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
-	dst = slices.Grow(dst, 23+len(v.Symbol)+len(v.Client)+len(v.Note))
+	if len(v.Symbol) > tradeSymbolLength.Max() {
+		_, err = tradeSymbolLength.Append(nil, len(v.Symbol))
+		return dst, codec.WrapField("Symbol", err)
+	}
+	if len(v.Client) > tradeClientLength.Max() {
+		_, err = tradeClientLength.Append(nil, len(v.Client))
+		return dst, codec.WrapField("Client", err)
+	}
+	if !utf8.ValidString(string(v.Client)) {
+		_, err = codec.String.Append(nil, string(v.Client))
+		return dst, codec.WrapField("Client", err)
+	}
+	if len(v.Note) > tradeNoteLength.Max() {
+		_, err = tradeNoteLength.Append(nil, len(v.Note))
+		return dst, codec.WrapField("Note", err)
+	}
 	n := len(dst)
-	dst = dst[:n+11]
+	dst = slices.Grow(dst, 23+len(v.Symbol)+len(v.Client)+len(v.Note))[:n+23+len(v.Symbol)+len(v.Client)+len(v.Note)]
 	p := dst[n:]
-	_ = p[10]
+	_ = p[11]
 	binary.BigEndian.PutUint64(p, v.ID)
 	p[8] = 0
 	if v.Urgent {
 		p[8] = 1
 	}
 	binary.LittleEndian.PutUint16(p[9:], v.Flags)
-	if dst, err = tradeSymbolLength.Append(dst, len(v.Symbol)); err != nil {
-		return dst, codec.WrapField("Symbol", err)
-	}
-	dst = append(dst, v.Symbol...)
-	dst = binary.BigEndian.AppendUint32(dst, v.Price)
-	if dst, err = tradeClientLength.Append(dst, len(v.Client)); err != nil {
-		return dst, codec.WrapField("Client", err)
-	}
-	if dst, err = codec.String.Append(dst, string(v.Client)); err != nil {
-		return dst, codec.WrapField("Client", err)
-	}
-	if dst, err = tradeNoteLength.Append(dst, len(v.Note)); err != nil {
-		return dst, codec.WrapField("Note", err)
-	}
-	dst = append(dst, v.Note...)
-	n = len(dst)
-	dst = dst[:n+1]
-	p = dst[n:]
+	p[11] = uint8(len(v.Symbol))
+	p = p[12+copy(p[12:], v.Symbol):]
+	_ = p[5]
+	binary.BigEndian.PutUint32(p, v.Price)
+	binary.BigEndian.PutUint16(p[4:], uint16(len(v.Client)))
+	p = p[6+copy(p[6:], v.Client):]
+	_ = p[3]
+	binary.LittleEndian.PutUint32(p, uint32(len(v.Note)))
+	p = p[4+copy(p[4:], v.Note):]
 	p[0] = 0
 	if v.Ready {
 		p[0] = 1
@@ -214,7 +221,6 @@ type MixedCodec struct{}
 
 // Append implements [codec.Codec].
 func (MixedCodec) Append(dst []byte, v Mixed) (_ []byte, err error) {
-	dst = slices.Grow(dst, 84+len(v.Text))
 	dst = append(dst, "\xca\xfe"...)
 	if v.Size > 1<<24-1 {
 		return dst, codec.WrapField("Size", fmt.Errorf("%w: %d does not fit 24 bits", codec.ErrTooLarge, v.Size))
@@ -251,15 +257,17 @@ func (MixedCodec) Append(dst []byte, v Mixed) (_ []byte, err error) {
 	if v.Three > 1<<24-1 {
 		return dst, codec.WrapField("Three", fmt.Errorf("%w: %d does not fit 24 bits", codec.ErrTooLarge, v.Three))
 	}
-	n = len(dst)
-	dst = slices.Grow(dst, 3)[:n+3]
-	p = dst[n:]
-	_ = p[2]
-	p[2], p[1], p[0] = byte(v.Three>>16), byte(v.Three>>8), byte(v.Three)
-	if dst, err = mixedTextLength.Append(dst, len(v.Text)); err != nil {
+	if len(v.Text) > mixedTextLength.Max() {
+		_, err = mixedTextLength.Append(nil, len(v.Text))
 		return dst, codec.WrapField("Text", err)
 	}
-	dst = append(dst, v.Text...)
+	n = len(dst)
+	dst = slices.Grow(dst, 6+len(v.Text))[:n+6+len(v.Text)]
+	p = dst[n:]
+	_ = p[5]
+	p[2], p[1], p[0] = byte(v.Three>>16), byte(v.Three>>8), byte(v.Three)
+	p[3], p[4], p[5] = byte(len(v.Text)>>16), byte(len(v.Text)>>8), byte(len(v.Text))
+	copy(p[6:], v.Text)
 	dst = append(dst, "\x00\xff"...)
 	dst = append(dst, uint8(v.Last))
 	for i := range v.Table {
@@ -509,13 +517,20 @@ type listsWordsItem struct{}
 
 // Append implements [codec.Codec].
 func (listsWordsItem) Append(dst []byte, v string) (_ []byte, err error) {
-	dst = slices.Grow(dst, 2+len(v))
-	if dst, err = listsWordsItemLength.Append(dst, len(v)); err != nil {
+	if len(v) > listsWordsItemLength.Max() {
+		_, err = listsWordsItemLength.Append(nil, len(v))
 		return dst, err
 	}
-	if dst, err = codec.String.Append(dst, v); err != nil {
+	if !utf8.ValidString(v) {
+		_, err = codec.String.Append(nil, v)
 		return dst, err
 	}
+	n := len(dst)
+	dst = slices.Grow(dst, 2+len(v))[:n+2+len(v)]
+	p := dst[n:]
+	_ = p[1]
+	binary.LittleEndian.PutUint16(p, uint16(len(v)))
+	copy(p[2:], v)
 	return dst, nil
 }
 
@@ -559,13 +574,19 @@ type listsNamesItem struct{}
 
 // Append implements [codec.Codec].
 func (listsNamesItem) Append(dst []byte, v Name) (_ []byte, err error) {
-	dst = slices.Grow(dst, 1+len(v))
-	if dst, err = listsNamesItemLength.Append(dst, len(v)); err != nil {
+	if len(v) > listsNamesItemLength.Max() {
+		_, err = listsNamesItemLength.Append(nil, len(v))
 		return dst, err
 	}
-	if dst, err = codec.String.Append(dst, string(v)); err != nil {
+	if !utf8.ValidString(string(v)) {
+		_, err = codec.String.Append(nil, string(v))
 		return dst, err
 	}
+	n := len(dst)
+	dst = slices.Grow(dst, 1+len(v))[:n+1+len(v)]
+	p := dst[n:]
+	p[0] = uint8(len(v))
+	copy(p[1:], v)
 	return dst, nil
 }
 

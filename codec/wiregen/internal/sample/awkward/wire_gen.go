@@ -11,6 +11,7 @@ import (
 	slices2 "slices"
 	strconv2 "strconv"
 	"time"
+	"unicode/utf8"
 
 	codec2 "github.com/weir-go/weir/codec"
 )
@@ -20,24 +21,27 @@ type RecordCodec struct{}
 
 // Append implements [codec.Codec].
 func (RecordCodec) Append(dst []byte, v Record) (_ []byte, err error) {
-	dst = slices2.Grow(dst, 26+len(v.Name))
 	if v.Small < -1<<23 || v.Small > 1<<23-1 {
 		return dst, codec2.WrapField("Small", fmt3.Errorf("%w: %d does not fit 24 bits", codec2.ErrTooLarge, v.Small))
 	}
+	if len(v.Name) > recordNameLength2.Max() {
+		_, err = recordNameLength2.Append(nil, len(v.Name))
+		return dst, codec2.WrapField("Name", err)
+	}
+	if !utf8.ValidString(v.Name) {
+		_, err = codec2.String.Append(nil, v.Name)
+		return dst, codec2.WrapField("Name", err)
+	}
 	n := len(dst)
-	dst = dst[:n+23]
+	dst = slices2.Grow(dst, 25+len(v.Name))[:n+25+len(v.Name)]
 	p := dst[n:]
-	_ = p[22]
+	_ = p[24]
 	binary2.LittleEndian.PutUint64(p, uint64(v.At))
 	binary2.LittleEndian.PutUint32(p[8:], uint32(v.Kind))
 	binary2.LittleEndian.PutUint64(p[12:], math2.Float64bits(v.Float))
 	p[22], p[21], p[20] = byte(v.Small>>16), byte(v.Small>>8), byte(v.Small)
-	if dst, err = recordNameLength2.Append(dst, len(v.Name)); err != nil {
-		return dst, codec2.WrapField("Name", err)
-	}
-	if dst, err = codec2.String.Append(dst, v.Name); err != nil {
-		return dst, codec2.WrapField("Name", err)
-	}
+	binary2.BigEndian.PutUint16(p[23:], uint16(len(v.Name)))
+	copy(p[25:], v.Name)
 	if dst, err = recordNames.Append(dst, v.Names); err != nil {
 		return dst, codec2.WrapField("Names", err)
 	}
@@ -117,13 +121,19 @@ type recordNamesItem struct{}
 
 // Append implements [codec.Codec].
 func (recordNamesItem) Append(dst []byte, v Word) (_ []byte, err error) {
-	dst = slices2.Grow(dst, 1+len(v))
-	if dst, err = recordNamesItemLength.Append(dst, len(v)); err != nil {
+	if len(v) > recordNamesItemLength.Max() {
+		_, err = recordNamesItemLength.Append(nil, len(v))
 		return dst, err
 	}
-	if dst, err = codec2.String.Append(dst, string(v)); err != nil {
+	if !utf8.ValidString(string(v)) {
+		_, err = codec2.String.Append(nil, string(v))
 		return dst, err
 	}
+	n := len(dst)
+	dst = slices2.Grow(dst, 1+len(v))[:n+1+len(v)]
+	p := dst[n:]
+	p[0] = uint8(len(v))
+	copy(p[1:], v)
 	return dst, nil
 }
 
