@@ -10,10 +10,11 @@
 // # What handlers see
 //
 // What they see of net/http, with these differences: a response says HTTP/1.1 also to a client of 1.0; header lines are
-// written in the order of their names; the net.Conn of Hijack yields what the client has sent already, so nothing is left
-// in the bufio.Reader; MaxBytesReader closes a connection only if more than Config.MaxDrain is left of the body. Over HTTP/1
-// a request whose body turns out to be malformed is answered 400 or 431 in the place of a reply below 400 that has not been
-// sent yet. A 2xx reply to CONNECT that is not flushed, and opens no tunnel, becomes 501.
+// written in the order of their names; the net.Conn of Hijack yields what the client has sent already, so nothing is
+// left in the bufio.Reader; MaxBytesReader closes a connection only if more than Config.MaxDrain is left of the body; a
+// write deadline ends what waits, so that a Write which the connection takes at once succeeds even behind it. Over
+// HTTP/1 a request whose body turns out to be malformed is answered 400 or 431 in the place of a reply below 400 that
+// has not been sent yet. A 2xx reply to CONNECT that is not flushed, and opens no tunnel, becomes 501.
 //
 // # Streams
 //
