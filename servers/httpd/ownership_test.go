@@ -8,13 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -188,35 +186,4 @@ func TestWriteTimeoutOfAWebSocketIs30Seconds(t *testing.T) {
 		require.InDelta(t, 30, time.Since(start).Seconds(), 5)
 		require.NoError(t, nc.Close())
 	})
-}
-
-// hijackable is a ResponseWriter whose connection takes nothing.
-type hijackable struct {
-	*httptest.ResponseRecorder
-	nc net.Conn
-}
-
-func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.nc, bufio.NewReadWriter(bufio.NewReader(h.nc), bufio.NewWriter(h.nc)), nil
-}
-
-// TestHandshakeMayTake10Seconds has a response that does not leave.
-func TestHandshakeMayTake10Seconds(t *testing.T) {
-	for within, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			here, there := net.Pipe()
-			defer func() { _ = there.Close() }()
-			r := httptest.NewRequest("GET", "/", nil)
-			r.Header = http.Header{
-				"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
-				"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
-			}
-			start := time.Now()
-			_, err := Upgrade(hijackable{httptest.NewRecorder(), here}, r, &UpgradeConfig{Timeout: within})
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Equal(t, want, time.Since(start))
-			_, err = there.Read(make([]byte, 1))
-			require.ErrorIs(t, err, io.EOF, "the connection is closed")
-		})
-	}
 }
