@@ -67,7 +67,8 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // HTTP returns an http.Client over c, for libraries that want one. Its redirects keep the rules of c, and its cookies are
-// those of c. What asks for an *http.Transport cannot be served.
+// those of c, though it neither keeps nor returns those that net/http leaves out, such as ones with a value in JSON. What asks
+// for an *http.Transport cannot be served.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{
 		Transport: c, CheckRedirect: c.CheckRedirect, Jar: c.t.cfg.Jar, Timeout: max(c.t.cfg.Timeout, 0),
