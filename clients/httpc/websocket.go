@@ -25,7 +25,7 @@ type WebSocketConfig struct {
 	// DialWebSocket.
 	WebSocket websocket.Config
 
-	// Subprotocols are offered, the preferred first.
+	// Subprotocols are offered, the preferred first: tokens, each once (RFC 6455 4.1).
 	Subprotocols []string
 
 	// Header, Host, Cookies, Auth and Route are as in [Request]. Header may have an Origin; a program needs none.
@@ -138,6 +138,11 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	}
 	if u, err := url.Parse(plain + ":" + rest); err == nil && u.Fragment != "" {
 		return nil, invalid("the URL of a WebSocket has no fragment")
+	}
+	for i, name := range cfg.Subprotocols {
+		if !http1.ValidToken(name) || slices.Contains(cfg.Subprotocols[:i], name) {
+			return nil, invalid("invalid or repeated subprotocol %q", name)
+		}
 	}
 	h := cfg.Header.Clone()
 	if h == nil {
