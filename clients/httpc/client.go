@@ -67,7 +67,8 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // HTTP returns an http.Client over c, for libraries that need one. Its redirects follow the rules of c, and it uses the
-// cookies of c. Libraries that require an *http.Transport cannot use it.
+// cookies of c, except those that net/http rejects, such as ones with a JSON value. Libraries that require an
+// *http.Transport cannot use it.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{
 		Transport: c, CheckRedirect: c.CheckRedirect, Jar: c.t.cfg.Jar, Timeout: max(c.t.cfg.Timeout, 0),

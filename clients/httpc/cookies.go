@@ -35,19 +35,49 @@ func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 
 // keepCookies gives the cookies of a response to a jar.
 func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
-	cookies := resp.Cookies()
-	for _, c := range cookies {
-		amend(c)
-	}
-	if len(cookies) > 0 {
+	if cookies := setCookies(resp.Header); len(cookies) > 0 {
 		jar.SetCookies(u, cookies)
 	}
+}
+
+// setCookies returns the cookies of a response.
+func setCookies(h http.Header) (cookies []*http.Cookie) {
+	for _, line := range h["Set-Cookie"] {
+		if c, ok := parseSetCookie(line); ok {
+			cookies = append(cookies, c)
+		}
+	}
+	return cookies
+}
+
+// parseSetCookie reads a Set-Cookie field as RFC 6265 5.2 does: names and values are whatever stands there. net/http leaves
+// out those that the grammar for servers has not, such as values in JSON or in other alphabets. The attributes are read by it.
+func parseSetCookie(line string) (*http.Cookie, bool) {
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, value, ok := strings.Cut(pair, "=")
+	name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if !ok || name == "" || !http1.ValidValue(name+"="+value) {
+		return nil, false
+	}
+	c, err := http.ParseSetCookie("x=;" + attributes)
+	if err != nil {
+		return nil, false
+	}
+	c.Name, c.Value, c.Raw = name, value, line
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		c.Value, c.Quoted = value[1:n-1], true
+	}
+	amend(c)
+	return c, true
 }
 
 // amend does what RFC 6265 5.2 says and net/http does not: white space around a value or a domain is no part of it, and an
 // Expires attribute is read in many forms.
 func amend(c *http.Cookie) {
-	c.Value, c.Domain = strings.Trim(c.Value, " \t"), strings.Trim(c.Domain, " \t")
+	c.Domain = strings.Trim(c.Domain, " \t")
+	if !c.Quoted {
+		c.Value = strings.Trim(c.Value, " \t")
+	}
 	if c.Expires.IsZero() && c.RawExpires != "" {
 		if t, ok := cookieDate(c.RawExpires); ok {
 			c.Expires = t
@@ -76,7 +106,14 @@ func (x *call) addCookies(r *http.Request, jar http.CookieJar, crossed bool) err
 	}
 	if jar != nil {
 		for _, c := range jar.Cookies(r.URL) {
-			addCookie(r, c, seen)
+			if seen[c.Name] {
+				continue
+			}
+			pair := asSet(c)
+			if !isPair(c.Name, pair) {
+				return invalid("invalid cookie %q in the jar", c.Name)
+			}
+			appendCookie(r, pair)
 		}
 	}
 	return nil
@@ -86,6 +123,26 @@ func addCookie(r *http.Request, c *http.Cookie, seen map[string]bool) {
 	if !seen[c.Name] {
 		r.AddCookie(c)
 	}
+}
+
+// asSet returns a cookie of a jar as the server set it, whereas net/http quotes some values.
+func asSet(c *http.Cookie) string {
+	if c.Quoted {
+		return c.Name + `="` + c.Value + `"`
+	}
+	return c.Name + "=" + c.Value
+}
+
+// isPair reports whether a pair is read as one cookie of that name.
+func isPair(name, pair string) bool {
+	return name != "" && !strings.Contains(name, "=") && !strings.Contains(pair, ";") && http1.ValidValue(pair)
+}
+
+func appendCookie(r *http.Request, pair string) {
+	if before := r.Header.Get("Cookie"); before != "" {
+		pair = before + "; " + pair
+	}
+	r.Header.Set("Cookie", pair)
 }
 
 // validCookie reports whether a cookie is sent as it is: net/http would leave out what it cannot send.

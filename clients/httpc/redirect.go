@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -92,10 +93,20 @@ func methodAfter(status int, method string) (string, bool) {
 
 func dropBody(r *http.Request) {
 	r.Body, r.GetBody, r.ContentLength, r.Trailer, r.TransferEncoding = nil, nil, 0, nil, nil
-	for _, name := range []string{
-		"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location", "Expect", "Digest",
-	} {
-		delete(r.Header, name)
+	dropContentFields(r.Header)
+}
+
+// dropContentFields removes what is about a body. RFC 9110 15.4, RFC 9530.
+func dropContentFields(h http.Header) {
+	for name := range h {
+		switch canonical := http.CanonicalHeaderKey(name); canonical {
+		case "Expect", "Digest", "Repr-Digest", "Last-Modified":
+			delete(h, name)
+		default:
+			if strings.HasPrefix(canonical, "Content-") {
+				delete(h, name)
+			}
+		}
 	}
 }
 
@@ -169,14 +180,16 @@ func portIn(u *url.URL) string {
 
 // dropSecrets removes what is meant for another origin.
 func (cfg *Config) dropSecrets(r *http.Request) {
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie", "Referer"} {
-		delete(r.Header, name)
-	}
-	for _, name := range cfg.SensitiveHeaders {
-		r.Header.Del(name)
+	for name := range r.Header { // in any case, since the map may have been filled without Set
+		is := func(secret string) bool { return strings.EqualFold(secret, name) }
+		if slices.ContainsFunc(originFields, is) || slices.ContainsFunc(cfg.SensitiveHeaders, is) {
+			delete(r.Header, name)
+		}
 	}
 	r.URL.User = nil
 }
+
+var originFields = []string{"Authorization", "Proxy-Authorization", "Cookie", "Referer"}
 
 // CheckRedirect implements the redirect rules of Do, with Config.MaxRedirects, for use in an http.Client.
 func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
@@ -197,6 +210,9 @@ func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
 	}
 	if crossed {
 		cfg.dropSecrets(r)
+	}
+	if r.Method != last.Method {
+		dropContentFields(r.Header)
 	}
 	return nil
 }

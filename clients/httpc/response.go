@@ -56,8 +56,9 @@ func (r *Response) HTTP() *http.Response { return r.raw }
 // Trailer returns the trailers, once the body has been read to its end.
 func (r *Response) Trailer() http.Header { return r.raw.Trailer }
 
-// Cookies returns the cookies that the response sets.
-func (r *Response) Cookies() []*http.Cookie { return r.raw.Cookies() }
+// Cookies returns the cookies that the response sets, read as RFC 6265 5.2 does: with names and values that net/http leaves
+// out.
+func (r *Response) Cookies() []*http.Cookie { return setCookies(r.raw.Header) }
 
 // Timing returns the durations of the phases, if Request.Timing was set.
 func (r *Response) Timing() Timing {

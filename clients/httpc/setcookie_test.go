@@ -27,33 +27,47 @@ func TestSetCookieThatIsOdd(t *testing.T) {
 		want string
 	}{
 		// attributes
-		"a comma is of the value":       {set: []string{"a=1, b=2"}, want: `a="1, b=2"`}, // net/http quotes it
-		"a comma in an attribute":       {set: []string{"a=1; x=2, b=3"}, want: "a=1"},
-		"Max-Age with a comma":          {set: []string{"a=1; Max-Age=50,399"}, want: "a=1"},
-		"Max-Age and the next cookie":   {set: []string{"a=1;Max-Age=3600, c=d;Path=/"}, want: "a=1"},
-		"Secure with a value":           {set: []string{"a=1; Secure=no"}},
-		"Secure in spaces":              {set: []string{"a=1;    seCURe    ; x"}},
-		"Secure in quotes is another":   {set: []string{"a=1; \"Secure\""}, want: "a=1"},
-		"Secure and a word is another":  {set: []string{"a=1; Secure x"}, want: "a=1"},
-		"empty attributes":              {set: []string{"a=1;;; ; =; ,;"}, want: "a=1"},
-		"nothing":                       {set: []string{"", "   ", "=", "; x"}},
-		"only an equals sign before":    {set: []string{"=a=b", "===a=b"}},
-		"Version":                       {set: []string{"$Version=1; a=1"}, want: "$Version=1"},
-		"names of signs":                {set: []string{"!a=1", "#a=2", "%a=3", "^a=4", "&a=5", "*a=6", "+=7", "_=8", "-=9"}, want: "!a=1; #a=2; %a=3; ^a=4; &a=5; *a=6; +=7; _=8; -=9"},
-		"spaces in the value":           {set: []string{"a=1 2 ;"}, want: `a="1 2"`},
-		"equals signs before the value": {set: []string{"a=== b"}, want: `a="== b"`},
-		"quotes are of the value":       {set: []string{`a="b"`}, want: `a="b"`},
-		"quotes around an equals sign":  {set: []string{`a="b=c"`}, want: `a="b=c"`},
-		"the last Path counts":          {set: []string{"a=1; Path=/x; Path=/"}, want: "a=1"},
-		"the last Path, elsewhere":      {set: []string{"a=1; Path=/; Path=/x"}},
-		"the last Path is empty":        {set: []string{"a=1; Path=/x; Path="}, want: "a=1"},
-		"Path in spaces":                {set: []string{"a=1;  Path  =   /dir   "}, want: "a=1"},
-		"Path has a case":               {set: []string{"a=1; Path=/DIR"}},
-		"Path is not unescaped":         {set: []string{"a=1; Path=/d%69r"}},
-		"Path with a question mark":     {set: []string{"a=1; Path=/dir/page?"}},
-		"Path with two slashes":         {set: []string{"a=1; Path=/dir/"}, to: "home.example.org/dir//x", want: "a=1"},
-		"the longer path, with a slash": {set: []string{"a=1; Path=/dir", "a=2; Path=/dir/"}, want: "a=2; a=1"},
-		"deleted beside a new one":      {set: []string{"a=1; Max-Age=60", "b=2; Max-Age=60", "a=x; Max-Age=0", "c=x; Max-Age=0"}, want: "b=2"},
+		"a comma is of the value":        {set: []string{"a=1, b=2"}, want: "a=1, b=2"},
+		"a comma in an attribute":        {set: []string{"a=1; x=2, b=3"}, want: "a=1"},
+		"Max-Age with a comma":           {set: []string{"a=1; Max-Age=50,399"}, want: "a=1"},
+		"Max-Age and the next cookie":    {set: []string{"a=1;Max-Age=3600, c=d;Path=/"}, want: "a=1"},
+		"Secure with a value":            {set: []string{"a=1; Secure=no"}},
+		"Secure in spaces":               {set: []string{"a=1;    seCURe    ; x"}},
+		"Secure in quotes is another":    {set: []string{"a=1; \"Secure\""}, want: "a=1"},
+		"Secure and a word is another":   {set: []string{"a=1; Secure x"}, want: "a=1"},
+		"empty attributes":               {set: []string{"a=1;;; ; =; ,;"}, want: "a=1"},
+		"nothing":                        {set: []string{"", "   ", "=", "; x"}},
+		"only an equals sign before":     {set: []string{"=a=b", "===a=b"}},
+		"Version":                        {set: []string{"$Version=1; a=1"}, want: "$Version=1"},
+		"names of signs":                 {set: []string{"!a=1", "#a=2", "%a=3", "^a=4", "&a=5", "*a=6", "+=7", "_=8", "-=9"}, want: "!a=1; #a=2; %a=3; ^a=4; &a=5; *a=6; +=7; _=8; -=9"},
+		"spaces in the value":            {set: []string{"a=1 2 ;"}, want: "a=1 2"},
+		"equals signs before the value":  {set: []string{"a=== b"}, want: "a=== b"},
+		"quotes are of the value":        {set: []string{`a="b"`}, want: `a="b"`},
+		"quotes around an equals sign":   {set: []string{`a="b=c"`}, want: `a="b=c"`},
+		"quotes around spaces":           {set: []string{`a="  b "`}, want: `a="  b "`},
+		"quotes around a comma":          {set: []string{`a="b, c=d"`}, want: `a="b, c=d"`},
+		"quotes do not hold it together": {set: []string{`a="b;c"`}, want: `a="b`},
+		"one quote":                      {set: []string{`a="b ;`, `b=c"d`, `c="`, `d=""`}, want: `a="b; b=c"d; c="; d=""`},
+		"several quotes":                 {set: []string{`a="b "   "c"  ;`}, want: `a="b "   "c"`},
+		"a backslash":                    {set: []string{`a=b\c`, `b="\""`}, want: `a=b\c; b="\""`},
+		"JSON":                           {set: []string{`a={"b":[1,2],"c":"d e"}`}, want: `a={"b":[1,2],"c":"d e"}`},
+		"another alphabet":               {set: []string{"a=\u6625\u8282; Path=/", "\u6625=\u8282"}, want: "\u6625=\u8282; a=\u6625\u8282"},
+		"a tab in the value":             {set: []string{"a=b\tc"}, want: "a=b\tc"},
+		"names of separators":            {set: []string{"@a=1", "(a=2", ")a=3", "a b=4", `"a=5`, "[]=6", "a/b=7", "a:b=8", "{}=9"}, want: `@a=1; (a=2; )a=3; a b=4; "a=5; []=6; a/b=7; a:b=8; {}=9`},
+		"a quote begins the name":        {set: []string{`"a=b"=c`, `"a=d`}, want: `"a=d`},
+		"quotes in the name":             {set: []string{`"a;b"=c`, `"a\"b"`}},
+		"an odd value is replaced":       {set: []string{`a={"b":1}`, "a=c"}, want: "a=c"},
+		"an odd value is deleted":        {set: []string{`a={"b":1}`, `a="; Max-Age=0`}},
+		"the last Path counts":           {set: []string{"a=1; Path=/x; Path=/"}, want: "a=1"},
+		"the last Path, elsewhere":       {set: []string{"a=1; Path=/; Path=/x"}},
+		"the last Path is empty":         {set: []string{"a=1; Path=/x; Path="}, want: "a=1"},
+		"Path in spaces":                 {set: []string{"a=1;  Path  =   /dir   "}, want: "a=1"},
+		"Path has a case":                {set: []string{"a=1; Path=/DIR"}},
+		"Path is not unescaped":          {set: []string{"a=1; Path=/d%69r"}},
+		"Path with a question mark":      {set: []string{"a=1; Path=/dir/page?"}},
+		"Path with two slashes":          {set: []string{"a=1; Path=/dir/"}, to: "home.example.org/dir//x", want: "a=1"},
+		"the longer path, with a slash":  {set: []string{"a=1; Path=/dir", "a=2; Path=/dir/"}, want: "a=2; a=1"},
+		"deleted beside a new one":       {set: []string{"a=1; Max-Age=60", "b=2; Max-Age=60", "a=x; Max-Age=0", "c=x; Max-Age=0"}, want: "b=2"},
 
 		// Domain
 		"Domain of a sibling":             {set: []string{"a=1; Domain=sibling.example.org"}, to: "sibling.example.org/dir/x"},
@@ -86,6 +100,40 @@ func TestSetCookieThatIsOdd(t *testing.T) {
 			_, got := text(t, c, at(k.to))
 			require.Equal(t, k.want, got)
 		})
+	}
+}
+
+// TestOddCookiesAreShown has what Response.Cookies makes of them.
+func TestOddCookiesAreShown(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Set-Cookie"] = []string{`a={"b":1}; Path=/; HttpOnly`, "none", `b="c d"; Expires=Mon, 10-Dec-69 20:35:03 GMT`}
+	})
+	resp, err := newClient(t, nil).Get(t.Context(), base)
+	require.NoError(t, err)
+	cookies := resp.Cookies()
+	require.NoError(t, resp.Close())
+	require.Len(t, cookies, 2)
+	require.Equal(t, `{"b":1}`, cookies[0].Value)
+	require.True(t, cookies[0].HttpOnly)
+	require.Equal(t, "/", cookies[0].Path)
+	require.Equal(t, "c d", cookies[1].Value)
+	require.True(t, cookies[1].Quoted)
+	require.Equal(t, 2069, cookies[1].Expires.Year())
+}
+
+// TestJarWithWhatIsNoCookieIsAnError has a jar that others filled: nothing is sent that a server would read otherwise.
+func TestJarWithWhatIsNoCookieIsAnError(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Cookie")) })
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	for _, bad := range []*http.Cookie{
+		{Name: "a", Value: "b; c=d"}, {Name: "a", Value: "b\r\nX: y"}, {Name: "a=b", Value: "c"}, {Name: "a;b", Value: "c"}, {Name: "a", Value: "b\x00"},
+	} {
+		jar := NewJar()
+		jar.SetCookies(u, []*http.Cookie{bad})
+		_, err := newClient(t, &Config{Jar: jar}).Get(t.Context(), base)
+		require.Error(t, err, "%q", bad)
+		require.ErrorContains(t, err, "invalid cookie")
 	}
 }
 

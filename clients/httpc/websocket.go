@@ -24,7 +24,7 @@ type WebSocketConfig struct {
 	// WebSocket configures the connection. DialWebSocket sets Client, Extension, Subprotocol, Handshake and Context.
 	WebSocket websocket.Config
 
-	// Subprotocols lists the subprotocols to offer, in order of preference.
+	// Subprotocols lists the subprotocols to offer, in order of preference: tokens, each at most once (RFC 6455 4.1).
 	Subprotocols []string
 
 	// Header, Host, Cookies, Auth and Route are as in [Request]. Header may have an Origin; a program needs none.
@@ -136,6 +136,11 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	}
 	if u, err := url.Parse(plain + ":" + rest); err == nil && u.Fragment != "" {
 		return nil, invalid("the URL of a WebSocket has no fragment")
+	}
+	for i, name := range cfg.Subprotocols {
+		if !http1.ValidToken(name) || slices.Contains(cfg.Subprotocols[:i], name) {
+			return nil, invalid("invalid or repeated subprotocol %q", name)
+		}
 	}
 	h := cfg.Header.Clone()
 	if h == nil {

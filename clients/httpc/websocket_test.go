@@ -126,3 +126,17 @@ func TestProxyThatRefusesAWebSocketSaysWhy(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, http.StatusForbidden, refused.Code)
 }
+
+// TestSubprotocolsThatCannotBeOfferedAreErrors has lists that a server would read otherwise, or that RFC 6455 4.1 forbids.
+func TestSubprotocolsThatCannotBeOfferedAreErrors(t *testing.T) {
+	c := newClient(t, &Config{Dial: func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
+		t.Error("something was dialled")
+		return nil, io.ErrClosedPipe
+	}})
+	for _, names := range [][]string{
+		{""}, {"a b"}, {"a, b"}, {"a,b"}, {"a;b"}, {"(a)"}, {`"a"`}, {"a/b"}, {"a\r\nX: y"}, {"\u00e4"}, {"a", "a"}, {"a", ""}, {"a\x7f"}, {" a"},
+	} {
+		_, err := c.DialWebSocket(t.Context(), "ws://127.0.0.1:1/", &WebSocketConfig{Subprotocols: names})
+		require.ErrorContains(t, err, "subprotocol", "%q", names)
+	}
+}

@@ -77,6 +77,27 @@ var framings = []struct {
 	{"data without its end", headOf("GET / HTTP/1.1", "Connection: close ", "Transfer-Encoding: chunked ") + "5\r\nABCDE0\r\n\r\n" + evil, "400", ""},
 	{"space behind a size", chunkedPut("a \r\n0123456789\r\n0\r\n\r\n" + evil), "400", ""},
 
+	// What parsers of the last years were found to take.
+	{"LF in an extension", chunkedPut("5;a\nb\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"CR in an extension", chunkedPut("5;a\rb\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"LF ends the extension of the last chunk", chunkedPut("5\r\nhello\r\n0;a\n\r\n" + evil), "400", ""},
+	{"two other bytes behind data", chunkedPut("5\r\nhelloXX0\r\n\r\n" + evil), "400", ""},
+	{"CR and another byte behind data", chunkedPut("5\r\nhello\rX0\r\n\r\n" + evil), "400", ""},
+	{"LF ends a trailer", chunkedPut("5\r\nhello\r\n0\r\nX: y\n\r\n" + evil), "400", ""},
+	{"LF ends the trailers", chunkedPut("5\r\nhello\r\n0\r\n\n" + evil), "400", ""},
+	{"folded trailer", chunkedPut("5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n" + evil), "400", ""},
+	{"underscore in a size", chunkedPut("0_5\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"prefix of a size", chunkedPut("0x5\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"digits of another alphabet", chunkedPut("\uff15\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"size that wraps around", chunkedPut("10000000000000005\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
+	{"something before an expectation", headOf("PUT /url HTTP/1.1", "Expect: y 100-continue", "Content-Length: 5") + "hello" + evil, "417", ""},
+	{"LF before an expectation", headOf("PUT /url HTTP/1.1", "Expect:\n 100-continue", "Content-Length: 5") + "hello" + evil, "400", ""},
+	{"space behind Expect", headOf("PUT /url HTTP/1.1", "Expect : 100-continue", "Content-Length: 5") + "hello" + evil, "400", ""},
+	{"options that name the framing", headOf("PUT /url HTTP/1.1", "Connection: Content-Length", "Content-Length: 5") + "hello" + headOf("GET /b HTTP/1.1"),
+		"200 200", "PUT /url helloGET /b "},
+	{"invitation to HTTP/2 with a body", headOf("PUT /url HTTP/1.1", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk",
+		"Content-Length: 5") + "hello" + headOf("GET /b HTTP/1.1"), "200 200", "PUT /url helloGET /b "},
+
 	// Connection.
 	{"keep-alive", headOf("PUT /url HTTP/1.1", "Connection: keep-alive"), "200", "PUT /url "},
 	{"keep-alive, twice", strings.Repeat(headOf("PUT /url HTTP/1.1", "Connection: keep-alive"), 2), "200 200", "PUT /url PUT /url "},

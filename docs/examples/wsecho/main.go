@@ -1,4 +1,4 @@
-// Wsecho answers every WebSocket message with itself, many at a time.
+// Wsecho answers every WebSocket message with itself, many at a time. It is what conformance suites can be run against.
 //
 //	go run ./docs/examples/wsecho -addr localhost:7080
 //
@@ -43,10 +43,13 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return httpd.New(handler(), &httpd.Config{Logger: slog.Default()}).Serve(ctx, ln)
 }
 
-// handler accepts compressed messages from clients that offer them, and answers others in plain words.
+// handler accepts compressed messages from clients that offer them, and answers others in plain words. The limits are
+// those that conformance suites such as Autobahn's need: messages of 16 MiB, and of 65,536 fragments. The defaults are
+// 1 MiB and 4,096.
 func handler() http.Handler {
 	cfg := &httpd.UpgradeConfig{Origins: []string{"*"}}
 	cfg.WebSocket.Deflate = &websocket.Deflate{}
+	cfg.WebSocket.MaxMessage, cfg.WebSocket.MaxFragments = 16<<20, 65536
 	return httpd.WebSocket(echo, cfg)
 }
 

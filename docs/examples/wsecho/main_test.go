@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -45,6 +47,39 @@ func TestTenStringsAreEchoedAndTheEndIs1001(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, websocket.GoingAway, code)
 	<-conn.Done()
+}
+
+// TestWhatConformanceSuitesSendIsEchoed has the largest message of such suites, plain and compressed, and the one in most
+// fragments.
+func TestWhatConformanceSuitesSendIsEchoed(t *testing.T) {
+	srv := httptest.NewServer(handler())
+	defer srv.Close()
+	client := httpc.New(nil)
+	defer client.Close()
+	for name, deflate := range map[string]*websocket.Deflate{"plain": nil, "compressed": {}} {
+		t.Run(name, func(t *testing.T) {
+			cfg := &httpc.WebSocketConfig{WebSocket: websocket.Config{MaxMessage: 16 << 20, Deflate: deflate}}
+			conn, err := client.DialWebSocket(t.Context(), srv.URL, cfg)
+			require.NoError(t, err)
+			require.Equal(t, deflate != nil, conn.Handshake().Get("Sec-Websocket-Extensions") != "")
+			sent := websocket.Binary(bytes.Repeat([]byte("BAsd7&jh"), 2<<20))
+			require.NoError(t, conn.Out.Send(t.Context(), sent))
+			got, err := conn.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(sent.Data, got.Data))
+
+			parts, err := conn.SendParts(t.Context(), websocket.BinaryMessage)
+			require.NoError(t, err)
+			for range 65535 { // and the last, which Close sends
+				require.NoError(t, parts.Send(t.Context(), []byte("x")))
+			}
+			require.NoError(t, parts.Close())
+			got, err = conn.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Len(t, got.Data, 65535)
+			require.NoError(t, conn.Close())
+		})
+	}
 }
 
 func TestAddressInUseIsAnError(t *testing.T) {
