@@ -240,19 +240,23 @@ func (c *connection[A, B]) sendWithin(ctx context.Context, dst *chanio.Sink[A], 
 }
 
 // move calls send with all values. dst is corked from the first value after a wait to the next wait, so that what is at
-// hand leaves together; a value that a function of the user made is sent before the next is made. send returns how many
+// hand leaves together; a value that a function of the user made is sent before the next is made. If there was only one
+// batch before the last wait, dst is corked from the second on: where one value comes at a time, as in requests and
+// replies, a cork, its timer and the uncorking cost 0.5 µs of the 15 that an echo over TCP takes. send returns how many
 // were accepted and not yet noted.
 func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
 	var uncork func() // nil: dst is not corked
+	batches, several := 0, true
 	idle := func() {
 		if uncork != nil {
 			uncork()
 			uncork = nil
 		}
+		batches, several = 0, batches > 1
 	}
 	defer idle()
 	return c.run(ctx, func(vs []A) (int, error) {
-		if uncork == nil {
+		if batches++; uncork == nil && (several || batches > 1) {
 			uncork = c.dst.Cork()
 		}
 		return send(vs)
@@ -267,7 +271,8 @@ func moveBytes[T any](ctx context.Context, c *connection[T, T]) error {
 	return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(c.dst).(*chanio.Sink[[]byte])))
 }
 
-// moveBytes moves a stream of bytes without regard to its chunks. What dst did not accept stays in src.
+// moveBytes moves a stream of bytes without regard to its chunks. What dst did not accept is put back into src. A small
+// chunk is discarded before it is sent: a connection that echoes has then nothing at hand, and does not hold it back.
 func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {
@@ -280,25 +285,42 @@ func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource,
 			}
 			continue
 		}
-		scratch, body := dst.Begin(), chunk
-		if len(chunk) <= smallChunk || c.cfg.SendTimeout > 0 { // a write in place waits, and cannot be taken back
-			scratch, body = append(scratch, chunk...), nil
-		}
-		if err := c.endBytes(ctx, dst, scratch, body); err != nil {
+		if err := c.moveChunk(ctx, src, dst, chunk); err != nil {
 			return err
 		}
-		src.Discard(len(chunk))
 	}
 }
 
+// moveChunk sends the first bytes of src.
+func (c *connection[A, B]) moveChunk(
+	ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink, chunk []byte,
+) (err error) {
+	if len(chunk) > smallChunk && c.cfg.SendTimeout == 0 { // a write in place waits, and cannot be taken back
+		if err = dst.End(ctx, nil, chunk); err == nil {
+			src.Discard(len(chunk))
+		}
+		return err
+	}
+	src.Discard(len(chunk))
+	accepted := false
+	defer func() {
+		if !accepted {
+			c.up.Unread(any(src.Clone(chunk)).(A))
+		}
+	}()
+	err = c.endBytes(ctx, dst, chunk)
+	accepted = err == nil
+	return err
+}
+
 // endBytes is dst.End with the SendTimeout.
-func (c *connection[A, B]) endBytes(ctx context.Context, dst chanio.ByteSink, scratch, body []byte) error {
+func (c *connection[A, B]) endBytes(ctx context.Context, dst chanio.ByteSink, chunk []byte) error {
 	if c.cfg.SendTimeout == 0 {
-		return dst.End(ctx, scratch, body)
+		return dst.End(ctx, nil, chunk)
 	}
 	return c.within(ctx,
-		func() (bool, error) { return dst.TryEnd(scratch, body) },
-		func(ctx context.Context) error { return dst.End(ctx, scratch, body) })
+		func() (bool, error) { return dst.TryEnd(nil, chunk) },
+		func(ctx context.Context) error { return dst.End(ctx, nil, chunk) })
 }
 
 // endOf is what a sender is told of a sink that has ended.

@@ -27,8 +27,6 @@ func (*Reader) ReadRaw(context.Context, RawFunc) (int, error) { return 0, errors
 
 type fdWriter struct{}
 
-func (*fdWriter) init(*job) {}
+func (*fdWriter) init(*wire) {}
 
-func (*fdWriter) forget() {}
-
-func (*fdWriter) write(*wire, syscall.RawConn) error { panic("stream: unreachable") }
+func (*fdWriter) write(syscall.RawConn) error { panic("stream: unreachable") }

@@ -148,17 +148,14 @@ func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 // fdWriter writes what a descriptor takes.
 type fdWriter struct {
 	try func(fd uintptr) bool // attempt, made once
-	w   *wire
 	err error
 }
 
-func (f *fdWriter) init(j *job) { f.try = func(fd uintptr) bool { return f.attempt(j, fd) } }
-
-func (f *fdWriter) forget() { f.w, f.err = nil, nil }
+func (f *fdWriter) init(w *wire) { f.try = func(fd uintptr) bool { return w.job.fd.attempt(w, fd) } }
 
 // write makes progress with the job of the wire. It waits for that if the job says so.
-func (f *fdWriter) write(w *wire, conn syscall.RawConn) error {
-	f.w, f.err = w, nil
+func (f *fdWriter) write(conn syscall.RawConn) error {
+	f.err = nil
 	err := conn.Write(f.try)
 	if err == nil {
 		err = f.err
@@ -167,11 +164,12 @@ func (f *fdWriter) write(w *wire, conn syscall.RawConn) error {
 }
 
 // attempt reports whether there is something to report; otherwise it is called again when there may be.
-func (f *fdWriter) attempt(j *job, fd uintptr) bool {
+func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
+	j := &w.job
 	before := j.n
 	for j.more {
 		n, again, err := j.once(fd)
-		f.w.took(n, again)
+		w.took(n, again)
 		switch {
 		case err != nil:
 			f.err = err

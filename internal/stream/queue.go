@@ -21,7 +21,7 @@ type queue struct {
 	rule     coalesce.Rule // of when buf is held back
 	buf      []byte
 	accepted int64                   // bytes, ever
-	pending  atomic.Bool             // buf is not empty
+	held     atomic.Bool             // buf is held back
 	spare    atomic.Pointer[scratch] // for begin, while something is held back
 }
 
@@ -41,7 +41,7 @@ func (q *queue) release(p []byte) {
 		return // grown, or not ours
 	}
 	a := (*scratch)(p[:scratchSize])
-	if q.pending.Load() && q.spare.CompareAndSwap(nil, a) {
+	if q.held.Load() && q.spare.CompareAndSwap(nil, a) {
 		return
 	}
 	scratches.Put(a)
@@ -49,6 +49,9 @@ func (q *queue) release(p []byte) {
 
 // settle returns the memory when nothing is held back any more.
 func (q *queue) settle() {
+	if q.spare.Load() == nil {
+		return
+	}
 	if a := q.spare.Swap(nil); a != nil {
 		scratches.Put(a)
 	}
@@ -79,7 +82,9 @@ func (q *queue) take() []byte {
 	p := q.buf
 	q.buf = nil
 	q.rule.DisarmLocked()
-	q.pending.Store(false)
+	if q.held.Load() {
+		q.held.Store(false)
+	}
 	return p
 }
 

@@ -113,7 +113,10 @@ func (r *Reader) Fill(ctx context.Context, n int) error {
 	if _, err := r.read(ctx, nil, n); err != nil {
 		return err
 	}
-	return deadline.Cause(ctx)
+	if ctx.Err() != nil {
+		return deadline.Cause(ctx)
+	}
+	return nil
 }
 
 // Read moves bytes into p: what is buffered, otherwise what arrives.

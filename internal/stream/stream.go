@@ -16,7 +16,7 @@
 //	closing -> ended by Close, when all has been written and the half-close sent
 //	any -> ended     by a write that failed, or an abort, unless it had ended
 //
-// While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a large body
+// While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a body
 // in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner uses its wire.
 //
 // The stream:

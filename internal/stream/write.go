@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +31,7 @@ type wire struct {
 	s       *Stream
 	timeout time.Duration
 	other   *other // where there is no descriptor
-	job     *job   // what is being written, nil while nothing is
+	job     job    // what is being written
 
 	d        atomic.Pointer[deadline.Deadline] // of a write that waits; made on demand
 	written  atomic.Int64                      // bytes of values that the net.Conn took, ever
@@ -45,7 +44,7 @@ type other struct {
 	limit     deadline.Context // what bounds its WaitWrite: the socket of the deadline
 }
 
-// job is something to write: head and body, or what raw moves. It is borrowed for the time of a write.
+// job is something to write: head and body, or what raw moves.
 type job struct {
 	head, body []byte
 	raw        RawFunc
@@ -55,23 +54,10 @@ type job struct {
 	fd         fdWriter
 }
 
-// jobs are those that nobody uses.
-var jobs = sync.Pool{New: func() any {
-	j := new(job)
-	j.fd.init(j)
-	return j
-}}
-
-// release gives the job back.
-func (j *job) release() {
-	j.head, j.body, j.raw = nil, nil, nil
-	j.fd.forget()
-	jobs.Put(j)
-}
-
 func (w *wire) init(s *Stream, timeout time.Duration) {
 	w.s, w.timeout = s, max(timeout, 0)
 	if s.fd != nil {
+		w.job.fd.init(w)
 		return
 	}
 	w.other = new(other)
@@ -118,7 +104,7 @@ func (w *wire) flush(ctx context.Context) error {
 
 // took notes that n bytes of the job have been taken. again is of raw.
 func (w *wire) took(n int, again bool) {
-	j := w.job
+	j := &w.job
 	j.n += n
 	if j.raw != nil {
 		w.rawBytes.Add(int64(n))
@@ -137,39 +123,54 @@ func (w *wire) took(n int, again bool) {
 // been written, when ctx ends, which its error says, or when the half fails, which it has ended then. A nil ctx does not
 // end.
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
-	j := jobs.Get().(*job)
-	w.job = j
+	j := &w.job
 	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
+	if w.s.fd != nil && raw == nil { // nothing that could panic is called
+		err = w.run(ctx, wait)
+	} else {
+		err = w.runGuarded(ctx, wait)
+	}
+	j.head, j.body, j.raw = nil, nil, nil
+	return j.n, err
+}
+
+// runGuarded is run of what calls others, who may panic.
+func (w *wire) runGuarded(ctx context.Context, wait bool) (err error) {
 	returned := false
 	defer func() {
-		n = j.n
-		w.job = nil
-		j.release()
-		if !returned {
-			v := recover()
-			err = w.s.panicked(v)
-			if v != nil && raw != nil {
-				panic(v)
-			}
+		if returned {
+			return
+		}
+		v := recover()
+		err = w.s.panicked(v)
+		if v != nil && w.job.raw != nil {
+			w.job.raw = nil
+			panic(v)
 		}
 	}()
-	err = w.attempt(false)
-	if err == nil && wait && j.more {
+	err = w.run(ctx, wait)
+	returned = true
+	return err
+}
+
+// run does the job.
+func (w *wire) run(ctx context.Context, wait bool) error {
+	err := w.attempt(false)
+	if err == nil && wait && w.job.more {
 		err = w.writeOn(ctx)
 	}
 	if err != nil {
 		err = w.judge(ctx, err)
 	}
-	returned = true
-	return j.n, err
+	return err
 }
 
 // attempt writes what is taken without blocking, or, if wait is true, waits until something is.
 func (w *wire) attempt(wait bool) error {
-	j := w.job
+	j := &w.job
 	j.wait = wait
 	if w.s.fd != nil {
-		return j.fd.write(w, w.s.fd)
+		return j.fd.write(w.s.fd)
 	}
 	for before := j.n; j.more; {
 		p := j.head

@@ -76,8 +76,30 @@ func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
 		w.queue.release(scratch)
 		return err
 	}
+	if len(scratch) == 0 && !w.busy && len(w.queue.buf) == 0 && !w.queue.rule.HoldsLocked() {
+		w.queue.release(scratch)
+		return w.sendNowLocked(body)
+	}
 	w.queue.accept(scratch, body)
 	return w.offerLocked()
+}
+
+// sendNowLocked accepts a small body and writes it from where it is, without blocking. What the net.Conn does not take is
+// copied. The error is why the body was lost. It wants that there is no owner, and an empty queue.
+func (w *Writer) sendNowLocked(body []byte) error {
+	w.busy = true
+	w.queue.accepted += int64(len(body))
+	n, _ := w.writeLocked(deadline.NoContext, false, nil, body, nil)
+	if n == len(body) {
+		w.restLocked()
+		return nil
+	}
+	if w.end.Ended() {
+		w.restLocked()
+		return w.end.failure()
+	}
+	go w.finish(append(w.queue.begin(), body[n:]...), 0)
+	return nil
 }
 
 // TryEnd accepts scratch and body if there is room now.
@@ -153,10 +175,10 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is why that was lost.
 func (w *Writer) offerLocked() error {
 	mark := w.queue.accepted
-	if !w.queue.pending.Load() {
-		w.queue.pending.Store(true)
-	}
 	if len(w.queue.buf) < holdSize && w.queue.rule.HoldsLocked() {
+		if !w.queue.held.Load() {
+			w.queue.held.Store(true)
+		}
 		w.queue.rule.ArmLocked(w.wire.written.Load(), w)
 		return nil
 	}
@@ -179,7 +201,7 @@ func (w *Writer) DelayPassed() {
 // letGo writes what is held back, because a receiver is about to wait.
 func (w *Writer) letGo() {
 	w.queue.rule.Received()
-	if w.queue.pending.Load() {
+	if w.queue.held.Load() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.pushLocked()
