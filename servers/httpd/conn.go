@@ -225,8 +225,9 @@ func (c *conn) serve() (goesOn bool) {
 		return c.serveNative()
 	}
 	x := &requestContext{parent: c.ctx, conn: c, from: c.origin()}
-	r := c.newRequest(x)
-	w := &response{keepAlive: c.mayGoOn()}
+	g := c.newGiven(x)
+	r, w := &g.req, &g.w
+	w.keepAlive = c.mayGoOn()
 	w.output = output{conn: c, req: r, via: w, length: -1, rec: c.srv.newRecord(&x.from)}
 	w.rec.about(r)
 	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
