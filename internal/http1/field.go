@@ -63,7 +63,7 @@ func (f *Fields) ValueIn(text string, i int) string {
 func (f *Fields) Map(text string, leaveOut func(k Known, i int) bool) map[string][]string {
 	n := f.Len()
 	m := make(map[string][]string, n)
-	values := make([]string, 0, n)
+	var values []string // one for each name
 	for i := range n {
 		if leaveOut(f.Known(i), i) {
 			continue
@@ -72,6 +72,9 @@ func (f *Fields) Map(text string, leaveOut func(k Known, i int) bool) map[string
 		if old := m[name]; old != nil {
 			m[name] = append(old, f.ValueIn(text, i))
 			continue
+		}
+		if values == nil {
+			values = make([]string, 0, n-i)
 		}
 		values = append(values, f.ValueIn(text, i))
 		last := len(values)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/afresh"
-	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
@@ -164,7 +163,7 @@ func (c *conn) await() bool {
 	if c.served == 0 {
 		limit = c.srv.cfg.HeadTimeout
 	}
-	_ = c.nc.SetReadDeadline(deadline.In(limit)) // every Conn of a Listener has deadlines
+	c.boundReading(limit)
 	c.state.Store(isIdle)
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
@@ -174,15 +173,28 @@ func (c *conn) await() bool {
 	return err == nil
 }
 
+// boundReading sets a deadline that is limit from now, or none if limit is negative.
+func (c *conn) boundReading(limit time.Duration) {
+	var at time.Time
+	if limit >= 0 {
+		at = now().Add(limit)
+	}
+	_ = c.nc.SetReadDeadline(at) // every Conn of a Listener has deadlines
+}
+
 // readHead reads the head of a request, and answers an invalid one.
 func (c *conn) readHead() bool {
-	if c.served > 0 {
-		_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
-	}
 	if c.parsing == nil {
 		c.parsing = parsings.Get().(*parsing)
 	}
-	err := c.head.Read(c.io, c.src, &c.srv.limits)
+	c.head.Reset(&c.srv.limits)
+	whole, err := c.head.Parse(c.src.Buffered())
+	if err == nil && !whole {
+		if c.served > 0 {
+			c.boundReading(c.srv.cfg.HeadTimeout)
+		}
+		err = c.head.Read(c.io, c.src, &c.srv.limits)
+	}
 	if err == nil {
 		c.served++
 		return true
@@ -213,8 +225,9 @@ func (c *conn) serve() (goesOn bool) {
 		return c.serveNative()
 	}
 	x := &requestContext{parent: c.ctx, conn: c, from: c.origin()}
-	r := c.newRequest(x)
-	w := &response{keepAlive: c.mayGoOn()}
+	g := c.newGiven(x)
+	r, w := &g.req, &g.w
+	w.keepAlive = c.mayGoOn()
 	w.output = output{conn: c, req: r, via: w, length: -1, rec: c.srv.newRecord(&x.from)}
 	w.rec.about(r)
 	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0

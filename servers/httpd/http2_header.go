@@ -117,7 +117,8 @@ func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 		w.add("content-type", http.DetectContentType(body))
 	}
 	if !p.hasDate && !cfg.NoDate {
-		w.add("date", dateNow().value)
+		d, _ := dateNow()
+		w.add("date", d.value)
 	}
 	if cfg.ServerName != "" && !p.hasServer {
 		w.add("server", cfg.ServerName)

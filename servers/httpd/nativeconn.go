@@ -219,8 +219,8 @@ func (e *exchange) described() (line requestLine) {
 func (e *exchange) takeHTTP() {
 	c := e.conn
 	e.ctx = &requestContext{parent: c.ctx, conn: c, from: e.from}
-	e.r = c.newRequest(e.ctx)
-	e.w = new(response)
+	g := c.newGiven(e.ctx)
+	e.r, e.w = &g.req, &g.w
 	*e.w = e.resp
 	e.w.via, e.w.req, e.w.plan, e.w.tail = e.w, e.r, plan{}, nil
 	if e.r.Body == nil {

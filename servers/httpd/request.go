@@ -9,22 +9,28 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
+// given is what a handler is given of one request. It is one allocation, which lives as long as any part of it is kept, and
+// is never used again. The context is apart: a connection that was hijacked keeps it.
+type given struct {
+	req http.Request
+	url url.URL
+	w   response
+}
+
 // blank is what a request begins as: its context cannot be set otherwise.
 var blank http.Request
 
-// newRequest makes a request of the head that has been read. All its strings lie in one, which is a copy of the head. Its
-// URL is nil if the target is not a URL, its Body if it has none.
-func (c *conn) newRequest(ctx context.Context) *http.Request {
-	h := &c.head
-	r := blank.WithContext(ctx)
+// newGiven makes the request and the ResponseWriter for the head that has been read. All strings of the request lie in one,
+// which is a copy of the head. Its URL is nil if the target is not a URL, its Body if it has none.
+func (c *conn) newGiven(ctx context.Context) *given {
+	g := new(given)
+	g.req = *blank.WithContext(ctx)
+	h, r := &c.head, &g.req
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
-	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, h.Minor
-	if h.Minor == 0 {
-		r.Proto = "HTTP/1.0"
-	}
-	r.URL = urlOf(h.Form, r.RequestURI)
+	r.Proto, r.ProtoMajor, r.ProtoMinor = protoOf(h.Minor), 1, h.Minor
+	r.URL = urlInto(&g.url, h.Form, r.RequestURI)
 	r.Host = h.AuthorityIn(text)
 	r.Header = headerOf(r, &h.Fields, text)
 	r.Close = !h.KeepAlive
@@ -38,26 +44,31 @@ func (c *conn) newRequest(ctx context.Context) *http.Request {
 	if r.ContentLength != 0 {
 		r.Body = http.NoBody // to be replaced
 	}
-	return r
+	return g
 }
 
 // urlOf returns the URL of a target as net/http does, or nil.
-func urlOf(form http1.Form, target string) *url.URL {
-	if form == http1.Origin && isPlainPath(target) {
-		path, query, asked := strings.Cut(target, "?")
-		return &url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
-	}
-	if form == http1.Authority {
-		u, err := url.ParseRequestURI("http://" + target)
-		if err != nil {
-			return nil
+func urlOf(form http1.Form, target string) *url.URL { return urlInto(nil, form, target) }
+
+// urlInto is urlOf, whose result may be u, unless that is nil.
+func urlInto(u *url.URL, form http1.Form, target string) *url.URL {
+	switch {
+	case form == http1.Origin && isPlainPath(target):
+		if u == nil {
+			u = new(url.URL)
 		}
-		u.Scheme = ""
+		path, query, asked := strings.Cut(target, "?")
+		u.Path, u.RawQuery, u.ForceQuery = path, query, asked && query == ""
 		return u
+	case form == http1.Authority:
+		target = "http://" + target
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
 		return nil
+	}
+	if form == http1.Authority {
+		u.Scheme = ""
 	}
 	return u
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,11 +49,10 @@ func TestTrailersOfAReplyFollowItsBody(t *testing.T) {
 		"empty":  func() Response { return Response{}.WithStatus(200) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := 0
+			var calls atomic.Int32
 			handler := Reply(func(context.Context, *http.Request) (Response, error) {
 				return make().With("X-Count", "in the head").WithTrailer("x-count", func() string {
-					calls++
-					return fmt.Sprint(calls)
+					return fmt.Sprint(calls.Add(1))
 				}).WithTrailer("X-None", func() string { return "" }), nil
 			})
 			for version, client := range clients(t) {
@@ -60,7 +60,7 @@ func TestTrailersOfAReplyFollowItsBody(t *testing.T) {
 					if version == "HTTP/2" && !speaksH2C(client, addr) {
 						continue // net/http here speaks HTTP/1 alone
 					}
-					calls = 0
+					calls.Store(0)
 					r, body, err := getWithTrailers(t, client, addr)
 					require.NoError(t, err)
 					require.Equal(t, body == "" || strings.HasPrefix(body, "hello") || len(body) == 9000, true)
