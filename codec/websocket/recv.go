@@ -28,8 +28,8 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 		// quarter as deep as the one that message needs.
 		if err = c.rd.src.Fill(ctx, maxHeader); err != nil {
 			err = c.judge(ctx, err)
-		} else {
-			c.hear()
+		} else if c.hear(); c.first(&m) {
+			return m, nil
 		}
 	}
 	if err == nil {
@@ -39,6 +39,23 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 		err = c.receiveError(ctx, err)
 	}
 	return m, err
+}
+
+// first sets m to the message that an idle connection has just received, if quick has it, and reports that.
+//
+//go:noinline
+func (c *Conn) first(m *Message) bool {
+	r := &c.rd
+	if r.inMessage || r.parts || r.leasing || c.skips.Load() {
+		return false
+	}
+	var n int
+	if *m, n = c.quick(r.src.Buffered()); n == 0 {
+		*m = Message{}
+		return false
+	}
+	r.src.Discard(n)
+	return true
 }
 
 // idle reports whether nothing of a message or a frame has come that was not received.
