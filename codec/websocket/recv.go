@@ -10,35 +10,48 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// next is the hook of In.
-func (c *Conn) next(ctx context.Context) (m Message, err error) {
-	if !c.beginReceive() {
-		return m, net.ErrClosed
-	}
-	defer c.endReceive()
-	if ctx.Err() != nil {
-		return m, chanio.Cause(ctx)
-	}
-	if c.merge {
-		err = c.mergedMessage(ctx, &m)
+// receive returns the hook of In. It is a function of its own and no method value, whose frame would lie on the stack of an
+// idle connection too.
+func (c *Conn) receive() func(context.Context) (Message, error) {
+	return func(ctx context.Context) (m Message, err error) {
+		if !c.beginReceive() {
+			return m, net.ErrClosed
+		}
+		defer c.endReceive()
+		switch {
+		case ctx.Err() != nil:
+			return m, chanio.Cause(ctx)
+		case c.merge:
+			err = c.mergedMessage(ctx, &m)
+			return m, err
+		case c.idle():
+			// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
+			// quarter as deep as the one that message needs.
+			if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
+				c.hear()
+			}
+			if err == nil && c.first(&m) {
+				return m, nil
+			}
+		}
+		err = c.rest(ctx, &m, err)
 		return m, err
 	}
-	if c.idle() {
-		// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
-		// quarter as deep as the one that message needs.
-		if err = c.rd.src.Fill(ctx, maxHeader); err != nil {
-			err = c.judge(ctx, err)
-		} else if c.hear(); c.first(&m) {
-			return m, nil
-		}
-	}
-	if err == nil {
-		err = c.awaitMessage(ctx, &m)
+}
+
+// rest sets m to the next message, unless the wait for it has failed already.
+//
+//go:noinline
+func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
+	if err != nil {
+		err = c.judge(ctx, err)
+	} else {
+		err = c.awaitMessage(ctx, m)
 	}
 	if err != nil {
 		err = c.receiveError(ctx, err)
 	}
-	return m, err
+	return err
 }
 
 // first sets m to the message that an idle connection has just received, if quick has it, and reports that.
