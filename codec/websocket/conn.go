@@ -43,7 +43,9 @@ type Conn struct {
 	heard  atomic.Int64 // when the last byte came, since born
 	pongs  pongs
 	pings  pings
-	memory memory // of compression with context takeover
+	memory *memory // of compression with context takeover; nil without compression
+
+	handshake packed
 
 	mu        sync.Mutex
 	ahead     *ahead    // the goroutine that reads ahead
@@ -76,6 +78,10 @@ type Conn struct {
 // server asks it to finish ([chanio.Conn.Drain]) is closed with 1001.
 func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c := &Conn{conn: conn, cfg: cfg.complete(), born: time.Now()}
+	c.handshake, c.cfg.Handshake = pack(c.cfg.Handshake), nil
+	if c.cfg.Deflate != nil {
+		c.memory = new(memory)
+	}
 	c.up = conn.In.Claim("websocket.Conn")
 	c.rd.src, c.low = c.up.Bytes(), chanio.BytesTo(conn.Out)
 	c.merge = conn.SetReadDeadline(time.Time{}) != nil
@@ -108,9 +114,9 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 // Subprotocol returns what both sides have agreed to speak; "" means nothing in particular.
 func (c *Conn) Subprotocol() string { return c.cfg.Subprotocol }
 
-// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. It is not
-// to be changed, and nil if there was none.
-func (c *Conn) Handshake() textproto.MIMEHeader { return c.cfg.Handshake }
+// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. Each call
+// makes a copy, and returns nil if there was none.
+func (c *Conn) Handshake() textproto.MIMEHeader { return c.handshake.header() }
 
 // Compressed reports whether permessage-deflate (RFC 7692) is in use.
 func (c *Conn) Compressed() bool { return c.cfg.Deflate != nil }
