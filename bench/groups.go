@@ -31,6 +31,7 @@ func groups(f *suite.Field, full bool) []suite.Group {
 		all = append(all, windowGroup(f))
 	}
 	all = append(all, httpClientGroups()...)
+	all = append(all, socketGroups(f)...)
 	all = append(all,
 		latencyGroup(f),
 		idleMixGroup(f),

@@ -70,6 +70,7 @@ func (f *loadFlags) define(flags *flag.FlagSet) {
 	s := &f.spec
 	flags.StringVar(&s.Codec, "codec", "raw", "how messages are told apart: "+strings.Join(load.Codecs(), ", "))
 	flags.IntVar(&s.Size, "size", 64, "`bytes` of a message, without its length or newline")
+	flags.BoolVar(&s.Deflate, "deflate", false, "ws: send text in JSON, each message compressed by itself, and have it compressed in return")
 	flags.BoolVar(&s.Post, "post", false, "http: send POST with a body of -size bytes")
 	flags.IntVar(&s.Conns, "conns", 1, "connections")
 	flags.IntVar(&s.Window, "window", 1, "closed loop: `requests` in flight on each connection")

@@ -43,7 +43,9 @@ type Conn struct {
 	heard  atomic.Int64 // when the last byte came, since born
 	pongs  pongs
 	pings  pings
-	memory memory // of compression with context takeover
+	memory *memory // of compression with context takeover; nil without compression
+
+	handshake packed
 
 	mu        sync.Mutex
 	ahead     *ahead    // the goroutine that reads ahead
@@ -76,6 +78,10 @@ type Conn struct {
 // server asks conn to finish ([chanio.Conn.Drain]), it is closed with 1001.
 func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c := &Conn{conn: conn, cfg: cfg.complete(), born: time.Now()}
+	c.handshake, c.cfg.Handshake = pack(c.cfg.Handshake), nil
+	if c.cfg.Deflate != nil {
+		c.memory = new(memory)
+	}
 	c.up = conn.In.Claim("websocket.Conn")
 	c.rd.src, c.low = c.up.Bytes(), chanio.BytesTo(conn.Out)
 	c.merge = conn.SetReadDeadline(time.Time{}) != nil
@@ -84,11 +90,11 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.inEnd.Released = conn.Done()
 	c.Released = conn.Done()
 	c.In = chanio.NewSource(chanio.SourceHooks[Message]{
-		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
+		Next: c.receive(), TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
 	c.Out = chanio.NewSink(chanio.SinkHooks[Message]{
-		Send: c.send, TrySend: c.trySend, SendAll: c.sendAll, Flush: conn.Out.Flush, Close: c.closeOut,
+		Send: c.send, TrySend: c.trySend, SendAll: c.sendAll(), Flush: conn.Out.Flush, Close: c.closeOut,
 		Abort: c.abort, Cork: conn.Out.Cork, End: &c.out,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
@@ -108,9 +114,9 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 // Subprotocol returns the negotiated subprotocol, or "".
 func (c *Conn) Subprotocol() string { return c.cfg.Subprotocol }
 
-// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. It is
-// nil without a handshake. The caller must not modify it.
-func (c *Conn) Handshake() textproto.MIMEHeader { return c.cfg.Handshake }
+// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. Each call
+// returns a copy, nil without a handshake.
+func (c *Conn) Handshake() textproto.MIMEHeader { return c.handshake.header() }
 
 // Compressed reports whether permessage-deflate (RFC 7692) is in use.
 func (c *Conn) Compressed() bool { return c.cfg.Deflate != nil }

@@ -65,7 +65,7 @@ func (c *Conn) tryControl(op Opcode, payload []byte) bool {
 // pongs is the answer to the peer's latest ping, if there was no room for it.
 type pongs struct {
 	mu      sync.Mutex
-	waiting []byte
+	waiting string
 	any     bool
 	busy    bool // a goroutine waits for room
 }
@@ -80,7 +80,7 @@ func (c *Conn) pong(payload []byte) {
 		return
 	}
 	q.mu.Lock()
-	q.waiting, q.any = slices.Clone(payload), true
+	q.waiting, q.any = string(payload), true
 	busy = q.busy
 	q.busy = true
 	q.mu.Unlock()
@@ -96,14 +96,14 @@ func (c *Conn) sendPongs() {
 		err := c.conn.Out.Flush(context.Background()) // an abort ends it
 		q.mu.Lock()
 		payload, some := q.waiting, q.any
-		q.waiting, q.any = nil, false
+		q.waiting, q.any = "", false
 		if !some || err != nil {
 			q.busy = false
 			q.mu.Unlock()
 			return
 		}
 		q.mu.Unlock()
-		if !c.tryControl(OpPong, payload) {
+		if !c.tryControl(OpPong, []byte(payload)) {
 			q.mu.Lock()
 			if !q.any {
 				q.waiting, q.any = payload, true

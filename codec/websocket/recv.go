@@ -10,35 +10,65 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// next is the hook of In.
-func (c *Conn) next(ctx context.Context) (m Message, err error) {
-	if !c.beginReceive() {
-		return m, net.ErrClosed
-	}
-	defer c.endReceive()
-	if ctx.Err() != nil {
-		return m, chanio.Cause(ctx)
-	}
-	if c.merge {
-		err = c.mergedMessage(ctx, &m)
+// receive returns the hook of In. It is a function of its own and no method value, whose frame would lie on the stack of an
+// idle connection too.
+func (c *Conn) receive() func(context.Context) (Message, error) {
+	return func(ctx context.Context) (m Message, err error) {
+		if !c.beginReceive() {
+			return m, net.ErrClosed
+		}
+		defer c.endReceive()
+		switch {
+		case ctx.Err() != nil:
+			return m, chanio.Cause(ctx)
+		case c.merge:
+			err = c.mergedMessage(ctx, &m)
+			return m, err
+		case c.idle():
+			// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
+			// quarter as deep as the one that message needs.
+			if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
+				c.hear()
+			}
+			if err == nil && c.first(&m) {
+				return m, nil
+			}
+		}
+		err = c.rest(ctx, &m, err)
 		return m, err
 	}
-	if c.idle() {
-		// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
-		// quarter as deep as the one that message needs.
-		if err = c.rd.src.Fill(ctx, maxHeader); err != nil {
-			err = c.judge(ctx, err)
-		} else {
-			c.hear()
-		}
-	}
-	if err == nil {
-		err = c.awaitMessage(ctx, &m)
+}
+
+// rest sets m to the next message, unless the wait for it has failed already.
+//
+//go:noinline
+func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
+	if err != nil {
+		err = c.judge(ctx, err)
+	} else {
+		err = c.awaitMessage(ctx, m)
 	}
 	if err != nil {
 		err = c.receiveError(ctx, err)
 	}
-	return m, err
+	return err
+}
+
+// first sets m to the message that an idle connection has just received, if quick has it, and reports that.
+//
+//go:noinline
+func (c *Conn) first(m *Message) bool {
+	r := &c.rd
+	if r.inMessage || r.parts || r.leasing || c.skips.Load() {
+		return false
+	}
+	var n int
+	if *m, n = c.quick(r.src.Buffered()); n == 0 {
+		*m = Message{}
+		return false
+	}
+	r.src.Discard(n)
+	return true
 }
 
 // idle reports whether nothing of a message or a frame has come that was not received.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
@@ -16,7 +17,7 @@ import (
 // connection has been released. ctx is that of the request and ends with the connection.
 //
 // An idle connection costs least over HTTP/1.1 if nothing except [http.ServeMux] is between a [Server] and the handler:
-// f then runs in a goroutine without the request on its stack, and the request is freed, except its header.
+// f then runs in a goroutine without the request on its stack, and the request is freed.
 func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
 	if f == nil {
 		panic("httpd: WebSocket: the function is nil")
@@ -68,9 +69,9 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	if err != nil {
 		return // the client has been told
 	}
-	s := &session{handler: h, srv: c.srv, conn: conn, target: r.RequestURI}
-	s.ctx.Context = c.ctx // that of the request has no other values, and ends with the request
-	s.srv.running.Add(1)  // until it is over
+	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // and not what holds the head of the request
+	s.ctx.Context = c.ctx                                                                  // that of the request has no other values, and ends with the request
+	s.srv.running.Add(1)                                                                   // until it is over
 	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
 	c.next = s.run

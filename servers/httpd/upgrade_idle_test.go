@@ -18,7 +18,7 @@ import (
 )
 
 // TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
-// either side. Half is the stack on which the handler waits; of the request only the header stays.
+// either side. Half is the stack on which the handler waits; of the request a copy of its header stays.
 func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 	idleWebSockets(t, httpd.IdleWebSocket, func(ctx context.Context, conn *websocket.Conn) error {
 		for {

@@ -93,7 +93,7 @@ func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 		}
 	}
 	if e.socket != "" {
-		if err := e.upgrade(ctx, conn); err != nil {
+		if err := e.upgrade(ctx, conn, spec.Deflate); err != nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("handshake: %w", err)
 		}

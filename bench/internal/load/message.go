@@ -107,6 +107,7 @@ type messages struct {
 
 	http  bool   // they are requests of HTTP
 	frame []byte // the header of a reply, if they are messages of a WebSocket
+	text  []byte // what they say, if they are compressed
 
 	sent, seen uint64
 }
@@ -119,6 +120,9 @@ func newMessages(spec Spec, id int) *messages {
 	case codecHTTP:
 		return newRequests(spec)
 	case codecWebSocket:
+		if spec.Deflate {
+			return newCompressed(spec)
+		}
 		return newFrames(spec, id)
 	}
 	m := &messages{layout: layoutOf(spec)}

@@ -39,10 +39,10 @@ func newRequests(spec Spec) *messages {
 	return m
 }
 
-// learn has one request answered, if the messages are requests of HTTP, to know how long a reply is.
+// learn has one request answered, if it is not known yet how long a reply is.
 func (w *worker) learn(conn net.Conn) error {
 	m := w.msgs
-	if !m.http || m.reply > 0 {
+	if m.reply > 0 {
 		return nil
 	}
 	_ = conn.SetDeadline(time.Now().Add(w.run.spec.timeout()))
@@ -54,7 +54,11 @@ func (w *worker) learn(conn net.Conn) error {
 	}()
 	counted := &countingReader{r: conn}
 	in := bufio.NewReader(counted)
-	body, err := m.readReply(in)
+	read := m.readReply
+	if !m.http {
+		read = m.readCompressed
+	}
+	body, err := read(in)
 	if err = errors.Join(err, <-failed); err != nil {
 		return err
 	}

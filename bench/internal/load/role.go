@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/child"
 )
 
-// Role is the generator as a child process. Its operations are run, flood, download and hold, with a [Spec], release, and
+// Role is the generator as a child process. Its operations are run, flood, download, broadcast and hold, with a [Spec], release, and
 // usage.
 func Role(json.RawMessage) (child.Server, error) { return &generator{}, nil }
 
@@ -26,6 +26,8 @@ func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 		return Flood(context.Background(), spec)
 	case "download":
 		return Download(context.Background(), spec)
+	case "broadcast":
+		return Broadcast(context.Background(), spec)
 	case "hold":
 		return nil, g.hold(spec)
 	case "release":

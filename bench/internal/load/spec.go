@@ -11,16 +11,17 @@ import (
 
 // Spec says what is sent, where, and for how long.
 type Spec struct {
-	URL    string  `json:"url"`             // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, h2c://, ws://, wss://
-	Codec  string  `json:"codec"`           // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
-	Size   int     `json:"size"`            // bytes of a message, without its length or its newline; of the body of a Post
-	Post   bool    `json:"post,omitempty"`  // http: requests are POST with a body; otherwise they are GET
-	Zeros  bool    `json:"zeros,omitempty"` // behind its number a message has zeros
-	Conns  int     `json:"conns"`           // connections; for udp, sockets
-	Window int     `json:"window"`          // of a closed loop: requests in flight on each connection
-	Rate   float64 `json:"rate,omitempty"`  // of an open loop: requests per second, over all connections; 0 is a closed loop
-	Idle   float64 `json:"idle,omitempty"`  // share of the connections that carry one message and then wait
-	Reuse  int     `json:"reuse,omitempty"` // requests on a connection before another replaces it; 0 means any number
+	URL     string  `json:"url"`               // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, h2c://, ws://, wss://
+	Codec   string  `json:"codec"`             // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
+	Size    int     `json:"size"`              // bytes of a message, without its length or its newline; of the body of a Post
+	Deflate bool    `json:"deflate,omitempty"` // ws: messages are text in JSON, compressed; otherwise they are binary
+	Post    bool    `json:"post,omitempty"`    // http: requests are POST with a body; otherwise they are GET
+	Zeros   bool    `json:"zeros,omitempty"`   // behind its number a message has zeros
+	Conns   int     `json:"conns"`             // connections; for udp, sockets
+	Window  int     `json:"window"`            // of a closed loop: requests in flight on each connection
+	Rate    float64 `json:"rate,omitempty"`    // of an open loop: requests per second, over all connections; 0 is a closed loop
+	Idle    float64 `json:"idle,omitempty"`    // share of the connections that carry one message and then wait
+	Reuse   int     `json:"reuse,omitempty"`   // requests on a connection before another replaces it; 0 means any number
 
 	Warmup  time.Duration `json:"warmup"`            // not counted
 	Time    time.Duration `json:"time"`              // counted
@@ -83,6 +84,8 @@ func (s Spec) checkNumbers() error {
 		return errors.New("rate, reuse, warm-up, time, late and timeout must not be negative")
 	case s.Post && s.Codec != codecHTTP:
 		return errors.New("post is for http")
+	case s.Deflate && (s.Codec != codecWebSocket || s.Size < minText):
+		return fmt.Errorf("deflate is for ws, and messages of at least %d bytes", minText)
 	case s.Idle < 0 || s.Idle >= 1 || s.Loss < 0 || s.Loss > 1:
 		return errors.New("idle must be at least 0 and below 1, loss within 0 and 1")
 	case s.Reuse > 0 && s.Reuse < s.Window:

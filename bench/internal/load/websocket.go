@@ -9,8 +9,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // Messages of WebSockets are binary and in one frame each, masked as RFC 6455 wants of a client, all by one key: it costs a
@@ -40,8 +42,13 @@ func newFrames(spec Spec, id int) *messages {
 		m.filler += numberSize(codecWebSocket)
 	}
 	m.reply = len(head) + spec.Size
-	m.size = m.reply + 4
 	m.want = payload[m.filler-m.at:]
+	m.mask(spec, head, payload)
+	return m
+}
+
+// mask makes the requests from a header and a payload that are not masked.
+func (m *messages) mask(spec Spec, head, payload []byte) {
 	one := bytes.Clone(head)
 	one[1] |= 0x80
 	one = binary.BigEndian.AppendUint32(one, maskKey)
@@ -52,8 +59,8 @@ func newFrames(spec Spec, id int) *messages {
 	if spec.Rate > 0 {
 		room = openBatch
 	}
+	m.size = len(one)
 	m.slots = bytes.Repeat(one, max(1, min(room, slotBytes/m.size)))
-	return m
 }
 
 // frameHead returns the header of a frame that is not masked.
@@ -88,12 +95,35 @@ func (m *messages) checkFrame(p []byte) error {
 	return nil
 }
 
+// closing is a Close frame with 1000, masked by a key of zeros.
+const closing = "\x88\x82\x00\x00\x00\x00\x03\xe8"
+
+// leaveSocket ends a WebSocket in order: the target is to answer the Close frame and to end the connection.
+func (w *worker) leaveSocket() error {
+	if _, err := io.WriteString(w.conn, closing); err != nil {
+		return err
+	}
+	const most = 2 + 125
+	answer, err := io.ReadAll(io.LimitReader(w.conn, most+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("instead of the end of the stream: %w", err)
+	case len(answer) > most || len(answer) < 2 || answer[0] != closing[0] || int(answer[1]) != len(answer)-2:
+		return fmt.Errorf("the answer to the Close frame begins with % x", answer[:min(len(answer), 4)])
+	}
+	return w.conn.Close()
+}
+
 // upgrade asks for a WebSocket.
-func (e endpoint) upgrade(ctx context.Context, conn net.Conn) error {
+func (e endpoint) upgrade(ctx context.Context, conn net.Conn, deflate bool) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", e.socket, e.address, key)
+	extension := ""
+	if deflate {
+		extension = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+	}
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%s"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", e.socket, e.address, extension, key)
 	if err != nil {
 		return err
 	}
@@ -108,6 +138,8 @@ func (e endpoint) upgrade(ctx context.Context, conn net.Conn) error {
 		return fmt.Errorf("the server is no WebSocket: %s", r.Status)
 	case r.Header.Get("Sec-WebSocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]):
 		return errors.New("Sec-WebSocket-Accept does not answer the key")
+	case deflate && !strings.Contains(r.Header.Get("Sec-WebSocket-Extensions"), "server_no_context_takeover"):
+		return errors.New("the server does not compress each message by itself")
 	case in.Buffered() > 0:
 		return errors.New("the server speaks first")
 	}

@@ -1,9 +1,11 @@
 package load
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 
 // sockets serves WebSockets that answer a message with what reply makes of it, and returns a Spec for them.
 func sockets(t *testing.T, reply func(p []byte) []byte) Spec {
-	upgrader := websocket.Upgrader{}
+	upgrader := websocket.Upgrader{EnableCompression: true}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
@@ -63,6 +65,35 @@ func TestWrongRepliesOfWebSocketsAreNoticed(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 		})
 	}
+}
+
+func TestCompressedMessagesAreCompared(t *testing.T) {
+	for _, size := range []int{minText, 200, 1 << 10, 70_000} {
+		text := jsonText(size)
+		require.Len(t, text, size)
+		require.True(t, json.Valid(text))
+	}
+	for _, size := range []int{minText, 1 << 10} {
+		spec := sockets(t, same)
+		spec.Size, spec.Deflate = size, true
+		r, err := Run(t.Context(), spec, nil)
+		require.NoError(t, err)
+		require.Positive(t, r.Replies)
+	}
+	first := sockets(t, func(p []byte) []byte { return append(p, ' ') })
+	first.Size, first.Deflate = 1<<10, true
+	_, err := Run(t.Context(), first, nil)
+	require.ErrorContains(t, err, "text differs")
+	var n atomic.Int64
+	later := sockets(t, func(p []byte) []byte {
+		if n.Add(1) > 10 {
+			p[20] ^= 1
+		}
+		return p
+	})
+	later.Size, later.Deflate = 1<<10, true
+	_, err = Run(t.Context(), later, nil)
+	require.ErrorContains(t, err, "reply")
 }
 
 func TestServerWithoutWebSocketsIsSaid(t *testing.T) {

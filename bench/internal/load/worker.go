@@ -293,6 +293,9 @@ func (w *worker) send(n int) error {
 
 // leave ends the connection in order: the target is to notice the end of the stream and to end its own.
 func (w *worker) leave() error {
+	if w.msgs.frame != nil {
+		return w.leaveSocket()
+	}
 	if half, ok := w.conn.(interface{ CloseWrite() error }); ok {
 		if err := half.CloseWrite(); err != nil {
 			return err

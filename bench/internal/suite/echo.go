@@ -73,7 +73,7 @@ func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec.Codec, spec.Zeros = t.Codec, t.Zeros
+	spec.Codec, spec.Zeros, spec.Deflate = t.Codec, t.Zeros, t.Deflate
 	server, err := child.Start(roleTarget, target.Args{Name: name, Fine: fine})
 	if err != nil {
 		return nil, err

@@ -16,12 +16,15 @@ import (
 // Target is an echo server of one kind.
 type Target struct {
 	Name  string // what a report calls it
-	Codec string // what it speaks: raw, u32 or http
+	Codec string // what it speaks: raw, u32, http or ws
 	Zeros bool   // of a message it passes on the number only, with zeros behind
 	Start func() (Running, error)
 
 	Scheme string // of its URL, if that is not its network
 	Path   string // of its URL
+
+	Deflate bool // ws: messages are compressed
+	Room    bool // ws: a message goes to all connections, and is not an echo
 }
 
 // Running is a server that has been started on a free port of 127.0.0.1.
@@ -35,7 +38,7 @@ func All() []Target {
 	var all []Target
 	for _, some := range [][]Target{
 		loopTargets(), channelTargets(), weirTargets(), secureTargets(), proxyTargets(), datagramTargets(), gnetTargets(),
-		netpollTargets(), httpTargets(), http2Targets(),
+		netpollTargets(), httpTargets(), http2Targets(), socketTargets(),
 	} {
 		all = append(all, some...)
 	}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weir-go/weir/bench/internal/load"
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+const (
+	oursSocket = "weir ws Connect"
+	socketLoop = "weir ws Recv/Send"
+	oursLeased = "weir ws leased"
+)
+
+// socketGroups compare WebSocket servers. gws is the fastest of the peers.
+func socketGroups(f *suite.Field) []suite.Group {
+	return []suite.Group{
+		socketGroup(f, load.Spec{Size: 64, Conns: 64, Window: 64}, 8),
+		socketGroup(f, load.Spec{Size: 1 << 10, Conns: 64, Window: 16}, 2.5),
+		socketGroup(f, load.Spec{Size: 64, Conns: 64, Window: 1}, 1),
+		largeSocketGroup(f),
+		deflateGroup(f),
+		broadcastGroup(f, 1_000),
+		broadcastGroup(f, 10_000),
+		idleSocketGroup(f),
+	}
+}
+
+// socketGroup has limit times what gws does as its bar.
+func socketGroup(f *suite.Field, spec load.Spec, limit float64) suite.Group {
+	return suite.Group{
+		Name: fmt.Sprintf("ws-%s-w%d", sizeName(spec.Size), spec.Window),
+		Title: fmt.Sprintf("WebSocket echo of %s, %s, %d in flight on each",
+			bytesName(spec.Size), connsName(spec.Conns), spec.Window),
+		Unit: "replies/s", Rounds: 5, NotQuick: true,
+		Note:       "Each message is owned, unless a row says leased. weir is behind its own HTTP server, the others behind net/http.",
+		Contenders: echoes(f, spec, oursSocket, socketLoop, "gws", "gorilla", "gobwas", "coder"),
+		Bars: []suite.Bar{
+			suite.AtLeast(limit, oursSocket, "gws"),
+			suite.Aside(socketLoop, "gws"),
+		},
+	}
+}
+
+func largeSocketGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 64 << 10, Conns: 16, Window: 1}
+	g := socketGroup(f, spec, 0.5)
+	g.Contenders = append(g.Contenders, echoes(f, spec, oursLeased)...)
+	g.Bars = append(g.Bars, suite.AtLeast(1, oursLeased, "gws"))
+	g.Note = "gws and the leased row use the memory of messages again; the others have a new one for each. " + g.Note
+	return g
+}
+
+func deflateGroup(f *suite.Field) suite.Group {
+	spec := load.Spec{Size: 1 << 10, Conns: 64, Window: 1}
+	const ours, standard = "weir ws deflate", "weir ws deflate, compress/flate"
+	return suite.Group{
+		Name: "ws-deflate", Title: "WebSocket echo of 1 KiB of JSON, each message compressed by itself, 64 connections, 1 in flight on each",
+		Unit: "replies/s", Rounds: 5, NotQuick: true,
+		Note:       "gws has klauspost's compressor built in; weir has it by its option, and another row has the standard library's, as the others.",
+		Contenders: echoes(f, spec, ours, standard, "gws deflate", "gorilla deflate", "gobwas deflate", "coder deflate"),
+		Bars:       []suite.Bar{suite.AtLeast(1, ours, "gws deflate"), suite.Aside(standard, "gorilla deflate")},
+	}
+}
+
+// broadcastGroup has a room of as many members as one process may have, up to n.
+func broadcastGroup(f *suite.Field, n int) suite.Group {
+	const ours, theirs = "weir ws room", "gws room"
+	spec := load.Spec{Size: 128, Conns: suite.ManyConns(n), Window: 1}
+	g := suite.Group{
+		Name: fmt.Sprintf("ws-broadcast-%d", n), Title: fmt.Sprintf("WebSocket message of 128 B to %d connections", spec.Conns),
+		Unit: "messages/s", Rounds: 3, NotQuick: true,
+		Note: "One member says something, and again when all have received it: a prepared message here, gws's Broadcaster there.",
+		Bars: []suite.Bar{suite.AtLeast(1.5, ours, theirs)},
+	}
+	for _, name := range []string{ours, theirs} {
+		g.Contenders = append(g.Contenders, f.Broadcast(name, isOurs(name), spec))
+	}
+	return g
+}
+
+// idleSocketGroup has what a WebSocket holds that waits for a message, after one.
+func idleSocketGroup(f *suite.Field) suite.Group {
+	const least = "net.TCPConn idle"
+	g := memoryGroup(f, many(), least, socketLoop, oursSocket, "gws", "gorilla", "gobwas", "coder")
+	g.Name, g.Rounds, g.NotQuick = "ws-idle", 2, true
+	g.Title = strings.Replace(g.Title, "TCP connections", "WebSockets", 1)
+	g.Bars = []suite.Bar{beyond(7<<10, least, socketLoop), beyond(7<<10, least, oursSocket)}
+	return g
+}

@@ -1,0 +1,49 @@
+package suite
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-go/weir/bench/internal/child"
+	"github.com/weir-go/weir/bench/internal/load"
+)
+
+// Broadcast is a contender that sends what one connection says to all spec.Conns of them; its value is messages received for
+// each second, over all connections.
+func (f *Field) Broadcast(name string, ours bool, spec load.Spec) Contender {
+	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
+		e, err := f.start(name, spec, false)
+		if err != nil {
+			return nil, err
+		}
+		return broadcast{e}, nil
+	}}
+}
+
+type broadcast struct{ *echo }
+
+func (m broadcast) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
+	m.spec.Time = d
+	var before, after child.Usage
+	if err := m.server.Call(ctx, "usage", nil, &before); err != nil {
+		return s, err
+	}
+	if err := m.profile(ctx); err != nil {
+		return s, err
+	}
+	var b load.Broadcasts
+	if err := m.field.load(ctx, "broadcast", m.spec, &b); err != nil {
+		return s, err
+	}
+	if err := m.server.Call(ctx, "unprofile", nil, nil); err != nil {
+		return s, err
+	}
+	if err := m.server.Call(ctx, "usage", nil, &after); err != nil {
+		return s, err
+	}
+	m.rounds++
+	return Sample{
+		Value: float64(b.Received) / b.Time.Seconds(), RSS: after.RSS,
+		Writes: float64(after.Writes-before.Writes) / float64(max(b.Received, 1)),
+	}, nil
+}
