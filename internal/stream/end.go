@@ -228,8 +228,11 @@ func (e *End) Settle(ctx context.Context) error {
 	return nil
 }
 
-// Lingering returns a context that ends, with an error that is os.ErrDeadlineExceeded, once Linger has passed without
-// progress. It bounds what is done while closing. stop releases it.
+// lingerTicks is how often progress is checked within a Linger: closing ends at most a quarter of it late.
+const lingerTicks = 4
+
+// Lingering returns a context that ends, with an error that matches os.ErrDeadlineExceeded, once Linger has passed
+// without progress. It bounds the work of closing. stop releases it.
 func (e *End) Lingering() (ctx context.Context, stop func()) {
 	linger := e.Linger
 	if linger <= 0 {
@@ -240,15 +243,18 @@ func (e *End) Lingering() (ctx context.Context, stop func()) {
 	var mu sync.Mutex // of timer and last
 	mu.Lock()
 	defer mu.Unlock()
-	last := e.progress()
-	timer = time.AfterFunc(linger, func() {
+	last, idle := e.progress(), 0
+	timer = time.AfterFunc(linger/lingerTicks, func() {
 		now := e.progress()
 		mu.Lock()
 		defer mu.Unlock()
-		if now == last {
+		if idle++; now != last {
+			last, idle = now, 0
+		}
+		if idle == lingerTicks {
 			cancel(&net.OpError{Op: "close", Err: &deadline.Timeout{Text: "peer took nothing for " + linger.String()}})
-		} else if last = now; ctx.Err() == nil {
-			timer.Reset(linger)
+		} else if ctx.Err() == nil {
+			timer.Reset(linger / lingerTicks)
 		}
 	})
 	return ctx, func() {

@@ -238,3 +238,23 @@ func TestLingeringThatIsStoppedLeavesNothing(t *testing.T) {
 		require.Equal(t, time.Hour, time.Since(before))
 	})
 }
+
+// A close whose peer stops taking ends at most a quarter of the linger bound late.
+func TestG7LingeringEndsSoonAfterTheLastProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &stream.End{Linger: time.Second}
+		began := time.Now()
+		ctx, stop := e.Lingering()
+		defer stop()
+		for range 3 {
+			time.Sleep(900 * time.Millisecond)
+			e.Advance()
+			require.NoError(t, ctx.Err())
+		}
+		<-ctx.Done()
+		require.ErrorIs(t, context.Cause(ctx), os.ErrDeadlineExceeded)
+		late := time.Since(began) - 2700*time.Millisecond
+		require.GreaterOrEqual(t, late, time.Second)
+		require.LessOrEqual(t, late, time.Second+250*time.Millisecond)
+	})
+}

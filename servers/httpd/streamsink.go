@@ -46,10 +46,12 @@ func Sink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) *chanio.Sink[
 }
 
 func newSink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) (*chanio.Sink[[]byte], *replySink) {
-	s := &replySink{w: w, rc: http.NewResponseController(w), turn: make(chan struct{}, 1), quit: make(chan struct{})}
+	ctx := r.Context()
+	s := &replySink{
+		w: w, ctx: ctx, rc: http.NewResponseController(w), turn: make(chan struct{}, 1), quit: make(chan struct{}),
+	}
 	s.own, _ = w.(streamWriter)
-	engine := unwrapped(w)
-	if engine == nil {
+	if s.engine = unwrapped(w); s.engine == nil {
 		s.timeout = 30 * time.Second
 		if cfg != nil && cfg.WriteTimeout != 0 {
 			s.timeout = cfg.WriteTimeout
@@ -64,10 +66,9 @@ func newSink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) (*chanio.S
 		End: &s.end, Bytes: s,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "httpd.Sink"} },
 	})
-	ctx := r.Context()
 	s.unwatch = context.AfterFunc(ctx, func() { s.fail(goneBecause(ctx)) })
-	if engine != nil {
-		engine.beforeFinish(func() { _ = sink.Close() })
+	if s.engine != nil {
+		s.engine.beforeFinish(func() { _ = sink.Close() })
 	} else if srv := shownServer(r); srv != nil && srv.WriteTimeout > 0 {
 		if err := s.rc.SetWriteDeadline(time.Time{}); errors.Is(err, errors.ErrUnsupported) {
 			s.fail(fmt.Errorf("httpd: a stream on a server with a WriteTimeout, but %T has no SetWriteDeadline: %w", w, errors.ErrUnsupported))
@@ -79,8 +80,10 @@ func newSink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) (*chanio.S
 // replySink is a ByteSink over an http.ResponseWriter.
 type replySink struct {
 	w        http.ResponseWriter
+	ctx      context.Context // of the request
 	rc       *http.ResponseController
 	own      streamWriter  // w, if it is of this package's server
+	engine   streamWriter  // that of this package's server, also behind middleware
 	timeout  time.Duration // of a call on a foreign one
 	status   int           // to be written first, unless it is 0
 	deadline deadline.Deadline
@@ -398,11 +401,19 @@ func (s *replySink) finish() error {
 func (s *replySink) abort(cause error) {
 	s.unwatch()
 	s.stop()
-	if engine := unwrapped(s.w); engine != nil {
-		engine.abort(cause)
+	if s.engine != nil {
+		s.engine.abort(cause)
 		return
 	}
 	s.aborted.Store(true)
+	select {
+	case s.turn <- struct{}{}: // nobody is writing
+		defer s.release()
+		if s.ctx.Err() != nil {
+			return // the handler may have returned, and w must not be used after that
+		}
+	default:
+	}
 	s.deadline.Close(cause)
 	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
 }
