@@ -119,10 +119,10 @@ func (l *Listener) SetALPN(protocols ...string) error {
 	return nil
 }
 
-// SetPlainAnswer sets what a client gets that does not speak TLS: answer is given the first five bytes that it sent, and
-// what it returns, if anything, is sent in plain before the connection ends. Like [Listener.SetALPN] it is for the server
-// of a protocol, comes before the first connection is asked for, fails later, and does nothing without TLS. Calls of
-// answer may overlap, and what it returns is not changed.
+// SetPlainAnswer sets the answer to a client that connects without TLS to a TLS port. answer is called with the first
+// five bytes that the client sent; its result, if not empty, is sent unencrypted before the connection is closed. Like
+// [Listener.SetALPN] it is for protocol servers, must be called before the first connection is requested, fails later,
+// and does nothing without TLS. answer may be called concurrently, and its result is not modified.
 func (l *Listener) SetPlainAnswer(answer func(first [5]byte) []byte) error {
 	if l.secure != nil && !l.handshakes.setPlain(answer) {
 		return fmt.Errorf("servers: %s: SetPlainAnswer comes too late: connections are being accepted", l.Addr())

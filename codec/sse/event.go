@@ -10,32 +10,32 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// DefaultMaxEvent is how many bytes an event may have, with its fields and comments.
+// DefaultMaxEvent is the default limit on the size of an event in bytes, including its fields and comments.
 const DefaultMaxEvent = 1 << 20
 
 // Event is one event. Its text is UTF-8.
 type Event struct {
-	// ID is what a client that reconnects names as the last event that it has seen. Of an event that was received it is the
-	// last id that the stream has set, perhaps by an earlier event.
+	// ID identifies the event; a client that reconnects sends the ID of the last event it has seen. In a received event
+	// it is the last ID that the stream has set, possibly in an earlier event.
 	ID string
 
-	// Type is what the field event says: the name that a page listens for. "" means message.
+	// Type is the event field: the event name that a page listens for. "" means message.
 	Type string
 
-	// Data is what the event says. It may have several lines; each of CR, LF and CR LF arrives as LF.
+	// Data is the content. It may have several lines; each CR, LF and CR LF arrives as LF.
 	Data string
 
 	// Retry, if not 0, tells the client how long to wait before it reconnects, in whole milliseconds.
 	Retry time.Duration
 
-	// Comment is ignored by every client, and not received. An Event that has nothing but a Comment or a Retry is no event
-	// for a page: it keeps a connection alive.
+	// Comment is ignored by every client and not received. An Event with only a Comment or a Retry is not an event for
+	// a page; it keeps a connection alive.
 	Comment string
 }
 
-// Events is events one after the other, as a codec. It keeps no earlier events, so an event has an ID only if it sets one
-// itself, or if a block of fields without data before it does; use [Decode] for a stream. max is how many bytes an event may
-// have; 0 means 1 MiB.
+// Events returns a codec of single events. It remembers no earlier events, so an event has an ID only if it sets one
+// itself, or if a preceding block of fields without data does; use [Decode] for a stream. max limits the size of an
+// event in bytes; 0 means 1 MiB.
 //
 //	Event{ID: "7", Data: "hello\nworld"}:
 //	id: 7

@@ -11,29 +11,29 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// State is what a stream of events has said about reconnecting. Its methods are for any goroutine. The zero value has seen
-// nothing.
+// State holds the reconnection state of a stream of events. Its methods are safe for concurrent use. The zero value has
+// seen nothing.
 type State struct {
 	mu     sync.Mutex
 	lastID string
 	retry  time.Duration
 }
 
-// LastID returns the last id that was set, also without an event: what Last-Event-ID says on reconnecting.
+// LastID returns the last ID that was set, with or without an event, to be sent as Last-Event-ID on reconnecting.
 func (s *State) LastID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lastID
 }
 
-// Retry returns how long the server wants a client to wait before it reconnects, and 0 if it has not said so.
+// Retry returns how long the server asks clients to wait before they reconnect, or 0.
 func (s *State) Retry() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.retry
 }
 
-// SetLastID sets what LastID returns until the stream says otherwise, for a client that goes on where it was.
+// SetLastID sets the result of LastID until the stream sets another ID, for a client that resumes.
 func (s *State) SetLastID(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,17 +53,17 @@ func (s *State) take(b *block) {
 	b.ID = s.lastID
 }
 
-// StreamConfig says how [Decode] behaves. The zero value, and nil, mean the defaults.
+// StreamConfig configures Decode. A nil *StreamConfig and the zero value use the defaults.
 type StreamConfig struct {
-	// MaxEvent is how many bytes an event may have. 0 means 1 MiB.
+	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
 	MaxEvent int
 
-	// State, if not nil, is told what the stream says about reconnecting, and continued.
+	// State, if not nil, is updated by the stream and provides its initial state.
 	State *State
 }
 
-// Decode returns the events of a text/event-stream. It becomes the one consumer of src. An event that the end of src cuts
-// short is dropped, as the standard says, and the end is clean. cfg may be nil.
+// Decode returns the events of a text/event-stream. It becomes the only consumer of src. An event truncated by the end
+// of src is dropped, as the standard requires, and the end is clean. cfg may be nil.
 func Decode(src *chanio.Source[[]byte], cfg *StreamConfig) *chanio.Source[Event] {
 	if cfg == nil {
 		cfg = &StreamConfig{}

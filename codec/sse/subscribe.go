@@ -19,14 +19,15 @@ type subscriber struct {
 	done  chan struct{}
 }
 
-// Subscribe returns the events behind the one with the id lastID, and then those that come; only these if lastID is "". If
-// events behind lastID are not in the ring any more, or it is not an id of this topic, the first event is one of
-// TopicConfig.Stale, and those of the ring are left out. The caller closes the Source.
+// Subscribe returns the events after the one with the ID lastID, and then new ones; if lastID is "", only new ones. If
+// events after lastID are no longer in the ring, or lastID is not an ID of this topic, the first event is
+// TopicConfig.Stale, and those in the ring are skipped. The caller must close the Source.
 func (t *Topic) Subscribe(lastID string) *chanio.Source[Event] {
 	return subscribe(t, lastID, "sse.Topic", func(e entry) Event { return e.event })
 }
 
-// SubscribeBytes is Subscribe with events as they are sent, each encoded once for all subscribers. Nobody may change them.
+// SubscribeBytes is [Topic.Subscribe] with encoded events, each encoded once for all subscribers. The slices must not
+// be modified.
 func (t *Topic) SubscribeBytes(lastID string) *chanio.Source[[]byte] {
 	return subscribe(t, lastID, "sse.Topic", func(e entry) []byte { return e.bytes })
 }

@@ -15,50 +15,51 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Slow says what becomes of a subscriber that is further behind than the ring of its [Topic] reaches.
+// Slow decides what happens to a subscriber that is further behind than the ring of its Topic reaches.
 type Slow int
 
 const (
-	// DropOldest has it lose the events that the ring has lost, and get an event made by TopicConfig.Mark instead.
+	// DropOldest skips the events that are no longer in the ring, and delivers an event made by TopicConfig.Mark in
+	// their place.
 	DropOldest Slow = iota
 
-	// Disconnect ends its stream with [ErrSlow].
+	// Disconnect ends the subscriber's stream with [ErrSlow].
 	Disconnect
 
-	// Block makes Publish wait for it: nothing is lost, and one subscriber can stop all.
+	// Block makes Publish wait for the subscriber: nothing is lost, and one subscriber can block all others.
 	Block
 )
 
-// ErrSlow is the end of a subscriber that was too far behind.
+// ErrSlow ends the stream of a subscriber that was too far behind.
 var ErrSlow = errors.New("sse: the subscriber is too far behind")
 
-// TopicConfig says how a [Topic] behaves. The zero value, and nil, mean the defaults.
+// TopicConfig configures a Topic. A nil *TopicConfig and the zero value use the defaults.
 type TopicConfig struct {
-	// Ring is how many events are kept for those who resume and those who are behind, and RingBytes how many bytes they may
-	// have, encoded; one event is kept whatever its size. 0 means 256 and 1 MiB.
+	// Ring limits the number of events kept for subscribers that resume or are behind, and RingBytes their encoded
+	// size; at least one event is kept. 0 means 256 and 1 MiB.
 	Ring, RingBytes int
 
-	// MaxEvent is how many bytes an event may have, encoded. 0 means 1 MiB.
+	// MaxEvent limits the encoded size of an event in bytes. 0 means 1 MiB.
 	MaxEvent int
 
-	// Slow is what becomes of subscribers that are too far behind.
+	// Slow decides what happens to subscribers that are too far behind.
 	Slow Slow
 
-	// Mark makes the event that tells a subscriber of DropOldest how many it has lost. Nil means one of the type "lost" whose
-	// data is that number. Its ID is not sent.
+	// Mark returns the event that reports to a DropOldest subscriber how many events it has lost. nil means an event of
+	// type "lost" whose data is that number. Its ID is not sent.
 	Mark func(lost uint64) Event
 
-	// Stale makes the event that tells who resumes from an event which is not in the ring any more, or of another epoch, that
-	// it has missed some. Nil means one of the type "stale" without data. Its ID is set.
+	// Stale returns the event that tells a resuming subscriber that it has missed events, because its last event is no
+	// longer in the ring or is of another epoch. nil means an event of type "stale" without data. Its ID is set.
 	Stale func() Event
 
-	// Epoch is what the ids begin with, and differs from one start of a server to the next. "" means a random one. It must not
+	// Epoch is the prefix of the IDs and should differ between starts of a server. "" means a random one. It must not
 	// contain "-" or a control character.
 	Epoch string
 }
 
-// Topic is events that many subscribe to. Those who resume get what they have missed, as far as the ring reaches. Its methods
-// are for any goroutine.
+// Topic distributes events to many subscribers. Resuming subscribers receive the events they have missed, as far as the
+// ring reaches. Its methods are safe for concurrent use.
 type Topic struct {
 	cfg   TopicConfig
 	codec codec.Codec[Event]
@@ -111,9 +112,9 @@ func NewTopic(cfg *TopicConfig) *Topic {
 // id returns the id of the event with a sequence number.
 func (t *Topic) id(n uint64) string { return t.cfg.Epoch + "-" + strconv.FormatUint(n, 10) }
 
-// Publish gives an event to all subscribers, and returns it with its ID, which Publish sets to epoch-number. It waits only
-// with [Block]: for subscribers that are too far behind, within ctx. An event that cannot be encoded is refused; after Close
-// Publish returns net.ErrClosed.
+// Publish sends an event to all subscribers and returns it with its ID, which Publish sets to epoch-number. It waits
+// only with [Block], for subscribers that are too far behind, within ctx. An event that cannot be encoded is rejected.
+// After Close it returns net.ErrClosed.
 func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	e.ID = t.cfg.Epoch
 	p, err := codec.Marshal(t.codec, e)
@@ -210,8 +211,8 @@ func (t *Topic) passedLocked() {
 	}
 }
 
-// Close ends the topic: subscribers get what they have not seen of the ring, then a clean end. It is idempotent and does not
-// wait.
+// Close ends the topic: subscribers receive the remaining events of the ring and then a clean end. It is idempotent and
+// does not wait.
 func (t *Topic) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -223,7 +224,7 @@ func (t *Topic) Close() error {
 	return nil
 }
 
-// Subscribers returns how many there are.
+// Subscribers returns the number of subscribers.
 func (t *Topic) Subscribers() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
