@@ -34,8 +34,8 @@ func TestConformance(t *testing.T) {
 				return near.Out, far.In
 			},
 			Make: numbered, Number: numberOf,
-			// What the peer reads ahead is progress, so a Close waits for a second linger bound.
-			Facts: chaniotest.Facts{Bubble: true, Linger: 2 * chanio.DefaultLinger},
+			// What the peer reads ahead is progress, so a Close waits for a quarter of the linger bound more.
+			Facts: chaniotest.Facts{Bubble: true, Linger: 5 * chanio.DefaultLinger / 4},
 		})
 	})
 }

@@ -67,7 +67,7 @@ func goServe(srv *Server, ctx context.Context, ln net.Listener) (served chan err
 }
 
 // Two thirds of this are the stack on which the connection waits.
-const idleHTTP1 = 6300
+const idleHTTP1 = 6400
 
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	testIdle(t, idleHTTP1, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP1(t))
