@@ -55,6 +55,9 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	p.runs.Go(func() { p.run(m) })
 	p.serveLocked(g, m)
 	victim := p.dialLocked(g)
+	if victim == nil && m.idleLocked() { // nobody waits for it any more
+		victim = p.serveOthersLocked(g)
+	}
 	p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
 	p.mu.Unlock()
 	victim.abort(nil)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients"
 )
 
 // TestOtherHostsGetTheConnectionsThatBecomeIdle wants a request that waits for a place among all connections not to wait until
@@ -166,4 +167,31 @@ func TestDialWhoseCallerLeftServesTheNext(t *testing.T) {
 		require.NoError(t, ln.Close())
 		<-served
 	})
+}
+
+// TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore has a dial bring a connection of HTTP/2 that is idle from the start.
+func TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore(t *testing.T) {
+	left, other := takesTunnels(t), takesTunnels(t)
+	dialling, goOn := make(chan struct{}), make(chan struct{})
+	dial := func(_ context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
+		if strings.HasSuffix(left.url, addr) {
+			close(dialling)
+			<-goOn
+		}
+		return clients.DialTCP(context.Background(), addr, nil)
+	}
+	c := newClient(t, &Config{Protocols: h2c(), MaxConns: 1, Dial: dial})
+	ctx, cancel := context.WithCancel(t.Context())
+	first := c.Go(ctx, &Request{URL: left.url})
+	<-dialling
+	second := c.Go(t.Context(), &Request{URL: other.url})
+	require.Eventually(t, func() bool { return len(c.Stats()) == 2 }, 10*time.Second, time.Millisecond)
+	cancel()
+	_, err := first.Await(t.Context())
+	require.ErrorIs(t, err, context.Canceled)
+	close(goOn)
+	within, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	_, err = second.Await(within)
+	require.NoError(t, err)
 }

@@ -211,7 +211,7 @@ func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
 	if crossed {
 		cfg.dropSecrets(r)
 	}
-	if r.Method != last.Method {
+	if r.Method != via[0].Method { // whose fields net/http copies each time
 		dropContentFields(r.Header)
 	}
 	return nil

@@ -138,3 +138,20 @@ func TestFieldsOfTheBodyEndWithItInAnHTTPClientToo(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsOfTheBodyStayAwayOnLaterRedirects has net/http copy the fields of the first request to each that follows.
+func TestFieldsOfTheBodyStayAwayOnLaterRedirects(t *testing.T) {
+	a := serve(t, showRequest)
+	c := newClient(t, nil).HTTP()
+	for _, path := range []string{"/302?/302?/shown", "/303?/307?/shown"} {
+		r := newRequest(t, "POST", a+path, strings.NewReader("hello"))
+		r.Header = http.Header{"Content-Type": {"text/plain"}, "Content-Language": {"c"}, "Repr-Digest": {"c"}, "Last-Modified": {"c"}}
+		resp, err := c.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, "GET", resp.Header.Get("X-Method"))
+		for name := range r.Header {
+			require.Empty(t, resp.Header.Get("Got-"+name), "%s %s", path, name)
+		}
+	}
+}

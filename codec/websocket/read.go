@@ -52,7 +52,7 @@ const unbounded = -1
 func (r *reader) settle() {
 	if r.given > 0 {
 		r.src.Discard(r.given)
-		r.given = 0
+		r.given, r.tried = 0, 0
 	}
 }
 
@@ -61,6 +61,7 @@ func (r *reader) settle() {
 func (c *Conn) message(ctx context.Context, wait bool) (m Message, err error) {
 	r := &c.rd
 	r.settle()
+	r.tried = 0
 	if r.err != nil {
 		return m, r.err
 	}

@@ -67,7 +67,8 @@ func (c *Conn) first(m *Message) bool {
 		*m = Message{}
 		return false
 	}
-	r.src.Discard(n)
+	r.given = n
+	r.settle()
 	return true
 }
 
@@ -149,7 +150,6 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	m, err = c.message(context.Background(), false)
 	switch {
 	case err == nil:
-		r.tried = 0
 		return m, true, nil
 	case err == errWouldWait:
 		r.tried = len(r.src.Buffered())
@@ -203,6 +203,9 @@ func (c *Conn) quick(p []byte) (m Message, n int) {
 	}
 	data := c.rd.src.Clone(p[n : n+int(h.length)])
 	xor(data, h.key, 0)
+	if data == nil {
+		data = []byte{} // as whole returns it
+	}
 	m = Message{Kind: Kind(h.op()), Data: data}
 	if m.Kind == TextMessage && !utf8.Valid(data) {
 		return m, 0

@@ -121,8 +121,12 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 func (r *Reader) Whole(most int) (p []byte, ok bool) {
 	c := r.s.c
 	c.mu.Lock()
-	if r.s.recvEnd && r.s.trailers == nil && !r.closed && r.used == 0 && len(r.cur) == 0 && len(r.chunks) <= 1 {
-		ok = len(r.chunks) == 0 || len(r.chunks[0]) <= most
+	if r.s.recvEnd && r.s.trailers == nil && !r.closed && len(r.chunks) <= 1 {
+		size := 0
+		if len(r.chunks) > 0 {
+			size = len(r.chunks[0])
+		}
+		ok = size <= most && int64(size) == r.s.arrived
 	}
 	if ok && len(r.chunks) > 0 {
 		r.takeLocked()

@@ -58,6 +58,10 @@ func (c *Conn) pushLocked() {
 	}
 	c.writing = false
 	c.changeLocked()
+	if c.checkOverLocked() { // what was handed over has ended the last stream
+		c.endIfOverAndUnlock()
+		c.mu.Lock()
+	}
 }
 
 // pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output. What has arrived
@@ -94,7 +98,7 @@ func (c *Conn) writeOn(p []byte) {
 	}
 	c.writing, c.stuck = false, false
 	c.changeLocked()
-	c.mu.Unlock()
+	c.endIfOverAndUnlock()
 }
 
 // write hands p to the sink, which it comes from. An abort of the connection ends it.

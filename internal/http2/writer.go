@@ -137,10 +137,10 @@ func (w *Writer) write(ctx context.Context, v value) error {
 		w.sending = false
 		w.s.changeLocked()
 	}()
-	upTo := w.sent + int64(len(v.a)+len(v.b))
+	from := w.sent
 	w.beginLocked(&v)
 	c.pushSoonLocked()
-	return w.drainLocked(ctx, upTo, v.head == nil)
+	return w.drainLocked(ctx, from, &v)
 }
 
 // beginLocked puts v into the output, or in the queue.
@@ -213,9 +213,9 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 	}
 }
 
-// drainLocked waits until the connection has taken everything up to upTo. whole says that nothing of the value has left.
-func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error {
-	from := upTo - int64(len(w.pending)+len(w.rest))
+// drainLocked waits until the connection has taken all of v, which begins behind from bytes. Of a value with a head
+// something has left in any case.
+func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 	patience := w.patienceLocked()
 	for len(w.pending) > 0 {
 		err := w.awaitLocked(ctx, &patience)
@@ -226,7 +226,7 @@ func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error 
 		case err == nil:
 		case w.s.err != nil:
 			return w.s.err
-		case whole && w.sent == from:
+		case v.head == nil && w.sent == from:
 			w.pending, w.rest, w.ends, w.trailers = nil, nil, false, nil
 			w.s.scheduleLocked()
 			return err
@@ -235,7 +235,7 @@ func (w *Writer) drainLocked(ctx context.Context, upTo int64, whole bool) error 
 			return nil
 		}
 	}
-	if w.s.err != nil && w.sent < upTo {
+	if w.s.err != nil && w.sent < from+int64(len(v.a)+len(v.b)) {
 		return w.s.err
 	}
 	return nil
