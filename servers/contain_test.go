@@ -577,13 +577,15 @@ func TestPlainAnswerIsSentToThoseWithoutTLS(t *testing.T) {
 	require.NoError(t, listen(t, nil).SetPlainAnswer(nil), "there is no TLS")
 }
 
-// fallingListener is one whose Close panics behind its work.
+// fallingListener is one whose Close panics behind its work, and whose SetDeadline does at once.
 type fallingListener struct{ net.Listener }
 
 func (l fallingListener) Close() error {
 	_ = l.Listener.Close()
 	panic("boom: Close")
 }
+
+func (fallingListener) SetDeadline(time.Time) error { panic("boom: SetDeadline") }
 
 func TestG16AForeignListenerWhoseClosePanicsEndsNothingElse(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
