@@ -45,7 +45,7 @@ func TestNothingIsHeldBackPastTheReceiverWhoWaits(t *testing.T) {
 		received <- err
 	}()
 	one := make([]byte, 1)
-	require.NoError(t, b.SetDeadline(time.Now().Add(20 * time.Second)))
+	require.NoError(t, b.SetDeadline(time.Now().Add(20*time.Second)))
 	for i := range rounds {
 		_, err := b.Write(one)
 		require.NoError(t, err)
