@@ -666,3 +666,30 @@ func TestSOCKS5RepliesMayHaveANameOfAnyLength(t *testing.T) {
 		})
 	}
 }
+
+// hasty is a proxy whose connection has been released when it is handed out.
+type hasty struct{}
+
+func (hasty) DialThrough(_ context.Context, _ string, conn *chanio.ConnConfig, _ clients.DialFunc) (*chanio.Conn, error) {
+	a, b := net.Pipe()
+	_ = b.Close()
+	c := chanio.NewConn(a, conn)
+	c.Abort(nil)
+	<-c.Released
+	return c, nil
+}
+
+func TestOnReleaseIsToldOfAConnectionThatWasReleasedBeforeItWasHandedOut(t *testing.T) {
+	released := make(chan *chanio.Conn, 2)
+	c, err := clients.DialTCP(t.Context(), "a:1", &clients.Config{
+		Proxy: hasty{}, Conn: chanio.ConnConfig{OnRelease: func(c *chanio.Conn) { released <- c }},
+	})
+	require.NoError(t, err)
+	select {
+	case told := <-released:
+		require.Same(t, c, told)
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "nobody was told")
+	}
+	require.Empty(t, released)
+}

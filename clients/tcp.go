@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -70,14 +70,41 @@ func releasedIfKept(conn *chanio.ConnConfig) (_ *chanio.ConnConfig, keep func(*c
 	if conn == nil || conn.OnRelease == nil {
 		return conn, func(*chanio.Conn) {}
 	}
-	var kept atomic.Pointer[chanio.Conn]
+	k := &keeping{tell: conn.OnRelease, early: map[*chanio.Conn]bool{}}
 	with := *conn
-	with.OnRelease = func(c *chanio.Conn) {
-		if kept.Load() == c {
-			conn.OnRelease(c)
-		}
+	with.OnRelease = k.released
+	return &with, k.keep
+}
+
+// keeping passes on the release of the connection that was kept, and of no other.
+type keeping struct {
+	tell func(*chanio.Conn)
+
+	mu    sync.Mutex
+	kept  *chanio.Conn
+	early map[*chanio.Conn]bool // released before it is known which one is kept; nil from then on
+}
+
+func (k *keeping) released(c *chanio.Conn) {
+	k.mu.Lock()
+	is := k.kept == c
+	if k.early != nil {
+		k.early[c] = true
 	}
-	return &with, kept.Store
+	k.mu.Unlock()
+	if is {
+		k.tell(c)
+	}
+}
+
+func (k *keeping) keep(c *chanio.Conn) {
+	k.mu.Lock()
+	is := k.early[c]
+	k.kept, k.early = c, nil
+	k.mu.Unlock()
+	if is {
+		k.tell(c)
+	}
 }
 
 // notNil returns what a function that dials has returned, which may be anybody's.

@@ -87,7 +87,7 @@ func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
 	nc, err := a.acceptOf()
 	if !stop() {
 		<-expired
-		_ = a.deadline.SetDeadline(time.Time{})
+		_ = guard.Call(func() { _ = a.deadline.SetDeadline(time.Time{}) })
 	}
 	return nc, err
 }

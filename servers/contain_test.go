@@ -576,3 +576,31 @@ func TestPlainAnswerIsSentToThoseWithoutTLS(t *testing.T) {
 	require.ErrorContains(t, ln.SetPlainAnswer(nil), "too late")
 	require.NoError(t, listen(t, nil).SetPlainAnswer(nil), "there is no TLS")
 }
+
+// fallingListener is one whose Close panics behind its work, and whose SetDeadline does at once.
+type fallingListener struct{ net.Listener }
+
+func (l fallingListener) Close() error {
+	_ = l.Listener.Close()
+	panic("boom: Close")
+}
+
+func (fallingListener) SetDeadline(time.Time) error { panic("boom: SetDeadline") }
+
+func TestG16AForeignListenerWhoseClosePanicsEndsNothingElse(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var log logbook
+	ln, err := servers.Listen(fallingListener{nl}, &servers.Config{Logger: log.logger()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- ln.Serve(ctx, echo) }()
+	nc, err := net.Dial("tcp", nl.Addr().String())
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	cancel() // closes it in a goroutine of the library
+	require.NoError(t, <-served)
+	require.Contains(t, log.lines()[0], "boom: Close")
+}

@@ -273,7 +273,11 @@ func (l *Listener) stop() error {
 	close(l.closing)
 	l.mu.Unlock()
 	defer close(l.closed)
-	return l.acceptor.nl.Close()
+	var err error
+	if panicked := l.call("net.Listener", nil, func() { err = l.acceptor.nl.Close() }); panicked != nil {
+		err = panicked // this may be a goroutine of the library
+	}
+	return err
 }
 
 // closeConns is the Close hook of Conns. No connection in its handshake will be received any more.

@@ -125,7 +125,7 @@ func (w *wire) took(n int, again bool) {
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
 	j := &w.job
 	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
-	if w.s.fd != nil && raw == nil { // nothing that could panic is called
+	if w.s.fd != nil && raw == nil && !wait { // nothing that could panic is called: neither others nor a ctx
 		err = w.run(ctx, wait)
 	} else {
 		err = w.runGuarded(ctx, wait)

@@ -175,10 +175,7 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is why that was lost.
 func (w *Writer) offerLocked() error {
 	mark := w.queue.accepted
-	if len(w.queue.buf) < holdSize && w.queue.rule.HoldsLocked() {
-		if !w.queue.held.Load() {
-			w.queue.held.Store(true)
-		}
+	if len(w.queue.buf) < holdSize && w.holdsBackLocked() {
 		w.queue.rule.ArmLocked(w.wire.written.Load(), w)
 		return nil
 	}
@@ -187,6 +184,19 @@ func (w *Writer) offerLocked() error {
 		return w.end.failure()
 	}
 	return nil
+}
+
+// holdsBackLocked reports whether what has been accepted is held back, and tells the receiver. One that was about to wait
+// may have looked before it was told, and lets go of nothing: so the rule is asked again.
+func (w *Writer) holdsBackLocked() bool {
+	if !w.queue.rule.HoldsLocked() {
+		return false
+	}
+	if w.queue.held.Load() {
+		return true
+	}
+	w.queue.held.Store(true)
+	return w.queue.rule.HoldsLocked()
 }
 
 // DelayPassed is for the coalesce.Rule.

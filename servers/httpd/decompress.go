@@ -185,7 +185,10 @@ func (b *unpackedBody) letGoAndUnlock() {
 	over := !b.reading && !b.let && (b.ended || b.err != nil)
 	b.let = b.let || over
 	b.mu.Unlock()
-	if c, ok := b.plain.(io.Closer); over && ok {
+	if !over {
+		return // a Read may be at plain
+	}
+	if c, ok := b.plain.(io.Closer); ok {
 		_ = c.Close() // says again what Read has said
 	}
 }

@@ -114,3 +114,27 @@ func TestReaderOfACodingIsNotClosedBesideARead(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 	require.NoError(t, in.Close())
 }
+
+// TestCloseBesideTheFirstReadOfAnUnpackedBodyIsNoRace is for the race detector.
+func TestCloseBesideTheFirstReadOfAnUnpackedBodyIsNoRace(t *testing.T) {
+	opening, open := make(chan struct{}), make(chan struct{})
+	read := make(chan error, 1)
+	coding := func(r io.Reader) (io.Reader, error) {
+		close(opening)
+		<-open
+		return io.LimitReader(r, 0), nil
+	}
+	h := Decompress(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		go func() {
+			_, err := r.Body.Read(make([]byte, 1))
+			read <- err
+		}()
+		<-opening
+		close(open)
+		_ = r.Body.Close()
+	}), &DecompressConfig{Codings: map[string]func(io.Reader) (io.Reader, error){"x": coding}})
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("abc"))
+	r.Header.Set("Content-Encoding", "x")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	require.Error(t, <-read)
+}

@@ -8,12 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,6 +55,28 @@ func TestStringsOfANativeRequestAreTheHandlers(t *testing.T) {
 		slices.SortFunc(got, slices.Compare)
 		require.Equal(t, want, got)
 	}
+}
+
+// TestKeptURLAndHeaderKeepNothingElse holds those of a request whose connection has ended.
+func TestKeptURLAndHeaderKeepNothingElse(t *testing.T) {
+	type kept struct {
+		url     *url.URL
+		header  http.Header
+		request weak.Pointer[http.Request]
+	}
+	seen := make(chan kept, 1)
+	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen <- kept{r.URL, r.Header, weak.Make(r)}
+	}), nil)
+	rawReply(t, addr, "GET /path HTTP/1.1\r\nHost: h\r\nA: b\r\nConnection: close\r\n\r\n")
+	k := awaitIn(t, seen)
+	for end := time.Now().Add(10 * time.Second); k.request.Value() != nil && time.Now().Before(end); {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	require.Nil(t, k.request.Value())
+	require.Equal(t, "/path", k.url.String())
+	require.Equal(t, "b", k.header.Get("A"))
 }
 
 // TestBodyIsOverWhenTheHandlerHasReturned reads it afterwards.

@@ -10,10 +10,10 @@ import (
 )
 
 // given is what a handler is given of one request. It is one allocation, which lives as long as any part of it is kept, and
-// is never used again. The context is apart: a connection that was hijacked keeps it.
+// is never used again. The context is apart: a connection that was hijacked keeps it. So is the URL, which handlers keep
+// too: given leads to the connection and its buffers.
 type given struct {
 	req http.Request
-	url url.URL
 	w   response
 }
 
@@ -30,7 +30,7 @@ func (c *conn) newGiven(ctx context.Context) *given {
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
 	r.Proto, r.ProtoMajor, r.ProtoMinor = protoOf(h.Minor), 1, h.Minor
-	r.URL = urlInto(&g.url, h.Form, r.RequestURI)
+	r.URL = urlOf(h.Form, r.RequestURI)
 	r.Host = h.AuthorityIn(text)
 	r.Header = headerOf(r, &h.Fields, text)
 	r.Close = !h.KeepAlive
@@ -48,18 +48,11 @@ func (c *conn) newGiven(ctx context.Context) *given {
 }
 
 // urlOf returns the URL of a target as net/http does, or nil.
-func urlOf(form http1.Form, target string) *url.URL { return urlInto(nil, form, target) }
-
-// urlInto is urlOf, whose result may be u, unless that is nil.
-func urlInto(u *url.URL, form http1.Form, target string) *url.URL {
+func urlOf(form http1.Form, target string) *url.URL {
 	switch {
 	case form == http1.Origin && isPlainPath(target):
-		if u == nil {
-			u = new(url.URL)
-		}
 		path, query, asked := strings.Cut(target, "?")
-		u.Path, u.RawQuery, u.ForceQuery = path, query, asked && query == ""
-		return u
+		return &url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
 	case form == http1.Authority:
 		target = "http://" + target
 	}

@@ -1,0 +1,59 @@
+package stream_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/internal/stream"
+)
+
+// TestNothingIsHeldBackPastTheReceiverWhoWaits sends from one goroutine while another drops the last byte at hand and
+// waits: either the sender sees that, or the receiver lets go of what was held. The delay is too long to help.
+func TestNothingIsHeldBackPastTheReceiverWhoWaits(t *testing.T) {
+	const rounds = 5000
+	a, b := tcpPair(t)
+	s := stream.New(a, config(&stream.Config{Coalesce: time.Hour}))
+	var turn atomic.Int64 // of the sender, which spins: it is to run beside the receiver
+	sent, received := make(chan error, 1), make(chan error, 1)
+	go func() {
+		var err error
+		for i := int64(1); i <= rounds && err == nil; i++ {
+			for turn.Load() < i {
+				runtime.Gosched()
+			}
+			err = s.Out.Send(t.Context(), []byte("x"))
+		}
+		sent <- err
+	}()
+	go func() {
+		var err error
+		for i := 0; err == nil; i++ {
+			if err = s.In.Fill(t.Context(), 1); err != nil {
+				break
+			}
+			turn.Add(1)
+			for j := range i % 300 {
+				turn.CompareAndSwap(-int64(j), 0) // takes a moment
+			}
+			s.In.Discard(1)
+		}
+		turn.Store(rounds)
+		received <- err
+	}()
+	one := make([]byte, 1)
+	require.NoError(t, b.SetDeadline(time.Now().Add(20*time.Second)))
+	for i := range rounds {
+		_, err := b.Write(one)
+		require.NoError(t, err)
+		_, err = b.Read(one)
+		require.NoError(t, err, "round %d", i)
+	}
+	require.NoError(t, b.Close())
+	require.ErrorContains(t, <-received, "EOF")
+	require.NoError(t, <-sent)
+	_ = s.Close()
+}
