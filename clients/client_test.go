@@ -445,6 +445,7 @@ func TestClientSurvivesALongOutage(t *testing.T) {
 	plays = append(plays, answerAll)
 	asking(t, clients.ClientConfig[string, string]{Timeout: 10 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
 		requireReply(t, cl, "before")
+		synctest.Wait() // until the end of the connection has been noticed
 		failed := 0
 		for {
 			_, err := cl.Call(t.Context(), "meanwhile")
