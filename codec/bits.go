@@ -3,7 +3,7 @@ package codec
 import "slices"
 
 // Bits is the fields of a T in the bits of one unsigned number, the first in its highest bits. They must fill it: name
-// what is unused with [SpareBits]. A value that does not fit its bits is refused. For more than 64 bits there is
+// what is unused with [SpareBits]. A value that does not fit its bits is rejected. For more than 64 bits there is
 // [WideBits].
 //
 //	Bits(Uint16,
@@ -62,7 +62,7 @@ func BitField[T any, F ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](name string
 		func(v *T, u uint64) { *access(v) = F(u) }}
 }
 
-// of returns the field of v, and refuses what does not fit.
+// of returns the field of v, and rejects what does not fit.
 func (f *BitsOf[T]) of(v *T) (uint64, error) {
 	u := f.get(v)
 	if f.width < 64 && u>>f.width != 0 {

@@ -16,8 +16,8 @@ type Compression interface {
 	// Compress appends the packed form of plain to dst.
 	Compress(dst, plain []byte) ([]byte, error)
 
-	// Decompress appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and fails if
-	// bytes are left over.
+	// Decompress appends what packed holds to dst. It stops with ErrTooLarge once that is more than max bytes, and
+	// fails if bytes are left over.
 	Decompress(dst, packed []byte, max int) ([]byte, error)
 }
 
@@ -37,7 +37,7 @@ var (
 	}
 )
 
-// Compressed is c compressed by algorithm, up to the end of the frame around it, or of the stream. It takes the option
+// Compressed is c compressed by algorithm, up to the end of the enclosing frame, or of the stream. It takes the option
 // [Max], 16 MiB by default: of the decompressed bytes, so that a small frame cannot become a large one.
 // The offset of an error is that of the compressed data; its text tells where in the decompressed data it is.
 //

@@ -9,10 +9,10 @@ import "slices"
 //   - [KeepDelimiter]: the delimiter stays a part of what c decodes.
 //   - [Escape]: a byte that makes the next one an ordinary one.
 //   - [UnlessBefore]: a delimiter does not count where one of some bytes follows.
-//   - [OrEnd]: the end of the frame around, or of the stream, ends the last value as a delimiter does.
+//   - [OrEnd]: the end of the enclosing frame, or of the stream, ends the last value as a delimiter does.
 //   - [Max]: of bytes before the delimiter; 64 KiB by default.
 //
-// A value that contains a delimiter is refused, unless it can be escaped.
+// A value that contains a delimiter is rejected, unless it can be escaped.
 //
 //	Delimited(String, "\r\n", Or("\n")), "hi":
 //	| 68 | 69 | 0d | 0a |

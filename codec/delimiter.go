@@ -77,7 +77,7 @@ func (d *delimiters) next(p []byte, from int) int {
 	return len(p)
 }
 
-// match returns the length of the longest delimiter that p begins with. It waits if a longer one may still come, or
+// match returns the length of the longest delimiter that p starts with. It waits if a longer one may still come, or
 // what has it not count.
 func (d *delimiters) match(p []byte, final bool) (n int, wait bool) {
 	for _, s := range d.all {

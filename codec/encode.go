@@ -57,7 +57,7 @@ const (
 )
 
 // sendAll hands over many small values at once. Those of a batch that ctx kept from being accepted were not accepted; one
-// that cannot be encoded is refused when those before it have been accepted.
+// that cannot be encoded is rejected when those before it have been accepted.
 func (e *encoder[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
 	for n < len(vs) {
 		scratch, count, refused := e.to.Begin(), 0, error(nil)

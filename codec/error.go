@@ -112,8 +112,8 @@ func tooLarge(what string, n uint64, limit int) error {
 	return because(ErrTooLarge, "%s %d exceeds the limit of %d", what, n, limit)
 }
 
-// WrapField returns err with name put in front of its path. A codec written by hand calls it for each of its parts, so that
-// an error says where it is; it costs nothing if err is nil. An err that is not an *Error becomes one.
+// WrapField returns err with name put in front of its path. A codec written by hand calls it for each of its parts, so
+// that an error says where it is; it costs nothing if err is nil. An err that is not an *Error becomes one.
 func (r *Reader) WrapField(name string, err error) error {
 	if err == nil {
 		return nil

@@ -55,7 +55,7 @@ func Skip(n int) Codec[struct{}] {
 	return skip(n)
 }
 
-// Empty takes no bytes, and its only value is the zero value of T, others are refused: a body for a tag that says it
+// Empty takes no bytes, and its only value is the zero value of T, others are rejected: a body for a tag that says it
 // all.
 func Empty[T any]() Codec[T] { return nothing[T]{} }
 

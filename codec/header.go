@@ -2,8 +2,8 @@ package codec
 
 // Header is a tag that picks the codec of the body after it; when encoding, the value says which tag that is. body
 // returns nil for a tag that it does not know, which is an error in either direction; it is called for each frame and
-// returns codecs made before. A body that is open-ended is refused where others follow. For a value that keeps its tag,
-// see [PairBy].
+// returns codecs built beforehand. A body that is open-ended is rejected where others follow. For a value that keeps
+// its tag, see [PairBy].
 //
 //	Header(Uint8, body, tagOf), a text with the tag 1:
 //	| 01 | 00 | 02 | 68 | 69 |

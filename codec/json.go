@@ -8,8 +8,8 @@ import (
 )
 
 // JSON is a value of T as one JSON text, as encoding/json reads and writes it (RFC 8259), up to the end of the frame
-// around it: put a length or a delimiter around it, or use [JSONLines]. An error names the field and the byte. Options are
-// [KnownFieldsOnly] and [NoHTMLEscape].
+// around it: put a length or a delimiter around it, or use [JSONLines]. An error names the field and the byte. Options
+// are [KnownFieldsOnly] and [NoHTMLEscape].
 //
 //	Prefixed(Uint16, JSON[[]int]()), []int{1, 2}:
 //	| 00 | 05 | 5b | 31 | 2c | 32 | 5d |    [1,2]

@@ -6,15 +6,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// NewStreamReader returns a Reader over src for a loop of your own, such as the engine of a protocol: [Reader.Begin] starts a
-// message and bounds all waiting for it by one ctx, [Reader.Commit] drops it. Between the two, what Next, Peek, ReadUntil
-// and Buffered lend stays valid, whatever is waited for. Where no Codec is to be called, that is all there is.
+// NewStreamReader returns a Reader over src for a loop of your own, such as the engine of a protocol: [Reader.Begin]
+// starts a message and bounds all waiting for it by one ctx, [Reader.Commit] drops it. Between the two, what Next,
+// Peek, ReadUntil and Buffered lend stays valid, whatever is waited for. Where no Codec is to be called, that is all
+// there is.
 func NewStreamReader(src chanio.ByteSource) *Reader {
 	return &Reader{src: &keeper{src: src}, limit: noLimit}
 }
 
 // Begin starts a message, and waits for its first byte. ctx bounds that and every wait until Commit. It returns io.EOF if
-// the stream ends here. If the message before was not committed, because ctx ended or what follows is to be read anew,
+// the stream ends here. If the message before was not committed, because ctx ended or what follows is to be read again,
 // Begin moves back to its first byte. It is for a Reader of [NewStreamReader].
 func (r *Reader) Begin(ctx context.Context) error {
 	k, ok := r.src.(*keeper)

@@ -6,8 +6,8 @@ import (
 )
 
 // Length is a number of bytes, or of values, in front of what it counts. It is the one place where such a number is
-// parsed, bounded, adjusted and written: every codec of this package that has a length uses it, and codecs written by hand
-// or by wiregen do too.
+// parsed, bounded, adjusted and written: every codec of this package that has a length uses it, and codecs written by
+// hand or by wiregen do too.
 //
 //	var nameLength = codec.NewLength(codec.Uint16, codec.Max(100))
 //

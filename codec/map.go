@@ -5,8 +5,9 @@ import "reflect"
 // Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
 // fail. Where the types differ in their names alone, use [As].
 //
-// decode must not change what it is given, such as the bytes of a slice in place: a call whose ctx ended is repeated, and a
-// large body that has arrived is then given to decode again as it was left. Nor must encode, which is given the sender's value.
+// decode must not change what it is given, such as the bytes of a slice in place: a call whose ctx ended is repeated,
+// and a large body that has arrived is then given to decode again as it was left. Nor must encode, which is given the
+// sender's value.
 //
 //	seconds := codec.Map(codec.Uint32,
 //		func(n uint32) (time.Duration, error) { return time.Duration(n) * time.Second, nil },

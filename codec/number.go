@@ -127,7 +127,7 @@ func (o op) store(dst []byte, u uint64) []byte {
 	return append(dst, byte(u>>16), byte(u>>8), byte(u))
 }
 
-// check24 refuses what 24 bits do not hold.
+// check24 rejects what 24 bits do not hold.
 func (o op) check24(u uint64) error {
 	var p [3]byte
 	if o.store(p[:0], u); o.load(p[:]) != u {

@@ -1,8 +1,8 @@
 package codec
 
-// A codec is open-ended if its values extend to the end of the frame around them. Of some codecs that is known when they
-// are built, of others only for each value, such as those of a Header. Where such a value would take what belongs to
-// others it is refused: when built, or both when it is encoded and when it is decoded.
+// A codec is open-ended if its values extend to the end of the enclosing frame them. Of some codecs that is known when
+// they are built, of others only for each value, such as those of a Header. Where such a value would take what belongs
+// to others it is rejected: when built, or both when it is encoded and when it is decoded.
 
 // opener is implemented by codecs that are open-ended for some values.
 type opener[T any] interface{ opensFor(v T) bool }
@@ -50,7 +50,8 @@ func (e endedCodec[T]) Size() Size {
 	return s
 }
 
-// before decodes c, which leaves the last n bytes of the frame around, or of the stream, even if its value is open-ended.
+// before decodes c, which leaves the last n bytes of the enclosing frame, or of the stream, even if its value is
+// open-ended.
 func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 	reserved, at := r.reserved, r.reservedAt
 	if at == r.frames {
@@ -62,7 +63,7 @@ func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 	return v, err
 }
 
-// kept returns how many bytes at the end of the frame around are not for an open-ended value.
+// kept returns how many bytes at the end of the enclosing frame are not for an open-ended value.
 func (r *Reader) kept() int {
 	if r.reservedAt == r.frames {
 		return r.reserved

@@ -71,12 +71,12 @@ func Escape(b byte) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.escapes, o.escape = true, b })
 }
 
-// OrEnd lets the end of the frame around, or of the stream, stand for the last delimiter.
+// OrEnd lets the end of the enclosing frame, or of the stream, stand for the last delimiter.
 func OrEnd() DelimitedOption { return delimitedOption(func(o *delimitedOptions) { o.orEnd = true }) }
 
 // UnlessBefore ignores a delimiter that one of these bytes follows, as a folded header field of RFC 5322 goes on in a
-// line that begins with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value that
-// begins with such a byte is taken for a part of the one before it.
+// line that starts with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value that
+// starts with such a byte is taken for a part of the one before it.
 func UnlessBefore(bytes string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.unless += bytes })
 }

@@ -10,8 +10,8 @@ func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	return optional[T]{ended("Optional: flag", flag), c}
 }
 
-// OptionalTail is a value if the frame around has bytes left, otherwise none: nil. It is how formats grow fields at their end; a
-// [Record] may end in several.
+// OptionalTail is a value if the enclosing frame has bytes left, otherwise none: nil. It is how formats grow fields at
+// their end; a [Record] may end in several.
 //
 //	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
 //	| 02 | 01 | 02 |                                            | 01 | 01 |

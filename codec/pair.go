@@ -16,9 +16,9 @@ func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	return pair[A, B]{a: ended("PairOf", a), b: b}
 }
 
-// PairBy is a, then the codec that by returns for its value: a header, and a body that depends on it, as a value that keeps
-// both. by returns codecs made before, and nil for a first value that it does not know, which is an error in either
-// direction. Use [Map] for a type of your own, and [FieldBy] within a [Record].
+// PairBy is a, then the codec that by returns for its value: a header, and a body that depends on it, as a value that
+// keeps both. by returns codecs built beforehand, and nil for a first value that it does not know, which is an error in
+// either direction. Use [Map] for a type of your own, and [FieldBy] within a [Record].
 //
 //	PairBy(Uint8, func(kind uint8) Codec[string] { return bodies[kind] }), {1, "hi"}, bodies[1] with a length of one byte:
 //	| 01 | 02 | 68 | 69 |

@@ -123,7 +123,7 @@ func (r *Reader) clip() { r.buf = r.buf[:min(r.have, r.limit-r.skew)] }
 // Offset returns the position of the next byte in the stream, or in the slice that is decoded.
 func (r *Reader) Offset() int64 { return r.start + int64(r.skew+r.pos) }
 
-// Next lends the next n bytes and moves past them. If the frame around is shorter, or the stream ends, the error is
+// Next lends the next n bytes and moves past them. If the enclosing frame is shorter, or the stream ends, the error is
 // io.ErrUnexpectedEOF in an *Error.
 func (r *Reader) Next(n int) ([]byte, error) {
 	p := r.pos
@@ -205,8 +205,8 @@ func (r *Reader) until(what string, max int, find func(p []byte, from int, final
 	}
 }
 
-// More reports whether the frame around, or outside of any frame the stream, has another byte. Outside of a frame it may
-// have to wait to know.
+// More reports whether the enclosing frame, or outside of any frame the stream, has another byte. Outside of a frame it
+// may have to wait to know.
 func (r *Reader) More() (bool, error) {
 	if left, ok := r.Remaining(); ok {
 		return left > 0, nil
@@ -215,7 +215,7 @@ func (r *Reader) More() (bool, error) {
 	return !over && err == nil, err
 }
 
-// Remaining returns the number of bytes up to the end of the frame around; ok is false outside of any frame.
+// Remaining returns the number of bytes up to the end of the enclosing frame; ok is false outside of any frame.
 func (r *Reader) Remaining() (n int, ok bool) {
 	if r.limit == noLimit {
 		return 0, false
@@ -227,7 +227,7 @@ func (r *Reader) Remaining() (n int, ok bool) {
 func (r *Reader) left() int { return r.limit - r.skew - r.pos }
 
 // Limit makes the next n bytes a frame: until Unlimit, which is given what Limit returned, nothing beyond can be read.
-// Frames nest; one that is larger than the frame around it is an io.ErrUnexpectedEOF. Limit allocates nothing and waits
+// Frames nest; one that is larger than the enclosing frame is an io.ErrUnexpectedEOF. Limit allocates nothing and waits
 // for nothing. A decoder that fails need not call Unlimit.
 func (r *Reader) Limit(n int) (outer int, err error) {
 	at := r.skew + r.pos
@@ -321,7 +321,7 @@ func (r *Reader) fill(n int) error {
 	return err
 }
 
-// runsOut reports whether the frame around, or the stream, ends before n bytes are at hand, and waits to know.
+// runsOut reports whether the enclosing frame, or the stream, ends before n bytes are at hand, and waits to know.
 func (r *Reader) runsOut(n int) (bool, error) {
 	r.looked(r.pos + n)
 	for len(r.buf)-r.pos < n {
@@ -337,7 +337,7 @@ func (r *Reader) runsOut(n int) (bool, error) {
 	return false, nil
 }
 
-// tooShort says that the frame around has fewer than n bytes left.
+// tooShort says that the enclosing frame has fewer than n bytes left.
 func (r *Reader) tooShort(n int) error {
 	if n < 0 {
 		return r.Fail(r.Offset(), because(ErrMalformed, "negative length %d", n))

@@ -13,7 +13,7 @@ const (
 )
 
 // held is a body that goes straight to a slice of its own, and what came before it in the frame. If ctx ends meanwhile,
-// decoding begins anew with head and finds body where it was.
+// decoding begins again with head and finds body where it was.
 type held struct {
 	head []byte // copied, because the source let go of it
 	body []byte // what has arrived
@@ -57,7 +57,7 @@ func clone(own cloner, p []byte) []byte {
 }
 
 // mayHold reports whether a body of n bytes here can be read directly: there is one in a frame, and when a frame is
-// decoded anew it must be the same.
+// decoded again it must be the same.
 func (r *Reader) mayHold(n int) bool {
 	return r.held == nil || r.replay && r.pos == len(r.held.head) && n == r.held.want
 }

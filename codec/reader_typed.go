@@ -89,7 +89,7 @@ func (r *Reader) Text(n int) (string, error) {
 	return ownedString(p), err
 }
 
-// UTF8 is Text that refuses what is not UTF-8 with ErrMalformed.
+// UTF8 is Text that rejects what is not UTF-8 with ErrMalformed.
 func (r *Reader) UTF8(n int) (string, error) {
 	at := r.Offset()
 	s, err := r.Text(n)

@@ -67,7 +67,7 @@ func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T)
 }
 
 // FieldBy is a [Field] whose codec depends on the value around: when decoding, on the fields that come before. choose
-// returns codecs made before, and nil for an error.
+// returns codecs built beforehand, and nil for an error.
 //
 //	FieldBy("payload", func(m *Message) *[]byte { return &m.Payload }, func(m Message) Codec[[]byte] { return payloads[m.Kind] })
 func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F]) FieldOf[T] {

@@ -6,8 +6,8 @@ import (
 )
 
 // Recursive is a codec that contains itself: build returns it, made of self, which stands for the codec again. Values
-// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called at once for the first level and
-// once for each further one that is reached, so that a level is a codec that knows its depth.
+// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called at once for the first
+// level and once for each further one that is reached, so that a level is a codec that knows its depth.
 //
 //	a Record of a name and of children, Repeated(Uint8, self); Tree{Name: "a", Children: []Tree{{Name: "b"}}}:
 //	| 01 | 61 | 01 | 01 | 62 | 00 |

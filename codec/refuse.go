@@ -2,7 +2,7 @@ package codec
 
 import "fmt"
 
-// What cannot work is refused when it is built, by a panic that says what to do instead.
+// What cannot work is rejected when it is built, by a panic that says what to do instead.
 
 // refuse panics if something is wrong.
 func refuse(wrong bool, format string, args ...any) {

@@ -9,8 +9,8 @@ import (
 const DefaultMaxCount = 1 << 20
 
 // Repeated is values of c after their number. It takes the option [Max], in values, 1,048,576 by default. A number from
-// the wire is checked against what the frame around can hold, and memory is allocated as the values come. No values are
-// an empty slice.
+// the wire is checked against what the enclosing frame can hold, and memory is allocated as the values come. No values
+// are an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
 //	| 02 | 00 | 01 | 00 | 02 |
@@ -33,7 +33,7 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	return repeated[T]{sequence: s}
 }
 
-// ToEnd is values of c up to the end of the frame around it, or of the stream. It takes the option [Max], in values,
+// ToEnd is values of c up to the end of the enclosing frame, or of the stream. It takes the option [Max], in values,
 // 1,048,576 by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
@@ -42,8 +42,9 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 	return until[T]{sequenceOf("ToEnd", c, opts)}
 }
 
-// Until is values of c up to end, which stands where another value would begin: the fields in the head of a message, up to
-// an empty line. A value that begins with end is refused. It takes the option [Max], in values, 1,048,576 by default.
+// Until is values of c up to end, which stands where another value would begin: the fields in the head of a message, up
+// to an empty line. A value that starts with end is rejected. It takes the option [Max], in values, 1,048,576 by
+// default.
 //
 //	Until("\r\n", Lines.With(CRLF())), "a", "b":
 //	| 61 | 0d | 0a | 62 | 0d | 0a | 0d | 0a |

@@ -27,7 +27,8 @@ func Resync[T any](
 	return d.source("codec.Resync")
 }
 
-// maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that is.
+// maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that
+// is.
 const (
 	maxDebt   = 1 << 20
 	debtShare = 8

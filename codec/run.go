@@ -170,7 +170,7 @@ func (n *run) decode(r *Reader, v place) error {
 	return nil
 }
 
-// check24 refuses numbers of 24 bits that do not fit.
+// check24 rejects numbers of 24 bits that do not fit.
 func (n *run) check24(v place) error {
 	for i := range n.odd {
 		m := &n.odd[i]

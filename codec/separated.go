@@ -1,7 +1,7 @@
 package codec
 
-// Separated is values of c with sep between them, and none after the last, up to the end of the frame around it, or of
-// the stream. Zero bytes decode to no values, so a single value of no bytes is refused. It takes the option [Max], in
+// Separated is values of c with sep between them, and none after the last, up to the end of the enclosing frame, or of
+// the stream. Zero bytes decode to no values, so a single value of no bytes is rejected. It takes the option [Max], in
 // values, 1,048,576 by default.
 //
 //	Prefixed(Uint8, Separated(String, ",")), "a", "b":
@@ -13,7 +13,7 @@ func Separated[T any](c Codec[T], sep string, opts ...MaxOption) Codec[[]T] {
 	return until[T]{s}
 }
 
-// separate appends the separator to the value at dst[start:], unless it is the last. It refuses a value that would be
+// separate appends the separator to the value at dst[start:], unless it is the last. It rejects a value that would be
 // decoded as another.
 func (s *sequence[T]) separate(dst []byte, start int, last, only bool) ([]byte, error) {
 	end := len(dst) - start

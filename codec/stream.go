@@ -27,7 +27,7 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 }
 
 // Decode returns the next value, and io.EOF after the last. A frame cut short, and bytes that c cannot decode, are an
-// [*Error]. After an error it goes on returning that.
+// [*Error]. After an error it keeps returning it.
 func (d *Decoder[T]) Decode() (v T, err error) {
 	if d.err == nil {
 		d.err = d.next(&v)
@@ -94,7 +94,7 @@ func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
 }
 
 // Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written. After an error of
-// the io.Writer, which may have taken a part of a value, Encode goes on returning that.
+// the io.Writer, which may have taken a part of a value, Encode keeps returning it.
 func (e *Encoder[T]) Encode(v T) error {
 	if e.err != nil {
 		return e.err

@@ -32,7 +32,7 @@ import (
 // with le or be after for an order of its own, or is the rest of the frame; max bounds it. A string is UTF-8 unless
 // "raw" is given. Other slices have the number of their values in front, count=, with the same names. A field that is
 // not to be in the frame has the tag "-". Types that have no one size, such as int, types whose fields are not
-// exported, such as time.Time, and tags that mean nothing for their field are refused when the codec is built.
+// exported, such as time.Time, and tags that mean nothing for their field are rejected when the codec is built.
 func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
 	refuse(t.Kind() != reflect.Struct, "Struct: %v is not a struct", t)

@@ -11,7 +11,7 @@ func COBS[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 }
 
 // SLIP is c in the framing of the serial line protocol (RFC 1055): END, c0, ends a frame; it and ESC, db, are escaped
-// within. END in front of a frame, which many send, is passed over, so a value of no bytes is refused. It takes the
+// within. END in front of a frame, which many send, is passed over, so a value of no bytes is rejected. It takes the
 // option [Max], of the escaped bytes, 64 KiB by default.
 //
 //	SLIP(Bytes), 01 c0 02:

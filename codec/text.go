@@ -8,11 +8,11 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// Charset is text in a charset of golang.org/x/text up to the end of the frame around it, such as charmap.ISO8859_1,
+// Charset is text in a charset of golang.org/x/text up to the end of the enclosing frame, such as charmap.ISO8859_1,
 // unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. A character that the charset does not have is
-// refused when sent, and invalid bytes are refused when received, except where the charset itself maps all bytes. Some charsets
-// decode a few bytes to characters that they do not encode: such a text can be received and not sent. For UTF-8 there is
-// [String].
+// refused when sent, and invalid bytes are rejected when received, except where the charset itself maps all bytes. Some
+// charsets decode a few bytes to characters that they do not encode: such a text can be received and not sent. For
+// UTF-8 there is [String].
 //
 //	Prefixed(Uint8, Charset(charmap.ISO8859_1)), "hé":
 //	| 02 | 68 | e9 |

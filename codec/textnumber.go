@@ -9,7 +9,7 @@ import (
 // maxNumberText is the longest number in text.
 const maxNumberText = 400
 
-// Decimal is an integer in decimal text up to the end of the frame around it: put a [Delimited], [Exactly] or
+// Decimal is an integer in decimal text up to the end of the enclosing frame: put a [Delimited], [Exactly] or
 // [Prefixed] around it. A sign is allowed where T has one; spaces, underscores and other bases are not.
 //
 //	Delimited(Decimal[int](), ":"), -12:
@@ -17,7 +17,7 @@ const maxNumberText = 400
 func Decimal[T Integer]() Codec[T] { return decimal[T]{} }
 
 // DecimalWidth is an integer in decimal text of exactly width characters, filled up with zeros after the sign. One that
-// needs more is refused.
+// needs more is rejected.
 //
 //	DecimalWidth[int](4), -7:
 //	| 2d | 30 | 30 | 37 |
@@ -27,7 +27,7 @@ func DecimalWidth[T Integer](width int) Codec[T] {
 	return Exactly(width, Codec[T](decimal[T]{width}))
 }
 
-// FloatText is a number in decimal text, with a point or exponent, up to the end of the frame around it. It is written
+// FloatText is a number in decimal text, with a point or exponent, up to the end of the enclosing frame. It is written
 // with the fewest digits that give the same number back, and at least one after the point.
 //
 //	Delimited(FloatText, "x"), 3:
@@ -79,7 +79,7 @@ func numberText(r *Reader) ([]byte, error) {
 	return r.Next(n)
 }
 
-// parseDecimal does not allocate and refuses what T does not hold.
+// parseDecimal does not allocate and rejects what T does not hold.
 func parseDecimal[T Integer](p []byte) (v T, ok bool) {
 	negative := len(p) > 0 && p[0] == '-'
 	if sign := negative || len(p) > 0 && p[0] == '+'; sign && !isSigned[T]() {

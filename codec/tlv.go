@@ -1,8 +1,8 @@
 package codec
 
-// TLV is a struct whose fields each stand after their tag, in any order, up to the end of the frame around it, or of
+// TLV is a struct whose fields each stand after their tag, in any order, up to the end of the enclosing frame, or of
 // the stream: tag, length, value. Without a length, nil, each value must have an end of its own. They are sent in the
-// order given here. A tag that no field has is refused, unless there are [UnknownTags]. Tags have the type that tag
+// order given here. A tag that no field has is rejected, unless there are [UnknownTags]. Tags have the type that tag
 // decodes to.
 //
 //	TLV(Uint8, NewLength(Uint8),

@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// Bool is one byte, 0 or 1; any other is refused.
+// Bool is one byte, 0 or 1; any other is rejected.
 //
 //	true:
 //	| 01 |

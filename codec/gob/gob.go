@@ -2,7 +2,7 @@
 //
 // Beware of peers that are not trusted: the decoder of the standard library is not hardened against adversarial input, as
 // its documentation says. It believes the counts of maps, so that 23 bytes can have it allocate 200 MiB, whatever the
-// limit of the frame around them. Maps that are T or a field of the struct T are kept from that here; maps in slices, in
+// limit of the enclosing frame them. Maps that are T or a field of the struct T are kept from that here; maps in slices, in
 // other maps and behind pointers are not. The package is for values between programs of one owner.
 package gob
 
@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Of is a value of T as encoding/gob writes it, up to the end of the frame around it: each frame is a gob stream of its
+// Of is a value of T as encoding/gob writes it, up to the end of the enclosing frame: each frame is a gob stream of its
 // own, with the description of the type, so that frames depend on nothing before them. Mind the warning above.
 //
 //	Prefixed(Uint16, gob.Of[int]()), 5:
