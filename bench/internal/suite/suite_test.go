@@ -201,7 +201,11 @@ func TestEveryTargetEchoes(t *testing.T) {
 		}
 		m, err := f.Echo(tgt.Name, false, load.Spec{Size: 64, Conns: 3, Window: 1}).Start(t.Context())
 		require.NoError(t, err, tgt.Name)
-		for _, window := range []int{1, 64} {
+		windows := []int{1, 64}
+		if tgt.Path == "/file" {
+			windows = windows[:1] // its replies have 1 MiB
+		}
+		for _, window := range windows {
 			m.(*echo).spec.Window = window
 			_, err = m.Round(t.Context(), 5*time.Millisecond) // it fails unless every request was answered
 			require.NoError(t, err, tgt.Name)
