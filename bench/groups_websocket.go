@@ -60,7 +60,7 @@ func deflateGroup(f *suite.Field) suite.Group {
 		Name: "ws-deflate", Title: "WebSocket echo of 1 KiB of JSON, each message compressed by itself, 64 connections, 1 in flight on each",
 		Unit: "replies/s", Rounds: 5, NotQuick: true,
 		Note:       "gws has klauspost's compressor built in; weir has it by its option, and another row has the standard library's, as the others.",
-		Contenders: echoes(f, spec, ours, standard, "gws deflate", "gorilla deflate", "gobwas deflate", "coder deflate"),
+		Contenders: echoes(f, spec, ours, standard, "gws deflate", "gorilla deflate", "coder deflate"),
 		Bars:       []suite.Bar{suite.AtLeast(1, ours, "gws deflate"), suite.Aside(standard, "gorilla deflate")},
 	}
 }
