@@ -5,14 +5,11 @@ package servers_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,22 +35,6 @@ func program(t testing.TB, name, pkg string) string {
 	}
 	t.Skip(message)
 	return ""
-}
-
-// file puts text into a new file and returns its path.
-func file(t testing.TB, name, text string) string {
-	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	return path
-}
-
-func pemOf(t testing.TB, cert tls.Certificate) (certPEM, keyPEM string) {
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	require.NoError(t, err)
-	block := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return block("CERTIFICATE", cert.Certificate[0]), block("PRIVATE KEY", key)
 }
 
 // openssl runs s_client against ln with the given input, and returns what it prints.
