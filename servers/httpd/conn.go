@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/afresh"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
@@ -163,7 +164,7 @@ func (c *conn) await() bool {
 	if c.served == 0 {
 		limit = c.srv.cfg.HeadTimeout
 	}
-	c.boundReading(limit)
+	_ = c.nc.SetReadDeadline(deadline.In(limit)) // every Conn of a Listener has deadlines
 	c.state.Store(isIdle)
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
@@ -171,15 +172,6 @@ func (c *conn) await() bool {
 	err := c.src.Fill(c.io, 1)
 	c.state.CompareAndSwap(isIdle, isBusy)
 	return err == nil
-}
-
-// boundReading sets a deadline that is limit from now, or none if limit is negative.
-func (c *conn) boundReading(limit time.Duration) {
-	var at time.Time
-	if limit >= 0 {
-		at = now().Add(limit)
-	}
-	_ = c.nc.SetReadDeadline(at) // every Conn of a Listener has deadlines
 }
 
 // readHead reads the head of a request, and answers an invalid one.
@@ -191,7 +183,7 @@ func (c *conn) readHead() bool {
 	whole, err := c.head.Parse(c.src.Buffered())
 	if err == nil && !whole {
 		if c.served > 0 {
-			c.boundReading(c.srv.cfg.HeadTimeout)
+			_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
 		}
 		err = c.head.Read(c.io, c.src, &c.srv.limits)
 	}

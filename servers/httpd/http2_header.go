@@ -117,8 +117,7 @@ func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 		w.add("content-type", http.DetectContentType(body))
 	}
 	if !p.hasDate && !cfg.NoDate {
-		d, _ := dateNow()
-		w.add("date", d.value)
+		w.add("date", dateNow().value)
 	}
 	if cfg.ServerName != "" && !p.hasServer {
 		w.add("server", cfg.ServerName)

@@ -40,7 +40,7 @@ type origin struct {
 }
 
 // origin returns that of the request of HTTP/1 whose head has been read.
-func (c *conn) origin() origin { return origin{on: c, arrived: now(), serial: int(c.served)} }
+func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: int(c.served)} }
 
 // infoKey is the key of the *requestContext in the context of a request.
 type infoKey struct{}
