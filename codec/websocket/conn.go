@@ -90,11 +90,11 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.inEnd.Released = conn.Done()
 	c.Released = conn.Done()
 	c.In = chanio.NewSource(chanio.SourceHooks[Message]{
-		Next: c.receive(), TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
+		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
 	c.Out = chanio.NewSink(chanio.SinkHooks[Message]{
-		Send: c.send, TrySend: c.trySend, SendAll: c.sendAll(), Flush: conn.Out.Flush, Close: c.closeOut,
+		Send: c.send, TrySend: c.trySend, SendAll: c.sendAll, Flush: conn.Out.Flush, Close: c.closeOut,
 		Abort: c.abort, Cork: conn.Out.Cork, End: &c.out,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})

@@ -10,33 +10,30 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// receive returns the hook of In. It is a function of its own and no method value, whose frame would lie on the stack of an
-// idle connection too.
-func (c *Conn) receive() func(context.Context) (Message, error) {
-	return func(ctx context.Context) (m Message, err error) {
-		if !c.beginReceive() {
-			return m, net.ErrClosed
-		}
-		defer c.endReceive()
-		switch {
-		case ctx.Err() != nil:
-			return m, chanio.Cause(ctx)
-		case c.merge:
-			err = c.mergedMessage(ctx, &m)
-			return m, err
-		case c.idle():
-			// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
-			// quarter as deep as the one that message needs.
-			if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
-				c.hear()
-			}
-			if err == nil && c.first(&m) {
-				return m, nil
-			}
-		}
-		err = c.rest(ctx, &m, err)
-		return m, err
+// next is the hook of In.
+func (c *Conn) next(ctx context.Context) (m Message, err error) {
+	if !c.beginReceive() {
+		return m, net.ErrClosed
 	}
+	defer c.endReceive()
+	switch {
+	case ctx.Err() != nil:
+		return m, chanio.Cause(ctx)
+	case c.merge:
+		err = c.mergedMessage(ctx, &m)
+		return m, err
+	case c.idle():
+		// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
+		// quarter as deep as the one that message needs.
+		if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
+			c.hear()
+		}
+		if err == nil && c.first(&m) {
+			return m, nil
+		}
+	}
+	err = c.rest(ctx, &m, err)
+	return m, err
 }
 
 // rest sets m to the next message, unless the wait for it has failed already.

@@ -164,37 +164,32 @@ func (c *Conn) trySend(m Message) (bool, error) {
 	return c.low.TryEnd(p.scratch, p.body)
 }
 
-// sendAll returns the hook of Out: small messages are handed over many at a time. One that is refused is reported when those
-// before it have been accepted. It is no method value, and leaves the encoding to gather, because what it takes of the stack
-// an idle connection keeps.
-func (c *Conn) sendAll() func(context.Context, []Message) (int, error) {
-	return func(ctx context.Context, ms []Message) (n int, err error) {
-		if c.remembers() {
-			return c.sendAllRemembered(ctx, ms)
-		}
-		if err := c.gate.enter(ctx, wholeMessage); err != nil {
-			return 0, c.sendError(err)
-		}
-		defer c.gate.leave(wholeMessage)
-		var p packet
-		for n < len(ms) && err == nil {
-			count, refused := c.gather(&p, ms[n:])
-			if count > 0 {
-				err = c.handOver(ctx, p.scratch, p.body)
-				p.release()
-			}
-			if err == nil {
-				n, err = n+count, refused
-			}
-		}
-		return n, err
+// sendAll is the hook of Out. Small messages are handed over many at a time. One that is rejected is reported when those
+// before it have been accepted.
+func (c *Conn) sendAll(ctx context.Context, ms []Message) (n int, err error) {
+	if c.remembers() {
+		return c.sendAllRemembered(ctx, ms)
 	}
+	if err := c.gate.enter(ctx, wholeMessage); err != nil {
+		return 0, c.sendError(err)
+	}
+	defer c.gate.leave(wholeMessage)
+	var p packet
+	for n < len(ms) && err == nil {
+		count, refused := c.gather(&p, ms[n:])
+		if count > 0 {
+			err = c.handOver(ctx, p.scratch, p.body)
+			p.release()
+		}
+		if err == nil {
+			n, err = n+count, refused
+		}
+	}
+	return n, err
 }
 
 // gather sets p to messages that are handed over at once, up to the first large one, and returns how many those are, and why
-// the one behind them is refused.
-//
-//go:noinline
+// the one behind them is rejected.
 func (c *Conn) gather(p *packet, ms []Message) (n int, refused error) {
 	*p = packet{scratch: c.low.Begin()}
 	for n < len(ms) && len(p.scratch) < batchMax && p.body == nil {
