@@ -121,11 +121,8 @@ func (cl *Client[R, W]) hello(ctx context.Context, c *chanio.Conn) (err error) {
 	if cl.cfg.Hello == nil {
 		return nil
 	}
-	if d := cl.cfg.HelloTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("clients: Hello is not over within %v: %w", d, os.ErrDeadlineExceeded))
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, cl.cfg.HelloTimeout, "clients: Hello is not over")
+	defer cancel()
 	if panicked := guard.Call(func() { err = cl.cfg.Hello(ctx, cl.fresh) }); panicked != nil {
 		err = panicked
 	}

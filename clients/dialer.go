@@ -112,11 +112,10 @@ func dialError(ctx context.Context, network string, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Err: err}
 }
 
-// within adds the timeout d to ctx, if d is positive. Its cause reports the timeout.
-func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// within adds the timeout d to ctx, if d is positive. Its cause is what, such as "no connection", and the time.
+func within(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)
 	}
-	late := fmt.Errorf("no connection within %v: %w", d, os.ErrDeadlineExceeded)
-	return context.WithTimeoutCause(ctx, d, late)
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%s within %v: %w", what, d, os.ErrDeadlineExceeded))
 }

@@ -25,7 +25,7 @@ func DialTCP(ctx context.Context, addr string, cfg *Config) (*chanio.Conn, error
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	ctx, cancel := within(ctx, cfg.timeout())
+	ctx, cancel := within(ctx, cfg.timeout(), "no connection")
 	defer cancel()
 	c, err := cfg.connect(ctx, addr, func(conn *chanio.ConnConfig) (*chanio.Conn, error) {
 		return cfg.dial(ctx, addr, conn)

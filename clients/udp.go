@@ -2,9 +2,7 @@ package clients
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"syscall"
 	"time"
 
@@ -124,11 +122,8 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketCo
 
 // dialUDP dials within the timeout. An error because of that, or of the end of ctx, has the reason.
 func dialUDP(ctx context.Context, addr string, local *net.UDPAddr, cfg *UDPConfig) (*net.UDPConn, error) {
-	if d := cfg.timeout(); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, fmt.Errorf("no address within %v: %w", d, os.ErrDeadlineExceeded))
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, cfg.timeout(), "no address")
+	defer cancel()
 	uc, err := cfg.lookupAndDial(ctx, addr, local)
 	if err != nil {
 		return nil, dialError(ctx, "udp", err)

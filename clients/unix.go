@@ -20,7 +20,7 @@ func DialUnix(ctx context.Context, path string, cfg *Config) (*chanio.Conn, erro
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	ctx, cancel := within(ctx, cfg.timeout())
+	ctx, cancel := within(ctx, cfg.timeout(), "no connection")
 	defer cancel()
 	connected := false
 	c, err := cfg.connect(ctx, "", func(conn *chanio.ConnConfig) (*chanio.Conn, error) {
