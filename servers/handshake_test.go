@@ -298,13 +298,26 @@ func TestMaxHandshakesEndsTheOldestOfWhoHasTheMost(t *testing.T) {
 }
 
 func TestG19ASilentBalancerHasItsOwnTime(t *testing.T) {
+	requireTimeToBegin(t, servers.Config{ProxyAlways: true, ProxyTimeout: 3 * time.Second}, 3*time.Second)
+}
+
+func TestHandshakesAndBalancersHave10Seconds(t *testing.T) {
+	secure, _ := signed(t)
+	for name, cfg := range map[string]servers.Config{"TLS": {TLS: secure}, "PROXY": {ProxyAlways: true}} {
+		t.Run(name, func(t *testing.T) { requireTimeToBegin(t, cfg, 10*time.Second) })
+	}
+}
+
+// requireTimeToBegin requires that a peer which stays silent is ended after most and not before.
+func requireTimeToBegin(t *testing.T, cfg servers.Config, most time.Duration) {
+	t.Helper()
 	var d diary
-	cfg := servers.Config{ProxyAlways: true, ProxyTimeout: 3 * time.Second, Hooks: &servers.Hooks{
+	cfg.Hooks = &servers.Hooks{
 		HandshakeFailed: func(_ net.Addr, err error) { d.note("%v", errors.Is(err, os.ErrDeadlineExceeded)) },
-	}}
+	}
 	inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
 		nc := dial()
-		time.Sleep(3*time.Second - 1)
+		time.Sleep(most - 1)
 		synctest.Wait()
 		require.Empty(t, d.all())
 		time.Sleep(time.Nanosecond)
@@ -312,26 +325,6 @@ func TestG19ASilentBalancerHasItsOwnTime(t *testing.T) {
 		require.Equal(t, []string{"true"}, d.all())
 		require.NoError(t, nc.Close())
 	})
-}
-
-func TestHandshakesAndBalancersHave10Seconds(t *testing.T) {
-	secure, _ := signed(t)
-	for name, cfg := range map[string]servers.Config{"TLS": {TLS: secure}, "PROXY": {ProxyAlways: true}} {
-		t.Run(name, func(t *testing.T) {
-			var d diary
-			cfg.Hooks = &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { d.note("%v", errors.Is(err, os.ErrDeadlineExceeded)) }}
-			inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
-				nc := dial()
-				time.Sleep(10*time.Second - 1)
-				synctest.Wait()
-				require.Empty(t, d.all())
-				time.Sleep(time.Nanosecond)
-				synctest.Wait()
-				require.Equal(t, []string{"true"}, d.all())
-				require.NoError(t, nc.Close())
-			})
-		})
-	}
 }
 
 func TestNegativeTimeoutsAreNone(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/weir-go/weir/bench/internal/child"
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
@@ -24,24 +23,11 @@ type broadcast struct{ *echo }
 
 func (m broadcast) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
 	m.spec.Time = d
-	var before, after child.Usage
-	if err := m.server.Call(ctx, "usage", nil, &before); err != nil {
-		return s, err
-	}
-	if err := m.profile(ctx); err != nil {
-		return s, err
-	}
 	var b load.Broadcasts
-	if err := m.field.load(ctx, "broadcast", m.spec, &b); err != nil {
+	before, after, err := m.observe(ctx, "broadcast", &b)
+	if err != nil {
 		return s, err
 	}
-	if err := m.server.Call(ctx, "unprofile", nil, nil); err != nil {
-		return s, err
-	}
-	if err := m.server.Call(ctx, "usage", nil, &after); err != nil {
-		return s, err
-	}
-	m.rounds++
 	return Sample{
 		Value: float64(b.Received) / b.Time.Seconds(), RSS: after.RSS,
 		Writes: float64(after.Writes-before.Writes) / float64(max(b.Received, 1)),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/weir-go/weir/bench/internal/child"
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
@@ -23,24 +22,11 @@ type download struct{ *echo }
 
 func (m download) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
 	m.spec.Time = d
-	var before, after child.Usage
-	if err := m.server.Call(ctx, "usage", nil, &before); err != nil {
-		return s, err
-	}
-	if err := m.profile(ctx); err != nil {
-		return s, err
-	}
 	var r load.Downloaded
-	if err := m.field.load(ctx, "download", m.spec, &r); err != nil {
+	before, after, err := m.observe(ctx, "download", &r)
+	if err != nil {
 		return s, err
 	}
-	if err := m.server.Call(ctx, "unprofile", nil, nil); err != nil {
-		return s, err
-	}
-	if err := m.server.Call(ctx, "usage", nil, &after); err != nil {
-		return s, err
-	}
-	m.rounds++
 	n := float64(max(r.Lines, 1))
 	return Sample{
 		Value: float64(r.Lines) / r.Time.Seconds(), RSS: after.RSS,

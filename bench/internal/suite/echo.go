@@ -103,24 +103,11 @@ type echo struct {
 
 func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error) {
 	e.spec.Warmup, e.spec.Time = d/5, d
-	var before, after child.Usage
-	if err := e.server.Call(ctx, "usage", nil, &before); err != nil {
-		return s, err
-	}
-	if err := e.profile(ctx); err != nil {
-		return s, err
-	}
 	var r load.Result
-	if err := e.field.load(ctx, "run", e.spec, &r); err != nil {
+	before, after, err := e.observe(ctx, "run", &r)
+	if err != nil {
 		return s, err
 	}
-	if err := e.server.Call(ctx, "unprofile", nil, nil); err != nil {
-		return s, err
-	}
-	if err := e.server.Call(ctx, "usage", nil, &after); err != nil {
-		return s, err
-	}
-	e.rounds++
 	total := float64(max(r.Total, 1))
 	s = Sample{
 		Value: r.Rate(), RSS: after.RSS,
@@ -136,6 +123,26 @@ func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error)
 		s.Points = r.Latency.Points
 	}
 	return s, nil
+}
+
+// observe has the generator do what, which sets result, and returns what the server had used before and after.
+func (e *echo) observe(ctx context.Context, what string, result any) (before, after child.Usage, err error) {
+	if err = e.server.Call(ctx, "usage", nil, &before); err != nil {
+		return before, after, err
+	}
+	if err = e.profile(ctx); err != nil {
+		return before, after, err
+	}
+	if err = e.field.load(ctx, what, e.spec, result); err != nil {
+		return before, after, err
+	}
+	if err = e.server.Call(ctx, "unprofile", nil, nil); err != nil {
+		return before, after, err
+	}
+	if err = e.server.Call(ctx, "usage", nil, &after); err == nil {
+		e.rounds++
+	}
+	return before, after, err
 }
 
 // profile starts a profile of the first round.
