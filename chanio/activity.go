@@ -12,7 +12,7 @@ import (
 // that returned and for each close, with the number of bytes, the error if any, and the first dump bytes in hexadecimal
 // and ASCII; 0 dumps none. It is for finding out what a peer really sends.
 //
-// If log is not enabled for level at the time of the call, LogActivity returns nc itself at no cost. Otherwise a Conn
+// If log is not enabled for level at the time of the call, LogActivity returns nc itself at no cost. Otherwise a [Conn]
 // over the result is slower even apart from the logging: it holds a buffer while it waits and writes in a goroutine.
 // Below TLS the log shows TLS records.
 func LogActivity(nc net.Conn, log *slog.Logger, level slog.Level, dump int) net.Conn {

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// ConnConfig configures a Conn. A nil *ConnConfig and the zero value use the defaults.
+// ConnConfig configures a [Conn]. A nil *ConnConfig and the zero value use the defaults.
 type ConnConfig struct {
 	// Linger is how long a close waits while there is data to send and the peer reads nothing. 0 means [DefaultLinger].
 	Linger time.Duration
@@ -230,14 +230,14 @@ func (c *Conn) Cause() error {
 	return nil
 }
 
-// ConnStats counts the bytes transferred by a Conn. Over TLS it counts plain text.
+// ConnStats counts the bytes transferred by a [Conn]. Over TLS it counts plain text.
 type ConnStats struct {
 	BytesIn  int64 // read from the net.Conn, whether or not a receiver has taken them
 	BytesOut int64 // written to the net.Conn
 }
 
 // Stats returns the byte counters. It does not block, and works after the connection has been released, including in
-// ConnConfig.OnRelease. A Conn made by ConnOf counts nothing.
+// ConnConfig.OnRelease. A Conn made by [ConnOf] counts nothing.
 func (c *Conn) Stats() ConnStats {
 	if c.low == nil {
 		return ConnStats{}

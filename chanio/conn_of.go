@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ConnInfo supplies what a Conn made by [ConnOf] needs besides its two halves. A nil *ConnInfo and the zero value use
+// ConnInfo supplies what a [Conn] made by [ConnOf] needs besides its two halves. A nil *ConnInfo and the zero value use
 // the defaults.
 type ConnInfo struct {
 	// LocalAddr and RemoteAddr are returned by the methods of these names. nil means an address named "stream".

@@ -18,7 +18,7 @@ import (
 // makes blocked calls return [net.ErrClosed] and then waits for accepted bytes to be sent, as [Conn.Close] does.
 // CloseWrite half-closes.
 //
-// NewConn of the result returns conn itself.
+// [NewConn] of the result returns conn itself.
 func AsNetConn(conn *Conn) net.Conn {
 	up := conn.In.Claim("chanio.AsNetConn")
 	return &netConn{conn: conn, up: up, turn: make(chan struct{}, 1)}

@@ -78,7 +78,7 @@ func takeOver(ctx context.Context, in *Source[[]byte]) (Upstream[[]byte], error)
 }
 
 // TLS returns the state of the TLS session, or nil if the connection is not secured. It also works for a [*tls.Conn]
-// passed to NewConn.
+// passed to [NewConn].
 func (c *Conn) TLS() *tls.ConnectionState {
 	if c.low == nil {
 		return c.info.TLS

@@ -7,7 +7,7 @@ import (
 )
 
 // Transfer moves all bytes of src to dst by the cheapest route and returns how many dst accepted. On Linux it uses
-// splice between TCP or Unix connections, and sendfile from a FromFile to a connection, so the bytes do not enter the
+// splice between TCP or Unix connections, and sendfile from a [FromFile] to a connection, so the bytes do not enter the
 // process. Elsewhere, and through TLS or stages, it copies them once.
 //
 // Transfer runs in the caller's goroutine until

@@ -12,20 +12,20 @@ import (
 //	| 00 | 03 | 61 | 62 | 63 |
 var Bytes Codec[[]byte] = bytesCodec{}
 
-// Borrowed is Bytes without the copy: a received value lies in the buffer of the connection and is valid until the next
+// Borrowed is [Bytes] without the copy: a received value lies in the buffer of the connection and is valid until the next
 // call on the Source it came from. It is for stages in the receiver's goroutine that finish with a value before they
 // take the next, such as a Map to another type; it must not be used through C or across goroutines. In a codec that is
-// selected for each frame, as by Header, it acts as Bytes on a stream.
+// selected for each frame, as by [Header], it acts as Bytes on a stream.
 var Borrowed Codec[[]byte] = borrowedCodec{}
 
 // String is UTF-8 text up to the end of the enclosing frame, or of the stream. Invalid UTF-8 is rejected in both
-// directions; RawString accepts any bytes.
+// directions; [RawString] accepts any bytes.
 //
 //	Prefixed(Uint16, String), "hé":
 //	| 00 | 03 | 68 | c3 | a9 |
 var String Codec[string] = textCodec{invalidUTF8, "UTF-8"}
 
-// RawString is Bytes as a string of arbitrary bytes.
+// RawString is [Bytes] as a string of arbitrary bytes.
 var RawString Codec[string] = textCodec{}
 
 // DefaultMax is the default limit on the size of a frame in bytes, in both directions.

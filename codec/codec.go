@@ -17,7 +17,7 @@ type Codec[T any] interface {
 	Decode(r *Reader) (T, error)
 }
 
-// BodyCodec is implemented by a Codec whose frames may end in a long run of bytes that the value already holds. Encode
+// BodyCodec is implemented by a Codec whose frames may end in a long run of bytes that the value already holds. [Encode]
 // writes that body without a copy.
 type BodyCodec[T any] interface {
 	Codec[T]
@@ -86,7 +86,7 @@ type Size struct {
 // unknownSize is the Size of a codec that is not a Sizer.
 var unknownSize = Size{Max: Unbounded, varies: true}
 
-// Unbounded is the Max of a Size without a known upper bound.
+// Unbounded is the Max of a [Size] without a known upper bound.
 const Unbounded = math.MaxInt
 
 // SizeOf returns what c says about its size, or that nothing is known.

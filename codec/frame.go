@@ -8,7 +8,7 @@ func Frame[T any](conn *chanio.Conn, c Codec[T]) *chanio.Duplex[T, T] {
 	return FrameBoth(conn, c, c)
 }
 
-// FrameBoth is Frame with a codec for each direction: in for received values, out for sent ones.
+// FrameBoth is [Frame] with a codec for each direction: in for received values, out for sent ones.
 func FrameBoth[R, W any](conn *chanio.Conn, in Codec[R], out Codec[W]) *chanio.Duplex[R, W] {
 	refuseOpen("Frame", true, in)
 	return &chanio.Duplex[R, W]{In: Decode(conn.In, in), Out: Encode(conn.Out, out), Released: conn.Done()}

@@ -171,7 +171,7 @@ func Case[I, T any, N comparable](tag N, c Codec[T]) CaseOf[N, I] {
 	}
 }
 
-// Default returns the alternative for all tags without a Case: c decodes the body, and join combines the tag and body
+// Default returns the alternative for all tags without a [Case]: c decodes the body, and join combines the tag and body
 // into a T; split separates them again. A T with the tag of a Case is rejected. It panics if T does not implement I.
 //
 //	Default[Shape](Bytes,

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// DefaultMaxLine is the limit on the length of a line in Lines in bytes, in both directions.
+// DefaultMaxLine is the limit on the length of a line in [Lines] in bytes, in both directions.
 const DefaultMaxLine = 64 << 10
 
 // Lines is a codec of lines of text. Each line is sent with LF. When decoding, LF or CR LF is removed, and a last line

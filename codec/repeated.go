@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// DefaultMaxCount is the default limit on the number of values in a Repeated, in both directions.
+// DefaultMaxCount is the default limit on the number of values in a [Repeated], in both directions.
 const DefaultMaxCount = 1 << 20
 
 // Repeated is values of c after their number. It takes the option [Max], in values, 1,048,576 by default. A number from

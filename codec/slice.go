@@ -15,7 +15,7 @@ func Marshal[T any](c Codec[T], v T) ([]byte, error) {
 }
 
 // Unmarshal decodes the single value in p. Further bytes are an error that matches [ErrTrailingData]. The value shares
-// no memory with p unless c contains Borrowed.
+// no memory with p unless c contains [Borrowed].
 func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	n, err := UnmarshalInto(c, p, &v)
 	if err == nil && n == len(p) {
@@ -27,8 +27,8 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	return *new(T), err
 }
 
-// UnmarshalInto decodes the first value in p into *v, which for a struct takes half the time of Unmarshal, and returns
-// the number of bytes used. Fields that a Record does not name may keep their values. After an error some of the others
+// UnmarshalInto decodes the first value in p into *v, which for a struct takes half the time of [Unmarshal], and returns
+// the number of bytes used. Fields that a [Record] does not name may keep their values. After an error some of the others
 // may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
@@ -46,7 +46,7 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return n, nil
 }
 
-// MarshalAppend is c.Append of *v. For a Record it avoids the copies of a call through the interface.
+// MarshalAppend is c.Append of *v. For a [Record] it avoids the copies of a call through the interface.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return c.append(dst, v)

@@ -13,7 +13,7 @@ import (
 //
 // Batch works in the receiver's goroutine, so a delay takes effect only while somebody receives. When src ends or
 // fails, the values collected so far come before the end. A cancelled Recv keeps them. To collect without waiting, see
-// ReadyChunks.
+// [ReadyChunks].
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {
 	atLeast("Batch", "n", n, 1)
 	atLeast("Batch", "delay", delay, 0)
@@ -116,7 +116,7 @@ func (b *batch[T]) take() []T {
 
 // ReadyChunks collects values at hand into slices of at most n. It waits for the first value of a slice and adds only
 // values that need no wait, so a receiver that keeps up gets each value at once, and one that is behind gets many
-// together. This is the cheapest way to pass values across a channel or to chanio.Sink.SendAll. The receiver owns each
+// together. This is the cheapest way to pass values across a channel or to [chanio.Sink.SendAll]. The receiver owns each
 // slice. ReadyChunks works in the receiver's goroutine. If a stage above panics, the values taken before come first.
 func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 	atLeast("ReadyChunks", "n", n, 1)

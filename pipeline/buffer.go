@@ -7,7 +7,7 @@ import (
 )
 
 // Buffer runs the stages above it in a goroutine, up to n values ahead of the receiver. When n values wait, the policy
-// applies: Block stops receiving from src.
+// applies: [Block] stops receiving from src.
 //
 // The goroutine ends when src ends, when ctx ends, which closes src for good, or when the receiver closes the stream.
 // The end or failure of src, or the cause of ctx, comes after the waiting values. A panic in a stage above ends the
@@ -17,7 +17,7 @@ func Buffer[T any](ctx context.Context, src *chanio.Source[T], n int, policy Pol
 	return buffer(ctx, src, "Buffer", &Queue[T]{Size: n, Policy: policy})
 }
 
-// BufferBy is Buffer with a limit on the sum of the metric, such as the length, of the waiting values. A value above
+// BufferBy is [Buffer] with a limit on the sum of the metric, such as the length, of the waiting values. A value above
 // the limit passes when no other waits. metric is called in the goroutine that BufferBy starts.
 func BufferBy[T any](
 	ctx context.Context, src *chanio.Source[T], metric func(T) int, limit int, policy Policy,
@@ -27,7 +27,7 @@ func BufferBy[T any](
 	return buffer(ctx, src, "BufferBy", &Queue[T]{Size: limit, Policy: policy, Metric: metric})
 }
 
-// BufferWith is Buffer with the options of a Queue; nil is the default.
+// BufferWith is [Buffer] with the options of a [Queue]; nil is the default.
 func BufferWith[T any](ctx context.Context, src *chanio.Source[T], queue *Queue[T]) *chanio.Source[T] {
 	return buffer(ctx, src, "BufferWith", queue)
 }

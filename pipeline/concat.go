@@ -11,7 +11,7 @@ import (
 
 // Concat passes on all values of the first source, then all of the next, and ends with the last. It owns all sources
 // from the start: a failure of one ends the stream, and a failure or Close closes the others. It works in the
-// receiver's goroutine. For sources that arrive over time, see ConcatAll.
+// receiver's goroutine. For sources that arrive over time, see [ConcatAll].
 func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 	in, now := claimAll(srcs, "Concat"), 0
 	h := in.hooks(func(ctx context.Context) (v T, ok bool, err error) {

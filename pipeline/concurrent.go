@@ -26,7 +26,7 @@ func MapConcurrent[A, B any](
 	return startMap(ctx, src, "MapConcurrent", n, f, true).source("MapConcurrent")
 }
 
-// MapUnordered is MapConcurrent with the results in order of completion, so a slow value delays no other. An error of f
+// MapUnordered is [MapConcurrent] with the results in order of completion, so a slow value delays no other. An error of f
 // ends the stream after the results completed before it.
 func MapUnordered[A, B any](
 	ctx context.Context, src *chanio.Source[A], n int, f func(ctx context.Context, v A) (B, error),
@@ -275,8 +275,8 @@ func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 }
 
 // stop makes the stream end with err after so many results, or after those that are complete now, if it does not end
-// before. No value is begun that comes later, and the calls for values from the given number on are cancelled. Values that
-// were taken for nothing go back.
+// before. No value is begun that comes later, and the calls for values from the given number on are cancelled. Values
+// that were taken for nothing go back.
 func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.mu.Lock()
 	if after == math.MaxUint64 {

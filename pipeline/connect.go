@@ -23,12 +23,12 @@ import (
 //
 // While src has values at hand, dst is corked, and values that need no user code move in batches. Connect is the only
 // consumer of src while it runs. A panic in a stage of src closes src and propagates. To send several sources to one
-// sink, see Merge; to send one source to several sinks, see Tee.
+// sink, see [Merge]; to send one source to several sinks, see [Tee].
 func Connect[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T]) error {
 	return ConnectWith(ctx, src, dst, nil)
 }
 
-// ConnectConfig configures ConnectWith. The zero value is Connect.
+// ConnectConfig configures [ConnectWith]. The zero value is [Connect].
 type ConnectConfig struct {
 	// KeepSink leaves dst open, after a flush, when src ends cleanly.
 	KeepSink bool
@@ -48,7 +48,7 @@ type ConnectConfig struct {
 	Graph *Graph
 }
 
-// ConnectWith is Connect with the options of cfg; nil is the default.
+// ConnectWith is [Connect] with the options of cfg; nil is the default.
 func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], cfg *ConnectConfig) error {
 	return connect(ctx, src, dst, cfg, "Connect", func(ctx context.Context, c *connection[T, T]) error {
 		if c.up.IsBytes() {
@@ -99,8 +99,8 @@ type connection[A, B any] struct {
 	unlist func()             // of Graph, or nil
 }
 
-// connect calls move with a ctx that ends with dst too, and does what is to be done at the end. It and what it calls on the
-// way to a wait are sparing with the stack, on which an idle connection waits.
+// connect calls move with a ctx that ends with dst too, and does what is to be done at the end. It and what it calls on
+// the way to a wait are sparing with the stack, on which an idle connection waits.
 func connect[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B], cfg *ConnectConfig, stage string,
 	move func(context.Context, *connection[A, B]) error,
@@ -160,8 +160,8 @@ func (c *connection[A, B]) leave() {
 	c.giveBack()
 }
 
-// finish makes of the reason why the values stopped what Connect returns. It is not part of its caller, on whose stack an idle
-// connection waits.
+// finish makes of the reason why the values stopped what Connect returns. It is not part of its caller, on whose stack
+// an idle connection waits.
 //
 //go:noinline
 func (c *connection[A, B]) finish(ctx context.Context, err error) error {

@@ -20,7 +20,7 @@ func describe(ups ...chanio.Description) chanio.Description {
 
 // Tree draws a live stream and everything above it as a tree, one line each. Its argument is the result of
 // [chanio.Source.Describe] for the source at the end of a pipeline. Whatever appears twice, such as the source of a
-// Tee, is drawn once.
+// [Tee], is drawn once.
 //
 //	pipeline.Named "orders", 1200 passed
 //	└─ pipeline.Buffer, 3 of 64 queued, 2 dropped
@@ -107,7 +107,7 @@ func (g *dot) draw(d chanio.Description) {
 	}
 }
 
-// Graph shows the running connections that use it; see ConnectConfig. The zero value is ready for use and safe for
+// Graph shows the running connections that use it; see [ConnectConfig]. The zero value is ready for use and safe for
 // concurrent use.
 type Graph struct {
 	mu    sync.Mutex

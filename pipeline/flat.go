@@ -16,7 +16,7 @@ func FlatMap[A, B any](src *chanio.Source[A], f func(A) []B) *chanio.Source[B] {
 	return chanio.NewSource(e.hooks())
 }
 
-// Flatten passes on the elements of slices. It reverses Batch.
+// Flatten passes on the elements of slices. It reverses [Batch].
 func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	e := &expand[[]T, T]{
 		up:   claimToHold(src, "Flatten"),

@@ -31,7 +31,7 @@ func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Sourc
 
 // Reduce folds all values of src into one, in the caller's goroutine, and returns it when src has ended. If src fails
 // or ctx ends, it returns that error and the result so far; after the end of ctx, src can be used again. To stop early,
-// put TakeWhile or Take in front.
+// put [TakeWhile] or [Take] in front.
 func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func(A, T) A) (A, error) {
 	must(f != nil, "Reduce: f is nil")
 	acc := init
@@ -43,7 +43,7 @@ func Reduce[T, A any](ctx context.Context, src *chanio.Source[T], init A, f func
 }
 
 // Collect receives all values of src and returns them. If src fails or ctx ends, it returns that error and the values
-// received so far; after the end of ctx, src can be used again. Collect has no limit of its own: put Take in front of
+// received so far; after the end of ctx, src can be used again. Collect has no limit of its own: put [Take] in front of
 // it for one.
 func Collect[T any](ctx context.Context, src *chanio.Source[T]) ([]T, error) {
 	var all []T

@@ -188,8 +188,8 @@ func isSame(a, b error) (same bool) {
 // hasEnded is ctx.Err() != nil at a lower price, for its Done channel.
 func hasEnded(done <-chan struct{}) bool { return queue.Ended(done) }
 
-// lend makes a stage leave the values that it holds between two calls with its upstream, if somebody has to close them: that
-// gives them back when it is closed.
+// lend makes a stage leave the values that it holds between two calls with its upstream, if somebody has to close them:
+// that gives them back when it is closed.
 func lend[A, B any](up chanio.Upstream[A], held *[]A, next pull[B]) pull[B] {
 	if up.Undelivered() == nil {
 		return next
@@ -227,7 +227,7 @@ func dropAll[T any](up chanio.Upstream[T]) func([]T) {
 	}
 }
 
-// Named names src for Tree and Dot and counts the values that pass; no other stage counts. It works in the receiver's
+// Named names src for [Tree] and [Dot] and counts the values that pass; no other stage counts. It works in the receiver's
 // goroutine and changes nothing else.
 func Named[T any](src *chanio.Source[T], name string) *chanio.Source[T] {
 	up := src.Claim("pipeline.Named")

@@ -24,7 +24,7 @@ func Map[A, B any](src *chanio.Source[A], f func(A) B) *chanio.Source[B] {
 
 // MapErr applies f to every value, in the receiver's goroutine. An error of f ends the stream with that error and
 // closes src; io.EOF ends it cleanly. If f returns the error of the receiver's ctx because that has ended, the value is
-// put back into src, and the next Recv calls f with it again. In all else it is Map.
+// put back into src, and the next Recv calls f with it again. In all else it is [Map].
 func MapErr[A, B any](src *chanio.Source[A], f func(A) (B, error)) *chanio.Source[B] {
 	must(f != nil, "MapErr: f is nil")
 	up := src.Claim("pipeline.MapErr")
@@ -67,7 +67,7 @@ func Compact[T comparable](src *chanio.Source[T]) *chanio.Source[T] {
 	return sift(claimToHold(src, "Compact"), func(v T) (bool, error) { return changed(v), nil }) // the one before is v
 }
 
-// CompactFunc is Compact with a function that reports whether a value equals the last one passed on.
+// CompactFunc is [Compact] with a function that reports whether a value equals the last one passed on.
 func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *chanio.Source[T] {
 	must(equal != nil, "CompactFunc: equal is nil")
 	return sieve(claimToHold(src, "CompactFunc"), change(equal))

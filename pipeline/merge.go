@@ -18,7 +18,7 @@ func Merge[T any](ctx context.Context, srcs ...*chanio.Source[T]) *chanio.Source
 	return MergeWith(ctx, srcs, nil)
 }
 
-// MergeConfig configures MergeWith. The zero value is Merge.
+// MergeConfig configures [MergeWith]. The zero value is [Merge].
 type MergeConfig struct {
 	// KeepGoing lets the other sources continue when one fails. The stream ends when all have ended, with all failures
 	// joined.
@@ -28,7 +28,7 @@ type MergeConfig struct {
 	Size int
 }
 
-// MergeWith is Merge with the options of cfg; nil is the default.
+// MergeWith is [Merge] with the options of cfg; nil is the default.
 func MergeWith[T any](ctx context.Context, srcs []*chanio.Source[T], cfg *MergeConfig) *chanio.Source[T] {
 	if cfg == nil {
 		cfg = &MergeConfig{}

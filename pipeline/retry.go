@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// RetryConfig configures Retry. The zero value is the default.
+// RetryConfig configures [Retry]. The zero value is the default.
 type RetryConfig struct {
 	// Min and Max bound the pause between two attempts. It doubles from Min to Max, and is then drawn at random from
 	// its upper half, so that many clients of one server do not retry at once. After a value has been received it

@@ -12,7 +12,7 @@ import (
 )
 
 // Tee passes every value of src to n branches. Each branch has a queue of DefaultQueue values with policy Block, so the
-// slowest holds back the others; TeeWith configures the queues. The branches share the values, so receivers must not
+// slowest holds back the others; [TeeWith] configures the queues. The branches share the values, so receivers must not
 // modify what they point to. Values that must be closed are the receivers' responsibility once a branch has accepted
 // them.
 //
@@ -24,7 +24,7 @@ func Tee[T any](ctx context.Context, src *chanio.Source[T], n int) []*chanio.Sou
 	return TeeWith(ctx, src, make([]*Queue[T], n)...)
 }
 
-// TeeWith is Tee with one branch for each queue; nil is the default. A branch that Fail or Disconnect ends counts as
+// TeeWith is [Tee] with one branch for each queue; nil is the default. A branch that Fail or Disconnect ends counts as
 // closed.
 func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue[T]) []*chanio.Source[T] {
 	atLeast("TeeWith", "the number of queues", len(queues), 1)
@@ -79,8 +79,8 @@ func (t *tee[T]) room() int {
 // errNoBranch is why the goroutine ends when no branch takes anything any more.
 var errNoBranch = errors.New("pipeline: Tee: no branch left")
 
-// give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one that
-// some did does not.
+// give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one
+// that some did does not.
 func (t *tee[T]) give(ctx context.Context, vs []T) (n int, err error) {
 	for _, v := range vs {
 		accepted, err := t.giveOne(ctx, v)

@@ -21,7 +21,7 @@ type Span[A any] struct {
 // Adjusting the clock makes no Span due: the current one ends when the adjusted clock reaches a multiple of period.
 //
 // Window works in the receiver's goroutine. When src ends or fails, the values collected so far come first, in a Span
-// that ends at that time; a cancelled Recv keeps them. For an aggregate that does not keep the values see Rollup.
+// that ends at that time; a cancelled Recv keeps them. For an aggregate that does not keep the values see [Rollup].
 func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.Source[Span[[]T]] {
 	atLeast("Window", "period", period, 1)
 	atLeast("Window", "n", n, 1)
@@ -38,7 +38,7 @@ func Window[T any](src *chanio.Source[T], period time.Duration, n int) *chanio.S
 }
 
 // Rollup folds the values of every period of the clock into one: fresh returns the accumulator of a period, and add
-// adds a value to it. It is otherwise like Window, without a limit on values.
+// adds a value to it. It is otherwise like [Window], without a limit on values.
 func Rollup[T, A any](
 	src *chanio.Source[T], period time.Duration, fresh func() A, add func(A, T) A,
 ) *chanio.Source[Span[A]] {

@@ -11,7 +11,7 @@ import (
 // Then returns a Future of the result of fn for the value of f. If f fails, the new Future fails with the same error
 // and fn is not called. A panic in fn fails it with a [*chanio.PanicError].
 //
-// fn runs in the goroutine that completes f, or in the caller's if f is complete, so it must not block; use Go for work
+// fn runs in the goroutine that completes f, or in the caller's if f is complete, so it must not block; use [Go] for work
 // that blocks. If the new Future is completed before f, fn is not called. Cancelling the new Future does not affect f.
 func Then[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	out := new(Future[B])
@@ -54,7 +54,7 @@ func All[T any](fs ...*Future[T]) *Future[[]T] {
 
 // Any returns a Future of the first value among fs. It fails only if all fail, with their errors joined in the order of
 // fs; without fs it fails at once. The other Futures are not cancelled: give their work a ctx to cancel, or use
-// chanio.Race.
+// [chanio.Race].
 func Any[T any](fs ...*Future[T]) *Future[T] {
 	out := new(Future[T])
 	errs := make([]error, len(fs))
@@ -80,7 +80,7 @@ func Any[T any](fs ...*Future[T]) *Future[T] {
 }
 
 // WithTimeout returns a Future with the result of f or, if f is still pending after d, an error that matches
-// os.ErrDeadlineExceeded. f itself continues; to bound the work of Go, give it a ctx that ends, or fail its Future. The
+// os.ErrDeadlineExceeded. f itself continues; to bound the work of [Go], give it a ctx that ends, or fail its Future. The
 // timer is stopped if f completes first.
 func (f *Future[T]) WithTimeout(d time.Duration) *Future[T] {
 	out := new(Future[T])

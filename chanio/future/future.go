@@ -43,7 +43,7 @@ func Go[T any](ctx context.Context, fn func(context.Context) (T, error)) *Future
 }
 
 // Complete sets the value and reports whether it did; it did not if the Future was complete already. Functions that
-// wait for the Future by Then, All and Any run before Complete returns.
+// wait for the Future by [Then], [All] and [Any] run before Complete returns.
 func (f *Future[T]) Complete(v T) bool { return f.settle(v, nil) }
 
 // Fail sets err as the result and reports whether it did. It is otherwise like Complete.

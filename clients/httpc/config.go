@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Config configures a Client. A nil *Config and the zero value use the defaults. A Client copies its Config.
+// Config configures a [Client]. A nil *Config and the zero value use the defaults. A Client copies its Config.
 //
 // For a limit or a duration, 0 means the default given in its comment, and a negative value means none: no limit, no
 // timeout.

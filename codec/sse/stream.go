@@ -53,7 +53,7 @@ func (s *State) take(b *block) {
 	b.ID = s.lastID
 }
 
-// StreamConfig configures Decode. A nil *StreamConfig and the zero value use the defaults.
+// StreamConfig configures [Decode]. A nil *StreamConfig and the zero value use the defaults.
 type StreamConfig struct {
 	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
 	MaxEvent int

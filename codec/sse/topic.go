@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Slow decides what happens to a subscriber that is further behind than the ring of its Topic reaches.
+// Slow decides what happens to a subscriber that is further behind than the ring of its [Topic] reaches.
 type Slow int
 
 const (
@@ -33,7 +33,7 @@ const (
 // ErrSlow ends the stream of a subscriber that was too far behind.
 var ErrSlow = errors.New("sse: the subscriber is too far behind")
 
-// TopicConfig configures a Topic. A nil *TopicConfig and the zero value use the defaults.
+// TopicConfig configures a [Topic]. A nil *TopicConfig and the zero value use the defaults.
 type TopicConfig struct {
 	// Ring limits the number of events kept for subscribers that resume or are behind, and RingBytes their encoded
 	// size; at least one event is kept. 0 means 256 and 1 MiB.

@@ -16,7 +16,7 @@ const (
 	DefaultCloseTimeout = 5 * time.Second
 )
 
-// Config configures a Conn. A nil *Config and the zero value use the defaults and the role of a server.
+// Config configures a [Conn]. A nil *Config and the zero value use the defaults and the role of a server.
 type Config struct {
 	// Client selects the role of the client, which masks what it sends.
 	Client bool

@@ -114,8 +114,8 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 // Subprotocol returns the negotiated subprotocol, or "".
 func (c *Conn) Subprotocol() string { return c.cfg.Subprotocol }
 
-// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. Each call
-// returns a copy, nil without a handshake.
+// Handshake returns the header of the peer's handshake: of the request on a server, of the response on a client. Each
+// call returns a copy, nil without a handshake.
 func (c *Conn) Handshake() textproto.MIMEHeader { return c.handshake.header() }
 
 // Compressed reports whether permessage-deflate (RFC 7692) is in use.
@@ -147,7 +147,7 @@ func (c *Conn) CloseStatus() (code Code, reason string, ok bool) {
 	return c.status.Code, c.status.Reason, true
 }
 
-// Detach lets the connection outlive the context of its Config, such as that of the request it was upgraded from. It
+// Detach lets the connection outlive the context of its [Config], such as that of the request it was upgraded from. It
 // reports whether the context had not ended. Over HTTP/2 the connection still ends with its request.
 func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
 

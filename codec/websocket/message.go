@@ -2,7 +2,7 @@ package websocket
 
 import "fmt"
 
-// Kind is the kind of a Message: text, which is UTF-8, or binary. The values are the opcodes of RFC 6455, 5.6.
+// Kind is the kind of a [Message]: text, which is UTF-8, or binary. The values are the opcodes of RFC 6455, 5.6.
 type Kind uint8
 
 // The kinds of messages.

@@ -15,7 +15,7 @@ type variant struct {
 	bits int
 }
 
-// Prepare returns m optimized for sending to many connections: it is checked once, and compressed once for each Deflate
+// Prepare returns m optimized for sending to many connections: it is checked once, and compressed once for each [Deflate]
 // and window size in use, when the first connection needs that. m.Data must not be modified any more. Only servers
 // benefit, because a client masks each frame separately. After sending a prepared message, a connection with context
 // takeover starts with an empty window.

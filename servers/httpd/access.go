@@ -50,7 +50,7 @@ func (k AccessKind) String() string {
 	return "unknown"
 }
 
-// Access describes an exchange to Hooks. It holds copies and nothing of the request itself.
+// Access describes an exchange to [Hooks]. It holds copies and nothing of the request itself.
 type Access struct {
 	Kind AccessKind
 
@@ -91,7 +91,7 @@ type Access struct {
 	Err error
 }
 
-// AccessLog returns a Hooks.Ended that logs one line for each exchange, at Info, or at Warn for a status of 500 and
+// AccessLog returns a [Hooks].Ended that logs one line for each exchange, at Info, or at Warn for a status of 500 and
 // above. The handlers of slog quote text that clients have sent.
 func AccessLog(log *slog.Logger) func(Access) {
 	log = guard.Logger(log)

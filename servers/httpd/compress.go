@@ -15,7 +15,7 @@ import (
 	"sync"
 )
 
-// CompressConfig configures Compress. A nil *CompressConfig and the zero value use the defaults.
+// CompressConfig configures [Compress]. A nil *CompressConfig and the zero value use the defaults.
 type CompressConfig struct {
 	// Codings are the available codings, in the server's order of preference, which decides among those that a client
 	// accepts with equal weight. nil means [Gzip] at level 5. The module servers/httpd/codings has br, zstd and faster
@@ -105,7 +105,7 @@ func Compress(next http.Handler, cfg *CompressConfig) http.Handler {
 	return h
 }
 
-// NoCompression exempts the reply to w from Compress, which it finds through Unwrap. It must be called before the first
+// NoCompression exempts the reply to w from [Compress], which it finds through Unwrap. It must be called before the first
 // Write.
 func NoCompression(w http.ResponseWriter) {
 	for w != nil {
@@ -255,7 +255,8 @@ func (c *compressWriter) decideWith(p []byte) error {
 	return err
 }
 
-// decide decides whether to compress, and writes the head. large says that the body is long enough, as far as it is known.
+// decide decides whether to compress, and writes the head. large says that the body is long enough, as far as it is
+// known.
 func (c *compressWriter) decide(large bool) {
 	c.decided = true
 	h := c.Header()

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// DecompressConfig configures Decompress. A nil *DecompressConfig and the zero value use the defaults.
+// DecompressConfig configures [Decompress]. A nil *DecompressConfig and the zero value use the defaults.
 type DecompressConfig struct {
 	// Codings holds further codings besides gzip and deflate: for each name, a function that returns a decompressing
 	// reader. A reader that is an io.Closer is closed once, after the last Read: when the body has ended or failed, is

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// FilesConfig configures Files. A nil *FilesConfig and the zero value use the defaults.
+// FilesConfig configures [Files]. A nil *FilesConfig and the zero value use the defaults.
 type FilesConfig struct {
 	// Index is the name of the file served for a directory. "" means index.html. A directory without it is not found;
 	// there are no listings.
@@ -185,7 +185,8 @@ func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name stri
 	return c.serve(w, r)
 }
 
-// variant opens the compressed form of a file that the client likes best, if there is one. That it exists is told by Vary.
+// variant opens the compressed form of a file that the client likes best, if there is one. That it exists is told by
+// Vary.
 func (h *fileServer) variant(r *http.Request, header http.Header, name string) (c *content, coding string) {
 	if len(h.cfg.Precompressed) == 0 {
 		return nil, ""

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// RequestInfo is what a Server knows about a request beyond its http.Request.
+// RequestInfo is what a Server knows about a request beyond its [http.Request].
 type RequestInfo struct {
 	// Arrived is the time at which the head of the request had arrived.
 	Arrived time.Time

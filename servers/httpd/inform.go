@@ -13,7 +13,7 @@ import (
 // may be repeated. A status of 101 or outside 100 to 199, an invalid field, and a field reserved to the server, as for
 // Set, are errors, and nothing is sent. header may be nil. Nothing is sent to HTTP/1.0 clients.
 //
-// With an http.ResponseWriter, use its WriteHeader.
+// With an [http.ResponseWriter], use its WriteHeader.
 func (x Exchange) Inform(status int, header http.Header) error {
 	e := x.valid()
 	switch {

@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// MultipartConfig configures Multipart. A nil *MultipartConfig and the zero value use the defaults. A request that
+// MultipartConfig configures [Multipart]. A nil *MultipartConfig and the zero value use the defaults. A request that
 // exceeds a limit fails with a [*RequestError] of status 413.
 type MultipartConfig struct {
 	// MaxParts limits the number of parts. 0 means 1,000.

@@ -23,7 +23,7 @@ import (
 //
 // On HTTP/1 ctx is that of the connection: it ends with it, and has the values of Config.ConnContext. Otherwise it is
 // that of the request. An error of f is answered like one of a [Reply] handler, or truncates the reply if that has
-// started; so does a panic. The limits, timeouts and hooks of cfg apply as for New; cfg may be nil.
+// started; so does a panic. The limits, timeouts and hooks of cfg apply as for [New]; cfg may be nil.
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
 		panic("httpd: NewNative: f is nil")

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// RequestsConfig configures Requests. A nil *RequestsConfig and the zero value use the defaults.
+// RequestsConfig configures [Requests]. A nil *RequestsConfig and the zero value use the defaults.
 type RequestsConfig struct {
 	// RetryAfter is the Retry-After sent with a request that nobody will receive, rounded up to seconds. 0 means 1 s.
 	RetryAfter time.Duration

@@ -29,8 +29,8 @@ type SinkConfig struct {
 // or between Cork and uncork, as pipeline.Connect does while its Source has more at hand.
 //
 // The Sink ends with [ErrClientGone] when the context of r ends. Before the handler returns, it must close the Sink or
-// have no goroutine left that sends, because w must not be used later, and values left in C would be lost. Stream and
-// Reply ensure that. The server of this package, found through Unwrap, closes a Sink that was left open. After a Close
+// have no goroutine left that sends, because w must not be used later, and values left in C would be lost. [Stream] and
+// [Reply] ensure that. The server of this package, found through Unwrap, closes a Sink that was left open. After a Close
 // the handler may still read the request; the reply ends when it returns.
 //
 // Abort truncates the reply if w, or what it unwraps to, has SetWriteDeadline. Otherwise the handler can panic with
