@@ -87,7 +87,7 @@ type Caller[R, W any] struct {
 // request is a request without a reply.
 type request[R any] struct {
 	id    uint64
-	reply chan callReply[R] // has room for it, so that nobody waits for a call that was cancelled
+	reply chan callReply[R] // buffered, so that a reply to a cancelled call blocks nobody
 	timer *time.Timer       // forgets it; nil while its call waits
 }
 

@@ -323,7 +323,7 @@ func (c *connection[A, B]) endBytes(ctx context.Context, dst chanio.ByteSink, ch
 		func(ctx context.Context) error { return dst.End(ctx, nil, chunk) })
 }
 
-// endOf is what a sender is told of a sink that has ended.
+// endOf returns the error of sending to a sink that has ended.
 func endOf[T any](s *chanio.Sink[T]) error {
 	if err := s.Err(); err != nil {
 		return err

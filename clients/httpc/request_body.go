@@ -129,7 +129,7 @@ func Form(p Params, style Style) Body {
 }
 
 // Reader returns a Body of the length bytes of r; a negative length means that it is unknown. If r is an io.Closer, it
-// is closed when it is no longer needed. A Read that never returns keeps its goroutine.
+// is closed after use. A Read that never returns keeps its goroutine.
 func Reader(r io.Reader, length int64) Body {
 	rc, ok := r.(io.ReadCloser)
 	if !ok {

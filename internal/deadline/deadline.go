@@ -40,9 +40,9 @@ var Late error = &Timeout{Text: "timeout"}
 //
 // Init comes first. SetAt, Close, Cut and Closed are for any goroutine at any time. The Socket is called without a lock.
 //
-// A ctx is bound once, keyed on its Done channel, and stays bound between calls. A callback of a ctx that is no longer
-// bound finds another generation and does nothing, so nobody waits for one in flight. A call whose bound ctx lives, and
-// which nothing else bounds, takes no lock: it moves state from calm to inside and back.
+// A ctx is bound once, keyed on its Done channel, and stays bound between calls. A late callback of an earlier ctx finds
+// another generation and does nothing, so nothing waits for it. A call whose ctx is bound and has not ended, and which
+// has no other deadline, takes no lock: it moves state from calm to inside and back.
 type Deadline struct {
 	socket Socket
 	state  atomic.Uint32

@@ -15,10 +15,17 @@ type Timeout struct {
 	Call bool
 }
 
-func (e *Timeout) Error() string   { return e.Text }
-func (e *Timeout) Timeout() bool   { return true }
+// Error returns Text.
+func (e *Timeout) Error() string { return e.Text }
+
+// Timeout implements net.Error. It returns true.
+func (e *Timeout) Timeout() bool { return true }
+
+// Temporary implements net.Error. It returns true.
 func (e *Timeout) Temporary() bool { return true }
-func (e *Timeout) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// Unwrap returns os.ErrDeadlineExceeded.
+func (e *Timeout) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // Is makes the error of a call comparable with that of a ctx.
 func (e *Timeout) Is(target error) bool { return e.Call && target == context.DeadlineExceeded }

@@ -33,7 +33,7 @@ type End struct {
 	// the half goes on receiving, and discarding, so that no bare send hangs.
 	Released <-chan struct{}
 
-	// Logger is told of a panic in a function given to OnDone; nil means slog.Default.
+	// Logger logs panics in functions registered with OnDone; nil means slog.Default.
 	Logger *slog.Logger
 
 	state atomic.Int32  // isOpen, isClosing or hasEnded

@@ -144,7 +144,7 @@ func (s *eventWriter) failed(err error) error {
 	return s.refusal()
 }
 
-// clientGone is the end of a stream whose client has gone. It is no error of the sender's ctx.
+// clientGone is the error of a stream whose client has disconnected. It does not match the error of the sender's ctx.
 type clientGone struct{ err error }
 
 func (e *clientGone) Error() string { return "httpd: the client has gone: " + e.err.Error() }

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// accessRecord is what becomes an Access. There is none without Hooks.
+// accessRecord collects an Access. Without Hooks it is nil.
 type accessRecord struct {
 	Access
 	srv    *Server

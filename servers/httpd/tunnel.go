@@ -51,7 +51,7 @@ func streamOf(w http.ResponseWriter) *streamResponse {
 	}
 }
 
-// openTunnel answers 200 and makes a connection of the stream. prepare gets it before it is told of a Shutdown.
+// openTunnel answers 200 and returns the stream as a connection. It calls prepare with it before a Shutdown can reach it.
 func (w *streamResponse) openTunnel(prepare func(*chanio.Conn)) (*chanio.Conn, error) {
 	if w.tunnel != nil || w.finished || w.begun() {
 		return nil, http.ErrHijacked
