@@ -186,7 +186,7 @@ func TestG9TheBodyOfAllMayReceiveTheRestOnceItsCtxHasEnded(t *testing.T) {
 
 // TestG9ALoopThatLostItsTurnSaysWhy has another consumer hold the Source when the body of a loop is done, whose ctx ended.
 func TestG9ALoopThatLostItsTurnSaysWhy(t *testing.T) {
-	src := chanio.FromSlice(upTo(5))
+	src := chanio.FromSlice(upTo(40)) // more than the channel holds, so that the stream cannot end before Err is asked
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	live, stop := context.WithCancel(t.Context())
@@ -200,7 +200,7 @@ func TestG9ALoopThatLostItsTurnSaysWhy(t *testing.T) {
 	for range src.C(live) {
 		n++
 	}
-	require.Equal(t, 4, n)
+	require.Equal(t, 39, n)
 }
 
 func TestG9AChannelOfAnotherCtxIsRefusedInWordsThatFit(t *testing.T) {
