@@ -72,7 +72,7 @@ func (b *batch[T]) isDue() bool {
 	return b.delay > 0 && len(b.held) > 0 && !time.Now().Before(b.due)
 }
 
-// next takes a value, and waits for it until held is due.
+// next takes a value. It waits at most until held is due.
 func (b *batch[T]) next(ctx context.Context) (v T, ok bool, err error) {
 	if b.delay == 0 || len(b.held) == 0 {
 		return take(ctx, b.up)
@@ -80,7 +80,7 @@ func (b *batch[T]) next(ctx context.Context) (v T, ok bool, err error) {
 	return await(ctx, &b.alarm, b.due, b.up)
 }
 
-// add puts v to what is held and returns a batch if that completes one.
+// add appends v to held and returns the batch if v completes it.
 func (b *batch[T]) add(v T) (full []T) {
 	w := 1
 	if b.metric != nil {
@@ -106,7 +106,7 @@ func (b *batch[T]) add(v T) (full []T) {
 	return full
 }
 
-// take hands over what is held.
+// take returns held and empties it.
 func (b *batch[T]) take() []T {
 	full := b.held
 	b.size = len(full)
@@ -145,7 +145,7 @@ func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
 	return c.collect(v), true, nil
 }
 
-// collect returns v and what is at hand behind it.
+// collect returns v and the values at hand after it.
 func (c *readyChunks[T]) collect(v T) []T {
 	chunk := append(make([]T, 0, min(max(c.size, 1), c.n)), v)
 	for more := true; more && len(chunk) < c.n; {
@@ -162,7 +162,7 @@ func (c *readyChunks[T]) collect(v T) []T {
 	return chunk
 }
 
-// one appends the next value, which a stage above may have to make, if that needs no wait.
+// one appends the next value if that needs no wait. A stage above may have to make it.
 func (c *readyChunks[T]) one(chunk []T) (more []T, ok bool) {
 	more = chunk
 	returned := false

@@ -80,7 +80,7 @@ type concurrent[A, B any] struct {
 	workers []*worker
 }
 
-// result waits in its place until those before it are there.
+// result is a slot in results. It is passed on after the slots before it.
 type result[B any] struct {
 	v    B
 	done bool
@@ -116,7 +116,7 @@ func startMap[A, B any](
 	return m
 }
 
-// leave is called when a goroutine is done. The last of them is done when the stream has ended, or later.
+// leave is called when a goroutine ends. The last one ends after the stream.
 func (m *concurrent[A, B]) leave() {
 	if m.q.Over() {
 		m.unwatch()
@@ -128,13 +128,13 @@ func (m *concurrent[A, B]) source(stage string) *chanio.Source[B] {
 	return chanio.NewSource(receiving(m.q, stage, m.close, only(m.up)))
 }
 
-// close is called when the receiver wants no more.
+// close is called when the receiver closes the stage.
 func (m *concurrent[A, B]) close() error {
 	defer m.stop(0, net.ErrClosed, 0)
 	return m.up.Close()
 }
 
-// put makes jobs of values when there is room for their results. Those that it does not take over go back.
+// put queues values as jobs when there is room for their results. Values that it does not take are put back.
 func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
 	for n < len(vs) {
 		room, err := m.q.Reserve(ctx, len(vs)-n)
@@ -149,7 +149,7 @@ func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
 	return n, nil
 }
 
-// begin makes jobs of values, unless none are wanted.
+// begin queues values as jobs and reports whether it did; it does not once the stream is ending.
 func (m *concurrent[A, B]) begin(ctx context.Context, vs []A) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,7 +170,7 @@ func (m *concurrent[A, B]) begin(ctx context.Context, vs []A) bool {
 	return true
 }
 
-// goesOn reports whether there may be more values.
+// goesOn reports whether more values may follow.
 func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.over }
 
 // hireLocked starts a worker.
@@ -188,7 +188,7 @@ func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
 	}()
 }
 
-// run does one job after the other until none will come, or one does not return.
+// run executes jobs until there are no more, or until f does not return.
 func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 	calling := false
 	defer func() {
@@ -227,7 +227,7 @@ func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
 	return m.jobs.Shift(), true
 }
 
-// complete takes the result for the value of w.
+// complete stores the result of w's value.
 func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err error) {
 	if err != nil {
 		m.fail(ctx, w.number, err)
@@ -250,7 +250,7 @@ func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err err
 	m.finishLocked()
 }
 
-// fail ends the stream because f returned err for the value of that number.
+// fail ends the stream because f returned err for the value with that number.
 func (m *concurrent[A, B]) fail(ctx context.Context, number uint64, err error) {
 	switch {
 	case isOfCall(ctx, err):
@@ -262,7 +262,7 @@ func (m *concurrent[A, B]) fail(ctx context.Context, number uint64, err error) {
 	}
 }
 
-// ended notes the end of up.
+// ended records the end of up.
 func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 	if ctx.Err() != nil && chanio.Resumable(ctx, err) {
 		m.stop(math.MaxUint64, err, 0)
@@ -274,9 +274,9 @@ func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 	m.stop(taken, err, math.MaxUint64)
 }
 
-// stop makes the stream end with err after so many results, or after those that are complete now, if it does not end
-// before. No value is begun that comes later, and the calls for values from the given number on are cancelled. Values
-// that were taken for nothing go back.
+// stop ends the stream with err after that many results, or after those that are complete now, unless it ends earlier.
+// Later values are not started, and calls of f for values from number from on are cancelled. Values that were taken but
+// will not be used are put back.
 func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.mu.Lock()
 	if after == math.MaxUint64 {
@@ -307,7 +307,7 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.finishLocked()
 }
 
-// finishLocked ends q when all that comes before the end is there.
+// finishLocked ends q when all results before the end are in it.
 func (m *concurrent[A, B]) finishLocked() {
 	if m.done >= m.end && !m.over {
 		m.over = true

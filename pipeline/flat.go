@@ -70,7 +70,7 @@ func Transform[A, B any](
 	return chanio.NewSource(e.hooks())
 }
 
-// expand is a stage that makes any number of values of each that it takes.
+// expand is a stage that makes any number of values from each value that it takes.
 type expand[A, B any] struct {
 	up    chanio.Upstream[A]
 	step  func(A) ([]B, error) // an error is the end, after the values
@@ -109,7 +109,7 @@ func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 	return b, true, nil
 }
 
-// advance makes values of a.
+// advance calls step with a.
 func (e *expand[A, B]) advance(a A) {
 	var err error
 	if e.ready, err = e.step(a); err != nil {

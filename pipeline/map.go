@@ -73,7 +73,7 @@ func CompactFunc[T any](src *chanio.Source[T], equal func(before, v T) bool) *ch
 	return sieve(claimToHold(src, "CompactFunc"), change(equal))
 }
 
-// change reports whether a value differs from the one for which it did so last.
+// change reports whether a value differs from the last one for which it reported true.
 func change[T any](equal func(before, v T) bool) func(T) bool {
 	var before T
 	first := true

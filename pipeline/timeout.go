@@ -52,7 +52,7 @@ func (t *timeout[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	}
 }
 
-// idleError is the end that Timeout makes.
+// idleError is the error of a stream that Timeout ended.
 type idleError struct{ idle time.Duration }
 
 func (e *idleError) Error() string   { return "pipeline: no value for " + e.idle.String() }

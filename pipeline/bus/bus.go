@@ -86,8 +86,8 @@ func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
 	}
 }
 
-// to gives the value to one queue, if that takes no time. A panic in a function of the subscriber ends the subscription
-// and nothing else.
+// to puts the value into one queue if that needs no wait. A panic in a function of the subscriber ends only that
+// subscription.
 func (d *delivery[K, T]) to(s *subscription[K, T]) {
 	if s.userCode {
 		defer s.recovered()
@@ -107,7 +107,7 @@ func (d *delivery[K, T]) to(s *subscription[K, T]) {
 	d.lost = d.lost || o.Lost
 }
 
-// toBlocking gives the value to the queues that had no room, and waits for that.
+// toBlocking puts the value into the queues that had no room, and waits for each.
 func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 	for _, s := range d.full {
 		if ok, err := d.wait(ctx, s); ok {
@@ -134,7 +134,7 @@ func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]
 	return b.subscribe(b.shard(topic), topic, nil, "Subscribe", cfg)
 }
 
-// subscribe adds a subscription with a queue as described. Those that are not described share their description.
+// subscribe adds a subscription with the described queue. Subscriptions without a description share the default one.
 func (b *Bus[K, T]) subscribe(
 	sh *shard[K, T], name K, match func(K) bool, caller string, cfg *pipeline.Queue[T],
 ) (*chanio.Source[T], error) {
