@@ -15,6 +15,10 @@ func (c *Conn) onRequest(id uint32, end bool) error {
 		defer c.mu.Unlock()
 		return c.lateHeadersLocked(id)
 	}
+	if err := c.checkOwedLocked(); err != nil { // handlers reset streams too
+		c.mu.Unlock()
+		return err
+	}
 	c.lastIn = id
 	if c.leaving == leftover {
 		c.past.add(id, resetHere) // the client has been told that this is not looked at
@@ -45,7 +49,7 @@ func (c *Conn) onRequest(id uint32, end bool) error {
 func (c *Conn) accept(id uint32, r *Request) {
 	c.mu.Lock()
 	s := c.newStream(id)
-	s.recvEnd, s.declared = r.End, r.Length
+	s.recvEnd, s.declared, s.tunnel = r.End, r.Length, r.Method == "CONNECT"
 	c.prioritizeLocked(s, r)
 	c.streams[id] = s
 	c.mu.Unlock()

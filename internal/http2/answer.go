@@ -16,11 +16,15 @@ func (c *Conn) onResponse(id uint32, end bool) error {
 		return c.lateHeadersLocked(id)
 	}
 	final := s.final
+	if !final {
+		s.heads += c.block.size
+	}
+	tooBig := c.block.tooBig || s.heads > c.cfg.Limits.Head
 	c.mu.Unlock()
 	if final {
 		return c.onTrailers(s, end)
 	}
-	if c.block.tooBig {
+	if tooBig {
 		return c.refuse(id, &StreamError{Code: Cancel, cause: errHeadLong})
 	}
 	h, err := parseHead(c.block.fields, end, c.cfg.Limits)

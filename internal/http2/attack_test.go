@@ -168,7 +168,7 @@ func TestAcknowledgementsThatNobodyReadsAreBounded(t *testing.T) {
 			deafRaw(t, func(r *raw, server *Conn) {
 				r.again(100_000, func(int) error { return send(r) })
 				synctest.Wait()
-				require.ErrorContains(t, server.Err(), "must be acknowledged")
+				require.ErrorContains(t, server.Err(), "must be answered")
 			})
 		})
 	}

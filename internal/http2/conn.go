@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // defaultWindow is the window of a connection and its streams before anybody has said anything, RFC 9113 6.9.2.
@@ -93,7 +94,7 @@ type Conn struct {
 	window   int64 // that the peer has opened for the connection
 	sent     int64 // bytes of DATA, ever
 	grants   int   // WINDOW_UPDATE frames that are not noise
-	acks     int   // acknowledgements in out
+	owed     int   // acknowledgements and RST_STREAM frames in out
 	writing  bool
 	stuck    bool   // and waits for the sink to have room
 	gathered uint64 // times that output has been gathered
@@ -174,6 +175,7 @@ func (c *Conn) Run(ctx context.Context) error { return c.run(ctx) }
 
 func (c *Conn) run(ctx context.Context) error {
 	c.ctx = ctx
+	c.input.until = deadline.In(c.cfg.PrefaceTimeout)
 	stop := context.AfterFunc(ctx, func() { c.fail(chanio.Cause(ctx)) })
 	c.push()
 	err := c.read()

@@ -111,7 +111,7 @@ func (s *Stream) admitLocked(size, n int64) *StreamError {
 	case s.c.client && !s.final:
 		return malformed("DATA before a head")
 	}
-	if s.In.window -= size; s.In.window < 0 {
+	if s.In.window -= size; s.In.window < 0 && size > 0 {
 		return &StreamError{Code: FlowControlError}
 	}
 	s.arrived += n
@@ -123,7 +123,7 @@ func (s *Stream) admitLocked(size, n int64) *StreamError {
 
 // returnCreditLocked gives the credit of the connection back, once that is worth a frame.
 func (c *Conn) returnCreditLocked(n int64) {
-	if c.received += n; c.received < int64(c.cfg.ConnWindow)/4 {
+	if c.received += n; c.received == 0 || c.received < int64(c.cfg.ConnWindow)/4 {
 		return
 	}
 	c.recvWindow += c.received

@@ -95,11 +95,13 @@ func (c *Conn) noteID(id uint32) {
 // onTrailers acts on a header block behind a body.
 func (c *Conn) onTrailers(s *Stream, end bool) error {
 	c.mu.Lock()
-	ended := s.recvEnd
+	ended, connected := s.recvEnd, s.tunnel && (!c.client || s.head.Status < 300)
 	c.mu.Unlock()
 	switch {
 	case ended:
 		return c.refuse(s.id, &StreamError{Code: StreamClosed})
+	case connected:
+		return c.refuse(s.id, malformed("HEADERS within a tunnel")) // RFC 9113 8.5
 	case !end:
 		return c.refuse(s.id, malformed("second head"))
 	case c.block.tooBig:

@@ -83,12 +83,21 @@ func (c *Conn) onPing(f *frames.PingFrame) error {
 	return nil
 }
 
-// acknowledgeLocked sends out, to which an acknowledgement has been appended. A peer that does not read makes them pile up.
+// acknowledgeLocked sends out, to which an acknowledgement has been appended.
 func (c *Conn) acknowledgeLocked(out []byte) error {
 	c.out = out
-	if c.acks++; c.acks > maxAcks {
-		return calm("too many frames that must be acknowledged")
+	c.owed++
+	if err := c.checkOwedLocked(); err != nil {
+		return err
 	}
 	c.pushLocked()
+	return nil
+}
+
+// checkOwedLocked returns an error if the frames that the peer has caused pile up, because it does not read.
+func (c *Conn) checkOwedLocked() error {
+	if c.owed > maxOwed {
+		return calm("too many frames that must be answered")
+	}
 	return nil
 }

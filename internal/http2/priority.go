@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -123,11 +124,21 @@ func (c *Conn) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
 		s.scheduleLocked()
 	case id%2 == 0:
 		return protocolError("PRIORITY_UPDATE for a push")
-	case id > c.lastIn && len(c.early) < c.cfg.MaxStreams:
-		if c.early == nil {
-			c.early = make(map[uint32]priority)
-		}
-		c.early[id] = p
+	case id > c.lastIn:
+		c.announcedLocked(id, p)
 	}
 	return nil
+}
+
+// announcedLocked notes the priority of a stream that has not been opened, of as many as there may be streams.
+func (c *Conn) announcedLocked(id uint32, p priority) {
+	if c.early == nil {
+		c.early = make(map[uint32]priority)
+	}
+	if len(c.early) >= c.cfg.MaxStreams {
+		maps.DeleteFunc(c.early, func(id uint32, _ priority) bool { return id <= c.lastIn }) // those passed over
+	}
+	if len(c.early) < c.cfg.MaxStreams {
+		c.early[id] = p
+	}
 }

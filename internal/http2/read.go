@@ -17,7 +17,7 @@ import (
 // input is what the Framer reads: the bytes of the connection, through its window.
 type input struct {
 	c     *Conn
-	until time.Time // for the header block that is being read, if there is one
+	until time.Time // for the first SETTINGS, or the header block that is being read, if there is one
 	err   error     // why reading has ended
 	held  []byte    // a payload that was not in the window as a whole
 }
@@ -96,7 +96,6 @@ func (c *Conn) inputError(err error) error {
 
 // readPreface reads the connection preface of a client, RFC 9113 3.4.
 func (c *Conn) readPreface() error {
-	limit := deadline.In(c.cfg.PrefaceTimeout)
 	for n := 0; ; {
 		p := c.src.Buffered()
 		n = min(len(p), len(frames.ClientPreface))
@@ -107,7 +106,7 @@ func (c *Conn) readPreface() error {
 			c.src.Discard(n)
 			return nil
 		}
-		if err := c.input.fill(limit, len(frames.ClientPreface)); err != nil {
+		if err := c.input.fill(c.input.until, len(frames.ClientPreface)); err != nil {
 			return c.inputError(err)
 		}
 	}
@@ -196,6 +195,8 @@ func (c *Conn) noiseLocked(what string) error {
 func (c *Conn) frameError(err error) error {
 	var code frames.ConnectionError
 	switch {
+	case c.input.err != nil && !c.settled && errors.Is(c.input.err, os.ErrDeadlineExceeded):
+		return errNoSettings
 	case c.input.err != nil:
 		return c.inputError(c.input.err)
 	case errors.As(err, &code):
@@ -231,7 +232,7 @@ func (c *Conn) silence() time.Time {
 	defer c.mu.Unlock()
 	switch {
 	case !c.settled:
-		return deadline.In(c.cfg.PrefaceTimeout)
+		return c.input.until
 	case !c.probing.IsZero():
 		return c.probing
 	}
@@ -268,7 +269,7 @@ func (c *Conn) silent() error {
 	defer c.mu.Unlock()
 	now := time.Now()
 	if !c.settled {
-		return &ConnError{Code: SettingsTimeout, Reason: "no SETTINGS"}
+		return errNoSettings
 	}
 	if !c.probing.IsZero() {
 		if now.Before(c.probing) {

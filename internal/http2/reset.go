@@ -16,17 +16,23 @@ func (c *Conn) refuse(id uint32, why *StreamError) error {
 	if s != nil {
 		told = s.resetLocked(why)
 	} else {
-		c.out = appendReset(c.outLocked(), id, why.Code)
+		c.addResetLocked(id, why.Code)
 		if c.past.how(id) == unknown {
 			c.past.add(id, resetHere)
 		}
 	}
+	err := c.checkOwedLocked()
 	c.pushLocked()
 	c.endIfOverAndUnlock()
 	if told {
 		s.tellHandler()
 	}
-	return nil
+	return err
+}
+
+func (c *Conn) addResetLocked(id uint32, code Code) {
+	c.out = appendReset(c.outLocked(), id, code)
+	c.owed++
 }
 
 // onReset notes that the peer has reset a stream.

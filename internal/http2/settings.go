@@ -2,6 +2,7 @@ package http2
 
 import (
 	"context"
+	"time"
 
 	frames "golang.org/x/net/http2"
 )
@@ -41,6 +42,7 @@ func (c *Conn) onSettings(f *frames.SettingsFrame) error {
 			return c.noiseLocked("SETTINGS acknowledgements") // this side sends SETTINGS once
 		}
 		c.acked = true
+		c.shrinkWindowsLocked()
 		return nil
 	}
 	if f.NumSettings() > maxSettings {
@@ -51,7 +53,9 @@ func (c *Conn) onSettings(f *frames.SettingsFrame) error {
 			return err
 		}
 	}
-	c.settled = true
+	if !c.settled {
+		c.settled, c.input.until = true, time.Time{}
+	}
 	c.changeLocked()
 	return c.acknowledgeLocked(appendFrame(c.outLocked(), 0, frames.FrameSettings, frames.FlagSettingsAck, 0))
 }
@@ -86,6 +90,14 @@ func (c *Conn) settingLocked(s frames.Setting) error {
 		c.aware = c.aware || s.Val == 1
 	}
 	return nil
+}
+
+// shrinkWindowsLocked takes back from the streams that are open what the peer could send before it knew that their windows
+// are smaller than those that RFC 9113 has them start with. They may become negative (6.9.2).
+func (c *Conn) shrinkWindowsLocked() {
+	for _, s := range c.streams {
+		s.In.window -= max(defaultWindow-int64(c.cfg.Window), 0)
+	}
 }
 
 // newWindowLocked changes the windows of all streams, which may become negative: RFC 9113 6.9.2.

@@ -34,8 +34,9 @@ type Stream struct {
 	final    bool    // it has come
 	headed   bool    // and was taken
 	informal int     // informational heads so far
+	heads    int     // bytes of all heads so far, as SETTINGS_MAX_HEADER_LIST_SIZE counts them
 	noBody   bool    // Content-Length says nothing about what comes
-	tunnel   bool    // of a client: the method is CONNECT
+	tunnel   bool    // the method is CONNECT
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field
@@ -54,6 +55,10 @@ func (c *Conn) newStream(id uint32) *Stream {
 	s := &Stream{c: c, id: id, window: c.window0, declared: -1, prio: priority{urgency: defaultUrgency, incremental: !c.aware}}
 	s.In.s, s.Out.s = s, s
 	s.In.window, s.In.target = int64(c.cfg.Window), int64(c.cfg.Window)
+	if !c.client && !c.acked {
+		s.In.window = max(s.In.window, defaultWindow) // the peer may not have seen the SETTINGS: RFC 9113 6.9.3
+	}
+	c.grants += updatesPerStream
 	return s
 }
 
@@ -149,7 +154,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	if s.gone {
 		return false
 	}
-	s.c.out = appendReset(s.c.outLocked(), s.id, why.Code)
+	s.c.addResetLocked(s.id, why.Code)
 	s.endLocked(why)
 	s.c.dropLocked(s, resetHere)
 	return true

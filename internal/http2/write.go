@@ -131,7 +131,7 @@ func (c *Conn) gatherLocked() []byte {
 		s.dataLocked(room)
 	}
 	p := c.out
-	c.out, c.acks = nil, 0
+	c.out, c.owed = nil, 0
 	c.gathered++
 	return p
 }

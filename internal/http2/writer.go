@@ -111,6 +111,7 @@ func (w *Writer) holdLocked(a, b []byte) {
 func (w *Writer) keepLocked() {
 	if len(w.pending) > 0 {
 		w.pending, w.rest = slices.Concat(w.pending, w.rest), nil
+		w.trailers = slices.Clone(w.trailers)
 	}
 }
 
@@ -244,20 +245,23 @@ func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 // patience bounds a wait for the windows of the peer.
 type patience struct {
 	until time.Time
-	seen  int64 // bytes that had been sent at the last look
+	sent  int64 // bytes of the stream at the last look
+	all   int64 // and of the connection
 }
 
 func (w *Writer) patienceLocked() patience {
-	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
+	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), sent: w.sent, all: w.s.c.sent}
 }
 
-// progressLocked counts what the peer's windows have let through: that of the stream or, if that one is open, that of the
-// connection.
-func (w *Writer) progressLocked() int64 {
+// progressLocked returns how many bytes the peer's windows have let through since the last look: that of the stream or, if
+// that one is open, that of the connection. It is at most 1 GiB.
+func (w *Writer) progressLocked(p *patience) int64 {
+	n := w.sent - p.sent
 	if w.s.window > 0 {
-		return w.s.c.sent
+		n = w.s.c.sent - p.all
 	}
-	return w.sent
+	p.sent, p.all = w.sent, w.s.c.sent
+	return min(n, 1<<30)
 }
 
 // awaitLocked waits until something changes. A peer that has data wait for its window for too long has its stream reset.
@@ -268,15 +272,10 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 		return err
 	}
 	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
-	if w.s.window > 0 && c.window > 0 {
-		p.until = most // it waits for others, or for the socket
-	} else if n := w.progressLocked() - p.seen; n > 0 {
-		p.until = p.until.Add(time.Duration(n) * time.Second / minPeerRate)
-	}
-	if p.until.After(most) {
+	p.until = p.until.Add(time.Duration(w.progressLocked(p)) * time.Second / minPeerRate)
+	if w.s.window > 0 && c.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
 		p.until = most
 	}
-	p.seen = w.progressLocked()
 	switch {
 	case err != deadline.Late:
 		return err
