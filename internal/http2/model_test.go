@@ -355,6 +355,11 @@ func (m *model) overflow(id uint32, open int64) error {
 			return err
 		}
 		more -= n
+		if s := m.streams[id]; s != nil {
+			s.recv += n
+		} else {
+			m.recv += n
+		}
 	}
 	return nil
 }
