@@ -160,7 +160,7 @@ func TestResetsThatNobodyReadsAreBounded(t *testing.T) {
 		synctest.Wait()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.out)
+		return len(c.send.out)
 	}
 	for name, send := range map[string]func(r *raw, id uint32) error{
 		"DATA for one that is over": func(r *raw, id uint32) error { return r.fr.WriteData(id, false, []byte("x")) },

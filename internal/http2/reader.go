@@ -63,7 +63,7 @@ func (r *Reader) Discard(n int) {
 	if r.used += n - given; r.used >= chunkMax {
 		r.s.c.mu.Lock()
 		r.creditLocked()
-		r.s.c.pushLocked()
+		r.s.c.send.pushLocked()
 		r.s.c.mu.Unlock()
 	}
 }
@@ -182,7 +182,7 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 		r.used += len(r.cur) - r.given // more is wanted than the window may let through
 		r.given = len(r.cur)
 		r.creditLocked()
-		c.pushLocked()
+		c.send.pushLocked()
 		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
 			continue // since pushLocked unlocks
 		}
@@ -293,7 +293,7 @@ func (r *Reader) creditLocked() {
 	}
 	if more := r.target - r.held - r.window; more > 0 {
 		r.window += more
-		s.c.out = appendWindowUpdate(s.c.outLocked(), s.id, more)
+		s.c.send.out = appendWindowUpdate(s.c.send.outLocked(), s.id, more)
 	}
 }
 
@@ -304,7 +304,7 @@ func (r *Reader) Close() error {
 	c.mu.Lock()
 	r.closeLocked()
 	r.s.checkDoneLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 	r.setEnd(net.ErrClosed)
 	return nil

@@ -59,10 +59,10 @@ func (w *Writer) Finish(ctx context.Context, body []byte, trailers []Field) erro
 func (w *Writer) Send(ctx context.Context, p []byte) error { return w.write(ctx, value{a: p}) }
 
 // Begin lends scratch.
-func (w *Writer) Begin() []byte { return w.s.c.sink.Begin() }
+func (w *Writer) Begin() []byte { return w.s.c.send.sink.Begin() }
 
 // giveBack returns scratch to the sink that lent it.
-func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.sink.TryEnd(scratch[:0], nil) }
+func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.send.sink.TryEnd(scratch[:0], nil) }
 
 // End sends what scratch, which Begin lent, holds, followed by body.
 func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
@@ -96,7 +96,7 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	w.s.passLocked()
 	w.keepLocked()
 	w.s.scheduleLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	return true, nil
 }
 
@@ -140,7 +140,7 @@ func (w *Writer) write(ctx context.Context, v value) error {
 	}()
 	from := w.sent
 	w.beginLocked(&v)
-	c.pushSoonLocked()
+	c.send.pushSoonLocked()
 	return w.drainLocked(ctx, from, &v)
 }
 
@@ -151,14 +151,14 @@ func (w *Writer) beginLocked(v *value) {
 	w.ends, w.trailers = v.end, v.trailers
 	empty := len(w.pending) == 0
 	if v.head != nil {
-		s.c.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
+		s.c.send.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
 	}
 	switch {
 	case !empty:
 		s.passLocked()
 		s.scheduleLocked()
 	case v.end && v.head == nil && v.trailers == nil:
-		s.c.out = appendFrame(s.c.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
+		s.c.send.out = appendFrame(s.c.send.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
 		w.drainedLocked()
 	case v.end:
 		w.drainedLocked()
@@ -169,9 +169,9 @@ func (w *Writer) beginLocked(v *value) {
 func (s *Stream) scheduleLocked() {
 	switch {
 	case s.gone || len(s.Out.pending) == 0 || s.window <= 0:
-		s.c.ready.remove(s)
+		s.c.send.ready.remove(s)
 	default:
-		s.c.ready.add(s)
+		s.c.send.ready.add(s)
 	}
 }
 
@@ -182,7 +182,7 @@ func (w *Writer) drainedLocked() {
 		return
 	}
 	if w.trailers != nil {
-		s.c.headersLocked(s.id, w.trailers, true)
+		s.c.send.headersLocked(s.id, w.trailers, true)
 		w.trailers = nil
 	}
 	s.sentEnd = true
@@ -203,7 +203,7 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 		switch {
 		case w.sending, len(w.pending) > 0:
 			err = w.awaitLocked(ctx, &patience)
-		case frames && len(w.s.c.out) > maxWaiting:
+		case frames && len(w.s.c.send.out) > maxWaiting:
 			err = w.s.c.waitLocked(ctx)
 		default:
 			return nil
@@ -250,7 +250,7 @@ type patience struct {
 }
 
 func (w *Writer) patienceLocked() patience {
-	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), sent: w.sent, all: w.s.c.sent}
+	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), sent: w.sent, all: w.s.c.send.sent}
 }
 
 // progressLocked returns how many bytes the peer's windows have let through since the last look: that of the stream or, if
@@ -258,9 +258,9 @@ func (w *Writer) patienceLocked() patience {
 func (w *Writer) progressLocked(p *patience) int64 {
 	n := w.sent - p.sent
 	if w.s.window > 0 {
-		n = w.s.c.sent - p.all
+		n = w.s.c.send.sent - p.all
 	}
-	p.sent, p.all = w.sent, w.s.c.sent
+	p.sent, p.all = w.sent, w.s.c.send.sent
 	return min(n, 1<<30)
 }
 
@@ -273,7 +273,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	}
 	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
 	p.until = p.until.Add(time.Duration(w.progressLocked(p)) * time.Second / minPeerRate)
-	if w.s.window > 0 && c.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
+	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
 		p.until = most
 	}
 	switch {
@@ -284,7 +284,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	}
 	late := &deadline.Timeout{Text: "peer opened no window for " + c.cfg.StallTimeout.String()}
 	told := w.s.resetLocked(&StreamError{Code: Cancel, cause: late})
-	c.pushLocked()
+	c.send.pushLocked()
 	if told {
 		c.mu.Unlock()
 		w.s.tellHandler()
@@ -315,13 +315,13 @@ func (w *Writer) flushLocked(ctx context.Context) error {
 	if w.s.err != nil {
 		return w.s.err
 	}
-	upTo := c.gathered
-	if len(c.out) > 0 {
+	upTo := c.send.gathered
+	if len(c.send.out) > 0 {
 		upTo++
 	}
-	c.pushLocked()
-	for c.accepted < upTo {
-		if c.broken {
+	c.send.pushLocked()
+	for c.send.accepted < upTo {
+		if c.send.broken {
 			return c.err
 		}
 		if err := c.waitLocked(ctx); err != nil {
