@@ -1,7 +1,16 @@
 package http2
 
+// acceptor opens the streams of a client, for a server.
+type acceptor struct {
+	c       *Conn
+	server  Server
+	request Request             // of the goroutine that reads
+	early   map[uint32]priority // of streams that have not been opened; under the lock
+}
+
 // onRequest acts on a header block from a client: a request, or trailers.
-func (c *Conn) onRequest(id uint32, end bool) error {
+func (a *acceptor) onRequest(id uint32, end bool) error {
+	c := a.c
 	if id%2 == 0 {
 		return protocolError("stream of a client with an even id")
 	}
@@ -9,11 +18,15 @@ func (c *Conn) onRequest(id uint32, end bool) error {
 	s := c.streams[id]
 	if s != nil {
 		c.mu.Unlock()
-		return c.onTrailers(s, end)
+		return c.recv.onTrailers(s, end)
 	}
 	if id <= c.lastIn {
 		defer c.mu.Unlock()
-		return c.lateHeadersLocked(id)
+		return c.recv.lateHeadersLocked(id)
+	}
+	if err := c.send.checkOwedLocked(); err != nil { // handlers reset streams too
+		c.mu.Unlock()
+		return err
 	}
 	c.lastIn = id
 	if c.leaving == leftover {
@@ -26,30 +39,31 @@ func (c *Conn) onRequest(id uint32, end bool) error {
 	if full {
 		return c.refuse(id, &StreamError{Code: RefusedStream})
 	}
-	r := &c.request
+	r := &a.request
 	*r = Request{End: end, Length: -1}
-	if err := r.parse(c.block.fields, c.cfg.Limits, !c.cfg.NoConnect); err != nil && !c.block.tooBig {
+	if err := r.parse(c.recv.block.fields, c.cfg.Limits, !c.cfg.NoConnect); err != nil && !c.recv.block.tooBig {
 		return c.refuse(id, err)
 	}
-	if c.block.tooBig {
+	if c.recv.block.tooBig {
 		r.Refused, r.Fields = 431, nil
 	}
 	if end && r.Length > 0 && r.Refused == 0 {
 		return c.refuse(id, malformed("content-length without a body"))
 	}
-	c.accept(id, r)
+	a.admitRequest(id, r)
 	return nil
 }
 
-// accept opens a stream for a request, and has it served.
-func (c *Conn) accept(id uint32, r *Request) {
+// admitRequest opens a stream for a request, and has it served.
+func (a *acceptor) admitRequest(id uint32, r *Request) {
+	c := a.c
 	c.mu.Lock()
 	s := c.newStream(id)
-	s.recvEnd, s.declared = r.End, r.Length
-	c.prioritizeLocked(s, r)
+	s.recvEnd, s.declared, s.tunnel = r.End, r.Length, r.Method == "CONNECT"
+	a.prioritizeLocked(s, r)
 	c.streams[id] = s
 	c.mu.Unlock()
-	h := c.server.Accept(s, r)
+	h := a.server.Accept(s, r)
 	if h == nil {
 		s.Reset(RefusedStream, nil)
 		return
@@ -71,15 +85,16 @@ func (c *Conn) accept(id uint32, r *Request) {
 }
 
 // prioritizeLocked gives a stream the priority that its request has, or that has been announced for it. RFC 9218 5, 7.
-func (c *Conn) prioritizeLocked(s *Stream, r *Request) {
+func (a *acceptor) prioritizeLocked(s *Stream, r *Request) {
+	c := a.c
 	for i := range r.Fields {
 		if r.Fields[i].Name == "priority" {
-			c.aware = true
+			c.peer.aware = true
 			s.prio = parsePriority(r.Fields[i].Value)
 		}
 	}
-	if p, ok := c.early[s.id]; ok {
+	if p, ok := a.early[s.id]; ok {
 		s.prio = p
-		delete(c.early, s.id)
+		delete(a.early, s.id)
 	}
 }

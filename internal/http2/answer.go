@@ -5,7 +5,8 @@ import (
 )
 
 // onResponse acts on a header block from a server: a head, or trailers.
-func (c *Conn) onResponse(id uint32, end bool) error {
+func (rc *receiver) onResponse(id uint32, end bool) error {
+	c := rc.c
 	c.mu.Lock()
 	s := c.streams[id]
 	if s == nil {
@@ -13,25 +14,30 @@ func (c *Conn) onResponse(id uint32, end bool) error {
 		if c.idleLocked(id) {
 			return protocolError("HEADERS for a stream that is idle")
 		}
-		return c.lateHeadersLocked(id)
+		return rc.lateHeadersLocked(id)
 	}
 	final := s.final
+	if !final {
+		s.heads += rc.block.size
+	}
+	tooBig := rc.block.tooBig || s.heads > c.cfg.Limits.Head
 	c.mu.Unlock()
 	if final {
-		return c.onTrailers(s, end)
+		return rc.onTrailers(s, end)
 	}
-	if c.block.tooBig {
+	if tooBig {
 		return c.refuse(id, &StreamError{Code: Cancel, cause: errHeadLong})
 	}
-	h, err := parseHead(c.block.fields, end, c.cfg.Limits)
+	h, err := parseHead(rc.block.fields, end, c.cfg.Limits)
 	if err != nil {
 		return c.refuse(id, err)
 	}
-	return c.answered(s, h)
+	return rc.answered(s, h)
 }
 
 // answered notes a head.
-func (c *Conn) answered(s *Stream, h Head) error {
+func (rc *receiver) answered(s *Stream, h Head) error {
+	c := rc.c
 	c.mu.Lock()
 	if h.Informational() {
 		if s.informal++; s.informal > c.cfg.MaxInformational && c.cfg.MaxInformational >= 0 {
@@ -58,7 +64,7 @@ func (c *Conn) answered(s *Stream, h Head) error {
 	if h.End {
 		s.recvEndLocked()
 	} else {
-		c.changeSoonLocked(s)
+		rc.changeSoonLocked(s)
 	}
 	c.endIfOverAndUnlock()
 	return nil

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 
@@ -15,6 +16,9 @@ type Field = hpack.HeaderField
 // fieldOverhead is what a field counts beyond its bytes, RFC 9113 6.5.2.
 const fieldOverhead = 32
 
+// maxSizeChange is how long a change of the table's size may be before it is an error.
+const maxSizeChange = 8
+
 // block decodes header blocks, one after the other. A block that is too long is decoded to its end all the same, since the
 // table must not miss a field, but nothing more of it is kept.
 type block struct {
@@ -23,7 +27,9 @@ type block struct {
 	fields []Field
 	size   int
 	tooBig bool
-	parts  int // frames so far
+	parts  int    // frames so far
+	front  bool   // nothing has come but changes of the table's size
+	cut    []byte // the beginning of one
 }
 
 func (b *block) init(limit int) {
@@ -36,6 +42,7 @@ func (b *block) init(limit int) {
 func (b *block) begin() {
 	clear(b.fields)
 	b.fields, b.size, b.tooBig, b.parts = b.fields[:0], 0, false, 0
+	b.front, b.cut = true, nil
 	b.dec.SetEmitEnabled(true)
 }
 
@@ -50,8 +57,14 @@ func (b *block) emit(f Field) {
 
 // add decodes a fragment. Its error is one of the connection, whose tables differ from then on.
 func (b *block) add(fragment []byte, last bool) error {
+	var err error
 	b.parts++
-	_, err := b.dec.Write(fragment)
+	if b.front {
+		fragment, err = b.resize(fragment, last)
+	}
+	if err == nil {
+		_, err = b.dec.Write(fragment)
+	}
 	if err == nil && last {
 		err = b.dec.Close()
 	}
@@ -62,6 +75,43 @@ func (b *block) add(fragment []byte, last bool) error {
 		return &ConnError{Code: CompressionError, Reason: err.Error()}
 	}
 	return nil
+}
+
+// resize takes the changes of the table's size at the front of a block, and returns what follows. There may be two in a row
+// (RFC 7541 4.2), which the decoder takes only as the first of a block each.
+func (b *block) resize(p []byte, last bool) (rest []byte, err error) {
+	if b.cut != nil {
+		p, b.cut = append(b.cut, p...), nil
+	}
+	for err == nil && len(p) > 0 && p[0]&0xe0 == 0x20 {
+		n := sizeChange(p)
+		if n == 0 {
+			if last || len(p) > maxSizeChange {
+				break // the decoder has an error for it
+			}
+			b.cut = bytes.Clone(p)
+			return nil, nil
+		}
+		if _, err = b.dec.Write(p[:n]); err == nil {
+			err = b.dec.Close()
+		}
+		p = p[n:]
+	}
+	b.front = len(p) == 0
+	return p, err
+}
+
+// sizeChange returns how many bytes a change of the table's size takes at the front of p, or 0 if p does not have it all.
+func sizeChange(p []byte) int {
+	if p[0] != 0x3f {
+		return 1 // the size is in the same byte
+	}
+	for i, c := range p[1:] {
+		if c&0x80 == 0 {
+			return i + 2
+		}
+	}
+	return 0
 }
 
 // fragmentOf returns the fragment of a header block that the payload of a HEADERS frame has, and whether its stream is said

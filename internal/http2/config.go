@@ -9,13 +9,14 @@ import (
 
 // Limits against peers that do too much of something, with the attacks that they end. Those of Config may be changed.
 const (
-	maxSettings    = 32   // entries of one SETTINGS frame
-	maxAcks        = 1000 // PING and SETTINGS acknowledgements that wait to be sent
-	maxZombies     = 20   // handlers that run although their streams were reset
-	updatesPerData = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
-	maxRemembered  = 256  // streams that are remembered after their end
-	maxTable       = 4096 // bytes of the HPACK tables, whatever the peer sets
-	minPeerRate    = 240  // bytes a second that a peer must take on average while data waits for its window
+	maxSettings      = 32   // entries of one SETTINGS frame
+	maxOwed          = 1000 // acknowledgements and RST_STREAM frames that wait to be sent
+	maxZombies       = 20   // handlers that run although their streams were reset
+	updatesPerData   = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
+	updatesPerStream = 2    // and for each stream
+	maxRemembered    = 256  // streams that are remembered after their end
+	maxTable         = 4096 // bytes of the HPACK tables, whatever the peer sets
+	minPeerRate      = 240  // bytes a second that a peer must take on average while data waits for its window
 )
 
 // Config says how a Conn behaves. The zero value means the defaults, which differ for servers and clients; a negative

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	frames "golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // defaultWindow is the window of a connection and its streams before anybody has said anything, RFC 9113 6.9.2.
@@ -36,77 +36,52 @@ type Handler interface {
 }
 
 // Conn is one connection. Its methods are for any goroutine at any time, except Serve and Run, which are called once.
+//
+// It is the table of its streams, under one lock, and what begins and ends them. A sender gathers what is to be sent, a
+// receiver reads, an acceptor opens the streams of a client, and peer is what the other side has said of itself.
 type Conn struct {
 	nc     *chanio.Conn
-	src    chanio.ByteSource
-	sink   chanio.ByteSink
 	cfg    Config
 	client bool
-	server Server
 
-	// Of the goroutine that reads.
-	ctx     context.Context
-	input   input
-	framer  *frames.Framer
-	block   block
-	request Request
-	changed *Stream   // that has got a head, which nobody was told of
-	first   bool      // the first SETTINGS have come
-	heard   time.Time // when the last frame came
-	probing time.Time // until when an answer to a ping must come, if one was sent because of silence
+	send   sender
+	recv   receiver
+	accept acceptor
 
 	workers sync.WaitGroup // handlers
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of all that follows, and of what the parts of a Conn have under it
 	streams map[uint32]*Stream
 	tunnels int // of streams
 	past    past
-	early   map[uint32]priority // of streams that have not been opened
-	aware   bool                // the peer knows RFC 9218
-	moved   chan struct{}       // closed when anything changes, if somebody waits for that
-	err     error               // why the connection has failed or ended
-	broken  bool                // nothing can be written any more
-	over    bool                // Serve or Run is about to return
-	running int                 // handlers
-	zombies int                 // handlers whose streams were reset
-	lastIn  uint32              // the highest stream that the peer has opened
-	nextOut uint32              // the next stream that a client opens
-	busy    time.Time           // when the connection last had a stream
+	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	err     error         // why the connection has failed or ended
+	over    bool          // Serve or Run is about to return
+	running int           // handlers
+	zombies int           // handlers whose streams were reset
+	lastIn  uint32        // the highest stream that the peer has opened
+	nextOut uint32        // the next stream that a client opens
+	busy    time.Time     // when the connection last had a stream
 	resets  bucket
 	noise   bucket
-
-	// What the peer has said.
-	settled   bool // its SETTINGS have come
-	acked     bool // and its acknowledgement of those of this side
-	maxFrame  int
-	maxOpen   int
-	window0   int64 // that streams begin with
-	connect   bool  // extended CONNECT
-	goAway    *ConnError
-	goAwayMax uint32
-
-	// The output.
-	out      []byte // frames that are to be sent, in order
-	encoder  *hpack.Encoder
-	encoded  appender
-	ready    queue
-	window   int64 // that the peer has opened for the connection
-	sent     int64 // bytes of DATA, ever
-	grants   int   // WINDOW_UPDATE frames that are not noise
-	acks     int   // acknowledgements in out
-	writing  bool
-	stuck    bool   // and waits for the sink to have room
-	gathered uint64 // times that output has been gathered
-	accepted uint64 // and handed over
-
-	// Flow control of what comes.
-	recvWindow int64 // what the peer may still send
-	received   int64 // bytes that have not been given back
+	peer    peer
 
 	leaving   leaving
 	said      chan struct{} // closed when no more streams are opened; made on demand
 	pings     pings
 	finalStep *time.Timer // of the shutdown
+}
+
+// peer is what the other side has said.
+type peer struct {
+	settled   bool // its SETTINGS have come
+	acked     bool // and its acknowledgement of those of this side
+	maxOpen   int
+	window0   int64 // that streams begin with
+	connect   bool  // extended CONNECT
+	aware     bool  // it knows RFC 9218
+	goAway    *ConnError
+	goAwayMax uint32
 }
 
 // leaving is how far a shutdown has got.
@@ -118,19 +93,11 @@ const (
 	leftover         // GOAWAY with the last stream has been sent
 )
 
-// appender is what the HPACK encoder writes to.
-type appender struct{ p []byte }
-
-func (a *appender) Write(p []byte) (int, error) {
-	a.p = append(a.p, p...)
-	return len(p), nil
-}
-
 // NewServer makes the server's side of a connection over nc. src is the bytes of nc.In, which the caller has claimed; they
 // begin with the preface of the client.
 func NewServer(nc *chanio.Conn, src chanio.ByteSource, server Server, cfg *Config) *Conn {
 	c := newConn(nc, src, cfg, false)
-	c.server = server
+	c.accept.server = server
 	c.appendSettingsLocked()
 	return c
 }
@@ -141,26 +108,19 @@ func NewClient(nc *chanio.Conn, cfg *Config) *Conn {
 	c := newConn(nc, chanio.BytesOf(nc.In), cfg, true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out = append(c.outLocked(), frames.ClientPreface...)
+	c.send.out = append(c.send.outLocked(), frames.ClientPreface...)
 	c.appendSettingsLocked()
 	return c
 }
 
 func newConn(nc *chanio.Conn, src chanio.ByteSource, cfg *Config, client bool) *Conn {
-	c := &Conn{nc: nc, src: src, sink: chanio.BytesTo(nc.Out), cfg: cfg.complete(client), client: client}
-	c.streams = map[uint32]*Stream{}
-	c.input.c = c
-	c.framer = frames.NewFramer(nil, &c.input)
-	c.framer.SetMaxReadFrameSize(uint32(c.cfg.MaxFrame))
-	c.block.init(c.cfg.Limits.Head)
-	c.encoder = hpack.NewEncoder(&c.encoded)
-	c.encoder.SetMaxDynamicTableSizeLimit(maxTable)
+	c := &Conn{nc: nc, cfg: cfg.complete(client), client: client, streams: map[uint32]*Stream{}, nextOut: 1, busy: time.Now()}
+	c.send.init(c)
+	c.recv.init(c, src)
+	c.accept.c = c
 	c.resets = newBucket(c.cfg.ResetBurst, c.cfg.ResetRate)
 	c.noise = newBucket(c.cfg.NoiseBurst, c.cfg.NoiseRate)
-	c.nextOut = 1
-	c.maxFrame, c.maxOpen, c.window0 = 16<<10, 100, defaultWindow
-	c.window, c.recvWindow = defaultWindow, defaultWindow
-	c.busy, c.heard = time.Now(), time.Now()
+	c.peer.maxOpen, c.peer.window0 = 100, defaultWindow
 	return c
 }
 
@@ -173,29 +133,16 @@ func (c *Conn) Serve(ctx context.Context) error { return c.run(ctx) }
 func (c *Conn) Run(ctx context.Context) error { return c.run(ctx) }
 
 func (c *Conn) run(ctx context.Context) error {
-	c.ctx = ctx
+	c.recv.ctx = ctx
+	c.recv.input.until = deadline.In(c.cfg.PrefaceTimeout)
 	stop := context.AfterFunc(ctx, func() { c.fail(chanio.Cause(ctx)) })
-	c.push()
-	err := c.read()
+	c.send.push()
+	err := c.recv.read()
 	stop()
 	err = c.finish(err)
 	c.workers.Wait()
 	c.awaitWritten()
 	return err
-}
-
-// read reads until the connection ends.
-func (c *Conn) read() error {
-	if !c.client {
-		if err := c.readPreface(); err != nil {
-			return err
-		}
-	}
-	for {
-		if err := c.readFrame(); err != nil {
-			return err
-		}
-	}
 }
 
 // finish ends the connection, because reading it has ended with err.
@@ -213,8 +160,8 @@ func (c *Conn) finish(err error) error {
 		c.sayGoodbyeLocked(broken.Code, broken.Reason)
 	case err == io.EOF && len(c.streams) == 0:
 		err = nil
-	case err == io.EOF && c.goAway != nil && c.goAway.Code != NoError:
-		err = fmt.Errorf("%w behind %w", io.ErrUnexpectedEOF, c.goAway)
+	case err == io.EOF && c.peer.goAway != nil && c.peer.goAway.Code != NoError:
+		err = fmt.Errorf("%w behind %w", io.ErrUnexpectedEOF, c.peer.goAway)
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
@@ -238,7 +185,7 @@ func (c *Conn) awaitWritten() {
 	defer cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.writing {
+	for c.send.writing {
 		if c.waitLocked(limit) != nil {
 			c.mu.Unlock()
 			c.fail(os.ErrDeadlineExceeded)
@@ -254,14 +201,14 @@ func (c *Conn) sayGoodbyeLocked(code Code, reason string) {
 		return
 	}
 	c.leaving = leftover
-	c.out = appendGoAway(c.outLocked(), c.lastIn, code, reason)
-	c.pushLocked()
+	c.send.out = appendGoAway(c.send.outLocked(), c.lastIn, code, reason)
+	c.send.pushLocked()
 }
 
 // fail ends the connection from outside of its reader, which returns soon after.
 func (c *Conn) fail(cause error) {
 	c.mu.Lock()
-	c.broken = true
+	c.send.broken = true
 	gone := c.endLocked(cause)
 	c.mu.Unlock()
 	tell(gone)
@@ -277,7 +224,7 @@ func (c *Conn) endLocked(cause error) (gone []*Stream) {
 	var broken *ConnError
 	if errors.As(cause, &broken) {
 		code, remote = broken.Code, broken.Remote
-	} else if why := c.goAway; why != nil && !c.client && why.Code != NoError { // the client has said why it leaves
+	} else if why := c.peer.goAway; why != nil && !c.client && why.Code != NoError { // the client has said why it leaves
 		code, cause = why.Code, errors.Join(why, cause)
 	}
 	for _, s := range c.streams {
@@ -317,8 +264,8 @@ func (c *Conn) closedLocked() error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case c.goAway != nil:
-		return c.goAway
+	case c.peer.goAway != nil:
+		return c.peer.goAway
 	case c.leaving != staying:
 		return errLeaving
 	case c.nextOut > 1<<31-1:
@@ -367,9 +314,22 @@ func (c *Conn) changeLocked() {
 	}
 }
 
+// waitLocked waits, unlocked, until anything changes for the connection, or ctx ends.
+func (c *Conn) waitLocked(ctx context.Context) error {
+	news := c.newsLocked()
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-news:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+}
+
 // checkOverLocked ends the reader of a connection that is leaving when no stream is left.
 func (c *Conn) checkOverLocked() (over bool) {
-	leaves := c.leaving == leftover || c.client && (c.goAway != nil || c.leaving != staying)
+	leaves := c.leaving == leftover || c.client && (c.peer.goAway != nil || c.leaving != staying)
 	return leaves && len(c.streams) == 0 && c.running == 0 && !c.over
 }
 

@@ -28,7 +28,7 @@ func granted(r *raw, id uint32) (n int) {
 	return n
 }
 
-// TestWindowUpdatesAreBoundedByTheDataSent sends 10 for each DATA frame, and what is borne without any, and one more.
+// TestWindowUpdatesAreBoundedByTheDataSent sends 10 for each DATA frame and 2 for each stream, and what is borne without any, and one more.
 func TestWindowUpdatesAreBoundedByTheDataSent(t *testing.T) {
 	const replies = 20
 	for more, calm := range map[int]bool{0: true, 1: false} {
@@ -37,7 +37,7 @@ func TestWindowUpdatesAreBoundedByTheDataSent(t *testing.T) {
 				r.ok(r.headers(2*i+1, true, get("/")))
 			}
 			require.Equal(t, replies, r.count("DATA"))
-			r.again(10*replies+1000+more, func(int) error { return r.fr.WriteWindowUpdate(0, 1) })
+			r.again((10+2)*replies+1000+more, func(int) error { return r.fr.WriteWindowUpdate(0, 1) })
 			require.Equal(t, calm, !strings.Contains(r.heard(), "GOAWAY 0 ENHANCE_YOUR_CALM"))
 		})
 	}

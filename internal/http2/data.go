@@ -18,7 +18,7 @@ var (
 )
 
 // onData reads the payload of a DATA frame. What no stream wants is dropped.
-func (c *Conn) onData(h frames.FrameHeader) error {
+func (rc *receiver) onData(h frames.FrameHeader) error {
 	if h.StreamID == 0 {
 		return protocolError("DATA frame without a stream")
 	}
@@ -28,8 +28,8 @@ func (c *Conn) onData(h frames.FrameHeader) error {
 		if n == 0 {
 			return &ConnError{Code: FrameSizeError, Reason: "DATA frame without its padding"}
 		}
-		if _, err := io.ReadFull(&c.input, one[:]); err != nil {
-			return c.frameError(err)
+		if _, err := io.ReadFull(&rc.input, one[:]); err != nil {
+			return rc.frameError(err)
 		}
 		if n, padding = n-1, int(one[0]); padding > n {
 			return protocolError("padding longer than its frame")
@@ -37,36 +37,37 @@ func (c *Conn) onData(h frames.FrameHeader) error {
 		n -= padding
 	}
 	end := h.Flags.Has(frames.FlagDataEndStream)
-	s, room, err := c.admit(h, n, end)
+	s, room, err := rc.admit(h, n, end)
 	if err != nil {
 		return err
 	}
-	if err := c.payload(room, n); err != nil {
+	if err := rc.payload(room, n); err != nil {
 		return err
 	}
-	if err := c.skip(padding); err != nil {
+	if err := rc.skip(padding); err != nil {
 		return err
 	}
 	if s != nil {
-		return c.arrived(s, room, end)
+		return rc.arrived(s, room, end)
 	}
 	return nil
 }
 
 // admit counts a DATA frame, and returns the stream that it belongs to and, if somebody reads that, space for n bytes. A
 // stream that must not have it is reset, and nil returned.
-func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, error) {
+func (rc *receiver) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, error) {
+	c := rc.c
 	c.mu.Lock()
 	id, size := h.StreamID, int64(h.Length)
 	if c.idleLocked(id) {
 		c.mu.Unlock()
 		return nil, nil, protocolError("DATA for a stream that is idle")
 	}
-	if c.recvWindow -= size; c.recvWindow < 0 {
+	if rc.window -= size; rc.window < 0 {
 		c.mu.Unlock()
 		return nil, nil, &ConnError{Code: FlowControlError, Reason: "more DATA than the window of the connection"}
 	}
-	c.returnCreditLocked(size)
+	rc.returnCreditLocked(size)
 	if n == 0 && !end {
 		if err := c.noiseLocked("empty DATA frames"); err != nil {
 			c.mu.Unlock()
@@ -75,7 +76,7 @@ func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, er
 	}
 	s := c.streams[id]
 	if s == nil {
-		return nil, nil, c.lateDataAndUnlock(id)
+		return nil, nil, rc.lateDataAndUnlock(id)
 	}
 	why := s.admitLocked(size, int64(n))
 	var room []byte
@@ -90,11 +91,12 @@ func (c *Conn) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, er
 }
 
 // lateDataAndUnlock is for DATA of a stream that is over.
-func (c *Conn) lateDataAndUnlock(id uint32) error {
+func (rc *receiver) lateDataAndUnlock(id uint32) error {
+	c := rc.c
 	forgotten, how := c.past.mayBeForgotten(id), c.past.how(id)
 	if forgotten {
 		defer c.mu.Unlock()
-		return c.forgottenLocked(id)
+		return rc.forgottenLocked(id)
 	}
 	c.mu.Unlock()
 	if how == resetHere {
@@ -111,7 +113,7 @@ func (s *Stream) admitLocked(size, n int64) *StreamError {
 	case s.c.client && !s.final:
 		return malformed("DATA before a head")
 	}
-	if s.In.window -= size; s.In.window < 0 {
+	if s.In.window -= size; s.In.window < 0 && size > 0 {
 		return &StreamError{Code: FlowControlError}
 	}
 	s.arrived += n
@@ -122,29 +124,31 @@ func (s *Stream) admitLocked(size, n int64) *StreamError {
 }
 
 // returnCreditLocked gives the credit of the connection back, once that is worth a frame.
-func (c *Conn) returnCreditLocked(n int64) {
-	if c.received += n; c.received < int64(c.cfg.ConnWindow)/4 {
+func (rc *receiver) returnCreditLocked(n int64) {
+	c := rc.c
+	if rc.received += n; rc.received == 0 || rc.received < int64(c.cfg.ConnWindow)/4 {
 		return
 	}
-	c.recvWindow += c.received
-	c.out = appendWindowUpdate(c.outLocked(), 0, c.received)
-	c.received = 0
-	c.pushLocked()
+	rc.window += rc.received
+	c.send.out = appendWindowUpdate(c.send.outLocked(), 0, rc.received)
+	rc.received = 0
+	c.send.pushLocked()
 }
 
 // payload reads n bytes into room, or drops them if there is none.
-func (c *Conn) payload(room []byte, n int) error {
+func (rc *receiver) payload(room []byte, n int) error {
 	if room == nil {
-		return c.skip(n)
+		return rc.skip(n)
 	}
-	if _, err := io.ReadFull(&c.input, room); err != nil {
-		return c.frameError(err)
+	if _, err := io.ReadFull(&rc.input, room); err != nil {
+		return rc.frameError(err)
 	}
 	return nil
 }
 
 // arrived notes what a DATA frame has brought: p, if anybody reads it, and the end of the body.
-func (c *Conn) arrived(s *Stream, p []byte, end bool) error {
+func (rc *receiver) arrived(s *Stream, p []byte, end bool) error {
+	c := rc.c
 	c.mu.Lock()
 	if len(p) > 0 && !s.In.closed && s.err == nil {
 		s.In.held += int64(len(p))
@@ -164,34 +168,36 @@ func (c *Conn) arrived(s *Stream, p []byte, end bool) error {
 }
 
 // skip reads and drops n bytes.
-func (c *Conn) skip(n int) error {
+func (rc *receiver) skip(n int) error {
+	c := rc.c
 	for n > 0 {
-		if len(c.src.Buffered()) == 0 {
-			if err := c.input.fill(deadline.In(c.cfg.FrameTimeout), n); err != nil {
-				return c.inputError(err)
+		if len(rc.src.Buffered()) == 0 {
+			if err := rc.input.fill(deadline.In(c.cfg.FrameTimeout), n); err != nil {
+				return rc.inputError(err)
 			}
 		}
-		some := min(n, len(c.src.Buffered()))
-		c.src.Discard(some)
+		some := min(n, len(rc.src.Buffered()))
+		rc.src.Discard(some)
 		n -= some
 	}
 	return nil
 }
 
 // onWindowUpdate opens a window of the peer.
-func (c *Conn) onWindowUpdate(f *frames.WindowUpdateFrame) error {
+func (rc *receiver) onWindowUpdate(f *frames.WindowUpdateFrame) error {
+	c := rc.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.grants > 0 {
-		c.grants--
+	if c.send.grants > 0 {
+		c.send.grants--
 	} else if err := c.noiseLocked("WINDOW_UPDATE frames"); err != nil {
 		return err
 	}
 	if f.StreamID == 0 {
-		if c.window += int64(f.Increment); c.window > maxWindow {
+		if c.send.window += int64(f.Increment); c.send.window > maxWindow {
 			return &ConnError{Code: FlowControlError, Reason: "window of the connection too large"}
 		}
-		c.pushLocked()
+		c.send.pushLocked()
 		return nil
 	}
 	if c.idleLocked(f.StreamID) {
@@ -207,6 +213,6 @@ func (c *Conn) onWindowUpdate(f *frames.WindowUpdateFrame) error {
 		return c.refuse(f.StreamID, &StreamError{Code: FlowControlError})
 	}
 	s.scheduleLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	return nil
 }

@@ -28,5 +28,5 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		require.Equal(t, []time.Duration{k.ping, 15 * time.Second}, []time.Duration{c.PingAfter, c.PingTimeout})
 		require.Equal(t, k.limits, *c.Limits)
 	}
-	require.Equal(t, []int{32, 1000, 20, 10, 4096, 240}, []int{maxSettings, maxAcks, maxZombies, updatesPerData, maxTable, minPeerRate})
+	require.Equal(t, []int{32, 1000, 20, 10, 4096, 240}, []int{maxSettings, maxOwed, maxZombies, updatesPerData, maxTable, minPeerRate})
 }

@@ -91,6 +91,9 @@ var (
 	errDone      = errors.New("http2: stream is over")
 )
 
+// errNoSettings ends a connection whose peer sends no SETTINGS in time.
+var errNoSettings = &ConnError{Code: SettingsTimeout, Reason: "no SETTINGS"}
+
 // protocolError is an error of the connection because of what the peer sent.
 func protocolError(reason string) *ConnError { return &ConnError{Code: ProtocolError, Reason: reason} }
 

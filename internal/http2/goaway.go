@@ -19,10 +19,10 @@ func (c *Conn) Shutdown() {
 	c.sayLeavingLocked()
 	c.changeLocked()
 	if !c.client {
-		c.out = appendGoAway(c.outLocked(), 1<<31-1, NoError, "")
-		c.out = appendPing(c.out, 0, goodbye)
+		c.send.out = appendGoAway(c.send.outLocked(), 1<<31-1, NoError, "")
+		c.send.out = appendPing(c.send.out, 0, goodbye)
 		c.finalStep = time.AfterFunc(max(c.cfg.GoAwayTimeout, 0), c.leaveNow)
-		c.pushLocked()
+		c.send.pushLocked()
 	}
 	c.endIfOverAndUnlock()
 }
@@ -47,12 +47,13 @@ func (c *Conn) endIfOverAndUnlock() {
 }
 
 // onGoAway notes that the peer takes no new streams, and ends those that it has not looked at.
-func (c *Conn) onGoAway(f *frames.GoAwayFrame) error {
+func (rc *receiver) onGoAway(f *frames.GoAwayFrame) error {
+	c := rc.c
 	c.mu.Lock()
 	why := &ConnError{Code: Code(f.ErrCode), Remote: true, Reason: string(f.DebugData())}
-	if c.goAway != nil {
+	if c.peer.goAway != nil {
 		err := c.noiseLocked("GOAWAY frames") // beyond the two of a shutdown
-		if f.LastStreamID > c.goAwayMax {
+		if f.LastStreamID > c.peer.goAwayMax {
 			err = protocolError("GOAWAY that takes back another one")
 		}
 		if err != nil {
@@ -60,7 +61,7 @@ func (c *Conn) onGoAway(f *frames.GoAwayFrame) error {
 			return err
 		}
 	}
-	c.goAway, c.goAwayMax = why, f.LastStreamID
+	c.peer.goAway, c.peer.goAwayMax = why, f.LastStreamID
 	c.sayLeavingLocked()
 	var gone []*Stream
 	if c.client {

@@ -17,62 +17,64 @@ func (c *Conn) idleLocked(id uint32) bool {
 }
 
 // onHeaders reads a header block, and acts on it.
-func (c *Conn) onHeaders(header frames.FrameHeader) error {
-	c.input.until = deadline.In(c.cfg.HeadTimeout)
-	itself, err := c.readBlock(header)
-	c.input.until = time.Time{}
+func (rc *receiver) onHeaders(header frames.FrameHeader) error {
+	c := rc.c
+	rc.input.until = deadline.In(c.cfg.HeadTimeout)
+	itself, err := rc.readBlock(header)
+	rc.input.until = time.Time{}
 	if err != nil {
 		return err
 	}
 	id, end := header.StreamID, header.Flags.Has(frames.FlagHeadersEndStream)
 	if itself {
-		if !c.client && c.newID(id) {
-			c.noteID(id)
+		if !c.client && c.accept.newID(id) {
+			c.accept.noteID(id)
 		}
 		return c.refuse(id, malformed("stream that depends on itself"))
 	}
 	if c.client {
-		return c.onResponse(id, end)
+		return rc.onResponse(id, end)
 	}
-	return c.onRequest(id, end)
+	return c.accept.onRequest(id, end)
 }
 
 // readBlock decodes a header block. It reports whether its stream is said to depend on itself.
-func (c *Conn) readBlock(header frames.FrameHeader) (itself bool, err error) {
-	c.block.begin()
-	p, err := c.input.whole(int(header.Length))
+func (rc *receiver) readBlock(header frames.FrameHeader) (itself bool, err error) {
+	rc.block.begin()
+	p, err := rc.input.whole(int(header.Length))
 	if err != nil {
-		return false, c.frameError(err)
+		return false, rc.frameError(err)
 	}
 	fragment, itself, err := fragmentOf(header, p)
 	if err != nil {
 		return false, err
 	}
 	last := header.Flags.Has(frames.FlagHeadersEndHeaders)
-	err = c.block.add(fragment, last)
+	err = rc.block.add(fragment, last)
 	if err == nil && !last {
-		err = c.readContinuations()
+		err = rc.readContinuations()
 	}
 	return itself, err
 }
 
 // readContinuations decodes the rest of a header block.
-func (c *Conn) readContinuations() error {
+func (rc *receiver) readContinuations() error {
+	c := rc.c
 	for last := false; !last; {
-		header, err := c.framer.ReadFrameHeader()
+		header, err := rc.framer.ReadFrameHeader()
 		if err != nil {
-			return c.frameError(err)
+			return rc.frameError(err)
 		}
-		if c.block.parts > c.cfg.MaxBlocks {
+		if rc.block.parts > c.cfg.MaxBlocks {
 			return calm("too many CONTINUATION frames")
 		}
-		next, err := c.framer.ReadFrameForHeader(header)
+		next, err := rc.framer.ReadFrameForHeader(header)
 		if err != nil {
-			return c.frameError(err)
+			return rc.frameError(err)
 		}
 		more := next.(*frames.ContinuationFrame) // the Framer has seen to that
 		last = more.HeadersEnded()
-		if err := c.block.add(more.HeaderBlockFragment(), last); err != nil {
+		if err := rc.block.add(more.HeaderBlockFragment(), last); err != nil {
 			return err
 		}
 	}
@@ -80,32 +82,37 @@ func (c *Conn) readContinuations() error {
 }
 
 // newID reports whether a client may open a stream of that id.
-func (c *Conn) newID(id uint32) bool {
+func (a *acceptor) newID(id uint32) bool {
+	c := a.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return id%2 == 1 && id > c.lastIn
 }
 
-func (c *Conn) noteID(id uint32) {
+func (a *acceptor) noteID(id uint32) {
+	c := a.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastIn = id
 }
 
 // onTrailers acts on a header block behind a body.
-func (c *Conn) onTrailers(s *Stream, end bool) error {
+func (rc *receiver) onTrailers(s *Stream, end bool) error {
+	c := rc.c
 	c.mu.Lock()
-	ended := s.recvEnd
+	ended, connected := s.recvEnd, s.tunnel && (!c.client || s.head.Status < 300)
 	c.mu.Unlock()
 	switch {
 	case ended:
 		return c.refuse(s.id, &StreamError{Code: StreamClosed})
+	case connected:
+		return c.refuse(s.id, malformed("HEADERS within a tunnel")) // RFC 9113 8.5
 	case !end:
 		return c.refuse(s.id, malformed("second head"))
-	case c.block.tooBig:
+	case rc.block.tooBig:
 		return c.refuse(s.id, &StreamError{Code: EnhanceYourCalm, cause: errTrailers})
 	}
-	if err := checkTrailers(c.block.fields, c.cfg.Limits); err != nil {
+	if err := checkTrailers(rc.block.fields, c.cfg.Limits); err != nil {
 		return c.refuse(s.id, err)
 	}
 	c.mu.Lock()
@@ -113,7 +120,7 @@ func (c *Conn) onTrailers(s *Stream, end bool) error {
 		c.mu.Unlock()
 		return c.refuse(s.id, malformed("body shorter than its content-length"))
 	}
-	s.trailers = append([]Field(nil), c.block.fields...)
+	s.trailers = append([]Field(nil), rc.block.fields...)
 	s.recvEndLocked()
 	c.endIfOverAndUnlock()
 	return nil
@@ -131,9 +138,10 @@ func (s *Stream) complete() bool { return s.declared < 0 || s.noBody || s.arrive
 
 // lateHeadersLocked is for a header block of a stream that is over. One that ended so long ago that it is forgotten may have
 // been reset here: RFC 9113 5.1 has that ignored.
-func (c *Conn) lateHeadersLocked(id uint32) error {
+func (rc *receiver) lateHeadersLocked(id uint32) error {
+	c := rc.c
 	if c.past.mayBeForgotten(id) {
-		return c.forgottenLocked(id)
+		return rc.forgottenLocked(id)
 	}
 	switch c.past.how(id) {
 	case resetHere:
@@ -146,7 +154,8 @@ func (c *Conn) lateHeadersLocked(id uint32) error {
 
 // forgottenLocked is for the first late frame of a stream that has been forgotten: others are ignored from then on. A client
 // that makes that a habit runs out of its allowance.
-func (c *Conn) forgottenLocked(id uint32) error {
+func (rc *receiver) forgottenLocked(id uint32) error {
+	c := rc.c
 	c.past.add(id, resetHere)
 	if c.client {
 		return nil

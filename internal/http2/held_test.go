@@ -151,6 +151,6 @@ func TestTableOfTheEncoderIsBounded(t *testing.T) {
 		require.Contains(t, r.heard(), "HEADERS 1 :status=200")
 		server.mu.Lock()
 		defer server.mu.Unlock()
-		require.EqualValues(t, maxTable, server.encoder.MaxDynamicTableSize())
+		require.EqualValues(t, maxTable, server.send.encoder.MaxDynamicTableSize())
 	})
 }

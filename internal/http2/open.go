@@ -14,7 +14,7 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 		if err := c.closedLocked(); err != nil {
 			return nil, &StreamError{Code: RefusedStream, unprocessed: true, cause: err}
 		}
-		if len(c.streams) < c.maxOpen && len(c.out) <= maxWaiting {
+		if len(c.streams) < c.peer.maxOpen && len(c.send.out) <= maxWaiting {
 			break
 		}
 		if err := c.waitLocked(ctx); err != nil {
@@ -32,11 +32,11 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 	c.streams[s.id] = s
 	method := methodOf(fields)
 	s.noBody, s.tunnel = method == "HEAD", method == "CONNECT"
-	c.headersLocked(s.id, fields, end)
+	c.send.headersLocked(s.id, fields, end)
 	if end {
 		s.Out.ends, s.sentEnd = true, true
 	}
-	c.pushSoonLocked()
+	c.send.pushSoonLocked()
 	return s, nil
 }
 
@@ -47,7 +47,7 @@ func (c *Conn) Free() int {
 	if c.closedLocked() != nil {
 		return 0
 	}
-	return max(c.maxOpen-len(c.streams), 0)
+	return max(c.peer.maxOpen-len(c.streams), 0)
 }
 
 // methodOf returns the method of a request.

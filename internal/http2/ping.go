@@ -45,8 +45,8 @@ func (c *Conn) Ping(ctx context.Context) error {
 	answered := make(chan struct{})
 	p.waiting[key] = answered
 	defer delete(p.waiting, key)
-	c.out = appendPing(c.outLocked(), 0, key)
-	c.pushLocked()
+	c.send.out = appendPing(c.send.outLocked(), 0, key)
+	c.send.pushLocked()
 	c.mu.Unlock()
 	var err error
 	select {
@@ -62,11 +62,12 @@ func (c *Conn) Ping(ctx context.Context) error {
 }
 
 // onPing answers a ping, or notes an answer.
-func (c *Conn) onPing(f *frames.PingFrame) error {
+func (rc *receiver) onPing(f *frames.PingFrame) error {
+	c := rc.c
 	c.mu.Lock()
 	if !f.IsAck() {
 		defer c.mu.Unlock()
-		return c.acknowledgeLocked(appendPing(c.outLocked(), frames.FlagPingAck, f.Data))
+		return c.send.acknowledgeLocked(appendPing(c.send.outLocked(), frames.FlagPingAck, f.Data))
 	}
 	answered := c.pings.waiting[f.Data]
 	if answered == nil {
@@ -80,15 +81,5 @@ func (c *Conn) onPing(f *frames.PingFrame) error {
 	close(answered)
 	delete(c.pings.waiting, f.Data)
 	c.mu.Unlock()
-	return nil
-}
-
-// acknowledgeLocked sends out, to which an acknowledgement has been appended. A peer that does not read makes them pile up.
-func (c *Conn) acknowledgeLocked(out []byte) error {
-	c.out = out
-	if c.acks++; c.acks > maxAcks {
-		return calm("too many frames that must be acknowledged")
-	}
-	c.pushLocked()
 	return nil
 }

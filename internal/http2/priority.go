@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,7 +105,8 @@ func (q *queue) next() *Stream {
 }
 
 // onPriorityUpdate changes the priority of a stream, which may not have been opened yet. RFC 9218 7.1.
-func (c *Conn) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
+func (a *acceptor) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
+	c := a.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.client {
@@ -113,21 +115,32 @@ func (c *Conn) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
 	if err := c.noiseLocked("PRIORITY_UPDATE frames"); err != nil {
 		return err
 	}
-	c.aware = true
+	c.peer.aware = true
 	p := parsePriority(f.Priority)
 	id := f.PrioritizedStreamID
 	switch s := c.streams[id]; {
 	case s != nil:
-		c.ready.remove(s)
+		c.send.ready.remove(s)
 		s.prio = p
 		s.scheduleLocked()
 	case id%2 == 0:
 		return protocolError("PRIORITY_UPDATE for a push")
-	case id > c.lastIn && len(c.early) < c.cfg.MaxStreams:
-		if c.early == nil {
-			c.early = make(map[uint32]priority)
-		}
-		c.early[id] = p
+	case id > c.lastIn:
+		a.announcedLocked(id, p)
 	}
 	return nil
+}
+
+// announcedLocked notes the priority of a stream that has not been opened, of as many as there may be streams.
+func (a *acceptor) announcedLocked(id uint32, p priority) {
+	c := a.c
+	if a.early == nil {
+		a.early = make(map[uint32]priority)
+	}
+	if len(a.early) >= c.cfg.MaxStreams {
+		maps.DeleteFunc(a.early, func(id uint32, _ priority) bool { return id <= c.lastIn }) // those passed over
+	}
+	if len(a.early) < c.cfg.MaxStreams {
+		a.early[id] = p
+	}
 }

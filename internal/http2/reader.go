@@ -30,6 +30,7 @@ type Reader struct {
 	cur   []byte // taken and not discarded
 	own   []byte // the array that cur lies in, if it was made of several chunks
 	used  int    // bytes that were discarded and not yet given back
+	given int    // bytes of cur that were given back before they are discarded
 	arena stream.Arena
 	taken []byte // the chunk that cur is of, unless it was handed to somebody
 
@@ -57,10 +58,12 @@ func (r *Reader) Clone(p []byte) []byte { return r.arena.Clone(p) }
 // Discard drops the first n of the buffered bytes.
 func (r *Reader) Discard(n int) {
 	r.cur = r.cur[n:]
-	if r.used += n; r.used >= chunkMax {
+	given := min(n, r.given)
+	r.given -= given
+	if r.used += n - given; r.used >= chunkMax {
 		r.s.c.mu.Lock()
 		r.creditLocked()
-		r.s.c.pushLocked()
+		r.s.c.send.pushLocked()
 		r.s.c.mu.Unlock()
 	}
 }
@@ -176,8 +179,10 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 		if err := r.endLocked(); err != nil {
 			return true, err
 		}
+		r.used += len(r.cur) - r.given // more is wanted than the window may let through
+		r.given = len(r.cur)
 		r.creditLocked()
-		c.pushLocked()
+		c.send.pushLocked()
 		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
 			continue // since pushLocked unlocks
 		}
@@ -288,7 +293,7 @@ func (r *Reader) creditLocked() {
 	}
 	if more := r.target - r.held - r.window; more > 0 {
 		r.window += more
-		s.c.out = appendWindowUpdate(s.c.outLocked(), s.id, more)
+		s.c.send.out = appendWindowUpdate(s.c.send.outLocked(), s.id, more)
 	}
 }
 
@@ -299,7 +304,7 @@ func (r *Reader) Close() error {
 	c.mu.Lock()
 	r.closeLocked()
 	r.s.checkDoneLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 	r.setEnd(net.ErrClosed)
 	return nil

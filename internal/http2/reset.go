@@ -16,21 +16,23 @@ func (c *Conn) refuse(id uint32, why *StreamError) error {
 	if s != nil {
 		told = s.resetLocked(why)
 	} else {
-		c.out = appendReset(c.outLocked(), id, why.Code)
+		c.send.addResetLocked(id, why.Code)
 		if c.past.how(id) == unknown {
 			c.past.add(id, resetHere)
 		}
 	}
-	c.pushLocked()
+	err := c.send.checkOwedLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 	if told {
 		s.tellHandler()
 	}
-	return nil
+	return err
 }
 
 // onReset notes that the peer has reset a stream.
-func (c *Conn) onReset(f *frames.RSTStreamFrame) error {
+func (rc *receiver) onReset(f *frames.RSTStreamFrame) error {
+	c := rc.c
 	c.mu.Lock()
 	if c.idleLocked(f.StreamID) {
 		c.mu.Unlock()

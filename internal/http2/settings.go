@@ -2,6 +2,7 @@ package http2
 
 import (
 	"context"
+	"time"
 
 	frames "golang.org/x/net/http2"
 )
@@ -25,76 +26,91 @@ func (c *Conn) appendSettingsLocked() {
 			settings = append(settings, frames.Setting{ID: frames.SettingEnableConnectProtocol, Val: 1})
 		}
 	}
-	c.out = appendSettings(c.outLocked(), settings...)
-	if more := int64(c.cfg.ConnWindow) - c.recvWindow; more > 0 {
-		c.out = appendWindowUpdate(c.out, 0, more)
-		c.recvWindow += more
+	c.send.out = appendSettings(c.send.outLocked(), settings...)
+	if more := int64(c.cfg.ConnWindow) - c.recv.window; more > 0 {
+		c.send.out = appendWindowUpdate(c.send.out, 0, more)
+		c.recv.window += more
 	}
 }
 
 // onSettings applies the settings of the peer and acknowledges them.
-func (c *Conn) onSettings(f *frames.SettingsFrame) error {
+func (rc *receiver) onSettings(f *frames.SettingsFrame) error {
+	c := rc.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.IsAck() {
-		if c.acked {
+		if c.peer.acked {
 			return c.noiseLocked("SETTINGS acknowledgements") // this side sends SETTINGS once
 		}
-		c.acked = true
+		c.peer.acked = true
+		rc.shrinkWindowsLocked()
 		return nil
 	}
 	if f.NumSettings() > maxSettings {
 		return calm("too many settings in one frame")
 	}
 	for i := range f.NumSettings() {
-		if err := c.settingLocked(f.Setting(i)); err != nil {
+		if err := rc.settingLocked(f.Setting(i)); err != nil {
 			return err
 		}
 	}
-	c.settled = true
+	if !c.peer.settled {
+		c.peer.settled, rc.input.until = true, time.Time{}
+	}
 	c.changeLocked()
-	return c.acknowledgeLocked(appendFrame(c.outLocked(), 0, frames.FrameSettings, frames.FlagSettingsAck, 0))
+	return c.send.acknowledgeLocked(appendFrame(c.send.outLocked(), 0, frames.FrameSettings, frames.FlagSettingsAck, 0))
 }
 
 // settingLocked applies one setting. Unknown ones are ignored.
-func (c *Conn) settingLocked(s frames.Setting) error {
+func (rc *receiver) settingLocked(s frames.Setting) error {
+	c := rc.c
 	switch s.ID {
 	case frames.SettingHeaderTableSize:
-		c.encoder.SetMaxDynamicTableSize(s.Val)
+		c.send.encoder.SetMaxDynamicTableSize(s.Val)
 	case frames.SettingEnablePush:
 		if s.Val > 1 || c.client && s.Val != 0 {
 			return protocolError("invalid SETTINGS_ENABLE_PUSH")
 		}
 	case frames.SettingMaxConcurrentStreams:
-		c.maxOpen = int(min(s.Val, 1<<31-1))
+		c.peer.maxOpen = int(min(s.Val, 1<<31-1))
 	case frames.SettingInitialWindowSize:
-		return c.newWindowLocked(int64(s.Val))
+		return rc.newWindowLocked(int64(s.Val))
 	case frames.SettingMaxFrameSize:
 		if s.Val < 16<<10 || s.Val > 1<<24-1 {
 			return protocolError("invalid SETTINGS_MAX_FRAME_SIZE")
 		}
-		c.maxFrame = int(s.Val)
+		c.send.maxFrame = int(s.Val)
 	case frames.SettingEnableConnectProtocol:
-		if s.Val > 1 || c.connect && s.Val == 0 {
+		if s.Val > 1 || c.peer.connect && s.Val == 0 {
 			return protocolError("invalid SETTINGS_ENABLE_CONNECT_PROTOCOL")
 		}
-		c.connect = s.Val == 1
+		c.peer.connect = s.Val == 1
 	case settingNoPriorities:
 		if s.Val > 1 {
 			return protocolError("invalid SETTINGS_NO_RFC7540_PRIORITIES")
 		}
-		c.aware = c.aware || s.Val == 1
+		c.peer.aware = c.peer.aware || s.Val == 1
 	}
 	return nil
 }
 
+// shrinkWindowsLocked takes back from the streams that are open what the peer could send before it knew that their windows
+// are smaller than those that RFC 9113 has them start with. They may become negative (6.9.2).
+func (rc *receiver) shrinkWindowsLocked() {
+	c := rc.c
+	for _, s := range c.streams {
+		s.In.window -= max(defaultWindow-int64(c.cfg.Window), 0)
+	}
+}
+
 // newWindowLocked changes the windows of all streams, which may become negative: RFC 9113 6.9.2.
-func (c *Conn) newWindowLocked(window int64) error {
+func (rc *receiver) newWindowLocked(window int64) error {
+	c := rc.c
 	if window > maxWindow {
 		return &ConnError{Code: FlowControlError, Reason: "window too large"}
 	}
-	change := window - c.window0
-	c.window0 = window
+	change := window - c.peer.window0
+	c.peer.window0 = window
 	for _, s := range c.streams {
 		if s.window+change > maxWindow {
 			return &ConnError{Code: FlowControlError, Reason: "window too large"}
@@ -109,7 +125,7 @@ func (c *Conn) newWindowLocked(window int64) error {
 func (c *Conn) AwaitSettings(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.settled {
+	for !c.peer.settled {
 		if c.err != nil {
 			return c.err
 		}
@@ -124,5 +140,5 @@ func (c *Conn) AwaitSettings(ctx context.Context) error {
 func (c *Conn) AllowsConnect() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.connect
+	return c.peer.connect
 }

@@ -34,8 +34,9 @@ type Stream struct {
 	final    bool    // it has come
 	headed   bool    // and was taken
 	informal int     // informational heads so far
+	heads    int     // bytes of all heads so far, as SETTINGS_MAX_HEADER_LIST_SIZE counts them
 	noBody   bool    // Content-Length says nothing about what comes
-	tunnel   bool    // of a client: the method is CONNECT
+	tunnel   bool    // the method is CONNECT
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field
@@ -51,9 +52,13 @@ type Stream struct {
 func (s *Stream) ID() uint32 { return s.id }
 
 func (c *Conn) newStream(id uint32) *Stream {
-	s := &Stream{c: c, id: id, window: c.window0, declared: -1, prio: priority{urgency: defaultUrgency, incremental: !c.aware}}
+	s := &Stream{c: c, id: id, window: c.peer.window0, declared: -1, prio: priority{urgency: defaultUrgency, incremental: !c.peer.aware}}
 	s.In.s, s.Out.s = s, s
 	s.In.window, s.In.target = int64(c.cfg.Window), int64(c.cfg.Window)
+	if !c.client && !c.peer.acked {
+		s.In.window = max(s.In.window, defaultWindow) // the peer may not have seen the SETTINGS: RFC 9113 6.9.3
+	}
+	c.send.grants += updatesPerStream
 	return s
 }
 
@@ -137,7 +142,7 @@ func (s *Stream) Reset(code Code, cause error) {
 	c := s.c
 	c.mu.Lock()
 	told := s.resetLocked(&StreamError{Code: code, cause: cause})
-	c.pushLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 	if told {
 		s.tellHandler()
@@ -149,7 +154,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	if s.gone {
 		return false
 	}
-	s.c.out = appendReset(s.c.outLocked(), s.id, why.Code)
+	s.c.send.addResetLocked(s.id, why.Code)
 	s.endLocked(why)
 	s.c.dropLocked(s, resetHere)
 	return true
@@ -160,7 +165,7 @@ func (s *Stream) endLocked(why *StreamError) {
 	if s.err == nil {
 		s.err = why
 	}
-	s.c.ready.remove(s)
+	s.c.send.ready.remove(s)
 	s.Out.failLocked()
 	if s.serving && !s.zombie {
 		s.zombie = true
@@ -195,7 +200,7 @@ func (s *Stream) lingerOver() {
 	c.mu.Lock()
 	s.lingered = true
 	s.checkDoneLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 }
 
@@ -210,7 +215,7 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 		c.tunnels--
 	}
 	c.past.add(s.id, how)
-	c.ready.remove(s)
+	c.send.ready.remove(s)
 	if s.done != nil {
 		close(s.done)
 	}
@@ -269,7 +274,7 @@ func (s *Stream) served(cause error) {
 	}
 	c.busy = time.Now()
 	c.changeLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 }
 
@@ -278,7 +283,7 @@ func (s *Stream) SetPriority(value string) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	if !s.gone {
-		s.c.out = appendPriorityUpdate(s.c.outLocked(), s.id, value)
-		s.c.pushLocked()
+		s.c.send.out = appendPriorityUpdate(s.c.send.outLocked(), s.id, value)
+		s.c.send.pushLocked()
 	}
 }

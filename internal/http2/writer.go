@@ -59,10 +59,10 @@ func (w *Writer) Finish(ctx context.Context, body []byte, trailers []Field) erro
 func (w *Writer) Send(ctx context.Context, p []byte) error { return w.write(ctx, value{a: p}) }
 
 // Begin lends scratch.
-func (w *Writer) Begin() []byte { return w.s.c.sink.Begin() }
+func (w *Writer) Begin() []byte { return w.s.c.send.sink.Begin() }
 
 // giveBack returns scratch to the sink that lent it.
-func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.sink.TryEnd(scratch[:0], nil) }
+func (w *Writer) giveBack(scratch []byte) { _, _ = w.s.c.send.sink.TryEnd(scratch[:0], nil) }
 
 // End sends what scratch, which Begin lent, holds, followed by body.
 func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
@@ -96,7 +96,7 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	w.s.passLocked()
 	w.keepLocked()
 	w.s.scheduleLocked()
-	c.pushLocked()
+	c.send.pushLocked()
 	return true, nil
 }
 
@@ -111,6 +111,7 @@ func (w *Writer) holdLocked(a, b []byte) {
 func (w *Writer) keepLocked() {
 	if len(w.pending) > 0 {
 		w.pending, w.rest = slices.Concat(w.pending, w.rest), nil
+		w.trailers = slices.Clone(w.trailers)
 	}
 }
 
@@ -139,7 +140,7 @@ func (w *Writer) write(ctx context.Context, v value) error {
 	}()
 	from := w.sent
 	w.beginLocked(&v)
-	c.pushSoonLocked()
+	c.send.pushSoonLocked()
 	return w.drainLocked(ctx, from, &v)
 }
 
@@ -150,14 +151,14 @@ func (w *Writer) beginLocked(v *value) {
 	w.ends, w.trailers = v.end, v.trailers
 	empty := len(w.pending) == 0
 	if v.head != nil {
-		s.c.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
+		s.c.send.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
 	}
 	switch {
 	case !empty:
 		s.passLocked()
 		s.scheduleLocked()
 	case v.end && v.head == nil && v.trailers == nil:
-		s.c.out = appendFrame(s.c.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
+		s.c.send.out = appendFrame(s.c.send.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
 		w.drainedLocked()
 	case v.end:
 		w.drainedLocked()
@@ -168,9 +169,9 @@ func (w *Writer) beginLocked(v *value) {
 func (s *Stream) scheduleLocked() {
 	switch {
 	case s.gone || len(s.Out.pending) == 0 || s.window <= 0:
-		s.c.ready.remove(s)
+		s.c.send.ready.remove(s)
 	default:
-		s.c.ready.add(s)
+		s.c.send.ready.add(s)
 	}
 }
 
@@ -181,7 +182,7 @@ func (w *Writer) drainedLocked() {
 		return
 	}
 	if w.trailers != nil {
-		s.c.headersLocked(s.id, w.trailers, true)
+		s.c.send.headersLocked(s.id, w.trailers, true)
 		w.trailers = nil
 	}
 	s.sentEnd = true
@@ -202,7 +203,7 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 		switch {
 		case w.sending, len(w.pending) > 0:
 			err = w.awaitLocked(ctx, &patience)
-		case frames && len(w.s.c.out) > maxWaiting:
+		case frames && len(w.s.c.send.out) > maxWaiting:
 			err = w.s.c.waitLocked(ctx)
 		default:
 			return nil
@@ -244,20 +245,23 @@ func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 // patience bounds a wait for the windows of the peer.
 type patience struct {
 	until time.Time
-	seen  int64 // bytes that had been sent at the last look
+	sent  int64 // bytes of the stream at the last look
+	all   int64 // and of the connection
 }
 
 func (w *Writer) patienceLocked() patience {
-	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), seen: w.progressLocked()}
+	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), sent: w.sent, all: w.s.c.send.sent}
 }
 
-// progressLocked counts what the peer's windows have let through: that of the stream or, if that one is open, that of the
-// connection.
-func (w *Writer) progressLocked() int64 {
+// progressLocked returns how many bytes the peer's windows have let through since the last look: that of the stream or, if
+// that one is open, that of the connection. It is at most 1 GiB.
+func (w *Writer) progressLocked(p *patience) int64 {
+	n := w.sent - p.sent
 	if w.s.window > 0 {
-		return w.s.c.sent
+		n = w.s.c.send.sent - p.all
 	}
-	return w.sent
+	p.sent, p.all = w.sent, w.s.c.send.sent
+	return min(n, 1<<30)
 }
 
 // awaitLocked waits until something changes. A peer that has data wait for its window for too long has its stream reset.
@@ -268,15 +272,10 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 		return err
 	}
 	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
-	if w.s.window > 0 && c.window > 0 {
-		p.until = most // it waits for others, or for the socket
-	} else if n := w.progressLocked() - p.seen; n > 0 {
-		p.until = p.until.Add(time.Duration(n) * time.Second / minPeerRate)
-	}
-	if p.until.After(most) {
+	p.until = p.until.Add(time.Duration(w.progressLocked(p)) * time.Second / minPeerRate)
+	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
 		p.until = most
 	}
-	p.seen = w.progressLocked()
 	switch {
 	case err != deadline.Late:
 		return err
@@ -285,7 +284,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	}
 	late := &deadline.Timeout{Text: "peer opened no window for " + c.cfg.StallTimeout.String()}
 	told := w.s.resetLocked(&StreamError{Code: Cancel, cause: late})
-	c.pushLocked()
+	c.send.pushLocked()
 	if told {
 		c.mu.Unlock()
 		w.s.tellHandler()
@@ -316,13 +315,13 @@ func (w *Writer) flushLocked(ctx context.Context) error {
 	if w.s.err != nil {
 		return w.s.err
 	}
-	upTo := c.gathered
-	if len(c.out) > 0 {
+	upTo := c.send.gathered
+	if len(c.send.out) > 0 {
 		upTo++
 	}
-	c.pushLocked()
-	for c.accepted < upTo {
-		if c.broken {
+	c.send.pushLocked()
+	for c.send.accepted < upTo {
+		if c.send.broken {
 			return c.err
 		}
 		if err := c.waitLocked(ctx); err != nil {

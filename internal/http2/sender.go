@@ -1,0 +1,288 @@
+package http2
+
+import (
+	"context"
+	"runtime"
+
+	frames "golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+const (
+	gatherMax  = 32 << 10 // bytes that are handed over at once
+	bulkMin    = 16 << 10 // bytes that a sink writes from where they lie; more of them make its buffer grow
+	pieceMin   = 256      // the shortest DATA frame that is worth while when there is more
+	maxWaiting = 64 << 10 // bytes of frames beside DATA, beyond which heads wait
+)
+
+// sender gathers the frames that are to be sent, and hands them to the sink of the connection. All of it is under the lock
+// of that.
+type sender struct {
+	c        *Conn
+	sink     chanio.ByteSink
+	out      []byte // frames that are to be sent, in order
+	owed     int    // acknowledgements and RST_STREAM frames in out
+	encoder  *hpack.Encoder
+	encoded  appender
+	maxFrame int   // that the peer takes
+	ready    queue // streams with DATA
+	window   int64 // that the peer has opened for the connection
+	sent     int64 // bytes of DATA, ever
+	grants   int   // WINDOW_UPDATE frames that are not noise
+	writing  bool
+	stuck    bool   // and waits for the sink to have room
+	gathered uint64 // times that output has been gathered
+	accepted uint64 // and handed over
+	broken   bool   // nothing can be written any more
+}
+
+func (sd *sender) init(c *Conn) {
+	sd.c, sd.sink = c, chanio.BytesTo(c.nc.Out)
+	sd.encoder = hpack.NewEncoder(&sd.encoded)
+	sd.encoder.SetMaxDynamicTableSizeLimit(maxTable)
+	sd.maxFrame, sd.window = 16<<10, defaultWindow
+}
+
+// appender is what the HPACK encoder writes to.
+type appender struct{ p []byte }
+
+func (a *appender) Write(p []byte) (int, error) {
+	a.p = append(a.p, p...)
+	return len(p), nil
+}
+
+// outLocked returns the frames that are to be sent, to append to.
+func (sd *sender) outLocked() []byte {
+	if sd.out == nil {
+		sd.out = sd.sink.Begin()
+	}
+	return sd.out
+}
+
+// push sends what is to be sent.
+func (sd *sender) push() {
+	c := sd.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sd.pushLocked()
+}
+
+func (sd *sender) hasOutputLocked() bool {
+	return len(sd.out) > 0 || sd.ready.count > 0 && sd.window > 0
+}
+
+// pushLocked hands over, unlocked and without waiting for room, what is to be sent, unless somebody is doing that.
+func (sd *sender) pushLocked() {
+	c := sd.c
+	if sd.writing || sd.broken || !sd.hasOutputLocked() {
+		return
+	}
+	sd.writing = true
+	for sd.hasOutputLocked() && !sd.broken {
+		p := sd.gatherLocked()
+		taken := len(p) < bulkMin
+		if taken {
+			var err error
+			c.mu.Unlock()
+			if taken, err = sd.sink.TryEnd(p, nil); err != nil {
+				c.fail(err)
+			}
+			c.mu.Lock()
+			taken = taken || err != nil
+		}
+		if !taken {
+			sd.stuck = true
+			go sd.writeOn(p) // finish waits for it
+			return
+		}
+		sd.handedOverLocked()
+	}
+	sd.writing = false
+	c.changeLocked()
+	if c.checkOverLocked() { // what was handed over has ended the last stream
+		c.endIfOverAndUnlock()
+		c.mu.Lock()
+	}
+}
+
+// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output. What has arrived
+// together wakes many at once, so that heads leave together too.
+func (sd *sender) pushSoonLocked() {
+	c := sd.c
+	if sd.writing {
+		return
+	}
+	if c.running > 1 || c.client && len(c.streams) > 1 {
+		sd.writing = true
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+		sd.writing = false
+		c.changeLocked()
+	}
+	sd.pushLocked()
+}
+
+// writeOn is pushLocked for a sink that has no room, and for what is so much that the sink writes it from where it lies. It
+// waits for that.
+func (sd *sender) writeOn(p []byte) {
+	c := sd.c
+	for {
+		if err := sd.write(p); err != nil {
+			c.fail(err)
+		}
+		c.mu.Lock()
+		sd.handedOverLocked()
+		if sd.broken || !sd.hasOutputLocked() {
+			break
+		}
+		p = sd.gatherLocked()
+		c.mu.Unlock()
+	}
+	sd.writing, sd.stuck = false, false
+	c.changeLocked()
+	c.endIfOverAndUnlock()
+}
+
+// write hands p to the sink, which it comes from. An abort of the connection ends it.
+func (sd *sender) write(p []byte) error {
+	if len(p) < bulkMin {
+		return sd.sink.End(context.Background(), p, nil)
+	}
+	err := sd.sink.End(context.Background(), nil, p)
+	_, _ = sd.sink.TryEnd(p[:0], nil) // is scratch again
+	return err
+}
+
+func (sd *sender) handedOverLocked() {
+	c := sd.c
+	sd.accepted = sd.gathered
+	c.changeLocked()
+}
+
+// gatherLocked takes frames that are to be sent: all but DATA, then DATA by priority.
+func (sd *sender) gatherLocked() []byte {
+	sd.outLocked()
+	for sd.window > 0 {
+		room := gatherMax - frameHeader - len(sd.out)
+		if room < pieceMin {
+			break
+		}
+		s := sd.ready.next()
+		if s == nil {
+			break
+		}
+		s.dataLocked(room)
+	}
+	p := sd.out
+	sd.out, sd.owed = nil, 0
+	sd.gathered++
+	return p
+}
+
+// passLocked puts what a stream has to send straight into the output, as far as there is room and no other stream waits for
+// its turn, so that its sender need not wait either. While the sink has no room all streams wait, for the most urgent one to
+// be next.
+func (s *Stream) passLocked() {
+	c, w := s.c, &s.Out
+	c.send.outLocked()
+	for c.send.ready.count == 0 && !c.send.stuck && len(w.pending) > 0 && s.window > 0 && c.send.window > 0 {
+		room := gatherMax - frameHeader - len(c.send.out)
+		if room < min(pieceMin, len(w.pending)) {
+			return
+		}
+		s.dataLocked(room)
+	}
+}
+
+// dataLocked appends a DATA frame of at most room bytes.
+func (s *Stream) dataLocked(room int) {
+	c, w := s.c, &s.Out
+	n := int(min(int64(len(w.pending)), s.window, c.send.window, int64(c.send.maxFrame), int64(room)))
+	last := n == len(w.pending) && len(w.rest) == 0
+	var flags frames.Flags
+	if last && w.ends && w.trailers == nil {
+		flags = frames.FlagDataEndStream
+	}
+	c.send.out = append(appendFrame(c.send.out, n, frames.FrameData, flags, s.id), w.pending[:n]...)
+	w.pending = w.pending[n:]
+	s.window -= int64(n)
+	c.send.window -= int64(n)
+	w.sent += int64(n)
+	c.send.sent += int64(n)
+	c.send.grants += updatesPerData
+	if len(w.pending) == 0 {
+		w.pending, w.rest = w.rest, nil
+	}
+	if len(w.pending) == 0 || s.window <= 0 {
+		c.send.ready.remove(s)
+	}
+	if last {
+		w.drainedLocked()
+	}
+	s.changeLocked()
+}
+
+// headersLocked appends a header block, as one frame or more.
+func (sd *sender) headersLocked(id uint32, fields []Field, end bool) {
+	p := sd.outLocked()
+	at := len(p)
+	sd.encoded.p = append(p, make([]byte, frameHeader)...)
+	for _, f := range fields {
+		_ = sd.encoder.WriteField(f) // an appender does not fail
+	}
+	sd.out, sd.encoded.p = sd.encoded.p, nil
+	var flags frames.Flags
+	if end {
+		flags = frames.FlagHeadersEndStream
+	}
+	n := len(sd.out) - at - frameHeader
+	if n <= sd.maxFrame {
+		putFrame(sd.out[at:at+frameHeader:at+frameHeader], n, frames.FrameHeaders, flags|frames.FlagHeadersEndHeaders, id)
+		return
+	}
+	sd.splitLocked(id, at, flags)
+}
+
+// splitLocked makes a HEADERS and CONTINUATION frames of a header block that lies behind at.
+func (sd *sender) splitLocked(id uint32, at int, flags frames.Flags) {
+	block := append([]byte(nil), sd.out[at+frameHeader:]...)
+	sd.out = sd.out[:at]
+	for kind := frames.FrameHeaders; ; kind, flags = frames.FrameContinuation, 0 {
+		n := min(len(block), sd.maxFrame)
+		if n == len(block) {
+			flags |= frames.FlagHeadersEndHeaders
+		}
+		sd.out = append(appendFrame(sd.out, n, kind, flags, id), block[:n]...)
+		if block = block[n:]; len(block) == 0 {
+			return
+		}
+	}
+}
+
+// acknowledgeLocked sends out, to which an acknowledgement has been appended.
+func (sd *sender) acknowledgeLocked(out []byte) error {
+	sd.out = out
+	sd.owed++
+	if err := sd.checkOwedLocked(); err != nil {
+		return err
+	}
+	sd.pushLocked()
+	return nil
+}
+
+// checkOwedLocked returns an error if the frames that the peer has caused pile up, because it does not read.
+func (sd *sender) checkOwedLocked() error {
+	if sd.owed > maxOwed {
+		return calm("too many frames that must be answered")
+	}
+	return nil
+}
+
+// addResetLocked appends a RST_STREAM.
+func (sd *sender) addResetLocked(id uint32, code Code) {
+	sd.out = appendReset(sd.outLocked(), id, code)
+	sd.owed++
+}

@@ -1,0 +1,79 @@
+package http2
+
+import (
+	"time"
+)
+
+// silence returns until when nothing need come. What happens meanwhile is looked at then.
+func (rc *receiver) silence() time.Time {
+	c := rc.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.peer.settled:
+		return rc.input.until
+	case !rc.probing.IsZero():
+		return rc.probing
+	}
+	return earlier(rc.idleLimitLocked(), rc.pingLimitLocked())
+}
+
+func (rc *receiver) idleLimitLocked() time.Time {
+	c := rc.c
+	if c.client || c.cfg.IdleTimeout < 0 {
+		return time.Time{}
+	}
+	since := c.busy
+	if len(c.streams) > 0 || c.running > 0 {
+		since = time.Now()
+	}
+	return since.Add(c.cfg.IdleTimeout)
+}
+
+func (rc *receiver) pingLimitLocked() time.Time {
+	c := rc.c
+	if c.cfg.PingAfter < 0 {
+		return time.Time{}
+	}
+	since := rc.heard
+	if len(c.streams) == 0 {
+		since = time.Now()
+	} else if c.busy.After(since) {
+		since = c.busy
+	}
+	return since.Add(c.cfg.PingAfter)
+}
+
+// silent is called when nothing has come for as long as silence said.
+func (rc *receiver) silent() error {
+	c := rc.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.peer.settled {
+		return errNoSettings
+	}
+	if !rc.probing.IsZero() {
+		if now.Before(rc.probing) {
+			return nil
+		}
+		return &ConnError{Code: NoError, Reason: "no answer to a ping"}
+	}
+	if limit := rc.idleLimitLocked(); !limit.IsZero() && !now.Before(limit) {
+		return errIdle
+	}
+	if limit := rc.pingLimitLocked(); !limit.IsZero() && !now.Before(limit) {
+		rc.probing = now.Add(max(c.cfg.PingTimeout, 0))
+		c.send.out = appendPing(c.send.outLocked(), 0, probe)
+		c.send.pushLocked()
+	}
+	return nil
+}
+
+// earlier returns the earlier of two times, of which either may be none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,73 @@
+package http2
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
+)
+
+// TestWindowOfTheConnectionNeverOpened asks for a body with a large window for its stream, and none, or one of a byte at a
+// time, for the connection (CVE-2019-9511).
+func TestWindowOfTheConnectionNeverOpened(t *testing.T) {
+	for name, step := range map[string]int{"never": 0, "bytes": 1} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			inRaw(t, nil, func(x *exchange) {
+				_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+				failed <- x.Out.Send(context.Background(), make([]byte, 1<<20))
+			}, func(r *raw) {
+				r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 1 << 24}))
+				r.ok(r.headers(1, true, get("/")))
+				for range 40 {
+					time.Sleep(time.Second)
+					if step > 0 {
+						r.ok(r.fr.WriteWindowUpdate(0, uint32(step)))
+					}
+				}
+				require.Contains(t, r.heard(), "RST_STREAM 1 CANCEL")
+				require.Error(t, <-failed)
+			})
+		})
+	}
+}
+
+// TestWindowNeverOpened asks for a body and gives no window, or one of a byte at a time.
+func TestWindowNeverOpened(t *testing.T) {
+	for name, step := range map[string]int{"never": 0, "bytes": 1} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			inRaw(t, nil, func(x *exchange) {
+				_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+				failed <- x.Out.Send(context.Background(), make([]byte, 1<<20))
+			}, func(r *raw) {
+				r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))
+				r.ok(r.headers(1, true, get("/")))
+				for range 40 {
+					time.Sleep(time.Second)
+					if step > 0 {
+						r.ok(r.fr.WriteWindowUpdate(1, uint32(step)))
+					}
+				}
+				require.Contains(t, r.heard(), "RST_STREAM 1 CANCEL")
+				require.Error(t, <-failed)
+			})
+		})
+	}
+}
+
+// TestSlowWindowIsBorneWhileItMakesProgress opens a window at a little more than the least rate.
+func TestSlowWindowIsBorneWhileItMakesProgress(t *testing.T) {
+	inRaw(t, nil, func(x *exchange) { x.respond(200, strings.Repeat("x", 60_000)) }, func(r *raw) {
+		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))
+		r.ok(r.headers(1, true, get("/")))
+		for range 240 {
+			time.Sleep(time.Second)
+			r.ok(r.fr.WriteWindowUpdate(1, 250))
+		}
+		require.Contains(t, r.heard(), "DATA 1 250 END")
+	})
+}
