@@ -111,7 +111,13 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		m.takenLocked()
 		return grant{m: m}, nil, nil
 	}
-	c, old := p.popLocked(g)
+	var c *conn
+	var old []*conn
+	if x.retries == 0 {
+		c, old = p.popLocked(g)
+	} else {
+		old = p.placeLocked(g)
+	}
 	switch {
 	case c != nil:
 		p.mu.Unlock()
@@ -149,6 +155,22 @@ func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 		old = append(old, c)
 	}
 	return nil, old
+}
+
+// placeLocked makes room for a new connection where an idle one takes the last place. It is for a request whose idle
+// connection was dead, as others may be. It returns connections that the caller ends.
+func (p *pool) placeLocked(g *group) (old []*conn) {
+	if limit := p.t.cfg.MaxPerHost; limit <= 0 || len(g.all)+len(g.muxes)+g.dials < limit {
+		return nil
+	}
+	c, old := p.popLocked(g)
+	if c == nil {
+		return old
+	}
+	p.forgetLocked(g, c)
+	g.stats.Reused--
+	g.stats.Evicted++
+	return append(old, c)
 }
 
 func discard(cs []*conn) {

@@ -100,6 +100,43 @@ func TestStaleConnectionIsTriedOnceMoreAndNotForEver(t *testing.T) {
 	require.Equal(t, 2, s.accepted())
 }
 
+// TestSecondAttemptIsMadeOverANewConnection has two idle connections that are both dead, and room for one more or none.
+func TestSecondAttemptIsMadeOverANewConnection(t *testing.T) {
+	for _, most := range []int{2, 3} {
+		s := raw(t, diesAfterOne, diesAfterOne, says(hello))
+		c := newClient(t, &Config{MaxPerHost: most})
+		one := newRequest(t, "GET", s.url, nil)
+		require.NoError(t, c.Warm(t.Context(), s.url, 2))
+		for _, nc := range idleConns(c) { // each is used once
+			resp, failure := attempt(nc, mustPrepare(t, c, one))
+			require.Nil(t, failure)
+			require.NoError(t, resp.Body.Close())
+		}
+		status, _ := text(t, c, s.url)
+		require.Equal(t, 200, status)
+		require.Equal(t, 3, s.accepted())
+	}
+}
+
+// idleConns takes the idle connections out of the pool.
+func idleConns(c *Client) (all []*conn) {
+	p := c.t.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.groups {
+		all = append(all, g.idle...)
+		g.idle = nil
+	}
+	return all
+}
+
+func mustPrepare(t *testing.T, c *Client, r *http.Request) *exchange {
+	t.Helper()
+	x, err := c.t.prepare(r)
+	require.NoError(t, err)
+	return x
+}
+
 // TestConnectionThatTheServerEndedIsNoticedAtCheckout wants even a POST to pass: nothing of it was written.
 func TestConnectionThatTheServerEndedIsNoticedAtCheckout(t *testing.T) {
 	for name, end := range map[string]func(nc net.Conn){
