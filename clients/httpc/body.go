@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"sync"
 	"time"
@@ -41,19 +42,32 @@ func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 		s.halt()
 	}
 	_ = c.nc.SetReadDeadline(time.Time{})
-	trace := x.trace
-	if !reuse {
-		c.t.pool.remove(c, false)
-		c.abort(nil)
-		if trace != nil && trace.PutIdleConn != nil {
-			trace.PutIdleConn(errNotReused)
-		}
+	if reuse {
+		c.tellPut(x.trace)
+		c.t.pool.put(c)
 		return
 	}
-	if trace != nil && trace.PutIdleConn != nil {
-		trace.PutIdleConn(nil) // before somebody else has it
+	c.t.pool.remove(c, false)
+	c.abort(nil)
+	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
+		trace.PutIdleConn(errNotReused)
 	}
-	c.t.pool.put(c)
+}
+
+// tellPut calls the hook of a trace before another exchange has c. If the hook panics, c ends.
+func (c *conn) tellPut(trace *httptrace.ClientTrace) {
+	if trace == nil || trace.PutIdleConn == nil {
+		return
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			c.t.pool.remove(c, false)
+			c.abort(nil)
+		}
+	}()
+	trace.PutIdleConn(nil)
+	returned = true
 }
 
 var errNotReused = errors.New("httpc: the connection is not to be used again")

@@ -13,6 +13,9 @@ type carrier interface {
 	// roundTrip makes one attempt. Whatever comes of it, the carrier is given back.
 	roundTrip(x *exchange) (*http.Response, *attemptError)
 
+	// abandon gives the carrier back after an attempt that has panicked in the user's code.
+	abandon(x *exchange)
+
 	// gotConn calls the hook of a trace.
 	gotConn(trace *httptrace.ClientTrace)
 }

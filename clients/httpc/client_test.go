@@ -437,3 +437,30 @@ func TestLinksAreParsed(t *testing.T) {
 	require.Equal(t, "http://a/x", links[1].URL.String())
 	require.Equal(t, "de", links[1].Params["hreflang"])
 }
+
+// TestConfigThatCannotBeSentIsRefused has fields of a Config that would end the field they are in.
+func TestConfigThatCannotBeSentIsRefused(t *testing.T) {
+	s := raw(t, says(hello))
+	proxy, err := url.Parse(s.url)
+	require.NoError(t, err)
+	for name, cfg := range map[string]*Config{
+		"UserAgent":                {UserAgent: "a\r\nX: y"},
+		"value of the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A": {"a\r\nX: y"}}},
+		"name in the ProxyHeader":  {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A: b\r\nC": {"a"}}},
+		"name of a Coding":         {Codings: []Coding{namedCoding{name: "a\r\nX: y"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, cfg).Get(t.Context(), s.url)
+			require.ErrorContains(t, err, "invalid")
+		})
+	}
+	require.Zero(t, s.accepted())
+}
+
+// namedCoding is gzip by another name.
+type namedCoding struct {
+	gzipCoding
+	name string
+}
+
+func (c namedCoding) Name() string { return c.name }

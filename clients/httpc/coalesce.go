@@ -199,15 +199,8 @@ func (x *exchange) misdirected(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusMisdirectedRequest || !x.reused || x.forward || x.to.alone != "" || x.ctx.Err() != nil {
 		return false
 	}
-	if x.hasBody() && x.bodyRead {
-		if x.req.GetBody == nil {
-			return false
-		}
-		body, err := x.req.GetBody()
-		if err != nil {
-			return false
-		}
-		x.body, x.bodyRead, x.bodyOver = body, false, false // the sender of the old one closes that
+	if !x.rewind() {
+		return false
 	}
 	_ = resp.Body.Close()
 	x.to = x.ownTarget()

@@ -135,7 +135,7 @@ func (d *decoded) begin() (io.ReadCloser, error) {
 // open makes what decodes.
 func (d *decoded) open() (io.ReadCloser, error) {
 	r, err := d.coding.NewReader(counted{d})
-	if err == io.EOF {
+	if err == io.EOF && d.in > 0 { // a body without a byte is whole, whatever its coding
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {

@@ -195,3 +195,18 @@ func TestBodiesMayGrow100TimesBehindTheFirstMiB(t *testing.T) {
 		require.NoError(t, resp.Close())
 	}
 }
+
+// TestEmptyBodyIsWholeInEveryCoding has servers that announce a coding and send nothing.
+func TestEmptyBodyIsWholeInEveryCoding(t *testing.T) {
+	for name, rest := range map[string]string{
+		"no chunk":      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"until the end": "Connection: close\r\n\r\n",
+		"no length":     "Content-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, saysOnce("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"+rest))
+			_, body := text(t, newClient(t, nil), s.url)
+			require.Empty(t, body)
+		})
+	}
+}

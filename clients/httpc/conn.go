@@ -118,6 +118,7 @@ func (c *conn) writeHead(x *exchange) (sent bool, err error) {
 	}
 	if piece, ok := x.smallBody(); ok && !x.expects {
 		if piece, err = x.readSmall(piece); err != nil {
+			x.unfit = true
 			return false, err
 		}
 		return true, c.writer.Finish(x.ctx, p, piece, nil)

@@ -65,9 +65,12 @@ func (c *Client) Warm(ctx context.Context, url string, n int) error {
 		wg.Go(func() {
 			x, err := t.prepare(hr)
 			if err == nil {
+				x.warms = true
 				got[i], err = t.pool.get(x)
 			}
-			errs[i] = err
+			if !errors.Is(err, errFull) && !errors.Is(err, ErrBusy) {
+				errs[i] = err
+			}
 		})
 	}
 	wg.Wait()

@@ -41,7 +41,7 @@ func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) 
 	}
 	proto := ""
 	if x.to.scheme == "https" {
-		if nc, err = t.secure(ctx, x, nc); err != nil {
+		if nc, err = t.secureOrAbort(ctx, x, nc); err != nil {
 			return nil, nil, dialError(err)
 		}
 		proto = nc.TLS().NegotiatedProtocol
@@ -145,6 +145,19 @@ func (r tracedResolver) LookupAddrs(ctx context.Context, host string) ([]netip.A
 		r.trace.DNSDone(info)
 	}
 	return addrs, err
+}
+
+// secureOrAbort is secure, and aborts nc if the user's code in it panics.
+func (t *Transport) secureOrAbort(ctx context.Context, x *exchange, nc *chanio.Conn) (*chanio.Conn, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			nc.Abort(nil)
+		}
+	}()
+	up, err := t.secure(ctx, x, nc)
+	returned = true
+	return up, err
 }
 
 // secure runs the TLS handshake with the host.

@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
@@ -21,6 +23,8 @@ type call struct {
 	informed []Informational
 	history  []Hop
 	timing   *timing
+	unsent   atomic.Bool          // this attempt has failed before anything was sent
+	sent     atomic.Bool          // a server may have acted on this attempt
 	cancel   []context.CancelFunc // of what bounds the call
 }
 
@@ -103,9 +107,17 @@ func (x *call) follow(hr *http.Request) (*http.Response, error) {
 	}
 }
 
-// drain reads what little there is of a body that nobody wants, and closes it.
+// drain reads what little there is of a body that nobody wants, if it comes soon, and closes it.
 func drain(body io.ReadCloser) {
+	closed := make(chan struct{})
+	timer := time.AfterFunc(drainTime, func() {
+		defer close(closed)
+		_ = guard.Call(func() { _ = body.Close() }) // ends the Read under way
+	})
 	_, _ = io.CopyN(io.Discard, body, 2<<10)
+	if !timer.Stop() {
+		<-closed
+	}
 	_ = body.Close()
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/http2"
 )
 
 // exchange is one request on its way, with all its attempts.
@@ -41,7 +42,13 @@ type exchange struct {
 	retries  int  // after which it may have been acted on
 	refused  int  // attempts of which nothing came, for certain
 	began    bool // the response has
+	warms    bool // of Warm: it is never sent
 	reused   bool // the connection was there before, perhaps for another host
+	acted    bool // a server may have acted on it
+	unfit    bool // its body cannot be sent as it was announced
+
+	sender *sender       // of the body in this attempt, or nil
+	stream *http2.Stream // of this attempt over HTTP/2
 }
 
 // attemptError is why an attempt failed.
@@ -117,6 +124,23 @@ func (x *exchange) closeBody() {
 	}
 }
 
+// fail ends x without a response.
+func (x *exchange) fail() {
+	x.closeBody()
+	x.tellCall()
+}
+
+// tellCall says to the call, for a RetryPolicy, whether a server may have acted on x.
+func (x *exchange) tellCall() {
+	switch {
+	case x.call == nil:
+	case x.acted:
+		x.call.sent.Store(true)
+	default:
+		x.call.unsent.Store(true)
+	}
+}
+
 // rewind gets the body ready for another attempt, and reports whether there is one.
 func (x *exchange) rewind() bool {
 	if !x.hasBody() || !x.bodyRead {
@@ -137,7 +161,7 @@ func (x *exchange) rewind() bool {
 // mayRepeat reports whether another attempt may be made after failure. Its rules are RFC 9110 9.2.2 and RFC 9112 9.3.1.
 func (x *exchange) mayRepeat(failure *attemptError) bool {
 	var late *TimeoutError
-	if x.ctx.Err() != nil || errors.As(failure.err, &late) {
+	if x.ctx.Err() != nil || x.unfit || errors.As(failure.err, &late) {
 		return false
 	}
 	if !failure.sent || failure.spare {
@@ -148,6 +172,20 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 		return false
 	}
 	x.retries++
+	return true
+}
+
+// tooLate reports whether the server has ended a connection that was idle for too long, and said so by a 408 that crossed
+// with x, which can then be sent again: RFC 9110 15.5.9. resp is then over.
+func (x *exchange) tooLate(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close || !x.reused || x.retries > 0 || x.ctx.Err() != nil {
+		return false
+	}
+	if !x.isIdempotent() || !x.rewind() {
+		return false
+	}
+	x.retries++
+	_ = resp.Body.Close()
 	return true
 }
 

@@ -15,9 +15,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
+// answer answers a request over HTTP/2.
+type answer = func(f *frames.Framer, id uint32)
+
 // framed is a server of HTTP/2 from the first byte on that answers each request by a function: the n-th on a connection by
 // the n-th, later ones by the last.
-func framed(t *testing.T, conns ...[]func(f *frames.Framer, id uint32)) *rawServer {
+func framed(t *testing.T, conns ...[]answer) *rawServer {
 	answers := make([]func(net.Conn, *bufio.Reader), len(conns))
 	for i, requests := range conns {
 		answers[i] = func(nc net.Conn, in *bufio.Reader) {
@@ -71,7 +74,6 @@ func h2c() *http.Protocols {
 
 // TestStreamsThatWereNotActedOnAreSentAgain posts, which is not idempotent.
 func TestStreamsThatWereNotActedOnAreSentAgain(t *testing.T) {
-	type answer = func(f *frames.Framer, id uint32)
 	for name, k := range map[string]struct {
 		first []answer
 		conns int
@@ -101,7 +103,7 @@ func TestStreamsThatWereNotActedOnAreSentAgain(t *testing.T) {
 }
 
 func TestStreamsBelowAGoAwayGoOn(t *testing.T) {
-	s := framed(t, []func(f *frames.Framer, id uint32){func(f *frames.Framer, id uint32) {
+	s := framed(t, []answer{func(f *frames.Framer, id uint32) {
 		_ = f.WriteGoAway(id, frames.ErrCodeNo, nil)
 		answers200(f, id)
 	}})
@@ -117,7 +119,7 @@ func TestStreamsBelowAGoAwayGoOn(t *testing.T) {
 }
 
 func TestBodyOfAStreamThatIsResetIsNotComplete(t *testing.T) {
-	s := framed(t, []func(f *frames.Framer, id uint32){func(f *frames.Framer, id uint32) {
+	s := framed(t, []answer{func(f *frames.Framer, id uint32) {
 		var b bytes.Buffer
 		_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
 		_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true})

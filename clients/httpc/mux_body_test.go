@@ -173,3 +173,44 @@ func TestIdleConnectionsOfHTTP1AreClosedWhenAskedTo(t *testing.T) {
 	text(t, c, s.url)
 	require.Equal(t, 2, s.accepted())
 }
+
+// TestBodyThatWasNotAskedForLeavesNoStream answers a request that expects 100 at once, and its stream without a reset.
+func TestBodyThatWasNotAskedForLeavesNoStream(t *testing.T) {
+	s, got := heardFrames(t, func(f *frames.Framer, id uint32) { writeHead(f, id, true, ":status", "401") })
+	c := newClient(t, &Config{Protocols: h2c()})
+	resp, err := c.Do(t.Context(), &Request{URL: s.url, Body: Text("x"), Expect: true})
+	require.NoError(t, err)
+	require.Equal(t, 401, resp.Status)
+	require.NoError(t, resp.Close())
+	require.Contains(t, <-got, ":method=POST")
+	require.Equal(t, "CANCEL", <-got)
+	c.t.pool.mu.Lock()
+	defer c.t.pool.mu.Unlock()
+	for m := range c.t.pool.alive {
+		if !m.idleLocked() {
+			t.Error("the connection is not idle")
+		}
+	}
+}
+
+// TestLateRefusalOfAnExpectationIsRepeated has a server that reads the body before it says that it knows no expectation.
+func TestLateRefusalOfAnExpectationIsRepeated(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		for r := readRequest(in); r != nil; r = readRequest(in) {
+			answer := hello
+			if r.Header.Get("Expect") != "" {
+				answer = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"
+			}
+			_, _ = io.WriteString(nc, answer)
+		}
+	})
+	c := newClient(t, &Config{ExpectTimeout: 1})
+	resp, err := c.Do(t.Context(), &Request{URL: s.url, Body: Text("x"), Expect: true})
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.Status)
+	require.NoError(t, resp.Close())
+	resp, err = c.Do(t.Context(), &Request{URL: s.url, Body: Reader(strings.NewReader("x"), 1), Expect: true})
+	require.NoError(t, err)
+	require.Equal(t, 417, resp.Status, "the body is gone")
+	require.NoError(t, resp.Close())
+}

@@ -39,6 +39,7 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	if x.closes {
 		m.t.pool.retire(m)
 	}
+	x.stream = s
 	st := &muxStream{m: m, s: s, x: x}
 	if x.trace != nil && x.trace.WroteHeaders != nil {
 		x.trace.WroteHeaders()
@@ -55,6 +56,14 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 		return nil, m.failure(x, err, true, reused)
 	}
 	return resp, nil
+}
+
+func (m *mux) abandon(x *exchange) {
+	x.sender.halt()
+	if x.stream != nil {
+		x.stream.Reset(http2.Cancel, nil)
+	}
+	m.release()
 }
 
 // open opens a stream, which may have to wait for another one to end.
@@ -341,7 +350,8 @@ func (st *muxStream) trailers(to http.Header) http.Header {
 }
 
 func (st *muxStream) settle(x *exchange, s *sender, _ bool) {
-	if !s.complete() || x.tunnels() {
+	unsent := s == nil && x.hasBody() // the server has answered before it said that it wants the body
+	if unsent || !s.complete() || x.tunnels() {
 		st.s.Reset(http2.Cancel, nil) // does nothing if the server has reset the stream
 	}
 	st.m.release() // PutIdleConn is a hook of HTTP/1 alone

@@ -14,12 +14,12 @@ func (m *mux) idleLocked() bool { return m.inUse == 0 && m.h2.InFlight() == 0 }
 func (m *mux) restAndUnlock() {
 	p := m.t.pool
 	var victim *conn
-	switch idle := m.idleLocked(); {
-	case !m.until.IsZero() && m.back.After(m.until), idle && p.t.cfg.IdleTimeout < 0:
+	switch {
+	case !m.until.IsZero() && m.back.After(m.until):
 		p.retireLocked(m)
 	case m.inUse == 0:
 		p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
-		if idle {
+		if m.idleLocked() {
 			victim = p.serveOthersLocked(m.group)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // pool holds the connections of a Transport, in groups that serve the same target. Connections are dialled in goroutines
@@ -53,6 +55,7 @@ type waiter struct {
 	granted chan grant
 	cancel  context.CancelFunc // of the dial that was begun for it, or nil
 	gone    bool               // it waits no more, and has cancelled the dial
+	warms   bool               // it does not wait for a connection in use
 }
 
 // grant is what a waiter gets.
@@ -108,7 +111,13 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		m.takenLocked()
 		return grant{m: m}, nil, nil
 	}
-	c, old := p.popLocked(g)
+	var c *conn
+	var old []*conn
+	if x.retries == 0 {
+		c, old = p.popLocked(g)
+	} else {
+		old = p.placeLocked(g)
+	}
 	switch {
 	case c != nil:
 		p.mu.Unlock()
@@ -120,7 +129,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		discard(old)
 		return grant{err: ErrBusy}, nil, nil
 	}
-	w := &waiter{x: x, granted: make(chan grant, 1)}
+	w := &waiter{x: x, granted: make(chan grant, 1), warms: x.warms}
 	place := g.waiters.PushBack(w)
 	victim := p.dialLocked(g)
 	p.mu.Unlock()
@@ -146,6 +155,22 @@ func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 		old = append(old, c)
 	}
 	return nil, old
+}
+
+// placeLocked makes room for a new connection where an idle one takes the last place. It is for a request whose idle
+// connection was dead, as others may be. It returns connections that the caller ends.
+func (p *pool) placeLocked(g *group) (old []*conn) {
+	if limit := p.t.cfg.MaxPerHost; limit <= 0 || len(g.all)+len(g.muxes)+g.dials < limit {
+		return nil
+	}
+	c, old := p.popLocked(g)
+	if c == nil {
+		return old
+	}
+	p.forgetLocked(g, c)
+	g.stats.Reused--
+	g.stats.Evicted++
+	return append(old, c)
 }
 
 func discard(cs []*conn) {
@@ -174,6 +199,7 @@ func (p *pool) fullLocked(g *group) bool {
 // dialLocked begins dials for waiters that have none, as far as the limits permit. It returns an idle connection of
 // another group that had to make room, which the caller ends.
 func (p *pool) dialLocked(g *group) (victim *conn) {
+	defer g.dismissLocked()
 	for e := g.waiters.Front(); e != nil && g.dials < g.waiters.Len() && !p.closed; e = e.Next() {
 		w := e.Value.(*waiter)
 		if w.cancel != nil {
@@ -228,10 +254,18 @@ func (p *pool) startLocked(g *group, w *waiter) {
 func (p *pool) reach(ctx context.Context, g *group, w *waiter) {
 	ctx, cancel := p.t.withinConnect(ctx)
 	defer cancel()
+	returned := false
+	defer func() {
+		if !returned { // a resolver, a dialer or a trace has panicked
+			p.undialled(g, w, chanio.Recovered(recover()))
+		}
+	}()
 	if m := p.shared(ctx, w.x); m != nil && p.share(g, w, m) {
+		returned = true
 		return
 	}
 	c, m, err := p.t.dial(ctx, w.x)
+	returned = true
 	switch {
 	case err != nil:
 		p.undialled(g, w, err)
@@ -332,7 +366,7 @@ func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	g := c.group
 	switch first := g.waiters.Front(); {
-	case p.closed || c.isOld(c.back) || p.t.cfg.IdleTimeout < 0 && first == nil:
+	case p.closed || c.isOld(c.back):
 		p.forgetLocked(g, c)
 		victim = p.dialNextLocked(g)
 		p.tidyLocked(g)

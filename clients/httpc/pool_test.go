@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
@@ -552,5 +554,39 @@ func TestLimitsAreThoseOfTheConfig(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Close())
 		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+// TestWarmStopsAtTheLimits asks for more connections than may be, several times at once.
+func TestWarmStopsAtTheLimits(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"per host": {MaxPerHost: 3}, "total": {MaxConns: 3}, "waiters": {MaxPerHost: 3, MaxWaiters: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, cfg, says(hello), func(t *testing.T, c *Client, accepted *atomic.Int64) {
+				busy, err := c.Get(t.Context(), "http://a")
+				require.NoError(t, err)
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(func() { assert.NoError(t, c.Warm(t.Context(), "http://a", 5)) })
+				}
+				wg.Wait()
+				require.NoError(t, busy.Close())
+				require.NoError(t, c.Warm(t.Context(), "http://a", 5))
+				require.Equal(t, 3, c.Stats()[0].Idle)
+				require.EqualValues(t, 3, accepted.Load())
+			})
+		})
+	}
+}
+
+// TestNegativeIdleTimeoutIsNone keeps a connection for as long as its server does.
+func TestNegativeIdleTimeoutIsNone(t *testing.T) {
+	inBubble(t, Config{IdleTimeout: -1}, says(hello), func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		for range 3 {
+			text(t, c, "http://a")
+			time.Sleep(24 * time.Hour)
+		}
+		require.EqualValues(t, 1, accepted.Load())
 	})
 }

@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"container/list"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -31,6 +32,24 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error
 	p.leave(x, w, place)
 	p.waited(x, start)
 	return nil, err
+}
+
+// errFull is what a waiter of Warm gets when the limits permit no further connection.
+var errFull = errors.New("httpc: the limits permit no further connection")
+
+// dismissLocked dismisses the waiters of Warm if nothing is dialled for them: each may hold what another waits for.
+func (g *group) dismissLocked() {
+	if g.dials > 0 {
+		return
+	}
+	for e := g.waiters.Front(); e != nil; {
+		w, next := e.Value.(*waiter), e.Next()
+		if w.warms {
+			g.waiters.Remove(e)
+			w.granted <- grant{err: errFull}
+		}
+		e = next
+	}
 }
 
 // waited counts.

@@ -61,6 +61,8 @@ func (c *conn) lost(s *sender, failure *attemptError) *attemptError {
 	return failure
 }
 
+func (c *conn) abandon(x *exchange) { _ = c.lost(x.sender, &attemptError{}) }
+
 // begin has the body sent, unless that is done or must wait, and sets the time for the head of the response.
 func (c *conn) begin(x *exchange) (*sender, error) {
 	switch {

@@ -1,10 +1,14 @@
 package httpc
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -178,4 +182,43 @@ func TestMethodAndBodyAfterARedirect(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 307, resp.Status, "a body that is gone cannot follow")
 	require.NoError(t, resp.Close())
+}
+
+// TestBodyOfARedirectIsNotWaitedFor has a server that says where to go and then stalls, likewise where a request is tried
+// again and where it is challenged.
+func TestBodyOfARedirectIsNotWaitedFor(t *testing.T) {
+	for name, k := range map[string]struct {
+		answer string
+		r      Request
+	}{
+		"redirect":  {"HTTP/1.1 302 Found\r\nLocation: /x\r\n", Request{}},
+		"retry":     {"HTTP/1.1 503 Busy\r\n", Request{Retry: &RetryPolicy{First: 1}}},
+		"challenge": {"HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=r, nonce=n\r\n", Request{Auth: Digest("a", "b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Config{}, func(nc net.Conn, in *bufio.Reader) {
+				r := readRequest(in)
+				if r != nil && r.URL.Path == "/" && r.Header.Get("Authorization") == "" {
+					_, _ = io.WriteString(nc, k.answer+"Content-Length: 10\r\n\r\nabc")
+					time.Sleep(time.Minute)
+					return
+				}
+				_, _ = io.WriteString(nc, hello)
+			}, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+				start := time.Now()
+				k.r.URL = "http://a/"
+				if name == "retry" {
+					k.r.Retry.If = func(resp *http.Response, _ error) bool {
+						k.r.Retry.If = func(*http.Response, error) bool { return false }
+						return true
+					}
+				}
+				resp, err := c.Do(t.Context(), &k.r)
+				require.NoError(t, err)
+				require.Less(t, time.Since(start), time.Second)
+				require.NoError(t, resp.Close())
+				require.EqualValues(t, 2, accepted.Load())
+			})
+		})
+	}
 }

@@ -48,8 +48,10 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 		return x.attempt(hr, crossed, limit)
 	}
 	for try := 1; ; try++ {
+		x.unsent.Store(false)
+		x.sent.Store(false)
 		resp, err := x.attempt(hr, crossed, limit)
-		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !mayRepeat(hr, err) {
+		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !x.mayRepeat(hr) {
 			return resp, err
 		}
 		pause, ok := policy.pause(try, resp)
@@ -102,10 +104,10 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 	return slices.Contains(statuses, resp.StatusCode)
 }
 
-// mayRepeat reports whether carrying out a request twice does no harm, or it was not carried out.
-func mayRepeat(r *http.Request, err error) bool {
-	x := exchange{method: r.Method, header: r.Header}
-	return x.isIdempotent() || errors.Is(err, ErrBusy)
+// mayRepeat reports whether carrying out a request twice does no harm, or it was certainly not carried out.
+func (x *call) mayRepeat(r *http.Request) bool {
+	e := exchange{method: r.Method, header: r.Header}
+	return e.isIdempotent() || x.unsent.Load() && !x.sent.Load()
 }
 
 // pause returns how long to wait after so many tries.

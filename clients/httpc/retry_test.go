@@ -2,13 +2,18 @@ package httpc
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
 )
 
 // diesAfterOne answers one request and ends the connection when another one has come, without an answer.
@@ -95,6 +100,43 @@ func TestStaleConnectionIsTriedOnceMoreAndNotForEver(t *testing.T) {
 	require.Equal(t, 2, s.accepted())
 }
 
+// TestSecondAttemptIsMadeOverANewConnection has two idle connections that are both dead, and room for one more or none.
+func TestSecondAttemptIsMadeOverANewConnection(t *testing.T) {
+	for _, most := range []int{2, 3} {
+		s := raw(t, diesAfterOne, diesAfterOne, says(hello))
+		c := newClient(t, &Config{MaxPerHost: most})
+		one := newRequest(t, "GET", s.url, nil)
+		require.NoError(t, c.Warm(t.Context(), s.url, 2))
+		for _, nc := range idleConns(c) { // each is used once
+			resp, failure := attempt(nc, mustPrepare(t, c, one))
+			require.Nil(t, failure)
+			require.NoError(t, resp.Body.Close())
+		}
+		status, _ := text(t, c, s.url)
+		require.Equal(t, 200, status)
+		require.Equal(t, 3, s.accepted())
+	}
+}
+
+// idleConns takes the idle connections out of the pool.
+func idleConns(c *Client) (all []*conn) {
+	p := c.t.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.groups {
+		all = append(all, g.idle...)
+		g.idle = nil
+	}
+	return all
+}
+
+func mustPrepare(t *testing.T, c *Client, r *http.Request) *exchange {
+	t.Helper()
+	x, err := c.t.prepare(r)
+	require.NoError(t, err)
+	return x
+}
+
 // TestConnectionThatTheServerEndedIsNoticedAtCheckout wants even a POST to pass: nothing of it was written.
 func TestConnectionThatTheServerEndedIsNoticedAtCheckout(t *testing.T) {
 	for name, end := range map[string]func(nc net.Conn){
@@ -153,4 +195,97 @@ func TestStatusesOfErrorsKeepTheConnection(t *testing.T) {
 		require.Equal(t, "no\n", body)
 	}
 	require.EqualValues(t, 1, c.Stats()[0].Dials)
+}
+
+// TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain has bodies that can be repeated, to no better end.
+func TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain(t *testing.T) {
+	for name, k := range map[string]struct {
+		size    int
+		another int64
+	}{
+		"short":      {5, 10},
+		"long":       {5, 2},
+		"short, big": {1 << 20, 1<<20 + 1},
+		"long, big":  {1 << 20, 1<<20 - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, says(hello))
+			c := newClient(t, nil)
+			text(t, c, s.url) // the connection is used again
+			r := newRequest(t, "PUT", s.url, strings.NewReader(long(k.size)))
+			r.ContentLength = k.another
+			_, err := c.RoundTrip(r)
+			require.Error(t, err)
+			require.EqualValues(t, 1, c.Stats()[0].Dials)
+		})
+	}
+}
+
+// TestPolicyRepeatsWhatWasNotSent posts without an Idempotency-Key: a dial that fails has sent nothing.
+func TestPolicyRepeatsWhatWasNotSent(t *testing.T) {
+	var dials, requests atomic.Int64
+	s := raw(t, func(_ net.Conn, in *bufio.Reader) {
+		if readRequest(in) != nil {
+			requests.Add(1)
+		}
+	})
+	c := newClient(t, &Config{
+		Retry: &RetryPolicy{Tries: 5, First: 1},
+		Dial: func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			if dials.Add(1) < 3 {
+				return nil, errAny
+			}
+			return clients.DialTCP(ctx, addr, &clients.Config{Conn: *conn})
+		},
+	})
+	_, err := c.Post(t.Context(), s.url, Text("x"))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "it was sent the third time, and not again")
+	require.EqualValues(t, 3, dials.Load())
+	require.EqualValues(t, 1, requests.Load())
+
+	dials.Store(0)
+	_, err = c.Post(t.Context(), s.url, Reader(strings.NewReader("x"), 1))
+	require.ErrorIs(t, err, errAny, "the body cannot be repeated")
+	require.EqualValues(t, 1, dials.Load())
+}
+
+// TestLateTimeoutOfAnIdleConnectionIsNotTheAnswer has a server that ends an idle connection with a 408 when a request is
+// already on its way: RFC 9110 15.5.9.
+func TestLateTimeoutOfAnIdleConnectionIsNotTheAnswer(t *testing.T) {
+	const late = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
+	for name, k := range map[string]struct {
+		answer, method string
+		body           io.Reader
+		first          bool // use of the connection
+		status         int
+	}{
+		"GET":                         {late, "GET", nil, false, 200},
+		"PUT":                         {late, "PUT", strings.NewReader("x"), false, 200},
+		"PUT of a stream":             {late, "PUT", readerOf("x"), false, 408},
+		"POST":                        {late, "POST", strings.NewReader("x"), false, 408},
+		"a new connection":            {late, "GET", nil, true, 408},
+		"a connection that stays":     {"HTTP/1.1 408 Request Timeout\r\nContent-Length: 2\r\n\r\nno", "GET", nil, false, 408},
+		"another status that says so": {strings.Replace(late, "408 Request Timeout", "503 Busy", 1), "GET", nil, false, 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+				if !k.first {
+					readRequest(in)
+					_, _ = io.WriteString(nc, hello)
+				}
+				if readRequest(in) != nil {
+					_, _ = io.WriteString(nc, k.answer)
+				}
+				_, _ = in.ReadByte()
+			}, says(hello))
+			c := newClient(t, nil)
+			if !k.first {
+				text(t, c, s.url)
+			}
+			resp, err := c.RoundTrip(newRequest(t, k.method, s.url, k.body))
+			require.NoError(t, err)
+			require.Equal(t, k.status, resp.StatusCode)
+			require.NoError(t, resp.Body.Close())
+		})
+	}
 }

@@ -28,6 +28,7 @@ type sender struct {
 
 	mu     sync.Mutex // guards what follows
 	headed bool       // the head of the response has come
+	unfit  bool       // it is the body that cannot be sent
 	err    error      // why the body was not sent; valid when done is closed
 }
 
@@ -37,7 +38,7 @@ var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 func send(x *exchange, out outgoing) *sender {
 	s := &sender{out: out, x: x, body: x.body, done: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(x.ctx)
-	x.bodyRead, x.bodyOver = true, true
+	x.bodyRead, x.bodyOver, x.sender = true, true, s
 	go s.run() // ends with the body, or at the next piece after halt
 	return s
 }
@@ -48,7 +49,7 @@ func (s *sender) run() {
 	returned := false
 	defer func() {
 		if !returned { // a panic of the body, or runtime.Goexit
-			s.fail(chanio.Recovered(recover()))
+			s.fail(s.refuse(chanio.Recovered(recover())))
 		}
 	}()
 	err := s.copy()
@@ -116,13 +117,13 @@ func (s *sender) copy() error {
 		left -= int64(n)
 		switch {
 		case sized && left < 0:
-			return http1.ErrBodyTooLong
+			return s.refuse(http1.ErrBodyTooLong)
 		case err == io.EOF && sized && left > 0:
-			return http1.ErrBodyTooShort
+			return s.refuse(http1.ErrBodyTooShort)
 		case err == io.EOF:
 			return s.finish(buf[:n])
 		case err != nil:
-			return err
+			return s.refuse(err)
 		case n == 0:
 			continue
 		case sized && left == 0:
@@ -132,6 +133,24 @@ func (s *sender) copy() error {
 			return err
 		}
 	}
+}
+
+// refuse notes that the body is not what was announced, so that another attempt would be no better.
+func (s *sender) refuse(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unfit = true
+	return err
+}
+
+// isUnfit reports whether it is the body that could not be sent.
+func (s *sender) isUnfit() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unfit
 }
 
 // finish sends the last piece and the trailers.

@@ -46,6 +46,29 @@ func (cfg *Config) check() error {
 	if cfg.Connect.Allow != nil && cfg.Dial != nil {
 		return errors.New("httpc: Config has Dial and Connect.Allow, which cannot see what Dial connects to: use one or the other")
 	}
+	return cfg.checkFields()
+}
+
+// checkFields refuses what cannot be sent in the head of a request, as validate does for the fields of a request.
+func (cfg *Config) checkFields() error {
+	if !http1.ValidValue(cfg.UserAgent) {
+		return invalid("invalid Config.UserAgent")
+	}
+	for name, values := range cfg.ProxyHeader {
+		if !http1.ValidToken(name) {
+			return invalid("invalid field name %q in Config.ProxyHeader", name)
+		}
+		for _, v := range values {
+			if !http1.ValidValue(v) {
+				return invalid("invalid value of the field %q in Config.ProxyHeader", name) // it may be a secret
+			}
+		}
+	}
+	for _, c := range cfg.Codings {
+		if !http1.ValidToken(c.Name()) {
+			return invalid("invalid name %q in Config.Codings", c.Name())
+		}
+	}
 	return nil
 }
 
@@ -66,7 +89,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.expects && resp.StatusCode == http.StatusExpectationFailed && !x.bodyRead {
+	if x.expects && resp.StatusCode == http.StatusExpectationFailed && x.rewind() {
 		_ = resp.Body.Close()
 		x.expects = false
 		if resp, err = t.exchange(x); err != nil {
@@ -83,21 +106,41 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 	for {
 		c, err := t.conn(x)
 		if err != nil {
-			x.closeBody()
+			x.fail()
 			return nil, err
 		}
-		resp, failure := c.roundTrip(x)
+		resp, failure := attempt(c, x)
 		if failure == nil {
-			if x.misdirected(resp) {
+			if x.misdirected(resp) || x.tooLate(resp) {
 				continue
 			}
+			x.acted = true
+			x.tellCall()
 			return resp, nil
 		}
+		x.acted = x.acted || failure.sent && !failure.spare
+		x.unfit = x.unfit || x.sender.isUnfit()
 		if !x.mayRepeat(failure) {
-			x.closeBody()
+			x.fail()
 			return nil, failure.err
 		}
 	}
+}
+
+// attempt makes one attempt of x on c, which does not stay with x if a hook of its trace panics.
+func attempt(c carrier, x *exchange) (*http.Response, *attemptError) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.abandon(x)
+			x.closeBody()
+		}
+	}()
+	x.sender, x.stream = nil, nil
+	c.gotConn(x.trace)
+	resp, failure := c.roundTrip(x)
+	returned = true
+	return resp, failure
 }
 
 func protocolsOf(p *http.Protocols) http.Protocols {
@@ -119,11 +162,7 @@ func (t *Transport) conn(x *exchange) (carrier, error) {
 	if c == nil && err == nil {
 		c, err = t.pool.get(x)
 	}
-	if err != nil {
-		return nil, err
-	}
-	c.gotConn(x.trace)
-	return c, nil
+	return c, err
 }
 
 // addr is where the connection of x leads.

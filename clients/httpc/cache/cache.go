@@ -12,11 +12,11 @@ import (
 
 // Config says how a [Cache] behaves. The zero value, and nil, mean the defaults.
 type Config struct {
-	// MaxBody is how long a body may be that is stored. 0 means 8 MiB.
+	// MaxBody is how long a body may be that is stored. 0 means 8 MiB; negative means that only empty ones are.
 	MaxBody int64
 
 	// MaxVariants is how many responses of one URL are stored that differ in the requests that they answer (Vary). The
-	// oldest goes first. 0 means 16.
+	// oldest goes first. 0 means 16; negative means 1.
 	MaxVariants int
 
 	// Logger gets one line about each failure of the Store. Nil means silence.
@@ -41,8 +41,10 @@ func New(store Store, cfg *Config) *Cache {
 	if cfg != nil {
 		c.cfg = *cfg
 	}
-	c.cfg.MaxBody = cmp.Or(c.cfg.MaxBody, 8<<20)
-	c.cfg.MaxVariants = cmp.Or(c.cfg.MaxVariants, 16)
+	if c.cfg.MaxBody = cmp.Or(c.cfg.MaxBody, 8<<20); c.cfg.MaxBody < 0 {
+		c.cfg.MaxBody = 0
+	}
+	c.cfg.MaxVariants = max(cmp.Or(c.cfg.MaxVariants, 16), 1)
 	return c
 }
 

@@ -24,8 +24,8 @@ func understood(status int) bool {
 }
 
 // storable reports whether a response to a GET may be stored: RFC 9111 3.
-func storable(asks directives, resp *http.Response) bool {
-	status, says := resp.StatusCode, parseDirectives(resp.Header)
+func storable(asks directives, status int, h http.Header) bool {
+	says := parseDirectives(h)
 	switch {
 	case status < 200 || status > 599 || status == http.StatusPartialContent || status == http.StatusNotModified:
 		return false
@@ -35,10 +35,10 @@ func storable(asks directives, resp *http.Response) bool {
 		return false
 	case says.has("no-store") && !says.has("must-understand"):
 		return false
-	case variesByAll(resp.Header):
+	case variesByAll(h):
 		return false // no request would match
 	}
-	return says.has("max-age") || says.has("public") || says.has("private") || len(resp.Header["Expires"]) > 0 || cacheable[status]
+	return says.has("max-age") || says.has("public") || says.has("private") || len(h["Expires"]) > 0 || cacheable[status]
 }
 
 // timeOf reads a field that is a date: RFC 9110 5.6.7, in any case, and UTC for GMT: RFC 9111 4.2.
@@ -90,13 +90,13 @@ func (v *variant) lifetime() time.Duration {
 	return 0
 }
 
-// age is how old the response is: RFC 9111 4.2.3.
+// age is how old the response is: RFC 9111 4.2.3. It is never more than 68 years, for a Date may be that of any year.
 func (v *variant) age(now time.Time) time.Duration {
-	apparent := max(v.Received.Sub(v.date()), 0)
+	apparent := min(max(v.Received.Sub(v.date()), 0), maxSeconds*time.Second)
 	first, _, _ := strings.Cut(v.Header.Get("Age"), ",")
 	said, _ := parseSeconds(strings.Trim(first, " \t"))
 	corrected := said + v.Received.Sub(v.Requested)
-	return max(apparent, corrected) + max(now.Sub(v.Received), 0)
+	return min(max(apparent, corrected)+max(now.Sub(v.Received), 0), maxSeconds*time.Second)
 }
 
 // usable reports whether the response may be used without asking the server: RFC 9111 4.2 and 5.2.1.

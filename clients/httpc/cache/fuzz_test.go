@@ -18,7 +18,7 @@ func FuzzDirectives(f *testing.F) {
 		require.NoError(t, err)
 		r.Header = http.Header{"Cache-Control": {says}, "If-None-Match": {tags}, "Range": {tags}}
 		resp := &http.Response{StatusCode: 200, Header: http.Header{"Cache-Control": {says, tags}, "Etag": {tags}, "Vary": {tags}}}
-		storable(asks(r.Header), resp)
+		storable(asks(r.Header), resp.StatusCode, resp.Header)
 		now := time.Unix(1e9, 0)
 		v := newVariant(r, resp, now, now)
 		require.True(t, v.matches(r) || variesByAll(resp.Header))

@@ -179,15 +179,19 @@ func end(resp *http.Response) {
 	}
 }
 
-// freshen stores that v holds, with what has changed about it.
+// freshen stores that v holds, with what has changed about it, or drops it if that says that it may not be stored any more.
 func (l *lookup) freshen(h http.Header, requested, received time.Time) {
-	l.v.freshen(h, requested, received)
+	l.v.freshen(l.r, h, requested, received)
+	if !storable(l.asks, l.v.Status, l.v.Header) {
+		l.t.c.drop(l.ctx, l.url, l.v)
+		return
+	}
 	l.t.c.saveSince(l.ctx, l.page, l.epoch)
 }
 
 // head has the response to a HEAD update what is stored, or end it: RFC 9111 4.3.5.
 func (l *lookup) head(resp *http.Response, requested, received time.Time) {
-	mark(resp.Header, missed)
+	defer mark(resp.Header, missed) // which is not stored
 	if l.v == nil || resp.StatusCode != http.StatusOK || l.v.Status != http.StatusOK {
 		return
 	}
@@ -202,7 +206,7 @@ func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 
 // keep has a response stored once its body has been read, if it may be.
 func (l *lookup) keep(resp *http.Response, requested, received time.Time) *http.Response {
-	if !storable(l.asks, resp) || resp.ContentLength > l.t.c.cfg.MaxBody {
+	if !storable(l.asks, resp.StatusCode, resp.Header) || resp.ContentLength > l.t.c.cfg.MaxBody {
 		if l.v != nil && resp.StatusCode < 500 {
 			l.t.c.drop(l.ctx, l.url, l.v) // it does not hold any more
 		}

@@ -51,20 +51,27 @@ func digest(s string) string {
 func urlOf(r *http.Request) string {
 	u := *r.URL
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	switch {
-	case u.Scheme == "http":
-		u.Host = strings.TrimSuffix(u.Host, ":80")
-	case u.Scheme == "https":
-		u.Host = strings.TrimSuffix(u.Host, ":443")
-	}
+	u.Scheme = strings.ToLower(u.Scheme)
+	u.Host = plainHost(u.Scheme, u.Host)
 	if u.Path == "" && u.Opaque == "" {
 		u.Path = "/"
 	}
-	if r.Host != "" && !strings.EqualFold(r.Host, r.URL.Host) {
-		return u.String() + " for " + strings.ToLower(r.Host)
+	if host := plainHost(u.Scheme, r.Host); host != "" && host != u.Host {
+		return u.String() + " for " + host
 	}
 	return u.String()
+}
+
+// plainHost returns a host in lower case and without the port that its scheme has anyway: RFC 9110 4.2.3.
+func plainHost(scheme, host string) string {
+	host = strings.ToLower(host)
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 // varyNames returns the names of the fields that a response varies by. Authorization is always one.
@@ -97,13 +104,11 @@ func said(h http.Header, name string) string {
 // newVariant makes one of a response, whose header it takes the stored part of.
 func newVariant(r *http.Request, resp *http.Response, requested, received time.Time) *variant {
 	v := &variant{
-		Vary: map[string]string{}, Status: resp.StatusCode, Proto: resp.Proto, Header: stored(resp.Header), Uncompressed: resp.Uncompressed,
+		Status: resp.StatusCode, Proto: resp.Proto, Header: stored(resp.Header), Uncompressed: resp.Uncompressed,
 		Requested: requested, Received: received,
 	}
 	id := ""
-	for _, name := range varyNames(resp.Header) {
-		v.Vary[name] = said(r.Header, name)
-	}
+	v.vary(r)
 	for _, name := range slices.Sorted(maps.Keys(v.Vary)) {
 		id += name + "\n" + v.Vary[name] + "\n"
 	}
@@ -135,8 +140,8 @@ func stored(h http.Header) http.Header {
 // ofBody are fields that a response without the body does not change: RFC 9111 3.2. A digest in it would be that of nothing.
 var ofBody = []string{"Content-Encoding", "Content-Length", "Content-Range", "Content-Md5", "Content-Digest"}
 
-// freshen updates v by the header of a response that says that it holds.
-func (v *variant) freshen(h http.Header, requested, received time.Time) {
+// freshen updates v by the header of a response to r that says that it holds.
+func (v *variant) freshen(r *http.Request, h http.Header, requested, received time.Time) {
 	news := stored(h)
 	for _, name := range ofBody {
 		delete(news, name)
@@ -149,6 +154,17 @@ func (v *variant) freshen(h http.Header, requested, received time.Time) {
 	}
 	maps.Copy(v.Header, news)
 	v.Requested, v.Received = requested, received
+	if len(news["Vary"]) > 0 { // r is answered, whatever the first request was
+		v.vary(r)
+	}
+}
+
+// vary notes which requests v answers: those that say the same as r in the fields that it varies by.
+func (v *variant) vary(r *http.Request) {
+	v.Vary = map[string]string{}
+	for _, name := range varyNames(v.Header) {
+		v.Vary[name] = said(r.Header, name)
+	}
 }
 
 // matches reports whether v answers r: RFC 9111 4.1.
@@ -261,7 +277,8 @@ func sameOrigin(r *http.Request, field string) (string, bool) {
 		return "", false
 	}
 	u = r.URL.ResolveReference(u)
-	if !strings.EqualFold(u.Scheme, r.URL.Scheme) || !strings.EqualFold(u.Host, r.URL.Host) {
+	scheme := strings.ToLower(r.URL.Scheme)
+	if u.Scheme != scheme || plainHost(scheme, u.Host) != plainHost(scheme, r.URL.Host) {
 		return "", false
 	}
 	other := *r

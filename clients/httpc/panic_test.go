@@ -1,0 +1,111 @@
+package httpc
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http/httptrace"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+)
+
+// resolverFunc is a function as a Resolver.
+type resolverFunc func(host string) ([]netip.Addr, error)
+
+func (f resolverFunc) LookupAddrs(_ context.Context, host string) ([]netip.Addr, error) {
+	return f(host)
+}
+
+// TestPanicWhileDiallingIsTheErrorOfTheRequest has user code that the goroutine of a dial calls.
+func TestPanicWhileDiallingIsTheErrorOfTheRequest(t *testing.T) {
+	s := raw(t, says(hello))
+	secure := strings.Replace(s.url, "http:", "https:", 1)
+	for name, k := range map[string]struct {
+		url   string
+		cfg   Config
+		trace httptrace.ClientTrace
+	}{
+		"Dial": {url: s.url, cfg: Config{Dial: func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
+			panic("mine")
+		}}},
+		"resolver": {url: "http://a.example", cfg: Config{Connect: clients.Config{
+			Resolver: resolverFunc(func(string) ([]netip.Addr, error) { panic("mine") }),
+		}}},
+		"ConnectStart":      {url: s.url, trace: httptrace.ClientTrace{ConnectStart: func(string, string) { panic("mine") }}},
+		"TLSHandshakeStart": {url: secure, trace: httptrace.ClientTrace{TLSHandshakeStart: func() { panic("mine") }}},
+		"TLSHandshakeDone": {url: secure, trace: httptrace.ClientTrace{
+			TLSHandshakeDone: func(tls.ConnectionState, error) { panic("mine") },
+		}},
+		"Goexit": {url: s.url, cfg: Config{Dial: func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
+			runtime.Goexit()
+			return nil, nil
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k.cfg.MaxPerHost = 1
+			c := newClient(t, &k.cfg)
+			for range 2 { // the second one has its turn
+				_, err := c.Get(httptrace.WithClientTrace(t.Context(), &k.trace), k.url)
+				var panicked *chanio.PanicError
+				require.ErrorAs(t, err, &panicked)
+			}
+			require.Zero(t, c.Stats()[0].Dialing)
+		})
+	}
+}
+
+// TestPanicOfAHookLeavesNoConnection has hooks that the caller's goroutine calls, and one place for a connection.
+func TestPanicOfAHookLeavesNoConnection(t *testing.T) {
+	for name, trace := range map[string]*httptrace.ClientTrace{
+		"GotConn":              {GotConn: func(httptrace.GotConnInfo) { panic("mine") }},
+		"WroteHeaderField":     {WroteHeaderField: func(string, []string) { panic("mine") }},
+		"WroteHeaders":         {WroteHeaders: func() { panic("mine") }},
+		"WroteRequest":         {WroteRequest: func(httptrace.WroteRequestInfo) { panic("mine") }},
+		"GotFirstResponseByte": {GotFirstResponseByte: func() { panic("mine") }},
+		"PutIdleConn":          {PutIdleConn: func(error) { panic("mine") }},
+	} {
+		t.Run("HTTP1/"+name, func(t *testing.T) {
+			hookPanics(t, raw(t, says(hello)), &Config{MaxPerHost: 1}, trace)
+		})
+		if name == "PutIdleConn" {
+			continue // is of HTTP/1
+		}
+		t.Run("HTTP2/"+name, func(t *testing.T) {
+			hookPanics(t, framed(t, []answer{answers200}), &Config{MaxPerHost: 1, Protocols: h2c()}, trace)
+		})
+	}
+}
+
+func hookPanics(t *testing.T, s *rawServer, cfg *Config, trace *httptrace.ClientTrace) {
+	c := newClient(t, cfg)
+	body := recordClose(strings.NewReader("x"))
+	require.PanicsWithValue(t, "mine", func() {
+		r := newRequest(t, "POST", s.url, body)
+		if trace.WroteRequest != nil { // which the goroutine that sends a body calls
+			r = newRequest(t, "GET", s.url, nil)
+			_ = body.Close()
+		}
+		resp, err := c.RoundTrip(r.WithContext(httptrace.WithClientTrace(t.Context(), trace)))
+		if err == nil { // PutIdleConn may be called behind the body
+			_ = resp.Body.Close()
+		}
+	})
+	body.requireClosed(t)
+	for range 2 {
+		_, got := text(t, c, s.url)
+		require.Equal(t, "hello", got)
+	}
+	c.t.pool.mu.Lock()
+	defer c.t.pool.mu.Unlock()
+	for m := range c.t.pool.alive {
+		if m.inUse != 0 || m.h2.InFlight() != 0 {
+			t.Error("the stream is not over")
+		}
+	}
+}
