@@ -59,6 +59,7 @@ type Client[R, W any] struct {
 
 	mu      sync.Mutex
 	caller  *Caller[R, W] // nil while there is no connection
+	conn    *chanio.Conn  // of caller
 	changed chan struct{} // closed when caller or err changes
 	err     error         // why there will be no more connections
 	down    error         // why the last connection ended or could not be made
@@ -149,7 +150,7 @@ func (cl *Client[R, W]) run() {
 	if panicked != nil { // a function of ReconnectConfig
 		err = panicked
 	}
-	cl.set(nil, err, err)
+	cl.set(nil, nil, err, err)
 	_ = cl.conns.Close()
 }
 
@@ -177,13 +178,13 @@ func (cl *Client[R, W]) connect() error {
 	}()
 	caller := newCaller(context.Background(), cl.fresh, cl.cfg.Tags, &cl.cfg.Caller)
 	served = true
-	cl.set(caller, nil, nil)
+	cl.set(caller, c, nil, nil)
 	select {
 	case <-caller.Done():
 	case <-cl.ctx.Done():
 	}
 	_ = caller.Close() // does nothing if it has failed, which Err tells
-	cl.set(nil, nil, caller.Err())
+	cl.set(nil, nil, nil, caller.Err())
 	if caller.Replies() > 0 {
 		cl.useful = c
 	}
@@ -191,10 +192,10 @@ func (cl *Client[R, W]) connect() error {
 }
 
 // set sets the state that calls see.
-func (cl *Client[R, W]) set(caller *Caller[R, W], err, down error) {
+func (cl *Client[R, W]) set(caller *Caller[R, W], c *chanio.Conn, err, down error) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	cl.caller, cl.err, cl.down = caller, err, down
+	cl.caller, cl.conn, cl.err, cl.down = caller, c, err, down
 	close(cl.changed)
 	cl.changed = make(chan struct{})
 }
@@ -216,48 +217,75 @@ func (cl *Client[R, W]) want() {
 // ClientConfig.Timeout permit, while failed attempts to connect are repeated.
 //
 // A request that was not sent because its connection ended is sent over the next one. A request that was sent is not
-// repeated, because the server may have executed it; Call then returns the error of the connection. An error that
-// matches [ErrNotSent] means that the request was never sent.
+// repeated, because the server may have executed it; Call then returns the error of the connection, which wraps a
+// [*net.OpError] with its addresses. An error that matches [ErrNotSent] means that the request was never sent.
 func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
+	var late error
 	if d := cl.cfg.Timeout; d > 0 {
-		late := fmt.Errorf("clients: no reply within %v: %w", d, os.ErrDeadlineExceeded)
+		late = fmt.Errorf("no reply within %v: %w", d, os.ErrDeadlineExceeded)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
+		ctx, cancel = context.WithTimeoutCause(ctx, d, callError(nil, late))
 		defer cancel()
 	}
 	for {
-		caller, err := cl.await(ctx)
+		caller, c, err := cl.await(ctx)
 		if err != nil {
 			return none, err
 		}
 		r, err := caller.Call(ctx, w)
-		if err == nil || !errors.Is(err, ErrNotSent) || ctx.Err() != nil || caller.Err() == nil {
-			return r, err
+		switch {
+		case err == nil:
+			return r, nil
+		case errors.Is(err, ErrNotSent):
+			if ctx.Err() != nil || caller.Err() == nil {
+				return none, err
+			}
+		case late != nil && errors.Is(err, late):
+			return none, callError(c, late)
+		case ctx.Err() == nil:
+			return none, callError(c, err)
+		default:
+			return none, err
 		}
 	}
 }
 
+// callError returns err with the addresses of c, unless it has some. c may be nil.
+func callError(c *chanio.Conn, err error) error {
+	if errors.As(err, new(*net.OpError)) {
+		return err
+	}
+	op := &net.OpError{Op: "call", Err: err}
+	if c != nil {
+		op.Source, op.Addr = c.LocalAddr(), c.RemoteAddr()
+	}
+	if op.Addr != nil {
+		op.Net = op.Addr.Network()
+	}
+	return fmt.Errorf("clients: %w", op)
+}
+
 // await returns the connection, once there is one.
-func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], error) {
+func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], *chanio.Conn, error) {
 	for {
 		cl.mu.Lock()
-		caller, err, changed := cl.caller, cl.err, cl.changed
+		caller, c, err, changed := cl.caller, cl.conn, cl.err, cl.changed
 		if cl.refuses && err == nil {
 			err = net.ErrClosed
 		}
 		cl.mu.Unlock()
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("clients: Client: %w: %w", ErrNotSent, err)
+			return nil, nil, fmt.Errorf("clients: Client: %w: %w", ErrNotSent, err)
 		case caller != nil && caller.Err() == nil:
-			return caller, nil
+			return caller, c, nil
 		case caller == nil:
 			cl.want()
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, cl.gaveUp(ctx)
+			return nil, nil, cl.gaveUp(ctx)
 		}
 	}
 }

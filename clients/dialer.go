@@ -52,11 +52,12 @@ func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip
 	nd := d.options.Dialer()
 	var from net.IP
 	if d.local != "" {
-		local, err := net.ResolveTCPAddr("tcp", d.local)
+		ip, port, err := resolveLocal(ctx, "tcp", d.local)
 		if err != nil {
 			return nil, nil, fmt.Errorf("LocalAddr: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
 		}
-		nd.LocalAddr, from = local, local.IP
+		from = ip.AsSlice()
+		nd.LocalAddr = &net.TCPAddr{IP: from, Port: port, Zone: ip.Zone()}
 	}
 	remotes, err := resolve(ctx, d.resolver, "tcp", addr, from)
 	return nd, remotes, err

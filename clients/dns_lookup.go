@@ -49,23 +49,26 @@ func orNotFound(name string, got []netip.Addr, err error) error {
 // lookupBoth queries both families concurrently, the second in its own goroutine.
 func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]netip.Addr, errs [2]error) {
 	ctx, cancel := context.WithCancel(ctx)
+	var other sync.WaitGroup
+	defer other.Wait() // also if the user's Dial calls runtime.Goexit
 	defer cancel()
 	var late *time.Timer
 	var mu sync.Mutex
 	ask := func(i int) {
+		returned := false
 		defer func() {
-			if v := recover(); v != nil {
-				errs[i] = chanio.Recovered(v) // the user's Dial: not to take the process along
+			if !returned {
+				errs[i] = chanio.Recovered(recover()) // the user's Dial: not to take the process along
 			}
 		}()
 		got[i], errs[i] = r.remembered(ctx, question{name, r.types[i]})
+		returned = true
 		mu.Lock()
 		defer mu.Unlock()
 		if late == nil && len(got[i]) > 0 {
 			late = time.AfterFunc(patience, cancel)
 		}
 	}
-	var other sync.WaitGroup
 	other.Go(func() { ask(1) })
 	ask(0)
 	other.Wait()

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 )
 
@@ -675,6 +678,38 @@ func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = r.LookupAddrs(t.Context(), "a.test")
 	require.ErrorContains(t, err, "user code")
+}
+
+// One of the two families is asked for in the goroutine of the look-up, which then exits, the other in one of the
+// resolver's.
+func TestG16DNSGoexitOfDialIsNoAbsence(t *testing.T) {
+	server := &dnsServer{answer: func(q query, send func([]byte)) { send(q.none(dnsmessage.RCodeNameError, 60)) }}
+	told := 0
+	for round := range 10 {
+		var dials atomic.Int32
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{
+			Servers: []string{"10.0.0.1"},
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if int(dials.Add(1)) == 1+round%2 {
+					runtime.Goexit()
+				}
+				return server.dial(ctx, network, address)
+			},
+		})
+		require.NoError(t, err)
+		returned := make(chan error, 1)
+		go func() {
+			defer close(returned)
+			_, err := r.LookupAddrs(context.Background(), "a.test")
+			returned <- err
+		}()
+		if err, ok := <-returned; ok {
+			require.ErrorAs(t, err, new(*chanio.PanicError))
+			told++
+		}
+	}
+	require.NotZero(t, told)
+	server.serving.Wait()
 }
 
 func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {

@@ -44,7 +44,7 @@ func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, e
 	var all sync.WaitGroup
 	results := make(chan attempt[T], len(addrs)) // nobody waits to be heard
 	a := e.first(ctx, addrs, results, func(addr netip.AddrPort, left int) {
-		all.Go(func() { results <- e.tryInTime(dialling, addr, left) })
+		all.Go(func() { e.attempt(dialling, addr, left, results) })
 	})
 	cancel()
 	all.Wait()
@@ -88,8 +88,22 @@ func (e eyeballs[T]) first(
 	}
 }
 
-// tryInTime dials one of the remaining addresses. A sequential attempt is limited to its share of the time.
-func (e eyeballs[T]) tryInTime(ctx context.Context, addr netip.AddrPort, left int) attempt[T] {
+// attempt dials one address and sends the result, also if user code in dial panics or calls runtime.Goexit.
+func (e eyeballs[T]) attempt(ctx context.Context, addr netip.AddrPort, left int, results chan<- attempt[T]) {
+	var a attempt[T]
+	returned := false
+	defer func() {
+		if !returned {
+			a.err = chanio.Recovered(recover())
+		}
+		results <- a
+	}()
+	a.conn, a.err = e.dialInTime(ctx, addr, left)
+	returned = true
+}
+
+// dialInTime dials one of the remaining addresses. A sequential attempt is limited to its share of the time.
+func (e eyeballs[T]) dialInTime(ctx context.Context, addr netip.AddrPort, left int) (T, error) {
 	if _, bounded := ctx.Deadline(); bounded && e.delay < 0 && left > 1 {
 		d := share(ctx, left)
 		late := fmt.Errorf("no connection within %v: %w", d.Round(time.Millisecond), os.ErrDeadlineExceeded)
@@ -97,7 +111,7 @@ func (e eyeballs[T]) tryInTime(ctx context.Context, addr netip.AddrPort, left in
 		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
 		defer cancel()
 	}
-	return e.try(ctx, addr)
+	return e.dial(ctx, addr)
 }
 
 // share returns the part of the time until ctx's deadline for each of n attempts.
@@ -107,17 +121,6 @@ func share(ctx context.Context, n int) time.Duration {
 		return math.MaxInt64
 	}
 	return max(time.Until(end)/time.Duration(n), 0)
-}
-
-// try dials one address. It recovers a panic in user code.
-func (e eyeballs[T]) try(ctx context.Context, addr netip.AddrPort) (a attempt[T]) {
-	defer func() {
-		if v := recover(); v != nil {
-			a.err = chanio.Recovered(v)
-		}
-	}()
-	a.conn, a.err = e.dial(ctx, addr)
-	return a
 }
 
 // failures holds the errors of all addresses of a host.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -193,10 +194,15 @@ func TestG2EyeballsEndWithCtx(t *testing.T) {
 }
 
 func TestG16EyeballsTurnAPanicIntoAnError(t *testing.T) {
-	e := eyeballs[string]{dial: func(context.Context, netip.AddrPort) (string, error) { panic("user code") }}
-	_, err := e.race(t.Context(), ports("::1", "10.0.0.1"))
-	var p *chanio.PanicError
-	require.ErrorAs(t, err, &p)
+	for _, ends := range []func(){func() { panic("user code") }, runtime.Goexit} {
+		e := eyeballs[string]{dial: func(context.Context, netip.AddrPort) (string, error) {
+			ends()
+			return "", nil
+		}}
+		_, err := e.race(t.Context(), ports("::1", "10.0.0.1"))
+		var p *chanio.PanicError
+		require.ErrorAs(t, err, &p)
+	}
 }
 
 func TestFamiliesAlternate(t *testing.T) {

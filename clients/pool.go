@@ -88,6 +88,7 @@ type Pool[T any] struct {
 	filling int            // values being opened ahead
 	fills   sync.WaitGroup // those goroutines
 	refill  *time.Timer    // tries again; nil if it never failed
+	again   time.Time      // before which nothing is opened ahead
 
 	panicked *chanio.PanicError // in the goroutine of the timer
 }

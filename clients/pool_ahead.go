@@ -13,6 +13,9 @@ const aheadPause = time.Second
 func (p *Pool[T]) openAhead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if time.Now().Before(p.again) {
+		return // tryAgain does
+	}
 	for !p.closed && len(p.idle)+p.filling < p.cfg.MinIdle && p.open < p.cfg.MaxOpen {
 		p.open++
 		p.filling++
@@ -54,6 +57,7 @@ func (p *Pool[T]) putSafely(e *pooled[T]) {
 
 // tryAgain schedules another attempt to open values in advance. The caller holds mu.
 func (p *Pool[T]) tryAgain() {
+	p.again = time.Now().Add(aheadPause)
 	switch {
 	case p.closed:
 	case p.refill == nil:

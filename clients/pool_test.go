@@ -621,6 +621,21 @@ func TestPoolTriesAgainToOpenAhead(t *testing.T) {
 	}
 }
 
+// However many callers fail meanwhile.
+func TestPoolOpensAheadOnceASecondWhileThatFails(t *testing.T) {
+	f := &factory{fail: errDown}
+	pooling(t, f, clients.PoolConfig[int]{MinIdle: 2}, func(t *testing.T, p *clients.Pool[int]) {
+		synctest.Wait()
+		for range 100 {
+			_, err := p.Get(t.Context())
+			require.ErrorIs(t, err, errDown)
+			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
+		}
+		require.EqualValues(t, 100+2*6, p.Stats().Failed, "two at first and two in each of five seconds")
+	})
+}
+
 func TestPoolShutdownCancelsWhatIsOpenedAhead(t *testing.T) {
 	f := &factory{takes: time.Hour}
 	pooling(t, f, clients.PoolConfig[int]{MinIdle: 1}, func(t *testing.T, p *clients.Pool[int]) {

@@ -106,29 +106,29 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketCo
 	if cfg == nil {
 		cfg = &UDPConfig{}
 	}
-	var local *net.UDPAddr
-	if cfg.LocalAddr != "" {
-		var err error
-		if local, err = net.ResolveUDPAddr("udp", cfg.LocalAddr); err != nil {
-			return nil, datagram.Explain("clients: LocalAddr", &net.OpError{Op: "dial", Net: "udp", Err: err})
-		}
-	}
-	uc, err := dialUDP(ctx, addr, local, cfg)
+	ctx, cancel := within(ctx, cfg.timeout(), "no address")
+	defer cancel()
+	local, err := cfg.local(ctx)
 	if err != nil {
-		return nil, datagram.Explain("clients", err)
+		return nil, datagram.Explain("clients: LocalAddr", dialError(ctx, "udp", err))
+	}
+	uc, err := cfg.lookupAndDial(ctx, addr, local)
+	if err != nil {
+		return nil, datagram.Explain("clients", dialError(ctx, "udp", err))
 	}
 	return datagram.New(uc, cfg.datagram()).PacketConn(), nil
 }
 
-// dialUDP dials within the timeout. An error because of that, or of the end of ctx, has the reason.
-func dialUDP(ctx context.Context, addr string, local *net.UDPAddr, cfg *UDPConfig) (*net.UDPConn, error) {
-	ctx, cancel := within(ctx, cfg.timeout(), "no address")
-	defer cancel()
-	uc, err := cfg.lookupAndDial(ctx, addr, local)
-	if err != nil {
-		return nil, dialError(ctx, "udp", err)
+// local returns the address of LocalAddr, nil without one.
+func (cfg *UDPConfig) local(ctx context.Context) (*net.UDPAddr, error) {
+	if cfg.LocalAddr == "" {
+		return nil, nil
 	}
-	return uc, nil
+	ip, port, err := resolveLocal(ctx, "udp", cfg.LocalAddr)
+	if err != nil {
+		return nil, err
+	}
+	return &net.UDPAddr{IP: ip.AsSlice(), Port: port, Zone: ip.Zone()}, nil
 }
 
 func (cfg *UDPConfig) lookupAndDial(ctx context.Context, addr string, local *net.UDPAddr) (*net.UDPConn, error) {

@@ -3,17 +3,14 @@ package servers
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/codec"
 )
 
 // report logs why a connection ended, unless err is nil.
@@ -27,7 +24,7 @@ func (l *Listener) report(c *chanio.Conn, err error) {
 	case stack != "":
 		attrs = append(attrs, slog.Any("err", err), slog.String("stack", stack))
 		l.log(slog.LevelError, "servers: handler failed", attrs...)
-	case isOfPeer(c, err):
+	case l.isOfPeer(c, err):
 		l.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", plain(c, err)))...)
 	default:
 		l.log(slog.LevelWarn, "servers: handler failed", append(attrs, slog.Any("err", err))...)
@@ -73,23 +70,6 @@ func (l *Listener) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
 
 func (l *Listener) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	l.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
-}
-
-// isOfPeer reports whether err was caused by the peer of c, not by the handler.
-func isOfPeer(c *chanio.Conn, err error) bool {
-	for _, of := range []error{
-		syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded,
-	} {
-		if errors.Is(err, of) {
-			return true
-		}
-	}
-	var malformed *codec.Error
-	if errors.As(err, &malformed) && malformed.Offset >= 0 { // it was decoded
-		return true
-	}
-	cause := c.Cause()
-	return cause != nil && errors.Is(err, cause)
 }
 
 // plain returns err, with ENOTCONN and the like replaced by a connection reset: the connection was gone when this side

@@ -1,0 +1,53 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/clients"
+)
+
+// The look-up of a LocalAddr by name ends with ctx, like that of the host.
+func TestG2LookUpOfALocalAddrEndsWithCtx(t *testing.T) {
+	system := net.DefaultResolver
+	defer func() { net.DefaultResolver = system }()
+	for network, dial := range map[string]func(ctx context.Context) error{
+		"tcp": func(ctx context.Context) error {
+			_, err := clients.DialTCP(ctx, "127.0.0.1:9", &clients.Config{LocalAddr: "here.test:0"})
+			return err
+		},
+		"udp": func(ctx context.Context) error {
+			_, err := clients.DialUDP(ctx, "127.0.0.1:9", &clients.UDPConfig{LocalAddr: "here.test:0"})
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			cancel(why)
+			<-ctx.Done() // as if the name server did not answer
+			return nil, ctx.Err()
+		}}
+		err := dial(ctx)
+		require.ErrorIs(t, err, why, network)
+		require.ErrorAs(t, err, new(*net.OpError))
+	}
+}
+
+func TestLocalAddrMayBeANameOrAPortAlone(t *testing.T) {
+	nl := listen(t)
+	defer nl.Close()
+	for _, local := range []string{"localhost:0", ":0", "127.0.0.1:", ":"} {
+		c, err := clients.DialTCP(t.Context(), nl.Addr().String(), &clients.Config{LocalAddr: local})
+		require.NoError(t, err, local)
+		require.Equal(t, "127.0.0.1", c.LocalAddr().(*net.TCPAddr).IP.String())
+		c.Abort(nil)
+		u, err := clients.DialUDP(t.Context(), "127.0.0.1:9", &clients.UDPConfig{LocalAddr: local})
+		require.NoError(t, err, local)
+		require.NoError(t, u.Close())
+	}
+}

@@ -1,0 +1,82 @@
+package servers
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+)
+
+// isOfPeer reports whether err was caused by the peer of c. An error of another connection, such as one to a backend,
+// is the handler's own.
+func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
+	cause := c.Cause()
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && !l.isAbout(c, op):
+		return false
+	case cause != nil && errors.Is(err, cause):
+		return true
+	case op != nil && isDisconnect(err):
+		return true
+	case isIncomplete(err): // what was received, and then nothing more is
+		return isDone(c.In.Done())
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// isAbout reports whether op is about c: it names the addresses of c, or none, as the error of a close may.
+func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
+	if op.Source == nil && op.Addr == nil {
+		return op.Op == "read" || op.Op == "write" || op.Op == "close"
+	}
+	if isBetween(op, c.LocalAddr(), c.RemoteAddr()) {
+		return true
+	}
+	nc := c.NetConn() // behind a balancer it has other addresses
+	if nc == nil {
+		return false
+	}
+	local, remote := l.addrs(nc)
+	return isBetween(op, local, remote)
+}
+
+func isBetween(op *net.OpError, local, remote net.Addr) bool {
+	return isSame(op.Source, local) && isSame(op.Addr, remote)
+}
+
+func isSame(a, b net.Addr) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Network() == b.Network() && a.String() == b.String()
+}
+
+// isDisconnect reports whether err says that a connection was lost.
+func isDisconnect(err error) bool {
+	for _, of := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// isIncomplete reports whether err says that received bytes are no value or not a whole one.
+func isIncomplete(err error) bool {
+	var malformed *codec.Error
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &malformed) && malformed.Offset >= 0
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,169 @@
+package servers_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/servers"
+)
+
+// backend is a server that answers the first two bytes of each connection.
+func backend(t *testing.T, reply string) (addr string) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			nc, err := nl.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.ReadFull(nc, make([]byte, 2))
+			switch reply {
+			case "":
+				reset(nc.(*net.TCPConn))
+			case "...":
+				_, _ = io.Copy(io.Discard, nc)
+			default:
+				_, _ = io.WriteString(nc, reply)
+			}
+			_ = nc.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = nl.Close(); <-over })
+	return nl.Addr().String()
+}
+
+func reset(nc *net.TCPConn) {
+	_ = nc.SetLinger(0)
+	_ = nc.Close()
+}
+
+// What a handler's own connections meet is its own failure: the log says which connection it was.
+func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
+	word := codec.Prefixed(codec.Uint8, codec.RawString, codec.Max(10))
+	ask := func(ctx context.Context, addr string) error {
+		c, err := clients.DialTCP(ctx, addr, nil)
+		if err != nil {
+			return err
+		}
+		defer c.Out.Abort(nil)
+		d := codec.Frame(c, word)
+		if err := d.Out.Send(ctx, "x"); err != nil {
+			return err
+		}
+		_, err = d.In.Recv(ctx)
+		return err
+	}
+	call := func(ctx context.Context, addr string) error {
+		cl := clients.NewClient(func(ctx context.Context) (*chanio.Conn, error) {
+			return clients.DialTCP(ctx, addr, nil)
+		}, word, word, &clients.ClientConfig[string, string]{Timeout: 200 * time.Millisecond})
+		defer cl.Close()
+		_, err := cl.Call(ctx, "x")
+		return err
+	}
+	for name, of := range map[string]struct {
+		reply string // of the backend, which is then closed, or reset if there is none; "..." is silence
+		use   func(ctx context.Context, addr string) error
+		names bool // the backend
+	}{
+		"reset":                    {"", ask, true},
+		"truncated frame":          {"\x05ab", ask, false},
+		"malformed frame":          {"\xff", ask, false},
+		"call without a reply":     {"\x05", call, true},
+		"call that is reset":       {"", call, true},
+		"call that takes too long": {"...", call, true},
+		"pipe to a process": {"", func(context.Context, string) error {
+			return &os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := backend(t, of.reply)
+			var log logbook
+			ln, result := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+				if _, err := c.In.Recv(ctx); err != nil {
+					return err
+				}
+				return fmt.Errorf("backend: %w", of.use(ctx, addr))
+			})
+			nc := dial(t, ln)
+			_, err := io.WriteString(nc, "x")
+			require.NoError(t, err)
+			_, err = io.ReadAll(nc)
+			require.NoError(t, err)
+			require.NoError(t, nc.Close())
+			require.NoError(t, ln.Close())
+			require.NoError(t, <-result)
+			require.Len(t, log.lines(), 1)
+			require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+			if of.names {
+				require.Contains(t, log.lines()[0], "->"+addr)
+			}
+		})
+	}
+}
+
+// A failure of the connection served is its peer's, also behind a balancer, whose header names other addresses.
+func TestG20AFailureBehindABalancerIsThePeers(t *testing.T) {
+	var log logbook
+	cfg := &servers.Config{Logger: log.logger(), ProxyAlways: true}
+	ln, _ := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+		for {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return fmt.Errorf("while reading: %w", err)
+			}
+			c.Out.TrySend([]byte("y"))
+		}
+	})
+	nc := dial(t, ln)
+	require.Equal(t, "y", func() string {
+		_, err := io.WriteString(nc, "PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\nx")
+		require.NoError(t, err)
+		reply := make([]byte, 1)
+		_, err = io.ReadFull(nc, reply)
+		require.NoError(t, err)
+		return string(reply)
+	}())
+	reset(nc)
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
+}
+
+// A deadline that the handler sets for its peer passes because of the peer.
+func TestG20ADeadlineOfTheConnectionIsThePeers(t *testing.T) {
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		if err := c.SetReadDeadline(time.Now()); err != nil {
+			return err
+		}
+		_, err := c.In.Recv(ctx)
+		return err
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, err = io.ReadAll(nc)
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+}
