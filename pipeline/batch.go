@@ -47,7 +47,7 @@ type batch[T any] struct {
 	weight int
 	due    time.Time // of held
 	alarm  alarm
-	size   int // of the last batch: what to allocate for the next
+	size   int // of the last batch, and the capacity of the next
 }
 
 func (b *batch[T]) pull(ctx context.Context) (full []T, ok bool, err error) {
@@ -62,7 +62,7 @@ func (b *batch[T]) pull(ctx context.Context) (full []T, ok bool, err error) {
 		case err == nil || resumable(ctx, err) || len(b.held) == 0:
 			return nil, false, err
 		default:
-			return b.take(), true, nil // the upstream will repeat err
+			return b.take(), true, nil // the upstream repeats err
 		}
 	}
 	return b.take(), true, nil
@@ -72,7 +72,7 @@ func (b *batch[T]) isDue() bool {
 	return b.delay > 0 && len(b.held) > 0 && !time.Now().Before(b.due)
 }
 
-// next takes a value, and waits for it until held is due.
+// next takes a value. It waits at most until held is due.
 func (b *batch[T]) next(ctx context.Context) (v T, ok bool, err error) {
 	if b.delay == 0 || len(b.held) == 0 {
 		return take(ctx, b.up)
@@ -80,7 +80,7 @@ func (b *batch[T]) next(ctx context.Context) (v T, ok bool, err error) {
 	return await(ctx, &b.alarm, b.due, b.up)
 }
 
-// add puts v to what is held and returns a batch if that completes one.
+// add appends v to held and returns the batch if v completes it.
 func (b *batch[T]) add(v T) (full []T) {
 	w := 1
 	if b.metric != nil {
@@ -89,7 +89,7 @@ func (b *batch[T]) add(v T) (full []T) {
 	if len(b.held) > 0 && w > b.limit-b.weight {
 		full = b.take()
 		if w >= b.limit {
-			b.up.Unread(v) // a batch by itself, next time
+			b.up.Unread(v) // it becomes a batch of its own
 			return full
 		}
 	}
@@ -106,7 +106,7 @@ func (b *batch[T]) add(v T) (full []T) {
 	return full
 }
 
-// take hands over what is held.
+// take returns held and empties it.
 func (b *batch[T]) take() []T {
 	full := b.held
 	b.size = len(full)
@@ -129,12 +129,12 @@ func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 type readyChunks[T any] struct {
 	up       chanio.Upstream[T]
 	n        int
-	size     int // of the last chunk: what to allocate for the next
-	panicked any // of a stage above, when something had been taken
+	size     int // of the last chunk, and the capacity of the next
+	panicked any // by a stage above, after a value was taken
 }
 
 func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
-	if v := c.panicked; v != nil { // what was taken before has been received
+	if v := c.panicked; v != nil { // the values taken before it have been received
 		c.panicked = nil
 		panic(v)
 	}
@@ -145,7 +145,7 @@ func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
 	return c.collect(v), true, nil
 }
 
-// collect returns v and what is at hand behind it.
+// collect returns v and the values at hand after it.
 func (c *readyChunks[T]) collect(v T) []T {
 	chunk := append(make([]T, 0, min(max(c.size, 1), c.n)), v)
 	for more := true; more && len(chunk) < c.n; {
@@ -162,7 +162,7 @@ func (c *readyChunks[T]) collect(v T) []T {
 	return chunk
 }
 
-// one appends the next value, which a stage above may have to make, if that needs no wait.
+// one appends the next value if that needs no wait. A stage above may have to make it.
 func (c *readyChunks[T]) one(chunk []T) (more []T, ok bool) {
 	more = chunk
 	returned := false
@@ -170,7 +170,7 @@ func (c *readyChunks[T]) one(chunk []T) (more []T, ok bool) {
 		if returned {
 			return
 		}
-		if c.panicked = recover(); c.panicked == nil { // runtime.Goexit: nobody receives the chunk
+		if c.panicked = recover(); c.panicked == nil { // runtime.Goexit: the chunk is not received
 			unreadAll(c.up, chunk)
 		}
 	}()

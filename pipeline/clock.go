@@ -10,12 +10,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// errDue is the cause of the ctx of an alarm that has gone off.
+// errDue is the cause of an alarm's ctx when the alarm fires.
 var errDue = errors.New("pipeline: due")
 
-// alarm bounds the waits of a timed stage by a moment: it derives a ctx from that of the receiver. Making one costs more
-// than passing a value on, so it is kept until it goes off, also when that is too early for the moment wanted by then.
-// All methods but stop are for the receiver.
+// alarm bounds the waits of a timed stage: it derives a ctx from the receiver's that ends at a given time. Creating one
+// costs more than passing a value on, so it is reused until it fires, even if that is earlier than the time wanted by
+// then. All methods but stop are for the receiver.
 type alarm struct {
 	bound <-chan struct{} // of the receiver's ctx
 	ctx   context.Context
@@ -26,7 +26,7 @@ type alarm struct {
 	stopped bool
 }
 
-// until returns a ctx that ends with ctx, by stop, or with errDue at a moment that is not after at; the zero time is never.
+// until returns a ctx that ends with ctx, by stop, or with errDue at the time at or earlier; a zero at means never.
 func (a *alarm) until(ctx context.Context, at time.Time) context.Context {
 	late := a.at != at && (a.at.IsZero() || a.at.After(at))
 	if a.ctx == nil || late || a.bound != ctx.Done() || a.ctx.Err() != nil {
@@ -54,7 +54,7 @@ func (a *alarm) set(ctx context.Context, at time.Time) {
 	}
 }
 
-// stop releases the ctx and its timer, for good: the stage has ended. It may be called by any goroutine.
+// stop releases the ctx and its timer for good. Any goroutine may call it.
 func (a *alarm) stop() {
 	a.mu.Lock()
 	a.stopped = true
@@ -71,7 +71,7 @@ func (a *alarm) isStopped() bool {
 	return a.stopped
 }
 
-// sleep returns at the given moment, or with an error when ctx ends or the alarm is stopped.
+// sleep returns at the time at, or with an error when ctx ends or the alarm is stopped.
 func (a *alarm) sleep(ctx context.Context, at time.Time) error {
 	for {
 		switch {
@@ -86,8 +86,8 @@ func (a *alarm) sleep(ctx context.Context, at time.Time) error {
 	}
 }
 
-// await is take, but waits no longer than to the moment at. Then, or at any time before, it returns neither a value nor an
-// error. If ctx, which an alarm may bound in its turn, has ended the call, the error is its cause.
+// await is take, but waits no longer than until at. Then, or at any time before, it returns neither a value nor an
+// error. If ctx, which may itself come from an alarm, has ended the call, the error is its cause.
 func await[T any](ctx context.Context, a *alarm, at time.Time, up chanio.Upstream[T]) (v T, ok bool, err error) {
 	if ctx == nil {
 		return up.TryNext()
@@ -104,7 +104,8 @@ func await[T any](ctx context.Context, a *alarm, at time.Time, up chanio.Upstrea
 	return v, false, err
 }
 
-// timed returns the hooks of a stage whose waits are bounded by an alarm: its end and its Close stop that.
+// timed returns the hooks of a stage whose waits are bounded by an alarm. The end of the stage and its Close stop the
+// alarm.
 func timed[A, B any](up chanio.Upstream[A], a *alarm, next pull[B]) chanio.SourceHooks[B] {
 	h := derive(up, stopping(a, next))
 	h.Close = func() error {
@@ -114,7 +115,7 @@ func timed[A, B any](up chanio.Upstream[A], a *alarm, next pull[B]) chanio.Sourc
 	return h
 }
 
-// stopping is next, and stops the alarm at the end of the stream.
+// stopping is next; it also stops the alarm at the end of the stream.
 func stopping[B any](a *alarm, next pull[B]) pull[B] {
 	return func(ctx context.Context) (v B, ok bool, err error) {
 		if ctx != nil && ctx.Err() != nil {
@@ -127,27 +128,27 @@ func stopping[B any](a *alarm, next pull[B]) pull[B] {
 	}
 }
 
-// ticker yields the moments at which a period of the wall clock begins. It counts time on the monotonic clock, so that a
-// wall clock that is set makes none of them come many times over, and aligns each with the wall clock as it stands.
+// ticker yields the times at which a period of the wall clock starts. It counts on the monotonic clock, so that setting
+// the wall clock does not repeat ticks, and aligns each tick with the current wall clock.
 type ticker struct {
 	period time.Duration
 	due    time.Time // the next moment
 }
 
-// start makes the next moment the first after now.
+// start sets the next tick to the first one after now.
 func (t *ticker) start(now time.Time) {
 	wall := now.Round(0)
 	t.due = now.Add(wall.Truncate(t.period).Add(t.period).Sub(wall))
 }
 
-// advance goes on to the moment after the present one.
+// advance moves on to the next tick.
 func (t *ticker) advance(now time.Time) {
-	next := now.Add(t.due.Add(t.period).Sub(now)) // has the readings of both clocks as they stand now
+	next := now.Add(t.due.Add(t.period).Sub(now)) // has the current readings of both clocks
 	t.due = next.Add(next.Round(t.period).Sub(next.Round(0)))
 }
 
-// isDue reports whether the next moment has come.
+// isDue reports whether the next tick is due.
 func (t *ticker) isDue() bool { return !time.Now().Before(t.due) }
 
-// moment returns the next moment on the wall clock.
+// moment returns the next tick in wall clock time.
 func (t *ticker) moment() time.Time { return t.due.Round(0) }

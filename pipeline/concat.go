@@ -35,12 +35,12 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 	return chanio.NewSource(h)
 }
 
-// inputs are the sources of a stage that has several.
+// inputs holds the sources of a stage that has several.
 type inputs[T any] struct {
 	ups      []chanio.Upstream[T]
-	borrowed bool         // values of some of them are
-	careful  bool         // values of some of them must be closed
-	last     atomic.Int32 // where the latest value came from, if careful
+	borrowed bool         // values of some source are
+	careful  bool         // values of some source must be closed
+	last     atomic.Int32 // the source of the latest value, if careful
 }
 
 func claimAll[T any](srcs []*chanio.Source[T], stage string) *inputs[T] {
@@ -53,14 +53,14 @@ func claimAll[T any](srcs []*chanio.Source[T], stage string) *inputs[T] {
 	return in
 }
 
-// took notes that the value which is passed on comes from the source of that number.
+// took records that the value being passed on comes from source number from.
 func (in *inputs[T]) took(from int) {
 	if in.careful {
 		in.last.Store(int32(from))
 	}
 }
 
-// drop is given a value that nobody took, of the source that the latest came from.
+// drop gives a value that was not received back to the source of the latest value.
 func (in *inputs[T]) drop(v T) { in.ups[in.last.Load()].Drop(v) }
 
 func (in *inputs[T]) close() error {
@@ -78,7 +78,7 @@ func (in *inputs[T]) describe() (ds []chanio.Description) {
 	return ds
 }
 
-// hooks returns those of a stage over the sources.
+// hooks returns the hooks of a stage over the sources.
 func (in *inputs[T]) hooks(next pull[T]) chanio.SourceHooks[T] {
 	h := hooks(next, in.close, in.describe)
 	h.Borrowed = in.borrowed

@@ -39,16 +39,16 @@ func ConcatAll[T any](srcs *chanio.Source[*chanio.Source[T]]) *chanio.Source[T] 
 	return chanio.NewSource(h)
 }
 
-// inner is the present source of a stage that has one after the other, or the last one.
+// inner is the current source of a stage that reads one source after another, or the last one.
 type inner[T any] struct {
 	open bool // up has not ended; for the receiver
 
 	mu     sync.Mutex
-	up     *chanio.Upstream[T] // written by the receiver alone
+	up     *chanio.Upstream[T] // written only by the receiver
 	closed bool
 }
 
-// set makes src the present source, and closes it if the stage has been closed.
+// set makes src the current source, or closes it if the stage has been closed.
 func (in *inner[T]) set(src *chanio.Source[T], stage string) error {
 	up := claimToHold(src, stage)
 	in.mu.Lock()
@@ -69,7 +69,7 @@ func (in *inner[T]) atHand(dst []T) []T {
 	return in.up.AtHand(dst)
 }
 
-// drop is given a value that nobody took, which came from the latest source.
+// drop gives a value that was not received back to the latest source.
 func (in *inner[T]) drop(v T) { in.present().Drop(v) }
 
 func (in *inner[T]) close() error {
@@ -83,7 +83,7 @@ func (in *inner[T]) close() error {
 	return up.Close()
 }
 
-// present returns the latest source, nil before the first.
+// present returns the latest source, or nil before the first.
 func (in *inner[T]) present() *chanio.Upstream[T] {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -49,7 +49,7 @@ func ForEachConcurrent[T any](
 		if _, err := m.q.Next(ctx); err == io.EOF {
 			return nil
 		} else if err != nil {
-			_ = m.close() // err is what matters
+			_ = m.close() // err is returned instead
 			return err
 		}
 	}
@@ -61,9 +61,9 @@ type concurrent[A, B any] struct {
 	f       func(ctx context.Context, v A) (B, error)
 	n       int
 	ordered bool
-	q       *queue.Queue[B] // results; room in it is reserved for each value that was taken
+	q       *queue.Queue[B] // results; room is reserved for each value taken
 	all     sync.WaitGroup  // of the goroutines
-	own     context.Context // that of the calls of f are derived from it
+	own     context.Context // parent of the contexts passed to f
 	unwatch func()          // ctx
 
 	mu      sync.Mutex
@@ -80,7 +80,7 @@ type concurrent[A, B any] struct {
 	workers []*worker
 }
 
-// result waits in its place until those before it are there.
+// result is a slot in results. It is passed on after the slots before it.
 type result[B any] struct {
 	v    B
 	done bool
@@ -89,7 +89,7 @@ type result[B any] struct {
 // worker is a goroutine that calls f.
 type worker struct {
 	cancel context.CancelFunc
-	number uint64 // of the present value
+	number uint64 // of the current value
 }
 
 func startMap[A, B any](
@@ -116,7 +116,7 @@ func startMap[A, B any](
 	return m
 }
 
-// leave is called when a goroutine is done. The last of them is done when the stream has ended, or later.
+// leave is called when a goroutine ends. The last one ends after the stream.
 func (m *concurrent[A, B]) leave() {
 	if m.q.Over() {
 		m.unwatch()
@@ -128,13 +128,13 @@ func (m *concurrent[A, B]) source(stage string) *chanio.Source[B] {
 	return chanio.NewSource(receiving(m.q, stage, m.close, only(m.up)))
 }
 
-// close is called when the receiver wants no more.
+// close is called when the receiver closes the stage.
 func (m *concurrent[A, B]) close() error {
 	defer m.stop(0, net.ErrClosed, 0)
 	return m.up.Close()
 }
 
-// put makes jobs of values when there is room for their results. Those that it does not take over go back.
+// put queues values as jobs when there is room for their results. Values that it does not take are put back.
 func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
 	for n < len(vs) {
 		room, err := m.q.Reserve(ctx, len(vs)-n)
@@ -149,7 +149,7 @@ func (m *concurrent[A, B]) put(ctx context.Context, vs []A) (n int, err error) {
 	return n, nil
 }
 
-// begin makes jobs of values, unless none are wanted.
+// begin queues values as jobs and reports whether it did; it does not once the stream is ending.
 func (m *concurrent[A, B]) begin(ctx context.Context, vs []A) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,25 +170,25 @@ func (m *concurrent[A, B]) begin(ctx context.Context, vs []A) bool {
 	return true
 }
 
-// goesOn reports whether there may be more values.
+// goesOn reports whether more values may follow.
 func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.over }
 
 // hireLocked starts a worker.
 func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
-	own, cancel := context.WithCancel(m.own) // which is none of the user's, so nothing is called
+	own, cancel := context.WithCancel(m.own) // m.own is not the user's ctx, so this calls no user code
 	w := &worker{cancel: cancel}
 	m.workers = append(m.workers, w)
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
 		var err error
-		defer safely(&err, func() { _ = m.up.Close() }) // its work is over because the stream is, or is about to be
+		defer safely(&err, func() { _ = m.up.Close() }) // the worker ends only with the stream
 		defer cancel()
 		m.run(ctx, own, w)
 	}()
 }
 
-// run does one job after the other until none will come, or one does not return.
+// run executes jobs until there are no more, or until f does not return.
 func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 	calling := false
 	defer func() {
@@ -213,10 +213,10 @@ func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for m.jobs.Len() == 0 && m.goesOn() {
-		m.idle++ // the one who signals takes that back
+		m.idle++ // undone by the goroutine that signals
 		m.work.Wait()
 	}
-	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // the end of ctx is on its way to stop
+	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // stop will run because of ctx
 		return v, false
 	}
 	w.number = m.begun
@@ -227,7 +227,7 @@ func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
 	return m.jobs.Shift(), true
 }
 
-// complete takes the result for the value of w.
+// complete stores the result of w's value.
 func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err error) {
 	if err != nil {
 		m.fail(ctx, w.number, err)
@@ -236,7 +236,7 @@ func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case m.over || m.ordered && w.number >= m.end: // nobody waits for it
+	case m.over || m.ordered && w.number >= m.end: // the result is not wanted
 	case m.ordered:
 		*m.results.At(int(w.number - m.done)) = result[B]{b, true}
 		for m.done < m.end && m.results.Len() > 0 && m.results.At(0).done {
@@ -250,7 +250,7 @@ func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err err
 	m.finishLocked()
 }
 
-// fail ends the stream because f returned err for the value of that number.
+// fail ends the stream because f returned err for the value with that number.
 func (m *concurrent[A, B]) fail(ctx context.Context, number uint64, err error) {
 	switch {
 	case isOfCall(ctx, err):
@@ -262,7 +262,7 @@ func (m *concurrent[A, B]) fail(ctx context.Context, number uint64, err error) {
 	}
 }
 
-// ended notes the end of up.
+// ended records the end of up.
 func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 	if ctx.Err() != nil && chanio.Resumable(ctx, err) {
 		m.stop(math.MaxUint64, err, 0)
@@ -274,9 +274,9 @@ func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 	m.stop(taken, err, math.MaxUint64)
 }
 
-// stop makes the stream end with err after so many results, or after those that are complete now, if it does not end
-// before. No value is begun that comes later, and the calls for values from the given number on are cancelled. Values
-// that were taken for nothing go back.
+// stop ends the stream with err after that many results, or after those that are complete now, unless it ends earlier.
+// Later values are not started, and calls of f for values from number from on are cancelled. Values that were taken but
+// will not be used are put back.
 func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.mu.Lock()
 	if after == math.MaxUint64 {
@@ -288,7 +288,7 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	}
 	var left []A
 	for after < m.taken && m.jobs.Len() > 0 {
-		left = append(left, m.jobs.Shift()) // they are begun in order, so all of them come later
+		left = append(left, m.jobs.Shift()) // jobs start in order, so all of these are later
 	}
 	m.end, m.endErr = after, err
 	for _, w := range m.workers {
@@ -307,7 +307,7 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	m.finishLocked()
 }
 
-// finishLocked ends q when all that comes before the end is there.
+// finishLocked ends q when all results before the end are in it.
 func (m *concurrent[A, B]) finishLocked() {
 	if m.done >= m.end && !m.over {
 		m.over = true

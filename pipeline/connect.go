@@ -75,7 +75,7 @@ func ConnectVia[A, B any](
 				case isOfCall(ctx, err):
 					return 0, chanio.Cause(ctx)
 				case err == io.EOF:
-					_ = c.up.Close() // the end is what matters
+					_ = c.up.Close() // the values ended cleanly
 				case err != nil:
 					return 0, err
 				}
@@ -99,8 +99,8 @@ type connection[A, B any] struct {
 	unlist func()             // of Graph, or nil
 }
 
-// connect calls move with a ctx that ends with dst too, and does what is to be done at the end. It and what it calls on
-// the way to a wait are sparing with the stack, on which an idle connection waits.
+// connect calls move with a ctx that also ends when dst does, and then closes or flushes as cfg says. It and its
+// callees use little stack, because an idle connection waits on it.
 func connect[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B], cfg *ConnectConfig, stage string,
 	move func(context.Context, *connection[A, B]) error,
@@ -132,8 +132,7 @@ func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], cfg *Co
 	return c
 }
 
-// begin returns a ctx that ends with dst too.
-//
+// begin returns a ctx that also ends when dst does.
 //go:noinline
 func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 	if c.cfg.Graph != nil {
@@ -144,8 +143,7 @@ func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-// leave is the end of the call, also of one that panics.
-//
+// leave cleans up after the call, including a call that panics.
 //go:noinline
 func (c *connection[A, B]) leave() {
 	if c.stop != nil {
@@ -160,9 +158,8 @@ func (c *connection[A, B]) leave() {
 	c.giveBack()
 }
 
-// finish makes of the reason why the values stopped what Connect returns. It is not part of its caller, on whose stack
-// an idle connection waits.
-//
+// finish returns the result of Connect for err, the reason why the values stopped. It is separate from its caller to
+// keep the stack of an idle connection small.
 //go:noinline
 func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	switch {
@@ -177,11 +174,11 @@ func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	case errors.Is(err, errSendTimeout):
 		return err // a flush would wait for the same peer
 	}
-	_ = c.dst.Flush(ctx) // err is what matters
+	_ = c.dst.Flush(ctx) // err is returned in any case
 	return err
 }
 
-// end does what is to be done when src has ended cleanly.
+// end closes or flushes dst after src has ended cleanly.
 func (c *connection[A, B]) end(ctx context.Context) error {
 	if c.cfg.KeepSink {
 		return c.dst.Flush(ctx)
@@ -192,7 +189,7 @@ func (c *connection[A, B]) end(ctx context.Context) error {
 	return nil
 }
 
-// errSendTimeout is why a value with a SendTimeout was put back.
+// errSendTimeout is the reason why a value was put back at the end of SendTimeout.
 var errSendTimeout = &sendTimeout{}
 
 type sendTimeout struct{}
@@ -204,7 +201,7 @@ func (*sendTimeout) Timeout() bool   { return true }
 func (*sendTimeout) Temporary() bool { return true }
 func (*sendTimeout) Unwrap() error   { return os.ErrDeadlineExceeded }
 
-// within calls wait with a ctx that SendTimeout bounds, if try, which does not wait, had no room.
+// within calls try, which does not block. If there is no room, it calls wait with a ctx that SendTimeout bounds.
 func (c *connection[A, B]) within(
 	ctx context.Context, try func() (bool, error), wait func(context.Context) error,
 ) error {
@@ -216,7 +213,7 @@ func (c *connection[A, B]) within(
 	return wait(bounded)
 }
 
-// send sends values to dst, and returns how many were accepted.
+// send sends values to dst and returns how many were accepted.
 func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
 	if c.cfg.SendTimeout == 0 {
 		return dst.SendAll(ctx, vs...)
@@ -239,11 +236,11 @@ func (c *connection[A, B]) sendWithin(ctx context.Context, dst *chanio.Sink[A], 
 	return len(vs), nil
 }
 
-// move calls send with all values. dst is corked from the first value after a wait to the next wait, so that what is at
-// hand leaves together; a value that a function of the user made is sent before the next is made. If there was only one
-// batch before the last wait, dst is corked from the second on: where one value comes at a time, as in requests and
-// replies, a cork, its timer and the uncorking cost 0.5 µs of the 15 that an echo over TCP takes. send returns how many
-// were accepted and not yet noted.
+// move calls send with all values. dst is corked from the first value after a wait until the next wait, so that
+// everything at hand leaves together. A value that a user's function made is sent before the next is made. If there was
+// only one batch before the last wait, dst is corked from the second batch on: where values come one at a time, as in
+// requests and replies, cork, timer and uncork cost 0.5 µs of the 15 µs that an echo over TCP takes. send returns how
+// many values were accepted and not yet counted.
 func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
 	var uncork func() // nil: dst is not corked
 	batches, several := 0, true
@@ -271,8 +268,8 @@ func moveBytes[T any](ctx context.Context, c *connection[T, T]) error {
 	return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(c.dst).(*chanio.Sink[[]byte])))
 }
 
-// moveBytes moves a stream of bytes without regard to its chunks. What dst did not accept is put back into src. A small
-// chunk is discarded before it is sent: a connection that echoes has then nothing at hand, and does not hold it back.
+// moveBytes moves a stream of bytes and ignores chunk boundaries. Bytes that dst did not accept are put back into src.
+// A small chunk is discarded from src before it is sent, so that an echo has nothing at hand and is not held back.
 func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {
@@ -295,7 +292,7 @@ func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource,
 func (c *connection[A, B]) moveChunk(
 	ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink, chunk []byte,
 ) (err error) {
-	if len(chunk) > smallChunk && c.cfg.SendTimeout == 0 { // a write in place waits, and cannot be taken back
+	if len(chunk) > smallChunk && c.cfg.SendTimeout == 0 { // a write in place may wait and cannot be undone
 		if err = dst.End(ctx, nil, chunk); err == nil {
 			src.Discard(len(chunk))
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// describe returns the description of a stage with these upstreams, whose owner it is.
+// describe returns the description of a stage that owns these upstreams.
 func describe(ups ...chanio.Description) chanio.Description {
 	d := chanio.Description{Upstream: ups}
 	if len(ups) > 0 {
@@ -37,7 +37,7 @@ type tree struct {
 	seen map[string]bool
 }
 
-// draw writes d behind first, and what is above it behind rest.
+// draw writes d after the prefix first, and its upstreams after the prefix rest.
 func (t *tree) draw(d chanio.Description, first, rest string) {
 	t.WriteString(first + label(d, " ", ", "))
 	if t.seen[d.ID] {
@@ -55,7 +55,7 @@ func (t *tree) draw(d chanio.Description, first, rest string) {
 	}
 }
 
-// label is a description in words.
+// label returns a description as text.
 func label(d chanio.Description, space, comma string) string {
 	s := d.Kind
 	if d.Name != "" {
@@ -119,7 +119,7 @@ type edge struct {
 	src, dst func() chanio.Description
 }
 
-// add shows a connection until the returned function is called.
+// add shows a connection until remove is called.
 func (g *Graph) add(name string, src, dst func() chanio.Description) (remove func()) {
 	e := &edge{name, src, dst}
 	g.mu.Lock()

@@ -26,7 +26,7 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	if e.up.Undelivered() != nil {
 		h = derive(e.up, func(ctx context.Context) (v T, ok bool, err error) {
 			defer func() {
-				if len(e.ready) > 0 { // up has it between two calls, and gives it back when it is closed
+				if len(e.ready) > 0 { // between two calls up holds it, and gives it back on Close
 					e.up.Unread(e.ready)
 					e.ready = nil
 				}
@@ -60,7 +60,7 @@ func Transform[A, B any](
 	}
 	if last != nil {
 		e.last = func() []B {
-			if len(e.ready) == 0 { // what was emitted has been taken
+			if len(e.ready) == 0 { // everything emitted has been taken
 				emitted = nil
 			}
 			last(emit)
@@ -70,11 +70,11 @@ func Transform[A, B any](
 	return chanio.NewSource(e.hooks())
 }
 
-// expand is a stage that makes any number of values of each that it takes.
+// expand is a stage that makes any number of values from each value that it takes.
 type expand[A, B any] struct {
 	up    chanio.Upstream[A]
-	step  func(A) ([]B, error) // an error is the end, after the values
-	last  func() []B           // the values of step not yet taken, and more; nil: there are none
+	step  func(A) ([]B, error) // an error ends the stream, after the values
+	last  func() []B           // returns further values of step; nil: there are none
 	ready []B
 	end   error // comes after ready
 }
@@ -109,11 +109,11 @@ func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 	return b, true, nil
 }
 
-// advance makes values of a.
+// advance calls step with a.
 func (e *expand[A, B]) advance(a A) {
 	var err error
 	if e.ready, err = e.step(a); err != nil {
-		_ = e.up.Close() // err is what matters
+		_ = e.up.Close() // err is returned instead
 		if e.end = err; err == io.EOF && e.last != nil {
 			e.ready = e.last()
 		}

@@ -62,7 +62,7 @@ func ForEach[T any](ctx context.Context, src *chanio.Source[T], f func(T) error)
 	return each(ctx, src, "ForEach", f)
 }
 
-// each is ForEach under the name of its caller.
+// each is ForEach; stage is the name of the caller.
 func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f func(T) error) error {
 	return consume(ctx, src, stage, func(up chanio.Upstream[T]) error {
 		mayHold(stage != "Collect" || !up.Borrowed(), stage)
@@ -75,7 +75,7 @@ func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f fun
 				if err = f(v); err == nil {
 					continue
 				}
-				_ = up.Close() // err is what matters
+				_ = up.Close() // err is returned instead
 				if isOfCall(ctx, err) {
 					return chanio.Cause(ctx)
 				}

@@ -8,13 +8,13 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// pull is how a stage makes its next value. With a nil ctx it does not wait, and ok is false if it would have to.
+// pull makes the next value of a stage. With a nil ctx it does not wait, and ok is false if it would have to.
 type pull[T any] func(ctx context.Context) (v T, ok bool, err error)
 
 // noWait is the nil ctx of a pull that does not wait.
 var noWait context.Context
 
-// take is the pull of a stage that changes nothing.
+// take is the pull of a stage that passes values on unchanged.
 func take[T any](ctx context.Context, up chanio.Upstream[T]) (v T, ok bool, err error) {
 	if ctx == nil {
 		return up.TryNext()
@@ -23,7 +23,7 @@ func take[T any](ctx context.Context, up chanio.Upstream[T]) (v T, ok bool, err 
 	return v, err == nil, err
 }
 
-// hooks returns those of a stage over sources that ups describes.
+// hooks returns the hooks of a stage over the sources that ups describes.
 func hooks[T any](next pull[T], closeUp func() error, ups func() []chanio.Description) chanio.SourceHooks[T] {
 	return chanio.SourceHooks[T]{
 		Next: func(ctx context.Context) (T, error) {
@@ -41,25 +41,25 @@ func derive[A, B any](up chanio.Upstream[A], next pull[B]) chanio.SourceHooks[B]
 	return hooks(next, up.Close, only(up))
 }
 
-// pass adds to h what a stage has whose values are those of its upstream.
+// pass adds to h the hooks of a stage that passes on values of its upstream.
 func pass[T any](up chanio.Upstream[T], h chanio.SourceHooks[T]) chanio.SourceHooks[T] {
 	h.Borrowed = up.Borrowed()
 	h.Undelivered, h.KeepUntaken = up.Undelivered(), true
 	return h
 }
 
-// fused is a stage that makes at most one value of each that it takes.
+// fused is a stage that makes at most one value from each value that it takes.
 type fused[A, B any] struct {
 	up chanio.Upstream[A]
 
 	// step makes a value; ok false skips it, and an error ends the stream.
 	step func(A) (b B, ok bool, err error)
 
-	failed error // of step in a pull without ctx, to be judged by one that has it
-	at     A     // what it failed for
+	failed error // of step in a pull without ctx; judged in a pull that has one
+	at     A     // the value that failed
 }
 
-// fuse returns the hooks of a stage that does step.
+// fuse returns the hooks of a stage that calls step.
 func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio.SourceHooks[B] {
 	f := &fused[A, B]{up: up, step: step}
 	h := derive(up, f.pull)
@@ -67,12 +67,13 @@ func fuse[A, B any](up chanio.Upstream[A], step func(A) (B, bool, error)) chanio
 	return h
 }
 
-// sieve is sift for a stage that passes on the values for which keep is true. The others go back to their owner.
+// sieve is sift for a stage that passes on the values for which keep returns true. It gives the others back to their
+// owner.
 func sieve[T any](up chanio.Upstream[T], keep func(T) bool) *chanio.Source[T] {
 	return newSift(up, func(v T) (bool, error) { return keep(v), nil }, up.Drop)
 }
 
-// sift is fuse for a stage that passes on some values.
+// sift is fuse for a stage that passes on some of its values unchanged.
 func sift[T any](up chanio.Upstream[T], step func(T) (bool, error)) *chanio.Source[T] {
 	return newSift(up, step, func(T) {})
 }
@@ -98,7 +99,8 @@ func newSift[T any](up chanio.Upstream[T], step func(T) (bool, error), drop func
 	return chanio.NewSource(h)
 }
 
-// orPutBack calls f, which looks at v, and puts v back if f panics or calls runtime.Goexit: nobody receives it then.
+// orPutBack calls f, which inspects v. If f panics or calls runtime.Goexit, v is put back, because it will not be
+// received.
 func orPutBack[T any](up chanio.Upstream[T], v T, f func()) {
 	returned := false
 	defer func() {
@@ -110,7 +112,7 @@ func orPutBack[T any](up chanio.Upstream[T], v T, f func()) {
 	returned = true
 }
 
-// fast is pull for the usual case, that the next value makes one, at half the price.
+// fast is pull for the usual case in which the next value yields one. It costs half as much.
 func (f *fused[A, B]) fast(ctx context.Context) (b B, err error) {
 	if f.failed == nil {
 		a, err := f.up.Next(ctx)
@@ -144,13 +146,13 @@ func (f *fused[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 		if ok {
 			return v, true, nil
 		}
-		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not look at it
+		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not check ctx
 			return b, false, chanio.Cause(ctx)
 		}
 	}
 }
 
-// fail ends the stage because step returned err for v, unless that says that ctx ended: v is put back then.
+// fail ends the stage because step returned err for v. If err reports the end of ctx, v is put back instead.
 func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
 	if ctx == nil {
 		f.at, f.failed = v, err
@@ -161,12 +163,12 @@ func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
 		f.up.Unread(v)
 		return chanio.Cause(ctx)
 	}
-	_ = f.up.Close() // err is what matters
+	_ = f.up.Close() // err is returned instead
 	return err
 }
 
-// isOfCall reports whether err, which a function of the user returned, says that ctx ended. Unlike [chanio.Resumable] it
-// knows a cause that would look like the end of a stream.
+// isOfCall reports whether err, returned by a user's function, reports the end of ctx. Unlike [chanio.Resumable] it
+// recognizes a cause that looks like the end of a stream.
 func isOfCall(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (chanio.Resumable(ctx, err) || isSame(err, context.Cause(ctx)))
 }
@@ -179,17 +181,17 @@ func resumable(ctx context.Context, err error) bool {
 	return chanio.Resumable(ctx, err)
 }
 
-// isSame is a == b for errors, some of which cannot be compared.
+// isSame is a == b for errors, which may not be comparable.
 func isSame(a, b error) (same bool) {
-	defer func() { _ = recover() }() // of a type that is not comparable: not the same
+	defer func() { _ = recover() }() // not comparable, so not the same
 	return a == b
 }
 
-// hasEnded is ctx.Err() != nil at a lower price, for its Done channel.
+// hasEnded is a cheaper ctx.Err() != nil for ctx's Done channel.
 func hasEnded(done <-chan struct{}) bool { return queue.Ended(done) }
 
-// lend makes a stage leave the values that it holds between two calls with its upstream, if somebody has to close them:
-// that gives them back when it is closed.
+// lend makes a stage leave the values that it holds between two calls with its upstream if they must be closed. The
+// upstream gives them back when it is closed.
 func lend[A, B any](up chanio.Upstream[A], held *[]A, next pull[B]) pull[B] {
 	if up.Undelivered() == nil {
 		return next
@@ -208,10 +210,10 @@ func lend[A, B any](up chanio.Upstream[A], held *[]A, next pull[B]) pull[B] {
 	}
 }
 
-// unreadAll puts values back, so that they come again in their order.
+// unreadAll puts values back in their order.
 func unreadAll[T any](up chanio.Upstream[T], vs []T) {
 	for _, v := range vs {
-		defer up.Unread(v) // the last first, and all of them, also when a hook panics
+		defer up.Unread(v) // the last first, and all even if a hook panics
 	}
 }
 

@@ -49,17 +49,17 @@ type merge[T any] struct {
 	keepGoing bool
 
 	mu     sync.Mutex
-	left   int // of sources that have not ended
+	left   int // number of sources that have not ended
 	failed []error
 }
 
-// from is a value and the number of the source that it comes from.
+// from is a value and the number of its source.
 type from[T any] struct {
 	v      T
 	source int
 }
 
-// start begins to take values.
+// start starts to take values.
 func (m *merge[T]) start(ctx context.Context, size int) {
 	var drop func(from[T])
 	if m.careful {
@@ -75,7 +75,7 @@ func (m *merge[T]) start(ctx context.Context, size int) {
 	}
 }
 
-// putter returns what queues values of a source.
+// putter returns a function that queues values of a source.
 func (m *merge[T]) putter(ctx context.Context, source int) func([]T) (int, error) {
 	var room []from[T]
 	return func(vs []T) (int, error) {
@@ -89,11 +89,11 @@ func (m *merge[T]) putter(ctx context.Context, source int) func([]T) (int, error
 	}
 }
 
-// ended notes the end of one source.
+// ended records the end of one source.
 func (m *merge[T]) ended(ctx context.Context, err error) {
 	if err != io.EOF && (!m.keepGoing || ctx.Err() != nil && chanio.Resumable(ctx, err)) {
 		m.q.End(err)
-		safely(&err, func() { _ = m.close() }) // err is what matters
+		safely(&err, func() { _ = m.close() }) // err is returned instead
 		return
 	}
 	m.mu.Lock()

@@ -25,13 +25,13 @@ func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *cha
 }
 
 type partitioner[T any, K comparable] struct {
-	up    chanio.Upstream[T] // of the receiver of the part while there is one, otherwise of that of the parts
+	up    chanio.Upstream[T] // used by the receiver of the part if there is one, else by the receiver of the parts
 	key   func(T) K
 	part  *part[T, K]
 	alarm alarm
 }
 
-// pull waits for the end of the present part and returns the one after it.
+// pull waits for the end of the current part and returns the next one.
 func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok bool, err error) {
 	if p.part != nil && !hasEnded(p.part.over) {
 		if ctx == nil {
@@ -48,7 +48,7 @@ func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok b
 		}
 	}
 	if p.part != nil && !p.part.keyed {
-		_ = p.up.Close() // the panic of key is what matters
+		_ = p.up.Close() // the panic of key continues
 		return nil, false, p.part.src.Err()
 	}
 	for {
@@ -65,7 +65,8 @@ func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok b
 	}
 }
 
-// begin makes a part that begins with v, or drops v if it belongs to the part before, which was closed half-way.
+// begin returns a part that starts with v, or drops v if it belongs to the previous part, which was closed before its
+// end.
 func (p *partitioner[T, K]) begin(v T) *chanio.Source[T] {
 	var k K
 	orPutBack(p.up, v, func() { k = p.key(v) })
@@ -89,13 +90,13 @@ type part[T any, K comparable] struct {
 	src   *chanio.Source[T]
 	key   K
 	keyed bool // key has returned; false in the stream that its panic ended
-	fresh bool // the next value is the first, whatever its key is: one may differ from itself
+	fresh bool // the next value is the first, whatever its key: a key may differ from itself
 	alarm alarm
 
-	over chan struct{} // closed when the receiver of the parts may go on
+	over chan struct{} // closed when the receiver of the parts may continue
 
-	mu     sync.Mutex // for close, which runs beside pull
-	inside bool       // somebody is in pull
+	mu     sync.Mutex // for close, which runs concurrently with pull
+	inside bool       // a call of pull is running
 	ended  bool       // at its end, or closed
 }
 
@@ -132,7 +133,7 @@ func (t *part[T, K]) isMine(v T) bool {
 	return mine
 }
 
-// enter begins a call of pull, unless the part has ended.
+// enter marks the start of a call of pull. It fails if the part has ended.
 func (t *part[T, K]) enter() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,8 +141,8 @@ func (t *part[T, K]) enter() bool {
 	return t.inside
 }
 
-// leave ends what enter began, if inside says so. over says that the part has ended: then it makes way for the next part as
-// soon as nobody is inside.
+// leave undoes enter if inside is true. over means that the part has ended: the next part may then start as soon as no
+// call of pull is running.
 func (t *part[T, K]) leave(inside, over bool) {
 	t.mu.Lock()
 	t.inside = t.inside && !inside
@@ -156,7 +157,7 @@ func (t *part[T, K]) leave(inside, over bool) {
 	}
 }
 
-// close makes a receiver of the part return and lets the receiver of the parts go on, which drops the rest of the run.
+// close unblocks the receiver of the part and the receiver of the parts, which drops the rest of the run.
 func (t *part[T, K]) close() error {
 	t.leave(false, true)
 	return nil

@@ -6,10 +6,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// pump gives put all values of up until one of the two fails, or ctx ends. room is how many put takes without a wait; of
-// more, at least one is taken. put returns how many it took over, all of them unless there is an error. Then pump closes
-// up. end is called with the reason, io.EOF if up ended cleanly: at once, and perhaps again, when that is the end of ctx.
-// User code of the stages above, and of put, that panics or calls runtime.Goexit is a reason too.
+// pump passes all values of up to put until one of them fails or ctx ends. room is how many values put takes without a
+// wait; of more than that, it takes at least one. put returns how many values it took: all of them unless there is an
+// error. Then pump closes up. It calls end with the reason, io.EOF if up ended cleanly. When ctx ends, it calls end at
+// once, and perhaps once more. A panic or runtime.Goexit in user code of the stages above, or of put, is a reason as
+// well.
 func pump[T any](
 	ctx context.Context, up chanio.Upstream[T], room func() int, put func([]T) (int, error), end func(error),
 ) {
@@ -21,7 +22,7 @@ func pump[T any](
 		stop()
 		end(err)
 	}()
-	defer safely(&err, func() { _ = up.Close() }) // err is what matters
+	defer safely(&err, func() { _ = up.Close() }) // err is returned instead
 	defer safely(&err, m.giveBack)
 	defer safely(&err, func() {
 		if crash, ok := err.(*chanio.PanicError); ok {
@@ -43,18 +44,19 @@ func safely(err *error, f func()) {
 	returned = true
 }
 
-// maxMoved is how many values move at a time: enough that what is paid for each time, a lock and a wake-up, does not count.
+// maxMoved is the largest number of values moved at a time. It is enough to make the cost of each move, a lock and a
+// wake-up, negligible.
 const maxMoved = 64
 
-// mover takes values from a source to where they are accepted, many at a time where no code of the user makes them.
+// mover takes values from a source to a consumer. Values that need no user code move many at a time.
 type mover[T any] struct {
 	up   chanio.Upstream[T]
 	room []T // grows while it is filled
-	most int // 1 if the values must be closed, so that none is lost to a panic
+	most int // 1 if values must be closed, so that a panic loses none
 
-	wanted func() int // how many to take at most, or 1; nil: no limit
+	wanted func() int // the most values to take, at least 1; nil: no limit
 
-	held []T  // taken and not accepted; in room
+	held []T  // taken and not yet accepted; a part of room
 	full bool // room was filled the last time
 }
 
@@ -67,7 +69,7 @@ func newMover[T any](up chanio.Upstream[T]) *mover[T] {
 	return m
 }
 
-// atHand takes values that need no code of the user, and reports whether there are any.
+// atHand takes values that need no user code and reports whether there were any.
 func (m *mover[T]) atHand() bool {
 	if m.full && cap(m.room) < m.most {
 		m.room = make([]T, 0, 2*cap(m.room))
@@ -84,7 +86,7 @@ func (m *mover[T]) limit() int {
 	return min(max(m.wanted(), 1), cap(m.room))
 }
 
-// next waits for a value, and takes it with those behind it that are at hand.
+// next waits for a value and takes it together with those at hand after it.
 func (m *mover[T]) next(ctx context.Context) error {
 	v, err := m.up.Next(ctx)
 	if err != nil {
@@ -105,20 +107,20 @@ func (m *mover[T]) try() bool {
 	return ok
 }
 
-// accepted notes that the first n of the values that are held were accepted.
+// accepted records that the first n held values were accepted.
 func (m *mover[T]) accepted(n int) {
 	clear(m.held[:n])
 	m.held = m.held[n:]
 }
 
-// giveBack puts back what was not accepted.
+// giveBack puts back the values that were not accepted.
 func (m *mover[T]) giveBack() {
 	held := m.held
 	m.held = nil
 	unreadAll(m.up, held)
 }
 
-// run gives put all values until something fails. It calls idle before it waits.
+// run passes all values to put until something fails. It calls idle before it waits.
 func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error), idle func()) error {
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {

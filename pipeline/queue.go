@@ -62,7 +62,7 @@ type Queue[T any] struct {
 	Name string
 }
 
-// newQueue returns a queue as described; nil is the default, which blocks.
+// newQueue returns the queue that is described; nil means the default, which blocks.
 func newQueue[T any](stage string, d *Queue[T], drop func(T)) *queue.Queue[T] {
 	if d == nil {
 		d = &Queue[T]{}
@@ -70,7 +70,7 @@ func newQueue[T any](stage string, d *Queue[T], drop func(T)) *queue.Queue[T] {
 	return queue.New(queue.Config[T](*d).Default("pipeline: "+stage, Block), drop)
 }
 
-// receiving returns the hooks of the receiving end of q. closeUp closes what the values come from, ups describes it.
+// receiving returns the hooks of the receiving end of q. closeUp closes the upstreams, and ups describes them.
 func receiving[T any](
 	q *queue.Queue[T], stage string, closeUp func() error, ups func() []chanio.Description,
 ) chanio.SourceHooks[T] {
@@ -88,7 +88,7 @@ func receiving[T any](
 	}
 }
 
-// only returns what describes one upstream.
+// only returns a function that describes one upstream.
 func only[T any](up chanio.Upstream[T]) func() []chanio.Description {
 	return func() []chanio.Description { return []chanio.Description{up.Describe()} }
 }

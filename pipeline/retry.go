@@ -94,8 +94,8 @@ func (r *retry[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	}
 }
 
-// reopen waits for its turn and opens a source. An attempt that failed is no error, unless it was one too many. Close
-// makes it return, and closes what was opened all the same.
+// reopen waits for its turn and opens a source. A failed attempt is an error only if it was the last one allowed. Close
+// makes reopen return and closes a source that was opened meanwhile.
 func (r *retry[T]) reopen(ctx context.Context) error {
 	if err := r.alarm.sleep(ctx, r.notSoon); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *retry[T]) atHand(dst []T) []T {
 	return dst
 }
 
-// failure decides what follows err: an error that ends the stream, or a pause.
+// failure decides what follows err: the end of the stream, or a pause.
 func (r *retry[T]) failure(err error) error {
 	if r.alarm.isStopped() {
 		return net.ErrClosed
@@ -126,7 +126,7 @@ func (r *retry[T]) failure(err error) error {
 	r.failed++
 	if r.cfg.Permanent != nil && r.cfg.Permanent(err) || r.cfg.Attempts > 0 && r.failed > r.cfg.Attempts {
 		if err == io.EOF {
-			return io.ErrUnexpectedEOF // of open: no clean end
+			return io.ErrUnexpectedEOF // open failed; this is not a clean end
 		}
 		return err
 	}
@@ -138,7 +138,7 @@ func (r *retry[T]) failure(err error) error {
 	return nil
 }
 
-// pause is how long to wait after so many failures.
+// pause returns how long to wait after the failures so far.
 func (r *retry[T]) pause() time.Duration {
 	d := r.cfg.Min
 	for range r.failed - 1 {

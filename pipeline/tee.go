@@ -46,14 +46,14 @@ func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue
 type tee[T any] struct {
 	up       chanio.Upstream[T]
 	branches []*queue.Queue[T]
-	left     atomic.Int64 // branches whose receiver has not closed them
+	left     atomic.Int64 // number of branches not closed by their receiver
 
 	// Owned by the goroutine.
 	open []*queue.Queue[T] // branches that still take values
-	full []*queue.Queue[T] // of these, those that a value waits for
+	full []*queue.Queue[T] // those of open that the current value waits for
 }
 
-// closed is called once for every branch whose receiver closes it, or has met its failure.
+// closed is called once for every branch that its receiver closes or that has failed.
 func (t *tee[T]) closed() error {
 	if t.left.Add(-1) > 0 {
 		return nil
@@ -67,7 +67,7 @@ func (t *tee[T]) end(err error) {
 	}
 }
 
-// room is how many values all branches take without a wait.
+// room returns how many values all branches take without a wait.
 func (t *tee[T]) room() int {
 	n := math.MaxInt
 	for _, q := range t.open {
@@ -76,11 +76,11 @@ func (t *tee[T]) room() int {
 	return n
 }
 
-// errNoBranch is why the goroutine ends when no branch takes anything any more.
+// errNoBranch is the reason why the goroutine ends when no branch takes values any more.
 var errNoBranch = errors.New("pipeline: Tee: no branch left")
 
-// give puts values into every branch, one after the other. A value that no branch accepted goes back to its owner, one
-// that some did does not.
+// give puts values into every branch, one after the other. A value that no branch accepted is given back to its owner;
+// a value that some branch accepted is not.
 func (t *tee[T]) give(ctx context.Context, vs []T) (n int, err error) {
 	for _, v := range vs {
 		accepted, err := t.giveOne(ctx, v)
@@ -97,8 +97,8 @@ func (t *tee[T]) give(ctx context.Context, vs []T) (n int, err error) {
 	return n, nil
 }
 
-// giveOne puts v into every branch: first where there is room, then where that takes time. It reports whether a branch
-// accepted v.
+// giveOne puts v into every branch: first into those with room, then into the others, for which it waits. It reports
+// whether a branch accepted v.
 func (t *tee[T]) giveOne(ctx context.Context, v T) (accepted bool, err error) {
 	t.full = t.full[:0]
 	lost := false
@@ -116,7 +116,7 @@ func (t *tee[T]) giveOne(ctx context.Context, v T) (accepted bool, err error) {
 	if lost {
 		queue.Yield()
 	}
-	for _, q := range t.full { // one that ends meanwhile is left out from the next value on
+	for _, q := range t.full { // a branch that ends meanwhile is skipped from the next value on
 		ok, err := q.Put(ctx, v)
 		if accepted = accepted || ok; err != nil && ctx.Err() != nil {
 			return accepted, chanio.Cause(ctx)

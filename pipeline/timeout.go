@@ -28,7 +28,7 @@ func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T]
 type timeout[T any] struct {
 	up     chanio.Upstream[T]
 	idle   time.Duration
-	waited time.Duration // for the next value, in calls before this one
+	waited time.Duration // for the next value, in earlier calls
 	alarm  alarm
 }
 
@@ -43,7 +43,7 @@ func (t *timeout[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 		case err == nil && ctx != nil && time.Now().Before(due):
 			continue
 		case err == nil && ctx != nil:
-			_ = t.up.Close() // err is what matters
+			_ = t.up.Close() // err is returned instead
 			err = &idleError{t.idle}
 		case resumable(ctx, err):
 			t.waited += time.Since(began)
@@ -52,7 +52,7 @@ func (t *timeout[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 	}
 }
 
-// idleError is the end that Timeout makes.
+// idleError is the error of a stream that Timeout ended.
 type idleError struct{ idle time.Duration }
 
 func (e *idleError) Error() string   { return "pipeline: no value for " + e.idle.String() }

@@ -56,10 +56,10 @@ type window[T, A any] struct {
 	add   func(A, T) A
 
 	now   Span[A]
-	clock ticker // comes to the end of now
+	clock ticker // due at the end of now
 	begun bool   // now is being filled
-	count int    // of its values
-	end   error  // of the upstream; now has been passed on
+	count int    // of values in now
+	end   error  // of the upstream, returned after now
 	alarm alarm
 }
 
@@ -85,7 +85,7 @@ func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err err
 	return none, false, w.end
 }
 
-// fill takes values until the span ends, or something else does.
+// fill takes values until the span or the upstream ends, or the call does.
 func (w *window[T, A]) fill(ctx context.Context) error {
 	for w.limit == 0 || w.count < w.limit {
 		v, ok, err := await(ctx, &w.alarm, w.clock.due, w.up)
@@ -116,7 +116,7 @@ func (w *window[T, A]) begin() {
 	w.begun = true
 }
 
-// take hands over the span and begins the next.
+// take returns the span and starts the next.
 func (w *window[T, A]) take() Span[A] {
 	full := w.now
 	w.clock.advance(time.Now())

@@ -27,7 +27,7 @@ type zip[A, B, C any] struct {
 	alarm   alarm
 }
 
-// The first and the longest wait for one input while the other has no value either.
+// The first and the longest wait for one input while neither has a value.
 const (
 	minTurn = time.Millisecond
 	maxTurn = 256 * time.Millisecond
@@ -51,7 +51,7 @@ func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
 	switch {
 	case err != nil:
 		if !resumable(ctx, err) {
-			_ = z.close() // err is what matters
+			_ = z.close() // err is returned instead
 		}
 		return c, false, err
 	case !p.hasA || !p.hasB:
@@ -61,14 +61,14 @@ func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
 	return z.combine(p.a, p.b), true, nil
 }
 
-// pair is what a call has taken.
+// pair holds the values that a call has taken.
 type pair[A, B any] struct {
 	a          A
 	b          B
 	hasA, hasB bool
 }
 
-// giveBack puts back what was taken and not combined.
+// giveBack puts back values that were taken and not combined.
 func (p *pair[A, B]) giveBack(as chanio.Upstream[A], bs chanio.Upstream[B]) {
 	if p.hasA {
 		as.Unread(p.a)
@@ -78,7 +78,7 @@ func (p *pair[A, B]) giveBack(as chanio.Upstream[A], bs chanio.Upstream[B]) {
 	}
 }
 
-// await waits for what is missing in p: in turn while that is both, and then for one.
+// await waits for the values missing in p. If both are missing, it waits for each in turn.
 func (z *zip[A, B, C]) await(ctx context.Context, p *pair[A, B]) (err error) {
 	for turn, forA := minTurn, true; err == nil && !(p.hasA && p.hasB); forA = !forA {
 		due := time.Time{}

@@ -38,12 +38,12 @@ type Bus[K comparable, T any] struct {
 	shards   [shards]shard[K, T]
 	seed     maphash.Seed
 	matches  shard[K, T]      // subscriptions by predicate, all under one name
-	matching atomic.Bool      // there was one: matches is worth its lock
-	standard *queue.Config[T] // of subscriptions without a description
+	matching atomic.Bool      // there has been one, so matches must be locked
+	standard *queue.Config[T] // for subscriptions without one of their own
 	closed   atomic.Bool
 }
 
-const shards = 64 // of the table of topics, each with a lock of its own
+const shards = 64 // of the table of topics, each with its own lock
 
 // New returns a Bus without subscribers.
 func New[K comparable, T any]() *Bus[K, T] {
@@ -77,7 +77,7 @@ type delivery[K comparable, T any] struct {
 	v        T
 	received int
 	lost     bool                  // a subscriber was too slow
-	full     []*subscription[K, T] // have to be waited for
+	full     []*subscription[K, T] // Publish waits for these
 }
 
 func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
@@ -86,8 +86,8 @@ func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
 	}
 }
 
-// to gives the value to one queue, if that takes no time. A panic in a function of the subscriber ends the subscription
-// and nothing else.
+// to puts the value into one queue if that needs no wait. A panic in a function of the subscriber ends only that
+// subscription.
 func (d *delivery[K, T]) to(s *subscription[K, T]) {
 	if s.userCode {
 		defer s.recovered()
@@ -107,7 +107,7 @@ func (d *delivery[K, T]) to(s *subscription[K, T]) {
 	d.lost = d.lost || o.Lost
 }
 
-// toBlocking gives the value to the queues that had no room, and waits for that.
+// toBlocking puts the value into the queues that had no room, and waits for each.
 func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 	for _, s := range d.full {
 		if ok, err := d.wait(ctx, s); ok {
@@ -134,7 +134,7 @@ func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]
 	return b.subscribe(b.shard(topic), topic, nil, "Subscribe", cfg)
 }
 
-// subscribe adds a subscription with a queue as described. Those that are not described share their description.
+// subscribe adds a subscription with the described queue. Subscriptions without a description share the default one.
 func (b *Bus[K, T]) subscribe(
 	sh *shard[K, T], name K, match func(K) bool, caller string, cfg *pipeline.Queue[T],
 ) (*chanio.Source[T], error) {

@@ -10,19 +10,19 @@ import (
 	"github.com/weir-go/weir/pipeline/internal/queue"
 )
 
-// shard is a part of the topics, with a lock of its own.
+// shard holds some of the topics, under its own lock.
 type shard[K comparable, T any] struct {
 	mu     sync.RWMutex
-	topics map[K]*topic[K, T] // each has a subscription
-	closed bool               // takes no more subscriptions
+	topics map[K]*topic[K, T] // each has at least one subscription
+	closed bool               // no more subscriptions are accepted
 	_      [32]byte           // the locks of two shards do not share a cache line
 }
 
-// topic is a set of subscriptions. Publishers go through a part of subs that is never written again: a subscription is
-// appended behind that part, and one that leaves is taken out of a copy.
+// topic is a set of subscriptions. Publishers iterate over a part of subs that is never written again: a new
+// subscription is appended after that part, and one that leaves is removed from a copy.
 type topic[K comparable, T any] struct {
 	subs  []*subscription[K, T]
-	given atomic.Bool // subs was given to a publisher
+	given atomic.Bool // a publisher has received subs
 }
 
 // subscription is the sending end of a subscriber.
@@ -30,14 +30,15 @@ type subscription[K comparable, T any] struct {
 	q     *queue.Queue[T]
 	shard *shard[K, T]
 	name  K            // of topic
-	topic *topic[K, T] // a name that differs from itself, as NaN does, does not find it
+	topic *topic[K, T] // kept because a name that differs from itself, such as NaN, cannot be looked up
 	match func(K) bool // of SubscribeFunc
-	at    int          // in the subs of its topic; -1: not there any more
+	at    int          // index in topic.subs; -1 after removal
 
 	userCode bool // a delivery calls functions of the subscriber
 }
 
-// source returns the receiving end. There may be very many, so that each has a few functions and no more state.
+// source returns the receiving end. There may be very many of them, so each has only a few functions and no further
+// state.
 func (s *subscription[K, T]) source() *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
 		Next: s.q.Next, TryNext: s.q.TryNext, AtHand: s.q.AtHand, Close: s.close, Describe: s.describe,
@@ -56,7 +57,7 @@ func (s *subscription[K, T]) describe() chanio.Description {
 	return d
 }
 
-// recovered is deferred around functions of the subscriber: one that panics ends the subscription.
+// recovered is deferred around functions of the subscriber. A panic in one ends the subscription.
 func (s *subscription[K, T]) recovered() {
 	if v := recover(); v != nil {
 		s.q.End(chanio.Recovered(v))
@@ -64,7 +65,7 @@ func (s *subscription[K, T]) recovered() {
 	}
 }
 
-// subscribers returns those of a topic at this moment, to be read only.
+// subscribers returns the current subscriptions of a topic, which must not be modified.
 func (sh *shard[K, T]) subscribers(name K) []*subscription[K, T] {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -78,7 +79,7 @@ func (sh *shard[K, T]) subscribers(name K) []*subscription[K, T] {
 	return t.subs
 }
 
-// add reports whether s is a subscription of its topic from now on; it is not after close.
+// add adds s to its topic and reports whether it did; it does not after close.
 func (sh *shard[K, T]) add(s *subscription[K, T]) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -98,7 +99,7 @@ func (sh *shard[K, T]) add(s *subscription[K, T]) bool {
 	return true
 }
 
-// remove ends a subscription, and the topic if that was the last; calling it again does nothing.
+// remove ends a subscription, and removes the topic if that was the last one. Calling it again does nothing.
 func (sh *shard[K, T]) remove(s *subscription[K, T]) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -120,7 +121,7 @@ func (sh *shard[K, T]) remove(s *subscription[K, T]) {
 	}
 }
 
-// close ends the subscriptions, after what their queues hold.
+// close ends the subscriptions, each after the values in its queue.
 func (sh *shard[K, T]) close() {
 	sh.mu.Lock()
 	topics := sh.topics
