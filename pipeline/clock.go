@@ -132,7 +132,7 @@ func stopping[B any](a *alarm, next pull[B]) pull[B] {
 // the wall clock does not repeat ticks, and aligns each tick with the current wall clock.
 type ticker struct {
 	period time.Duration
-	due    time.Time // the next moment
+	due    time.Time // the next tick
 }
 
 // start sets the next tick to the first one after now.

@@ -133,6 +133,7 @@ func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], cfg *Co
 }
 
 // begin returns a ctx that also ends when dst does.
+//
 //go:noinline
 func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 	if c.cfg.Graph != nil {
@@ -144,6 +145,7 @@ func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 }
 
 // leave cleans up after the call, including a call that panics.
+//
 //go:noinline
 func (c *connection[A, B]) leave() {
 	if c.stop != nil {
@@ -160,6 +162,7 @@ func (c *connection[A, B]) leave() {
 
 // finish returns the result of Connect for err, the reason why the values stopped. It is separate from its caller to
 // keep the stack of an idle connection small.
+//
 //go:noinline
 func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	switch {
