@@ -14,8 +14,8 @@ func slowCases[T any]() []suiteCase[T] {
 	}
 }
 
-// slowReader closes while one large value is on its way to a peer that never stops reading, and takes many times the
-// linger bound.
+// slowReader closes while one large value is being sent to a peer that keeps reading, but takes many times the linger
+// bound.
 func slowReader[T any](r *run[T]) {
 	r.connect()
 	v, n := r.s.large()

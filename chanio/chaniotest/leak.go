@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// grace is how long a goroutine may take to end after its owner.
+// grace is how long a goroutine may run after its owner has ended.
 const grace = 3 * time.Second
 
 // Main runs the tests of a package, and fails if goroutines remain that they started: their stacks go to standard
@@ -41,7 +41,8 @@ func NoLeak(t testing.TB) {
 	})
 }
 
-// remaining returns the newcomers that do not end within the grace. In a synctest bubble that is of the bubble's time.
+// remaining returns the new goroutines that do not end within the grace period, which in a synctest bubble is measured
+// on the bubble's clock.
 func (c census) remaining() []goroutine {
 	deadline := time.Now().Add(grace)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {

@@ -122,7 +122,7 @@ func (r *Relay) accept(ctx context.Context) {
 	}
 }
 
-// relay passes on both ways until both are over. A half-open connection stays with the relay.
+// relay forwards both ways until both have ended. A half-open connection stays with the relay.
 func (r *Relay) relay(l *relayed) {
 	r.mu.Lock()
 	r.lines[l] = struct{}{}
@@ -154,7 +154,7 @@ type relayed struct {
 	ending    sync.Once
 }
 
-// parcel is what one read returned.
+// parcel is the result of one read.
 type parcel struct {
 	p    []byte
 	err  error
@@ -166,7 +166,7 @@ const (
 	inTransit  = 64 // parcels each way, before the sender has to wait
 )
 
-// pass reads from src; another goroutine writes to dst when the time has come.
+// pass reads from src. Another goroutine writes to dst at the proper time.
 func (l *relayed) pass(src, dst net.Conn) {
 	line := make(chan parcel, inTransit)
 	var delivery sync.WaitGroup
@@ -207,7 +207,7 @@ func (l *relayed) deliver(line <-chan parcel, dst net.Conn) {
 	}
 }
 
-// await returns when what came then may be passed on, with the faults that apply to it.
+// await returns when a parcel that was read at came may be forwarded, with the faults that apply to it.
 func (l *relayed) await(came time.Time) (f Faults, ok bool) {
 	for {
 		l.r.mu.Lock()
@@ -230,7 +230,7 @@ func (l *relayed) await(came time.Time) (f Faults, ok bool) {
 	}
 }
 
-// write writes p in slices, each after the time that it takes on the wire.
+// write writes p in slices, each after the time it takes on the wire.
 func (l *relayed) write(dst net.Conn, p []byte, f Faults) (ok bool) {
 	size := len(p)
 	if f.Slice > 0 {
@@ -258,7 +258,7 @@ func (l *relayed) sleep(d time.Duration) (ok bool) {
 	}
 }
 
-// end stops passing on and resets what is to be reset.
+// end stops forwarding and resets the victims.
 func (l *relayed) end(victims ...net.Conn) {
 	l.ending.Do(func() {
 		close(l.over)
@@ -277,7 +277,7 @@ func isOver(over <-chan struct{}) bool {
 	}
 }
 
-// reset closes nc so that its peer sees a reset, where there is one.
+// reset closes nc so that its peer sees a reset, if the transport has one.
 func reset(nc net.Conn) {
 	switch nc := nc.(type) {
 	case interface{ Abort() }:

@@ -26,7 +26,7 @@ type PacketFaults struct {
 	Corrupt   float64 // to have one bit flipped, which checksums below hide from programs: off unless set
 }
 
-// check panics if f cannot be meant.
+// check panics if f makes no sense.
 func (f *PacketFaults) check() {
 	for _, chance := range []struct {
 		name string
@@ -68,7 +68,7 @@ type PacketRelay struct {
 	closed bool
 }
 
-// The two ways.
+// The two directions.
 const (
 	toServer = iota
 	toClient
@@ -134,7 +134,7 @@ func (r *PacketRelay) close() {
 
 const datagramMax = 64 << 10
 
-// listen reads what the clients send.
+// listen reads the datagrams of the clients.
 func (r *PacketRelay) listen() {
 	buf := make([]byte, datagramMax)
 	for {
@@ -151,7 +151,7 @@ func (r *PacketRelay) listen() {
 	}
 }
 
-// line returns the line of a client, a new one if it has none, or nil if there can be none.
+// line returns the line of a client. It creates one if needed, and returns nil if it cannot.
 func (r *PacketRelay) line(client net.Addr) *packetLine {
 	r.mu.Lock()
 	l, known := r.lines[client.String()], len(r.lines)
@@ -177,7 +177,7 @@ func (r *PacketRelay) line(client net.Addr) *packetLine {
 	return l
 }
 
-// note changes the counts of a way, and returns its faults.
+// note changes the counts of a direction and returns its faults.
 func (r *PacketRelay) note(way int, change func(c *PacketCounts)) PacketFaults {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,7 +209,7 @@ func newPacketLine(r *PacketRelay, far net.Conn, client net.Addr, number uint64)
 	return l
 }
 
-// twice tries again what failed: a socket may have had an earlier datagram to tell of.
+// twice calls f again if it fails, because a socket may report the failure of an earlier datagram.
 func twice(f func() error) error {
 	if f() == nil {
 		return nil
@@ -223,7 +223,7 @@ func (l *packetLine) end() {
 	_ = l.far.Close()
 }
 
-// listen reads what the server sends.
+// listen reads the datagrams of the server.
 func (l *packetLine) listen() {
 	buf := make([]byte, datagramMax)
 	for {

@@ -33,7 +33,7 @@ func TestSink[T any](t *testing.T, d Sinks[T]) {
 	})
 }
 
-// sinkCases returns the cases. In them near is the Sink, and there is no far.
+// sinkCases returns the cases for a Sink, which is near; there is no far.
 func sinkCases[T any](d Sinks[T]) []suiteCase[T] {
 	with := func(f func(r *run[T], received func() []int)) func(r *run[T]) {
 		return func(r *run[T]) {

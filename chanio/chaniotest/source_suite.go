@@ -39,7 +39,7 @@ func TestSource[T any](t *testing.T, d Sources[T]) {
 	})
 }
 
-// sourceCases returns the cases that apply to d. In them far is the Source, and there is no near.
+// sourceCases returns the cases that apply to d. The Source is far; there is no near.
 func sourceCases[T any](d Sources[T]) []suiteCase[T] {
 	with := func(f func(r *run[T], open func(n int) *end[T])) func(r *run[T]) {
 		return func(r *run[T]) {
@@ -73,7 +73,7 @@ func sourceCases[T any](d Sources[T]) []suiteCase[T] {
 	)
 }
 
-// whole holds that receive gets everything in order.
+// whole asserts that receive gets everything in order.
 func (r *run[T]) whole(open func(n int) *end[T], receive func(e *end[T], n int) []int) {
 	for _, n := range []int{0, 1, 17, many} {
 		require.Equal(r, upTo(0, n), receive(open(n), n))
