@@ -59,7 +59,7 @@ func readAll(ctx context.Context, up Upstream[[]byte], limit int) ([]byte, error
 		n, err := in.Read(ctx, all[len(all):cap(all)])
 		all = all[:len(all)+n]
 		if len(all) > limit {
-			_ = up.Close() // that it was too long is what matters
+			_ = up.Close() // the limit is what is reported
 			return nil, fmt.Errorf("chanio: ReadAll: more than %d bytes: %w", limit, ErrTooLarge)
 		}
 		if err != nil {

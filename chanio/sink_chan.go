@@ -10,13 +10,13 @@ type sinkView[T any] struct {
 	s      *Sink[T]
 	ch     chan T
 	bound  <-chan struct{}    // Done of its ctx
-	settle chan chan struct{} // asks for what ch holds to be passed on, and is told when that is done
+	settle chan chan struct{} // requests that the values in ch be sent; the sent channel is closed after that
 	passed chan struct{}
 	gone   chan struct{}
-	prev   *sinkView[T] // what it holds comes first
+	prev   *sinkView[T] // its values come first
 	stop   func()       // takes settled back
 
-	refused bool // a value was, and the half is to be closed because of that; of the goroutine
+	refused bool // a value was refused, so the half will be closed; used by the goroutine
 }
 
 // C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted:
@@ -90,7 +90,7 @@ func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer v.s.hooks.End.OnDone(cancel)() // what waits for room then goes on within the linger bound
+	defer v.s.hooks.End.OnDone(cancel)() // a wait for room then continues within the linger bound
 	contain(func() { closed = v.passEach(ctx) }, v.s.broken)
 	return closed
 }

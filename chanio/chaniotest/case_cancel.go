@@ -34,7 +34,7 @@ func cancelledRecv[T any](r *run[T]) {
 			return r.send(r.near, i)
 		})
 		if i%2 == 0 {
-			cancel() // while the value is on its way
+			cancel() // while the value is in transit
 		}
 		if err := cancelled.wait(r); err != nil {
 			require.ErrorIs(r, err, context.Canceled)

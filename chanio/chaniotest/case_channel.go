@@ -52,7 +52,7 @@ func channelAfterCtx[T any](r *run[T]) {
 	require.Equal(r, upTo(0, few), r.take(r.far, few))
 	if r.s.oneWay {
 		require.NoError(r, fed.wait(r))
-		return // there is no connection whose release would end the discarding
+		return // no connection is released, so the discarding would not end
 	}
 	late := start(func() []int { return r.far.takeFlood(r.ctx) })
 	require.NoError(r, fed.wait(r))

@@ -51,7 +51,7 @@ func closeReachesIdle[T any](r *run[T]) {
 func closeIsIdempotent[T any](r *run[T]) {
 	r.connect()
 	if !r.s.oneWay {
-		r.endOut(r.far) // so that near need not linger
+		r.endOut(r.far) // so that near does not linger
 	}
 	require.NoError(r, closeBoth(r.near))
 	for range 3 {
@@ -99,7 +99,7 @@ func closeDuringEverything[T any](r *run[T]) {
 			closers = append(closers, r.closing(e, round)...)
 		}
 		if !r.s.facts.Bubble {
-			r.abortBoth() // two ends that read no more wait for each other up to the linger bound
+			r.abortBoth() // otherwise two ends that no longer read wait for the linger bound
 		}
 		for _, c := range closers {
 			_ = c.wait(r)
@@ -153,7 +153,7 @@ func (r *run[T]) tryOnce(ctx context.Context, out *chanio.Sink[T]) error {
 	case <-time.After(time.Second / 10):
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() // the case was given up
+		return ctx.Err() // the case is over
 	}
 }
 
@@ -295,7 +295,7 @@ func lastValue[T any](r *run[T]) {
 		got, err := r.far.rest(r.ctx)
 		require.Equal(r, io.EOF, err)
 		require.Equal(r, []int{7}, got)
-		_ = r.far.Close() // may say that its own values were refused
+		_ = r.far.Close() // may report that its own values were refused
 		require.NoError(r, closed.wait(r))
 	}
 }

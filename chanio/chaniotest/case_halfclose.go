@@ -16,7 +16,7 @@ func halfCloseCases[T any]() []suiteCase[T] {
 	}
 }
 
-// halfCloseBy ends the direction of first. The other direction continues.
+// halfCloseBy half-closes near, and then far, which continues to send until then.
 func halfCloseBy[T any](r *run[T], closeOut func(r *run[T], e *end[T])) {
 	r.connect()
 	sent := r.sending(r.near, upTo(0, few)...)

@@ -29,7 +29,7 @@ func slowReader[T any](r *run[T]) {
 	const steps = 16
 	var got []int
 	for len(got) < n {
-		time.Sleep(linger / 4) // a reader that is slow, and the reason why the case is for a bubble or a long linger
+		time.Sleep(linger / 4) // a slow reader; this needs a bubble or a long linger bound
 		for range min(n/steps, n-len(got)) {
 			i, err := r.far.next(r.ctx)
 			require.NoError(r, err, "after %d of %d records", len(got), n)

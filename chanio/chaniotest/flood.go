@@ -68,7 +68,7 @@ func (r *run[T]) tryFill(e *end[T]) (n int, clogged bool) {
 		case refused:
 			return n, true
 		default:
-			r.before.settle() // what was accepted is on its way, which may make room
+			r.before.settle() // accepted values may leave and make room
 			refused = true
 		}
 	}

@@ -48,7 +48,7 @@ type probe struct {
 	cancel     func()
 
 	mu       sync.Mutex
-	over     bool // nobody listens any more
+	over     bool // the judge has returned
 	state    verdict
 	text     strings.Builder
 	cleanups []func()

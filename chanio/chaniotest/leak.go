@@ -10,13 +10,13 @@ import (
 // grace is how long a goroutine may run after its owner has ended.
 const grace = 3 * time.Second
 
-// Main runs the tests of a package, and fails if goroutines remain that they started: their stacks go to standard
-// error. It is for TestMain, and does not return.
+// Main runs the tests of a package and fails if goroutines that they started remain. It prints the stacks of those to
+// standard error. Call it from TestMain; it does not return.
 //
 //	func TestMain(m *testing.M) { chaniotest.Main(m) }
 //
-// Goroutines get a few seconds to end, which costs nothing when there are none. A run that has failed anyway is not
-// checked.
+// Goroutines have a few seconds to end; Main waits only while there are any. It does not check a run that has failed
+// otherwise.
 func Main(m *testing.M) {
 	before := takeCensus()
 	code := m.Run()
@@ -29,8 +29,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// NoLeak fails t if, when t and its other cleanups are over, goroutines remain that were started since this call. It is
-// called first in a test, which does not run in parallel with others: theirs would be counted.
+// NoLeak fails t if goroutines that were started since this call remain after t and its other cleanups. Call it first
+// in a test. The test must not be parallel, because the goroutines of other tests would be counted.
 func NoLeak(t testing.TB) {
 	t.Helper()
 	before := takeCensus()

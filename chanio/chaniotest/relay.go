@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Faults says how a [Relay] treats what passes. The zero value passes everything on at once.
+// Faults describes what a [Relay] does to the bytes that pass. The zero value forwards them at once.
 type Faults struct {
-	Latency   time.Duration // how much later bytes, and ends, are passed on, each way
+	Latency   time.Duration // the delay of bytes and ends, each way
 	Bandwidth int           // bytes per second each way; 0 means no limit
-	Slice     int           // how many bytes are written at once at most; 0 means as they come
-	Stall     bool          // nothing is passed on, neither bytes nor ends, until the next Set
+	Slice     int           // the most bytes written at once; 0 means as they come
+	Stall     bool          // nothing is forwarded, neither bytes nor ends, until the next Set
 }
 
-// Relay stands between clients and a server, passes on what each sends, half-close and reset included, and does to it
-// what a bad network would. Its methods are for any goroutine.
+// Relay forwards connections between clients and a server, including half-close and reset, with the faults of a bad
+// network. Its methods may be called by any goroutine.
 type Relay struct {
 	nl   net.Listener
 	dial func(context.Context) (net.Conn, error)
@@ -31,7 +31,7 @@ type Relay struct {
 	closed  bool
 }
 
-// NewRelay starts a relay to target, of TCP or a Unix socket, on a free port of the loopback. It ends with t.
+// NewRelay starts a relay to target, a TCP or Unix socket address, on a free loopback port. It ends with t.
 func NewRelay(t testing.TB, target net.Addr) *Relay {
 	t.Helper()
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +60,7 @@ func StartRelay(t testing.TB, nl net.Listener, dial func(context.Context) (net.C
 // Addr returns the address that clients connect to.
 func (r *Relay) Addr() net.Addr { return r.nl.Addr() }
 
-// Set applies f to everything that has not been passed on yet, and to what comes.
+// Set applies f to everything not yet forwarded, and to what comes later.
 func (r *Relay) Set(f Faults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,8 +76,9 @@ func (r *Relay) Reset() {
 	}
 }
 
-// Vanish makes the clients of all connections half-open: the server's side is reset, and the client hears nothing any
-// more, as when the machine at the other end is gone. What it sends is taken until the kernel's buffers are full.
+// Vanish makes the clients of all connections half-open: it resets the server's side, and the client receives nothing
+// any more, as if the machine at the other end were gone. What the client sends is accepted until the kernel's buffers are
+// full.
 func (r *Relay) Vanish() {
 	for _, l := range r.open() {
 		l.end(l.far)
@@ -150,7 +151,7 @@ func (r *Relay) relay(l *relayed) {
 type relayed struct {
 	r         *Relay
 	near, far net.Conn
-	over      chan struct{} // closed when nothing is passed on any more
+	over      chan struct{} // closed when nothing is forwarded any more
 	ending    sync.Once
 }
 
@@ -163,7 +164,7 @@ type parcel struct {
 
 const (
 	parcelSize = 16 << 10
-	inTransit  = 64 // parcels each way, before the sender has to wait
+	inTransit  = 64 // parcels each way; then the sender waits
 )
 
 // pass reads from src. Another goroutine writes to dst at the proper time.

@@ -14,14 +14,14 @@ type packetWay struct {
 	way     int
 	deliver func(p []byte)
 	over    <-chan struct{}
-	wake    chan struct{} // has something in it when there is a new first
+	wake    chan struct{} // holds a value when there is a new first datagram
 
 	mu     sync.Mutex
 	rng    *rand.Rand
 	flight flight
 	seq    int
 	free   time.Time   // when the wire is free
-	late   *datagramAt // waits for the next to overtake it
+	late   *datagramAt // waits until the next one overtakes it
 }
 
 func newPacketWay(r *PacketRelay, way int, line uint64, over <-chan struct{}, deliver func(p []byte)) *packetWay {
@@ -47,7 +47,7 @@ func (w *packetWay) draw() fate {
 
 const (
 	flightDefault = 1024
-	overtaking    = 20 * time.Millisecond // how long a datagram that is to be overtaken waits for that
+	overtaking    = 20 * time.Millisecond // how long a datagram waits to be overtaken
 )
 
 // take decides what happens to p, which it does not keep.
@@ -175,9 +175,9 @@ func (w *packetWay) pass(d *datagramAt) {
 type datagramAt struct {
 	p      []byte
 	due    time.Time
-	seq    int  // among those that are due at once
-	double bool // passed on twice
-	index  int  // in the flight; -1: not any more
+	seq    int  // order among datagrams due at the same time
+	double bool // forwarded twice
+	index  int  // in the flight; -1 after removal
 }
 
 // flight is a heap of datagrams, ordered by the time they are due.

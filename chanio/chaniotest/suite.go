@@ -29,9 +29,9 @@ const (
 	memory                     // values that own memory
 	clock                      // exact time, or a short linger bound
 	lacksHalf                  // no half-close
-	transit                    // what was accepted has not yet arrived
+	transit                    // accepted values may not have arrived yet
 	large                      // one value that fills every buffer
-	steady                     // time for a reader that is slow
+	steady                     // time for a slow reader
 )
 
 // has returns the needs that s meets.
@@ -106,7 +106,7 @@ func (s *subject[T]) judge(t *testing.T, c suiteCase[T]) (v verdict) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		if v = judge(t, patience, func(t testing.TB) { s.runCase(t, c) }); v.hung {
-			t.Log(v.log) // now, because the bubble panics if what hangs goes on hanging
+			t.Log(v.log) // now, because the bubble panics if something still hangs
 		}
 	})
 	return v
@@ -143,7 +143,7 @@ func (r *run[T]) connect() {
 
 func (r *run[T]) end(d *chanio.Duplex[T, T]) *end[T] {
 	if d.Out != nil {
-		r.Cleanup(func() { panicOf(func() { d.Out.Abort(nil) }) }) // a broken endpoint's case has had its verdict
+		r.Cleanup(func() { panicOf(func() { d.Out.Abort(nil) }) }) // the verdict on a broken endpoint stands already
 	}
 	if d.In != nil {
 		r.Cleanup(func() { panicOf(func() { _ = d.In.Close() }) })

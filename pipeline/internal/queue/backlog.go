@@ -9,12 +9,12 @@ type entry[T any] struct {
 // backlog holds the values of a queue.
 type backlog[T any] struct {
 	entries Ring[entry[T]]
-	weight  int    // of the values, and of the room that is reserved
-	dropped uint64 // values, ever
+	weight  int    // of the values and of reserved room
+	dropped uint64 // number of values dropped so far
 
-	marks bool // values that were lost leave a mark
-	keeps bool // values that were dropped are left to somebody
-	left  []T  // these
+	marks bool // lost values leave a mark
+	keeps bool // dropped values are collected in left
+	left  []T  // see keeps
 }
 
 func (b *backlog[T]) push(v T, w int) {

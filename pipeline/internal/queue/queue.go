@@ -15,15 +15,15 @@ import (
 // while it waits or calls a function of the user. An idle queue has no buffers.
 type Queue[T any] struct {
 	cfg  *Config[T]
-	drop func(v T) // takes over values that the receiver will not get; nil if nobody does
+	drop func(v T) // called with values that the receiver will not get; may be nil
 
 	mu         sync.Mutex
 	backlog    backlog[T]
-	err        error // comes after the values
+	err        error // returned after the values
 	over       bool  // nothing more is accepted
 	waiting    bool  // the receiver waits
-	overflowed bool  // unlock is to call OnOverflow
-	blocked    int   // senders that wait
+	overflowed bool  // unlock must call OnOverflow
+	blocked    int   // number of senders that wait
 	ready      chan struct{}
 	room       chan struct{} // closed once the queue is over
 }
@@ -85,8 +85,8 @@ func (q *Queue[T]) putFitting(vs []T) (n int) {
 // Outcome is what became of a value.
 type Outcome struct {
 	OK   bool // it was accepted
-	Full bool // it was not: its sender has to wait
-	Lost bool // it, or another for it, was dropped
+	Full bool // it was not accepted: its sender must wait
+	Lost bool // it, or another in its place, was dropped
 	Over bool // nothing more is accepted
 }
 
@@ -185,7 +185,7 @@ func (q *Queue[T]) unlock() {
 	q.backlog.left, q.overflowed = nil, false
 	q.mu.Unlock()
 	for _, v := range left {
-		defer q.drop(v) // all of them, also when one panics
+		defer q.drop(v) // all of them, even if one call panics
 	}
 	if overflowed && q.cfg.OnOverflow != nil {
 		q.cfg.OnOverflow()
