@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// alone names the test that runs alone in its process.
+// alone is the environment variable that names the test to run alone in a process.
 const alone = "WEIR_ALONE"
 
 // Alone runs the test again in a new process and reports whether this is that process. The size of a new goroutine's
