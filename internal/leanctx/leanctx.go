@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Context ends when Cancel is called. It is not registered with its parent: the code that watches the parent calls Cancel. A
-// wait for its end needs no further context. Its methods may be called by any goroutine.
+// Context ends when Cancel is called. It is not registered with its parent: the code that watches the parent calls
+// Cancel. A wait for its end needs no further context. Its methods may be called by any goroutine.
 type Context struct {
 	context.Context // the parent, for its values, deadline and cause
 
