@@ -23,7 +23,7 @@ type Order struct{ ID, Count int }
 var orders = codec.Prefixed(codec.Uint32, codec.JSON[Order]())
 
 func main() {
-	dump := flag.Bool("x", false, "show the bytes, too")
+	dump := flag.Bool("x", false, "also print the bytes")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		log.Fatal("usage: ask [-x] ID COUNT")
