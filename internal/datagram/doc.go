@@ -1,4 +1,4 @@
-// Package datagram makes a pair of typed halves of a datagram socket, UDP or Unix, for servers and clients to hand out.
+// Package datagram converts a UDP or Unix datagram socket to a pair of typed halves, for servers and clients.
 //
 //	uc, err := datagram.Options{}.Listen(":9000")
 //	conn := datagram.New(uc, datagram.Config{})
