@@ -61,7 +61,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 		func(context.Context) error { return serve(ctx, ln, p, s.grace) })
 }
 
-var errGrace = errors.New("balancer: the time for open connections is over")
+var errGrace = errors.New("balancer: the grace period is over")
 
 // serve balances the connections of ln.
 func serve(ctx context.Context, ln *servers.Listener, p *pool, grace time.Duration) error {
