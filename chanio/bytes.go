@@ -81,8 +81,8 @@ func readAllEnd(ctx context.Context, up Upstream[[]byte], all []byte, err error)
 	return nil, err
 }
 
-// chunks is a ByteSource made of the chunks of a Source. It never appends to a chunk: what lies behind one may belong to
-// somebody else.
+// chunks is a ByteSource made of the chunks of a Source. It never appends to a chunk, because the memory after it
+// may be in use elsewhere.
 type chunks struct {
 	src   *Source[[]byte]
 	buf   []byte // received and not discarded

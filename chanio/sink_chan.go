@@ -5,7 +5,7 @@ import "context"
 // sinkView is a Sink seen as a channel, and the goroutine that empties it.
 //
 // The goroutine passes values on until the channel is closed, or ctx or the stream ends. From then on, passed is closed
-// and it discards what comes, until the channel is closed or nobody can send any more; gone is closed then.
+// and it discards what comes, until the channel is closed or no more sends are possible; gone is closed then.
 type sinkView[T any] struct {
 	s      *Sink[T]
 	ch     chan T
@@ -165,7 +165,7 @@ func (v *sinkView[T]) accepted(n int, err error) bool {
 	return err == nil
 }
 
-// discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.
+// discard receives and drops values until the channel is closed, which it reports, or no more sends are possible.
 func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
 	released := v.s.hooks.End.Released
 	if released == nil {

@@ -37,7 +37,7 @@ type writerSink struct {
 	w        io.Writer
 	closers  onceClosers
 	ended    End
-	turn     chan struct{} // full while somebody uses w
+	turn     chan struct{} // full while w is in use
 	aborting sync.Once
 	aborted  chan struct{}
 }

@@ -11,7 +11,7 @@ import (
 // Batch collects values into slices of n. If delay is positive, a slice is passed on incomplete once its first value
 // has waited that long; with a delay of 0 it waits for n values. No slice is empty, and the receiver owns each.
 //
-// Batch works in the receiver's goroutine, so a delay takes effect only while somebody receives. When src ends or
+// Batch works in the receiver's goroutine, so a delay takes effect only during a receive. When src ends or
 // fails, the values collected so far come before the end. A cancelled Recv keeps them. To collect without waiting, see
 // [ReadyChunks].
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {

@@ -9,7 +9,7 @@ import (
 )
 
 // Timeout ends the stream and closes src when a receiver has waited for the next value for the duration idle. The error
-// matches os.ErrDeadlineExceeded and is a net.Error with Timeout. Time during which nobody receives does not count; the
+// matches os.ErrDeadlineExceeded and is a net.Error with Timeout. Time without a receiver does not count; the
 // time of cancelled calls does. Timeout works in the receiver's goroutine.
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("Timeout", "idle", idle, 1)

@@ -64,7 +64,7 @@ type batchReader struct {
 	pool *sync.Pool
 
 	wait    bool
-	waited  bool // the call under way found nothing at first
+	waited  bool // the call in progress found nothing at first
 	err     error
 	pace    pace
 	blk     *readBlock // nil while nothing is at hand

@@ -15,7 +15,7 @@ type unixReader struct {
 	single[chanio.UnixPacket]
 	try func(fd uintptr) bool // tryRead, made once
 
-	// Of the call under way.
+	// Of the call in progress.
 	wait bool
 	got  []chanio.UnixPacket // one, or none
 	err  error

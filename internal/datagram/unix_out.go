@@ -23,7 +23,7 @@ type unixOutlet struct {
 	turn     chan struct{}     // holds a value while a sender has the turn
 	deadline deadline.Deadline // for the sender whose turn it is
 
-	// Of the call under way.
+	// Of the call in progress.
 	try    func(fd uintptr) bool // tryWrite, made once
 	p      *chanio.UnixPacket
 	wait   bool

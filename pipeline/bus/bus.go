@@ -5,7 +5,7 @@
 //	received, err := prices.Publish(ctx, "EUR", price)   // waits only for subscribers with policy Block
 //
 // Each subscription has a queue, by default of pipeline.DefaultQueue values with policy [pipeline.DropOldest], so a
-// slow subscriber delays nobody unless it chose [pipeline.Block].
+// slow subscriber delays no one else unless it chose [pipeline.Block].
 package bus
 
 import (

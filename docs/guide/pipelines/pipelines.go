@@ -20,7 +20,7 @@ func failures(log io.ReadCloser) *chanio.Source[int] {
 	return pipeline.Map(seconds, func(lines []string) int { return len(lines) })
 }
 
-// fahrenheit reads a thermometer every second, also while nobody receives.
+// fahrenheit reads a thermometer every second, even without a receiver.
 func fahrenheit(ctx context.Context, celsius func() float64) *chanio.Source[float64] {
 	read := pipeline.Periodically(time.Second, func(time.Time) float64 { return celsius() })
 	ahead := pipeline.Buffer(ctx, read, 16, pipeline.DropOldest) // takes ctx: it starts a goroutine

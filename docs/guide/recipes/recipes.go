@@ -143,7 +143,7 @@ func longest(ctx context.Context, path string) (string, error) {
 func room(ctx context.Context, c *chanio.Conn, messages *bus.Bus[string, string]) error {
 	lines := codec.Frame(c, codec.Lines)
 	heard, err := messages.Subscribe(ctx, "lobby", &pipeline.Queue[string]{
-		Size: 100, Policy: pipeline.DropOldest, // a slow member loses messages and delays nobody
+		Size: 100, Policy: pipeline.DropOldest, // a slow member loses messages and does not delay others
 	})
 	if err != nil {
 		return err

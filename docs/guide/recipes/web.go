@@ -48,7 +48,7 @@ func events(topic *sse.Topic) http.Handler {
 }
 
 func listenTo(ctx context.Context, url string) (*chanio.Source[string], error) {
-	all, err := httpc.Events(ctx, url, nil) // connects again, and resumes behind the last event
+	all, err := httpc.Events(ctx, url, nil) // reconnects, and resumes after the last event
 	if err != nil {
 		return nil, err
 	}

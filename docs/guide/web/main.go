@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	log.Println(httpd.ListenAndServe(ctx, "localhost:8080", routes(), &httpd.Config{
 		Logger:          slog.Default(),
-		ShutdownTimeout: 10 * time.Second, // for requests under way when ctx ends
+		ShutdownTimeout: 10 * time.Second, // for requests in progress when ctx ends
 	}))
 }
 

@@ -235,7 +235,7 @@ func (q *Queue[T]) offerLocked(v T, w int) Outcome {
 	return Outcome{Full: true}
 }
 
-// End accepts nothing more. The receiver is told err after what the queue holds. The first end counts.
+// End accepts nothing more. The receiver gets err after the values in the queue. The first end counts.
 func (q *Queue[T]) End(err error) {
 	q.mu.Lock()
 	defer q.unlock()
