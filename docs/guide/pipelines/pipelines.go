@@ -16,7 +16,7 @@ import (
 func failures(log io.ReadCloser) *chanio.Source[int] {
 	lines := codec.Decode(chanio.FromReader(log, log.Close), codec.Lines)
 	failed := pipeline.Filter(lines, func(line string) bool { return strings.Contains(line, "ERROR") })
-	seconds := pipeline.Batch(failed, 1000, time.Second) // a thousand lines, or those of a second
+	seconds := pipeline.Batch(failed, 1000, time.Second) // at most a thousand lines, or one second
 	return pipeline.Map(seconds, func(lines []string) int { return len(lines) })
 }
 

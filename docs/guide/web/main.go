@@ -35,10 +35,10 @@ func routes() http.Handler {
 	return mux
 }
 
-// Price is what something costs now.
+// Price is the current price of something.
 type Price struct{ Cents int }
 
-// prices replies with ten prices, a line of JSON each, as they come.
+// prices replies with ten prices, one JSON value per line, as they become available.
 func prices(_ context.Context, r *http.Request) (httpd.Response, error) {
 	cents := 100
 	all := pipeline.Periodically(100*time.Millisecond, func(time.Time) Price {
