@@ -66,7 +66,7 @@ func TestSuiteLeavesAReport(t *testing.T) {
 	require.Len(t, r.Tables[0].Rows[0].Rounds, 3)
 }
 
-// Every bar of the suite names contenders that its group has, or it would be missing for ever.
+// Every bar of the suite names contenders that its group has, or it would always be missing.
 func TestBarsNameContendersOfTheirGroup(t *testing.T) {
 	names := map[string]bool{}
 	for _, g := range groups(&suite.Field{}, true) {

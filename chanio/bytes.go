@@ -59,7 +59,7 @@ func readAll(ctx context.Context, up Upstream[[]byte], limit int) ([]byte, error
 		n, err := in.Read(ctx, all[len(all):cap(all)])
 		all = all[:len(all)+n]
 		if len(all) > limit {
-			_ = up.Close() // that it was too long is what matters
+			_ = up.Close() // the limit is what is reported
 			return nil, fmt.Errorf("chanio: ReadAll: more than %d bytes: %w", limit, ErrTooLarge)
 		}
 		if err != nil {
@@ -81,8 +81,8 @@ func readAllEnd(ctx context.Context, up Upstream[[]byte], all []byte, err error)
 	return nil, err
 }
 
-// chunks is a ByteSource made of the chunks of a Source. It never appends to a chunk: what lies behind one may belong to
-// somebody else.
+// chunks is a ByteSource made of the chunks of a Source. It never appends to a chunk, because the memory after it
+// may be in use elsewhere.
 type chunks struct {
 	src   *Source[[]byte]
 	buf   []byte // received and not discarded

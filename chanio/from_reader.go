@@ -45,7 +45,7 @@ func newReaderSource(r io.Reader, closers []func() error) *readerSource {
 	s.timed = ok
 	s.deadline.Init(deadline.Func(func(t time.Time) error {
 		if ok {
-			_ = d.SetReadDeadline(t) // a file that has none is read without
+			_ = d.SetReadDeadline(t) // a file without deadlines is read without one
 		}
 		return nil
 	}))
@@ -75,7 +75,7 @@ func (s *readerSource) read(ctx context.Context, p []byte) (int, error) {
 			err = s.deadline.Judge(ctx, err)
 		}
 		if err != nil && (n == 0 || !Resumable(ctx, err)) {
-			err = s.fail(ctx, err) // told after what came with it
+			err = s.fail(ctx, err) // reported after the bytes read with it
 		}
 		switch {
 		case n > 0:
@@ -96,7 +96,7 @@ func (s *readerSource) fail(ctx context.Context, err error) error {
 	}
 	s.Err = err
 	s.deadline.Close(net.ErrClosed)
-	_ = s.closers.close() // how the stream ended is what matters
+	_ = s.closers.close() // the end of the stream is reported instead
 	return err
 }
 

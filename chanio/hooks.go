@@ -33,7 +33,7 @@ type SourceHooks[T any] struct {
 	// most once, also after a failure but not after a clean end, and does not wait for the peer.
 	Close func() error
 
-	// Undelivered disposes of a value that nobody will receive: one that waited for a receiver or was put back when the
+	// Undelivered disposes of a value that will not be received: one that waited for a receiver or was put back when the
 	// Source was closed, or one that a stage drops. It is for values that must be closed, such as accepted connections,
 	// and must not block. Channels of a Source with this hook have no capacity. A stage whose values are those of its
 	// upstream sets it to [Upstream.Drop].

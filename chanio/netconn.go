@@ -28,7 +28,7 @@ func AsNetConn(conn *Conn) net.Conn {
 type netConn struct {
 	conn          *Conn
 	up            Upstream[[]byte]
-	turn          chan struct{} // full while somebody reads
+	turn          chan struct{} // full while a Read runs
 	reads, writes deadline.Context
 	closed        atomic.Bool
 }

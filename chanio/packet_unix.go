@@ -25,7 +25,7 @@ type UnixPacket struct {
 //
 // The error of a Send concerns only its own datagram. Send rejects a datagram larger than the socket's write buffer,
 // about 208 KiB on Linux, with an error that matches syscall.EMSGSIZE and states the limit; one to an address that
-// nobody is bound to, with syscall.ECONNREFUSED or fs.ErrNotExist; and one whose receiver has closed In, with
+// no socket is bound to, with syscall.ECONNREFUSED or fs.ErrNotExist; and one whose receiver has closed In, with
 // syscall.EPIPE. Nothing has been sent then, and the stream continues. (A rejected value from a channel of Out.C closes
 // Out, because no caller could receive the error.) If the peer of a connected socket was restarted, the next Send
 // reconnects to it.

@@ -12,7 +12,7 @@ import (
 // time. NewReader starts no goroutine.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
 	up, err := src.own(ctx, nil, "chanio.NewReader")
-	if err != nil { // ctx has ended: no Read comes to anything
+	if err != nil { // ctx has ended, so every Read fails
 		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{s: src}, in: noBytes{err}}
 	}
 	return &sourceReader{ctx: ctx, up: up, in: up.Bytes()}

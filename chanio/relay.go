@@ -32,7 +32,7 @@ func Relay(ctx context.Context, a, b *Conn) error {
 				a.Abort(err)
 				b.Abort(err)
 			}
-			cancel() // without loss: the other direction has no point any more
+			cancel() // loses nothing: the other direction has become pointless
 		})
 	}
 	go func() {

@@ -158,7 +158,7 @@ func (s *Sink[T]) crash(v any) {
 
 func (s *Sink[T]) close() error {
 	linger, stop := s.hooks.End.Lingering()
-	err := s.hooks.End.Settle(linger) // what the channels above hold, for as long as that makes progress
+	err := s.hooks.End.Settle(linger) // sends what the channels above hold while that makes progress
 	stop()
 	if err != nil && s.hooks.End.Open() {
 		s.Abort(err)

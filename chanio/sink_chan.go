@@ -5,18 +5,18 @@ import "context"
 // sinkView is a Sink seen as a channel, and the goroutine that empties it.
 //
 // The goroutine passes values on until the channel is closed, or ctx or the stream ends. From then on, passed is closed
-// and it discards what comes, until the channel is closed or nobody can send any more; gone is closed then.
+// and it discards what comes, until the channel is closed or no more sends are possible; gone is closed then.
 type sinkView[T any] struct {
 	s      *Sink[T]
 	ch     chan T
 	bound  <-chan struct{}    // Done of its ctx
-	settle chan chan struct{} // asks for what ch holds to be passed on, and is told when that is done
+	settle chan chan struct{} // requests that the values in ch be sent; the sent channel is closed after that
 	passed chan struct{}
 	gone   chan struct{}
-	prev   *sinkView[T] // what it holds comes first
+	prev   *sinkView[T] // its values come first
 	stop   func()       // takes settled back
 
-	refused bool // a value was, and the half is to be closed because of that; of the goroutine
+	refused bool // a value was refused, so the half will be closed; used by the goroutine
 }
 
 // C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted:
@@ -90,7 +90,7 @@ func (v *sinkView[T]) passAll(ctx context.Context) (closed bool) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer v.s.hooks.End.OnDone(cancel)() // what waits for room then goes on within the linger bound
+	defer v.s.hooks.End.OnDone(cancel)() // a wait for room then continues within the linger bound
 	contain(func() { closed = v.passEach(ctx) }, v.s.broken)
 	return closed
 }
@@ -165,7 +165,7 @@ func (v *sinkView[T]) accepted(n int, err error) bool {
 	return err == nil
 }
 
-// discard receives and drops values until the channel is closed, which it reports, or nobody can send any more.
+// discard receives and drops values until the channel is closed, which it reports, or no more sends are possible.
 func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
 	released := v.s.hooks.End.Released
 	if released == nil {

@@ -18,12 +18,12 @@ import (
 type Source[T any] struct {
 	hooks SourceHooks[T] // with an End
 	turn  turn
-	aside atomic.Bool // pull has more to look at than Next: something was put back, or the end
+	aside atomic.Bool // pull must check more than Next: values put back, or the end
 
 	mu     sync.Mutex
 	back   []T                         // put back: received first
 	view   *sourceView[T]              // the latest C, until what it left in its channel has been taken back
-	yield  func(context.Context) error // has the stage that owns the Source let go, or nil; see Upstream.Yields
+	yield  func(context.Context) error // makes the stage that owns the Source release it, or nil; see Upstream.Yields
 	rest   *chunks                     // for T = []byte: what lies in the byte view of a Source of chunks
 	ownEnd bool                        // the End is the Source's, and not the endpoint's
 	over   bool                        // a consumer has met the end
@@ -71,10 +71,10 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 // if the stream is known to have ended, the error that Recv would return. A Source whose endpoint does not support this
 // (see SourceHooks.TryNext) never has a value at hand.
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
-	c := s.turn.now.Load() // with whatever ctx: this does not wait
+	c := s.turn.now.Load() // its ctx does not matter, because this does not wait
 	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
 		if c, err = s.turn.enter(expired, s.hooks.End); err != nil {
-			return v, false, nil // the consumer before is about to let go
+			return v, false, nil // the previous consumer is about to leave
 		}
 	}
 	pulled := false
@@ -140,7 +140,7 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			if !yield(v, nil) {
 				return
 			}
-			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // another consumer has come, because the loop had ended
+			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // the loop had ended and another consumer has replaced it
 				if err = Cause(ctx); s.hooks.End.Ended() {
 					err = endError(s.hooks.End)
 				}
@@ -287,7 +287,7 @@ func (s *Source[T]) finish(err error) error {
 	s.aside.Store(true)
 	s.mu.Unlock()
 	if err = endError(s.hooks.End); err != io.EOF {
-		_ = s.tellClosed() // the failure is what matters
+		_ = s.tellClosed() // the failure is returned instead
 	}
 	return err
 }

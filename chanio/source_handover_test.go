@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// deaf returns a Source whose Next heeds no ctx until release is called.
+// deaf returns a Source whose Next ignores ctx until release is called.
 func deaf() (src *chanio.Source[int], release func()) {
 	released := make(chan struct{})
 	n := 0

@@ -13,8 +13,8 @@ import (
 // not modified. conn configures the new Conn as in [NewConn] and may be nil.
 //
 // Bytes that c.In has already received are part of the handshake, so STARTTLS takes two steps: receive the last line,
-// then call TLSServer. The line may have been received through codec.Decode or codec.Frame, provided that nobody is
-// receiving there any more; those stages end and cannot be used again. Contexts, deadlines and an IdleTimeout used with
+// then call TLSServer. The line may have been received through codec.Decode or codec.Frame, provided that nothing
+// receives there any more; those stages end and cannot be used again. Contexts, deadlines and an IdleTimeout used with
 // c before do not affect the new connection; c's WriteTimeout still applies to the encrypted data. Values still in
 // channels of c.Out are sent before the handshake.
 //

@@ -24,7 +24,7 @@ func To[T any](ch chan<- T) *Sink[T] {
 	})
 }
 
-// chanSink sends to a channel, and closes it once the half is no longer open and nobody is sending.
+// chanSink sends to a channel, and closes it once the half is no longer open and no Send is running.
 type chanSink[T any] struct {
 	ch    chan<- T
 	end   End

@@ -37,7 +37,7 @@ type writerSink struct {
 	w        io.Writer
 	closers  onceClosers
 	ended    End
-	turn     chan struct{} // full while somebody uses w
+	turn     chan struct{} // full while w is in use
 	aborting sync.Once
 	aborted  chan struct{}
 }
@@ -139,7 +139,7 @@ func (s *writerSink) use(do func() error) (err error) {
 		}
 		if err != nil {
 			s.ended.Set(err)
-			_ = s.closers.close() // the failure is what matters
+			_ = s.closers.close() // the failure is returned instead
 		}
 		if v != nil {
 			panic(v)
@@ -183,5 +183,5 @@ func (s *writerSink) abort(cause error) {
 	if d, ok := s.w.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		_ = d.SetWriteDeadline(time.Unix(1, 0))
 	}
-	_ = s.closers.close() // cause is what matters
+	_ = s.closers.close() // cause is the end
 }

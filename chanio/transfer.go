@@ -47,7 +47,7 @@ func runTransfer(ctx context.Context, up Upstream[[]byte], dst *Sink[[]byte]) (i
 	case Resumable(both, err):
 		return t.n, err
 	}
-	_ = dst.Flush(ctx) // the failure of src is what matters
+	_ = dst.Flush(ctx) // the failure of src is returned instead
 	return t.n, err
 }
 
@@ -76,7 +76,7 @@ func (t *transfer) run(ctx context.Context) error {
 		}
 	}()
 	for {
-		in := t.up.Bytes() // what was put back comes first
+		in := t.up.Bytes() // values put back come first
 		if _, aside := in.(*chunks); !aside && len(in.Buffered()) == 0 && way != nil {
 			n, err := way.move(ctx)
 			t.n += int64(n)

@@ -31,7 +31,7 @@ func newRoute(ctx context.Context, up Upstream[[]byte], to ByteSink) route {
 }
 
 const (
-	pipeSize    = 256 << 10 // asked for: what a splice moves at most, and what may have to be put back
+	pipeSize    = 256 << 10 // requested; limits what one splice moves and what must be put back
 	fSetPipeSz  = 1031      // F_SETPIPE_SZ
 	spliceFlags = 0x1 | 0x2 // SPLICE_F_MOVE | SPLICE_F_NONBLOCK
 	sendfileMax = 1 << 20   // bytes by one sendfile, before other senders have their turn
@@ -163,7 +163,7 @@ type fileSender struct {
 	fd      int // of the file, while it is in use
 	off     int64
 	left    int64
-	refused bool // the kernel does not send this file; reading it says what is wrong, if anything is
+	refused bool // the kernel does not send this file; reading it reports the reason
 	ended   bool
 	send    RawFunc
 }
@@ -195,7 +195,7 @@ func (s *fileSender) move(ctx context.Context) (moved int, err error) {
 	})
 	s.in.Skip(int64(moved))
 	if failed != nil || s.refused || s.ended {
-		return moved, errors.ErrUnsupported // reading the rest, if there is any, tells the end
+		return moved, errors.ErrUnsupported // reading the rest finds the end
 	}
 	return moved, err
 }

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// turn decides which consumer may use a Source. A consumer is made with its ctx and stays the same while it returns
-// with that ctx and no other has come in between, which costs one compare-and-swap. Everything else is decided under
-// mu.
+// turn decides which consumer may use a Source. A consumer is created for its ctx. It remains in use while calls come
+// with that ctx and no other consumer comes between, which costs one compare-and-swap a call. Everything else is
+// decided under mu.
 type turn struct {
 	now atomic.Pointer[consumer] // the present consumer, or the last one; nil before the first
 	mu  sync.Mutex

@@ -60,7 +60,7 @@ func (u Upstream[T]) Release() {
 }
 
 // Yields registers letGo, which is called when TLS starts on the connection whose bytes the stage receives
-// ([TLSServer], [TLSClient]), by the goroutine that starts it. letGo must ensure that nobody receives from the stage,
+// ([TLSServer], [TLSClient]), by the goroutine that starts it. letGo must ensure that nothing receives from the stage,
 // put back what the stage has taken and not used, call Release, and not use the Source again. If it returns an error,
 // TLS does not start.
 func (u Upstream[T]) Yields(letGo func(ctx context.Context) error) {
@@ -129,7 +129,7 @@ func (u Upstream[T]) Undelivered() func(v T) {
 	return u.Drop
 }
 
-// Drop passes v, which nobody will receive, to the Undelivered hook at once, even while the stream continues. Without
+// Drop passes v, which will not be received, to the Undelivered hook at once, even while the stream continues. Without
 // that hook it does nothing.
 func (u Upstream[T]) Drop(v T) { u.s.hooks.undelivered(v) }
 

@@ -11,7 +11,7 @@ import (
 // Batch collects values into slices of n. If delay is positive, a slice is passed on incomplete once its first value
 // has waited that long; with a delay of 0 it waits for n values. No slice is empty, and the receiver owns each.
 //
-// Batch works in the receiver's goroutine, so a delay takes effect only while somebody receives. When src ends or
+// Batch works in the receiver's goroutine, so a delay takes effect only during a receive. When src ends or
 // fails, the values collected so far come before the end. A cancelled Recv keeps them. To collect without waiting, see
 // [ReadyChunks].
 func Batch[T any](src *chanio.Source[T], n int, delay time.Duration) *chanio.Source[[]T] {
@@ -47,7 +47,7 @@ type batch[T any] struct {
 	weight int
 	due    time.Time // of held
 	alarm  alarm
-	size   int // of the last batch: what to allocate for the next
+	size   int // of the last batch, and the capacity of the next
 }
 
 func (b *batch[T]) pull(ctx context.Context) (full []T, ok bool, err error) {
@@ -62,7 +62,7 @@ func (b *batch[T]) pull(ctx context.Context) (full []T, ok bool, err error) {
 		case err == nil || resumable(ctx, err) || len(b.held) == 0:
 			return nil, false, err
 		default:
-			return b.take(), true, nil // the upstream will repeat err
+			return b.take(), true, nil // the upstream repeats err
 		}
 	}
 	return b.take(), true, nil
@@ -89,7 +89,7 @@ func (b *batch[T]) add(v T) (full []T) {
 	if len(b.held) > 0 && w > b.limit-b.weight {
 		full = b.take()
 		if w >= b.limit {
-			b.up.Unread(v) // a batch by itself, next time
+			b.up.Unread(v) // it becomes a batch of its own
 			return full
 		}
 	}
@@ -129,12 +129,12 @@ func ReadyChunks[T any](src *chanio.Source[T], n int) *chanio.Source[[]T] {
 type readyChunks[T any] struct {
 	up       chanio.Upstream[T]
 	n        int
-	size     int // of the last chunk: what to allocate for the next
-	panicked any // of a stage above, when something had been taken
+	size     int // of the last chunk, and the capacity of the next
+	panicked any // by a stage above, after a value was taken
 }
 
 func (c *readyChunks[T]) pull(ctx context.Context) ([]T, bool, error) {
-	if v := c.panicked; v != nil { // what was taken before has been received
+	if v := c.panicked; v != nil { // the values taken before it have been received
 		c.panicked = nil
 		panic(v)
 	}
@@ -170,7 +170,7 @@ func (c *readyChunks[T]) one(chunk []T) (more []T, ok bool) {
 		if returned {
 			return
 		}
-		if c.panicked = recover(); c.panicked == nil { // runtime.Goexit: nobody receives the chunk
+		if c.panicked = recover(); c.panicked == nil { // runtime.Goexit: the chunk is not received
 			unreadAll(c.up, chunk)
 		}
 	}()

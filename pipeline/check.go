@@ -60,6 +60,7 @@ func consume[T any](
 }
 
 // acquire makes the caller the only consumer of src.
+//
 //go:noinline
 func acquire[T any](ctx context.Context, src *chanio.Source[T], stage string) (chanio.Upstream[T], error) {
 	must(ctx != nil, stage+": ctx is nil")
@@ -67,6 +68,7 @@ func acquire[T any](ctx context.Context, src *chanio.Source[T], stage string) (c
 }
 
 // crashed ends the Source of a call that panicked with v. A nil v means runtime.Goexit, which continues by itself.
+//
 //go:noinline
 func crashed[T any](ctx context.Context, up chanio.Upstream[T], v any) {
 	defer up.Release()

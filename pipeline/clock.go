@@ -26,7 +26,7 @@ type alarm struct {
 	stopped bool
 }
 
-// until returns a ctx that ends with ctx, by stop, or with errDue at the time at or earlier. The zero time means never.
+// until returns a ctx that ends with ctx, by stop, or with errDue at the time at or earlier; a zero at means never.
 func (a *alarm) until(ctx context.Context, at time.Time) context.Context {
 	late := a.at != at && (a.at.IsZero() || a.at.After(at))
 	if a.ctx == nil || late || a.bound != ctx.Done() || a.ctx.Err() != nil {
@@ -132,7 +132,7 @@ func stopping[B any](a *alarm, next pull[B]) pull[B] {
 // the wall clock does not repeat ticks, and aligns each tick with the current wall clock.
 type ticker struct {
 	period time.Duration
-	due    time.Time // the next moment
+	due    time.Time // the next tick
 }
 
 // start sets the next tick to the first one after now.
@@ -143,7 +143,7 @@ func (t *ticker) start(now time.Time) {
 
 // advance moves on to the next tick.
 func (t *ticker) advance(now time.Time) {
-	next := now.Add(t.due.Add(t.period).Sub(now)) // has the readings of both clocks as they stand now
+	next := now.Add(t.due.Add(t.period).Sub(now)) // has the current readings of both clocks
 	t.due = next.Add(next.Round(t.period).Sub(next.Round(0)))
 }
 

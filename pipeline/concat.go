@@ -38,9 +38,9 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 // inputs holds the sources of a stage that has several.
 type inputs[T any] struct {
 	ups      []chanio.Upstream[T]
-	borrowed bool         // values of some of them are
-	careful  bool         // values of some of them must be closed
-	last     atomic.Int32 // where the latest value came from, if careful
+	borrowed bool         // values of some source are
+	careful  bool         // values of some source must be closed
+	last     atomic.Int32 // the source of the latest value, if careful
 }
 
 func claimAll[T any](srcs []*chanio.Source[T], stage string) *inputs[T] {

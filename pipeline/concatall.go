@@ -44,7 +44,7 @@ type inner[T any] struct {
 	open bool // up has not ended; for the receiver
 
 	mu     sync.Mutex
-	up     *chanio.Upstream[T] // written by the receiver alone
+	up     *chanio.Upstream[T] // written only by the receiver
 	closed bool
 }
 

@@ -49,7 +49,7 @@ func ForEachConcurrent[T any](
 		if _, err := m.q.Next(ctx); err == io.EOF {
 			return nil
 		} else if err != nil {
-			_ = m.close() // err is what matters
+			_ = m.close() // err is returned instead
 			return err
 		}
 	}
@@ -61,9 +61,9 @@ type concurrent[A, B any] struct {
 	f       func(ctx context.Context, v A) (B, error)
 	n       int
 	ordered bool
-	q       *queue.Queue[B] // results; room in it is reserved for each value that was taken
+	q       *queue.Queue[B] // results; room is reserved for each value taken
 	all     sync.WaitGroup  // of the goroutines
-	own     context.Context // that of the calls of f are derived from it
+	own     context.Context // parent of the contexts passed to f
 	unwatch func()          // ctx
 
 	mu      sync.Mutex
@@ -89,7 +89,7 @@ type result[B any] struct {
 // worker is a goroutine that calls f.
 type worker struct {
 	cancel context.CancelFunc
-	number uint64 // of the present value
+	number uint64 // of the current value
 }
 
 func startMap[A, B any](
@@ -175,14 +175,14 @@ func (m *concurrent[A, B]) goesOn() bool { return m.end == math.MaxUint64 && !m.
 
 // hireLocked starts a worker.
 func (m *concurrent[A, B]) hireLocked(ctx context.Context) {
-	own, cancel := context.WithCancel(m.own) // which is none of the user's, so nothing is called
+	own, cancel := context.WithCancel(m.own) // m.own is not the user's ctx, so this calls no user code
 	w := &worker{cancel: cancel}
 	m.workers = append(m.workers, w)
 	m.all.Add(1)
 	go func() {
 		defer m.leave()
 		var err error
-		defer safely(&err, func() { _ = m.up.Close() }) // its work is over because the stream is, or is about to be
+		defer safely(&err, func() { _ = m.up.Close() }) // the worker ends only with the stream
 		defer cancel()
 		m.run(ctx, own, w)
 	}()
@@ -213,10 +213,10 @@ func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for m.jobs.Len() == 0 && m.goesOn() {
-		m.idle++ // the one who signals takes that back
+		m.idle++ // undone by the goroutine that signals
 		m.work.Wait()
 	}
-	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // the end of ctx is on its way to stop
+	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // stop will run because of ctx
 		return v, false
 	}
 	w.number = m.begun
@@ -236,7 +236,7 @@ func (m *concurrent[A, B]) complete(ctx context.Context, w *worker, b B, err err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case m.over || m.ordered && w.number >= m.end: // nobody waits for it
+	case m.over || m.ordered && w.number >= m.end: // the result is not wanted
 	case m.ordered:
 		*m.results.At(int(w.number - m.done)) = result[B]{b, true}
 		for m.done < m.end && m.results.Len() > 0 && m.results.At(0).done {
@@ -288,7 +288,7 @@ func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
 	}
 	var left []A
 	for after < m.taken && m.jobs.Len() > 0 {
-		left = append(left, m.jobs.Shift()) // they are begun in order, so all of them come later
+		left = append(left, m.jobs.Shift()) // jobs start in order, so all of these are later
 	}
 	m.end, m.endErr = after, err
 	for _, w := range m.workers {

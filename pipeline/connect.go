@@ -75,7 +75,7 @@ func ConnectVia[A, B any](
 				case isOfCall(ctx, err):
 					return 0, chanio.Cause(ctx)
 				case err == io.EOF:
-					_ = c.up.Close() // the end is what matters
+					_ = c.up.Close() // the values ended cleanly
 				case err != nil:
 					return 0, err
 				}
@@ -133,6 +133,7 @@ func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], cfg *Co
 }
 
 // begin returns a ctx that also ends when dst does.
+//
 //go:noinline
 func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 	if c.cfg.Graph != nil {
@@ -144,6 +145,7 @@ func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 }
 
 // leave cleans up after the call, including a call that panics.
+//
 //go:noinline
 func (c *connection[A, B]) leave() {
 	if c.stop != nil {
@@ -160,6 +162,7 @@ func (c *connection[A, B]) leave() {
 
 // finish returns the result of Connect for err, the reason why the values stopped. It is separate from its caller to
 // keep the stack of an idle connection small.
+//
 //go:noinline
 func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	switch {
@@ -174,7 +177,7 @@ func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 	case errors.Is(err, errSendTimeout):
 		return err // a flush would wait for the same peer
 	}
-	_ = c.dst.Flush(ctx) // err is what matters
+	_ = c.dst.Flush(ctx) // err is returned in any case
 	return err
 }
 
@@ -292,7 +295,7 @@ func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource,
 func (c *connection[A, B]) moveChunk(
 	ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink, chunk []byte,
 ) (err error) {
-	if len(chunk) > smallChunk && c.cfg.SendTimeout == 0 { // a write in place waits, and cannot be taken back
+	if len(chunk) > smallChunk && c.cfg.SendTimeout == 0 { // a write in place may wait and cannot be undone
 		if err = dst.End(ctx, nil, chunk); err == nil {
 			src.Discard(len(chunk))
 		}

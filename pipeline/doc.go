@@ -13,8 +13,8 @@
 // [FlatMap], [Flatten], [Transform]; [Concat], [ConcatAll], [Zip], [PartitionBy]; [Batch], [BatchBy], [ReadyChunks];
 // [Named].
 //
-// Timed stages are also fused. They limit how long the receiver waits, so time advances for them only while somebody
-// receives; a late receiver gets everything that is due. They are Batch with a delay, [Window], [Rollup], [Throttle],
+// Timed stages are also fused. They limit how long the receiver waits, so time advances for them only during a
+// receive; a late receiver gets everything that is due. They are Batch with a delay, [Window], [Rollup], [Throttle],
 // [Periodically], [Timeout] and [Retry].
 //
 // Stages with goroutines are the only ones with a ctx parameter, which comes first. The end of that ctx ends the stage

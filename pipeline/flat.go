@@ -26,7 +26,7 @@ func Flatten[T any](src *chanio.Source[[]T]) *chanio.Source[T] {
 	if e.up.Undelivered() != nil {
 		h = derive(e.up, func(ctx context.Context) (v T, ok bool, err error) {
 			defer func() {
-				if len(e.ready) > 0 { // up has it between two calls, and gives it back when it is closed
+				if len(e.ready) > 0 { // between two calls up holds it, and gives it back on Close
 					e.up.Unread(e.ready)
 					e.ready = nil
 				}
@@ -60,7 +60,7 @@ func Transform[A, B any](
 	}
 	if last != nil {
 		e.last = func() []B {
-			if len(e.ready) == 0 { // what was emitted has been taken
+			if len(e.ready) == 0 { // everything emitted has been taken
 				emitted = nil
 			}
 			last(emit)
@@ -73,8 +73,8 @@ func Transform[A, B any](
 // expand is a stage that makes any number of values from each value that it takes.
 type expand[A, B any] struct {
 	up    chanio.Upstream[A]
-	step  func(A) ([]B, error) // an error is the end, after the values
-	last  func() []B           // the values of step not yet taken, and more; nil: there are none
+	step  func(A) ([]B, error) // an error ends the stream, after the values
+	last  func() []B           // returns further values of step; nil: there are none
 	ready []B
 	end   error // comes after ready
 }
@@ -113,7 +113,7 @@ func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 func (e *expand[A, B]) advance(a A) {
 	var err error
 	if e.ready, err = e.step(a); err != nil {
-		_ = e.up.Close() // err is what matters
+		_ = e.up.Close() // err is returned instead
 		if e.end = err; err == io.EOF && e.last != nil {
 			e.ready = e.last()
 		}

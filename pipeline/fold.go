@@ -75,7 +75,7 @@ func each[T any](ctx context.Context, src *chanio.Source[T], stage string, f fun
 				if err = f(v); err == nil {
 					continue
 				}
-				_ = up.Close() // err is what matters
+				_ = up.Close() // err is returned instead
 				if isOfCall(ctx, err) {
 					return chanio.Cause(ctx)
 				}

@@ -55,8 +55,8 @@ type fused[A, B any] struct {
 	// step makes a value; ok false skips it, and an error ends the stream.
 	step func(A) (b B, ok bool, err error)
 
-	failed error // of step in a pull without ctx, to be judged by one that has it
-	at     A     // what it failed for
+	failed error // of step in a pull without ctx; judged in a pull that has one
+	at     A     // the value that failed
 }
 
 // fuse returns the hooks of a stage that calls step.
@@ -146,7 +146,7 @@ func (f *fused[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 		if ok {
 			return v, true, nil
 		}
-		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not look at it
+		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not check ctx
 			return b, false, chanio.Cause(ctx)
 		}
 	}
@@ -163,7 +163,7 @@ func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
 		f.up.Unread(v)
 		return chanio.Cause(ctx)
 	}
-	_ = f.up.Close() // err is what matters
+	_ = f.up.Close() // err is returned instead
 	return err
 }
 
@@ -183,7 +183,7 @@ func resumable(ctx context.Context, err error) bool {
 
 // isSame is a == b for errors, which may not be comparable.
 func isSame(a, b error) (same bool) {
-	defer func() { _ = recover() }() // of a type that is not comparable: not the same
+	defer func() { _ = recover() }() // not comparable, so not the same
 	return a == b
 }
 
@@ -213,7 +213,7 @@ func lend[A, B any](up chanio.Upstream[A], held *[]A, next pull[B]) pull[B] {
 // unreadAll puts values back in their order.
 func unreadAll[T any](up chanio.Upstream[T], vs []T) {
 	for _, v := range vs {
-		defer up.Unread(v) // the last first, and all of them, also when a hook panics
+		defer up.Unread(v) // the last first, and all even if a hook panics
 	}
 }
 

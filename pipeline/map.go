@@ -64,7 +64,7 @@ func Tap[T any](src *chanio.Source[T], f func(T)) *chanio.Source[T] {
 // Compact drops every value that equals the one before it, like slices.Compact: distinct-until-changed.
 func Compact[T comparable](src *chanio.Source[T]) *chanio.Source[T] {
 	changed := change(func(a, b T) bool { return a == b })
-	return sift(claimToHold(src, "Compact"), func(v T) (bool, error) { return changed(v), nil }) // the one before is v
+	return sift(claimToHold(src, "Compact"), func(v T) (bool, error) { return changed(v), nil }) // it keeps the value before
 }
 
 // CompactFunc is [Compact] with a function that reports whether a value equals the last one passed on.

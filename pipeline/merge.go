@@ -49,7 +49,7 @@ type merge[T any] struct {
 	keepGoing bool
 
 	mu     sync.Mutex
-	left   int // of sources that have not ended
+	left   int // number of sources that have not ended
 	failed []error
 }
 
@@ -93,7 +93,7 @@ func (m *merge[T]) putter(ctx context.Context, source int) func([]T) (int, error
 func (m *merge[T]) ended(ctx context.Context, err error) {
 	if err != io.EOF && (!m.keepGoing || ctx.Err() != nil && chanio.Resumable(ctx, err)) {
 		m.q.End(err)
-		safely(&err, func() { _ = m.close() }) // err is what matters
+		safely(&err, func() { _ = m.close() }) // err is returned instead
 		return
 	}
 	m.mu.Lock()

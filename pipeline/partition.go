@@ -25,7 +25,7 @@ func PartitionBy[T any, K comparable](src *chanio.Source[T], key func(T) K) *cha
 }
 
 type partitioner[T any, K comparable] struct {
-	up    chanio.Upstream[T] // of the receiver of the part while there is one, otherwise of that of the parts
+	up    chanio.Upstream[T] // used by the receiver of the part if there is one, else by the receiver of the parts
 	key   func(T) K
 	part  *part[T, K]
 	alarm alarm
@@ -48,7 +48,7 @@ func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok b
 		}
 	}
 	if p.part != nil && !p.part.keyed {
-		_ = p.up.Close() // the panic of key is what matters
+		_ = p.up.Close() // the panic of key continues
 		return nil, false, p.part.src.Err()
 	}
 	for {
@@ -90,13 +90,13 @@ type part[T any, K comparable] struct {
 	src   *chanio.Source[T]
 	key   K
 	keyed bool // key has returned; false in the stream that its panic ended
-	fresh bool // the next value is the first, whatever its key is: one may differ from itself
+	fresh bool // the next value is the first, whatever its key: a key may differ from itself
 	alarm alarm
 
-	over chan struct{} // closed when the receiver of the parts may go on
+	over chan struct{} // closed when the receiver of the parts may continue
 
-	mu     sync.Mutex // for close, which runs beside pull
-	inside bool       // somebody is in pull
+	mu     sync.Mutex // for close, which runs concurrently with pull
+	inside bool       // a call of pull is running
 	ended  bool       // at its end, or closed
 }
 

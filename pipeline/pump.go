@@ -22,7 +22,7 @@ func pump[T any](
 		stop()
 		end(err)
 	}()
-	defer safely(&err, func() { _ = up.Close() }) // err is what matters
+	defer safely(&err, func() { _ = up.Close() }) // err is returned instead
 	defer safely(&err, m.giveBack)
 	defer safely(&err, func() {
 		if crash, ok := err.(*chanio.PanicError); ok {
@@ -52,11 +52,11 @@ const maxMoved = 64
 type mover[T any] struct {
 	up   chanio.Upstream[T]
 	room []T // grows while it is filled
-	most int // 1 if the values must be closed, so that none is lost to a panic
+	most int // 1 if values must be closed, so that a panic loses none
 
-	wanted func() int // how many to take at most, or 1; nil: no limit
+	wanted func() int // the most values to take, at least 1; nil: no limit
 
-	held []T  // taken and not accepted; in room
+	held []T  // taken and not yet accepted; a part of room
 	full bool // room was filled the last time
 }
 

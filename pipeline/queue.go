@@ -19,8 +19,8 @@ const (
 	// DropNewest drops the value that is being sent.
 	DropNewest = queue.DropNewest
 
-	// Latest keeps one value, the latest, whatever the size of the queue: a receiver that was slow goes on with the
-	// present state.
+	// Latest keeps one value, the latest, whatever the size of the queue: a slow receiver continues with the current
+	// state.
 	Latest = queue.Latest
 
 	// Fail ends the stream with [ErrOverflow] after the values that the queue holds.

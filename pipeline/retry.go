@@ -126,7 +126,7 @@ func (r *retry[T]) failure(err error) error {
 	r.failed++
 	if r.cfg.Permanent != nil && r.cfg.Permanent(err) || r.cfg.Attempts > 0 && r.failed > r.cfg.Attempts {
 		if err == io.EOF {
-			return io.ErrUnexpectedEOF // of open: no clean end
+			return io.ErrUnexpectedEOF // open failed; this is not a clean end
 		}
 		return err
 	}

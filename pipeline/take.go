@@ -14,7 +14,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	up := src.Claim("pipeline.Take")
 	took := func(k int) {
 		if n -= k; n == 0 {
-			_ = up.Close() // nobody waits for what it returns
+			_ = up.Close() // the stage has ended; the result is not needed
 		}
 	}
 	h := pass(up, derive(up, func(ctx context.Context) (v T, ok bool, err error) {
@@ -48,7 +48,7 @@ func TakeWhile[T any](src *chanio.Source[T], keep func(T) bool) *chanio.Source[T
 		if keep(v) {
 			return true, nil
 		}
-		_ = up.Close() // the end is what matters
+		_ = up.Close() // the stage ends cleanly either way
 		up.Unread(v)
 		return false, io.EOF
 	})

@@ -46,11 +46,11 @@ func TeeWith[T any](ctx context.Context, src *chanio.Source[T], queues ...*Queue
 type tee[T any] struct {
 	up       chanio.Upstream[T]
 	branches []*queue.Queue[T]
-	left     atomic.Int64 // branches whose receiver has not closed them
+	left     atomic.Int64 // number of branches not closed by their receiver
 
 	// Owned by the goroutine.
 	open []*queue.Queue[T] // branches that still take values
-	full []*queue.Queue[T] // of these, those that a value waits for
+	full []*queue.Queue[T] // those of open that the current value waits for
 }
 
 // closed is called once for every branch that its receiver closes or that has failed.
@@ -116,7 +116,7 @@ func (t *tee[T]) giveOne(ctx context.Context, v T) (accepted bool, err error) {
 	if lost {
 		queue.Yield()
 	}
-	for _, q := range t.full { // one that ends meanwhile is left out from the next value on
+	for _, q := range t.full { // a branch that ends meanwhile is skipped from the next value on
 		ok, err := q.Put(ctx, v)
 		if accepted = accepted || ok; err != nil && ctx.Err() != nil {
 			return accepted, chanio.Cause(ctx)

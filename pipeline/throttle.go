@@ -28,7 +28,7 @@ func Throttle[T any](src *chanio.Source[T], interval time.Duration, burst int) *
 type throttle[T any] struct {
 	up       chanio.Upstream[T]
 	interval time.Duration
-	slack    time.Duration // how much earlier than its turn a value may pass
+	slack    time.Duration // how long before its turn a value may pass
 	turn     time.Time     // of the next value at an even pace
 	alarm    alarm
 }
@@ -46,7 +46,7 @@ func (t *throttle[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 			t.up.Unread(v)
 			return *new(T), false, err
 		}
-		now = at // not when the timer fired: its delays do not add up
+		now = at // not the time when the timer fired, so delays do not add up
 	}
 	if now.After(t.turn) {
 		t.turn = now

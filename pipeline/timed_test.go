@@ -328,7 +328,7 @@ func TestRetryOpensAgainWithPausesThatGrow(t *testing.T) {
 		require.Equal(t, 6, opened)
 		require.Len(t, pauses, 5)
 		var total time.Duration
-		for i, most := range []time.Duration{1, 2, 3, 1, 2} { // a value begins anew
+		for i, most := range []time.Duration{1, 2, 3, 1, 2} { // a value starts again
 			require.LessOrEqual(t, pauses[i], most*time.Second)
 			require.GreaterOrEqual(t, pauses[i], most*time.Second/2)
 			total += pauses[i]

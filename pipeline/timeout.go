@@ -9,7 +9,7 @@ import (
 )
 
 // Timeout ends the stream and closes src when a receiver has waited for the next value for the duration idle. The error
-// matches os.ErrDeadlineExceeded and is a net.Error with Timeout. Time during which nobody receives does not count; the
+// matches os.ErrDeadlineExceeded and is a net.Error with Timeout. Time without a receiver does not count; the
 // time of cancelled calls does. Timeout works in the receiver's goroutine.
 func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T] {
 	atLeast("Timeout", "idle", idle, 1)
@@ -28,7 +28,7 @@ func Timeout[T any](src *chanio.Source[T], idle time.Duration) *chanio.Source[T]
 type timeout[T any] struct {
 	up     chanio.Upstream[T]
 	idle   time.Duration
-	waited time.Duration // for the next value, in calls before this one
+	waited time.Duration // for the next value, in earlier calls
 	alarm  alarm
 }
 
@@ -43,7 +43,7 @@ func (t *timeout[T]) pull(ctx context.Context) (v T, ok bool, err error) {
 		case err == nil && ctx != nil && time.Now().Before(due):
 			continue
 		case err == nil && ctx != nil:
-			_ = t.up.Close() // err is what matters
+			_ = t.up.Close() // err is returned instead
 			err = &idleError{t.idle}
 		case resumable(ctx, err):
 			t.waited += time.Since(began)

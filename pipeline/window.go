@@ -56,10 +56,10 @@ type window[T, A any] struct {
 	add   func(A, T) A
 
 	now   Span[A]
-	clock ticker // comes to the end of now
+	clock ticker // due at the end of now
 	begun bool   // now is being filled
-	count int    // of its values
-	end   error  // of the upstream; now has been passed on
+	count int    // of values in now
+	end   error  // of the upstream, returned after now
 	alarm alarm
 }
 

@@ -51,7 +51,7 @@ func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {
 	switch {
 	case err != nil:
 		if !resumable(ctx, err) {
-			_ = z.close() // err is what matters
+			_ = z.close() // err is returned instead
 		}
 		return c, false, err
 	case !p.hasA || !p.hasB:

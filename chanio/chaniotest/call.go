@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// call is a function that runs in a goroutine of its own, because it may block.
+// call is a function that runs in its own goroutine, because it may block.
 type call[V any] struct {
 	id       uint64
 	returned chan struct{}
@@ -15,7 +15,7 @@ type call[V any] struct {
 	stack    []byte
 }
 
-// start calls f. A panic of f is kept for wait.
+// start calls f in a goroutine. wait reports a panic of f.
 func start[V any](f func() V) *call[V] {
 	c := &call[V]{returned: make(chan struct{})}
 	started := make(chan struct{})
@@ -34,7 +34,7 @@ func start[V any](f func() V) *call[V] {
 	return c
 }
 
-// wait returns the result of the call when there is one.
+// wait waits for the call and returns its result.
 func (c *call[V]) wait(t testing.TB) V {
 	t.Helper()
 	<-c.returned
@@ -54,7 +54,8 @@ func (c *call[V]) over() bool {
 	}
 }
 
-// parked returns when the call waits for something, true, or is over, false. It looks, and does not rely on time.
+// parked returns true when the call is blocked, and false when it has returned. It looks at goroutine states and does
+// not rely on time.
 func (c *call[V]) parked() bool {
 	for !c.over() {
 		for _, g := range goroutines() {
@@ -67,8 +68,8 @@ func (c *call[V]) parked() bool {
 	return false
 }
 
-// settle returns when every goroutine that is not in the census waits: nothing more happens by itself, but for timers
-// and what the kernel has under way. It is synctest.Wait for any process.
+// settle returns when every goroutine that is not in the census is blocked: nothing more happens without a timer or the
+// kernel. It is synctest.Wait for any process.
 func (c census) settle() {
 	for !c.settled() {
 		giveWay()
@@ -84,7 +85,7 @@ func (c census) settled() bool {
 	return true
 }
 
-// giveWay lets other goroutines run.
+// giveWay yields to other goroutines.
 func giveWay() {
 	for range 10 {
 		runtime.Gosched()

@@ -15,7 +15,7 @@ func cancelCases[T any]() []suiteCase[T] {
 	}
 }
 
-// cancelledRecv cancels receivers that wait, then receivers to whom a value comes at the same moment.
+// cancelledRecv cancels receivers that wait, then receivers for which a value arrives at the same time.
 func cancelledRecv[T any](r *run[T]) {
 	r.connect()
 	for range few {
@@ -34,7 +34,7 @@ func cancelledRecv[T any](r *run[T]) {
 			return r.send(r.near, i)
 		})
 		if i%2 == 0 {
-			cancel() // while the value is on its way
+			cancel() // while the value is in transit
 		}
 		if err := cancelled.wait(r); err != nil {
 			require.ErrorIs(r, err, context.Canceled)
@@ -73,7 +73,7 @@ func cancelledSend[T any](r *run[T]) {
 	require.Equal(r, upTo(0, accepted), r.take(r.far, accepted), "a cancelled Flush changes nothing")
 }
 
-// cancelWithinAValue has a value arrive a byte at a time, and cancels a Recv after each.
+// cancelWithinAValue lets a value arrive one byte at a time and cancels a Recv after each byte.
 func cancelWithinAValue[T any](r *run[T]) {
 	d, peer, encode := r.s.raw(r.TB)
 	r.Cleanup(func() { _ = peer.Close() })
@@ -93,7 +93,7 @@ func cancelWithinAValue[T any](r *run[T]) {
 	}
 }
 
-// leftovers leaves ranges over C early. Nothing is lost, no matter who receives next.
+// leftovers leaves ranges over C early. No value is lost, whichever way the next ones are received.
 func leftovers[T any](r *run[T]) {
 	r.connect()
 	total := 20 * few

@@ -18,7 +18,7 @@ func channelCases[T any]() []suiteCase[T] {
 	}
 }
 
-// channelIsFlushed holds that Flush includes what the channel of C holds.
+// channelIsFlushed asserts that Flush includes the values in the channel of C.
 func channelIsFlushed[T any](r *run[T]) {
 	r.connect()
 	accepted := r.fill(r.near)
@@ -34,7 +34,7 @@ func channelIsFlushed[T any](r *run[T]) {
 	require.NoError(r, flushed.wait(r))
 }
 
-// channelAfterCtx holds that what was sent before ctx ended arrives, and that later sends do not hang.
+// channelAfterCtx asserts that values sent before ctx ended arrive, and that later sends do not hang.
 func channelAfterCtx[T any](r *run[T]) {
 	r.connect()
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -52,7 +52,7 @@ func channelAfterCtx[T any](r *run[T]) {
 	require.Equal(r, upTo(0, few), r.take(r.far, few))
 	if r.s.oneWay {
 		require.NoError(r, fed.wait(r))
-		return // there is no connection whose release would end the discarding
+		return // no connection is released, so the discarding would not end
 	}
 	late := start(func() []int { return r.far.takeFlood(r.ctx) })
 	require.NoError(r, fed.wait(r))
@@ -62,7 +62,7 @@ func channelAfterCtx[T any](r *run[T]) {
 	require.NoError(r, sent.wait(r))
 }
 
-// channelHandsOver holds that the next channel, under a new ctx, continues where the last one ended.
+// channelHandsOver asserts that the next channel, under a new ctx, continues where the last one ended.
 func channelHandsOver[T any](r *run[T]) {
 	r.connect()
 	fed := start(func() error {
@@ -104,7 +104,7 @@ func channelHasOneCtx[T any](r *run[T]) {
 	oneCtx(r)
 }
 
-// oneCtx holds that near has one channel, bound to one ctx.
+// oneCtx asserts that near has one channel, bound to one ctx.
 func oneCtx[T any](r *run[T]) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
@@ -114,7 +114,7 @@ func oneCtx[T any](r *run[T]) {
 	require.NotEmpty(r, panicOf(func() { r.near.Out.C(r.ctx) }), "another ctx while the first lives")
 }
 
-// channelDrains holds that Close passes on what the channel holds, and then discards.
+// channelDrains asserts that Close sends the values in the channel, and that later ones are discarded.
 func channelDrains[T any](r *run[T]) {
 	r.connect()
 	out := r.near.Out.C(r.ctx)

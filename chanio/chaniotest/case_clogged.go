@@ -27,8 +27,8 @@ func (e *end[T]) feedOne(ctx context.Context, v T) error {
 	}
 }
 
-// cloggedBothWays has both ends do nothing but send until they are stuck. Then both read: a Recv that first had to get
-// something written would wait for ever.
+// cloggedBothWays makes both ends send until they block. Then both read: a Recv that had to write something first would
+// hang forever.
 func cloggedBothWays[T any](r *run[T], send func(e *end[T], ctx context.Context, v T) error) {
 	r.connect()
 	there := r.floodBy(func(ctx context.Context, v T) error { return send(r.near, ctx, v) })
@@ -46,7 +46,7 @@ func cloggedBothWays[T any](r *run[T], send func(e *end[T], ctx context.Context,
 	require.Equal(r, upTo(0, int(back.accepted.Load())), near.wait(r))
 }
 
-// cloggedEcho has near send until the echo is stuck as well, and only then read.
+// cloggedEcho makes near send until the echo blocks as well, and only then read.
 func cloggedEcho[T any](r *run[T], echo func(r *run[T], e *end[T])) {
 	r.connect()
 	start(func() error { echo(r, r.far); return nil })

@@ -51,7 +51,7 @@ func closeReachesIdle[T any](r *run[T]) {
 func closeIsIdempotent[T any](r *run[T]) {
 	r.connect()
 	if !r.s.oneWay {
-		r.endOut(r.far) // so that near need not linger
+		r.endOut(r.far) // so that near does not linger
 	}
 	require.NoError(r, closeBoth(r.near))
 	for range 3 {
@@ -68,7 +68,7 @@ func closeIsIdempotent[T any](r *run[T]) {
 	}
 }
 
-// closeBoth closes what e has. That it cannot half-close is no failure here.
+// closeBoth closes both halves of e. An end that cannot half-close is not a failure here.
 func closeBoth[T any](e *end[T]) error {
 	if e.In != nil && e.Out != nil {
 		return e.Close()
@@ -82,7 +82,7 @@ func closeBoth[T any](e *end[T]) error {
 	return nil
 }
 
-// closeDuringEverything has every method called while others close.
+// closeDuringEverything calls every method while other goroutines close.
 func closeDuringEverything[T any](r *run[T]) {
 	for round := range 20 {
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -99,7 +99,7 @@ func closeDuringEverything[T any](r *run[T]) {
 			closers = append(closers, r.closing(e, round)...)
 		}
 		if !r.s.facts.Bubble {
-			r.abortBoth() // two ends that read no more wait for each other up to the linger bound
+			r.abortBoth() // otherwise two ends that no longer read wait for the linger bound
 		}
 		for _, c := range closers {
 			_ = c.wait(r)
@@ -120,7 +120,7 @@ func (r *run[T]) abortBoth() {
 	}
 }
 
-// using starts what a program may do with e, until e has ended.
+// using starts the calls that a program may make on e, until e has ended.
 func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call[error]) {
 	if out := e.Out; out != nil {
 		users = append(users,
@@ -142,7 +142,8 @@ func (r *run[T]) using(ctx context.Context, e *end[T], round int) (users []*call
 	return users
 }
 
-// tryOnce is TrySend. In a bubble it waits a little when there is no room, or no time would pass for those who wait for that.
+// tryOnce is TrySend. In a bubble it sleeps briefly when there is no room, because otherwise no time would pass for
+// others.
 func (r *run[T]) tryOnce(ctx context.Context, out *chanio.Sink[T]) error {
 	ok, err := out.TrySend(r.s.make(2))
 	if ok || err != nil || !r.s.facts.Bubble {
@@ -152,7 +153,7 @@ func (r *run[T]) tryOnce(ctx context.Context, out *chanio.Sink[T]) error {
 	case <-time.After(time.Second / 10):
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() // the case was given up
+		return ctx.Err() // the case is over
 	}
 }
 
@@ -175,7 +176,7 @@ func flushing[T any](ctx context.Context, out *chanio.Sink[T]) error {
 	return nil
 }
 
-// feeding sends on a channel that it does not close, so it looks at Done as well.
+// feeding sends on a channel that it does not close, so it also watches Done.
 func feeding[T any](ctx context.Context, out *chanio.Sink[T], v T) error {
 	c := out.C(ctx)
 	for {
@@ -278,7 +279,8 @@ func lingerBound[T any](r *run[T]) {
 	}
 }
 
-// lastValue closes over input that was never read, where a careless close resets the connection.
+// lastValue closes while received input is unread. A careless close resets the connection then, and the last value is
+// lost.
 func lastValue[T any](r *run[T]) {
 	for range 20 {
 		r.connect()
@@ -293,7 +295,7 @@ func lastValue[T any](r *run[T]) {
 		got, err := r.far.rest(r.ctx)
 		require.Equal(r, io.EOF, err)
 		require.Equal(r, []int{7}, got)
-		_ = r.far.Close() // may say that its own values were refused
+		_ = r.far.Close() // may report that its own values were refused
 		require.NoError(r, closed.wait(r))
 	}
 }
@@ -312,7 +314,7 @@ func acceptanceIsBounded[T any](r *run[T]) {
 	require.Equal(r, upTo(0, accepted), r.take(r.far, accepted))
 }
 
-// noGoroutineStays leaves every kind of call, by cancelling it, and then closes.
+// noGoroutineStays cancels every kind of call, and then closes.
 func noGoroutineStays[T any](r *run[T]) {
 	r.connect()
 	sent := r.sending(r.near, upTo(0, few)...)

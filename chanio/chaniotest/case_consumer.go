@@ -31,7 +31,7 @@ func secondConsumer[T any](r *run[T]) {
 	r.refusesConsumers()
 }
 
-// refusesConsumers holds that far, which has a consumer, takes no second one.
+// refusesConsumers asserts that far, which has a consumer, refuses a second one.
 func (r *run[T]) refusesConsumers() {
 	other, cancel := context.WithCancel(r.ctx)
 	defer cancel()
@@ -72,7 +72,7 @@ func sharedChannel[T any](r *run[T]) {
 	require.NoError(r, sent.wait(r))
 }
 
-// handOver holds that a consumer whose ctx has ended is no obstacle to the next.
+// handOver asserts that a consumer whose ctx has ended does not block the next.
 func handOver[T any](r *run[T]) {
 	r.connect()
 	var got []int

@@ -52,7 +52,7 @@ func earlierCtxOfSend[T any](r *run[T]) {
 	require.Equal(r, upTo(0, int(f.accepted.Load())), got)
 }
 
-// causeOfRecv ends receivers by a ctx whose cause is what a stream ends with.
+// causeOfRecv cancels receivers with a cause that looks like the end of a stream.
 func causeOfRecv[T any](r *run[T]) {
 	r.connect()
 	for _, receive := range []func(ctx context.Context) error{
@@ -83,7 +83,7 @@ func causeOfRecv[T any](r *run[T]) {
 	require.NoError(r, sent.wait(r))
 }
 
-// isOfCtx holds that err is that of a ctx which was cancelled with io.EOF.
+// isOfCtx asserts that err reports a ctx that was cancelled with io.EOF.
 func (r *run[T]) isOfCtx(err error) {
 	r.Helper()
 	require.ErrorIs(r, err, context.Canceled)

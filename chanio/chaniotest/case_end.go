@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// few is a number of values that fits where anything is buffered at all.
+// few is a number of values that fits into any buffer.
 const few = 5
 
 func endCases[T any]() []suiteCase[T] {

@@ -16,7 +16,7 @@ func halfCloseCases[T any]() []suiteCase[T] {
 	}
 }
 
-// halfCloseBy has first near and then far end what they send. What the other sends goes on until then.
+// halfCloseBy half-closes near, and then far, which continues to send until then.
 func halfCloseBy[T any](r *run[T], closeOut func(r *run[T], e *end[T])) {
 	r.connect()
 	sent := r.sending(r.near, upTo(0, few)...)

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// many is enough values for every buffer on the way to be used again and again.
+// many is enough values to reuse every buffer on the way several times.
 const many = 200
 
 func orderCases[T any]() []suiteCase[T] {
@@ -18,7 +18,7 @@ func orderCases[T any]() []suiteCase[T] {
 	}
 }
 
-// order holds that everything arrives once and in order, also when it is sent in both directions at once.
+// order asserts that everything arrives once and in order, also if both directions send at once.
 func (r *run[T]) order(send func(e *end[T], n int), receive func(e *end[T], n int) []int) {
 	r.connect()
 	var back *call[[]int]
@@ -74,7 +74,7 @@ func (r *run[T]) byInC(e *end[T], n int) (got []int) {
 	return got
 }
 
-// manySenders holds G10: values of several senders are not mixed, and those of one stay in order.
+// manySenders asserts G10: values of several senders are not mixed, and those of one sender stay in order.
 func manySenders[T any](r *run[T]) {
 	const senders, each = 8, 50
 	r.connect()

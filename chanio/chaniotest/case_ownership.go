@@ -27,7 +27,7 @@ func receivedStays[T any](r *run[T]) {
 	}
 }
 
-// receivedIsOwned overwrites each value, up to its capacity, once it has been looked at.
+// receivedIsOwned overwrites each received value, up to its capacity.
 func receivedIsOwned[T any](r *run[T]) {
 	r.connect()
 	sent := r.sending(r.near, upTo(0, many)...)
@@ -42,7 +42,7 @@ func receivedIsOwned[T any](r *run[T]) {
 	require.Equal(r, upTo(0, many), got)
 }
 
-// sentIsFree overwrites each value when Send has returned.
+// sentIsFree overwrites each value after Send has returned.
 func sentIsFree[T any](r *run[T]) {
 	r.connect()
 	sent := start(func() error {

@@ -14,8 +14,8 @@ func slowCases[T any]() []suiteCase[T] {
 	}
 }
 
-// slowReader closes while one large value is on its way to a peer that never stops reading, and takes many times the
-// linger bound.
+// slowReader closes while one large value is being sent to a peer that keeps reading, but takes many times the linger
+// bound.
 func slowReader[T any](r *run[T]) {
 	r.connect()
 	v, n := r.s.large()
@@ -29,7 +29,7 @@ func slowReader[T any](r *run[T]) {
 	const steps = 16
 	var got []int
 	for len(got) < n {
-		time.Sleep(linger / 4) // a reader that is slow, and the reason why the case is for a bubble or a long linger
+		time.Sleep(linger / 4) // a slow reader; this needs a bubble or a long linger bound
 		for range min(n/steps, n-len(got)) {
 			i, err := r.far.next(r.ctx)
 			require.NoError(r, err, "after %d of %d records", len(got), n)

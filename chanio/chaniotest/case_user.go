@@ -24,7 +24,7 @@ func userCases[T any]() []suiteCase[T] {
 
 var errCrash = errors.New("crashed by the suite")
 
-// callBack has a function given to OnDone call everything, while Close waits for a peer that takes nothing.
+// callBack calls every method from a function given to OnDone, while Close waits for a peer that reads nothing.
 func callBack[T any](r *run[T]) {
 	r.connect()
 	if r.s.has()&pressure != 0 {
@@ -67,7 +67,7 @@ func (e *end[T]) abortNow() error { e.Out.Abort(errCrash); return nil }
 
 func (e *end[T]) closeNow() error { return e.Out.Close() }
 
-// endWakesAll has several senders wait for room when the stream ends.
+// endWakesAll ends the stream while several senders wait for room.
 func endWakesAll[T any](r *run[T], finish func(e *end[T]) error) {
 	r.connect()
 	f := r.flood(r.near)
@@ -86,7 +86,7 @@ func endWakesAll[T any](r *run[T], finish func(e *end[T]) error) {
 	}
 }
 
-// crashAboveSink has user code of a Sink that leads to near not return, in the goroutine of its channel.
+// crashAboveSink makes user code of a Sink above near panic, or call runtime.Goexit, in the goroutine of its channel.
 func crashAboveSink[T any](r *run[T], exit func()) {
 	r.connect()
 	sent := r.sending(r.near, upTo(0, few)...)

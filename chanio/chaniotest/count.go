@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Counter is what passed through a net.Conn that [Count] made. Its methods are for any goroutine.
+// Counter counts the calls of a net.Conn returned by [Count]. Its methods may be called by any goroutine.
 type Counter struct {
 	mu                      sync.Mutex
 	calls                   []byte
@@ -15,8 +15,8 @@ type Counter struct {
 	bytesRead, bytesWritten int64
 }
 
-// Count returns nc with its calls counted. The returned net.Conn has CloseWrite, and TryWrite and WaitWrite if nc has both; beyond these and
-// net.Conn's it has no methods, so a TCP connection is no longer recognised as one.
+// Count returns nc with its calls counted. The returned net.Conn also has CloseWrite, and it has TryWrite and WaitWrite
+// if nc has both. It has no other methods, so a TCP connection is no longer recognized as one.
 func Count(nc net.Conn) (net.Conn, *Counter) {
 	c := &counted{Conn: nc, counter: &Counter{}}
 	if try, ok := nc.(tryWriter); ok {
@@ -37,7 +37,8 @@ func (c *Counter) BytesRead() int64 { return locked(c, &c.bytesRead) }
 // BytesWritten returns how many bytes were written.
 func (c *Counter) BytesWritten() int64 { return locked(c, &c.bytesWritten) }
 
-// Calls returns the order of the calls: 'r' for each Read that began, 'w' for each write that ended and wrote something.
+// Calls returns the order of the calls: 'r' for each Read that started, and 'w' for each write that finished and wrote
+// something.
 func (c *Counter) Calls() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

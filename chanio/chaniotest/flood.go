@@ -11,7 +11,7 @@ import (
 // marker is the number that ends a flood.
 const marker = 1<<30 - 1
 
-// flood sends 0, 1, 2 ... until that has to wait for the peer.
+// flood sends 0, 1, 2 ... until Send blocks.
 type flood[T any] struct {
 	accepted atomic.Int64 // how many
 	enough   atomic.Bool
@@ -20,7 +20,7 @@ type flood[T any] struct {
 	why      error
 }
 
-// flood returns when a Send of e waits. If none ever does the case is skipped: G8-acceptance-is-bounded is about that.
+// flood returns when a Send of e blocks. If none ever does, the case is skipped; G8-acceptance-is-bounded tests that.
 func (r *run[T]) flood(e *end[T]) *flood[T] {
 	f := r.floodBy(e.Out.Send)
 	if !r.clogged(f) {
@@ -48,7 +48,7 @@ func (r *run[T]) floodBy(send func(context.Context, T) error) *flood[T] {
 	return f
 }
 
-// fill sends 0, 1, 2 ... by TrySend until there is no room, and returns how many. It leaves nobody waiting.
+// fill sends 0, 1, 2 ... by TrySend until there is no room, and returns how many. No call is left blocked.
 func (r *run[T]) fill(e *end[T]) int {
 	n, clogged := r.tryFill(e)
 	if !clogged {
@@ -68,14 +68,14 @@ func (r *run[T]) tryFill(e *end[T]) (n int, clogged bool) {
 		case refused:
 			return n, true
 		default:
-			r.before.settle() // what was accepted is on its way, which may make room
+			r.before.settle() // accepted values may leave and make room
 			refused = true
 		}
 	}
 	return n, false
 }
 
-// stuff fills e until there has been no room for d: a kernel may make some late.
+// stuff fills e until there has been no room for d, because a kernel may make room late.
 func (r *run[T]) stuff(e *end[T], d time.Duration) {
 	for full := time.Now(); time.Since(full) < d; giveWay() {
 		ok, err := e.Out.TrySend(r.s.make(0))
@@ -93,7 +93,7 @@ func (r *run[T]) bound() int {
 	return 1 << 16
 }
 
-// clogged returns true when the flood waits and so does everything else.
+// clogged returns true when the flood and everything else is blocked.
 func (r *run[T]) clogged(f *flood[T]) bool {
 	for {
 		before := f.accepted.Load()
@@ -107,14 +107,14 @@ func (r *run[T]) clogged(f *flood[T]) bool {
 	}
 }
 
-// cancel ends the Send that waits. It returns how many values were accepted, which is the number of the one that was not.
+// cancel cancels the blocked Send. It returns how many values were accepted, which is the number of the cancelled one.
 func (f *flood[T]) cancel(r *run[T]) int {
 	f.stop()
 	require.ErrorIs(r, f.over.wait(r), f.why)
 	return int(f.accepted.Load())
 }
 
-// finish has the flood end with the marker, as soon as the Send that waits is done.
+// finish makes the flood end with the marker as soon as the blocked Send returns.
 func (f *flood[T]) finish() { f.enough.Store(true) }
 
 // takeFlood returns the numbers that e receives before the marker.

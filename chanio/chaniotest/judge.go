@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// verdict is how a case went.
+// verdict is the outcome of a case.
 type verdict struct {
 	failed, skipped bool
 	hung            bool
 	log             string
 }
 
-// judge runs f under a watchdog and in a goroutine of its own. t itself is not touched, so that the verdict on a broken
-// endpoint can be asserted.
+// judge runs f in its own goroutine, under a watchdog. It does not touch t, so that tests can assert the verdict on a
+// broken endpoint.
 func judge(t testing.TB, patience time.Duration, f func(testing.TB)) verdict {
 	p := &probe{TB: t, before: takeCensus()}
 	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(t.Context()))
@@ -40,7 +40,7 @@ func judge(t testing.TB, patience time.Duration, f func(testing.TB)) verdict {
 	return p.verdict()
 }
 
-// probe is a testing.TB that keeps what it is told.
+// probe is a testing.TB that records failures and logs.
 type probe struct {
 	testing.TB // for its name, its directories and its environment
 	before     census
@@ -48,13 +48,13 @@ type probe struct {
 	cancel     func()
 
 	mu       sync.Mutex
-	over     bool // nobody listens any more
+	over     bool // the judge has returned
 	state    verdict
 	text     strings.Builder
 	cleanups []func()
 }
 
-// catch makes a failure of a panic.
+// catch converts a panic to a failure.
 func (p *probe) catch() {
 	if x := recover(); x != nil {
 		p.Errorf("panic: %v\n\n%s", x, debug.Stack())
@@ -85,7 +85,7 @@ func (p *probe) verdict() verdict {
 	return p.state
 }
 
-// set changes the state, and takes a line for the log.
+// set changes the verdict and appends a line to the log.
 func (p *probe) set(change func(*verdict), line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// grace is how long a goroutine may take to end after its owner.
+// grace is how long a goroutine may run after its owner has ended.
 const grace = 3 * time.Second
 
-// Main runs the tests of a package, and fails if goroutines remain that they started: their stacks go to standard
-// error. It is for TestMain, and does not return.
+// Main runs the tests of a package and fails if goroutines that they started remain. It prints the stacks of those to
+// standard error. Call it from TestMain; it does not return.
 //
 //	func TestMain(m *testing.M) { chaniotest.Main(m) }
 //
-// Goroutines get a few seconds to end, which costs nothing when there are none. A run that has failed anyway is not
-// checked.
+// Goroutines have a few seconds to end; Main waits only while there are any. It does not check a run that has failed
+// otherwise.
 func Main(m *testing.M) {
 	before := takeCensus()
 	code := m.Run()
@@ -29,8 +29,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// NoLeak fails t if, when t and its other cleanups are over, goroutines remain that were started since this call. It is
-// called first in a test, which does not run in parallel with others: theirs would be counted.
+// NoLeak fails t if goroutines that were started since this call remain after t and its other cleanups. Call it first
+// in a test. The test must not be parallel, because the goroutines of other tests would be counted.
 func NoLeak(t testing.TB) {
 	t.Helper()
 	before := takeCensus()
@@ -41,7 +41,8 @@ func NoLeak(t testing.TB) {
 	})
 }
 
-// remaining returns the newcomers that do not end within the grace. In a synctest bubble that is of the bubble's time.
+// remaining returns the new goroutines that do not end within the grace period, which in a synctest bubble is measured
+// on the bubble's clock.
 func (c census) remaining() []goroutine {
 	deadline := time.Now().Add(grace)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {

@@ -11,15 +11,15 @@ import (
 	"github.com/weir-go/weir/internal/memconn"
 )
 
-// Network is a network within the process: connections that behave like TCP's, half-close, back-pressure and reset
-// included, without sockets, so that a testing/synctest bubble can hold both sides. The zero value is ready to use. Its
-// methods are for any goroutine.
+// Network is a network within the process. Its connections behave like TCP's, including half-close, back-pressure and
+// reset, but use no sockets, so both sides can run in a testing/synctest bubble. The zero value is ready to use. Its
+// methods may be called by any goroutine.
 type Network struct {
-	// Capacity is how many bytes each direction of a connection holds that the peer has not read: with a small one a
-	// peer that does not read is clogged soon. 0 means 64 KiB. It is set before the first Listen.
+	// Capacity is the number of unread bytes that each direction of a connection holds. A small one fills soon, so that
+	// senders block. 0 means 64 KiB. Set it before the first Listen.
 	Capacity int
 
-	// Config is what Dial makes its Conns with. nil means the defaults.
+	// Config configures the Conns of Dial. nil means the defaults.
 	Config *chanio.ConnConfig
 
 	mu        sync.Mutex
@@ -27,9 +27,8 @@ type Network struct {
 	names     int
 }
 
-// Listen returns a listener at addr, a name of any form; an empty one stands for a name not in use. It fails with
-// EADDRINUSE if addr has a listener. Wrap what it
-// accepts in [chanio.NewConn] to have it as a stream.
+// Listen returns a listener at addr, which may be any name; "" means a name not in use. It fails with EADDRINUSE if
+// addr has a listener. servers.Listen serves it; [chanio.NewConn] makes a Conn of what it accepts.
 func (n *Network) Listen(addr string) (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -65,8 +64,8 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// Dial connects to the listener at addr. It fails with ECONNREFUSED if there is none, and otherwise waits for a place in
-// its backlog no longer than ctx lives.
+// Dial connects to the listener at addr. It fails with ECONNREFUSED if there is none, and waits for a place in its
+// backlog until ctx ends.
 func (n *Network) Dial(ctx context.Context, addr string) (*chanio.Conn, error) {
 	nc, err := n.DialContext(ctx, "mem", addr)
 	if err != nil {
@@ -75,7 +74,7 @@ func (n *Network) Dial(ctx context.Context, addr string) (*chanio.Conn, error) {
 	return chanio.NewConn(nc, n.Config), nil
 }
 
-// DialContext is Dial in the form of [net.Dialer.DialContext]. The network's name is ignored.
+// DialContext is Dial in the form of net.Dialer.DialContext. It ignores network.
 func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	ln := n.listeners[addr]
@@ -90,8 +89,8 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 	return nc, nil
 }
 
-// Pipe returns two connected ends without a listener: [net.Pipe] with a buffer of capacity bytes each way, half-close and
-// reset. A capacity of 0 means 64 KiB.
+// Pipe returns two connected ends without a listener. It is like net.Pipe with a buffer of capacity bytes each way,
+// half-close and reset. A capacity of 0 means 64 KiB.
 func Pipe(capacity int) (near, far net.Conn) {
 	return memconn.Pipe(capacity)
 }

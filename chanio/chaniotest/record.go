@@ -5,7 +5,7 @@ import (
 	"hash/maphash"
 )
 
-// recordSize is the size of a value on a connection of bytes: eight bytes of number, and filler that depends on it.
+// recordSize is the size of a value on a byte stream: a number of eight bytes, and filler derived from it.
 const recordSize = 1 << 10
 
 func makeRecord(i int) []byte {
@@ -26,7 +26,7 @@ func manyRecords() (p []byte, n int) {
 	return p, n
 }
 
-// recordNumber returns the number of p, or -1 if p is not what makeRecord makes.
+// recordNumber returns the number of p, or -1 if makeRecord did not make p.
 func recordNumber(p []byte) int {
 	i := int(binary.BigEndian.Uint64(p))
 	for j := 8; j < len(p); j++ {
@@ -37,7 +37,7 @@ func recordNumber(p []byte) int {
 	return i
 }
 
-// recordReader returns a function that is given chunks and returns the numbers of the records that they complete.
+// recordReader returns a function that takes chunks and returns the numbers of the records completed by each.
 func recordReader() func(chunk []byte) []int {
 	var rest []byte
 	return func(chunk []byte) (numbers []int) {

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Faults says how a [Relay] treats what passes. The zero value passes everything on at once.
+// Faults describes what a [Relay] does to the bytes that pass. The zero value forwards them at once.
 type Faults struct {
-	Latency   time.Duration // how much later bytes, and ends, are passed on, each way
+	Latency   time.Duration // the delay of bytes and ends, each way
 	Bandwidth int           // bytes per second each way; 0 means no limit
-	Slice     int           // how many bytes are written at once at most; 0 means as they come
-	Stall     bool          // nothing is passed on, neither bytes nor ends, until the next Set
+	Slice     int           // the most bytes written at once; 0 means as they come
+	Stall     bool          // nothing is forwarded, neither bytes nor ends, until the next Set
 }
 
-// Relay stands between clients and a server, passes on what each sends, half-close and reset included, and does to it
-// what a bad network would. Its methods are for any goroutine.
+// Relay forwards connections between clients and a server, including half-close and reset, with the faults of a bad
+// network. Its methods may be called by any goroutine.
 type Relay struct {
 	nl   net.Listener
 	dial func(context.Context) (net.Conn, error)
@@ -31,7 +31,7 @@ type Relay struct {
 	closed  bool
 }
 
-// NewRelay starts a relay to target, of TCP or a Unix socket, on a free port of the loopback. It ends with t.
+// NewRelay starts a relay to target, a TCP or Unix socket address, on a free loopback port. It ends with t.
 func NewRelay(t testing.TB, target net.Addr) *Relay {
 	t.Helper()
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +60,7 @@ func StartRelay(t testing.TB, nl net.Listener, dial func(context.Context) (net.C
 // Addr returns the address that clients connect to.
 func (r *Relay) Addr() net.Addr { return r.nl.Addr() }
 
-// Set applies f to everything that has not been passed on yet, and to what comes.
+// Set applies f to everything not yet forwarded, and to what comes later.
 func (r *Relay) Set(f Faults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,8 +76,9 @@ func (r *Relay) Reset() {
 	}
 }
 
-// Vanish makes the clients of all connections half-open: the server's side is reset, and the client hears nothing any
-// more, as when the machine at the other end is gone. What it sends is taken until the kernel's buffers are full.
+// Vanish makes the clients of all connections half-open: it resets the server's side, and the client receives nothing
+// any more, as if the machine at the other end were gone. What the client sends is accepted until the kernel's buffers are
+// full.
 func (r *Relay) Vanish() {
 	for _, l := range r.open() {
 		l.end(l.far)
@@ -122,7 +123,7 @@ func (r *Relay) accept(ctx context.Context) {
 	}
 }
 
-// relay passes on both ways until both are over. A half-open connection stays with the relay.
+// relay forwards both ways until both have ended. A half-open connection stays with the relay.
 func (r *Relay) relay(l *relayed) {
 	r.mu.Lock()
 	r.lines[l] = struct{}{}
@@ -150,11 +151,11 @@ func (r *Relay) relay(l *relayed) {
 type relayed struct {
 	r         *Relay
 	near, far net.Conn
-	over      chan struct{} // closed when nothing is passed on any more
+	over      chan struct{} // closed when nothing is forwarded any more
 	ending    sync.Once
 }
 
-// parcel is what one read returned.
+// parcel is the result of one read.
 type parcel struct {
 	p    []byte
 	err  error
@@ -163,10 +164,10 @@ type parcel struct {
 
 const (
 	parcelSize = 16 << 10
-	inTransit  = 64 // parcels each way, before the sender has to wait
+	inTransit  = 64 // parcels each way; then the sender waits
 )
 
-// pass reads from src; another goroutine writes to dst when the time has come.
+// pass reads from src. Another goroutine writes to dst at the proper time.
 func (l *relayed) pass(src, dst net.Conn) {
 	line := make(chan parcel, inTransit)
 	var delivery sync.WaitGroup
@@ -207,7 +208,7 @@ func (l *relayed) deliver(line <-chan parcel, dst net.Conn) {
 	}
 }
 
-// await returns when what came then may be passed on, with the faults that apply to it.
+// await returns when a parcel that was read at came may be forwarded, with the faults that apply to it.
 func (l *relayed) await(came time.Time) (f Faults, ok bool) {
 	for {
 		l.r.mu.Lock()
@@ -230,7 +231,7 @@ func (l *relayed) await(came time.Time) (f Faults, ok bool) {
 	}
 }
 
-// write writes p in slices, each after the time that it takes on the wire.
+// write writes p in slices, each after the time it takes on the wire.
 func (l *relayed) write(dst net.Conn, p []byte, f Faults) (ok bool) {
 	size := len(p)
 	if f.Slice > 0 {
@@ -258,7 +259,7 @@ func (l *relayed) sleep(d time.Duration) (ok bool) {
 	}
 }
 
-// end stops passing on and resets what is to be reset.
+// end stops forwarding and resets the victims.
 func (l *relayed) end(victims ...net.Conn) {
 	l.ending.Do(func() {
 		close(l.over)
@@ -277,7 +278,7 @@ func isOver(over <-chan struct{}) bool {
 	}
 }
 
-// reset closes nc so that its peer sees a reset, where there is one.
+// reset closes nc so that its peer sees a reset, if the transport has one.
 func reset(nc net.Conn) {
 	switch nc := nc.(type) {
 	case interface{ Abort() }:

@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// PacketFaults says how a [PacketRelay] treats the datagrams that pass one way. The zero value passes each on at once.
-// Chances are from 0, never, to 1, always, and are drawn for each datagram on its own.
+// PacketFaults describes what a [PacketRelay] does to the datagrams of one direction. The zero value forwards each at
+// once. Probabilities range from 0, never, to 1, always, and apply to each datagram independently.
 type PacketFaults struct {
-	Latency   time.Duration // how much later each is passed on
-	Jitter    time.Duration // up to how much later still; because of it some overtake others
+	Latency   time.Duration // the delay of each datagram
+	Jitter    time.Duration // the largest additional delay, which lets some overtake others
 	Bandwidth int           // bytes of payload per second; 0 means no limit
-	Queue     int           // how many may be under way, before those that come are dropped; 0 means 1024
-	MaxSize   int           // the largest payload that gets through, as where a path has a small MTU; 0 means any
-	Hole      bool          // nothing gets through, and nobody is told
+	Queue     int           // how many may be in transit before more are dropped; 0 means 1024
+	MaxSize   int           // the largest payload forwarded, as on a path with a small MTU; 0 means any
+	Hole      bool          // everything is dropped without an error
 
-	Loss      float64 // the chance to be dropped
-	Duplicate float64 // to be passed on twice
-	Reorder   float64 // to change places with the one that comes next, or to be 20 ms late if none does
-	Corrupt   float64 // to have one bit flipped, which checksums below hide from programs: off unless set
+	Loss      float64 // the probability of being dropped
+	Duplicate float64 // of being forwarded twice
+	Reorder   float64 // of changing places with the next datagram, or of being 20 ms late if none comes
+	Corrupt   float64 // of one bit being flipped; real networks hide this from programs by checksums
 }
 
-// check panics if f cannot be meant.
+// check panics if a chance is not from 0 to 1.
 func (f *PacketFaults) check() {
 	for _, chance := range []struct {
 		name string
@@ -38,23 +38,22 @@ func (f *PacketFaults) check() {
 	}
 }
 
-// PacketCounts is what became of the datagrams that came one way, of all clients. Each that came was passed on or
-// lost, or is still under way.
+// PacketCounts counts the datagrams of all clients in one direction. Each that came was forwarded or lost, or is still
+// in transit.
 type PacketCounts struct {
 	Came       int
-	Passed     int // each once, whether it was duplicated or not
+	Passed     int // each counts once, even if it was duplicated
 	Lost       int // for whatever reason
 	Duplicated int
 	Reordered  int
 	Corrupted  int
 }
 
-// PacketRelay stands between clients and a server that send each other datagrams, and does to those what a bad network
-// would. Each client has a socket of its own towards the server, so that the server can tell them apart. Its methods
-// are for any goroutine.
+// PacketRelay forwards datagrams between clients and a server, with the faults of a bad network. Each client has its
+// own socket towards the server, so that the server can tell them apart. Its methods may be called by any goroutine.
 //
-// What becomes of the n-th datagram of the k-th client, either way, depends on the seed, n and k, so a run can be
-// repeated: as exactly as the clients are.
+// The fate of the n-th datagram of the k-th client, in each direction, depends only on the seed, n and k. So a run can
+// be repeated as exactly as the clients behave.
 type PacketRelay struct {
 	front net.PacketConn
 	dial  func() (net.Conn, error)
@@ -62,19 +61,19 @@ type PacketRelay struct {
 	work  sync.WaitGroup
 
 	mu     sync.Mutex
-	faults [2]PacketFaults // by way
+	faults [2]PacketFaults // by direction
 	counts [2]PacketCounts
 	lines  map[string]*packetLine // by client
 	closed bool
 }
 
-// The two ways.
+// The two directions.
 const (
 	toServer = iota
 	toClient
 )
 
-// NewPacketRelay starts a relay to the UDP socket at target, on a free port of the loopback. It ends with t.
+// NewPacketRelay starts a relay to the UDP socket at target, on a free loopback port. It ends with t.
 func NewPacketRelay(t testing.TB, target net.Addr, seed uint64) *PacketRelay {
 	t.Helper()
 	front, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -86,9 +85,9 @@ func NewPacketRelay(t testing.TB, target net.Addr, seed uint64) *PacketRelay {
 	}, seed)
 }
 
-// StartPacketRelay is [NewPacketRelay] between any socket of datagrams, which it owns, and what dial connects to: each
-// Read and Write of that is one datagram. With some that are in memory it works in a testing/synctest bubble, where
-// times are exact.
+// StartPacketRelay is [NewPacketRelay] between any datagram socket, which it owns, and what dial connects to: each Read
+// and Write of that is one datagram. With sockets in memory it works in a testing/synctest bubble, where times are
+// exact.
 func StartPacketRelay(t testing.TB, front net.PacketConn, dial func() (net.Conn, error), seed uint64) *PacketRelay {
 	r := &PacketRelay{front: front, dial: dial, seed: seed, lines: map[string]*packetLine{}}
 	r.work.Go(r.listen)
@@ -102,11 +101,11 @@ func StartPacketRelay(t testing.TB, front net.PacketConn, dial func() (net.Conn,
 // Addr returns the address that clients send to.
 func (r *PacketRelay) Addr() net.Addr { return r.front.LocalAddr() }
 
-// Set applies f, both ways, to what comes from now on. What is under way stays so. It panics if a chance is not from 0
-// to 1.
+// Set applies f, in both directions, to the datagrams that come from now on, not to those in transit. It panics if a
+// probability is not from 0 to 1.
 func (r *PacketRelay) Set(f PacketFaults) { r.SetEach(f, f) }
 
-// SetEach is [PacketRelay.Set] with faults of its own for each way.
+// SetEach is [PacketRelay.Set] with different faults for each direction.
 func (r *PacketRelay) SetEach(there, back PacketFaults) {
 	there.check()
 	back.check()
@@ -115,7 +114,7 @@ func (r *PacketRelay) SetEach(there, back PacketFaults) {
 	r.faults = [2]PacketFaults{toServer: there, toClient: back}
 }
 
-// Counts returns what became of the datagrams to the server and to the clients so far.
+// Counts returns the counts so far of the datagrams to the server and to the clients.
 func (r *PacketRelay) Counts() (there, back PacketCounts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +133,7 @@ func (r *PacketRelay) close() {
 
 const datagramMax = 64 << 10
 
-// listen reads what the clients send.
+// listen reads the datagrams of the clients.
 func (r *PacketRelay) listen() {
 	buf := make([]byte, datagramMax)
 	for {
@@ -143,7 +142,7 @@ func (r *PacketRelay) listen() {
 			return
 		}
 		if err != nil {
-			continue // about a datagram to a client that is gone
+			continue // reports a datagram to a client that is gone
 		}
 		if l := r.line(client); l != nil {
 			l.ways[toServer].take(buf[:n])
@@ -151,7 +150,7 @@ func (r *PacketRelay) listen() {
 	}
 }
 
-// line returns the line of a client, a new one if it has none, or nil if there can be none.
+// line returns the line of a client. It creates one if needed, and returns nil if it cannot.
 func (r *PacketRelay) line(client net.Addr) *packetLine {
 	r.mu.Lock()
 	l, known := r.lines[client.String()], len(r.lines)
@@ -161,7 +160,7 @@ func (r *PacketRelay) line(client net.Addr) *packetLine {
 	}
 	far, err := r.dial()
 	if err != nil {
-		return nil // so there is no server, which a client of datagrams is not told
+		return nil // there is no server; a client of datagrams does not learn that
 	}
 	l = newPacketLine(r, far, client, uint64(known))
 	r.mu.Lock()
@@ -177,7 +176,7 @@ func (r *PacketRelay) line(client net.Addr) *packetLine {
 	return l
 }
 
-// note changes the counts of a way, and returns its faults.
+// note changes the counts of a direction and returns its faults.
 func (r *PacketRelay) note(way int, change func(c *PacketCounts)) PacketFaults {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,7 +208,7 @@ func newPacketLine(r *PacketRelay, far net.Conn, client net.Addr, number uint64)
 	return l
 }
 
-// twice tries again what failed: a socket may have had an earlier datagram to tell of.
+// twice calls f again if it fails, because a socket may report the failure of an earlier datagram.
 func twice(f func() error) error {
 	if f() == nil {
 		return nil
@@ -223,7 +222,7 @@ func (l *packetLine) end() {
 	_ = l.far.Close()
 }
 
-// listen reads what the server sends.
+// listen reads the datagrams of the server.
 func (l *packetLine) listen() {
 	buf := make([]byte, datagramMax)
 	for {
@@ -232,7 +231,7 @@ func (l *packetLine) listen() {
 			return
 		}
 		if err != nil {
-			continue // about a datagram to a server that is gone
+			continue // reports a datagram to a server that is gone
 		}
 		l.ways[toClient].take(buf[:n])
 	}

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// packetWay is what is under way from a client to the server, or back.
+// packetWay holds the datagrams in transit from a client to the server, or back.
 type packetWay struct {
 	r       *PacketRelay
 	way     int
 	deliver func(p []byte)
 	over    <-chan struct{}
-	wake    chan struct{} // has something in it when there is a new first
+	wake    chan struct{} // holds a value when there is a new first datagram
 
 	mu     sync.Mutex
 	rng    *rand.Rand
 	flight flight
 	seq    int
 	free   time.Time   // when the wire is free
-	late   *datagramAt // waits for the next to overtake it
+	late   *datagramAt // waits until the next one overtakes it
 }
 
 func newPacketWay(r *PacketRelay, way int, line uint64, over <-chan struct{}, deliver func(p []byte)) *packetWay {
@@ -31,7 +31,8 @@ func newPacketWay(r *PacketRelay, way int, line uint64, over <-chan struct{}, de
 	}
 }
 
-// fate is what is drawn for a datagram: always as much, so that the next one's does not depend on it.
+// fate is the random decision about a datagram. It always draws the same number of values, so that the fate of the next
+// datagram does not depend on it.
 type fate struct {
 	loss, duplicate, reorder, corrupt, jitter float64
 	bit                                       uint64
@@ -46,10 +47,10 @@ func (w *packetWay) draw() fate {
 
 const (
 	flightDefault = 1024
-	overtaking    = 20 * time.Millisecond // how long a datagram that is to be overtaken waits for that
+	overtaking    = 20 * time.Millisecond // how long a datagram waits to be overtaken
 )
 
-// take decides what becomes of p, which stays the caller's.
+// take decides what happens to p, which it does not keep.
 func (w *packetWay) take(p []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +84,7 @@ func one(yes bool) int {
 	return 0
 }
 
-// send puts p on its way.
+// send schedules p.
 func (w *packetWay) send(p []byte, f PacketFaults, fate fate) {
 	now := time.Now()
 	if w.free.Before(now) {
@@ -117,7 +118,7 @@ func (w *packetWay) push(p []byte, due time.Time, double bool) *datagramAt {
 	return d
 }
 
-// overtaken has d follow what is due then.
+// overtaken schedules d after the next datagram due then.
 func (w *packetWay) overtaken(d *datagramAt, then time.Time) {
 	d.due = d.due.Add(-overtaking)
 	if d.due.Before(then) {
@@ -149,7 +150,7 @@ func (w *packetWay) run() {
 	}
 }
 
-// next returns the datagram that is due, or how long it is until one is: 0 if there is none.
+// next returns the datagram that is due, or how long until one is: 0 if there is none.
 func (w *packetWay) next() (d *datagramAt, wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -170,16 +171,16 @@ func (w *packetWay) pass(d *datagramAt) {
 	w.r.note(w.way, func(c *PacketCounts) { c.Passed++ })
 }
 
-// datagramAt is a datagram that is under way.
+// datagramAt is a datagram in transit.
 type datagramAt struct {
 	p      []byte
 	due    time.Time
-	seq    int  // among those that are due at once
-	double bool // passed on twice
-	index  int  // in the flight; -1: not any more
+	seq    int  // order among datagrams due at the same time
+	double bool // forwarded twice
+	index  int  // in the flight; -1 after removal
 }
 
-// flight is a heap of datagrams, the one first that is due first.
+// flight is a heap of datagrams, ordered by the time they are due.
 type flight []*datagramAt
 
 func (t flight) Len() int { return len(t) }

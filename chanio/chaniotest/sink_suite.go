@@ -11,18 +11,18 @@ import (
 // Sinks is what [TestSink] needs.
 type Sinks[T any] struct {
 	// Open returns a new Sink, and a function that returns what has come out at its other end so far. The suite calls
-	// it after a Flush or a Close. The Sink takes a few hundred values without anybody's help.
+	// that after a Flush or a Close. The Sink must accept a few hundred values without blocking.
 	Open func(t testing.TB) (sink *chanio.Sink[T], received func() []T)
 
-	// Make returns the value that stands for i, and Number what v stands for.
+	// Make returns the value that stands for i, and Number returns the i that a value stands for.
 	Make   func(i int) T
 	Number func(v T) int
 
 	Facts
 }
 
-// TestSink runs the cases that a Sink alone is enough for, as subtests of t named conformance/<case>. Where what was sent
-// can be received by a Source, [TestStream] asks more.
+// TestSink runs the cases that need only a Sink, as subtests of t named conformance/<case>. If a Source can receive
+// what was sent, [TestStream] tests more.
 func TestSink[T any](t *testing.T, d Sinks[T]) {
 	t.Helper()
 	s := typed(d.Make, d.Number, d.Facts)
@@ -33,7 +33,7 @@ func TestSink[T any](t *testing.T, d Sinks[T]) {
 	})
 }
 
-// sinkCases returns the cases. In them near is the Sink, and there is no far.
+// sinkCases returns the cases for a Sink, which is near; there is no far.
 func sinkCases[T any](d Sinks[T]) []suiteCase[T] {
 	with := func(f func(r *run[T], received func() []int)) func(r *run[T]) {
 		return func(r *run[T]) {

@@ -13,22 +13,22 @@ import (
 
 // Sources is what [TestSource] needs.
 type Sources[T any] struct {
-	// Open returns a new Source of the values that stand for 0, 1 ... n-1, which then ends cleanly.
+	// Open returns a new Source of the values that stand for 0, 1 ... n-1. It ends cleanly after them.
 	Open func(t testing.TB, n int) *chanio.Source[T]
 
-	// Idle returns a Source that has no value and does not end by itself, and a channel that is closed when its producer
-	// has been told to stop. Without Idle the cases that have a receiver wait do not apply. A nil channel says that the
-	// producer cannot be seen.
+	// Idle returns a Source that has no value and does not end by itself, and a channel that is closed when its
+	// producer has been stopped. The channel is nil if that cannot be observed. Without Idle the cases in which a
+	// receiver waits are skipped.
 	Idle func(t testing.TB) (*chanio.Source[T], <-chan struct{})
 
-	// Number returns what v stands for.
+	// Number returns the i that v stands for.
 	Number func(v T) int
 
 	Facts
 }
 
-// TestSource runs the cases that a Source alone is enough for, as subtests of t named conformance/<case>: for adapters and
-// stages. Where values can be sent to it one by one, [TestStream] asks more.
+// TestSource runs the cases that need only a Source, such as an adapter or a stage, as subtests of t named
+// conformance/<case>. If values can be sent to it one by one, [TestStream] tests more.
 func TestSource[T any](t *testing.T, d Sources[T]) {
 	t.Helper()
 	s := typed[T](nil, d.Number, d.Facts)
@@ -39,7 +39,7 @@ func TestSource[T any](t *testing.T, d Sources[T]) {
 	})
 }
 
-// sourceCases returns the cases that apply to d. In them far is the Source, and there is no near.
+// sourceCases returns the cases that apply to d. The Source is far; there is no near.
 func sourceCases[T any](d Sources[T]) []suiteCase[T] {
 	with := func(f func(r *run[T], open func(n int) *end[T])) func(r *run[T]) {
 		return func(r *run[T]) {
@@ -73,7 +73,7 @@ func sourceCases[T any](d Sources[T]) []suiteCase[T] {
 	)
 }
 
-// whole holds that receive gets everything in order.
+// whole asserts that receive gets everything in order.
 func (r *run[T]) whole(open func(n int) *end[T], receive func(e *end[T], n int) []int) {
 	for _, n := range []int{0, 1, 17, many} {
 		require.Equal(r, upTo(0, n), receive(open(n), n))

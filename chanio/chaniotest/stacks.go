@@ -14,7 +14,7 @@ type goroutine struct {
 	stack string // the whole entry
 }
 
-// goroutines returns all goroutines of the process, as they stood at one moment.
+// goroutines returns all goroutines of the process at one point in time.
 func goroutines() []goroutine {
 	buf := make([]byte, 64<<10)
 	for {
@@ -36,7 +36,7 @@ func parseStacks(dump []byte) []goroutine {
 	return all
 }
 
-// parseStack reads an entry that begins like "goroutine 12 [chan receive, 2 minutes]:".
+// parseStack parses an entry that starts like "goroutine 12 [chan receive, 2 minutes]:".
 func parseStack(entry string) (g goroutine, ok bool) {
 	header, _, _ := strings.Cut(entry, "\n")
 	header, ok = strings.CutPrefix(header, "goroutine ")
@@ -55,7 +55,7 @@ func parseStack(entry string) (g goroutine, ok bool) {
 	return goroutine{id: id, state: state, stack: entry}, true
 }
 
-// parked reports whether g waits for another goroutine, for a timer or for the network.
+// parked reports whether g is blocked on another goroutine, a timer or the network.
 func (g goroutine) parked() bool {
 	switch g.state {
 	case "select", "chan receive", "chan send", "select (no cases)", "IO wait", "sync.Cond.Wait", "sync.WaitGroup.Wait":
@@ -82,7 +82,7 @@ func takeCensus() census {
 	return c
 }
 
-// newcomers returns the goroutines that are not in the census, but for the caller.
+// newcomers returns the goroutines that are not in the census, except the caller.
 func (c census) newcomers() []goroutine {
 	var all []goroutine
 	self := goroutineID()
@@ -94,7 +94,7 @@ func (c census) newcomers() []goroutine {
 	return all
 }
 
-// runtimeOwn reports whether the standard library keeps g for the whole life of a process or a test run.
+// runtimeOwn reports whether g belongs to the standard library and lives as long as the process or the test run.
 func (g goroutine) runtimeOwn() bool {
 	for _, mark := range []string{
 		"os/signal.signal_recv", "os/signal.loop", "runtime.ensureSigM", "runtime/trace.Start", "runtime/pprof.profileWriter",

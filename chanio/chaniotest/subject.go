@@ -8,44 +8,44 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Facts tell the suite what to expect of an endpoint. The zero value is right for one that behaves like TCP.
+// Facts describes an endpoint to the suite. The zero value describes one that behaves like TCP.
 type Facts struct {
-	// Bubble has each case run in a testing/synctest bubble, where it sees a deadlock at once and the exact time. The
-	// endpoint then does without sockets. Time-outs of minutes cost nothing.
+	// Bubble runs each case in a testing/synctest bubble, which detects deadlocks at once and has exact time. The
+	// endpoint must not use sockets then. Timeouts of minutes cost nothing.
 	Bubble bool
 
-	// NoHalfClose says that Out cannot end while In goes on: Out.Close is then to return errors.ErrUnsupported.
+	// NoHalfClose means that Out cannot end before In does. Out.Close must then return errors.ErrUnsupported.
 	NoHalfClose bool
 
-	// NoReset says that the transport cannot tell the peer of an Abort, which then looks like a clean end. So it is with
-	// Unix sockets.
+	// NoReset means that the transport cannot report an Abort to the peer, which sees a clean end, as with Unix
+	// sockets.
 	NoReset bool
 
-	// Datagrams says that values may be lost, that the peer does not see an end, and that there is no back-pressure.
+	// Datagrams means that values may be lost, that the peer does not see an end, and that there is no back-pressure.
 	Datagrams bool
 
-	// Reliable says that there is back-pressure although these are Datagrams, and that none is lost. So it is with those
-	// of Unix sockets.
+	// Reliable means that these Datagrams have back-pressure and are not lost, as with Unix sockets.
 	Reliable bool
 
-	// Direct says that what was accepted has arrived, as with a queue in memory: Flush and Close wait for nobody.
+	// Direct means that an accepted value has arrived, as with a queue in memory, so Flush and Close do not wait.
 	Direct bool
 
-	// Linger is the linger bound of the ends. The case that waits for it needs Bubble, or a bound set here; the case of a
-	// slow reader needs Bubble, or a bound of at least a second. 0 means [chanio.DefaultLinger].
+	// Linger is the linger bound of the ends. The case that waits for it needs Bubble, or a bound set here; the case of
+	// a slow reader needs Bubble, or a bound of at least a second. 0 means [chanio.DefaultLinger].
 	Linger time.Duration
 
-	// Bound is how many values may be accepted while the peer reads none, before a Send has to wait. 0 means 65536.
+	// Bound limits the number of values accepted before a Send waits, while the peer reads none. 0 means 65536.
 	Bound int
 
-	// Patience is when a case is taken to hang. 0 means half a minute, in a bubble an hour of its time.
+	// Patience is how long a case may take before it is considered hung. 0 means half a minute, or an hour of a
+	// bubble's time.
 	Patience time.Duration
 }
 
 // Conns is what [TestConn] needs.
 type Conns struct {
-	// Connect returns two ends of a new connection. The suite ends both; what else is to be ended, such as a listener,
-	// t.Cleanup does.
+	// Connect returns the two ends of a new connection. The suite ends both. Use t.Cleanup to end anything else, such
+	// as a listener.
 	Connect func(t testing.TB) (near, far *chanio.Conn)
 
 	Facts
@@ -53,19 +53,19 @@ type Conns struct {
 
 // Duplexes is what [TestDuplex] needs.
 type Duplexes[T any] struct {
-	// Connect returns two ends of a new connection: what one sends the other receives. The suite ends both; what else
-	// is to be ended, such as a listener, t.Cleanup does.
+	// Connect returns the two ends of a new connection: each receives what the other sends. The suite ends both. Use
+	// t.Cleanup to end anything else, such as a listener.
 	Connect func(t testing.TB) (near, far *chanio.Duplex[T, T])
 
-	// Make returns the value that stands for i, which is below 2³⁰ and not negative. Where much is buffered between the
-	// ends, values of a KiB or so make the suite quicker.
+	// Make returns the value that stands for i, which is at least 0 and below 2³⁰. If much is buffered between the
+	// ends, values of about a KiB make the suite faster.
 	Make func(i int) T
 
-	// Number returns what v stands for, and a negative number if v is not as Make made it.
+	// Number returns the i that v stands for, or a negative number if v is not as Make returned it.
 	Number func(v T) int
 
 	// Raw, if the values travel as bytes, returns an end whose peer is the net.Conn that carries them, and their
-	// encoding. It is for the case that cancels in the middle of a value.
+	// encoding. The case that cancels within a value needs it.
 	Raw func(t testing.TB) (near *chanio.Duplex[T, T], peer net.Conn, encode func(v T) []byte)
 
 	Facts
@@ -73,7 +73,7 @@ type Duplexes[T any] struct {
 
 // Streams is what [TestStream] needs: the fields are as in [Duplexes].
 type Streams[T any] struct {
-	// Connect returns both ends of a new stream: what is sent to the Sink the Source yields.
+	// Connect returns both ends of a new stream: the Source yields what is sent to the Sink.
 	Connect func(t testing.TB) (*chanio.Sink[T], *chanio.Source[T])
 
 	Make   func(i int) T
@@ -82,9 +82,8 @@ type Streams[T any] struct {
 	Facts
 }
 
-// TestConn runs the suite on connections that carry bytes, as subtests of t named conformance/<case>. The ends are used
-// as [chanio.Duplex] of []byte; how they divide the bytes into chunks is not looked at. It does not run beside parallel
-// tests, since it looks at what goroutines do.
+// TestConn runs the suite on byte streams, as subtests of t named conformance/<case>. It uses the ends as chanio.Duplex
+// of []byte and ignores chunk boundaries. It cannot run in parallel with other tests, because it inspects goroutines.
 func TestConn(t *testing.T, c Conns) {
 	t.Helper()
 	s := subject[[]byte]{
@@ -106,8 +105,8 @@ func TestDuplex[T any](t *testing.T, d Duplexes[T]) {
 	s.test(t)
 }
 
-// TestStream runs those cases of [TestDuplex] that one direction is enough for: on a Sink and on the Source that yields
-// what was sent.
+// TestStream runs the cases of [TestDuplex] that need only one direction, on a Sink and on the Source that yields what
+// was sent.
 func TestStream[T any](t *testing.T, d Streams[T]) {
 	t.Helper()
 	s := typed(d.Make, d.Number, d.Facts)
@@ -127,8 +126,8 @@ type subject[T any] struct {
 
 	make        func(i int) T
 	reader      func() func(v T) []int // a new reader: returns the numbers that v completes
-	fingerprint func(v T) uint64       // differs when v was changed
-	scribble    func(v T)              // overwrites the memory that v owns, also beyond its length; nil if there is none
+	fingerprint func(v T) uint64       // differs after v was changed
+	scribble    func(v T)              // overwrites the memory that v owns, up to its capacity; nil if there is none
 	size        func(v T) int          // adds up to unit for each number
 	unit        int
 	large       func() (v T, n int) // one value of n numbers, from 0 on; nil if there is none

@@ -10,14 +10,14 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// suiteCase is one row of the table: a promise of package chanio, and what it takes to see that it is kept.
+// suiteCase is one row of the table: a guarantee of package chanio and what a test of it needs.
 type suiteCase[T any] struct {
 	name  string
 	needs need
 	run   func(r *run[T])
 }
 
-// need is what an endpoint must have for a case to apply to it.
+// need is a property that an endpoint must have for a case to apply.
 type need int
 
 const (
@@ -29,9 +29,9 @@ const (
 	memory                     // values that own memory
 	clock                      // exact time, or a short linger bound
 	lacksHalf                  // no half-close
-	transit                    // what was accepted has not yet arrived
+	transit                    // accepted values may not have arrived yet
 	large                      // one value that fills every buffer
-	steady                     // time for a reader that is slow
+	steady                     // time for a slow reader
 )
 
 // has returns the needs that s meets.
@@ -106,7 +106,7 @@ func (s *subject[T]) judge(t *testing.T, c suiteCase[T]) (v verdict) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		if v = judge(t, patience, func(t testing.TB) { s.runCase(t, c) }); v.hung {
-			t.Log(v.log) // now, because the bubble panics if what hangs goes on hanging
+			t.Log(v.log) // now, because the bubble panics if something still hangs
 		}
 	})
 	return v
@@ -127,14 +127,14 @@ type run[T any] struct {
 	far    *end[T]
 }
 
-// end is one end of the connection, with what its receiver has understood so far.
+// end is one end of the connection, with the numbers that its receiver has decoded so far.
 type end[T any] struct {
 	*chanio.Duplex[T, T]
 	numbers func(v T) []int
 	ready   []int // received and not yet taken
 }
 
-// connect gives the case two connected ends. Whatever the case leaves is aborted.
+// connect gives the case two connected ends, which are aborted after the case.
 func (r *run[T]) connect() {
 	near, far := r.s.connect(r.TB)
 	r.near = r.end(near)
@@ -143,7 +143,7 @@ func (r *run[T]) connect() {
 
 func (r *run[T]) end(d *chanio.Duplex[T, T]) *end[T] {
 	if d.Out != nil {
-		r.Cleanup(func() { panicOf(func() { d.Out.Abort(nil) }) }) // a broken endpoint's case has had its verdict
+		r.Cleanup(func() { panicOf(func() { d.Out.Abort(nil) }) }) // the verdict on a broken endpoint stands already
 	}
 	if d.In != nil {
 		r.Cleanup(func() { panicOf(func() { _ = d.In.Close() }) })
@@ -177,7 +177,7 @@ func (r *run[T]) take(e *end[T], n int) []int {
 	return got
 }
 
-// rest returns what e receives up to its end, and what that is.
+// rest returns the remaining numbers that e receives, and the error at the end.
 func (e *end[T]) rest(ctx context.Context) (got []int, err error) {
 	for {
 		i, err := e.next(ctx)
@@ -188,7 +188,7 @@ func (e *end[T]) rest(ctx context.Context) (got []int, err error) {
 	}
 }
 
-// send has e send numbers, each by Send.
+// send sends numbers from e, each by Send.
 func (r *run[T]) send(e *end[T], numbers ...int) error {
 	for _, i := range numbers {
 		if err := e.Out.Send(r.ctx, r.s.make(i)); err != nil {
@@ -198,12 +198,12 @@ func (r *run[T]) send(e *end[T], numbers ...int) error {
 	return nil
 }
 
-// sending is send, beside the case.
+// sending is send in another goroutine.
 func (r *run[T]) sending(e *end[T], numbers ...int) *call[error] {
 	return start(func() error { return r.send(e, numbers...) })
 }
 
-// put sends v on c. It gives up only when the case is over.
+// put sends v on c. It gives up only at the end of the case.
 func (r *run[T]) put(c chan<- T, v T) {
 	select {
 	case c <- v:
@@ -211,7 +211,7 @@ func (r *run[T]) put(c chan<- T, v T) {
 	}
 }
 
-// endOut ends what e sends, beside the case: by a half-close, or by Close where there is none.
+// endOut half-closes e, or closes it if it cannot half-close, in another goroutine.
 func (r *run[T]) endOut(e *end[T]) *call[error] {
 	if r.s.facts.NoHalfClose && !r.s.oneWay {
 		return start(e.Close)
@@ -219,7 +219,7 @@ func (r *run[T]) endOut(e *end[T]) *call[error] {
 	return start(e.Out.Close)
 }
 
-// upTo returns the numbers from, from+1, ... to-1, nil if there are none.
+// upTo returns the numbers from, from+1, ... to-1, or nil if there are none.
 func upTo(from, to int) (numbers []int) {
 	for i := from; i < to; i++ {
 		numbers = append(numbers, i)
@@ -227,7 +227,7 @@ func upTo(from, to int) (numbers []int) {
 	return numbers
 }
 
-// cancellable returns a ctx with a cause to be cancelled with.
+// cancellable returns a ctx and a function that cancels it with the cause why.
 func (r *run[T]) cancellable() (ctx context.Context, cancel func(), why error) {
 	why = &causeError{r.Name()}
 	ctx, cancelWith := context.WithCancelCause(r.ctx)
@@ -235,7 +235,7 @@ func (r *run[T]) cancellable() (ctx context.Context, cancel func(), why error) {
 	return ctx, func() { cancelWith(why) }, why
 }
 
-// causeError is a cause that is equal to no other.
+// causeError is an error that equals no other.
 type causeError struct{ text string }
 
 func (e *causeError) Error() string { return "cause given by " + e.text }

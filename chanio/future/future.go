@@ -106,7 +106,7 @@ func (f *Future[T]) Err() error {
 	return f.err
 }
 
-// outcome returns how the Future ended, if it has.
+// outcome returns the result of the Future, and whether there is one yet.
 func (f *Future[T]) outcome() (v T, over bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,7 +131,7 @@ func (f *Future[T]) settle(v T, err error) bool {
 	return true
 }
 
-// from settles the Future with what fn returns, also if that is a panic.
+// from settles the Future with the result of fn, which may be a panic.
 func (f *Future[T]) from(fn func() (T, error)) {
 	returned := false
 	defer func() {
@@ -148,7 +148,7 @@ func (f *Future[T]) from(fn func() (T, error)) {
 	f.Complete(v)
 }
 
-// fill gives the channel what it is to yield, once both are there. The caller holds f.mu.
+// fill sends the value on the channel once both exist. The caller holds f.mu.
 func (f *Future[T]) fill() {
 	if f.ch == nil || !f.over {
 		return
@@ -159,7 +159,7 @@ func (f *Future[T]) fill() {
 	close(f.ch)
 }
 
-// whenOver has fn called when the Future is over, now if it is. stop takes fn back.
+// whenOver registers fn to be called when the Future is settled, or calls it now if it is. stop unregisters fn.
 func (f *Future[T]) whenOver(fn func()) (stop func()) {
 	key := &fn
 	f.mu.Lock()
@@ -182,7 +182,7 @@ func (f *Future[T]) forget(key *func()) {
 	}
 }
 
-// callAll calls fs in order, all of them also if one calls runtime.Goexit.
+// callAll calls all fs in order, even if one calls runtime.Goexit.
 func callAll(fs []*func()) {
 	if len(fs) > 0 {
 		defer callAll(fs[1:])

@@ -47,7 +47,7 @@ func Try[T any](t testing.TB, c codec.Codec[T], p []byte) {
 	}
 }
 
-// inStream sees that a stream comes to the same values and end.
+// inStream checks that a stream yields the same values and end.
 func inStream[T any](t testing.TB, c codec.Codec[T], p []byte, all []T, end error) {
 	t.Helper()
 	src := codec.Decode(Chunks(bytewise(p)...), c)
@@ -65,7 +65,7 @@ func inStream[T any](t testing.TB, c codec.Codec[T], p []byte, all []T, end erro
 	require.Equal(t, errors.Is(end, io.ErrUnexpectedEOF), errors.Is(err, io.ErrUnexpectedEOF), "slice: %v, stream: %v", end, err)
 }
 
-// again sees that a decoded value survives another round.
+// again checks that a decoded value survives another round trip.
 func again[T any](t testing.TB, c codec.Codec[T], v T) {
 	t.Helper()
 	p, err := codec.Marshal(c, v)
@@ -78,14 +78,14 @@ func again[T any](t testing.TB, c codec.Codec[T], v T) {
 	require.True(t, bytes.Equal(p, q) || sameText(c, p, q), "%x, then %x", p, q)
 }
 
-// sameText allows for formats in which one value has several encodings, such as maps of JSON.
+// sameText compares encodings. It allows formats in which one value has several encodings, such as JSON maps.
 func sameText[T any](c codec.Codec[T], p, q []byte) bool {
 	a, err := codec.Unmarshal(c, p)
 	b, err2 := codec.Unmarshal(c, q)
 	return err == nil && err2 == nil && same(a, b)
 }
 
-// same is reflect.DeepEqual, except that a NaN is itself, as its bits are.
+// same is reflect.DeepEqual, except that NaNs with the same bits are equal.
 func same[T any](a, b T) bool {
 	if reflect.DeepEqual(a, b) {
 		return true

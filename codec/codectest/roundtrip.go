@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// maxCuts bounds the indexes at which long frames are cut: every one of the first and last, and some in between.
+// maxCuts limits the indexes at which long frames are cut: all near the start and the end, and some between.
 const maxCuts = 200
 
 // RoundTrip encodes each value and sees that it is decoded as it was, whatever the chunks that its bytes come in:
@@ -94,7 +94,7 @@ func Chunks(chunks ...[]byte) *chanio.Source[[]byte] {
 	}})
 }
 
-// truncated sees that a frame cut short says so.
+// truncated checks that a truncated frame is reported as such.
 func truncated[T any](t testing.TB, c codec.Codec[T], p []byte) {
 	t.Helper()
 	if _, err := codec.Unmarshal(c, p); err == nil || len(p) == 0 {
@@ -116,7 +116,7 @@ func truncated[T any](t testing.TB, c codec.Codec[T], p []byte) {
 	}
 }
 
-// cancelled sees that a Recv whose ctx ends within a frame has taken nothing.
+// cancelled checks that a Recv whose ctx ends within a frame takes nothing.
 func cancelled[T any](t testing.TB, c codec.Codec[T], p []byte, at int, v T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// reflectBits renders a value such that two are the same text if they are the same with NaNs compared by their bits.
+// reflectBits formats a value so that two values have the same text if they are equal, with NaNs compared by their
+// bits.
 func reflectBits(v reflect.Value) string {
 	var b strings.Builder
 	render(&b, v, 0)

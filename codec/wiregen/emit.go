@@ -116,7 +116,7 @@ func (e *emitter) file(args []string) ([]byte, error) {
 	return text, err
 }
 
-// shadowed refuses a file that uses names of Go, such as len, that the package declares anew.
+// shadowed rejects a package that redeclares predeclared names, such as len, that the file uses.
 func (e *emitter) shadowed(text []byte) (err error) {
 	file, parseErr := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
 	if parseErr != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// layout is how a value is encoded: its parts, one behind the other.
+// layout describes how a value is encoded: its parts in order.
 type layout struct {
 	parts    []part
 	min, max int64 // bytes
@@ -32,7 +32,7 @@ type part struct {
 // field is a value within another.
 type field struct {
 	name string     // for errors, such as Inner.X; empty for the value itself
-	expr string     // behind the value, such as .Inner.X
+	expr string     // follows the value, such as .Inner.X
 	of   types.Type // its type
 	form form       // of a number
 	size int        // of a number, in bytes

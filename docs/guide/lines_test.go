@@ -92,7 +92,7 @@ func prices(ctx context.Context) *chanio.Source[Price] { return chanio.FromSlice
 
 func web(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle("GET /prices", httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
-		return httpd.NDJSON(prices(ctx)), nil // a *chanio.Source[Price]; each line leaves when it comes
+		return httpd.NDJSON(prices(ctx)), nil // a *chanio.Source[Price]; each line is sent when it is available
 	}))
 	mux.Handle("GET /upper", httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 		texts := websocket.Texts(conn)

@@ -1,5 +1,5 @@
-// Package afresh lets the handler of a connection go on in a goroutine of its own, whose stack is small again: for connections
-// that begin with much work and then wait for long.
+// Package afresh lets the handler of a connection continue in a new goroutine, whose stack is small again. It is for
+// connections that start with much work and then wait for long.
 package afresh
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Handler is what a handler of servers.Listener.Serve returns, as its error, to have Handle called in its place: by a new
-// goroutine, with the same arguments, once the goroutine of the handler has ended.
+// Handler is an error that a handler of servers.Listener.Serve returns to continue in Handle. After the handler's
+// goroutine has ended, a new one calls Handle with the same arguments.
 type Handler struct {
 	Handle func(context.Context, *chanio.Conn) error
 }

@@ -1,4 +1,4 @@
-// Package bulk makes many bytes for tests, and sees that they arrive.
+// Package bulk generates many bytes for tests and checks that they arrive.
 package bulk
 
 import (
@@ -8,29 +8,29 @@ import (
 	"math/rand/v2"
 )
 
-// blockSize is that of the random bytes that a Stream repeats, each time with a number in front.
+// blockSize is the size of the random block that a Stream repeats, each time with a number in front.
 const blockSize = 1 << 20
 
-// Stream is a fixed sequence of bytes that can be read, or that what is written can be held against: no part of it is
-// like another, so nothing can be lost, repeated or moved unseen. Reading and writing go on from the same place. One
-// goroutine at a time uses it.
+// Stream is a fixed sequence of bytes to read, or to compare with what is written to it. No two parts are equal, so
+// lost, repeated and moved bytes are detected. Reading and writing continue at the same position. It is for one
+// goroutine at a time.
 type Stream struct {
 	block []byte
 	at    int64
 	size  int64
 }
 
-// New returns a Stream of size bytes. Those of different seeds are different.
+// New returns a Stream of size bytes. Different seeds give different streams.
 func New(seed byte, size int64) *Stream {
 	s := &Stream{block: make([]byte, blockSize), size: size}
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(s.block)
 	return s
 }
 
-// Left returns how many bytes are neither read nor written yet.
+// Left returns how many bytes have been neither read nor written.
 func (s *Stream) Left() int64 { return s.size - s.at }
 
-// Next returns the next bytes, n at most; they are valid until the next call. There are none at the end.
+// Next returns the next bytes, at most n, or none at the end. They are valid until the next call.
 func (s *Stream) Next(n int) []byte {
 	off := int(s.at % blockSize)
 	if off == 0 {

@@ -1,10 +1,9 @@
-// Package coalesce is the rule of when a connection holds back what is sent, so that several values leave in one system
-// call.
+// Package coalesce decides when a connection holds back output, so that several values leave in one system call.
 //
-// Something is held back while the input has more at hand that is likely to be answered, or while somebody has corked the
-// output, and for no longer than a delay. It leaves when the receiver is about to wait, when there is enough of it, or
-// when the delay has passed. A delay that passes turns holding off until something is received again, so that a slow
-// handler pays for it once.
+// Output is held back while there is more input that is likely to be answered, or while the output is corked, but no
+// longer than a delay. It leaves when the receiver is about to wait, when enough has accumulated, or when the delay has
+// passed. After the delay has passed, output is not held back until something is received again, so a slow handler is
+// delayed only once.
 package coalesce
 
 import (
@@ -12,11 +11,12 @@ import (
 	"time"
 )
 
-// DefaultDelay is how long something is held back at most. On an idle machine a timer of 200 µs fires after about 1 ms.
+// DefaultDelay is the longest time that output is held back. On an idle machine a timer of 200 µs fires after about 1
+// ms.
 const DefaultDelay = 200 * time.Microsecond
 
-// Rule is the state of the rule for one connection. The methods that end in Locked are called with the lock of the output
-// held, the others by the one goroutine that receives.
+// Rule is the state of the decision for one connection. The methods whose names end in Locked are called with the lock
+// of the output held, the others by the goroutine that receives.
 type Rule struct {
 	delay time.Duration // 0 or less: nothing is held back
 
@@ -29,14 +29,14 @@ type Rule struct {
 	armed bool // timer is running
 }
 
-// Output is what the rule holds back.
+// Output is the output that a Rule controls.
 type Output interface {
-	// DelayPassed is called, without a lock, when something may have been held back for the whole delay. It locks the
-	// output and asks PassedLocked.
+	// DelayPassed is called, without a lock, when output may have been held back for the whole delay. It must lock the
+	// output and call PassedLocked.
 	DelayPassed()
 }
 
-// Init sets the delay: 0 means DefaultDelay, less that nothing is held back.
+// Init sets the delay. 0 means DefaultDelay; with a negative delay nothing is held back.
 func (r *Rule) Init(delay time.Duration) {
 	if delay == 0 {
 		delay = DefaultDelay
@@ -44,26 +44,26 @@ func (r *Rule) Init(delay time.Duration) {
 	r.delay = delay
 }
 
-// SetAtHand says whether the input has something that was received and not yet processed.
+// SetAtHand records whether there is input that has been received and not yet processed.
 func (r *Rule) SetAtHand(on bool) {
 	if r.atHand.Load() != on {
 		r.atHand.Store(on)
 	}
 }
 
-// Received says that the receiver has come back, so that holding is worth a try again.
+// Received records that the receiver has returned for more, so output may be held back again.
 func (r *Rule) Received() {
 	if r.hurried.Load() {
 		r.hurried.Store(false)
 	}
 }
 
-// HoldsLocked reports whether what is sent now is held back.
+// HoldsLocked reports whether output is held back now.
 func (r *Rule) HoldsLocked() bool {
 	return (r.corks > 0 || r.atHand.Load()) && r.delay > 0 && !r.hurried.Load()
 }
 
-// CorkLocked begins or ends a run of values, during which all are held back. Runs nest.
+// CorkLocked starts or ends a run of values that are held back. Runs nest.
 func (r *Rule) CorkLocked(on bool) {
 	switch {
 	case !on:
@@ -75,7 +75,7 @@ func (r *Rule) CorkLocked(on bool) {
 	}
 }
 
-// ArmLocked bounds the time that something is held back. progress is a number that changes when something leaves.
+// ArmLocked starts the delay of held output. progress is a number that changes when output leaves.
 func (r *Rule) ArmLocked(progress int64, out Output) {
 	if r.armed {
 		return
@@ -88,15 +88,15 @@ func (r *Rule) ArmLocked(progress int64, out Output) {
 	r.timer.Reset(r.delay)
 }
 
-// DisarmLocked says that nothing is held back any more. To stop the timer is cheaper than to let it fire.
+// DisarmLocked records that nothing is held back any more. Stopping the timer is cheaper than letting it fire.
 func (r *Rule) DisarmLocked() {
 	if r.armed && r.timer.Stop() {
 		r.armed = false
 	}
 }
 
-// PassedLocked is called by DelayPassed and reports whether what is held back must leave now. waits says that there is
-// something. What came later than the delay began has a delay of its own.
+// PassedLocked is called by DelayPassed and reports whether held output must leave now. waits reports whether there is
+// any. Output that came after the start of the delay has its own delay.
 func (r *Rule) PassedLocked(progress int64, waits bool, out Output) bool {
 	r.armed = false
 	if !waits {

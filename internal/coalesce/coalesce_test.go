@@ -145,7 +145,7 @@ func TestATimerThatFindsNothingTurnsNothingOff(t *testing.T) {
 		o.send()
 		require.Zero(t, o.count())
 		o.write()
-		o.send() // the timer was stopped: it is armed anew
+		o.send() // the timer was stopped: it is armed again
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Equal(t, 2, o.count())

@@ -7,8 +7,8 @@ const (
 	medium    = 32 << 10 // of a medium one
 )
 
-// arena hands out memory that is never reused, so that a payload belongs to its receiver and yet few of them cost an
-// allocation. There are two sizes so that a retained payload keeps little more than itself alive.
+// arena allocates memory that is never reused. A payload belongs to its receiver, and many share one allocation. There
+// are two sizes, so that a retained payload keeps little other memory alive.
 type arena struct{ small, medium []byte }
 
 // clone returns a copy of p whose capacity is its length.

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// mmsghdr is the struct of recvmmsg(2) and sendmmsg(2).
+// mmsghdr is the struct mmsghdr of recvmmsg(2) and sendmmsg(2).
 type mmsghdr struct {
 	hdr syscall.Msghdr
 	n   uint32 // bytes received or sent
@@ -18,7 +18,7 @@ type mmsghdr struct {
 // sockaddr holds a sockaddr_in or a sockaddr_in6.
 type sockaddr [syscall.SizeofSockaddrInet6]byte
 
-// put stores to, mapped if an IPv4 address is for a socket of IPv6, and returns the size.
+// put stores to, mapped if an IPv4 address is for an IPv6 socket, and returns the size.
 func (a *sockaddr) put(to netip.AddrPort, v4 bool, z *zones) int {
 	*a = sockaddr{}
 	binary.BigEndian.PutUint16(a[2:], to.Port())
@@ -37,7 +37,7 @@ func (a *sockaddr) put(to netip.AddrPort, v4 bool, z *zones) int {
 	return syscall.SizeofSockaddrInet6
 }
 
-// get returns what is stored, with an IPv4 address unmapped.
+// get returns the stored address, with an IPv4 address unmapped.
 func (a *sockaddr) get(z *zones) netip.AddrPort {
 	port := binary.BigEndian.Uint16(a[2:])
 	if binary.NativeEndian.Uint16(a[:]) == syscall.AF_INET {
@@ -50,8 +50,8 @@ func (a *sockaddr) get(z *zones) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
-// ancillary holds one control message with a number: the size of the segments that a message is split into or was
-// joined from. The kernel takes 16 bits when it splits and gives 32 when it has joined.
+// ancillary holds one control message with a number: the segment size that a message is split into or was joined from.
+// The kernel expects 16 bits for splitting and returns 32 for joining.
 type ancillary [32]byte
 
 const (
@@ -60,7 +60,7 @@ const (
 	solUDP     = syscall.IPPROTO_UDP
 )
 
-// putSegment stores the size to split at and returns the size of the control message.
+// putSegment stores the segment size and returns the size of the control message.
 func (c *ancillary) putSegment(size int) int {
 	h := (*syscall.Cmsghdr)(unsafe.Pointer(c))
 	h.Level, h.Type = solUDP, udpSegment
@@ -69,7 +69,7 @@ func (c *ancillary) putSegment(size int) int {
 	return syscall.CmsgSpace(2)
 }
 
-// segment returns the size of the segments that were joined, or 0, given how much of c has been filled.
+// segment returns the size of the joined segments, or 0, if filled bytes of c have been written.
 func (c *ancillary) segment(filled int) int {
 	h := (*syscall.Cmsghdr)(unsafe.Pointer(c))
 	if filled < syscall.CmsgLen(4) || h.Level != solUDP || h.Type != udpGRO {

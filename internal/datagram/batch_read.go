@@ -9,11 +9,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// readSize is how many messages one call takes.
+// readSize is the most messages received by one call.
 const readSize = 32
 
-// readBlock is where one call puts what it takes, and the arena of the payloads. A socket borrows one while datagrams are
-// at hand.
+// readBlock holds the messages of one call, and the arena of the payloads. A socket borrows one while datagrams are at
+// hand.
 type readBlock struct {
 	mem   []byte
 	slot  int // bytes for each message
@@ -21,12 +21,12 @@ type readBlock struct {
 	iovs  [readSize]syscall.Iovec
 	names [readSize]sockaddr
 	ctls  [readSize]ancillary
-	ready []chanio.Packet // what the latest call brought
+	ready []chanio.Packet // the result of the latest call
 	arena arena
 }
 
-// newReadBlock makes a block with room for messages of the given size. Slots are apart by a little more than a power of
-// two, so that their starts do not compete for the same lines of the cache.
+// newReadBlock returns a block for messages of the given size. The distance between slots is a little more than a power
+// of two, so that their starts do not compete for the same cache lines.
 func newReadBlock(size int) *readBlock {
 	stride := (size+63)&^63 + 64
 	b := &readBlock{mem: make([]byte, readSize*stride), slot: stride}
@@ -40,8 +40,8 @@ func newReadBlock(size int) *readBlock {
 	return b
 }
 
-// prepare makes the first n headers ready for a call. A connected socket knows its peer, and a name takes a tenth of the
-// time of a call.
+// prepare prepares the first n headers for a call. A connected socket knows its peer and needs no name, which would
+// take a tenth of the time of a call.
 func (b *readBlock) prepare(n int, named bool) {
 	for i := range n {
 		h := &b.hdrs[i].hdr
@@ -56,7 +56,7 @@ func (b *readBlock) prepare(n int, named bool) {
 // fullBlocks are blocks for datagrams of any size.
 var fullBlocks = sync.Pool{New: func() any { return newReadBlock(MaxPayload) }}
 
-// batchReader takes many messages with one call, and holds no block while it waits.
+// batchReader receives many messages with one call, and holds no block while it waits.
 type batchReader struct {
 	c    *Conn
 	raw  syscall.RawConn
@@ -64,13 +64,13 @@ type batchReader struct {
 	pool *sync.Pool
 
 	wait    bool
-	waited  bool // the call under way found nothing at first
+	waited  bool // the call in progress found nothing at first
 	err     error
 	pace    pace
 	blk     *readBlock // nil while nothing is at hand
 	keepCut bool
 	mayJoin bool // the kernel may be asked to join datagrams, when there are many
-	joined  bool // it does so
+	joined  bool // the kernel joins datagrams
 }
 
 func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
@@ -96,7 +96,7 @@ func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
 	return r.blk.ready, nil
 }
 
-// tryRead reports whether there is something to report; otherwise it is called again when there may be.
+// tryRead reports whether it has a result. Otherwise it is called again when the socket is readable.
 func (r *batchReader) tryRead(fd uintptr) bool {
 	if r.blk == nil {
 		r.blk = r.pool.Get().(*readBlock)
@@ -119,7 +119,7 @@ func (r *batchReader) tryRead(fd uintptr) bool {
 	return true
 }
 
-// receive makes the system call for one message or for many, and returns how many it took.
+// receive makes the system call for one message or for many, and returns how many it received.
 func (r *batchReader) receive(fd uintptr) (n int, errno syscall.Errno) {
 	if n = 1; r.pace.many {
 		n = readSize
@@ -143,13 +143,13 @@ func (r *batchReader) receive(fd uintptr) (n int, errno syscall.Errno) {
 	return n, 0
 }
 
-// join makes the kernel join datagrams. recvmmsg tells of what, recvfrom does not.
+// join makes the kernel join datagrams. recvmmsg returns the segment size, recvfrom does not.
 func (r *batchReader) join(fd uintptr) {
 	r.mayJoin = false
 	r.joined = syscall.SetsockoptInt(int(fd), solUDP, udpGRO, 1) == nil
 }
 
-// unpack makes packets of the first n messages, and counts what is in them.
+// unpack converts the first n messages to packets, and counts them.
 func (r *batchReader) unpack(n int) {
 	b, datagrams, bytes := r.blk, 0, 0
 	clear(b.ready)

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// writeBlock is what one call of sendmmsg is given, borrowed for that.
+// writeBlock holds the arguments of one sendmmsg call, and is borrowed for it.
 type writeBlock struct {
 	hdrs  [queueSize]mmsghdr
 	iovs  [queueSize]syscall.Iovec
@@ -31,15 +31,15 @@ const (
 	segmentDefault  = MaxPayload // until the kernel refuses
 )
 
-// batchWriter sends many datagrams with one call. Those of one size to one address are one message, which the kernel or
-// the network card splits (UDP_SEGMENT).
+// batchWriter sends many datagrams with one call. Datagrams of one size to one address form one message, which the
+// kernel or the network card splits (UDP_SEGMENT).
 type batchWriter struct {
 	c   *Conn
 	raw syscall.RawConn
 	try func(fd uintptr) bool // tryWrite, made once
 
 	name    sockaddr
-	segment int // the largest datagram that is sent that way; 0: none is
+	segment int // the largest datagram sent that way; 0: none
 
 	q    *queue
 	wait bool
@@ -66,7 +66,7 @@ func (w *batchWriter) write(q *queue, wait bool) (int, error) {
 	return w.n, err
 }
 
-// tryWrite reports whether there is something to report; otherwise it is called again when there may be.
+// tryWrite reports whether it has a result. Otherwise it is called again when the socket is writable.
 func (w *batchWriter) tryWrite(fd uintptr) bool {
 	var errno syscall.Errno
 	if w.q.left() == 1 {
@@ -86,7 +86,7 @@ func (w *batchWriter) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// first sends the first datagram, which takes less time than writeMany.
+// first sends only the first datagram, which is faster than writeMany.
 func (w *batchWriter) first(fd uintptr) (errno syscall.Errno) {
 	to, data := w.q.msgs[w.q.first].addr, w.q.payload(0, w.q.off)
 	if w.c.peer.IsValid() {
@@ -119,13 +119,14 @@ func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 	return errno
 }
 
-// refusesToSplit reports whether errno may be about the splitting: the card cannot do it, or a datagram exceeds a packet.
+// refusesToSplit reports whether errno may be caused by splitting: the card cannot do it, or a datagram exceeds a
+// packet.
 func refusesToSplit(errno syscall.Errno) bool {
 	return errno == syscall.EINVAL || errno == syscall.EIO || errno == syscall.EMSGSIZE || errno == syscall.EOPNOTSUPP ||
 		errno == syscall.ENOPROTOOPT
 }
 
-// fill describes as many datagrams as one call takes, and returns the number of messages.
+// fill prepares as many datagrams as one call can send, and returns the number of messages.
 func (w *batchWriter) fill(b *writeBlock) (used int) {
 	off := w.q.off
 	for i := 0; i < w.q.left() && used < queueSize; used++ {
@@ -153,8 +154,8 @@ func (w *batchWriter) fill(b *writeBlock) (used int) {
 	return used
 }
 
-// run returns how many datagrams from the i-th on can be one message, and how large they are together: those to the
-// same address and of the same size, of which the last may be smaller.
+// run returns how many datagrams from the i-th on can form one message, and their total size: those to the same address
+// and of the same size, of which the last may be smaller.
 func (w *batchWriter) run(i int) (n, size int) {
 	msgs := w.q.msgs[w.q.first+i:]
 	first := &msgs[0]

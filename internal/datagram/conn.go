@@ -10,11 +10,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Config says how a [Conn] behaves. The zero value means the defaults.
+// Config configures a [Conn]. The zero value means the defaults.
 type Config struct {
-	Coalesce      time.Duration // how long a datagram may wait for others to leave with; 0: 200 µs, negative: not at all
+	Coalesce      time.Duration // how long a datagram may be held back; 0: 200 µs, negative: not at all
 	Linger        time.Duration // how long Close waits without progress; 0: chanio.DefaultLinger
-	MaxDatagram   int           // the largest payload that is received whole; 0: any
+	MaxDatagram   int           // the largest payload received whole; 0: any
 	KeepTruncated bool          // deliver the start of larger ones
 	NoOffload     bool          // the kernel neither splits nor joins datagrams
 	Shutdown      error         // how In ends after Shutdown; nil: net.ErrClosed
@@ -23,8 +23,8 @@ type Config struct {
 }
 
 const (
-	// MaxPayload is the largest payload that fits into a UDP datagram: 65535 octets with the header of 8 (RFC 768). Over
-	// IPv4 the header of the packet counts as well.
+	// MaxPayload is the largest payload of a UDP datagram: 65535 octets less the header of 8 (RFC 768). Over IPv4 the
+	// IP header counts as well.
 	MaxPayload   = 65535 - 8
 	maxPayloadV4 = MaxPayload - 20
 )
@@ -37,10 +37,10 @@ type Conn struct {
 	uc    *net.UDPConn
 	addr  netip.AddrPort // local
 	peer  netip.AddrPort // not valid unless connected
-	v4    bool           // the socket is of IPv4 alone
+	v4    bool           // the socket is IPv4-only
 	zones zones
 	out   outlet
-	drops atomic.Int64 // as the kernel said when the socket was closed
+	drops atomic.Int64 // the kernel's count when the socket was closed
 }
 
 // New wraps uc, which it owns from then on.
@@ -63,7 +63,7 @@ func New(uc *net.UDPConn, cfg Config) *Conn {
 	return c
 }
 
-// PacketConn returns c as what servers and clients hand out.
+// PacketConn returns c in the form that servers and clients return.
 func (c *Conn) PacketConn() *chanio.PacketConn {
 	return &chanio.PacketConn{Duplex: c.Duplex, PacketSocket: c, Multicast: c}
 }
@@ -91,7 +91,7 @@ func (c *Conn) closeBelow() {
 	_ = c.uc.Close()
 }
 
-// sendError says that sending to an address failed.
+// sendError returns the error of sending to an address.
 func (c *Conn) sendError(to netip.AddrPort, err error) error {
 	if !to.IsValid() {
 		return c.opError("send", nil, err)
@@ -107,14 +107,14 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 	return unmap(u.AddrPort())
 }
 
-// isV4 reports whether uc is a socket of IPv4 alone. Of one that is not, the net package gives even an IPv4 address in
-// the form of an IPv6 one.
+// isV4 reports whether uc is an IPv4-only socket. For other sockets the net package returns even an IPv4 address in
+// IPv6 form.
 func isV4(uc *net.UDPConn) bool { return uc.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Is4() }
 
-// unmap makes an IPv4 address of one that an IPv6 socket maps.
+// unmap converts an IPv4-mapped address to an IPv4 address.
 func unmap(ap netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()) }
 
-// check refuses what cannot be sent.
+// check rejects a packet that cannot be sent.
 func (c *Conn) check(p *chanio.Packet) error {
 	err := c.checkAddr(p.Addr)
 	if limit := c.limit(p.Addr); err == nil && len(p.Data) > limit {
@@ -142,7 +142,7 @@ func (c *Conn) checkAddr(to netip.AddrPort) error {
 	return nil
 }
 
-// limit is the largest payload that may go to an address.
+// limit returns the largest payload that may be sent to an address.
 func (c *Conn) limit(to netip.AddrPort) int {
 	if !to.IsValid() {
 		to = c.peer

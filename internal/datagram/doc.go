@@ -1,4 +1,4 @@
-// Package datagram makes a pair of typed halves of a datagram socket, UDP or Unix, for servers and clients to hand out.
+// Package datagram converts a UDP or Unix datagram socket to a pair of typed halves, for servers and clients.
 //
 //	uc, err := datagram.Options{}.Listen(":9000")
 //	conn := datagram.New(uc, datagram.Config{})
@@ -17,7 +17,7 @@
 //
 // # Guarantees
 //
-//   - Nothing is read before somebody asks, a cancelled Recv has taken nothing, and a socket that waits holds no buffer.
+//   - Nothing is read before a Recv, a cancelled Recv has taken nothing, and a socket that waits holds no buffer.
 //   - A payload belongs to its receiver, and yet there is no allocation per datagram.
 //   - The queue of the sending half is bounded, and a sender waits for room in it alone.
 //   - A UDP datagram that is lost ends nothing: it is counted, and is an error of the next Flush.

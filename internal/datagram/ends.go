@@ -12,13 +12,12 @@ import (
 	"github.com/weir-go/weir/internal/coalesce"
 )
 
-// ends is what UDP and Unix sockets have in common: two halves, and one descriptor that is closed when both have
-// ended.
+// ends is the common part of UDP and Unix sockets: two halves, and one descriptor that is closed when both have ended.
 type ends[P any] struct {
 	chanio.Duplex[P, P]
 	in inlet[P]
 
-	kind          string   // what descriptions call it
+	kind          string   // its name in descriptions
 	local, remote net.Addr // remote is nil unless the socket is connected
 	inEnd, outEnd chanio.End
 	rule          coalesce.Rule // of UDP; a Unix socket holds nothing back
@@ -30,7 +29,7 @@ type ends[P any] struct {
 	released chan struct{} // closed when the descriptor has been closed
 }
 
-// init comes first. linger and shutdown are those of a configuration, so they may be zero.
+// init must be called first. linger and shutdown come from a configuration, so they may be zero.
 func (s *ends[P]) init(kind string, nc net.Conn, linger time.Duration, shutdown error, closeBelow func()) {
 	s.kind, s.local, s.remote = kind, nc.LocalAddr(), nc.RemoteAddr()
 	s.released = make(chan struct{})
@@ -42,7 +41,7 @@ func (s *ends[P]) init(kind string, nc net.Conn, linger time.Duration, shutdown 
 	s.Released = s.released
 }
 
-// halfEnded closes the descriptor once both halves have ended. It is called after either has, without a lock.
+// halfEnded closes the descriptor if both halves have ended. It is called, without a lock, when either has.
 func (s *ends[P]) halfEnded() {
 	if s.inEnd.Ended() && s.outEnd.Ended() && s.closing.CompareAndSwap(false, true) {
 		s.closeBelow()
@@ -66,7 +65,7 @@ func (s *ends[P]) Shutdown(ctx context.Context) error {
 	}
 }
 
-// state describes the socket in a few words.
+// state describes the socket briefly.
 func (s *ends[P]) state() string {
 	in, out := s.inEnd.Ended(), s.outEnd.Ended()
 	switch {
@@ -103,7 +102,7 @@ func (s *ends[P]) describeOut() chanio.Description {
 	}
 }
 
-// opError says which call failed, and between which addresses. A nil address means the peer.
+// opError returns err with the call that failed and its addresses. A nil address means the peer.
 func (s *ends[P]) opError(op string, to net.Addr, err error) error {
 	if to == nil {
 		to = s.remote
@@ -111,6 +110,5 @@ func (s *ends[P]) opError(op string, to net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: s.local.Network(), Source: s.local, Addr: to, Err: err}
 }
 
-// noHalfClose is what Out.Close returns when all has been sent: the peer has not been told, because there is no message
-// for that.
+// noHalfClose is the result of Out.Close after everything has been sent: no message tells the peer about the end.
 func (s *ends[P]) noHalfClose() error { return s.opError("close write", nil, errors.ErrUnsupported) }

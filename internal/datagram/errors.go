@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// Explain wraps err, of Listen or Dial, with a prefix and, if it is a common mistake, with what to do about it.
+// Explain wraps err, of Listen or Dial, with a prefix and, for common mistakes, advice.
 func Explain(prefix string, err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -22,7 +22,7 @@ func Explain(prefix string, err error) error {
 	return socket.Explain(prefix, err)
 }
 
-// broadcastHint is for EACCES of a datagram, or of a peer.
+// broadcastHint explains EACCES for a datagram or a peer.
 const broadcastHint = "; if that is a broadcast address, UDPConfig.Broadcast permits it; else a firewall here forbids it"
 
 var (
@@ -46,7 +46,7 @@ func (e *oversizeError) Error() string {
 
 func (e *oversizeError) Is(target error) bool { return target == syscall.EMSGSIZE }
 
-// lostError tells of datagrams that were accepted and could not be sent.
+// lostError reports accepted datagrams that could not be sent.
 type lostError struct {
 	count uint64
 	first error

@@ -14,16 +14,16 @@ import (
 
 // reader reads a socket. It is for one goroutine at a time. P is a packet.
 type reader[P any] interface {
-	// read takes what has arrived, and waits for something if wait is true; otherwise it returns errEmpty if there is
-	// nothing. What it returns may be empty because what arrived was dropped. The slice is valid until the next call,
-	// the payloads belong to the receiver.
+	// read receives what has arrived. If there is nothing, it waits if wait is true, and otherwise returns errEmpty.
+	// The result may be empty because what arrived was dropped. The slice is valid until the next call; the payloads
+	// belong to the receiver.
 	read(wait bool) ([]P, error)
 }
 
-// errEmpty says that nothing has arrived.
+// errEmpty means that nothing has arrived.
 var errEmpty = errors.New("datagram: nothing has arrived")
 
-// inlet is the receiving half of a socket. Its fields belong to the goroutine that receives, apart from deadline and
+// inlet is the receiving half of a socket. Its fields belong to the goroutine that receives, except deadline and
 // draining.
 type inlet[P any] struct {
 	s        *ends[P]
@@ -40,7 +40,7 @@ type inlet[P any] struct {
 	draining atomic.Bool // by Shutdown: what has arrived is still received
 }
 
-// init makes the Source of the inlet.
+// init returns the Source of the inlet.
 func (in *inlet[P]) init(s *ends[P], r reader[P], set func(time.Time) error) *chanio.Source[P] {
 	in.s, in.r = s, r
 	in.deadline.Init(deadline.Func(set))
@@ -69,7 +69,7 @@ func (in *inlet[P]) tryNext() (p P, ok bool, err error) {
 	return p, false, in.s.inEnd.Err()
 }
 
-// atHand appends what has been read. Until the next call of a hook that counts as at hand.
+// atHand appends the packets that have been read. They count as at hand until the next call of a hook.
 func (in *inlet[P]) atHand(dst []P) []P {
 	n := len(dst)
 	for len(dst) < cap(dst) && in.i < len(in.ready) {
@@ -87,7 +87,7 @@ func (in *inlet[P]) pop() P {
 	return p
 }
 
-// fill makes something ready, after everything held back has been sent.
+// fill waits until a packet is ready. It first sends everything that is held back.
 func (in *inlet[P]) fill(ctx context.Context) error {
 	in.s.rule.SetAtHand(false)
 	in.s.rule.Received()
@@ -99,7 +99,7 @@ func (in *inlet[P]) fill(ctx context.Context) error {
 	return in.fail(ctx, err)
 }
 
-// wait reads until something is ready.
+// wait reads until a packet is ready.
 func (in *inlet[P]) wait(ctx context.Context) error {
 	if err := in.deadline.Enter(ctx, time.Time{}); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (in *inlet[P]) wait(ctx context.Context) error {
 	return nil
 }
 
-// read reads once. What that brings may be nothing to receive: the report of a datagram that was sent.
+// read reads once. The result may contain no packet, but the report of a datagram that was sent.
 func (in *inlet[P]) read(wait bool) (err error) {
 	in.i = 0
 	if in.ready, err = in.r.read(wait); isReport(err) {
@@ -128,14 +128,14 @@ func (in *inlet[P]) read(wait bool) (err error) {
 }
 
 const (
-	// lastReads is how many reads follow a Shutdown: peers that do not stop would have it go on for ever.
+	// lastReads limits the reads after a Shutdown, because peers may never stop sending.
 	lastReads = 256
 
-	// grace is how long they may take where a read cannot do without waiting.
+	// grace limits the time of those reads if a read cannot do without waiting.
 	grace = 100 * time.Millisecond
 )
 
-// readLast makes ready what had arrived by the time of Shutdown, and reports whether there is something.
+// readLast reads packets that had arrived by the time of Shutdown, and reports whether there are any.
 func (in *inlet[P]) readLast() bool {
 	if !in.draining.Load() || in.s.inEnd.Ended() || in.deadline.Linger(time.Now().Add(grace)) != nil {
 		return false
@@ -149,7 +149,7 @@ func (in *inlet[P]) readLast() bool {
 	return in.i < len(in.ready)
 }
 
-// fail ends the half with err, unless that concerns one call alone. The Source then calls close.
+// fail ends the half with err, unless that concerns only one call. The Source then calls close.
 func (in *inlet[P]) fail(ctx context.Context, err error) error {
 	if !in.s.inEnd.Ended() && chanio.Resumable(ctx, err) {
 		return err
@@ -162,13 +162,13 @@ func (in *inlet[P]) fail(ctx context.Context, err error) error {
 	return in.s.inEnd.Err()
 }
 
-// close is the hook of that name.
+// close is the Close hook.
 func (in *inlet[P]) close() error {
 	in.end(net.ErrClosed)
 	return nil
 }
 
-// end ends the half with err, unless it has ended, and makes a receiver that waits return.
+// end ends the half with err, unless it has ended, and unblocks a receiver.
 func (in *inlet[P]) end(err error) {
 	in.s.inEnd.Set(err)
 	in.deadline.Close(err)
@@ -176,14 +176,14 @@ func (in *inlet[P]) end(err error) {
 	in.ended()
 }
 
-// drain makes the half end with err once what has arrived has been received.
+// drain makes the half end with err after packets that have arrived are received.
 func (in *inlet[P]) drain(err error) {
 	in.draining.Store(true)
 	in.deadline.Close(err)
 }
 
-// isReport reports whether err is not of the call that returned it but of a datagram that was sent before: that nobody
-// listens where it went, or that it did not get there, which a router or the peer's host said by ICMP.
+// isReport reports whether err was not caused by the call that returned it but by an earlier datagram: nothing listens
+// at its address, or it was not delivered, according to an ICMP message of a router or the peer's host.
 func isReport(err error) bool {
 	if err == nil {
 		return false // before errno, which is allocated

@@ -14,21 +14,21 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Options are those of a UDP socket. The zero value leaves all to the system.
+// Options are the options of a UDP socket. The zero value uses the system's defaults.
 type Options struct {
 	ReadBuffer, WriteBuffer int // bytes
 	TTL, TOS                int // TTL is the hop limit and TOS the traffic class of IPv6
 	Broadcast               bool
 	ReusePort               bool
 
-	MulticastInterface  *net.Interface // that multicasts leave by
+	MulticastInterface  *net.Interface // the interface on which multicasts are sent
 	MulticastTTL        int
 	MulticastNoLoopback bool
 
 	Control func(network, address string, c syscall.RawConn) error
 }
 
-// Listen binds a socket to addr, host:port.
+// Listen binds a socket to addr, in the form host:port.
 func (o Options) Listen(addr string) (*net.UDPConn, error) {
 	lc := net.ListenConfig{Control: o.control}
 	pc, err := lc.ListenPacket(context.Background(), network(addr), addr)
@@ -51,7 +51,7 @@ func (o Options) Dial(ctx context.Context, addr string, local *net.UDPAddr) (*ne
 	return o.apply(nc.(*net.UDPConn))
 }
 
-// network is udp4 for an address of IPv4: the net package takes even 0.0.0.0 for both families.
+// network returns udp4 for an IPv4 address, because the net package opens even 0.0.0.0 for both families.
 func network(addr string) string {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -63,7 +63,7 @@ func network(addr string) string {
 	return "udp"
 }
 
-// control sets what has to be set before the socket is bound or connected.
+// control sets the options that must be set before the socket is bound or connected.
 func (o Options) control(network, address string, c syscall.RawConn) error {
 	if o.ReusePort {
 		if err := socket.ReusePort(c); err != nil {
@@ -83,7 +83,7 @@ func (o Options) control(network, address string, c syscall.RawConn) error {
 	return nil
 }
 
-// apply sets what can be set on a socket that is bound, and closes it if that fails.
+// apply sets the options of a bound socket. It closes the socket if that fails.
 func (o Options) apply(uc *net.UDPConn) (*net.UDPConn, error) {
 	f := familyOf(uc)
 	err := errors.Join(
@@ -106,15 +106,16 @@ func (o Options) apply(uc *net.UDPConn) (*net.UDPConn, error) {
 			func() error { return f.p6.SetMulticastLoopback(false) }),
 	)
 	if err != nil {
-		_ = uc.Close() // err is what matters
+		_ = uc.Close() // err is returned instead
 		return nil, &net.OpError{Op: "set", Net: "udp", Source: uc.LocalAddr(), Err: err}
 	}
 	f.joinedOnly(uc)
 	return uc, nil
 }
 
-// joinedOnly makes a socket receive the multicasts that it joined, not those that any socket of the host joined. Other
-// systems than Linux do that anyway, and old kernels that do not know the option stay as they are.
+// joinedOnly limits the multicasts that a socket receives to groups it has joined; otherwise it receives those that any
+// socket of the host has joined. Other systems than Linux do that anyway, and old kernels without the option are left
+// as they are.
 func (f family) joinedOnly(uc *net.UDPConn) {
 	const (
 		multicastAll4 = 49 // IP_MULTICAST_ALL
@@ -151,9 +152,9 @@ func nonZero(n int, set func(int) error) error {
 	return set(n)
 }
 
-// family is a socket seen as one of IPv4 and of IPv6. One of IPv6 may be both.
+// family is a socket for setting IPv4 and IPv6 options. An IPv6 socket may be both.
 type family struct {
-	v4 bool // of IPv4 alone
+	v4 bool // IPv4-only
 	p4 *ipv4.PacketConn
 	p6 *ipv6.PacketConn
 }
@@ -162,8 +163,8 @@ func familyOf(uc *net.UDPConn) family {
 	return family{isV4(uc), ipv4.NewPacketConn(uc), ipv6.NewPacketConn(uc)}
 }
 
-// each sets an option for both families that the socket may be of. Not every system lets a socket of IPv6 have the IPv4
-// option, so only the error of its own family counts.
+// each sets an option for both families that the socket may have. Not every system supports the IPv4 option on an IPv6
+// socket, so only the error of its own family counts.
 func (f family) each(wanted bool, set4, set6 func() error) error {
 	switch {
 	case !wanted:
@@ -175,7 +176,7 @@ func (f family) each(wanted bool, set4, set6 func() error) error {
 	return set6()
 }
 
-// Join has the socket receive what is sent to a group, on the interface ifi; nil leaves the choice to the system.
+// Join makes the socket receive packets sent to a group, on the interface ifi; nil lets the system choose.
 func (c *Conn) Join(group netip.Addr, ifi *net.Interface) error {
 	f := familyOf(c.uc)
 	return c.membership("join", group, func(to net.Addr, v4 bool) error {

@@ -10,33 +10,34 @@ import (
 )
 
 const (
-	roomCount = 4 * queueSize // datagrams accepted and not yet sent beyond which senders wait
-	roomBytes = 256 << 10     // and bytes
-	holdBytes = 60 << 10      // bytes beyond which nothing is held back
+	roomCount = 4 * queueSize // senders wait beyond this many unsent datagrams
+	roomBytes = 256 << 10     // or this many bytes
+	holdBytes = 60 << 10      // nothing is held back beyond this many bytes
 	turnBytes = 16 << 10      // bytes after which SendAll lets other senders in
 )
 
-// outlet is the sending half of a Conn. Senders append to one queue; a sender that finds nobody writing writes for all,
-// without blocking. What the kernel has no room for is written by a goroutine that ends when the queue is empty.
+// outlet is the sending half of a Conn. Senders append to one queue. A sender that finds no other goroutine writing
+// writes for all, without blocking. If the kernel has no room, a new goroutine writes the rest and ends when the queue
+// is empty.
 type outlet struct {
 	c *Conn
 	w writer
 
 	mu       sync.Mutex
-	q        *queue        // accepted, behind rest
+	q        *queue        // accepted, to be sent after rest
 	rest     *queue        // being written
-	writing  bool          // somebody is in writeLocked, or a goroutine is about to be
-	accepted int64         // datagrams, ever
+	writing  bool          // writeLocked is running, or a goroutine is about to call it
+	accepted int64         // datagrams accepted so far
 	lost     *lostError    // since the last Flush; nil: none
-	moved    chan struct{} // closed when anything changes, if somebody waits for that
+	moved    chan struct{} // closed when anything changes, if a goroutine waits for that
 
-	settled atomic.Int64 // datagrams sent or lost, ever; written with mu held
+	settled atomic.Int64 // datagrams sent or lost so far; written with mu held
 	pending atomic.Bool  // something is held back
 
 	uncorkFunc func() // uncork, made once
 }
 
-// init makes the Sink of the outlet.
+// init returns the Sink of the outlet.
 func (o *outlet) init(c *Conn, w writer) *chanio.Sink[chanio.Packet] {
 	o.c, o.w, o.uncorkFunc = c, w, o.uncork
 	c.outEnd.Progress = o.settled.Load
@@ -52,7 +53,7 @@ func (o *outlet) send(ctx context.Context, p chanio.Packet) error {
 	return o.sendLocked(ctx, &p, false)
 }
 
-// sendAll collects values and writes once for all that fit into one queue.
+// sendAll queues values and writes once for all that fit into one queue.
 func (o *outlet) sendAll(ctx context.Context, vs []chanio.Packet) (n int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -84,7 +85,7 @@ func (o *outlet) trySend(p chanio.Packet) (bool, error) {
 	return err == nil, err
 }
 
-// sendLocked waits for room and accepts p. more says that the caller has more to send at once.
+// sendLocked waits for room and accepts p. more means that the caller has more to send at once.
 func (o *outlet) sendLocked(ctx context.Context, p *chanio.Packet, more bool) error {
 	if err := o.c.check(p); err != nil {
 		return err
@@ -97,7 +98,7 @@ func (o *outlet) sendLocked(ctx context.Context, p *chanio.Packet, more bool) er
 	return o.acceptLocked(p, more)
 }
 
-// hasRoomLocked reports whether one more may be accepted, or must be refused.
+// hasRoomLocked reports whether a datagram can be accepted, or must be refused.
 func (o *outlet) hasRoomLocked() bool {
 	return !o.c.outEnd.Open() ||
 		o.q.left()+o.rest.left() < roomCount && o.q.leftBytes()+o.rest.leftBytes() < roomBytes
@@ -124,7 +125,7 @@ func (o *outlet) acceptLocked(p *chanio.Packet, more bool) error {
 	return nil
 }
 
-// refusal is what a sender is told after the end.
+// refusal is the error of a sender after the end.
 func refusal(end *chanio.End) error {
 	if err := end.Err(); err != nil {
 		return err
@@ -132,7 +133,7 @@ func refusal(end *chanio.End) error {
 	return net.ErrClosed
 }
 
-// awaitLocked unlocks until something changes or ctx ends. If it can change something itself it does not wait.
+// awaitLocked unlocks until something changes or ctx ends. If the caller can change something itself, it does not wait.
 func (o *outlet) awaitLocked(ctx context.Context) error {
 	before := o.settled.Load()
 	o.pushLocked()
@@ -153,7 +154,7 @@ func (o *outlet) awaitLocked(ctx context.Context) error {
 	}
 }
 
-// changedLocked wakes those in awaitLocked.
+// changedLocked wakes all calls of awaitLocked.
 func (o *outlet) changedLocked() {
 	if o.moved != nil {
 		close(o.moved)
@@ -161,7 +162,7 @@ func (o *outlet) changedLocked() {
 	}
 }
 
-// flush waits until everything accepted before it has been sent, and returns what was lost since the last time.
+// flush waits until everything accepted before it has been sent, and returns what was lost since the last flush.
 func (o *outlet) flush(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -180,7 +181,7 @@ func (o *outlet) flush(ctx context.Context) error {
 	return nil
 }
 
-// close sends what was accepted, after the Sink has begun to refuse more. There is nothing to tell the peer with.
+// close sends what was accepted, after the Sink has started to refuse more. No message tells the peer about the end.
 func (o *outlet) close() error {
 	o.mu.Lock()
 	o.changedLocked() // senders that wait for room
@@ -199,7 +200,7 @@ func (o *outlet) close() error {
 	return err
 }
 
-// abort discards, and ends both halves. The Sink has set the end.
+// abort discards everything and ends both halves. The Sink has set the end.
 func (o *outlet) abort(cause error) {
 	o.mu.Lock()
 	o.discardLocked()

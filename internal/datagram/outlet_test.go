@@ -182,7 +182,7 @@ func TestHeldDatagramsLeaveAfterTheDelay(t *testing.T) {
 		uncork()
 		uncork = c.Out.Cork()
 		sendNumbers(t, c, 6, 8)
-		require.Equal(t, numbers(0, 6), k.got(), "until corked anew")
+		require.Equal(t, numbers(0, 6), k.got(), "until corked again")
 		c.Out.Cork()()
 		require.Equal(t, numbers(0, 6), k.got(), "corks nest")
 		uncork()

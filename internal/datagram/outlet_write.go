@@ -7,16 +7,16 @@ import (
 
 // writer writes to a socket. It is for one goroutine at a time.
 type writer interface {
-	// write sends the first datagrams of q, which is not empty, and returns how many left. An error concerns the one
-	// that follows them. If wait is false, errFull means that the kernel has no room.
+	// write sends the first datagrams of q, which is not empty, and returns how many it has sent. An error concerns the
+	// one after them. If wait is false, errFull means that the kernel has no room.
 	write(q *queue, wait bool) (n int, err error)
 }
 
-// errFull says that the kernel takes no more for now.
+// errFull means that the kernel has no room now.
 var errFull = errors.New("datagram: the socket's buffer is full")
 
-// writeLocked is where datagrams leave. It is for the goroutine that has set writing, and unlocks while it writes. If
-// the kernel has no room and wait is false, the rest is left to a goroutine of its own.
+// writeLocked sends datagrams. Only the goroutine that has set writing calls it; it unlocks while it writes. If the
+// kernel has no room and wait is false, a new goroutine sends the rest.
 func (o *outlet) writeLocked(wait bool) {
 	for o.nextLocked() {
 		q := o.rest
@@ -25,7 +25,7 @@ func (o *outlet) writeLocked(wait bool) {
 		o.mu.Lock()
 		o.wroteLocked(q, n, err)
 		if err == errFull && !o.c.outEnd.Ended() {
-			go func() { // ends when nothing is left, or the socket is closed
+			go func() { // ends when the queue is empty, or the socket is closed
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				o.writeLocked(true)
@@ -37,7 +37,7 @@ func (o *outlet) writeLocked(wait bool) {
 	o.changedLocked()
 }
 
-// nextLocked sees to it that rest is what is to be written next, and reports whether there is anything.
+// nextLocked sets rest to the datagrams to write next, and reports whether there are any.
 func (o *outlet) nextLocked() bool {
 	if o.c.outEnd.Ended() {
 		o.writing = false
@@ -53,7 +53,7 @@ func (o *outlet) nextLocked() bool {
 	return o.rest != nil
 }
 
-// discardLocked drops what is queued, unless somebody is writing, who does so then.
+// discardLocked drops what is queued. If a goroutine is writing, that one does so later.
 func (o *outlet) discardLocked() {
 	if o.writing {
 		return
@@ -64,7 +64,7 @@ func (o *outlet) discardLocked() {
 	o.releasedLocked()
 }
 
-// releasedLocked notes that nothing is held back any more.
+// releasedLocked records that nothing is held back any more.
 func (o *outlet) releasedLocked() {
 	if o.pending.Load() {
 		o.pending.Store(false)
@@ -72,7 +72,7 @@ func (o *outlet) releasedLocked() {
 	}
 }
 
-// wroteLocked notes the result of a write.
+// wroteLocked records the result of a write.
 func (o *outlet) wroteLocked(q *queue, n int, err error) {
 	o.c.counts.wrote(n, q.skip(n))
 	o.settled.Add(int64(n))
@@ -82,8 +82,8 @@ func (o *outlet) wroteLocked(q *queue, n int, err error) {
 	o.changedLocked()
 }
 
-// refusedLocked notes that the kernel did not send the first datagram of q. On a connected socket the error may be the
-// report of an earlier one instead, so this one is tried again.
+// refusedLocked records that the kernel did not send the first datagram of q. On a connected socket the error may
+// concern an earlier one, so this one is tried again.
 func (o *outlet) refusedLocked(q *queue, err error) {
 	again := q.retried
 	if !again {
@@ -95,7 +95,7 @@ func (o *outlet) refusedLocked(q *queue, err error) {
 	}
 }
 
-// loseLocked notes that a datagram was not sent. An error without an address is what a read met.
+// loseLocked records that a datagram was not sent. An error without an address comes from a read.
 func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.c.counts.failed.Add(1)
 	if o.lost == nil {
@@ -104,7 +104,7 @@ func (o *outlet) loseLocked(to netip.AddrPort, err error) {
 	o.lost.count++
 }
 
-// pushLocked writes what is queued, unless somebody is writing, who does so then.
+// pushLocked writes what is queued. If a goroutine is writing, that one does so later.
 func (o *outlet) pushLocked() {
 	if !o.writing && o.q != nil {
 		o.writing = true

@@ -2,9 +2,9 @@
 
 package datagram
 
-// pace chooses between the call that takes one message, which is cheaper, and the one that takes many. The kernel does
-// not say how many there are, so many are tried when single calls find something without waiting, and less and less
-// often while that yields only one.
+// pace chooses between the call that receives one message, which is cheaper, and the one that receives many. The kernel
+// does not report how many there are. So the call for many is tried when single calls find a message without waiting,
+// and less often while it yields only one.
 type pace struct {
 	many   bool // make the call for many
 	found  int  // single calls in a row that found something at once

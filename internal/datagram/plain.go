@@ -7,7 +7,7 @@ import (
 )
 
 // plain reads and writes one datagram at a time through the net package, on systems without batches. It holds a buffer
-// while it waits, and a write may wait for room in the socket's buffer, which drains by itself.
+// while it waits. A write may wait for room in the socket's buffer, which drains by itself.
 type plain struct {
 	c *Conn
 	single[chanio.Packet]
@@ -19,7 +19,7 @@ func plainTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 	return t, t
 }
 
-// read implements reader. Without wait it waits as well, for as long as the deadline of the socket allows.
+// read implements reader. It waits until the deadline of the socket even if wait is false.
 func (t *plain) read(bool) ([]chanio.Packet, error) {
 	buf := t.bufs.Get().(*[]byte)
 	defer t.bufs.Put(buf)

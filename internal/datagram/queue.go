@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// queue is datagrams to be sent, their payloads one after the other. A nil queue is empty.
+// queue holds datagrams to send, with their payloads one after the other. A nil queue is empty.
 type queue struct {
 	buf     []byte
 	msgs    []message
@@ -34,7 +34,7 @@ func (q *queue) add(addr netip.AddrPort, data []byte) {
 	q.msgs = append(q.msgs, message{addr, len(data)})
 }
 
-// left returns how many have not been sent.
+// left returns the number of unsent datagrams.
 func (q *queue) left() int {
 	if q == nil {
 		return 0
@@ -42,7 +42,7 @@ func (q *queue) left() int {
 	return len(q.msgs) - q.first
 }
 
-// leftBytes returns how large their payloads are.
+// leftBytes returns the total size of the unsent payloads.
 func (q *queue) leftBytes() int {
 	if q == nil {
 		return 0
@@ -50,7 +50,7 @@ func (q *queue) leftBytes() int {
 	return len(q.buf) - q.off
 }
 
-// skip drops the first n and returns how large their payloads are.
+// skip drops the first n datagrams and returns the total size of their payloads.
 func (q *queue) skip(n int) (bytes int) {
 	for _, m := range q.msgs[q.first : q.first+n] {
 		bytes += m.size
@@ -63,10 +63,10 @@ func (q *queue) skip(n int) (bytes int) {
 	return bytes
 }
 
-// payload returns the i-th of those that have not been sent, given where it begins.
+// payload returns the payload of the i-th unsent datagram, which starts at off.
 func (q *queue) payload(i, off int) []byte { return q.buf[off : off+q.msgs[q.first+i].size] }
 
-// recycle gives q back, for the next one that is needed.
+// recycle makes q available for reuse.
 func (q *queue) recycle() {
 	if q != nil && cap(q.buf) <= queueKeep {
 		clear(q.msgs)

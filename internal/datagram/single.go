@@ -2,7 +2,7 @@ package datagram
 
 import "sync"
 
-// single is what readers have in common that take one datagram at a time.
+// single is the common part of readers that receive one datagram at a time.
 type single[P any] struct {
 	counts  *counts
 	max     int  // the largest payload that is received whole
@@ -12,7 +12,7 @@ type single[P any] struct {
 	one     [1]P
 }
 
-// bufsFor returns buffers for payloads of that size. One byte more tells that there was more.
+// bufsFor returns a pool of buffers for payloads of that size. They have one byte more, to detect larger ones.
 func bufsFor(size int) *sync.Pool {
 	return &sync.Pool{New: func() any {
 		buf := make([]byte, size+1)
@@ -20,7 +20,7 @@ func bufsFor(size int) *sync.Pool {
 	}}
 }
 
-// take counts what was read into a buffer, and returns a copy of it unless it is to be dropped.
+// take counts a datagram that was read into a buffer, and returns a copy of it unless it is dropped.
 func (s *single[P]) take(p []byte) (data []byte, ok bool) {
 	cut := len(p) > s.max
 	p = p[:min(len(p), s.max)]

@@ -6,13 +6,13 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// counts are what Stats returns.
+// counts holds the counts that Stats returns.
 type counts struct {
 	received, receivedBytes, reads, truncated atomic.Uint64
 	sent, sentBytes, writes, failed           atomic.Uint64
 }
 
-// wrote notes one call that sent n datagrams, or tried to.
+// wrote counts one call that sent n datagrams, or tried to.
 func (s *counts) wrote(n, bytes int) {
 	s.writes.Add(1)
 	if n > 0 {
@@ -21,14 +21,14 @@ func (s *counts) wrote(n, bytes int) {
 	}
 }
 
-// read notes one call that took n datagrams.
+// read counts one call that received n datagrams.
 func (s *counts) read(n, bytes int) {
 	s.reads.Add(1)
 	s.received.Add(uint64(n))
 	s.receivedBytes.Add(uint64(bytes))
 }
 
-// cut notes a datagram that was larger than what is received whole, and returns keep.
+// cut counts a datagram that was too large to be received whole, and returns keep.
 func (s *counts) cut(keep bool) bool {
 	s.truncated.Add(1)
 	return keep

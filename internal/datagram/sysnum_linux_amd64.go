@@ -1,4 +1,4 @@
 package datagram
 
-// sysSendmmsg is missing from package syscall on this architecture alone.
+// sysSendmmsg is missing from package syscall only on this architecture.
 const sysSendmmsg = 307

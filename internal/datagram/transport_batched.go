@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// newTransport returns what reads and writes the socket of c.
+// newTransport returns the reader and the writer of c's socket.
 func newTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 	raw, err := c.uc.SyscallConn()
 	if err != nil || cfg.plain {
@@ -19,7 +19,7 @@ func newTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 }
 
 // kernelDrops returns how many datagrams the kernel has dropped because the socket's buffer was full. It returns -1 if
-// the kernel does not tell, or the socket is closed.
+// the kernel does not report that, or the socket is closed.
 func kernelDrops(c syscall.Conn) int64 {
 	const (
 		soMeminfo = 55 // SO_MEMINFO, since Linux 4.12

@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// newTransport returns what reads and writes the socket of c.
+// newTransport returns the reader and the writer of c's socket.
 func newTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) { return plainTransport(c, cfg) }
 
-// kernelDrops returns -1: this system does not tell.
+// kernelDrops returns -1: this system does not report drops.
 func kernelDrops(syscall.Conn) int64 { return -1 }

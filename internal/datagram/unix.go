@@ -12,9 +12,9 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// UnixConfig says how a Unix datagram socket is made and how it behaves. The zero value means the defaults.
+// UnixConfig configures a Unix datagram socket. The zero value means the defaults.
 type UnixConfig struct {
-	Local         string        // a path, "@name", or empty: one that the kernel chooses, where it does
+	Local         string        // a path, "@name", or "" for one that the kernel chooses, if it does
 	Remote        string        // the peer; empty: none
 	Mode          fs.FileMode   // of the file at Local; 0: what the umask leaves
 	Linger        time.Duration // how long Close waits without progress; 0: chanio.DefaultLinger
@@ -24,8 +24,8 @@ type UnixConfig struct {
 	Shutdown      error         // how In ends after Shutdown; nil: net.ErrClosed
 }
 
-// MaxUnix is the largest payload that is received whole unless a configuration says otherwise. It is more than a socket
-// sends with the write buffer that Linux gives it.
+// MaxUnix is the default limit of payloads that are received whole. It is larger than any that a socket with Linux's
+// default write buffer sends.
 const MaxUnix = 256 << 10
 
 var (
@@ -36,7 +36,7 @@ var (
 	errNoAbstract = fmt.Errorf("abstract names exist on Linux only: %w here", errors.ErrUnsupported)
 )
 
-// ExplainUnix wraps err, of OpenUnix, with a prefix and, if it is a common mistake, with what to do about it.
+// ExplainUnix wraps err, of OpenUnix, with a prefix and, for common mistakes, advice.
 func ExplainUnix(prefix string, err error) error {
 	hint := localHint
 	var op *net.OpError
@@ -46,7 +46,7 @@ func ExplainUnix(prefix string, err error) error {
 	return fmt.Errorf("%s: %w%s", prefix, err, hint(err))
 }
 
-// localHint says what to do about an error of binding, or nothing.
+// localHint returns advice about an error of binding, or "".
 func localHint(err error) string {
 	if hint := unixfile.BindHint(err); hint != "" {
 		return hint
@@ -57,7 +57,7 @@ func localHint(err error) string {
 	return ""
 }
 
-// remoteHint says what to do about an error of connecting or sending, or nothing.
+// remoteHint returns advice about an error of connecting or sending, or "".
 func remoteHint(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -76,7 +76,7 @@ func remoteHint(err error) string {
 	return ""
 }
 
-// check refuses what cannot be the configuration of a socket.
+// check rejects an invalid configuration.
 func (cfg *UnixConfig) check() error {
 	switch {
 	case cfg.Mode&^fs.ModePerm != 0:

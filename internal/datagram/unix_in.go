@@ -9,19 +9,19 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// unixReader takes one datagram at a time.
+// unixReader receives one datagram at a time.
 type unixReader struct {
 	c *UnixConn
 	single[chanio.UnixPacket]
 	try func(fd uintptr) bool // tryRead, made once
 
-	// Of the call under way.
+	// Of the call in progress.
 	wait bool
 	got  []chanio.UnixPacket // one, or none
 	err  error
 }
 
-// unixBufs are buffers for the default size.
+// unixBufs is the pool of buffers of the default size.
 var unixBufs = bufsFor(MaxUnix)
 
 func newUnixReader(c *UnixConn, cfg *UnixConfig) *unixReader {
@@ -45,8 +45,8 @@ func (r *unixReader) read(wait bool) ([]chanio.UnixPacket, error) {
 	return r.got, r.err
 }
 
-// tryRead reports whether there is something to report; otherwise it is called again when there may be. The buffer is
-// borrowed only meanwhile, so a socket that waits has none.
+// tryRead reports whether it has a result. Otherwise it is called again when the socket is readable. It borrows a
+// buffer only during the call, so a waiting socket has none.
 func (r *unixReader) tryRead(fd uintptr) bool {
 	buf := r.bufs.Get().(*[]byte)
 	defer r.bufs.Put(buf)
@@ -69,8 +69,8 @@ func (r *unixReader) tryRead(fd uintptr) bool {
 	return true
 }
 
-// receive makes a packet of p. A socket with a peer drops what others sent: the kernel lets that through until the socket is
-// connected, and after the peer is gone.
+// receive makes a packet of p. A socket with a peer drops packets from others, which the kernel delivers until the
+// socket is connected and after the peer is gone.
 func (r *unixReader) receive(p []byte, from string) {
 	if r.c.peer != "" {
 		if bound := r.c.bound.Load(); bound == nil || *bound != from {

@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// OpenUnix makes a socket. The error is a [*net.OpError] with Op "listen" if it is about the local address and "dial" if
-// it is about the remote one.
+// OpenUnix opens a socket. The error is a [*net.OpError] with Op "listen" for the local address and "dial" for the
+// remote one.
 func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
 	uc, file, err := bindUnix(cfg)
 	if err != nil {
@@ -29,7 +29,7 @@ func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
 	return &chanio.UnixPacketConn{Duplex: c.Duplex, PacketSocket: c}, nil
 }
 
-// bindUnix returns a socket bound to its local address, and the file there, if any.
+// bindUnix returns a socket bound to its local address, and its file, if any.
 func bindUnix(cfg *UnixConfig) (uc *net.UnixConn, file *unixfile.File, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, nil, err
@@ -53,8 +53,8 @@ func bindUnix(cfg *UnixConfig) (uc *net.UnixConn, file *unixfile.File, err error
 	return uc, nil, use(socket)
 }
 
-// bindName binds to an abstract name, which the kernel chooses if it is empty. Only Linux has them; elsewhere a socket
-// without a file has no name.
+// bindName binds to an abstract name, which the kernel chooses if it is empty. Only Linux has abstract names; elsewhere
+// a socket without a file has no name.
 func bindName(fd int, name string) error {
 	if runtime.GOOS != "linux" {
 		if name != "" {
@@ -65,7 +65,7 @@ func bindName(fd int, name string) error {
 	return os.NewSyscallError("bind", syscall.Bind(fd, &syscall.SockaddrUnix{Name: name}))
 }
 
-// wrapUnix returns a copy of socket for the poller of the runtime.
+// wrapUnix returns a copy of socket for the runtime's poller.
 func wrapUnix(socket *os.File, writeBuffer int) (*net.UnixConn, error) {
 	pc, err := net.FilePacketConn(socket)
 	if err != nil {
@@ -73,7 +73,7 @@ func wrapUnix(socket *os.File, writeBuffer int) (*net.UnixConn, error) {
 	}
 	uc := pc.(*net.UnixConn)
 	if err := nonZero(writeBuffer, uc.SetWriteBuffer); err != nil {
-		_ = uc.Close() // err is what matters
+		_ = uc.Close() // err is returned instead
 		return nil, err
 	}
 	return uc, nil
@@ -90,7 +90,7 @@ func (c *UnixConn) connectFD(fd uintptr) error {
 	return err
 }
 
-// connectName connects to name, and returns the name that the peer was bound to.
+// connectName connects to name, and returns the name that the peer is bound to.
 func connectName(fd uintptr, name string) (bound string, err error) {
 	if isAbstract(name) && runtime.GOOS != "linux" {
 		return "", errNoAbstract
@@ -105,7 +105,7 @@ func connectName(fd uintptr, name string) (bound string, err error) {
 	return nameIn(peer), nil
 }
 
-// nameIn returns the name of a socket, which is empty if it has none.
+// nameIn returns the name of a socket, or "" if it has none.
 func nameIn(a syscall.Sockaddr) string {
 	if u, ok := a.(*syscall.SockaddrUnix); ok {
 		return u.Name

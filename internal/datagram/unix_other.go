@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// OpenUnix fails: there are no such sockets here.
+// OpenUnix fails: this system has no such sockets.
 func OpenUnix(cfg *UnixConfig) (*chanio.UnixPacketConn, error) {
 	err := fmt.Errorf("datagrams of Unix sockets: %w on %s", errors.ErrUnsupported, runtime.GOOS)
 	return nil, &net.OpError{Op: "listen", Net: "unixgram", Err: err}

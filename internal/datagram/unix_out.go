@@ -16,24 +16,24 @@ import (
 	"github.com/weir-go/weir/internal/unixfile"
 )
 
-// unixOutlet is the sending half of a UnixConn. One sender at a time gives its datagram to the kernel, which puts it into
-// the receiver's queue. While that is full, the sender waits and the others wait behind it.
+// unixOutlet is the sending half of a UnixConn. One sender at a time passes its datagram to the kernel, which puts it
+// into the receiver's queue. While the queue is full, that sender waits, and the others wait for it.
 type unixOutlet struct {
 	c        *UnixConn
-	turn     chan struct{}     // holds an element while somebody sends
+	turn     chan struct{}     // holds a value while a sender has the turn
 	deadline deadline.Deadline // for the sender whose turn it is
 
-	// Of the call under way.
+	// Of the call in progress.
 	try    func(fd uintptr) bool // tryWrite, made once
 	p      *chanio.UnixPacket
 	wait   bool
 	result error
 }
 
-// tellsRoom says that the kernel tells when the peer of a connected socket has room again.
+// tellsRoom means that the kernel reports when the peer of a connected socket has room again.
 const tellsRoom = runtime.GOOS == "linux"
 
-// init makes the Sink of the outlet.
+// init returns the Sink of the outlet.
 func (o *unixOutlet) init(c *UnixConn) *chanio.Sink[chanio.UnixPacket] {
 	o.c, o.turn, o.try = c, make(chan struct{}, 1), o.tryWrite
 	o.deadline.Init(deadline.Func(c.uc.SetWriteDeadline))
@@ -61,7 +61,7 @@ func (o *unixOutlet) send(ctx context.Context, p chanio.UnixPacket) error {
 	return o.explain(&p, err)
 }
 
-// awaitTurn waits for the senders before.
+// awaitTurn waits for earlier senders.
 func (o *unixOutlet) awaitTurn(ctx context.Context) error {
 	select {
 	case o.turn <- struct{}{}:
@@ -92,7 +92,7 @@ func (o *unixOutlet) trySend(p chanio.UnixPacket) (bool, error) {
 	return err == nil, o.explain(&p, err)
 }
 
-// check refuses what cannot be sent.
+// check rejects a packet that cannot be sent.
 func (o *unixOutlet) check(p *chanio.UnixPacket) (err error) {
 	switch {
 	case o.c.peer == "" && p.Addr == "":
@@ -114,8 +114,8 @@ const (
 	lastPause  = 20 * time.Millisecond
 )
 
-// awaitRoom sends p when there is room in the receiver's queue. The kernel tells when that is only if the socket is
-// connected; otherwise awaitRoom tries again and again.
+// awaitRoom sends p when there is room in the receiver's queue. The kernel reports room only for a connected socket;
+// otherwise awaitRoom polls.
 func (o *unixOutlet) awaitRoom(ctx context.Context, p *chanio.UnixPacket) error {
 	if tellsRoom && o.c.peer != "" {
 		return o.writeWaiting(ctx, p)
@@ -156,8 +156,8 @@ func (o *unixOutlet) writeWaiting(ctx context.Context, p *chanio.UnixPacket) err
 	}
 }
 
-// write is where datagrams leave. It tries once or, if wait is true, when there is room; otherwise errFull says that
-// there is none. It is for the sender whose turn it is.
+// write sends a datagram. It tries once, or waits for room if wait is true; otherwise errFull means that there is none.
+// Only the sender whose turn it is calls it.
 func (o *unixOutlet) write(p *chanio.UnixPacket, wait bool) error {
 	if !o.c.outEnd.Open() {
 		return refusal(&o.c.outEnd)
@@ -174,11 +174,11 @@ func (o *unixOutlet) write(p *chanio.UnixPacket, wait bool) error {
 	return err
 }
 
-// tryWrite reports whether there is something to report; otherwise it is called again when there may be.
+// tryWrite reports whether it has a result. Otherwise it is called again when the socket is writable.
 func (o *unixOutlet) tryWrite(fd uintptr) bool {
 	err := o.sendto(fd)
 	if o.c.peer != "" && isGone(err) {
-		// The peer may have been started anew at its address.
+		// The peer may have been restarted at its address.
 		if err = o.c.connectFD(fd); err == nil {
 			err = o.sendto(fd)
 		}
@@ -206,7 +206,7 @@ func (o *unixOutlet) sendto(fd uintptr) error {
 	}
 }
 
-// isGone reports whether err says that the peer of a connected socket is gone, now or since the last time.
+// isGone reports whether err means that the peer of a connected socket is gone, now or since the last call.
 func isGone(err error) bool {
 	switch err {
 	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ENOTCONN, syscall.EDESTADDRREQ:
@@ -215,7 +215,7 @@ func isGone(err error) bool {
 	return false
 }
 
-// explain says what to do about an error of the kernel. Others it returns as they are.
+// explain adds advice to an error of the kernel. It returns other errors unchanged.
 func (o *unixOutlet) explain(p *chanio.UnixPacket, err error) error {
 	var errno syscall.Errno
 	switch {
@@ -235,20 +235,20 @@ func (o *unixOutlet) explain(p *chanio.UnixPacket, err error) error {
 	return err
 }
 
-// limit is the largest payload that the socket's write buffer takes.
+// limit returns the largest payload that the socket's write buffer accepts.
 func (o *unixOutlet) limit() (limit int) {
 	_ = control(o.c.raw, func(fd uintptr) (err error) {
 		limit, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
 		return err
 	})
 	if runtime.GOOS == "linux" {
-		limit -= 32 // which the kernel keeps for itself
+		limit -= 32 // reserved by the kernel
 	}
 	return limit
 }
 
-// close makes senders that wait for room return, after the Sink has begun to refuse more. There is nothing to tell the
-// peer with.
+// close unblocks senders that wait for room, after the Sink has started to refuse more. No message tells the peer about
+// the end.
 func (o *unixOutlet) close() error {
 	o.c.outEnd.Set(nil)
 	o.deadline.Close(net.ErrClosed)
@@ -256,5 +256,5 @@ func (o *unixOutlet) close() error {
 	return o.c.noHalfClose()
 }
 
-// abort ends both halves, and so closes the socket, which makes senders return. The Sink has set the end.
+// abort ends both halves, which closes the socket and unblocks senders. The Sink has set the end.
 func (o *unixOutlet) abort(cause error) { o.c.in.end(cause) }

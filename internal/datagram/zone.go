@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// zones remembers which interface the zone of an IPv6 address names, because asking the system takes long. Interfaces
-// that come and go later get other numbers.
+// zones caches which interface the zone of an IPv6 address names, because asking the system is slow. Interfaces that
+// come and go later get other numbers.
 type zones struct {
 	names   memo[uint32, string]
 	indexes memo[string, uint32]
@@ -36,7 +36,7 @@ func zoneIndex(name string) uint32 {
 	return 0
 }
 
-// memo remembers what a function returned.
+// memo caches the results of a function.
 type memo[K comparable, V any] struct {
 	mu    sync.Mutex
 	known map[K]V
@@ -44,7 +44,7 @@ type memo[K comparable, V any] struct {
 
 const memoMax = 64 // a host has few interfaces, but the zone in an address may be anything
 
-// get returns what is remembered for k, otherwise ask(k).
+// get returns the cached result for k, or that of ask(k).
 func (m *memo[K, V]) get(k K, ask func(K) V) V {
 	m.mu.Lock()
 	v, ok := m.known[k]

@@ -8,7 +8,7 @@ import (
 	"reflect"
 )
 
-// Cause returns why ctx ended: its cause, or ctx.Err() if the cause would look like the end of a stream.
+// Cause returns why ctx ended: its cause, or ctx.Err() if the cause looks like the end of a stream.
 func Cause(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, io.EOF) || errors.Is(cause, net.ErrClosed) {
@@ -17,7 +17,7 @@ func Cause(ctx context.Context) error {
 	return cause
 }
 
-// Resumable reports whether err concerns one call that ctx bounded, and not the stream.
+// Resumable reports whether err concerns only one call, which ctx bounded, and not the stream.
 func Resumable(ctx context.Context, err error) bool {
 	if err == nil || err == io.EOF {
 		return false
@@ -29,7 +29,8 @@ func Resumable(ctx context.Context, err error) bool {
 	return errors.As(err, &r) && r.Resumable()
 }
 
-// isCause is errors.Is for a cause that may be uncomparable. One that is what streams end with tells nothing.
+// isCause is errors.Is for a cause that may not be comparable. A cause that looks like the end of a stream does not
+// count.
 func isCause(err, cause error) bool {
 	if cause == io.EOF || cause == net.ErrClosed {
 		return false

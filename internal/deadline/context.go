@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Context is a context that ends at a time which can be moved, also after it has passed: then there is a new Done
-// channel. A goroutine that is woken by an old one may find Err nil, and waits again. The zero Context does not end.
+// Context is a context that ends at a time that can be moved, even after it has passed: then there is a new Done
+// channel. A goroutine woken by an old one may find that Err is nil, and waits again. The zero Context does not end.
 type Context struct {
 	mu    sync.Mutex
 	done  chan struct{} // made on demand
@@ -19,7 +19,7 @@ type Context struct {
 
 var _ context.Context = (*Context)(nil)
 
-// SetDeadline makes the context end at t, at once if that has passed, or never if it is zero. It is a [Socket]'s.
+// SetDeadline makes the context end at t: at once if t has passed, never if t is zero. It implements [Socket].
 func (c *Context) SetDeadline(t time.Time) error {
 	c.mu.Lock()
 	c.at = t
@@ -45,7 +45,7 @@ func (c *Context) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// expire is called by the timer, perhaps one that has been moved since.
+// expire is called by the timer, perhaps by one that has since been moved.
 func (c *Context) expire() {
 	c.mu.Lock()
 	if c.at.IsZero() || time.Now().Before(c.at) {
@@ -83,8 +83,8 @@ func (c *Context) Done() <-chan struct{} {
 	return c.done
 }
 
-// errMoved is the error of a Context that has ended. It says itself that a call may be repeated: by the time somebody asks
-// the Context may have been moved.
+// errMoved is the error of a Context that has ended. It reports by itself that a call may be repeated, because the
+// Context may have been moved before the error is judged.
 var errMoved error = &Timeout{Text: "deadline exceeded", Call: true}
 
 // Err returns an error that is context.DeadlineExceeded once the context has ended.
@@ -107,8 +107,8 @@ func (c *Context) Deadline() (t time.Time, ok bool) {
 // Value returns nil.
 func (c *Context) Value(any) any { return nil }
 
-// AfterFunc has f called when the context ends: in the goroutine that ends it, or in one of its own if it has ended. It
-// is how package context, and [Deadline], avoid a goroutine that waits.
+// AfterFunc calls f when the context ends, in the goroutine that ends it, or in a new one if it has ended. Package
+// context and [Deadline] use it to avoid a goroutine that waits.
 func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

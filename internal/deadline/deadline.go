@@ -11,20 +11,19 @@ import (
 	"time"
 )
 
-// Socket is what a [Deadline] sets. A deadline in the past makes a call that waits return an error that is
-// os.ErrDeadlineExceeded; the zero time takes that back. A Socket may also have a method Panicked(v any), which is told
-// of a panic in SetDeadline, nil for runtime.Goexit: SetDeadline may run in any goroutine, which does not panic.
+// Socket is the socket whose deadline a [Deadline] sets. A deadline in the past makes a blocked call return an error
+// that is os.ErrDeadlineExceeded; the zero time undoes that.
 type Socket interface {
 	SetDeadline(t time.Time) error
 }
 
-// Func is a [Socket] made of a function, such as SetReadDeadline of a net.Conn.
+// Func is a [Socket] in the form of a function, such as SetReadDeadline of a net.Conn.
 type Func func(t time.Time) error
 
 // SetDeadline calls f.
 func (f Func) SetDeadline(t time.Time) error { return f(t) }
 
-// Late is what Judge returns for a call that took longer than the time given to Enter or Extend.
+// Late is the error of Judge for a call that took longer than the time passed to Enter or Extend.
 var Late error = &Timeout{Text: "timeout"}
 
 // Deadline is the deadline of one half of a socket. One call at a time is inside, between Enter and Leave; only then does
@@ -47,31 +46,31 @@ type Deadline struct {
 	socket Socket
 	state  atomic.Uint32
 
-	// mu is of state, apart from the moves between calm and inside, and of all below but bound.
+	// mu guards state, except the transitions between calm and inside, and the fields below except bound.
 	mu     sync.Mutex
 	gen    uint32          // of bound
 	bound  <-chan struct{} // belongs to the caller of Enter
 	unbind func() bool
-	at     *at           // set beside the calls; made on demand
+	at     *at           // set by SetAt; made on demand
 	until  time.Time     // of the call inside
 	set    int64         // what is on the socket: see nanos
-	setErr error         // what the socket said to that
-	quiet  chan struct{} // closed when a call has left or the socket has been set, if somebody waits for that
-	closed error         // nobody enters any more
+	setErr error         // the error of setting it
+	quiet  chan struct{} // closed when a call has left or the socket has been set, if a goroutine waits for that
+	closed error         // the error of Enter after Close
 
 	strays  uint8 // unexplained timeouts of the call inside
-	fired   bool  // the ctx that is bound has ended
+	fired   bool  // the bound ctx has ended
 	armed   bool  // the call inside waits: until and at count
-	alone   bool  // the call inside has no ctx, and at does not concern it
+	alone   bool  // the call inside has no ctx, and at does not apply to it
 	anyway  bool  // the call inside entered by Linger
-	cut     bool  // by Cut
-	setting bool  // somebody sets the socket, again until it is as it should be
+	cut     bool  // Cut has been called
+	setting bool  // a goroutine is setting the socket, repeatedly until it is up to date
 }
 
-// at is the time of SetAt, zero if there is none.
+// at is the time given to SetAt, or zero.
 type at struct {
 	time.Time
-	passed *Context // that time as a context; made on demand
+	passed *Context // the time as a context; made on demand
 }
 
 func (a *at) isSet() bool { return a != nil && !a.IsZero() }
@@ -80,10 +79,10 @@ func (a *at) isSet() bool { return a != nil && !a.IsZero() }
 const (
 	calm      = 0
 	inside    = 1 // a call is inside
-	disturbed = 2 // there is more to heed than the end of the bound ctx
+	disturbed = 2 // the call must check more than the end of the bound ctx
 )
 
-// maxStrays is how many timeouts that nothing explains one call survives.
+// maxStrays is how many unexplained timeouts a call survives.
 const maxStrays = 100
 
 // NoContext is the ctx of a call without one; see [Deadline.Enter].
@@ -96,9 +95,9 @@ var (
 // Init makes d the deadline of socket.
 func (d *Deadline) Init(socket Socket) { d.socket = socket }
 
-// Enter begins a call that ctx bounds and, unless it is zero, until. It returns the cause of Close, that of ctx if it has
-// ended, or a [Timeout] of the call if the time of SetAt has passed. A call with NoContext is bounded by until and
-// Close alone.
+// Enter starts a call that is bounded by ctx and, unless it is zero, by until. It returns the cause of Close, the cause
+// of ctx if that has ended, or a [Timeout] of the call if the time of SetAt has passed. A call with NoContext is
+// bounded only by until and Close.
 func (d *Deadline) Enter(ctx context.Context, until time.Time) error {
 	if ctx != nil && until.IsZero() && ctx.Done() == d.bound && ctx.Err() == nil && d.state.CompareAndSwap(calm, inside) {
 		return nil
@@ -148,13 +147,13 @@ func (d *Deadline) unbindLocked() {
 	}
 }
 
-// enteredLocked notes that a call is inside, whose until, alone and anyway are set.
+// enteredLocked records that a call is inside. Its until, alone and anyway must be set.
 func (d *Deadline) enteredLocked() {
 	d.strays = 0
 	d.state.Store(inside | d.restLocked())
 }
 
-// restLocked returns disturbed if the next call, or the one inside, cannot do without the lock.
+// restLocked returns disturbed if the current or next call needs the lock, and 0 otherwise.
 func (d *Deadline) restLocked() uint32 {
 	if d.closed != nil || d.fired || d.alone || d.anyway || d.at.isSet() || !d.until.IsZero() {
 		return disturbed
@@ -162,7 +161,7 @@ func (d *Deadline) restLocked() uint32 {
 	return calm
 }
 
-// afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
+// afterFunc is context.AfterFunc, without the context that it allocates if ctx has the method itself.
 func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 	if ctx, ok := ctx.(interface {
 		AfterFunc(f func()) (stop func() bool)
@@ -172,7 +171,7 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 	return context.AfterFunc(ctx, f)
 }
 
-// expire makes the call inside return because its ctx ended.
+// expire makes the call inside return because its ctx has ended.
 func (d *Deadline) expire(gen uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -182,14 +181,14 @@ func (d *Deadline) expire(gen uint32) {
 	}
 }
 
-// disturbLocked has the call inside, and the next one, heed what has changed.
+// disturbLocked makes the call inside, and the next one, check what has changed.
 func (d *Deadline) disturbLocked() {
 	if d.state.Or(disturbed)&inside != 0 {
 		d.applyLocked()
 	}
 }
 
-// Arm puts the deadline on the socket, because the call inside is about to wait.
+// Arm sets the deadline of the socket, because the call inside is about to wait.
 func (d *Deadline) Arm() error {
 	if d.state.Load() == inside {
 		return nil
@@ -201,7 +200,7 @@ func (d *Deadline) Arm() error {
 	return d.setErr
 }
 
-// Extend changes the time that Enter was given.
+// Extend changes the time passed to Enter.
 func (d *Deadline) Extend(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,7 +208,7 @@ func (d *Deadline) Extend(until time.Time) {
 	d.disturbLocked()
 }
 
-// wantedLocked returns what should be on the socket.
+// wantedLocked returns the deadline that the socket should have.
 func (d *Deadline) wantedLocked() time.Time {
 	switch {
 	case d.state.Load()&inside == 0:
@@ -226,7 +225,8 @@ func (d *Deadline) wantedLocked() time.Time {
 	return d.until
 }
 
-// applyLocked makes the socket what it should be. It unlocks meanwhile; what changes then is left to the goroutine at it.
+// applyLocked sets the socket to the wanted deadline. It unlocks meanwhile; a change made then is applied by the same
+// goroutine.
 func (d *Deadline) applyLocked() {
 	if d.setting {
 		return
@@ -242,7 +242,7 @@ func (d *Deadline) applyLocked() {
 	}
 }
 
-// unknown is what nanos returns for no time: somebody else has set the socket.
+// unknown is a value that nanos never returns: other code has set the socket.
 const unknown = -1
 
 // nanos returns a number for t, 0 if that is zero.
@@ -253,7 +253,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// setSocketLocked sets the socket, unlocked. A panic becomes the error.
+// setSocketLocked sets the socket, unlocked. It returns a panic as an error.
 func (d *Deadline) setSocketLocked(t time.Time) (err error) {
 	d.mu.Unlock()
 	defer d.mu.Lock()
@@ -273,7 +273,7 @@ func (d *Deadline) setSocketLocked(t time.Time) (err error) {
 	return err
 }
 
-// Leave ends a call. On return the socket has no deadline.
+// Leave ends a call. When it returns, the socket has no deadline.
 func (d *Deadline) Leave() {
 	if d.state.CompareAndSwap(inside, calm) {
 		return
@@ -292,7 +292,7 @@ func (d *Deadline) Leave() {
 	d.wakeLocked()
 }
 
-// waitLocked unlocks until wakeLocked is called, or limit fires, which it reports.
+// waitLocked unlocks until wakeLocked is called or limit fires. It reports whether limit fired.
 func (d *Deadline) waitLocked(limit <-chan time.Time) (late bool) {
 	if d.quiet == nil {
 		d.quiet = make(chan struct{})
@@ -315,8 +315,8 @@ func (d *Deadline) wakeLocked() {
 	}
 }
 
-// Judge says what an error of the call inside means. It returns nil for a timeout that nothing explains, such as that
-// of a deadline which somebody else has set on the socket: that is cleared, and the call waits again.
+// Judge interprets an error of the call inside. It returns nil for an unexplained timeout, such as one from a deadline
+// that other code has set on the socket: Judge clears that deadline, and the call waits again.
 func (d *Deadline) Judge(ctx context.Context, err error) error {
 	late := errors.Is(err, os.ErrDeadlineExceeded)
 	if !late && !errors.Is(err, net.ErrClosed) {
@@ -325,7 +325,7 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case d.closed != nil && !d.anyway: // the socket is closed right behind
+	case d.closed != nil && !d.anyway: // the socket is about to be closed
 		return d.closed
 	case !late:
 		return err
@@ -338,7 +338,7 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	case !d.alone && !d.anyway && d.hasPassedLocked():
 		return &Timeout{Text: "deadline exceeded", Call: true}
 	}
-	if d.setting { // by somebody who is late: what the call met may have been on the socket before
+	if d.setting { // by a late goroutine: the timeout may be from the previous deadline
 		d.waitLocked(nil)
 		return nil
 	}
@@ -346,15 +346,15 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 		return err
 	}
 	if !d.alone && !d.anyway {
-		d.bindLocked(ctx) // anew if ctx is a Context that has been moved after it ended
+		d.bindLocked(ctx) // again if ctx is a Context that was moved after it ended
 	}
 	d.set = unknown
 	d.applyLocked()
 	return nil
 }
 
-// SetAt bounds the calls, one that waits included, by a time of the clock; the zero time means that there is no bound.
-// It sets the socket only if a call is inside.
+// SetAt bounds calls, including a blocked one, by a time. The zero time means no bound. It sets the socket only if a
+// call is inside.
 func (d *Deadline) SetAt(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -374,8 +374,8 @@ func (d *Deadline) SetAt(t time.Time) {
 
 func (d *Deadline) hasPassedLocked() bool { return d.at.isSet() && !time.Now().Before(d.at.Time) }
 
-// Passed returns a channel that is closed when the time of SetAt has passed, nil if there is none. SetAt may make another
-// one.
+// Passed returns a channel that is closed when the time of SetAt has passed, or nil if there is none. SetAt may create
+// another channel.
 func (d *Deadline) Passed() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -389,7 +389,7 @@ func (d *Deadline) Passed() <-chan struct{} {
 	return d.at.passed.Done()
 }
 
-// Close lets nobody in any more and makes the call inside return err. The first err stays.
+// Close rejects further calls with err and makes the call inside return err. The first err stays.
 func (d *Deadline) Close(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -404,7 +404,7 @@ func (d *Deadline) Close(err error) {
 	d.disturbLocked()
 }
 
-// Closed returns the error that Close was given, nil before.
+// Closed returns the error passed to Close, or nil before.
 func (d *Deadline) Closed() error {
 	if d.state.Load()&disturbed == 0 {
 		return nil
@@ -414,8 +414,8 @@ func (d *Deadline) Closed() error {
 	return d.closed
 }
 
-// Linger is Enter after Close, for what is still done with the socket then. It waits, no longer than until, for a call
-// that is still inside. Only until and Cut bound the call.
+// Linger is Enter after Close, for the remaining work on the socket. It waits until the call inside has left, until at
+// most. Only until and Cut bound the call.
 func (d *Deadline) Linger(until time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -436,7 +436,7 @@ func (d *Deadline) Linger(until time.Time) error {
 	return nil
 }
 
-// Cut, after Close, makes a call that entered by Linger return the error of Close, and lets no other in.
+// Cut, after Close, makes a call that entered by Linger return the error of Close, and rejects all others.
 func (d *Deadline) Cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

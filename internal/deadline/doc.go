@@ -1,6 +1,6 @@
-// Package deadline turns what bounds a call on a connection into the deadline of its socket.
+// Package deadline converts the bounds of a call on a connection to the deadline of its socket.
 //
-// A call is bounded by its ctx, by a time of its own (an idle or a write timeout), by a time that is set beside it
-// (SetReadDeadline), and by the closing of its half. A socket has one deadline. [Deadline] keeps the least of them there
-// while a call waits, and nothing at all between calls. [Context] is the other direction: a deadline as a context.
+// A call is bounded by its ctx, by its own time (an idle or a write timeout), by a deadline of the half
+// (SetReadDeadline), and by the closing of its half. A socket has one deadline. [Deadline] sets the earliest of these
+// while a call waits, and none between calls. [Context] is the converse: a deadline as a context.
 package deadline

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Timeout is a net.Error that is os.ErrDeadlineExceeded.
+// Timeout is a net.Error that matches os.ErrDeadlineExceeded.
 type Timeout struct {
-	Text string // what was waited for
+	Text string // what timed out
 
-	// Call says that only one call has failed, because a deadline that was set on its half passed; the stream lives. Such
-	// an error is context.DeadlineExceeded too.
+	// Call means that only one call has failed, because a deadline set on its half passed; the stream stays usable.
+	// Such an error matches context.DeadlineExceeded too.
 	Call bool
 }
 
@@ -27,13 +27,13 @@ func (e *Timeout) Temporary() bool { return true }
 // Unwrap returns os.ErrDeadlineExceeded.
 func (e *Timeout) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// Is makes the error of a call comparable with that of a ctx.
+// Is makes the error of a call match that of a ctx.
 func (e *Timeout) Is(target error) bool { return e.Call && target == context.DeadlineExceeded }
 
 // Resumable reports whether only the call failed.
 func (e *Timeout) Resumable() bool { return e.Call }
 
-// In returns the time d from now, or the zero time, which is none, if d is negative.
+// In returns the time d from now, or the zero time, meaning none, if d is negative.
 func In(d time.Duration) time.Time {
 	if d < 0 {
 		return time.Time{}

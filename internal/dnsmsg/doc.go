@@ -1,3 +1,3 @@
-// Package dnsmsg writes the questions of a stub resolver and reads the answers. It does no input or output: what a
-// server says is judged as bytes, so that it can be fuzzed.
+// Package dnsmsg encodes the questions of a stub resolver and parses the answers. It does no I/O, so parsing can be
+// fuzzed.
 package dnsmsg

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Query returns the message that asks for the records of one type of name, which is absolute: it ends with a dot. If
-// payload is not 0 it says by EDNS(0) that an answer by datagram may have so many bytes (RFC 6891); without, a server
-// sends at most 512.
+// Query returns the message that asks for the records of one type of name, which must be absolute: it ends with a dot.
+// A payload other than 0 announces by EDNS(0) how many bytes a datagram with the answer may have (RFC 6891); without
+// it, a server sends at most 512.
 func Query(id uint16, name string, typ dnsmessage.Type, payload uint16) ([]byte, error) {
 	n, err := dnsmessage.NewName(name)
 	if err != nil {

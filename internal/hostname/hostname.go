@@ -1,4 +1,4 @@
-// Package hostname brings the names of hosts into the form in which they are looked up, sent and compared.
+// Package hostname converts host names to the form in which they are looked up, sent and compared.
 package hostname
 
 import (
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// ASCII returns host in lower case, in ASCII (RFC 5891), without the final dot. It refuses what cannot be a name. Letters
-// that DNS does not forbid, such as underscores, pass; so do IP addresses of version 4, which look like names.
+// ASCII returns host in ASCII (RFC 5891) and lower case, without the final dot. It rejects what cannot be a host name.
+// It accepts characters that DNS does not forbid, such as underscores, and IPv4 addresses, which look like names.
 func ASCII(host string) (string, error) {
 	name := strings.TrimSuffix(host, ".")
 	if !isASCII(name) {
@@ -27,7 +27,7 @@ func ASCII(host string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
-// badLabel reports whether a part of a name cannot be one.
+// badLabel reports whether a label is invalid.
 func badLabel(label string) bool {
 	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
 	return len(label) == 0 || len(label) > 63 || strings.ContainsFunc(label, bad)

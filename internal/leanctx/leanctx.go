@@ -1,4 +1,4 @@
-// Package leanctx is context.WithCancel in less memory, for contexts of which there is one for each idle connection.
+// Package leanctx is context.WithCancel with less memory, for contexts of idle connections.
 package leanctx
 
 import (
@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// Context ends when Cancel is called, which is for whatever watches the context that it is made of: it is not registered
-// with that one, and what waits for its end needs no context of its own. Its methods are for any goroutine.
+// Context ends when Cancel is called. It is not registered with its parent: the code that watches the parent calls
+// Cancel. A wait for its end needs no further context. Its methods may be called by any goroutine.
 type Context struct {
-	context.Context // that it is made of: for its values, its deadline and its cause
+	context.Context // the parent, for its values, deadline and cause
 
 	mu    sync.Mutex
 	state state
@@ -18,13 +18,13 @@ type Context struct {
 	after []*func()
 }
 
-// state says whether a Context has ended. It takes less room than the error.
+// state records whether a Context has ended. It is smaller than an error.
 type state uint8
 
 const (
 	lives state = iota
 	cancelled
-	outlived // the context that it is made of had ended before
+	outlived // the parent had ended before
 )
 
 // Done implements context.Context.
@@ -53,8 +53,7 @@ func (c *Context) Err() error {
 	return nil
 }
 
-// AfterFunc is what package context uses if it is there: f runs in a goroutine of its own once c has ended, unless stop comes
-// before.
+// AfterFunc is used by package context: it runs f in its own goroutine when c has ended, unless stop is called before.
 func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	key := &f
 	c.mu.Lock()
@@ -78,7 +77,7 @@ func (c *Context) forget(key *func()) bool {
 	return true
 }
 
-// Cancel ends c, with the error of the context that it is made of if that has ended.
+// Cancel ends c, with the parent's error if the parent has ended.
 func (c *Context) Cancel() {
 	err := c.Context.Err()
 	c.mu.Lock()

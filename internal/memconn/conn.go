@@ -8,16 +8,12 @@ import (
 	"time"
 )
 
-// DefaultCapacity is the number of bytes that each direction of a pair buffers
-// unless told otherwise.
+// DefaultCapacity is the default number of bytes that each direction of a pair buffers.
 const DefaultCapacity = 64 << 10
 
-// Conn is one end of an in-memory connection. It implements [net.Conn]. Its
-// methods are safe for concurrent use. Neither end holds a reference to a slice
-// that a call was given once that call has returned.
-//
-// A Conn should be closed, but one that is merely forgotten is collected
-// together with its peer.
+// Conn is one end of an in-memory connection. It implements [net.Conn]. Its methods are safe for concurrent use. A call
+// keeps no reference to its slice after it has returned. A Conn should be closed, but one that is merely forgotten is
+// collected together with its peer.
 type Conn struct {
 	in, out       *stream
 	local, remote net.Addr
@@ -51,69 +47,62 @@ func PipeAddrs(capacity int, aAddr, bAddr net.Addr) (a, b *Conn) {
 	return a, b
 }
 
-// Read waits for at least one byte and reads what there is, up to len(p). After
-// the peer's CloseWrite or Close it reads what is still buffered, then returns
-// io.EOF. It fails at once, whatever is buffered, with net.ErrClosed after this
-// end was closed, os.ErrDeadlineExceeded while a read deadline is past, and
-// ECONNRESET after the peer's Abort. Reading into an empty p does not wait.
+// Read waits for at least one byte and reads up to len(p) of those buffered. After the peer's CloseWrite or Close it
+// reads what is still buffered, then returns io.EOF. Even if bytes are buffered, it fails with net.ErrClosed after this
+// end was closed, with os.ErrDeadlineExceeded while a read deadline is past, and with ECONNRESET after the peer's
+// Abort. Reading into an empty p does not wait.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.in.read(p)
 	return n, c.wrap("read", err)
 }
 
-// Write buffers all of p, waiting for the peer to make room as often as it must.
-// If it fails, n bytes were accepted before. Besides net.ErrClosed,
-// os.ErrDeadlineExceeded and ECONNRESET, which are as for Read, it fails with
-// EPIPE once the peer has closed or this end's CloseWrite was called. Concurrent
-// Writes take turns; their bytes are not interleaved.
+// Write buffers all of p and blocks while the buffer is full. If it fails, n bytes were accepted before. It fails with
+// net.ErrClosed, os.ErrDeadlineExceeded and ECONNRESET as Read does, and with EPIPE after the peer has closed or
+// CloseWrite was called on this end. Concurrent Writes take turns; their bytes are not interleaved.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	n, err = c.out.write(p)
 	return n, c.wrap("write", err)
 }
 
-// TryWrite is a Write that never waits: it buffers what there is room for and
-// returns that number, 0 if the buffer is full or another goroutine is in the
-// middle of a Write. A short count is not an error. It fails when Write would,
-// and, as a non-blocking write to a socket through [syscall.RawConn] does, also
-// while the write deadline is past; n is then 0.
+// TryWrite is a Write that never waits: it buffers what there is room for and returns that number, which is 0 if the
+// buffer is full or another goroutine is in Write. A short count is not an error. It fails when Write would. Like a
+// non-blocking write to a socket through [syscall.RawConn], it also fails while the write deadline is past; n is 0
+// then.
 func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	n, err = c.out.tryWrite(p)
 	return n, c.wrap("write", err)
 }
 
-// WaitWrite waits until TryWrite may buffer something or fails. If ctx ends first it returns its cause. The write deadline
-// makes it return as well.
+// WaitWrite waits until TryWrite may buffer something or fails. If ctx ends first it returns ctx's cause. The write
+// deadline makes it return as well.
 func (c *Conn) WaitWrite(ctx context.Context) error { return c.out.waitWrite(ctx) }
 
-// TryRead is a Read that never waits: it reads what is buffered and returns that number, 0 if there is nothing, also at
-// the end of the stream. It does not heed the read deadline.
+// TryRead is a Read that never waits: it reads what is buffered and returns that number, which is 0 if there is nothing
+// or at the end of the stream. It ignores the read deadline.
 func (c *Conn) TryRead(p []byte) int { return c.in.tryRead(p) }
 
-// CloseWrite is a half-close: the peer reads what is buffered, then io.EOF, and
-// this end can still read. Write fails with EPIPE afterwards, a blocked one too.
-// It does not wait. Calling it again does nothing; after Close or Abort it
-// returns net.ErrClosed.
+// CloseWrite is a half-close: the peer reads what is buffered, then io.EOF, and this end can still read. Later and
+// blocked Writes fail with EPIPE. It does not wait. Calling it again does nothing; after Close or Abort it returns
+// net.ErrClosed.
 func (c *Conn) CloseWrite() error {
 	return c.wrap("close", c.out.endWrites())
 }
 
-// Close ends both directions. Blocked calls of this end, and later ones, fail
-// with net.ErrClosed. The peer reads what is buffered, then io.EOF; its Writes
-// fail with EPIPE, and what it wrote that this end has not read is lost. Close
-// does not wait and always returns nil; after Close or Abort it does nothing.
+// Close ends both directions. Blocked and later calls of this end fail with net.ErrClosed. The peer reads what is
+// buffered, then io.EOF. Its Writes fail with EPIPE, and what this end has not read is lost. Close does not wait and
+// always returns nil; after Close or Abort it does nothing.
 func (c *Conn) Close() error {
 	c.shut(false)
 	return nil
 }
 
-// Abort is a reset: both directions end at once and discard what is buffered.
-// Calls of this end, blocked and later ones, fail with net.ErrClosed, the peer's
-// with ECONNRESET. Abort does not wait; after Close or Abort it does nothing.
+// Abort is a reset: both directions end at once and discard what is buffered. Blocked and later calls of this end fail
+// with net.ErrClosed, those of the peer with ECONNRESET. Abort does not wait; after Close or Abort it does nothing.
 func (c *Conn) Abort() {
 	c.shut(true)
 }
 
-// shut is Close or Abort, whichever comes first; the other finds it complete.
+// shut is Close or Abort. Only the first call has an effect.
 func (c *Conn) shut(reset bool) {
 	c.closing.Do(func() {
 		c.out.closeWriter(reset)
@@ -135,23 +124,20 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline makes Reads, one that is blocked included, fail with
-// os.ErrDeadlineExceeded from t on, until another deadline is set; the zero time
-// means never. A time in the past needs no timer and costs next to nothing, so
-// it may serve to cancel a Read; one that is set and moved before the blocked
-// Read has run may pass unnoticed. It returns net.ErrClosed after Close or
-// Abort.
+// SetReadDeadline makes Reads, including a blocked one, fail with os.ErrDeadlineExceeded from t until another deadline
+// is set. The zero time means no deadline. A time in the past needs no timer, so it is a cheap way to cancel a Read;
+// but a blocked Read may miss it if the deadline is moved again before the Read has run. It returns net.ErrClosed after
+// Close or Abort.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.wrap("set", c.in.setReadDeadline(t))
 }
 
-// SetWriteDeadline does for Write and TryWrite what SetReadDeadline does for
-// Read. A Write that fails may have written some of its bytes.
+// SetWriteDeadline is SetReadDeadline for Write and TryWrite. A Write that fails may have written some of its bytes.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.wrap("set", c.out.setWriteDeadline(t))
 }
 
-// wrap says what failed and between whom. io.EOF is no failure.
+// wrap returns err as a *net.OpError. It returns io.EOF unchanged.
 func (c *Conn) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err

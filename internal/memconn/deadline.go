@@ -2,17 +2,15 @@ package memconn
 
 import "time"
 
-// deadline is the time after which one end of a stream waits no more. The
-// stream's mutex guards it.
+// deadline is the time after which one end of a stream no longer waits. The stream's mutex guards it.
 type deadline struct {
 	passed bool
-	at     time.Time // when the timer is to fire; zero if it is not armed
+	at     time.Time // when the timer fires; zero if it is not armed
 	timer  *time.Timer
 }
 
-// set moves the deadline to t, the zero time for none. A time in the past arms
-// no timer. The timer is made once, by the first time in the future, and runs
-// s.expire(d).
+// set moves the deadline to t; the zero time means none. A time in the past arms no timer. The first time in the future
+// creates the timer, which runs s.expire(d).
 func (d *deadline) set(t time.Time, s *stream) {
 	d.stop()
 	if t.IsZero() {
@@ -32,7 +30,7 @@ func (d *deadline) set(t time.Time, s *stream) {
 	}
 }
 
-// stop clears the deadline. A callback that is in flight finds itself not due.
+// stop clears the deadline. A callback in flight then finds that it is not due.
 func (d *deadline) stop() {
 	d.passed = false
 	d.at = time.Time{}
@@ -41,9 +39,8 @@ func (d *deadline) stop() {
 	}
 }
 
-// due tells a timer's callback whether the deadline that it was armed for is
-// still the one that holds, and if so marks it passed. A callback that set has
-// overtaken sees a later time or none.
+// due reports whether the deadline that a timer's callback was armed for is still in force, and if so marks it as
+// passed. A callback that comes after set finds a later time or none.
 func (d *deadline) due() bool {
 	if d.at.IsZero() || time.Now().Before(d.at) {
 		return false

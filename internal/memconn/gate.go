@@ -2,13 +2,11 @@ package memconn
 
 import "sync"
 
-// gate is where goroutines wait for a condition that a mutex guards. It is a
-// [sync.Cond] made of a channel, so that waiting is durable in a synctest
-// bubble. All methods are called with that mutex held.
+// gate lets goroutines wait for a condition guarded by a mutex. It is a [sync.Cond] made of a channel, so that waiting
+// is durable in a synctest bubble. All methods are called with that mutex held.
 //
-// One wake lets at least one waiter look at its condition, and may be spurious.
-// A waiter that leaves wakes the next one, in case there is something left for
-// it; so one wake reaches everybody whom it concerns.
+// One wake makes at least one waiter check its condition, and may be spurious. A waiter that leaves wakes the next one,
+// so one wake reaches every waiter concerned.
 type gate struct {
 	signal  chan struct{} // one slot, made by the first wait
 	waiters int
@@ -34,8 +32,8 @@ func (g *gate) waitFor(mu *sync.Mutex, done <-chan struct{}) (woken bool) {
 	return woken
 }
 
-// wake never blocks. If a signal is already there, the one that takes it looks at
-// the condition later than this wake, which is as good.
+// wake never blocks. If a signal is already there, the waiter that takes it checks its condition after this wake, which
+// is enough.
 func (g *gate) wake() {
 	if g.waiters == 0 {
 		return

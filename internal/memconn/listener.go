@@ -9,20 +9,19 @@ import (
 	"syscall"
 )
 
-// DefaultBacklog is the number of connections that wait for an Accept unless
-// told otherwise.
+// DefaultBacklog is the default number of connections that can wait for an Accept.
 const DefaultBacklog = 128
 
-// Listener hands out the far ends of connections that Dial makes. It implements
-// [net.Listener]. Its methods are safe for concurrent use.
+// Listener accepts the connections that Dial makes. It implements [net.Listener]. Its methods are safe for concurrent
+// use.
 type Listener struct {
-	// Capacity is the number of bytes that each direction of a connection
-	// buffers, as for [Pipe]. It is set before the first Dial, if at all.
+	// Capacity is the number of bytes that each direction of a connection buffers, as for [Pipe]. It must be set before
+	// the first Dial.
 	Capacity int
 
 	addr  Addr
 	dials atomic.Uint64
-	slots chan struct{} // one for each connection in the queue or about to be
+	slots chan struct{} // one for each connection in the queue or about to be queued
 	queue chan *Conn    // as large as slots, so a send with a slot never waits
 	done  chan struct{} // closed by Close, with mu held
 
@@ -31,9 +30,8 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// Listen returns a Listener whose address is name. Names need not be unique:
-// there is no registry, and who has the Listener can Dial it. Up to backlog
-// connections wait to be accepted, [DefaultBacklog] if backlog is not positive.
+// Listen returns a Listener whose address is name. Names need not be unique, because there is no registry. Up to
+// backlog connections wait to be accepted, [DefaultBacklog] if backlog is not positive.
 func Listen(name string, backlog int) *Listener {
 	if backlog <= 0 {
 		backlog = DefaultBacklog
@@ -46,11 +44,9 @@ func Listen(name string, backlog int) *Listener {
 	}
 }
 
-// Dial connects to the listener. It does not wait for Accept but for a place in
-// the backlog: until there is one, ctx ends, whose cause it then returns, or the
-// listener closes, when it fails with ECONNREFUSED. Once Dial has returned, ctx
-// has no bearing on the Conn. The caller closes the Conn; its local address is
-// the listener's name with a number.
+// Dial connects to the listener. It does not wait for Accept, but for a place in the backlog. It returns ctx's cause if
+// ctx ends first, and fails with ECONNREFUSED if the listener closes. After Dial has returned, ctx has no effect on the
+// Conn. The caller closes the Conn; its local address is the listener's name with a number.
 func (l *Listener) Dial(ctx context.Context) (*Conn, error) {
 	if ctx.Err() != nil {
 		return nil, l.fail("dial", context.Cause(ctx))
@@ -65,7 +61,7 @@ func (l *Listener) Dial(ctx context.Context) (*Conn, error) {
 	return l.enqueue()
 }
 
-// enqueue makes a connection for the slot that the caller has taken.
+// enqueue makes a connection for the slot that the caller has reserved.
 func (l *Listener) enqueue() (*Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,9 +89,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close makes Accept and Dial fail, blocked calls too, and aborts the
-// connections that were not accepted. Those that were live on. It does not wait
-// and always returns nil; calling it again does nothing.
+// Close makes Accept and Dial fail, including blocked calls, and aborts the connections that were not accepted.
+// Accepted ones continue. It does not wait and always returns nil; calling it again does nothing.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,8 +3,7 @@ package memconn
 // minRing is the size of a ring's first allocation, in bytes.
 const minRing = 512
 
-// ring is a first-in, first-out queue of at most limit bytes. Its memory is
-// allocated by the first write and doubles as needed.
+// ring is a FIFO of at most limit bytes. Its memory is allocated by the first write and doubles as needed.
 type ring struct {
 	buf   []byte
 	head  int // index of the oldest byte
@@ -59,7 +58,7 @@ func (r *ring) reserve(need int) {
 	r.buf, r.head, r.size = buf, 0, held
 }
 
-// discard drops what is held, and the memory.
+// discard drops the bytes and the memory.
 func (r *ring) discard() {
 	r.buf, r.head, r.size = nil, 0, 0
 }

@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// stream is one direction of a pair: the end that writes is one Conn's, the end
-// that reads the other's. The mutex is held to copy bytes and to look, never
-// while waiting.
+// stream is one direction of a pair: one Conn writes to it and the other reads from it. The mutex is held to copy bytes
+// and to check state, never while waiting.
 type stream struct {
 	mu   sync.Mutex
 	ring ring
 
-	eof          bool // the writer has said its last, by CloseWrite or Close
+	eof          bool // the writer has ended the stream, by CloseWrite or Close
 	reset        bool // either end has aborted
 	readerClosed bool
 	writerClosed bool
@@ -25,7 +24,7 @@ type stream struct {
 	readDeadline  deadline
 	writeDeadline deadline
 
-	writing bool // one Write has its turn, and may be waiting for room
+	writing bool // a Write has its turn and may wait for room
 	readers gate // Reads that wait for bytes
 	turn    gate // Writes that wait for another Write to end
 	room    gate // the one Write that waits for room, and waitWrites
@@ -54,7 +53,7 @@ func (s *stream) readable() bool {
 	return s.ring.size > 0 || s.eof || s.readFault() != nil
 }
 
-// readFault is what a Read fails with whatever is buffered.
+// readFault is the error of a Read, whatever is buffered.
 func (s *stream) readFault() error {
 	switch {
 	case s.readerClosed:
@@ -95,8 +94,7 @@ func (s *stream) write(p []byte) (n int, err error) {
 	}
 }
 
-// tryWrite buffers what there is room for, which is nothing in the middle of
-// somebody's Write.
+// tryWrite buffers what there is room for, which is nothing while a Write has its turn.
 func (s *stream) tryWrite(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +117,7 @@ func (s *stream) waitWrite(ctx context.Context) error {
 	return nil
 }
 
-// tryRead reads what there is.
+// tryRead reads what is buffered.
 func (s *stream) tryRead(p []byte) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,7 +137,7 @@ func (s *stream) put(p []byte) int {
 	return n
 }
 
-// writeFault is what a Write fails with whatever the room.
+// writeFault is the error of a Write, whatever the room.
 func (s *stream) writeFault() error {
 	switch {
 	case s.writerClosed:
@@ -154,7 +152,7 @@ func (s *stream) writeFault() error {
 	return nil
 }
 
-// setReadDeadline bounds the reads of the stream, setWriteDeadline its writes.
+// setReadDeadline bounds the reads of the stream, and setWriteDeadline its writes.
 func (s *stream) setReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +187,7 @@ func (s *stream) expire(d *deadline) {
 	}
 }
 
-// endWrites lets the reader have what is buffered, then io.EOF.
+// endWrites ends the stream: the reader reads what is buffered, then io.EOF.
 func (s *stream) endWrites() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +214,7 @@ func (s *stream) closeWriter(reset bool) {
 	s.wakeAll()
 }
 
-// closeReader is the end of the reading Conn. Nobody is left to read what is
-// buffered.
+// closeReader is the end of the reading Conn. What is buffered will not be read.
 func (s *stream) closeReader(reset bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,7 +225,7 @@ func (s *stream) closeReader(reset bool) {
 	s.wakeAll()
 }
 
-// wakeAll is for what happens once; the waiters find out whom it concerns.
+// wakeAll wakes all waiters, for events that happen once. Each checks whether it is concerned.
 func (s *stream) wakeAll() {
 	s.readers.wake()
 	s.turn.wake()

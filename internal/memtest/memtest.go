@@ -1,4 +1,4 @@
-// Package memtest measures, for tests, the memory that idle things hold.
+// Package memtest measures, for tests, the memory that idle objects use.
 package memtest
 
 import (
@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// alone names the test that has the process to itself.
+// alone is the environment variable that names the test to run alone in a process.
 const alone = "WEIR_ALONE"
 
-// Alone runs the test once more in a process of its own, and reports whether this is that process: how large a stack is
-// when its goroutine starts depends on those that ran before. The other process passes or fails as the new one does.
+// Alone runs the test again in a new process and reports whether this is that process. The size of a new goroutine's
+// stack depends on the goroutines that ran before. The test in the first process passes or fails as the one in the new
+// process does.
 func Alone(t *testing.T) bool {
 	if os.Getenv(alone) == t.Name() {
 		return true
@@ -29,7 +30,7 @@ func Alone(t *testing.T) bool {
 	return false
 }
 
-// Records has the runtime make its records of n goroutines, which it keeps and uses again.
+// Records makes the runtime allocate its records of n goroutines, which it keeps and reuses.
 func Records(n int) {
 	stop := make(chan struct{})
 	var parked sync.WaitGroup
@@ -42,7 +43,7 @@ func Records(n int) {
 
 // InUse returns the bytes of heap and of stacks in use after garbage collections.
 func InUse() (heap, stack int) {
-	for range 3 { // pools are emptied by the second, stacks shrink with each
+	for range 3 { // the second one empties pools; each shrinks stacks
 		runtime.GC()
 	}
 	var m runtime.MemStats
@@ -50,13 +51,13 @@ func InUse() (heap, stack int) {
 	return int(m.HeapAlloc), int(m.StackInuse)
 }
 
-// Held returns the bytes of heap and of stacks that are in use for what start starts and stop, which it calls, stops.
+// Held returns the bytes of heap and stacks in use after start that are no longer in use after stop. It calls both.
 func Held(start func() (stop func())) int {
 	heap, stack := HeldApart(start)
 	return heap + stack
 }
 
-// HeldApart is Held with the heap and the stacks apart.
+// HeldApart is Held with separate results for heap and stacks.
 func HeldApart(start func() (stop func())) (heap, stack int) {
 	heap, stack = InUse()
 	stop := start()
@@ -65,7 +66,7 @@ func HeldApart(start func() (stop func())) (heap, stack int) {
 	return heapAfter - heap, stackAfter - stack
 }
 
-// HeldByTCP returns what n connections of TCP hold, both ends of each, to be compared with.
+// HeldByTCP returns what n TCP connections use, both ends of each, for comparison.
 func HeldByTCP(t *testing.T, n int) int {
 	return Held(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

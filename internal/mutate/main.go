@@ -28,12 +28,12 @@ import (
 	"time"
 )
 
-// mutant is one fault: the bytes of a file from start to end are replaced.
+// mutant is one fault: it replaces the bytes of a file from start to end.
 type mutant struct {
 	file       string
 	line       int
 	start, end int
-	text       string // in their place
+	text       string // the replacement
 	what       string
 }
 
@@ -78,7 +78,7 @@ func main() {
 	fmt.Printf("%d faults of %d places (seed %d): %d noticed, %d survived\n", killed+survived, len(all), *seed, killed, survived)
 }
 
-// mutantsOf returns all faults of the Go files of dir that are built here.
+// mutantsOf returns all faults for the Go files of dir that are built on this system.
 func mutantsOf(dir, only string) (all []mutant, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -105,7 +105,7 @@ func mutantsOf(dir, only string) (all []mutant, err error) {
 	return all, nil
 }
 
-// collector gathers the faults of one file.
+// collector collects the faults of one file.
 type collector struct {
 	file  string
 	src   []byte
@@ -145,7 +145,7 @@ func (c *collector) visit(n ast.Node) bool {
 	return true
 }
 
-// returnsError reports whether a block ends by returning something that looks like an error.
+// returnsError reports whether a block ends with a return of something that looks like an error.
 func returnsError(b *ast.BlockStmt) bool {
 	if len(b.List) == 0 {
 		return false
@@ -176,7 +176,7 @@ func (c *collector) add(n ast.Node, start, end int, text, what string) {
 	c.found = append(c.found, mutant{c.file, c.pos.Position(n.Pos()).Line, start, end, text, what})
 }
 
-// run tests one fault: it is killed, has survived, or does not compile.
+// run tests one fault: it is killed, survives, or does not compile.
 func run(m mutant, patterns []string, race bool, timeout time.Duration) (verdict string, err error) {
 	src, err := os.ReadFile(m.file)
 	if err != nil {

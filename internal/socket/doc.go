@@ -1,2 +1,2 @@
-// Package socket holds what servers and clients share: the options of their sockets and the words of their errors.
+// Package socket holds code shared by servers and clients: the options of sockets and the texts of errors.
 package socket

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Explain returns err with a prefix and, where it is a common mistake, with what to do about it. The result wraps err.
+// Explain returns err with a prefix and, for common mistakes, advice. The result wraps err.
 func Explain(prefix string, err error) error {
 	if h := hint(err); h != "" {
 		return fmt.Errorf("%s: %w; %s", prefix, err, h)
@@ -17,7 +17,7 @@ func Explain(prefix string, err error) error {
 	return fmt.Errorf("%s: %w", prefix, err)
 }
 
-// hint says what to do about err, or nothing.
+// hint returns advice about err, or "".
 func hint(err error) string {
 	var (
 		addr *net.AddrError
@@ -33,7 +33,7 @@ func hint(err error) string {
 		return "something listens there already: stop it, choose another port, or port 0 for a free one"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "no interface of this machine has that address: leave out the host to use all of them"
-	case errors.As(err, &file): // it has been explained where that was wanted
+	case errors.As(err, &file): // explained elsewhere if needed
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "is the name right? Leave out the host to use all interfaces of this machine"
 	case errors.Is(err, fs.ErrPermission):
@@ -46,13 +46,14 @@ func hint(err error) string {
 	return ""
 }
 
-// IsUnknownService reports whether err is about the name of a port, which the net package calls a host that is not found.
+// IsUnknownService reports whether err is about the name of a port. The net package reports that as a host that was not
+// found.
 func IsUnknownService(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.Err == "unknown port"
 }
 
-// lacksZone reports whether err comes of a link-local address of IPv6 without its interface.
+// lacksZone reports whether err was caused by an IPv6 link-local address without its interface.
 func lacksZone(err error) bool {
 	var op *net.OpError
 	if !errors.Is(err, syscall.EINVAL) || !errors.As(err, &op) || op.Addr == nil {

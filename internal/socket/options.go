@@ -11,7 +11,7 @@ const (
 	keepAliveProbes  = 9 // without an answer, after which the connection ends
 )
 
-// keepAlive is what the kernel is told: to ask after KeepAlive without traffic, then every KeepAlive.
+// keepAlive returns the kernel's settings: it probes after KeepAlive without traffic, and then every KeepAlive.
 func (o Options) keepAlive() net.KeepAliveConfig {
 	d := o.KeepAlive
 	if d == 0 {
@@ -20,18 +20,19 @@ func (o Options) keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: d > 0, Idle: d, Interval: d, Count: keepAliveProbes}
 }
 
-// Options are those of a TCP socket. KeepAlive 0 means 15 s, negative none.
+// Options are the options of a TCP socket. KeepAlive 0 means 15 s, negative none.
 type Options struct {
 	KeepAlive time.Duration
 	Delay     bool
 	ReusePort bool
 	Control   func(network, address string, c syscall.RawConn) error
 
-	// Existing says that the listening socket was not made with these options, so that it hands none down.
+	// Existing means that the listening socket was not created with these options, so accepted sockets do not inherit
+	// them.
 	Existing bool
 }
 
-// ListenConfig returns what listens with these options, for those that the listening socket hands down.
+// ListenConfig returns a net.ListenConfig with the options that accepted sockets inherit.
 func (o Options) ListenConfig() *net.ListenConfig {
 	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
 	if o.ReusePort {
@@ -48,13 +49,13 @@ func (o Options) reuse(network, address string, c syscall.RawConn) error {
 	return o.Control(network, address, c)
 }
 
-// Dialer returns what dials with these options.
+// Dialer returns a net.Dialer with these options.
 func (o Options) Dialer() *net.Dialer {
 	return &net.Dialer{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
 }
 
-// Apply sets on a new connection what the net package does not: nothing, unless it is to delay small segments or comes
-// from a socket of somebody else's.
+// Apply sets the options that the net package does not set on a new connection. There are some only with Delay or
+// Existing.
 func (o Options) Apply(nc net.Conn) {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// peerIsDone reports whether the peer of a TCP socket has ended its side, be there input before that or not.
+// peerIsDone reports whether the peer of a TCP socket has closed its side, even if unread input precedes that.
 func peerIsDone(fd int) bool {
 	const closeWait = 8 // TCP_CLOSE_WAIT, the state that is the first byte of struct tcp_info
 	info, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO)

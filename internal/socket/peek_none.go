@@ -4,5 +4,5 @@ package socket
 
 import "syscall"
 
-// Peek reports no input: here nobody can look.
+// Peek always reports no input: this system offers no way to look.
 func Peek(syscall.Conn) (pending bool, err error) { return false, nil }

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// Peek reports whether a connected stream socket has input. It returns io.EOF if there is none and the peer has ended its
-// side, and why the connection failed if it did. It does not block and takes nothing. On Linux an end behind input is an
-// error too, for TCP.
+// Peek reports whether a connected stream socket has input. Without input it returns io.EOF if the peer has closed its
+// side, or the error of a failed connection. It does not block and consumes nothing. On Linux, for TCP, it also returns
+// an error if the peer has closed after the input.
 func Peek(sc syscall.Conn) (pending bool, err error) {
 	raw, err := sc.SyscallConn()
 	if err != nil {

@@ -4,5 +4,5 @@ package socket
 
 import "syscall"
 
-// reusePort lets other sockets that ask for it have the same address.
+// reusePort lets other sockets that request it bind to the same address.
 func reusePort(c syscall.RawConn) error { return setSocket(c, syscall.SO_REUSEPORT) }

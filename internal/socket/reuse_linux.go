@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// reusePort lets other sockets that ask for it have the same address.
+// reusePort lets other sockets that request it bind to the same address.
 func reusePort(c syscall.RawConn) error {
 	name := 0xf // SO_REUSEPORT
 	if strings.HasPrefix(runtime.GOARCH, "mips") {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// setSocket turns a socket option on.
+// setSocket enables a socket option.
 func setSocket(c syscall.RawConn, name int) error {
 	var err error
 	failed := c.Control(func(fd uintptr) {

@@ -9,14 +9,14 @@ const (
 	arenaMax  = 1 << 10  // the largest copy that shares
 )
 
-// block is a borrowed buffer and the arena that goes with it: an idle connection has neither.
+// block is a borrowed buffer and its arena. An idle connection has neither.
 type block struct {
 	buf   []byte // blockSize<<size bytes
 	size  int
 	arena Arena
 }
 
-// blocks are the ones that nobody has borrowed, by their size.
+// blocks holds the blocks not in use, by size.
 var blocks [sizes]sync.Pool
 
 // borrow returns a block of the given size, which is less than sizes.
@@ -27,7 +27,7 @@ func borrow(size int) *block {
 	return &block{buf: make([]byte, blockSize<<size), size: size}
 }
 
-// release ends the borrowing of b, if that is not nil.
+// release returns b to the pool. b may be nil.
 func (b *block) release() {
 	if b != nil {
 		blocks[b.size].Put(b)
@@ -42,7 +42,7 @@ func (b *block) clone(p []byte) []byte {
 	return b.arena.Clone(p)
 }
 
-// Arena makes copies, of which small ones share memory that is never used again. The zero Arena is ready for use.
+// Arena makes copies. Small ones share memory that is never reused. The zero Arena is ready to use.
 type Arena struct {
 	buf  []byte
 	used int // buf[:used] belongs to others

@@ -1,26 +1,26 @@
 package stream
 
-// Buffer is what a [ByteSource] has received and not yet handed on. Its memory is borrowed when there is something to
-// receive and returned before a wait. The zero Buffer is empty.
+// Buffer holds what a [ByteSource] has received and not yet passed on. Its memory is borrowed when there is something
+// to receive, and returned before a wait. The zero Buffer is empty.
 type Buffer struct {
 	blk  *block // nil while nothing is borrowed
-	buf  []byte // of blk, or a slice of its own
+	buf  []byte // of blk, or a separate slice
 	r, w int    // unread are buf[r:w]
-	most int    // w at its highest since the block was borrowed
+	most int    // the maximum of w since the block was borrowed
 	size int8   // of the next block to borrow
 }
 
-// stashMax is how much an idle connection may keep in a slice of its own instead of a borrowed block: the start of a
-// value whose rest has not come.
+// stashMax is how many bytes an idle connection keeps in its own slice instead of a borrowed block: the start of an
+// incomplete value.
 const stashMax = 64
 
-// Bytes returns what has been received. It stays unchanged until the next Space, Release or Prepend.
+// Bytes returns the unread bytes. They stay unchanged until the next Space, Release or Prepend.
 func (b *Buffer) Bytes() []byte { return b.buf[b.r:b.w] }
 
 // Len returns the length of Bytes.
 func (b *Buffer) Len() int { return b.w - b.r }
 
-// Clone returns a copy of p, of which small ones share an arena that is never reused.
+// Clone returns a copy of p. Small copies share an arena that is never reused.
 func (b *Buffer) Clone(p []byte) []byte { return b.blk.clone(p) }
 
 // Discard drops the first n bytes and reports whether there are no more.
@@ -32,14 +32,14 @@ func (b *Buffer) Discard(n int) (empty bool) {
 	return true
 }
 
-// Add notes that n bytes were put where Space said.
+// Add records that n bytes were written to the slice that Space returned.
 func (b *Buffer) Add(n int) {
 	b.w += n
 	b.most = max(b.most, b.w)
 }
 
-// Space returns room behind what was received, in which want bytes in all would fit if possible. Memory grows only when
-// it is full of bytes that have arrived, whatever want is. The next block that is borrowed is as large.
+// Space returns room after the unread bytes, for want bytes in all if possible. Memory grows only when it is full of
+// bytes that have arrived, whatever want is. The next block that is borrowed has the same size.
 func (b *Buffer) Space(want int) []byte {
 	if b.blk == nil {
 		b.borrow()
@@ -57,7 +57,7 @@ func (b *Buffer) Space(want int) []byte {
 	return b.buf[b.w:]
 }
 
-// borrow gets a block and moves into it what there is, unless that is too large.
+// borrow borrows a block and moves the unread bytes into it, unless they are too large.
 func (b *Buffer) borrow() {
 	b.blk = borrow(int(b.size))
 	if rest := b.Bytes(); len(rest) < len(b.blk.buf) {
@@ -67,7 +67,7 @@ func (b *Buffer) borrow() {
 	}
 }
 
-// grow moves what there is to a buffer of twice the size.
+// grow moves the unread bytes to a buffer of twice the size.
 func (b *Buffer) grow() {
 	need, size := 2*len(b.buf), b.blk.size
 	for size < sizes && blockSize<<size < need {
@@ -84,7 +84,7 @@ func (b *Buffer) grow() {
 	b.blk, b.buf, b.size = next, next.buf, int8(size)
 }
 
-// Release returns the memory before a wait, if next to nothing is in it.
+// Release returns the memory before a wait, if it holds almost nothing.
 func (b *Buffer) Release() {
 	if b.blk == nil || b.Len() > stashMax {
 		return
@@ -94,7 +94,7 @@ func (b *Buffer) Release() {
 		stash = append(make([]byte, 0, b.w-b.r), b.buf[b.r:b.w]...)
 	}
 	if b.most <= len(b.blk.buf)/4 && b.size > 0 {
-		b.size-- // it was too large
+		b.size-- // it was larger than needed
 	}
 	b.most = 0
 	b.blk.release()
@@ -102,7 +102,7 @@ func (b *Buffer) Release() {
 	b.buf, b.r, b.w = stash, 0, len(stash)
 }
 
-// Prepend puts a copy of p in front of what was received.
+// Prepend puts a copy of p before the unread bytes.
 func (b *Buffer) Prepend(p []byte) {
 	b.buf = append(append(make([]byte, 0, len(p)+b.Len()), p...), b.Bytes()...)
 	b.r, b.w = 0, len(b.buf)

@@ -2,7 +2,7 @@ package stream
 
 import "context"
 
-// The interfaces of bytes are documented in package chanio, which gives them to users under the same names.
+// Package chanio documents these interfaces, and exports them under the same names.
 type (
 	// ByteSource is a window on a stream of bytes. It is for one goroutine at a time.
 	ByteSource interface {

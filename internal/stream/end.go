@@ -14,30 +14,30 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// DefaultLinger is how long a close waits for a peer that takes nothing.
+// DefaultLinger is how long a close waits for a peer that reads nothing.
 const DefaultLinger = 5 * time.Second
 
-// End is how one half of a stream ends: it is open, perhaps closing, then ended, once and with one error. The endpoint
-// that makes the half sets its End, and every Source or Sink above shares it. The zero End is open and ready for use.
+// End is the state of one half of a stream: open, perhaps closing, then ended, once and with one error. The endpoint
+// that makes the half sets its End, and every Source or Sink above shares it.
 //
 // All methods are for any goroutine at any time. The exported fields are set before the End is shared.
 type End struct {
 	// Linger is how long closing waits without progress; 0 means [DefaultLinger].
 	Linger time.Duration
 
-	// Progress, if not nil, returns a number that grows while the peer takes what was accepted. Closing then waits for
-	// as long as it grows. It does not block.
+	// Progress, if not nil, returns a number that grows while the peer takes what was accepted. Closing waits as long
+	// as it grows. Progress must not block.
 	Progress func() int64
 
-	// Released, if not nil, is closed when whatever lies below both halves has been released. Until then a channel of
-	// the half goes on receiving, and discarding, so that no bare send hangs.
+	// Released, if not nil, is closed when what lies below both halves has been released. Until then a channel of the
+	// half receives and discards values, so that no bare send hangs.
 	Released <-chan struct{}
 
 	// Logger logs panics in functions registered with OnDone; nil means slog.Default.
 	Logger *slog.Logger
 
 	state atomic.Int32  // isOpen, isClosing or hasEnded
-	moved atomic.Uint32 // by Advance; it may wrap
+	moved atomic.Uint32 // counted by Advance; may wrap around
 
 	mu    sync.Mutex
 	err   error         // nil while it is open
@@ -45,16 +45,16 @@ type End struct {
 	calls *endCalls     // made on demand
 }
 
-// endCalls is what an End is to call.
+// endCalls holds the functions that an End calls.
 type endCalls struct {
 	onDone funcs[func()]
 	before funcs[func(context.Context) error]
 }
 
-// funcs are functions that can be taken back. It wants the lock of its End.
+// funcs is a set of functions that can be removed. The lock of its End must be held.
 type funcs[F any] []*F
 
-// remove takes f back and reports whether it was there.
+// remove removes f and reports whether it was there.
 func (fs *funcs[F]) remove(f *F) bool {
 	n := len(*fs)
 	*fs = slices.DeleteFunc(*fs, func(g *F) bool { return g == f })
@@ -71,7 +71,7 @@ func (e *End) callsLocked() *endCalls {
 // States of an End. They only grow.
 const (
 	isOpen    = iota
-	isClosing // nothing more is accepted; what was accepted is on its way
+	isClosing // nothing more is accepted; accepted values are still being sent
 	hasEnded
 )
 
@@ -104,7 +104,7 @@ func (e *End) Err() error {
 	return e.err
 }
 
-// failure returns why the half ended, if it has, and not in good order.
+// failure returns the error of a half that has failed, and otherwise nil.
 func (e *End) failure() error {
 	if !e.Ended() {
 		return nil
@@ -112,7 +112,7 @@ func (e *End) failure() error {
 	return e.Err()
 }
 
-// refusal returns why nothing is accepted any more, nil while something is.
+// refusal returns why nothing is accepted any more, or nil while the half is open.
 func (e *End) refusal() error {
 	if e.Open() {
 		return nil
@@ -124,7 +124,7 @@ func (e *End) refusal() error {
 }
 
 // BeginClose makes the half refuse more, and reports whether it was open. What was accepted is still sent. why is nil,
-// or what a clean end then ends with.
+// or the error with which a clean end ends then.
 func (e *End) BeginClose(why error) bool { return e.moveTo(isClosing, why) }
 
 // Set ends the half with err, nil for a clean end, and reports whether it had not ended: the first end counts.
@@ -157,8 +157,8 @@ func (e *End) moveTo(state int32, err error) bool {
 	return true
 }
 
-// OnDone has f called in a goroutine of its own once Done is closed, like context.AfterFunc. stop takes f back and
-// reports whether it did so before the call. A panic in f, or a runtime.Goexit, is logged and ends nothing else.
+// OnDone calls f in its own goroutine when Done is closed, like context.AfterFunc. stop removes f and reports whether
+// it did so before the call. A panic or runtime.Goexit in f is logged and has no other effect.
 func (e *End) OnDone(f func()) (stop func() bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -178,7 +178,7 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 // call runs f, of OnDone.
 func (e *End) call(f func()) { LogPanic(e.Logger, "OnDone", f) }
 
-// LogPanic calls f, which was given to the function of that name. A panic, or a runtime.Goexit, is logged.
+// LogPanic calls f, which was passed to the function with the given name, and logs a panic or runtime.Goexit.
 func LogPanic(log *slog.Logger, name string, f func()) {
 	returned := false
 	defer func() {
@@ -198,8 +198,8 @@ func LogPanic(log *slog.Logger, name string, f func()) {
 	returned = true
 }
 
-// BeforeClose has f called by Settle, until stop is called. It is how a channel above a Sink passes on what it holds
-// before the half is flushed or closed. f returns when it has, or ctx ends.
+// BeforeClose makes Settle call f until stop is called. A channel above a Sink uses it to pass on what it holds before
+// the half is flushed or closed. f returns when it has done so, or ctx ends.
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -212,7 +212,7 @@ func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	}
 }
 
-// Settle calls the functions given to BeforeClose, one after the other, and returns the first error.
+// Settle calls the functions registered with BeforeClose, one after the other, and returns the first error.
 func (e *End) Settle(ctx context.Context) error {
 	e.mu.Lock()
 	var before funcs[func(context.Context) error]
@@ -228,11 +228,11 @@ func (e *End) Settle(ctx context.Context) error {
 	return nil
 }
 
-// lingerTicks is how often progress is checked within a Linger: closing ends at most a quarter of it late.
+// lingerTicks is how often progress is checked within a Linger. Closing therefore ends up to a quarter of it late.
 const lingerTicks = 4
 
-// Lingering returns a context that ends, with an error that matches os.ErrDeadlineExceeded, once Linger has passed
-// without progress. It bounds the work of closing. stop releases it.
+// Lingering returns a context that bounds the work of closing: it ends, with an error that matches
+// os.ErrDeadlineExceeded, once Linger has passed without progress. stop releases it.
 func (e *End) Lingering() (ctx context.Context, stop func()) {
 	linger := e.Linger
 	if linger <= 0 {
@@ -265,7 +265,7 @@ func (e *End) Lingering() (ctx context.Context, stop func()) {
 	}
 }
 
-// Advance notes progress of closing that Progress cannot see, such as a value that a channel passed on.
+// Advance records progress of closing that Progress does not count, such as a value passed on by a channel.
 func (e *End) Advance() { e.moved.Add(1) }
 
 func (e *End) progress() int64 {

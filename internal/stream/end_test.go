@@ -226,7 +226,7 @@ func TestLingeringLastsAsLongAsThereIsProgress(t *testing.T) {
 
 func TestLingeringThatIsStoppedLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := stream.End{Progress: func() int64 { return time.Now().UnixNano() }} // would go on for ever
+		e := stream.End{Progress: func() int64 { return time.Now().UnixNano() }} // would never end
 		ctx, stop := e.Lingering()
 		time.Sleep(time.Hour)
 		require.NoError(t, ctx.Err())

@@ -2,5 +2,5 @@ package stream
 
 import "errors"
 
-// ErrTooLarge is chanio.ErrTooLarge, for what must not import that package.
+// ErrTooLarge is chanio.ErrTooLarge, for packages that must not import chanio.
 var ErrTooLarge = errors.New("limit exceeded")

@@ -5,10 +5,11 @@ import (
 	"unsafe"
 )
 
-// inQueue returns how many bytes the kernel holds for the reader of a socket, if it can tell.
+// inQueue returns how many bytes the kernel holds for the reader of a socket, if the kernel reports that.
 func inQueue(fd syscall.RawConn) (n int, ok bool) { return bytesIn(fd, syscall.TIOCINQ) }
 
-// outQueue returns how many bytes the peer has not acknowledged, or on a Unix socket not read, if the kernel can tell.
+// outQueue returns how many bytes the peer has not acknowledged, or on a Unix socket not read, if the kernel reports
+// that.
 func outQueue(fd syscall.RawConn) (n int, ok bool) { return bytesIn(fd, syscall.TIOCOUTQ) }
 
 func bytesIn(conn syscall.RawConn, request uintptr) (n int, ok bool) {

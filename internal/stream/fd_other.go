@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// Only on Unix systems are descriptors used without blocking.
+// Descriptors are used without blocking only on Unix systems.
 func descriptorOf(net.Conn) syscall.RawConn { return nil }
 
 type fdReader struct{}
@@ -22,7 +22,7 @@ func (*fdReader) isRaw() bool { return false }
 
 func (*fdReader) readNow(syscall.RawConn, []byte, int) int { panic("stream: unreachable") }
 
-// ReadRaw is of [RawSource].
+// ReadRaw implements [RawSource].
 func (*Reader) ReadRaw(context.Context, RawFunc) (int, error) { return 0, errors.ErrUnsupported }
 
 type fdWriter struct{}

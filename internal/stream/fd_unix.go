@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// descriptorOf returns the descriptor of nc, if nc is the standard library's own: of a type that embeds one, a method may
-// have been replaced, which must not be passed by.
+// descriptorOf returns the descriptor of nc if nc has a type of the standard library. A type that embeds one may have
+// replaced a method, which must not be bypassed.
 func descriptorOf(nc net.Conn) syscall.RawConn {
 	var raw syscall.RawConn
 	var err error
@@ -36,8 +36,8 @@ func descriptorOf(nc net.Conn) syscall.RawConn {
 type fdReader struct {
 	try func(fd uintptr) bool // attempt, made once
 
-	p    []byte  // where to; nil means the buffer
-	raw  RawFunc // to be called instead of reading
+	p    []byte  // the destination; nil means the buffer
+	raw  RawFunc // called instead of reading
 	err  error
 	n    int
 	want int32
@@ -60,7 +60,7 @@ func (f *fdReader) read(conn syscall.RawConn, p []byte, want int) (int, error) {
 	return f.n, err
 }
 
-// readNow reads what is there, which may be nothing.
+// readNow reads what has arrived, which may be nothing.
 func (f *fdReader) readNow(conn syscall.RawConn, p []byte, want int) int {
 	f.now = true
 	defer func() { f.now = false }()
@@ -71,7 +71,7 @@ func (f *fdReader) readNow(conn syscall.RawConn, p []byte, want int) int {
 // isRaw reports whether a RawFunc reads.
 func (f *fdReader) isRaw() bool { return f.raw != nil }
 
-// attempt reports whether there is something to report; otherwise it is called again when there may be.
+// attempt reports whether it has a result. Otherwise it is called again when the descriptor is ready.
 func (f *fdReader) attempt(r *Reader, fd uintptr) bool {
 	if f.raw != nil {
 		return f.attemptRaw(r, fd)
@@ -108,13 +108,13 @@ func (f *fdReader) attemptRaw(r *Reader, fd uintptr) bool {
 	return true
 }
 
-// mayNotWait puts the deadline on the socket, before a wait.
+// mayNotWait sets the deadline of the socket before a wait.
 func (f *fdReader) mayNotWait(r *Reader) bool {
 	f.err = r.d.Arm()
 	return f.err != nil
 }
 
-// ReadRaw is of [RawSource].
+// ReadRaw implements [RawSource].
 func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 	if r.s.fd == nil || r.win.Len() > 0 || r.next || r.d.Closed() != nil {
 		return 0, errors.ErrUnsupported
@@ -145,7 +145,7 @@ func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 	return n, err
 }
 
-// fdWriter writes what a descriptor takes.
+// fdWriter writes to a descriptor without blocking.
 type fdWriter struct {
 	try func(fd uintptr) bool // attempt, made once
 	err error
@@ -153,7 +153,7 @@ type fdWriter struct {
 
 func (f *fdWriter) init(w *wire) { f.try = func(fd uintptr) bool { return w.job.fd.attempt(w, fd) } }
 
-// write makes progress with the job of the wire. It waits for that if the job says so.
+// write makes progress with the job of the wire, and waits for that if the job says so.
 func (f *fdWriter) write(conn syscall.RawConn) error {
 	f.err = nil
 	err := conn.Write(f.try)
@@ -163,7 +163,7 @@ func (f *fdWriter) write(conn syscall.RawConn) error {
 	return err
 }
 
-// attempt reports whether there is something to report; otherwise it is called again when there may be.
+// attempt reports whether it has a result. Otherwise it is called again when the descriptor is ready.
 func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
 	j := &w.job
 	before := j.n
@@ -181,7 +181,7 @@ func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
 	return true
 }
 
-// once makes one system call. again says that the descriptor takes no more now.
+// once makes one system call. again means that the descriptor has no room now.
 func (j *job) once(fd uintptr) (n int, again bool, err error) {
 	if j.raw != nil {
 		return j.raw(fd)

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// ownLocked makes the caller the owner of busy. It waits, unlocked, until nobody is.
+// ownLocked makes the caller the owner of busy. It waits, unlocked, while there is another owner.
 func (w *Writer) ownLocked(ctx context.Context) error {
 	w.waiting++
 	defer func() {
@@ -31,7 +31,7 @@ func (w *Writer) ownLocked(ctx context.Context) error {
 	return nil
 }
 
-// restLocked ends the ownership. What has been accepted meanwhile is written, without blocking.
+// restLocked ends the ownership. It writes what has been accepted meanwhile, without blocking.
 func (w *Writer) restLocked() {
 	w.busy = false
 	w.queue.settle()
@@ -41,7 +41,7 @@ func (w *Writer) restLocked() {
 	}
 }
 
-// finish writes the rest of p from n on, and then what is in the queue, until that is empty. It owns busy.
+// finish writes the rest of p from n on, and then the queue until it is empty. The caller owns busy.
 func (w *Writer) finish(p []byte, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,8 +59,8 @@ func (w *Writer) finish(p []byte, n int) {
 	w.restLocked()
 }
 
-// sendInPlaceLocked writes what is in the queue, scratch, and then body, which is not copied unless ctx ends first; a
-// goroutine then finishes the copy.
+// sendInPlaceLocked writes the queue, scratch, and then body without copying it. If ctx ends first, the rest is copied
+// and a goroutine writes the copy.
 func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) error {
 	if err := w.ownLocked(ctx); err != nil {
 		w.queue.release(scratch)
@@ -87,7 +87,7 @@ func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) er
 	return err
 }
 
-// WriteRaw is of [RawSink].
+// WriteRaw implements [RawSink].
 func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error) {
 	if w.wire.s.fd == nil {
 		return 0, errors.ErrUnsupported

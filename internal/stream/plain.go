@@ -6,17 +6,17 @@ import (
 	"errors"
 )
 
-// plainKey is the key of what [AnswerPlain] adds to a context.
+// plainKey is the context key of AnswerPlain.
 type plainKey struct{}
 
-// AnswerPlain returns the context of a server's handshake that answers a peer which does not speak TLS: answer gets the
-// first five bytes that came, and what it returns is sent, in plain, before the connection ends. It is called at most
-// once, by the goroutine of the handshake.
+// AnswerPlain returns a context for a server's handshake. If the peer does not speak TLS, answer is called with its
+// first five bytes, and its result is sent in plain before the connection ends. answer is called at most once, in the
+// goroutine of the handshake.
 func AnswerPlain(ctx context.Context, answer func(first [5]byte) []byte) context.Context {
 	return context.WithValue(ctx, plainKey{}, answer)
 }
 
-// answerPlain writes the answer to a peer whose first bytes are no handshake, of which err tells.
+// answerPlain writes the answer if err reports that the peer's first bytes are not a handshake.
 func (l *lower) answerPlain(ctx context.Context, err error) {
 	var header tls.RecordHeaderError
 	answer, _ := ctx.Value(plainKey{}).(func([5]byte) []byte)

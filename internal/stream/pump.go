@@ -9,24 +9,26 @@ import (
 )
 
 // pump is a [TryWriter] over a net.Conn whose Write blocks: a goroutine writes a copy of at most 16 KiB at a time. A
-// Write is never interrupted, which a crypto/tls connection would not survive; only an abort, which ends everything, and
-// the write timeout, which aborts, make one return early.
+// Write is never interrupted, because a crypto/tls connection would not survive that. Only an abort, which ends
+// everything, and the write timeout, which aborts, make one return early.
 //
-// TryWrite returns what has been written, so that somebody waits for what is under way. The next call begins with that.
+// TryWrite returns what has been written, so that the Writer waits for the write in progress. The next call starts with
+// that.
 type pump struct {
 	s    *Stream
-	size int // of a piece
+	size int // largest size of a piece
 
 	mu    sync.Mutex
-	wrote int           // bytes of what TryWrite is given next that have been written already
-	err   error         // of the first Write that failed
-	done  chan struct{} // closed when a Write returns; nil while none is under way
+	wrote int           // bytes of the next TryWrite that have been written already
+	err   error         // of the first failed Write
+	done  chan struct{} // closed when the Write in progress returns; nil if there is none
 }
 
-// pieceSize is how much is written at once. It is one record of TLS.
+// pieceSize is how much is written at once, one TLS record.
 const pieceSize = 16 << 10
 
-// newPump returns the pump of a Stream. With a timeout a piece is no larger than what makes it just in time.
+// newPump returns the pump of a Stream. With a timeout, a piece is no larger than the slowest permitted peer takes in
+// that time.
 func newPump(s *Stream, timeout time.Duration) *pump {
 	p := &pump{s: s, size: pieceSize}
 	if timeout > 0 {
@@ -51,9 +53,9 @@ func (p *pump) TryWrite(b []byte) (n int, err error) {
 	return n, p.err
 }
 
-// write writes all of piece, which lies in a, and closes done.
+// write writes all of piece, which is a part of a, and closes done.
 func (p *pump) write(a *scratch, piece []byte, done chan struct{}) {
-	n, err := 0, error(net.ErrClosed) // after Goexit, of which guard tells the Stream
+	n, err := 0, error(net.ErrClosed) // after Goexit, which guard reports to the Stream
 	defer func() {
 		scratches.Put(a)
 		p.mu.Lock()

@@ -7,20 +7,20 @@ import (
 	"github.com/weir-go/weir/internal/coalesce"
 )
 
-// scratchSize is the capacity of what Begin lends.
+// scratchSize is the capacity of the scratch that Begin lends.
 const scratchSize = 32 << 10
 
 type scratch [scratchSize]byte
 
-// scratches are those that nobody uses.
+// scratches holds scratch that is not in use.
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// queue is what a Writer has accepted and not yet written, in scratch that it lends. begin and release are for any
-// goroutine, all else wants the lock of the Writer.
+// queue holds what a Writer has accepted and not yet written, in the scratch that it lends. Any goroutine may call
+// begin and release; everything else needs the lock of the Writer.
 type queue struct {
-	rule     coalesce.Rule // of when buf is held back
+	rule     coalesce.Rule // decides when buf is held back
 	buf      []byte
-	accepted int64                   // bytes, ever
+	accepted int64                   // bytes accepted so far
 	held     atomic.Bool             // buf is held back
 	spare    atomic.Pointer[scratch] // for begin, while something is held back
 }
@@ -35,10 +35,10 @@ func (q *queue) begin() []byte {
 	return scratches.Get().(*scratch)[:0]
 }
 
-// release takes back what begin lent. It is kept for the next begin while something is held back.
+// release takes back scratch that begin lent. While something is held back, it is kept for the next begin.
 func (q *queue) release(p []byte) {
 	if cap(p) != scratchSize {
-		return // grown, or not ours
+		return // grown, or not lent by begin
 	}
 	a := (*scratch)(p[:scratchSize])
 	if q.held.Load() && q.spare.CompareAndSwap(nil, a) {
@@ -47,7 +47,7 @@ func (q *queue) release(p []byte) {
 	scratches.Put(a)
 }
 
-// settle returns the memory when nothing is held back any more.
+// settle returns the spare memory when nothing is held back any more.
 func (q *queue) settle() {
 	if q.spare.Load() == nil {
 		return
@@ -57,7 +57,7 @@ func (q *queue) settle() {
 	}
 }
 
-// accept takes over scratch, and a copy of body.
+// accept appends scratch, which it takes over, and a copy of body.
 func (q *queue) accept(scratch, body []byte) {
 	q.accepted += int64(len(scratch) + len(body))
 	switch {
@@ -77,7 +77,7 @@ func (q *queue) accept(scratch, body []byte) {
 	}
 }
 
-// take takes the buffer, which is to be released when it has been written.
+// take removes the buffer and returns it. The caller releases it after writing.
 func (q *queue) take() []byte {
 	p := q.buf
 	q.buf = nil
@@ -88,7 +88,7 @@ func (q *queue) take() []byte {
 	return p
 }
 
-// news tells those who wait that something has changed. It wants the lock of what it belongs to.
+// news wakes goroutines that wait for a change. The lock of its owner must be held.
 type news struct{ moved chan struct{} }
 
 // next returns a channel that is closed by the next tell.

@@ -12,35 +12,35 @@ import (
 )
 
 // Reader is the receiving half of a [Stream]: a [ByteSource] and [RawSource] over its net.Conn. Its methods are for one
-// goroutine at a time, except Close, SetDeadline and Ending, which are for any.
+// goroutine at a time, except Close, SetDeadline and Ending, which any goroutine may call.
 type Reader struct {
 	s    *Stream
 	end  End
 	d    deadline.Deadline
-	idle time.Duration // a call waits no longer than this; 0 means for ever
+	idle time.Duration // the longest time that a call waits; 0 means no limit
 
 	win  Buffer
-	err  error // what comes after the buffered bytes
-	left int32 // after EndIn: how many bytes that had arrived may still be read; unmeasured before it is known
+	err  error // the error after the buffered bytes
+	left int32 // after EndIn: how many arrived bytes may still be read; unmeasured until known
 	one  [1]byte
-	next bool // err is of a Read that also brought bytes: it is to be judged after them
-	drop bool // a release reads what is dropped: the buffer belongs to a consumer that may still be at it
+	next bool // err came with bytes and is judged after them
+	drop bool // a release drops input; it must not use the buffer, which a consumer may still use
 	fd   fdReader
 
-	total atomic.Int64 // bytes read, ever
+	total atomic.Int64 // bytes read so far
 }
 
-// TryReader is an optional interface of a net.Conn that can be read without waiting. Such a connection is waited for with
-// a buffer of one byte, and holds none while idle.
+// TryReader is an optional interface of a net.Conn that can be read without waiting. While such a connection is idle,
+// it is waited for with a buffer of one byte.
 type TryReader interface {
-	// TryRead reads what is there and returns its length, which is 0 if there is nothing, also after the end.
+	// TryRead reads what has arrived and returns its length, which is 0 if there is nothing, also at the end.
 	TryRead(p []byte) int
 }
 
 // unmeasured is the value of left before the first look.
 const unmeasured = -1
 
-// MaxEmpty is how many times in a row a Read may bring nothing without an error.
+// MaxEmpty is how many times in a row a Read may return no bytes and no error.
 const MaxEmpty = 100
 
 func (r *Reader) init(s *Stream, cfg *Config) {
@@ -53,7 +53,7 @@ func (r *Reader) init(s *Stream, cfg *Config) {
 	}
 }
 
-// readSocket is the Reader as the socket of its deadline.
+// readSocket is the Reader as the [deadline.Socket] of its deadline.
 type readSocket Reader
 
 func (r *readSocket) SetDeadline(t time.Time) error { return r.s.nc.SetReadDeadline(t) }
@@ -76,8 +76,8 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	return chunk, nil
 }
 
-// TryNext returns the next chunk if Next would not wait and need not read. Otherwise err is the terminal error, if that
-// is known.
+// TryNext returns the next chunk if Next would neither wait nor read. Otherwise err is the terminal error, if that is
+// known.
 func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	if r.win.Len() == 0 {
 		return nil, false, r.ended()
@@ -87,7 +87,7 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	return chunk, true, nil
 }
 
-// Buffered returns what has arrived and was not discarded.
+// Buffered returns the bytes that have arrived and were not discarded.
 func (r *Reader) Buffered() []byte { return r.win.Bytes() }
 
 // Clone returns a copy of p that the caller owns.
@@ -101,14 +101,14 @@ func (r *Reader) Discard(n int) {
 	}
 }
 
-// Unread puts a copy of p in front of what is buffered.
+// Unread puts a copy of p before the buffered bytes.
 func (r *Reader) Unread(p []byte) {
 	r.win.Prepend(p)
 	r.s.Out.queue.rule.SetAtHand(r.win.Len() > 0)
 }
 
-// Fill waits until more is buffered. What arrives after ctx has ended is buffered, and for a later call: it may be meant
-// for another reader, such as TLS behind a line of STARTTLS.
+// Fill waits until more is buffered. Bytes that arrive after ctx has ended are kept for a later call, because they may
+// be meant for another reader, such as TLS after a STARTTLS line.
 func (r *Reader) Fill(ctx context.Context, n int) error {
 	if _, err := r.read(ctx, nil, n); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (r *Reader) Fill(ctx context.Context, n int) error {
 	return nil
 }
 
-// Read moves bytes into p: what is buffered, otherwise what arrives.
+// Read moves bytes into p: buffered ones, or else those that arrive next.
 func (r *Reader) Read(ctx context.Context, p []byte) (int, error) {
 	if r.win.Len() > 0 {
 		n := copy(p, r.win.Bytes())
@@ -132,11 +132,11 @@ func (r *Reader) Read(ctx context.Context, p []byte) (int, error) {
 	return r.read(ctx, p, 0)
 }
 
-// SetDeadline bounds the calls, one that waits included, by a time of the clock; the zero time takes that back. A call
-// that it ends returns a [deadline.Timeout] that is resumable. It costs no system call unless a call waits.
+// SetDeadline bounds calls, including a blocked one, by a time; the zero time means no bound. A call that it ends
+// returns a resumable [deadline.Timeout]. It makes no system call unless a call is blocked.
 func (r *Reader) SetDeadline(t time.Time) { r.d.SetAt(t) }
 
-// Close ends the half with net.ErrClosed. A call that waits returns it. Close does not wait.
+// Close ends the half with net.ErrClosed, which a blocked call returns. Close does not wait.
 func (r *Reader) Close() error {
 	r.d.Close(net.ErrClosed)
 	r.end.Set(net.ErrClosed)
@@ -144,11 +144,11 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// ended marks a cause of EndIn for the Deadline: what has arrived by then may still be read, without waiting.
+// ended marks a cause of EndIn for the Deadline: what has arrived by then can still be read without waiting.
 type ended struct{ error }
 
-// read reads, into p or, if that is nil, into the buffer, after it has let go of everything held back. It returns at
-// least one byte or an error.
+// read first sends everything held back. Then it reads into p or, if that is nil, into the buffer. It returns at least
+// one byte or an error.
 func (r *Reader) read(ctx context.Context, p []byte, want int) (int, error) {
 	if err := r.ended(); err != nil {
 		return 0, err
@@ -181,7 +181,7 @@ func (r *Reader) ended() error {
 	return r.err
 }
 
-// wait waits until something has been read, or a RawFunc has done what it could.
+// wait waits until something has been read, or a RawFunc has made progress.
 func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
 	var until time.Time
 	if r.idle > 0 {
@@ -227,7 +227,7 @@ func (r *Reader) once(p []byte, want int) (n int, err error) {
 }
 
 func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (n int, err error) {
-	if lazy, ok := nc.(TryReader); ok && p == nil { // waits with a buffer of one byte, and borrows one only then
+	if lazy, ok := nc.(TryReader); ok && p == nil { // wait with a buffer of one byte, then borrow one
 		r.win.Release()
 		if n, err = nc.Read(r.one[:]); n > 0 {
 			p = r.win.Space(want)
@@ -245,7 +245,7 @@ func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (n int, err error) {
 	return n, err
 }
 
-// beforeWait returns the memory of the buffer, before a wait.
+// beforeWait returns the buffer's memory before a wait.
 func (r *Reader) beforeWait() {
 	if !r.drop {
 		r.win.Release()
@@ -253,11 +253,11 @@ func (r *Reader) beforeWait() {
 }
 
 const (
-	lastRead = 20 * time.Millisecond // for a net.Conn that cannot be read without waiting to return what it has
-	lastMax  = 8 << 20               // bytes, where nobody can tell how much had arrived: the peer may send on
+	lastRead = 20 * time.Millisecond // the wait for a net.Conn that cannot be read without waiting
+	lastMax  = 8 << 20               // bytes, if the amount that had arrived is unknown: the peer may send more
 )
 
-// readLast reads what had arrived when EndIn was called, without waiting.
+// readLast reads without waiting what had arrived when EndIn was called.
 func (r *Reader) readLast(p []byte, want int) (n int) {
 	if _, ok := r.d.Closed().(*ended); !ok || r.left == 0 {
 		return 0
@@ -275,7 +275,7 @@ func (r *Reader) readLast(p []byte, want int) (n int) {
 	return n
 }
 
-// readNow reads what there is although the half is closed.
+// readNow reads what has arrived although the half is closed.
 func (r *Reader) readNow(p []byte, want int) int {
 	if p != nil {
 		p = p[:min(len(p), int(r.left))]
@@ -297,7 +297,7 @@ func (r *Reader) readNow(p []byte, want int) int {
 	return n
 }
 
-// fail makes an error that does not concern one call alone the end of the half.
+// fail ends the half with err, unless err concerns only one call.
 func (r *Reader) fail(ctx context.Context, err error) error {
 	closed := r.d.Closed()
 	if e, ok := closed.(*ended); ok {

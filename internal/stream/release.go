@@ -13,7 +13,7 @@ type closeWriter interface{ CloseWrite() error }
 
 // shut drains the Writer and ends the stream to the peer.
 func (w *wire) shut(drained bool) error {
-	if drained && w.s.fd != nil { // nothing will wait
+	if drained && w.s.fd != nil { // nothing waits
 		return w.shutNow()
 	}
 	ctx, stop := w.s.Out.end.Lingering()
@@ -29,8 +29,8 @@ func (w *wire) shut(drained bool) error {
 	return err
 }
 
-// shutNow ends the stream of a descriptor to the peer. If that is all that is left to do it is left to the closing, which
-// follows and says the same.
+// shutNow ends the stream of a descriptor to the peer. If nothing else is left to do, it leaves that to the close that
+// follows, which has the same effect.
 func (w *wire) shutNow() error {
 	s := w.s
 	s.mu.Lock()
@@ -42,7 +42,7 @@ func (w *wire) shutNow() error {
 	return s.nc.(closeWriter).CloseWrite()
 }
 
-// closeWrite ends the stream to the peer, within ctx: the net.Conn may have to write for that.
+// closeWrite ends the stream to the peer. ctx bounds it, because the net.Conn may have to write.
 func (w *wire) closeWrite(ctx context.Context) error {
 	nc, ok := w.s.nc.(closeWriter)
 	if !ok {
@@ -65,7 +65,7 @@ func (w *wire) closeWrite(ctx context.Context) error {
 	}
 }
 
-// guard calls f, a method of the net.Conn. A panic aborts the stream and becomes the error.
+// guard calls f, a method of the net.Conn. A panic aborts the stream and is returned as an error.
 func (s *Stream) guard(f func() error) (err error) {
 	returned := false
 	defer func() {
@@ -78,7 +78,7 @@ func (s *Stream) guard(f func() error) (err error) {
 	return err
 }
 
-// reset has the closing of nc be a reset, where there is such a thing.
+// reset makes the close of nc a reset, if the transport has one.
 func (s *Stream) reset(nc net.Conn) {
 	_ = s.guard(func() error {
 		switch nc := nc.(type) {
@@ -86,7 +86,7 @@ func (s *Stream) reset(nc net.Conn) {
 			nc.Abort()
 		case interface{ SetLinger(sec int) error }:
 			_ = nc.SetLinger(0)
-		case interface{ NetConn() net.Conn }: // crypto/tls: its own Close would write first
+		case interface{ NetConn() net.Conn }: // crypto/tls: its Close would write first
 			if below := nc.NetConn(); below != nil {
 				s.reset(below)
 				_ = below.Close()
@@ -96,7 +96,7 @@ func (s *Stream) reset(nc net.Conn) {
 	})
 }
 
-// release closes the net.Conn. A Close that may wait gets a goroutine, unless this is one.
+// release closes the net.Conn. A Close that may wait runs in a new goroutine, unless this goroutine may wait.
 func (s *Stream) release(mayWait bool) {
 	_, quick := s.nc.(TryWriter)
 	if s.fd != nil || quick && !isTLS(s.nc) || mayWait {
@@ -121,10 +121,10 @@ func (s *Stream) closeConn() {
 	_ = s.guard(s.nc.Close)
 }
 
-// dropMax is how much input is dropped before the close of a net.Conn without half-close.
+// dropMax limits the input dropped before a net.Conn without half-close is closed.
 const dropMax = 1 << 20
 
-// lingerOn waits for the peer and then releases the net.Conn. It runs in a goroutine of its own.
+// lingerOn waits for the peer and then releases the net.Conn. It runs in its own goroutine.
 func lingerOn(s *Stream) {
 	defer s.release(true)
 	s.mu.Lock()
@@ -148,30 +148,29 @@ func lingerOn(s *Stream) {
 	})
 }
 
-// dropWait is how long a net.Conn is given to return input that has arrived.
+// dropWait is how long to wait for a net.Conn to return input that has arrived.
 const dropWait = 5 * time.Millisecond
 
-// lingerer waits for the peer's end of the stream, and drops what it sends. First, while the peer takes what is on its
-// way to it, without progress for no longer than the linger bound. Then, as long as there is input, but for no longer than
-// the linger bound in all.
+// lingerer waits for the peer's end of the stream and drops its input. First it waits while the peer takes what is in
+// transit, up to the linger bound without progress. Then it waits while there is input, up to the linger bound in all.
 //
-// If nothing but the goodbye is on its way, the peer has the time of the second wait from then on: its kernel may take
-// 40 ms to acknowledge that. One that is so far away that this is not enough has a little more.
+// If only the goodbye was in transit from the start, the time of the second wait starts at once: the peer's kernel may
+// take 40 ms to acknowledge. A peer so distant that this is not enough has a little more time.
 type lingerer struct {
 	s       *Stream
-	began   time.Time     // when there was progress last; later when the peer had everything
-	queue   int           // bytes on their way to the peer
-	goodbye bool          // no more than a goodbye was on its way at the beginning
-	more    time.Duration // for a peer that is far away
+	began   time.Time     // time of the last progress, later the time when the peer had everything
+	queue   int           // bytes in transit to the peer
+	goodbye bool          // only a goodbye was in transit at the start
+	more    time.Duration // for a distant peer
 	heard   bool          // the peer has sent something
 	taken   bool          // the peer has everything
 }
 
-// goodbyeMax is how much may be on its way when a stream has ended that was idle: the end itself, which TCP counts, and
-// what TLS says before.
+// goodbyeMax is the largest amount in transit after an idle stream has ended: the end itself, which TCP counts, and
+// TLS's close_notify.
 const goodbyeMax = 64
 
-// step reports whether to go on.
+// step reports whether to continue.
 func (l *lingerer) step() bool {
 	now := time.Now()
 	wait := l.wait(now)
@@ -214,11 +213,11 @@ func (l *lingerer) wait(now time.Time) time.Duration {
 	return queueTick
 }
 
-// queueTick is how often the kernel is asked how much is on its way.
+// queueTick is how often the kernel is asked how much is in transit.
 const queueTick = 10 * time.Millisecond
 
-// progress returns a number that grows while the peer takes what is sent: what it has acknowledged, where that is known.
-// The kernel takes more from here in larger and rarer steps.
+// progress returns a number that grows while the peer takes what is sent: what it has acknowledged, if that is known.
+// The kernel accepts more data in larger and rarer steps.
 func (s *Stream) progress() int64 {
 	n := s.BytesOut()
 	if queue, ok := outQueue(s.socket()); ok {
@@ -230,7 +229,7 @@ func (s *Stream) progress() int64 {
 	return n
 }
 
-// peerTook returns a number that grows while the peer takes what the net.Conn has taken already, if that is known.
+// peerTook returns a number that grows while the peer takes what the net.Conn has accepted, if that is known.
 func (s *Stream) peerTook() int64 {
 	if queue, ok := outQueue(s.socket()); ok {
 		return s.BytesOut() - int64(queue)
@@ -241,7 +240,7 @@ func (s *Stream) peerTook() int64 {
 	return 0
 }
 
-// OutQueue returns how many bytes are on their way to the peer, if that is known.
+// OutQueue returns how many bytes are in transit to the peer, if that is known.
 func (s *Stream) OutQueue() (n int, ok bool) {
 	if nc, ok := s.nc.(interface{ OutQueue() (n int, ok bool) }); ok {
 		return nc.OutQueue()
@@ -249,9 +248,9 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	return outQueue(s.socket())
 }
 
-// dropOnce reads once and drops what it brought. deadline.Late says that nothing came until then. It is never inside the
-// deadline together with a call of the consumer, and uses none of what the consumer uses outside it. If much is false it
-// waits without a buffer.
+// dropOnce reads once and drops the result. deadline.Late means that nothing came before until. It never holds the
+// deadline at the same time as a call of the consumer, and uses none of the consumer's state outside it. If much is
+// false, it waits without a buffer.
 func (r *Reader) dropOnce(until time.Time, much bool) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err

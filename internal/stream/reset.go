@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// A kernel tells of a reset once, to the call that meets it first. If that is a write, what reads get from then on looks like
-// the end that a peer makes in good order; if it is a read, writes get EPIPE, which says less. So the halves tell each
-// other.
+// A kernel reports a reset only once, to the first call that meets it. If that is a write, later reads see what looks
+// like a clean end; if it is a read, later writes get EPIPE, which is less specific. So each half tells the other.
 
-// settling is how long the end of In waits for a write under way to say how it went.
+// settling is how long the end of In waits for the result of a write in progress.
 const settling = 5 * time.Millisecond
 
-// explainEOF returns eof, the end of what is read, or, if the connection is gone, what the write was told that met that.
+// explainEOF returns eof, the end of reading, or the error of the write that found the connection gone.
 func (s *Stream) explainEOF(eof error) error {
 	w := &s.Out
 	w.mu.Lock()
@@ -33,14 +32,14 @@ func (s *Stream) explainEOF(eof error) error {
 	}
 	var errno syscall.Errno
 	err := w.end.failure()
-	if errors.As(err, &errno) && errno != syscall.EPIPE { // that one follows the peer's end
+	if errors.As(err, &errno) && errno != syscall.EPIPE { // EPIPE follows the peer's end
 		return err
 	}
 	return eof
 }
 
-// explained returns an error of an operation on the net.Conn as the user is to see it: with the connection, without the
-// way in which the descriptor was used, and instead of an EPIPE what a read was told that met the same earlier.
+// explained returns an error of an operation on the net.Conn for the user: with the connection's addresses and without
+// the internal use of the descriptor. It replaces an EPIPE by the more specific error of an earlier read.
 func (s *Stream) explained(op string, err error) error {
 	var oe *net.OpError
 	var errno syscall.Errno

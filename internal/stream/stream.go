@@ -16,8 +16,9 @@
 //	closing -> ended by Close, when all has been written and the half-close sent
 //	any -> ended     by a write that failed, or an abort, unless it had ended
 //
-// While it is open or closing somebody may own it (busy): a sender that writes for all, a sender that writes a body
-// in place, a raw write, or the goroutine that finishes what the net.Conn did not take. Only the owner uses its wire.
+// While it is open or closing it may have an owner (busy): a sender that writes for all, a sender that writes a body in
+// place, a raw write, or the goroutine that writes the rest that the net.Conn did not take. Only the owner uses its
+// wire.
 //
 // The stream:
 //
@@ -41,22 +42,23 @@ import (
 	"time"
 )
 
-// DefaultCloseWait is how long a release waits, without input, for a peer that has everything and does not close.
+// DefaultCloseWait is how long a release waits, without input, for a peer that has received everything and does not
+// close.
 const DefaultCloseWait = 250 * time.Millisecond
 
-// Config says how a [Stream] behaves. The zero value means the defaults.
+// Config configures a [Stream]. The zero value means the defaults.
 type Config struct {
 	Linger       time.Duration // how long a close waits without progress; 0 means DefaultLinger
 	CloseWait    time.Duration // see DefaultCloseWait, which 0 means; negative: do not wait
-	Coalesce     time.Duration // how long something is held back at most; see package coalesce
-	IdleTimeout  time.Duration // ends the receiving half when a call has waited so long for a byte; 0 means never
-	WriteTimeout time.Duration // aborts when the peer takes less than 240 B/s for so long; 0 means never
+	Coalesce     time.Duration // the longest time that output is held back; see package coalesce
+	IdleTimeout  time.Duration // ends the receiving half when a call has waited this long for a byte; 0 means never
+	WriteTimeout time.Duration // aborts when the peer takes less than 240 B/s for this long; 0 means never
 	SendBuffer   int           // bytes accepted and not yet written beyond which senders wait; 0 means DefaultSendBuffer
 	Prefix       []byte        // bytes already read from the net.Conn
 
-	OnRelease func()            // called once when the net.Conn has been closed, in the goroutine that did that
+	OnRelease func()            // called once after the net.Conn has been closed, in the goroutine that closed it
 	Logger    *slog.Logger      // for panics in functions given to OnDone
-	Panic     func(v any) error // makes the error of a panic, nil for runtime.Goexit; required
+	Panic     func(v any) error // returns the error of a panic; v is nil for runtime.Goexit; required
 }
 
 // Stream is a net.Conn as two halves.
@@ -75,8 +77,8 @@ type Stream struct {
 	state    state
 	inOver   bool
 	outOver  bool
-	outClean bool // with everything written
-	saidEnd  bool // the peer has been told that Out has ended
+	outClean bool // everything was written
+	saidEnd  bool // the peer has received the end of Out
 	peerOver bool // the peer has ended its side, or is gone
 	cause    error
 }
@@ -90,7 +92,9 @@ const (
 	released
 )
 
-// New makes a Stream of nc, which it owns from then on.
+// New returns a Stream over nc, which it owns from then on. *net.TCPConn and *net.UnixConn themselves, and types with
+// the optional interfaces [TryWriter] and [TryReader], have full speed and hold buffers only while in use. Any other
+// net.Conn is written by a goroutine while there is something to write.
 //
 // Full speed, and buffers that are held only while in use, come with *net.TCPConn and *net.UnixConn as such, and with the
 // optional interfaces [TryWriter] and [TryReader]. Any other net.Conn is written by a goroutine while there is something
@@ -119,11 +123,11 @@ func New(nc net.Conn, cfg Config) *Stream {
 	return s
 }
 
-// maxLayers bounds how deep a socket is looked for.
+// maxLayers limits the depth of the search for a socket.
 const maxLayers = 8
 
-// socket returns the descriptor, or that of what lies below a net.Conn that tells what it wraps, such as a *tls.Conn, if
-// there is one: to ask how much is on its way.
+// socket returns the descriptor, or that of the connection below a net.Conn that reveals what it wraps, such as a
+// *tls.Conn, if there is one. It is used to ask how much is in transit.
 func (s *Stream) socket() syscall.RawConn {
 	if s.fd != nil {
 		return s.fd
@@ -153,18 +157,18 @@ func (s *Stream) Released() <-chan struct{} { return s.released }
 // BytesIn returns how many bytes have been read from the net.Conn.
 func (s *Stream) BytesIn() int64 { return s.In.total.Load() }
 
-// BytesOut returns how many bytes the net.Conn has taken.
+// BytesOut returns how many bytes the net.Conn has accepted.
 func (s *Stream) BytesOut() int64 { return s.Out.wire.written.Load() + s.Out.wire.rawBytes.Load() }
 
-// Cause returns why the stream failed: the first error of reading or writing that did not concern one call alone, or the
-// cause of an abort. It is nil while there is none, and after an end in good order.
+// Cause returns why the stream failed: the first error of reading or writing that did not concern only one call, or the
+// cause of an abort. It is nil before that, and after a clean end.
 func (s *Stream) Cause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cause
 }
 
-// EndIn makes In end with cause once what has arrived so far has been received. A call that waits for more returns now.
+// EndIn makes In end with cause after everything that has arrived is received. A blocked call returns now.
 func (s *Stream) EndIn(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
@@ -172,8 +176,8 @@ func (s *Stream) EndIn(cause error) {
 	s.In.d.Close(&ended{cause})
 }
 
-// Close closes Out, which drains it, then In, and waits until the net.Conn has been closed. A half-close that the
-// net.Conn does not have is no error.
+// Close closes Out, which drains it, then In, and waits until the net.Conn has been closed. A missing half-close of the
+// net.Conn is not an error.
 func (s *Stream) Close() error {
 	err := s.Out.Close()
 	_ = s.In.Close()
@@ -181,8 +185,8 @@ func (s *Stream) Close() error {
 	return supported(err)
 }
 
-// CloseWaited is Close for a caller that knows that the peer has ended its side, or has stopped waiting for that: it does
-// not wait for it once more.
+// CloseWaited is Close for a caller that knows that the peer has ended its side, or has finished waiting for that. It
+// does not wait for the peer again.
 func (s *Stream) CloseWaited() error {
 	s.mu.Lock()
 	s.peerOver = true
@@ -191,8 +195,8 @@ func (s *Stream) CloseWaited() error {
 }
 
 // Abort discards what has not been written, ends both halves with cause (net.ErrClosed if that is nil), and closes the
-// net.Conn, with a reset if it can. It does not wait. After a clean Close of Out it resets nothing, but cuts the linger
-// short.
+// net.Conn, with a reset if possible. It does not wait. After a clean Close of Out it does not reset, but shortens the
+// linger.
 func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
@@ -206,7 +210,7 @@ func (s *Stream) Abort(cause error) {
 		s.cause = cause
 	}
 	s.mu.Unlock()
-	s.Out.end.Set(cause) // before anybody is told
+	s.Out.end.Set(cause) // before anything else learns of the end
 	s.In.end.Set(cause)
 	s.Out.lose(cause)
 	s.In.d.Close(cause)
@@ -219,14 +223,14 @@ func (s *Stream) Abort(cause error) {
 	}
 }
 
-// inEnded notes that In has ended. peerOver says that the peer sends no more.
+// inEnded records that In has ended. peerOver means that the peer sends no more.
 func (s *Stream) inEnded(peerOver bool) {
 	s.mu.Lock()
 	s.inOver, s.peerOver = true, s.peerOver || peerOver
 	s.endAndUnlock()
 }
 
-// outEnded notes that Out has ended: failed, or in good order. saidEnd reports a half-close.
+// outEnded records that Out has ended: failed or cleanly. saidEnd reports a half-close.
 func (s *Stream) outEnded(failed, saidEnd bool) {
 	s.mu.Lock()
 	if !s.outOver {
@@ -236,8 +240,8 @@ func (s *Stream) outEnded(failed, saidEnd bool) {
 	s.endAndUnlock()
 }
 
-// endAndUnlock releases the net.Conn if both halves have ended, after a wait if the peer has not ended its side: closing
-// over unread bytes would reset the connection and take from the peer what it has not read yet.
+// endAndUnlock releases the net.Conn if both halves have ended. If the peer has not ended its side, it waits first:
+// closing with unread input would reset the connection, and the peer would lose what it has not read.
 func (s *Stream) endAndUnlock() {
 	due := s.inOver && s.outOver && s.state == live
 	wait := !s.peerOver
@@ -256,7 +260,7 @@ func (s *Stream) endAndUnlock() {
 	}
 }
 
-// failed notes why the stream fails, unless that is known.
+// failed records why the stream failed. The first reason stays.
 func (s *Stream) failed(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,7 +276,7 @@ func (s *Stream) panicked(v any) error {
 	return err
 }
 
-// opError makes an error of an operation on the net.Conn.
+// opError returns the error of an operation on the net.Conn.
 func (s *Stream) opError(op string, err error) error {
 	here := s.nc.LocalAddr()
 	network := ""

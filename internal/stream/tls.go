@@ -13,21 +13,21 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// Lower is the stream of bytes that TLS runs over.
+// Lower is the byte stream below TLS.
 type Lower struct {
 	In  ByteSource
 	Out ByteSink
 
-	Flush func(ctx context.Context) error // returns when what Out accepted has left
-	Close func() error                    // drains, closes and releases; the peer's end has been waited for
-	Abort func(cause error)               // discards, and ends both halves
+	Flush func(ctx context.Context) error // returns when everything that Out accepted has left
+	Close func() error                    // drains, closes and releases; the peer's end has been waited for already
+	Abort func(cause error)               // discards everything and ends both halves
 
 	LocalAddr, RemoteAddr net.Addr
 
-	// Progress, if not nil, is that of the End of Out.
+	// Progress, if not nil, is the Progress of the End of Out.
 	Progress func() int64
 
-	// Stream, if not nil, is what lies below In and Out. Deadlines and an idle timeout that it has are taken back: the
+	// Stream, if not nil, is the stream below In and Out. Its deadlines and idle timeout are removed, because the
 	// Stream above has its own.
 	Stream *Stream
 }
@@ -38,13 +38,13 @@ type Lower struct {
 type TLS struct {
 	*tls.Conn
 	low      *lower
-	strict   bool // an end below without close_notify is an error
+	strict   bool // an end without close_notify is an error
 	writable deadline.Context
-	owed     int // bytes of what TryWrite is given next that are in a record already, which is kept
+	owed     int // bytes of the next TryWrite that are already in a kept record
 }
 
-// TLSServer and TLSClient do the handshake of their side, which ctx bounds. If that fails what lies below is aborted.
-// The end of what lies below without a close_notify is io.ErrUnexpectedEOF, unless acceptTruncation is set.
+// TLSServer and TLSClient perform the handshake of their side, bounded by ctx. If that fails, the stream below is
+// aborted. Its end without a close_notify is io.ErrUnexpectedEOF, unless acceptTruncation is set.
 func TLSServer(ctx context.Context, low Lower, cfg *tls.Config, acceptTruncation bool) (*TLS, error) {
 	return secure(ctx, low, acceptTruncation, func(nc net.Conn) *tls.Conn { return tls.Server(nc, cfg) })
 }
@@ -82,10 +82,10 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 	return t, nil
 }
 
-// sayWhy has the alert that ended the handshake arrive: a reset would take it from a peer that has not read it yet.
+// sayWhy lets the alert that ended the handshake arrive. After a reset, a peer that has not read it would lose it.
 func (l *lower) sayWhy(ctx context.Context) {
 	if l.handOver(ctx) == nil {
-		_ = l.Lower.Close() // the failure is known already
+		_ = l.Lower.Close() // the handshake's failure is returned instead
 	}
 }
 
@@ -99,8 +99,8 @@ func network(a net.Addr) string {
 // recordSize is how much plain text is written at once.
 const recordSize = 16 << 10
 
-// TryWrite is of [TryWriter]. It returns only what has been accepted below, so that somebody waits for the rest. The next
-// call begins with that rest.
+// TryWrite implements [TryWriter]. It counts only what has been accepted below, so that the Writer waits for the rest.
+// The next call starts with that rest.
 func (t *TLS) TryWrite(p []byte) (n int, err error) {
 	for n < len(p) {
 		if ok, err := t.low.tryHandOver(); !ok {
@@ -122,7 +122,7 @@ func (t *TLS) TryWrite(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// WaitWrite is of [TryWriter].
+// WaitWrite implements [TryWriter].
 func (t *TLS) WaitWrite(ctx context.Context) error { return t.low.handOver(ctx) }
 
 // Write writes p. The write deadline bounds it.
@@ -135,7 +135,7 @@ func (t *TLS) Write(p []byte) (n int, err error) {
 		if err = t.WaitWrite(&t.writable); err == nil {
 			continue
 		}
-		n += t.owed // leaves with what is written next
+		n += t.owed // leaves with the next write
 		t.owed = 0
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = os.ErrDeadlineExceeded
@@ -144,12 +144,12 @@ func (t *TLS) Write(p []byte) (n int, err error) {
 	}
 }
 
-// Read reads what the next record brings.
+// Read reads the data of the next record.
 func (t *TLS) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	switch {
 	case err == nil:
-	case t.low.isFlooded(): // which the tls.Conn takes for a broken record
+	case t.low.isFlooded(): // the tls.Conn reports a broken record instead
 		err = errFlooded
 	case err == io.EOF && t.low.eof && t.strict:
 		err = io.ErrUnexpectedEOF
@@ -163,12 +163,12 @@ func isTLS(nc net.Conn) bool {
 	return ok
 }
 
-// TryRead is of [TryReader]: it reads what the records bring that have arrived as a whole.
+// TryRead implements [TryReader]: it reads the data of records that have arrived completely.
 func (t *TLS) TryRead(p []byte) (n int) {
 	t.low.noWait = true
 	defer func() { t.low.noWait = false }()
 	for n < len(p) {
-		m, err := t.Conn.Read(p[n:]) // an error stays in the tls.Conn, or is only noWait
+		m, err := t.Conn.Read(p[n:]) // the tls.Conn keeps an error, unless it is only noWait
 		if n += m; err != nil || m == 0 {
 			break
 		}
@@ -176,7 +176,7 @@ func (t *TLS) TryRead(p []byte) (n int) {
 	return n
 }
 
-// Flush is of [Flusher].
+// Flush implements [Flusher].
 func (t *TLS) Flush(ctx context.Context) error {
 	if err := t.low.handOver(ctx); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (t *TLS) Flush(ctx context.Context) error {
 	return t.low.Flush(ctx)
 }
 
-// OutQueue tells how many bytes are on their way to the peer.
+// OutQueue returns how many bytes are in transit to the peer.
 func (t *TLS) OutQueue() (n int, ok bool) {
 	if t.low.Stream == nil {
 		return 0, false
@@ -212,34 +212,34 @@ func (t *TLS) SetDeadline(d time.Time) error {
 	return t.SetReadDeadline(d)
 }
 
-// Close closes what lies below. What was to be written has been flushed before.
+// Close closes the stream below. Everything has been flushed before.
 func (t *TLS) Close() error {
-	_ = t.Conn.CloseWrite() // fails if it was called before, or the connection is broken
+	_ = t.Conn.CloseWrite() // fails if called before, or if the connection is broken
 	_, _ = t.low.tryHandOver()
 	return t.low.Lower.Close()
 }
 
-// Abort resets what lies below.
+// Abort resets the stream below.
 func (t *TLS) Abort() { t.low.Abort(net.ErrClosed) }
 
-// maxKept is how much lower keeps beside one record, when there is no room below.
+// maxKept limits what lower keeps, in addition to one record, when there is no room below.
 const maxKept = 16 << 10
 
 var errFlooded = errors.New("tls: peer makes us answer and takes no answers")
 
-// lower is the net.Conn below a tls.Conn. Its writes do not block: what finds no room below is kept, which is one record
-// of data at most, and some answers that the protocol asks for.
+// lower is the net.Conn below a tls.Conn. Its writes do not block: it keeps what finds no room below, at most one
+// record of data and some protocol messages.
 type lower struct {
 	Lower
 	readable deadline.Context
-	noWait   bool // Read does not wait: it returns a timeout, which a tls.Conn survives
-	eof      bool // what lies below has ended
+	noWait   bool // Read does not wait but returns a timeout, which a tls.Conn survives
+	eof      bool // the stream below has ended
 	up       bool // the handshake is done
 
 	turn chan struct{} // held by the goroutine that hands over
 
 	mu      sync.Mutex
-	kept    []byte // to be handed over
+	kept    []byte // not yet passed on
 	flooded bool
 }
 
@@ -267,7 +267,7 @@ func (l *lower) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// directRead is how large a read is that does without the buffer below: of the rest of a large record.
+// directRead is the size from which a read bypasses the buffer below, such as a read of the rest of a large record.
 const directRead = 8 << 10
 
 func (l *lower) isFlooded() bool {
@@ -276,16 +276,16 @@ func (l *lower) isFlooded() bool {
 	return l.flooded
 }
 
-// beforeWait hands over what is kept, before a wait for an answer. During the handshake nobody else would.
+// beforeWait passes on what is kept before a wait for an answer. During the handshake nothing else would.
 func (l *lower) beforeWait() error {
 	if l.up {
-		_, _ = l.tryHandOver() // an error is that of the sending half
+		_, _ = l.tryHandOver() // an error concerns the sending half
 		return nil
 	}
 	return l.bounded(func() error { return l.handOver(&l.readable) })
 }
 
-// bounded calls f, which the read deadline bounds. A timeout is one that a tls.Conn survives.
+// bounded calls f, bounded by the read deadline. It returns a timeout in a form that a tls.Conn survives.
 func (l *lower) bounded(f func() error) error {
 	for again := false; ; again = true {
 		err := f()
@@ -293,7 +293,7 @@ func (l *lower) bounded(f func() error) error {
 		switch {
 		case late:
 			return os.ErrDeadlineExceeded
-		case !again && errors.Is(err, context.DeadlineExceeded): // of a deadline that has been moved, or the end below
+		case !again && errors.Is(err, context.DeadlineExceeded): // from a deadline that has been moved, or the end below
 			continue
 		}
 		l.eof = l.eof || err == io.EOF
@@ -301,7 +301,7 @@ func (l *lower) bounded(f func() error) error {
 	}
 }
 
-// Write hands p over, or keeps it.
+// Write passes p on, or keeps it.
 func (l *lower) Write(p []byte) (int, error) {
 	ok, err := l.tryHandOver()
 	if ok {
@@ -323,7 +323,7 @@ func (l *lower) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tryHandOver hands over what is kept, without waiting, and reports whether nothing is left.
+// tryHandOver passes on what is kept, without waiting, and reports whether nothing is left.
 func (l *lower) tryHandOver() (done bool, err error) {
 	select {
 	case l.turn <- struct{}{}:
@@ -341,7 +341,7 @@ func (l *lower) tryHandOver() (done bool, err error) {
 	return done, err
 }
 
-// handOver hands over what is kept, and returns when that has been accepted below.
+// handOver passes on what is kept, and returns when it has been accepted below.
 func (l *lower) handOver(ctx context.Context) error {
 	for mine := false; !mine; {
 		select {
@@ -363,7 +363,7 @@ func (l *lower) handOver(ctx context.Context) error {
 	return nil
 }
 
-// take takes what is kept. Only the holder of the turn may.
+// take removes what is kept and returns it. Only the holder of the turn may call it.
 func (l *lower) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -378,7 +378,7 @@ func (l *lower) putBack(p []byte) {
 	l.kept = append(p, l.kept...)
 }
 
-// Close is how a tls.Conn gives up.
+// Close is called by a tls.Conn that gives up.
 func (l *lower) Close() error {
 	l.Abort(net.ErrClosed)
 	return nil

@@ -6,20 +6,20 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// Window is a [ByteSource], and the hooks of a Source of chunks, over something that can be read. It borrows its memory with
-// the first read and returns it at the end.
+// Window is a [ByteSource], and the hooks of a Source of chunks, over anything that can be read. It borrows its memory
+// at the first read and returns it at the end.
 type Window struct {
-	// Once reads once: at least one byte, unless there is an error. It sets Err if that error does not concern the call
-	// alone.
+	// Once reads once: at least one byte, unless there is an error. It sets Err if the error does not concern only the
+	// call.
 	Once func(ctx context.Context, p []byte) (int, error)
 
-	// Err is what comes after what is buffered, or nil.
+	// Err is the error after the buffered bytes, or nil.
 	Err error
 
 	buf Buffer
 }
 
-// Next returns what has arrived as a chunk that the caller owns, and otherwise what the next read brings.
+// Next returns buffered bytes as a chunk that the caller owns, or else the result of the next read.
 func (w *Window) Next(ctx context.Context) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, deadline.Cause(ctx)
@@ -32,7 +32,7 @@ func (w *Window) Next(ctx context.Context) ([]byte, error) {
 	return w.take(), nil
 }
 
-// TryNext returns what Next would return without a read.
+// TryNext returns what Next would return without reading.
 func (w *Window) TryNext() (chunk []byte, ok bool, err error) {
 	if w.buf.Len() == 0 {
 		return nil, false, w.Err
@@ -46,7 +46,7 @@ func (w *Window) take() []byte {
 	return chunk
 }
 
-// Buffered returns what has arrived and was not discarded.
+// Buffered returns the bytes that have arrived and were not discarded.
 func (w *Window) Buffered() []byte { return w.buf.Bytes() }
 
 // Clone returns a copy of p that the caller owns.
@@ -65,7 +65,7 @@ func (w *Window) Fill(ctx context.Context, n int) error {
 	return err
 }
 
-// Read moves bytes into p: what is buffered, otherwise what the next read brings.
+// Read moves bytes into p: buffered ones, or else those of the next read.
 func (w *Window) Read(ctx context.Context, p []byte) (int, error) {
 	switch {
 	case w.buf.Len() > 0:
@@ -80,7 +80,7 @@ func (w *Window) Read(ctx context.Context, p []byte) (int, error) {
 	return w.Once(ctx, p)
 }
 
-// ended returns the memory, once nothing is left in it, and Err.
+// ended returns Err. It releases the memory if nothing is left in it.
 func (w *Window) ended() error {
 	if w.buf.Len() == 0 {
 		w.buf.Release()

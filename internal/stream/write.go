@@ -10,19 +10,19 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// TryWriter is an optional interface of a net.Conn that can be written without blocking. One that has neither that nor a
-// descriptor is written by a goroutine.
+// TryWriter is an optional interface of a net.Conn that can be written without blocking. A net.Conn that has neither it
+// nor a descriptor is written by a goroutine.
 type TryWriter interface {
-	// TryWrite writes what there is room for and returns how much that was. It does not wait.
+	// TryWrite writes what there is room for and returns that number. It does not wait.
 	TryWrite(p []byte) (n int, err error)
 
-	// WaitWrite waits until TryWrite may do something: write or fail. If ctx ends first it returns an error.
+	// WaitWrite waits until TryWrite may write or fail. If ctx ends first it returns an error.
 	WaitWrite(ctx context.Context) error
 }
 
-// Flusher is an optional interface of a [TryWriter] with a buffer of its own.
+// Flusher is an optional interface of a [TryWriter] that buffers.
 type Flusher interface {
-	// Flush returns when everything that was written has left the buffer.
+	// Flush returns when everything written before has left the buffer.
 	Flush(ctx context.Context) error
 }
 
@@ -30,21 +30,21 @@ type Flusher interface {
 type wire struct {
 	s       *Stream
 	timeout time.Duration
-	other   *other // where there is no descriptor
+	other   *other // if there is no descriptor
 	job     job    // what is being written
 
-	d        atomic.Pointer[deadline.Deadline] // of a write that waits; made on demand
-	written  atomic.Int64                      // bytes of values that the net.Conn took, ever
-	rawBytes atomic.Int64                      // bytes that raw writes moved, ever
+	d        atomic.Pointer[deadline.Deadline] // for a write that waits; made on demand
+	written  atomic.Int64                      // bytes of values that the net.Conn has accepted
+	rawBytes atomic.Int64                      // bytes that raw writes have moved
 }
 
-// other is the way out through a net.Conn without a descriptor.
+// other is the output through a net.Conn without a descriptor.
 type other struct {
 	TryWriter                  // the net.Conn, or a pump
-	limit     deadline.Context // what bounds its WaitWrite: the socket of the deadline
+	limit     deadline.Context // bounds WaitWrite: the Socket of the deadline
 }
 
-// job is something to write: head and body, or what raw moves.
+// job is something to write: head and body, or the bytes that raw moves.
 type job struct {
 	head, body []byte
 	raw        RawFunc
@@ -67,13 +67,13 @@ func (w *wire) init(s *Stream, timeout time.Duration) {
 	}
 }
 
-// writeSocket is the wire as the socket of its deadline.
+// writeSocket is the wire as the [deadline.Socket] of its deadline.
 type writeSocket wire
 
 func (w *writeSocket) SetDeadline(t time.Time) error { return w.s.nc.SetWriteDeadline(t) }
 func (w *writeSocket) Panicked(v any)                { _ = w.s.panicked(v) }
 
-// deadline returns the deadline of writes, which is made then if it has not been.
+// deadline returns the deadline of writes. The first call creates it.
 func (w *wire) deadline() *deadline.Deadline {
 	if d := w.d.Load(); d != nil {
 		return d
@@ -86,7 +86,7 @@ func (w *wire) deadline() *deadline.Deadline {
 	}
 	w.d.CompareAndSwap(nil, d)
 	d = w.d.Load()
-	if err := w.s.Out.end.failure(); err != nil { // which may have missed d
+	if err := w.s.Out.end.failure(); err != nil { // that end may have missed d
 		d.Close(err)
 	}
 	return d
@@ -102,7 +102,7 @@ func (w *wire) flush(ctx context.Context) error {
 	return nil
 }
 
-// took notes that n bytes of the job have been taken. again is of raw.
+// took records that n bytes of the job have been written. again is the result of raw.
 func (w *wire) took(n int, again bool) {
 	j := &w.job
 	j.n += n
@@ -120,12 +120,12 @@ func (w *wire) took(n int, again bool) {
 // write writes head and body, or what raw moves, and counts what the net.Conn takes as that happens.
 //
 // If wait is false, write does not block and may leave something unwritten. Otherwise it returns when everything has
-// been written, when ctx ends, which its error says, or when the half fails, which it has ended then. A nil ctx does not
-// end.
+// been written, when ctx ends, with an error that says so, or when the half fails, which write has then ended. A nil
+// ctx does not end.
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
 	j := &w.job
 	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
-	if w.s.fd != nil && raw == nil && !wait { // nothing that could panic is called: neither others nor a ctx
+	if w.s.fd != nil && raw == nil && !wait { // calls no foreign code that could panic
 		err = w.run(ctx, wait)
 	} else {
 		err = w.runGuarded(ctx, wait)
@@ -134,7 +134,7 @@ func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawF
 	return j.n, err
 }
 
-// runGuarded is run of what calls others, who may panic.
+// runGuarded is run for calls of foreign code, which may panic.
 func (w *wire) runGuarded(ctx context.Context, wait bool) (err error) {
 	returned := false
 	defer func() {
@@ -165,7 +165,7 @@ func (w *wire) run(ctx context.Context, wait bool) error {
 	return err
 }
 
-// attempt writes what is taken without blocking, or, if wait is true, waits until something is.
+// attempt writes what is accepted without blocking. If wait is true, it waits until something is.
 func (w *wire) attempt(wait bool) error {
 	j := &w.job
 	j.wait = wait
@@ -232,18 +232,18 @@ func (w *wire) writeOn(ctx context.Context) error {
 	return nil
 }
 
-// wake tells those who wait for room, or for a flush, that something has changed.
+// wake wakes goroutines that wait for room or for a flush.
 func (w *wire) wake() {
 	w.s.Out.mu.Lock()
 	defer w.s.Out.mu.Unlock()
 	w.s.Out.news.tell()
 }
 
-// minRate is how many bytes a second are progress.
+// minRate is the number of bytes a second that counts as progress.
 const minRate = 240
 
-// patience bounds a wait by a timeout without progress. Progress is minRate on average: each byte gives as much time as
-// it may take, up to the timeout.
+// patience bounds a wait by a timeout without progress, which means minRate on average: each byte extends the time by
+// what it may take, up to the timeout.
 type patience struct {
 	timeout time.Duration
 	until   time.Time
@@ -258,7 +258,8 @@ func (p *patience) begin(s *Stream) time.Time {
 	return p.until
 }
 
-// renew reports whether the peer made progress that the net.Conn has not passed on: it may be full until much has left.
+// renew reports whether the peer has made progress that the net.Conn does not show yet, because it stays full until
+// much has left.
 func (p *patience) renew(s *Stream) bool {
 	before := p.peer
 	p.peer = s.peerTook()
@@ -273,17 +274,17 @@ func (p *patience) took(n int) time.Time {
 	return p.until
 }
 
-// judge returns what an error of a write means to the caller, and ends the half unless it concerns that call alone.
+// judge returns the error of a write for the caller, and ends the half unless it concerns only that call.
 func (w *wire) judge(ctx context.Context, err error) error {
 	failure := w.s.Out.end.failure()
 	switch {
-	case w.job.n == 0 && errors.Is(err, errors.ErrUnsupported): // a raw write was not possible at all
+	case w.job.n == 0 && errors.Is(err, errors.ErrUnsupported): // the raw write is not supported
 		return err
 	case failure != nil:
 		return failure
 	case err == deadline.Late:
 		err = w.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + w.timeout.String()})
-		w.s.Abort(err) // a reset, since something is missing
+		w.s.Abort(err) // a reset, because data is missing
 		return err
 	case ctx != nil && deadline.Resumable(ctx, err):
 		return err

@@ -13,13 +13,13 @@ const (
 	// DefaultSendBuffer is how many bytes may be accepted and not yet written before senders wait.
 	DefaultSendBuffer = 64 << 10
 
-	holdSize   = 16 << 10 // bytes beyond which nothing is held back
+	holdSize   = 16 << 10 // nothing is held back beyond this many bytes
 	inPlaceMin = 16 << 10 // the smallest body that is written without being copied
 )
 
-// Writer is the sending half of a [Stream]: a combining writer, and a [ByteSink] and [RawSink]. Senders append to one
-// buffer; one that finds that nobody is writing writes for all, without blocking. What the net.Conn does not take is
-// finished by a goroutine, which ends when the buffer is empty. So only want of room makes anybody wait.
+// Writer is the sending half of a [Stream]: a combining writer, a [ByteSink] and a [RawSink]. Senders append to one
+// buffer. A sender that finds no owner becomes the owner and writes for all, without blocking. A goroutine writes the
+// rest that the net.Conn does not take, and ends when the buffer is empty. So a call waits only for room.
 //
 // Methods that end in Locked want mu held; those that say so unlock it meanwhile.
 type Writer struct {
@@ -30,16 +30,16 @@ type Writer struct {
 	mu      sync.Mutex
 	queue   queue // accepted, and not being written
 	news    news  // of anything that changes
-	waiting int32 // senders that wait to become the owner; no others are let in before them
-	busy    bool  // somebody is the owner: they write, and nobody else
+	waiting int32 // senders that wait to become the owner, before any others
+	busy    bool  // there is an owner, which alone writes
 	closing bool  // Close has been called; a Sink above may refuse values before that
 	closer  *closer
 }
 
-// closer is the Close of a Writer, made by its first call.
+// closer is the Close of a Writer. The first call creates it.
 type closer struct {
 	once sync.Once
-	err  error // what Close returns
+	err  error // result of Close
 }
 
 func (w *Writer) theCloser() *closer {
@@ -51,7 +51,7 @@ func (w *Writer) theCloser() *closer {
 	return w.closer
 }
 
-// Ending returns the end of the half. It says whether anything is accepted, and why not.
+// Ending returns the end of the half, which reports whether anything is accepted, and why not.
 func (w *Writer) Ending() *End { return &w.end }
 
 // Begin lends scratch.
@@ -83,8 +83,8 @@ func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
 	return w.offerLocked()
 }
 
-// sendNowLocked accepts a small body and writes it from where it is, without blocking. What the net.Conn does not take is
-// copied. The error is why the body was lost. It wants that there is no owner, and an empty queue.
+// sendNowLocked accepts a small body and writes it without copying or blocking. It copies what the net.Conn does not
+// take. The error is the reason why the body was lost. There must be no owner, and the queue must be empty.
 func (w *Writer) sendNowLocked(body []byte) error {
 	w.busy = true
 	w.queue.accepted += int64(len(body))
@@ -120,8 +120,8 @@ func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 	return err == nil, err
 }
 
-// SendAll accepts values in order and returns how many: all of them unless there is an error. Those of others may come
-// between. At most 16 KiB are accepted without letting others in.
+// SendAll accepts values in order and returns how many: all of them unless there is an error. Values of other senders
+// may come between them, after 16 KiB at the latest.
 func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,7 +145,7 @@ func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 	return n, err
 }
 
-// hasRoomLocked reports whether a value may be accepted.
+// hasRoomLocked reports whether a value can be accepted.
 func (w *Writer) hasRoomLocked() bool {
 	return !w.closing && !w.end.Ended() && w.waiting == 0 && w.queue.accepted-w.wire.written.Load() < w.room
 }
@@ -171,7 +171,7 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 	return nil
 }
 
-// offerLocked writes what has been accepted, or holds it back. It may unlock. The error is why that was lost.
+// offerLocked writes what has been accepted, or holds it back. It may unlock. The error is the reason why it was lost.
 func (w *Writer) offerLocked() error {
 	mark := w.queue.accepted
 	if len(w.queue.buf) < holdSize && w.holdsBackLocked() {
@@ -185,8 +185,8 @@ func (w *Writer) offerLocked() error {
 	return nil
 }
 
-// holdsBackLocked reports whether what has been accepted is held back, and tells the receiver. One that was about to wait
-// may have looked before it was told, and lets go of nothing: so the rule is asked again.
+// holdsBackLocked reports whether what has been accepted is held back, and marks that for the receiver. A receiver that
+// is about to wait may have checked before the mark was set, and would release nothing; so the rule is asked again.
 func (w *Writer) holdsBackLocked() bool {
 	if !w.queue.rule.HoldsLocked() {
 		return false
@@ -198,7 +198,7 @@ func (w *Writer) holdsBackLocked() bool {
 	return w.queue.rule.HoldsLocked()
 }
 
-// DelayPassed is for the coalesce.Rule.
+// DelayPassed implements coalesce.Output.
 func (w *Writer) DelayPassed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -228,8 +228,8 @@ func (w *Writer) Cork(on bool) {
 	}
 }
 
-// SetDeadline bounds calls that wait, now or later, by a time of the clock; the zero time takes that back. A call that it
-// ends returns a [deadline.Timeout] that is resumable.
+// SetDeadline bounds blocked and later calls by a time; the zero time means no bound. A call that it ends returns a
+// resumable [deadline.Timeout].
 func (w *Writer) SetDeadline(t time.Time) {
 	if t.IsZero() && w.wire.d.Load() == nil {
 		return
@@ -238,7 +238,8 @@ func (w *Writer) SetDeadline(t time.Time) {
 	w.wire.wake()
 }
 
-// awaitLocked waits, unlocked, until something changes or ctx ends. If it can change something itself it does not wait.
+// awaitLocked waits, unlocked, until something changes or ctx ends. If the caller can change something itself, it does
+// not wait.
 func (w *Writer) awaitLocked(ctx context.Context) error {
 	before := w.wire.written.Load()
 	w.pushLocked()
@@ -262,8 +263,8 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	}
 }
 
-// Flush returns when everything accepted before has been written, and has left what lies below as well. While the half
-// closes it waits for a raw write too: a half-close would cut it.
+// Flush returns when everything accepted before has been written and has left buffers below. While the half is closing,
+// it waits for a raw write too, which a half-close would truncate.
 func (w *Writer) Flush(ctx context.Context) error {
 	w.mu.Lock()
 	var err error
@@ -280,8 +281,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return w.wire.flush(ctx)
 }
 
-// pushLocked writes what is in the queue, unlocked and without blocking, unless somebody is writing, who will then see to
-// it.
+// pushLocked writes the queue, unlocked and without blocking. If there is an owner, that one writes it.
 func (w *Writer) pushLocked() {
 	if w.busy || len(w.queue.buf) == 0 {
 		return
@@ -299,16 +299,16 @@ func (w *Writer) pushLocked() {
 	w.restLocked()
 }
 
-// writeLocked is wire.write by the owner, unlocked.
+// writeLocked is wire.write for the owner. It unlocks meanwhile.
 func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	return w.wire.write(ctx, wait, head, body, raw)
 }
 
-// Close drains within the linger bound, then ends the stream to the peer. If that takes too long the stream is aborted.
-// Where there is no half-close, Close drains and returns errors.ErrUnsupported; the peer sees the end when the stream is
-// released. Calls after the first wait for it.
+// Close drains within the linger bound, then ends the stream to the peer. If that takes too long, the stream is
+// aborted. Without a half-close, Close drains and returns errors.ErrUnsupported, and the peer sees the end when the
+// stream is released. Later calls wait for the first.
 func (w *Writer) Close() error {
 	first, c := false, w.theCloser()
 	c.once.Do(func() {
@@ -337,7 +337,7 @@ func (w *Writer) Close() error {
 	return c.err
 }
 
-// supported returns err, or nil if that says that something does not exist here.
+// supported returns err, or nil if err means that the system or the net.Conn does not support the operation.
 func supported(err error) error {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -345,7 +345,7 @@ func supported(err error) error {
 	return err
 }
 
-// lose drops what was accepted, because the half has ended with cause, and wakes everybody.
+// lose drops what was accepted, because the half has ended with cause, and wakes all waiting goroutines.
 func (w *Writer) lose(cause error) {
 	w.mu.Lock()
 	w.queue.take()

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// chmod gives the file at path a mode. It follows no link that somebody may have put in its place: the file is opened as
-// such, and its mode changed by the descriptor.
+// chmod sets the mode of the file at path. It does not follow a link that may have replaced the file: it opens the file
+// itself and changes the mode through the descriptor.
 func chmod(path string, mode fs.FileMode) error {
 	const openPath = 0x200000 // O_PATH
 	fd, err := syscall.Open(path, openPath|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)

@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-// chmod gives the file at path a mode. It follows a link that somebody has put there in this moment, which takes the
-// right to write to the directory.
+// chmod sets the mode of the file at path. It follows a link that has replaced the file in the meantime, which needs
+// the right to write to the directory.
 func chmod(path string, mode fs.FileMode) error { return os.Chmod(path, mode) }

@@ -1,13 +1,13 @@
-// Package unixfile binds Unix domain sockets to paths, for servers and clients: it removes the socket file that a
-// process has left behind, never one that is in use, and its own when it is done.
+// Package unixfile binds Unix domain sockets to paths, for servers and clients. It removes a stale socket file, never
+// one that is in use, and its own after use.
 package unixfile
 
 import "errors"
 
 var (
-	// ErrNotSocket is met where the path is taken by something that is not removed.
+	// ErrNotSocket means that the path is in use by a file that is not a socket, which is not removed.
 	ErrNotSocket = errors.New("there is a file that is not a socket")
 
-	// ErrForeign is met where the path is taken by a socket that this user can neither connect to nor remove.
+	// ErrForeign means that the path is in use by a socket that this user can neither connect to nor remove.
 	ErrForeign = errors.New("there is a socket of another user")
 )

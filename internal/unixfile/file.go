@@ -13,13 +13,13 @@ import (
 // File is the file of a socket.
 type File struct {
 	path string
-	info fs.FileInfo // as it was made
+	info fs.FileInfo // when it was created
 
-	left atomic.Bool // the file is nobody's to remove, or removed
+	left atomic.Bool // Remove must do nothing, or has been called
 }
 
-// Remove removes the file, unless another one has taken its place, or it was left. It is idempotent. The socket should
-// still be in use: nobody has reason to put another in its place before that.
+// Remove removes the file, unless another one has replaced it or Leave was called. It is idempotent. Call it while the
+// socket is still in use, because nothing replaces the file before that.
 func (f *File) Remove() {
 	if f.left.Swap(true) {
 		return
@@ -29,17 +29,17 @@ func (f *File) Remove() {
 	}
 }
 
-// Leave leaves the file to others that have the socket: Remove does nothing from now on.
+// Leave makes Remove do nothing, for a file whose socket other processes use as well.
 func (f *File) Leave() { f.left.Store(true) }
 
-// Bind makes a socket of a kind, such as syscall.SOCK_STREAM, binds it to path, and hands it to use, which has to make
-// it one that refuses nobody who connects, and must not keep it: Bind closes it, so use duplicates it, as
-// net.FileListener does. A stale file is removed first. Others that call Bind for the same directory wait meanwhile.
+// Bind creates a socket of the given kind, such as syscall.SOCK_STREAM, binds it to path and calls use with it. use
+// must make the socket accept connections, and must duplicate it to keep it, as net.FileListener does, because Bind
+// closes it. A stale file is removed first. Concurrent calls of Bind for the same directory wait.
 //
-// The file is given mode, if that is not 0, before use is called. On Linux it never has more than that.
+// If mode is not 0, the file has that mode before use is called, and on Linux never more than that.
 //
-// The path is made absolute for Remove, for the working directory may have changed by then, but is bound as it is,
-// since it may have 107 bytes only.
+// The path is bound as it is, because of its limit of 107 bytes, and made absolute for Remove, because the working
+// directory may change.
 func Bind(path string, kind int, mode fs.FileMode, use func(socket *os.File) error) (*File, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -60,14 +60,14 @@ func Bind(path string, kind int, mode fs.FileMode, use func(socket *os.File) err
 	return &File{path: whole, info: info}, nil
 }
 
-// open gives the file its mode, then hands the socket on.
+// open sets the mode of the file and calls use.
 func open(socket *os.File, whole string, mode fs.FileMode, use func(socket *os.File) error) (fs.FileInfo, error) {
 	info, err := os.Lstat(whole)
 	if err != nil {
 		return nil, err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return nil, ErrNotSocket // somebody has put something in its place
+		return nil, ErrNotSocket // another file has replaced it
 	}
 	if mode != 0 && info.Mode().Perm() != mode {
 		if err := chmod(whole, mode); err != nil {
@@ -103,7 +103,7 @@ func bind(path string, kind int, mode fs.FileMode, locked bool) (*os.File, error
 	return socket, nil
 }
 
-// Socket returns a new Unix domain socket of a kind.
+// Socket returns a new Unix domain socket of the given kind.
 func Socket(kind int) (*os.File, error) {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_UNIX, kind, 0)

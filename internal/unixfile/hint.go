@@ -5,10 +5,10 @@ import (
 	"io/fs"
 )
 
-// MaxPath is how many bytes a path may have on Linux; other systems have a little less.
+// MaxPath is the maximum length of a path in bytes on Linux. Other systems allow slightly less.
 const MaxPath = 107
 
-// BindHint says what to do about an error of binding to a path, or nothing.
+// BindHint returns advice about an error of binding to a path, or "".
 func BindHint(err error) string {
 	switch {
 	case errors.Is(err, ErrNotSocket):

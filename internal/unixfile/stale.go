@@ -17,8 +17,8 @@ const (
 	lockPause = 5 * time.Millisecond
 )
 
-// lockDir keeps others that call it from dir until unlock is called. It reports whether it could, which takes
-// permission to read dir; it does not wait for more than two seconds.
+// lockDir locks dir against other callers of lockDir until unlock. It reports whether it could, which needs permission
+// to read dir; it waits for two seconds at most.
 func lockDir(dir string) (unlock func(), locked bool) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -34,7 +34,7 @@ func lockDir(dir string) (unlock func(), locked bool) {
 	return func() { _ = f.Close() }, err == nil
 }
 
-// removeStale removes the socket at path if it is nobody's.
+// removeStale removes the socket at path if it is not in use.
 func removeStale(path string, locked bool) error {
 	switch info, err := os.Lstat(path); {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -46,7 +46,7 @@ func removeStale(path string, locked bool) error {
 	case !locked:
 		return syscall.EADDRINUSE
 	default:
-		time.Sleep(settled - time.Since(info.ModTime())) // its server may have bound it and not listen yet
+		time.Sleep(settled - time.Since(info.ModTime())) // its server may have bound it and not yet listen
 	}
 	switch err := probe(path); {
 	case errors.Is(err, fs.ErrPermission):
@@ -63,11 +63,11 @@ func removeStale(path string, locked bool) error {
 	return nil
 }
 
-// settled is how old a socket file is when its server surely listens.
+// settled is the age from which a socket file's server is assumed to listen.
 const settled = 200 * time.Millisecond
 
-// probe connects to the socket at path. A live one may have a full backlog, or be of another kind; only a refusal is proof
-// that it belongs to nobody.
+// probe connects to the socket at path. A live one may have a full backlog, or be of another kind; only a refusal
+// proves that it is not in use.
 func probe(path string) error {
 	nc, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err == nil {

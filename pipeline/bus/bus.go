@@ -5,7 +5,7 @@
 //	received, err := prices.Publish(ctx, "EUR", price)   // waits only for subscribers with policy Block
 //
 // Each subscription has a queue, by default of pipeline.DefaultQueue values with policy [pipeline.DropOldest], so a
-// slow subscriber delays nobody unless it chose [pipeline.Block].
+// slow subscriber delays no one else unless it chose [pipeline.Block].
 package bus
 
 import (
@@ -38,12 +38,12 @@ type Bus[K comparable, T any] struct {
 	shards   [shards]shard[K, T]
 	seed     maphash.Seed
 	matches  shard[K, T]      // subscriptions by predicate, all under one name
-	matching atomic.Bool      // there was one: matches is worth its lock
-	standard *queue.Config[T] // of subscriptions without a description
+	matching atomic.Bool      // there has been one, so matches must be locked
+	standard *queue.Config[T] // for subscriptions without one of their own
 	closed   atomic.Bool
 }
 
-const shards = 64 // of the table of topics, each with a lock of its own
+const shards = 64 // of the table of topics, each with its own lock
 
 // New returns a Bus without subscribers.
 func New[K comparable, T any]() *Bus[K, T] {
@@ -77,7 +77,7 @@ type delivery[K comparable, T any] struct {
 	v        T
 	received int
 	lost     bool                  // a subscriber was too slow
-	full     []*subscription[K, T] // have to be waited for
+	full     []*subscription[K, T] // Publish waits for these
 }
 
 func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {

@@ -13,8 +13,8 @@ import (
 // shard holds some of the topics, under its own lock.
 type shard[K comparable, T any] struct {
 	mu     sync.RWMutex
-	topics map[K]*topic[K, T] // each has a subscription
-	closed bool               // takes no more subscriptions
+	topics map[K]*topic[K, T] // each has at least one subscription
+	closed bool               // no more subscriptions are accepted
 	_      [32]byte           // the locks of two shards do not share a cache line
 }
 
@@ -22,7 +22,7 @@ type shard[K comparable, T any] struct {
 // subscription is appended after that part, and one that leaves is removed from a copy.
 type topic[K comparable, T any] struct {
 	subs  []*subscription[K, T]
-	given atomic.Bool // subs was given to a publisher
+	given atomic.Bool // a publisher has received subs
 }
 
 // subscription is the sending end of a subscriber.
@@ -30,9 +30,9 @@ type subscription[K comparable, T any] struct {
 	q     *queue.Queue[T]
 	shard *shard[K, T]
 	name  K            // of topic
-	topic *topic[K, T] // a name that differs from itself, as NaN does, does not find it
+	topic *topic[K, T] // kept because a name that differs from itself, such as NaN, cannot be looked up
 	match func(K) bool // of SubscribeFunc
-	at    int          // in the subs of its topic; -1: not there any more
+	at    int          // index in topic.subs; -1 after removal
 
 	userCode bool // a delivery calls functions of the subscriber
 }

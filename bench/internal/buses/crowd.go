@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/pipeline/bus"
 )
 
-// crowd is a bus with very many subscriptions. Nobody receives, so that a bus is measured and not the scheduler: ours
+// crowd is a bus with very many subscriptions. No subscriber receives, so that the bus is measured and not the scheduler: ours
 // drops the oldest value of a full queue, the one by hand that which is sent.
 type crowd interface {
 	publish(topic, v int)
@@ -87,7 +87,7 @@ func (c *openCrowd) Close() error {
 	return nil
 }
 
-// scale weighs a crowd that is made anew each round.
+// scale measures a new crowd in each round.
 type scale struct {
 	open func() crowd
 	size int
@@ -113,7 +113,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// hubCrowd is a hub whose publisher waits for nobody.
+// hubCrowd is a hub whose publisher never waits.
 type hubCrowd struct {
 	hub[int]
 	subs []<-chan int

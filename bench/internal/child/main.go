@@ -11,7 +11,7 @@ import (
 
 // Server does a role's work in a child.
 type Server interface {
-	// Handle does op and returns what the parent is told.
+	// Handle does op and returns the result for the parent.
 	Handle(op string, args json.RawMessage) (any, error)
 
 	// Close ends what the role started and waits for it.

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/clients/httpc"
 )
 
-// InFlight is how many requests are under way at once.
+// InFlight is the number of concurrent requests.
 const InFlight = 64
 
 // Large is how long a download is.

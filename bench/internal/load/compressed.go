@@ -12,7 +12,7 @@ import (
 
 // Compressed messages are the same text again and again, each compressed by itself (RFC 7692). What the reply is like is
 // learned from the first one, whose text must be the request's; the others must be the same byte for byte, since a
-// compressor that begins anew has no choice.
+// compressor that starts afresh has no choice.
 
 // minText is the least size of a text in JSON.
 const minText = 64

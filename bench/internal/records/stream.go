@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// again is a stream of bytes that goes on for ever, some kilobytes at a time.
+// again is an endless stream of bytes, some kilobytes at a time.
 type again struct {
 	p  []byte
 	at int

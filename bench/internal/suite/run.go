@@ -11,7 +11,7 @@ type Options struct {
 	Rounds int
 	Time   time.Duration // of one contender in one round
 	Budget time.Duration // beyond which a noisy group is not measured again; 0 means no bound
-	Notice func(string)  // is told what is being measured; may be nil
+	Notice func(string)  // called with the name of what is measured; may be nil
 }
 
 // What a measurement takes besides its time: a warm-up of a fifth, and starting and ending things.

@@ -42,7 +42,7 @@ func startGnet(network string, traffic func(gnet.Conn) gnet.Action) (Running, er
 	go func() {
 		err := gnet.Run(g, network+"://127.0.0.1:0", gnet.WithMulticore(true), gnet.WithLogger(gnetLog{}))
 		g.ended <- err
-		g.booted <- errors.Join(errors.New("target: gnet ended"), err) // nobody waits for it if it did boot
+		g.booted <- errors.Join(errors.New("target: gnet ended"), err) // not received if it has booted
 	}()
 	if err := <-g.booted; err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// The hand-written loops. Each is what somebody writes who knows the protocol and wants it fast: one goroutine for a
+// The hand-written loops. Each is written for speed with knowledge of the protocol: one goroutine for a
 // connection, a large buffer on either side, and a flush only when the next frame has not arrived in whole.
 
 const (

@@ -84,7 +84,7 @@ func (h gwsEcho) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type gwsHandler struct{ gws.BuiltinEventHandler }
 
 func (*gwsHandler) OnMessage(conn *gws.Conn, m *gws.Message) {
-	_ = conn.WriteMessage(m.Opcode, m.Bytes()) // OnClose is told
+	_ = conn.WriteMessage(m.Opcode, m.Bytes()) // an error is passed to OnClose
 	_ = m.Close()
 }
 

@@ -64,7 +64,7 @@ func (r *gwsRoom) OnClose(conn *gws.Conn, _ error) { r.leave(conn) }
 func (r *gwsRoom) OnMessage(conn *gws.Conn, m *gws.Message) {
 	defer func() { _ = m.Close() }()
 	if r.enter(conn) {
-		_ = conn.WriteMessage(m.Opcode, m.Bytes()) // OnClose is told
+		_ = conn.WriteMessage(m.Opcode, m.Bytes()) // an error is passed to OnClose
 		return
 	}
 	b := gws.NewBroadcaster(m.Opcode, m.Bytes())

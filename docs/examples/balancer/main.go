@@ -1,5 +1,5 @@
-// Balancer spreads connections over several backends in turn, with a health check, and passes them on byte for byte with
-// their ends. At Ctrl-C or SIGTERM it accepts no more, and gives the connections that are open a time to end.
+// Balancer distributes TCP connections over several backends in turn, with health checks. At Ctrl-C or SIGTERM it stops
+// accepting and gives open connections time to end.
 //
 //	go run ./docs/examples/balancer -addr :7000 -to localhost:8081,localhost:8082
 package main
@@ -23,12 +23,12 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// settings says what is balanced.
+// settings holds the flags.
 type settings struct {
 	addr  string
 	to    []string
-	every time.Duration // a health check
-	grace time.Duration // for open connections at the end
+	every time.Duration // between health checks
+	grace time.Duration // for open connections at shutdown
 	log   *slog.Logger
 }
 
@@ -36,8 +36,8 @@ func main() {
 	s := settings{log: slog.Default()}
 	flag.StringVar(&s.addr, "addr", "localhost:7000", "listen on `host:port`")
 	to := flag.String("to", "localhost:8081,localhost:8082", "the backends, `host:port,...`")
-	flag.DurationVar(&s.every, "check", 2*time.Second, "see after each backend once in this `time`")
-	flag.DurationVar(&s.grace, "grace", 10*time.Second, "at the end, give open connections this `time`")
+	flag.DurationVar(&s.every, "check", 2*time.Second, "check each backend once in this `time`")
+	flag.DurationVar(&s.grace, "grace", 10*time.Second, "wait this `time` for open connections at shutdown")
 	flag.Parse()
 	s.to = strings.Split(*to, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// run balances until ctx ends, and then for as long as connections are open, at most the grace.
+// run serves until ctx ends, and then waits for open connections, for the grace period at most.
 func run(ctx context.Context, s settings, out io.Writer) error {
 	ln, err := servers.ListenTCP(s.addr, &servers.Config{Logger: s.log})
 	if err != nil {
@@ -61,7 +61,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 		func(context.Context) error { return serve(ctx, ln, p, s.grace) })
 }
 
-var errGrace = errors.New("balancer: the time for open connections is over")
+var errGrace = errors.New("balancer: the grace period is over")
 
 // serve balances the connections of ln.
 func serve(ctx context.Context, ln *servers.Listener, p *pool, grace time.Duration) error {
@@ -73,13 +73,13 @@ func serve(ctx context.Context, ln *servers.Listener, p *pool, grace time.Durati
 		case <-over:
 			return
 		}
-		_ = ln.Conns.Close() // accepts no more, and leaves what is open alone
+		_ = ln.Conns.Close() // stops accepting, and leaves open connections alone
 		select {
 		case <-over:
 		case <-time.After(grace):
 			expired, cancel := context.WithCancelCause(context.Background())
 			cancel(errGrace)
-			_ = ln.Shutdown(expired) // aborts what is left
+			_ = ln.Shutdown(expired) // aborts the remaining connections
 		}
 	})
 	err := ln.Serve(context.Background(), p.pass)
@@ -88,18 +88,18 @@ func serve(ctx context.Context, ln *servers.Listener, p *pool, grace time.Durati
 	return err
 }
 
-// pass passes one connection on to a backend that answers.
+// pass relays one connection to a backend that accepts it.
 func (p *pool) pass(ctx context.Context, client *chanio.Conn) error {
 	server, err := p.dial(ctx)
 	if err != nil {
-		client.Abort(err) // so that it does not look like an empty answer
+		client.Abort(err) // so that it does not look like an empty reply
 		return err
 	}
 	defer server.Close()
 	return chanio.Relay(ctx, client, server)
 }
 
-// dial connects to the next backend that answers: each is tried once, those that are known to be down last.
+// dial connects to the next backend that accepts. It tries each once, those known to be down last.
 func (p *pool) dial(ctx context.Context) (*chanio.Conn, error) {
 	var failed error
 	for _, b := range p.order() {

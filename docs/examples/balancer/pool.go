@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// pool is the backends.
+// pool holds the backends.
 type pool struct {
 	log *slog.Logger
 
@@ -31,7 +31,7 @@ func newPool(addrs []string, log *slog.Logger) *pool {
 	return p
 }
 
-// order returns the backends as they are to be tried: from the next one on, first those that are up.
+// order returns the backends in the order to try them: in turn, those that are up first.
 func (p *pool) order() []*backend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,7 +43,7 @@ func (p *pool) order() []*backend {
 			up = append(up, b)
 		}
 	}
-	if len(up) > 0 { // the turn of those that are up goes round among them
+	if len(up) > 0 { // take turns among those that are up
 		for i, b := range p.all {
 			if b == up[0] {
 				p.turn = (i + 1) % len(p.all)
@@ -53,7 +53,7 @@ func (p *pool) order() []*backend {
 	return append(up, down...)
 }
 
-// note notes what came of an attempt to connect, and logs a change.
+// note records the result of an attempt to connect and logs a change.
 func (p *pool) note(b *backend, err error) {
 	p.mu.Lock()
 	changed := b.down != (err != nil)
@@ -67,7 +67,7 @@ func (p *pool) note(b *backend, err error) {
 	}
 }
 
-// watch connects to each backend now and then, until ctx ends.
+// watch connects to each backend periodically until ctx ends.
 func (p *pool) watch(ctx context.Context, every time.Duration) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

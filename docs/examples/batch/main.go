@@ -1,5 +1,5 @@
-// Batch collects events into batches, by size or by time, and pushes each batch into a list of a real redis-server with
-// one command. The next batch is sent before the answer to the last one has come.
+// Batch collects events into batches by number and time, and pushes each batch to a list of a real redis-server with
+// one command. It sends the next batch without waiting for the reply to the last one.
 //
 //	redis-server --port 6379 &
 //	go run ./docs/examples/batch -addr localhost:6379
@@ -32,13 +32,13 @@ func main() {
 	}
 }
 
-// A batch is sent when it has so many events, or when its first one is so old.
+// A batch is sent when it has this many events or its first event is this old.
 const (
 	size  = 64
 	delay = 20 * time.Millisecond
 )
 
-// run pushes n events and says what the server then has.
+// run pushes n events and prints the resulting length of the list.
 func run(ctx context.Context, addr string, n int, out io.Writer) error {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {
@@ -60,7 +60,7 @@ func run(ctx context.Context, addr string, n int, out io.Writer) error {
 	return nil
 }
 
-// events is where the events come from.
+// events yields n events.
 func events(n int) *chanio.Source[string] {
 	return chanio.FromSeq(func(yield func(string) bool) {
 		for i := range n {
@@ -71,12 +71,12 @@ func events(n int) *chanio.Source[string] {
 	})
 }
 
-// push sends the batches of src and reads the answers beside that: the length of the list after each.
+// push sends the batches of src and concurrently reads the replies: the length of the list after each batch.
 func push(ctx context.Context, server *chanio.Duplex[resp.Value, resp.Value], src *chanio.Source[string]) (batches int, total int64, err error) {
 	commands := pipeline.Map(pipeline.Batch(src, size, delay), func(events []string) resp.Value {
 		return resp.Command(append([]string{"RPUSH", "events"}, events...)...)
 	})
-	// Connect closes its sink behind the last command, so the server answers all of them and then ends its side.
+	// Connect closes its sink after the last command, so the server answers all of them and then closes its side.
 	sent := make(chan error, 1)
 	go func() { sent <- pipeline.Connect(ctx, commands, server.Out) }()
 	for answer := range server.In.All(ctx) {

@@ -1,10 +1,11 @@
-// Chat is rooms over TCP lines: the first line that a client sends is the room, the second its name, and every line
-// after that is said to everybody in the room.
+// Chat serves chat rooms over TCP. The first line from a client is the room, the second is its name, and later lines
+// are sent to all members of the room.
 //
 //	go run ./docs/examples/chat -addr :7002
 //	nc localhost 7002
 //
-// Each member has a queue of a hundred lines. A member that is too slow to read them is cut off and delays nobody.
+// Each member has a queue of a hundred lines. A member that reads too slowly is disconnected and does not delay the
+// others.
 package main
 
 import (
@@ -47,7 +48,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return ln.Serve(ctx, func(ctx context.Context, c *chanio.Conn) error { return member(ctx, c, rooms) })
 }
 
-// member is one client from its first line to its last.
+// member serves one client.
 func member(ctx context.Context, c *chanio.Conn, rooms bus.PubSub[string, string]) error {
 	lines := codec.Frame(c, codec.Lines)
 	room, err := lines.In.Recv(ctx)
@@ -60,7 +61,7 @@ func member(ctx context.Context, c *chanio.Conn, rooms bus.PubSub[string, string
 	}
 	heard, err := rooms.Subscribe(ctx, room, &pipeline.Queue[string]{
 		Size: 100, Policy: pipeline.Disconnect, Name: name,
-		OnOverflow: func() { lines.Out.Abort(pipeline.ErrOverflow) }, // it is stuck in sending to the client
+		OnOverflow: func() { lines.Out.Abort(pipeline.ErrOverflow) }, // it is blocked in sending to the client
 	})
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func member(ctx context.Context, c *chanio.Conn, rooms bus.PubSub[string, string
 		})
 }
 
-// ignoreEnd makes nothing of a client that left before it had said who it is.
+// ignoreEnd returns nil if a client left before it sent its room and name.
 func ignoreEnd(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil

@@ -1,10 +1,10 @@
-// Chatroom is rooms in a browser: the first message that a client sends is the room, the second its name, and every message
-// after that is said to everybody in the room.
+// Chatroom serves chat rooms to browsers. The first message from a client is the room, the second is its name, and
+// later messages are sent to all members of the room.
 //
 //	go run ./docs/examples/chatroom -addr localhost:7081
 //
-// A message is made once for all members, compressed at most once, and each member has a queue of a hundred. One that is too
-// slow is cut off, with a code that says so, and delays nobody.
+// A message is encoded once for all members and compressed at most once. Each member has a queue of a hundred. A member
+// that is too slow is disconnected with a close code, and does not delay the others.
 package main
 
 import (
@@ -69,13 +69,13 @@ func handler() http.Handler {
 	return mux
 }
 
-// signIn is how long a client may take to say who it is.
+// signIn is how long a client may take to send its room and name.
 const signIn = 10 * time.Second
 
-// tooSlow is what a member is told that is cut off.
+// tooSlow is sent to a member that is disconnected.
 var tooSlow = &websocket.CloseError{Code: websocket.TryAgainLater, Reason: "too slow"}
 
-// member is one client from its first message to its last.
+// member serves one client.
 func member(ctx context.Context, conn *websocket.Conn, rooms bus.PubSub[string, websocket.Message]) error {
 	room, name, err := introduced(ctx, conn)
 	if err != nil {
@@ -83,7 +83,7 @@ func member(ctx context.Context, conn *websocket.Conn, rooms bus.PubSub[string, 
 	}
 	heard, err := rooms.Subscribe(ctx, room, &pipeline.Queue[websocket.Message]{
 		Size: 100, Policy: pipeline.Disconnect, Name: name,
-		OnOverflow: func() { conn.Abort(tooSlow) }, // it is stuck in sending to the client
+		OnOverflow: func() { conn.Abort(tooSlow) }, // it is blocked in sending to the client
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Crawler follows the links of a site, several pages at a time, and prints the pages that it has found.
+// Crawler follows the links of a site, several pages at a time, and prints the pages it finds.
 //
 //	go run ./docs/examples/crawler http://localhost:8080/
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// page is what was found at a URL.
+// page is the result of fetching a URL.
 type page struct {
 	url    string
 	status int
@@ -41,7 +41,7 @@ type page struct {
 	err    error
 }
 
-// crawl visits start and what can be reached from it on the same host, level by level, each page once.
+// crawl visits start and all pages reachable from it on the same host, level by level, each once.
 func crawl(ctx context.Context, client *httpc.Client, start string, n, most int, out io.Writer) error {
 	visit := func(ctx context.Context, u string) (page, error) { return fetch(ctx, client, u), nil }
 	seen := map[string]bool{start: true}
@@ -93,7 +93,7 @@ func fetch(ctx context.Context, client *httpc.Client, from string) page {
 	return p
 }
 
-// plain is a URL without its fragment.
+// plain returns a URL without its fragment.
 func plain(u *url.URL) string {
 	c := *u
 	c.Fragment, c.RawFragment = "", ""

@@ -1,5 +1,5 @@
-// Delayed answers after a second, in three ways. None of them holds more than a goroutine, so ten thousand clients may wait
-// at once, and a client that leaves ends its own.
+// Delayed replies after a second, in three ways. Each costs at most one more goroutine, so ten thousand clients can
+// wait at once. A client that disconnects ends its wait.
 //
 //	go run ./docs/examples/delayed
 //	curl localhost:8080/future
@@ -41,7 +41,7 @@ type server struct{ delay time.Duration }
 
 var hello = httpd.Text("hello world!\n")
 
-// byFuture waits for a Future that nobody completes, for as long as the delay.
+// byFuture waits for the length of the delay on a Future that is never completed.
 func (s *server) byFuture(ctx context.Context, _ *http.Request) (httpd.Response, error) {
 	_, err := new(future.Future[struct{}]).WithTimeout(s.delay).Await(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -50,7 +50,7 @@ func (s *server) byFuture(ctx context.Context, _ *http.Request) (httpd.Response,
 	return httpd.Response{}, err
 }
 
-// byChannel has a goroutine send on a channel.
+// byChannel starts a goroutine that sends on a channel.
 func (s *server) byChannel(ctx context.Context, _ *http.Request) (httpd.Response, error) {
 	replies := make(chan httpd.Response, 1)
 	time.AfterFunc(s.delay, func() { replies <- hello })
@@ -62,7 +62,7 @@ func (s *server) byChannel(ctx context.Context, _ *http.Request) (httpd.Response
 	}
 }
 
-// bySource receives from a Source that has its value after the delay.
+// bySource receives from a Source that yields its value after the delay.
 func (s *server) bySource(ctx context.Context, _ *http.Request) (httpd.Response, error) {
 	timer := time.NewTimer(s.delay)
 	ticks := chanio.From(timer.C, func() { timer.Stop() })

@@ -1,4 +1,5 @@
-// Dns speaks DNS over TCP, in both roles, with its own codec: it asks a name server for an address, or is one.
+// Dns is a DNS client and server over TCP with its own codec. It asks a name server for an address, or is a name
+// server.
 //
 //	go run ./docs/examples/dns -ask 127.0.0.1:53 example.test.   # asks
 //	go run ./docs/examples/dns -serve 127.0.0.1:5353             # serves until Ctrl-C; try
@@ -70,12 +71,12 @@ func ask(ctx context.Context, server, name string, out io.Writer) error {
 	return nil
 }
 
-// zone is what the server knows.
+// zone holds the names that the server knows.
 var zone = map[string]netip.Addr{
 	"weir.test.": netip.MustParseAddr("192.0.2.7"), "www.weir.test.": netip.MustParseAddr("192.0.2.8"),
 }
 
-// serve answers queries. A connection may send many, also before it has read the answers.
+// serve answers queries. A client may send many without reading the answers.
 func serve(ctx context.Context, addr string, out io.Writer) error {
 	ln, err := servers.ListenTCP(addr, nil)
 	if err != nil {
@@ -88,7 +89,7 @@ func serve(ctx context.Context, addr string, out io.Writer) error {
 	})
 }
 
-// answer looks up what is asked.
+// answer returns the reply to a query.
 func answer(query message.Message) message.Message {
 	reply := message.Message{
 		ID:        query.ID,

@@ -1,5 +1,5 @@
-// Dnsmap connects to a host, says one line, and prints the answer. Where the host is it finds in a table first, and for
-// names that are not there it asks DNS servers of your choice: "this map, else 1.1.1.1".
+// Dnsmap connects to a host, sends one line, and prints the answer. It looks the host up in a table, and asks DNS
+// servers of your choice for names that are not there.
 //
 //	go run ./docs/examples/echo -addr :7000
 //	go run ./docs/examples/dnsmap -map '*.test=127.0.0.1' -server 1.1.1.1 echo.test:7000 hello
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// add puts an entry such as "db.test=10.0.0.1,10.0.0.2" into the table.
+// add adds an entry such as "db.test=10.0.0.1,10.0.0.2" to the table.
 func add(table map[string][]string, entry string) error {
 	name, addrs, ok := strings.Cut(entry, "=")
 	if !ok {
@@ -54,8 +54,8 @@ func add(table map[string][]string, entry string) error {
 	return nil
 }
 
-// mapElse resolves the names in table, and asks servers for others. Answers are remembered for as long as they hold, and
-// connections go to the addresses of a host in turn.
+// mapElse resolves the names in table, and asks servers for others. It caches answers for their TTL and uses the
+// addresses of a host in turn.
 func mapElse(table map[string][]string, servers []string) (clients.Resolver, error) {
 	static, err := clients.NewStaticResolver(table)
 	if err != nil {
@@ -68,7 +68,7 @@ func mapElse(table map[string][]string, servers []string) (clients.Resolver, err
 	return clients.RoundRobin(clients.FirstOf(static, dns)), nil
 }
 
-// talk sends line and an empty one to addr, says that there is no more, and copies what comes back to out.
+// talk sends line and an empty line to addr, half-closes, and copies the answer to out.
 func talk(ctx context.Context, r clients.Resolver, addr, line string, out io.Writer) error {
 	conn, err := clients.DialTCP(ctx, addr, &clients.Config{Resolver: r})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Download fetches a large file in parts, several at a time, shows how far it is, and goes on where it stopped when it is
-// started again.
+// Download fetches a large file in parts, several at a time, and shows its progress. When it is started again, it
+// resumes where it stopped.
 //
 //	go run ./docs/examples/download -n 4 http://localhost:8080/large.iso large.iso
 package main
@@ -23,7 +23,7 @@ import (
 func main() {
 	d := download{show: os.Stderr}
 	flag.IntVar(&d.parallel, "n", 4, "how many parts at a time")
-	flag.Int64Var(&d.partSize, "part", 4<<20, "bytes of a part")
+	flag.Int64Var(&d.partSize, "part", 4<<20, "size of a part in `bytes`")
 	flag.Parse()
 	d.url, d.path = flag.Arg(0), flag.Arg(1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// download is one file on its way.
+// download is the download of one file.
 type download struct {
 	client    *httpc.Client
 	url, path string
@@ -44,15 +44,15 @@ type download struct {
 	partSize  int64
 	show      io.Writer
 
-	version string // of the file, as the server names it
+	version string // the server's validator of the file
 	size    int64
-	done    int64 // parts, from the begin of the file
+	done    int64 // parts downloaded, from the start of the file
 }
 
 // part is a range of bytes.
 type part struct{ from, to int64 }
 
-// run downloads what is missing.
+// run downloads the missing parts.
 func (d *download) run(ctx context.Context) error {
 	if err := d.ask(ctx); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (d *download) run(ctx context.Context) error {
 	return os.Rename(d.path+".part", d.path)
 }
 
-// ask asks how large the file is, and whether it serves parts.
+// ask requests the size of the file, and whether the server supports ranges.
 func (d *download) ask(ctx context.Context) error {
 	resp, err := d.client.Head(ctx, d.url)
 	if err != nil {
@@ -97,12 +97,12 @@ func (d *download) ask(ctx context.Context) error {
 	return nil
 }
 
-// state is what is remembered of a download that was stopped.
+// state returns what is saved of an unfinished download.
 func (d *download) state() []byte {
 	return fmt.Appendf(nil, "%d %d %d %s\n", d.done, d.partSize, d.size, d.version)
 }
 
-// resume notes how far an earlier run has come, if that was for the same file in the same parts.
+// resume restores the progress of an earlier run, if that had the same file and part size.
 func (d *download) resume() {
 	old, err := os.ReadFile(d.path + ".state")
 	if err != nil {
@@ -120,7 +120,8 @@ func (d *download) missing() (parts []part) {
 	return parts
 }
 
-// fetch writes one part to its place. A file that has changed meanwhile is an error: the server then sends all of it.
+// fetch downloads one part to its place in the file. It fails if the file has changed on the server, which then sends
+// all of it.
 func (d *download) fetch(ctx context.Context, f *os.File, p part) error {
 	resp, err := d.client.Do(ctx, &httpc.Request{URL: d.url, Header: http.Header{
 		"Range": {fmt.Sprintf("bytes=%d-%d", p.from, p.to-1)}, "If-Range": {d.version},
@@ -136,7 +137,7 @@ func (d *download) fetch(ctx context.Context, f *os.File, p part) error {
 	return err
 }
 
-// bar shows how far it is.
+// bar prints the progress.
 func (d *download) bar(at int64) {
 	const width = 40
 	n := int(width * at / max(d.size, 1))

@@ -1,4 +1,4 @@
-// Echo answers every byte with itself. It is the smallest server there is.
+// Echo sends back every byte it receives. It is the smallest server.
 //
 //	go run ./docs/examples/echo -addr :7000
 //	nc localhost 7000
@@ -39,7 +39,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return ln.Serve(ctx, echo)
 }
 
-// echo sends back what it is sent. The end of what the peer sends is the end of what it is sent: the last byte arrives.
+// echo sends back what it receives. When the peer closes its side, echo does too, after the last byte.
 func echo(ctx context.Context, c *chanio.Conn) error {
 	return pipeline.Connect(ctx, c.In, c.Out)
 }

@@ -1,6 +1,6 @@
-// Fanout sends every line of its standard input to several TCP servers. The first of them gets all lines and sets the
-// pace. Each of the others has a queue of a hundred; if it is too slow for that it loses the oldest lines, and is told
-// how many in the place where they would have been.
+// Fanout sends every line of its standard input to several TCP servers. The first server gets all lines and sets the
+// pace. Each of the others has a queue of a hundred lines. A server that is too slow loses the oldest lines, and
+// receives their number in their place.
 //
 //	tail -f access.log | go run ./docs/examples/fanout -v archive:7004 display:7004 pager:7004
 package main
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	verbose := flag.Bool("v", false, "draw what became of the lines when they have ended")
+	verbose := flag.Bool("v", false, "print the pipelines at the end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -49,8 +49,7 @@ func run(ctx context.Context, in io.Reader, report io.Writer, addrs []string) er
 	return fan(ctx, codec.Decode(chanio.FromReader(in), codec.Lines), report, addrs, dsts)
 }
 
-// fan sends each line to all of dsts. It returns when all have what they get, or when the first, which gets everything,
-// cannot be reached any more.
+// fan sends each line to all of dsts. It returns when all have received their lines, or when the first fails.
 func fan(
 	ctx context.Context, lines *chanio.Source[string], report io.Writer, names []string, dsts []*chanio.Sink[string],
 ) error {

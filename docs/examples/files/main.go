@@ -1,4 +1,4 @@
-// Files serves a directory, compressed where the client takes that, and regions of one of its files.
+// Files serves a directory, compressed if the client supports that, and regions of one of its files.
 //
 //	go run ./docs/examples/files            # serves docs/examples/files/public
 //	curl -i --compressed localhost:8080/
@@ -29,7 +29,7 @@ func main() {
 func run(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	root, err := os.OpenRoot(dir) // no link of the directory leads out of it
+	root, err := os.OpenRoot(dir) // no link in the directory leads out of it
 	if err != nil {
 		return err
 	}

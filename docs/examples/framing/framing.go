@@ -1,5 +1,4 @@
-// Package framing is the layouts of length fields in common use, as
-// codecs. Each holds the text "HELLO, WORLD", 12 bytes.
+// Package framing has common layouts of length fields as codecs. Each example has the text "HELLO, WORLD", 12 bytes.
 package framing
 
 import (
@@ -8,16 +7,14 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Plain is a length of two bytes and the body. With the length kept or stripped, it is one
-// here: a codec takes off on one side what it puts on at the other.
+// Plain is a length of two bytes and the body. The codec adds the length when encoding and strips it when decoding.
 //
 //	+---------+----------------+
 //	| 00 0c   | "HELLO, WORLD" |
 //	+---------+----------------+
 var Plain = codec.Prefixed(codec.Uint16, codec.String)
 
-// Kept is the same layout with the length as a part of the value; the program sees all
-// 14 bytes.
+// Kept is the same layout, but the value includes the length: the program sees all 14 bytes.
 var Kept = codec.Map(Plain,
 	func(body string) (string, error) {
 		return string([]byte{byte(len(body) >> 8), byte(len(body))}) + body, nil
@@ -36,7 +33,7 @@ var Kept = codec.Map(Plain,
 //	+---------+----------------+
 var Whole = codec.Prefixed(codec.Uint16, codec.String, codec.Adjust(2))
 
-// HeaderFirst has a header in front of a length of three bytes.
+// HeaderFirst has a header before a length of three bytes.
 //
 //	+---------+----------+----------------+
 //	| ca fe   | 00 00 0c | "HELLO, WORLD" |
@@ -50,7 +47,7 @@ var HeaderFirst = codec.PairOf(codec.Uint16, codec.Prefixed(codec.Uint24, codec.
 //	+----------+---------+----------------+
 var HeaderBehind = codec.Prefixed(codec.Uint24, codec.PairOf(codec.Uint16, codec.String), codec.Adjust(-2))
 
-// HeadersAround has one header in front of the length and one behind it; the length counts the body only.
+// HeadersAround has one header before the length and one after it; the length counts only the body.
 //
 //	+----+---------+----+----------------+
 //	| ca | 00 0c   | fe | "HELLO, WORLD" |
@@ -66,7 +63,7 @@ var HeadersAround = codec.PairOf(codec.Uint8,
 var HeadersAroundWhole = codec.PairOf(codec.Uint8,
 	codec.Prefixed(codec.Uint16, codec.PairOf(codec.Uint8, codec.String), codec.Adjust(3)))
 
-// Trailer has a length in little-endian order that counts a checksum behind the body as well.
+// Trailer has a little-endian length that includes a checksum after the body.
 //
 //	+-------------+----------------+-------------+
 //	| 10 00 00 00 | "HELLO, WORLD" | a2 88 07 80 |

@@ -1,4 +1,4 @@
-// Get fetches a URL in the ways that a client can: at once, as a future, line by line, or as a stream of bytes.
+// Get fetches a URL in four ways: at once, as a future, line by line, or as a stream of bytes.
 //
 //	go run ./docs/examples/get http://localhost:8080/
 //	go run ./docs/examples/get -how lines http://localhost:8080/numbers
@@ -22,9 +22,9 @@ import (
 func main() {
 	how := flag.String("how", "text", "text, future, lines or bytes")
 	var secure clients.TLSConfig
-	flag.StringVar(&secure.RootCAFile, "ca", "", "believe the authorities in this `file` instead of the system's")
+	flag.StringVar(&secure.RootCAFile, "ca", "", "trust the authorities in this `file` instead of the system's")
 	flag.StringVar(&secure.CertFile, "cert", "", "authenticate with the certificate in this `file`")
-	flag.StringVar(&secure.KeyFile, "key", "", "and the key in this one")
+	flag.StringVar(&secure.KeyFile, "key", "", "and the private key in this `file`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// ways are what -how may be.
+// ways are the values of -how.
 var ways = map[string]func(ctx context.Context, c *httpc.Client, url string, out io.Writer) error{
 	"text": getText, "future": getFuture, "lines": getLines, "bytes": getBytes,
 }
@@ -44,12 +44,12 @@ var ways = map[string]func(ctx context.Context, c *httpc.Client, url string, out
 func get(ctx context.Context, c *httpc.Client, how, url string, out io.Writer) error {
 	way := ways[how]
 	if way == nil {
-		return fmt.Errorf("-how %s: it may be text, future, lines or bytes", how)
+		return fmt.Errorf("-how %s: must be text, future, lines or bytes", how)
 	}
 	return way(ctx, c, url, out)
 }
 
-// getText waits for all of the body.
+// getText waits for the whole body.
 func getText(ctx context.Context, c *httpc.Client, url string, out io.Writer) error {
 	resp, err := c.Get(ctx, url)
 	if err != nil {
@@ -63,7 +63,7 @@ func getText(ctx context.Context, c *httpc.Client, url string, out io.Writer) er
 	return err
 }
 
-// getFuture has something else to do meanwhile.
+// getFuture does something else while the request runs.
 func getFuture(ctx context.Context, c *httpc.Client, url string, out io.Writer) error {
 	length := future.Then(c.Go(ctx, &httpc.Request{URL: url}), func(r *httpc.Response) (string, error) {
 		defer r.Close()
@@ -78,7 +78,7 @@ func getFuture(ctx context.Context, c *httpc.Client, url string, out io.Writer) 
 	return err
 }
 
-// getLines prints each line when it comes.
+// getLines prints each line when it arrives.
 func getLines(ctx context.Context, c *httpc.Client, url string, out io.Writer) error {
 	resp, err := c.Get(ctx, url)
 	if err != nil {
@@ -92,7 +92,7 @@ func getLines(ctx context.Context, c *httpc.Client, url string, out io.Writer) e
 	return lines.Err()
 }
 
-// getBytes passes the body on as it comes, at the speed of out.
+// getBytes copies the body as it arrives, at the speed of out.
 func getBytes(ctx context.Context, c *httpc.Client, url string, out io.Writer) error {
 	resp, err := c.Get(ctx, url)
 	if err != nil {

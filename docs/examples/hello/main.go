@@ -1,4 +1,4 @@
-// Hello is the shortest HTTP server: a mux of the standard library, and replies as values.
+// Hello is the shortest HTTP server: a standard mux, and replies as values.
 //
 //	go run ./docs/examples/hello
 //	curl localhost:8080/hello

@@ -1,5 +1,5 @@
-// Http2 has three requests share a connection: the slowest comes first and is answered last. A fourth has a trailer with the
-// sum of its lines. The client and the server agree on HTTP/2 within their TLS handshake.
+// Http2 sends three requests over one connection: the slowest comes first and is answered last. A fourth reply has a
+// trailer with the sum of its lines. Client and server negotiate HTTP/2 in the TLS handshake.
 //
 //	go run ./docs/examples/http2
 //
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-// run serves at ln while ask talks to it.
+// run serves on ln while ask makes requests.
 func run(ctx context.Context, ln net.Listener, dial clients.DialFunc, out io.Writer, ask func(context.Context, string, *httpc.Client, io.Writer) error) error {
 	cert, authority, err := servers.SelfSigned("localhost")
 	if err != nil {
@@ -81,7 +81,7 @@ func routes() http.Handler {
 	return mux
 }
 
-// after answers after some time, and says which stream of its connection the request has.
+// after replies after some time with the number of the request's stream.
 func after(ctx context.Context, r *http.Request) (httpd.Response, error) {
 	d, err := time.ParseDuration(r.PathValue("time"))
 	if err != nil {
@@ -96,7 +96,7 @@ func after(ctx context.Context, r *http.Request) (httpd.Response, error) {
 	return httpd.Text(fmt.Sprintf("after %v: %s, stream %d", d, info.Protocol, info.StreamID)), nil
 }
 
-// numbers sends lines, and their sum behind them.
+// numbers sends lines and then a trailer with their sum.
 func numbers(context.Context, *http.Request) (httpd.Response, error) {
 	sum := 0
 	lines := pipeline.Map(chanio.FromSlice([]int{1, 2, 3, 4}), func(n int) string {
@@ -108,7 +108,7 @@ func numbers(context.Context, *http.Request) (httpd.Response, error) {
 
 // visit makes four requests.
 func visit(ctx context.Context, url string, client *httpc.Client, out io.Writer) error {
-	if err := show(ctx, client, url+"/after/0s", out); err != nil { // makes the connection
+	if err := show(ctx, client, url+"/after/0s", out); err != nil { // opens the connection
 		return err
 	}
 	said := make(chan string)

@@ -1,5 +1,5 @@
-// Increment is sent numbers and answers each with the next one. It shows a custom protocol: a frame is a 32-bit
-// length and that many bytes of UTF-8 text, and the program sees int64 values only.
+// Increment receives numbers and answers each with the next one. It shows a custom protocol: a frame is a 32-bit length
+// and a number as UTF-8 text, and the program sees only int64 values.
 //
 //	go run ./docs/examples/increment            # starts a server and asks it
 //	go run ./docs/examples/increment -addr :7001 # serves until Ctrl-C
@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// protocol is the frames in both directions:
+// protocol is the format of frames in both directions:
 //
 //	+----+----+----+----+----+----+
 //	| 00 | 00 | 00 | 02 | 34 | 31 |   41
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// run serves on addr, or shows what a server and a client do.
+// run serves on addr, or demonstrates a server and a client.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	if addr == "" {
 		return demonstrate(ctx, out)
@@ -57,13 +57,13 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return ln.Serve(ctx, increment)
 }
 
-// increment is the server's side of one conversation.
+// increment serves one connection.
 func increment(ctx context.Context, c *chanio.Conn) error {
 	numbers := codec.Frame(c, protocol)
 	return pipeline.Connect(ctx, pipeline.Map(numbers.In, func(n int64) int64 { return n + 1 }), numbers.Out)
 }
 
-// demonstrate starts a server on a free port and asks it for a few numbers.
+// demonstrate starts a server on a free port and sends it a few numbers.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	ln, err := servers.ListenTCP("localhost:0", nil)
 	if err != nil {
@@ -74,7 +74,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		func(ctx context.Context) error { return ask(ctx, ln.Addr().String(), out, 1, 41, -1) })
 }
 
-// ask is the client's side: it sends each number and waits for the answer.
+// ask is the client: it sends each number and waits for the answer.
 func ask(ctx context.Context, addr string, out io.Writer, numbers ...int64) error {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Jsonrpc is JSON-RPC 2.0 in frames of a length and that many bytes, with a type for each direction: the server receives
-// requests and sends responses, and the compiler knows which is which.
+// Jsonrpc is JSON-RPC 2.0 in length-prefixed frames, with a type for each direction: the server receives requests and
+// sends responses.
 //
 //	go run ./docs/examples/jsonrpc             # starts a server and calls it
 //	go run ./docs/examples/jsonrpc -addr :7003 # serves until Ctrl-C
@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// request is a call, or without an ID a notification, which is not answered.
+// request is a call, or without an ID a notification, which gets no response.
 type request struct {
 	Version string          `json:"jsonrpc"`
 	ID      json.RawMessage `json:"id,omitempty"`
@@ -64,7 +64,7 @@ func main() {
 	}
 }
 
-// run serves on addr, or shows what a server and a client do.
+// run serves on addr, or demonstrates a server and a client.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	if addr == "" {
 		return demonstrate(ctx, out)
@@ -77,14 +77,14 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return ln.Serve(ctx, serve)
 }
 
-// serve is the server's side of one conversation.
+// serve serves one connection.
 func serve(ctx context.Context, conn *chanio.Conn) error {
 	d := codec.FrameBoth(conn, requests, responses)
 	calls := pipeline.Filter(d.In, func(r request) bool { return r.ID != nil })
 	return pipeline.Connect(ctx, pipeline.Map(calls, answer), d.Out)
 }
 
-// answer carries out one call.
+// answer executes one call.
 func answer(r request) response {
 	reply := response{Version: "2.0", ID: r.ID}
 	switch {
@@ -113,7 +113,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		func(ctx context.Context) error { return call(ctx, ln.Addr().String(), out) })
 }
 
-// call is the client's side, with the codecs in the opposite directions.
+// call is the client, with the codecs in the opposite directions.
 func call(ctx context.Context, addr string, out io.Writer) error {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {

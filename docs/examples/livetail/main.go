@@ -1,9 +1,9 @@
-// Livetail shows lines, as they come, in as many browsers as like to watch: of a log, a build, any command.
+// Livetail shows the lines of a log, a build or any other command in browsers, as they come.
 //
 //	tail -f /var/log/syslog | go run ./docs/examples/livetail -addr localhost:7083
 //
-// Who opens the page sees the last lines first. A browser that cannot keep up is told how many lines it has missed, and slows
-// nobody.
+// A browser that opens the page sees the last lines first. One that cannot keep up is told how many lines it has
+// missed, and does not delay the others.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// epoch is fixed, so that a browser may ask for all lines that are kept.
+// epoch is fixed, so that a browser can ask for all lines that are kept.
 const epoch = "tail"
 
 // run publishes the lines of in until it ends, and serves until ctx ends.
@@ -54,7 +54,7 @@ func run(ctx context.Context, addr string, in io.ReadCloser, out io.Writer) erro
 	read := make(chan error, 1)
 	go func() { read <- publish(ctx, in, lines) }()
 	err = httpd.New(handler(lines), &httpd.Config{Logger: slog.Default()}).Serve(ctx, ln)
-	_ = in.Close() // which makes a read return
+	_ = in.Close() // makes a blocked read return
 	<-read
 	return err
 }
@@ -68,7 +68,7 @@ func publish(ctx context.Context, in io.ReadCloser, lines *sse.Topic) error {
 	})
 }
 
-// handler serves the page and the lines: those that are kept, then what comes.
+// handler serves the page and the lines: those that are kept, then new ones.
 func handler(lines *sse.Topic) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /lines", httpd.ServeTopic(lines, nil))

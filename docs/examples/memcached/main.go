@@ -1,5 +1,5 @@
-// Memcached talks to a real memcached with its own codec for its meta protocol: it sets, gets, counts and deletes,
-// and gets 1,000 keys with all commands on their way before the first answer is read.
+// Memcached is a client of a real memcached with its own codec for the meta protocol. It sets, gets, counts and
+// deletes, and gets 1,000 keys, sending all commands before it reads the first reply.
 //
 //	memcached -p 11211 &
 //	go run ./docs/examples/memcached -addr localhost:11211
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// run does everything that the example shows.
+// run runs the example.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {
@@ -63,7 +63,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return nil
 }
 
-// command makes a line of a command, with a block if that is an "ms".
+// command returns the line of a command, with a block if it is an "ms".
 func command(text, block string) line {
 	l := line{Words: strings.Fields(text)}
 	if l.Words[0] == "ms" {
@@ -72,8 +72,8 @@ func command(text, block string) line {
 	return l
 }
 
-// pipelined sets every other of n keys without being answered ("q"), gets all of them, and counts what is there up to the
-// answer to "mn", which comes when all before it is done.
+// pipelined sets every other of n keys without replies ("q"), gets all of them, and counts the hits up to the reply to
+// "mn", which comes last.
 func pipelined(ctx context.Context, d *chanio.Duplex[line, line], n int) (hits int, err error) {
 	sent := make(chan error, 1)
 	go func() { sent <- sendAll(ctx, d.Out, n) }()

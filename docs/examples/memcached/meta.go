@@ -10,29 +10,29 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// line is what goes in either direction of memcached's meta protocol: words, and behind "ms" and "VA" a block of bytes.
+// line is a message of memcached's meta protocol in either direction: words, and after "ms" and "VA" a block of bytes.
 //
 //	"ms k 2", and "hi":
 //	+----+----+----+----+----+----+----+----+----+----+----+----+
 //	| 6d | 73 | 20 | 6b | 20 | 32 | 0d | 0a | 68 | 69 | 0d | 0a |
 //	+----+----+----+----+----+----+----+----+----+----+----+----+
 type line struct {
-	Words []string // without the size of the block
+	Words []string // except the size of the block
 	Block []byte   // of "ms" and "VA"; otherwise nil
 }
 
-// Limits: of the words, as memcached has it, and of a block, which is its default.
+// Limits of the words, as in memcached, and of a block, which is memcached's default.
 const (
 	maxLine  = 2048
 	maxBlock = 1 << 20
 )
 
-// meta is the codec of lines. The size of a block is the third word of "ms key size" and the second of "VA size".
+// meta is the codec of lines. The size of a block is the third word of "ms key size", and the second word of "VA size".
 var meta codec.Codec[line] = metaCodec{}
 
 type metaCodec struct{}
 
-// sizeAt returns where the size stands among the words; 0 says that there is no block.
+// sizeAt returns the index of the size among the words; 0 means that there is no block.
 func sizeAt(words []string) int {
 	switch words[0] {
 	case "ms":

@@ -1,5 +1,5 @@
-// Mqtt talks MQTT 5.0 to a real broker: it connects, subscribes, publishes with QoS 0 and 1, acknowledges what it receives
-// with QoS 1, and pings. Its codec is in protocol.go.
+// Mqtt is a client of a real MQTT 5.0 broker. It connects, subscribes, publishes with QoS 0 and 1, acknowledges
+// messages of QoS 1, and pings. Its codec is in protocol.go.
 //
 //	mosquitto -p 1883 &
 //	go run ./docs/examples/mqtt -addr localhost:1883
@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// run does everything that the example shows.
+// run runs the example.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	d, err := connect(ctx, addr)
 	if err != nil {
@@ -78,7 +78,7 @@ func connect(ctx context.Context, addr string) (*chanio.Duplex[Packet, Packet], 
 	return d, nil
 }
 
-// call sends a packet and waits for its answer, before anything else can arrive.
+// call sends a packet and waits for its answer. Nothing else may arrive before that.
 func call[T any](ctx context.Context, d *chanio.Duplex[Packet, Packet], p Packet) (answer T, err error) {
 	if err := d.Out.Send(ctx, p); err != nil {
 		return answer, err
@@ -103,7 +103,7 @@ func subscribe(ctx context.Context, d *chanio.Duplex[Packet, Packet], filter str
 	return err
 }
 
-// receive prints what arrives until the ping and the published messages are answered, and acknowledges messages.
+// receive prints and acknowledges messages until the ping and the published messages are answered.
 func receive(ctx context.Context, d *chanio.Duplex[Packet, Packet], out io.Writer) error {
 	for messages, pong, acked := 0, false, false; messages < 2 || !pong || !acked; {
 		p, err := d.In.Recv(ctx)

@@ -6,13 +6,13 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Packet is what goes in either direction: a fixed header (section 2.1) and a body, one of the types below.
+// Packet is a message in either direction: a fixed header (section 2.1) and a body, one of the types below.
 type Packet struct {
 	Header
-	Body any // struct{} of kindPingreq and kindPingresp
+	Body any // struct{} for kindPingreq and kindPingresp
 }
 
-// Header is the first byte. Only a Publish has anything but zeros behind the kind, and a Subscribe, whose QoS is 1.
+// Header is the first byte. Only Publish uses the bits other than Kind, and Subscribe, whose QoS is 1.
 type Header struct {
 	Kind   Kind
 	Dup    bool
@@ -35,7 +35,7 @@ const (
 	kindDisconnect Kind = 14
 )
 
-// Connect is a client's first packet (section 3.1). What Flags does not announce has its zero value.
+// Connect is a client's first packet (section 3.1). Fields that Flags does not announce are zero.
 type Connect struct {
 	Flags      Flags
 	KeepAlive  uint16 // seconds
@@ -45,7 +45,7 @@ type Connect struct {
 	Password   []byte
 }
 
-// Flags says what a Connect has.
+// Flags announces the fields of a Connect.
 type Flags struct{ User, Password, CleanStart bool }
 
 // Connack is the answer (section 3.2).
@@ -69,7 +69,7 @@ type Puback struct {
 	Outcome
 }
 
-// Outcome is what a short packet leaves out: without a Reason it is success.
+// Outcome is the part that a short packet omits. A missing Reason means success.
 type Outcome struct {
 	Reason     *Reason
 	Properties *[]Property
@@ -89,19 +89,19 @@ type Suback struct {
 	Reasons    []Reason
 }
 
-// Reason is the outcome of what was asked for, from 128 on a failure (section 2.4).
+// Reason is the result of a request. Values from 128 on are failures (section 2.4).
 type Reason uint8
 
 // Property is an identifier and a value (section 2.2.2.2): a uint8, uint16, uint32, string, []byte or pair of strings.
 type Property = codec.Pair[uint32, any]
 
-// The identifiers of the properties that the example uses.
+// The property identifiers that the example uses.
 const (
 	contentType  = 0x03
 	userProperty = 0x26
 )
 
-// boxed is c for values in an interface.
+// boxed is c for values of type any.
 func boxed[T any](c codec.Codec[T]) codec.Codec[any] {
 	return codec.Map(c, func(v T) (any, error) { return v, nil }, func(v any) (T, error) {
 		t, ok := v.(T)

@@ -2,7 +2,7 @@ package main
 
 import "github.com/weir-go/weir/codec"
 
-// packet is the codec of MQTT 5.0: a fixed header, and behind its length a body whose type the header tells.
+// packet is the codec of MQTT 5.0: a fixed header, and after its length a body whose type depends on the header.
 //
 //	Packet{Header{Kind: kindPublish}, Publish{Topic: "a", Payload: []byte("hi")}}:
 //	| 30 | 06 | 00 | 01 | 61 | 00 | 68 | 69 |
@@ -25,7 +25,7 @@ var bodies = map[Kind]codec.Codec[any]{
 		codec.Field("flags", func(c *Connect) *Flags { return &c.Flags }, codec.Bits(codec.Uint8,
 			codec.BitFlag("user", func(f *Flags) *bool { return &f.User }),
 			codec.BitFlag("password", func(f *Flags) *bool { return &f.Password }),
-			codec.SpareBits[Flags](4), // a will, which the example has not
+			codec.SpareBits[Flags](4), // a will, which the example does not support
 			codec.BitFlag("clean start", func(f *Flags) *bool { return &f.CleanStart }),
 			codec.SpareBits[Flags](1))),
 		codec.Field("keep alive", func(c *Connect) *uint16 { return &c.KeepAlive }, codec.Uint16),
@@ -66,7 +66,7 @@ var (
 	byte1, byte2, byte4, texts, datas = boxed(codec.Uint8), boxed(codec.Uint16), boxed(codec.Uint32), boxed(text), boxed(data)
 )
 
-// publish has an identifier of its own, or none.
+// publish has a packet identifier only with QoS 1 or 2.
 func publish(id codec.Codec[uint16]) codec.Codec[Publish] {
 	return codec.Record(
 		codec.Field("topic", func(p *Publish) *string { return &p.Topic }, text),
@@ -75,7 +75,7 @@ func publish(id codec.Codec[uint16]) codec.Codec[Publish] {
 		codec.Field("payload", func(p *Publish) *[]byte { return &p.Payload }, codec.Bytes))
 }
 
-// values are the codecs of properties by their identifiers (section 2.2.2.2).
+// values holds the codecs of properties by identifier (section 2.2.2.2).
 var values = map[uint32]codec.Codec[any]{
 	0x01: byte1, 0x17: byte1, 0x19: byte1, 0x24: byte1, 0x25: byte1, 0x28: byte1, 0x29: byte1, 0x2a: byte1,
 	0x13: byte2, 0x21: byte2, 0x22: byte2, 0x23: byte2,

@@ -1,5 +1,5 @@
-// Mtls shows mutual TLS: the server believes only clients whose certificate its authority has signed, and knows them by
-// the name in it.
+// Mtls shows mutual TLS: the server accepts only clients whose certificate its authority has signed, and reads their
+// name from it.
 //
 //	go run ./docs/examples/mtls
 package main
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// party is somebody's certificate, and the authority that has signed it.
+// party is a certificate and the authority that signed it.
 type party struct {
 	cert      tls.Certificate
 	authority *x509.CertPool
@@ -39,7 +39,7 @@ func newParty(name string) (p party, err error) {
 	return p, err
 }
 
-// run starts a server that believes alice, and has her, mallory and nobody connect.
+// run starts a server that trusts alice's authority, and connects as alice, as mallory, and without a certificate.
 func run(ctx context.Context, out io.Writer) error {
 	server, err1 := newParty("127.0.0.1")
 	alice, err2 := newParty("alice")
@@ -49,7 +49,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	ln, err := servers.ListenTLS("127.0.0.1:0", &servers.TLSConfig{
 		Certificates: []tls.Certificate{server.cert},
-		ClientCAs:    alice.authority, // whom it believes, and so that there must be a certificate
+		ClientCAs:    alice.authority, // the trusted authority; it makes a certificate mandatory
 	}, nil)
 	if err != nil {
 		return err
@@ -69,14 +69,14 @@ func run(ctx context.Context, out io.Writer) error {
 	return chanio.Race(ctx, func(ctx context.Context) error { return ln.Serve(ctx, greet) }, visit)
 }
 
-// greet is the server's side. The handshake is over when it is called: the peer has been verified.
+// greet serves one connection. The peer's certificate has been verified before it is called.
 func greet(ctx context.Context, c *chanio.Conn) error {
 	peer := c.TLS().VerifiedChains[0][0]
 	return c.Out.Send(ctx, []byte("welcome "+peer.Subject.CommonName))
 }
 
-// ask returns what the server says to a client. In TLS 1.3 a client is done with the handshake before the server has
-// seen its certificate, so that a refusal comes with the first Recv.
+// ask returns the server's message to a client. In TLS 1.3 a client finishes its handshake before the server has seen
+// its certificate, so the first Recv reports a refusal.
 func ask(ctx context.Context, addr string, secure *clients.TLSConfig) string {
 	conn, err := clients.DialTLS(ctx, addr, secure, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Numbers streams a number each 100 ms, in three ways. Each number leaves when it is due.
+// Numbers streams a number every 100 ms, in three ways. Each number is sent when it is due.
 //
 //	go run ./docs/examples/numbers
 //	curl -N 'localhost:8080/ticks?count=10'
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// routes has the three ways. Each makes a Source of lines from how many are wanted.
+// routes has the three ways. Each returns a Source of the given number of lines.
 func routes(period time.Duration) http.Handler {
 	ways := map[string]func(ctx context.Context, count int) *chanio.Source[string]{
 		"/ticks":    func(_ context.Context, count int) *chanio.Source[string] { return ticks(period, count) },
@@ -42,7 +42,7 @@ func routes(period time.Duration) http.Handler {
 		mux.Handle("GET "+path, httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
 			count, err := strconv.Atoi(r.FormValue("count"))
 			if err != nil {
-				return httpd.Response{}, err // 500, and a line in the log
+				return httpd.Response{}, err // answered 500 and logged
 			}
 			return httpd.TextStream(numbers(ctx, count)), nil
 		}))
@@ -91,7 +91,7 @@ func channel(ctx context.Context, period time.Duration, count int) *chanio.Sourc
 	return chanio.From(numbers, cancel)
 }
 
-// sleep waits for d, and reports whether ctx lives.
+// sleep waits for d and reports whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

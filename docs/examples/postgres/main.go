@@ -1,5 +1,5 @@
-// Postgres talks to a real PostgreSQL server: it logs in, with a password in clear text if the server asks for one, and runs
-// simple queries. Its codecs are in protocol.go.
+// Postgres is a client of a real PostgreSQL server. It logs in, with a clear-text password if the server asks for one,
+// and runs simple queries. Its codecs are in protocol.go.
 //
 //	go run ./docs/examples/postgres -addr localhost:5432 -user postgres -password secret
 package main
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// run does everything that the example shows.
+// run runs the example.
 func run(ctx context.Context, addr, user, password string, out io.Writer) error {
 	s, err := login(ctx, addr, user, password)
 	if err != nil {
@@ -59,7 +59,7 @@ func run(ctx context.Context, addr, user, password string, out io.Writer) error 
 	return s.Out.Send(ctx, Terminate{})
 }
 
-// session is a conversation with a server.
+// session is a connection to a server.
 type session struct {
 	*chanio.Duplex[Message, Message]
 }
@@ -81,7 +81,7 @@ func login(ctx context.Context, addr, user, password string) (*session, error) {
 	return s, nil
 }
 
-// ready answers the server until it takes queries.
+// ready answers the server until it is ready for queries.
 func (s *session) ready(ctx context.Context, password string) error {
 	for {
 		m, err := s.In.Recv(ctx)
@@ -108,7 +108,7 @@ func (s *session) ready(ctx context.Context, password string) error {
 	}
 }
 
-// query prints the rows of all statements. If one fails it returns the Failure, and the session goes on.
+// query prints the rows of all statements. If one fails it returns the Failure; the session stays usable.
 func (s *session) query(ctx context.Context, sql string, out io.Writer) error {
 	if err := s.Out.Send(ctx, Query(sql)); err != nil {
 		return err

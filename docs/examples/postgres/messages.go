@@ -2,13 +2,13 @@ package main
 
 import "github.com/weir-go/weir/codec"
 
-// Startup is a client's first message, the only one without a tag: names and values, such as user and database.
+// Startup is a client's first message, the only one without a tag. It has names and values, such as user and database.
 type Startup []codec.Pair[string, string]
 
-// Message is anything that is sent after the Startup, in either direction: one of the types below.
+// Message is any message after the Startup, in either direction: one of the types below.
 type Message any
 
-// What a client sends.
+// Messages of a client.
 type (
 	// Query is SQL, perhaps several statements.
 	Query string
@@ -18,30 +18,30 @@ type (
 	Terminate struct{}
 )
 
-// What a server sends.
+// Messages of a server.
 type (
-	// Authentication says what the server wants: 0 is nothing more, 3 is a Password in clear text.
+	// Authentication is what the server requests: 0 is nothing more, 3 is a Password in clear text.
 	Authentication struct {
 		Kind uint32
 		Data []byte
 	}
 	// ParameterStatus is a setting of the server.
 	ParameterStatus codec.Pair[string, string]
-	// BackendKeyData is what it takes to cancel a query.
+	// BackendKeyData is needed to cancel a query.
 	BackendKeyData struct{ Process, Secret uint32 }
-	// ReadyForQuery says that a query is done: 'I' is idle, 'T' in a transaction, 'E' in one that has failed.
+	// ReadyForQuery means that a query is done: 'I' is idle, 'T' in a transaction, 'E' in a failed one.
 	ReadyForQuery byte
-	// RowDescription is the columns of the DataRows that follow.
+	// RowDescription describes the columns of the DataRows that follow.
 	RowDescription []Column
-	// DataRow is the values of the columns as text; nil is NULL.
+	// DataRow has the values of the columns as text; nil is NULL.
 	DataRow []*string
-	// CommandComplete is a command and how many rows it was about.
+	// CommandComplete names a command and the number of its rows.
 	CommandComplete string
-	// EmptyQuery stands for CommandComplete if there was no statement.
+	// EmptyQuery replaces CommandComplete if there was no statement.
 	EmptyQuery struct{}
-	// Failure and Notice are texts by kind, such as 'C' for the SQLSTATE and 'M' for the message.
+	// Failure and Notice have texts by kind, such as 'C' for the SQLSTATE and 'M' for the message.
 	Failure []Detail
-	// Notice is a Failure of less weight.
+	// Notice is a Failure that is only a warning.
 	Notice []Detail
 	// Unknown is any other message.
 	Unknown struct {
@@ -56,7 +56,7 @@ type Column struct {
 	Type ColumnType
 }
 
-// ColumnType is where a column comes from and what it holds.
+// ColumnType is the origin and the type of a column.
 type ColumnType struct {
 	Table     uint32
 	Attribute uint16
@@ -66,7 +66,7 @@ type ColumnType struct {
 	Format    uint16
 }
 
-// Detail is a part of a Failure.
+// Detail is one text of a Failure.
 type Detail = codec.Pair[byte, string]
 
 // Error returns the message.

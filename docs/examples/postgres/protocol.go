@@ -11,7 +11,7 @@ import "github.com/weir-go/weir/codec"
 var startup = sized(codec.Between(
 	codec.Const("\x00\x03\x00\x00"), codec.As[Startup](codec.Suffixed(codec.ToEnd(codec.PairOf(text, text)), "\x00")), nil))
 
-// frontend is the codec of what a client sends: a tag, a length that counts itself, and a body.
+// frontend is the codec of a client's messages: a tag, a length that counts itself, and a body.
 //
 //	Query("x"):
 //	+----+----+----+----+----+----+----+
@@ -22,7 +22,7 @@ var frontend = codec.OneOf(codec.Uint8,
 	codec.Case[Message](byte('p'), sized(codec.As[Password](text))),
 	codec.Case[Message](byte('X'), sized(codec.Empty[Terminate]())))
 
-// backend is the codec of what a server sends.
+// backend is the codec of a server's messages.
 //
 //	DataRow{"x", NULL}:
 //	+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
@@ -52,7 +52,7 @@ var (
 	details = codec.Suffixed(codec.ToEnd(codec.PairOf(codec.Uint8, text)), "\x00")
 )
 
-// sized is c behind its length, which counts itself.
+// sized is c after its length, which counts itself.
 func sized[T any](c codec.Codec[T]) codec.Codec[T] {
 	return codec.Prefixed(codec.Uint32, c, codec.Adjust(4))
 }

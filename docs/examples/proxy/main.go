@@ -1,5 +1,5 @@
-// Proxy passes connections on to another address, byte for byte: on Linux the bytes do not enter the process. With a
-// certificate it takes the TLS off.
+// Proxy relays TCP connections to another address; on Linux the bytes do not enter the process. With a certificate it
+// terminates TLS.
 //
 //	go run ./docs/examples/proxy -addr :7000 -to localhost:8080
 //	go run ./docs/examples/proxy -addr :7443 -to localhost:8080 -cert cert.pem -key key.pem
@@ -19,10 +19,10 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// settings says what is proxied.
+// settings holds the flags.
 type settings struct {
 	addr, to  string
-	cert, key string // files; "" for no TLS
+	cert, key string // files; "" means no TLS
 	log       *slog.Logger
 }
 
@@ -31,7 +31,7 @@ func main() {
 	flag.StringVar(&s.addr, "addr", "localhost:7000", "listen on `host:port`")
 	flag.StringVar(&s.to, "to", "localhost:8080", "pass connections on to `host:port`")
 	flag.StringVar(&s.cert, "cert", "", "speak TLS with the certificate in this `file`")
-	flag.StringVar(&s.key, "key", "", "and the key in this one")
+	flag.StringVar(&s.key, "key", "", "and the private key in this `file`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -51,7 +51,7 @@ func run(ctx context.Context, s settings, out io.Writer) error {
 	return ln.Serve(ctx, func(ctx context.Context, client *chanio.Conn) error {
 		server, err := clients.DialTCP(ctx, s.to, nil)
 		if err != nil {
-			client.Abort(err) // so that it does not look like an empty answer
+			client.Abort(err) // so that it does not look like an empty reply
 			return err
 		}
 		defer server.Close()

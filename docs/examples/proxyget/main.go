@@ -1,4 +1,4 @@
-// Proxyget fetches a URL by way of a proxy: one of HTTP, with or without TLS, or of SOCKS 4, 4a or 5, or that of the
+// Proxyget fetches a URL through a proxy: HTTP, with or without TLS, SOCKS 4, 4a or 5, or the one configured in the
 // environment.
 //
 //	go run ./docs/examples/proxyget -proxy socks5://user:password@localhost:1080 https://example.org/
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	proxy := flag.String("proxy", "", "`URL` of the proxy; empty for that of the environment, none for no proxy")
+	proxy := flag.String("proxy", "", "`URL` of the proxy; empty means the environment's, none means no proxy")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -47,7 +47,7 @@ func get(ctx context.Context, proxy, target string, out io.Writer) error {
 	return err
 }
 
-// choice is what -proxy says. Nil means the environment's.
+// choice is the value of -proxy. nil means the environment's proxy.
 func choice(proxy string) (func(*http.Request) (*url.URL, error), error) {
 	switch proxy {
 	case "":

@@ -1,5 +1,5 @@
-// Redis talks to a real redis-server with its own codec for its protocol, RESP2 and RESP3: a call, 10,000
-// pipelined SETs and GETs over one connection, and a subscription.
+// Redis is a client of a real redis-server with its own codec for RESP2 and RESP3: a call, 10,000 pipelined SETs and
+// GETs over one connection, and a subscription.
 //
 //	redis-server --port 6379 &
 //	go run ./docs/examples/redis -addr localhost:6379
@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// run does everything that the example shows.
+// run runs the example.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	c, err := dial(ctx, addr)
 	if err != nil {
@@ -51,12 +51,12 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return subscription(ctx, addr, c, out)
 }
 
-// client is a conversation with a server.
+// client is a connection to a server.
 type client struct {
 	*chanio.Duplex[resp.Value, resp.Value]
 }
 
-// dial connects and asks for RESP3.
+// dial connects and switches to RESP3.
 func dial(ctx context.Context, addr string) (*client, error) {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {
@@ -70,7 +70,7 @@ func dial(ctx context.Context, addr string) (*client, error) {
 	return c, nil
 }
 
-// call sends one command and waits for its answer.
+// call sends one command and waits for its reply.
 func (c *client) call(ctx context.Context, words ...string) (resp.Value, error) {
 	if err := c.Out.Send(ctx, resp.Command(words...)); err != nil {
 		return resp.Value{}, err
@@ -78,7 +78,7 @@ func (c *client) call(ctx context.Context, words ...string) (resp.Value, error) 
 	return c.answer(ctx)
 }
 
-// answer is the next answer.
+// answer returns the next reply.
 func (c *client) answer(ctx context.Context) (resp.Value, error) {
 	v, err := c.In.Recv(ctx)
 	if err != nil {
@@ -87,8 +87,8 @@ func (c *client) answer(ctx context.Context) (resp.Value, error) {
 	return v, v.Err()
 }
 
-// pipelined sets n keys and gets them again, without waiting for an answer before the next command is sent. The two
-// directions go on at the same time: neither side has to hold what the other has not read.
+// pipelined sets n keys and gets them, without waiting for a reply before it sends the next command. It sends and
+// receives concurrently, so neither side must buffer what the other has not read.
 func pipelined(ctx context.Context, c *client, n int) (sum int64, err error) {
 	group, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -129,7 +129,7 @@ func sendAll(ctx context.Context, c *client, n int) error {
 	return c.Out.Flush(ctx)
 }
 
-// subscription listens on a connection of its own to what c publishes.
+// subscription receives on a second connection what c publishes.
 func subscription(ctx context.Context, addr string, c *client, out io.Writer) error {
 	listener, err := dial(ctx, addr)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Requests takes HTTP requests from a channel: a few workers share it, beside handlers of the usual form.
+// Requests receives HTTP requests from a channel shared by a few workers, beside ordinary handlers.
 //
 //	go run ./docs/examples/requests
 //	curl -d 'some text' localhost:8080/jobs
@@ -43,7 +43,7 @@ func routes(jobs http.Handler) http.Handler {
 	return mux
 }
 
-// work answers requests until the channel is closed. A request that waits for a worker waits in its handler.
+// work answers requests until the channel is closed. While a request waits for a worker, its handler waits.
 func work(ctx context.Context, jobs <-chan *httpd.Request) {
 	for job := range jobs {
 		text, err := chanio.ReadAll(ctx, job.In(), maxJob)

@@ -1,5 +1,5 @@
-// Rollup counts what is reported to it over TCP, and once a second prints what came in that second: a small statsd. A
-// line is a name, a colon and a number.
+// Rollup receives counts over TCP and prints the sums of each second, like a small statsd. A line is a name, a colon
+// and a number.
 //
 //	go run ./docs/examples/rollup -addr :7003
 //	printf 'a:1\nb:2\na:3\n' | nc -N localhost 7003
@@ -49,12 +49,12 @@ func run(ctx context.Context, addr string, period time.Duration, out io.Writer) 
 		func(ctx context.Context) error { return ln.Serve(ctx, r.take) },
 		func(ctx context.Context) error { return r.print(ctx, period, out) })
 	if ctx.Err() != nil {
-		return nil // as it was told
+		return nil // ctx has ended
 	}
 	return err
 }
 
-// sample is one line that was reported.
+// sample is one received line.
 type sample struct {
 	name string
 	n    int
@@ -66,7 +66,7 @@ func parse(line string) (sample, error) {
 	return sample{name, n}, err
 }
 
-// roller is where the samples of all connections come together.
+// roller joins the samples of all connections.
 type roller struct {
 	samples *chanio.Source[sample]
 	sink    *chanio.Sink[sample]
@@ -79,7 +79,7 @@ func newRoller() *roller {
 	return r
 }
 
-// take is one connection. Its end leaves the sink open for the others.
+// take serves one connection. Its end leaves the sink open for the others.
 func (r *roller) take(ctx context.Context, c *chanio.Conn) error {
 	r.clients.Add(1)
 	defer r.clients.Add(-1)
@@ -87,8 +87,8 @@ func (r *roller) take(ctx context.Context, c *chanio.Conn) error {
 	return pipeline.ConnectWith(ctx, samples, r.sink, &pipeline.ConnectConfig{KeepSink: true})
 }
 
-// print prints the totals of every period, and ten times as seldom how many clients there are. What is there within a
-// tenth of a period is written in one go.
+// print prints the totals of every period, and every tenth period the number of clients. Output within a tenth of a
+// period is written at once.
 func (r *roller) print(ctx context.Context, period time.Duration, out io.Writer) error {
 	totals := pipeline.Rollup(r.samples, period,
 		func() map[string]int { return map[string]int{} },
@@ -103,7 +103,7 @@ func (r *roller) print(ctx context.Context, period time.Duration, out io.Writer)
 	})
 }
 
-// show is a line for the totals of one period, sorted by name.
+// show returns a line with the totals of a period, sorted by name.
 func show(span pipeline.Span[map[string]int]) string {
 	line := span.End.UTC().Format(time.TimeOnly)
 	for _, name := range slices.Sorted(maps.Keys(span.Value)) {

@@ -1,5 +1,5 @@
-// Routers serves an http.Handler as it is: the mux of the standard library with patterns, middleware around it, and a
-// reverse proxy. Whatever makes an http.Handler, such as another router, takes its place.
+// Routers serves ordinary http.Handlers: the standard mux with patterns, middleware around it, and a reverse proxy. Any
+// other router works too.
 //
 //	go run ./docs/examples/routers
 //	curl -i localhost:8080/users/7

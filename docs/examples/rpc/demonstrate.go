@@ -30,7 +30,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	_, err = call(late, c, "sleep", "10s")
 	fmt.Fprintln(out, "sleep 10s, with 20 ms for it:", err)
 
-	stop() // the server goes away
+	stop() // the server stops
 	_, stop, err = start(addr)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// start starts a server. stop ends it, without a wait for calls under way.
+// start starts a server. stop ends it without waiting for calls in progress.
 func start(addr string) (ln *servers.Listener, stop func(), err error) {
 	if ln, err = servers.ListenTCP(addr, nil); err != nil {
 		return nil, nil, err

@@ -1,5 +1,5 @@
-// Rpc is a server that works on several calls of a connection at once, and a client that many goroutines share: each call
-// has a time, replies come in any order, and when the server has been away the client connects again by itself.
+// Rpc is a server that handles several calls of a connection concurrently, and a client that many goroutines share.
+// Each call has a timeout, replies come in any order, and the client reconnects after the server was away.
 //
 //	go run ./docs/examples/rpc                                  # a server, calls, the server away, calls again
 //	go run ./docs/examples/rpc -addr :7004                      # serves until Ctrl-C
@@ -24,7 +24,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// request and reply are one frame each: a length of 4 bytes, then JSON. ID matches them.
+// request and reply are frames of JSON with a length of 4 bytes. ID matches them.
 type request struct {
 	ID     uint64 `json:"id"`
 	Method string `json:"method"`
@@ -77,13 +77,13 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return ln.Serve(ctx, serve)
 }
 
-// serve works on up to 8 calls of a connection at once, and replies in the order in which they are done.
+// serve handles up to 8 calls of a connection at once and replies in the order in which they finish.
 func serve(ctx context.Context, conn *chanio.Conn) error {
 	d := codec.FrameBoth(conn, requests, replies)
 	return pipeline.Connect(ctx, pipeline.MapUnordered(ctx, d.In, 8, answer), d.Out)
 }
 
-// answer carries out one call.
+// answer executes one call.
 func answer(ctx context.Context, r request) (reply, error) {
 	switch r.Method {
 	case "upper":
@@ -103,7 +103,8 @@ func answer(ctx context.Context, r request) (reply, error) {
 	return reply{ID: r.ID, Error: "no method " + r.Method}, nil
 }
 
-// client returns a client of the server at addr, which is not dialled yet. A call takes at most 5 s, connecting included.
+// client returns a client of the server at addr. It dials at the first call. A call takes at most 5 s, including the
+// dial.
 func client(addr string) *clients.Client[reply, request] {
 	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
 	return clients.NewClient(dial, replies, requests, &clients.ClientConfig[reply, request]{

@@ -1,6 +1,5 @@
-// Slowecho is increment with work that takes its time. The work is done elsewhere, several requests of one connection at
-// once, and the answers come in the order of the requests. A request that fails is answered by "ERROR: " and the reason,
-// and then the connection ends.
+// Slowecho is increment with slow work. It works on several requests of a connection at once, and answers in the order
+// of the requests. If a request fails, it answers "ERROR: " with the reason, and closes the connection.
 //
 //	go run ./docs/examples/slowecho            # starts a server and asks it
 //	go run ./docs/examples/slowecho -addr :7002 # serves until Ctrl-C
@@ -27,11 +26,11 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// atOnce is how many requests of one connection are worked on at once. With so many under way its input is not read, and
-// a client that goes on sending has to wait.
+// atOnce is how many requests of a connection are in progress at once. At the limit its input is not read, so the
+// client waits.
 const atOnce = 8
 
-// Both directions are text with its length in front: requests are numbers, answers are whatever there is to say.
+// Both directions are length-prefixed text: requests are numbers, answers are any text.
 var (
 	text    = codec.Prefixed(codec.Uint32, codec.String)
 	numbers = codec.Map(text,
@@ -51,7 +50,7 @@ func main() {
 	}
 }
 
-// run serves on addr, or shows what a server and a client do.
+// run serves on addr, or demonstrates a server and a client.
 func run(ctx context.Context, addr string, delay time.Duration, out io.Writer) error {
 	if addr == "" {
 		return demonstrate(ctx, delay, out)
@@ -68,7 +67,7 @@ func run(ctx context.Context, addr string, delay time.Duration, out io.Writer) e
 func slowly(delay time.Duration) func(context.Context, *chanio.Conn) error {
 	return func(ctx context.Context, c *chanio.Conn) error {
 		d := codec.FrameBoth(c, numbers, text)
-		pending := make(chan *future.Future[int64], atOnce-2) // beside the one awaited and the one offered
+		pending := make(chan *future.Future[int64], atOnce-2) // in addition to the one awaited and the one being sent
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
 			defer close(pending)
@@ -80,7 +79,7 @@ func slowly(delay time.Duration) func(context.Context, *chanio.Conn) error {
 					return context.Cause(ctx)
 				}
 			}
-			return d.In.Err() // nil: the client has no more to ask, and the rest is answered
+			return d.In.Err() // nil: the client has half-closed, and the rest is answered
 		})
 		g.Go(func() error {
 			for future := range pending {
@@ -94,8 +93,8 @@ func slowly(delay time.Duration) func(context.Context, *chanio.Conn) error {
 	}
 }
 
-// answer waits for a result and sends it. An error is sent too, and returned: it ends the connection, which delivers
-// what has been sent first.
+// answer waits for a result and sends it. It sends an error too, and returns it: that ends the connection after
+// everything is sent.
 func answer(ctx context.Context, out *chanio.Sink[string], future *future.Future[int64]) error {
 	n, err := future.Await(ctx)
 	if err == nil {
@@ -120,7 +119,7 @@ func increment(ctx context.Context, n int64, delay time.Duration) (int64, error)
 	return n + 1, nil
 }
 
-// demonstrate starts a server on a free port, and asks it twice.
+// demonstrate starts a server on a free port and calls it twice.
 func demonstrate(ctx context.Context, delay time.Duration, out io.Writer) error {
 	ln, err := servers.ListenTCP("localhost:0", nil)
 	if err != nil {
@@ -136,7 +135,7 @@ func demonstrate(ctx context.Context, delay time.Duration, out io.Writer) error 
 		})
 }
 
-// ask sends all its numbers, says that there are no more, and prints the answers up to the end of the stream.
+// ask sends all its numbers, half-closes, and prints the answers up to the end of the stream.
 func ask(ctx context.Context, addr string, out io.Writer, asked ...int64) error {
 	conn, err := clients.DialTCP(ctx, addr, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Sni shows a server that is several hosts at one address: each name that clients ask for has a certificate of its own.
+// Sni shows a server with several host names at one address: each name has its own certificate.
 //
 //	go run ./docs/examples/sni
 package main
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// run starts the server and asks it for several names, and for none.
+// run starts the server and connects with several names, and with none.
 func run(ctx context.Context, out io.Writer) error {
 	secure, roots, err := hosts()
 	if err != nil {
@@ -49,8 +49,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return chanio.Race(ctx, func(ctx context.Context) error { return ln.Serve(ctx, answer) }, ask)
 }
 
-// hosts returns the configuration of the server: that of shop.test, that of every name below blog.test, and around them
-// that of all others. Each could ask for other clients, too.
+// hosts returns the server's configuration: for shop.test, for all names below blog.test, and the default for all
+// others. Each could request different client certificates, too.
 func hosts() (*servers.TLSConfig, *x509.CertPool, error) {
 	roots := x509.NewCertPool()
 	certs := map[string][]tls.Certificate{}
@@ -71,13 +71,13 @@ func hosts() (*servers.TLSConfig, *x509.CertPool, error) {
 	}, roots, nil
 }
 
-// answer tells the client which name it has asked for.
+// answer sends the client the name that it asked for.
 func answer(ctx context.Context, c *chanio.Conn) error {
 	return c.Out.Send(ctx, []byte(fmt.Sprintf("you asked for %q", c.TLS().ServerName)))
 }
 
-// visit asks the server at addr for a name, and returns what it said and who it was. A name that it does not have gets
-// the default certificate, which is for another host: the client says for whom it takes it, and does not ask by name.
+// visit connects to addr with a name and returns the server's answer and the host of its certificate. For an unknown
+// name the server presents the default certificate, so the client verifies that name and sends no SNI.
 func visit(ctx context.Context, addr, name string, roots *x509.CertPool) (string, error) {
 	secure := &clients.TLSConfig{RootCAs: roots, ServerName: name}
 	if name == "" {

@@ -1,6 +1,6 @@
-// Statsd takes the metrics of the whole system in the format of statsd, and once a second prints what came in that second:
-// the sums of counters, the last values of gauges, the means of timers, and how many distinct values a set has. A packet
-// has a metric in each line; anything else is counted and skipped.
+// Statsd receives metrics in the statsd format and prints a summary of each second: the sums of counters, the last
+// values of gauges, the means of timers, and the number of distinct values of sets. A packet has one metric a line;
+// malformed lines are counted and skipped.
 //
 //	go run ./docs/examples/statsd -addr :8125
 //	go run ./docs/examples/statsd -addr localhost:8125 -send 'a:1|c'
@@ -47,23 +47,23 @@ func run(ctx context.Context, addr string, period time.Duration, out io.Writer) 
 		return err
 	}
 	fmt.Fprintln(out, conn)
-	if err := conn.Out.Close(); !errors.Is(err, errors.ErrUnsupported) { // nothing is sent, and UDP cannot say so
+	if err := conn.Out.Close(); !errors.Is(err, errors.ErrUnsupported) { // this side sends nothing; UDP cannot signal that
 		return err
 	}
 	sums := rollups(conn.In, period)
-	defer sums.Close() // closes the socket too: it is the end of both halves
+	defer sums.Close() // also closes the socket, because both halves have ended
 	for span := range sums.All(ctx) {
 		if line := span.Value.String(); line != "" {
 			fmt.Fprintln(out, line)
 		}
 	}
 	if ctx.Err() != nil {
-		return nil // as it was told
+		return nil // ctx has ended
 	}
 	return sums.Err()
 }
 
-// report is the other side: it sends one packet.
+// report is the client: it sends one packet.
 func report(ctx context.Context, addr, metric string) error {
 	conn, err := clients.DialUDP(ctx, addr, nil)
 	if err != nil {

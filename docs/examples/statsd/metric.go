@@ -21,7 +21,7 @@ type metric struct {
 	rate float64
 }
 
-// parse reads a line. Tags ("|#...") and what else may follow are skipped.
+// parse parses a line. It ignores tags ("|#...") and anything else that may follow.
 func parse(line string) (m metric, err error) {
 	name, rest, ok := strings.Cut(line, ":")
 	fields := strings.Split(rest, "|")
@@ -51,7 +51,7 @@ func parse(line string) (m metric, err error) {
 	return m, nil
 }
 
-// isChange reports whether a gauge is to be changed by its value, not set to it.
+// isChange reports whether the value changes a gauge rather than setting it.
 func (m metric) isChange() bool {
 	return strings.HasPrefix(m.text, "+") || strings.HasPrefix(m.text, "-")
 }

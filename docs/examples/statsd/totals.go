@@ -10,13 +10,13 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// totals are what came in one period.
+// totals summarizes one period.
 type totals struct {
 	counters  map[string]float64
 	gauges    map[string]float64
 	timers    map[string][]float64
 	sets      map[string]map[string]bool
-	malformed int // lines
+	malformed int // malformed lines
 }
 
 func newTotals() totals {
@@ -26,8 +26,7 @@ func newTotals() totals {
 	}
 }
 
-// rollups sums up the packets of every period, and begins anew, except that a gauge stays as it was. Closing it closes
-// packets.
+// rollups returns the totals of every period. Gauges keep their values between periods. Closing it closes packets.
 func rollups(packets *chanio.Source[chanio.Packet], period time.Duration) *chanio.Source[pipeline.Span[totals]] {
 	gauges := map[string]float64{}
 	return pipeline.Rollup(packets, period, newTotals, func(t totals, p chanio.Packet) totals {
@@ -43,7 +42,7 @@ func rollups(packets *chanio.Source[chanio.Packet], period time.Duration) *chani
 	})
 }
 
-// add adds one metric. gauges are those of all periods.
+// add adds one metric. gauges holds the gauges of all periods.
 func (t totals) add(m metric, gauges map[string]float64) {
 	switch m.kind {
 	case "c":
@@ -63,7 +62,7 @@ func (t totals) add(m metric, gauges map[string]float64) {
 	}
 }
 
-// String lists the totals by name; it is empty if nothing came.
+// String lists the totals by name; it is empty if nothing was received.
 func (t totals) String() string {
 	var words []string
 	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }

@@ -1,5 +1,5 @@
-// Ticker sends a price every second as Server-Sent Events. A client that comes back gets what it has missed, or is told that it
-// has missed too much.
+// Ticker sends a price every second as Server-Sent Events. A client that reconnects gets the events it missed, or
+// learns that it has missed too many.
 //
 //	go run ./docs/examples/ticker -addr localhost:7082
 //	curl -N localhost:7082/prices
@@ -26,7 +26,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:7082", "listen on `host:port`")
-	every := flag.Duration("every", time.Second, "between two prices")
+	every := flag.Duration("every", time.Second, "`time` between two prices")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// visitEcho sends bytes there and back, and ends one direction before the other.
+// visitEcho sends bytes both ways and ends one direction before the other.
 func visitEcho(ctx context.Context, t *tour) error {
 	addr, err := t.serve(ctx, "echo", func(ctx context.Context, c *chanio.Conn) error {
 		return pipeline.Connect(ctx, c.In, c.Out)

@@ -10,12 +10,12 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// protocol is numbers, as text with a 32-bit length in front.
+// protocol is numbers as text with a 32-bit length.
 var protocol = codec.Map(codec.Prefixed(codec.Uint32, codec.String),
 	func(text string) (int, error) { return strconv.Atoi(text) },
 	func(n int) (string, error) { return strconv.Itoa(n), nil })
 
-// visitIncrement sends numbers and receives the next ones; the bytes between are the codec's affair.
+// visitIncrement sends numbers and receives the next ones. The codec handles the bytes.
 func visitIncrement(ctx context.Context, t *tour) error {
 	addr, err := t.serve(ctx, "increment", func(ctx context.Context, c *chanio.Conn) error {
 		numbers := codec.Frame(c, protocol)

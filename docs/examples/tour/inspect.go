@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// parcel is what the inspector shows the bytes of.
+// parcel is a value whose bytes the inspector shows.
 type parcel struct {
 	ID     uint32   `json:"id"`
 	Weight uint16   `json:"weight"`
@@ -29,13 +29,13 @@ var (
 		codec.Field("tags", func(p *parcel) *[]string { return &p.Tags }, tagList)), codec.Max(1000))
 )
 
-// box is some bytes of a frame and what they mean.
+// box is some bytes of a frame and their meaning.
 type box struct {
 	Name  string `json:"name"`
 	Bytes string `json:"bytes"` // in hex
 }
 
-// boxes cuts a frame into named parts.
+// boxes splits a frame into named parts.
 func boxes(p parcel, frame []byte) (all []box) {
 	cut := func(name string, n int) {
 		all = append(all, box{name, hex.EncodeToString(frame[:n])})
@@ -54,15 +54,15 @@ func boxes(p parcel, frame []byte) (all []box) {
 	return all
 }
 
-// inspection is the answer of the inspector.
+// inspection is the inspector's answer.
 type inspection struct {
 	Value  *parcel `json:"value,omitempty"`
 	Boxes  []box   `json:"boxes,omitempty"`
 	Error  string  `json:"error,omitempty"`
-	Offset int64   `json:"offset"` // of the byte that is wrong; -1 if none is
+	Offset int64   `json:"offset"` // of the invalid byte; -1 if there is none
 }
 
-// inspect turns a value into bytes, or bytes into a value: a POST of {"value": {...}} or {"hex": "..."}.
+// inspect encodes a value or decodes bytes: a POST of {"value": {...}} or {"hex": "..."}.
 func inspect(w http.ResponseWriter, r *http.Request) {
 	var question struct {
 		Value *parcel `json:"value"`

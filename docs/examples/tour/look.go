@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// look asks for the page and talks in one of its rooms, with our own client.
+// look requests the page and chats in one of its rooms, with the library's own client.
 func (t *tour) look(ctx context.Context, url string) error {
 	client := httpc.New(nil)
 	defer client.Close()
@@ -33,7 +33,7 @@ func (t *tour) look(ctx context.Context, url string) error {
 	return t.chat(ctx, client, "ws"+strings.TrimPrefix(url, "http")+"/chat")
 }
 
-// chat is two members of a room.
+// chat connects two members of a room.
 func (t *tour) chat(ctx context.Context, client *httpc.Client, url string) error {
 	heard := map[string]func() (string, error){}
 	for _, name := range []string{"alice", "bob"} {

@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// stops is the way the tour takes.
+// stops lists the parts of the tour in order.
 var stops = []struct {
 	title string
 	visit func(ctx context.Context, t *tour) error
@@ -49,10 +49,10 @@ var stops = []struct {
 type tour struct {
 	out   io.Writer
 	group *errgroup.Group // the servers
-	up    []string        // what they are
+	up    []string        // their names and addresses
 }
 
-// run visits all stops, then stays until ctx ends unless once is set. It returns when the servers have ended.
+// run visits all stops. Then it waits until ctx ends, unless once is set. It returns when the servers have ended.
 func run(ctx context.Context, out io.Writer, once bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,7 +75,7 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 	return group.Wait()
 }
 
-// stay waits for the end of ctx.
+// stay waits until ctx ends.
 func (t *tour) stay(ctx context.Context) {
 	t.printf("The servers are still up:\n")
 	for _, line := range t.up {
@@ -85,7 +85,7 @@ func (t *tour) stay(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// serve starts a server that lives as long as the tour, and returns its address.
+// serve starts a server that runs until the tour ends, and returns its address.
 func (t *tour) serve(ctx context.Context, name string, handle func(context.Context, *chanio.Conn) error) (addr string, err error) {
 	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
@@ -96,20 +96,20 @@ func (t *tour) serve(ctx context.Context, name string, handle func(context.Conte
 	return ln.Addr().String(), nil
 }
 
-// announce prints that a server is up, and notes that it will still be.
+// announce prints that a server is up, and remembers that for stay.
 func (t *tour) announce(name string, ln *servers.Listener) {
 	t.say("server", "%v", ln)
 	t.up = append(t.up, fmt.Sprintf("%-10s nc 127.0.0.1 %d", name, ln.Addr().(*net.TCPAddr).Port))
 }
 
-// say prints what somebody did.
+// say prints what a participant did.
 func (t *tour) say(who, format string, args ...any) {
 	t.printf("   %-8s"+format+"\n", append([]any{who}, args...)...)
 }
 
 func (t *tour) printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
 
-// sharedWriter is for the tour and what its servers log.
+// sharedWriter is shared by the tour and the logs of its servers.
 type sharedWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// second is what the plot shows of a second.
+// second is what the plot shows for one second.
 type second struct {
 	At   time.Time `json:"at"`
 	Hits int       `json:"hits"`
@@ -49,7 +49,7 @@ func (p *page) measure(ctx context.Context) error {
 	return group.Wait()
 }
 
-// hit sends packets with a rate that changes.
+// hit sends packets at a varying rate.
 func hit(ctx context.Context, addr string) error {
 	client, err := clients.DialUDP(ctx, addr, nil)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 //go:embed page
 var files embed.FS
 
-// page is what a browser sees of the tour: HTTP, WebSocket and server-sent events of this library at work.
+// page is the part of the tour for browsers: HTTP, WebSocket and server-sent events of this library.
 type page struct {
 	rooms   *rooms
 	metrics *sse.Topic
@@ -43,7 +43,7 @@ func visitPage(ctx context.Context, t *tour) error {
 	return t.look(ctx, "http://"+ln.Addr().String())
 }
 
-// handler is all of the page.
+// handler returns the handler of the page.
 func (p *page) handler() (http.Handler, error) {
 	static, err := fs.Sub(files, "page")
 	if err != nil {
@@ -61,8 +61,8 @@ func (p *page) handler() (http.Handler, error) {
 	return thisMachineOnly(mux), nil
 }
 
-// thisMachineOnly refuses requests for another host: a page elsewhere whose name leads here must not read this one (DNS
-// rebinding).
+// thisMachineOnly rejects requests for other hosts, so that a foreign page whose name resolves to this machine cannot
+// read this one (DNS rebinding).
 func thisMachineOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
@@ -78,7 +78,7 @@ func thisMachineOnly(next http.Handler) http.Handler {
 	})
 }
 
-// numbers is 0 to 9, one each 100 ms.
+// numbers yields 0 to 9, one every 100 ms.
 func numbers(context.Context, *http.Request) (httpd.Response, error) {
 	n := 0
 	ticks := pipeline.Periodically(100*time.Millisecond, func(time.Time) string {
@@ -88,7 +88,7 @@ func numbers(context.Context, *http.Request) (httpd.Response, error) {
 	return httpd.TextStream(pipeline.Take(ticks, 10)), nil
 }
 
-// pressure streams the levels of a flow, as the query has it, until the browser closes it.
+// pressure streams the levels of a flow configured by the query until the browser closes it.
 func pressure(w http.ResponseWriter, r *http.Request) {
 	f, err := flowOf(r.URL.Query())
 	if err != nil {

@@ -42,7 +42,7 @@ func visitPanic(ctx context.Context, t *tour) error {
 	return err
 }
 
-// brittle echoes lines and does not stand one of them.
+// brittle echoes lines and panics at one of them.
 func brittle(ctx context.Context, c *chanio.Conn) error {
 	lines := codec.Frame(c, codec.Lines)
 	for line := range lines.In.All(ctx) {
@@ -56,7 +56,7 @@ func brittle(ctx context.Context, c *chanio.Conn) error {
 	return lines.In.Err()
 }
 
-// logger prints what a server logs, short of what differs each time.
+// logger prints the logs of a server without attributes that differ in each run.
 func (t *tour) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.out, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// visitPatience gives up waiting in the middle of a frame, and receives it whole when it has come.
+// visitPatience cancels a receive in the middle of a frame, and later receives the whole frame.
 func visitPatience(ctx context.Context, t *tour) error {
 	frame, err := codec.Marshal(protocol, 1234567890)
 	if err != nil {
@@ -20,7 +20,7 @@ func visitPatience(ctx context.Context, t *tour) error {
 		if err := c.Out.Send(ctx, frame[:9]); err != nil {
 			return err
 		}
-		if _, err := c.In.Recv(ctx); err != nil { // until the client wants to have the rest
+		if _, err := c.In.Recv(ctx); err != nil { // until the client wants the rest
 			return err
 		}
 		return c.Out.Send(ctx, frame[9:])

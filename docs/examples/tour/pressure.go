@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// flow is a producer, a queue and a consumer, to be watched.
+// flow is a producer, a queue and a consumer to observe.
 type flow struct {
 	arrive, consume time.Duration // for each value
 	size            int
@@ -23,7 +23,7 @@ var policies = map[string]pipeline.Policy{
 	"Block": pipeline.Block, "DropOldest": pipeline.DropOldest, "DropNewest": pipeline.DropNewest,
 }
 
-// flowOf reads the sliders of the page.
+// flowOf reads the settings of the page's sliders.
 func flowOf(q url.Values) (f flow, err error) {
 	millis := func(name string) time.Duration {
 		n, wrong := strconv.Atoi(q.Get(name))
@@ -43,17 +43,17 @@ func flowOf(q url.Values) (f flow, err error) {
 	return f, err
 }
 
-// level is what can be seen of a flow at one moment.
+// level is a snapshot of a flow.
 type level struct {
 	Produced int64  `json:"produced"`
 	Consumed int64  `json:"consumed"`
 	Queued   int    `json:"queued"`
 	Size     int    `json:"size"`
 	Dropped  uint64 `json:"dropped"`
-	Waiting  bool   `json:"waiting"` // the producer, for room
+	Waiting  bool   `json:"waiting"` // the producer waits for room
 }
 
-// run lets values flow until ctx ends and calls show five times a second.
+// run moves values until ctx ends, and calls show five times a second.
 func (f flow) run(ctx context.Context, show func(level) error) error {
 	var produced, consumed atomic.Int64
 	var waiting atomic.Bool
@@ -84,7 +84,7 @@ func (f flow) run(ctx context.Context, show func(level) error) error {
 		})
 }
 
-// every calls f with a pause after each call, until it fails or ctx ends.
+// every calls f repeatedly, with a pause after each call, until it fails or ctx ends.
 func every(ctx context.Context, pause time.Duration, f func() error) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

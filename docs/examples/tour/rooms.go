@@ -10,14 +10,14 @@ import (
 	"github.com/weir-go/weir/pipeline/bus"
 )
 
-// rooms are chat rooms. Members are WebSockets, whose first two messages are room and name.
+// rooms holds chat rooms. Members are WebSockets whose first two messages are room and name.
 type rooms struct {
 	messages *bus.Bus[string, websocket.Message]
 }
 
 func newRooms() *rooms { return &rooms{bus.New[string, websocket.Message]()} }
 
-// visit is one member's conversation.
+// visit serves one member.
 func (r *rooms) visit(ctx context.Context, conn *websocket.Conn) error {
 	texts := websocket.Texts(conn)
 	room, err := texts.In.Recv(ctx)
@@ -49,7 +49,7 @@ func (r *rooms) visit(ctx context.Context, conn *websocket.Conn) error {
 		})
 }
 
-// tell encodes a text once for all members of a room.
+// tell sends a text, encoded once, to all members of a room.
 func (r *rooms) tell(ctx context.Context, room, text string) error {
 	m, err := websocket.Prepare(websocket.Text(text))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// visitTelephone has two clients talk through a server that waits for both of them at once.
+// visitTelephone connects two clients through a server that waits for both of them at once.
 func visitTelephone(ctx context.Context, t *tour) error {
 	ln, err := servers.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
@@ -58,7 +58,7 @@ func exchange(ctx context.Context, ln *servers.Listener) error {
 	return nil // ctx has ended
 }
 
-// talk passes on what either says, until one of them hangs up.
+// talk relays the lines of both callers until one of them hangs up.
 func talk(ctx context.Context, a, b *chanio.Duplex[string, string]) {
 	defer a.Close()
 	defer b.Close()

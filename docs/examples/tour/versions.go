@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// greet is one handler for every version: it answers a request, and sends the same text to a WebSocket.
+// greet is one handler for all versions: it answers a request, and sends the same text to a WebSocket.
 func greet(w http.ResponseWriter, r *http.Request) {
 	text := "hello over " + r.Proto
 	if !httpd.IsUpgrade(r) {
@@ -31,13 +31,13 @@ func greet(w http.ResponseWriter, r *http.Request) {
 	_ = conn.Out.Send(r.Context(), websocket.Text(text+", as a WebSocket"))
 }
 
-// answer is what passed between a client and greet.
+// answer is the traffic between a client and greet.
 type answer struct {
 	Version string   `json:"version"`
 	Passed  []string `json:"passed"`
 }
 
-// versions asks greet in each version and tells what passed.
+// versions calls greet in each version and returns the traffic.
 func versions(w http.ResponseWriter, r *http.Request) {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -98,13 +98,13 @@ func askWebSocket(ctx context.Context, addr string, rec *recorder) error {
 	return conn.In.Err()
 }
 
-// recorder keeps what passes through the connections that it dials.
+// recorder records the traffic of the connections that it dials.
 type recorder struct {
 	mu     sync.Mutex
 	passed []piece
 }
 
-// piece is what one Read or Write carried.
+// piece is the data of one Read or Write.
 type piece struct {
 	sent bool
 	data []byte
@@ -128,7 +128,7 @@ func (rec *recorder) add(sent bool, data []byte) {
 	rec.passed = append(rec.passed, piece{sent, append([]byte(nil), data...)})
 }
 
-// recorded is a connection whose bytes are kept.
+// recorded is a connection whose traffic is recorded.
 type recorded struct {
 	net.Conn
 	rec *recorder
@@ -153,7 +153,7 @@ func arrow(sent bool) string {
 	return "< "
 }
 
-// lines shows text.
+// lines formats text.
 func (rec *recorder) lines() (all []string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -165,7 +165,7 @@ func (rec *recorder) lines() (all []string) {
 	return all
 }
 
-// frameHead is the head of a frame of HTTP/2: RFC 9113, section 4.1.
+// frameHead is the header of an HTTP/2 frame; see RFC 9113, section 4.1.
 type frameHead struct {
 	Length uint32
 	Type   uint8
@@ -187,7 +187,7 @@ var (
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// frames shows frames of HTTP/2.
+// frames formats HTTP/2 frames.
 func (rec *recorder) frames() (all []string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -214,7 +214,7 @@ func (rec *recorder) frames() (all []string) {
 	return all
 }
 
-// upgraded shows a handshake, and then frames of WebSocket: RFC 6455, section 5.2.
+// upgraded formats a handshake and the WebSocket frames after it; see RFC 6455, section 5.2.
 func (rec *recorder) upgraded() (all []string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()

@@ -1,5 +1,5 @@
-// Unix serves on a Unix domain socket, which only processes of this machine reach, and of those only the ones that the
-// mode of its file lets: here those of the same user. It answers each line in capitals.
+// Unix serves on a Unix domain socket. Only processes on this machine can connect, and only those that the mode of its
+// file admits: here, those of the same user. It answers each line in capitals.
 //
 //	go run ./docs/examples/unix                     # starts a server and asks it
 //	go run ./docs/examples/unix -path /tmp/loud     # serves until Ctrl-C
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run serves at path, or shows what a server and a client do.
+// run serves at path, or demonstrates a server and a client.
 func run(ctx context.Context, path string, out io.Writer) error {
 	if path == "" {
 		return demonstrate(ctx, out)
@@ -47,18 +47,18 @@ func run(ctx context.Context, path string, out io.Writer) error {
 	return ln.Serve(ctx, loud)
 }
 
-// listen removes what a server that crashed has left behind, but no socket of one that lives.
+// listen removes the file of a server that has crashed, but not that of a running one.
 func listen(path string) (*servers.Listener, error) {
 	return servers.ListenUnix(path, &servers.Config{Mode: 0o600})
 }
 
-// loud is the server's side of one conversation.
+// loud serves one connection.
 func loud(ctx context.Context, c *chanio.Conn) error {
 	lines := codec.Frame(c, codec.Lines)
 	return pipeline.Connect(ctx, pipeline.Map(lines.In, strings.ToUpper), lines.Out)
 }
 
-// demonstrate starts a server at a path of its own and asks it.
+// demonstrate starts a server at a temporary path and talks to it.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "weir")
 	if err != nil {
@@ -75,7 +75,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		func(ctx context.Context) error { return ask(ctx, path, out, "hello", "is this thing on?") })
 }
 
-// ask is the client's side.
+// ask is the client.
 func ask(ctx context.Context, path string, out io.Writer, lines ...string) error {
 	conn, err := clients.DialUnix(ctx, path, nil)
 	if err != nil {

@@ -1,5 +1,4 @@
-// Upload takes files of a form, while they arrive: /store writes them to a directory, /count leads their lines through a
-// pipeline and keeps nothing.
+// Upload receives the files of a form as streams: /store writes them to a directory, and /count counts their lines.
 //
 //	go run ./docs/examples/upload
 //	curl -F note=hello -F file=@README.md localhost:8080/store
@@ -50,7 +49,7 @@ func routes(root *os.Root) http.Handler {
 	return mux
 }
 
-// each returns a handler that answers with a line of f for every file of a form.
+// each returns a handler that replies with the result of f for every file of a form.
 func each(f func(context.Context, *httpd.Part) (string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		httpd.Reply(func(ctx context.Context, r *http.Request) (httpd.Response, error) {
@@ -79,7 +78,7 @@ func each(f func(context.Context, *httpd.Part) (string, error)) http.HandlerFunc
 	}
 }
 
-// store writes a file to the directory. A root refuses names that lead out of it.
+// store writes the file to the directory. A root rejects names that lead out of it.
 func store(ctx context.Context, root *os.Root, part *httpd.Part) (string, error) {
 	if part.FileName == "" {
 		return "", &httpd.RequestError{Status: http.StatusBadRequest, Err: fmt.Errorf("file without a name")}

@@ -1,11 +1,11 @@
-// Wsauth accepts a WebSocket only from a client with a token: in the Authorization field, as programs send it, in a cookie, as a
-// browser does by itself, or as a subprotocol, the one field that a script in a page may fill in.
+// Wsauth accepts a WebSocket only from a client with a token: in the Authorization field, as programs send it, in a
+// cookie, as browsers do by themselves, or in a subprotocol, the only field that a script in a page can set.
 //
 //	WSAUTH_TOKEN=secret go run ./docs/examples/wsauth -addr localhost:7084
 //
-// In a page's console: new WebSocket("ws://localhost:7084/", ["news.v1", "bearer.secret"]). A request without the token is
-// answered with 401, before there is a connection, and pages of other origins with 403: a cookie alone does not tell who
-// has written the page.
+// In a page's console: new WebSocket("ws://localhost:7084/", ["news.v1", "bearer.secret"]). A request without the token
+// is answered 401 before there is a connection, and one from a page of another origin 403, because a cookie alone does
+// not identify the page.
 package main
 
 import (
@@ -52,12 +52,12 @@ func run(ctx context.Context, addr, token string, out io.Writer) error {
 }
 
 const (
-	protocol = "news.v1" // what is spoken; a server never answers with the token
-	bearer   = "bearer." // what a subprotocol with a token begins with
+	protocol = "news.v1" // the protocol in use; a server never answers with the token
+	bearer   = "bearer." // prefix of a subprotocol with a token
 	cookie   = "session"
 )
 
-// handler looks at the token, then upgrades.
+// handler checks the token, then upgrades.
 func handler(token string) http.Handler {
 	sockets := httpd.WebSocket(echo, &httpd.UpgradeConfig{Subprotocols: []string{protocol}})
 	want := sha256.Sum256([]byte(token))
@@ -72,7 +72,7 @@ func handler(token string) http.Handler {
 	})
 }
 
-// tokenOf returns the token of a request, "" if it has none.
+// tokenOf returns the token of a request, or "" if it has none.
 func tokenOf(r *http.Request) string {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return token
@@ -88,7 +88,7 @@ func tokenOf(r *http.Request) string {
 	return ""
 }
 
-// echo is what somebody gets who may connect.
+// echo serves a client that may connect.
 func echo(ctx context.Context, conn *websocket.Conn) error {
 	return pipeline.Connect(ctx, conn.In, conn.Out)
 }

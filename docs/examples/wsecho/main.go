@@ -1,4 +1,4 @@
-// Wsecho answers every WebSocket message with itself, many at a time. It is what conformance suites can be run against.
+// Wsecho sends every WebSocket message back. Conformance suites can be run against it.
 //
 //	go run ./docs/examples/wsecho -addr localhost:7080
 //
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends; then every client is told 1001.
+// run serves until ctx ends. Then every client receives 1001.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -43,9 +43,8 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return httpd.New(handler(), &httpd.Config{Logger: slog.Default()}).Serve(ctx, ln)
 }
 
-// handler accepts compressed messages from clients that offer them, and answers others in plain words. The limits are
-// those that conformance suites such as Autobahn's need: messages of 16 MiB, and of 65,536 fragments. The defaults are
-// 1 MiB and 4,096.
+// handler accepts compression if the client offers it. The limits suit conformance suites such as Autobahn's: messages
+// of 16 MiB and of 65,536 fragments. The defaults are 1 MiB and 4,096.
 func handler() http.Handler {
 	cfg := &httpd.UpgradeConfig{Origins: []string{"*"}}
 	cfg.WebSocket.Deflate = &websocket.Deflate{}
@@ -53,7 +52,7 @@ func handler() http.Handler {
 	return httpd.WebSocket(echo, cfg)
 }
 
-// echo sends back what it is sent.
+// echo sends back what it receives.
 func echo(ctx context.Context, conn *websocket.Conn) error {
 	return pipeline.Connect(ctx, conn.In, conn.Out)
 }

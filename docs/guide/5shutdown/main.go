@@ -39,7 +39,7 @@ func main() {
 		stop() // a second Ctrl-C ends the process
 		late, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		_ = ln.Shutdown(late) // Serve tells when it is over
+		_ = ln.Shutdown(late) // Serve returns when it is done
 	})
 	log.Println(ln.Serve(context.Background(), serve))
 }

@@ -1,4 +1,4 @@
-// A client for the server of step 5. It orders an apple each second and connects again when the connection ends.
+// A client for the server of step 5. It orders an apple each second, and reconnects when the connection ends.
 package main
 
 import (
@@ -40,7 +40,7 @@ func stayConnected(ctx context.Context, addr string, show func(total Order)) err
 		Timeout: 5 * time.Second, // for looking up the name and connecting
 		Conn: chanio.ConnConfig{
 			IdleTimeout:  30 * time.Second, // the server sends totals every ten seconds
-			WriteTimeout: 30 * time.Second, // the server takes nothing
+			WriteTimeout: 30 * time.Second, // the server reads nothing
 		},
 	}
 	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, cfg) }

@@ -23,7 +23,7 @@ type Order struct{ ID, Count int }
 var orders = codec.Prefixed(codec.Uint32, codec.JSON[Order]())
 
 func main() {
-	dump := flag.Bool("x", false, "show the bytes, too")
+	dump := flag.Bool("x", false, "also print the bytes")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		log.Fatal("usage: ask [-x] ID COUNT")
@@ -47,7 +47,7 @@ func main() {
 	fmt.Printf("%+v\n", reply)
 }
 
-// bytesOf shows what an order is on the wire.
+// bytesOf returns an order as it is on the wire.
 func bytesOf(o Order) string {
 	p, err := codec.Marshal(orders, o)
 	if err != nil {
@@ -56,7 +56,7 @@ func bytesOf(o Order) string {
 	return hex.Dump(p)
 }
 
-// ask makes one call. It connects again until the server listens, for a minute at most.
+// ask makes one call. It retries until the server listens, for a minute at most.
 func ask(addr string, order Order) (Order, error) {
 	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
 	caller := clients.NewClient(dial, orders, orders, &clients.ClientConfig[Order, Order]{Timeout: time.Minute})

@@ -16,11 +16,11 @@ import (
 func failures(log io.ReadCloser) *chanio.Source[int] {
 	lines := codec.Decode(chanio.FromReader(log, log.Close), codec.Lines)
 	failed := pipeline.Filter(lines, func(line string) bool { return strings.Contains(line, "ERROR") })
-	seconds := pipeline.Batch(failed, 1000, time.Second) // a thousand lines, or those of a second
+	seconds := pipeline.Batch(failed, 1000, time.Second) // at most a thousand lines, or one second
 	return pipeline.Map(seconds, func(lines []string) int { return len(lines) })
 }
 
-// fahrenheit reads a thermometer every second, also while nobody receives.
+// fahrenheit reads a thermometer every second, even without a receiver.
 func fahrenheit(ctx context.Context, celsius func() float64) *chanio.Source[float64] {
 	read := pipeline.Periodically(time.Second, func(time.Time) float64 { return celsius() })
 	ahead := pipeline.Buffer(ctx, read, 16, pipeline.DropOldest) // takes ctx: it starts a goroutine

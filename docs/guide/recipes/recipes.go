@@ -53,6 +53,24 @@ func answer(_ context.Context, q Question) (Answer, error) {
 	return Answer{strings.ToUpper(q.Text)}, nil
 }
 
+// A pool of connections.
+
+func newPool(addr string) *clients.Pool[*chanio.Conn] {
+	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
+	return clients.NewConnPool(dial, &clients.PoolConfig[*chanio.Conn]{MaxOpen: 4}) // further callers wait
+}
+
+func askPooled(ctx context.Context, pool *clients.Pool[*chanio.Conn], text string) (a Answer, err error) {
+	err = pool.Do(ctx, func(ctx context.Context, c *chanio.Conn) error { // after an error c is closed
+		if err := codec.Send(ctx, c.Out, questions, Question{text}); err != nil {
+			return err
+		}
+		a, err = codec.Recv(ctx, c.In, answers)
+		return err
+	})
+	return a, err
+}
+
 // A proxy.
 
 func proxy(ctx context.Context, client *chanio.Conn, backend string) error {
@@ -65,7 +83,7 @@ func proxy(ctx context.Context, client *chanio.Conn, backend string) error {
 	return chanio.Relay(ctx, client, server) // each side is half-closed when the other ends
 }
 
-// A client that connects again.
+// A client that reconnects.
 
 func follow(ctx context.Context, addr string, show func(line string)) error {
 	dial := func(ctx context.Context) (*chanio.Conn, error) { return clients.DialTCP(ctx, addr, nil) }
@@ -86,8 +104,8 @@ func timeouts() (*servers.Listener, error) {
 	return servers.ListenTCP("localhost:0", &servers.Config{
 		Conn: chanio.ConnConfig{
 			IdleTimeout:  time.Minute,      // a Recv that waits longer for a byte fails
-			WriteTimeout: 30 * time.Second, // a peer that takes nothing for so long is aborted
-			Linger:       5 * time.Second,  // how long Close waits for a peer that takes nothing
+			WriteTimeout: 30 * time.Second, // a peer that reads nothing for so long is aborted
+			Linger:       5 * time.Second,  // how long Close waits for a peer that reads nothing
 		},
 	})
 }
@@ -143,7 +161,7 @@ func longest(ctx context.Context, path string) (string, error) {
 func room(ctx context.Context, c *chanio.Conn, messages *bus.Bus[string, string]) error {
 	lines := codec.Frame(c, codec.Lines)
 	heard, err := messages.Subscribe(ctx, "lobby", &pipeline.Queue[string]{
-		Size: 100, Policy: pipeline.DropOldest, // a slow member loses messages and delays nobody
+		Size: 100, Policy: pipeline.DropOldest, // a slow member loses messages and does not delay others
 	})
 	if err != nil {
 		return err
@@ -162,11 +180,11 @@ func room(ctx context.Context, c *chanio.Conn, messages *bus.Bus[string, string]
 // Batches by size and time.
 
 func store(ctx context.Context, rows *chanio.Source[string], write func([]string) error) error {
-	batches := pipeline.Batch(rows, 100, time.Second) // 100 rows, or those of a second
+	batches := pipeline.Batch(rows, 100, time.Second) // at most 100 rows, or one second
 	return pipeline.ForEach(ctx, batches, write)
 }
 
-// Numbers to watch.
+// Metrics.
 
 func watched(addr string, log *slog.Logger) (*servers.Listener, error) {
 	return servers.ListenTCP(addr, &servers.Config{

@@ -51,6 +51,17 @@ func TestCalls(t *testing.T) {
 	require.Equal(t, "HELLO", text)
 }
 
+func TestPool(t *testing.T) {
+	pool := newPool(listen(t, answerAll))
+	defer pool.Close()
+	for range 2 {
+		a, err := askPooled(t.Context(), pool, "hello")
+		require.NoError(t, err)
+		require.Equal(t, Answer{"HELLO"}, a)
+	}
+	require.EqualValues(t, 1, pool.Stats().Opened)
+}
+
 func TestProxy(t *testing.T) {
 	backend := listen(t, answerAll)
 	caller := newCaller(listen(t, func(ctx context.Context, c *chanio.Conn) error { return proxy(ctx, c, backend) }))

@@ -11,15 +11,15 @@ import (
 
 // What docs/performance.md quotes.
 
-// answerAtOnce is a connection whose replies never wait for each other.
+// answerAtOnce dials a connection that never holds values back.
 func answerAtOnce(ctx context.Context, addr string) (*chanio.Conn, error) {
 	return clients.DialTCP(ctx, addr, &clients.Config{Conn: chanio.ConnConfig{Coalesce: -1}})
 }
 
-// greet sends many small values that no input has asked for, in few system calls.
+// greet sends many small values that are not replies, in few system calls.
 func greet(ctx context.Context, out *chanio.Sink[string], names []string) error {
-	uncork := out.Cork() // hold back, for the coalescing delay at most
-	defer uncork()       // and send what was held
+	uncork := out.Cork() // hold values back, at most for the coalescing delay
+	defer uncork()       // then send them
 	for _, name := range names {
 		if err := out.Send(ctx, "hello, "+name); err != nil {
 			return err
@@ -28,7 +28,7 @@ func greet(ctx context.Context, out *chanio.Sink[string], names []string) error 
 	return nil
 }
 
-// total keeps no frame, so it need not own them.
+// total keeps no frames, so it need not own them.
 func total(ctx context.Context, c *chanio.Conn) (bytes int, err error) {
 	frames := codec.Decode(c.In, codec.Prefixed(codec.Uint32, codec.Borrowed)) // valid until the next one
 	return pipeline.Reduce(ctx, frames, 0, func(sum int, frame []byte) int { return sum + len(frame) })

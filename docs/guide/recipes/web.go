@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"time"
@@ -21,7 +22,7 @@ type Price struct{ Cents int }
 
 func pricesHandler(prices func(ctx context.Context) *chanio.Source[Price]) http.Handler {
 	return httpd.Reply(func(ctx context.Context, _ *http.Request) (httpd.Response, error) {
-		return httpd.NDJSON(prices(ctx)), nil // each line leaves when it comes
+		return httpd.NDJSON(prices(ctx)), nil // each line is sent when it is available
 	})
 }
 
@@ -32,6 +33,39 @@ func readPrices(ctx context.Context, url string) ([]Price, error) {
 	}
 	defer resp.Close()
 	return pipeline.Collect(ctx, codec.Decode(resp.Body, codec.JSONLines[Price]()))
+}
+
+// NDJSON in a request.
+
+func ingest(store func([]Price) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		prices := codec.Decode(httpd.Body(w, r), codec.JSONLines[Price]())
+		err := pipeline.ForEach(r.Context(), pipeline.Batch(prices, 100, time.Second), store)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest) // invalid JSON has its offset in err
+		}
+	})
+}
+
+func send(ctx context.Context, url string, prices *chanio.Source[Price]) (status int, err error) {
+	resp, err := httpc.Post(ctx, url, httpc.Encoded(prices, codec.JSONLines[Price]()))
+	if err != nil {
+		return 0, err
+	}
+	return resp.Status, resp.Close()
+}
+
+// Both directions at once over HTTP.
+
+func upper(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error { // for httpd.Stream
+	if err := d.Out.Flush(ctx); err != nil { // sends the head of the reply, for which the client waits
+		return err
+	}
+	return pipeline.Connect(ctx, pipeline.Map(d.In, bytes.ToUpper), d.Out)
+}
+
+func converse(ctx context.Context, url string, say *chanio.Source[[]byte]) (*httpc.Response, error) {
+	return httpc.Post(ctx, url, httpc.Stream(say)) // returns with the head, while say is still being sent
 }
 
 // Server-sent events.
@@ -48,7 +82,7 @@ func events(topic *sse.Topic) http.Handler {
 }
 
 func listenTo(ctx context.Context, url string) (*chanio.Source[string], error) {
-	all, err := httpc.Events(ctx, url, nil) // connects again, and resumes behind the last event
+	all, err := httpc.Events(ctx, url, nil) // reconnects, and resumes after the last event
 	if err != nil {
 		return nil, err
 	}

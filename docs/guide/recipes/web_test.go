@@ -2,7 +2,9 @@ package recipes
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +39,42 @@ func TestPrices(t *testing.T) {
 	got, err := readPrices(t.Context(), "http://"+addr)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
+}
+
+func TestIngest(t *testing.T) {
+	want := []Price{{1}, {2}}
+	var got []Price
+	addr := serveHTTP(t, ingest(func(prices []Price) error {
+		got = append(got, prices...)
+		return nil
+	}))
+	status, err := send(t.Context(), "http://"+addr, chanio.FromSlice(want))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, want, got)
+
+	resp, err := httpc.Post(t.Context(), "http://"+addr, httpc.Text("{}\nno JSON\n"))
+	require.NoError(t, err)
+	text, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadRequest, resp.Status)
+	require.Contains(t, text, "at byte 4")
+}
+
+func TestConverse(t *testing.T) {
+	say, out := chanio.PipeOf[[]byte](0)
+	resp, err := converse(t.Context(), "http://"+serveHTTP(t, httpd.Stream(upper)), say)
+	require.NoError(t, err)
+	defer resp.Close()
+	for _, word := range []string{"one", "two"} {
+		require.NoError(t, out.Send(t.Context(), []byte(word)))
+		got, err := resp.Body.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, strings.ToUpper(word), string(got))
+	}
+	require.NoError(t, out.Close())
+	_, err = resp.Body.Recv(t.Context())
+	require.ErrorIs(t, err, io.EOF)
 }
 
 func TestEvents(t *testing.T) {

@@ -3,7 +3,7 @@ package record
 
 import "github.com/weir-go/weir/codec"
 
-// Reading is a number of bytes, then sensor, value, and the name behind its length.
+// Reading is a length, then sensor, value, and a length-prefixed name.
 type Reading struct {
 	Sensor uint16
 	Value  float64

@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	log.Println(httpd.ListenAndServe(ctx, "localhost:8080", routes(), &httpd.Config{
 		Logger:          slog.Default(),
-		ShutdownTimeout: 10 * time.Second, // for requests under way when ctx ends
+		ShutdownTimeout: 10 * time.Second, // for requests in progress when ctx ends
 	}))
 }
 
@@ -35,10 +35,10 @@ func routes() http.Handler {
 	return mux
 }
 
-// Price is what something costs now.
+// Price is the current price of something.
 type Price struct{ Cents int }
 
-// prices replies with ten prices, a line of JSON each, as they come.
+// prices replies with ten prices, one JSON value per line, as they become available.
 func prices(_ context.Context, r *http.Request) (httpd.Response, error) {
 	cents := 100
 	all := pipeline.Periodically(100*time.Millisecond, func(time.Time) Price {

@@ -36,7 +36,7 @@ func newClient() *httpc.Client {
 	})
 }
 
-// Price is what something costs now.
+// Price is the current price of something.
 type Price struct{ Cents int }
 
 func showPrices(ctx context.Context, client *httpc.Client, host string) error {
@@ -71,7 +71,7 @@ func shout(ctx context.Context, client *httpc.Client, host string) error {
 }
 
 func showTicks(ctx context.Context, client *httpc.Client, host string) error {
-	events, err := client.Events(ctx, "http://"+host+"/ticks", nil) // connects again by itself
+	events, err := client.Events(ctx, "http://"+host+"/ticks", nil) // reconnects by itself
 	if err != nil {
 		return err
 	}

@@ -1,20 +1,20 @@
 package queue
 
-// entry is a value with its weight, or, if that is negative, a mark: as many values were lost in this place.
+// entry is a value and its weight. A negative weight marks a place where that many values were lost.
 type entry[T any] struct {
 	v T
 	w int
 }
 
-// backlog is what a queue holds.
+// backlog holds the values of a queue.
 type backlog[T any] struct {
 	entries Ring[entry[T]]
-	weight  int    // of the values, and of the room that is reserved
-	dropped uint64 // values, ever
+	weight  int    // of the values and of reserved room
+	dropped uint64 // number of values dropped so far
 
-	marks bool // values that were lost leave a mark
-	keeps bool // values that were dropped are left to somebody
-	left  []T  // these
+	marks bool // lost values leave a mark
+	keeps bool // dropped values are collected in left
+	left  []T  // see keeps
 }
 
 func (b *backlog[T]) push(v T, w int) {
@@ -28,7 +28,7 @@ func (b *backlog[T]) shift() entry[T] {
 	return e
 }
 
-// dropOldest drops the first value, and puts a mark in its place.
+// dropOldest drops the first value and leaves a mark in its place.
 func (b *backlog[T]) dropOldest() {
 	lost := 1
 	first := b.shift()
@@ -42,7 +42,7 @@ func (b *backlog[T]) dropOldest() {
 	}
 }
 
-// dropNewest drops v, which comes behind all others.
+// dropNewest drops v, which would be the last value.
 func (b *backlog[T]) dropNewest(v T) {
 	b.drop(v)
 	if n := b.entries.Len(); n > 0 && b.entries.At(n-1).w < 0 {
@@ -59,7 +59,7 @@ func (b *backlog[T]) drop(v T) {
 	}
 }
 
-// clear drops everything, which was not lost.
+// clear drops everything without counting it as lost.
 func (b *backlog[T]) clear() {
 	for b.keeps && b.entries.Len() > 0 {
 		if e := b.shift(); e.w > 0 {

@@ -65,7 +65,7 @@ func (c Config[T]) Default(caller string, policy Policy) *Config[T] {
 	return &c
 }
 
-// weigh returns what v counts for.
+// weigh returns the weight of v.
 func (c *Config[T]) weigh(v T) int {
 	if c.Metric == nil {
 		return 1

@@ -15,15 +15,15 @@ import (
 // while it waits or calls a function of the user. An idle queue has no buffers.
 type Queue[T any] struct {
 	cfg  *Config[T]
-	drop func(v T) // takes over values that the receiver will not get; nil if nobody does
+	drop func(v T) // called with values that the receiver will not get; may be nil
 
 	mu         sync.Mutex
 	backlog    backlog[T]
-	err        error // comes after the values
+	err        error // returned after the values
 	over       bool  // nothing more is accepted
 	waiting    bool  // the receiver waits
-	overflowed bool  // unlock is to call OnOverflow
-	blocked    int   // senders that wait
+	overflowed bool  // unlock must call OnOverflow
+	blocked    int   // number of senders that wait
 	ready      chan struct{}
 	room       chan struct{} // closed once the queue is over
 }
@@ -68,7 +68,7 @@ func (q *Queue[T]) PutAll(ctx context.Context, vs []T) (n int, err error) {
 	return n, nil
 }
 
-// putFitting queues values for as long as there is room, and returns how many.
+// putFitting queues values while there is room and returns how many.
 func (q *Queue[T]) putFitting(vs []T) (n int) {
 	if q.cfg.Metric != nil || len(vs) == 1 {
 		return 0
@@ -85,8 +85,8 @@ func (q *Queue[T]) putFitting(vs []T) (n int) {
 // Outcome is what became of a value.
 type Outcome struct {
 	OK   bool // it was accepted
-	Full bool // it was not: its sender has to wait
-	Lost bool // it, or another for it, was dropped
+	Full bool // it was not accepted: its sender must wait
+	Lost bool // it, or another in its place, was dropped
 	Over bool // nothing more is accepted
 }
 
@@ -145,7 +145,8 @@ func (q *Queue[T]) Room() int {
 
 func (q *Queue[T]) freeLocked() int { return q.cfg.Size - q.backlog.weight }
 
-// fitsLocked reports whether there is room for the weight. What is larger than the queue fits when it is empty.
+// fitsLocked reports whether there is room for the weight w. A value larger than the queue fits when the queue is
+// empty.
 func (q *Queue[T]) fitsLocked(w int) bool {
 	free := q.freeLocked()
 	return w <= free || free == q.cfg.Size
@@ -169,9 +170,9 @@ func (q *Queue[T]) awaitRoomLocked(ctx context.Context) (err error) {
 	return err
 }
 
-// unlock wakes the receiver if there is something for it, and one sender if there is room, releases the lock, and then
-// makes the calls that wait for that. A sender that got room, or gave up, wakes the next; the end of the queue wakes
-// all of them.
+// unlock wakes the receiver if there is something to receive, and one sender if there is room. Then it releases the
+// lock and makes the calls that were deferred until after it. A sender that got room or gave up wakes the next one; the
+// end of the queue wakes all.
 func (q *Queue[T]) unlock() {
 	if q.waiting && q.hasNewsLocked() {
 		q.waiting = false
@@ -184,14 +185,14 @@ func (q *Queue[T]) unlock() {
 	q.backlog.left, q.overflowed = nil, false
 	q.mu.Unlock()
 	for _, v := range left {
-		defer q.drop(v) // all of them, also when one panics
+		defer q.drop(v) // all of them, even if one call panics
 	}
 	if overflowed && q.cfg.OnOverflow != nil {
 		q.cfg.OnOverflow()
 	}
 }
 
-// hasNewsLocked reports whether a receiver need not wait.
+// hasNewsLocked reports whether a receiver can continue without waiting.
 func (q *Queue[T]) hasNewsLocked() bool { return q.backlog.entries.Len() > 0 || q.over }
 
 func signal(c chan struct{}) {
@@ -201,7 +202,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// offerLocked queues v if there is room, otherwise does as the policy says.
+// offerLocked queues v if there is room, and otherwise does what the policy says.
 func (q *Queue[T]) offerLocked(v T, w int) Outcome {
 	if q.over {
 		return Outcome{Over: true}
@@ -234,7 +235,7 @@ func (q *Queue[T]) offerLocked(v T, w int) Outcome {
 	return Outcome{Full: true}
 }
 
-// End accepts nothing more. The receiver is told err after what the queue holds. The first end counts.
+// End accepts nothing more. The receiver gets err after the values in the queue. The first end counts.
 func (q *Queue[T]) End(err error) {
 	q.mu.Lock()
 	defer q.unlock()

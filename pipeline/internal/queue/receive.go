@@ -57,7 +57,8 @@ func (q *Queue[T]) AtHand(dst []T) []T {
 	return dst
 }
 
-// wait returns when a sender has queued something, the queue has ended, done is closed, or for nothing.
+// wait returns when a sender has queued something, the queue has ended, or done is closed. It may also return
+// spuriously.
 func (q *Queue[T]) wait(done <-chan struct{}) {
 	q.mu.Lock()
 	if q.ready == nil {

@@ -1,4 +1,4 @@
-// Package message is the messages of DNS (RFC 1035) as a codec, with compressed names.
+// Package message is a codec for DNS messages (RFC 1035), with compressed names.
 package message
 
 import (
@@ -20,27 +20,27 @@ type Message struct {
 	More      []Record // additional records
 }
 
-// Flags are the bits behind the ID, RFC 1035, section 4.1.1.
+// Flags are the bits after the ID; see RFC 1035, section 4.1.1.
 type Flags struct {
 	Response  bool
 	Opcode    uint8
-	Authority bool // the answer is the server's own
+	Authority bool // the answer is authoritative
 	Truncated bool
-	Recurse   bool // is desired
-	Recursion bool // is available
+	Recurse   bool // recursion is desired
+	Recursion bool // recursion is available
 	Reserved  uint8
 	Code      uint8 // 0: no error, 3: no such name
 }
 
 // Question is what is asked.
 type Question struct {
-	Name  string // with a dot at its end
+	Name  string // with a final dot
 	Type  uint16
 	Class uint16
 }
 
-// Record is a resource record. Data is as it is sent, but names within that may be compressed (in records of the types
-// of RFC 1035) are spelt out.
+// Record is a resource record. Data has the bytes as sent, but with names decompressed in the types of RFC 1035 that
+// may compress them.
 type Record struct {
 	Name  string
 	Type  uint16
@@ -62,7 +62,7 @@ const (
 	ClassIN uint16 = 1
 )
 
-// A returns a record of an address.
+// A returns an address record.
 func A(name string, ttl uint32, addr netip.Addr) Record {
 	r := Record{Name: name, Type: TypeA, Class: ClassIN, TTL: ttl, Data: addr.AsSlice()}
 	if addr.Is6() {
@@ -71,8 +71,8 @@ func A(name string, ttl uint32, addr netip.Addr) Record {
 	return r
 }
 
-// Codec is one message that takes the whole frame around it: a datagram, or what [Framed] puts a length in front of. A
-// query for the address of a.b:
+// Codec is one message that fills the enclosing frame: a datagram, or the body of [Framed]. A query for the address of
+// a.b:
 //
 //	+-------+-------+-------+-------+-------+-------+----+----+----+----+----+-------+-------+
 //	| 00 07 | 01 00 | 00 01 | 00 00 | 00 00 | 00 00 | 01 | 61 | 01 | 62 | 00 | 00 01 | 00 01 |
@@ -80,7 +80,7 @@ func A(name string, ttl uint32, addr netip.Addr) Record {
 //	  ID      flags   counts of the four sections     name: 1 a 1 b, end       A       IN
 var Codec codec.Codec[Message] = message{}
 
-// Framed is a message behind its length, as it is sent over TCP (RFC 1035, section 4.2.2).
+// Framed is a message with its length before it, as sent over TCP (RFC 1035, section 4.2.2).
 var Framed = codec.Prefixed(codec.Uint16, Codec)
 
 var flags = codec.Bits(codec.Uint16,
@@ -109,7 +109,7 @@ var headCodec = codec.Record(
 
 type message struct{}
 
-// Append writes each name, or the rest of one, only where it comes for the first time.
+// Append writes each name, or suffix of one, in full only the first time.
 func (message) Append(dst []byte, m Message) ([]byte, error) {
 	w := writer{start: len(dst), seen: map[string]int{}}
 	h := head{ID: m.ID, Flags: m.Flags}
@@ -142,7 +142,7 @@ func (message) Append(dst []byte, m Message) ([]byte, error) {
 
 var sectionNames = [...]string{"answers", "authority", "more"}
 
-// writer remembers where names are.
+// writer records the offsets of names.
 type writer struct {
 	start int
 	seen  map[string]int
@@ -183,7 +183,7 @@ func (w *writer) record(dst []byte, r Record) ([]byte, error) {
 	return append(dst, r.Data...), nil
 }
 
-// Decode needs all of the message at once, because names point back into it.
+// Decode needs the whole message at once, because names point back into it.
 func (message) Decode(r *codec.Reader) (m Message, err error) {
 	n, bounded := r.Remaining()
 	if !bounded {
@@ -254,8 +254,7 @@ func (r *reader) take(n int) ([]byte, error) {
 	return p, nil
 }
 
-// name reads a name that lies at the present place or is pointed to from there. Every pointer leads further back, so
-// that there is no endless chain of them.
+// name reads the name at the current position. Each pointer must lead further back, so a chain of them ends.
 func (r *reader) name() (string, error) {
 	var name strings.Builder
 	at, end, least := r.at, -1, r.at
@@ -302,7 +301,7 @@ func (r *reader) name() (string, error) {
 	return name.String(), nil
 }
 
-// addLabel adds a label and the dot behind it to name.
+// addLabel appends a label and a dot to name.
 func addLabel(name *strings.Builder, label []byte) error {
 	if bytes.IndexByte(label, '.') >= 0 {
 		return fmt.Errorf("%w: a label with a dot in it", codec.ErrMalformed)
@@ -333,7 +332,7 @@ func (r *reader) record() (record Record, err error) {
 	return record, err
 }
 
-// data reads the data of a record, with the one name that some types end in spelt out.
+// data reads the data of a record, and decompresses the name that some types end in.
 func (r *reader) data(kind uint16, size int) ([]byte, error) {
 	fixed := -1
 	switch kind {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 says
-// that nothing may be.
+// Program returns the path of a program from a Debian package. If it is missing, the test is skipped, or fails with
+// WEIR_REQUIRE=1.
 func Program(t testing.TB, name, pkg string) string {
 	t.Helper()
 	for _, try := range []string{name, "/usr/sbin/" + name} {
@@ -31,8 +31,8 @@ func Program(t testing.TB, name, pkg string) string {
 	return ""
 }
 
-// Start runs a server on a free port of loopback until the test ends and returns its address. Among args, "PORT" stands
-// for the port. It returns when the server has written a line that contains ready; if the port was taken meanwhile it
+// Start runs a server on a free loopback port until the test ends, and returns its address. "PORT" in args stands for
+// the port. Start returns when the server has written a line that contains ready. If the port was taken meanwhile, it
 // tries another.
 func Start(t testing.TB, path, ready string, args ...string) (addr string) {
 	t.Helper()
@@ -52,7 +52,7 @@ func Start(t testing.TB, path, ready string, args ...string) (addr string) {
 	return ""
 }
 
-// launch starts a command and waits for it to say that it is ready.
+// launch starts a command and waits until it is ready.
 func launch(t testing.TB, cmd *exec.Cmd, ready string) (said string, up bool) {
 	t.Helper()
 	r, w, err := os.Pipe()

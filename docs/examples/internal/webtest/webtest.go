@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// Serve serves h until the test ends, and returns its URL without a slash behind it.
+// Serve serves h until the test ends, and returns its URL without a trailing slash.
 func Serve(t *testing.T, h http.Handler) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,7 +28,7 @@ func Serve(t *testing.T, h http.Handler) string {
 	return "http://" + ln.Addr().String()
 }
 
-// Get returns the status and the body of what is at a URL.
+// Get returns the status and the body of a URL.
 func Get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	resp, err := http.Get(url)

@@ -1,4 +1,4 @@
-// Package resp is the protocol of Redis, RESP2 and RESP3, as a codec.
+// Package resp is a codec for the Redis protocol, RESP2 and RESP3.
 package resp
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Kind is the first byte of a value, which says what it is.
+// Kind is the first byte of a value.
 type Kind byte
 
 // The kinds of RESP2 and RESP3.
@@ -27,12 +27,12 @@ const (
 	BigInt   Kind = '('
 	BulkFail Kind = '!'
 	Verbatim Kind = '='
-	Map      Kind = '%' // keys and values in turn
+	Map      Kind = '%' // alternating keys and values
 	Set      Kind = '~'
-	Push     Kind = '>' // not an answer: a message of a subscription, for instance
+	Push     Kind = '>' // not a reply, such as a message of a subscription
 )
 
-// Value is anything that is sent in either direction.
+// Value is a message in either direction.
 type Value struct {
 	Kind  Kind
 	Text  string  // of Simple, Failure, Bulk, BulkFail, Verbatim (its first four characters are the format), BigInt
@@ -42,7 +42,7 @@ type Value struct {
 	Elems []Value // of Array, Map, Set, Push
 }
 
-// Command is an array of bulk strings: the form of all that a client sends.
+// Command returns an array of bulk strings, the form of every client command.
 func Command(words ...string) Value {
 	v := Value{Kind: Array, Elems: make([]Value, len(words))}
 	for i, w := range words {
@@ -51,7 +51,7 @@ func Command(words ...string) Value {
 	return v
 }
 
-// Err returns the error that v is, or nil.
+// Err returns v as an error if it is one, or nil.
 func (v Value) Err() error {
 	if v.Kind == Failure || v.Kind == BulkFail {
 		return fmt.Errorf("redis: %s", v.Text)
@@ -59,7 +59,7 @@ func (v Value) Err() error {
 	return nil
 }
 
-// Limits, in either direction.
+// Limits in both directions.
 const (
 	MaxLine = 64 << 10
 	MaxBulk = 16 << 20
@@ -79,7 +79,7 @@ var Codec codec.Codec[Value] = protocol{}
 
 type protocol struct{}
 
-// Append follows a value as deeply as codec.MaxDepth.
+// Append encodes values nested up to codec.MaxDepth.
 func (protocol) Append(dst []byte, v Value) ([]byte, error) { return appendValue(dst, v, 0) }
 
 func appendValue(dst []byte, v Value, depth int) ([]byte, error) {
@@ -210,7 +210,7 @@ func (protocol) Decode(r *codec.Reader) (v Value, err error) {
 	return v, nil
 }
 
-// readLine lends a line without its end.
+// readLine returns a line without its end, valid until the next read.
 func readLine(r *codec.Reader) ([]byte, error) {
 	start := r.Offset()
 	line, err := r.ReadUntil('\n', MaxLine+1)
