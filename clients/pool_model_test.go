@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	errGone  = errors.New("the caller has lost its patience")
+	errGone  = errors.New("the caller gave up")
 	errSick  = errors.New("not healthy")
-	errClash = errors.New("it is not to be had now")
+	errClash = errors.New("it is not available now")
 )
 
 // poolModel is what a Pool and its users do to values, and what must hold of it at any time.
