@@ -21,8 +21,9 @@ type shard[K comparable, T any] struct {
 // topic is a set of subscriptions. Publishers go through a part of subs that is never written again: a subscription is
 // appended behind that part, and one that leaves is taken out of a copy.
 type topic[K comparable, T any] struct {
-	subs  []*subscription[K, T]
-	given atomic.Bool // subs was given to a publisher
+	subs    []*subscription[K, T]
+	members int         // of subs
+	given   atomic.Bool // subs was given to a publisher
 }
 
 // subscription is the sending end of a subscriber.
@@ -34,6 +35,8 @@ type subscription[K comparable, T any] struct {
 	match func(K) bool // of SubscribeFunc
 	at    int          // in the subs of its topic; -1: not there any more
 
+	member *member[T] // of Attach
+
 	userCode bool // a delivery calls functions of the subscriber
 }
 
@@ -42,6 +45,14 @@ func (s *subscription[K, T]) source() *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
 		Next: s.q.Next, TryNext: s.q.TryNext, AtHand: s.q.AtHand, Close: s.close, Describe: s.describe,
 	})
+}
+
+// offer gives v to the subscriber, if that takes no time.
+func (s *subscription[K, T]) offer(v T) queue.Outcome {
+	if s.member != nil {
+		return s.member.offer(v)
+	}
+	return s.q.TryPut(v)
 }
 
 func (s *subscription[K, T]) close() error {
@@ -56,26 +67,32 @@ func (s *subscription[K, T]) describe() chanio.Description {
 	return d
 }
 
-// recovered is deferred around functions of the subscriber: one that panics ends the subscription.
-func (s *subscription[K, T]) recovered() {
-	if v := recover(); v != nil {
-		s.q.End(chanio.Recovered(v))
-		s.shard.remove(s)
+// recovered is deferred around functions of the subscriber: one that panics, or calls runtime.Goexit, ends the
+// subscription.
+func (s *subscription[K, T]) recovered(returned *bool) {
+	if *returned {
+		return
 	}
+	v := recover()
+	if s.member != nil {
+		s.member.broken(v)
+	}
+	s.q.End(chanio.Recovered(v))
+	s.shard.remove(s)
 }
 
-// subscribers returns those of a topic at this moment, to be read only.
-func (sh *shard[K, T]) subscribers(name K) []*subscription[K, T] {
+// subscribers returns those of a topic at this moment, to be read only, and whether there are members among them.
+func (sh *shard[K, T]) subscribers(name K) (subs []*subscription[K, T], members bool) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	t := sh.topics[name]
 	if t == nil {
-		return nil
+		return nil, false
 	}
 	if !t.given.Load() {
 		t.given.Store(true)
 	}
-	return t.subs
+	return t.subs, t.members > 0
 }
 
 // add reports whether s is a subscription of its topic from now on; it is not after close.
@@ -95,6 +112,9 @@ func (sh *shard[K, T]) add(s *subscription[K, T]) bool {
 	}
 	s.topic, s.at = t, len(t.subs)
 	t.subs = append(t.subs, s)
+	if s.member != nil {
+		t.members++
+	}
 	return true
 }
 
@@ -115,6 +135,9 @@ func (sh *shard[K, T]) remove(s *subscription[K, T]) {
 	t.subs[s.at].at = s.at
 	t.subs[end] = nil
 	t.subs = t.subs[:end]
+	if s.member != nil {
+		t.members--
+	}
 	if s.at = -1; end == 0 {
 		delete(sh.topics, s.name)
 	}
