@@ -40,7 +40,7 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	parts := r.parts
 	r.parts = false
 	for c.aheadBudget() {
-		m, err := c.message(ctx, true)
+		m, err := c.rd.message(ctx, true)
 		if err == errNoBudget {
 			c.setFull()
 		}
@@ -126,7 +126,7 @@ func (c *Conn) startDropping() {
 			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
 		}
 		for {
-			m, err := c.message(ctx, true)
+			m, err := c.rd.message(ctx, true)
 			if err != nil {
 				break
 			}
@@ -197,7 +197,7 @@ func (c *Conn) look() {
 	case dead != nil:
 		c.Out.Abort(dead)
 	case ping:
-		c.tryControl(OpPing, pingPayload(c.pings.next()))
+		c.w.tryControl(OpPing, pingPayload(c.pings.next()))
 	}
 }
 

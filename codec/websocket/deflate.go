@@ -154,10 +154,10 @@ func (z *deflater) compress(p []byte) ([]byte, error) {
 }
 
 // compress compresses one message into memory that the caller is to release. z is what is to be referred to, or nil.
-func (c *Conn) compress(z *deflater, p []byte) ([]byte, *lease, error) {
+func (w *writer) compress(z *deflater, p []byte) ([]byte, *lease, error) {
 	if z == nil {
 		var err error
-		if z, err = c.cfg.Deflate.newDeflater(c.cfg.Extension.sendBits(c.cfg.Client)); err != nil {
+		if z, err = w.cfg.Deflate.newDeflater(w.cfg.Extension.sendBits(w.cfg.Client)); err != nil {
 			return nil, nil, err
 		}
 		defer z.free()
@@ -171,6 +171,6 @@ func (c *Conn) compress(z *deflater, p []byte) ([]byte, *lease, error) {
 }
 
 // deflates reports whether m is sent compressed.
-func (c *Conn) deflates(m *Message) bool {
-	return c.cfg.Deflate != nil && len(m.Data) >= c.cfg.Deflate.from()
+func (w *writer) deflates(m *Message) bool {
+	return w.cfg.Deflate != nil && len(m.Data) >= w.cfg.Deflate.from()
 }

@@ -46,7 +46,7 @@ func (c *Conn) goAway() {
 
 // closeOut is the hook of Out.
 func (c *Conn) closeOut() error {
-	ctx, stop := c.out.Lingering()
+	ctx, stop := c.w.end.Lingering()
 	defer stop()
 	c.closeAs(NormalClosure, "")
 	err := c.sendClose(ctx)
@@ -75,21 +75,21 @@ func (c *Conn) closeOut() error {
 
 // sendClose sends the Close frame, behind everything that was accepted. It does nothing if one has been sent.
 func (c *Conn) sendClose(ctx context.Context) error {
-	switch err := c.gate.enter(ctx, closing); {
+	switch err := c.w.gate.enter(ctx, closing); {
 	case errors.Is(err, net.ErrClosed):
 		return nil
 	case err != nil:
 		return err
 	}
-	defer c.gate.leave(closing)
-	return c.low.End(ctx, c.appendClose(c.low.Begin()), nil)
+	defer c.w.gate.leave(closing)
+	return c.w.low.End(ctx, c.appendClose(c.w.low.Begin()), nil)
 }
 
 func (c *Conn) appendClose(dst []byte) []byte {
 	c.mu.Lock()
 	say := c.sent
 	c.mu.Unlock()
-	return c.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
+	return c.w.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
 
 // readEnded is called by the reader when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
@@ -116,14 +116,14 @@ func (c *Conn) readEnded(err error) {
 	c.mu.Unlock()
 	switch {
 	case !byPeer && end.Code == Abnormal:
-		c.out.Set(err)
+		c.w.end.Set(err)
 		c.conn.Abort(err)
 	case !byPeer:
-		c.out.Set(err)
+		c.w.end.Set(err)
 		c.startFinish()
 	case end != nil:
-		if c.out.Settle(expired) == nil { // no channel holds anything
-			c.out.BeginClose(end)
+		if c.w.end.Settle(expired) == nil { // no channel holds anything
+			c.w.end.BeginClose(end)
 		}
 		c.startFinish()
 	default:
@@ -185,10 +185,10 @@ func (c *Conn) finishOut() {
 		return
 	}
 	if status != nil && !status.Code.normal() {
-		ctx, stop := c.out.Lingering()
-		_ = c.out.Settle(ctx) // Out.Close does it again, and has the error
+		ctx, stop := c.w.end.Lingering()
+		_ = c.w.end.Settle(ctx) // Out.Close does it again, and has the error
 		stop()
-		c.out.BeginClose(status)
+		c.w.end.BeginClose(status)
 	}
 	_ = c.Out.Close() // any other call of it has the error; if it could not be sent the connection has been aborted
 }
@@ -237,21 +237,21 @@ func (c *Conn) abort(cause error) {
 // tellWhy sends a Close frame with the code of cause, if there is one and that needs no wait.
 func (c *Conn) tellWhy(cause error) bool {
 	var end *CloseError
-	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.gate.shutNow() {
+	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.w.gate.shutNow() {
 		return false
 	}
-	defer c.gate.leave(closing)
-	frame := c.appendControl(c.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
-	ok, err := c.low.TryEnd(frame, nil)
+	defer c.w.gate.leave(closing)
+	frame := c.w.appendControl(c.w.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
+	ok, err := c.w.low.TryEnd(frame, nil)
 	return ok && err == nil
 }
 
 // lowEnded is told that nothing more can be sent on the connection below.
 func (c *Conn) lowEnded() {
 	if err := c.conn.Out.Err(); err != nil {
-		c.out.Set(abnormal(err))
+		c.w.end.Set(abnormal(err))
 	}
-	c.gate.cut()
+	c.w.gate.cut()
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
@@ -261,7 +261,7 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
-	if c.remembers() {
+	if c.w.remembers() {
 		c.cfg.Deflate.unreserve()
 	}
 	c.undrain()
@@ -284,7 +284,7 @@ func abnormal(err error) error {
 
 // why is the end of the connection as a call is told.
 func (c *Conn) why() error {
-	for _, err := range []error{c.out.Err(), c.inEnd.Err()} {
+	for _, err := range []error{c.w.end.Err(), c.inEnd.Err()} {
 		if err != nil {
 			return err
 		}

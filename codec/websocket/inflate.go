@@ -95,29 +95,35 @@ func (f *inflating) remember(p []byte) {
 func (f *inflating) end() { f.d.readers.Put(f.z) }
 
 // peerRemembers reports whether the peer's messages may refer to those before.
-func (c *Conn) peerRemembers() bool { return !c.cfg.Extension.sendsFresh(!c.cfg.Client) }
+func (r *reader) peerRemembers() bool {
+	cfg := &r.conn.cfg
+	return !cfg.Extension.sendsFresh(!cfg.Client)
+}
 
 // beginInflating begins to uncompress a message.
-func (c *Conn) beginInflating(data []byte, limit int64) *inflating {
+func (r *reader) beginInflating(data []byte, limit int64) *inflating {
+	c := r.conn
 	var before []byte
-	if c.peerRemembers() {
-		before = c.memory.window
+	if r.peerRemembers() {
+		before = c.w.memory.window
 	}
 	return c.cfg.Deflate.newInflating(data, before, limit)
 }
 
 // endInflating ends it, and keeps what the next may refer to.
-func (c *Conn) endInflating(f *inflating) {
+func (r *reader) endInflating(f *inflating) {
+	c := r.conn
 	f.end()
-	if c.peerRemembers() {
-		c.memory.window = f.window
+	if r.peerRemembers() {
+		c.w.memory.window = f.window
 	}
 }
 
 // inflate uncompresses a whole message. Memory grows as it turns out to be large, up to MaxMessage.
-func (c *Conn) inflate(data []byte) ([]byte, error) {
-	f := c.beginInflating(data, int64(c.cfg.MaxMessage))
-	defer c.endInflating(f)
+func (r *reader) inflate(data []byte) ([]byte, error) {
+	c := r.conn
+	f := r.beginInflating(data, int64(c.cfg.MaxMessage))
+	defer r.endInflating(f)
 	out := make([]byte, 0, min(4*len(data)+64, c.cfg.MaxMessage, firstSpace)+1)
 	for {
 		if len(out) == cap(out) {
@@ -135,17 +141,15 @@ func (c *Conn) inflate(data []byte) ([]byte, error) {
 }
 
 // inflateByParts begins with a message that is read in pieces.
-func (c *Conn) inflateByParts(m Message) (Message, error) {
-	r := &c.rd
-	r.inflate = c.beginInflating(m.Data, r.most)
-	r.inflate.kind = m.Kind
+func (r *reader) inflateByParts(m Message) (Message, error) {
+	r.inflating = r.beginInflating(m.Data, r.most)
+	r.inflating.kind = m.Kind
 	return piece(m.Kind, nil, false), nil
 }
 
 // inflatedPart returns the next piece of it.
-func (c *Conn) inflatedPart() (Message, error) {
-	r := &c.rd
-	f := r.inflate
+func (r *reader) inflatedPart() (Message, error) {
+	f := r.inflating
 	p := make([]byte, pieceMax)
 	n, err := f.read(p)
 	if err != nil && err != io.EOF {
@@ -156,8 +160,8 @@ func (c *Conn) inflatedPart() (Message, error) {
 		return Message{}, errNotText()
 	}
 	if last {
-		r.inflate = nil
-		c.endInflating(f)
+		r.inflating = nil
+		r.endInflating(f)
 	}
 	return piece(f.kind, p[:n], last), nil
 }

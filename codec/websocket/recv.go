@@ -41,7 +41,7 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 //go:noinline
 func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	if err != nil {
-		err = c.judge(ctx, err)
+		err = c.rd.judge(ctx, err)
 	} else {
 		err = c.awaitMessage(ctx, m)
 	}
@@ -60,7 +60,7 @@ func (c *Conn) first(m *Message) bool {
 		return false
 	}
 	var n int
-	if *m, n = c.quick(r.src.Buffered()); n == 0 {
+	if *m, n = c.rd.quick(r.src.Buffered()); n == 0 {
 		*m = Message{}
 		return false
 	}
@@ -72,7 +72,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.inFrame || r.announce || r.inflate != nil || r.err != nil || c.hasQueue.Load() {
+	if r.inFrame || r.announce || r.inflating != nil || r.err != nil || c.hasQueue.Load() {
 		return false
 	}
 	r.settle()
@@ -95,7 +95,7 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
 		if !c.fromQueue(m) {
-			if *m, err = c.message(ctx, true); err != nil {
+			if *m, err = c.rd.message(ctx, true); err != nil {
 				return err
 			}
 		}
@@ -144,7 +144,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	if at == 0 && r.err == nil || at > 0 && at == r.tried {
 		return m, false, nil
 	}
-	m, err = c.message(context.Background(), false)
+	m, err = c.rd.message(context.Background(), false)
 	switch {
 	case err == nil:
 		return m, true, nil
@@ -173,12 +173,12 @@ func (c *Conn) atHand(dst []Message) []Message {
 	}
 	r := &c.rd
 	r.settle()
-	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflate != nil {
+	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflating != nil {
 		return dst
 	}
 	p := r.src.Buffered()
 	for len(dst) < cap(dst) && r.given < len(p) {
-		m, n := c.quick(p[r.given:])
+		m, n := c.rd.quick(p[r.given:])
 		if n == 0 {
 			break
 		}
@@ -190,7 +190,8 @@ func (c *Conn) atHand(dst []Message) []Message {
 
 // quick returns the message at the start of p, if it is one whole frame that needs no further look, and how many bytes it
 // takes. Whatever else there is, is left to message.
-func (c *Conn) quick(p []byte) (m Message, n int) {
+func (r *reader) quick(p []byte) (m Message, n int) {
+	c := r.conn
 	h, n, err := parseHeader(p)
 	if err != nil || n == 0 || h.first&(bitFin|bitRSV1|0x08) != bitFin || h.op() == OpContinuation || h.masked == c.cfg.Client {
 		return m, 0
@@ -198,7 +199,7 @@ func (c *Conn) quick(p []byte) (m Message, n int) {
 	if h.length > int64(len(p)-n) || h.length > int64(min(c.cfg.MaxFrame, c.cfg.MaxMessage)) {
 		return m, 0
 	}
-	data := c.rd.src.Clone(p[n : n+int(h.length)])
+	data := r.src.Clone(p[n : n+int(h.length)])
 	xor(data, h.key, 0)
 	if data == nil {
 		data = []byte{} // as whole returns it

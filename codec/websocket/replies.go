@@ -38,13 +38,13 @@ type replies struct {
 // awaitReplies has the Close frame of the peer answered: when Out has replied to what was received before it, or at once if
 // nobody will.
 func (c *Conn) awaitReplies() {
-	if !c.out.Open() {
+	if !c.w.end.Open() {
 		c.maybeFinish()
 		return
 	}
 	c.mu.Lock()
 	who, turns := c.who.present()
-	entered, _ := c.gate.entries()
+	entered, _ := c.w.gate.entries()
 	waits := !c.inOver && (who == receiver || turns > 0 || len(c.queue) > 0)
 	c.replies = replies{waits: waits, seen: turns + entered, since: c.heardEnd}
 	c.mu.Unlock()
@@ -59,12 +59,12 @@ func (c *Conn) awaitReplies() {
 func (c *Conn) repliesLocked() time.Duration {
 	r, now := &c.replies, c.since()
 	_, turns := c.who.present()
-	entered, busy := c.gate.entries()
+	entered, busy := c.w.gate.entries()
 	if seen := turns + entered; busy || seen != r.seen {
 		r.seen, r.since = seen, now
 	}
 	left := min(r.since+replyPause, c.heardEnd+c.cfg.CloseTimeout) - now
-	if left <= 0 || c.inOver || !c.out.Open() {
+	if left <= 0 || c.inOver || !c.w.end.Open() {
 		r.waits = false
 		return 0
 	}
