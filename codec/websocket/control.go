@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// controlFrame takes a control frame, whose payload is p, and size bytes in all, and does what it says. The error of a
-// Close frame is the end that it means.
+// controlFrame handles a control frame with payload p; size is that of the whole frame. The error for a Close frame is
+// the end of In.
 func (r *reader) controlFrame(h *header, p []byte, size int) error {
 	c := r.conn
 	var buf [maxControl]byte
@@ -31,7 +31,7 @@ func (r *reader) controlFrame(h *header, p []byte, size int) error {
 	return nil
 }
 
-// closeFrame returns what the peer's Close frame ends In with.
+// closeFrame records the peer's Close frame and returns the end of In.
 func (r *reader) closeFrame(p []byte) error {
 	c := r.conn
 	code, reason, err := parseClose(p)
@@ -53,7 +53,7 @@ func (w *writer) appendControl(dst []byte, op Opcode, payload []byte) []byte {
 	return w.appendFrame(dst, bitFin|byte(op), payload)
 }
 
-// tryControl sends a control frame if there is room now. It reports whether it did, or need not any more.
+// tryControl sends a control frame if there is room. It returns false only if there is none.
 func (w *writer) tryControl(op Opcode, payload []byte) bool {
 	ok, err := w.gate.tryEnter(control)
 	if !ok {
@@ -180,8 +180,8 @@ func (p *pings) remove(a *awaited) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(b *awaited) bool { return a == b })
 }
 
-// heard takes a pong. It answers every ping up to the one that it has the payload of: a peer that was sent several need
-// answer only the last. Any other pong means nothing.
+// heard handles a pong. It answers all pings up to the one with this payload, since a peer may answer only the last of
+// several. Other pongs are ignored.
 func (p *pings) heard(payload []byte) {
 	if len(payload) != 8 {
 		return

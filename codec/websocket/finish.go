@@ -29,7 +29,7 @@ func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 // code may be sent, that is sent to the peer if it does not block. It may be called by any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
-// closeAs says what the Close frame is to say, the first time.
+// closeAs sets the code and reason of the Close frame. Only the first call has an effect.
 func (c *Conn) closeAs(code Code, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,13 +38,13 @@ func (c *Conn) closeAs(code Code, reason string) {
 	}
 }
 
-// goAway is told that the server shuts down.
+// goAway closes Out with 1001 when the server shuts down.
 func (c *Conn) goAway() {
 	c.closeAs(GoingAway, "")
 	_ = c.Out.Close() // Out has its error
 }
 
-// closeOut is the hook of Out.
+// closeOut is the Close hook of Out.
 func (c *Conn) closeOut() error {
 	ctx, stop := c.w.end.Lingering()
 	defer stop()
@@ -73,7 +73,7 @@ func (c *Conn) closeOut() error {
 	return nil
 }
 
-// sendClose sends the Close frame, behind everything that was accepted. It does nothing if one has been sent.
+// sendClose sends the Close frame after everything that was accepted. It does nothing if one has been sent.
 func (c *Conn) sendClose(ctx context.Context) error {
 	switch err := c.w.gate.enter(ctx, closing); {
 	case errors.Is(err, net.ErrClosed):
@@ -92,7 +92,7 @@ func (c *Conn) appendClose(dst []byte) []byte {
 	return c.w.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
 
-// readEnded is called by the reader when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
+// readEnded is called by the reader at the end of its input. err is io.EOF after a normal Close frame, and otherwise a
 // *CloseError.
 func (c *Conn) readEnded(err error) {
 	var end *CloseError
@@ -131,10 +131,10 @@ func (c *Conn) readEnded(err error) {
 	}
 }
 
-// short cuts a reason to what a Close frame takes. Reasons of this package are ASCII.
+// short truncates a reason to the size that a Close frame can carry. Reasons of this package are ASCII.
 func short(reason string) string { return reason[:min(len(reason), MaxReason)] }
 
-// maybeFinish begins the end of the connection once nothing more is to be sent, and nothing more received.
+// maybeFinish starts to close the connection if nothing more is to be sent or received.
 func (c *Conn) maybeFinish() {
 	c.mu.Lock()
 	both := c.outOver && (c.inOver || c.readOver)
@@ -154,8 +154,7 @@ func (c *Conn) startFinish() {
 	}
 }
 
-// finish sends the Close frame, unless that has been done, behind what was accepted, waits for the peer's, unless that has
-// come, and closes the connection below.
+// finish sends the Close frame unless it was sent, waits for the peer's Close frame, and closes the connection below.
 func (c *Conn) finish() {
 	c.finishOut()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
@@ -170,7 +169,8 @@ func (c *Conn) finish() {
 	}
 }
 
-// finishOut ends Out. Behind a peer that has broken a rule only what was written goes, within CloseTimeout.
+// finishOut closes Out. If the peer has violated the protocol, it sends only what was written and the Close frame,
+// within CloseTimeout.
 func (c *Conn) finishOut() {
 	c.mu.Lock()
 	broken, status := c.readOver && c.status == nil, c.status
@@ -193,7 +193,7 @@ func (c *Conn) finishOut() {
 	_ = c.Out.Close() // any other call of it has the error; if it could not be sent the connection has been aborted
 }
 
-// readIsOver returns a channel that is closed when there is nothing more to read.
+// readIsOver returns a channel that is closed at the end of the input.
 func (c *Conn) readIsOver() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +219,7 @@ var closedChan = func() chan struct{} {
 	return c
 }()
 
-// abort is the hook of Out.
+// abort is the Abort hook of Out.
 func (c *Conn) abort(cause error) {
 	c.mu.Lock()
 	finishing := c.finishing
@@ -234,7 +234,7 @@ func (c *Conn) abort(cause error) {
 	c.conn.Abort(cause)
 }
 
-// tellWhy sends a Close frame with the code of cause, if there is one and that needs no wait.
+// tellWhy sends a Close frame with the code of cause, if cause has one and there is room. It reports whether it did.
 func (c *Conn) tellWhy(cause error) bool {
 	var end *CloseError
 	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.w.gate.shutNow() {
@@ -246,7 +246,7 @@ func (c *Conn) tellWhy(cause error) bool {
 	return ok && err == nil
 }
 
-// lowEnded is told that nothing more can be sent on the connection below.
+// lowEnded is called when nothing more can be sent on the connection below.
 func (c *Conn) lowEnded() {
 	if err := c.conn.Out.Err(); err != nil {
 		c.w.end.Set(abnormal(err))
@@ -273,7 +273,7 @@ func (c *Conn) lowEnded() {
 	}
 }
 
-// abnormal is a failure of the connection below as the end of a WebSocket.
+// abnormal returns a failure of the connection below as a *CloseError.
 func abnormal(err error) error {
 	var end *CloseError
 	if errors.As(err, &end) {
@@ -282,7 +282,7 @@ func abnormal(err error) error {
 	return &CloseError{Code: Abnormal, Err: err}
 }
 
-// why is the end of the connection as a call is told.
+// why returns the error with which the connection ended.
 func (c *Conn) why() error {
 	for _, err := range []error{c.w.end.Err(), c.inEnd.Err()} {
 		if err != nil {

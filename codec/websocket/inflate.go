@@ -19,8 +19,8 @@ type inflating struct {
 	finals int64 // blocks that the peer has called final
 }
 
-// Each final block begins the window anew, which costs more than its bytes say: a message may have maxFinals, and another
-// for each bytesPerFinal that come of it.
+// Each final block resets the window, which costs more than its size suggests. A message may have maxFinals of them,
+// and one more for each bytesPerFinal of its uncompressed data.
 const (
 	maxFinals     = 1024
 	bytesPerFinal = 512
@@ -30,10 +30,10 @@ func tooManyFinals() error {
 	return &CloseError{Code: PolicyViolation, Reason: "compressed message of too many final blocks", Local: true, Err: ErrTooLarge}
 }
 
-// ending is what is put behind a message: what the peer left out, and a last block, so that the reader finds an end.
+// ending is appended to a message: the bytes that the peer left out, and a final block at which the reader ends.
 const ending = tail + "\x01\x00\x00\xff\xff"
 
-// newInflating begins with a message, whose data has room for ending or is copied.
+// newInflating starts to uncompress a message. It appends to data.
 func (d *Deflate) newInflating(data, window []byte, limit int64) *inflating {
 	f := &inflating{d: d, window: window, limit: limit}
 	f.src.Reset(append(data, ending...))
@@ -52,7 +52,7 @@ func (f *inflating) reset() {
 	_ = f.z.(flate.Resetter).Reset(&f.src, f.window) // a reader that cannot begin says so when it reads
 }
 
-// read reads more of the message; io.EOF behind its end.
+// read reads more of the message. It returns io.EOF after its end.
 func (f *inflating) read(p []byte) (n int, err error) {
 	for {
 		n, err = f.z.Read(p)
@@ -79,7 +79,7 @@ func (f *inflating) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// remember keeps the end of what was read for references to it.
+// remember keeps the last bytes for references to them.
 func (f *inflating) remember(p []byte) {
 	if len(p) >= window {
 		f.window = append(f.window[:0], p[len(p)-window:]...)
@@ -91,16 +91,16 @@ func (f *inflating) remember(p []byte) {
 	f.window = append(f.window, p...)
 }
 
-// end lets go of the reader.
+// end returns the reader to the pool.
 func (f *inflating) end() { f.d.readers.Put(f.z) }
 
-// peerRemembers reports whether the peer's messages may refer to those before.
+// peerRemembers reports whether the peer's messages may refer to earlier ones.
 func (r *reader) peerRemembers() bool {
 	cfg := &r.conn.cfg
 	return !cfg.Extension.sendsFresh(!cfg.Client)
 }
 
-// beginInflating begins to uncompress a message.
+// beginInflating starts to uncompress a message.
 func (r *reader) beginInflating(data []byte, limit int64) *inflating {
 	c := r.conn
 	var before []byte
@@ -110,7 +110,7 @@ func (r *reader) beginInflating(data []byte, limit int64) *inflating {
 	return c.cfg.Deflate.newInflating(data, before, limit)
 }
 
-// endInflating ends it, and keeps what the next may refer to.
+// endInflating ends that and keeps the window for the next message.
 func (r *reader) endInflating(f *inflating) {
 	c := r.conn
 	f.end()
@@ -140,14 +140,14 @@ func (r *reader) inflate(data []byte) ([]byte, error) {
 	}
 }
 
-// inflateByParts begins with a message that is read in pieces.
+// inflateByParts starts a message that is received in pieces.
 func (r *reader) inflateByParts(m Message) (Message, error) {
 	r.inflating = r.beginInflating(m.Data, r.most)
 	r.inflating.kind = m.Kind
 	return piece(m.Kind, nil, false), nil
 }
 
-// inflatedPart returns the next piece of it.
+// inflatedPart returns the next piece of the message.
 func (r *reader) inflatedPart() (Message, error) {
 	f := r.inflating
 	p := make([]byte, pieceMax)

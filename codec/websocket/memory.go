@@ -6,18 +6,18 @@ import (
 	"net"
 )
 
-// memory is what is kept from message to message if the peers have agreed on context takeover.
+// memory is the state that context takeover keeps between messages.
 type memory struct {
 	z      *deflater // of what is sent; made for the first message, and owned by the one that is alone in the gate
 	window []byte    // the end of what was received; it belongs to the reader
 }
 
-// remembers reports whether messages that are sent may refer to those before.
+// remembers reports whether sent messages may refer to earlier ones.
 func (w *writer) remembers() bool {
 	return w.cfg.Deflate != nil && !w.cfg.Extension.sendsFresh(w.cfg.Client)
 }
 
-// sendRemembered sends a message in the order in which the compressor sees it.
+// sendRemembered sends messages in the order in which they are compressed.
 func (w *writer) sendRemembered(ctx context.Context, m Message) error {
 	if err := w.gate.enter(ctx, aloneMessage); err != nil {
 		return w.sendError(err)

@@ -127,7 +127,7 @@ type parts struct {
 	first  []byte // what had been read ahead
 }
 
-// ahead returns what had been read ahead, once.
+// ahead returns, once, what was read ahead.
 func (p *parts) ahead() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +136,7 @@ func (p *parts) ahead() []byte {
 	return first
 }
 
-// begin begins to receive a piece. It returns nil if there is nothing more to receive.
+// begin starts to receive a piece. It returns nil if there are no more.
 func (p *parts) begin(ctx context.Context) context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +162,7 @@ func (p *parts) end(last bool) {
 	}
 }
 
-// leaveLocked gives In back before the end of the message.
+// leaveLocked releases In before the end of the message.
 func (p *parts) leaveLocked() {
 	p.over = true
 	p.conn.skips.Store(true)

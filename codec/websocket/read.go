@@ -9,7 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// reader is what has been read of the present frame and message. It belongs to the one that has the turn.
+// reader is the receiving half of a [Conn]: the state of the current frame and message. Only the goroutine that has the
+// turn uses it.
 type reader struct {
 	conn  *Conn
 	src   chanio.ByteSource
@@ -49,7 +50,7 @@ var (
 
 const unbounded = -1
 
-// settle lets go of the bytes of what atHand has returned.
+// settle discards the bytes of the messages that atHand has returned.
 func (r *reader) settle() {
 	if r.given > 0 {
 		r.src.Discard(r.given)
@@ -57,8 +58,8 @@ func (r *reader) settle() {
 	}
 }
 
-// message reads the next message, and answers control frames on the way. wait says whether it may wait for bytes. What it
-// has read before it returns because of ctx is kept for the next call.
+// message reads the next message and answers control frames. If wait is false it returns errWouldWait instead of
+// waiting for bytes. If ctx ends, the bytes read so far are kept for the next call.
 func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) {
 	r.settle()
 	r.tried = 0
@@ -92,7 +93,7 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 	}
 }
 
-// judge makes errors that do not concern one call alone sticky, and ends the connection because of them.
+// judge returns the error of a read. An error that concerns more than the one call is kept and ends the connection.
 func (r *reader) judge(ctx context.Context, err error) error {
 	c := r.conn
 	if err == errWouldWait || err == errNoBudget {
@@ -114,13 +115,13 @@ func (r *reader) judge(ctx context.Context, err error) error {
 	return err
 }
 
-// closedByPeer reports whether the peer's Close frame has come.
+// closedByPeer reports whether the peer's Close frame has arrived.
 func (r *reader) closedByPeer(c *Conn) bool {
 	_, _, ok := c.CloseStatus()
 	return ok
 }
 
-// cutOff is the end of a connection that ended without a Close frame.
+// cutOff returns the error of a connection that ended without a Close frame.
 func (r *reader) cutOff(ctx context.Context, err error) error {
 	c := r.conn
 	err = c.up.Fail(ctx, err)
@@ -143,7 +144,7 @@ func (r *reader) fill(ctx context.Context, wait bool, want int) error {
 	return err
 }
 
-// frame reads headers, and whole control frames, up to the header of a frame with data.
+// frame reads up to and including the header of the next data frame, and handles control frames.
 func (r *reader) frame(ctx context.Context, wait bool) error {
 	for {
 		p := r.src.Buffered()
@@ -173,7 +174,7 @@ func (r *reader) frame(ctx context.Context, wait bool) error {
 	}
 }
 
-// checkFrame refuses a frame that is wrong here, as soon as its first two bytes have come.
+// checkFrame returns an error for a frame that is not valid in this place. It needs only the first two bytes.
 func (r *reader) checkFrame(h *header) error {
 	c := r.conn
 	switch op := h.op(); {
@@ -193,8 +194,8 @@ func (r *reader) checkFrame(h *header) error {
 	return nil
 }
 
-// beginFrame begins a frame with data. One that is too large for a message as a whole is left alone while reading ahead: it
-// may be wanted in parts.
+// beginFrame starts a data frame. While reading ahead it does not start one that exceeds the limits of a whole message,
+// since RecvParts may want it.
 func (r *reader) beginFrame(h *header) error {
 	c := r.conn
 	before := r.size
@@ -229,7 +230,7 @@ func (r *reader) beginFrame(h *header) error {
 	return nil
 }
 
-// payload reads what is left of the present frame, and returns the message if it is whole.
+// payload reads the rest of the current frame. It returns the message if that frame was its last.
 func (r *reader) payload(ctx context.Context, wait bool) (m Message, err error) {
 	if r.byParts && !r.compressed {
 		return r.part(ctx, wait)
@@ -251,7 +252,7 @@ const (
 	smallFrame = 4 << 10  // what is copied from the buffer; of more, the rest is read where it belongs
 )
 
-// take takes bytes of the payload, at least one.
+// take reads at least one byte of the payload.
 func (r *reader) take(ctx context.Context, wait bool) error {
 	c := r.conn
 	p := r.src.Buffered()
@@ -282,7 +283,7 @@ func (r *reader) take(ctx context.Context, wait bool) error {
 	return r.got(n)
 }
 
-// got unmasks and checks n bytes that were put behind buf.
+// got unmasks and checks n bytes that were appended to buf.
 func (r *reader) got(n int) error {
 	fresh := r.buf[len(r.buf) : len(r.buf)+n]
 	r.buf = r.buf[:len(r.buf)+n]
@@ -302,8 +303,8 @@ func errNotText() error {
 	return &CloseError{Code: InvalidData, Reason: "text is not UTF-8", Local: true}
 }
 
-// grow makes room for more of the message: for all of the frame if that is not much, otherwise for twice of what has come.
-// A message of many small frames grows by doubling too.
+// grow makes room for more of the message: for the whole frame if it is small, otherwise for twice the bytes that have
+// arrived. For a message of many small frames it doubles the buffer too.
 func (r *reader) grow() {
 	double := 2 * int64(len(r.buf))
 	size := min(int64(len(r.buf))+r.left, max(double, firstSpace))
@@ -322,7 +323,7 @@ func (r *reader) grow() {
 	r.buf = next
 }
 
-// drop gives back the lease of a message that nobody gets.
+// drop releases the lease of a message that is not delivered.
 func (r *reader) drop() {
 	if r.lease != nil {
 		r.lease.release()
@@ -330,7 +331,7 @@ func (r *reader) drop() {
 	}
 }
 
-// whole returns the message that has been read.
+// whole returns the complete message.
 func (r *reader) whole() (m Message, err error) {
 	m = Message{Kind: r.kind, Data: r.buf}
 	lease := r.lease

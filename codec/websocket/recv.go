@@ -36,7 +36,7 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 	return m, err
 }
 
-// rest sets m to the next message, unless the wait for it has failed already.
+// rest sets m to the next message. err is the error of the wait for its first byte.
 //
 //go:noinline
 func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
@@ -51,7 +51,8 @@ func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	return err
 }
 
-// first sets m to the message that an idle connection has just received, if quick has it, and reports that.
+// first sets m to the message that an idle connection has just received, if quick can decode it, and reports whether it
+// did.
 //
 //go:noinline
 func (c *Conn) first(m *Message) bool {
@@ -90,8 +91,8 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 	return nil
 }
 
-// awaitMessage sets m to the next message behind the rest of one that is to be skipped. It and what calls it are sparing with
-// the stack, on which an idle connection waits.
+// awaitMessage sets m to the next message, after skipping the rest of a message that is to be skipped. An idle
+// connection waits in it, so it and its callers have small stack frames.
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
 		if !c.fromQueue(m) {
@@ -188,8 +189,8 @@ func (c *Conn) atHand(dst []Message) []Message {
 	return dst
 }
 
-// quick returns the message at the start of p, if it is one whole frame that needs no further look, and how many bytes it
-// takes. Whatever else there is, is left to message.
+// quick returns the message at the start of p and its size on the wire, if it is one complete frame without
+// compression. It leaves all other cases to message.
 func (r *reader) quick(p []byte) (m Message, n int) {
 	c := r.conn
 	h, n, err := parseHeader(p)
@@ -211,7 +212,7 @@ func (r *reader) quick(p []byte) (m Message, n int) {
 	return m, n + int(h.length)
 }
 
-// beginReceive makes the consumer of In the reader, unless In has been closed.
+// beginReceive makes the consumer of In the reader. It returns false if In was closed.
 func (c *Conn) beginReceive() bool {
 	for !c.who.begin(receiver) {
 		if !c.inEnd.Open() {
@@ -222,7 +223,7 @@ func (c *Conn) beginReceive() bool {
 	return true
 }
 
-// endReceive lets go.
+// endReceive ends a receive.
 func (c *Conn) endReceive() {
 	if c.who.end() {
 		c.who.tell()
@@ -260,7 +261,7 @@ func (c *Conn) interrupt() {
 	}
 }
 
-// closeIn is the hook of In: what still comes is dropped.
+// closeIn is the Close hook of In. Messages that arrive later are dropped.
 func (c *Conn) closeIn() error {
 	c.mu.Lock()
 	c.inOver = true

@@ -18,7 +18,7 @@ const (
 	bodyMin  = 16 << 10 // the smallest payload that is written from where it is
 )
 
-// checkMessage refuses what must not be sent.
+// checkMessage returns an error for a message that must not be sent.
 func checkMessage(m *Message) error {
 	switch {
 	case m.Kind != TextMessage && m.Kind != BinaryMessage:
@@ -38,7 +38,7 @@ type writer struct {
 	memory *memory    // of compression with context takeover; nil without compression
 }
 
-// packet is one message as it is handed to the sink: scratch, then body, which may lie in a buffer that is to be returned.
+// packet is one message as it is passed to the sink: scratch, then body. body may lie in owned, which must be released.
 type packet struct {
 	scratch, body []byte
 	owned         *lease
@@ -50,8 +50,8 @@ func (p *packet) release() {
 	}
 }
 
-// encode appends m as one frame to scratch, and sets p to the result. A large payload is left in body. If m is refused, p stays
-// as it was.
+// encode appends m as one frame to scratch and sets p to the result. It leaves a large payload in body. If it returns
+// an error, p is unchanged.
 func (w *writer) encode(p *packet, scratch []byte, m *Message, z *deflater) error {
 	if err := checkMessage(m); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (w *writer) encode(p *packet, scratch []byte, m *Message, z *deflater) erro
 	return nil
 }
 
-// encodeLarge is encode for a payload that is not copied to scratch. It may lie in owned.
+// encodeLarge is encode for a payload that is not copied to scratch. If owned is not nil, the payload lies in it.
 func (w *writer) encodeLarge(p *packet, scratch []byte, first byte, payload []byte, owned *lease) {
 	if !w.cfg.Client {
 		p.scratch, p.body, p.owned = appendHeader(scratch, first, len(payload), false, 0), payload, owned
@@ -199,8 +199,8 @@ func (w *writer) sendAll(ctx context.Context, ms []Message) (n int, err error) {
 	return n, err
 }
 
-// gather sets p to messages that are handed over at once, up to the first large one, and returns how many those are, and why
-// the one behind them is rejected.
+// gather sets p to several messages that are sent together, up to the first large one. It returns their number, and the
+// error of the message after them if that was rejected.
 func (w *writer) gather(p *packet, ms []Message) (n int, refused error) {
 	*p = packet{scratch: w.low.Begin()}
 	for n < len(ms) && len(p.scratch) < batchMax && p.body == nil {
@@ -212,7 +212,7 @@ func (w *writer) gather(p *packet, ms []Message) (n int, refused error) {
 	return n, refused
 }
 
-// sendError is an error of the gate as a sender is told.
+// sendError returns what a sender gets for an error of the gate.
 func (w *writer) sendError(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return w.refusal()
@@ -220,7 +220,7 @@ func (w *writer) sendError(err error) error {
 	return err
 }
 
-// refusal is what a sender is told behind a Close frame.
+// refusal returns the error of a send after the Close frame.
 func (w *writer) refusal() error {
 	if err := w.end.Err(); err != nil {
 		return err
