@@ -34,7 +34,7 @@ type Deflate struct {
 
 	contexts atomic.Int32
 	writers  sync.Pool // of *deflater that nobody uses
-	readers  sync.Pool // of io.ReadCloser that nobody uses
+	readers  sync.Pool // of *inflating that nobody uses
 }
 
 // Compressor is implemented by *flate.Writer. Flush must end with an empty stored block, as RFC 7692 7.2.1 requires.

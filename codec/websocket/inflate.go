@@ -33,15 +33,22 @@ func tooManyFinals() error {
 // ending is appended to a message: the bytes that the peer left out, and a final block at which the reader ends.
 const ending = tail + "\x01\x00\x00\xff\xff"
 
-// newInflating starts to uncompress a message. It appends to data.
+// newInflating starts to uncompress a message. It appends to data, and owns window.
 func (d *Deflate) newInflating(data, window []byte, limit int64) *inflating {
-	f := &inflating{d: d, window: window, limit: limit}
+	f, ok := d.readers.Get().(*inflating)
+	if !ok {
+		f = &inflating{d: d}
+	}
 	f.src.Reset(append(data, ending...))
-	if z, ok := d.readers.Get().(io.ReadCloser); ok {
-		f.z = z
-	} else if d.NewReader != nil {
+	f.text, f.size, f.finals, f.limit = textCheck{}, 0, 0, limit
+	if window != nil {
+		f.window = window
+	}
+	switch {
+	case f.z != nil:
+	case d.NewReader != nil:
 		f.z = d.NewReader(&f.src)
-	} else {
+	default:
 		f.z = flate.NewReader(&f.src)
 	}
 	f.reset()
@@ -91,8 +98,12 @@ func (f *inflating) remember(p []byte) {
 	f.window = append(f.window, p...)
 }
 
-// end returns the reader to the pool.
-func (f *inflating) end() { f.d.readers.Put(f.z) }
+// end returns f to the pool, with the memory of its window.
+func (f *inflating) end() {
+	f.src.Reset(nil)
+	f.window = f.window[:0]
+	f.d.readers.Put(f)
+}
 
 // peerRemembers reports whether the peer's messages may refer to earlier ones.
 func (r *reader) peerRemembers() bool {
@@ -112,11 +123,11 @@ func (r *reader) beginInflating(data []byte, limit int64) *inflating {
 
 // endInflating ends that and keeps the window for the next message.
 func (r *reader) endInflating(f *inflating) {
-	c := r.conn
-	f.end()
 	if r.peerRemembers() {
-		c.w.memory.window = f.window
+		r.conn.w.memory.window = f.window
+		f.window = nil
 	}
+	f.end()
 }
 
 // inflate uncompresses a whole message. Memory grows as it turns out to be large, up to MaxMessage.

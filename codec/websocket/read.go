@@ -311,6 +311,9 @@ func (r *reader) grow() {
 	if r.fragments > 1 {
 		size = max(size, double)
 	}
+	if r.compressed && r.fin && size == int64(len(r.buf))+r.left {
+		size += int64(len(ending)) // which newInflating appends
+	}
 	if r.leasing && !r.compressed {
 		next := newLease(int(size))
 		copy(next.bytes, r.buf)
