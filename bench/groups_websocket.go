@@ -72,7 +72,7 @@ func broadcastGroup(f *suite.Field, n int) suite.Group {
 	g := suite.Group{
 		Name: fmt.Sprintf("ws-broadcast-%d", n), Title: fmt.Sprintf("WebSocket message of 128 B to %d connections", spec.Conns),
 		Unit: "messages/s", Rounds: 3, NotQuick: true,
-		Note: "One member says something, and again when all have received it: a prepared message here, gws's Broadcaster there.",
+		Note: "One member says something, and again when all have received it: a prepared message published to a bus here, gws's Broadcaster there.",
 		Bars: []suite.Bar{suite.AtLeast(1.5, ours, theirs)},
 	}
 	for _, name := range []string{ours, theirs} {

@@ -13,7 +13,7 @@ const (
 	lookEvery     = 250 * time.Millisecond // how long nobody has received before reading ahead begins
 )
 
-// ahead is a goroutine that reads: ahead of the receiver, or, once In is closed, to drop what comes.
+// ahead is a goroutine that reads messages: before the receiver asks for them, or, after In was closed, to drop them.
 type ahead struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -24,7 +24,7 @@ func newAhead() (*ahead, context.Context) {
 	return &ahead{cancel, make(chan struct{})}, ctx
 }
 
-// startAheadLocked starts reading ahead if nobody reads and there is room.
+// startAheadLocked starts a goroutine that reads ahead, if no other reads and the queue has room.
 func (c *Conn) startAheadLocked() {
 	if c.full || c.readOver || c.ended || c.inOver || !c.who.begin(inBackend) {
 		return
@@ -34,13 +34,13 @@ func (c *Conn) startAheadLocked() {
 	go c.readAhead(ctx, a) // stopBackend waits for it
 }
 
-// readAhead reads messages into the queue until somebody receives, or there is enough of them.
+// readAhead reads messages into the queue until a receiver takes over or the queue is full.
 func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	r := &c.rd
 	parts := r.parts
 	r.parts = false
 	for c.aheadBudget() {
-		m, err := c.message(ctx, true)
+		m, err := c.rd.message(ctx, true)
 		if err == errNoBudget {
 			c.setFull()
 		}
@@ -85,7 +85,7 @@ func (c *Conn) endBackend(a *ahead) {
 	close(a.done)
 }
 
-// stopBackend makes a goroutine that reads let go.
+// stopBackend stops the goroutine that reads ahead and waits for it.
 func (c *Conn) stopBackend() {
 	c.mu.Lock()
 	a := c.ahead
@@ -98,7 +98,7 @@ func (c *Conn) stopBackend() {
 	<-a.done
 }
 
-// startDropping starts the goroutine that reads what comes after In was closed, and drops it.
+// startDropping starts a goroutine that reads and drops messages after In was closed.
 func (c *Conn) startDropping() {
 	a, ctx := newAhead()
 	c.mu.Lock()
@@ -126,7 +126,7 @@ func (c *Conn) startDropping() {
 			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
 		}
 		for {
-			m, err := c.message(ctx, true)
+			m, err := c.rd.message(ctx, true)
 			if err != nil {
 				break
 			}
@@ -136,7 +136,7 @@ func (c *Conn) startDropping() {
 	}()
 }
 
-// awaitTurn waits until the receiver has let go, or the connection is gone.
+// awaitTurn waits until the receiver has returned. It returns false if the connection is released first.
 func (c *Conn) awaitTurn() bool {
 	for !c.who.begin(inBackend) {
 		waiter := c.who.wait()
@@ -170,7 +170,7 @@ func (c *Conn) rouse() {
 	}
 }
 
-// look is what the timer does: it sees to it that somebody reads, and that the peer is alive.
+// look is the timer's function. It starts reading ahead if nobody receives, and checks that the peer is alive.
 func (c *Conn) look() {
 	c.mu.Lock()
 	if c.ended {
@@ -197,12 +197,12 @@ func (c *Conn) look() {
 	case dead != nil:
 		c.Out.Abort(dead)
 	case ping:
-		c.tryControl(OpPing, pingPayload(c.pings.next()))
+		c.w.tryControl(OpPing, pingPayload(c.pings.next()))
 	}
 }
 
-// readersLocked starts reading ahead if nobody has received for a while. It returns when to look again, 0 for when a
-// receiver lets go.
+// readersLocked starts reading ahead if nobody has received for a while. It returns when to look again; 0 means when a
+// receiver returns.
 func (c *Conn) readersLocked() (sleep time.Duration) {
 	who, turns := c.who.present()
 	if who == nobody && !c.full && !c.readOver && !c.inOver {

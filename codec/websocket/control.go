@@ -12,26 +12,28 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// controlFrame takes a control frame, whose payload is p, and size bytes in all, and does what it says. The error of a
-// Close frame is the end that it means.
-func (c *Conn) controlFrame(h *header, p []byte, size int) error {
+// controlFrame handles a control frame with payload p; size is that of the whole frame. The error for a Close frame is
+// the end of In.
+func (r *reader) controlFrame(h *header, p []byte, size int) error {
+	c := r.conn
 	var buf [maxControl]byte
 	payload := buf[:copy(buf[:], p)]
-	c.rd.src.Discard(size)
+	r.src.Discard(size)
 	xor(payload, h.key, 0)
 	switch h.op() {
 	case OpPing:
-		c.pong(payload)
+		c.pongs.answer(c, payload)
 	case OpPong:
 		c.pings.heard(payload)
 	case OpClose:
-		return c.closeFrame(payload)
+		return r.closeFrame(payload)
 	}
 	return nil
 }
 
-// closeFrame returns what the peer's Close frame ends In with.
-func (c *Conn) closeFrame(p []byte) error {
+// closeFrame records the peer's Close frame and returns the end of In.
+func (r *reader) closeFrame(p []byte) error {
+	c := r.conn
 	code, reason, err := parseClose(p)
 	if err != nil {
 		return err
@@ -47,66 +49,64 @@ func (c *Conn) closeFrame(p []byte) error {
 }
 
 // appendControl appends a control frame.
-func (c *Conn) appendControl(dst []byte, op Opcode, payload []byte) []byte {
-	return c.appendFrame(dst, bitFin|byte(op), payload)
+func (w *writer) appendControl(dst []byte, op Opcode, payload []byte) []byte {
+	return w.appendFrame(dst, bitFin|byte(op), payload)
 }
 
-// tryControl sends a control frame if there is room now. It reports whether it did, or need not any more.
-func (c *Conn) tryControl(op Opcode, payload []byte) bool {
-	ok, err := c.gate.tryEnter(control)
+// tryControl sends a control frame if there is room. It returns false only if there is none.
+func (w *writer) tryControl(op Opcode, payload []byte) bool {
+	ok, err := w.gate.tryEnter(control)
 	if !ok {
 		return err != nil
 	}
-	defer c.gate.leave(control)
-	ok, err = c.low.TryEnd(c.appendControl(c.low.Begin(), op, payload), nil)
+	defer w.gate.leave(control)
+	ok, err = w.low.TryEnd(w.appendControl(w.low.Begin(), op, payload), nil)
 	return ok || err != nil
 }
 
 // pongs is the answer to the peer's latest ping, if there was no room for it.
 type pongs struct {
 	mu      sync.Mutex
-	waiting string
-	any     bool
-	busy    bool // a goroutine waits for room
+	waiting *string // its payload
+	busy    bool    // a goroutine waits for room
 }
 
-// pong answers a ping. If there is no room, one answer waits for it: that to the latest ping. RFC 6455, 5.5.3.
-func (c *Conn) pong(payload []byte) {
-	q := &c.pongs
+// answer answers a ping. If there is no room, one answer waits for it: the one to the latest ping. RFC 6455, 5.5.3.
+func (q *pongs) answer(c *Conn, payload []byte) {
 	q.mu.Lock()
 	busy := q.busy
 	q.mu.Unlock()
-	if !busy && c.tryControl(OpPong, payload) {
+	if !busy && c.w.tryControl(OpPong, payload) {
 		return
 	}
+	waiting := string(payload)
 	q.mu.Lock()
-	q.waiting, q.any = string(payload), true
+	q.waiting = &waiting
 	busy = q.busy
 	q.busy = true
 	q.mu.Unlock()
 	if !busy {
-		go c.sendPongs() // ends with the connection at the latest
+		go q.send(c) // ends with the connection at the latest
 	}
 }
 
-// sendPongs sends the pong that waits, as soon as there is room.
-func (c *Conn) sendPongs() {
-	q := &c.pongs
+// send sends the pong that waits, as soon as there is room.
+func (q *pongs) send(c *Conn) {
 	for {
 		err := c.conn.Out.Flush(context.Background()) // an abort ends it
 		q.mu.Lock()
-		payload, some := q.waiting, q.any
-		q.waiting, q.any = "", false
-		if !some || err != nil {
+		payload := q.waiting
+		q.waiting = nil
+		if payload == nil || err != nil {
 			q.busy = false
 			q.mu.Unlock()
 			return
 		}
 		q.mu.Unlock()
-		if !c.tryControl(OpPong, []byte(payload)) {
+		if !c.w.tryControl(OpPong, []byte(*payload)) {
 			q.mu.Lock()
-			if !q.any {
-				q.waiting, q.any = payload, true
+			if q.waiting == nil {
+				q.waiting = payload
 			}
 			q.mu.Unlock()
 		}
@@ -132,7 +132,7 @@ type awaited struct {
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	a := c.pings.add()
 	defer c.pings.remove(a)
-	if err := c.sendControl(ctx, OpPing, pingPayload(a.id)); err != nil {
+	if err := c.w.sendControl(ctx, OpPing, pingPayload(a.id)); err != nil {
 		return 0, err
 	}
 	c.mu.Lock()
@@ -149,12 +149,12 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // sendControl sends a control frame. It waits for room.
-func (c *Conn) sendControl(ctx context.Context, op Opcode, payload []byte) error {
-	if err := c.gate.enter(ctx, control); err != nil {
+func (w *writer) sendControl(ctx context.Context, op Opcode, payload []byte) error {
+	if err := w.gate.enter(ctx, control); err != nil {
 		return err
 	}
-	defer c.gate.leave(control)
-	return c.low.End(ctx, c.appendControl(c.low.Begin(), op, payload), nil)
+	defer w.gate.leave(control)
+	return w.low.End(ctx, w.appendControl(w.low.Begin(), op, payload), nil)
 }
 
 func pingPayload(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
@@ -180,8 +180,8 @@ func (p *pings) remove(a *awaited) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(b *awaited) bool { return a == b })
 }
 
-// heard takes a pong. It answers every ping up to the one that it has the payload of: a peer that was sent several need
-// answer only the last. Any other pong means nothing.
+// heard handles a pong. It answers all pings up to the one with this payload, since a peer may answer only the last of
+// several. Other pongs are ignored.
 func (p *pings) heard(payload []byte) {
 	if len(payload) != 8 {
 		return

@@ -18,10 +18,10 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		require.Nil(t, c.Deflate, "messages are not compressed")
 	}
 	var d Deflate
-	c := &Conn{cfg: Config{Deflate: &d}}
+	w := &writer{cfg: &Config{Deflate: &d}}
 	for n, want := range map[int]bool{511: false, 512: true} {
 		m := Text(strings.Repeat("x", n))
-		require.Equal(t, want, c.deflates(&m))
+		require.Equal(t, want, w.deflates(&m))
 	}
 	for range 256 {
 		require.True(t, d.reserve())

@@ -34,7 +34,7 @@ type Deflate struct {
 
 	contexts atomic.Int32
 	writers  sync.Pool // of *deflater that nobody uses
-	readers  sync.Pool // of io.ReadCloser that nobody uses
+	readers  sync.Pool // of *inflating that nobody uses
 }
 
 // Compressor is implemented by *flate.Writer. Flush must end with an empty stored block, as RFC 7692 7.2.1 requires.
@@ -109,7 +109,7 @@ func (d *Deflate) newDeflater(bits int) (*deflater, error) {
 	return z, nil
 }
 
-// free returns a deflater that nobody uses any more.
+// free returns z to the pool.
 func (z *deflater) free() {
 	z.keep = false
 	z.out.Reset()
@@ -119,11 +119,11 @@ func (z *deflater) free() {
 	z.d.writers.Put(z)
 }
 
-// tail is what ends every compressed message and is not sent; RFC 7692 7.2.1.
+// tail ends every compressed message and is not sent. RFC 7692, 7.2.1.
 const tail = "\x00\x00\xff\xff"
 
-// compress compresses one message. The result is valid until the next call. Where the window is smaller than that of the
-// compressor, it begins anew before anything could refer further back.
+// compress compresses one message. The result is valid until the next call. If the negotiated window is smaller than
+// that of the compressor, it resets the compressor before a reference could reach beyond the window.
 func (z *deflater) compress(p []byte) ([]byte, error) {
 	z.out.Reset()
 	step := len(p)
@@ -153,11 +153,12 @@ func (z *deflater) compress(p []byte) ([]byte, error) {
 	return out, nil
 }
 
-// compress compresses one message into memory that the caller is to release. z is what is to be referred to, or nil.
-func (c *Conn) compress(z *deflater, p []byte) ([]byte, *lease, error) {
+// compress compresses one message into memory that the caller must release. z is the compressor with context takeover,
+// or nil.
+func (w *writer) compress(z *deflater, p []byte) ([]byte, *lease, error) {
 	if z == nil {
 		var err error
-		if z, err = c.cfg.Deflate.newDeflater(c.cfg.Extension.sendBits(c.cfg.Client)); err != nil {
+		if z, err = w.cfg.Deflate.newDeflater(w.cfg.Extension.sendBits(w.cfg.Client)); err != nil {
 			return nil, nil, err
 		}
 		defer z.free()
@@ -171,6 +172,6 @@ func (c *Conn) compress(z *deflater, p []byte) ([]byte, *lease, error) {
 }
 
 // deflates reports whether m is sent compressed.
-func (c *Conn) deflates(m *Message) bool {
-	return c.cfg.Deflate != nil && len(m.Data) >= c.cfg.Deflate.from()
+func (w *writer) deflates(m *Message) bool {
+	return w.cfg.Deflate != nil && len(m.Data) >= w.cfg.Deflate.from()
 }

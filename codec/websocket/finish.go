@@ -29,7 +29,7 @@ func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 // code may be sent, that is sent to the peer if it does not block. It may be called by any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
-// closeAs says what the Close frame is to say, the first time.
+// closeAs sets the code and reason of the Close frame. Only the first call has an effect.
 func (c *Conn) closeAs(code Code, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,15 +38,15 @@ func (c *Conn) closeAs(code Code, reason string) {
 	}
 }
 
-// goAway is told that the server shuts down.
+// goAway closes Out with 1001 when the server shuts down.
 func (c *Conn) goAway() {
 	c.closeAs(GoingAway, "")
 	_ = c.Out.Close() // Out has its error
 }
 
-// closeOut is the hook of Out.
+// closeOut is the Close hook of Out.
 func (c *Conn) closeOut() error {
-	ctx, stop := c.out.Lingering()
+	ctx, stop := c.w.end.Lingering()
 	defer stop()
 	c.closeAs(NormalClosure, "")
 	err := c.sendClose(ctx)
@@ -73,26 +73,26 @@ func (c *Conn) closeOut() error {
 	return nil
 }
 
-// sendClose sends the Close frame, behind everything that was accepted. It does nothing if one has been sent.
+// sendClose sends the Close frame after everything that was accepted. It does nothing if one has been sent.
 func (c *Conn) sendClose(ctx context.Context) error {
-	switch err := c.gate.enter(ctx, closing); {
+	switch err := c.w.gate.enter(ctx, closing); {
 	case errors.Is(err, net.ErrClosed):
 		return nil
 	case err != nil:
 		return err
 	}
-	defer c.gate.leave(closing)
-	return c.low.End(ctx, c.appendClose(c.low.Begin()), nil)
+	defer c.w.gate.leave(closing)
+	return c.w.low.End(ctx, c.appendClose(c.w.low.Begin()), nil)
 }
 
 func (c *Conn) appendClose(dst []byte) []byte {
 	c.mu.Lock()
 	say := c.sent
 	c.mu.Unlock()
-	return c.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
+	return c.w.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
 
-// readEnded is called by the reader when there is nothing more to read: io.EOF behind a Close frame that ended well, or a
+// readEnded is called by the reader at the end of its input. err is io.EOF after a normal Close frame, and otherwise a
 // *CloseError.
 func (c *Conn) readEnded(err error) {
 	var end *CloseError
@@ -116,14 +116,14 @@ func (c *Conn) readEnded(err error) {
 	c.mu.Unlock()
 	switch {
 	case !byPeer && end.Code == Abnormal:
-		c.out.Set(err)
+		c.w.end.Set(err)
 		c.conn.Abort(err)
 	case !byPeer:
-		c.out.Set(err)
+		c.w.end.Set(err)
 		c.startFinish()
 	case end != nil:
-		if c.out.Settle(expired) == nil { // no channel holds anything
-			c.out.BeginClose(end)
+		if c.w.end.Settle(expired) == nil { // no channel holds anything
+			c.w.end.BeginClose(end)
 		}
 		c.startFinish()
 	default:
@@ -131,10 +131,10 @@ func (c *Conn) readEnded(err error) {
 	}
 }
 
-// short cuts a reason to what a Close frame takes. Reasons of this package are ASCII.
+// short truncates a reason to the size that a Close frame can carry. Reasons of this package are ASCII.
 func short(reason string) string { return reason[:min(len(reason), MaxReason)] }
 
-// maybeFinish begins the end of the connection once nothing more is to be sent, and nothing more received.
+// maybeFinish starts to close the connection if nothing more is to be sent or received.
 func (c *Conn) maybeFinish() {
 	c.mu.Lock()
 	both := c.outOver && (c.inOver || c.readOver)
@@ -154,8 +154,7 @@ func (c *Conn) startFinish() {
 	}
 }
 
-// finish sends the Close frame, unless that has been done, behind what was accepted, waits for the peer's, unless that has
-// come, and closes the connection below.
+// finish sends the Close frame unless it was sent, waits for the peer's Close frame, and closes the connection below.
 func (c *Conn) finish() {
 	c.finishOut()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
@@ -170,7 +169,8 @@ func (c *Conn) finish() {
 	}
 }
 
-// finishOut ends Out. Behind a peer that has broken a rule only what was written goes, within CloseTimeout.
+// finishOut closes Out. If the peer has violated the protocol, it sends only what was written and the Close frame,
+// within CloseTimeout.
 func (c *Conn) finishOut() {
 	c.mu.Lock()
 	broken, status := c.readOver && c.status == nil, c.status
@@ -185,15 +185,15 @@ func (c *Conn) finishOut() {
 		return
 	}
 	if status != nil && !status.Code.normal() {
-		ctx, stop := c.out.Lingering()
-		_ = c.out.Settle(ctx) // Out.Close does it again, and has the error
+		ctx, stop := c.w.end.Lingering()
+		_ = c.w.end.Settle(ctx) // Out.Close does it again, and has the error
 		stop()
-		c.out.BeginClose(status)
+		c.w.end.BeginClose(status)
 	}
 	_ = c.Out.Close() // any other call of it has the error; if it could not be sent the connection has been aborted
 }
 
-// readIsOver returns a channel that is closed when there is nothing more to read.
+// readIsOver returns a channel that is closed at the end of the input.
 func (c *Conn) readIsOver() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +219,7 @@ var closedChan = func() chan struct{} {
 	return c
 }()
 
-// abort is the hook of Out.
+// abort is the Abort hook of Out.
 func (c *Conn) abort(cause error) {
 	c.mu.Lock()
 	finishing := c.finishing
@@ -234,24 +234,24 @@ func (c *Conn) abort(cause error) {
 	c.conn.Abort(cause)
 }
 
-// tellWhy sends a Close frame with the code of cause, if there is one and that needs no wait.
+// tellWhy sends a Close frame with the code of cause, if cause has one and there is room. It reports whether it did.
 func (c *Conn) tellWhy(cause error) bool {
 	var end *CloseError
-	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.gate.shutNow() {
+	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.w.gate.shutNow() {
 		return false
 	}
-	defer c.gate.leave(closing)
-	frame := c.appendControl(c.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
-	ok, err := c.low.TryEnd(frame, nil)
+	defer c.w.gate.leave(closing)
+	frame := c.w.appendControl(c.w.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
+	ok, err := c.w.low.TryEnd(frame, nil)
 	return ok && err == nil
 }
 
-// lowEnded is told that nothing more can be sent on the connection below.
+// lowEnded is called when nothing more can be sent on the connection below.
 func (c *Conn) lowEnded() {
 	if err := c.conn.Out.Err(); err != nil {
-		c.out.Set(abnormal(err))
+		c.w.end.Set(abnormal(err))
 	}
-	c.gate.cut()
+	c.w.gate.cut()
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
@@ -261,7 +261,7 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
-	if c.remembers() {
+	if c.w.remembers() {
 		c.cfg.Deflate.unreserve()
 	}
 	c.undrain()
@@ -273,7 +273,7 @@ func (c *Conn) lowEnded() {
 	}
 }
 
-// abnormal is a failure of the connection below as the end of a WebSocket.
+// abnormal returns a failure of the connection below as a *CloseError.
 func abnormal(err error) error {
 	var end *CloseError
 	if errors.As(err, &end) {
@@ -282,9 +282,9 @@ func abnormal(err error) error {
 	return &CloseError{Code: Abnormal, Err: err}
 }
 
-// why is the end of the connection as a call is told.
+// why returns the error with which the connection ended.
 func (c *Conn) why() error {
-	for _, err := range []error{c.out.Err(), c.inEnd.Err()} {
+	for _, err := range []error{c.w.end.Err(), c.inEnd.Err()} {
 		if err != nil {
 			return err
 		}

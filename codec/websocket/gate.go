@@ -8,9 +8,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// gate says who may write. Whole messages enter at once with each other; a message in parts, and one that a compressor
-// with memory must see in order, excludes other messages; control frames come between all of these; and behind the Close
-// frame nobody enters any more.
+// gate orders the senders. Senders of whole messages may enter together. A message in parts, and one of a compressor
+// with context takeover, excludes other messages. Control frames may enter between the frames of any message. After the
+// Close frame nobody may enter.
 type gate struct {
 	mu      sync.Mutex
 	writing int  // calls that write now: messages, parts, control frames
@@ -31,7 +31,7 @@ const (
 	closing                  // the Close frame; nobody enters behind it
 )
 
-// tryEnter enters if nobody is in the way. It returns net.ErrClosed behind a Close frame.
+// tryEnter enters if that needs no wait. After the Close frame it returns net.ErrClosed.
 func (g *gate) tryEnter(p pass) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 	return true, nil
 }
 
-// entries returns how often somebody has entered, and whether somebody is inside.
+// entries returns the number of entries so far and whether a sender is inside.
 func (g *gate) entries() (n uint64, busy bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -123,7 +123,7 @@ func (g *gate) leave(p pass) {
 	g.changedLocked()
 }
 
-// shutNow is tryEnter of an abort, which may cut a message in parts between two of them.
+// shutNow is tryEnter for the Close frame of an abort, which may come between two frames of a message.
 func (g *gate) shutNow() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -135,7 +135,7 @@ func (g *gate) shutNow() bool {
 	return true
 }
 
-// cut turns away everybody, those who wait too, for nothing can be sent any more.
+// cut rejects all senders, including those that wait, because nothing can be sent any more.
 func (g *gate) cut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

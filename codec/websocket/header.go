@@ -69,7 +69,7 @@ func parseHeader(p []byte) (h header, n int, err error) {
 	return h, n, nil
 }
 
-// checkFirst refuses what is wrong on any connection, as soon as two bytes have arrived.
+// checkFirst returns an error for a header that is invalid on any connection. It needs only the first two bytes.
 func (h *header) checkFirst(second byte) error {
 	op := h.op()
 	switch {

@@ -19,8 +19,8 @@ type inflating struct {
 	finals int64 // blocks that the peer has called final
 }
 
-// Each final block begins the window anew, which costs more than its bytes say: a message may have maxFinals, and another
-// for each bytesPerFinal that come of it.
+// Each final block resets the window, which costs more than its size suggests. A message may have maxFinals of them,
+// and one more for each bytesPerFinal of its uncompressed data.
 const (
 	maxFinals     = 1024
 	bytesPerFinal = 512
@@ -30,18 +30,25 @@ func tooManyFinals() error {
 	return &CloseError{Code: PolicyViolation, Reason: "compressed message of too many final blocks", Local: true, Err: ErrTooLarge}
 }
 
-// ending is what is put behind a message: what the peer left out, and a last block, so that the reader finds an end.
+// ending is appended to a message: the bytes that the peer left out, and a final block at which the reader ends.
 const ending = tail + "\x01\x00\x00\xff\xff"
 
-// newInflating begins with a message, whose data has room for ending or is copied.
+// newInflating starts to uncompress a message. It appends to data, and owns window.
 func (d *Deflate) newInflating(data, window []byte, limit int64) *inflating {
-	f := &inflating{d: d, window: window, limit: limit}
+	f, ok := d.readers.Get().(*inflating)
+	if !ok {
+		f = &inflating{d: d}
+	}
 	f.src.Reset(append(data, ending...))
-	if z, ok := d.readers.Get().(io.ReadCloser); ok {
-		f.z = z
-	} else if d.NewReader != nil {
+	f.text, f.size, f.finals, f.limit = textCheck{}, 0, 0, limit
+	if window != nil {
+		f.window = window
+	}
+	switch {
+	case f.z != nil:
+	case d.NewReader != nil:
 		f.z = d.NewReader(&f.src)
-	} else {
+	default:
 		f.z = flate.NewReader(&f.src)
 	}
 	f.reset()
@@ -52,7 +59,7 @@ func (f *inflating) reset() {
 	_ = f.z.(flate.Resetter).Reset(&f.src, f.window) // a reader that cannot begin says so when it reads
 }
 
-// read reads more of the message; io.EOF behind its end.
+// read reads more of the message. It returns io.EOF after its end.
 func (f *inflating) read(p []byte) (n int, err error) {
 	for {
 		n, err = f.z.Read(p)
@@ -79,7 +86,7 @@ func (f *inflating) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// remember keeps the end of what was read for references to it.
+// remember keeps the last bytes for references to them.
 func (f *inflating) remember(p []byte) {
 	if len(p) >= window {
 		f.window = append(f.window[:0], p[len(p)-window:]...)
@@ -91,33 +98,43 @@ func (f *inflating) remember(p []byte) {
 	f.window = append(f.window, p...)
 }
 
-// end lets go of the reader.
-func (f *inflating) end() { f.d.readers.Put(f.z) }
+// end returns f to the pool, with the memory of its window.
+func (f *inflating) end() {
+	f.src.Reset(nil)
+	f.window = f.window[:0]
+	f.d.readers.Put(f)
+}
 
-// peerRemembers reports whether the peer's messages may refer to those before.
-func (c *Conn) peerRemembers() bool { return !c.cfg.Extension.sendsFresh(!c.cfg.Client) }
+// peerRemembers reports whether the peer's messages may refer to earlier ones.
+func (r *reader) peerRemembers() bool {
+	cfg := &r.conn.cfg
+	return !cfg.Extension.sendsFresh(!cfg.Client)
+}
 
-// beginInflating begins to uncompress a message.
-func (c *Conn) beginInflating(data []byte, limit int64) *inflating {
+// beginInflating starts to uncompress a message.
+func (r *reader) beginInflating(data []byte, limit int64) *inflating {
+	c := r.conn
 	var before []byte
-	if c.peerRemembers() {
-		before = c.memory.window
+	if r.peerRemembers() {
+		before = c.w.memory.window
 	}
 	return c.cfg.Deflate.newInflating(data, before, limit)
 }
 
-// endInflating ends it, and keeps what the next may refer to.
-func (c *Conn) endInflating(f *inflating) {
-	f.end()
-	if c.peerRemembers() {
-		c.memory.window = f.window
+// endInflating ends that and keeps the window for the next message.
+func (r *reader) endInflating(f *inflating) {
+	if r.peerRemembers() {
+		r.conn.w.memory.window = f.window
+		f.window = nil
 	}
+	f.end()
 }
 
 // inflate uncompresses a whole message. Memory grows as it turns out to be large, up to MaxMessage.
-func (c *Conn) inflate(data []byte) ([]byte, error) {
-	f := c.beginInflating(data, int64(c.cfg.MaxMessage))
-	defer c.endInflating(f)
+func (r *reader) inflate(data []byte) ([]byte, error) {
+	c := r.conn
+	f := r.beginInflating(data, int64(c.cfg.MaxMessage))
+	defer r.endInflating(f)
 	out := make([]byte, 0, min(4*len(data)+64, c.cfg.MaxMessage, firstSpace)+1)
 	for {
 		if len(out) == cap(out) {
@@ -134,18 +151,16 @@ func (c *Conn) inflate(data []byte) ([]byte, error) {
 	}
 }
 
-// inflateByParts begins with a message that is read in pieces.
-func (c *Conn) inflateByParts(m Message) (Message, error) {
-	r := &c.rd
-	r.inflate = c.beginInflating(m.Data, r.most)
-	r.inflate.kind = m.Kind
+// inflateByParts starts a message that is received in pieces.
+func (r *reader) inflateByParts(m Message) (Message, error) {
+	r.inflating = r.beginInflating(m.Data, r.most)
+	r.inflating.kind = m.Kind
 	return piece(m.Kind, nil, false), nil
 }
 
-// inflatedPart returns the next piece of it.
-func (c *Conn) inflatedPart() (Message, error) {
-	r := &c.rd
-	f := r.inflate
+// inflatedPart returns the next piece of the message.
+func (r *reader) inflatedPart() (Message, error) {
+	f := r.inflating
 	p := make([]byte, pieceMax)
 	n, err := f.read(p)
 	if err != nil && err != io.EOF {
@@ -156,8 +171,8 @@ func (c *Conn) inflatedPart() (Message, error) {
 		return Message{}, errNotText()
 	}
 	if last {
-		r.inflate = nil
-		c.endInflating(f)
+		r.inflating = nil
+		r.endInflating(f)
 	}
 	return piece(f.kind, p[:n], last), nil
 }

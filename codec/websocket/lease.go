@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// lease is memory of a pool.
+// lease is pooled memory.
 type lease struct {
 	bytes []byte
 	class int
@@ -21,7 +21,7 @@ const (
 	leaseMax = 21 // the largest; larger ones are not pooled
 )
 
-// leases are those that nobody has, by class.
+// leases are the pools, by class.
 var leases [leaseMax - leaseMin + 1]sync.Pool
 
 // newLease returns memory of at least n bytes.
@@ -112,7 +112,7 @@ func Leases(conn *Conn) *chanio.Duplex[Leased, Leased] {
 	return &chanio.Duplex[Leased, Leased]{In: in, Out: out, Released: conn.Done()}
 }
 
-// leased is m as its receiver gets it.
+// leased returns m as a Leased.
 func leased(m Message) Leased {
 	if m.extra == nil || m.extra.lease == nil {
 		return Leased{Message: m}

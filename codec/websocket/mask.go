@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// xor masks or unmasks p in place, eight bytes at a time; RFC 6455, 5.3. p begins pos bytes behind the start of the payload.
+// xor masks or unmasks p in place, eight bytes at a time. p starts pos bytes after the start of the payload. RFC 6455,
+// 5.3.
 func xor(p []byte, key uint32, pos int64) {
 	if key == 0 {
 		return
@@ -31,7 +32,7 @@ func xor(p []byte, key uint32, pos int64) {
 	}
 }
 
-// keys are bytes of crypto/rand that nobody has used: one call for many frames.
+// keys are unused bytes of crypto/rand, read for many frames at once.
 var keys = sync.Pool{New: func() any { return new(keyBytes) }}
 
 type keyBytes struct {

@@ -21,12 +21,11 @@ func piece(kind Kind, data []byte, last bool) Message {
 func (m Message) isPiece() bool { return m.extra != nil && m.extra.parts }
 
 // part reads a piece of the present message.
-func (c *Conn) part(ctx context.Context, wait bool) (m Message, err error) {
-	r := &c.rd
+func (r *reader) part(ctx context.Context, wait bool) (m Message, err error) {
 	if r.left > 0 {
 		p := r.src.Buffered()
 		if len(p) == 0 {
-			return m, c.fill(ctx, wait, int(min(r.left, pieceMax)))
+			return m, r.fill(ctx, wait, int(min(r.left, pieceMax)))
 		}
 		if r.budget == 0 {
 			return m, errNoBudget
@@ -128,7 +127,7 @@ type parts struct {
 	first  []byte // what had been read ahead
 }
 
-// ahead returns what had been read ahead, once.
+// ahead returns, once, what was read ahead.
 func (p *parts) ahead() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +136,7 @@ func (p *parts) ahead() []byte {
 	return first
 }
 
-// begin begins to receive a piece. It returns nil if there is nothing more to receive.
+// begin starts to receive a piece. It returns nil if there are no more.
 func (p *parts) begin(ctx context.Context) context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +162,7 @@ func (p *parts) end(last bool) {
 	}
 }
 
-// leaveLocked gives In back before the end of the message.
+// leaveLocked releases In before the end of the message.
 func (p *parts) leaveLocked() {
 	p.over = true
 	p.conn.skips.Store(true)
@@ -248,11 +247,11 @@ func (c *Conn) SendParts(ctx context.Context, kind Kind) (*chanio.Sink[[]byte], 
 	if kind != TextMessage && kind != BinaryMessage {
 		return nil, checkMessage(&Message{Kind: kind})
 	}
-	if !c.out.Open() {
-		return nil, c.refusal()
+	if !c.w.end.Open() {
+		return nil, c.w.refusal()
 	}
-	if err := c.gate.enter(ctx, aloneMessage); err != nil {
-		return nil, c.sendError(err)
+	if err := c.w.gate.enter(ctx, aloneMessage); err != nil {
+		return nil, c.w.sendError(err)
 	}
 	s := &sentParts{conn: c, op: Opcode(kind), turn: make(chan struct{}, 1)}
 	s.isText = kind == TextMessage
@@ -303,14 +302,14 @@ func (s *sentParts) send(ctx context.Context, p []byte) error {
 // frame sends one frame.
 func (s *sentParts) frame(ctx context.Context, first byte, p []byte) error {
 	c := s.conn
-	if err := c.gate.enter(ctx, control); err != nil {
-		return c.sendError(err)
+	if err := c.w.gate.enter(ctx, control); err != nil {
+		return c.w.sendError(err)
 	}
-	defer c.gate.leave(control)
+	defer c.w.gate.leave(control)
 	if len(p) < bodyMin || c.cfg.Client {
-		return c.low.End(ctx, c.appendFrame(c.low.Begin(), first, p), nil)
+		return c.w.low.End(ctx, c.w.appendFrame(c.w.low.Begin(), first, p), nil)
 	}
-	return c.low.End(ctx, appendHeader(c.low.Begin(), first, len(p), false, 0), p)
+	return c.w.low.End(ctx, appendHeader(c.w.low.Begin(), first, len(p), false, 0), p)
 }
 
 // close ends the message.
@@ -321,13 +320,13 @@ func (s *sentParts) close() error {
 		return nil
 	}
 	s.over = true
-	defer s.conn.gate.leave(aloneMessage)
+	defer s.conn.w.gate.leave(aloneMessage)
 	if s.isText && !s.text.done() {
 		err := errors.Join(ErrMessage, errors.New("websocket: text ends within a character"))
 		s.conn.Out.Abort(err)
 		return err
 	}
-	ctx, stop := s.conn.out.Lingering()
+	ctx, stop := s.conn.w.end.Lingering()
 	defer stop()
 	return s.frame(ctx, bitFin|byte(s.op), nil)
 }
@@ -339,7 +338,7 @@ func (s *sentParts) abort(cause error) {
 		s.turn <- struct{}{}
 		if !s.over {
 			s.over = true
-			s.conn.gate.leave(aloneMessage)
+			s.conn.w.gate.leave(aloneMessage)
 		}
 		<-s.turn
 	}()

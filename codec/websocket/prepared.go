@@ -4,7 +4,7 @@ import (
 	"sync"
 )
 
-// prepared is what is made once of a message that is sent to many.
+// prepared caches the compressed forms of a message that is sent to many.
 type prepared struct {
 	mu       sync.Mutex
 	variants map[variant][]byte // compressed, from an empty window
@@ -30,7 +30,7 @@ func Prepare(m Message) (Message, error) {
 
 func (m *Message) isPrepared() bool { return m.extra != nil && m.extra.prepared != nil }
 
-// deflated returns the message compressed by itself. Who comes second waits for the first.
+// deflated returns the message compressed from an empty window. Concurrent callers wait for the first.
 func (p *prepared) deflated(d *Deflate, bits int, data []byte) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// reader is what has been read of the present frame and message. It belongs to the one that has the turn.
+// reader is the receiving half of a [Conn]: the state of the current frame and message. Only the goroutine that has the
+// turn uses it.
 type reader struct {
+	conn  *Conn
 	src   chanio.ByteSource
 	given int // bytes of messages that atHand has returned: they count as at hand until the next call
 	tried int // bytes at hand that tryNext has found to be no whole message
@@ -29,16 +31,16 @@ type reader struct {
 	announce   bool // and nothing of it was returned yet
 
 	kind      Kind
-	fragments int
+	fragments int32
 	size      int64 // bytes of the message so far
 	buf       []byte
 	lease     *lease // where buf lies, if it is leased
 	text      textCheck
 
-	budget  int   // bytes of messages that may be read, or unbounded
-	err     error // sticky: what comes after the last message
-	most    int64
-	inflate *inflating // what is left of a compressed message that is read in pieces
+	budget    int   // bytes of messages that may be read, or unbounded
+	err       error // sticky: what comes after the last message
+	most      int64
+	inflating *inflating // what is left of a compressed message that is read in pieces
 }
 
 var (
@@ -48,7 +50,7 @@ var (
 
 const unbounded = -1
 
-// settle lets go of the bytes of what atHand has returned.
+// settle discards the bytes of the messages that atHand has returned.
 func (r *reader) settle() {
 	if r.given > 0 {
 		r.src.Discard(r.given)
@@ -56,23 +58,22 @@ func (r *reader) settle() {
 	}
 }
 
-// message reads the next message, and answers control frames on the way. wait says whether it may wait for bytes. What it
-// has read before it returns because of ctx is kept for the next call.
-func (c *Conn) message(ctx context.Context, wait bool) (m Message, err error) {
-	r := &c.rd
+// message reads the next message and answers control frames. If wait is false it returns errWouldWait instead of
+// waiting for bytes. If ctx ends, the bytes read so far are kept for the next call.
+func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) {
 	r.settle()
 	r.tried = 0
 	if r.err != nil {
 		return m, r.err
 	}
 	for {
-		if r.inflate != nil {
-			m, err = c.inflatedPart()
+		if r.inflating != nil {
+			m, err = r.inflatedPart()
 			if err == nil {
 				return m, nil
 			}
 		} else if !r.inFrame && !r.announce {
-			err = c.frame(ctx, wait)
+			err = r.frame(ctx, wait)
 		}
 		if err == nil && r.announce {
 			r.announce = false
@@ -81,47 +82,48 @@ func (c *Conn) message(ctx context.Context, wait bool) (m Message, err error) {
 			return m, nil
 		}
 		if err == nil && r.inFrame {
-			m, err = c.payload(ctx, wait)
+			m, err = r.payload(ctx, wait)
 			if err == nil && m.Kind != 0 {
 				return m, nil
 			}
 		}
 		if err != nil {
-			return Message{}, c.judge(ctx, err)
+			return Message{}, r.judge(ctx, err)
 		}
 	}
 }
 
-// judge makes errors that do not concern one call alone sticky, and ends the connection because of them.
-func (c *Conn) judge(ctx context.Context, err error) error {
+// judge returns the error of a read. An error that concerns more than the one call is kept and ends the connection.
+func (r *reader) judge(ctx context.Context, err error) error {
+	c := r.conn
 	if err == errWouldWait || err == errNoBudget {
 		return err
 	}
 	var end *CloseError
 	switch {
-	case err == io.EOF && c.rd.closedByPeer(c): // a Close frame that ended well
+	case err == io.EOF && r.closedByPeer(c): // a Close frame that ended well
 	case errors.As(err, &end):
 	case chanio.Resumable(ctx, err):
 		return err
 	default:
-		err = c.cutOff(ctx, err)
+		err = r.cutOff(ctx, err)
 	}
-	r := &c.rd
 	r.err, r.buf = err, nil
-	r.inFrame, r.inMessage, r.inflate = false, false, nil
+	r.inFrame, r.inMessage, r.inflating = false, false, nil
 	r.drop()
 	c.readEnded(err)
 	return err
 }
 
-// closedByPeer reports whether the peer's Close frame has come.
+// closedByPeer reports whether the peer's Close frame has arrived.
 func (r *reader) closedByPeer(c *Conn) bool {
 	_, _, ok := c.CloseStatus()
 	return ok
 }
 
-// cutOff is the end of a connection that ended without a Close frame.
-func (c *Conn) cutOff(ctx context.Context, err error) error {
+// cutOff returns the error of a connection that ended without a Close frame.
+func (r *reader) cutOff(ctx context.Context, err error) error {
+	c := r.conn
 	err = c.up.Fail(ctx, err)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -130,26 +132,26 @@ func (c *Conn) cutOff(ctx context.Context, err error) error {
 }
 
 // fill waits for more bytes.
-func (c *Conn) fill(ctx context.Context, wait bool, want int) error {
+func (r *reader) fill(ctx context.Context, wait bool, want int) error {
+	c := r.conn
 	if !wait {
 		return errWouldWait
 	}
-	err := c.rd.src.Fill(ctx, want)
+	err := r.src.Fill(ctx, want)
 	if err == nil {
 		c.hear()
 	}
 	return err
 }
 
-// frame reads headers, and whole control frames, up to the header of a frame with data.
-func (c *Conn) frame(ctx context.Context, wait bool) error {
-	r := &c.rd
+// frame reads up to and including the header of the next data frame, and handles control frames.
+func (r *reader) frame(ctx context.Context, wait bool) error {
 	for {
 		p := r.src.Buffered()
 		h, n, err := parseHeader(p)
 		if err == nil && len(p) >= 2 {
 			h.masked = p[1]&bitMask != 0
-			err = c.checkFrame(&h)
+			err = r.checkFrame(&h)
 		}
 		if err != nil {
 			return err
@@ -157,24 +159,24 @@ func (c *Conn) frame(ctx context.Context, wait bool) error {
 		need := maxHeader
 		if n > 0 && h.op().IsControl() {
 			if need = n + int(h.length); len(p) >= need {
-				return c.controlFrame(&h, p[n:need], need)
+				return r.controlFrame(&h, p[n:need], need)
 			}
 		} else if n > 0 {
-			if err := c.beginFrame(&h); err != nil {
+			if err := r.beginFrame(&h); err != nil {
 				return err
 			}
 			r.src.Discard(n)
 			return nil
 		}
-		if err := c.fill(ctx, wait, need-len(p)); err != nil {
+		if err := r.fill(ctx, wait, need-len(p)); err != nil {
 			return err
 		}
 	}
 }
 
-// checkFrame refuses a frame that is wrong here, as soon as its first two bytes have come.
-func (c *Conn) checkFrame(h *header) error {
-	r := &c.rd
+// checkFrame returns an error for a frame that is not valid in this place. It needs only the first two bytes.
+func (r *reader) checkFrame(h *header) error {
+	c := r.conn
 	switch op := h.op(); {
 	case h.masked == c.cfg.Client:
 		if c.cfg.Client {
@@ -192,10 +194,10 @@ func (c *Conn) checkFrame(h *header) error {
 	return nil
 }
 
-// beginFrame begins a frame with data. One that is too large for a message as a whole is left alone while reading ahead: it
-// may be wanted in parts.
-func (c *Conn) beginFrame(h *header) error {
-	r := &c.rd
+// beginFrame starts a data frame. While reading ahead it does not start one that exceeds the limits of a whole message,
+// since RecvParts may want it.
+func (r *reader) beginFrame(h *header) error {
+	c := r.conn
 	before := r.size
 	if !r.inMessage {
 		before = 0
@@ -212,7 +214,7 @@ func (c *Conn) beginFrame(h *header) error {
 	r.fragments++
 	r.size += h.length
 	switch limit := int64(c.cfg.MaxMessage); {
-	case r.fragments > c.cfg.MaxFragments:
+	case int(r.fragments) > c.cfg.MaxFragments:
 		return &CloseError{Code: PolicyViolation, Reason: "message of too many fragments", Local: true, Err: ErrTooLarge}
 	case r.byParts && !r.compressed:
 		if r.most > 0 && (r.size > r.most || r.size < 0) {
@@ -228,14 +230,13 @@ func (c *Conn) beginFrame(h *header) error {
 	return nil
 }
 
-// payload reads what is left of the present frame, and returns the message if it is whole.
-func (c *Conn) payload(ctx context.Context, wait bool) (m Message, err error) {
-	r := &c.rd
+// payload reads the rest of the current frame. It returns the message if that frame was its last.
+func (r *reader) payload(ctx context.Context, wait bool) (m Message, err error) {
 	if r.byParts && !r.compressed {
-		return c.part(ctx, wait)
+		return r.part(ctx, wait)
 	}
 	for r.left > 0 {
-		if err := c.take(ctx, wait); err != nil {
+		if err := r.take(ctx, wait); err != nil {
 			return m, err
 		}
 	}
@@ -243,7 +244,7 @@ func (c *Conn) payload(ctx context.Context, wait bool) (m Message, err error) {
 	if !r.fin {
 		return m, nil
 	}
-	return c.whole()
+	return r.whole()
 }
 
 const (
@@ -251,12 +252,12 @@ const (
 	smallFrame = 4 << 10  // what is copied from the buffer; of more, the rest is read where it belongs
 )
 
-// take takes bytes of the payload, at least one.
-func (c *Conn) take(ctx context.Context, wait bool) error {
-	r := &c.rd
+// take reads at least one byte of the payload.
+func (r *reader) take(ctx context.Context, wait bool) error {
+	c := r.conn
 	p := r.src.Buffered()
 	if len(p) == 0 && len(r.buf) == cap(r.buf) || len(p) == 0 && !wait {
-		return c.fill(ctx, wait, int(min(r.left, firstSpace)))
+		return r.fill(ctx, wait, int(min(r.left, firstSpace)))
 	}
 	if r.budget == 0 {
 		return errNoBudget
@@ -282,7 +283,7 @@ func (c *Conn) take(ctx context.Context, wait bool) error {
 	return r.got(n)
 }
 
-// got unmasks and checks n bytes that were put behind buf.
+// got unmasks and checks n bytes that were appended to buf.
 func (r *reader) got(n int) error {
 	fresh := r.buf[len(r.buf) : len(r.buf)+n]
 	r.buf = r.buf[:len(r.buf)+n]
@@ -302,13 +303,16 @@ func errNotText() error {
 	return &CloseError{Code: InvalidData, Reason: "text is not UTF-8", Local: true}
 }
 
-// grow makes room for more of the message: for all of the frame if that is not much, otherwise for twice of what has come.
-// A message of many small frames grows by doubling too.
+// grow makes room for more of the message: for the whole frame if it is small, otherwise for twice the bytes that have
+// arrived. For a message of many small frames it doubles the buffer too.
 func (r *reader) grow() {
 	double := 2 * int64(len(r.buf))
 	size := min(int64(len(r.buf))+r.left, max(double, firstSpace))
 	if r.fragments > 1 {
 		size = max(size, double)
+	}
+	if r.compressed && r.fin && size == int64(len(r.buf))+r.left {
+		size += int64(len(ending)) // which newInflating appends
 	}
 	if r.leasing && !r.compressed {
 		next := newLease(int(size))
@@ -322,7 +326,7 @@ func (r *reader) grow() {
 	r.buf = next
 }
 
-// drop gives back the lease of a message that nobody gets.
+// drop releases the lease of a message that is not delivered.
 func (r *reader) drop() {
 	if r.lease != nil {
 		r.lease.release()
@@ -330,9 +334,8 @@ func (r *reader) drop() {
 	}
 }
 
-// whole returns the message that has been read.
-func (c *Conn) whole() (m Message, err error) {
-	r := &c.rd
+// whole returns the complete message.
+func (r *reader) whole() (m Message, err error) {
 	m = Message{Kind: r.kind, Data: r.buf}
 	lease := r.lease
 	r.inMessage, r.buf, r.lease = false, nil, nil
@@ -341,9 +344,9 @@ func (c *Conn) whole() (m Message, err error) {
 	}
 	if r.compressed {
 		if r.byParts {
-			return c.inflateByParts(m)
+			return r.inflateByParts(m)
 		}
-		if m.Data, err = c.inflate(m.Data); err != nil {
+		if m.Data, err = r.inflate(m.Data); err != nil {
 			return m, err
 		}
 		if m.Kind == TextMessage && !utf8.Valid(m.Data) {

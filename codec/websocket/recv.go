@@ -36,12 +36,12 @@ func (c *Conn) next(ctx context.Context) (m Message, err error) {
 	return m, err
 }
 
-// rest sets m to the next message, unless the wait for it has failed already.
+// rest sets m to the next message. err is the error of the wait for its first byte.
 //
 //go:noinline
 func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	if err != nil {
-		err = c.judge(ctx, err)
+		err = c.rd.judge(ctx, err)
 	} else {
 		err = c.awaitMessage(ctx, m)
 	}
@@ -51,7 +51,8 @@ func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	return err
 }
 
-// first sets m to the message that an idle connection has just received, if quick has it, and reports that.
+// first sets m to the message that an idle connection has just received, if quick can decode it, and reports whether it
+// did.
 //
 //go:noinline
 func (c *Conn) first(m *Message) bool {
@@ -60,7 +61,7 @@ func (c *Conn) first(m *Message) bool {
 		return false
 	}
 	var n int
-	if *m, n = c.quick(r.src.Buffered()); n == 0 {
+	if *m, n = c.rd.quick(r.src.Buffered()); n == 0 {
 		*m = Message{}
 		return false
 	}
@@ -72,7 +73,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.inFrame || r.announce || r.inflate != nil || r.err != nil || c.hasQueue.Load() {
+	if r.inFrame || r.announce || r.inflating != nil || r.err != nil || c.hasQueue.Load() {
 		return false
 	}
 	r.settle()
@@ -90,12 +91,12 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 	return nil
 }
 
-// awaitMessage sets m to the next message behind the rest of one that is to be skipped. It and what calls it are sparing with
-// the stack, on which an idle connection waits.
+// awaitMessage sets m to the next message, after skipping the rest of a message that is to be skipped. An idle
+// connection waits in it, so it and its callers have small stack frames.
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
 		if !c.fromQueue(m) {
-			if *m, err = c.message(ctx, true); err != nil {
+			if *m, err = c.rd.message(ctx, true); err != nil {
 				return err
 			}
 		}
@@ -144,7 +145,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	if at == 0 && r.err == nil || at > 0 && at == r.tried {
 		return m, false, nil
 	}
-	m, err = c.message(context.Background(), false)
+	m, err = c.rd.message(context.Background(), false)
 	switch {
 	case err == nil:
 		return m, true, nil
@@ -173,12 +174,12 @@ func (c *Conn) atHand(dst []Message) []Message {
 	}
 	r := &c.rd
 	r.settle()
-	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflate != nil {
+	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflating != nil {
 		return dst
 	}
 	p := r.src.Buffered()
 	for len(dst) < cap(dst) && r.given < len(p) {
-		m, n := c.quick(p[r.given:])
+		m, n := c.rd.quick(p[r.given:])
 		if n == 0 {
 			break
 		}
@@ -188,9 +189,10 @@ func (c *Conn) atHand(dst []Message) []Message {
 	return dst
 }
 
-// quick returns the message at the start of p, if it is one whole frame that needs no further look, and how many bytes it
-// takes. Whatever else there is, is left to message.
-func (c *Conn) quick(p []byte) (m Message, n int) {
+// quick returns the message at the start of p and its size on the wire, if it is one complete frame without
+// compression. It leaves all other cases to message.
+func (r *reader) quick(p []byte) (m Message, n int) {
+	c := r.conn
 	h, n, err := parseHeader(p)
 	if err != nil || n == 0 || h.first&(bitFin|bitRSV1|0x08) != bitFin || h.op() == OpContinuation || h.masked == c.cfg.Client {
 		return m, 0
@@ -198,7 +200,7 @@ func (c *Conn) quick(p []byte) (m Message, n int) {
 	if h.length > int64(len(p)-n) || h.length > int64(min(c.cfg.MaxFrame, c.cfg.MaxMessage)) {
 		return m, 0
 	}
-	data := c.rd.src.Clone(p[n : n+int(h.length)])
+	data := r.src.Clone(p[n : n+int(h.length)])
 	xor(data, h.key, 0)
 	if data == nil {
 		data = []byte{} // as whole returns it
@@ -210,7 +212,7 @@ func (c *Conn) quick(p []byte) (m Message, n int) {
 	return m, n + int(h.length)
 }
 
-// beginReceive makes the consumer of In the reader, unless In has been closed.
+// beginReceive makes the consumer of In the reader. It returns false if In was closed.
 func (c *Conn) beginReceive() bool {
 	for !c.who.begin(receiver) {
 		if !c.inEnd.Open() {
@@ -221,7 +223,7 @@ func (c *Conn) beginReceive() bool {
 	return true
 }
 
-// endReceive lets go.
+// endReceive ends a receive.
 func (c *Conn) endReceive() {
 	if c.who.end() {
 		c.who.tell()
@@ -259,7 +261,7 @@ func (c *Conn) interrupt() {
 	}
 }
 
-// closeIn is the hook of In: what still comes is dropped.
+// closeIn is the Close hook of In. Messages that arrive later are dropped.
 func (c *Conn) closeIn() error {
 	c.mu.Lock()
 	c.inOver = true

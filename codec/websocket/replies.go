@@ -25,26 +25,26 @@ import "time"
 // RFC 6455, 5.5.1, has the answer to a Close frame go as soon as practical, and lets an endpoint finish what it is sending.
 // A message in parts gets CloseTimeout for that.
 
-// replyPause is how long nothing may be received or accepted, behind the peer's Close frame, before it is answered.
+// replyPause is how long nothing may be received or sent, after the peer's Close frame, before that is answered.
 const replyPause = time.Second
 
-// replies is what has happened since the peer's Close frame came.
+// replies is the state between the peer's Close frame and its answer.
 type replies struct {
 	waits bool          // for replies
 	seen  uint64        // what had been received and accepted at the last look
 	since time.Duration // of that
 }
 
-// awaitReplies has the Close frame of the peer answered: when Out has replied to what was received before it, or at once if
-// nobody will.
+// awaitReplies has the peer's Close frame answered after the replies to earlier messages, or at once if none can
+// follow.
 func (c *Conn) awaitReplies() {
-	if !c.out.Open() {
+	if !c.w.end.Open() {
 		c.maybeFinish()
 		return
 	}
 	c.mu.Lock()
 	who, turns := c.who.present()
-	entered, _ := c.gate.entries()
+	entered, _ := c.w.gate.entries()
 	waits := !c.inOver && (who == receiver || turns > 0 || len(c.queue) > 0)
 	c.replies = replies{waits: waits, seen: turns + entered, since: c.heardEnd}
 	c.mu.Unlock()
@@ -55,23 +55,24 @@ func (c *Conn) awaitReplies() {
 	}
 }
 
-// repliesLocked returns when to look again whether the replies have been sent: 0 if they have.
+// repliesLocked returns when to look again whether the replies have been sent, or 0 if the Close frame is to be
+// answered now.
 func (c *Conn) repliesLocked() time.Duration {
 	r, now := &c.replies, c.since()
 	_, turns := c.who.present()
-	entered, busy := c.gate.entries()
+	entered, busy := c.w.gate.entries()
 	if seen := turns + entered; busy || seen != r.seen {
 		r.seen, r.since = seen, now
 	}
 	left := min(r.since+replyPause, c.heardEnd+c.cfg.CloseTimeout) - now
-	if left <= 0 || c.inOver || !c.out.Open() {
+	if left <= 0 || c.inOver || !c.w.end.Open() {
 		r.waits = false
 		return 0
 	}
 	return left
 }
 
-// overdue returns an error if a message in parts has gone on for too long behind the peer's Close frame.
+// overdue returns an error if a message in parts continues for too long after the peer's Close frame.
 func (c *Conn) overdue() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

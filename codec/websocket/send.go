@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"unicode/utf8"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // ErrMessage is the error of sending an invalid message: one of unknown kind, or text that is not UTF-8.
@@ -16,7 +18,7 @@ const (
 	bodyMin  = 16 << 10 // the smallest payload that is written from where it is
 )
 
-// checkMessage refuses what must not be sent.
+// checkMessage returns an error for a message that must not be sent.
 func checkMessage(m *Message) error {
 	switch {
 	case m.Kind != TextMessage && m.Kind != BinaryMessage:
@@ -27,7 +29,16 @@ func checkMessage(m *Message) error {
 	return nil
 }
 
-// packet is one message as it is handed to the sink: scratch, then body, which may lie in a buffer that is to be returned.
+// writer is the sending half of a [Conn]: it makes frames and hands them to the connection below.
+type writer struct {
+	cfg    *Config // of the Conn
+	low    chanio.ByteSink
+	gate   gate
+	end    chanio.End // of Out
+	memory *memory    // of compression with context takeover; nil without compression
+}
+
+// packet is one message as it is passed to the sink: scratch, then body. body may lie in owned, which must be released.
 type packet struct {
 	scratch, body []byte
 	owned         *lease
@@ -39,20 +50,20 @@ func (p *packet) release() {
 	}
 }
 
-// encode appends m as one frame to scratch, and sets p to the result. A large payload is left in body. If m is refused, p stays
-// as it was.
-func (c *Conn) encode(p *packet, scratch []byte, m *Message, z *deflater) error {
+// encode appends m as one frame to scratch and sets p to the result. It leaves a large payload in body. If it returns
+// an error, p is unchanged.
+func (w *writer) encode(p *packet, scratch []byte, m *Message, z *deflater) error {
 	if err := checkMessage(m); err != nil {
 		return err
 	}
 	first, payload := bitFin|byte(m.Kind), m.Data
 	var owned *lease
-	if c.deflates(m) {
+	if w.deflates(m) {
 		var err error
 		if m.isPrepared() {
-			payload, err = m.extra.prepared.deflated(c.cfg.Deflate, c.cfg.Extension.sendBits(c.cfg.Client), m.Data)
+			payload, err = m.extra.prepared.deflated(w.cfg.Deflate, w.cfg.Extension.sendBits(w.cfg.Client), m.Data)
 		} else {
-			payload, owned, err = c.compress(z, m.Data)
+			payload, owned, err = w.compress(z, m.Data)
 		}
 		if err != nil {
 			return err
@@ -60,19 +71,19 @@ func (c *Conn) encode(p *packet, scratch []byte, m *Message, z *deflater) error 
 		first |= bitRSV1
 	}
 	if len(payload) >= bodyMin {
-		c.encodeLarge(p, scratch, first, payload, owned)
+		w.encodeLarge(p, scratch, first, payload, owned)
 		return nil
 	}
-	p.scratch, p.body, p.owned = c.appendFrame(scratch, first, payload), nil, nil
+	p.scratch, p.body, p.owned = w.appendFrame(scratch, first, payload), nil, nil
 	if owned != nil {
 		owned.release()
 	}
 	return nil
 }
 
-// encodeLarge is encode for a payload that is not copied to scratch. It may lie in owned.
-func (c *Conn) encodeLarge(p *packet, scratch []byte, first byte, payload []byte, owned *lease) {
-	if !c.cfg.Client {
+// encodeLarge is encode for a payload that is not copied to scratch. If owned is not nil, the payload lies in it.
+func (w *writer) encodeLarge(p *packet, scratch []byte, first byte, payload []byte, owned *lease) {
+	if !w.cfg.Client {
 		p.scratch, p.body, p.owned = appendHeader(scratch, first, len(payload), false, 0), payload, owned
 		return
 	}
@@ -88,8 +99,8 @@ func (c *Conn) encodeLarge(p *packet, scratch []byte, first byte, payload []byte
 }
 
 // appendFrame appends a frame with its payload, masked if this side is the client.
-func (c *Conn) appendFrame(dst []byte, first byte, payload []byte) []byte {
-	if !c.cfg.Client {
+func (w *writer) appendFrame(dst []byte, first byte, payload []byte) []byte {
+	if !w.cfg.Client {
 		return append(appendHeader(dst, first, len(payload), false, 0), payload...)
 	}
 	key := newKey()
@@ -101,84 +112,84 @@ func (c *Conn) appendFrame(dst []byte, first byte, payload []byte) []byte {
 }
 
 // send is the hook of Out.
-func (c *Conn) send(ctx context.Context, m Message) error {
-	if c.remembers() {
-		return c.sendRemembered(ctx, m)
+func (w *writer) send(ctx context.Context, m Message) error {
+	if w.remembers() {
+		return w.sendRemembered(ctx, m)
 	}
 	var p packet
-	if err := c.encode(&p, c.low.Begin(), &m, nil); err != nil {
+	if err := w.encode(&p, w.low.Begin(), &m, nil); err != nil {
 		return err
 	}
 	defer p.release()
-	if ok, err := c.gate.tryEnter(wholeMessage); err != nil {
-		return c.refusal()
+	if ok, err := w.gate.tryEnter(wholeMessage); err != nil {
+		return w.refusal()
 	} else if !ok {
-		if err := c.gate.enter(ctx, wholeMessage); err != nil {
-			return c.sendError(err)
+		if err := w.gate.enter(ctx, wholeMessage); err != nil {
+			return w.sendError(err)
 		}
 	}
-	defer c.gate.leave(wholeMessage)
-	return c.handOver(ctx, p.scratch, p.body)
+	defer w.gate.leave(wholeMessage)
+	return w.handOver(ctx, p.scratch, p.body)
 }
 
 // handOver hands bytes to the sink below. A Close of Out makes it return while it waits for room.
-func (c *Conn) handOver(ctx context.Context, scratch, body []byte) error {
+func (w *writer) handOver(ctx context.Context, scratch, body []byte) error {
 	if len(body) == 0 {
-		if ok, err := c.low.TryEnd(scratch, nil); ok || err != nil {
+		if ok, err := w.low.TryEnd(scratch, nil); ok || err != nil {
 			return err
 		}
 	}
-	return c.handOverInTime(ctx, scratch, body)
+	return w.handOverInTime(ctx, scratch, body)
 }
 
 // handOverInTime is the part of handOver that waits.
 //
 //go:noinline
-func (c *Conn) handOverInTime(ctx context.Context, scratch, body []byte) error {
+func (w *writer) handOverInTime(ctx context.Context, scratch, body []byte) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer c.out.OnDone(cancel)()
-	err := c.low.End(waiting, scratch, body)
+	defer w.end.OnDone(cancel)()
+	err := w.low.End(waiting, scratch, body)
 	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
-		return c.refusal()
+		return w.refusal()
 	}
 	return err
 }
 
 // trySend is the hook of Out.
-func (c *Conn) trySend(m Message) (bool, error) {
-	if c.remembers() {
-		return c.trySendRemembered(m)
+func (w *writer) trySend(m Message) (bool, error) {
+	if w.remembers() {
+		return w.trySendRemembered(m)
 	}
 	var p packet
-	if err := c.encode(&p, c.low.Begin(), &m, nil); err != nil {
+	if err := w.encode(&p, w.low.Begin(), &m, nil); err != nil {
 		return false, err
 	}
 	defer p.release()
-	if ok, err := c.gate.tryEnter(wholeMessage); err != nil {
-		return false, c.refusal()
+	if ok, err := w.gate.tryEnter(wholeMessage); err != nil {
+		return false, w.refusal()
 	} else if !ok {
 		return false, nil
 	}
-	defer c.gate.leave(wholeMessage)
-	return c.low.TryEnd(p.scratch, p.body)
+	defer w.gate.leave(wholeMessage)
+	return w.low.TryEnd(p.scratch, p.body)
 }
 
 // sendAll is the hook of Out. Small messages are handed over many at a time. One that is rejected is reported when those
 // before it have been accepted.
-func (c *Conn) sendAll(ctx context.Context, ms []Message) (n int, err error) {
-	if c.remembers() {
-		return c.sendAllRemembered(ctx, ms)
+func (w *writer) sendAll(ctx context.Context, ms []Message) (n int, err error) {
+	if w.remembers() {
+		return w.sendAllRemembered(ctx, ms)
 	}
-	if err := c.gate.enter(ctx, wholeMessage); err != nil {
-		return 0, c.sendError(err)
+	if err := w.gate.enter(ctx, wholeMessage); err != nil {
+		return 0, w.sendError(err)
 	}
-	defer c.gate.leave(wholeMessage)
+	defer w.gate.leave(wholeMessage)
 	var p packet
 	for n < len(ms) && err == nil {
-		count, refused := c.gather(&p, ms[n:])
+		count, refused := w.gather(&p, ms[n:])
 		if count > 0 {
-			err = c.handOver(ctx, p.scratch, p.body)
+			err = w.handOver(ctx, p.scratch, p.body)
 			p.release()
 		}
 		if err == nil {
@@ -188,12 +199,12 @@ func (c *Conn) sendAll(ctx context.Context, ms []Message) (n int, err error) {
 	return n, err
 }
 
-// gather sets p to messages that are handed over at once, up to the first large one, and returns how many those are, and why
-// the one behind them is rejected.
-func (c *Conn) gather(p *packet, ms []Message) (n int, refused error) {
-	*p = packet{scratch: c.low.Begin()}
+// gather sets p to several messages that are sent together, up to the first large one. It returns their number, and the
+// error of the message after them if that was rejected.
+func (w *writer) gather(p *packet, ms []Message) (n int, refused error) {
+	*p = packet{scratch: w.low.Begin()}
 	for n < len(ms) && len(p.scratch) < batchMax && p.body == nil {
-		if refused = c.encode(p, p.scratch, &ms[n], nil); refused != nil {
+		if refused = w.encode(p, p.scratch, &ms[n], nil); refused != nil {
 			break
 		}
 		n++
@@ -201,17 +212,17 @@ func (c *Conn) gather(p *packet, ms []Message) (n int, refused error) {
 	return n, refused
 }
 
-// sendError is an error of the gate as a sender is told.
-func (c *Conn) sendError(err error) error {
+// sendError returns what a sender gets for an error of the gate.
+func (w *writer) sendError(err error) error {
 	if errors.Is(err, net.ErrClosed) {
-		return c.refusal()
+		return w.refusal()
 	}
 	return err
 }
 
-// refusal is what a sender is told behind a Close frame.
-func (c *Conn) refusal() error {
-	if err := c.out.Err(); err != nil {
+// refusal returns the error of a send after the Close frame.
+func (w *writer) refusal() error {
+	if err := w.end.Err(); err != nil {
 		return err
 	}
 	return net.ErrClosed

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// turn says who reads. The lowest bits are one of the states below; the others count the turns of receivers, by which the
-// timer finds out whether somebody has received lately.
+// turn records who reads. Its lowest bits are one of the states below. The others count the turns of receivers; the
+// timer compares them to see whether somebody has received lately.
 type turn struct {
 	state atomic.Uint64
 	heed  atomic.Bool // somebody wants to be told when a receiver lets go
@@ -29,22 +29,22 @@ func (t *turn) begin(who uint64) bool {
 	return s&whoMask == nobody && t.state.CompareAndSwap(s, s|who)
 }
 
-// end makes the reader, a receiver, let go, and reports whether somebody wants to know.
+// end ends the turn of a receiver. It reports whether somebody waits for that.
 func (t *turn) end() (heed bool) {
 	t.state.Store(t.state.Load()&^whoMask + oneTurn)
 	return t.heed.Load()
 }
 
-// endBackend makes a goroutine that reads let go.
+// endBackend ends the turn of a goroutine of the connection.
 func (t *turn) endBackend() { t.state.Store(t.state.Load() &^ whoMask) }
 
-// present returns who reads, and how many turns there were.
+// present returns who reads and the number of turns so far.
 func (t *turn) present() (who, turns uint64) {
 	s := t.state.Load()
 	return s & whoMask, s &^ whoMask
 }
 
-// wait returns a channel that is closed when a receiver lets go.
+// wait returns a channel that is closed when a receiver ends its turn.
 func (t *turn) wait() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,7 +55,7 @@ func (t *turn) wait() <-chan struct{} {
 	return t.waiter
 }
 
-// tell wakes who waits.
+// tell wakes the goroutines that wait.
 func (t *turn) tell() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

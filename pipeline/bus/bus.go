@@ -4,6 +4,8 @@
 //	eur, err := prices.Subscribe(ctx, "EUR", nil)        // a Source of the values published from now on
 //	received, err := prices.Publish(ctx, "EUR", price)   // waits only for subscribers with policy Block
 //
+// Connections that only pass the values on need neither a Source nor a goroutine: see [Bus.Attach].
+//
 // Each subscription has a queue, by default of pipeline.DefaultQueue values with policy [pipeline.DropOldest], so a
 // slow subscriber delays no one else unless it chose [pipeline.Block].
 package bus
@@ -33,7 +35,7 @@ type PubSub[K comparable, T any] interface {
 }
 
 // Bus passes values from publishers to subscribers. A topic exists while it has subscribers. All methods are safe for
-// concurrent use; a Bus starts no goroutine. The values of one publisher to one topic arrive in order.
+// concurrent use. A Bus starts no goroutine, except as [Bus.Attach] says. The values of one publisher to one topic arrive in order.
 type Bus[K comparable, T any] struct {
 	shards   [shards]shard[K, T]
 	seed     maphash.Seed
@@ -78,24 +80,36 @@ type delivery[K comparable, T any] struct {
 	received int
 	lost     bool                  // a subscriber was too slow
 	full     []*subscription[K, T] // Publish waits for these
+	rest     []*subscription[K, T] // taken by share and not served yet
 }
 
-func (d *delivery[K, T]) toAll(subs []*subscription[K, T]) {
+func (d *delivery[K, T]) toAll(subs []*subscription[K, T], members bool) {
+	if members && len(subs) >= shareMin {
+		d.share(subs)
+		return
+	}
 	for _, s := range subs {
 		d.to(s)
 	}
 }
 
-// to puts the value into one queue if that needs no wait. A panic in a function of the subscriber ends only that
+// to passes the value to one subscriber if that needs no wait. A panic in a function of the subscriber ends only that
 // subscription.
 func (d *delivery[K, T]) to(s *subscription[K, T]) {
-	if s.userCode {
-		defer s.recovered()
-	}
-	if s.match != nil && !s.match(d.topic) {
+	if !s.userCode {
+		d.note(s, s.q.TryPut(d.v))
 		return
 	}
-	o := s.q.TryPut(d.v)
+	returned := false
+	defer s.recovered(&returned)
+	if s.match == nil || s.match(d.topic) {
+		d.note(s, s.offer(d.v))
+	}
+	returned = true
+}
+
+// note counts what became of the value.
+func (d *delivery[K, T]) note(s *subscription[K, T], o queue.Outcome) {
 	switch {
 	case o.OK:
 		d.received++
@@ -119,11 +133,19 @@ func (d *delivery[K, T]) toBlocking(ctx context.Context) error {
 	return nil
 }
 
-func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (bool, error) {
-	if s.userCode {
-		defer s.recovered()
+func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (ok bool, err error) {
+	if !s.userCode {
+		return s.q.Put(ctx, d.v)
 	}
-	return s.q.Put(ctx, d.v)
+	returned := false
+	defer s.recovered(&returned)
+	if s.member != nil {
+		ok, err = s.member.put(ctx, d.v)
+	} else {
+		ok, err = s.q.Put(ctx, d.v)
+	}
+	returned = true
+	return ok, err
 }
 
 // Subscribe returns a Source of the values published to topic from now on, through the configured queue; nil is the
@@ -131,24 +153,31 @@ func (d *delivery[K, T]) wait(ctx context.Context, s *subscription[K, T]) (bool,
 // [pipeline.Disconnect]. After Close of the Bus the error is net.ErrClosed; there is no other error, and ctx is not
 // used.
 func (b *Bus[K, T]) Subscribe(_ context.Context, topic K, cfg *pipeline.Queue[T]) (*chanio.Source[T], error) {
-	return b.subscribe(b.shard(topic), topic, nil, "Subscribe", cfg)
+	s, err := b.subscribe(b.shard(topic), &subscription[K, T]{name: topic}, "Subscribe", cfg)
+	if err != nil {
+		return nil, err
+	}
+	return s.source(), nil
 }
 
-// subscribe adds a subscription with the described queue. Subscriptions without a description share the default one.
+// subscribe adds s to sh, with the configured queue. Subscriptions without a configuration share the default one.
 func (b *Bus[K, T]) subscribe(
-	sh *shard[K, T], name K, match func(K) bool, caller string, cfg *pipeline.Queue[T],
-) (*chanio.Source[T], error) {
-	s := &subscription[K, T]{shard: sh, name: name, match: match, userCode: match != nil}
+	sh *shard[K, T], s *subscription[K, T], caller string, cfg *pipeline.Queue[T],
+) (*subscription[K, T], error) {
+	s.shard, s.userCode = sh, s.match != nil || s.member != nil
 	if cfg == nil {
 		s.q = queue.New(b.standard, nil)
 	} else {
 		s.q = queue.New(queue.Config[T](*cfg).Default("bus: "+caller, queue.DropOldest), nil)
 		s.userCode = s.userCode || cfg.Metric != nil || cfg.OnOverflow != nil
 	}
+	if s.member != nil {
+		s.member.q = s.q
+	}
 	if !sh.add(s) {
 		return nil, net.ErrClosed
 	}
-	return s.source(), nil
+	return s, nil
 }
 
 // SubscribeFunc returns a Source of the values of all current and future topics for which match returns true. Every
@@ -158,12 +187,12 @@ func (b *Bus[K, T]) SubscribeFunc(match func(topic K) bool, cfg *pipeline.Queue[
 	if match == nil {
 		panic("bus: SubscribeFunc: match is nil")
 	}
-	var all K
-	src, err := b.subscribe(&b.matches, all, match, "SubscribeFunc", cfg)
-	if err == nil {
-		b.matching.Store(true)
+	s, err := b.subscribe(&b.matches, &subscription[K, T]{match: match}, "SubscribeFunc", cfg)
+	if err != nil {
+		return nil, err
 	}
-	return src, err
+	b.matching.Store(true)
+	return s.source(), nil
 }
 
 // Topics returns the topics that have subscribers, in no particular order.
@@ -183,7 +212,8 @@ func (b *Bus[K, T]) Topics() []K {
 // Subscribers describes the queues of a topic, not including those of predicates. Without subscribers it returns none.
 func (b *Bus[K, T]) Subscribers(topic K) []chanio.Description {
 	var all []chanio.Description
-	for _, s := range b.shard(topic).subscribers(topic) {
+	subs, _ := b.shard(topic).subscribers(topic)
+	for _, s := range subs {
 		all = append(all, s.describe())
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/pipeline/bus"
 )
@@ -33,6 +34,20 @@ func ExampleBus_Subscribe() {
 	_ = b.Close()
 	fmt.Println(pipeline.Collect(ctx, prices))
 	// Output: [-3 3 4] <nil>
+}
+
+func ExampleBus_Attach() {
+	ctx := context.Background()
+	b := bus.New[string, string]()
+	heard, member := chanio.PipeOf[string](4)
+	leave, _ := b.Attach(ctx, "room", member, nil)
+	received, _ := b.Publish(ctx, "room", "hello")
+	leave()
+	_, _ = b.Publish(ctx, "room", "anybody here?")
+	_ = member.Close()
+	all, _ := pipeline.Collect(ctx, heard)
+	fmt.Println(received, all)
+	// Output: 1 [hello]
 }
 
 func ExampleBus_Subscribers() {

@@ -21,8 +21,9 @@ type shard[K comparable, T any] struct {
 // topic is a set of subscriptions. Publishers iterate over a part of subs that is never written again: a new
 // subscription is appended after that part, and one that leaves is removed from a copy.
 type topic[K comparable, T any] struct {
-	subs  []*subscription[K, T]
-	given atomic.Bool // a publisher has received subs
+	subs    []*subscription[K, T]
+	members int         // how many of subs are attached sinks
+	given   atomic.Bool // a publisher has received subs
 }
 
 // subscription is the sending end of a subscriber.
@@ -34,6 +35,8 @@ type subscription[K comparable, T any] struct {
 	match func(K) bool // of SubscribeFunc
 	at    int          // index in topic.subs; -1 after removal
 
+	member *member[T] // of Attach
+
 	userCode bool // a delivery calls functions of the subscriber
 }
 
@@ -43,6 +46,14 @@ func (s *subscription[K, T]) source() *chanio.Source[T] {
 	return chanio.NewSource(chanio.SourceHooks[T]{
 		Next: s.q.Next, TryNext: s.q.TryNext, AtHand: s.q.AtHand, Close: s.close, Describe: s.describe,
 	})
+}
+
+// offer gives v to the subscriber, if that takes no time.
+func (s *subscription[K, T]) offer(v T) queue.Outcome {
+	if s.member != nil {
+		return s.member.offer(v)
+	}
+	return s.q.TryPut(v)
 }
 
 func (s *subscription[K, T]) close() error {
@@ -57,26 +68,32 @@ func (s *subscription[K, T]) describe() chanio.Description {
 	return d
 }
 
-// recovered is deferred around functions of the subscriber. A panic in one ends the subscription.
-func (s *subscription[K, T]) recovered() {
-	if v := recover(); v != nil {
-		s.q.End(chanio.Recovered(v))
-		s.shard.remove(s)
+// recovered is deferred around functions of the subscriber. A panic or runtime.Goexit in one ends the subscription.
+func (s *subscription[K, T]) recovered(returned *bool) {
+	if *returned {
+		return
 	}
+	v := recover()
+	if s.member != nil {
+		s.member.broken(v)
+	}
+	s.q.End(chanio.Recovered(v))
+	s.shard.remove(s)
 }
 
-// subscribers returns the current subscriptions of a topic, which must not be modified.
-func (sh *shard[K, T]) subscribers(name K) []*subscription[K, T] {
+// subscribers returns the current subscriptions of a topic, which must not be modified, and whether some are attached
+// sinks.
+func (sh *shard[K, T]) subscribers(name K) (subs []*subscription[K, T], members bool) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	t := sh.topics[name]
 	if t == nil {
-		return nil
+		return nil, false
 	}
 	if !t.given.Load() {
 		t.given.Store(true)
 	}
-	return t.subs
+	return t.subs, t.members > 0
 }
 
 // add adds s to its topic and reports whether it did; it does not after close.
@@ -96,6 +113,9 @@ func (sh *shard[K, T]) add(s *subscription[K, T]) bool {
 	}
 	s.topic, s.at = t, len(t.subs)
 	t.subs = append(t.subs, s)
+	if s.member != nil {
+		t.members++
+	}
 	return true
 }
 
@@ -116,6 +136,9 @@ func (sh *shard[K, T]) remove(s *subscription[K, T]) {
 	t.subs[s.at].at = s.at
 	t.subs[end] = nil
 	t.subs = t.subs[:end]
+	if s.member != nil {
+		t.members--
+	}
 	if s.at = -1; end == 0 {
 		delete(sh.topics, s.name)
 	}

@@ -108,10 +108,10 @@ const (
 // newConn makes a conn of nc. ctx is that of its handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 	c := &conn{serving: s, nc: nc}
-	c.ctx = &connContext{ctx, c}
 	if s.io.Done() != nil { // otherwise the connection ends what it does by itself, and an idle one watches no context
 		c.serving = &serving{s.srv, s.shown, ctx}
 	}
+	c.ctx = &connContext{ctx, s, nc}
 	if f := s.srv.cfg.ConnContext; f != nil {
 		c.ctx = f(c.ctx, nc.NetConn())
 	}

@@ -5,23 +5,28 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // connContext is the context of a connection with the values that net/http has in it. It passes on AfterFunc, so that a
 // context made of it needs no goroutine.
+//
+// It outlives the conn when a WebSocket takes the connection over.
 type connContext struct {
 	context.Context
-	conn *conn
+	of *serving
+	nc *chanio.Conn
 }
 
 func (x *connContext) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:
-		return x.conn.shown
+		return x.of.shown
 	case http.LocalAddrContextKey:
-		return x.conn.nc.LocalAddr()
+		return x.nc.LocalAddr()
 	case serverKey{}:
-		return x.conn.srv
+		return x.of.srv
 	}
 	return x.Context.Value(key)
 }

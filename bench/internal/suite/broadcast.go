@@ -30,6 +30,7 @@ func (m broadcast) Round(ctx context.Context, d time.Duration) (s Sample, err er
 	}
 	return Sample{
 		Value: float64(b.Received) / b.Time.Seconds(), RSS: after.RSS,
+		CPU:    time.Duration(float64(after.CPU-before.CPU) / float64(max(b.Received, 1))),
 		Writes: float64(after.Writes-before.Writes) / float64(max(b.Received, 1)),
 	}, nil
 }

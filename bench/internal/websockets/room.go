@@ -8,6 +8,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/pipeline/bus"
 	"github.com/weir-go/weir/servers/httpd"
 )
 
@@ -20,35 +21,47 @@ func rooms() []Server {
 	}
 }
 
-// weirRoom sends one prepared message to each member.
-type weirRoom struct{ members[*websocket.Conn] }
+// weirRoom publishes prepared messages to the members, which are attached to a bus.
+type weirRoom struct {
+	bus *bus.Bus[string, websocket.Message]
+}
 
-func newWeirRoom() http.Handler { return httpd.WebSocket(new(weirRoom).serve, nil) }
+func newWeirRoom() http.Handler {
+	return httpd.WebSocket(weirRoom{bus.New[string, websocket.Message]()}.serve, nil)
+}
 
-func (r *weirRoom) serve(ctx context.Context, conn *websocket.Conn) error {
-	defer r.leave(conn)
+const room = "room" // the only topic
+
+func (r weirRoom) serve(ctx context.Context, conn *websocket.Conn) error {
+	leave, err := r.enter(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	for {
 		m, err := conn.In.Recv(ctx)
 		if err != nil {
 			return conn.In.Err()
 		}
-		if r.enter(conn) {
-			err = conn.Out.Send(ctx, m)
-		} else {
-			err = r.broadcast(ctx, m)
+		if m, err = websocket.Prepare(m); err != nil {
+			return err
 		}
-		if err != nil {
+		if _, err := r.bus.Publish(ctx, room, m); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *weirRoom) broadcast(ctx context.Context, m websocket.Message) error {
-	m, err := websocket.Prepare(m)
-	if err == nil {
-		r.each(func(member *websocket.Conn) { _ = member.Out.Send(ctx, m) }) // one that has gone leaves by itself
+// enter echoes the first message and makes conn a member.
+func (r weirRoom) enter(ctx context.Context, conn *websocket.Conn) (leave func(), err error) {
+	m, err := conn.In.Recv(ctx)
+	if err != nil {
+		return nil, conn.In.Err()
 	}
-	return err
+	if leave, err = r.bus.Attach(ctx, room, conn.Out, nil); err != nil {
+		return nil, err
+	}
+	return leave, conn.Out.Send(ctx, m) // the attachment ends with ctx
 }
 
 // gwsRoom uses its Broadcaster.

@@ -21,7 +21,6 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/pipeline/bus"
@@ -76,30 +75,26 @@ const signIn = 10 * time.Second
 var tooSlow = &websocket.CloseError{Code: websocket.TryAgainLater, Reason: "too slow"}
 
 // member serves one client.
-func member(ctx context.Context, conn *websocket.Conn, rooms bus.PubSub[string, websocket.Message]) error {
+func member(ctx context.Context, conn *websocket.Conn, rooms *bus.Bus[string, websocket.Message]) error {
 	room, name, err := introduced(ctx, conn)
 	if err != nil {
 		return err
 	}
-	heard, err := rooms.Subscribe(ctx, room, &pipeline.Queue[websocket.Message]{
+	leave, err := rooms.Attach(ctx, room, conn.Out, &pipeline.Queue[websocket.Message]{
 		Size: 100, Policy: pipeline.Disconnect, Name: name,
-		OnOverflow: func() { conn.Abort(tooSlow) }, // it is blocked in sending to the client
+		OnOverflow: func() { conn.Abort(tooSlow) }, // otherwise the connection ends without a code
 	})
 	if err != nil {
 		return err
 	}
-	defer heard.Close()
-	return chanio.Race(ctx,
-		func(ctx context.Context) error { return pipeline.Connect(ctx, heard, conn.Out) },
-		func(ctx context.Context) error {
-			return pipeline.ForEach(ctx, conn.In, func(m websocket.Message) error {
-				said, err := websocket.Prepare(websocket.Text(name + ": " + m.String()))
-				if err == nil {
-					_, err = rooms.Publish(ctx, room, said)
-				}
-				return err
-			})
-		})
+	defer leave()
+	return pipeline.ForEach(ctx, conn.In, func(m websocket.Message) error {
+		said, err := websocket.Prepare(websocket.Text(name + ": " + m.String()))
+		if err == nil {
+			_, err = rooms.Publish(ctx, room, said)
+		}
+		return err
+	})
 }
 
 // introduced receives the room and the name.

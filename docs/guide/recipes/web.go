@@ -93,11 +93,12 @@ func listenTo(ctx context.Context, url string) (*chanio.Source[string], error) {
 
 func broadcast(messages *bus.Bus[string, websocket.Message]) http.Handler {
 	return httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
-		heard, err := messages.Subscribe(ctx, "all", nil) // a slow member loses its oldest messages
+		leave, err := messages.Attach(ctx, "all", conn.Out, nil) // a slow member loses its oldest messages
 		if err != nil {
 			return err
 		}
-		return pipeline.Connect(ctx, heard, conn.Out)
+		defer leave()
+		return pipeline.ForEach(ctx, conn.In, func(websocket.Message) error { return nil })
 	}, nil)
 }
 

@@ -261,6 +261,13 @@ func (q *Queue[T]) Close() {
 	q.backlog.clear()
 }
 
+// Empty reports whether the queue holds nothing.
+func (q *Queue[T]) Empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.backlog.entries.Len() == 0
+}
+
 // Over reports whether nothing more is accepted.
 func (q *Queue[T]) Over() bool {
 	q.mu.Lock()
