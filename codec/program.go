@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -10,8 +11,8 @@ type program struct {
 	steps  []step
 	size   Size
 	flat   bool // there is nothing but numbers and texts
-	atOnce bool // no numbers of 24 bits either, which may not fit
 	fixed  int  // bytes without those of the texts and of what calls encode
+	room   int  // fixed and slack, if write can encode it: it is flat and has no numbers of 24 bits, which may not fit
 	plain  *run // all there is, if that is numbers of which nothing is to be checked
 	bodied bool // the last field may end in a body that is not copied
 	tailed bool // there are optional fields at the end, which are sent up to the first that is missing
@@ -26,7 +27,8 @@ type step struct {
 	at     uintptr // base + offset
 	text   *text   // how call's text is moved at once, if it is one
 	call   caller
-	tail   bool // it may be missing, with all that follow it
+	tail   bool  // it may be missing, with all that follow it
+	next   *step // for write
 }
 
 // caller encodes and decodes one field of a record by its codec.
@@ -110,19 +112,26 @@ func (p *program) last() *step {
 	return &p.steps[len(p.steps)-1]
 }
 
-// compile ends the adding of fields.
-func (p *program) compile() {
-	p.flat, p.atOnce = true, true
+// compile ends the adding of fields of a struct of this size.
+func (p *program) compile(size uintptr) {
+	p.flat = true
+	atOnce := size >= 8 && !hostIsBigEndian
 	for i := range p.steps {
 		s := &p.steps[i]
 		s.at = s.base + s.offset
-		s.run.compile()
+		s.run.compile(size)
 		if s.text != nil {
-			s.run.addLength(s.text.length.op, s.at)
+			s.run.addLength(s.text.length.op, s.at, size)
 		}
 		p.fixed += s.run.room
 		p.flat = p.flat && (s.call == nil || s.text != nil)
-		p.atOnce = p.flat && p.atOnce && len(s.run.odd) == 0
+		atOnce = atOnce && len(s.run.odd) == 0
+		if i > 0 {
+			p.steps[i-1].next = s
+		}
+	}
+	if p.room = math.MaxInt; p.flat && atOnce {
+		p.room = p.fixed + slack
 	}
 	last := &p.steps[len(p.steps)-1]
 	p.bodied = last.call != nil && (last.text == nil || last.text.bytes)
@@ -131,17 +140,16 @@ func (p *program) compile() {
 	}
 }
 
-// appendFlat appends the struct at v if it can be written at once.
-func (p *program) appendFlat(dst []byte, v place) (_ []byte, ok bool) {
-	if !p.atOnce {
-		return dst, false
+// appendSlow is append where write had no room, or could not do it.
+func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
+	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
+		dst = grown(dst, n+slack)
+		if left := p.write(dst, v); left >= 0 {
+			return dst[:len(dst)+n], nil
+		}
 	}
-	n := p.write(dst[len(dst):cap(dst)], v)
-	if n == 0 {
-		dst = withRoom(dst, p.need(v))
-		n = p.write(dst[len(dst):cap(dst)], v)
-	}
-	return dst[:len(dst)+n], n > 0
+	dst, _, err := p.append(dst, v, false)
+	return dst, err
 }
 
 // append appends the struct at v. With split the body that its last field ends in is not copied.
@@ -155,9 +163,8 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 			}
 		}
 		start := len(dst)
-		dst = withRoom(dst, s.run.room)[:start+s.run.room]
+		dst = withRoom(dst, s.run.room)[:start+s.run.width]
 		s.run.store(dst[start:], v)
-		dst = dst[:start+s.run.width]
 		if s.call == nil {
 			break
 		}
@@ -253,9 +260,6 @@ func (t *text) set(at place, p []byte) {
 		*valueAt[string](at) = ownedString(p)
 	}
 }
-
-// fits reports whether s, a string or the first two words of a []byte, can be sent.
-func (t *text) fits(s string) bool { return t.length.fits(len(s)) && (!t.utf8 || utf8.ValidString(s)) }
 
 // withRoom returns dst with room for n more bytes after it.
 func withRoom(dst []byte, n int) []byte {

@@ -7,24 +7,28 @@ package codec
 
 // quickDecoder is implemented by codecs that can decode what is at hand.
 type quickDecoder[T any] interface {
+	quick
+
 	// decodeQuick puts the value at the start of p in v and tells how many bytes it took; of a codec whose values
 	// extend to the end of the frame p is the frame. It returns false where Decode is to find out: v is then anything.
 	decodeQuick(p []byte, own cloner, v *T) (n int, ok bool)
 }
 
-// callsUser reports whether decodeQuick of a codec, or nil, runs functions of the user: those that may have a method.
-func callsUser(quick any) bool {
-	c, ok := quick.(interface{ callsUser() bool })
-	return quick == nil || ok && c.callsUser()
+// quick is implemented by every quickDecoder, and by nothing else: whether a codec is one is asked for each Unmarshal, and
+// the answer of an interface without type parameters is cached.
+type quick interface {
+	// callsUser reports whether decodeQuick runs functions of the user.
+	callsUser() bool
 }
 
+// callsUser reports whether decoding with q, or with Decode if q is nil, runs functions of the user.
+func callsUser[T any](q quickDecoder[T]) bool { return q == nil || q.callsUser() }
+
 // quickIn returns the quick way of a codec that is within a frame, or nil.
-func quickIn[T any](c Codec[T]) quickDecoder[T] {
-	q, ok := c.(quickDecoder[T])
-	if ok {
-		return q
-	}
-	if lines, ok := any(c).(LinesCodec); ok {
+func quickIn[T any](c Codec[T]) (q quickDecoder[T]) {
+	if _, ok := c.(quick); ok {
+		q, _ = c.(quickDecoder[T])
+	} else if lines, ok := any(c).(LinesCodec); ok {
 		q, _ = any(quickLines(lines)).(quickDecoder[T])
 	}
 	return q
@@ -33,10 +37,11 @@ func quickIn[T any](c Codec[T]) quickDecoder[T] {
 // quickWhole is quickIn of a codec that is not within a frame: what is at hand is then no value of a codec that takes all
 // bytes up to the end.
 func quickWhole[T any](c Codec[T]) quickDecoder[T] {
-	if SizeOf(c).Open {
+	q := quickIn(c)
+	if q == nil || SizeOf(c).Open {
 		return nil
 	}
-	return quickIn(c)
+	return q
 }
 
 // one decodes the frame at r.pos, and nothing but a whole value has an effect beyond the Reader: what is at hand at once,
@@ -133,4 +138,9 @@ func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return n, err == nil
 }
 
+func (integer[T]) callsUser() bool   { return false }
+func (bytesCodec) callsUser() bool   { return false }
+func (textCodec) callsUser() bool    { return false }
+func (quickLines) callsUser() bool   { return false }
+func (record[T]) callsUser() bool    { return false }
 func (mapped[A, B]) callsUser() bool { return true }

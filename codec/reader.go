@@ -107,7 +107,10 @@ func (r *Reader) end() {
 
 // release gives a Reader of the pool back.
 func (r *Reader) release() {
-	r.buf, r.have, r.err, r.held, r.ctx, r.src, r.up = nil, 0, nil, nil, nil, nil, chanio.Upstream[[]byte]{}
+	r.buf, r.have, r.err = nil, 0, nil
+	if r.src != nil {
+		r.held, r.ctx, r.src, r.up = nil, nil, nil, chanio.Upstream[[]byte]{}
+	}
 	readers.Put(r)
 }
 

@@ -46,7 +46,12 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 }
 
 // clone copies p for the receiver of the value.
-func (r *Reader) clone(p []byte) []byte { return clone(r.cloner(), p) }
+func (r *Reader) clone(p []byte) []byte {
+	if r.src != nil || len(p) == 0 {
+		return clone(r.cloner(), p)
+	}
+	return r.arena.Clone(p)
+}
 
 // clone is own.Clone, with memory of its own for nothing.
 func clone(own cloner, p []byte) []byte {
@@ -142,8 +147,8 @@ const (
 
 // arena is memory for small copies. What it has given out it never uses again.
 type arena struct {
-	free []byte
-	size int // of the latest
+	chunk []byte
+	used  int // of chunk
 }
 
 // Clone is that of a chanio.ByteSource.
@@ -151,12 +156,11 @@ func (a *arena) Clone(p []byte) []byte {
 	if len(p) > sharedMax {
 		return slices.Clone(p)
 	}
-	if len(p) > len(a.free) {
-		a.size = min(max(2*a.size, arenaMin, len(p)), arenaMax)
-		a.free = make([]byte, a.size)
+	if len(p) > len(a.chunk)-a.used {
+		a.chunk, a.used = make([]byte, min(max(2*len(a.chunk), arenaMin, len(p)), arenaMax)), 0
 	}
-	c := a.free[:len(p):len(p)]
-	a.free = a.free[len(p):]
+	c := a.chunk[a.used:][:len(p):len(p)]
+	a.used += len(p)
 	copy(c, p)
 	return c
 }

@@ -104,7 +104,7 @@ func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 }
 
 func compiled[T any](p *program) Codec[T] {
-	p.compile()
+	p.compile(uintptr(memorySize[T]()))
 	return record[T]{p}
 }
 
@@ -120,11 +120,10 @@ func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
 		n.out.write(dst[start:], placeOf(v))
 		return dst, nil
 	}
-	if dst, ok := c.program.appendFlat(dst, placeOf(v)); ok {
-		return dst, nil
+	if left := c.program.write(dst, placeOf(v)); left >= 0 {
+		return dst[:cap(dst)-left-slack], nil
 	}
-	dst, _, err := c.program.append(dst, placeOf(v), false)
-	return dst, err
+	return c.program.appendSlow(dst, placeOf(v))
 }
 
 func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {

@@ -13,6 +13,8 @@ type run struct {
 	bools   []number // those that are checked on receipt
 	odd     []number // those of 24 bits, for which there are no moves
 	out, in moves    // from the struct to the bytes, and back
+	wide    []wide   // the swaps of out, and the length of the text behind, for program.write
+	copies  bool     // out has moves that are not swaps
 }
 
 // number is one of a run.
@@ -36,6 +38,14 @@ type moves struct {
 // move is from a place in one of two memories to a place in the other.
 type move struct{ from, to uint32 }
 
+// wide moves a swapped number of any width. The eight bytes of the struct at from, which contain the number, are reversed
+// and shifted until the number comes first, and written whole. What is written behind the number is replaced by the
+// moves that follow.
+type wide struct{ from, to, shift uint32 }
+
+// slack is how many bytes behind a record wide moves may write.
+const slack = 7
+
 // hostIsBigEndian is the order of bytes in memory.
 var hostIsBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
@@ -57,31 +67,51 @@ func (n *run) add(name string, o op, offset uintptr) {
 	}
 }
 
-// compile makes the moves of the numbers that were added.
-func (n *run) compile() {
-	n.out, n.in, n.room = moves{}, moves{}, n.width
+// compile makes the moves of the numbers that were added. size is that of the struct.
+func (n *run) compile(size uintptr) {
+	n.out, n.in, n.room, n.wide = moves{}, moves{}, n.width, nil
+	for _, m := range n.numbers {
+		if m.swapped() && m.op.width() != 3 {
+			n.widen(m, size)
+		}
+	}
 	for rest := n.numbers; len(rest) > 0; {
 		k := together(rest)
 		if rest[0].op.width() != 3 {
-			n.plan(rest[:k], true)
+			n.plan(rest[:k])
 		}
 		rest = rest[k:]
 	}
-	n.out.more = n.out.rare()
-	n.in.more = n.in.rare()
+	n.in.more = len(n.in.swap2x4)+len(n.in.copy8)+len(n.in.copy4) > 0
+	n.out.more = n.in.more
+	n.copies = n.in.more || len(n.in.copy2)+len(n.in.copy1) > 0
 }
 
-func (m *moves) rare() bool { return len(m.swap2x4)+len(m.copy8)+len(m.copy4) > 0 }
-
-// addLength has the length of the text at offset sent behind the numbers: it is the second word of a string or []byte.
-func (n *run) addLength(o op, offset uintptr) {
-	word := memorySize[int]()
-	if offset += uintptr(word); hostIsBigEndian {
-		offset += uintptr(word - o.width())
+// addLength adds the length of the text at offset, which write sends behind the numbers.
+func (n *run) addLength(o op, offset, size uintptr) {
+	offset += uintptr(memorySize[int]()) // it is the second word of a string or []byte
+	length := number{op: o, at: uintptr(n.width), offset: offset}
+	if length.swapped() {
+		n.widen(length, size)
+	} else {
+		for i := range uintptr(o.width()) {
+			n.widen(number{op: op8, at: length.at + i, offset: offset + i}, size)
+		}
 	}
-	n.plan([]number{{op: o, at: uintptr(n.width), offset: offset}}, false)
 	n.room += o.width()
-	n.out.more = n.out.rare()
+}
+
+// widen adds the wide move of a number, if the struct has eight bytes to read.
+func (n *run) widen(m number, size uintptr) {
+	if size < 8 {
+		return
+	}
+	width := uintptr(m.op.width())
+	from := min(m.offset&^7, size-8) // a word, because a read across two that were just written waits for both
+	if m.offset&7+width > 8 {
+		from = m.offset + width - 8
+	}
+	n.wide = append(n.wide, wide{uint32(from), uint32(m.at), uint32(8 * (from + 8 - m.offset - width))})
 }
 
 // together returns how many numbers from the first on lie side by side both in the bytes and in the struct, and are
@@ -99,16 +129,14 @@ func together(all []number) int {
 }
 
 // plan makes the moves of numbers that go together, as wide as possible.
-func (n *run) plan(all []number, back bool) {
+func (n *run) plan(all []number) {
 	first, last := &all[0], &all[len(all)-1]
 	at, end := first.at, last.at+uintptr(last.op.width())
 	for offset := first.offset; at < end; {
 		out, size := n.out.list(first, end-at)
 		*out = append(*out, move{from: uint32(offset), to: uint32(at)})
-		if back {
-			in, _ := n.in.list(first, end-at)
-			*in = append(*in, move{from: uint32(at), to: uint32(offset)})
-		}
+		in, _ := n.in.list(first, end-at)
+		*in = append(*in, move{from: uint32(at), to: uint32(offset)})
 		at, offset = at+size, offset+size
 	}
 }
@@ -136,7 +164,7 @@ func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	return &m.copy1, 1
 }
 
-// store puts the numbers of a run, and the length of the text behind, in p, which has room for them.
+// store puts the numbers of a run in p, which has room for them.
 func (n *run) store(p []byte, v place) {
 	n.out.write(p, v)
 	for i := range n.odd {

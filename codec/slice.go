@@ -31,11 +31,18 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 // the number of bytes used. Fields that a [Record] does not name may keep their values. After an error some of the others
 // may have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
+	table, isTable := c.(record[T])
+	if isTable && table.program.plain != nil && len(p) >= table.program.fixed {
 		table.program.plain.load(p, placeOf(v))
 		return table.program.fixed, nil
 	}
 	r := readers.Get().(*Reader)
+	if isTable {
+		if n, ok := table.program.decodeFlat(p, &r.arena, placeOf(v)); ok {
+			readers.Put(r)
+			return n, nil
+		}
+	}
 	r.reset(p)
 	err = one(r, c, quickWhole(c), v)
 	n = r.pos

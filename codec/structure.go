@@ -145,7 +145,7 @@ func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintpt
 	elem := structure{&program{}, b.little}
 	count := tag.length("count", DefaultMaxCount, b.little)
 	elem.addValue("", tag, t.Elem(), 0)
-	elem.compile()
+	elem.compile(t.Elem().Size())
 	tag.refuse(elem.size.Open || elem.size.Min == 0, "the values of the slice have no end of their own")
 	most := addBound(count.width, timesBound(elem.size.Max, count.max))
 	b.add(field{name: name, offset: offset, size: Size{Min: count.width, Max: most}, call: &slice{count, elem.program, t}})
