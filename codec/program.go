@@ -143,7 +143,7 @@ func (p *program) compile(size uintptr) {
 // appendSlow appends the struct at v if write failed, usually because dst has too little room.
 func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
 	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
-		dst = slices.Grow(dst, n+slack)
+		dst = grown(dst, n+slack)
 		if left := p.write(dst, v); left >= 0 {
 			return dst[:len(dst)+n], nil
 		}
@@ -163,7 +163,7 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 			}
 		}
 		start := len(dst)
-		dst = slices.Grow(dst, s.run.room)[:start+s.run.width]
+		dst = withRoom(dst, s.run.room)[:start+s.run.width]
 		s.run.store(dst[start:], v)
 		if s.call == nil {
 			break
@@ -261,3 +261,16 @@ func (t *text) set(at place, p []byte) {
 		*valueAt[string](at) = ownedString(p)
 	}
 }
+
+// withRoom returns dst with room for n more bytes after it.
+func withRoom(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) < n {
+		return grown(dst, n)
+	}
+	return dst
+}
+
+// grown is not inlined, since its callers rarely need it.
+//
+//go:noinline
+func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }

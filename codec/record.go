@@ -115,6 +115,12 @@ type record[T any] struct{ program *program }
 func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.append(dst, &v) }
 
 func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
+	if n := c.program.plain; n != nil {
+		start := len(dst)
+		dst = withRoom(dst, n.width)[:start+n.width]
+		n.out.write(dst[start:], placeOf(v))
+		return dst, nil
+	}
 	if left := c.program.write(dst, placeOf(v)); left >= 0 {
 		return dst[:cap(dst)-left-slack], nil
 	}
