@@ -53,7 +53,8 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return n, nil
 }
 
-// MarshalAppend is c.Append of *v. For a [Record] it avoids the copy of a call through the interface.
+// MarshalAppend is c.Append of *v, all of which it may read. For a [Record] it avoids the copy of a call through the
+// interface.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return c.append(dst, v)
