@@ -2,9 +2,9 @@ package codec
 
 import "slices"
 
-// Bits is the fields of a T in the bits of one unsigned number, the first in its highest bits. They must fill it: name
-// what is unused with [SpareBits]. A value that does not fit its bits is rejected. For more than 64 bits there is
-// [WideBits].
+// Bits packs fields of a T into the bits of one unsigned number, the first field into its highest bits. The fields must
+// fill the number; use [SpareBits] for unused bits. A value that does not fit its bits is rejected. For more than 64
+// bits use [WideBits].
 //
 //	Bits(Uint16,
 //		BitField("version", 3, func(f *Flags) *uint8 { return &f.Version }),

@@ -2,9 +2,9 @@ package codec
 
 import "hash/crc32"
 
-// Checksum is c with a checksum of its bytes after it, which is verified. of returns the sum of p: crc32.ChecksumIEEE,
-// adler32.Checksum, xxhash.Sum64 and their like. The sum is computed over the bytes as they are sent; a wrong one is
-// ErrMismatch. If c takes all bytes up to the end of its frame, it takes all but the sum, which is verified first.
+// Checksum is c followed by a checksum of its bytes. of returns the sum of p, such as crc32.ChecksumIEEE,
+// adler32.Checksum or xxhash.Sum64. The sum covers the bytes as they are sent. When decoding, a wrong sum is
+// ErrMismatch. If c is open-ended it takes all bytes up to the sum, and the sum is verified before c decodes them.
 //
 //	Checksum(Prefixed(Uint8, String), Uint32, crc32.ChecksumIEEE), "hi":
 //	| 02 | 68 | 69 | 65 | 8f | 35 | 2f |
@@ -51,7 +51,7 @@ func (c checksum[T, N]) Decode(r *Reader) (v T, err error) {
 func (c checksum[T, N]) decodeOpen(r *Reader) (v T, err error) {
 	n, err := rest(r)
 	if err == nil && n < c.width {
-		err = r.need(n + 1) // fails: there is no more
+		err = r.need(c.width + r.kept()) // fails: there is no more
 	}
 	if err != nil {
 		return v, err

@@ -26,7 +26,7 @@ type BodyCodec[T any] interface {
 	AppendHead(dst []byte, v T) (head, body []byte, err error)
 }
 
-// split is a codec of which is known whether it is a BodyCodec.
+// split is a codec and its BodyCodec form, if it has one.
 type split[T any] struct {
 	Codec[T]
 	head BodyCodec[T] // or nil
@@ -51,7 +51,7 @@ func appendHead[T any](c Codec[T], dst []byte, v T) (head, body []byte, err erro
 	return s.appendHead(dst, v)
 }
 
-// joined makes what Append returns of what AppendHead does.
+// joined returns the result of Append, given that of AppendHead.
 func joined(head, body []byte, err error) ([]byte, error) {
 	if err != nil || len(body) == 0 {
 		return head, err
@@ -59,7 +59,7 @@ func joined(head, body []byte, err error) ([]byte, error) {
 	return append(head, body...), nil
 }
 
-// underlying returns the codec that c is but for the name of its type; see [As].
+// underlying returns the codec below those made by [As], which have the same form.
 func underlying(c any) any {
 	if a, ok := c.(interface{ renamed() any }); ok {
 		return a.renamed()
@@ -67,13 +67,13 @@ func underlying(c any) any {
 	return c
 }
 
-// Sizer is implemented by a Codec that can say something about the size of its frames. Combinators use it to refuse,
-// when they are built, what cannot work, and to check a count from the wire before anything is allocated.
+// Sizer is implemented by a Codec that knows something about the size of its frames. Combinators use it to reject, when
+// they are built, what cannot work, and to check a count from the wire before they allocate anything.
 type Sizer interface {
 	Size() Size
 }
 
-// Size is what is known about the encoded size of the values of a codec.
+// Size describes the encoded size of the values of a codec.
 type Size struct {
 	Min  int  // bytes that every value takes at least
 	Max  int  // bytes that no value exceeds; Unbounded if that is not known
@@ -89,7 +89,7 @@ var unknownSize = Size{Max: Unbounded, varies: true}
 // Unbounded is the Max of a [Size] without a known upper bound.
 const Unbounded = math.MaxInt
 
-// SizeOf returns what c says about its size, or that nothing is known.
+// SizeOf returns the Size of c. If c is not a [Sizer], nothing is known.
 func SizeOf[T any](c Codec[T]) Size {
 	if s, ok := c.(Sizer); ok {
 		return s.Size()
@@ -100,12 +100,12 @@ func SizeOf[T any](c Codec[T]) Size {
 // Fixed reports whether all values take the same number of bytes, and that number.
 func (s Size) Fixed() (n int, ok bool) { return s.Min, s.Min == s.Max && !s.Open }
 
-// plus is the size of one after the other.
+// plus returns the size of one value followed by another.
 func (s Size) plus(next Size) Size {
 	return Size{Min: addBound(s.Min, next.Min), Max: addBound(s.Max, next.Max), Open: s.Open || next.Open, varies: next.varies, borrows: s.borrows || next.borrows}
 }
 
-// or is the size of one of the two.
+// or returns the size of a value that is one of the two.
 func (s Size) or(t Size) Size {
 	return Size{min(s.Min, t.Min), max(s.Max, t.Max), s.Open || t.Open, s.varies || t.varies, s.borrows || t.borrows}
 }

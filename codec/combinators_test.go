@@ -433,12 +433,12 @@ func TestWhatCannotWorkSaysHowToFixIt(t *testing.T) {
 		"ToEnd: the codec takes no bytes":              func() { codec.ToEnd(codec.Empty[int]()) },
 		"n must be at least 1, got -3":                 func() { codec.Exactly(-3, codec.Bytes) },
 		"at least 4 bytes and the limit is 2":          func() { codec.Exactly(2, codec.Uint32) },
-		`is the beginning of another, "xyz"`:           func() { codec.Delimited(codec.String, "xy", codec.Or("xyz")) },
-		`the delimiter "\n" is there twice`:            func() { codec.Delimited(codec.String, "\n", codec.Or("\n")) },
+		`is a prefix of another, "xyz"`:                func() { codec.Delimited(codec.String, "xy", codec.Or("xyz")) },
+		`duplicate delimiter "\n"`:                     func() { codec.Delimited(codec.String, "\n", codec.Or("\n")) },
 		"a delimiter is empty":                         func() { codec.Delimited(codec.String, "") },
 		"Escape works with delimiters of one byte":     func() { codec.Delimited(codec.String, "--", codec.Escape('\\')) },
 		"the fields have 7 bits and the number has 8":  func() { codec.Bits(codec.Uint8, codec.SpareBits[int](7)) },
-		"the tag 1 is there twice": func() {
+		"duplicate tag 1": func() {
 			codec.OneOf(codec.Uint8, codec.Case[shape, circle, uint8](1, circleCodec), codec.Case[shape, square, uint8](1, squareCodec))
 		},
 		"have the same number, 1":                           func() { codec.Enum(codec.Uint8, map[string]uint8{"a": 1, "b": 1}) },

@@ -37,9 +37,9 @@ var (
 	}
 )
 
-// Compressed is c compressed by algorithm, up to the end of the enclosing frame, or of the stream. It takes the option
-// [Max], 16 MiB by default: of the decompressed bytes, so that a small frame cannot become a large one.
-// The offset of an error is that of the compressed data; its text tells where in the decompressed data it is.
+// Compressed is c compressed by algorithm, up to the end of the enclosing frame or of the stream. It takes the option
+// [Max], 16 MiB by default, which limits the decompressed bytes, so that a small frame cannot become a large one. The
+// offset of an error is an offset in the compressed data; its text has the offset in the decompressed data.
 //
 //	Prefixed(Uint16, Compressed(Gzip, String)), "hello":
 //	| 00 | 1d | 1f | 8b | 08 | 00 |         | 00 |

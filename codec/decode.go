@@ -66,10 +66,10 @@ func (d *decoder[T]) source(kind string) *chanio.Source[T] {
 	return d.self
 }
 
-// errGone is the end of a Decode whose connection has gone on to TLS.
+// errGone is the error of a Decode whose connection has been upgraded to TLS.
 var errGone = errors.New("codec: TLS has begun on the connection: receive what comes from the Conn that it has returned")
 
-// yield lets TLS have what follows the last value. It panics if somebody is receiving values.
+// yield gives up the bytes after the last value to TLS. It panics if another goroutine is receiving values.
 func (d *decoder[T]) yield(ctx context.Context) error {
 	own, err := d.self.Acquire(ctx, "TLS on the connection below")
 	if err != nil {
@@ -93,7 +93,7 @@ func (d *decoder[T]) close() error {
 	return d.up.Close()
 }
 
-// settle lets go of the bytes of what AtHand has returned.
+// settle discards the bytes of the values that AtHand has returned.
 func (d *decoder[T]) settle() {
 	if d.given > 0 {
 		d.r.src.Discard(d.given)
@@ -168,7 +168,7 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 	return *new(T), false, d.fail(context.Background(), err)
 }
 
-// errWouldWait is what a Reader that must not wait fails with.
+// errWouldWait is the error of a Reader that must not wait.
 var errWouldWait = errors.New("codec: the frame is not at hand")
 
 // atHand decodes frames that are at hand.
@@ -193,7 +193,8 @@ func (d *decoder[T]) atHand(dst []T) []T {
 	return dst
 }
 
-// fail says why there is no value, and ends the stream or, if the bytes are wrong, closes it.
+// fail returns the error of a value that could not be decoded, and ends the stream or, if the bytes are invalid, closes
+// it.
 func (d *decoder[T]) fail(ctx context.Context, err error) error {
 	e := asError(err)
 	switch {

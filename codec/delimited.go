@@ -4,13 +4,13 @@ import "slices"
 
 // Delimited is c up to a delimiter, which is stripped when decoding. Its options:
 //
-//   - [Or]: other delimiters are understood as well. Where two begin at the same place the longest wins, so if only the
-//     shorter has come, decoding waits for what follows.
-//   - [KeepDelimiter]: the delimiter stays a part of what c decodes.
-//   - [Escape]: a byte that makes the next one an ordinary one.
-//   - [UnlessBefore]: a delimiter does not count where one of some bytes follows.
-//   - [OrEnd]: the end of the enclosing frame, or of the stream, ends the last value as a delimiter does.
-//   - [Max]: of bytes before the delimiter; 64 KiB by default.
+//   - [Or]: other delimiters are recognized as well. If two start at the same place the longer one wins, so if only the
+//     shorter one has arrived, decoding waits for the next byte.
+//   - [KeepDelimiter]: c decodes the delimiter too.
+//   - [Escape]: a byte that makes the next one an ordinary byte.
+//   - [UnlessBefore]: a delimiter does not count if one of these bytes follows it.
+//   - [OrEnd]: the end of the enclosing frame, or of the stream, ends the last value like a delimiter.
+//   - [Max]: limits the bytes before the delimiter; 64 KiB by default.
 //
 // A value that contains a delimiter is rejected, unless it can be escaped.
 //
@@ -194,7 +194,7 @@ func escapeBytes(dst []byte, start int, escape byte, delims *[256]bool) []byte {
 	return dst
 }
 
-// unescape returns p without the escapes, none of which is its last byte.
+// unescape returns p without its escape bytes. The last byte of p must not be one.
 func unescape(p []byte, escape byte, wire *[]int) (plain []byte, bad int) {
 	plain = make([]byte, 0, len(p))
 	for i := 0; i < len(p); i++ {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// delimiters finds the first of several byte strings, the longest if two begin at the same place.
+// delimiters finds the first of several byte strings, or the longest if several start at the same place.
 type delimiters struct {
 	sent   string   // what is written
 	all    [][]byte // longest first
@@ -15,17 +15,17 @@ type delimiters struct {
 	only   byte   // the one first byte, if there is one
 	single bool   // there is one
 	shift  int    // bytes that a match may lack: the longest less one
-	unless string // bytes that, behind a delimiter, have it not count
+	unless string // a delimiter does not count if one of these bytes follows
 }
 
-// newDelimiters panics about what cannot be told apart.
+// newDelimiters panics if the delimiters cannot be told apart.
 func newDelimiters(where, sent string, others []string) *delimiters {
 	refuse(sent == "", "%s: a delimiter is empty", where)
 	d := &delimiters{sent: sent, only: sent[0], single: true}
 	for i, s := range append([]string{sent}, others...) {
 		refuse(s == "", "%s: a delimiter is empty", where)
-		refuse(i > 0 && s == sent, "%s: the delimiter %q is there twice", where, s)
-		refuse(i > 0 && strings.HasPrefix(s, sent), "%s: the delimiter that is sent, %q, is the beginning of another, %q, for which it may be taken; send %q",
+		refuse(i > 0 && s == sent, "%s: duplicate delimiter %q", where, s)
+		refuse(i > 0 && strings.HasPrefix(s, sent), "%s: the delimiter that is sent, %q, is a prefix of another, %q, and may be taken for it; send %q",
 			where, sent, s, s)
 		d.all = append(d.all, []byte(s))
 		d.first[s[0]] = true
@@ -36,8 +36,8 @@ func newDelimiters(where, sent string, others []string) *delimiters {
 	return d
 }
 
-// find looks for a delimiter that begins in p[from:]. If there is none yet, width is 0 and at is where to go on looking
-// when p has grown; with final it will not grow.
+// find looks for a delimiter that starts in p[from:]. If there is none yet, width is 0 and the search continues at at
+// when p has grown. If final is set, p will not grow.
 func (d *delimiters) find(p []byte, from int, final bool) (at, width int) {
 	for at = d.next(p, from); at < len(p); at = d.next(p, at+1) {
 		n, wait := d.match(p[at:], final)
@@ -51,7 +51,7 @@ func (d *delimiters) find(p []byte, from int, final bool) (at, width int) {
 	return len(p), 0
 }
 
-// findQuick is find for what is at hand as a whole: it returns false also where a longer delimiter may still come.
+// findQuick is find for a p that may still grow. It also returns false if a longer delimiter may still arrive.
 func (d *delimiters) findQuick(p []byte) (at, width int, ok bool) {
 	if d.single && d.shift == 0 && d.unless == "" {
 		at = bytes.IndexByte(p, d.only)
@@ -61,7 +61,7 @@ func (d *delimiters) findQuick(p []byte) (at, width int, ok bool) {
 	return at, width, width > 0
 }
 
-// next returns the index of the next byte that begins a delimiter.
+// next returns the index of the next byte that may start a delimiter.
 func (d *delimiters) next(p []byte, from int) int {
 	if d.single {
 		if i := bytes.IndexByte(p[from:], d.only); i >= 0 {
@@ -77,8 +77,8 @@ func (d *delimiters) next(p []byte, from int) int {
 	return len(p)
 }
 
-// match returns the length of the longest delimiter that p starts with. It waits if a longer one may still come, or
-// what has it not count.
+// match returns the length of the longest delimiter that p starts with. It reports wait if a longer one may still
+// arrive, or a byte that makes it not count.
 func (d *delimiters) match(p []byte, final bool) (n int, wait bool) {
 	for _, s := range d.all {
 		if rest, ok := bytes.CutPrefix(p, s); ok {

@@ -27,7 +27,7 @@ type encoder[T any] struct {
 	c  split[T]
 }
 
-// append appends a value to scratch, but for a body that need not be copied.
+// append appends a value to scratch, except for a body that need not be copied.
 func (e *encoder[T]) append(scratch []byte, v T) (_, body []byte, err error) {
 	if scratch, body, err = e.c.appendHead(scratch, v); err != nil {
 		return nil, nil, encodeError(err)
@@ -56,8 +56,8 @@ const (
 	bodyCopy = 1 << 10  // the largest body that is copied for that
 )
 
-// sendAll hands over many small values at once. Those of a batch that ctx kept from being accepted were not accepted; one
-// that cannot be encoded is rejected when those before it have been accepted.
+// sendAll sends many small values in one write. If ctx ends before a batch is accepted, none of its values is accepted.
+// A value that cannot be encoded is rejected after those before it have been accepted.
 func (e *encoder[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
 	for n < len(vs) {
 		scratch, count, refused := e.to.Begin(), 0, error(nil)

@@ -2,7 +2,7 @@ package codec
 
 import "maps"
 
-// Enum is one of a few values of T, each a number of its own on the wire. Any other is rejected, in both directions.
+// Enum is one of a few values of T, each with its own number on the wire. Other values and numbers are rejected.
 //
 //	Enum(Uint8, map[string]uint8{"low": 1, "high": 9}), "high":
 //	| 09 |

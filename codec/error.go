@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Error says what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
-// [io.ErrUnexpectedEOF] for one that ends too early, [ErrTooLarge] and the others below.
+// Error describes what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
+// [io.ErrUnexpectedEOF] for a truncated frame, [ErrTooLarge] and the others below.
 type Error struct {
 	Path   string // the field, such as "header.items[3].name"; may be empty
 	Offset int64  // of the byte where decoding failed, from the start of the stream or slice; -1 if encoding failed
@@ -43,8 +43,8 @@ var (
 	ErrTooDeep = errors.New("nested too deeply")
 )
 
-// Error returns the path, the offset, the cause and up to 16 bytes around it, which are a part of the payload: mind what
-// is logged. Where they are text they are shown as text too.
+// Error returns the path, the offset, the cause and up to 16 bytes around it, in hex and, if they are printable, as
+// text. These bytes are a part of the payload: mind this when logging.
 //
 //	codec: header.name at byte 41: unexpected EOF, near 00 00 00 05 68 65 [end]
 //	codec: at byte 5: invalid length "x", near 24 [78] 0d 0a "$x\r\n"
@@ -93,7 +93,7 @@ func isText(p []byte) bool {
 	return !bytes.ContainsFunc(p, func(c rune) bool { return (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' })
 }
 
-// detail is one of the causes above with what is known about this case.
+// detail is a cause with details of the case.
 type detail struct {
 	kind error
 	text string
@@ -102,18 +102,18 @@ type detail struct {
 func (d *detail) Error() string { return d.text }
 func (d *detail) Unwrap() error { return d.kind }
 
-// because returns an error that is kind and reads as format says.
+// because returns an error that matches kind and has the text of format.
 func because(kind error, format string, args ...any) error {
 	return &detail{kind, fmt.Sprintf(format, args...)}
 }
 
-// tooLarge is an ErrTooLarge about n bytes (or what unit says) where limit are allowed.
+// tooLarge returns an ErrTooLarge about n, where limit is allowed.
 func tooLarge(what string, n uint64, limit int) error {
 	return because(ErrTooLarge, "%s %d exceeds the limit of %d", what, n, limit)
 }
 
-// WrapField returns err with name put in front of its path. A codec written by hand calls it for each of its parts, so
-// that an error says where it is; it costs nothing if err is nil. An err that is not an *Error becomes one.
+// WrapField returns err with name in front of its path. A codec written by hand calls it for each of its parts, so that
+// an error has the path of the field. It costs nothing if err is nil. An err that is not an *Error becomes one.
 func (r *Reader) WrapField(name string, err error) error {
 	if err == nil {
 		return nil
@@ -140,7 +140,7 @@ func (r *Reader) Fail(offset int64, err error) error {
 	return e
 }
 
-// locate returns err as an *Error, about the present byte if it does not say otherwise.
+// locate returns err as an *Error, at the current byte if it has no offset.
 func (r *Reader) locate(err error) *Error {
 	if e := asError(err); e != nil {
 		return e
@@ -170,10 +170,10 @@ func joinPath(name, rest string) string {
 	return name + "." + rest
 }
 
-// nearBytes is how many bytes a message shows on each side.
+// nearBytes is the number of bytes that a message shows on each side.
 const nearBytes = 8
 
-// near returns a copy of the bytes around offset, as far as they are at hand.
+// near returns a copy of the bytes around offset that are at hand.
 func (r *Reader) near(offset int64) (p []byte, mark int) {
 	at := int(offset-r.start) - r.skew
 	all := r.buf[:r.have]

@@ -13,8 +13,8 @@ func Exactly[T any](n int, c Codec[T]) Codec[T] {
 	return confined("Exactly", n, -1, c)
 }
 
-// Padded is c in exactly n bytes, filled up after it with pad. What c encodes must not end in pad, which would be taken
-// for padding.
+// Padded is c in exactly n bytes, with the byte pad in those that c leaves. The encoding of c must not end in pad,
+// since that byte would be taken for padding.
 //
 //	Padded(5, 0, String), "foo":
 //	| 66 | 6f | 6f | 00 | 00 |
@@ -29,8 +29,8 @@ func confined[T any](where string, n, pad int, c Codec[T]) Codec[T] {
 	return exactly[T]{n, c, pad}
 }
 
-// Aligned is c with zeros after it up to a multiple of n bytes, counted from where c begins. When decoding they must be
-// zeros.
+// Aligned is c followed by zeros up to a multiple of n bytes, counted from the start of c. When decoding, other bytes
+// in their place are rejected.
 //
 //	Aligned(4, Prefixed(Uint8, String)), "hi":
 //	| 02 | 68 | 69 | 00 |
@@ -40,13 +40,13 @@ func Aligned[T any](n int, c Codec[T]) Codec[T] {
 	return aligned[T]{n, ended("Aligned", c)}
 }
 
-// Const is these bytes and no others; as a value it is nothing. In a Record it stands as a [Literal].
+// Const is a fixed sequence of bytes without a value. In a Record use it in a [Literal].
 //
 //	Const("\xca\xfe"):
 //	| ca | fe |
 func Const(text string) Codec[struct{}] { return constant(text) }
 
-// Skip is n ignored bytes: zeros when encoding, anything when decoding.
+// Skip is n bytes that are ignored when decoding, and zero when encoding.
 //
 //	Skip(3):
 //	| 00 | 00 | 00 |
@@ -55,8 +55,8 @@ func Skip(n int) Codec[struct{}] {
 	return skip(n)
 }
 
-// Empty takes no bytes, and its only value is the zero value of T, others are rejected: a body for a tag that says it
-// all.
+// Empty takes no bytes. Its only value is the zero value of T; others are rejected. Use it as the body of a tag that
+// says everything.
 func Empty[T any]() Codec[T] { return nothing[T]{} }
 
 type exactly[T any] struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -304,4 +305,19 @@ func TestAStructRefusesAMaximumOfNothingAndSlicesCutShort(t *testing.T) {
 	}
 	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.Struct[many]()), []byte("\x03\x05\x00\x01"))
 	require.ErrorIs(t, err, codec.ErrTooLarge)
+}
+
+// The bytes that others need at the end of a frame are not there for a checksum.
+func TestAFrameTooShortForAChecksumInsideOthersIsCutShort(t *testing.T) {
+	c := codec.Prefixed(codec.Uint8, codec.Suffixed(codec.CRC32(codec.RawString), "!"))
+	for n := range 5 {
+		p := append([]byte{byte(n)}, bytes.Repeat([]byte("!"), n)...)
+		_, err := codec.Unmarshal(c, p)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		_, err = codec.NewDecoder(iotest.OneByteReader(bytes.NewReader(p)), c).Decode()
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	}
+	open := codec.Suffixed(codec.CRC32(codec.RawString), "!")
+	_, err := codec.Unmarshal(open, []byte("!!!"))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

@@ -114,7 +114,7 @@ func TestTLVKeepsWhatItDoesNotKnow(t *testing.T) {
 	expiry := uint32(5)
 	codectest.Vector(t, codec.Prefixed(codec.MQTTVarint, mqtt), "05 02 00000005", props{&expiry})
 	panics(t, "takes all bytes", func() { codec.TLV(codec.Uint8, nil, fields[0]) })
-	panics(t, "is there twice", func() { codec.TLV(codec.Uint8, codec.NewLength(codec.Uint8), fields[0], fields[0]) })
+	panics(t, "duplicate tag", func() { codec.TLV(codec.Uint8, codec.NewLength(codec.Uint8), fields[0], fields[0]) })
 	panics(t, "only with a length", func() {
 		codec.TLV(codec.Uint8, nil, codec.UnknownTags(func(o *options) *[]codec.UnknownTag[uint8] { return &o.Unknown }))
 	})
@@ -143,7 +143,7 @@ func TestADefaultKeepsWhatNoCaseHas(t *testing.T) {
 	codectest.Refuses[any](t, c, "text", codec.ErrMismatch)
 	one := codec.Default[any](codec.Bytes, func(tag uint8, p []byte) unknownShape { return unknownShape{tag, p} },
 		func(u unknownShape) (uint8, []byte) { return u.Tag, u.Body })
-	panics(t, "two Defaults", func() { codec.OneOf(codec.Uint8, one, one) })
+	panics(t, "more than one Default", func() { codec.OneOf(codec.Uint8, one, one) })
 }
 
 type publish struct {
@@ -200,7 +200,7 @@ func TestARecordEndsInSeveralOptionalFields(t *testing.T) {
 	codectest.Vector(t, c, "05 01 02 03 04 05", growing{1, &two, &three, []byte{4, 5}})
 	codectest.Refuses(t, c, growing{A: 1, C: &three}, codec.ErrMalformed)
 	codectest.Refuses(t, c, growing{A: 1, Rest: []byte{1}}, codec.ErrMalformed)
-	panics(t, "comes behind an OptionalTail", func() {
+	panics(t, "follows an OptionalTail", func() {
 		codec.Record(codec.Field("b", func(g *growing) **uint8 { return &g.B }, tail), codec.Field("a", func(g *growing) *uint8 { return &g.A }, codec.Uint8))
 	})
 }

@@ -57,9 +57,9 @@ func (c header[H, T]) opensFor(v T) bool {
 
 func (c header[H, T]) Size() Size { return SizeOf(c.tag).plus(c.size) }
 
-// FirstByte is one of several codecs that the first byte of the frame tells apart, which is a part of what they decode:
-// receive returns the codec for a first byte, send the one for a value, and nil for an error. Both return codecs made
-// before.
+// FirstByte is one of several codecs, selected by the first byte of the frame, which the selected codec decodes too.
+// receive returns the codec for a first byte and send the codec for a value; nil is an error. Both return codecs built
+// beforehand.
 //
 //	FirstByte(
 //		func(b byte) Codec[Packet] { return packets[b>>4] },
@@ -105,8 +105,8 @@ func (c firstByte[T]) opensFor(v T) bool { return opens(c.send(v), v) }
 
 func (firstByte[T]) Size() Size { return Size{Min: 1, Max: Unbounded, varies: true} }
 
-// OneOf is any of the types that implement I, each after its tag: a sum type as Go has them. The tags have the type
-// that tag decodes to. A [Default] keeps what has another tag.
+// OneOf is a value of one of the types that implement I, after its tag: a sum type. Tags have the type that the codec
+// tag decodes to. A [Default] keeps values with other tags.
 //
 //	OneOf(Uint8, Case[Shape](uint8(1), circleCodec), Case[Shape](uint8(2), squareCodec)), Square(3):
 //	| 02 | 03 |
@@ -119,11 +119,11 @@ func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 		one := &cases[i]
 		size = size.or(one.size)
 		if one.other {
-			refuse(other != nil, "OneOf: there are two Defaults")
+			refuse(other != nil, "OneOf: more than one Default")
 			other = one
 			continue
 		}
-		refuse(bodies[one.tag] != nil, "OneOf: the tag %v is there twice", one.tag)
+		refuse(bodies[one.tag] != nil, "OneOf: duplicate tag %v", one.tag)
 		bodies[one.tag] = one.body(one.tag)
 	}
 	body := func(tag N) Codec[I] {
@@ -157,7 +157,7 @@ type CaseOf[N comparable, I any] struct {
 	tagOf func(v I) (tag N, mine bool)
 }
 
-// Case returns the alternative with this tag and codec for values of I whose type is T. It panics if T does not
+// Case returns the alternative for values of I with type T, which have this tag and this codec. It panics if T does not
 // implement I.
 func Case[I, T any, N comparable](tag N, c Codec[T]) CaseOf[N, I] {
 	body := caseBody[I]("Case", c, func(v T) T { return v }, func(v T) T { return v })
@@ -197,7 +197,7 @@ func Default[I, T, B any, N comparable](c Codec[B], join func(tag N, body B) T, 
 	}
 }
 
-// caseBody is the codec of what follows a tag, as one of I.
+// caseBody returns the codec of the bytes after a tag, as a codec of I.
 func caseBody[I, T, B any](where string, c Codec[B], join func(B) T, split func(T) B) Codec[I] {
 	notNil(c, where)
 	var zero T

@@ -2,11 +2,11 @@ package codec
 
 import "fmt"
 
-// unstuffer makes the plain bytes of those on the wire. bad is the index of a byte that cannot be, or -1. If wire is not
-// nil it is told the index on the wire of each plain byte.
+// unstuffer returns the plain bytes of those on the wire. bad is the index of an invalid byte, or -1. If wire is not
+// nil, it appends to it the index on the wire of each plain byte.
 type unstuffer func(p []byte, wire *[]int) (plain []byte, bad int)
 
-// took appends b, which came from the byte at index i on the wire.
+// took appends b, decoded from the byte at index i on the wire.
 func took(plain []byte, b byte, i int, wire *[]int) []byte {
 	if wire != nil {
 		*wire = append(*wire, i)
@@ -14,8 +14,8 @@ func took(plain []byte, b byte, i int, wire *[]int) []byte {
 	return append(plain, b)
 }
 
-// decodeInner decodes c from what unstuff makes of p, whose first byte is at offset at of the stream. Errors are about
-// the bytes on the wire.
+// decodeInner decodes c from the result of unstuff for p, which starts at offset at of the stream. The offsets of its
+// errors are those on the wire.
 func decodeInner[T any](r *Reader, c Codec[T], p []byte, at int64, unstuff unstuffer) (v T, err error) {
 	plain, bad := unstuff(p, nil)
 	if bad >= 0 {
@@ -36,8 +36,8 @@ func decodeInner[T any](r *Reader, c Codec[T], p []byte, at int64, unstuff unstu
 	return v, moved
 }
 
-// decodeUnpacked decodes c from plain, which was made of all the bytes from offset at on, whose own offsets say nothing
-// about those of plain: an error names both.
+// decodeUnpacked decodes c from plain, the unpacked form of the bytes from offset at on. Offsets in plain do not
+// correspond to offsets on the wire, so an error has both.
 func decodeUnpacked[T any](r *Reader, c Codec[T], plain []byte, at int64, where string) (v T, err error) {
 	v, err = decodePlain(r, c, plain)
 	e := asError(err)

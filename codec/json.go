@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// JSON is a value of T as one JSON text, as encoding/json reads and writes it (RFC 8259), up to the end of the frame
-// around it: put a length or a delimiter around it, or use [JSONLines]. An error names the field and the byte. Options
-// are [KnownFieldsOnly] and [NoHTMLEscape].
+// JSON is a value of T as one JSON text (RFC 8259), as encoding/json reads and writes it. It extends to the end of the
+// enclosing frame: put a length or a delimiter around it, or use [JSONLines]. An error names the field and the byte.
+// The options are [KnownFieldsOnly] and [NoHTMLEscape].
 //
 //	Prefixed(Uint16, JSON[[]int]()), []int{1, 2}:
 //	| 00 | 05 | 5b | 31 | 2c | 32 | 5d |    [1,2]
@@ -21,8 +21,9 @@ func JSON[T any](opts ...JSONOption) Codec[T] {
 	return c
 }
 
-// JSONLines is values of T as JSON, one to a line, as newline-delimited JSON has them: each with LF after it; when
-// decoding CR LF counts as well, and so does the end. It takes the options of [JSON], and [Max], 64 KiB by default.
+// JSONLines is one value of T as JSON on a line of its own, as in newline-delimited JSON. Each is sent with LF. When
+// decoding, a line may also end in CR LF, and the last one at the end of the stream. It takes the options of [JSON],
+// and [Max], 64 KiB by default.
 //
 //	JSONLines[[]int](), []int{1, 2}:
 //	| 5b | 31 | 2c | 32 | 5d | 0a |    [1,2]

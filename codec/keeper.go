@@ -6,17 +6,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// NewStreamReader returns a Reader over src for a loop of your own, such as the engine of a protocol: [Reader.Begin]
-// starts a message and bounds all waiting for it by one ctx, [Reader.Commit] drops it. Between the two, what Next,
-// Peek, ReadUntil and Buffered lend stays valid, whatever is waited for. Where no Codec is to be called, that is all
-// there is.
+// NewStreamReader returns a Reader over src for a loop of your own, such as the engine of a protocol. [Reader.Begin]
+// starts a message and sets the ctx that bounds all waits for it; [Reader.Commit] drops the message. Slices that Next,
+// Peek, ReadUntil and Buffered lend stay valid between the two, even if a call waits. Such a loop needs no Codec.
 func NewStreamReader(src chanio.ByteSource) *Reader {
 	return &Reader{src: &keeper{src: src}, limit: noLimit}
 }
 
-// Begin starts a message, and waits for its first byte. ctx bounds that and every wait until Commit. It returns io.EOF if
-// the stream ends here. If the message before was not committed, because ctx ended or what follows is to be read again,
-// Begin moves back to its first byte. It is for a Reader of [NewStreamReader].
+// Begin starts a message and waits for its first byte. ctx bounds that wait and every other up to Commit. Begin returns
+// io.EOF if the stream ends here. If the previous message was not committed, because its ctx ended or to read it again,
+// Begin moves back to its first byte. It panics if the Reader is not from [NewStreamReader].
 func (r *Reader) Begin(ctx context.Context) error {
 	k, ok := r.src.(*keeper)
 	refuse(!ok, "Reader.Begin: the Reader is not from NewStreamReader")
@@ -26,17 +25,17 @@ func (r *Reader) Begin(ctx context.Context) error {
 	return err
 }
 
-// Commit ends the message: what was read since Begin is dropped, and nothing that was lent for it is valid any more.
+// Commit ends the message. It drops the bytes read since Begin, and slices lent for it are no longer valid.
 func (r *Reader) Commit() { r.end() }
 
-// keeper is a ByteSource whose bytes stay where they are from one Begin to the next. What it shows is a copy of what src
-// has buffered, where they remain until they are discarded, so that src knows what is at hand.
+// keeper is a ByteSource whose bytes do not move between two calls of Begin. It copies what src has buffered, and
+// leaves it in src until it is discarded, so that src knows what is at hand.
 type keeper struct {
 	src     chanio.ByteSource
 	buf     []byte // buf[pos:] are shown
 	pos     int
 	copied  int  // the last of them, which src still has
-	between bool // nobody refers to buf
+	between bool // nothing refers to buf
 }
 
 func (k *keeper) Buffered() []byte {
@@ -44,7 +43,7 @@ func (k *keeper) Buffered() []byte {
 	return k.buf[k.pos:]
 }
 
-// copyNew copies what src has that buf has not.
+// copyNew copies the bytes that src has and buf lacks.
 func (k *keeper) copyNew() {
 	fresh := k.src.Buffered()[k.copied:]
 	shown := len(k.buf) - k.pos
@@ -54,7 +53,7 @@ func (k *keeper) copyNew() {
 	case k.between && len(fresh) <= cap(k.buf)-shown:
 		k.buf = k.buf[:copy(k.buf[:shown], k.buf[k.pos:])]
 		k.pos = 0
-	case len(fresh) > cap(k.buf)-len(k.buf): // what was lent lies in the old one
+	case len(fresh) > cap(k.buf)-len(k.buf): // lent slices refer to the old one
 		k.buf = append(make([]byte, 0, max(2*(shown+len(fresh)), 1<<10)), k.buf[k.pos:]...)
 		k.pos = 0
 	}

@@ -5,9 +5,8 @@ import (
 	"math"
 )
 
-// Length is a number of bytes, or of values, in front of what it counts. It is the one place where such a number is
-// parsed, bounded, adjusted and written: every codec of this package that has a length uses it, and codecs written by
-// hand or by wiregen do too.
+// Length is the number of bytes, or of values, in front of what it counts. All codecs of this package parse, bound,
+// adjust and write their lengths by it, and codecs written by hand or by wiregen should too.
 //
 //	var nameLength = codec.NewLength(codec.Uint16, codec.Max(100))
 //
@@ -20,7 +19,7 @@ type Length struct {
 	width  int    // bytes, if that is fixed
 	size   Size   // of the number
 	most   uint64 // the largest number that can be written
-	trust  bool   // most is known: what is no larger is written as it is
+	trust  bool   // most is exact: up to it, no number is cut off
 	adjust int    // what the number counts beyond n
 	least  int    // of n
 	max    int    // of n, no more than the number can express
@@ -33,8 +32,8 @@ type lengthNumber interface {
 	decode(r *Reader) (u uint64, negative bool, err error)
 }
 
-// NewLength returns a Length whose number has this codec. Its options are [Max], of what is counted and 16 MiB by
-// default, and [Adjust]. Both bounds, that of the codec and Max, hold in both directions.
+// NewLength returns a Length with the given codec of its number. Its options are [Max], which limits what is counted
+// and is 16 MiB by default, and [Adjust]. The range of number and Max both apply in both directions.
 func NewLength[N Integer](number Codec[N], opts ...LengthOption) *Length {
 	return lengthOf("NewLength", number, DefaultMax, opts)
 }
@@ -91,7 +90,7 @@ func subtract(u uint64, adjust int) uint64 {
 // Max returns the most that can be counted.
 func (l *Length) Max() int { return l.max }
 
-// parse returns what the number u counts; it fails if that is out of bounds.
+// parse returns the count for the number u. It fails if the count is out of bounds.
 func (l *Length) parse(u uint64) (n int, ok bool) {
 	if u > l.most || l.adjust > 0 && u < uint64(l.adjust) {
 		return 0, false
@@ -102,7 +101,7 @@ func (l *Length) parse(u uint64) (n int, ok bool) {
 	return int(u), u <= uint64(l.max)
 }
 
-// fits reports whether wire does not fail.
+// fits reports whether wire succeeds for n.
 func (l *Length) fits(n int) bool { return n >= l.least && n <= l.max }
 
 // wire returns n as the number that is written.
@@ -116,7 +115,7 @@ func (l *Length) wire(n int) (uint64, error) {
 	return l.shifted(n), nil
 }
 
-// shifted is n, which fits, as the number that is written.
+// shifted returns the number written for n, which must fit.
 func (l *Length) shifted(n int) uint64 { return uint64(n) + uint64(int64(l.adjust)) }
 
 // Decode reads a length. Its errors are ErrTooLarge and ErrMalformed, with the path "length".
@@ -129,7 +128,7 @@ func (l *Length) Decode(r *Reader) (int, error) {
 	return n, err
 }
 
-// decodeSlow reads a length of any kind. With orNone, the number that stands for -1 means that there is nothing.
+// decodeSlow reads a length of any kind. If orNone is set, the number that stands for -1 means no value.
 func (l *Length) decodeSlow(r *Reader, orNone bool) (n int, none bool, err error) {
 	start := r.Offset()
 	u, negative, err := l.number.decode(r)
@@ -153,7 +152,7 @@ func (l *Length) decodeSlow(r *Reader, orNone bool) (n int, none bool, err error
 	return 0, false, r.WrapField("length", r.Fail(start, err))
 }
 
-// none is the number that stands for -1, in two's complement.
+// none returns the number that stands for -1, in two's complement.
 func (l *Length) none() uint64 { return uint64(int64(l.adjust)) - 1 }
 
 // appendNone appends the number that stands for -1.
@@ -165,7 +164,8 @@ func (l *Length) appendNone(dst []byte) ([]byte, error) {
 	return dst, WrapField("length", err)
 }
 
-// peek returns the length at the start of p. It fails if that is not whole, not a plain number or not allowed.
+// peek returns the length at the start of p. It fails if the length is incomplete, out of bounds, or not of a fixed
+// width.
 func (l *Length) peek(p []byte) (n int, ok bool) {
 	if l.op == 0 || len(p) < l.width {
 		return 0, false
@@ -199,7 +199,7 @@ func (l *Length) Append(dst []byte, n int) ([]byte, error) {
 	return dst, nil
 }
 
-// reserve appends the place of a length of fixed width, for put.
+// reserve appends room for a length of fixed width, which put fills in.
 func (l *Length) reserve(dst []byte) []byte {
 	if l.op == op32 {
 		return append(dst, 0, 0, 0, 0)
@@ -210,8 +210,8 @@ func (l *Length) reserve(dst []byte) []byte {
 	return dst
 }
 
-// put writes into its place at dst[start:] the length of what lies after it and of more bytes to come. A length whose
-// own width depends on it has no place yet: it is written after and then moved.
+// put writes the length of the bytes after its place at dst[start:], and of more bytes to come. A length of variable
+// width has no place yet: put appends it and then moves it to the front.
 func (l *Length) put(dst []byte, start, more int) ([]byte, error) {
 	n := len(dst) - start - l.width + more
 	if l.op == op32 && l.adjust == 0 && n <= l.max {
@@ -248,8 +248,8 @@ func rotate(p []byte, n int) {
 // numberOf is the codec of the numbers of a Length.
 type numberOf[N Integer] struct{ c Codec[N] }
 
-// append writes u. Where nothing is known of the codec, what it wrote is read again: one that cuts off what does not fit
-// would tell the peer another length.
+// append writes u. With verify it reads the number again, since a codec of the user may cut off high bits, and the peer
+// would get another length.
 func (c numberOf[N]) append(dst []byte, u uint64, verify bool) ([]byte, error) {
 	n := N(u)
 	if uint64(n) != u {

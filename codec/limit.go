@@ -1,6 +1,6 @@
 package codec
 
-// Limit is c with at most max bytes, in both directions. Nothing of it is on the wire.
+// Limit is c in at most max bytes, in both directions. The limit is not on the wire.
 func Limit[T any](max int, c Codec[T]) Codec[T] {
 	notNil(c, "Limit")
 	positive("Limit: max", max)
@@ -15,7 +15,7 @@ type limited[T any] struct {
 
 func (l limited[T]) Append(dst []byte, v T) ([]byte, error) { return joined(l.AppendHead(dst, v)) }
 
-// Decode lets c read one byte more than it may have, so that too much can be told from just enough.
+// Decode lets c read one byte more than max, so that it can tell too much from just enough.
 func (l limited[T]) Decode(r *Reader) (v T, err error) {
 	if r.limit == noLimit && SizeOf(l.c).Open {
 		return l.decodeRest(r)

@@ -94,7 +94,7 @@ func (c LinesCodec) cut(p []byte, seen int) (line []byte, n int, ok bool) {
 	return line, n + 1, true
 }
 
-// last takes what is left as a line, unless that is nothing. A CR at its end was no part of a line's end.
+// last returns the rest as a line, unless it is empty. A CR at its end is part of the line.
 func (c LinesCodec) last(r *Reader, n int) (string, error) {
 	if n == 0 {
 		return "", r.need(1)
@@ -108,7 +108,8 @@ func (c LinesCodec) last(r *Reader, n int) (string, error) {
 	return r.Text(n)
 }
 
-// quickLines is LinesCodec where nobody can have embedded it and have a Decode of his own.
+// quickLines is LinesCodec with decodeQuick. LinesCodec itself must not have it: a type of the user that embeds
+// LinesCodec and has its own Decode would inherit it.
 type quickLines LinesCodec
 
 func (q quickLines) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool) {

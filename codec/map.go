@@ -2,12 +2,12 @@ package codec
 
 import "reflect"
 
-// Map makes a codec of other values: decode is applied to what c has decoded, encode to what c is to encode. Either may
-// fail. Where the types differ in their names alone, use [As].
+// Map returns a codec of other values: decode converts the values that c decodes, and encode those that it sends. Both
+// may fail. If the types differ only in name, use [As].
 //
-// decode must not change what it is given, such as the bytes of a slice in place: a call whose ctx ended is repeated,
-// and a large body that has arrived is then given to decode again as it was left. Nor must encode, which is given the
-// sender's value.
+// decode must not modify its argument, such as the bytes of a slice: if ctx ends, the call is repeated, and a large
+// body that has arrived is passed to decode again. encode must not modify its argument either, since it is the sender's
+// value.
 //
 //	seconds := codec.Map(codec.Uint32,
 //		func(n uint32) (time.Duration, error) { return time.Duration(n) * time.Second, nil },
@@ -46,7 +46,7 @@ func (m mapped[A, B]) AppendHead(dst []byte, v B) (head, body []byte, err error)
 
 func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
 	start, copies := r.Offset(), r.copies
-	r.copies = false // decode takes what is lent
+	r.copies = false // decode may get a borrowed value
 	a, err := m.c.Decode(r)
 	if r.copies = copies; err != nil {
 		return v, err
@@ -57,7 +57,7 @@ func (m mapped[A, B]) Decode(r *Reader) (v B, err error) {
 	return v, nil
 }
 
-// Size is that of c. What decode makes of a borrowed value is taken to be a value of its own.
+// Size returns the size of c. The result of decode is assumed not to refer to a borrowed value.
 func (m mapped[A, B]) Size() Size {
 	s := SizeOf(m.c)
 	s.borrows = false
@@ -69,7 +69,7 @@ func (m mapped[A, B]) opensFor(v B) bool {
 	return err == nil && opens(m.c, a)
 }
 
-// As is c for a type B that differs from A in its name alone: type QoS uint8, type Topic string.
+// As is c for a type B that differs from A only in its name, such as type QoS uint8 or type Topic string.
 //
 //	As[QoS](Uint8), QoS(1):
 //	| 01 |

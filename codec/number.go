@@ -45,7 +45,7 @@ type Integer interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
 
-// op is how a number of a fixed width lies in memory and in bytes. The little-endian form follows the other.
+// op is how a number of fixed width is encoded. Each little-endian form follows its big-endian form.
 type op uint8
 
 const (
@@ -71,7 +71,7 @@ var opWidth = [...]uint8{
 // width returns the number of bytes.
 func (o op) width() int { return int(opWidth[o]) }
 
-// Switches of few cases, the usual ones first, are compared one by one: a table of jumps takes longer.
+// Switches with few cases, common ones first, compile to comparisons, which take less time here than a jump table.
 
 // load returns the number in p, with its sign extended.
 func (o op) load(p []byte) uint64 {
@@ -127,7 +127,7 @@ func (o op) store(dst []byte, u uint64) []byte {
 	return append(dst, byte(u>>16), byte(u>>8), byte(u))
 }
 
-// check24 rejects what 24 bits do not hold.
+// check24 rejects numbers that do not fit 24 bits.
 func (o op) check24(u uint64) error {
 	var p [3]byte
 	if o.store(p[:0], u); o.load(p[:]) != u {
@@ -136,7 +136,7 @@ func (o op) check24(u uint64) error {
 	return nil
 }
 
-// primitive is a codec that is nothing but an op.
+// primitive is implemented by codecs that are a single op.
 type primitive interface{ operation() op }
 
 // integer is the codec of an integer of a fixed width.
@@ -165,7 +165,7 @@ func (c integer[T]) operation() op { return c.op }
 // largest is the greatest number that the codec can encode.
 func (c integer[T]) largest() uint64 { return largestOf[T](c.op.width()) }
 
-// float is the codec of a number whose bits are those of an integer.
+// float returns the codec of a floating-point number as the integer with the same bits.
 func float[F float32 | float64, N Integer](o op) Codec[F] {
 	return as[F, N]{integer[N]{o}, integer[N]{o}}
 }

@@ -1,13 +1,13 @@
 package codec
 
-// A codec is open-ended if its values extend to the end of the enclosing frame them. Of some codecs that is known when
-// they are built, of others only for each value, such as those of a Header. Where such a value would take what belongs
-// to others it is rejected: when built, or both when it is encoded and when it is decoded.
+// A codec is open-ended if its values extend to the end of the enclosing frame. For some codecs this is known when they
+// are built; for others, such as Header, it depends on the value. An open-ended value where other values follow is
+// rejected: when the codec is built or, if that is too early to know, when the value is encoded or decoded.
 
 // opener is implemented by codecs that are open-ended for some values.
 type opener[T any] interface{ opensFor(v T) bool }
 
-// opens reports whether v is such a value of c; a codec that is nil has none.
+// opens reports whether v is an open-ended value of c. c may be nil.
 func opens[T any](c Codec[T], v T) bool {
 	if o, ok := c.(opener[T]); ok {
 		return o.opensFor(v)
@@ -17,7 +17,8 @@ func opens[T any](c Codec[T], v T) bool {
 
 var errOpenInside = because(ErrMalformed, "open-ended value where others follow; put Prefixed, Delimited or Exactly around its codec")
 
-// ended returns c for a place where others follow: it panics if c is open-ended, and sees to it that no value is.
+// ended returns c for a place where other values follow. It panics if c is open-ended, and the codec that it returns
+// rejects open-ended values.
 func ended[T any](where string, c Codec[T]) Codec[T] {
 	s := SizeOf(c)
 	closed(where, s)
@@ -50,8 +51,7 @@ func (e endedCodec[T]) Size() Size {
 	return s
 }
 
-// before decodes c, which leaves the last n bytes of the enclosing frame, or of the stream, even if its value is
-// open-ended.
+// before decodes c so that even an open-ended value leaves the last n bytes of the enclosing frame or stream.
 func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 	reserved, at := r.reserved, r.reservedAt
 	if at == r.frames {
@@ -63,7 +63,7 @@ func before[T any](r *Reader, n int, c Codec[T]) (T, error) {
 	return v, err
 }
 
-// kept returns how many bytes at the end of the enclosing frame are not for an open-ended value.
+// kept returns the number of bytes at the end of the enclosing frame that an open-ended value must leave.
 func (r *Reader) kept() int {
 	if r.reservedAt == r.frames {
 		return r.reserved
@@ -71,7 +71,7 @@ func (r *Reader) kept() int {
 	return 0
 }
 
-// moreRest is More for a value that takes all bytes up to the end of the frame, or of the stream.
+// moreRest is More for an open-ended value.
 func (r *Reader) moreRest() (bool, error) {
 	if r.closedAt == r.frames+1 {
 		return false, r.Fail(r.Offset(), errOpenInside)
@@ -98,7 +98,7 @@ func rest(r *Reader) (int, error) {
 	}
 }
 
-// lend lends all bytes up to the end of the frame, or of the stream.
+// lendRest lends all bytes up to the end of the frame or stream.
 func (r *Reader) lendRest() ([]byte, error) {
 	n, err := rest(r)
 	if err != nil {

@@ -1,6 +1,6 @@
 package codec
 
-// The options of the constructors. Each constructor takes those that mean something for it; any other does not compile.
+// Options of the constructors. Each constructor accepts the options that apply to it; any other does not compile.
 type (
 	// LengthOption is an option of [Prefixed], [Nullable] and [NewLength]: [Max] or [Adjust].
 	LengthOption interface{ applyLength(*lengthOptions) }
@@ -24,8 +24,8 @@ type delimitedOptions struct {
 	escape  byte
 }
 
-// Max is the largest frame in bytes, or count in elements, in both directions. For two limits, make two codecs and
-// give them to [FrameBoth].
+// Max limits the size of a frame in bytes, or a count in elements, in both directions. For different limits in the two
+// directions, make two codecs and pass them to [FrameBoth].
 func Max(n int) MaxOption {
 	refuse(n < 0, "Max: n must be at least 0, got %d", n)
 	return MaxOption{n}
@@ -48,35 +48,36 @@ type adjustOption int
 
 func (o adjustOption) applyLength(to *lengthOptions) { to.adjust = int(o) }
 
-// Adjust is what the length on the wire counts beyond the bytes of the body: 4 if a length of four bytes includes
-// itself, negative if the length leaves out some of the body.
+// Adjust is what the length on the wire counts besides the bytes of the body: 4 if a length of four bytes includes
+// itself, negative if the length excludes a part of the body.
 func Adjust(n int) LengthOption { return adjustOption(n) }
 
 type delimitedOption func(*delimitedOptions)
 
 func (o delimitedOption) applyDelimited(to *delimitedOptions) { o(to) }
 
-// Or names other delimiters that are understood when decoding.
+// Or adds delimiters that are recognized when decoding.
 func Or(delimiters ...string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.or = append(o.or, delimiters...) })
 }
 
-// KeepDelimiter leaves the delimiter in what is decoded. When encoding it is appended unless it is there.
+// KeepDelimiter keeps the delimiter in the decoded value. When encoding, the delimiter is appended unless the value
+// ends in it.
 func KeepDelimiter() DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.keep = true })
 }
 
-// Escape makes b the byte that turns a delimiter, or itself, after it into an ordinary byte.
+// Escape makes b the escape byte: a delimiter, or b itself, directly after it is an ordinary byte.
 func Escape(b byte) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.escapes, o.escape = true, b })
 }
 
-// OrEnd lets the end of the enclosing frame, or of the stream, stand for the last delimiter.
+// OrEnd makes the end of the enclosing frame, or of the stream, count as the last delimiter.
 func OrEnd() DelimitedOption { return delimitedOption(func(o *delimitedOptions) { o.orEnd = true }) }
 
-// UnlessBefore ignores a delimiter that one of these bytes follows, as a folded header field of RFC 5322 goes on in a
-// line that starts with a space or tab: UnlessBefore(" \t"). Decoding waits for the byte that follows, and a value that
-// starts with such a byte is taken for a part of the one before it.
+// UnlessBefore ignores a delimiter that one of these bytes follows. UnlessBefore(" \t") decodes folded header fields
+// (RFC 5322), which continue on a line that starts with a space or tab. Decoding waits for the byte after the
+// delimiter. A value that starts with one of these bytes would be taken for a part of the value before it.
 func UnlessBefore(bytes string) DelimitedOption {
 	return delimitedOption(func(o *delimitedOptions) { o.unless += bytes })
 }

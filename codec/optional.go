@@ -1,6 +1,6 @@
 package codec
 
-// Optional is a value or none, nil, after a flag that says which.
+// Optional is a value or nil, after a flag that says which.
 //
 //	Optional(Bool, Uint16), &7:     Optional(Bool, Uint16), nil:
 //	| 01 | 00 | 07 |                | 00 |
@@ -10,8 +10,8 @@ func Optional[T any](flag Codec[bool], c Codec[T]) Codec[*T] {
 	return optional[T]{ended("Optional: flag", flag), c}
 }
 
-// OptionalTail is a value if the enclosing frame has bytes left, otherwise none: nil. It is how formats grow fields at
-// their end; a [Record] may end in several.
+// OptionalTail is a value if the enclosing frame has bytes left, and nil otherwise. Formats grow fields at their end in
+// this way. A [Record] may end in several.
 //
 //	Prefixed(Uint8, PairOf(Uint8, OptionalTail(Uint8))), {1, &2}:     {1, nil}:
 //	| 02 | 01 | 02 |                                            | 01 | 01 |

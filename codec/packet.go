@@ -7,18 +7,17 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Addressed is the value of a datagram with the address of the peer.
+// Addressed is the value of a datagram and the address of the peer.
 type Addressed[T any] struct {
 	Addr  netip.AddrPort // as in a [chanio.Packet]
 	Value T
 }
 
-// Packets returns a Duplex of datagrams as one of values of c, each of which fills a whole datagram. Closing it closes
-// d.
+// Packets returns d as a Duplex of values of c. Each value is a whole datagram. Closing the Duplex closes d.
 //
-// Anyone can send a datagram, so one that cannot be decoded does not end the stream: it is skipped after calling bad
-// with it and an [*Error], in the receiver's goroutine. A nil bad skips it silently. Send rejects a value that c cannot
-// encode or that is too large for a datagram, and stays usable. Packets starts no goroutine.
+// Anyone can send a datagram, so one that cannot be decoded does not end the stream. It is skipped, and bad, if not
+// nil, is called with it and an [*Error] in the receiver's goroutine. Send rejects a value that c cannot encode or that
+// is too large for a datagram, and the Duplex stays usable. Packets starts no goroutine.
 func Packets[T any](
 	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
 ) *chanio.Duplex[Addressed[T], Addressed[T]] {
@@ -49,7 +48,7 @@ func decodePackets[T any](
 	})
 }
 
-// decodePacket decodes the next packet of those that take returns that holds a value.
+// decodePacket decodes packets from take until one has a value.
 func decodePacket[T any](c Codec[T], bad func(chanio.Packet, error), take func() (chanio.Packet, bool, error)) (m Addressed[T], ok bool, err error) {
 	for {
 		p, ok, err := take()

@@ -16,9 +16,9 @@ func PairOf[A, B any](a Codec[A], b Codec[B]) Codec[Pair[A, B]] {
 	return pair[A, B]{a: ended("PairOf", a), b: b}
 }
 
-// PairBy is a, then the codec that by returns for its value: a header, and a body that depends on it, as a value that
-// keeps both. by returns codecs built beforehand, and nil for a first value that it does not know, which is an error in
-// either direction. Use [Map] for a type of your own, and [FieldBy] within a [Record].
+// PairBy is a value of a, followed by one whose codec by returns for it, such as a header and the body that depends on
+// it. by returns codecs built beforehand; nil for an unknown first value is an error in both directions. Use [Map] for
+// a type of your own, and [FieldBy] within a [Record].
 //
 //	PairBy(Uint8, func(kind uint8) Codec[string] { return bodies[kind] }), {1, "hi"}, bodies[1] with a length of one byte:
 //	| 01 | 02 | 68 | 69 |
@@ -28,7 +28,7 @@ func PairBy[A, B any](a Codec[A], by func(A) Codec[B]) Codec[Pair[A, B]] {
 	return pair[A, B]{a: ended("PairBy", a), by: by}
 }
 
-// Between is c with fixed parts around it, each made by [Const] or [Skip]; nil stands for none.
+// Between is c between two fixed parts, each made by [Const] or [Skip]. Either may be nil.
 //
 //	Between(Const("<"), Uint8, Const(">")), 7:
 //	| 3c | 07 | 3e |
@@ -124,7 +124,7 @@ func (b between[T]) Decode(r *Reader) (v T, err error) {
 
 func (b between[T]) opensFor(v T) bool { return opens(b.c, v) }
 
-// Size: with nothing after c, what c says of its end holds.
+// Size is open-ended if c is. Such a c leaves the bytes of after.
 func (b between[T]) Size() Size {
 	s := SizeOf(b.before).plus(SizeOf(b.c))
 	after := SizeOf(b.after)

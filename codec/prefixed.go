@@ -8,9 +8,8 @@ package codec
 //	Prefixed(Uint16, String, Adjust(2)), "abc": the length counts itself
 //	| 00 | 05 | 61 | 62 | 63 |
 //
-// The limit, and what the length can express if that is less, holds in both directions; a length that a peer claims
-// allocates nothing. The body is confined to its bytes and must use them all. An empty body is an empty value, not
-// none.
+// Max and the range of the length apply in both directions. A received length allocates nothing before the bytes
+// arrive. The body must use exactly its bytes. An empty body is an empty value, not a missing one.
 func Prefixed[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[T] {
 	return newPrefixed("Prefixed", lengthOf("Prefixed", length, DefaultMax, opts), body)
 }
@@ -79,9 +78,9 @@ func (p *prefixed[T]) Size() Size {
 	return Size{Min: addBound(p.length.size.Min, body.Min), Max: addBound(p.length.size.Max, min(body.Max, p.length.max)), borrows: body.borrows}
 }
 
-// Nullable is body after its length in bytes, or none, nil, for a length of -1: PostgreSQL's values, and Kafka's
-// nullable strings and bytes. It takes the options of [Prefixed]. With Adjust(1) the number 0 stands for none, as in
-// Kafka's compact forms, and the number may be unsigned.
+// Nullable is body after its length in bytes, or nil for a length of -1, as in PostgreSQL's values and Kafka's nullable
+// strings and bytes. It takes the options of [Prefixed]. With Adjust(1) the number 0 stands for nil, as in Kafka's
+// compact forms, and the number may be unsigned.
 //
 //	Nullable(Int16, String), &"a":      nil:            Nullable(Uvarint, String, Adjust(1)), &"a":    nil:
 //	| 00 | 01 | 61 |                    | ff | ff |     | 02 | 61 |                                    | 00 |

@@ -1,32 +1,34 @@
 package codec
 
 import (
+	"math"
 	"slices"
 	"unicode/utf8"
 )
 
-// program is a compiled record: steps in the order of their bytes.
+// program is a compiled record: its steps in wire order.
 type program struct {
 	steps  []step
 	size   Size
-	flat   bool // there is nothing but numbers and texts
-	atOnce bool // no numbers of 24 bits either, which may not fit
-	fixed  int  // bytes without those of the texts and of what calls encode
-	plain  *run // all there is, if that is numbers of which nothing is to be checked
+	flat   bool // it has only numbers and texts
+	fixed  int  // bytes of the numbers and of the lengths of texts
+	room   int  // fixed and slack if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
+	plain  *run // the only run, if the record is numbers that need no checks
 	bodied bool // the last field may end in a body that is not copied
-	tailed bool // there are optional fields at the end, which are sent up to the first that is missing
+	tailed bool // the last fields are optional
 }
 
-// step is numbers, or none, and what follows them if anything does: a text, or any other field.
+// step is a run of numbers, possibly empty, and the field after it, if any: a text, or a field of another kind.
 type step struct {
 	run    run
-	name   string  // of what follows, like the rest
+	name   string  // of the field after the run, like the following
 	base   uintptr // where its record lies in the struct
 	offset uintptr // where it lies in its record
 	at     uintptr // base + offset
-	text   *text   // how call's text is moved at once, if it is one
+	text   *text   // how call is moved directly, if it is a text
 	call   caller
-	tail   bool // it may be missing, with all that follow it
+	tail   bool  // it and all fields after it may be missing
+	next   *step // for write
 }
 
 // caller encodes and decodes one field of a record by its codec.
@@ -99,10 +101,10 @@ func (p *program) addStep(s *step, name string, offset uintptr) {
 	to.text, to.call = s.text, s.call
 }
 
-// open reports whether more can be added to s.
+// open reports whether another field can be added to s.
 func (s *step) open() bool { return s.call == nil }
 
-// last returns the step that the next field belongs to.
+// last returns the step that takes the next field.
 func (p *program) last() *step {
 	if n := len(p.steps); n == 0 || !p.steps[n-1].open() {
 		p.steps = append(p.steps, step{})
@@ -110,19 +112,26 @@ func (p *program) last() *step {
 	return &p.steps[len(p.steps)-1]
 }
 
-// compile ends the adding of fields.
-func (p *program) compile() {
-	p.flat, p.atOnce = true, true
+// compile prepares p, to which all fields have been added. size is the size of the struct.
+func (p *program) compile(size uintptr) {
+	p.flat = true
+	atOnce := size >= 8 && !hostIsBigEndian
 	for i := range p.steps {
 		s := &p.steps[i]
 		s.at = s.base + s.offset
-		s.run.compile()
+		s.run.compile(size)
 		if s.text != nil {
-			s.run.addLength(s.text.length.op, s.at)
+			s.run.addLength(s.text.length.op, s.at, size)
 		}
 		p.fixed += s.run.room
 		p.flat = p.flat && (s.call == nil || s.text != nil)
-		p.atOnce = p.flat && p.atOnce && len(s.run.odd) == 0
+		atOnce = atOnce && len(s.run.odd) == 0
+		if i > 0 {
+			p.steps[i-1].next = s
+		}
+	}
+	if p.room = math.MaxInt; p.flat && atOnce {
+		p.room = p.fixed + slack
 	}
 	last := &p.steps[len(p.steps)-1]
 	p.bodied = last.call != nil && (last.text == nil || last.text.bytes)
@@ -131,20 +140,19 @@ func (p *program) compile() {
 	}
 }
 
-// appendFlat appends the struct at v if it can be written at once.
-func (p *program) appendFlat(dst []byte, v place) (_ []byte, ok bool) {
-	if !p.atOnce {
-		return dst, false
+// appendSlow appends the struct at v if write failed, usually because dst has too little room.
+func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
+	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
+		dst = grown(dst, n+slack)
+		if left := p.write(dst, v); left >= 0 {
+			return dst[:len(dst)+n], nil
+		}
 	}
-	n := p.write(dst[len(dst):cap(dst)], v)
-	if n == 0 {
-		dst = withRoom(dst, p.need(v))
-		n = p.write(dst[len(dst):cap(dst)], v)
-	}
-	return dst[:len(dst)+n], n > 0
+	dst, _, err := p.append(dst, v, false)
+	return dst, err
 }
 
-// append appends the struct at v. With split the body that its last field ends in is not copied.
+// append appends the struct at v. If split is set, the body that the last field ends in is returned and not copied.
 func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
 	missing := ""
 	for i := range p.steps {
@@ -155,9 +163,8 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 			}
 		}
 		start := len(dst)
-		dst = withRoom(dst, s.run.room)[:start+s.run.room]
+		dst = withRoom(dst, s.run.room)[:start+s.run.width]
 		s.run.store(dst[start:], v)
-		dst = dst[:start+s.run.width]
 		if s.call == nil {
 			break
 		}
@@ -174,7 +181,7 @@ func (p *program) append(dst []byte, v place, split bool) (head, body []byte, er
 	return dst, body, nil
 }
 
-// need returns how many bytes a flat struct takes.
+// need returns the encoded size of a flat struct.
 func (p *program) need(v place) int {
 	n := p.fixed
 	for i := range p.steps {
@@ -185,7 +192,7 @@ func (p *program) need(v place) int {
 	return n
 }
 
-// decode fills the struct at v.
+// decode decodes into the struct at v.
 func (p *program) decode(r *Reader, v place) (err error) {
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -202,7 +209,8 @@ func (p *program) decode(r *Reader, v place) (err error) {
 	return nil
 }
 
-// decodeFlat is decode of a flat program from what is at hand, if it is all there and right. own makes the copies.
+// decodeFlat decodes a flat struct from b into the struct at v. It fails if the struct is incomplete or invalid. own
+// copies the texts.
 func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 	if !p.flat {
 		return 0, false
@@ -228,14 +236,14 @@ func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 	return len(b) - len(rest), true
 }
 
-// text is a string or []byte after its length, a number of fixed width.
+// text is a string or []byte after a length of fixed width.
 type text struct {
 	length *Length
 	utf8   bool // it must be UTF-8
 	bytes  bool // it is a []byte
 }
 
-// lend returns the text at the start of p, and false if it is not whole or not right.
+// lend returns the text at the start of p. It fails if the text is incomplete or invalid.
 func (t *text) lend(p []byte) ([]byte, bool) {
 	n, ok := t.length.peek(p)
 	if !ok || n > len(p)-t.length.width {
@@ -245,7 +253,7 @@ func (t *text) lend(p []byte) ([]byte, bool) {
 	return p[:n:n], !t.utf8 || utf8.Valid(p[:n])
 }
 
-// set puts p, which is owned, where a text belongs.
+// set stores p, which the value owns, as the text at at.
 func (t *text) set(at place, p []byte) {
 	if t.bytes {
 		*valueAt[[]byte](at) = p
@@ -253,9 +261,6 @@ func (t *text) set(at place, p []byte) {
 		*valueAt[string](at) = ownedString(p)
 	}
 }
-
-// fits reports whether s, a string or the first two words of a []byte, can be sent.
-func (t *text) fits(s string) bool { return t.length.fits(len(s)) && (!t.utf8 || utf8.ValidString(s)) }
 
 // withRoom returns dst with room for n more bytes after it.
 func withRoom(dst []byte, n int) []byte {
@@ -265,7 +270,7 @@ func withRoom(dst []byte, n int) []byte {
 	return dst
 }
 
-// grown is kept out of its callers, who seldom need it.
+// grown is not inlined, since its callers rarely need it.
 //
 //go:noinline
 func grown(dst []byte, n int) []byte { return slices.Grow(dst, n) }

@@ -1,46 +1,51 @@
 package codec
 
-// The common small frames lie whole in the buffer when it is their turn. They are decoded without a Reader, at a fraction
-// of the cost; whatever is out of the ordinary, every error included, is left to Decode, which alone says what a codec
-// does. A length is parsed by the same function in both. Values are handed on by pointers, because the copies of a struct
-// cost more than the rest; nobody keeps one, and no function of the user is given one.
+// Most frames are small and wholly in the buffer. They are decoded without a Reader, at a fraction of the cost.
+// Everything unusual, including every error, is left to Decode, which alone defines what a codec accepts; lengths are
+// parsed by the same function in both. Values are passed by pointer, because copying a struct costs more than the rest.
+// No codec keeps such a pointer, and no function of the user gets one.
 
-// quickDecoder is implemented by codecs that can decode what is at hand.
+// quickDecoder is implemented by codecs that can decode a whole value from a slice.
 type quickDecoder[T any] interface {
-	// decodeQuick puts the value at the start of p in v and tells how many bytes it took; of a codec whose values
-	// extend to the end of the frame p is the frame. It returns false where Decode is to find out: v is then anything.
+	quick
+
+	// decodeQuick decodes the value at the start of p into v and returns the number of its bytes. For an open-ended
+	// codec p is the frame. If it returns false, Decode must be used, and v has any value.
 	decodeQuick(p []byte, own cloner, v *T) (n int, ok bool)
 }
 
-// callsUser reports whether decodeQuick of a codec, or nil, runs functions of the user: those that may have a method.
-func callsUser(quick any) bool {
-	c, ok := quick.(interface{ callsUser() bool })
-	return quick == nil || ok && c.callsUser()
+// quick is implemented by quickDecoders and by no other type. Every Unmarshal asks whether its codec is one, and the
+// runtime caches type assertions only to an interface without type parameters.
+type quick interface {
+	// callsUser reports whether decodeQuick runs functions of the user.
+	callsUser() bool
 }
 
-// quickIn returns the quick way of a codec that is within a frame, or nil.
-func quickIn[T any](c Codec[T]) quickDecoder[T] {
-	q, ok := c.(quickDecoder[T])
-	if ok {
-		return q
-	}
-	if lines, ok := any(c).(LinesCodec); ok {
+// callsUser reports whether decoding with q, or with Decode if q is nil, runs functions of the user.
+func callsUser[T any](q quickDecoder[T]) bool { return q == nil || q.callsUser() }
+
+// quickIn returns c as a quickDecoder, or nil, for use within a frame.
+func quickIn[T any](c Codec[T]) (q quickDecoder[T]) {
+	if _, ok := c.(quick); ok {
+		q, _ = c.(quickDecoder[T])
+	} else if lines, ok := any(c).(LinesCodec); ok {
 		q, _ = any(quickLines(lines)).(quickDecoder[T])
 	}
 	return q
 }
 
-// quickWhole is quickIn of a codec that is not within a frame: what is at hand is then no value of a codec that takes all
-// bytes up to the end.
+// quickWhole is quickIn for use outside of any frame, where the bytes at hand may not be the whole value of an
+// open-ended codec.
 func quickWhole[T any](c Codec[T]) quickDecoder[T] {
-	if SizeOf(c).Open {
+	q := quickIn(c)
+	if q == nil || SizeOf(c).Open {
 		return nil
 	}
-	return quickIn(c)
+	return q
 }
 
-// one decodes the frame at r.pos, and nothing but a whole value has an effect beyond the Reader: what is at hand at once,
-// else through the Reader. It is what every entry point calls: Source, Recv, Resync, Decoder, Unmarshal and Values.
+// one decodes the frame at r.pos, from the bytes at hand if possible and otherwise through the Reader. If it fails, it
+// has no effect beyond r. All entry points call it: Source, Recv, Resync, Decoder, Unmarshal and Values.
 func one[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	if quick != nil && r.held == nil {
 		if n, ok := quick.decodeQuick(r.buf[r.pos:], r.cloner(), hidden(v)); ok {
@@ -56,7 +61,7 @@ func one[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	return nil
 }
 
-// frame is one for a stream: it drops the bytes of the frame.
+// frame is several for a stream: it also discards the bytes of the frame.
 func frame[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	err := several(r, c, quick, v)
 	if err == nil {
@@ -65,7 +70,7 @@ func frame[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	return err
 }
 
-// several is one where others may follow, so that a value of no bytes could repeat for ever.
+// several is one where other values may follow. A value of no bytes is an error, since it could repeat forever.
 func several[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	before := r.pos + r.skew
 	err := one(r, c, quick, v)
@@ -75,7 +80,8 @@ func several[T any](r *Reader, c Codec[T], quick quickDecoder[T], v *T) error {
 	return err
 }
 
-// failure says why there is no value. What the stream met outweighs what the decoder made of it.
+// failure returns the error of a value that could not be decoded. An error of the stream takes precedence over err,
+// which the decoder returned.
 func (r *Reader) failure(err error) error {
 	wrong, ok := r.err.(*Error)
 	switch {
@@ -133,4 +139,9 @@ func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return n, err == nil
 }
 
+func (integer[T]) callsUser() bool   { return false }
+func (bytesCodec) callsUser() bool   { return false }
+func (textCodec) callsUser() bool    { return false }
+func (quickLines) callsUser() bool   { return false }
+func (record[T]) callsUser() bool    { return false }
 func (mapped[A, B]) callsUser() bool { return true }

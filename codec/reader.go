@@ -9,16 +9,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Reader is a cursor over incoming bytes: what a decoder reads from. Its methods return what is there at once, and wait
-// for what is not, so that a decoder is straight-line code whatever the chunks that the bytes arrive in.
+// Reader is the input of a decoder: a cursor over incoming bytes. Its methods return bytes at hand at once and wait for
+// missing ones, so a decoder is straight-line code, however its bytes are chunked.
 //
-// A slice that a Reader lends, from Peek, Next or ReadUntil, is valid until the next call of any of its methods that may
-// wait, and the decoder must not change it. What is kept is copied, by Bytes or Text.
+// Slices that Peek, Next and ReadUntil lend are valid until the next call of a method that may wait. The decoder must
+// not modify them. Bytes and Text return copies to keep.
 //
-// The innermost frame bounds all reading: see Limit. A Reader is for one goroutine, and for the duration of one
-// Decode: it holds the ctx of the Recv that the value is for. When that ctx ends, the stream ends, or the stream fails,
-// the call that waited returns why, and so does every later one: the error is sticky, and it outweighs whatever the
-// decoder makes of it.
+// No method reads beyond the innermost frame; see Limit. A Reader is for one goroutine and for one call of Decode,
+// since it holds the ctx of the Recv that wants the value. If that ctx ends, or the stream ends or fails, the call that
+// waited returns the reason, and so does every later one. This error takes precedence over the error that the decoder
+// returns.
 type Reader struct {
 	buf   []byte // bytes at hand from buf[0] on, up to the limit
 	pos   int    // index of the next byte
@@ -42,7 +42,7 @@ type Reader struct {
 	held   *held // a large body that is being read without the buffer
 	replay bool  // buf is held.head
 	atHand bool  // nothing may be waited for
-	copies bool  // Borrowed is Bytes: who takes the values was not told that they are lent
+	copies bool  // Borrowed must copy, since the receiver does not know that values are lent
 	reach  int   // how far has been looked, from the frame's first byte
 	arena  arena // for small copies if src is nil
 }
@@ -50,27 +50,27 @@ type Reader struct {
 // noLimit is the limit outside of any frame.
 const noLimit = math.MaxInt
 
-// NewReader returns a Reader over p. It never waits: after p the stream has ended. It is for decoders that call others,
-// and for tests; [Unmarshal] needs none.
+// NewReader returns a Reader over p, which never waits: the stream ends after p. It is for tests and for decoders that
+// call others; [Unmarshal] needs none.
 func NewReader(p []byte) *Reader {
 	r := &Reader{}
 	r.reset(p)
 	return r
 }
 
-// reset has a Reader that never had a source read p.
+// reset makes r, which has no source, read p.
 func (r *Reader) reset(p []byte) {
 	r.buf, r.have, r.pos, r.skew, r.start = p, len(p), 0, 0, 0
 	r.err, r.ended = nil, true
 	r.clear()
 }
 
-// clear takes back what decoders have set.
+// clear resets what decoders have set.
 func (r *Reader) clear() {
 	r.limit, r.frames, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0, 0
 }
 
-// begin prepares for a frame whose bytes ctx bounds the wait for. It returns io.EOF if the stream ends here.
+// begin prepares for a frame. ctx bounds the wait for its bytes. begin returns io.EOF if the stream ends here.
 func (r *Reader) begin(ctx context.Context) error {
 	r.rewind()
 	r.ctx = ctx
@@ -78,7 +78,7 @@ func (r *Reader) begin(ctx context.Context) error {
 		return nil
 	}
 	if r.up != (chanio.Upstream[[]byte]{}) {
-		r.src = r.up.Bytes() // the endpoint's own, once what was put back is used up
+		r.src = r.up.Bytes() // that of the endpoint, once the bytes put back are consumed
 	}
 	err := r.src.Fill(ctx, 1)
 	r.show(r.src.Buffered())
@@ -97,7 +97,7 @@ func (r *Reader) rewind() {
 	}
 }
 
-// end drops the bytes of the frame that has been decoded.
+// end discards the bytes of the decoded frame.
 func (r *Reader) end() {
 	r.src.Discard(r.pos)
 	r.start += int64(r.skew + r.pos)
@@ -105,9 +105,12 @@ func (r *Reader) end() {
 	r.held, r.ctx = nil, nil
 }
 
-// release gives a Reader of the pool back.
+// release returns r to the pool.
 func (r *Reader) release() {
-	r.buf, r.have, r.err, r.held, r.ctx, r.src, r.up = nil, 0, nil, nil, nil, nil, chanio.Upstream[[]byte]{}
+	r.buf, r.have, r.err = nil, 0, nil
+	if r.src != nil {
+		r.held, r.ctx, r.src, r.up = nil, nil, nil, chanio.Upstream[[]byte]{}
+	}
 	readers.Put(r)
 }
 
@@ -117,7 +120,7 @@ func (r *Reader) show(p []byte) {
 	r.clip()
 }
 
-// clip hides what lies beyond the limit.
+// clip hides the bytes beyond the limit.
 func (r *Reader) clip() { r.buf = r.buf[:min(r.have, r.limit-r.skew)] }
 
 // Offset returns the position of the next byte in the stream, or in the slice that is decoded.
@@ -140,7 +143,7 @@ func (r *Reader) nextSlow(n int) ([]byte, error) {
 	return p, err
 }
 
-// Peek lends the next n bytes without moving. Its errors are those of Next.
+// Peek lends the next n bytes without moving past them. It returns the errors of Next.
 func (r *Reader) Peek(n int) ([]byte, error) {
 	if err := r.need(n); err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func (r *Reader) Peek(n int) ([]byte, error) {
 	return r.buf[r.pos : r.pos+n : r.pos+n], nil
 }
 
-// Buffered lends the bytes of the frame that are at hand, perhaps none, without waiting and without moving.
+// Buffered lends the bytes of the frame that are at hand, possibly none. It neither waits nor moves.
 func (r *Reader) Buffered() []byte { return r.buf[r.pos:len(r.buf):len(r.buf)] }
 
 // Skip moves past the next n bytes.
@@ -157,8 +160,8 @@ func (r *Reader) Skip(n int) error {
 	return err
 }
 
-// ReadUntil lends the bytes up to and including the next delim, and moves past them. If there are more than max bytes
-// before it the error is ErrTooLarge. Every byte is looked at once, however late it comes.
+// ReadUntil lends the bytes up to and including the next delim, and moves past them. If more than max bytes precede
+// delim, the error is ErrTooLarge. ReadUntil examines each byte once, however late it arrives.
 func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 	n, err := r.Find(string([]byte{delim}), max)
 	if err != nil {
@@ -167,8 +170,9 @@ func (r *Reader) ReadUntil(delim byte, max int) ([]byte, error) {
 	return r.Next(n + 1)
 }
 
-// Find returns how many bytes lie before the next sep, without moving. If that is more than max the error is ErrTooLarge,
-// and io.ErrUnexpectedEOF if there is none before the end. Every byte is looked at once, however late it comes.
+// Find returns the number of bytes before the next sep, without moving. If more than max bytes precede it the error is
+// ErrTooLarge, and if the frame or stream ends first it is io.ErrUnexpectedEOF. Find examines each byte once, however
+// late it arrives.
 //
 //	n, err := r.Find("\r\n\r\n", 64<<10)    // the head of a message
 func (r *Reader) Find(sep string, max int) (n int, err error) {
@@ -185,8 +189,8 @@ func (r *Reader) Find(sep string, max int) (n int, err error) {
 	return n, err
 }
 
-// until returns how many bytes lie before what find finds, and the length of that: 0 if the frame or stream ends without
-// one. Every byte is looked at once. find is that of [delimiters].
+// until returns the number of bytes before the match of find, and the width of the match, which is 0 if the frame or
+// stream ends first. It examines each byte once. find is that of [delimiters].
 func (r *Reader) until(what string, max int, find func(p []byte, from int, final bool) (at, width int)) (n, width int, err error) {
 	for from, over := 0, false; ; {
 		window := r.buf[r.pos:]
@@ -205,8 +209,8 @@ func (r *Reader) until(what string, max int, find func(p []byte, from int, final
 	}
 }
 
-// More reports whether the enclosing frame, or outside of any frame the stream, has another byte. Outside of a frame it
-// may have to wait to know.
+// More reports whether the enclosing frame has another byte or, outside of any frame, the stream. For the stream it may
+// have to wait.
 func (r *Reader) More() (bool, error) {
 	if left, ok := r.Remaining(); ok {
 		return left > 0, nil
@@ -226,9 +230,9 @@ func (r *Reader) Remaining() (n int, ok bool) {
 // left is the number of bytes up to the limit.
 func (r *Reader) left() int { return r.limit - r.skew - r.pos }
 
-// Limit makes the next n bytes a frame: until Unlimit, which is given what Limit returned, nothing beyond can be read.
-// Frames nest; one that is larger than the enclosing frame is an io.ErrUnexpectedEOF. Limit allocates nothing and waits
-// for nothing. A decoder that fails need not call Unlimit.
+// Limit makes the next n bytes a frame. Nothing beyond can be read until Unlimit, which takes the result of Limit.
+// Frames nest; if the enclosing frame has fewer bytes left the error is io.ErrUnexpectedEOF. Limit neither allocates
+// nor waits. A decoder that fails need not call Unlimit.
 func (r *Reader) Limit(n int) (outer int, err error) {
 	at := r.skew + r.pos
 	if n < 0 || n > r.limit-at {
@@ -240,8 +244,8 @@ func (r *Reader) Limit(n int) (outer int, err error) {
 	return outer, nil
 }
 
-// Unlimit ends the frame that Limit began. If it has bytes left the error is ErrTrailingData and tells how many; if the
-// stream ends before the frame does it is io.ErrUnexpectedEOF.
+// Unlimit ends the frame that Limit started. If bytes of the frame are left, the error is ErrTrailingData and has their
+// number. If the stream ends before the frame, it is io.ErrUnexpectedEOF.
 func (r *Reader) Unlimit(outer int) error {
 	if left := r.left(); left > 0 {
 		at := r.Offset()
@@ -259,8 +263,8 @@ func (r *Reader) Unlimit(outer int) error {
 // MaxDepth is the limit on the nesting of values, enforced by [Reader.Enter].
 const MaxDepth = 64
 
-// Enter notes that a value nests in another of its kind, and fails with ErrTooDeep beyond [MaxDepth]. A decoder that
-// calls itself, directly or through others, calls it, and Leave when that value is over.
+// Enter records that a value nests in another of its kind. It fails with ErrTooDeep beyond [MaxDepth]. A decoder that
+// calls itself, directly or indirectly, calls Enter before a value and Leave after it.
 func (r *Reader) Enter() error {
 	if r.depth >= MaxDepth {
 		return r.Fail(r.Offset(), errTooDeep)
@@ -272,7 +276,7 @@ func (r *Reader) Enter() error {
 // Leave undoes one Enter.
 func (r *Reader) Leave() { r.depth-- }
 
-// looked notes that bytes up to r.buf[n] were looked at, or asked for.
+// looked records that bytes up to r.buf[n] were examined or asked for.
 func (r *Reader) looked(n int) { r.reach = max(r.reach, r.skew+n) }
 
 // need waits until n bytes are at hand after pos.
@@ -295,8 +299,8 @@ func (r *Reader) need(n int) error {
 	return nil
 }
 
-// fill waits for at least one more byte. n is how many the decoder needs after pos. io.EOF is not sticky, because the
-// end may be what the decoder waits for.
+// fill waits for at least one more byte. n is how many the decoder needs after pos. io.EOF is not sticky, since the
+// decoder may be waiting for the end.
 func (r *Reader) fill(n int) error {
 	if r.err != nil {
 		return r.err
@@ -321,7 +325,7 @@ func (r *Reader) fill(n int) error {
 	return err
 }
 
-// runsOut reports whether the enclosing frame, or the stream, ends before n bytes are at hand, and waits to know.
+// runsOut reports whether the enclosing frame, or the stream, ends before n bytes are at hand. It may wait.
 func (r *Reader) runsOut(n int) (bool, error) {
 	r.looked(r.pos + n)
 	for len(r.buf)-r.pos < n {
@@ -337,7 +341,7 @@ func (r *Reader) runsOut(n int) (bool, error) {
 	return false, nil
 }
 
-// tooShort says that the enclosing frame has fewer than n bytes left.
+// tooShort returns the error of a part of n bytes that the enclosing frame does not have.
 func (r *Reader) tooShort(n int) error {
 	if n < 0 {
 		return r.Fail(r.Offset(), because(ErrMalformed, "negative length %d", n))

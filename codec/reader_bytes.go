@@ -12,17 +12,17 @@ const (
 	bodyAhead = 4        // how many times the bytes that have arrived may be allocated for one
 )
 
-// held is a body that goes straight to a slice of its own, and what came before it in the frame. If ctx ends meanwhile,
-// decoding begins again with head and finds body where it was.
+// held is a body that is read into a slice of its own, and the bytes of the frame before it. If ctx ends, decoding
+// starts again with head and finds body as it was.
 type held struct {
 	head []byte // copied, because the source let go of it
 	body []byte // what has arrived
 	want int    // the length of body in the end
 }
 
-// Bytes returns the next n bytes as a copy that the receiver of the value owns. n may come from the wire: memory is
-// allocated as the bytes arrive. Small copies share an arena of 4 KiB that is never reused; a large one is read straight
-// into its own slice. The decoder must not change what it returns before Decode has returned.
+// Bytes returns a copy of the next n bytes, which the receiver of the value owns. n may come from the wire: memory is
+// allocated as the bytes arrive. Small copies share an arena of 4 KiB that is never reused; a large body is read
+// directly into its own slice. The decoder must not modify the result before Decode returns.
 func (r *Reader) Bytes(n int) ([]byte, error) {
 	if uint(n) <= uint(len(r.buf)-r.pos) {
 		p := r.clone(r.buf[r.pos : r.pos+n])
@@ -46,9 +46,14 @@ func (r *Reader) Bytes(n int) ([]byte, error) {
 }
 
 // clone copies p for the receiver of the value.
-func (r *Reader) clone(p []byte) []byte { return clone(r.cloner(), p) }
+func (r *Reader) clone(p []byte) []byte {
+	if r.src != nil || len(p) == 0 {
+		return clone(r.cloner(), p)
+	}
+	return r.arena.Clone(p)
+}
 
-// clone is own.Clone, with memory of its own for nothing.
+// clone is own.Clone, except that an empty copy is not nil.
 func clone(own cloner, p []byte) []byte {
 	if len(p) == 0 {
 		return []byte{}
@@ -56,13 +61,13 @@ func clone(own cloner, p []byte) []byte {
 	return own.Clone(p)
 }
 
-// mayHold reports whether a body of n bytes here can be read directly: there is one in a frame, and when a frame is
-// decoded again it must be the same.
+// mayHold reports whether a body of n bytes can be read directly here. A frame has one such body, and if the frame is
+// decoded again it must be the same one.
 func (r *Reader) mayHold(n int) bool {
 	return r.held == nil || r.replay && r.pos == len(r.held.head) && n == r.held.want
 }
 
-// direct reads the next n bytes, not all of which are at hand, into a slice of their own.
+// direct reads the next n bytes, some of which are not at hand, into a slice of their own.
 func (r *Reader) direct(n int) ([]byte, error) {
 	if r.held == nil {
 		if err := r.need(1); err != nil { // nothing is allocated before a byte has come
@@ -93,7 +98,7 @@ func (r *Reader) direct(n int) ([]byte, error) {
 	return h.body[:n:n], nil
 }
 
-// readInto reads once.
+// readInto reads once into the body.
 func (r *Reader) readInto(h *held) error {
 	if len(h.body) == cap(h.body) {
 		bigger := make([]byte, len(h.body), min(h.want, bodyAhead*len(h.body)))
@@ -108,7 +113,7 @@ func (r *Reader) readInto(h *held) error {
 	return r.bodyFailed(h, err)
 }
 
-// bodyFailed notes that no more of a body can be read.
+// bodyFailed records that the rest of a body cannot be read.
 func (r *Reader) bodyFailed(h *held, err error) error {
 	r.err = err
 	if err == io.EOF {
@@ -118,7 +123,7 @@ func (r *Reader) bodyFailed(h *held, err error) error {
 	return r.err
 }
 
-// flatten puts what is held back in front of the source, because the decoder did not ask for it as it did before.
+// flatten puts the held bytes back in front of the source, since the decoder now reads them in another way.
 func (r *Reader) flatten() {
 	behind := r.src.Buffered()
 	all := slices.Concat(r.held.head, r.held.body, behind)
@@ -140,23 +145,22 @@ const (
 	sharedMax = 1 << 10 // the largest copy that shares an arena
 )
 
-// arena is memory for small copies. What it has given out it never uses again.
+// arena is memory for small copies. It never reuses memory that it has handed out.
 type arena struct {
-	free []byte
-	size int // of the latest
+	chunk []byte
+	used  int // of chunk
 }
 
-// Clone is that of a chanio.ByteSource.
+// Clone copies p, as that of a chanio.ByteSource does.
 func (a *arena) Clone(p []byte) []byte {
 	if len(p) > sharedMax {
 		return slices.Clone(p)
 	}
-	if len(p) > len(a.free) {
-		a.size = min(max(2*a.size, arenaMin, len(p)), arenaMax)
-		a.free = make([]byte, a.size)
+	if len(p) > len(a.chunk)-a.used {
+		a.chunk, a.used = make([]byte, min(max(2*len(a.chunk), arenaMin, len(p)), arenaMax)), 0
 	}
-	c := a.free[:len(p):len(p)]
-	a.free = a.free[len(p):]
+	c := a.chunk[a.used:][:len(p):len(p)]
+	a.used += len(p)
 	copy(c, p)
 	return c
 }

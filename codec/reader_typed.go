@@ -89,7 +89,7 @@ func (r *Reader) Text(n int) (string, error) {
 	return ownedString(p), err
 }
 
-// UTF8 is Text that rejects what is not UTF-8 with ErrMalformed.
+// UTF8 is Text for UTF-8: invalid text is ErrMalformed.
 func (r *Reader) UTF8(n int) (string, error) {
 	at := r.Offset()
 	s, err := r.Text(n)
@@ -99,10 +99,9 @@ func (r *Reader) UTF8(n int) (string, error) {
 	return "", r.Fail(at+int64(invalidUTF8(s)), because(ErrMalformed, "invalid UTF-8"))
 }
 
-// Count checks a number of values from the wire, each of which takes at least least bytes, against what is left of the
-// frame around, which gives ErrTooLarge. It returns for how many of them memory may be allocated at once: those that may
-// be at hand, or a few. The rest is allocated as the values come, with append.
-func (r *Reader) Count(n, least int) (room int, err error) {
+// count checks a received count of n values of at least least bytes each against the enclosing frame. room is the number
+// of values to allocate at first: those that may be at hand, or a few.
+func (r *Reader) count(n, least int) (room int, err error) {
 	if left, ok := r.Remaining(); ok && least > 0 && n > left/least {
 		return 0, r.Fail(r.Offset(), because(ErrTooLarge, "%d values of at least %d bytes exceed the %d bytes left in the frame", n, least, left))
 	}

@@ -1,6 +1,6 @@
 package codec
 
-// Record is the fields of a T in order. It suits any Go struct.
+// Record is the given fields of a T, in order. It suits any Go struct.
 //
 //	var point = codec.Record(
 //		codec.Field("x", func(p *Point) *int16 { return &p.X }, codec.Int16),
@@ -10,8 +10,8 @@ package codec
 //	Point{X: 1, Y: -2, Name: "ab"}:
 //	| 00 | 01 | ff | fe | 02 | 61 | 62 |
 //
-// The fields are compiled once: where one lies in T is asked of its accessor when the Record is built, numbers in a row
-// are moved by a table, and no accessor is called for a frame. A field may itself be a Record. There is no reflection.
+// Record calls each accessor once, to find the field's place in T, and compiles the fields: successive numbers are
+// moved by a table. It uses no reflection. A field may itself be a Record.
 func Record[T any](fields ...FieldOf[T]) Codec[T] {
 	refuse(len(fields) == 0, "Record: at least one Field is needed; for none, use Empty")
 	var p program
@@ -19,11 +19,11 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 		refuse(f.field.call == nil && f.field.op == 0, "Record: field %d was not made by Field or Literal", i)
 		follows := i < len(fields)-1
 		refuse(follows && f.field.size.Open && !f.field.tail,
-			"Record: the field %q takes all bytes up to the end, and others come behind it; put Prefixed, Delimited or Exactly around it", f.field.name)
+			"Record: the field %q takes all bytes up to the end, and others follow it; put Prefixed, Delimited or Exactly around it", f.field.name)
 		if follows && f.field.end != nil {
 			f.field.call = f.field.end
 		}
-		refuse(i > 0 && fields[i-1].field.tail && !f.field.size.Open, "Record: the field %q comes behind an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name)
+		refuse(i > 0 && fields[i-1].field.tail && !f.field.size.Open, "Record: the field %q follows an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name)
 		p.add(f.field)
 	}
 	return compiled[T](&p)
@@ -32,9 +32,9 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 // FieldOf is one field of a [Record]. It is made by [Field], [FieldIf], [FieldBy] or [Literal].
 type FieldOf[T any] struct{ field field }
 
-// Field is the part of a T that access returns a pointer to, which lies within the T itself and is the same part of every
-// T. The name appears in errors. access must not look at the values that the T holds. Fields at the end that are
-// [OptionalTail] may be several: those up to the first that is nil are sent.
+// Field is the field of T that access returns a pointer to. The field must lie within the T itself, at the same place
+// in every T, so access must not depend on the values in T. Errors contain the name. Several fields at the end may be
+// an [OptionalTail]; those up to the first nil are sent.
 func Field[T, F any](name string, access func(*T) *F, c Codec[F]) FieldOf[T] {
 	notNil(c, "Field "+name)
 	return FieldOf[T]{newField(name, fieldOffset(name, access), c)}
@@ -47,8 +47,9 @@ func fieldOffset[T, F any](name string, access func(*T) *F) uintptr {
 	return offset
 }
 
-// FieldIf is a [Field] that is in the frame if when returns true. When decoding, when sees the fields that come before;
-// when encoding, the whole value. A field that is not sent must have its zero value, since that is what is received.
+// FieldIf is a [Field] that is in the frame if when returns true. When decoding, when is called with the fields before
+// it; when encoding, with the whole value. A field that is not sent must have its zero value, since the receiver gets
+// that.
 //
 //	FieldIf("packet id", func(p *Publish) *uint16 { return &p.ID }, Uint16, func(p Publish) bool { return p.QoS > 0 })
 func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T) bool) FieldOf[T] {
@@ -66,8 +67,8 @@ func FieldIf[T, F any](name string, access func(*T) *F, c Codec[F], when func(T)
 	return f
 }
 
-// FieldBy is a [Field] whose codec depends on the value around: when decoding, on the fields that come before. choose
-// returns codecs built beforehand, and nil for an error.
+// FieldBy is a [Field] whose codec depends on the value. When decoding, choose is called with the fields before it.
+// choose returns codecs built beforehand; nil is an error.
 //
 //	FieldBy("payload", func(m *Message) *[]byte { return &m.Payload }, func(m Message) Codec[[]byte] { return payloads[m.Kind] })
 func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F]) FieldOf[T] {
@@ -88,7 +89,7 @@ func FieldBy[T, F any](name string, access func(*T) *F, choose func(T) Codec[F])
 	return FieldOf[T]{field{name: name, offset: offset, size: unknownSize, call: by(false), end: by(true)}}
 }
 
-// noCodec stands where there is no codec, and says why.
+// noCodec stands for a codec that does not exist. It returns err.
 type noCodec[F any] struct{ err error }
 
 var errNoCodec = because(ErrMismatch, "no codec for the fields that come before")
@@ -97,14 +98,14 @@ func (c noCodec[F]) Append(dst []byte, _ F) ([]byte, error) { return dst, c.err 
 func (c noCodec[F]) Decode(*Reader) (v F, err error)        { return v, c.err }
 func (c noCodec[F]) Size() Size                             { return Size{Max: Unbounded} }
 
-// Literal is a part of a [Record] that is in no field: a [Const] or a [Skip].
+// Literal is a part of a [Record] without a value: a [Const] or a [Skip].
 func Literal[T any](c Codec[struct{}]) FieldOf[T] {
 	notNil(c, "Literal")
 	return FieldOf[T]{newField("", 0, c)}
 }
 
 func compiled[T any](p *program) Codec[T] {
-	p.compile()
+	p.compile(uintptr(memorySize[T]()))
 	return record[T]{p}
 }
 
@@ -120,11 +121,10 @@ func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
 		n.out.write(dst[start:], placeOf(v))
 		return dst, nil
 	}
-	if dst, ok := c.program.appendFlat(dst, placeOf(v)); ok {
-		return dst, nil
+	if left := c.program.write(dst, placeOf(v)); left >= 0 {
+		return dst[:cap(dst)-left-slack], nil
 	}
-	dst, _, err := c.program.append(dst, placeOf(v), false)
-	return dst, err
+	return c.program.appendSlow(dst, placeOf(v))
 }
 
 func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
@@ -163,14 +163,14 @@ type field struct {
 	offset uintptr // in the struct
 	size   Size
 	op     op       // a number of fixed width
-	text   *text    // of call, if that is bytes or text behind their length
+	text   *text    // of call, if it is bytes or a text after its length
 	call   caller   // anything else
 	end    caller   // call, where others follow
 	part   *program // a Record
 	tail   bool     // an OptionalTail
 }
 
-// textual is implemented by codecs that may be nothing but a text.
+// textual is implemented by codecs that may be a text.
 type textual interface{ text() *text }
 
 func (p *prefixed[T]) text() *text {
@@ -188,7 +188,7 @@ func (p *prefixed[T]) text() *text {
 	return nil
 }
 
-// newField finds out how a codec can be compiled.
+// newField returns the form of c that can be compiled.
 func newField[F any](name string, offset uintptr, c Codec[F]) field {
 	f := field{name: name, offset: offset, size: SizeOf(c)}
 	bare := underlying(c)

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Recursive is a codec that contains itself: build returns it, made of self, which stands for the codec again. Values
-// nest at most [MaxDepth] deep, in both directions; deeper ones are ErrTooDeep. build is called at once for the first
-// level and once for each further one that is reached, so that a level is a codec that knows its depth.
+// Recursive is a codec that contains itself. build returns it, given self, which stands for the codec. Values nest at
+// most [MaxDepth] deep in both directions; deeper ones are ErrTooDeep. build is called once for each level of nesting,
+// at once for the first and for others when a value reaches them, so the codec of a level knows its depth.
 //
 //	a Record of a name and of children, Repeated(Uint8, self); Tree{Name: "a", Children: []Tree{{Name: "b"}}}:
 //	| 01 | 61 | 01 | 01 | 62 | 00 |
@@ -20,7 +20,7 @@ func Recursive[T any](build func(self Codec[T]) Codec[T]) Codec[T] {
 
 var errTooDeep = because(ErrTooDeep, "nested more than %d deep", MaxDepth)
 
-// level is the codec of the values at one depth.
+// level returns the codec of the values at one depth.
 func level[T any](build func(self Codec[T]) Codec[T], depth int) *recursive[T] {
 	c := &recursive[T]{}
 	if depth == MaxDepth {

@@ -7,10 +7,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Recv receives one value of c from src and leaves what follows in src, for example a header before raw bytes, or a
-// handshake that determines the codec of the rest. It blocks as src.Recv does, returns io.EOF if src has ended before
-// the value's first byte, and otherwise the errors of [Decode]. A cancelled call has consumed nothing. It allocates
-// only what the value needs.
+// Recv receives one value of c from src and leaves the bytes after it in src: for example a header before raw bytes, or
+// a handshake that determines the codec of the rest. It blocks as src.Recv does. It returns io.EOF if src has ended
+// before the first byte of the value, and otherwise the errors of [Decode]. A cancelled call has consumed nothing. Recv
+// allocates only memory for the value.
 //
 //	hello, err := codec.Recv(ctx, conn.In, helloCodec)
 //	...
@@ -39,12 +39,12 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	case cut:
 		_ = up.Fail(ctx, io.EOF)
 	default:
-		_ = up.Close() // where the next value begins is not known
+		_ = up.Close() // the start of the next value is unknown
 	}
 	return *new(T), e
 }
 
-// recv decodes one value. What has arrived of a large body is received again if there is none, also because c panics.
+// recv decodes one value. If it fails, or c panics, the bytes of a large body go back to the source.
 func recv[T any](ctx context.Context, r *Reader, c Codec[T], v *T) error {
 	defer func() {
 		if r.held != nil {
@@ -57,7 +57,8 @@ func recv[T any](ctx context.Context, r *Reader, c Codec[T], v *T) error {
 	return frame(r, c, quickWhole(c), v)
 }
 
-// Send sends one value of c to sink, between other values sent there. Its errors are those of a Sink of [Encode].
+// Send sends one value of c to sink. Other values may be sent to sink before and after. The errors are those of a Sink
+// of [Encode].
 func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T) error {
 	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Send"))}
 	return e.send(ctx, v)

@@ -2,7 +2,7 @@ package codec
 
 import "fmt"
 
-// What cannot work is rejected when it is built, by a panic that says what to do instead.
+// Constructors panic if a codec cannot work, with a message that says what to do instead.
 
 // refuse panics if something is wrong.
 func refuse(wrong bool, format string, args ...any) {
@@ -11,7 +11,7 @@ func refuse(wrong bool, format string, args ...any) {
 	}
 }
 
-// notNil allocates nothing, because Recv and Send call it for each value.
+// notNil panics if c is nil. It does not allocate: Recv and Send call it for each value.
 func notNil[T any](c Codec[T], where string) Codec[T] {
 	if c == nil {
 		panic("codec: " + where + ": the Codec is nil")
@@ -19,7 +19,7 @@ func notNil[T any](c Codec[T], where string) Codec[T] {
 	return c
 }
 
-// refuseOpen panics about a codec whose values end when a peer closes.
+// refuseOpen panics if c, used on a connection, is open-ended.
 func refuseOpen[T any](where string, isConn bool, c Codec[T]) {
 	if isConn && SizeOf(c).Open {
 		panic("codec: " + where + ": the codec takes all bytes up to the end of the stream, so on a connection no value would be complete before " +

@@ -89,7 +89,7 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 		{"FirstByte: both functions are needed", func() { codec.FirstByte(nil, body) }},
 		{"OneOf: tag: the Codec is nil", func() { codec.OneOf(none, other) }},
 		{"OneOf: at least one Case is needed", func() { codec.OneOf[uint8, shape](one) }},
-		{"OneOf: there are two Defaults", func() { codec.OneOf(one, other, other) }},
+		{"OneOf: more than one Default", func() { codec.OneOf(one, other, other) }},
 		{"Case: the Codec is nil", func() { codec.Case[shape, circle](uint8(1), nil) }},
 		{"Case: uint8 does not implement", func() { codec.Case[shape](uint8(1), one) }},
 		{"Default: the Codec is nil", func() { codec.Default[shape](none, join, split) }},
@@ -118,10 +118,10 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 		{"Nullable: an unsigned length cannot be -1", func() { codec.Nullable(codec.Uint8, one) }},
 		{"Record: at least one Field", func() { codec.Record[refusedRow]() }},
 		{"Record: field 0 was not made by Field", func() { codec.Record(codec.FieldOf[refusedRow]{}) }},
-		{"takes all bytes up to the end, and others come behind it", func() {
+		{"takes all bytes up to the end, and others follow it", func() {
 			codec.Record(codec.Field("text", func(r *refusedRow) *string { return &r.Text }, codec.String), codec.Field("a", a, one))
 		}},
-		{"comes behind an OptionalTail", func() {
+		{"follows an OptionalTail", func() {
 			codec.Record(codec.Field("p", func(r *refusedRow) **uint8 { return &r.P }, codec.OptionalTail(one)), codec.Field("a", a, one))
 		}},
 		{"Field a: the Codec is nil", func() { codec.Field("a", a, none) }},
@@ -147,7 +147,7 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 		{"Suffixed: the Codec is nil", func() { codec.Suffixed(none, "x") }},
 		{"NewSwitchable: the Codec is nil", func() { codec.NewSwitchable(none) }},
 		{"Switchable: the Codec is nil", func() { codec.NewSwitchable(one).Set(nil) }},
-		{"Switchable: the codec differs", func() { codec.NewSwitchable(codec.Bytes).Set(codec.Prefixed(one, codec.Bytes)) }},
+		{"Switchable: only one of the old and the new codec", func() { codec.NewSwitchable(codec.Bytes).Set(codec.Prefixed(one, codec.Bytes)) }},
 		{"Charset: the charset is nil", func() { codec.Charset(nil) }},
 		{"DecimalWidth: width must be at least 1, got 0", func() { codec.DecimalWidth[int](0) }},
 		{"TLV: tag: the Codec is nil", func() { codec.TLV(none, length, required) }},
@@ -157,9 +157,9 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 		{"TLV: 1 to 64 fields are possible, got 0", func() { codec.TLV[uint8, refusedRow](one, length) }},
 		{"TLV: 1 to 64 fields are possible, got 65", func() { codec.TLV(one, length, make([]codec.TagOf[uint8, refusedRow], 65)...) }},
 		{"TLV: field 0 was not made by", func() { codec.TLV(one, length, codec.TagOf[uint8, refusedRow]{}) }},
-		{"UnknownTags can be there once", func() { codec.TLV(one, nil, unknown) }},
-		{"UnknownTags can be there once", func() { codec.TLV(one, length, unknown, unknown2) }},
-		{"TLV: the tag 1 is there twice", func() { codec.TLV(one, length, required, required) }},
+		{"at most one UnknownTags", func() { codec.TLV(one, nil, unknown) }},
+		{"at most one UnknownTags", func() { codec.TLV(one, length, unknown, unknown2) }},
+		{"TLV: duplicate tag 1", func() { codec.TLV(one, length, required, required) }},
 		{"TLV: text: the codec takes all bytes", func() {
 			codec.TLV(one, nil, codec.RequiredTag(uint8(1), "text", func(r *refusedRow) *string { return &r.Text }, codec.String))
 		}},

@@ -8,9 +8,9 @@ import (
 // DefaultMaxCount is the default limit on the number of values in a [Repeated], in both directions.
 const DefaultMaxCount = 1 << 20
 
-// Repeated is values of c after their number. It takes the option [Max], in values, 1,048,576 by default. A number from
-// the wire is checked against what the enclosing frame can hold, and memory is allocated as the values come. No values
-// are an empty slice.
+// Repeated is values of c after their count. It takes the option [Max], in values, 1,048,576 by default. A received
+// count is checked against the size of the enclosing frame, and memory is allocated as the values arrive. A count of 0
+// is an empty slice.
 //
 //	Repeated(Uint8, Uint16), []uint16{1, 2}:
 //	| 02 | 00 | 01 | 00 | 02 |
@@ -33,8 +33,8 @@ func Array[T any](n int, c Codec[T]) Codec[[]T] {
 	return repeated[T]{sequence: s}
 }
 
-// ToEnd is values of c up to the end of the enclosing frame, or of the stream. It takes the option [Max], in values,
-// 1,048,576 by default.
+// ToEnd is values of c up to the end of the enclosing frame or stream. It takes the option [Max], in values, 1,048,576
+// by default.
 //
 //	Prefixed(Uint8, ToEnd(Uint16)), []uint16{1, 2}:
 //	| 04 | 00 | 01 | 00 | 02 |
@@ -42,9 +42,8 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 	return until[T]{sequenceOf("ToEnd", c, opts)}
 }
 
-// Until is values of c up to end, which stands where another value would begin: the fields in the head of a message, up
-// to an empty line. A value that starts with end is rejected. It takes the option [Max], in values, 1,048,576 by
-// default.
+// Until is values of c up to the bytes end, such as the fields in the head of a message up to an empty line. A value
+// that starts with end is rejected. It takes the option [Max], in values, 1,048,576 by default.
 //
 //	Until("\r\n", Lines.With(CRLF())), "a", "b":
 //	| 61 | 0d | 0a | 62 | 0d | 0a | 0d | 0a |
@@ -66,7 +65,7 @@ type sequence[T any] struct {
 	sep *delimiters // what stands between two, if anything
 }
 
-// sequenceOf panics about values whose number says nothing about their bytes.
+// sequenceOf panics if the values may take no bytes, so that a count would not bound them.
 func sequenceOf[T any](where string, c Codec[T], opts []MaxOption) sequence[T] {
 	notNil(c, where)
 	each := SizeOf(c)
@@ -88,7 +87,7 @@ func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 		case s.sep != nil:
 			dst, err = s.separate(dst, start, i == len(all)-1, len(all) == 1)
 		case s.end != "" && bytes.HasPrefix(dst[start:], []byte(s.end)):
-			err = because(ErrMalformed, "the value begins with %q, which ends the list", s.end)
+			err = because(ErrMalformed, "the value starts with %q, which ends the list", s.end)
 		}
 		if err != nil {
 			return dst, WrapField(index(i), err)
@@ -97,7 +96,7 @@ func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 	return append(dst, s.end...), nil
 }
 
-// next decodes the value with this index.
+// next decodes the value with index i.
 func (s *sequence[T]) next(r *Reader, i int) (T, error) {
 	before := r.Offset()
 	v, err := s.one(r)
@@ -112,10 +111,10 @@ func (s *sequence[T]) next(r *Reader, i int) (T, error) {
 
 func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
-// repeated is values whose number is known before them.
+// repeated is values after their count, or of a fixed count.
 type repeated[T any] struct {
 	sequence[T]
-	count *Length // or nil: there are always max
+	count *Length // or nil if there are always max
 }
 
 func (c repeated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
@@ -130,7 +129,7 @@ func (c repeated[T]) Append(dst []byte, all []T) (_ []byte, err error) {
 	return c.appendAll(dst, all)
 }
 
-// Decode believes what a count claims only as far as the bytes for it are at hand.
+// Decode allocates for a count only as far as the bytes for it are at hand.
 func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
 	n := c.max
 	if c.count != nil {
@@ -138,7 +137,7 @@ func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
 			return nil, err
 		}
 	}
-	room, err := r.Count(n, c.each.Min)
+	room, err := r.count(n, c.each.Min)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +167,7 @@ func timesBound(a, n int) int {
 	return a * n
 }
 
-// until is values up to what stands after the last, or to the end of the frame.
+// until is values up to a terminator, or to the end of the frame.
 type until[T any] struct{ sequence[T] }
 
 func (c until[T]) Append(dst []byte, all []T) ([]byte, error) { return c.appendAll(dst, all) }
@@ -196,15 +195,15 @@ func (c until[T]) Decode(r *Reader) ([]T, error) {
 	}
 }
 
-// firstRoom is what a slice of values may take before any of them has come, in bytes.
+// firstRoom is the most memory, in bytes, that a slice of values takes before the first has arrived.
 const firstRoom = 4 << 10
 
-// more reports whether the end does not come next. It waits for no byte more than it takes to know.
+// more reports whether another value follows. It waits for no more bytes than it needs to know.
 func (c until[T]) more(r *Reader, i int) (bool, error) {
 	if c.end == "" {
 		more, err := r.moreRest()
 		if more && i > 0 && c.sep != nil {
-			err = r.Skip(len(c.sep.sent)) // it is there: the value before ended at it
+			err = r.Skip(len(c.sep.sent)) // it is at hand: the value before ended there
 		}
 		return more, err
 	}

@@ -6,14 +6,13 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Resync is [Decode] with recovery from corrupt data: if c fails, it drops bytes up to the next occurrence of magic,
+// Resync is [Decode] with recovery from corrupt data. If c fails, it drops bytes up to the next occurrence of magic,
 // with which every frame, as decoded by c, must start, and continues there. After dropping n bytes because of err, it
-// calls skipped, if not nil, in the receiver's goroutine, before the next value is returned. An occurrence of magic
-// inside a frame is ignored unless the frame is corrupt. The end and failures of the stream are those of Decode,
-// including a truncated last frame.
+// calls skipped, if not nil, in the receiver's goroutine, before it returns the next value. Magic inside a frame is
+// ignored unless the frame is corrupt. The stream ends and fails as that of Decode, including a truncated last frame.
 //
-// Resync takes time linear in the number of bytes, whatever the peer sends: if frame after frame turns out to be
-// corrupt only after many more bytes than are dropped for it, all bytes examined are dropped.
+// Resync takes time linear in the number of bytes, whatever the peer sends. If many frames in a row turn out to be
+// corrupt only after far more bytes than are dropped for them, all examined bytes are dropped.
 func Resync[T any](
 	src *chanio.Source[[]byte], magic string, c Codec[T], skipped func(n int64, err error),
 ) *chanio.Source[T] {
@@ -27,8 +26,8 @@ func Resync[T any](
 	return d.source("codec.Resync")
 }
 
-// maxDebt is how many bytes may be looked at without a find beyond those dropped, and debtShare how many for each that
-// is.
+// maxDebt is the number of bytes that may be examined, beyond those dropped, before all examined bytes are dropped.
+// Each dropped byte pays for debtShare of them.
 const (
 	maxDebt   = 1 << 20
 	debtShare = 8
@@ -39,7 +38,7 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 	r := &d.r
 	looked := max(r.skew+r.pos, r.reach) // by the decoder
 	if r.held != nil {
-		r.flatten() // what a large body took is looked through as well
+		r.flatten() // a large body is searched as well
 	}
 	d.debt += int64(looked)
 	from := 1

@@ -5,14 +5,16 @@ import (
 	"math"
 )
 
-// run is numbers of fixed widths one after the other, or none.
+// run is a sequence of numbers of fixed widths, possibly empty.
 type run struct {
 	width   int
-	room    int      // width, and that of the length of the text behind
+	room    int      // width plus that of the length of the text after the run
 	numbers []number // all of them
-	bools   []number // those that are checked on receipt
-	odd     []number // those of 24 bits, for which there are no moves
+	bools   []number // those checked when decoding
+	odd     []number // those of 24 bits, which have no moves
 	out, in moves    // from the struct to the bytes, and back
+	wide    []wide   // for program.write: the swaps of out, and the length of the text after the run
+	copies  bool     // out has moves that are not swaps
 }
 
 // number is one of a run.
@@ -23,29 +25,38 @@ type number struct {
 	offset uintptr // in the struct
 }
 
-// moves says how the numbers of a run get from one place to the other, sorted by what becomes of their bytes: there is
-// nothing to decide for each. Neighbours in both places go together, up to eight bytes at once. A swap reverses the bytes
-// of each number: swap4x2 is of two numbers of four bytes, swap2x4 of four of two. A copy is of any that are not swapped.
+// moves are copies of the numbers of a run between a struct and its bytes, in lists by what happens to the bytes, so
+// that nothing is decided for each number. Neighbors in both places are moved together, up to eight bytes at once. A
+// swap reverses the bytes of each number: swap4x2 swaps two numbers of four bytes, swap2x4 four of two. A copy moves
+// numbers that are not swapped.
 type moves struct {
 	swap8, swap4x2, swap4, swap2, copy2, copy1 []move
 
-	more                  bool // there are some of these
+	more                  bool // some of these are not empty
 	swap2x4, copy8, copy4 []move
 }
 
-// move is from a place in one of two memories to a place in the other.
+// move is a copy from an offset in one memory to an offset in the other.
 type move struct{ from, to uint32 }
+
+// wide moves a swapped number of any width. It reads the eight bytes of the struct at from, which contain the number,
+// reverses them, shifts the number to the front, and writes all eight. The bytes behind the number are overwritten by
+// the moves that follow.
+type wide struct{ from, to, shift uint32 }
+
+// slack is the number of bytes behind a record that wide moves may overwrite.
+const slack = 7
 
 // hostIsBigEndian is the order of bytes in memory.
 var hostIsBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 func (o op) bigEndian() bool { return o == op16 || o == op32 || o == op64 }
 
-// swapped reports whether the bytes are in the other order than in memory.
+// swapped reports whether the bytes on the wire are in the opposite order to memory.
 func (n *number) swapped() bool { return n.op.width() > 1 && n.op.bigEndian() != hostIsBigEndian }
 
 func (n *run) add(name string, o op, offset uintptr) {
-	refuse(offset > math.MaxUint32 || n.width > math.MaxInt32, "Record: %q lies too far behind the beginning", name)
+	refuse(offset > math.MaxUint32 || n.width > math.MaxInt32, "Record: %q is too far from the start of the struct", name)
 	m := number{name, o, uintptr(n.width), offset}
 	n.numbers = append(n.numbers, m)
 	n.width += o.width()
@@ -57,35 +68,55 @@ func (n *run) add(name string, o op, offset uintptr) {
 	}
 }
 
-// compile makes the moves of the numbers that were added.
-func (n *run) compile() {
-	n.out, n.in, n.room = moves{}, moves{}, n.width
+// compile builds the moves of the numbers that were added. size is the size of the struct.
+func (n *run) compile(size uintptr) {
+	n.out, n.in, n.room, n.wide = moves{}, moves{}, n.width, nil
+	for _, m := range n.numbers {
+		if m.swapped() && m.op.width() != 3 {
+			n.widen(m, size)
+		}
+	}
 	for rest := n.numbers; len(rest) > 0; {
 		k := together(rest)
 		if rest[0].op.width() != 3 {
-			n.plan(rest[:k], true)
+			n.plan(rest[:k])
 		}
 		rest = rest[k:]
 	}
-	n.out.more = n.out.rare()
-	n.in.more = n.in.rare()
+	n.in.more = len(n.in.swap2x4)+len(n.in.copy8)+len(n.in.copy4) > 0
+	n.out.more = n.in.more
+	n.copies = n.in.more || len(n.in.copy2)+len(n.in.copy1) > 0
 }
 
-func (m *moves) rare() bool { return len(m.swap2x4)+len(m.copy8)+len(m.copy4) > 0 }
-
-// addLength has the length of the text at offset sent behind the numbers: it is the second word of a string or []byte.
-func (n *run) addLength(o op, offset uintptr) {
-	word := memorySize[int]()
-	if offset += uintptr(word); hostIsBigEndian {
-		offset += uintptr(word - o.width())
+// addLength adds the length of the text at offset, which write sends after the numbers.
+func (n *run) addLength(o op, offset, size uintptr) {
+	offset += uintptr(memorySize[int]()) // it is the second word of a string or []byte
+	length := number{op: o, at: uintptr(n.width), offset: offset}
+	if length.swapped() {
+		n.widen(length, size)
+	} else {
+		for i := range uintptr(o.width()) {
+			n.widen(number{op: op8, at: length.at + i, offset: offset + i}, size)
+		}
 	}
-	n.plan([]number{{op: o, at: uintptr(n.width), offset: offset}}, false)
 	n.room += o.width()
-	n.out.more = n.out.rare()
 }
 
-// together returns how many numbers from the first on lie side by side both in the bytes and in the struct, and are
-// moved in the same manner.
+// widen adds the wide move of a number, if the struct has eight bytes to read.
+func (n *run) widen(m number, size uintptr) {
+	if size < 8 {
+		return
+	}
+	width := uintptr(m.op.width())
+	from := min(m.offset&^7, size-8) // a word, because a read across two that were just written waits for both
+	if m.offset&7+width > 8 {
+		from = m.offset + width - 8
+	}
+	n.wide = append(n.wide, wide{uint32(from), uint32(m.at), uint32(8 * (from + 8 - m.offset - width))})
+}
+
+// together returns how many numbers, from the first on, are neighbors both on the wire and in the struct and are moved
+// in the same way.
 func together(all []number) int {
 	for i := range all[1:] {
 		a, b := &all[i], &all[i+1]
@@ -98,22 +129,20 @@ func together(all []number) int {
 	return len(all)
 }
 
-// plan makes the moves of numbers that go together, as wide as possible.
-func (n *run) plan(all []number, back bool) {
+// plan adds the moves of numbers that go together, as wide as possible.
+func (n *run) plan(all []number) {
 	first, last := &all[0], &all[len(all)-1]
 	at, end := first.at, last.at+uintptr(last.op.width())
 	for offset := first.offset; at < end; {
 		out, size := n.out.list(first, end-at)
 		*out = append(*out, move{from: uint32(offset), to: uint32(at)})
-		if back {
-			in, _ := n.in.list(first, end-at)
-			*in = append(*in, move{from: uint32(at), to: uint32(offset)})
-		}
+		in, _ := n.in.list(first, end-at)
+		*in = append(*in, move{from: uint32(at), to: uint32(offset)})
 		at, offset = at+size, offset+size
 	}
 }
 
-// list returns where the next move belongs if there are this many bytes to move as those of like, and how many it moves.
+// list returns the list of the next move of bytes like those of like, and the number of bytes that it moves.
 func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	switch width := like.op.width(); {
 	case like.swapped() && width == 8:
@@ -136,7 +165,7 @@ func (m *moves) list(like *number, bytes uintptr) (list *[]move, size uintptr) {
 	return &m.copy1, 1
 }
 
-// store puts the numbers of a run, and the length of the text behind, in p, which has room for them.
+// store writes the numbers of a run to p, which has room for them.
 func (n *run) store(p []byte, v place) {
 	n.out.write(p, v)
 	for i := range n.odd {
@@ -145,7 +174,7 @@ func (n *run) store(p []byte, v place) {
 	}
 }
 
-// load puts the numbers of a run, which p has all bytes of, where they belong.
+// load reads the numbers of a run from p, which has all of their bytes.
 func (n *run) load(p []byte, v place) {
 	n.in.read(v, p)
 	for i := range n.odd {
@@ -181,7 +210,7 @@ func (n *run) check24(v place) error {
 	return nil
 }
 
-// get returns a number of 24 bits in a struct, with the sign extended if it has one.
+// get returns a number of 24 bits in a struct, sign-extended if it is signed.
 func (m *number) get(v place) uint64 {
 	u := *valueAt[uint32](v.at(m.offset))
 	if m.op == opInt24 || m.op == opInt24LE {
@@ -190,7 +219,7 @@ func (m *number) get(v place) uint64 {
 	return uint64(u)
 }
 
-// firstWrong returns the error of the first number of a run that is not whole or means nothing.
+// firstWrong returns the error of the first number of a run that is incomplete or invalid.
 func (n *run) firstWrong(r *Reader) (err error) {
 	for _, m := range n.numbers {
 		if m.op == opBool {
@@ -205,7 +234,7 @@ func (n *run) firstWrong(r *Reader) (err error) {
 	return nil
 }
 
-// sound reports whether all numbers in p mean something.
+// sound reports whether all numbers in p are valid.
 func (n *run) sound(p []byte) bool {
 	for i := range n.bools {
 		if p[n.bools[i].at] > 1 {

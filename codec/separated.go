@@ -1,8 +1,8 @@
 package codec
 
-// Separated is values of c with sep between them, and none after the last, up to the end of the enclosing frame, or of
-// the stream. Zero bytes decode to no values, so a single value of no bytes is rejected. It takes the option [Max], in
-// values, 1,048,576 by default.
+// Separated is values of c with sep between them and none after the last, up to the end of the enclosing frame or
+// stream. An empty frame is no values, so a single value of no bytes is rejected. It takes the option [Max], in values,
+// 1,048,576 by default.
 //
 //	Prefixed(Uint8, Separated(String, ",")), "a", "b":
 //	| 03 | 61 | 2c | 62 |
@@ -13,8 +13,8 @@ func Separated[T any](c Codec[T], sep string, opts ...MaxOption) Codec[[]T] {
 	return until[T]{s}
 }
 
-// separate appends the separator to the value at dst[start:], unless it is the last. It rejects a value that would be
-// decoded as another.
+// separate appends the separator to the value at dst[start:], unless the value is the last. It rejects a value that
+// would be decoded as another.
 func (s *sequence[T]) separate(dst []byte, start int, last, only bool) ([]byte, error) {
 	end := len(dst) - start
 	if only && end == 0 {
@@ -29,7 +29,7 @@ func (s *sequence[T]) separate(dst []byte, start int, last, only bool) ([]byte, 
 	return dst, nil
 }
 
-// one decodes a value, which a separator ends, or the end of the frame, or of the stream, if there are separators.
+// one decodes a value. If there are separators, the value ends at the next one or at the end of the frame or stream.
 func (s *sequence[T]) one(r *Reader) (v T, err error) {
 	if s.sep == nil {
 		return s.c.Decode(r)

@@ -27,15 +27,22 @@ func Unmarshal[T any](c Codec[T], p []byte) (v T, err error) {
 	return *new(T), err
 }
 
-// UnmarshalInto decodes the first value in p into *v, which for a struct takes half the time of [Unmarshal], and returns
-// the number of bytes used. Fields that a [Record] does not name may keep their values. After an error some of the others
-// may have been overwritten.
+// UnmarshalInto decodes the first value in p into *v and returns the number of bytes it used. For a struct it saves the
+// copies of [Unmarshal]. Fields that a [Record] does not name may keep their values. After an error other fields may
+// have been overwritten.
 func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
-	if table, ok := c.(record[T]); ok && table.program.plain != nil && len(p) >= table.program.fixed {
+	table, isTable := c.(record[T])
+	if isTable && table.program.plain != nil && len(p) >= table.program.fixed {
 		table.program.plain.load(p, placeOf(v))
 		return table.program.fixed, nil
 	}
 	r := readers.Get().(*Reader)
+	if isTable {
+		if n, ok := table.program.decodeFlat(p, &r.arena, placeOf(v)); ok {
+			readers.Put(r)
+			return n, nil
+		}
+	}
 	r.reset(p)
 	err = one(r, c, quickWhole(c), v)
 	n = r.pos
@@ -46,7 +53,8 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 	return n, nil
 }
 
-// MarshalAppend is c.Append of *v. For a [Record] it avoids the copies of a call through the interface.
+// MarshalAppend is c.Append of *v, all of which it may read. For a [Record] it avoids the copy of a call through the
+// interface.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
 		return c.append(dst, v)
@@ -66,7 +74,8 @@ func UnmarshalAll[T any](c Codec[T], p []byte) ([]T, error) {
 	return all, nil
 }
 
-// Values returns an iterator over the values in p, each decoded when it is reached. An error is the last pair.
+// Values returns an iterator over the values in p. Each is decoded when the iterator reaches it. An error is in the
+// last pair.
 func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r, quick := NewReader(p), quickWhole(c)
@@ -84,5 +93,5 @@ func Values[T any](c Codec[T], p []byte) iter.Seq2[T, error] {
 	}
 }
 
-// readers are Readers over slices, and what is left of their arenas.
+// readers are Readers over slices, with the rest of their arenas.
 var readers = sync.Pool{New: func() any { return &Reader{} }}

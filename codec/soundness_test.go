@@ -122,7 +122,7 @@ func TestOpenEndedCodecsAreRefusedWhereOthersFollow(t *testing.T) {
 		codectest.RoundTrip(t, codec.Prefixed(codec.Uint16, c), "", "hi")
 	}
 	s := codec.NewSwitchable(codec.Uint8)
-	panics(t, "differs from the one before", func() { s.Set(codec.Decimal[uint8]()) })
+	panics(t, "only one of the old and the new codec", func() { s.Set(codec.Decimal[uint8]()) })
 }
 
 func TestStructRefusesTypesAndTagsThatItWouldNotHonour(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Decoder reads values from an io.Reader. For one that is a connection, and for anything that is to be cancelled, use
-// [Frame] instead. It is for one goroutine at a time.
+// Decoder reads values from an io.Reader. For a connection, or to cancel a call, use [Frame]. A Decoder is for one
+// goroutine at a time.
 type Decoder[T any] struct {
 	c     Codec[T]
 	quick quickDecoder[T] // c, if it is one
@@ -26,8 +26,8 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 	return d
 }
 
-// Decode returns the next value, and io.EOF after the last. A frame cut short, and bytes that c cannot decode, are an
-// [*Error]. After an error it keeps returning it.
+// Decode returns the next value, or io.EOF after the last. A truncated frame, and bytes that c cannot decode, are an
+// [*Error]. After an error Decode keeps returning it.
 func (d *Decoder[T]) Decode() (v T, err error) {
 	if d.err == nil {
 		d.err = d.next(&v)
@@ -56,7 +56,7 @@ func (d *Decoder[T]) next(v *T) error {
 	return err
 }
 
-// All returns an iterator over the values. An error other than io.EOF is the last that it yields.
+// All returns an iterator over the values. An error other than io.EOF is in the last pair.
 func (d *Decoder[T]) All() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -68,7 +68,7 @@ func (d *Decoder[T]) All() iter.Seq2[T, error] {
 	}
 }
 
-// Buffered returns a copy of the bytes after the last value that have been read already.
+// Buffered returns a copy of the bytes that were read beyond the last value.
 func (d *Decoder[T]) Buffered() []byte {
 	ahead := d.r.src.Buffered()
 	switch h := d.r.held; {
@@ -93,8 +93,8 @@ func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
 	return &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
 }
 
-// Encode writes v in one Write. If c cannot encode it the error is an [*Error] and nothing is written. After an error of
-// the io.Writer, which may have taken a part of a value, Encode keeps returning it.
+// Encode writes v in one Write. If c cannot encode v the error is an [*Error] and nothing is written. After an error of
+// the io.Writer, which may have written a part of a value, Encode keeps returning that error.
 func (e *Encoder[T]) Encode(v T) error {
 	if e.err != nil {
 		return e.err
@@ -114,5 +114,5 @@ func (e *Encoder[T]) Encode(v T) error {
 	return err
 }
 
-// keepMax is the largest buffer that an Encoder keeps for the next value.
+// keepMax is the largest buffer, in bytes, that an Encoder keeps for the next value.
 const keepMax = 64 << 10

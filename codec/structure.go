@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Struct is the exported fields of a struct type in order, as their tags say. The tags are read once, and the codec is
-// the same as [Record] makes: reflection plays no part when a frame is encoded or decoded, but for the allocation of
-// slices. What no tag can say, Record can.
+// Struct is the exported fields of a struct type in order, encoded as their tags say. The tags are read once. The codec
+// is that of a [Record], so encoding and decoding use no reflection, except to allocate slices. Use Record for what
+// tags cannot express.
 //
 //	type Packet struct {
 //		_       struct{} `wire:"const=cafe"`
@@ -27,12 +27,12 @@ import (
 //	Packet{Version: 1, Flags: 2, Size: 3, Name: "a"}:
 //	| ca | fe | 01 | 02 | 00 | 00 | 00 | 03 | 01 | 61 | 00 | 00 | 00 | 00 |
 //
-// Numbers are big-endian unless "le" is given, or [LittleEndian] for all that do not have "be". Structs and arrays
-// within are their fields one after the other. A string or []byte has its length in front, len=u8, u16, u24 or u32,
-// with le or be after for an order of its own, or is the rest of the frame; max bounds it. A string is UTF-8 unless
-// "raw" is given. Other slices have the number of their values in front, count=, with the same names. A field that is
-// not to be in the frame has the tag "-". Types that have no one size, such as int, types whose fields are not
-// exported, such as time.Time, and tags that mean nothing for their field are rejected when the codec is built.
+// Numbers are big-endian unless the tag has "le", or with [LittleEndian] unless it has "be". Nested structs and arrays
+// are their fields in order. A string or []byte follows its length, which is len=u8, u16, u24 or u32, optionally with
+// le or be appended for its order; "rest" makes it the rest of the frame, and max bounds it. A string is UTF-8 unless
+// the tag has "raw". Other slices follow the count of their values, count=, with the same names. A field with the tag
+// "-" is not in the frame. Struct panics for types without a fixed size, such as int, for types without exported
+// fields, such as time.Time, and for tags that do not apply to their field.
 func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
 	refuse(t.Kind() != reflect.Struct, "Struct: %v is not a struct", t)
@@ -47,7 +47,7 @@ func Struct[T any](opts ...StructOption) Codec[T] {
 // StructOption is an option of [Struct].
 type StructOption func(*structure)
 
-// LittleEndian is the order of all numbers and lengths of a [Struct] that do not say otherwise.
+// LittleEndian makes all numbers and lengths of a [Struct] little-endian unless their tag says otherwise.
 func LittleEndian() StructOption { return func(b *structure) { b.little = true } }
 
 // structure is a program that is being made of a struct.
@@ -72,7 +72,7 @@ func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr)
 			continue
 		}
 		fields++
-		tag.refuse(b.size.Open, "the field comes behind one that takes the rest of the frame")
+		tag.refuse(b.size.Open, "the field follows one that takes the rest of the frame")
 		if f.Name == "_" {
 			b.addBlank(tag)
 			continue
@@ -145,14 +145,14 @@ func (b structure) addSlice(name string, tag *tag, t reflect.Type, offset uintpt
 	elem := structure{&program{}, b.little}
 	count := tag.length("count", DefaultMaxCount, b.little)
 	elem.addValue("", tag, t.Elem(), 0)
-	elem.compile()
+	elem.compile(t.Elem().Size())
 	tag.refuse(elem.size.Open || elem.size.Min == 0, "the values of the slice have no end of their own")
 	most := addBound(count.width, timesBound(elem.size.Max, count.max))
 	b.add(field{name: name, offset: offset, size: Size{Min: count.width, Max: most}, call: &slice{count, elem.program, t}})
 }
 
-// slice is a []F of a [Struct] after the number of its values. It is the one kind of field whose memory reflection
-// allocates.
+// slice is a []F of a [Struct] after the count of its values. It is the only kind of field that needs reflection, to
+// allocate its memory.
 type slice struct {
 	count *Length
 	elem  *program
@@ -177,7 +177,7 @@ func (s *slice) decode(r *Reader, record place, offset uintptr) error {
 	if err != nil {
 		return err
 	}
-	room, err := r.Count(n, s.elem.size.Min)
+	room, err := r.count(n, s.elem.size.Min)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *slice) decode(r *Reader, record place, offset uintptr) error {
 	return nil
 }
 
-// tag is a tag that is being read: what is taken from it must be all that is in it.
+// tag is a parsed tag. All its parts must be used.
 type tag struct {
 	where string
 	omit  bool
@@ -217,7 +217,7 @@ func parseTag(where, text string) *tag {
 	return t
 }
 
-// refuse panics if something is wrong.
+// refuse panics with the place of the tag if wrong is set.
 func (t *tag) refuse(wrong bool, format string, args ...any) {
 	refuse(wrong, "Struct: %s: %s", t.where, fmt.Sprintf(format, args...))
 }
@@ -244,7 +244,7 @@ func (t *tag) number(key string, otherwise int) int {
 	return n
 }
 
-// done panics if something in the tag was not understood.
+// done panics if a part of the tag was not used.
 func (t *tag) done() {
 	for key := range t.parts {
 		t.refuse(!t.used[key], "the tag has %q, which has no meaning for this field", key)
@@ -258,7 +258,7 @@ var lengthOps = map[string]op{"u8": op8, "u16": op16, "u24": op24, "u32": op32}
 func (t *tag) length(key string, most int, little bool) *Length {
 	name, _ := t.take(key)
 	o := lengthOps[strings.TrimSuffix(strings.TrimSuffix(name, "le"), "be")]
-	t.refuse(o == 0 || o == op8 && name != "u8", "the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
+	t.refuse(o == 0 || o == op8 && name != "u8", "the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, optionally followed by le or be", key)
 	if o != op8 && (strings.HasSuffix(name, "le") || little && !strings.HasSuffix(name, "be")) {
 		o++
 	}

@@ -75,7 +75,7 @@ func TestStructRefusesWhatItCannotCompile(t *testing.T) {
 			}]()
 		},
 		"contains itself": func() { codec.Struct[chain]() },
-		"comes behind one that takes the rest": func() {
+		"follows one that takes the rest": func() {
 			codec.Struct[struct {
 				A []byte `wire:"rest"`
 				B uint8

@@ -1,7 +1,7 @@
 package codec
 
-// COBS is c in consistent overhead byte stuffing (S. Cheshire and M. Baker, 1999): its zeros are replaced such that a
-// zero ends the frame, and nothing else is one. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
+// COBS is c in consistent overhead byte stuffing (S. Cheshire and M. Baker, 1999): its zeros are encoded so that a zero
+// byte ends the frame and occurs nowhere else. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
 //
 //	COBS(Bytes), 11 00 22:
 //	| 02 | 11 | 02 | 22 | 00 |
@@ -10,9 +10,9 @@ func COBS[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	return stuffed[T]{c, maxOf(opts, DefaultMaxLine), 0, stuffCOBS, unstuffCOBS}
 }
 
-// SLIP is c in the framing of the serial line protocol (RFC 1055): END, c0, ends a frame; it and ESC, db, are escaped
-// within. END in front of a frame, which many send, is passed over, so a value of no bytes is rejected. It takes the
-// option [Max], of the escaped bytes, 64 KiB by default.
+// SLIP is c in the framing of the serial line protocol (RFC 1055): the byte END, c0, ends a frame, and END and ESC, db,
+// are escaped within it. Since many senders also start a frame with END, an empty frame is skipped, and a value of no
+// bytes is rejected. It takes the option [Max], of the escaped bytes, 64 KiB by default.
 //
 //	SLIP(Bytes), 01 c0 02:
 //	| 01 | db | dc | 02 | c0 |
@@ -40,13 +40,13 @@ func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
 	case n > s.max:
 		return dst, tooLarge("length", uint64(n), s.max)
 	case n == 0:
-		return dst, because(ErrNoProgress, "empty frame, which receivers pass over")
+		return dst, because(ErrNoProgress, "empty frame, which receivers skip")
 	}
 	return append(dst, s.end), nil
 }
 
 func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
-	for left := s.max; left >= 0; left-- { // a frame begins with the first END before it
+	for left := s.max; left >= 0; left-- { // the first END may start the frame
 		start := r.Offset()
 		p, err := r.ReadUntil(s.end, s.max)
 		if err != nil {

@@ -2,8 +2,8 @@ package codec
 
 import "strconv"
 
-// Suffixed is c with these bytes after it, which are checked when decoding. If c takes all bytes up to the end of its
-// frame, it takes all but those.
+// Suffixed is c followed by the bytes suffix, which are verified when decoding. If c is open-ended, it takes all bytes
+// up to the suffix.
 //
 //	Suffixed(Prefixed(Delimited(Decimal[int](), ":"), String), ","), "abc": a netstring
 //	| 33 | 3a | 61 | 62 | 63 | 2c |
@@ -13,7 +13,7 @@ func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 }
 
 // Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
-// the option [Max]. The length is read as the paper demands: no sign and no leading zeros.
+// the option [Max]. As the paper demands, a length with a sign or leading zeros is rejected.
 func Netstring[T any](c Codec[T], opts ...MaxOption) Codec[T] {
 	return Suffixed(Prefixed(Codec[uint64](netstringLength{}), c, Max(maxOf(opts, DefaultMax))), ",")
 }

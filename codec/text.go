@@ -9,10 +9,9 @@ import (
 )
 
 // Charset is text in a charset of golang.org/x/text up to the end of the enclosing frame, such as charmap.ISO8859_1,
-// unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. A character that the charset does not have is
-// refused when sent, and invalid bytes are rejected when received, except where the charset itself maps all bytes. Some
-// charsets decode a few bytes to characters that they do not encode: such a text can be received and not sent. For
-// UTF-8 there is [String].
+// unicode.UTF16(unicode.BigEndian, unicode.UseBOM) or japanese.ShiftJIS. Characters that the charset lacks are rejected
+// when encoding, and invalid bytes when decoding, except by charsets that map all bytes. Some charsets decode a few
+// bytes to characters that they cannot encode: such a text can be received but not sent. For UTF-8 use [String].
 //
 //	Prefixed(Uint8, Charset(charmap.ISO8859_1)), "hé":
 //	| 02 | 68 | e9 |
@@ -57,8 +56,8 @@ func (c charsetCodec) Decode(r *Reader) (string, error) {
 
 func (charsetCodec) Size() Size { return openSize }
 
-// invalid returns the index of the first invalid bytes of p, or -1. Decoders put the replacement character in
-// their place, which may also be a part of the text: it is then what the charset has for it, in either order of bytes.
+// invalid returns the index of the first invalid bytes of p, or -1. Decoders replace them with the replacement
+// character. A text may also contain that character; its bytes are then those of replacement, in either order.
 func (c charsetCodec) invalid(p []byte) int {
 	proper := c.replacement()
 	reversed := slices.Clone(proper)
@@ -84,7 +83,7 @@ func (c charsetCodec) invalid(p []byte) int {
 	return -1
 }
 
-// replacement returns the replacement character in the charset, or nothing if it does not have it.
+// replacement returns the replacement character in the charset, or nothing if the charset lacks it.
 func (c charsetCodec) replacement() []byte {
 	e := c.charset.NewEncoder()
 	a, err := e.Bytes([]byte("a"))

@@ -1,9 +1,8 @@
 package codec
 
-// TLV is a struct whose fields each stand after their tag, in any order, up to the end of the enclosing frame, or of
-// the stream: tag, length, value. Without a length, nil, each value must have an end of its own. They are sent in the
-// order given here. A tag that no field has is rejected, unless there are [UnknownTags]. Tags have the type that tag
-// decodes to.
+// TLV is a struct of tagged fields: tag, length, value, in any order, up to the end of the enclosing frame or stream.
+// If length is nil, each value must have an end of its own. Fields are sent in the order given here. An unknown tag is
+// rejected unless there are [UnknownTags]. Tags have the type that the codec tag decodes to.
 //
 //	TLV(Uint8, NewLength(Uint8),
 //		RequiredTag(uint8(1), "name", func(o *Options) *string { return &o.Name }, String),
@@ -19,8 +18,8 @@ func TLV[N comparable, T any](tag Codec[N], length *Length, fields ...TagOf[N, T
 	for i, f := range fields {
 		_, twice := c.byTag[f.tag]
 		refuse(f.count == nil, "TLV: field %d was not made by RequiredTag, OptionalTag, RepeatedTag or UnknownTags", i)
-		refuse(f.unknown && (length == nil || c.unknown >= 0), "TLV: UnknownTags can be there once, and only with a length")
-		refuse(twice && !f.unknown, "TLV: the tag %v is there twice", f.tag)
+		refuse(f.unknown && (length == nil || c.unknown >= 0), "TLV: at most one UnknownTags is allowed, and only with a length")
+		refuse(twice && !f.unknown, "TLV: duplicate tag %v", f.tag)
 		if f.unknown {
 			c.unknown = i
 		} else {
@@ -45,10 +44,10 @@ type TagOf[N comparable, T any] struct {
 
 	count  func(at place) int // of the values of the field, which lie at a place
 	append func(dst []byte, at place, i int) ([]byte, error)
-	decode func(r *Reader, at place, i int) error // into a value that is there, or is made behind the last
+	decode func(r *Reader, at place, i int) error // into an existing value, or a new one after the last
 }
 
-// RequiredTag is a field that must be there.
+// RequiredTag is a field that must be present.
 func RequiredTag[N comparable, T, F any](tag N, name string, access func(*T) *F, c Codec[F]) TagOf[N, T] {
 	f := newTag[N, T](name, fieldOffset(name, access), c,
 		func(place) int { return 1 },
@@ -57,7 +56,7 @@ func RequiredTag[N comparable, T, F any](tag N, name string, access func(*T) *F,
 	return f
 }
 
-// OptionalTag is a field that is nil if it is not there.
+// OptionalTag is a field that is nil if it is absent.
 func OptionalTag[N comparable, T, F any](tag N, name string, access func(*T) **F, c Codec[F]) TagOf[N, T] {
 	f := newTag[N, T](name, fieldOffset(name, access), c,
 		func(at place) int {
@@ -77,7 +76,7 @@ func OptionalTag[N comparable, T, F any](tag N, name string, access func(*T) **F
 	return f
 }
 
-// RepeatedTag is a field that may be there several times, up to 1,048,576.
+// RepeatedTag is a field that may be present several times, up to 1,048,576.
 func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]F, c Codec[F]) TagOf[N, T] {
 	f := newTag[N, T](name, fieldOffset(name, access), c,
 		func(at place) int { return len(*valueAt[[]F](at)) },
@@ -92,7 +91,7 @@ func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]
 	return f
 }
 
-// newTag makes a field whose value number i has a slot, which is made if it is not there.
+// newTag returns a field. slot returns the place of its value number i, and adds it if it is missing.
 func newTag[N comparable, T, F any](name string, offset uintptr, c Codec[F], count func(place) int, slot func(at place, i int) *F) TagOf[N, T] {
 	notNil(c, "TLV: "+name)
 	return TagOf[N, T]{
@@ -106,13 +105,13 @@ func newTag[N comparable, T, F any](name string, offset uintptr, c Codec[F], cou
 	}
 }
 
-// UnknownTag is a field of a [TLV] that no other has the tag of.
+// UnknownTag is a field of a [TLV] with a tag that no other field has.
 type UnknownTag[N comparable] struct {
 	Tag   N
 	Value []byte
 }
 
-// UnknownTags keeps the fields that no other has the tag of, which are sent after the others, or where it stands.
+// UnknownTags keeps the fields with unknown tags. They are sent at its position among the fields.
 func UnknownTags[N comparable, T any](access func(*T) *[]UnknownTag[N]) TagOf[N, T] {
 	value := Map(Bytes,
 		func(p []byte) (UnknownTag[N], error) { return UnknownTag[N]{Value: p}, nil },
@@ -202,7 +201,7 @@ func (c *tlv[N, T]) decodeOne(r *Reader, at place, seen *uint64) error {
 	}
 	f := &c.fields[i]
 	if *seen&(1<<i) != 0 && !f.many {
-		return r.WrapField(f.name, r.Fail(start, because(ErrMismatch, "tag %v is there twice", tag)))
+		return r.WrapField(f.name, r.Fail(start, because(ErrMismatch, "duplicate tag %v", tag)))
 	}
 	*seen |= 1 << i
 	return r.WrapField(f.name, c.decodeValue(r, f, at.at(f.offset), tag))
@@ -236,7 +235,7 @@ func (c *tlv[N, T]) decodeValue(r *Reader, f *TagOf[N, T], at place, tag N) erro
 	return r.Unlimit(outer)
 }
 
-// complete sees that what must be there was.
+// complete returns an error if a required field is missing.
 func (c *tlv[N, T]) complete(r *Reader, seen uint64) error {
 	for i := range c.fields {
 		if f := &c.fields[i]; f.required && seen&(1<<i) == 0 {

@@ -4,15 +4,16 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"reflect"
+	"unicode/utf8"
 	"unsafe"
 )
 
-// This file is all that is unsafe in this package: strings made of bytes that nobody will change, values of a type that
-// differs from another in its name alone, and the places of fields within a struct, by which a Record moves them. An
-// offset was found by calling the field's accessor, or is reflect's, and lies with the whole field within the struct.
-// Tests run it under checkptr.
+// This file has all unsafe code of the package: strings made of bytes that do not change, pointers to values of a type
+// that differs only in name, and places of fields within a struct, by which a Record moves them. The offset of a field
+// comes from its accessor or from reflect, and the whole field lies within the struct. Tests run this code under
+// checkptr.
 
-// ownedString makes a string of bytes that nobody will change.
+// ownedString returns a string of bytes that must not change any more.
 func ownedString(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
 
 // memorySize returns the number of bytes of a T in memory.
@@ -21,10 +22,11 @@ func memorySize[T any]() int {
 	return int(unsafe.Sizeof(v))
 }
 
-// renamed is v as a pointer to a B, whose underlying type is that of A; see [As].
+// renamed returns v as a pointer to a B, which has the same underlying type as A; see [As].
 func renamed[B, A any](v *A) *B { return (*B)(unsafe.Pointer(v)) }
 
-// offsetOf returns where in a T the pointer that access returns points to. It fails if that is not within the T.
+// offsetOf returns the offset in a T of the field that access returns a pointer to. It fails if that field is not
+// within the T.
 func offsetOf[T, F any](access func(*T) *F) (offset uintptr, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -41,19 +43,19 @@ func offsetOf[T, F any](access func(*T) *F) (offset uintptr, ok bool) {
 	return offset, true
 }
 
-// place is where a value lies in memory, without its type. It lives no longer than the call that it is passed to.
+// place is the address of a value without its type. It must not outlive the call that it is passed to.
 type place struct{ p unsafe.Pointer }
 
 // placeOf returns the place of *v, hidden from escape analysis.
 func placeOf[T any](v *T) place { return place{noEscape(unsafe.Pointer(v))} }
 
-// at returns the place of what lies after p in the same struct.
+// at returns the place at an offset from p, in the same struct.
 func (p place) at(offset uintptr) place { return place{unsafe.Add(p.p, offset)} }
 
-// valueAt returns what lies at p, which is an F or has the same representation.
+// valueAt returns the value at p, which is an F or has the same representation.
 func valueAt[F any](p place) *F { return (*F)(p.p) }
 
-// reflected returns the value of this type that lies at p.
+// reflected returns the value at p, which has this type.
 func (p place) reflected(t reflect.Type) reflect.Value { return reflect.NewAt(t, p.p).Elem() }
 
 // placeOfElement returns the place of an element of a slice.
@@ -61,15 +63,15 @@ func placeOfElement(all reflect.Value, i int) place {
 	return place{all.Index(i).Addr().UnsafePointer()}
 }
 
-// noEscape hides p from escape analysis, which cannot see through an interface that nobody keeps the pointer: codecs get
-// and return values, and functions of the user are given values only. It is what strings.Builder does, and like there
-// nothing may come between the two conversions at which the stack could move.
+// noEscape hides p from escape analysis, which cannot see through an interface that the pointer is not kept. Codecs do
+// not keep it, and functions of the user get only values. strings.Builder does the same. Nothing may come between the
+// two conversions at which the stack could move.
 //
 //go:nosplit
 //go:nocheckptr
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
-// hidden is p as noEscape returns it, for methods of our interfaces that keep no pointer that they are given.
+// hidden is noEscape for methods of interfaces of this package, which do not keep the pointer.
 func hidden[T any](p *T) *T { return (*T)(noEscape(unsafe.Pointer(p))) }
 
 // read moves numbers from p, which has room for all of them, to a struct.
@@ -78,47 +80,55 @@ func (m *moves) read(v place, p []byte) { m.do(v.p, unsafe.Pointer(unsafe.SliceD
 // write moves numbers from a struct to p, which has room for all of them.
 func (m *moves) write(p []byte, v place) { m.do(unsafe.Pointer(unsafe.SliceData(p)), v.p) }
 
-// write puts a flat struct in dst and returns the number of its bytes, or 0 if that is too little or a text does not fit.
-func (p *program) write(dst []byte, v place) int {
-	to, at, left := unsafe.Pointer(unsafe.SliceData(dst)), 0, len(dst)-p.fixed
+// write appends the struct at v to dst and returns the room left in it, not counting slack. It returns less than 0 if
+// there is too little room, a text is invalid, or the struct is not flat. It is a single loop with few live variables
+// and without calls, and it copies small texts itself: divided into functions it took half as long again.
+func (p *program) write(dst []byte, v place) (left int) {
+	to, left := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), len(dst)), cap(dst)-len(dst)-p.room
 	if left < 0 {
-		return 0
+		return left
 	}
-	for i := range p.steps {
-		s := &p.steps[i]
-		s.run.out.do(unsafe.Add(to, at), v.p)
-		at += s.run.room
-		if s.text == nil {
+	for s := &p.steps[0]; s != nil; s = s.next {
+		for _, m := range s.run.wide {
+			put8(unsafe.Add(to, m.to), bits.ReverseBytes64(get8(unsafe.Add(v.p, m.from)))>>(m.shift&63))
+		}
+		if s.run.copies {
+			for _, m := range s.run.out.copy2 {
+				put2(unsafe.Add(to, m.to), get2(unsafe.Add(v.p, m.from)))
+			}
+			for _, m := range s.run.out.copy1 {
+				*(*byte)(unsafe.Add(to, m.to)) = *(*byte)(unsafe.Add(v.p, m.from))
+			}
+			if s.run.out.more {
+				s.run.out.copyMore(to, v.p)
+			}
+		}
+		to = unsafe.Add(to, s.run.room)
+		t := s.text
+		if t == nil {
 			break
 		}
-		text := *valueAt[string](v.at(s.at))
-		if left -= len(text); left < 0 || !s.text.fits(text) {
-			return 0
+		text := *valueAt[string](v.at(s.at)) // or the first two words of a []byte
+		n, from := len(text), unsafe.Pointer(unsafe.StringData(text))
+		if left -= n; left < 0 || n > t.length.max || t.utf8 && !utf8.ValidString(text) {
+			return -1
 		}
-		if n := len(text); n > 0 { // else this may be the end of dst
-			copySmall(unsafe.Add(to, at), text)
-			at += n
+		switch {
+		case n > 16 || n < 4:
+			copy(unsafe.Slice((*byte)(to), n), text)
+		case n >= 8:
+			put8(unsafe.Add(to, n-8), get8(unsafe.Add(from, n-8)))
+			put8(to, get8(from))
+		default:
+			put4(unsafe.Add(to, n-4), get4(unsafe.Add(from, n-4)))
+			put4(to, get4(from))
 		}
+		to = unsafe.Add(to, n)
 	}
-	return at
+	return left
 }
 
-// copySmall copies s to p, which has room, without a call if it is small, as most texts are.
-func copySmall(p unsafe.Pointer, s string) {
-	n, from := len(s), unsafe.Pointer(unsafe.StringData(s))
-	switch {
-	case n > 16 || n < 4:
-		copy(unsafe.Slice((*byte)(p), n), s)
-	case n >= 8:
-		put8(unsafe.Add(p, n-8), get8(unsafe.Add(from, n-8)))
-		put8(p, get8(from))
-	default:
-		put4(unsafe.Add(p, n-4), get4(unsafe.Add(from, n-4)))
-		put4(p, get4(from))
-	}
-}
-
-// do moves numbers from src to dst, of which one is a struct and the other its bytes.
+// do moves numbers from src to dst, one of which is a struct and the other its bytes.
 func (m *moves) do(dst, src unsafe.Pointer) {
 	for _, m := range m.swap8 {
 		put8(unsafe.Add(dst, m.to), bits.ReverseBytes64(get8(unsafe.Add(src, m.from))))
@@ -146,6 +156,11 @@ func (m *moves) do(dst, src unsafe.Pointer) {
 		u := get8(unsafe.Add(src, m.from))
 		put8(unsafe.Add(dst, m.to), u>>8&odd|u&odd<<8)
 	}
+	m.copyMore(dst, src)
+}
+
+// copyMore makes the copies of eight and of four bytes.
+func (m *moves) copyMore(dst, src unsafe.Pointer) {
 	for _, m := range m.copy8 {
 		put8(unsafe.Add(dst, m.to), get8(unsafe.Add(src, m.from)))
 	}
@@ -154,7 +169,7 @@ func (m *moves) do(dst, src unsafe.Pointer) {
 	}
 }
 
-// Numbers lie at any address, so they are read and written as arrays.
+// Numbers may be unaligned, so they are read and written as arrays.
 
 func get8(p unsafe.Pointer) uint64    { return binary.NativeEndian.Uint64((*[8]byte)(p)[:]) }
 func get4(p unsafe.Pointer) uint32    { return binary.NativeEndian.Uint32((*[4]byte)(p)[:]) }

@@ -78,7 +78,7 @@ func (c varint[T]) Decode(r *Reader) (T, error) {
 	}
 }
 
-// take returns the number in p.
+// take returns the number at the start of p.
 func (c varint[T]) take(r *Reader, p []byte, start int64) (T, error) {
 	v, n := binary.Uvarint(p)
 	if n <= 0 || v > c.max {

@@ -28,8 +28,8 @@ func (uuid[T]) Decode(r *Reader) (v T, err error) {
 
 func (uuid[T]) Size() Size { return Size{Min: 16, Max: 16} }
 
-// UnixTime is a point in time as a number of units, such as time.Second or time.Millisecond, since 1970 began in UTC. A
-// time between two units is rounded down; one that the number does not hold is rejected. Decoded times are in UTC.
+// UnixTime is a time as a number of units, such as time.Second or time.Millisecond, since the start of 1970 in UTC. A
+// time between two units is rounded down. A time that the number cannot hold is rejected. Decoded times are in UTC.
 //
 //	UnixTime(Uint32, time.Second), 2001-09-09 01:46:40 UTC:
 //	| 3b | 9a | ca | 00 |
@@ -57,7 +57,7 @@ func UnixTime[N Integer](number Codec[N], unit time.Duration) Codec[time.Time] {
 		})
 }
 
-// maxUnix is a second beyond which time.Time cannot tell one from another in every way: the year 292,277,022,399.
+// maxUnix bounds seconds to times that time.Time can compare. It overflows at the year 292,277,022,399.
 const maxUnix = 1 << 62
 
 // IP addresses in the order of the network. IPv6 keeps addresses of IPv4 in their mapped form; zones are rejected.

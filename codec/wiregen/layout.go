@@ -131,7 +131,7 @@ func (r *reader) structure(where string, of types.Type, t *types.Struct) (*layou
 			continue
 		}
 		if l.open {
-			return nil, tag.fail("the field comes behind one that takes the rest of the frame")
+			return nil, tag.fail("the field follows one that takes the rest of the frame")
 		}
 		sub, err := r.field(f, tag)
 		if err == nil {

@@ -92,7 +92,7 @@ func (t *tag) length(key string, most int, little bool) (*length, error) {
 	name := strings.TrimSuffix(strings.TrimSuffix(t.parts[key], "le"), "be")
 	l := &length{codec: "Uint" + strings.TrimPrefix(name, "u"), width: lengths[name]}
 	if !t.word(key) || l.width == 0 || l.width == 1 && t.parts[key] != name {
-		return nil, t.fail("the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, with le or be behind for its order", key)
+		return nil, t.fail("the field needs a tag such as `wire:\"%s=u16\"`: u8, u16, u24 or u32, optionally followed by le or be", key)
 	}
 	if l.width > 1 && (strings.HasSuffix(t.parts[key], "le") || little && !strings.HasSuffix(t.parts[key], "be")) {
 		l.codec += "LE"

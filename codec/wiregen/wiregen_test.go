@@ -107,7 +107,7 @@ func TestWhatCannotBeWrittenIsRefusedWithTheReason(t *testing.T) {
 		"type T struct{ A []byte `wire:\"len=u8,max=0\"` }":                                     "T.A: max=0 is not a number of at least 1",
 		"type T struct{ _ struct{} `wire:\"const=x\"` }":                                        "T._: const=x is not hexadecimal",
 		"type T struct{ _ uint16 }":                                                             "T._: a field named _ needs a tag",
-		"type T struct{ A []byte `wire:\"rest\"`; B uint8 }":                                    "T.B: the field comes behind one that takes the rest of the frame",
+		"type T struct{ A []byte `wire:\"rest\"`; B uint8 }":                                    "T.B: the field follows one that takes the rest of the frame",
 		"type T struct{ A [2][]byte `wire:\"rest\"` }":                                          "T.A: only one field can take the rest of the frame",
 		"type T struct{ A []string `wire:\"count=u8,rest\"` }":                                  "T.A: the values of the slice have no end of their own",
 		"type T struct{ A []T `wire:\"count=u8\"` }":                                            "T.A: a.T contains itself",
