@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http/httptrace"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,6 +34,8 @@ type conn struct {
 	secure *tls.ConnectionState
 	proxy  string // Proxy-Authorization of plain requests
 	used   bool   // for an exchange before this one
+
+	hint time.Duration // how long the server keeps c while it is idle, as far as it has said so
 
 	// Of the pool.
 	group             *group
@@ -63,12 +67,36 @@ func (c *conn) isOld(now time.Time) bool {
 // expiry is when c, idle as it is, is too old; zero means never.
 func (c *conn) expiry(idle time.Duration) time.Time {
 	at := c.until
+	if c.hint > 0 && (idle <= 0 || c.hint < idle) {
+		idle = c.hint
+	}
 	if idle > 0 {
 		if end := c.back.Add(idle); at.IsZero() || end.Before(at) {
 			at = end
 		}
 	}
 	return at
+}
+
+// takeHint notes how long the server keeps an idle connection, which is usual although it is in no RFC, and leaves it a
+// second to say so. It reports whether c may be kept at all.
+func (c *conn) takeHint(keepAlive []string) bool {
+	c.hint = 0
+	for _, field := range keepAlive {
+		for param := range strings.SplitSeq(field, ",") {
+			name, value, _ := strings.Cut(param, "=")
+			seconds, err := strconv.ParseUint(strings.Trim(value, " \t\""), 10, 31)
+			if err != nil || !strings.EqualFold(strings.Trim(name, " \t"), "timeout") {
+				continue
+			}
+			if seconds == 0 {
+				return false
+			}
+			d := time.Duration(seconds) * time.Second
+			c.hint = d - min(time.Second, d/2)
+		}
+	}
+	return true
 }
 
 // glance is how long is waited for what has arrived to be seen, where that takes reading.

@@ -185,7 +185,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		delete(r.Header, "Connection") // as net/http does: Close has it
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
-	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead)
+	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
 	r.ContentLength = lengthOf(h, framing, x.method)
 	if framing.Kind == http1.Chunked {
 		r.TransferEncoding = []string{"chunked"}
