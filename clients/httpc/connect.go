@@ -50,8 +50,9 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 	return resp, t.conn(), nil
 }
 
-// Warm opens connections in advance, so that n are ready for requests to a URL, as far as the limits permit. It counts
-// idle ones, and returns when they are ready. The error is the first failure.
+// Warm opens connections in advance, so that n are ready for requests to a URL, or fewer if the limits permit no more.
+// It counts idle connections, does not wait for those in use, and returns when the connections are ready. The error is
+// the first failure.
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
 	errs := make([]error, n)

@@ -44,7 +44,7 @@ type exchange struct {
 	began    bool // the response has
 	warms    bool // of Warm: it is never sent
 	reused   bool // the connection was there before, perhaps for another host
-	acted    bool // a server may have acted on it
+	acted    bool // a server may have acted on it, in any attempt
 	unfit    bool // its body cannot be sent as it was announced
 
 	sender *sender       // of the body in this attempt, or nil
