@@ -16,7 +16,7 @@ type carrier interface {
 	// abandon gives the carrier back after an attempt that has panicked in the user's code.
 	abandon(x *exchange)
 
-	// gotConn calls the hook of a trace.
+	// gotConn calls the GotConn hook of a trace.
 	gotConn(trace *httptrace.ClientTrace)
 }
 
