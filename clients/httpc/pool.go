@@ -26,6 +26,7 @@ type pool struct {
 	timer  *time.Timer
 	wake   time.Time // when the timer fires; zero if it is not armed
 
+	warming int  // calls of Warm in progress
 	starved bool // a request may wait for a place among all connections
 }
 

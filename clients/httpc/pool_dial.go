@@ -12,7 +12,7 @@ import (
 // dialLocked starts dials for waiters without one, as far as the limits allow. If it evicted an idle connection to make
 // room, it returns that connection, which the caller ends.
 func (p *pool) dialLocked(g *group) (victim *conn) {
-	defer g.dismissLocked()
+	defer p.dismissLocked(g)
 	for e := g.waiters.Front(); e != nil && g.dials < g.waiters.Len() && !p.closed; e = e.Next() {
 		w := e.Value.(*waiter)
 		if w.cancel != nil {

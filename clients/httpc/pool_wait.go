@@ -35,9 +35,16 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error
 // errFull is what a waiter of Warm gets when the limits permit no further connection.
 var errFull = errors.New("httpc: the limits permit no further connection")
 
+// warms counts the calls of Warm in progress.
+func (p *pool) warms(more int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.warming += more
+}
+
 // dismissLocked fails the waiters of Warm if no dial is in progress: each may hold the connection that another waits for.
-func (g *group) dismissLocked() {
-	if g.dials > 0 {
+func (p *pool) dismissLocked(g *group) {
+	if p.warming == 0 || g.dials > 0 {
 		return
 	}
 	for e := g.waiters.Front(); e != nil; {
