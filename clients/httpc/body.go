@@ -6,74 +6,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/guard"
-	"github.com/weir-go/weir/internal/http1"
 )
 
-// ownMax is how long a body may be that is copied when it has arrived with its head, so that it holds no connection.
-const ownMax = 16 << 10
-
-// attach gives r its body. One that is at hand does not keep the connection.
-func (c *conn) attach(x *exchange, s *sender, r *http.Response, reuse bool) {
-	n := r.ContentLength
-	switch {
-	case c.body.Done():
-		r.Body = http.NoBody
-		c.settle(x, s, reuse)
-	case n > 0 && n <= ownMax && int64(len(c.src.Buffered())) >= n:
-		r.Body = newBytesBody(append(make([]byte, 0, n), c.src.Buffered()[:n]...))
-		c.body.Discard(int(n))
-		c.settle(x, s, reuse)
-	default:
-		r.Body = newBody(c, x, s, r, reuse)
-	}
-}
-
-// settle ends an exchange whose response has been read to its end.
-func (c *conn) settle(x *exchange, s *sender, reuse bool) {
-	reuse = reuse && s.complete() && len(c.src.Buffered()) == 0
-	if !reuse {
-		s.halt()
-	}
-	_ = c.nc.SetReadDeadline(time.Time{})
-	if reuse {
-		c.tellPut(x.trace)
-		c.t.pool.put(c)
-		return
-	}
-	c.t.pool.remove(c, false)
-	c.abort(nil)
-	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
-		trace.PutIdleConn(errNotReused)
-	}
-}
-
-// tellPut calls the hook of a trace before another exchange has c. If the hook panics, c ends.
-func (c *conn) tellPut(trace *httptrace.ClientTrace) {
-	if trace == nil || trace.PutIdleConn == nil {
-		return
-	}
-	returned := false
-	defer func() {
-		if !returned {
-			c.t.pool.remove(c, false)
-			c.abort(nil)
-		}
-	}()
-	trace.PutIdleConn(nil)
-	returned = true
-}
-
-var errNotReused = errors.New("httpc: the connection is not to be used again")
-
-// body is the body of a response that comes over a connection, which it gives back at its end. Read and Close may be called
-// by two goroutines.
+// body is a response body that is read from a connection. It releases the connection at its end. Read and Close may run
+// concurrently.
 type body struct {
 	in    incoming
 	x     *exchange
@@ -81,16 +23,16 @@ type body struct {
 	resp  *http.Response
 	reuse bool
 
-	unwatch func() bool // takes back that the end of ctx is noticed; nil if ctx does not end
+	unwatch func() bool // stops watching ctx; nil if ctx never ends
 	held    *time.Timer
 
 	mu      sync.Mutex
 	reading bool
 	closed  bool
 	over    bool  // the connection has been given back
-	err     error // sticky: io.EOF, or what went wrong
+	err     error // sticky; io.EOF after the last byte
 	touched time.Time
-	told    func(error) // of a cut while nobody read, or nil
+	told    func(error) // called if the body is cut while no Read is in progress, or nil
 }
 
 func newBody(in incoming, x *exchange, s *sender, r *http.Response, reuse bool) *body {
@@ -99,9 +41,9 @@ func newBody(in incoming, x *exchange, s *sender, r *http.Response, reuse bool) 
 	return b
 }
 
-// watch has the connection ended when ctx ends or nobody reads for too long, no matter who is at work then.
+// watch ends the connection when ctx ends or when the body is not read for HeldTimeout.
 func (b *body) watch() {
-	b.mu.Lock() // the callbacks wait until all is set
+	b.mu.Lock() // the callbacks wait until the fields are set
 	defer b.mu.Unlock()
 	if b.x.ctx.Done() != nil {
 		b.unwatch = context.AfterFunc(b.x.ctx, func() { b.cut(chanio.Cause(b.x.ctx)) })
@@ -112,7 +54,7 @@ func (b *body) watch() {
 	}
 }
 
-// neglected is called when nobody may have read for too long.
+// neglected is called by the timer of HeldTimeout.
 func (b *body) neglected() {
 	b.mu.Lock()
 	idle := time.Since(b.touched)
@@ -128,7 +70,7 @@ func (b *body) neglected() {
 	b.cut(ErrHeld)
 }
 
-// cut ends the body with err, if it has not ended, and its connection.
+// cut ends the body with err and ends its connection, unless the body has ended.
 func (b *body) cut(err error) {
 	b.mu.Lock()
 	if b.over || b.closed {
@@ -145,15 +87,15 @@ func (b *body) cut(err error) {
 	b.mu.Unlock()
 	b.in.cut(err)
 	if reading {
-		return // Read sees to it
+		return // the Read in progress drops the connection
 	}
 	b.drop(err)
 	if told != nil {
-		_ = guard.Call(func() { told(err) }) // the Close of somebody's Coding
+		_ = guard.Call(func() { told(err) }) // which closes the reader of a user's Coding
 	}
 }
 
-// onCut has f called when the connection is ended while nobody reads.
+// onCut sets the function to call if the body is cut while no Read is in progress.
 func (b *body) onCut(f func(error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -185,7 +127,7 @@ func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 	return total, err
 }
 
-// pass writes what comes next to w.
+// pass writes the next bytes to w.
 func (b *body) pass(w io.Writer) (n int, err error) {
 	if err := b.enter(); err != nil {
 		return 0, err
@@ -231,7 +173,7 @@ func (b *body) enter() error {
 	return nil
 }
 
-// leave ends a Read, and the exchange if the body is at its end.
+// leave ends a Read, and ends the exchange if the body has ended.
 func (b *body) leave(n int, err error) error {
 	if err == nil && b.in.over() {
 		err = io.EOF
@@ -263,7 +205,7 @@ func (b *body) leave(n int, err error) error {
 	return err
 }
 
-// explain makes an error of the connection one of the body.
+// explain converts an error of the connection to one of the body.
 func (b *body) explain(err error) error {
 	switch {
 	case err == io.EOF:
@@ -279,7 +221,7 @@ func (b *body) explain(err error) error {
 	return err
 }
 
-// finish takes the trailers and gives the connection back.
+// finish stores the trailers and releases the connection.
 func (b *body) finish() {
 	b.unhook()
 	b.resp.Trailer = b.in.trailers(b.resp.Trailer)
@@ -301,11 +243,11 @@ func (b *body) unhook() {
 	}
 }
 
-// drainTime is how long the rest of a body is waited for that was closed early.
+// drainTime limits how long the rest of an unwanted body is read.
 const drainTime = 100 * time.Millisecond
 
-// Close gives the connection back, after the rest of the body if that is short and comes soon. Otherwise, and if somebody
-// is reading, it ends the connection.
+// Close drains the rest of the body if it is short and arrives soon, and releases the connection. Otherwise, or if a Read
+// is in progress, it ends the connection.
 func (b *body) Close() error {
 	b.mu.Lock()
 	if b.closed || b.over {
@@ -330,72 +272,8 @@ func (b *body) Close() error {
 	return nil
 }
 
-// mergeTrailers adds the trailers that came, without those that must not be there.
-func mergeTrailers(trailer http.Header, f *http1.Fields) http.Header {
-	for i := range f.Len() {
-		if !f.Known(i).InTrailer() {
-			continue
-		}
-		if trailer == nil {
-			trailer = http.Header{}
-		}
-		name := http1.Canonical(f.Name(i), f.Known(i))
-		trailer[name] = append(trailer[name], string(f.Value(i)))
-	}
-	return trailer
-}
-
-// bytesBody is a body that lies in memory.
-type bytesBody struct {
-	mu   sync.Mutex
-	p    []byte
-	done bool
-}
-
-func newBytesBody(p []byte) *bytesBody { return &bytesBody{p: p} }
-
-func (b *bytesBody) rest() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.p
-}
-
-func (b *bytesBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.done:
-		return 0, http.ErrBodyReadAfterClose
-	case len(b.p) == 0:
-		return 0, io.EOF
-	}
-	n := copy(p, b.p)
-	b.p = b.p[n:]
-	return n, nil
-}
-
-// WriteTo is for io.Copy.
-func (b *bytesBody) WriteTo(w io.Writer) (int64, error) {
-	b.mu.Lock()
-	p, done := b.p, b.done
-	b.p = nil
-	b.mu.Unlock()
-	if done {
-		return 0, http.ErrBodyReadAfterClose
-	}
-	n, err := w.Write(p)
-	return int64(n), err
-}
-
-func (b *bytesBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.done = true
-	return nil
-}
-
-// next returns the next piece of the body, which the caller owns. When it returns because ctx ended it has taken nothing,
-// and the body goes on.
+// next returns the next piece of the body, which the caller owns. If it returns because ctx ended, it has consumed
+// nothing, and the body can still be read.
 func (b *body) next(ctx context.Context) ([]byte, error) {
 	if err := b.enter(); err != nil {
 		return nil, err
@@ -408,12 +286,12 @@ func (b *body) next(ctx context.Context) ([]byte, error) {
 		return nil, b.leaveOpen(chanio.Cause(ctx))
 	}
 	if err = b.leave(len(p), err); len(p) > 0 {
-		return p, nil // an end that came with it is told by the next call
+		return p, nil // the next call returns an end that came with it
 	}
 	return nil, err
 }
 
-// leaveOpen ends a read that had no effect.
+// leaveOpen ends a next that consumed nothing.
 func (b *body) leaveOpen(err error) error {
 	b.mu.Lock()
 	b.reading = false

@@ -7,39 +7,39 @@ import (
 	"time"
 )
 
-// carrier is what an exchange is made over: a connection of HTTP/1, which is the exchange's alone, or one of HTTP/2, which
+// carrier is a connection for an exchange: an HTTP/1 connection, which carries one at a time, or an HTTP/2 connection, which
 // carries many.
 type carrier interface {
-	// roundTrip makes one attempt. Whatever comes of it, the carrier is given back.
+	// roundTrip makes one attempt, and releases the carrier in every case.
 	roundTrip(x *exchange) (*http.Response, *attemptError)
 
-	// abandon gives the carrier back after an attempt that has panicked in the user's code.
+	// abandon releases the carrier after an attempt in which user code panicked.
 	abandon(x *exchange)
 
-	// gotConn calls the hook of a trace.
+	// gotConn calls the GotConn hook of a trace.
 	gotConn(trace *httptrace.ClientTrace)
 }
 
-// incoming is a response body on its way, for one reader at a time.
+// incoming is a response body, for one reader at a time.
 type incoming interface {
 	read(ctx context.Context, p []byte) (int, error) // io.EOF behind the last byte
 	piece(ctx context.Context) ([]byte, error)       // the next bytes, which the caller owns
 	peek(ctx context.Context) ([]byte, error)        // the next bytes, until the next call that may wait
 	advance(n int)                                   // drops the first n of those
 	over() bool                                      // it has been read to its end
-	setDeadline(t time.Time)                         // of reads, one that waits included
-	trailers(to http.Header) http.Header             // adds those that came
-	cut(cause error)                                 // ends it, for any goroutine
-	settle(x *exchange, s *sender, reuse bool)       // gives back what carried it, which has been read to its end
-	lose(s *sender, cause error)                     // ends what carried it
-	drain(limit int64, within time.Duration) bool    // reads and drops what is left, if that is worth while
+	setDeadline(t time.Time)                         // of reads, including one in progress
+	trailers(to http.Header) http.Header             // adds the trailers that arrived
+	cut(cause error)                                 // ends it; safe for concurrent use
+	settle(x *exchange, s *sender, reuse bool)       // releases the carrier after the end of the body
+	lose(s *sender, cause error)                     // ends the carrier or its stream
+	drain(limit int64, within time.Duration) bool    // reads and discards the rest, within limits
 }
 
-// outgoing is a request body on its way.
+// outgoing is a request body.
 type outgoing interface {
 	write(ctx context.Context, p []byte) error
 	finish(ctx context.Context, p []byte, trailers http.Header) error
 	ended() bool                // the server takes no more
-	cut(cause error)            // ends it such that it does not look complete
-	headWithin(d time.Duration) // gives the head of the response its time; 0 means no limit
+	cut(cause error)            // ends it so that it does not look complete
+	headWithin(d time.Duration) // sets the timeout of the response head; 0 means none
 }

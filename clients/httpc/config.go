@@ -57,7 +57,8 @@ type Config struct {
 	// one host that wait for a connection. Further requests fail with [ErrBusy]. 0 means 64, 1,024 and 1,024.
 	MaxPerHost, MaxConns, MaxWaiters int
 
-	// IdleTimeout is how long an idle connection is kept. 0 means 60 s.
+	// IdleTimeout is how long an idle connection is kept, or less if its server says so (Keep-Alive: timeout=5). 0 means
+	// 60 s.
 	IdleTimeout time.Duration
 
 	// MaxLifetime is the age from which a connection is not used for further requests, less a random part of up to a

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http/httptrace"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,8 +16,8 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// conn is a connection that speaks HTTP/1: one exchange at a time. Between two of them it belongs to the pool, and nobody
-// reads.
+// conn is an HTTP/1 connection, which carries one exchange at a time. Between exchanges it belongs to the pool and is not
+// read.
 type conn struct {
 	t    *Transport
 	nc   *chanio.Conn
@@ -33,7 +35,9 @@ type conn struct {
 	proxy  string // Proxy-Authorization of plain requests
 	used   bool   // for an exchange before this one
 
-	// Of the pool.
+	hint time.Duration // how long the server keeps c while it is idle; 0 if it has not said so
+
+	// Guarded by the lock of the pool, or owned by the exchange.
 	group             *group
 	born, back, until time.Time
 }
@@ -54,15 +58,18 @@ func (c *conn) abort(cause error) {
 	}
 }
 
-// isOld reports whether c is not to be used again.
+// isOld reports whether c has expired.
 func (c *conn) isOld(now time.Time) bool {
 	at := c.expiry(c.t.cfg.IdleTimeout)
 	return !at.IsZero() && !now.Before(at)
 }
 
-// expiry is when c, idle as it is, is too old; zero means never.
+// expiry returns when c expires if it stays idle; zero means never.
 func (c *conn) expiry(idle time.Duration) time.Time {
 	at := c.until
+	if c.hint > 0 && (idle <= 0 || c.hint < idle) {
+		idle = c.hint
+	}
 	if idle > 0 {
 		if end := c.back.Add(idle); at.IsZero() || end.Before(at) {
 			at = end
@@ -71,10 +78,31 @@ func (c *conn) expiry(idle time.Duration) time.Time {
 	return at
 }
 
-// glance is how long is waited for what has arrived to be seen, where that takes reading.
+// takeHint records how long the server keeps an idle connection according to its Keep-Alive field, less up to a second.
+// It reports whether c may be kept at all.
+func (c *conn) takeHint(keepAlive []string) bool {
+	c.hint = 0
+	for _, field := range keepAlive {
+		for param := range strings.SplitSeq(field, ",") {
+			name, value, _ := strings.Cut(param, "=")
+			seconds, err := strconv.ParseUint(strings.Trim(value, " \t\""), 10, 31)
+			if err != nil || !strings.EqualFold(strings.Trim(name, " \t"), "timeout") {
+				continue
+			}
+			if seconds == 0 {
+				return false
+			}
+			d := time.Duration(seconds) * time.Second
+			c.hint = d - min(time.Second, d/2)
+		}
+	}
+	return true
+}
+
+// glance is how long healthy reads to see bytes that have already arrived.
 const glance = time.Millisecond
 
-// healthy reports whether c, which was idle, may serve another request: the server has neither ended it nor sent anything.
+// healthy reports whether an idle c may serve another request: the server has neither closed it nor sent anything.
 func (c *conn) healthy() bool {
 	select {
 	case <-c.nc.In.Done():
@@ -94,15 +122,15 @@ func (c *conn) healthy() bool {
 			return true
 		}
 	}
-	// What has arrived may be a message of TLS that asks for nothing, such as a session ticket, or the end.
+	// The bytes may be a TLS message without data, such as a session ticket, or the end.
 	_ = c.nc.SetReadDeadline(time.Now().Add(glance))
 	err := c.src.Fill(context.Background(), 1)
 	_ = c.nc.SetReadDeadline(time.Time{})
 	return chanio.Resumable(context.Background(), err) && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// writeHead writes the head of x, and its body too if that is in memory and small. It reports whether something may have
-// been written.
+// writeHead writes the head of x, together with a small body in memory. It reports whether something may have been
+// written.
 func (c *conn) writeHead(x *exchange) (sent bool, err error) {
 	if c.ended() {
 		return false, c.refusal()
@@ -126,7 +154,7 @@ func (c *conn) writeHead(x *exchange) (sent bool, err error) {
 	return true, c.writer.Write(x.ctx, p, nil)
 }
 
-// refusal is why the connection takes nothing.
+// refusal returns why c cannot be written to.
 func (c *conn) refusal() error {
 	if err := c.nc.Cause(); err != nil {
 		return err
@@ -136,7 +164,7 @@ func (c *conn) refusal() error {
 
 var errEnded = errors.New("httpc: the server has ended the connection")
 
-// why makes an error of the connection one of x: that its ctx has ended, or a timeout, where it is.
+// why converts an error of the connection: it returns the cause of x's ctx if that has ended, or a *TimeoutError.
 func (c *conn) why(x *exchange, err error) error {
 	if x.ctx.Err() != nil {
 		return chanio.Cause(x.ctx)
@@ -147,7 +175,7 @@ func (c *conn) why(x *exchange, err error) error {
 	return err
 }
 
-// gotConn calls the hook of a trace.
+// gotConn calls the GotConn hook of a trace.
 func (c *conn) gotConn(trace *httptrace.ClientTrace) {
 	if trace == nil || trace.GotConn == nil {
 		return

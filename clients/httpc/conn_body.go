@@ -2,13 +2,15 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// What follows makes a conn the way of the bodies of its exchange: incoming and outgoing.
+// The methods below make conn an incoming and an outgoing.
 
 func (c *conn) read(ctx context.Context, p []byte) (int, error) { return c.body.Read(ctx, p) }
 
@@ -67,3 +69,74 @@ func (c *conn) ended() bool {
 }
 
 func (c *conn) headWithin(d time.Duration) { _ = c.nc.SetReadDeadline(within(d)) }
+
+// ownMax is the length up to which a body that has arrived with its head is copied, so that it holds no connection.
+const ownMax = 16 << 10
+
+// attach sets the body of r. A body that has already arrived does not hold the connection.
+func (c *conn) attach(x *exchange, s *sender, r *http.Response, reuse bool) {
+	n := r.ContentLength
+	switch {
+	case c.body.Done():
+		r.Body = http.NoBody
+		c.settle(x, s, reuse)
+	case n > 0 && n <= ownMax && int64(len(c.src.Buffered())) >= n:
+		r.Body = newBytesBody(append(make([]byte, 0, n), c.src.Buffered()[:n]...))
+		c.body.Discard(int(n))
+		c.settle(x, s, reuse)
+	default:
+		r.Body = newBody(c, x, s, r, reuse)
+	}
+}
+
+// settle releases c after the response has been read to its end.
+func (c *conn) settle(x *exchange, s *sender, reuse bool) {
+	reuse = reuse && s.complete() && len(c.src.Buffered()) == 0
+	if !reuse {
+		s.halt()
+	}
+	_ = c.nc.SetReadDeadline(time.Time{})
+	if reuse {
+		c.tellPut(x.trace)
+		c.t.pool.put(c)
+		return
+	}
+	c.t.pool.remove(c, false)
+	c.abort(nil)
+	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
+		trace.PutIdleConn(errNotReused)
+	}
+}
+
+// tellPut calls the PutIdleConn hook before c is released to other exchanges. If the hook panics, c is ended.
+func (c *conn) tellPut(trace *httptrace.ClientTrace) {
+	if trace == nil || trace.PutIdleConn == nil {
+		return
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			c.t.pool.remove(c, false)
+			c.abort(nil)
+		}
+	}()
+	trace.PutIdleConn(nil)
+	returned = true
+}
+
+var errNotReused = errors.New("httpc: the connection is not to be used again")
+
+// mergeTrailers adds the fields that are allowed in trailers.
+func mergeTrailers(trailer http.Header, f *http1.Fields) http.Header {
+	for i := range f.Len() {
+		if !f.Known(i).InTrailer() {
+			continue
+		}
+		if trailer == nil {
+			trailer = http.Header{}
+		}
+		name := http1.Canonical(f.Name(i), f.Known(i))
+		trailer[name] = append(trailer[name], string(f.Value(i)))
+	}
+	return trailer
+}

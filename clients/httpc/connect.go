@@ -50,25 +50,24 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 	return resp, t.conn(), nil
 }
 
-// Warm opens connections in advance, so that n are ready for requests to a URL, as far as the limits permit. It counts
-// idle ones, and returns when they are ready. The error is the first failure.
+// Warm opens connections in advance, so that n are ready for requests to a URL, or fewer if the limits permit no more.
+// It counts idle connections, does not wait for those in use, and returns when the connections are ready. The error is
+// the first failure.
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
+	t.pool.warms(1)
+	defer t.pool.warms(-1)
+	all, err := t.warmers(ctx, url, n)
+	if err != nil {
+		return fmt.Errorf("httpc: warming up: %w", err)
+	}
 	errs := make([]error, n)
 	got := make([]carrier, n)
 	var wg sync.WaitGroup
-	for i := range n {
-		hr, err := (&Request{URL: url}).build(ctx, &t.cfg)
-		if err != nil {
-			return err
-		}
+	for i, x := range all {
 		wg.Go(func() {
-			x, err := t.prepare(hr)
-			if err == nil {
-				x.warms = true
-				got[i], err = t.pool.get(x)
-			}
-			if !errors.Is(err, errFull) && !errors.Is(err, ErrBusy) {
+			var err error
+			if got[i], err = t.pool.get(x); !errors.Is(err, errFull) && !errors.Is(err, ErrBusy) {
 				errs[i] = err
 			}
 		})
@@ -88,4 +87,20 @@ func (c *Client) Warm(ctx context.Context, url string, n int) error {
 		}
 	}
 	return nil
+}
+
+// warmers returns n exchanges that are never sent. It calls Config.Proxy, in the caller's goroutine.
+func (t *Transport) warmers(ctx context.Context, url string, n int) ([]*exchange, error) {
+	all := make([]*exchange, n)
+	for i := range all {
+		hr, err := (&Request{URL: url}).build(ctx, &t.cfg)
+		if err != nil {
+			return nil, err
+		}
+		if all[i], err = t.prepare(hr); err != nil {
+			return nil, err
+		}
+		all[i].warms = true
+	}
+	return all, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// call is one Do: the context of its requests, by which the transport finds it.
+// call is one Do. It is also the context of its requests, from which the transport gets it.
 type call struct {
 	context.Context
 	c *Client
@@ -25,7 +25,7 @@ type call struct {
 	timing   *timing
 	unsent   atomic.Bool          // this attempt has failed before anything was sent
 	sent     atomic.Bool          // a server may have acted on this attempt
-	cancel   []context.CancelFunc // of what bounds the call
+	cancel   []context.CancelFunc // of the timeouts
 }
 
 type callKey struct{}
@@ -38,7 +38,7 @@ func (x *call) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// end releases what bounds the call.
+// end releases the timeouts of the call.
 func (x *call) end() {
 	for _, f := range x.cancel {
 		f()
@@ -81,12 +81,12 @@ func (x *call) within(d time.Duration, phase Phase) {
 	}
 }
 
-// explain says which request an error is about, without secrets.
+// explain adds the method and the URL to an error, without secrets.
 func (x *call) explain(hr *http.Request, err error) error {
 	return &url.Error{Op: hr.Method, URL: redactedURL(hr.URL), Err: err}
 }
 
-// follow sends hr and what redirects lead to.
+// follow sends hr and follows redirects.
 func (x *call) follow(hr *http.Request) (*http.Response, error) {
 	hops := redirects{cfg: &x.c.t.cfg, max: cmp.Or(x.r.MaxRedirects, x.c.t.cfg.MaxRedirects)}
 	for {
@@ -107,12 +107,12 @@ func (x *call) follow(hr *http.Request) (*http.Response, error) {
 	}
 }
 
-// drain reads what little there is of a body that nobody wants, if it comes soon, and closes it.
+// drain reads up to 2 KiB of an unwanted body within drainTime, and closes it.
 func drain(body io.ReadCloser) {
 	closed := make(chan struct{})
 	timer := time.AfterFunc(drainTime, func() {
 		defer close(closed)
-		_ = guard.Call(func() { _ = body.Close() }) // ends the Read under way
+		_ = guard.Call(func() { _ = body.Close() }) // ends the Read in progress
 	})
 	_, _ = io.CopyN(io.Discard, body, 2<<10)
 	if !timer.Stop() {
@@ -148,7 +148,7 @@ func (x *call) once(hr *http.Request, crossed bool) (*http.Response, error) {
 	return x.send(next, auth, crossed)
 }
 
-// auth returns how a request authenticates, or nil once a redirect has led elsewhere.
+// auth returns the Auth of the call, or nil once a redirect has led to another origin.
 func (x *call) auth(crossed bool) Auth {
 	switch {
 	case crossed:
@@ -159,7 +159,7 @@ func (x *call) auth(crossed bool) Auth {
 	return x.c.t.cfg.Auth
 }
 
-// send sends hr with cookies and credentials, which a copy of it has, and keeps the cookies of the response.
+// send sends a copy of hr with cookies and credentials, and stores the cookies of the response.
 func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, error) {
 	jar := x.c.t.cfg.Jar
 	if auth != nil || jar != nil || len(x.r.Cookies) > 0 {
@@ -184,7 +184,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
-	if resp.Request == nil { // of middleware that answers by itself
+	if resp.Request == nil { // middleware has answered by itself
 		resp.Request = hr
 	}
 	if resp.Body == nil {
@@ -202,7 +202,7 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// replay returns r such that it can be sent again, if it can.
+// replay returns r with a new body, and reports whether that is possible.
 func replay(r *http.Request) (*http.Request, bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, true

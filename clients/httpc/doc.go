@@ -17,7 +17,9 @@
 // A request whose connection turns out to be dead is sent again over another one if nothing of it was written, or if it
 // was the first on a reused connection, no response byte has arrived, and its method is idempotent (RFC 9110 9.2.2) or
 // it has an Idempotency-Key. Its body must be repeatable. A POST whose bytes may have reached a server is never
-// repeated. A [RetryPolicy] repeats more requests, by the same rules.
+// repeated. A response of status 408 that closes a reused connection counts as none, since it answers the idle time
+// before the request. A request is also sent again after 421, and without its Expect field after 417. A [RetryPolicy]
+// repeats more requests, by the same rules; a dial that fails has sent nothing.
 //
 // # Redirects
 //

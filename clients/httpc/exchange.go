@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// exchange is one request on its way, with all its attempts.
+// exchange is one request with all its attempts.
 type exchange struct {
 	t     *Transport
 	req   *http.Request // never modified
@@ -23,29 +23,29 @@ type exchange struct {
 	to      target
 	url     *url.URL // of the request, without the path of a socket
 	proxy   *url.URL
-	forward bool // a proxy passes the request on
+	forward bool // an HTTP proxy forwards the request
 
 	method     string
-	host, uri  string // as they are sent
+	host, uri  string // as sent
 	header     http.Header
 	body       io.ReadCloser // of this attempt, or nil
 	framing    http1.Framing
 	expects    bool
 	asksCoding bool
-	closes     bool     // the connection is not to be used again
-	upgrade    []string // what the request asks to switch to
-	protocol   string   // that an extended CONNECT may ask for instead
-	extended   bool     // this attempt is one
+	closes     bool     // the connection must not be reused
+	upgrade    []string // protocols in the Upgrade field
+	protocol   string   // requested by extended CONNECT instead
+	extended   bool     // this attempt is an extended CONNECT
 
-	bodyRead bool // some of body was read
-	bodyOver bool // body was closed, or its sender will close it
-	retries  int  // after which it may have been acted on
-	refused  int  // attempts of which nothing came, for certain
-	began    bool // the response has
-	warms    bool // of Warm: it is never sent
-	reused   bool // the connection was there before, perhaps for another host
-	acted    bool // a server may have acted on it
-	unfit    bool // its body cannot be sent as it was announced
+	bodyRead bool // reading of body has started
+	bodyOver bool // body has been closed, or its sender closes it
+	retries  int  // attempts repeated although the server may have acted on them
+	refused  int  // attempts on which the server certainly did not act
+	began    bool // the first byte of the response has arrived
+	warms    bool // it is made by Warm and never sent
+	reused   bool // the connection existed before, perhaps for another host
+	acted    bool // a server may have acted on any of its attempts
+	unfit    bool // its body does not match its length, or fails
 
 	sender *sender       // of the body in this attempt, or nil
 	stream *http2.Stream // of this attempt over HTTP/2
@@ -55,13 +55,13 @@ type exchange struct {
 type attemptError struct {
 	err   error
 	sent  bool // something may have been written
-	stale bool // the connection had been used before, and brought nothing this time
-	spare bool // the server says that it has not acted on the request
+	stale bool // the connection was reused, and no byte of a response arrived
+	spare bool // the server says that it did not act on the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }
 
-// prepare makes an exchange of r.
+// prepare makes an exchange for r.
 func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	x := &exchange{t: t, req: r, ctx: r.Context(), header: r.Header, method: r.Method}
 	x.trace = httptrace.ContextClientTrace(x.ctx)
@@ -92,14 +92,14 @@ func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	return x, nil
 }
 
-// frame decides how the end of the body is told.
+// frame chooses the framing of the body.
 func (x *exchange) frame(body io.ReadCloser) {
 	x.body = body
 	switch {
 	case body == nil, body == http.NoBody:
 		x.framing = http1.Framing{}
 		if x.method == http.MethodPost || x.method == http.MethodPut || x.method == http.MethodPatch {
-			x.framing = http1.Framing{Kind: http1.Sized} // says that there is none
+			x.framing = http1.Framing{Kind: http1.Sized} // Content-Length: 0
 		}
 	case x.req.ContentLength > 0 && !saysChunked(x.req.TransferEncoding):
 		x.framing = http1.Framing{Kind: http1.Sized, Length: x.req.ContentLength}
@@ -113,10 +113,10 @@ func (x *exchange) frame(body io.ReadCloser) {
 
 func saysChunked(te []string) bool { return len(te) > 0 && te[0] == "chunked" }
 
-// hasBody reports whether there is a body to be sent.
+// hasBody reports whether there is a body to send.
 func (x *exchange) hasBody() bool { return x.body != nil && x.body != http.NoBody }
 
-// closeBody closes the body of this attempt, unless that is somebody else's business by now.
+// closeBody closes the body of this attempt, unless its sender does.
 func (x *exchange) closeBody() {
 	if x.body != nil && !x.bodyOver {
 		x.bodyOver = true
@@ -124,13 +124,13 @@ func (x *exchange) closeBody() {
 	}
 }
 
-// fail ends x without a response.
+// fail ends x, which gets no response.
 func (x *exchange) fail() {
 	x.closeBody()
 	x.tellCall()
 }
 
-// tellCall says to the call, for a RetryPolicy, whether a server may have acted on x.
+// tellCall records in the call, for a RetryPolicy, whether a server may have acted on x.
 func (x *exchange) tellCall() {
 	switch {
 	case x.call == nil:
@@ -141,7 +141,7 @@ func (x *exchange) tellCall() {
 	}
 }
 
-// rewind gets the body ready for another attempt, and reports whether there is one.
+// rewind prepares the body for another attempt, and reports whether that is possible.
 func (x *exchange) rewind() bool {
 	if !x.hasBody() || !x.bodyRead {
 		return true
@@ -158,7 +158,7 @@ func (x *exchange) rewind() bool {
 	return true
 }
 
-// mayRepeat reports whether another attempt may be made after failure. Its rules are RFC 9110 9.2.2 and RFC 9112 9.3.1.
+// mayRepeat reports whether another attempt may follow failure: RFC 9110 9.2.2, RFC 9112 9.3.1.
 func (x *exchange) mayRepeat(failure *attemptError) bool {
 	var late *TimeoutError
 	if x.ctx.Err() != nil || x.unfit || errors.As(failure.err, &late) {
@@ -175,8 +175,8 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 	return true
 }
 
-// tooLate reports whether the server has ended a connection that was idle for too long, and said so by a 408 that crossed
-// with x, which can then be sent again: RFC 9110 15.5.9. resp is then over.
+// tooLate reports whether resp is the 408 of a server that closes an idle connection, sent before it received x, and
+// whether x may be sent again: RFC 9110 15.5.9. If so, it closes resp.
 func (x *exchange) tooLate(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close || !x.reused || x.retries > 0 || x.ctx.Err() != nil {
 		return false
@@ -189,10 +189,10 @@ func (x *exchange) tooLate(resp *http.Response) bool {
 	return true
 }
 
-// maxRefused is how often a request is sent again that was certainly not acted on.
+// maxRefused limits the repetitions of a request on which no server has acted.
 const maxRefused = 5
 
-// isIdempotent reports whether carrying the request out twice does no harm.
+// isIdempotent reports whether the request may be executed twice: RFC 9110 9.2.2, or it has an Idempotency-Key.
 func (x *exchange) isIdempotent() bool {
 	switch x.method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
@@ -203,7 +203,7 @@ func (x *exchange) isIdempotent() bool {
 	return keyed || alsoKeyed
 }
 
-// askCoding decides whether the response may be compressed.
+// askCoding decides whether to request compression.
 func (x *exchange) askCoding() {
 	_, codes := x.header["Accept-Encoding"]
 	_, ranges := x.header["Range"]

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// mux is a connection of HTTP/2, which carries many exchanges. The pool has a goroutine that reads it.
+// mux is an HTTP/2 connection. A goroutine of the pool reads it.
 type mux struct {
 	t      *Transport
 	nc     *chanio.Conn
@@ -20,12 +20,12 @@ type mux struct {
 
 	// Guarded by the pool's lock.
 	group  *group
-	guests []*group // of other hosts, that it serves too
+	guests []*group // groups of other hosts that it serves too
 	inUse  int      // exchanges
 	used   bool
-	gone   bool      // takes no more requests
+	gone   bool      // it accepts no more requests
 	back   time.Time // when the last exchange ended
-	until  time.Time // when it is too old; zero means never
+	until  time.Time // when it expires; zero means never
 }
 
 func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
@@ -34,7 +34,7 @@ func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
 	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, cfg), secure: secure}
 }
 
-// startMux adds m, which was dialled for w, to its group, hands it to all who wait, and reads it.
+// startMux adds m, which was dialled for w, to its group, grants it to waiters, and starts its reader.
 func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	p.mu.Lock()
 	g.dials--
@@ -55,7 +55,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	p.runs.Go(func() { p.run(m) })
 	p.serveLocked(g, m)
 	victim := p.dialLocked(g)
-	if victim == nil && m.idleLocked() { // nobody waits for it any more
+	if victim == nil && m.idleLocked() { // its waiters have left
 		victim = p.serveOthersLocked(g)
 	}
 	p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
@@ -63,7 +63,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	victim.abort(nil)
 }
 
-// serveLocked hands m to those who wait in g, as far as it has room.
+// serveLocked grants m to the waiters of g, as far as it has room for streams.
 func (p *pool) serveLocked(g *group, m *mux) {
 	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
 		m.takenLocked()
@@ -94,14 +94,14 @@ func (p *pool) run(m *mux) {
 	victim.abort(nil)
 }
 
-// retire has m take no more requests, and end with those under way.
+// retire stops new requests on m, which ends with its last stream.
 func (p *pool) retire(m *mux) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.retireLocked(m)
 }
 
-// retireLocked has m take no more requests, and end with those under way.
+// retireLocked is retire for callers that hold the lock.
 func (p *pool) retireLocked(m *mux) {
 	if m.gone {
 		return
@@ -117,7 +117,7 @@ func (p *pool) retireLocked(m *mux) {
 	m.h2.Shutdown() // does not block
 }
 
-// serving yields the connections that take requests.
+// serving yields the connections that accept requests.
 func (g *group) serving(yield func(*mux) bool) {
 	for _, list := range [...][]*mux{g.muxes, g.borrowed} {
 		for _, m := range list {
@@ -128,7 +128,7 @@ func (g *group) serving(yield func(*mux) bool) {
 	}
 }
 
-// retireEndedLocked retires those that the server takes no more requests on, so that they stand in the way of no others.
+// retireEndedLocked retires connections on which the server accepts no more requests.
 func (p *pool) retireEndedLocked(g *group) {
 	for again := true; again; {
 		again = false
@@ -142,7 +142,7 @@ func (p *pool) retireEndedLocked(g *group) {
 	}
 }
 
-// muxLocked returns a connection that takes another request, without a wait unless no further one can be made.
+// muxLocked returns a connection with a free stream, or, if no further connection can be made, any that accepts requests.
 func (p *pool) muxLocked(g *group) (best *mux) {
 	p.retireEndedLocked(g)
 	free, full := 0, p.fullLocked(g)
@@ -168,7 +168,7 @@ func isDone(ch <-chan struct{}) bool {
 	}
 }
 
-// waitingLocked returns how many exchanges have m and no stream yet. Tunnels have a stream and are no exchanges any more.
+// waitingLocked returns how many exchanges on m have no stream yet. Tunnels are not counted.
 func (m *mux) waitingLocked() int { return max(m.inUse-m.h2.Exchanges(), 0) }
 
 // wasUsed reports whether an exchange on m has ended.
@@ -178,8 +178,8 @@ func (m *mux) wasUsed() bool {
 	return m.used
 }
 
-// makeRoomLocked retires the connection of HTTP/2 that has been idle for longest if there are as many connections as may be.
-// Its end begins the dial of a waiter.
+// makeRoomLocked retires the HTTP/2 connection that has been idle longest if MaxConns is reached. Its end starts the dial of
+// a waiter.
 func (p *pool) makeRoomLocked() {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
 		return
@@ -205,7 +205,7 @@ func (m *mux) takenLocked() {
 	}
 }
 
-// release ends an exchange on m, and lets the next begin that waits for a connection.
+// release ends an exchange on m, and grants m to the next waiter.
 func (m *mux) release() {
 	p := m.t.pool
 	p.mu.Lock()
@@ -218,7 +218,7 @@ func (m *mux) release() {
 	m.restAndUnlock()
 }
 
-// serveNextLocked hands m to the request that has waited longest for a connection, for its own host or another.
+// serveNextLocked grants m to the waiter of its group that has waited longest, or to one of another host that it serves.
 func (m *mux) serveNextLocked() {
 	first, g := m.group.waiters.Front(), m.group
 	for i := 0; first == nil && i < len(m.guests); i++ {
@@ -231,7 +231,7 @@ func (m *mux) serveNextLocked() {
 	}
 }
 
-// expiry is when m, idle as it is, is too old; zero means never.
+// expiry returns when m expires if it stays idle; zero means never.
 func (m *mux) expiry(idle time.Duration) time.Time {
 	at := m.until
 	if idle > 0 {
@@ -242,11 +242,11 @@ func (m *mux) expiry(idle time.Duration) time.Time {
 	return at
 }
 
-// sweepMuxesLocked retires what has been idle for too long.
+// sweepMuxesLocked retires the expired idle connections of g.
 func (p *pool) sweepMuxesLocked(g *group, now time.Time) {
 	for _, m := range slices.Clone(g.muxes) {
 		if m.inUse > 0 {
-			continue // its end arms the timer
+			continue // release arms the timer
 		}
 		if !m.idleLocked() {
 			p.armLocked(within(p.t.cfg.IdleTimeout))

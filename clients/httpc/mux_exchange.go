@@ -222,7 +222,7 @@ func (st *muxStream) next(expecting bool) (*http2.Head, error) {
 	return st.s.Head(ctx)
 }
 
-// inform passes on an informational response.
+// inform records an informational response and passes it to the trace.
 func (x *exchange) inform(h *http2.Head) error {
 	header, _ := muxHeader(h.Fields)
 	if x.call != nil {

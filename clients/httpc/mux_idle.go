@@ -6,11 +6,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// idleLocked reports whether m carries nothing. A tunnel, or a WebSocket, is no exchange any more, and keeps it busy.
+// idleLocked reports whether m has no exchange and no stream, such as a tunnel or a WebSocket.
 func (m *mux) idleLocked() bool { return m.inUse == 0 && m.h2.InFlight() == 0 }
 
-// restAndUnlock is for a connection on which something has ended: one that is too old is retired, and one that is idle waits
-// for its time, or makes room for the requests to other hosts that wait for that.
+// restAndUnlock is called when an exchange or a tunnel on m has ended. It retires m if it has expired. An idle m arms the
+// timer, and may be retired for waiters of other hosts.
 func (m *mux) restAndUnlock() {
 	p := m.t.pool
 	var victim *conn
@@ -27,7 +27,7 @@ func (m *mux) restAndUnlock() {
 	victim.abort(nil)
 }
 
-// tunnelled has the end of a tunnel noted, which is over when its stream is.
+// tunnelled calls restAndUnlock when the stream of a tunnel has ended.
 func (st *muxStream) tunnelled(tunnel *chanio.Conn) {
 	tunnel.Out.OnDone(func() {
 		<-st.s.Done()

@@ -3,8 +3,10 @@ package httpc
 import (
 	"context"
 	"crypto/tls"
+	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -108,4 +110,11 @@ func hookPanics(t *testing.T, s *rawServer, cfg *Config, trace *httptrace.Client
 			t.Error("the stream is not over")
 		}
 	}
+}
+
+// TestPanicOfAProxyFunctionIsTheCallers also in Warm, whose goroutines do not call it.
+func TestPanicOfAProxyFunctionIsTheCallers(t *testing.T) {
+	c := newClient(t, &Config{Proxy: func(*http.Request) (*url.URL, error) { panic("mine") }})
+	require.PanicsWithValue(t, "mine", func() { _ = c.Warm(t.Context(), "http://a.example", 2) })
+	require.PanicsWithValue(t, "mine", func() { _, _ = c.Get(t.Context(), "http://a.example") })
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// roundTrip makes one attempt of x on c, which it gives back to the pool, or whose end it is, unless the body of the
-// response takes it over.
+// roundTrip makes one attempt of x on c. It releases or ends c, unless the body of the response takes c over.
 func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	reused := c.used
 	c.used, x.reused = true, reused
@@ -33,7 +32,7 @@ func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	if err != nil {
 		arrived := c.nc.Stats().BytesIn != before || len(c.src.Buffered()) > 0
 		if failure := s.failure(); failure != nil && !arrived && x.ctx.Err() == nil {
-			err = failure // such as an error of the body that is sent
+			err = failure // such as an error of the request body
 		}
 		return nil, c.lost(s, &attemptError{err: c.why(x, early(err)), sent: true, stale: reused && !arrived})
 	}
@@ -45,7 +44,7 @@ func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	return resp, nil
 }
 
-// early makes the end of the stream before or within a head an error that says so.
+// early converts io.EOF before the end of a head to io.ErrUnexpectedEOF.
 func early(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -63,7 +62,7 @@ func (c *conn) lost(s *sender, failure *attemptError) *attemptError {
 
 func (c *conn) abandon(x *exchange) { _ = c.lost(x.sender, &attemptError{}) }
 
-// begin has the body sent, unless that is done or must wait, and sets the time for the head of the response.
+// begin starts sending the body, unless it has been sent or must wait, and sets the deadline of the head of the response.
 func (c *conn) begin(x *exchange) (*sender, error) {
 	switch {
 	case !x.hasBody(), x.bodyRead && !x.expects:
@@ -81,7 +80,7 @@ func (c *conn) begin(x *exchange) (*sender, error) {
 	return send(x, c), nil
 }
 
-// awaitContinue sets how long the answer to Expect may take.
+// awaitContinue sets the deadline of the 100 response.
 func (c *conn) awaitContinue(x *exchange) error {
 	if trace := x.trace; trace != nil && trace.Wait100Continue != nil {
 		trace.Wait100Continue()
@@ -89,8 +88,8 @@ func (c *conn) awaitContinue(x *exchange) error {
 	return c.nc.SetReadDeadline(within(c.t.cfg.ExpectTimeout))
 }
 
-// readFinal reads heads until one is final, or switches protocols. A sender is begun when the server, or the time, says
-// that it may.
+// readFinal reads heads until one is final or switches protocols. It starts the sender after a 100 response or
+// ExpectTimeout.
 func (c *conn) readFinal(x *exchange, s **sender) error {
 	waiting := x.expects
 	for informed := 0; ; {
@@ -124,12 +123,12 @@ func (c *conn) readFinal(x *exchange, s **sender) error {
 
 var errInformational = errors.New("httpc: too many informational responses")
 
-// isTime reports whether err means that a deadline has passed, and nothing else.
+// isTime reports whether err means only that a deadline has passed.
 func isTime(x *exchange, err error) bool {
 	return x.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(x.ctx, err)
 }
 
-// readHead reads a head, and tells the trace when the response begins.
+// readHead reads a head, and calls GotFirstResponseByte of the trace.
 func (c *conn) readHead(x *exchange) error {
 	if trace := x.trace; trace != nil && trace.GotFirstResponseByte != nil && !x.began {
 		if len(c.src.Buffered()) == 0 {
@@ -143,7 +142,7 @@ func (c *conn) readHead(x *exchange) error {
 	return c.head.Read(x.ctx, c.src, &c.limits)
 }
 
-// inform passes on an informational response.
+// inform records an informational response and passes it to the trace.
 func (c *conn) inform(x *exchange, status int) error {
 	c.limits.Head -= c.head.Len()
 	if x.call != nil {
@@ -165,7 +164,7 @@ func (c *conn) inform(x *exchange, status int) error {
 	return nil
 }
 
-// response makes a response of the head that has been read.
+// response makes a response of the final head.
 func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	h := &c.head
 	framing, reuse, err := h.Framing(x.method)
@@ -185,7 +184,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		delete(r.Header, "Connection") // as net/http does: Close has it
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
-	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead)
+	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
 	r.ContentLength = lengthOf(h, framing, x.method)
 	if framing.Kind == http1.Chunked {
 		r.TransferEncoding = []string{"chunked"}
@@ -199,13 +198,13 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		return r, c.handOver(x, s, r)
 	}
 	if h.Status > 299 && !s.isDone() {
-		s.halt() // the server has said no to the rest of the body
+		s.halt() // the server does not want the rest of the body
 	}
 	c.attach(x, s, r, reuse)
 	return r, nil
 }
 
-// statusText is the code with the reason, as net/http has it.
+// statusText returns the code and the reason, as in net/http.
 func statusText(status int, reason []byte) string {
 	if known := http.StatusText(status); known == string(reason) {
 		if text, ok := statusTexts[status]; ok {
@@ -215,7 +214,7 @@ func statusText(status int, reason []byte) string {
 	return strconv.Itoa(status) + " " + string(reason)
 }
 
-// statusTexts are those of the codes that are seen most.
+// statusTexts are the texts of frequent codes, which need no allocation.
 var statusTexts = map[int]string{
 	200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 302: "302 Found",
 	304: "304 Not Modified", 404: "404 Not Found",
@@ -233,8 +232,7 @@ func lengthOf(h *http1.ResponseHead, f http1.Framing, method string) int64 {
 	return -1
 }
 
-// headerOf returns the fields as net/http shows them, and the names of the trailers that they announce, where there may be
-// any.
+// headerOf returns the fields as net/http does, and the names of announced trailers if the message may have trailers.
 func headerOf(f *http1.Fields, text string, trailers bool) (header, trailer http.Header) {
 	header = f.Map(text, func(k http1.Known, i int) bool {
 		if k == http1.Trailer && trailers {

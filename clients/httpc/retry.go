@@ -104,7 +104,7 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 	return slices.Contains(statuses, resp.StatusCode)
 }
 
-// mayRepeat reports whether carrying out a request twice does no harm, or it was certainly not carried out.
+// mayRepeat reports whether r may be executed twice, or certainly was not sent.
 func (x *call) mayRepeat(r *http.Request) bool {
 	e := exchange{method: r.Method, header: r.Header}
 	return e.isIdempotent() || x.unsent.Load() && !x.sent.Load()

@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// sender sends a body in a goroutine, beside the reading of the response. The holder of the response asks it to stop when
-// the server does not want the rest.
+// sender sends a body in a goroutine while the response is read. The exchange stops it if the server does not want the
+// rest.
 type sender struct {
 	out  outgoing
 	x    *exchange
@@ -24,15 +24,15 @@ type sender struct {
 	stop context.CancelFunc
 	done chan struct{} // closed when the body has been sent, or will not be
 
-	last atomic.Bool // everything has been read, and is being written
+	last atomic.Bool // the whole body has been read, and its last bytes are being written
 
-	mu     sync.Mutex // guards what follows
-	headed bool       // the head of the response has come
-	unfit  bool       // it is the body that cannot be sent
+	mu     sync.Mutex // guards the fields below
+	headed bool       // the head of the response has arrived
+	unfit  bool       // the body failed, or does not match its length
 	err    error      // why the body was not sent; valid when done is closed
 }
 
-// pieces are what bodies are read into.
+// pieces holds the buffers of senders.
 var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 func send(x *exchange, out outgoing) *sender {
@@ -48,7 +48,7 @@ func (s *sender) run() {
 	defer s.stop()
 	returned := false
 	defer func() {
-		if !returned { // a panic of the body, or runtime.Goexit
+		if !returned { // the body panicked or called runtime.Goexit
 			s.fail(s.refuse(chanio.Recovered(recover())))
 		}
 	}()
@@ -68,7 +68,7 @@ func (s *sender) run() {
 	returned = true
 }
 
-// finished gives the response its time.
+// finished starts HeadTimeout.
 func (s *sender) finished() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *sender) finished() {
 	}
 }
 
-// gotHead says that the head of the response has come, so that it needs no more time.
+// gotHead stops HeadTimeout.
 func (s *sender) gotHead() {
 	if s == nil {
 		return
@@ -94,8 +94,8 @@ func (s *sender) setErr(err error) {
 	s.err = err
 }
 
-// fail ends the connection of a body that cannot be sent as a whole, so that it never looks complete. If it is the server
-// that takes no more, there may be a response that says why.
+// fail records err and ends the connection, so that an incomplete body never looks complete. If the server has stopped
+// reading, the connection stays, since a response may say why.
 func (s *sender) fail(err error) {
 	s.setErr(err)
 	if !s.out.ended() {
@@ -135,7 +135,7 @@ func (s *sender) copy() error {
 	}
 }
 
-// refuse notes that the body is not what was announced, so that another attempt would be no better.
+// refuse records that the body failed or does not match its length, so that another attempt would fail too.
 func (s *sender) refuse(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *sender) refuse(err error) error {
 	return err
 }
 
-// isUnfit reports whether it is the body that could not be sent.
+// isUnfit reports whether refuse was called.
 func (s *sender) isUnfit() bool {
 	if s == nil {
 		return false
@@ -163,7 +163,7 @@ func (s *sender) finish(piece []byte) error {
 	return s.out.finish(s.ctx, piece, trailers)
 }
 
-// trailers returns the trailers, whose values are known when the body is at its end.
+// trailers returns the trailers, whose values are valid at the end of the body.
 func (x *exchange) trailers() (http.Header, error) {
 	if x.framing.Kind != http1.Chunked {
 		return nil, nil
@@ -178,11 +178,11 @@ func (x *exchange) trailers() (http.Header, error) {
 	return x.req.Trailer, nil
 }
 
-// patience is how long the end of a body that has been read is waited for when the response has ended.
+// patience limits how long complete waits for the last bytes of a body to be written.
 const patience = 50 * time.Millisecond
 
-// complete reports whether the request has been sent as a whole. Otherwise it stops the sender, and the connection must
-// not be used again.
+// complete reports whether the whole request has been sent. Otherwise it stops the sender, and the connection must not be
+// reused.
 func (s *sender) complete() bool {
 	if s == nil {
 		return true
@@ -206,7 +206,7 @@ func (s *sender) complete() bool {
 	return s.failure() == nil
 }
 
-// halt stops the sender: what it is writing is cut short, and what it is reading is told to end if it can be.
+// halt stops the sender. It interrupts its write, and its read if the type of the body permits that.
 func (s *sender) halt() {
 	if s == nil {
 		return
@@ -228,7 +228,7 @@ func (s *sender) failure() error {
 	return s.err
 }
 
-// isDone reports whether the sender is at its end.
+// isDone reports whether the sender has read the whole body.
 func (s *sender) isDone() bool {
 	if s == nil {
 		return true

@@ -54,7 +54,7 @@ func saysClose(h http.Header) bool {
 	return false
 }
 
-// appendFields appends the fields of the request by name, without those that are made of its other members.
+// appendFields appends the header fields, sorted by name, except those that are derived from other fields of the Request.
 func (c *conn) appendFields(p []byte, x *exchange) []byte {
 	c.names = c.names[:0]
 	for name := range x.header {
@@ -106,7 +106,7 @@ func sortedKeys(h http.Header) []string {
 	return keys
 }
 
-// field appends a field line and tells the trace.
+// field appends a field line and calls WroteHeaderField of the trace.
 func (c *conn) field(p []byte, x *exchange, name, value string) []byte {
 	if trace := x.trace; trace != nil && trace.WroteHeaderField != nil {
 		trace.WroteHeaderField(name, []string{value})
@@ -114,11 +114,10 @@ func (c *conn) field(p []byte, x *exchange, name, value string) []byte {
 	return http1.AppendField(p, name, value)
 }
 
-// smallMax is how long a body may be that is sent with the head, in one write: what a connection accepts without waiting.
+// smallMax is the length up to which a body in memory is written together with the head.
 const smallMax = 32 << 10
 
-// smallBody returns the bytes of a body that lie in memory, if they can be told from its type, or a body whose reads do not
-// wait.
+// smallBody reports whether the body is in memory and at most smallMax long. It returns its bytes if they are accessible.
 func (x *exchange) smallBody() (piece []byte, ok bool) {
 	if x.framing.Kind != http1.Sized || x.framing.Length > smallMax {
 		return nil, false
@@ -129,7 +128,7 @@ func (x *exchange) smallBody() (piece []byte, ok bool) {
 	return nil, inMemory(x.body)
 }
 
-// readSmall reads a body whose reads do not wait.
+// readSmall reads a body in memory, and checks its length.
 func (x *exchange) readSmall(piece []byte) ([]byte, error) {
 	x.bodyRead = true
 	if piece == nil {

@@ -10,21 +10,21 @@ import (
 	"sync"
 )
 
-// Config says how a [Cache] behaves. The zero value, and nil, mean the defaults.
+// Config configures a [Cache]. nil and the zero value use the defaults.
 type Config struct {
-	// MaxBody is how long a body may be that is stored. 0 means 8 MiB; negative means that only empty ones are.
+	// MaxBody limits the length of a stored body. 0 means 8 MiB; negative means that only empty bodies are stored.
 	MaxBody int64
 
-	// MaxVariants is how many responses of one URL are stored that differ in the requests that they answer (Vary). The
-	// oldest goes first. 0 means 16; negative means 1.
+	// MaxVariants limits the stored responses of one URL that differ by Vary. The oldest is dropped first. 0 means 16;
+	// negative means 1.
 	MaxVariants int
 
-	// Logger gets one line about each failure of the Store. Nil means silence.
+	// Logger logs failures of the Store. nil means no logging.
 	Logger *slog.Logger
 }
 
-// Cache stores responses and answers requests by them. Its methods are for any goroutine. It has no goroutine and needs no
-// closing.
+// Cache stores responses and answers requests with them. Its methods are safe for concurrent use. It starts no goroutine
+// and need not be closed.
 type Cache struct {
 	store Store
 	cfg   Config
@@ -32,7 +32,7 @@ type Cache struct {
 	mu    sync.Mutex
 	epoch uint64            // counts invalidations
 	since map[string]uint64 // the epoch of the last invalidation of a URL
-	floor uint64            // that of those which since does not have any more
+	floor uint64            // the epoch of the last invalidation of any URL not in since
 }
 
 // New returns a Cache over store. cfg may be nil.
@@ -48,15 +48,15 @@ func New(store Store, cfg *Config) *Cache {
 	return c
 }
 
-// statusField says what the cache has done: RFC 9211.
+// statusField is the field that reports what the cache did: RFC 9211.
 const statusField = "Cache-Status"
 
-// What the cache has done, as members of the field.
+// The values that the cache adds to the field.
 const (
-	hit       = "weir; hit"                       // the server was not asked
-	validated = "weir; fwd=stale; fwd-status=304" // it says that what is stored holds
-	onError   = "weir; hit; detail=error"         // it cannot be asked
-	missed    = "weir; fwd=miss"                  // it has answered
+	hit       = "weir; hit"                       // answered without the server
+	validated = "weir; fwd=stale; fwd-status=304" // the server confirmed the stored response
+	onError   = "weir; hit; detail=error"         // stale, because the server failed
+	missed    = "weir; fwd=miss"                  // answered by the server
 )
 
 func mark(h http.Header, how string) { h[statusField] = append(h[statusField], how) }
@@ -76,8 +76,8 @@ func (c *Cache) body(ctx context.Context, url string, v *variant) ([]byte, bool)
 	return p, err == nil && v.isWhole(p)
 }
 
-// saveSince stores a page that was made of what was known at epoch, unless its URL has been invalidated since. It looks
-// again behind that, for an invalidation may have come in between, whose own deletion this would undo.
+// saveSince stores a page that was loaded at epoch, unless its URL has been invalidated since. It checks again after
+// storing, because an invalidation in between would be undone.
 func (c *Cache) saveSince(ctx context.Context, p *page, epoch uint64) {
 	if c.invalidated(p.URL, epoch) {
 		return
@@ -131,10 +131,10 @@ func (c *Cache) drop(ctx context.Context, url string, v *variant) {
 	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })
 }
 
-// maxSince is how many invalidations are remembered one by one.
+// maxSince limits the length of Cache.since.
 const maxSince = 1024
 
-// invalidate forgets what is stored of a URL, and what is on its way to be, also if ctx has ended: it has happened.
+// invalidate deletes the stored responses of a URL, and prevents storing those in progress. It ignores the end of ctx.
 func (c *Cache) invalidate(ctx context.Context, url string) {
 	c.mu.Lock()
 	c.epoch++
@@ -147,7 +147,7 @@ func (c *Cache) invalidate(ctx context.Context, url string) {
 	c.forget(context.WithoutCancel(ctx), url)
 }
 
-// forget deletes what is stored of a URL.
+// forget deletes the stored responses of a URL.
 func (c *Cache) forget(ctx context.Context, url string) {
 	if p := c.load(ctx, url); p != nil {
 		for _, v := range p.Variants {
@@ -157,7 +157,7 @@ func (c *Cache) forget(ctx context.Context, url string) {
 	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)) })
 }
 
-// now returns the epoch that a request begins in.
+// now returns the current epoch.
 func (c *Cache) now() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,7 +170,7 @@ func (c *Cache) invalidated(url string, epoch uint64) bool {
 	return epoch < max(c.since[url], c.floor)
 }
 
-// get asks the store.
+// get returns a value of the store.
 func (c *Cache) get(ctx context.Context, key string) (p []byte, err error) {
 	failed := c.call("Get", func() error {
 		p, err = c.store.Get(ctx, key)
@@ -184,7 +184,7 @@ func (c *Cache) get(ctx context.Context, key string) (p []byte, err error) {
 
 var errStore = errors.New("cache: the store has panicked")
 
-// call calls the store, and reports whether that failed.
+// call calls the store, recovers a panic, and reports whether the call failed.
 func (c *Cache) call(what string, f func() error) (failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -214,7 +214,7 @@ func isUnsafe(method string) bool {
 	return true
 }
 
-// Clear forgets what is stored of a URL, for instance because it has been changed by another way.
+// Clear deletes the stored responses of a URL, for example because the resource was changed by other means.
 func (c *Cache) Clear(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// isConditional reports whether a request has conditions that the cache does not look at.
+// isConditional reports whether a request has conditions that the cache does not evaluate.
 func isConditional(h http.Header) bool {
 	for _, name := range []string{"If-Match", "If-Unmodified-Since"} {
 		if _, ok := h[name]; ok {
@@ -15,7 +15,7 @@ func isConditional(h http.Header) bool {
 	return false
 }
 
-// holdsFor reports whether the one who asks has the response already: RFC 9111 4.3.2.
+// holdsFor reports whether the conditions of r say that the caller already has the response: RFC 9111 4.3.2.
 func (v *variant) holdsFor(r *http.Request) bool {
 	if list, ok := r.Header["If-None-Match"]; ok {
 		return matchesTag(strings.Join(list, ","), v.Header.Get("Etag"))
@@ -31,7 +31,7 @@ func (v *variant) holdsFor(r *http.Request) bool {
 	return !changed.After(since)
 }
 
-// matchesTag compares weakly: RFC 9110 8.8.3.2.
+// matchesTag reports whether a list of entity tags contains tag, by weak comparison: RFC 9110 8.8.3.2.
 func matchesTag(list, tag string) bool {
 	if strings.Trim(list, " \t") == "*" {
 		return true
@@ -46,7 +46,7 @@ func matchesTag(list, tag string) bool {
 	return false
 }
 
-// validating returns r with the conditions that tell whether v holds, or nil if v has no validator: RFC 9111 4.3.1.
+// validating returns r with the validators of v as conditions, or nil if v has none: RFC 9111 4.3.1.
 func (v *variant) validating(r *http.Request) *http.Request {
 	tag, changed := v.Header.Get("Etag"), v.Header.Get("Last-Modified")
 	if tag == "" && changed == "" {
@@ -68,7 +68,7 @@ func (v *variant) validating(r *http.Request) *http.Request {
 	return r
 }
 
-// isOf reports whether a response that says that nothing has changed is about v: RFC 9111 4.3.4.
+// isOf reports whether a 304 with header h refers to v: RFC 9111 4.3.4.
 func (v *variant) isOf(h http.Header) bool {
 	tag := h.Get("Etag")
 	if tag == "" || strings.HasPrefix(tag, "W/") {

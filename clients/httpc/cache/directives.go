@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// directives are those of Cache-Control, RFC 9111 5.2, with their names in lower case. One that is given twice has its
-// first value.
+// directives are the directives of Cache-Control, with names in lower case: RFC 9111 5.2. The first value of a repeated
+// directive counts.
 type directives map[string]string
 
-// parseDirectives reads the fields. A comma within a quoted string separates nothing.
+// parseDirectives parses the Cache-Control fields. A comma in a quoted string does not separate directives.
 func parseDirectives(h http.Header) directives {
 	d := directives{}
 	for _, line := range h["Cache-Control"] {
@@ -49,7 +49,7 @@ func cutItem(list string) (item, rest string) {
 	return strings.Trim(list, " \t"), ""
 }
 
-// unquote returns what a quoted string says, RFC 9110 5.6.4, or s if it is none.
+// unquote returns the value of a quoted string (RFC 9110 5.6.4), or s if it is not one.
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return s
@@ -69,8 +69,8 @@ func (d directives) has(name string) bool {
 	return ok
 }
 
-// seconds returns the value of a directive that is a number of seconds. One that cannot be read is 0, by which what it is
-// about is as old as can be: RFC 9111 4.2.1.
+// seconds returns the value of a directive in seconds. An invalid value is 0, which makes the response stale:
+// RFC 9111 4.2.1.
 func (d directives) seconds(name string) (value time.Duration, ok bool) {
 	text, ok := d[name]
 	if !ok {
@@ -80,10 +80,10 @@ func (d directives) seconds(name string) (value time.Duration, ok bool) {
 	return value, true
 }
 
-// maxSeconds is what RFC 9111 1.2.2 makes of longer times.
+// maxSeconds replaces larger values: RFC 9111 1.2.2.
 const maxSeconds = math.MaxInt32
 
-// parseSeconds reads delta-seconds.
+// parseSeconds parses delta-seconds.
 func parseSeconds(text string) (time.Duration, bool) {
 	n := int64(0)
 	for i := range len(text) {
@@ -105,7 +105,7 @@ func (d directives) fields(name string) (names []string) {
 	return names
 }
 
-// asks are the directives of a request. Pragma counts where there is no Cache-Control, RFC 9111 5.4.
+// asks returns the directives of a request. Pragma counts if there is no Cache-Control: RFC 9111 5.4.
 func asks(h http.Header) directives {
 	d := parseDirectives(h)
 	if len(h["Cache-Control"]) == 0 && strings.Contains(strings.ToLower(strings.Join(h["Pragma"], ",")), "no-cache") {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// heuristic is the share of the time since its last change for which a response without a lifetime is fresh, and
-// maxHeuristic the most that comes to. RFC 9111 4.2.2.
+// A response without an explicit lifetime is fresh for 1/heuristic of the time since its last change, at most
+// maxHeuristic: RFC 9111 4.2.2.
 const (
 	heuristic    = 10
 	maxHeuristic = 24 * time.Hour
 )
 
-// cacheable are the statuses whose responses may be stored without being asked to: RFC 9110 15.1.
+// cacheable are the statuses that are cacheable by default: RFC 9110 15.1.
 var cacheable = map[int]bool{
 	200: true, 203: true, 204: true, 300: true, 301: true, 308: true, 404: true, 405: true, 410: true, 414: true, 501: true,
 }
 
-// understood reports whether the cache knows all that a status asks of it: RFC 9111 5.2.2.3.
+// understood reports whether the cache implements the caching rules of a status: RFC 9111 5.2.2.3.
 func understood(status int) bool {
 	return cacheable[status] || status == 302 || status == 303 || status == 307
 }
@@ -41,7 +41,7 @@ func storable(asks directives, status int, h http.Header) bool {
 	return says.has("max-age") || says.has("public") || says.has("private") || len(h["Expires"]) > 0 || cacheable[status]
 }
 
-// timeOf reads a field that is a date: RFC 9110 5.6.7, in any case, and UTC for GMT: RFC 9111 4.2.
+// timeOf parses a date field: RFC 9110 5.6.7. It ignores case and accepts UTC for GMT: RFC 9111 4.2.
 func timeOf(h http.Header, name string) (time.Time, bool) {
 	text := h.Get(name)
 	if n := len(text) - 4; n > 0 && (strings.EqualFold(text[n:], " GMT") || strings.EqualFold(text[n:], " UTC")) {
@@ -57,13 +57,13 @@ func timeOf(h http.Header, name string) (time.Time, bool) {
 	return t, true
 }
 
-// isTwoDigits reports whether the year of a date has two digits, of which RFC 9110 5.6.7 says what century is meant.
+// isTwoDigits reports whether the year of a date has two digits; RFC 9110 5.6.7 defines the century.
 func isTwoDigits(date string) bool {
 	_, err := time.Parse(time.RFC850, date)
 	return err == nil
 }
 
-// date is when the server made the response.
+// date returns when the server generated the response.
 func (v *variant) date() time.Time {
 	if t, ok := timeOf(v.Header, "Date"); ok {
 		return t
@@ -71,7 +71,7 @@ func (v *variant) date() time.Time {
 	return v.Received
 }
 
-// lifetime is how old the response may become: RFC 9111 4.2.1.
+// lifetime returns the freshness lifetime: RFC 9111 4.2.1.
 func (v *variant) lifetime() time.Duration {
 	says := parseDirectives(v.Header)
 	if d, ok := says.seconds("max-age"); ok {
@@ -90,7 +90,7 @@ func (v *variant) lifetime() time.Duration {
 	return 0
 }
 
-// age is how old the response is: RFC 9111 4.2.3. It is never more than 68 years, for a Date may be that of any year.
+// age returns the age of the response: RFC 9111 4.2.3. It is at most 68 years, since Date may have any year.
 func (v *variant) age(now time.Time) time.Duration {
 	apparent := min(max(v.Received.Sub(v.date()), 0), maxSeconds*time.Second)
 	first, _, _ := strings.Cut(v.Header.Get("Age"), ",")
@@ -99,7 +99,7 @@ func (v *variant) age(now time.Time) time.Duration {
 	return min(max(apparent, corrected)+max(now.Sub(v.Received), 0), maxSeconds*time.Second)
 }
 
-// usable reports whether the response may be used without asking the server: RFC 9111 4.2 and 5.2.1.
+// usable reports whether the response may be used without validation: RFC 9111 4.2, 5.2.1.
 func (v *variant) usable(asks directives, now time.Time) bool {
 	says := parseDirectives(v.Header)
 	if asks.has("no-cache") || says.has("no-cache") && says["no-cache"] == "" {
@@ -122,7 +122,7 @@ func (v *variant) usable(asks directives, now time.Time) bool {
 	return asks["max-stale"] == "" || age-life <= most
 }
 
-// usableOnError reports whether the response may be used because the server cannot be asked: RFC 5861 4.
+// usableOnError reports whether a stale response may be used because the server failed: RFC 5861 4.
 func (v *variant) usableOnError(asks directives, now time.Time) bool {
 	says := parseDirectives(v.Header)
 	if says.has("must-revalidate") || says.has("no-cache") || asks.has("no-cache") {

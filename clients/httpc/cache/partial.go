@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// isRanged reports whether a request asks for a part: RFC 9110 14.2.
+// isRanged reports whether a request has a Range that applies: RFC 9110 14.2.
 func isRanged(r *http.Request) bool {
 	return r.Method != http.MethodHead && len(r.Header["Range"]) > 0
 }
 
-// part returns the part of what is stored that a request asks for, or nil if the server has to say.
+// part returns the requested range of the stored response, or nil if the server must answer.
 func (l *lookup) part(usable bool, now time.Time) *http.Response {
 	if !usable || l.v.Status != http.StatusOK || l.v.Uncompressed {
 		return nil
@@ -36,7 +36,7 @@ func (l *lookup) part(usable bool, now time.Time) *http.Response {
 	return resp
 }
 
-// span reads a Range field with one range of bytes, and returns what it covers of a body of that length: RFC 9110 14.1.2.
+// span parses a Range field with a single byte range, and returns the range in a body of that length: RFC 9110 14.1.2.
 func span(field []string, length int64) (from, to int64, ok bool) {
 	unit, ranges, found := strings.Cut(field[0], "=")
 	first, last, hyphen := strings.Cut(strings.Trim(ranges, " \t"), "-")
@@ -56,13 +56,13 @@ func span(field []string, length int64) (from, to int64, ok bool) {
 	return from, to, from < to
 }
 
-// position reads a number of bytes.
+// position parses a byte position.
 func position(text string) (int64, bool) {
 	n, err := strconv.ParseUint(text, 10, 62) // which takes no sign
 	return int64(n), err == nil
 }
 
-// isStrong reports whether the response is the one that an If-Range field means, if there is one: RFC 9110 13.1.5.
+// isStrong reports whether the response matches If-Range, if that is present: RFC 9110 13.1.5.
 func (v *variant) isStrong(h http.Header) bool {
 	list, ok := h["If-Range"]
 	if !ok {

@@ -36,7 +36,7 @@ type memoryEntry struct {
 	p   []byte
 }
 
-// entryCost is about what an entry costs beside its bytes and its key.
+// entryCost is the approximate overhead of an entry.
 const entryCost = 200
 
 // NewMemory returns a Memory of at most max bytes, including keys and overhead.
@@ -44,7 +44,7 @@ func NewMemory(max int64) *Memory {
 	return &Memory{max: max, entries: map[string]*list.Element{}}
 }
 
-// Get is of [Store]. It does not fail.
+// Get implements [Store]. It never fails.
 func (m *Memory) Get(_ context.Context, key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +56,7 @@ func (m *Memory) Get(_ context.Context, key string) ([]byte, error) {
 	return e.Value.(*memoryEntry).p, nil
 }
 
-// Put is of [Store]. What does not fit at all is not kept. It does not fail.
+// Put implements [Store]. It drops a value that is larger than the whole Memory. It never fails.
 func (m *Memory) Put(_ context.Context, key string, p []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +73,7 @@ func (m *Memory) Put(_ context.Context, key string, p []byte) error {
 	return nil
 }
 
-// Delete is of [Store]. It does not fail.
+// Delete implements [Store]. It never fails.
 func (m *Memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,7 @@ func (m *Memory) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// Len returns how many bytes are kept, keys and overhead included.
+// Len returns the number of bytes in use, including keys and overhead.
 func (m *Memory) Len() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Middleware returns a RoundTripper that answers requests by what c has stored, and gives the others to next. It is for
-// httpc.Client.Use.
+// Middleware returns a RoundTripper that answers requests with stored responses and passes the others to next. It is an
+// argument for httpc.Client.Use.
 func (c *Cache) Middleware(next http.RoundTripper) http.RoundTripper {
 	return &transport{c: c, next: next}
 }
@@ -21,7 +21,7 @@ type transport struct {
 	next http.RoundTripper
 }
 
-// RoundTrip is of http.RoundTripper. r is not modified.
+// RoundTrip implements http.RoundTripper. It does not modify r.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	asks := asks(r.Header)
 	switch {
@@ -35,7 +35,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.answer()
 }
 
-// pass gives a request that the cache has nothing to do with to the server.
+// pass sends a request that bypasses the cache.
 func (t *transport) pass(r *http.Request, asks directives) (*http.Response, error) {
 	if asks.has("only-if-cached") {
 		closeBody(r)
@@ -44,7 +44,7 @@ func (t *transport) pass(r *http.Request, asks directives) (*http.Response, erro
 	return t.next.RoundTrip(r)
 }
 
-// unsafe sends a request that may change what is stored: RFC 9111 4.4.
+// unsafe sends a request that may invalidate stored responses: RFC 9111 4.4.
 func (t *transport) unsafe(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
 	if err != nil || resp.StatusCode < 200 || resp.StatusCode > 399 {
@@ -59,7 +59,7 @@ func (t *transport) unsafe(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// lookup is one GET or HEAD on its way.
+// lookup is a GET or HEAD request in progress.
 type lookup struct {
 	t    *transport
 	r    *http.Request
@@ -70,11 +70,11 @@ type lookup struct {
 	epoch uint64 // before page was loaded
 
 	page *page
-	v    *variant // that answers, or nil
+	v    *variant // the variant that answers r, or nil
 	body []byte   // of v
 }
 
-// answer answers by what is stored, or by the server.
+// answer answers with the stored response or asks the server.
 func (l *lookup) answer() (*http.Response, error) {
 	c := l.t.c
 	if l.page = c.load(l.ctx, l.url); l.page != nil {
@@ -112,7 +112,7 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// gatewayTimeout is the answer to a request for nothing but what is stored: RFC 9111 5.2.1.7.
+// gatewayTimeout is the response to only-if-cached if nothing usable is stored: RFC 9111 5.2.1.7.
 func gatewayTimeout(r *http.Request) *http.Response {
 	h := http.Header{}
 	mark(h, missed)
@@ -122,7 +122,7 @@ func gatewayTimeout(r *http.Request) *http.Response {
 	}
 }
 
-// ask asks the server, whether what is stored still holds if it can.
+// ask sends the request to the server, as a validation if there is a stored response with a validator.
 func (l *lookup) ask() (*http.Response, error) {
 	r := l.r
 	if l.v != nil && l.r.Method != http.MethodHead {
@@ -145,7 +145,7 @@ func (l *lookup) ask() (*http.Response, error) {
 		return resp, nil
 	case resp.StatusCode == http.StatusNotModified && r != l.r:
 		end(resp)
-		if !l.v.isOf(resp.Header) { // it is about something else
+		if !l.v.isOf(resp.Header) { // it refers to another response
 			l.t.c.drop(l.ctx, l.url, l.v)
 			l.v = nil
 			return l.ask()
@@ -160,7 +160,7 @@ func (l *lookup) ask() (*http.Response, error) {
 	return l.keep(resp, requested, received), nil
 }
 
-// failed reports whether the server could not answer: RFC 5861 4.
+// failed reports whether the outcome is an error that stale-if-error covers: RFC 5861 4.
 func failed(resp *http.Response, err error) bool {
 	if err != nil {
 		return true
@@ -172,14 +172,14 @@ func failed(resp *http.Response, err error) bool {
 	return false
 }
 
-// end ends a response that nobody reads.
+// end closes a response that is not used.
 func end(resp *http.Response) {
 	if resp != nil {
 		_ = resp.Body.Close() // without reading, which may have to wait
 	}
 }
 
-// freshen stores that v holds, with what has changed about it, or drops it if that says that it may not be stored any more.
+// freshen updates the stored response with the header of a 304, or drops it if it may not be stored any more.
 func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 	l.v.freshen(l.r, h, requested, received)
 	if !storable(l.asks, l.v.Status, l.v.Header) {
@@ -189,7 +189,7 @@ func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 	l.t.c.saveSince(l.ctx, l.page, l.epoch)
 }
 
-// head has the response to a HEAD update what is stored, or end it: RFC 9111 4.3.5.
+// head updates or drops the stored response according to a response to HEAD: RFC 9111 4.3.5.
 func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 	defer mark(resp.Header, missed) // which is not stored
 	if l.v == nil || resp.StatusCode != http.StatusOK || l.v.Status != http.StatusOK {
@@ -204,11 +204,11 @@ func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 	l.freshen(resp.Header, requested, received)
 }
 
-// keep has a response stored once its body has been read, if it may be.
+// keep arranges that the response is stored when its body has been read, if it may be stored.
 func (l *lookup) keep(resp *http.Response, requested, received time.Time) *http.Response {
 	if !storable(l.asks, resp.StatusCode, resp.Header) || resp.ContentLength > l.t.c.cfg.MaxBody {
 		if l.v != nil && resp.StatusCode < 500 {
-			l.t.c.drop(l.ctx, l.url, l.v) // it does not hold any more
+			l.t.c.drop(l.ctx, l.url, l.v) // the stored response is outdated
 		}
 		mark(resp.Header, missed)
 		return resp
@@ -225,7 +225,7 @@ func (l *lookup) keep(resp *http.Response, requested, received time.Time) *http.
 	return resp
 }
 
-// recorder is a body that is stored when it is at its end.
+// recorder is a body that is stored when it ends.
 type recorder struct {
 	io.ReadCloser
 	want int64 // its length, or -1
@@ -259,7 +259,7 @@ func (b *recorder) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close stores the body if it has come as a whole and nobody has waited for its end.
+// Close stores the body if it has arrived as a whole although its end was not read.
 func (b *recorder) Close() error {
 	b.mu.Lock()
 	whole := !b.ended && b.want >= 0 && int64(len(b.kept)) == b.want

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// page is what is stored for one URL: its responses, which differ in the requests that they answer.
+// page is the set of responses stored for one URL.
 type page struct {
 	URL      string
 	Variants []*variant // the latest last
@@ -27,7 +27,7 @@ type page struct {
 // variant is a stored response without its body.
 type variant struct {
 	ID           string
-	Vary         map[string]string // names of fields, and digests of what the request said
+	Vary         map[string]string // digests of the values in the request, by field name
 	Status       int
 	Proto        string
 	Header       http.Header         `json:"-"`
@@ -39,7 +39,7 @@ type variant struct {
 	Sum          uint32 // of the body
 }
 
-// keyOf is the name of a URL in the store.
+// keyOf returns the key of a URL in the store.
 func keyOf(u string) string { return digest(u) }
 
 func digest(s string) string {
@@ -47,7 +47,7 @@ func digest(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// urlOf is what responses to r are stored under.
+// urlOf returns the URL under which responses to r are stored, in a normal form.
 func urlOf(r *http.Request) string {
 	u := *r.URL
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
@@ -62,7 +62,7 @@ func urlOf(r *http.Request) string {
 	return u.String()
 }
 
-// plainHost returns a host in lower case and without the port that its scheme has anyway: RFC 9110 4.2.3.
+// plainHost returns a host in lower case without the default port of its scheme: RFC 9110 4.2.3.
 func plainHost(scheme, host string) string {
 	host = strings.ToLower(host)
 	switch scheme {
@@ -74,7 +74,7 @@ func plainHost(scheme, host string) string {
 	return host
 }
 
-// varyNames returns the names of the fields that a response varies by. Authorization is always one.
+// varyNames returns the field names in Vary, and Authorization.
 func varyNames(h http.Header) []string {
 	names := []string{"Authorization"}
 	for name := range strings.SplitSeq(strings.Join(h["Vary"], ","), ",") {
@@ -87,8 +87,8 @@ func varyNames(h http.Header) []string {
 
 func variesByAll(h http.Header) bool { return slices.Contains(varyNames(h), "*") }
 
-// said is the digest of what a request says in a field, "" if it does not have it. White space around commas and the
-// number of lines make no difference: RFC 9111 4.1.
+// said returns a digest of the value of a field, or "" if h does not have it. White space around commas and the number
+// of lines make no difference: RFC 9111 4.1.
 func said(h http.Header, name string) string {
 	lines, ok := h[name]
 	if !ok {
@@ -101,7 +101,7 @@ func said(h http.Header, name string) string {
 	return digest(strings.Join(parts, ","))
 }
 
-// newVariant makes one of a response, whose header it takes the stored part of.
+// newVariant returns a variant of a response.
 func newVariant(r *http.Request, resp *http.Response, requested, received time.Time) *variant {
 	v := &variant{
 		Status: resp.StatusCode, Proto: resp.Proto, Header: stored(resp.Header), Uncompressed: resp.Uncompressed,
@@ -119,7 +119,7 @@ func newVariant(r *http.Request, resp *http.Response, requested, received time.T
 	return v
 }
 
-// notStored are fields that are not stored: those of the connection, RFC 9111 3.1.
+// notStored are the fields of the connection, which are not stored: RFC 9111 3.1.
 var notStored = []string{
 	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
@@ -137,10 +137,10 @@ func stored(h http.Header) http.Header {
 	return kept
 }
 
-// ofBody are fields that a response without the body does not change: RFC 9111 3.2. A digest in it would be that of nothing.
+// ofBody are fields that a 304 does not update, since they describe its own empty content: RFC 9111 3.2.
 var ofBody = []string{"Content-Encoding", "Content-Length", "Content-Range", "Content-Md5", "Content-Digest"}
 
-// freshen updates v by the header of a response to r that says that it holds.
+// freshen updates v with the header of a response to r that confirms it.
 func (v *variant) freshen(r *http.Request, h http.Header, requested, received time.Time) {
 	news := stored(h)
 	for _, name := range ofBody {
@@ -154,12 +154,12 @@ func (v *variant) freshen(r *http.Request, h http.Header, requested, received ti
 	}
 	maps.Copy(v.Header, news)
 	v.Requested, v.Received = requested, received
-	if len(news["Vary"]) > 0 { // r is answered, whatever the first request was
+	if len(news["Vary"]) > 0 { // v answers r, whatever the first request was
 		v.vary(r)
 	}
 }
 
-// vary notes which requests v answers: those that say the same as r in the fields that it varies by.
+// vary records which requests v answers: those with the same values as r in the fields of Vary.
 func (v *variant) vary(r *http.Request) {
 	v.Vary = map[string]string{}
 	for _, name := range varyNames(v.Header) {
@@ -188,12 +188,12 @@ func (p *page) match(r *http.Request) *variant {
 	return best
 }
 
-// remove takes a variant out.
+// remove removes a variant.
 func (p *page) remove(id string) {
 	p.Variants = slices.DeleteFunc(p.Variants, func(v *variant) bool { return v.ID == id })
 }
 
-// encode makes of p what is stored.
+// encode returns the stored form of p.
 func (p *page) encode() []byte {
 	for _, v := range p.Variants {
 		v.Fields = make(map[string][][]byte, len(v.Header))
@@ -203,11 +203,11 @@ func (p *page) encode() []byte {
 			}
 		}
 	}
-	text, _ := json.Marshal(p) // which refuses nothing that is in a page
+	text, _ := json.Marshal(p) // which never fails for a page
 	return text
 }
 
-// decodePage reads what a store has returned. It is nil if that is not a page of that URL.
+// decodePage decodes a value of the store. It returns nil if that is not a page of the URL.
 func decodePage(url string, p []byte) *page {
 	pg := new(page)
 	if len(p) == 0 || json.Unmarshal(p, pg) != nil || pg.URL != url || slices.Contains(pg.Variants, nil) {
@@ -233,7 +233,7 @@ func (v *variant) isWhole(body []byte) bool {
 	return len(body) == v.Length && crc32.ChecksumIEEE(body) == v.Sum
 }
 
-// response makes a response of v. how says how it came to that, for the Cache-Status field.
+// response makes a response of v. how is added to the Cache-Status field.
 func (v *variant) response(r *http.Request, body []byte, now time.Time, how string) *http.Response {
 	h := v.Header.Clone()
 	if how == hit {
@@ -241,7 +241,7 @@ func (v *variant) response(r *http.Request, body []byte, now time.Time, how stri
 			delete(h, name)
 		}
 	}
-	if jarctx.In(r.Context()) { // the jar has had them, and may have newer ones
+	if jarctx.In(r.Context()) { // the jar already has these, and may have newer ones
 		delete(h, "Set-Cookie")
 		delete(h, "Set-Cookie2")
 	}
@@ -267,7 +267,7 @@ func (v *variant) response(r *http.Request, body []byte, now time.Time, how stri
 	return resp
 }
 
-// sameOrigin returns the URL that a field of a response names, if it is of the same origin as the request's.
+// sameOrigin resolves a URL in a field of a response, and returns it if its origin is that of the request.
 func sameOrigin(r *http.Request, field string) (string, bool) {
 	if field == "" {
 		return "", false
