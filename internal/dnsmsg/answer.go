@@ -34,8 +34,9 @@ var (
 	errLength = errors.New("the length of a record does not fit its type")
 )
 
-// Parse reads the answer to the question with this id, name and type. Anything else is ErrOther, whose sender is to be
-// ignored; any other error is about an answer that is malformed.
+// Parse parses the answer to the question with this id, name and type. If msg answers another question, the error is
+// ErrOther and the caller must wait for another message. Other errors mean that the answer is malformed, that its
+// aliases lead nowhere (ErrAliases), or that the server is lame (ErrLame).
 func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(msg)

@@ -1,5 +1,5 @@
-// Package guard calls code of users from goroutines of the library: a panic, or runtime.Goexit, ends neither the process
-// nor the goroutine, but is an error.
+// Package guard calls user code from goroutines of the library. A panic or runtime.Goexit in it becomes an error;
+// neither the process nor the goroutine ends.
 package guard
 
 import (
