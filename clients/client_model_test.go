@@ -154,7 +154,9 @@ func runClient(t *testing.T, r *rand.Rand) {
 	if server.tagged {
 		server.loses, server.repeats, server.strays = some(), some(), some()
 		tags := numbered
-		tags.Max = uint64(cfg.Caller.MaxOutstanding + r.IntN(20))
+		if server.repeats == 0 { // a second reply must not find its number in use again
+			tags.Max = uint64(cfg.Caller.MaxOutstanding + r.IntN(20))
+		}
 		cfg.Tags = &tags
 	}
 	if oneIn(r, 2) {

@@ -107,7 +107,7 @@ func (k *keeping) keep(c *chanio.Conn) {
 	}
 }
 
-// notNil returns what a function that dials has returned, which may be anybody's.
+// notNil returns the results of a dial function, which may be user code. If both are nil, it returns an error.
 func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
 		err = errors.New("clients: dialling returned neither a connection nor an error")

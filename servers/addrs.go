@@ -6,8 +6,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// addrs returns the addresses of a connection. Those of a kind that is somebody else's may change, panic, or be missing:
-// they are looked at once where that matters.
+// addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic or return nil or another
+// address each time, so their results are kept where that matters.
 func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -17,7 +17,7 @@ func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
 	return local, remote
 }
 
-// withAddrs sees to it that a connection has addresses, which it has for as long as it lives.
+// withAddrs sets the addresses of a connection of a foreign net.Conn, which then stay the same as long as it lives.
 func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -39,7 +39,7 @@ func firstAddr(addrs ...net.Addr) net.Addr {
 	return unknownAddr{}
 }
 
-// unknownAddr is the address of a net.Conn or a net.Listener that tells none.
+// unknownAddr is the address of a net.Conn or a net.Listener that returns none.
 type unknownAddr struct{}
 
 func (unknownAddr) Network() string { return "unknown" }

@@ -155,9 +155,9 @@ func (h *handshakes) run() {
 func (h *handshakes) turnAway(nc net.Conn, peer net.Addr) {
 	refuse(nc)
 	if h.l.isBalancer(peer) {
-		h.l.giveBack() // it was not counted yet
+		h.l.room.giveBack() // it was not counted yet
 	} else {
-		h.l.leave(peer)
+		h.l.room.leave(peer)
 	}
 }
 
@@ -198,7 +198,7 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	header, err := awaitProxyHeader(ctx, p.listening(a.nc))
 	if err != nil {
 		refuse(a.nc)
-		h.l.giveBack()
+		h.l.room.giveBack()
 		h.fail(p, balancer, fmt.Errorf("from %s: %w", text(balancer), err), "servers: balancer sent no header")
 		return false
 	}
@@ -206,9 +206,9 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	if header.Source != nil {
 		a.conn.RemoteAddr, a.conn.LocalAddr, a.peer = header.Source, header.Destination, header.Source
 	}
-	if !h.l.perIP.enter(a.peer) {
+	if !h.l.room.enter(a.peer) {
 		refuse(a.nc)
-		h.l.giveBack()
+		h.l.room.giveBack()
 		h.l.refused(a.peer)
 		return false
 	}
@@ -220,7 +220,7 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 	w := h.l.wrapped(a.nc)
 	if w == nil {
 		refuse(a.nc)
-		h.l.leave(a.peer)
+		h.l.room.leave(a.peer)
 		return nil, 0
 	}
 	h.l.withAddrs(w, &a.conn)
@@ -242,7 +242,7 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 		c, err = nil, panicked
 	}
 	if err != nil {
-		h.l.leave(a.peer)
+		h.l.room.leave(a.peer)
 		h.fail(p, below.RemoteAddr(), err, "servers: tls handshake failed")
 		return nil, 0
 	}

@@ -91,7 +91,7 @@ func (l *Listener) acceptFailed(err error) {
 	}
 }
 
-// wrapped returns what Wrap makes of nc, or nil if that is to be closed.
+// wrapped returns the result of Wrap for nc. nil means that nc must be closed.
 func (l *Listener) wrapped(nc net.Conn) net.Conn {
 	f := l.cfg.Wrap
 	if f == nil {

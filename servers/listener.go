@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -33,8 +32,7 @@ type Listener struct {
 	options   socket.Options
 	acceptor  acceptor
 	addr      net.Addr
-	slots     chan struct{} // one for each connection, if their number is limited
-	perIP     perIP
+	room      room
 	peerLines lines
 
 	secure     *tlsconf.Server // nil without TLS
@@ -64,7 +62,7 @@ const (
 // newListener returns a Listener that does not listen yet. cfg has its defaults filled in.
 func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
-		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), perIP: perIP{most: cfg.MaxPerIP},
+		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), room: room{perIP: perIP{most: cfg.MaxPerIP}},
 		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), closed: make(chan struct{}), cut: func(error) {},
 	}
 	l.conn.OnRelease = func(c *chanio.Conn) {
@@ -72,7 +70,7 @@ func newListener(cfg Config) (*Listener, error) {
 		l.drop(c, opened)
 	}
 	if cfg.MaxConns > 0 {
-		l.slots = make(chan struct{}, cfg.MaxConns)
+		l.room.slots = make(chan struct{}, cfg.MaxConns)
 	}
 	if l.secure = cfg.TLS.internal(); l.secure != nil {
 		config, err := l.secure.Config(cfg.Logger)
@@ -203,7 +201,7 @@ func (l *Listener) open(nc net.Conn, peer net.Addr, conn chanio.ConnConfig) *cha
 	w := l.wrapped(nc)
 	if w == nil {
 		refuse(nc)
-		l.leave(peer)
+		l.room.leave(peer)
 		return nil
 	}
 	l.withAddrs(w, &conn)
@@ -215,51 +213,23 @@ func (l *Listener) open(nc net.Conn, peer net.Addr, conn chanio.ConnConfig) *cha
 
 // accept waits for room for a connection and returns the next one, with the peer that it is counted for.
 func (l *Listener) accept(ctx context.Context) (nc net.Conn, peer net.Addr, err error) {
-	if err := l.reserve(ctx); err != nil {
+	if err := l.room.reserve(ctx, l.closing); err != nil {
 		return nil, nil, err
 	}
 	for {
 		nc, err := l.acceptor.accept(ctx)
 		if err != nil {
-			l.giveBack()
+			l.room.giveBack()
 			return nil, nil, err
 		}
 		l.options.Apply(nc)
-		if _, peer = l.addrs(nc); !l.isBalancer(peer) && !l.perIP.enter(peer) {
+		if _, peer = l.addrs(nc); !l.isBalancer(peer) && !l.room.enter(peer) {
 			refuse(nc)
 			l.refused(peer)
 			continue
 		}
 		return nc, peer, nil
 	}
-}
-
-// reserve waits for room for one more connection.
-func (l *Listener) reserve(ctx context.Context) error {
-	if l.slots == nil {
-		return nil
-	}
-	select {
-	case l.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
-	case <-l.closing:
-		return io.EOF
-	}
-}
-
-// giveBack returns the room taken by reserve.
-func (l *Listener) giveBack() {
-	if l.slots != nil {
-		<-l.slots
-	}
-}
-
-// leave removes an accepted connection from the count.
-func (l *Listener) leave(peer net.Addr) {
-	l.perIP.leave(peer)
-	l.giveBack()
 }
 
 // stop stops accepting. Connections that were accepted continue.

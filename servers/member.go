@@ -69,7 +69,7 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 		m.farewell.Stop()
 	}
 	delete(l.live, c)
-	l.leave(m.peer)
+	l.room.leave(m.peer)
 	l.check()
 }
 

@@ -101,7 +101,7 @@ func unixAddrOf(path []byte) net.Addr {
 	return &net.UnixAddr{Name: abstract + string(path), Net: "unix"}
 }
 
-// readVectors reads those of rest, which begin at byte start.
+// readVectors reads the vectors in rest, which start at byte start.
 func (h *ProxyHeader) readVectors(head [4]byte, rest []byte, start int) error {
 	return eachVector(rest[start:], func(kind byte, value []byte) error {
 		switch kind {

@@ -65,8 +65,8 @@ func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time
 	}
 }
 
-// begin returns the value of key with a nil flight, or the flight that is under way, or a new one whose leader the caller
-// is.
+// begin returns one of three: the value of key with a nil flight; the flight in progress; or a new flight, with leader
+// true, that the caller must complete by fetch.
 func (c *Cache[K, V]) begin(key K) (v V, f *flight[V], leader bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,8 +128,8 @@ func (c *Cache[K, V]) Len() int {
 	return len(c.entries)
 }
 
-// Clear forgets everything. Those who wait for a fetch under way still get its result, but it is not remembered, and who
-// comes after Clear fetches anew.
+// Clear empties the cache. Callers waiting for a fetch in progress still get its result, but it is not cached, and
+// callers that come after Clear fetch again.
 func (c *Cache[K, V]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,35 +9,34 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Answer is a server's answer about the addresses of a name.
+// Answer is what a server says about the addresses of a name.
 type Answer struct {
 	RCode     dnsmessage.RCode
-	Truncated bool          // the answer did not fit: ask again over a stream; no other field is set
+	Truncated bool          // there is more than fits: ask again over a stream; nothing else is set
 	Addrs     []netip.Addr  // in the server's order
-	Alias     string        // without addresses: the name at which the aliases ended, to ask for next; or ""
-	TTL       time.Duration // how long this is valid: the TTL of addresses and aliases, or the negative one; 0: not at all
+	Alias     string        // without addresses: where the aliases that were followed ended, to be asked for; or ""
+	TTL       time.Duration // how long this holds: with addresses theirs and the aliases', otherwise the negative one; 0: not at all
 }
 
-// MaxAliases limits the aliases followed within one answer.
+// MaxAliases is how many aliases are followed within one answer.
 const MaxAliases = 16
 
 var (
-	// ErrOther means that a message does not answer the question: it is late, a third party's guess, or not a DNS
-	// message.
+	// ErrOther means that a message does not answer the question: it is late, a guess of a third party, or no message.
 	ErrOther = errors.New("not an answer to the question")
 
-	// ErrAliases means that the aliases of a name do not lead to an address.
+	// ErrAliases means that the aliases of a name lead nowhere.
 	ErrAliases = errors.New("its aliases (CNAME) form a loop or a chain that is too long")
 
-	// ErrLame means that a server does not know the name and refers to other servers, which a stub resolver does not
-	// ask.
+	// ErrLame means that a server does not know the name and refers to others, which a resolver is not to be asked for.
 	ErrLame = errors.New("lame server: it refers to other servers in place of an answer")
 
 	errLength = errors.New("the length of a record does not fit its type")
 )
 
-// Parse parses the answer to the question with this id, name and type. It returns ErrOther for any other message, which
-// must be ignored. Other errors report a malformed answer.
+// Parse parses the answer to the question with this id, name and type. If msg answers another question, the error is
+// ErrOther and the caller must wait for another message. Other errors mean that the answer is malformed, that its
+// aliases lead nowhere (ErrAliases), or that the server is lame (ErrLame).
 func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(msg)
@@ -69,8 +68,8 @@ func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, err
 	return a, nil
 }
 
-// sameQuestion parses the questions and reports whether the only one is the one that was asked. A server that did not
-// understand the question need not repeat it.
+// sameQuestion reads the questions and reports whether there is exactly one, the one that was asked. A server that did
+// not understand the question need not repeat it.
 func sameQuestion(p *dnsmessage.Parser, h dnsmessage.Header, name string, typ dnsmessage.Type) bool {
 	q, err := p.Question()
 	if err == dnsmessage.ErrSectionDone {
@@ -83,7 +82,7 @@ func sameQuestion(p *dnsmessage.Parser, h dnsmessage.Header, name string, typ dn
 	return err == dnsmessage.ErrSectionDone
 }
 
-// records is the answer section, indexed by the owner's name in lower case.
+// records is the answer section, by the owner's name in lower case.
 type records struct {
 	aliases map[string]alias
 	addrs   map[string]addrs
@@ -159,7 +158,7 @@ func readAlias(p *dnsmessage.Parser) (dnsmessage.CNAMEResource, error) {
 	return p.CNAMEResource()
 }
 
-// data returns the bytes of the record whose header p has parsed, without consuming them.
+// data returns the bytes of the record whose header p has read, and leaves p before them.
 func data(p *dnsmessage.Parser) []byte {
 	ahead := *p
 	r, err := ahead.UnknownResource()
@@ -169,7 +168,7 @@ func data(p *dnsmessage.Parser) []byte {
 	return r.Data
 }
 
-// afterName returns the bytes after a name, which may end in a pointer, at the start of b.
+// afterName returns what follows a name at the beginning of b, which may end in a pointer.
 func afterName(b []byte) (rest []byte, ok bool) {
 	for len(b) > 0 {
 		switch n := int(b[0]); {
@@ -186,7 +185,7 @@ func afterName(b []byte) (rest []byte, ok bool) {
 	return nil, false
 }
 
-// follow follows the aliases from name to the addresses, if there are any.
+// follow goes from name along the aliases to the addresses, if there are any.
 func (r *records) follow(a *Answer, name string) error {
 	a.TTL = forever
 	for hops := 0; ; hops++ {
@@ -205,17 +204,17 @@ func (r *records) follow(a *Answer, name string) error {
 	}
 }
 
-// forever is longer than any TTL.
+// forever is more than a TTL can be.
 const forever = 1 << 31 * time.Second
 
-// authority is the content of the second section of an answer.
+// authority is what the second section of an answer says.
 type authority struct {
-	ns, soa bool          // which records are present
-	ttl     time.Duration // how long the absence of a record is valid
+	ns, soa bool          // which records there are
+	ttl     time.Duration // how long the absence of a record holds
 }
 
-// readAuthority parses the second section. The absence of a record is valid for the smaller of the TTL and the minimum
-// of the zone's SOA record (RFC 2308, section 5), and without an SOA record not at all.
+// readAuthority reads the second section. The absence of a record holds for the lesser of the TTL and the minimum of the
+// zone's SOA record (RFC 2308, section 5). Without one it does not hold at all.
 func readAuthority(p *dnsmessage.Parser) (a authority, err error) {
 	for {
 		h, err := p.AuthorityHeader()
@@ -249,7 +248,7 @@ func readSOA(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) (time.Duration, 
 	return min(seconds(h.TTL), seconds(soa.MinTTL)), err
 }
 
-// seconds returns a TTL as a duration. A TTL with the highest bit set counts as 0 (RFC 2181, section 8).
+// seconds is a TTL. One with the highest bit set counts as 0 (RFC 2181, section 8).
 func seconds(ttl uint32) time.Duration {
 	if ttl >= 1<<31 {
 		return 0
@@ -257,7 +256,7 @@ func seconds(ttl uint32) time.Duration {
 	return time.Duration(ttl) * time.Second
 }
 
-// Lower returns name with ASCII letters in lower case, as DNS compares names (RFC 4343).
+// Lower returns name with the letters of ASCII in lower case, as DNS compares names (RFC 4343).
 func Lower(name string) string {
 	for i := range len(name) {
 		if c := name[i]; 'A' <= c && c <= 'Z' {

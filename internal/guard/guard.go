@@ -1,5 +1,5 @@
-// Package guard calls user code from goroutines of the library. A panic or runtime.Goexit in it becomes an error and
-// ends neither the process nor the goroutine.
+// Package guard calls user code from goroutines of the library. A panic or runtime.Goexit in it becomes an error;
+// neither the process nor the goroutine ends.
 package guard
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Call calls f and returns nil, or a [*chanio.PanicError] if f did not return. f runs in its own goroutine, for which
-// Call waits, because runtime.Goexit cannot be stopped otherwise.
+// Call calls f and returns nil, or a [*chanio.PanicError] if f did not return. f runs in a goroutine of its own, which
+// Call waits for: that is the one way to survive runtime.Goexit.
 func Call(f func()) error {
 	return chanio.Race(context.Background(), func(context.Context) error {
 		f()
@@ -18,8 +18,8 @@ func Call(f func()) error {
 	})
 }
 
-// Logger returns a Logger that logs to log. If a handler of log panics, only the line is lost. For nil it returns a
-// Logger that discards everything.
+// Logger returns a Logger that logs to log, whose handler's panics do nothing but lose the line. For nil it returns one
+// that is silent.
 func Logger(log *slog.Logger) *slog.Logger {
 	if log == nil {
 		return slog.New(slog.DiscardHandler)
@@ -30,7 +30,7 @@ func Logger(log *slog.Logger) *slog.Logger {
 	return slog.New(handler{log.Handler()})
 }
 
-// handler recovers the panics of another handler.
+// handler contains the panics of another one.
 type handler struct{ slog.Handler }
 
 func (h handler) Enabled(ctx context.Context, level slog.Level) (enabled bool) {

@@ -116,8 +116,9 @@ func certifiedName(host string) (string, error) {
 	return hostname.ASCII(host)
 }
 
-// hide has the certificate verified for the name of cfg without telling the server that name: crypto/tls does both with
-// one name, so its own verification is replaced. What it would have told of that, complete adds.
+// hide removes the server name from cfg, so that it is not sent, and verifies the certificate for it all the same.
+// crypto/tls uses one name for both, so hide replaces its verification. complete sets the fields of the state that
+// crypto/tls would have set.
 func hide(cfg *tls.Config) (complete func(*tls.ConnectionState)) {
 	host := cfg.ServerName
 	cfg.ServerName = ""

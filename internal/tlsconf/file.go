@@ -47,8 +47,8 @@ func loadPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// warnOfDates tells log of a certificate that clients will refuse because of the time. A server may serve it all the
-// same: some clients do not look, and the clock may be what is wrong.
+// warnOfDates logs that clients will refuse a certificate because of its dates. A server may serve it nevertheless:
+// some clients do not check, and this machine's clock may be wrong.
 func warnOfDates(log *slog.Logger, cert *tls.Certificate) {
 	if log == nil || len(cert.Certificate) == 0 {
 		return

@@ -115,8 +115,8 @@ func (w *watched[T]) look() ([]fs.FileInfo, error) {
 	return infos, nil
 }
 
-// same reports whether nothing says that a file has changed: a file with another inode is another file, also if somebody
-// has kept its size and its time of modification.
+// same reports whether the files seem unchanged. A file with another inode has changed, even if its size and
+// modification time are the same.
 func same(a, b []fs.FileInfo) bool {
 	for i := range a {
 		if !os.SameFile(a[i], b[i]) || !a[i].ModTime().Equal(b[i].ModTime()) || a[i].Size() != b[i].Size() {

@@ -1,0 +1,199 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
+)
+
+// These rebuild what users of comparable libraries have reported.
+
+// Addresses of another name in an answer are no answer (meow-rs/meow-rs 365), and an alias that is not followed from the
+// name asked for leads nowhere.
+func TestDNSAddressesOfOtherNamesAreNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &dnsServer{answer: func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) {
+				m.RecursionAvailable = true
+				m.Answers = []dnsmessage.Resource{
+					resource("bank.test.", 60, aRecord("192.0.2.66")), resource("b.test.", 60, aRecord("192.0.2.67")),
+					resource("other.test.", 60, &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("bank.test.")}),
+				}
+			}))
+		}}
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{"10.0.0.1"}, Dial: s.dial})
+		require.NoError(t, err)
+		for _, name := range []string{"a.test.", "b.test.", "bank.test."} {
+			addrs, _ := r.LookupAddrs(t.Context(), name)
+			if name == "a.test." {
+				require.Empty(t, addrs)
+				continue
+			}
+			require.Len(t, addrs, 1, "an answer for itself is in the same message")
+		}
+		s.serving.Wait()
+	})
+}
+
+// A Client that is reconnecting can be shut down and closed at once, and a call that waits is told (nats-io/nats.go 18
+// and 531).
+func TestClientEndsAtOnceWhileItReconnects(t *testing.T) {
+	for name, end := range map[string]func(cl *clients.Client[string, string]) error{
+		"Close":    (*clients.Client[string, string]).Close,
+		"Shutdown": func(cl *clients.Client[string, string]) error { return cl.Shutdown(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) { return nil, errDown }, codec.Lines, codec.Lines,
+					&clients.ClientConfig[string, string]{Timeout: time.Hour, Reconnect: clients.ReconnectConfig{
+						Backoff: func(int) time.Duration { return time.Minute },
+					}})
+				got := make(chan error, 1)
+				go func() {
+					_, err := cl.Call(t.Context(), "x")
+					got <- err
+				}()
+				time.Sleep(90 * time.Second) // within the second pause
+				start := time.Now()
+				require.NoError(t, end(cl))
+				err := <-got
+				require.ErrorIs(t, err, clients.ErrNotSent)
+				require.ErrorIs(t, err, net.ErrClosed)
+				require.Equal(t, start, time.Now())
+			})
+		})
+	}
+}
+
+// Calls that are cancelled between their place and their value give the place back (ClickHouse/clickhouse-go 1759).
+func TestPoolKeepsAllItsPlacesWhenCallsAreCancelled(t *testing.T) {
+	cfg := clients.PoolConfig[int]{MaxOpen: 2, Check: func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}}
+	pooling(t, &factory{takes: time.Second}, cfg, func(t *testing.T, p *clients.Pool[int]) {
+		why := errors.New("why")
+		for i := range 20 {
+			if i%2 == 0 {
+				get(t, p).Release()
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second/2, why)
+			_, err := p.Get(ctx)
+			require.ErrorIs(t, err, why)
+			cancel()
+		}
+		one, two := get(t, p), get(t, p)
+		one.Release()
+		two.Release()
+	})
+}
+
+// Closing ends also if the peer takes nothing (hashicorp/yamux 149).
+func TestClientClosesThoughItsPeerTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fars []net.Conn
+		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(16)
+			fars = append(fars, far)
+			return chanio.NewConn(near, nil), nil
+		}, codec.Lines, codec.Lines, nil)
+		got := make(chan error, 1)
+		go func() {
+			_, err := cl.Call(t.Context(), string(make([]byte, 1000)))
+			got <- err
+		}()
+		time.Sleep(time.Second)
+		start := time.Now()
+		require.NoError(t, cl.Close())
+		require.ErrorIs(t, <-got, net.ErrClosed)
+		require.LessOrEqual(t, time.Since(start), chanio.DefaultLinger+time.Second)
+		for _, far := range fars {
+			_ = far.Close()
+		}
+	})
+}
+
+// A connection that a dial returns after the Client was closed is not kept.
+func TestClientAbortsAConnectionThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var conn *chanio.Conn
+		near, far := chaniotest.Pipe(0)
+		defer far.Close()
+		cl := clients.NewClient(func(ctx context.Context) (*chanio.Conn, error) {
+			<-ctx.Done()
+			conn = chanio.NewConn(near, nil)
+			return conn, nil
+		}, codec.Lines, codec.Lines, nil)
+		go func() { _, _ = cl.Call(t.Context(), "x") }()
+		synctest.Wait()
+		require.NoError(t, cl.Close())
+		<-conn.Done()
+	})
+}
+
+// A Hello that goes on receiving costs its connection.
+func TestClientAbortsAConnectionThatHelloKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		near, far := chaniotest.Pipe(0)
+		conn := chanio.NewConn(near, nil)
+		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) { return conn, nil }, codec.Lines, codec.Lines,
+			&clients.ClientConfig[string, string]{Hello: func(_ context.Context, d *chanio.Duplex[string, string]) error {
+				d.In.C(ctx)
+				return nil
+			}})
+		_, err := cl.Call(t.Context(), "x")
+		require.ErrorAs(t, err, new(*chanio.PanicError))
+		<-conn.Done()
+		_, err = far.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, io.EOF)
+		_ = far.Close()
+		require.NoError(t, cl.Close())
+	})
+}
+
+// The error of a call names the connection that it was made over.
+func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := false
+		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(0)
+			go func() {
+				_, _ = codec.NewDecoder(far, codec.Lines).Decode()
+				if silent {
+					_, _ = io.Copy(io.Discard, far)
+				}
+				_ = far.Close()
+			}()
+			return chanio.NewConn(near, nil), nil
+		}, codec.Lines, codec.Lines, &clients.ClientConfig[string, string]{Timeout: time.Second})
+		for _, want := range []string{": unexpected EOF", ": no reply within 1s: i/o timeout"} {
+			_, err := cl.Call(t.Context(), "x")
+			var op *net.OpError
+			require.ErrorAs(t, err, &op)
+			require.Equal(t, "clients: call mem "+op.Source.String()+"->"+op.Addr.String()+want, err.Error())
+			silent = true
+			time.Sleep(time.Minute)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("why")
+		time.AfterFunc(time.Second/2, func() { cancel(why) })
+		_, err := cl.Call(ctx, "x")
+		require.Equal(t, why, err, "the caller's own reason is as it was given")
+		require.NoError(t, cl.Close())
+	})
+}

@@ -1,0 +1,170 @@
+package servers_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/servers"
+)
+
+// These rebuild what users of comparable libraries have reported.
+
+const (
+	v2Signature = "\r\n\r\n\x00\r\nQUIT\n"
+	v2Local     = "\x20"
+	v2Proxied   = "\x21"
+	v2Addrs     = "\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"
+)
+
+// tellingPeer writes the address of its peer first, as SMTP and SSH servers speak first, and then echoes.
+func tellingPeer(ctx context.Context, c *chanio.Conn) error {
+	if err := c.Out.Send(ctx, []byte(c.RemoteAddr().String()+"\n")); err != nil {
+		return err
+	}
+	return echo(ctx, c)
+}
+
+// A server that speaks first needs no byte after the header: the longest possible header is not waited for
+// (pires/go-proxyproto 69). A health check of a balancer may carry addresses and vectors, which are not its own and not
+// payload either (pires/go-proxyproto 12, dovecot/core 125), and need not have an address family (pires/go-proxyproto 60).
+func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
+	ln, _ := serve(t, &servers.Config{ProxyAlways: true}, tellingPeer)
+	for header, from := range map[string]string{
+		"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n":                                "192.0.2.1:1",
+		"PROXY UNKNOWN\r\n":                                                     "",
+		v2Signature + v2Local + "\x00\x00\x00":                                  "",
+		v2Signature + v2Local + "\x11\x00\x0c" + v2Addrs:                        "",
+		v2Signature + v2Local + "\x00\x00\x07" + "\x04\x00\x04....":             "",
+		v2Signature + v2Proxied + "\x00\x00\x00":                                "",
+		v2Signature + v2Proxied + "\x11\x00\x13" + v2Addrs + "\x04\x00\x04....": "192.0.2.1:56324",
+	} {
+		nc := dial(t, ln)
+		for i := range len(header) { // in as many segments as there may be
+			_, err := io.WriteString(nc, header[i:i+1])
+			require.NoError(t, err)
+		}
+		if from == "" {
+			from = nc.LocalAddr().String()
+		}
+		require.Equal(t, from+"\n", func() string {
+			b := make([]byte, len(from)+1)
+			_, err := io.ReadFull(nc, b)
+			require.NoError(t, err, "%q", header)
+			return string(b)
+		}(), "%q", header)
+		require.Equal(t, "hello", say(t, nc, "hello"))
+		require.NoError(t, nc.Close())
+	}
+}
+
+// A header whose length has no room for the addresses that it announces ends its own connection, not the process
+// (mastercactapus/caddy-proxyprotocol 8); one without an end is refused when it is longer than any may be, before its
+// time is over (pires/go-proxyproto 69).
+func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
+	var failed []error
+	told := make(chan error, 10)
+	hooks := &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { told <- err }}
+	ln, _ := serve(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Hour, Hooks: hooks}, tellingPeer)
+	endless := make([]byte, 200)
+	for i := range endless {
+		endless[i] = ' '
+	}
+	for _, header := range []string{
+		v2Signature + v2Proxied + "\x12\x00\x00", v2Signature + v2Proxied + "\x11\x00\x00", v2Signature + v2Proxied + "\x21\x00\x0c" + v2Addrs,
+		v2Signature + v2Proxied + "\x11\x00\x0e" + v2Addrs + "\x04\xff", v2Signature + "\x31\x11\x00\x0c" + v2Addrs,
+		"PROXY TCP4 192.0.2.1" + string(endless),
+	} {
+		nc := dial(t, ln)
+		_, err := io.WriteString(nc, header)
+		require.NoError(t, err)
+		if header[len(v2Signature)+1] == '\x12' { // datagrams: no addresses are read, so it is like UNSPEC
+			require.NoError(t, nc.CloseWrite())
+			_, _ = io.ReadAll(nc)
+			continue
+		}
+		_, err = io.ReadAll(nc)
+		failed = append(failed, <-told)
+		_ = nc.Close()
+		_ = err // reset or closed: what it has sent may not all have been read
+	}
+	require.Len(t, failed, 5)
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+	require.NoError(t, err)
+	require.Equal(t, "192.0.2.1:1\n", func() string {
+		b := make([]byte, 12)
+		_, err := io.ReadFull(nc, b)
+		require.NoError(t, err)
+		return string(b)
+	}())
+}
+
+// Clients that connect and send nothing hold up neither others nor the end of the server (soheilhy/cmux 65 and 76).
+func TestSilentClientsHoldUpNeitherOthersNorTheEnd(t *testing.T) {
+	ln, result := serve(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Hour}, tellingPeer)
+	for range 20 {
+		dial(t, ln)
+	}
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+	require.NoError(t, err)
+	b := make([]byte, 12)
+	_, err = io.ReadFull(nc, b)
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("it waits for silent clients"))
+	defer cancel()
+	require.NoError(t, ln.Shutdown(ctx))
+	require.NoError(t, <-result)
+}
+
+// slowLog takes a second for each line.
+type slowLog struct {
+	slog.Handler
+	lines atomic.Int32
+}
+
+func (l *slowLog) Handle(context.Context, slog.Record) error {
+	time.Sleep(time.Second)
+	l.lines.Add(1)
+	return nil
+}
+
+// A shutdown does not return while its own line is being logged.
+func TestG11ShutdownWaitsForItsLogLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		log := &slowLog{Handler: slog.NewTextHandler(io.Discard, nil)}
+		ln, err := servers.Listen(nl, &servers.Config{Logger: slog.New(log)})
+		require.NoError(t, err)
+		result := serveOn(t, t.Context(), ln, func(context.Context, *chanio.Conn) error {
+			time.Sleep(1500 * time.Millisecond)
+			return nil
+		})
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		_, err = io.WriteString(nc, "x")
+		require.NoError(t, err)
+		go func() {
+			_, _ = io.Copy(io.Discard, nc)
+			_ = nc.Close()
+		}()
+		synctest.Wait()
+		require.NoError(t, ln.Shutdown(t.Context()))
+		require.EqualValues(t, 1, log.lines.Load())
+		require.NoError(t, <-result)
+	})
+}
