@@ -36,6 +36,8 @@ type conn struct {
 
 	current  atomic.Pointer[requestContext] // of the request that is being served
 	state    atomic.Int32                   // isIdle, isBusy or isTold
+	idling   idling
+	bounded  atomic.Bool // there is a deadline for reading
 	draining atomic.Bool
 	served   int32
 	hijacked bool
@@ -125,6 +127,7 @@ func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
 	defer func() { c.undrain() }()
+	defer c.idling.stop()
 	defer c.endTaken()
 	switch is, ok := c.isHTTP2(); {
 	case !ok:
@@ -160,18 +163,35 @@ func (c *conn) await() bool {
 		return true
 	}
 	c.idle()
-	limit := c.srv.cfg.IdleTimeout
-	if c.served == 0 {
-		limit = c.srv.cfg.HeadTimeout
+	switch {
+	case c.served == 0:
+		_ = c.setReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
+	case c.bounded.Load():
+		_ = c.setReadDeadline(time.Time{})
 	}
-	_ = c.nc.SetReadDeadline(deadline.In(limit)) // every Conn of a Listener has deadlines
 	c.state.Store(isIdle)
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
 	}
-	err := c.src.Fill(c.io, 1)
+	inTime := c.fill()
 	c.state.CompareAndSwap(isIdle, isBusy)
-	return err == nil
+	return inTime
+}
+
+// fill waits for bytes, and reports whether some have come in time.
+func (c *conn) fill() bool {
+	if c.served == 0 || c.srv.cfg.IdleTimeout < 0 {
+		return c.src.Fill(c.io, 1) == nil
+	}
+	since := c.idling.start(c)
+	err := c.src.Fill(c.io, 1)
+	return c.idling.end(since) && err == nil
+}
+
+// setReadDeadline sets the deadline of the Conn: every Conn of a Listener has deadlines.
+func (c *conn) setReadDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	return c.nc.SetReadDeadline(t)
 }
 
 // readHead reads the head of a request, and answers an invalid one.
@@ -183,7 +203,7 @@ func (c *conn) readHead() bool {
 	whole, err := c.head.Parse(c.src.Buffered())
 	if err == nil && !whole {
 		if c.served > 0 {
-			_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
+			_ = c.setReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
 		}
 		err = c.head.Read(c.io, c.src, &c.srv.limits)
 	}

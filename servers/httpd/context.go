@@ -165,7 +165,7 @@ func (w *watch) startLocked(c *conn) {
 	ctx, stop := context.WithCancel(c.io)
 	done := make(chan struct{})
 	w.waits = &waits{stop, done}
-	_ = c.nc.SetReadDeadline(c.readDeadline())
+	_ = c.setReadDeadline(c.readDeadline())
 	go func() { // end waits for it
 		defer close(done)
 		err := c.src.Fill(ctx, 1)

@@ -120,7 +120,7 @@ func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 // SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
 	w.conn.deadline.Store(&t)
-	return w.conn.nc.SetReadDeadline(t)
+	return w.conn.setReadDeadline(t)
 }
 
 // SetWriteDeadline is for http.ResponseController.
@@ -174,7 +174,8 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	if w.body != nil {
 		_ = w.body.Close()
 	}
-	_ = c.nc.SetReadDeadline(time.Time{})
+	c.idling.stop()
+	_ = c.setReadDeadline(time.Time{})
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
 	c.release()
