@@ -128,7 +128,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	}
 	if !head.End {
 		w.body = &streamBody{resp: w}
-		w.body.asked.expects = w.req.Header["Expect"] != nil
+		w.body.asked.expects = expectsOf(w.req.Header["Expect"]).toContinue
 		w.body.configure(c.srv.cfg.MaxBody)
 		w.req.Body = w.body
 	}

@@ -78,7 +78,7 @@ func (e *exchange) hasBody() bool {
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {
-	case h.Expects && !onlyExpectsContinueIn(&h.Fields):
+	case h.Expects && expectsIn(&h.Fields).more:
 		return http.StatusExpectationFailed
 	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
 		return http.StatusRequestEntityTooLarge
@@ -94,14 +94,14 @@ func (e *exchange) precheck() int {
 	return 0
 }
 
-// onlyExpectsContinueIn is onlyExpectsContinue for the fields of a head.
-func onlyExpectsContinueIn(f *http1.Fields) bool {
+// expectsIn is expectsOf for the fields of a head.
+func expectsIn(f *http1.Fields) (e expectation) {
 	for i := range f.Len() {
-		if f.Known(i) == http1.Expect && !http1.EqualFold(f.Value(i), "100-continue") {
-			return false
+		if f.Known(i) == http1.Expect {
+			e.add(string(f.Value(i)))
 		}
 	}
-	return true
+	return e
 }
 
 // isPlainBytes is isPlainPath.
