@@ -1,6 +1,9 @@
 package http1
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // Kind is how the end of a message's body is found.
 type Kind uint8
@@ -47,7 +50,7 @@ func (m *framed) collect(f *Fields, lenient bool) {
 		case Connection:
 			m.connection(f.Value(i))
 		case Expect:
-			m.expect = true
+			m.expect = m.expect || len(bytes.Trim(f.Value(i), ", \t")) > 0 // an empty list expects nothing
 		}
 	}
 }

@@ -102,7 +102,7 @@ func hash[T string | []byte](name T) uint {
 func Lookup[T string | []byte](name T) Known {
 	for at := hash(name); ; at = (at + 1) % slots {
 		k := index[at]
-		if k == 0 || sameName(name, names[k]) {
+		if k == 0 || string(name) == names[k] || sameName(name, names[k]) {
 			return k
 		}
 	}

@@ -35,7 +35,7 @@ type RequestHead struct {
 	// Upgrade reports whether the connection options include upgrade.
 	Upgrade bool
 
-	// Expects reports whether there is an Expect field in a request of HTTP/1.1.
+	// Expects reports whether a request of HTTP/1.1 has an Expect field that is not empty.
 	Expects bool
 }
 

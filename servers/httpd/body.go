@@ -56,7 +56,7 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 			at = earlier(at, began.Add(b.patienceLocked(c.srv.cfg.MinBodyRate)))
 		}
 	}
-	_ = c.nc.SetReadDeadline(at)
+	_ = c.setReadDeadline(at)
 	n, err := c.body.Read(ctx, p)
 	if err != nil && ctx.Err() != nil && chanio.Resumable(ctx, err) {
 		return n, err
@@ -136,7 +136,7 @@ func (b *requestBody) settle() bool {
 	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
 		return false
 	}
-	_ = c.nc.SetReadDeadline(earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
+	_ = c.setReadDeadline(earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
 		b.err = http.ErrBodyReadAfterClose
 		if err := c.body.Err(); err != nil {

@@ -29,8 +29,8 @@ func (c *conn) call() (ok bool) {
 // route returns who answers r. expects says that its client waits for 100 Continue.
 func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	s := c.srv
-	switch running := s.running.Add(1); {
-	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
+	switch {
+	case !s.enter():
 		return counted{s, s.cfg.Rejected}
 	case r.RequestURI == "*" && r.Method == http.MethodOptions:
 		return counted{s, http.HandlerFunc(answerOptions)}
@@ -40,6 +40,19 @@ func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	return s.counted
 }
 
+// enter counts a request, and reports whether there are not more than Config.MaxConcurrent. Without that limit nothing is
+// counted: processors would take turns at the counter.
+func (s *Server) enter() bool {
+	return s.cfg.MaxConcurrent <= 0 || s.running.Add(1) <= int64(s.cfg.MaxConcurrent)
+}
+
+// leave counts a request as over that enter has counted.
+func (s *Server) leave() {
+	if s.cfg.MaxConcurrent > 0 {
+		s.running.Add(-1)
+	}
+}
+
 // counted counts a request as over when its handler has returned.
 type counted struct {
 	srv     *Server
@@ -47,7 +60,7 @@ type counted struct {
 }
 
 func (h counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer h.srv.running.Add(-1)
+	defer h.srv.leave()
 	h.handler.ServeHTTP(w, r)
 }
 

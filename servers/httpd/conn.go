@@ -36,6 +36,7 @@ type conn struct {
 
 	current  atomic.Pointer[requestContext] // of the request that is being served
 	state    atomic.Int32                   // isIdle, isBusy or isTold
+	idling   idling
 	draining atomic.Bool
 	served   int32
 	hijacked bool
@@ -71,7 +72,8 @@ type parsing struct {
 	reply    *response
 	exchange exchange // of a native server, instead of these
 
-	lines []byte   // field lines of a reply, while they are put together
+	lines []byte   // field lines of the reply's header, at WriteHeader
+	tail  []byte   // those of its trailers, of a native handler
 	names []string // of a reply's fields
 }
 
@@ -92,8 +94,8 @@ func (c *conn) idle() {
 	p.asked, p.reply = nil, nil
 	p.exchange.forget()
 	clear(p.names[:cap(p.names)])
-	if cap(p.lines) > maxKept || cap(p.names) > maxKept {
-		p.lines, p.names = nil, nil
+	if cap(p.lines) > maxKept || cap(p.tail) > maxKept || cap(p.names) > maxKept {
+		p.lines, p.tail, p.names = nil, nil, nil
 	}
 	parsings.Put(p)
 }
@@ -125,6 +127,7 @@ func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
 	defer func() { c.undrain() }()
+	defer c.srv.idlers.remove(c)
 	defer c.endTaken()
 	switch is, ok := c.isHTTP2(); {
 	case !ok:
@@ -160,18 +163,35 @@ func (c *conn) await() bool {
 		return true
 	}
 	c.idle()
-	limit := c.srv.cfg.IdleTimeout
-	if c.served == 0 {
-		limit = c.srv.cfg.HeadTimeout
+	switch {
+	case c.served == 0:
+		_ = c.setReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
+	case c.idling.bounded.Load():
+		_ = c.setReadDeadline(time.Time{})
 	}
-	_ = c.nc.SetReadDeadline(deadline.In(limit)) // every Conn of a Listener has deadlines
 	c.state.Store(isIdle)
 	if c.draining.Load() {
 		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
 	}
-	err := c.src.Fill(c.io, 1)
+	inTime := c.fill()
 	c.state.CompareAndSwap(isIdle, isBusy)
-	return err == nil
+	return inTime
+}
+
+// fill waits for bytes, and reports whether some have come in time.
+func (c *conn) fill() bool {
+	if c.served == 0 || c.srv.cfg.IdleTimeout < 0 {
+		return c.src.Fill(c.io, 1) == nil
+	}
+	since := c.idling.start(c)
+	err := c.src.Fill(c.io, 1)
+	return c.idling.end(since) && err == nil
+}
+
+// setReadDeadline sets the deadline of the Conn: every Conn of a Listener has deadlines.
+func (c *conn) setReadDeadline(t time.Time) error {
+	c.idling.bounded.Store(!t.IsZero())
+	return c.nc.SetReadDeadline(t)
 }
 
 // readHead reads the head of a request, and answers an invalid one.
@@ -183,7 +203,7 @@ func (c *conn) readHead() bool {
 	whole, err := c.head.Parse(c.src.Buffered())
 	if err == nil && !whole {
 		if c.served > 0 {
-			_ = c.nc.SetReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
+			_ = c.setReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
 		}
 		err = c.head.Read(c.io, c.src, &c.srv.limits)
 	}
@@ -216,13 +236,14 @@ func (c *conn) serve() (goesOn bool) {
 	if c.srv.native != nil {
 		return c.serveNative()
 	}
-	x := &requestContext{parent: c.ctx, conn: c, from: c.origin()}
-	g := c.newGiven(x)
-	r, w := &g.req, &g.w
-	w.keepAlive = c.mayGoOn()
-	w.output = output{conn: c, req: r, via: w, length: -1, rec: c.srv.newRecord(&x.from)}
+	g := new(given)
+	x, w := &g.ctx, &g.w
+	x.from = c.origin()
+	r := c.newRequest(x)
+	w.keepAlive, w.http11 = c.mayGoOn(), c.head.Minor > 0
+	w.conn, w.req, w.via, w.length, w.rec = c, r, w, -1, c.srv.newRecord(&x.from)
 	w.rec.about(r)
-	w.isHead, w.isConnect, w.http11 = r.Method == http.MethodHead, r.Method == http.MethodConnect, c.head.Minor > 0
+	w.isHead, w.isConnect = r.Method == http.MethodHead, r.Method == http.MethodConnect
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.srv.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)

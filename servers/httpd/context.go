@@ -43,9 +43,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 // requestContext is the context of a request. It costs nothing until somebody asks for Done: then it makes a real context,
 // and has the connection watch for the client's leaving.
 type requestContext struct {
-	parent context.Context // of the connection
-	conn   *conn           // to be watched; nil with HTTP/2, which tells of a client that leaves
-	from   origin
+	from origin // whose connection's context is the parent; that of HTTP/2 reports a client that leaves, others are watched
 
 	mu     sync.Mutex
 	inner  context.Context // once somebody has asked
@@ -54,13 +52,13 @@ type requestContext struct {
 	gone   bool  // the client has left, or ended its side
 }
 
-func (x *requestContext) Deadline() (time.Time, bool) { return x.parent.Deadline() }
+func (x *requestContext) Deadline() (time.Time, bool) { return x.from.on.ctx.Deadline() }
 
 func (x *requestContext) Done() <-chan struct{} {
 	x.mu.Lock()
 	fresh := x.inner == nil
 	if fresh {
-		x.inner, x.cancel = context.WithCancelCause(x.parent)
+		x.inner, x.cancel = context.WithCancelCause(x.from.on.ctx)
 		if x.cause != nil {
 			x.cancel(x.cause)
 			fresh = false
@@ -68,8 +66,8 @@ func (x *requestContext) Done() <-chan struct{} {
 	}
 	done := x.inner.Done()
 	x.mu.Unlock()
-	if fresh && x.conn != nil {
-		x.conn.watch.want(x.conn, x)
+	if fresh && x.from.stream == 0 {
+		x.from.on.watch.want(x.from.on, x)
 	}
 	return done
 }
@@ -83,7 +81,7 @@ func (x *requestContext) Err() error {
 	case x.cause != nil:
 		return context.Canceled
 	}
-	return x.parent.Err()
+	return x.from.on.ctx.Err()
 }
 
 // Value has the key by which package context finds a context that it made, so that children need no goroutine.
@@ -97,7 +95,7 @@ func (x *requestContext) Value(key any) any {
 	if inner != nil {
 		return inner.Value(key)
 	}
-	return x.parent.Value(key)
+	return x.from.on.ctx.Value(key)
 }
 
 // leave ends the context because the client has left.
@@ -170,7 +168,7 @@ func (w *watch) startLocked(c *conn) {
 	ctx, stop := context.WithCancel(c.io)
 	done := make(chan struct{})
 	w.waits = &waits{stop, done}
-	_ = c.nc.SetReadDeadline(c.readDeadline())
+	_ = c.setReadDeadline(c.readDeadline())
 	go func() { // end waits for it
 		defer close(done)
 		err := c.src.Fill(ctx, 1)

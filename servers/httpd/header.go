@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,12 +27,12 @@ func bodyAllowed(status int) bool {
 
 // snapshot puts the header into lines and plan. What the handler changes later counts for trailers only.
 func (w *response) snapshot() {
-	w.length = -1
+	w.length, w.conn.lines = -1, w.conn.lines[:0]
 	if len(w.header) == 0 {
 		return
 	}
-	lines, prefixed := w.appendFields(w.conn.lines[:0], w.note)
-	w.lines, w.conn.lines = lines, lines
+	var prefixed bool
+	w.conn.lines, prefixed = w.appendFields(w.conn.lines, w.note)
 	w.plan.hasTrailers = w.plan.hasTrailers || prefixed
 }
 
@@ -152,9 +153,11 @@ func appendLine(dst []byte, name, value string) []byte {
 	dst = append(dst, ": "...)
 	start := len(dst)
 	dst = append(dst, strings.Trim(value, " \t\r\n")...)
-	for i := start; i < len(dst); i++ {
-		if dst[i] == '\r' || dst[i] == '\n' {
-			dst[i] = ' '
+	if added := dst[start:]; bytes.IndexByte(added, '\n') >= 0 || bytes.IndexByte(added, '\r') >= 0 {
+		for i, c := range added {
+			if c == '\r' || c == '\n' {
+				added[i] = ' '
+			}
 		}
 	}
 	return append(dst, "\r\n"...)
@@ -171,7 +174,7 @@ func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	}
 	w.conn.writer.Reset(w.conn.sink, w.sentFraming())
 	dst = http1.AppendStatusLine(dst, w.status)
-	dst = append(dst, w.lines...)
+	dst = append(dst, w.conn.lines...)
 	dst = http1.AppendFraming(dst, w.framing)
 	dst = w.appendType(dst, body)
 	dst = w.appendConnection(dst)
@@ -277,7 +280,7 @@ func (w *response) appendConnection(dst []byte) []byte {
 
 // appendTrailers appends the fields behind the body: those that were announced, and those of TrailerPrefix.
 func (w *response) appendTrailers(dst []byte) []byte {
-	dst = append(dst, w.tail...)
+	dst = append(dst, w.conn.tail...)
 	if !w.plan.hasTrailers && len(w.header) == 0 {
 		return dst
 	}

@@ -118,8 +118,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	}
 	w := &streamResponse{stream: st, refused: head.Refused}
 	w.output = output{conn: c, via: w, length: -1}
-	w.ctx.parent = c.ctx
-	w.ctx.from = origin{on: c, arrived: time.Now(), serial: int(c.served), stream: st.ID()}
+	w.ctx.from = origin{on: c, arrived: time.Now(), serial: c.served, stream: st.ID()}
 	w.req = c.streamRequest(&w.ctx, head)
 	w.isHead = w.req.Method == http.MethodHead
 	w.rec = c.srv.newRecord(&w.ctx.from)
@@ -129,7 +128,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	}
 	if !head.End {
 		w.body = &streamBody{resp: w}
-		w.body.asked.expects = w.req.Header["Expect"] != nil
+		w.body.asked.expects = expectsOf(w.req.Header["Expect"]).toContinue
 		w.body.configure(c.srv.cfg.MaxBody)
 		w.req.Body = w.body
 	}

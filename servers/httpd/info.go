@@ -35,12 +35,12 @@ type RequestInfo struct {
 type origin struct {
 	on      *conn
 	arrived time.Time
-	serial  int
+	serial  int32
 	stream  uint32
 }
 
 // origin returns that of the request of HTTP/1 whose head has been read.
-func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: int(c.served)} }
+func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: c.served} }
 
 // infoKey is the key of the *requestContext in the context of a request.
 type infoKey struct{}
@@ -60,7 +60,7 @@ func Info(r *http.Request) (info RequestInfo, ok bool) {
 
 func (o *origin) info(proto string) RequestInfo {
 	return RequestInfo{
-		Arrived: o.arrived, Protocol: proto, StreamID: o.stream, Serial: o.serial, Conn: o.on.nc.Stats(),
+		Arrived: o.arrived, Protocol: proto, StreamID: o.stream, Serial: int(o.serial), Conn: o.on.nc.Stats(),
 	}
 }
 

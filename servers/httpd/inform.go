@@ -40,13 +40,17 @@ func (x Exchange) Inform(status int, header http.Header) error {
 // checkField returns what is wrong with a field of a reply, or nil.
 func checkField(name, value string) error {
 	if !http1.ValidToken(name) || !http1.ValidValue(value) {
-		return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
+		return errField(name, value)
 	}
 	switch http1.Lookup(name) {
 	case http1.ContentLength, http1.TransferEncoding, http1.Connection, http1.Trailer:
 		return fmt.Errorf("httpd: %w: field %q is the server's", errInvalid, name)
 	}
 	return nil
+}
+
+func errField(name, value string) error {
+	return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
 }
 
 // informFields is inform with the fields of a native handler, which have been checked.

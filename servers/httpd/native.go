@@ -51,8 +51,6 @@ type exchange struct {
 	body       requestBody
 	req        http.Request // what body and resp know of the request
 	reading    bool         // the head is gone
-	lines      []byte       // of the reply's header
-	tail       []byte       // of the reply's trailers
 	from       origin
 
 	over *exchangeOver // what it stands on where that is not HTTP/1
@@ -237,22 +235,35 @@ var (
 // server. An invalid name or value is an error and changes nothing.
 func (x Exchange) Set(name, value string) error {
 	e := x.valid()
+	if err := e.mayReply(); err != nil {
+		return err
+	}
+	if err := checkField(name, value); err != nil {
+		return err
+	}
+	e.add(http1.Lookup(name), name, value)
+	return nil
+}
+
+// mayReply returns why the reply cannot be changed any more, or nil.
+func (e *exchange) mayReply() error {
 	switch {
 	case e.taken():
 		return errHTTPTaken
 	case e.began():
 		return errReplied
 	}
-	if err := checkField(name, value); err != nil {
-		return err
-	}
+	return nil
+}
+
+// add adds a field that has been checked to the reply.
+func (e *exchange) add(known http1.Known, name, value string) {
 	if e.over != nil {
 		e.over.w.Header().Add(name, value)
-		return nil
+		return
 	}
-	e.resp.note(http1.Lookup(name), value)
-	e.lines = http1.AppendField(e.lines, name, value)
-	return nil
+	e.resp.note(known, value)
+	e.conn.lines = http1.AppendField(e.conn.lines, name, value)
 }
 
 // Reply answers with status and the whole body, of media type contentType; "" means to detect it from the body. It
@@ -270,26 +281,24 @@ func (x Exchange) Reply(status int, contentType string, body []byte) error {
 
 // Begin starts a reply whose body follows with Write: length bytes, or any number if length is negative.
 func (x Exchange) Begin(status int, contentType string, length int64) error {
-	if contentType != "" {
-		if err := x.Set("Content-Type", contentType); err != nil {
-			return err
-		}
-	}
 	e := x.valid()
 	w := &e.resp
+	if err := e.mayReply(); err != nil {
+		return err
+	}
 	switch {
-	case e.taken():
-		return errHTTPTaken
-	case e.began():
-		return errReplied
 	case status < 200 || status > 999:
 		return fmt.Errorf("httpd: %w: status %d", errInvalid, status)
+	case !http1.ValidValue(contentType):
+		return errField("Content-Type", contentType)
+	case contentType != "":
+		e.add(http1.ContentType, "Content-Type", contentType)
 	}
 	if e.over != nil {
 		e.over.begin(status, length)
 		return nil
 	}
-	w.wroteHeader, w.status, w.length, w.lines = true, status, -1, e.lines
+	w.wroteHeader, w.status, w.length = true, status, -1
 	if w.body != nil {
 		w.body.asked.replyBegins()
 	}

@@ -65,6 +65,7 @@ func TestNativeHandlerAnswersAsOneOverAnHTTPHandler(t *testing.T) {
 		"close":                   {tell, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET"},
 		"too long":                {tell, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n" + strings.Repeat("x", 101), "POST"},
 		"expects":                 {tell, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", "POST POST"},
+		"expects nothing":         {tell, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: ,\r\n\r\nhello", "POST"},
 		"expects what nobody has": {tell, "GET / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", "GET"},
 		"bad target":              {tell, "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n", "GET"},
 		"asterisk":                {tell, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS"},

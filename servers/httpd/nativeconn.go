@@ -41,7 +41,7 @@ func (e *exchange) begin() int {
 	c := e.conn
 	h := &c.head
 	e.generation.Add(1)
-	e.reading, e.w, e.r, e.ctx, e.lines, e.tail = false, nil, nil, nil, e.lines[:0], e.tail[:0]
+	e.reading, e.w, e.r, e.ctx, c.lines, c.tail = false, nil, nil, nil, c.lines[:0], c.tail[:0]
 	e.from, e.req.Trailer = c.origin(), nil
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
 	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.srv.newRecord(&e.from)}
@@ -67,9 +67,6 @@ func (e *exchange) forget() {
 	e.resp, e.req = response{}, http.Request{}
 	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
 	e.from = origin{}
-	if cap(e.lines) > maxKept || cap(e.tail) > maxKept {
-		e.lines, e.tail = nil, nil
-	}
 }
 
 func (e *exchange) hasBody() bool {
@@ -81,7 +78,7 @@ func (e *exchange) hasBody() bool {
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {
-	case h.Expects && !onlyExpectsContinueIn(&h.Fields):
+	case h.Expects && expectsIn(&h.Fields).more:
 		return http.StatusExpectationFailed
 	case limit > 0 && h.Framing.Kind == http1.Sized && h.Framing.Length > limit:
 		return http.StatusRequestEntityTooLarge
@@ -97,14 +94,14 @@ func (e *exchange) precheck() int {
 	return 0
 }
 
-// onlyExpectsContinueIn is onlyExpectsContinue for the fields of a head.
-func onlyExpectsContinueIn(f *http1.Fields) bool {
+// expectsIn is expectsOf for the fields of a head.
+func expectsIn(f *http1.Fields) (e expectation) {
 	for i := range f.Len() {
-		if f.Known(i) == http1.Expect && !http1.EqualFold(f.Value(i), "100-continue") {
-			return false
+		if f.Known(i) == http1.Expect {
+			e.add(string(f.Value(i)))
 		}
 	}
-	return true
+	return e
 }
 
 // isPlainBytes is isPlainPath.
@@ -146,11 +143,11 @@ func (e *exchange) call() (ok bool) {
 // route has the request answered, by the handler unless there are too many, or it is for the server as a whole.
 func (e *exchange) route(x Exchange) error {
 	s, h := e.conn.srv, &e.conn.head
-	running := s.running.Add(1)
-	defer s.running.Add(-1)
+	tooMany := !s.enter()
+	defer s.leave()
 	asksAll := h.Form == http1.Asterisk && string(h.Method()) == http.MethodOptions
 	switch {
-	case s.cfg.MaxConcurrent > 0 && running > int64(s.cfg.MaxConcurrent):
+	case tooMany:
 		s.cfg.Rejected.ServeHTTP(x.HTTP())
 	case asksAll:
 		answerOptions(x.HTTP())
@@ -197,8 +194,8 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 		status = code
 	}
 	e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "status", status, "error", err)
-	e.resp.plan, e.resp.tail = plan{}, nil
-	e.lines = append(e.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
+	e.resp.plan, e.conn.tail = plan{}, e.conn.tail[:0]
+	e.conn.lines = append(e.conn.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
 	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {
 		cut()
 	}
@@ -218,11 +215,12 @@ func (e *exchange) described() (line requestLine) {
 // takeHTTP makes the request and the writer of net/http.
 func (e *exchange) takeHTTP() {
 	c := e.conn
-	e.ctx = &requestContext{parent: c.ctx, conn: c, from: e.from}
-	g := c.newGiven(e.ctx)
-	e.r, e.w = &g.req, &g.w
+	g := new(given)
+	e.ctx, e.w = &g.ctx, &g.w
+	e.ctx.from = e.from
+	e.r = c.newRequest(e.ctx)
 	*e.w = e.resp
-	e.w.via, e.w.req, e.w.plan, e.w.tail = e.w, e.r, plan{}, nil
+	e.w.via, e.w.req, e.w.plan, c.tail = e.w, e.r, plan{}, c.tail[:0]
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.current.Store(e.ctx)

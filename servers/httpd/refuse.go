@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-go/weir/internal/http1"
@@ -25,7 +25,7 @@ func (s *Server) precheck(r *http.Request) int {
 	switch limit := s.cfg.MaxBody; {
 	case r.URL == nil:
 		return http.StatusBadRequest
-	case r.ProtoAtLeast(1, 1) && !onlyExpectsContinue(r.Header["Expect"]):
+	case r.ProtoAtLeast(1, 1) && expectsOf(r.Header["Expect"]).more:
 		return http.StatusExpectationFailed
 	case limit > 0 && r.ContentLength > limit:
 		return http.StatusRequestEntityTooLarge
@@ -38,9 +38,30 @@ func (s *Server) precheck(r *http.Request) int {
 // errRefused is why a valid head is refused.
 func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
 
-// onlyExpectsContinue reports whether every Expect field is 100-continue. RFC 9110 10.1.1.
-func onlyExpectsContinue(fields []string) bool {
-	return !slices.ContainsFunc(fields, func(value string) bool { return !http1.EqualFold(value, "100-continue") })
+// expectation says what the Expect fields of a request ask for. They are lists, of which an empty one, or an empty member, asks
+// for nothing: RFC 9110 10.1.1 and 5.6.1.
+type expectation struct {
+	toContinue bool
+	more       bool // what nobody knows
+}
+
+func (e *expectation) add(list string) {
+	for member := range strings.SplitSeq(list, ",") {
+		switch member = strings.Trim(member, " \t"); {
+		case member == "":
+		case http1.EqualFold(member, "100-continue"):
+			e.toContinue = true
+		default:
+			e.more = true
+		}
+	}
+}
+
+func expectsOf(fields []string) (e expectation) {
+	for _, list := range fields {
+		e.add(list)
+	}
+	return e
 }
 
 // refuse answers a request that no handler sees. The connection ends behind it.

@@ -9,23 +9,20 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// given is what a handler is given of one request. It is one allocation, which lives as long as any part of it is kept, and
-// is never used again. The context is apart: a connection that was hijacked keeps it. So is the URL, which handlers keep
-// too: given leads to the connection and its buffers.
+// given is what a handler is given beside the request: one allocation, which is never used again. The request, and its URL,
+// are apart, because handlers keep them.
 type given struct {
-	req http.Request
+	ctx requestContext
 	w   response
 }
 
-// blank is what a request begins as: its context cannot be set otherwise.
+// blank is what a request is copied from: its context cannot be set otherwise.
 var blank http.Request
 
-// newGiven makes the request and the ResponseWriter for the head that has been read. All strings of the request lie in one,
-// which is a copy of the head. Its URL is nil if the target is not a URL, its Body if it has none.
-func (c *conn) newGiven(ctx context.Context) *given {
-	g := new(given)
-	g.req = *blank.WithContext(ctx)
-	h, r := &c.head, &g.req
+// newRequest returns the request for the head that has been read. All its strings are parts of one, a copy of the head. Its
+// URL is nil if the target is not a URL, its Body if it has none.
+func (c *conn) newRequest(ctx context.Context) *http.Request {
+	h, r := &c.head, blank.WithContext(ctx)
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
@@ -44,7 +41,7 @@ func (c *conn) newGiven(ctx context.Context) *given {
 	if r.ContentLength != 0 {
 		r.Body = http.NoBody // to be replaced
 	}
-	return g
+	return r
 }
 
 // urlOf returns the URL of a target as net/http does, or nil.

@@ -26,9 +26,8 @@ type response struct {
 	fullDuplex bool
 
 	wroteHeader bool
-	overruled   bool   // a refusal was sent in the place of the handler's reply
-	lines       []byte // field lines of the header, at WriteHeader
-	tail        []byte // those of the trailers of a native handler
+	overruled   bool // a refusal was sent in the place of the handler's reply
+	bounded     bool // the handler has set a deadline for writing
 	framing     http1.Framing
 }
 
@@ -120,11 +119,14 @@ func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 // SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
 	w.conn.deadline.Store(&t)
-	return w.conn.nc.SetReadDeadline(t)
+	return w.conn.setReadDeadline(t)
 }
 
 // SetWriteDeadline is for http.ResponseController.
-func (w *response) SetWriteDeadline(t time.Time) error { return w.conn.nc.SetWriteDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.bounded = true
+	return w.conn.nc.SetWriteDeadline(t)
+}
 
 // EnableFullDuplex is for http.ResponseController: the body of the request may be read after the reply has begun.
 func (w *response) EnableFullDuplex() error {
@@ -174,7 +176,8 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	if w.body != nil {
 		_ = w.body.Close()
 	}
-	_ = c.nc.SetReadDeadline(time.Time{})
+	c.srv.idlers.remove(c)
+	_ = c.setReadDeadline(time.Time{})
 	_ = c.nc.SetWriteDeadline(time.Time{})
 	c.up.Release()
 	c.release()
@@ -218,7 +221,9 @@ func (w *response) conclude() {
 	w.finished = true
 	w.release()
 	w.giveBack()
-	_ = w.conn.nc.SetWriteDeadline(time.Time{})
+	if w.bounded {
+		_ = w.conn.nc.SetWriteDeadline(time.Time{})
+	}
 	if w.body != nil {
 		_ = w.body.Close()
 	}

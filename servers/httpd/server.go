@@ -23,15 +23,16 @@ import (
 // Server serves an [http.Handler]. Its methods are safe for concurrent use.
 type Server struct {
 	handler http.Handler
-	counted http.Handler // the same, counted
+	counted http.Handler // the same, counted if there is a limit
 	cfg     Config
 	limits  http1.Limits
 
 	protocols http.Protocols
 	log       *slog.Logger
 	http2     *http2.Config
-	running   atomic.Int64 // requests
+	running   atomic.Int64 // requests, if there is a limit
 	native    func(context.Context, Exchange) error
+	idlers    idlers
 
 	mu        sync.Mutex
 	listeners map[*servers.Listener]struct{}
@@ -44,9 +45,11 @@ func New(handler http.Handler, cfg *Config) *Server {
 		handler = http.DefaultServeMux
 	}
 	s := &Server{handler: handler, cfg: cfg.complete(), listeners: map[*servers.Listener]struct{}{}}
-	s.counted = counted{s, handler}
+	if s.counted = handler; s.cfg.MaxConcurrent > 0 {
+		s.counted = counted{s, handler}
+	}
 	s.limits = s.cfg.limits()
-	s.log = s.cfg.Logger
+	s.log, s.idlers.limit = s.cfg.Logger, s.cfg.IdleTimeout
 	s.protocols, s.http2 = s.cfg.protocols(), s.cfg.http2()
 	return s
 }

@@ -49,11 +49,10 @@ func (x Exchange) AddTrailer(name, value string) error {
 		return errNoTrailers
 	}
 	if !w.wroteHeader {
-		e.lines = http1.AppendField(e.lines, "Trailer", name)
+		e.conn.lines = http1.AppendField(e.conn.lines, "Trailer", name)
 	}
 	w.plan.hasTrailers = true
-	e.tail = http1.AppendField(e.tail, name, value)
-	w.tail = e.tail
+	e.conn.tail = http1.AppendField(e.conn.tail, name, value)
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	}
 	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // and not what holds the head of the request
 	s.ctx.Context = c.ctx                                                                  // that of the request has no other values, and ends with the request
-	s.srv.running.Add(1)                                                                   // until it is over
+	s.srv.enter()                                                                          // until it is over
 	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
 	c.next = s.run
@@ -103,7 +103,7 @@ func (s *session) run(context.Context, *chanio.Conn) error {
 
 func (s *session) over() {
 	s.ctx.Cancel()
-	s.srv.running.Add(-1)
+	s.srv.leave()
 	if s.rec != nil {
 		s.rec.closed()
 	}
