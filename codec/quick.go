@@ -20,6 +20,9 @@ func callsUser(quick any) bool {
 
 // quickIn returns the quick way of a codec that is within a frame, or nil.
 func quickIn[T any](c Codec[T]) quickDecoder[T] {
+	if p, ok := c.(*prefixed[T]); ok && p.quick == nil {
+		return nil
+	}
 	q, ok := c.(quickDecoder[T])
 	if ok {
 		return q
