@@ -53,12 +53,18 @@ func (e *encoder[T]) trySend(v T) (bool, error) {
 
 const (
 	batchMax = 16 << 10 // bytes of small values that SendAll hands over at once
-	bodyCopy = 1 << 10  // the largest body that is copied for that
+	bodyCopy = 8 << 10  // the largest body that is copied for that
 )
 
 // sendAll hands over many small values at once. Those of a batch that ctx kept from being accepted were not accepted; one
 // that cannot be encoded is rejected when those before it have been accepted.
 func (e *encoder[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
+	if len(vs) == 1 {
+		if err = e.send(ctx, vs[0]); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
 	for n < len(vs) {
 		scratch, count, refused := e.to.Begin(), 0, error(nil)
 		var body []byte
