@@ -181,6 +181,23 @@ func TestConnectAsksAgainBeforeItSendsWhatWasAtHand(t *testing.T) {
 	}
 }
 
+func TestAPanicOfAtHandLosesNoValue(t *testing.T) {
+	var undelivered []int
+	src := chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(context.Context) (int, error) { return 1, nil },
+		AtHand: func(dst []int) []int {
+			if len(dst) == cap(dst) {
+				panic(errBoom)
+			}
+			return dst
+		},
+		Undelivered: func(v int) { undelivered = append(undelivered, v) },
+	})
+	require.PanicsWithValue(t, errBoom, func() { _ = pipeline.Connect(t.Context(), src, newSink(9).Sink) })
+	_ = src.Close()
+	require.Equal(t, []int{1}, undelivered)
+}
+
 func TestKeepSinkLeavesTheSinkOpenAndFlushed(t *testing.T) {
 	k := newSink(9)
 	keep := &pipeline.ConnectConfig{KeepSink: true}
