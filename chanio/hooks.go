@@ -26,7 +26,7 @@ type SourceHooks[T any] struct {
 	// AtHand appends to dst values that TryNext would return without running user code, such as queued values or those
 	// of a built-in decoder, at most as many as dst has room for, and returns the extended slice. It moves values to
 	// another goroutine or sink in batches. Until the next call of a hook, these values may be unprocessed, so the
-	// endpoint counts them as at hand. That call may be one of AtHand with a full dst, which takes nothing.
+	// endpoint counts them as at hand.
 	AtHand func(dst []T) []T
 
 	// Close tells the producer that no more values are wanted. A blocked Next returns soon after. Close is called at

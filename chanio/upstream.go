@@ -104,7 +104,7 @@ func (u Upstream[T]) AtHand(dst []T) []T {
 			return dst
 		}
 	}
-	if u.s.hooks.AtHand == nil {
+	if u.s.hooks.AtHand == nil || len(dst) == cap(dst) {
 		return dst
 	}
 	return u.s.hooks.AtHand(dst)

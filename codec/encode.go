@@ -53,7 +53,7 @@ func (e *encoder[T]) trySend(v T) (bool, error) {
 
 const (
 	batchMax = 16 << 10 // bytes of small values that SendAll hands over at once
-	bodyCopy = 8 << 10  // the largest body that is copied for that
+	bodyCopy = 1 << 10  // the largest body that is copied for that
 )
 
 // sendAll hands over many small values at once. Those of a batch that ctx kept from being accepted were not accepted; one

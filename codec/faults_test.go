@@ -272,7 +272,7 @@ func TestSendAllHandsOverSmallBodiesAtOnceAndLargeOnesInPlace(t *testing.T) {
 	out := codec.Encode(chanio.NewSink(chanio.SinkHooks[[]byte]{
 		Send: func(context.Context, []byte) error { return nil }, Bytes: e,
 	}), codec.Prefixed(codec.Uint32, codec.Bytes))
-	small, edge, large := make([]byte, 10), make([]byte, 8<<10), make([]byte, 8<<10+1)
+	small, edge, large := make([]byte, 10), make([]byte, 1<<10), make([]byte, 1<<10+1)
 	n, err := out.SendAll(t.Context(), small, edge, small, large, small)
 	require.NoError(t, err)
 	require.Equal(t, 5, n)

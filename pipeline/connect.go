@@ -54,7 +54,6 @@ func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.
 		if c.up.IsBytes() {
 			return moveBytes(ctx, c)
 		}
-		c.settles = c.cfg.SendTimeout == 0
 		return c.move(ctx, func(vs []T) (int, error) { return c.send(ctx, dst, vs) })
 	})
 }

@@ -147,57 +147,6 @@ func TestConnectCorksWhileValuesAreAtHand(t *testing.T) {
 	})
 }
 
-// TestConnectAsksAgainBeforeItSendsWhatWasAtHand holds that the endpoint learns, before the last values before a wait are
-// sent, that they do not wait for anything: so it need not hold them back.
-func TestConnectAsksAgainBeforeItSendsWhatWasAtHand(t *testing.T) {
-	for _, n := range []int{2, 4, 9} { // some of them fill the room for values
-		unprocessed, left := 0, upto(n)
-		src := chanio.NewSource(chanio.SourceHooks[int]{
-			Next: func(context.Context) (v int, err error) {
-				if unprocessed = 0; len(left) == 0 {
-					return 0, io.EOF
-				}
-				v, left = left[0], left[1:]
-				return v, nil
-			},
-			AtHand: func(dst []int) []int {
-				unprocessed = min(len(left), cap(dst)-len(dst))
-				dst = append(dst, left[:unprocessed]...)
-				left = left[unprocessed:]
-				return dst
-			},
-		})
-		var got []int
-		dst := chanio.NewSink(chanio.SinkHooks[int]{
-			Send: func(context.Context, int) error { panic("not called") },
-			SendAll: func(_ context.Context, vs []int) (int, error) {
-				require.Zero(t, unprocessed)
-				got = append(got, vs...)
-				return len(vs), nil
-			},
-		})
-		require.NoError(t, pipeline.Connect(t.Context(), src, dst))
-		require.Equal(t, upto(n), got)
-	}
-}
-
-func TestAPanicOfAtHandLosesNoValue(t *testing.T) {
-	var undelivered []int
-	src := chanio.NewSource(chanio.SourceHooks[int]{
-		Next: func(context.Context) (int, error) { return 1, nil },
-		AtHand: func(dst []int) []int {
-			if len(dst) == cap(dst) {
-				panic(errBoom)
-			}
-			return dst
-		},
-		Undelivered: func(v int) { undelivered = append(undelivered, v) },
-	})
-	require.PanicsWithValue(t, errBoom, func() { _ = pipeline.Connect(t.Context(), src, newSink(9).Sink) })
-	_ = src.Close()
-	require.Equal(t, []int{1}, undelivered)
-}
-
 func TestKeepSinkLeavesTheSinkOpenAndFlushed(t *testing.T) {
 	k := newSink(9)
 	keep := &pipeline.ConnectConfig{KeepSink: true}

@@ -52,8 +52,7 @@ type mover[T any] struct {
 	room []T // grows while it is filled
 	most int // 1 if the values must be closed, so that none is lost to a panic
 
-	wanted  func() int // how many to take at most, or 1; nil: no limit
-	settles bool       // put passes on what it is given as one, without code of the user in between
+	wanted func() int // how many to take at most, or 1; nil: no limit
 
 	held []T  // taken and not accepted; in room
 	full bool // room was filled the last time
@@ -73,7 +72,7 @@ func (m *mover[T]) atHand() bool {
 	if m.full && cap(m.room) < m.most {
 		m.room = make([]T, 0, 2*cap(m.room))
 	}
-	m.take(m.room[:0:m.limit()])
+	m.held = m.up.AtHand(m.room[:0:m.limit()])
 	m.full = len(m.held) == cap(m.room)
 	return len(m.held) > 0
 }
@@ -93,19 +92,8 @@ func (m *mover[T]) next(ctx context.Context) error {
 	}
 	m.room = m.room[:1]
 	m.room[0] = v
-	m.take(m.room[:1:m.limit()])
+	m.held = m.up.AtHand(m.room[:1:m.limit()])
 	return nil
-}
-
-// take holds dst and values behind it that need no code of the user. What AtHand has returned counts as at hand until the
-// next call of a hook, so that a connection would hold back, and start a timer for, even the last values before a wait:
-// so it is called once more before they are sent, if that is done in one go. Nothing is lost if it panics.
-func (m *mover[T]) take(dst []T) {
-	m.held = dst
-	m.held = m.up.AtHand(dst)
-	if m.settles && len(m.held) > len(dst) {
-		m.held = m.up.AtHand(m.held)
-	}
 }
 
 // try takes one value if that needs no wait.

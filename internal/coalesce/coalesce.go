@@ -77,12 +77,9 @@ func (r *Rule) CorkLocked(on bool) {
 
 // ArmLocked bounds the time that something is held back. progress is a number that changes when something leaves.
 func (r *Rule) ArmLocked(progress int64, out Output) {
-	if !r.armed {
-		r.armLocked(progress, out) // a function of its own, so that this one is inlined
+	if r.armed {
+		return
 	}
-}
-
-func (r *Rule) armLocked(progress int64, out Output) {
 	r.armed, r.since = true, progress
 	if r.timer == nil {
 		r.timer = time.AfterFunc(r.delay, func() { out.DelayPassed() })

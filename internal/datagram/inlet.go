@@ -75,7 +75,7 @@ func (in *inlet[P]) atHand(dst []P) []P {
 	for len(dst) < cap(dst) && in.i < len(in.ready) {
 		dst = append(dst, in.pop())
 	}
-	in.s.rule.SetAtHand(len(dst) > n || in.i < len(in.ready))
+	in.s.rule.SetAtHand(len(dst) > n)
 	return dst
 }
 
