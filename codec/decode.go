@@ -102,6 +102,21 @@ func (d *decoder[T]) settle() {
 	}
 }
 
+// takeQuick decodes one frame if that lies whole in the buffer and its codec has a quick way, without the Reader: that
+// saves 30 of the 145 ns that a Recv and a Send of a small frame take.
+func (d *decoder[T]) takeQuick(v *T) bool {
+	if d.quick == nil || d.r.held != nil {
+		return false
+	}
+	n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, hidden(v))
+	if !ok || n == 0 {
+		return false
+	}
+	d.r.src.Discard(n)
+	d.r.start += int64(n)
+	return true
+}
+
 // next decodes one frame, and waits for it.
 func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	if d.gone.Load() {
@@ -109,6 +124,9 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 	}
 	d.settle()
 	d.tried = 0
+	if d.takeQuick(&v) {
+		return v, nil
+	}
 	for {
 		if err := d.r.begin(ctx); err != nil {
 			return v, d.up.Fail(ctx, err)
@@ -132,6 +150,10 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 		return v, false, errGone
 	}
 	d.settle()
+	if d.takeQuick(&v) {
+		d.tried = 0
+		return v, true, nil
+	}
 	r := &d.r
 	at := len(r.src.Buffered())
 	for at == 0 && r.held == nil {

@@ -59,6 +59,12 @@ const (
 // sendAll sends many small values in one write. If ctx ends before a batch is accepted, none of its values is accepted.
 // A value that cannot be encoded is rejected after those before it have been accepted.
 func (e *encoder[T]) sendAll(ctx context.Context, vs []T) (n int, err error) {
+	if len(vs) == 1 {
+		if err = e.send(ctx, vs[0]); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
 	for n < len(vs) {
 		scratch, count, refused := e.to.Begin(), 0, error(nil)
 		var body []byte

@@ -63,7 +63,7 @@ func within[T any](r *Reader, n int, c Codec[T]) (v T, err error) {
 
 func (p *prefixed[T]) decodeQuick(b []byte, own cloner, v *T) (n int, ok bool) {
 	length, ok := p.length.peek(b)
-	if !ok || p.quick == nil || length > len(b)-p.length.width {
+	if !ok || length > len(b)-p.length.width {
 		return 0, false
 	}
 	n = p.length.width + length

@@ -26,6 +26,9 @@ func callsUser[T any](q quickDecoder[T]) bool { return q == nil || q.callsUser()
 
 // quickIn returns c as a quickDecoder, or nil, for use within a frame.
 func quickIn[T any](c Codec[T]) (q quickDecoder[T]) {
+	if p, ok := c.(*prefixed[T]); ok && p.quick == nil {
+		return nil
+	}
 	if _, ok := c.(quick); ok {
 		q, _ = c.(quickDecoder[T])
 	} else if lines, ok := any(c).(LinesCodec); ok {

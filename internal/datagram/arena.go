@@ -3,7 +3,7 @@ package datagram
 const (
 	smallMax  = 256      // the largest payload that shares a small arena
 	mediumMax = 4 << 10  // the largest that shares a medium one; larger ones have their own memory
-	small     = 4 << 10  // bytes of a small arena
+	small     = 3 << 10  // bytes of a small arena; see the arena of package stream
 	medium    = 32 << 10 // of a medium one
 )
 

@@ -465,6 +465,21 @@ func TestAPanicOfTheNetConnEndsTheStream(t *testing.T) {
 	}
 }
 
+// deaf has no read deadlines.
+type deaf struct{ net.Conn }
+
+func (deaf) SetReadDeadline(time.Time) error { return errTest }
+
+func TestANetConnIsNotReadWhenItsDeadlineCannotBeSet(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(deaf{p}, config(&stream.Config{IdleTimeout: time.Hour}))
+	defer x.Abort(nil)
+	_, err := q.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = x.In.Next(bg)
+	require.ErrorIs(t, err, errTest, "the read could not be interrupted")
+}
+
 type zeroes struct {
 	net.Conn
 	n atomic.Int32
