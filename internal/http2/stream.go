@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Stream is a request with its response. Its methods are for any goroutine; In has one reader at a time.
+// Stream is a request with its response. Any goroutine may call its methods; In has one reader at a time.
 type Stream struct {
 	In  Reader
 	Out Writer
@@ -77,7 +77,7 @@ func (s *Stream) changeLocked() {
 	}
 }
 
-// waitLocked waits, unlocked, until anything changes, or one of its bounds is reached. set and limit may be nil and zero.
+// waitLocked waits, unlocked, until something changes or a bound is reached. set may be nil and limit zero.
 func (s *Stream) waitLocked(ctx context.Context, set *deadline.Context, limit time.Time) error {
 	news := s.newsLocked()
 	s.c.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *Stream) Bytes() (arrived, sent int64) {
 	return s.arrived, s.Out.sent
 }
 
-// Done is closed when the stream is over, in both directions.
+// Done returns a channel that is closed when the stream is over, in both directions.
 func (s *Stream) Done() <-chan struct{} {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -160,7 +160,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	return true
 }
 
-// endLocked ends what has not ended because of why.
+// endLocked ends the halves that have not ended, because of why.
 func (s *Stream) endLocked(why *StreamError) {
 	if s.err == nil {
 		s.err = why
@@ -174,8 +174,8 @@ func (s *Stream) endLocked(why *StreamError) {
 	s.changeLocked()
 }
 
-// checkDoneLocked takes the stream out of the table when both directions have ended. One whose body nobody wants is reset
-// as soon as its own side has been sent.
+// checkDoneLocked removes the stream from the table when both directions have ended. A stream whose body has no reader
+// is reset when its own side has been sent.
 func (s *Stream) checkDoneLocked() {
 	switch {
 	case s.gone:
@@ -194,7 +194,7 @@ func (s *Stream) checkDoneLocked() {
 	}
 }
 
-// lingerOver is called when the peer has not ended its side although nobody wants what it sends.
+// lingerOver is called when the peer has not ended its side in time although its data has no reader.
 func (s *Stream) lingerOver() {
 	c := s.c
 	c.mu.Lock()
@@ -204,7 +204,7 @@ func (s *Stream) lingerOver() {
 	c.endIfOverAndUnlock()
 }
 
-// dropLocked takes a stream out of the table.
+// dropLocked removes a stream from the table.
 func (c *Conn) dropLocked(s *Stream, how ending) {
 	if s.gone {
 		return
@@ -227,7 +227,7 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 	c.changeLocked()
 }
 
-// tellHandler tells the handler of a stream that was ended.
+// tellHandler notifies the handler of a stream that has ended.
 func (s *Stream) tellHandler() {
 	s.c.mu.Lock()
 	h, why := s.handler, s.err
@@ -278,7 +278,8 @@ func (s *Stream) served(cause error) {
 	c.endIfOverAndUnlock()
 }
 
-// SetPriority tells the peer how urgent the response is, as the value of a Priority field (RFC 9218 7.1). It is a client's.
+// SetPriority sends the peer the priority of the response, in the form of a Priority field (RFC 9218 7.1). Only a
+// client may call it.
 func (s *Stream) SetPriority(value string) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
