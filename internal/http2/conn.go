@@ -51,11 +51,11 @@ type Conn struct {
 
 	workers sync.WaitGroup // handlers
 
-	mu      sync.Mutex // of all that follows, and of what the parts of a Conn have under it
+	mu      sync.Mutex // guards all that follows, and the fields of the parts that say so
 	streams map[uint32]*Stream
 	tunnels int // of streams
 	past    past
-	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	moved   chan struct{} // closed when something changes; made on demand
 	err     error         // why the connection has failed or ended
 	over    bool          // Serve or Run is about to return
 	running int           // handlers
@@ -75,10 +75,10 @@ type Conn struct {
 
 // peer is what the other side has announced.
 type peer struct {
-	settled   bool // its SETTINGS have come
-	acked     bool // and its acknowledgement of those of this side
+	settled   bool // its SETTINGS have arrived
+	acked     bool // it has acknowledged the SETTINGS of this side
 	maxOpen   int
-	window0   int64 // that streams begin with
+	window0   int64 // initial window of streams
 	connect   bool  // extended CONNECT
 	aware     bool  // it knows RFC 9218
 	goAway    *ConnError

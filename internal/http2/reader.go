@@ -28,23 +28,23 @@ type Reader struct {
 
 	// Of the goroutine that reads.
 	cur   []byte // taken and not discarded
-	own   []byte // the array that cur lies in, if it was made of several chunks
-	used  int    // bytes that were discarded and not yet given back
-	given int    // bytes of cur that were given back before they are discarded
+	own   []byte // the array of cur, if it was joined from several chunks
+	used  int    // discarded bytes whose credit has not been returned
+	given int    // bytes of cur whose credit was returned before they are discarded
 	arena stream.Arena
-	taken []byte // the chunk that cur is of, unless it was handed to somebody
+	taken []byte // the chunk of cur, unless a caller owns it
 
 	// Under the lock of the connection.
-	chunks   [][]byte  // that nobody has taken; more may be appended to the last
-	first    [1][]byte // the array of chunks, while there are no more
+	chunks   [][]byte  // not taken yet; the last may grow
+	first    [1][]byte // the array of chunks while there is only one
 	carved   bool      // room behind the last chunk is being filled
 	shared   bool      // a chunk shares its array with the one that was taken before it
-	held     int64     // bytes that are in chunks, or taken and not given back
+	held     int64     // bytes in chunks, or taken and not returned as credit
 	window   int64     // what the peer may still send
-	target   int64     // what window and held come to
+	target   int64     // the sum of window and held
 	closed   bool      // by its reader
 	why      error     // what a closed one returns
-	last     error     // what comes behind what has arrived, if somebody has ended the half
+	last     error     // the end of the half behind what has arrived, if endIn was called
 	deadline *deadline.Context
 	ends     *ends // of a Conn made of the stream
 }
@@ -184,7 +184,7 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 		r.creditLocked()
 		c.send.pushLocked()
 		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
-			continue // since pushLocked unlocks
+			continue // because pushLocked unlocks
 		}
 		if err := r.s.waitLocked(ctx, r.deadline, noTime); err != nil {
 			return false, err
@@ -267,7 +267,7 @@ func (r *Reader) addLocked(p []byte) {
 			return
 		}
 	}
-	if r.carved { // the chunk in front was taken meanwhile
+	if r.carved { // the chunk before it was taken meanwhile
 		r.carved, r.shared = false, true
 	}
 	if len(r.chunks) == 0 {

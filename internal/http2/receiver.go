@@ -23,13 +23,13 @@ type receiver struct {
 	input   input
 	framer  *frames.Framer
 	block   block
-	changed *Stream   // that has got a head, which nobody was told of
-	first   bool      // the first SETTINGS have come
-	heard   time.Time // when the last frame came
-	probing time.Time // until when an answer to a ping must come, if one was sent because of silence
+	changed *Stream   // has a new head, and its waiters have not been woken
+	first   bool      // the first SETTINGS have arrived
+	heard   time.Time // when the last frame arrived
+	probing time.Time // when the answer to a ping of silence is due, if one was sent
 
 	window   int64 // what the peer may still send
-	received int64 // bytes that have not been given back
+	received int64 // bytes whose credit has not been returned
 }
 
 func (rc *receiver) init(c *Conn, src chanio.ByteSource) {

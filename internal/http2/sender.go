@@ -26,14 +26,14 @@ type sender struct {
 	owed     int    // acknowledgements and RST_STREAM frames in out
 	encoder  *hpack.Encoder
 	encoded  appender
-	maxFrame int   // that the peer takes
+	maxFrame int   // that the peer accepts
 	ready    queue // streams with DATA
 	window   int64 // that the peer has opened for the connection
 	sent     int64 // bytes of DATA, ever
 	grants   int   // WINDOW_UPDATE frames that are not noise
 	writing  bool
-	stuck    bool   // and waits for the sink to have room
-	gathered uint64 // times that output has been gathered
+	stuck    bool   // and waits for room in the sink
+	gathered uint64 // how often output has been gathered
 	accepted uint64 // and handed over
 	broken   bool   // nothing can be written any more
 }
@@ -95,7 +95,7 @@ func (sd *sender) pushLocked() {
 		}
 		if !taken {
 			sd.stuck = true
-			go sd.writeOn(p) // finish waits for it
+			go sd.writeOn(p) // run waits for it, in awaitWritten
 			return
 		}
 		sd.handedOverLocked()

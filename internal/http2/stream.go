@@ -20,28 +20,28 @@ type Stream struct {
 	prio    priority
 	queued  bool          // in the queue of those that have something to send
 	window  int64         // that the peer has opened
-	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	moved   chan struct{} // closed when something changes; made on demand
 	done    chan struct{} // closed when the stream is over; made on demand
 
 	recvEnd bool // the peer has sent END_STREAM
-	sentEnd bool // END_STREAM is on its way
-	counted bool // it is among the tunnels of the connection
-	gone    bool // closed, and not in the table any more
+	sentEnd bool // END_STREAM has been added to the output
+	counted bool // the connection counts it as a tunnel
+	gone    bool // closed, and no longer in the table
 	err     *StreamError
 
-	informed []*Head // of a client: informational heads that have not been taken
+	informed []*Head // of a client: informational heads that Head has not returned
 	head     Head    // the final one
-	final    bool    // it has come
-	headed   bool    // and was taken
+	final    bool    // it has arrived
+	headed   bool    // Head has returned it
 	informal int     // informational heads so far
-	heads    int     // bytes of all heads so far, as SETTINGS_MAX_HEADER_LIST_SIZE counts them
-	noBody   bool    // Content-Length says nothing about what comes
+	heads    int     // their size and that of the final one, as a header list counts
+	noBody   bool    // Content-Length is not the length of what arrives
 	tunnel   bool    // the method is CONNECT
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field
 
-	linger   *time.Timer // of a Conn made of the stream, while both of its halves have ended here
+	linger   *time.Timer // of a Conn made of the stream, when both of its halves have ended here
 	lingered bool
 
 	serving bool // the handler has not returned

@@ -21,7 +21,7 @@ type Writer struct {
 	// Under the lock of the connection.
 	pending  []byte // what is being sent
 	rest     []byte // follows it
-	sending  bool   // they belong to a call that waits
+	sending  bool   // a call waits for them
 	closing  bool   // Close has been called
 	ends     bool   // END_STREAM follows them
 	trailers []Field
@@ -36,7 +36,7 @@ type value struct {
 	a, b     []byte
 	end      bool
 	trailers []Field // with end
-	closes   bool    // it is that of Close
+	closes   bool    // Close sends it
 }
 
 // Headers sends a header list that does not end the stream: an informational head, or one that a body follows.
@@ -222,7 +222,7 @@ func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 	for len(w.pending) > 0 {
 		err := w.awaitLocked(ctx, &patience)
 		if err == nil && w.closing && !w.ends {
-			err = net.ErrClosed // what has not been accepted is not sent
+			err = net.ErrClosed // nothing was accepted
 		}
 		switch {
 		case err == nil:
@@ -274,7 +274,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	}
 	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
 	p.until = p.until.Add(time.Duration(w.progressLocked(p)) * time.Second / minPeerRate)
-	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
+	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // it waits for other streams or the socket
 		p.until = most
 	}
 	switch {
