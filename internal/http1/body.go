@@ -8,11 +8,11 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Body reads the body of one message, and not a byte of the next one. A connection keeps one and resets it for every
-// message. Like its source it is for one goroutine at a time.
+// Body reads the body of one message, and no byte of the next one. A connection keeps one and resets it for every
+// message. Like its source, one goroutine at a time may use it.
 //
-// Its errors are sticky if they are about the message: an [*Error], or io.ErrUnexpectedEOF where the stream ends within
-// the body. Other errors of the source are returned as they come, and the call may be repeated.
+// Errors of the message are sticky: an [*Error], or io.ErrUnexpectedEOF if the stream ends within the body. Other
+// errors of the source are returned as they are, and the call may be repeated.
 type Body struct {
 	src    stream.ByteSource
 	kind   Kind
@@ -36,7 +36,7 @@ const (
 	atBodyEnd
 )
 
-// Reset prepares for a body that lies next in src.
+// Reset prepares for a body that comes next in src.
 func (b *Body) Reset(src stream.ByteSource, framing Framing, limits *Limits) {
 	b.src, b.kind, b.limits = src, framing.Kind, limits
 	b.left, b.excess, b.seen, b.err = framing.Length, 0, 0, nil
@@ -54,11 +54,12 @@ func (b *Body) Reset(src stream.ByteSource, framing Framing, limits *Limits) {
 // Done reports whether the body has been read to its end, trailers included.
 func (b *Body) Done() bool { return b.at == atBodyEnd }
 
-// Err returns what is wrong with the body, as far as it was read.
+// Err returns the error of the body that has been found so far, or nil.
 func (b *Body) Err() error { return b.err }
 
-// Next returns data at hand, at least a byte of it, after waiting for some if necessary; io.EOF behind the last. The slice
-// belongs to the source and is valid until the next call that may wait. [Body.Discard] says how much of it was used.
+// Next returns buffered data, at least one byte, and waits if there is none. It returns io.EOF behind the last byte.
+// The slice belongs to the source and is valid until the next call that may wait. The caller reports what it has used
+// by [Body.Discard].
 func (b *Body) Next(ctx context.Context) ([]byte, error) {
 	for {
 		if err := b.advance(ctx); err != nil {
@@ -79,7 +80,7 @@ func (b *Body) Discard(n int) {
 	b.took(n)
 }
 
-// Read reads into p, without the window in between if that is empty. It returns io.EOF behind the last byte.
+// Read reads into p, directly from the source if nothing is buffered. It returns io.EOF behind the last byte.
 func (b *Body) Read(ctx context.Context, p []byte) (int, error) {
 	for len(p) > 0 {
 		if err := b.advance(ctx); err != nil {
@@ -118,11 +119,11 @@ func (b *Body) Drain(ctx context.Context, limit int64) error {
 	}
 }
 
-// Trailers returns the fields behind a chunked body that has been read to its end. They are valid until the next Fill or
-// Read of the source. Those that must not be there, by [Known.InTrailer], are among them.
+// Trailers returns the fields behind a chunked body that has been read to its end. They are valid until the next Fill
+// or Read of the source. Fields that [Known.InTrailer] forbids are included.
 func (b *Body) Trailers() *Fields { return &b.tail.Fields }
 
-// took notes that n bytes of data were used, and moves on as far as that needs no wait.
+// took counts n used bytes of data, and moves on as far as it can without waiting.
 func (b *Body) took(n int) {
 	b.left -= int64(n)
 	if n == 0 || b.left > 0 {
@@ -136,7 +137,7 @@ func (b *Body) took(n int) {
 	_ = b.step() // the next call returns what it found
 }
 
-// advance waits until data comes next. It returns io.EOF at the end of the body.
+// advance waits until data is next. It returns io.EOF at the end of the body.
 func (b *Body) advance(ctx context.Context) error {
 	for {
 		switch err := b.step(); {
@@ -160,7 +161,7 @@ func (b *Body) fill(ctx context.Context) error {
 	return nil
 }
 
-// failed returns what an error of the source means for the body.
+// failed returns the error of the body for an error of the source.
 func (b *Body) failed(err error) error {
 	if err != io.EOF {
 		return err
@@ -218,7 +219,7 @@ func (b *Body) chunkLine(p []byte) (ok bool, err *Error) {
 	return true, b.beginChunk(size, padding)
 }
 
-// beginChunk notes what a chunk line said. Padding is allowed in proportion to data.
+// beginChunk starts a chunk. Padding is allowed in proportion to data.
 func (b *Body) beginChunk(size int64, padding int) *Error {
 	b.excess += int64(padding)
 	if b.excess > int64(b.limits.ChunkExcess) {

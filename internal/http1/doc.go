@@ -1,5 +1,6 @@
-// Package http1 is the HTTP/1.1 engine below the server and the client: RFC 9112 as small types and pure functions over
-// the byte streams of package stream. It starts no goroutine, sets no deadline, and knows neither net/http nor a policy.
+// Package http1 is the HTTP/1.1 engine of the server and the client: RFC 9112 as small types and pure functions over
+// the byte streams of package stream. It starts no goroutine, sets no deadline, does not import net/http, and contains
+// no policy.
 //
 // Reading is a cycle of three types that a connection keeps and uses for every message:
 //
@@ -21,20 +22,20 @@
 //	chunk, err := body.Next(ctx)         // io.EOF behind the last
 //
 // and writes with [Writer], which frames a body, behind a head that the Append functions made in the scratch of a
-// stream.ByteSink: a head with a small body is one write, a large body is not copied.
+// stream.ByteSink. A head with a small body is one write; a large body is not copied.
 //
 // # Verdicts
 //
-// A message that breaks a rule is an [*Error], which has the status that a server answers with. Whatever follows such a
+// A message that breaks a rule is an [*Error], which has the status that a server answers with. What follows such a
 // message on its connection must not be parsed. The verdict on a message does not depend on the pieces it arrives in:
-// lines are looked at in order, each when it is complete or longer than its limit.
+// each line is checked, in order, when it is complete or longer than its limit.
 //
-// A server is strict, because what two parsers read differently lets one message pass as two: a line ends in CRLF, no
-// line is folded, a message has one length, given once. A client bears with what old servers send, where that cannot hide
-// a message: see [ResponseHead].
+// A server is strict, because if two parsers read a message differently, one message can pass as two: a line ends in
+// CRLF, no line is folded, and a message has one length, given once. A client accepts what old servers send where that
+// cannot hide a message; see [ResponseHead].
 //
 // # Costs
 //
 // A message allocates nothing: heads are parsed in place, well-known names are constants (see [Known]), and the types
-// above keep their tables. Every length is bounded by [Limits] before it is buffered.
+// above keep their tables. [Limits] bounds every length before it is buffered.
 package http1

@@ -2,9 +2,9 @@ package http1
 
 import "github.com/weir-go/weir/internal/stream"
 
-// Error is a rule that a message breaks. Errors of one kind are one value, so they may be compared.
+// Error is a broken rule of a message. Errors of one kind are one value, so they may be compared.
 type Error struct {
-	// Status is what a server answers: 400, 414, 431, 501 or 505. For a client it means nothing.
+	// Status is the status that a server answers: 400, 414, 431, 501 or 505. A client ignores it.
 	Status int
 
 	text  string
@@ -13,7 +13,7 @@ type Error struct {
 
 func (e *Error) Error() string { return "http: " + e.text }
 
-// Unwrap returns stream.ErrTooLarge if what was broken is a limit.
+// Unwrap returns stream.ErrTooLarge if the message exceeds a limit.
 func (e *Error) Unwrap() error {
 	if e.limit {
 		return stream.ErrTooLarge

@@ -1,7 +1,7 @@
 package http1
 
-// Fields are the fields of a head, or the trailers of a body, in the order they came in. Names and values are slices of
-// the window, valid until the next Fill or Read of the source.
+// Fields are the fields of a head, or the trailers of a body, in the order of their arrival. Names and values are
+// slices of the window, valid until the next Fill or Read of the source.
 type Fields struct {
 	window []byte
 	list   []field
@@ -37,7 +37,8 @@ func (f *Fields) Value(i int) []byte {
 	return f.window[x.value:x.valueEnd]
 }
 
-// NameIn returns the canonical name of a field: a constant, or a part of text, a copy of the head, if it is spelled so.
+// NameIn returns the canonical name of a field: a constant, or a part of text, a copy of the head, if the field is
+// spelled that way.
 func (f *Fields) NameIn(text string, i int) string {
 	x := &f.list[i]
 	if x.known != Unknown {
@@ -58,8 +59,8 @@ func (f *Fields) ValueIn(text string, i int) string {
 	return text[x.value:x.valueEnd]
 }
 
-// Map returns the fields by name, those of one name in their order, without those that leaveOut returns true for. text is a
-// copy of the head, which the strings are parts of.
+// Map returns the fields by name, those of one name in order, except the fields for which leaveOut returns true. text
+// is a copy of the head, and the strings are parts of it.
 func (f *Fields) Map(text string, leaveOut func(k Known, i int) bool) map[string][]string {
 	n := f.Len()
 	m := make(map[string][]string, n)

@@ -21,7 +21,7 @@ type Framing struct {
 	Length int64 // of a Sized body
 }
 
-// framed is what the fields of a head say about framing and the connection.
+// framed is what the fields of a head say about the framing and the connection.
 type framed struct {
 	lengths      int   // Content-Length fields
 	length       int64 // their value
@@ -55,7 +55,7 @@ func (m *framed) collect(f *Fields, lenient bool) {
 	}
 }
 
-// addLength takes a Content-Length. A client takes the same one several times, as fields or as a list, for one.
+// addLength adds a Content-Length. A client accepts several equal ones, in several fields or in a list.
 func (m *framed) addLength(value []byte, lenient bool) {
 	rest, more := value, true
 	for more {
@@ -138,7 +138,7 @@ func AnyHasToken(values []string, token string) bool {
 	return slices.ContainsFunc(values, func(value string) bool { return HasToken([]byte(value), token) })
 }
 
-// coding is what the transfer codings of a message come to.
+// coding is the sequence of the transfer codings of a message.
 type coding uint8
 
 const (

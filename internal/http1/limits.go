@@ -1,6 +1,6 @@
 package http1
 
-// Limits bounds what is read of a message. Lengths are in bytes; those of lines are without the end of the line.
+// Limits limits what is read of a message. Lengths are in bytes; those of lines exclude the end of the line.
 type Limits struct {
 	StartLine     int // request or status line
 	Method        int

@@ -6,8 +6,8 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// RequestHead is the head of a request, as a server reads it. A connection keeps one and reads every head into it. What
-// it returns lies in the window of the source, and is valid until the next Fill or Read of it.
+// RequestHead is the head of a request, as a server reads it. A connection keeps one and reads every head into it. The
+// slices it returns lie in the window of the source, and are valid until the next Fill or Read of it.
 type RequestHead struct {
 	section
 	stage  stage
@@ -51,9 +51,9 @@ const (
 	atEnd
 )
 
-// Read waits for a whole head. Nothing is discarded: [RequestHead.Discard] does that. It returns io.EOF if the stream
-// ended before the head began, io.ErrUnexpectedEOF if it ended within, an [*Error] if the head breaks a rule, and
-// otherwise what Fill returned, after which Read may be called again.
+// Read waits for a whole head. It discards nothing; see [RequestHead.Discard]. It returns io.EOF if the stream ended
+// before the head, io.ErrUnexpectedEOF if it ended within the head, and an [*Error] if the head breaks a rule. Any
+// other error is the one of Fill, after which Read may be called again.
 func (h *RequestHead) Read(ctx context.Context, src stream.ByteSource, limits *Limits) error {
 	h.Reset(limits)
 	for {
@@ -79,8 +79,8 @@ func (h *RequestHead) Reset(limits *Limits) {
 	h.KeepAlive, h.Upgrade, h.Expects = false, false, false
 }
 
-// Parse looks at what has arrived of a head, and reports whether it is complete. Called again, it wants the same bytes
-// with more behind them. The error is an *Error.
+// Parse parses what has arrived of a head, and reports whether it is complete. The next call takes the same bytes with
+// more behind them. The error is an *Error.
 func (h *RequestHead) Parse(p []byte) (done bool, err error) {
 	if err := h.parse(p); err != nil {
 		return false, err
@@ -129,8 +129,8 @@ func (h *RequestHead) skipEmpty(p []byte) *Error {
 	return nil
 }
 
-// startLine takes the request line, if it is complete. What cannot become a method is refused before that, so that
-// another protocol, such as TLS, gets its answer.
+// startLine takes the request line, if it is complete. Bytes that cannot start a method are refused before that, so
+// that another protocol, such as TLS, gets an answer.
 func (h *RequestHead) startLine(p []byte) *Error {
 	if h.next == len(p) || p[h.next] == '\r' {
 		return nil
@@ -199,7 +199,7 @@ func parseVersion(p []byte) (minor int, err *Error) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// finish draws the conclusions from all fields.
+// finish checks the fields together.
 func (h *RequestHead) finish() *Error {
 	var m framed
 	m.collect(&h.Fields, false)
@@ -223,7 +223,7 @@ func (h *RequestHead) finish() *Error {
 	return nil
 }
 
-// checkHost wants one valid Host, whatever the target says. RFC 9112 3.2.
+// checkHost requires one valid Host, whatever the target is. RFC 9112 3.2.
 func (h *RequestHead) checkHost(m *framed) *Error {
 	switch {
 	case m.hosts > 1, m.hosts == 0 && h.Minor > 0:
@@ -237,11 +237,11 @@ func (h *RequestHead) checkHost(m *framed) *Error {
 // Method returns the method, a token as it was spelled.
 func (h *RequestHead) Method() []byte { return h.window[h.method.from:h.method.to] }
 
-// Target returns the request target as it came: visible ASCII without '#', not empty.
+// Target returns the request target as it was sent: visible ASCII without '#', not empty.
 func (h *RequestHead) Target() []byte { return h.window[h.target.from:h.target.to] }
 
-// Bytes returns the whole head. A string made of it is what MethodIn, TargetIn, AuthorityIn, NameIn and ValueIn take their
-// parts from, so that all of a request's strings are one allocation.
+// Bytes returns the whole head. MethodIn, TargetIn, AuthorityIn, NameIn and ValueIn return parts of a string made of
+// it, so that all strings of a request are one allocation.
 func (h *RequestHead) Bytes() []byte { return h.window[:h.next] }
 
 // MethodIn returns the method as a part of text.

@@ -29,8 +29,8 @@ type ResponseHead struct {
 	marks framed
 }
 
-// Read waits for a whole head, as [RequestHead.Read] does. An informational response, with a status from 100 to 199, is a
-// head without a body; another response follows it, except behind a 101.
+// Read waits for a whole head, as [RequestHead.Read] does. An informational response, with a status from 100 to 199, is
+// a head without a body. Another response follows it, except behind a 101.
 func (h *ResponseHead) Read(ctx context.Context, src stream.ByteSource, limits *Limits) error {
 	h.Reset(limits)
 	for {
@@ -56,7 +56,7 @@ func (h *ResponseHead) Reset(limits *Limits) {
 	h.Minor, h.Status, h.Upgrade = 0, 0, false
 }
 
-// Parse looks at what has arrived of a head, as [RequestHead.Parse] does.
+// Parse parses what has arrived of a head, as [RequestHead.Parse] does.
 func (h *ResponseHead) Parse(p []byte) (done bool, err error) {
 	if err := h.parse(p); err != nil {
 		return false, err
@@ -83,7 +83,7 @@ func (h *ResponseHead) parse(p []byte) *Error {
 	return nil
 }
 
-// startLine takes the status line, if it is complete. What does not begin as one is refused before that.
+// startLine takes the status line, if it is complete. Bytes that cannot start one are refused before that.
 func (h *ResponseHead) startLine(p []byte) *Error {
 	const prefix = "HTTP/"
 	if n := min(len(p), len(prefix)); string(p[:n]) != prefix[:n] {
@@ -127,11 +127,11 @@ func (h *ResponseHead) statusLine(p []byte, end int) *Error {
 // Reason returns the reason phrase, which may be empty.
 func (h *ResponseHead) Reason() []byte { return h.window[h.reason.from:h.reason.to] }
 
-// Bytes returns the whole head. A string made of it is what NameIn and ValueIn take their parts from.
+// Bytes returns the whole head. NameIn and ValueIn return parts of a string made of it.
 func (h *ResponseHead) Bytes() []byte { return h.window[:h.next] }
 
-// Framing tells the body that follows a response to a request with that method. reuse reports whether the connection may
-// carry another request behind it. The error is an *Error.
+// Framing returns the framing of the body that follows a response to a request with that method. reuse reports whether
+// the connection may carry another request after it. The error is an *Error.
 func (h *ResponseHead) Framing(method string) (f Framing, reuse bool, err error) {
 	persists := h.marks.persists(h.Minor)
 	if h.Status < 200 || h.Status == 204 || h.Status == 304 || method == "HEAD" {
@@ -147,7 +147,7 @@ func (h *ResponseHead) Framing(method string) (f Framing, reuse bool, err error)
 	return f, reuse && persists, nil
 }
 
-// DeclaredLength returns the Content-Length, or -1: for a response to HEAD it is the length that GET would have.
+// DeclaredLength returns the Content-Length, or -1. In a response to HEAD it is the length that GET would return.
 func (h *ResponseHead) DeclaredLength() int64 {
 	if h.marks.lengths == 0 || h.marks.lengthErr != nil || h.marks.codings > 0 {
 		return -1

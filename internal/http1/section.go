@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// section reads lines: those of a head, or of trailers, up to the empty line that ends them. It looks at each line once,
-// in order, so that what it finds does not depend on how much had arrived when.
+// section reads the lines of a head or of trailers, up to the empty line that ends them. It checks each line once, in
+// order, so the result does not depend on how much had arrived when.
 type section struct {
 	Fields
 	lenient bool // a bare LF ends a line, and lines may be folded
@@ -62,7 +62,7 @@ func (s *section) line(p []byte, limit int, tooLong *Error) (end, next int, err 
 	return end, at + 1, nil
 }
 
-// lines takes the complete lines of the window, until the empty one.
+// lines takes the complete lines of the window, up to the empty one.
 func (s *section) lines(p []byte) *Error {
 	s.window = p
 	for !s.over {

@@ -9,21 +9,21 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// The ways in which what is written does not fit what was announced.
+// Errors of a body that does not fit its head.
 var (
 	ErrBodyTooLong  = errors.New("http: body longer than its Content-Length")
 	ErrBodyTooShort = errors.New("http: body shorter than its Content-Length")
 	ErrNoBody       = errors.New("http: message without a body")
 )
 
-// inPlace is the length from which a piece of a body is written where it lies instead of being copied behind its head.
+// inPlace is the length from which a piece of a body is written in place instead of being copied behind its head.
 const inPlace = 4 << 10
 
-// Writer frames the body of one message. A connection keeps one and resets it for every message. It is for one goroutine
-// at a time, and nothing else may write to its sink between Reset and Finish.
+// Writer frames the body of one message. A connection keeps one and resets it for every message. One goroutine at a
+// time may use it, and nothing else may write to its sink between Reset and Finish.
 //
-// Every method takes scratch, which the caller got from Begin of the sink and has appended to what is to be written first,
-// such as a head; nil means nothing. The caller has it no more on return, whatever the result.
+// Every method takes scratch, which the caller got from Begin of the sink and to which it has appended what is written
+// first, such as a head; nil means nothing. The method consumes scratch, whatever the result.
 type Writer struct {
 	sink    stream.ByteSink
 	framing Framing
@@ -39,11 +39,11 @@ func (w *Writer) Reset(sink stream.ByteSink, framing Framing) {
 // Left returns how much of a Sized body has not been written.
 func (w *Writer) Left() int64 { return w.left }
 
-// Passed notes that n bytes of a body that is not chunked were written to the sink by somebody else.
+// Passed counts n bytes of a body that is not chunked, which the caller has written to the sink directly.
 func (w *Writer) Passed(n int64) { w.left -= n }
 
-// Write writes scratch and, framed, the piece p. An empty p writes scratch alone. A piece that does not fit what was
-// announced is an error, and nothing is written.
+// Write writes scratch and, framed, the piece p. An empty p writes scratch alone. If p does not fit what was announced,
+// or ctx ends before there is room, nothing is written and the piece is still to come.
 func (w *Writer) Write(ctx context.Context, scratch, p []byte) error {
 	if err := w.admit(len(p)); err != nil {
 		return err
@@ -115,17 +115,17 @@ func (w *Writer) put(ctx context.Context, scratch, p []byte, end string) error {
 		if chunked {
 			scratch = append(scratch, "\r\n"...)
 		}
-		return w.sent(owed, w.sink.End(ctx, append(scratch, end...), nil))
+		return w.sent(owed, len(p), w.sink.End(ctx, append(scratch, end...), nil))
 	}
-	if err := w.sent(owed, w.sink.End(ctx, scratch, p)); err != nil || !chunked {
+	if err := w.sent(owed, len(p), w.sink.End(ctx, scratch, p)); err != nil || !chunked {
 		return err
 	}
 	w.owed = true
 	return w.settle(ctx, end)
 }
 
-// settle writes the end of a chunk, which its data are not refused for: if ctx ends before there is room, what follows
-// begins with it.
+// settle writes the end of a chunk. If ctx ends before there is room, the data of the chunk stay accepted, and the next
+// write starts with the end.
 func (w *Writer) settle(ctx context.Context, end string) error {
 	err := w.sink.End(ctx, append(w.begin(nil), end...), nil)
 	if err != nil && end == "" && ctx.Err() != nil && deadline.Resumable(ctx, err) {
@@ -135,7 +135,7 @@ func (w *Writer) settle(ctx context.Context, end string) error {
 	return err
 }
 
-// begin returns scratch, with what is owed in it.
+// begin returns scratch with the end of a chunk that is owed.
 func (w *Writer) begin(scratch []byte) []byte {
 	if scratch == nil {
 		scratch = w.sink.Begin()
@@ -147,8 +147,11 @@ func (w *Writer) begin(scratch []byte) []byte {
 	return scratch
 }
 
-// sent notes whether what was owed, and was put into scratch, has been accepted.
-func (w *Writer) sent(owed bool, err error) error {
+// sent records whether n bytes of a body, and what was owed in front of them, have been accepted.
+func (w *Writer) sent(owed bool, n int, err error) error {
 	w.owed = owed && err != nil
+	if err != nil {
+		w.left += int64(n)
+	}
 	return err
 }

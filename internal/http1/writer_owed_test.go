@@ -53,3 +53,46 @@ func TestChunkWhoseCtxEndsBehindItsDataIsEndedByWhatFollows(t *testing.T) {
 		})
 	}
 }
+
+// TestPieceThatWasRefusedIsStillToCome has a ctx end before a piece of a sized body is accepted, and sends it again.
+func TestPieceThatWasRefusedIsStillToCome(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, size := range []int{3, inPlace} {
+		sink, piece := &fullSink{}, make([]byte, size)
+		var w Writer
+		w.Reset(sink, Framing{Kind: Sized, Length: int64(size)})
+		require.ErrorIs(t, w.Write(ended, nil, piece), context.Canceled)
+		require.EqualValues(t, size, w.Left())
+		require.ErrorIs(t, w.Finish(ended, nil, piece, nil), context.Canceled)
+		require.NoError(t, w.Finish(t.Context(), nil, piece, nil))
+		require.Equal(t, piece, sink.got)
+	}
+}
+
+// TestReadOfNothingDoesNotWait reads no bytes of a body that has not come.
+func TestReadOfNothingDoesNotWait(t *testing.T) {
+	n, err := newBody(inPieces(""), Framing{Kind: Sized, Length: 10}).Read(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+// TestDigitsOfAChunkSize has as many as there may be, and one more.
+func TestDigitsOfAChunkSize(t *testing.T) {
+	for line, fits := range map[string]bool{
+		"0000000000000001": true, "00000000000000001": false, "7fffffffffffffff": true, "8000000000000000": false,
+	} {
+		size, _, err := parseChunkLine([]byte(line))
+		require.Equal(t, fits, err == nil, line)
+		require.Equal(t, fits, size > 0, line)
+	}
+}
+
+// TestPaddingOfAChunkLineIsWhatIsNoDigitOfItsSize counts zeros and extensions.
+func TestPaddingOfAChunkLineIsWhatIsNoDigitOfItsSize(t *testing.T) {
+	for line, want := range map[string]int{"f": 0, "10": 0, "010": 1, "ff;a": 2, "100": 0, "0": 0, "00": 1} {
+		_, padding, err := parseChunkLine([]byte(line))
+		require.Nil(t, err)
+		require.Equal(t, want, padding, line)
+	}
+}

@@ -1,6 +1,6 @@
 package http2
 
-// acceptor opens the streams of a client, for a server.
+// acceptor opens the streams of a client on a server.
 type acceptor struct {
 	c       *Conn
 	server  Server
@@ -8,7 +8,7 @@ type acceptor struct {
 	early   map[uint32]priority // of streams that have not been opened; under the lock
 }
 
-// onRequest acts on a header block from a client: a request, or trailers.
+// onRequest handles a header block of a client: a request, or trailers.
 func (a *acceptor) onRequest(id uint32, end bool) error {
 	c := a.c
 	if id%2 == 0 {
@@ -54,7 +54,7 @@ func (a *acceptor) onRequest(id uint32, end bool) error {
 	return nil
 }
 
-// admitRequest opens a stream for a request, and has it served.
+// admitRequest opens a stream for a request, and starts its handler.
 func (a *acceptor) admitRequest(id uint32, r *Request) {
 	c := a.c
 	c.mu.Lock()
@@ -84,7 +84,7 @@ func (a *acceptor) admitRequest(id uint32, r *Request) {
 	go s.serve(h)
 }
 
-// prioritizeLocked gives a stream the priority that its request has, or that has been announced for it. RFC 9218 5, 7.
+// prioritizeLocked sets the priority of a stream from its request, or from an earlier PRIORITY_UPDATE. RFC 9218 5, 7.
 func (a *acceptor) prioritizeLocked(s *Stream, r *Request) {
 	c := a.c
 	for i := range r.Fields {

@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// onResponse acts on a header block from a server: a head, or trailers.
+// onResponse handles a header block of a server: a head, or trailers.
 func (rc *receiver) onResponse(id uint32, end bool) error {
 	c := rc.c
 	c.mu.Lock()
@@ -35,7 +35,7 @@ func (rc *receiver) onResponse(id uint32, end bool) error {
 	return rc.answered(s, h)
 }
 
-// answered notes a head.
+// answered adds a head to its stream.
 func (rc *receiver) answered(s *Stream, h Head) error {
 	c := rc.c
 	c.mu.Lock()

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// Field is a field of a header list. Names are in lower case; those that begin with a colon are pseudo fields. One that is
-// Sensitive is never put into a table.
+// Field is a field of a header list. Names are in lower case; those of pseudo fields start with a colon. A Sensitive
+// field is never added to a table.
 type Field = hpack.HeaderField
 
 // fieldOverhead is what a field counts beyond its bytes, RFC 9113 6.5.2.
 const fieldOverhead = 32
 
-// maxSizeChange is how long a change of the table's size may be before it is an error.
+// maxSizeChange is the length from which an incomplete table size update is an error.
 const maxSizeChange = 8
 
-// block decodes header blocks, one after the other. A block that is too long is decoded to its end all the same, since the
-// table must not miss a field, but nothing more of it is kept.
+// block decodes header blocks, one after the other. A block that is too long is decoded to its end, because the table
+// must see every field, but no more of it is kept.
 type block struct {
 	dec    *hpack.Decoder
 	limit  int // bytes of a header list
@@ -38,7 +38,7 @@ func (b *block) init(limit int) {
 	b.dec.SetMaxStringLength(limit)
 }
 
-// begin prepares for another block. The fields of the last one are not valid any more.
+// begin prepares for the next block. The fields of the previous one become invalid.
 func (b *block) begin() {
 	clear(b.fields)
 	b.fields, b.size, b.tooBig, b.parts = b.fields[:0], 0, false, 0
@@ -55,7 +55,7 @@ func (b *block) emit(f Field) {
 	b.fields = append(b.fields, f)
 }
 
-// add decodes a fragment. Its error is one of the connection, whose tables differ from then on.
+// add decodes a fragment. An error is one of the connection, because the tables then differ.
 func (b *block) add(fragment []byte, last bool) error {
 	var err error
 	b.parts++
@@ -77,8 +77,8 @@ func (b *block) add(fragment []byte, last bool) error {
 	return nil
 }
 
-// resize takes the changes of the table's size at the front of a block, and returns what follows. There may be two in a row
-// (RFC 7541 4.2), which the decoder takes only as the first of a block each.
+// resize applies the table size updates at the front of a block, and returns what follows. Two may follow each other
+// (RFC 7541 4.2), but the decoder only accepts one at the start of a block, so each is decoded as its own.
 func (b *block) resize(p []byte, last bool) (rest []byte, err error) {
 	if b.cut != nil {
 		p, b.cut = append(b.cut, p...), nil
@@ -101,7 +101,7 @@ func (b *block) resize(p []byte, last bool) (rest []byte, err error) {
 	return p, err
 }
 
-// sizeChange returns how many bytes a change of the table's size takes at the front of p, or 0 if p does not have it all.
+// sizeChange returns the length of the table size update at the front of p, or 0 if it is incomplete.
 func sizeChange(p []byte) int {
 	if p[0] != 0x3f {
 		return 1 // the size is in the same byte
@@ -114,9 +114,9 @@ func sizeChange(p []byte) int {
 	return 0
 }
 
-// fragmentOf returns the fragment of a header block that the payload of a HEADERS frame has, and whether its stream is said
-// to depend on itself: RFC 9113 6.2. Its errors are the connection's, since a block that is not decoded leaves the tables
-// different.
+// fragmentOf returns the fragment of a header block in the payload of a HEADERS frame, and whether its stream depends
+// on itself: RFC 9113 6.2. Its errors are the connection's, because a block that is not decoded makes the tables
+// differ.
 func fragmentOf(h frames.FrameHeader, p []byte) (fragment []byte, itself bool, err error) {
 	if h.StreamID == 0 {
 		return nil, false, protocolError("HEADERS frame without a stream")

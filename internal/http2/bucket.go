@@ -2,7 +2,7 @@ package http2
 
 import "time"
 
-// bucket counts what a peer may do in a burst, and in the long run at a rate.
+// bucket limits what a peer may do, in a burst and per second in the long run.
 type bucket struct {
 	burst, rate int
 	used        int
@@ -11,7 +11,7 @@ type bucket struct {
 
 func newBucket(burst, rate int) bucket { return bucket{burst: burst, rate: rate} }
 
-// take counts one more and reports whether that is still allowed.
+// take counts one more and reports whether it is allowed.
 func (b *bucket) take() bool {
 	if b.used == 0 {
 		b.since = time.Now()

@@ -13,6 +13,7 @@ import (
 	frames "golang.org/x/net/http2"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // inSilence runs a client whose server says nothing behind its SETTINGS.
@@ -174,4 +175,36 @@ func TestPingIsARoundTrip(t *testing.T) {
 	require.NoError(t, c.Ping(t.Context()))
 	c.Abort(nil)
 	require.Error(t, c.Ping(t.Context()))
+}
+
+// TestPingLeavesAtOnce pings on a connection that has nothing else to send.
+func TestPingLeavesAtOnce(t *testing.T) {
+	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
+		answered := make(chan error, 1)
+		go func() { answered <- c.Ping(context.Background()) }()
+		require.Equal(t, 1, r.count("PING"))
+		var key [8]byte
+		copy(key[:], "p\x00\x00\x00\x00\x00\x00\x01")
+		r.ok(r.fr.WritePing(true, key))
+		require.NoError(t, <-answered)
+	})
+}
+
+// TestConnWhosePeerDoesNotEndItsSideIsReset closes a tunnel, whose other end then has a moment to close it too.
+func TestConnWhosePeerDoesNotEndItsSideIsReset(t *testing.T) {
+	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
+		s, err := c.Open(context.Background(), []Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false)
+		r.ok(err)
+		r.ok(r.headers(1, false, ok200))
+		_, err = s.Head(context.Background())
+		r.ok(err)
+		closed := make(chan error, 1)
+		go func() { closed <- s.Conn(nil).Close() }()
+		require.Contains(t, r.heard(), "DATA 1 0 END")
+		time.Sleep(stream.DefaultCloseWait - time.Nanosecond)
+		require.NotContains(t, r.heard(), "RST_STREAM")
+		time.Sleep(time.Nanosecond)
+		require.Contains(t, r.heard(), "RST_STREAM 1 CANCEL")
+		<-closed
+	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Limits against peers that do too much of something, with the attacks that they end. Those of Config may be changed.
+// Limits of what a peer may cause. Config has the limits that may be changed.
 const (
 	maxSettings      = 32   // entries of one SETTINGS frame
 	maxOwed          = 1000 // acknowledgements and RST_STREAM frames that wait to be sent
@@ -19,8 +19,8 @@ const (
 	minPeerRate      = 240  // bytes a second that a peer must take on average while data waits for its window
 )
 
-// Config says how a Conn behaves. The zero value means the defaults, which differ for servers and clients; a negative
-// duration means none.
+// Config configures a Conn. The zero value means the defaults, which differ for servers and clients. A negative duration
+// means no limit.
 type Config struct {
 	MaxStreams int // that the peer may have open at once; 0 means 128
 	MaxFrame   int // bytes of a frame's payload that is received; 0 means 16 KiB
@@ -43,11 +43,11 @@ type Config struct {
 
 	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many a second in
 	// the long run. 0 means 1,000 and 33. NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY,
-	// PRIORITY_UPDATE, empty DATA, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame, acknowledgements of what was
-	// not sent, and GOAWAY behind another one.
+	// PRIORITY_UPDATE, empty DATA, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame and two for each stream,
+	// acknowledgements of what was not sent, and GOAWAY behind another one.
 	ResetBurst, ResetRate, NoiseBurst, NoiseRate int
 
-	PrefaceTimeout time.Duration // for the preface and the first SETTINGS; 0 means 10 s
+	PrefaceTimeout time.Duration // for the preface, and then for the first SETTINGS; 0 means 10 s
 	HeadTimeout    time.Duration // for a whole header block, from its first byte; 0 means 30 s
 	FrameTimeout   time.Duration // for the next byte within a frame; 0 means 60 s
 	IdleTimeout    time.Duration // of a server's connection without a stream; 0 means 75 s
@@ -57,7 +57,7 @@ type Config struct {
 	PingTimeout    time.Duration // for the answer; 0 means 15 s
 }
 
-// complete returns cfg with the defaults in the place of zeros.
+// complete returns cfg with defaults instead of zeros.
 func (cfg *Config) complete(client bool) Config {
 	var c Config
 	if cfg != nil {

@@ -15,30 +15,31 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// defaultWindow is the window of a connection and its streams before anybody has said anything, RFC 9113 6.9.2.
+// defaultWindow is the window of a connection and its streams until it is changed, RFC 9113 6.9.2.
 const defaultWindow = 65535
 
-// Server says what a server does with requests.
+// Server accepts the requests of a connection.
 type Server interface {
-	// Accept is called for each request, in the goroutine that reads the connection, and must not block. r is valid until it
-	// returns. The Handler is then run in a goroutine of its own. A nil Handler refuses the stream.
+	// Accept is called for each request, in the goroutine that reads the connection. It must not block. r is valid
+	// until Accept returns. The Handler then runs in its own goroutine. A nil Handler refuses the stream.
 	Accept(s *Stream, r *Request) Handler
 }
 
 // Handler serves one request.
 type Handler interface {
-	// Serve serves the request. When it returns, what has not been ended is: a response that is not complete by a
-	// RST_STREAM, and a body that is still coming.
+	// Serve serves the request. When it returns, a response that is not complete is ended by a RST_STREAM, and so is a
+	// body that is still arriving.
 	Serve()
 
-	// Gone is told, while Serve runs, that the stream has been reset or the connection is lost. It must not block.
+	// Gone is called, while Serve runs, when the stream has been reset or the connection is lost. It must not block.
 	Gone(why *StreamError)
 }
 
-// Conn is one connection. Its methods are for any goroutine at any time, except Serve and Run, which are called once.
+// Conn is one connection. Its methods may be called by any goroutine at any time, except Serve and Run, which are
+// called once.
 //
-// It is the table of its streams, under one lock, and what begins and ends them. A sender gathers what is to be sent, a
-// receiver reads, an acceptor opens the streams of a client, and peer is what the other side has said of itself.
+// It holds the table of its streams, under one lock, and opens and ends them. Its sender gathers what is to be sent,
+// its receiver reads, its acceptor opens the streams of a client, and peer is what the other side has announced.
 type Conn struct {
 	nc     *chanio.Conn
 	cfg    Config
@@ -50,11 +51,11 @@ type Conn struct {
 
 	workers sync.WaitGroup // handlers
 
-	mu      sync.Mutex // of all that follows, and of what the parts of a Conn have under it
+	mu      sync.Mutex // guards all that follows, and the fields of the parts that say so
 	streams map[uint32]*Stream
 	tunnels int // of streams
 	past    past
-	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	moved   chan struct{} // closed when something changes; made on demand
 	err     error         // why the connection has failed or ended
 	over    bool          // Serve or Run is about to return
 	running int           // handlers
@@ -72,12 +73,12 @@ type Conn struct {
 	finalStep *time.Timer // of the shutdown
 }
 
-// peer is what the other side has said.
+// peer is what the other side has announced.
 type peer struct {
-	settled   bool // its SETTINGS have come
-	acked     bool // and its acknowledgement of those of this side
+	settled   bool // its SETTINGS have arrived
+	acked     bool // it has acknowledged the SETTINGS of this side
 	maxOpen   int
-	window0   int64 // that streams begin with
+	window0   int64 // initial window of streams
 	connect   bool  // extended CONNECT
 	aware     bool  // it knows RFC 9218
 	goAway    *ConnError
@@ -93,8 +94,8 @@ const (
 	leftover         // GOAWAY with the last stream has been sent
 )
 
-// NewServer makes the server's side of a connection over nc. src is the bytes of nc.In, which the caller has claimed; they
-// begin with the preface of the client.
+// NewServer returns the server's side of a connection over nc. src is the bytes of nc.In, which the caller has claimed;
+// they start with the client's preface.
 func NewServer(nc *chanio.Conn, src chanio.ByteSource, server Server, cfg *Config) *Conn {
 	c := newConn(nc, src, cfg, false)
 	c.accept.server = server
@@ -102,8 +103,8 @@ func NewServer(nc *chanio.Conn, src chanio.ByteSource, server Server, cfg *Confi
 	return c
 }
 
-// NewClient makes the client's side of a connection over nc, whose In it claims. The preface is on its way: streams may be
-// opened at once. The caller has Run called.
+// NewClient returns the client's side of a connection over nc, and claims nc.In. The preface is queued, so streams may
+// be opened at once. The caller must call Run.
 func NewClient(nc *chanio.Conn, cfg *Config) *Conn {
 	c := newConn(nc, chanio.BytesOf(nc.In), cfg, true)
 	c.mu.Lock()
@@ -124,12 +125,12 @@ func newConn(nc *chanio.Conn, src chanio.ByteSource, cfg *Config, client bool) *
 	return c
 }
 
-// Serve serves the requests of a client until the connection ends, and returns when all handlers have returned: nil after
-// an end in good order, otherwise why it ended. nc is the caller's to close. ctx bounds everything.
+// Serve serves the requests of a client until the connection ends and all handlers have returned. It returns nil after
+// a graceful end, otherwise the cause. The caller must close nc. The end of ctx aborts the connection.
 func (c *Conn) Serve(ctx context.Context) error { return c.run(ctx) }
 
-// Run is the reader of a client's connection. It returns when that has ended, nil after an end in good order. nc is the
-// caller's to close. ctx bounds everything.
+// Run reads a client's connection until it ends. It returns nil after a graceful end. The caller must close nc. The end
+// of ctx aborts the connection.
 func (c *Conn) Run(ctx context.Context) error { return c.run(ctx) }
 
 func (c *Conn) run(ctx context.Context) error {
@@ -145,7 +146,7 @@ func (c *Conn) run(ctx context.Context) error {
 	return err
 }
 
-// finish ends the connection, because reading it has ended with err.
+// finish ends the connection after reading it has ended with err.
 func (c *Conn) finish(err error) error {
 	c.mu.Lock()
 	if c.err != nil {
@@ -179,7 +180,7 @@ func (c *Conn) finish(err error) error {
 	return err
 }
 
-// awaitWritten returns when nobody writes any more. A peer that takes nothing for the linger bound is cut off.
+// awaitWritten waits until no goroutine writes. A peer that takes nothing for the linger bound is cut off.
 func (c *Conn) awaitWritten() {
 	limit, cancel := context.WithTimeout(context.Background(), chanio.DefaultLinger)
 	defer cancel()
@@ -195,7 +196,7 @@ func (c *Conn) awaitWritten() {
 	}
 }
 
-// sayGoodbyeLocked sends the last GOAWAY, unless one with the same meaning has been sent.
+// sayGoodbyeLocked sends the last GOAWAY, unless an equivalent one has been sent.
 func (c *Conn) sayGoodbyeLocked(code Code, reason string) {
 	if code == NoError && c.leaving == leftover {
 		return
@@ -205,7 +206,7 @@ func (c *Conn) sayGoodbyeLocked(code Code, reason string) {
 	c.send.pushLocked()
 }
 
-// fail ends the connection from outside of its reader, which returns soon after.
+// fail ends the connection from any goroutine but its reader, which returns soon after.
 func (c *Conn) fail(cause error) {
 	c.mu.Lock()
 	c.send.broken = true
@@ -215,7 +216,7 @@ func (c *Conn) fail(cause error) {
 	c.nc.Abort(cause)
 }
 
-// endLocked ends all streams because of cause. It returns those whose handlers are to be told.
+// endLocked ends all streams with cause. It returns them, so that their handlers can be notified.
 func (c *Conn) endLocked(cause error) (gone []*Stream) {
 	if c.err == nil {
 		c.err = cause
@@ -238,7 +239,7 @@ func (c *Conn) endLocked(cause error) (gone []*Stream) {
 	return gone
 }
 
-// tell tells the handlers of streams that these have ended.
+// tell notifies the handlers of streams that have ended.
 func tell(gone []*Stream) {
 	for _, s := range gone {
 		s.tellHandler()
@@ -274,7 +275,7 @@ func (c *Conn) closedLocked() error {
 	return nil
 }
 
-// Done is closed when the connection takes no new streams any more.
+// Done returns a channel that is closed when the connection takes no new streams.
 func (c *Conn) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,7 +288,7 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.said
 }
 
-// sayLeavingLocked closes what Done returned. It is called whenever closedLocked may have changed.
+// sayLeavingLocked closes the channel of Done. It is called whenever the result of closedLocked may have changed.
 func (c *Conn) sayLeavingLocked() {
 	if c.said == nil {
 		return
@@ -333,7 +334,7 @@ func (c *Conn) checkOverLocked() (over bool) {
 	return leaves && len(c.streams) == 0 && c.running == 0 && !c.over
 }
 
-// Exchanges returns how many streams are open that are no tunnels: see Stream.Conn.
+// Exchanges returns how many open streams are not tunnels; see [Stream.Conn].
 func (c *Conn) Exchanges() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

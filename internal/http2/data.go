@@ -17,7 +17,7 @@ var (
 	errInformational = joined("too many informational responses", errTooLarge)
 )
 
-// onData reads the payload of a DATA frame. What no stream wants is dropped.
+// onData reads a DATA frame. Data that no stream wants is dropped.
 func (rc *receiver) onData(h frames.FrameHeader) error {
 	if h.StreamID == 0 {
 		return protocolError("DATA frame without a stream")
@@ -53,8 +53,8 @@ func (rc *receiver) onData(h frames.FrameHeader) error {
 	return nil
 }
 
-// admit counts a DATA frame, and returns the stream that it belongs to and, if somebody reads that, space for n bytes. A
-// stream that must not have it is reset, and nil returned.
+// admit counts a DATA frame. It returns the stream and, if the stream has a reader, space for n bytes. If the frame
+// breaks a rule of its stream, admit resets the stream and returns nil.
 func (rc *receiver) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byte, error) {
 	c := rc.c
 	c.mu.Lock()
@@ -90,7 +90,7 @@ func (rc *receiver) admit(h frames.FrameHeader, n int, end bool) (*Stream, []byt
 	return s, room, nil
 }
 
-// lateDataAndUnlock is for DATA of a stream that is over.
+// lateDataAndUnlock handles DATA of a stream that is over.
 func (rc *receiver) lateDataAndUnlock(id uint32) error {
 	c := rc.c
 	forgotten, how := c.past.mayBeForgotten(id), c.past.how(id)
@@ -105,7 +105,8 @@ func (rc *receiver) lateDataAndUnlock(id uint32) error {
 	return c.refuse(id, &StreamError{Code: StreamClosed})
 }
 
-// admitLocked counts n bytes of a body in a frame of that size. Padding is not held, so its credit is as good as returned.
+// admitLocked counts n bytes of a body in a frame of that size. Padding is not held, so its credit is returned with the
+// next update.
 func (s *Stream) admitLocked(size, n int64) *StreamError {
 	switch {
 	case s.recvEnd:
@@ -123,7 +124,7 @@ func (s *Stream) admitLocked(size, n int64) *StreamError {
 	return nil
 }
 
-// returnCreditLocked gives the credit of the connection back, once that is worth a frame.
+// returnCreditLocked returns the credit of the connection once it is worth a frame.
 func (rc *receiver) returnCreditLocked(n int64) {
 	c := rc.c
 	if rc.received += n; rc.received == 0 || rc.received < int64(c.cfg.ConnWindow)/4 {
@@ -135,7 +136,7 @@ func (rc *receiver) returnCreditLocked(n int64) {
 	c.send.pushLocked()
 }
 
-// payload reads n bytes into room, or drops them if there is none.
+// payload reads n bytes into room, or drops them if room is nil.
 func (rc *receiver) payload(room []byte, n int) error {
 	if room == nil {
 		return rc.skip(n)
@@ -146,7 +147,7 @@ func (rc *receiver) payload(room []byte, n int) error {
 	return nil
 }
 
-// arrived notes what a DATA frame has brought: p, if anybody reads it, and the end of the body.
+// arrived adds p, if the stream has a reader, and the end of the body to a stream.
 func (rc *receiver) arrived(s *Stream, p []byte, end bool) error {
 	c := rc.c
 	c.mu.Lock()
@@ -183,7 +184,7 @@ func (rc *receiver) skip(n int) error {
 	return nil
 }
 
-// onWindowUpdate opens a window of the peer.
+// onWindowUpdate handles a WINDOW_UPDATE of the peer.
 func (rc *receiver) onWindowUpdate(f *frames.WindowUpdateFrame) error {
 	c := rc.c
 	c.mu.Lock()

@@ -363,3 +363,33 @@ func TestTableSizeMayChangeTwiceInARow(t *testing.T) {
 		})
 	}
 }
+
+// TestLengthOfAConnectIsNotThatOfItsTunnel has a CONNECT say that it has no body, or one.
+func TestLengthOfAConnectIsNotThatOfItsTunnel(t *testing.T) {
+	for length, reset := range map[string]bool{"0": false, "1": true} {
+		inRaw(t, nil, func(x *exchange) {
+			_ = x.Out.Headers(context.Background(), ok200)
+			_, _ = x.readAll()
+			_ = x.Out.Close()
+		}, func(r *raw) {
+			r.ok(r.headers(1, false, []Field{
+				{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}, {Name: "content-length", Value: length},
+			}))
+			_ = r.fr.WriteData(1, true, []byte("hello"))
+			require.Equal(t, reset, strings.Contains(r.heard(), "RST_STREAM 1 PROTOCOL_ERROR"), r.heard())
+		})
+	}
+}
+
+// TestFieldLongerThanAHeadMayBe ends the connection, since its tables differ from then on.
+func TestFieldLongerThanAHeadMayBe(t *testing.T) {
+	inRaw(t, nil, hello, func(r *raw) {
+		block := r.encode(request("GET", "/", "a", strings.Repeat("x", 65<<10)))
+		_ = r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: 1, BlockFragment: block[:16<<10], EndStream: true})
+		for block = block[16<<10:]; len(block) > 16<<10; block = block[16<<10:] {
+			_ = r.fr.WriteContinuation(1, false, block[:16<<10])
+		}
+		_ = r.fr.WriteContinuation(1, true, block)
+		require.Contains(t, r.heard(), "GOAWAY 0 COMPRESSION_ERROR")
+	})
+}

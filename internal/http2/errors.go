@@ -31,8 +31,8 @@ const (
 // String returns the name of the code as the RFC has it.
 func (c Code) String() string { return frames.ErrCode(c).String() }
 
-// StreamError is the end of a stream before its messages were complete: a RST_STREAM of either side, a GOAWAY that the
-// stream came too late for, or the end of its connection.
+// StreamError is the end of a stream before its messages were complete: a RST_STREAM of either side, a GOAWAY for a
+// lower stream id, or the end of the connection.
 type StreamError struct {
 	Code   Code
 	Remote bool // the peer ended it
@@ -52,14 +52,14 @@ func (e *StreamError) Error() string {
 	return fmt.Sprintf("http2: stream %s: %v", by, e.Code)
 }
 
-// Unwrap returns what the end was caused by, such as a [*ConnError], or nil.
+// Unwrap returns the cause, such as a [*ConnError], or nil.
 func (e *StreamError) Unwrap() error { return e.cause }
 
-// Unprocessed reports whether the peer is known not to have acted on the request, so that it may be sent once more,
+// Unprocessed reports whether the peer is known not to have processed the request, so that it may be sent again,
 // whatever its method (RFC 9113 8.7).
 func (e *StreamError) Unprocessed() bool { return e.unprocessed || e.Remote && e.Code == RefusedStream }
 
-// ConnError is an error of a whole connection, which one side has told the other by a GOAWAY.
+// ConnError is an error of a whole connection, which one side has reported to the other by a GOAWAY.
 type ConnError struct {
 	Code   Code
 	Remote bool // the peer says so
@@ -68,7 +68,7 @@ type ConnError struct {
 	cause error
 }
 
-// Unwrap returns what is behind the error, or nil.
+// Unwrap returns the cause, or nil.
 func (e *ConnError) Unwrap() error { return e.cause }
 
 func (e *ConnError) Error() string {
@@ -82,7 +82,7 @@ func (e *ConnError) Error() string {
 	return fmt.Sprintf("http2: %s: %v", from, e.Code)
 }
 
-// Ways in which a connection or stream ends that are nobody's error.
+// Errors of connections and streams that end without a fault of either side.
 var (
 	errLeaving   = errors.New("http2: connection takes no new streams")
 	errExhausted = errors.New("http2: connection has used all stream ids")
@@ -94,10 +94,10 @@ var (
 // errNoSettings ends a connection whose peer sends no SETTINGS in time.
 var errNoSettings = &ConnError{Code: SettingsTimeout, Reason: "no SETTINGS"}
 
-// protocolError is an error of the connection because of what the peer sent.
+// protocolError is a connection error because of what the peer sent.
 func protocolError(reason string) *ConnError { return &ConnError{Code: ProtocolError, Reason: reason} }
 
-// calm is the error of a connection whose peer does too much of something.
+// calm is the error of a connection whose peer exceeds a limit.
 func calm(reason string) *ConnError { return &ConnError{Code: EnhanceYourCalm, Reason: reason} }
 
 // malformed is the error of a stream whose peer sent a message that breaks a rule (RFC 9113 8.1.1).

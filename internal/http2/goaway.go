@@ -6,9 +6,9 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// Shutdown ends the connection in good order. A server says GOAWAY in two steps, so that no request that is on its way is
-// lost: first that it will end, then, after a round trip, which stream is the last. A client opens no more streams. Serve
-// or Run returns nil when the open streams have ended. Shutdown does not block.
+// Shutdown ends the connection gracefully. A server sends GOAWAY in two steps, so that no request on its way is lost:
+// the first announces the end, and after a round trip the second names the last stream. A client opens no more streams.
+// Serve or Run returns nil when the open streams have ended. Shutdown does not block.
 func (c *Conn) Shutdown() {
 	c.mu.Lock()
 	if c.leaving != staying || c.err != nil {
@@ -37,7 +37,7 @@ func (c *Conn) leaveNow() {
 	c.endIfOverAndUnlock()
 }
 
-// endIfOverAndUnlock lets the reader return if there is nothing to wait for.
+// endIfOverAndUnlock lets the reader return if the connection is over.
 func (c *Conn) endIfOverAndUnlock() {
 	over := c.checkOverLocked()
 	c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *Conn) endIfOverAndUnlock() {
 	}
 }
 
-// onGoAway notes that the peer takes no new streams, and ends those that it has not looked at.
+// onGoAway records that the peer takes no new streams, and ends those that it has not processed.
 func (rc *receiver) onGoAway(f *frames.GoAwayFrame) error {
 	c := rc.c
 	c.mu.Lock()

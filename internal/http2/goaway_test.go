@@ -172,3 +172,21 @@ func TestGoAwayEndsTheConnMadeOfAStream(t *testing.T) {
 		busy.Abort(nil)
 	})
 }
+
+// TestHandlersHearWhyTheClientLeft has a client say so, or not, before it hangs up.
+func TestHandlersHearWhyTheClientLeft(t *testing.T) {
+	for code, want := range map[frames.ErrCode]Code{frames.ErrCodeNo: InternalError, frames.ErrCodeCancel: Cancel} {
+		var got chan Code
+		inRaw(t, nil, func(x *exchange) {
+			<-x.gone
+			got <- x.why.Code
+		}, func(r *raw) {
+			got = make(chan Code, 1)
+			r.ok(r.headers(1, false, request("POST", "/")))
+			r.ok(r.fr.WriteGoAway(0, code, nil))
+			synctest.Wait()
+			r.ok(r.nc.Close())
+			require.Equal(t, want, <-got)
+		})
+	}
+}

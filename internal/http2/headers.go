@@ -16,7 +16,7 @@ func (c *Conn) idleLocked(id uint32) bool {
 	return id%2 == 0 || id > c.lastIn
 }
 
-// onHeaders reads a header block, and acts on it.
+// onHeaders reads a header block and handles it.
 func (rc *receiver) onHeaders(header frames.FrameHeader) error {
 	c := rc.c
 	rc.input.until = deadline.In(c.cfg.HeadTimeout)
@@ -38,7 +38,7 @@ func (rc *receiver) onHeaders(header frames.FrameHeader) error {
 	return c.accept.onRequest(id, end)
 }
 
-// readBlock decodes a header block. It reports whether its stream is said to depend on itself.
+// readBlock decodes a header block. It reports whether the stream depends on itself.
 func (rc *receiver) readBlock(header frames.FrameHeader) (itself bool, err error) {
 	rc.block.begin()
 	p, err := rc.input.whole(int(header.Length))
@@ -81,7 +81,7 @@ func (rc *receiver) readContinuations() error {
 	return nil
 }
 
-// newID reports whether a client may open a stream of that id.
+// newID reports whether a client may open a stream with that id.
 func (a *acceptor) newID(id uint32) bool {
 	c := a.c
 	c.mu.Lock()
@@ -96,7 +96,7 @@ func (a *acceptor) noteID(id uint32) {
 	c.lastIn = id
 }
 
-// onTrailers acts on a header block behind a body.
+// onTrailers handles a header block behind a body.
 func (rc *receiver) onTrailers(s *Stream, end bool) error {
 	c := rc.c
 	c.mu.Lock()
@@ -126,18 +126,18 @@ func (rc *receiver) onTrailers(s *Stream, end bool) error {
 	return nil
 }
 
-// recvEndLocked notes that the peer has sent everything.
+// recvEndLocked records that the peer has sent everything.
 func (s *Stream) recvEndLocked() {
 	s.recvEnd = true
 	s.changeLocked()
 	s.checkDoneLocked()
 }
 
-// complete reports whether as much has come as was announced.
+// complete reports whether the body is as long as its Content-Length.
 func (s *Stream) complete() bool { return s.declared < 0 || s.noBody || s.arrived == s.declared }
 
-// lateHeadersLocked is for a header block of a stream that is over. One that ended so long ago that it is forgotten may have
-// been reset here: RFC 9113 5.1 has that ignored.
+// lateHeadersLocked handles a header block of a stream that is over. One that ended so long ago that it is forgotten
+// may have been reset here; RFC 9113 5.1 requires that such frames are ignored.
 func (rc *receiver) lateHeadersLocked(id uint32) error {
 	c := rc.c
 	if c.past.mayBeForgotten(id) {
@@ -152,8 +152,8 @@ func (rc *receiver) lateHeadersLocked(id uint32) error {
 	return &ConnError{Code: StreamClosed, Reason: "HEADERS for a stream that is over"}
 }
 
-// forgottenLocked is for the first late frame of a stream that has been forgotten: others are ignored from then on. A client
-// that makes that a habit runs out of its allowance.
+// forgottenLocked handles the first late frame of a forgotten stream; later ones are ignored. A client that sends many
+// runs out of its allowance.
 func (rc *receiver) forgottenLocked(id uint32) error {
 	c := rc.c
 	c.past.add(id, resetHere)

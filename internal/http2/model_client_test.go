@@ -268,6 +268,9 @@ var wrong = []wrongdoing{
 	{"second head", frames.ErrCodeProtocol, answers(ok200, ok200)},
 	{"window of a stream too large", frames.ErrCodeFlowControl, func(m *serverModel) uint32 {
 		s := m.ask()
+		for !s.recvEnd { // it must not use what it gets
+			s = m.ask()
+		}
 		_ = m.overflow(s.id, s.recv)
 		return s.id
 	}},

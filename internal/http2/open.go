@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Open opens a stream with the header list of a request; end says that no body follows. It waits while the peer allows no
-// more streams. If the connection takes none any more the error is a [*StreamError] that is Unprocessed.
+// Open opens a stream with the header list of a request; end says that no body follows. It waits while the peer allows
+// no more streams. If the connection takes no new streams, the error is a [*StreamError] that is Unprocessed.
 func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ const (
 	resetByPeer
 )
 
-// past remembers how the streams ended that ended last. It grows with their number, up to maxRemembered.
+// past remembers how the most recent streams ended, up to maxRemembered of them.
 type past struct {
 	ring      []ended
 	next      int    // in ring, once that is full
@@ -32,8 +32,8 @@ func (p *past) add(id uint32, how ending) {
 	p.next = (p.next + 1) % maxRemembered
 }
 
-// how returns how a stream ended that is not open, unknown if it has been forgotten or has never been opened. Only a peer
-// that is late, or in error, has it asked.
+// how returns how a closed stream ended, or unknown if it has been forgotten or was never opened. It is only called for
+// a peer that is late or in error.
 func (p *past) how(id uint32) ending {
 	for _, e := range p.ring {
 		if e.id == id {
@@ -43,5 +43,5 @@ func (p *past) how(id uint32) ending {
 	return unknown
 }
 
-// mayBeForgotten reports whether a stream may have ended so long ago that nothing is known of it.
+// mayBeForgotten reports whether a stream may have ended so long ago that it is forgotten.
 func (p *past) mayBeForgotten(id uint32) bool { return id <= p.forgotten && p.how(id) == unknown }

@@ -12,13 +12,13 @@ var (
 	goodbye = [8]byte{'w', 'e', 'i', 'r', ' ', 'b', 'y', 'e'} // sent between the steps of a shutdown
 )
 
-// pings are those that wait for their answer.
+// pings are the pings that wait for an answer.
 type pings struct {
 	next    uint64
 	waiting map[[8]byte]chan struct{} // closed when the answer comes
 }
 
-// failLocked lets nobody wait any more.
+// failLocked wakes all goroutines that wait for an answer.
 func (p *pings) failLocked() {
 	for key, answered := range p.waiting {
 		close(answered)
@@ -26,7 +26,7 @@ func (p *pings) failLocked() {
 	}
 }
 
-// Ping returns after a round trip to the peer, or with the reason why there was none.
+// Ping returns nil after a round trip to the peer, or the reason why there was none.
 func (c *Conn) Ping(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +61,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	return err
 }
 
-// onPing answers a ping, or notes an answer.
+// onPing answers a ping, or takes an answer.
 func (rc *receiver) onPing(f *frames.PingFrame) error {
 	c := rc.c
 	c.mu.Lock()

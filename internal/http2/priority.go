@@ -8,7 +8,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// priority is that of RFC 9218.
+// priority is a priority of RFC 9218.
 type priority struct {
 	urgency     uint8 // 0 to 7, the most urgent first
 	incremental bool  // pieces of the response are of use before its end
@@ -16,7 +16,7 @@ type priority struct {
 
 const defaultUrgency = 3
 
-// parsePriority reads a Priority field or the payload of a PRIORITY_UPDATE. What it does not understand is ignored.
+// parsePriority parses a Priority field or the payload of a PRIORITY_UPDATE. Unknown parts are ignored.
 func parsePriority(value string) priority {
 	p := priority{urgency: defaultUrgency}
 	for member := range strings.SplitSeq(value, ",") {
@@ -33,8 +33,9 @@ func parsePriority(value string) priority {
 	return p
 }
 
-// queue holds the streams that have data to send and a window for it. Within an urgency those that are not incremental are
-// served one after the other, in the order they were opened in; the others share what there is; the two kinds take turns.
+// queue holds the streams that have data to send and an open window. Within an urgency, streams that are not
+// incremental are served one after the other, in the order of their ids. Incremental streams share the connection. The
+// two kinds take turns.
 type queue struct {
 	levels [8]level
 	count  int
@@ -80,7 +81,7 @@ func (q *queue) remove(s *Stream) {
 	}
 }
 
-// next returns the stream whose turn it is, or nil. It stays in the queue, behind those that it shares with.
+// next returns the stream whose turn it is, or nil. The stream stays in the queue; an incremental one moves to its end.
 func (q *queue) next() *Stream {
 	if q.count == 0 {
 		return nil
@@ -131,7 +132,8 @@ func (a *acceptor) onPriorityUpdate(f *frames.PriorityUpdateFrame) error {
 	return nil
 }
 
-// announcedLocked notes the priority of a stream that has not been opened, of as many as there may be streams.
+// announcedLocked stores the priority of a stream that has not been opened. It stores at most as many as there may be
+// streams.
 func (a *acceptor) announcedLocked(id uint32, p priority) {
 	c := a.c
 	if a.early == nil {

@@ -17,39 +17,39 @@ const (
 	chunkMax  = 16 << 10
 )
 
-// largest are chunks as long as a frame of the usual size that nobody uses.
+// largest holds unused chunks as long as a frame of the usual size.
 var largest = sync.Pool{New: func() any { return new([chunkMax]byte) }}
 
-// Reader is the receiving half of a [Stream], a chanio.ByteSource. It is for one goroutine at a time, except Close and
-// SetDeadline. At the end of the body it returns io.EOF; a stream that was reset is a [*StreamError], behind what came
-// before.
+// Reader is the receiving half of a [Stream], a chanio.ByteSource. One goroutine at a time may use it, except Close and
+// SetDeadline, which any goroutine may call. At the end of the body it returns io.EOF. If the stream was reset it
+// returns what came before, then a [*StreamError].
 type Reader struct {
 	s *Stream
 
 	// Of the goroutine that reads.
 	cur   []byte // taken and not discarded
-	own   []byte // the array that cur lies in, if it was made of several chunks
-	used  int    // bytes that were discarded and not yet given back
-	given int    // bytes of cur that were given back before they are discarded
+	own   []byte // the array of cur, if it was joined from several chunks
+	used  int    // discarded bytes whose credit has not been returned
+	given int    // bytes of cur whose credit was returned before they are discarded
 	arena stream.Arena
-	taken []byte // the chunk that cur is of, unless it was handed to somebody
+	taken []byte // the chunk of cur, unless a caller owns it
 
 	// Under the lock of the connection.
-	chunks   [][]byte  // that nobody has taken; more may be appended to the last
-	first    [1][]byte // the array of chunks, while there are no more
+	chunks   [][]byte  // not taken yet; the last may grow
+	first    [1][]byte // the array of chunks while there is only one
 	carved   bool      // room behind the last chunk is being filled
 	shared   bool      // a chunk shares its array with the one that was taken before it
-	held     int64     // bytes that are in chunks, or taken and not given back
+	held     int64     // bytes in chunks, or taken and not returned as credit
 	window   int64     // what the peer may still send
-	target   int64     // what window and held come to
+	target   int64     // the sum of window and held
 	closed   bool      // by its reader
 	why      error     // what a closed one returns
-	last     error     // what comes behind what has arrived, if somebody has ended the half
+	last     error     // the end of the half behind what has arrived, if endIn was called
 	deadline *deadline.Context
 	ends     *ends // of a Conn made of the stream
 }
 
-// Buffered returns what has been taken and was not discarded.
+// Buffered returns what has been taken and not discarded.
 func (r *Reader) Buffered() []byte { return r.cur }
 
 // Clone returns a copy of p that the caller owns.
@@ -119,7 +119,7 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 	return r.takeChunk(), true, nil
 }
 
-// Whole returns the body, which the caller owns, if it has arrived to its end, in one piece of at most so many bytes and
+// Whole returns the body, which the caller then owns, if all of it has arrived in one piece of at most that many bytes,
 // without trailers, and none of it was read. It does not wait.
 func (r *Reader) Whole(most int) (p []byte, ok bool) {
 	c := r.s.c
@@ -184,7 +184,7 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 		r.creditLocked()
 		c.send.pushLocked()
 		if len(r.chunks) > 0 || r.closed || r.endLocked() != nil {
-			continue // since pushLocked unlocks
+			continue // because pushLocked unlocks
 		}
 		if err := r.s.waitLocked(ctx, r.deadline, noTime); err != nil {
 			return false, err
@@ -192,8 +192,8 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 	}
 }
 
-// reuseLocked lets others use the chunk that was read, unless it was handed to somebody, or the next one lies behind it in the
-// same array.
+// reuseLocked makes the chunk that was read available again, unless a caller owns it or the next chunk lies behind it
+// in the same array.
 func (r *Reader) reuseLocked() {
 	if len(r.cur) > 0 || r.taken == nil {
 		return
@@ -239,8 +239,8 @@ func (r *Reader) takeLocked() {
 	r.cur = joined
 }
 
-// roomLocked returns space for n bytes behind the last chunk, or a new one. Small frames share a chunk, so that what a
-// stream holds is not much more than its window.
+// roomLocked returns space for n bytes, behind the last chunk or in a new one. Small frames share a chunk, so that a
+// stream holds little more than its window.
 func (r *Reader) roomLocked(n int) []byte {
 	if last := len(r.chunks) - 1; last >= 0 {
 		if p := r.chunks[last]; cap(p)-len(p) >= n {
@@ -258,7 +258,7 @@ func (r *Reader) roomLocked(n int) []byte {
 	return make([]byte, n, max(size, 1))
 }
 
-// addLocked adds what has been read into the space that roomLocked returned.
+// addLocked adds the bytes that were read into the space of roomLocked.
 func (r *Reader) addLocked(p []byte) {
 	if last := len(r.chunks) - 1; last >= 0 {
 		if q := r.chunks[last]; cap(q)-len(q) >= len(p) && &q[:len(q)+1][len(q)] == &p[0] {
@@ -267,7 +267,7 @@ func (r *Reader) addLocked(p []byte) {
 			return
 		}
 	}
-	if r.carved { // the chunk in front was taken meanwhile
+	if r.carved { // the chunk before it was taken meanwhile
 		r.carved, r.shared = false, true
 	}
 	if len(r.chunks) == 0 {
@@ -276,8 +276,8 @@ func (r *Reader) addLocked(p []byte) {
 	r.chunks = append(r.chunks, p)
 }
 
-// creditLocked opens the window of the stream for what has been read, once that is worth while. A reader that has taken all
-// there was may be faster than the window lets the peer be, so that the window grows.
+// creditLocked opens the window of the stream for the bytes that have been read, once it is worth a frame. If the
+// reader has taken everything, the window may be what limits the peer, so it grows.
 func (r *Reader) creditLocked() {
 	r.held -= int64(r.used)
 	r.used = 0
@@ -297,8 +297,8 @@ func (r *Reader) creditLocked() {
 	}
 }
 
-// Close drops what has come and what still comes. The peer may go on until its window is used up, and is told to stop once
-// this side of the stream has been sent.
+// Close drops what has arrived and what still arrives. The peer may send until its window is used up. It is told to
+// stop when this side of the stream has been sent.
 func (r *Reader) Close() error {
 	c := r.s.c
 	c.mu.Lock()
@@ -328,8 +328,8 @@ func (r *Reader) closeLocked() {
 	r.s.changeLocked()
 }
 
-// SetDeadline bounds the calls, one that waits included, by a time of the clock; the zero time takes that back. A call that
-// it ends has taken nothing.
+// SetDeadline sets the time at which calls fail, including one that waits. The zero time means no deadline. A call that
+// fails so has taken nothing.
 func (r *Reader) SetDeadline(t time.Time) {
 	r.s.c.mu.Lock()
 	if r.deadline == nil {
@@ -345,7 +345,7 @@ func (r *Reader) SetDeadline(t time.Time) {
 	_ = d.SetDeadline(t)
 }
 
-// Trailers returns the fields behind the body, once that has been read to its end.
+// Trailers returns the fields behind the body. They are known when the body has been read to its end.
 func (s *Stream) Trailers() []Field {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// receiver reads frames and acts on them, in the goroutine that serves or runs the connection. It alone uses what it has,
-// except for the windows, which are under the lock.
+// receiver reads frames and acts on them, in the goroutine that serves or runs the connection. Only that goroutine uses
+// its fields, except the windows, which the lock of the connection guards.
 type receiver struct {
 	c       *Conn
 	src     chanio.ByteSource
@@ -23,13 +23,13 @@ type receiver struct {
 	input   input
 	framer  *frames.Framer
 	block   block
-	changed *Stream   // that has got a head, which nobody was told of
-	first   bool      // the first SETTINGS have come
-	heard   time.Time // when the last frame came
-	probing time.Time // until when an answer to a ping must come, if one was sent because of silence
+	changed *Stream   // has a new head, and its waiters have not been woken
+	first   bool      // the first SETTINGS have arrived
+	heard   time.Time // when the last frame arrived
+	probing time.Time // when the answer to a ping of silence is due, if one was sent
 
 	window   int64 // what the peer may still send
-	received int64 // bytes that have not been given back
+	received int64 // bytes whose credit has not been returned
 }
 
 func (rc *receiver) init(c *Conn, src chanio.ByteSource) {
@@ -41,7 +41,7 @@ func (rc *receiver) init(c *Conn, src chanio.ByteSource) {
 	rc.window, rc.heard = defaultWindow, time.Now()
 }
 
-// input is what the Framer reads: the bytes of the connection, through its window.
+// input is the reader of the Framer. It reads the bytes of the connection through its buffer.
 type input struct {
 	rc    *receiver
 	until time.Time // for the first SETTINGS, or the header block that is being read, if there is one
@@ -79,8 +79,8 @@ func (in *input) fill(limit time.Time, n int) error {
 	return err
 }
 
-// changeSoonLocked is s.changeLocked as soon as a frame of another stream has come, or nothing more has: what follows a head
-// is mostly at hand, and who waits for the head is woken once for both.
+// changeSoonLocked calls s.changeLocked when a frame of another stream arrives, or when nothing more is buffered. What
+// follows a head is usually at hand, so a goroutine that waits for the head is woken once for both.
 func (rc *receiver) changeSoonLocked(s *Stream) {
 	if rc.changed != nil && rc.changed != s {
 		rc.changed.changeLocked()
@@ -88,7 +88,7 @@ func (rc *receiver) changeSoonLocked(s *Stream) {
 	rc.changed = s
 }
 
-// changeNow does what changeSoonLocked has put off.
+// changeNow makes the call that changeSoonLocked has put off.
 func (rc *receiver) changeNow() {
 	c := rc.c
 	if rc.changed == nil {
@@ -100,7 +100,7 @@ func (rc *receiver) changeNow() {
 	rc.changed = nil
 }
 
-// whole returns a payload of n bytes, which are valid until more is read.
+// whole returns a payload of n bytes. It is valid until the next read.
 func (in *input) whole(n int) ([]byte, error) {
 	if p := in.rc.src.Buffered(); len(p) >= n {
 		in.rc.src.Discard(n)
@@ -111,7 +111,7 @@ func (in *input) whole(n int) ([]byte, error) {
 	return in.held, err
 }
 
-// Reading ended, as readFrame returns it.
+// inputError returns the error of a connection for an error of its input.
 func (rc *receiver) inputError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -132,6 +132,7 @@ func (rc *receiver) readPreface() error {
 		}
 		if n == len(frames.ClientPreface) {
 			rc.src.Discard(n)
+			rc.input.until = deadline.In(rc.c.cfg.PrefaceTimeout) // for the SETTINGS
 			return nil
 		}
 		if err := rc.input.fill(rc.input.until, len(frames.ClientPreface)); err != nil {
@@ -155,7 +156,7 @@ func (rc *receiver) read() error {
 	}
 }
 
-// readFrame waits for a frame, for as long as the connection may be silent, and acts on it.
+// readFrame waits for a frame, as long as the connection may be silent, and acts on it.
 func (rc *receiver) readFrame() error {
 	c := rc.c
 	for len(rc.src.Buffered()) == 0 {
@@ -237,7 +238,7 @@ func (c *Conn) noiseLocked(what string) error {
 	return nil
 }
 
-// frameError is what an error of the Framer means.
+// frameError returns the error of the connection for an error of the Framer.
 func (rc *receiver) frameError(err error) error {
 	c := rc.c
 	var code frames.ConnectionError
@@ -258,7 +259,7 @@ func (rc *receiver) frameError(err error) error {
 	return &ConnError{Code: FrameSizeError, Reason: "malformed frame"}
 }
 
-// payloadError is frameError for an error that may concern one stream.
+// payloadError is frameError for errors that may belong to one stream.
 func (rc *receiver) payloadError(header frames.FrameHeader, err error) error {
 	c := rc.c
 	var one frames.StreamError

@@ -22,7 +22,7 @@ type Request struct {
 	Refused int
 }
 
-// parse reads a header list, and reports what is wrong with it.
+// parse parses a header list, and returns what is wrong with it.
 func (r *Request) parse(fields []Field, limits *http1.Limits, connect bool) *StreamError {
 	seen, rest, err := r.pseudo(fields)
 	if err != nil {
@@ -73,7 +73,8 @@ func (r *Request) pseudo(fields []Field) (seen int, rest []Field, err *StreamErr
 	return seen, nil, nil
 }
 
-// checkPseudo holds the pseudo fields to the rules of HTTP/1, since they may go on to a server that speaks it.
+// checkPseudo checks the pseudo fields by the rules of HTTP/1, since the request may be forwarded to a server that
+// speaks it.
 func (r *Request) checkPseudo(seen int, limits *http1.Limits, connect bool) *StreamError {
 	switch {
 	case seen&hasMethod == 0:
@@ -102,7 +103,7 @@ func (r *Request) checkPseudo(seen int, limits *http1.Limits, connect bool) *Str
 	return nil
 }
 
-// checkConnect is for plain CONNECT, which names a host and port and nothing else: RFC 9113 8.5.
+// checkConnect checks a plain CONNECT, which has a host and port and nothing else: RFC 9113 8.5.
 func (r *Request) checkConnect(seen int) *StreamError {
 	if seen != hasMethod|hasAuthority || !http1.ValidTarget("CONNECT", r.Authority) {
 		return malformed("invalid CONNECT")
@@ -110,7 +111,7 @@ func (r *Request) checkConnect(seen int) *StreamError {
 	return nil
 }
 
-// validPath reports whether a path is one that HTTP/1 has as a target, in origin or asterisk form.
+// validPath reports whether a path is a target of HTTP/1 in origin or asterisk form.
 func validPath(method, path string) bool {
 	if path == "" || path[0] != '/' && path != "*" {
 		return false
@@ -164,10 +165,16 @@ func (r *Request) regular(fields []Field, limits *http1.Limits) *StreamError {
 		r.Refused = 431
 	}
 	r.Fields = fields
+	if r.Method == "CONNECT" && r.Length > 0 {
+		return malformed("CONNECT with a body")
+	}
+	if r.Method == "CONNECT" {
+		r.Length = -1 // what follows is the tunnel's
+	}
 	return r.checkHost(host, hosts)
 }
 
-// checkHost wants one authority, given once or twice alike.
+// checkHost requires one authority. Host and :authority must agree.
 func (r *Request) checkHost(host string, hosts int) *StreamError {
 	switch {
 	case hosts > 1:
@@ -184,7 +191,7 @@ func (r *Request) checkHost(host string, hosts int) *StreamError {
 	return nil
 }
 
-// parseLength takes a Content-Length, which may be given once.
+// parseLength parses a Content-Length, which may be given once.
 func parseLength(to *int64, value string) *StreamError {
 	n := int64(0)
 	for i := range len(value) {
@@ -201,7 +208,7 @@ func parseLength(to *int64, value string) *StreamError {
 	return nil
 }
 
-// checkField holds a field behind the pseudo fields to the rules of RFC 9113 8.2.
+// checkField checks a field behind the pseudo fields by the rules of RFC 9113 8.2.
 func checkField(f *Field) (http1.Known, *StreamError) {
 	if !http1.ValidToken(f.Name) {
 		return 0, malformed("invalid field name")
@@ -224,7 +231,7 @@ func checkField(f *Field) (http1.Known, *StreamError) {
 	return known, nil
 }
 
-// joinCookies makes one field of all crumbs, as handlers and HTTP/1 expect it: RFC 9113 8.2.3.
+// joinCookies joins all cookie crumbs to one field, as handlers and HTTP/1 expect: RFC 9113 8.2.3.
 func joinCookies(fields []Field) []Field {
 	crumbs, kept, at := []string(nil), fields[:0], 0
 	for _, f := range fields {
@@ -240,7 +247,7 @@ func joinCookies(fields []Field) []Field {
 	return kept
 }
 
-// checkTrailers holds trailers to the rules, and to their limits.
+// checkTrailers checks trailers by the rules and limits.
 func checkTrailers(fields []Field, limits *http1.Limits) *StreamError {
 	size := 0
 	for i := range fields {

@@ -4,7 +4,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// refuse resets a stream because of what the peer sent, which counts as if the peer had reset it.
+// refuse resets a stream because of what the peer sent. It counts as a reset by the peer.
 func (c *Conn) refuse(id uint32, why *StreamError) error {
 	c.mu.Lock()
 	if !c.client && !c.resets.take() {
@@ -30,7 +30,7 @@ func (c *Conn) refuse(id uint32, why *StreamError) error {
 	return err
 }
 
-// onReset notes that the peer has reset a stream.
+// onReset handles a RST_STREAM of the peer.
 func (rc *receiver) onReset(f *frames.RSTStreamFrame) error {
 	c := rc.c
 	c.mu.Lock()

@@ -15,7 +15,7 @@ var errTrailers = joined("trailers too long", errTooLarge)
 
 func joined(text string, err error) error { return errors.Join(errors.New(text), err) }
 
-// Head is the head of a response, as a client reads it. Its reader owns it.
+// Head is the head of a response, as a client reads it. The caller owns it.
 type Head struct {
 	Status int
 	Fields []Field

@@ -17,8 +17,8 @@ const (
 	maxWaiting = 64 << 10 // bytes of frames beside DATA, beyond which heads wait
 )
 
-// sender gathers the frames that are to be sent, and hands them to the sink of the connection. All of it is under the lock
-// of that.
+// sender gathers the frames that are to be sent, and passes them to the sink of the connection. The lock of the
+// connection guards its fields.
 type sender struct {
 	c        *Conn
 	sink     chanio.ByteSink
@@ -26,14 +26,14 @@ type sender struct {
 	owed     int    // acknowledgements and RST_STREAM frames in out
 	encoder  *hpack.Encoder
 	encoded  appender
-	maxFrame int   // that the peer takes
+	maxFrame int   // that the peer accepts
 	ready    queue // streams with DATA
 	window   int64 // that the peer has opened for the connection
 	sent     int64 // bytes of DATA, ever
 	grants   int   // WINDOW_UPDATE frames that are not noise
 	writing  bool
-	stuck    bool   // and waits for the sink to have room
-	gathered uint64 // times that output has been gathered
+	stuck    bool   // and waits for room in the sink
+	gathered uint64 // how often output has been gathered
 	accepted uint64 // and handed over
 	broken   bool   // nothing can be written any more
 }
@@ -45,7 +45,7 @@ func (sd *sender) init(c *Conn) {
 	sd.maxFrame, sd.window = 16<<10, defaultWindow
 }
 
-// appender is what the HPACK encoder writes to.
+// appender is the writer of the HPACK encoder.
 type appender struct{ p []byte }
 
 func (a *appender) Write(p []byte) (int, error) {
@@ -53,7 +53,7 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// outLocked returns the frames that are to be sent, to append to.
+// outLocked returns the buffer of the frames that are to be sent.
 func (sd *sender) outLocked() []byte {
 	if sd.out == nil {
 		sd.out = sd.sink.Begin()
@@ -73,7 +73,8 @@ func (sd *sender) hasOutputLocked() bool {
 	return len(sd.out) > 0 || sd.ready.count > 0 && sd.window > 0
 }
 
-// pushLocked hands over, unlocked and without waiting for room, what is to be sent, unless somebody is doing that.
+// pushLocked passes what is to be sent to the sink, unlocked and without waiting for room, unless another goroutine is
+// doing that.
 func (sd *sender) pushLocked() {
 	c := sd.c
 	if sd.writing || sd.broken || !sd.hasOutputLocked() {
@@ -94,7 +95,7 @@ func (sd *sender) pushLocked() {
 		}
 		if !taken {
 			sd.stuck = true
-			go sd.writeOn(p) // finish waits for it
+			go sd.writeOn(p) // run waits for it, in awaitWritten
 			return
 		}
 		sd.handedOverLocked()
@@ -107,8 +108,8 @@ func (sd *sender) pushLocked() {
 	}
 }
 
-// pushSoonLocked is pushLocked by somebody who can wait for others that are about to add to the output. What has arrived
-// together wakes many at once, so that heads leave together too.
+// pushSoonLocked is pushLocked after other goroutines that are about to add to the output have run. Frames that arrive
+// together wake many goroutines at once, so their heads leave together too.
 func (sd *sender) pushSoonLocked() {
 	c := sd.c
 	if sd.writing {
@@ -125,8 +126,8 @@ func (sd *sender) pushSoonLocked() {
 	sd.pushLocked()
 }
 
-// writeOn is pushLocked for a sink that has no room, and for what is so much that the sink writes it from where it lies. It
-// waits for that.
+// writeOn is pushLocked for a sink that has no room, and for output so large that the sink writes it in place. It
+// waits.
 func (sd *sender) writeOn(p []byte) {
 	c := sd.c
 	for {
@@ -146,7 +147,7 @@ func (sd *sender) writeOn(p []byte) {
 	c.endIfOverAndUnlock()
 }
 
-// write hands p to the sink, which it comes from. An abort of the connection ends it.
+// write passes p, which came from the sink, to the sink. An abort of the connection ends it.
 func (sd *sender) write(p []byte) error {
 	if len(p) < bulkMin {
 		return sd.sink.End(context.Background(), p, nil)
@@ -162,7 +163,7 @@ func (sd *sender) handedOverLocked() {
 	c.changeLocked()
 }
 
-// gatherLocked takes frames that are to be sent: all but DATA, then DATA by priority.
+// gatherLocked returns the next output: all frames but DATA, then DATA by priority.
 func (sd *sender) gatherLocked() []byte {
 	sd.outLocked()
 	for sd.window > 0 {
@@ -182,9 +183,9 @@ func (sd *sender) gatherLocked() []byte {
 	return p
 }
 
-// passLocked puts what a stream has to send straight into the output, as far as there is room and no other stream waits for
-// its turn, so that its sender need not wait either. While the sink has no room all streams wait, for the most urgent one to
-// be next.
+// passLocked appends what a stream has to send directly to the output, as far as there is room and no other stream is
+// queued, so that its sender does not wait. While the sink has no room all streams are queued, so that the most urgent
+// one is next.
 func (s *Stream) passLocked() {
 	c, w := s.c, &s.Out
 	c.send.outLocked()
@@ -246,7 +247,7 @@ func (sd *sender) headersLocked(id uint32, fields []Field, end bool) {
 	sd.splitLocked(id, at, flags)
 }
 
-// splitLocked makes a HEADERS and CONTINUATION frames of a header block that lies behind at.
+// splitLocked splits the header block behind at into a HEADERS frame and CONTINUATION frames.
 func (sd *sender) splitLocked(id uint32, at int, flags frames.Flags) {
 	block := append([]byte(nil), sd.out[at+frameHeader:]...)
 	sd.out = sd.out[:at]
@@ -262,7 +263,7 @@ func (sd *sender) splitLocked(id uint32, at int, flags frames.Flags) {
 	}
 }
 
-// acknowledgeLocked sends out, to which an acknowledgement has been appended.
+// acknowledgeLocked sends out, to which the caller has appended an acknowledgement.
 func (sd *sender) acknowledgeLocked(out []byte) error {
 	sd.out = out
 	sd.owed++
@@ -273,7 +274,7 @@ func (sd *sender) acknowledgeLocked(out []byte) error {
 	return nil
 }
 
-// checkOwedLocked returns an error if the frames that the peer has caused pile up, because it does not read.
+// checkOwedLocked returns an error if the frames that the peer has caused pile up because it does not read.
 func (sd *sender) checkOwedLocked() error {
 	if sd.owed > maxOwed {
 		return calm("too many frames that must be answered")

@@ -10,7 +10,7 @@ import (
 // settingNoPriorities is SETTINGS_NO_RFC7540_PRIORITIES, RFC 9218 2.1.
 const settingNoPriorities frames.SettingID = 0x9
 
-// appendSettingsLocked appends the first frames of this side. The tables of HPACK stay as large as they begin.
+// appendSettingsLocked appends the first frames of this side. The HPACK tables keep their initial size.
 func (c *Conn) appendSettingsLocked() {
 	settings := []frames.Setting{
 		{ID: frames.SettingInitialWindowSize, Val: uint32(c.cfg.Window)},
@@ -94,8 +94,8 @@ func (rc *receiver) settingLocked(s frames.Setting) error {
 	return nil
 }
 
-// shrinkWindowsLocked takes back from the streams that are open what the peer could send before it knew that their windows
-// are smaller than those that RFC 9113 has them start with. They may become negative (6.9.2).
+// shrinkWindowsLocked reduces the windows of the open streams when the peer has acknowledged windows that are smaller
+// than the default of RFC 9113. They may become negative (6.9.2).
 func (rc *receiver) shrinkWindowsLocked() {
 	c := rc.c
 	for _, s := range c.streams {
@@ -121,7 +121,7 @@ func (rc *receiver) newWindowLocked(window int64) error {
 	return nil
 }
 
-// AwaitSettings returns when the first SETTINGS of the peer have come.
+// AwaitSettings waits for the first SETTINGS of the peer.
 func (c *Conn) AwaitSettings(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +136,7 @@ func (c *Conn) AwaitSettings(ctx context.Context) error {
 	return nil
 }
 
-// AllowsConnect reports whether the peer takes extended CONNECT. It is known once AwaitSettings has returned.
+// AllowsConnect reports whether the peer accepts extended CONNECT. The result is valid after AwaitSettings.
 func (c *Conn) AllowsConnect() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

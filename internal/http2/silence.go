@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// silence returns until when nothing need come. What happens meanwhile is looked at then.
+// silence returns until when the connection may be silent. Then silent decides what to do.
 func (rc *receiver) silence() time.Time {
 	c := rc.c
 	c.mu.Lock()
@@ -44,7 +44,7 @@ func (rc *receiver) pingLimitLocked() time.Time {
 	return since.Add(c.cfg.PingAfter)
 }
 
-// silent is called when nothing has come for as long as silence said.
+// silent is called when nothing has arrived until the time that silence returned.
 func (rc *receiver) silent() error {
 	c := rc.c
 	c.mu.Lock()
@@ -70,7 +70,7 @@ func (rc *receiver) silent() error {
 	return nil
 }
 
-// earlier returns the earlier of two times, of which either may be none.
+// earlier returns the earlier of two times. The zero time means no limit.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

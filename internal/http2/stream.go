@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Stream is a request with its response. Its methods are for any goroutine; In has one reader at a time.
+// Stream is a request with its response. Any goroutine may call its methods; In has one reader at a time.
 type Stream struct {
 	In  Reader
 	Out Writer
@@ -20,28 +20,28 @@ type Stream struct {
 	prio    priority
 	queued  bool          // in the queue of those that have something to send
 	window  int64         // that the peer has opened
-	moved   chan struct{} // closed when anything changes, if somebody waits for that
+	moved   chan struct{} // closed when something changes; made on demand
 	done    chan struct{} // closed when the stream is over; made on demand
 
 	recvEnd bool // the peer has sent END_STREAM
-	sentEnd bool // END_STREAM is on its way
-	counted bool // it is among the tunnels of the connection
-	gone    bool // closed, and not in the table any more
+	sentEnd bool // END_STREAM has been added to the output
+	counted bool // the connection counts it as a tunnel
+	gone    bool // closed, and no longer in the table
 	err     *StreamError
 
-	informed []*Head // of a client: informational heads that have not been taken
+	informed []*Head // of a client: informational heads that Head has not returned
 	head     Head    // the final one
-	final    bool    // it has come
-	headed   bool    // and was taken
+	final    bool    // it has arrived
+	headed   bool    // Head has returned it
 	informal int     // informational heads so far
-	heads    int     // bytes of all heads so far, as SETTINGS_MAX_HEADER_LIST_SIZE counts them
-	noBody   bool    // Content-Length says nothing about what comes
+	heads    int     // their size and that of the final one, as a header list counts
+	noBody   bool    // Content-Length is not the length of what arrives
 	tunnel   bool    // the method is CONNECT
 	declared int64   // the Content-Length, or -1
 	arrived  int64   // bytes of DATA
 	trailers []Field
 
-	linger   *time.Timer // of a Conn made of the stream, while both of its halves have ended here
+	linger   *time.Timer // of a Conn made of the stream, when both of its halves have ended here
 	lingered bool
 
 	serving bool // the handler has not returned
@@ -77,7 +77,7 @@ func (s *Stream) changeLocked() {
 	}
 }
 
-// waitLocked waits, unlocked, until anything changes, or one of its bounds is reached. set and limit may be nil and zero.
+// waitLocked waits, unlocked, until something changes or a bound is reached. set may be nil and limit zero.
 func (s *Stream) waitLocked(ctx context.Context, set *deadline.Context, limit time.Time) error {
 	news := s.newsLocked()
 	s.c.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *Stream) Bytes() (arrived, sent int64) {
 	return s.arrived, s.Out.sent
 }
 
-// Done is closed when the stream is over, in both directions.
+// Done returns a channel that is closed when the stream is over, in both directions.
 func (s *Stream) Done() <-chan struct{} {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -160,7 +160,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	return true
 }
 
-// endLocked ends what has not ended because of why.
+// endLocked ends the halves that have not ended, because of why.
 func (s *Stream) endLocked(why *StreamError) {
 	if s.err == nil {
 		s.err = why
@@ -174,8 +174,8 @@ func (s *Stream) endLocked(why *StreamError) {
 	s.changeLocked()
 }
 
-// checkDoneLocked takes the stream out of the table when both directions have ended. One whose body nobody wants is reset
-// as soon as its own side has been sent.
+// checkDoneLocked removes the stream from the table when both directions have ended. A stream whose body has no reader
+// is reset when its own side has been sent.
 func (s *Stream) checkDoneLocked() {
 	switch {
 	case s.gone:
@@ -194,7 +194,7 @@ func (s *Stream) checkDoneLocked() {
 	}
 }
 
-// lingerOver is called when the peer has not ended its side although nobody wants what it sends.
+// lingerOver is called when the peer has not ended its side in time although its data has no reader.
 func (s *Stream) lingerOver() {
 	c := s.c
 	c.mu.Lock()
@@ -204,7 +204,7 @@ func (s *Stream) lingerOver() {
 	c.endIfOverAndUnlock()
 }
 
-// dropLocked takes a stream out of the table.
+// dropLocked removes a stream from the table.
 func (c *Conn) dropLocked(s *Stream, how ending) {
 	if s.gone {
 		return
@@ -227,7 +227,7 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 	c.changeLocked()
 }
 
-// tellHandler tells the handler of a stream that was ended.
+// tellHandler notifies the handler of a stream that has ended.
 func (s *Stream) tellHandler() {
 	s.c.mu.Lock()
 	h, why := s.handler, s.err
@@ -278,7 +278,8 @@ func (s *Stream) served(cause error) {
 	c.endIfOverAndUnlock()
 }
 
-// SetPriority tells the peer how urgent the response is, as the value of a Priority field (RFC 9218 7.1). It is a client's.
+// SetPriority sends the peer the priority of the response, in the form of a Priority field (RFC 9218 7.1). Only a
+// client may call it.
 func (s *Stream) SetPriority(value string) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// ends are the ends of the halves of a Conn made of a stream.
+// ends hold the ends of the halves of a Conn made of a stream.
 type ends struct{ in, out chanio.End }
 
-// Conn returns the stream as a connection: of a CONNECT, plain or extended, after its response. It has the stream's body in
-// either direction; END_STREAM is its half-close, and Abort a RST_STREAM with CANCEL. It comes before anything is read or
-// sent otherwise. Of info, the functions and Released are set here.
+// Conn returns the stream as a connection, after the response to a CONNECT, plain or extended. END_STREAM is its
+// half-close, and Abort sends RST_STREAM with CANCEL. Call it before anything is read or sent otherwise. Conn sets the
+// functions and Released of info.
 func (s *Stream) Conn(info *chanio.ConnInfo) *chanio.Conn {
 	e := new(ends)
 	e.in.Released = s.Done()
@@ -44,7 +44,7 @@ func (s *Stream) Conn(info *chanio.ConnInfo) *chanio.Conn {
 	return chanio.ConnOf(in, out, &all)
 }
 
-// setEnd notes that the half has ended with err.
+// setEnd records that the half has ended with err.
 func (r *Reader) setEnd(err error) {
 	if r.ends == nil {
 		return
@@ -55,7 +55,7 @@ func (r *Reader) setEnd(err error) {
 	r.ends.in.Set(err)
 }
 
-// setEnds notes that the stream was reset.
+// setEnds records that the stream was reset.
 func (s *Stream) setEnds(why *StreamError) {
 	s.c.mu.Lock()
 	e := s.In.ends
@@ -70,7 +70,7 @@ func (s *Stream) setEnds(why *StreamError) {
 	}
 }
 
-// setter makes a function of ConnInfo of a method.
+// setter adapts a method to a function of ConnInfo.
 func setter(set func(time.Time)) func(time.Time) error {
 	return func(t time.Time) error {
 		set(t)

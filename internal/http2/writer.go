@@ -12,16 +12,16 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Writer is the sending half of a [Stream], a chanio.ByteSink. Its methods are for any goroutine. A value is sent from where
-// it lies: a call returns when the connection has taken all of it, or, if its ctx ends before, when the rest has been
-// copied. One of which nothing was taken by then is not sent at all.
+// Writer is the sending half of a [Stream], a chanio.ByteSink. Any goroutine may call its methods. A value is sent in
+// place: a call returns when the connection has taken all of it or, if its ctx ends first, when the rest has been
+// copied. If nothing was taken by then, the value is not sent.
 type Writer struct {
 	s *Stream
 
 	// Under the lock of the connection.
 	pending  []byte // what is being sent
 	rest     []byte // follows it
-	sending  bool   // they belong to a call that waits
+	sending  bool   // a call waits for them
 	closing  bool   // Close has been called
 	ends     bool   // END_STREAM follows them
 	trailers []Field
@@ -30,22 +30,22 @@ type Writer struct {
 	shared   *ends // of a Conn made of the stream
 }
 
-// value is what is sent without anything in between.
+// value is sent without anything in between.
 type value struct {
 	head     []Field
 	a, b     []byte
 	end      bool
 	trailers []Field // with end
-	closes   bool    // it is that of Close
+	closes   bool    // Close sends it
 }
 
-// Headers sends a header list that is not the last thing: an informational head, or one that a body follows.
+// Headers sends a header list that does not end the stream: an informational head, or one that a body follows.
 func (w *Writer) Headers(ctx context.Context, head []Field) error {
 	return w.write(ctx, value{head: head})
 }
 
-// Respond sends a header list, bytes behind it, and with end the end of the stream, behind trailers if there are any. Any of
-// them may be missing.
+// Respond sends a header list, then bytes, then, if end is set, trailers and the end of the stream. Each part may be
+// missing.
 func (w *Writer) Respond(ctx context.Context, head []Field, body []byte, end bool, trailers []Field) error {
 	return w.write(ctx, value{head: head, a: body, end: end, trailers: trailers})
 }
@@ -70,10 +70,10 @@ func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
 	return w.write(ctx, value{a: scratch, b: body})
 }
 
-// TrySend takes p if nothing else waits to be sent.
+// TrySend takes p if nothing else waits to be sent. It does not wait.
 func (w *Writer) TrySend(p []byte) (bool, error) { return w.tryWrite(p, nil) }
 
-// TryEnd takes scratch and body if nothing else waits to be sent.
+// TryEnd takes scratch and body if nothing else waits to be sent. It does not wait.
 func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 	ok, err := w.tryWrite(scratch, body)
 	if ok || err != nil {
@@ -100,14 +100,14 @@ func (w *Writer) tryWrite(a, b []byte) (bool, error) {
 	return true, nil
 }
 
-// holdLocked has a and b sent from where they lie.
+// holdLocked prepares a and b to be sent in place.
 func (w *Writer) holdLocked(a, b []byte) {
 	if w.pending, w.rest = a, b; len(a) == 0 {
 		w.pending, w.rest = b, nil
 	}
 }
 
-// keepLocked copies what has not been sent, so that its owner need not wait.
+// keepLocked copies what has not been sent, so that its owner does not wait.
 func (w *Writer) keepLocked() {
 	if len(w.pending) > 0 {
 		w.pending, w.rest = slices.Concat(w.pending, w.rest), nil
@@ -115,7 +115,7 @@ func (w *Writer) keepLocked() {
 	}
 }
 
-// refusalLocked returns why nothing is accepted any more. closes says that it is Close that asks.
+// refusalLocked returns why nothing more is accepted, or nil. closes is set by Close.
 func (w *Writer) refusalLocked(closes bool) error {
 	switch {
 	case w.s.err != nil && !w.s.sentEnd:
@@ -144,7 +144,7 @@ func (w *Writer) write(ctx context.Context, v value) error {
 	return w.drainLocked(ctx, from, &v)
 }
 
-// beginLocked puts v into the output, or in the queue.
+// beginLocked appends v to the output, or queues it.
 func (w *Writer) beginLocked(v *value) {
 	s := w.s
 	w.holdLocked(v.a, v.b)
@@ -192,7 +192,8 @@ func (w *Writer) drainedLocked() {
 // failLocked drops what has not been sent.
 func (w *Writer) failLocked() { w.pending, w.rest = nil, nil }
 
-// turnLocked waits until nothing else is being sent and, for frames that no window bounds, until not too many wait.
+// turnLocked waits until nothing else is being sent. For frames that no window limits, it also waits until not too many
+// are queued.
 func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 	patience, frames := w.patienceLocked(), v.head != nil || v.end
 	for {
@@ -214,14 +215,14 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 	}
 }
 
-// drainLocked waits until the connection has taken all of v, which begins behind from bytes. Of a value with a head
-// something has left in any case.
+// drainLocked waits until the connection has taken all of v, which starts behind from bytes. If v has a head, a part of
+// it has been taken in any case.
 func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 	patience := w.patienceLocked()
 	for len(w.pending) > 0 {
 		err := w.awaitLocked(ctx, &patience)
 		if err == nil && w.closing && !w.ends {
-			err = net.ErrClosed // what has not been accepted is not sent
+			err = net.ErrClosed // nothing was accepted
 		}
 		switch {
 		case err == nil:
@@ -253,8 +254,8 @@ func (w *Writer) patienceLocked() patience {
 	return patience{until: deadline.In(w.s.c.cfg.StallTimeout), sent: w.sent, all: w.s.c.send.sent}
 }
 
-// progressLocked returns how many bytes the peer's windows have let through since the last look: that of the stream or, if
-// that one is open, that of the connection. It is at most 1 GiB.
+// progressLocked returns how many bytes the peer's windows have let through since the last call: the window of the
+// stream or, if that is open, the window of the connection. The result is at most 1 GiB.
 func (w *Writer) progressLocked(p *patience) int64 {
 	n := w.sent - p.sent
 	if w.s.window > 0 {
@@ -264,7 +265,7 @@ func (w *Writer) progressLocked(p *patience) int64 {
 	return min(n, 1<<30)
 }
 
-// awaitLocked waits until something changes. A peer that has data wait for its window for too long has its stream reset.
+// awaitLocked waits until something changes. If data waits too long for a window of the peer, it resets the stream.
 func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	c := w.s.c
 	err := w.s.waitLocked(ctx, w.deadline, p.until)
@@ -273,7 +274,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	}
 	now, most := time.Now(), deadline.In(c.cfg.StallTimeout)
 	p.until = p.until.Add(time.Duration(w.progressLocked(p)) * time.Second / minPeerRate)
-	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // with both open it waits for others, or for the socket
+	if w.s.window > 0 && c.send.window > 0 || p.until.After(most) { // it waits for other streams or the socket
 		p.until = most
 	}
 	switch {
@@ -293,7 +294,7 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 	return os.ErrDeadlineExceeded
 }
 
-// Flush returns when everything that was sent before has left the process.
+// Flush waits until everything sent before has left the process.
 func (w *Writer) Flush(ctx context.Context) error {
 	c := w.s.c
 	c.mu.Lock()
@@ -331,8 +332,8 @@ func (w *Writer) flushLocked(ctx context.Context) error {
 	return nil
 }
 
-// Close sends END_STREAM behind what was sent before, and returns when that has left the process. A peer that takes nothing
-// for the linger bound has its stream reset.
+// Close sends END_STREAM behind what was sent before, and waits until that has left the process. If the peer takes
+// nothing for the linger bound, Close resets the stream.
 func (w *Writer) Close() error {
 	end := &stream.End{Progress: w.Progress}
 	if w.shared != nil {
@@ -359,7 +360,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// isDone reports whether an error only says that everything has been sent.
+// isDone reports whether err only means that everything has been sent.
 func (w *Writer) isDone(err error) bool {
 	w.s.c.mu.Lock()
 	defer w.s.c.mu.Unlock()
@@ -373,7 +374,7 @@ func (w *Writer) Progress() int64 {
 	return w.sent
 }
 
-// SetDeadline bounds the calls, one that waits included, by a time of the clock; the zero time takes that back.
+// SetDeadline sets the time at which calls fail, including one that waits. The zero time means no deadline.
 func (w *Writer) SetDeadline(t time.Time) {
 	w.s.c.mu.Lock()
 	if w.deadline == nil {
