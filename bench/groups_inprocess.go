@@ -193,7 +193,7 @@ const recordNote = "Twelve fields, 56 bytes, from and to a []byte: in place with
 
 // codecGroups compares ways to encode and decode.
 func codecGroups() []suite.Group {
-	const textNote = "Twelve fields, two of them texts of 4 and 10 bytes behind their length; a received text is a copy."
+	const textNote = "Twelve fields, two of them length-prefixed texts of 4 and 10 bytes; a received text is a copy."
 	groups := []suite.Group{
 		{Name: "encode", Title: "a record encoded", Note: recordNote, Bars: codecBars(records.ByHandCodec)},
 		{Name: "decode", Title: "a record decoded", Note: recordNote, Bars: codecBars(records.ByHandValue)},

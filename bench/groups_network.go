@@ -177,7 +177,7 @@ func latencyGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames behind a u32 at %d/s over 64 connections", latencyRate),
 		Unit: "ms, 99th percentile", LessIsMore: true, Rounds: 3, Share: 2, NotQuick: true,
-		Note: "Requests begin at a constant rate whatever the server does; a latency counts from then.",
+		Note: "Requests start at a constant rate whatever the server does; a latency counts from the start.",
 	}
 	for _, name := range []string{
 		"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels", "gnet", "netpoll",
@@ -287,7 +287,7 @@ func udpQueuedGroup() suite.Group {
 func udpSinkGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "udp-sink", Title: "UDP datagrams of 64 B received, none answered", Unit: "datagrams/s", Rounds: 5,
-		Note: "Sending costs more than receiving, so few are queued and the generator is what limits all rows.",
+		Note: "Sending costs more than receiving, so few are queued and the generator limits all rows.",
 		Bars: []suite.Bar{suite.Aside("weir udp sink Recv", "udp sink loop")},
 	}
 	for _, name := range []string{"udp sink loop", "weir udp sink Recv", "weir udp sink channel"} {
@@ -342,7 +342,7 @@ func manyIdleGroup(f *suite.Field) suite.Group {
 func memoryGroup(f *suite.Field, conns int, names ...string) suite.Group {
 	g := suite.Group{
 		Title: fmt.Sprintf("%d idle TCP connections, heap and stack in use for each", conns), Unit: "B", LessIsMore: true,
-		Note: "After one message on each, and a collection.",
+		Note: "After one message on each and a garbage collection.",
 	}
 	for _, name := range names {
 		spec := load.Spec{Size: 64, Conns: conns, Window: 1}

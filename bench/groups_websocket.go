@@ -49,7 +49,7 @@ func largeSocketGroup(f *suite.Field) suite.Group {
 	g := socketGroup(f, spec, 0.5)
 	g.Contenders = append(g.Contenders, echoes(f, spec, oursLeased)...)
 	g.Bars = append(g.Bars, suite.AtLeast(1, oursLeased, "gws"))
-	g.Note = "gws and the leased row use the memory of messages again; the others have a new one for each. " + g.Note
+	g.Note = "gws and the leased row reuse the memory of messages; the others allocate each. " + g.Note
 	return g
 }
 
@@ -59,7 +59,7 @@ func deflateGroup(f *suite.Field) suite.Group {
 	return suite.Group{
 		Name: "ws-deflate", Title: "WebSocket echo of 1 KiB of JSON, each message compressed by itself, 64 connections, 1 in flight on each",
 		Unit: "replies/s", Rounds: 5, NotQuick: true,
-		Note:       "gws has klauspost's compressor built in; weir has it by its option, and another row has the standard library's, as the others.",
+		Note:       "gws and 'weir ws deflate' use klauspost's compressor, the other rows the standard library's.",
 		Contenders: echoes(f, spec, ours, standard, "gws deflate", "gorilla deflate", "coder deflate"),
 		Bars:       []suite.Bar{suite.AtLeast(1, ours, "gws deflate"), suite.Aside(standard, "gorilla deflate")},
 	}
@@ -72,7 +72,7 @@ func broadcastGroup(f *suite.Field, n int) suite.Group {
 	g := suite.Group{
 		Name: fmt.Sprintf("ws-broadcast-%d", n), Title: fmt.Sprintf("WebSocket message of 128 B to %d connections", spec.Conns),
 		Unit: "messages/s", Rounds: 3, NotQuick: true,
-		Note: "One member says something, and again when all have received it: a prepared message here, gws's Broadcaster there.",
+		Note: "One member sends the next message when all have received the last: weir uses a prepared message, gws its Broadcaster.",
 		Bars: []suite.Bar{suite.AtLeast(1.5, ours, theirs)},
 	}
 	for _, name := range []string{ours, theirs} {
