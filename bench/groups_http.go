@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/target"
 )
 
-// httpGroup has short replies, with some requests in flight on each connection.
+// httpGroup measures short replies, with some requests in flight on each connection.
 func httpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 1, Conns: 64, Window: window}
 	g := suite.Group{
@@ -34,7 +34,7 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 	return g
 }
 
-// httpStreamGroup has a reply of very many small pieces.
+// httpStreamGroup measures a reply of very many small pieces.
 func httpStreamGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: target.StreamLines, Conns: 1, Window: 1}
 	g := suite.Group{

@@ -14,7 +14,7 @@ const (
 	oursLeased = "weir ws leased"
 )
 
-// socketGroups compare WebSocket servers. gws is the fastest of the peers.
+// socketGroups compares WebSocket servers. gws is the fastest of the peers.
 func socketGroups(f *suite.Field) []suite.Group {
 	return []suite.Group{
 		socketGroup(f, load.Spec{Size: 64, Conns: 64, Window: 64}, 8),
@@ -28,7 +28,7 @@ func socketGroups(f *suite.Field) []suite.Group {
 	}
 }
 
-// socketGroup has limit times what gws does as its bar.
+// socketGroup has limit times the rate of gws as its threshold.
 func socketGroup(f *suite.Field, spec load.Spec, limit float64) suite.Group {
 	return suite.Group{
 		Name: fmt.Sprintf("ws-%s-w%d", sizeName(spec.Size), spec.Window),
@@ -65,7 +65,7 @@ func deflateGroup(f *suite.Field) suite.Group {
 	}
 }
 
-// broadcastGroup has a room of as many members as one process may have, up to n.
+// broadcastGroup measures a room of n members, or as many as one process may have.
 func broadcastGroup(f *suite.Field, n int) suite.Group {
 	const ours, theirs = "weir ws room", "gws room"
 	spec := load.Spec{Size: 128, Conns: suite.ManyConns(n), Window: 1}
@@ -81,7 +81,7 @@ func broadcastGroup(f *suite.Field, n int) suite.Group {
 	return g
 }
 
-// idleSocketGroup has what a WebSocket holds that waits for a message, after one.
+// idleSocketGroup measures the memory of a WebSocket that waits for a message, after one.
 func idleSocketGroup(f *suite.Field) suite.Group {
 	const least = "net.TCPConn idle"
 	g := memoryGroup(f, many(), least, socketLoop, oursSocket, "gws", "gorilla", "gobwas", "coder")
