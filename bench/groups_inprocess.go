@@ -234,8 +234,8 @@ func linesGroup(width int) suite.Group {
 		Unit: "ns/line", LessIsMore: true,
 		Note: "From an io.Reader, as an owned string (Text, Lines, Raw) or as bytes until the next line.",
 		Bars: []suite.Bar{
-			suite.AtMost(1.1, records.LinesText, records.ScannerText),
-			suite.AtMost(1.1, records.DelimitedText, records.ScannerText),
+			suite.AtMost(1, records.LinesText, records.ScannerText),
+			suite.AtMost(1, records.DelimitedText, records.ScannerText),
 			suite.Aside(records.DelimitedBorrow, records.ScannerBytes),
 		},
 	}

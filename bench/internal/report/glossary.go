@@ -10,6 +10,7 @@ type entry struct{ Name, Means string }
 var words = []entry{
 	{"weir Recv/Send", "a loop that receives one frame and sends one, as a user would write it"},
 	{"weir Connect", "pipeline.Connect from the connection's Source to its Sink"},
+	{"weir channel of batches", "slices of the frames at hand pass through a channel, from ReadyChunks to SendAll"},
 	{"weir channels", "the frames pass through In.C and Out.C, two channels"},
 	{"weir borrowed", "frames that are valid until the next receive: nothing is copied"},
 	{"weir typed", "the frames are decoded into structs and encoded again"},

@@ -24,6 +24,7 @@ func weirTargets() []Target {
 		weir("weir Connect", "u32", nil, framedBy(owned, pipeline.Connect)),
 		weir("weir Recv/Send", "u32", nil, framedBy(owned, loop)),
 		weir("weir channels", "u32", nil, framedBy(owned, channels)),
+		weir("weir channel of batches", "u32", nil, framedBy(owned, batches)),
 		weir("weir Connect uncoalesced", "u32", uncoalesced, framedBy(owned, pipeline.Connect)),
 		weir("weir Recv/Send uncoalesced", "u32", uncoalesced, framedBy(owned, loop)),
 		weir("weir channels uncoalesced", "u32", uncoalesced, framedBy(owned, channels)),
@@ -80,6 +81,17 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 		replies <- v
 	}
 	return in.Err()
+}
+
+// batches passes on through one channel what is at hand, together.
+func batches[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
+	ready := pipeline.ReadyChunks(in, 64)
+	for vs := range ready.C(ctx) {
+		if _, err := out.SendAll(ctx, vs...); err != nil {
+			return err
+		}
+	}
+	return ready.Err()
 }
 
 func weir(name, wire string, cfg *servers.Config, handle handler) Target {
