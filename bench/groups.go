@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// groups is the suite: every comparison and its bars. full adds what takes long.
+// groups returns the suite: every comparison and its thresholds. full adds those that take long.
 func groups(f *suite.Field, full bool) []suite.Group {
 	all := []suite.Group{
 		stageGroup(),

@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/bench/internal/target"
 )
 
-// httpGroup has short replies, with some requests in flight on each connection.
+// httpGroup measures short replies, with some requests in flight on each connection.
 func httpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 1, Conns: 64, Window: window}
 	g := suite.Group{
 		Name: "http1", Title: "HTTP/1.1, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
-		Note:       "gnet's row only looks for the ends of heads and answers each alike: it does not parse requests.",
+		Note:       "gnet's row does not parse requests: it only looks for the ends of heads and sends the same answer to each.",
 		Contenders: echoes(f, spec, "net/http hello", "fasthttp hello", "weir hello", "weir native"),
 		Bars: []suite.Bar{
 			suite.AtLeast(1.2, "weir hello", "net/http hello"),
@@ -34,13 +34,13 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 	return g
 }
 
-// httpStreamGroup has a reply of very many small pieces.
+// httpStreamGroup measures a reply of very many small pieces.
 func httpStreamGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: target.StreamLines, Conns: 1, Window: 1}
 	g := suite.Group{
 		Name: "http-stream", Title: fmt.Sprintf("HTTP/1.1, a reply streamed in %d lines of 5 B", target.StreamLines), Unit: "lines/s",
 		Rounds: 3, NotQuick: true,
-		Note: "Each line is flushed by hand, or comes from a Source that always has the next one at hand.",
+		Note: "Each line is flushed explicitly, or comes from a Source that always has the next one at hand.",
 		Bars: []suite.Bar{
 			suite.AtLeast(3, "weir stream Source", "net/http stream"),
 			suite.Aside("weir stream Source", "net/http stream unflushed"),
@@ -59,7 +59,7 @@ func httpUploadGroup(f *suite.Field) suite.Group {
 	return suite.Group{
 		Name: "http-upload", Title: "HTTP/1.1, a request body of 1 MiB, 16 connections", Unit: "requests/s",
 		Rounds: 3, NotQuick: true,
-		Note:       "fasthttp hands the body over as a whole, the others as a stream that the handler reads.",
+		Note:       "fasthttp passes the body as a whole, the others as a stream that the handler reads.",
 		Contenders: echoes(f, spec, "net/http upload", "fasthttp upload", "weir upload"),
 		Bars:       []suite.Bar{suite.AtLeast(1, "weir upload", "net/http upload")},
 	}

@@ -5,7 +5,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// http2Groups compare servers of HTTP/2 without TLS.
+// http2Groups compares HTTP/2 servers without TLS.
 func http2Groups(f *suite.Field) []suite.Group {
 	hello := load.Spec{Size: 1, Conns: 16, Window: 100}
 	large := load.Spec{Size: 1 << 20, Conns: 16, Window: 1, Post: true}

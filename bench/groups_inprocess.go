@@ -37,7 +37,7 @@ func stageGroup() suite.Group {
 	return g
 }
 
-// allocations is the bar of none, with some room for what the runtime does beside.
+// allocations is the threshold of no allocations, with some room for those of the runtime.
 func allocations(what, row string) suite.Bar {
 	return suite.Bar{
 		What: "allocations of " + what, Needs: []string{row}, Limit: 0.001, Most: true, Unit: "per item",
@@ -45,7 +45,7 @@ func allocations(what, row string) suite.Bar {
 	}
 }
 
-// timesAsLong is the bar for theirs to take at least limit times as long as ours.
+// timesAsLong is the threshold that theirs takes at least limit times as long as ours.
 func timesAsLong(limit float64, theirs, ours string) suite.Bar {
 	return suite.AtLeast(limit, theirs, ours)
 }
@@ -87,7 +87,7 @@ func bufferGroup() suite.Group {
 	return g
 }
 
-// mappedGroups compare maps with workers: in order and not, with little work and with more.
+// mappedGroups compares concurrent maps: ordered and unordered, with little work and with more.
 func mappedGroups() (all []suite.Group) {
 	for i, w := range stages.Works() {
 		size := []string{"small", "1us"}[i]
@@ -124,7 +124,7 @@ func mappedGroup(name, title string, limit float64, all []stages.Mapped) suite.G
 	return g
 }
 
-// fewAllocations is the bar of none, with room for what it takes to start a stage: there are not so many items when
+// fewAllocations is the threshold of no allocations, with room for starting a stage, because there are few items when
 // each takes a microsecond.
 func fewAllocations(row string) suite.Bar {
 	bar := allocations(row, row)
@@ -132,8 +132,8 @@ func fewAllocations(row string) suite.Bar {
 	return bar
 }
 
-// parity is the limit of bestOf. With real work, which is the same for all, chance alone makes one of the others a
-// little faster in each round.
+// parity is the limit of bestOf. With real work, which is equal for all, one of the others is slightly faster in each
+// round by chance.
 func parity(w stages.Work) float64 {
 	if w.Name == stages.Works()[0].Name {
 		return 1
@@ -141,7 +141,7 @@ func parity(w stages.Work) float64 {
 	return 0.95
 }
 
-// bestOf is the bar for the fastest of theirs, in each round, to take at least limit times as long as ours.
+// bestOf is the threshold that the fastest of theirs, in each round, takes at least limit times as long as ours.
 func bestOf(limit float64, theirs []string, ours string) suite.Bar {
 	return suite.Bar{
 		What: "best of the others / " + ours, Needs: append([]string{ours}, theirs...), Limit: limit,
@@ -191,9 +191,9 @@ const recordNote = "Twelve fields, 56 bytes, from and to a []byte: in place with
 
 // codecGroups compares ways to encode and decode.
 func codecGroups() []suite.Group {
-	const textNote = "Twelve fields, two of them texts of 4 and 10 bytes behind their length; a received text is a copy. " +
-		"The bars compare with a Codec by hand, which like ours decodes through Unmarshal and takes its copies from the Reader, " +
-		"many to an allocation; a function by hand has no Reader and allocates each copy."
+	const textNote = "Twelve fields, two of them length-prefixed texts of 4 and 10 bytes; a received text is a copy. The " +
+		"thresholds compare with a Codec by hand, which decodes through Unmarshal and takes its copies from the Reader, " +
+		"many to an allocation. A function by hand has no Reader and allocates each copy."
 	groups := []suite.Group{
 		{Name: "encode", Title: "a record encoded", Note: recordNote, Bars: codecBars()},
 		{Name: "decode", Title: "a record decoded", Note: recordNote, Bars: codecBars()},
@@ -214,7 +214,7 @@ func codecGroups() []suite.Group {
 	return append(groups, linesGroup(40), linesGroup(200))
 }
 
-// textBars allows some allocations for each record: of 4 KiB for the texts of many.
+// textBars allows some allocations per record: blocks of 4 KiB for the texts of many.
 func textBars(allocs float64) []suite.Bar {
 	bars := besideFunction()
 	for _, row := range []string{records.Generated, records.InPlace} {

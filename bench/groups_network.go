@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// eventLoops are peers that do not run everywhere.
+// eventLoops are peers that do not run on every system.
 func eventLoops(f *suite.Field, spec load.Spec, names ...string) []suite.Contender {
 	all := echoes(f, spec, names...)
 	if runtime.GOOS == "windows" {
@@ -32,8 +32,8 @@ func rawGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// framedGroup has frames of 64 B on 64 connections. Rows with one connection are two-moded on small machines and prove
-// nothing.
+// framedGroup measures frames of 64 B on 64 connections. Rows with one connection have two modes on small machines and
+// prove nothing.
 func framedGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 64, Window: window}
 	loop := 0.95 // the threshold for a loop of Recv and Send
@@ -99,10 +99,10 @@ func largeGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// many is as many connections as one process may have, up to a thousand.
+// many returns as many connections as one process may have, up to a thousand.
 func many() int { return suite.ManyConns(1000) }
 
-// sizeGroups have the other sizes, windows and numbers of connections: a few of them, or all.
+// sizeGroups measures other sizes, windows and numbers of connections: a few combinations, or all.
 func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
 	framed := []load.Spec{
 		{Size: 1 << 10, Conns: 64, Window: 64},
@@ -125,7 +125,7 @@ func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
 	return all
 }
 
-// allSizes are all combinations but those with more than a gigabyte in flight.
+// allSizes returns all combinations except those with more than a gigabyte in flight.
 func allSizes(windows ...int) (all []load.Spec) {
 	for _, size := range []int{64, 1 << 10, 64 << 10} {
 		for _, conns := range []int{1, 64, many()} {
@@ -174,7 +174,7 @@ func bytesName(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// latencyRate is well below what the slowest contender can do on a small machine.
+// latencyRate is well below the capacity of the slowest contender on a small machine.
 const latencyRate = 5000
 
 func latencyGroup(f *suite.Field) suite.Group {
@@ -182,7 +182,7 @@ func latencyGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames behind a u32 at %d/s over 64 connections", latencyRate),
 		Unit: "ms, 99th percentile", LessIsMore: true, Rounds: 3, Share: 2, NotQuick: true,
-		Note: "Requests begin at a constant rate whatever the server does; a latency counts from then.",
+		Note: "Requests start at a constant rate whatever the server does; a latency counts from the start.",
 	}
 	for _, name := range []string{
 		"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels", "gnet", "netpoll",
@@ -235,7 +235,7 @@ func tlsGroup(f *suite.Field, wire string) suite.Group {
 	return g
 }
 
-// proxyGroup has a proxy between the generator and an echo, each in a process of its own.
+// proxyGroup measures a proxy between the generator and an echo, in separate processes.
 func proxyGroup(f *suite.Field) suite.Group {
 	const ours, theirs = "weir proxy Transfer", "proxy io.Copy"
 	return suite.Group{
@@ -246,7 +246,7 @@ func proxyGroup(f *suite.Field) suite.Group {
 	}
 }
 
-// udpGroup has one socket, with some datagrams in flight: so many may be queued at the server.
+// udpGroup measures one socket with some datagrams in flight: up to so many are queued at the server.
 func udpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 1, Window: window}
 	limit := 0.95
@@ -267,7 +267,7 @@ func udpGroup(f *suite.Field, window int) suite.Group {
 	return g
 }
 
-// udpQueuedGroup has datagrams that were all there when the first is taken.
+// udpQueuedGroup measures datagrams that are all queued before the first is received.
 func udpQueuedGroup() suite.Group {
 	const theirSink, theirEcho = "udp loop, receive", "udp loop, echo"
 	g := suite.Group{
@@ -288,11 +288,11 @@ func udpQueuedGroup() suite.Group {
 	return g
 }
 
-// udpSinkGroup has datagrams that come in one direction, as fast as the generator sends them.
+// udpSinkGroup measures datagrams in one direction, as fast as the generator sends them.
 func udpSinkGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "udp-sink", Title: "UDP datagrams of 64 B received, none answered", Unit: "datagrams/s", Rounds: 5,
-		Note: "Sending costs more than receiving, so few are queued and the generator is what limits all rows.",
+		Note: "Sending costs more than receiving, so few are queued and the generator limits all rows.",
 		Bars: []suite.Bar{suite.Aside("weir udp sink Recv", "udp sink loop")},
 	}
 	for _, name := range []string{"udp sink loop", "weir udp sink Recv", "weir udp sink channel"} {
@@ -301,7 +301,7 @@ func udpSinkGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// idleGroup has what a connection holds that waits in a handler's Recv, after one message.
+// idleGroup measures the memory of a connection that waits in a handler's Recv, after one message.
 func idleGroup(f *suite.Field) suite.Group {
 	g := memoryGroup(f, many(),
 		"net.TCPConn idle", "bufio owned", "two channels", "weir raw Recv/Send", "weir Recv/Send", "weir Connect",
@@ -319,7 +319,8 @@ func idleGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// beyond is the bar for what a connection of ours holds beside the one below it, which least has: at most limit bytes.
+// beyond is the threshold that a connection of ours holds at most limit bytes more than the net.Conn below it, the row
+// least.
 func beyond(limit float64, least, row string) suite.Bar {
 	return suite.Bar{
 		What: row + " beyond the " + strings.TrimSuffix(least, " idle"), Needs: []string{least, row},
@@ -328,7 +329,7 @@ func beyond(limit float64, least, row string) suite.Bar {
 	}
 }
 
-// idleTLSGroup has the same over TLS, beside what a tls.Conn holds in any case.
+// idleTLSGroup measures the same over TLS, beyond a tls.Conn.
 func idleTLSGroup(f *suite.Field) suite.Group {
 	const least, raw, framed = "tls.Conn idle", "weir tls raw Recv/Send", "weir tls Recv/Send"
 	g := memoryGroup(f, suite.ManyConns(500), least, "tls bufio owned", raw, framed)
@@ -347,7 +348,7 @@ func manyIdleGroup(f *suite.Field) suite.Group {
 func memoryGroup(f *suite.Field, conns int, names ...string) suite.Group {
 	g := suite.Group{
 		Title: fmt.Sprintf("%d idle TCP connections, heap and stack in use for each", conns), Unit: "B", LessIsMore: true,
-		Note: "After one message on each, and a collection.",
+		Note: "After one message on each and a garbage collection.",
 	}
 	for _, name := range names {
 		spec := load.Spec{Size: 64, Conns: conns, Window: 1}

@@ -14,7 +14,7 @@ const (
 	oursLeased = "weir ws leased"
 )
 
-// socketGroups compare WebSocket servers. gws is the fastest of the peers.
+// socketGroups compares WebSocket servers. gws is the fastest of the peers.
 func socketGroups(f *suite.Field) []suite.Group {
 	return []suite.Group{
 		socketGroup(f, load.Spec{Size: 64, Conns: 64, Window: 64}, 8),
@@ -28,7 +28,7 @@ func socketGroups(f *suite.Field) []suite.Group {
 	}
 }
 
-// socketGroup has limit times what gws does as its bar.
+// socketGroup has limit times the rate of gws as its threshold.
 func socketGroup(f *suite.Field, spec load.Spec, limit float64) suite.Group {
 	return suite.Group{
 		Name: fmt.Sprintf("ws-%s-w%d", sizeName(spec.Size), spec.Window),
@@ -49,7 +49,7 @@ func largeSocketGroup(f *suite.Field) suite.Group {
 	g := socketGroup(f, spec, 0.5)
 	g.Contenders = append(g.Contenders, echoes(f, spec, oursLeased)...)
 	g.Bars = append(g.Bars, suite.AtLeast(1, oursLeased, "gws"))
-	g.Note = "gws and the leased row use the memory of messages again; the others have a new one for each. " + g.Note
+	g.Note = "gws and the leased row reuse the memory of messages; the others allocate each. " + g.Note
 	return g
 }
 
@@ -59,20 +59,21 @@ func deflateGroup(f *suite.Field) suite.Group {
 	return suite.Group{
 		Name: "ws-deflate", Title: "WebSocket echo of 1 KiB of JSON, each message compressed by itself, 64 connections, 1 in flight on each",
 		Unit: "replies/s", Rounds: 5, NotQuick: true,
-		Note:       "gws has klauspost's compressor built in; weir has it by its option, and another row has the standard library's, as the others.",
+		Note:       "gws and 'weir ws deflate' use klauspost's compressor, the other rows the standard library's.",
 		Contenders: echoes(f, spec, ours, standard, "gws deflate", "gorilla deflate", "coder deflate"),
 		Bars:       []suite.Bar{suite.AtLeast(1, ours, "gws deflate"), suite.Aside(standard, "gorilla deflate")},
 	}
 }
 
-// broadcastGroup has a room of as many members as one process may have, up to n.
+// broadcastGroup measures a room of n members, or as many as one process may have.
 func broadcastGroup(f *suite.Field, n int) suite.Group {
 	const ours, theirs = "weir ws room", "gws room"
 	spec := load.Spec{Size: 128, Conns: suite.ManyConns(n), Window: 1}
 	g := suite.Group{
 		Name: fmt.Sprintf("ws-broadcast-%d", n), Title: fmt.Sprintf("WebSocket message of 128 B to %d connections", spec.Conns),
 		Unit: "messages/s", Rounds: 3, NotQuick: true,
-		Note: "One member says something, and again when all have received it: a prepared message published to a bus here, gws's Broadcaster there.",
+		Note: "One member sends the next message when all have received the last: weir publishes a prepared message to a bus, " +
+			"gws uses its Broadcaster.",
 		Bars: []suite.Bar{suite.AtLeast(1.5, ours, theirs)},
 	}
 	for _, name := range []string{ours, theirs} {
@@ -81,7 +82,7 @@ func broadcastGroup(f *suite.Field, n int) suite.Group {
 	return g
 }
 
-// idleSocketGroup has what a WebSocket holds that waits for a message, after one.
+// idleSocketGroup measures the memory of a WebSocket that waits for a message, after one.
 func idleSocketGroup(f *suite.Field) suite.Group {
 	const least = "net.TCPConn idle"
 	g := memoryGroup(f, many(), least, socketLoop, oursSocket, "gws", "gorilla", "gobwas", "coder")

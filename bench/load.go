@@ -35,7 +35,7 @@ Exit status: 0 if every request was answered correctly, 1 if the server misbehav
 
 `
 
-// loadFlags is what the command line of bench load says.
+// loadFlags holds the flags of bench load.
 type loadFlags struct {
 	spec  load.Spec
 	json  string // a file, or - for the standard output
@@ -91,7 +91,7 @@ func (f *loadFlags) define(flags *flag.FlagSet) {
 	flags.BoolVar(&f.quiet, "q", false, "no progress bar")
 }
 
-// parseLoad reads the command line; the URL may stand before the flags.
+// parseLoad parses the command line; the URL may precede the flags.
 func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	flags := flag.NewFlagSet("bench load", flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -125,7 +125,7 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	return f, err
 }
 
-// runLoad is the command. It returns the exit status.
+// runLoad runs the command load. It returns the exit status.
 func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f, err := parseLoad(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -197,7 +197,7 @@ func (f loadFlags) write(stdout io.Writer, out report.Load) error {
 	return out.Text(stdout)
 }
 
-// toFile has write fill a file.
+// toFile creates a file and calls write with it.
 func toFile(name string, write func(io.Writer) error) error {
 	file, err := os.Create(name)
 	if err != nil {
@@ -206,7 +206,7 @@ func toFile(name string, write func(io.Writer) error) error {
 	return errors.Join(write(file), file.Close())
 }
 
-// bar shows how far a run is, on a terminal.
+// bar shows the progress of a run on a terminal.
 type bar struct {
 	shown *progressbar.ProgressBar
 	at    time.Duration

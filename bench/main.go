@@ -30,7 +30,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run does what the command line says and returns the exit status.
+// run executes the command line and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	name := ""
 	if len(args) > 0 {

@@ -61,7 +61,7 @@ func parseSettings(args []string, out io.Writer) (s settings, err error) {
 	return s, nil
 }
 
-// runSuite is the command without a name. It returns the exit status.
+// runSuite runs the suite. It returns the exit status.
 func runSuite(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parseSettings(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -108,7 +108,7 @@ func measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	return leave(r, s.out, stdout)
 }
 
-// leave writes the report in every form.
+// leave writes the report in all forms.
 func leave(r report.Report, dir string, stdout io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -135,7 +135,7 @@ func list(w io.Writer, chosen []suite.Group) error {
 	return nil
 }
 
-// notice shows on a terminal what is being measured, in one line that is written over.
+// notice shows on a terminal what is being measured, overwriting one line.
 func notice(stderr io.Writer) func(string) {
 	file, ok := stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -154,7 +154,7 @@ func (s settings) kind() string {
 	return "short"
 }
 
-// choose keeps the groups and contenders that were asked for.
+// choose keeps the groups and contenders that the flags select.
 func choose(all []suite.Group, s settings) (chosen []suite.Group, err error) {
 	match, err := regexp.Compile(s.match)
 	if err != nil {
@@ -180,7 +180,7 @@ func choose(all []suite.Group, s settings) (chosen []suite.Group, err error) {
 	return chosen, nil
 }
 
-// Times within which the suite is to end, with something left for starting, retrying and reporting.
+// The time limits of the suite, less some time for starting, retrying and reporting.
 const (
 	shortTime = 260 * time.Second
 	quickTime = 36 * time.Second

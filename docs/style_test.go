@@ -25,7 +25,7 @@ var mannerisms = []string{
 	"naught", "nought", "aught", "lest", "amongst", "whilst", "betwixt", "upon", "albeit", "nay", "ere",
 	"came to something", "come to something", "comes to nothing", "so that .{1,20} be not",
 	"what is none", "(a|the) (url|path) is none", "(by|to|for|of|from|with|than) who", "come about", "comes about", "came about",
-	"its affair", "amid", "midst", "thus", "thereby", "whereby", "wherein", "knows of no", "nigh", "unto", "ye", "verily",
+	"as it was told", "heeded", "has to do with", "one more is", "its affair", "amid", "midst", "thus", "thereby", "whereby", "wherein", "knows of no", "nigh", "unto", "ye", "verily",
 	"utilize", "leverage", "seamless(ly)?", "blazing(ly)?", "robust(ly)?", "cutting[- ]edge", "simply", "obviously",
 }
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Broadcasts is what the messages of one connection to all came to.
+// Broadcasts is the result of Broadcast.
 type Broadcasts struct {
 	Received uint64        `json:"received"` // messages, over all connections
 	Time     time.Duration `json:"time"`

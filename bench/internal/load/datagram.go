@@ -196,7 +196,7 @@ func (s *socket) noteLag(lag int64) {
 // tick is how often a socket looks for what is lost and for the end, while nothing arrives.
 const tick = 10 * time.Millisecond
 
-// receive takes what has arrived, and returns how many requests have been answered or are lost now.
+// receive receives what has arrived, and returns how many requests are now answered or lost.
 func (s *socket) receive() (int, error) {
 	if err := s.conn.SetReadDeadline(time.Now().Add(tick)); err != nil {
 		return 0, err
@@ -230,7 +230,7 @@ func (s *socket) land(batch []ipv4.Message) (n int, err error) {
 	return n + s.expire(now), nil
 }
 
-// landOne takes one reply, and reports whether it was waited for.
+// landOne checks one reply and reports whether a request waited for it.
 func (s *socket) landOne(p []byte, now int64, shard *shard) (bool, error) {
 	if len(p) != s.msgs.size {
 		return false, errors.New("it has not the request's length")
@@ -259,7 +259,7 @@ func (s *socket) landOne(p []byte, now int64, shard *shard) (bool, error) {
 	return true, nil
 }
 
-// expire gives up what has been aloft for too long.
+// expire gives up requests that have been unanswered for too long.
 func (s *socket) expire(now int64) (n int) {
 	patience := int64(cmp.Or(s.run.spec.Timeout, lossTimeout))
 	s.oldest = max(s.oldest, s.msgs.sent-min(s.msgs.sent, uint64(len(s.table))))
@@ -278,7 +278,7 @@ func (s *socket) expire(now int64) (n int) {
 	return n
 }
 
-// lossError blames the target for more loss than the Spec allows.
+// lossError returns an error if more datagrams are lost than the Spec allows.
 func (r *run) lossError() error {
 	lost, total := r.lost(), r.replies()
 	if all := lost + total; all == 0 || float64(lost) <= r.spec.Loss*float64(all) {
@@ -287,7 +287,7 @@ func (r *run) lossError() error {
 	return fmt.Errorf("load: %d of %d datagrams were %w", lost, lost+total, errUnanswered)
 }
 
-// settled reports whether nothing is aloft.
+// settled reports whether no request is unanswered.
 func (s *socket) settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,4 @@
-// Package load sends requests to an echo server at any URL, checks every reply byte for byte, and measures how long the
-// replies took.
+// Package load sends requests to an echo server, checks every reply byte for byte, and measures latencies.
 //
 // In a closed loop ([Spec].Rate is 0) each connection keeps a window of requests in flight, and a reply makes room for
 // the next request: it finds out how much a target can do. In an open loop requests begin at a constant rate whatever

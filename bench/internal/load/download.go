@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Downloaded is what a download came to.
+// Downloaded is the result of Download.
 type Downloaded struct {
 	Lines uint64        `json:"lines"`
 	Time  time.Duration `json:"time"` // from the request to the end of the reply

@@ -12,7 +12,7 @@ import (
 
 const networkUDP = "udp"
 
-// endpoint is where a URL leads.
+// endpoint is the parsed form of a URL.
 type endpoint struct {
 	network string // tcp, unix or udp
 	address string
@@ -75,7 +75,7 @@ func (s Spec) secure(host string) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// dial connects, with the handshake done.
+// dial connects and completes the handshake.
 func (e endpoint) dial(ctx context.Context, spec Spec) (net.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, spec.timeout(), errDialTimeout)
 	defer cancel()

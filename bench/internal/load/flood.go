@@ -7,13 +7,13 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// Flooded is what a flood came to.
+// Flooded is the result of Flood.
 type Flooded struct {
 	Sent uint64        `json:"sent"`
 	Time time.Duration `json:"time"`
 }
 
-// Flood sends datagrams to a target that answers none, as many as leave within spec.Time.
+// Flood sends datagrams to a target that answers none, as many as can be sent within spec.Time.
 func Flood(ctx context.Context, spec Spec) (f Flooded, err error) {
 	if err := spec.Check(); err != nil {
 		return f, err

@@ -7,7 +7,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is what a run came to. That of a run which failed has what there was until then.
+// Result is the result of a run. If the run failed, it has the results until then.
 type Result struct {
 	Replies  uint64        `json:"replies"`            // counted, each of them checked
 	Total    uint64        `json:"total"`              // with those of the warm-up and the end
@@ -51,7 +51,7 @@ func (r Result) WriteHistogram(w io.Writer) error {
 	return err
 }
 
-// Second is a part of the time line.
+// Second is one interval of the timeline.
 type Second struct {
 	At      time.Duration `json:"at"`   // since counting began
 	Took    time.Duration `json:"took"` // about a second
@@ -75,7 +75,7 @@ type Latency struct {
 	Points []Point       `json:"points,omitempty"` // for a plot
 }
 
-// Point says that a share of all values is at most Value.
+// Point means that a share of all values is at most Value.
 type Point struct {
 	Share float64       `json:"share"`
 	Value time.Duration `json:"value"`

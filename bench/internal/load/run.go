@@ -53,7 +53,7 @@ type run struct {
 	once     sync.Once
 }
 
-// now is the time since the epoch, in nanoseconds.
+// now returns the time since the epoch in nanoseconds.
 func (r *run) now() int64 { return int64(time.Since(r.epoch)) }
 
 func (r *run) do(ctx context.Context) (result Result, err error) {
@@ -79,7 +79,7 @@ func (r *run) do(ctx context.Context) (result Result, err error) {
 	return result, err
 }
 
-// blame prefers ctx's end to what that did to the connections.
+// blame returns the cause of ctx if that has ended, and otherwise err.
 func (r *run) blame(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -102,7 +102,7 @@ func (r *run) open(ctx context.Context) error {
 	return group.Wait()
 }
 
-// dialers is how many connections are made at a time: not more than a listener's queue holds.
+// dialers is how many connections are dialed at a time, fewer than a listener's backlog.
 const dialers = 32
 
 // start starts a goroutine or two for each connection, and the schedule of an open loop.
@@ -119,7 +119,7 @@ func (r *run) start(ctx context.Context, group *errgroup.Group) {
 	}
 }
 
-// measure counts the replies that arrive between the warm-up and the end.
+// measure counts the replies that arrive between warm-up and end.
 func (r *run) measure(ctx context.Context) (Result, tally) {
 	pause(ctx, r.spec.Warmup)
 	r.from.Store(r.now())
@@ -138,7 +138,7 @@ func (r *run) measure(ctx context.Context) (Result, tally) {
 	return result, sum
 }
 
-// watch makes the time line.
+// watch records the timeline.
 func (r *run) watch(ctx context.Context, began time.Time) (result Result, sum tally) {
 	sum = newTally()
 	at := time.Duration(0)
@@ -157,7 +157,7 @@ func (r *run) watch(ctx context.Context, began time.Time) (result Result, sum ta
 	return result, sum
 }
 
-// complete adds what came in after the counted time, of requests that began within it.
+// complete adds replies that came after the counted time, to requests that started within it.
 func (r *run) complete(result *Result, sum tally) {
 	if sum.latency == nil {
 		return
@@ -200,7 +200,7 @@ func (r *run) lost() (n uint64) {
 	return n
 }
 
-// finish has the workers send no more and gives the target some time for the rest.
+// finish stops the workers' sending and gives the target some time for the remaining replies.
 func (r *run) finish() {
 	r.end()
 	for i := range r.workers {
@@ -208,7 +208,7 @@ func (r *run) finish() {
 	}
 }
 
-// end says that there are no more requests.
+// end marks the end of the requests.
 func (r *run) end() {
 	r.stop.Store(true)
 	r.once.Do(func() {
@@ -241,7 +241,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// errUnanswered is what a target is blamed for that says nothing.
+// errUnanswered is the error of a target that does not answer.
 var errUnanswered = errors.New("not answered")
 
 func unanswered(n uint64, within time.Duration) error {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Spec says what is sent, where, and for how long.
+// Spec describes what is sent, where, and for how long.
 type Spec struct {
 	URL     string  `json:"url"`               // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, h2c://, ws://, wss://
 	Codec   string  `json:"codec"`             // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
@@ -41,7 +41,7 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Codecs are those that a Spec may name.
+// Codecs are the valid values of Spec.Codec.
 func Codecs() []string { return []string{codecRaw, codecU32, codecLines, codecHTTP, codecWebSocket} }
 
 const (
@@ -53,7 +53,7 @@ const (
 	codecWebSocket = "ws"
 )
 
-// UsageError says what is wrong with a Spec.
+// UsageError reports an invalid Spec.
 type UsageError struct{ Err error }
 
 // Error implements error.
@@ -94,7 +94,7 @@ func (s Spec) checkNumbers() error {
 	return nil
 }
 
-// checkDatagrams sees to what needs a stream, and to what needs a number in each message.
+// checkDatagrams checks options that need a stream, or a number in each message.
 func (s Spec) checkDatagrams(udp bool) error {
 	switch {
 	case !udp && s.Loss > 0:
@@ -122,5 +122,5 @@ func (s Spec) checkOpen() error {
 func (s Spec) late() time.Duration    { return cmp.Or(s.Late, defaultLate) }
 func (s Spec) timeout() time.Duration { return cmp.Or(s.Timeout, defaultTimeout) }
 
-// idlers is how many connections are to wait.
+// idlers returns how many connections wait.
 func (s Spec) idlers() int { return min(s.Conns-1, int(s.Idle*float64(s.Conns)+0.5)) }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// worker is one connection of a stream, or several, one after the other.
+// worker is one connection of a stream, or several in succession.
 type worker struct {
 	run  *run
 	id   int
@@ -72,7 +72,7 @@ func (w *worker) dial(ctx context.Context) error {
 	return nil
 }
 
-// settle sets the time at which everything must have been answered.
+// settle sets the time by which everything must be answered.
 func (w *worker) settle(within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,7 +84,7 @@ func (w *worker) settle(within time.Duration) {
 	_ = w.conn.SetDeadline(w.deadline)
 }
 
-// shut ends the connection and those to come.
+// shut ends the connection and later ones.
 func (w *worker) shut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,7 +98,7 @@ func (w *worker) shut() {
 // replies to be read does not read requests.
 const bigWindow = 32 << 10
 
-// work does everything with the connection, and with those that replace it.
+// work runs the connection, and those that replace it.
 func (w *worker) work() error {
 	for {
 		if err := w.exchange(); err != nil {
@@ -163,7 +163,7 @@ func firstOf(stop func(), fns ...func() error) (first error) {
 	return first
 }
 
-// wait has one message echoed, and nothing more until the run is over.
+// wait lets one message be echoed, and nothing more until the end of the run.
 func (w *worker) wait() error {
 	if err := w.echoOne(); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (w *worker) wait() error {
 	return w.leave()
 }
 
-// echoOne has one message echoed.
+// echoOne sends one message and reads the echo.
 func (w *worker) echoOne() error {
 	if err := w.send(1); err != nil {
 		return err
@@ -238,7 +238,7 @@ func (w *worker) converse(send func(n int) error) error {
 	return w.leave()
 }
 
-// share is how many requests a connection may carry.
+// share returns how many requests a connection may carry.
 func (w *worker) share() int {
 	if n := w.run.spec.Reuse; n > 0 {
 		return n
@@ -261,7 +261,7 @@ func (w *worker) begin(n int, now int64) {
 	}
 }
 
-// note notes the last got replies.
+// note records the last got replies.
 func (w *worker) note(got int, now int64, began func(k uint64) int64) {
 	w.replies.Add(uint64(got))
 	if got == 0 || !w.run.counting.Load() {
@@ -311,7 +311,7 @@ func (w *worker) leave() error {
 	return w.conn.Close()
 }
 
-// cut says what it means that a read failed while replies were due.
+// cut returns the error for a read that failed while replies were due.
 func (w *worker) cut(err error, due uint64) error {
 	switch {
 	case err == io.EOF && due == 0:

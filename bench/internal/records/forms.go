@@ -64,7 +64,7 @@ func TextForms() []Form {
 	}
 }
 
-// encodeWith calls a function that cannot be inlined, as a user's own would be called from his loop.
+// encodeWith calls a function that cannot be inlined, as a user's own function would be.
 func encodeWith[T any](v *T, want []byte, encode func([]byte, *T) ([]byte, error)) func(int) {
 	return func(n int) {
 		v, dst := *v, make([]byte, 0, 2*len(want))
@@ -202,7 +202,7 @@ func appendRestruct(_ []byte, r *Record) ([]byte, error) { return restruct.Pack(
 
 func decodeRestruct(p []byte, r *Record) error { return restruct.Unpack(p, binary.BigEndian, r) }
 
-// same panics unless p is what everybody makes: a way that is wrong has no figure.
+// same panics unless p is the expected encoding, so that a wrong form has no figure.
 func same(p, want []byte) {
 	if !bytes.Equal(p, want) {
 		panic(fmt.Sprintf("records: encoded as %x instead of %x", p, want))

@@ -159,7 +159,7 @@ func (g GroupDelta) text(w io.Writer) error {
 	return tw.Flush()
 }
 
-// apart is how far the rounds lie from their median, at most.
+// apart returns the largest distance of a round from the median.
 func apart(s suite.Spread) string {
 	if s.Median == 0 {
 		return ""

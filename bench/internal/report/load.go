@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Load is what bench load leaves.
+// Load is the report of bench load.
 type Load struct {
 	Machine Machine      `json:"machine"`
 	Spec    load.Spec    `json:"spec"`
@@ -18,7 +18,7 @@ type Load struct {
 	Server  *child.Share `json:"server,omitempty"`
 }
 
-// Text writes it for a terminal.
+// Text writes the report for a terminal.
 func (l Load) Text(w io.Writer) error {
 	r, s := l.Result, l.Spec
 	fmt.Fprintf(w, "%s, %s\n\n", s.URL, loop(s))
@@ -68,7 +68,7 @@ func distribution(w io.Writer, name string, d load.Latency) {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, Short(d.P50), Short(d.P90), Short(d.P99), Short(d.P999), Short(d.Max))
 }
 
-// Short shows three figures of a duration.
+// Short formats three figures of a duration.
 func Short(d time.Duration) string {
 	switch {
 	case d >= 100*time.Second:

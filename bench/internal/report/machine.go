@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Machine is where and when something was measured.
+// Machine describes where and when something was measured.
 type Machine struct {
 	CPU        string    `json:"cpu"`
 	Processors int       `json:"processors"`
@@ -23,7 +23,7 @@ type Machine struct {
 	At         time.Time `json:"at"`
 }
 
-// ThisMachine describes this machine now; what the system does not say is empty.
+// ThisMachine describes this machine now; unknown fields are empty.
 func ThisMachine() Machine {
 	m := Machine{
 		CPU: fileField("/proc/cpuinfo", "model name"), Processors: runtime.NumCPU(), MaxProcs: runtime.GOMAXPROCS(0),

@@ -38,7 +38,7 @@ func (r Report) markdownGlossary(w io.Writer) {
 	}
 }
 
-// best marks the row that no other beats.
+// best marks the best row of a table.
 const best = "◆"
 
 func markdownTable(w io.Writer, t suite.Table) error {

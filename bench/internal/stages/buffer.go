@@ -133,7 +133,7 @@ func receive[T any](ctx context.Context, ch <-chan T) (v T, ok bool) {
 	}
 }
 
-// loFanIn is what comes nearest to a buffer there.
+// loFanIn is the closest equivalent of a buffer in that library.
 func loFanIn(n int, do func(int) int) {
 	in := make(chan int)
 	go func() {

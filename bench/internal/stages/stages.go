@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// Form is an arrangement of the steps.
+// Form is one arrangement of the steps.
 type Form struct {
 	Name string
 	Run  func(n int) // takes n items through the steps
@@ -44,7 +44,7 @@ var steps = [5]func(int) int{
 // chanSize is the capacity of the channel that Source.C returns.
 const chanSize = 16
 
-// Sum is where each form leaves the sum of what came out, so that none of it can be dropped, and a test can compare.
+// Sum receives the sum of each form's output, so that no work can be optimized away, and tests can compare it.
 var Sum int
 
 func plain(n int) {

@@ -1,6 +1,6 @@
 package stages
 
-// Work is what is done with each item in the comparisons of stages that own goroutines.
+// Work is the work per item in comparisons of stages with goroutines.
 type Work struct {
 	Name string
 	do   func(v int) int

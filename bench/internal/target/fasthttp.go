@@ -48,7 +48,7 @@ func newFast(h fasthttp.RequestHandler) httpServer {
 	return httpServer{func(ln net.Listener) error { return srv.Serve(ln) }, srv.Shutdown}
 }
 
-// fastLog drops what is logged of clients that leave.
+// fastLog drops the log lines about clients that disconnect.
 type fastLog struct{}
 
 func (fastLog) Printf(string, ...any) {}

@@ -50,7 +50,7 @@ func startGnet(network string, traffic func(gnet.Conn) gnet.Action) (Running, er
 	return g, nil
 }
 
-// gnetLog has what goes wrong on the standard error: the standard output is the parent's.
+// gnetLog writes errors to standard error, because standard output belongs to the parent.
 type gnetLog struct{}
 
 func (gnetLog) Debugf(string, ...any)            {}
@@ -112,10 +112,10 @@ func gnetRaw(c gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// replies are where the event loops put together what they write.
+// replies are the buffers in which event loops assemble their output.
 var replies = sync.Pool{New: func() any { return new([]byte) }}
 
-// gnetFramed answers the whole frames that have arrived, one after the other, and leaves a part of one.
+// gnetFramed answers the complete frames that have arrived, in order, and leaves an incomplete one.
 func gnetFramed(c gnet.Conn) gnet.Action {
 	scratch := replies.Get().(*[]byte)
 	defer replies.Put(scratch)
@@ -142,7 +142,7 @@ func gnetFramed(c gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// gnetFrame returns the frame that p begins with, if all of it is there.
+// gnetFrame returns the frame at the start of p if it is complete.
 func gnetFrame(p []byte) ([]byte, bool) {
 	if len(p) < 4 {
 		return nil, false

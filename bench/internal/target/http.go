@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// HTTP/1.1 servers. What they answer is the same, with the headers that each adds by itself.
+// HTTP/1.1 servers. They send the same replies, apart from the header fields that each adds itself.
 
 // StreamLines is how many lines a streamed reply has.
 const StreamLines = 1_000_000
@@ -49,7 +49,7 @@ func countBody(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strconv.FormatInt(n, 10))
 }
 
-// writeAndFlush is how a stream is written by hand.
+// writeAndFlush is a stream written by hand.
 func writeAndFlush(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	flusher := w.(http.Flusher)
@@ -62,7 +62,7 @@ func writeAndFlush(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// writeOnly leaves it to the server when pieces leave, which is late for a reader who waits for each.
+// writeOnly lets the server decide when pieces are sent, which is late for a client that waits for each.
 func writeOnly(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	line := []byte("item\n")
@@ -73,7 +73,7 @@ func writeOnly(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// streamed is the same stream as a Source whose values are sent as they come.
+// streamed is the same stream as a Source, whose values are sent when they are available.
 var streamed = httpd.Reply(func(context.Context, *http.Request) (httpd.Response, error) {
 	n := 0
 	next := func() (string, bool, error) {
@@ -211,7 +211,7 @@ func (r *runningHTTP) Close() error {
 	return err
 }
 
-// serveFile makes a file and starts what serves its directory.
+// serveFile creates a file and returns a handler that serves its directory.
 func serveFile(server func(dir string) httpServer) (Running, error) {
 	dir, err := os.MkdirTemp("", "weir-bench-*")
 	if err != nil {

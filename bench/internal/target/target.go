@@ -1,4 +1,4 @@
-// Package target has the echo servers that are measured, ours and those they are compared with.
+// Package target has the echo servers to measure, ours and those of other libraries.
 package target
 
 import (
@@ -27,7 +27,7 @@ type Target struct {
 	Room    bool // ws: a message goes to all connections, and is not an echo
 }
 
-// Running is a server that has been started on a free port of 127.0.0.1.
+// Running is a server started on a free port of 127.0.0.1.
 type Running interface {
 	Addr() net.Addr
 	Close() error // ends it and waits for everything it started
@@ -55,13 +55,13 @@ func ByName(name string) (Target, error) {
 	return Target{}, fmt.Errorf("target: there is none called %q", name)
 }
 
-// Args is what a target's process is started with.
+// Args are the arguments of a target's process.
 type Args struct {
 	Name string `json:"name"`
 	Fine bool   `json:"fine,omitempty"` // heap profiles are to be exact, and allocations slower
 }
 
-// RoleName is what suite calls the processes that Role is for.
+// RoleName is the name of Role in package suite.
 const RoleName = "target"
 
 // Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received),

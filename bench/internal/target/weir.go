@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Ours. Each handler is what a user of the library would write, in one of three forms: pipeline.Connect, a loop of Recv
-// and Send, or two channels.
+// Ours. Each handler is as a user of the library would write it, in one of three forms: pipeline.Connect, a loop of
+// Recv and Send, or two channels.
 
 func weirTargets() []Target {
 	uncoalesced := &servers.Config{Conn: chanio.ConnConfig{Coalesce: -1}}
@@ -47,7 +47,7 @@ var (
 
 type handler = func(ctx context.Context, conn *chanio.Conn) error
 
-// form is a way to pass on values.
+// form is a way to move values.
 type form[T any] func(context.Context, *chanio.Source[T], *chanio.Sink[T]) error
 
 func rawBy(echo form[[]byte]) handler {
@@ -61,7 +61,7 @@ func framedBy[T any](c codec.Codec[T], echo form[T]) handler {
 	}
 }
 
-// loop passes on values one by one.
+// loop moves values one by one.
 func loop[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
 	for {
 		v, err := in.Recv(ctx)
@@ -74,7 +74,7 @@ func loop[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T])
 	}
 }
 
-// channels does so from channel to channel.
+// channels moves values from channel to channel.
 func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
 	replies := out.C(ctx)
 	for v := range in.C(ctx) {

@@ -27,7 +27,7 @@ type Server struct {
 	Handler func() http.Handler
 }
 
-// Servers are those that are compared. Each gets owned messages, but for the leased one, whose memory is used again.
+// Servers are the servers to compare. Each receives owned messages, except the leased one, which reuses their memory.
 func Servers() []Server {
 	all := []Server{
 		{Name: "weir ws Connect", Ours: true, Handler: weirEcho(connect)},

@@ -91,7 +91,7 @@ type members[C comparable] struct {
 	all map[C]struct{}
 }
 
-// enter reports whether conn was no member before.
+// enter adds conn and reports whether it was new.
 func (m *members[C]) enter(conn C) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
