@@ -12,7 +12,7 @@ type program struct {
 	size   Size
 	flat   bool // it has only numbers and texts
 	fixed  int  // bytes of the numbers and of the lengths of texts
-	room   int  // fixed and slack if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
+	room   int  // fixed if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
 	plain  *run // the only run, if the record is numbers that need no checks
 	bodied bool // the last field may end in a body that is not copied
 	tailed bool // the last fields are optional
@@ -119,9 +119,9 @@ func (p *program) compile(size uintptr) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		s.at = s.base + s.offset
-		s.run.compile(size)
+		s.run.compile()
 		if s.text != nil {
-			s.run.addLength(s.text.length.op, s.at, size)
+			s.run.room += s.text.length.op.width()
 		}
 		p.fixed += s.run.room
 		p.flat = p.flat && (s.call == nil || s.text != nil)
@@ -131,7 +131,8 @@ func (p *program) compile(size uintptr) {
 		}
 	}
 	if p.room = math.MaxInt; p.flat && atOnce {
-		p.room = p.fixed + slack
+		p.room = p.fixed
+		p.compileWide(size)
 	}
 	last := &p.steps[len(p.steps)-1]
 	p.bodied = last.call != nil && (last.text == nil || last.text.bytes)
@@ -140,10 +141,23 @@ func (p *program) compile(size uintptr) {
 	}
 }
 
+// compileWide prepares write.
+func (p *program) compileWide(size uintptr) {
+	left := uintptr(p.fixed)
+	for i := range p.steps {
+		s, t := &p.steps[i], op(0)
+		if s.text != nil {
+			t = s.text.length.op
+		}
+		s.run.compileWide(t, s.at, size, left)
+		left -= uintptr(s.run.room)
+	}
+}
+
 // appendSlow appends the struct at v if write failed, usually because dst has too little room.
 func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
 	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
-		dst = grown(dst, n+slack)
+		dst = grown(dst, n)
 		if left := p.write(dst, v); left >= 0 {
 			return dst[:len(dst)+n], nil
 		}

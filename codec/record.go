@@ -122,7 +122,7 @@ func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
 		return dst, nil
 	}
 	if left := c.program.write(dst, placeOf(v)); left >= 0 {
-		return dst[:cap(dst)-left-slack], nil
+		return dst[:cap(dst)-left], nil
 	}
 	return c.program.appendSlow(dst, placeOf(v))
 }

@@ -14,7 +14,8 @@ type run struct {
 	odd     []number // those of 24 bits, which have no moves
 	out, in moves    // from the struct to the bytes, and back
 	wide    []wide   // for program.write: the swaps of out, and the length of the text after the run
-	copies  bool     // out has moves that are not swaps
+	tail    []move   // of single bytes: those of wide that would write behind the record
+	copies  bool     // out has moves that are not swaps, or there is a tail
 }
 
 // number is one of a run.
@@ -44,9 +45,6 @@ type move struct{ from, to uint32 }
 // the moves that follow.
 type wide struct{ from, to, shift uint32 }
 
-// slack is the number of bytes behind a record that wide moves may overwrite.
-const slack = 7
-
 // hostIsBigEndian is the order of bytes in memory.
 var hostIsBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
@@ -68,14 +66,9 @@ func (n *run) add(name string, o op, offset uintptr) {
 	}
 }
 
-// compile builds the moves of the numbers that were added. size is the size of the struct.
-func (n *run) compile(size uintptr) {
-	n.out, n.in, n.room, n.wide = moves{}, moves{}, n.width, nil
-	for _, m := range n.numbers {
-		if m.swapped() && m.op.width() != 3 {
-			n.widen(m, size)
-		}
-	}
+// compile builds the moves of the numbers that were added.
+func (n *run) compile() {
+	n.out, n.in, n.room = moves{}, moves{}, n.width
 	for rest := n.numbers; len(rest) > 0; {
 		k := together(rest)
 		if rest[0].op.width() != 3 {
@@ -85,29 +78,40 @@ func (n *run) compile(size uintptr) {
 	}
 	n.in.more = len(n.in.swap2x4)+len(n.in.copy8)+len(n.in.copy4) > 0
 	n.out.more = n.in.more
-	n.copies = n.in.more || len(n.in.copy2)+len(n.in.copy1) > 0
 }
 
-// addLength adds the length of the text at offset, which write sends after the numbers.
-func (n *run) addLength(o op, offset, size uintptr) {
-	offset += uintptr(memorySize[int]()) // it is the second word of a string or []byte
-	length := number{op: o, at: uintptr(n.width), offset: offset}
-	if length.swapped() {
-		n.widen(length, size)
-	} else {
-		for i := range uintptr(o.width()) {
-			n.widen(number{op: op8, at: length.at + i, offset: offset + i}, size)
+// compileWide builds the moves of write, on a machine with little-endian order. at is the offset of the text after the
+// run, if there is one, and t its length. size is the size of the struct, at least 8, and left the number of bytes of
+// the record from here on, not counting texts.
+func (n *run) compileWide(t op, at, size, left uintptr) {
+	n.wide, n.tail = nil, nil
+	for _, m := range n.numbers {
+		if m.swapped() {
+			n.widen(m, size, left)
 		}
 	}
-	n.room += o.width()
+	if n.room > n.width {
+		at += uintptr(memorySize[int]()) // the length is the second word of a string or []byte
+		if length := (number{op: t, at: uintptr(n.width), offset: at}); length.swapped() {
+			n.widen(length, size, left)
+		} else {
+			for i := range uintptr(t.width()) {
+				n.widen(number{op: op8, at: length.at + i, offset: at + i}, size, left)
+			}
+		}
+	}
+	n.copies = n.out.more || len(n.out.copy2)+len(n.out.copy1)+len(n.tail) > 0
 }
 
-// widen adds the wide move of a number, if the struct has eight bytes to read.
-func (n *run) widen(m number, size uintptr) {
-	if size < 8 {
+// widen adds the wide move of a number or, if that would write behind the record, those of its bytes.
+func (n *run) widen(m number, size, left uintptr) {
+	width := uintptr(m.op.width())
+	if m.at+8 > left {
+		for i := range width {
+			n.tail = append(n.tail, move{uint32(m.offset + width - 1 - i), uint32(m.at + i)})
+		}
 		return
 	}
-	width := uintptr(m.op.width())
 	from := min(m.offset&^7, size-8) // a word, because a read across two that were just written waits for both
 	if m.offset&7+width > 8 {
 		from = m.offset + width - 8

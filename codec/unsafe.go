@@ -80,9 +80,9 @@ func (m *moves) read(v place, p []byte) { m.do(v.p, unsafe.Pointer(unsafe.SliceD
 // write moves numbers from a struct to p, which has room for all of them.
 func (m *moves) write(p []byte, v place) { m.do(unsafe.Pointer(unsafe.SliceData(p)), v.p) }
 
-// write appends the struct at v to dst and returns the room left in it, not counting slack. It returns less than 0 if
-// there is too little room, a text is invalid, or the struct is not flat. It is a single loop with few live variables
-// and without calls, and it copies small texts itself: divided into functions it took half as long again.
+// write appends the struct at v to dst and returns the room left in it. It returns less than 0 if there is too little
+// room, a text is invalid, or the struct is not flat. It is a single loop with few live variables and without calls,
+// and it copies small texts itself: divided into functions it took half as long again.
 func (p *program) write(dst []byte, v place) (left int) {
 	to, left := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), len(dst)), cap(dst)-len(dst)-p.room
 	if left < 0 {
@@ -97,6 +97,9 @@ func (p *program) write(dst []byte, v place) (left int) {
 				put2(unsafe.Add(to, m.to), get2(unsafe.Add(v.p, m.from)))
 			}
 			for _, m := range s.run.out.copy1 {
+				*(*byte)(unsafe.Add(to, m.to)) = *(*byte)(unsafe.Add(v.p, m.from))
+			}
+			for _, m := range s.run.tail {
 				*(*byte)(unsafe.Add(to, m.to)) = *(*byte)(unsafe.Add(v.p, m.from))
 			}
 			if s.run.out.more {

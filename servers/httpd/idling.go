@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"container/heap"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,7 @@ type idlers struct {
 
 	mu    sync.Mutex
 	timer *time.Timer // created by the first wait
-	all   []idler     // a heap: the next to look at is the first
+	all   idleHeap    // the next to look at is the first
 }
 
 // idler is a connection, and when to look at it, in nanoseconds from epoch.
@@ -63,8 +64,7 @@ func (s *idlers) add(c *conn, since int64) {
 }
 
 func (s *idlers) addLocked(c *conn, since int64) {
-	s.all = append(s.all, idler{since + int64(s.limit), c})
-	s.riseLocked(len(s.all) - 1)
+	heap.Push(&s.all, idler{since + int64(s.limit), c})
 }
 
 // setLocked sets the timer.
@@ -95,7 +95,7 @@ func (s *idlers) expired() (over []*conn) {
 	defer s.mu.Unlock()
 	for len(s.all) > 0 && s.leftLocked() <= 0 {
 		c := s.all[0].conn
-		s.removeLocked(0) // before it is asked: a wait that starts now adds it
+		heap.Remove(&s.all, 0) // before it is asked: a wait that starts now adds it
 		since := c.idling.since.Load()
 		switch {
 		case since <= hasExpired:
@@ -116,54 +116,39 @@ func (s *idlers) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := c.idling.place.Load(); at > 0 {
-		s.removeLocked(int(at) - 1)
+		heap.Remove(&s.all, int(at)-1)
 		if len(s.all) == 0 {
 			s.setLocked()
 		}
 	}
 }
 
-func (s *idlers) removeLocked(i int) {
-	last := len(s.all) - 1
-	s.all[i].conn.idling.place.Store(0)
-	moved := s.all[last]
-	s.all[last] = idler{}
-	s.all = s.all[:last]
-	if i < last {
-		s.putLocked(i, moved)
-		s.sinkLocked(i)
-		s.riseLocked(int(moved.conn.idling.place.Load()) - 1)
-	}
+// idleHeap is a heap for container/heap. Each connection knows its place in it.
+type idleHeap []idler
+
+func (h idleHeap) Len() int           { return len(h) }
+func (h idleHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+
+func (h idleHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h.place(i)
+	h.place(j)
 }
 
-func (s *idlers) putLocked(i int, x idler) {
-	s.all[i] = x
-	x.conn.idling.place.Store(int32(i + 1))
+func (h idleHeap) place(i int) { h[i].conn.idling.place.Store(int32(i + 1)) }
+
+// Push implements heap.Interface.
+func (h *idleHeap) Push(x any) {
+	*h = append(*h, x.(idler))
+	h.place(len(*h) - 1)
 }
 
-// riseLocked moves what is at i up to its place in the heap.
-func (s *idlers) riseLocked(i int) {
-	x := s.all[i]
-	for i > 0 && x.at < s.all[(i-1)/2].at {
-		s.putLocked(i, s.all[(i-1)/2])
-		i = (i - 1) / 2
-	}
-	s.putLocked(i, x)
-}
-
-// sinkLocked moves what is at i down to its place in the heap.
-func (s *idlers) sinkLocked(i int) {
-	x := s.all[i]
-	for {
-		child := 2*i + 1
-		if child+1 < len(s.all) && s.all[child+1].at < s.all[child].at {
-			child++
-		}
-		if child >= len(s.all) || x.at <= s.all[child].at {
-			break
-		}
-		s.putLocked(i, s.all[child])
-		i = child
-	}
-	s.putLocked(i, x)
+// Pop implements heap.Interface.
+func (h *idleHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = idler{}
+	*h = (*h)[:last]
+	x.conn.idling.place.Store(0)
+	return x
 }
