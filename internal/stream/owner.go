@@ -53,7 +53,7 @@ func (w *Writer) finish(p []byte, n int) {
 			}
 			p, n = w.queue.take(), 0
 		}
-		m, _ := w.writeLocked(deadline.NoContext, true, p[n:], nil, nil)
+		m, _ := w.wire.writeUnlocked(deadline.NoContext, true, p[n:], nil, nil)
 		n += m
 	}
 	w.restLocked()
@@ -71,7 +71,7 @@ func (w *Writer) sendInPlaceLocked(ctx context.Context, scratch, body []byte) er
 	}
 	w.queue.accepted += int64(len(body))
 	head := w.queue.take()
-	n, _ := w.writeLocked(ctx, true, head, body, nil)
+	n, _ := w.wire.writeUnlocked(ctx, true, head, body, nil)
 	missing, err := n < len(head)+len(body), w.end.failure()
 	if missing && err == nil { // ctx has ended, but the value is accepted
 		w.mu.Unlock()
@@ -104,7 +104,7 @@ func (w *Writer) WriteRaw(ctx context.Context, write RawFunc) (n int, err error)
 		}
 	}
 	defer w.restLocked()
-	n, err = w.writeLocked(ctx, true, nil, nil, write)
+	n, err = w.wire.writeUnlocked(ctx, true, nil, nil, write)
 	if failure := w.end.failure(); failure != nil {
 		err = failure
 	}

@@ -57,6 +57,19 @@ func (q *queue) settle() {
 	}
 }
 
+// holdsBack reports whether what has been accepted is held back, and marks that for the receiver. A receiver that is
+// about to wait may have checked before the mark was set, and would release nothing; so the rule is asked again.
+func (q *queue) holdsBack() bool {
+	if !q.rule.HoldsLocked() {
+		return false
+	}
+	if q.held.Load() {
+		return true
+	}
+	q.held.Store(true)
+	return q.rule.HoldsLocked()
+}
+
 // accept appends scratch, which it takes over, and a copy of body.
 func (q *queue) accept(scratch, body []byte) {
 	q.accepted += int64(len(scratch) + len(body))

@@ -134,6 +134,13 @@ func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawF
 	return j.n, err
 }
 
+// writeUnlocked is write for the owner of busy, who holds the lock of the Writer. It unlocks meanwhile.
+func (w *wire) writeUnlocked(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
+	w.s.Out.mu.Unlock()
+	defer w.s.Out.mu.Lock()
+	return w.write(ctx, wait, head, body, raw)
+}
+
 // runGuarded is run for calls of foreign code, which may panic.
 func (w *wire) runGuarded(ctx context.Context, wait bool) (err error) {
 	returned := false

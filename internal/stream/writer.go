@@ -42,15 +42,6 @@ type closer struct {
 	err  error // result of Close
 }
 
-func (w *Writer) theCloser() *closer {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closer == nil {
-		w.closer = new(closer)
-	}
-	return w.closer
-}
-
 // Ending returns the end of the half, which reports whether anything is accepted, and why not.
 func (w *Writer) Ending() *End { return &w.end }
 
@@ -88,7 +79,7 @@ func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
 func (w *Writer) sendNowLocked(body []byte) error {
 	w.busy = true
 	w.queue.accepted += int64(len(body))
-	n, _ := w.writeLocked(deadline.NoContext, false, nil, body, nil)
+	n, _ := w.wire.writeUnlocked(deadline.NoContext, false, nil, body, nil)
 	if n == len(body) {
 		w.restLocked()
 		return nil
@@ -174,7 +165,7 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is the reason why it was lost.
 func (w *Writer) offerLocked() error {
 	mark := w.queue.accepted
-	if len(w.queue.buf) < holdSize && w.holdsBackLocked() {
+	if len(w.queue.buf) < holdSize && w.queue.holdsBack() {
 		w.queue.rule.ArmLocked(w.wire.written.Load(), w)
 		return nil
 	}
@@ -183,19 +174,6 @@ func (w *Writer) offerLocked() error {
 		return w.end.failure()
 	}
 	return nil
-}
-
-// holdsBackLocked reports whether what has been accepted is held back, and marks that for the receiver. A receiver that
-// is about to wait may have checked before the mark was set, and would release nothing; so the rule is asked again.
-func (w *Writer) holdsBackLocked() bool {
-	if !w.queue.rule.HoldsLocked() {
-		return false
-	}
-	if w.queue.held.Load() {
-		return true
-	}
-	w.queue.held.Store(true)
-	return w.queue.rule.HoldsLocked()
 }
 
 // DelayPassed implements coalesce.Output.
@@ -289,7 +267,7 @@ func (w *Writer) pushLocked() {
 	w.busy = true
 	for len(w.queue.buf) > 0 && !w.end.Ended() {
 		p := w.queue.take()
-		n, _ := w.writeLocked(deadline.NoContext, false, p, nil, nil)
+		n, _ := w.wire.writeUnlocked(deadline.NoContext, false, p, nil, nil)
 		if n < len(p) && !w.end.Ended() {
 			go w.finish(p, n)
 			return
@@ -299,18 +277,16 @@ func (w *Writer) pushLocked() {
 	w.restLocked()
 }
 
-// writeLocked is wire.write for the owner. It unlocks meanwhile.
-func (w *Writer) writeLocked(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
-	w.mu.Unlock()
-	defer w.mu.Lock()
-	return w.wire.write(ctx, wait, head, body, raw)
-}
-
 // Close drains within the linger bound, then ends the stream to the peer. If that takes too long, the stream is
 // aborted. Without a half-close, Close drains and returns errors.ErrUnsupported, and the peer sees the end when the
 // stream is released. Later calls wait for the first.
 func (w *Writer) Close() error {
-	first, c := false, w.theCloser()
+	w.mu.Lock()
+	if w.closer == nil {
+		w.closer = new(closer)
+	}
+	first, c := false, w.closer
+	w.mu.Unlock()
 	c.once.Do(func() {
 		first = true
 		w.end.BeginClose(nil)
