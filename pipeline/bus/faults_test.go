@@ -103,6 +103,7 @@ func TestAPanicOfASubscribersFunctionEndsItsSubscriptionAlone(t *testing.T) {
 func TestMisuseOfABusPanics(t *testing.T) {
 	b := bus.New[string, int]()
 	require.PanicsWithValue(t, "bus: SubscribeFunc: match is nil", func() { _, _ = b.SubscribeFunc(nil, nil) })
+	require.PanicsWithValue(t, "bus: Attach: sink is nil", func() { _, _ = b.Attach(t.Context(), "a", nil, nil) })
 	require.PanicsWithValue(t, "bus: Subscribe: Size is -1, must not be negative", func() {
 		_, _ = b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Size: -1})
 	})

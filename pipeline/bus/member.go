@@ -28,11 +28,14 @@ import (
 // after OnOverflow and, under Fail, after the values in the queue. A panic of the sink aborts it too. Otherwise the sink
 // is left open, also by Close of the Bus. After that the error is net.ErrClosed; there is no other error.
 //
-// detach drops what the queue holds and waits for the goroutine. It must not be called by a hook of the sink. Calling it
-// again does nothing.
+// detach drops what the queue holds and waits for the goroutine; a Publish under way may still send its value to the
+// sink. It must not be called by a hook of the sink. Calling it again does nothing.
 func (b *Bus[K, T]) Attach(
 	ctx context.Context, topic K, sink *chanio.Sink[T], cfg *pipeline.Queue[T],
 ) (detach func(), err error) {
+	if sink == nil {
+		panic("bus: Attach: sink is nil")
+	}
 	m := &member[T]{sink: sink, ctx: ctx, cutOff: cfg != nil && cfg.Policy == pipeline.Disconnect}
 	s, err := b.subscribe(b.shard(topic), &subscription[K, T]{name: topic, member: m}, "Attach", cfg)
 	if err != nil {
@@ -144,7 +147,7 @@ func (m *member[T]) stop() bool {
 	return true
 }
 
-// leave ends the goroutine and waits for it. Nothing is sent to the sink any more.
+// leave ends the goroutine and waits for it. A publisher that has asked before may still send to the sink.
 func (m *member[T]) leave() {
 	m.mu.Lock()
 	m.gone = true
