@@ -144,8 +144,8 @@ func (c *Client) deliver(ctx context.Context, r *Request, f *future.Future[*Resp
 	}
 }
 
-// Get is Do with only a method and a URL. Head, Post and so on do the same for their methods, with a body where the
-// method has one.
+// Get is Do with only a method and a URL. Like Do it returns when it has the head of the response. Head, Post and so on
+// do the same for their methods, with a body where the method has one.
 func (c *Client) Get(ctx context.Context, url string) (*Response, error) {
 	return c.Do(ctx, &Request{URL: url})
 }

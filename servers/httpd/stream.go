@@ -20,7 +20,8 @@ import (
 // body with an error that matches errors.ErrUnsupported, before f is called.
 //
 // The head of the reply is sent with the first value or Flush, with status 200 and the header that middleware has set
-// on w. A handler that needs the request or sets the header should use [Body] and [Sink].
+// on w. Most clients return the response when they have its head, so call Flush first if f waits for input before it
+// sends anything. A handler that needs the request or sets the header should use [Body] and [Sink].
 //
 // When f returns, the values it has sent are written, including those in channels of Out; then ctx ends, and the
 // handler returns once nothing uses the request any more. If f returns an error, or Out was aborted, the reply is
