@@ -29,10 +29,10 @@ type AccessKind uint8
 // The kinds of exchanges. Use Plain ones for a distribution of durations; the durations of the others depend on their
 // handlers and clients.
 const (
-	Plain    AccessKind = iota // it has had a reply
-	Streamed                   // it has had a reply that its handler flushed before the end, or sent as a stream
-	Tunneled                   // its connection, or its stream, has become something else: a WebSocket, a tunnel
-	Refused                    // no handler has seen it
+	Plain    AccessKind = iota // it has been answered
+	Streamed                   // its handler has flushed the reply before the end, or sent it as a stream
+	Tunneled                   // its connection or stream has become a WebSocket or a tunnel
+	Refused                    // it was answered before any handler was called
 )
 
 // String returns the name of the kind in lower case.

@@ -80,7 +80,7 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		events, err := Events(w, r, cfg)
 		if err != nil {
-			return // the client has gone
+			return // the client has disconnected
 		}
 		defer events.Abort(net.ErrClosed)
 		ctx, cancel := context.WithCancel(r.Context())
@@ -90,7 +90,7 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 			events.Abort(err)
 			panic(http.ErrAbortHandler)
 		}
-		_ = events.Close() // the client may have gone
+		_ = events.Close() // the client may have disconnected
 	})
 }
 
@@ -118,7 +118,7 @@ func ServeTopic(topic *sse.Topic, cfg *EventsConfig) http.Handler {
 	})
 }
 
-// lastEventID returns what the client has seen last.
+// lastEventID returns the ID of the last event that the client has received.
 func lastEventID(r *http.Request) string {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		return id
