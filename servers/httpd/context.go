@@ -43,7 +43,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 // requestContext is the context of a request. It costs nothing until Done is called. Then it creates a real context,
 // and the connection watches for a disconnect.
 type requestContext struct {
-	from origin // its connection's context is the parent; HTTP/2 reports a client that disconnects, an HTTP/1 connection is watched
+	from origin // its connection has the parent context; HTTP/2 reports a disconnect, HTTP/1 is watched for it
 
 	mu     sync.Mutex
 	inner  context.Context // created by the first call of Done

@@ -43,17 +43,17 @@ type Exchange struct {
 	generation uint64
 }
 
-// exchange is the state of the exchanges of a connection, one after the other.
+// exchange is the state of the exchanges of a connection, which are served one after another.
 type exchange struct {
 	conn       *conn
 	generation atomic.Uint64 // odd while a handler runs
 	resp       response
 	body       requestBody
-	req        http.Request // what body and resp know of the request
-	reading    bool         // the head is gone
+	req        http.Request // the members that body and resp use
+	reading    bool         // the body is being read, and the head is gone
 	from       origin
 
-	over *exchangeOver // what it stands on where that is not HTTP/1
+	over *exchangeOver // set if the protocol is not HTTP/1
 
 	// Set once HTTP has been called.
 	w   *response
@@ -61,7 +61,7 @@ type exchange struct {
 	ctx *requestContext
 }
 
-// valid returns the state, or panics if the handler has returned.
+// valid returns the state. It panics if the handler has returned.
 func (x Exchange) valid() *exchange {
 	if x.state == nil || x.state.generation.Load() != x.generation {
 		panic("httpd: an Exchange is used after its handler has returned")
@@ -69,7 +69,7 @@ func (x Exchange) valid() *exchange {
 	return x.state
 }
 
-// head returns the head of the request, or panics if the body has been read.
+// head returns the head of the request. It panics if the body has been read.
 func (x Exchange) head() *http1.RequestHead {
 	e := x.valid()
 	if e.reading {
@@ -145,7 +145,7 @@ func (x Exchange) HeaderBorrowed(name string) []byte {
 	return nil
 }
 
-// equalFold reports whether two field names are the same but for the case of their letters.
+// equalFold reports whether two field names are equal, ignoring ASCII case.
 func equalFold(a []byte, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -245,7 +245,7 @@ func (x Exchange) Set(name, value string) error {
 	return nil
 }
 
-// mayReply returns why the reply cannot be changed any more, or nil.
+// mayReply returns an error if the reply can no longer be changed.
 func (e *exchange) mayReply() error {
 	switch {
 	case e.taken():
@@ -256,7 +256,7 @@ func (e *exchange) mayReply() error {
 	return nil
 }
 
-// add adds a field that has been checked to the reply.
+// add adds a checked field to the reply.
 func (e *exchange) add(known http1.Known, name, value string) {
 	if e.over != nil {
 		e.over.w.Header().Add(name, value)
@@ -365,5 +365,5 @@ func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
 // taken reports whether HTTP has been called.
 func (e *exchange) taken() bool { return e.w != nil || e.over != nil && e.over.taken }
 
-// began reports whether the reply has begun.
+// began reports whether the reply has started.
 func (e *exchange) began() bool { return e.resp.wroteHeader || e.over != nil && e.over.began }
