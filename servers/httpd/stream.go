@@ -39,7 +39,7 @@ func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error)
 	})
 }
 
-// allowBoth lets a handler read and write at once.
+// allowBoth enables concurrent reading and writing.
 func allowBoth(w http.ResponseWriter, r *http.Request) error {
 	err := http.NewResponseController(w).EnableFullDuplex()
 	if !errors.Is(err, errors.ErrUnsupported) {
@@ -51,7 +51,7 @@ func allowBoth(w http.ResponseWriter, r *http.Request) error {
 	return fmt.Errorf("httpd: %T does not let HTTP/1 read and write at once: it has no EnableFullDuplex and no Unwrap: %w", w, err)
 }
 
-// streaming is one call of a handler that Stream made.
+// streaming is one call of a handler made by Stream.
 type streaming struct {
 	w      http.ResponseWriter
 	r      *http.Request
@@ -73,7 +73,7 @@ func newStreaming(w http.ResponseWriter, r *http.Request) *streaming {
 func (s *streaming) run(f func(context.Context, *chanio.Duplex[[]byte, []byte]) error) {
 	returned := false
 	defer func() {
-		if !returned { // it panicked, or called runtime.Goexit: that goes on
+		if !returned { // f panicked or called runtime.Goexit, which continues
 			s.d.Out.Abort(errors.New("httpd: panic in a handler"))
 			s.settle()
 		}
@@ -85,7 +85,7 @@ func (s *streaming) run(f func(context.Context, *chanio.Duplex[[]byte, []byte]) 
 	s.answer(err, failure)
 }
 
-// settle ends everything that may use the request, and waits for it.
+// settle ends everything that uses the request, and waits for it.
 func (s *streaming) settle() {
 	s.cancel()
 	_ = s.d.In.Close()
@@ -93,7 +93,7 @@ func (s *streaming) settle() {
 	s.sink.settle()
 }
 
-// answer ends the reply. err is what the function returned, failure how Out ended.
+// answer ends the reply. err is the error of f, and failure the error of Out.
 func (s *streaming) answer(err, failure error) {
 	gone := s.r.Context().Err() != nil
 	switch {
