@@ -368,13 +368,13 @@ func (c *compressWriter) finish() (err error) {
 			_, err = c.ResponseWriter.Write(c.kept)
 		}
 		if errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) {
-			err = nil // the handler's mistake, as without Compress
+			err = nil // an error of the handler, as without Compress
 		}
 		return err
 	case c.packer == nil:
 		return nil
 	case c.written < c.length:
-		return errShort // the length is not sent, so that the client could not tell
+		return errShort // Content-Length is not sent, so the client could not detect it
 	}
 	if err = c.packer.Close(); err == nil {
 		c.packer.Reset(io.Discard)

@@ -61,7 +61,7 @@ func shownServer(r *http.Request) *http.Server {
 	return srv
 }
 
-// unwrapped returns the ResponseWriter of this package's server behind w, if there is one.
+// unwrapped returns the ResponseWriter of this package's server below w, if there is one.
 func unwrapped(w http.ResponseWriter) streamWriter {
 	for {
 		switch x := w.(type) {

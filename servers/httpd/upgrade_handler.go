@@ -69,8 +69,8 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	if err != nil {
 		return // the client has received a reply
 	}
-	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // cloned, because RequestURI shares the memory of the head
-	s.ctx.Context = c.ctx                                                                  // the request's context has the same values, but ends with the request
+	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // the head is not retained
+	s.ctx.Context = c.ctx                                                                  // not the request's, which ends with it
 	s.srv.enter()                                                                          // until run returns
 	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
