@@ -17,9 +17,9 @@ type Hooks struct {
 	// called. Fields that are not known yet are zero.
 	Began func(Access)
 
-	// Ended is called once for each exchange at its end: for every one that Began was called for, and for every one
-	// that no handler has seen, whose Kind is [Refused]. HTTP/2 streams that are reset because their head is malformed
-	// or because there are too many are not exchanges.
+	// Ended is called once for each exchange at its end. That includes requests that were not passed to a handler, for
+	// which Began was not called and whose Kind is [Refused]. HTTP/2 streams that are reset because their head is
+	// malformed or because there are too many are not exchanges.
 	Ended func(Access)
 }
 
@@ -54,9 +54,9 @@ func (k AccessKind) String() string {
 type Access struct {
 	Kind AccessKind
 
-	// Arrived is the time at which the head of the request had arrived. Latency is the time from then until the head of
-	// the reply was written, 0 if it never was. Duration is the time until the end of the exchange; a tunnel ends when
-	// it is closed.
+	// Arrived is the time at which the head of the request arrived. Latency is the time from then until the head of the
+	// reply was written, or 0 if it was not. Duration is the time until the end of the exchange; a tunnel ends when it
+	// is closed.
 	Arrived           time.Time
 	Latency, Duration time.Duration
 

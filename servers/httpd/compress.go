@@ -80,9 +80,9 @@ func (c stdCoding) Name() string                       { return c.name }
 func (c stdCoding) NewWriter(w io.Writer) CodingWriter { return c.new(w) }
 
 // Compress returns a handler that compresses the replies of next with a coding that the client accepts. Such a reply
-// has Content-Encoding and Vary, no Content-Length, and a weak ETag, if any. Not compressed are replies that are short,
-// partial or of other media types, that have a Content-Encoding or Cache-Control: no-transform, and those of a handler
-// that called [NoCompression].
+// has Content-Encoding and Vary, no Content-Length, and a weak ETag, if any. Replies that are short, partial or of
+// other media types, that have a Content-Encoding or Cache-Control: no-transform, or whose handler called
+// [NoCompression], are not compressed.
 //
 // Flushed data is sent at once, compressed. If a reply contains both a secret and text chosen by an attacker, its
 // length reveals the secret (BREACH): call NoCompression for such replies. cfg may be nil.

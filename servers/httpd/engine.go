@@ -75,7 +75,7 @@ func unwrapped(w http.ResponseWriter) streamWriter {
 	}
 }
 
-// ErrClientGone ends a stream of a request whose client has disconnected.
+// ErrClientGone is the error of a stream after the client of its request has disconnected.
 var ErrClientGone = errors.New("httpd: the client has gone")
 
 // goneBecause returns why the request with context ctx is over, as the error of a stream, which must not be an error of

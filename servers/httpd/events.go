@@ -31,7 +31,7 @@ type EventsConfig struct {
 	// should have no ID, which would change where the client resumes.
 	Goodbye sse.Event
 
-	// Live, if not nil, ends the stream on its Shutdown. It is for other servers than this package's.
+	// Live, if not nil, ends the stream on its Shutdown. It is for servers other than this package's.
 	Live *Live
 }
 

@@ -11,7 +11,7 @@ import (
 
 // RequestInfo is what a Server knows about a request beyond its [http.Request].
 type RequestInfo struct {
-	// Arrived is the time at which the head of the request had arrived.
+	// Arrived is the time at which the head of the request arrived.
 	Arrived time.Time
 
 	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0.

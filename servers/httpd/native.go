@@ -21,8 +21,8 @@ import (
 //		return x.Reply(http.StatusOK, "text/plain; charset=utf-8", []byte("hello"))
 //	}, nil)
 //
-// On HTTP/1 ctx is that of the connection: it ends with it, and has the values of Config.ConnContext. Otherwise it is
-// that of the request. An error of f is answered like one of a [Reply] handler, or truncates the reply if that has
+// On HTTP/1 ctx is the connection's: it ends with the connection and has the values of Config.ConnContext. Otherwise it
+// is the request's. An error of f is answered like an error of a [Reply] handler, or truncates the reply if that has
 // started; so does a panic. The limits, timeouts and hooks of cfg apply as for [New]; cfg may be nil.
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
@@ -34,7 +34,7 @@ func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Serv
 }
 
 // Exchange is a request and its reply, in a Server made by [NewNative]. It is a value that is valid until its handler
-// returns; its methods panic after that. They are for one goroutine at a time.
+// returns; its methods panic after that. Only one goroutine at a time may call them.
 //
 // The caller owns strings and slices, except those of methods whose names end in Borrowed: these are valid until the
 // body is read or the handler returns, and must not be modified.
@@ -190,7 +190,7 @@ func (x Exchange) RemoteAddr() string {
 }
 
 // Read reads the body of the request. It blocks until there is a byte, io.EOF is due, or ctx ends, which leaves the
-// body unchanged. Errors are those of an http.Request's Body. It invalidates what was borrowed from the head.
+// body unchanged. It returns the errors of an http.Request's Body. It invalidates what was borrowed from the head.
 func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
 	e := x.valid()
 	switch {

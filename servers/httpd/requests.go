@@ -167,7 +167,7 @@ func (req *Request) Reply(resp Response) error {
 	return err
 }
 
-// Fail answers the request as an error of a [Reply] handler is answered. Its result is as for Reply.
+// Fail answers the request like an error returned by a [Reply] handler. It returns the same errors as Reply.
 func (req *Request) Fail(err error) error {
 	if err == nil {
 		err = errUnanswered

@@ -79,7 +79,7 @@ func (s *Server) listen(addr string) (*servers.Listener, error) {
 
 // Serve serves the connections of ln until ctx ends or Shutdown is called, and closes ln. The end of ctx starts a
 // Shutdown limited by Config.ShutdownTimeout. After either, Serve returns nil when all connections have been released.
-// Otherwise it returns why ln failed.
+// Otherwise it returns the error of ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	cfg := s.cfg.Listen
 	wrapped, err := servers.Listen(ln, &cfg)

@@ -25,7 +25,7 @@ import (
 // When f returns, the values it has sent are written, including those in channels of Out; then ctx ends, and the
 // handler returns once nothing uses the request any more. If f returns an error, or Out was aborted, the reply is
 // truncated, so that it does not look complete, and the error is logged; if nothing was sent yet, the error is answered
-// as errors of [Reply] are. A panic of f propagates to the server.
+// like an error of a [Reply] handler. A panic of f propagates to the server.
 func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error) http.Handler {
 	if f == nil {
 		panic("httpd: Stream: f is nil")

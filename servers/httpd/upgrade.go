@@ -42,14 +42,14 @@ type UpgradeConfig struct {
 	Timeout time.Duration
 
 	// WriteTimeout is how long the client may read nothing, or less than 240 bytes per second on average, before the
-	// connection is aborted. It applies to connections of other servers than this package's, whose Config has its own.
-	// 0 means 30 s; negative means no limit.
+	// connection is aborted. It applies to connections of servers other than this package's, which has
+	// Config.WriteTimeout. 0 means 30 s; negative means no limit.
 	WriteTimeout time.Duration
 
-	// NoReply makes the caller answer a rejected request. By default Upgrade does.
+	// NoReply leaves the reply to a rejected request to the caller. By default Upgrade sends it.
 	NoReply bool
 
-	// Live, if not nil, closes the connection with 1001 on its Shutdown. It is for other servers than this package's,
+	// Live, if not nil, closes the connection with 1001 on its Shutdown. It is for servers other than this package's,
 	// which closes its own connections.
 	Live *Live
 }
