@@ -234,8 +234,8 @@ func (b *fileBody) send(w http.ResponseWriter, _ *http.Request, status int) erro
 // Do not pass File a path from a request; use [Files].
 func File(path string) (Response, error) { return FileRegion(path, 0, -1) }
 
-// FileRegion is File for n bytes from offset off, as if the file had no others; a negative n means to the end. A region
-// outside the file is an error; an empty one is not.
+// FileRegion is File for n bytes from offset off, as if they were the whole file; a negative n means to the end. A
+// region outside the file is an error; an empty one is not.
 func FileRegion(path string, off, n int64) (Response, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a named pipe would block
 		return Response{}, cmp.Or(err, error(&fs.PathError{Op: "reply", Path: path, Err: errNotRegular}))

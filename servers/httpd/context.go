@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// connContext is the context of a connection with the values that net/http has in it. It passes on AfterFunc, so that a
-// context made of it needs no goroutine.
+// connContext is the context of a connection, with the values that net/http provides. It passes on AfterFunc, so that
+// contexts derived from it need no goroutine.
 //
 // It outlives the conn when a WebSocket takes the connection over.
 type connContext struct {
@@ -48,7 +48,7 @@ type requestContext struct {
 	mu     sync.Mutex
 	inner  context.Context // created by the first call of Done
 	cancel context.CancelCauseFunc
-	cause  error // why it has ended
+	cause  error // cause of its end
 	gone   bool  // the client has disconnected, or closed its side
 }
 

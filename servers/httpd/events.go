@@ -46,7 +46,7 @@ func (cfg *EventsConfig) complete() EventsConfig {
 }
 
 // Events starts a reply of Server-Sent Events and returns a Sink for it. Each event is sent at once, unless the Sink is
-// corked. The header has the type text/event-stream, disables caching and tells nginx not to buffer; fields that the
+// corked. The header has the type text/event-stream, disables caching and asks nginx not to buffer; fields that the
 // handler has set before are kept. cfg may be nil.
 //
 // The handler must close the Sink before it returns; [EventStream] does so. The Sink ends when the client disconnects,

@@ -34,8 +34,8 @@ func (l *Live) Len() int {
 	return len(l.all)
 }
 
-// Shutdown tells every stream, including later ones, that the server is going away, and returns when all have ended. If
-// ctx ends first, it aborts them and returns its Cause.
+// Shutdown notifies every stream, including later ones, that the server is going away, and returns when all have ended.
+// If ctx ends first, it aborts them and returns its Cause.
 func (l *Live) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
