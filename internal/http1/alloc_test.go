@@ -10,7 +10,7 @@ import (
 
 var testContext = context.Background()
 
-// repeating is a ByteSource that has the same bytes again and again, and allocates nothing.
+// repeating is a ByteSource that yields the same bytes repeatedly, without allocating.
 type repeating struct {
 	message []byte
 	buf     []byte
@@ -29,7 +29,7 @@ func (s *repeating) Read(_ context.Context, p []byte) (int, error) {
 }
 func (s *repeating) Clone(p []byte) []byte { return p }
 
-// discarding is a ByteSink that takes everything.
+// discarding is a ByteSink that discards everything.
 type discarding struct{ scratch []byte }
 
 func (s *discarding) Begin() []byte                             { return s.scratch[:0] }

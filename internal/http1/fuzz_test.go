@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cutBy cuts the input at places that the seed tells.
+// cutBy cuts the input at places derived from seed.
 func cutBy(input string, seed uint64) *pieces {
 	var parts []string
 	for len(input) > 0 {
@@ -25,7 +25,7 @@ func cutBy(input string, seed uint64) *pieces {
 	return inPieces(parts...)
 }
 
-// tightLimits are limits that a short input can reach.
+// tightLimits returns limits that a short input can reach.
 func tightLimits() Limits {
 	return Limits{
 		StartLine: 40, Method: 8, Head: 120, Field: 60, Fields: 4, EmptyLines: 2,
@@ -46,7 +46,7 @@ func FuzzRequestsInPiecesAndWhole(f *testing.F) {
 	})
 }
 
-// FuzzRequestsByTheGrammar compares what both know: targets in origin form, hosts without brackets.
+// FuzzRequestsByTheGrammar compares the inputs that both support: targets in origin form, and hosts without brackets.
 func FuzzRequestsByTheGrammar(f *testing.F) {
 	for _, c := range inputs {
 		f.Add(c.input)
@@ -78,7 +78,7 @@ func FuzzResponsesInPiecesAndWhole(f *testing.F) {
 	})
 }
 
-// FuzzRequestsBesideNetHTTP wants everything that is accepted here to be accepted by net/http, and to say the same.
+// FuzzRequestsBesideNetHTTP requires that net/http accepts everything that this package accepts, with the same result.
 func FuzzRequestsBesideNetHTTP(f *testing.F) {
 	for _, c := range inputs {
 		f.Add(c.input)
@@ -112,12 +112,13 @@ func FuzzRequestsBesideNetHTTP(f *testing.F) {
 	})
 }
 
-// spaceBeforeSemicolon reports whether there may be white space before a chunk extension, which net/http does not allow.
+// spaceBeforeSemicolon reports whether there may be white space before a chunk extension, which net/http rejects.
 func spaceBeforeSemicolon(input string) bool {
 	return strings.Contains(input, " ;") || strings.Contains(input, "\t;")
 }
 
-// mayDiffer names what net/http refuses although the syntax of HTTP allows it: a target or host that is no URL.
+// mayDiffer permits the inputs that net/http rejects although the syntax of HTTP allows them: a target or host that is
+// not a URL.
 func mayDiffer(t *testing.T, head *RequestHead, err error) {
 	text := err.Error()
 	for _, known := range []string{"parse ", "malformed Host header", "bad trailer key"} {
@@ -128,7 +129,7 @@ func mayDiffer(t *testing.T, head *RequestHead, err error) {
 	t.Fatalf("net/http refuses %q: %v", head.Target(), err)
 }
 
-// withoutHost returns the fields as net/http has them: without Host, Transfer-Encoding and Trailer.
+// withoutHost returns the fields in the form of net/http: without Host, Transfer-Encoding and Trailer.
 func withoutHost(f *Fields) http.Header {
 	h := http.Header{}
 	for i := range f.Len() {
@@ -140,12 +141,12 @@ func withoutHost(f *Fields) http.Header {
 		h[name] = append(h[name], string(f.Value(i)))
 	}
 	if h.Get("Pragma") == "no-cache" && h["Cache-Control"] == nil {
-		h["Cache-Control"] = []string{"no-cache"} // which net/http adds
+		h["Cache-Control"] = []string{"no-cache"} // net/http adds it
 	}
 	return h
 }
 
-// requireTrailers compares what net/http kept of the trailers: those that were announced stay, if empty.
+// requireTrailers compares the trailers that net/http kept: announced ones remain, even if empty.
 func requireTrailers(t *testing.T, ours *Fields, theirs http.Header) {
 	for i := range ours.Len() {
 		name := Canonical(ours.Name(i), ours.Known(i))
@@ -153,7 +154,7 @@ func requireTrailers(t *testing.T, ours *Fields, theirs http.Header) {
 	}
 }
 
-// FuzzResponsesBesideNetHTTP wants both to read the same body out of what both accept.
+// FuzzResponsesBesideNetHTTP requires that the responses that both accept have the same body.
 func FuzzResponsesBesideNetHTTP(f *testing.F) {
 	for _, c := range responses {
 		f.Add(c.input, c.method == "HEAD")
@@ -176,7 +177,7 @@ func FuzzResponsesBesideNetHTTP(f *testing.F) {
 		}
 		require.Equal(t, r.StatusCode, head.Status)
 		if len(head.folded) > 0 || head.marks.codings > 0 && framing.Kind != Chunked {
-			return // which net/http joins, or refuses, in its own way
+			return // net/http joins or rejects these differently
 		}
 		head.Discard(src)
 		var body Body
@@ -207,7 +208,7 @@ func FuzzChunkedBodyIsReadAsItWasWritten(f *testing.F) {
 	})
 }
 
-// FuzzErrorsAreOfThisPackage wants no other error than the documented ones.
+// FuzzErrorsAreOfThisPackage requires every error to be a documented one.
 func FuzzErrorsAreOfThisPackage(f *testing.F) {
 	for _, c := range inputs {
 		f.Add(c.input)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// What follows reads messages by the grammar of RFC 9110 and RFC 9112 alone, as regular expressions over a whole input in
-// ISO 8859-1: slow, and in another way than the parser.
+// The following parses messages only by the grammar of RFC 9110 and RFC 9112, with regular expressions over a whole
+// input in ISO 8859-1. It is slow and works differently from the parser.
 const (
 	token  = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 	quoted = `"(?:[\t \x21\x23-\x5b\x5d-\x7e\x{80}-\x{ff}]|\\[\t\x20-\x7e\x{80}-\x{ff}])*"`
@@ -28,7 +28,7 @@ var (
 	grammarFoldedBy = regexp.MustCompile(`[\t ]*\r?\n[\t ]+`)
 )
 
-// latin1 makes a character of every byte.
+// latin1 converts each byte to a character.
 func latin1(s string) string {
 	var out strings.Builder
 	for i := range len(s) {
@@ -37,13 +37,13 @@ func latin1(s string) string {
 	return out.String()
 }
 
-// grammarHead is a head by the grammar.
+// grammarHead is a head parsed by the grammar.
 type grammarHead struct {
 	method, target, minor            string
 	hosts, lengths, codings, options []string
 }
 
-// field takes a field line, and reports whether it is one.
+// field parses a field line, and reports whether it is valid.
 func (h *grammarHead) field(line string) bool {
 	m := grammarField.FindStringSubmatch(line)
 	if m == nil {
@@ -68,7 +68,8 @@ func (h *grammarHead) persists() bool {
 	return !slices.Contains(h.options, "close") && (h.minor != "0" || slices.Contains(h.options, "keep-alive"))
 }
 
-// elements returns the elements of Transfer-Encoding in lower case, nil if it is malformed, and how many are chunked.
+// elements returns the elements of Transfer-Encoding in lower case, or nil if it is malformed, and the number of those
+// that are chunked.
 func (h *grammarHead) elements() (codings []string, chunked int) {
 	list := strings.ToLower(strings.Join(h.codings, ","))
 	if !grammarCodings.MatchString(list) {
@@ -84,7 +85,7 @@ func (h *grammarHead) elements() (codings []string, chunked int) {
 	return codings, chunked
 }
 
-// byGrammar returns the requests in an input, and the status that what follows them is refused with, 0 for the end.
+// byGrammar returns the requests in an input, and the status of the refusal that follows them, or 0 at the end.
 func byGrammar(input string) (requests []string, status int) {
 	rest := latin1(input)
 	for {
@@ -155,7 +156,7 @@ func (h *grammarHead) request() (length int, status int) {
 	return n, 0
 }
 
-// grammarBody returns a body and what follows it.
+// grammarBody returns a body and the rest.
 func grammarBody(rest string, length int) (content, after string, status int) {
 	if length >= 0 {
 		content, after, ok := cutCharacters(rest, int64(length))
@@ -190,7 +191,7 @@ func grammarBody(rest string, length int) (content, after string, status int) {
 	}
 }
 
-// cutCharacters cuts s behind n characters.
+// cutCharacters cuts s after n characters.
 func cutCharacters(s string, n int64) (before, after string, ok bool) {
 	for at := range s {
 		if n == 0 {
@@ -201,7 +202,7 @@ func cutCharacters(s string, n int64) (before, after string, ok bool) {
 	return s, "", n == 0
 }
 
-// grammarTrailers returns what follows the trailers.
+// grammarTrailers returns the rest after the trailers.
 func grammarTrailers(rest string) (after string, status int) {
 	for {
 		line, after, ok := strings.Cut(rest, "\r\n")
@@ -215,7 +216,7 @@ func grammarTrailers(rest string) (after string, status int) {
 	}
 }
 
-// responseByGrammar returns how a client reads a response, as readResponse has it.
+// responseByGrammar returns the result of a client that reads a response, in the form of readResponse.
 func responseByGrammar(input string) string {
 	text := latin1(input)
 	end := grammarHeadEnd.FindStringIndex(text)
@@ -254,7 +255,7 @@ func (h *grammarHead) response(body string) string {
 			return refused
 		case codings[len(codings)-1] != "chunked":
 			return untilClose
-		case len(codings) > 1: // which nobody has asked for
+		case len(codings) > 1: // not requested
 			return refused
 		}
 		content, _, status := grammarBody(body, -1)

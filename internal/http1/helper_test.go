@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pieces is a ByteSource that hands out a stream in the pieces given. Whatever it has lent is overwritten by the next
-// Fill or Read, so that a slice kept for too long is noticed.
+// pieces is a ByteSource that yields a stream in the given pieces. The next Fill or Read overwrites what it has lent,
+// so that a slice that is kept too long is detected.
 type pieces struct {
 	rest [][]byte
 	buf  []byte
 	lent [][]byte
-	end  error // behind the last piece; nil means io.EOF
+	end  error // after the last piece; nil means io.EOF
 }
 
 func inPieces(p ...string) *pieces {
@@ -32,7 +32,7 @@ func inPieces(p ...string) *pieces {
 // cutAt cuts the input in two.
 func cutAt(input string, at int) *pieces { return inPieces(input[:at], input[at:]) }
 
-// byteByByte cuts the input everywhere.
+// byteByByte cuts the input after every byte.
 func byteByByte(input string) *pieces { return inPieces(strings.Split(input, "")...) }
 
 func (s *pieces) Buffered() []byte { return s.buf }
@@ -81,7 +81,7 @@ func (s *pieces) Read(ctx context.Context, p []byte) (int, error) {
 
 func (s *pieces) Clone(p []byte) []byte { return bytes.Clone(p) }
 
-// written is a ByteSink that keeps what it accepts. Scratch is overwritten once it was handed back.
+// written is a ByteSink that keeps what it accepts. Scratch is overwritten after it was returned.
 type written struct {
 	scratch []byte
 	all     []byte
@@ -114,7 +114,7 @@ func (s *written) TryEnd(scratch, body []byte) (bool, error) {
 
 func (s *written) String() string { return string(s.all) }
 
-// serve reads requests as a server does, to the end or to the first error, and returns what it saw, then the error.
+// serve reads requests as a server does, to the end or the first error, and returns what it read and the error.
 func serve(src *pieces, limits Limits) (seen string, err error) {
 	var (
 		out  strings.Builder
@@ -142,7 +142,7 @@ func writeFields(out *strings.Builder, f *Fields) {
 	}
 }
 
-// writeBody reads a body by turns through the window and into a slice.
+// writeBody reads a body alternately through the window and into a slice.
 func writeBody(out *strings.Builder, body *Body, framing Framing) error {
 	fmt.Fprintf(out, "%+v %q\n", framing, "")
 	p := make([]byte, 3)
@@ -171,7 +171,7 @@ func writeBody(out *strings.Builder, body *Body, framing Framing) error {
 	return nil
 }
 
-// receive reads one final response to a request with that method, and informational ones before it.
+// receive reads the final response to a request with the given method, and the informational ones before it.
 func receive(src *pieces, limits Limits, method string) (seen string, err error) {
 	var (
 		out  strings.Builder
@@ -200,7 +200,7 @@ func receive(src *pieces, limits Limits, method string) (seen string, err error)
 	}
 }
 
-// sameAtAnyCut reads an input whole, cut in two at every place, and byte by byte, and returns the one verdict.
+// sameAtAnyCut reads an input whole, cut in two at every place, and byte by byte, and returns the common result.
 func sameAtAnyCut(t *testing.T, input string, read func(*pieces) (string, error)) (seen string, err error) {
 	t.Helper()
 	seen, err = read(inPieces(input))
@@ -210,7 +210,7 @@ func sameAtAnyCut(t *testing.T, input string, read func(*pieces) (string, error)
 			require.Equal(t, fmt.Sprint(seen, err), fmt.Sprint(again, failure), "%s, of %q", how, input)
 		}
 	}
-	step := 1 + len(input)/2048*97 // long inputs are about limits
+	step := 1 + len(input)/2048*97 // long inputs test limits
 	for at := 1; at < len(input); at += step {
 		check(cutAt(input, at), fmt.Sprintf("cut at %d", at))
 	}

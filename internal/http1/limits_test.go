@@ -38,7 +38,7 @@ func TestRequestLimitsHoldAtTheirEdge(t *testing.T) {
 		{"empty lines", func(n int) string { return strings.Repeat("\r\n", n) + get() }, 4, 400},
 		{"chunk line", func(n int) string { return chunked + sized("0;a=", n, "") + "\r\n\r\n" }, 256, 400},
 		{"padding", func(n int) string {
-			const chunks, net = 129, 128 - 2 // each has 128 of padding, and one byte of data makes up for two of it
+			const chunks, net = 129, 128 - 2 // each has 128 bytes of padding, and one byte of data offsets two of them
 			lines := strings.Repeat(sized("1;a=", 129, "")+"\r\nx\r\n", chunks)
 			return chunked + lines + sized("0;a=", 1+n-chunks*net, "") + "\r\n\r\n"
 		}, 16 << 10, 400},
@@ -92,7 +92,7 @@ func TestFoldedValueIsBoundedAsOneField(t *testing.T) {
 	require.ErrorIs(t, err, stream.ErrTooLarge)
 }
 
-// TestEndlessLinesAreRefusedWithinTheirLimit wants the verdict when the limit is passed, not when the line ends.
+// TestEndlessLinesAreRefusedWithinTheirLimit requires the error when the limit is exceeded, not when the line ends.
 func TestEndlessLinesAreRefusedWithinTheirLimit(t *testing.T) {
 	limits := ServerLimits()
 	for _, begin := range []string{"GET /", "GET / HTTP/1.1\r\nA: "} {

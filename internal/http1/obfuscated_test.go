@@ -13,12 +13,11 @@ import (
 
 const (
 	obfuscatedBody = "5\r\nhello\r\n0\r\n\r\n" // a chunked body, and more than five bytes
-	pieceEach      = 17                        // of so many inputs one is read byte by byte as well
+	pieceEach      = 17                        // one of so many inputs is also read byte by byte
 	smuggled       = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 )
 
-// obfuscations returns lines, without their end, by which somebody may hope that one reader takes name for the field, and
-// another does not.
+// obfuscations returns lines, without their end, that one reader may take for the field name and another may not.
 func obfuscations(name, value string) (lines []string) {
 	add := func(more ...string) { lines = append(lines, more...) }
 	line := name + ": " + value
@@ -27,7 +26,7 @@ func obfuscations(name, value string) (lines []string) {
 		x := string([]byte{byte(c)})
 		add(x+line, name+x+": "+value, name+":"+x+value, line+x, name[:half]+x+name[half:]+": "+value, name+": "+value[:1]+x+value[1:])
 		if ' ' < c && c < 0x7f || 0x80 < c && c < 0xff && c != 0xa0 && c != 0x85 {
-			continue // which no reader takes for white space or the end of a line
+			continue // no reader takes it for white space or a line end
 		}
 		add("X: y"+x+line, line+x+"X: y", "X: y\r"+x+line, "X: y"+x+"\n"+line, line+"\r"+x+"X: y", line+x+"\nX: y")
 		add(x+name+x+": "+value, x+name+":"+x+value, x+line+x, name+x+":"+x+value, name+x+": "+value+x, name+":"+x+value+x)
@@ -53,8 +52,8 @@ func obfuscations(name, value string) (lines []string) {
 	return lines
 }
 
-// readRequests returns the requests in an input, as a server reads them, and the status of the verdict behind the last, 0
-// for an end in good order.
+// readRequests returns the requests in an input, as a server reads them, and the status of the refusal after the last,
+// or 0 if the input ends cleanly.
 func readRequests(t *testing.T, src *pieces) (requests []string, status int) {
 	limits := ServerLimits()
 	var (
@@ -94,8 +93,8 @@ func readBody(body *Body) (string, error) {
 	}
 }
 
-// TestObfuscatedFramingIsReadByTheGrammarOrRefused sends what tools for request smuggling send: whatever the field line
-// looks like, a request is read as the grammar of RFC 9112 reads it, or refused, with everything behind it.
+// TestObfuscatedFramingIsReadByTheGrammarOrRefused sends the inputs of request-smuggling tools. Whatever the field line
+// looks like, a request is read as the grammar of RFC 9112 defines it, or refused together with everything after it.
 func TestObfuscatedFramingIsReadByTheGrammarOrRefused(t *testing.T) {
 	const post, host = "POST / HTTP/1.1\r\n", "Host: a\r\n"
 	accepted, count := 0, 0
@@ -131,7 +130,7 @@ func TestObfuscatedFramingIsReadByTheGrammarOrRefused(t *testing.T) {
 	require.Less(t, accepted, count/2, "the grammar refuses nothing")
 }
 
-// TestObfuscatedResponsesAreReadByTheGrammarOrRefused is the same for a client, whose grammar is wider.
+// TestObfuscatedResponsesAreReadByTheGrammarOrRefused is the same for a client, which accepts more.
 func TestObfuscatedResponsesAreReadByTheGrammarOrRefused(t *testing.T) {
 	const start = "HTTP/1.1 200 OK\r\n"
 	accepted, count := 0, 0
@@ -162,7 +161,8 @@ func TestObfuscatedResponsesAreReadByTheGrammarOrRefused(t *testing.T) {
 	require.Less(t, accepted, count*9/10)
 }
 
-// readResponse returns how a client reads a response: its body, and whether the connection may be used again.
+// readResponse returns the result of a client that reads a response: its body, and whether the connection can be
+// reused.
 func readResponse(t *testing.T, src *pieces) string {
 	limits := ClientLimits()
 	var (

@@ -7,15 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// head returns a request with those lines behind a Host.
+// get returns a head with a Host and the given lines.
 func get(lines ...string) string {
 	return "GET / HTTP/1.1\r\nHost: a\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
 func post(lines ...string) string { return "POST" + strings.TrimPrefix(get(lines...), "GET") }
 
-// inputs are what a server must take and refuse. The numbers are those of the project's checklist of inputs; status 0 is
-// a request that was accepted, followed by the end of the stream.
+// inputs are what a server must accept and refuse. The numbers are those of the project's checklist of inputs. A status
+// of 0 means that the request is accepted and the stream then ends.
 var inputs = []struct {
 	name   string
 	input  string
@@ -297,8 +297,8 @@ func TestServerTakesAndRefusesEachInputOfTheChecklistAtAnyCut(t *testing.T) {
 	}
 }
 
-// TestServerRefusesBeforeTheLineIsComplete wants a verdict on what can never become a request, so that nobody waits for
-// the rest of it.
+// TestServerRefusesBeforeTheLineIsComplete requires an error as soon as the input cannot become a request, so that the
+// server does not wait for the rest.
 func TestServerRefusesBeforeTheLineIsComplete(t *testing.T) {
 	limits := ServerLimits()
 	for _, input := range []string{"\x16", "G\x01", " ", "(", "GET\t", "\n", "\rG", strings.Repeat("A", 33)} {

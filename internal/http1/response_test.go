@@ -11,14 +11,14 @@ func ok(lines ...string) string {
 	return strings.Join(append([]string{"HTTP/1.1 200 OK"}, lines...), "\r\n") + "\r\n\r\n"
 }
 
-// What a client makes of a response.
+// The results of a client that reads a response.
 const (
 	refused = "refused"
 	short   = "ends too early"
 	empty   = "no body"
 )
 
-// responses are what a client takes and refuses. body is what it reads, or one of the constants above.
+// responses are what a client accepts and refuses. body is what it reads, or one of the constants above.
 var responses = []struct {
 	name, method, input string
 	body                string
@@ -162,7 +162,7 @@ func TestClientTakesAndRefusesAsDecidedAtAnyCut(t *testing.T) {
 	}
 }
 
-// lastFraming returns the line of the last body's framing.
+// lastFraming returns the framing of the last body.
 func lastFraming(seen string) string { return seen[strings.LastIndex(seen, "{Kind"):] }
 
 func TestResponseHeadSaysWhatTheResponseSays(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fullSink takes values until it is full, and then only those of calls whose ctx lives.
+// fullSink accepts values until it is full, and then only from calls with a ctx that has not ended.
 type fullSink struct {
 	got  []byte
-	room int // values that it takes whatever the ctx
+	room int // values that it accepts whatever the ctx
 }
 
 func (s *fullSink) Begin() []byte { return nil }
@@ -54,7 +54,8 @@ func TestChunkWhoseCtxEndsBehindItsDataIsEndedByWhatFollows(t *testing.T) {
 	}
 }
 
-// TestPieceThatWasRefusedIsStillToCome has a ctx end before a piece of a sized body is accepted, and sends it again.
+// TestPieceThatWasRefusedIsStillToCome has a ctx end before a piece of a sized body is accepted, and sends the piece
+// again.
 func TestPieceThatWasRefusedIsStillToCome(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -70,14 +71,14 @@ func TestPieceThatWasRefusedIsStillToCome(t *testing.T) {
 	}
 }
 
-// TestReadOfNothingDoesNotWait reads no bytes of a body that has not come.
+// TestReadOfNothingDoesNotWait reads zero bytes of a body that has not arrived.
 func TestReadOfNothingDoesNotWait(t *testing.T) {
 	n, err := newBody(inPieces(""), Framing{Kind: Sized, Length: 10}).Read(t.Context(), nil)
 	require.NoError(t, err)
 	require.Zero(t, n)
 }
 
-// TestDigitsOfAChunkSize has as many as there may be, and one more.
+// TestDigitsOfAChunkSize tests the maximum number of digits, and one more.
 func TestDigitsOfAChunkSize(t *testing.T) {
 	for line, fits := range map[string]bool{
 		"0000000000000001": true, "00000000000000001": false, "7fffffffffffffff": true, "8000000000000000": false,
@@ -88,7 +89,7 @@ func TestDigitsOfAChunkSize(t *testing.T) {
 	}
 }
 
-// TestPaddingOfAChunkLineIsWhatIsNoDigitOfItsSize counts zeros and extensions.
+// TestPaddingOfAChunkLineIsWhatIsNoDigitOfItsSize counts leading zeros and extensions.
 func TestPaddingOfAChunkLineIsWhatIsNoDigitOfItsSize(t *testing.T) {
 	for line, want := range map[string]int{"f": 0, "10": 0, "010": 1, "ff;a": 2, "100": 0, "0": 0, "00": 1} {
 		_, padding, err := parseChunkLine([]byte(line))

@@ -14,21 +14,21 @@ import (
 // hello answers at once.
 func hello(x *exchange) { x.respond(200, "hello") }
 
-// hang answers when its client has gone.
+// hang returns when its client has disconnected.
 func hang(x *exchange) { <-x.gone }
 
-// deaf goes on after its client has gone, for a while.
+// deaf continues for a while after its client has disconnected.
 func deaf(x *exchange) { time.Sleep(time.Hour) }
 
-// attack is something that a client does again and again.
+// attack is an action that a client repeats.
 type attack struct {
 	name   string
 	handle serveFunc
-	limit  int // how many are borne
+	limit  int // the maximum number that is tolerated
 	play   func(r *raw, i int) error
 }
 
-// provocations open a stream and then have the server reset it.
+// provocations open a stream and cause the server to reset it.
 var provocations = map[string]func(r *raw, id uint32) error{
 	"WINDOW_UPDATE of nothing": func(r *raw, id uint32) error {
 		_ = r.headers(id, true, get("/"))
@@ -64,7 +64,7 @@ var provocations = map[string]func(r *raw, id uint32) error{
 	},
 }
 
-// TestFloodsEndWithEnhanceYourCalm plays each known attack, and then one that is just below its limit.
+// TestFloodsEndWithEnhanceYourCalm plays each known attack, first beyond its limit and then just below it.
 func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 	attacks := []attack{
 		{"rapid reset, CVE-2023-44487", hang, 1000, func(r *raw, i int) error {
@@ -72,7 +72,7 @@ func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 			if err := r.headers(id, true, get("/")); err != nil {
 				return err
 			}
-			synctest.Wait() // for the handler to see each
+			synctest.Wait() // until the handler sees each
 			err := r.fr.WriteRSTStream(id, frames.ErrCodeCancel)
 			synctest.Wait()
 			return err
@@ -144,7 +144,7 @@ func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 	}
 }
 
-// TestAllowanceComesBackWithTime resets more streams than a burst may have, at less than the rate.
+// TestAllowanceComesBackWithTime resets more streams than a burst allows, below the rate.
 func TestAllowanceComesBackWithTime(t *testing.T) {
 	inRaw(t, nil, hang, func(r *raw) {
 		for i := range 3000 {
@@ -157,7 +157,8 @@ func TestAllowanceComesBackWithTime(t *testing.T) {
 	})
 }
 
-// TestAcknowledgementsThatNobodyReadsAreBounded sends PING and SETTINGS and does not read (CVE-2019-9512, 9515).
+// TestAcknowledgementsThatNobodyReadsAreBounded sends PING and SETTINGS and reads nothing (CVE-2019-9512,
+// CVE-2019-9515).
 func TestAcknowledgementsThatNobodyReadsAreBounded(t *testing.T) {
 	for name, send := range map[string]func(r *raw) error{
 		"PING":     func(r *raw) error { return r.fr.WritePing(false, [8]byte{1}) },
@@ -196,8 +197,8 @@ func TestHeaderBlockThatDoesNotEndInTime(t *testing.T) {
 	})
 }
 
-// TestFrameThatDoesNotEndInTime stops within the payload of a DATA frame. Each byte begins a new time, while the stream has a
-// limit of its own.
+// TestFrameThatDoesNotEndInTime stops within the payload of a DATA frame. Each byte restarts the timeout, and the
+// stream has its own limit.
 func TestFrameThatDoesNotEndInTime(t *testing.T) {
 	inRaw(t, nil, hang, func(r *raw) {
 		r.ok(r.headers(1, false, request("POST", "/")))
@@ -215,7 +216,7 @@ func TestFrameThatDoesNotEndInTime(t *testing.T) {
 	})
 }
 
-// TestHeaderBombIsAnsweredAndDecodedNoFurther refers again and again to a large field of the table.
+// TestHeaderBombIsAnsweredAndDecodedNoFurther refers repeatedly to a large field in the table.
 func TestHeaderBombIsAnsweredAndDecodedNoFurther(t *testing.T) {
 	refused := make(chan int, 1)
 	inRaw(t, nil, func(x *exchange) {
@@ -224,13 +225,13 @@ func TestHeaderBombIsAnsweredAndDecodedNoFurther(t *testing.T) {
 	}, func(r *raw) {
 		block := append([]byte(nil), r.encode(request("GET", "/", "x-bomb", strings.Repeat("b", 3900)))...)
 		for range 16 << 10 {
-			block = append(block, 0x80|62) // the newest of the table
+			block = append(block, 0x80|62) // the newest in the table
 		}
 		r.ok(r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: 1, BlockFragment: block[:16<<10], EndStream: true}))
 		r.ok(r.fr.WriteContinuation(1, true, block[16<<10:]))
 		require.Contains(t, r.heard(), "HEADERS 1 :status=431")
 		require.Equal(t, 431, <-refused)
-		r.ok(r.headers(3, true, get("/"))) // the tables agree
+		r.ok(r.headers(3, true, get("/"))) // the tables still agree
 		require.Contains(t, r.heard(), "HEADERS 3 :status=0")
 		<-refused
 	})
@@ -272,7 +273,7 @@ func TestEmptyAndOverlongNamesAreMalformed(t *testing.T) { // CVE-2019-9516
 	})
 }
 
-// TestTableSizeGames sets the table of the encoder to nothing and to everything.
+// TestTableSizeGames sets the size of the encoder's table to zero and to the maximum.
 func TestTableSizeGames(t *testing.T) {
 	inRaw(t, nil, hello, func(r *raw) {
 		for i := range 20 {
@@ -282,7 +283,7 @@ func TestTableSizeGames(t *testing.T) {
 		}
 		require.Equal(t, 20, r.count("HEADERS"))
 		require.NotContains(t, r.heard(), "GOAWAY")
-		update := append([]byte{0x3f}, binary.AppendUvarint(nil, 4097-31)...) // a table larger than what was announced
+		update := append([]byte{0x3f}, binary.AppendUvarint(nil, 4097-31)...) // larger than the announced table
 		r.ok(r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: 99, BlockFragment: append(update, r.encode(get("/"))...), EndStream: true, EndHeaders: true}))
 		require.Contains(t, r.heard(), "GOAWAY 0 COMPRESSION_ERROR")
 	})
@@ -297,7 +298,7 @@ func TestTooManySettingsInAFrame(t *testing.T) {
 	})
 }
 
-// TestDeafHandlersOfResetStreamsBoundNewOnes opens and resets streams whose handlers do not notice.
+// TestDeafHandlersOfResetStreamsBoundNewOnes opens and resets streams with handlers that ignore it.
 func TestDeafHandlersOfResetStreamsBoundNewOnes(t *testing.T) {
 	inRaw(t, nil, deaf, func(r *raw) {
 		for i := range uint32(30) {
@@ -307,12 +308,12 @@ func TestDeafHandlersOfResetStreamsBoundNewOnes(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Equal(t, 10, strings.Count(r.heard(), "REFUSED_STREAM"))
-		time.Sleep(2 * time.Hour) // the handlers have returned, and the connection was idle
+		time.Sleep(2 * time.Hour) // the handlers have returned, and the connection has been idle
 		require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR")
 	})
 }
 
-// TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes is the same where the client only provokes the resets.
+// TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes is the same for a client that only provokes the resets.
 func TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes(t *testing.T) {
 	for name, provoke := range provocations {
 		t.Run(name, func(t *testing.T) {
@@ -325,14 +326,14 @@ func TestDeafHandlersOfStreamsThatThisSideResetBoundNewOnes(t *testing.T) {
 				require.NotContains(t, r.heard(), "REFUSED_STREAM")
 				r.ok(r.headers(41, true, get("/")))
 				require.Contains(t, r.heard(), "RST_STREAM 41 REFUSED_STREAM")
-				time.Sleep(2 * time.Hour) // the handlers have returned, and the connection was idle
+				time.Sleep(2 * time.Hour) // the handlers have returned, and the connection has been idle
 				require.Contains(t, r.heard(), "GOAWAY 0 NO_ERROR")
 			})
 		})
 	}
 }
 
-// TestPrioritiesOfStreamsThatDoNotExistAreBounded announces more than there may be streams.
+// TestPrioritiesOfStreamsThatDoNotExistAreBounded announces priorities for more streams than are allowed.
 func TestPrioritiesOfStreamsThatDoNotExistAreBounded(t *testing.T) {
 	var server *Conn
 	inRaw(t, &Config{MaxStreams: 10}, func(x *exchange) {

@@ -111,7 +111,7 @@ func TestResetReachesTheHandler(t *testing.T) {
 	require.Equal(t, Cancel, codeOf(err))
 }
 
-// TestWholeBodyIsHadAtOnce has bodies that have arrived, and those that must be read.
+// TestWholeBodyIsHadAtOnce tests bodies that have arrived and bodies that must be read.
 func TestWholeBodyIsHadAtOnce(t *testing.T) {
 	status := []Field{{Name: ":status", Value: "200"}}
 	for name, c := range map[string]struct {
@@ -147,7 +147,7 @@ func TestWholeBodyIsHadAtOnce(t *testing.T) {
 	}
 }
 
-// TestPartOfABodyIsNotAllOfIt reads some of what has arrived first.
+// TestPartOfABodyIsNotAllOfIt first reads some of what has arrived.
 func TestPartOfABodyIsNotAllOfIt(t *testing.T) {
 	c, _ := connect(t, nil, nil, hello)
 	s, err := c.Open(t.Context(), get("/"), true)
@@ -162,8 +162,8 @@ func TestPartOfABodyIsNotAllOfIt(t *testing.T) {
 	require.Equal(t, "hello"[n:], string(rest))
 }
 
-// TestBodyThatIsReadInAnyWayIsTheOneThatWasSent has frames of any length read in pieces, some of which are kept, while
-// others arrive: chunks that were read are used again, and others share their arrays.
+// TestBodyThatIsReadInAnyWayIsTheOneThatWasSent reads frames of any length in pieces, some of which are kept, while
+// others arrive: chunks that were read are reused, and others share their arrays.
 func TestBodyThatIsReadInAnyWayIsTheOneThatWasSent(t *testing.T) {
 	const size = 4 << 20
 	sent := make([]byte, size)

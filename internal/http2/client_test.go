@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// inSilence runs a client whose server says nothing behind its SETTINGS.
+// inSilence runs a client with a server that sends nothing after its SETTINGS.
 func inSilence(t *testing.T, test func(r *raw, c *Conn, ran <-chan error)) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := chanio.Pipe()
@@ -76,7 +76,7 @@ func TestClientWaitsForAStream(t *testing.T) {
 	})
 }
 
-// TestGoAwayTellsWhatMayBeRepeated ends streams that the server has not looked at, and no others.
+// TestGoAwayTellsWhatMayBeRepeated requires GOAWAY to end the streams that the server has not processed, and no others.
 func TestGoAwayTellsWhatMayBeRepeated(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, ran <-chan error) {
 		one, err := c.Open(context.Background(), get("/"), true)
@@ -98,7 +98,7 @@ func TestGoAwayTellsWhatMayBeRepeated(t *testing.T) {
 	})
 }
 
-// TestClientRefusesMalformedResponses ends the stream, not the connection.
+// TestClientRefusesMalformedResponses requires the end of the stream, not of the connection.
 func TestClientRefusesMalformedResponses(t *testing.T) {
 	for name, head := range map[string][]Field{
 		"no status":     {{Name: "x", Value: "y"}},
@@ -136,7 +136,8 @@ func TestHeadHasALengthAndNoBody(t *testing.T) {
 	require.Empty(t, body)
 }
 
-// TestAnswerToConnectHasNoLength is RFC 9110 9.3.6: a Content-Length of a 2xx is ignored, that of a refusal is not.
+// TestAnswerToConnectHasNoLength tests RFC 9110 9.3.6: the Content-Length of a 2xx reply is ignored, and that of a
+// refusal is not.
 func TestAnswerToConnectHasNoLength(t *testing.T) {
 	for status, ignored := range map[string]bool{"200": true, "403": false} {
 		inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
@@ -177,7 +178,7 @@ func TestPingIsARoundTrip(t *testing.T) {
 	require.Error(t, c.Ping(t.Context()))
 }
 
-// TestPingLeavesAtOnce pings on a connection that has nothing else to send.
+// TestPingLeavesAtOnce sends a PING on a connection that has nothing else to send.
 func TestPingLeavesAtOnce(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
 		answered := make(chan error, 1)
@@ -190,7 +191,7 @@ func TestPingLeavesAtOnce(t *testing.T) {
 	})
 }
 
-// TestConnWhosePeerDoesNotEndItsSideIsReset closes a tunnel, whose other end then has a moment to close it too.
+// TestConnWhosePeerDoesNotEndItsSideIsReset closes a tunnel. The other end then has a short time to close it too.
 func TestConnWhosePeerDoesNotEndItsSideIsReset(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
 		s, err := c.Open(context.Background(), []Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false)

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// TestStreamsConformAsConnections gives both sides of a CONNECT to the suite.
+// TestStreamsConformAsConnections runs the conformance tests on both sides of a CONNECT.
 func TestStreamsConformAsConnections(t *testing.T) {
 	chaniotest.TestConn(t, chaniotest.Conns{
 		Connect: func(t testing.TB) (near, far *chanio.Conn) {
@@ -23,7 +23,7 @@ func TestStreamsConformAsConnections(t *testing.T) {
 				<-x.Done()
 				over <- struct{}{}
 			}), nil)
-			go func() { // end of the connection with its only stream
+			go func() { // ends the connection with its only stream
 				select {
 				case <-over:
 					server.Shutdown()

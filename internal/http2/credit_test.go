@@ -28,7 +28,8 @@ func granted(r *raw, id uint32) (n int) {
 	return n
 }
 
-// TestWindowUpdatesAreBoundedByTheDataSent sends 10 for each DATA frame and 2 for each stream, and what is borne without any, and one more.
+// TestWindowUpdatesAreBoundedByTheDataSent sends 10 for each DATA frame and 2 for each stream, the burst that is
+// tolerated in addition, and one more.
 func TestWindowUpdatesAreBoundedByTheDataSent(t *testing.T) {
 	const replies = 20
 	for more, calm := range map[int]bool{0: true, 1: false} {
@@ -43,8 +44,8 @@ func TestWindowUpdatesAreBoundedByTheDataSent(t *testing.T) {
 	}
 }
 
-// TestClosedBodyIsDroppedAndItsStreamGetsNoMoreWindow sends all that a window of 64 KiB takes, to a handler that has closed
-// its body and answers later.
+// TestClosedBodyIsDroppedAndItsStreamGetsNoMoreWindow fills a window of 64 KiB, for a handler that has closed its body
+// and answers later.
 func TestClosedBodyIsDroppedAndItsStreamGetsNoMoreWindow(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) {
 		_ = x.In.Close()
@@ -67,7 +68,7 @@ func TestClosedBodyIsDroppedAndItsStreamGetsNoMoreWindow(t *testing.T) {
 	})
 }
 
-// TestClientsWindowGrowsTo4MiB is the client's side of TestWindowGrowsWhileTheReaderKeepsUp.
+// TestClientsWindowGrowsTo4MiB is TestWindowGrowsWhileTheReaderKeepsUp for a client.
 func TestClientsWindowGrowsTo4MiB(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
 		s, err := c.Open(context.Background(), get("/"), true)
@@ -94,7 +95,7 @@ func TestClientsWindowGrowsTo4MiB(t *testing.T) {
 	})
 }
 
-// TestClientOpens100StreamsBeforeItKnowsHowMany has a server that has said nothing yet.
+// TestClientOpens100StreamsBeforeItKnowsHowMany has a server that has sent nothing yet.
 func TestClientOpens100StreamsBeforeItKnowsHowMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := chanio.Pipe()

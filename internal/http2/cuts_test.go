@@ -15,7 +15,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// TestHeadersAreReadAsTheFramerReadsThem compares the two over frames of any flags and lengths.
+// TestHeadersAreReadAsTheFramerReadsThem compares the two for frames of any flags and lengths.
 func TestHeadersAreReadAsTheFramerReadsThem(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -40,7 +40,7 @@ func TestHeadersAreReadAsTheFramerReadsThem(t *testing.T) {
 	}
 }
 
-// randomRequests returns frames with header blocks in any form, between others, of which some are wrong.
+// randomRequests returns frames with header blocks in every form, mixed with other frames, some of them invalid.
 func randomRequests(random *rand.Rand) (all []byte) {
 	r := newRaw(nil, nil)
 	id := uint32(1)
@@ -96,13 +96,13 @@ func randomRequests(random *rand.Rand) (all []byte) {
 	return all
 }
 
-// madeOf is what a server makes of bytes that come in pieces of at most so many.
+// madeOf returns what a server reads from p if it arrives in pieces of at most most bytes.
 func madeOf(t *testing.T, p []byte, most int) (all []string) {
 	var mu sync.Mutex
 	inRaw(t, &Config{MaxBlocks: 3}, func(x *exchange) {
 		body, err := x.readAll()
 		trailers := x.Trailers()
-		if err != nil { // what has arrived depends on when it was read
+		if err != nil { // how much has arrived depends on the time of the read
 			body = ""
 		}
 		mu.Lock()
@@ -131,7 +131,8 @@ func madeOf(t *testing.T, p []byte, most int) (all []string) {
 	return all
 }
 
-// TestFramesMeanTheSameHoweverTheyArrive compares header blocks that lie in the buffer with those that are put together.
+// TestFramesMeanTheSameHoweverTheyArrive compares header blocks that are parsed in the buffer with those that are
+// assembled.
 func TestFramesMeanTheSameHoweverTheyArrive(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// TestDefaultsAreTheDocumentedOnes holds the numbers of both roles.
+// TestDefaultsAreTheDocumentedOnes checks the defaults of both roles.
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	for client, k := range map[bool]struct {
 		windows []int

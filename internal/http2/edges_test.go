@@ -14,7 +14,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// inHaste runs a test in a bubble with a server and a raw client that has neither sent its preface nor read anything.
+// inHaste runs test in a synctest bubble with a server and a raw client that has neither sent its preface nor read
+// anything.
 func inHaste(t *testing.T, cfg *Config, handle serveFunc, test func(r *raw, server *Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +35,7 @@ func inHaste(t *testing.T, cfg *Config, handle serveFunc, test func(r *raw, serv
 	})
 }
 
-// deafSilence is inSilence for a server that stops reading behind the preface and its own SETTINGS.
+// deafSilence is inSilence for a server that stops reading after the preface and its own SETTINGS.
 func deafSilence(t *testing.T, test func(r *raw, c *Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,8 +57,8 @@ func deafSilence(t *testing.T, test func(r *raw, c *Conn)) {
 	})
 }
 
-// TestBodyThatWasSentBeforeASmallerWindowWasKnown has a client send what the window of RFC 9113 6.9.2 allows, and only then
-// learn that the server's is smaller (6.9.3).
+// TestBodyThatWasSentBeforeASmallerWindowWasKnown has a client send what the window of RFC 9113 6.9.2 allows, before it
+// learns that the server's is smaller (6.9.3).
 func TestBodyThatWasSentBeforeASmallerWindowWasKnown(t *testing.T) {
 	const early, size = 60_000, 1000
 	var got chan int
@@ -90,7 +91,7 @@ func TestBodyThatWasSentBeforeASmallerWindowWasKnown(t *testing.T) {
 		}
 		go r.read()
 		r.ok(r.fr.WriteSettingsAck())
-		r.ok(r.fr.WriteDataPadded(1, false, nil, nil)) // the window is below zero, and this needs none
+		r.ok(r.fr.WriteDataPadded(1, false, nil, nil)) // needs no window, which is negative
 		require.NotContains(t, r.heard(), "RST_STREAM")
 		close(goOn)
 		require.Equal(t, early, <-got)
@@ -104,7 +105,8 @@ func TestBodyThatWasSentBeforeASmallerWindowWasKnown(t *testing.T) {
 	})
 }
 
-// TestConnectionWithATinyWindowSendsNoEmptyCredit sends frames without a payload to a connection that gives credit back at once.
+// TestConnectionWithATinyWindowSendsNoEmptyCredit sends frames without a payload on a connection that returns credit at
+// once.
 func TestConnectionWithATinyWindowSendsNoEmptyCredit(t *testing.T) {
 	inRaw(t, &Config{ConnWindow: 2}, hang, func(r *raw) {
 		r.ok(r.headers(1, false, request("POST", "/")))
@@ -115,7 +117,7 @@ func TestConnectionWithATinyWindowSendsNoEmptyCredit(t *testing.T) {
 	})
 }
 
-// TestTunnelHasNoTrailers sends a header block within a CONNECT (RFC 9113 8.5).
+// TestTunnelHasNoTrailers sends a header block in a CONNECT stream (RFC 9113 8.5).
 func TestTunnelHasNoTrailers(t *testing.T) {
 	connect := []Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}
 	trailers := []Field{{Name: "x", Value: "y"}}
@@ -153,7 +155,7 @@ func TestTunnelHasNoTrailers(t *testing.T) {
 	})
 }
 
-// TestResetsThatNobodyReadsAreBounded has one side cause resets again and again, and read none of them.
+// TestResetsThatNobodyReadsAreBounded has one side cause resets repeatedly without reading them.
 func TestResetsThatNobodyReadsAreBounded(t *testing.T) {
 	const times, bound = 50_000, 64 << 10
 	outOf := func(c *Conn) int {
@@ -195,7 +197,8 @@ func TestResetsThatNobodyReadsAreBounded(t *testing.T) {
 	}
 }
 
-// TestTrailersAreTheSendersAgainOnReturn has the ctx of Finish end within the body, which is copied then, and the trailers too.
+// TestTrailersAreTheSendersAgainOnReturn has the ctx of Finish end within the body. The body and the trailers are then
+// copied.
 func TestTrailersAreTheSendersAgainOnReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -218,7 +221,7 @@ func TestTrailersAreTheSendersAgainOnReturn(t *testing.T) {
 	})
 }
 
-// TestWindowForEachStreamIsNoNoise opens a window of each stream, as some clients do, though no response has a body.
+// TestWindowForEachStreamIsNoNoise opens a window for each stream, as some clients do, although no response has a body.
 func TestWindowForEachStreamIsNoNoise(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) { x.respond(204, "") }, func(r *raw) {
 		r.again(5000, func(i int) error {
@@ -233,7 +236,7 @@ func TestWindowForEachStreamIsNoNoise(t *testing.T) {
 	})
 }
 
-// TestFirstSettingsMustComeInTime sends them a byte at a time.
+// TestFirstSettingsMustComeInTime sends them one byte at a time.
 func TestFirstSettingsMustComeInTime(t *testing.T) {
 	inHaste(t, nil, hello, func(r *raw, server *Conn) {
 		_, _ = io.WriteString(r.nc, frames.ClientPreface)
@@ -252,8 +255,8 @@ func TestFirstSettingsMustComeInTime(t *testing.T) {
 	})
 }
 
-// TestWindowThatIsOpenedAndClosedIsNoProgress changes the window of the stream between none and one, with none for the
-// connection, so that nothing can be sent.
+// TestWindowThatIsOpenedAndClosedIsNoProgress changes the window of the stream between zero and one. The window of the
+// connection is zero, so that nothing can be sent.
 func TestWindowThatIsOpenedAndClosedIsNoProgress(t *testing.T) {
 	failed := make(chan error, 1)
 	inRaw(t, nil, func(x *exchange) {
@@ -261,7 +264,7 @@ func TestWindowThatIsOpenedAndClosedIsNoProgress(t *testing.T) {
 		failed <- x.Out.Send(context.Background(), make([]byte, 1<<20))
 	}, func(r *raw) {
 		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 65535}))
-		r.ok(r.headers(1, true, get("/"))) // uses the window of the connection, and that of the stream
+		r.ok(r.headers(1, true, get("/"))) // uses up the windows of the connection and the stream
 		synctest.Wait()
 		for i := range 6 {
 			r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: uint32(65536 - i%2)}))
@@ -272,8 +275,8 @@ func TestWindowThatIsOpenedAndClosedIsNoProgress(t *testing.T) {
 	})
 }
 
-// TestPrioritiesOfStreamsThatWerePassedOverAreForgotten announces some for streams that are never opened, and later one for a
-// stream that is.
+// TestPrioritiesOfStreamsThatWerePassedOverAreForgotten announces priorities for streams that are never opened, and
+// later one for a stream that is.
 func TestPrioritiesOfStreamsThatWerePassedOverAreForgotten(t *testing.T) {
 	inRaw(t, &Config{MaxStreams: 10}, func(x *exchange) {
 		x.c.mu.Lock()
@@ -291,7 +294,8 @@ func TestPrioritiesOfStreamsThatWerePassedOverAreForgotten(t *testing.T) {
 	})
 }
 
-// TestReaderThatNeedsMoreThanTheWindowGetsIt fills without discarding, as a codec does that looks for the end of a frame.
+// TestReaderThatNeedsMoreThanTheWindowGetsIt fills without discarding, as a codec that searches for the end of a frame
+// does.
 func TestReaderThatNeedsMoreThanTheWindowGetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 300_000
@@ -317,7 +321,7 @@ func TestReaderThatNeedsMoreThanTheWindowGetsIt(t *testing.T) {
 	})
 }
 
-// TestHeadsOfAResponseAreBoundedTogether sends informational heads that are short enough one by one.
+// TestHeadsOfAResponseAreBoundedTogether sends informational heads that are each short enough.
 func TestHeadsOfAResponseAreBoundedTogether(t *testing.T) {
 	long := strings.Repeat("x", 60<<10)
 	for n, borne := range map[int]bool{4: true, 5: false} {
@@ -346,7 +350,7 @@ func TestHeadsOfAResponseAreBoundedTogether(t *testing.T) {
 	}
 }
 
-// TestTableSizeMayChangeTwiceInARow has a header block begin with two changes of the size of a table that is in use.
+// TestTableSizeMayChangeTwiceInARow starts a header block with two changes of the size of a table in use.
 func TestTableSizeMayChangeTwiceInARow(t *testing.T) {
 	for split := range 8 {
 		inRaw(t, nil, hello, func(r *raw) {
@@ -364,7 +368,7 @@ func TestTableSizeMayChangeTwiceInARow(t *testing.T) {
 	}
 }
 
-// TestLengthOfAConnectIsNotThatOfItsTunnel has a CONNECT say that it has no body, or one.
+// TestLengthOfAConnectIsNotThatOfItsTunnel has a CONNECT with a Content-Length, zero or not.
 func TestLengthOfAConnectIsNotThatOfItsTunnel(t *testing.T) {
 	for length, reset := range map[string]bool{"0": false, "1": true} {
 		inRaw(t, nil, func(x *exchange) {
@@ -381,7 +385,7 @@ func TestLengthOfAConnectIsNotThatOfItsTunnel(t *testing.T) {
 	}
 }
 
-// TestFieldLongerThanAHeadMayBe ends the connection, since its tables differ from then on.
+// TestFieldLongerThanAHeadMayBe requires the end of the connection, because the tables differ from then on.
 func TestFieldLongerThanAHeadMayBe(t *testing.T) {
 	inRaw(t, nil, hello, func(r *raw) {
 		block := r.encode(request("GET", "/", "a", strings.Repeat("x", 65<<10)))

@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// FuzzServer sends anything at all behind a preface. The server must end, with nothing left running, and must not hold more
-// than its windows let it.
+// FuzzServer sends arbitrary bytes after a preface. The server must end, leave no goroutine, and hold no more than its
+// windows allow.
 func FuzzServer(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(sample(f))
@@ -32,7 +32,7 @@ func FuzzServer(f *testing.F) {
 			_ = server.Serve(ctx)
 			here.Abort(nil)
 		}()
-		go func() { // what the server says must be frames
+		go func() { // the server's output must consist of frames
 			fr := frames.NewFramer(nil, chanio.NewReader(ctx, there.In))
 			for {
 				if _, err := fr.ReadFrame(); err != nil {
@@ -51,7 +51,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
-// sample is a conversation: SETTINGS, a request with a body and trailers, a PING, and the like.
+// sample returns the bytes of a client: SETTINGS, a request with a body and trailers, a PING, and other frames.
 func sample(f *testing.F) []byte {
 	var out bytes.Buffer
 	fr := frames.NewFramer(&out, nil)

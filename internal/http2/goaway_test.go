@@ -11,7 +11,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// openMany opens n streams of a client.
+// openMany opens n streams as a client.
 func openMany(r *raw, c *Conn, n int, fields []Field, end bool) []*Stream {
 	r.t.Helper()
 	r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingMaxConcurrentStreams, Val: uint32(n)}))
@@ -59,7 +59,7 @@ func TestGoAwayAfterHalfOfTheStreams(t *testing.T) {
 	}
 }
 
-// TestGoAwayInTwoSteps is how servers shut down: RFC 9113 6.8.
+// TestGoAwayInTwoSteps follows the shutdown of servers: RFC 9113 6.8.
 func TestGoAwayInTwoSteps(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, ran <-chan error) {
 		streams := openMany(r, c, 4, get("/"), true)
@@ -85,7 +85,7 @@ func TestGoAwayInTwoSteps(t *testing.T) {
 	})
 }
 
-// TestGoAwayAndClose has streams that the server may have acted on, so that they must not be sent again.
+// TestGoAwayAndClose has streams that the server may have processed, so that they must not be retried.
 func TestGoAwayAndClose(t *testing.T) {
 	for name, k := range map[string]struct {
 		code frames.ErrCode
@@ -126,7 +126,7 @@ func TestGoAwayThatTakesBackAnotherIsAnError(t *testing.T) {
 	})
 }
 
-// TestGoAwayWakesWhoWaitsForAStream has the waiter told that nothing was sent.
+// TestGoAwayWakesWhoWaitsForAStream requires an error that says that nothing was sent.
 func TestGoAwayWakesWhoWaitsForAStream(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
 		openMany(r, c, 1, get("/"), true)
@@ -141,7 +141,7 @@ func TestGoAwayWakesWhoWaitsForAStream(t *testing.T) {
 	})
 }
 
-// TestGoAwayEndsTheConnMadeOfAStream tells a tunnel that nobody receives from, and one that is being sent to.
+// TestGoAwayEndsTheConnMadeOfAStream ends a tunnel that is idle, and one with a Send in progress.
 func TestGoAwayEndsTheConnMadeOfAStream(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
 		streams := openMany(r, c, 3, []Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "a:1"}}, false)
@@ -173,7 +173,7 @@ func TestGoAwayEndsTheConnMadeOfAStream(t *testing.T) {
 	})
 }
 
-// TestHandlersHearWhyTheClientLeft has a client say so, or not, before it hangs up.
+// TestHandlersHearWhyTheClientLeft has a client send GOAWAY, with or without an error, before it disconnects.
 func TestHandlersHearWhyTheClientLeft(t *testing.T) {
 	for code, want := range map[frames.ErrCode]Code{frames.ErrCodeNo: InternalError, frames.ErrCodeCancel: Cancel} {
 		var got chan Code

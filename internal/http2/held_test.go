@@ -29,7 +29,7 @@ func TestPastStreamsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestConnectionThatCannotBeWrittenEnds has an output that fails, while nothing more comes in.
+// TestConnectionThatCannotBeWrittenEnds has an output that fails while no input arrives.
 func TestConnectionThatCannotBeWrittenEnds(t *testing.T) {
 	here, there := chanio.Pipe()
 	failure := errors.New("no way out")
@@ -46,7 +46,7 @@ func TestConnectionThatCannotBeWrittenEnds(t *testing.T) {
 	there.Abort(nil)
 }
 
-// TestFlushSaysThatNothingHasLeft flushes what waits for a window.
+// TestFlushSaysThatNothingHasLeft flushes data that waits for a window.
 func TestFlushSaysThatNothingHasLeft(t *testing.T) {
 	var said chan error
 	inRaw(t, nil, func(x *exchange) {
@@ -57,7 +57,7 @@ func TestFlushSaysThatNothingHasLeft(t *testing.T) {
 		said <- x.Out.Flush(ctx)
 		said <- x.Out.Flush(context.Background())
 	}, func(r *raw) {
-		said = make(chan error, 1) // of the bubble
+		said = make(chan error, 1) // created in the bubble
 		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))
 		r.ok(r.headers(1, true, get("/")))
 		require.ErrorIs(t, <-said, context.DeadlineExceeded)
@@ -67,7 +67,7 @@ func TestFlushSaysThatNothingHasLeft(t *testing.T) {
 	})
 }
 
-// TestFramesAreAsLongAsThePeerTakes has one that takes more than it must.
+// TestFramesAreAsLongAsThePeerTakes has a peer that accepts longer frames than it must.
 func TestFramesAreAsLongAsThePeerTakes(t *testing.T) {
 	for _, most := range []int{16 << 10, 20_000} {
 		inRaw(t, nil, func(x *exchange) { x.respond(200, strings.Repeat("x", 60_000)) }, func(r *raw) {
@@ -86,7 +86,7 @@ func TestFramesAreAsLongAsThePeerTakes(t *testing.T) {
 	}
 }
 
-// TestFramesOfARefusedStreamAreDropped sends bodies and trailers of requests that were refused, which were on their way.
+// TestFramesOfARefusedStreamAreDropped sends bodies and trailers of refused requests that were on their way.
 func TestFramesOfARefusedStreamAreDropped(t *testing.T) {
 	inRaw(t, &Config{MaxStreams: 1}, hang, func(r *raw) {
 		r.ok(r.headers(1, false, request("POST", "/", "Upper", "x")))
@@ -103,7 +103,7 @@ func TestFramesOfARefusedStreamAreDropped(t *testing.T) {
 	})
 }
 
-// TestDeadlinesOfAStreamAsAConnection bounds both of its directions.
+// TestDeadlinesOfAStreamAsAConnection sets deadlines for both directions.
 func TestDeadlinesOfAStreamAsAConnection(t *testing.T) {
 	c, _ := connect(t, nil, nil, func(x *exchange) {
 		_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
@@ -118,7 +118,7 @@ func TestDeadlinesOfAStreamAsAConnection(t *testing.T) {
 	_, err = conn.In.Recv(t.Context())
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Millisecond)))
-	for err = nil; err == nil; { // until its window is used up
+	for err = nil; err == nil; { // until the window is used up
 		err = conn.Out.Send(t.Context(), make([]byte, 16<<10))
 	}
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -127,7 +127,7 @@ func TestDeadlinesOfAStreamAsAConnection(t *testing.T) {
 	<-s.Done()
 }
 
-// TestStreamThatDependsOnItselfHasUsedItsID refuses it, and a lower one from then on.
+// TestStreamThatDependsOnItselfHasUsedItsID requires it, and lower ones from then on, to be refused.
 func TestStreamThatDependsOnItselfHasUsedItsID(t *testing.T) {
 	inRaw(t, nil, hello, func(r *raw) {
 		r.ok(r.fr.WriteHeaders(frames.HeadersFrameParam{

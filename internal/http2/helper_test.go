@@ -15,13 +15,13 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// patience bounds what a test waits for; nothing is expected to take so long.
+// testPatience limits what a test waits for. Nothing should take so long.
 const testPatience = 20 * time.Second
 
-// serveFunc is a Server whose requests are handled by a function, which gets a copy of the head.
+// serveFunc is a Server that passes each request, with a copy of the head, to a function.
 type serveFunc func(x *exchange)
 
-// exchange is one request at a serveFunc.
+// exchange is a request that a serveFunc handles.
 type exchange struct {
 	*Stream
 	request Request
@@ -58,12 +58,12 @@ func (x *exchange) readAll() (string, error) {
 	return string(all), err
 }
 
-// reader is a Reader as an io.Reader.
+// reader makes a Reader an io.Reader.
 type reader struct{ in *Reader }
 
 func (r reader) Read(p []byte) (int, error) { return r.in.Read(context.Background(), p) }
 
-// startServer serves one connection, whose other side it returns. It is over when the test is.
+// startServer serves one connection until the test ends, and returns its other side.
 func startServer(t *testing.T, cfg *Config, handle serveFunc) (*chanio.Conn, *Conn) {
 	t.Helper()
 	here, there := chanio.Pipe()
@@ -74,7 +74,7 @@ func startServer(t *testing.T, cfg *Config, handle serveFunc) (*chanio.Conn, *Co
 	return there, server
 }
 
-// ran runs f until the test is over, and then closes the connection.
+// ran runs f until the test ends, and then closes the connection.
 func ran(t *testing.T, nc *chanio.Conn, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})

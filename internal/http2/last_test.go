@@ -41,7 +41,8 @@ func TestCancelledSendIsSentWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// TestLeavingClientEndsWithItsOwnLastByte has the end of a request end the last stream, in a write that waits or not.
+// TestLeavingClientEndsWithItsOwnLastByte ends the last stream with the end of a request, in a write that blocks or
+// does not.
 func TestLeavingClientEndsWithItsOwnLastByte(t *testing.T) {
 	for _, size := range []int{1, 100 << 10} {
 		synctest.Test(t, func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestLeavingClientEndsWithItsOwnLastByte(t *testing.T) {
 	}
 }
 
-// TestRestOfABodyIsNotAllOfIt has a part that was read and whose credit was given back.
+// TestRestOfABodyIsNotAllOfIt reads a part first, whose credit was returned.
 func TestRestOfABodyIsNotAllOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestResponseForAStreamThatIsForgottenIsIgnored holds for a client that gives up requests faster than their responses come:
-// what comes for one that it has reset long ago ends no other.
+// TestResponseForAStreamThatIsForgottenIsIgnored has a client that cancels requests faster than their responses arrive.
+// A response for a stream that was reset long ago ends no other stream.
 func TestResponseForAStreamThatIsForgottenIsIgnored(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, ran <-chan error) {
 		for range maxRemembered + 2 {
@@ -30,8 +30,8 @@ func TestResponseForAStreamThatIsForgottenIsIgnored(t *testing.T) {
 	})
 }
 
-// TestFramesForAStreamThatIsForgottenAreIgnored holds for a client whose uploads are reset faster than it hears of that: the
-// rest of one that was reset long ago ends no other (RFC 9113 5.1).
+// TestFramesForAStreamThatIsForgottenAreIgnored has a client whose uploads are reset faster than it learns of it. The
+// rest of an upload that was reset long ago ends no other stream (RFC 9113 5.1).
 func TestFramesForAStreamThatIsForgottenAreIgnored(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) {
 		if x.request.Method == "POST" {
@@ -53,17 +53,17 @@ func TestFramesForAStreamThatIsForgottenAreIgnored(t *testing.T) {
 	})
 }
 
-// resetStreams opens so many streams, which a server resets, that the first ones are forgotten, and returns the last.
+// resetStreams opens so many streams, which a server resets, that the first ones are forgotten. It returns the last.
 func resetStreams(r *raw) (last uint32) {
 	for i := range uint32(2*maxRemembered + 2) {
 		last = 2*i + 1
 		r.ok(r.headers(last, false, request("POST", "/")))
-		r.heard() // so that only a few are open at once
+		r.heard() // limits the streams that are open at once
 	}
 	return last
 }
 
-// TestClientThatSendsForStreamsThatAreOverIsRefused has one that does so again and again, in the shelter of what is forgotten.
+// TestClientThatSendsForStreamsThatAreOverIsRefused has a client that does so repeatedly for forgotten streams.
 func TestClientThatSendsForStreamsThatAreOverIsRefused(t *testing.T) {
 	for name, late := range map[string]func(r *raw, id uint32) error{
 		"DATA":    func(r *raw, id uint32) error { return r.fr.WriteData(id, false, []byte("x")) },
@@ -79,8 +79,8 @@ func TestClientThatSendsForStreamsThatAreOverIsRefused(t *testing.T) {
 	}
 }
 
-// TestStreamPassedOverIsRefusedBehindOthersThatAreForgotten wants what RFC 9113 5.1.1 says of an id that is not greater, as
-// far as it can be told from a late one.
+// TestStreamPassedOverIsRefusedBehindOthersThatAreForgotten requires the error of RFC 9113 5.1.1 for an identifier that
+// is not greater, if it can be distinguished from a late one.
 func TestStreamPassedOverIsRefusedBehindOthersThatAreForgotten(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) { x.Reset(NoError, nil) }, func(r *raw) {
 		last := resetStreams(r)

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// serverModel is a model of a server. The client's streams are opened by it, too.
+// serverModel is a model of a server. It also makes the client open streams.
 type serverModel struct {
 	*model
 	c     *Conn
@@ -23,9 +23,9 @@ type serverModel struct {
 	runs  sync.WaitGroup
 }
 
-// query is a request of the client, and what has come of it.
+// query is a request of the client and its outcome.
 type query struct {
-	size    int // of its body
+	size    int // of the request's body
 	status  string
 	heads   int
 	body    string
@@ -34,8 +34,8 @@ type query struct {
 	sendErr error
 }
 
-// TestClientReadsARandomServer has a client ask for things that are answered at random, with windows of all sizes, and then a
-// server that breaks a rule.
+// TestClientReadsARandomServer has a client send requests that are answered at random, with windows of all sizes, by a
+// server that finally breaks a rule.
 func TestClientReadsARandomServer(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) {
 		here, there := chanio.Pipe()
@@ -101,7 +101,7 @@ func (m *serverModel) step() {
 	}
 }
 
-// ask has the client open a stream, send a body and read the response.
+// ask makes the client open a stream, send a body and read the response.
 func (m *serverModel) ask() *modelStream {
 	a := &query{}
 	fields := get("/")
@@ -151,7 +151,7 @@ func (a *query) read(s *Stream) {
 	a.body, a.err, a.trailer = string(all), err, valueOf(s.Trailers(), "trailer")
 }
 
-// writeHead sends a head: now and then an informational one.
+// writeHead sends a head, or sometimes an informational one.
 func (m *serverModel) writeHead(s *modelStream) {
 	if m.rnd.IntN(3) == 0 && len(s.heads) < 20 {
 		m.writeBlock(s.id, false, []Field{{Name: ":status", Value: "103"}, {Name: "link", Value: "</x>"}})
@@ -166,7 +166,7 @@ func (m *serverModel) writeHead(s *modelStream) {
 	m.writeBlock(s.id, s.sentEnd, fields)
 }
 
-// finish answers what has not been answered, opens the windows, and looks at what the client has got.
+// finish answers the remaining requests, opens the windows, and checks what the client has received.
 func (m *serverModel) finish() {
 	m.t.Helper()
 	for round := 0; len(m.open) > 0; round++ {
@@ -203,14 +203,14 @@ func (m *serverModel) finish() {
 	}
 }
 
-// wrongdoing is a rule that a server breaks.
+// wrongdoing is a violation of a rule by a server.
 type wrongdoing struct {
 	name   string
 	code   frames.ErrCode
 	breaks func(m *serverModel) (stream uint32)
 }
 
-// answers breaks a rule by header blocks in the place of a response.
+// answers violates a rule with header blocks instead of a response.
 func answers(lists ...[]Field) func(m *serverModel) uint32 {
 	return func(m *serverModel) uint32 {
 		s := m.ask()
@@ -268,7 +268,7 @@ var wrong = []wrongdoing{
 	{"second head", frames.ErrCodeProtocol, answers(ok200, ok200)},
 	{"window of a stream too large", frames.ErrCodeFlowControl, func(m *serverModel) uint32 {
 		s := m.ask()
-		for !s.recvEnd { // it must not use what it gets
+		for !s.recvEnd { // the client must not use what it receives
 			s = m.ask()
 		}
 		_ = m.overflow(s.id, s.recv)

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// playServer answers as the path says: /order/size, or /hang, which it does until the stream ends.
+// playServer answers as the path requests: /order/size, or /hang, which blocks until the stream ends.
 func playServer(x *exchange) {
 	order, size, _ := strings.Cut(strings.TrimPrefix(x.request.Path, "/"), "/")
 	n, _ := strconv.Atoi(size)
@@ -24,7 +24,7 @@ func playServer(x *exchange) {
 	switch order {
 	case "hang":
 		<-x.gone
-	case "read": // everything, and says what that was
+	case "read": // reads everything and describes it in the field got
 		in, err := x.readAll()
 		if err != nil {
 			return
@@ -40,7 +40,7 @@ func playServer(x *exchange) {
 			}
 		}
 		_ = x.Out.Finish(ctx, body, trailers)
-	case "close": // does not want the body
+	case "close": // closes the body
 		_ = x.In.Close()
 		_ = x.Out.Respond(ctx, ok200, body, true, trailers)
 	case "echo":
@@ -64,8 +64,8 @@ type clientModel struct {
 	orders map[uint32]string
 }
 
-// TestServerAnswersARandomClient plays what is legal, with windows of all sizes, and asks for every response; then something
-// that is not.
+// TestServerAnswersARandomClient plays legal frames, with windows of all sizes, and checks every response. It then
+// plays an illegal one.
 func TestServerAnswersARandomClient(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) {
 		here, there := chanio.Pipe()
@@ -97,7 +97,7 @@ func TestServerAnswersARandomClient(t *testing.T) {
 	})
 }
 
-// step plays something.
+// step plays one random action.
 func (m *clientModel) step() {
 	switch x := m.rnd.IntN(10); {
 	case x < 2:
@@ -138,7 +138,7 @@ func (m *clientModel) begin(order string) *modelStream {
 	return s
 }
 
-// finish opens the windows, sends what has been begun, and looks at every response.
+// finish opens the windows, completes the requests in progress, and checks every response.
 func (m *clientModel) finish() {
 	m.t.Helper()
 	for round := 0; len(m.open) > 0; round++ {
@@ -165,7 +165,7 @@ func (m *clientModel) finish() {
 	}
 }
 
-// check holds a response to what its order was.
+// check compares a response with its order.
 func (m *clientModel) check(s *modelStream) {
 	m.t.Helper()
 	order, size, _ := strings.Cut(m.orders[s.id][1:], "/")
@@ -189,14 +189,15 @@ func (m *clientModel) check(s *modelStream) {
 	}
 }
 
-// rule is one that can be broken. What comes of that is a RST_STREAM for a stream that breaks returns, or a GOAWAY.
+// rule is a rule that a client breaks. The server must reply with RST_STREAM for the stream that breaks returns, or
+// with GOAWAY if that is 0.
 type rule struct {
 	name   string
 	code   frames.ErrCode
 	breaks func(m *clientModel) (stream uint32)
 }
 
-// raw frames of a rule.
+// sends returns a violation by a raw frame.
 func sends(kind frames.FrameType, flags frames.Flags, id uint32, size int) func(m *clientModel) uint32 {
 	return func(m *clientModel) uint32 {
 		_ = m.fr.WriteRawFrame(kind, flags, id, make([]byte, size))
@@ -211,7 +212,7 @@ func sets(id frames.SettingID, value uint32) func(m *clientModel) uint32 {
 	}
 }
 
-// behind has a stream that this side has ended, while its handler runs.
+// behind returns a violation on a stream that this side has ended and that has a running handler.
 func behind(f func(m *clientModel, id uint32) error) func(m *clientModel) uint32 {
 	return func(m *clientModel) uint32 {
 		id := m.hang(true)
@@ -228,7 +229,7 @@ func (m *clientModel) hang(end bool) uint32 {
 	return s.id
 }
 
-// over returns a stream that has ended on both sides.
+// overOne returns a stream that has ended on both sides.
 func (m *clientModel) overOne() uint32 {
 	s := m.add(m.next)
 	m.next += 2
@@ -283,7 +284,7 @@ var illegal = []rule{
 	{"window too large", frames.ErrCodeFlowControl, sets(frames.SettingInitialWindowSize, 1<<31)},
 	{"all windows too large", frames.ErrCodeFlowControl, func(m *clientModel) uint32 {
 		id := m.hang(true)
-		_ = m.overflow(id, m.streams[id].recv+1) // as large as it may be
+		_ = m.overflow(id, m.streams[id].recv+1) // the largest possible
 		return sets(frames.SettingInitialWindowSize, uint32(m.recv0)+1)(m)
 	}},
 	{"window of the connection too large", frames.ErrCodeFlowControl, func(m *clientModel) uint32 {
@@ -326,7 +327,7 @@ var illegal = []rule{
 	}},
 }
 
-// breakRule breaks one, and sees that what comes of it is what must.
+// breakRule breaks a rule and requires its consequence.
 func (m *clientModel) breakRule(x rule) {
 	m.t.Helper()
 	if id := x.breaks(m); id != 0 {
@@ -347,7 +348,7 @@ func (m *clientModel) breakRule(x rule) {
 	require.True(m.t, m.over, x.name)
 }
 
-// finish2 sees that another stream is served behind one that was reset.
+// finish2 requires that another stream is served after one was reset.
 func (m *clientModel) finish2(s *modelStream) {
 	m.t.Helper()
 	for round := 0; !s.recvEnd; round++ {

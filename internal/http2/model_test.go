@@ -14,25 +14,24 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// model is a raw peer that knows what it may send and what it may get, so that it plays at random and is always right about
-// what must come of that.
+// model is a raw peer that tracks what it may send and what it may receive. It plays at random and predicts the result.
 type model struct {
 	*raw
 	rnd     *rand.Rand
 	dec     *hpack.Decoder
-	arrived []frame // that come has not looked at
+	arrived []frame // not yet checked by come
 
 	streams map[uint32]*modelStream
-	open    []*modelStream // those that are not over, by id
+	open    []*modelStream // not ended, by id
 	send    int64          // windows: what this side may send
-	recv    int64          // and what it may get
-	send0   int64          // those that streams begin with
+	recv    int64          // what this side may receive
+	send0   int64          // the initial windows of streams
 	recv0   int64
 	goAway  *frame
-	resets  map[uint32]frames.ErrCode // what has been reset by the other side
+	resets  map[uint32]frames.ErrCode // resets by the other side
 }
 
-// modelStream is a stream, as its model knows it.
+// modelStream is a stream in a model.
 type modelStream struct {
 	id               uint32
 	send, recv       int64
@@ -40,13 +39,13 @@ type modelStream struct {
 	cancelled        bool // this side has reset it
 	headed           bool // this side has sent a head
 	sent             int  // bytes of DATA
-	size             int  // that are to be sent
+	size             int  // bytes of DATA to send
 	heads            [][]Field
 	body             []byte
 	trailers         []Field
 }
 
-// frame is one that has come.
+// frame is a received frame.
 type frame struct {
 	frames.FrameHeader
 	data   []byte
@@ -62,7 +61,7 @@ func newModel(r *raw, seed uint64) *model {
 	}
 }
 
-// modelSeeds are few, or as many as the variable MODEL_SEEDS says, from the one behind the slash on.
+// modelSeeds returns a range of a few seeds. The variable MODEL_SEEDS, in the form count/first, overrides it.
 func modelSeeds() (from, to uint64) {
 	n, at := 6, 0
 	if v := os.Getenv("MODEL_SEEDS"); v != "" {
@@ -73,7 +72,7 @@ func modelSeeds() (from, to uint64) {
 	return uint64(at), uint64(at + n)
 }
 
-// listen notes what comes.
+// listen records the received frames.
 func (m *model) listen() {
 	for {
 		f, err := m.fr.ReadFrame()
@@ -113,7 +112,7 @@ func (m *model) copyOf(f frames.Frame) frame {
 	return x
 }
 
-// come looks at all that has come since the last time, and holds it to the rules.
+// come checks all frames received since its last call.
 func (m *model) come() {
 	m.t.Helper()
 	synctest.Wait()
@@ -200,7 +199,7 @@ func (m *model) changeSendWindows(to int64) {
 	m.send0 = to
 }
 
-// add notes a stream that has been opened by either side.
+// add adds a stream that was opened by either side.
 func (m *model) add(id uint32) *modelStream {
 	s := &modelStream{id: id, send: m.send0, recv: m.recv0}
 	m.streams[id] = s
@@ -208,7 +207,7 @@ func (m *model) add(id uint32) *modelStream {
 	return s
 }
 
-// one returns an open stream, or nil.
+// one returns an open stream that fits, or nil.
 func (m *model) one(fits func(s *modelStream) bool) *modelStream {
 	if len(m.open) == 0 {
 		return nil
@@ -249,11 +248,12 @@ func (m *model) writeBlock(id uint32, end bool, fields []Field) {
 	}
 }
 
-// writeData sends a piece of the body of s that the windows allow, and says whether that is the last. The end may be left to trailers.
+// writeData sends a piece of the body of s that the windows allow, with END_STREAM if it is the last. The end may be
+// left to trailers.
 func (m *model) writeData(s *modelStream) {
 	padding := 0
 	if m.rnd.IntN(4) == 0 {
-		padding = m.rnd.IntN(50) + 1 // with the byte that says how much
+		padding = m.rnd.IntN(50) + 1 // including the length byte
 	}
 	n := int(min(int64(s.size-s.sent), s.send-int64(padding), m.send-int64(padding), 16<<10-int64(padding)))
 	if n < 0 {
@@ -294,7 +294,7 @@ func (m *model) play() {
 		}
 	case 3:
 		to := uint32(m.rnd.IntN(3) * m.rnd.IntN(40_000))
-		m.ok(m.fr.WriteSettings(frames.Setting{ID: frames.SettingHeaderTableSize, Val: uint32(m.rnd.IntN(2) * 4096)}, // x/net takes no two changes unless one empties the table
+		m.ok(m.fr.WriteSettings(frames.Setting{ID: frames.SettingHeaderTableSize, Val: uint32(m.rnd.IntN(2) * 4096)}, // x/net accepts two changes only if one empties the table
 			frames.Setting{ID: frames.SettingInitialWindowSize, Val: to}))
 		for _, s := range m.streams {
 			s.recv += int64(to) - m.recv0
@@ -307,7 +307,7 @@ func (m *model) play() {
 	case 6:
 		m.ok(m.fr.WriteRawFrame(0xee, frames.Flags(m.rnd.IntN(256)), uint32(m.rnd.IntN(9)), make([]byte, m.rnd.IntN(99))))
 	case 7:
-		for id := range m.streams { // also one that is over
+		for id := range m.streams { // including ended ones
 			if m.streams[id].sentEnd {
 				m.ok(m.fr.WriteWindowUpdate(id, 1))
 				m.streams[id].recv++
@@ -317,7 +317,7 @@ func (m *model) play() {
 	}
 }
 
-// patternOf is what the bodies of a stream are made of.
+// patternOf returns the content of the bodies of a stream.
 func patternOf(id uint32, from, n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -337,7 +337,7 @@ func valueOf(fields []Field, name string) string {
 	return ""
 }
 
-// eachSeed runs a test in a bubble for each seed.
+// eachSeed runs test in a synctest bubble for each seed.
 func eachSeed(t *testing.T, test func(t *testing.T, seed uint64)) {
 	from, to := modelSeeds()
 	for seed := from; seed < to; seed++ {
@@ -347,7 +347,7 @@ func eachSeed(t *testing.T, test func(t *testing.T, seed uint64)) {
 	}
 }
 
-// overflow opens a window, of a stream or of the connection, which is that open, by one more than it may be.
+// overflow increments a window, of a stream or the connection, whose size is open, to one more than the maximum.
 func (m *model) overflow(id uint32, open int64) error {
 	for more := maxWindow + 1 - open; more > 0; {
 		n := min(more, 1<<30)

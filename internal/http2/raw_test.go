@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// raw is a peer that sends what it likes, and notes what it gets.
+// raw is a peer that sends arbitrary frames and records the frames it receives.
 type raw struct {
 	t     *testing.T
 	nc    net.Conn
@@ -31,7 +31,7 @@ type raw struct {
 	over bool
 }
 
-// inRaw runs a test in a bubble with a server and a raw client that has said hello.
+// inRaw runs test in a synctest bubble with a server and a raw client that has sent its preface.
 func inRaw(t *testing.T, cfg *Config, handle serveFunc, test func(r *raw)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func (r *raw) ok(err error) {
 	require.NoError(r.t, err)
 }
 
-// read notes what comes, in words.
+// read records the received frames, in words.
 func (r *raw) read() {
 	dec := hpack.NewDecoder(4096, nil)
 	for {
@@ -114,7 +114,7 @@ func words(f frames.Frame, dec *hpack.Decoder) string {
 	return text
 }
 
-// heard returns what has come, once nothing more does.
+// heard returns what was received, once nothing more arrives.
 func (r *raw) heard() string {
 	synctest.Wait()
 	r.mu.Lock()
@@ -122,7 +122,7 @@ func (r *raw) heard() string {
 	return strings.Join(r.got, "\n")
 }
 
-// count returns how many frames have come that begin so.
+// count returns the number of received frames that start with prefix.
 func (r *raw) count(prefix string) (n int) {
 	synctest.Wait()
 	r.mu.Lock()
@@ -155,7 +155,7 @@ func (r *raw) headers(id uint32, end bool, fields []Field) error {
 	return r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: r.encode(fields), EndStream: end, EndHeaders: true})
 }
 
-// again calls f n times, or until it fails since the server has hung up.
+// again calls f n times, or until it fails because the server has closed the connection.
 func (r *raw) again(n int, f func(i int) error) {
 	for i := range n {
 		if f(i) != nil {
@@ -164,7 +164,7 @@ func (r *raw) again(n int, f func(i int) error) {
 	}
 }
 
-// deafRaw is inRaw for a client that reads nothing at all.
+// deafRaw is inRaw for a client that reads nothing.
 func deafRaw(t *testing.T, test func(r *raw, server *Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

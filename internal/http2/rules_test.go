@@ -27,7 +27,7 @@ func without(fields []Field, name string) (rest []Field) {
 	return rest
 }
 
-// TestMalformedRequestsAreReset has what RFC 9113 8.1.1 calls malformed, and what HTTP/1 would refuse.
+// TestMalformedRequestsAreReset tests the requests that RFC 9113 8.1.1 calls malformed, and those that HTTP/1 refuses.
 func TestMalformedRequestsAreReset(t *testing.T) {
 	pseudo := func(name, value string) []Field {
 		return append([]Field{{Name: name, Value: value}}, without(get("/"), name)...)
@@ -93,7 +93,7 @@ func itoa(n uint32) string {
 	return itoa(n/10) + itoa(n%10)
 }
 
-// TestErrorsOfTheConnection has frames that end all of it.
+// TestErrorsOfTheConnection tests frames that end the connection.
 func TestErrorsOfTheConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		play func(r *raw) error
@@ -146,7 +146,7 @@ func TestErrorsOfTheConnection(t *testing.T) {
 	}
 }
 
-// TestHeadersMayHavePaddingAndPriority sends them as a whole and byte by byte, in one frame and in two.
+// TestHeadersMayHavePaddingAndPriority sends them whole and byte by byte, in one frame and in two.
 func TestHeadersMayHavePaddingAndPriority(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) { x.respond(200, x.request.Path) }, func(r *raw) {
 		for i, rest := range []bool{false, true, false, true} {
@@ -203,7 +203,8 @@ func TestBodyMustBeAsLongAsItsLength(t *testing.T) {
 	}
 }
 
-// TestStreamsThatNobodyReadsStopNoOther fills the windows of many streams, more than the connection has, and uses another.
+// TestStreamsThatNobodyReadsStopNoOther fills the windows of many streams, which exceed that of the connection, and
+// uses another stream.
 func TestStreamsThatNobodyReadsStopNoOther(t *testing.T) {
 	release := make(chan struct{})
 	c, _ := connect(t, nil, nil, func(x *exchange) {
@@ -221,7 +222,7 @@ func TestStreamsThatNobodyReadsStopNoOther(t *testing.T) {
 	for range 60 {
 		s, err := c.Open(t.Context(), request("POST", "/stall"), false)
 		require.NoError(t, err)
-		require.NoError(t, s.Out.Send(t.Context(), make([]byte, 64<<10))) // all that its window has
+		require.NoError(t, s.Out.Send(t.Context(), make([]byte, 64<<10))) // its whole window
 		ok, err := s.Out.TrySend([]byte("x"))
 		require.True(t, ok)
 		require.NoError(t, err)
@@ -234,7 +235,7 @@ func TestStreamsThatNobodyReadsStopNoOther(t *testing.T) {
 	require.True(t, body == sent)
 }
 
-// TestWindowGrowsWhileTheReaderKeepsUp counts how much may lie in a stream before and after.
+// TestWindowGrowsWhileTheReaderKeepsUp compares how much a stream can hold before and after.
 func TestWindowGrowsWhileTheReaderKeepsUp(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) { _, _ = x.readAll() }, func(r *raw) {
 		r.ok(r.headers(1, false, request("POST", "/")))
@@ -273,12 +274,12 @@ func TestMoreThanTheWindowIsAnError(t *testing.T) {
 	})
 }
 
-// TestBodyThatIsNotReadIsStoppedBehindTheReply answers at once.
+// TestBodyThatIsNotReadIsStoppedBehindTheReply has a handler that answers at once.
 func TestBodyThatIsNotReadIsStoppedBehindTheReply(t *testing.T) {
 	inRaw(t, nil, hello, func(r *raw) {
 		r.ok(r.headers(1, false, request("POST", "/")))
 		require.True(t, strings.HasSuffix(r.heard(), "HEADERS 1 :status=200\nDATA 1 5 END\nRST_STREAM 1 NO_ERROR"), r.heard())
-		r.ok(r.fr.WriteData(1, true, []byte("late"))) // it had been on its way
+		r.ok(r.fr.WriteData(1, true, []byte("late"))) // was on its way
 		require.NotContains(t, r.heard(), "STREAM_CLOSED")
 	})
 }
@@ -296,7 +297,7 @@ func TestFramesBehindTheEndOfAStream(t *testing.T) {
 	})
 }
 
-// TestPrioritiesOrderWhatIsSent uses up the window of the connection, asks for six bodies, and then opens it.
+// TestPrioritiesOrderWhatIsSent uses up the window of the connection, requests six bodies, and then opens it.
 func TestPrioritiesOrderWhatIsSent(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) {
 		size := 20 << 10
@@ -311,7 +312,7 @@ func TestPrioritiesOrderWhatIsSent(t *testing.T) {
 			synctest.Wait()
 		}
 		ask(1, get("/"))
-		ask(3, get("/")) // of a client that does not know of priorities yet: incremental
+		ask(3, get("/")) // the default without a priority: incremental
 		ask(5, get("/"))
 		r.ok(r.fr.WritePriorityUpdate(13, "u=0"))
 		ask(7, request("GET", "/", "priority", "u=3"))
@@ -345,7 +346,8 @@ func TestParsePriority(t *testing.T) {
 	}
 }
 
-// TestShutdownHasTwoSteps wants the first GOAWAY to name no stream, and requests that come before the second to be served.
+// TestShutdownHasTwoSteps requires the first GOAWAY to name no stream, and requests that arrive before the second to be
+// served.
 func TestShutdownHasTwoSteps(t *testing.T) {
 	for name, answers := range map[string]bool{"with an answer": true, "after a second": false} {
 		t.Run(name, func(t *testing.T) {

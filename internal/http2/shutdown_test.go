@@ -15,7 +15,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// leave has a raw client pass both steps of a shutdown.
+// leave takes a raw client through both steps of a shutdown.
 func leave(r *raw, server *Conn) {
 	server.Shutdown()
 	require.Contains(r.t, r.heard(), "GOAWAY 0 NO_ERROR  last=2147483647")
@@ -23,7 +23,7 @@ func leave(r *raw, server *Conn) {
 	synctest.Wait()
 }
 
-// TestShutdownAwaitsStreamsInFlight has a slow request and a body on its way when both steps have been taken.
+// TestShutdownAwaitsStreamsInFlight has a slow request, and a body that is still being sent, after both steps.
 func TestShutdownAwaitsStreamsInFlight(t *testing.T) {
 	var server atomic.Pointer[Conn]
 	inRaw(t, nil, func(x *exchange) {
@@ -51,8 +51,9 @@ func TestShutdownAwaitsStreamsInFlight(t *testing.T) {
 	})
 }
 
-// TestRequestsBehindTheSecondGoAwayAreNotLookedAt has a client that has not heard it yet: the request, its body, its reset and
-// its trailers are dropped, the tables of header compression agree, and the connection has its credit back.
+// TestRequestsBehindTheSecondGoAwayAreNotLookedAt has a client that has not received it yet. The request, its body, its
+// reset and its trailers are dropped, the tables of header compression agree, and the credit of the connection is
+// returned.
 func TestRequestsBehindTheSecondGoAwayAreNotLookedAt(t *testing.T) {
 	var server *Conn
 	var mu sync.Mutex
@@ -89,7 +90,7 @@ func TestRequestsBehindTheSecondGoAwayAreNotLookedAt(t *testing.T) {
 	})
 }
 
-// TestShutdownOfAnIdleConnectionEndsIt has the second step follow an answer, or a second.
+// TestShutdownOfAnIdleConnectionEndsIt has the second step follow an acknowledgement, or a second.
 func TestShutdownOfAnIdleConnectionEndsIt(t *testing.T) {
 	for name, answers := range map[string]bool{"that answers": true, "that does not": false} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +99,7 @@ func TestShutdownOfAnIdleConnectionEndsIt(t *testing.T) {
 				synctest.Wait()
 				began := time.Now()
 				server.Shutdown()
-				server.Shutdown() // changes nothing
+				server.Shutdown() // has no effect
 				if answers {
 					synctest.Wait()
 					r.ok(r.fr.WritePing(true, goodbye))
@@ -114,8 +115,8 @@ func TestShutdownOfAnIdleConnectionEndsIt(t *testing.T) {
 	}
 }
 
-// TestNoRequestIsLostInAShutdown opens streams all the time while servers shut down: each is answered, or is known not to have
-// been looked at.
+// TestNoRequestIsLostInAShutdown opens streams continuously while servers shut down. Each is answered, or known not to
+// have been processed.
 func TestNoRequestIsLostInAShutdown(t *testing.T) {
 	for range 20 {
 		var served sync.Map
@@ -156,7 +157,7 @@ func TestNoRequestIsLostInAShutdown(t *testing.T) {
 	}
 }
 
-// post sends a body and reports whether it came back.
+// post sends a body and reports whether it was echoed.
 func post(c *Conn, path string) (complete bool, err error) {
 	ctx := context.Background()
 	s, err := c.Open(ctx, request("POST", path), false)

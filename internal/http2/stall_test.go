@@ -10,8 +10,8 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// TestWindowOfTheConnectionNeverOpened asks for a body with a large window for its stream, and none, or one of a byte at a
-// time, for the connection (CVE-2019-9511).
+// TestWindowOfTheConnectionNeverOpened requests a body with a large window for its stream, and for the connection none,
+// or one byte at a time (CVE-2019-9511).
 func TestWindowOfTheConnectionNeverOpened(t *testing.T) {
 	for name, step := range map[string]int{"never": 0, "bytes": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestWindowOfTheConnectionNeverOpened(t *testing.T) {
 	}
 }
 
-// TestWindowNeverOpened asks for a body and gives no window, or one of a byte at a time.
+// TestWindowNeverOpened requests a body and opens no window, or one byte at a time.
 func TestWindowNeverOpened(t *testing.T) {
 	for name, step := range map[string]int{"never": 0, "bytes": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestWindowNeverOpened(t *testing.T) {
 	}
 }
 
-// TestSlowWindowIsBorneWhileItMakesProgress opens a window at a little more than the least rate.
+// TestSlowWindowIsBorneWhileItMakesProgress opens a window slightly faster than the minimum rate.
 func TestSlowWindowIsBorneWhileItMakesProgress(t *testing.T) {
 	inRaw(t, nil, func(x *exchange) { x.respond(200, strings.Repeat("x", 60_000)) }, func(r *raw) {
 		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))

@@ -17,9 +17,9 @@ type Hooks struct {
 	// called. Fields that are not known yet are zero.
 	Began func(Access)
 
-	// Ended is called once for each exchange at its end: for every one that Began was called for, and for every one
-	// that no handler has seen, whose Kind is [Refused]. HTTP/2 streams that are reset because their head is malformed
-	// or because there are too many are not exchanges.
+	// Ended is called once for each exchange at its end. That includes requests that were not passed to a handler, for
+	// which Began was not called and whose Kind is [Refused]. HTTP/2 streams that are reset because their head is
+	// malformed or because there are too many are not exchanges.
 	Ended func(Access)
 }
 
@@ -29,10 +29,10 @@ type AccessKind uint8
 // The kinds of exchanges. Use Plain ones for a distribution of durations; the durations of the others depend on their
 // handlers and clients.
 const (
-	Plain    AccessKind = iota // it has had a reply
-	Streamed                   // it has had a reply that its handler flushed before the end, or sent as a stream
-	Tunneled                   // its connection, or its stream, has become something else: a WebSocket, a tunnel
-	Refused                    // no handler has seen it
+	Plain    AccessKind = iota // it has been answered
+	Streamed                   // its handler has flushed the reply before the end, or sent it as a stream
+	Tunneled                   // its connection or stream has become a WebSocket or a tunnel
+	Refused                    // it was answered before any handler was called
 )
 
 // String returns the name of the kind in lower case.
@@ -54,9 +54,9 @@ func (k AccessKind) String() string {
 type Access struct {
 	Kind AccessKind
 
-	// Arrived is the time at which the head of the request had arrived. Latency is the time from then until the head of
-	// the reply was written, 0 if it never was. Duration is the time until the end of the exchange; a tunnel ends when
-	// it is closed.
+	// Arrived is the time at which the head of the request arrived. Latency is the time from then until the head of the
+	// reply was written, or 0 if it was not. Duration is the time until the end of the exchange; a tunnel ends when it
+	// is closed.
 	Arrived           time.Time
 	Latency, Duration time.Duration
 

@@ -24,7 +24,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// accesses gathers what hooks are told.
+// accesses collects what the hooks receive.
 type accesses struct {
 	mu           sync.Mutex
 	began, ended []Access
@@ -45,7 +45,7 @@ func (a *accesses) hooks() *Hooks {
 	}
 }
 
-// accessOf returns what the hooks are told while exchange talks to a server, until that is over.
+// accessOf runs exchange against a server and returns what the hooks have received once that is over.
 func accessOf(t *testing.T, cfg Config, handler http.Handler, exchange func(t *testing.T, addr string)) *accesses {
 	t.Helper()
 	seen := &accesses{}
@@ -60,7 +60,7 @@ func sends(raw string) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) { rawReply(t, addr, raw) }
 }
 
-// asks is sends of a client that stays until it has the reply: its handler may look whether it does.
+// asks is sends for a client that stays until it has the reply, because its handler may watch for a disconnect.
 func asks(raw string) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) {
 		nc, in := dial(t, addr)
@@ -94,7 +94,7 @@ func flushed1(w http.ResponseWriter) {
 
 var errBoom = errors.New("boom")
 
-// endings are all ways in which an exchange of HTTP/1 ends.
+// endings are all ways in which an HTTP/1 exchange ends.
 var endings = []struct {
 	name     string
 	cfg      Config
@@ -200,7 +200,7 @@ func fails(t *testing.T, err error) {
 	require.Error(t, err)
 }
 
-// requireAccess compares what can be foretold.
+// requireAccess compares the members that are predictable.
 func requireAccess(t *testing.T, want, got Access, fail func(*testing.T, error)) {
 	t.Helper()
 	require.Equal(t, want.Kind, got.Kind, got)
@@ -243,7 +243,7 @@ func TestHooksAreToldOnceOfEveryExchange(t *testing.T) {
 	}
 }
 
-// TestReplyThatWasOverruledIsNoneOfTheHandlers has requests whose bodies are malformed, which the handlers answer with 200.
+// TestReplyThatWasOverruledIsNoneOfTheHandlers sends requests with malformed bodies to handlers that answer 200.
 func TestReplyThatWasOverruledIsNoneOfTheHandlers(t *testing.T) {
 	for name, reply := range map[string]func(w http.ResponseWriter, r *http.Request){
 		"short": func(w http.ResponseWriter, r *http.Request) {
@@ -268,7 +268,7 @@ func TestReplyThatWasOverruledIsNoneOfTheHandlers(t *testing.T) {
 	}
 }
 
-// over2 has a client of HTTP/2 do something with a stream.
+// over2 uses a stream with an HTTP/2 client.
 func over2(head []http2.Field, end bool, act func(t *testing.T, s *http2.Stream)) func(t *testing.T, addr string) {
 	return func(t *testing.T, addr string) {
 		c := h2conn(t, addr)
@@ -279,7 +279,7 @@ func over2(head []http2.Field, end bool, act func(t *testing.T, s *http2.Stream)
 	}
 }
 
-// hears reads the reply to its end, whatever that is.
+// hears reads the reply to its end, with or without an error.
 func hears(t *testing.T, s *http2.Stream) {
 	for p := make([]byte, 1000); ; {
 		if _, err := s.In.Read(t.Context(), p); err != nil {
@@ -337,7 +337,7 @@ func TestHooksAreToldOnceOfEveryExchangeOverHTTP2(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			_, _ = chanio.Transfer(r.Context(), tunnel.In, tunnel.Out) // until the client ends its side
+			_, _ = chanio.Transfer(r.Context(), tunnel.In, tunnel.Out) // until the client closes its side
 			_ = tunnel.Close()
 		}, exchange: over2([]http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false,
 			func(t *testing.T, s *http2.Stream) {
@@ -464,7 +464,7 @@ func TestHeadThatIsTooSlowIsToldToTheHooks(t *testing.T) {
 	require.Equal(t, Refused, seen.ended[0].Kind)
 }
 
-// TestAccessHasTheTimesOfTheExchange has a handler that waits twice in a bubble, whose clock is exact.
+// TestAccessHasTheTimesOfTheExchange has a handler that waits twice in a synctest bubble, where time is exact.
 func TestAccessHasTheTimesOfTheExchange(t *testing.T) {
 	seen := &accesses{}
 	inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -514,7 +514,7 @@ func TestWebSocketIsATunnelOf101(t *testing.T) {
 	require.Positive(t, seen.ended[0].Sent)
 }
 
-// TestWebSocketHandlersAreToldOnceToTheHooks has a handler that goes on in a goroutine of its own.
+// TestWebSocketHandlersAreToldOnceToTheHooks has a handler that continues in another goroutine.
 func TestWebSocketHandlersAreToldOnceToTheHooks(t *testing.T) {
 	const ask = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -531,7 +531,7 @@ func TestWebSocketHandlersAreToldOnceToTheHooks(t *testing.T) {
 		require.Len(t, seen.began, 1, name)
 		require.Equal(t, Tunneled, seen.ended[0].Kind)
 		require.Equal(t, 101, seen.ended[0].Status)
-		if name != "return" { // then the client's way of leaving is told
+		if name != "return" { // otherwise Err reports how the client left
 			var panicked *chanio.PanicError
 			require.ErrorAs(t, seen.ended[0].Err, &panicked, name)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asker sends the same request again and again and reads the reply, without allocations of its own.
+// asker sends the same request repeatedly and reads the replies, without allocating.
 type asker struct {
 	nc  net.Conn
 	in  *bufio.Reader
@@ -27,7 +27,7 @@ func (a *asker) ask() {
 	a.hear(1)
 }
 
-// hear reads replies.
+// hear reads n replies.
 func (a *asker) hear(n int) {
 	for range n {
 		a.hearOne()
@@ -58,8 +58,9 @@ func sayTyped(w http.ResponseWriter, _ *http.Request) {
 
 var plain = []string{"text/plain"}
 
-// TestRequestCostsFewAllocations counts what a request and its reply cost: the request with its writer, its URL, its context,
-// the copy of its head, its header of two parts and that one's values, and the two parts of the writer's header. (net/http: 19.)
+// TestRequestCostsFewAllocations counts the allocations for a request and its reply: the request with its writer, its
+// URL, its context, the copy of its head, the two of its header and its values, and the two of the writer's header.
+// (net/http: 19.)
 func TestRequestCostsFewAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

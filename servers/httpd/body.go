@@ -14,12 +14,12 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// requestBody is the Body of one request. Reads of several goroutines queue.
+// requestBody is the Body of one request. Concurrent Reads are served one after another.
 type requestBody struct {
 	conn *conn
 	resp *response
 	req  *http.Request
-	bad  atomic.Int32 // the status that is called for by what is wrong with the message, or 0
+	bad  atomic.Int32 // the status for what is wrong with the message, or 0
 	bodyState
 }
 
@@ -38,7 +38,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 
 func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.io, p) }
 
-// readContext is Read that ctx bounds: if it ends first the call has taken nothing, and the body goes on.
+// readContext is Read with a ctx. If ctx ends first, nothing is read and the body remains usable.
 func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,10 +67,10 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 // invite sends 100 Continue.
 func (b *requestBody) invite() {
 	p := append(b.conn.sink.Begin(), "HTTP/1.1 100 Continue\r\n\r\n"...)
-	_ = b.conn.sink.End(b.conn.io, p, nil) // the Read that follows fails too
+	_ = b.conn.sink.End(b.conn.io, p, nil) // if it fails, the Read that follows fails too
 }
 
-// took notes what a read returned.
+// took records what a read returned.
 func (b *requestBody) took(n int, err error) (int, error) {
 	c := b.conn
 	n, err = b.boundLocked(n, err)
@@ -81,13 +81,13 @@ func (b *requestBody) took(n int, err error) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.readDeadline().IsZero():
-		return n, err // it was the handler's, who may move it
+		return n, err // not kept: the deadline is the handler's, which may extend it
 	}
 	b.err = b.blamed(err)
 	return n, b.err
 }
 
-// blamed returns an error of reading as the handler gets it: what is wrong with the message is the client's fault.
+// blamed wraps an error of reading for the handler. A malformed message is the client's fault.
 func (b *requestBody) blamed(err error) error {
 	var broken *http1.Error
 	switch {
@@ -100,8 +100,8 @@ func (b *requestBody) blamed(err error) error {
 	return err
 }
 
-// fault returns the status that is called for if the body, as far as it was read, is malformed or ended too early, or 0.
-// It does not wait for a Read.
+// fault returns the status to send if the body, as far as it was read, is malformed or ended too early, otherwise 0. It
+// does not wait for a Read.
 func (b *requestBody) fault() int {
 	if b == nil {
 		return 0
@@ -109,14 +109,14 @@ func (b *requestBody) fault() int {
 	return int(b.bad.Load())
 }
 
-// end notes the end of the body, after which the connection may be watched.
+// end records the end of the body. From then on the connection may be watched.
 func (b *requestBody) end() {
 	b.over = true
 	mergeTrailers(b.req, b.conn.body.Trailers())
 	b.conn.watch.allow(b.conn)
 }
 
-// Close makes reading fail. What is left is dropped when the reply begins or the handler returns.
+// Close makes further Reads fail. The rest of the body is dropped when the reply starts or the handler returns.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,8 +124,8 @@ func (b *requestBody) Close() error {
 	return nil
 }
 
-// settle reads and drops what is left, and reports whether the connection may go on behind it. It is called before a reply
-// begins, so that a client that sends all before it reads gets it.
+// settle reads and drops the rest of the body, and reports whether the connection can be reused. It is called before a
+// reply starts, so that a client that sends everything before it reads receives the reply.
 func (b *requestBody) settle() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,7 +148,7 @@ func (b *requestBody) settle() bool {
 	return true
 }
 
-// status returns the status that the body's error calls for, or 0.
+// status returns the status for the error of the body, or 0.
 func (b *requestBody) status() int {
 	if b == nil {
 		return 0

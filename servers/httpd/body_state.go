@@ -11,21 +11,21 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// bodyState is what the bodies of both versions have in common.
+// bodyState is the state that HTTP/1 and HTTP/2 bodies share.
 type bodyState struct {
 	asked invitation
 
 	mu      sync.Mutex
-	waited  time.Duration // of all Reads, if there is a Config.MinBodyRate
+	waited  time.Duration // by all Reads together, if there is a Config.MinBodyRate
 	limited bool
-	limit   int64        // how long it may be
-	got     atomic.Int64 // of it
+	limit   int64        // the maximum length
+	got     atomic.Int64 // bytes read
 	closed  bool
-	over    bool  // at its end
+	over    bool  // at the end
 	err     error // sticky
 }
 
-// readyLocked returns what a Read into p returns without reading, if read is false.
+// readyLocked reports whether a Read into p must read. If not, the Read returns 0 and err.
 func (b *bodyState) readyLocked(p []byte) (read bool, err error) {
 	switch {
 	case b.closed:
@@ -38,7 +38,7 @@ func (b *bodyState) readyLocked(p []byte) (read bool, err error) {
 	return len(p) > 0, nil
 }
 
-// boundLocked counts what a read has brought, and cuts off what is beyond the limit, if there is one.
+// boundLocked counts the bytes of a read and cuts off those beyond the limit, if there is one.
 func (b *bodyState) boundLocked(n int, err error) (int, error) {
 	beyond := b.got.Add(int64(n)) - b.limit
 	if !b.limited || beyond <= 0 {
@@ -50,7 +50,7 @@ func (b *bodyState) boundLocked(n int, err error) (int, error) {
 // configure sets Config.MaxBody.
 func (b *bodyState) configure(limit int64) { b.limited, b.limit = limit > 0, limit }
 
-// bound limits the body to n bytes, what was read before included, unless it is limited to less.
+// bound limits the body to n bytes, including those already read, unless its limit is lower.
 func (b *bodyState) bound(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,16 +59,16 @@ func (b *bodyState) bound(n int64) {
 	}
 }
 
-// rateFrom is how long Reads may wait before Config.MinBodyRate counts.
+// rateFrom is how long Reads may wait before Config.MinBodyRate applies.
 const rateFrom = 5 * time.Second
 
-// patienceLocked returns how long a Read may wait whose client sends rate bytes a second at least.
+// patienceLocked returns how long a Read may wait for a client that must send at least rate bytes per second.
 func (b *bodyState) patienceLocked(rate int) time.Duration {
 	earned := time.Duration(float64(b.got.Load()) / float64(rate) * float64(time.Second))
 	return max(0, rateFrom+earned-b.waited)
 }
 
-// failure returns what is wrong with the body, or nil.
+// failure returns the error of the body, or nil.
 func (b *bodyState) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -65,5 +65,5 @@ func TestEndOfTheContextAbortsWhatOutlivesTheShutdownTimeout(t *testing.T) {
 	nc, _ := dial(t, addr)
 	_, err := io.WriteString(nc, getLine)
 	require.NoError(t, err)
-	awaitIn(t, entered) // the test's end then ends the context, and Serve returns
+	awaitIn(t, entered) // the end of the test ends the context, and Serve returns
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// page tries what a browser does with WebSockets and events, and posts the results.
+// page uses WebSockets and events as browsers do, and posts the results.
 const page = `<!doctype html><meta charset="utf-8"><script>
 const url = location.href.replace("http", "ws");
 const open = (path, ...rest) => new Promise((ok, no) => {
@@ -57,7 +57,7 @@ const closed = s => new Promise(ok => s.onclose = e => ok([e.code, e.reason, e.w
 })().then(r => fetch("done", {method: "POST", body: JSON.stringify(r)}), err => fetch("done", {method: "POST", body: JSON.stringify({error: String(err)})}));
 </script>`
 
-// chromium returns the path of the browser. Without it the test is skipped, unless WEIR_REQUIRE=1.
+// chromium returns the path of the browser. If there is none, it skips the test, or fails it with WEIR_REQUIRE=1.
 func chromium(t *testing.T) string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -134,7 +134,8 @@ func TestABrowserUnderstandsOurWebSocketsAndEvents(t *testing.T) {
 	}, got)
 }
 
-// profile returns a directory for a browser. Children of the browser write to it for a moment after it was killed.
+// profile returns a directory for a browser. Child processes of the browser write to it for a moment after it was
+// killed.
 func profile(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "browser")
 	require.NoError(t, err)

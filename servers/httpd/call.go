@@ -6,14 +6,14 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// call calls the handler. It returns false if that panicked, having cut the connection.
+// call calls the handler. If the handler panics, call aborts the connection and returns false.
 func (c *conn) call() (ok bool) {
 	defer func() {
 		if ok {
 			return
 		}
 		switch v := recover(); {
-		case v == nil: // runtime.Goexit, which the listener takes care of
+		case v == nil: // runtime.Goexit, which the listener handles
 			c.note(chanio.Recovered(nil))
 		case c.taker != nil:
 			c.panicked(*c.taker, v)
@@ -26,7 +26,7 @@ func (c *conn) call() (ok bool) {
 	return true
 }
 
-// route returns who answers r. expects says that its client waits for 100 Continue.
+// route returns the handler for r. expects reports whether the client waits for 100 Continue.
 func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	s := c.srv
 	switch {
@@ -40,20 +40,20 @@ func (c *conn) route(expects bool, r *http.Request) http.Handler {
 	return s.counted
 }
 
-// enter counts a request, and reports whether there are not more than Config.MaxConcurrent. Without that limit nothing is
-// counted: processors would take turns at the counter.
+// enter counts a request, and reports whether it is within Config.MaxConcurrent. Without that limit nothing is counted,
+// which avoids contention on the counter.
 func (s *Server) enter() bool {
 	return s.cfg.MaxConcurrent <= 0 || s.running.Add(1) <= int64(s.cfg.MaxConcurrent)
 }
 
-// leave counts a request as over that enter has counted.
+// leave undoes enter.
 func (s *Server) leave() {
 	if s.cfg.MaxConcurrent > 0 {
 		s.running.Add(-1)
 	}
 }
 
-// counted counts a request as over when its handler has returned.
+// counted is a handler that calls leave when the one below has returned.
 type counted struct {
 	srv     *Server
 	handler http.Handler
@@ -64,10 +64,10 @@ func (h counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.handler.ServeHTTP(w, r)
 }
 
-// answerOptions answers for the server as a whole, as net/http does.
+// answerOptions answers OPTIONS * as net/http does.
 func answerOptions(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }
 
-// continueThen asks Config.Continue before the handler.
+// continueThen calls Config.Continue before the handler.
 func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Continue(w, r) {
 		s.handler.ServeHTTP(w, r)
@@ -78,7 +78,7 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// panicked ends the connection of a handler that panicked.
+// panicked ends the connection after its handler has panicked.
 func (c *conn) panicked(line requestLine, v any) {
 	failure := c.srv.panicked(c.remote, line, v)
 	c.note(failure)
@@ -87,7 +87,7 @@ func (c *conn) panicked(line requestLine, v any) {
 	}
 }
 
-// panicked logs that a handler panicked.
+// panicked logs the panic of a handler.
 func (s *Server) panicked(remote string, line requestLine, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {

@@ -28,8 +28,8 @@ func classSized(length, body string) string {
 	return classPost("Content-Length: "+length+"\r\n", body)
 }
 
-// framingClasses are requests by which the end of a message may be mistaken, and the statuses of the replies to them and to
-// the request behind them, which a refusal is the end of.
+// framingClasses are requests with ambiguous framing, and the statuses of the replies to them and to the request that
+// follows. A refusal is the last reply.
 var framingClasses = []struct{ name, raw, want string }{
 	{"a length", classSized("5", "hello"), "200 200"},
 	{"a length of 0", classSized("0", ""), "200 200"},
@@ -186,8 +186,8 @@ var headClasses = []struct{ name, raw, want string }{
 	{"long extension", classChunked("5;a=" + strings.Repeat("b", 100000) + "\r\nhello\r\n0\r\n\r\n"), "400"},
 }
 
-// careless answers like the servers that suites test: every method, POST with its body, no look at errors. It counts the
-// requests for /evil.
+// careless answers like the servers that test suites expect: every method, POST with its body, and without checking
+// errors. It counts the requests for /evil.
 func careless(evils *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch body, _ := io.ReadAll(r.Body); {
@@ -204,7 +204,7 @@ func careless(evils *atomic.Int64) http.HandlerFunc {
 	}
 }
 
-// heedless answers without a look at the body.
+// heedless answers without reading the body.
 func heedless(evils *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -216,7 +216,7 @@ func heedless(evils *atomic.Int64) http.HandlerFunc {
 	}
 }
 
-// replyingCalls answers by a form of this package, which is given the error of reading.
+// replyingCalls answers with Reply, which receives the error of reading.
 func replyingCalls(evils *atomic.Int64) http.Handler {
 	return Reply(func(_ context.Context, r *http.Request) (Response, error) {
 		if r.URL.Path == "/evil" {
@@ -230,7 +230,7 @@ func replyingCalls(evils *atomic.Int64) http.Handler {
 	})
 }
 
-// natively does the same without net/http.
+// natively does the same in a native handler.
 func natively(evils *atomic.Int64) func(context.Context, Exchange) error {
 	return func(ctx context.Context, x Exchange) error {
 		if x.Target() == "/evil" {
@@ -249,7 +249,7 @@ func natively(evils *atomic.Int64) func(context.Context, Exchange) error {
 
 var statusPattern = regexp.MustCompile(`HTTP/1\.1 ([0-9]{3}) `)
 
-// statuses returns those of all replies in what came back.
+// statuses returns the statuses of all replies in raw.
 func statuses(raw string) string {
 	var all []string
 	for _, m := range statusPattern.FindAllStringSubmatch(raw, -1) {
@@ -258,7 +258,7 @@ func statuses(raw string) string {
 	return strings.Join(all, " ")
 }
 
-// TestEveryClassOfInputHasItsAnswer sends each class with another request behind it, whatever the handler is.
+// TestEveryClassOfInputHasItsAnswer sends each class followed by another request, to every kind of handler.
 func TestEveryClassOfInputHasItsAnswer(t *testing.T) {
 	var evils atomic.Int64
 	native, over := startNative(t, natively(&evils), nil)
@@ -281,7 +281,7 @@ func TestEveryClassOfInputHasItsAnswer(t *testing.T) {
 	}
 }
 
-// TestABrokenPrefaceIsRefusedInTheVersionThatItBegins sends what begins as a connection of HTTP/2 does and goes on otherwise.
+// TestABrokenPrefaceIsRefusedInTheVersionThatItBegins sends the start of an HTTP/2 preface followed by other bytes.
 func TestABrokenPrefaceIsRefusedInTheVersionThatItBegins(t *testing.T) {
 	const broken = "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"
 	var evils atomic.Int64
@@ -294,7 +294,7 @@ func TestABrokenPrefaceIsRefusedInTheVersionThatItBegins(t *testing.T) {
 	require.Zero(t, evils.Load())
 }
 
-// TestClassesOfFramingHaveOneAnswerAtAnyCut sends them in two pieces, the second when the server has seen the first.
+// TestClassesOfFramingHaveOneAnswerAtAnyCut sends them in two pieces, the second after the server has read the first.
 func TestClassesOfFramingHaveOneAnswerAtAnyCut(t *testing.T) {
 	var evils atomic.Int64
 	inBubble(t, careless(&evils), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
@@ -303,10 +303,10 @@ func TestClassesOfFramingHaveOneAnswerAtAnyCut(t *testing.T) {
 			for at := 1; at < len(raw); at++ {
 				evils.Store(0)
 				nc, in := dial()
-				_, _ = io.WriteString(nc, raw[:at]) // fails if the server has seen enough
+				_, _ = io.WriteString(nc, raw[:at]) // fails if the server has refused already
 				synctest.Wait()
 				_, _ = io.WriteString(nc, raw[at:])
-				require.NoError(t, nc.SetReadDeadline(time.Now().Add(5*time.Second))) // of the bubble
+				require.NoError(t, nc.SetReadDeadline(time.Now().Add(5*time.Second))) // in the bubble's time
 				got, _ := io.ReadAll(in)
 				require.NoError(t, nc.Close())
 				require.Equal(t, c.want, statuses(string(got)), "%s, cut at %d", c.name, at)
@@ -316,7 +316,7 @@ func TestClassesOfFramingHaveOneAnswerAtAnyCut(t *testing.T) {
 	})
 }
 
-// TestUnfinishedRequestsAreWaitedFor has a server that answers nothing before it has everything.
+// TestUnfinishedRequestsAreWaitedFor requires the server not to answer an incomplete request.
 func TestUnfinishedRequestsAreWaitedFor(t *testing.T) {
 	var evils atomic.Int64
 	inBubble(t, careless(&evils), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {

@@ -51,7 +51,7 @@ type CodingWriter interface {
 func Gzip(level int) Coding {
 	checkLevel("Gzip", level)
 	return stdCoding{"gzip", func(w io.Writer) CodingWriter {
-		z, _ := gzip.NewWriterLevel(w, level) // which was checked
+		z, _ := gzip.NewWriterLevel(w, level) // the level has been checked
 		return z
 	}}
 }
@@ -60,7 +60,7 @@ func Gzip(level int) Coding {
 func Deflate(level int) Coding {
 	checkLevel("Deflate", level)
 	return stdCoding{"deflate", func(w io.Writer) CodingWriter {
-		z, _ := zlib.NewWriterLevel(w, level) // which was checked
+		z, _ := zlib.NewWriterLevel(w, level) // the level has been checked
 		return z
 	}}
 }
@@ -80,9 +80,9 @@ func (c stdCoding) Name() string                       { return c.name }
 func (c stdCoding) NewWriter(w io.Writer) CodingWriter { return c.new(w) }
 
 // Compress returns a handler that compresses the replies of next with a coding that the client accepts. Such a reply
-// has Content-Encoding and Vary, no Content-Length, and a weak ETag, if any. Not compressed are replies that are short,
-// partial or of other media types, that have a Content-Encoding or Cache-Control: no-transform, and those of a handler
-// that called [NoCompression].
+// has Content-Encoding and Vary, no Content-Length, and a weak ETag, if any. Replies that are short, partial or of
+// other media types, that have a Content-Encoding or Cache-Control: no-transform, or whose handler called
+// [NoCompression], are not compressed.
 //
 // Flushed data is sent at once, compressed. If a reply contains both a secret and text chosen by an attacker, its
 // length reveals the secret (BREACH): call NoCompression for such replies. cfg may be nil.
@@ -136,16 +136,16 @@ func isCompressible(mediaType string) bool {
 	}, mediaType)
 }
 
-// compressor is what Compress returns.
+// compressor is the handler that Compress returns.
 type compressor struct {
 	next  http.Handler
 	cfg   CompressConfig
-	pools []sync.Pool // of CodingWriters, by coding
+	pools []sync.Pool // of CodingWriters, one for each coding
 }
 
 func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead, length: -1}
-	h.next.ServeHTTP(c, r) // behind a panic nothing is finished
+	h.next.ServeHTTP(c, r) // not deferred: after a panic nothing is finished
 	if err := c.finish(); err != nil {
 		if r.Context().Err() == nil {
 			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
@@ -154,7 +154,7 @@ func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// choose returns the number of the coding that the client of r likes best, or -1.
+// choose returns the index of the coding that the client of r prefers, or -1.
 func (h *compressor) choose(r *http.Request) int {
 	accepted := r.Header.Values("Accept-Encoding")
 	best, chosen := max(1, quality(accepted, "identity")), -1
@@ -166,7 +166,7 @@ func (h *compressor) choose(r *http.Request) int {
 	return chosen
 }
 
-// compressWriter is an http.ResponseWriter that compresses. It keeps the first bytes until it knows whether to.
+// compressWriter is an http.ResponseWriter that compresses. It buffers the first bytes until it decides whether to.
 type compressWriter struct {
 	http.ResponseWriter
 	h      *compressor
@@ -177,12 +177,12 @@ type compressWriter struct {
 	status  int // 0 until WriteHeader
 	kept    []byte
 	decided bool
-	packer  CodingWriter // nil if the body goes as it is
-	length  int64        // that the handler has declared for what is packed, or -1
-	written int64        // of it
+	packer  CodingWriter // nil if the body is not compressed
+	length  int64        // that the handler declared for the compressed body, or -1
+	written int64        // bytes of it
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (c *compressWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *compressWriter) WriteHeader(status int) {
@@ -226,7 +226,7 @@ func (c *compressWriter) pass(p []byte) (int, error) {
 	return c.packer.Write(p)
 }
 
-// ReadFrom leaves a body that is not compressed to what lies below, which may have the kernel send it.
+// ReadFrom passes a body that is not compressed to the underlying writer, which may let the kernel send it.
 func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 	if c.status == 0 && c.Header().Get("Content-Length") != "" {
 		c.WriteHeader(http.StatusOK)
@@ -237,7 +237,7 @@ func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(onlyWriter{c}, src)
 }
 
-// decideWith decides, given that p follows what is kept, and passes on what is kept.
+// decideWith decides, given that p follows the buffered bytes, and writes the buffered bytes.
 func (c *compressWriter) decideWith(p []byte) error {
 	if len(c.Header().Values("Content-Type")) == 0 {
 		sniffed := p
@@ -255,8 +255,7 @@ func (c *compressWriter) decideWith(p []byte) error {
 	return err
 }
 
-// decide decides whether to compress, and writes the head. large says that the body is long enough, as far as it is
-// known.
+// decide decides whether to compress, and writes the head. large reports whether the body is known to reach MinSize.
 func (c *compressWriter) decide(large bool) {
 	c.decided = true
 	h := c.Header()
@@ -271,13 +270,13 @@ func (c *compressWriter) decide(large bool) {
 	c.ResponseWriter.WriteHeader(c.status)
 }
 
-// mayCompress reports whether a reply with this header would be compressed for some client.
+// mayCompress reports whether a reply with header h would be compressed for some client.
 func (c *compressWriter) mayCompress(h http.Header) bool {
 	if c.off || h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || hasDirective(h, "no-transform") {
 		return false
 	}
 	if c.status == http.StatusNotModified {
-		return true // as the reply with a body would be
+		return true // like the reply with a body
 	}
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < int64(c.h.cfg.MinSize) {
 		return false
@@ -297,7 +296,7 @@ func hasDirective(h http.Header, directive string) bool {
 	return false
 }
 
-// begin makes the header that of a compressed reply, and the writer.
+// begin sets the header fields of a compressed reply and creates the writer.
 func (c *compressWriter) begin(h http.Header) {
 	coding := c.h.cfg.Codings[c.coding]
 	h.Set("Content-Encoding", coding.Name())
@@ -318,17 +317,17 @@ func (c *compressWriter) begin(h http.Header) {
 	c.packer = coding.NewWriter(c.ResponseWriter)
 }
 
-// weakenTag makes an ETag weak: the compressed bytes are not the same.
+// weakenTag makes an ETag weak, because the compressed bytes differ.
 func weakenTag(h http.Header) {
 	if tag := h.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
 		h.Set("Etag", "W/"+tag)
 	}
 }
 
-// Flush is FlushError without the error.
+// Flush calls FlushError and ignores the error.
 func (c *compressWriter) Flush() { _ = c.FlushError() }
 
-// FlushError sends what was written, compressed if it is to be.
+// FlushError sends what was written, compressed if the reply is.
 func (c *compressWriter) FlushError() error {
 	if c.status == 0 {
 		c.WriteHeader(http.StatusOK)
@@ -346,7 +345,7 @@ func (c *compressWriter) FlushError() error {
 	return http.NewResponseController(c.ResponseWriter).Flush()
 }
 
-// decideFlushed decides for a body of which more is to come.
+// decideFlushed decides for a body that is flushed before its end.
 func (c *compressWriter) decideFlushed() error {
 	if len(c.kept) > 0 {
 		return c.decideWith(nil)
@@ -369,13 +368,13 @@ func (c *compressWriter) finish() (err error) {
 			_, err = c.ResponseWriter.Write(c.kept)
 		}
 		if errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) {
-			err = nil // the handler's mistake, as without Compress
+			err = nil // an error of the handler, as without Compress
 		}
 		return err
 	case c.packer == nil:
 		return nil
 	case c.written < c.length:
-		return errShort // the length is not sent, so that the client could not tell
+		return errShort // Content-Length is not sent, so the client could not detect it
 	}
 	if err = c.packer.Close(); err == nil {
 		c.packer.Reset(io.Discard)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A handler that breaks off within the length that it has declared does not look as if it had finished.
+// A reply that ends before the declared length does not look complete.
 func TestCompressedReplyShorterThanDeclaredIsCut(t *testing.T) {
 	handler := Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// validators are what conditions of a request are compared with: RFC 9110 8.8.
+// validators are the validators of a reply, with which the conditions of a request are compared: RFC 9110 8.8.
 type validators struct {
 	etag     string
 	modified time.Time
 }
 
-// validatorsOf returns those that a header says.
+// validatorsOf returns the validators in a header.
 func validatorsOf(h http.Header) validators {
 	v := validators{etag: h.Get("Etag")}
 	v.modified, _ = http.ParseTime(h.Get("Last-Modified"))
 	return v
 }
 
-// precondition returns the status by which a GET or HEAD is answered instead of with the content, 0 for none, and whether a
-// Range field counts. The order is that of RFC 9110 13.2.2.
+// precondition evaluates the conditions of a GET or HEAD request in the order of RFC 9110 13.2.2. instead is the status
+// to answer without the content, or 0. ranges reports whether a Range field applies.
 func precondition(r *http.Request, v validators) (instead int, ranges bool) {
 	if v.etag == "" && v.modified.IsZero() {
 		return 0, r.Header.Get("If-Range") == ""
@@ -44,7 +44,7 @@ func precondition(r *http.Request, v validators) (instead int, ranges bool) {
 	return 0, rangesFit(h.Get("If-Range"), v)
 }
 
-// rangesFit reports whether If-Range lets a Range count: RFC 9110 13.1.5.
+// rangesFit reports whether If-Range permits a Range: RFC 9110 13.1.5.
 func rangesFit(field string, v validators) bool {
 	if field == "" {
 		return true
@@ -56,7 +56,7 @@ func rangesFit(field string, v validators) bool {
 	return err == nil && !v.modified.IsZero() && t.Equal(v.modified.Truncate(time.Second))
 }
 
-// after reports whether modified is later than the date of a field; false if either is missing.
+// after reports whether modified is later than the date of a field. It returns false if either is missing.
 func after(modified time.Time, field string) bool {
 	t, err := http.ParseTime(field)
 	return err == nil && !modified.IsZero() && modified.Truncate(time.Second).After(t)
@@ -67,7 +67,7 @@ func notAfter(modified time.Time, field string) bool {
 	return err == nil && !modified.IsZero() && !modified.Truncate(time.Second).After(t)
 }
 
-// matches reports whether a list of entity tags has one that matches etag. An asterisk matches whatever exists.
+// matches reports whether a list of entity tags contains etag. An asterisk matches every tag.
 func matches(fields []string, etag string, match func(a, b string) bool) bool {
 	list := strings.Trim(strings.Join(fields, ","), " \t")
 	if list == "*" {
@@ -85,7 +85,7 @@ func matches(fields []string, etag string, match func(a, b string) bool) bool {
 	return false
 }
 
-// cutTag returns the entity tag that s begins with, or "", and what follows.
+// cutTag returns the entity tag at the start of s, or "", and the rest.
 func cutTag(s string) (tag, rest string) {
 	start := len(s) - len(strings.TrimPrefix(s, "W/"))
 	if start >= len(s) || s[start] != '"' {
@@ -105,7 +105,7 @@ func weakMatch(a, b string) bool {
 	return b != "" && strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }
 
-// answerCondition answers without the content.
+// answerCondition sends the reply without the content.
 func answerCondition(w http.ResponseWriter, status int) error {
 	h := w.Header()
 	h.Del("Content-Type")

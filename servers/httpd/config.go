@@ -76,8 +76,8 @@ type Config struct {
 	// HTTP2 configures HTTP/2 connections.
 	HTTP2 HTTP2Config
 
-	// MaxRequests limits the requests on a connection. With HTTP/2 a few more are served, which are on their way when
-	// the client is told. 0 means no limit.
+	// MaxRequests limits the requests on a connection. With HTTP/2 a few more are served, which the client sent before
+	// it learned of the limit. 0 means no limit.
 	MaxRequests int
 
 	// MaxConcurrent limits the requests served at once. Further ones are passed to Rejected. 0 means no limit.
@@ -180,7 +180,7 @@ type HTTP2Config struct {
 	PingAfter, PingTimeout time.Duration
 }
 
-// complete returns cfg with the defaults in the place of zeros.
+// complete returns cfg with defaults in place of zeros.
 func (cfg *Config) complete() Config {
 	var c Config
 	if cfg != nil {
@@ -220,7 +220,7 @@ func (cfg *Config) limits() http1.Limits {
 	return l
 }
 
-// earlier returns the earlier of two deadlines, of which either may be none.
+// earlier returns the earlier of two deadlines. A zero Time is no deadline.
 func earlier(a, b time.Time) time.Time {
 	switch {
 	case a.IsZero():

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// lockedRecorder is a recorder that may be looked at meanwhile.
+// lockedRecorder is a recorder that is safe for concurrent use.
 type lockedRecorder struct {
 	mu  sync.Mutex
 	rec *httptest.ResponseRecorder

@@ -19,70 +19,71 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and goes on to the next one.
+// conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and repeats.
 type conn struct {
 	*serving
-	ctx  context.Context // that of the handler of the listener, with the values of the connection
+	ctx  context.Context // the listener handler's, with the values of the connection
 	nc   *chanio.Conn
 	up   chanio.Upstream[[]byte]
 	src  chanio.ByteSource
 	sink chanio.ByteSink
 
-	*parsing // nil while the connection waits for a request, and once it was hijacked
+	*parsing // nil while the connection waits for a request, and after a hijack
 	watch    watch
 
 	remote string
 	secure *tls.ConnectionState
 
-	current  atomic.Pointer[requestContext] // of the request that is being served
+	current  atomic.Pointer[requestContext] // the request in progress
 	state    atomic.Int32                   // isIdle, isBusy or isTold
 	idling   idling
 	draining atomic.Bool
 	served   int32
 	hijacked bool
-	taker    *requestLine                              // of the request that has hijacked it, for the log
+	taker    *requestLine                              // of the request that hijacked it, for the log
 	next     func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
-	deadline atomic.Pointer[time.Time]                 // for reading, of the handler's own
-	undrain  func() bool                               // takes back that drain is called
+	deadline atomic.Pointer[time.Time]                 // for reading, set by the handler
+	undrain  func() bool                               // unregisters drain
 
-	h2      *http2.Conn   // of a connection that speaks HTTP/2
-	tunnels *tunnels      // made of its streams
-	taken   *accessRecord // of the request that has taken the connection, if there are Hooks
+	h2      *http2.Conn   // if the connection speaks HTTP/2
+	tunnels *tunnels      // on its streams
+	taken   *accessRecord // of the request that hijacked the connection, if there are Hooks
 }
 
-// serving is what the connections of one Serve have in common.
+// serving is what the connections of one Serve share.
 type serving struct {
 	srv   *Server
-	shown *http.Server    // to handlers
+	shown *http.Server    // passed to handlers
 	io    context.Context // bounds reading and writing
 }
 
-// requestLine is what the log says of a request.
+// requestLine is what the log contains of a request.
 type requestLine struct{ method, target string }
 
 func lineOf(r *http.Request) requestLine { return requestLine{r.Method, r.RequestURI} }
 
-// parsing is what a connection needs for a request of HTTP/1 and its reply.
+// parsing is the memory that a connection needs for a request of HTTP/1 and its reply.
 type parsing struct {
 	head   http1.RequestHead
 	body   http1.Body
 	writer http1.Writer
 
-	asked    *http.Request // what is being served
+	asked    *http.Request // the current request
 	reply    *response
-	exchange exchange // of a native server, instead of these
+	exchange exchange // of a native server, instead of these two
 
-	lines []byte   // field lines of the reply's header, at WriteHeader
-	tail  []byte   // those of its trailers, of a native handler
-	names []string // of a reply's fields
+	lines []byte   // field lines of the reply's header, as of WriteHeader
+	tail  []byte   // field lines of the reply's trailers, of a native handler
+	names []string // field names of the reply
 }
 
-// maxKept is how many bytes of field lines, and how many names, the memory of a parsing has that is used again.
+// maxKept limits the bytes of field lines, and the number of names, in a parsing that is reused.
 const maxKept = 4 << 10
 
 var parsings = sync.Pool{New: func() any { return new(parsing) }}
 
-// idle gives back what only a request needs. The head has been discarded, and nobody reads the body or writes any more.
+// idle returns the parsing to its pool. The head has been discarded, and no goroutine reads the body or writes any
+// more.
 func (c *conn) idle() {
 	p := c.parsing
 	if p == nil {
@@ -100,17 +101,17 @@ func (c *conn) idle() {
 	parsings.Put(p)
 }
 
-// States of a connection, for the one that asks it to finish.
+// The states of a connection. A shutdown asks an idle one to finish.
 const (
 	isBusy int32 = iota
 	isIdle       // waits for a request
-	isTold       // waited when it was told to finish
+	isTold       // was idle when asked to finish
 )
 
-// newConn makes a conn of nc. ctx is that of its handler.
+// newConn returns a conn for nc. ctx is the context of the listener's handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 	c := &conn{serving: s, nc: nc}
-	if s.io.Done() != nil { // otherwise the connection ends what it does by itself, and an idle one watches no context
+	if s.io.Done() != nil { // otherwise the end of the connection ends its calls, and an idle one watches no context
 		c.serving = &serving{s.srv, s.shown, ctx}
 	}
 	c.ctx = &connContext{ctx, s, nc}
@@ -123,7 +124,7 @@ func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 	return c
 }
 
-// run serves requests until the connection is to end. What ends it in good order is the caller.
+// run serves requests until the connection should end. The caller closes it gracefully.
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
 	defer func() { c.undrain() }()
@@ -149,7 +150,7 @@ func (c *conn) run() error {
 	return nil
 }
 
-// drain is told that the server shuts down.
+// drain is called when the server shuts down.
 func (c *conn) drain(error) {
 	c.draining.Store(true)
 	if c.state.CompareAndSwap(isIdle, isTold) {
@@ -171,14 +172,14 @@ func (c *conn) await() bool {
 	}
 	c.state.Store(isIdle)
 	if c.draining.Load() {
-		c.nc.EndIn(servers.ErrShutdown) // what has arrived is still read
+		c.nc.EndIn(servers.ErrShutdown) // the bytes that have arrived are still read
 	}
 	inTime := c.fill()
 	c.state.CompareAndSwap(isIdle, isBusy)
 	return inTime
 }
 
-// fill waits for bytes, and reports whether some have come in time.
+// fill waits for bytes, and reports whether any arrived before the deadline.
 func (c *conn) fill() bool {
 	if c.served == 0 || c.srv.cfg.IdleTimeout < 0 {
 		return c.src.Fill(c.io, 1) == nil
@@ -188,13 +189,13 @@ func (c *conn) fill() bool {
 	return c.idling.end(since) && err == nil
 }
 
-// setReadDeadline sets the deadline of the Conn: every Conn of a Listener has deadlines.
+// setReadDeadline sets the read deadline of the Conn. Every Conn of a Listener supports deadlines.
 func (c *conn) setReadDeadline(t time.Time) error {
 	c.idling.bounded.Store(!t.IsZero())
 	return c.nc.SetReadDeadline(t)
 }
 
-// readHead reads the head of a request, and answers an invalid one.
+// readHead reads the head of a request. It answers an invalid one and returns false.
 func (c *conn) readHead() bool {
 	if c.parsing == nil {
 		c.parsing = parsings.Get().(*parsing)
@@ -211,27 +212,27 @@ func (c *conn) readHead() bool {
 		c.served++
 		return true
 	}
-	var broken *http1.Error // which costs an allocation
+	var broken *http1.Error // declared here because it escapes to the heap
 	switch {
 	case errors.As(err, &broken):
 		c.refuseHead(broken.Status, err)
 	case len(c.src.Buffered()) == 0:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.refuseHead(http.StatusRequestTimeout, err)
-	default: // the client has gone within it
+	default: // the client disconnected within the head
 		c.srv.newRecord(&origin{on: c, arrived: time.Now()}).refused(0, err)
 	}
 	return false
 }
 
-// endTaken tells that a connection that was hijacked is over.
+// endTaken calls the hooks when a hijacked connection ends.
 func (c *conn) endTaken() {
 	if c.taken != nil {
 		c.taken.closed()
 	}
 }
 
-// serve serves the request whose head has been read, and reports whether the connection goes on.
+// serve serves the request whose head has been read, and reports whether the connection continues.
 func (c *conn) serve() (goesOn bool) {
 	if c.srv.native != nil {
 		return c.serveNative()
@@ -247,7 +248,7 @@ func (c *conn) serve() (goesOn bool) {
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.srv.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
-	c.head.Discard(c.src) // whose slices are not used any more
+	c.head.Discard(c.src) // its slices are no longer used
 	c.deadline.Store(nil)
 	if status != 0 {
 		c.refuse(status, w.isHead)
@@ -265,7 +266,7 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	c.current.Store(x)
 	defer c.finishRequest(x)
-	c.asked, c.reply = r, w // not on the stack, where a hijacked connection would keep them
+	c.asked, c.reply = r, w // kept here, not on the stack, which a hijacked connection would retain
 	if !c.call() || c.hijacked {
 		return false
 	}
@@ -274,10 +275,10 @@ func (c *conn) serve() (goesOn bool) {
 	return c.reply.finish()
 }
 
-// release lets go of the request of a connection that was hijacked: what the handler needs of it, it has itself.
+// release drops the references to the request of a hijacked connection. The handler holds what it needs.
 func (c *conn) release() {
 	if c.reply == nil {
-		return // of a native server
+		return // a native server has none
 	}
 	line := lineOf(c.asked)
 	c.taker = &line
@@ -288,7 +289,7 @@ func (c *conn) release() {
 	c.asked, c.reply, c.lines, c.names = nil, nil, nil, nil
 }
 
-// finishRequest lets go of the request, also if the handler did not return.
+// finishRequest releases the request. It is called even if the handler did not return.
 func (c *conn) finishRequest(x *requestContext) {
 	x.end(context.Canceled)
 	c.current.Store(nil)
@@ -306,14 +307,14 @@ func (c *conn) finishRequest(x *requestContext) {
 	}
 }
 
-// removeForm removes the files that the handler of r has had a form stored in.
+// removeForm removes the temporary files of a form that the handler of r has parsed.
 func removeForm(r *http.Request) {
 	if r.MultipartForm != nil {
 		_ = r.MultipartForm.RemoveAll() // as net/http does
 	}
 }
 
-// over tells the hooks that the exchange is over.
+// over calls the hooks at the end of the exchange.
 func (w *response) over(x *requestContext) {
 	if w.rec == nil {
 		return
@@ -323,7 +324,7 @@ func (w *response) over(x *requestContext) {
 	}
 	w.rec.fill(&w.output)
 	if w.overruled {
-		w.rec.Sent = 0 // the refusal is the server's
+		w.rec.Sent = 0 // the refusal is not counted
 		if w.body.fault() != 0 {
 			w.rec.note(w.body.failure())
 		}
@@ -331,25 +332,25 @@ func (w *response) over(x *requestContext) {
 	w.rec.ended(x)
 }
 
-// mayGoOn reports whether the connection may serve another request, as far as is known before the handler is called.
+// mayGoOn reports whether the connection may serve another request, as far as that is known before the handler runs.
 func (c *conn) mayGoOn() bool {
 	cfg := &c.srv.cfg
 	return c.head.KeepAlive && !cfg.CloseEach && (cfg.MaxRequests <= 0 || int(c.served) < cfg.MaxRequests) && !c.draining.Load()
 }
 
-// note notes for the hooks why the reply that is under way has failed.
+// note records for the hooks why the current reply has failed.
 func (c *conn) note(err error) {
 	switch {
 	case c.hijacked:
 		c.taken.note(err)
 	case c.reply != nil:
 		c.reply.rec.note(err)
-	default: // of a native server
+	default: // native server
 		c.exchange.writer().rec.note(err)
 	}
 }
 
-// clientGone is told by the watch that the client has ended its side, or is gone.
+// clientGone is called by the watch when the client has closed its side or disconnected.
 func (c *conn) clientGone(x *requestContext, err error) {
 	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
 		return
@@ -357,7 +358,7 @@ func (c *conn) clientGone(x *requestContext, err error) {
 	x.leave()
 }
 
-// readDeadline is the deadline that a handler has set for reading, if any.
+// readDeadline returns the read deadline that a handler has set, or zero.
 func (c *conn) readDeadline() time.Time {
 	if t := c.deadline.Load(); t != nil {
 		return *t

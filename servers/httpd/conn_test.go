@@ -126,7 +126,7 @@ func TestHijackHandsOverWhatHasArrived(t *testing.T) {
 		_, err = w.Write([]byte("x"))
 		_, _, again := w.(http.Hijacker).Hijack()
 		failed <- errors.Join(err, again)
-		go func() { // lives on behind the handler's return
+		go func() { // continues after the handler has returned
 			defer func() { _ = nc.Close() }()
 			_, _ = rw.WriteString("raw\n")
 			_ = rw.Flush()
@@ -160,7 +160,7 @@ func TestShutdownEndsTheInputOfAHijackedConnection(t *testing.T) {
 		nc, _, err := w.(http.Hijacker).Hijack()
 		close(hijacked)
 		if err == nil {
-			_, err = nc.Read(make([]byte, 1)) // within the handler
+			_, err = nc.Read(make([]byte, 1)) // in the handler
 			_ = nc.Close()
 		}
 		ended <- err
@@ -227,11 +227,11 @@ func TestShutdownAbortsAtItsDeadline(t *testing.T) {
 	cause := errors.New("enough")
 	cancel(cause)
 	require.ErrorIs(t, srv.Shutdown(ctx), cause)
-	_, err = io.ReadAll(in) // ends: by a reset, or behind what the handler said when its context ended
+	_, err = io.ReadAll(in) // ends with a reset, or after what the handler wrote when its context ended
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
-// contextOf runs a handler that waits for its context, and returns what it ended with.
+// contextOf runs a handler that waits for the end of its context, and returns the cause.
 func contextOf(t *testing.T, cfg *Config, raw string, leave func(net.Conn)) error {
 	t.Helper()
 	begun, ended, finish := make(chan struct{}), make(chan error, 1), make(chan struct{})
@@ -284,7 +284,7 @@ func TestContextEndsWhenTheHandlerReturns(t *testing.T) {
 		}
 	}), nil)
 	nc, in := dial(t, addr)
-	for range 2 { // the connection goes on
+	for range 2 { // the connection continues
 		_, err := io.WriteString(nc, getLine)
 		require.NoError(t, err)
 		_, err = http.ReadResponse(in, nil)
@@ -295,7 +295,7 @@ func TestContextEndsWhenTheHandlerReturns(t *testing.T) {
 	}
 }
 
-// TestWatchLeavesWhatItReads has a handler ask for Done while further requests arrive.
+// TestWatchLeavesWhatItReads has a handler call Done while further requests arrive.
 func TestWatchLeavesWhatItReads(t *testing.T) {
 	var n atomic.Int64
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// content is something that can be sent in parts: a file, or a region of one.
+// content is what can be sent in parts: a file or a region of one.
 type content struct {
 	file     fs.File
 	off      int64
 	size     int64
-	name     string // tells the type
+	name     string // determines the media type
 	modified time.Time
 	etag     string
 }
 
-// etagOf makes an entity tag of when and how large a file is. It is strong: a file that is written twice within the
-// resolution of its clock, without a change of its size, is not told apart.
+// etagOf derives an entity tag from the modification time and size of a file. It is strong. If a file is rewritten with
+// the same size within the resolution of its clock, the tag does not change.
 func etagOf(modified time.Time, off, size int64) string {
 	if modified.IsZero() {
 		return ""
@@ -38,7 +38,7 @@ func etagOf(modified time.Time, off, size int64) string {
 	return tag + `"`
 }
 
-// serve answers a request for c, for the whole of it or for parts.
+// serve answers a request for c, or for ranges of it.
 func (c *content) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	if err := c.describe(h); err != nil {
@@ -64,7 +64,7 @@ func (c *content) serve(w http.ResponseWriter, r *http.Request) error {
 	return c.send(w, r, spans)
 }
 
-// describe sets the fields that say what c is, unless they are set.
+// describe sets the fields that describe c, unless the handler has set them.
 func (c *content) describe(h http.Header) error {
 	if len(h.Values("Content-Type")) == 0 {
 		kind, err := c.kind()
@@ -82,7 +82,7 @@ func (c *content) describe(h http.Header) error {
 	return nil
 }
 
-// kind returns the media type by the name, otherwise by the first bytes.
+// kind returns the media type by the extension of the name or, if that is unknown, by the first bytes.
 func (c *content) kind() (string, error) {
 	if kind := mime.TypeByExtension(path.Ext(c.name)); kind != "" {
 		return kind, nil
@@ -111,7 +111,7 @@ func (c *content) refuseRange(w http.ResponseWriter) error {
 	return nil
 }
 
-// send sends all of c if there are no spans, otherwise those.
+// send sends the spans, or all of c if there are none.
 func (c *content) send(w http.ResponseWriter, r *http.Request, spans []span) error {
 	h, n, status := w.Header(), c.size, http.StatusOK
 	var parts *byteRanges
@@ -143,7 +143,8 @@ func (c *content) send(w http.ResponseWriter, r *http.Request, spans []span) err
 	return nil
 }
 
-// copy writes a part. It leaves that to the kernel where w can. A file that has become shorter is io.ErrUnexpectedEOF.
+// copy writes a part. The kernel sends it if w supports that. If the file has become shorter, copy returns
+// io.ErrUnexpectedEOF.
 func (c *content) copy(w io.Writer, s span) error {
 	if s.n == 0 {
 		return nil
@@ -160,7 +161,7 @@ func (c *content) copy(w io.Writer, s span) error {
 	return err
 }
 
-// byteRanges is the body of a reply with several parts: RFC 9110 14.6.
+// byteRanges is a multipart/byteranges body: RFC 9110 14.6.
 type byteRanges struct {
 	content  *content
 	kind     string
@@ -202,7 +203,7 @@ func (b *byteRanges) write(w io.Writer, part func(io.Writer, span) error) error 
 	return m.Close()
 }
 
-// counter counts what is written.
+// counter counts the bytes that are written.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -210,7 +211,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// fileBody is the body of a Response that is a file.
+// fileBody is the body of a Response with a file.
 type fileBody struct{ content content }
 
 func (b *fileBody) length() int64 { return b.content.size }
@@ -233,10 +234,10 @@ func (b *fileBody) send(w http.ResponseWriter, _ *http.Request, status int) erro
 // Do not pass File a path from a request; use [Files].
 func File(path string) (Response, error) { return FileRegion(path, 0, -1) }
 
-// FileRegion is File for n bytes from offset off, as if the file had no others; a negative n means to the end. A region
-// outside the file is an error; an empty one is not.
+// FileRegion is File for n bytes from offset off, as if they were the whole file; a negative n means to the end. A
+// region outside the file is an error; an empty one is not.
 func FileRegion(path string, off, n int64) (Response, error) {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a pipe would wait
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a named pipe would block
 		return Response{}, cmp.Or(err, error(&fs.PathError{Op: "reply", Path: path, Err: errNotRegular}))
 	}
 	f, err := os.Open(path)

@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// connContext is the context of a connection with the values that net/http has in it. It passes on AfterFunc, so that a
-// context made of it needs no goroutine.
+// connContext is the context of a connection, with the values that net/http provides. It passes on AfterFunc, so that
+// contexts derived from it need no goroutine.
 //
 // It outlives the conn when a WebSocket takes the connection over.
 type connContext struct {
@@ -35,21 +35,21 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	if parent, ok := x.Context.(interface {
 		AfterFunc(f func()) (stop func() bool)
 	}); ok {
-		return parent.AfterFunc(f) // context.AfterFunc makes a context first
+		return parent.AfterFunc(f) // context.AfterFunc would allocate a context first
 	}
 	return context.AfterFunc(x.Context, f)
 }
 
-// requestContext is the context of a request. It costs nothing until somebody asks for Done: then it makes a real context,
-// and has the connection watch for the client's leaving.
+// requestContext is the context of a request. It costs nothing until Done is called. Then it creates a real context,
+// and the connection watches for a disconnect.
 type requestContext struct {
-	from origin // whose connection's context is the parent; that of HTTP/2 reports a client that leaves, others are watched
+	from origin // its connection has the parent context; HTTP/2 reports a disconnect, HTTP/1 is watched for it
 
 	mu     sync.Mutex
-	inner  context.Context // once somebody has asked
+	inner  context.Context // created by the first call of Done
 	cancel context.CancelCauseFunc
-	cause  error // why it has ended
-	gone   bool  // the client has left, or ended its side
+	cause  error // cause of its end
+	gone   bool  // the client has disconnected, or closed its side
 }
 
 func (x *requestContext) Deadline() (time.Time, bool) { return x.from.on.ctx.Deadline() }
@@ -84,7 +84,7 @@ func (x *requestContext) Err() error {
 	return x.from.on.ctx.Err()
 }
 
-// Value has the key by which package context finds a context that it made, so that children need no goroutine.
+// Value passes on the key by which package context finds its own contexts, so that children need no goroutine.
 func (x *requestContext) Value(key any) any {
 	if key == (infoKey{}) {
 		return x
@@ -98,7 +98,7 @@ func (x *requestContext) Value(key any) any {
 	return x.from.on.ctx.Value(key)
 }
 
-// leave ends the context because the client has left.
+// leave ends the context because the client has disconnected.
 func (x *requestContext) leave() {
 	x.mu.Lock()
 	x.gone = x.gone || x.cause == nil
@@ -106,7 +106,7 @@ func (x *requestContext) leave() {
 	x.end(context.Canceled)
 }
 
-// why returns why the context has ended, and whether the client has left before.
+// why returns the cause of the end of the context, and whether the client had disconnected before.
 func (x *requestContext) why() (cause error, gone bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -125,23 +125,22 @@ func (x *requestContext) end(cause error) {
 	}
 }
 
-// watch notices that the client has gone while a handler runs, by waiting for a byte that nobody has asked for. It reads
-// no further than one buffer, and only once the body is at its end. Its methods are called by the connection's goroutine,
-// except want.
+// watch detects a disconnect while a handler runs, by waiting for a byte of the next request. It reads at most one
+// buffer, and only after the end of the body. Its methods, except want, are called by the connection's goroutine.
 type watch struct {
 	mu      sync.Mutex
-	wanted  *requestContext // who has asked
+	wanted  *requestContext // the request whose Done was called
 	allowed bool            // the body is at its end
-	waits   *waits          // nil while nobody does
+	waits   *waits          // nil if no goroutine waits
 }
 
-// waits is a goroutine that waits.
+// waits is a goroutine that waits for a byte.
 type waits struct {
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// want has x ended when the client goes.
+// want ends x when the client disconnects.
 func (w *watch) want(c *conn, x *requestContext) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,7 +151,7 @@ func (w *watch) want(c *conn, x *requestContext) {
 	w.startLocked(c)
 }
 
-// allow says that nobody else reads.
+// allow allows the watch to read: the body is at its end.
 func (w *watch) allow(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,7 +177,7 @@ func (w *watch) startLocked(c *conn) {
 	}()
 }
 
-// end stops the watch, and returns when nobody reads any more.
+// end stops the watch. When it returns, no goroutine reads.
 func (w *watch) end() {
 	w.mu.Lock()
 	waits := w.waits

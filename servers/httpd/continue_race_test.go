@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A 100 never comes behind the head of the reply, no matter who reads the body of the request.
+// A 100 is never sent after the head of the reply, whichever goroutine reads the body of the request.
 func TestContinueOfAReaderBesideTheWriter(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()

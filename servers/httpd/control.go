@@ -11,17 +11,17 @@ import (
 // Code is the reason for resetting an HTTP/2 stream: RFC 9113 7.
 type Code = http2.Code
 
-// The codes that a handler may need. Others are given by number.
+// The codes that handlers are likely to need. Others are written as numbers.
 const (
-	CodeNoError         = http2.NoError         // nothing is wrong, and the rest is not wanted
+	CodeNoError         = http2.NoError         // no error; the rest of the request is not needed
 	CodeInternalError   = http2.InternalError   // this server has failed
-	CodeRefusedStream   = http2.RefusedStream   // nothing was done: the client may send the request once more
-	CodeCancel          = http2.Cancel          // the reply is not needed any more
-	CodeEnhanceYourCalm = http2.EnhanceYourCalm // the client does too much
-	CodeHTTP11Required  = http2.HTTP11Required  // the client is to use HTTP/1.1 for this
+	CodeRefusedStream   = http2.RefusedStream   // nothing was done: the client may retry the request
+	CodeCancel          = http2.Cancel          // the reply is no longer needed
+	CodeEnhanceYourCalm = http2.EnhanceYourCalm // the client causes too much load
+	CodeHTTP11Required  = http2.HTTP11Required  // the client should retry with HTTP/1.1
 )
 
-// errReset is how an exchange ends that its handler has reset.
+// errReset is the cause of the end of an exchange that its handler has reset.
 var errReset = errors.New("httpd: the handler has reset the exchange")
 
 // Reset ends the exchange of w at once, whether or not a reply has started: with HTTP/2 it resets the stream with code,
@@ -50,7 +50,7 @@ func CloseAfter(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 }
 
-// reset is for streamWriter.
+// reset implements streamWriter.
 func (w *response) reset(Code) error {
 	switch {
 	case w.conn.hijacked:
@@ -66,7 +66,7 @@ func (w *response) reset(Code) error {
 	return nil
 }
 
-// reset is for streamWriter.
+// reset implements streamWriter.
 func (w *streamResponse) reset(code Code) error {
 	switch {
 	case w.tunnel != nil:

@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// hidden is what middleware makes of a ResponseWriter.
+// hidden is a ResponseWriter wrapped by middleware.
 type hidden struct{ http.ResponseWriter }
 
 func (h hidden) Unwrap() http.ResponseWriter { return h.ResponseWriter }
@@ -105,7 +105,7 @@ func TestResetOfWhatIsOverIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = http.ReadResponse(in, nil)
 	require.NoError(t, err)
-	_, _ = io.WriteString(nc, getLine) // the first handler has returned, and its reply is over, when the next is called
+	_, _ = io.WriteString(nc, getLine) // the first handler has returned and its reply has ended when the next one is called
 	w := <-kept
 	<-kept
 	require.ErrorIs(t, Reset(w, CodeCancel), errFinished)
@@ -134,7 +134,7 @@ func TestCloseAfterEndsTheConnectionBehindTheReply(t *testing.T) {
 	require.Equal(t, "close", recorder.Header().Get("Connection"))
 }
 
-// TestCloseAfterLetsRequestsOfHTTP2Finish has one request close the connection while another is served.
+// TestCloseAfterLetsRequestsOfHTTP2Finish closes the connection with one request while another is in progress.
 func TestCloseAfterLetsRequestsOfHTTP2Finish(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -184,7 +184,7 @@ func TestNativeHandlersResetAndCloseAfter(t *testing.T) {
 		require.Empty(t, rawReply(t, addr, "GET /reset HTTP/1.1\r\nHost: a\r\n\r\n"+getLine))
 		for _, target := range []string{"/http", "/"} {
 			if addr == over && target == "/http" {
-				continue // HTTP/2 has no such form of its own
+				continue // HTTP/2 has no native form
 			}
 			got := rawReply(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"+getLine)
 			require.Equal(t, 1, countReplies(got), target)
@@ -248,8 +248,8 @@ func TestNativeHandlersInform(t *testing.T) {
 	require.Equal(t, []int{102, 103, 200}, statuses)
 }
 
-// TestInformationalResponseDoesNotWaitForARead has a goroutine read a body that does not come, while the handler sends
-// informational responses, 100 included.
+// TestInformationalResponseDoesNotWaitForARead has a goroutine read a body that does not arrive, while the handler
+// sends informational responses, including 100.
 func TestInformationalResponseDoesNotWaitForARead(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		read := make(chan error, 1)
@@ -257,7 +257,7 @@ func TestInformationalResponseDoesNotWaitForARead(t *testing.T) {
 			_, err := io.ReadAll(r.Body)
 			read <- err
 		}()
-		synctest.Wait() // it reads
+		synctest.Wait() // it is reading
 		for _, status := range []int{103, 100, 103} {
 			w.WriteHeader(status)
 		}
@@ -276,7 +276,7 @@ func TestInformationalResponseDoesNotWaitForARead(t *testing.T) {
 			}
 			for i, status := range want {
 				if i == len(want)-1 {
-					_, err = io.WriteString(nc, "hello") // the body comes last
+					_, err = io.WriteString(nc, "hello") // the body arrives last
 					require.NoError(t, err)
 				}
 				r, err := http.ReadResponse(in, nil)

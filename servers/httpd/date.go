@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// date is the Date field of one second.
+// date is the Date field for one second.
 type date struct {
 	second int64
 	value  string
-	line   string // of HTTP/1
+	line   string // for HTTP/1
 }
 
 var lastDate atomic.Pointer[date]
 
-// appendDate appends the Date field of now for HTTP/1.
+// appendDate appends the current Date field line for HTTP/1.
 func appendDate(dst []byte) []byte { return append(dst, dateNow().line...) }
 
-// dateNow returns the Date field of now.
+// dateNow returns the current Date field.
 func dateNow() *date {
 	now := time.Now()
 	d := lastDate.Load()

@@ -28,7 +28,7 @@ type DecompressConfig struct {
 	MaxBody int64
 }
 
-// ratioFrom is how much may come of a body whatever its ratio.
+// ratioFrom is the decompressed length from which the ratio is checked.
 const ratioFrom = 1 << 20
 
 // Decompress returns a handler that passes request bodies to next decompressed, without Content-Encoding and of unknown
@@ -58,7 +58,7 @@ func Decompress(next http.Handler, cfg *DecompressConfig) http.Handler {
 	return h
 }
 
-// decompressor is what Decompress returns.
+// decompressor is the handler that Decompress returns.
 type decompressor struct {
 	next     http.Handler
 	cfg      DecompressConfig
@@ -91,11 +91,11 @@ func (h *decompressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain.Body = body
 	defer body.end()
 	trailersTo(plain, r.Body)
-	defer func() { r.Trailer, r.MultipartForm = plain.Trailer, plain.MultipartForm }() // whose files the server removes
+	defer func() { r.Trailer, r.MultipartForm = plain.Trailer, plain.MultipartForm }() // the server removes its files
 	h.next.ServeHTTP(w, plain)
 }
 
-// countingReader counts what is read, and keeps why that failed.
+// countingReader counts the bytes read and keeps the error of reading.
 type countingReader struct {
 	r   io.Reader
 	n   int64
@@ -111,7 +111,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpackedBody is the body of a request as it was before it was compressed.
+// unpackedBody is the decompressed body of a request.
 type unpackedBody struct {
 	packed *countingReader
 	body   io.ReadCloser
@@ -121,12 +121,12 @@ type unpackedBody struct {
 	n      int64
 	err    error
 
-	from, to *http.Request // of the trailers
+	from, to *http.Request // where trailers are copied
 
-	mu      sync.Mutex // of the end beside Read
+	mu      sync.Mutex // guards the end against a concurrent Read
 	reading bool
-	ended   bool // nothing is read any more
-	let     bool // plain has been let go of
+	ended   bool // no more Reads
+	let     bool // plain has been released
 }
 
 func (b *unpackedBody) Read(p []byte) (n int, err error) {
@@ -173,27 +173,27 @@ func (b *unpackedBody) leave() {
 	b.letGoAndUnlock()
 }
 
-// end ends the body, whose coding is let go of, at the latest when a Read that is under way returns.
+// end ends the body. plain is released at the latest when the current Read returns.
 func (b *unpackedBody) end() {
 	b.mu.Lock()
 	b.ended = true
 	b.letGoAndUnlock()
 }
 
-// letGoAndUnlock closes what undoes the coding, once nobody reads any more.
+// letGoAndUnlock closes the decompressing reader if no Read is using it.
 func (b *unpackedBody) letGoAndUnlock() {
 	over := !b.reading && !b.let && (b.ended || b.err != nil)
 	b.let = b.let || over
 	b.mu.Unlock()
 	if !over {
-		return // a Read may be at plain
+		return // a Read may be using plain
 	}
 	if c, ok := b.plain.(io.Closer); ok {
-		_ = c.Close() // says again what Read has said
+		_ = c.Close() // it reports what Read has reported
 	}
 }
 
-// fail keeps an error. One of the body below is passed on as it is, others are the client's fault.
+// fail stores an error. Errors of the underlying body are passed on unchanged; others are the client's fault.
 func (b *unpackedBody) fail(err error) error {
 	switch {
 	case b.packed.err != nil:
@@ -210,13 +210,14 @@ func (b *unpackedBody) fail(err error) error {
 	return err
 }
 
-// follow is for follower.
+// follow implements follower.
 func (b *unpackedBody) follow(r *http.Request) {
 	b.to = r
 	trailersTo(r, b.body)
 }
 
-// finish reads to the end of the packed body, which the coding need not have reached, and where the trailers are.
+// finish reads the compressed body to its end, where the trailers are. The decompressing reader may have stopped
+// before.
 func (b *unpackedBody) finish() error {
 	var more [1]byte
 	n, err := io.ReadFull(b.packed, more[:])
@@ -226,7 +227,7 @@ func (b *unpackedBody) finish() error {
 	case err != io.EOF:
 		return err
 	}
-	if b.to.Trailer == nil { // of another server, that knows its own request only
+	if b.to.Trailer == nil { // another server knows only its own request
 		b.to.Trailer = b.from.Trailer
 	}
 	return io.EOF
@@ -234,7 +235,7 @@ func (b *unpackedBody) finish() error {
 
 // Close closes the body.
 func (b *unpackedBody) Close() error {
-	err := b.body.Close() // first: it may end a Read under way
+	err := b.body.Close() // first, because it may end a blocked Read
 	b.end()
 	return err
 }

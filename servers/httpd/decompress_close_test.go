@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// closedCoding is a coding that changes nothing, whose readers count how often they are closed.
+// closedCoding is an identity coding. Its readers count their Close calls.
 type closedCoding struct {
 	io.Reader
 	closed *atomic.Int64
@@ -37,7 +37,7 @@ func TestReadersOfCodingsAreClosedOnce(t *testing.T) {
 	for name, k := range map[string]struct {
 		fail   error
 		handle func(t *testing.T, r *http.Request)
-		within int64 // how often it was closed before the handler returned
+		within int64 // Close calls before the handler returned
 		panics bool
 	}{
 		"read to its end": {handle: func(t *testing.T, r *http.Request) {
@@ -87,7 +87,7 @@ func TestReadersOfCodingsAreClosedOnce(t *testing.T) {
 	}
 }
 
-// TestReaderOfACodingIsNotClosedBesideARead has a goroutine read when the handler returns.
+// TestReaderOfACodingIsNotClosedBesideARead has a goroutine read while the handler returns.
 func TestReaderOfACodingIsNotClosedBesideARead(t *testing.T) {
 	var closed atomic.Int64
 	in, out := io.Pipe()
@@ -115,7 +115,7 @@ func TestReaderOfACodingIsNotClosedBesideARead(t *testing.T) {
 	require.NoError(t, in.Close())
 }
 
-// TestCloseBesideTheFirstReadOfAnUnpackedBodyIsNoRace is for the race detector.
+// TestCloseBesideTheFirstReadOfAnUnpackedBodyIsNoRace needs the race detector.
 func TestCloseBesideTheFirstReadOfAnUnpackedBodyIsNoRace(t *testing.T) {
 	opening, open := make(chan struct{}), make(chan struct{})
 	read := make(chan error, 1)

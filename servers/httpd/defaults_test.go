@@ -25,7 +25,7 @@ func TestDefaultsOfMultipartAndEventsAreTheDocumentedOnes(t *testing.T) {
 	require.Equal(t, []time.Duration{15 * time.Second, 30 * time.Second}, []time.Duration{e.Heartbeat, e.WriteTimeout})
 }
 
-// TestCompressBeginsAt1024BytesAtLevel5 wants the very bytes of compress/gzip.
+// TestCompressBeginsAt1024BytesAtLevel5 requires the exact output of compress/gzip.
 func TestCompressBeginsAt1024BytesAtLevel5(t *testing.T) {
 	text := strings.Repeat("a text that is compressed, more at one level than at another; ", 40)
 	for _, n := range []int{1023, 1024, len(text)} {
@@ -51,14 +51,14 @@ func TestCompressBeginsAt1024BytesAtLevel5(t *testing.T) {
 	}
 }
 
-// TestDecompressAllows100TimesBehindTheFirstMiB sends what compresses a thousand times.
+// TestDecompressAllows100TimesBehindTheFirstMiB sends data that compresses 1,000 to 1.
 func TestDecompressAllows100TimesBehindTheFirstMiB(t *testing.T) {
 	h := Decompress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(w, r.Body); err != nil {
 			failed(w, r, err)
 		}
 	}), nil)
-	noise := make([]byte, 16<<10) // which does not compress
+	noise := make([]byte, 16<<10) // incompressible
 	for i, state := 0, uint32(1); i < len(noise); i++ {
 		state = state*1664525 + 1013904223
 		noise[i] = byte(state >> 24)
@@ -70,7 +70,7 @@ func TestDecompressAllows100TimesBehindTheFirstMiB(t *testing.T) {
 	}{
 		"1 MiB":              {zeros: 1 << 20, want: 200},
 		"2 MiB":              {zeros: 2 << 20, want: 413},
-		"more than 100 to 1": {zeros: 2 << 20, noise: noise[:15<<10], want: 413}, // with those of the zeros about 17 KB
+		"more than 100 to 1": {zeros: 2 << 20, noise: noise[:15<<10], want: 413}, // about 17 KB including the zeros
 		"less than 100 to 1": {zeros: 3 << 19, noise: noise, want: 200},
 	} {
 		var packed bytes.Buffer
@@ -92,7 +92,7 @@ func TestDecompressAllows100TimesBehindTheFirstMiB(t *testing.T) {
 	}
 }
 
-// TestBoundariesHaveAtMost70Bytes are those of RFC 2046 5.1.1.
+// TestBoundariesHaveAtMost70Bytes tests the limit of RFC 2046 5.1.1.
 func TestBoundariesHaveAtMost70Bytes(t *testing.T) {
 	for n, want := range map[int]int{1: 200, 70: 200, 71: 400} {
 		boundary := strings.Repeat("b", n)
@@ -106,7 +106,7 @@ func TestBoundariesHaveAtMost70Bytes(t *testing.T) {
 	}
 }
 
-// TestFilesOfPartsHaveNoName looks into the directory while a part is held.
+// TestFilesOfPartsHaveNoName lists the directory while a part is stored.
 func TestFilesOfPartsHaveNoName(t *testing.T) {
 	if os.PathSeparator == '\\' {
 		t.Skip("an open file cannot be removed")

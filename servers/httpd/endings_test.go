@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// TestGoAwayOfAClientIsTheCauseOfItsRequests has a client say why it leaves before it does.
+// TestGoAwayOfAClientIsTheCauseOfItsRequests has a client send GOAWAY with an error before it disconnects.
 func TestGoAwayOfAClientIsTheCauseOfItsRequests(t *testing.T) {
 	entered, why := make(chan struct{}), make(chan error, 1)
 	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func TestTLSListenerWithoutProtocolsOffersThoseThatAreSpoken(t *testing.T) {
 	require.NoError(t, awaitIn(t, served))
 }
 
-// TestWhatAClientSendsIsQuotedInTheLog has failures of the forms, of the native form and of a panic logged.
+// TestWhatAClientSendsIsQuotedInTheLog logs failures of handlers of every form, and a panic.
 func TestWhatAClientSendsIsQuotedInTheLog(t *testing.T) {
 	const ask = "GET /a\"b|c HTTP/1.1\r\nHost: a\r\nAuthorization: secret\r\nCookie: secret\r\nProxy-Authorization: secret\r\n\r\n"
 	for name, handler := range map[string]http.Handler{

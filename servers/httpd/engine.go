@@ -10,38 +10,38 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// streamWriter is what the ResponseWriters of this package's server do for streams, beside what net/http's do. Its methods
-// are called by one goroutine at a time, except abort.
+// streamWriter is what the ResponseWriters of this package's server provide for streams, besides the methods of
+// net/http's. Its methods, except abort, are called by one goroutine at a time.
 type streamWriter interface {
 	http.ResponseWriter
 
-	// put writes p as one piece, behind what was written before, and does not wait until it has left. ctx bounds the wait
-	// for room: if it ends first nothing of p is sent, and the reply goes on.
+	// put writes p as one piece, after what was written before. It may return before p is sent. ctx bounds the wait for
+	// space: if it ends first, nothing of p is written and the reply remains usable.
 	put(ctx context.Context, p []byte) error
 
-	// flush returns when all that was written has left the process. ctx bounds the wait alone.
+	// flush returns when everything written has been passed to the kernel. ctx bounds only the wait.
 	flush(ctx context.Context) error
 
-	// cork holds back what is put until uncork.
+	// cork holds back what is put until uncork is called.
 	cork() (uncork func())
 
-	// abort cuts the reply, also while another method is running.
+	// abort aborts the reply. It may be called while another method runs.
 	abort(cause error)
 
-	// reset ends the exchange without a reply, or within it.
+	// reset ends the exchange at once, whether or not a reply has started.
 	reset(code Code) error
 
-	// declare says how long the body will be, before the header is written.
+	// declare sets the length of the body. It is called before the header is written.
 	declare(length int64)
 
-	// closeAfter has the connection end behind the reply.
+	// closeAfter closes the connection after the reply.
 	closeAfter()
 
-	// beforeFinish has f called when the handler has returned and before the reply ends.
+	// beforeFinish registers f to be called after the handler has returned and before the reply ends.
 	beforeFinish(f func())
 }
 
-// contextReader is what the bodies of this package's requests are: a Read that ctx ends without any effect.
+// contextReader is implemented by the request bodies of this package. A Read that ctx ends has no effect.
 type contextReader interface {
 	readContext(ctx context.Context, p []byte) (int, error)
 }
@@ -55,13 +55,13 @@ func serverOf(r *http.Request) *Server {
 	return s
 }
 
-// shownServer returns the *http.Server that r says serves it, or nil.
+// shownServer returns the *http.Server in the context of r, or nil.
 func shownServer(r *http.Request) *http.Server {
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	return srv
 }
 
-// unwrapped returns the ResponseWriter of this package's server behind w, if there is one.
+// unwrapped returns the ResponseWriter of this package's server below w, if there is one.
 func unwrapped(w http.ResponseWriter) streamWriter {
 	for {
 		switch x := w.(type) {
@@ -75,10 +75,11 @@ func unwrapped(w http.ResponseWriter) streamWriter {
 	}
 }
 
-// ErrClientGone ends a stream of a request whose client has disconnected.
+// ErrClientGone is the error of a stream after the client of its request has disconnected.
 var ErrClientGone = errors.New("httpd: the client has gone")
 
-// goneBecause returns why a request is over whose context is ctx, as the error of a stream: those of a context are not.
+// goneBecause returns why the request with context ctx is over, as the error of a stream, which must not be an error of
+// a context.
 func goneBecause(ctx context.Context) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil, errors.Is(cause, context.Canceled):
@@ -100,9 +101,9 @@ func logf(r *http.Request, format string, args ...any) {
 	srv.ErrorLog.Printf(format, args...)
 }
 
-// failed answers a request that failed with err before its reply had begun: by Config.Error of this package's server,
-// otherwise with 500 and a line in the server's log. The request's own failures, such as a body that is too long, have
-// the status that says so.
+// failed answers a request that failed with err before a reply had started. On this package's server it calls
+// Config.Error; on others it answers 500 and logs a line. A failure that the client caused, such as a body that is too
+// long, is answered with its own status.
 func failed(w http.ResponseWriter, r *http.Request, err error) {
 	if s := serverOf(r); s != nil && s.cfg.Error != nil {
 		s.cfg.Error(w, r, err)
@@ -118,7 +119,7 @@ func failed(w http.ResponseWriter, r *http.Request, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// statusOf returns the status that an error says is the client's own, or 0.
+// statusOf returns the status of an error that the client caused, or 0.
 func statusOf(err error) int {
 	var tooLarge *http.MaxBytesError
 	var fault *RequestError
@@ -144,10 +145,10 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// refusef makes a RequestError.
+// refusef returns a RequestError with a formatted error.
 func refusef(status int, format string, args ...any) error {
 	return &RequestError{status, fmt.Errorf("httpd: "+format, args...)}
 }
 
-// cut ends the handler so that its reply never looks complete.
+// cut ends the handler, so that its reply never looks complete.
 func cut() { panic(http.ErrAbortHandler) }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// endless is a connection that has the next request at hand whenever it is read, until there were enough, and takes
-// everything that is written, so that what is measured is the server alone.
+// endless is a connection that supplies the next request whenever it is read, up to a number, and discards what is
+// written, so that only the server is measured.
 type endless struct {
 	request []byte
 	left    int
@@ -35,7 +35,7 @@ func (c *endless) SetDeadline(time.Time) error      { return nil }
 func (c *endless) SetReadDeadline(time.Time) error  { return nil }
 func (c *endless) SetWriteDeadline(time.Time) error { return nil }
 
-// oneConn is a listener with one connection.
+// oneConn is a listener that accepts one connection.
 type oneConn struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -59,7 +59,7 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 
 
 const short = "GET /hello HTTP/1.1\r\nHost: 127.0.0.1:12345\r\n\r\n"
 
-// BenchmarkEngine measures what a request costs the server itself, without a socket.
+// BenchmarkEngine measures the server's own time for a request, without a socket.
 func BenchmarkEngine(b *testing.B) {
 	reply := []byte("Hello, World!")
 	for name, server := range map[string]func() *Server{

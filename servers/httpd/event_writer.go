@@ -23,21 +23,21 @@ type eventWriter struct {
 	ctx     context.Context // of the request
 	codec   codec.Codec[sse.Event]
 	end     chanio.End
-	turn    chan struct{} // full while somebody writes
-	leaves  chan struct{} // closed by a Shutdown
+	turn    chan struct{} // full while a goroutine writes
+	leaves  chan struct{} // closed on a Shutdown
 	stopped chan struct{} // closed when the goroutine of heartbeats has ended
 	closed  atomic.Bool
 
 	mu      sync.Mutex
 	told    bool   // leaves has been closed
-	onLeave func() // called then, if it is not nil
+	onLeave func() // called on a Shutdown, if not nil
 	corks   int
 	unsent  bool // something was written and not flushed
 	beat    time.Time
 	timeout bool // the writer has deadlines
 }
 
-// newEventWriter begins the reply.
+// newEventWriter starts the reply.
 func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*eventWriter, error) {
 	s := &eventWriter{
 		cfg: cfg.complete(), w: w, rc: http.NewResponseController(w), ctx: r.Context(),
@@ -73,7 +73,7 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (
 	return s, nil
 }
 
-// arm bounds the next write.
+// arm sets the deadline of the next write.
 func (s *eventWriter) arm() error {
 	if s.cfg.WriteTimeout < 0 {
 		return s.rc.SetWriteDeadline(time.Time{})
@@ -120,7 +120,7 @@ func (s *eventWriter) write(ctx context.Context, p []byte) error {
 	return s.flushNow()
 }
 
-// flushNow flushes what was written. The caller has the turn.
+// flushNow flushes what was written. The caller must hold the turn.
 func (s *eventWriter) flushNow() error {
 	s.mu.Lock()
 	unsent := s.unsent
@@ -135,7 +135,7 @@ func (s *eventWriter) flushNow() error {
 	return nil
 }
 
-// failed ends the stream.
+// failed ends the stream with err.
 func (s *eventWriter) failed(err error) error {
 	if errors.Is(err, context.Canceled) {
 		err = &clientGone{err}
@@ -149,7 +149,7 @@ type clientGone struct{ err error }
 
 func (e *clientGone) Error() string { return "httpd: the client has gone: " + e.err.Error() }
 
-// Is makes it [ErrClientGone].
+// Is reports whether target is [ErrClientGone].
 func (e *clientGone) Is(target error) bool { return target == ErrClientGone }
 
 func (s *eventWriter) refusal() error {
@@ -180,7 +180,7 @@ func (s *eventWriter) sendAll(ctx context.Context, events []sse.Event) (n int, e
 	return len(events), nil
 }
 
-// cork holds flushes back.
+// cork holds back flushes until uncork is called.
 func (s *eventWriter) cork() (uncork func()) {
 	s.mu.Lock()
 	s.corks++
@@ -193,15 +193,15 @@ func (s *eventWriter) cork() (uncork func()) {
 		if !last {
 			return
 		}
-		s.turn <- struct{}{} // a write is bounded by its timeout
+		s.turn <- struct{}{} // a write in progress is bounded by its timeout
 		defer func() { <-s.turn }()
 		if !s.end.Ended() {
-			_ = s.flushNow() // the end has the error
+			_ = s.flushNow() // close returns the error
 		}
 	}
 }
 
-// close ends the stream, and returns when nothing touches the ResponseWriter any more.
+// close ends the stream. When it returns, no goroutine uses the ResponseWriter.
 func (s *eventWriter) close() error {
 	s.turn <- struct{}{}
 	s.closed.Store(true)
@@ -212,10 +212,10 @@ func (s *eventWriter) close() error {
 	return err
 }
 
-// abort ends the stream without a flush, and a write under way.
+// abort ends the stream without a flush, and interrupts a write in progress.
 func (s *eventWriter) abort(error) {
 	if !s.closed.Load() {
-		_ = s.rc.SetWriteDeadline(past) // without deadlines it takes as long as it takes
+		_ = s.rc.SetWriteDeadline(past) // without deadlines, the write is not interrupted
 	}
 	s.turn <- struct{}{}
 	<-s.turn
@@ -240,14 +240,14 @@ func (s *eventWriter) keepAlive() {
 			return
 		case <-s.leaves:
 			s.sayGoodbye()
-			s.closed.Store(true) // what was sent is to arrive
+			s.closed.Store(true) // what was sent should arrive
 			s.end.Set(http.ErrServerClosed)
 			return
 		}
 	}
 }
 
-// heartbeat sends one if it is due, and returns when the next is.
+// heartbeat sends a heartbeat if it is due, and returns the time until the next one.
 func (s *eventWriter) heartbeat() time.Duration {
 	s.mu.Lock()
 	left := s.cfg.Heartbeat - time.Since(s.beat)
@@ -255,21 +255,21 @@ func (s *eventWriter) heartbeat() time.Duration {
 	if left > 0 {
 		return left
 	}
-	_ = s.write(s.ctx, heartbeat) // the end has the error
+	_ = s.write(s.ctx, heartbeat) // the end of the stream reports the error
 	return s.cfg.Heartbeat
 }
 
-// heartbeat is a comment.
+// heartbeat is a comment line.
 var heartbeat = []byte(":\n\n")
 
-// sayGoodbye sends the last event.
+// sayGoodbye sends Goodbye.
 func (s *eventWriter) sayGoodbye() {
 	if s.cfg.Goodbye != (sse.Event{}) {
-		_ = s.event(s.ctx, s.cfg.Goodbye) // which ends anyway
+		_ = s.event(s.ctx, s.cfg.Goodbye) // the stream ends in any case
 	}
 }
 
-// copy sends the events of src in the caller's goroutine, with heartbeats between them.
+// copy sends the events of src in the caller's goroutine, with heartbeats.
 func (s *eventWriter) copy(src *chanio.Source[[]byte]) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
@@ -294,7 +294,7 @@ func (s *eventWriter) copy(src *chanio.Source[[]byte]) {
 	}
 }
 
-// await waits for an event, no longer than to the next heartbeat.
+// await waits for an event, at most until the next heartbeat is due.
 func (s *eventWriter) await(ctx context.Context, src *chanio.Source[[]byte]) ([]byte, error) {
 	if s.cfg.Heartbeat < 0 {
 		return src.Recv(ctx)
@@ -304,9 +304,9 @@ func (s *eventWriter) await(ctx context.Context, src *chanio.Source[[]byte]) ([]
 	return src.Recv(bounded)
 }
 
-// drain sends what is at hand with one flush.
+// drain sends the buffered events with one flush.
 func (s *eventWriter) drain(ctx context.Context, src *chanio.Source[[]byte]) error {
-	p, ok, _ := src.TryRecv() // the next Recv has the error
+	p, ok, _ := src.TryRecv() // the next Recv returns the error
 	if !ok {
 		return nil
 	}

@@ -31,7 +31,7 @@ type EventsConfig struct {
 	// should have no ID, which would change where the client resumes.
 	Goodbye sse.Event
 
-	// Live, if not nil, ends the stream on its Shutdown. It is for other servers than this package's.
+	// Live, if not nil, ends the stream on its Shutdown. It is for servers other than this package's.
 	Live *Live
 }
 
@@ -46,7 +46,7 @@ func (cfg *EventsConfig) complete() EventsConfig {
 }
 
 // Events starts a reply of Server-Sent Events and returns a Sink for it. Each event is sent at once, unless the Sink is
-// corked. The header has the type text/event-stream, disables caching and tells nginx not to buffer; fields that the
+// corked. The header has the type text/event-stream, disables caching and asks nginx not to buffer; fields that the
 // handler has set before are kept. cfg may be nil.
 //
 // The handler must close the Sink before it returns; [EventStream] does so. The Sink ends when the client disconnects,
@@ -80,7 +80,7 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		events, err := Events(w, r, cfg)
 		if err != nil {
-			return // the client has gone
+			return // the client has disconnected
 		}
 		defer events.Abort(net.ErrClosed)
 		ctx, cancel := context.WithCancel(r.Context())
@@ -90,7 +90,7 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 			events.Abort(err)
 			panic(http.ErrAbortHandler)
 		}
-		_ = events.Close() // the client may have gone
+		_ = events.Close() // the client may have disconnected
 	})
 }
 
@@ -118,7 +118,7 @@ func ServeTopic(topic *sse.Topic, cfg *EventsConfig) http.Handler {
 	})
 }
 
-// lastEventID returns what the client has seen last.
+// lastEventID returns the ID of the last event that the client has received.
 func lastEventID(r *http.Request) string {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		return id

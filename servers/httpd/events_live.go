@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// drains is a ResponseWriter whose connection is asked to finish by a Shutdown of its server.
+// drains is a ResponseWriter that reports a Shutdown of its server.
 type drains interface {
 	onDrain(f func(error)) (stop func() bool)
 }
 
-// onDrain has f called when the server shuts down.
+// onDrain registers f to be called when the server shuts down.
 func (w *response) onDrain(f func(error)) (stop func() bool) { return w.conn.nc.OnDrain(f) }
 
 func (w *streamResponse) onDrain(f func(error)) (stop func() bool) { return w.conn.nc.OnDrain(f) }
 
-// register has the stream end by a Shutdown, of this package's server or of a Live, until leave is called.
+// register ends the stream on a Shutdown of this package's server or of a Live, until leave is called.
 func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	stop, leaveLive := func() bool { return true }, func() {}
 	if d := drainsOf(w); d != nil {
@@ -36,7 +36,7 @@ func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	}
 }
 
-// drainsOf returns what is below w that can say that the server shuts down, or nil.
+// drainsOf returns the ResponseWriter below w that reports a Shutdown, or nil.
 func drainsOf(w http.ResponseWriter) drains {
 	for {
 		switch below := w.(type) {
@@ -50,7 +50,7 @@ func drainsOf(w http.ResponseWriter) drains {
 	}
 }
 
-// goAway has the stream end. It does not wait.
+// goAway asks the stream to end. It does not wait.
 func (s *eventWriter) goAway() {
 	s.mu.Lock()
 	first, f := !s.told, s.onLeave
@@ -64,7 +64,7 @@ func (s *eventWriter) goAway() {
 	}
 }
 
-// leaveWith has f called by goAway, and reports whether that has happened already.
+// leaveWith registers f to be called by goAway, and reports whether goAway was called before.
 func (s *eventWriter) leaveWith(f func()) (gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *eventWriter) leaveWith(f func()) (gone bool) {
 	return s.told
 }
 
-// liveEvents is a stream of events of a [Live].
+// liveEvents is a stream of events that belongs to a [Live].
 type liveEvents struct {
 	*eventWriter
 	ended chan struct{}
@@ -80,7 +80,7 @@ type liveEvents struct {
 
 func (l *liveEvents) done() <-chan struct{} { return l.ended }
 
-// abort makes a write under way fail; the handler then returns.
+// abort interrupts a write in progress. The handler then returns.
 func (l *liveEvents) abort() {
 	l.goAway()
 	_ = l.rc.SetWriteDeadline(past)

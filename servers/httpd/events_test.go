@@ -20,7 +20,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// stream asks for a stream of events, behind the event lastID.
+// stream requests a stream of events that starts after the event lastID.
 func stream(t *testing.T, c *httpc.Client, url, lastID string) (*httpc.Response, *chanio.Source[sse.Event]) {
 	h := http.Header{}
 	if lastID != "" {
@@ -136,15 +136,15 @@ func TestClientThatHasGoneEndsTheSink(t *testing.T) {
 	})
 }
 
-// TestServersWriteTimeoutDoesNotEndAStream has net/http's server bound every reply by less than the stream takes.
+// TestServersWriteTimeoutDoesNotEndAStream sets a WriteTimeout of net/http's server that is shorter than the stream.
 func TestServersWriteTimeoutDoesNotEndAStream(t *testing.T) {
 	topic := sse.NewTopic(nil)
 	srv := httptest.NewUnstartedServer(httpd.ServeTopic(topic, nil))
 	srv.Config.WriteTimeout = 50 * time.Millisecond
 	srv.Start()
-	t.Cleanup(srv.Close) // behind that of the stream
+	t.Cleanup(srv.Close) // after that of the stream
 	_, events := stream(t, newClient(t, nil), srv.URL, "")
-	time.Sleep(100 * time.Millisecond) // net/http has no other clock
+	time.Sleep(100 * time.Millisecond) // the deadline of net/http uses the real clock
 	_, err := topic.Publish(t.Context(), sse.Event{Data: "late"})
 	require.NoError(t, err)
 	e, err := events.Recv(within(t))

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// serveBy has srv serve while use runs, and returns when all is over.
+// serveBy serves with srv while use runs, and returns when everything has ended.
 func serveBy(srv *httpd.Server, use func(url string)) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +30,7 @@ func serveBy(srv *httpd.Server, use func(url string)) {
 	}
 }
 
-// What arrived when and where, beside what the request itself says.
+// Info returns when and where a request arrived.
 func ExampleInfo() {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info, _ := httpd.Info(r)
@@ -45,11 +45,11 @@ func ExampleInfo() {
 	// 200 HTTP/1.1 127.0.0.1 request 2 of the connection
 }
 
-// A request that is cut gets no reply at all.
+// A request that is reset gets no reply.
 func ExampleReset() {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if err := httpd.Reset(w, httpd.CodeCancel); err != nil {
-			panic(http.ErrAbortHandler) // another server's
+			panic(http.ErrAbortHandler) // on another server
 		}
 	})
 	serveBy(httpd.New(h, nil), func(url string) {
@@ -59,7 +59,7 @@ func ExampleReset() {
 	// Output: true
 }
 
-// The last request of a connection.
+// A handler announces the last reply of a connection.
 func ExampleCloseAfter() {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		httpd.CloseAfter(w)
@@ -77,7 +77,7 @@ func ExampleCloseAfter() {
 	// 200 goodbye
 }
 
-// A log of access, and durations of what has a reply at once.
+// Hooks write an access log and measure durations.
 func ExampleHooks() {
 	var lines strings.Builder
 	plain := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -85,7 +85,7 @@ func ExampleHooks() {
 		case "level", "msg", "method", "target", "status", "sent":
 			return a
 		}
-		return slog.Attr{} // what differs from run to run
+		return slog.Attr{} // the time and what else differs from run to run
 	}}))
 	write := httpd.AccessLog(plain)
 	cfg := &httpd.Config{Hooks: &httpd.Hooks{Ended: func(a httpd.Access) {
@@ -101,14 +101,14 @@ func ExampleHooks() {
 	// level=INFO msg=request method=GET target=/x status=404 sent=19
 }
 
-// A line for each exchange.
+// AccessLog writes one line for each exchange.
 func ExampleAccessLog() {
 	cfg := &httpd.Config{Hooks: &httpd.Hooks{Ended: httpd.AccessLog(slog.New(slog.DiscardHandler))}}
 	serveBy(httpd.New(http.NotFoundHandler(), cfg), ask)
 	// Output: 404 404 page not found
 }
 
-// One route takes less than the others.
+// One route accepts shorter bodies than the others.
 func ExampleMaxBody() {
 	h := httpd.MaxBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
@@ -122,7 +122,7 @@ func ExampleMaxBody() {
 	// 413 Request Entity Too Large
 }
 
-// A digest behind a body that nobody has seen as a whole.
+// A digest is sent after a body that is never held in memory as a whole.
 func ExampleResponse_WithTrailer() {
 	h := httpd.Reply(func(context.Context, *http.Request) (httpd.Response, error) {
 		hash := sha256.New()
@@ -141,7 +141,7 @@ func ExampleResponse_WithTrailer() {
 	// map[Digest:[2cf24dba]]
 }
 
-// Hints before the reply, and a field behind it.
+// Hints are sent before the reply, and a trailer after it.
 func ExampleExchange_Inform() {
 	srv := httpd.NewNative(func(_ context.Context, x httpd.Exchange) error {
 		if err := x.Inform(http.StatusEarlyHints, http.Header{"Link": {"</style.css>; rel=preload"}}); err != nil {
@@ -164,7 +164,7 @@ func ExampleExchange_Inform() {
 	// map[Lines:[1]]
 }
 
-// A server says where it listens.
+// A server that is not listening.
 func ExampleServer_String() {
 	fmt.Println(httpd.New(http.NotFoundHandler(), nil))
 	// Output: httpd: not listening

@@ -20,17 +20,17 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// serve has h served while use runs. The forms of this package work on any server, here on net/http's.
+// serve serves h while use runs. The functions of this package work on any server, here net/http's.
 func serve(h http.Handler, use func(url string)) {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	use(srv.URL)
 }
 
-// post prints the answer to a body.
+// post prints the reply to a body.
 func post(url, body string) { show(http.Post(url, "text/plain", strings.NewReader(body))) }
 
-// ask prints what is at a URL.
+// ask prints the reply to a GET.
 func ask(url string) { show(http.Get(url)) }
 
 func show(r *http.Response, err error) {
@@ -47,7 +47,7 @@ func show(r *http.Response, err error) {
 	fmt.Println(r.StatusCode, strings.TrimSpace(string(all)))
 }
 
-// What the client sends comes back in upper case, while it is still sending.
+// The body is sent back in upper case while the client is still sending.
 func ExampleStream() {
 	serve(httpd.Stream(func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error {
 		return pipeline.Connect(ctx, pipeline.Map(d.In, bytes.ToUpper), d.Out)
@@ -57,7 +57,7 @@ func ExampleStream() {
 	// Output: 200 HELLO, STREAM
 }
 
-// The lines of a request, counted while they come.
+// The lines of a request are counted as they arrive.
 func ExampleBody() {
 	serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lines := 0
@@ -75,7 +75,7 @@ func ExampleBody() {
 	// Output: 200 3 lines
 }
 
-// Each value leaves at once, as a piece of the reply.
+// Each value is sent at once, as a piece of the reply.
 func ExampleSink() {
 	serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -90,7 +90,7 @@ func ExampleSink() {
 	// Output: 200 one at a time
 }
 
-// A reply is a value, and so is a stream of values.
+// A reply is a value, and it may contain a stream of values.
 func ExampleReply() {
 	mux := http.NewServeMux()
 	mux.Handle("GET /hello/{name}", httpd.Reply(func(_ context.Context, r *http.Request) (httpd.Response, error) {
@@ -115,7 +115,7 @@ func ExampleReply() {
 	// 404 No such page.
 }
 
-// A region of a file; what is asked for of it by Range is a part of that.
+// A region is served as if it were a whole file, and Range applies to it.
 func ExampleFileRegion() {
 	serve(httpd.Reply(func(context.Context, *http.Request) (httpd.Response, error) {
 		return httpd.FileRegion("testdata/numbers.txt", 2, 5)
@@ -123,7 +123,7 @@ func ExampleFileRegion() {
 	// Output: 200 23456
 }
 
-// Later answers when a Future has the response.
+// Later sends the Response of a Future.
 func ExampleLater() {
 	serve(httpd.Reply(func(ctx context.Context, _ *http.Request) (httpd.Response, error) {
 		return httpd.Later(future.Go(ctx, func(context.Context) (httpd.Response, error) {
@@ -133,7 +133,7 @@ func ExampleLater() {
 	// Output: 200 {"answer":42}
 }
 
-// Requests come from a channel, which any number of goroutines may share.
+// Requests are received from a channel, which any number of goroutines may share.
 func ExampleRequests() {
 	h, reqs := httpd.Requests(nil)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -151,7 +151,7 @@ func ExampleRequests() {
 	// Output: 200 GET /job
 }
 
-// The parts of a form, while the client sends them.
+// The parts of a form are received while the client sends them.
 func ExampleMultipart() {
 	serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		parts, err := httpd.Multipart(w, r, nil)
@@ -182,7 +182,7 @@ func ExampleMultipart() {
 	// a.txt: 5 bytes <nil>
 }
 
-// The files of a directory, which no link leads out of.
+// The files of a directory. No link leads out of it.
 func ExampleFiles() {
 	root, err := os.OpenRoot("testdata")
 	if err != nil {
@@ -199,7 +199,7 @@ func ExampleFiles() {
 	// 404 No such page.
 }
 
-// Replies are compressed for clients that take that.
+// Replies are compressed for clients that accept it.
 func ExampleCompress() {
 	h := httpd.Compress(httpd.Reply(func(context.Context, *http.Request) (httpd.Response, error) {
 		return httpd.Text(strings.Repeat("hello ", 1000)), nil
@@ -212,7 +212,7 @@ func ExampleCompress() {
 	// Output: gzip Accept-Encoding true
 }
 
-// Bodies that clients have compressed are plain for the handler.
+// The handler reads compressed bodies decompressed.
 func ExampleDecompress() {
 	h := httpd.Decompress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
@@ -229,7 +229,7 @@ func ExampleDecompress() {
 	// Output: hello
 }
 
-// Without an http.Request: for a service that answers very many short requests.
+// A native handler suits a service that answers very many short requests.
 func ExampleNewNative() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// get prints what is at a URL.
+// get prints the reply to a GET.
 func get(url string) {
 	r, err := http.Get(url)
 	if err != nil {
@@ -45,7 +45,7 @@ func ExampleServer_Serve() {
 	// <nil> <nil>
 }
 
-// A Listener of package servers has limits of its own, here one connection at a time.
+// A Listener of package servers has its own limits, here one connection at a time.
 func ExampleServer_ServeListener() {
 	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{MaxConns: 1})
 	if err != nil {
@@ -67,7 +67,7 @@ func ExampleServer_ServeListener() {
 	// <nil> <nil>
 }
 
-// ListenAndServe serves until its ctx ends, and lets what has begun finish.
+// ListenAndServe serves until its ctx ends, and lets requests in progress finish.
 func ExampleListenAndServe() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -35,7 +35,7 @@ func ExampleWebSocket() {
 	// Output: hello <nil> <nil>
 }
 
-// Upgrade is for handlers that decide for themselves, after they have looked at the request.
+// Upgrade suits handlers that inspect the request before they accept it.
 func ExampleUpgrade() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !httpd.IsUpgrade(r) {
@@ -44,7 +44,7 @@ func ExampleUpgrade() {
 		}
 		conn, err := httpd.Upgrade(w, r, &httpd.UpgradeConfig{Origins: []string{"*.example.com"}})
 		if err != nil {
-			return // the client has been told
+			return // the client has received a reply
 		}
 		defer conn.Close()
 		_ = conn.Out.Send(r.Context(), websocket.Text("welcome"))
@@ -55,7 +55,7 @@ func ExampleUpgrade() {
 	// Output: 400 Expected a websocket request.
 }
 
-// A topic serves as many clients as there are, each from where it was.
+// A topic serves any number of clients, each from its last event.
 func ExampleServeTopic() {
 	topic := sse.NewTopic(&sse.TopicConfig{Epoch: "e"})
 	for _, price := range []string{"21", "22", "23"} {

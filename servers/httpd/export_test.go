@@ -1,10 +1,10 @@
 package httpd
 
-// RaceEnabled tells the tests in package httpd_test whether the race detector is on.
+// RaceEnabled reports to the tests in package httpd_test whether the race detector is on.
 const RaceEnabled = raceEnabled
 
-// idleWebSocket and IdleWebSocketOfConnect bound the bytes of heap and stack of an idle WebSocket, those of its goroutine
-// included: of a handler that receives and sends, and of one that calls Connect, which needs a stack of 8 KiB.
+// idleWebSocket and IdleWebSocketOfConnect limit the bytes of heap and stack of an idle WebSocket, including those of
+// its goroutine: with a handler that receives and sends, and with one that calls Connect, which needs a stack of 8 KiB.
 const (
 	idleWebSocket          = 9<<10 + 512
 	IdleWebSocket          = idleWebSocket

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestClientThatLeavesInAReplyEndsIt wants the handler's Write to fail and its context to end.
+// TestClientThatLeavesInAReplyEndsIt requires the handler's Write to fail and its context to end.
 func TestClientThatLeavesInAReplyEndsIt(t *testing.T) {
 	for _, raw := range []string{getLine, get10} {
 		failed := make(chan error, 1)
@@ -49,7 +49,7 @@ func TestClientThatLeavesInABodyEndsTheRead(t *testing.T) {
 	require.Error(t, <-failed)
 }
 
-// TestRefusalReachesAClientThatIsStillSending sends all of a body before it reads.
+// TestRefusalReachesAClientThatIsStillSending sends the whole body before it reads.
 func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	const size = 900 << 10
 	handlers := map[string]string{
@@ -70,7 +70,8 @@ func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	}
 }
 
-// TestConnectionsDoNotShareBuffers has many handlers write at once, with pauses in which others use the same pools.
+// TestConnectionsDoNotShareBuffers has many handlers write concurrently, with pauses in which others use the same
+// pools.
 func TestConnectionsDoNotShareBuffers(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for range 50 {
@@ -90,7 +91,7 @@ func TestConnectionsDoNotShareBuffers(t *testing.T) {
 	}
 }
 
-// readAllOf asks for a body that is n times letter.
+// readAllOf requests a body that consists of n times letter.
 func readAllOf(addr, letter string, n int) error {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -32,7 +32,7 @@ type FilesConfig struct {
 	NotFound http.Handler
 }
 
-// suffixes are the extensions of files by their coding.
+// suffixes maps a coding to the extension of its files.
 var suffixes = map[string]string{"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 
 // Files returns a handler that serves the files of fsys, for GET and HEAD, by the path of the URL:
@@ -70,7 +70,7 @@ func Files(fsys fs.FS, cfg *FilesConfig) http.Handler {
 	return h
 }
 
-// fileServer is what Files returns.
+// fileServer is the handler that Files returns.
 type fileServer struct {
 	fsys fs.FS
 	cfg  FilesConfig
@@ -101,7 +101,7 @@ func (h *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// nameOf returns the name in the file system of a path of a URL, if it has one that may be served.
+// nameOf returns the file name for the path of a URL. ok is false if the path may not be served.
 func (h *fileServer) nameOf(urlPath string) (name string, ok bool) {
 	name = strings.TrimSuffix(strings.TrimPrefix(urlPath, "/"), "/")
 	if name == "" {
@@ -118,7 +118,7 @@ func (h *fileServer) nameOf(urlPath string) (name string, ok bool) {
 	return name, true
 }
 
-// servable reports whether an element of a path may be served. The names of devices are those of Windows.
+// servable reports whether an element of a path may be served. On every system it rejects the device names of Windows.
 func (h *fileServer) servable(element string) bool {
 	if element[0] == '.' && !h.cfg.DotFiles {
 		return false
@@ -135,7 +135,7 @@ func (h *fileServer) servable(element string) bool {
 func (h *fileServer) serve(w http.ResponseWriter, r *http.Request, name string) error {
 	info, err := fs.Stat(h.fsys, name)
 	if err != nil {
-		return fs.ErrNotExist // a link that leads out, or a name that is too long, is not there either
+		return fs.ErrNotExist // a link that leads out of the root, or a name that is too long, is not found either
 	}
 	slash := strings.HasSuffix(r.URL.Path, "/") || r.URL.Path == ""
 	switch {
@@ -157,7 +157,7 @@ func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	w.WriteHeader(http.StatusMovedPermanently)
 }
 
-// serveFile serves a file, or one of its compressed forms.
+// serveFile serves a file or one of its precompressed forms.
 func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name string) error {
 	plain, err := h.open(name)
 	if err != nil {
@@ -179,14 +179,14 @@ func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name stri
 			header.Set("Content-Type", kind)
 		}
 		header.Set("Content-Encoding", coding)
-		_ = plain.file.Close() // as above
+		_ = plain.file.Close() // nothing was written to it
 		c = packed
 	}
 	return c.serve(w, r)
 }
 
-// variant opens the compressed form of a file that the client likes best, if there is one. That it exists is told by
-// Vary.
+// variant opens the precompressed form of a file that the client prefers, if there is one. If any form exists, it adds
+// Vary to header.
 func (h *fileServer) variant(r *http.Request, header http.Header, name string) (c *content, coding string) {
 	if len(h.cfg.Precompressed) == 0 {
 		return nil, ""
@@ -221,7 +221,7 @@ func (h *fileServer) open(name string) (*content, error) {
 	if err != nil {
 		return nil, fs.ErrNotExist
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait
+	if !info.Mode().IsRegular() { // opening a named pipe would block
 		return nil, errNotRegular
 	}
 	f, err := h.fsys.Open(name)

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// follower is what the bodies of this package's requests are: they put the trailers into another request from now on, which
-// is a copy of theirs.
+// follower is implemented by the request bodies of this package. After follow, trailers are stored in r, which is a
+// copy of the body's request.
 type follower interface{ follow(r *http.Request) }
 
 func (b *requestBody) follow(r *http.Request) {
@@ -21,7 +21,7 @@ func (b *streamBody) follow(r *http.Request) {
 	b.trailers = r
 }
 
-// trailersTo has the trailers of body arrive in r, a copy of its request, as far as the server can do that.
+// trailersTo stores the trailers of body in r, a copy of its request, if the server supports that.
 func trailersTo(r *http.Request, body io.Reader) {
 	if own, ok := body.(follower); ok {
 		own.follow(r)

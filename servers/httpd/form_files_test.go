@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// TestFilesOfAFormAreRemoved has handlers that parse a form whose file is stored, and return, panic or exit.
+// TestFilesOfAFormAreRemoved has handlers that parse a form with a stored file, and return, panic or exit.
 func TestFilesOfAFormAreRemoved(t *testing.T) {
 	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", noise(11<<20)) })
 	var packed bytes.Buffer
@@ -36,7 +36,7 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 				t.Setenv("TMPDIR", dir)
 				stored := make(chan int, 1)
 				var h http.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					_ = r.ParseMultipartForm(0) // what it has stored tells
+					_ = r.ParseMultipartForm(0) // checked by the files it has stored
 					stored <- filesIn(t, dir)
 					end()
 				})
@@ -72,7 +72,7 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 	}
 }
 
-// noise is text that gzip does not make shorter than its half.
+// noise returns text that gzip compresses to half its length at best.
 func noise(n int) string {
 	r := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, n)

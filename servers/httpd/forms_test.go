@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// environment is a server and what stands between it and a handler.
+// environment is a server with the middleware between it and a handler.
 type environment struct {
 	name   string
 	own    bool
@@ -31,7 +31,7 @@ type site struct {
 	log    *lockedBuffer
 }
 
-// environments is every server with every kind of ResponseWriter.
+// environments returns every server with every kind of ResponseWriter.
 func environments() []environment {
 	var all []environment
 	for _, unwrap := range []string{"bare", "Unwrap", "no Unwrap"} {
@@ -45,7 +45,7 @@ func environments() []environment {
 	return all
 }
 
-// start serves h behind the wrapper of the environment.
+// start serves h below the wrapper of the environment.
 func (e environment) start(t *testing.T, h http.Handler) *site {
 	return e.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch e.unwrap {
@@ -67,12 +67,12 @@ func forEach(t *testing.T, test func(t *testing.T, e environment)) {
 	}
 }
 
-// unwrapping is a ResponseWriter as middleware makes them.
+// unwrapping is a ResponseWriter with Unwrap.
 type unwrapping struct{ http.ResponseWriter }
 
 func (w unwrapping) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// opaque is one that can do no more than Write and Flush.
+// opaque is a ResponseWriter that supports only Write and Flush.
 type opaque struct {
 	http.ResponseWriter
 	below http.ResponseWriter
@@ -130,7 +130,7 @@ func newClient(t *testing.T, secure *tls.Config) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-// call sends a request and returns the reply and what is wrong with its body.
+// call sends a request and returns the reply, its body and the error of reading that.
 func (s *site) call(t *testing.T, method, path string, body io.Reader, header ...string) (*http.Response, string, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)
@@ -145,7 +145,7 @@ func (s *site) call(t *testing.T, method, path string, body io.Reader, header ..
 	return resp, string(all), err
 }
 
-// conversation sends a request whose body is written while the reply is read.
+// conversation sends a request with a body that is written while the reply is read.
 func (s *site) conversation(t *testing.T, path string) (*io.PipeWriter, *http.Response) {
 	t.Helper()
 	reader, writer := io.Pipe()
@@ -170,7 +170,7 @@ func readN(t *testing.T, r io.Reader, n int) string {
 	return string(p)
 }
 
-// awaitIn returns what ch brings, and fails if that takes too long.
+// awaitIn returns the next value of ch, and fails if it takes too long.
 func awaitIn[T any](t *testing.T, ch <-chan T) T {
 	t.Helper()
 	select {

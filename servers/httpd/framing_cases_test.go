@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// headOf returns a head with a Host behind its first line.
+// headOf returns a head with line, a Host and fields.
 func headOf(line string, fields ...string) string {
 	return line + "\r\nHost: a\r\n" + strings.Join(append(fields, ""), "\r\n") + "\r\n"
 }
@@ -24,13 +24,13 @@ func chunkedPut(body string) string {
 	return headOf("PUT /url HTTP/1.1", "Transfer-Encoding: chunked") + body
 }
 
-// framings are requests on which parsers of HTTP/1 are known to differ, after the facts of the tests of llhttp, which a
-// strict server has one answer to. What follows a request that is refused must never be seen.
+// framings are requests on which HTTP/1 parsers are known to differ. The facts come from the tests of llhttp. A strict
+// server has one reply to each. What follows a refused request must never be read.
 var framings = []struct {
 	name    string
 	raw     string
 	answers string // statuses
-	seen    string // by the handler: method, target and body of each
+	seen    string // by the handler: method, target and body of each request
 }{
 	// Content-Length.
 	{"length with zeros before it", headOf("PUT /url HTTP/1.1", "Content-Length: 003") + "abc", "200", "PUT /url abc"},
@@ -77,7 +77,7 @@ var framings = []struct {
 	{"data without its end", headOf("GET / HTTP/1.1", "Connection: close ", "Transfer-Encoding: chunked ") + "5\r\nABCDE0\r\n\r\n" + evil, "400", ""},
 	{"space behind a size", chunkedPut("a \r\n0123456789\r\n0\r\n\r\n" + evil), "400", ""},
 
-	// What parsers of the last years were found to take.
+	// What parsers have accepted in recent years.
 	{"LF in an extension", chunkedPut("5;a\nb\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
 	{"CR in an extension", chunkedPut("5;a\rb\r\nhello\r\n0\r\n\r\n" + evil), "400", ""},
 	{"LF ends the extension of the last chunk", chunkedPut("5\r\nhello\r\n0;a\n\r\n" + evil), "400", ""},
@@ -172,8 +172,8 @@ var framings = []struct {
 
 var statusLines = regexp.MustCompile(`HTTP/1\.1 (\d\d\d) `)
 
-// TestFramingsGetOneAnswerAtAnyCut sends each of them whole, and in two pieces cut at each place, of which the server has
-// looked at the first before the second comes.
+// TestFramingsGetOneAnswerAtAnyCut sends each of them whole, and in two pieces cut at each place, the second after the
+// server has read the first.
 func TestFramingsGetOneAnswerAtAnyCut(t *testing.T) {
 	testFramings(t, func(seen io.Writer) *Server {
 		return New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -212,7 +212,7 @@ func testFramings(t *testing.T, newServer func(seen io.Writer) *Server) {
 					nc, err := network.DialContext(ctx, "mem", "server")
 					require.NoError(t, err)
 					for _, piece := range []string{c.raw[:at], c.raw[at:]} {
-						_, _ = io.WriteString(nc, piece) // fails once the server has refused
+						_, _ = io.WriteString(nc, piece) // fails after the server has refused
 						synctest.Wait()
 					}
 					_ = nc.(interface{ CloseWrite() error }).CloseWrite()

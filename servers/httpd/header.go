@@ -10,22 +10,22 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// plan is what a handler's header says about its reply, at WriteHeader.
+// plan is what a handler's header determines about its reply, as of WriteHeader.
 type plan struct {
 	hasType, hasCoding, hasDate, hasServer bool
 	hasTransfer, identity                  bool // Transfer-Encoding, and whether it is identity
-	close, alive                           bool // what Connection says
-	saysClose                              bool // in a line that is sent as it is
+	close, alive                           bool // the options of Connection
+	saysClose                              bool // in a line that is sent unchanged
 	trailers                               []string
 	hasTrailers                            bool // announced, or by TrailerPrefix
 }
 
-// bodyAllowed reports whether a response with that status has a body.
+// bodyAllowed reports whether a response with this status has a body.
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// snapshot puts the header into lines and plan. What the handler changes later counts for trailers only.
+// snapshot stores the header in lines and plan. Later changes by the handler affect only trailers.
 func (w *response) snapshot() {
 	w.length, w.conn.lines = -1, w.conn.lines[:0]
 	if len(w.header) == 0 {
@@ -36,7 +36,7 @@ func (w *response) snapshot() {
 	w.plan.hasTrailers = w.plan.hasTrailers || prefixed
 }
 
-// note notes a field, and reports whether its line is sent as it is.
+// note records a field in the plan, and reports whether its line is sent unchanged.
 func (w *response) note(k http1.Known, value string) (sent bool) {
 	switch k {
 	case http1.ContentLength:
@@ -51,7 +51,7 @@ func (w *response) note(k http1.Known, value string) (sent bool) {
 	return w.noteCommon(k, value)
 }
 
-// noteCommon is note for the fields that mean the same in both versions.
+// noteCommon is note for the fields that have the same meaning in both versions.
 func (o *output) noteCommon(k http1.Known, value string) (sent bool) {
 	p := &o.plan
 	switch k {
@@ -70,7 +70,8 @@ func (o *output) noteCommon(k http1.Known, value string) (sent bool) {
 	return true
 }
 
-// noteConnection takes a Connection field. One that says nothing but close or keep-alive is left to appendConnection.
+// noteConnection records a Connection field. A field that contains only close or keep-alive is not sent, because
+// appendConnection adds it.
 func (w *response) noteConnection(value string) bool {
 	p := &w.plan
 	closes, alive := http1.HasToken([]byte(value), "close"), http1.HasToken([]byte(value), "keep-alive")
@@ -82,7 +83,7 @@ func (w *response) noteConnection(value string) bool {
 	return true
 }
 
-// noteLength takes a Content-Length, which is sent later, if at all.
+// noteLength records a Content-Length, which is sent with the framing, if at all.
 func (o *output) noteLength(value string) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
@@ -94,7 +95,7 @@ func (o *output) noteLength(value string) {
 	}
 }
 
-// announce notes the names that a Trailer field announces.
+// announce records the names in a Trailer field.
 func (p *plan) announce(list string) {
 	p.hasTrailers = true
 	for name := range strings.SplitSeq(list, ",") {
@@ -105,8 +106,8 @@ func (p *plan) announce(list string) {
 	}
 }
 
-// appendFields appends the lines of the header, by name, that keep lets through. Invalid names are left out, and so are
-// those of TrailerPrefix, which it reports.
+// appendFields appends the header lines that keep accepts, sorted by name. It omits invalid names and the fields of
+// TrailerPrefix, and reports whether there were any of the latter.
 func (w *response) appendFields(dst []byte, keep func(k http1.Known, value string) bool) (_ []byte, trailers bool) {
 	c := w.conn
 	c.names = c.names[:0]
@@ -135,7 +136,7 @@ func (w *response) appendFields(dst []byte, keep func(k http1.Known, value strin
 	return dst, trailers
 }
 
-// noteNil notes a field without values, which suppresses what the server would add.
+// noteNil records a field without values, which suppresses the server's own.
 func (p *plan) noteNil(k http1.Known) {
 	switch k {
 	case http1.ContentType:
@@ -147,7 +148,7 @@ func (p *plan) noteNil(k http1.Known) {
 	}
 }
 
-// appendLine appends a field line of a handler. CR and LF in its value become spaces, as in net/http.
+// appendLine appends a field line. CR and LF in the value become spaces, as in net/http.
 func appendLine(dst []byte, name, value string) []byte {
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)
@@ -163,8 +164,8 @@ func appendLine(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendHead appends the head of the reply and prepares the writer for its body. last says that the handler has returned,
-// and that body, which is what follows, is all there is.
+// appendHead appends the head of the reply and prepares the writer for its body. last reports whether the handler has
+// returned and body is the whole body.
 func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	w.headDone = true
 	w.rec.headSent()
@@ -188,9 +189,8 @@ func (w *response) appendHead(dst, body []byte, last bool) []byte {
 	return http1.AppendHeadEnd(dst)
 }
 
-// overrule returns the status of a refusal that is sent in the place of the handler's reply, or 0. A request whose body is
-// malformed has not succeeded, whatever its handler made of what it read; and nobody has opened the tunnel that a handler
-// grants with nothing but a status (RFC 9110 9.3.6).
+// overrule returns the status of a refusal that replaces the handler's reply, or 0. A successful reply is replaced if
+// the body of its request is malformed, or if it grants CONNECT and no tunnel was opened (RFC 9110 9.3.6).
 func (w *response) overrule(last bool) int {
 	switch {
 	case w.status < http.StatusBadRequest && w.body.fault() != 0:
@@ -201,17 +201,17 @@ func (w *response) overrule(last bool) int {
 	return 0
 }
 
-// appendRefusal appends a refusal, which takes the place of the head and of everything that the handler writes.
+// appendRefusal appends a refusal that replaces the head and everything the handler writes.
 func (w *response) appendRefusal(dst []byte, status int) []byte {
 	w.overruled, w.keepAlive, w.status, w.framing = true, false, status, http1.Framing{}
 	w.conn.writer.Reset(w.conn.sink, w.framing)
 	return w.conn.appendRefusal(dst, status, w.isHead)
 }
 
-// grantsTunnel reports whether the reply says that a tunnel follows.
+// grantsTunnel reports whether the reply grants a CONNECT request.
 func (w *response) grantsTunnel() bool { return w.isConnect && w.status >= 200 && w.status < 300 }
 
-// sentFraming is the framing of what is sent: nothing in reply to HEAD.
+// sentFraming returns the framing of the bytes that are sent: none in reply to HEAD.
 func (w *response) sentFraming() http1.Framing {
 	if w.isHead {
 		return http1.Framing{}
@@ -219,17 +219,17 @@ func (w *response) sentFraming() http1.Framing {
 	return w.framing
 }
 
-// frame decides how the end of the body is told, and whether the connection goes on.
+// frame determines the framing of the body and whether the connection continues.
 func (w *response) frame(last bool) {
 	p := &w.plan
 	if p.hasTransfer && !p.identity {
-		w.length = -1 // a length with a coding would be two answers
+		w.length = -1 // Content-Length must not be sent with Transfer-Encoding
 	}
 	if last && !p.hasTransfer && !p.hasTrailers && w.length < 0 && (!w.isHead || w.written > 0) {
 		w.length = w.written
 	}
 	switch {
-	case w.grantsTunnel(): // which has no length: RFC 9110 9.3.6
+	case w.grantsTunnel(): // it has no length: RFC 9110 9.3.6
 		w.framing = http1.Framing{Kind: http1.UntilClose}
 	case !bodyAllowed(w.status):
 		w.framing = http1.Framing{}
@@ -245,7 +245,7 @@ func (w *response) frame(last bool) {
 	w.decide()
 }
 
-// decide decides whether the connection goes on behind this reply.
+// decide decides whether the connection continues after this reply.
 func (w *response) decide() {
 	switch {
 	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
@@ -256,7 +256,7 @@ func (w *response) decide() {
 	}
 }
 
-// appendType appends the Content-Type that the first bytes of the body tell, if the handler said nothing.
+// appendType appends the Content-Type detected from the first bytes of the body, if the handler set none.
 func (w *response) appendType(dst, body []byte) []byte {
 	p := &w.plan
 	if p.hasType || p.hasCoding || p.hasTransfer || len(body) == 0 || !bodyAllowed(w.status) {
@@ -265,7 +265,7 @@ func (w *response) appendType(dst, body []byte) []byte {
 	return http1.AppendField(dst, "Content-Type", http.DetectContentType(body))
 }
 
-// appendConnection says whether the connection goes on, unless the handler did or the version does.
+// appendConnection appends a Connection field, unless the handler set one or the default of the version applies.
 func (w *response) appendConnection(dst []byte) []byte {
 	switch {
 	case w.status == http.StatusSwitchingProtocols:
@@ -278,7 +278,7 @@ func (w *response) appendConnection(dst []byte) []byte {
 	return dst
 }
 
-// appendTrailers appends the fields behind the body: those that were announced, and those of TrailerPrefix.
+// appendTrailers appends the announced trailers and the fields of TrailerPrefix.
 func (w *response) appendTrailers(dst []byte) []byte {
 	dst = append(dst, w.conn.tail...)
 	if !w.plan.hasTrailers && len(w.header) == 0 {

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience bounds what a test waits for; nothing is expected to take so long.
+// patience limits what a test waits for. Nothing should take so long.
 const patience = 10 * time.Second
 
-// start serves handler by a Server of this package until the test ends, and returns its address.
+// start serves handler with a Server of this package until the test ends, and returns its address.
 func start(t *testing.T, handler http.Handler, cfg *Config) string {
 	t.Helper()
 	addr, _ := startServer(t, handler, cfg)
@@ -45,7 +45,7 @@ func startServer(t *testing.T, handler http.Handler, cfg *Config) (addr string, 
 	return ln.Addr().String(), srv
 }
 
-// startStandard serves handler by net/http, which is the oracle.
+// startStandard serves handler with net/http, which is the oracle.
 func startStandard(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,8 +67,8 @@ type reply struct {
 	complete bool
 }
 
-// talk sends raw to addr and returns the replies to requests with those methods, and whether the server then ended the
-// connection, which another request tells.
+// talk sends raw to addr and returns the replies to requests with those methods. ended reports whether the server then
+// closed the connection, which talk checks with another request.
 func talk(t *testing.T, addr, raw string, methods ...string) (replies []reply, ended bool) {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -85,7 +85,7 @@ func talk(t *testing.T, addr, raw string, methods ...string) (replies []reply, e
 		}
 		replies = append(replies, readReply(t, r))
 	}
-	_, _ = io.WriteString(nc, "HEAD / HTTP/1.1\r\nHost: probe\r\n\r\n") // fails, perhaps, if the server has closed
+	_, _ = io.WriteString(nc, "HEAD / HTTP/1.1\r\nHost: probe\r\n\r\n") // may fail if the server has closed
 	_, err = http.ReadResponse(in, &http.Request{Method: http.MethodHead})
 	return replies, err != nil
 }
@@ -108,7 +108,7 @@ func readReply(t *testing.T, r *http.Response) reply {
 	}
 }
 
-// rawReply sends raw, ends that side, and returns everything that comes back.
+// rawReply sends raw, closes its side, and returns everything that it receives.
 func rawReply(t *testing.T, addr, raw string) string {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -122,7 +122,7 @@ func rawReply(t *testing.T, addr, raw string) string {
 	return string(all)
 }
 
-// dial opens a connection that is closed with the test.
+// dial opens a connection that is closed when the test ends.
 func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -137,7 +137,7 @@ func statusLine(raw string) string {
 	return line
 }
 
-// lockedBuffer is a buffer for a Logger.
+// lockedBuffer is a buffer for a Logger, safe for concurrent use.
 type lockedBuffer struct {
 	ch  chan struct{}
 	buf bytes.Buffer

@@ -15,10 +15,10 @@ import (
 // body and writing the reply. Remote reports whether the client ended it, and Code the reason (RFC 9113 7).
 type StreamError = http2.StreamError
 
-// preface is what a client begins with that knows that the server speaks HTTP/2: RFC 9113 3.4.
+// preface is the start of the connection preface: RFC 9113 3.4.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// protocols returns what is spoken.
+// protocols returns the enabled protocols.
 func (cfg *Config) protocols() http.Protocols {
 	if cfg.Protocols != nil {
 		return *cfg.Protocols
@@ -30,7 +30,7 @@ func (cfg *Config) protocols() http.Protocols {
 	return all
 }
 
-// alpn returns the names of the protocols over TLS, the preferred one first.
+// alpn returns the protocol names for ALPN, in order of preference.
 func (s *Server) alpn() (names []string) {
 	if s.protocols.HTTP2() {
 		names = append(names, "h2")
@@ -41,7 +41,7 @@ func (s *Server) alpn() (names []string) {
 	return names
 }
 
-// http2 returns the configuration of the engine.
+// http2 returns the configuration of package http2.
 func (cfg *Config) http2() *http2.Config {
 	limits, c := cfg.limits(), cfg.HTTP2
 	return &http2.Config{
@@ -53,11 +53,11 @@ func (cfg *Config) http2() *http2.Config {
 	}
 }
 
-// beginning is enough of the preface to know it by: no request of HTTP/1 has that method (RFC 9113 3.4).
+// beginning is the number of bytes that identify the preface: no HTTP/1 request has this method (RFC 9113 3.4).
 const beginning = len("PRI ")
 
-// isHTTP2 reports whether the connection is one of HTTP/2: by ALPN, or, without TLS, by how the client begins. ok is false
-// if it says nothing, which it may for as long as a head may take.
+// isHTTP2 reports whether the connection uses HTTP/2: by ALPN or, without TLS, by its first bytes. ok is false if the
+// client sends nothing before HeadTimeout.
 func (c *conn) isHTTP2() (is, ok bool) {
 	p := c.srv.protocols
 	switch {
@@ -66,14 +66,14 @@ func (c *conn) isHTTP2() (is, ok bool) {
 	case !p.UnencryptedHTTP2():
 		return false, true
 	case !p.HTTP1():
-		return true, true // or an error of the protocol
+		return true, true // anything else is a protocol error
 	case !c.await():
 		return false, false
 	}
 	return c.beginsPreface(), true
 }
 
-// beginsPreface reports whether what has arrived begins as the preface does. What of that is due yet, http2 waits for.
+// beginsPreface reports whether the connection starts with the preface. Package http2 waits for the rest of it.
 func (c *conn) beginsPreface() bool {
 	for {
 		p := c.src.Buffered()
@@ -106,10 +106,10 @@ func (c *conn) runHTTP2() error {
 	return nil
 }
 
-// streamServer is a conn as the http2.Server of its streams.
+// streamServer is the http2.Server of a conn.
 type streamServer conn
 
-// Accept makes a request of a stream.
+// Accept creates the handler of a stream.
 func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handler {
 	c := (*conn)(s)
 	c.served++
@@ -135,7 +135,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	return w
 }
 
-// streamRequest makes the request of a head. Its URL is nil if the target is not a URL.
+// streamRequest creates the request for a head. Its URL is nil if the target is not a URL.
 func (c *conn) streamRequest(ctx context.Context, h *http2.Request) *http.Request {
 	r := blank.WithContext(ctx)
 	r.RemoteAddr, r.TLS = c.remote, c.secure
@@ -167,7 +167,7 @@ func formOf(path string) http1.Form {
 	return http1.Asterisk
 }
 
-// headerOfFields returns the fields as net/http shows them.
+// headerOfFields returns the fields in the form of net/http.
 func headerOfFields(r *http.Request, fields []http2.Field) http.Header {
 	header := make(http.Header, len(fields))
 	values := make([]string, 0, len(fields))
@@ -200,7 +200,7 @@ func canonical(name string, known http1.Known) string {
 	return http1.Canonical([]byte(name), known)
 }
 
-// mergeStreamTrailers adds the trailers that came, without those that must not be there.
+// mergeStreamTrailers adds the received trailers to r, except those that are not allowed in trailers.
 func mergeStreamTrailers(r *http.Request, fields []http2.Field) {
 	for i := range fields {
 		known := http1.Lookup(fields[i].Name)

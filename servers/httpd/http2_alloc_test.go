@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// asker2 is asker for HTTP/2: each request is the next stream.
+// asker2 is asker for HTTP/2. Each request is a new stream.
 type asker2 struct {
 	nc   net.Conn
 	in   *bufio.Reader
@@ -34,7 +34,7 @@ func newAsker2(t testing.TB, nc net.Conn) *asker2 {
 	enc := hpack.NewEncoder(&block)
 	for _, f := range append(ask2("GET"), hpack.HeaderField{Name: "user-agent", Value: "test/1.0"},
 		hpack.HeaderField{Name: "accept", Value: "*/*"}, hpack.HeaderField{Name: "x-own", Value: "a"}) {
-		f.Sensitive = true // not put into a table, so that all requests have the same bytes
+		f.Sensitive = true // never indexed, so that all requests have the same bytes
 		require.NoError(t, enc.WriteField(f))
 	}
 	require.NoError(t, frames.NewFramer(&frame, nil).WriteHeaders(frames.HeadersFrameParam{
@@ -69,8 +69,9 @@ func (a *asker2) ask() {
 	}
 }
 
-// TestRequestOfHTTP2CostsFewAllocations counts what a request and its reply cost: in both forms the stream, its goroutine and
-// the strings of its fields, the request, its URL and header with its values, and the writer with its header. (net/http: 40.)
+// TestRequestOfHTTP2CostsFewAllocations counts the allocations for a request and its reply: in both forms the stream,
+// its goroutine and the strings of its fields, the request, its URL and header with its values, and the writer with its
+// header. (net/http: 40.)
 func TestRequestOfHTTP2CostsFewAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

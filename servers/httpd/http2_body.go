@@ -12,16 +12,16 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// streamBody is the Body of a request of HTTP/2. Reads of several goroutines queue.
+// streamBody is the Body of an HTTP/2 request. Concurrent Reads are served one after another.
 type streamBody struct {
 	resp     *streamResponse
-	trailers *http.Request // that gets the trailers, if it is not the stream's
+	trailers *http.Request // receives the trailers, if it is not the stream's request
 	bodyState
 }
 
 func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.conn.io, p) }
 
-// readContext is Read that ctx bounds: if it ends first the call has taken nothing, and the body goes on.
+// readContext is Read with a ctx. If ctx ends first, nothing is read and the body remains usable.
 func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,10 +38,10 @@ func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
 
 // invite sends 100 Continue.
 func (b *streamBody) invite() {
-	_ = b.resp.sendInformational(http.StatusContinue, nil) // the Read that follows fails too
+	_ = b.resp.sendInformational(http.StatusContinue, nil) // if it fails, the Read that follows fails too
 }
 
-// took notes what a read returned.
+// took records what a read returned.
 func (b *streamBody) took(n int, err error) (int, error) {
 	n, err = b.boundLocked(n, err)
 	switch {
@@ -54,22 +54,22 @@ func (b *streamBody) took(n int, err error) (int, error) {
 	case err == net.ErrClosed:
 		return n, http.ErrBodyReadAfterClose
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n, err // the deadline is the handler's, who may move it
+		return n, err // not kept: the deadline is the handler's, which may extend it
 	}
 	b.err = err
 	return n, err
 }
 
-// Close makes reading fail. What still comes is dropped.
+// Close makes further Reads fail. Data that arrives later is dropped.
 func (b *streamBody) Close() error {
-	err := b.resp.stream.In.Close() // which a Read that waits returns for
+	err := b.resp.stream.In.Close() // a blocked Read returns
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
 	return err
 }
 
-// status returns the status that the body's error calls for, or 0.
+// status returns the status for the error of the body, or 0.
 func (b *streamBody) status() int {
 	if b == nil {
 		return 0
@@ -82,5 +82,5 @@ func (b *streamBody) status() int {
 	return 0
 }
 
-// waits reports whether the client waits to be told to go on.
+// waits reports whether the client waits for 100 Continue.
 func (b *streamBody) waits() bool { return b != nil && b.asked.waits() }

@@ -14,20 +14,21 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// TestClientThatOpensItsWindowsAndReadsNothingIsCutOff asks for much on many streams (CVE-2019-9517, CVE-2019-9514).
+// TestClientThatOpensItsWindowsAndReadsNothingIsCutOff requests large replies on many streams (CVE-2019-9517,
+// CVE-2019-9514).
 func TestClientThatOpensItsWindowsAndReadsNothingIsCutOff(t *testing.T) {
 	const streams = 100
 	var failed chan time.Duration
 	var began time.Time
 	handler := func(w http.ResponseWriter, _ *http.Request) {
 		var err error
-		for err == nil { // without an end
+		for err == nil { // an endless reply
 			_, err = w.Write(make([]byte, 64<<10))
 		}
 		failed <- time.Since(began)
 	}
 	inBubble(t, handler, nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
-		failed, began = make(chan time.Duration, streams), time.Now() // of the bubble
+		failed, began = make(chan time.Duration, streams), time.Now() // created in the bubble
 		nc, _ := dial()
 		var out, block bytes.Buffer
 		out.WriteString(frames.ClientPreface)
@@ -47,7 +48,7 @@ func TestClientThatOpensItsWindowsAndReadsNothingIsCutOff(t *testing.T) {
 		for range streams {
 			require.LessOrEqual(t, <-failed, 40*time.Second, "WriteTimeout is 30 s")
 		}
-		all, _ := io.Copy(io.Discard, nc) // what had left, then a reset
+		all, _ := io.Copy(io.Discard, nc) // what was sent before the reset
 		require.Less(t, all, int64(1<<20))
 		require.NoError(t, nc.Close())
 	})

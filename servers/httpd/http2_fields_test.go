@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// ofConnection are fields that responses of HTTP/2 do not have, RFC 9113 8.2.2.
+// ofConnection are fields that are not allowed in HTTP/2 responses: RFC 9113 8.2.2.
 var ofConnection = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE"}
 
 func setOfConnection(h http.Header, prefix string) {
@@ -22,7 +22,7 @@ func setOfConnection(h http.Header, prefix string) {
 	h.Set(prefix+"X-Own", "1")
 }
 
-// TestNoFieldOfAConnectionLeavesOverHTTP2 has handlers of every form set such fields, for every head and for the trailers.
+// TestNoFieldOfAConnectionLeavesOverHTTP2 has handlers of every form set such fields, in every head and in trailers.
 func TestNoFieldOfAConnectionLeavesOverHTTP2(t *testing.T) {
 	plainForm := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		setOfConnection(w.Header(), "")
@@ -42,12 +42,12 @@ func TestNoFieldOfAConnectionLeavesOverHTTP2(t *testing.T) {
 		r := Text("hello")
 		r.Header = http.Header{}
 		setOfConnection(r.Header, "")
-		r.Header.Del("Transfer-Encoding") // an error of a Response
+		r.Header.Del("Transfer-Encoding") // an error in a Response
 		return r, nil
 	})
 	native := nativeOver{func(_ context.Context, x Exchange) error {
 		for _, name := range append([]string{"X-Own"}, ofConnection...) {
-			_ = x.Set(name, "1") // an error for some
+			_ = x.Set(name, "1") // an error for some names
 		}
 		return x.Reply(http.StatusOK, "", nil)
 	}}
@@ -88,7 +88,7 @@ func TestNoFieldOfAConnectionLeavesOverHTTP2(t *testing.T) {
 	}
 }
 
-// requireOwnAlone requires the field of the handler, and none of a connection.
+// requireOwnAlone requires the handler's field and no connection-specific ones.
 func requireOwnAlone(t *testing.T, fields []http2.Field) {
 	t.Helper()
 	names := map[string]string{}

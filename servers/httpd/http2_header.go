@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	errServed = context.Canceled // how the context of a request ends that was served
+	errServed = context.Canceled // cause of the end of a context after the request was served
 	errShort  = errors.New("httpd: reply shorter than its Content-Length")
 )
 
-// snapshot puts the header into fields and plan. What the handler changes later counts for trailers only.
+// snapshot stores the header in fields and plan. Later changes by the handler affect only trailers.
 func (w *streamResponse) snapshot() {
 	w.fields = append(w.inline[:0], http2.Field{Name: ":status", Value: statusText(w.status)})
 	if len(w.header) == 0 {
@@ -40,7 +40,7 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-// note notes a field, and reports whether it is sent as it is.
+// note records a field in the plan, and reports whether it is sent unchanged.
 func (w *streamResponse) note(k http1.Known, value string) (sent bool) {
 	switch k {
 	case http1.ContentLength:
@@ -55,8 +55,8 @@ func (w *streamResponse) note(k http1.Known, value string) (sent bool) {
 	return w.noteCommon(k, value)
 }
 
-// appendHeaderFields appends the fields of h, by name, that keep lets through. Invalid ones are left out, and so are those
-// of TrailerPrefix, which it reports.
+// appendHeaderFields appends the fields of h that keep accepts, sorted by name. It omits invalid fields and those of
+// TrailerPrefix, and reports whether there were any of the latter.
 func appendHeaderFields(dst []http2.Field, h http.Header, keep func(k http1.Known, value string) bool) (_ []http2.Field, trailers bool) {
 	var few [16]string
 	names := few[:0]
@@ -79,9 +79,8 @@ func appendHeaderFields(dst []http2.Field, h http.Header, keep func(k http1.Know
 	return dst, trailers
 }
 
-// appendFieldOf appends a field of a handler: of a head, informational or not, or of trailers. CR and LF in its value become
-// spaces, as in net/http; what is invalid all the same is left out, and so are the fields that responses of HTTP/2 do not
-// have (RFC 9113 8.2.2).
+// appendFieldOf appends a field of a head or of trailers. CR and LF in its value become spaces, as in net/http. It
+// omits fields that are still invalid and those that are not allowed in HTTP/2 (RFC 9113 8.2.2).
 func appendFieldOf(dst []http2.Field, name string, known http1.Known, value string) []http2.Field {
 	if known.OfConnection() || known == http1.TE {
 		return dst
@@ -101,8 +100,7 @@ func appendFieldOf(dst []http2.Field, name string, known http1.Known, value stri
 
 var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
 
-// head returns the head of the reply. last says that the handler has returned, and that body, which is what follows, is all
-// there is.
+// head returns the head of the reply. last reports whether the handler has returned and body is the whole body.
 func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 	w.headDone = true
 	w.rec.headSent()
@@ -129,12 +127,12 @@ func (w *streamResponse) add(name, value string) {
 	w.fields = append(w.fields, http2.Field{Name: name, Value: value})
 }
 
-// tunnels reports whether the reply makes a tunnel of the stream: RFC 9110 9.3.6.
+// tunnels reports whether the reply turns the stream into a tunnel: RFC 9110 9.3.6.
 func (w *streamResponse) tunnels() bool {
 	return w.req.Method == http.MethodConnect && w.status >= 200 && w.status < 300
 }
 
-// trailers returns the fields behind the body: those that were announced, and those of TrailerPrefix.
+// trailers returns the announced trailers and the fields of TrailerPrefix.
 func (w *streamResponse) trailers() (fields []http2.Field) {
 	if !w.plan.hasTrailers && len(w.header) == 0 || w.isHead || !bodyAllowed(w.status) {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// framePeer is a client that sends what frames it likes, and notes what it gets.
+// framePeer is a client that sends arbitrary frames and records the frames it receives.
 type framePeer struct {
 	t     *testing.T
 	nc    net.Conn
@@ -31,7 +31,7 @@ type framePeer struct {
 	over bool
 }
 
-// withFrames runs a test in a bubble with a server of cfg and a client that has said hello.
+// withFrames runs test in a synctest bubble with a server of cfg and a client that has sent its preface.
 func withFrames(t *testing.T, handler http.HandlerFunc, cfg HTTP2Config, test func(p *framePeer)) {
 	t.Helper()
 	inBubble(t, handler, &Config{HTTP2: cfg}, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
@@ -61,7 +61,7 @@ func (p *framePeer) ok(err error) {
 	require.NoError(p.t, err)
 }
 
-// read notes what comes, in words, until the server hangs up.
+// read records what the server sends, in words, until it closes the connection.
 func (p *framePeer) read() {
 	for {
 		f, err := p.fr.ReadFrame()
@@ -94,7 +94,7 @@ func inWords(f frames.Frame) string {
 	return text + "\n"
 }
 
-// heard returns what has come, once nothing more does.
+// heard returns what was received, once nothing more arrives.
 func (p *framePeer) heard() string {
 	synctest.Wait()
 	p.mu.Lock()
@@ -102,14 +102,14 @@ func (p *framePeer) heard() string {
 	return strings.Join(p.got, "")
 }
 
-// lives requires the connection to go on.
+// lives requires the connection to be open.
 func (p *framePeer) lives() {
 	p.t.Helper()
 	require.NotContains(p.t, p.heard(), "GOAWAY")
 	require.False(p.t, p.ended())
 }
 
-// refused requires the connection to have ended with that error.
+// refused requires the connection to have ended with that error code.
 func (p *framePeer) refused(code string) {
 	p.t.Helper()
 	require.Contains(p.t, p.heard(), "GOAWAY 0 "+code+"\n")
@@ -123,7 +123,7 @@ func (p *framePeer) ended() bool {
 	return p.over
 }
 
-// open sends the head of a request, in a HEADERS frame and then so many of CONTINUATION.
+// open sends the head of a request in a HEADERS frame followed by continuations CONTINUATION frames.
 func (p *framePeer) open(id uint32, method string, continuations int) {
 	p.t.Helper()
 	p.block.Reset()
@@ -138,7 +138,7 @@ func (p *framePeer) open(id uint32, method string, continuations int) {
 	}
 }
 
-// untilGone is a handler that returns when its client has gone.
+// untilGone is a handler that returns when its client has disconnected.
 func untilGone(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func readBody(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
@@ -152,7 +152,7 @@ func TestMaxStreamsIsWhatTheConfigSays(t *testing.T) {
 		}
 	}
 	withFrames(t, handler, HTTP2Config{MaxStreams: 2}, func(p *framePeer) {
-		goOn = make(chan struct{}, 1) // of the bubble
+		goOn = make(chan struct{}, 1) // created in the bubble
 		require.Contains(t, p.heard(), "[MAX_CONCURRENT_STREAMS = 2]")
 		p.open(1, "GET", 0)
 		p.open(3, "GET", 0)
@@ -192,7 +192,7 @@ func TestMaxContinuationsIsWhatTheConfigSays(t *testing.T) {
 	})
 }
 
-// testAllowance plays something more often than a burst of 3 at a rate of 1 a second has room for.
+// testAllowance calls play more often than a burst of 3 and a rate of 1 per second allow.
 func testAllowance(t *testing.T, cfg HTTP2Config, play func(p *framePeer, i uint32)) {
 	for name, c := range map[string]struct {
 		times uint32
@@ -254,15 +254,15 @@ func TestPrefaceTimeoutIsWhatTheConfigSays(t *testing.T) {
 	})
 }
 
-// TestPrefaceTimeoutBeginsWithThePrefaceWhereHTTP1IsSpokenToo has clients that stop at some place. Before they have begun the
-// preface they may be clients of HTTP/1, and have the time of a head.
+// TestPrefaceTimeoutBeginsWithThePrefaceWhereHTTP1IsSpokenToo has clients that stop at some place. Until they have
+// started the preface they may be HTTP/1 clients, to which HeadTimeout applies.
 func TestPrefaceTimeoutBeginsWithThePrefaceWhereHTTP1IsSpokenToo(t *testing.T) {
 	cfg := &Config{HeadTimeout: 20 * time.Second, HTTP2: HTTP2Config{PrefaceTimeout: 3 * time.Second}}
 	inBubble(t, say("x"), cfg, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
 		for _, c := range []struct {
 			said  string
 			takes time.Duration // from when it is said, 15 s after the beginning
-			heard string        // contained in what comes back
+			heard string        // in what the client receives
 		}{
 			{"", 5 * time.Second, ""},
 			{"PRI", 5 * time.Second, "HTTP/1.1 408 "},
@@ -326,7 +326,7 @@ func TestWindowGrowsUpToTheMaxWindowOfTheConfig(t *testing.T) {
 	})
 }
 
-// TestConnWindowIsWhatTheConfigSays has a handler that does not read: the connection has its credit back all the same.
+// TestConnWindowIsWhatTheConfigSays has a handler that does not read. The connection's credit is returned in any case.
 func TestConnWindowIsWhatTheConfigSays(t *testing.T) {
 	cfg := HTTP2Config{ConnWindow: 100_000, Window: 200_000, MaxFrame: 200_000}
 	withFrames(t, untilGone, cfg, func(p *framePeer) {

@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// h2only is what a client or server of HTTP/2 without TLS speaks.
+// h2only returns the protocols of a client or server that speaks only HTTP/2 without TLS.
 func h2only() *http.Protocols {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	return &p
 }
 
-// h2client returns a client that speaks HTTP/2 without TLS, until the test is over.
+// h2client returns a client that speaks HTTP/2 without TLS, until the test ends.
 func h2client(t *testing.T) *http.Client {
 	tr := &http.Transport{Protocols: h2only(), DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
@@ -28,7 +28,7 @@ func h2client(t *testing.T) *http.Client {
 	}}
 }
 
-// startStandardH2 serves handler by net/http, with HTTP/2 alone.
+// startStandardH2 serves handler with net/http, with HTTP/2 only.
 func startStandardH2(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +39,7 @@ func startStandardH2(t *testing.T, handler http.Handler) string {
 	return ln.Addr().String()
 }
 
-// notOverHTTP2 are behaviours that are about HTTP/1, or in which HTTP/2 leaves more to the server: why.
+// notOverHTTP2 are the behaviours that are specific to HTTP/1, or that HTTP/2 leaves to the server, with the reason.
 var notOverHTTP2 = map[string]string{
 	"absolute form":                   "HTTP/2 has no such form",
 	"unknown upgrade":                 "a field of the connection",
@@ -68,7 +68,8 @@ var notOverHTTP2 = map[string]string{
 	"pieces":                          "the same",
 }
 
-// TestHandlersSeeAndSayOverHTTP2WhatTheyDoOnNetHTTP gives the requests of the other oracle to both servers over HTTP/2.
+// TestHandlersSeeAndSayOverHTTP2WhatTheyDoOnNetHTTP sends the requests of the other oracle test to both servers over
+// HTTP/2.
 func TestHandlersSeeAndSayOverHTTP2WhatTheyDoOnNetHTTP(t *testing.T) {
 	compared := 0
 	for _, b := range behaviours {
@@ -86,7 +87,7 @@ func TestHandlersSeeAndSayOverHTTP2WhatTheyDoOnNetHTTP(t *testing.T) {
 	require.Greater(t, compared, 30)
 }
 
-// askOverHTTP2 sends the first request of raw, which is one of HTTP/1, over HTTP/2.
+// askOverHTTP2 sends the first request in raw, which is HTTP/1, over HTTP/2.
 func askOverHTTP2(t *testing.T, addr, raw string) reply {
 	t.Helper()
 	sent, err := http.ReadRequest(newReader(raw))

@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// program runs a program of a Debian package and returns what it prints. Without it the test is skipped, unless
-// WEIR_REQUIRE=1 says that nothing may be.
+// program runs a program of a Debian package and returns its output. If there is none, it skips the test, or fails it
+// with WEIR_REQUIRE=1.
 func program(t *testing.T, pkg, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -50,7 +50,7 @@ func TestCurlSpeaksEveryVersion(t *testing.T) {
 	}{
 		{plain, "HTTP/1.1", nil},
 		{plain, "HTTP/2.0", []string{"--http2-prior-knowledge"}},
-		{plain, "HTTP/1.1", []string{"--http2"}}, // asks for h2c by Upgrade, which is ignored
+		{plain, "HTTP/1.1", []string{"--http2"}}, // requests h2c by Upgrade, which is ignored
 		{secure, "HTTP/2.0", []string{"-k", "--http2"}},
 		{secure, "HTTP/1.1", []string{"-k", "--http1.1"}},
 	} {

@@ -14,22 +14,22 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// streamResponse is the http.ResponseWriter of a stream of HTTP/2, and what serves it.
+// streamResponse is the http.ResponseWriter of an HTTP/2 stream, and its http2.Handler.
 type streamResponse struct {
 	output
 	stream  *http2.Stream
 	ctx     requestContext
 	body    *streamBody // nil if the request has none
-	refused int         // the status of a request that no handler sees, or 0
+	refused int         // the status of a request that is not passed to a handler, or 0
 
 	wroteHeader atomic.Bool
-	tunnel      *chanio.Conn // made of the stream
+	tunnel      *chanio.Conn // of the stream, if it has become one
 
 	fields []http2.Field // of the header, at WriteHeader
 	inline [12]http2.Field
 }
 
-// Serve serves the request.
+// Serve implements http2.Handler.
 func (w *streamResponse) Serve() {
 	defer w.letGo()
 	defer w.ctx.end(errServed)
@@ -50,7 +50,7 @@ func (w *streamResponse) Serve() {
 	w.finish()
 }
 
-// letGo lets go of the request, also if the handler did not return.
+// letGo releases the request. It is called even if the handler did not return.
 func (w *streamResponse) letGo() {
 	if w.tunnel != nil {
 		w.conn.forget(w.tunnel)
@@ -59,20 +59,20 @@ func (w *streamResponse) letGo() {
 	w.over()
 }
 
-// Gone ends the context of the request: the client has reset the stream, or is gone.
+// Gone ends the context of the request, because the client has reset the stream or disconnected.
 func (w *streamResponse) Gone(why *http2.StreamError) {
 	w.ctx.Done() // so that the context has a cause
 	w.ctx.end(why)
 }
 
-// call calls the handler. It returns false if that panicked, having reset the stream.
+// call calls the handler. If the handler panics, call resets the stream and returns false.
 func (w *streamResponse) call() (ok bool) {
 	defer func() {
 		if ok {
 			return
 		}
 		v := recover()
-		if v == nil { // runtime.Goexit, which the engine takes care of
+		if v == nil { // runtime.Goexit, which package http2 handles
 			w.rec.note(chanio.Recovered(nil))
 		} else {
 			failure := w.conn.srv.panicked(w.conn.remote, lineOf(w.req), v)
@@ -86,7 +86,7 @@ func (w *streamResponse) call() (ok bool) {
 	return true
 }
 
-// over tells the hooks that the exchange is over.
+// over calls the hooks at the end of the exchange.
 func (w *streamResponse) over() {
 	if w.rec == nil {
 		return
@@ -101,7 +101,7 @@ func (w *streamResponse) over() {
 	w.rec.ended(&w.ctx)
 }
 
-// refuse answers a request that no handler sees.
+// refuse answers a request without calling a handler.
 func (w *streamResponse) refuse(status int) {
 	text := http.StatusText(status) + "\n"
 	w.header = http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
@@ -127,13 +127,14 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
-// declare is for streamWriter.
+// declare implements streamWriter.
 func (w *streamResponse) declare(length int64) { w.length = length }
 
-// closeAfter is for streamWriter: the client is told to send no more requests, and those that are on their way are served.
+// closeAfter implements streamWriter. The client is asked to send no more requests. Requests that are on their way are
+// served.
 func (w *streamResponse) closeAfter() { w.conn.h2.Shutdown() }
 
-// abort is for streamWriter.
+// abort implements streamWriter.
 func (w *streamResponse) abort(cause error) { w.stream.Reset(http2.InternalError, cause) }
 
 func (w *streamResponse) WriteHeader(status int) {
@@ -158,7 +159,7 @@ func (w *streamResponse) WriteHeader(status int) {
 	w.snapshot()
 }
 
-// inform sends an informational response of the handler at once.
+// inform sends an informational response at once.
 func (w *streamResponse) inform(status int, header http.Header) error {
 	if status == http.StatusContinue && w.body != nil {
 		w.body.asked.answered()
@@ -175,22 +176,22 @@ func (w *streamResponse) sendInformational(status int, header http.Header) error
 	return w.stream.Out.Flush(w.conn.io)
 }
 
-// SetReadDeadline is for http.ResponseController.
+// SetReadDeadline supports http.ResponseController.
 func (w *streamResponse) SetReadDeadline(t time.Time) error {
 	w.stream.In.SetDeadline(t)
 	return nil
 }
 
-// SetWriteDeadline is for http.ResponseController.
+// SetWriteDeadline supports http.ResponseController.
 func (w *streamResponse) SetWriteDeadline(t time.Time) error {
 	w.stream.Out.SetDeadline(t)
 	return nil
 }
 
-// EnableFullDuplex is for http.ResponseController: HTTP/2 is always so.
+// EnableFullDuplex supports http.ResponseController. HTTP/2 is always full duplex.
 func (w *streamResponse) EnableFullDuplex() error { return nil }
 
-// Push is not supported: browsers have removed it.
+// Push is not supported, because browsers have removed it.
 func (w *streamResponse) Push(string, *http.PushOptions) error { return http.ErrNotSupported }
 
 // finish ends the reply when the handler has returned.
@@ -210,7 +211,7 @@ func (w *streamResponse) finish() {
 	if !w.begun() {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !w.headDone && w.tunnels() { // which nobody has opened, RFC 9110 9.3.6
+	if !w.headDone && w.tunnels() { // no tunnel was opened: RFC 9110 9.3.6
 		w.overrule(http.StatusNotImplemented)
 		return
 	}
@@ -224,19 +225,19 @@ func (w *streamResponse) finish() {
 	}
 }
 
-// overrule sends a refusal in the place of the handler's reply, whose head has not been sent.
+// overrule replaces the handler's reply, of which nothing has been sent, with a refusal.
 func (w *streamResponse) overrule(status int) {
 	w.wroteHeader.Store(false)
 	w.header, w.plan, w.length, w.n, w.written = nil, plan{}, -1, 0, 0
 	w.refuse(status)
-	w.n, w.written = 0, 0 // what the server itself says does not count
+	w.n, w.written = 0, 0 // the refusal is not counted
 	w.finished = true
 	if w.body != nil {
 		_ = w.body.Close()
 	}
 }
 
-// end writes what is left of the reply.
+// end writes the rest of the reply.
 func (w *streamResponse) end() error {
 	defer w.release()
 	kept := w.kept()

@@ -61,7 +61,7 @@ func TestProtocolsThatAreOff(t *testing.T) {
 	require.NotContains(t, got, "HTTP/1.1")
 }
 
-// TestWhatIsNeitherVersionIsAnswered400 sends what begins no request of either to a port for both.
+// TestWhatIsNeitherVersionIsAnswered400 sends bytes that start neither version to a port for both.
 func TestWhatIsNeitherVersionIsAnswered400(t *testing.T) {
 	replies, ended := talk(t, start(t, say("x"), nil), "INVALID CONNECTION PREFACE\r\n\r\n", "GET")
 	require.Len(t, replies, 1)
@@ -69,7 +69,7 @@ func TestWhatIsNeitherVersionIsAnswered400(t *testing.T) {
 	require.True(t, ended)
 }
 
-// TestBothVersionsOnOnePort asks in turn with and without prior knowledge.
+// TestBothVersionsOnOnePort sends requests alternately with and without prior knowledge.
 func TestBothVersionsOnOnePort(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), nil)
 	r, err := h2client(t).Get("http://" + addr)
@@ -118,14 +118,14 @@ func TestResetEndsTheContextWithItsCode(t *testing.T) {
 	require.True(t, reset.Remote)
 }
 
-// ask2 is the head of a request.
+// ask2 returns the head of a request.
 func ask2(method string, more ...http2.Field) []http2.Field {
 	return append([]http2.Field{
 		{Name: ":method", Value: method}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "a"}, {Name: ":path", Value: "/"},
 	}, more...)
 }
 
-// TestPanicEndsItsStreamAlone has two requests on one connection, of which one panics or goes away.
+// TestPanicEndsItsStreamAlone has two requests on one connection, one of which panics or is reset.
 func TestPanicEndsItsStreamAlone(t *testing.T) {
 	logged := newLockedBuffer()
 	goOn := make(chan struct{})
@@ -202,7 +202,7 @@ func TestContinueOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestHandlerOfHTTP2ThatSays100IsBelieved wants no second 100 when the body is read.
+// TestHandlerOfHTTP2ThatSays100IsBelieved requires that no second 100 is sent when the body is read.
 func TestHandlerOfHTTP2ThatSays100IsBelieved(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusContinue)
@@ -281,7 +281,7 @@ func TestDeadlinesOfAHandlerOverHTTP2(t *testing.T) {
 	require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
 }
 
-// TestShutdownLetsRequestsOfHTTP2Finish begins one, shuts down, and lets it go on.
+// TestShutdownLetsRequestsOfHTTP2Finish starts a request, shuts down, and lets the request continue.
 func TestShutdownLetsRequestsOfHTTP2Finish(t *testing.T) {
 	entered, goOn := make(chan struct{}), make(chan struct{})
 	addr, srv := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -17,8 +17,8 @@ import (
 	"github.com/weir-go/weir/internal/memtest"
 )
 
-// testIdle measures what a connection to a Server costs that was used by use and waits for its next request, beyond the
-// net.TCPConn of either side and the runtime's record of the goroutine. make makes the Server.
+// testIdle measures the memory of a connection to a Server that use has used and that waits for its next request,
+// excluding the net.TCPConn of either side and the runtime's record of the goroutine. make makes the Server.
 func testIdle(t *testing.T, bound int, make func() *Server, use func(nc net.Conn, round int)) {
 	if !memtest.Alone(t) {
 		return
@@ -38,7 +38,7 @@ func testIdle(t *testing.T, bound int, make func() *Server, use func(nc net.Conn
 			require.NoError(t, err)
 			conns = append(conns, nc)
 		}
-		for round := range 2 { // used, also when all of them are there
+		for round := range 2 { // a second round when all of them exist
 			for _, nc := range conns {
 				use(nc, round)
 			}
@@ -66,7 +66,7 @@ func goServe(srv *Server, ctx context.Context, ln net.Listener) (served chan err
 	return served
 }
 
-// Two thirds of this are the stack on which the connection waits.
+// Two thirds of this are the stack of the waiting goroutine.
 const idleHTTP1 = 6400
 
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
@@ -80,7 +80,7 @@ func TestIdleNativeConnectionHoldsNoBuffer(t *testing.T) {
 	}, useHTTP1(t))
 }
 
-// useHTTP1 asks once.
+// useHTTP1 sends one request.
 func useHTTP1(t *testing.T) func(nc net.Conn, _ int) {
 	in := bufio.NewReader(nil)
 	return func(nc net.Conn, _ int) {
@@ -95,13 +95,13 @@ func useHTTP1(t *testing.T) func(nc net.Conn, _ int) {
 	}
 }
 
-// TestIdleHTTP2ConnectionHoldsNoBuffer has two requests at once on each connection, twice. Beside what HTTP/1 has, there are the
-// tables of the header compression.
+// TestIdleHTTP2ConnectionHoldsNoBuffer has two concurrent requests on each connection, twice. In addition to HTTP/1's,
+// there are the tables of header compression.
 func TestIdleHTTP2ConnectionHoldsNoBuffer(t *testing.T) {
 	testIdle(t, 10600, func() *Server { return New(http.HandlerFunc(sayTyped), nil) }, useHTTP2(t))
 }
 
-// useHTTP2 asks twice at once.
+// useHTTP2 sends two requests at once.
 func useHTTP2(t *testing.T) func(nc net.Conn, round int) {
 	var out bytes.Buffer
 	var block []byte
@@ -116,7 +116,7 @@ func useHTTP2(t *testing.T) func(nc net.Conn, round int) {
 			var p bytes.Buffer
 			enc := hpack.NewEncoder(&p)
 			for _, f := range ask2("GET") {
-				f.Sensitive = true // not put into a table, so that the next round has the same bytes
+				f.Sensitive = true // never indexed, so that the next round has the same bytes
 				require.NoError(t, enc.WriteField(f))
 			}
 			block = p.Bytes()

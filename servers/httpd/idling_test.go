@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// TestEachWaitEndsAfterTheIdleTimeoutOfItsOwn starts and ends waits of many connections at random, and compares those that
-// the idlers end with the simple rule.
+// TestEachWaitEndsAfterTheIdleTimeoutOfItsOwn starts and ends waits of many connections at random, and compares the
+// waits that idlers ends with a simple model.
 func TestEachWaitEndsAfterTheIdleTimeoutOfItsOwn(t *testing.T) {
 	const limit = 10 * time.Second
 	synctest.Test(t, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestEachWaitEndsAfterTheIdleTimeoutOfItsOwn(t *testing.T) {
 		type wait struct {
 			c     *conn
 			since int64
-			began time.Time // zero while it is serving
+			began time.Time // zero during a request
 		}
 		var all []*wait
 		remove := func(w *wait) {

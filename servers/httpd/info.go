@@ -11,7 +11,7 @@ import (
 
 // RequestInfo is what a Server knows about a request beyond its [http.Request].
 type RequestInfo struct {
-	// Arrived is the time at which the head of the request had arrived.
+	// Arrived is the time at which the head of the request arrived.
 	Arrived time.Time
 
 	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.0.
@@ -31,7 +31,7 @@ type RequestInfo struct {
 	Conn chanio.ConnStats
 }
 
-// origin is where a request comes from.
+// origin describes where a request comes from.
 type origin struct {
 	on      *conn
 	arrived time.Time
@@ -39,7 +39,7 @@ type origin struct {
 	stream  uint32
 }
 
-// origin returns that of the request of HTTP/1 whose head has been read.
+// origin returns the origin of the HTTP/1 request whose head has been read.
 func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: c.served} }
 
 // infoKey is the key of the *requestContext in the context of a request.
@@ -85,7 +85,7 @@ func protoOf(minor int) string {
 	return "HTTP/1.1"
 }
 
-// forwardedIn returns the values of the field that TrustedProxies set.
+// forwardedIn returns the values of ForwardedField.
 func (s *Server) forwardedIn(f *http1.Fields) (values []string) {
 	if len(s.cfg.TrustedProxies) == 0 {
 		return nil

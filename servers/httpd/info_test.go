@@ -56,7 +56,7 @@ func TestInfoSaysWhereARequestComesFrom(t *testing.T) {
 	require.Equal(t, "HTTP/1.0", (<-infos).Protocol)
 }
 
-// doneOf makes the request's context real, and returns a channel that is closed.
+// doneOf calls Done of the request's context, and returns a closed channel.
 func doneOf(r *http.Request) <-chan struct{} {
 	_ = r.Context().Done()
 	closed := make(chan struct{})
@@ -139,7 +139,7 @@ func TestForwardedIsReadFromItsEnd(t *testing.T) {
 		`for=192.0.2.3, for=192.0.2.2`:               "192.0.2.2",
 		`for=192.0.2.3;by="a,b", for=192.0.2.2`:      "192.0.2.2",
 		`for=192.0.2.2;by="a, for=192.0.2.9"`:        "192.0.2.2",
-		`for="192.0.2.3, for=192.0.2.2`:              "192.0.2.2", // an odd quote of the client's
+		`for="192.0.2.3, for=192.0.2.2`:              "192.0.2.2", // an odd quote from the client
 		`for=192.0.2.2, for=_hidden`:                 "10.0.0.1",
 		`for=192.0.2.2, for=unknown;by=10.0.0.2`:     "10.0.0.1",
 		`by=192.0.2.2`:                               "10.0.0.1",
@@ -147,7 +147,7 @@ func TestForwardedIsReadFromItsEnd(t *testing.T) {
 		`192.0.2.2`:                                  "10.0.0.1",
 		`for=192.0.2.2, for="10.0.0.2",for=10.1.1.1`: "192.0.2.2",
 
-		// What a proxy has quoted, such as a Host, is the client's, and says nothing.
+		// What a proxy has quoted, such as a Host, comes from the client and does not count.
 		`for=192.0.2.2;host="a;for=192.0.2.9"`:         "192.0.2.2",
 		`host="a;for=192.0.2.9;b";for=192.0.2.2`:       "192.0.2.2",
 		`for=192.0.2.2;host="a\", for=192.0.2.9;b=\""`: "192.0.2.2",

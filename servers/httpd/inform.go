@@ -37,7 +37,7 @@ func (x Exchange) Inform(status int, header http.Header) error {
 	return e.resp.informFields(status, header)
 }
 
-// checkField returns what is wrong with a field of a reply, or nil.
+// checkField returns an error if a field of a reply is invalid or reserved.
 func checkField(name, value string) error {
 	if !http1.ValidToken(name) || !http1.ValidValue(value) {
 		return errField(name, value)
@@ -53,7 +53,7 @@ func errField(name, value string) error {
 	return fmt.Errorf("httpd: %w: field %q: %q", errInvalid, name, value)
 }
 
-// informFields is inform with the fields of a native handler, which have been checked.
+// informFields is inform for a native handler. The fields have been checked.
 func (w *response) informFields(status int, header http.Header) error {
 	return w.informWith(status, func(p []byte) []byte {
 		for _, name := range slices.Sorted(maps.Keys(header)) {

@@ -2,22 +2,22 @@ package httpd
 
 import "sync"
 
-// invitation is whether the client of a request waits for 100 Continue. Reading the body and writing the reply may be the
-// work of two goroutines: no 100 is sent once the reply has begun.
+// invitation records whether the client of a request waits for 100 Continue. The body may be read and the reply written
+// by two goroutines. Once the reply has started, no 100 is sent.
 type invitation struct {
-	mu      sync.Mutex // held while 100 Continue is handed over
+	mu      sync.Mutex // held while 100 Continue is written
 	expects bool       // the client waits
-	begun   bool       // the reply has begun
+	begun   bool       // the reply has started
 }
 
-// waits reports whether the client waits to be told to go on.
+// waits reports whether the client waits for 100 Continue.
 func (i *invitation) waits() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.expects
 }
 
-// accept calls invite, which sends 100 Continue, if the client waits for that and the reply has not begun.
+// accept calls invite, which sends 100 Continue, if the client waits for it and the reply has not started.
 func (i *invitation) accept(invite func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -28,21 +28,21 @@ func (i *invitation) accept(invite func()) {
 	}
 }
 
-// answered notes that the handler has sent 100 Continue itself.
+// answered records that the handler has sent 100 Continue.
 func (i *invitation) answered() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.expects = false
 }
 
-// replyBegins notes that the reply begins.
+// replyBegins records the start of the reply.
 func (i *invitation) replyBegins() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.begun = true
 }
 
-// set begins with another request.
+// set prepares i for another request.
 func (i *invitation) set(expects bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

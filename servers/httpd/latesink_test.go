@@ -26,8 +26,8 @@ func (w countedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// A Sink that its handler leaves open is closed, and does not use the writer after that: one of a foreign server may panic
-// then.
+// A Sink that its handler leaves open is closed and does not use the writer afterwards, because the writer of another
+// server may panic then.
 func TestSinkDoesNotUseTheWriterOfAHandlerThatHasReturned(t *testing.T) {
 	forEach(t, func(t *testing.T, e environment) {
 		type late struct {
@@ -48,10 +48,10 @@ func TestSinkDoesNotUseTheWriterOfAHandlerThatHasReturned(t *testing.T) {
 		<-l.out.Done()
 		before := l.calls.Load()
 		require.Error(t, l.out.Send(t.Context(), []byte("late")))
-		if err := l.out.Flush(t.Context()); !e.own { // which may have sent everything
+		if err := l.out.Flush(t.Context()); !e.own { // it may have sent everything
 			require.Error(t, err)
 		}
-		_ = l.out.Close() // of what has ended already
+		_ = l.out.Close() // it has ended already
 		l.out.Abort(nil)
 		require.Equal(t, before, l.calls.Load())
 	})

@@ -20,10 +20,10 @@ type Live struct {
 	closed bool
 }
 
-// liveStream is what can be asked to end.
+// liveStream is a stream that can be asked to end.
 type liveStream interface {
-	goAway()               // tells the client, and does not wait
-	done() <-chan struct{} // closed when it has ended
+	goAway()               // asks the stream to end, and does not wait
+	done() <-chan struct{} // closed when the stream has ended
 	abort()
 }
 
@@ -34,8 +34,8 @@ func (l *Live) Len() int {
 	return len(l.all)
 }
 
-// Shutdown tells every stream, including later ones, that the server is going away, and returns when all have ended. If
-// ctx ends first, it aborts them and returns its Cause.
+// Shutdown notifies every stream, including later ones, that the server is going away, and returns when all have ended.
+// If ctx ends first, it aborts them and returns its Cause.
 func (l *Live) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
@@ -60,7 +60,7 @@ func (l *Live) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// enter notes a stream until leave is called. It reports whether the server is going away already.
+// enter adds a stream until leave is called. It reports whether Shutdown has been called before.
 func (l *Live) enter(s liveStream) (leave func(), going bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

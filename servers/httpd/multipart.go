@@ -119,7 +119,7 @@ func (cfg *MultipartConfig) complete() {
 	cfg.MaxDisk = cmp.Or(cfg.MaxDisk, 1<<30)
 }
 
-// boundaryOf returns the boundary of a request: RFC 2046 5.1.1.
+// boundaryOf returns the boundary of a multipart request: RFC 2046 5.1.1.
 func boundaryOf(r *http.Request) (string, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
@@ -132,7 +132,7 @@ func boundaryOf(r *http.Request) (string, error) {
 	return boundary, nil
 }
 
-// multiparts reads parts one after the other.
+// multiparts reads one part after another.
 type multiparts struct {
 	cfg    MultipartConfig
 	src    *chanio.Source[[]byte]
@@ -142,14 +142,14 @@ type multiparts struct {
 
 	parts        int
 	text         int64
-	memory, disk int64           // bytes that are stored there
-	current      *multipart.Part // that may not be at its end
-	done         chan struct{}   // closed when nobody reads current any more
-	quit         chan struct{}   // closed when no more parts are wanted
+	memory, disk int64           // stored bytes
+	current      *multipart.Part // not read to its end, if not nil
+	done         chan struct{}   // closed when no goroutine reads current any more
+	quit         chan struct{}   // closed when the Source is closed
 	once         sync.Once
 }
 
-// boundedReader reads the body within the ctx of the present call, and no more than left if that is not negative.
+// boundedReader reads the body with the ctx of the current call. If bounded is set, it reads at most left bytes.
 type boundedReader struct {
 	src     *bodySource
 	ctx     context.Context
@@ -175,7 +175,7 @@ func (m *multiparts) next(ctx context.Context) (*Part, error) {
 	if ctx.Err() != nil {
 		return nil, chanio.Cause(ctx)
 	}
-	select { // the part before is in use until then
+	select { // until then the previous part is in use
 	case <-m.done:
 	case <-m.quit:
 		return nil, net.ErrClosed
@@ -193,7 +193,7 @@ func (m *multiparts) next(ctx context.Context) (*Part, error) {
 	return p, nil
 }
 
-// skip drops what is left of the part before.
+// skip drops the rest of the previous part.
 func (m *multiparts) skip() error {
 	if m.current == nil {
 		return nil
@@ -205,7 +205,7 @@ func (m *multiparts) skip() error {
 	return nil
 }
 
-// nextPart reads the head of a part, and as much of its content as must be there when it is received.
+// nextPart reads the head of a part, and the content of a text or stored part.
 func (m *multiparts) nextPart(ctx context.Context) (*Part, error) {
 	m.in.bounded, m.in.left = true, m.cfg.MaxHead
 	raw, err := m.reader.NextRawPart()
@@ -231,7 +231,7 @@ func (m *multiparts) nextPart(ctx context.Context) (*Part, error) {
 	return p, nil
 }
 
-// check holds the head of a part to the limits.
+// check applies the limits to the head of a part.
 func (m *multiparts) check(p *Part) error {
 	fields := 0
 	for _, values := range p.Header {
@@ -246,7 +246,8 @@ func (m *multiparts) check(p *Part) error {
 	return nil
 }
 
-// disposition returns what the head of a part says of its name. A part with a file name, be it empty, is a file.
+// disposition returns the name and file name in the head of a part. A part with a file name, even an empty one, is a
+// file.
 func disposition(h textproto.MIMEHeader) (name, fileName string, isFile bool) {
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
 	if err != nil || kind != "form-data" {
@@ -256,7 +257,7 @@ func disposition(h textproto.MIMEHeader) (name, fileName string, isFile bool) {
 	return params["name"], fileName, isFile
 }
 
-// baseName returns the last element of a path of any system, "" if there is none.
+// baseName returns the last element of a path of any operating system, or "" if there is none.
 func baseName(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if at := strings.IndexByte(name, 0); at >= 0 || name == "." || name == ".." {
@@ -265,9 +266,9 @@ func baseName(name string) string {
 	return name
 }
 
-// beyond reads no more of r than one byte beyond limit.
+// beyond limits r to one byte more than limit.
 func beyond(r io.Reader, limit int64) io.Reader {
-	return io.LimitReader(r, max(limit, limit+1)) // which may overflow
+	return io.LimitReader(r, max(limit, limit+1)) // limit+1 may overflow
 }
 
 func (m *multiparts) readText(p *Part, raw *multipart.Part) error {
@@ -284,7 +285,7 @@ func (m *multiparts) readText(p *Part, raw *multipart.Part) error {
 	return nil
 }
 
-// stream makes the content of p what the client sends.
+// stream makes p.Source read the content from the client.
 func (m *multiparts) stream(p *Part, raw *multipart.Part) {
 	done := make(chan struct{})
 	m.done = done
@@ -297,12 +298,12 @@ func (m *multiparts) stream(p *Part, raw *multipart.Part) {
 	p.release = func() { _ = p.Source.Close() }
 }
 
-// judge says what an error of the reader means.
+// judge returns the error for the receiver: err, the cause of ctx, or a RequestError.
 func (m *multiparts) judge(ctx context.Context, err error) error {
 	var refused *RequestError
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == io.EOF: // behind the last part
+	case err == io.EOF: // after the last part
 		return io.EOF
 	case ctx.Err() != nil && chanio.Resumable(ctx, err):
 		return chanio.Cause(ctx)
@@ -319,12 +320,12 @@ func (m *multiparts) close() error {
 	return m.src.Close()
 }
 
-// streamedFile is the content of a part while the client sends it.
+// streamedFile is the content of a part that is read from the client.
 type streamedFile struct {
 	m      *multiparts
 	raw    *multipart.Part
-	over   func()        // lets the next part be read
-	turn   chan struct{} // full while somebody reads
+	over   func()        // allows the next part to be read
+	turn   chan struct{} // full while a goroutine reads
 	closed atomic.Bool
 }
 
@@ -335,7 +336,7 @@ func (f *streamedFile) next(ctx context.Context) ([]byte, error) {
 	f.turn <- struct{}{}
 	defer func() {
 		<-f.turn
-		if f.closed.Load() { // meanwhile
+		if f.closed.Load() { // during the read
 			f.over()
 		}
 	}()
@@ -360,14 +361,14 @@ func (f *streamedFile) next(ctx context.Context) ([]byte, error) {
 	return nil, err
 }
 
-// close lets the next part be read, once nobody reads this one.
+// close allows the next part to be read, after a Read in progress.
 func (f *streamedFile) close() error {
 	f.closed.Store(true)
 	select {
 	case f.turn <- struct{}{}:
 		<-f.turn
 		f.over()
-	default: // the reader does that
+	default: // the Read in progress calls over
 	}
 	return nil
 }

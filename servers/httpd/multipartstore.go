@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// store reads the content of p and keeps it, in memory or on disk.
+// store reads the content of p into memory or onto disk.
 func (m *multiparts) store(p *Part, raw *multipart.Part) error {
 	var held bytes.Buffer
 	left := m.cfg.MaxMemory - m.memory
@@ -29,14 +29,14 @@ func (m *multiparts) store(p *Part, raw *multipart.Part) error {
 	return nil
 }
 
-// storeOnDisk writes content to a file without a name, where the system has such files.
+// storeOnDisk writes content to a temporary file, which is unlinked at once if the system allows that.
 func (m *multiparts) storeOnDisk(p *Part, content io.Reader) error {
 	f, err := os.CreateTemp(m.cfg.TempDir, "httpd-part-*") // with mode 0600
 	if err != nil {
 		return err
 	}
 	remove := func() error { return nil }
-	if os.Remove(f.Name()) != nil { // not while it is open
+	if os.Remove(f.Name()) != nil { // the system does not remove open files
 		remove = func() error { return os.Remove(f.Name()) }
 	}
 	left := m.cfg.MaxDisk - m.disk
@@ -54,7 +54,7 @@ func (m *multiparts) storeOnDisk(p *Part, content io.Reader) error {
 	p.release = func() {
 		_ = p.Source.Close()
 		_ = f.Close() // it was only read
-		_ = remove()  // nobody is there to be told
+		_ = remove()  // the error cannot be reported
 	}
 	return nil
 }

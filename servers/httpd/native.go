@@ -21,8 +21,8 @@ import (
 //		return x.Reply(http.StatusOK, "text/plain; charset=utf-8", []byte("hello"))
 //	}, nil)
 //
-// On HTTP/1 ctx is that of the connection: it ends with it, and has the values of Config.ConnContext. Otherwise it is
-// that of the request. An error of f is answered like one of a [Reply] handler, or truncates the reply if that has
+// On HTTP/1 ctx is the connection's: it ends with the connection and has the values of Config.ConnContext. Otherwise it
+// is the request's. An error of f is answered like an error of a [Reply] handler, or truncates the reply if that has
 // started; so does a panic. The limits, timeouts and hooks of cfg apply as for [New]; cfg may be nil.
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
@@ -34,7 +34,7 @@ func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Serv
 }
 
 // Exchange is a request and its reply, in a Server made by [NewNative]. It is a value that is valid until its handler
-// returns; its methods panic after that. They are for one goroutine at a time.
+// returns; its methods panic after that. Only one goroutine at a time may call them.
 //
 // The caller owns strings and slices, except those of methods whose names end in Borrowed: these are valid until the
 // body is read or the handler returns, and must not be modified.
@@ -43,17 +43,17 @@ type Exchange struct {
 	generation uint64
 }
 
-// exchange is the state of the exchanges of a connection, one after the other.
+// exchange is the state of the exchanges of a connection, which are served one after another.
 type exchange struct {
 	conn       *conn
 	generation atomic.Uint64 // odd while a handler runs
 	resp       response
 	body       requestBody
-	req        http.Request // what body and resp know of the request
-	reading    bool         // the head is gone
+	req        http.Request // the members that body and resp use
+	reading    bool         // the body is being read, and the head is gone
 	from       origin
 
-	over *exchangeOver // what it stands on where that is not HTTP/1
+	over *exchangeOver // set if the protocol is not HTTP/1
 
 	// Set once HTTP has been called.
 	w   *response
@@ -61,7 +61,7 @@ type exchange struct {
 	ctx *requestContext
 }
 
-// valid returns the state, or panics if the handler has returned.
+// valid returns the state. It panics if the handler has returned.
 func (x Exchange) valid() *exchange {
 	if x.state == nil || x.state.generation.Load() != x.generation {
 		panic("httpd: an Exchange is used after its handler has returned")
@@ -69,7 +69,7 @@ func (x Exchange) valid() *exchange {
 	return x.state
 }
 
-// head returns the head of the request, or panics if the body has been read.
+// head returns the head of the request. It panics if the body has been read.
 func (x Exchange) head() *http1.RequestHead {
 	e := x.valid()
 	if e.reading {
@@ -145,7 +145,7 @@ func (x Exchange) HeaderBorrowed(name string) []byte {
 	return nil
 }
 
-// equalFold reports whether two field names are the same but for the case of their letters.
+// equalFold reports whether two field names are equal, ignoring ASCII case.
 func equalFold(a []byte, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -190,7 +190,7 @@ func (x Exchange) RemoteAddr() string {
 }
 
 // Read reads the body of the request. It blocks until there is a byte, io.EOF is due, or ctx ends, which leaves the
-// body unchanged. Errors are those of an http.Request's Body. It invalidates what was borrowed from the head.
+// body unchanged. It returns the errors of an http.Request's Body. It invalidates what was borrowed from the head.
 func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
 	e := x.valid()
 	switch {
@@ -245,7 +245,7 @@ func (x Exchange) Set(name, value string) error {
 	return nil
 }
 
-// mayReply returns why the reply cannot be changed any more, or nil.
+// mayReply returns an error if the reply can no longer be changed.
 func (e *exchange) mayReply() error {
 	switch {
 	case e.taken():
@@ -256,7 +256,7 @@ func (e *exchange) mayReply() error {
 	return nil
 }
 
-// add adds a field that has been checked to the reply.
+// add adds a checked field to the reply.
 func (e *exchange) add(known http1.Known, name, value string) {
 	if e.over != nil {
 		e.over.w.Header().Add(name, value)
@@ -365,5 +365,5 @@ func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
 // taken reports whether HTTP has been called.
 func (e *exchange) taken() bool { return e.w != nil || e.over != nil && e.over.taken }
 
-// began reports whether the reply has begun.
+// began reports whether the reply has started.
 func (e *exchange) began() bool { return e.resp.wroteHeader || e.over != nil && e.over.began }

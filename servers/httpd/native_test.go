@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// startNative serves f natively and, by the second address, over an http.Handler.
+// startNative serves f natively and, at the second address, over an http.Handler.
 func startNative(t *testing.T, f func(context.Context, Exchange) error, cfg *Config) (native, over string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,7 +31,7 @@ func startNative(t *testing.T, f func(context.Context, Exchange) error, cfg *Con
 	return ln.Addr().String(), start(t, nativeOver{f}, cfg)
 }
 
-// tell answers with what the Exchange says of the request.
+// tell replies with what the Exchange reports about the request.
 func tell(ctx context.Context, x Exchange) error {
 	said := fmt.Sprintf("%s %s %s %q %q", x.Method(), x.Target(), x.Host(), x.Header("x-a"), x.Header("Content-Type"))
 	if x.RemoteAddr() == "" {
@@ -267,7 +267,8 @@ func TestNativeHandlerServesHTTP2(t *testing.T) {
 	require.Equal(t, "b", resp.Header.Get("X-B"))
 }
 
-// TestCloseOfAnExchangeEndsTheConnection has the server say so before the reply or behind it, and end the connection then.
+// TestCloseOfAnExchangeEndsTheConnection has the server announce the close before or after the reply, and then close
+// the connection.
 func TestCloseOfAnExchangeEndsTheConnection(t *testing.T) {
 	for name, f := range map[string]func(context.Context, Exchange) error{
 		"before": func(_ context.Context, x Exchange) error {
@@ -324,7 +325,7 @@ func TestStaleExchangeIsNotThatOfAnotherConnection(t *testing.T) {
 		}
 		return nil
 	}, nil)
-	for range 10 { // one of them gets it
+	for range 10 { // one of them reuses the memory
 		replies, _ := talk(t, native, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n", "GET")
 		require.Len(t, replies, 1)
 		replies, _ = talk(t, native, nativeGet, "GET")

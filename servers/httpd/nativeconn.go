@@ -8,12 +8,12 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// serveNative is serve for a Server of NewNative.
+// serveNative is serve for a Server made by NewNative.
 func (c *conn) serveNative() (goesOn bool) {
 	e := &c.exchange
 	e.conn = c
 	status := e.begin()
-	c.head.Discard(c.src) // whose slices stay until the body is read
+	c.head.Discard(c.src) // its slices remain valid until the body is read
 	if status != 0 {
 		c.refuse(status, e.resp.isHead)
 		e.resp.rec.refused(status, errRefused(status))
@@ -26,7 +26,7 @@ func (c *conn) serveNative() (goesOn bool) {
 	e.generation.Add(1)
 	if e.w == nil {
 		if e.resp.body != nil {
-			c.watch.end() // which the end of the body has let begin
+			c.watch.end() // which started at the end of the body
 		}
 		return e.resp.finish()
 	}
@@ -35,8 +35,8 @@ func (c *conn) serveNative() (goesOn bool) {
 	return e.w.finish()
 }
 
-// begin prepares for the request whose head has been read, and returns the status of one that the handler is not called
-// for, or 0.
+// begin prepares the exchange for the request whose head has been read. It returns the status of a request that is
+// refused without calling the handler, or 0.
 func (e *exchange) begin() int {
 	c := e.conn
 	h := &c.head
@@ -58,7 +58,7 @@ func (e *exchange) begin() int {
 	return e.precheck()
 }
 
-// forget lets go of a request that is over, and of its connection.
+// forget drops the references to a finished request and its connection.
 func (e *exchange) forget() {
 	if e.conn == nil {
 		return
@@ -74,7 +74,7 @@ func (e *exchange) hasBody() bool {
 	return f.Kind == http1.Chunked || f.Kind == http1.Sized && f.Length > 0
 }
 
-// precheck is that of Server, without a request.
+// precheck is Server.precheck without an http.Request.
 func (e *exchange) precheck() int {
 	h := &e.conn.head
 	switch limit := e.conn.srv.cfg.MaxBody; {
@@ -94,7 +94,7 @@ func (e *exchange) precheck() int {
 	return 0
 }
 
-// expectsIn is expectsOf for the fields of a head.
+// expectsIn is expectsOf for parsed fields.
 func expectsIn(f *http1.Fields) (e expectation) {
 	for i := range f.Len() {
 		if f.Known(i) == http1.Expect {
@@ -104,7 +104,7 @@ func expectsIn(f *http1.Fields) (e expectation) {
 	return e
 }
 
-// isPlainBytes is isPlainPath.
+// isPlainBytes is isPlainPath for a byte slice.
 func isPlainBytes(target []byte) bool {
 	for _, c := range target {
 		switch {
@@ -118,7 +118,7 @@ func isPlainBytes(target []byte) bool {
 	return true
 }
 
-// call calls the handler. It returns false if that panicked, having cut the connection.
+// call calls the handler. If the handler panics, call aborts the connection and returns false.
 func (e *exchange) call() (ok bool) {
 	c := e.conn
 	defer func() {
@@ -126,7 +126,7 @@ func (e *exchange) call() (ok bool) {
 			return
 		}
 		v := recover()
-		if v == nil { // runtime.Goexit, which the listener takes care of
+		if v == nil { // runtime.Goexit, which the listener handles
 			c.note(chanio.Recovered(nil))
 		} else {
 			c.panicked(e.described(), v)
@@ -140,7 +140,8 @@ func (e *exchange) call() (ok bool) {
 	return true
 }
 
-// route has the request answered, by the handler unless there are too many, or it is for the server as a whole.
+// route answers the request: with the handler, with Config.Rejected if there are too many requests, or for OPTIONS *
+// itself.
 func (e *exchange) route(x Exchange) error {
 	s, h := e.conn.srv, &e.conn.head
 	tooMany := !s.enter()
@@ -159,7 +160,7 @@ func (e *exchange) route(x Exchange) error {
 	return nil
 }
 
-// continueThen asks Config.Continue before the handler, which finds the exchange taken by HTTP.
+// continueThen calls Config.Continue before the handler, to which HTTP then appears to have been called.
 func (e *exchange) continueThen(x Exchange) error {
 	s := e.conn.srv
 	w, r := x.HTTP()
@@ -172,7 +173,7 @@ func (e *exchange) continueThen(x Exchange) error {
 	return nil
 }
 
-// fail answers a request whose handler returned err.
+// fail answers a request whose handler has returned err.
 func (e *exchange) fail(x Exchange, err error) {
 	begun := e.resp.wroteHeader || e.w != nil && e.w.wroteHeader
 	if begun || e.reading && e.w == nil {
@@ -187,7 +188,7 @@ func (e *exchange) fail(x Exchange, err error) {
 	failed(w, r, err)
 }
 
-// failBehindBody answers where the head is gone that an http.Request would be made of.
+// failBehindBody answers a request whose body was read. Its head is gone, so no http.Request can be created.
 func (e *exchange) failBehindBody(x Exchange, err error) {
 	status := http.StatusInternalServerError
 	if code := statusOf(err); code != 0 {
@@ -201,7 +202,7 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 	}
 }
 
-// described is the request for the log of a panic, as far as its head is still there.
+// described returns the request line for the log of a panic, if the head is still available.
 func (e *exchange) described() (line requestLine) {
 	switch {
 	case e.r != nil:
@@ -212,7 +213,7 @@ func (e *exchange) described() (line requestLine) {
 	return line
 }
 
-// takeHTTP makes the request and the writer of net/http.
+// takeHTTP creates the http.Request and the http.ResponseWriter.
 func (e *exchange) takeHTTP() {
 	c := e.conn
 	g := new(given)
@@ -234,7 +235,7 @@ func (e *exchange) takeHTTP() {
 	c.current.Store(e.ctx)
 }
 
-// release lets go of the request, also if the handler did not return.
+// release releases the request. It is called even if the handler did not return.
 func (e *exchange) release() {
 	if e.generation.Load()&1 == 1 {
 		e.generation.Add(1)
@@ -251,7 +252,7 @@ func (e *exchange) release() {
 	e.writer().over(e.ctx)
 }
 
-// writer is what has written the reply.
+// writer returns the response that has written the reply.
 func (e *exchange) writer() *response {
 	if e.w != nil {
 		return e.w

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// nativeOver is the handler of a native server for what is no HTTP/1: its Exchange stands on an http.Request and this
-// package's http.ResponseWriter.
+// nativeOver is the handler of a native server for protocols other than HTTP/1. Its Exchange wraps an http.Request and
+// an http.ResponseWriter of this package.
 type nativeOver struct {
 	f func(ctx context.Context, x Exchange) error
 }
@@ -36,8 +36,8 @@ type exchangeOver struct {
 	w     streamWriter
 	r     *http.Request
 	began bool
-	sized bool // with its length
-	taken bool // by HTTP
+	sized bool // the reply has started with a length
+	taken bool // HTTP was called
 }
 
 func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// quality returns how much a client likes a content coding, in thousandths: RFC 9110 12.5.3. 0 means that it must not be
-// used. Without any field everything is as good as identity, which is all that counts then.
+// quality returns the weight that a client assigns to a content coding, in thousandths: RFC 9110 12.5.3. 0 means that
+// the coding must not be used. Without a field only identity has a weight.
 func quality(acceptEncoding []string, coding string) int {
 	named, any := -1, -1
 	for _, field := range acceptEncoding {
@@ -33,7 +33,8 @@ func quality(acceptEncoding []string, coding string) int {
 	return 0
 }
 
-// weight parses the q of an item, in thousandths; 1000 without one, 0 for one that is invalid: RFC 9110 12.4.2.
+// weight parses the q parameter of an item, in thousandths. It returns 1000 if there is none, and 0 if it is invalid:
+// RFC 9110 12.4.2.
 func weight(params string) int {
 	for param := range strings.SplitSeq(params, ";") {
 		name, value, ok := strings.Cut(param, "=")
@@ -66,7 +67,7 @@ func parseWeight(s string) int {
 	return q
 }
 
-// addVary says that a reply depends on a field of the request.
+// addVary adds name to Vary.
 func addVary(h http.Header, name string) {
 	for _, field := range h.Values("Vary") {
 		for item := range strings.SplitSeq(field, ",") {

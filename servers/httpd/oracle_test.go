@@ -43,7 +43,7 @@ func status(code int, body string) http.HandlerFunc {
 	}
 }
 
-// show tells what a handler sees of a request.
+// show replies with what a handler sees of a request.
 func show(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	again, errAgain := r.Body.Read(make([]byte, 1))
@@ -52,7 +52,7 @@ func show(w http.ResponseWriter, r *http.Request) {
 		r.Close, body, fmt.Sprint(err), fmt.Sprint(again, errAgain), r.Trailer, r.TLS, r.RemoteAddr != "")
 }
 
-// behaviours are handlers and requests to them that net/http and this package must answer alike.
+// behaviours are handlers and requests that net/http and this package must answer alike.
 var behaviours = []struct {
 	name    string
 	handler http.HandlerFunc
@@ -232,7 +232,7 @@ func TestHandlersSeeAndSayWhatTheyDoOnNetHTTP(t *testing.T) {
 	for _, b := range behaviours {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			if b.methods == "" { // refused here as the checklist wants
+			if b.methods == "" { // refused by this package, as the checklist requires
 				require.Equal(t, "HTTP/1.1 400 Bad Request", statusLine(rawReply(t, start(t, b.handler, nil), b.raw)))
 				return
 			}

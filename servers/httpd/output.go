@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// unflushed is how much of a body is kept so that a short one gets its Content-Length.
+// unflushed is how much of a body is buffered, so that a short reply gets a Content-Length.
 const unflushed = 2048
 
 var buffers = sync.Pool{New: func() any { return new([unflushed]byte) }}
 
-// output is what the ResponseWriters of both versions have in common. It keeps the beginning of a body until there is more
-// than unflushed, and what comes then in pieces is held back until there are many, the handler returns, or it flushes.
+// output is the part of a ResponseWriter that HTTP/1 and HTTP/2 share. It buffers the first unflushed bytes of a body.
+// Small writes after these are held back until enough have accumulated, the handler flushes, or it returns.
 type output struct {
 	conn *conn
 	req  *http.Request
@@ -21,7 +21,7 @@ type output struct {
 	header   http.Header
 	status   int
 	isHead   bool
-	headDone bool  // the head has been handed on
+	headDone bool  // the head was passed on
 	finished bool  // the handler has returned
 	length   int64 // declared, or -1
 	wasReset bool  // by the handler
@@ -29,25 +29,27 @@ type output struct {
 	plan     plan  // from the header, at WriteHeader
 
 	buf    *[unflushed]byte
-	n      int    // of buf
-	uncork func() // while small pieces are held back
+	n      int    // bytes in buf
+	uncork func() // set while small writes are held back
 
 	closers []func()      // called when the handler has returned
-	rec     *accessRecord // what the hooks are told of the exchange, if there are any
+	rec     *accessRecord // for the hooks, or nil
 }
 
-// version is what the ResponseWriters of the versions do in their own way.
+// version is the part of a ResponseWriter that differs between HTTP/1 and HTTP/2.
 type version interface {
 	WriteHeader(status int)
 
-	// begun reports whether the handler has begun a reply, and taken whether it has taken the connection or the stream.
+	// begun reports whether the handler has started a reply, and taken whether it has taken over the connection or the
+	// stream.
 	begun() bool
 	taken() bool
 
-	// write sends the head, if that is still due, and p. start is how the body begins. ctx bounds the wait for room.
+	// write sends the head, unless it was sent before, and p. start is the beginning of the body. ctx bounds the wait
+	// for space.
 	write(ctx context.Context, start, p []byte) error
 
-	// flushed returns when what was sent has left the process.
+	// flushed returns when everything sent has been passed to the kernel.
 	flushed(ctx context.Context) error
 }
 
@@ -83,7 +85,7 @@ func (o *output) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// begin begins the reply, unless there can be none any more.
+// begin starts the reply, unless that is no longer possible.
 func (o *output) begin() error {
 	switch {
 	case o.via.taken():
@@ -99,7 +101,7 @@ func (o *output) begin() error {
 	return nil
 }
 
-// admit begins the reply and counts n bytes of its body.
+// admit starts the reply and counts n bytes of its body.
 func (o *output) admit(n int) error {
 	if err := o.begin(); err != nil || n == 0 {
 		return err
@@ -128,13 +130,13 @@ func (o *output) kept() []byte {
 	return o.buf[:o.n]
 }
 
-// pass writes what is kept, then p. From then on small pieces are held back.
+// pass writes the buffered bytes, then p. From then on small writes are held back.
 func (o *output) pass(p []byte) error {
 	if o.uncork == nil {
 		o.uncork = o.cork()
 	}
 	if o.n > 0 {
-		n := copy(o.room(), p) // so that the type is told from as much as there is
+		n := copy(o.room(), p) // as much as possible, for detecting the type
 		o.n, p = o.n+n, p[n:]
 		if err := o.flushKept(); err != nil {
 			return err
@@ -147,14 +149,14 @@ func (o *output) pass(p []byte) error {
 	return o.send(p)
 }
 
-// flushKept writes the head, if that is still due, and what is kept.
+// flushKept writes the head, unless it was sent before, and the buffered bytes.
 func (o *output) flushKept() error {
 	kept := o.kept()
 	o.n = 0
 	return o.send(kept)
 }
 
-// send writes the head, if that is still due, and p.
+// send writes the head, unless it was sent before, and p.
 func (o *output) send(p []byte) error {
 	start := p
 	if o.isHead {
@@ -163,13 +165,13 @@ func (o *output) send(p []byte) error {
 	return o.via.write(o.conn.io, start, p)
 }
 
-// Flush is FlushError without the error.
+// Flush calls FlushError and ignores the error.
 func (o *output) Flush() { _ = o.FlushError() }
 
-// FlushError sends what was written. It returns when it has left the process.
+// FlushError sends what was written. It returns when that has been passed to the kernel.
 func (o *output) FlushError() error { return o.flush(o.conn.io) }
 
-// flush is for streamWriter.
+// flush implements streamWriter.
 func (o *output) flush(ctx context.Context) error {
 	if err := o.begin(); err != nil {
 		return err
@@ -182,7 +184,7 @@ func (o *output) flush(ctx context.Context) error {
 	return o.via.flushed(ctx)
 }
 
-// release ends the holding back of small pieces.
+// release sends the small writes that are held back.
 func (o *output) release() {
 	if o.uncork != nil {
 		o.uncork()
@@ -190,7 +192,7 @@ func (o *output) release() {
 	}
 }
 
-// giveBack returns the memory.
+// giveBack returns the buffer to its pool.
 func (o *output) giveBack() {
 	if o.buf != nil {
 		buffers.Put(o.buf)
@@ -198,7 +200,7 @@ func (o *output) giveBack() {
 	}
 }
 
-// put is for streamWriter. The head, and what was kept, go first and are not bounded by ctx, so that they are sent once.
+// put implements streamWriter. The head and the buffered bytes are sent first, once, and ctx does not bound that.
 func (o *output) put(ctx context.Context, p []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -223,7 +225,7 @@ func (o *output) put(ctx context.Context, p []byte) error {
 	return err
 }
 
-// sendBefore writes the head, if that is still due, and what is kept. p is what comes next.
+// sendBefore writes the head, unless it was sent before, and the buffered bytes. p follows.
 func (o *output) sendBefore(p []byte) error {
 	if o.headDone || o.n > 0 {
 		return o.flushKept()
@@ -231,13 +233,13 @@ func (o *output) sendBefore(p []byte) error {
 	return o.via.write(o.conn.io, p, nil)
 }
 
-// cork is for streamWriter.
+// cork implements streamWriter.
 func (o *output) cork() (uncork func()) { return o.conn.nc.Out.Cork() }
 
-// beforeFinish is for streamWriter.
+// beforeFinish implements streamWriter.
 func (o *output) beforeFinish(f func()) { o.closers = append(o.closers, f) }
 
-// closeStreams calls the functions given to beforeFinish.
+// closeStreams calls the functions passed to beforeFinish.
 func (o *output) closeStreams() {
 	for _, f := range o.closers {
 		f()

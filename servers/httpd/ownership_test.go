@@ -24,12 +24,12 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// TestStringsOfANativeRequestAreTheHandlers keeps them while other requests go through the same memory.
+// TestStringsOfANativeRequestAreTheHandlers keeps them while other requests use the same memory.
 func TestStringsOfANativeRequestAreTheHandlers(t *testing.T) {
 	const n = 20
 	kept := make(chan []string, 2*n)
 	f := func(ctx context.Context, x Exchange) error {
-		said := []string{x.Method(), x.Target(), x.Host(), x.Header("X-A")} // the head is gone once the body is read
+		said := []string{x.Method(), x.Target(), x.Host(), x.Header("X-A")} // before the body is read, which discards the head
 		body, err := x.ReadBody(ctx, 100)
 		kept <- append(said, string(body))
 		if err != nil {
@@ -57,7 +57,7 @@ func TestStringsOfANativeRequestAreTheHandlers(t *testing.T) {
 	}
 }
 
-// TestKeptURLAndHeaderKeepNothingElse holds those of a request whose connection has ended.
+// TestKeptURLAndHeaderKeepNothingElse keeps those of a request after its connection has ended.
 func TestKeptURLAndHeaderKeepNothingElse(t *testing.T) {
 	type kept struct {
 		url     *url.URL
@@ -93,7 +93,8 @@ func TestBodyIsOverWhenTheHandlerHasReturned(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestMaxBytesReaderLeavesAConnectionWhoseBodyIsDrained is where net/http, which knows its own reader, closes it.
+// TestMaxBytesReaderLeavesAConnectionWhoseBodyIsDrained covers a case in which net/http, which recognizes its own
+// reader, closes the connection.
 func TestMaxBytesReaderLeavesAConnectionWhoseBodyIsDrained(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 4)); err != nil {
@@ -107,7 +108,7 @@ func TestMaxBytesReaderLeavesAConnectionWhoseBodyIsDrained(t *testing.T) {
 	}
 }
 
-// TestWriteDeadlineOfAHandlerHolds sets one that has passed, and writes to a client that reads nothing.
+// TestWriteDeadlineOfAHandlerHolds sets a deadline in the past, and writes to a client that reads nothing.
 func TestWriteDeadlineOfAHandlerHolds(t *testing.T) {
 	failures := make(chan error, 1)
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -125,7 +126,8 @@ func TestWriteDeadlineOfAHandlerHolds(t *testing.T) {
 	}
 }
 
-// TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches has a handler that takes an hour, and a client that does not wait.
+// TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches has a handler that takes an hour, and a client that keeps
+// sending.
 func TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches(t *testing.T) {
 	var read atomic.Uint64
 	first := true
@@ -142,7 +144,7 @@ func TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches(t *testing.T) {
 		sent := make(chan struct{})
 		go func() {
 			defer close(sent)
-			_, _ = io.WriteString(nc, strings.Repeat(getLine, 10_000)) // until the end
+			_, _ = io.WriteString(nc, strings.Repeat(getLine, 10_000)) // fails at the end
 		}()
 		time.Sleep(2 * time.Minute)
 		require.NotZero(t, read.Load())
@@ -152,7 +154,7 @@ func TestPipelinedRequestsAreReadAheadAsFarAsABufferReaches(t *testing.T) {
 	})
 }
 
-// TestAbortOfATunnelIsACancel has the handler abort the stream of a client.
+// TestAbortOfATunnelIsACancel has the handler abort the tunnel on a client's stream.
 func TestAbortOfATunnelIsACancel(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Tunnel(w, r)
@@ -177,7 +179,7 @@ func TestAbortOfATunnelIsACancel(t *testing.T) {
 	require.Equal(t, http2.Cancel, reset.Code)
 }
 
-// TestRequestsHaveNoQueue looks at the channel.
+// TestRequestsHaveNoQueue checks that the channel has no buffer.
 func TestRequestsHaveNoQueue(t *testing.T) {
 	_, reqs := Requests(nil)
 	require.Zero(t, cap(reqs.C(t.Context())))

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// TestPlainRequestAtATLSPortIsAnsweredInPlain sends requests and other bytes where a handshake is expected.
+// TestPlainRequestAtATLSPortIsAnsweredInPlain sends requests and other bytes instead of a handshake.
 func TestPlainRequestAtATLSPortIsAnsweredInPlain(t *testing.T) {
 	cert, _, err := servers.SelfSigned("127.0.0.1")
 	require.NoError(t, err)

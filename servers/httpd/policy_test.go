@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// TestDefaultsAreTheDocumentedOnes holds the numbers that the comments of Config give.
+// TestDefaultsAreTheDocumentedOnes checks the defaults in the comments of Config.
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	c := (*Config)(nil).complete()
 	require.Equal(t, []int{8 << 10, 64 << 10, 16 << 10, 100, 8 << 10, 32},
@@ -43,7 +43,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	require.Equal(t, "1", rec.Header().Get("Retry-After"))
 }
 
-// slowBody sends a byte of a chunked body each interval until that fails, and returns what the server answers.
+// slowBody sends a byte of a chunked body every interval until that fails, and returns the server's reply.
 func slowBody(t *testing.T, dial func() (net.Conn, *bufio.Reader), interval time.Duration, n int) (status int, after time.Duration) {
 	nc, in := dial()
 	began := time.Now()
@@ -69,7 +69,8 @@ func readAll(w http.ResponseWriter, r *http.Request) {
 
 func TestBodyBelowTheMinimumRateTimesOut(t *testing.T) {
 	silent := func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) }
-	// A byte each half a second are 2 a second. At a rate of 4 a second the 5 s and what 20 bytes earn last for 10 s.
+	// One byte every half second is 2 per second. At a rate of 4 per second, the first 5 s and the time earned by 20
+	// bytes last 10 s.
 	inBubble(t, silent, &Config{MinBodyRate: 4}, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
 		status, after := slowBody(t, dial, time.Second/2, 1000)
 		require.Equal(t, 408, status)
@@ -94,7 +95,7 @@ func TestBodyBelowTheMinimumRateTimesOut(t *testing.T) {
 	})
 }
 
-// TestTimeOfTheHandlerIsNotTheClients has a handler that waits for longer than the rate would allow, and then reads.
+// TestTimeOfTheHandlerIsNotTheClients has a handler that waits longer than the rate would allow, and then reads.
 func TestTimeOfTheHandlerIsNotTheClients(t *testing.T) {
 	inBubble(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Hour)
@@ -141,7 +142,7 @@ func TestServerInTheContextSaysHowItServes(t *testing.T) {
 	require.Nil(t, (<-seen).TLSConfig)
 }
 
-// TestServerInTheContextHasTheTLSOfItsListener has a Listener that was made elsewhere.
+// TestServerInTheContextHasTheTLSOfItsListener serves a Listener that was made by the test.
 func TestServerInTheContextHasTheTLSOfItsListener(t *testing.T) {
 	cert, pool, err := servers.SelfSigned("127.0.0.1")
 	require.NoError(t, err)
@@ -177,7 +178,7 @@ func TestListenerWithOtherProtocolsIsRefused(t *testing.T) {
 	require.ErrorContains(t, New(say("x"), &Config{Protocols: &one}).ServeListener(t.Context(), ln), "h2")
 }
 
-// TestRequestsOfAConnectionShareNothing keeps the requests, as middleware does that logs later.
+// TestRequestsOfAConnectionShareNothing keeps the requests, as middleware that logs later does.
 func TestRequestsOfAConnectionShareNothing(t *testing.T) {
 	var mu sync.Mutex
 	var kept []*http.Request
@@ -214,7 +215,7 @@ func TestRequestsOfAConnectionShareNothing(t *testing.T) {
 	}
 }
 
-// TestContinueHandlerMayAnswerLater lets the body be sent after its own time, and answers with one of its own.
+// TestContinueHandlerMayAnswerLater has Continue wait, and then reject with its own reply.
 func TestContinueHandlerMayAnswerLater(t *testing.T) {
 	const ask = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 	proceed := make(chan struct{})
@@ -238,7 +239,7 @@ func TestContinueHandlerMayAnswerLater(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// TestOneServerServesSeveralListeners serves two at once, and frees their ports at the end.
+// TestOneServerServesSeveralListeners serves two listeners at once, and requires their ports to be free afterwards.
 func TestOneServerServesSeveralListeners(t *testing.T) {
 	srv := New(say("hello"), nil)
 	var serving sync.WaitGroup

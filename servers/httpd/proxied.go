@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// forwardedField returns the canonical name of the field that TrustedProxies set.
+// forwardedField returns the canonical name of Config.ForwardedField.
 func (cfg *Config) forwardedField() string {
 	return http.CanonicalHeaderKey(cmp.Or(cfg.ForwardedField, "X-Forwarded-For"))
 }
 
-// clientAddr returns the address that a request comes from whose peer is remote and whose forwarding fields have those
-// values. It goes from the peer towards the client for as long as an address is one of a trusted proxy: what stands before
-// the first that is not may have been invented.
+// clientAddr returns the address of the client, given the address of the peer and the values of the forwarding field.
+// It goes from the peer towards the client while the addresses are trusted proxies. A client can forge everything
+// before the first address that is not.
 func (s *Server) clientAddr(remote string, values []string) netip.Addr {
 	addr := addrOf(remote)
 	if len(s.cfg.TrustedProxies) == 0 {
@@ -25,14 +25,14 @@ func (s *Server) clientAddr(remote string, values []string) netip.Addr {
 		for rest := values[i]; rest != "" && s.trusts(addr); {
 			var last string
 			if rest, last = cutLast(rest); last == "" {
-				continue // an empty element counts as none: RFC 9110 5.6.1.2
+				continue // an empty element is ignored: RFC 9110 5.6.1.2
 			}
 			if rfc7239 {
 				last = forOf(last)
 			}
 			next := addrOf(last)
 			if !next.IsValid() {
-				return addr // hidden or unknown: nothing before it counts
+				return addr // hidden or unknown: everything before it is ignored
 			}
 			addr = next
 		}
@@ -40,7 +40,7 @@ func (s *Server) clientAddr(remote string, values []string) netip.Addr {
 	return addr
 }
 
-// trusts reports whether addr is that of a trusted proxy. A peer without an address is one that runs on this machine.
+// trusts reports whether addr is a trusted proxy. A peer without an address runs on this machine.
 func (s *Server) trusts(addr netip.Addr) bool {
 	if !addr.IsValid() {
 		return true
@@ -53,8 +53,8 @@ func (s *Server) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// cutLast cuts the last element off a list. A comma within quotes does not separate elements. It goes backwards, since what
-// stands before the elements of trusted proxies may have an odd number of quotes.
+// cutLast cuts the last element off a list. A comma within quotes does not separate elements. It scans backwards,
+// because the text before the elements of trusted proxies may have an odd number of quotes.
 func cutLast(list string) (rest, last string) {
 	quoted := false
 	for i := len(list) - 1; i >= 0; i-- {
@@ -68,7 +68,7 @@ func cutLast(list string) (rest, last string) {
 	return "", strings.Trim(list, " \t")
 }
 
-// isEscaped reports whether an odd number of backslashes stands before s[i], so that it is part of a quoted-pair.
+// isEscaped reports whether s[i] is preceded by an odd number of backslashes, which makes it part of a quoted-pair.
 func isEscaped(s string, i int) bool {
 	start := i
 	for i > 0 && s[i-1] == '\\' {
@@ -91,7 +91,8 @@ func cutPair(element string) (pair, rest string) {
 	return element, ""
 }
 
-// forOf returns the value of the one parameter "for" of an element of Forwarded (RFC 7239 4), or "".
+// forOf returns the value of the parameter "for" of a Forwarded element (RFC 7239 4), or "" unless there is exactly
+// one.
 func forOf(element string) (value string) {
 	for element != "" {
 		var pair string
@@ -101,7 +102,7 @@ func forOf(element string) (value string) {
 			continue
 		}
 		if value != "" {
-			return "" // two are an error
+			return "" // more than one is an error
 		}
 		if value = v; len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 			value = v[1 : len(v)-1]
@@ -110,7 +111,8 @@ func forOf(element string) (value string) {
 	return withoutHiddenPort(value)
 }
 
-// withoutHiddenPort cuts a port off a node that is a name for one: "_" and letters, digits, ".", "_", "-" (RFC 7239 6.3).
+// withoutHiddenPort cuts an obfuscated port off a node: "_" followed by letters, digits, ".", "_" or "-" (RFC 7239
+// 6.3).
 func withoutHiddenPort(node string) string {
 	host, port, ok := cutLastColon(node)
 	if !ok || len(port) < 2 || port[0] != '_' {
@@ -134,8 +136,8 @@ func cutLastColon(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// addrOf returns the IP address of a node: one of IPv4 or IPv6, the latter perhaps in brackets, perhaps with a port. It is
-// not valid for anything else.
+// addrOf returns the IP address of a node: IPv4, or IPv6 with or without brackets, with or without a port. The result
+// is invalid for anything else.
 func addrOf(node string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(node); err == nil {
 		return ap.Addr().Unmap().WithZone("")
@@ -150,7 +152,7 @@ func addrOf(node string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// allowsHost reports whether requests for authority are served: Config.AllowedHosts.
+// allowsHost reports whether Config.AllowedHosts permits authority.
 func (s *Server) allowsHost(authority string) bool {
 	if len(s.cfg.AllowedHosts) == 0 {
 		return true
@@ -170,7 +172,7 @@ func (s *Server) allowsHost(authority string) bool {
 	return false
 }
 
-// withoutPort returns the name or address of an authority, without the dot that may end a name.
+// withoutPort returns the name or address in an authority, without the final dot of a name.
 func withoutPort(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
 		host = host[:i]

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// maxRanges is how many ranges a request may ask for. One that asks for more gets everything.
+// maxRanges limits the ranges of a request. A request for more gets the whole.
 const maxRanges = 16
 
-// span is a part of something.
+// span is a range of bytes.
 type span struct{ off, n int64 }
 
-// contentRange is the value of the field of that name.
+// contentRange returns the value of the Content-Range field.
 func (s span) contentRange(size int64) string {
 	return "bytes " + strconv.FormatInt(s.off, 10) + "-" + strconv.FormatInt(s.off+s.n-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
 
-// parseRange returns the parts of size bytes that a Range field asks for: RFC 9110 14. Without any, whole says that
-// everything is to be sent, because there is no field, it is invalid, or asks for too many ranges or overlapping ones; if it is
-// false none of the ranges can be satisfied.
+// parseRange returns the ranges of a Range field for size bytes: RFC 9110 14. If it returns none, whole reports whether
+// to send everything, because the field is absent or invalid, or has too many or overlapping ranges. If whole is false,
+// no range can be satisfied.
 func parseRange(field string, size int64) (spans []span, whole bool) {
 	list, ok := strings.CutPrefix(field, "bytes=")
 	if !ok || size == 0 {
@@ -48,7 +48,7 @@ func parseRange(field string, size int64) (spans []span, whole bool) {
 	return spans, false
 }
 
-// parseSpan parses one range. One that lies outside has no bytes.
+// parseSpan parses one range. A range outside size has length 0.
 func parseSpan(spec string, size int64) (s span, valid bool) {
 	first, last, ok := strings.Cut(spec, "-")
 	if !ok {
@@ -75,7 +75,8 @@ func parseSpan(spec string, size int64) (s span, valid bool) {
 	return span{from, min(to, size-1) - from + 1}, true
 }
 
-// parsePosition parses digits alone. A number beyond 63 bits is as good as the largest.
+// parsePosition parses a number that consists only of digits. A number that does not fit in an int64 becomes the
+// largest one.
 func parsePosition(s string) (int64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false

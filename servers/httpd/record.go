@@ -11,15 +11,15 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// accessRecord collects an Access. Without Hooks it is nil.
+// accessRecord collects an Access. It is nil if there are no Hooks.
 type accessRecord struct {
 	Access
 	srv    *Server
 	nc     *chanio.Conn
-	before chanio.ConnStats // of a connection that was hijacked, then
+	before chanio.ConnStats // at the time of the hijack
 }
 
-// newRecord returns a record of a request, or nil if nobody wants it.
+// newRecord returns a record for a request, or nil if there are no Hooks.
 func (s *Server) newRecord(from *origin) *accessRecord {
 	if s.cfg.Hooks == nil {
 		return nil
@@ -27,7 +27,7 @@ func (s *Server) newRecord(from *origin) *accessRecord {
 	return &accessRecord{srv: s, nc: from.on.nc, Access: Access{Arrived: from.arrived, StreamID: from.stream, Remote: from.on.remote}}
 }
 
-// about notes what the head of a request says.
+// about records the head of a request.
 func (rec *accessRecord) about(r *http.Request) {
 	if rec == nil {
 		return
@@ -38,7 +38,7 @@ func (rec *accessRecord) about(r *http.Request) {
 	rec.Client = s.clientAddr(rec.Remote, r.Header[s.cfg.forwardedField()])
 }
 
-// aboutHead is about for a head that no http.Request is made of.
+// aboutHead is about for a head without an http.Request.
 func (rec *accessRecord) aboutHead(h *http1.RequestHead) {
 	if rec == nil {
 		return
@@ -49,7 +49,7 @@ func (rec *accessRecord) aboutHead(h *http1.RequestHead) {
 	rec.Client = s.clientAddr(rec.Remote, s.forwardedIn(&h.Fields))
 }
 
-// fieldIn returns the first value of a field, "" if there is none.
+// fieldIn returns the first value of a field, or "".
 func fieldIn(f *http1.Fields, name string) string {
 	for i := range f.Len() {
 		if equalFold(f.Name(i), name) {
@@ -59,7 +59,7 @@ func fieldIn(f *http1.Fields, name string) string {
 	return ""
 }
 
-// shownURL returns a URL without the user name and password in it.
+// shownURL returns a URL without its user name and password, unless Config.ShowSecrets is set.
 func (s *Server) shownURL(url string) string {
 	if s.cfg.ShowSecrets {
 		return url
@@ -78,35 +78,35 @@ func (s *Server) shownURL(url string) string {
 	return url
 }
 
-// began tells that the handler is about to be called.
+// began calls Hooks.Began.
 func (rec *accessRecord) began() {
 	if rec != nil && rec.srv.cfg.Hooks.Began != nil {
 		rec.srv.tell("Began", rec.srv.cfg.Hooks.Began, rec.Access)
 	}
 }
 
-// note notes why the exchange has failed, unless that is known.
+// note records the reason why the exchange failed, unless one was recorded before.
 func (rec *accessRecord) note(err error) {
 	if rec != nil && rec.Err == nil {
 		rec.Err = err
 	}
 }
 
-// headSent notes that the head of the reply is handed over.
+// headSent records the time at which the head of the reply was written.
 func (rec *accessRecord) headSent() {
 	if rec != nil && rec.Latency == 0 {
 		rec.Latency = time.Since(rec.Arrived)
 	}
 }
 
-// streams notes that the reply leaves piece by piece.
+// streams records that the reply is streamed.
 func (rec *accessRecord) streams() {
 	if rec != nil {
 		rec.Kind = Streamed
 	}
 }
 
-// fill notes what is known when the handler has returned, or has taken the connection.
+// fill records what is known when the handler has returned or has taken over the connection.
 func (rec *accessRecord) fill(o *output) {
 	if o.headDone {
 		rec.Status = o.status
@@ -115,7 +115,7 @@ func (rec *accessRecord) fill(o *output) {
 		rec.Sent -= int64(o.n)
 	}
 	if o.length >= 0 {
-		rec.Sent = min(rec.Sent, o.length) // what was too much has not been taken
+		rec.Sent = min(rec.Sent, o.length) // the excess was not written
 	}
 	if o.isHead {
 		rec.Sent = 0
@@ -125,7 +125,7 @@ func (rec *accessRecord) fill(o *output) {
 	}
 }
 
-// tunnels notes that the connection has been taken.
+// tunnels records that the connection was taken over.
 func (rec *accessRecord) tunnels(o *output) {
 	if rec == nil {
 		return
@@ -134,7 +134,7 @@ func (rec *accessRecord) tunnels(o *output) {
 	rec.Kind, rec.Sent, rec.before = Tunneled, 0, rec.nc.Stats()
 }
 
-// noteSwitched notes that the connection, which has been taken from w, has been answered with 101.
+// noteSwitched records that 101 was sent on the connection that was taken over from w.
 func noteSwitched(w http.ResponseWriter) {
 	if own, ok := unwrapped(w).(*response); ok && own.rec != nil {
 		own.rec.Status = http.StatusSwitchingProtocols
@@ -142,7 +142,7 @@ func noteSwitched(w http.ResponseWriter) {
 	}
 }
 
-// ended tells that the exchange is over. x is the context of its request, or nil.
+// ended calls Hooks.Ended. x is the context of the request, or nil.
 func (rec *accessRecord) ended(x *requestContext) {
 	rec.Duration = time.Since(rec.Arrived)
 	if x != nil {
@@ -153,7 +153,7 @@ func (rec *accessRecord) ended(x *requestContext) {
 	}
 }
 
-// blame notes that the client has left, which explains other errors but a panic.
+// blame records that the client has disconnected. This replaces every other error except a panic.
 func (rec *accessRecord) blame(x *requestContext) {
 	cause, gone := x.why()
 	why := ErrClientGone
@@ -174,7 +174,7 @@ func (rec *accessRecord) blame(x *requestContext) {
 	}
 }
 
-// closed tells that a connection has been closed that was hijacked.
+// closed records the end of a hijacked connection.
 func (rec *accessRecord) closed() {
 	now := rec.nc.Stats()
 	rec.Received, rec.Sent = now.BytesIn-rec.before.BytesIn, now.BytesOut-rec.before.BytesOut
@@ -182,7 +182,7 @@ func (rec *accessRecord) closed() {
 	rec.ended(nil)
 }
 
-// refused tells of a request that no handler has seen, and that was answered with status.
+// refused records a request that was answered with status without calling a handler.
 func (rec *accessRecord) refused(status int, err error) {
 	if rec == nil {
 		return
@@ -193,7 +193,7 @@ func (rec *accessRecord) refused(status int, err error) {
 	rec.ended(nil)
 }
 
-// tell calls a hook.
+// tell calls a hook and recovers a panic.
 func (s *Server) tell(what string, f func(Access), a Access) {
 	defer func() {
 		if v := recover(); v != nil { // runtime.Goexit ends the goroutine of the request, as in a handler

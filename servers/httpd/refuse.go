@@ -12,15 +12,15 @@ import (
 
 var errNoHTTP1 = errors.New("httpd: HTTP/1 is not spoken here")
 
-// refuseHead answers what is no head of a request.
+// refuseHead answers a request with an invalid head.
 func (c *conn) refuseHead(status int, err error) {
 	rec := c.srv.newRecord(&origin{on: c, arrived: time.Now()})
 	c.refuse(status, false)
 	rec.refused(status, err)
 }
 
-// precheck returns the status of a request that no handler is called for, or 0. An extended CONNECT (RFC 8441) is for a host
-// as other methods are; a plain one is for where its tunnel leads.
+// precheck returns the status of a request that is refused without calling the handler, or 0. AllowedHosts applies to
+// an extended CONNECT (RFC 8441) as to other methods, but not to a plain CONNECT, which names the target of the tunnel.
 func (s *Server) precheck(r *http.Request) int {
 	switch limit := s.cfg.MaxBody; {
 	case r.URL == nil:
@@ -35,14 +35,14 @@ func (s *Server) precheck(r *http.Request) int {
 	return 0
 }
 
-// errRefused is why a valid head is refused.
+// errRefused returns the reason why a request with a valid head was refused.
 func errRefused(status int) error { return fmt.Errorf("httpd: refused: %s", http.StatusText(status)) }
 
-// expectation says what the Expect fields of a request ask for. They are lists, of which an empty one, or an empty member, asks
-// for nothing: RFC 9110 10.1.1 and 5.6.1.
+// expectation is the content of the Expect fields of a request. They are lists. An empty list or member has no meaning:
+// RFC 9110 10.1.1 and 5.6.1.
 type expectation struct {
 	toContinue bool
-	more       bool // what nobody knows
+	more       bool // an unknown expectation
 }
 
 func (e *expectation) add(list string) {
@@ -64,12 +64,12 @@ func expectsOf(fields []string) (e expectation) {
 	return e
 }
 
-// refuse answers a request that no handler sees. The connection ends behind it.
+// refuse answers a request without calling a handler. The connection is closed afterwards.
 func (c *conn) refuse(status int, isHead bool) {
-	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have gone
+	_ = c.sink.End(c.io, c.appendRefusal(c.sink.Begin(), status, isHead), nil) // the client may have disconnected
 }
 
-// appendRefusal appends the whole reply that refuses a request.
+// appendRefusal appends a complete reply that refuses a request.
 func (c *conn) appendRefusal(p []byte, status int, isHead bool) []byte {
 	text := http.StatusText(status) + "\n"
 	p = http1.AppendStatusLine(p, status)

@@ -31,10 +31,10 @@ func Reply(f func(ctx context.Context, r *http.Request) (Response, error)) http.
 	})
 }
 
-// answer answers r with resp, or as err calls for.
+// answer answers r with resp, or with the reply for err if that is not nil.
 func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 	unused := resp
-	defer func() { _ = unused.Close() }() // what it returns comes too late
+	defer func() { _ = unused.Close() }() // an error can no longer be reported
 	if err == nil {
 		resp, err = resp.resolved(r.Context())
 		unused = resp
@@ -54,21 +54,21 @@ func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 		}
 		cut()
 	case r.Context().Err() != nil:
-		cut() // nobody is there to be told
+		cut() // the error cannot be reported
 	default:
 		clearEntity(w.Header())
 		failed(w, r, err)
 	}
 }
 
-// clearEntity takes back what describes a body that is not sent.
+// clearEntity deletes the fields that describe a body that is not sent.
 func clearEntity(h http.Header) {
 	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Accept-Ranges"} {
 		h.Del(name)
 	}
 }
 
-// send sends resp, whose status and header are valid.
+// send sends resp. Its status and header are valid.
 func (resp Response) send(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
 	for name, values := range resp.Header {
@@ -125,5 +125,5 @@ func (resp Response) sendBody(w http.ResponseWriter, r *http.Request, status int
 	return resp.trail(w.Header())
 }
 
-// isSafe reports whether r asks for nothing but the content.
+// isSafe reports whether r is a GET or HEAD request.
 func isSafe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

@@ -22,7 +22,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// replying is a handler that replies what f returns.
+// replying returns a handler that replies with the Response that f returns.
 func replying(f func() (Response, error)) http.Handler {
 	return Reply(func(context.Context, *http.Request) (Response, error) { return f() })
 }
@@ -37,7 +37,7 @@ func record(h http.Handler, method string, header ...string) *httptest.ResponseR
 	return rec
 }
 
-// closing is a body that notes its Close.
+// closing is a body that records its Close.
 type closing struct {
 	io.Reader
 	closed atomic.Int32
@@ -64,7 +64,7 @@ func TestRepliesInAllForms(t *testing.T) {
 		kind    string
 		body    string
 		length  string
-		unsized bool // told by the server if the handler is quick
+		unsized bool // the server adds Content-Length if the handler is quick
 	}{
 		{"zero", func() (Response, error) { return Response{}, nil }, 204, "", "", "", false},
 		{"status", func() (Response, error) { return Response{Status: 404}, nil }, 404, "", "", "0", false},
@@ -117,7 +117,7 @@ func TestRepliesInAllForms(t *testing.T) {
 						require.Equal(t, form.body, body)
 					}
 					if form.name == "empty file" || form.name == "bytes" && method == http.MethodHead {
-						continue // what sniffing says
+						continue // depends on detection
 					}
 					require.Equal(t, form.kind, resp.Header.Get("Content-Type"), method)
 					if !form.unsized {
@@ -184,7 +184,7 @@ func TestInvalidRepliesAreErrors(t *testing.T) {
 	}
 }
 
-// failingSource yields first, unless that is "", and fails.
+// failingSource yields first, unless it is "", and then fails.
 func failingSource(first string, failure error) *chanio.Source[string] {
 	return chanio.NewSource(chanio.SourceHooks[string]{
 		TryNext: func() (string, bool, error) {
@@ -221,7 +221,7 @@ func TestReplyThatFailsBehindItsHeadNeverLooksComplete(t *testing.T) {
 			require.NoError(t, err)
 			resp, err := s.client.Do(r)
 			if err != nil {
-				continue // cut before the head has left
+				continue // aborted before the head was sent
 			}
 			_, err = io.ReadAll(resp.Body)
 			require.Error(t, err, name)
@@ -234,7 +234,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// shortReader says that it has more than it has.
+// shortReader reports more bytes than it has.
 type shortReader struct{ *strings.Reader }
 
 func (r shortReader) Len() int { return r.Reader.Len() + 10 }
@@ -285,7 +285,7 @@ func TestBodyOfAReplyIsClosedOnEveryPath(t *testing.T) {
 	})
 	t.Run("client gone", func(t *testing.T) {
 		forEach(t, func(t *testing.T, e environment) {
-			reader, writer := io.Pipe() // its Close ends a Read
+			reader, writer := io.Pipe() // its Close unblocks a Read
 			s := e.start(t, replying(func() (Response, error) { return Reader(reader), nil }))
 			ctx, leave := context.WithCancel(t.Context())
 			go func() { _, _ = io.WriteString(writer, "x") }() // until it is read
@@ -331,7 +331,7 @@ func TestStreamLeavesValueByValue(t *testing.T) {
 		s := e.start(t, replying(func() (Response, error) { return TextStream(src), nil }))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url, nil)
 		require.NoError(t, err)
-		resp, err := s.client.Do(r) // the head comes before any value
+		resp, err := s.client.Do(r) // the head arrives before any value
 		require.NoError(t, err)
 		defer func() { _ = resp.Body.Close() }()
 		for i := range 5 {
@@ -429,7 +429,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// net/http is the oracle of several ranges.
+// net/http is the oracle for several ranges.
 func TestSeveralRangesAreThoseOfNetHTTP(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.txt")
 	require.NoError(t, os.WriteFile(name, []byte("0123456789"), 0o600))

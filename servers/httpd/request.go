@@ -9,18 +9,18 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// given is what a handler is given beside the request: one allocation, which is never used again. The request, and its URL,
-// are apart, because handlers keep them.
+// given holds what a handler receives besides the request. It is one allocation and is never reused. The request and
+// its URL are allocated separately, because handlers may retain them.
 type given struct {
 	ctx requestContext
 	w   response
 }
 
-// blank is what a request is copied from: its context cannot be set otherwise.
+// blank is the request from which others are copied with WithContext, the only way to set a context.
 var blank http.Request
 
-// newRequest returns the request for the head that has been read. All its strings are parts of one, a copy of the head. Its
-// URL is nil if the target is not a URL, its Body if it has none.
+// newRequest returns the request for the head that has been read. Its strings share one copy of the head. Its URL is
+// nil if the target is not a URL, and its Body if there is none.
 func (c *conn) newRequest(ctx context.Context) *http.Request {
 	h, r := &c.head, blank.WithContext(ctx)
 	r.RemoteAddr, r.TLS = c.remote, c.secure
@@ -39,12 +39,12 @@ func (c *conn) newRequest(ctx context.Context) *http.Request {
 		r.TransferEncoding = []string{"chunked"}
 	}
 	if r.ContentLength != 0 {
-		r.Body = http.NoBody // to be replaced
+		r.Body = http.NoBody // replaced if there is a body
 	}
 	return r
 }
 
-// urlOf returns the URL of a target as net/http does, or nil.
+// urlOf returns the URL for a target as net/http parses it, or nil.
 func urlOf(form http1.Form, target string) *url.URL {
 	switch {
 	case form == http1.Origin && isPlainPath(target):
@@ -63,7 +63,7 @@ func urlOf(form http1.Form, target string) *url.URL {
 	return u
 }
 
-// isPlainPath reports whether the path of a target has only characters that no encoding changes.
+// isPlainPath reports whether the path of a target consists only of characters that escaping does not change.
 func isPlainPath(target string) bool {
 	for i := range len(target) {
 		switch c := target[i]; {
@@ -77,7 +77,8 @@ func isPlainPath(target string) bool {
 	return true
 }
 
-// headerOf returns the fields as net/http shows them: Host, Transfer-Encoding and Trailer are members of r.
+// headerOf returns the fields in the form of net/http: without Host, Transfer-Encoding and Trailer, which are members
+// of r.
 func headerOf(r *http.Request, f *http1.Fields, text string) http.Header {
 	header := http.Header(f.Map(text, func(k http1.Known, i int) bool {
 		if k == http1.Trailer {
@@ -91,7 +92,7 @@ func headerOf(r *http.Request, f *http1.Fields, text string) http.Header {
 	return header
 }
 
-// announceTrailers notes the trailers that a body may have.
+// announceTrailers records the trailers that the request announces.
 func announceTrailers(r *http.Request, list string) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.Trim(name, " \t")
@@ -109,7 +110,7 @@ func announceTrailers(r *http.Request, list string) {
 	}
 }
 
-// mergeTrailers adds the trailers that came, without those that must not be there.
+// mergeTrailers adds the received trailers to r, except those that are not allowed in trailers.
 func mergeTrailers(r *http.Request, f *http1.Fields) {
 	for i := range f.Len() {
 		if !f.Known(i).InTrailer() {

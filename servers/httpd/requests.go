@@ -13,7 +13,8 @@ import (
 
 // RequestsConfig configures [Requests]. A nil *RequestsConfig and the zero value use the defaults.
 type RequestsConfig struct {
-	// RetryAfter is the Retry-After sent with a request that nobody will receive, rounded up to seconds. 0 means 1 s.
+	// RetryAfter is the Retry-After of the 503 reply to a request that will not be received, rounded up to seconds. 0
+	// means 1 s.
 	RetryAfter time.Duration
 }
 
@@ -26,9 +27,9 @@ type RequestsConfig struct {
 //		go func() { defer req.Close(); req.Reply(httpd.Text(work(req))) }()
 //	}
 //
-// There is no queue: a request waits in h until somebody receives it, for as long as its client waits;
-// Config.MaxConcurrent limits how many do. A request that was taken but not received, and every request after reqs has
-// been closed, is answered 503 with Retry-After. cfg may be nil. Requests starts no goroutine.
+// There is no queue: a request waits in h until it is received, for as long as its client waits; Config.MaxConcurrent
+// limits how many do. A request that was taken but not received, and every request after reqs has been closed, is
+// answered 503 with Retry-After. cfg may be nil. Requests starts no goroutine.
 func Requests(cfg *RequestsConfig) (h http.Handler, reqs *chanio.Source[*Request]) {
 	q := &requestQueue{ch: make(chan *Request), quit: make(chan struct{}), retry: time.Second}
 	if cfg != nil && cfg.RetryAfter > 0 {
@@ -41,7 +42,7 @@ func Requests(cfg *RequestsConfig) (h http.Handler, reqs *chanio.Source[*Request
 	})
 }
 
-// requestQueue is where handlers meet the receiver.
+// requestQueue passes requests from handlers to the receiver.
 type requestQueue struct {
 	ch    chan *Request
 	once  sync.Once
@@ -63,7 +64,7 @@ func (q *requestQueue) next(ctx context.Context) (*Request, error) {
 	}
 }
 
-// errQueueClosed is never seen: the Source says that it was closed.
+// errQueueClosed is never returned to a receiver, because the Source reports that it was closed.
 var errQueueClosed = errors.New("httpd: Requests closed")
 
 func (q *requestQueue) tryNext() (*Request, bool, error) {
@@ -80,7 +81,7 @@ func (q *requestQueue) close() error {
 	return nil
 }
 
-// ServeHTTP holds r until it has been answered, or its client has gone.
+// ServeHTTP holds r until it has been answered or its client has disconnected.
 func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	req := &Request{Request: r.WithContext(ctx), cancel: cancel, verdict: make(chan verdict, 1)}
@@ -88,7 +89,7 @@ func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.src, req.body = newBody(w, r)
 	defer req.body.settle()
 	select {
-	case <-q.quit: // of two cases that are ready select takes any
+	case <-q.quit: // if several cases are ready, select picks one at random
 		req.end(verdict{refused: true})
 	default:
 		select {
@@ -102,14 +103,14 @@ func (q *requestQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.conclude(w, r, req)
 }
 
-// conclude waits for the verdict on req, and carries it out.
+// conclude waits for the verdict on req and carries it out.
 func (q *requestQueue) conclude(w http.ResponseWriter, r *http.Request, req *Request) {
 	var v verdict
 	select {
 	case v = <-req.verdict:
 	case <-r.Context().Done():
 		req.end(verdict{gone: true})
-		v = <-req.verdict // another's, if that was quicker
+		v = <-req.verdict // possibly an earlier verdict
 	}
 	req.body.settle()
 	if req.Trailer != nil {
@@ -126,7 +127,7 @@ func (q *requestQueue) conclude(w http.ResponseWriter, r *http.Request, req *Req
 	}
 }
 
-// verdict is how a request ends.
+// verdict is the outcome of a request.
 type verdict struct {
 	resp    Response
 	err     error
@@ -146,7 +147,7 @@ type Request struct {
 	cancel  context.CancelCauseFunc
 	once    sync.Once
 	verdict chan verdict
-	how     error // why a Reply comes too late
+	how     error // the error of a late Reply
 }
 
 // ErrAnswered is returned by Reply for a request that has already been answered or closed.
@@ -161,12 +162,12 @@ func (req *Request) In() *chanio.Source[[]byte] { return req.src }
 func (req *Request) Reply(resp Response) error {
 	err := req.end(verdict{resp: resp})
 	if err != nil {
-		_ = resp.Close() // why it is not sent is what matters
+		_ = resp.Close() // the reason why it was not sent matters more
 	}
 	return err
 }
 
-// Fail answers the request as an error of a [Reply] handler is answered. Its result is as for Reply.
+// Fail answers the request like an error returned by a [Reply] handler. It returns the same errors as Reply.
 func (req *Request) Fail(err error) error {
 	if err == nil {
 		err = errUnanswered
@@ -181,11 +182,11 @@ func (req *Request) Abort() { _ = req.end(verdict{aborted: true}) }
 
 // Close answers 500 if the request has not been ended. It returns nil.
 func (req *Request) Close() error {
-	_ = req.end(verdict{err: errUnanswered}) // ended already, perhaps
+	_ = req.end(verdict{err: errUnanswered}) // it may have ended before
 	return nil
 }
 
-// end ends the request with v, unless it has ended or its client has gone, and returns why if so.
+// end ends the request with v. It returns an error if the request has ended before or its client has disconnected.
 func (req *Request) end(v verdict) error {
 	var late error
 	ended := true

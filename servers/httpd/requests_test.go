@@ -155,7 +155,7 @@ func TestRequestThatWaitsWhileTheQueueIsClosedGets503(t *testing.T) {
 func TestRequestThatNobodyTookFromTheChannelGets503(t *testing.T) {
 	h, reqs := Requests(nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	ch := reqs.C(ctx) // its goroutine takes a request
+	ch := reqs.C(ctx) // its goroutine receives a request
 	served := make(chan *httptest.ResponseRecorder)
 	go func() { served <- record(h, "GET") }()
 	_ = ch

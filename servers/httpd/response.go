@@ -15,19 +15,19 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// response is the http.ResponseWriter of one request.
+// response is the http.ResponseWriter of an HTTP/1 request.
 type response struct {
 	output
 	body *requestBody // nil if the request has none
 
 	http11     bool
 	isConnect  bool
-	keepAlive  bool // the connection may go on behind this reply
+	keepAlive  bool // the connection may continue after this reply
 	fullDuplex bool
 
 	wroteHeader bool
-	overruled   bool // a refusal was sent in the place of the handler's reply
-	bounded     bool // the handler has set a deadline for writing
+	overruled   bool // a refusal has replaced the handler's reply
+	bounded     bool // the handler has set a write deadline
 	framing     http1.Framing
 }
 
@@ -57,7 +57,7 @@ func (w *response) WriteHeader(status int) {
 	w.snapshot()
 }
 
-// inform sends an informational response of the handler at once. If that fails, what follows fails too.
+// inform sends an informational response at once. If that fails, later writes fail too.
 func (w *response) inform(status int) {
 	_ = w.informWith(status, func(p []byte) []byte {
 		p, _ = w.appendFields(p, func(k http1.Known, _ string) bool {
@@ -67,10 +67,10 @@ func (w *response) inform(status int) {
 	})
 }
 
-// informWith sends an informational response at once, whose fields appendTo appends.
+// informWith sends an informational response at once. appendTo appends its fields.
 func (w *response) informWith(status int, appendTo func(p []byte) []byte) error {
 	if !w.http11 {
-		return nil // a client of 1.0 does not know them: RFC 9110 15.2
+		return nil // HTTP/1.0 has none: RFC 9110 15.2
 	}
 	if status == http.StatusContinue && w.body != nil {
 		w.body.asked.answered()
@@ -93,7 +93,7 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 	}
 	if w.overruled {
 		if scratch != nil && w.conn.writer.Write(ctx, scratch, nil) == nil {
-			_ = w.flushed(w.conn.io) // before the handler gives up and cuts the connection
+			_ = w.flushed(w.conn.io) // before the handler aborts the connection
 		}
 		return errOverruled
 	}
@@ -105,36 +105,37 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 
 func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flush(ctx) }
 
-// declare is for streamWriter.
+// declare implements streamWriter.
 func (w *response) declare(length int64) {
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
 }
 
-// closeAfter is for streamWriter.
+// closeAfter implements streamWriter.
 func (w *response) closeAfter() { w.keepAlive = false }
 
-// abort is for streamWriter.
+// abort implements streamWriter.
 func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 
-// SetReadDeadline is for http.ResponseController: it takes the place of Config.BodyTimeout.
+// SetReadDeadline supports http.ResponseController. The deadline replaces Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
 	w.conn.deadline.Store(&t)
 	return w.conn.setReadDeadline(t)
 }
 
-// SetWriteDeadline is for http.ResponseController.
+// SetWriteDeadline supports http.ResponseController.
 func (w *response) SetWriteDeadline(t time.Time) error {
 	w.bounded = true
 	return w.conn.nc.SetWriteDeadline(t)
 }
 
-// EnableFullDuplex is for http.ResponseController: the body of the request may be read after the reply has begun.
+// EnableFullDuplex supports http.ResponseController. The body of the request may then be read after the reply has
+// started.
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true
 	return nil
 }
 
-// Hijack hands the connection over. What the client has sent already is read from it first.
+// Hijack implements http.Hijacker. The net.Conn first yields what the client has already sent.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, err := w.handOver()
 	if err != nil {
@@ -144,7 +145,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)), nil
 }
 
-// handOver is Hijack without a net.Conn.
+// handOver is Hijack for a chanio.Conn.
 func (w *response) handOver() (*chanio.Conn, error) {
 	conn, drained, err := w.takeOver()
 	if drained {
@@ -153,7 +154,7 @@ func (w *response) handOver() (*chanio.Conn, error) {
 	return conn, err
 }
 
-// takeOver is handOver but for the end of the input of a server that shuts down, which it reports.
+// takeOver is handOver, except that it does not end the input if the server is shutting down, but reports that.
 func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	c := w.conn
 	switch {
@@ -172,7 +173,7 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	c.taken = w.rec
 	c.watch.end()
 	c.hijacked = true
-	drained = !c.undrain() // otherwise a Shutdown ends the input from now on
+	drained = !c.undrain() // otherwise a later Shutdown ends the input
 	if w.body != nil {
 		_ = w.body.Close()
 	}
@@ -184,7 +185,7 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	return c.nc, drained, nil
 }
 
-// finish ends the reply when the handler has returned, and reports whether the connection goes on.
+// finish ends the reply after the handler has returned, and reports whether the connection continues.
 func (w *response) finish() (goesOn bool) {
 	w.closeStreams()
 	if w.wasReset {
@@ -208,7 +209,7 @@ func (w *response) finish() (goesOn bool) {
 	w.rec.note(err)
 	switch {
 	case err == http1.ErrBodyTooShort:
-		return false // which the client can tell by the length
+		return false // the client detects this by the length
 	case err != nil:
 		w.conn.nc.Abort(err)
 		return false
@@ -216,7 +217,7 @@ func (w *response) finish() (goesOn bool) {
 	return w.keepAlive && (w.body == nil || w.body.settle())
 }
 
-// conclude lets nobody write or read any more.
+// conclude ends all reading and writing.
 func (w *response) conclude() {
 	w.finished = true
 	w.release()
@@ -229,7 +230,7 @@ func (w *response) conclude() {
 	}
 }
 
-// end writes what is left of the reply.
+// end writes the rest of the reply.
 func (w *response) end() error {
 	kept := w.kept()
 	var scratch, trailers []byte

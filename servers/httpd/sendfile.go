@@ -8,11 +8,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// sendfileFrom is the length from which a part of a file is left to the kernel.
+// sendfileFrom is the length from which a part of a file is sent by the kernel.
 const sendfileFrom = 16 << 10
 
-// ReadFrom copies src into the body. A part of a regular file, in a body of known length, is sent by the kernel where
-// that can do it.
+// ReadFrom copies src into the body. The kernel sends a part of a regular file if the length of the body is known and
+// the connection supports that.
 func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	if f, limit, size := fileOf(src); size >= sendfileFrom {
 		if n, err = w.sendFile(f, size); limit != nil {
@@ -29,8 +29,8 @@ func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 // onlyWriter hides ReadFrom.
 type onlyWriter struct{ io.Writer }
 
-// fileOf returns the regular file that src reads, the limit on it, if there is one, and how much there is to read. size
-// is 0 for anything else.
+// fileOf returns the regular file that src reads, its limit, if any, and the number of bytes to read. For anything else
+// size is 0.
 func fileOf(src io.Reader) (f *os.File, limit *io.LimitedReader, size int64) {
 	if limit, _ = src.(*io.LimitedReader); limit != nil {
 		src = limit.R
@@ -54,7 +54,7 @@ func fileOf(src io.Reader) (f *os.File, limit *io.LimitedReader, size int64) {
 	return f, limit, size
 }
 
-// sendFile sends size bytes of f from its position on, which it moves, if the body has a length that has room for them.
+// sendFile sends size bytes of f from its position, which it advances, if they fit the declared length of the body.
 // Otherwise it does nothing.
 func (w *response) sendFile(f *os.File, size int64) (n int64, err error) {
 	if err := w.admit(0); err != nil {

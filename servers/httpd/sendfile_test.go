@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bigFile returns a file of n bytes that are all different from their neighbours.
+// bigFile returns a file of n bytes in which adjacent bytes differ.
 func bigFile(t *testing.T, n int) (name string, content []byte) {
 	t.Helper()
 	var b bytes.Buffer
@@ -47,7 +47,8 @@ func TestFilesAreServedAsByNetHTTP(t *testing.T) {
 	require.True(t, got[0].body == string(content))
 }
 
-// TestReadFromAFile holds what a copy counts, where it leaves the file, and what it puts around it.
+// TestReadFromAFile checks the number of bytes that a copy reports, the position of the file afterwards, and the bytes
+// around it.
 func TestReadFromAFile(t *testing.T) {
 	const size = 100_000
 	name, content := bigFile(t, size)

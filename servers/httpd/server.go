@@ -23,14 +23,14 @@ import (
 // Server serves an [http.Handler]. Its methods are safe for concurrent use.
 type Server struct {
 	handler http.Handler
-	counted http.Handler // the same, counted if there is a limit
+	counted http.Handler // handler, or a wrapper that counts its requests if there is a limit
 	cfg     Config
 	limits  http1.Limits
 
 	protocols http.Protocols
 	log       *slog.Logger
 	http2     *http2.Config
-	running   atomic.Int64 // requests, if there is a limit
+	running   atomic.Int64 // requests in progress, if there is a limit
 	native    func(context.Context, Exchange) error
 	idlers    idlers
 
@@ -39,7 +39,7 @@ type Server struct {
 	closed    bool
 }
 
-// New returns a Server of handler; nil means http.DefaultServeMux. cfg may be nil.
+// New returns a Server for handler; nil means http.DefaultServeMux. cfg may be nil.
 func New(handler http.Handler, cfg *Config) *Server {
 	if handler == nil {
 		handler = http.DefaultServeMux
@@ -79,7 +79,7 @@ func (s *Server) listen(addr string) (*servers.Listener, error) {
 
 // Serve serves the connections of ln until ctx ends or Shutdown is called, and closes ln. The end of ctx starts a
 // Shutdown limited by Config.ShutdownTimeout. After either, Serve returns nil when all connections have been released.
-// Otherwise it returns why ln failed.
+// Otherwise it returns the error of ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	cfg := s.cfg.Listen
 	wrapped, err := servers.Listen(ln, &cfg)
@@ -117,7 +117,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		defer close(done)
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.cfg.ShutdownTimeout, 0))
 		defer cancel()
-		_ = ln.Shutdown(limit) // what is left is aborted
+		_ = ln.Shutdown(limit) // the remaining connections are aborted
 	})
 	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
 		return newConn(common, ctx, nc).run()
@@ -128,7 +128,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 	return err
 }
 
-// offer has a listener offer the protocols that are spoken, unless it has its own, which must be among them.
+// offer sets the protocols of a TLS listener. If the listener has its own, they must be among the enabled ones.
 func (s *Server) offer(ln *servers.Listener) error {
 	if secure := ln.TLSConfig(); secure != nil {
 		for _, name := range secure.ALPN {
@@ -143,7 +143,7 @@ func (s *Server) offer(ln *servers.Listener) error {
 	return ln.SetALPN(s.alpn()...)
 }
 
-// shown returns what handlers find under http.ServerContextKey: a server that never serves, which says how this one does.
+// shown returns the value of http.ServerContextKey: an http.Server that describes this one and never serves.
 func (s *Server) shown(ln *servers.Listener) *http.Server {
 	return &http.Server{
 		Addr: ln.Addr().String(), Handler: s.handler, ReadHeaderTimeout: max(s.cfg.HeadTimeout, 0),
@@ -152,7 +152,7 @@ func (s *Server) shown(ln *servers.Listener) *http.Server {
 	}
 }
 
-// shownTLS returns what secure says, as far as a tls.Config has it, or nil without TLS.
+// shownTLS returns the tls.Config that corresponds to secure, or nil without TLS.
 func (s *Server) shownTLS(secure *servers.TLSConfig) *tls.Config {
 	if secure == nil {
 		return nil
@@ -177,7 +177,7 @@ func (s *Server) shownTLS(secure *servers.TLSConfig) *tls.Config {
 	return shown
 }
 
-// addrOnly is the net.Listener that BaseContext is shown for a Listener of package servers.
+// addrOnly is the net.Listener that is passed to BaseContext for a Listener of package servers.
 type addrOnly struct{ *servers.Listener }
 
 func (addrOnly) Accept() (net.Conn, error) { return nil, errors.ErrUnsupported }

@@ -26,7 +26,7 @@ import (
 // When f returns, the values it has sent are written, including those in channels of Out; then ctx ends, and the
 // handler returns once nothing uses the request any more. If f returns an error, or Out was aborted, the reply is
 // truncated, so that it does not look complete, and the error is logged; if nothing was sent yet, the error is answered
-// as errors of [Reply] are. A panic of f propagates to the server.
+// like an error of a [Reply] handler. A panic of f propagates to the server.
 func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error) http.Handler {
 	if f == nil {
 		panic("httpd: Stream: f is nil")
@@ -40,7 +40,7 @@ func Stream(f func(ctx context.Context, d *chanio.Duplex[[]byte, []byte]) error)
 	})
 }
 
-// allowBoth lets a handler read and write at once.
+// allowBoth enables concurrent reading and writing.
 func allowBoth(w http.ResponseWriter, r *http.Request) error {
 	err := http.NewResponseController(w).EnableFullDuplex()
 	if !errors.Is(err, errors.ErrUnsupported) {
@@ -52,7 +52,7 @@ func allowBoth(w http.ResponseWriter, r *http.Request) error {
 	return fmt.Errorf("httpd: %T does not let HTTP/1 read and write at once: it has no EnableFullDuplex and no Unwrap: %w", w, err)
 }
 
-// streaming is one call of a handler that Stream made.
+// streaming is one call of a handler made by Stream.
 type streaming struct {
 	w      http.ResponseWriter
 	r      *http.Request
@@ -74,7 +74,7 @@ func newStreaming(w http.ResponseWriter, r *http.Request) *streaming {
 func (s *streaming) run(f func(context.Context, *chanio.Duplex[[]byte, []byte]) error) {
 	returned := false
 	defer func() {
-		if !returned { // it panicked, or called runtime.Goexit: that goes on
+		if !returned { // f panicked or called runtime.Goexit, which continues
 			s.d.Out.Abort(errors.New("httpd: panic in a handler"))
 			s.settle()
 		}
@@ -86,7 +86,7 @@ func (s *streaming) run(f func(context.Context, *chanio.Duplex[[]byte, []byte]) 
 	s.answer(err, failure)
 }
 
-// settle ends everything that may use the request, and waits for it.
+// settle ends everything that uses the request, and waits for it.
 func (s *streaming) settle() {
 	s.cancel()
 	_ = s.d.In.Close()
@@ -94,7 +94,7 @@ func (s *streaming) settle() {
 	s.sink.settle()
 }
 
-// answer ends the reply. err is what the function returned, failure how Out ended.
+// answer ends the reply. err is the error of f, and failure the error of Out.
 func (s *streaming) answer(err, failure error) {
 	gone := s.r.Context().Err() != nil
 	switch {

@@ -23,7 +23,7 @@ type conversation = chanio.Duplex[[]byte, []byte]
 
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// toUpper answers each piece with its letters in upper case.
+// toUpper answers each piece in upper case.
 func toUpper(ctx context.Context, d *conversation) error {
 	if err := d.Out.Flush(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -115,7 +115,7 @@ func TestStreamThatFailsNeverLooksComplete(t *testing.T) {
 				require.NoError(t, err)
 				resp, err := s.client.Do(r)
 				if err != nil {
-					return // cut before the head has left
+					return // aborted before the head was sent
 				}
 				defer func() { _ = resp.Body.Close() }()
 				_, err = io.ReadAll(resp.Body)
@@ -175,7 +175,7 @@ func TestStreamReturnsWhileItsChannelStillReads(t *testing.T) {
 		}))
 		writer, resp := func() (*io.PipeWriter, *http.Response) {
 			reader, writer := io.Pipe()
-			go func() { _, _ = io.WriteString(writer, "one") }() // until the client takes it
+			go func() { _, _ = io.WriteString(writer, "one") }() // until the client reads it
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, reader)
 			require.NoError(t, err)
 			resp, err := s.client.Do(r)
@@ -206,7 +206,7 @@ func TestRecvThatIsCancelled(t *testing.T) {
 			}()
 			_, err := d.In.Recv(short)
 			first <- err
-			p, err := d.In.Recv(context.WithoutCancel(ctx)) // net/http ends the context of the request as well
+			p, err := d.In.Recv(context.WithoutCancel(ctx)) // net/http ends the context of the request too
 			if err == nil && string(p) != "more" {
 				err = fmt.Errorf("got %q", p)
 			}
@@ -222,7 +222,7 @@ func TestRecvThatIsCancelled(t *testing.T) {
 			require.NoError(t, err)
 			return
 		}
-		if err != nil { // the cancel may have come between two reads
+		if err != nil { // the cancel may have happened between two reads
 			require.ErrorIs(t, err, errInterrupted)
 		}
 	})
@@ -327,7 +327,7 @@ func TestSinkThatIsCorkedSendsWhenItIsUncorked(t *testing.T) {
 	})
 }
 
-// The write deadline of each of these servers has passed before the handler begins.
+// The write deadline of each of these servers has passed before the handler starts.
 func TestSinkOutlivesTheWriteTimeoutOfAServer(t *testing.T) {
 	for _, unwrap := range []string{"bare", "Unwrap", "no Unwrap"} {
 		t.Run(unwrap, func(t *testing.T) {

@@ -49,23 +49,23 @@ func newBody(w http.ResponseWriter, r *http.Request) (*chanio.Source[[]byte], *b
 // bodySource is a ByteSource over the body of a request.
 type bodySource struct {
 	body io.Reader
-	own  contextReader // body, if it is of this package's server
-	turn chan struct{} // full while somebody reads
+	own  contextReader // body, if it belongs to this package's server
+	turn chan struct{} // full while a goroutine reads
 	stream.Window
 
-	deadline deadline.Deadline // of reads of a foreign body
+	deadline deadline.Deadline // for the reads of another server's body
 
 	closing  context.Context // ends when the Source is closed
 	closeNow context.CancelFunc
-	bound    <-chan struct{} // Done of the ctx that inner is made of
-	inner    context.Context // bounds the reads of an own body
-	release  func()          // lets go of inner
+	bound    <-chan struct{} // the Done channel of the ctx that inner is derived from
+	inner    context.Context // bounds the reads of own
+	release  func()          // cancels inner
 }
 
-// errInterrupted is how a half of a foreign server's request ends when a ctx ends within a call.
+// errInterrupted is the error of a stream on another server after a ctx has ended within a call.
 var errInterrupted = errors.New("httpd: a context ended within a call, and on this server the stream cannot go on after that")
 
-// read returns what one Read brought, at least one byte unless there is an error.
+// read returns the result of one Read: at least one byte, or an error.
 func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
@@ -76,7 +76,7 @@ func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
 	}
 	if n > 0 {
 		if err != nil && !chanio.Resumable(ctx, err) {
-			s.Err = err // told after what came with it
+			s.Err = err // returned after the bytes
 		}
 		return n, nil
 	}
@@ -86,7 +86,7 @@ func (s *bodySource) read(ctx context.Context, p []byte) (n int, err error) {
 	return 0, err
 }
 
-// readOwn reads a body of this package's server, which a ctx may interrupt.
+// readOwn reads a body of this package's server. ctx may interrupt it.
 func (s *bodySource) readOwn(ctx context.Context, p []byte) (int, error) {
 	if s.inner == nil || s.bound != ctx.Done() {
 		s.bind(ctx)
@@ -101,7 +101,8 @@ func (s *bodySource) readOwn(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// bind makes the context of reads, which ends with ctx and with the Source. It serves all calls with the same ctx.
+// bind creates the context for reads, which ends with ctx or when the Source is closed. It is reused for all calls with
+// the same ctx.
 func (s *bodySource) bind(ctx context.Context) {
 	s.unbind()
 	inner, cancel := context.WithCancel(ctx)
@@ -120,8 +121,8 @@ func (s *bodySource) unbind() {
 	}
 }
 
-// readForeign reads a body of another server. A ctx that ends meanwhile ends the body with the next call: the deadline
-// that interrupts a Read stays in bodies of net/http.
+// readForeign reads a body of another server. If ctx ends meanwhile, the next call fails, because the bodies of
+// net/http keep the deadline that interrupts a Read.
 func (s *bodySource) readForeign(ctx context.Context, p []byte) (int, error) {
 	if err := s.deadline.Enter(ctx, time.Time{}); err != nil {
 		return 0, err
@@ -152,7 +153,8 @@ func (s *bodySource) close() error {
 	return nil
 }
 
-// settle closes the Source and waits until nobody reads. What is buffered is left to the receiver, who may be taking it.
+// settle closes the Source and waits until no goroutine reads. It leaves the buffered bytes alone, because the receiver
+// may be using them.
 func (s *bodySource) settle() {
 	_ = s.close()
 	s.turn <- struct{}{}

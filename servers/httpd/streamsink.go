@@ -82,18 +82,18 @@ type replySink struct {
 	w        http.ResponseWriter
 	ctx      context.Context // of the request
 	rc       *http.ResponseController
-	own      streamWriter  // w, if it is of this package's server
-	engine   streamWriter  // that of this package's server, also behind middleware
-	timeout  time.Duration // of a call on a foreign one
-	status   int           // to be written first, unless it is 0
+	own      streamWriter  // w, if it belongs to this package's server
+	engine   streamWriter  // the streamWriter of this package's server, even behind middleware
+	timeout  time.Duration // for a call on another server
+	status   int           // written first, unless it is 0
 	deadline deadline.Deadline
 	end      chanio.End
-	unwatch  func() bool // the context of the request
+	unwatch  func() bool // stops watching the context of the request
 
-	turn  chan struct{} // full while somebody uses w
-	began bool          // something has been done with w; owned with the turn, as are the next two
+	turn  chan struct{} // full while a goroutine uses w
+	began bool          // w has been used; guarded by the turn, as are held and over
 	held  bool          // something was written and not flushed
-	over  bool          // w is not to be used any more
+	over  bool          // w must no longer be used
 
 	corks   atomic.Int32
 	aborted atomic.Bool
@@ -107,7 +107,7 @@ func (s *replySink) fail(err error) {
 	s.stop()
 }
 
-// stop makes those give up who wait for their turn.
+// stop makes goroutines that wait for the turn give up.
 func (s *replySink) stop() { s.once.Do(func() { close(s.quit) }) }
 
 func (s *replySink) refusal() error {
@@ -117,7 +117,7 @@ func (s *replySink) refusal() error {
 	return net.ErrClosed
 }
 
-// acquire waits for the turn to use w.
+// acquire waits for the turn, which permits the use of w.
 func (s *replySink) acquire(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return chanio.Cause(ctx)
@@ -132,7 +132,7 @@ func (s *replySink) acquire(ctx context.Context) error {
 	}
 }
 
-// check gives the turn back if w is not to be used.
+// check releases the turn if w must not be used.
 func (s *replySink) check() error {
 	select {
 	case <-s.quit:
@@ -203,7 +203,7 @@ func (s *replySink) TryEnd(scratch, body []byte) (bool, error) {
 	return err == nil, err
 }
 
-// write writes head, then body, and flushes unless more will follow. The caller has the turn.
+// write writes head, then body, and flushes unless more follows. The caller must hold the turn.
 func (s *replySink) write(ctx context.Context, head, body []byte) error {
 	if len(head)+len(body) == 0 {
 		return nil
@@ -232,7 +232,7 @@ func (s *replySink) write(ctx context.Context, head, body []byte) error {
 	})
 }
 
-// writeOwn writes as one piece, which is on its way then.
+// writeOwn writes head and body as one piece, which needs no flush.
 func (s *replySink) writeOwn(ctx context.Context, head, body []byte) error {
 	if len(head) > 0 && len(body) > 0 {
 		head, body = append(head, body...), nil
@@ -243,7 +243,7 @@ func (s *replySink) writeOwn(ctx context.Context, head, body []byte) error {
 	return s.own.put(ctx, head)
 }
 
-// flushHeld flushes w, if it can be.
+// flushHeld flushes w, if it supports that.
 func (s *replySink) flushHeld() error {
 	s.held = false
 	if err := s.rc.Flush(); !errors.Is(err, errors.ErrUnsupported) {
@@ -252,7 +252,7 @@ func (s *replySink) flushHeld() error {
 	return nil
 }
 
-// use does something with w. If that fails or panics the stream has ended, but for an error that concerns the call alone.
+// use calls do, which uses w. If do fails or panics, the stream ends, unless the error concerns only this call.
 func (s *replySink) use(ctx context.Context, do func() error) error {
 	if s.own == nil {
 		var until time.Time
@@ -282,7 +282,7 @@ func (s *replySink) use(ctx context.Context, do func() error) error {
 	return s.judge(ctx, err)
 }
 
-// leave ends a call. The deadline of an abort stays.
+// leave ends a call. It keeps the deadline of an abort.
 func (s *replySink) leave() {
 	s.deadline.Leave()
 	if s.aborted.Load() {
@@ -290,7 +290,7 @@ func (s *replySink) leave() {
 	}
 }
 
-// judge says what an error of w means.
+// judge returns the error for the caller, and ends the stream unless it can continue.
 func (s *replySink) judge(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -310,7 +310,7 @@ func (s *replySink) judge(ctx context.Context, err error) error {
 	return s.refusal()
 }
 
-// crash ends the stream because w panicked with v. The panic goes on.
+// crash ends the stream after w has panicked with v, and panics again.
 func (s *replySink) crash(v any) {
 	s.fail(chanio.Recovered(v))
 	if v != nil {
@@ -326,7 +326,7 @@ func (s *replySink) flush(ctx context.Context) error {
 	return s.flushAll(ctx)
 }
 
-// flushAll sends the head, if that is still due, and everything written. The caller has the turn.
+// flushAll sends the head, unless it was sent before, and everything written. The caller must hold the turn.
 func (s *replySink) flushAll(ctx context.Context) error {
 	unsupported := false
 	err := s.use(ctx, func() error {
@@ -347,7 +347,7 @@ func (s *replySink) flushAll(ctx context.Context) error {
 	return err
 }
 
-// cork is for SinkHooks.
+// cork implements SinkHooks.Cork.
 func (s *replySink) cork() (uncork func()) {
 	s.corks.Add(1)
 	below := func() {}
@@ -360,16 +360,16 @@ func (s *replySink) cork() (uncork func()) {
 			return
 		}
 		if ok, _ := s.tryAcquire(); !ok {
-			return // who has the turn flushes
+			return // the goroutine that holds the turn flushes
 		}
 		defer s.release()
 		if s.held {
-			_ = s.use(context.Background(), s.flushHeld) // which ends the stream if it fails
+			_ = s.use(context.Background(), s.flushHeld) // an error ends the stream
 		}
 	})
 }
 
-// close flushes what is held and lets go of w.
+// close flushes what is held and stops using w.
 func (s *replySink) close() error {
 	linger, cancel := s.end.Lingering()
 	defer cancel()
@@ -385,7 +385,7 @@ func (s *replySink) close() error {
 	return s.finish()
 }
 
-// finish flushes what was written, for the last time. The caller has the turn.
+// finish flushes what was written for the last time. The caller must hold the turn.
 func (s *replySink) finish() error {
 	if s.over {
 		return nil
@@ -397,7 +397,7 @@ func (s *replySink) finish() error {
 	return s.use(context.Background(), s.flushHeld)
 }
 
-// abort makes the call under way, and the end of the reply, fail.
+// abort makes the current call and the end of the reply fail.
 func (s *replySink) abort(cause error) {
 	s.unwatch()
 	s.stop()
@@ -407,10 +407,10 @@ func (s *replySink) abort(cause error) {
 	}
 	s.aborted.Store(true)
 	select {
-	case s.turn <- struct{}{}: // nobody is writing
+	case s.turn <- struct{}{}: // no goroutine is writing
 		defer s.release()
 		if s.ctx.Err() != nil {
-			return // the handler may have returned, and w must not be used after that
+			return // the handler may have returned, after which w must not be used
 		}
 	default:
 	}
@@ -418,7 +418,7 @@ func (s *replySink) abort(cause error) {
 	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
 }
 
-// settle returns when nobody uses w any more, after the end of the stream.
+// settle waits, after the end of the stream, until no goroutine uses w.
 func (s *replySink) settle() {
 	s.unwatch()
 	s.stop()

@@ -17,7 +17,7 @@ import (
 
 const evil = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n"
 
-// TestWhatIsRefusedEndsTheConnection sends a request behind each bad one, which must never be looked at.
+// TestWhatIsRefusedEndsTheConnection sends a request after each bad one. It must never be read.
 func TestWhatIsRefusedEndsTheConnection(t *testing.T) {
 	var called atomic.Int64
 	addr := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -75,7 +75,7 @@ func TestFramingErrorInABodyIsToldToTheHandler(t *testing.T) {
 	require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "))
 }
 
-// brokenPosts are requests with a malformed body, and what each is refused with.
+// brokenPosts are requests with a malformed body, and the status of the refusal.
 var brokenPosts = map[string]string{
 	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n": "400 Bad Request",
 	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel":                        "400 Bad Request",
@@ -83,7 +83,7 @@ var brokenPosts = map[string]string{
 		strings.Repeat("y", 9<<10) + "\r\n\r\n": "431 Request Header Fields Too Large",
 }
 
-// TestSuccessOfAMalformedRequestIsNotSent is about handlers that make a reply of what they could read.
+// TestSuccessOfAMalformedRequestIsNotSent has handlers that reply with what they could read.
 func TestSuccessOfAMalformedRequestIsNotSent(t *testing.T) {
 	for name, reply := range map[string]func(http.ResponseWriter) error{
 		"nothing": func(http.ResponseWriter) error { return nil },

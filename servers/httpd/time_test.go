@@ -20,7 +20,8 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// inBubble runs a test with a server in a network of its own, whose clock stands still while anybody works.
+// inBubble runs test in a synctest bubble with a server and an in-memory network. Its clock advances only when all
+// goroutines wait.
 func inBubble(t *testing.T, handler http.HandlerFunc, cfg *Config, test func(t *testing.T, dial func() (net.Conn, *bufio.Reader))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +41,7 @@ func inBubble(t *testing.T, handler http.HandlerFunc, cfg *Config, test func(t *
 	})
 }
 
-// drip sends text, one byte each interval, until that fails.
+// drip sends text, one byte every interval, until that fails.
 func drip(nc net.Conn, text string, interval time.Duration) {
 	for i := range len(text) {
 		if _, err := io.WriteString(nc, text[i:i+1]); err != nil {
@@ -82,7 +83,7 @@ func TestHeadHasItsTimeHoweverSlowlyItTrickles(t *testing.T) {
 		_, err = io.WriteString(nc, getLine)
 		require.NoError(t, err)
 		requireHello(t, in)
-		time.Sleep(70 * time.Second) // less than the idle timeout
+		time.Sleep(70 * time.Second) // less than IdleTimeout
 		start = time.Now()
 		go drip(nc, strings.Repeat("GET / HTTP/1.1\r\n", 10), time.Second)
 		r, err = http.ReadResponse(in, nil)
@@ -91,7 +92,7 @@ func TestHeadHasItsTimeHoweverSlowlyItTrickles(t *testing.T) {
 		require.Equal(t, 30*time.Second, time.Since(start), "from its first byte")
 		require.NoError(t, nc.Close())
 		synctest.Wait()
-		time.Sleep(time.Minute) // of the dripping
+		time.Sleep(time.Minute) // until drip has ended
 	})
 }
 
@@ -107,7 +108,7 @@ func requireHello(t *testing.T, in *bufio.Reader) {
 func TestIdleConnectionIsClosedAfterIdleTimeout(t *testing.T) {
 	inBubble(t, say("x"), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
 		nc, in := dial()
-		for range 3 { // each request begins a new time
+		for range 3 { // each request starts a new timeout
 			_, err := io.WriteString(nc, getLine)
 			require.NoError(t, err)
 			requireHello(t, in)
@@ -124,7 +125,7 @@ func TestIdleConnectionIsClosedAfterIdleTimeout(t *testing.T) {
 }
 
 func TestBodyWithoutAByteTimesOut(t *testing.T) {
-	var read chan error // of the bubble
+	var read chan error // created in the bubble
 	handler := func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		read <- err
@@ -135,7 +136,7 @@ func TestBodyWithoutAByteTimesOut(t *testing.T) {
 		_, err := io.WriteString(nc, strings.TrimSuffix(post5, "hello"))
 		require.NoError(t, err)
 		drip(nc, "hell", 59*time.Second)
-		start := time.Now().Add(-59 * time.Second) // since the last byte
+		start := time.Now().Add(-59 * time.Second) // the time of the last byte
 		r, err := http.ReadResponse(in, nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusRequestTimeout, r.StatusCode)
@@ -145,7 +146,7 @@ func TestBodyWithoutAByteTimesOut(t *testing.T) {
 	})
 }
 
-// TestBodyOverHTTP2MayBeSilent is about calls whose requests are streams: BodyTimeout is for HTTP/1.
+// TestBodyOverHTTP2MayBeSilent checks that BodyTimeout applies only to HTTP/1.
 func TestBodyOverHTTP2MayBeSilent(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -196,9 +197,9 @@ func TestUnreadBodyIsWaitedForDrainTimeoutAtMost(t *testing.T) {
 	})
 }
 
-// TestClientThatTakesNothingIsAborted wants the handler's Write to fail, and no sooner than WriteTimeout.
+// TestClientThatTakesNothingIsAborted requires the handler's Write to fail, and not before WriteTimeout.
 func TestClientThatTakesNothingIsAborted(t *testing.T) {
-	var wrote chan time.Duration // of the bubble
+	var wrote chan time.Duration // created in the bubble
 	handler := func(w http.ResponseWriter, _ *http.Request) {
 		start := time.Now()
 		var err error

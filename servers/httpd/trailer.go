@@ -10,8 +10,8 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// checkTrailer returns what is wrong with a field behind a body, or nil: one that frames, routes, authenticates or describes
-// a message must not be there (RFC 9110 6.5.1).
+// checkTrailer returns an error if a trailer field is invalid. Fields that frame, route, authenticate or describe a
+// message are not allowed in trailers (RFC 9110 6.5.1).
 func checkTrailer(name, value string) error {
 	switch {
 	case !http1.ValidToken(name) || !http1.ValidValue(value):
@@ -22,7 +22,7 @@ func checkTrailer(name, value string) error {
 	return nil
 }
 
-// errNoTrailers is why a reply that has begun can have none.
+// errNoTrailers is returned by AddTrailer for a reply that has started with a length.
 var errNoTrailers = errors.New("httpd: a reply that has begun with its length has no trailers")
 
 // AddTrailer adds a trailer field to the reply, such as a digest of its body. It may be called until the handler
@@ -56,7 +56,8 @@ func (x Exchange) AddTrailer(name, value string) error {
 	return nil
 }
 
-// Trailer returns the first value of a trailer field of the request, or "". It is known once Read has returned io.EOF.
+// Trailer returns the first value of a trailer field of the request, or "". Trailers are available after Read has
+// returned io.EOF.
 func (x Exchange) Trailer(name string) string {
 	e := x.valid()
 	if e.over != nil {
@@ -87,7 +88,7 @@ func (resp Response) WithTrailer(name string, value func() string) Response {
 	return resp
 }
 
-// checkTrailers returns what is wrong with the trailers that are still to come.
+// checkTrailers returns an error if the trailers are not allowed or a name is invalid. The values are checked by trail.
 func (resp Response) checkTrailers() error {
 	if _, ok := resp.body.(*fileBody); ok && len(resp.trailers) > 0 {
 		return fmt.Errorf("httpd: %w: a file has no trailers", errInvalid)
@@ -100,7 +101,7 @@ func (resp Response) checkTrailers() error {
 	return nil
 }
 
-// announce announces the trailers.
+// announce sets the Trailer field.
 func (resp Response) announce(h http.Header) {
 	for _, name := range slices.Sorted(maps.Keys(resp.trailers)) {
 		h.Add("Trailer", name)
@@ -108,7 +109,7 @@ func (resp Response) announce(h http.Header) {
 	}
 }
 
-// trail sets the trailers of a body that has been sent.
+// trail sets the trailers after the body has been sent.
 func (resp Response) trail(h http.Header) error {
 	for name, value := range resp.trailers {
 		v := value()

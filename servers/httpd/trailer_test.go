@@ -22,7 +22,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// getWithTrailers asks for addr and returns the body, the trailers and how reading ended.
+// getWithTrailers gets addr and returns the reply, its body with the trailers, and the error of reading.
 func getWithTrailers(t *testing.T, client *http.Client, addr string) (r *http.Response, body string, err error) {
 	t.Helper()
 	r, err = client.Get("http://" + addr)
@@ -32,7 +32,7 @@ func getWithTrailers(t *testing.T, client *http.Client, addr string) (r *http.Re
 	return r, string(p), err
 }
 
-// clients has one of each version.
+// clients returns one client for each version.
 func clients(t *testing.T) map[string]*http.Client {
 	old := &http.Transport{}
 	t.Cleanup(old.CloseIdleConnections)
@@ -58,7 +58,7 @@ func TestTrailersOfAReplyFollowItsBody(t *testing.T) {
 			for version, client := range clients(t) {
 				for _, addr := range []string{start(t, handler, nil), startStandard(t, handler)} {
 					if version == "HTTP/2" && !speaksH2C(client, addr) {
-						continue // net/http here speaks HTTP/1 alone
+						continue // net/http speaks only HTTP/1 here
 					}
 					calls.Store(0)
 					r, body, err := getWithTrailers(t, client, addr)
@@ -254,7 +254,7 @@ func TestTrailersOfANativeRequest(t *testing.T) {
 	}
 }
 
-// TestDecompressedRequestsKeepTheirTrailers sends trailers that no field has announced.
+// TestDecompressedRequestsKeepTheirTrailers sends trailers that were not announced.
 func TestDecompressedRequestsKeepTheirTrailers(t *testing.T) {
 	var gz, zl bytes.Buffer
 	for buf, w := range map[*bytes.Buffer]io.WriteCloser{&gz: gzip.NewWriter(&gz), &zl: zlib.NewWriter(&zl)} {
@@ -296,7 +296,7 @@ func TestDecompressedRequestsKeepTheirTrailers(t *testing.T) {
 func TestReceivedRequestsHaveTheirTrailers(t *testing.T) {
 	h, reqs := Requests(nil)
 	for _, handler := range []http.Handler{h, Decompress(h, nil)} {
-		addr := start(t, handler, &Config{HalfClose: true}) // rawReply ends its side behind the request
+		addr := start(t, handler, &Config{HalfClose: true}) // rawReply closes its side after the request
 		go func() {
 			req, err := reqs.Recv(context.Background())
 			if err != nil {

@@ -51,7 +51,8 @@ func streamOf(w http.ResponseWriter) *streamResponse {
 	}
 }
 
-// openTunnel answers 200 and returns the stream as a connection. It calls prepare with it before a Shutdown can reach it.
+// openTunnel answers 200 and returns the stream as a connection. It passes the connection to prepare before a Shutdown
+// can reach it.
 func (w *streamResponse) openTunnel(prepare func(*chanio.Conn)) (*chanio.Conn, error) {
 	if w.tunnel != nil || w.finished || w.begun() {
 		return nil, http.ErrHijacked
@@ -73,13 +74,13 @@ func (w *streamResponse) openTunnel(prepare func(*chanio.Conn)) (*chanio.Conn, e
 	return w.tunnel, nil
 }
 
-// tunnels are those of the streams of one connection.
+// tunnels holds the tunnels on the streams of one connection.
 type tunnels struct {
 	mu  sync.Mutex
 	all []*chanio.Conn
 }
 
-// endTunnels asks those who have tunnels to finish.
+// endTunnels asks the tunnels to finish.
 func (c *conn) endTunnels() {
 	c.tunnels.mu.Lock()
 	all := slices.Clone(c.tunnels.all)
@@ -89,7 +90,7 @@ func (c *conn) endTunnels() {
 	}
 }
 
-// remember notes a tunnel, which is asked to finish when the server shuts down.
+// remember adds a tunnel, which is asked to finish when the server shuts down.
 func (c *conn) remember(t *chanio.Conn) {
 	c.tunnels.mu.Lock()
 	c.tunnels.all = append(c.tunnels.all, t)

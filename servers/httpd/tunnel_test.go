@@ -20,7 +20,8 @@ import (
 
 const connect = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n"
 
-// TestReplyToConnectHasNoLength wants what RFC 9110 9.3.6 says of a 2xx reply to CONNECT, and a length in any other.
+// TestReplyToConnectHasNoLength requires no framing in a 2xx reply to CONNECT (RFC 9110 9.3.6), and a Content-Length in
+// any other.
 func TestReplyToConnectHasNoLength(t *testing.T) {
 	flushed := func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
@@ -35,7 +36,7 @@ func TestReplyToConnectHasNoLength(t *testing.T) {
 	require.Contains(t, got, "Content-Length: 1\r\n")
 }
 
-// TestTunnelThatNobodyOpensIsNotGranted is about handlers that answer every method alike.
+// TestTunnelThatNobodyOpensIsNotGranted has handlers that answer every method alike.
 func TestTunnelThatNobodyOpensIsNotGranted(t *testing.T) {
 	native, over := startNative(t, func(_ context.Context, x Exchange) error {
 		return x.Reply(http.StatusOK, typeText, []byte("hello"))
@@ -77,7 +78,7 @@ func TestTunnelOverHTTP2ThatNobodyOpensIsNotGranted(t *testing.T) {
 	}
 }
 
-// echoTunnel accepts tunnels and echoes what comes through them, also after it has returned.
+// echoTunnel accepts tunnels and echoes their data, even after it has returned.
 func echoTunnel(ends chan<- error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Protocol", strings.Join(r.Header[":protocol"], ""))
@@ -90,7 +91,7 @@ func echoTunnel(ends chan<- error) http.Handler {
 		if !errors.Is(again, http.ErrHijacked) {
 			panic("Write on a tunnel")
 		}
-		go func() { // lives on behind the handler's return
+		go func() { // continues after the handler has returned
 			_, err := chanio.Transfer(context.Background(), c.In, c.Out)
 			ends <- errors.Join(err, c.Close())
 		}()
@@ -120,7 +121,7 @@ func requireEcho(t *testing.T, out io.Writer, in *bufio.Reader, first string) {
 	require.Equal(t, first+"second", string(p))
 }
 
-// h2conn dials addr with the client of the engine.
+// h2conn dials addr with the client of package http2.
 func h2conn(t *testing.T, addr string) *http2.Conn {
 	t.Helper()
 	nc, _ := dial(t, addr)
@@ -175,7 +176,8 @@ func TestTunnelOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestTunnelsThatAreOverAreForgotten has handlers that open one on a connection that goes on, and return, panic or exit.
+// TestTunnelsThatAreOverAreForgotten has handlers that open a tunnel on a connection that continues, and return, panic
+// or exit.
 func TestTunnelsThatAreOverAreForgotten(t *testing.T) {
 	for name, end := range map[string]func(tunnel io.Closer){
 		"returns": func(tunnel io.Closer) { _ = tunnel.Close() },
@@ -200,7 +202,7 @@ func TestTunnelsThatAreOverAreForgotten(t *testing.T) {
 			for range 3 {
 				s, err := cl.Open(t.Context(), []http2.Field{{Name: ":method", Value: "CONNECT"}, {Name: ":authority", Value: "b:443"}}, false)
 				require.NoError(t, err)
-				_ = s.Out.Close() // fails if the stream has been reset
+				_ = s.Out.Close() // fails if the stream was reset
 				hears(t, s)
 			}
 			require.Eventually(t, func() bool {

@@ -42,23 +42,23 @@ type UpgradeConfig struct {
 	Timeout time.Duration
 
 	// WriteTimeout is how long the client may read nothing, or less than 240 bytes per second on average, before the
-	// connection is aborted. It applies to connections of other servers than this package's, whose Config has its own.
-	// 0 means 30 s; negative means no limit.
+	// connection is aborted. It applies to connections of servers other than this package's, which has
+	// Config.WriteTimeout. 0 means 30 s; negative means no limit.
 	WriteTimeout time.Duration
 
-	// NoReply makes the caller answer a rejected request. By default Upgrade does.
+	// NoReply leaves the reply to a rejected request to the caller. By default Upgrade sends it.
 	NoReply bool
 
-	// Live, if not nil, closes the connection with 1001 on its Shutdown. It is for other servers than this package's,
+	// Live, if not nil, closes the connection with 1001 on its Shutdown. It is for servers other than this package's,
 	// which closes its own connections.
 	Live *Live
 }
 
 // HandshakeError is the reason why a request was rejected as a WebSocket handshake.
 type HandshakeError struct {
-	Status int // what it is answered with
+	Status int // status of the reply
 	Reason string
-	Err    error // the cause, if there is one
+	Err    error // the cause, or nil
 }
 
 // Error returns the status and the reason.
@@ -94,7 +94,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*webso
 	return upgrade(r.Context(), w, r, cfg)
 }
 
-// upgrade is Upgrade with another context that ends the connection.
+// upgrade is Upgrade with a separate context for the connection.
 func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &UpgradeConfig{}
@@ -114,7 +114,7 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, cfg *U
 	return nil, err
 }
 
-// answer answers a request that is refused.
+// answer sends the reply to a rejected request.
 func (e *HandshakeError) answer(w http.ResponseWriter) {
 	switch e.Status {
 	case http.StatusUpgradeRequired:
@@ -127,7 +127,7 @@ func (e *HandshakeError) answer(w http.ResponseWriter) {
 	http.Error(w, e.Reason, e.Status)
 }
 
-// check looks at a handshake; RFC 6455, 4.2.1.
+// check validates a handshake: RFC 6455 4.2.1.
 func (cfg *UpgradeConfig) check(r *http.Request) error {
 	extended := isExtendedConnect(r)
 	switch {
@@ -139,7 +139,7 @@ func (cfg *UpgradeConfig) check(r *http.Request) error {
 		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "Expected version 13 of the WebSocket protocol."}
 	case !extended && !r.ProtoAtLeast(1, 1):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected HTTP/1.1."}
-	case !extended && r.ContentLength != 0: // whose bytes would be taken for frames
+	case !extended && r.ContentLength != 0: // a body would be read as frames
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected a request without a body."}
 	case !extended && (len(r.Header["Sec-Websocket-Key"]) != 1 || !websocket.ValidKey(r.Header.Get("Sec-WebSocket-Key"))):
 		return &HandshakeError{Status: http.StatusBadRequest, Reason: "Expected one Sec-WebSocket-Key of 16 bytes."}
@@ -149,7 +149,7 @@ func (cfg *UpgradeConfig) check(r *http.Request) error {
 	return nil
 }
 
-// allows reports whether the page that the request comes from may connect.
+// allows reports whether the Origin of the request may connect.
 func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 	values := r.Header["Origin"]
 	if len(values) == 0 {
@@ -173,7 +173,7 @@ func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 		}
 		name := u.Host
 		if strings.Contains(pattern, "://") {
-			name = u.Scheme + "://" + u.Host // an Origin has no more, whatever a client sends
+			name = u.Scheme + "://" + u.Host // an Origin consists of nothing else, whatever the client sends
 		}
 		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name)); ok && err == nil {
 			return true
@@ -182,7 +182,7 @@ func (cfg *UpgradeConfig) allows(r *http.Request) bool {
 	return false
 }
 
-// upgrade answers a handshake that has been checked.
+// upgrade answers a handshake that has been validated.
 func (cfg *UpgradeConfig) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	ws := cfg.WebSocket
 	ws.Client = false
@@ -199,7 +199,8 @@ func (cfg *UpgradeConfig) upgrade(ctx context.Context, w http.ResponseWriter, r 
 	return websocket.NewConn(conn, &ws), nil
 }
 
-// holdDrain keeps a Shutdown from ending the input of a connection of HTTP/1 before it is a WebSocket, which says 1001.
+// holdDrain prevents a Shutdown from ending the input of an HTTP/1 connection before it is a WebSocket, which then
+// closes with 1001.
 func holdDrain(w http.ResponseWriter) (letGo func()) {
 	own, ok := w.(*response)
 	if !ok {
@@ -209,7 +210,7 @@ func holdDrain(w http.ResponseWriter) (letGo func()) {
 	return func() { stop() }
 }
 
-// take answers the handshake and takes the connection over.
+// take answers the handshake and takes over the connection.
 func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
 	if isExtendedConnect(r) {
 		return cfg.accept(w, r, ws)
@@ -239,7 +240,7 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 	return conn, nil
 }
 
-// hijack takes the connection of w over.
+// hijack takes over the connection of w.
 func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
 	refused := func(err error) error {
 		return &HandshakeError{
@@ -248,7 +249,7 @@ func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
 		}
 	}
 	if own, ok := w.(*response); ok {
-		conn, _, err := own.takeOver() // the WebSocket sees to a Shutdown
+		conn, _, err := own.takeOver() // the WebSocket handles a Shutdown
 		if err != nil {
 			return nil, refused(err)
 		}
@@ -265,7 +266,7 @@ func (cfg *UpgradeConfig) hijack(w http.ResponseWriter) (*chanio.Conn, error) {
 	return conn, err
 }
 
-// hijacked makes a Conn of a connection that was taken over, with what has been read from it already.
+// hijacked returns a Conn for a connection that was taken over. Its input starts with the bytes buffered in in.
 func (cfg *UpgradeConfig) hijacked(nc net.Conn, in *bufio.Reader) (*chanio.Conn, error) {
 	var prefix []byte
 	if n := in.Buffered(); n > 0 {
@@ -283,7 +284,7 @@ func (cfg *UpgradeConfig) hijacked(nc net.Conn, in *bufio.Reader) (*chanio.Conn,
 	return chanio.NewConn(nc, conf), nil
 }
 
-// response returns the head of the response that switches protocols; RFC 6455, 4.2.2.
+// response returns the head of the 101 response: RFC 6455 4.2.2.
 func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *websocket.Config) ([]byte, error) {
 	p := http1.AppendStatusLine(nil, http.StatusSwitchingProtocols)
 	p = http1.AppendField(p, "Upgrade", "websocket")
@@ -308,7 +309,7 @@ func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *w
 	return http1.AppendHeadEnd(p), nil
 }
 
-// managed reports whether a field is not for a handler to say.
+// managed reports whether a field is reserved to the server.
 func managed(name string) bool {
 	switch http.CanonicalHeaderKey(name) {
 	case "Upgrade", "Connection", "Sec-Websocket-Accept", "Content-Length", "Content-Type", "Transfer-Encoding":
@@ -317,7 +318,7 @@ func managed(name string) bool {
 	return false
 }
 
-// agreed returns the fields of Header, and those of what was agreed on.
+// agreed returns the fields of Header and those for the negotiated subprotocol and extension.
 func (cfg *UpgradeConfig) agreed(ws *websocket.Config) http.Header {
 	h := cfg.Header.Clone()
 	if h == nil {
@@ -344,7 +345,7 @@ func (s *liveSocket) goAway()               { s.conn.Below().Drain(servers.ErrSh
 func (s *liveSocket) done() <-chan struct{} { return s.ended }
 func (s *liveSocket) abort()                { s.conn.Below().Abort(nil) }
 
-// add notes a WebSocket until it has ended. A nil Live notes nothing.
+// add adds a WebSocket until it has ended. It does nothing if l is nil.
 func (l *Live) add(conn *websocket.Conn) {
 	if l == nil {
 		return

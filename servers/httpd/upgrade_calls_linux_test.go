@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// writes returns how many system calls of this process have written.
+// writes returns the number of write system calls of this process.
 func writes(t *testing.T) (n int) {
 	p, err := os.ReadFile("/proc/self/io")
 	if err != nil {
@@ -28,7 +28,7 @@ func writes(t *testing.T) (n int) {
 	return n
 }
 
-// TestRepliesToManyMessagesLeaveInFewWrites has 64 messages arrive at once, as a client with a window of 64 sends them.
+// TestRepliesToManyMessagesLeaveInFewWrites sends 64 messages at once, like a client with a window of 64.
 func TestRepliesToManyMessagesLeaveInFewWrites(t *testing.T) {
 	const window, rounds = 64, 100
 	for name, handler := range map[string]http.Handler{
@@ -65,7 +65,7 @@ func TestRepliesToManyMessagesLeaveInFewWrites(t *testing.T) {
 				_, err = io.ReadFull(in, answered)
 				require.NoError(t, err)
 			}
-			each := float64(writes(t)-before-rounds) / rounds // without those of the client
+			each := float64(writes(t)-before-rounds) / rounds // without the client's
 			t.Logf("%.2f writes for %d replies", each, window)
 			require.Less(t, each, 8.0, "one, unless the delay of coalescing passes on a busy machine")
 		})

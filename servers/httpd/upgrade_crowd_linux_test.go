@@ -24,8 +24,8 @@ import (
 
 const crowdVariable = "WEIR_TEST_SOCKETS"
 
-// TestCrowdOfIdleWebSockets prints what each costs, and has a shutdown tell all of them 1001 and end. With WEIR_LONG=1 there
-// are 10,000, otherwise 300.
+// TestCrowdOfIdleWebSockets logs the memory of each, and requires a Shutdown to close all of them with 1001. There are
+// 10,000 with WEIR_LONG=1, otherwise 300.
 func TestCrowdOfIdleWebSockets(t *testing.T) {
 	size := 300
 	if os.Getenv("WEIR_LONG") == "1" {
@@ -97,7 +97,7 @@ func TestCrowdOfIdleWebSockets(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// TestChildIsACrowdOfWebSockets is the clients: one process has not descriptors enough for both sides.
+// TestChildIsACrowdOfWebSockets runs the clients: one process has too few file descriptors for both sides.
 func TestChildIsACrowdOfWebSockets(t *testing.T) {
 	var addr string
 	var size int
@@ -131,7 +131,7 @@ func TestChildIsACrowdOfWebSockets(t *testing.T) {
 	fmt.Println("told", told)
 }
 
-// greet makes a WebSocket and has it answer once.
+// greet opens a WebSocket and exchanges one message.
 func greet(t *testing.T, addr string) net.Conn {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {

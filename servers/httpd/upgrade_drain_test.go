@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// TestUpgradeWithinAShutdownIsClosedWith1001 has the handler become a WebSocket when the server has been told to shut down,
-// and receive at once.
+// TestUpgradeWithinAShutdownIsClosedWith1001 has the handler upgrade after the server has started to shut down, and
+// receive at once.
 func TestUpgradeWithinAShutdownIsClosedWith1001(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"directly": func(h http.Handler) http.Handler { return h },
@@ -55,7 +55,7 @@ func TestUpgradeWithinAShutdownIsClosedWith1001(t *testing.T) {
 				}()
 				conn, err := client.DialWebSocket(ctx, "ws://"+ln.Addr().String(), nil)
 				require.NoError(t, err)
-				_, _ = conn.In.Recv(ctx) // its end
+				_, _ = conn.In.Recv(ctx) // until its end
 				code, _, ok := conn.CloseStatus()
 				require.True(t, ok)
 				require.Equal(t, websocket.GoingAway, code)
@@ -67,7 +67,7 @@ func TestUpgradeWithinAShutdownIsClosedWith1001(t *testing.T) {
 	}
 }
 
-// hasStopped reports whether a Listener accepts no more. It tells its connections next.
+// hasStopped reports whether a Listener no longer accepts. Its connections are notified next.
 func hasStopped(ctx context.Context, ln *servers.Listener) bool {
 	conn, err := clients.DialTCP(ctx, ln.Addr().String(), nil)
 	if err != nil {

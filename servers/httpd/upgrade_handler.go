@@ -25,7 +25,7 @@ func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *Upg
 	return &webSockets{f, cfg}
 }
 
-// webSockets is the handler of WebSocket.
+// webSockets is the handler that WebSocket returns.
 type webSockets struct {
 	f   func(ctx context.Context, conn *websocket.Conn) error
 	cfg *UpgradeConfig
@@ -38,7 +38,7 @@ func (h *webSockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := Upgrade(w, r, h.cfg)
 	if err != nil {
-		return // the client has been told
+		return // the client has received a reply
 	}
 	ctx := &leanctx.Context{Context: r.Context()}
 	defer ctx.Cancel()
@@ -47,14 +47,14 @@ func (h *webSockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.call(ctx, conn)
 }
 
-// call calls f and closes the connection as that says.
+// call calls f and closes the connection according to its error.
 func (h *webSockets) call(ctx context.Context, conn *websocket.Conn) {
 	code, reason := websocket.InternalError, ""
-	defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed
+	defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed it
 	code, reason = closeCode(h.f(ctx, conn))
 }
 
-// leadsTo reports whether nothing lies between the server and h that could notice when h returns.
+// leadsTo reports whether no handler between the server and h can notice when h returns.
 func (c *conn) leadsTo(h *webSockets, r *http.Request) bool {
 	handler := c.srv.handler
 	if mux, ok := handler.(*http.ServeMux); ok {
@@ -63,21 +63,21 @@ func (c *conn) leadsTo(h *webSockets, r *http.Request) bool {
 	return handler == http.Handler(h) && c.asked == r
 }
 
-// begin makes a WebSocket of the request, and leaves the rest to a goroutine that begins when this one has ended.
+// begin turns the request into a WebSocket and leaves the rest to a goroutine that starts when this one has ended.
 func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	conn, err := upgrade(c.ctx, w, r, h.cfg)
 	if err != nil {
-		return // the client has been told
+		return // the client has received a reply
 	}
-	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // and not what holds the head of the request
-	s.ctx.Context = c.ctx                                                                  // that of the request has no other values, and ends with the request
-	s.srv.enter()                                                                          // until it is over
+	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // the head is not retained
+	s.ctx.Context = c.ctx                                                                  // not the request's, which ends with it
+	s.srv.enter()                                                                          // until run returns
 	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
 	c.next = s.run
 }
 
-// session is a WebSocket whose request has been served.
+// session is a WebSocket that has outlived its request.
 type session struct {
 	handler *webSockets
 	srv     *Server
@@ -87,7 +87,7 @@ type session struct {
 	rec     *accessRecord // of the request, if there are Hooks
 }
 
-// run is the handler of the connection from then on.
+// run handles the connection after the request.
 func (s *session) run(context.Context, *chanio.Conn) error {
 	returned := false
 	defer func() {
@@ -109,7 +109,7 @@ func (s *session) over() {
 	}
 }
 
-// panicked logs a panic with v. A nil v means runtime.Goexit, which the listener takes care of.
+// panicked logs a panic with v. A nil v means runtime.Goexit, which the listener handles.
 func (s *session) panicked(v any) {
 	if v == nil {
 		s.rec.note(chanio.Recovered(nil))
@@ -118,7 +118,7 @@ func (s *session) panicked(v any) {
 	s.rec.note(s.srv.panicked(s.conn.RemoteAddr().String(), requestLine{http.MethodGet, s.target}, v))
 }
 
-// closeCode returns what a handler's error closes its connection with.
+// closeCode returns the close code and reason for a handler's error.
 func closeCode(err error) (websocket.Code, string) {
 	var end *websocket.CloseError
 	switch {

@@ -29,7 +29,7 @@ func serveWith(t *testing.T, handler http.Handler, cfg *httpd.Config) string {
 	return "://" + ln.Addr().String()
 }
 
-// TestWebSocketCountsAsARequestUntilItIsOver holds wherever its function runs.
+// TestWebSocketCountsAsARequestUntilItIsOver tests every goroutine in which its function runs.
 func TestWebSocketCountsAsARequestUntilItIsOver(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"directly": func(h http.Handler) http.Handler { return h },
@@ -66,7 +66,7 @@ func TestWebSocketCountsAsARequestUntilItIsOver(t *testing.T) {
 	}
 }
 
-// TestHandlerReturnsWhenTheConnectionIsOver is what middleware around it relies on.
+// TestHandlerReturnsWhenTheConnectionIsOver tests what middleware around it relies on.
 func TestHandlerReturnsWhenTheConnectionIsOver(t *testing.T) {
 	over := make(chan bool, 1)
 	var conn *websocket.Conn
@@ -91,7 +91,7 @@ func TestHandlerReturnsWhenTheConnectionIsOver(t *testing.T) {
 
 type connKey struct{}
 
-// TestContextOfAWebSocketHasTheValuesOfItsConnectionAndEndsWithIt looks at the form without a request below.
+// TestContextOfAWebSocketHasTheValuesOfItsConnectionAndEndsWithIt tests the form that runs without the request.
 func TestContextOfAWebSocketHasTheValuesOfItsConnectionAndEndsWithIt(t *testing.T) {
 	ended := make(chan error, 1)
 	handler := httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {

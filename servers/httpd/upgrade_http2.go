@@ -8,20 +8,20 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// isExtendedConnect reports whether r asks for a WebSocket by RFC 8441: CONNECT with the protocol websocket. A server that
-// speaks HTTP/2 puts the pseudo-field :protocol into the header, as net/http does.
+// isExtendedConnect reports whether r requests a WebSocket by RFC 8441: CONNECT with the protocol websocket. HTTP/2
+// servers put the pseudo-header field :protocol into the header, as net/http does.
 func isExtendedConnect(r *http.Request) bool {
 	return r.ProtoMajor == 2 && r.Method == http.MethodConnect && r.Header.Get(":protocol") == "websocket"
 }
 
-// accept answers an extended CONNECT with 200 and makes a connection of its stream: END_STREAM is its half-close. On another
-// server than this package's a Send writes in the sender's goroutine, and a read goes on when the ctx of a Recv has ended.
+// accept answers an extended CONNECT with 200 and returns its stream as a connection, which END_STREAM half-closes. On
+// other servers, a Send writes in the sender's goroutine, and a read continues after the ctx of a Recv has ended.
 func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
 	for name, values := range cfg.agreed(ws) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	if s := streamOf(w); s != nil {
-		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket sees to a Shutdown
+		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket handles a Shutdown
 	}
 	rc := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
@@ -33,7 +33,7 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 	return chanio.ConnOf(in, out, nil), nil
 }
 
-// flushed is a ResponseWriter that sends what is written at once.
+// flushed is a ResponseWriter that flushes each write.
 type flushed struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController

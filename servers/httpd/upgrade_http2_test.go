@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// extended opens an extended CONNECT with more fields, by RFC 8441, and returns its status and stream.
+// extended opens an extended CONNECT (RFC 8441) with additional fields, and returns its status and stream.
 func extended(t *testing.T, h2 *http2.Conn, more ...http2.Field) (status string, fields map[string]string, s *http2.Stream) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -84,13 +84,13 @@ func TestWebSocketsOverHTTP2(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, <-closed)
 
-	_, _, s = extended(t, h2, version) // a reset is the end without a Close frame
+	_, _, s = extended(t, h2, version) // a reset ends it without a Close frame
 	conn = websocket.NewConn(s.Conn(&chanio.ConnInfo{}), &websocket.Config{Client: true})
 	require.NoError(t, conn.Out.Send(ctx, websocket.Text("x")))
 	_, err = conn.In.Recv(ctx)
 	require.NoError(t, err)
 	conn.Abort(errors.New("gone"))
-	err = <-closed // 1006, or why the ctx of the request has ended: the handler may see either first
+	err = <-closed // 1006, or the cause of the request's ctx: the handler may see either first
 	require.Error(t, err)
 	require.NotErrorIs(t, err, io.EOF)
 

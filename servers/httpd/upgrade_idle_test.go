@@ -17,8 +17,9 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// TestIdleWebSocketHoldsNoBuffer measures what a WebSocket costs that waits for its next message, beyond the net.TCPConn of
-// either side. Half is the stack on which the handler waits; of the request a copy of its header stays.
+// TestIdleWebSocketHoldsNoBuffer measures the memory of a WebSocket that waits for its next message, excluding the
+// net.TCPConn of either side. Half of it is the stack of the waiting handler. Of the request only a copy of its header
+// remains.
 func TestIdleWebSocketHoldsNoBuffer(t *testing.T) {
 	idleWebSockets(t, httpd.IdleWebSocket, func(ctx context.Context, conn *websocket.Conn) error {
 		for {
@@ -74,7 +75,7 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 			require.Equal(t, http.StatusSwitchingProtocols, r.StatusCode)
 		}
 		reply := make([]byte, 7)
-		for range 2 { // used, also when all of them are there
+		for range 2 { // a second round when all of them exist
 			for _, nc := range conns {
 				_, err := io.WriteString(nc, hello)
 				require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// TestPanicOfAHijackedHandlerIsLoggedWithItsTarget holds although the request has been let go of.
+// TestPanicOfAHijackedHandlerIsLoggedWithItsTarget holds although the request has been released.
 func TestPanicOfAHijackedHandlerIsLoggedWithItsTarget(t *testing.T) {
 	var logged bytes.Buffer
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -24,7 +24,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// waiting bounds what a test waits for; nothing is expected to take so long.
+// waiting limits what a test waits for. Nothing should take so long.
 const waiting = 20 * time.Second
 
 func within(t *testing.T) context.Context {
@@ -33,14 +33,14 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// echoes is a handler that echoes messages.
+// echoes returns a handler that echoes messages.
 func echoes(cfg *httpd.UpgradeConfig) http.Handler {
 	return httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 		return pipeline.Connect(ctx, conn.In, conn.Out)
 	}, cfg)
 }
 
-// serveOurs serves handler by a Server of httpd and returns its URL without the scheme, and the Server.
+// serveOurs serves handler with a Server of httpd and returns its URL without the scheme, and the Server.
 func serveOurs(t *testing.T, handler http.Handler) (string, *httpd.Server) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ type wrapped struct{ http.ResponseWriter }
 
 func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// everywhere runs a test on every server, with a client that trusts it.
+// everywhere runs a test on every server, with a client that trusts its certificate.
 func everywhere(t *testing.T, handler http.Handler, f func(t *testing.T, url string, client *httpc.Client)) {
 	for name, env := range environments {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestPanicOfAHandlerIs1011(t *testing.T) {
 	_ = conn.Close()
 }
 
-// TestReturnOfAnUpgradingHandlerIs1000 is about handlers that call Upgrade themselves and do not close.
+// TestReturnOfAnUpgradingHandlerIs1000 has handlers that call Upgrade and do not close the connection.
 func TestReturnOfAnUpgradingHandlerIs1000(t *testing.T) {
 	kept := make(chan *websocket.Conn, 1)
 	mux := http.NewServeMux()
@@ -351,7 +351,7 @@ func TestShutdownIs1001AndDrains(t *testing.T) {
 			return err
 		}, cfg))
 		defer srv.Close()
-		over := make(chan error, 1) // as a handler of net/http's Shutdown, which does not wait for it
+		over := make(chan error, 1) // net/http's Shutdown does not wait for registered functions
 		srv.Config.RegisterOnShutdown(func() { over <- live.Shutdown(within(t)) })
 		shut(t, strings.Replace(srv.URL, "http", "ws", 1), func(ctx context.Context) error {
 			return errors.Join(srv.Config.Shutdown(ctx), <-over)

@@ -28,17 +28,17 @@ type Response struct {
 
 	body  body
 	later *future.Future[Response]
-	err   error // of making it
+	err   error // the error of a function that made it
 
 	trailers map[string]func() string
 }
 
-// body is what a Response sends.
+// body is the body of a Response.
 type body interface {
-	// length is how many bytes there are, or -1.
+	// length returns the number of bytes, or -1.
 	length() int64
 
-	// send sends them behind the head, which has been set on w and not been written.
+	// send sends the body. The header has been set on w but not written.
 	send(w http.ResponseWriter, r *http.Request, status int) error
 
 	close() error
@@ -54,7 +54,7 @@ func (resp Response) With(name, value string) Response {
 	return resp
 }
 
-// WithStatus returns resp with that status.
+// WithStatus returns a copy of resp with the given status.
 func (resp Response) WithStatus(status int) Response {
 	resp.Status = status
 	return resp
@@ -93,8 +93,8 @@ func JSON[T any](v T) Response {
 	return typed("application/json", bytesBody(p))
 }
 
-// TextStream returns a Response of the texts of src, as text/plain in UTF-8. They are sent as they arrive, several
-// together if they are at hand. A src that fails truncates the reply, so that it does not look complete.
+// TextStream returns a Response of the texts of src, as text/plain in UTF-8. They are sent as they arrive; texts that
+// are available together are sent together. A src that fails truncates the reply, so that it does not look complete.
 func TextStream(src *chanio.Source[string]) Response {
 	return typed(typeText, newSourceBody(src, func(dst []byte, s string) ([]byte, error) { return append(dst, s...), nil }))
 }
@@ -140,7 +140,7 @@ func typed(contentType string, b body) Response {
 	return Response{Header: http.Header{"Content-Type": {contentType}}, body: b}
 }
 
-// resolved returns resp, or what it is that comes later.
+// resolved returns resp, or the Response that its future yields.
 func (resp Response) resolved(ctx context.Context) (Response, error) {
 	for resp.later != nil {
 		next, err := resp.later.Await(ctx)
@@ -155,7 +155,7 @@ func (resp Response) resolved(ctx context.Context) (Response, error) {
 	return resp, resp.err
 }
 
-// over returns resp with what outer says besides.
+// over returns resp with the status and header of outer applied.
 func (resp Response) over(outer Response) Response {
 	if outer.Status != 0 {
 		resp.Status = outer.Status
@@ -172,10 +172,10 @@ func (resp Response) over(outer Response) Response {
 	return resp
 }
 
-// errInvalid is what an invalid Response is.
+// errInvalid is wrapped by the errors of an invalid Response.
 var errInvalid = errors.New("invalid Response")
 
-// check returns what is wrong with status and header. RFC 9110 5.5: a CR, LF or NUL must not reach the wire.
+// check validates status and header. RFC 9110 5.5: a CR, LF or NUL must not be sent.
 func (resp Response) check() error {
 	if resp.Status != 0 && (resp.Status < 200 || resp.Status > 999) {
 		return fmt.Errorf("httpd: %w: status %d", errInvalid, resp.Status)
@@ -196,7 +196,7 @@ func (resp Response) check() error {
 	return resp.checkFraming()
 }
 
-// checkFraming returns what is wrong with the fields that frame the body.
+// checkFraming validates the fields that frame the body.
 func (resp Response) checkFraming() error {
 	if len(resp.Header.Values("Transfer-Encoding")) > 0 {
 		return fmt.Errorf("httpd: %w: Transfer-Encoding is the server's", errInvalid)
@@ -215,7 +215,7 @@ func (resp Response) checkFraming() error {
 	return nil
 }
 
-// bytesBody is a body that lies in memory.
+// bytesBody is a body in memory.
 type bytesBody []byte
 
 func (b bytesBody) length() int64 { return int64(len(b)) }

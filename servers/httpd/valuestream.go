@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// pourSize is how much of a stream is sent in one piece, if so much is at hand.
+// pourSize is the length from which encoded values are sent, even if more are available.
 const pourSize = 16 << 10
 
 // sourceBody is a body whose values come from a Source.
@@ -37,7 +37,7 @@ func (b *sourceBody[T]) send(w http.ResponseWriter, r *http.Request, status int)
 	if err == nil && !sink.began {
 		err = p.flushHead(r.Context())
 	}
-	failure := out.Close() // which sends what came before
+	failure := out.Close() // it sends what was written before
 	if err == nil {
 		err = failure
 	}
@@ -47,12 +47,13 @@ func (b *sourceBody[T]) send(w http.ResponseWriter, r *http.Request, status int)
 	return err
 }
 
-// begun is an error behind the head of a reply.
+// begun is an error that occurred after the head of a reply.
 type begun struct{ error }
 
 func (e begun) Unwrap() error { return e.error }
 
-// pouring sends what a Source yields. Values are encoded into one buffer for as long as more are at hand, and sent then.
+// pouring sends the values of a Source. It encodes the values that are available into one buffer and sends it when no
+// more are.
 type pouring[T any] struct {
 	up     chanio.Upstream[T]
 	out    *chanio.Sink[[]byte]
@@ -62,7 +63,7 @@ type pouring[T any] struct {
 	begun  bool
 }
 
-// run returns nil at the end of the stream.
+// run sends all values. It returns nil at the end of the stream.
 func (p *pouring[T]) run(ctx context.Context) error {
 	for {
 		for _, v := range p.up.AtHand(p.batch[:0]) {
@@ -89,7 +90,7 @@ func (p *pouring[T]) run(ctx context.Context) error {
 	}
 }
 
-// add encodes v behind what is held.
+// add appends the encoding of v to the buffer, and sends the buffer if it is large enough.
 func (p *pouring[T]) add(ctx context.Context, v T) (err error) {
 	if p.buf, err = p.encode(p.buf, v); err != nil || len(p.buf) < pourSize {
 		return err
@@ -97,7 +98,8 @@ func (p *pouring[T]) add(ctx context.Context, v T) (err error) {
 	return p.send(ctx)
 }
 
-// send sends what is held, and the head at least: the stream is about to wait, or there is enough.
+// send sends the buffer, or the head if nothing was sent before. It is called before the stream waits, or when the
+// buffer is large enough.
 func (p *pouring[T]) send(ctx context.Context) error {
 	if len(p.buf) == 0 {
 		if p.begun {
@@ -111,7 +113,7 @@ func (p *pouring[T]) send(ctx context.Context) error {
 	return err
 }
 
-// sendLast sends what is held, if anything is.
+// sendLast sends the buffer, unless it is empty.
 func (p *pouring[T]) sendLast(ctx context.Context) error {
 	if len(p.buf) == 0 {
 		return nil
@@ -119,7 +121,7 @@ func (p *pouring[T]) sendLast(ctx context.Context) error {
 	return p.send(ctx)
 }
 
-// flushHead sends the head alone, so that the client knows.
+// flushHead sends only the head, so that the client need not wait for it.
 func (p *pouring[T]) flushHead(ctx context.Context) error {
 	p.begun = true
 	if err := p.out.Flush(ctx); !errors.Is(err, errors.ErrUnsupported) {
@@ -128,11 +130,11 @@ func (p *pouring[T]) flushHead(ctx context.Context) error {
 	return nil
 }
 
-// readerBody is a body that an io.Reader yields.
+// readerBody is a body that is read from an io.Reader.
 type readerBody struct {
 	r    io.Reader
 	n    int64
-	body body // the same as a stream
+	body body // streams src
 	src  *chanio.Source[[]byte]
 }
 
@@ -158,7 +160,7 @@ func (b *readerBody) close() error  { return b.src.Close() }
 
 func (b *readerBody) send(w http.ResponseWriter, r *http.Request, status int) error {
 	if b.n < 0 {
-		defer context.AfterFunc(r.Context(), func() { _ = b.src.Close() })() // a Read that waits ends with that
+		defer context.AfterFunc(r.Context(), func() { _ = b.src.Close() })() // a blocked Read returns when the request ends
 		return b.body.send(w, r, status)
 	}
 	w.WriteHeader(status)

@@ -1,5 +1,5 @@
-// Package codings has content codings for package httpd that the standard library lacks, or has slower: Brotli, Zstandard,
-// and a faster gzip and deflate. It is a module of its own.
+// Package codings provides content codings for package httpd that the standard library lacks, or implements more
+// slowly: Brotli, Zstandard, and a faster gzip and deflate. It is a separate module.
 //
 //	h := httpd.Compress(handler, &httpd.CompressConfig{
 //		Codings: []httpd.Coding{codings.Zstd(3), codings.Brotli(4), codings.Gzip(5)},
@@ -19,31 +19,31 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// maxWindow bounds what a decoder of Zstandard keeps: RFC 9659.
+// maxWindow limits the window of a Zstandard decoder: RFC 9659.
 const maxWindow = 8 << 20
 
-// Brotli is the coding br (RFC 7932), at a level from 0, the fastest, to 11, the smallest. 4 suits replies that are made for
-// each request.
+// Brotli returns the coding br (RFC 7932), at a level from 0, the fastest, to 11, the smallest. 4 suits replies that
+// are generated for each request.
 func Brotli(level int) httpd.Coding {
 	check("Brotli", level, brotli.BestSpeed, brotli.BestCompression)
 	return coding{"br", func(w io.Writer) httpd.CodingWriter { return brotli.NewWriterLevel(w, level) }}
 }
 
-// Zstd is the coding zstd (RFC 8878), at a level from 1, the fastest, to 22, the smallest. 3 suits replies that are made for
-// each request. Its window is at most 8 MiB, as RFC 9659 wants.
+// Zstd returns the coding zstd (RFC 8878), at a level from 1, the fastest, to 22, the smallest. 3 suits replies that
+// are generated for each request. Its window is at most 8 MiB, as RFC 9659 requires.
 func Zstd(level int) httpd.Coding {
 	check("Zstd", level, 1, 22)
 	return coding{"zstd", func(w io.Writer) httpd.CodingWriter {
 		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)), zstd.WithEncoderConcurrency(1),
 			zstd.WithWindowSize(window(level)))
 		if err != nil {
-			panic("codings: Zstd: " + err.Error()) // the options are in order
+			panic("codings: Zstd: " + err.Error()) // the options are valid
 		}
 		return z
 	}}
 }
 
-// window is the window of a level: what a client keeps for each reply that it reads.
+// window returns the window size for a level, which each client allocates for a reply.
 func window(level int) int {
 	if level < 7 {
 		return 1 << 20
@@ -51,20 +51,20 @@ func window(level int) int {
 	return maxWindow
 }
 
-// Gzip is the coding gzip, at a level from 1, the fastest, to 9, the smallest.
+// Gzip returns the coding gzip, at a level from 1, the fastest, to 9, the smallest.
 func Gzip(level int) httpd.Coding {
 	check("Gzip", level, gzip.BestSpeed, gzip.BestCompression)
 	return coding{"gzip", func(w io.Writer) httpd.CodingWriter {
-		z, _ := gzip.NewWriterLevel(w, level) // which was checked
+		z, _ := gzip.NewWriterLevel(w, level) // the level has been checked
 		return z
 	}}
 }
 
-// Deflate is the coding deflate, which has the format of zlib, at a level from 1, the fastest, to 9, the smallest.
+// Deflate returns the coding deflate, in the zlib format, at a level from 1, the fastest, to 9, the smallest.
 func Deflate(level int) httpd.Coding {
 	check("Deflate", level, zlib.BestSpeed, zlib.BestCompression)
 	return coding{"deflate", func(w io.Writer) httpd.CodingWriter {
-		z, _ := zlib.NewWriterLevel(w, level) // which was checked
+		z, _ := zlib.NewWriterLevel(w, level) // the level has been checked
 		return z
 	}}
 }
@@ -83,8 +83,8 @@ type coding struct {
 func (c coding) Name() string                             { return c.name }
 func (c coding) NewWriter(w io.Writer) httpd.CodingWriter { return c.open(w) }
 
-// Readers returns the decoders of br and zstd for httpd.DecompressConfig.Codings. Their windows are at most 16 MiB and 8 MiB;
-// what needs a larger one is refused.
+// Readers returns the decoders of br and zstd for httpd.DecompressConfig.Codings. Their windows are at most 16 MiB and
+// 8 MiB. Data that needs a larger window is rejected.
 func Readers() map[string]func(io.Reader) (io.Reader, error) {
 	return map[string]func(io.Reader) (io.Reader, error){
 		"br": func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
