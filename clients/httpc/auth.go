@@ -22,12 +22,12 @@ type Challenged interface {
 	Challenge(r *http.Request, resp *http.Response) (again bool, err error)
 }
 
-// authFunc is a function as an Auth.
+// authFunc adapts a function to Auth.
 type authFunc func(r *http.Request) error
 
 func (f authFunc) Authorize(r *http.Request) error { return f(r) }
 
-// Basic authenticates with a user name and a password, which are sent with every request: RFC 7617. A user name must
+// Basic authenticates with a user name and a password, which are sent with every request (RFC 7617). A user name must
 // not contain a colon.
 func Basic(user, password string) Auth {
 	return authFunc(func(r *http.Request) error {
@@ -39,7 +39,7 @@ func Basic(user, password string) Auth {
 	})
 }
 
-// Bearer authenticates with a token: RFC 6750.
+// Bearer authenticates with a token (RFC 6750).
 func Bearer(token string) Auth {
 	return TokenSource(func(context.Context) (string, error) { return token, nil })
 }

@@ -56,7 +56,7 @@ type attemptError struct {
 	err   error
 	sent  bool // something may have been written
 	stale bool // the connection was reused, and no byte of a response arrived
-	spare bool // the server says that it did not act on the request
+	spare bool // the server reports that it did not act on the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }

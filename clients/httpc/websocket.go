@@ -220,7 +220,7 @@ func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients
 		conf.Permanent = isPermanent
 	}
 	if conf.Useful == nil {
-		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake has already moved bytes in both directions
+		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake moved bytes
 	}
 	var made handedOver
 	conns := clients.Reconnect(func(ctx context.Context) (*chanio.Conn, error) {
