@@ -69,7 +69,7 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, chanio.Cause(ctx)
 	case errors.Is(err, net.ErrClosed): // the error would suggest that it was closed here
-		return nil, fmt.Errorf("servers: somebody else has closed the net.Listener: %v", err)
+		return nil, fmt.Errorf("servers: the net.Listener was closed by other code: %v", err)
 	}
 	return nil, err
 }

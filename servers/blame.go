@@ -23,7 +23,7 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 		return true
 	case op != nil && isDisconnect(err):
 		return true
-	case isIncomplete(err): // expected if no more input follows
+	case isIncomplete(err): // caused by the peer if its input has ended
 		return isDone(c.In.Done())
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded)

@@ -104,12 +104,12 @@ func TestAForeignListenerMayHaveNoAddress(t *testing.T) {
 	require.Contains(t, log.lines()[0], "addr=unknown")
 }
 
-// That accepting has failed is told also if somebody else has closed the listener below.
+// Serve fails if the net.Listener was closed by other code.
 func TestG15ServeSaysThatSomebodyElseHasClosedItsListener(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ln, err := servers.Listen(nl, nil)
 	require.NoError(t, err)
 	require.NoError(t, nl.Close())
-	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: somebody else has closed the net.Listener")
+	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: the net.Listener was closed by other code")
 }
