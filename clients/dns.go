@@ -29,7 +29,7 @@ const (
 	IPv4Only
 )
 
-// types are the records to ask for, in order.
+// types returns the record types to query, in order.
 func (o AddrOrder) types() []dnsmessage.Type {
 	switch o {
 	case IPv6First:
@@ -112,8 +112,8 @@ type DNSConfig struct {
 type DNSResolver struct {
 	cfg   DNSConfig
 	types []dnsmessage.Type
-	cache *dnscache.Cache[question, []netip.Addr] // with none for a name or family that is not there
-	turn  atomic.Uint32                           // the server to begin with, if they rotate
+	cache *dnscache.Cache[question, []netip.Addr] // an empty value means that the name or family does not exist
+	turn  atomic.Uint32                           // the server to start with, if Rotate is set
 }
 
 // question is the key of the cache: an absolute name in lower case, and a type.
@@ -197,7 +197,7 @@ func (cfg *DNSConfig) check() error {
 	var search []string
 	for _, domain := range cfg.Search {
 		if domain == "." {
-			continue // the name as it is, which is tried anyway
+			continue // the name itself, which is tried anyway
 		}
 		name, err := hostname.ASCII(domain)
 		if err != nil {
@@ -209,8 +209,8 @@ func (cfg *DNSConfig) check() error {
 	return nil
 }
 
-// LookupAddrs returns the addresses of host: those of the first candidate name (see Search) that has any, in the
-// configured order of families. It follows aliases. If host is an IP address, it returns that.
+// LookupAddrs returns the addresses of the first candidate name (see Search) that has any, in the configured order of
+// families. It follows aliases. If host is an IP address, it returns that.
 //
 // When one family has been answered, LookupAddrs waits at most another 250 ms for the other, because some servers never
 // answer for IPv6. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does
@@ -239,7 +239,7 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 			failure = err
 		}
 		if err != nil && !errors.Is(err, errServerFailed) && !isNotFound(err) {
-			break // nobody answered, or ctx ended: asking for other names would take as long again
+			break // no answer, or ctx ended: other names would take as long again
 		}
 	}
 	if failure != nil {

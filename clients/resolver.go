@@ -74,7 +74,7 @@ func isNotFound(err error) bool {
 // StaticResolver resolves the names in a table, and no others.
 type StaticResolver struct {
 	exact map[string][]netip.Addr
-	wild  []wildcard // the longest first
+	wild  []wildcard // longest first
 }
 
 type wildcard struct {
@@ -225,7 +225,7 @@ func rotate(addrs []netip.Addr, n int) []netip.Addr {
 	return out
 }
 
-// lookup resolves the host of an address to dial. An IP address is returned as it is. A nil r means the system's
+// lookup resolves the host of an address to dial. It returns an IP address unchanged. A nil r means the system's
 // resolver.
 func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {

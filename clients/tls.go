@@ -120,7 +120,7 @@ func handshake(
 		defer cancel()
 	}
 	defer func() {
-		if up == nil && err == nil { // a callback of the configuration panics, in the caller's own goroutine
+		if up == nil && err == nil { // a callback of the configuration panicked, in the caller's goroutine
 			c.Out.Abort(net.ErrClosed)
 		}
 	}()

@@ -119,7 +119,7 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketCo
 	return datagram.New(uc, cfg.datagram()).PacketConn(), nil
 }
 
-// local returns the address of LocalAddr, nil without one.
+// local returns the address of LocalAddr, or nil if that is empty.
 func (cfg *UDPConfig) local(ctx context.Context) (*net.UDPAddr, error) {
 	if cfg.LocalAddr == "" {
 		return nil, nil

@@ -157,4 +157,4 @@ func (cfg *Config) socket() socket.Options {
 }
 
 // errOnlyUnix rejects a Mode for listeners other than ListenUnix.
-var errOnlyUnix = errors.New("servers: listen: Mode is for ListenUnix: there is no file here that it could be for")
+var errOnlyUnix = errors.New("servers: listen: Mode is for ListenUnix: other listeners have no file")
