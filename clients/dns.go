@@ -104,8 +104,8 @@ type DNSConfig struct {
 // not read /etc/hosts. It resolves localhost and names below it to this machine without a query (RFC 6761) and reports
 // names below onion as not found (RFC 7686).
 //
-// A look-up of two address families starts one goroutine and waits for it; otherwise a DNSResolver has no goroutine and
-// needs no closing. Concurrent look-ups of one name share one query and its result, also if that is a failure or is not
+// A lookup of two address families starts one goroutine and waits for it; otherwise a DNSResolver has no goroutine and
+// needs no closing. Concurrent lookups of one name share one query and its result, also if that is a failure or is not
 // cached. The methods are safe for concurrent use. DNSSEC is not validated.
 //
 // Queries always request recursion, and international names are always encoded.
@@ -283,6 +283,6 @@ func (r *DNSResolver) names(name string, absolute bool) []string {
 	return append(names, name+".")
 }
 
-// Forget empties the cache, for instance after the network has changed. A look-up in progress returns its answer to its
+// Forget empties the cache, for instance after the network has changed. A lookup in progress returns its answer to its
 // callers without caching it.
 func (r *DNSResolver) Forget() { r.cache.Clear() }

@@ -102,7 +102,7 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 	return nil, 0, &net.DNSError{UnwrapErr: dnsmsg.ErrAliases, Err: dnsmsg.ErrAliases.Error(), Name: q.name}
 }
 
-// errServerFailed is wrapped by the error of a look-up that a server failed to answer. Other servers may have the
+// errServerFailed is wrapped by the error of a lookup that a server failed to answer. Other servers may have the
 // answer.
 var errServerFailed = errors.New("the server failed")
 

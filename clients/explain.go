@@ -23,7 +23,7 @@ func explain(err error) error {
 	return socket.Explain("clients", err)
 }
 
-// hint returns a suggested remedy for an error of a look-up or a TLS handshake, or "".
+// hint returns a suggested remedy for an error of a lookup or a TLS handshake, or "".
 func hint(err error) string {
 	var (
 		dns       *net.DNSError
@@ -34,7 +34,7 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "" // caused by this side
+		return "" // cancelled by the caller
 	case socket.IsUnknownService(err):
 		return "" // socket adds the hint
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -17,12 +17,12 @@ import (
 // attemptDelay is how long one attempt to connect runs before the next one starts (RFC 8305, section 5).
 const attemptDelay = 250 * time.Millisecond
 
-// eyeballs connects to the first of several addresses that answers, following RFC 8305: it starts an attempt when the
-// last one has failed or after delay, and attempts run concurrently until one succeeds. All addresses are known in
-// advance, so it does not resolve names meanwhile.
+// eyeballs connects to the first of several addresses that answers (RFC 8305). It starts an attempt when the last one
+// has failed or after delay, and attempts run concurrently until one succeeds. All addresses are known in advance, so
+// it does not resolve names.
 //
-// No address uses up the time of the others: if ctx has a deadline, attempts start early enough for each to have a
-// share of the remaining time, and sequential attempts are limited to their share.
+// If ctx has a deadline, attempts start early enough for each to have a share of the remaining time, and sequential
+// attempts are limited to their share. So no address uses up the time of the others.
 type eyeballs[T any] struct {
 	delay   time.Duration // negative: one attempt at a time
 	dial    func(ctx context.Context, addr netip.AddrPort) (T, error)

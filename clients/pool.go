@@ -20,7 +20,7 @@ var (
 	ErrPoolClosed error = &poolClosed{}
 
 	// ErrPoolBusy means that all values are in use and MaxWaiters callers are waiting for one.
-	ErrPoolBusy = errors.New("clients: all of the pool is in use, and as many wait for it as may")
+	ErrPoolBusy = errors.New("clients: the pool is exhausted, and the maximum number of callers is waiting")
 )
 
 // poolClosed is the type of [ErrPoolClosed].
@@ -127,8 +127,8 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 	return p
 }
 
-// NewConnPool is [NewPool] for connections. It aborts those no longer needed, and a nil Check means [CheckIdle], so
-// that a connection which the peer has closed is not lent.
+// NewConnPool is [NewPool] for connections. It aborts those no longer needed. A nil Check means [CheckIdle], so that a
+// connection closed by the peer is not handed out.
 func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *PoolConfig[*chanio.Conn]) *Pool[*chanio.Conn] {
 	c := PoolConfig[*chanio.Conn]{}
 	if cfg != nil {

@@ -11,7 +11,7 @@ type PoolStats struct {
 	InUse   int // values in use
 	Waiting int // callers waiting for a value
 
-	Leased    uint64        // values lent
+	Leased    uint64        // values handed out
 	Opened    uint64        // values opened
 	Failed    uint64        // failures to open a value
 	Closed    uint64        // values closed, for any reason

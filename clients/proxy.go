@@ -26,7 +26,7 @@ type DialFunc func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*
 type Proxy interface {
 	// DialThrough connects to addr, in the form host:port, through the proxy, and returns the connection, configured by
 	// conn. It uses direct to connect to the proxy itself. Host names are left to the proxy to resolve. If ctx ends
-	// first, DialThrough returns its cause. When it fails, it leaves neither a connection nor a goroutine behind.
+	// first, DialThrough returns its cause. When it fails, no connection or goroutine remains.
 	DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error)
 }
 

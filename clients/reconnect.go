@@ -68,7 +68,7 @@ type Reconnector struct {
 //
 // The pause after n consecutive failures is Backoff(n). A stable connection resets the count: when it ends, the pause
 // is Backoff(1), and if the next attempt fails too, that is the first failure. A pause starts when the attempt or the
-// connection has ended, even if nobody asks for the next connection then.
+// connection has ended, even if no receiver asks for the next connection then.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {

@@ -21,8 +21,8 @@ type resolvConf struct {
 	useTCP   bool
 }
 
-// readResolvConf reads the supported settings and ignores others, as resolv.conf(5) requires. Fields not in the file
-// are zero, except ndots, which is -1.
+// readResolvConf reads the supported settings and ignores others, like other readers of that file. Fields not in the
+// file are zero, except ndots, which is -1.
 func readResolvConf(r io.Reader) resolvConf {
 	conf := resolvConf{ndots: -1}
 	for lines := bufio.NewScanner(io.LimitReader(r, 64<<10)); lines.Scan(); {

@@ -110,7 +110,7 @@ func (k *keeping) keep(c *chanio.Conn) {
 // notNil returns the results of a dial function, which may be user code. If both are nil, it returns an error.
 func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
-		err = errors.New("clients: dialling returned neither a connection nor an error")
+		err = errors.New("clients: the dial function returned neither a connection nor an error")
 	}
 	return c, err
 }

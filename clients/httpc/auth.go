@@ -44,7 +44,7 @@ func Bearer(token string) Auth {
 	return TokenSource(func(context.Context) (string, error) { return token, nil })
 }
 
-// TokenSource is [Bearer] with a token requested for each request, such as that of golang.org/x/oauth2:
+// TokenSource is [Bearer] with a token requested for each request, for example from golang.org/x/oauth2:
 //
 //	httpc.TokenSource(func(context.Context) (string, error) {
 //		t, err := source.Token()

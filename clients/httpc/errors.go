@@ -11,7 +11,7 @@ import (
 // Errors of requests that were not sent.
 var (
 	// ErrBusy means that all connections to a host are in use and Config.MaxWaiters requests are waiting for one.
-	ErrBusy = errors.New("httpc: all connections are in use, and as many requests wait for one as may")
+	ErrBusy = errors.New("httpc: all connections are in use, and the maximum number of requests is waiting")
 
 	// ErrClosed means that the Client has been closed. It matches net.ErrClosed.
 	ErrClosed error = &closedError{}

@@ -41,7 +41,7 @@ type group struct {
 	muxed    bool      // the last connection was HTTP/2
 	perMux   int       // streams that one HTTP/2 connection accepts, if known
 	known    bool      // a connection has been made, so the protocol is known
-	dials    int       // under way
+	dials    int       // in progress
 	waiters  list.List // of *waiter
 	stats    HostStats
 }

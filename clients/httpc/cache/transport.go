@@ -232,7 +232,7 @@ type recorder struct {
 	max  int64
 	done func(body []byte)
 
-	mu    sync.Mutex // Close may be called beside a Read
+	mu    sync.Mutex // Close may run concurrently with Read
 	kept  []byte
 	ended bool // nothing more is kept
 }
