@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// These rebuild what users of comparable libraries have reported.
+// The tests in this file cover problems reported by users of similar libraries.
 
 const (
 	v2Signature = "\r\n\r\n\x00\r\nQUIT\n"
@@ -27,7 +27,7 @@ const (
 	v2Addrs     = "\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"
 )
 
-// tellingPeer writes the address of its peer first, as SMTP and SSH servers speak first, and then echoes.
+// tellingPeer first writes the peer's address, as SMTP and SSH servers write first, and then echoes.
 func tellingPeer(ctx context.Context, c *chanio.Conn) error {
 	if err := c.Out.Send(ctx, []byte(c.RemoteAddr().String()+"\n")); err != nil {
 		return err
@@ -50,7 +50,7 @@ func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 		v2Signature + v2Proxied + "\x11\x00\x13" + v2Addrs + "\x04\x00\x04....": "192.0.2.1:56324",
 	} {
 		nc := dial(t, ln)
-		for i := range len(header) { // in as many segments as there may be
+		for i := range len(header) { // byte by byte
 			_, err := io.WriteString(nc, header[i:i+1])
 			require.NoError(t, err)
 		}
@@ -88,7 +88,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 		nc := dial(t, ln)
 		_, err := io.WriteString(nc, header)
 		require.NoError(t, err)
-		if header[len(v2Signature)+1] == '\x12' { // datagrams: no addresses are read, so it is like UNSPEC
+		if header[len(v2Signature)+1] == '\x12' { // datagrams: addresses are not read, as for UNSPEC
 			require.NoError(t, nc.CloseWrite())
 			_, _ = io.ReadAll(nc)
 			continue
@@ -96,7 +96,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 		_, err = io.ReadAll(nc)
 		failed = append(failed, <-told)
 		_ = nc.Close()
-		_ = err // reset or closed: what it has sent may not all have been read
+		_ = err // reset or closed: it may not have read everything
 	}
 	require.Len(t, failed, 5)
 	nc := dial(t, ln)
@@ -110,7 +110,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 	}())
 }
 
-// Clients that connect and send nothing hold up neither others nor the end of the server (soheilhy/cmux 65 and 76).
+// Clients that connect and send nothing delay neither others nor the end of the server (soheilhy/cmux 65 and 76).
 func TestSilentClientsHoldUpNeitherOthersNorTheEnd(t *testing.T) {
 	ln, result := serve(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Hour}, tellingPeer)
 	for range 20 {
@@ -141,7 +141,7 @@ func (l *slowLog) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A shutdown does not return while its own line is being logged.
+// A shutdown does not return while its log line is being written.
 func TestG11ShutdownWaitsForItsLogLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network

@@ -107,7 +107,7 @@ func TestSecondAttemptIsMadeOverANewConnection(t *testing.T) {
 		c := newClient(t, &Config{MaxPerHost: most})
 		one := newRequest(t, "GET", s.url, nil)
 		require.NoError(t, c.Warm(t.Context(), s.url, 2))
-		for _, nc := range idleConns(c) { // each one has been used
+		for _, nc := range idleConns(c) { // use each one once
 			resp, failure := attempt(nc, mustPrepare(t, c, one))
 			require.Nil(t, failure)
 			require.NoError(t, resp.Body.Close())
@@ -212,7 +212,7 @@ func TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := raw(t, says(hello))
 			c := newClient(t, nil)
-			text(t, c, s.url) // reuses the connection
+			text(t, c, s.url) // the PUT reuses this connection
 			r := newRequest(t, "PUT", s.url, strings.NewReader(long(k.size)))
 			r.ContentLength = k.another
 			_, err := c.RoundTrip(r)
