@@ -35,9 +35,9 @@ func tellingPeer(ctx context.Context, c *chanio.Conn) error {
 	return echo(ctx, c)
 }
 
-// A server that speaks first needs no byte after the header: the longest possible header is not waited for
-// (pires/go-proxyproto 69). A health check of a balancer may carry addresses and vectors, which are not its own and not
-// payload either (pires/go-proxyproto 12, dovecot/core 125), and need not have an address family (pires/go-proxyproto 60).
+// A header is read without waiting for further bytes, also if the server writes first (pires/go-proxyproto 69). The
+// header of a balancer's health check may contain addresses and vectors, which do not apply to it and are not payload
+// (pires/go-proxyproto 12, dovecot/core 125), and need not have an address family (pires/go-proxyproto 60).
 func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 	ln, _ := serve(t, &servers.Config{ProxyAlways: true}, tellingPeer)
 	for header, from := range map[string]string{
@@ -68,9 +68,9 @@ func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 	}
 }
 
-// A header whose length has no room for the addresses that it announces ends its own connection, not the process
-// (mastercactapus/caddy-proxyprotocol 8); one without an end is refused when it is longer than any may be, before its
-// time is over (pires/go-proxyproto 69).
+// A header that is too short for the addresses it announces ends its own connection, not the process
+// (mastercactapus/caddy-proxyprotocol 8). A header without an end is refused when it exceeds the maximum length, before
+// the timeout (pires/go-proxyproto 69).
 func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 	var failed []error
 	told := make(chan error, 10)
