@@ -68,7 +68,7 @@ func ports(texts ...string) []netip.AddrPort {
 	return out
 }
 
-// never is more patience than anybody has.
+// never is longer than any test waits.
 const never = time.Hour
 
 func TestEyeballsBeginTheNextAttemptAfterTheDelayOrAFailure(t *testing.T) {

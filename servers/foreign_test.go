@@ -43,7 +43,7 @@ func (c restless) RemoteAddr() net.Addr {
 func TestG16AForeignConnMayChangeItsAddress(t *testing.T) {
 	secure, config := signed(t)
 	for _, cfg := range []servers.Config{{MaxPerIP: 1}, {MaxPerIP: 1, TLS: secure}} {
-		strange := func(nc net.Conn) net.Conn { return restless{nc, new(atomic.Uint32)} } // first address: always the same
+		strange := func(nc net.Conn) net.Conn { return restless{nc, new(atomic.Uint32)} } // always the same at first
 		ln := withStrange(t, cfg, strange, strange, strange)
 		for range 3 {
 			nc := net.Conn(dial(t, ln))

@@ -135,7 +135,7 @@ func (d *decoded) begin() (io.ReadCloser, error) {
 // open creates the decoder.
 func (d *decoded) open() (io.ReadCloser, error) {
 	r, err := d.coding.NewReader(counted{d})
-	if err == io.EOF && d.in > 0 { // a body without a byte is whole, whatever its coding
+	if err == io.EOF && d.in > 0 { // an empty body is valid in every coding
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {

@@ -220,7 +220,7 @@ func (p *pool) put(c *conn) {
 	victim.abort(nil)
 }
 
-// remove forgets c, which is not in the idle list and which the caller ends. stale means that c was dead at checkout.
+// remove forgets c, which is not in the idle list. The caller ends c. stale means that c was dead at checkout.
 func (p *pool) remove(c *conn, stale bool) {
 	p.mu.Lock()
 	g := c.group

@@ -191,7 +191,7 @@ func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 
 // head updates or drops the stored response according to a response to HEAD: RFC 9111 4.3.5.
 func (l *lookup) head(resp *http.Response, requested, received time.Time) {
-	defer mark(resp.Header, missed) // which is not stored
+	defer mark(resp.Header, missed) // this response is not stored
 	if l.v == nil || resp.StatusCode != http.StatusOK || l.v.Status != http.StatusOK {
 		return
 	}

@@ -154,7 +154,7 @@ func (v *variant) freshen(r *http.Request, h http.Header, requested, received ti
 	}
 	maps.Copy(v.Header, news)
 	v.Requested, v.Received = requested, received
-	if len(news["Vary"]) > 0 { // v answers r, whatever the first request was
+	if len(news["Vary"]) > 0 { // v answers r, regardless of the first request
 		v.vary(r)
 	}
 }
