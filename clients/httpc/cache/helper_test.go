@@ -28,8 +28,8 @@ type answer struct {
 	status int
 	header map[string]string // "in 10" and "ago 10" are relative times
 	body   string
-	err    error // in the place of an answer
-	cut    error // behind the body, in the place of its end
+	err    error // instead of an answer
+	cut    error // after the body, instead of its end
 	length int64 // -1: unknown; 0: the length of body
 }
 

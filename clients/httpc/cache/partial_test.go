@@ -16,7 +16,7 @@ import (
 func TestPartOfAStoredResponse(t *testing.T) {
 	header := fields{"cache-control": "max-age=10", "etag": `"x"`, "last-modified": "Fri, 01 Jan 1999 00:00:00 GMT", "x-a": "1"}
 	for name, k := range map[string]struct {
-		request fields // beside Range
+		request fields // in addition to Range
 		span    string
 		status  int // 0: the request reaches the server
 		body    string

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// step is a request after a pause, and what comes of it.
+// step is a request after a pause, and its expected result.
 type step struct {
 	after  time.Duration
 	method string // GET if it is ""
@@ -100,7 +100,7 @@ func TestFactsOfTheSuite(t *testing.T) {
 		"asks: only-if-cached, stale":       {first: answer{header: fields{"cache-control": "max-age=1"}}, steps: []step{after(time.Minute, step{asks: fields{"cache-control": "only-if-cached"}, status: 504})}},
 		"asks: only-if-cached, stale is ok": {first: answer{header: fields{"cache-control": "max-age=1"}}, steps: []step{after(time.Minute, step{asks: fields{"cache-control": "only-if-cached, max-stale"}, body: "1"})}},
 
-		// Lifetimes that nobody has said
+		// Responses without an explicit lifetime
 		"heuristic: Last-Modified in the future": {first: answer{header: fields{"last-modified": "in 1h"}}, steps: []step{asked}},
 		"heuristic: Last-Modified of the year 1": {first: answer{header: fields{"last-modified": "Mon, 01 Jan 0001 00:00:00 GMT"}}, steps: []step{after(23*time.Hour, again), after(2*time.Hour, asked)}},
 		"heuristic: malformed Last-Modified":     {first: answer{header: fields{"last-modified": "x"}}, steps: []step{asked}},
