@@ -172,7 +172,7 @@ func (cl *Client[R, W]) connect() error {
 	}
 	served := false
 	defer func() {
-		if !served { // Hello panicked or kept c
+		if !served { // newCaller panicked, because Hello kept part of the Duplex
 			c.Abort(net.ErrClosed)
 		}
 	}()

@@ -113,7 +113,7 @@ func dialError(ctx context.Context, network string, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Err: err}
 }
 
-// within adds the timeout d to ctx, if d is positive. Its cause says what timed out, such as "no connection", and when.
+// within adds the timeout d to ctx, if d is positive. Its cause is what, such as "no connection", followed by d.
 func within(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)

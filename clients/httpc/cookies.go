@@ -51,7 +51,8 @@ func setCookies(h http.Header) (cookies []*http.Cookie) {
 }
 
 // parseSetCookie parses a Set-Cookie field as in RFC 6265 5.2, which allows any name and value. net/http drops those
-// that the grammar for servers does not allow, such as JSON values or other alphabets. It is used for the attributes.
+// that the grammar for servers does not allow, such as JSON values or other alphabets, so it parses only the
+// attributes.
 func parseSetCookie(line string) (*http.Cookie, bool) {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, ok := strings.Cut(pair, "=")

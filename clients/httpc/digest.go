@@ -92,8 +92,8 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// Challenge stores the best challenge of a 401 response. It returns false if the response rejects credentials that are
-// not stale.
+// Challenge stores the best challenge of a 401 response and reports whether to send the request again. It returns false
+// without a supported challenge, or if credentials were rejected that are not stale.
 func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 	tried := resp.Request != nil && strings.HasPrefix(resp.Request.Header.Get("Authorization"), "Digest ")
 	var best *challenge

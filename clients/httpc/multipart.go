@@ -141,7 +141,7 @@ func (m *multipartReader) next() (io.ReadCloser, error) {
 	return m.parts[i/2].Body.reader(m.ctx)
 }
 
-// Close closes the current part and the bodies of the parts not reached.
+// Close closes the current part, and the bodies of the parts not reached that can be read only once.
 func (m *multipartReader) Close() error {
 	if m.now != nil {
 		_ = m.now.Close()
