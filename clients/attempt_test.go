@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// TestAttemptDelayIsWhatTheConfigSays has two addresses, of which each is refused 3 s after its attempt has begun.
+// TestAttemptDelayIsWhatTheConfigSays uses two addresses. Each is refused 3 s after the start of its attempt.
 func TestAttemptDelayIsWhatTheConfigSays(t *testing.T) {
 	table := static(t, map[string][]string{"two.test": {"127.0.0.2", "127.0.0.1"}})
 	for delay, second := range map[time.Duration]time.Duration{

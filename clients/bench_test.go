@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// BenchmarkCaller is calls over one TCP connection to an echo: one goroutine, and 64 that share it.
+// BenchmarkCaller measures calls to an echo over one TCP connection: from one goroutine, and from 64 that share it.
 func BenchmarkCaller(b *testing.B) {
 	port := echo(b)
 	dial := func(b *testing.B) *clients.Caller[string, string] {
@@ -43,7 +43,7 @@ func BenchmarkCaller(b *testing.B) {
 	})
 }
 
-// BenchmarkPool is getting and returning a value that is there.
+// BenchmarkPool measures Get and Release of an idle value.
 func BenchmarkPool(b *testing.B) {
 	f := &factory{}
 	p := clients.NewPool(f.open, f.close, nil)

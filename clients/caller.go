@@ -74,24 +74,24 @@ type Caller[R, W any] struct {
 	mu      sync.Mutex
 	queue   []*request[R]          // in order
 	calls   map[uint64]*request[R] // by number
-	lost    map[uint64]struct{}    // the numbers of forgotten requests, whose replies may still come
-	last    uint64                 // number given
+	lost    map[uint64]struct{}    // numbers of forgotten requests, whose replies may still arrive
+	last    uint64                 // last number assigned
 	forgot  uint64
 	replies uint64
-	err     error         // why it has ended
-	closing chan struct{} // closed when no further calls are taken
+	err     error         // why it ended
+	closing chan struct{} // closed when further calls are rejected
 	done    chan struct{} // closed when it has ended
-	exited  chan struct{} // closed when the goroutine has
+	exited  chan struct{} // closed when the goroutine has ended
 }
 
 // request is a request without a reply.
 type request[R any] struct {
 	id    uint64
-	reply chan callReply[R] // buffered, so that a reply to a cancelled call blocks nobody
-	timer *time.Timer       // forgets it; nil while its call waits
+	reply chan callReply[R] // buffered, so that a reply to a cancelled call does not block
+	timer *time.Timer       // forgets the request; nil while its call waits
 }
 
-// over is called once when the request is no longer outstanding. The caller holds mu.
+// over is called once, when the request is no longer outstanding. The caller holds mu.
 func (r *request[R]) over() {
 	if r.timer != nil {
 		r.timer.Stop()
@@ -173,7 +173,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 			err = chanio.Recovered(recover())
 		}
 		cl.fail(err)
-		_ = cl.in.Close() // the failure is what matters
+		_ = cl.in.Close() // the failure is more important
 	}()
 	for err == nil {
 		var r R
@@ -233,7 +233,7 @@ func (cl *Caller[R, W]) answered(r R) (c *request[R], late bool) {
 	return c, false
 }
 
-// abandon records that no call waits for the reply to c any more.
+// abandon records that the call of c no longer waits for its reply.
 func (cl *Caller[R, W]) abandon(c *request[R]) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -307,7 +307,7 @@ func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 	if cl.refuse() {
 		err = cl.drain(ctx)
 	} else {
-		err = cl.awaitEnd(ctx) // somebody else drains
+		err = cl.awaitEnd(ctx) // another call drains
 	}
 	return errors.Join(err, cl.Close())
 }

@@ -28,7 +28,7 @@ func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-c.reply: // it came at the same time
+	case r := <-c.reply: // it arrived at the same time
 		return r.value, r.err
 	default:
 		cl.abandon(c)
@@ -56,7 +56,7 @@ func (cl *Caller[R, W]) take(ctx context.Context, ch chan struct{}) error {
 	}
 }
 
-// refusal is the error of a call after the end.
+// refusal returns the error of a call after the end.
 func (cl *Caller[R, W]) refusal() error {
 	if err := cl.Err(); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 	}
 	if err := cl.d.Out.Send(ctx, w); err != nil {
 		if isClosed(cl.d.Out.Done()) {
-			cl.fail(err) // the peer may be silent, so that In would never tell
+			cl.fail(err) // the peer may be silent, and then In does not report the failure
 		}
 		return cl.notSent(err)
 	}
@@ -129,7 +129,7 @@ func (cl *Caller[R, W]) isUsed(id uint64) bool {
 }
 
 // withdraw undoes register, and reports whether c was still outstanding: a stray reply may have been matched to it. The
-// caller still has the turn, so in order c is the last one.
+// caller still has the turn, so if replies come in order, c is the last one.
 func (cl *Caller[R, W]) withdraw(c *request[R]) bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()

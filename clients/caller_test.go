@@ -31,7 +31,7 @@ var tags = clients.CallerTags[message, message]{
 	ID:  func(m message) uint64 { return m.id },
 }
 
-// typedPipe returns both ends of a conversation.
+// typedPipe returns both ends of an in-memory conversation.
 func typedPipe[R, W any](capacity int) (near *chanio.Duplex[R, W], far *chanio.Duplex[W, R]) {
 	requests, toFar := chanio.PipeOf[W](capacity)
 	replies, toNear := chanio.PipeOf[R](capacity)
@@ -43,7 +43,7 @@ type (
 	stringDuplex = chanio.Duplex[string, string]
 )
 
-// calling runs test in a bubble with a Caller in order and the server's end.
+// calling runs test in a bubble with an ordered Caller and the server's end.
 func calling(t *testing.T, cfg clients.CallerConfig[string], test func(*testing.T, *stringCaller, *stringDuplex)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[string, string](0)
@@ -55,13 +55,13 @@ func calling(t *testing.T, cfg clients.CallerConfig[string], test func(*testing.
 	})
 }
 
-// result is what a Call returned.
+// result is the result of a Call.
 type result struct {
 	reply string
 	err   error
 }
 
-// call starts a Call.
+// call starts a Call in a goroutine.
 func call(ctx context.Context, m *stringCaller, w string) <-chan result {
 	got := make(chan result, 1)
 	go func() {
@@ -154,7 +154,7 @@ func TestG2CallerCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
 	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		sending := call(ctx, m, "in its turn") // nobody receives it
+		sending := call(ctx, m, "in its turn") // without a receiver
 		synctest.Wait()
 		waiting := call(ctx, m, "waits for its turn")
 		synctest.Wait()
@@ -416,7 +416,7 @@ func TestCallerConfigIsChecked(t *testing.T) {
 	require.Panics(t, func() { clients.NewTaggedCaller(t.Context(), near, clients.CallerTags[message, message]{}, nil) })
 }
 
-// TestG10CallerManyCallersOverBytes has a crowd call over one framed connection, some of them impatient.
+// TestG10CallerManyCallersOverBytes makes many concurrent calls over one framed connection. Some of them time out.
 func TestG10CallerManyCallersOverBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nearEnd, farEnd := chaniotest.Pipe(256)
@@ -482,7 +482,7 @@ func TestCallerCorksWhileItSends(t *testing.T) {
 	})
 }
 
-// A reply that does not come gives its place back, and is nobody else's when it comes after all.
+// A missing reply releases its place, and is not delivered to another call if it arrives later.
 func TestCallerForgetsALostReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := typedPipe[message, message](4)
@@ -513,7 +513,8 @@ func TestCallerForgetsALostReply(t *testing.T) {
 	})
 }
 
-// Numbers of lost requests cannot be given again while their replies may come: there are always some for the next calls.
+// Numbers of lost requests are not reused while their replies may arrive. There are always some left for the next
+// calls.
 func TestCallerEndsBeforeLostRepliesUseUpItsNumbers(t *testing.T) {
 	for _, c := range []struct{ numbers, outstanding, lost int }{{3, 2, 1}, {2, 2, 0}, {9, 3, 3}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -568,7 +569,7 @@ func TestCallerInOrderEndsWhenAReplyIsLost(t *testing.T) {
 	}
 }
 
-// When nothing can be sent any more the Caller has ended, whether or not the peer says a word.
+// When sending fails, the Caller ends, whether or not the peer sends anything.
 func TestCallerEndsWhenItsSinkHas(t *testing.T) {
 	near, far := chanio.Pipe()
 	d := codec.Frame(near, codec.Lines)

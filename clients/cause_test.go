@@ -16,8 +16,8 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// A ctx whose cause is io.EOF or net.ErrClosed ends a call, and that is not taken for the end of a stream, a pool or a
-// peer.
+// A ctx with the cause io.EOF or net.ErrClosed ends a call, and the error is not mistaken for the end of a stream, a
+// pool or a peer.
 func TestG15ACauseIsNotTakenForAnEnd(t *testing.T) {
 	block := func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
 	silent := func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {

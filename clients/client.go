@@ -51,19 +51,19 @@ type Client[R, W any] struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
 	wanted chan struct{} // has a token when a call wants a connection
-	exited chan struct{} // closed when the goroutine has
+	exited chan struct{} // closed when the goroutine has ended
 
 	// Owned by the goroutine.
-	fresh  *chanio.Duplex[R, W] // over the connection that was opened last
-	useful *chanio.Conn         // the latest that has brought a reply
+	fresh  *chanio.Duplex[R, W] // over the connection opened last
+	useful *chanio.Conn         // the last connection that delivered a reply
 
 	mu      sync.Mutex
 	caller  *Caller[R, W] // nil while there is no connection
 	conn    *chanio.Conn  // of caller
 	changed chan struct{} // closed when caller or err changes
-	err     error         // why there will be no more connections
-	down    error         // why the last connection ended or could not be made
-	refuses bool          // further calls, because of a Shutdown
+	err     error         // why no more connections are opened
+	down    error         // why the last connection ended or could not be opened
+	refuses bool          // rejects further calls, because of a Shutdown
 }
 
 // NewClient returns a Client that opens connections with dial, decodes replies with in and encodes requests with out.
@@ -158,7 +158,7 @@ func (cl *Client[R, W]) run() {
 // opened.
 func (cl *Client[R, W]) connect() error {
 	if cl.get() != nil {
-		return nil // the token is from before
+		return nil // the token is from an earlier call
 	}
 	c, err := cl.conns.Conns.Recv(cl.ctx)
 	switch {
@@ -172,7 +172,7 @@ func (cl *Client[R, W]) connect() error {
 	}
 	served := false
 	defer func() {
-		if !served { // Hello has kept what it was lent
+		if !served { // newCaller panicked, because Hello kept part of the Duplex
 			c.Abort(net.ErrClosed)
 		}
 	}()
@@ -183,7 +183,7 @@ func (cl *Client[R, W]) connect() error {
 	case <-caller.Done():
 	case <-cl.ctx.Done():
 	}
-	_ = caller.Close() // does nothing if it has failed, which Err tells
+	_ = caller.Close() // does nothing if it has failed; Err returns the failure
 	cl.set(nil, nil, nil, caller.Err())
 	if caller.Replies() > 0 {
 		cl.useful = c
@@ -191,7 +191,7 @@ func (cl *Client[R, W]) connect() error {
 	return nil
 }
 
-// set sets the state that calls see.
+// set sets the state that calls read.
 func (cl *Client[R, W]) set(caller *Caller[R, W], c *chanio.Conn, err, down error) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -250,7 +250,7 @@ func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 	}
 }
 
-// callError returns err with the addresses of c, unless it has some. c may be nil.
+// callError returns err with the addresses of c, unless it has addresses. c may be nil.
 func callError(c *chanio.Conn, err error) error {
 	if errors.As(err, new(*net.OpError)) {
 		return err
@@ -265,7 +265,7 @@ func callError(c *chanio.Conn, err error) error {
 	return fmt.Errorf("clients: %w", op)
 }
 
-// await returns the connection, once there is one.
+// await waits for a connection and returns it.
 func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], *chanio.Conn, error) {
 	for {
 		cl.mu.Lock()
@@ -290,7 +290,7 @@ func (cl *Client[R, W]) await(ctx context.Context) (*Caller[R, W], *chanio.Conn,
 	}
 }
 
-// gaveUp is the error of a call that waited for a connection, with the last failure to connect.
+// gaveUp returns the error of a call that waited for a connection, with the last failure to connect.
 func (cl *Client[R, W]) gaveUp(ctx context.Context) error {
 	cl.mu.Lock()
 	down := cl.down

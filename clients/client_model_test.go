@@ -24,11 +24,11 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// wildServer answers lines such as "7:text", in which 7 is the number of the request, as badly as its numbers say.
+// wildServer answers lines such as "7:text", where 7 is the number of the request. Its fields say how it misbehaves.
 type wildServer struct {
 	tagged                           bool
-	slow                             time.Duration // a reply takes less
-	loses, repeats, strays, vanishes int           // one in so many requests, 0: never; in order nothing is but vanishes
+	slow                             time.Duration // upper bound of the delay of a reply
+	loses, repeats, strays, vanishes int           // one in so many requests; 0: never; in order, it only vanishes
 	refuses                          int           // one in so many dials
 
 	mu      sync.Mutex
@@ -129,8 +129,8 @@ var numbered = clients.CallerTags[string, string]{
 	},
 }
 
-// Each call ends in time, with its own reply or an error that says why. What is said not to have been sent was never
-// received, and nothing is received twice.
+// Each call ends in time, with its own reply or an error with the reason. A request reported as not sent was never
+// received, and no request is received twice.
 func TestClientCallsEndWithTheirReplyOrWhyNotWhateverThePeerDoes(t *testing.T) {
 	modelled(t, func(t *testing.T, r *rand.Rand) {
 		synctest.Test(t, func(t *testing.T) { runClient(t, r) })
@@ -154,7 +154,7 @@ func runClient(t *testing.T, r *rand.Rand) {
 	if server.tagged {
 		server.loses, server.repeats, server.strays = some(), some(), some()
 		tags := numbered
-		if server.repeats == 0 { // a second reply must not find its number in use again
+		if server.repeats == 0 { // a second reply must not match a number in use again
 			tags.Max = uint64(cfg.Caller.MaxOutstanding + r.IntN(20))
 		}
 		cfg.Tags = &tags

@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// lineServer is what a Client of lines connects to: each connection is played by a function of its own, the last for all
+// lineServer is the server of a Client of lines. The n-th function serves the n-th connection, and the last one all
 // further ones.
 type lineServer struct {
 	plays []func(far *chanio.Duplex[string, string])
@@ -62,7 +62,7 @@ func answerSome(far *chanio.Duplex[string, string], n int) {
 
 type lineClient = clients.Client[string, string]
 
-// asking runs test in a bubble with a Client of a server that plays.
+// asking runs test in a bubble with a Client of a lineServer.
 func asking(
 	t *testing.T, cfg clients.ClientConfig[string, string], test func(*testing.T, *lineClient, *lineServer),
 	plays ...func(far *chanio.Duplex[string, string]),
@@ -128,7 +128,7 @@ func TestClientConnectsAgainWhenThereIsACall(t *testing.T) {
 		requireReply(t, cl, "a")
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, s.dialled, "nobody wants another one")
-		for range 5 { // each was useful, so the pause does not grow
+		for range 5 { // each one was useful, so the pause does not grow
 			start := time.Now()
 			requireReply(t, cl, "b")
 			require.LessOrEqual(t, time.Since(start), time.Second)
@@ -138,7 +138,8 @@ func TestClientConnectsAgainWhenThereIsACall(t *testing.T) {
 	}, one)
 }
 
-// The first connection is full when it ends: one request was sent and is lost, the other was not and goes over the next.
+// When the first connection ends, one request has been sent and is lost. The other has not, and is sent over the next
+// one.
 func TestClientSendsAgainWhatWasNotSentOnly(t *testing.T) {
 	hangUp := func(far *chanio.Duplex[string, string]) {
 		_, _ = far.In.Recv(context.Background())
@@ -208,7 +209,7 @@ func TestClientCallHasATimeoutAndTheNextOneAReply(t *testing.T) {
 	}, slow)
 }
 
-// Where replies come in order, one that is lost for good costs the connection, not the Client.
+// If replies come in order, a lost reply ends the connection, not the Client.
 func TestClientLeavesAConnectionThatHasLostAReply(t *testing.T) {
 	deaf := func(far *chanio.Duplex[string, string]) {
 		for range far.In.All(context.Background()) {
@@ -330,7 +331,7 @@ func TestClientShutdownWaitsForReplies(t *testing.T) {
 	}, slow)
 }
 
-// A server that accepts and says nothing is left after HelloTimeout.
+// A server that accepts and sends nothing is abandoned after HelloTimeout.
 func TestClientDoesNotWaitForHelloForEver(t *testing.T) {
 	cfg := clients.ClientConfig[string, string]{
 		Timeout: time.Hour, HelloTimeout: time.Minute,
@@ -351,7 +352,7 @@ func TestClientDoesNotWaitForHelloForEver(t *testing.T) {
 	}, silent, welcoming)
 }
 
-// A Hello that fails is a failure to connect, however long that took.
+// A failed Hello counts as a failure to connect, however long it took.
 func TestClientCountsAHelloThatFails(t *testing.T) {
 	for takes, stable := range map[time.Duration]time.Duration{0: -1, 15 * time.Second: 0} {
 		failing := func(ctx context.Context, _ *chanio.Duplex[string, string]) error {
@@ -378,7 +379,7 @@ func TestClientCountsAHelloThatFails(t *testing.T) {
 	}
 }
 
-// A peer that takes nothing more, and says nothing, ends the connection by its WriteTimeout: the next call has another one.
+// If the peer reads nothing and sends nothing, WriteTimeout ends the connection. The next call uses another one.
 func TestClientLeavesAConnectionThatTakesNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fars []net.Conn
@@ -402,7 +403,7 @@ func TestClientLeavesAConnectionThatTakesNoMore(t *testing.T) {
 	})
 }
 
-// From when Shutdown begins no call waits for another connection.
+// Once Shutdown has started, no call waits for another connection.
 func TestClientShutdownRefusesCallsWhateverItWaitsFor(t *testing.T) {
 	held := make(chan struct{})
 	cfg := clients.ClientConfig[string, string]{Timeout: time.Hour}
@@ -411,7 +412,7 @@ func TestClientShutdownRefusesCallsWhateverItWaitsFor(t *testing.T) {
 		held = make(chan struct{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := cl.Call(ctx, "a") // Push holds the reply, which is lost a second later
+		_, err := cl.Call(ctx, "a") // Push holds the reply, which counts as lost a second later
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		time.Sleep(2 * time.Second)
 		late := make(chan error, 2)
@@ -438,14 +439,14 @@ func TestClientShutdownRefusesCallsWhateverItWaitsFor(t *testing.T) {
 	}, answerAll)
 }
 
-// After a long outage the first call that comes when the server is back succeeds, however many have failed before.
+// After a long outage, the first call after the server is back succeeds, however many failed before.
 func TestClientSurvivesALongOutage(t *testing.T) {
 	plays := make([]func(*chanio.Duplex[string, string]), 20)
 	plays[0] = func(far *chanio.Duplex[string, string]) { answerSome(far, 1) }
 	plays = append(plays, answerAll)
 	asking(t, clients.ClientConfig[string, string]{Timeout: 10 * time.Second}, func(t *testing.T, cl *lineClient, s *lineServer) {
 		requireReply(t, cl, "before")
-		synctest.Wait() // until the end of the connection has been noticed
+		synctest.Wait() // until the end of the connection is noticed
 		failed := 0
 		for {
 			_, err := cl.Call(t.Context(), "meanwhile")

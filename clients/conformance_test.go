@@ -55,7 +55,7 @@ func TestTLSConnectionsConform(t *testing.T) {
 }
 
 func TestUnixConnectionsConform(t *testing.T) {
-	dir, err := os.MkdirTemp("", "weir") // t.TempDir's names are too long for a socket
+	dir, err := os.MkdirTemp("", "weir") // paths from t.TempDir are too long for a socket
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "s")
@@ -74,7 +74,7 @@ func TestUnixConnectionsConform(t *testing.T) {
 	})
 }
 
-// What was said to a proxy leaves no trace in the stream.
+// The dialogue with a proxy leaves no trace in the stream.
 func TestConnectionsThroughProxiesConform(t *testing.T) {
 	const host = "example.org:443"
 	for name, c := range map[string]struct {

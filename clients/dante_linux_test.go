@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// dante starts a real SOCKS server, which refuses to connect to 127.0.0.9, and returns its address.
+// dante starts a SOCKS server, which refuses to connect to 127.0.0.9, and returns its address.
 func dante(t *testing.T) string {
 	path, port := program(t, "danted", "dante-server"), freePort(t)
 	me, err := user.Current()

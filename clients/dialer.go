@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/internal/socket"
 )
 
-// dialer connects to hosts directly by TCP: it resolves the name and uses the address that answers first.
+// dialer connects to hosts directly by TCP. It resolves the name and uses the first address that answers.
 type dialer struct {
 	resolver Resolver
 	delay    time.Duration // between attempts
@@ -75,7 +75,7 @@ func resolve(ctx context.Context, r Resolver, network, addr string, from net.IP)
 		return nil, err
 	}
 	if host == "" {
-		host = "localhost" // as the net package has it
+		host = "localhost" // as in package net
 	}
 	addrs, err := lookup(ctx, r, host)
 	if err != nil {
@@ -106,14 +106,14 @@ func dialError(ctx context.Context, network string, err error) error {
 		return &net.OpError{Op: "dial", Net: network, Err: cause}
 	}
 	var op *net.OpError
-	var dns *net.DNSError // has an OpError within if no name server was reached
+	var dns *net.DNSError // contains an OpError if no name server was reached
 	if errors.As(err, &op) && !errors.As(err, &dns) {
 		return err
 	}
 	return &net.OpError{Op: "dial", Net: network, Err: err}
 }
 
-// within adds the timeout d to ctx, if d is positive. Its cause is what, such as "no connection", and the time.
+// within adds the timeout d to ctx, if d is positive. Its cause is what, such as "no connection", followed by d.
 func within(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return context.WithCancel(ctx)

@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// serveEcho answers everybody who connects to ln with what they say.
+// serveEcho echoes the data of every connection to ln.
 func serveEcho(ln net.Listener) {
 	for {
 		nc, err := ln.Accept()
@@ -33,7 +33,7 @@ func serveEcho(ln net.Listener) {
 	}
 }
 
-// echo starts an echo on loopback and returns its port.
+// echo starts an echo server on loopback and returns its port.
 func echo(t testing.TB) int {
 	ln := listen(t)
 	go serveEcho(ln)
@@ -126,7 +126,7 @@ func TestDialTCPGoesThroughItsProxy(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
-// background runs a program until the test ends, and waits until it listens on port.
+// background runs a program until the test ends. It returns when the program listens on port.
 func background(t testing.TB, port int, path string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(path, args...)

@@ -29,7 +29,7 @@ const (
 	IPv4Only
 )
 
-// types are the records to ask for, in order.
+// types returns the record types to query, in order.
 func (o AddrOrder) types() []dnsmessage.Type {
 	switch o {
 	case IPv6First:
@@ -104,16 +104,16 @@ type DNSConfig struct {
 // not read /etc/hosts. It resolves localhost and names below it to this machine without a query (RFC 6761) and reports
 // names below onion as not found (RFC 7686).
 //
-// A look-up of two address families starts one goroutine and waits for it; otherwise a DNSResolver has no goroutine and
-// needs no closing. Concurrent look-ups of one name share one query and its result, also if that is a failure or is not
+// A lookup of two address families starts one goroutine and waits for it; otherwise a DNSResolver has no goroutine and
+// needs no closing. Concurrent lookups of one name share one query and its result, also if that is a failure or is not
 // cached. The methods are safe for concurrent use. DNSSEC is not validated.
 //
 // Queries always request recursion, and international names are always encoded.
 type DNSResolver struct {
 	cfg   DNSConfig
 	types []dnsmessage.Type
-	cache *dnscache.Cache[question, []netip.Addr] // with none for a name or family that is not there
-	turn  atomic.Uint32                           // the server to begin with, if they rotate
+	cache *dnscache.Cache[question, []netip.Addr] // an empty value means that the name or family does not exist
+	turn  atomic.Uint32                           // the server to start with, if Rotate is set
 }
 
 // question is the key of the cache: an absolute name in lower case, and a type.
@@ -197,7 +197,7 @@ func (cfg *DNSConfig) check() error {
 	var search []string
 	for _, domain := range cfg.Search {
 		if domain == "." {
-			continue // the name as it is, which is tried anyway
+			continue // the name itself, which is tried anyway
 		}
 		name, err := hostname.ASCII(domain)
 		if err != nil {
@@ -209,8 +209,8 @@ func (cfg *DNSConfig) check() error {
 	return nil
 }
 
-// LookupAddrs returns the addresses of host: those of the first candidate name (see Search) that has any, in the
-// configured order of families. It follows aliases. If host is an IP address, it returns that.
+// LookupAddrs returns the addresses of the first candidate name (see Search) that has any, in the configured order of
+// families. It follows aliases. If host is an IP address, it returns that.
 //
 // When one family has been answered, LookupAddrs waits at most another 250 ms for the other, because some servers never
 // answer for IPv6. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does
@@ -239,7 +239,7 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 			failure = err
 		}
 		if err != nil && !errors.Is(err, errServerFailed) && !isNotFound(err) {
-			break // nobody answered, or ctx ended: asking for other names would take as long again
+			break // no answer, or ctx ended: other names would take as long again
 		}
 	}
 	if failure != nil {
@@ -283,6 +283,6 @@ func (r *DNSResolver) names(name string, absolute bool) []string {
 	return append(names, name+".")
 }
 
-// Forget empties the cache, for instance after the network has changed. A look-up in progress returns its answer to its
+// Forget empties the cache, for instance after the network has changed. A lookup in progress returns its answer to its
 // callers without caching it.
 func (r *DNSResolver) Forget() { r.cache.Clear() }

@@ -68,7 +68,7 @@ func (r *DNSResolver) exchange(
 	if err != nil {
 		return a, err
 	}
-	defer func() { _ = nc.Close() }() // the answer is here or never comes
+	defer func() { _ = nc.Close() }() // the answer has arrived or never will
 	defer interruptible(ctx, nc)()
 	return f(nc)
 }
@@ -77,7 +77,7 @@ func (r *DNSResolver) exchange(
 func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = nc.SetDeadline(time.Unix(1, 0)) // fails on a closed one only
+		_ = nc.SetDeadline(time.Unix(1, 0)) // fails only if nc is closed
 		close(done)
 	})
 	return func() {
@@ -90,8 +90,9 @@ func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 // truncatedBit is TC in the third byte of a message (RFC 1035, section 4.1.1).
 const truncatedBit = 1 << 1
 
-// askByDatagram sends query and waits for the answer. It ignores datagrams that do not answer query, which anybody can
-// send. An answer of more than size bytes counts as truncated, because the rest is lost, and is requested again by TCP.
+// askByDatagram sends query and waits for the answer. It ignores datagrams that do not answer query, which may be
+// forged. An answer of more than size bytes counts as truncated, because the rest is lost, and is requested again by
+// TCP.
 func askByDatagram(
 	nc net.Conn, query []byte, size int, judge func([]byte) (dnsmsg.Answer, error),
 ) (dnsmsg.Answer, error) {

@@ -20,7 +20,7 @@ import (
 // ms, but continues in the background to fill the cache.
 const patience = 250 * time.Millisecond
 
-// lookupName returns the addresses of an absolute name, of all families.
+// lookupName returns the addresses of an absolute name for all families.
 func (r *DNSResolver) lookupName(ctx context.Context, name string) ([]netip.Addr, error) {
 	if len(r.types) == 1 {
 		got, err := r.remembered(ctx, question{name, r.types[0]})
@@ -58,7 +58,7 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 		returned := false
 		defer func() {
 			if !returned {
-				errs[i] = chanio.Recovered(recover()) // the user's Dial: not to take the process along
+				errs[i] = chanio.Recovered(recover()) // a panic of the user's Dial must not end the process
 			}
 		}()
 		got[i], errs[i] = r.remembered(ctx, question{name, r.types[i]})
@@ -102,7 +102,8 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 	return nil, 0, &net.DNSError{UnwrapErr: dnsmsg.ErrAliases, Err: dnsmsg.ErrAliases.Error(), Name: q.name}
 }
 
-// errServerFailed is in the error of a look-up to which a server replied with a failure: other servers may know more.
+// errServerFailed is wrapped by the error of a lookup that a server failed to answer. Other servers may have the
+// answer.
 var errServerFailed = errors.New("the server failed")
 
 // askAll queries the servers in turn until one has an answer.

@@ -19,16 +19,16 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// node is what a zone has of a name: an alias, or addresses of both families.
+// node is the data of a name in a zone: an alias, or addresses of both families.
 type node struct {
 	alias  string
 	v4, v6 []string
 }
 
-// zone is a map of names, with servers of any quality.
+// zone is a set of names, with servers that may be faulty.
 type zone struct {
 	nodes map[string]node
-	bad   map[string]string // what is wrong with a server: "silent", "refused", "failing", "lame", or ""
+	bad   map[string]string // fault of a server: "silent", "refused", "failing", "lame", or ""
 	ttl   uint32
 	r     *rand.Rand // guarded by the dnsServer's mutex
 	later sync.WaitGroup
@@ -59,7 +59,7 @@ func (n node) of(typ dnsmessage.Type) []dnsmessage.ResourceBody {
 	return bodies
 }
 
-// right is the right answer to q, with as many of the aliases as it likes.
+// right returns a correct answer to q, with a random number of the aliases.
 func (z *zone) right(q query) []byte {
 	n, known := z.nodes[q.name]
 	if !known {
@@ -79,7 +79,7 @@ func (z *zone) right(q query) []byte {
 			n = z.nodes[owner]
 		}
 		if oneIn(z.r, 2) {
-			return // the end of the chain is to be asked for
+			return // the end of the chain must be queried
 		}
 		for _, body := range n.of(q.typ) {
 			m.Answers = append(m.Answers, resource(owner, z.ttl, body))
@@ -102,7 +102,7 @@ func resource(owner string, ttl uint32, body dnsmessage.ResourceBody) dnsmessage
 	return dnsmessage.Resource{Header: h, Body: body}
 }
 
-// answer is the answer of a dnsServer: lies first, then what the server is worth.
+// answer is the answer function of a dnsServer: it sends lies first, then an answer according to its fault.
 func (z *zone) answer(q query, send func(msg []byte)) {
 	if q.network == "udp" {
 		for range z.r.IntN(4) {
@@ -135,7 +135,7 @@ func (z *zone) answer(q query, send func(msg []byte)) {
 	})
 }
 
-// lie is a datagram that is no answer to q, which must not matter.
+// lie is a datagram that does not answer q and must be ignored.
 func (z *zone) lie(q query) []byte {
 	false1 := q.with(z.ttl, aRecord("192.0.2.66"), aaaaRecord("2001:db8::66"))
 	change := func(f func(m *dnsmessage.Message)) []byte {
@@ -161,7 +161,7 @@ func (z *zone) lie(q query) []byte {
 	return false1[:z.r.IntN(12)]
 }
 
-// A look-up is right as soon as one server is, whatever else arrives.
+// A look-up succeeds if one server is correct, whatever else arrives.
 func TestDNSResolverFindsWhatAnyHonestServerSays(t *testing.T) {
 	modelled(t, func(t *testing.T, r *rand.Rand) {
 		synctest.Test(t, func(t *testing.T) { runDNS(t, r) })
@@ -222,7 +222,7 @@ func runDNS(t *testing.T, r *rand.Rand) {
 	world.serving.Wait()
 }
 
-// judge compares a result with the zone. One family may be missing if the answer was late, or ctx ended before it.
+// judge compares a result with the zone. One family may be missing if its answer was late or ctx ended first.
 func (z *zone) judge(t *testing.T, name string, got []netip.Addr, err error, late bool) {
 	n, _, ok := z.end(name)
 	var v6, v4 []netip.Addr

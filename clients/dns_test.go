@@ -22,9 +22,9 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// dnsServer is a server in the process, as good or as bad as its answer says.
+// dnsServer is an in-process server that behaves as its answer function.
 type dnsServer struct {
-	// answer sends what it likes to a question. It is called for one question at a time.
+	// answer sends any replies to a query. It is called for one query at a time.
 	answer func(q query, send func(msg []byte))
 
 	mu      sync.Mutex
@@ -32,7 +32,7 @@ type dnsServer struct {
 	serving sync.WaitGroup
 }
 
-// query is a question that a dnsServer was asked.
+// query is a query that a dnsServer received.
 type query struct {
 	network, server string
 	name            string
@@ -41,9 +41,9 @@ type query struct {
 	msg             dnsmessage.Message // a reply without records
 }
 
-// dial is [clients.DNSConfig.Dial]: each call is a connection with a goroutine that answers it.
+// dial is a [clients.DNSConfig.Dial]: each call returns a connection with a goroutine that answers it.
 func (s *dnsServer) dial(_ context.Context, network, address string) (net.Conn, error) {
-	near, far := net.Pipe() // a Read from it never joins two Writes, so it does for datagrams
+	near, far := net.Pipe() // a Read never joins two Writes, so it also serves for datagrams
 	s.serving.Go(func() {
 		defer far.Close()
 		for {
@@ -90,7 +90,7 @@ func (s *dnsServer) serve(nc net.Conn, network, address string, msg []byte) {
 	})
 }
 
-// takeAsked returns what was asked since the last call, in order but for the families, which are asked for at once.
+// takeAsked returns the queries since the last call, in order, except that families are queried concurrently.
 func (s *dnsServer) takeAsked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (q query) pack(change func(m *dnsmessage.Message)) []byte {
 	return b
 }
 
-// with is a reply with records, all of the TTL given.
+// with returns a reply with records of the given TTL.
 func (q query) with(ttl uint32, bodies ...dnsmessage.ResourceBody) []byte {
 	return q.pack(func(m *dnsmessage.Message) {
 		for _, body := range bodies {
@@ -121,7 +121,7 @@ func (q query) with(ttl uint32, bodies ...dnsmessage.ResourceBody) []byte {
 	})
 }
 
-// none is a reply that there is no such name or, with success, no such record.
+// none returns a reply that there is no such name or, with success, no such record.
 func (q query) none(code dnsmessage.RCode, ttl uint32) []byte {
 	return q.pack(func(m *dnsmessage.Message) {
 		m.RCode = code
@@ -146,7 +146,7 @@ func cnameRecord(name string) dnsmessage.ResourceBody {
 	return &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(name)}
 }
 
-// inDNS runs f in a bubble with a resolver that has the one server 10.0.0.1, unless cfg says otherwise.
+// inDNS runs f in a bubble with a resolver that uses the server 10.0.0.1, unless cfg has others.
 func inDNS(t *testing.T, cfg clients.DNSConfig, answer func(q query, send func([]byte)),
 	f func(t *testing.T, r *clients.DNSResolver, s *dnsServer)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestDNSAnswersAreRememberedForTheirTTL(t *testing.T) {
 				time.Sleep(step.wait)
 				got, err := r.LookupAddrs(t.Context(), "A.test")
 				require.NoError(t, err)
-				got[0] = netip.Addr{} // the caller's: the memory is not
+				got[0] = netip.Addr{} // the slice is the caller's, the cached one is not
 				require.Len(t, s.takeAsked(), step.asked, c.name)
 			}
 			r.Forget()
@@ -282,7 +282,7 @@ func TestDNSSearchesItsDomains(t *testing.T) {
 	for _, c := range []struct {
 		host  string
 		ndots int
-		asked []string // in order; the last has it
+		asked []string // in order; the last one succeeds
 	}{
 		{"www", 0, []string{"www.a.test.", "www.b.test."}},
 		{"a.b", 0, []string{"a.b."}},
@@ -371,7 +371,7 @@ func TestDNSAsksOverTCPWhatIsTruncated(t *testing.T) {
 	})
 }
 
-// A server that sends more than it was told that there is room for, and does not say that anything is missing.
+// A server that exceeds the announced size without setting the truncation bit.
 func TestDNSAsksOverTCPWhatIsLargerThanAdvertised(t *testing.T) {
 	var many []dnsmessage.ResourceBody
 	for i := range 200 {
@@ -419,7 +419,7 @@ func TestDNSServersTakeTurnsIfTold(t *testing.T) {
 	}
 }
 
-// Look-ups of one name at once take no longer than one, whatever comes of it.
+// Concurrent look-ups of one name take no longer than one, whatever the result.
 func TestDNSFailuresAndUncachedAnswersAreShared(t *testing.T) {
 	for what, answer := range map[string]func(q query, send func([]byte)){
 		"no TTL": func(q query, send func([]byte)) { send(q.with(0, aRecord("10.1.0.1"))) },
@@ -587,7 +587,7 @@ func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
 	})
 }
 
-// Patience is for callers that have addresses already.
+// The patience applies to callers that already have addresses.
 func TestDNSWaitsForTheOtherFamilyWhileThereIsNoAddress(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {
@@ -680,8 +680,7 @@ func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "user code")
 }
 
-// One of the two families is asked for in the goroutine of the look-up, which then exits, the other in one of the
-// resolver's.
+// One family is queried in the goroutine of the look-up, which the test ends, the other in a goroutine of the resolver.
 func TestG16DNSGoexitOfDialIsNoAbsence(t *testing.T) {
 	server := &dnsServer{answer: func(q query, send func([]byte)) { send(q.none(dnsmessage.RCodeNameError, 60)) }}
 	told := 0

@@ -18,8 +18,8 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 says
-// that nothing may be.
+// program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 is
+// set.
 func program(t testing.TB, name, pkg string) string {
 	t.Helper()
 	for _, try := range []string{name, "/usr/sbin/" + name} {
@@ -35,7 +35,7 @@ func program(t testing.TB, name, pkg string) string {
 	return ""
 }
 
-// dnsmasq starts a real server on loopback and returns its address.
+// dnsmasq starts a DNS server on loopback and returns its address.
 func dnsmasq(t *testing.T, args ...string) string {
 	t.Helper()
 	path := program(t, "dnsmasq", "dnsmasq-base")
@@ -58,7 +58,7 @@ func dnsmasq(t *testing.T, args ...string) string {
 		if !started {
 			_ = cmd.Wait()
 			if strings.Contains(output, "in use") {
-				continue // somebody was faster
+				continue // another process took the port
 			}
 			t.Fatalf("dnsmasq does not start:\n%s", output)
 		}
@@ -72,7 +72,7 @@ func dnsmasq(t *testing.T, args ...string) string {
 	return ""
 }
 
-// freePort returns a port that a moment ago was free for UDP and TCP.
+// freePort returns a port that was just free for UDP and TCP.
 func freePort(t testing.TB) int {
 	for range 20 {
 		ln := listen(t)
@@ -106,7 +106,7 @@ func TestDNSUnderstandsARealServer(t *testing.T) {
 		Servers: []string{server}, Order: clients.IPv4First, Search: []string{"search.test"}, CacheSize: -1, NegativeTTL: -1,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if network == "tcp" {
-				dialled[network]++ // UDP is asked twice at once
+				dialled[network]++ // UDP is queried twice concurrently
 			}
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},

@@ -40,7 +40,7 @@ func ExampleNewCaller() {
 	// Output: [request 0 request 1 request 2]
 }
 
-// Replies come in any order, and a number in each message says to which request it belongs.
+// Replies come in any order. A number in each message matches it to its request.
 func ExampleNewTaggedCaller() {
 	type message struct {
 		id   uint64

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// The connection is made by the first call, and again by the first one after its end.
+// The first call opens the connection, and the first call after its end reopens it.
 func ExampleNewClient() {
 	var network chaniotest.Network
 	ln, err := network.Listen("server")
@@ -25,7 +25,7 @@ func ExampleNewClient() {
 
 	dial := func(ctx context.Context) (*chanio.Conn, error) { return network.Dial(ctx, "server") }
 	client := clients.NewClient(dial, codec.Lines, codec.Lines, &clients.ClientConfig[string, string]{
-		Timeout: 10 * time.Second, // for each call, connecting included
+		Timeout: 10 * time.Second, // for each call, including the connect
 	})
 	reply, err := client.Call(context.Background(), "hello")
 	fmt.Println(reply, err)

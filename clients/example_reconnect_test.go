@@ -38,7 +38,7 @@ func ExampleReconnect() {
 		}
 		reply, err := conn.In.Recv(ctx)
 		fmt.Printf("%s %v, attempt %d\n", reply, err, attempts)
-		conn.Out.Abort(nil) // as if it had broken
+		conn.Out.Abort(nil) // simulates a broken connection
 		if attempts == 3 {
 			break
 		}

@@ -50,7 +50,7 @@ func ExampleFirstOf() {
 		fmt.Println(err)
 		return
 	}
-	r := clients.FirstOf(table, dns) // this map, else 1.1.1.1
+	r := clients.FirstOf(table, dns) // this table, otherwise 1.1.1.1
 	fmt.Println(r.LookupAddrs(context.Background(), "shop.test"))
 	// Output: [127.0.0.1] <nil>
 }

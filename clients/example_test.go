@@ -14,7 +14,7 @@ import (
 
 func ExampleDialTCP() {
 	ctx := context.Background()
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // somebody's echo server
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // any echo server
 	if err != nil {
 		fmt.Println(err)
 		return

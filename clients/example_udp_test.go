@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Nobody answers, and the report of that is an error of the next Flush. The socket can still be used.
+// The peer is absent. The report is an error of the next Flush, and the socket remains usable.
 func ExampleDialUDP() {
 	ctx := context.Background()
 	server, err := servers.ListenUDP("127.0.0.1:0", nil)

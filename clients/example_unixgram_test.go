@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// A service tells systemd that it has started, if that wants to be told (sd_notify).
+// A service notifies systemd that it has started, if NOTIFY_SOCKET is set (sd_notify).
 func ExampleDialUnixgram() {
 	notify := func(ctx context.Context, state string) error {
 		path := os.Getenv("NOTIFY_SOCKET")

@@ -18,12 +18,12 @@ func explain(err error) error {
 	}
 	var proxy *ProxyError
 	if errors.As(err, &proxy) {
-		return fmt.Errorf("clients: %w", err) // it has said so itself
+		return fmt.Errorf("clients: %w", err) // the error has a hint of its own
 	}
 	return socket.Explain("clients", err)
 }
 
-// hint returns a suggested remedy for an error of a look-up or a TLS handshake, or "".
+// hint returns a suggested remedy for an error of a lookup or a TLS handshake, or "".
 func hint(err error) string {
 	var (
 		dns       *net.DNSError
@@ -34,9 +34,9 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "" // its own doing
+		return "" // cancelled by the caller
 	case socket.IsUnknownService(err):
-		return "" // which socket explains
+		return "" // socket adds the hint
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "is the name right? Names that are not in DNS go into /etc/hosts, or a StaticResolver before the others"
 	case errors.As(err, &dns) && dns.Server != "":
@@ -55,7 +55,7 @@ func hint(err error) string {
 	return ""
 }
 
-// isRemote reports whether err is an alert that the peer has sent.
+// isRemote reports whether err is an alert sent by the peer.
 func isRemote(err error) bool {
 	for op := (*net.OpError)(nil); errors.As(err, &op); err = op.Err {
 		if op.Op == "remote error" {

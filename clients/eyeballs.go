@@ -17,16 +17,16 @@ import (
 // attemptDelay is how long one attempt to connect runs before the next one starts (RFC 8305, section 5).
 const attemptDelay = 250 * time.Millisecond
 
-// eyeballs connects to the first of several addresses that answers, following RFC 8305: it starts an attempt when the
-// last one has failed or after delay, and attempts run concurrently until one succeeds. All addresses are known in
-// advance, so it does not resolve names meanwhile.
+// eyeballs connects to the first of several addresses that answers (RFC 8305). It starts an attempt when the last one
+// has failed or after delay, and attempts run concurrently until one succeeds. All addresses are known in advance, so
+// it does not resolve names.
 //
-// No address uses up the time of the others: if ctx has a deadline, attempts start early enough for each to have a
-// share of the remaining time, and sequential attempts are limited to their share.
+// If ctx has a deadline, attempts start early enough for each to have a share of the remaining time, and sequential
+// attempts are limited to their share. So no address uses up the time of the others.
 type eyeballs[T any] struct {
 	delay   time.Duration // negative: one attempt at a time
 	dial    func(ctx context.Context, addr netip.AddrPort) (T, error)
-	discard func(T) // closes what came second
+	discard func(T) // closes surplus connections
 }
 
 type attempt[T any] struct {
@@ -35,14 +35,14 @@ type attempt[T any] struct {
 }
 
 // race dials addrs, at least one, and returns the first connection. When it returns, all attempts have ended. The error
-// is the cause of ctx, or that of the most informative attempt.
+// is the cause of ctx, or the most informative error of an attempt.
 func (e eyeballs[T]) race(ctx context.Context, addrs []netip.AddrPort) (won T, err error) {
 	if len(addrs) == 1 {
 		return e.dial(ctx, addrs[0])
 	}
 	dialling, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	results := make(chan attempt[T], len(addrs)) // nobody waits to be heard
+	results := make(chan attempt[T], len(addrs)) // buffered, so that no attempt blocks
 	a := e.first(ctx, addrs, results, func(addr netip.AddrPort, left int) {
 		all.Go(func() { e.attempt(dialling, addr, left, results) })
 	})
@@ -126,7 +126,7 @@ func share(ctx context.Context, n int) time.Duration {
 // failures holds the errors of all addresses of a host.
 type failures []error
 
-// err returns the first failure that is about the peer, not about an address family without a route.
+// err returns the first failure that concerns the peer rather than an address family without a route.
 func (f failures) err() error {
 	telling := f[0]
 	for _, err := range f {

@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// fakeHost has addresses that answer, fail or stay silent after a while.
+// fakeHost has addresses that answer, fail or stay silent after a time.
 type fakeHost struct {
 	answers map[string]fakeAnswer
 
@@ -33,7 +33,7 @@ type fakeHost struct {
 type fakeAnswer struct {
 	after time.Duration
 	err   error // nil: a connection
-	deaf  bool  // does not heed ctx
+	deaf  bool  // ignores its ctx
 }
 
 func (h *fakeHost) dial(ctx context.Context, addr netip.AddrPort) (string, error) {
@@ -68,7 +68,7 @@ func ports(texts ...string) []netip.AddrPort {
 	return out
 }
 
-// never is more patience than anybody has.
+// never is longer than any test waits.
 const never = time.Hour
 
 func TestEyeballsBeginTheNextAttemptAfterTheDelayOrAFailure(t *testing.T) {
@@ -119,7 +119,7 @@ func TestEyeballsBeginTheNextAttemptAfterTheDelayOrAFailure(t *testing.T) {
 	}
 }
 
-// A black hole takes its share of the time, wherever it stands, one at a time or with a long delay.
+// A silent address uses only its share of the time, at any position, with sequential attempts or a long delay.
 func TestABlackHoleLeavesTimeForTheOtherAddresses(t *testing.T) {
 	for _, delay := range []time.Duration{attemptDelay, -1, time.Hour} {
 		for _, addrs := range [][]netip.AddrPort{ports("10.0.0.1", "10.0.0.2", "10.0.0.3"), ports("10.0.0.3", "10.0.0.1")} {

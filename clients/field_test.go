@@ -16,9 +16,9 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Faults that users of comparable clients have reported.
+// Problems reported by users of similar clients.
 
-// A value that is granted in the moment in which its caller gives up goes to the next one.
+// A value that is granted just as its caller gives up goes to the next one.
 func TestPoolLosesNothingWhenAGrantMeetsACancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
@@ -45,7 +45,7 @@ func TestPoolLosesNothingWhenAGrantMeetsACancel(t *testing.T) {
 	})
 }
 
-// The ctx of the caller who opened a connection has no bearing on those who use it later.
+// The ctx of the caller that opened a connection does not affect later users of it.
 func TestAPooledConnectionOutlivesTheCtxThatOpenedIt(t *testing.T) {
 	port, roots, _ := tlsEcho(t, "127.0.0.1")
 	p := clients.NewConnPool(func(ctx context.Context) (*chanio.Conn, error) {
@@ -67,7 +67,7 @@ func TestAPooledConnectionOutlivesTheCtxThatOpenedIt(t *testing.T) {
 	require.NoError(t, p.Close())
 }
 
-// A reply that comes after its call has given up is not the reply of the next call on the connection.
+// A reply that arrives after its call has given up is not delivered to the next call on the connection.
 func TestClientNeverTakesALateReplyForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := time.Second
@@ -108,7 +108,7 @@ func TestClientNeverTakesALateReplyForAnother(t *testing.T) {
 	})
 }
 
-// A call to a peer that takes nothing ends with its ctx, also while others wait for room before it.
+// A call to a peer that reads nothing ends with its ctx, also while others wait before it.
 func TestG2ClientCallsHeedTheirCtxWhenThePeerIsClogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) {
@@ -139,7 +139,7 @@ func TestG2ClientCallsHeedTheirCtxWhenThePeerIsClogged(t *testing.T) {
 	})
 }
 
-// slowly passes what a proxy says on in pieces of one byte.
+// slowly relays the messages of a proxy one byte at a time.
 type slowly struct{ net.Conn }
 
 func (s slowly) Write(p []byte) (n int, err error) {
@@ -153,7 +153,7 @@ func (s slowly) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// A proxy's answer comes in the smallest pieces.
+// A proxy's answer may arrive byte by byte.
 func TestProxiesMayAnswerByteByByte(t *testing.T) {
 	for name, c := range map[string]struct {
 		proxy clients.Proxy

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// says dials through p, whose peer says the bytes of answer and then ends, whatever it is asked.
+// says dials through p. Its peer sends answer and ends, whatever the request.
 func says(t *testing.T, p clients.Proxy, answer []byte) (*chanio.Conn, error) {
 	near, far := chaniotest.Pipe(1 << 20)
 	_, err := far.Write(answer)
@@ -27,8 +27,8 @@ func says(t *testing.T, p clients.Proxy, answer []byte) (*chanio.Conn, error) {
 	return p.DialThrough(t.Context(), "a.test:80", nil, direct)
 }
 
-// judge holds that a proxy's answer ends in a connection or in an error of the right form, and returns what is left of
-// the answer for the connection.
+// judge checks that a proxy's answer leads to a connection or to an error of the right form, and returns the rest of
+// the answer, which belongs to the connection.
 func judge(t *testing.T, c *chanio.Conn, err error) []byte {
 	if err != nil {
 		require.Nil(t, c)
@@ -45,7 +45,7 @@ func judge(t *testing.T, c *chanio.Conn, err error) []byte {
 	return rest
 }
 
-// FuzzHTTPProxy holds that no response makes the client panic, hang, read beyond its limit, or lose what follows.
+// FuzzHTTPProxy checks that no response makes the client panic, hang, read beyond its limit, or lose what follows.
 func FuzzHTTPProxy(f *testing.F) {
 	for _, seed := range []string{
 		okResponse + "rest", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\n\nrest",
@@ -71,7 +71,7 @@ func FuzzHTTPProxy(f *testing.F) {
 	})
 }
 
-// FuzzSOCKS5 holds the same of the replies of a SOCKS proxy.
+// FuzzSOCKS5 checks the same for the replies of a SOCKS proxy.
 func FuzzSOCKS5(f *testing.F) {
 	for _, seed := range []string{
 		"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00rest", "\x05\x02\x01\x00\x05\x00\x00\x03\x01a\x00\x00",

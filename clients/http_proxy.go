@@ -130,7 +130,7 @@ func (p *HTTPProxy) maySend(name string) bool {
 	return true
 }
 
-// readResponse reads responses up to the final one. What follows its header belongs to the tunnel, whatever length the
+// readResponse reads responses up to the final one. Bytes after its header belong to the tunnel, whatever length the
 // header gives.
 func (p *HTTPProxy) readResponse(ctx context.Context, r *received, addr string) error {
 	limit := p.MaxResponse
@@ -183,7 +183,7 @@ func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
 	}
 }
 
-// headEnd returns the offset after the first empty line of b, or 0. None ends within the first scanned bytes.
+// headEnd returns the offset after the first empty line of b, or 0. No empty line ends within the first scanned bytes.
 func headEnd(b []byte, scanned int) int {
 	for i := max(scanned-3, 0); i < len(b); i++ {
 		if b[i] != '\n' {

@@ -31,7 +31,7 @@ func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	switch pending, err := socket.Peek(sc); {
 	case err != nil:
 		return fmt.Errorf("clients: the peer has left: %w", err)
-	case pending && c.TLS() == nil: // a session ticket of TLS comes when it likes
+	case pending && c.TLS() == nil: // TLS session tickets may arrive at any time
 		return errUnasked
 	}
 	return nil

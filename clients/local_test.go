@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// The look-up of a LocalAddr by name ends with ctx, like that of the host.
+// The look-up of a LocalAddr by name ends with ctx, like the look-up of the host.
 func TestG2LookUpOfALocalAddrEndsWithCtx(t *testing.T) {
 	system := net.DefaultResolver
 	defer func() { net.DefaultResolver = system }()
@@ -29,7 +29,7 @@ func TestG2LookUpOfALocalAddrEndsWithCtx(t *testing.T) {
 		why := errors.New("why")
 		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			cancel(why)
-			<-ctx.Done() // as if the name server did not answer
+			<-ctx.Done() // like a name server that does not answer
 			return nil, ctx.Err()
 		}}
 		err := dial(ctx)

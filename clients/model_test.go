@@ -46,5 +46,5 @@ func upTo(r *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(r.Int64N(int64(most)))
 }
 
-// oneIn reports true once in n calls, on average.
+// oneIn returns true once in n calls on average.
 func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }

@@ -37,7 +37,7 @@ func pemFiles(t testing.TB, cert tls.Certificate) (certFile, keyFile string) {
 	return write(t, "cert.pem", block("CERTIFICATE", cert.Certificate[0])), write(t, "key.pem", block("PRIVATE KEY", key))
 }
 
-// squid starts a real HTTP proxy and returns its address.
+// squid starts an HTTP proxy and returns its address.
 func squid(t testing.TB) string {
 	path := program(t, "squid", "squid")
 	port := freePort(t)
@@ -47,8 +47,8 @@ func squid(t testing.TB) string {
 	return fmt.Sprint("127.0.0.1:", port)
 }
 
-// TLS over a connection that a proxy's dialogue was held on: the ctx and the timeouts of dialling are no concern of it, and
-// it waits for replies without work.
+// TLS over a connection opened through a proxy: the ctx and the timeouts of the dial do not affect it, and waiting for
+// replies uses no processor time.
 func TestDialTLSThroughRealProxies(t *testing.T) {
 	socks, port := program(t, "microsocks", "microsocks"), freePort(t)
 	background(t, port, socks, "-i", "127.0.0.1", "-p", fmt.Sprint(port))
@@ -89,7 +89,7 @@ func TestDialTLSTalksToARealServer(t *testing.T) {
 	}
 }
 
-// A server that answers as resolvers do, with EDNS, truncation and TCP.
+// A server with EDNS, truncation and TCP, like a resolver.
 func TestDNSUnderstandsAResolver(t *testing.T) {
 	path, port := program(t, "unbound", "unbound"), freePort(t)
 	var data strings.Builder
@@ -129,7 +129,7 @@ func TestDNSUnderstandsAResolver(t *testing.T) {
 	require.Equal(t, 1, tcp, "for what is larger than a datagram")
 }
 
-// STARTTLS with a real server: stunnel plays one of SMTP.
+// STARTTLS with stunnel as an SMTP server.
 func TestUpgradeTLSAfterADialogueWithARealServer(t *testing.T) {
 	path, target, port := program(t, "stunnel4", "stunnel4"), smtp(t), freePort(t)
 	cert, roots, err := tlsconf.SelfSigned("localhost")
@@ -161,7 +161,7 @@ func TestUpgradeTLSAfterADialogueWithARealServer(t *testing.T) {
 	require.NoError(t, up.Close())
 }
 
-// smtp starts a server that says 220 and then 250 to every line, and returns its port.
+// smtp starts a server that answers 220 and then 250 to every line, and returns its port.
 func smtp(t testing.TB) int {
 	ln := listen(t)
 	go func() {

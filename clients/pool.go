@@ -20,7 +20,7 @@ var (
 	ErrPoolClosed error = &poolClosed{}
 
 	// ErrPoolBusy means that all values are in use and MaxWaiters callers are waiting for one.
-	ErrPoolBusy = errors.New("clients: all of the pool is in use, and as many wait for it as may")
+	ErrPoolBusy = errors.New("clients: the pool is exhausted, and the maximum number of callers is waiting")
 )
 
 // poolClosed is the type of [ErrPoolClosed].
@@ -71,33 +71,33 @@ type Pool[T any] struct {
 	opener func(context.Context) (T, error)
 	closer func(T)
 	cfg    PoolConfig[T]
-	ctx    context.Context // of the pool: ends with Shutdown
+	ctx    context.Context // ends with Shutdown
 	end    context.CancelCauseFunc
 
 	mu      sync.Mutex
-	idle    []*pooled[T] // the latest last
-	waiters list.List    // of *waiter[T]; there are none while a value is idle or may be opened
-	open    int          // values and permits to open one
+	idle    []*pooled[T] // most recently used last
+	waiters list.List    // of *waiter[T]; empty while a value is idle or may be opened
+	open    int          // values, and permits to open one
 	inUse   int
 	closed  bool
-	drained chan struct{} // closed when open is 0 for good
+	drained chan struct{} // closed when open is 0 and stays so
 	timer   *time.Timer
-	wake    time.Time // when the timer fires; zero: it does not
+	wake    time.Time // when the timer fires; zero if it is not armed
 	stats   PoolStats
 
-	filling int            // values being opened ahead
-	fills   sync.WaitGroup // those goroutines
-	refill  *time.Timer    // tries again; nil if it never failed
-	again   time.Time      // before which nothing is opened ahead
+	filling int            // values being opened in advance
+	fills   sync.WaitGroup // the goroutines that open them
+	refill  *time.Timer    // fires after a failure; nil if there was none
+	again   time.Time      // nothing is opened in advance before this time
 
-	panicked *chanio.PanicError // in the goroutine of the timer
+	panicked *chanio.PanicError // in the timer's goroutine
 }
 
 // pooled is a value and its history.
 type pooled[T any] struct {
 	v          T
 	born, back time.Time
-	lifetime   time.Duration // 0: for ever
+	lifetime   time.Duration // 0: no limit
 }
 
 // NewPool returns a Pool of the values that open returns. open must respect its ctx. closer closes a value, in the
@@ -127,8 +127,8 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 	return p
 }
 
-// NewConnPool is [NewPool] for connections. It aborts those no longer needed, and a nil Check means [CheckIdle], so
-// that a connection which the peer has closed is not lent.
+// NewConnPool is [NewPool] for connections. It aborts those no longer needed. A nil Check means [CheckIdle], so that a
+// connection closed by the peer is not handed out.
 func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *PoolConfig[*chanio.Conn]) *Pool[*chanio.Conn] {
 	c := PoolConfig[*chanio.Conn]{}
 	if cfg != nil {
@@ -212,7 +212,7 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	}
 }
 
-// stop makes the pool closed and returns what is idle.
+// stop closes the pool for callers and returns the idle values.
 func (p *Pool[T]) stop() []*pooled[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()

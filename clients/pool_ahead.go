@@ -14,7 +14,7 @@ func (p *Pool[T]) openAhead() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Now().Before(p.again) {
-		return // tryAgain does
+		return // tryAgain opens values later
 	}
 	for !p.closed && len(p.idle)+p.filling < p.cfg.MinIdle && p.open < p.cfg.MaxOpen {
 		p.open++
@@ -23,7 +23,7 @@ func (p *Pool[T]) openAhead() {
 	}
 }
 
-// openOneAhead opens a value, for which it has a permit.
+// openOneAhead opens a value in advance. It has a permit.
 func (p *Pool[T]) openOneAhead() {
 	var v T
 	var err error

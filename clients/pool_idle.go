@@ -25,7 +25,7 @@ func (p *Pool[T]) isOld(e *pooled[T]) bool {
 	return !at.IsZero() && !time.Now().Before(at)
 }
 
-// arm makes the timer fire at the given time, unless it fires sooner.
+// arm sets the timer to the given time, unless it fires sooner.
 func (p *Pool[T]) arm(at time.Time) {
 	if at.IsZero() || !p.wake.IsZero() && !at.Before(p.wake) {
 		return

@@ -20,16 +20,16 @@ var (
 	errClash = errors.New("it cannot be opened now")
 )
 
-// poolModel is what a Pool and its users do to values, and what must hold of it at any time.
+// poolModel records what a Pool and its users do to values, and checks what must hold at any time.
 type poolModel struct {
 	*rand.Rand
 	cfg      clients.PoolConfig[int]
-	failsFor int // one in so many openings; 0: none
+	failsFor int // one in so many; 0: none
 
 	mu      sync.Mutex
 	opened  int
 	born    map[int]time.Time
-	since   map[int]time.Time // when it was given back, or opened ahead
+	since   map[int]time.Time // when it was released, or opened in advance
 	lent    map[int]bool
 	closed  map[int]bool
 	checked int
@@ -38,7 +38,7 @@ type poolModel struct {
 
 func (m *poolModel) complain(what string) { m.trouble = append(m.trouble, what) }
 
-// roll returns a random number; users run at once.
+// roll returns a random number. It may be called concurrently.
 func (m *poolModel) roll(n int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +92,7 @@ func (m *poolModel) check(ctx context.Context, n int) error {
 	return nil
 }
 
-// takes notes that a value was lent.
+// takes records that a value was handed out.
 func (m *poolModel) takes(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +114,7 @@ func (m *poolModel) gives(n int) {
 	m.lent[n], m.since[n] = false, time.Now()
 }
 
-// use is one caller.
+// use is the goroutine of one caller.
 func (m *poolModel) use(ctx context.Context, p *clients.Pool[int]) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(1+m.roll(20))*time.Second/2, errGone)
 	defer cancel()
@@ -169,7 +169,7 @@ func runPool(t *testing.T, r *rand.Rand) {
 		m.cfg.Check = m.check
 	}
 	callers := 2 + r.IntN(12)
-	p := clients.NewPool(m.open, m.close, &m.cfg) // from here on r is used by others too
+	p := clients.NewPool(m.open, m.close, &m.cfg) // from here on r is shared
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var users sync.WaitGroup

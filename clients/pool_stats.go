@@ -6,21 +6,21 @@ import (
 
 // PoolStats is a snapshot of a [Pool]: its state and its counters.
 type PoolStats struct {
-	Open    int // values there are, and those being opened or closed
-	Idle    int // of which nobody uses
-	InUse   int // of which have been given out
-	Waiting int // callers who wait for one
+	Open    int // values, including those being opened or closed
+	Idle    int // values not in use
+	InUse   int // values in use
+	Waiting int // callers waiting for a value
 
-	Leased    uint64        // values given out
-	Opened    uint64        // of which had to be opened
-	Failed    uint64        // openings that failed
-	Closed    uint64        // values closed, for whatever reason
-	Broken    uint64        // of which their user said were broken
-	Unhealthy uint64        // of which failed the check
-	Expired   uint64        // of which had become too old
-	Waits     uint64        // callers who have waited, served or not
-	WaitTime  time.Duration // for how long in all
-	Rejected  uint64        // callers who found as many waiting as may
+	Leased    uint64        // values handed out
+	Opened    uint64        // values opened
+	Failed    uint64        // failures to open a value
+	Closed    uint64        // values closed, for any reason
+	Broken    uint64        // values marked as broken
+	Unhealthy uint64        // values that failed the check
+	Expired   uint64        // values that became too old or were idle for too long
+	Waits     uint64        // callers that waited, whether served or not
+	WaitTime  time.Duration // total time of these waits
+	Rejected  uint64        // callers rejected because MaxWaiters were waiting
 }
 
 // Stats returns a consistent snapshot of the pool.

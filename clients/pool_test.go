@@ -22,7 +22,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// factory opens numbers, the first 1, and knows which are open.
+// factory opens numbers, starting with 1, and records which are open.
 type factory struct {
 	takes time.Duration
 	fail  error
@@ -31,7 +31,7 @@ type factory struct {
 	opened int
 	live   map[int]bool
 	closed []int
-	most   int // at once
+	most   int // concurrently
 }
 
 func (f *factory) open(ctx context.Context) (int, error) {
@@ -64,28 +64,28 @@ func (f *factory) close(n int) {
 	f.closed = append(f.closed, n)
 }
 
-// ended returns what was closed, in order.
+// ended returns the closed values, in order.
 func (f *factory) ended() []int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.closed)
 }
 
-// alive returns what is open.
+// alive returns the open values.
 func (f *factory) alive() []int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Collect(maps.Keys(f.live))
 }
 
-// peak returns how many were open at once at most.
+// peak returns the largest number of values open at a time.
 func (f *factory) peak() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.most
 }
 
-// pooling runs test in a bubble with a pool that is closed in the end, when nothing must be left open.
+// pooling runs test in a bubble with a pool that is closed at the end. No value may remain open.
 func pooling(t *testing.T, f *factory, cfg clients.PoolConfig[int], test func(t *testing.T, p *clients.Pool[int])) {
 	synctest.Test(t, func(t *testing.T) {
 		p := clients.NewPool(f.open, f.close, &cfg)
@@ -153,7 +153,7 @@ func TestPoolServesThoseWhoWaitInOrder(t *testing.T) {
 		require.Equal(t, 6, p.Stats().Waiting)
 		for i := range 8 {
 			if i%3 == 0 {
-				held[i].Broken() // then the next one opens its own
+				held[i].Broken() // so the next one opens its own
 			}
 			held[i].Release()
 			synctest.Wait()
@@ -425,7 +425,7 @@ func TestPoolShutdownCancelsAnOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := 0
 		p := clients.NewPool(func(context.Context) (int, error) {
-			time.Sleep(time.Minute) // deaf
+			time.Sleep(time.Minute) // ignores ctx
 			return 1, nil
 		}, func(int) { closed++ }, nil)
 		time.AfterFunc(time.Second, func() { _ = p.Close() })
@@ -501,8 +501,8 @@ func TestPoolConfigIsChecked(t *testing.T) {
 	})
 }
 
-// TestPoolUnderManyCallers has a crowd get, break, time out and release, and holds that the bounds hold and nothing is
-// lost.
+// TestPoolUnderManyCallers has many callers that get, break, time out and release. It checks the limits, and that
+// nothing is lost.
 func TestPoolUnderManyCallers(t *testing.T) {
 	f := &factory{takes: 3 * time.Millisecond}
 	cfg := clients.PoolConfig[int]{
@@ -621,7 +621,7 @@ func TestPoolTriesAgainToOpenAhead(t *testing.T) {
 	}
 }
 
-// However many callers fail meanwhile.
+// However many callers fail in the meantime.
 func TestPoolOpensAheadOnceASecondWhileThatFails(t *testing.T) {
 	f := &factory{fail: errDown}
 	pooling(t, f, clients.PoolConfig[int]{MinIdle: 2}, func(t *testing.T, p *clients.Pool[int]) {
@@ -648,7 +648,7 @@ func TestPoolShutdownCancelsWhatIsOpenedAhead(t *testing.T) {
 	require.Panics(t, func() { clients.NewPool(f.open, f.close, &clients.PoolConfig[int]{MaxIdle: 1, MinIdle: 2}) })
 }
 
-// A server that closes an idle connection does not fail the first request after that.
+// If a server closes an idle connection, the next request does not fail.
 func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
 	nl := listen(t)
 	accepted := make(chan net.Conn, 10)
@@ -698,7 +698,7 @@ func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
 	}
 }
 
-// Whatever way a value or a permit comes back, MinIdle are opened again.
+// However a value or a permit is returned, MinIdle values are opened again.
 func TestPoolOpensAheadAfterWhatCameToNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &factory{}
@@ -713,7 +713,7 @@ func TestPoolOpensAheadAfterWhatCameToNothing(t *testing.T) {
 
 	f = &factory{takes: 3 * time.Second, fail: errDown}
 	pooling(t, f, clients.PoolConfig[int]{MaxOpen: 1, MinIdle: 1}, func(t *testing.T, p *clients.Pool[int]) {
-		time.Sleep(3500 * time.Millisecond) // it has failed, and is to be tried again half a second later
+		time.Sleep(3500 * time.Millisecond) // it failed, and the next attempt is due in half a second
 		_, err := p.Get(t.Context())
 		require.ErrorIs(t, err, errDown)
 		f.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// put takes a healthy value back, for the longest waiter or as idle.
+// put takes a healthy value back. It passes it to the waiter that has waited longest, or keeps it idle.
 func (p *Pool[T]) put(e *pooled[T]) {
 	e.back = time.Now()
 	p.mu.Lock()
@@ -33,7 +33,7 @@ func (p *Pool[T]) keep(e *pooled[T]) bool {
 	return true
 }
 
-// pop takes the idle value that was returned last.
+// pop removes and returns the idle value that was released last.
 func (p *Pool[T]) pop() *pooled[T] {
 	last := len(p.idle) - 1
 	e := p.idle[last]
@@ -86,7 +86,7 @@ func (p *Pool[T]) check(ctx context.Context, e *pooled[T]) (healthy bool) {
 	returned := false
 	defer func() {
 		if !returned {
-			p.discard(e) // it panicked
+			p.discard(e) // the check panicked
 			return
 		}
 		if !healthy {
@@ -100,7 +100,7 @@ func (p *Pool[T]) check(ctx context.Context, e *pooled[T]) (healthy bool) {
 	return healthy
 }
 
-// openOne opens a value for the caller, who has a permit.
+// openOne opens a value for the caller, which has a permit.
 func (p *Pool[T]) openOne(ctx context.Context) (*Lease[T], error) {
 	opened := false
 	defer func() {
@@ -149,7 +149,7 @@ func (p *Pool[T]) closeOne(e *pooled[T]) {
 		defer p.mu.Unlock()
 		p.stats.Closed++
 		if !closed {
-			p.free() // it panicked, and nobody else will
+			p.free() // the closer panicked, so the permit is released here
 		}
 	}()
 	p.closer(e.v)

@@ -55,7 +55,7 @@ func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (
 	p.stats.Waits++
 	p.stats.WaitTime += time.Since(start)
 	if ended {
-		p.waiters.Remove(place) // does nothing if it was served meanwhile
+		p.waiters.Remove(place) // does nothing if it has been served
 	}
 	p.mu.Unlock()
 	if !ended {
@@ -69,7 +69,7 @@ func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (
 	return nil, chanio.Cause(ctx)
 }
 
-// giveBack passes on a grant that came too late for its receiver.
+// giveBack passes on a grant that arrived too late for its receiver.
 func (p *Pool[T]) giveBack(g grant[T]) {
 	switch {
 	case g.value != nil:
@@ -82,7 +82,7 @@ func (p *Pool[T]) giveBack(g grant[T]) {
 	}
 }
 
-// free passes the permit to open a value to the longest waiter, or takes it back.
+// free passes the permit to open a value to the waiter that has waited longest, or takes it back.
 func (p *Pool[T]) free() {
 	if p.grant(grant[T]{}) {
 		return
@@ -93,7 +93,7 @@ func (p *Pool[T]) free() {
 	}
 }
 
-// grant passes g to the longest waiter, if there is one.
+// grant passes g to the waiter that has waited longest, if there is one.
 func (p *Pool[T]) grant(g grant[T]) bool {
 	first := p.waiters.Front()
 	if first == nil {

@@ -26,7 +26,7 @@ type DialFunc func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*
 type Proxy interface {
 	// DialThrough connects to addr, in the form host:port, through the proxy, and returns the connection, configured by
 	// conn. It uses direct to connect to the proxy itself. Host names are left to the proxy to resolve. If ctx ends
-	// first, DialThrough returns its cause. When it fails, it leaves neither a connection nor a goroutine behind.
+	// first, DialThrough returns its cause. When it fails, no connection or goroutine remains.
 	DialThrough(ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc) (*chanio.Conn, error)
 }
 
@@ -50,12 +50,12 @@ func (c ProxyChain) DialThrough(
 
 // ProxyError is the error of a proxy that refused to connect to a host.
 type ProxyError struct {
-	Proxy  string              // its address
-	Addr   string              // of the host
-	Code   int                 // of the HTTP response or the SOCKS reply; 0 if the proxy did not get so far
-	Reason string              // in the proxy's words, or those of the protocol
+	Proxy  string              // address of the proxy
+	Addr   string              // address of the host
+	Code   int                 // of the HTTP response or SOCKS reply; 0 if there was none
+	Reason string              // from the proxy, or as defined by the protocol
 	Header map[string][]string // of the HTTP response
-	Hint   string              // what to do about it, or ""
+	Hint   string              // a suggested remedy, or ""
 
 	err error
 }
@@ -86,7 +86,7 @@ func ParseProxy(rawURL string) (Proxy, error) {
 	return proxyOf(u)
 }
 
-// redact removes what may be a password.
+// redact removes parts that may be a password.
 func redact(rawURL string) string {
 	if i := strings.LastIndexByte(rawURL, '@'); i >= 0 {
 		return "..." + rawURL[i:]
@@ -186,7 +186,7 @@ func layerBelow(conn *chanio.ConnConfig) *chanio.ConnConfig {
 	if conn != nil {
 		below = *conn
 	}
-	below.OnRelease = nil // only the connection that is handed out is anybody's business
+	below.OnRelease = nil // called only for the connection that is returned
 	below.IdleTimeout = 0
 	return &below
 }
@@ -207,7 +207,7 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 		n = uint64(named)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.WithZone("").String(), uint16(n), nil // a zone means nothing elsewhere
+		return ip.WithZone("").String(), uint16(n), nil // a zone is local to this machine
 	}
 	if host, err = hostname.ASCII(host); err != nil {
 		return "", 0, &net.AddrError{Err: err.Error(), Addr: addr}
@@ -215,13 +215,13 @@ func splitTarget(ctx context.Context, addr string) (host string, port uint16, er
 	return host, uint16(n), nil
 }
 
-// received reads a proxy's answers from c exactly, so that what follows stays in c.
+// received reads the proxy's answers from a connection without reading further.
 type received struct {
 	conn   *chanio.Conn
 	up     chanio.Upstream[[]byte]
 	bytes  chanio.ByteSource
-	unsent error // why something could not be sent
-	cut    bool  // the stream ended before the answer did
+	unsent error // why sending failed
+	cut    bool  // the stream ended before the end of the answer
 }
 
 func receive(c *chanio.Conn) *received {
@@ -239,7 +239,7 @@ func (r *received) send(ctx context.Context, msg []byte) error {
 	return err
 }
 
-// verdict returns why the protocol failed, given the error of its last step.
+// verdict returns why the protocol failed. err is the error of its last step.
 func (r *received) verdict(err error) error {
 	if r.unsent != nil && (err == nil || r.cut) {
 		return r.unsent
@@ -259,7 +259,7 @@ func (r *received) need(ctx context.Context, n int) ([]byte, error) {
 	return b, nil
 }
 
-// more waits for at least one more byte, of n that could be used.
+// more waits for at least one more byte. Up to n are useful.
 func (r *received) more(ctx context.Context, n int) error {
 	err := r.bytes.Fill(ctx, n)
 	if err == nil {

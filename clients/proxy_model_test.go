@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// exchange is what a proxy reads and then says, and how that must end.
+// exchange is a dialogue with a proxy, and its expected result.
 type exchange struct {
 	steps   [][2]string
 	refuses int  // the code of the *ProxyError, or 0
@@ -136,8 +136,8 @@ func httpExchange(r *rand.Rand) (clients.Proxy, *exchange) {
 	return p, e
 }
 
-// Whatever a proxy says, in whatever pieces, ends in a tunnel that begins with the first byte after its reply, or in an
-// error of the right kind and no connection.
+// Whatever a proxy sends, in pieces of any size, results in a tunnel that starts with the first byte after its reply,
+// or in an error of the right kind and no connection.
 func TestProxiesMaySayAnythingInAnyPieces(t *testing.T) {
 	modelled(t, func(t *testing.T, r *rand.Rand) {
 		synctest.Test(t, func(t *testing.T) {
@@ -192,7 +192,7 @@ func runProxy(t *testing.T, r *rand.Rand, p clients.Proxy, e *exchange) {
 	require.Empty(t, <-over)
 }
 
-// playProxy plays the proxy, and then its target: it says first and echoes. It returns what was wrong.
+// playProxy plays the proxy, then its target, which sends first and echoes. It returns an error for wrong requests.
 func playProxy(nc net.Conn, r *rand.Rand, e *exchange, first string) string {
 	for i, step := range e.steps {
 		got := make([]byte, len(step[0]))

@@ -25,12 +25,12 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// peers are the far ends of connections in memory, played by a function each.
+// peers are the far ends of in-memory connections, each played by a function.
 type peers struct {
 	play func(addr string, nc net.Conn)
 
 	mu      sync.Mutex
-	addrs   []string // that were dialled
+	addrs   []string // addresses dialled
 	playing sync.WaitGroup
 }
 
@@ -47,7 +47,7 @@ func (p *peers) dial(_ context.Context, addr string, conn *chanio.ConnConfig) (*
 	return chanio.NewConn(near, conn), nil
 }
 
-// script is a peer that sends each of the answers as soon as it has read the bytes before it, then echoes.
+// script plays a peer that sends each answer once it has read the bytes before it, and then echoes.
 func script(steps ...[2]string) func(string, net.Conn) {
 	return func(_ string, nc net.Conn) {
 		if err := perform(nc, steps); err != nil {
@@ -58,7 +58,7 @@ func script(steps ...[2]string) func(string, net.Conn) {
 	}
 }
 
-// perform expects the first half of each step and answers with the second.
+// perform reads the first half of each step and sends the second.
 func perform(nc net.Conn, steps [][2]string) error {
 	for _, step := range steps {
 		got := make([]byte, len(step[0]))
@@ -72,7 +72,7 @@ func perform(nc net.Conn, steps [][2]string) error {
 	return nil
 }
 
-// through dials addr through p, whose peer is played by play.
+// through dials addr through p. play is its peer.
 func through(
 	t *testing.T, p clients.Proxy, addr string, play func(string, net.Conn), f func(*testing.T, *chanio.Conn, error),
 ) {
@@ -88,7 +88,7 @@ func through(
 	})
 }
 
-// requireEcho holds that c leads to an echo, after what the peer has sent already.
+// requireEcho checks that c leads to an echo, after the data that the peer sent first.
 func requireEcho(t *testing.T, c *chanio.Conn, before string) {
 	t.Helper()
 	require.NoError(t, c.Out.Send(t.Context(), []byte("ping")))
@@ -168,7 +168,7 @@ func TestHTTPProxyRefusalsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// A proxy that is full, or does not like the client's address, answers and closes before it has read anything.
+// A proxy that is full, or rejects the client's address, answers and closes before it has read anything.
 func TestProxyAnswersBeforeItIsAsked(t *testing.T) {
 	for name, c := range map[string]struct {
 		proxy  clients.Proxy
@@ -205,7 +205,7 @@ func TestProxyAnswersBeforeItIsAsked(t *testing.T) {
 	}
 }
 
-// The end of ctx is what a caller is told, though the proxy has something to say.
+// The caller gets the cause of ctx, although the proxy has answered.
 func TestProxyIsNotHeardAfterCtx(t *testing.T) {
 	for _, p := range []clients.Proxy{&clients.HTTPProxy{Addr: "proxy:1"}, &clients.SOCKS5{Addr: "proxy:1"}} {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -266,7 +266,7 @@ func TestHTTPProxyThatIsNoneIsNoticed(t *testing.T) {
 	}
 }
 
-// An SSH server says who it is and waits, without an empty line.
+// An SSH server sends its version first and waits, without an empty line.
 func TestHTTPProxyNoticesAnotherProtocolAtOnce(t *testing.T) {
 	play := func(_ string, nc net.Conn) {
 		_, _ = io.WriteString(nc, "SSH-2.0-OpenSSH_9.2\r\n")
@@ -346,7 +346,7 @@ func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 		requireEcho(t, c, "")
 		require.NoError(t, c.Close())
 		world.playing.Wait()
-		synctest.Wait() // OnRelease runs behind the release
+		synctest.Wait() // OnRelease runs after the release
 		require.EqualValues(t, 1, released.Load(), "of the layers only the one that was handed out")
 
 		p.Addr = "wrong.host:3128"
@@ -357,7 +357,7 @@ func TestHTTPProxyCanBeSpokenToByTLS(t *testing.T) {
 	})
 }
 
-// certificate returns one for example.com, and who believes it.
+// certificate returns one for example.com, and a client's configuration that trusts it.
 func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
@@ -594,7 +594,7 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 	require.ErrorContains(t, err, "it is in the environment")
 }
 
-// OnRelease is about connections that were handed out.
+// OnRelease is called only for connections that were returned.
 func TestOnlyAConnectionThatIsHandedOutIsReleased(t *testing.T) {
 	released := make(chan *chanio.Conn, 2)
 	dial := func(answers ...[2]string) (*chanio.Conn, error) {
@@ -648,7 +648,7 @@ func TestSOCKS4AsksForANameOnlyIfItIsToBeLookedUpThere(t *testing.T) {
 	}
 }
 
-// The address in a reply may be a name of any length, which comes in any slices, and what follows it is the host's.
+// The address in a reply may be a name of any length and arrive in any pieces. The bytes after it belong to the host.
 func TestSOCKS5RepliesMayHaveANameOfAnyLength(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 255} {
 		reply := "\x05\x00\x00\x03" + string([]byte{byte(n)}) + strings.Repeat("x", n) + "\x00\x50"
@@ -667,7 +667,7 @@ func TestSOCKS5RepliesMayHaveANameOfAnyLength(t *testing.T) {
 	}
 }
 
-// hasty is a proxy whose connection has been released when it is handed out.
+// hasty is a proxy that returns a released connection.
 type hasty struct{}
 
 func (hasty) DialThrough(_ context.Context, _ string, conn *chanio.ConnConfig, _ clients.DialFunc) (*chanio.Conn, error) {

@@ -18,9 +18,9 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and the broadcast address
 	netip.MustParsePrefix("64:ff9b:1::/48"),  // local translation to IPv4
 	netip.MustParsePrefix("100::/64"),        // discard
-	netip.MustParsePrefix("2001::/32"),       // Teredo: has an IPv4 address within
+	netip.MustParsePrefix("2001::/32"),       // Teredo: contains an IPv4 address
 	netip.MustParsePrefix("2001:db8::/32"),   // documentation
-	netip.MustParsePrefix("2002::/16"),       // 6to4: has an IPv4 address within
+	netip.MustParsePrefix("2002::/16"),       // 6to4: contains an IPv4 address
 	netip.MustParsePrefix("fec0::/10"),       // site-local
 }
 
@@ -55,7 +55,7 @@ func isPublic(a netip.Addr) bool {
 	return !a.Is6() || !isCompatible(a)
 }
 
-// isCompatible reports whether a is of the old form ::a.b.c.d.
+// isCompatible reports whether a has the obsolete form ::a.b.c.d.
 func isCompatible(a netip.Addr) bool {
 	b := a.As16()
 	return [12]byte(b[:12]) == [12]byte{}

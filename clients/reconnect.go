@@ -38,10 +38,10 @@ type ReconnectConfig struct {
 // All work is done in the goroutine of the receiver of Conns; a Reconnector starts none.
 type Reconnector struct {
 	// Conns yields a connection, and the next one when that has been released (see [chanio.Conn.Done]). The receiver
-	// owns each connection and closes it. Conns fails with the last error after MaxAttempts failures or a permanent
-	// one. Its ctx bounds the wait and the dial; when it ends nothing is lost, and the next receiver waits for the rest
-	// of the pause. Closing Conns ends a pause or a dial at once. The channel of C has no capacity; a connection that
-	// it was offering when its ctx ended is aborted, which does not count as a failure.
+	// owns the connections and must close them. Conns fails with the last error after MaxAttempts failures or a
+	// permanent one. Its ctx bounds the wait and the dial; if it ends first, the next receiver waits for the rest of
+	// the pause. Closing Conns ends a pause or a dial at once. The channel of C is unbuffered. A connection that it
+	// offers when its ctx ends is aborted, which does not count as a failure.
 	Conns *chanio.Source[*chanio.Conn]
 
 	// States yields the current state and then each new one. A slow receiver misses intermediate states, never the
@@ -53,9 +53,9 @@ type Reconnector struct {
 	board board
 
 	// The following fields are owned by the receiver.
-	failures int          // in a row
-	due      time.Time    // of the next attempt
-	conn     *chanio.Conn // the latest, until its end was noticed or it went to nobody
+	failures int          // consecutive failures
+	due      time.Time    // time of the next attempt
+	conn     *chanio.Conn // the last one, until its end is noticed or it is taken back
 	life     *life        // of conn
 
 	mu     sync.Mutex
@@ -68,7 +68,7 @@ type Reconnector struct {
 //
 // The pause after n consecutive failures is Backoff(n). A stable connection resets the count: when it ends, the pause
 // is Backoff(1), and if the next attempt fails too, that is the first failure. A pause starts when the attempt or the
-// connection has ended, even if nobody asks for the next connection then.
+// connection has ended, even if no receiver asks for the next connection then.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {
@@ -156,7 +156,7 @@ type life struct {
 	began time.Time
 
 	mu    sync.Mutex
-	ended time.Time // of the last half; zero while nobody has noticed
+	ended time.Time // of the last half; zero until noticed
 }
 
 func beginLife(c *chanio.Conn) *life {
@@ -171,12 +171,12 @@ func beginLife(c *chanio.Conn) *life {
 	return l
 }
 
-// end returns when a released connection ended.
+// end returns the time when a released connection ended.
 func (l *life) end() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended.IsZero() {
-		return time.Now() // a moment ago
+		return time.Now() // just now
 	}
 	return l.ended
 }
@@ -204,7 +204,7 @@ func (r *Reconnector) end(err error) error {
 	return err
 }
 
-// wait sets when the next attempt is due: d after the end of what was before.
+// wait sets the time of the next attempt: d after ended, the end of the attempt or the connection.
 func (r *Reconnector) wait(err error, ended time.Time, d time.Duration) {
 	r.due = ended.Add(d)
 	r.board.set(ReconnectState{Phase: Waiting, Failures: r.failures, Err: err, Due: r.due})
@@ -249,7 +249,7 @@ func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
 	return c, nil
 }
 
-// interruptible makes Close call cancel, unless it is too late for that.
+// interruptible registers cancel to be called by Close. It returns false if Close has been called.
 func (r *Reconnector) interruptible(cancel context.CancelCauseFunc) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,7 +264,7 @@ func (r *Reconnector) takeBack(c *chanio.Conn) {
 	c.Out.Abort(nil)
 }
 
-// close is called once.
+// close is the Close hook of Conns.
 func (r *Reconnector) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,18 +16,18 @@ type ReconnectPhase string
 // The phases of a Reconnector.
 const (
 	Idle       ReconnectPhase = "idle"       // no receiver asks for a connection
-	Connecting ReconnectPhase = "connecting" // an attempt is under way
-	Connected  ReconnectPhase = "connected"  // a connection has been handed out, and its end was not noticed yet
+	Connecting ReconnectPhase = "connecting" // an attempt is in progress
+	Connected  ReconnectPhase = "connected"  // a connection has been delivered, and its end has not been noticed
 	Waiting    ReconnectPhase = "waiting"    // for the next attempt
-	Ended      ReconnectPhase = "ended"      // there will be no more
+	Ended      ReconnectPhase = "ended"      // no more attempts follow
 )
 
 // ReconnectState is the state of a [Reconnector].
 type ReconnectState struct {
 	Phase    ReconnectPhase
-	Failures int       // in a row, before this state
-	Err      error     // the latest failure, while Waiting, and why it Ended: net.ErrClosed if it was closed
-	Due      time.Time // of the next attempt, while Waiting
+	Failures int       // consecutive, before this state
+	Err      error     // the last failure while Waiting, or why it Ended; net.ErrClosed after Close
+	Due      time.Time // time of the next attempt while Waiting
 }
 
 // board is a state that can be watched.
@@ -35,7 +35,7 @@ type board struct {
 	mu      sync.Mutex
 	state   ReconnectState
 	version uint64
-	changed chan struct{} // closed by the next change, if somebody waits for that
+	changed chan struct{} // closed by the next change; nil unless waited for
 }
 
 func (b *board) get() ReconnectState {

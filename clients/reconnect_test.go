@@ -18,7 +18,7 @@ import (
 
 // flaky is a server that can be down.
 type flaky struct {
-	down  []error // of the next attempts; nil: it is up
+	down  []error // results of the next attempts; nil: it is up
 	takes time.Duration
 
 	start time.Time
@@ -45,7 +45,7 @@ func (f *flaky) dial(ctx context.Context) (*chanio.Conn, error) {
 	return chanio.NewConn(near, nil), nil
 }
 
-// hangUp ends the latest connection from the far side, and then from the near one.
+// hangUp ends the latest connection from the far side, then from the near side.
 func (f *flaky) hangUp(t *testing.T, c *chanio.Conn) {
 	t.Helper()
 	require.NoError(t, f.fars[len(f.fars)-1].Close())
@@ -69,7 +69,7 @@ func reconnecting(t *testing.T, f *flaky, cfg clients.ReconnectConfig, test func
 	})
 }
 
-// seconds are durations.
+// seconds returns durations in seconds.
 func seconds(n ...float64) []time.Duration {
 	out := make([]time.Duration, len(n))
 	for i, s := range n {
@@ -197,14 +197,14 @@ func TestG2ReconnectCancelledReceiverLosesNothing(t *testing.T) {
 			_, err := r.Conns.Recv(ctx)
 			require.ErrorIs(t, err, why)
 		}
-		until(time.Second) // in the middle of dialling: no failure, and no pause
+		until(time.Second) // during the dial: no failure, and no pause
 		require.Equal(t, clients.Idle, r.State().Phase)
-		until(2500 * time.Millisecond) // in the middle of the pause, which goes on
+		until(2500 * time.Millisecond) // during the pause, which continues
 		require.Equal(t, clients.Waiting, r.State().Phase)
 		c, err := r.Conns.Recv(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, seconds(0, 1, 4, 8), f.dials)
-		until(time.Second) // while the connection lives
+		until(time.Second) // while the connection is open
 		require.NoError(t, c.Out.Send(t.Context(), []byte("alive")))
 		require.NoError(t, c.Close())
 	})
@@ -238,7 +238,7 @@ func TestReconnectClosesWhatWasDialledTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := chaniotest.Pipe(0)
 		r := clients.Reconnect(func(context.Context) (*chanio.Conn, error) {
-			time.Sleep(time.Second) // deaf to its ctx
+			time.Sleep(time.Second) // ignores its ctx
 			return chanio.NewConn(near, nil), nil
 		}, nil)
 		time.AfterFunc(time.Millisecond, func() { _ = r.Close() })
@@ -348,7 +348,7 @@ func TestBackoffFollowsItsFormula(t *testing.T) {
 	})
 }
 
-// A pause begins with the end of a connection, which has lived until then, and not when somebody asks for the next one.
+// A pause starts with the end of a connection, not when the next one is requested.
 func TestReconnectCountsFromTheEndOfAConnection(t *testing.T) {
 	f := &flaky{}
 	reconnecting(t, f, clients.ReconnectConfig{}, func(t *testing.T, r *clients.Reconnector) {

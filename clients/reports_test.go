@@ -18,10 +18,10 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// These rebuild what users of comparable libraries have reported.
+// The tests in this file cover problems reported by users of similar libraries.
 
-// Addresses of another name in an answer are no answer (meow-rs/meow-rs 365), and an alias that is not followed from the
-// name asked for leads nowhere.
+// Addresses of another name in an answer are ignored (meow-rs/meow-rs 365), as is an alias that is not reached from the
+// name queried.
 func TestDNSAddressesOfOtherNamesAreNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &dnsServer{answer: func(q query, send func([]byte)) {
@@ -47,8 +47,8 @@ func TestDNSAddressesOfOtherNamesAreNotTaken(t *testing.T) {
 	})
 }
 
-// A Client that is reconnecting can be shut down and closed at once, and a call that waits is told (nats-io/nats.go 18
-// and 531).
+// A Client that is reconnecting can be shut down and closed at once, and a waiting call fails (nats-io/nats.go 18 and
+// 531).
 func TestClientEndsAtOnceWhileItReconnects(t *testing.T) {
 	for name, end := range map[string]func(cl *clients.Client[string, string]) error{
 		"Close":    (*clients.Client[string, string]).Close,
@@ -65,7 +65,7 @@ func TestClientEndsAtOnceWhileItReconnects(t *testing.T) {
 					_, err := cl.Call(t.Context(), "x")
 					got <- err
 				}()
-				time.Sleep(90 * time.Second) // within the second pause
+				time.Sleep(90 * time.Second) // during the second pause
 				start := time.Now()
 				require.NoError(t, end(cl))
 				err := <-got
@@ -77,7 +77,7 @@ func TestClientEndsAtOnceWhileItReconnects(t *testing.T) {
 	}
 }
 
-// Calls that are cancelled between their place and their value give the place back (ClickHouse/clickhouse-go 1759).
+// Calls cancelled between their place and their value release the place (ClickHouse/clickhouse-go 1759).
 func TestPoolKeepsAllItsPlacesWhenCallsAreCancelled(t *testing.T) {
 	cfg := clients.PoolConfig[int]{MaxOpen: 2, Check: func(ctx context.Context, _ int) error {
 		<-ctx.Done()
@@ -100,7 +100,7 @@ func TestPoolKeepsAllItsPlacesWhenCallsAreCancelled(t *testing.T) {
 	})
 }
 
-// Closing ends also if the peer takes nothing (hashicorp/yamux 149).
+// Close returns also if the peer reads nothing (hashicorp/yamux 149).
 func TestClientClosesThoughItsPeerTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fars []net.Conn
@@ -125,7 +125,7 @@ func TestClientClosesThoughItsPeerTakesNothing(t *testing.T) {
 	})
 }
 
-// A connection that a dial returns after the Client was closed is not kept.
+// A connection returned by a dial after Close of the Client is not kept.
 func TestClientAbortsAConnectionThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var conn *chanio.Conn
@@ -143,7 +143,7 @@ func TestClientAbortsAConnectionThatComesTooLate(t *testing.T) {
 	})
 }
 
-// A Hello that goes on receiving costs its connection.
+// A Hello that continues to receive loses its connection.
 func TestClientAbortsAConnectionThatHelloKeeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -166,7 +166,7 @@ func TestClientAbortsAConnectionThatHelloKeeps(t *testing.T) {
 	})
 }
 
-// The error of a call names the connection that it was made over.
+// The error of a call names its connection.
 func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := false

@@ -21,7 +21,7 @@ type resolvConf struct {
 	useTCP   bool
 }
 
-// readResolvConf reads the settings it knows and ignores others, as every reader of that file does. Fields not in the
+// readResolvConf reads the supported settings and ignores others, like other readers of that file. Fields not in the
 // file are zero, except ndots, which is -1.
 func readResolvConf(r io.Reader) resolvConf {
 	conf := resolvConf{ndots: -1}
@@ -50,7 +50,7 @@ func readResolvConf(r io.Reader) resolvConf {
 	return conf
 }
 
-// readOptions reads switches, and name:number pairs within the bounds that the manual page gives.
+// readOptions reads switches and name:number pairs, within the limits of the manual page.
 func (c *resolvConf) readOptions(options []string) {
 	for _, option := range options {
 		c.rotate = c.rotate || option == "rotate"

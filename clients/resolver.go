@@ -32,7 +32,7 @@ func (f ResolverFunc) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 }
 
 // SystemResolver resolves as the system is configured to, with /etc/hosts, /etc/resolv.conf and so on. A nil r means
-// [net.DefaultResolver]. When ctx ends, a look-up by the C library is not interrupted but abandoned, as in package net.
+// [net.DefaultResolver]. When ctx ends, a lookup by the C library is not interrupted but abandoned, as in package net.
 func SystemResolver(r *net.Resolver) Resolver {
 	if r == nil {
 		r = net.DefaultResolver
@@ -49,7 +49,7 @@ func SystemResolver(r *net.Resolver) Resolver {
 	})
 }
 
-// resolveError returns the error of a look-up, or the cause of its ctx.
+// resolveError returns the error of a lookup, or the cause of its ctx.
 func resolveError(ctx context.Context, host string, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -74,7 +74,7 @@ func isNotFound(err error) bool {
 // StaticResolver resolves the names in a table, and no others.
 type StaticResolver struct {
 	exact map[string][]netip.Addr
-	wild  []wildcard // the longest first
+	wild  []wildcard // longest first
 }
 
 type wildcard struct {
@@ -225,7 +225,7 @@ func rotate(addrs []netip.Addr, n int) []netip.Addr {
 	return out
 }
 
-// lookup resolves the host of an address to dial. An IP address is returned as it is. A nil r means the system's
+// lookup resolves the host of an address to dial. It returns an IP address unchanged. A nil r means the system's
 // resolver.
 func lookup(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {

@@ -57,7 +57,7 @@ func TestSOCKS4RefusalIsAProxyError(t *testing.T) {
 	require.ErrorContains(t, err, "does not speak SOCKS 4")
 }
 
-// Hints about a server that is dialled from here do not fit what a proxy could not reach.
+// Hints about a server dialled from here do not apply to one that a proxy could not reach.
 func TestARefusalByAProxyIsExplainedByNobodyElse(t *testing.T) {
 	p := &SOCKS4{Addr: startSOCKS4(t, 2+2+4+1, 0, 91, 0, 0, 0, 0, 0, 0)}
 	_, err := DialTCP(t.Context(), "192.0.2.1:80", &Config{Proxy: p})

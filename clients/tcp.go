@@ -46,7 +46,7 @@ func (cfg *Config) connect(
 	return secured(ctx, host, cfg.TLS, &cfg.Conn, func() (*chanio.Conn, error) { return dial(layerBelow(&cfg.Conn)) })
 }
 
-// dial connects to addr as cfg says, directly or through the proxy. It is a [DialFunc].
+// dial connects to addr as configured, directly or through the proxy. It is a [DialFunc].
 func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 	d := dialer{
 		resolver: cfg.Resolver, delay: cmp.Or(cfg.AttemptDelay, attemptDelay), local: cfg.LocalAddr,
@@ -64,8 +64,8 @@ func (cfg *Config) dial(ctx context.Context, addr string, conn *chanio.ConnConfi
 	return c, err
 }
 
-// releasedIfKept returns conn for connections of which only one is handed out, if any is: the OnRelease of that one alone
-// is called.
+// releasedIfKept returns a configuration for several connections of which at most one is kept. It calls OnRelease only
+// for the connection passed to keep.
 func releasedIfKept(conn *chanio.ConnConfig) (_ *chanio.ConnConfig, keep func(*chanio.Conn)) {
 	if conn == nil || conn.OnRelease == nil {
 		return conn, func(*chanio.Conn) {}
@@ -76,13 +76,13 @@ func releasedIfKept(conn *chanio.ConnConfig) (_ *chanio.ConnConfig, keep func(*c
 	return &with, k.keep
 }
 
-// keeping passes on the release of the connection that was kept, and of no other.
+// keeping passes on the release of the kept connection only.
 type keeping struct {
 	tell func(*chanio.Conn)
 
 	mu    sync.Mutex
 	kept  *chanio.Conn
-	early map[*chanio.Conn]bool // released before it is known which one is kept; nil from then on
+	early map[*chanio.Conn]bool // released before keep was called; nil afterwards
 }
 
 func (k *keeping) released(c *chanio.Conn) {
@@ -110,7 +110,7 @@ func (k *keeping) keep(c *chanio.Conn) {
 // notNil returns the results of a dial function, which may be user code. If both are nil, it returns an error.
 func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
-		err = errors.New("clients: dialling returned neither a connection nor an error")
+		err = errors.New("clients: the dial function returned neither a connection nor an error")
 	}
 	return c, err
 }

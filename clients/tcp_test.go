@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// listen returns a plain listener, so that what is tested is not tested by itself.
+// listen returns a plain listener, so that the tested code does not test itself.
 func listen(t testing.TB) *net.TCPListener {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

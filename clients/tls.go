@@ -52,10 +52,10 @@ type TLSConfig struct {
 }
 
 // DialTLS is [DialTCP] with secure as Config.TLS, also through a proxy. It returns after the handshake;
-// [chanio.Conn.TLS] returns the session state. Either configuration may be nil. Both timeouts apply: that of Config to
-// the whole dial, that of TLSConfig to the handshake.
+// [chanio.Conn.TLS] returns the session state. Either configuration may be nil. Both timeouts apply: Config.Timeout to
+// the whole dial, TLSConfig.HandshakeTimeout to the handshake.
 //
-// The error wraps that of crypto/x509 about the certificate, such as [x509.HostnameError], and its text suggests a
+// The error wraps the error of crypto/x509 about the certificate, such as [x509.HostnameError], and its text suggests a
 // remedy. In TLS 1.3 a server that rejects the client's certificate reports it only after the handshake: In then fails
 // with that error.
 func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (*chanio.Conn, error) {
@@ -120,7 +120,7 @@ func handshake(
 		defer cancel()
 	}
 	defer func() {
-		if up == nil && err == nil { // a callback of the configuration panics, in the caller's own goroutine
+		if up == nil && err == nil { // a callback of the configuration panicked, in the caller's goroutine
 			c.Out.Abort(net.ErrClosed)
 		}
 	}()

@@ -21,8 +21,8 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// tlsEcho starts an echo over TLS on loopback, whose certificate is for the names. It returns its port, who believes
-// it, and the server names that it is told.
+// tlsEcho starts a TLS echo server on loopback with a certificate for names. It returns its port, a pool that trusts
+// it, and the server names that it receives.
 func tlsEcho(t testing.TB, names ...string) (port string, roots *x509.CertPool, told chan string) {
 	cert, roots, err := tlsconf.SelfSigned(names...)
 	require.NoError(t, err)
@@ -119,13 +119,13 @@ func TestDialTLSErrorsOfTheConnection(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A server may refuse whom it is asked for, or who asks.
+// A server may refuse the requested name, or the client.
 func TestG15DialTLSErrorsSayWhatTheServerRefuses(t *testing.T) {
 	cert, roots, err := tlsconf.SelfSigned("a.test")
 	require.NoError(t, err)
 	for want, config := range map[string]*tls.Config{
 		"unrecognized name": {GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
-		"handshake failure": { // without a certificate, which TLS 1.3 tells only after the handshake
+		"handshake failure": { // without a certificate, which TLS 1.3 reports only after the handshake
 			Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12,
 		},
 		"no application protocol": {Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}},
@@ -139,7 +139,7 @@ func TestG15DialTLSErrorsSayWhatTheServerRefuses(t *testing.T) {
 	}
 }
 
-// memProxy is a proxy whose connections are in memory.
+// memProxy is a proxy with in-memory connections.
 type memProxy struct{ *peers }
 
 func (p memProxy) DialThrough(

@@ -97,7 +97,7 @@ func (cfg *UDPConfig) timeout() time.Duration {
 
 // DialUDP returns a UDP socket connected to addr, in the form host:port. The caller must close it. Connecting sends
 // nothing, so an absent peer is not detected. If the host has several addresses, DialUDP uses the first one to which
-// this machine has a route. cfg may be nil. ctx bounds only the look-up: when it ends, DialUDP returns its cause; after
+// this machine has a route. cfg may be nil. ctx bounds only the lookup: when it ends, DialUDP returns its cause; after
 // DialUDP has returned, it has no effect. To send to several addresses use servers.ListenUDP(":0", nil).
 //
 // The error wraps a [*net.OpError]. For common mistakes its text suggests a remedy. After a timeout it matches
@@ -119,7 +119,7 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketCo
 	return datagram.New(uc, cfg.datagram()).PacketConn(), nil
 }
 
-// local returns the address of LocalAddr, nil without one.
+// local returns the address of LocalAddr, or nil if that is empty.
 func (cfg *UDPConfig) local(ctx context.Context) (*net.UDPAddr, error) {
 	if cfg.LocalAddr == "" {
 		return nil, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// udpPair returns two sockets, of which the second is connected to the first.
+// udpPair returns two sockets. The second is connected to the first.
 func udpPair(t *testing.T, cfg *clients.UDPConfig) (*chanio.PacketConn, *chanio.PacketConn) {
 	server, err := servers.ListenUDP("127.0.0.1:0", nil)
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestDialUDPTalksToItsPeerAlone(t *testing.T) {
 	require.Contains(t, client.String(), "closed")
 }
 
-// TestG18ShutdownOfADialledSocket holds that what has arrived is received first, and that a group can be joined as well.
+// TestG18ShutdownOfADialledSocket checks that data that has arrived is received first, also after joining a group.
 func TestG18ShutdownOfADialledSocket(t *testing.T) {
 	server, client := udpPair(t, nil)
 	require.False(t, server.RemoteAddr().IsValid(), "a socket that listens has no peer")
@@ -77,7 +77,7 @@ func TestG18ShutdownOfADialledSocket(t *testing.T) {
 	require.NoError(t, <-down)
 }
 
-// TestDialUDPToNobody holds that a report of an unreachable port ends nothing.
+// TestDialUDPToNobody checks that the report of an unreachable port does not end the socket.
 func TestDialUDPToNobody(t *testing.T) {
 	server, client := udpPair(t, nil)
 	addr := server.LocalAddr().String()
@@ -130,7 +130,7 @@ func TestDialUDPTakesTheFirstAddressThatCanBeReached(t *testing.T) {
 	s, err := servers.ListenUDP("127.0.0.1:0", nil)
 	require.NoError(t, err)
 	defer s.Close()
-	unreachable := netip.MustParseAddr("255.255.255.255") // needs Broadcast
+	unreachable := netip.MustParseAddr("255.255.255.255") // requires Broadcast
 	for _, order := range [][]netip.Addr{
 		{unreachable, netip.MustParseAddr("127.0.0.1")}, {netip.MustParseAddr("127.0.0.1"), unreachable},
 	} {

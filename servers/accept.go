@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	firstPause = 5 * time.Millisecond // after an accept that failed for now
-	lastPause  = time.Second          // they double up to this
-	calm       = time.Minute          // without trouble after which the next one is logged
+	firstPause = 5 * time.Millisecond // after a temporary failure of accept
+	lastPause  = time.Second          // the pauses double up to this
+	calm       = time.Minute          // time without failures after which the next one is logged
 )
 
 // acceptor accepts from a net.Listener, one call at a time. After a temporary failure it waits, so it never spins.
 type acceptor struct {
 	nl       net.Listener
 	addr     net.Addr
-	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies between accepts
+	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies only between accepts
 	closing  <-chan struct{}
 	log      *slog.Logger
-	failed   func(error) // told of each failure for now
+	failed   func(error) // called with each temporary failure
 	trouble  time.Time   // when accept last failed
 }
 
@@ -68,13 +68,13 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 		return nil, io.EOF
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, chanio.Cause(ctx)
-	case errors.Is(err, net.ErrClosed): // which would say that it was closed here
-		return nil, fmt.Errorf("servers: somebody else has closed the net.Listener: %v", err)
+	case errors.Is(err, net.ErrClosed): // the error would suggest that it was closed here
+		return nil, fmt.Errorf("servers: the net.Listener was closed by other code: %v", err)
 	}
 	return nil, err
 }
 
-// acceptWithin applies the end of ctx as the listener's deadline, and removes the deadline afterwards.
+// acceptWithin sets a deadline on the listener when ctx ends, and removes it afterwards.
 func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
 	if a.deadline == nil || ctx.Done() == nil {
 		return a.acceptOf()

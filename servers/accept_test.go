@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shortage is a net.Listener that fails for a while.
+// shortage is a net.Listener that fails temporarily.
 type shortage struct {
 	net.Listener
 	err      error
@@ -62,13 +62,13 @@ func TestAcceptLogsOnceWhileTroubleLasts(t *testing.T) {
 		s := &shortage{err: syscall.EMFILE}
 		var log strings.Builder
 		a := s.acceptor(&log)
-		for range 5 { // each succeeds at the second attempt
+		for range 5 { // each one succeeds at the second attempt
 			s.attempts, s.fails = 0, 1
 			_, err := a.accept(t.Context())
 			require.NoError(t, err)
 		}
 		require.Equal(t, 1, strings.Count(log.String(), "\n"))
-		time.Sleep(2 * time.Minute) // it is over
+		time.Sleep(2 * time.Minute) // until calm has passed
 		s.attempts, s.fails = 0, 1
 		_, err := a.accept(t.Context())
 		require.NoError(t, err)

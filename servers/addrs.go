@@ -6,8 +6,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic or return nil or another
-// address each time, so their results are kept where that matters.
+// addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic, return nil, or return a
+// different address each time, so callers that need a stable address keep the results.
 func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -17,7 +17,7 @@ func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
 	return local, remote
 }
 
-// withAddrs sets the addresses of a connection of a foreign net.Conn, which then stay the same as long as it lives.
+// withAddrs sets the addresses of a foreign net.Conn in conn, so that they stay the same for the connection's lifetime.
 func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:

@@ -18,7 +18,7 @@ import (
 
 const proxyLine = "PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n"
 
-// tellAddr tells the peer who it is taken for, and echoes.
+// tellAddr sends the peer its remote address, and echoes.
 func tellAddr(ctx context.Context, c *chanio.Conn) error {
 	if err := c.Out.Send(ctx, []byte(c.RemoteAddr().String()+" "+c.LocalAddr().String()+" ")); err != nil {
 		return err
@@ -28,7 +28,7 @@ func tellAddr(ctx context.Context, c *chanio.Conn) error {
 
 func onLoopback() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 
-// converse sends text and ends, and returns the reply.
+// converse sends text, ends its side, and returns the reply.
 func converse(t testing.TB, nc net.Conn, text string) string {
 	_, err := io.WriteString(nc, text)
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestABalancerWithoutAHeaderIsRefused(t *testing.T) {
 		ProxyFrom: onLoopback(), MaxConns: 1, MaxPerIP: 1,
 		Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	}, tellAddr)
-	for range 3 { // each gives its place back
+	for range 3 { // each one releases its place
 		nc := dial(t, ln)
 		_, err := io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
 		require.NoError(t, err)

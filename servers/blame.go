@@ -23,13 +23,13 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 		return true
 	case op != nil && isDisconnect(err):
 		return true
-	case isIncomplete(err): // what was received, and then nothing more is
+	case isIncomplete(err): // caused by the peer if its input has ended
 		return isDone(c.In.Done())
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// isAbout reports whether op is about c: it names the addresses of c, or none, as the error of a close may.
+// isAbout reports whether op is about c: it names the addresses of c or, as the error of a close may, no address.
 func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	if op.Source == nil && op.Addr == nil {
 		return op.Op == "read" || op.Op == "write" || op.Op == "close"
@@ -37,7 +37,7 @@ func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	if isBetween(op, c.LocalAddr(), c.RemoteAddr()) {
 		return true
 	}
-	nc := c.NetConn() // behind a balancer it has other addresses
+	nc := c.NetConn() // behind a balancer it has different addresses
 	if nc == nil {
 		return false
 	}
@@ -56,7 +56,7 @@ func isSame(a, b net.Addr) bool {
 	return a.Network() == b.Network() && a.String() == b.String()
 }
 
-// isDisconnect reports whether err says that a connection was lost.
+// isDisconnect reports whether err means that a connection was lost.
 func isDisconnect(err error) bool {
 	for _, of := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF} {
 		if errors.Is(err, of) {
@@ -66,7 +66,7 @@ func isDisconnect(err error) bool {
 	return false
 }
 
-// isIncomplete reports whether err says that received bytes are no value or not a whole one.
+// isIncomplete reports whether err means that received bytes are not a value, or not a whole one.
 func isIncomplete(err error) bool {
 	var malformed *codec.Error
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &malformed) && malformed.Offset >= 0

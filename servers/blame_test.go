@@ -51,7 +51,7 @@ func reset(nc *net.TCPConn) {
 	_ = nc.Close()
 }
 
-// What a handler's own connections meet is its own failure: the log says which connection it was.
+// Failures of a handler's own connections are its own: the log names the connection.
 func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
 	word := codec.Prefixed(codec.Uint8, codec.RawString, codec.Max(10))
 	ask := func(ctx context.Context, addr string) error {
@@ -76,7 +76,7 @@ func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
 		return err
 	}
 	for name, of := range map[string]struct {
-		reply string // of the backend, which is then closed, or reset if there is none; "..." is silence
+		reply string // of the backend, which then closes, or resets if there is none; "..." means silence
 		use   func(ctx context.Context, addr string) error
 		names bool // the backend
 	}{
@@ -116,7 +116,7 @@ func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
 	}
 }
 
-// A failure of the connection served is its peer's, also behind a balancer, whose header names other addresses.
+// A failure of the served connection is its peer's, also behind a balancer with a header that names other addresses.
 func TestG20AFailureBehindABalancerIsThePeers(t *testing.T) {
 	var log logbook
 	cfg := &servers.Config{Logger: log.logger(), ProxyAlways: true}
@@ -144,7 +144,7 @@ func TestG20AFailureBehindABalancerIsThePeers(t *testing.T) {
 	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
 }
 
-// A deadline that the handler sets for its peer passes because of the peer.
+// A deadline that the handler sets for its peer expires because of the peer.
 func TestG20ADeadlineOfTheConnectionIsThePeers(t *testing.T) {
 	var log logbook
 	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {

@@ -100,10 +100,10 @@ type Config struct {
 	// Hooks, if not nil, observes connections.
 	Hooks *Hooks
 
-	// Logger receives what no other caller is told. Warnings concern this program and its machine: errors of handlers,
-	// failing accepts, unreadable certificates. Errors are panics. What peers do, such as a reset, garbage or a failed
-	// handshake, is logged at Info, or at Debug if the peer never sent a byte, as health checks do. Such lines are
-	// rate-limited, and a count replaces those left out. nil means no logging.
+	// Logger receives events that are not returned as errors. Warnings concern this program and its machine: errors of
+	// handlers, failing accepts, unreadable certificates. Errors are panics. Actions of peers, such as a reset, garbage
+	// or a failed handshake, are logged at Info, or at Debug if the peer never sent a byte, as health checks do. Such
+	// lines are rate-limited, and a count replaces those left out. nil means no logging.
 	Logger *slog.Logger
 }
 
@@ -113,7 +113,7 @@ const (
 	defaultHandshakes   = 1024
 )
 
-// complete returns a copy of cfg with the defaults in the place of zeros. It refuses what cannot be.
+// complete returns a copy of cfg with the defaults in place of zeros. It rejects invalid settings.
 func (cfg *Config) complete() (Config, error) {
 	var c Config
 	if cfg != nil {
@@ -139,7 +139,7 @@ func (cfg *Config) complete() (Config, error) {
 	return c, nil
 }
 
-// unmapped returns p as prefixes of addresses are compared: one of IPv4-mapped addresses as one of IPv4.
+// unmapped returns p with an IPv4-mapped prefix converted to an IPv4 prefix.
 func unmapped(p netip.Prefix) (netip.Prefix, error) {
 	switch {
 	case !p.IsValid():
@@ -156,5 +156,5 @@ func (cfg *Config) socket() socket.Options {
 	return socket.Options{KeepAlive: cfg.KeepAlive, Delay: cfg.Delay, ReusePort: cfg.ReusePort, Control: cfg.Control}
 }
 
-// errOnlyUnix refuses a Mode where there is no file.
-var errOnlyUnix = errors.New("servers: listen: Mode is for ListenUnix: there is no file here that it could be for")
+// errOnlyUnix rejects a Mode for listeners other than ListenUnix.
+var errOnlyUnix = errors.New("servers: listen: Mode is for ListenUnix: other listeners have no file")

@@ -47,12 +47,12 @@ func TestConnectionsInMemoryConform(t *testing.T) {
 	})
 }
 
-// What a balancer says before the first byte leaves no trace in the stream.
+// The PROXY header leaves no trace in the stream.
 func TestConnectionsOfABalancerConform(t *testing.T) {
 	ln := listen(t, &servers.Config{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := ln.Conns.Recv(ctx) // starts accepting, which goes on until ln is closed
+	_, err := ln.Conns.Recv(ctx) // starts accepting, until ln is closed
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	chaniotest.TestConn(t, chaniotest.Conns{
 		Connect: func(t testing.TB) (near, far *chanio.Conn) {

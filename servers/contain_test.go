@@ -25,8 +25,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Every function that a user gives to a server may fall once, by a panic or runtime.Goexit: its own connection may suffer,
-// the next one is served, and every place is given back.
+// Each function that a user passes to a server may fail once, by a panic or runtime.Goexit. Its own connection may
+// fail, the next one is served, and every place is released.
 func TestG16UserCodeThatFallsEndsNoMoreThanItsConnection(t *testing.T) {
 	secure, config := signed(t)
 	for fallName, fall := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
@@ -68,12 +68,12 @@ func TestG16UserCodeThatFallsEndsNoMoreThanItsConnection(t *testing.T) {
 					}
 					return dial(t, ln)
 				}
-				for range 3 { // one falls, the others do not
+				for range 3 { // one fails, the others do not
 					err := tryOnce(ln, withTLS, config)
 					if where == "" {
 						require.NoError(t, err)
 					}
-					await(t, ln, 0) // or the next one is one too many of its address
+					await(t, ln, 0) // otherwise the next one exceeds the limit of its address
 				}
 				if garbage, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 					_, _ = io.WriteString(garbage, "neither TLS nor anything else\r\n\r\n\r\n")
@@ -90,7 +90,7 @@ func TestG16UserCodeThatFallsEndsNoMoreThanItsConnection(t *testing.T) {
 	}
 }
 
-// tryOnce has one short conversation.
+// tryOnce has a short conversation.
 func tryOnce(ln *servers.Listener, withTLS bool, config *tls.Config) error {
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
@@ -106,7 +106,7 @@ func tryOnce(ln *servers.Listener, withTLS bool, config *tls.Config) error {
 	return err
 }
 
-// fallingLog falls with its first line.
+// fallingLog fails at its first line.
 type fallingLog struct {
 	slog.Handler
 	at func(string)
@@ -145,7 +145,7 @@ func TestWrapMayRefuseAConnection(t *testing.T) {
 	require.Equal(t, "hello", say(t, dial(t, ln), "hello"))
 }
 
-// Opened may turn a peer away: the connection is not handed out, and every count is as before.
+// Opened may reject a connection: it is not delivered, and all counts are as before.
 func TestAConnectionThatOpenedAbortsIsNotServed(t *testing.T) {
 	for _, withTLS := range []bool{false, true} {
 		var opened, closed, served atomic.Int64
@@ -161,7 +161,7 @@ func TestAConnectionThatOpenedAbortsIsNotServed(t *testing.T) {
 		for range 5 {
 			nc, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
-				continue // the reset was faster
+				continue // the reset arrived first
 			}
 			if withTLS {
 				_, err = tls.Client(nc, config).Read(make([]byte, 1))
@@ -212,7 +212,7 @@ func TestConnectionsWithoutAddressesAreServed(t *testing.T) {
 	}
 }
 
-// strange is a net.Listener that fails for now, hands out nothing, or panics.
+// strange is a net.Listener that fails temporarily, returns nothing, or panics.
 type strange struct {
 	net.Listener
 	do []func() (net.Conn, error)
@@ -264,7 +264,7 @@ func TestG16AForeignListenerThatPanicsEndsServeWithThat(t *testing.T) {
 	}
 }
 
-// fragile is a connection of a foreign listener whose methods panic.
+// fragile is a connection of a foreign listener. Its methods panic.
 type fragile struct{ net.Conn }
 
 func (fragile) Read([]byte) (int, error)        { panic("boom: Read") }
@@ -301,12 +301,12 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 	}
 }
 
-// fragileClose is one whose Close panics.
+// fragileClose panics in Close.
 type fragileClose struct{ net.Conn }
 
 func (f fragileClose) Close() error { _ = f.Conn.Close(); panic("boom: Close") }
 
-// asking looks at its Listener from within.
+// asking calls its Listener from hooks.
 type asking struct {
 	net.Listener
 	ask func()
@@ -364,7 +364,7 @@ func TestOptionsThatMeanNothingThereAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "Mode is for ListenUnix")
 }
 
-// What peers do is no warning: a reset, garbage, silence. What a handler finds wrong is one.
+// Actions of peers, such as a reset, garbage or silence, are not warnings. Errors of handlers are.
 func TestG20FaultsOfPeersAreInfo(t *testing.T) {
 	var log logbook
 	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
@@ -449,7 +449,7 @@ func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 	})
 }
 
-// A failed hand-over leaves the parent as it was.
+// A failed HandOver leaves the parent unchanged.
 func TestAHandOverThatFailsChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := servers.ListenUnix(path, nil)
@@ -494,7 +494,7 @@ func TestSetALPNComesBeforeTheFirstConnection(t *testing.T) {
 	require.NoError(t, listen(t, nil).SetALPN("x"), "there is no TLS")
 }
 
-// The Logger hears of files that can be read no longer, also if the server of a protocol has set its ALPN.
+// Files that can no longer be read are logged, also if a protocol server has set its ALPN.
 func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	secure, _ := signed(t)
 	certPEM, keyPEM := pemOf(t, secure.Certificates[0])
@@ -507,7 +507,7 @@ func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 		require.NoError(t, err)
 		ln, err := servers.Listen(nl, &cfg)
 		require.NoError(t, err)
-		before := len(log.lines()) // the clock of a bubble is another one, so the certificate is not valid yet
+		before := len(log.lines()) // the bubble has its own clock, so the certificate is not valid yet
 		require.NoError(t, ln.SetALPN("x"))
 		require.Len(t, log.lines(), before, "nothing is said twice")
 		result := serveOn(t, t.Context(), ln, echo)
@@ -524,7 +524,8 @@ func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	})
 }
 
-// A handshake that a peer fails is Info; one that the program's own code fails is an error, with the stack.
+// A handshake that fails because of a peer is logged at Info. One that fails in the program's own code is an error with
+// a stack.
 func TestG20AHandshakeFailsByWhomeverItFails(t *testing.T) {
 	for _, c := range []struct {
 		panics       bool
@@ -579,7 +580,7 @@ func TestPlainAnswerIsSentToThoseWithoutTLS(t *testing.T) {
 	require.NoError(t, listen(t, nil).SetPlainAnswer(nil), "there is no TLS")
 }
 
-// fallingListener is one whose Close panics behind its work, and whose SetDeadline does at once.
+// fallingListener panics in Close after closing, and at once in SetDeadline.
 type fallingListener struct{ net.Listener }
 
 func (l fallingListener) Close() error {

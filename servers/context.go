@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
-// contexts holds the contexts of the handlers of one Serve. Each ends with the ctx of Serve, which ends them all at
-// once, and when its handler has returned.
+// contexts holds the contexts of the handlers of one Serve. Each ends when its handler has returned, or with the ctx of
+// Serve, which ends them all.
 type contexts struct {
 	parent context.Context
 	mu     sync.Mutex
@@ -26,7 +26,7 @@ func (cs *contexts) add() *leanctx.Context {
 	cs.mu.Lock()
 	cs.open[c] = struct{}{}
 	cs.mu.Unlock()
-	if cs.parent.Err() != nil { // cancelAll may have passed
+	if cs.parent.Err() != nil { // cancelAll may have run already
 		c.Cancel()
 	}
 	return c

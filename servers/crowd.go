@@ -26,7 +26,7 @@ type pending struct {
 	cancel context.CancelCauseFunc
 	peer   netip.Prefix // zero if unknown
 	since  time.Time
-	spoke  atomic.Bool // the peer has sent something of its header, or a hello
+	spoke  atomic.Bool // the peer has sent some of its header or hello
 	below  atomic.Pointer[chanio.Conn]
 
 	// Guarded by the mutex of the crowd.
@@ -60,18 +60,18 @@ func (c *listeningConn) Read(b []byte) (int, error) {
 type crowd struct {
 	most      int // negative: no limit
 	firstByte time.Duration
-	freed     chan struct{} // has a token when one may have left
+	freed     chan struct{} // receives a token when one may have left
 
 	mu       sync.Mutex
-	all      []*pending // in the order in which they came
+	all      []*pending // in order of arrival
 	draining bool
 }
 
-// makeRoom waits for room for one more, and ends the one chosen by look if that takes too long.
+// makeRoom waits until there is room for one more. If that takes too long, it ends the handshake that look selects.
 func (c *crowd) makeRoom(ctx context.Context) error {
 	for {
 		select {
-		case <-c.freed: // somebody who left before the look
+		case <-c.freed: // one left before the call of look
 		default:
 		}
 		full, victim := c.look()
@@ -98,8 +98,8 @@ func (c *crowd) makeRoom(ctx context.Context) error {
 	}
 }
 
-// look reports whether the crowd is full and which handshake would be ended to make room: the oldest of the peer with
-// the most. Connections that wait to be received are never ended.
+// look reports whether the crowd is full, and which handshake to end to make room: the oldest of the peer with the
+// most. Connections that wait to be received are never ended.
 func (c *crowd) look() (full bool, victim *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *crowd) leave(p *pending) {
 	}
 }
 
-// drain ends silent connections when their FirstByte is over. The others keep their usual time.
+// drain ends silent connections when their FirstByte has passed. The others keep their timeouts.
 func (c *crowd) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +175,7 @@ func (c *crowd) drain() {
 	}
 }
 
-// wait ends p after its FirstByte unless it has sent something by then. The caller holds mu.
+// wait ends p after its FirstByte if it has sent nothing by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
 	if p.settled {
 		return

@@ -19,9 +19,9 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// G8 and G18 with a crowd of which every fifth misbehaves: the others are answered exactly, memory is bounded, and a
-// shutdown answers what has arrived and ends all. With WEIR_LONG=1 the crowd is of 10,000, or of 2,000 with the race
-// detector, which costs five times the time and ends at 8128 goroutines.
+// A crowd of peers, of which every fifth misbehaves: the others are answered exactly, memory is bounded, and a shutdown
+// answers what has arrived and ends all connections. With WEIR_LONG=1 the crowd has 10,000 peers, or 2,000 with the
+// race detector, which takes five times as long and allows 8,128 goroutines.
 func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 	size, rounds := 500, 4
 	if os.Getenv("WEIR_LONG") == "1" {
@@ -54,7 +54,7 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 		require.Less(t, busy, int64(size)*idleBound+int64(crowd.count(clogged)+crowd.count(flooding))*busyBound+garbage)
 	}
 
-	crowd.tell("finish") // two more requests each, of which the server takes only one before it shuts down
+	crowd.tell("finish") // two more requests each; the server receives only one before it shuts down
 	crowd.await("asked", func(c census) int { return c.count(healthy) })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	down := make(chan error, 1)
@@ -73,12 +73,12 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 
 const (
 	spare     = 500       // descriptors for everything else
-	idleBound = 10 << 10  // bytes of a connection that waits
-	busyBound = 192 << 10 // of one that does not: at most 64 KiB in each direction, and what is being echoed
-	garbage   = 32 << 20  // that the flood makes while memory is counted
+	idleBound = 10 << 10  // bytes of a waiting connection
+	busyBound = 192 << 10 // of an active one: at most 64 KiB in each direction, and the data being echoed
+	garbage   = 32 << 20  // sent by the flooding peers while memory is measured
 )
 
-// leastMemory is settledMemory where others allocate.
+// leastMemory is settledMemory while others allocate.
 func leastMemory() int64 {
 	least := settledMemory()
 	for range 4 {
@@ -90,7 +90,7 @@ func leastMemory() int64 {
 func descriptors(t testing.TB) int {
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
-	return int(limit.Cur) // which the runtime has raised to the hard one
+	return int(limit.Cur) // the runtime has raised it to the hard limit
 }
 
 // crowdServer echoes frames.
@@ -128,7 +128,7 @@ func (s *crowdServer) answer(ctx context.Context, c *chanio.Conn) error {
 	return frames.In.Err()
 }
 
-// awaitRefusal returns when nothing more is accepted at addr.
+// awaitRefusal returns when connections to addr are refused.
 func awaitRefusal(t testing.TB, addr net.Addr) {
 	for {
 		nc, err := net.Dial(addr.Network(), addr.String())
@@ -139,7 +139,7 @@ func awaitRefusal(t testing.TB, addr net.Addr) {
 	}
 }
 
-// crowd is the processes in which the peers are: one has not descriptors enough for both sides.
+// crowd is the processes of the peers. One process does not have enough descriptors for both sides.
 type crowd struct {
 	testing.TB
 	parts []*crowdPart
@@ -154,7 +154,7 @@ type crowdPart struct {
 
 func startCrowd(t *testing.T, addr net.Addr, size, rounds int) *crowd {
 	crowd := &crowd{TB: t}
-	const most = 5000 // more processes, so that they get a larger share of the processors
+	const most = 5000 // more processes get a larger share of the processors
 	for first := 0; first < size; first += most {
 		part := &crowdPart{census: census{size: min(most, size-first)}}
 		cmd := child(t, "TestChildIsACrowd")
@@ -184,7 +184,7 @@ func (c *crowd) tell(what string) {
 	}
 }
 
-// await returns when each process has said that want of its peers have got so far.
+// await returns when each process has reported want of its peers in that state.
 func (c *crowd) await(what string, want func(census) int) {
 	c.Helper()
 	for _, part := range c.parts {

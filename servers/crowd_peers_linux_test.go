@@ -16,21 +16,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// kind is how a peer of the crowd behaves. It is the first byte of each of its requests.
+// kind is the behaviour of a peer. It is the first byte of each of its requests.
 type kind byte
 
 const (
-	healthy   kind = 'h' // asks, and reads the answer
-	slow      kind = 's' // does so byte by byte, one for each answer that another gets
+	healthy   kind = 'h' // sends requests and reads the answers
+	slow      kind = 's' // does so byte by byte, one for each answer to another peer
 	stalled   kind = 't' // sends half a request and no more
 	silent    kind = 'n' // sends nothing
-	clogged   kind = 'c' // asks and never reads
-	flooding  kind = 'f' // asks without end, and reads
+	clogged   kind = 'c' // sends requests and never reads
+	flooding  kind = 'f' // sends requests without pause, and reads
 	vanishing kind = 'v' // resets in the middle of a request
-	last      kind = 'l' // a request of a healthy one that the server answers when it shuts down
+	last      kind = 'l' // a request of a healthy peer that is answered during the shutdown
 )
 
-// census says how many peers of a process behave how.
+// census is the number of peers of a process by behaviour.
 type census struct{ size int }
 
 func kindOf(i int) kind {
@@ -60,7 +60,7 @@ func (c census) count(k kind) (n int) {
 	return n
 }
 
-// TestChildIsACrowd is many peers of one server. It says what they have got to, and goes on when it is told to.
+// TestChildIsACrowd runs many peers of one server. It reports their progress, and continues when told to.
 func TestChildIsACrowd(t *testing.T) {
 	skipUnlessChild(t)
 	var addr string
@@ -105,7 +105,7 @@ func TestChildIsACrowd(t *testing.T) {
 	_, _ = clogs.Wait(), floods.Wait()
 }
 
-// dialCrowd connects, from as many addresses as a few hundred connections each need.
+// dialCrowd connects from as many addresses as a few hundred connections each need.
 func dialCrowd(t *testing.T, addr string, first, size int) []*net.TCPConn {
 	conns := make([]*net.TCPConn, size)
 	var dialling errgroup.Group
@@ -129,11 +129,11 @@ func dialCrowd(t *testing.T, addr string, first, size int) []*net.TCPConn {
 type peers struct {
 	conns            []*net.TCPConn
 	answered, slowly atomic.Int64
-	beat             chan struct{} // an answer that somebody got; closed when the slow need not be slow any more
-	flooding         chan struct{} // one for each that floods
+	beat             chan struct{} // receives a value for each answer; closed when the slow peers may hurry
+	flooding         chan struct{} // receives a value for each flooding peer
 }
 
-// start calls f with each peer of one kind, all at once.
+// start calls f concurrently with each peer of one kind.
 func (p *peers) start(k kind, f func(i int, nc *net.TCPConn) error) *errgroup.Group {
 	var g errgroup.Group
 	for i, nc := range p.conns {
@@ -144,7 +144,7 @@ func (p *peers) start(k kind, f func(i int, nc *net.TCPConn) error) *errgroup.Gr
 	return &g
 }
 
-// request returns a frame of size bytes for the server: the nth of peer i, which is like no other.
+// request returns a frame of size bytes: the nth of peer i, unlike any other.
 func request(k kind, size, i, n int) []byte {
 	frame := make([]byte, 4+size)
 	var seed [32]byte
@@ -156,7 +156,7 @@ func request(k kind, size, i, n int) []byte {
 	return frame
 }
 
-// ask has conversations of a healthy peer.
+// ask has the conversations of a healthy peer.
 func (p *peers) ask(i int, nc *net.TCPConn, rounds int) error {
 	for n := range rounds {
 		asked := request(healthy, 1+(i*7+n*31)%500, i, n)
@@ -206,14 +206,14 @@ func (p *peers) crawl(i int, nc *net.TCPConn) error {
 	return nil
 }
 
-// clog writes until it is stuck, and stays so.
+// clog writes until it blocks, and stays blocked.
 func (p *peers) clog(i int, nc *net.TCPConn) error {
-	_ = nc.SetReadBuffer(4 << 10) // so that the kernel's memory lasts for all
+	_ = nc.SetReadBuffer(4 << 10) // so that the kernel's memory suffices for all
 	_ = nc.SetWriteBuffer(4 << 10)
 	return writeOn(nc, request(clogged, 16<<10, i, 0))
 }
 
-// flood asks without end, and reads what comes without looking at it.
+// flood sends requests without pause, and discards the answers.
 func (p *peers) flood(i int, nc *net.TCPConn) error {
 	var writing errgroup.Group
 	writing.Go(func() error { return writeOn(nc, request(flooding, 8<<10, i, 0)) })
@@ -224,7 +224,7 @@ func (p *peers) flood(i int, nc *net.TCPConn) error {
 	return writing.Wait()
 }
 
-// writeOn writes frame again and again until that fails.
+// writeOn writes frame repeatedly until that fails.
 func writeOn(nc net.Conn, frame []byte) error {
 	for {
 		if _, err := nc.Write(frame); err != nil {
@@ -239,7 +239,7 @@ func stall(i int, nc *net.TCPConn) error {
 	return err
 }
 
-// vanish ends as if the peer's machine had lost its memory.
+// vanish ends as if the peer's machine had restarted.
 func vanish(i int, nc *net.TCPConn) error {
 	if _, err := nc.Write(request(vanishing, 1000, i, 0)[:1+i%900]); err != nil {
 		return err
@@ -248,7 +248,7 @@ func vanish(i int, nc *net.TCPConn) error {
 	return nc.Close()
 }
 
-// askLast sends two requests at once, which are answered in the shutdown.
+// askLast sends two requests at once, which are answered during the shutdown.
 func askLast(i int, nc *net.TCPConn) error {
 	_, err := nc.Write(lastOf(i))
 	return err

@@ -19,8 +19,8 @@ import (
 
 const bodySize = 30
 
-// upload is a protocol with a word of its own for the end: it says "bye" when it is asked to finish, and still receives the
-// body that has begun.
+// upload is a protocol with a message for the end: it sends "bye" when asked to finish, and still receives the body in
+// progress.
 func upload(ctx context.Context, c *chanio.Conn) error {
 	draining := make(chan struct{})
 	defer c.OnDrain(func(cause error) {
@@ -45,8 +45,8 @@ func upload(ctx context.Context, c *chanio.Conn) error {
 	}
 }
 
-// A body that is on its way when the server shuts down is received and answered, however long that takes before the
-// deadline. One that does not come is cut off by it.
+// A body in progress when the server shuts down is received and answered if it ends before the deadline. Otherwise the
+// deadline cuts it off.
 func TestG18ShutdownCutsNoBodyInFlight(t *testing.T) {
 	secure, config := signed(t)
 	for _, c := range []struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// A listener that the program has made itself, for options of its own.
+// A listener that the program has created itself, with its own options.
 func ExampleListen() {
 	nl, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +42,7 @@ func ExampleListen_tls() {
 	// servers: tls: CertFile and KeyFile go together: one of them is empty
 }
 
-// A program that systemd may start when the first connection comes, and that can be started by hand as well.
+// A program that systemd may start for the first connection, and that can also be started by hand.
 func ExampleInherited() {
 	files, err := servers.Inherited()
 	if err != nil {
@@ -63,11 +63,11 @@ func ExampleInherited() {
 	// 0 tcp
 }
 
-// On SIGHUP the program is replaced by what its file is then. It begins as in the example of Inherited.
+// On SIGHUP the program is replaced by the current version of its file. It starts as in the example of Inherited.
 func ExampleHandOver() {
 	restart := func(ctx context.Context, ln *servers.Listener) error {
 		hup := make(chan os.Signal, 1)
-		signal.Notify(hup, os.Interrupt) // syscall.SIGHUP where there is one
+		signal.Notify(hup, os.Interrupt) // syscall.SIGHUP where available
 		select {
 		case <-hup:
 		case <-ctx.Done():
@@ -76,7 +76,7 @@ func ExampleHandOver() {
 		successor := exec.Command(os.Args[0], os.Args[1:]...)
 		successor.Stdout, successor.Stderr = os.Stdout, os.Stderr
 		if err := servers.HandOver(successor, ln); err != nil {
-			return err // and go on serving
+			return err // or continue serving
 		}
 		return ln.Shutdown(ctx)
 	}

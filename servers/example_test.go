@@ -64,7 +64,7 @@ func ExampleListener_Serve() {
 	// <nil>
 }
 
-// Connections are a stream themselves, for programs that want to wait for them and for other things.
+// Connections as a stream, for programs that also wait for other things.
 func ExampleListener_conns() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

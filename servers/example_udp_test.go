@@ -34,7 +34,7 @@ func ExampleListenUDP() {
 	// Output: hello from 127.0.0.1
 }
 
-// A datagram that cannot leave is refused at once; nothing ends because of it.
+// A datagram that cannot be sent is refused at once, and nothing else is affected.
 func ExampleListenUDP_tooLarge() {
 	conn, err := servers.ListenUDP("127.0.0.1:0", nil)
 	if err != nil {
@@ -71,7 +71,7 @@ func ExampleListenUDP_stats() {
 	}
 	defer conn.Close()
 	uncork := conn.Out.Cork()
-	for _, size := range []int{10, 1000, 20} { // one of them is too large to be received
+	for _, size := range []int{10, 1000, 20} { // one of them is too large
 		_ = conn.Out.Send(ctx, chanio.Packet{Addr: conn.LocalAddr(), Data: make([]byte, size)})
 	}
 	uncork()

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// A supervisor hears from its services, as systemd does by NOTIFY_SOCKET, and answers.
+// A supervisor receives messages from its services, as systemd does with NOTIFY_SOCKET, and answers.
 func ExampleListenUnixgram() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "weir")

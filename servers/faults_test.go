@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// throughRelay serves an echo of frames over TLS and returns a client of it, and the network between them.
+// throughRelay serves an echo of frames over TLS and returns a client of it and the network in between.
 func throughRelay(t *testing.T, f chaniotest.Faults, hooks *servers.Hooks) (*chaniotest.Relay, *chanio.Conn) {
 	secure, config := signed(t)
 	ln := listenTLS(t, secure, &servers.Config{Hooks: hooks})
@@ -60,8 +60,7 @@ func TestG15TLSAResetSaysSoOnBothSides(t *testing.T) {
 	require.ErrorIs(t, <-causes, syscall.ECONNRESET)
 }
 
-// What is wrong with the certificate of a server is told where it matters: to the client with what to do, and on the
-// server by the hook.
+// An invalid server certificate is reported to the client, with a suggested remedy, and on the server by the hook.
 func TestG15BothSidesAreToldOfABadCertificate(t *testing.T) {
 	secure, config := signed(t)
 	failed := make(chan error, 1)

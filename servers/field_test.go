@@ -16,9 +16,9 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Faults that users of comparable servers have reported.
+// Problems reported by users of similar servers.
 
-// The bound on the header of a balancer is no bound on the connection.
+// The timeout of the PROXY header does not bound the connection.
 func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -30,7 +30,7 @@ func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 		for _, header := range []string{proxyLine, "PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"} {
 			nc, err := network.DialContext(t.Context(), "", "server")
 			require.NoError(t, err)
-			for i := range len(header) { // in the smallest pieces
+			for i := range len(header) { // byte by byte
 				_, err := io.WriteString(nc, header[i:i+1])
 				require.NoError(t, err)
 				synctest.Wait()
@@ -53,7 +53,7 @@ func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 	})
 }
 
-// However a handler ends, its connection gives back its place, once.
+// A connection releases its place once, however its handler ends.
 func TestLimitsCountDownOnceHoweverAConnectionEnds(t *testing.T) {
 	why := errors.New("why")
 	ends := map[string]handler{
@@ -102,7 +102,7 @@ func TestLimitsCountDownOnceHoweverAConnectionEnds(t *testing.T) {
 	}
 }
 
-// What a peer did not take is one line about it.
+// Undelivered data is reported in one line.
 func TestAPeerThatDoesNotTakeAllIsReported(t *testing.T) {
 	var log logbook
 	cfg := &servers.Config{Logger: log.logger(), Conn: chanio.ConnConfig{Linger: 50 * time.Millisecond}}
@@ -110,7 +110,7 @@ func TestAPeerThatDoesNotTakeAllIsReported(t *testing.T) {
 		if _, err := c.In.Recv(ctx); err != nil {
 			return err
 		}
-		_, err := c.Out.TrySend(make([]byte, 32<<20)) // more than the kernels hold
+		_, err := c.Out.TrySend(make([]byte, 32<<20)) // exceeds the kernel's buffers
 		return err
 	})
 	nc := dial(t, ln)
@@ -125,7 +125,7 @@ func TestAPeerThatDoesNotTakeAllIsReported(t *testing.T) {
 	require.Contains(t, log.lines()[0], "peer="+nc.LocalAddr().String())
 }
 
-// A connection that is through its handshake when nobody asks for connections any more is ended.
+// A connection whose handshake has completed is ended when no receiver will take it.
 func TestClosingConnsEndsWhatNobodyHasReceived(t *testing.T) {
 	secure, config := signed(t)
 	opened := make(chan struct{}, 1)

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// withStrange serves on a listener whose first connections are made by the given functions of those that were accepted.
+// withStrange serves on a listener whose first connections are replaced by the results of the given functions.
 func withStrange(t *testing.T, cfg servers.Config, make ...func(net.Conn) net.Conn) *servers.Listener {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func withStrange(t *testing.T, cfg servers.Config, make ...func(net.Conn) net.Co
 	return ln
 }
 
-// restless has another address each time that it is asked.
+// restless returns a different address on each call.
 type restless struct {
 	net.Conn
 	asked *atomic.Uint32
@@ -39,11 +39,11 @@ func (c restless) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(c.asked.Add(1))}), 1))
 }
 
-// A connection is counted down for the address that it was counted for.
+// A connection is uncounted under the address that it was counted under.
 func TestG16AForeignConnMayChangeItsAddress(t *testing.T) {
 	secure, config := signed(t)
 	for _, cfg := range []servers.Config{{MaxPerIP: 1}, {MaxPerIP: 1, TLS: secure}} {
-		strange := func(nc net.Conn) net.Conn { return restless{nc, new(atomic.Uint32)} } // its first address is always the same
+		strange := func(nc net.Conn) net.Conn { return restless{nc, new(atomic.Uint32)} } // always the same at first
 		ln := withStrange(t, cfg, strange, strange, strange)
 		for range 3 {
 			nc := net.Conn(dial(t, ln))
@@ -57,7 +57,7 @@ func TestG16AForeignConnMayChangeItsAddress(t *testing.T) {
 	}
 }
 
-// misplaced panics when it is asked for its address.
+// misplaced panics when asked for its address.
 type misplaced struct{ net.Conn }
 
 func (misplaced) RemoteAddr() net.Addr { panic("boom: RemoteAddr") }
@@ -104,12 +104,12 @@ func TestAForeignListenerMayHaveNoAddress(t *testing.T) {
 	require.Contains(t, log.lines()[0], "addr=unknown")
 }
 
-// That accepting has failed is told also if somebody else has closed the listener below.
+// Serve fails if the net.Listener was closed by other code.
 func TestG15ServeSaysThatSomebodyElseHasClosedItsListener(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ln, err := servers.Listen(nl, nil)
 	require.NoError(t, err)
 	require.NoError(t, nl.Close())
-	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: somebody else has closed the net.Listener")
+	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: the net.Listener was closed by other code")
 }

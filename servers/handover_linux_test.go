@@ -20,13 +20,13 @@ import (
 
 const (
 	handOvers = 3
-	inFlight  = 64                    // conversations at once
-	slowly    = 20 * time.Millisecond // from the connection to the first word, of every fourth of them
+	inFlight  = 64                    // concurrent conversations
+	slowly    = 20 * time.Millisecond // from the connection to the first word, for every fourth one
 )
 
-// Of many connections that come while one process takes over from another, and the next from that, each is accepted and
-// answered, also one that takes its time to say its first word. With WEIR_LONG=1 there are 20,000 over TCP and 5,000 over
-// TLS, or a tenth of that with the race detector.
+// While one process takes over from another, and the next from that, each connection is accepted and answered, also if
+// its first word arrives late. With WEIR_LONG=1 there are 20,000 over TCP and 5,000 over TLS, or a tenth of that with
+// the race detector.
 func TestG18HandOverLosesNoConnection(t *testing.T) {
 	for network, count := range map[string]int{"tcp": 20_000, "tls": 5_000} {
 		switch {
@@ -39,7 +39,7 @@ func TestG18HandOverLosesNoConnection(t *testing.T) {
 	}
 }
 
-// loseNone has at least count conversations with a row of processes that take over from each other meanwhile.
+// loseNone has at least count conversations with a series of processes that take over from each other.
 func loseNone(t *testing.T, network string, count int) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -67,12 +67,12 @@ func loseNone(t *testing.T, network string, count int) {
 	endChild(t, first, in, lines)
 }
 
-// load is conversations with a server.
+// load is a series of conversations with a server.
 type load struct {
-	due    chan struct{} // has a token when it is time for a hand-over
-	enough atomic.Bool   // ends the load when it has had its count
+	due    chan struct{} // receives a value when a hand-over is due
+	enough atomic.Bool   // ends the load when it has reached its count
 	over   chan struct{} // closed when it has ended
-	err    error         // of the first conversation that failed
+	err    error         // of the first failed conversation
 }
 
 func startLoad(t *testing.T, network, addr string, count int) *load {
@@ -96,7 +96,7 @@ func startLoad(t *testing.T, network, addr string, count int) *load {
 
 // haveWords connects, has its words echoed, and closes.
 func haveWords(ctx context.Context, network, addr string, i int) error {
-	from := &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%16))} // each has ports of its own
+	from := &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%16))} // each has its own ports
 	nc, err := (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func haveWords(ctx context.Context, network, addr string, i int) error {
 		time.Sleep(slowly)
 	}
 	if network == "tls" {
-		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // each process has a certificate of its own
+		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // each process has its own certificate
 	}
 	words := fmt.Appendf(nil, "conversation %d", i)
 	if _, err := nc.Write(words); err != nil {
@@ -122,11 +122,11 @@ func haveWords(ctx context.Context, network, addr string, i int) error {
 	return nil
 }
 
-// TestChildTakesOverAndHandsOver serves on an inherited socket, and hands that over to another of its kind when it is told
-// to. Then it passes on what it is told, and what that one says.
+// TestChildTakesOverAndHandsOver serves on an inherited socket, and hands it over to another such process when told to.
+// Then it relays commands to that process, and its replies.
 func TestChildTakesOverAndHandsOver(t *testing.T) {
 	skipUnlessChild(t)
-	cfg := &servers.Config{FirstByte: 10 * time.Second} // which a machine with too much to do may need
+	cfg := &servers.Config{FirstByte: 10 * time.Second} // a loaded machine may need that long
 	if os.Getenv("WEIR_TEST_HANDOVER") == "tls" {
 		cfg.TLS, _ = signed(t)
 	}

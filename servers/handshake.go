@@ -25,11 +25,11 @@ import (
 // the Listener.
 type handshakes struct {
 	l      *Listener
-	low    chanio.ConnConfig // of the connections below
-	within time.Duration     // for TLS
+	low    chanio.ConnConfig // of the underlying connections
+	within time.Duration     // timeout of TLS
 
 	start  sync.Once
-	ctx    context.Context // ends when nobody wants what is under way
+	ctx    context.Context // ends when pending connections will not be received
 	cancel context.CancelCauseFunc
 	crowd  crowd
 	ready  chan *chanio.Conn
@@ -55,7 +55,7 @@ func newHandshakes(l *Listener, config *tls.Config) *handshakes {
 	return h
 }
 
-// setConfig changes the configuration and reports whether it was called in time.
+// setConfig changes the configuration. It returns false after the first call of next.
 func (h *handshakes) setConfig(config *tls.Config) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,7 +66,7 @@ func (h *handshakes) setConfig(config *tls.Config) bool {
 	return true
 }
 
-// setPlain changes what answers clients that do not speak TLS, and reports whether that was in time.
+// setPlain sets the answer to clients that do not speak TLS. It returns false after the first call of next.
 func (h *handshakes) setPlain(answer func(first [5]byte) []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,7 +115,7 @@ func (h *handshakes) next(ctx context.Context) (*chanio.Conn, error) {
 	}
 }
 
-// wait waits until all goroutines have ended, and lets none start.
+// wait waits until all goroutines have ended, and prevents further ones from starting.
 func (h *handshakes) wait() {
 	h.start.Do(func() {
 		h.err = io.EOF
@@ -155,7 +155,7 @@ func (h *handshakes) run() {
 func (h *handshakes) turnAway(nc net.Conn, peer net.Addr) {
 	refuse(nc)
 	if h.l.isBalancer(peer) {
-		h.l.room.giveBack() // it was not counted yet
+		h.l.room.giveBack() // it has not been counted yet
 	} else {
 		h.l.room.leave(peer)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// inMemory serves in a bubble, with dial to connect.
+// inMemory serves in a bubble. dial connects to it.
 func inMemory(
 	t *testing.T, cfg servers.Config, handle handler, test func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error),
 ) {
@@ -50,11 +50,11 @@ func shutdown(t *testing.T, ln *servers.Listener, within time.Duration) <-chan e
 	return down
 }
 
-// Whatever state a connection is in when a shutdown begins: in its handshake, in its header, or silent for less than
-// FirstByte, it is served.
+// A connection is served whatever its state when a shutdown starts: in its handshake, in its header, or silent for less
+// than FirstByte.
 func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 	secure, _ := signed(t)
-	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	answer := func(ctx context.Context, c *chanio.Conn) error {
 		chunk, err := c.In.Recv(ctx)
 		if err != nil {
@@ -101,7 +101,7 @@ func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 	}
 }
 
-// Peers that never say a word hold up a shutdown for FirstByte at most, and not at all if they were silent for longer.
+// Silent peers delay a shutdown for FirstByte at most, and not at all if they have been silent for longer.
 func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	secure, _ := signed(t)
 	for name, c := range map[string]struct {
@@ -132,7 +132,7 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	}
 }
 
-// At the deadline what is still beginning is cut off.
+// At the deadline, pending connections are ended.
 func TestG18ShutdownsDeadlineHoldsForHandshakes(t *testing.T) {
 	secure, _ := signed(t)
 	inMemory(t, servers.Config{TLS: secure}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
@@ -177,7 +177,7 @@ func TestShutdownAbortsAllAtOnce(t *testing.T) {
 	})
 }
 
-// Nobody will receive what comes of them.
+// The pending connections will not be received.
 func TestG18TLSTheEndOfConnsEndsHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -206,11 +206,11 @@ func TestG18TLSTheEndOfConnsEndsHandshakes(t *testing.T) {
 	})
 }
 
-// A shutdown that takes long says once what it waits for.
+// A long shutdown logs once what it is waiting for.
 func TestShutdownSaysWhatItWaitsFor(t *testing.T) {
 	var log logbook
 	secure, _ := signed(t)
-	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	busy := func(ctx context.Context, c *chanio.Conn) error {
 		_, _ = c.In.Recv(ctx)
 		<-ctx.Done()
@@ -237,7 +237,7 @@ func TestShutdownSaysWhatItWaitsFor(t *testing.T) {
 	})
 }
 
-// So does Serve after the end of its ctx, and only if a handler takes long.
+// Serve does the same after the end of its ctx, but only if a handler takes long.
 func TestServeSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -266,10 +266,10 @@ func TestServeSaysWhatItWaitsFor(t *testing.T) {
 	})
 }
 
-// Silent peers make room for others; those of the peer that has the most go first.
+// Silent peers make room for others, starting with the peer that has the most.
 func TestMaxHandshakesEndsTheOldestOfWhoHasTheMost(t *testing.T) {
 	secure, _ := signed(t)
-	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	failed := make(chan net.Addr, 10)
 	cfg := &servers.Config{TLS: secure, MaxHandshakes: 3, Hooks: &servers.Hooks{
 		HandshakeFailed: func(peer net.Addr, err error) { failed <- peer },
@@ -308,7 +308,7 @@ func TestHandshakesAndBalancersHave10Seconds(t *testing.T) {
 	}
 }
 
-// requireTimeToBegin requires that a peer which stays silent is ended after most and not before.
+// requireTimeToBegin requires that a silent peer is ended after most and not before.
 func requireTimeToBegin(t *testing.T, cfg servers.Config, most time.Duration) {
 	t.Helper()
 	var d diary
@@ -329,7 +329,7 @@ func requireTimeToBegin(t *testing.T, cfg servers.Config, most time.Duration) {
 
 func TestNegativeTimeoutsAreNone(t *testing.T) {
 	secure, _ := signed(t)
-	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	endless := *secure
 	endless.HandshakeTimeout = -1
 	cfg := servers.Config{ProxyAlways: true, ProxyTimeout: -1, TLS: &endless, MaxHandshakes: -1, MaxConns: -1, MaxPerIP: -1}
@@ -345,10 +345,10 @@ func TestNegativeTimeoutsAreNone(t *testing.T) {
 	})
 }
 
-// The channel form has what was in its handshake when Shutdown came, too.
+// Conns.C also delivers connections that were in their handshake when Shutdown was called.
 func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
 	secure, _ := signed(t)
-	config := &tls.Config{InsecureSkipVerify: true} // the clock of a bubble is another one
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
 		nl, err := network.Listen("server")
@@ -374,7 +374,7 @@ func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
 	})
 }
 
-// What a handshake of Serve calls has returned when Serve has.
+// Functions called by the handshakes of Serve have returned when Serve returns.
 func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 	secure, _ := signed(t)
 	var opened, goOn chan struct{} // of the bubble
@@ -393,7 +393,7 @@ func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 		result := serveOn(t, ctx, ln, echo)
 		nc, err := network.DialContext(t.Context(), "mem", "server")
 		require.NoError(t, err)
-		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the bubble has its own clock
 		require.NoError(t, client.Handshake())
 		<-opened
 		cancel()
@@ -405,7 +405,7 @@ func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 	})
 }
 
-// A connection whose handshake ends during a shutdown is told of that like the others.
+// A connection whose handshake ends during a shutdown is asked to finish like the others.
 func TestG18WhatBeginsDuringAShutdownIsToldOfIt(t *testing.T) {
 	secure, _ := signed(t)
 	heard := make(chan error, 1)
@@ -417,7 +417,7 @@ func TestG18WhatBeginsDuringAShutdownIsToldOfIt(t *testing.T) {
 	inMemory(t, servers.Config{TLS: secure}, wait, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 		nc := dial()
 		down := shutdown(t, ln, time.Minute)
-		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the clock of a bubble is another one
+		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the bubble has its own clock
 		require.NoError(t, client.Handshake())
 		_, err := client.Read(make([]byte, 1))
 		require.ErrorIs(t, err, io.EOF)
@@ -428,7 +428,7 @@ func TestG18WhatBeginsDuringAShutdownIsToldOfIt(t *testing.T) {
 	require.ErrorIs(t, <-heard, servers.ErrShutdown)
 }
 
-// A connection for which there was no room yet is closed when nobody wants it any more.
+// A connection that waits for room is closed when no receiver will take it.
 func TestWhatWaitsForRoomIsClosedAtTheEnd(t *testing.T) {
 	secure, _ := signed(t)
 	cfg := servers.Config{TLS: secure, MaxHandshakes: 1, MaxConns: 2, FirstByte: time.Hour}

@@ -18,7 +18,7 @@ import (
 
 type handler = func(context.Context, *chanio.Conn) error
 
-// listen returns a Listener on a free port of the loopback, which is closed when the test ends.
+// listen returns a Listener on a free loopback port. It is closed when the test ends.
 func listen(t testing.TB, cfg *servers.Config) *servers.Listener {
 	ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
 	require.NoError(t, err)
@@ -26,7 +26,7 @@ func listen(t testing.TB, cfg *servers.Config) *servers.Listener {
 	return ln
 }
 
-// serve runs handle on a new Listener. result has what Serve returned; it is waited for when the test ends.
+// serve runs handle on a new Listener. result receives the result of Serve. The test waits for it.
 func serve(t testing.TB, cfg *servers.Config, handle handler) (ln *servers.Listener, result <-chan error) {
 	ln = listen(t, cfg)
 	return ln, serveOn(t, context.Background(), ln, handle)
@@ -42,7 +42,7 @@ func serveOn(t testing.TB, ctx context.Context, ln *servers.Listener, handle han
 	return result
 }
 
-// dial returns a plain connection to ln, so that what is tested is not tested by itself.
+// dial returns a plain connection to ln, so that the tested code does not test itself.
 func dial(t testing.TB, ln *servers.Listener) *net.TCPConn {
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func dial(t testing.TB, ln *servers.Listener) *net.TCPConn {
 
 func echo(ctx context.Context, c *chanio.Conn) error { return pipeline.Connect(ctx, c.In, c.Out) }
 
-// say sends text and returns as many bytes of reply.
+// say sends text and returns a reply of the same length.
 func say(t testing.TB, nc net.Conn, text string) string {
 	_, err := io.WriteString(nc, text)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func say(t testing.TB, nc net.Conn, text string) string {
 	return string(reply)
 }
 
-// logbook is a Logger whose lines can be read.
+// logbook is a Logger that collects its lines.
 type logbook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// diary notes what hooks are told.
+// diary records the calls of hooks.
 type diary struct {
 	mu      sync.Mutex
 	entries []string
@@ -39,7 +39,7 @@ func (d *diary) all() []string {
 	return append([]string(nil), d.entries...)
 }
 
-// await returns the entries when there are n.
+// await returns the entries once there are n.
 func (d *diary) await(n int) []string {
 	for len(d.all()) < n {
 		runtime.Gosched()
@@ -102,7 +102,7 @@ func TestG20HooksAreToldOfHandshakes(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, nc)
 	require.NoError(t, nc.Close())
-	require.Equal(t, []string{"handshake failed tcp true"}, d.await(1)) // the reset may be faster
+	require.Equal(t, []string{"handshake failed tcp true"}, d.await(1)) // the reset may arrive first
 
 	secured, err := tls.Dial("tcp", ln.Addr().String(), config)
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestMaxPerIPResetsOneTooMany(t *testing.T) {
 	a, b := dial(t, ln), dial(t, ln)
 	say(t, a, "a")
 	say(t, b, "b")
-	for range 5 { // none of them takes a place for good
+	for range 5 { // none of them keeps its place
 		c, err := net.Dial("tcp", ln.Addr().String())
 		if err == nil {
 			_, err = c.Read(make([]byte, 1))
@@ -134,7 +134,7 @@ func TestMaxPerIPResetsOneTooMany(t *testing.T) {
 	}
 	other := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	nc, err := other.Dial("tcp", ln.Addr().String())
-	if err == nil { // the whole of 127/8 is local on Linux only
+	if err == nil { // only Linux has all of 127/8
 		require.Equal(t, "other", say(t, nc, "other"))
 		require.NoError(t, nc.Close())
 	}
@@ -156,7 +156,7 @@ func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 	silent := dial(t, ln)
 	_, err := silent.Write([]byte{22})
 	require.NoError(t, err)
-	_, err = tls.Dial("tcp", ln.Addr().String(), config) // comes second
+	_, err = tls.Dial("tcp", ln.Addr().String(), config) // the second one
 	require.Error(t, err)
 	require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
 	require.NoError(t, silent.Close())

@@ -11,15 +11,15 @@ import (
 	"github.com/weir-go/weir/internal/memtest"
 )
 
-// What a connection costs whose handler waits for input, after it has been used, beyond the net.TCPConn and the runtime's
-// record of the goroutine.
+// The cost of a connection whose handler waits for input, after it has been used, beyond the net.TCPConn and the
+// runtime's record of the goroutine.
 func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	if !memtest.Alone(t) {
 		return
 	}
 	const (
 		peers = 1000
-		bound = 6050 // bytes of heap and stack each, those of the goroutine included
+		bound = 6050 // bytes of heap and stack each, including the goroutine's
 	)
 	memtest.Records(peers)
 	plain := memtest.HeldByTCP(t, peers)
@@ -32,7 +32,7 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 			require.NoError(t, err)
 			conns = append(conns, nc)
 		}
-		for range 2 { // used, also when all of them are there
+		for range 2 { // also when all of them are open
 			for _, nc := range conns {
 				say(t, nc, "hello, is anybody there?")
 			}

@@ -12,8 +12,8 @@ import (
 
 // The protocol of systemd's socket activation, sd_listen_fds(3).
 const (
-	listenPID      = "LISTEN_PID"     // whom they are for
-	listenFDs      = "LISTEN_FDS"     // how many there are
+	listenPID      = "LISTEN_PID"     // the process they are for
+	listenFDs      = "LISTEN_FDS"     // their number
 	listenFDNames  = "LISTEN_FDNAMES" // separated by colons
 	firstInherited = 3                // the first descriptor
 )

@@ -12,5 +12,5 @@ func duplicate(syscall.Conn, string) (*os.File, error) { return nil, errors.ErrU
 
 func closeOnExec(uintptr) {}
 
-// checkListening leaves it to the first accept to show what is not a listening socket.
+// checkListening does nothing. If the socket is not listening, the first accept fails.
 func checkListening(*os.File) error { return nil }

@@ -101,7 +101,7 @@ func TestFileFailsAsTheListenerBelowDoes(t *testing.T) {
 	require.Nil(t, f)
 }
 
-// rawless is a listener that gives no access to its socket.
+// rawless is a listener without access to its socket.
 type rawless struct{ net.Listener }
 
 func (rawless) SyscallConn() (syscall.RawConn, error) { return nil, syscall.ENOTSUP }
@@ -109,7 +109,7 @@ func (rawless) SyscallConn() (syscall.RawConn, error) { return nil, syscall.ENOT
 func TestInheritedSocketsAreForThisProcessAndOnce(t *testing.T) {
 	for _, c := range []struct{ pid, fds string }{
 		{"", ""},
-		{strconv.Itoa(os.Getppid()), "1"}, // for somebody else
+		{strconv.Itoa(os.Getppid()), "1"}, // for another process
 		{strconv.Itoa(os.Getpid()), "0"},
 	} {
 		t.Setenv("LISTEN_PID", c.pid)
@@ -126,7 +126,7 @@ func TestInheritedSocketsAreForThisProcessAndOnce(t *testing.T) {
 	require.ErrorContains(t, err, `LISTEN_FDS="many" is not a number of sockets`)
 }
 
-// As systemd does it, with a TCP and a Unix socket.
+// As systemd does, with a TCP and a Unix socket.
 func TestSocketActivation(t *testing.T) {
 	path := socketPath(t)
 	overTCP, err := net.Listen("tcp", "127.0.0.1:0")
@@ -175,7 +175,7 @@ func endChild(t *testing.T, cmd *exec.Cmd, in io.Closer, lines *bufio.Scanner) {
 func TestChildIsActivated(t *testing.T) {
 	skipUnlessChild(t)
 	if _, handedOver := os.LookupEnv("LISTEN_FDNAMES"); handedOver {
-		t.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())) // which a parent in Go cannot know
+		t.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())) // a Go parent cannot know it
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	files, err := servers.Inherited()
@@ -191,7 +191,7 @@ func TestChildIsActivated(t *testing.T) {
 	cancel()
 }
 
-// Each of many clients is served, by the one process or the other, while one takes over from the other.
+// Each of many clients is served, by either process, while one takes over from the other.
 func TestHandOverRefusesNobody(t *testing.T) {
 	path := socketPath(t)
 	overTCP, overUnix := listen(t, nil), listenUnix(t, path, nil)
@@ -218,7 +218,7 @@ func TestHandOverRefusesNobody(t *testing.T) {
 	endChild(t, cmd, in, lines)
 }
 
-// keepCalling has conversations until stop is closed. Each has its reply, also from a server that shuts down.
+// keepCalling has conversations until stop is closed. Each gets its reply, also from a server that shuts down.
 func keepCalling(addr net.Addr, stop <-chan struct{}) error {
 	for {
 		select {

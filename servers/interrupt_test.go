@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Ctrl-C with many idle clients, who close only when they are told that all is over, or do not even do that, takes the
+// A shutdown by Ctrl-C with many idle clients, which close only when the server does, or not at all, takes the
 // CloseWait of one.
 func TestTheEndOfCtxIsNotHeldUpByIdlePeers(t *testing.T) {
 	for want, polite := range map[time.Duration]bool{0: true, 250 * time.Millisecond: false} {

@@ -35,7 +35,7 @@ func skipUnlessChild(t *testing.T) {
 	}
 }
 
-// The server has descriptors for a few connections only. The others wait in the kernel until there are more.
+// The server has descriptors for only a few connections. The others wait in the kernel until there are more.
 func TestLackOfDescriptorsMakesConnectionsWait(t *testing.T) {
 	cmd := child(t, "TestChildServesWithFewDescriptors")
 	in, err := cmd.StdinPipe()
@@ -54,7 +54,7 @@ func TestLackOfDescriptorsMakesConnectionsWait(t *testing.T) {
 		_, err = io.WriteString(conns[i], "x")
 		require.NoError(t, err)
 	}
-	after(t, lines, "level=WARN") // it is short of descriptors
+	after(t, lines, "level=WARN") // it has run out of descriptors
 	for _, nc := range conns {
 		_, err := io.ReadFull(nc, make([]byte, 1)) // served, sooner or later
 		require.NoError(t, err)
@@ -77,7 +77,7 @@ func after(t *testing.T, lines *bufio.Scanner, prefix string) string {
 	return ""
 }
 
-// shout is a logbook that also prints.
+// shout is a logbook that also prints its lines.
 type shout struct{ logbook }
 
 func (s *shout) Write(p []byte) (int, error) {
@@ -92,7 +92,7 @@ func TestChildServesWithFewDescriptors(t *testing.T) {
 	ln := listen(t, &servers.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	result := serveOn(t, ctx, ln, echo)
 	nc := dial(t, ln)
-	say(t, nc, "x") // everything the runtime opens is open
+	say(t, nc, "x") // all files that the runtime needs are open
 	require.NoError(t, nc.Close())
 	await(t, ln, 0)
 	probe, err := os.Open(os.DevNull)
@@ -150,7 +150,7 @@ func TestChildListensOnAPrivilegedPort(t *testing.T) {
 	fmt.Println(err)
 }
 
-// dropPrivilege makes this process that of somebody who may do nothing special.
+// dropPrivilege drops the privileges of this process.
 func dropPrivilege(t testing.TB) {
 	if os.Getuid() == 0 {
 		require.NoError(t, syscall.Setuid(65534))

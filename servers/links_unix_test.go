@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Certificates that are mounted as links into a directory which is exchanged as a whole, with files of the same time.
+// Certificates mounted as links into a directory that is replaced as a whole, with files of the same time.
 func TestACertificateBehindLinksIsReadAnew(t *testing.T) {
 	dir := t.TempDir()
 	stamp := time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -52,7 +52,7 @@ func TestACertificateBehindLinksIsReadAnew(t *testing.T) {
 		old := config
 		config = deploy(version)
 		require.NoError(t, os.RemoveAll(filepath.Join(dir, "..1")))
-		for !trusted(config) { // it is looked for once a second
+		for !trusted(config) { // checked once a second
 			time.Sleep(10 * time.Millisecond)
 		}
 		require.False(t, trusted(old))

@@ -60,10 +60,10 @@ func ListenFile(f *os.File, cfg *Config) (*Listener, error) {
 	return l, nil
 }
 
-// File returns a second descriptor of the listening socket, which the caller closes, for another process to go on
-// accepting from; what waits in the kernel's backlog is then not lost when this Listener is closed. From then on the
-// file of a Unix socket is left where it is. [HandOver] does all of that. It fails with errors.ErrUnsupported if the
-// Listener is not over a socket.
+// File returns a second descriptor of the listening socket, which the caller must close. Another process can use it to
+// continue accepting, so that connections in the kernel's backlog are not lost when this Listener is closed. Afterwards
+// the Listener no longer removes the file of a Unix socket. [HandOver] does all of that. File fails with
+// errors.ErrUnsupported if the Listener does not use a socket.
 func (l *Listener) File() (*os.File, error) {
 	f, err := l.descriptor()
 	if err == nil {
@@ -72,7 +72,7 @@ func (l *Listener) File() (*os.File, error) {
 	return f, err
 }
 
-// leaveFile leaves the file of a Unix socket to another process.
+// leaveFile keeps the file of a Unix socket when the Listener closes, because another process uses it.
 func (l *Listener) leaveFile() {
 	if nl, ok := l.acceptor.nl.(interface{ leaveFile() }); ok {
 		nl.leaveFile()

@@ -32,7 +32,7 @@ func TestListenServesOnAListenerFromElsewhere(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed, "the Listener owned it")
 }
 
-// The in-memory network has a listener of its own kind.
+// The in-memory network has its own kind of listener.
 func TestListenServesInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -102,7 +102,7 @@ func TestListenRefusesWhatItCannotHonour(t *testing.T) {
 	require.ErrorContains(t, err, "no certificate")
 	require.PanicsWithValue(t, "servers: Listen: the net.Listener is nil", func() { _, _ = servers.Listen(nil, nil) })
 
-	nc, err := net.Dial("tcp", nl.Addr().String()) // it still is the caller's
+	nc, err := net.Dial("tcp", nl.Addr().String()) // the caller still owns it
 	require.NoError(t, err)
 	require.NoError(t, nc.Close())
 }
@@ -119,7 +119,7 @@ func TestFileOfWhatIsNoSocketIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "server has no descriptor")
 }
 
-// foreign is somebody's own net.Conn, which hides what is below.
+// foreign is a net.Conn that hides the one below.
 type foreign struct{ net.Conn }
 
 func (f foreign) CloseWrite() error { return f.Conn.(*net.TCPConn).CloseWrite() }

@@ -17,14 +17,13 @@ import (
 // work and return.
 var ErrShutdown = errors.New("servers: shutting down")
 
-// Listener accepts connections. There are two ways to receive them: [Listener.Serve] calls a handler for each, and Conns
-// is the stream of them for those who want to accept themselves. All methods are for any goroutine at any time.
+// Listener accepts connections. There are two ways to receive them: [Listener.Serve] calls a handler for each one, and
+// Conns is a stream of them. All methods are safe for concurrent use.
 type Listener struct {
-	// Conns is the connections, each accepted when somebody asks for it. Its receiver owns them and closes each; they
-	// count for Shutdown and MaxConns until they are released. Conns ends well with Shutdown and Close; closing Conns
-	// itself is the stop that only stops: nothing more is accepted, and the accepted connections are left alone. The
-	// channel of C has no capacity, and a connection that it was offering when its ctx ended is aborted. Serve, if called,
-	// is the receiver.
+	// Conns yields the connections. Each is accepted when a receiver asks for it. The receiver owns the connections and
+	// must close them; they count for Shutdown and MaxConns until they are released. Conns ends cleanly with Shutdown
+	// and Close. Closing Conns itself only stops accepting and leaves accepted connections alone. The channel of C is
+	// unbuffered, and a connection that it offers when its ctx ends is aborted. Serve, if called, is the only receiver.
 	Conns *chanio.Source[*chanio.Conn]
 
 	cfg       Config
@@ -43,9 +42,9 @@ type Listener struct {
 	cause     error // of the abort
 	accepting bool
 	live      map[*chanio.Conn]*member
-	closing   chan struct{} // closed when nothing more is accepted
+	closing   chan struct{} // closed when accepting has been stopped
 	closed    chan struct{} // closed when the net.Listener is
-	drained   chan struct{} // closed when nothing is left, if somebody waits for that
+	drained   chan struct{} // closed when nothing is left; nil if not waited for
 	cut       context.CancelCauseFunc
 }
 
@@ -87,7 +86,7 @@ func newListener(cfg Config) (*Listener, error) {
 	return l, nil
 }
 
-// listenOn starts accepting from nl, which l owns from then on.
+// listenOn sets the net.Listener to accept from. l owns it from then on.
 func (l *Listener) listenOn(nl net.Listener) {
 	if l.addr = nl.Addr(); l.addr == nil {
 		l.addr = unknownAddr{}
@@ -105,7 +104,7 @@ func (l *Listener) SetALPN(protocols ...string) error {
 	}
 	with := *l.secure
 	with.ALPN = protocols
-	log, unmute := muted(l.cfg.Logger) // what there is to say about the certificates has been said
+	log, unmute := muted(l.cfg.Logger) // newListener has logged warnings about the certificates
 	config, err := with.Config(log)
 	if err != nil {
 		return fmt.Errorf("servers: %w", err)
@@ -140,7 +139,7 @@ func (l *Listener) TLSConfig() *TLSConfig {
 // Addr returns the address that the Listener listens on. It remains valid after Close.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// String describes the Listener: its transport, address and state, and how many connections are open.
+// String returns the transport, address and state of the Listener, and the number of open connections.
 func (l *Listener) String() string {
 	addr := l.Addr()
 	transport := addr.Network()
@@ -157,8 +156,8 @@ func (l *Listener) String() string {
 }
 
 // Close is [Listener.Shutdown] with the linger bound of the connections, 5 s by default, as its deadline. Handlers that
-// finish in time lose nothing. If others had to be aborted, Close returns an error that is os.ErrDeadlineExceeded. It
-// is idempotent. A handler that calls it waits for itself until the deadline.
+// finish in time lose nothing. If others had to be aborted, Close returns an error that matches os.ErrDeadlineExceeded.
+// It is idempotent. A handler that calls Close waits for itself until the deadline.
 func (l *Listener) Close() error {
 	late := fmt.Errorf("servers: close %s: aborted connections still open after %v: %w", l.Addr(), l.conn.Linger, os.ErrDeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), l.conn.Linger, late)
@@ -173,7 +172,7 @@ func (l *Listener) next(ctx context.Context) (*chanio.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Out.End().Open() { // otherwise Hooks.Opened has turned it away
+		if c.Out.End().Open() { // otherwise Hooks.Opened rejected it
 			return c, nil
 		}
 	}
@@ -232,7 +231,7 @@ func (l *Listener) accept(ctx context.Context) (nc net.Conn, peer net.Addr, err 
 	}
 }
 
-// stop stops accepting. Connections that were accepted continue.
+// stop stops accepting. Accepted connections continue.
 func (l *Listener) stop() error {
 	l.mu.Lock()
 	if l.state != listening {
@@ -250,7 +249,7 @@ func (l *Listener) stop() error {
 	return err
 }
 
-// closeConns is the Close hook of Conns. No connection in its handshake will be received any more.
+// closeConns is the Close hook of Conns. Connections in their handshake are then not received.
 func (l *Listener) closeConns() error {
 	err := l.stop()
 	if l.handshakes != nil {

@@ -212,7 +212,7 @@ func TestControlIsCalledAndMayRefuse(t *testing.T) {
 	require.ErrorIs(t, err, refusal)
 }
 
-// open returns how many connections ln says are open.
+// open returns the number of open connections that ln reports.
 func open(t testing.TB, ln *servers.Listener) (n int) {
 	text := ln.String()
 	_, err := fmt.Sscanf(text[strings.LastIndex(text, ", ")+2:], "%d open", &n)

@@ -72,8 +72,8 @@ func (l *Listener) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	l.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
-// plain returns err, with ENOTCONN and the like replaced by a connection reset: the connection was gone when this side
-// ended it.
+// plain returns err, with ENOTCONN and similar errors replaced by a connection reset: the connection had been lost
+// before this side ended it.
 func plain(c *chanio.Conn, err error) error {
 	if !errors.Is(err, syscall.ENOTCONN) {
 		return err
@@ -84,7 +84,7 @@ func plain(c *chanio.Conn, err error) error {
 	return syscall.ECONNRESET
 }
 
-// text returns addr as text. A net.Conn of another package may have no address.
+// text returns addr as text. It allows for a foreign net.Conn without an address.
 func text(addr net.Addr) string {
 	if addr == nil {
 		return "unknown"
@@ -96,16 +96,16 @@ func text(addr net.Addr) string {
 type lines struct {
 	mu      sync.Mutex
 	left    int
-	since   time.Time // of the second that left is for
+	since   time.Time // start of the second that left is for
 	skipped uint64
 }
 
 const (
-	linesAtOnce    = 20 // after a quiet time
+	linesAtOnce    = 20 // after a quiet period
 	linesPerSecond = 2
 )
 
-// take reports whether a line may be logged at now, and how many were left out since the last one.
+// take reports whether a line may be logged at now, and how many were omitted since the last one.
 func (l *lines) take(now time.Time) (ok bool, skipped uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 
 // member is an open connection of a Listener.
 type member struct {
-	peer   net.Addr     // that it is counted for
+	peer   net.Addr     // the peer that it is counted for
 	header *ProxyHeader // of its balancer, or nil
 
 	// Guarded by the mutex of the Listener.
-	holds    hold          // why it is not over
-	since    time.Time     // that it is handed out
-	farewell *time.Timer   // tells it of a shutdown later, or nil
-	told     chan struct{} // closed when the hooks have been told of its release, if its handler waits for that
+	holds    hold          // reasons why it still counts
+	since    time.Time     // when it was delivered
+	farewell *time.Timer   // asks it to finish later in a shutdown, or nil
+	told     chan struct{} // closed when the hooks have run for its release; nil unless its handler waits
 }
 
 // hold is a set of reasons why a connection still counts as open.
@@ -73,7 +73,7 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	l.check()
 }
 
-// awaitHooks waits until the hooks have run for the release of c, which has been released.
+// awaitHooks waits until the hooks for the release of c have run. c must have been released.
 func (l *Listener) awaitHooks(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
@@ -86,7 +86,8 @@ func (l *Listener) awaitHooks(c *chanio.Conn) {
 	<-m.told
 }
 
-// tell asks a connection to finish: now if it has sent anything or FirstByte is over, otherwise when FirstByte is over.
+// tell asks a connection to finish: at once if it has sent anything or FirstByte has passed, otherwise when it has
+// passed.
 func (l *Listener) tell(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
@@ -106,7 +107,7 @@ func (l *Listener) tell(c *chanio.Conn) {
 	c.Drain(ErrShutdown)
 }
 
-// check signals that all connections have ended and no more will come. The caller holds mu.
+// check closes drained if all connections have ended and no more will come. The caller holds mu.
 func (l *Listener) check() {
 	if l.drained == nil || len(l.live) > 0 || l.accepting {
 		return

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// What Conn.NetConn returns, on both sides, is a net.Conn like any other.
+// The results of Conn.NetConn, on both sides, behave like any net.Conn.
 func TestNetConnsAreNetConns(t *testing.T) {
 	for name, connect := range transports {
 		if name == "tls" {
@@ -49,7 +49,7 @@ func TestNetConnsInMemoryAreNetConns(t *testing.T) {
 	})
 }
 
-// bothSides runs the suite of x/net with either end of a connection as the first.
+// bothSides runs the suite of x/net with each end of a connection as the first.
 func bothSides(t *testing.T, name string, connect func() (a, b net.Conn, err error)) {
 	for _, turned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("%s turned=%t", name, turned), func(t *testing.T) {
@@ -67,8 +67,8 @@ func bothSides(t *testing.T, name string, connect func() (a, b net.Conn, err err
 	}
 }
 
-// That of a secured connection is its socket, whose bytes are TLS's own, so it is for options only. What encrypts is a
-// net.Conn that is not handed out: it relies on the Conn above to wait for the peer's end before it closes.
+// For a secured connection NetConn returns the socket, which carries TLS records, so it is for options only. The TLS
+// net.Conn is not handed out, because it relies on the Conn above to wait for the peer's end before it closes.
 func TestTheNetConnBelowTLSIsTheSocket(t *testing.T) {
 	near, far := connectTLS(t)
 	for _, c := range []*chanio.Conn{near, far} {

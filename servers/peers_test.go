@@ -20,8 +20,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 says
-// that nothing may be.
+// program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 is
+// set.
 func program(t testing.TB, name, pkg string) string {
 	t.Helper()
 	for _, try := range []string{name, "/usr/sbin/" + name} {
@@ -44,7 +44,7 @@ func openssl(t testing.TB, ln *servers.Listener, input string, args ...string) s
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, append([]string{"s_client", "-connect", ln.Addr().String(), "-ign_eof"}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
-	out, _ := cmd.CombinedOutput() // the exit code is that of the last alert
+	out, _ := cmd.CombinedOutput() // the exit code depends on the last alert
 	return string(out)
 }
 
@@ -81,12 +81,12 @@ func TestTLSIsUnderstoodByARealClient(t *testing.T) {
 	require.Contains(t, openssl(t, ln, "hello\n", "-servername", "other.test"), "CN = weir.test")
 }
 
-// STARTTLS in the dialogues that a real client knows: the lines are received as such, and TLS begins where they end.
+// STARTTLS in dialogues of a real client: the lines are received as such, and TLS starts where they end.
 func TestSTARTTLSWithARealClient(t *testing.T) {
 	cert, _, err := servers.SelfSigned("weir.test")
 	require.NoError(t, err)
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
-	for protocol, dialogue := range map[string][]string{ // what is said, in turn with what is received
+	for protocol, dialogue := range map[string][]string{ // messages sent, alternating with those received
 		"smtp": {"220 weir.test", "250-weir.test\r\n250 STARTTLS", "220 go ahead"},
 		"pop3": {"+OK weir", "+OK begin"},
 		"ftp":  {"220 weir", "234 begin"},
@@ -122,7 +122,7 @@ type (
 
 var crlf = codec.Lines.With(codec.CRLF())
 
-// lineStages are the ways in which lines come before TLS.
+// lineStages are the ways to receive lines before TLS.
 var lineStages = map[string]func(c *chanio.Conn) (receiveLine, sendLine){
 	"Recv and Send": func(c *chanio.Conn) (receiveLine, sendLine) {
 		return func(ctx context.Context) (string, error) { return codec.Recv(ctx, c.In, codec.Lines) },
@@ -139,7 +139,7 @@ var lineStages = map[string]func(c *chanio.Conn) (receiveLine, sendLine){
 		lines := codec.Frame(c, crlf)
 		return func(ctx context.Context) (string, error) {
 				ctx, cancel := context.WithCancel(ctx)
-				defer cancel() // nobody receives ahead
+				defer cancel() // nothing may be received in advance
 				line, ok := <-lines.In.C(ctx)
 				if !ok {
 					return "", io.ErrUnexpectedEOF
@@ -152,7 +152,7 @@ var lineStages = map[string]func(c *chanio.Conn) (receiveLine, sendLine){
 	},
 }
 
-// upgrade secures c, whose lines a stage has received, and echoes.
+// upgrade secures c, which had a stage for its lines, and echoes.
 func upgrade(ctx context.Context, c *chanio.Conn, config *tls.Config) error {
 	secured, err := chanio.TLSServer(ctx, c, config, nil)
 	if err != nil {
@@ -168,7 +168,7 @@ func upgrade(ctx context.Context, c *chanio.Conn, config *tls.Config) error {
 	return secured.Close()
 }
 
-// unixListener starts a server on a Unix socket that tells what its balancer says.
+// unixListener starts a server on a Unix socket that reports its PROXY headers.
 func unixListener(t testing.TB) (path string, headers <-chan *servers.ProxyHeader) {
 	path = socketPath(t)
 	told := make(chan *servers.ProxyHeader, 4)

@@ -16,7 +16,7 @@ type perIP struct {
 	open map[netip.Prefix]int
 }
 
-// enter counts a connection from addr. If the peer is at its limit, it counts nothing and reports false.
+// enter counts a connection from addr. If the peer is at its limit, enter returns false and does not count it.
 func (p *perIP) enter(addr net.Addr) bool {
 	peer, limited := p.peerOf(addr)
 	if !limited {
@@ -67,7 +67,7 @@ func peerOf(addr net.Addr) netip.Prefix {
 	if ip.Is6() {
 		bits = subscriber
 	}
-	peer, _ := ip.Prefix(bits) // fails for no IP, with the zero Prefix
+	peer, _ := ip.Prefix(bits) // the zero Prefix if there is no IP
 	return peer
 }
 
@@ -86,7 +86,7 @@ func refuse(nc net.Conn) {
 	case *net.TCPConn, *net.UnixConn:
 		reset(nc)
 	default:
-		_ = guard.Call(func() { reset(nc) }) // it may be anybody's
+		_ = guard.Call(func() { reset(nc) }) // nc may be user code
 	}
 }
 

@@ -53,7 +53,7 @@ const (
 	sslCertificate = 0x02 | 0x04 // of this connection or of the session
 )
 
-// parseProxyV2 reads what follows the signature: head has command, family and length.
+// parseProxyV2 parses the rest of a header after the signature. head holds the command, family and length.
 func parseProxyV2(head [4]byte, rest []byte) (*ProxyHeader, error) {
 	h := &ProxyHeader{}
 	size := addrsSize(head[1])
@@ -68,12 +68,12 @@ func parseProxyV2(head [4]byte, rest []byte) (*ProxyHeader, error) {
 	case proxyUnix:
 		h.Source, h.Destination = unixAddrOf(addrs[:half]), unixAddrOf(addrs[half:])
 	default:
-		return h, nil // where the vectors begin is not known
+		return h, nil // the offset of the vectors is unknown
 	}
 	return h, h.readVectors(head, rest, size)
 }
 
-// addrsSize returns how many bytes the addresses of a family have, 0 if it is not known.
+// addrsSize returns the size in bytes of the addresses of a family, or 0 if the family is unknown.
 func addrsSize(family byte) int {
 	switch family {
 	case proxyTCP4:
@@ -91,7 +91,7 @@ func tcpAddrOf(ip, port []byte) net.Addr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port)))
 }
 
-// unixAddrOf reads a path, which zeros fill up, or an abstract name, which begins with one.
+// unixAddrOf parses a zero-padded path, or an abstract name, which starts with a zero byte.
 func unixAddrOf(path []byte) net.Addr {
 	abstract := ""
 	if path[0] == 0 {
@@ -101,7 +101,7 @@ func unixAddrOf(path []byte) net.Addr {
 	return &net.UnixAddr{Name: abstract + string(path), Net: "unix"}
 }
 
-// readVectors reads the vectors in rest, which start at byte start.
+// readVectors parses the vectors in rest, which start at offset start.
 func (h *ProxyHeader) readVectors(head [4]byte, rest []byte, start int) error {
 	return eachVector(rest[start:], func(kind byte, value []byte) error {
 		switch kind {
@@ -140,7 +140,7 @@ func eachVector(b []byte, f func(kind byte, value []byte) error) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checkCRC checks the header, whose sum is computed with zeros in the place of sum, a part of rest.
+// checkCRC verifies the checksum of the header, which is computed with zeros in place of sum, a slice of rest.
 func checkCRC(head [4]byte, rest, sum []byte) error {
 	if len(sum) != 4 {
 		return fmt.Errorf("a checksum of %d bytes", len(sum))
@@ -155,7 +155,7 @@ func checkCRC(head [4]byte, rest, sum []byte) error {
 	return nil
 }
 
-// readSSL reads the vector about TLS: flags, the result of the verification, and vectors.
+// readSSL parses the vector about TLS: flags, the result of the verification, and nested vectors.
 func (h *ProxyHeader) readSSL(value []byte) error {
 	if len(value) < 5 {
 		return fmt.Errorf("a vector about TLS of %d bytes", len(value))

@@ -18,8 +18,8 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// The PROXY protocol, versions 1 and 2, as haproxy.org describes it in proxy-protocol.txt: a balancer begins each
-// connection with a header that says from where it comes and where it was going.
+// The PROXY protocol, versions 1 and 2, as haproxy.org describes it in proxy-protocol.txt: a balancer starts each
+// connection with a header that contains the original addresses.
 //
 //	PROXY TCP4 192.0.2.1 198.51.100.7 56324 443 CR LF                       version 1
 //
@@ -35,7 +35,7 @@ const (
 	proxyV1Max = 107 // bytes, with CR LF
 	proxyV2    = "\r\n\r\n\x00\r\nQUIT\n"
 
-	proxyLocal   = 0x20 // the balancer's own, for a health check
+	proxyLocal   = 0x20 // a connection of the balancer itself, for a health check
 	proxyProxied = 0x21
 	proxyTCP4    = 0x11
 	proxyTCP6    = 0x21
@@ -45,9 +45,9 @@ const (
 // errProxyHeader is the reason for refusing a balancer's connection.
 var errProxyHeader = errors.New("no header of the PROXY protocol")
 
-// readProxyHeader reads one header and not a byte more.
+// readProxyHeader reads exactly one header.
 func readProxyHeader(r io.Reader) (h *ProxyHeader, err error) {
-	start := make([]byte, len(proxyV2)) // no header is shorter
+	start := make([]byte, len(proxyV2)) // the minimum length of a header
 	if _, err := io.ReadFull(r, start); err != nil {
 		return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
 	}
@@ -123,7 +123,7 @@ func readProxyV2(r io.Reader) (*ProxyHeader, error) {
 		return nil, err
 	}
 	if command == proxyLocal {
-		return &ProxyHeader{}, nil // whatever else it has is to be ignored
+		return &ProxyHeader{}, nil // the rest must be ignored
 	}
 	return parseProxyV2(head, rest)
 }

@@ -30,11 +30,11 @@ func TestProxyHeadersAreReadToTheirLastByte(t *testing.T) {
 		{"PROXY UNKNOWN\r\n", "", ""},
 		{"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", "", ""},
 		{v2(proxyProxied, proxyTCP4, addrs4), from4, to4},
-		{v2(proxyProxied, proxyTCP4, addrs4+"\x04\x00\x01\x00"), from4, to4}, // and a vector that says nothing
+		{v2(proxyProxied, proxyTCP4, addrs4+"\x04\x00\x01\x00"), from4, to4}, // and an empty vector
 		{v2(proxyProxied, proxyTCP6, addrs6), from6, to6},
 		{v2(proxyLocal, 0, ""), "", ""},
-		{v2(proxyLocal, proxyTCP4, addrs4), "", ""}, // to be ignored
-		{v2(proxyProxied, 0x12, addrs4), "", ""},    // of UDP
+		{v2(proxyLocal, proxyTCP4, addrs4), "", ""}, // must be ignored
+		{v2(proxyProxied, 0x12, addrs4), "", ""},    // over UDP
 	} {
 		r := strings.NewReader(c.header + "hello")
 		p, err := readProxyHeader(r)
@@ -154,7 +154,7 @@ func FuzzProxyHeader(f *testing.F) {
 	})
 }
 
-// oneByte reads a byte at a time.
+// oneByte reads one byte at a time.
 type oneByte struct{ r io.Reader }
 
 func (o oneByte) Read(p []byte) (int, error) { return o.r.Read(p[:min(len(p), 1)]) }

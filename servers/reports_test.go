@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// These rebuild what users of comparable libraries have reported.
+// The tests in this file cover problems reported by users of similar libraries.
 
 const (
 	v2Signature = "\r\n\r\n\x00\r\nQUIT\n"
@@ -27,7 +27,7 @@ const (
 	v2Addrs     = "\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"
 )
 
-// tellingPeer writes the address of its peer first, as SMTP and SSH servers speak first, and then echoes.
+// tellingPeer first writes the peer's address, as SMTP and SSH servers write first, and then echoes.
 func tellingPeer(ctx context.Context, c *chanio.Conn) error {
 	if err := c.Out.Send(ctx, []byte(c.RemoteAddr().String()+"\n")); err != nil {
 		return err
@@ -35,9 +35,9 @@ func tellingPeer(ctx context.Context, c *chanio.Conn) error {
 	return echo(ctx, c)
 }
 
-// A server that speaks first needs no byte after the header: the longest possible header is not waited for
-// (pires/go-proxyproto 69). A health check of a balancer may carry addresses and vectors, which are not its own and not
-// payload either (pires/go-proxyproto 12, dovecot/core 125), and need not have an address family (pires/go-proxyproto 60).
+// A header is read without waiting for further bytes, also if the server writes first (pires/go-proxyproto 69). The
+// header of a balancer's health check may contain addresses and vectors, which do not apply to it and are not payload
+// (pires/go-proxyproto 12, dovecot/core 125), and need not have an address family (pires/go-proxyproto 60).
 func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 	ln, _ := serve(t, &servers.Config{ProxyAlways: true}, tellingPeer)
 	for header, from := range map[string]string{
@@ -50,7 +50,7 @@ func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 		v2Signature + v2Proxied + "\x11\x00\x13" + v2Addrs + "\x04\x00\x04....": "192.0.2.1:56324",
 	} {
 		nc := dial(t, ln)
-		for i := range len(header) { // in as many segments as there may be
+		for i := range len(header) { // byte by byte
 			_, err := io.WriteString(nc, header[i:i+1])
 			require.NoError(t, err)
 		}
@@ -68,9 +68,9 @@ func TestAProxyHeaderIsReadToItsEndAndNoFurther(t *testing.T) {
 	}
 }
 
-// A header whose length has no room for the addresses that it announces ends its own connection, not the process
-// (mastercactapus/caddy-proxyprotocol 8); one without an end is refused when it is longer than any may be, before its
-// time is over (pires/go-proxyproto 69).
+// A header that is too short for the addresses it announces ends its own connection, not the process
+// (mastercactapus/caddy-proxyprotocol 8). A header without an end is refused when it exceeds the maximum length, before
+// the timeout (pires/go-proxyproto 69).
 func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 	var failed []error
 	told := make(chan error, 10)
@@ -88,7 +88,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 		nc := dial(t, ln)
 		_, err := io.WriteString(nc, header)
 		require.NoError(t, err)
-		if header[len(v2Signature)+1] == '\x12' { // datagrams: no addresses are read, so it is like UNSPEC
+		if header[len(v2Signature)+1] == '\x12' { // datagrams: addresses are not read, as for UNSPEC
 			require.NoError(t, nc.CloseWrite())
 			_, _ = io.ReadAll(nc)
 			continue
@@ -96,7 +96,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 		_, err = io.ReadAll(nc)
 		failed = append(failed, <-told)
 		_ = nc.Close()
-		_ = err // reset or closed: what it has sent may not all have been read
+		_ = err // reset or closed: it may not have read everything
 	}
 	require.Len(t, failed, 5)
 	nc := dial(t, ln)
@@ -110,7 +110,7 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 	}())
 }
 
-// Clients that connect and send nothing hold up neither others nor the end of the server (soheilhy/cmux 65 and 76).
+// Clients that connect and send nothing delay neither others nor the end of the server (soheilhy/cmux 65 and 76).
 func TestSilentClientsHoldUpNeitherOthersNorTheEnd(t *testing.T) {
 	ln, result := serve(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Hour}, tellingPeer)
 	for range 20 {
@@ -141,7 +141,7 @@ func (l *slowLog) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A shutdown does not return while its own line is being logged.
+// A shutdown does not return while its log line is being written.
 func TestG11ShutdownWaitsForItsLogLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network

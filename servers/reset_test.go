@@ -17,7 +17,7 @@ var transports = map[string]func(testing.TB) (near, far *chanio.Conn){
 	"tls": connectTLS,
 }
 
-// views are the ways to meet the end of a connection whose peer has sent nothing. Each returns why it ended.
+// views are the ways to notice the end of a connection whose peer has sent nothing. Each returns why it ended.
 var views = map[string]func(ctx context.Context, c *chanio.Conn) error{
 	"Recv": receiveOne,
 	"C of In": func(ctx context.Context, c *chanio.Conn) error {
@@ -72,7 +72,7 @@ func sendOn(ctx context.Context, c *chanio.Conn) (err error) {
 	return err
 }
 
-// Whichever half is the first to meet a reset, and whichever way, both say so: what is received does not look complete.
+// Both halves report a reset, whichever notices it first and however: received data does not look complete.
 func TestG15AResetSaysSoOnEveryView(t *testing.T) {
 	for name, connect := range transports {
 		for view, meet := range views {
@@ -82,7 +82,7 @@ func TestG15AResetSaysSoOnEveryView(t *testing.T) {
 					if side == "client" {
 						near, far = far, near
 					}
-					// A Unix socket resets only if there is something that its owner has not read.
+					// A Unix socket resets only if there is unread data.
 					require.NoError(t, near.Out.Send(t.Context(), []byte("never read")))
 					require.NoError(t, near.Out.Flush(t.Context()))
 					far.Out.Abort(errors.New("enough"))

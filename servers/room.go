@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// room limits the open connections, in all and of each peer. A connection reserves its place, then enters for its peer,
-// and leaves when it is over.
+// room limits the open connections, in total and for each peer. A connection reserves a place, then enters for its
+// peer, and leaves when it is over.
 type room struct {
 	slots chan struct{} // one for each connection; nil: no limit
 	perIP perIP
@@ -30,14 +30,14 @@ func (r *room) reserve(ctx context.Context, closing <-chan struct{}) error {
 	}
 }
 
-// giveBack returns a place that was reserved for a connection which has not entered.
+// giveBack returns the place of a connection that reserved it and has not entered.
 func (r *room) giveBack() {
 	if r.slots != nil {
 		<-r.slots
 	}
 }
 
-// enter counts a connection for its peer. It reports false if the peer has as many as it may.
+// enter counts a connection for its peer. It returns false if the peer is at its limit.
 func (r *room) enter(peer net.Addr) bool { return r.perIP.enter(peer) }
 
 // leave removes a connection of peer from the count and returns its place.

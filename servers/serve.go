@@ -54,7 +54,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 		err = nil
 	}
 	_ = l.closeConns()
-	<-l.closed // the end of ctx may be about to do that: the address is free when Serve returns
+	<-l.closed // the end of ctx may be closing it: the address must be free when Serve returns
 	if err != nil {
 		cancel(err)
 	}
@@ -91,7 +91,7 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 	}
 }
 
-// serve runs one handler and ends its connection, or leaves that to another goroutine.
+// serve runs one handler and ends its connection, or starts another goroutine that ends it.
 func (l *Listener) serve(handlers *sync.WaitGroup, contexts *contexts, ctx *leanctx.Context, conn *chanio.Conn, handle handler) {
 	var err error
 	returned := false
@@ -118,7 +118,7 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 	defer cancel()
 	l.returned(conn, err)
 	l.report(conn, ignore(ctx, err))
-	if cause := l.abortCause(); cause != nil { // the handler was faster than the abort
+	if cause := l.abortCause(); cause != nil { // the handler returned before the abort
 		conn.Abort(cause)
 	}
 	undrained := finish(conn, err, cancel)
@@ -128,14 +128,14 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 	}
 }
 
-// finish ends a connection whose handler returned err. It returns why not all could be sent.
+// finish ends a connection whose handler returned err. It returns why some output was not sent.
 func finish(conn *chanio.Conn, err error, cancel func()) (undrained error) {
 	var panicked *chanio.PanicError
 	if errors.As(err, &panicked) {
 		conn.Abort(panicked)
 		cancel()
 	} else {
-		failed := conn.Out.Err() // the handler has been told
+		failed := conn.Out.Err() // the handler has received this error
 		if err := conn.Out.Close(); failed == nil && !errors.Is(err, errors.ErrUnsupported) {
 			undrained = err
 		}
@@ -146,7 +146,7 @@ func finish(conn *chanio.Conn, err error, cancel func()) (undrained error) {
 	return undrained
 }
 
-// ignore returns err unless it only says that the conversation was over.
+// ignore returns nil if err only means that the conversation is over, and err otherwise.
 func ignore(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):

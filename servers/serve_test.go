@@ -98,7 +98,7 @@ func TestG6PeerMayGoOnReadingAfterItsLastByte(t *testing.T) {
 	require.Equal(t, "100000 bytes", string(reply))
 }
 
-// The peer never stops sending, so closing over its bytes would reset the connection and lose the reply.
+// The peer never stops sending, so closing with unread data would reset the connection and lose the reply.
 func TestG7WhatAHandlerSentBeforeItReturnedArrives(t *testing.T) {
 	for name, result := range map[string]error{"nil": nil, "error": errors.New("enough")} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestHandlersErrorIsOneLogLine(t *testing.T) {
 	var log logbook
 	ln, result := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
 		if _, err := c.In.Recv(ctx); err != nil {
-			return err // io.EOF: the conversation was over
+			return err // io.EOF: the conversation is over
 		}
 		return errors.New("no such order")
 	})
@@ -282,7 +282,7 @@ func TestG11NoGoroutineOutlivesServe(t *testing.T) {
 	settle(t, before)
 }
 
-// settle waits until there are no more goroutines than before: one that has been told to go may still be on its way.
+// settle waits until there are no more goroutines than before. One that is ending may take a moment.
 func settle(t testing.TB, before int) {
 	for range 100_000 {
 		if runtime.NumGoroutine() <= before {
@@ -308,7 +308,7 @@ func TestG19IdleTimeoutIsPassedOn(t *testing.T) {
 	require.NoError(t, nc.Close())
 }
 
-// Both sides send until neither can go on, and only then read.
+// Both sides send until both block, and only then read.
 func TestTwoPeersThatOnlySendAreNotStuckForEver(t *testing.T) {
 	ln, _ := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error { return sendThenReceive(ctx, c) })
 	c, err := clients.DialTCP(t.Context(), ln.Addr().String(), nil)

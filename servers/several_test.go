@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// Two Listeners with an address each are one stream of connections. A connection that the merging had accepted when it was
-// closed is aborted and not forgotten.
+// Two Listeners are merged into one stream of connections. A connection that the merge had accepted when it was closed
+// is aborted.
 func TestSeveralAddressesAreOneStreamOfConnections(t *testing.T) {
 	one, two := listen(t, nil), listen(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -44,12 +44,12 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 // sayAfter is how long a shutdown waits before it logs what it is waiting for.
 const sayAfter = time.Second
 
-// sayWhatIsLeft logs what a shutdown is waiting for, once, if the shutdown takes long. callOff cancels that.
+// sayWhatIsLeft logs once what a shutdown is waiting for, if the shutdown takes long. callOff cancels the log line.
 func (l *Listener) sayWhatIsLeft(what string) (callOff func()) {
 	return after(sayAfter, func() { l.log(slog.LevelInfo, "servers: "+what+" waits", l.whatIsLeft()...) })
 }
 
-// after calls f later. The returned function calls that off, or waits for f if it is too late for that.
+// after calls f after d. callOff cancels the call, or waits for f if it has started.
 func after(d time.Duration, f func()) (callOff func()) {
 	done := make(chan struct{})
 	timer := time.AfterFunc(d, func() {
@@ -137,7 +137,7 @@ func (l *Listener) abort(cause error) {
 	}
 	var all sync.WaitGroup
 	for _, c := range conns {
-		all.Go(func() { // one may be slow, if its net.Conn is somebody's own
+		all.Go(func() { // a foreign net.Conn may be slow
 			c.Abort(cause)
 			<-c.Done()
 		})

@@ -17,9 +17,9 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// The server has read next to nothing when it is told to shut down, and still answers all that has arrived.
+// The server has read next to nothing when it is asked to shut down, and still answers all that has arrived.
 func TestG18ShutdownLosesNothingThatHasArrived(t *testing.T) {
-	const peers, size = 8, 64 << 10 // what the loopback takes without a reader
+	const peers, size = 8, 64 << 10 // the loopback buffers this much without a reader
 	shutting := make(chan struct{})
 	ends := make(chan error, peers)
 	ln, result := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
@@ -32,7 +32,7 @@ func TestG18ShutdownLosesNothingThatHasArrived(t *testing.T) {
 			first = append(first, v...)
 		}
 		ends <- c.In.Err()
-		return c.Out.Send(ctx, first) // Out and ctx live on
+		return c.Out.Send(ctx, first) // Out and ctx are still usable
 	})
 	sent := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	conns := make([]net.Conn, peers)
@@ -41,12 +41,12 @@ func TestG18ShutdownLosesNothingThatHasArrived(t *testing.T) {
 		_, err := conns[i].Write(sent)
 		require.NoError(t, err)
 	}
-	await(t, ln, peers) // what is still in the backlog of the kernel is not accepted
+	await(t, ln, peers) // connections in the kernel's backlog are not accepted
 	down := make(chan error, 1)
 	go func() { down <- ln.Shutdown(t.Context()) }()
 	for {
 		if nc, err := net.Dial("tcp", ln.Addr().String()); err != nil {
-			break // nothing more is accepted
+			break // accepting has stopped
 		} else {
 			_ = nc.Close()
 		}
@@ -76,7 +76,7 @@ func TestG18ShutdownReachesAnIdleConnectionAtOnce(t *testing.T) {
 	down := make(chan error, 1)
 	go func() { down <- ln.Shutdown(t.Context()) }()
 	require.ErrorIs(t, <-ended, servers.ErrShutdown)
-	rest, err := io.ReadAll(nc) // an orderly end, which the client answers
+	rest, err := io.ReadAll(nc) // a clean end, which the client answers
 	require.NoError(t, err)
 	require.Empty(t, rest)
 	require.NoError(t, nc.Close())
@@ -103,7 +103,7 @@ func TestG18ShutdownAbortsAtTheEndOfItsContext(t *testing.T) {
 	cancel(reason)
 	require.Equal(t, reason, <-down)
 	require.Equal(t, reason, <-causes)
-	<-causes // reason, or nil if the handler was faster than the abort
+	<-causes // reason, or nil if the handler returned before the abort
 	_, err := io.ReadAll(nc)
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 	require.NoError(t, <-result)
@@ -133,7 +133,7 @@ func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// A peer that does not stop sending, to a handler that is slower, must not keep a shutdown from ending in good order.
+// A peer that keeps sending to a slower handler must not prevent a clean shutdown.
 func TestG18ShutdownEndsTheInputOfAPeerThatSendsOn(t *testing.T) {
 	busy, ended := make(chan struct{}), make(chan error, 1)
 	ln, _ := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
@@ -170,7 +170,7 @@ func TestG5CloseSaysThatItHadToAbort(t *testing.T) {
 	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
 	require.NoError(t, err)
 	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
-		<-ctx.Done() // deaf to its connection
+		<-ctx.Done() // ignores its connection
 		return nil
 	})
 	dial(t, ln)

@@ -18,9 +18,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Peers that send a byte of their hello now and then never have more handshakes than there may be; the oldest make room
-// for others after a second, so that who is honest soon has a turn among them; and those that nobody waits for have the
-// time that they always had.
+// Peers that send their hello slowly never have more handshakes than the limit. After a second the oldest ones make
+// room for others, so that honest peers are soon served. Without waiting connections, handshakes keep their usual time.
 func TestG19SlowHandshakesHoldNoMoreThanTheLimit(t *testing.T) {
 	const (
 		most   = 8
@@ -87,7 +86,7 @@ func TestG19SlowHandshakesHoldNoMoreThanTheLimit(t *testing.T) {
 	})
 }
 
-// drip sends the first bytes of a hello, one a second, until the server has had enough.
+// drip sends the first bytes of a hello, one a second, until the server closes.
 func drip(nc net.Conn) {
 	hello := append([]byte{22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3}, make([]byte, 1<<10)...)
 	for _, b := range hello {

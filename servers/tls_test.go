@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// signed returns a server's configuration for the loopback, and the client's that believes it.
+// signed returns a server's configuration for the loopback address, and a client's that trusts it.
 func signed(t testing.TB) (*servers.TLSConfig, *tls.Config) {
 	cert, pool, err := servers.SelfSigned("127.0.0.1", "weir.test")
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestTLSConnectionsConform(t *testing.T) {
 	ln := listenTLS(t, secure, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := ln.Conns.Recv(ctx) // starts accepting, which goes on until ln is closed
+	_, err := ln.Conns.Recv(ctx) // starts accepting, until ln is closed
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	chaniotest.TestConn(t, chaniotest.Conns{
 		Connect: func(t testing.TB) (near, far *chanio.Conn) {
@@ -87,7 +87,7 @@ func TestTLSAFailedHandshakeIsOneLineAndNoConnection(t *testing.T) {
 	serveOn(t, context.Background(), ln, echo)
 	wrong := config.Clone()
 	wrong.RootCAs = x509.NewCertPool()
-	for range 3 { // each gives its place back
+	for range 3 { // each one releases its place
 		_, err := tls.Dial("tcp", ln.Addr().String(), wrong)
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
 	}
@@ -116,7 +116,7 @@ func TestG19TLSASlowHandshakeHoldsUpNobodyAndEnds(t *testing.T) {
 	defer c.Close()
 	require.Equal(t, "hello", say(t, c, "hello"))
 	for _, nc := range slow {
-		_, err := io.Copy(io.Discard, nc) // until the server gives up
+		_, err := io.Copy(io.Discard, nc) // until the server times out
 		_ = err
 	}
 }
@@ -127,9 +127,9 @@ func TestTLSHandshakesAreLimited(t *testing.T) {
 	ln := listenTLS(t, secure, &servers.Config{MaxHandshakes: 2})
 	serveOn(t, context.Background(), ln, echo)
 	for range 5 {
-		dial(t, ln) // and says nothing
+		dial(t, ln) // silent
 	}
-	c, err := tls.Dial("tcp", ln.Addr().String(), config) // has its turn when they are over
+	c, err := tls.Dial("tcp", ln.Addr().String(), config) // served when they have ended
 	require.NoError(t, err)
 	defer c.Close()
 	require.Equal(t, "hello", say(t, c, "hello"))
@@ -188,7 +188,7 @@ func TestTLSTheLoggerIsToldOfADateThatClientsRefuse(t *testing.T) {
 			return log.String()
 		}
 		require.Empty(t, listen())
-		time.Sleep(25 * time.Hour) // it is for a day
+		time.Sleep(25 * time.Hour) // it is valid for a day
 		require.Contains(t, listen(), "the certificate has expired, and clients will refuse it")
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Both sides send as much as they can and end their side, at once: each gets every bit of the other's, then its end. With
-// WEIR_LONG=1 it is 1 GiB each way, or an eighth of that with the race detector.
+// Both sides send as much as they can and end their side, concurrently. Each receives all of the other's data, then the
+// end. With WEIR_LONG=1 it is 1 GiB each way, or an eighth of that with the race detector.
 func TestG7TransfersArriveBitForBitBothWaysAtOnce(t *testing.T) {
 	for name, connect := range transports {
 		for _, size := range sizes() {
@@ -35,7 +35,7 @@ func TestG7TransfersArriveBitForBitBothWaysAtOnce(t *testing.T) {
 	}
 }
 
-// sizes are those of transfers, in bytes.
+// sizes are the sizes of transfers, in bytes.
 func sizes() []int64 {
 	sizes := []int64{64 << 10, 1 << 20, 16<<20 + 1}
 	switch {
@@ -48,7 +48,7 @@ func sizes() []int64 {
 	return sizes
 }
 
-// exchange sends one Stream and receives the other, each with its end.
+// exchange sends one Stream and receives the other, each to its end.
 func exchange(t testing.TB, c *chanio.Conn, send, receive *bulk.Stream) error {
 	var ways errgroup.Group
 	ways.Go(func() error {
@@ -86,7 +86,7 @@ func connectTLS(t testing.TB) (near, far *chanio.Conn) {
 	})
 }
 
-// accepted returns both ends of a connection that dial makes to ln.
+// accepted returns both ends of a connection to ln, made by dial.
 func accepted(t testing.TB, ln *servers.Listener, dial func() (*chanio.Conn, error)) (near, far *chanio.Conn) {
 	waiting := future.Go(t.Context(), ln.Conns.Recv)
 	far, err := dial()

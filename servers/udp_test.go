@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// listenUDP returns a socket on a free port of the loopback, which is closed when the test ends.
+// listenUDP returns a socket on a free loopback port. It is closed when the test ends.
 func listenUDP(t testing.TB, cfg *servers.UDPConfig) *chanio.PacketConn {
 	conn, err := servers.ListenUDP("127.0.0.1:0", cfg)
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func listenUDP(t testing.TB, cfg *servers.UDPConfig) *chanio.PacketConn {
 	return conn
 }
 
-// dialUDP returns a socket connected to conn, which is closed when the test ends.
+// dialUDP returns a socket connected to conn. It is closed when the test ends.
 func dialUDP(t testing.TB, conn *chanio.PacketConn, cfg *clients.UDPConfig) *chanio.PacketConn {
 	c, err := clients.DialUDP(t.Context(), conn.LocalAddr().String(), cfg)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestUDPEcho(t *testing.T) {
 	require.ErrorIs(t, <-echo, net.ErrClosed)
 }
 
-// TestUDPToItself is the test of aleph.udp: a socket sends to its own port.
+// TestUDPToItself checks that a socket can send to its own port.
 func TestUDPToItself(t *testing.T) {
 	for _, host := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
 		conn, err := servers.ListenUDP(host, nil)
@@ -85,7 +85,7 @@ func TestUDPErrorsSayWhatToDo(t *testing.T) {
 		require.True(t, errors.As(err, new(*net.OpError)))
 	}
 	_, err := servers.ListenUDP(":0", &servers.UDPConfig{Control: func(string, string, syscall.RawConn) error {
-		return &net.OpError{Op: "listen", Err: fs.ErrPermission} // what a port below 1024 brings
+		return &net.OpError{Op: "listen", Err: fs.ErrPermission} // the error for a port below 1024
 	}})
 	require.ErrorContains(t, err, "choose a higher one")
 	_, err = servers.ListenUDP(":0", &servers.UDPConfig{TTL: 4711})

@@ -33,7 +33,7 @@ func TestUDPConfigReachesTheSocket(t *testing.T) {
 	}
 }
 
-// optionUDP reads an option of the socket below.
+// optionUDP reads an option of the underlying socket.
 func optionUDP(t *testing.T, conn *chanio.PacketConn, level, name int) (value int) {
 	raw, err := conn.SyscallConn()
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func optionUDP(t *testing.T, conn *chanio.PacketConn, level, name int) (value in
 	return value
 }
 
-// loopback is an interface for multicasts that leave this host alone.
+// loopback is an interface for multicasts that do not leave this host.
 func loopback(t *testing.T) *net.Interface {
 	for _, name := range []string{"lo", "lo0"} {
 		if ifi, err := net.InterfaceByName(name); err == nil {
@@ -82,7 +82,7 @@ func TestUDPMulticast(t *testing.T) {
 	}
 	say(there, "second only")
 	say(here, "both")
-	hear(first, "both") // the socket of another may have joined: this one has not
+	hear(first, "both") // another socket may have joined, but this one has not
 	hear(second, "second only")
 	hear(second, "both")
 
@@ -110,7 +110,7 @@ func TestUDPMulticastOverIPv6(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		if conn.Join(group, &ifi) != nil {
-			continue // no IPv6 there
+			continue // IPv6 is not available
 		}
 		to := netip.AddrPortFrom(group, conn.LocalAddr().Port())
 		require.NoError(t, conn.Out.Send(t.Context(), chanio.Packet{Addr: to, Data: []byte("all of you")}))

@@ -59,7 +59,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return listenUnixPlain(path)
 }
 
-// listenUnixPlain listens with package net alone.
+// listenUnixPlain listens with package net only.
 func listenUnixPlain(path string) (net.Listener, error) {
 	nl, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	var op *net.OpError

@@ -9,7 +9,7 @@ import (
 	"net"
 )
 
-// listenUnixFile listens at a path. Here a file that was left behind has to be removed by hand.
+// listenUnixFile listens at a path. On these systems a stale file must be removed by hand.
 func listenUnixFile(path string, mode fs.FileMode) (net.Listener, error) {
 	if mode != 0 {
 		return nil, fmt.Errorf("Mode on this system: %w", errors.ErrUnsupported)

@@ -33,7 +33,7 @@ func TestUnixAbstractNames(t *testing.T) {
 	listenUnix(t, name, nil)
 }
 
-// The server accepts nobody. A full backlog makes DialUnix wait until ctx ends, or somebody is accepted.
+// The server does not accept. A full backlog makes DialUnix wait until ctx ends or the server accepts.
 func TestUnixAFullBacklogMakesDiallingWait(t *testing.T) {
 	path := socketPath(t)
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -41,7 +41,7 @@ func TestUnixAFullBacklogMakesDiallingWait(t *testing.T) {
 	defer syscall.Close(fd)
 	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}))
 	require.NoError(t, syscall.Listen(fd, 0))
-	dialUnix(t, path) // takes the one place
+	dialUnix(t, path) // fills the backlog
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("tired of waiting")

@@ -24,7 +24,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// socketPath returns a path in a new directory. It is short, whatever the name of the test.
+// socketPath returns a path in a new directory. It is short even if the name of the test is long.
 func socketPath(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "weir")
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func dialUnix(t testing.TB, path string) *net.UnixConn {
 	return nc.(*net.UnixConn)
 }
 
-// leaveBehind makes a socket file whose owner has been gone for a while.
+// leaveBehind creates a stale socket file.
 func leaveBehind(t testing.TB, path string) {
 	nl, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestUnixModeIsThatOfTheFile(t *testing.T) {
 	}
 }
 
-// The file is seen by somebody who keeps connecting: from the first connection on it has its mode.
+// A client that keeps connecting checks the file: from the first connection on it has its mode.
 func TestUnixNobodyConnectsBeforeTheModeIsSet(t *testing.T) {
 	for range 50 {
 		path := socketPath(t)
@@ -187,7 +187,7 @@ func TestUnixALiveSocketIsNotRemoved(t *testing.T) {
 	require.Equal(t, "hello", say(t, dialUnix(t, path), "hello"))
 }
 
-// A foreign server whose backlog is full refuses in another way than one that is gone.
+// A foreign server with a full backlog refuses differently from one that has ended.
 func TestUnixALiveSocketWithAFullBacklogIsNotRemoved(t *testing.T) {
 	path := socketPath(t)
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -221,7 +221,7 @@ func TestUnixAFileThatIsNoSocketIsNotRemoved(t *testing.T) {
 	require.Equal(t, "dear diary", string(text))
 }
 
-// Many start over one stale socket. The one that is told that it listens is the one that is connected to.
+// Many start concurrently over one stale socket. The one that succeeds is the one that clients reach.
 func TestUnixOneOfManyStartersListens(t *testing.T) {
 	for range 20 {
 		path := socketPath(t)
@@ -263,7 +263,7 @@ func TestUnixTheFileIsRemovedAtClose(t *testing.T) {
 func TestUnixTheSocketOfAnotherIsNotRemovedAtClose(t *testing.T) {
 	path := socketPath(t)
 	ln := listenUnix(t, path, nil)
-	require.NoError(t, os.Rename(path, path+".old")) // somebody has moved it out of the way
+	require.NoError(t, os.Rename(path, path+".old")) // another process has moved it
 	other := listenUnix(t, path, nil)
 	require.NoError(t, ln.Close())
 	serveOn(t, t.Context(), other, echo)

@@ -12,7 +12,7 @@ import (
 
 // UnixgramConfig configures a Unix datagram socket. A nil *UnixgramConfig and the zero value use the defaults.
 type UnixgramConfig struct {
-	// Mode is the permission bits of the socket's file, which decide who may send, such as 0o622 for everybody. On
+	// Mode is the permission bits of the socket's file, which decide who may send, such as 0o622 for all users. On
 	// Linux the file never has more permissions than these. 0 leaves them to the umask, which usually admits only the
 	// server's own user.
 	Mode fs.FileMode

@@ -30,7 +30,7 @@ func listenUnixgram(t testing.TB, path string, cfg *servers.UnixgramConfig) *cha
 	return c
 }
 
-// dialUnixgram dials from a path of its own, so that it can be answered on every system.
+// dialUnixgram dials from its own path, so that it can be answered on every system.
 func dialUnixgram(t testing.TB, path string, cfg *clients.UnixgramConfig) *chanio.UnixPacketConn {
 	t.Helper()
 	if cfg == nil {
@@ -68,7 +68,7 @@ func TestUnixgramEcho(t *testing.T) {
 	require.Equal(t, path, client.RemoteAddr())
 	for _, text := range []string{"first", "", strings.Repeat("x", 100_000)} {
 		if len(text) > 2000 && runtime.GOOS != "linux" {
-			continue // the buffers of others are small
+			continue // other systems have small buffers
 		}
 		sendUnixgram(t, client, "", text)
 		from, got := receiveUnixgram(t, client)
@@ -82,7 +82,7 @@ func TestUnixgramEcho(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// TestUnixgramOfTheNetPackage talks to a service as sd_notify does: from a socket without a name, which is not
+// TestUnixgramOfTheNetPackage sends to a service as sd_notify does: from a socket without a name, which is not
 // answered.
 func TestUnixgramOfTheNetPackage(t *testing.T) {
 	path := socketPath(t)
@@ -153,7 +153,7 @@ func TestUnixgramRemovesAStaleFile(t *testing.T) {
 	listenUnixgram(t, streams, nil)
 }
 
-// TestUnixgramStartersTakeTurns has many start at once where a file was left behind.
+// TestUnixgramStartersTakeTurns starts many concurrently over a stale file.
 func TestUnixgramStartersTakeTurns(t *testing.T) {
 	path := socketPath(t)
 	leaveBehind(t, path)
@@ -243,7 +243,7 @@ func TestUnixgramTooLarge(t *testing.T) {
 	require.ErrorIs(t, err2, syscall.EMSGSIZE)
 	require.NoError(t, client.Out.Err(), "nothing ends")
 	if runtime.GOOS == "linux" {
-		limit := 2*20_000 - 32 // Linux doubles what it is asked for
+		limit := 2*20_000 - 32 // Linux doubles the requested size
 		require.ErrorContains(t, err, "the limit is 39968")
 		require.NoError(t, client.Out.Send(t.Context(), chanio.UnixPacket{Data: make([]byte, limit)}))
 		_, text := receiveUnixgram(t, server)
@@ -274,7 +274,7 @@ func TestUnixgramTruncationIsNoticed(t *testing.T) {
 	}
 }
 
-// fill sends by TrySend until there is no more room, and returns how many went.
+// fill calls TrySend until there is no more room, and returns the number of datagrams sent.
 func fill(t *testing.T, c *chanio.UnixPacketConn, to string) (n int) {
 	for ; n < 100_000; n++ {
 		ok, err := c.Out.TrySend(chanio.UnixPacket{Addr: to, Data: []byte("x")})
@@ -287,8 +287,8 @@ func fill(t *testing.T, c *chanio.UnixPacketConn, to string) (n int) {
 	return n
 }
 
-// TestG8AFullUnixgramReceiverMakesSendWait has a connected socket, which the kernel wakes, and one that listens, which
-// has to ask again.
+// TestG8AFullUnixgramReceiverMakesSendWait uses a connected socket, which the kernel wakes, and a listening one, which
+// must poll.
 func TestG8AFullUnixgramReceiverMakesSendWait(t *testing.T) {
 	for _, connected := range []bool{true, false} {
 		path := socketPath(t)

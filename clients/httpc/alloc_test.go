@@ -13,7 +13,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// answersAll answers each request by a constant, without allocating.
+// answersAll answers each request with a constant response, without allocating.
 func answersAll(nc net.Conn, in *bufio.Reader) {
 	blank := 0
 	for {
@@ -30,7 +30,7 @@ func answersAll(nc net.Conn, in *bufio.Reader) {
 	}
 }
 
-// answersAllHTTP2 does so in HTTP/2, without decoding heads.
+// answersAllHTTP2 does the same over HTTP/2, without decoding header blocks.
 func answersAllHTTP2(nc net.Conn, in *bufio.Reader) {
 	var out bytes.Buffer
 	fr := frames.NewFramer(&out, nil)
@@ -57,7 +57,7 @@ func answersAllHTTP2(nc net.Conn, in *bufio.Reader) {
 	}
 }
 
-// TestAllocationsAreHalfOfThoseOfNetHTTP counts those of the whole process, whose server allocates nothing.
+// TestAllocationsAreHalfOfThoseOfNetHTTP counts the allocations of the process. Its server does not allocate.
 func TestAllocationsAreHalfOfThoseOfNetHTTP(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -100,7 +100,7 @@ func benchmarkHello(b *testing.B, rt http.RoundTripper) {
 			if err != nil {
 				return
 			}
-			go answersAll(nc, bufio.NewReader(nc)) // until the client closes
+			go answersAll(nc, bufio.NewReader(nc)) // ends when the client closes
 		}
 	}()
 	r, err := http.NewRequest("GET", "http://"+ln.Addr().String(), nil)

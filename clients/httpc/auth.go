@@ -22,12 +22,12 @@ type Challenged interface {
 	Challenge(r *http.Request, resp *http.Response) (again bool, err error)
 }
 
-// authFunc is a function as an Auth.
+// authFunc adapts a function to Auth.
 type authFunc func(r *http.Request) error
 
 func (f authFunc) Authorize(r *http.Request) error { return f(r) }
 
-// Basic authenticates with a user name and a password, which are sent with every request: RFC 7617. A user name must
+// Basic authenticates with a user name and a password, which are sent with every request (RFC 7617). A user name must
 // not contain a colon.
 func Basic(user, password string) Auth {
 	return authFunc(func(r *http.Request) error {
@@ -39,12 +39,12 @@ func Basic(user, password string) Auth {
 	})
 }
 
-// Bearer authenticates with a token: RFC 6750.
+// Bearer authenticates with a token (RFC 6750).
 func Bearer(token string) Auth {
 	return TokenSource(func(context.Context) (string, error) { return token, nil })
 }
 
-// TokenSource is [Bearer] with a token requested for each request, such as that of golang.org/x/oauth2:
+// TokenSource is [Bearer] with a token requested for each request, for example from golang.org/x/oauth2:
 //
 //	httpc.TokenSource(func(context.Context) (string, error) {
 //		t, err := source.Token()

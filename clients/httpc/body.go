@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
-// body is a response body that is read from a connection. It releases the connection at its end. Read and Close may run
+// body is a response body that is read from a connection, which it releases at the end. Read and Close may run
 // concurrently.
 type body struct {
 	in    incoming
@@ -29,7 +29,7 @@ type body struct {
 	mu      sync.Mutex
 	reading bool
 	closed  bool
-	over    bool  // the connection has been given back
+	over    bool  // the connection has been released
 	err     error // sticky; io.EOF after the last byte
 	touched time.Time
 	told    func(error) // called if the body is cut while no Read is in progress, or nil
@@ -91,7 +91,7 @@ func (b *body) cut(err error) {
 	}
 	b.drop(err)
 	if told != nil {
-		_ = guard.Call(func() { told(err) }) // which closes the reader of a user's Coding
+		_ = guard.Call(func() { told(err) }) // closes the reader of a user's Coding
 	}
 }
 
@@ -114,7 +114,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.leave(n, err)
 }
 
-// WriteTo is for io.Copy: it writes the rest of the body to w, without a buffer in between.
+// WriteTo writes the rest of the body to w without an intermediate buffer. io.Copy uses it.
 func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 	for err == nil {
 		var n int
@@ -134,7 +134,7 @@ func (b *body) pass(w io.Writer) (n int, err error) {
 	}
 	returned := false
 	defer func() {
-		if !returned { // w has panicked
+		if !returned { // w panicked
 			_ = b.leave(0, errClosedBody)
 		}
 	}()
@@ -182,7 +182,7 @@ func (b *body) leave(n int, err error) error {
 	b.reading = false
 	b.touched = time.Now()
 	switch {
-	case b.closed, b.err != nil: // meanwhile
+	case b.closed, b.err != nil: // in the meantime
 		if b.err == nil {
 			b.err = errClosedBody
 		}
@@ -205,7 +205,7 @@ func (b *body) leave(n int, err error) error {
 	return err
 }
 
-// explain converts an error of the connection to one of the body.
+// explain converts an error of the connection to an error of the body.
 func (b *body) explain(err error) error {
 	switch {
 	case err == io.EOF:
@@ -286,7 +286,7 @@ func (b *body) next(ctx context.Context) ([]byte, error) {
 		return nil, b.leaveOpen(chanio.Cause(ctx))
 	}
 	if err = b.leave(len(p), err); len(p) > 0 {
-		return p, nil // the next call returns an end that came with it
+		return p, nil // the next call returns an end that arrived with p
 	}
 	return nil, err
 }
@@ -302,7 +302,7 @@ func (b *body) leaveOpen(err error) error {
 		b.over = true
 	}
 	b.mu.Unlock()
-	if ends { // meanwhile
+	if ends { // in the meantime
 		if cut == nil {
 			cut = errClosedBody
 		}

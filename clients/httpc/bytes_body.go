@@ -35,7 +35,7 @@ func (b *bytesBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo is for io.Copy.
+// WriteTo is used by io.Copy.
 func (b *bytesBody) WriteTo(w io.Writer) (int64, error) {
 	b.mu.Lock()
 	p, done := b.p, b.done

@@ -18,7 +18,7 @@ import (
 // progress and for each HTTP/2 connection.
 type Client struct {
 	t  *Transport
-	rt http.RoundTripper // t, and what Use has put around it
+	rt http.RoundTripper // t with the middleware of Use
 }
 
 // New returns a Client. cfg may be nil. If cfg is contradictory, every request fails with an error that says so. A
@@ -52,7 +52,7 @@ func (c *Client) OnResponse(f func(*http.Response) error) {
 	})
 }
 
-// roundTripper is a function as an http.RoundTripper.
+// roundTripper adapts a function to http.RoundTripper.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -60,7 +60,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // RoundTrip implements http.RoundTripper: it sends one request through the middleware of Use, without redirects,
 // cookies, authentication and retries. See [Transport.RoundTrip].
 func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
-	if c.t.cfg.Jar != nil { // which the http.Client of HTTP gives the cookies to
+	if c.t.cfg.Jar != nil { // the http.Client of HTTP gives it the cookies
 		r = r.WithContext(jarctx.With(r.Context()))
 	}
 	return c.rt.RoundTrip(r)
@@ -107,7 +107,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
 	f := new(future.Future[*Response])
 	ctx, cancel := context.WithCancelCause(ctx)
-	go func() { // ends with Do
+	go func() { // ends when Do returns
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -125,7 +125,7 @@ func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
 	return f
 }
 
-// deliver completes f with what Do returns.
+// deliver completes f with the result of Do.
 func (c *Client) deliver(ctx context.Context, r *Request, f *future.Future[*Response]) {
 	returned := false
 	defer func() {
@@ -185,7 +185,7 @@ func (c *Client) Patch(ctx context.Context, url string, body Body) (*Response, e
 	return c.Do(ctx, &Request{Method: http.MethodPatch, URL: url, Body: body})
 }
 
-// The Client of the functions of this package.
+// The Client of the package's functions.
 var (
 	defaultMu     sync.Mutex
 	defaultClient *Client
@@ -225,7 +225,7 @@ func Post(ctx context.Context, url string, body Body) (*Response, error) {
 // Do sends r with the [Default] client.
 func Do(ctx context.Context, r *Request) (*Response, error) { return Default().Do(ctx, r) }
 
-// bound bounds ctx by d, if that is positive, as a phase of a request.
+// bound bounds ctx by d, if d is positive. Its cause is a TimeoutError for the phase.
 func bound(ctx context.Context, d time.Duration, phase Phase) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return ctx, func() {}

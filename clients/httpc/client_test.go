@@ -263,7 +263,7 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// TestCancelledRecvOfABodyTookNothing is G2 for bodies of responses.
+// TestCancelledRecvOfABodyTookNothing checks that a cancelled Recv consumes nothing of a response body.
 func TestCancelledRecvOfABodyTookNothing(t *testing.T) {
 	more := make(chan struct{})
 	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -438,7 +438,7 @@ func TestLinksAreParsed(t *testing.T) {
 	require.Equal(t, "de", links[1].Params["hreflang"])
 }
 
-// TestConfigThatCannotBeSentIsRefused has fields of a Config that would end the field they are in.
+// TestConfigThatCannotBeSentIsRefused uses fields of a Config with line breaks and other invalid values.
 func TestConfigThatCannotBeSentIsRefused(t *testing.T) {
 	s := raw(t, says(hello))
 	proxy, err := url.Parse(s.url)
@@ -457,7 +457,7 @@ func TestConfigThatCannotBeSentIsRefused(t *testing.T) {
 	require.Zero(t, s.accepted())
 }
 
-// namedCoding is gzip by another name.
+// namedCoding is gzip under another name.
 type namedCoding struct {
 	gzipCoding
 	name string

@@ -14,9 +14,9 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// shared returns a connection of HTTP/2 to another host that may serve x too, with the conditions of RFC 9113 9.1.1: the
-// host of x has the address that the connection leads to, and the certificate that the server has shown is valid for it.
-// Its look-up is within ctx. It returns nil if there is none.
+// shared returns an HTTP/2 connection to another host that may also serve x, or nil if there is none. By RFC 9113 9.1.1
+// the host of x must resolve to the address of the connection, and the server's certificate must be valid for the host.
+// ctx bounds the lookup.
 func (p *pool) shared(ctx context.Context, x *exchange) *mux {
 	if !p.t.mayShare(x) {
 		return nil
@@ -31,7 +31,7 @@ func (p *pool) shared(ctx context.Context, x *exchange) *mux {
 	}
 	addrs, err := p.t.resolver(ctx, x).LookupAddrs(ctx, host)
 	if err != nil {
-		return nil // dialling says why
+		return nil // the dial reports the error
 	}
 	for _, m := range found {
 		if to, ok := addressOf(m.nc.RemoteAddr()); ok && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == to }) {
@@ -41,7 +41,7 @@ func (p *pool) shared(ctx context.Context, x *exchange) *mux {
 	return nil
 }
 
-// certified returns the connections to other hosts at the same port whose certificate is valid for host.
+// certified returns the connections to other hosts on the same port with a certificate that is valid for host.
 func (p *pool) certified(to target, host, port string) (found []*mux) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +69,7 @@ func addressOf(a net.Addr) (netip.Addr, bool) {
 	return addr, addr.IsValid()
 }
 
-// mayShare reports whether x may go over a connection to another host, as far as its configuration tells.
+// mayShare reports whether the configuration lets x use a connection to another host.
 func (t *Transport) mayShare(x *exchange) bool {
 	if !t.cfg.CoalesceHosts || t.cfg.Dial != nil || x.to.scheme != "https" || !x.to.mayMux || x.proxy != nil || x.to.unix != "" ||
 		x.to.alone != "" {
@@ -82,7 +82,7 @@ func (t *Transport) mayShare(x *exchange) bool {
 	return conf == nil || mayShareTLS(conf)
 }
 
-// mayShareTLS reports whether what conf does is the same for every host.
+// mayShareTLS reports whether conf has the same effect for every host.
 func mayShareTLS(conf *clients.TLSConfig) bool {
 	if conf.InsecureSkipVerify || conf.ServerName != "" || conf.HideServerName || len(conf.Certificates) > 0 || conf.CertFile != "" {
 		return false
@@ -96,7 +96,7 @@ func hasNoHooks(conf *tls.Config) bool {
 		conf.EncryptedClientHelloRejectionVerify == nil
 }
 
-// resolver returns what finds the address of the host of x.
+// resolver returns the resolver for the host of x.
 func (t *Transport) resolver(ctx context.Context, x *exchange) clients.Resolver {
 	if r := t.connectConfig(ctx, x).Resolver; r != nil {
 		return r
@@ -104,7 +104,7 @@ func (t *Transport) resolver(ctx context.Context, x *exchange) clients.Resolver 
 	return clients.SystemResolver(nil)
 }
 
-// share has m, a connection to another host, serve g in the place of a dial for w. It reports whether m still can.
+// share makes m, a connection to another host, serve g instead of the dial for w. It returns false if m has ended.
 func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	p.mu.Lock()
 	if m.gone || p.closed || isDone(m.h2.Done()) {
@@ -133,10 +133,11 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	return true
 }
 
-// maxGuests is how many other hosts are remembered that a connection serves. One that was forgotten looks for it again.
+// maxGuests limits the hosts remembered for a connection to another host. A forgotten host looks the connection up
+// again.
 const maxGuests = 256
 
-// dropGuestLocked forgets the first guest of m that nobody waits in, if there are too many.
+// dropGuestLocked forgets the first guest of m without waiters and dials, if there are too many.
 func (p *pool) dropGuestLocked(m *mux) {
 	if len(m.guests) <= maxGuests {
 		return
@@ -151,14 +152,14 @@ func (p *pool) dropGuestLocked(m *mux) {
 	p.tidyLocked(g)
 }
 
-// apart remembers which hosts are not served over the connections of others.
+// apart is the set of hosts that are not served over the connections of other hosts.
 type apart struct {
 	n     atomic.Int32
 	mu    sync.Mutex
 	hosts map[target]struct{}
 }
 
-// has reports whether to is one of them.
+// has reports whether to is in the set.
 func (a *apart) has(to target) bool {
 	if a.n.Load() == 0 {
 		return false
@@ -169,7 +170,7 @@ func (a *apart) has(to target) bool {
 	return ok
 }
 
-// add remembers to, in the place of another if there are too many.
+// add adds to, and removes another target if there are too many.
 func (a *apart) add(to target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -186,15 +187,15 @@ func (a *apart) add(to target) {
 	a.n.Store(int32(len(a.hosts)))
 }
 
-// ownTarget returns the target of connections for the host of x alone.
+// ownTarget returns a target whose connections are only for the host of x.
 func (x *exchange) ownTarget() target {
 	to := x.to
 	to.alone = strings.ToLower(x.host)
 	return to
 }
 
-// misdirected reports whether the server does not serve the host of x over the connection that it came by, and x can be
-// sent once more over a connection of its own, whatever its method: RFC 9110 15.5.20. resp is then over.
+// misdirected reports whether the server answered 421 over a reused connection, and x, whatever its method, can be sent
+// again over a connection for its host alone (RFC 9110 15.5.20). It then closes the body of resp.
 func (x *exchange) misdirected(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusMisdirectedRequest || !x.reused || x.forward || x.to.alone != "" || x.ctx.Err() != nil {
 		return false

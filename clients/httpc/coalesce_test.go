@@ -22,19 +22,19 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// hosts is a server of HTTP/2 for several names, whose connections it counts.
+// hosts is an HTTP/2 server for several names. It counts its connections.
 type hosts struct {
 	port  string
 	conns atomic.Int64
 }
 
-// serveHosts serves names below example.com, which the certificate of httptest is for.
+// serveHosts serves names below example.com, for which the certificate of httptest is valid.
 func serveHosts(t *testing.T, handler http.HandlerFunc) *hosts {
 	t.Helper()
 	return serveHostsOf(t, func(*httptest.Server) {}, handler)
 }
 
-// serveHostsOf is serveHosts with a server that is changed before it starts.
+// serveHostsOf is serveHosts with a function that changes the server before it starts.
 func serveHostsOf(t *testing.T, change func(*httptest.Server), handler http.HandlerFunc) *hosts {
 	t.Helper()
 	h := &hosts{}
@@ -56,7 +56,7 @@ func serveHostsOf(t *testing.T, change func(*httptest.Server), handler http.Hand
 
 func (h *hosts) url(name string) string { return "https://" + name + ":" + h.port + "/" }
 
-// sharing is a Config that coalesces, with names that lead to this machine, or where table says.
+// sharing returns a Config that coalesces. Names resolve to the loopback address, or as table says.
 func sharing(t *testing.T, table map[string][]string) *Config {
 	t.Helper()
 	if table == nil {
@@ -69,7 +69,7 @@ func sharing(t *testing.T, table map[string][]string) *Config {
 	return cfg
 }
 
-// dialLoopback is a Config.Dial that takes every name for this machine.
+// dialLoopback is a Config.Dial that connects every name to the loopback address.
 func dialLoopback(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 			_, got := text(t, c, s.url("a.example.com"))
 			require.Equal(t, "HTTP/2.0 a.example.com:"+s.port, got)
 			if len(k.table["b.example.com"]) == 2 && k.conns == 2 {
-				_, err := c.Get(t.Context(), s.url(k.other)) // where nobody listens
+				_, err := c.Get(t.Context(), s.url(k.other)) // no server listens there
 				require.Error(t, err)
 				return
 			}
@@ -142,7 +142,8 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 	}
 }
 
-// TestHostsThatShareAConnectionEndItTogether has each go on over another one when it ends, and Close end all.
+// TestHostsThatShareAConnectionEndItTogether checks that each host uses a new connection when the shared one ends, and
+// that Close ends all.
 func TestHostsThatShareAConnectionEndItTogether(t *testing.T) {
 	s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/end" {
@@ -175,7 +176,8 @@ func TestHostsThatShareAConnectionEndItTogether(t *testing.T) {
 	require.EqualValues(t, 2, s.conns.Load())
 }
 
-// TestMisdirectedRequestIsRepeatedOnItsOwnConnection posts, which is not idempotent: RFC 9110 15.5.20 permits that.
+// TestMisdirectedRequestIsRepeatedOnItsOwnConnection sends POST requests, which are not idempotent. RFC 9110 15.5.20
+// permits repeating them.
 func TestMisdirectedRequestIsRepeatedOnItsOwnConnection(t *testing.T) {
 	var mu sync.Mutex
 	owner := map[string]string{} // of a connection
@@ -211,7 +213,7 @@ func TestMisdirectedRequestIsRepeatedOnItsOwnConnection(t *testing.T) {
 	require.Equal(t, 4, seen["b.example.com:"+s.port], "it is remembered that b needs its own")
 }
 
-// TestMisdirectedRequestIsRepeatedOnce has a server that says 421 whatever it gets.
+// TestMisdirectedRequestIsRepeatedOnce uses a server that always answers 421.
 func TestMisdirectedRequestIsRepeatedOnce(t *testing.T) {
 	for name, k := range map[string]struct {
 		body Body
@@ -243,7 +245,7 @@ func TestMisdirectedRequestIsRepeatedOnce(t *testing.T) {
 	}
 }
 
-// TestMisdirectedRequestOverHTTP1 is for a connection that served another Host before.
+// TestMisdirectedRequestOverHTTP1 uses a connection that has served another Host.
 func TestMisdirectedRequestOverHTTP1(t *testing.T) {
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
 		first := ""
@@ -270,7 +272,7 @@ func TestMisdirectedRequestOverHTTP1(t *testing.T) {
 	require.Equal(t, 2, s.accepted())
 }
 
-// TestHostsThatAreApartAreBounded asks servers that say 421 for many names.
+// TestHostsThatAreApartAreBounded requests many names from servers that answer 421.
 func TestHostsThatAreApartAreBounded(t *testing.T) {
 	var a apart
 	for i := range 3 * maxGroups {
@@ -281,7 +283,7 @@ func TestHostsThatAreApartAreBounded(t *testing.T) {
 	require.Len(t, a.hosts, maxGroups)
 }
 
-// TestHostsThatShareAConnectionAreBounded asks one server for many names.
+// TestHostsThatShareAConnectionAreBounded requests many names from one server.
 func TestHostsThatShareAConnectionAreBounded(t *testing.T) {
 	s := serveHosts(t, func(http.ResponseWriter, *http.Request) {})
 	c := newClient(t, sharing(t, nil))
@@ -301,8 +303,8 @@ func TestHostsThatShareAConnectionAreBounded(t *testing.T) {
 	groups, guests := sizes()
 	require.LessOrEqual(t, groups, maxGroups+1)
 	require.Equal(t, maxGuests, guests)
-	text(t, c, s.url("h0.example.com")) // its own
-	text(t, c, s.url("h1.example.com")) // which was forgotten
+	text(t, c, s.url("h0.example.com")) // over its own connection
+	text(t, c, s.url("h1.example.com")) // has been forgotten
 	require.EqualValues(t, 1, s.conns.Load())
 	c.CloseIdleConnections()
 	require.Eventually(t, func() bool {
@@ -311,8 +313,8 @@ func TestHostsThatShareAConnectionAreBounded(t *testing.T) {
 	}, testPatience, 1e6)
 }
 
-// TestGoAwayDoesNotBlockTheNextConnection has one request that lasts, and no room for a second connection beside one that
-// takes requests.
+// TestGoAwayDoesNotBlockTheNextConnection uses a long request and a limit that allows only one connection that accepts
+// requests.
 func TestGoAwayDoesNotBlockTheNextConnection(t *testing.T) {
 	hold := make(chan struct{})
 	s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) {

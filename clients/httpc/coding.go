@@ -22,7 +22,7 @@ type Coding interface {
 	NewReader(r io.Reader) (io.ReadCloser, error)
 }
 
-// gzipCoding is the one that every client has.
+// gzipCoding is supported by every client.
 type gzipCoding struct{}
 
 func (gzipCoding) Name() string { return "gzip" }
@@ -39,8 +39,8 @@ func acceptEncoding(more []Coding) string {
 	return strings.Join(append(names, "gzip"), ", ")
 }
 
-// undoCoding has the body decoded, if compression was not the caller's idea. What it was is still in ContentEncoding of a
-// Response; net/http's takes the field away.
+// undoCoding decodes the body of r, unless the caller requested the coding. ContentEncoding of a Response still names
+// the coding, but the field of r is removed as net/http does.
 func (t *Transport) undoCoding(x *exchange, r *http.Response) {
 	if !x.asksCoding || r.Body == http.NoBody || r.StatusCode == http.StatusPartialContent {
 		return
@@ -78,7 +78,7 @@ func (t *Transport) codingOf(name string) Coding {
 	return nil
 }
 
-// The bound of what a compressed body may become: ratioMax times what came, after the first ratioFree bytes.
+// A decoded body may have ratioMax times the bytes received, once it exceeds ratioFree bytes.
 const (
 	ratioMax  = 100
 	ratioFree = 1 << 20
@@ -86,14 +86,14 @@ const (
 
 var errRatio = fmt.Errorf("httpc: a body has been compressed more than %d times: %w", ratioMax, chanio.ErrTooLarge)
 
-// decoded is a body whose coding is undone. Nothing is read before somebody asks.
+// decoded is a body that is decoded as it is read. The decoder is created by the first Read.
 type decoded struct {
 	coding Coding
 	below  io.ReadCloser
 
 	in, out int64
 
-	mu      sync.Mutex // of Close beside Read
+	mu      sync.Mutex // Close may run concurrently with Read
 	r       io.ReadCloser
 	err     error
 	reading bool
@@ -132,10 +132,10 @@ func (d *decoded) begin() (io.ReadCloser, error) {
 	return d.r, nil
 }
 
-// open makes what decodes.
+// open creates the decoder.
 func (d *decoded) open() (io.ReadCloser, error) {
 	r, err := d.coding.NewReader(counted{d})
-	if err == io.EOF && d.in > 0 { // a body without a byte is whole, whatever its coding
+	if err == io.EOF && d.in > 0 { // an empty body is valid in every coding
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
@@ -147,7 +147,7 @@ func (d *decoded) open() (io.ReadCloser, error) {
 	return r, nil
 }
 
-// end ends a Read. What decodes is closed behind the last one.
+// end ends a Read. It closes the decoder if no further Read follows.
 func (d *decoded) end(err *error) {
 	d.mu.Lock()
 	d.reading = false
@@ -159,7 +159,7 @@ func (d *decoded) end(err *error) {
 	closeDecoder(r)
 }
 
-// takeLocked returns what decodes if nobody reads from it any more, which is so once.
+// takeLocked returns the decoder to close, if the body is over and no Read is in progress. It returns it only once.
 func (d *decoded) takeLocked() io.Closer {
 	if d.r == nil || d.reading || !d.closed && d.err == nil {
 		return nil
@@ -169,14 +169,14 @@ func (d *decoded) takeLocked() io.Closer {
 	return r
 }
 
-// closeDecoder closes what takeLocked has returned.
+// closeDecoder closes the result of takeLocked.
 func closeDecoder(r io.Closer) {
 	if r != nil {
-		_ = r.Close() // says again what Read has said
+		_ = r.Close() // Read has returned the error
 	}
 }
 
-// cut ends the body with err: that of the connection was ended while nobody read it.
+// cut ends the body with err, because its connection was ended while no Read was in progress.
 func (d *decoded) cut(err error) {
 	d.mu.Lock()
 	if d.err == nil {
@@ -187,7 +187,7 @@ func (d *decoded) cut(err error) {
 	closeDecoder(r)
 }
 
-// counted is the coded body.
+// counted reads the encoded body and counts its bytes.
 type counted struct{ d *decoded }
 
 func (c counted) Read(p []byte) (int, error) {
@@ -201,12 +201,12 @@ func (d *decoded) Close() error {
 	d.mu.Lock()
 	closed := d.closed
 	d.closed = true
-	r := d.takeLocked() // nothing if somebody reads, whose end sees to it
+	r := d.takeLocked() // nil during a Read, which closes it
 	d.mu.Unlock()
 	if closed {
 		return nil
 	}
-	err := d.below.Close() // first: it ends a Read under way
+	err := d.below.Close() // first, since it ends a Read in progress
 	closeDecoder(r)
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// flipped is a Coding whose bytes have their bits flipped. It counts what it has made and what was closed.
+// flipped is a Coding that inverts all bits. It counts the decoders created and closed.
 type flipped struct {
 	made, closed atomic.Int64
 	fail         error // of a Read
@@ -52,7 +52,7 @@ func flip(p []byte) []byte {
 	return p
 }
 
-// flippedAnswers serves a coded body, of which the rest does not come if the path is /half.
+// flippedAnswers serves an encoded body, which stops halfway if the path is /half.
 func flippedAnswers(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Asked", r.Header.Get("Accept-Encoding"))
 	w.Header().Set("Content-Encoding", "flip")
@@ -63,7 +63,7 @@ func flippedAnswers(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestDecodersOfTheConfigAreClosedOnce ends bodies in every way.
+// TestDecodersOfTheConfigAreClosedOnce ends bodies in all possible ways.
 func TestDecodersOfTheConfigAreClosedOnce(t *testing.T) {
 	broken := errors.New("broken")
 	for name, k := range map[string]struct {
@@ -162,7 +162,7 @@ func (r quietReader) Close() error {
 	return nil
 }
 
-// TestBodiesMayGrow100TimesBehindTheFirstMiB gets zeros, which gzip makes a thousand times shorter, and noise before.
+// TestBodiesMayGrow100TimesBehindTheFirstMiB sends noise followed by zeros, which gzip compresses a thousand times.
 func TestBodiesMayGrow100TimesBehindTheFirstMiB(t *testing.T) {
 	noise := make([]byte, 16<<10)
 	for i, state := 0, uint32(1); i < len(noise); i++ {
@@ -196,7 +196,7 @@ func TestBodiesMayGrow100TimesBehindTheFirstMiB(t *testing.T) {
 	}
 }
 
-// TestEmptyBodyIsWholeInEveryCoding has servers that announce a coding and send nothing.
+// TestEmptyBodyIsWholeInEveryCoding uses servers that announce a coding and send an empty body.
 func TestEmptyBodyIsWholeInEveryCoding(t *testing.T) {
 	for name, rest := range map[string]string{
 		"no chunk":      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

@@ -149,7 +149,7 @@ type Config struct {
 // Direct is a Config.Proxy that never uses a proxy.
 func Direct(*http.Request) (*url.URL, error) { return nil, nil }
 
-// complete returns cfg with the defaults in the place of zeros.
+// complete returns cfg with the defaults in place of zeros.
 func (cfg *Config) complete() Config {
 	var c Config
 	if cfg != nil {

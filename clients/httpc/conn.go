@@ -28,14 +28,14 @@ type conn struct {
 	head   http1.ResponseHead
 	body   http1.Body
 	writer http1.Writer
-	names  []string // of a request's fields
+	names  []string // field names of a request
 	limits http1.Limits
 
 	secure *tls.ConnectionState
 	proxy  string // Proxy-Authorization of plain requests
-	used   bool   // for an exchange before this one
+	used   bool   // has served an earlier exchange
 
-	hint time.Duration // how long the server keeps c while it is idle; 0 if it has not said so
+	hint time.Duration // how long the server keeps c idle; 0 if unknown
 
 	// Guarded by the lock of the pool, or owned by the exchange.
 	group             *group
@@ -99,7 +99,7 @@ func (c *conn) takeHint(keepAlive []string) bool {
 	return true
 }
 
-// glance is how long healthy reads to see bytes that have already arrived.
+// glance is how long healthy waits for bytes that have already arrived.
 const glance = time.Millisecond
 
 // healthy reports whether an idle c may serve another request: the server has neither closed it nor sent anything.
@@ -122,7 +122,7 @@ func (c *conn) healthy() bool {
 			return true
 		}
 	}
-	// The bytes may be a TLS message without data, such as a session ticket, or the end.
+	// The bytes may be a TLS message without data, such as a session ticket, or the end of the stream.
 	_ = c.nc.SetReadDeadline(time.Now().Add(glance))
 	err := c.src.Fill(context.Background(), 1)
 	_ = c.nc.SetReadDeadline(time.Time{})
@@ -154,7 +154,7 @@ func (c *conn) writeHead(x *exchange) (sent bool, err error) {
 	return true, c.writer.Write(x.ctx, p, nil)
 }
 
-// refusal returns why c cannot be written to.
+// refusal returns the error of writing to c.
 func (c *conn) refusal() error {
 	if err := c.nc.Cause(); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// The methods below make conn an incoming and an outgoing.
+// The methods below implement incoming and outgoing.
 
 func (c *conn) read(ctx context.Context, p []byte) (int, error) { return c.body.Read(ctx, p) }
 
@@ -70,7 +70,8 @@ func (c *conn) ended() bool {
 
 func (c *conn) headWithin(d time.Duration) { _ = c.nc.SetReadDeadline(within(d)) }
 
-// ownMax is the length up to which a body that has arrived with its head is copied, so that it holds no connection.
+// ownMax is the length up to which a body that arrived with its head is copied, so that it does not hold the
+// connection.
 const ownMax = 16 << 10
 
 // attach sets the body of r. A body that has already arrived does not hold the connection.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cookieDate reads the date of an Expires attribute: RFC 6265 5.1.1. It takes the first of what looks like a time, a day, a
-// month and a year, in any order, and knows no zone but GMT.
+// cookieDate parses the date of an Expires attribute (RFC 6265 5.1.1). It takes the first tokens that look like a time,
+// a day, a month and a year, in any order. The zone is always GMT.
 func cookieDate(text string) (time.Time, bool) {
 	var clock, date [3]int // hour, minute, second; year, month, day
 	var hasClock, hasDay, hasMonth, hasYear bool
@@ -34,12 +34,12 @@ func cookieDate(text string) (time.Time, bool) {
 	return t, hasClock && hasDay && hasMonth && hasYear && exists && date[0] >= 1601
 }
 
-// isDateDelimiter reports whether r stands between the tokens of a date.
+// isDateDelimiter reports whether r separates the tokens of a date.
 func isDateDelimiter(r rune) bool {
 	return r == '\t' || r >= ' ' && r <= '/' || r >= ';' && r <= '@' || r >= '[' && r <= '`' || r >= '{' && r <= '~'
 }
 
-// clockOf reads hours, minutes and seconds, each of one or two digits.
+// clockOf parses hours, minutes and seconds of one or two digits each.
 func clockOf(token string) (clock [3]int, ok bool) {
 	hour, rest, found := strings.Cut(token, ":")
 	minute, second, more := strings.Cut(rest, ":")
@@ -52,7 +52,7 @@ func clockOf(token string) (clock [3]int, ok bool) {
 	return clock, ok
 }
 
-// leadingNumber reads the digits that token begins with, if there are as many as may be.
+// leadingNumber parses the leading digits of token, if there are least to most of them.
 func leadingNumber(token string, least, most int) (int, bool) {
 	n := 0
 	for n < len(token) && token[n] >= '0' && token[n] <= '9' {

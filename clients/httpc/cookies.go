@@ -18,7 +18,7 @@ func NewJar() http.CookieJar {
 	return &jar{inner}
 }
 
-// jar is the jar of net/http that reads cookies as RFC 6265 5.2 does, also for an http.Client.
+// jar wraps the jar of net/http and parses cookies as in RFC 6265 5.2, also for an http.Client.
 type jar struct{ inner *cookiejar.Jar }
 
 func (j *jar) Cookies(u *url.URL) []*http.Cookie { return j.inner.Cookies(u) }
@@ -33,7 +33,7 @@ func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	j.inner.SetCookies(u, amended)
 }
 
-// keepCookies gives the cookies of a response to a jar.
+// keepCookies stores the cookies of a response in a jar.
 func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
 	if cookies := setCookies(resp.Header); len(cookies) > 0 {
 		jar.SetCookies(u, cookies)
@@ -50,8 +50,9 @@ func setCookies(h http.Header) (cookies []*http.Cookie) {
 	return cookies
 }
 
-// parseSetCookie reads a Set-Cookie field as RFC 6265 5.2 does: names and values are whatever stands there. net/http leaves
-// out those that the grammar for servers has not, such as values in JSON or in other alphabets. The attributes are read by it.
+// parseSetCookie parses a Set-Cookie field as in RFC 6265 5.2, which allows any name and value. net/http drops those
+// that the grammar for servers does not allow, such as JSON values or other alphabets, so it parses only the
+// attributes.
 func parseSetCookie(line string) (*http.Cookie, bool) {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, ok := strings.Cut(pair, "=")
@@ -71,8 +72,8 @@ func parseSetCookie(line string) (*http.Cookie, bool) {
 	return c, true
 }
 
-// amend does what RFC 6265 5.2 says and net/http does not: white space around a value or a domain is no part of it, and an
-// Expires attribute is read in many forms.
+// amend corrects two points where net/http differs from RFC 6265 5.2: it trims white space around a value or a domain,
+// and accepts more forms of an Expires attribute.
 func amend(c *http.Cookie) {
 	c.Domain = strings.Trim(c.Domain, " \t")
 	if !c.Quoted {
@@ -85,8 +86,8 @@ func amend(c *http.Cookie) {
 	}
 }
 
-// addCookies adds the cookies of the request and of the jar. Of cookies with one name the Cookie field wins, then the
-// request, then the jar. Those of the request stay with the origin that it was meant for.
+// addCookies adds the cookies of the request and of the jar. For equal names, the Cookie field takes precedence over
+// the request, and the request over the jar. Cookies of the request are sent only to its first origin.
 func (x *call) addCookies(r *http.Request, jar http.CookieJar, crossed bool) error {
 	seen := map[string]bool{}
 	note := func(cookies []*http.Cookie) {
@@ -125,7 +126,7 @@ func addCookie(r *http.Request, c *http.Cookie, seen map[string]bool) {
 	}
 }
 
-// asSet returns a cookie of a jar as the server set it, whereas net/http quotes some values.
+// asSet returns a cookie of a jar as the server set it, since net/http quotes some values.
 func asSet(c *http.Cookie) string {
 	if c.Quoted {
 		return c.Name + `="` + c.Value + `"`
@@ -133,7 +134,7 @@ func asSet(c *http.Cookie) string {
 	return c.Name + "=" + c.Value
 }
 
-// isPair reports whether a pair is read as one cookie of that name.
+// isPair reports whether a pair parses as one cookie of that name.
 func isPair(name, pair string) bool {
 	return name != "" && !strings.Contains(name, "=") && !strings.Contains(pair, ";") && http1.ValidValue(pair)
 }
@@ -145,7 +146,7 @@ func appendCookie(r *http.Request, pair string) {
 	r.Header.Set("Cookie", pair)
 }
 
-// validCookie reports whether a cookie is sent as it is: net/http would leave out what it cannot send.
+// validCookie reports whether net/http sends a cookie unchanged.
 func validCookie(c *http.Cookie) bool {
 	if !http1.ValidToken(c.Name) {
 		return false

@@ -15,7 +15,7 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// TestCookiesOfRFC6265 has what servers set, by one response, and what another request then sends.
+// TestCookiesOfRFC6265 checks which cookies a request sends after a response has set some.
 func TestCookiesOfRFC6265(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.URL.Query()["set"] {
@@ -108,7 +108,7 @@ func TestCookiesOfRFC6265(t *testing.T) {
 	}
 }
 
-// TestCookieOfARedirectIsSentToWhereItLeads has it set by the response that leads there.
+// TestCookieOfARedirectIsSentToWhereItLeads uses a cookie that is set by the redirect itself.
 func TestCookieOfARedirectIsSentToWhereItLeads(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
@@ -123,8 +123,8 @@ func TestCookieOfARedirectIsSentToWhereItLeads(t *testing.T) {
 	require.Equal(t, "a=b", got)
 }
 
-// TestGoAwayAfterHalfOfThePosts has a server that answers half of what it got and excludes the rest by a GOAWAY: those are
-// sent again, once, and no other is.
+// TestGoAwayAfterHalfOfThePosts uses a server that answers half of the requests and excludes the rest by GOAWAY. The
+// rest is sent again once, and no other request is.
 func TestGoAwayAfterHalfOfThePosts(t *testing.T) {
 	const n = 10
 	for name, steps := range map[string][]uint32{"at once": nil, "in two steps": {1<<31 - 1}} {
@@ -173,7 +173,7 @@ func TestGoAwayAfterHalfOfThePosts(t *testing.T) {
 	}
 }
 
-// TestGoAwayAndCloseRepeatsNoPost has a server that may have acted on what it got, and hangs up.
+// TestGoAwayAndCloseRepeatsNoPost uses a server that may have acted on the requests before it closes the connection.
 func TestGoAwayAndCloseRepeatsNoPost(t *testing.T) {
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
 		_, _ = io.ReadFull(in, make([]byte, len(frames.ClientPreface)))

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// TestDefaultsAreTheDocumentedOnes holds the numbers that the comments of Config give.
+// TestDefaultsAreTheDocumentedOnes checks the defaults given in the comments of Config.
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	for _, cfg := range []*Config{nil, {}} {
 		c := cfg.complete()
@@ -41,7 +41,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	require.Equal(t, 30*time.Second, new(WebSocketConfig).timeout())
 }
 
-// TestPausesOfARetryGrow draws pauses, which are random.
+// TestPausesOfARetryGrow samples pauses, which are random.
 func TestPausesOfARetryGrow(t *testing.T) {
 	var policy RetryPolicy
 	for try, limit := range map[int]time.Duration{
@@ -70,7 +70,7 @@ func TestPausesOfARetryGrow(t *testing.T) {
 	require.LessOrEqual(t, d, 100*time.Millisecond)
 }
 
-// TestRequestsAreTriedThreeTimesWhereAskedTo counts what a server that is always busy gets.
+// TestRequestsAreTriedThreeTimesWhereAskedTo counts the requests to a server that always answers 503.
 func TestRequestsAreTriedThreeTimesWhereAskedTo(t *testing.T) {
 	for status, want := range map[string]int64{"429": 3, "502": 3, "503": 3, "504": 3, "500": 1, "404": 1, "200": 1} {
 		var asked atomic.Int64
@@ -93,7 +93,7 @@ func TestRequestsAreTriedThreeTimesWhereAskedTo(t *testing.T) {
 	}
 }
 
-// TestPausesOfEventsGrow draws pauses with what a server said before.
+// TestPausesOfEventsGrow samples pauses for different reconnection times sent by the server.
 func TestPausesOfEventsGrow(t *testing.T) {
 	for said, k := range map[string]struct{ first, most time.Duration }{
 		"":         {3 * time.Second, 30 * time.Second},
@@ -119,7 +119,7 @@ func TestPausesOfEventsGrow(t *testing.T) {
 	}
 }
 
-// TestOriginsDiffer compares URLs as redirects do.
+// TestOriginsDiffer compares the origins of URLs.
 func TestOriginsDiffer(t *testing.T) {
 	for _, k := range []struct {
 		a, b string

@@ -21,7 +21,7 @@ import (
 
 const defaultConnectTimeout = 30 * time.Second
 
-// withinConnect bounds ctx by the time that a connection may take.
+// withinConnect bounds ctx by the connect timeout.
 func (t *Transport) withinConnect(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := t.cfg.Connect.Timeout
 	if limit == 0 {
@@ -33,7 +33,7 @@ func (t *Transport) withinConnect(ctx context.Context) (context.Context, context
 	return context.WithTimeoutCause(ctx, limit, &TimeoutError{Phase: PhaseConnect, After: limit})
 }
 
-// dial makes a connection for x.
+// dial opens a connection for x.
 func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
 	nc, err := t.connect(ctx, x)
 	if err != nil {
@@ -59,7 +59,7 @@ func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) 
 	return newConn(t, t.tapped(nc, false), secure, x), nil, nil
 }
 
-// tapped returns nc such that it is shown on the wire log, if there is one.
+// tapped returns nc, wrapped for the wire log if there is one.
 func (t *Transport) tapped(nc *chanio.Conn, http2 bool) *chanio.Conn {
 	if t.wire == nil {
 		return nc
@@ -67,7 +67,7 @@ func (t *Transport) tapped(nc *chanio.Conn, http2 bool) *chanio.Conn {
 	return t.wire.tap(nc, http2, &t.cfg.Connect.Conn)
 }
 
-// dialError makes an error of dialling one that is a timeout where it is.
+// dialError converts a timeout of a dial to a TimeoutError, and returns other errors unchanged.
 func dialError(err error) error {
 	var known *TimeoutError
 	switch {
@@ -79,7 +79,7 @@ func dialError(err error) error {
 	return err
 }
 
-// connect returns a connection to the host, or to the proxy that passes plain requests on.
+// connect connects to the host of x, directly or through a proxy, or to the proxy that forwards plain requests.
 func (t *Transport) connect(ctx context.Context, x *exchange) (*chanio.Conn, error) {
 	cfg := t.connectConfig(ctx, x)
 	if x.to.unix != "" {
@@ -108,10 +108,10 @@ func (t *Transport) connect(ctx context.Context, x *exchange) (*chanio.Conn, err
 	return via.DialThrough(ctx, x.to.addr, &cfg.Conn, direct)
 }
 
-// connectConfig is how the connection below TLS is made.
+// connectConfig returns the configuration of the connection below TLS.
 func (t *Transport) connectConfig(ctx context.Context, x *exchange) *clients.Config {
 	c := t.cfg.Connect
-	c.TLS, c.Proxy, c.Timeout = nil, nil, -1 // which is in ctx
+	c.TLS, c.Proxy, c.Timeout = nil, nil, -1 // ctx carries the timeout
 	if r := x.to.route; r != nil {
 		if r.Resolver != nil {
 			c.Resolver = r.Resolver
@@ -126,7 +126,7 @@ func (t *Transport) connectConfig(ctx context.Context, x *exchange) *clients.Con
 	return &c
 }
 
-// tracedResolver calls the hooks of a trace, as the net package does for the resolver of the system.
+// tracedResolver calls the DNS hooks of a trace, as the net package does for the system resolver.
 type tracedResolver struct {
 	clients.Resolver
 	trace *httptrace.ClientTrace
@@ -147,7 +147,7 @@ func (r tracedResolver) LookupAddrs(ctx context.Context, host string) ([]netip.A
 	return addrs, err
 }
 
-// secureOrAbort is secure, and aborts nc if the user's code in it panics.
+// secureOrAbort calls secure, and aborts nc if user code panics in it.
 func (t *Transport) secureOrAbort(ctx context.Context, x *exchange, nc *chanio.Conn) (*chanio.Conn, error) {
 	returned := false
 	defer func() {
@@ -194,7 +194,7 @@ func (t *Transport) secure(ctx context.Context, x *exchange, nc *chanio.Conn) (*
 	return up, err
 }
 
-// connectToProxy connects to a proxy that passes plain requests on.
+// connectToProxy connects to a proxy that forwards plain requests.
 func (t *Transport) connectToProxy(
 	ctx context.Context, x *exchange, cfg *clients.Config, direct clients.DialFunc,
 ) (*chanio.Conn, error) {
@@ -206,7 +206,7 @@ func (t *Transport) connectToProxy(
 	return clients.UpgradeTLS(ctx, nc, addr, t.cfg.ProxyTLS, &cfg.Conn)
 }
 
-// proxyOf returns what makes tunnels through the proxy of x.
+// proxyOf returns the dialer of tunnels through the proxy of x.
 func (t *Transport) proxyOf(x *exchange) (clients.Proxy, error) {
 	u := x.proxy
 	user := u.User.Username()
@@ -232,7 +232,7 @@ func (t *Transport) proxyOf(x *exchange) (clients.Proxy, error) {
 		redactedURL(u))
 }
 
-// hostPort returns where a proxy is.
+// hostPort returns the address of a proxy.
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	switch {
@@ -247,7 +247,7 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// proxyAuthorization returns the credentials of a proxy for a plain request, or "".
+// proxyAuthorization returns the proxy credentials of a plain request, or "".
 func proxyAuthorization(u *url.URL) string {
 	if u == nil || u.User == nil {
 		return ""
@@ -258,7 +258,7 @@ func proxyAuthorization(u *url.URL) string {
 	return r.Header.Get("Authorization")
 }
 
-// errALPN is the refusal of a server that chose a protocol which was not offered, or none where one is needed.
+// errALPN is the error for a server that chose a protocol that was not offered, or none where HTTP/2 is required.
 func errALPN(proto string) error {
 	if proto == "" {
 		return errors.New("httpc: the server does not speak HTTP/2")

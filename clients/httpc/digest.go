@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// Digest authenticates with a user name and a password that is not sent: RFC 7616. The first request to an origin is
-// rejected and sent again once, with the response to the server's challenge; later ones carry it from the start. Of the
-// offered algorithms it prefers SHA-256 to MD5, and it never falls back to Basic.
+// Digest authenticates with a user name and a password that is not sent (RFC 7616). The first request to an origin is
+// rejected and sent again once, with the response to the server's challenge. Later requests carry the response from the
+// start. Digest prefers SHA-256 to MD5 and never falls back to Basic.
 func Digest(user, password string) Auth {
 	return &digest{user: user, password: password, known: map[string]*challenge{}}
 }
@@ -26,10 +26,10 @@ type digest struct {
 	known map[string]*challenge // by origin
 }
 
-// maxChallenges is how many origins are remembered.
+// maxChallenges limits the origins remembered.
 const maxChallenges = 256
 
-// challenge is what a server asks.
+// challenge is a Digest challenge of a server.
 type challenge struct {
 	realm, nonce, opaque, algorithm string
 	hash                            func() hash.Hash
@@ -39,7 +39,7 @@ type challenge struct {
 
 func originOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
 
-// Authorize answers the challenge of the origin, if there was one.
+// Authorize answers the last challenge of the origin, if there is one.
 func (d *digest) Authorize(r *http.Request) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,7 +54,7 @@ func (d *digest) Authorize(r *http.Request) error {
 	return nil
 }
 
-// answer returns the credentials.
+// answer returns the value of the Authorization field.
 func (d *digest) answer(c *challenge, method, uri, cnonce string) string {
 	sum := func(parts ...string) string {
 		h := c.hash()
@@ -92,7 +92,8 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// Challenge takes the best challenge of a refusal. Credentials that were refused are not sent again.
+// Challenge stores the best challenge of a 401 response and reports whether to send the request again. It returns false
+// without a supported challenge, or if credentials were rejected that are not stale.
 func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 	tried := resp.Request != nil && strings.HasPrefix(resp.Request.Header.Get("Authorization"), "Digest ")
 	var best *challenge
@@ -120,7 +121,7 @@ func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 	return true, nil
 }
 
-// newChallenge returns the challenge that the parameters make, or nil if it is not for us.
+// newChallenge returns the challenge with the parameters p, or nil if it is not a supported Digest challenge.
 func newChallenge(p map[string]string) *challenge {
 	if p["scheme"] != "digest" || p["nonce"] == "" {
 		return nil
@@ -148,13 +149,13 @@ func newChallenge(p map[string]string) *challenge {
 			c.qop = c.qop || strings.EqualFold(strings.Trim(option, " \t"), "auth")
 		}
 		if !c.qop {
-			return nil // auth-int alone
+			return nil // only auth-int
 		}
 	}
 	return c
 }
 
-// parseChallenges returns the challenges of a field, each with its scheme as the parameter "scheme": RFC 9110 11.6.1.
+// parseChallenges returns the challenges of a field, each with its scheme as the parameter "scheme" (RFC 9110 11.6.1).
 func parseChallenges(field string) (all []map[string]string) {
 	for field != "" {
 		var token string
@@ -183,7 +184,7 @@ func cutToken(s string) (token, rest string) {
 	return s[:i], s[i:]
 }
 
-// cutValue cuts a token or a quoted string.
+// cutValue splits s after a leading token or quoted string.
 func cutValue(s string) (value, rest string) {
 	if !strings.HasPrefix(s, `"`) {
 		i := strings.IndexAny(s, " \t,")

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDigestOfRFC7616 is the example of section 3.9.1.
+// TestDigestOfRFC7616 is the example of RFC 7616 3.9.1.
 func TestDigestOfRFC7616(t *testing.T) {
 	d := &digest{user: "Mufasa", password: "Circle of Life"}
 	for algorithm, want := range map[string]string{
@@ -30,7 +30,7 @@ func TestDigestOfRFC7616(t *testing.T) {
 	}
 }
 
-// digestServer wants the password "pass", by its algorithms, and counts requests.
+// digestServer requires the password "pass" by the given algorithms, and counts requests.
 func digestServer(t *testing.T, n *int, challenges ...string) string {
 	sum := func(h hash.Hash, s string) string { _, _ = io.WriteString(h, s); return hex.EncodeToString(h.Sum(nil)) }
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// call is one Do. It is also the context of its requests, from which the transport gets it.
+// call is a call of Do. It is also the context of its requests, through which the transport finds it.
 type call struct {
 	context.Context
 	c *Client
@@ -30,7 +30,7 @@ type call struct {
 
 type callKey struct{}
 
-// Value finds the call.
+// Value returns the call itself for its own key.
 func (x *call) Value(key any) any {
 	if key == (callKey{}) {
 		return x
@@ -73,7 +73,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	return x.respond(resp)
 }
 
-// within bounds the call.
+// within bounds the call by d, if d is positive.
 func (x *call) within(d time.Duration, phase Phase) {
 	if d > 0 {
 		ctx, cancel := bound(x.Context, d, phase)
@@ -184,7 +184,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
-	if resp.Request == nil { // middleware has answered by itself
+	if resp.Request == nil { // middleware answered without next
 		resp.Request = hr
 	}
 	if resp.Body == nil {
@@ -219,7 +219,7 @@ func replay(r *http.Request) (*http.Request, bool) {
 	return again, true
 }
 
-// respond makes a Response of resp.
+// respond converts resp to a Response.
 func (x *call) respond(resp *http.Response) (*Response, error) {
 	r := &Response{
 		Status: resp.StatusCode, Proto: resp.Proto, Header: resp.Header, ContentLength: resp.ContentLength, TLS: resp.TLS,

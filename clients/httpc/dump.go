@@ -15,10 +15,10 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// secretFields are those whose values are not shown.
+// secretFields are the fields with hidden values.
 var secretFields = []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"}
 
-// redacted returns a header to be shown.
+// redacted returns a copy of h with the secrets hidden.
 func (cfg *Config) redacted(h http.Header) http.Header {
 	if cfg.ShowSecrets {
 		return h
@@ -32,7 +32,7 @@ func (cfg *Config) redacted(h http.Header) http.Header {
 	return shown
 }
 
-// isSecret reports whether the values of a field are not shown.
+// isSecret reports whether the values of a field are hidden.
 func (cfg *Config) isSecret(name string) bool {
 	return slices.Contains(secretFields, http.CanonicalHeaderKey(name)) || cfg.isSensitive(name)
 }
@@ -89,7 +89,7 @@ func (d *dump) roundTrip(next http.RoundTripper, r *http.Request) (*http.Respons
 	return resp, nil
 }
 
-// print writes a title and the fields below it, or a body.
+// print writes a title and either the fields or the body.
 func (d *dump) print(title string, h http.Header, body []byte) {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, title)
@@ -107,7 +107,7 @@ func (d *dump) print(title string, h http.Header, body []byte) {
 	_, _ = d.w.Write(b.Bytes())
 }
 
-// dumpBody keeps the begin of a body, and shows it at the end.
+// dumpBody keeps the start of a body, and prints it at the end.
 type dumpBody struct {
 	io.ReadCloser
 	d     *dump
@@ -186,7 +186,7 @@ func (c *Client) Curl(r *Request) (string, error) {
 	return b.String() + " " + shellQuote(cfg.shownURL(u)), nil
 }
 
-// maxCurlBody is how long an argument of a command is at most.
+// maxCurlBody limits the length of a body in a command.
 const maxCurlBody = 64 << 10
 
 // shellQuote quotes for a POSIX shell.

@@ -11,13 +11,13 @@ import (
 // Errors of requests that were not sent.
 var (
 	// ErrBusy means that all connections to a host are in use and Config.MaxWaiters requests are waiting for one.
-	ErrBusy = errors.New("httpc: all connections are in use, and as many requests wait for one as may")
+	ErrBusy = errors.New("httpc: all connections are in use, and the maximum number of requests is waiting")
 
 	// ErrClosed means that the Client has been closed. It matches net.ErrClosed.
 	ErrClosed error = &closedError{}
 )
 
-// closedError is [ErrClosed].
+// closedError is the type of [ErrClosed].
 type closedError struct{}
 
 func (*closedError) Error() string { return "httpc: the client is closed" }
@@ -49,11 +49,11 @@ const (
 // os.ErrDeadlineExceeded.
 type TimeoutError struct {
 	Phase Phase
-	After time.Duration // the time that was given; 0 if that is not known here
-	Err   error         // what says more about it, or nil
+	After time.Duration // the timeout; 0 if it is not known
+	Err   error         // the underlying error, or nil
 }
 
-// Error names the phase that took too long.
+// Error names the phase that timed out.
 func (e *TimeoutError) Error() string {
 	text := "httpc: timeout: " + string(e.Phase)
 	if e.After > 0 {
@@ -79,7 +79,7 @@ func (e *TimeoutError) Unwrap() []error {
 	return []error{os.ErrDeadlineExceeded, e.Err}
 }
 
-// invalidError is an error of a request that cannot be sent as it is.
+// invalidError is the error of a request that cannot be sent as given.
 type invalidError struct{ what string }
 
 func (e *invalidError) Error() string { return "httpc: " + e.what }

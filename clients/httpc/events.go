@@ -22,7 +22,7 @@ type EventsConfig struct {
 	// Cache-Control and Last-Event-ID are set.
 	Request *Request
 
-	// LastID is the event ID after which the first request resumes; "" means with the next event.
+	// LastID is the event ID to resume after with the first request. "" means to start with the next event.
 	LastID string
 
 	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
@@ -57,12 +57,12 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 }
 
 // Events requests the events at a URL, and returns them as a Source once the server has accepted. cfg may be nil. When
-// the stream ends or fails, the Source reconnects, within a Recv and bounded by its ctx, and sends the last event ID it
-// has seen. It ends
+// the stream ends or fails, the Source reconnects within a Recv, bounded by its ctx, and sends the last event ID
+// received. It ends
 //
 //   - with io.EOF if the server answers 204, which means that there are no more events;
-//   - with a [*StatusError] for any other status than 200, except 408, 425, 429 and those of 500 and above, which may
-//     be temporary;
+//   - with a [*StatusError] for any status other than 200, except 408, 425, 429 and 500 or above, which may be
+//     temporary;
 //   - with an error for a response that is not text/event-stream;
 //   - with the last failure after MaxAttempts.
 //
@@ -93,7 +93,7 @@ func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*ch
 	return src, nil
 }
 
-// eventSource is the state of an Events.
+// eventSource is the state of the Source of Events.
 type eventSource struct {
 	client *Client
 	url    string
@@ -101,19 +101,19 @@ type eventSource struct {
 	state  sse.State
 	closed chan struct{}
 
-	life    context.Context // of the Source
+	life    context.Context // ends with the Source
 	endLife context.CancelFunc
 
-	events   *chanio.Source[sse.Event] // of the present response, or nil
-	failures int                       // attempts in a row that have brought nothing
-	due      time.Time                 // of the next attempt
+	events   *chanio.Source[sse.Event] // of the current response, or nil
+	failures int                       // consecutive attempts without an event
+	due      time.Time                 // time of the next attempt
 
 	mu     sync.Mutex
 	resp   *Response
-	cancel context.CancelFunc // of its request
+	cancel context.CancelFunc // cancels the request of resp
 }
 
-// next returns the next event, over as many connections as it takes.
+// next returns the next event. It reconnects as often as necessary.
 func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 	for {
 		err := e.ready(ctx)
@@ -130,7 +130,7 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 	}
 }
 
-// receive waits for an event, within Silence.
+// receive waits for an event, at most for Silence.
 func (e *eventSource) receive(ctx context.Context) (sse.Event, error) {
 	if e.cfg.Silence <= 0 {
 		return e.events.Recv(ctx)
@@ -144,14 +144,14 @@ func (e *eventSource) tryNext() (sse.Event, bool, error) {
 	if e.events == nil {
 		return sse.Event{}, false, nil
 	}
-	ev, ok, _ := e.events.TryRecv() // next has the error
+	ev, ok, _ := e.events.TryRecv() // next returns the error
 	if ok {
 		e.failures = 0
 	}
 	return ev, ok, nil
 }
 
-// ready makes a connection if there is none, when it is due.
+// ready waits until the next attempt is due and connects, if there is no connection.
 func (e *eventSource) ready(ctx context.Context) error {
 	if e.events != nil {
 		return nil
@@ -170,7 +170,7 @@ func (e *eventSource) ready(ctx context.Context) error {
 	return e.connect(ctx)
 }
 
-// judge returns the end of the Source, or nil if there is to be another attempt.
+// judge returns the error that ends the Source, or nil for another attempt.
 func (e *eventSource) judge(ctx context.Context, err error) error {
 	select {
 	case <-e.closed:
@@ -198,7 +198,7 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 	return nil
 }
 
-// notClean returns err as one that a receiver cannot take for a clean end.
+// notClean returns io.ErrUnexpectedEOF for io.EOF, and other errors unchanged.
 func notClean(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -219,13 +219,14 @@ func (e *eventSource) pause() time.Duration {
 	return backoff(e.failures)
 }
 
-// endOfEvents is an answer that ends the Source.
+// endOfEvents is the error of an answer that ends the Source.
 type endOfEvents struct{ err error }
 
 func (e *endOfEvents) Error() string { return e.err.Error() }
 func (e *endOfEvents) Unwrap() error { return e.err }
 
-// connect sends the request, bounded by ctx, which the body of the response outlives. io.EOF means that there is no more.
+// connect sends the request. ctx bounds it, but not the body of the response. io.EOF means that there are no more
+// events.
 func (e *eventSource) connect(ctx context.Context) error {
 	life, cancel := context.WithCancel(e.life)
 	stop := context.AfterFunc(ctx, cancel)
@@ -243,7 +244,7 @@ func (e *eventSource) connect(ctx context.Context) error {
 	return err
 }
 
-// accept looks at a response.
+// accept checks a response.
 func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	switch {
 	case resp.Status == http.StatusNoContent:
@@ -274,13 +275,13 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	return nil
 }
 
-// isEventStream reports whether a Content-Type is that of events. Its parameters mean nothing: the text is always UTF-8.
+// isEventStream reports whether a Content-Type is text/event-stream. Parameters are ignored: the text is always UTF-8.
 func isEventStream(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
 	return kind == "text/event-stream" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
-// mayPass reports whether another attempt may have another status.
+// mayPass reports whether a status may be temporary.
 func mayPass(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -289,7 +290,7 @@ func mayPass(status int) bool {
 	return status >= 500
 }
 
-// request returns what is sent.
+// request returns the request to send.
 func (e *eventSource) request() *Request {
 	r := Request{}
 	if e.cfg.Request != nil {
@@ -308,7 +309,7 @@ func (e *eventSource) request() *Request {
 	return &r
 }
 
-// drop lets go of the present response.
+// drop closes the current response.
 func (e *eventSource) drop() {
 	e.mu.Lock()
 	resp, cancel := e.resp, e.cancel
@@ -321,7 +322,7 @@ func (e *eventSource) drop() {
 	}
 }
 
-// close is the hook of the Source. It may run beside next.
+// close is the close hook of the Source. It may run concurrently with next.
 func (e *eventSource) close() error {
 	close(e.closed)
 	e.endLife()

@@ -15,10 +15,10 @@ import (
 	"github.com/weir-go/weir/clients/httpc"
 )
 
-// noPause is a back-off for tests.
+// noPause is a Backoff without a pause.
 func noPause(int) time.Duration { return 0 }
 
-// eventsOf serves answers, one a request, and counts the requests.
+// eventsOf serves one answer for each request, and counts the requests.
 func eventsOf(t *testing.T, answers ...http.HandlerFunc) (url string, asked *atomic.Int32, client *httpc.Client) {
 	asked = new(atomic.Int32)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +115,7 @@ func TestServersRetryIsHeeded(t *testing.T) {
 	require.NoError(t, events.Close())
 }
 
-// TestEventsEndWhileNothingComes closes a Source, and ends the ctx of one, whose receiver waits.
+// TestEventsEndWhileNothingComes closes a Source, and cancels the ctx of another, while a receiver waits.
 func TestEventsEndWhileNothingComes(t *testing.T) {
 	idle := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -182,7 +182,7 @@ func TestContentTypesThatAreEvents(t *testing.T) {
 	}
 }
 
-// TestLastEventIDIsSentAsItCame holds an id that is not ASCII, one that an empty id takes back, and one with NUL.
+// TestLastEventIDIsSentAsItCame uses an ID that is not ASCII, one that an empty ID resets, and one with NUL.
 func TestLastEventIDIsSentAsItCame(t *testing.T) {
 	for stream, want := range map[string][]string{
 		"id: …\ndata: a\n\n":                       {"…"},

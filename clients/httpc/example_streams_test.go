@@ -20,7 +20,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// A server that is busy is asked again.
+// A request is retried while the server is busy.
 func ExampleRetryPolicy() {
 	var asked atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -44,7 +44,7 @@ func ExampleRetryPolicy() {
 	// Output: here you are <nil> 3
 }
 
-// Each wait has a time of its own, and the error says which has passed.
+// Each wait has its own timeout, and the error names the one that expired.
 func ExampleTimeoutError() {
 	release := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))

@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// server answers with what it was sent, or with three lines.
+// server echoes the request body, or answers with three lines.
 func server() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// exchange is one request with all its attempts.
+// exchange is a request with all its attempts.
 type exchange struct {
 	t     *Transport
 	req   *http.Request // never modified
@@ -51,17 +51,17 @@ type exchange struct {
 	stream *http2.Stream // of this attempt over HTTP/2
 }
 
-// attemptError is why an attempt failed.
+// attemptError is the error of an attempt.
 type attemptError struct {
 	err   error
 	sent  bool // something may have been written
 	stale bool // the connection was reused, and no byte of a response arrived
-	spare bool // the server says that it did not act on the request
+	spare bool // the server reports that it did not act on the request
 }
 
 func (e *attemptError) Error() string { return e.err.Error() }
 
-// prepare makes an exchange for r.
+// prepare returns an exchange for r.
 func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	x := &exchange{t: t, req: r, ctx: r.Context(), header: r.Header, method: r.Method}
 	x.trace = httptrace.ContextClientTrace(x.ctx)
@@ -124,7 +124,7 @@ func (x *exchange) closeBody() {
 	}
 }
 
-// fail ends x, which gets no response.
+// fail ends x without a response.
 func (x *exchange) fail() {
 	x.closeBody()
 	x.tellCall()
@@ -158,7 +158,7 @@ func (x *exchange) rewind() bool {
 	return true
 }
 
-// mayRepeat reports whether another attempt may follow failure: RFC 9110 9.2.2, RFC 9112 9.3.1.
+// mayRepeat reports whether another attempt may follow failure (RFC 9110 9.2.2, RFC 9112 9.3.1).
 func (x *exchange) mayRepeat(failure *attemptError) bool {
 	var late *TimeoutError
 	if x.ctx.Err() != nil || x.unfit || errors.As(failure.err, &late) {
@@ -176,7 +176,7 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 }
 
 // tooLate reports whether resp is the 408 of a server that closes an idle connection, sent before it received x, and
-// whether x may be sent again: RFC 9110 15.5.9. If so, it closes resp.
+// whether x may be sent again (RFC 9110 15.5.9). If so, it closes resp.
 func (x *exchange) tooLate(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close || !x.reused || x.retries > 0 || x.ctx.Err() != nil {
 		return false
@@ -189,10 +189,10 @@ func (x *exchange) tooLate(resp *http.Response) bool {
 	return true
 }
 
-// maxRefused limits the repetitions of a request on which no server has acted.
+// maxRefused limits how often a request is repeated on which no server has acted.
 const maxRefused = 5
 
-// isIdempotent reports whether the request may be executed twice: RFC 9110 9.2.2, or it has an Idempotency-Key.
+// isIdempotent reports whether the request may be executed twice, by RFC 9110 9.2.2 or its Idempotency-Key.
 func (x *exchange) isIdempotent() bool {
 	switch x.method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:

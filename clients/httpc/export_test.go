@@ -1,6 +1,6 @@
 package httpc
 
-// What the tests of the package httpc_test share with those of this one.
+// Identifiers that the tests of package httpc_test share with the tests of this package.
 var (
 	NewTestClient = newClient
 	TextOf        = text
@@ -9,5 +9,5 @@ var (
 	H2C           = h2c
 )
 
-// TestPatience bounds what a test waits for.
+// TestPatience limits how long a test waits.
 const TestPatience = testPatience

@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// errNoExtended is why a server that only HTTP/2 may be spoken with gives no WebSocket.
+// errNoExtended is the error if HTTP/1 is disabled and the server does not support WebSockets over HTTP/2.
 var errNoExtended = fmt.Errorf("httpc: the server does not offer WebSockets over HTTP/2 (RFC 8441): %w", errors.ErrUnsupported)
 
-// tunnels reports whether a response of 2xx makes the connection, or a stream of it, one of the caller.
+// tunnels reports whether a 2xx response turns the connection, or the stream, into a tunnel for the caller.
 func (x *exchange) tunnels() bool { return x.method == http.MethodConnect || x.extended }
 
-// wantsExtended returns the protocol that x may ask for by an extended CONNECT in the place of an Upgrade, or "".
+// wantsExtended returns the protocol that x requests by extended CONNECT instead of Upgrade, or "".
 func (x *exchange) wantsExtended() string {
 	if x.call == nil || x.call.r.protocol == "" || x.method != http.MethodGet || !slices.Contains(x.upgrade, x.call.r.protocol) {
 		return ""
@@ -21,8 +21,8 @@ func (x *exchange) wantsExtended() string {
 	return x.call.r.protocol
 }
 
-// extend returns a connection of HTTP/2 that takes extended CONNECT (RFC 8441), whose first SETTINGS it waits for, or nil if
-// x goes over HTTP/1. Only a connection that is there is looked at, unless HTTP/1 is not spoken at all.
+// extend returns an HTTP/2 connection that supports extended CONNECT (RFC 8441), or nil if x is to use HTTP/1. It waits
+// for the connection's first SETTINGS. It uses existing connections only, unless HTTP/1 is disabled.
 func (t *Transport) extend(x *exchange) (carrier, error) {
 	x.extended = false
 	if x.protocol == "" || x.forward {
@@ -40,7 +40,7 @@ func (t *Transport) extend(x *exchange) (carrier, error) {
 		if err != nil {
 			return nil, err
 		}
-		m = c.(*mux) // no other is dialled
+		m = c.(*mux) // only HTTP/2 is dialled
 	} else if m = t.pool.present(to); m == nil {
 		return nil, nil
 	}
@@ -59,7 +59,7 @@ func (t *Transport) extend(x *exchange) (carrier, error) {
 	return nil, errNoExtended
 }
 
-// present returns a connection of HTTP/2 that is there and has room, or nil.
+// present returns an existing HTTP/2 connection with a free stream, or nil.
 func (p *pool) present(to target) *mux {
 	p.mu.Lock()
 	defer p.mu.Unlock()

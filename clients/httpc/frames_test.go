@@ -18,8 +18,8 @@ import (
 // answer answers a request over HTTP/2.
 type answer = func(f *frames.Framer, id uint32)
 
-// framed is a server of HTTP/2 from the first byte on that answers each request by a function: the n-th on a connection by
-// the n-th, later ones by the last.
+// framed is an HTTP/2 server without TLS. The n-th function answers the n-th request of a connection, and the last one
+// all later requests.
 func framed(t *testing.T, conns ...[]answer) *rawServer {
 	answers := make([]func(net.Conn, *bufio.Reader), len(conns))
 	for i, requests := range conns {
@@ -50,7 +50,7 @@ func framed(t *testing.T, conns ...[]answer) *rawServer {
 	return raw(t, answers...)
 }
 
-// answers200 sends a whole response.
+// answers200 sends a complete response.
 func answers200(f *frames.Framer, id uint32) {
 	var b bytes.Buffer
 	_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
@@ -72,7 +72,7 @@ func h2c() *http.Protocols {
 	return p
 }
 
-// TestStreamsThatWereNotActedOnAreSentAgain posts, which is not idempotent.
+// TestStreamsThatWereNotActedOnAreSentAgain sends POST requests, which are not idempotent.
 func TestStreamsThatWereNotActedOnAreSentAgain(t *testing.T) {
 	for name, k := range map[string]struct {
 		first []answer
@@ -134,7 +134,7 @@ func TestBodyOfAStreamThatIsResetIsNotComplete(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestLimitsOverHTTP2 has servers that exceed each limit of a head.
+// TestLimitsOverHTTP2 uses servers that exceed each limit of a head.
 func TestLimitsOverHTTP2(t *testing.T) {
 	for name, k := range map[string]struct {
 		fields []string
@@ -147,7 +147,7 @@ func TestLimitsOverHTTP2(t *testing.T) {
 		"informational":     {[]string{":status", "103"}, chanio.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conns := map[bool]int{false: 1, true: 2}[name == "a long field"] // which the table may have missed
+			conns := map[bool]int{false: 1, true: 2}[name == "a long field"] // the decoding table may have missed it
 			s := framed(t, []func(*frames.Framer, uint32){func(f *frames.Framer, id uint32) {
 				if name == "informational" {
 					writeHead(f, id, false, k.fields...)
@@ -171,7 +171,7 @@ func TestLimitsOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestRequestThatClosesEndsItsConnectionOfHTTP2 once those under way are over.
+// TestRequestThatClosesEndsItsConnectionOfHTTP2 checks that the connection ends after the requests in progress.
 func TestRequestThatClosesEndsItsConnectionOfHTTP2(t *testing.T) {
 	s := framed(t, []func(*frames.Framer, uint32){answers200})
 	c := newClient(t, &Config{Protocols: h2c()})

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testPatience bounds what a test waits for; nothing is expected to take so long.
+// testPatience limits how long a test waits. Nothing is expected to take that long.
 const testPatience = 20 * time.Second
 
-// newClient returns a Client that is closed with the test, and fails it if anything stays open.
+// newClient returns a Client that is closed at the end of the test, which fails if a connection remains open.
 func newClient(t *testing.T, cfg *Config) *Client {
 	t.Helper()
 	c := New(cfg)
@@ -30,18 +30,18 @@ func newClient(t *testing.T, cfg *Config) *Client {
 	return c
 }
 
-// serve serves handler by net/http until the test ends, and returns its URL.
+// serve serves handler with net/http until the test ends, and returns its URL.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	srv := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { _ = srv.Serve(ln) }() // until Close
+	go func() { _ = srv.Serve(ln) }() // returns after Close
 	t.Cleanup(func() { _ = srv.Close() })
 	return "http://" + ln.Addr().String()
 }
 
-// rawServer answers each connection by a function of its own: the n-th by the n-th, later ones by the last. It counts
+// rawServer answers the n-th connection with the n-th function, and all later ones with the last. It counts
 // connections.
 type rawServer struct {
 	url string
@@ -86,14 +86,14 @@ func raw(t *testing.T, answers ...func(nc net.Conn, in *bufio.Reader)) *rawServe
 	return s
 }
 
-// accepted returns how many connections there were.
+// accepted returns the number of connections accepted.
 func (s *rawServer) accepted() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
 
-// says reads a request and answers each with text, until the client ends the connection.
+// says answers each request with text until the client closes the connection.
 func says(text string) func(net.Conn, *bufio.Reader) {
 	return func(nc net.Conn, in *bufio.Reader) {
 		for readRequest(in) != nil {
@@ -104,7 +104,7 @@ func says(text string) func(net.Conn, *bufio.Reader) {
 	}
 }
 
-// saysOnce reads a request, answers with text and ends the connection.
+// saysOnce reads a request, answers with text and closes the connection.
 func saysOnce(text string) func(net.Conn, *bufio.Reader) {
 	return func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) != nil {
@@ -141,7 +141,7 @@ func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request 
 	return r
 }
 
-// echo answers with what it was sent.
+// echo responds with the request body.
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("X-Method", r.Method)
@@ -152,7 +152,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // hello is a response.
 const hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
-// closeRecorder is a body that tells when it is closed.
+// closeRecorder is a body that records whether it was closed.
 type closeRecorder struct {
 	io.Reader
 	once   sync.Once

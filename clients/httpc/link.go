@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Link is one link of a Link field: RFC 8288.
+// Link is one link of a Link field (RFC 8288).
 type Link struct {
-	URL    *url.URL          // resolved against that of the request
-	Rel    []string          // its relations, such as next, in lower case
-	Params map[string]string // the others, names in lower case; the first of each counts
+	URL    *url.URL          // resolved against the URL of the response
+	Rel    []string          // relations such as next, in lower case
+	Params map[string]string // other parameters, names in lower case; the first of each name
 }
 
 // Links returns the links of the response, in order. Malformed ones are omitted.
@@ -42,7 +42,7 @@ func ParseLinks(base *url.URL, h http.Header) (links []Link) {
 	return links
 }
 
-// cutLink cuts the first link of a field, nil if it is malformed, and what follows its comma.
+// cutLink parses the first link of a field and returns the rest after its comma. The link is nil if it is malformed.
 func cutLink(base *url.URL, s string) (*Link, string) {
 	s = strings.TrimLeft(s, " \t,")
 	if !strings.HasPrefix(s, "<") {
@@ -71,7 +71,7 @@ func cutLink(base *url.URL, s string) (*Link, string) {
 	return l, strings.TrimPrefix(s, ",")
 }
 
-// cutParam takes a parameter and returns what follows.
+// cutParam parses a parameter and returns the rest.
 func (l *Link) cutParam(s string) string {
 	i := strings.IndexAny(s, "=;, \t")
 	if i < 0 {
@@ -93,7 +93,7 @@ func (l *Link) cutParam(s string) string {
 	return s
 }
 
-// cutLinkValue is cutValue for a value that ends at a semicolon too.
+// cutLinkValue is cutValue for values that also end at a semicolon.
 func cutLinkValue(s string) (value, rest string) {
 	if strings.HasPrefix(s, `"`) {
 		return cutValue(s)

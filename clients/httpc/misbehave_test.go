@@ -20,7 +20,7 @@ func TestServersThatMisbehave(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for name, c := range map[string]struct {
 		answer string
-		head   bool // there is a response
+		head   bool // the client receives a response
 		err    error
 	}{
 		"closes at once":             {"", false, io.ErrUnexpectedEOF},
@@ -59,7 +59,7 @@ func TestServersThatMisbehave(t *testing.T) {
 				if readRequest(in) == nil {
 					return
 				}
-				if len(c.answer) < 200 { // in the smallest pieces
+				if len(c.answer) < 200 { // one byte at a time
 					_, _ = io.Copy(nc, iotest.OneByteReader(strings.NewReader(c.answer)))
 				} else {
 					_, _ = io.WriteString(nc, c.answer)
@@ -86,7 +86,7 @@ func TestServersThatMisbehave(t *testing.T) {
 	}
 }
 
-// errAny stands for any error.
+// errAny matches any error.
 var errAny = errors.New("any")
 
 func sized(fields, body string) string {

@@ -12,12 +12,12 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// Part is one part of a multipart form: RFC 7578.
+// Part is one part of a multipart form (RFC 7578).
 type Part struct {
 	Name     string
-	FileName string      // makes it a file
-	Header   http.Header // more fields of the part
-	Body     Body        // its Content-Type is sent for files, and where As has set one
+	FileName string      // if set, the part is a file
+	Header   http.Header // additional fields of the part
+	Body     Body        // its Content-Type is sent for files, or if it was set with As
 }
 
 // Field is a Part of text.
@@ -29,7 +29,7 @@ func FilePart(name, path string) Part {
 }
 
 // Multipart returns a Body of parts, which are streamed one after the other and not collected in memory. Its length is
-// known if those of all parts are, and it is repeatable if all parts are.
+// known if the lengths of all parts are known, and it is repeatable if all parts are.
 func Multipart(parts ...Part) Body {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -66,7 +66,7 @@ func Multipart(parts ...Part) Body {
 	return b
 }
 
-// head returns what comes before the body of a part.
+// head returns the bytes before the body of a part.
 func (p Part) head(boundary string, first bool) ([]byte, error) {
 	var b []byte
 	if !first {
@@ -99,12 +99,12 @@ func escapeName(s string) string {
 	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(s)
 }
 
-// multipartReader yields heads and bodies by turns. It is for one goroutine.
+// multipartReader yields heads and bodies alternately. It is not safe for concurrent use.
 type multipartReader struct {
 	ctx   context.Context
 	parts []Part
 	heads [][]byte
-	at    int // which comes next: heads[at/2], or parts[at/2].Body if it is odd
+	at    int // the next item: heads[at/2], or parts[at/2].Body if odd
 	now   io.ReadCloser
 }
 
@@ -128,7 +128,7 @@ func (m *multipartReader) Read(p []byte) (int, error) {
 	}
 }
 
-// next opens what comes next.
+// next opens the next item.
 func (m *multipartReader) next() (io.ReadCloser, error) {
 	i := m.at
 	if i > 2*len(m.parts) {
@@ -141,7 +141,7 @@ func (m *multipartReader) next() (io.ReadCloser, error) {
 	return m.parts[i/2].Body.reader(m.ctx)
 }
 
-// Close closes the part that is being read, and those that are there but were not reached.
+// Close closes the current part, and the bodies of the parts not reached that can be read only once.
 func (m *multipartReader) Close() error {
 	if m.now != nil {
 		_ = m.now.Close()

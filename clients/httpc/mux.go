@@ -20,7 +20,7 @@ type mux struct {
 
 	// Guarded by the pool's lock.
 	group  *group
-	guests []*group // groups of other hosts that it serves too
+	guests []*group // groups of other hosts that it also serves
 	inUse  int      // exchanges
 	used   bool
 	gone   bool      // it accepts no more requests
@@ -63,7 +63,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	victim.abort(nil)
 }
 
-// serveLocked grants m to the waiters of g, as far as it has room for streams.
+// serveLocked grants m to the waiters of g while it has free streams.
 func (p *pool) serveLocked(g *group, m *mux) {
 	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
 		m.takenLocked()
@@ -73,7 +73,7 @@ func (p *pool) serveLocked(g *group, m *mux) {
 
 // run reads m until it ends.
 func (p *pool) run(m *mux) {
-	err := m.h2.Run(context.Background()) // ends with Abort, Shutdown, or the server
+	err := m.h2.Run(context.Background()) // returns after Abort, Shutdown or the server's end
 	m.nc.Abort(err)
 	p.mu.Lock()
 	p.retireLocked(m)
@@ -101,7 +101,7 @@ func (p *pool) retire(m *mux) {
 	p.retireLocked(m)
 }
 
-// retireLocked is retire for callers that hold the lock.
+// retireLocked is retire with the lock held.
 func (p *pool) retireLocked(m *mux) {
 	if m.gone {
 		return
@@ -142,7 +142,8 @@ func (p *pool) retireEndedLocked(g *group) {
 	}
 }
 
-// muxLocked returns a connection with a free stream, or, if no further connection can be made, any that accepts requests.
+// muxLocked returns a connection with a free stream or, if no further connection can be made, any that accepts
+// requests.
 func (p *pool) muxLocked(g *group) (best *mux) {
 	p.retireEndedLocked(g)
 	free, full := 0, p.fullLocked(g)
@@ -178,8 +179,8 @@ func (m *mux) wasUsed() bool {
 	return m.used
 }
 
-// makeRoomLocked retires the HTTP/2 connection that has been idle longest if MaxConns is reached. Its end starts the dial of
-// a waiter.
+// makeRoomLocked retires the HTTP/2 connection that has been idle longest if MaxConns is reached. When it has ended, a
+// waiter's dial starts.
 func (p *pool) makeRoomLocked() {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
 		return
@@ -197,7 +198,7 @@ func (p *pool) makeRoomLocked() {
 	}
 }
 
-// takenLocked counts another exchange.
+// takenLocked counts an additional exchange.
 func (m *mux) takenLocked() {
 	m.inUse++
 	if m.used {
@@ -218,7 +219,8 @@ func (m *mux) release() {
 	m.restAndUnlock()
 }
 
-// serveNextLocked grants m to the waiter of its group that has waited longest, or to one of another host that it serves.
+// serveNextLocked grants m to the waiter of its group that has waited longest, or to a waiter of another host it
+// serves.
 func (m *mux) serveNextLocked() {
 	first, g := m.group.waiters.Front(), m.group
 	for i := 0; first == nil && i < len(m.guests); i++ {

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// heardFrames is a server of HTTP/2 that notes what it gets, in words, and answers heads by a function.
+// heardFrames is an HTTP/2 server that records frames as text, and answers heads with a function.
 func heardFrames(t *testing.T, answer func(f *frames.Framer, id uint32)) (s *rawServer, got chan string) {
 	got = make(chan string, 1000)
 	return rawFrames(t, func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField) {
@@ -33,7 +33,7 @@ func heardFrames(t *testing.T, answer func(f *frames.Framer, id uint32)) (s *raw
 	}), got
 }
 
-// TestBodyThatTheServerRefusesIsCancelled answers with an error before the body has come.
+// TestBodyThatTheServerRefusesIsCancelled answers with an error before the body has arrived.
 func TestBodyThatTheServerRefusesIsCancelled(t *testing.T) {
 	s, got := heardFrames(t, func(f *frames.Framer, id uint32) { writeHead(f, id, true, ":status", "413") })
 	c := newClient(t, &Config{Protocols: h2c()})
@@ -50,7 +50,7 @@ func TestBodyThatTheServerRefusesIsCancelled(t *testing.T) {
 	require.Equal(t, 1, s.accepted())
 }
 
-// TestResponseThatStopsTheBodyWithNoErrorIsWhole has a server that needs no more of the body: RFC 9113 8.1.
+// TestResponseThatStopsTheBodyWithNoErrorIsWhole uses a server that does not need the rest of the body (RFC 9113 8.1).
 func TestResponseThatStopsTheBodyWithNoErrorIsWhole(t *testing.T) {
 	s, _ := heardFrames(t, func(f *frames.Framer, id uint32) {
 		writeHead(f, id, false, ":status", "200")
@@ -70,7 +70,7 @@ func TestResponseThatStopsTheBodyWithNoErrorIsWhole(t *testing.T) {
 	require.Equal(t, 1, s.accepted())
 }
 
-// TestBodyThatIsNotWhatWasAnnouncedIsCancelled is the form of TestBodyThatIsNotWhatWasAnnouncedAbortsTheConnection for HTTP/2.
+// TestBodyThatIsNotWhatWasAnnouncedIsCancelled is TestBodyThatIsNotWhatWasAnnouncedAbortsTheConnection for HTTP/2.
 func TestBodyThatIsNotWhatWasAnnouncedIsCancelled(t *testing.T) {
 	for name, k := range map[string]struct {
 		body   string
@@ -93,7 +93,7 @@ func TestBodyThatIsNotWhatWasAnnouncedIsCancelled(t *testing.T) {
 	}
 }
 
-// TestFramingFieldsOfTheHeaderAreIgnoredOverEitherVersion sends those that say how long a body is.
+// TestFramingFieldsOfTheHeaderAreIgnoredOverEitherVersion sends fields that specify the length of a body.
 func TestFramingFieldsOfTheHeaderAreIgnoredOverEitherVersion(t *testing.T) {
 	s, got := heardFrames(t, answers200)
 	c := newClient(t, &Config{Protocols: h2c(), KeepBodies: true})
@@ -113,7 +113,7 @@ func TestFramingFieldsOfTheHeaderAreIgnoredOverEitherVersion(t *testing.T) {
 	}
 }
 
-// TestRefusedStreamWithABodyThatIsGoneIsAnError has a body that can be read once.
+// TestRefusedStreamWithABodyThatIsGoneIsAnError uses a body that can be read only once.
 func TestRefusedStreamWithABodyThatIsGoneIsAnError(t *testing.T) {
 	s := framed(t, []func(*frames.Framer, uint32){resets(frames.ErrCodeRefusedStream), answers200})
 	c := newClient(t, &Config{Protocols: h2c()})
@@ -128,7 +128,7 @@ func TestRefusedStreamWithABodyThatIsGoneIsAnError(t *testing.T) {
 	require.Equal(t, "hello", body, "the connection goes on")
 }
 
-// TestRefusedExpectationIsRepeatedOnce has a server that refuses every request.
+// TestRefusedExpectationIsRepeatedOnce uses a server that refuses every request.
 func TestRefusedExpectationIsRepeatedOnce(t *testing.T) {
 	expected := make(chan string, 10)
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
@@ -154,7 +154,7 @@ func TestRefusedExpectationIsRepeatedOnce(t *testing.T) {
 	require.Empty(t, expected)
 }
 
-// TestIdleConnectionsOfHTTP1AreClosedWhenAskedTo leaves the one that is in use.
+// TestIdleConnectionsOfHTTP1AreClosedWhenAskedTo checks that the connection in use stays open.
 func TestIdleConnectionsOfHTTP1AreClosedWhenAskedTo(t *testing.T) {
 	big := long(1 << 20)
 	s := raw(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"+big), says(hello))
@@ -174,7 +174,7 @@ func TestIdleConnectionsOfHTTP1AreClosedWhenAskedTo(t *testing.T) {
 	require.Equal(t, 2, s.accepted())
 }
 
-// TestBodyThatWasNotAskedForLeavesNoStream answers a request that expects 100 at once, and its stream without a reset.
+// TestBodyThatWasNotAskedForLeavesNoStream answers a request that expects 100 at once, without resetting the stream.
 func TestBodyThatWasNotAskedForLeavesNoStream(t *testing.T) {
 	s, got := heardFrames(t, func(f *frames.Framer, id uint32) { writeHead(f, id, true, ":status", "401") })
 	c := newClient(t, &Config{Protocols: h2c()})
@@ -193,7 +193,7 @@ func TestBodyThatWasNotAskedForLeavesNoStream(t *testing.T) {
 	}
 }
 
-// TestLateRefusalOfAnExpectationIsRepeated has a server that reads the body before it says that it knows no expectation.
+// TestLateRefusalOfAnExpectationIsRepeated uses a server that reads the body before it answers 417.
 func TestLateRefusalOfAnExpectationIsRepeated(t *testing.T) {
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
 		for r := readRequest(in); r != nil; r = readRequest(in) {

@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/http2"
 )
 
-// muxStream is one exchange on a mux, and the way of its bodies.
+// muxStream is one exchange on a mux. It implements incoming and outgoing.
 type muxStream struct {
 	m *mux
 	s *http2.Stream
@@ -66,7 +66,7 @@ func (m *mux) abandon(x *exchange) {
 	m.release()
 }
 
-// open opens a stream, which may have to wait for another one to end.
+// open opens a stream. It may wait until another one ends.
 func (m *mux) open(x *exchange) (*http2.Stream, error) {
 	ctx, cancel := bound(x.ctx, m.t.cfg.PoolTimeout, PhasePool)
 	defer cancel()
@@ -79,7 +79,7 @@ func isStreamError(err error) bool {
 	return errors.As(err, &reset)
 }
 
-// failure says what an error means for another attempt.
+// failure converts an error to an attemptError.
 func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	var reset *http2.StreamError
 	spare := errors.As(err, &reset) && reset.Unprocessed()
@@ -89,7 +89,7 @@ func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && isDone(m.h2.Done())}
 }
 
-// appendFields appends the header list of the request: RFC 9113 8.3.
+// appendFields appends the header list of the request (RFC 9113 8.3).
 func (x *exchange) appendFields(fields []http2.Field) []http2.Field {
 	add := func(name, value string) {
 		if trace := x.trace; trace != nil && trace.WroteHeaderField != nil {
@@ -136,7 +136,7 @@ func (x *exchange) appendFields(fields []http2.Field) []http2.Field {
 	return fields
 }
 
-// sendsOverHTTP2 reports whether a field of the request is sent: those about the connection are not.
+// sendsOverHTTP2 reports whether a field of the request is sent. Connection-specific fields are not.
 func (x *exchange) sendsOverHTTP2(name string) bool {
 	switch http1.Lookup(name) {
 	case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Trailer, http1.Connection, http1.KeepAlive,
@@ -147,10 +147,10 @@ func (x *exchange) sendsOverHTTP2(name string) bool {
 	case http1.TE:
 		return len(x.header[name]) == 1 && strings.EqualFold(x.header[name][0], "trailers")
 	}
-	return !x.extended || !strings.EqualFold(name, "Sec-WebSocket-Key") // RFC 8441, 5
+	return !x.extended || !strings.EqualFold(name, "Sec-WebSocket-Key") // RFC 8441 5
 }
 
-// exchange sends the body and reads the heads.
+// exchange sends the body and reads the response heads.
 func (st *muxStream) exchange() (*http.Response, *sender, error) {
 	x := st.x
 	st.head = x.ctx
@@ -180,7 +180,7 @@ func (st *muxStream) exchange() (*http.Response, *sender, error) {
 	return st.response(head, s), s, nil
 }
 
-// final reads heads until one is final. A sender is begun when the server, or the time, says that it may.
+// final reads heads until one is final. It starts a sender once the server, or a timeout, permits the body.
 func (st *muxStream) final(s **sender) (*http2.Head, error) {
 	x := st.x
 	waiting := x.expects
@@ -211,7 +211,7 @@ func (st *muxStream) final(s **sender) (*http2.Head, error) {
 	}
 }
 
-// next reads a head. expecting says that the body waits for it.
+// next reads a head. expecting means that the body waits for it.
 func (st *muxStream) next(expecting bool) (*http2.Head, error) {
 	ctx := st.head
 	if d := st.m.t.cfg.ExpectTimeout; expecting && d > 0 {
@@ -241,7 +241,7 @@ func (x *exchange) inform(h *http2.Head) error {
 	return nil
 }
 
-// response makes a response of a head.
+// response converts a head to a response.
 func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
 	x := st.x
 	r := &http.Response{
@@ -274,7 +274,7 @@ func (st *muxStream) response(h *http2.Head, s *sender) *http.Response {
 	return r
 }
 
-// handOver makes the stream the body of r, whose receiver closes it.
+// handOver makes the stream the body of r, which the receiver must close.
 func (st *muxStream) handOver(r *http.Response) *http.Response {
 	nc := st.s.Conn(&chanio.ConnInfo{LocalAddr: st.m.nc.LocalAddr(), RemoteAddr: st.m.nc.RemoteAddr(), TLS: st.m.secure})
 	st.tunnelled(nc)
@@ -283,7 +283,7 @@ func (st *muxStream) handOver(r *http.Response) *http.Response {
 	return r
 }
 
-// muxHeader returns the fields as net/http shows them, and the names of the trailers that they announce.
+// muxHeader returns the fields as in net/http, and the names of the trailers that they announce.
 func muxHeader(fields []http2.Field) (header, trailer http.Header) {
 	header = make(http.Header, len(fields))
 	values := make([]string, 0, len(fields))
@@ -313,7 +313,7 @@ func canonicalName(name string, known http1.Known) string {
 	return http1.Canonical([]byte(name), known)
 }
 
-// What follows is incoming.
+// The methods below implement incoming.
 
 func (st *muxStream) read(ctx context.Context, p []byte) (int, error) { return st.s.In.Read(ctx, p) }
 
@@ -330,7 +330,7 @@ func (st *muxStream) peek(ctx context.Context) ([]byte, error) {
 
 func (st *muxStream) advance(n int) { st.s.In.Discard(n) }
 
-func (st *muxStream) over() bool { return false } // the next read tells
+func (st *muxStream) over() bool { return false } // the next read reports it
 
 func (st *muxStream) setDeadline(t time.Time) { st.s.In.SetDeadline(t) }
 
@@ -350,11 +350,11 @@ func (st *muxStream) trailers(to http.Header) http.Header {
 }
 
 func (st *muxStream) settle(x *exchange, s *sender, _ bool) {
-	unsent := s == nil && x.hasBody() // the server has answered before it said that it wants the body
+	unsent := s == nil && x.hasBody() // the server answered before it asked for the body
 	if unsent || !s.complete() || x.tunnels() {
 		st.s.Reset(http2.Cancel, nil) // does nothing if the server has reset the stream
 	}
-	st.m.release() // PutIdleConn is a hook of HTTP/1 alone
+	st.m.release() // PutIdleConn is called for HTTP/1 only
 }
 
 func (st *muxStream) lose(s *sender, cause error) {
@@ -365,7 +365,7 @@ func (st *muxStream) lose(s *sender, cause error) {
 
 func (st *muxStream) drain(int64, time.Duration) bool { return false } // a reset costs the connection nothing
 
-// What follows is outgoing.
+// The methods below implement outgoing.
 
 func (st *muxStream) write(ctx context.Context, p []byte) error { return st.s.Out.Send(ctx, p) }
 
@@ -387,7 +387,7 @@ func (st *muxStream) headWithin(d time.Duration) {
 	if st.cancel == nil {
 		return
 	}
-	st.m.t.pool.mu.Lock() // the sender and the reader of the head both come here
+	st.m.t.pool.mu.Lock() // called by the sender and by the reader of the head
 	defer st.m.t.pool.mu.Unlock()
 	if st.timer != nil {
 		st.timer.Stop()

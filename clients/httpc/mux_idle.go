@@ -9,8 +9,8 @@ import (
 // idleLocked reports whether m has no exchange and no stream, such as a tunnel or a WebSocket.
 func (m *mux) idleLocked() bool { return m.inUse == 0 && m.h2.InFlight() == 0 }
 
-// restAndUnlock is called when an exchange or a tunnel on m has ended. It retires m if it has expired. An idle m arms the
-// timer, and may be retired for waiters of other hosts.
+// restAndUnlock is called when an exchange or a tunnel on m has ended. It retires m if it has expired. If m is idle, it
+// arms the timer, and may retire m for waiters of other hosts.
 func (m *mux) restAndUnlock() {
 	p := m.t.pool
 	var victim *conn

@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// overBoth runs a test over HTTP/1 and over HTTP/2, both by TLS, and over HTTP/2 from the first byte on.
+// overBoth runs a test over HTTP/1 and HTTP/2 with TLS, and over HTTP/2 without TLS.
 func overBoth(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, c *Client, base string)) {
 	t.Helper()
 	for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "h2c"} {
@@ -104,7 +104,7 @@ func TestTrailersInformationalAndExpectOverEitherVersion(t *testing.T) {
 
 func TestRefusalStopsTheBodyOverEitherVersion(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).EnableFullDuplex() // otherwise it reads the body first
+		_ = http.NewResponseController(w).EnableFullDuplex() // otherwise it first reads the body
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		_ = http.NewResponseController(w).Flush()
 		_, _ = io.WriteString(w, "no")

@@ -17,14 +17,14 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// resolverFunc is a function as a Resolver.
+// resolverFunc adapts a function to a Resolver.
 type resolverFunc func(host string) ([]netip.Addr, error)
 
 func (f resolverFunc) LookupAddrs(_ context.Context, host string) ([]netip.Addr, error) {
 	return f(host)
 }
 
-// TestPanicWhileDiallingIsTheErrorOfTheRequest has user code that the goroutine of a dial calls.
+// TestPanicWhileDiallingIsTheErrorOfTheRequest uses user code that runs in the goroutine of a dial.
 func TestPanicWhileDiallingIsTheErrorOfTheRequest(t *testing.T) {
 	s := raw(t, says(hello))
 	secure := strings.Replace(s.url, "http:", "https:", 1)
@@ -52,7 +52,7 @@ func TestPanicWhileDiallingIsTheErrorOfTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k.cfg.MaxPerHost = 1
 			c := newClient(t, &k.cfg)
-			for range 2 { // the second one has its turn
+			for range 2 { // the second one is served too
 				_, err := c.Get(httptrace.WithClientTrace(t.Context(), &k.trace), k.url)
 				var panicked *chanio.PanicError
 				require.ErrorAs(t, err, &panicked)
@@ -62,7 +62,7 @@ func TestPanicWhileDiallingIsTheErrorOfTheRequest(t *testing.T) {
 	}
 }
 
-// TestPanicOfAHookLeavesNoConnection has hooks that the caller's goroutine calls, and one place for a connection.
+// TestPanicOfAHookLeavesNoConnection uses hooks that run in the caller's goroutine, and a limit of one connection.
 func TestPanicOfAHookLeavesNoConnection(t *testing.T) {
 	for name, trace := range map[string]*httptrace.ClientTrace{
 		"GotConn":              {GotConn: func(httptrace.GotConnInfo) { panic("mine") }},
@@ -76,7 +76,7 @@ func TestPanicOfAHookLeavesNoConnection(t *testing.T) {
 			hookPanics(t, raw(t, says(hello)), &Config{MaxPerHost: 1}, trace)
 		})
 		if name == "PutIdleConn" {
-			continue // is of HTTP/1
+			continue // called for HTTP/1 only
 		}
 		t.Run("HTTP2/"+name, func(t *testing.T) {
 			hookPanics(t, framed(t, []answer{answers200}), &Config{MaxPerHost: 1, Protocols: h2c()}, trace)
@@ -89,12 +89,12 @@ func hookPanics(t *testing.T, s *rawServer, cfg *Config, trace *httptrace.Client
 	body := recordClose(strings.NewReader("x"))
 	require.PanicsWithValue(t, "mine", func() {
 		r := newRequest(t, "POST", s.url, body)
-		if trace.WroteRequest != nil { // which the goroutine that sends a body calls
+		if trace.WroteRequest != nil { // called by the goroutine that sends a body
 			r = newRequest(t, "GET", s.url, nil)
 			_ = body.Close()
 		}
 		resp, err := c.RoundTrip(r.WithContext(httptrace.WithClientTrace(t.Context(), trace)))
-		if err == nil { // PutIdleConn may be called behind the body
+		if err == nil { // PutIdleConn may be called after the body
 			_ = resp.Body.Close()
 		}
 	})
@@ -112,7 +112,7 @@ func hookPanics(t *testing.T, s *rawServer, cfg *Config, trace *httptrace.Client
 	}
 }
 
-// TestPanicOfAProxyFunctionIsTheCallers also in Warm, whose goroutines do not call it.
+// TestPanicOfAProxyFunctionIsTheCallers also covers Warm, whose goroutines do not call it.
 func TestPanicOfAProxyFunctionIsTheCallers(t *testing.T) {
 	c := newClient(t, &Config{Proxy: func(*http.Request) (*url.URL, error) { panic("mine") }})
 	require.PanicsWithValue(t, "mine", func() { _ = c.Warm(t.Context(), "http://a.example", 2) })

@@ -38,7 +38,7 @@ type Nest int
 // The encodings of nested parameters.
 const (
 	NestBrackets Nest = iota // a[b]=1
-	NestRefuse               // not at all: it is an error
+	NestRefuse               // nested parameters are an error
 )
 
 // Encode returns p encoded as a query or a form body, sorted by name.
@@ -120,7 +120,7 @@ func repeat[T any](s Style, b *strings.Builder, key string, values []T) error {
 	return nil
 }
 
-// paramText returns a value that is neither repeated nor nested.
+// paramText returns the text of a value that is neither repeated nor nested.
 func paramText(v any) (string, error) {
 	switch v := v.(type) {
 	case string:

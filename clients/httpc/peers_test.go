@@ -33,7 +33,7 @@ type peer struct {
 	whole            bool   // it has trailers of requests over HTTP/2, passes on informational responses, and asks only for a body that it wants
 }
 
-// peers are the servers. Each serves the handler.
+// peers are the servers. Each one serves the handler.
 var peers = map[string]func(t *testing.T, handler http.Handler) *peer{
 	"httpd": func(t *testing.T, handler http.Handler) *peer {
 		plain := ours(t, handler, false, httpd.HTTP2Config{})
@@ -45,7 +45,7 @@ var peers = map[string]func(t *testing.T, handler http.Handler) *peer{
 	"nginx": startNginx,
 }
 
-// standard serves handler by net/http.
+// standard serves handler with net/http.
 func standard(t *testing.T, handler http.Handler, version string) string {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
@@ -63,8 +63,8 @@ func standard(t *testing.T, handler http.Handler, version string) string {
 	return srv.URL
 }
 
-// startNginx starts a real nginx before a server of net/http. Without nginx the test is skipped, unless WEIR_REQUIRE=1 says
-// that nothing may be.
+// startNginx starts an nginx in front of a net/http server. Without nginx the test is skipped, unless WEIR_REQUIRE=1 is
+// set.
 func startNginx(t *testing.T, handler http.Handler) *peer {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
@@ -147,15 +147,15 @@ func freePorts(t *testing.T, n int) (ports []int) {
 	return ports
 }
 
-// visit is a peer with the client of one version.
+// visit is a peer with a client of one version.
 type visit struct {
 	*peer
 	base, proto string
 	c           *httpc.Client
-	hung        chan struct{} // tells that a handler that hung has ended
+	hung        chan struct{} // receives a value when a hung handler has ended
 }
 
-// behaviours are what holds with each peer over each version.
+// behaviours must hold with each peer over each version.
 var behaviours = map[string]func(t *testing.T, v *visit){
 	"methods":             methods,
 	"bodies":              bodies,
@@ -192,7 +192,7 @@ func TestSameBehaviourWithEveryPeer(t *testing.T) {
 							cfg.Connect = httpc.Trusting()
 						}
 						if !p.whole {
-							cfg.ExpectTimeout = time.Millisecond // it never asks for bodies over HTTP/2
+							cfg.ExpectTimeout = time.Millisecond // it never requests bodies over HTTP/2
 						}
 						v.c = httpc.NewTestClient(t, &cfg)
 						behave(t, v)
@@ -203,7 +203,7 @@ func TestSameBehaviourWithEveryPeer(t *testing.T) {
 	}
 }
 
-// peerHandler is what the peers serve.
+// peerHandler is the handler of the peers.
 func peerHandler(hung chan<- struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -235,7 +235,7 @@ func peerHandler(hung chan<- struct{}) http.Handler {
 	})
 	mux.HandleFunc("/hang", func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
-		for r.Context().Err() == nil { // nginx notices a client that has gone when there is something to send
+		for r.Context().Err() == nil { // nginx notices that a client has gone only when it sends
 			if _, err := io.WriteString(w, "more "); err != nil || rc.Flush() != nil {
 				break
 			}

@@ -33,15 +33,15 @@ type pool struct {
 // group is the connections of one target.
 type group struct {
 	to       target
-	idle     []*conn // the latest last
+	idle     []*conn // most recently used last
 	all      map[*conn]struct{}
 	muxes    []*mux    // HTTP/2 connections that accept requests
-	borrowed []*mux    // the same, dialled for other hosts
+	borrowed []*mux    // dialled for other hosts
 	closing  int       // HTTP/2 connections that accept no more requests
 	muxed    bool      // the last connection was HTTP/2
 	perMux   int       // streams that one HTTP/2 connection accepts, if known
 	known    bool      // a connection has been made, so the protocol is known
-	dials    int       // under way
+	dials    int       // in progress
 	waiters  list.List // of *waiter
 	stats    HostStats
 }
@@ -50,19 +50,19 @@ type group struct {
 type waiter struct {
 	x       *exchange
 	granted chan grant
-	cancel  context.CancelFunc // of the dial started for it, or nil
+	cancel  context.CancelFunc // cancels the dial started for it, or nil
 	gone    bool               // it has given up and cancelled the dial
-	warms   bool               // it is of Warm, and does not wait for a connection in use
+	warms   bool               // made by Warm; does not wait for a connection in use
 }
 
-// grant is the outcome for a waiter: a connection or an error.
+// grant is the result for a waiter: a connection or an error.
 type grant struct {
 	c   *conn
 	m   *mux
 	err error
 }
 
-// carrier returns what was granted.
+// carrier returns the granted connection.
 func (g grant) carrier() (carrier, error) {
 	switch {
 	case g.err != nil:
@@ -154,8 +154,9 @@ func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 	return nil, old
 }
 
-// placeLocked removes an idle connection if the limit per host leaves no room for a new one. It serves a request whose
-// reused connection was dead, since the other idle ones may be dead too. The caller ends the connections returned.
+// placeLocked removes an idle connection if the limit per host leaves no room for a new one. It serves a request that
+// found its reused connection dead, since the other idle ones may be dead too. The caller ends the connections
+// returned.
 func (p *pool) placeLocked(g *group) (old []*conn) {
 	if limit := p.t.cfg.MaxPerHost; limit <= 0 || len(g.all)+len(g.muxes)+g.dials < limit {
 		return nil
@@ -219,7 +220,7 @@ func (p *pool) put(c *conn) {
 	victim.abort(nil)
 }
 
-// remove forgets c, which is not in the idle list and which the caller ends. stale means that c was dead at checkout.
+// remove forgets c, which is not in the idle list. The caller ends c. stale means that c was dead at checkout.
 func (p *pool) remove(c *conn, stale bool) {
 	p.mu.Lock()
 	g := c.group
@@ -250,7 +251,7 @@ func (p *pool) tidyLocked(g *group) {
 	}
 }
 
-// maxGroups is how many unused groups are kept for their statistics.
+// maxGroups limits the unused groups kept for their statistics.
 const maxGroups = 1000
 
 // oldestLocked returns the connection that has been idle longest in any group, or nil.

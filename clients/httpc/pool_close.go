@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// armLocked makes the timer fire at the given time, unless it fires sooner.
+// armLocked sets the timer to the given time, unless it fires sooner.
 func (p *pool) armLocked(at time.Time) {
 	if at.IsZero() || p.closed || !p.wake.IsZero() && !at.Before(p.wake) {
 		return

@@ -21,7 +21,8 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// A waiter whose connection another one got is dialled for again when that its own dial fails.
+// If another request takes the connection dialled for a waiter, and that request's dial fails, the waiter gets a new
+// dial.
 func TestWaiterIsNotStrandedByTheFailedDialOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -67,9 +68,9 @@ func TestWaiterIsNotStrandedByTheFailedDialOfAnother(t *testing.T) {
 				resp, err := c.Do(ctx, &Request{URL: "http://a"})
 				results <- result{resp, err}
 			}()
-			synctest.Wait() // in this order
+			synctest.Wait() // keeps the order
 		}
-		first := <-results // which holds the connection of the second dial
+		first := <-results // holds the connection of the second dial
 		require.NoError(t, first.err)
 		close(fail)
 		synctest.Wait()
@@ -85,7 +86,7 @@ func TestWaiterIsNotStrandedByTheFailedDialOfAnother(t *testing.T) {
 	})
 }
 
-// All who wait for the first connection of HTTP/2 get their turn, also if they are more than its streams.
+// All requests that wait for the first HTTP/2 connection are served, even if they exceed its streams.
 func TestWaitersBeyondTheStreamsOfAConnectionAreServed(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	srv.Config.Protocols = new(http.Protocols)
@@ -136,7 +137,7 @@ func TestUnixSocketsLeadToNoOtherSocket(t *testing.T) {
 				w.WriteHeader(302)
 			}
 		})}
-		go func() { _ = srv.Serve(ln) }() // until Close
+		go func() { _ = srv.Serve(ln) }() // returns after Close
 		t.Cleanup(func() { _ = srv.Close() })
 	}
 	for name, do := range bothClients {

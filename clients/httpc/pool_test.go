@@ -21,8 +21,8 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// inBubble runs a test with servers in a network of its own, whose clock stands still while anybody works. Every host
-// leads to the server, which answers each connection with answer.
+// inBubble runs a test in a synctest bubble with an in-memory network. Every host leads to the server, which answers
+// each connection with answer.
 func inBubble(
 	t *testing.T, cfg Config, answer func(nc net.Conn, in *bufio.Reader), test func(t *testing.T, c *Client, accepted *atomic.Int64),
 ) {
@@ -58,7 +58,7 @@ func inBubble(
 		defer func() {
 			require.NoError(t, c.Close())
 			_ = ln.Close()
-			time.Sleep(time.Hour) // until the servers have had their sleep
+			time.Sleep(time.Hour) // until the servers have finished sleeping
 		}()
 		test(t, c, &accepted)
 	})
@@ -75,7 +75,7 @@ func requireTimeout(t *testing.T, err error, phase Phase) {
 	require.True(t, ne.Timeout())
 }
 
-// silent reads whatever comes.
+// silent reads without answering.
 func silent(_ net.Conn, in *bufio.Reader) { _, _ = io.Copy(io.Discard, in) }
 
 func TestHeadTimeout(t *testing.T) {
@@ -89,8 +89,8 @@ func TestHeadTimeout(t *testing.T) {
 	})
 }
 
-// TestHeadTimeoutOfAnOldConnectionIsNotRepeated wants the time to pass once, although the request might be sent again if the
-// server had ended the connection.
+// TestHeadTimeoutOfAnOldConnectionIsNotRepeated checks that the timeout passes only once, although the request could be
+// sent again if the server had closed the connection.
 func TestHeadTimeoutOfAnOldConnectionIsNotRepeated(t *testing.T) {
 	once := func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) != nil {
@@ -225,7 +225,7 @@ func TestWaitersAreServedInTurnWithinTheLimit(t *testing.T) {
 				ended[i] = time.Since(start)
 				done <- err
 			}()
-			synctest.Wait() // in this order
+			synctest.Wait() // keeps the order
 		}
 		for range ended {
 			require.NoError(t, <-done)
@@ -251,8 +251,8 @@ func TestIdleConnectionsOfOthersMakeRoom(t *testing.T) {
 	})
 }
 
-// TestOtherHostsGetTheirTurnAtTheLimit wants a request that waits for a place among all connections to have it when a
-// connection of another host has ended.
+// TestOtherHostsGetTheirTurnAtTheLimit checks that a request that waits because of MaxConns is served when a connection
+// to another host has ended.
 func TestOtherHostsGetTheirTurnAtTheLimit(t *testing.T) {
 	slow := func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) != nil {
@@ -507,7 +507,7 @@ func TestWarmMakesConnectionsAhead(t *testing.T) {
 	})
 }
 
-// TestLimitsAreThoseOfTheConfig sets each of them lower than its default.
+// TestLimitsAreThoseOfTheConfig sets each limit lower than its default.
 func TestLimitsAreThoseOfTheConfig(t *testing.T) {
 	answer := func(nc net.Conn, in *bufio.Reader) {
 		for r := readRequest(in); r != nil; r = readRequest(in) {
@@ -557,7 +557,7 @@ func TestLimitsAreThoseOfTheConfig(t *testing.T) {
 	})
 }
 
-// TestWarmStopsAtTheLimits asks for more connections than may be, several times at once.
+// TestWarmStopsAtTheLimits requests more connections than allowed, several times concurrently.
 func TestWarmStopsAtTheLimits(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"per host": {MaxPerHost: 3}, "total": {MaxConns: 3}, "waiters": {MaxPerHost: 3, MaxWaiters: 1},
@@ -580,7 +580,7 @@ func TestWarmStopsAtTheLimits(t *testing.T) {
 	}
 }
 
-// TestNegativeIdleTimeoutIsNone keeps a connection for as long as its server does.
+// TestNegativeIdleTimeoutIsNone keeps a connection as long as its server does.
 func TestNegativeIdleTimeoutIsNone(t *testing.T) {
 	inBubble(t, Config{IdleTimeout: -1}, says(hello), func(t *testing.T, c *Client, accepted *atomic.Int64) {
 		for range 3 {

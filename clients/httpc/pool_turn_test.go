@@ -21,8 +21,8 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// TestOtherHostsGetTheConnectionsThatBecomeIdle wants a request that waits for a place among all connections not to wait until
-// a connection of another host has been idle for too long.
+// TestOtherHostsGetTheConnectionsThatBecomeIdle checks that a request that waits because of MaxConns does not wait for
+// the idle timeout of a connection to another host.
 func TestOtherHostsGetTheConnectionsThatBecomeIdle(t *testing.T) {
 	slow := func(nc net.Conn, in *bufio.Reader) {
 		for readRequest(in) != nil {
@@ -43,7 +43,7 @@ func TestOtherHostsGetTheConnectionsThatBecomeIdle(t *testing.T) {
 	})
 }
 
-// TestOtherHostsGetTheirTurnWhenADialFails has the place among all connections become free by a dial that fails.
+// TestOtherHostsGetTheirTurnWhenADialFails checks that a failed dial makes room for a request to another host.
 func TestOtherHostsGetTheirTurnWhenADialFails(t *testing.T) {
 	fail := func(ctx context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
 		time.Sleep(time.Second)
@@ -62,7 +62,7 @@ func TestOtherHostsGetTheirTurnWhenADialFails(t *testing.T) {
 	})
 }
 
-// takesTunnels is a server of HTTP/2 that answers requests, and takes tunnels.
+// takesTunnels is an HTTP/2 server that answers requests and accepts tunnels.
 func takesTunnels(t *testing.T) *rawServer {
 	return rawFrames(t, func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField) {
 		switch h, ok := frame.(*frames.HeadersFrame); {
@@ -75,8 +75,8 @@ func takesTunnels(t *testing.T) *rawServer {
 	})
 }
 
-// TestConnectionsWithTunnelsMakeNoRoom has one with a tunnel, which has been without a request for longest, and one that is
-// idle. A request to a third host takes the place of the latter.
+// TestConnectionsWithTunnelsMakeNoRoom uses a connection with a tunnel, which has been without a request for longest,
+// and an idle one. A request to a third host replaces the idle one.
 func TestConnectionsWithTunnelsMakeNoRoom(t *testing.T) {
 	tunnelled, idle, third := takesTunnels(t), takesTunnels(t), takesTunnels(t)
 	c := newClient(t, &Config{Protocols: h2c(), MaxConns: 2})
@@ -101,7 +101,7 @@ func TestConnectionsWithTunnelsMakeNoRoom(t *testing.T) {
 	tunnel.Abort(nil)
 }
 
-// TestEndOfATunnelMakesRoom has a request wait for a place that only the connection of a tunnel has.
+// TestEndOfATunnelMakesRoom lets a request wait for the place of a connection with a tunnel.
 func TestEndOfATunnelMakesRoom(t *testing.T) {
 	tunnelled, other := takesTunnels(t), takesTunnels(t)
 	c := newClient(t, &Config{Protocols: h2c(), MaxConns: 1})
@@ -120,7 +120,7 @@ func TestEndOfATunnelMakesRoom(t *testing.T) {
 	require.NoError(t, resp.Close())
 }
 
-// TestDialWhoseCallerLeftServesTheNext has a dial take a second, and its first caller leave before.
+// TestDialWhoseCallerLeftServesTheNext uses a dial of one second, with a first caller that leaves earlier.
 func TestDialWhoseCallerLeftServesTheNext(t *testing.T) {
 	var network chaniotest.Network
 	var dials atomic.Int64
@@ -169,7 +169,8 @@ func TestDialWhoseCallerLeftServesTheNext(t *testing.T) {
 	})
 }
 
-// TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore has a dial bring a connection of HTTP/2 that is idle from the start.
+// TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore uses a dial that returns an HTTP/2 connection without a
+// waiter.
 func TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore(t *testing.T) {
 	left, other := takesTunnels(t), takesTunnels(t)
 	dialling, goOn := make(chan struct{}), make(chan struct{})

@@ -32,7 +32,7 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error
 	return nil, err
 }
 
-// errFull is what a waiter of Warm gets when the limits permit no further connection.
+// errFull is the error of a waiter of Warm if the limits permit no further connection.
 var errFull = errors.New("httpc: the limits permit no further connection")
 
 // warms counts the calls of Warm in progress.
@@ -72,7 +72,7 @@ func (p *pool) waited(x *exchange, start time.Time) {
 func (p *pool) leave(x *exchange, w *waiter, place *list.Element) {
 	p.mu.Lock()
 	g := p.groupLocked(x.to)
-	g.waiters.Remove(place) // does nothing if it was served meanwhile
+	g.waiters.Remove(place) // does nothing if it has been served
 	if w.cancel != nil && g.dials > g.waiters.Len() {
 		w.gone = true
 		w.cancel()

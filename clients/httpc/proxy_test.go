@@ -25,7 +25,8 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// serveTLS serves handler over TLS with the certificate of httptest, for example.com and the loopback.
+// serveTLS serves handler over TLS with the certificate of httptest, which is valid for example.com and loopback
+// addresses.
 func serveTLS(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(handler)
@@ -35,7 +36,7 @@ func serveTLS(t *testing.T, handler http.HandlerFunc) string {
 	return srv.URL
 }
 
-// trusting believes the certificate of httptest.
+// trusting returns a configuration that trusts the certificate of httptest.
 func trusting() clients.Config {
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
@@ -64,7 +65,7 @@ func TestHTTPSAndItsFailures(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestServerNameIsThatOfTheHostAnotherOrNone looks at what the server was told (SNI).
+// TestServerNameIsThatOfTheHostAnotherOrNone checks the server name (SNI) that the server receives.
 func TestServerNameIsThatOfTheHostAnotherOrNone(t *testing.T) {
 	base := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.TLS.ServerName) })
 	toServer := func(ctx context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
@@ -82,7 +83,7 @@ func TestServerNameIsThatOfTheHostAnotherOrNone(t *testing.T) {
 	}
 }
 
-// proxy is an HTTP proxy that passes requests on and makes tunnels, and remembers what it was asked.
+// proxy is an HTTP proxy that forwards requests, opens tunnels, and records the requests.
 type proxy struct {
 	url  string
 	seen []string
@@ -214,11 +215,11 @@ func TestProxiesOfTheEnvironment(t *testing.T) {
 	require.Equal(t, "<nil>", choice("https://a.example/"))
 	require.Equal(t, "<nil>", choice("http://b.example/"))
 	require.Equal(t, "<nil>", choice("http://localhost/"))
-	t.Setenv("REQUEST_METHOD", "GET") // in a CGI script the client chooses HTTP_PROXY
+	t.Setenv("REQUEST_METHOD", "GET") // in a CGI script the client controls HTTP_PROXY
 	require.NotEqual(t, p.url, choice("http://a.example/"))
 }
 
-// startSOCKS is a proxy of versions 4, 4a and 5 that connects to to, whatever it is asked, and tells what it was asked.
+// startSOCKS starts a SOCKS 4, 4a and 5 proxy that always connects to to, and reports the requested address.
 func startSOCKS(t *testing.T, to string) (addr string, asked chan string) {
 	asked = make(chan string, 10)
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
@@ -287,7 +288,7 @@ func TestUnixSockets(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, r.Host+" "+r.RequestURI)
 	})}
-	go func() { _ = srv.Serve(ln) }() // until Close
+	go func() { _ = srv.Serve(ln) }() // returns after Close
 	t.Cleanup(func() { _ = srv.Close() })
 
 	c := newClient(t, nil)
@@ -320,7 +321,7 @@ func TestUnixSockets(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestStaticResolverAndPublicOnly uses a table with a wildcard, and refuses what it leads to.
+// TestStaticResolverAndPublicOnly uses a table with a wildcard, and rejects its addresses.
 func TestStaticResolverAndPublicOnly(t *testing.T) {
 	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/to" {

@@ -149,7 +149,7 @@ func (c *conn) inform(x *exchange, status int) error {
 		header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
 		x.call.informed = append(x.call.informed, Informational{Status: status, Header: header})
 	}
-	if trace := x.trace; trace != nil { // in net/http's order
+	if trace := x.trace; trace != nil { // in the order of net/http
 		if status == http.StatusContinue && trace.Got100Continue != nil {
 			trace.Got100Continue()
 		}
@@ -164,7 +164,7 @@ func (c *conn) inform(x *exchange, status int) error {
 	return nil
 }
 
-// response makes a response of the final head.
+// response converts the final head to a response.
 func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	h := &c.head
 	framing, reuse, err := h.Framing(x.method)
@@ -181,7 +181,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	}
 	r.Header, r.Trailer = headerOf(&h.Fields, text, framing.Kind == http1.Chunked)
 	if saysClose(r.Header) {
-		delete(r.Header, "Connection") // as net/http does: Close has it
+		delete(r.Header, "Connection") // Close reports it, as in net/http
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
 	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
@@ -214,7 +214,7 @@ func statusText(status int, reason []byte) string {
 	return strconv.Itoa(status) + " " + string(reason)
 }
 
-// statusTexts are the texts of frequent codes, which need no allocation.
+// statusTexts holds the texts of frequent codes, to avoid an allocation.
 var statusTexts = map[int]string{
 	200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 302: "302 Found",
 	304: "304 Not Modified", 404: "404 Not Found",

@@ -11,7 +11,7 @@ import (
 // Hop is a redirect that was followed.
 type Hop struct {
 	Status int
-	URL    *url.URL // that was asked for
+	URL    *url.URL // the URL that was requested
 	Header http.Header
 }
 
@@ -21,7 +21,7 @@ type RedirectError struct {
 	Reason   string
 }
 
-// Error says why.
+// Error returns both URLs and the reason.
 func (e *RedirectError) Error() string {
 	return fmt.Sprintf("httpc: the redirect from %s to %s is not followed: %s", e.From, e.To, e.Reason)
 }
@@ -31,10 +31,10 @@ type redirects struct {
 	cfg     *Config
 	max     int
 	count   int
-	crossed bool // one has led to another origin
+	crossed bool // whether a redirect has led to another origin
 }
 
-// next returns the request that a response to r leads to, or nil.
+// next returns the request that follows the redirect resp, or nil if resp is to be returned to the caller.
 func (h *redirects) next(r *http.Request, resp *http.Response) (*http.Request, error) {
 	location := resp.Header.Get("Location")
 	if h.max < 0 || location == "" || !isRedirect(resp.StatusCode) {
@@ -55,7 +55,7 @@ func (h *redirects) next(r *http.Request, resp *http.Response) (*http.Request, e
 	if keepsBody {
 		again, ok := replay(r)
 		if !ok {
-			return nil, nil // the caller has the response
+			return nil, nil // return the response to the caller
 		}
 		hops = again.WithContext(again.Context())
 	}
@@ -80,7 +80,7 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// methodAfter returns the method after a redirect, and whether the body goes along. RFC 9110 15.4.
+// methodAfter returns the method after a redirect, and whether the body is sent again (RFC 9110 15.4).
 func methodAfter(status int, method string) (string, bool) {
 	switch {
 	case status == 303 && method != http.MethodHead, status < 303 && method == http.MethodPost:
@@ -96,7 +96,7 @@ func dropBody(r *http.Request) {
 	dropContentFields(r.Header)
 }
 
-// dropContentFields removes what is about a body. RFC 9110 15.4, RFC 9530.
+// dropContentFields removes the fields that describe a body (RFC 9110 15.4, RFC 9530).
 func dropContentFields(h http.Header) {
 	for name := range h {
 		switch canonical := http.CanonicalHeaderKey(name); canonical {
@@ -110,7 +110,7 @@ func dropContentFields(h http.Header) {
 	}
 }
 
-// resolve returns where a Location leads from a URL, which may be that of a Unix socket.
+// resolve resolves a Location against a URL, which may be the URL of a Unix socket.
 func resolve(from *url.URL, location string) (*url.URL, error) {
 	ref, err := url.Parse(location)
 	if err != nil {
@@ -130,12 +130,12 @@ func resolve(from *url.URL, location string) (*url.URL, error) {
 	}
 	to := inner.ResolveReference(ref)
 	if crosses(inner, to) {
-		return to, nil // which mayFollow refuses
+		return to, nil // mayFollow refuses it
 	}
 	return &url.URL{Scheme: from.Scheme, Opaque: url.PathEscape(socket) + ":" + to.EscapedPath(), RawQuery: to.RawQuery}, nil
 }
 
-// mayFollow returns an error if a redirect is refused.
+// mayFollow returns an error if the redirect is not allowed.
 func (cfg *Config) mayFollow(from, to *url.URL) error {
 	refuse := func(reason string) error { return &RedirectError{redactedURL(from), redactedURL(to), reason} }
 	_, fromUnix, _ := schemeOf(from.Scheme)
@@ -160,7 +160,7 @@ func sameSocket(a, b *url.URL) bool {
 	return err == nil && bad == nil && one == two
 }
 
-// crosses reports whether two URLs differ in their origin: scheme, host or port.
+// crosses reports whether two URLs have different origins: scheme, host or port.
 func crosses(a, b *url.URL) bool {
 	if a.Scheme != b.Scheme {
 		return true
@@ -178,9 +178,9 @@ func portIn(u *url.URL) string {
 	return portOf(u.Scheme)
 }
 
-// dropSecrets removes what is meant for another origin.
+// dropSecrets removes fields and credentials that must not reach another origin.
 func (cfg *Config) dropSecrets(r *http.Request) {
-	for name := range r.Header { // in any case, since the map may have been filled without Set
+	for name := range r.Header { // any letter case, since the map may be filled without Set
 		is := func(secret string) bool { return strings.EqualFold(secret, name) }
 		if slices.ContainsFunc(originFields, is) || slices.ContainsFunc(cfg.SensitiveHeaders, is) {
 			delete(r.Header, name)
@@ -211,7 +211,7 @@ func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
 	if crossed {
 		cfg.dropSecrets(r)
 	}
-	if r.Method != via[0].Method { // whose fields net/http copies each time
+	if r.Method != via[0].Method { // net/http copies the fields of via[0] each time
 		dropContentFields(r.Header)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// redirectFields are the fields of the request that is redirected, by what becomes of them.
+// redirectFields are the fields of the redirected request, grouped by how they are treated.
 var redirectFields = struct{ content, secret, plain []string }{
 	content: []string{
 		"Content-Type", "Content-Language", "Content-Location", "Content-Encoding", "Content-Md5", "Content-Digest", "Content-Range",
@@ -21,7 +21,7 @@ var redirectFields = struct{ content, secret, plain []string }{
 	plain:  []string{"Accept", "Accept-Language", "If-None-Match", "Origin", "User-Agent", "X-Request-Id"},
 }
 
-// showRequest answers requests for /N with a redirect of status N to its query, and shows others.
+// showRequest answers requests for /N with a redirect of status N to its query, and returns other requests as text.
 func showRequest(w http.ResponseWriter, r *http.Request) {
 	if status, err := strconv.Atoi(r.URL.Path[1:]); err == nil {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -39,7 +39,7 @@ func showRequest(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestRedirectsByMethodStatusBodyAndOrigin is the whole table of RFC 9110 15.4: what of a request goes along.
+// TestRedirectsByMethodStatusBodyAndOrigin checks what is sent after a redirect, by the rules of RFC 9110 15.4.
 func TestRedirectsByMethodStatusBodyAndOrigin(t *testing.T) {
 	a, b := serve(t, showRequest), serve(t, showRequest)
 	c := newClient(t, &Config{SensitiveHeaders: []string{"X-API-Key"}})
@@ -118,7 +118,7 @@ func requireRedirected(t *testing.T, row string, resp *Response, method string, 
 	}
 }
 
-// TestFieldsOfTheBodyEndWithItInAnHTTPClientToo has CheckRedirect drop what net/http keeps.
+// TestFieldsOfTheBodyEndWithItInAnHTTPClientToo checks that CheckRedirect drops fields that net/http keeps.
 func TestFieldsOfTheBodyEndWithItInAnHTTPClientToo(t *testing.T) {
 	a, b := serve(t, showRequest), serve(t, showRequest)
 	c := newClient(t, &Config{SensitiveHeaders: []string{"X-API-Key"}}).HTTP()
@@ -139,7 +139,7 @@ func TestFieldsOfTheBodyEndWithItInAnHTTPClientToo(t *testing.T) {
 	}
 }
 
-// TestFieldsOfTheBodyStayAwayOnLaterRedirects has net/http copy the fields of the first request to each that follows.
+// TestFieldsOfTheBodyStayAwayOnLaterRedirects allows for net/http copying the fields of the first request each time.
 func TestFieldsOfTheBodyStayAwayOnLaterRedirects(t *testing.T) {
 	a := serve(t, showRequest)
 	c := newClient(t, nil).HTTP()

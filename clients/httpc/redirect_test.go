@@ -19,7 +19,7 @@ var secrets = http.Header{
 	"Proxy-Authorization": {"Basic y"},
 }
 
-// redirecting sends /to to whatever its query names, and shows the fields of other requests.
+// redirecting redirects requests with a query "to" there, and returns the fields of other requests.
 func redirecting(w http.ResponseWriter, r *http.Request) {
 	if to := r.URL.Query().Get("to"); to != "" {
 		w.Header().Set("Location", to)
@@ -35,7 +35,7 @@ func redirecting(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// bothClients are the two ways to follow redirects: Do, and the http.Client.
+// bothClients are the two ways to follow redirects: Do and an http.Client.
 var bothClients = map[string]func(t *testing.T, c *Client, url string, h http.Header) (*http.Response, error){
 	"Do": func(t *testing.T, c *Client, url string, h http.Header) (*http.Response, error) {
 		r, err := c.Do(t.Context(), &Request{URL: url, Header: h})
@@ -91,7 +91,7 @@ func TestCredentialsOfTheURLAndOfTheConfigStayToo(t *testing.T) {
 		resp, err := do(t, c, withUser+"?to=/x", nil)
 		require.NoError(t, err)
 		user, password, _ := (&http.Request{Header: http.Header{"Authorization": {resp.Header.Get("Got-Authorization")}}}).BasicAuth()
-		if name == "Do" { // http.Client forgets it
+		if name == "Do" { // http.Client drops it
 			require.Equal(t, "me pa:ss", user+" "+password, "split at the first colon")
 		}
 		resp, err = do(t, c, withUser+"?to="+b, nil)
@@ -184,8 +184,8 @@ func TestMethodAndBodyAfterARedirect(t *testing.T) {
 	require.NoError(t, resp.Close())
 }
 
-// TestBodyOfARedirectIsNotWaitedFor has a server that says where to go and then stalls, likewise where a request is tried
-// again and where it is challenged.
+// TestBodyOfARedirectIsNotWaitedFor uses a server that stalls after the head of a redirect, of a status to retry, and
+// of a challenge.
 func TestBodyOfARedirectIsNotWaitedFor(t *testing.T) {
 	for name, k := range map[string]struct {
 		answer string

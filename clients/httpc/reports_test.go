@@ -18,9 +18,9 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// The tests of this file are what users of other clients have reported.
+// The tests in this file cover problems reported for other clients.
 
-// TestServersHintEndsAnIdleConnection in time: a POST over it would otherwise cross with its end.
+// TestServersHintEndsAnIdleConnection checks that the connection is closed before a POST could cross with its end.
 func TestServersHintEndsAnIdleConnection(t *testing.T) {
 	for hint, after := range map[string]time.Duration{
 		"timeout=5": 4 * time.Second, "timeout=5, max=100": 4 * time.Second, `max=1, Timeout = "5"`: 4 * time.Second,
@@ -43,7 +43,7 @@ func TestServersHintEndsAnIdleConnection(t *testing.T) {
 	}
 }
 
-// TestRedirectsGiveTheirConnectionsBack over and over, with one connection for each host.
+// TestRedirectsGiveTheirConnectionsBack follows many redirects with one connection for each host.
 func TestRedirectsGiveTheirConnectionsBack(t *testing.T) {
 	to := serve(t, echo)
 	from := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +61,7 @@ func TestRedirectsGiveTheirConnectionsBack(t *testing.T) {
 	}
 }
 
-// TestTimeoutIsForAllRedirectsTogether has a server that leads on and on.
+// TestTimeoutIsForAllRedirectsTogether uses a server that redirects endlessly.
 func TestTimeoutIsForAllRedirectsTogether(t *testing.T) {
 	inBubble(t, Config{Timeout: 10 * time.Second, MaxRedirects: 1 << 20}, func(nc net.Conn, in *bufio.Reader) {
 		for readRequest(in) != nil {
@@ -76,7 +76,7 @@ func TestTimeoutIsForAllRedirectsTogether(t *testing.T) {
 	})
 }
 
-// TestOfferOfAnotherProtocolIsNoSwitch has a server that says in each response that it knows HTTP/2.
+// TestOfferOfAnotherProtocolIsNoSwitch uses a server that offers HTTP/2 in each response.
 func TestOfferOfAnotherProtocolIsNoSwitch(t *testing.T) {
 	s := raw(t, says(strings.Replace(hello, "\r\n", "\r\nUpgrade: h2,h2c\r\nConnection: Upgrade, Keep-Alive\r\n", 1)))
 	c := newClient(t, nil)
@@ -87,7 +87,8 @@ func TestOfferOfAnotherProtocolIsNoSwitch(t *testing.T) {
 	require.Equal(t, 1, s.accepted())
 }
 
-// TestResponsesWithoutABodySayWhatTheyLike about its length, and the next one follows at once.
+// TestResponsesWithoutABodySayWhatTheyLike uses responses without a body that announce a length. The next one follows
+// at once.
 func TestResponsesWithoutABodySayWhatTheyLike(t *testing.T) {
 	for name, k := range map[string]struct{ method, head string }{
 		"HEAD in chunks":      {"HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"},
@@ -112,7 +113,7 @@ func TestResponsesWithoutABodySayWhatTheyLike(t *testing.T) {
 	}
 }
 
-// TestTunnelBeginsBehindTheHeadWhateverItSays has proxies that frame a response which has no body: RFC 9110 9.3.6.
+// TestTunnelBeginsBehindTheHeadWhateverItSays uses proxies that frame a response without a body (RFC 9110 9.3.6).
 func TestTunnelBeginsBehindTheHeadWhateverItSays(t *testing.T) {
 	for name, fields := range map[string]string{
 		"a length": "Content-Length: 5\r\n", "chunks": "Transfer-Encoding: chunked\r\n", "both": "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
@@ -145,7 +146,7 @@ func TestTunnelBeginsBehindTheHeadWhateverItSays(t *testing.T) {
 	}
 }
 
-// TestAnswerBeforeTheBodyWasAskedForEndsTheConnection since the server may still wait for that body.
+// TestAnswerBeforeTheBodyWasAskedForEndsTheConnection: the server may still wait for the body.
 func TestAnswerBeforeTheBodyWasAskedForEndsTheConnection(t *testing.T) {
 	for _, status := range []string{"200 OK", "401 No", "302 Found"} {
 		s := raw(t, func(nc net.Conn, in *bufio.Reader) {
@@ -172,7 +173,7 @@ func TestAnswerBeforeTheBodyWasAskedForEndsTheConnection(t *testing.T) {
 	}
 }
 
-// TestLocationsAsServersWriteThem are not always URLs.
+// TestLocationsAsServersWriteThem includes values that are not valid URLs.
 func TestLocationsAsServersWriteThem(t *testing.T) {
 	for location, want := range map[string]string{
 		"/a b":          "/a%20b",
@@ -215,8 +216,8 @@ func TestLocationsAsServersWriteThem(t *testing.T) {
 	}
 }
 
-// TestServerThatGoesAwayNowAndThenIsSentEverythingOnce has many requests that are not idempotent, and a server that ends each
-// connection after a hundred of them, as proxies do.
+// TestServerThatGoesAwayNowAndThenIsSentEverythingOnce sends many requests that are not idempotent to a server that
+// closes each connection after a hundred of them, as proxies do.
 func TestServerThatGoesAwayNowAndThenIsSentEverythingOnce(t *testing.T) {
 	const requests, each = 300, 100
 	var done atomic.Int64
@@ -246,7 +247,7 @@ func TestServerThatGoesAwayNowAndThenIsSentEverythingOnce(t *testing.T) {
 	require.GreaterOrEqual(t, s.accepted(), requests/each)
 }
 
-// TestBodiesThatAreNotReadStopNoOther over HTTP/2: each has the window of its stream filled.
+// TestBodiesThatAreNotReadStopNoOther fills the windows of several HTTP/2 streams.
 func TestBodiesThatAreNotReadStopNoOther(t *testing.T) {
 	url := serveBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		n := 1 << 20
@@ -279,12 +280,12 @@ func serveBoth(t *testing.T, handler http.HandlerFunc) string {
 	p := h2c()
 	p.SetHTTP1(true)
 	srv := &http.Server{Handler: handler, Protocols: p}
-	go func() { _ = srv.Serve(ln) }() // until Close
+	go func() { _ = srv.Serve(ln) }() // returns after Close
 	t.Cleanup(func() { _ = srv.Close() })
 	return "http://" + ln.Addr().String()
 }
 
-// TestSlowReaderIsNoSlowServer leaves time between two reads that is not BodyTimeout's.
+// TestSlowReaderIsNoSlowServer checks that the time between two reads does not count for BodyTimeout.
 func TestSlowReaderIsNoSlowServer(t *testing.T) {
 	inBubble(t, Config{BodyTimeout: time.Second}, func(nc net.Conn, in *bufio.Reader) {
 		for readRequest(in) != nil {
@@ -304,7 +305,7 @@ func TestSlowReaderIsNoSlowServer(t *testing.T) {
 	})
 }
 
-// TestCookiesOfARedirectGoAlong to the next hop.
+// TestCookiesOfARedirectGoAlong checks that a cookie is sent to the next hop.
 func TestCookiesOfARedirectGoAlong(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
@@ -321,7 +322,7 @@ func TestCookiesOfARedirectGoAlong(t *testing.T) {
 	require.Equal(t, "session=s", got)
 }
 
-// TestUserInformationIsUnescaped before it is sent.
+// TestUserInformationIsUnescaped checks the credentials that are sent.
 func TestUserInformationIsUnescaped(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()

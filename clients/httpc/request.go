@@ -22,9 +22,9 @@ type Request struct {
 	Query Params
 	Style Style
 
-	Header  http.Header    // goes before Config.Header
-	Host    string         // the Host field, if it is not that of URL
-	Cookies []*http.Cookie // besides those of a Cookie field in Header, and before those of the jar
+	Header  http.Header    // takes precedence over Config.Header
+	Host    string         // the Host field, if it differs from URL
+	Cookies []*http.Cookie // sent after those of Header and before those of the jar
 	Accept  string         // the Accept field
 
 	// Body is the body; see [JSON], [Form], [Text], [Bytes], [Stream], [Encoded], [Reader], [File] and [Multipart].
@@ -56,10 +56,10 @@ type Request struct {
 	// Timing records the duration of each phase for Response.Timing.
 	Timing bool
 
-	protocol string // of the Upgrade, where an extended CONNECT may be sent in its place
+	protocol string // of the Upgrade, if an extended CONNECT may replace it
 }
 
-// build makes an http.Request.
+// build returns the http.Request for r.
 func (r *Request) build(ctx context.Context, cfg *Config) (*http.Request, error) {
 	u, err := parseURL(r.URL)
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *Request) buildHeader(cfg *Config, more int) http.Header {
 	return h
 }
 
-// parseURL parses a URL as people write them.
+// parseURL parses a URL, escaping characters that are not valid in one.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -129,7 +129,7 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// withoutURL is err of url.Parse without the URL, which may have a password.
+// withoutURL returns err of url.Parse without the URL, which may contain a password.
 func withoutURL(err error) error {
 	if e, ok := err.(*url.Error); ok {
 		return e.Err
@@ -137,7 +137,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// escapeQuery escapes what must not be in a query, and leaves what is escaped as it is.
+// escapeQuery escapes characters that are not valid in a query. Existing escapes are kept.
 func escapeQuery(q string) string {
 	const hex = "0123456789ABCDEF"
 	if !strings.ContainsFunc(q, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '<' || c == '>' }) {

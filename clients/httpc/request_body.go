@@ -18,7 +18,7 @@ import (
 // repeatable, for redirects and retries; a Body of a Source or an io.Reader can be sent once.
 type Body struct {
 	contentType string
-	length      int64 // -1: not known
+	length      int64 // -1 if unknown
 	open        func(ctx context.Context) (io.ReadCloser, error)
 	once        bool
 	bytes       []byte // instead of open
@@ -51,7 +51,7 @@ func (b Body) WithProgress(f func(sent int64)) Body {
 	return b
 }
 
-// progress tells how much has been read.
+// progress reports how much has been read.
 type progress struct {
 	io.ReadCloser
 	tell func(int64)
@@ -78,7 +78,7 @@ func (b Body) reader(ctx context.Context) (io.ReadCloser, error) {
 	return newBytesBody(b.bytes), nil
 }
 
-// attach makes b the body of r.
+// attach sets b as the body of r.
 func (b Body) attach(r *http.Request) error {
 	if !b.isSet() {
 		return nil
@@ -107,10 +107,10 @@ func Bytes(p []byte) Body {
 	return Body{contentType: "application/octet-stream", length: int64(len(p)), bytes: p}
 }
 
-// Text is a Body of text in UTF-8.
+// Text returns a Body of UTF-8 text.
 func Text(s string) Body { return Bytes([]byte(s)).As("text/plain; charset=utf-8") }
 
-// JSON is a Body of v as JSON.
+// JSON returns a Body of v as JSON.
 func JSON(v any) Body {
 	p, err := json.Marshal(v)
 	if err != nil {
@@ -119,7 +119,7 @@ func JSON(v any) Body {
 	return Bytes(p).As("application/json")
 }
 
-// Form returns a Body of parameters in the form of an HTML form.
+// Form returns a Body of parameters, encoded as an HTML form.
 func Form(p Params, style Style) Body {
 	text, err := p.Encode(style)
 	if err != nil {

@@ -18,21 +18,21 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Response is the response of a server. Read its body with one of Body, Lines, Text, Bytes, Into and Reader, or not at
-// all. Close ends that in every case and may be called by any goroutine at any time.
+// Response is the response of a server. Read its body with one of Body, Lines, Text, Bytes, Into and Reader, or close
+// it unread. Close may be called by any goroutine at any time.
 type Response struct {
-	Status          int    // 100 to 999; those from 600 are to be treated as server errors
+	Status          int    // 100 to 999; treat 600 and above as server errors
 	Proto           string // HTTP/1.0, HTTP/1.1 or HTTP/2.0
 	Header          http.Header
-	ContentLength   int64    // of the body as it is read; -1 if that is not known
-	ContentEncoding []string // as the server said it, also if it was undone
-	URL             *url.URL // that was asked for at last
+	ContentLength   int64    // of the body as it is read; -1 if unknown
+	ContentEncoding []string // as sent by the server, even if decoded
+	URL             *url.URL // the URL requested last
 	TLS             *tls.ConnectionState
 
 	// Body yields the body in pieces as they arrive. When it ends or is closed, the connection is released.
 	Body *chanio.Source[[]byte]
 
-	// Informational holds the responses with a status below 200 that came before, and History the redirects followed.
+	// Informational holds the preceding responses with a status below 200, and History the redirects followed.
 	Informational []Informational
 	History       []Hop
 
@@ -41,7 +41,7 @@ type Response struct {
 	limit int64
 }
 
-// Informational is an informational (1xx) response: RFC 9110 15.2.
+// Informational is an informational (1xx) response (RFC 9110 15.2).
 type Informational struct {
 	Status int
 	Header http.Header
@@ -56,8 +56,8 @@ func (r *Response) HTTP() *http.Response { return r.raw }
 // Trailer returns the trailers, once the body has been read to its end.
 func (r *Response) Trailer() http.Header { return r.raw.Trailer }
 
-// Cookies returns the cookies that the response sets, read as RFC 6265 5.2 does: with names and values that net/http leaves
-// out.
+// Cookies returns the cookies that the response sets, parsed as in RFC 6265 5.2, including names and values that
+// net/http drops.
 func (r *Response) Cookies() []*http.Cookie { return setCookies(r.raw.Header) }
 
 // Timing returns the durations of the phases, if Request.Timing was set.
@@ -71,7 +71,8 @@ func (r *Response) Timing() Timing {
 // Err returns why the body ended, like Source.Err.
 func (r *Response) Err() error { return r.Body.Err() }
 
-// Close ends the body, also while another goroutine reads it. The connection is reused if the rest of the body is short.
+// Close ends the body, also while another goroutine reads it. The connection is reused if the rest of the body is
+// short.
 func (r *Response) Close() error {
 	err := r.Body.Close()
 	r.call.end()
@@ -97,7 +98,7 @@ func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
 	return p, err
 }
 
-// Text is Bytes as text in UTF-8, of the charset that Content-Type says, or UTF-8 if it says nothing.
+// Text is Bytes converted to UTF-8 from the charset of Content-Type, which defaults to UTF-8.
 func (r *Response) Text(ctx context.Context) (string, error) {
 	p, err := r.Bytes(ctx)
 	if err != nil {
@@ -129,7 +130,7 @@ func (r *Response) Into(ctx context.Context, v any) error {
 type StatusError struct {
 	Status int
 	Header http.Header
-	Body   []byte // its first 64 KiB, as they are
+	Body   []byte // its first 64 KiB, as received
 }
 
 // Error returns the status.
@@ -137,10 +138,10 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("httpc: the server answers %d %s", e.Status, http.StatusText(e.Status))
 }
 
-// statusBody is how much of its body a StatusError has.
+// statusBody limits the bytes of the body in a StatusError.
 const statusBody = 64 << 10
 
-// statusError makes an error of r, which it closes.
+// statusError returns r as an error and closes it.
 func (r *Response) statusError(x *call) error {
 	e := &StatusError{Status: r.Status, Header: r.Header}
 	for len(e.Body) < statusBody {

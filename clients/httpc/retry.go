@@ -37,7 +37,7 @@ type RetryPolicy struct {
 
 var retryStatuses = []int{429, 502, 503, 504}
 
-// attempts sends hr as often as the policy says.
+// attempts sends hr as often as the policy permits.
 func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) {
 	policy := x.r.Retry
 	if policy == nil {
@@ -73,7 +73,7 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 	}
 }
 
-// attempt makes one attempt within its time, which goes on to the end of the body.
+// attempt makes one attempt. limit bounds it until the end of the body.
 func (x *call) attempt(hr *http.Request, crossed bool, limit time.Duration) (*http.Response, error) {
 	if limit <= 0 {
 		return x.once(hr, crossed)
@@ -88,7 +88,7 @@ func (x *call) attempt(hr *http.Request, crossed bool, limit time.Duration) (*ht
 	return resp, nil
 }
 
-// wants reports whether the policy tries again.
+// wants reports whether the policy permits another attempt.
 func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 	if p.If != nil {
 		return p.If(resp, err)
@@ -104,13 +104,13 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 	return slices.Contains(statuses, resp.StatusCode)
 }
 
-// mayRepeat reports whether r may be executed twice, or certainly was not sent.
+// mayRepeat reports whether r may be executed twice, or was certainly not sent.
 func (x *call) mayRepeat(r *http.Request) bool {
 	e := exchange{method: r.Method, header: r.Header}
 	return e.isIdempotent() || x.unsent.Load() && !x.sent.Load()
 }
 
-// pause returns how long to wait after so many tries.
+// pause returns the pause after the given attempt.
 func (p *RetryPolicy) pause(try int, resp *http.Response) (time.Duration, bool) {
 	if resp != nil && p.MaxRetryAfter >= 0 {
 		if d, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
@@ -127,7 +127,7 @@ func (p *RetryPolicy) pause(try int, resp *http.Response) (time.Duration, bool) 
 	return rand.N(min(d, most) + 1), true
 }
 
-// retryAfter parses the field: seconds, or a date. RFC 9110 10.2.3.
+// retryAfter parses a Retry-After field, in seconds or as a date (RFC 9110 10.2.3).
 func retryAfter(v string) (time.Duration, bool) {
 	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return time.Duration(n) * time.Second, true
@@ -138,7 +138,7 @@ func retryAfter(v string) (time.Duration, bool) {
 	return 0, false
 }
 
-// sleep waits, within ctx.
+// sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -13,10 +13,10 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// kind is a kind of request, as far as it matters for another attempt.
+// kind is a kind of request, with the properties that matter for another attempt.
 type kind struct {
 	name, method string
-	idempotent   bool // RFC 9110 9.2.2, or there is a key
+	idempotent   bool // by RFC 9110 9.2.2, or it has a key
 	key          bool
 	body         byte // 'r': can be repeated, 'o': can be read once, 0: none
 }
@@ -37,7 +37,7 @@ var kinds = []kind{
 	{name: "a method nobody knows", method: "FROB"},
 }
 
-// request makes a request of the kind, with a body of that size if it has one.
+// request returns a request of the kind, with a body of that size if it has one.
 func (k kind) request(t *testing.T, url string, size int) *http.Request {
 	var body io.Reader
 	switch k.body {
@@ -61,15 +61,15 @@ var (
 	harmless   = func(k kind) bool { return k.body != 'o' && k.idempotent }
 )
 
-// moment is when an attempt fails, and what follows from it.
+// moment is the time of a failure, and its consequences.
 type moment struct {
 	again  func(kind) bool
-	status int    // of the response if the request is not sent again; 0: it is an error
-	cut    bool   // the body of that response is an error
+	status int    // of the response if the request is not sent again; 0 means an error
+	cut    bool   // reading the body of that response fails
 	text   string // of the error
 }
 
-// requireOutcome sends r and compares what the caller sees.
+// requireOutcome sends r and checks the result.
 func (m *moment) requireOutcome(t *testing.T, c *Client, k kind, r *http.Request) {
 	t.Helper()
 	resp, err := c.RoundTrip(r)
@@ -91,8 +91,8 @@ func (m *moment) requireOutcome(t *testing.T, c *Client, k kind, r *http.Request
 	require.NoError(t, resp.Body.Close())
 }
 
-// TestMomentsOfFailureOverHTTP1 has a server that fails at one moment of the first request on a connection or of the second,
-// and whatever is sent again is answered over another connection.
+// TestMomentsOfFailureOverHTTP1 uses a server that fails at one moment of the first or second request on a connection.
+// Repeated requests are answered over another connection.
 func TestMomentsOfFailureOverHTTP1(t *testing.T) {
 	answers := func(text string) func(net.Conn, *bufio.Reader) {
 		return func(nc net.Conn, in *bufio.Reader) {
@@ -107,8 +107,8 @@ func TestMomentsOfFailureOverHTTP1(t *testing.T) {
 	const big = 1 << 20
 	for name, m := range map[string]struct {
 		moment
-		first bool // it is the first request on the connection
-		size  int  // of bodies; 0: 1
+		first bool // it is the first request on its connection
+		size  int  // of bodies; 0 means 1
 		fails func(nc net.Conn, in *bufio.Reader)
 	}{
 		"ends when the first byte has come": {moment: moment{again: harmless}, fails: func(_ net.Conn, in *bufio.Reader) { _, _ = in.Peek(1) }},
@@ -163,7 +163,7 @@ func TestMomentsOfFailureOverHTTP1(t *testing.T) {
 	}
 }
 
-// answersAnything answers each request, HEAD too.
+// answersAnything answers each request, including HEAD.
 func answersAnything(nc net.Conn, in *bufio.Reader) {
 	for r := readRequest(in); r != nil; r = readRequest(in) {
 		answer := hello
@@ -174,7 +174,7 @@ func answersAnything(nc net.Conn, in *bufio.Reader) {
 	}
 }
 
-// TestEndOfAnIdleConnectionFailsNothing has every kind of request: the end is noticed before anything is written.
+// TestEndOfAnIdleConnectionFailsNothing tests every kind of request: the end is noticed before anything is written.
 func TestEndOfAnIdleConnectionFailsNothing(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestEndOfAnIdleConnectionFailsNothing(t *testing.T) {
 	}
 }
 
-// TestRefusedDialIsNotRepeated is for a RetryPolicy.
+// TestRefusedDialIsNotRepeated covers requests without a RetryPolicy.
 func TestRefusedDialIsNotRepeated(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -202,15 +202,15 @@ func TestRefusedDialIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestMomentsOfFailureOverHTTP2 has a server that fails at one moment of the first request on a connection or of the second.
+// TestMomentsOfFailureOverHTTP2 uses a server that fails at one moment of the first or second request on a connection.
 func TestMomentsOfFailureOverHTTP2(t *testing.T) {
-	ends := func(first ...answer) answer { // the connection, behind the answers
+	ends := func(first ...answer) answer { // ends the connection after the answers
 		return func(f *frames.Framer, id uint32) {
 			for _, a := range first {
 				a(f, id)
 			}
 			_ = f.WriteRawFrame(0xff, 0, 0, nil)
-			_ = f.WriteRawFrame(frames.FrameSettings, frames.FlagSettingsAck, 0, []byte("x")) // which is an error of the connection
+			_ = f.WriteRawFrame(frames.FrameSettings, frames.FlagSettingsAck, 0, []byte("x")) // a connection error
 		}
 	}
 	status := func(code string) answer {
@@ -218,8 +218,8 @@ func TestMomentsOfFailureOverHTTP2(t *testing.T) {
 	}
 	for name, m := range map[string]struct {
 		moment
-		first bool // it is the first request on the connection
-		conns int  // when it is sent again; 0: 2
+		first bool // it is the first request on its connection
+		conns int  // connections if it is sent again; 0 means 2
 		fails answer
 	}{
 		"REFUSED_STREAM":                  {conns: 1, moment: moment{again: repeatable}, fails: resets(frames.ErrCodeRefusedStream)},
@@ -263,5 +263,5 @@ func TestMomentsOfFailureOverHTTP2(t *testing.T) {
 	}
 }
 
-// answersHead sends a whole response without a body.
+// answersHead sends a complete response without a body.
 func answersHead(f *frames.Framer, id uint32) { writeHead(f, id, true, ":status", "200") }

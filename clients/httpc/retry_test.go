@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// diesAfterOne answers one request and ends the connection when another one has come, without an answer.
+// diesAfterOne answers one request and closes the connection without an answer when another arrives.
 func diesAfterOne(nc net.Conn, in *bufio.Reader) {
 	if readRequest(in) == nil {
 		return
@@ -100,14 +100,14 @@ func TestStaleConnectionIsTriedOnceMoreAndNotForEver(t *testing.T) {
 	require.Equal(t, 2, s.accepted())
 }
 
-// TestSecondAttemptIsMadeOverANewConnection has two idle connections that are both dead, and room for one more or none.
+// TestSecondAttemptIsMadeOverANewConnection uses two dead idle connections, and room for one more or none.
 func TestSecondAttemptIsMadeOverANewConnection(t *testing.T) {
 	for _, most := range []int{2, 3} {
 		s := raw(t, diesAfterOne, diesAfterOne, says(hello))
 		c := newClient(t, &Config{MaxPerHost: most})
 		one := newRequest(t, "GET", s.url, nil)
 		require.NoError(t, c.Warm(t.Context(), s.url, 2))
-		for _, nc := range idleConns(c) { // each is used once
+		for _, nc := range idleConns(c) { // use each one once
 			resp, failure := attempt(nc, mustPrepare(t, c, one))
 			require.Nil(t, failure)
 			require.NoError(t, resp.Body.Close())
@@ -118,7 +118,7 @@ func TestSecondAttemptIsMadeOverANewConnection(t *testing.T) {
 	}
 }
 
-// idleConns takes the idle connections out of the pool.
+// idleConns removes the idle connections from the pool and returns them.
 func idleConns(c *Client) (all []*conn) {
 	p := c.t.pool
 	p.mu.Lock()
@@ -137,7 +137,8 @@ func mustPrepare(t *testing.T, c *Client, r *http.Request) *exchange {
 	return x
 }
 
-// TestConnectionThatTheServerEndedIsNoticedAtCheckout wants even a POST to pass: nothing of it was written.
+// TestConnectionThatTheServerEndedIsNoticedAtCheckout checks that even a POST succeeds, since nothing of it was
+// written.
 func TestConnectionThatTheServerEndedIsNoticedAtCheckout(t *testing.T) {
 	for name, end := range map[string]func(nc net.Conn){
 		"FIN":   func(nc net.Conn) { _ = nc.(*net.TCPConn).CloseWrite() },
@@ -197,7 +198,7 @@ func TestStatusesOfErrorsKeepTheConnection(t *testing.T) {
 	require.EqualValues(t, 1, c.Stats()[0].Dials)
 }
 
-// TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain has bodies that can be repeated, to no better end.
+// TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain uses repeatable bodies, which would fail again.
 func TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain(t *testing.T) {
 	for name, k := range map[string]struct {
 		size    int
@@ -211,7 +212,7 @@ func TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := raw(t, says(hello))
 			c := newClient(t, nil)
-			text(t, c, s.url) // the connection is used again
+			text(t, c, s.url) // the PUT reuses this connection
 			r := newRequest(t, "PUT", s.url, strings.NewReader(long(k.size)))
 			r.ContentLength = k.another
 			_, err := c.RoundTrip(r)
@@ -221,7 +222,7 @@ func TestBodyThatIsNotWhatWasAnnouncedIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// TestPolicyRepeatsWhatWasNotSent posts without an Idempotency-Key: a dial that fails has sent nothing.
+// TestPolicyRepeatsWhatWasNotSent sends a POST without an Idempotency-Key: a failed dial has sent nothing.
 func TestPolicyRepeatsWhatWasNotSent(t *testing.T) {
 	var dials, requests atomic.Int64
 	s := raw(t, func(_ net.Conn, in *bufio.Reader) {
@@ -249,14 +250,14 @@ func TestPolicyRepeatsWhatWasNotSent(t *testing.T) {
 	require.EqualValues(t, 1, dials.Load())
 }
 
-// TestLateTimeoutOfAnIdleConnectionIsNotTheAnswer has a server that ends an idle connection with a 408 when a request is
-// already on its way: RFC 9110 15.5.9.
+// TestLateTimeoutOfAnIdleConnectionIsNotTheAnswer uses a server that ends an idle connection with a 408 while a request
+// is on its way (RFC 9110 15.5.9).
 func TestLateTimeoutOfAnIdleConnectionIsNotTheAnswer(t *testing.T) {
 	const late = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
 	for name, k := range map[string]struct {
 		answer, method string
 		body           io.Reader
-		first          bool // use of the connection
+		first          bool // first use of the connection
 		status         int
 	}{
 		"GET":                         {late, "GET", nil, false, 200},

@@ -23,7 +23,7 @@ type Route struct {
 	TLS       *clients.TLSConfig
 	Resolver  clients.Resolver
 	LocalAddr string // host:port, as in clients.Config
-	Unix      string // path of a socket
+	Unix      string // path of a Unix domain socket
 }
 
 type routeKey struct{}
@@ -33,20 +33,20 @@ func WithRoute(ctx context.Context, route *Route) context.Context {
 	return context.WithValue(ctx, routeKey{}, route)
 }
 
-// target says which connections serve a request: those of the same target.
+// target identifies the connections that can serve a request.
 type target struct {
 	scheme string // http or https
 	addr   string // host:port in ASCII; "" for plain requests to an HTTP proxy
 	proxy  string // URL of the proxy, with its credentials
 	unix   string
 	route  *Route
-	mayMux bool // HTTP/2 is spoken if the server knows it
-	prior  bool // HTTP/2 is spoken in any case
+	mayMux bool // HTTP/2 is used if the server supports it
+	prior  bool // only HTTP/2 is used
 
-	alone string // the Host that it serves and no other; "" means any
+	alone string // the only Host that the connections serve; "" means any
 }
 
-// String is the target without secrets.
+// String returns the target without secrets.
 func (k target) String() string {
 	text := k.scheme + "://" + k.addr
 	if k.addr == "" {
@@ -79,7 +79,7 @@ func schemeOf(scheme string) (plain string, unix, ok bool) {
 	return "", false, false
 }
 
-// splitUnix takes a URL such as http+unix:/run/x.sock:/path?query apart.
+// splitUnix splits a URL such as http+unix:/run/x.sock:/path?query.
 func splitUnix(u *url.URL) (socket string, inner *url.URL, err error) {
 	opaque := u.Opaque
 	if opaque == "" {
@@ -104,7 +104,7 @@ func splitUnix(u *url.URL) (socket string, inner *url.URL, err error) {
 	return socket, inner, nil
 }
 
-// locate fills in which target serves x, and through which proxy.
+// locate sets the target and the proxy of x.
 func (x *exchange) locate() error {
 	cfg := &x.t.cfg
 	route, _ := x.ctx.Value(routeKey{}).(*Route)
@@ -136,13 +136,13 @@ func (x *exchange) locate() error {
 	x.to.addr = addr
 	x.chooseProtocol()
 	if x.to.unix != "" {
-		x.to.addr = strings.ToLower(u.Host) // what TLS verifies
+		x.to.addr = strings.ToLower(u.Host) // TLS verifies this name
 		return x.refuseBesideUnix(route)
 	}
 	return x.chooseProxy(route)
 }
 
-// refuseBesideUnix refuses what contradicts a Unix socket.
+// refuseBesideUnix returns an error for settings that contradict a Unix socket.
 func (x *exchange) refuseBesideUnix(route *Route) error {
 	if x.t.proxyAsked || x.t.cfg.Connect.Resolver != nil || route != nil && (route.Proxy != nil || route.Resolver != nil) {
 		return invalid("a Unix socket goes with neither a proxy nor a resolver")
@@ -166,9 +166,9 @@ func (x *exchange) chooseProxy(route *Route) error {
 		return invalid("Config.Connect.Allow cannot look at the addresses that a proxy connects to: use one or the other")
 	}
 	x.to.proxy, x.proxy = via.String(), via
-	tunnel := x.t.cfg.TunnelAlways || has(x.header, "Upgrade") // RFC 6455 4.1: another protocol is not for the proxy to pass on
+	tunnel := x.t.cfg.TunnelAlways || has(x.header, "Upgrade") // RFC 6455 4.1: a proxy must tunnel other protocols
 	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !tunnel {
-		x.forward = true // the proxy passes plain requests on
+		x.forward = true // the proxy forwards plain requests
 		x.to.addr, x.to.mayMux, x.to.prior = "", false, false
 	}
 	return nil
@@ -176,7 +176,7 @@ func (x *exchange) chooseProxy(route *Route) error {
 
 func isHTTPProxy(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
-// addrOf returns host:port of a URL, in ASCII.
+// addrOf returns the host:port of a URL in ASCII.
 func addrOf(u *url.URL) (string, error) {
 	host, port := u.Hostname(), u.Port()
 	if port == "" {
@@ -199,7 +199,7 @@ func addrOf(u *url.URL) (string, error) {
 	return ascii + ":" + port, nil
 }
 
-// joinPort returns host:port, in the words of the URL if it has them.
+// joinPort returns host:port, reusing the string in the URL if it is the same.
 func joinPort(u *url.URL, host, port string) string {
 	if len(u.Host) == len(host)+1+len(port) && u.Host[:len(host)] == host && u.Host[len(host)+1:] == port {
 		return u.Host
@@ -207,7 +207,7 @@ func joinPort(u *url.URL, host, port string) string {
 	return host + ":" + port
 }
 
-// isPlainHost reports whether hostname.ASCII would change nothing about a name, and not refuse it either.
+// isPlainHost reports whether hostname.ASCII would accept a name unchanged.
 func isPlainHost(host string) bool {
 	label := 0
 	for i := range len(host) {
@@ -235,7 +235,7 @@ func portOf(scheme string) string {
 	return "80"
 }
 
-// environmentProxy returns the rules that the environment has now.
+// environmentProxy returns the rules of the current environment.
 func environmentProxy() func(*http.Request) (*url.URL, error) {
 	env := httpproxy.FromEnvironment()
 	if env.HTTPProxy == "" && env.HTTPSProxy == "" {
@@ -245,7 +245,7 @@ func environmentProxy() func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) { return rules(r.URL) }
 }
 
-// redactedURL is u without the password or, in the place of a user without one, the user.
+// redactedURL returns u with the password removed or, without a password, the user.
 func redactedURL(u *url.URL) string {
 	if u.User == nil {
 		return u.String()
@@ -255,15 +255,14 @@ func redactedURL(u *url.URL) string {
 	return c.String()
 }
 
-// chooseProtocol decides whether HTTP/2 may be spoken. An Upgrade is possible in HTTP/1 alone; see
-// extend for what takes its place in HTTP/2.
+// chooseProtocol decides whether HTTP/2 may be used. Upgrade requires HTTP/1; extend handles its replacement in HTTP/2.
 func (x *exchange) chooseProtocol() {
 	if !has(x.header, "Upgrade") {
 		x.to.mayMux, x.to.prior = x.t.muxes(x.to.scheme)
 	}
 }
 
-// muxes reports whether HTTP/2 may be spoken with servers of a scheme, and whether nothing else may.
+// muxes reports whether HTTP/2 may be used with servers of a scheme, and whether it must be.
 func (t *Transport) muxes(scheme string) (may, prior bool) {
 	p := &t.protocols
 	if scheme == "https" {

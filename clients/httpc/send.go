@@ -214,7 +214,7 @@ func (s *sender) halt() {
 	s.stop()
 	switch body := s.body.(type) {
 	case *io.PipeReader, *os.File, *sourceBody:
-		_ = body.Close() // which may be done beside a Read
+		_ = body.Close() // may run concurrently with Read
 	}
 }
 

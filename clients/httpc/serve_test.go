@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// testCertificate is that of httptest, which httpc.Trusting believes.
+// testCertificate is the certificate of httptest, which httpc.Trusting trusts.
 func testCertificate() tls.Certificate {
 	srv := httptest.NewUnstartedServer(nil)
 	srv.StartTLS()
@@ -24,8 +24,8 @@ func testCertificate() tls.Certificate {
 	return srv.TLS.Certificates[0]
 }
 
-// ours serves handler by httpd until the test ends, over TLS if secure, and otherwise with HTTP/2 from the first byte on as
-// well. It returns the URL without the scheme.
+// ours serves handler with httpd until the test ends: over TLS if secure, otherwise over HTTP/1 and HTTP/2 without TLS.
+// It returns the URL without the scheme.
 func ours(t *testing.T, handler http.Handler, secure bool, http2 httpd.HTTP2Config) string {
 	t.Helper()
 	cfg := &httpd.Config{HTTP2: http2, Protocols: new(http.Protocols)}

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSetCookieThatIsOdd has what servers send beside the grammar, by the algorithms of RFC 6265 5. It comes to
-// home.example.org/dir/page, and another request there follows, or to the URL of "to".
+// TestSetCookieThatIsOdd checks fields that violate the grammar, by the algorithms of RFC 6265 5. They are received
+// from home.example.org/dir/page. Another request there follows, or to the URL in "to".
 func TestSetCookieThatIsOdd(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.URL.Query()["set"] {
@@ -103,7 +103,7 @@ func TestSetCookieThatIsOdd(t *testing.T) {
 	}
 }
 
-// TestOddCookiesAreShown has what Response.Cookies makes of them.
+// TestOddCookiesAreShown checks the results of Response.Cookies.
 func TestOddCookiesAreShown(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Set-Cookie"] = []string{`a={"b":1}; Path=/; HttpOnly`, "none", `b="c d"; Expires=Mon, 10-Dec-69 20:35:03 GMT`}
@@ -121,7 +121,7 @@ func TestOddCookiesAreShown(t *testing.T) {
 	require.Equal(t, 2069, cookies[1].Expires.Year())
 }
 
-// TestJarWithWhatIsNoCookieIsAnError has a jar that others filled: nothing is sent that a server would read otherwise.
+// TestJarWithWhatIsNoCookieIsAnError uses a jar with cookies that a server would misread. Nothing is sent.
 func TestJarWithWhatIsNoCookieIsAnError(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Cookie")) })
 	u, err := url.Parse(base)
@@ -137,7 +137,7 @@ func TestJarWithWhatIsNoCookieIsAnError(t *testing.T) {
 	}
 }
 
-// TestDatesOfCookies wants the algorithm of RFC 6265 5.1.1, which reads a date out of nearly everything.
+// TestDatesOfCookies checks the algorithm of RFC 6265 5.1.1, which accepts nearly any date.
 func TestDatesOfCookies(t *testing.T) {
 	for text, want := range map[string]string{
 		"Mon, 10-Dec-2007 17:02:24 GMT":           "2007-12-10 17:02:24",
@@ -187,8 +187,8 @@ func TestDatesOfCookies(t *testing.T) {
 	}
 }
 
-// TestJarReadsOddDates has cookies deleted, or kept for long, by dates that only RFC 6265 5.1.1 reads, by Do and by the
-// http.Client.
+// TestJarReadsOddDates deletes cookies, or keeps them for long, by dates that only RFC 6265 5.1.1 accepts, with Do and
+// with an http.Client.
 func TestJarReadsOddDates(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.URL.Query()["set"] {

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// sourceBody is a Source as the body of a request.
+// sourceBody is a request body that reads from a Source.
 type sourceBody struct {
 	io.ReadCloser
 }

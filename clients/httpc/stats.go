@@ -8,24 +8,24 @@ import (
 
 // HostStats is a consistent snapshot of the connections to one host.
 type HostStats struct {
-	Target string // scheme, host and port, and the proxy, without its credentials
+	Target string // scheme, host, port and proxy, without credentials
 
 	Open    int // connections, idle and in use
 	Idle    int
-	Dialing int // connections that are being made
-	Waiting int // requests that wait for one
-	Streams int // requests under way on connections of HTTP/2
+	Dialing int // connections being opened
+	Waiting int // requests waiting for a connection
+	Streams int // requests in progress on HTTP/2 connections
 
-	Dials      uint64        // begun
-	DialErrors uint64        // that failed
-	Shared     uint64        // times a connection to another host was taken in the place of a dial: see Config.CoalesceHosts
-	Reused     uint64        // times a connection was used again without waiting
-	Stale      uint64        // connections that were found dead when they were to be used again
-	Expired    uint64        // that were idle for too long or too old
-	Evicted    uint64        // that made room for those of other hosts
-	Rejected   uint64        // requests, with ErrBusy
+	Dials      uint64        // dials started
+	DialErrors uint64        // dials failed
+	Shared     uint64        // connections to another host used instead of a dial; see Config.CoalesceHosts
+	Reused     uint64        // connections reused without waiting
+	Stale      uint64        // connections found dead when reused
+	Expired    uint64        // connections closed because they were idle for too long or too old
+	Evicted    uint64        // connections closed to make room for other hosts
+	Rejected   uint64        // requests that failed with ErrBusy
 	Waits      uint64        // requests that waited, also for a dial
-	WaitTime   time.Duration // how long, in all
+	WaitTime   time.Duration // total time of these waits
 }
 
 // stats returns the state of all groups, by target.

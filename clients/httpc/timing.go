@@ -11,17 +11,17 @@ import (
 // happen is 0.
 type Timing struct {
 	Start  time.Time     // of the first hop
-	Wait   time.Duration // for a connection, what it took to make it included
+	Wait   time.Duration // for a connection, including its dial
 	DNS    time.Duration // looking up the host
 	Dial   time.Duration // connecting
 	TLS    time.Duration // the handshake
-	Send   time.Duration // from having the connection to having sent the request
-	Server time.Duration // from there to the first byte of the response
+	Send   time.Duration // from the connection to the end of the request
+	Server time.Duration // from then to the first byte of the response
 	Total  time.Duration // from Start to the first byte of the response
-	Reused bool          // the connection had been used before
+	Reused bool          // the connection was reused
 }
 
-// timing notes when what happens. Its hooks are called by several goroutines.
+// timing records the times of events. Its hooks are called by several goroutines.
 type timing struct {
 	mu                                   sync.Mutex
 	times                                Timing
@@ -34,14 +34,14 @@ func (m *timing) get() Timing {
 	return m.times
 }
 
-// note calls f with the time, under the lock.
+// note calls f with the current time and the lock held.
 func (m *timing) note(f func(t *Timing, now time.Time)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f(&m.times, time.Now())
 }
 
-// trace has the call timed.
+// trace adds the hooks that measure the call.
 func (x *call) trace() {
 	m := &timing{}
 	m.times.Start = time.Now()

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTraceOfAnInvitation holds that Got100Continue comes before Got1xxResponse on HTTP/1.1 and behind it on HTTP/2, and that
-// PutIdleConn is not called on HTTP/2: all as net/http's Transport does.
+// TestTraceOfAnInvitation checks that Got100Continue is called before Got1xxResponse on HTTP/1.1 and after it on
+// HTTP/2, and that PutIdleConn is not called on HTTP/2, as in net/http's Transport.
 func TestTraceOfAnInvitation(t *testing.T) {
 	for name, want := range map[string][]string{
 		"HTTP/1.1": {"100", "1xx", "idle"},

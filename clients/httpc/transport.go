@@ -12,10 +12,10 @@ import (
 type Transport struct {
 	cfg        Config
 	limits     http1.Limits
-	codings    string // what Accept-Encoding says
+	codings    string // value of Accept-Encoding
 	proxyAsked bool   // Config.Proxy was set
 	pool       *pool
-	broken     error // of the Config: no request is sent
+	broken     error // error of the Config; no request is sent
 	protocols  http.Protocols
 	apart      apart
 	wire       *wire // or nil
@@ -38,7 +38,7 @@ func newTransport(cfg *Config) *Transport {
 	return t
 }
 
-// check refuses what contradicts itself.
+// check returns an error for contradictory settings.
 func (cfg *Config) check() error {
 	if cfg.Connect.Proxy != nil {
 		return errors.New("httpc: Config.Connect has a Proxy: Config.Proxy is the place for it")
@@ -49,7 +49,7 @@ func (cfg *Config) check() error {
 	return cfg.checkFields()
 }
 
-// checkFields refuses what cannot be sent in the head of a request, as validate does for the fields of a request.
+// checkFields returns an error for fields that cannot be sent in the head of a request, as validate does for a request.
 func (cfg *Config) checkFields() error {
 	if !http1.ValidValue(cfg.UserAgent) {
 		return invalid("invalid Config.UserAgent")
@@ -96,7 +96,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	x.closeBody() // which the server did not want, if nobody has closed it
+	x.closeBody() // the server did not want it, if it is still open
 	t.undoCoding(x, resp)
 	return resp, nil
 }
@@ -127,7 +127,7 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 	}
 }
 
-// attempt makes one attempt of x on c, which does not stay with x if a hook of its trace panics.
+// attempt makes one attempt of x on c. It releases c if a hook of the trace panics.
 func attempt(c carrier, x *exchange) (*http.Response, *attemptError) {
 	returned := false
 	defer func() {
@@ -165,7 +165,7 @@ func (t *Transport) conn(x *exchange) (carrier, error) {
 	return c, err
 }
 
-// addr is where the connection of x leads.
+// addr returns the address that the connection of x leads to.
 func (x *exchange) addr() string {
 	if x.to.addr == "" {
 		return hostPort(x.proxy)

@@ -387,7 +387,7 @@ func gzipped(text string) []byte {
 	return b.Bytes()
 }
 
-// TestBodyIsCopiedWithoutABuffer uses io.Copy, and a writer that fails in between.
+// TestBodyIsCopiedWithoutABuffer uses io.Copy, and a writer that fails partway.
 func TestBodyIsCopiedWithoutABuffer(t *testing.T) {
 	big := long(3 << 20)
 	overBoth(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, big) }, func(t *testing.T, c *Client, base string) {
@@ -421,7 +421,7 @@ func TestBodyIsCopiedWithoutABuffer(t *testing.T) {
 	})
 }
 
-// failing is a writer that fails after so many bytes.
+// failing is a writer that fails after a number of bytes.
 type failing struct {
 	w     io.Writer
 	after int

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// TestTunnelsLeaveNoRoomForOthers has a connection of four streams with two tunnels: of three requests that have not opened
-// their streams yet, two go there and the third over another connection.
+// TestTunnelsLeaveNoRoomForOthers uses a connection of four streams with two tunnels. Of three requests without a
+// stream, two use that connection and the third uses another one.
 func TestTunnelsLeaveNoRoomForOthers(t *testing.T) {
 	s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, _ []hpack.HeaderField) {
 		if h, ok := frame.(*frames.HeadersFrame); ok {
@@ -46,9 +46,9 @@ func TestTunnelsLeaveNoRoomForOthers(t *testing.T) {
 	two.Abort(nil)
 }
 
-// TestSharedConnectionThatIsFullIsNotWaitedFor has two hosts with one connection each at most, whose server takes one stream
-// at a time: the second host shares the connection of the first while that has room, gets one of its own when it has not,
-// and then waits for its turn.
+// TestSharedConnectionThatIsFullIsNotWaitedFor uses two hosts limited to one connection each, and a server that accepts
+// one stream at a time. The second host shares the connection of the first while it has room, gets its own connection
+// when it has none, and then waits.
 func TestSharedConnectionThatIsFullIsNotWaitedFor(t *testing.T) {
 	hold := make(chan struct{})
 	started := make(chan string, 8)

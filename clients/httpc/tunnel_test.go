@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// echoMessages sends back what it gets.
+// echoMessages echoes messages.
 func echoMessages(ctx context.Context, conn *websocket.Conn) error {
 	for m := range conn.In.All(ctx) {
 		if err := conn.Out.Send(ctx, m); err != nil {
@@ -27,7 +27,8 @@ func echoMessages(ctx context.Context, conn *websocket.Conn) error {
 	return conn.In.Err()
 }
 
-// site echoes the messages of WebSockets at /ws, refuses them at /no, makes tunnels, and tells the protocol elsewhere.
+// site echoes the messages of WebSockets at /ws, refuses them at /no, opens tunnels, and otherwise returns the
+// protocol.
 func site(seen func(r *http.Request)) http.Handler {
 	ws := httpd.WebSocket(echoMessages, &httpd.UpgradeConfig{Subprotocols: []string{"chat"}})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +49,7 @@ func site(seen func(r *http.Request)) http.Handler {
 	})
 }
 
-// echoTunnel sends back what comes through a tunnel, and "bye" behind its end.
+// echoTunnel echoes the data of a tunnel, and sends "bye" after its end.
 func echoTunnel(w http.ResponseWriter, r *http.Request) {
 	if r.Host == "no.example:443" {
 		w.Header().Set("X-Why", "because")
@@ -70,7 +71,7 @@ func echoTunnel(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requireEcho sends messages and wants them back.
+// requireEcho sends messages and requires them to be echoed.
 func requireEcho(t *testing.T, conn *websocket.Conn) {
 	t.Helper()
 	for _, text := range []string{"hello", "", httpc.Long(100_000)} {
@@ -81,7 +82,7 @@ func requireEcho(t *testing.T, conn *websocket.Conn) {
 	}
 }
 
-// TestWebSocketTakesTheVersionThatTheServerOffers has the ways to a WebSocket, and how the server sees them.
+// TestWebSocketTakesTheVersionThatTheServerOffers checks the transports of a WebSocket as the server sees them.
 func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 	only2 := new(http.Protocols)
 	only2.SetHTTP2(true)
@@ -132,7 +133,7 @@ func TestWebSocketTakesTheVersionThatTheServerOffers(t *testing.T) {
 			require.Equal(t, k.want, proto)
 			require.Equal(t, k.want == "HTTP/1.1", header.Get("Sec-WebSocket-Key") != "", "%v", header)
 			mu.Unlock()
-			httpc.TextOf(t, c, "http"+scheme+base) // beside it
+			httpc.TextOf(t, c, "http"+scheme+base) // concurrently with it
 			require.NoError(t, conn.Close())
 		})
 	}
@@ -155,7 +156,7 @@ func TestRefusedWebSocketOverHTTP2LeavesTheConnection(t *testing.T) {
 	require.Eventually(t, func() bool { return c.Stats()[0].Streams == 0 }, httpc.TestPatience, 1e6)
 }
 
-// TestManyWebSocketsShareAConnection has them end one by one, and the rest with the Client.
+// TestManyWebSocketsShareAConnection ends them one by one, and the rest with the Client.
 func TestManyWebSocketsShareAConnection(t *testing.T) {
 	base := ours(t, site(nil), true, httpd.HTTP2Config{})
 	c := httpc.NewTestClient(t, &httpc.Config{Connect: httpc.Trusting()})
@@ -180,7 +181,7 @@ func TestManyWebSocketsShareAConnection(t *testing.T) {
 	}
 }
 
-// TestCtxOfAHandshakeDoesNotBoundTheWebSocket cancels it when the WebSocket is there.
+// TestCtxOfAHandshakeDoesNotBoundTheWebSocket cancels ctx after the handshake.
 func TestCtxOfAHandshakeDoesNotBoundTheWebSocket(t *testing.T) {
 	base := ours(t, site(nil), true, httpd.HTTP2Config{})
 	c := httpc.NewTestClient(t, &httpc.Config{Connect: httpc.Trusting(), HeadTimeout: httpc.TestPatience})
@@ -195,7 +196,7 @@ func TestCtxOfAHandshakeDoesNotBoundTheWebSocket(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-// TestConnectMakesATunnelOfEitherVersion has a tunnel through httpd, with half-close in both directions.
+// TestConnectMakesATunnelOfEitherVersion opens a tunnel through httpd and half-closes it in both directions.
 func TestConnectMakesATunnelOfEitherVersion(t *testing.T) {
 	for name, k := range map[string]struct {
 		scheme string

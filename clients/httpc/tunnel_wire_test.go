@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// rawFrames is a server of HTTP/2 that offers extended CONNECT and tells the test what it gets, frame by frame.
+// rawFrames is an HTTP/2 server that supports extended CONNECT and reports each received frame.
 func rawFrames(t *testing.T, answer func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField)) *rawServer {
 	return raw(t, func(nc net.Conn, in *bufio.Reader) {
 		if _, err := io.ReadFull(in, make([]byte, len(frames.ClientPreface))); err != nil {
@@ -48,7 +48,7 @@ func writeHead(f *frames.Framer, id uint32, end bool, fields ...string) {
 	_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true, EndStream: end})
 }
 
-// headers returns the fields as text, without that of the agent.
+// headers returns the fields as text, without User-Agent.
 func headers(fields []hpack.HeaderField) (text string) {
 	for _, f := range fields {
 		if f.Name != "user-agent" {
@@ -58,8 +58,8 @@ func headers(fields []hpack.HeaderField) (text string) {
 	return strings.TrimSpace(text)
 }
 
-// TestTunnelOnTheWire wants the header lists of RFC 9113 8.5 and RFC 8441 4, no END_STREAM with them, and the ends of a
-// tunnel as frames.
+// TestTunnelOnTheWire checks the header lists of RFC 9113 8.5 and RFC 8441 4, that they have no END_STREAM, and the
+// frames that end a tunnel.
 func TestTunnelOnTheWire(t *testing.T) {
 	got := make(chan string, 100)
 	s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, fields []hpack.HeaderField) {
@@ -69,7 +69,7 @@ func TestTunnelOnTheWire(t *testing.T) {
 			if frame.StreamEnded() {
 				got <- "END"
 			}
-			writeHead(f, frame.StreamID, false, ":status", "200", "content-length", "3") // which says nothing
+			writeHead(f, frame.StreamID, false, ":status", "200", "content-length", "3") // must be ignored
 			_ = f.WriteData(frame.StreamID, false, []byte("first"))
 		case *frames.DataFrame:
 			if len(frame.Data()) > 0 {
@@ -106,7 +106,7 @@ func TestTunnelOnTheWire(t *testing.T) {
 	require.Equal(t, 1, s.accepted())
 }
 
-// sorted has the last field of the request among the others, which are in order.
+// sorted moves the last field of the request to its place among the others, which are sorted.
 func sorted(text string) string {
 	const gzip = " accept-encoding=gzip"
 	if rest, ok := strings.CutSuffix(text, gzip); ok {
@@ -115,7 +115,7 @@ func sorted(text string) string {
 	return text
 }
 
-// TestAnswersToAnExtendedConnect are those that make no WebSocket. The stream is over after each.
+// TestAnswersToAnExtendedConnect uses answers that do not open a WebSocket. Each ends the stream.
 func TestAnswersToAnExtendedConnect(t *testing.T) {
 	for name, k := range map[string]struct {
 		fields []string
@@ -144,8 +144,8 @@ func TestAnswersToAnExtendedConnect(t *testing.T) {
 	}
 }
 
-// TestWebSocketEndsWithItsConnection has a GOAWAY that excludes the stream of the first handshake, which is made again, and
-// a connection that breaks.
+// TestWebSocketEndsWithItsConnection uses a GOAWAY that excludes the stream of the first handshake, which is repeated,
+// and a connection that breaks.
 func TestWebSocketEndsWithItsConnection(t *testing.T) {
 	n := 0
 	s := rawFrames(t, func(f *frames.Framer, frame frames.Frame, _ []hpack.HeaderField) {

@@ -27,7 +27,7 @@ func (c *conn) switchOver(x *exchange, s *sender, r *http.Response) error {
 	return c.handOver(x, s, r)
 }
 
-// handOver makes the connection the body of r, whose receiver closes it. What the server has sent behind the head is
+// handOver makes the connection the body of r, which the receiver must close. The bytes that arrived after the head are
 // read from it first.
 func (c *conn) handOver(_ *exchange, _ *sender, r *http.Response) error {
 	_ = c.nc.SetReadDeadline(time.Time{})
@@ -40,10 +40,10 @@ func (c *conn) handOver(_ *exchange, _ *sender, r *http.Response) error {
 // tunnel is a body that is read and written.
 type tunnel struct{ net.Conn }
 
-// CloseWrite ends the stream to the server, and leaves the other direction open.
+// CloseWrite ends the stream to the server. The other direction stays open.
 func (t *tunnel) CloseWrite() error {
 	return t.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// conn returns the connection, whose input is received from again.
+// conn returns the connection, receiving its input again.
 func (t *tunnel) conn() *chanio.Conn { return chanio.NewConn(t.Conn, nil) }

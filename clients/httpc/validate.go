@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// validate checks everything that goes into the head of the request, before the first byte is written: a request that two
-// parsers might read differently is not sent.
+// validate checks the whole head of the request before the first byte is written. A request that two parsers might
+// interpret differently is not sent.
 func (x *exchange) validate() error {
 	r := x.req
 	if !http1.ValidToken(x.method) {
@@ -40,7 +40,7 @@ func (x *exchange) validate() error {
 	return x.checkTrailer()
 }
 
-// chooseHost sets what the Host field says.
+// chooseHost sets the value of the Host field.
 func (x *exchange) chooseHost() error {
 	host := x.req.Host
 	if host == "" {
@@ -61,7 +61,7 @@ func (x *exchange) chooseHost() error {
 	return nil
 }
 
-// isPlainAuthority reports whether host is a name, with or without a port, that needs no change.
+// isPlainAuthority reports whether host is a name, with or without a port, that needs no conversion.
 func isPlainAuthority(host string) bool {
 	name, port, found := strings.Cut(host, ":")
 	if found {
@@ -74,7 +74,7 @@ func isPlainAuthority(host string) bool {
 	return isPlainHost(name)
 }
 
-// asciiAuthority returns host[:port] with the name in ASCII, and an address without its zone.
+// asciiAuthority returns host[:port] with an ASCII name, or an address without its zone.
 func asciiAuthority(host string) (string, error) {
 	name, port := host, ""
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
@@ -88,7 +88,7 @@ func asciiAuthority(host string) (string, error) {
 		return "[" + ip.WithZone("").String() + "]" + port, nil
 	}
 	if http1.ValidHost(name) {
-		return host, nil // also with a case of its own
+		return host, nil // keeps its letter case
 	}
 	ascii, err := hostname.ASCII(name)
 	if err != nil {
@@ -97,7 +97,7 @@ func asciiAuthority(host string) (string, error) {
 	return ascii + port, nil
 }
 
-// chooseURI sets the target of the request line: RFC 9112 3.2.
+// chooseURI sets the target of the request line (RFC 9112 3.2).
 func (x *exchange) chooseURI() error {
 	u := x.url
 	switch {
@@ -128,7 +128,7 @@ func (x *exchange) chooseURI() error {
 	return nil
 }
 
-// checkHeader checks names and values, and notes what they ask for.
+// checkHeader checks names and values, and records their meaning for the connection.
 func (x *exchange) checkHeader() error {
 	x.closes = x.req.Close
 	for name, values := range x.header {
@@ -146,7 +146,7 @@ func (x *exchange) checkHeader() error {
 	return nil
 }
 
-// note notes what a field means for the connection.
+// note records what a field means for the connection.
 func (x *exchange) note(known http1.Known, value string) {
 	switch known {
 	case http1.Expect:
@@ -164,7 +164,7 @@ func (x *exchange) note(known http1.Known, value string) {
 	}
 }
 
-// checkTrailer checks the trailers that are announced; their values are checked when they are known.
+// checkTrailer checks the names of announced trailers. Values are checked when they are known.
 func (x *exchange) checkTrailer() error {
 	for name := range x.req.Trailer {
 		if !http1.ValidToken(name) || !http1.Lookup(name).InTrailer() {

@@ -45,8 +45,8 @@ type WebSocketConfig struct {
 type HandshakeError struct {
 	Status int
 	Header http.Header
-	Body   []byte // its first 16 KiB, of a refusal
-	Reason string // what is wrong with an answer whose Status is 101, or 200 over HTTP/2
+	Body   []byte // first 16 KiB of the body, if the server refused
+	Reason string // what is wrong with an answer of status 101, or 200 over HTTP/2
 }
 
 // Error returns the status and the reason.
@@ -58,7 +58,7 @@ func (e *HandshakeError) Error() string {
 	return text
 }
 
-// refusalBody is how much of a refusal is kept.
+// refusalBody limits the bytes kept of a refusal's body.
 const refusalBody = 16 << 10
 
 // DialWebSocket opens a WebSocket with the [Default] client; see [Client.DialWebSocket].
@@ -66,12 +66,13 @@ func DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*webs
 	return Default().DialWebSocket(ctx, url, cfg)
 }
 
-// DialWebSocket opens a WebSocket to a URL of scheme ws, wss, or ws+unix:/path/of.sock:/path, and likewise wss+unix. It
-// uses the proxy, resolver, TLS and cookies of c, and user information of the URL as Basic authentication. cfg may be
-// nil. If the server does not accept, the error is a [*HandshakeError]. ctx bounds only the handshake.
+// DialWebSocket opens a WebSocket to a URL of scheme ws, wss, ws+unix or wss+unix, such as ws+unix:/path/of.sock:/path.
+// It uses the proxy, resolver, TLS and cookies of c, and user information of the URL as Basic authentication. cfg may
+// be nil. If the server does not accept, the error is a [*HandshakeError]. ctx bounds only the handshake.
 //
 // The WebSocket uses a stream of an existing HTTP/2 connection if the server supports that (RFC 8441), and otherwise
-// its own HTTP/1.1 connection; see Config.Protocols. One over HTTP/2 ends with its connection, which Close ends too.
+// its own HTTP/1.1 connection; see Config.Protocols. A WebSocket over HTTP/2 ends with its connection, which Close also
+// ends.
 func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketConfig) (*websocket.Conn, error) {
 	if cfg == nil {
 		cfg = &WebSocketConfig{}
@@ -104,7 +105,7 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 	return websocket.NewConn(conn, &ws), nil
 }
 
-// isChallenged reports whether a handshake is authenticated by what depends on its method, which is another over HTTP/2.
+// isChallenged reports whether the authentication depends on the method, which differs over HTTP/2.
 func (c *Client) isChallenged(auth Auth) bool {
 	if auth == nil {
 		auth = c.t.cfg.Auth
@@ -120,10 +121,10 @@ func (cfg *WebSocketConfig) timeout() time.Duration {
 	return cfg.Timeout
 }
 
-// schemes are those of WebSockets, and what is asked for.
+// schemes maps the schemes of WebSockets to those of their requests.
 var schemes = map[string]string{"ws": "http", "wss": "https", "ws+unix": "http+unix", "wss+unix": "https+unix"}
 
-// request returns the handshake; RFC 6455, 4.1.
+// request returns the handshake request (RFC 6455 4.1).
 func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	scheme, rest, ok := strings.Cut(rawURL, ":")
 	plain := schemes[strings.ToLower(scheme)]
@@ -168,13 +169,13 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	}, nil
 }
 
-// confirm looks at the answer, and completes ws by what it says; RFC 6455, 4.1.
+// confirm checks the answer and sets the negotiated values in ws (RFC 6455 4.1).
 func (cfg *WebSocketConfig) confirm(ws *websocket.Config, resp *Response, key string) error {
 	h := resp.Header
 	wrong := func(reason string) error {
 		return &HandshakeError{Status: resp.Status, Header: h, Reason: reason}
 	}
-	upgraded := resp.Status == http.StatusSwitchingProtocols // otherwise it is a stream of HTTP/2, which has none of these
+	upgraded := resp.Status == http.StatusSwitchingProtocols // a stream of HTTP/2 has none of these fields
 	if upgraded && (!http1.AnyHasToken(h["Connection"], "upgrade") || !http1.AnyHasToken(h["Upgrade"], "websocket")) {
 		return wrong("the connection does not become a WebSocket")
 	}
@@ -197,19 +198,19 @@ func (cfg *WebSocketConfig) confirm(ws *websocket.Config, resp *Response, key st
 	return nil
 }
 
-// refusal makes an error of a response that is not 101.
+// refusal returns the error for a response that refuses the handshake.
 func refusal(ctx context.Context, resp *Response) error {
 	e := &HandshakeError{Status: resp.Status, Header: resp.Header}
-	e.Body, _ = io.ReadAll(io.LimitReader(resp.Reader(ctx), refusalBody)) // what there is of it
+	e.Body, _ = io.ReadAll(io.LimitReader(resp.Reader(ctx), refusalBody)) // as much as arrives
 	_ = resp.Close()
 	return e
 }
 
-// WebSockets returns a Source of WebSockets to one server, each opened when the one before has ended, like
-// [clients.Reconnect], which reconnect configures; nil means the defaults. A refusal with a status of 400 to 499,
-// except 408, 425 and 429, ends it, unless reconnect.Permanent is set. A connection that was not Stable counts as a
-// failure unless Useful reports otherwise. The receiver must close the connections. Channels of the Source have no
-// capacity, and a connection that was not received is aborted.
+// WebSockets returns a Source of WebSockets to one server. Each is opened when the previous one has ended, as by
+// [clients.Reconnect]. reconnect configures it; nil means the defaults. A refusal with a status of 400 to 499, except
+// 408, 425 and 429, ends the Source, unless reconnect.Permanent is set. A connection that was not Stable counts as a
+// failure unless Useful reports otherwise. The receiver must close the connections. Channels of the Source are
+// unbuffered, and a connection that is not received is aborted.
 func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients.ReconnectConfig) *chanio.Source[*websocket.Conn] {
 	conf := clients.ReconnectConfig{}
 	if reconnect != nil {
@@ -219,7 +220,7 @@ func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients
 		conf.Permanent = isPermanent
 	}
 	if conf.Useful == nil {
-		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake alone has moved bytes both ways
+		conf.Useful = func(*chanio.Conn) bool { return false } // the handshake moved bytes
 	}
 	var made handedOver
 	conns := clients.Reconnect(func(ctx context.Context) (*chanio.Conn, error) {
@@ -249,7 +250,7 @@ func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients
 	})
 }
 
-// handedOver is the WebSockets that were made and not received yet, by the connections that they go over.
+// handedOver holds the WebSockets that are not yet received, by their connections.
 type handedOver struct {
 	mu    sync.Mutex
 	conns map[*chanio.Conn]*websocket.Conn
@@ -258,7 +259,7 @@ type handedOver struct {
 func (h *handedOver) put(conn *websocket.Conn) *chanio.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.conns = map[*chanio.Conn]*websocket.Conn{conn.Below(): conn} // one that nobody took has been aborted
+	h.conns = map[*chanio.Conn]*websocket.Conn{conn.Below(): conn} // an earlier one that was not taken has been aborted
 	return conn.Below()
 }
 
@@ -269,7 +270,7 @@ func (h *handedOver) take(below *chanio.Conn) *websocket.Conn {
 	return h.conns[below]
 }
 
-// isPermanent reports whether a refusal would come again.
+// isPermanent reports whether err is a refusal that is not temporary.
 func isPermanent(err error) bool {
 	e, ok := err.(*HandshakeError)
 	if !ok || e.Status < 400 || e.Status > 499 {

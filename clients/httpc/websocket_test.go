@@ -20,7 +20,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// echoSockets answers each message with itself, and the close of the client.
+// echoSockets echoes each message and the close of the client.
 func echoSockets(w http.ResponseWriter, r *http.Request) {
 	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -38,7 +38,7 @@ func echoSockets(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveUnix serves handler at a Unix socket, over TLS if secure is not nil, and returns its path.
+// serveUnix serves handler on a Unix socket, with TLS if secure is not nil, and returns its path.
 func serveUnix(t *testing.T, handler http.HandlerFunc, secure *tls.Config) string {
 	path := filepath.Join(t.TempDir(), "s.sock")
 	ln, err := net.Listen("unix", path)
@@ -47,12 +47,12 @@ func serveUnix(t *testing.T, handler http.HandlerFunc, secure *tls.Config) strin
 		ln = tls.NewListener(ln, secure)
 	}
 	srv := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { _ = srv.Serve(ln) }() // until Close
+	go func() { _ = srv.Serve(ln) }() // returns after Close
 	t.Cleanup(func() { _ = srv.Close() })
 	return path
 }
 
-// TestWebSocketsGoTheWayOfEveryRequest has them cross proxies, TLS, resolvers and Unix sockets.
+// TestWebSocketsGoTheWayOfEveryRequest uses proxies, TLS, resolvers and Unix sockets.
 func TestWebSocketsGoTheWayOfEveryRequest(t *testing.T) {
 	plain := strings.TrimPrefix(serve(t, echoSockets), "http://")
 	secure := strings.TrimPrefix(serveTLS(t, echoSockets), "https://")
@@ -111,14 +111,14 @@ func TestWebSocketsGoTheWayOfEveryRequest(t *testing.T) {
 	}
 }
 
-// last returns the first two words of what the proxy was asked last.
+// last returns the first two words of the last request to the proxy.
 func (p *proxy) last(t *testing.T) string {
 	require.NotEmpty(t, p.seen)
 	words := strings.Fields(p.seen[len(p.seen)-1])
 	return words[0] + " " + words[1]
 }
 
-// TestProxyThatRefusesAWebSocketSaysWhy keeps its status.
+// TestProxyThatRefusesAWebSocketSaysWhy checks the status in the error.
 func TestProxyThatRefusesAWebSocketSaysWhy(t *testing.T) {
 	p := startProxy(t, false)
 	_, err := newClient(t, &Config{Proxy: via(t, p.url)}).DialWebSocket(t.Context(), "wss://refused.example/", nil)
@@ -127,7 +127,7 @@ func TestProxyThatRefusesAWebSocketSaysWhy(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, refused.Code)
 }
 
-// TestSubprotocolsThatCannotBeOfferedAreErrors has lists that a server would read otherwise, or that RFC 6455 4.1 forbids.
+// TestSubprotocolsThatCannotBeOfferedAreErrors uses lists that a server would misread, or that RFC 6455 4.1 forbids.
 func TestSubprotocolsThatCannotBeOfferedAreErrors(t *testing.T) {
 	c := newClient(t, &Config{Dial: func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
 		t.Error("something was dialled")

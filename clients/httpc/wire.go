@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// wire shows the bytes of connections: see Config.Wire.
+// wire writes the bytes of connections to Config.Wire.
 type wire struct {
 	cfg *Config
 
@@ -19,7 +19,7 @@ type wire struct {
 	off   bool // the Writer has panicked
 }
 
-// show writes one event to the Writer, whose panic turns the wire off.
+// show writes one event to the Writer. If the Writer panics, the wire log is turned off.
 func (w *wire) show(text []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,7 +40,7 @@ func (w *wire) show(text []byte) {
 	w.off = false
 }
 
-// tap returns nc such that what it reads and writes is shown.
+// tap returns nc, wrapped so that its reads and writes are logged.
 func (w *wire) tap(nc *chanio.Conn, http2 bool, conf *chanio.ConnConfig) *chanio.Conn {
 	w.mu.Lock()
 	w.conns++
@@ -61,12 +61,12 @@ func (w *wire) tap(nc *chanio.Conn, http2 bool, conf *chanio.ConnConfig) *chanio
 	return chanio.NewConn(t, conf)
 }
 
-// wireText makes text of one direction of a connection. mark stands before each line that it begins with.
+// wireText formats one direction of a connection. mark starts each line.
 type wireText interface {
 	text(to []byte, mark string, p []byte) []byte
 }
 
-// tap is a connection whose bytes are shown. There is one reader and one writer at a time.
+// tap is a connection with logged bytes. It supports one reader and one writer at a time.
 type tap struct {
 	net.Conn
 	w       *wire
@@ -85,7 +85,7 @@ func (t *tap) Read(p []byte) (int, error) {
 }
 
 func (t *tap) Write(p []byte) (int, error) {
-	t.show(t.out, '>', p) // before the answer
+	t.show(t.out, '>', p) // before the peer can answer
 	return t.Conn.Write(p)
 }
 
@@ -97,34 +97,34 @@ func (t *tap) show(as wireText, arrow byte, p []byte) {
 
 func (t *tap) over() { t.closed.Do(func() { t.w.show(fmt.Appendf(nil, "= %d closed\n", t.n)) }) }
 
-// Close closes the connection below.
+// Close closes the underlying connection.
 func (t *tap) Close() error {
 	t.over()
 	return t.Conn.Close()
 }
 
-// CloseWrite half-closes it.
+// CloseWrite half-closes the underlying connection.
 func (t *tap) CloseWrite() error {
 	return t.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// Abort ends it at once.
+// Abort aborts the underlying connection.
 func (t *tap) Abort() {
 	t.over()
 	t.Conn.(interface{ Abort() }).Abort()
 }
 
-// lineText shows bytes in hex, with the values of secret fields as x. It looks for these at the begin of each line, in
-// bodies too.
+// lineText formats bytes in hex, with x for the values of secret fields. It looks for these at the start of each line,
+// also in bodies.
 type lineText struct {
 	cfg    *Config
-	line   []byte // the begin of the line, as far as a name may go
-	masked bool   // the rest of the line is not shown
-	folded bool   // the line before was not, and this one continues it if it begins with white space
-	begun  bool   // this line has begun
+	line   []byte // the start of the line, up to the length of a name
+	masked bool   // hide the rest of the line
+	folded bool   // the previous line was hidden, and white space continues it
+	begun  bool   // the line has started
 }
 
-// maxName is how long the names of secret fields may be that are found.
+// maxName limits the names of secret fields that are found.
 const maxName = 256
 
 func (l *lineText) text(to []byte, mark string, p []byte) []byte {
@@ -139,7 +139,7 @@ func (l *lineText) text(to []byte, mark string, p []byte) []byte {
 	return append(to, hex.Dump(p)...)
 }
 
-// next returns what is shown of the next byte.
+// next returns the text for the next byte.
 func (l *lineText) next(c byte) byte {
 	switch {
 	case c == '\n':

@@ -9,19 +9,19 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxShown is how much of a frame or a header block is kept to be shown, and how much text is made of a block, whose fields
-// may be much longer than it. What is longer is left out.
+// maxShown limits the bytes kept of a frame or header block, and the text of a block, which can be much longer. The
+// rest is omitted.
 const maxShown = 1 << 20
 
-// frameText shows the frames of one direction of HTTP/2: header blocks as fields, with the values of secret ones as x, and
-// everything else in hex.
+// frameText formats the frames of one direction of HTTP/2: header blocks as fields, with x for the values of secret
+// fields, and everything else in hex.
 type frameText struct {
 	cfg     *Config
-	preface int // bytes of the preface that are still to come
+	preface int // bytes of the preface still expected
 
-	kept    []byte // of the frame that is coming
-	skip    int    // bytes that are left of a frame that is too long
-	block   []byte // of a header block that CONTINUATION frames go on with
+	kept    []byte // the part of the current frame that has arrived
+	skip    int    // bytes left to skip of a frame that is too long
+	block   []byte // a header block that CONTINUATION frames continue
 	decoder *hpack.Decoder
 	lost    bool // the decoder has missed a block
 }
@@ -74,7 +74,7 @@ func (f *frameText) text(to []byte, mark string, p []byte) []byte {
 	return to
 }
 
-// length is that of the payload of a frame.
+// length returns the length of a frame's payload.
 func length(head []byte) int { return int(head[0])<<16 | int(head[1])<<8 | int(head[2]) }
 
 func isBlock(head []byte) bool {
@@ -82,7 +82,7 @@ func isBlock(head []byte) bool {
 	return t == frames.FrameHeaders || t == frames.FrameContinuation || t == frames.FramePushPromise
 }
 
-// title appends a line about a frame.
+// title appends the heading of a frame.
 func (f *frameText) title(to []byte, mark string) []byte {
 	h := f.kept[:9]
 	to = fmt.Appendf(to, "%s%v stream %d, %d bytes", mark, frames.FrameType(h[3]), binary.BigEndian.Uint32(h[5:])&(1<<31-1), length(h))
@@ -92,7 +92,7 @@ func (f *frameText) title(to []byte, mark string) []byte {
 	return append(to, '\n')
 }
 
-// frame appends what is in a frame.
+// frame appends the contents of a frame.
 func (f *frameText) frame(to []byte, mark string, payload []byte) []byte {
 	if !isBlock(f.kept) {
 		return append(to, hex.Dump(payload)...)
@@ -138,7 +138,7 @@ func (f *frameText) frame(to []byte, mark string, payload []byte) []byte {
 	return to
 }
 
-// fragment returns the header block of a frame without padding, priority and promise.
+// fragment returns the header block of a frame without padding, priority and promised stream.
 func fragment(t frames.FrameType, flags frames.Flags, payload []byte) []byte {
 	padding, drop := 0, 0
 	if flags.Has(frames.FlagHeadersPadded) && len(payload) > 0 {

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// plain undoes hex dumps: it returns the right column, joined.
+// plain returns the text of hex dumps: the right column, joined.
 func plain(text string) string {
 	var b strings.Builder
 	for _, m := range regexp.MustCompile(`(?m)^[0-9a-f]{8}  .*?\|(.*)\|$|^(.*)$`).FindAllStringSubmatch(text, -1) {
@@ -34,7 +34,7 @@ func plain(text string) string {
 	return b.String()
 }
 
-// TestWireShowsBytesWithoutSecrets has requests of each version with secrets in both directions.
+// TestWireShowsBytesWithoutSecrets sends secrets in both directions with each version.
 func TestWireShowsBytesWithoutSecrets(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "set", Value: "secret3"})
@@ -86,7 +86,7 @@ func TestWireShowsBytesWithoutSecrets(t *testing.T) {
 	}
 }
 
-// TestWireMasksLines has heads in pieces of every size.
+// TestWireMasksLines passes heads in pieces of every size.
 func TestWireMasksLines(t *testing.T) {
 	cfg := &Config{SensitiveHeaders: []string{"X-Key"}}
 	for text, want := range map[string]string{
@@ -115,7 +115,8 @@ func TestWireMasksLines(t *testing.T) {
 	}
 }
 
-// TestWireShowsFrames has frames in pieces of many sizes: a block in three, padding, priority, one that is too long.
+// TestWireShowsFrames passes frames in pieces of many sizes: a block in three parts, padding, priority, and one too
+// long.
 func TestWireShowsFrames(t *testing.T) {
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
@@ -152,7 +153,7 @@ func TestWireShowsFrames(t *testing.T) {
 	}
 }
 
-// TestWireShowsABombInBoundedText has a block of one long field and many references to it, of a byte each.
+// TestWireShowsABombInBoundedText uses a block with one long field and many one-byte references to it.
 func TestWireShowsABombInBoundedText(t *testing.T) {
 	var block, wire bytes.Buffer
 	require.NoError(t, hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat("y", 4000)}))
@@ -169,7 +170,7 @@ func TestWireShowsABombInBoundedText(t *testing.T) {
 	require.Contains(t, string(f.text(nil, "< 1 ", wire.Bytes())), strings.Repeat("y", 4000), "the table is kept")
 }
 
-// FuzzWireFrames wants whatever a server sends to be shown in bounded memory.
+// FuzzWireFrames checks that the frames of any server are shown in bounded memory.
 func FuzzWireFrames(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"), 3)
 	f.Add([]byte("\x00\x00\x01\x01\x0c\x00\x00\x00\x01\x88\xff\xff\xff\x00"), 1)
@@ -213,7 +214,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// TestWireOfATunnelShowsItsEnds half-closes one, and takes a Writer that fails.
+// TestWireOfATunnelShowsItsEnds half-closes a tunnel, and uses a Writer that fails.
 func TestWireOfATunnelShowsItsEnds(t *testing.T) {
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
 		if readRequest(in) != nil {

@@ -72,7 +72,7 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 		}
 		for _, v := range x.header[name] {
 			if name == "User-Agent" && v == "" {
-				continue // asks for none, as in net/http
+				continue // suppresses the field, as in net/http
 			}
 			p = c.field(p, x, name, strings.Trim(v, " \t"))
 		}
@@ -128,7 +128,7 @@ func (x *exchange) smallBody() (piece []byte, ok bool) {
 	return nil, inMemory(x.body)
 }
 
-// readSmall reads a body in memory, and checks its length.
+// readSmall reads a body in memory and checks its length.
 func (x *exchange) readSmall(piece []byte) ([]byte, error) {
 	x.bodyRead = true
 	if piece == nil {
@@ -157,7 +157,7 @@ func bodyShort(n int, want int64, err error) error {
 	return err
 }
 
-// The types of what io.NopCloser returns, which http.NewRequest makes of readers in memory.
+// The types that io.NopCloser returns, which http.NewRequest uses for readers in memory.
 var (
 	nopCloser         = reflect.TypeOf(io.NopCloser(io.MultiReader()))
 	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(struct {
@@ -166,7 +166,7 @@ var (
 	}{}))
 )
 
-// inMemory reports whether reading body cannot wait.
+// inMemory reports whether reading body never blocks.
 func inMemory(body io.Reader) bool {
 	switch reflect.TypeOf(body) {
 	case nopCloser, nopCloserWriterTo:

@@ -1,5 +1,5 @@
-// Package dnscache remembers answers for as long as they hold, in a bounded space, and shares look-ups: callers who ask
-// the same question at the same time get the same answer.
+// Package dnscache caches answers for their TTL, up to a maximum number, and shares lookups: concurrent callers with
+// the same question get the same answer.
 package dnscache
 
 import (
@@ -11,23 +11,23 @@ import (
 	"github.com/weir-go/weir/internal/deadline"
 )
 
-// Cache remembers values by key. It holds at most a given number, of which the one that was not used for the longest
-// time makes room for a new one. It starts no goroutine; its methods are for any goroutine.
+// Cache stores values by key, up to a maximum number, and evicts the least recently used one. It starts no goroutine.
+// Its methods are safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	max int
 
 	mu      sync.Mutex
 	entries map[K]*list.Element // of *entry[K, V]
-	used    list.List           // the latest first
+	used    list.List           // most recently used first
 	flights map[K]*flight[V]
 }
 
-// flight is a fetch that is under way. Its result is set before done is closed.
+// flight is a fetch in progress. Its result is set before done is closed.
 type flight[V any] struct {
 	done  chan struct{}
 	value V
 	err   error
-	own   bool // the failure is the leader's own: its ctx ended, or fetch did not return
+	own   bool // the failure concerns only the leader: its ctx ended, or fetch did not return
 }
 
 type entry[K comparable, V any] struct {
@@ -36,15 +36,15 @@ type entry[K comparable, V any] struct {
 	expires time.Time
 }
 
-// New returns a Cache of at most max values; with 0 it remembers none, but still shares look-ups.
+// New returns a Cache of at most max values. With 0 it stores none, but still shares lookups.
 func New[K comparable, V any](max int) *Cache[K, V] {
 	return &Cache[K, V]{max: max, entries: map[K]*list.Element{}, flights: map[K]*flight[V]{}}
 }
 
-// Do returns the value of key: the one it remembers, or what fetch returns, which is then remembered for its ttl. While
-// one caller fetches, others with the same key wait for its result and share it, also a failure and a value with a ttl
-// of 0. A failure that comes after the fetching caller's ctx has ended is not shared, because that ctx may be the reason:
-// the next in line fetches again. Do returns ctx's cause if ctx ends while it waits.
+// Do returns the cached value of key. Without one it calls fetch and caches its result for ttl. While one caller
+// fetches, others with the same key wait for its result and share it, also if it is a failure or its ttl is 0. A
+// failure after the end of the fetching caller's ctx is not shared, because that ctx may be the reason. The next
+// waiting caller then fetches again. Do returns ctx's cause if ctx ends while it waits.
 func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time.Duration, err error)) (none V, err error) {
 	for {
 		v, f, leader := c.begin(key)
@@ -65,8 +65,8 @@ func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time
 	}
 }
 
-// begin returns one of three: the value of key with a nil flight; the flight in progress; or a new flight, with leader
-// true, that the caller must complete by fetch.
+// begin returns one of three results: the value of key with a nil flight; the flight in progress; or a new flight with
+// leader set, which the caller must complete by calling fetch.
 func (c *Cache[K, V]) begin(key K) (v V, f *flight[V], leader bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +84,7 @@ func (c *Cache[K, V]) begin(key K) (v V, f *flight[V], leader bool) {
 	return v, f, leader
 }
 
-// fetch is the flight f of its leader.
+// fetch completes the flight f for its leader.
 func (c *Cache[K, V]) fetch(
 	ctx context.Context, key K, f *flight[V], fetch func() (V, time.Duration, error),
 ) (V, error) {
@@ -94,7 +94,7 @@ func (c *Cache[K, V]) fetch(
 		defer c.mu.Unlock()
 		close(f.done)
 		if c.flights[key] != f {
-			return // Clear has come in between
+			return // Clear has been called since
 		}
 		delete(c.flights, key)
 		if ttl > 0 && f.err == nil {
@@ -121,7 +121,7 @@ func (c *Cache[K, V]) remove(e *list.Element) {
 	delete(c.entries, e.Value.(*entry[K, V]).key)
 }
 
-// Len returns how many values are held, those that no longer hold included.
+// Len returns the number of stored values, including expired ones.
 func (c *Cache[K, V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// counted returns a fetch that returns how often it was called.
+// counted returns a fetch function that returns the number of its calls.
 func counted(n *int, ttl time.Duration) func() (int, time.Duration, error) {
 	return func() (int, time.Duration, error) {
 		*n++
@@ -119,7 +119,7 @@ func TestManyCallersFetchOnce(t *testing.T) {
 	})
 }
 
-// A leader fetches for a second; ctx is its own.
+// A leader fetches for a second, with its own ctx.
 func lead(c *dnscache.Cache[string, int], ctx context.Context, result error) <-chan error {
 	done := make(chan error)
 	go func() {
@@ -209,7 +209,7 @@ func TestAFetchThatBeganBeforeClearIsNotRemembered(t *testing.T) {
 	c := dnscache.New[string, int](3)
 	n := 0
 	stale, err := c.Do(t.Context(), "a", func() (int, time.Duration, error) {
-		c.Clear() // as if the network had changed meanwhile
+		c.Clear() // for example because the network has changed
 		fresh, err := c.Do(t.Context(), "a", counted(&n, time.Hour))
 		require.NoError(t, err, "who comes after Clear fetches anew")
 		require.Equal(t, 1, fresh)

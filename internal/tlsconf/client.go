@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// Client says whom a client believes and who it is. The fields are documented in clients.TLSConfig.
+// Client configures TLS for a client. The fields are documented in clients.TLSConfig.
 type Client struct {
 	RootCAs            *x509.CertPool
 	RootCAFile         string
@@ -28,8 +28,8 @@ type Client struct {
 	Base               *tls.Config
 }
 
-// Config returns the configuration for crypto/tls for one connection to host, which may carry a port. complete, if it is
-// not nil, adds to the state of that connection what crypto/tls does not know.
+// Config returns the crypto/tls configuration of one connection to host, which may include a port. complete, if not
+// nil, adds what crypto/tls does not know to the state of that connection.
 func (c *Client) Config(host string) (cfg *tls.Config, complete func(*tls.ConnectionState), err error) {
 	cfg = c.Base.Clone()
 	if cfg == nil {
@@ -89,7 +89,7 @@ func (c *Client) identify(cfg *tls.Config) error {
 	return nil
 }
 
-// name sets which host is asked for and which the certificate must be for.
+// name sets the server name to send and to verify.
 func (c *Client) name(cfg *tls.Config, host string) (err error) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -104,21 +104,21 @@ func (c *Client) name(cfg *tls.Config, host string) (err error) {
 	return err
 }
 
-// certifiedName returns host as certificates name it: a name in ASCII, or an IP address without the zone, which is this
-// machine's affair.
+// certifiedName returns host in the form used in certificates: an ASCII name, or an IP address without its zone, which
+// is local to this machine.
 func certifiedName(host string) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.WithZone("").String(), nil
 	}
 	if host == "" {
-		return "", nil // which InsecureSkipVerify permits
+		return "", nil // permitted by InsecureSkipVerify
 	}
 	return hostname.ASCII(host)
 }
 
-// hide removes the server name from cfg, so that it is not sent, and verifies the certificate for it all the same.
-// crypto/tls uses one name for both, so hide replaces its verification. complete sets the fields of the state that
-// crypto/tls would have set.
+// hide removes the server name from cfg, so that it is not sent, but still verifies the certificate for it. crypto/tls
+// uses one name for both, so hide replaces its verification. complete sets the fields of the state that crypto/tls
+// would have set.
 func hide(cfg *tls.Config) (complete func(*tls.ConnectionState)) {
 	host := cfg.ServerName
 	cfg.ServerName = ""
@@ -127,7 +127,7 @@ func hide(cfg *tls.Config) (complete func(*tls.ConnectionState)) {
 	}
 	cfg.InsecureSkipVerify = true // the callback below verifies
 	next, each, roots, now := cfg.VerifyConnection, cfg.VerifyPeerCertificate, cfg.RootCAs, cfg.Time
-	cfg.VerifyPeerCertificate = nil // is called with the chains, below
+	cfg.VerifyPeerCertificate = nil // called with the chains below
 	var verified atomic.Pointer[[][]*x509.Certificate]
 	cfg.VerifyConnection = func(state tls.ConnectionState) error {
 		options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}

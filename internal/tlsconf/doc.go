@@ -1,3 +1,3 @@
-// Package tlsconf turns the TLS configurations of servers and clients into those of crypto/tls, with defaults that are
-// safe: TLS 1.2 or later, the suites and curves of the standard library, verification of the peer.
+// Package tlsconf converts the TLS configurations of servers and clients to those of crypto/tls, with safe defaults:
+// TLS 1.2 or later, the suites and curves of the standard library, and verification of the peer.
 package tlsconf

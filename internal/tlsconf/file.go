@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// unreadable returns err of reading a file, with what to do about it if it is a common mistake.
+// unreadable wraps the error of reading a file, with a suggested remedy for common mistakes.
 func unreadable(what string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -57,7 +57,7 @@ func warnOfDates(log *slog.Logger, cert *tls.Certificate) {
 	if leaf == nil {
 		var err error
 		if leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
-			return // which handshakes tell
+			return // handshakes report it
 		}
 	}
 	switch now := time.Now(); {

@@ -10,10 +10,10 @@ import (
 	"github.com/weir-go/weir/internal/hostname"
 )
 
-// hosts finds the configuration of a name.
+// hosts finds the site of a server name.
 type hosts struct {
 	exact    map[string]*site
-	wildcard map[string]*site // by what follows "*"
+	wildcard map[string]*site // by the part after "*"
 }
 
 func newHosts(configs map[string]*Server, outer *site, log *slog.Logger) (*hosts, error) {
@@ -47,7 +47,7 @@ func (h *hosts) add(key string, server *Server, outer *site, log *slog.Logger) e
 	return err
 }
 
-// readName returns a key of Hosts as clients ask for it, and refuses names that none can ask for.
+// readName returns a key of Hosts in the form that clients send. It rejects names that no client can send.
 func readName(key string) (string, error) {
 	rest, wild := strings.CutPrefix(key, "*.")
 	name, err := hostname.ASCII(rest)
@@ -61,7 +61,7 @@ func readName(key string) (string, error) {
 	return name, nil
 }
 
-// find returns nil for a name that is not among the hosts.
+// find returns the site of name, or nil if name is not among the hosts.
 func (h *hosts) find(name string) *site {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if site := h.exact[name]; site != nil {

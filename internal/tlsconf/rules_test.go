@@ -16,12 +16,12 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// insecure believes anybody and asks for a name.
+// insecure trusts any certificate and sends a name.
 func insecure(t *testing.T, name string) *tls.Config {
 	return clientConfig(t, &tlsconf.Client{InsecureSkipVerify: true}, name)
 }
 
-// served returns who a server says it is to a client that asks for a name.
+// served returns the certificate name that a server presents to a client that sends a name.
 func served(t *testing.T, server *tls.Config, name string) string {
 	t.Helper()
 	_, c, serverErr, err := handshake(t, server, insecure(t, name))
@@ -232,7 +232,7 @@ func TestWhatIsGivenTwiceIsRefused(t *testing.T) {
 	}
 }
 
-// book is a log.
+// book collects log lines.
 type book struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -260,7 +260,7 @@ func TestABrokenFileIsOneLineAndItsRecoveryAnother(t *testing.T) {
 		s := &tlsconf.Server{CertFile: certFile, KeyFile: keyFile}
 		cfg, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, err)
-		begun := len(log.lines()) // the dates are not those of the bubble
+		begun := len(log.lines()) // the bubble's clock is outside the certificate's validity
 		get := func() string {
 			time.Sleep(time.Second)
 			cert, err := cfg.GetCertificate(nil)
@@ -328,7 +328,7 @@ func TestTheLoggerIsToldOfACertificateThatIsNotValidYet(t *testing.T) {
 	})
 }
 
-// Deployments that keep the time of modification, as Nix and rsync -t do, put another file in the place of the old one.
+// Deployments that keep modification times, as Nix and rsync -t do, replace a file with another of the same time.
 func TestAnotherFileOfTheSameTimeAndSizeIsReadAnew(t *testing.T) {
 	one, _ := signed(t, "one.test")
 	two, _ := signed(t, "two.test")
@@ -362,7 +362,7 @@ func TestAuthoritiesOfClientsAreReadAnewToo(t *testing.T) {
 	renewed, _ := signed(t, "renewed")
 	dir := t.TempDir()
 	file, _ := write(t, dir, old)
-	now := time.Now() // when the certificates are valid
+	now := time.Now() // the certificates are valid now
 	synctest.Test(t, func(t *testing.T) {
 		server := serverConfig(t, &tlsconf.Server{
 			Certificates: []tls.Certificate{cert}, ClientCAFile: file, Base: &tls.Config{Time: func() time.Time { return now }},

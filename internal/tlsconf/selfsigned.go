@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// SelfSigned returns a certificate for the given names and IP addresses, and a pool in which it is the one authority.
-// It is valid from an hour ago for a day, for servers and for clients. It is for tests and demonstrations.
+// SelfSigned returns a certificate for the given names and IP addresses, and a pool that contains it as the only
+// authority. It is valid for one day, starting an hour ago, for servers and clients. It is for tests and
+// demonstrations.
 func SelfSigned(names ...string) (tls.Certificate, *x509.CertPool, error) {
 	if len(names) == 0 {
 		return tls.Certificate{}, nil, errors.New("tls: SelfSigned: a certificate is for at least one name")

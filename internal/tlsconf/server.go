@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// DefaultHandshakeTimeout is how long a handshake may take.
+// DefaultHandshakeTimeout limits the duration of a handshake.
 const DefaultHandshakeTimeout = 10 * time.Second
 
-// Server says who a server is and whom it believes. The fields are documented in servers.TLSConfig.
+// Server configures TLS for a server. The fields are documented in servers.TLSConfig.
 type Server struct {
 	Certificates      []tls.Certificate
 	CertPEM, KeyPEM   []byte
@@ -27,8 +27,8 @@ type Server struct {
 	Base              *tls.Config
 }
 
-// Config returns the configuration for crypto/tls. What cannot work fails here, with an error that says what to do,
-// rather than at the first handshake. log may be nil.
+// Config returns the crypto/tls configuration. It rejects an unusable configuration with an error that suggests a
+// remedy, so that it does not fail at the first handshake. log may be nil.
 func (s *Server) Config(log *slog.Logger) (*tls.Config, error) {
 	main, err := newSite("", s, nil, log)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Server) Config(log *slog.Logger) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// identity is a server's own certificate, from one of three places.
+// identity is a server's certificate, from one of three sources.
 type identity struct {
 	given []tls.Certificate
 	files *watched[*tls.Certificate] // or nil
@@ -98,7 +98,7 @@ func watchPair(certFile, keyFile string, log *slog.Logger) (*watched[*tls.Certif
 	return watch("certificate", []string{certFile, keyFile}, read, log)
 }
 
-// authorities are those whose clients are believed.
+// authorities are the authorities trusted to sign client certificates.
 type authorities struct {
 	given *x509.CertPool
 	file  *watched[*x509.CertPool] // or nil
@@ -118,7 +118,7 @@ func (s *Server) authorities(log *slog.Logger) (a authorities, err error) {
 	return a, err
 }
 
-// pool returns the authorities as they are now, or nil.
+// pool returns the current authorities, or nil.
 func (a authorities) pool() *x509.CertPool {
 	if a.file != nil {
 		return a.file.get()

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// site is the configuration of one name of a server.
+// site is the configuration of one server name.
 type site struct {
 	fields *Server
 	id     identity
@@ -20,7 +20,8 @@ type site struct {
 	config *tls.Config // replaced when the authorities change
 }
 
-// newSite returns the site of host, "" for the server itself, of which outer is the site otherwise.
+// newSite returns the site of host. For the server itself, host is "" and outer is nil; otherwise outer is the server's
+// site.
 func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, error) {
 	t := &site{fields: s}
 	var err error
@@ -46,8 +47,8 @@ func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, erro
 	return t, nil
 }
 
-// inherit returns what a host begins with: its own Base, with the versions and ALPN of t where that has none, or all of
-// t but who it is and whom it believes.
+// inherit returns the initial configuration of a host: its Base, with the versions and ALPN of t where Base sets none,
+// or the configuration of t without its certificates and authorities.
 func (t *site) inherit(base *tls.Config) *tls.Config {
 	outer := t.config
 	if base == nil {
@@ -71,7 +72,7 @@ func (t *site) inherit(base *tls.Config) *tls.Config {
 	return cfg
 }
 
-// apply makes the fields prevail over what cfg, which comes from Base, says.
+// apply sets the fields that take precedence over cfg, which comes from Base.
 func (t *site) apply(cfg *tls.Config) {
 	s := t.fields
 	if s.MinVersion != 0 {
@@ -92,7 +93,7 @@ func (t *site) apply(cfg *tls.Config) {
 	t.trust(cfg)
 }
 
-// trust sets whom the server believes.
+// trust sets the trusted authorities.
 func (t *site) trust(cfg *tls.Config) {
 	pool := t.cas.pool()
 	if pool != nil {
@@ -103,14 +104,14 @@ func (t *site) trust(cfg *tls.Config) {
 	} else if pool != nil {
 		cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	// A session is resumed without asking for the certificate again. Hosts share the keys of tickets, so a client of
-	// one would be taken for a client of another.
+	// Resumption does not request the certificate again. Hosts share ticket keys, so a client of one host could pass
+	// for a client of another.
 	if cfg.ClientAuth != tls.NoClientCert {
 		cfg.SessionTicketsDisabled = true
 	}
 }
 
-// check finds what cannot work.
+// check returns an error for an unusable configuration.
 func (t *site) check(cfg *tls.Config) error {
 	switch {
 	case len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && t.choose == nil:
@@ -141,7 +142,7 @@ func (t *site) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return refusing(cfg, hello.SupportedProtos), nil
 }
 
-// current returns the configuration with the authorities as they are now.
+// current returns the configuration with the current authorities.
 func (t *site) current() *tls.Config {
 	pool := t.cas.pool()
 	t.mu.Lock()
@@ -153,14 +154,14 @@ func (t *site) current() *tls.Config {
 	return t.config
 }
 
-// refusing returns cfg, or one that refuses a client which offers other protocols only. crypto/tls does that by itself,
-// except if the server speaks h2 and the client http/1.1: that it takes for a client without ALPN.
+// refusing returns cfg, or a configuration that refuses a client that offers only other protocols. crypto/tls does so
+// itself, unless the server speaks h2 and the client http/1.1, which it treats as a client without ALPN.
 func refusing(cfg *tls.Config, offered []string) *tls.Config {
 	isOffered := func(proto string) bool { return slices.Contains(offered, proto) }
 	if !slices.Contains(cfg.NextProtos, "h2") || !isOffered("http/1.1") || slices.ContainsFunc(cfg.NextProtos, isOffered) {
 		return cfg
 	}
 	strict := cfg.Clone()
-	strict.NextProtos = []string{"h2 "} // which nobody offers
+	strict.NextProtos = []string{"h2 "} // a protocol that no client offers
 	return strict
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
-// handshake runs both sides over an in-memory connection and returns what each saw.
+// handshake runs both sides over an in-memory connection and returns the state of each.
 func handshake(t *testing.T, server, client *tls.Config) (s, c tls.ConnectionState, serverErr, clientErr error) {
 	t.Helper()
 	a, b := memconn.Pipe(0)
@@ -29,7 +29,7 @@ func handshake(t *testing.T, server, client *tls.Config) (s, c tls.ConnectionSta
 		done <- err
 	}()
 	clientErr = cli.Handshake()
-	if clientErr == nil { // a TLS 1.3 server judges the client's certificate later
+	if clientErr == nil { // a TLS 1.3 server verifies the client's certificate later
 		go cli.Read(make([]byte, 1))
 	} else {
 		b.Close()
@@ -130,7 +130,7 @@ func TestAHostAsksForItsOwnClients(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// write puts a certificate into two files.
+// write writes a certificate to two files.
 func write(t *testing.T, dir string, cert tls.Certificate) (certFile, keyFile string) {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// reloadInterval is how often the files are looked at, at most.
+// reloadInterval is the least time between checks of the files.
 const reloadInterval = time.Second
 
-// watched is a value in files that may be replaced while the server runs.
+// watched is a value read from files that may be replaced while the server runs.
 type watched[T any] struct {
 	what  string // for errors and logs
 	files []string
@@ -24,11 +24,11 @@ type watched[T any] struct {
 	checking bool
 
 	// Owned by the checker.
-	seen   []fs.FileInfo // of the files that value was read from
-	broken bool          // the log has been told
+	seen   []fs.FileInfo // state of the files when value was read
+	broken bool          // the failure has been logged
 }
 
-// watch reads the value, and returns what will read it again when a file changes. log may be nil.
+// watch reads the value, and returns a watched that reads it again when a file changes. log may be nil.
 func watch[T any](what string, files []string, read func() (T, error), log *slog.Logger) (*watched[T], error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -44,8 +44,8 @@ func watch[T any](what string, files []string, read func() (T, error), log *slog
 	return w, nil
 }
 
-// get returns the value in the files, or the last one that could be read. The files are looked at by one caller at a
-// time; the others have the value as it was.
+// get returns the value in the files, or the last one that could be read. One caller at a time checks the files. The
+// others get the current value.
 func (w *watched[T]) get() T {
 	if w.isDue() {
 		w.check()
@@ -66,7 +66,7 @@ func (w *watched[T]) isDue() bool {
 	return true
 }
 
-// check reads the files again if they have changed, and tells the log of the first failure and of the recovery.
+// check reads the files again if they have changed. It logs the first failure and the recovery.
 func (w *watched[T]) check() {
 	defer func() {
 		w.mu.Lock()

@@ -15,7 +15,8 @@ import (
 
 type fields = map[string]string
 
-// TestWhenAResponseIsUsedAgain has a first response, what is asked for how much later, and whether the server is asked.
+// TestWhenAResponseIsUsedAgain sends a request some time after the first response, and checks whether the server is
+// asked.
 func TestWhenAResponseIsUsedAgain(t *testing.T) {
 	const again, asked = 1, 2
 	for name, k := range map[string]struct {
@@ -164,7 +165,7 @@ func TestOnlyIfCachedFindsNothing(t *testing.T) {
 	})
 }
 
-// TestStaleResponseIsValidated has the validators that are sent, and what a 304 changes.
+// TestStaleResponseIsValidated checks the validators that are sent, and what a 304 changes.
 func TestStaleResponseIsValidated(t *testing.T) {
 	for name, k := range map[string]struct{ header, sent fields }{
 		"ETag":          {fields{"etag": `"x"`}, fields{"If-None-Match": `"x"`}},
@@ -227,7 +228,7 @@ func TestStaleResponseThatHasChangedIsReplaced(t *testing.T) {
 	})
 }
 
-// TestNotModifiedOfAnotherIsNotBelieved has a server whose 304 is about a response that the cache does not have.
+// TestNotModifiedOfAnotherIsNotBelieved uses a 304 for a response that the cache does not have.
 func TestNotModifiedOfAnotherIsNotBelieved(t *testing.T) {
 	inBubble(t, []answer{
 		{header: fields{"cache-control": "max-age=1", "etag": `"1"`}, body: "old"},
@@ -242,7 +243,7 @@ func TestNotModifiedOfAnotherIsNotBelieved(t *testing.T) {
 	})
 }
 
-// TestResponseThatMayNotBeStoredEndsTheOldOne would otherwise be followed by the old one, on an error.
+// TestResponseThatMayNotBeStoredEndsTheOldOne: otherwise the old response would be used on an error.
 func TestResponseThatMayNotBeStoredEndsTheOldOne(t *testing.T) {
 	inBubble(t, []answer{
 		{header: fields{"cache-control": "max-age=1, stale-if-error=1000", "etag": `"1"`}, body: "old"},
@@ -257,7 +258,7 @@ func TestResponseThatMayNotBeStoredEndsTheOldOne(t *testing.T) {
 	})
 }
 
-// TestConditionsOfTheCaller are answered by what is stored: RFC 9111 4.3.2.
+// TestConditionsOfTheCaller checks that conditions are evaluated with the stored response (RFC 9111 4.3.2).
 func TestConditionsOfTheCaller(t *testing.T) {
 	for name, k := range map[string]struct {
 		request fields
@@ -309,7 +310,7 @@ func TestConditionsGoToTheServerIfNothingIsStored(t *testing.T) {
 	})
 }
 
-// TestVary has pairs of requests: RFC 9111 4.1.
+// TestVary uses pairs of requests (RFC 9111 4.1).
 func TestVary(t *testing.T) {
 	for name, k := range map[string]struct {
 		vary          string
@@ -357,7 +358,7 @@ func TestVary(t *testing.T) {
 	}
 }
 
-// TestVariantsAreBounded drops the oldest with its body.
+// TestVariantsAreBounded checks that the oldest variant is dropped with its body.
 func TestVariantsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(1 << 20)
@@ -374,7 +375,7 @@ func TestVariantsAreBounded(t *testing.T) {
 	})
 }
 
-// TestUnsafeMethodsInvalidate is RFC 9111 4.4.
+// TestUnsafeMethodsInvalidate covers RFC 9111 4.4.
 func TestUnsafeMethodsInvalidate(t *testing.T) {
 	for name, k := range map[string]struct {
 		method string
@@ -415,7 +416,7 @@ func TestUnsafeMethodsInvalidate(t *testing.T) {
 	}
 }
 
-// TestResponseOnItsWayIsInvalidatedToo has a body that is read to its end when its URL has been changed.
+// TestResponseOnItsWayIsInvalidatedToo uses a body that is read to its end after its URL has changed.
 func TestResponseOnItsWayIsInvalidatedToo(t *testing.T) {
 	inBubble(t, []answer{{header: fields{"cache-control": "max-age=1000"}, body: "old"}, {}, {body: "new"}}, func(t *testing.T, b *bench) {
 		r, err := http.NewRequest("GET", page1, nil)
@@ -455,7 +456,8 @@ func TestInvalidationsThatAreRememberedAreBounded(t *testing.T) {
 	require.False(t, c.invalidated("first", c.now()))
 }
 
-// TestHead is answered by a GET that is fresh, and otherwise updates it or ends it: RFC 9111 4.3.5.
+// TestHead checks that HEAD is answered with a fresh response to GET, and otherwise updates or drops it (RFC 9111
+// 4.3.5).
 func TestHead(t *testing.T) {
 	stale := answer{header: fields{"cache-control": "max-age=1", "etag": `"1"`, "x-a": "1"}, body: "hello"}
 	for name, k := range map[string]struct {
@@ -488,7 +490,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// TestStaleIfError is RFC 5861 4.
+// TestStaleIfError covers RFC 5861 4.
 func TestStaleIfError(t *testing.T) {
 	down := answer{err: errors.New("down")}
 	for name, k := range map[string]struct {
@@ -526,13 +528,13 @@ func TestStaleIfError(t *testing.T) {
 	}
 }
 
-// TestOnlyWholeBodiesAreStored has bodies that end early, are closed early, or are too long.
+// TestOnlyWholeBodiesAreStored uses bodies that end early, are closed early, or are too long.
 func TestOnlyWholeBodiesAreStored(t *testing.T) {
 	fresh := fields{"cache-control": "max-age=1000"}
 	long := strings.Repeat("x", 1001)
 	for name, k := range map[string]struct {
 		answer
-		read   int // bytes that are read; -1: all
+		read   int // bytes to read; -1: all
 		stored bool
 	}{
 		"read to its end":                 {answer{header: fresh, body: "hello"}, -1, true},
@@ -577,7 +579,7 @@ func TestOnlyWholeBodiesAreStored(t *testing.T) {
 	}
 }
 
-// TestBodyIsPassedOnAsItComes has a body that never ends.
+// TestBodyIsPassedOnAsItComes uses a body that never ends.
 func TestBodyIsPassedOnAsItComes(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, b *bench) {
 		pr, pw := newPipe()

@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/clients/httpc/cache"
 )
 
-// TestClientWithACache has what a Client does around it: cookies, compression, every way to read a body, and the http.Client
-// of it.
+// TestClientWithACache covers the functions of a Client around the cache: cookies, compression, all ways to read a
+// body, and its http.Client.
 func TestClientWithACache(t *testing.T) {
 	var asked atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

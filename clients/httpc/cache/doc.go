@@ -1,35 +1,35 @@
-// Package cache is a cache of HTTP responses for one user, as RFC 9111 describes a private cache. It is middleware of an
-// httpc.Client, and of anything else that has an http.RoundTripper:
+// Package cache is a cache of HTTP responses for one user: a private cache as defined by RFC 9111. It is middleware for
+// an httpc.Client, or for anything else with an http.RoundTripper:
 //
 //	responses := cache.New(cache.NewMemory(64<<20), nil)
 //	client.Use(responses.Middleware)
 //
-// A response that is fresh comes from the cache, a stale one is validated by its ETag or Last-Modified, and whatever else
-// there is goes to the server. Bodies are passed on as they come: a response is stored when its body has been read to its
-// end, never earlier, and never one that ended early.
+// A fresh response is answered from the cache. A stale one is validated by its ETag or Last-Modified. All other
+// requests go to the server. Bodies are passed on as they arrive. A response is stored when its body has been read to
+// its end, and never if the body ended early.
 //
-// # Whose responses
+// # Private responses
 //
-// The cache is private: it stores what Cache-Control says is private. A response to a request with an Authorization field
-// serves only requests with the same one. Everybody else that a Cache is shared among sees the same responses, also those
-// that were made for somebody's cookies, unless Vary says otherwise: users do not share a Cache. Neither do requests
-// for one URL that a Route takes to different servers.
+// The cache stores responses that Cache-Control declares private. A response to a request with an Authorization field
+// serves only requests with the same field. Otherwise all users of a Cache share its responses, including responses to
+// requests with cookies, unless Vary prevents it. Do not share a Cache among users, or among requests for one URL that
+// a Route directs to different servers.
 //
-// # What is left out
+// # Limitations
 //
-// Parts are served from a stored response that is whole and fresh: one range of bytes, on the condition of If-Range. The
-// responses to other Range requests are passed on and not stored. stale-while-revalidate is taken for what it permits, not
-// for what it asks: a stale response is validated before it is used, so that no goroutine outlives a request.
+// A partial response is served only from a stored response that is complete and fresh, for a single byte range, subject
+// to If-Range. Responses to other Range requests are passed on and not stored. stale-while-revalidate does not cause
+// background requests: a stale response is validated before it is used, so that no goroutine outlives a request.
 //
 // # Cookies
 //
-// Set-Cookie is stored as every other field: RFC 9111 3.1. A stored response that goes to the jar of an httpc.Config comes
-// without it, for the jar would take an old cookie for a new one, and forget a newer. Do not give an http.Client with a jar
-// of its own the Transport of a Client that has a Cache.
+// Set-Cookie is stored like any other field (RFC 9111 3.1). If an httpc.Config has a Jar, stored responses are returned
+// without the field, because the jar would replace newer cookies with the old ones. Do not use the Transport of a
+// Client with a Cache in an http.Client that has its own jar.
 //
 // # Guarantees
 //
-//   - A store that fails, panics or returns something else than it was given costs a request to the server, no more.
-//   - A body of which more than Config.MaxBody has come is passed on and forgotten.
-//   - Fields of requests that responses vary by are kept as digests, for they may be secrets.
+//   - A store that fails, panics or returns a wrong value costs at most a request to the server.
+//   - A body of more than Config.MaxBody bytes is passed on and not stored.
+//   - Request fields that responses vary by are stored as digests, since they may be secrets.
 package cache

@@ -44,7 +44,7 @@ func Example() {
 	// 1 request
 }
 
-// Clear forgets a page that has been changed by another way than through the client.
+// Clear removes a page that was changed by other means than the client.
 func ExampleCache_Clear() {
 	pages := cache.New(cache.NewMemory(64<<20), nil)
 	fmt.Println(pages.Clear(context.Background(), "http://example.org/page"))

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzDirectives wants whatever a server says to be read, and what is stored to come back.
+// FuzzDirectives checks that any header can be parsed, and that stored values are restored.
 func FuzzDirectives(f *testing.F) {
 	for _, seed := range []string{"max-age=10", `no-cache="a, b", max-age="1"`, `x="\"`, ",,=", "max-age=99999999999999999999"} {
 		f.Add(seed, "W/\"x\", \"y\"", []byte(`{"URL":"u","Variants":[{"Status":200,"Fields":{"A":["eA=="]}}]}`))

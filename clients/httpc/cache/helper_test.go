@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// origin is a server in memory that answers the n-th request by the n-th answer, and later ones by the last.
+// origin is an in-memory server that answers the n-th request with the n-th answer, and later ones with the last.
 type origin struct {
 	t       *testing.T
 	answers []answer
@@ -26,11 +26,11 @@ type origin struct {
 
 type answer struct {
 	status int
-	header map[string]string // with "in 10" and "ago 10" for times
+	header map[string]string // "in 10" and "ago 10" are relative times
 	body   string
-	err    error // in the place of an answer
-	cut    error // behind the body, in the place of its end
-	length int64 // -1: not said; 0: that of body
+	err    error // instead of an answer
+	cut    error // after the body, instead of its end
+	length int64 // -1: unknown; 0: the length of body
 }
 
 func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -61,7 +61,7 @@ func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// asked returns how many requests have come.
+// asked returns the number of requests received.
 func (o *origin) asked() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,7 +83,7 @@ func (b *cutBody) Read(p []byte) (int, error) {
 
 func (b *cutBody) Close() error { return nil }
 
-// at replaces a time relative to now.
+// at converts a relative time to a date.
 func at(v string) string {
 	d := time.Duration(0)
 	switch word, rest, _ := strings.Cut(v, " "); word {
@@ -102,7 +102,7 @@ func at(v string) string {
 	return time.Now().Add(d).UTC().Format(http.TimeFormat)
 }
 
-// bench is a cache over an origin, in a bubble.
+// bench is a cache in front of an origin, in a bubble.
 type bench struct {
 	*origin
 	c  *Cache
@@ -115,7 +115,7 @@ func newBench(t *testing.T, store Store, cfg *Config, answers ...answer) *bench 
 	return &bench{o, c, c.Middleware(o)}
 }
 
-// inBubble runs a test whose time is its own.
+// inBubble runs a test in a bubble with its own clock.
 func inBubble(t *testing.T, answers []answer, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { test(t, newBench(t, NewMemory(1<<20), nil, answers...)) })

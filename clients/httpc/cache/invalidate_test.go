@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestInvalidationBesideAStoreOfTheSameURL has a response stored, or found to hold, while its URL is invalidated between two
-// calls of the Store.
+// TestInvalidationBesideAStoreOfTheSameURL invalidates a URL between two calls of the Store that save or validate its
+// response.
 func TestInvalidationBesideAStoreOfTheSameURL(t *testing.T) {
 	for name, body := range map[string]string{"with a body": "old", "without": ""} {
 		for _, validated := range []bool{false, true} {
@@ -65,7 +65,7 @@ func (s obedient) Delete(ctx context.Context, key string) error {
 	return s.Memory.Delete(ctx, key)
 }
 
-// TestInvalidationOutlivesItsRequest has the context of a POST end when its response has come.
+// TestInvalidationOutlivesItsRequest cancels the context of a POST after its response.
 func TestInvalidationOutlivesItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, obedient{NewMemory(1 << 20)}, nil, answer{header: fields{"cache-control": "max-age=1000"}, body: "hello"})
@@ -84,7 +84,7 @@ func TestInvalidationOutlivesItsRequest(t *testing.T) {
 	})
 }
 
-// TestErrorThatNeverEndsIsNotWaitedFor has a server that answers 503 and stalls in its body.
+// TestErrorThatNeverEndsIsNotWaitedFor uses a server that answers 503 and stalls in its body.
 func TestErrorThatNeverEndsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, NewMemory(1<<20), nil, answer{header: fields{"cache-control": "max-age=0, stale-if-error=1000"}, body: "hello"})
@@ -103,7 +103,7 @@ func TestErrorThatNeverEndsIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// TestUpgradeIsForTheServer wants no stored page in answer to a request for another protocol.
+// TestUpgradeIsForTheServer checks that a request for another protocol is not answered with a stored page.
 func TestUpgradeIsForTheServer(t *testing.T) {
 	inBubble(t, []answer{{header: fields{"cache-control": "max-age=1000"}, body: "hello"}}, func(t *testing.T, b *bench) {
 		b.get()

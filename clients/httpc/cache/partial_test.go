@@ -12,13 +12,13 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// TestPartOfAStoredResponse has ranges, and what the server is asked for all the same.
+// TestPartOfAStoredResponse requests ranges, and checks which requests reach the server.
 func TestPartOfAStoredResponse(t *testing.T) {
 	header := fields{"cache-control": "max-age=10", "etag": `"x"`, "last-modified": "Fri, 01 Jan 1999 00:00:00 GMT", "x-a": "1"}
 	for name, k := range map[string]struct {
-		request fields // beside Range
+		request fields // in addition to Range
 		span    string
-		status  int // 0: the server is asked
+		status  int // 0: the request reaches the server
 		body    string
 		content string // Content-Range
 	}{
@@ -75,7 +75,8 @@ func TestPartOfAStoredResponse(t *testing.T) {
 	}
 }
 
-// TestPartOfWhatIsNotThereIsOfTheServer has parts of nothing, of what is stale and of an error. None of the answers is stored.
+// TestPartOfWhatIsNotThereIsOfTheServer requests parts of missing, stale and failed responses. The answers are not
+// stored.
 func TestPartOfWhatIsNotThereIsOfTheServer(t *testing.T) {
 	for name, k := range map[string]struct {
 		first answer
@@ -116,7 +117,7 @@ func TestOnlyIfCachedIsNeverSent(t *testing.T) {
 	}
 }
 
-// TestStoredCookiesGoToNoJar has a request of a client with a jar, which has had them when they were new.
+// TestStoredCookiesGoToNoJar uses a client with a jar that has already received the cookies.
 func TestStoredCookiesGoToNoJar(t *testing.T) {
 	inBubble(t, []answer{
 		{header: fields{"cache-control": "max-age=10", "etag": `"x"`, "set-cookie": "a=1", "set-cookie2": "b=1"}},

@@ -23,7 +23,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func newPipe() (*io.PipeReader, *io.PipeWriter) { return io.Pipe() }
 
-// broken is a Store that does what its functions say, and otherwise what Memory does.
+// broken is a Store that calls its functions if set, and otherwise Memory.
 type broken struct {
 	*Memory
 	get    func(key string, p []byte) ([]byte, error)

@@ -9,21 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// step is a request after a pause, and what comes of it.
+// step is a request after a pause, and its expected result.
 type step struct {
 	after  time.Duration
 	method string // GET if it is ""
 	url    string // page1 if it is ""
 	asks   fields
-	asked  bool   // the server is
-	body   string // that of the answer; "-": it does not matter
-	sent   fields // what the server sees
+	asked  bool   // whether the server is asked
+	body   string // body of the answer; "-" means any
+	sent   fields // fields that the server receives
 	has    fields // fields of the answer; "" for none
 	status int
 }
 
-// TestFactsOfTheSuite has the facts that the public test-suite of HTTP caches asks for, by its categories, as far as they are
-// about a private cache and not in the other tests: what the server answers in turn, and what is asked of the cache.
+// TestFactsOfTheSuite covers the requirements that the public test suite for HTTP caches checks, by its categories, if
+// they apply to a private cache and the other tests do not cover them: the answers of the server, and the requests to
+// the cache.
 func TestFactsOfTheSuite(t *testing.T) {
 	again := step{body: "1"}
 	asked := step{asked: true, body: "2"}
@@ -45,12 +46,12 @@ func TestFactsOfTheSuite(t *testing.T) {
 		return s
 	}
 	for name, k := range map[string]struct {
-		first   answer // whose body is "1"
+		first   answer // its body is "1"
 		then    []answer
 		initial fields // of the first request
 		steps   []step
 	}{
-		// Age and Date that cannot be read, or are odd
+		// Unreadable or odd Age and Date
 		"age: with a parameter":               {first: answer{header: with(fields{"age": "7200;foo=bar"})}, steps: []step{again}},
 		"age: with a prefix":                  {first: answer{header: with(fields{"age": "a7200"})}, steps: []step{again}},
 		"age: with a suffix":                  {first: answer{header: with(fields{"age": "7200a"})}, steps: []step{again}},
@@ -99,7 +100,7 @@ func TestFactsOfTheSuite(t *testing.T) {
 		"asks: only-if-cached, stale":       {first: answer{header: fields{"cache-control": "max-age=1"}}, steps: []step{after(time.Minute, step{asks: fields{"cache-control": "only-if-cached"}, status: 504})}},
 		"asks: only-if-cached, stale is ok": {first: answer{header: fields{"cache-control": "max-age=1"}}, steps: []step{after(time.Minute, step{asks: fields{"cache-control": "only-if-cached, max-stale"}, body: "1"})}},
 
-		// Lifetimes that nobody has said
+		// Responses without an explicit lifetime
 		"heuristic: Last-Modified in the future": {first: answer{header: fields{"last-modified": "in 1h"}}, steps: []step{asked}},
 		"heuristic: Last-Modified of the year 1": {first: answer{header: fields{"last-modified": "Mon, 01 Jan 0001 00:00:00 GMT"}}, steps: []step{after(23*time.Hour, again), after(2*time.Hour, asked)}},
 		"heuristic: malformed Last-Modified":     {first: answer{header: fields{"last-modified": "x"}}, steps: []step{asked}},
@@ -195,7 +196,7 @@ func (s *step) requireOn(t *testing.T, b *bench) {
 	}
 }
 
-// TestNegativeLimitsStoreLittle instead of failing.
+// TestNegativeLimitsStoreLittle checks that negative limits do not fail.
 func TestNegativeLimitsStoreLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, NewMemory(1<<20), &Config{MaxVariants: -1}, answer{header: fields{"cache-control": "max-age=100", "vary": "x"}, body: "a"})

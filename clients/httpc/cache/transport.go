@@ -191,7 +191,7 @@ func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 
 // head updates or drops the stored response according to a response to HEAD: RFC 9111 4.3.5.
 func (l *lookup) head(resp *http.Response, requested, received time.Time) {
-	defer mark(resp.Header, missed) // which is not stored
+	defer mark(resp.Header, missed) // this response is not stored
 	if l.v == nil || resp.StatusCode != http.StatusOK || l.v.Status != http.StatusOK {
 		return
 	}
@@ -232,7 +232,7 @@ type recorder struct {
 	max  int64
 	done func(body []byte)
 
-	mu    sync.Mutex // Close may be called beside a Read
+	mu    sync.Mutex // Close may run concurrently with Read
 	kept  []byte
 	ended bool // nothing more is kept
 }

@@ -154,7 +154,7 @@ func (v *variant) freshen(r *http.Request, h http.Header, requested, received ti
 	}
 	maps.Copy(v.Header, news)
 	v.Requested, v.Received = requested, received
-	if len(news["Vary"]) > 0 { // v answers r, whatever the first request was
+	if len(news["Vary"]) > 0 { // v answers r, regardless of the first request
 		v.vary(r)
 	}
 }
@@ -228,7 +228,7 @@ func decodePage(url string, p []byte) *page {
 	return pg
 }
 
-// isWhole reports whether body is that of v.
+// isWhole reports whether body is the complete body of v.
 func (v *variant) isWhole(body []byte) bool {
 	return len(body) == v.Length && crc32.ChecksumIEEE(body) == v.Sum
 }
@@ -267,7 +267,7 @@ func (v *variant) response(r *http.Request, body []byte, now time.Time, how stri
 	return resp
 }
 
-// sameOrigin resolves a URL in a field of a response, and returns it if its origin is that of the request.
+// sameOrigin resolves a URL in a field of a response. ok is false if its origin differs from the request's.
 func sameOrigin(r *http.Request, field string) (string, bool) {
 	if field == "" {
 		return "", false
