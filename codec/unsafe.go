@@ -84,11 +84,11 @@ func (m *moves) write(p []byte, v place) { m.do(unsafe.Pointer(unsafe.SliceData(
 // room, a text is invalid, or the struct is not flat. It is a single loop with few live variables and without calls,
 // and it copies small texts itself: divided into functions it took half as long again.
 func (p *program) write(dst []byte, v place) (left int) {
-	to, left := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), len(dst)), cap(dst)-len(dst)-p.room
-	if left < 0 {
+	if left = cap(dst) - len(dst) - p.room; left < 0 {
 		return left
 	}
-	for s := &p.steps[0]; s != nil; s = s.next {
+	to := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), len(dst))
+	for s := &p.steps[0]; ; s = s.next {
 		for _, m := range s.run.wide {
 			put8(unsafe.Add(to, m.to), bits.ReverseBytes64(get8(unsafe.Add(v.p, m.from)))>>(m.shift&63))
 		}
@@ -106,7 +106,6 @@ func (p *program) write(dst []byte, v place) (left int) {
 				s.run.out.copyMore(to, v.p)
 			}
 		}
-		to = unsafe.Add(to, s.run.room)
 		t := s.text
 		if t == nil {
 			break
@@ -116,6 +115,10 @@ func (p *program) write(dst []byte, v place) (left int) {
 		if left -= n; left < 0 || n > t.length.max || t.utf8 && !utf8.ValidString(text) {
 			return -1
 		}
+		if n == 0 && s.next == nil {
+			break // to must not point behind dst
+		}
+		to = unsafe.Add(to, s.run.room)
 		switch {
 		case n > 16 || n < 4:
 			copy(unsafe.Slice((*byte)(to), n), text)
@@ -125,6 +128,9 @@ func (p *program) write(dst []byte, v place) (left int) {
 		default:
 			put4(unsafe.Add(to, n-4), get4(unsafe.Add(from, n-4)))
 			put4(to, get4(from))
+		}
+		if s.next == nil {
+			break
 		}
 		to = unsafe.Add(to, n)
 	}
