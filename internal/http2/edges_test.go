@@ -252,6 +252,19 @@ func TestFirstSettingsMustComeInTime(t *testing.T) {
 	})
 }
 
+// TestAcknowledgementIsNotTheFirstSettings sends one in their place, which ends no wait for them (RFC 9113 3.4), and a request.
+func TestAcknowledgementIsNotTheFirstSettings(t *testing.T) {
+	inHaste(t, nil, hello, func(r *raw, _ *Conn) {
+		go r.read()
+		_, _ = io.WriteString(r.nc, frames.ClientPreface)
+		r.ok(r.fr.WriteSettingsAck())
+		_ = r.headers(1, true, get("/"))
+		require.Contains(t, r.heard(), "GOAWAY 0 PROTOCOL_ERROR first frame is not SETTINGS")
+		require.NotContains(t, r.heard(), "HEADERS")
+		require.True(t, r.ended())
+	})
+}
+
 // TestWindowThatIsOpenedAndClosedIsNoProgress changes the window of the stream between none and one, with none for the
 // connection, so that nothing can be sent.
 func TestWindowThatIsOpenedAndClosedIsNoProgress(t *testing.T) {
