@@ -104,6 +104,39 @@ func TestBodyThatWasSentBeforeASmallerWindowWasKnown(t *testing.T) {
 	})
 }
 
+// TestSmallWindowOfAClientHoldsFromTheStart has a server acknowledge SETTINGS, which it has read before any request, only after
+// a stream was opened.
+func TestSmallWindowOfAClientHoldsFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1000
+		here, there := chanio.Pipe()
+		c := NewClient(here, &Config{Window: size, MaxWindow: size})
+		ran := make(chan error, 1)
+		go func() {
+			ran <- c.Run(context.Background())
+			_ = here.Close()
+		}()
+		defer func() {
+			there.Abort(nil)
+			<-ran
+			<-here.Done()
+		}()
+		r := newRaw(t, chanio.AsNetConn(there))
+		_, err := io.ReadFull(r.nc, make([]byte, len(frames.ClientPreface)))
+		r.ok(err)
+		go r.read()
+		s, err := c.Open(context.Background(), get("/"), true)
+		r.ok(err)
+		r.ok(r.fr.WriteSettings())
+		r.ok(r.fr.WriteSettingsAck())
+		r.ok(r.headers(1, false, ok200))
+		r.ok(r.fr.WriteData(1, true, make([]byte, size)))
+		body, err := io.ReadAll(reader{&s.In})
+		r.ok(err)
+		require.Len(t, body, size)
+	})
+}
+
 // TestConnectionWithATinyWindowSendsNoEmptyCredit sends frames without a payload to a connection that gives credit back at once.
 func TestConnectionWithATinyWindowSendsNoEmptyCredit(t *testing.T) {
 	inRaw(t, &Config{ConnWindow: 2}, hang, func(r *raw) {
