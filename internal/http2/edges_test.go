@@ -228,6 +228,32 @@ func TestResetsThatNobodyReadsAreBounded(t *testing.T) {
 	}
 }
 
+// TestCancelledRequestsAreNotTheFaultOfTheServer cancels many while the server does not read, and then has it ask for an answer.
+func TestCancelledRequestsAreNotTheFaultOfTheServer(t *testing.T) {
+	deafSilence(t, func(r *raw, c *Conn) {
+		requests := 0
+		for more := 2 * maxOwed; more > 0; requests++ {
+			s, err := c.Open(context.Background(), get("/"), true)
+			r.ok(err)
+			s.Reset(Cancel, nil)
+			synctest.Wait()
+			c.mu.Lock()
+			if c.send.stuck {
+				more--
+			}
+			c.mu.Unlock()
+		}
+		r.ok(r.fr.WritePing(false, [8]byte{1}))
+		synctest.Wait()
+		require.NoError(t, c.Err())
+		_, err := io.ReadFull(r.nc, make([]byte, len(frames.ClientPreface)))
+		r.ok(err)
+		go r.read()
+		require.Equal(t, requests, r.count("RST_STREAM"))
+		require.Equal(t, 1, r.count("PING"))
+	})
+}
+
 // TestTrailersAreTheSendersAgainOnReturn has the ctx of Finish end within the body, which is copied then, and the trailers too.
 func TestTrailersAreTheSendersAgainOnReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -154,7 +154,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	if s.gone {
 		return false
 	}
-	s.c.send.addResetLocked(s.id, why.Code)
+	s.c.send.addResetLocked(s.id, why.Code, !s.c.client) // a client has opened the stream itself
 	s.endLocked(why)
 	s.c.dropLocked(s, resetHere)
 	return true
