@@ -15,11 +15,12 @@ import (
 // is the handler's own.
 func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
+	ended := cause != nil && errors.Is(err, cause)
 	var op *net.OpError
 	switch {
 	case errors.As(err, &op) && !l.isAbout(c, op):
-		return false
-	case cause != nil && errors.Is(err, cause):
+		return ended && isUnnamed(op) // an alert of TLS
+	case ended:
 		return true
 	case op != nil && isDisconnect(err):
 		return true
@@ -31,7 +32,7 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 
 // isAbout reports whether op is about c: it names the addresses of c, or none, as the error of a close may.
 func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
-	if op.Source == nil && op.Addr == nil {
+	if isUnnamed(op) {
 		return op.Op == "read" || op.Op == "write" || op.Op == "close"
 	}
 	if isBetween(op, c.LocalAddr(), c.RemoteAddr()) {
@@ -44,6 +45,9 @@ func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	local, remote := l.addrs(nc)
 	return isBetween(op, local, remote)
 }
+
+// isUnnamed reports whether op names no address.
+func isUnnamed(op *net.OpError) bool { return op.Source == nil && op.Addr == nil }
 
 func isBetween(op *net.OpError, local, remote net.Addr) bool {
 	return isSame(op.Source, local) && isSame(op.Addr, remote)

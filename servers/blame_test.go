@@ -2,10 +2,12 @@ package servers_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -163,6 +165,33 @@ func TestG20ADeadlineOfTheConnectionIsThePeers(t *testing.T) {
 	_, err = io.ReadAll(nc)
 	require.NoError(t, err)
 	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+}
+
+// A record of TLS that cannot be decrypted is the peer's, although the error names no addresses.
+func TestG20AFailureOfTLSIsThePeers(t *testing.T) {
+	secure, config := signed(t)
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger(), TLS: secure}, func(ctx context.Context, c *chanio.Conn) error {
+		for {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return fmt.Errorf("while reading: %w", err)
+			}
+			c.Out.TrySend([]byte("y"))
+		}
+	})
+	below := dial(t, ln)
+	nc := tls.Client(below, config)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, err = io.ReadFull(nc, make([]byte, 1))
+	require.NoError(t, err)
+	_, err = io.WriteString(below, "\x17\x03\x03\x00\x20"+strings.Repeat("?", 32))
+	require.NoError(t, err)
+	_, _ = io.ReadAll(below)
+	require.NoError(t, below.Close())
 	await(t, ln, 0)
 	require.Len(t, log.lines(), 1)
 	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
