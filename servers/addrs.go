@@ -9,21 +9,25 @@ import (
 // addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic or return nil or another
 // address each time, so their results are kept where that matters.
 func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	if !isForeign(nc) {
 		return nc.LocalAddr(), nc.RemoteAddr()
 	}
 	_ = l.call("net.Conn", nil, func() { local, remote = nc.LocalAddr(), nc.RemoteAddr() })
 	return local, remote
 }
 
-// withAddrs sets the addresses of a connection of a foreign net.Conn, which then stay the same as long as it lives.
-func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+// isForeign reports whether nc is a net.Conn of another package than net.
+func isForeign(nc net.Conn) bool {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		return
+		return false
 	}
-	if conn.LocalAddr != nil && conn.RemoteAddr != nil {
+	return true
+}
+
+// withAddrs sets the addresses of a connection of a foreign net.Conn, which then stay the same as long as it lives.
+func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+	if !isForeign(nc) || conn.LocalAddr != nil && conn.RemoteAddr != nil {
 		return
 	}
 	local, remote := l.addrs(nc)

@@ -15,12 +15,11 @@ import (
 // is the handler's own.
 func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
-	ended := cause != nil && errors.Is(err, cause)
 	var op *net.OpError
 	switch {
 	case errors.As(err, &op) && !l.isAbout(c, op):
-		return ended && isUnnamed(op) // an alert of TLS
-	case ended:
+		return false
+	case cause != nil && errors.Is(err, cause):
 		return true
 	case op != nil && isDisconnect(err):
 		return true
@@ -30,24 +29,27 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// isAbout reports whether op is about c: it names the addresses of c, or none, as the error of a close may.
+// isAbout reports whether op is about c: it names the addresses of c, or none, as the error of a close may. If op cannot
+// name them (an alert of TLS, or a net.Conn with other addresses than the one below), it must be what has ended c.
 func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
-	if isUnnamed(op) {
-		return op.Op == "read" || op.Op == "write" || op.Op == "close"
-	}
-	if isBetween(op, c.LocalAddr(), c.RemoteAddr()) {
+	nc := c.NetConn()
+	unnamed := op.Source == nil && op.Addr == nil
+	var own *net.OpError
+	switch {
+	case unnamed && (op.Op == "read" || op.Op == "write" || op.Op == "close"):
 		return true
-	}
-	nc := c.NetConn() // behind a balancer it has other addresses
-	if nc == nil {
+	case (unnamed || isForeign(nc)) && errors.As(c.Cause(), &own) && own == op:
+		return true
+	case unnamed:
+		return false
+	case isBetween(op, c.LocalAddr(), c.RemoteAddr()):
+		return true
+	case nc == nil:
 		return false
 	}
-	local, remote := l.addrs(nc)
+	local, remote := l.addrs(nc) // behind a balancer c has other addresses
 	return isBetween(op, local, remote)
 }
-
-// isUnnamed reports whether op names no address.
-func isUnnamed(op *net.OpError) bool { return op.Source == nil && op.Addr == nil }
 
 func isBetween(op *net.OpError, local, remote net.Addr) bool {
 	return isSame(op.Source, local) && isSame(op.Addr, remote)
