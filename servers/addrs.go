@@ -9,21 +9,25 @@ import (
 // addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic, return nil, or return a
 // different address each time, so callers that need a stable address keep the results.
 func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	if !isForeign(nc) {
 		return nc.LocalAddr(), nc.RemoteAddr()
 	}
 	_ = l.call("net.Conn", nil, func() { local, remote = nc.LocalAddr(), nc.RemoteAddr() })
 	return local, remote
 }
 
-// withAddrs sets the addresses of a foreign net.Conn in conn, so that they stay the same for the connection's lifetime.
-func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+// isForeign reports whether the type of nc is not from package net.
+func isForeign(nc net.Conn) bool {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		return
+		return false
 	}
-	if conn.LocalAddr != nil && conn.RemoteAddr != nil {
+	return true
+}
+
+// withAddrs sets the addresses of a foreign net.Conn in conn, so that they stay the same for the connection's lifetime.
+func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+	if !isForeign(nc) || conn.LocalAddr != nil && conn.RemoteAddr != nil {
 		return
 	}
 	local, remote := l.addrs(nc)

@@ -23,25 +23,31 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 		return true
 	case op != nil && isDisconnect(err):
 		return true
-	case isIncomplete(err): // caused by the peer if its input has ended
+	case isIncomplete(err): // what was received, and then nothing more is
 		return isDone(c.In.Done())
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// isAbout reports whether op is about c: it names the addresses of c or, as the error of a close may, no address.
+// isAbout reports whether op is about c: it names the addresses of c or, as the error of a close may, no address. If op
+// cannot name them, because it is a TLS alert or of a net.Conn with addresses of its own, it must be the error that ended c.
 func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
-	if op.Source == nil && op.Addr == nil {
-		return op.Op == "read" || op.Op == "write" || op.Op == "close"
-	}
-	if isBetween(op, c.LocalAddr(), c.RemoteAddr()) {
+	nc := c.NetConn()
+	unnamed := op.Source == nil && op.Addr == nil
+	var own *net.OpError
+	switch {
+	case unnamed && (op.Op == "read" || op.Op == "write" || op.Op == "close"):
 		return true
-	}
-	nc := c.NetConn() // behind a balancer it has different addresses
-	if nc == nil {
+	case (unnamed || isForeign(nc)) && errors.As(c.Cause(), &own) && own == op:
+		return true
+	case unnamed:
+		return false
+	case isBetween(op, c.LocalAddr(), c.RemoteAddr()):
+		return true
+	case nc == nil:
 		return false
 	}
-	local, remote := l.addrs(nc)
+	local, remote := l.addrs(nc) // behind a balancer c has other addresses
 	return isBetween(op, local, remote)
 }
 
@@ -56,7 +62,7 @@ func isSame(a, b net.Addr) bool {
 	return a.Network() == b.Network() && a.String() == b.String()
 }
 
-// isDisconnect reports whether err means that a connection was lost.
+// isDisconnect reports whether err says that a connection was lost.
 func isDisconnect(err error) bool {
 	for _, of := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN, syscall.ETIMEDOUT, io.ErrUnexpectedEOF} {
 		if errors.Is(err, of) {
@@ -66,7 +72,7 @@ func isDisconnect(err error) bool {
 	return false
 }
 
-// isIncomplete reports whether err means that received bytes are not a value, or not a whole one.
+// isIncomplete reports whether err says that received bytes are no value or not a whole one.
 func isIncomplete(err error) bool {
 	var malformed *codec.Error
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &malformed) && malformed.Offset >= 0

@@ -2,10 +2,12 @@ package servers_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -166,4 +168,91 @@ func TestG20ADeadlineOfTheConnectionIsThePeers(t *testing.T) {
 	await(t, ln, 0)
 	require.Len(t, log.lines(), 1)
 	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+}
+
+// A record of TLS that cannot be decrypted is the peer's, although the error names no addresses.
+func TestG20AFailureOfTLSIsThePeers(t *testing.T) {
+	secure, config := signed(t)
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger(), TLS: secure}, func(ctx context.Context, c *chanio.Conn) error {
+		for {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return fmt.Errorf("while reading: %w", err)
+			}
+			c.Out.TrySend([]byte("y"))
+		}
+	})
+	below := dial(t, ln)
+	nc := tls.Client(below, config)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, err = io.ReadFull(nc, make([]byte, 1))
+	require.NoError(t, err)
+	_, err = io.WriteString(below, "\x17\x03\x03\x00\x20"+strings.Repeat("?", 32))
+	require.NoError(t, err)
+	_, _ = io.ReadAll(below)
+	require.NoError(t, below.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+}
+
+// disguised is a net.Conn that tells another address than the errors of the one below.
+type disguised struct{ net.Conn }
+
+func (disguised) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1000} }
+
+// A reset is the peer's also if Wrap has changed the addresses.
+func TestG20AFailureBelowWrapIsThePeers(t *testing.T) {
+	var log logbook
+	cfg := &servers.Config{Logger: log.logger(), Wrap: func(nc net.Conn) net.Conn { return disguised{nc} }}
+	ln, _ := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+		for {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return fmt.Errorf("while reading: %w", err)
+			}
+			c.Out.TrySend([]byte("y"))
+		}
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, err = io.ReadFull(nc, make([]byte, 1))
+	require.NoError(t, err)
+	reset(nc)
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
+}
+
+// A handler that ends its connection with the error of a backend has failed itself.
+func TestG20AnAbortWithAFailureOfABackendIsTheHandlers(t *testing.T) {
+	addr := backend(t, "")
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		b, err := clients.DialTCP(ctx, addr, nil)
+		if err != nil {
+			return err
+		}
+		defer b.Abort(nil)
+		if err := b.Out.Send(ctx, []byte("xy")); err != nil {
+			return err
+		}
+		_, err = b.In.Recv(ctx)
+		c.Abort(err)
+		return err
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, _ = io.ReadAll(nc)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+	require.Contains(t, log.lines()[0], "->"+addr)
 }

@@ -82,9 +82,10 @@ func (w *Writer) finishChunked(ctx context.Context, scratch, p, trailers []byte)
 		}
 		scratch = nil
 	}
+	owed := w.owed
 	scratch = append(w.begin(scratch), "0\r\n"...)
 	scratch = append(scratch, trailers...)
-	return w.sink.End(ctx, append(scratch, "\r\n"...), nil)
+	return w.sent(owed, 0, w.sink.End(ctx, append(scratch, "\r\n"...), nil))
 }
 
 // admit counts n bytes of a body.

@@ -48,6 +48,7 @@ func TestChunkWhoseCtxEndsBehindItsDataIsEndedByWhatFollows(t *testing.T) {
 			require.NoError(t, w.Write(ended, nil, large), "its data have been accepted")
 			require.ErrorIs(t, w.Write(ended, nil, []byte("refused")), context.Canceled)
 			require.ErrorIs(t, w.Write(ended, nil, large), context.Canceled)
+			require.ErrorIs(t, w.Finish(ended, nil, nil, []byte("A: b\r\n")), context.Canceled)
 			require.NoError(t, last.do(&w))
 			require.Equal(t, "1000\r\n"+string(large)+"\r\n"+last.want, string(sink.got))
 		})

@@ -10,7 +10,7 @@ import (
 // Limits of what a peer may cause. Config has the limits that may be changed.
 const (
 	maxSettings      = 32   // entries of one SETTINGS frame
-	maxOwed          = 1000 // acknowledgements and RST_STREAM frames that wait to be sent
+	maxOwed          = 1000 // acknowledgements and RST_STREAM frames that a peer may have caused and that wait to be sent
 	maxZombies       = 20   // handlers that run although their streams were reset
 	updatesPerData   = 10   // WINDOW_UPDATE frames for each DATA frame sent, beyond which they count as noise
 	updatesPerStream = 2    // and for each stream

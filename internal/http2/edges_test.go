@@ -105,6 +105,39 @@ func TestBodyThatWasSentBeforeASmallerWindowWasKnown(t *testing.T) {
 	})
 }
 
+// TestSmallWindowOfAClientHoldsFromTheStart has a server acknowledge SETTINGS, which it has read before any request, only after
+// a stream was opened.
+func TestSmallWindowOfAClientHoldsFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1000
+		here, there := chanio.Pipe()
+		c := NewClient(here, &Config{Window: size, MaxWindow: size})
+		ran := make(chan error, 1)
+		go func() {
+			ran <- c.Run(context.Background())
+			_ = here.Close()
+		}()
+		defer func() {
+			there.Abort(nil)
+			<-ran
+			<-here.Done()
+		}()
+		r := newRaw(t, chanio.AsNetConn(there))
+		_, err := io.ReadFull(r.nc, make([]byte, len(frames.ClientPreface)))
+		r.ok(err)
+		go r.read()
+		s, err := c.Open(context.Background(), get("/"), true)
+		r.ok(err)
+		r.ok(r.fr.WriteSettings())
+		r.ok(r.fr.WriteSettingsAck())
+		r.ok(r.headers(1, false, ok200))
+		r.ok(r.fr.WriteData(1, true, make([]byte, size)))
+		body, err := io.ReadAll(reader{&s.In})
+		r.ok(err)
+		require.Len(t, body, size)
+	})
+}
+
 // TestConnectionWithATinyWindowSendsNoEmptyCredit sends frames without a payload on a connection that returns credit at
 // once.
 func TestConnectionWithATinyWindowSendsNoEmptyCredit(t *testing.T) {
@@ -197,6 +230,32 @@ func TestResetsThatNobodyReadsAreBounded(t *testing.T) {
 	}
 }
 
+// TestCancelledRequestsAreNotTheFaultOfTheServer cancels many while the server does not read, and then has it ask for an answer.
+func TestCancelledRequestsAreNotTheFaultOfTheServer(t *testing.T) {
+	deafSilence(t, func(r *raw, c *Conn) {
+		requests := 0
+		for more := 2 * maxOwed; more > 0; requests++ {
+			s, err := c.Open(context.Background(), get("/"), true)
+			r.ok(err)
+			s.Reset(Cancel, nil)
+			synctest.Wait()
+			c.mu.Lock()
+			if c.send.stuck {
+				more--
+			}
+			c.mu.Unlock()
+		}
+		r.ok(r.fr.WritePing(false, [8]byte{1}))
+		synctest.Wait()
+		require.NoError(t, c.Err())
+		_, err := io.ReadFull(r.nc, make([]byte, len(frames.ClientPreface)))
+		r.ok(err)
+		go r.read()
+		require.Equal(t, requests, r.count("RST_STREAM"))
+		require.Equal(t, 1, r.count("PING"))
+	})
+}
+
 // TestTrailersAreTheSendersAgainOnReturn has the ctx of Finish end within the body. The body and the trailers are then
 // copied.
 func TestTrailersAreTheSendersAgainOnReturn(t *testing.T) {
@@ -252,6 +311,19 @@ func TestFirstSettingsMustComeInTime(t *testing.T) {
 		})
 		require.True(t, r.ended())
 		require.Contains(t, r.heard(), "GOAWAY 0 SETTINGS_TIMEOUT")
+	})
+}
+
+// TestAcknowledgementIsNotTheFirstSettings sends one in their place, which ends no wait for them (RFC 9113 3.4), and a request.
+func TestAcknowledgementIsNotTheFirstSettings(t *testing.T) {
+	inHaste(t, nil, hello, func(r *raw, _ *Conn) {
+		go r.read()
+		_, _ = io.WriteString(r.nc, frames.ClientPreface)
+		r.ok(r.fr.WriteSettingsAck())
+		_ = r.headers(1, true, get("/"))
+		require.Contains(t, r.heard(), "GOAWAY 0 PROTOCOL_ERROR first frame is not SETTINGS")
+		require.NotContains(t, r.heard(), "HEADERS")
+		require.True(t, r.ended())
 	})
 }
 

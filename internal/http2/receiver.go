@@ -179,7 +179,7 @@ func (rc *receiver) readFrame() error {
 		rc.heard, rc.probing = time.Now(), time.Time{} // whatever comes shows that the peer lives
 	}
 	switch {
-	case !rc.first && header.Type != frames.FrameSettings:
+	case !rc.first && (header.Type != frames.FrameSettings || header.Flags.Has(frames.FlagSettingsAck)):
 		return protocolError("first frame is not SETTINGS")
 	case !rc.first:
 		rc.first = true

@@ -16,7 +16,7 @@ func (c *Conn) refuse(id uint32, why *StreamError) error {
 	if s != nil {
 		told = s.resetLocked(why)
 	} else {
-		c.send.addResetLocked(id, why.Code)
+		c.send.addResetLocked(id, why.Code, true)
 		if c.past.how(id) == unknown {
 			c.past.add(id, resetHere)
 		}

@@ -23,7 +23,7 @@ type sender struct {
 	c        *Conn
 	sink     chanio.ByteSink
 	out      []byte // frames that are to be sent, in order
-	owed     int    // acknowledgements and RST_STREAM frames in out
+	owed     int    // acknowledgements and RST_STREAM frames in out, which the peer may have caused
 	encoder  *hpack.Encoder
 	encoded  appender
 	maxFrame int   // that the peer accepts
@@ -282,8 +282,10 @@ func (sd *sender) checkOwedLocked() error {
 	return nil
 }
 
-// addResetLocked appends a RST_STREAM.
-func (sd *sender) addResetLocked(id uint32, code Code) {
+// addResetLocked appends a RST_STREAM. owed says that the peer may have caused it.
+func (sd *sender) addResetLocked(id uint32, code Code, owed bool) {
 	sd.out = appendReset(sd.outLocked(), id, code)
-	sd.owed++
+	if owed {
+		sd.owed++
+	}
 }

@@ -94,12 +94,21 @@ func (rc *receiver) settingLocked(s frames.Setting) error {
 	return nil
 }
 
-// shrinkWindowsLocked reduces the windows of the open streams when the peer has acknowledged windows that are smaller
-// than the default of RFC 9113. They may become negative (6.9.2).
+// earlyWindow returns how much more than its window a stream may receive because the peer may not have seen the SETTINGS:
+// RFC 9113 6.9.3. A server has seen them before any request.
+func (c *Conn) earlyWindow() int64 {
+	if c.client {
+		return 0
+	}
+	return max(defaultWindow-int64(c.cfg.Window), 0)
+}
+
+// shrinkWindowsLocked reduces the windows of the open streams by earlyWindow when the peer has acknowledged the SETTINGS.
+// They may become negative (6.9.2).
 func (rc *receiver) shrinkWindowsLocked() {
 	c := rc.c
 	for _, s := range c.streams {
-		s.In.window -= max(defaultWindow-int64(c.cfg.Window), 0)
+		s.In.window -= c.earlyWindow()
 	}
 }
 

@@ -55,8 +55,8 @@ func (c *Conn) newStream(id uint32) *Stream {
 	s := &Stream{c: c, id: id, window: c.peer.window0, declared: -1, prio: priority{urgency: defaultUrgency, incremental: !c.peer.aware}}
 	s.In.s, s.Out.s = s, s
 	s.In.window, s.In.target = int64(c.cfg.Window), int64(c.cfg.Window)
-	if !c.client && !c.peer.acked {
-		s.In.window = max(s.In.window, defaultWindow) // the peer may not have seen the SETTINGS: RFC 9113 6.9.3
+	if !c.peer.acked {
+		s.In.window += c.earlyWindow()
 	}
 	c.send.grants += updatesPerStream
 	return s
@@ -154,7 +154,7 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	if s.gone {
 		return false
 	}
-	s.c.send.addResetLocked(s.id, why.Code)
+	s.c.send.addResetLocked(s.id, why.Code, !s.c.client) // a client has opened the stream itself
 	s.endLocked(why)
 	s.c.dropLocked(s, resetHere)
 	return true
