@@ -106,7 +106,6 @@ func (p *program) write(dst []byte, v place) (left int) {
 				s.run.out.copyMore(to, v.p)
 			}
 		}
-		to = unsafe.Add(to, s.run.room)
 		t := s.text
 		if t == nil {
 			break
@@ -116,7 +115,9 @@ func (p *program) write(dst []byte, v place) (left int) {
 		if left -= n; left < 0 || n > t.length.max || t.utf8 && !utf8.ValidString(text) {
 			return -1
 		}
+		to = unsafe.Add(to, s.run.room) // which may be the end of dst, so no call follows unless there is a text
 		switch {
+		case n == 0:
 		case n > 16 || n < 4:
 			copy(unsafe.Slice((*byte)(to), n), text)
 		case n >= 8:
