@@ -120,7 +120,7 @@ func TestTypedFramesAllocateNothing(t *testing.T) {
 }
 
 func TestFramesOfBytesAllocateOnceAtMost(t *testing.T) {
-	// AllocsPerRun rounds down: an arena is shared by 64 of these.
+	// AllocsPerRun rounds down: an arena is shared by 48 of these.
 	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.Bytes), make([]byte, 64)))
 	require.Zero(t, allocs(t, codec.Prefixed(codec.Uint32, codec.String), "hello"))
 	require.Zero(t, allocs(t, codec.Lines, "hello"))

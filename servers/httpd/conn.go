@@ -95,6 +95,7 @@ func (c *conn) idle() {
 	p.asked, p.reply = nil, nil
 	p.exchange.forget()
 	clear(p.names[:cap(p.names)])
+	p.lines, p.tail = p.lines[:0], p.tail[:0]
 	if cap(p.lines) > maxKept || cap(p.tail) > maxKept || cap(p.names) > maxKept {
 		p.lines, p.tail, p.names = nil, nil, nil
 	}
@@ -286,7 +287,7 @@ func (c *conn) release() {
 		c.idle()
 		return
 	}
-	c.asked, c.reply, c.lines, c.names = nil, nil, nil, nil
+	c.asked, c.reply, c.lines, c.tail, c.names = nil, nil, nil, nil, nil
 }
 
 // finishRequest releases the request. It is called even if the handler did not return.

@@ -236,6 +236,20 @@ func TestNativeRepliesOfOneConnectionShareNoTrailers(t *testing.T) {
 	require.Contains(t, got, "Content-Length: 5")
 }
 
+// TestRepliesOfOtherServersHaveNoTrailersOfANativeReply has a Server use the memory of a native reply with trailers.
+func TestRepliesOfOtherServersHaveNoTrailersOfANativeReply(t *testing.T) {
+	native, _ := startNative(t, func(_ context.Context, x Exchange) error {
+		return errors.Join(x.AddTrailer("X-A", "b"), x.Reply(200, "a/b", []byte("hello")))
+	}, nil)
+	other := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush() // makes the body chunked
+	}), nil)
+	for range 20 { // the memory comes from a pool that may forget
+		require.Contains(t, rawReply(t, native, getLine), "X-A: b")
+		require.NotContains(t, rawReply(t, other, getLine), "X-A")
+	}
+}
+
 const trailed = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n%s\r\n%x\r\n%s\r\n0\r\nX-A: b\r\n\r\n"
 
 func TestTrailersOfANativeRequest(t *testing.T) {
