@@ -43,8 +43,19 @@ func TestAsNetConnIsANetConn(t *testing.T) {
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				a, b := pipe()
 				stop = func() {
+					closed := make(chan struct{})
+					go func() {
+						defer close(closed)
+						_ = a.Close()
+						_ = b.Close()
+					}()
+					select { // a test may leave behind a goroutine that is in Close, which an abort would make fail
+					case <-closed:
+					case <-time.After(100 * time.Millisecond): // one that left data unread
+					}
 					a.Abort(nil)
 					b.Abort(nil)
+					<-closed
 				}
 				return chanio.AsNetConn(a), chanio.AsNetConn(b), stop, nil
 			})
