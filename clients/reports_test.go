@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,12 +170,12 @@ func TestClientAbortsAConnectionThatHelloKeeps(t *testing.T) {
 // The error of a call names its connection.
 func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		silent := false
+		var silent atomic.Bool
 		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) {
 			near, far := chaniotest.Pipe(0)
 			go func() {
 				_, _ = codec.NewDecoder(far, codec.Lines).Decode()
-				if silent {
+				if silent.Load() {
 					_, _ = io.Copy(io.Discard, far)
 				}
 				_ = far.Close()
@@ -186,7 +187,7 @@ func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
 			var op *net.OpError
 			require.ErrorAs(t, err, &op)
 			require.Equal(t, "clients: call mem "+op.Source.String()+"->"+op.Addr.String()+want, err.Error())
-			silent = true
+			silent.Store(true)
 			time.Sleep(time.Minute)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
