@@ -87,10 +87,11 @@ func (e *Event) silent() bool {
 
 // check refuses what would be taken for another field.
 func (e *Event) check() error {
-	for name, value := range map[string]string{"ID": e.ID, "Type": e.Type} {
-		if i := strings.IndexAny(value, "\r\n\x00"); i >= 0 {
-			return codec.WrapField(name, fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, value[i], i))
-		}
+	if i := strings.IndexAny(e.ID, "\r\n\x00"); i >= 0 { // receivers ignore an ID with NUL
+		return codec.WrapField("ID", fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, e.ID[i], i))
+	}
+	if i := strings.IndexAny(e.Type, "\r\n"); i >= 0 {
+		return codec.WrapField("Type", fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, e.Type[i], i))
 	}
 	if e.Retry < 0 || e.Retry%time.Millisecond != 0 {
 		return codec.WrapField("Retry", fmt.Errorf("%w: %v is not a number of milliseconds", codec.ErrMalformed, e.Retry))

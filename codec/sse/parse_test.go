@@ -136,7 +136,7 @@ func TestEventsAreSentSoThatTheyArriveAsTheyWere(t *testing.T) {
 
 func TestWhatWouldBeAnotherFieldIsRefused(t *testing.T) {
 	for _, bad := range []sse.Event{
-		{ID: "a\nb"}, {ID: "a\rb"}, {ID: "\x00"}, {Type: "a\nb"}, {Type: "\r"}, {Type: "x\x00"}, {Retry: -1}, {Retry: time.Microsecond},
+		{ID: "a\nb"}, {ID: "a\rb"}, {ID: "\x00"}, {Type: "a\nb"}, {Type: "\r"}, {Retry: -1}, {Retry: time.Microsecond},
 	} {
 		_, err := codec.Marshal(sse.Events(0), bad)
 		require.ErrorIs(t, err, codec.ErrMalformed, "%+v", bad)
@@ -162,6 +162,7 @@ func FuzzStream(f *testing.F) {
 	for _, fact := range facts {
 		f.Add([]byte(fact.stream), 3)
 	}
+	f.Add([]byte("event:\x00\ndata:\n\n"), 3)
 	f.Fuzz(func(t *testing.T, p []byte, cut int) {
 		read := func(chunks ...[]byte) (all []sse.Event, err error) {
 			src := sse.Decode(chanio.FromSlice(chunks), &sse.StreamConfig{MaxEvent: 1000})
