@@ -1,6 +1,10 @@
 package chanio
 
-import "context"
+import (
+	"context"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
 
 // sinkView is a Sink seen as a channel, and the goroutine that empties it.
 //
@@ -52,9 +56,9 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 // isLive reports whether the channel of v may be returned again: it sends values or, after the end, discards them.
 func (v *sinkView[T]) isLive() bool {
 	if v.s.hooks.End.Open() {
-		return !isClosed(v.passed) && !isClosed(v.bound)
+		return !deadline.Ended(v.passed) && !deadline.Ended(v.bound)
 	}
-	return !isClosed(v.gone) && (v.s.hooks.End.Released != nil || !isClosed(v.bound))
+	return !deadline.Ended(v.gone) && (v.s.hooks.End.Released != nil || !deadline.Ended(v.bound))
 }
 
 // empty is the goroutine of C.

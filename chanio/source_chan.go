@@ -1,6 +1,10 @@
 package chanio
 
-import "context"
+import (
+	"context"
+
+	"github.com/weir-go/weir/internal/deadline"
+)
 
 // chanSize is the capacity of the channels that C returns.
 const chanSize = 16
@@ -65,7 +69,7 @@ func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan
 
 // isLive reports whether v was made with this ctx and is still being filled.
 func (v *sourceView[T]) isLive(ctx context.Context) bool {
-	return v.c.state.Load() != gone && v.c.done == ctx.Done() && !isClosed(v.c.done)
+	return v.c.state.Load() != gone && v.c.done == ctx.Done() && !deadline.Ended(v.c.done)
 }
 
 // fill is the goroutine of C.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // turn decides which consumer may use a Source. A consumer is created for its ctx. It remains in use while calls come
@@ -86,7 +88,7 @@ func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <
 	c := t.now.Load()
 	for c != nil && c.state.Load() != gone && !c.state.CompareAndSwap(vacant, gone) {
 		state := c.state.Load()
-		switch over := isClosed(c.done) || state != owned && !end.Open(); {
+		switch over := deadline.Ended(c.done) || state != owned && !end.Open(); {
 		case state == vacant || state == gone:
 		case !over && ctx != expired && ctx.Err() != nil:
 			return never, "" // a call whose ctx has ended is no second consumer
@@ -134,13 +136,4 @@ func (c *consumer) contention(ctx context.Context, state uint32) string {
 		return "chanio: this Source already has a consumer, a channel from C with another ctx that has not ended; goroutines may share that channel" + tee
 	}
 	return "chanio: this Source already has a consumer, another Recv, All or C" + tee
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 var (
@@ -316,7 +317,7 @@ func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 func (cl *Caller[R, W]) refuse() bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if isClosed(cl.closing) {
+	if deadline.Ended(cl.closing) {
 		return false
 	}
 	close(cl.closing)

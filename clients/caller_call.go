@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Call sends w and returns the reply. It blocks while MaxOutstanding requests are unanswered, while the connection has
@@ -38,7 +39,7 @@ func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 
 // take puts a token into ch, unless the Caller or ctx ends first.
 func (cl *Caller[R, W]) take(ctx context.Context, ch chan struct{}) error {
-	if isClosed(cl.closing) || isClosed(cl.done) {
+	if deadline.Ended(cl.closing) || deadline.Ended(cl.done) {
 		return cl.notSent(cl.refusal())
 	}
 	if ctx.Err() != nil {
@@ -91,7 +92,7 @@ func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 		w = cl.tags.Tag(w, c.id)
 	}
 	if err := cl.d.Out.Send(ctx, w); err != nil {
-		if isClosed(cl.d.Out.Done()) {
+		if deadline.Ended(cl.d.Out.Done()) {
 			cl.fail(err) // the peer may be silent, and then In does not report the failure
 		}
 		return cl.notSent(err)

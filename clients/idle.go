@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/socket"
 )
 
@@ -21,7 +22,7 @@ var (
 // it, or there is unexpected input. It is a PoolConfig.Check for request/response protocols. It does not block and
 // consumes nothing from the stream. It cannot detect a peer that vanished without a reset.
 func CheckIdle(_ context.Context, c *chanio.Conn) error {
-	if isClosed(c.In.Done()) || isClosed(c.Out.Done()) {
+	if deadline.Ended(c.In.Done()) || deadline.Ended(c.Out.Done()) {
 		return errEnded
 	}
 	sc, ok := c.NetConn().(syscall.Conn)

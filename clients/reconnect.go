@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // ReconnectConfig configures a [Reconnector]. A nil *ReconnectConfig and the zero value use the defaults.
@@ -116,7 +117,7 @@ func (r *Reconnector) next(ctx context.Context) (*chanio.Conn, error) {
 			return c, nil
 		}
 		switch {
-		case isClosed(r.closed):
+		case deadline.Ended(r.closed):
 			return nil, net.ErrClosed
 		case ctx.Err() != nil:
 			r.board.set(ReconnectState{Phase: Idle, Failures: r.failures})
@@ -254,7 +255,7 @@ func (r *Reconnector) interruptible(cancel context.CancelCauseFunc) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cancel = cancel
-	return !isClosed(r.closed)
+	return !deadline.Ended(r.closed)
 }
 
 // takeBack aborts a connection that was not received.
@@ -274,13 +275,4 @@ func (r *Reconnector) close() error {
 	}
 	r.board.set(ReconnectState{Phase: Ended, Err: net.ErrClosed}) // unless it has ended already
 	return nil
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

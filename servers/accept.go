@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -134,14 +135,7 @@ func (a *acceptor) warn(err error) {
 	a.trouble = now
 }
 
-func (a *acceptor) isStopped() bool {
-	select {
-	case <-a.closing:
-		return true
-	default:
-		return false
-	}
-}
+func (a *acceptor) isStopped() bool { return deadline.Ended(a.closing) }
 
 // isTemporary reports whether a later accept may succeed: the process or the machine lacks a resource, the error
 // concerns only the connection being accepted (see accept(2) for Linux), or the listener reports it as Temporary, which

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // isOfPeer reports whether err was caused by the peer of c. An error of another connection, such as one to a backend,
@@ -24,7 +25,7 @@ func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 	case op != nil && isDisconnect(err):
 		return true
 	case isIncomplete(err): // what was received, and then nothing more is
-		return isDone(c.In.Done())
+		return deadline.Ended(c.In.Done())
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }
@@ -76,13 +77,4 @@ func isDisconnect(err error) bool {
 func isIncomplete(err error) bool {
 	var malformed *codec.Error
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &malformed) && malformed.Offset >= 0
-}
-
-func isDone(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }

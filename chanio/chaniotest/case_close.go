@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 func closeCases[T any]() []suiteCase[T] {
@@ -167,7 +168,7 @@ func untilError(f func() error) error {
 }
 
 func flushing[T any](ctx context.Context, out *chanio.Sink[T]) error {
-	for !isClosed(out.Done()) {
+	for !deadline.Ended(out.Done()) {
 		if err := out.Flush(ctx); err != nil {
 			return err
 		}

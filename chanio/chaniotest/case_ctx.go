@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 func ctxCases[T any]() []suiteCase[T] {
@@ -75,7 +77,7 @@ func causeOfRecv[T any](r *run[T]) {
 			cancel(io.EOF)
 			r.isOfCtx(c.wait(r))
 			r.isOfCtx(receive(ctx))
-			require.False(r, isClosed(r.far.In.Done()), "ctx ends the call and not the stream")
+			require.False(r, deadline.Ended(r.far.In.Done()), "ctx ends the call and not the stream")
 		}
 	}
 	sent := r.sending(r.near, upTo(0, few)...)
@@ -99,7 +101,7 @@ func causeOfSend[T any](r *run[T]) {
 	}
 	cancel(io.EOF)
 	r.isOfCtx(f.over.wait(r))
-	require.False(r, isClosed(r.near.Out.Done()), "ctx ends the call and not the stream")
+	require.False(r, deadline.Ended(r.near.Out.Done()), "ctx ends the call and not the stream")
 	accepted := int(f.accepted.Load())
 	require.Equal(r, upTo(0, accepted), r.take(r.far, accepted))
 	sent := r.sending(r.near, 7)

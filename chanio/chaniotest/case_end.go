@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // few is a number of values that fits into any buffer.
@@ -103,14 +105,5 @@ func errorsMatch[T any](r *run[T]) {
 		r.Fatal("a value out of nothing")
 	}
 	require.ErrorIs(r, r.far.In.Err(), why, "Err tells what ended the range")
-	require.False(r, isClosed(r.far.In.Done()), "ctx ends the call and not the stream")
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
+	require.False(r, deadline.Ended(r.far.In.Done()), "ctx ends the call and not the stream")
 }

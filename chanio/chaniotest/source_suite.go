@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Sources is what [TestSource] needs.
@@ -170,7 +171,7 @@ func idleCancelled[T any](r *run[T], e *end[T], _ <-chan struct{}) {
 	require.True(r, c.parked())
 	cancel()
 	require.ErrorIs(r, c.wait(r), why)
-	require.False(r, isClosed(e.In.Done()), "ctx ends the call and not the stream")
+	require.False(r, deadline.Ended(e.In.Done()), "ctx ends the call and not the stream")
 
 	ctx, cancel, why = r.cancellable()
 	ranging := start(func() error {

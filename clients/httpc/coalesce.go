@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // shared returns an HTTP/2 connection to another host that may also serve x, or nil if there is none. By RFC 9113 9.1.1
@@ -107,7 +108,7 @@ func (t *Transport) resolver(ctx context.Context, x *exchange) clients.Resolver 
 // share makes m, a connection to another host, serve g instead of the dial for w. It returns false if m has ended.
 func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	p.mu.Lock()
-	if m.gone || p.closed || isDone(m.h2.Done()) {
+	if m.gone || p.closed || deadline.Ended(m.h2.Done()) {
 		p.mu.Unlock()
 		return false
 	}

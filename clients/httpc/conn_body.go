@@ -7,6 +7,7 @@ import (
 	"net/http/httptrace"
 	"time"
 
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 )
 
@@ -59,14 +60,7 @@ func (c *conn) finish(ctx context.Context, p []byte, trailers http.Header) error
 	return c.writer.Finish(ctx, nil, p, lines)
 }
 
-func (c *conn) ended() bool {
-	select {
-	case <-c.nc.Out.Done():
-		return true
-	default:
-		return false
-	}
-}
+func (c *conn) ended() bool { return deadline.Ended(c.nc.Out.Done()) }
 
 func (c *conn) headWithin(d time.Duration) { _ = c.nc.SetReadDeadline(within(d)) }
 

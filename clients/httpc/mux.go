@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http2"
 )
 
@@ -133,7 +134,7 @@ func (p *pool) retireEndedLocked(g *group) {
 	for again := true; again; {
 		again = false
 		for m := range g.serving {
-			if isDone(m.h2.Done()) {
+			if deadline.Ended(m.h2.Done()) {
 				p.retireLocked(m)
 				again = true
 				break
@@ -158,15 +159,6 @@ func (p *pool) muxLocked(g *group) (best *mux) {
 		}
 	}
 	return best
-}
-
-func isDone(ch <-chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
-	}
 }
 
 // waitingLocked returns how many exchanges on m have no stream yet. Tunnels are not counted.
@@ -213,7 +205,7 @@ func (m *mux) release() {
 	m.inUse--
 	m.used = true
 	m.back = time.Now()
-	if !m.gone && !isDone(m.h2.Done()) {
+	if !m.gone && !deadline.Ended(m.h2.Done()) {
 		m.serveNextLocked()
 	}
 	m.restAndUnlock()

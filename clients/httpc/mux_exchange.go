@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
 )
@@ -86,7 +87,7 @@ func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	if x.ctx.Err() != nil {
 		err = chanio.Cause(x.ctx)
 	}
-	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && isDone(m.h2.Done())}
+	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && deadline.Ended(m.h2.Done())}
 }
 
 // appendFields appends the header list of the request (RFC 9113 8.3).
@@ -379,7 +380,7 @@ func (st *muxStream) finish(ctx context.Context, p []byte, trailers http.Header)
 	return st.s.Out.Finish(ctx, p, fields)
 }
 
-func (st *muxStream) ended() bool { return isDone(st.s.Done()) }
+func (st *muxStream) ended() bool { return deadline.Ended(st.s.Done()) }
 
 func (st *muxStream) cut(cause error) { st.s.Reset(http2.Cancel, cause) }
 

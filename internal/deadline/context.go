@@ -130,3 +130,13 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 		return false
 	}
 }
+
+// Ended reports whether done is closed. For the Done channel of a ctx it costs less than Err.
+func Ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

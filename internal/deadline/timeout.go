@@ -40,3 +40,11 @@ func In(d time.Duration) time.Time {
 	}
 	return time.Now().Add(d)
 }
+
+// Earlier returns the earlier of two deadlines. The zero time is no deadline.
+func Earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -2,6 +2,8 @@ package http2
 
 import (
 	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // silence returns until when the connection may be silent. Then silent decides what to do.
@@ -15,7 +17,7 @@ func (rc *receiver) silence() time.Time {
 	case !rc.probing.IsZero():
 		return rc.probing
 	}
-	return earlier(rc.idleLimitLocked(), rc.pingLimitLocked())
+	return deadline.Earlier(rc.idleLimitLocked(), rc.pingLimitLocked())
 }
 
 func (rc *receiver) idleLimitLocked() time.Time {
@@ -68,12 +70,4 @@ func (rc *receiver) silent() error {
 		c.send.pushLocked()
 	}
 	return nil
-}
-
-// earlier returns the earlier of two times. The zero time means no limit.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

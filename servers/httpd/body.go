@@ -53,7 +53,7 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 		if c.srv.cfg.MinBodyRate > 0 {
 			began := time.Now()
 			defer func() { b.waited += time.Since(began) }()
-			at = earlier(at, began.Add(b.patienceLocked(c.srv.cfg.MinBodyRate)))
+			at = deadline.Earlier(at, began.Add(b.patienceLocked(c.srv.cfg.MinBodyRate)))
 		}
 	}
 	_ = c.setReadDeadline(at)
@@ -136,7 +136,7 @@ func (b *requestBody) settle() bool {
 	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
 		return false
 	}
-	_ = c.setReadDeadline(earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
+	_ = c.setReadDeadline(deadline.Earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
 		b.err = http.ErrBodyReadAfterClose
 		if err := c.body.Err(); err != nil {

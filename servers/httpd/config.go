@@ -220,19 +220,6 @@ func (cfg *Config) limits() http1.Limits {
 	return l
 }
 
-// earlier returns the earlier of two deadlines. A zero Time is no deadline.
-func earlier(a, b time.Time) time.Time {
-	switch {
-	case a.IsZero():
-		return b
-	case b.IsZero():
-		return a
-	case a.Before(b):
-		return a
-	}
-	return b
-}
-
 func busy(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)

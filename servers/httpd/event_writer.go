@@ -13,6 +13,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/sse"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // eventWriter writes events to a reply.
@@ -280,7 +281,7 @@ func (s *eventWriter) copy(src *chanio.Source[[]byte]) {
 		p, err := s.await(ctx, src)
 		switch {
 		case err == nil:
-		case s.ctx.Err() == nil && isDone(s.leaves):
+		case s.ctx.Err() == nil && deadline.Ended(s.leaves):
 			s.sayGoodbye()
 			return
 		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
@@ -318,13 +319,4 @@ func (s *eventWriter) drain(ctx context.Context, src *chanio.Source[[]byte]) err
 		p, ok, _ = src.TryRecv()
 	}
 	return nil
-}
-
-func isDone(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
