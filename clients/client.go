@@ -53,6 +53,9 @@ type Client[R, W any] struct {
 	wanted chan struct{} // has a token when a call wants a connection
 	exited chan struct{} // closed when the goroutine has ended
 
+	late      error // of a call that takes too long; nil without a timeout
+	lateCause error // late as the cause of a call's ctx, when no connection is known yet
+
 	// Owned by the goroutine.
 	fresh  *chanio.Duplex[R, W] // over the connection opened last
 	useful *chanio.Conn         // the last connection that delivered a reply
@@ -89,6 +92,10 @@ func NewClient[R, W any](
 	cl.cfg.HelloTimeout = cmp.Or(cl.cfg.HelloTimeout, 30*time.Second)
 	if cl.cfg.Reconnect.Useful == nil {
 		cl.cfg.Reconnect.Useful = func(c *chanio.Conn) bool { return c == cl.useful }
+	}
+	if d := cl.cfg.Timeout; d > 0 {
+		cl.late = fmt.Errorf("no reply within %v: %w", d, os.ErrDeadlineExceeded)
+		cl.lateCause = callError(nil, cl.late)
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(context.Background())
 	cl.conns = Reconnect(cl.opening(dial), &cl.cfg.Reconnect)
@@ -220,11 +227,9 @@ func (cl *Client[R, W]) want() {
 // repeated, because the server may have executed it; Call then returns the error of the connection, which wraps a
 // [*net.OpError] with its addresses. An error that matches [ErrNotSent] means that the request was never sent.
 func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
-	var late error
-	if d := cl.cfg.Timeout; d > 0 {
-		late = fmt.Errorf("no reply within %v: %w", d, os.ErrDeadlineExceeded)
+	if cl.late != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, callError(nil, late))
+		ctx, cancel = context.WithTimeoutCause(ctx, cl.cfg.Timeout, cl.lateCause)
 		defer cancel()
 	}
 	for {
@@ -240,8 +245,9 @@ func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 			if ctx.Err() != nil || caller.Err() == nil {
 				return none, err
 			}
-		case late != nil && errors.Is(err, late):
-			return none, callError(c, late)
+		// The cause is compared too, because the caller's ctx may end with the error of another call.
+		case context.Cause(ctx) == cl.lateCause && errors.Is(err, cl.late):
+			return none, callError(c, cl.late)
 		case ctx.Err() == nil:
 			return none, callError(c, err)
 		default:
