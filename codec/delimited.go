@@ -127,7 +127,7 @@ func (c *delimited[T]) Decode(r *Reader) (v T, err error) {
 }
 
 func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {
-	if c.quick == nil || c.escapes {
+	if c.escapes {
 		return 0, false
 	}
 	n, width, ok := c.delims.findQuick(p)
@@ -142,6 +142,7 @@ func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) 
 	return n + width, ok && used == body
 }
 
+func (c *delimited[T]) isQuick() bool   { return c.quick != nil }
 func (c *delimited[T]) callsUser() bool { return callsUser(c.quick) }
 
 // findEscaped is Reader.until where some bytes do not count: max bounds those that are left without the escapes.

@@ -97,12 +97,10 @@ func (c as[B, A]) Decode(r *Reader) (B, error) {
 }
 
 func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
-	if c.quick == nil {
-		return 0, false
-	}
 	return c.quick.decodeQuick(p, own, renamed[A](v))
 }
 
+func (c as[B, A]) isQuick() bool     { return c.quick != nil }
 func (c as[B, A]) callsUser() bool   { return callsUser(c.quick) }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }

@@ -71,6 +71,7 @@ func (p *prefixed[T]) decodeQuick(b []byte, own cloner, v *T) (n int, ok bool) {
 	return n, ok && used == length
 }
 
+func (p *prefixed[T]) isQuick() bool   { return p.quick != nil }
 func (p *prefixed[T]) callsUser() bool { return callsUser(p.quick) }
 
 func (p *prefixed[T]) Size() Size {

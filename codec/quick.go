@@ -21,12 +21,18 @@ type quick interface {
 	callsUser() bool
 }
 
+// wrapper is implemented by quickDecoders that need the quickDecoder of another codec.
+type wrapper interface {
+	// isQuick reports whether there is one. Otherwise decodeQuick must not be called.
+	isQuick() bool
+}
+
 // callsUser reports whether decoding with q, or with Decode if q is nil, runs functions of the user.
 func callsUser[T any](q quickDecoder[T]) bool { return q == nil || q.callsUser() }
 
 // quickIn returns c as a quickDecoder, or nil, for use within a frame.
 func quickIn[T any](c Codec[T]) (q quickDecoder[T]) {
-	if p, ok := c.(*prefixed[T]); ok && p.quick == nil {
+	if w, ok := c.(wrapper); ok && !w.isQuick() {
 		return nil
 	}
 	if _, ok := c.(quick); ok {
@@ -130,9 +136,6 @@ func (borrowedCodec) decodeQuick(p []byte, _ cloner, v *[]byte) (int, bool) {
 }
 
 func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
-	if m.quick == nil {
-		return 0, false
-	}
 	var a A
 	if n, ok = m.quick.decodeQuick(p, own, hidden(&a)); !ok {
 		return 0, false
@@ -148,3 +151,4 @@ func (textCodec) callsUser() bool    { return false }
 func (quickLines) callsUser() bool   { return false }
 func (record[T]) callsUser() bool    { return false }
 func (mapped[A, B]) callsUser() bool { return true }
+func (m mapped[A, B]) isQuick() bool { return m.quick != nil }
