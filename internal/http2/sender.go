@@ -63,9 +63,8 @@ func (sd *sender) outLocked() []byte {
 
 // push sends what is to be sent.
 func (sd *sender) push() {
-	c := sd.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	sd.c.mu.Lock()
+	defer sd.c.mu.Unlock()
 	sd.pushLocked()
 }
 
@@ -158,9 +157,8 @@ func (sd *sender) write(p []byte) error {
 }
 
 func (sd *sender) handedOverLocked() {
-	c := sd.c
 	sd.accepted = sd.gathered
-	c.changeLocked()
+	sd.c.changeLocked()
 }
 
 // gatherLocked returns the next output: all frames but DATA, then DATA by priority.

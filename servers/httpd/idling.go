@@ -112,7 +112,7 @@ func (s *idlers) expired() (over []*conn) {
 	return over
 }
 
-// remove removes a connection that is no longer idle.
+// remove removes a connection whose last wait has ended.
 func (s *idlers) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

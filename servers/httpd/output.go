@@ -85,7 +85,7 @@ func (o *output) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// begin starts the reply, unless that is no longer possible.
+// begin starts the reply if that is still possible.
 func (o *output) begin() error {
 	switch {
 	case o.via.taken():
