@@ -110,17 +110,22 @@ func TestCookiesOfRFC6265(t *testing.T) {
 
 // TestCookieOfARedirectIsSentToWhereItLeads uses a cookie that is set by the redirect itself.
 func TestCookieOfARedirectIsSentToWhereItLeads(t *testing.T) {
-	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/" {
-			http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
-			http.Redirect(w, r, "/next", http.StatusFound)
-			return
-		}
-		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
-	})
+	base := serve(t, redirectWithCookie("/", http.StatusFound, &http.Cookie{Name: "a", Value: "b"}))
 	c := newClient(t, &Config{Jar: NewJar()})
 	_, got := text(t, c, base)
 	require.Equal(t, "a=b", got)
+}
+
+// redirectWithCookie redirects requests for path and sets the cookie. It answers other requests with their cookies.
+func redirectWithCookie(path string, status int, cookie *http.Cookie) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			http.SetCookie(w, cookie)
+			http.Redirect(w, r, "/next", status)
+			return
+		}
+		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
+	}
 }
 
 // TestGoAwayAfterHalfOfThePosts uses a server that answers half of the requests and excludes the rest by GOAWAY. The

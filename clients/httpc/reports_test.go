@@ -307,14 +307,7 @@ func TestSlowReaderIsNoSlowServer(t *testing.T) {
 
 // TestCookiesOfARedirectGoAlong checks that a cookie is sent to the next hop.
 func TestCookiesOfARedirectGoAlong(t *testing.T) {
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/login" {
-			http.SetCookie(w, &http.Cookie{Name: "session", Value: "s"})
-			http.Redirect(w, r, "/home", http.StatusSeeOther)
-			return
-		}
-		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
-	})
+	url := serve(t, redirectWithCookie("/login", http.StatusSeeOther, &http.Cookie{Name: "session", Value: "s"}))
 	resp, err := newClient(t, &Config{Jar: NewJar()}).Post(t.Context(), url+"/login", Form(Params{"a": "b"}, Style{}))
 	require.NoError(t, err)
 	got, err := resp.Text(t.Context())
