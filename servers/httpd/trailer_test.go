@@ -77,6 +77,7 @@ func speaksH2C(client *http.Client, addr string) bool {
 	if err != nil {
 		return false
 	}
+	_, _ = io.Copy(io.Discard, r.Body) // the reply has ended before the next request
 	_ = r.Body.Close()
 	return true
 }
