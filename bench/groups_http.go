@@ -83,7 +83,7 @@ func httpTLSGroup(f *suite.Field) suite.Group {
 	return suite.Group{
 		Name: "http-tls", Title: "HTTP/1.1 over TLS 1.3, a reply of 13 B, 64 connections, 1 request in flight on each", Unit: "replies/s",
 		Rounds: 3, NotQuick: true,
-		Contenders: echoes(f, spec, "net/http tls", "fasthttp tls", "weir http tls"),
-		Bars:       []suite.Bar{suite.AtLeast(1.1, "weir http tls", "net/http tls")},
+		Contenders: echoes(f, spec, "net/http tls", "fasthttp tls", "weir http tls", "weir over crypto/tls"),
+		Bars:       []suite.Bar{suite.AtLeast(1.1, "weir http tls", "net/http tls"), suite.Aside("weir over crypto/tls", "net/http tls")},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
 )
 
@@ -108,6 +109,7 @@ func httpTargets() []Target {
 		web("weir file", "/file", func() (Running, error) { return serveFile(weirFiles) }),
 		secureWeb("net/http tls", "/hello", standardHTTPS(http.HandlerFunc(sayHello))),
 		secureWeb("weir http tls", "/hello", weirHTTPS(http.HandlerFunc(sayHello))),
+		secureWeb("weir over crypto/tls", "/hello", weirOverCryptoTLS(http.HandlerFunc(sayHello))),
 	)
 	return append(append(all, fasthttpTargets()...), hertzTargets()...)
 }
@@ -144,7 +146,22 @@ func weirHTTP(h http.Handler) func() (Running, error) {
 	return func() (Running, error) { return runHTTP(false, newWeir(h)) }
 }
 
+// weirHTTPS is the server with its own TLS, as its Config sets it up.
 func weirHTTPS(h http.Handler) func() (Running, error) {
+	return func() (Running, error) {
+		cert, err := certificate()
+		if err != nil {
+			return nil, err
+		}
+		return runHTTP(false, configured(h, &httpd.Config{
+			Listen: servers.Config{TLS: &servers.TLSConfig{Certificates: []tls.Certificate{cert}}},
+		}))
+	}
+}
+
+// weirOverCryptoTLS is the server on a tls.Listener of the standard library, whose connections cannot be written without
+// blocking.
+func weirOverCryptoTLS(h http.Handler) func() (Running, error) {
 	return func() (Running, error) { return runHTTP(true, newWeir(h)) }
 }
 
@@ -159,9 +176,12 @@ func newStandard(h http.Handler) httpServer {
 	return httpServer{srv.Serve, srv.Close}
 }
 
-func newWeir(h http.Handler) httpServer {
+func newWeir(h http.Handler) httpServer { return configured(h, &httpd.Config{}) }
+
+func configured(h http.Handler, cfg *httpd.Config) httpServer {
 	ctx, cancel := context.WithCancel(context.Background())
-	srv := httpd.New(h, &httpd.Config{ShutdownTimeout: -1})
+	cfg.ShutdownTimeout = -1
+	srv := httpd.New(h, cfg)
 	return httpServer{
 		func(ln net.Listener) error { return srv.Serve(ctx, ln) },
 		func() error { cancel(); return nil },
