@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -58,12 +59,12 @@ func rangesFit(field string, v validators) bool {
 
 // after reports whether modified is later than the date of a field. It returns false if either is missing.
 func after(modified time.Time, field string) bool {
-	t, err := http.ParseTime(field)
+	t, err := parseTime(field)
 	return err == nil && !modified.IsZero() && modified.Truncate(time.Second).After(t)
 }
 
 func notAfter(modified time.Time, field string) bool {
-	t, err := http.ParseTime(field)
+	t, err := parseTime(field)
 	return err == nil && !modified.IsZero() && !modified.Truncate(time.Second).After(t)
 }
 
@@ -116,4 +117,14 @@ func answerCondition(w http.ResponseWriter, status int) error {
 	}
 	w.WriteHeader(status)
 	return nil
+}
+
+var errNoTime = errors.New("no time")
+
+// parseTime is http.ParseTime, which makes three errors of a field that is not there.
+func parseTime(field string) (time.Time, error) {
+	if field == "" {
+		return time.Time{}, errNoTime
+	}
+	return http.ParseTime(field)
 }

@@ -143,11 +143,11 @@ func (h *fileServer) serve(w http.ResponseWriter, r *http.Request, name string) 
 		redirect(w, r, path.Base(r.URL.Path)+"/")
 		return nil
 	case info.IsDir():
-		name = path.Join(name, h.cfg.Index)
+		name, info = path.Join(name, h.cfg.Index), nil
 	case slash && name != ".":
 		return fs.ErrNotExist
 	}
-	return h.serveFile(w, r, name)
+	return h.serveFile(w, r, name, info)
 }
 
 // redirect redirects to a relative target, with the query of r.
@@ -157,9 +157,9 @@ func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	w.WriteHeader(http.StatusMovedPermanently)
 }
 
-// serveFile serves a file or one of its precompressed forms.
-func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name string) error {
-	plain, err := h.open(name)
+// serveFile serves a file or one of its precompressed forms. info is nil if it is not known.
+func (h *fileServer) serveFile(w http.ResponseWriter, r *http.Request, name string, info fs.FileInfo) error {
+	plain, err := h.open(name, info)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (h *fileServer) variant(r *http.Request, header http.Header, name string) (
 	if coding == "" || best < quality(r.Header.Values("Accept-Encoding"), "identity") {
 		return nil, ""
 	}
-	c, err := h.open(name + suffixes[coding])
+	c, err := h.open(name+suffixes[coding], nil)
 	if err != nil {
 		return nil, ""
 	}
@@ -215,11 +215,13 @@ func (h *fileServer) variant(r *http.Request, header http.Header, name string) (
 	return c, coding
 }
 
-// open opens a regular file.
-func (h *fileServer) open(name string) (*content, error) {
-	info, err := fs.Stat(h.fsys, name)
-	if err != nil {
-		return nil, fs.ErrNotExist
+// open opens a regular file. info is nil if it is not known.
+func (h *fileServer) open(name string, info fs.FileInfo) (*content, error) {
+	if info == nil {
+		var err error
+		if info, err = fs.Stat(h.fsys, name); err != nil {
+			return nil, fs.ErrNotExist
+		}
 	}
 	if !info.Mode().IsRegular() { // opening a named pipe would block
 		return nil, errNotRegular
