@@ -62,7 +62,11 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 			s.turn.leave(c, vacant)
 		}
 	}()
-	v, err = s.pull(ctx)
+	if s.aside.Load() {
+		err = s.pullFirst(ctx, &v)
+	} else if v, err = s.hooks.Next(ctx); err != nil { // as pull, whose stack frame is not needed while an idle consumer waits
+		err = s.fail(ctx, err)
+	}
 	pulled = true
 	return v, err
 }
@@ -211,17 +215,29 @@ func (s *Source[T]) tellClosed() error {
 }
 
 // pull returns the next value to the consumer.
-func (s *Source[T]) pull(ctx context.Context) (T, error) {
+func (s *Source[T]) pull(ctx context.Context) (v T, err error) {
 	if s.aside.Load() {
-		if v, ok, err := s.pullAside(ctx); ok || err != nil {
-			return v, err
-		}
+		err = s.pullFirst(ctx, &v)
+		return v, err
 	}
-	v, err := s.hooks.Next(ctx)
-	if err != nil {
+	if v, err = s.hooks.Next(ctx); err != nil {
 		err = s.fail(ctx, err)
 	}
 	return v, err
+}
+
+// pullFirst sets v to the next value, which may have been put back. It is apart because an idle consumer waits in pull.
+//
+//go:noinline
+func (s *Source[T]) pullFirst(ctx context.Context, v *T) (err error) {
+	var ok bool
+	if *v, ok, err = s.pullAside(ctx); ok || err != nil {
+		return err
+	}
+	if *v, err = s.hooks.Next(ctx); err != nil {
+		err = s.fail(ctx, err)
+	}
+	return err
 }
 
 // tryPull is pull for a consumer that does not wait.

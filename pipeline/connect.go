@@ -50,12 +50,7 @@ type ConnectConfig struct {
 
 // ConnectWith is [Connect] with the options of cfg; nil is the default.
 func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.Sink[T], cfg *ConnectConfig) error {
-	return connect(ctx, src, dst, cfg, "Connect", func(ctx context.Context, c *connection[T, T]) error {
-		if c.up.IsBytes() {
-			return moveBytes(ctx, c)
-		}
-		return c.move(ctx, func(vs []T) (int, error) { return c.send(ctx, dst, vs) })
-	})
+	return connect(ctx, src, dst, cfg, "Connect", send, true)
 }
 
 // ConnectVia calls f with every value of src, and f sends any number of values to dst. The ends of src, dst and ctx are
@@ -67,52 +62,75 @@ func ConnectVia[A, B any](
 	f func(ctx context.Context, v A, dst *chanio.Sink[B]) error,
 ) error {
 	must(f != nil, "ConnectVia: f is nil")
-	return connect(ctx, src, dst, nil, "ConnectVia", func(ctx context.Context, c *connection[A, B]) error {
-		return c.move(ctx, func(vs []A) (int, error) {
-			for _, v := range vs {
-				err := f(ctx, v, dst)
-				switch {
-				case isOfCall(ctx, err):
-					return 0, chanio.Cause(ctx)
-				case err == io.EOF:
-					_ = c.up.Close() // the values ended cleanly
-				case err != nil:
-					return 0, err
-				}
-				if c.accepted(1); err != nil {
-					return 0, err
-				}
+	return connect(ctx, src, dst, nil, "ConnectVia", func(ctx context.Context, c *connection[A, B], vs []A) (int, error) {
+		for _, v := range vs {
+			err := f(ctx, v, dst)
+			switch {
+			case isOfCall(ctx, err):
+				return 0, chanio.Cause(ctx)
+			case err == io.EOF:
+				_ = c.up.Close() // the values ended cleanly
+			case err != nil:
+				return 0, err
 			}
-			return 0, nil
-		})
-	})
+			if c.accepted(1); err != nil {
+				return 0, err
+			}
+		}
+		return 0, nil
+	}, false)
 }
 
 // connection is one call of Connect.
 type connection[A, B any] struct {
-	*mover[A]
+	mover[A]
 	dst *chanio.Sink[B]
-	cfg ConnectConfig
+	cfg *ConnectConfig
+
+	// send sends values and returns how many were accepted and not yet counted.
+	send func(ctx context.Context, c *connection[A, B], vs []A) (int, error)
+
+	uncork  func() // nil: dst is not corked
+	batches int    // since the last wait
+	several bool   // batches before the last wait
 
 	cancel context.CancelFunc // of the ctx that ends with dst
 	stop   func() bool        // of dst.OnDone
 	unlist func()             // of Graph, or nil
 }
 
-// connect calls move with a ctx that also ends when dst does, and then closes or flushes as cfg says. It and its
-// callees use little stack, because an idle connection waits on it.
+// connect sends all values with a ctx that also ends when dst does, and then closes or flushes as cfg says. joins means
+// that chunks of a stream of bytes may be joined. An idle connection waits in connect, so that it and its callees are few
+// and have small stack frames: its goroutine must not need a stack of 8 KiB.
 func connect[A, B any](
 	ctx context.Context, src *chanio.Source[A], dst *chanio.Sink[B], cfg *ConnectConfig, stage string,
-	move func(context.Context, *connection[A, B]) error,
+	send func(context.Context, *connection[A, B], []A) (int, error), joins bool,
 ) error {
 	checkConnect(dst != nil, cfg, stage)
-	return consume(ctx, src, stage, func(up chanio.Upstream[A]) error {
-		c := newConnection(up, dst, cfg)
-		defer c.leave()
-		err := move(c.begin(ctx), c)
-		c.giveBack()
-		return c.finish(ctx, err)
-	})
+	up, err := acquire(ctx, src, stage)
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		if returned {
+			up.Release()
+		} else {
+			crashed(ctx, up, recover())
+		}
+	}()
+	c := newConnection(up, dst, cfg, send)
+	defer c.leave()
+	if bounded := c.begin(ctx); joins && up.IsBytes() {
+		err = c.moveBytes(bounded)
+	} else {
+		err = c.run(bounded, c)
+	}
+	c.idle()
+	c.giveBack()
+	err = c.finish(ctx, err)
+	returned = true
+	return err
 }
 
 //go:noinline
@@ -123,11 +141,18 @@ func checkConnect(sink bool, cfg *ConnectConfig, stage string) {
 	}
 }
 
+// noConfig is the ConnectConfig of Connect.
+var noConfig ConnectConfig
+
 //go:noinline
-func newConnection[A, B any](up chanio.Upstream[A], dst *chanio.Sink[B], cfg *ConnectConfig) *connection[A, B] {
-	c := &connection[A, B]{mover: newMover(up), dst: dst}
+func newConnection[A, B any](
+	up chanio.Upstream[A], dst *chanio.Sink[B], cfg *ConnectConfig,
+	send func(context.Context, *connection[A, B], []A) (int, error),
+) *connection[A, B] {
+	c := &connection[A, B]{mover: newMover(up), dst: dst, cfg: &noConfig, send: send, several: true}
 	if cfg != nil {
-		c.cfg = *cfg
+		c.cfg = new(ConnectConfig)
+		*c.cfg = *cfg
 	}
 	return c
 }
@@ -148,6 +173,7 @@ func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 //
 //go:noinline
 func (c *connection[A, B]) leave() {
+	c.idle()
 	if c.stop != nil {
 		c.stop()
 	}
@@ -217,21 +243,21 @@ func (c *connection[A, B]) within(
 }
 
 // send sends values to dst and returns how many were accepted.
-func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
+func send[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
 	if c.cfg.SendTimeout == 0 {
-		return dst.SendAll(ctx, vs...)
+		return c.dst.SendAll(ctx, vs...)
 	}
-	return c.sendWithin(ctx, dst, vs)
+	return sendWithin(ctx, c, vs)
 }
 
 // sendWithin is send with a SendTimeout.
 //
 //go:noinline
-func (c *connection[A, B]) sendWithin(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
+func sendWithin[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
 	for n, v := range vs {
 		err := c.within(ctx,
-			func() (bool, error) { return dst.TrySend(v) },
-			func(ctx context.Context) error { return dst.Send(ctx, v) })
+			func() (bool, error) { return c.dst.TrySend(v) },
+			func(ctx context.Context) error { return c.dst.Send(ctx, v) })
 		if err != nil {
 			return n, err
 		}
@@ -239,41 +265,33 @@ func (c *connection[A, B]) sendWithin(ctx context.Context, dst *chanio.Sink[A], 
 	return len(vs), nil
 }
 
-// move calls send with all values. dst is corked from the first value after a wait until the next wait, so that
-// everything at hand leaves together. A value that a user's function made is sent before the next is made. If there was
-// only one batch before the last wait, dst is corked from the second batch on: where values come one at a time, as in
-// requests and replies, cork, timer and uncork cost 0.5 µs of the 15 µs that an echo over TCP takes. send returns how
-// many values were accepted and not yet counted.
-func (c *connection[A, B]) move(ctx context.Context, send func([]A) (int, error)) error {
-	var uncork func() // nil: dst is not corked
-	batches, several := 0, true
-	idle := func() {
-		if uncork != nil {
-			uncork()
-			uncork = nil
-		}
-		batches, several = 0, batches > 1
+// put sends values at hand. dst is corked from the first value after a wait until the next wait, so that everything at
+// hand leaves together. A value that a user's function made is sent before the next is made. If there was only one batch
+// before the last wait, dst is corked from the second batch on: where values come one at a time, as in requests and
+// replies, cork, timer and uncork cost 0.5 µs of the 15 µs that an echo over TCP takes.
+func (c *connection[A, B]) put(ctx context.Context, vs []A) (int, error) {
+	if c.batches++; c.uncork == nil && (c.several || c.batches > 1) {
+		c.uncork = c.dst.Cork()
 	}
-	defer idle()
-	return c.run(ctx, func(vs []A) (int, error) {
-		if batches++; uncork == nil && (several || batches > 1) {
-			uncork = c.dst.Cork()
-		}
-		return send(vs)
-	}, idle)
+	return c.send(ctx, c, vs)
+}
+
+// idle uncorks dst, before a wait and at the end.
+func (c *connection[A, B]) idle() {
+	if uncork := c.uncork; uncork != nil {
+		c.uncork = nil
+		uncork()
+	}
+	c.batches, c.several = 0, c.batches > 1
 }
 
 // smallChunk is the largest chunk that is copied to the sink's buffer; larger ones are sent from where they are.
 const smallChunk = 16<<10 - 1
 
-//go:noinline
-func moveBytes[T any](ctx context.Context, c *connection[T, T]) error {
-	return c.moveBytes(ctx, c.up.Bytes(), chanio.BytesTo(any(c.dst).(*chanio.Sink[[]byte])))
-}
-
 // moveBytes moves a stream of bytes and ignores chunk boundaries. Bytes that dst did not accept are put back into src.
 // A small chunk is discarded from src before it is sent, so that an echo has nothing at hand and is not held back.
-func (c *connection[A, B]) moveBytes(ctx context.Context, src chanio.ByteSource, dst chanio.ByteSink) error {
+func (c *connection[A, B]) moveBytes(ctx context.Context) error {
+	src, dst := c.up.Bytes(), chanio.BytesTo(any(c.dst).(*chanio.Sink[[]byte]))
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {
 			return chanio.Cause(ctx)

@@ -29,7 +29,7 @@ func pump[T any](
 			_ = up.Fail(ctx, crash)
 		}
 	})
-	safely(&err, func() { err = m.run(ctx, put, nothing) })
+	safely(&err, func() { err = m.run(ctx, putFunc[T](put)) })
 }
 
 // safely calls f, and makes *err a *chanio.PanicError if f panics or calls runtime.Goexit.
@@ -60,8 +60,8 @@ type mover[T any] struct {
 	full bool // room was filled the last time
 }
 
-func newMover[T any](up chanio.Upstream[T]) *mover[T] {
-	m := &mover[T]{up: up, most: maxMoved}
+func newMover[T any](up chanio.Upstream[T]) mover[T] {
+	m := mover[T]{up: up, most: maxMoved}
 	if up.Undelivered() != nil {
 		m.most = 1
 	}
@@ -88,12 +88,11 @@ func (m *mover[T]) limit() int {
 
 // next waits for a value and takes it together with those at hand after it.
 func (m *mover[T]) next(ctx context.Context) error {
-	v, err := m.up.Next(ctx)
-	if err != nil {
+	m.room = m.room[:1]
+	var err error
+	if m.room[0], err = m.up.Next(ctx); err != nil {
 		return err
 	}
-	m.room = m.room[:1]
-	m.room[0] = v
 	m.held = m.up.AtHand(m.room[:1:m.limit()])
 	return nil
 }
@@ -120,24 +119,34 @@ func (m *mover[T]) giveBack() {
 	unreadAll(m.up, held)
 }
 
-// run passes all values to put until something fails. It calls idle before it waits.
-func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error), idle func()) error {
+// taker takes the values of a mover.
+type taker[T any] interface {
+	put(ctx context.Context, vs []T) (int, error) // returns how many were accepted
+	idle()                                        // is called before a wait
+}
+
+// putFunc is a taker that is called only with values.
+type putFunc[T any] func([]T) (int, error)
+
+func (f putFunc[T]) put(_ context.Context, vs []T) (int, error) { return f(vs) }
+func (f putFunc[T]) idle()                                      {}
+
+// run passes all values to t until something fails.
+func (m *mover[T]) run(ctx context.Context, t taker[T]) error {
 	for done := ctx.Done(); ; {
 		if hasEnded(done) {
 			return chanio.Cause(ctx)
 		}
 		if !m.atHand() && !m.try() {
-			idle()
+			t.idle()
 			if err := m.next(ctx); err != nil {
 				return err
 			}
 		}
-		n, err := put(m.held)
+		n, err := t.put(ctx, m.held)
 		m.accepted(n)
 		if err != nil {
 			return err
 		}
 	}
 }
-
-func nothing() {}

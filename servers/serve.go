@@ -40,7 +40,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 	defer l.endWith(ctx, cancel)()
 	contexts, stop := newContexts(ctx)
 	defer stop()
-	var handlers sync.WaitGroup
+	s := &serving{l: l, contexts: contexts}
 	var err error
 	for {
 		var conn *chanio.Conn
@@ -48,7 +48,8 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 			break
 		}
 		l.hold(conn)
-		handlers.Go(func() { l.serve(&handlers, contexts, contexts.add(), conn, handle) })
+		h := &handling{serving: s, ctx: contexts.add(), conn: conn, handle: handle}
+		h.start()
 	}
 	if err == io.EOF || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		err = nil
@@ -61,7 +62,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 	if l.handshakes != nil {
 		l.handshakes.wait()
 	}
-	handlers.Wait()
+	s.handlers.Wait()
 	return err
 }
 
@@ -91,22 +92,59 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 	}
 }
 
-// serve runs one handler and ends its connection, or starts another goroutine that ends it.
-func (l *Listener) serve(handlers *sync.WaitGroup, contexts *contexts, ctx *leanctx.Context, conn *chanio.Conn, handle handler) {
-	var err error
-	returned := false
-	defer func() { // also if handle calls runtime.Goexit
-		if !returned {
-			err = chanio.Recovered(recover())
-		}
-		if next, ok := err.(*afresh.Handler); ok {
-			handlers.Go(func() { l.serve(handlers, contexts, ctx, conn, next.Handle) })
-			return
-		}
-		l.handled(contexts, ctx, conn, err)
+// serving is one call of Serve.
+type serving struct {
+	l        *Listener
+	contexts *contexts
+	handlers sync.WaitGroup
+}
+
+// handling is one call of a handler.
+type handling struct {
+	*serving
+	ctx    *leanctx.Context
+	conn   *chanio.Conn
+	handle handler
+	err    error // of handle; errHandles until it has returned
+}
+
+var errHandles = errors.New("servers: the handler has not returned")
+
+// start starts a goroutine that runs the handler and ends its connection, or starts another one that does. An idle
+// connection waits in it. It has one small stack frame, because a goroutine that has needed a large stack keeps it unless
+// it waits with less than 1,248 bytes in use.
+func (h *handling) start() {
+	h.handlers.Add(1)
+	h.err = errHandles
+	go func() {
+		defer func() { // also if handle calls runtime.Goexit
+			defer done(&h.handlers)
+			if h.err == errHandles {
+				h.err = chanio.Recovered(recover())
+			}
+			h.end()
+		}()
+		h.err = h.handle(h.ctx, h.conn)
 	}()
-	err = handle(ctx, conn)
-	returned = true
+}
+
+// end ends the connection, or starts the handler that takes it over.
+func (h *handling) end() {
+	if next, ok := h.err.(*afresh.Handler); ok {
+		h.handle = next.Handle
+		h.start()
+		return
+	}
+	h.l.handled(h.contexts, h.ctx, h.conn, h.err)
+}
+
+// done is what the end of a function does that is called by [sync.WaitGroup.Go]. A panic ends the process before a Wait
+// returns.
+func done(wg *sync.WaitGroup) {
+	if v := recover(); v != nil {
+		panic(v)
+	}
+	wg.Done()
 }
 
 type handler = func(context.Context, *chanio.Conn) error

@@ -113,7 +113,7 @@ func TestAnyByteCountsAsLife(t *testing.T) {
 	})
 }
 
-// TestBusyReceiverSuspendsPongTimeouts has more come than is read ahead, so that no pong can be seen.
+// TestBusyReceiverSuspendsPongTimeouts sends more than is read ahead, so the pong cannot be read.
 func TestBusyReceiverSuspendsPongTimeouts(t *testing.T) {
 	bubble(t, func(t *testing.T, client bool) {
 		conn, peer := newRaw(t, client, nil)
@@ -151,7 +151,7 @@ func TestPingTellsTheRoundTripAlsoWhileNobodyReceives(t *testing.T) {
 		peer.send(frame(fin, websocket.OpPong, string(first.Payload)))
 		require.Equal(t, time.Second, <-took)
 		time.Sleep(time.Second)
-		peer.send(frame(fin, websocket.OpPong, string(third.Payload))) // which answers the second too
+		peer.send(frame(fin, websocket.OpPong, string(third.Payload))) // answers the second too
 		require.Equal(t, 2*time.Second, <-took)
 		require.Equal(t, 2*time.Second, <-took)
 
@@ -179,7 +179,7 @@ func TestUnansweredCloseIsForcedAfterCloseTimeout(t *testing.T) {
 	})
 }
 
-// TestOnePongWaitsForRoom has the peer send pings and take nothing.
+// TestOnePongWaitsForRoom uses a peer that sends pings and reads nothing.
 func TestOnePongWaitsForRoom(t *testing.T) {
 	bubble(t, func(t *testing.T, client bool) {
 		conn, peer := newRaw(t, client, nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// TestSmallMessagesCostFewAllocations counts those of an echo, without what a connection costs.
+// TestSmallMessagesCostFewAllocations counts the allocations of an echo, without those of the connection.
 func TestSmallMessagesCostFewAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

@@ -10,8 +10,8 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// The tests of this file follow the classes of cases that servers and clients are commonly examined by: 1 framing, 2 pings,
-// 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 and 10 sizes. Each is made from RFC 6455.
+// The tests in this file follow the case classes of the common conformance suite: 1 framing, 2 pings, 3 reserved bits,
+// 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 and 10 sizes. Each is derived from RFC 6455.
 
 const (
 	fin  = true
@@ -64,12 +64,12 @@ func TestPingsAreAnsweredWithTheirPayload(t *testing.T) { // 2
 	})
 }
 
-// violations are what a peer must not send, each with the code that ends the connection.
+// violations lists what a peer must not send, each with the code that ends the connection.
 var violations = map[string]struct {
 	code   websocket.Code
-	echoed string // what is echoed before
+	echoed string // echoed before the violation
 	frames []websocket.Frame
-	bytes  []byte // behind the frames, of a client: masked by zeros
+	bytes  []byte // sent after the frames; a client's are masked with zeros
 }{
 	"ping longer than 125 bytes": {code: 1002, bytes: append([]byte{0x89, 0xfe, 0, 126, 0, 0, 0, 0}, make([]byte, 126)...)},
 	// 3
@@ -110,7 +110,7 @@ var violations = map[string]struct {
 	"reserved bit on a fragment": {code: 1002, frames: []websocket.Frame{frame(more, websocket.OpText, "a")}, bytes: []byte{0xc0, 0x80, 0, 0, 0, 0}},
 }
 
-// unmasked returns bytes of a client, masked by zeros, as a server has them.
+// unmasked returns the bytes that a server sends for bytes of a client, which are masked with zeros.
 func unmasked(p []byte) []byte {
 	n := 2
 	switch p[1] & 0x7f {
@@ -203,7 +203,7 @@ func TestTextIsCheckedAcrossFragmentsAndBytes(t *testing.T) { // 6
 	})
 }
 
-// TestTextIsRefusedBeforeItsFrameIsWhole wants the connection to fail although the rest of the frame never comes.
+// TestTextIsRefusedBeforeItsFrameIsWhole requires the connection to fail before the rest of the frame arrives.
 func TestTextIsRefusedBeforeItsFrameIsWhole(t *testing.T) { // 6.4
 	roles(t, func(t *testing.T, client bool) {
 		_, peer := newEcho(t, client, nil)
@@ -255,7 +255,7 @@ func TestInvalidCloseCodesAreProtocolErrors(t *testing.T) { // 7.9
 	}
 }
 
-// TestPingBehindACloseIsNotAnswered is 7.1.3 to 7.1.5.
+// TestPingBehindACloseIsNotAnswered covers 7.1.3 to 7.1.5.
 func TestPingBehindACloseIsNotAnswered(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		_, peer := newEcho(t, client, nil)

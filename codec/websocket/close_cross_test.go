@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// slowToReturn is a connection whose Write passes on its bytes and returns late.
+// slowToReturn is a connection whose Write passes its bytes on at once and returns later.
 type slowToReturn struct {
 	net.Conn
 	release chan struct{}
@@ -23,8 +23,8 @@ func (c slowToReturn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestAnswerThatComesBeforeTheCloseFrameHasBeenFlushedIsNoError holds that the code which the peer repeats is not taken for
-// the end that the peer wanted.
+// TestAnswerThatComesBeforeTheCloseFrameHasBeenFlushedIsNoError checks that a code which the peer echoes is not taken for
+// one that the peer chose.
 func TestAnswerThatComesBeforeTheCloseFrameHasBeenFlushedIsNoError(t *testing.T) {
 	a, b := net.Pipe()
 	release := make(chan struct{})

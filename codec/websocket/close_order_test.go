@@ -20,22 +20,22 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// Steps of a conversation that ends.
+// The steps of a conversation.
 const (
 	sends      = 's' // TrySend
 	channels   = 'c' // a send on Out.C
 	begins     = 'p' // a message in parts begins
-	ends       = 'q' // and ends
-	receives   = 'r' // Recv of something that has come
-	reads      = 't' // time in which the reading ahead begins
+	ends       = 'q' // it ends
+	receives   = 'r' // Recv of a message that has arrived
+	reads      = 't' // time passes until reading ahead starts
 	peerSends  = 'm'
 	peerCloses = 'C' // with 1001
 	closes     = 'X' // Out.Close
 )
 
-// TestEveryOrderOfClosingLosesNothingAccepted takes a connection through every order of up to four steps that has the
-// peer's Close frame in it. What Out has accepted arrives, in order and before the one Close frame, In yields what the peer
-// has sent, and the stream ends and is not reset.
+// TestEveryOrderOfClosingLosesNothingAccepted runs every sequence of up to four steps that includes the peer's Close frame.
+// Everything Out accepted arrives in order before the only Close frame, In yields what the peer has sent, and the stream
+// ends without a reset.
 func TestEveryOrderOfClosingLosesNothingAccepted(t *testing.T) {
 	most := 4
 	if raceEnabled {
@@ -60,7 +60,7 @@ func TestEveryOrderOfClosingLosesNothingAccepted(t *testing.T) {
 	})
 }
 
-// each calls f with every word of 1 to n letters.
+// each calls f with every string of 1 to n steps.
 func each(letters []rune, n int, f func(string)) {
 	words := []string{""}
 	for range n {
@@ -77,7 +77,7 @@ func each(letters []rune, n int, f func(string)) {
 	}
 }
 
-// possible reports whether steps can be taken in that order, and end a connection.
+// possible reports whether steps can run in that order and end the connection.
 func possible(steps string) bool {
 	if strings.Count(steps, string(peerCloses)) != 1 || strings.Count(steps, string(closes)) > 1 {
 		return false
@@ -104,7 +104,7 @@ func possible(steps string) bool {
 	return true
 }
 
-// dialogue is a connection, its peer, and what is to arrive where.
+// dialogue is a connection, its peer, and what each must receive.
 type dialogue struct {
 	t     *testing.T
 	steps string
@@ -115,12 +115,12 @@ type dialogue struct {
 	sent, onChannel []string // accepted
 	parts           *chanio.Sink[[]byte]
 	partsText       string
-	toCome          []string // of the peer's messages
+	toCome          []string // messages of the peer
 	received        bool
 	peerClosed      bool
-	closed          chan error // of Out.Close, once that was called
+	closed          chan error // result of Out.Close, once it was called
 
-	frames chan []websocket.Frame // what the peer got
+	frames chan []websocket.Frame // received by the peer
 }
 
 func newDialogue(t *testing.T, client bool, steps string) *dialogue {
@@ -209,7 +209,7 @@ func (d *dialogue) endParts() {
 	d.sent = append(d.sent, d.partsText)
 }
 
-// finish receives what is left, closes, and looks at all that has arrived.
+// finish receives the rest, closes, and checks everything that arrived.
 func (d *dialogue) finish() {
 	d.endParts()
 	for _, want := range d.toCome {
@@ -229,7 +229,7 @@ func (d *dialogue) finish() {
 	d.check(<-d.frames)
 }
 
-// check looks at what the peer has got.
+// check checks what the peer received.
 func (d *dialogue) check(frames []websocket.Frame) {
 	say := func() string {
 		return fmt.Sprintf("%s: sent %v, on the channel %v, arrived %v", d.steps, d.sent, d.onChannel, frames)
@@ -265,7 +265,7 @@ func (d *dialogue) check(frames []websocket.Frame) {
 	require.Equal(d.t, d.onChannel, split(d.onChannel), say())
 }
 
-// TestRepliesThatAreLateOnAChannelArrive has the channel of In at the end long before its consumer.
+// TestRepliesThatAreLateOnAChannelArrive lets the channel of In reach the end long before its consumer does.
 func TestRepliesThatAreLateOnAChannelArrive(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		synctest.Test(t, func(t *testing.T) {
@@ -293,8 +293,8 @@ func TestRepliesThatAreLateOnAChannelArrive(t *testing.T) {
 	})
 }
 
-// TestCloseIsAnsweredWhenNobodyReplies measures when: at once if nobody receives, otherwise after the pause, and at the latest
-// after CloseTimeout.
+// TestCloseIsAnsweredWhenNobodyReplies measures when the answer is sent: at once if nobody receives, otherwise after the
+// pause, and after CloseTimeout at the latest.
 func TestCloseIsAnsweredWhenNobodyReplies(t *testing.T) {
 	for name, c := range map[string]struct {
 		receives bool
@@ -344,7 +344,7 @@ func TestCloseIsAnsweredWhenNobodyReplies(t *testing.T) {
 	}
 }
 
-// TestPeerThatClosesAndReadsNothing has Out full when the peer's Close frame comes.
+// TestPeerThatClosesAndReadsNothing fills Out before the peer's Close frame arrives.
 func TestPeerThatClosesAndReadsNothing(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		t.Run(fmt.Sprint("reads later ", reads), func(t *testing.T) {
@@ -356,7 +356,7 @@ func TestPeerThatClosesAndReadsNothing(t *testing.T) {
 					require.NoError(t, err)
 					out := conn.Out.C(t.Context())
 					large := strings.Repeat("x", 30_000)
-					for range 16 { // more than the buffers below take
+					for range 16 { // more than the buffers below hold
 						out <- websocket.Text(large)
 					}
 					_, err = conn.In.Recv(t.Context())
@@ -383,7 +383,7 @@ func TestPeerThatClosesAndReadsNothing(t *testing.T) {
 	}
 }
 
-// TestMessageInPartsMayEndBehindThePeersClose bounds how long that may take.
+// TestMessageInPartsMayEndBehindThePeersClose checks how long that may take.
 func TestMessageInPartsMayEndBehindThePeersClose(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		synctest.Test(t, func(t *testing.T) {
@@ -410,7 +410,7 @@ func TestMessageInPartsMayEndBehindThePeersClose(t *testing.T) {
 	})
 }
 
-// TestAbortWakesWhoWaitsForAMessageInParts has a Send wait behind it.
+// TestAbortWakesWhoWaitsForAMessageInParts aborts while a Send waits for the end of a message in parts.
 func TestAbortWakesWhoWaitsForAMessageInParts(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		synctest.Test(t, func(t *testing.T) {

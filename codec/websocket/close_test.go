@@ -14,7 +14,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// newPair returns a client and a server that are connected.
+// newPair returns a connected client and server.
 func newPair(t *testing.T, clientCfg, serverCfg *websocket.Config) (client, server *websocket.Conn) {
 	a, b := chanio.Pipe()
 	c := websocket.Config{}

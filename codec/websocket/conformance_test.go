@@ -22,8 +22,7 @@ func numberOf(m websocket.Message) int {
 	return int(binary.BigEndian.Uint32(m.Data))
 }
 
-// TestConformance is of each direction by itself: the Close frame of one side is answered by the other, so that there is no
-// half-close which lasts.
+// TestConformance tests each direction separately: a Close frame is answered by the other side, so no half-close lasts.
 func TestConformance(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		chaniotest.TestStream(t, chaniotest.Streams[websocket.Message]{
@@ -34,7 +33,7 @@ func TestConformance(t *testing.T) {
 				return near.Out, far.In
 			},
 			Make: numbered, Number: numberOf,
-			// What the peer reads ahead is progress, so a Close waits for a quarter of the linger bound more.
+			// The peer's reading ahead is progress, so Close waits a quarter of the linger bound longer.
 			Facts: chaniotest.Facts{Bubble: true, Linger: 5 * chanio.DefaultLinger / 4},
 		})
 	})

@@ -87,7 +87,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.inEnd.Released = conn.Done()
 	c.Released = conn.Done()
 	c.In = chanio.NewSource(chanio.SourceHooks[Message]{
-		Next: c.next, TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
+		Next: c.next(), TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
 	c.Out = chanio.NewSink(chanio.SinkHooks[Message]{

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// randomFrames returns bytes of frames, of which some are wrong in one way or another.
+// randomFrames returns the bytes of random frames, some of them invalid.
 func randomFrames(random *rand.Rand, masked bool) (all []byte) {
 	in := false // a message in fragments
 	for range 1 + random.IntN(6) {
@@ -83,7 +83,7 @@ func randomFrames(random *rand.Rand, masked bool) (all []byte) {
 	return all
 }
 
-// madeOf is what a Conn makes of bytes that come in pieces of at most so many: its messages, its end, and what it answers.
+// madeOf returns the messages, the end and the answers of a Conn that receives bytes in pieces of at most the given size.
 func madeOf(t *testing.T, client bool, p []byte, most int, channel bool) (all []string) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chanio.Pipe()
@@ -135,7 +135,7 @@ func madeOf(t *testing.T, client bool, p []byte, most int, channel bool) (all []
 	return all
 }
 
-// TestBytesMeanTheSameHoweverTheyArrive compares the ways in which a message is read.
+// TestBytesMeanTheSameHoweverTheyArrive compares the code paths that read a message.
 func TestBytesMeanTheSameHoweverTheyArrive(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 400 {
@@ -150,7 +150,8 @@ func TestBytesMeanTheSameHoweverTheyArrive(t *testing.T) {
 	}
 }
 
-// TestTryRecvLooksAgainAtOtherBytesOfTheSameNumber has a message of as many bytes as a part of a ping had, at an earlier try.
+// TestTryRecvLooksAgainAtOtherBytesOfTheSameNumber sends a message of as many bytes as the part of a ping that an earlier
+// TryRecv saw.
 func TestTryRecvLooksAgainAtOtherBytesOfTheSameNumber(t *testing.T) {
 	conn, peer := newRaw(t, true, &websocket.Config{PingAfter: -1})
 	recv := func(want string, frames ...byte) {

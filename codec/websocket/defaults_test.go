@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDefaultsAreTheDocumentedOnes holds the numbers that the comments of Config and Deflate give.
+// TestDefaultsAreTheDocumentedOnes checks the numbers in the comments of Config and Deflate.
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	for _, cfg := range []*Config{nil, {}} {
 		c := cfg.complete()

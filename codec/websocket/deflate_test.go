@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// negotiated returns two Conns over a Pipe that have agreed on permessage-deflate as their configs say.
+// negotiated returns two Conns over a Pipe with permessage-deflate negotiated from their configs.
 func negotiated(t *testing.T, client, server *websocket.Deflate, offer string) (*websocket.Conn, *websocket.Conn) {
 	if offer == "" {
 		offer = client.Offer()
@@ -34,7 +34,7 @@ func negotiated(t *testing.T, client, server *websocket.Deflate, offer string) (
 	return c, s
 }
 
-// sentences returns text that compresses, n bytes of it.
+// sentences returns n bytes of compressible text.
 func sentences(n int) string {
 	words := strings.Fields("the quick brown fox jumps over a lazy dog and {\"id\": 17, \"name\": \"weir\"} repeats itself")
 	var b strings.Builder
@@ -76,7 +76,7 @@ func TestCompressedMessagesArriveAsTheyWereInEveryMode(t *testing.T) { // 12, 13
 	}
 }
 
-// deflated is what permessage-deflate makes of p, by the standard library.
+// deflated returns p compressed for permessage-deflate by the standard library.
 func deflated(t *testing.T, p string) string {
 	var out bytes.Buffer
 	w, err := flate.NewWriter(&out, 9)
@@ -87,7 +87,7 @@ func deflated(t *testing.T, p string) string {
 	return strings.TrimSuffix(out.String(), "\x00\x00\xff\xff")
 }
 
-// newDeflatingEcho is newEcho that has agreed on compression of each message by itself, for a raw peer.
+// newDeflatingEcho is newEcho with compression of each message by itself negotiated, for a raw peer.
 func newDeflatingEcho(t *testing.T, client bool) *raw {
 	agreed := &websocket.Extension{ServerNoTakeover: true, ClientNoTakeover: true}
 	_, peer := newEcho(t, client, &websocket.Config{Deflate: &websocket.Deflate{}, Extension: agreed})
@@ -100,7 +100,7 @@ func compressed(isLast bool, op websocket.Opcode, payload string) websocket.Fram
 	return f
 }
 
-// inflated undoes deflated.
+// inflated is the inverse of deflated.
 func inflated(t *testing.T, p []byte) string {
 	out, err := io.ReadAll(flate.NewReader(strings.NewReader(string(p) + "\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestWrongCompressedDataEndsTheConnection(t *testing.T) {
 			roles(t, func(t *testing.T, client bool) {
 				peer := newDeflatingEcho(t, client)
 				for _, f := range w.frames {
-					f.RSV1 = false // which the codec refuses on such frames
+					f.RSV1 = false // which the codec rejects on such frames
 					p := peer.bytes(f)
 					if f.Opcode != websocket.OpContinuation || w.code == 1002 {
 						p[0] |= 0x40
@@ -211,7 +211,7 @@ func TestConnectionsBeyondMaxContextsCompressByThemselves(t *testing.T) {
 	require.False(t, d.Accept(offers).ServerNoTakeover)
 	require.True(t, d.Accept(offers).ServerNoTakeover)
 
-	a, b := chanio.Pipe() // a connection that ends counts no more
+	a, b := chanio.Pipe() // an ended connection no longer counts
 	conn := websocket.NewConn(a, &websocket.Config{Deflate: d, Extension: second})
 	conn.Abort(nil)
 	b.Abort(nil)

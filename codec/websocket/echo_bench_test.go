@@ -17,12 +17,12 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// feed is a net.Conn that has messages to read, one batch with each Read, and takes all that is written: what an echo costs
+// feed is a net.Conn that yields one batch of messages with each Read and discards what is written. It measures an echo
 // without the kernel.
 type feed struct {
 	batch []byte
 	left  []byte
-	reads int // of batches still to come
+	reads int // batches left
 }
 
 func newFeed(b *testing.B, messages, size, perRead int) *feed {
@@ -57,7 +57,7 @@ func (f *feed) SetDeadline(time.Time) error         { return nil }
 func (f *feed) SetReadDeadline(time.Time) error     { return nil }
 func (f *feed) SetWriteDeadline(time.Time) error    { return nil }
 
-// BenchmarkEcho is what the echo of a message costs beside system calls, when so many come with each Read.
+// BenchmarkEcho measures the echo of a message without system calls, for several numbers of messages in each Read.
 func BenchmarkEcho(b *testing.B) {
 	forms := map[string]func(context.Context, *websocket.Conn) error{
 		"Connect": func(ctx context.Context, conn *websocket.Conn) error { return pipeline.Connect(ctx, conn.In, conn.Out) },

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// Over a pipe there is no handshake: this is how messages are tested without a network.
+// A pipe needs no handshake, so messages can be tested without a network.
 func ExampleNewConn() {
 	ctx := context.Background()
 	a, b := chanio.Pipe()

@@ -17,7 +17,7 @@ func TestFinalBlocksOfAMessageAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, z.Close())
 	for n, want := range map[int]error{maxFinals / 2: io.EOF, 100 * maxFinals: ErrTooLarge} {
-		f := new(Deflate).newInflating(append(bytes.Repeat(final.Bytes(), n), 0), nil, 1<<20) // the 0 as RFC 7692 7.2.3.4 has it
+		f := new(Deflate).newInflating(append(bytes.Repeat(final.Bytes(), n), 0), nil, 1<<20) // the 0 is that of RFC 7692 7.2.3.4
 		var err error
 		for p := make([]byte, 100); err == nil; {
 			_, err = f.read(p)

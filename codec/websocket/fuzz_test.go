@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// received is what a Conn makes of bytes that come in two pieces: its messages, and the code that it ends with.
+// received returns the messages of a Conn that receives bytes in two pieces, and the code with which it ends.
 func received(t *testing.T, client, deflate bool, pieces ...[]byte) (all []string, code websocket.Code) {
 	in := chanio.FromSlice(pieces)
 	out := chanio.ToWriter(discard{})

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of two who close at once, one sends the Close frame. The other goes on to close what lies below, which must not overtake
+// Of two concurrent closers, one sends the Close frame. The other closes the connection below, which must not overtake
 // the frame.
 func TestWhoClosesSecondWaitsUntilTheCloseFrameHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,11 +16,11 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// patience bounds what a test waits for; nothing is expected to take so long.
+// patience bounds each wait of a test; none should take that long.
 const patience = 20 * time.Second
 
 func within(t *testing.T) context.Context {
-	if time.Now().Year() < 2010 { // the clock of a bubble, which finds out by itself that nothing moves
+	if time.Now().Year() < 2010 { // in a synctest bubble, which detects a deadlock by itself
 		return t.Context()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -34,7 +34,7 @@ func roles(t *testing.T, f func(t *testing.T, client bool)) {
 	t.Run("client", func(t *testing.T) { f(t, true) })
 }
 
-// raw is the peer of a Conn: frames and bytes, without any rule.
+// raw is the peer of a Conn that sends and receives frames and bytes, valid or not.
 type raw struct {
 	t     *testing.T
 	ctx   context.Context
@@ -58,7 +58,7 @@ func newRaw(t *testing.T, client bool, cfg *websocket.Config) (*websocket.Conn, 
 	return conn, &raw{t: t, ctx: within(t), conn: b, masks: !client}
 }
 
-// newEcho is newRaw with a Conn that echoes.
+// newEcho is newRaw with a Conn that echoes messages.
 func newEcho(t *testing.T, client bool, cfg *websocket.Config) (*websocket.Conn, *raw) {
 	conn, peer := newRaw(t, client, cfg)
 	done := make(chan struct{})
@@ -73,7 +73,7 @@ func newEcho(t *testing.T, client bool, cfg *websocket.Config) (*websocket.Conn,
 	return conn, peer
 }
 
-// bytes returns a frame as it is on the wire.
+// bytes returns the wire form of a frame.
 func (r *raw) bytes(f websocket.Frame) []byte {
 	f.Masked = r.masks
 	if r.masks {
@@ -87,7 +87,7 @@ func (r *raw) bytes(f websocket.Frame) []byte {
 
 func (r *raw) write(p []byte) { require.NoError(r.t, r.conn.Out.Send(r.ctx, p)) }
 
-// writeBytewise sends every byte by itself.
+// writeBytewise writes each byte separately.
 func (r *raw) writeBytewise(p []byte) {
 	for i := range p {
 		r.write(p[i : i+1])
@@ -95,7 +95,7 @@ func (r *raw) writeBytewise(p []byte) {
 	}
 }
 
-// send sends frames in one write: the conn may end behind any of them.
+// send sends frames with one write; the conn may end after any of them.
 func (r *raw) send(frames ...websocket.Frame) {
 	var all []byte
 	for _, f := range frames {
@@ -121,7 +121,7 @@ func (r *raw) next() websocket.Frame {
 	return f
 }
 
-// expect wants a frame.
+// expect requires the next frame to be the given one.
 func (r *raw) expect(op websocket.Opcode, payload string) {
 	r.t.Helper()
 	f := r.next()
@@ -130,7 +130,7 @@ func (r *raw) expect(op websocket.Opcode, payload string) {
 	require.Equal(r.t, payload, string(f.Payload))
 }
 
-// expectClose wants a Close frame with that code, and then the end of the stream once the peer has answered.
+// expectClose requires a Close frame with the given code, and the end of the stream after the peer's answer.
 func (r *raw) expectClose(code websocket.Code) (reason string) {
 	r.t.Helper()
 	f := r.next()
@@ -144,7 +144,7 @@ func (r *raw) expectClose(code websocket.Code) (reason string) {
 	return string(f.Payload[2:])
 }
 
-// expectEnd wants the stream to end, not to be reset.
+// expectEnd requires the stream to end without a reset.
 func (r *raw) expectEnd() {
 	r.t.Helper()
 	_, err := r.conn.In.Recv(r.ctx)

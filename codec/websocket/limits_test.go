@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// outcome returns the message that comes, or how the connection ended.
+// outcome returns the next message, or how the connection ended.
 func outcome(t *testing.T, conn *websocket.Conn, peer *raw) (string, *websocket.CloseError) {
 	t.Helper()
 	m, err := conn.In.Recv(peer.ctx)
@@ -24,7 +24,7 @@ func outcome(t *testing.T, conn *websocket.Conn, peer *raw) (string, *websocket.
 	return "", end
 }
 
-// tooMuch requires the message that has come to be refused with code.
+// tooMuch requires the message to be rejected with code.
 func tooMuch(t *testing.T, conn *websocket.Conn, peer *raw, code websocket.Code) {
 	t.Helper()
 	_, end := outcome(t, conn, peer)
@@ -49,7 +49,7 @@ func TestMaxReasonHoldsAtItsEdge(t *testing.T) {
 	})
 }
 
-// TestReasonsOfAPeerHoldToMaxReason sends one of that length, and a Close frame that is a byte longer.
+// TestReasonsOfAPeerHoldToMaxReason sends a reason of that length, and a Close frame that is one byte longer.
 func TestReasonsOfAPeerHoldToMaxReason(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		conn, peer := newRaw(t, client, nil)
@@ -105,7 +105,7 @@ func TestMaxMessageAndMaxFrameHoldAtTheirEdges(t *testing.T) {
 	})
 }
 
-// fragments sends a message in so many frames of a byte.
+// fragments sends a message in the given number of frames of one byte.
 func fragments(peer *raw, n int) {
 	var p []byte
 	for i := range n {

@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// TestOneLargeMessageGoesThroughInPieces sends more than either side would take whole.
+// TestOneLargeMessageGoesThroughInPieces sends more than either side accepts as a whole message.
 func TestOneLargeMessageGoesThroughInPieces(t *testing.T) {
 	const size = 8 << 20
 	client, server := newPair(t, nil, nil)
@@ -54,7 +54,7 @@ func TestOneLargeMessageGoesThroughInPieces(t *testing.T) {
 	}
 }
 
-// zeros is an endless reader.
+// zeros is an endless reader of zeros.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
@@ -81,7 +81,7 @@ func TestPartsThatAreClosedAreSkipped(t *testing.T) {
 	})
 }
 
-// TestPartsOfAMessageThatWasReadAheadInPart lets more than a message may have come before the receiver asks for parts.
+// TestPartsOfAMessageThatWasReadAheadInPart lets more than MaxMessage arrive before the receiver asks for parts.
 func TestPartsOfAMessageThatWasReadAheadInPart(t *testing.T) {
 	bubble(t, func(t *testing.T, client bool) {
 		for _, first := range []int{10, 5000, 40_000} { // bytes of the first frame
@@ -103,7 +103,7 @@ func TestPartsOfAMessageThatWasReadAheadInPart(t *testing.T) {
 	})
 }
 
-// TestTooLargeMessageThatWasReadAheadIsRefusedWhenItIsReceived is the same for a receiver of whole messages.
+// TestTooLargeMessageThatWasReadAheadIsRefusedWhenItIsReceived does the same with a receiver of whole messages.
 func TestTooLargeMessageThatWasReadAheadIsRefusedWhenItIsReceived(t *testing.T) {
 	bubble(t, func(t *testing.T, client bool) {
 		conn, peer := newRaw(t, client, &websocket.Config{MaxMessage: 1000, PingAfter: -1})

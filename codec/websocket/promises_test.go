@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// TestEndOfAPeerThatClosesWithoutACodeIsClean has 1005, which is never on the wire.
+// TestEndOfAPeerThatClosesWithoutACodeIsClean checks 1005, which is never sent.
 func TestEndOfAPeerThatClosesWithoutACodeIsClean(t *testing.T) {
 	roles(t, func(t *testing.T, client bool) {
 		conn, peer := newRaw(t, client, nil)
@@ -28,7 +28,7 @@ func TestEndOfAPeerThatClosesWithoutACodeIsClean(t *testing.T) {
 	})
 }
 
-// TestPreparedMessagesOfAClientAreMaskedAnew sends one message several times, and wants other bytes on the wire each time.
+// TestPreparedMessagesOfAClientAreMaskedAnew sends one message several times and requires different bytes each time.
 func TestPreparedMessagesOfAClientAreMaskedAnew(t *testing.T) {
 	conn, peer := newRaw(t, true, nil)
 	m, err := websocket.Prepare(websocket.Text("the same text"))
@@ -45,10 +45,10 @@ func TestPreparedMessagesOfAClientAreMaskedAnew(t *testing.T) {
 	require.Equal(t, "the same text", m.String())
 }
 
-// TestSmallWindowsAreNotReferredBeyond sends noise twice, further apart than the window of the peer reaches: what refers
-// back would be half as long.
+// TestSmallWindowsAreNotReferredBeyond sends the same noise twice, further apart than the peer's window. With references
+// beyond the window the result would be half as long.
 func TestSmallWindowsAreNotReferredBeyond(t *testing.T) {
-	noise := make([]byte, 512) // 2 to the 9th
+	noise := make([]byte, 512) // 1<<9
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
@@ -73,7 +73,7 @@ func TestSmallWindowsAreNotReferredBeyond(t *testing.T) {
 	}
 }
 
-// TestAbortDoesNotWaitForAPeerThatReadsNothing aborts behind more than the peer takes.
+// TestAbortDoesNotWaitForAPeerThatReadsNothing aborts while more is queued than the peer reads.
 func TestAbortDoesNotWaitForAPeerThatReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, _ := newRaw(t, false, nil)

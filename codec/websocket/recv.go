@@ -10,30 +10,33 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// next is the hook of In.
-func (c *Conn) next(ctx context.Context) (m Message, err error) {
-	if !c.beginReceive() {
-		return m, net.ErrClosed
-	}
-	defer c.endReceive()
-	switch {
-	case ctx.Err() != nil:
-		return m, chanio.Cause(ctx)
-	case c.merge:
-		err = c.mergedMessage(ctx, &m)
+// next returns the hook of In. An idle connection waits in it. It is a literal, since that of a method value would have a
+// second stack frame.
+func (c *Conn) next() func(context.Context) (Message, error) {
+	return func(ctx context.Context) (m Message, err error) {
+		if !c.beginReceive() {
+			return m, net.ErrClosed
+		}
+		defer c.endReceive()
+		switch {
+		case ctx.Err() != nil:
+			return m, chanio.Cause(ctx)
+		case c.merge:
+			err = c.mergedMessage(ctx, &m)
+			return m, err
+		case c.idle():
+			// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is
+			// a quarter as deep as the one that message needs.
+			if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
+				c.hear()
+			}
+			if err == nil && c.first(&m) {
+				return m, nil
+			}
+		}
+		err = c.rest(ctx, &m, err)
 		return m, err
-	case c.idle():
-		// The wait for the first byte of a frame is here and not in message: an idle connection waits on a stack that is a
-		// quarter as deep as the one that message needs.
-		if err = c.rd.src.Fill(ctx, maxHeader); err == nil {
-			c.hear()
-		}
-		if err == nil && c.first(&m) {
-			return m, nil
-		}
 	}
-	err = c.rest(ctx, &m, err)
-	return m, err
 }
 
 // rest sets m to the next message. err is the error of the wait for its first byte.

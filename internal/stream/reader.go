@@ -110,13 +110,17 @@ func (r *Reader) Unread(p []byte) {
 // Fill waits until more is buffered. Bytes that arrive after ctx has ended are kept for a later call, because they may
 // be meant for another reader, such as TLS after a STARTTLS line.
 func (r *Reader) Fill(ctx context.Context, n int) error {
-	if _, err := r.read(ctx, nil, n); err != nil {
+	if err := r.ended(); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return deadline.Cause(ctx)
+	got, err := 0, r.begin()
+	if err == nil {
+		got, err = r.wait(ctx, nil, n)
 	}
-	return nil
+	if _, err = r.received(ctx, nil, n, got, err); err == nil && ctx.Err() != nil {
+		err = deadline.Cause(ctx)
+	}
+	return err
 }
 
 // Read moves bytes into p: buffered ones, or else those that arrive next.
@@ -129,7 +133,14 @@ func (r *Reader) Read(ctx context.Context, p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	return r.read(ctx, p, 0)
+	if err := r.ended(); err != nil {
+		return 0, err
+	}
+	n, err := 0, r.begin()
+	if err == nil {
+		n, err = r.wait(ctx, p, 0)
+	}
+	return r.received(ctx, p, 0, n, err)
 }
 
 // SetDeadline bounds calls, including a blocked one, by a time; the zero time means no bound. A call that it ends
@@ -147,18 +158,19 @@ func (r *Reader) Close() error {
 // ended marks a cause of EndIn for the Deadline: what has arrived by then can still be read without waiting.
 type ended struct{ error }
 
-// read first sends everything held back. Then it reads into p or, if that is nil, into the buffer. It returns at least
-// one byte or an error.
-func (r *Reader) read(ctx context.Context, p []byte, want int) (int, error) {
-	if err := r.ended(); err != nil {
-		return 0, err
-	}
+// begin sends everything held back, before a read into p or, if that is nil, into the buffer. It returns the error that
+// came with the bytes before. Without one, wait reads. received returns the result.
+func (r *Reader) begin() error {
 	r.s.Out.letGo()
-	var n int
 	err := r.err
-	if r.err, r.next = nil, false; err == nil {
-		n, err = r.wait(ctx, p, want)
-	}
+	r.err, r.next = nil, false
+	return err
+}
+
+// received returns at least one byte or an error, for the result of begin and wait.
+//
+//go:noinline
+func (r *Reader) received(ctx context.Context, p []byte, want, n int, err error) (int, error) {
 	if err != nil {
 		n = r.readLast(p, want)
 	}
@@ -181,37 +193,57 @@ func (r *Reader) ended() error {
 	return r.err
 }
 
-// wait waits until something has been read, or a RawFunc has made progress.
-func (r *Reader) wait(ctx context.Context, p []byte, want int) (int, error) {
-	var until time.Time
-	if r.idle > 0 {
-		until = time.Now().Add(r.idle)
-	}
-	if err := r.d.Enter(ctx, until); err != nil {
+// wait waits until something has been read, or a RawFunc has made progress. An idle connection waits in it, so it and its
+// callers have small stack frames.
+func (r *Reader) wait(ctx context.Context, p []byte, want int) (n int, err error) {
+	if err := r.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer r.d.Leave()
 	for empty := 0; empty < MaxEmpty; {
-		n, err := r.once(p, want)
+		if r.s.fd != nil { // here, without the stack frame of once
+			n, err = r.fd.read(r.s.fd, p, want)
+		} else {
+			n, err = r.once(p, want)
+		}
 		if err != nil {
-			err = r.d.Judge(ctx, err)
+			n, err = r.judge(ctx, n, err)
 		} else if empty++; r.fd.isRaw() {
 			return n, nil
 		}
-		if n > 0 {
-			if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {
-				r.err, r.next = err, true
-			}
-			return n, nil
-		}
-		if err != nil {
-			return 0, err
+		if n > 0 || err != nil {
+			return n, err
 		}
 	}
 	return 0, io.ErrNoProgress
 }
 
+// enter starts a call for the deadline.
+func (r *Reader) enter(ctx context.Context) error {
+	var until time.Time
+	if r.idle > 0 {
+		until = time.Now().Add(r.idle)
+	}
+	return r.d.Enter(ctx, until)
+}
+
+// judge returns the result of wait for that of a read with an error. It keeps an error that came with bytes.
+//
+//go:noinline
+func (r *Reader) judge(ctx context.Context, n int, err error) (int, error) {
+	err = r.d.Judge(ctx, err)
+	if n == 0 {
+		return 0, err
+	}
+	if err != nil && err != deadline.Late && !deadline.Resumable(ctx, err) {
+		r.err, r.next = err, true
+	}
+	return n, nil
+}
+
 // once reads once. It may wait.
+//
+//go:noinline
 func (r *Reader) once(p []byte, want int) (n int, err error) {
 	if r.s.fd != nil {
 		return r.fd.read(r.s.fd, p, want)

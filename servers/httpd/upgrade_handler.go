@@ -74,7 +74,7 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	s.srv.enter()                                                                          // until run returns
 	s.rec, c.taken = c.taken, nil
 	conn.Out.OnDone(s.ctx.Cancel)
-	c.next = s.run
+	c.next = s.run()
 }
 
 // session is a WebSocket that has outlived its request.
@@ -87,18 +87,34 @@ type session struct {
 	rec     *accessRecord // of the request, if there are Hooks
 }
 
-// run handles the connection after the request.
-func (s *session) run(context.Context, *chanio.Conn) error {
-	returned := false
-	defer func() {
-		if !returned {
-			s.panicked(recover())
-		}
-		s.over()
-	}()
-	s.handler.call(&s.ctx, s.conn)
-	returned = true
-	return nil
+// run returns the function that handles the connection after the request. An idle connection waits in it, so it has one
+// small stack frame.
+func (s *session) run() func(context.Context, *chanio.Conn) error {
+	return func(context.Context, *chanio.Conn) error {
+		returned := false
+		defer func() {
+			if !returned {
+				s.crashed(recover())
+			}
+		}()
+		err := s.handler.f(&s.ctx, s.conn)
+		returned = true
+		s.returned(err)
+		return nil
+	}
+}
+
+// returned closes the connection according to the error of the handler.
+func (s *session) returned(err error) {
+	defer s.over()
+	_ = s.conn.CloseWith(closeCode(err)) // the peer may have closed it
+}
+
+// crashed closes the connection of a handler that panicked with v, or called runtime.Goexit if v is nil.
+func (s *session) crashed(v any) {
+	defer s.over()
+	defer s.panicked(v)
+	_ = s.conn.CloseWith(websocket.InternalError, "")
 }
 
 func (s *session) over() {
