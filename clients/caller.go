@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/guard"
 )
 
 var (
@@ -174,7 +175,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 			err = chanio.Recovered(recover())
 		}
 		cl.fail(err)
-		_ = cl.in.Close() // the failure is more important
+		_ = guard.Call(func() { _ = cl.in.Close() }) // the failure is more important
 	}()
 	for err == nil {
 		var r R
@@ -270,10 +271,11 @@ func (cl *Caller[R, W]) forget(c *request[R]) {
 	<-cl.slots
 }
 
-// fail ends the Caller with err and aborts its Duplex, unless it has ended.
+// fail ends the Caller with err and aborts its Duplex, unless it has ended. A panic of that Duplex is dropped, since err
+// came first.
 func (cl *Caller[R, W]) fail(err error) {
 	if cl.end(err) {
-		cl.d.Out.Abort(err)
+		_ = guard.Call(func() { cl.d.Out.Abort(err) })
 	}
 }
 

@@ -590,3 +590,25 @@ func TestCallerEndsWhenItsSinkHas(t *testing.T) {
 	require.NoError(t, cl.Close())
 	require.NoError(t, far.Close())
 }
+
+// The Caller has failed already, in a goroutine of its own.
+func TestG16ADuplexThatPanicsWhenItIsAbortedEndsOnlyItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := chanio.NewSource(chanio.SourceHooks[string]{
+			Next:  func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() },
+			Close: func() error { panic("close") },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		out := chanio.NewSink(chanio.SinkHooks[string]{
+			Send: func(context.Context, string) error { return nil }, Abort: func(error) { cancel(); panic("abort") },
+		})
+		cl := clients.NewCaller(ctx, &chanio.Duplex[string, string]{In: in, Out: out}, &clients.CallerConfig[string]{Lost: time.Second})
+		within, late := context.WithTimeout(ctx, time.Second)
+		defer late()
+		_, err := cl.Call(within, "x")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		<-cl.Done()
+		synctest.Wait()
+		require.ErrorIs(t, cl.Err(), clients.ErrLostReply)
+	})
+}

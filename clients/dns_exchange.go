@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/internal/dnsmsg"
+	"github.com/weir-go/weir/internal/guard"
 )
 
 // ask queries one server once: by UDP, by TCP if the answer was truncated, and without EDNS if the server does not
@@ -77,8 +78,8 @@ func (r *DNSResolver) exchange(
 func interruptible(ctx context.Context, nc net.Conn) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = nc.SetDeadline(time.Unix(1, 0)) // fails only if nc is closed
-		close(done)
+		defer close(done)
+		_ = guard.Call(func() { _ = nc.SetDeadline(time.Unix(1, 0)) }) // of DNSConfig.Dial; fails if it is closed
 	})
 	return func() {
 		if !stop() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -709,6 +710,39 @@ func TestG16DNSGoexitOfDialIsNoAbsence(t *testing.T) {
 	}
 	require.NotZero(t, told)
 	server.serving.Wait()
+}
+
+// stubborn is a connection that panics when the time to read from it is over.
+type stubborn struct {
+	net.Conn
+	over chan struct{}
+}
+
+func (s stubborn) Write(p []byte) (int, error) { return len(p), nil }
+func (s stubborn) Close() error                { return nil }
+
+func (s stubborn) Read([]byte) (int, error) {
+	<-s.over
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (s stubborn) SetDeadline(time.Time) error {
+	close(s.over)
+	panic("boom")
+}
+
+func TestG16DNSPanicOfAConnIsNoMoreThanATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{
+			Servers: []string{"10.0.0.1"},
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				return stubborn{over: make(chan struct{})}, nil
+			},
+		})
+		require.NoError(t, err)
+		_, err = r.LookupAddrs(t.Context(), "a.test")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
 }
 
 func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {

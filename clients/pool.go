@@ -193,7 +193,7 @@ func (p *Pool[T]) Do(ctx context.Context, f func(ctx context.Context, v T) error
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	p.end(ErrPoolClosed)
 	for _, e := range p.stop() {
-		p.discard(e)
+		p.discardSafely(e)
 	}
 	select {
 	case <-p.drained:

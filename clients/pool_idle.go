@@ -45,8 +45,8 @@ func (p *Pool[T]) sweep() {
 	}
 }
 
-// discardSafely is discard, but keeps a panic of the user's closer for Shutdown to return, because no caller could
-// receive it.
+// discardSafely is discard, but keeps a panic of the user's closer for Shutdown to return: no caller could receive it,
+// and other values are still to be closed.
 func (p *Pool[T]) discardSafely(e *pooled[T]) {
 	returned := false
 	defer func() {

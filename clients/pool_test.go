@@ -732,3 +732,19 @@ func TestConnPoolRefusesADialThatReturnsNothing(t *testing.T) {
 	require.NoError(t, p.Close())
 	require.Panics(t, func() { clients.NewConnPool(nil, nil) })
 }
+
+func TestG16PoolShutdownClosesAllAlthoughOneClosePanics(t *testing.T) {
+	f := &factory{}
+	p := clients.NewPool(f.open, func(n int) {
+		f.close(n)
+		panic("close")
+	}, nil)
+	one, two := get(t, p), get(t, p)
+	one.Release()
+	two.Release()
+	var panicked *chanio.PanicError
+	require.ErrorAs(t, p.Shutdown(t.Context()), &panicked)
+	require.Equal(t, "close", panicked.Value)
+	require.Empty(t, f.alive())
+	require.Zero(t, p.Stats().Open)
+}

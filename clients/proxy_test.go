@@ -516,6 +516,36 @@ func TestSOCKS5DoesNotWaitForOneAddressOnly(t *testing.T) {
 	})
 }
 
+// So does one for version 4, which refuses the first address and never answers for the second.
+func TestSOCKS4AsksForAllAddressesOfAHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := &peers{play: func(_ string, nc net.Conn) {
+			request := make([]byte, 2+2+4+1)
+			_, _ = io.ReadFull(nc, request)
+			switch request[7] { // the last byte of the address
+			case 1:
+				_, _ = io.WriteString(nc, "\x00\x5b\x00\x00\x00\x00\x00\x00")
+				return
+			case 3:
+				_, _ = io.WriteString(nc, "\x00\x5a\x00\x00\x00\x00\x00\x00")
+			}
+			_, _ = io.Copy(nc, nc)
+		}}
+		p := &clients.SOCKS4{Addr: "proxy:1", Resolver: static(t, map[string][]string{
+			"a": {"10.0.0.1", "2001:db8::1", "10.0.0.2", "10.0.0.3"}, "b": {"10.0.0.1", "10.0.0.1"},
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c, err := p.DialThrough(ctx, "a:1", nil, world.dial)
+		require.NoError(t, err)
+		requireEcho(t, c, "")
+		require.NoError(t, c.Close())
+		_, err = p.DialThrough(ctx, "b:1", nil, world.dial)
+		require.ErrorContains(t, err, "does not connect to 10.0.0.1:1")
+		world.playing.Wait()
+	})
+}
+
 func TestProxyChainGoesThroughAll(t *testing.T) {
 	chain := clients.ProxyChain{
 		&clients.HTTPProxy{Addr: "one:1"}, &clients.SOCKS5{Addr: "two:2"}, &clients.HTTPProxy{Addr: "three:3"},

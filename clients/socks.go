@@ -66,16 +66,21 @@ func (p *SOCKS5) DialThrough(
 	if err != nil {
 		return nil, dialError(ctx, "tcp", err)
 	}
+	return dialAny(ctx, addrs, port, func(ctx context.Context, to netip.AddrPort) (*chanio.Conn, error) {
+		return p.dialOne(ctx, to.Addr().String(), port, conn, direct)
+	})
+}
+
+// dialAny asks a proxy for the addresses of a host, each over a separate connection, until it reaches one.
+func dialAny(
+	ctx context.Context, addrs []netip.Addr, port uint16, dial func(context.Context, netip.AddrPort) (*chanio.Conn, error),
+) (*chanio.Conn, error) {
 	var remotes []netip.AddrPort
 	for _, a := range interleave(addrs) {
 		remotes = append(remotes, netip.AddrPortFrom(a.WithZone(""), port))
 	}
 	return eyeballs[*chanio.Conn]{
-		delay: attemptDelay,
-		dial: func(ctx context.Context, to netip.AddrPort) (*chanio.Conn, error) {
-			return p.dialOne(ctx, to.Addr().String(), port, conn, direct)
-		},
-		discard: func(c *chanio.Conn) { c.Out.Abort(nil) },
+		delay: attemptDelay, dial: dial, discard: func(c *chanio.Conn) { c.Out.Abort(nil) },
 	}.race(ctx, remotes)
 }
 

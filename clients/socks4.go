@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,20 +42,34 @@ const (
 	socks4BadUser = 93
 )
 
-// DialThrough is [Proxy.DialThrough]. A refusal is a [*ProxyError] with the code of the reply.
+// DialThrough is [Proxy.DialThrough]. A refusal is a [*ProxyError] with the code of the reply. If a host that is resolved
+// here has several addresses, the proxy is asked for them as [SOCKS5] does.
 func (p *SOCKS4) DialThrough(
 	ctx context.Context, addr string, conn *chanio.ConnConfig, direct DialFunc,
 ) (*chanio.Conn, error) {
-	request, err := p.request(ctx, addr)
+	addrs, name, port, err := p.target(ctx, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: proxyAddr(p.Addr), Err: err}
 	}
+	return dialAny(ctx, addrs, port, func(ctx context.Context, to netip.AddrPort) (*chanio.Conn, error) {
+		return p.dialOne(ctx, to, name, conn, direct)
+	})
+}
+
+// dialOne requests a connection to name or, if that is empty, to an address.
+func (p *SOCKS4) dialOne(
+	ctx context.Context, to netip.AddrPort, name string, conn *chanio.ConnConfig, direct DialFunc,
+) (*chanio.Conn, error) {
 	c, err := direct(ctx, p.Addr, conn)
 	if err != nil {
 		return nil, err
 	}
+	addr := to.String()
+	if name != "" {
+		addr = net.JoinHostPort(name, strconv.Itoa(int(to.Port())))
+	}
 	err = through(ctx, p.Addr, c, func(r *received) error {
-		if err := r.send(ctx, request); err != nil {
+		if err := r.send(ctx, p.request(to, name)); err != nil {
 			return err
 		}
 		reply, err := r.need(ctx, 8)
@@ -69,49 +84,37 @@ func (p *SOCKS4) DialThrough(
 	return c, nil
 }
 
-// request returns the request for a connection to addr.
-func (p *SOCKS4) request(ctx context.Context, addr string) ([]byte, error) {
-	if strings.ContainsRune(p.User, 0) || len(p.User) > 255 {
-		return nil, errors.New("the User of SOCKS4 has a zero byte, or more than 255 bytes")
-	}
-	host, port, err := splitTarget(ctx, addr)
-	if err != nil {
-		return nil, err
-	}
-	ip, name, err := p.address(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	b := binary.BigEndian.AppendUint16([]byte{socks4Version, socksConnect}, port)
-	b = append(b, ip[:]...)
+func (p *SOCKS4) request(to netip.AddrPort, name string) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{socks4Version, socksConnect}, to.Port())
+	b = append(b, to.Addr().AsSlice()...)
 	b = append(append(b, p.User...), 0)
 	if name != "" {
 		b = append(append(b, name...), 0)
 	}
-	return b, nil
+	return b
 }
 
-// address returns the form of host in a request: its address, or a placeholder and the name.
-func (p *SOCKS4) address(ctx context.Context, host string) (ip [4]byte, name string, err error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		if a = a.Unmap(); a.Is4() {
-			return a.As4(), "", nil
-		}
-		return ip, "", fmt.Errorf("SOCKS 4 cannot reach the IPv6 address %s", host)
+// target returns the addresses to ask for. If name is not empty, the proxy resolves that, and the address is a
+// placeholder.
+func (p *SOCKS4) target(ctx context.Context, addr string) (addrs []netip.Addr, name string, port uint16, err error) {
+	if strings.ContainsRune(p.User, 0) || len(p.User) > 255 {
+		return nil, "", 0, errors.New("the User of SOCKS4 has a zero byte, or more than 255 bytes")
 	}
-	if p.Names {
-		return [4]byte{0, 0, 0, 1}, host, nil
-	}
-	addrs, err := lookup(ctx, p.Resolver, host)
+	host, port, err := splitTarget(ctx, addr)
 	if err != nil {
-		return ip, "", err
+		return nil, "", 0, err
 	}
-	for _, a := range addrs {
-		if a = a.Unmap(); a.Is4() {
-			return a.As4(), "", nil
-		}
+	if _, err := netip.ParseAddr(host); err != nil && p.Names {
+		return []netip.Addr{netip.AddrFrom4([4]byte{0, 0, 0, 1})}, host, port, nil
 	}
-	return ip, "", fmt.Errorf("host %s has no IPv4 address, which SOCKS 4 needs", host)
+	if addrs, err = lookup(ctx, p.Resolver, host); err != nil {
+		return nil, "", 0, err
+	}
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !a.Is4() })
+	if len(addrs) == 0 {
+		return nil, "", 0, fmt.Errorf("host %s has no IPv4 address, which SOCKS 4 needs", host)
+	}
+	return addrs, "", port, nil
 }
 
 // judge returns the refusal in a reply, or nil.

@@ -97,6 +97,7 @@ type connection[A, B any] struct {
 	cancel context.CancelFunc // of the ctx that ends with dst
 	stop   func() bool        // of dst.OnDone
 	unlist func()             // of Graph, or nil
+	late   error              // a *sendTimeout, or nil without a SendTimeout
 }
 
 // connect sends all values with a ctx that also ends when dst does, and then closes or flushes as cfg says. joins means
@@ -154,6 +155,9 @@ func newConnection[A, B any](
 		c.cfg = new(ConnectConfig)
 		*c.cfg = *cfg
 	}
+	if c.cfg.SendTimeout > 0 {
+		c.late = &sendTimeout{dst.End()}
+	}
 	return c
 }
 
@@ -200,7 +204,7 @@ func (c *connection[A, B]) finish(ctx context.Context, err error) error {
 		return errors.Join(endOf(c.dst), c.up.Close())
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
-	case errors.Is(err, errSendTimeout):
+	case errors.As(err, new(*sendTimeout)):
 		return err // a flush would wait for the same peer
 	}
 	_ = c.dst.Flush(ctx) // err is returned in any case
@@ -218,10 +222,12 @@ func (c *connection[A, B]) end(ctx context.Context) error {
 	return nil
 }
 
-// errSendTimeout is the reason why a value was put back at the end of SendTimeout.
-var errSendTimeout = &sendTimeout{}
+// sendTimeout is the reason why a value was put back at the end of SendTimeout.
+type sendTimeout struct{ of *chanio.End }
 
-type sendTimeout struct{}
+// Of reports whether the sink without room is the one with this End, or a stage on it. A server asks, to tell its peer's
+// slowness from that of a backend.
+func (e *sendTimeout) Of(end *chanio.End) bool { return e.of == end }
 
 func (*sendTimeout) Error() string {
 	return "pipeline: Connect: no room in the sink within SendTimeout"
@@ -237,7 +243,7 @@ func (c *connection[A, B]) within(
 	if ok, err := try(); ok || err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, c.cfg.SendTimeout, errSendTimeout)
+	bounded, cancel := context.WithTimeoutCause(ctx, c.cfg.SendTimeout, c.late)
 	defer cancel()
 	return wait(bounded)
 }

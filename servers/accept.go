@@ -61,7 +61,7 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	}
 	nc, err := a.acceptWithin(ctx)
 	switch {
-	case err == nil && nc == nil:
+	case err == nil && isNil(nc):
 		return nil, errors.New("servers: the net.Listener returned neither a connection nor an error")
 	case err == nil:
 		return nc, nil
@@ -98,7 +98,11 @@ func (a *acceptor) acceptOf() (nc net.Conn, err error) {
 	if isStandard(a.nl) {
 		return a.nl.Accept()
 	}
-	if panicked := guard.Call(func() { nc, err = a.nl.Accept() }); panicked != nil {
+	panicked := guard.Call(func() {
+		nc, err = a.nl.Accept()
+		isTemporary(err) // the methods of err may panic too
+	})
+	if panicked != nil {
 		return nil, panicked
 	}
 	return nc, err

@@ -2,6 +2,7 @@ package servers
 
 import (
 	"net"
+	"reflect"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -12,8 +13,22 @@ func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
 	if !isForeign(nc) {
 		return nc.LocalAddr(), nc.RemoteAddr()
 	}
-	_ = l.call("net.Conn", nil, func() { local, remote = nc.LocalAddr(), nc.RemoteAddr() })
+	_ = l.call("net.Conn", nil, func() { local, remote = printable(nc.LocalAddr()), printable(nc.RemoteAddr()) })
 	return local, remote
+}
+
+// printable returns addr, or panics if its methods do.
+func printable(addr net.Addr) net.Addr {
+	if addr != nil {
+		_, _ = addr.Network(), addr.String()
+	}
+	return addr
+}
+
+// isNil reports whether nc is nil or a nil pointer of some type.
+func isNil(nc net.Conn) bool {
+	v := reflect.ValueOf(nc)
+	return nc == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // isForeign reports whether the type of nc is not from package net.

@@ -14,31 +14,41 @@ import (
 
 // isOfPeer reports whether err was caused by the peer of c. An error of another connection, such as one to a backend,
 // is the handler's own.
+//
+// Some errors name no connection. One of a stage counts as the peer's if the stage has ended c.In, and a deadline of a
+// single call because handlers set those for their peers.
 func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
 	var op *net.OpError
+	var stuck interface{ Of(*chanio.End) bool } // a SendTimeout of pipeline.ConnectWith
 	switch {
+	case errors.As(err, &stuck):
+		return stuck.Of(c.Out.End())
 	case errors.As(err, &op) && !l.isAbout(c, op):
 		return false
 	case cause != nil && errors.Is(err, cause):
 		return true
 	case op != nil && isDisconnect(err):
 		return true
-	case isIncomplete(err): // what was received, and then nothing more is
-		return deadline.Ended(c.In.Done())
+	case !errors.Is(err, os.ErrDeadlineExceeded) && !isIncomplete(err):
+		return false
 	}
-	return errors.Is(err, os.ErrDeadlineExceeded)
+	return deadline.Ended(c.In.Done()) || op == nil && isOfCall(err)
 }
 
-// isAbout reports whether op is about c: it names the addresses of c or, as the error of a close may, no address. If op
-// cannot name them, because it is a TLS alert or of a net.Conn with addresses of its own, it must be the error that ended c.
+// isOfCall reports whether err is a deadline that concerned one call of a stream that continues.
+func isOfCall(err error) bool {
+	var call interface{ Resumable() bool }
+	return errors.As(err, &call) && call.Resumable()
+}
+
+// isAbout reports whether op is about c: it names the addresses of c. If it cannot, because it is a TLS alert, of a close,
+// or of a net.Conn with addresses of its own, it must be the error that ended c.
 func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	nc := c.NetConn()
 	unnamed := op.Source == nil && op.Addr == nil
 	var own *net.OpError
 	switch {
-	case unnamed && (op.Op == "read" || op.Op == "write" || op.Op == "close"):
-		return true
 	case (unnamed || isForeign(nc)) && errors.As(c.Cause(), &own) && own == op:
 		return true
 	case unnamed:

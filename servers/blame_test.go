@@ -10,13 +10,17 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -255,4 +259,83 @@ func TestG20AnAbortWithAFailureOfABackendIsTheHandlers(t *testing.T) {
 	require.Len(t, log.lines(), 1)
 	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
 	require.Contains(t, log.lines()[0], "->"+addr)
+}
+
+// A timeout may name no connection: it is the peer's if it is about the served connection or a stage on that.
+func TestG20ATimeoutThatNamesNoConnectionIsOfWhomItConcerns(t *testing.T) {
+	word := codec.Prefixed(codec.Uint32, codec.RawString, codec.Max(1<<20))
+	large := [][]byte{make([]byte, 1<<20), make([]byte, 1<<20)}
+	within := &pipeline.ConnectConfig{SendTimeout: time.Second}
+	for name, of := range map[string]struct {
+		peer bool
+		use  func(ctx context.Context, c, b *chanio.Conn) error // b is of a backend that neither reads nor writes
+	}{
+		"SendTimeout": {true, func(ctx context.Context, c, b *chanio.Conn) error {
+			return pipeline.ConnectWith(ctx, chanio.FromSlice(large), c.Out, within)
+		}},
+		"SendTimeout of frames": {true, func(ctx context.Context, c, b *chanio.Conn) error {
+			words := []string{string(large[0][1:]), "x"}
+			err := pipeline.ConnectWith(ctx, chanio.FromSlice(words), codec.Encode(c.Out, word), within)
+			return fmt.Errorf("words: %w", err)
+		}},
+		"SendTimeout to a backend": {false, func(ctx context.Context, c, b *chanio.Conn) error {
+			return pipeline.ConnectWith(ctx, chanio.FromSlice(large), b.Out, within)
+		}},
+		"Timeout": {true, func(ctx context.Context, c, b *chanio.Conn) error {
+			_, err := pipeline.Timeout(c.In, time.Second).Recv(ctx)
+			return err
+		}},
+		"Timeout of a backend": {false, func(ctx context.Context, c, b *chanio.Conn) error {
+			_, err := pipeline.Timeout(b.In, time.Second).Recv(ctx)
+			return err
+		}},
+		"Future": {false, func(ctx context.Context, c, b *chanio.Conn) error {
+			_, err := new(future.Future[int]).WithTimeout(time.Second).Await(ctx)
+			return err
+		}},
+		"close": {true, func(ctx context.Context, c, b *chanio.Conn) error {
+			_ = c.Out.Send(ctx, large[0])
+			return c.Close()
+		}},
+		"close of a backend": {false, func(ctx context.Context, c, b *chanio.Conn) error {
+			_ = b.Out.Send(ctx, large[0])
+			return b.Close()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log logbook
+				var network chaniotest.Network
+				nl, err := network.Listen("server")
+				require.NoError(t, err)
+				ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
+				require.NoError(t, err)
+				result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+					if _, err := c.In.Recv(ctx); err != nil {
+						return err
+					}
+					b, far := chanio.Pipe()
+					defer far.Abort(nil)
+					defer b.Abort(nil)
+					ctx, cancel := context.WithTimeout(ctx, time.Minute)
+					defer cancel()
+					return of.use(ctx, c, b)
+				})
+				nc, err := network.DialContext(t.Context(), "mem", "server")
+				require.NoError(t, err)
+				_, err = nc.Write([]byte("x"))
+				require.NoError(t, err)
+				time.Sleep(2 * time.Minute)
+				require.NoError(t, nc.Close())
+				require.NoError(t, ln.Close())
+				require.NoError(t, <-result)
+				want := `level=WARN msg="servers: handler failed"`
+				if of.peer {
+					want = `level=INFO msg="servers: connection failed"`
+				}
+				require.Len(t, log.lines(), 1)
+				require.Contains(t, log.lines()[0], want)
+			})
+		})
+	}
 }

@@ -417,11 +417,12 @@ func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 		ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
 		require.NoError(t, err)
 		result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
-			_, err := c.In.Recv(ctx)
-			if err != nil {
+			if _, err := c.In.Recv(ctx); err != nil {
 				return err
 			}
-			return os.ErrDeadlineExceeded
+			_ = c.SetReadDeadline(time.Now())
+			_, err := c.In.Recv(ctx)
+			return err
 		})
 		many := func(n int) {
 			for range n {
@@ -606,4 +607,66 @@ func TestG16AForeignListenerWhoseClosePanicsEndsNothingElse(t *testing.T) {
 	cancel() // closes it in a goroutine of the library
 	require.NoError(t, <-served)
 	require.Contains(t, log.lines()[0], "boom: Close")
+}
+
+// hollow is an error that cannot be examined if it is a nil pointer.
+type hollow struct{ err error }
+
+func (h *hollow) Error() string { return h.err.Error() }
+func (h *hollow) Unwrap() error { return h.err }
+
+func TestG16AnErrorThatPanicsEndsOnlyItsConnection(t *testing.T) {
+	secure, config := signed(t)
+	secure.Base = &tls.Config{VerifyConnection: func(state tls.ConnectionState) error {
+		if state.ServerName == "hollow" {
+			return (*hollow)(nil)
+		}
+		return nil
+	}}
+	for _, cfg := range []servers.Config{{}, {TLS: secure}} {
+		var log logbook
+		cfg.Logger, cfg.MaxConns = log.logger(), 1
+		ln, _ := serve(t, &cfg, func(ctx context.Context, c *chanio.Conn) error {
+			if _, err := c.In.Recv(ctx); err != nil {
+				return err
+			}
+			return (*hollow)(nil)
+		})
+		for _, name := range []string{"hollow", "localhost"} {
+			nc := net.Conn(dial(t, ln))
+			if cfg.TLS != nil {
+				config := config.Clone()
+				config.ServerName, config.InsecureSkipVerify = name, true
+				nc = tls.Client(nc, config)
+			}
+			_, _ = nc.Write([]byte("x"))
+			_, err := io.ReadAll(nc)
+			require.Error(t, err, "it was aborted")
+			_ = nc.Close()
+		}
+		await(t, ln, 0)
+		require.Len(t, log.lines(), 2)
+		for _, line := range log.lines() {
+			require.Contains(t, line, "level=ERROR")
+			require.Contains(t, line, "panicked")
+			require.Contains(t, line, "nil pointer dereference")
+		}
+	}
+}
+
+func TestWrapMayReturnANilPointer(t *testing.T) {
+	secure, _ := signed(t)
+	for _, cfg := range []servers.Config{{MaxConns: 1}, {MaxConns: 1, TLS: secure}} {
+		cfg.Wrap = func(net.Conn) net.Conn { return (*net.TCPConn)(nil) }
+		ln, _ := serve(t, &cfg, echo)
+		for range 2 {
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				continue // it was reset already
+			}
+			_, err = io.ReadAll(nc)
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+			require.NoError(t, nc.Close())
+		}
+	}
 }

@@ -81,6 +81,39 @@ func TestG16AForeignConnThatPanicsAboutItsAddressIsServed(t *testing.T) {
 	}
 }
 
+// blurred has an address that panics when it is printed.
+type blurred struct{ net.Conn }
+
+type blurredAddr struct{ net.Addr }
+
+func (blurredAddr) String() string { panic("boom: String") }
+
+func (b blurred) RemoteAddr() net.Addr { return blurredAddr{b.Conn.RemoteAddr()} }
+
+type blurredListener struct{ net.Listener }
+
+func (b blurredListener) Addr() net.Addr { return blurredAddr{b.Listener.Addr()} }
+
+func TestG16AnAddressThatCannotBePrintedIsUnknown(t *testing.T) {
+	var log logbook
+	cfg := servers.Config{MaxConns: 1, Logger: log.logger()}
+	ln := withStrange(t, cfg, func(nc net.Conn) net.Conn { return blurred{nc} })
+	nc := dial(t, ln)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	reset(nc)
+	await(t, ln, 0)
+	lines := log.lines()
+	require.Contains(t, lines[0], "boom: String")
+	require.Contains(t, lines[len(lines)-1], "peer=unknown")
+
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err = servers.Listen(blurredListener{nl}, nil)
+	require.NoError(t, err)
+	require.Equal(t, "unknown", ln.Addr().String())
+	require.NoError(t, ln.Close())
+}
+
 // homeless is a listener without an address.
 type homeless struct{ net.Listener }
 

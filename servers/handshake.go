@@ -198,8 +198,8 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	header, err := awaitProxyHeader(ctx, p.listening(a.nc))
 	if err != nil {
 		refuse(a.nc)
-		h.l.room.giveBack()
 		h.fail(p, balancer, fmt.Errorf("from %s: %w", text(balancer), err), "servers: balancer sent no header")
+		h.l.room.giveBack()
 		return false
 	}
 	a.header = header
@@ -242,8 +242,8 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 		c, err = nil, panicked
 	}
 	if err != nil {
-		h.l.room.leave(a.peer)
 		h.fail(p, below.RemoteAddr(), err, "servers: tls handshake failed")
+		h.l.room.leave(a.peer)
 		return nil, 0
 	}
 	return c, time.Since(start)
@@ -263,11 +263,13 @@ func (h *handshakes) fail(p *pending, peer net.Addr, err error, msg string) {
 		return
 	}
 	h.l.handshakeFailed(peer, err)
-	attrs := []slog.Attr{slog.Any("err", err)}
-	if stack := stackOf(err); stack != "" {
-		h.l.log(slog.LevelError, msg, append(attrs, slog.String("stack", stack))...)
-		return
-	}
-	left := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, errSilent)
-	h.l.reportPeer(msg, p.heard() || !left, attrs...)
+	_ = h.l.call("error of a handshake", nil, func() { // it may be of a callback
+		attrs := []slog.Attr{slog.Any("err", err)}
+		if stack := stackOf(err); stack != "" {
+			h.l.log(slog.LevelError, msg, append(attrs, slog.String("stack", stack))...)
+			return
+		}
+		left := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, errSilent)
+		h.l.reportPeer(msg, p.heard() || !left, attrs...)
+	})
 }

@@ -98,7 +98,7 @@ func (l *Listener) wrapped(nc net.Conn) net.Conn {
 		return nc
 	}
 	var w net.Conn
-	if err := l.call("Wrap", nil, func() { w = f(nc) }); err != nil {
+	if err := l.call("Wrap", nil, func() { w = f(nc) }); err != nil || isNil(w) {
 		return nil
 	}
 	return w

@@ -88,9 +88,8 @@ func newListener(cfg Config) (*Listener, error) {
 
 // listenOn sets the net.Listener to accept from. l owns it from then on.
 func (l *Listener) listenOn(nl net.Listener) {
-	if l.addr = nl.Addr(); l.addr == nil {
-		l.addr = unknownAddr{}
-	}
+	_ = l.call("net.Listener", nil, func() { l.addr = printable(nl.Addr()) })
+	l.addr = firstAddr(l.addr)
 	l.acceptor.init(nl, l.addr, l.closing, l.cfg.Logger)
 	l.acceptor.failed = l.acceptFailed
 }
@@ -147,12 +146,12 @@ func (l *Listener) String() string {
 		transport += "+tls"
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	state := l.state
-	if state != listening && len(l.live) == 0 {
+	state, open := l.state, len(l.live)
+	l.mu.Unlock()
+	if state != listening && open == 0 {
 		state = "closed"
 	}
-	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, len(l.live))
+	return fmt.Sprintf("%s %s (%s, %d open)", transport, addr, state, open)
 }
 
 // Close is [Listener.Shutdown] with the linger bound of the connections, 5 s by default, as its deadline. Handlers that

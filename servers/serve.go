@@ -155,21 +155,34 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 	cancel := func() { contexts.drop(ctx) }
 	defer cancel()
 	l.returned(conn, err)
-	l.report(conn, ignore(ctx, err))
+	panicked := l.judge(ctx, conn, err)
 	if cause := l.abortCause(); cause != nil { // the handler returned before the abort
 		conn.Abort(cause)
 	}
-	undrained := finish(conn, err, cancel)
+	undrained := finish(conn, panicked, cancel)
 	l.awaitHooks(conn)
 	if err == nil {
 		l.reportUndrained(conn, undrained)
 	}
 }
 
-// finish ends a connection whose handler returned err. It returns why some output was not sent.
-func finish(conn *chanio.Conn, err error, cancel func()) (undrained error) {
-	var panicked *chanio.PanicError
-	if errors.As(err, &panicked) {
+// judge logs the error of a handler, and returns the panic in it, or nil. The error may panic itself, such as a nil
+// pointer with an Unwrap method; the connection is then aborted as if its handler had.
+func (l *Listener) judge(ctx context.Context, conn *chanio.Conn, err error) (panicked *chanio.PanicError) {
+	if err == nil {
+		return nil
+	}
+	unsound := l.call("error of a handler", conn, func() {
+		errors.As(err, &panicked)
+		l.report(conn, ignore(ctx, err))
+	})
+	errors.As(unsound, &panicked)
+	return panicked
+}
+
+// finish ends a connection whose handler returned or panicked. It returns why some output was not sent.
+func finish(conn *chanio.Conn, panicked *chanio.PanicError, cancel func()) (undrained error) {
+	if panicked != nil {
 		conn.Abort(panicked)
 		cancel()
 	} else {

@@ -69,28 +69,32 @@ func (l *Listener) whatIsLeft() []slog.Attr {
 	if l.handshakes != nil {
 		pending = l.handshakes.crowd.count()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	handlers, closing := 0, 0
-	var oldest *chanio.Conn
-	for c, m := range l.live {
-		if m.holds&handled != 0 {
-			handlers++
-		} else {
-			closing++
-		}
-		if oldest == nil || m.since.Before(l.live[oldest].since) {
-			oldest = c
-		}
-	}
+	handlers, others, oldest := l.count()
 	attrs := []slog.Attr{
 		slog.String("addr", l.addr.String()), slog.Int("handlers", handlers),
-		slog.Int("other connections", closing), slog.Int("handshakes", pending),
+		slog.Int("other connections", others), slog.Int("handshakes", pending),
 	}
 	if oldest != nil {
 		attrs = append(attrs, slog.String("oldest", text(oldest.RemoteAddr())))
 	}
 	return attrs
+}
+
+// count counts the open connections with and without a handler. It returns the one that has been open longest, or nil.
+func (l *Listener) count() (handlers, others int, oldest *chanio.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c, m := range l.live {
+		if m.holds&handled != 0 {
+			handlers++
+		} else {
+			others++
+		}
+		if oldest == nil || m.since.Before(l.live[oldest].since) {
+			oldest = c
+		}
+	}
+	return handlers, others, oldest
 }
 
 // drain asks all connections to finish. The returned channel is closed when they have finished.

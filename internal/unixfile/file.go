@@ -53,14 +53,15 @@ func Bind(path string, kind int, mode fs.FileMode, use func(socket *os.File) err
 	}
 	defer socket.Close()
 	info, err := open(socket, whole, mode, use)
+	file := &File{path: whole, info: info}
 	if err != nil {
-		_ = os.Remove(whole)
+		file.Remove()
 		return nil, err
 	}
-	return &File{path: whole, info: info}, nil
+	return file, nil
 }
 
-// open sets the mode of the file and calls use.
+// open sets the mode of the file and calls use. It returns what the file is, nil if that is unknown.
 func open(socket *os.File, whole string, mode fs.FileMode, use func(socket *os.File) error) (fs.FileInfo, error) {
 	info, err := os.Lstat(whole)
 	if err != nil {
@@ -71,10 +72,7 @@ func open(socket *os.File, whole string, mode fs.FileMode, use func(socket *os.F
 	}
 	if mode != 0 && info.Mode().Perm() != mode {
 		if err := chmod(whole, mode); err != nil {
-			return nil, err
-		}
-		if info, err = os.Lstat(whole); err != nil {
-			return nil, err
+			return info, err
 		}
 	}
 	return info, use(socket)

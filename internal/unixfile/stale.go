@@ -46,7 +46,7 @@ func removeStale(path string, locked bool) error {
 	case !locked:
 		return syscall.EADDRINUSE
 	default:
-		time.Sleep(settled - time.Since(info.ModTime())) // its server may have bound it and not yet listen
+		time.Sleep(min(settled-time.Since(info.ModTime()), settled)) // its server may have bound it and not yet listen
 	}
 	switch err := probe(path); {
 	case errors.Is(err, fs.ErrPermission):

@@ -88,6 +88,32 @@ func TestBindLeavesNothingWhenUseFails(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
+func TestBindLeavesWhatIsAnothersWhenUseFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	sorry := errors.New("sorry")
+	_, err := Bind(path, syscall.SOCK_STREAM, 0, func(*os.File) error {
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		return sorry
+	})
+	require.ErrorIs(t, err, sorry)
+	_, err = os.Lstat(path)
+	require.NoError(t, err)
+}
+
+// A machine without a battery starts with its clock in the past.
+func TestAStaleSocketFromTheFutureIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	stale, err := bind(path, syscall.SOCK_STREAM, 0, false)
+	require.NoError(t, err)
+	require.NoError(t, stale.Close())
+	later := time.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(path, later, later))
+	f, err := Bind(path, syscall.SOCK_STREAM, 0, listening)
+	require.NoError(t, err)
+	f.Remove()
+}
+
 // A server that has bound and does not listen yet is given time.
 func TestAFreshSocketIsNotStaleAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
