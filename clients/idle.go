@@ -29,7 +29,7 @@ func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if !ok {
 		return nil
 	}
-	switch pending, err := socket.Peek(sc); {
+	switch pending, err := socket.NewPeeker(sc).Peek(); {
 	case err != nil:
 		return fmt.Errorf("clients: the peer has left: %w", err)
 	case pending && c.TLS() == nil: // TLS session tickets may arrive at any time

@@ -30,6 +30,7 @@ type conn struct {
 	writer http1.Writer
 	names  []string // field names of a request
 	limits http1.Limits
+	peeker *socket.Peeker // of an idle connection; made on first use
 
 	secure *tls.ConnectionState
 	proxy  string // Proxy-Authorization of plain requests
@@ -115,7 +116,10 @@ func (c *conn) healthy() bool {
 		return false
 	}
 	if sc, ok := c.nc.NetConn().(syscall.Conn); ok {
-		switch pending, err := socket.Peek(sc); {
+		if c.peeker == nil {
+			c.peeker = socket.NewPeeker(sc)
+		}
+		switch pending, err := c.peeker.Peek(); {
 		case err != nil, pending && c.secure == nil:
 			return false
 		case !pending:

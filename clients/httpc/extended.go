@@ -21,6 +21,15 @@ func (x *exchange) wantsExtended() string {
 	return x.call.r.protocol
 }
 
+// leaveHTTP2 makes the next attempt of x use HTTP/1, which the server requires, and reports whether the Config permits it.
+func (x *exchange) leaveHTTP2() bool {
+	if _, only := x.t.muxes(x.to.scheme); only {
+		return false
+	}
+	x.to.mayMux, x.protocol = false, ""
+	return true
+}
+
 // extend returns an HTTP/2 connection that supports extended CONNECT (RFC 8441), or nil if x is to use HTTP/1. It waits
 // for the connection's first SETTINGS. It uses existing connections only, unless HTTP/1 is disabled.
 func (t *Transport) extend(x *exchange) (carrier, error) {

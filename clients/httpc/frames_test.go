@@ -23,31 +23,34 @@ type answer = func(f *frames.Framer, id uint32)
 func framed(t *testing.T, conns ...[]answer) *rawServer {
 	answers := make([]func(net.Conn, *bufio.Reader), len(conns))
 	for i, requests := range conns {
-		answers[i] = func(nc net.Conn, in *bufio.Reader) {
-			if _, err := io.ReadFull(in, make([]byte, len(frames.ClientPreface))); err != nil {
-				return
-			}
-			f := frames.NewFramer(nc, in)
-			_ = f.WriteSettings()
-			n := 0
-			for {
-				frame, err := f.ReadFrame()
-				if err != nil {
-					return
-				}
-				switch frame := frame.(type) {
-				case *frames.SettingsFrame:
-					if !frame.IsAck() {
-						_ = f.WriteSettingsAck()
-					}
-				case *frames.HeadersFrame:
-					requests[min(n, len(requests)-1)](f, frame.StreamID)
-					n++
-				}
-			}
-		}
+		answers[i] = func(nc net.Conn, in *bufio.Reader) { answerFrames(nc, in, requests) }
 	}
 	return raw(t, answers...)
+}
+
+// answerFrames serves a connection of HTTP/2.
+func answerFrames(nc net.Conn, in *bufio.Reader, requests []answer, settings ...frames.Setting) {
+	if _, err := io.ReadFull(in, make([]byte, len(frames.ClientPreface))); err != nil {
+		return
+	}
+	f := frames.NewFramer(nc, in)
+	_ = f.WriteSettings(settings...)
+	n := 0
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch frame := frame.(type) {
+		case *frames.SettingsFrame:
+			if !frame.IsAck() {
+				_ = f.WriteSettingsAck()
+			}
+		case *frames.HeadersFrame:
+			requests[min(n, len(requests)-1)](f, frame.StreamID)
+			n++
+		}
+	}
 }
 
 // answers200 sends a complete response.

@@ -83,7 +83,7 @@ func isStreamError(err error) bool {
 // failure converts an error to an attemptError.
 func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	var reset *http2.StreamError
-	spare := errors.As(err, &reset) && reset.Unprocessed()
+	spare := errors.As(err, &reset) && reset.Unprocessed() && (!reset.NeedsHTTP1() || x.leaveHTTP2())
 	if x.ctx.Err() != nil {
 		err = chanio.Cause(x.ctx)
 	}

@@ -180,7 +180,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		r.Proto = "HTTP/1.0"
 	}
 	r.Header, r.Trailer = headerOf(&h.Fields, text, framing.Kind == http1.Chunked)
-	if saysClose(r.Header) {
+	if h.Close {
 		delete(r.Header, "Connection") // Close reports it, as in net/http
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols

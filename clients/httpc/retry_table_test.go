@@ -233,6 +233,7 @@ func TestMomentsOfFailureOverHTTP2(t *testing.T) {
 		"INTERNAL_ERROR":                  {moment: moment{again: nothing}, fails: resets(frames.ErrCodeInternal)},
 		"CANCEL":                          {moment: moment{again: nothing}, fails: resets(frames.ErrCodeCancel)},
 		"ENHANCE_YOUR_CALM":               {moment: moment{again: nothing}, fails: resets(frames.ErrCodeEnhanceYourCalm)},
+		"HTTP_1_1_REQUIRED":               {moment: moment{again: nothing, text: "HTTP_1_1_REQUIRED"}, fails: resets(frames.ErrCodeHTTP11Required)},
 		"408":                             {moment: moment{again: nothing, status: 408}, fails: status("408")},
 		"413":                             {moment: moment{again: nothing, status: 413}, fails: status("413")},
 		"421":                             {moment: moment{again: repeatable, status: 421}, fails: status("421")},

@@ -23,8 +23,8 @@ type ResponseHead struct {
 	// Status is the status code, 100 to 999. Those from 600 are to be treated as server errors.
 	Status int
 
-	// Upgrade reports whether the connection options include upgrade.
-	Upgrade bool
+	// Upgrade and Close report whether the connection options include upgrade and close.
+	Upgrade, Close bool
 
 	marks framed
 }
@@ -53,7 +53,7 @@ func (h *ResponseHead) Reset(limits *Limits) {
 	h.section.limit, h.section.field, h.section.many = limits.Head, limits.Field, limits.Fields
 	h.tooLong, h.tooMany = errHeadLong, errFieldsMany
 	h.stage, h.limits, h.marks = atStart, limits, framed{}
-	h.Minor, h.Status, h.Upgrade = 0, 0, false
+	h.Minor, h.Status, h.Upgrade, h.Close = 0, 0, false, false
 }
 
 // Parse parses what has arrived of a head, as [RequestHead.Parse] does.
@@ -77,7 +77,7 @@ func (h *ResponseHead) parse(p []byte) *Error {
 		if h.over {
 			h.stage = atEnd
 			h.marks.collect(&h.Fields, true)
-			h.Upgrade = h.marks.upgrade
+			h.Upgrade, h.Close = h.marks.upgrade, h.marks.close
 		}
 	}
 	return nil

@@ -57,7 +57,13 @@ func (e *StreamError) Unwrap() error { return e.cause }
 
 // Unprocessed reports whether the peer is known not to have processed the request, so that it may be sent again,
 // whatever its method (RFC 9113 8.7).
-func (e *StreamError) Unprocessed() bool { return e.unprocessed || e.Remote && e.Code == RefusedStream }
+func (e *StreamError) Unprocessed() bool { return e.unprocessed }
+
+// NeedsHTTP1 reports whether the peer did not process the request because it requires HTTP/1.1 (RFC 9113 7).
+func (e *StreamError) NeedsHTTP1() bool {
+	var leaves *ConnError
+	return e.unprocessed && (e.Code == HTTP11Required || errors.As(e.cause, &leaves) && leaves.Remote && leaves.Code == HTTP11Required)
+}
 
 // ConnError is an error of a whole connection, which one side has reported to the other by a GOAWAY.
 type ConnError struct {

@@ -47,7 +47,8 @@ func (rc *receiver) onReset(f *frames.RSTStreamFrame) error {
 		c.mu.Unlock()
 		return nil
 	}
-	s.endLocked(&StreamError{Code: Code(f.ErrCode), Remote: true})
+	code := Code(f.ErrCode)
+	s.endLocked(&StreamError{Code: code, Remote: true, unprocessed: code == RefusedStream || code == HTTP11Required})
 	c.dropLocked(s, resetByPeer)
 	c.endIfOverAndUnlock()
 	s.tellHandler()

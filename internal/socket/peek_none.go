@@ -4,5 +4,11 @@ package socket
 
 import "syscall"
 
-// Peek always reports no input: this system offers no way to look.
-func Peek(syscall.Conn) (pending bool, err error) { return false, nil }
+// Peeker always reports no input: this system offers no way to look.
+type Peeker struct{}
+
+// NewPeeker returns a Peeker.
+func NewPeeker(syscall.Conn) *Peeker { return new(Peeker) }
+
+// Peek returns false and nil.
+func (*Peeker) Peek() (pending bool, err error) { return false, nil }

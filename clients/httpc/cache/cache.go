@@ -120,15 +120,15 @@ func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, ep
 }
 
 // drop forgets one variant.
-func (c *Cache) drop(ctx context.Context, url string, v *variant) {
+func (c *Cache) drop(ctx context.Context, url, id string) {
 	epoch := c.now()
 	p := c.load(ctx, url)
 	if p == nil {
 		return
 	}
-	p.remove(v.ID)
+	p.remove(id)
 	c.saveSince(ctx, p, epoch)
-	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+v.ID) })
+	c.call("Delete", func() error { return c.store.Delete(ctx, keyOf(url)+"."+id) })
 }
 
 // maxSince limits the length of Cache.since.

@@ -375,6 +375,32 @@ func TestVariantsAreBounded(t *testing.T) {
 	})
 }
 
+// TestConfirmedResponseThatVariesByMoreIsReplaced checks that a later response to the same request replaces a stored one
+// whose Vary a 304 or a response to HEAD has changed.
+func TestConfirmedResponseThatVariesByMoreIsReplaced(t *testing.T) {
+	plain := fields{"cache-control": "max-age=10", "etag": `"1"`}
+	varies := fields{"cache-control": "max-age=10", "etag": `"1"`, "vary": "x"}
+	for method, status := range map[string]int{"GET": 304, "HEAD": 200} {
+		synctest.Test(t, func(t *testing.T) {
+			m := NewMemory(1 << 20)
+			b := newBench(t, m, nil, answer{header: plain, body: "old"}, answer{status: status, header: varies}, answer{header: varies, body: "new"})
+			b.get("x", "1")
+			time.Sleep(11 * time.Second)
+			_, _, err := b.do(method, page1, fields{"x": "1"})
+			require.NoError(t, err)
+			_, body := b.get("x", "1")
+			require.Equal(t, "old", body, method)
+			require.Equal(t, 2, b.asked())
+			require.Len(t, m.entries, 2)
+			b.get("x", "1", "cache-control", "no-cache")
+			_, body = b.get("x", "1")
+			require.Equal(t, "new", body)
+			require.Equal(t, 3, b.asked())
+			require.Len(t, m.entries, 2)
+		})
+	}
+}
+
 // TestUnsafeMethodsInvalidate covers RFC 9111 4.4.
 func TestUnsafeMethodsInvalidate(t *testing.T) {
 	for name, k := range map[string]struct {

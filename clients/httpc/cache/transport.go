@@ -146,7 +146,7 @@ func (l *lookup) ask() (*http.Response, error) {
 	case resp.StatusCode == http.StatusNotModified && r != l.r:
 		end(resp)
 		if !l.v.isOf(resp.Header) { // it refers to another response
-			l.t.c.drop(l.ctx, l.url, l.v)
+			l.t.c.drop(l.ctx, l.url, l.v.ID)
 			l.v = nil
 			return l.ask()
 		}
@@ -181,12 +181,17 @@ func end(resp *http.Response) {
 
 // freshen updates the stored response with the header of a 304, or drops it if it may not be stored any more.
 func (l *lookup) freshen(h http.Header, requested, received time.Time) {
+	old := l.v.ID
 	l.v.freshen(l.r, h, requested, received)
-	if !storable(l.asks, l.v.Status, l.v.Header) {
-		l.t.c.drop(l.ctx, l.url, l.v)
-		return
+	switch {
+	case !storable(l.asks, l.v.Status, l.v.Header):
+		l.t.c.drop(l.ctx, l.url, old)
+	case l.v.ID != old: // it varies by other fields now
+		l.t.c.drop(l.ctx, l.url, old)
+		l.t.c.put(l.ctx, l.url, l.v, l.body, l.epoch)
+	default:
+		l.t.c.saveSince(l.ctx, l.page, l.epoch)
 	}
-	l.t.c.saveSince(l.ctx, l.page, l.epoch)
 }
 
 // head updates or drops the stored response according to a response to HEAD: RFC 9111 4.3.5.
@@ -197,7 +202,7 @@ func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 	}
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Length"} {
 		if now := resp.Header.Get(name); now != "" && now != l.v.Header.Get(name) && !(name == "Content-Length" && l.v.Uncompressed) {
-			l.t.c.drop(l.ctx, l.url, l.v)
+			l.t.c.drop(l.ctx, l.url, l.v.ID)
 			return
 		}
 	}
@@ -208,7 +213,7 @@ func (l *lookup) head(resp *http.Response, requested, received time.Time) {
 func (l *lookup) keep(resp *http.Response, requested, received time.Time) *http.Response {
 	if !storable(l.asks, resp.StatusCode, resp.Header) || resp.ContentLength > l.t.c.cfg.MaxBody {
 		if l.v != nil && resp.StatusCode < 500 {
-			l.t.c.drop(l.ctx, l.url, l.v) // the stored response is outdated
+			l.t.c.drop(l.ctx, l.url, l.v.ID) // the stored response is outdated
 		}
 		mark(resp.Header, missed)
 		return resp

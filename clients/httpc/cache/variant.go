@@ -107,12 +107,7 @@ func newVariant(r *http.Request, resp *http.Response, requested, received time.T
 		Status: resp.StatusCode, Proto: resp.Proto, Header: stored(resp.Header), Uncompressed: resp.Uncompressed,
 		Requested: requested, Received: received,
 	}
-	id := ""
 	v.vary(r)
-	for _, name := range slices.Sorted(maps.Keys(v.Vary)) {
-		id += name + "\n" + v.Vary[name] + "\n"
-	}
-	v.ID = digest(id)[:16]
 	if v.Header.Get("Date") == "" {
 		v.Header.Set("Date", received.UTC().Format(http.TimeFormat)) // RFC 9110 6.6.1
 	}
@@ -159,12 +154,18 @@ func (v *variant) freshen(r *http.Request, h http.Header, requested, received ti
 	}
 }
 
-// vary records which requests v answers: those with the same values as r in the fields of Vary.
+// vary records which requests v answers: those with the same values as r in the fields of Vary. Its ID follows from
+// them, so a later response to such a request replaces v.
 func (v *variant) vary(r *http.Request) {
 	v.Vary = map[string]string{}
 	for _, name := range varyNames(v.Header) {
 		v.Vary[name] = said(r.Header, name)
 	}
+	id := ""
+	for _, name := range slices.Sorted(maps.Keys(v.Vary)) {
+		id += name + "\n" + v.Vary[name] + "\n"
+	}
+	v.ID = digest(id)[:16]
 }
 
 // matches reports whether v answers r: RFC 9111 4.1.
