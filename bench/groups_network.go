@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// eventLoops are peers that do not run on every system.
+// eventLoops are peers that some systems do not support.
 func eventLoops(f *suite.Field, spec load.Spec, names ...string) []suite.Contender {
 	all := echoes(f, spec, names...)
 	if runtime.GOOS == "windows" {
@@ -32,8 +32,8 @@ func rawGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// framedGroup measures frames of 64 B on 64 connections. Rows with one connection have two modes on small machines and
-// prove nothing.
+// framedGroup measures frames of 64 B on 64 connections. Rows with one connection have two modes on small machines, so
+// their medians mean nothing.
 func framedGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 64, Window: window}
 	loop := 0.95 // the threshold for a loop of Recv and Send
@@ -99,7 +99,7 @@ func largeGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// many returns as many connections as one process may have, up to a thousand.
+// many returns how many connections to open: as many as one process may have, at most a thousand.
 func many() int { return suite.ManyConns(1000) }
 
 // sizeGroups measures other sizes, windows and numbers of connections: a few combinations, or all.
@@ -235,7 +235,7 @@ func tlsGroup(f *suite.Field, wire string) suite.Group {
 	return g
 }
 
-// proxyGroup measures a proxy between the generator and an echo, in separate processes.
+// proxyGroup measures a proxy between the generator and an echo server, each in its own process.
 func proxyGroup(f *suite.Field) suite.Group {
 	const ours, theirs = "weir proxy Transfer", "proxy io.Copy"
 	return suite.Group{
@@ -246,7 +246,7 @@ func proxyGroup(f *suite.Field) suite.Group {
 	}
 }
 
-// udpGroup measures one socket with some datagrams in flight: up to so many are queued at the server.
+// udpGroup measures one socket with several datagrams in flight, so at most that many are queued at the server.
 func udpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 1, Window: window}
 	limit := 0.95
@@ -288,7 +288,7 @@ func udpQueuedGroup() suite.Group {
 	return g
 }
 
-// udpSinkGroup measures datagrams in one direction, as fast as the generator sends them.
+// udpSinkGroup measures datagrams in one direction, sent as fast as the generator can.
 func udpSinkGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "udp-sink", Title: "UDP datagrams of 64 B received, none answered", Unit: "datagrams/s", Rounds: 5,
@@ -319,8 +319,8 @@ func idleGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// beyond is the threshold that a connection of ours holds at most limit bytes more than the net.Conn below it, the row
-// least.
+// beyond is the threshold for a connection of ours to hold at most limit bytes more than the net.Conn below it, which
+// is the row least.
 func beyond(limit float64, least, row string) suite.Bar {
 	return suite.Bar{
 		What: row + " beyond the " + strings.TrimSuffix(least, " idle"), Needs: []string{least, row},
@@ -329,7 +329,7 @@ func beyond(limit float64, least, row string) suite.Bar {
 	}
 }
 
-// idleTLSGroup measures the same over TLS, beyond a tls.Conn.
+// idleTLSGroup measures the same over TLS, compared with a tls.Conn.
 func idleTLSGroup(f *suite.Field) suite.Group {
 	const least, raw, framed = "tls.Conn idle", "weir tls raw Recv/Send", "weir tls Recv/Send"
 	g := memoryGroup(f, suite.ManyConns(500), least, "tls bufio owned", raw, framed)

@@ -8,7 +8,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// windowGroup shows the effect of holding back: none with one frame in flight, and more with more.
+// windowGroup shows the effect of holding output back: none with one frame in flight, and a larger one the more there
+// are.
 func windowGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "window", Title: "TCP echo of 64 B frames behind a u32, 64 connections, 1 to 64 in flight on each",
