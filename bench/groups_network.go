@@ -42,7 +42,7 @@ func framedGroup(f *suite.Field, window int) suite.Group {
 	}
 	g := suite.Group{
 		Name:  fmt.Sprintf("framed-w%d", window),
-		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, 64 connections, %d in flight on each", window),
+		Title: fmt.Sprintf("TCP echo of 64 B frames with a u32 length, 64 connections, %d in flight on each", window),
 		Unit:  "replies/s",
 		Note:  "Frames are owned []byte, unless a row says borrowed or typed.",
 		Contenders: echoes(f, spec,
@@ -81,7 +81,7 @@ func largeGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64 << 10, Conns: 64, Window: 1}
 	g := suite.Group{
 		Name:  "framed-64k",
-		Title: "TCP echo of 64 KiB frames behind a u32, 64 connections, 1 in flight on each",
+		Title: "TCP echo of 64 KiB frames with a u32 length, 64 connections, 1 in flight on each",
 		Unit:  "replies/s",
 		Contenders: echoes(f, spec,
 			"bufio owned", "weir Connect", "weir Recv/Send",
@@ -115,7 +115,7 @@ func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
 		raw = allSizes(1)
 	}
 	for _, spec := range framed {
-		all = append(all, sizeGroup(f, "framed", "frames behind a u32", spec,
+		all = append(all, sizeGroup(f, "framed", "frames with a u32 length", spec,
 			[]string{"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"}, "gnet", "netpoll"))
 	}
 	for _, spec := range raw {
@@ -180,7 +180,7 @@ const latencyRate = 5000
 func latencyGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 64, Window: 1, Rate: latencyRate}
 	g := suite.Group{
-		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames behind a u32 at %d/s over 64 connections", latencyRate),
+		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames with a u32 length at %d/s over 64 connections", latencyRate),
 		Unit: "ms, 99th percentile", LessIsMore: true, Rounds: 3, Share: 2, NotQuick: true,
 		Note: "Requests start at a constant rate whatever the server does; a latency counts from the start.",
 	}
@@ -196,7 +196,7 @@ func idleMixGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64, Conns: many(), Window: 1, Idle: 0.8}
 	g := suite.Group{
 		Name:  "idle-mix",
-		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, %d connections of which 80 %% are idle", spec.Conns),
+		Title: fmt.Sprintf("TCP echo of 64 B frames with a u32 length, %d connections of which 80 %% are idle", spec.Conns),
 		Unit:  "replies/s", Rounds: 3, NotQuick: true,
 		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
 	}
@@ -229,7 +229,7 @@ func tlsGroup(f *suite.Field, wire string) suite.Group {
 			"tls net loop", "weir tls raw Connect", "weir tls raw Recv/Send")
 		return g
 	}
-	g.Name, g.Title = "tls-framed", "TLS 1.3 echo of 64 B frames behind a u32, 64 connections, 64 in flight on each"
+	g.Name, g.Title = "tls-framed", "TLS 1.3 echo of 64 B frames with a u32 length, 64 connections, 64 in flight on each"
 	g.Contenders = echoes(f, load.Spec{Size: 64, Conns: 64, Window: 64},
 		"tls bufio owned", "weir tls Connect", "weir tls Recv/Send", "weir tls channels")
 	return g
@@ -272,7 +272,7 @@ func udpQueuedGroup() suite.Group {
 	const theirSink, theirEcho = "udp loop, receive", "udp loop, echo"
 	g := suite.Group{
 		Name:  "udp-queued",
-		Title: fmt.Sprintf("UDP datagrams of %d B, %d of them queued when the first is taken", queued.Size, queued.Len),
+		Title: fmt.Sprintf("UDP datagrams of %d B, %d of which are queued in advance", queued.Size, queued.Len),
 		Unit:  "ns/datagram", LessIsMore: true, Rounds: 5,
 		Note: "In this process; filling the queue is not counted.",
 		Bars: []suite.Bar{

@@ -140,9 +140,10 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	return p, vg.Points(44 + 18*float64(len(rows))), nil
 }
 
-// An outlier is this many times as long as the next bar. It is cut off, because it would flatten all others.
+// An outlier is this many times as long as the median bar. It is cut off, because it would flatten all others, at most
+// at this many times the longest other bar.
 const (
-	outlier = 6
+	outlier = 8
 	cutOff  = 2
 )
 
@@ -153,13 +154,15 @@ func longest(rows []suite.Row) float64 {
 		medians = append(medians, r.Values().Median)
 	}
 	slices.Sort(medians)
-	most := medians[len(medians)-1]
-	for i := len(medians) - 1; i > 0; i-- {
-		if medians[i-1] > 0 && medians[i] > outlier*medians[i-1] {
-			most = cutOff * medians[i-1]
+	all, limit := medians[len(medians)-1], outlier*medians[len(medians)/2]
+	if limit == 0 || all <= limit {
+		return all
+	}
+	for i := len(medians) - 1; ; i-- {
+		if medians[i] <= limit {
+			return min(limit, cutOff*medians[i])
 		}
 	}
-	return most
 }
 
 // spreads are the bounds of horizontal bars.

@@ -56,16 +56,16 @@ func (r Report) facts() []string {
 		fmt.Sprintf("settings: %s, %d rounds of %v for each row at most, servers and generator on the same machine",
 			r.Kind, r.Rounds, r.Time.Round(time.Millisecond)),
 		r.noiseFact(),
-		fmt.Sprintf("begun %s, took %v", m.At.Format(time.RFC3339), r.Took),
+		fmt.Sprintf("started %s, took %v", m.At.Format(time.RFC3339), r.Took),
 	}
 	if r.Others >= 0 {
-		facts = append(facts, fmt.Sprintf("other processes used %.2f of the %d processors meanwhile", r.Others, m.Processors))
+		facts = append(facts, fmt.Sprintf("other processes used %.2f of the %d processors during the run", r.Others, m.Processors))
 	}
 	if m.Revision != "" {
 		facts = append(facts, "revision: "+m.Revision)
 	}
 	if r.Interrupted {
-		facts = append(facts, "INTERRUPTED: what follows the interruption is missing")
+		facts = append(facts, "INTERRUPTED: later results are missing")
 	}
 	return facts
 }
@@ -96,7 +96,7 @@ func (r Report) warning() string {
 		why = append(why, fmt.Sprintf("other processes used %.1f of %d processors", r.Others, r.Machine.Processors))
 	}
 	if m := r.noise().Median; m > busyNoise {
-		why = append(why, fmt.Sprintf("rounds of the same row lay apart by a factor of %.1f", m))
+		why = append(why, fmt.Sprintf("rounds of the same row differed by a factor of %.1f", m))
 	}
 	if len(why) == 0 {
 		return ""
@@ -121,9 +121,9 @@ func (r Report) noise() suite.Spread {
 func (r Report) noiseFact() string {
 	n := r.noise()
 	if n.Max == 0 {
-		return "noise: one round of each row says nothing of it"
+		return "noise: unknown, because each row has one round"
 	}
-	return fmt.Sprintf("noise: rounds of one row lay apart by a factor of %.2f in the middle and %.2f at worst; "+
+	return fmt.Sprintf("noise: the rounds of a row differed by a factor of %.2f (median row) and %.2f (worst row); "+
 		"%d of %d groups were measured again", n.Median, n.Max, r.retried(), len(r.Tables))
 }
 

@@ -239,4 +239,11 @@ func TestOutlierDoesNotFlattenTheOthers(t *testing.T) {
 	rows := []suite.Row{{Name: "a", Rounds: samples(10)}, {Name: "b", Rounds: samples(12)}, {Name: "c", Rounds: samples(5000)}}
 	require.Equal(t, 24.0, longest(rows))
 	require.Equal(t, 12.0, longest(rows[:2]))
+	steps := []suite.Row{}
+	for _, v := range []float64{4, 10, 15, 20, 146, 604, 3300} { // each is less than seven times the one before
+		steps = append(steps, suite.Row{Rounds: samples(v)})
+	}
+	require.Equal(t, 160.0, longest(steps))
+	require.Equal(t, 1000.0, longest([]suite.Row{{Rounds: samples(1)}, {Rounds: samples(1000)}}), "two rows are shown as they are")
+	require.Equal(t, 1.0, longest([]suite.Row{{Rounds: samples(0)}, {Rounds: samples(0)}, {Rounds: samples(1)}}))
 }

@@ -25,6 +25,9 @@ func (r Report) Text(w io.Writer) error {
 		fmt.Fprintf(w, "\n%s: %s", e.Name, e.Means)
 	}
 	_, err := fmt.Fprintf(w, "\n\n%s\n%s\n", strings.Join(r.facts(), "\n"), r.summary())
+	if warning := r.warning(); warning != "" {
+		_, err = fmt.Fprintf(w, "WARNING: %s\n", warning) // once more, because the first one has scrolled away
+	}
 	return err
 }
 
