@@ -16,7 +16,7 @@ Compares two report.json, row by row. A change is shown where the rounds lie so 
 
 `
 
-// runCompare runs the command compare. It returns the exit status.
+// runCompare runs the command compare and returns the exit status.
 func runCompare(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// groups returns the suite: every comparison and its thresholds. full adds those that take long.
+// groups returns all comparisons and their thresholds. full adds those that take long.
 func groups(f *suite.Field, full bool) []suite.Group {
 	all := []suite.Group{
 		stageGroup(),

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// crowdGroups measures buses with very many subscriptions.
+// crowdGroups measures buses with many subscriptions.
 func crowdGroups() []suite.Group {
 	const size = 100_000
 	note := fmt.Sprintf("%d subscriptions with queues of 64, from which nobody receives.", size)

@@ -34,7 +34,7 @@ func httpGroup(f *suite.Field, window int) suite.Group {
 	return g
 }
 
-// httpStreamGroup measures a reply of very many small pieces.
+// httpStreamGroup measures a reply of many small pieces.
 func httpStreamGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: target.StreamLines, Conns: 1, Window: 1}
 	g := suite.Group{

@@ -5,7 +5,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// httpClientGroups compares HTTP clients, in this process, against servers that cost little.
+// httpClientGroups compares HTTP clients in this process, against servers that use little processor time.
 func httpClientGroups() []suite.Group {
 	return []suite.Group{
 		clientGroup("httpc-hello", "HTTP/1.1 client: GET of 5 B, 64 in flight", false, "weir httpc", "net/http", "fasthttp"),

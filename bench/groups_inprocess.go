@@ -45,7 +45,7 @@ func allocations(what, row string) suite.Bar {
 	}
 }
 
-// timesAsLong is the threshold that theirs takes at least limit times as long as ours.
+// timesAsLong is the threshold for theirs to take at least limit times as long as ours.
 func timesAsLong(limit float64, theirs, ours string) suite.Bar {
 	return suite.AtLeast(limit, theirs, ours)
 }
@@ -124,16 +124,16 @@ func mappedGroup(name, title string, limit float64, all []stages.Mapped) suite.G
 	return g
 }
 
-// fewAllocations is the threshold of no allocations, with room for starting a stage, because there are few items when
-// each takes a microsecond.
+// fewAllocations is the threshold of no allocations, with room for starting a stage: at a microsecond per item there
+// are few items.
 func fewAllocations(row string) suite.Bar {
 	bar := allocations(row, row)
 	bar.Limit = 0.01
 	return bar
 }
 
-// parity is the limit of bestOf. With real work, which is equal for all, one of the others is slightly faster in each
-// round by chance.
+// parity is the limit of bestOf. With real work, which is the same for all, one of the others is slightly faster in
+// each round by chance.
 func parity(w stages.Work) float64 {
 	if w.Name == stages.Works()[0].Name {
 		return 1
@@ -141,7 +141,7 @@ func parity(w stages.Work) float64 {
 	return 0.95
 }
 
-// bestOf is the threshold that the fastest of theirs, in each round, takes at least limit times as long as ours.
+// bestOf is the threshold for the fastest of theirs, in each round, to take at least limit times as long as ours.
 func bestOf(limit float64, theirs []string, ours string) suite.Bar {
 	return suite.Bar{
 		What: "best of the others / " + ours, Needs: append([]string{ours}, theirs...), Limit: limit,
@@ -155,10 +155,10 @@ func bestOf(limit float64, theirs []string, ours string) suite.Bar {
 	}
 }
 
-// codecBars compares with a Codec by hand, which is called as ours are: through the interface, and to decode through
-// Unmarshal with its Reader. For a record of twelve fields a generated codec takes at most 1.3 times as long and a Record,
-// which is a table, at most 1.5 times, and neither allocates. Libraries that reflect on each frame take at least ten times
-// as long as the table. Functions by hand, which have neither interface nor Reader, are shown beside.
+// codecBars compares with a hand-written Codec that is called as ours are: through the interface, and to decode through
+// Unmarshal with its Reader. For a record of twelve fields a generated codec takes at most 1.3 times as long, and a
+// Record, which is a table, at most 1.5 times. Neither allocates. Libraries that reflect on each frame take at least
+// ten times as long as the table. Hand-written functions without interface and Reader are shown beside them.
 func codecBars() []suite.Bar {
 	return append(besideFunction(),
 		suite.AtMost(1.3, records.Generated, records.ByHandCodec),
@@ -177,7 +177,7 @@ func codecBars() []suite.Bar {
 	)
 }
 
-// besideFunction compares with the function by hand that has the struct by value.
+// besideFunction compares with the hand-written function that takes the struct by value.
 func besideFunction() []suite.Bar {
 	return []suite.Bar{
 		suite.Aside(records.Generated, records.ByHandValue),
@@ -187,7 +187,7 @@ func besideFunction() []suite.Bar {
 
 const recordNote = "Twelve fields, 56 bytes, from and to a []byte: in place with a pointer to the struct, by value with the " +
 	"struct as result or parameter; as a Codec means a call through that interface, and Unmarshal with its Reader to decode. " +
-	"The bars compare with a Codec by hand. The rows that say stream have an io.Reader and an io.Writer, record by record."
+	"The thresholds compare with a Codec by hand. The rows named stream use an io.Reader and an io.Writer, record by record."
 
 // codecGroups compares ways to encode and decode.
 func codecGroups() []suite.Group {

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// eventLoops are peers that do not run on every system.
+// eventLoops are peers that some systems do not support.
 func eventLoops(f *suite.Field, spec load.Spec, names ...string) []suite.Contender {
 	all := echoes(f, spec, names...)
 	if runtime.GOOS == "windows" {
@@ -32,8 +32,8 @@ func rawGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// framedGroup measures frames of 64 B on 64 connections. Rows with one connection have two modes on small machines and
-// prove nothing.
+// framedGroup measures frames of 64 B on 64 connections. Rows with one connection have two modes on small machines, so
+// their medians mean nothing.
 func framedGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 64, Window: window}
 	loop := 0.95 // the threshold for a loop of Recv and Send
@@ -42,7 +42,7 @@ func framedGroup(f *suite.Field, window int) suite.Group {
 	}
 	g := suite.Group{
 		Name:  fmt.Sprintf("framed-w%d", window),
-		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, 64 connections, %d in flight on each", window),
+		Title: fmt.Sprintf("TCP echo of 64 B frames with a u32 length, 64 connections, %d in flight on each", window),
 		Unit:  "replies/s",
 		Note:  "Frames are owned []byte, unless a row says borrowed or typed.",
 		Contenders: echoes(f, spec,
@@ -81,7 +81,7 @@ func largeGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64 << 10, Conns: 64, Window: 1}
 	g := suite.Group{
 		Name:  "framed-64k",
-		Title: "TCP echo of 64 KiB frames behind a u32, 64 connections, 1 in flight on each",
+		Title: "TCP echo of 64 KiB frames with a u32 length, 64 connections, 1 in flight on each",
 		Unit:  "replies/s",
 		Contenders: echoes(f, spec,
 			"bufio owned", "weir Connect", "weir Recv/Send",
@@ -99,7 +99,7 @@ func largeGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// many returns as many connections as one process may have, up to a thousand.
+// many returns how many connections to open: as many as one process may have, at most a thousand.
 func many() int { return suite.ManyConns(1000) }
 
 // sizeGroups measures other sizes, windows and numbers of connections: a few combinations, or all.
@@ -115,7 +115,7 @@ func sizeGroups(f *suite.Field, full bool) (all []suite.Group) {
 		raw = allSizes(1)
 	}
 	for _, spec := range framed {
-		all = append(all, sizeGroup(f, "framed", "frames behind a u32", spec,
+		all = append(all, sizeGroup(f, "framed", "frames with a u32 length", spec,
 			[]string{"bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"}, "gnet", "netpoll"))
 	}
 	for _, spec := range raw {
@@ -180,7 +180,7 @@ const latencyRate = 5000
 func latencyGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 64, Window: 1, Rate: latencyRate}
 	g := suite.Group{
-		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames behind a u32 at %d/s over 64 connections", latencyRate),
+		Name: "latency", Title: fmt.Sprintf("latency of 64 B frames with a u32 length at %d/s over 64 connections", latencyRate),
 		Unit: "ms, 99th percentile", LessIsMore: true, Rounds: 3, Share: 2, NotQuick: true,
 		Note: "Requests start at a constant rate whatever the server does; a latency counts from the start.",
 	}
@@ -196,7 +196,7 @@ func idleMixGroup(f *suite.Field) suite.Group {
 	spec := load.Spec{Size: 64, Conns: many(), Window: 1, Idle: 0.8}
 	g := suite.Group{
 		Name:  "idle-mix",
-		Title: fmt.Sprintf("TCP echo of 64 B frames behind a u32, %d connections of which 80 %% are idle", spec.Conns),
+		Title: fmt.Sprintf("TCP echo of 64 B frames with a u32 length, %d connections of which 80 %% are idle", spec.Conns),
 		Unit:  "replies/s", Rounds: 3, NotQuick: true,
 		Contenders: echoes(f, spec, "bufio owned", "two channels", "weir Connect", "weir Recv/Send", "weir channels"),
 	}
@@ -229,13 +229,13 @@ func tlsGroup(f *suite.Field, wire string) suite.Group {
 			"tls net loop", "weir tls raw Connect", "weir tls raw Recv/Send")
 		return g
 	}
-	g.Name, g.Title = "tls-framed", "TLS 1.3 echo of 64 B frames behind a u32, 64 connections, 64 in flight on each"
+	g.Name, g.Title = "tls-framed", "TLS 1.3 echo of 64 B frames with a u32 length, 64 connections, 64 in flight on each"
 	g.Contenders = echoes(f, load.Spec{Size: 64, Conns: 64, Window: 64},
 		"tls bufio owned", "weir tls Connect", "weir tls Recv/Send", "weir tls channels")
 	return g
 }
 
-// proxyGroup measures a proxy between the generator and an echo, in separate processes.
+// proxyGroup measures a proxy between the generator and an echo server, each in its own process.
 func proxyGroup(f *suite.Field) suite.Group {
 	const ours, theirs = "weir proxy Transfer", "proxy io.Copy"
 	return suite.Group{
@@ -246,7 +246,7 @@ func proxyGroup(f *suite.Field) suite.Group {
 	}
 }
 
-// udpGroup measures one socket with some datagrams in flight: up to so many are queued at the server.
+// udpGroup measures one socket with several datagrams in flight, so at most that many are queued at the server.
 func udpGroup(f *suite.Field, window int) suite.Group {
 	spec := load.Spec{Size: 64, Conns: 1, Window: window}
 	limit := 0.95
@@ -272,7 +272,7 @@ func udpQueuedGroup() suite.Group {
 	const theirSink, theirEcho = "udp loop, receive", "udp loop, echo"
 	g := suite.Group{
 		Name:  "udp-queued",
-		Title: fmt.Sprintf("UDP datagrams of %d B, %d of them queued when the first is taken", queued.Size, queued.Len),
+		Title: fmt.Sprintf("UDP datagrams of %d B, %d of which are queued in advance", queued.Size, queued.Len),
 		Unit:  "ns/datagram", LessIsMore: true, Rounds: 5,
 		Note: "In this process; filling the queue is not counted.",
 		Bars: []suite.Bar{
@@ -288,7 +288,7 @@ func udpQueuedGroup() suite.Group {
 	return g
 }
 
-// udpSinkGroup measures datagrams in one direction, as fast as the generator sends them.
+// udpSinkGroup measures datagrams in one direction, sent as fast as the generator can.
 func udpSinkGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
 		Name: "udp-sink", Title: "UDP datagrams of 64 B received, none answered", Unit: "datagrams/s", Rounds: 5,
@@ -319,8 +319,8 @@ func idleGroup(f *suite.Field) suite.Group {
 	return g
 }
 
-// beyond is the threshold that a connection of ours holds at most limit bytes more than the net.Conn below it, the row
-// least.
+// beyond is the threshold for a connection of ours to hold at most limit bytes more than the net.Conn below it, which
+// is the row least.
 func beyond(limit float64, least, row string) suite.Bar {
 	return suite.Bar{
 		What: row + " beyond the " + strings.TrimSuffix(least, " idle"), Needs: []string{least, row},
@@ -329,7 +329,7 @@ func beyond(limit float64, least, row string) suite.Bar {
 	}
 }
 
-// idleTLSGroup measures the same over TLS, beyond a tls.Conn.
+// idleTLSGroup measures the same over TLS, compared with a tls.Conn.
 func idleTLSGroup(f *suite.Field) suite.Group {
 	const least, raw, framed = "tls.Conn idle", "weir tls raw Recv/Send", "weir tls Recv/Send"
 	g := memoryGroup(f, suite.ManyConns(500), least, "tls bufio owned", raw, framed)

@@ -28,7 +28,7 @@ func socketGroups(f *suite.Field) []suite.Group {
 	}
 }
 
-// socketGroup has limit times the rate of gws as its threshold.
+// socketGroup compares WebSocket servers. Its threshold is limit times the rate of gws.
 func socketGroup(f *suite.Field, spec load.Spec, limit float64) suite.Group {
 	return suite.Group{
 		Name: fmt.Sprintf("ws-%s-w%d", sizeName(spec.Size), spec.Window),
@@ -65,7 +65,7 @@ func deflateGroup(f *suite.Field) suite.Group {
 	}
 }
 
-// broadcastGroup measures a room of n members, or as many as one process may have.
+// broadcastGroup measures a room of n members, or of as many as one process may have.
 func broadcastGroup(f *suite.Field, n int) suite.Group {
 	const ours, theirs = "weir ws room", "gws room"
 	spec := load.Spec{Size: 128, Conns: suite.ManyConns(n), Window: 1}
@@ -82,7 +82,7 @@ func broadcastGroup(f *suite.Field, n int) suite.Group {
 	return g
 }
 
-// idleSocketGroup measures the memory of a WebSocket that waits for a message, after one.
+// idleSocketGroup measures the memory of a WebSocket that waits for its second message.
 func idleSocketGroup(f *suite.Field) suite.Group {
 	const least = "net.TCPConn idle"
 	g := memoryGroup(f, many(), least, socketLoop, oursSocket, "gws", "gorilla", "gobwas", "coder")

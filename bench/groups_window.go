@@ -8,10 +8,11 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// windowGroup shows the effect of holding back: none with one frame in flight, and more with more.
+// windowGroup shows the effect of holding output back: none with one frame in flight, and a larger one the more there
+// are.
 func windowGroup(f *suite.Field) suite.Group {
 	g := suite.Group{
-		Name: "window", Title: "TCP echo of 64 B frames behind a u32, 64 connections, 1 to 64 in flight on each",
+		Name: "window", Title: "TCP echo of 64 B frames with a u32 length, 64 connections, 1 to 64 in flight on each",
 		Unit: "replies/s", X: "in flight", Rounds: 3, Share: 2, NotQuick: true,
 	}
 	names := []string{

@@ -125,7 +125,7 @@ func parseLoad(args []string, out io.Writer) (f loadFlags, err error) {
 	return f, err
 }
 
-// runLoad runs the command load. It returns the exit status.
+// runLoad runs the command load and returns the exit status.
 func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f, err := parseLoad(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -187,7 +187,7 @@ func (f loadFlags) write(stdout io.Writer, out report.Load) error {
 		return asJSON(stdout)
 	case "":
 		if out.Result.Time == 0 {
-			return nil // it did not get as far as that
+			return nil // it was not that far
 		}
 	default:
 		if err := toFile(f.json, asJSON); err != nil {
@@ -197,7 +197,7 @@ func (f loadFlags) write(stdout io.Writer, out report.Load) error {
 	return out.Text(stdout)
 }
 
-// toFile creates a file and calls write with it.
+// toFile creates a file and has write fill it.
 func toFile(name string, write func(io.Writer) error) error {
 	file, err := os.Create(name)
 	if err != nil {
@@ -230,7 +230,7 @@ func (b *bar) second(s load.Second) {
 	b.shown.Describe(fmt.Sprintf("%.0f/s  p50 %s  p99 %s",
 		float64(s.Replies)/s.Took.Seconds(), report.Short(s.P50), report.Short(s.P99)))
 	b.at = s.At + s.Took
-	_ = b.shown.Set64(min(int64(b.at), b.shown.GetMax64())) // a bar is only a bar
+	_ = b.shown.Set64(min(int64(b.at), b.shown.GetMax64())) // an error of the progress bar does not matter
 }
 
 func (b *bar) end() {

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/report"
 )
 
-// answering is a server that copies what it reads through a filter.
+// answering is a server that sends back what it reads, through a filter.
 func answering(t *testing.T, filter func([]byte)) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

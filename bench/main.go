@@ -8,7 +8,7 @@
 //	go run ./bench load URL             the load generator, against any echo server
 //	go run ./bench compare OLD NEW      two reports side by side
 //
-// Every server and the load generator run in processes of their own.
+// Every server and the load generator have their own processes.
 package main
 
 import (

@@ -61,7 +61,7 @@ func parseSettings(args []string, out io.Writer) (s settings, err error) {
 	return s, nil
 }
 
-// runSuite runs the suite. It returns the exit status.
+// runSuite runs the suite and returns the exit status.
 func runSuite(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s, err := parseSettings(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -96,7 +96,7 @@ func measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	r := report.Report{Machine: report.ThisMachine(), Kind: s.kind(), Rounds: opt.Rounds, Time: opt.Time}
 	machine := child.WatchMachine()
 	r.Tables = suite.Run(ctx, chosen, opt)
-	_ = field.Close() // it is among the children that are counted; what went wrong with it is in the tables
+	_ = field.Close() // it is one of the children that are counted; its errors are in the tables
 	r.Others = machine.Others()
 	r.Took, r.Interrupted = time.Since(r.Machine.At).Round(time.Second), ctx.Err() != nil
 	if opt.Notice != nil {
@@ -108,7 +108,7 @@ func measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	return leave(r, s.out, stdout)
 }
 
-// leave writes the report in all forms.
+// leave writes the report in all formats.
 func leave(r report.Report, dir string, stdout io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -180,7 +180,7 @@ func choose(all []suite.Group, s settings) (chosen []suite.Group, err error) {
 	return chosen, nil
 }
 
-// The time limits of the suite, less some time for starting, retrying and reporting.
+// The time limits of the suite, with some time left for starting, retrying and reporting.
 const (
 	shortTime = 260 * time.Second
 	quickTime = 36 * time.Second

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// An interruption in the middle of a round over the network: the report is there, and no child.
+// An interruption in the middle of a round over the network leaves a report and no child process.
 func TestInterruptedRunLeavesAReportAndNoChild(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	dir := t.TempDir()
@@ -41,13 +41,13 @@ func TestInterruptedRunLeavesAReportAndNoChild(t *testing.T) {
 	require.Empty(t, children(t))
 }
 
-// children returns the processes that this one has started and not waited for.
+// children returns the processes that this one has started and has not waited for.
 func children(t *testing.T) []string {
 	tasks, err := filepath.Glob("/proc/self/task/*/children")
 	require.NoError(t, err)
 	var all []string
 	for _, name := range tasks {
-		b, _ := os.ReadFile(name) // a thread may have ended
+		b, _ := os.ReadFile(name) // the thread may have ended
 		all = append(all, strings.Fields(string(b))...)
 	}
 	return all
@@ -66,7 +66,7 @@ func TestSuiteLeavesAReport(t *testing.T) {
 	require.Len(t, r.Tables[0].Rows[0].Rounds, 3)
 }
 
-// Every bar of the suite names contenders that its group has, or it would always be missing.
+// Every threshold of the suite names contenders of its group; otherwise its verdict would always be "missing".
 func TestBarsNameContendersOfTheirGroup(t *testing.T) {
 	names := map[string]bool{}
 	for _, g := range groups(&suite.Field{}, true) {

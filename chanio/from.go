@@ -24,7 +24,9 @@ func From[T any](ch <-chan T, stop ...func()) *Source[T] {
 	c.over = func() {
 		if !stopped.Swap(true) {
 			for _, f := range stop {
-				f()
+				if f != nil {
+					f()
+				}
 			}
 		}
 	}

@@ -118,7 +118,9 @@ func (c *onceClosers) close() error {
 	}
 	var errs []error
 	for _, f := range c.funcs {
-		errs = append(errs, f())
+		if f != nil {
+			errs = append(errs, f())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -141,6 +141,16 @@ func TestFromReaderCallsItsClosersOnce(t *testing.T) {
 	require.ErrorIs(t, src.Close(), errBroken)
 }
 
+func TestNilClosersAreIgnored(t *testing.T) {
+	src := chanio.FromReader(strings.NewReader("x"), nil)
+	_, err := src.Recv(t.Context())
+	require.NoError(t, err)
+	_, err = src.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, chanio.ToWriter(io.Discard, nil).Close())
+	require.NoError(t, chanio.From(make(chan int), nil).Close())
+}
+
 func TestFromReaderGivesUpOnAReaderThatReturnsNothing(t *testing.T) {
 	_, err := chanio.FromReader(readFunc(func([]byte) (int, error) { return 0, nil })).Recv(t.Context())
 	require.Equal(t, io.ErrNoProgress, err)

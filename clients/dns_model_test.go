@@ -161,7 +161,7 @@ func (z *zone) lie(q query) []byte {
 	return false1[:z.r.IntN(12)]
 }
 
-// A look-up succeeds if one server is correct, whatever else arrives.
+// A lookup succeeds if one server is correct, whatever else arrives.
 func TestDNSResolverFindsWhatAnyHonestServerSays(t *testing.T) {
 	modelled(t, func(t *testing.T, r *rand.Rand) {
 		synctest.Test(t, func(t *testing.T) { runDNS(t, r) })

@@ -420,7 +420,7 @@ func TestDNSServersTakeTurnsIfTold(t *testing.T) {
 	}
 }
 
-// Concurrent look-ups of one name take no longer than one, whatever the result.
+// Concurrent lookups of one name take no longer than one, whatever the result.
 func TestDNSFailuresAndUncachedAnswersAreShared(t *testing.T) {
 	for what, answer := range map[string]func(q query, send func([]byte)){
 		"no TTL": func(q query, send func([]byte)) { send(q.with(0, aRecord("10.1.0.1"))) },
@@ -681,7 +681,7 @@ func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "user code")
 }
 
-// One family is queried in the goroutine of the look-up, which the test ends, the other in a goroutine of the resolver.
+// One family is queried in the goroutine of the lookup, which the test ends, the other in a goroutine of the resolver.
 func TestG16DNSGoexitOfDialIsNoAbsence(t *testing.T) {
 	server := &dnsServer{answer: func(q query, send func([]byte)) { send(q.none(dnsmessage.RCodeNameError, 60)) }}
 	told := 0

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/clients"
 )
 
-// The look-up of a LocalAddr by name ends with ctx, like the look-up of the host.
+// The lookup of a LocalAddr by name ends with ctx, like the lookup of the host.
 func TestG2LookUpOfALocalAddrEndsWithCtx(t *testing.T) {
 	system := net.DefaultResolver
 	defer func() { net.DefaultResolver = system }()

@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,49 +32,55 @@ type limit struct {
 // module is all code of the tree, parsed once.
 type module struct {
 	limits []limit
+	consts map[string]string   // values by package and name, such as stream.DefaultLinger
 	users  map[string][]string // of an option or a constant: the tests that set it, or name it
 }
 
 var (
 	sentence = regexp.MustCompile(`[^.;:]*\b(?:0|nil|Nil|""|zero|negative|Negative)\b[^;]*?means?\b.*`)
 	bounding = regexp.MustCompile(`^(?:Default|Max|Min)[A-Z]`)
+	name     = regexp.MustCompile(`(?:\w+\.)?\b[a-zA-Z]\w*`)
 )
 
 // readModule finds the options whose comment says what 0 means, the exported constants that bound something, and the tests
 // that use either.
 func readModule(t *testing.T) *module {
-	m := &module{users: map[string][]string{}}
-	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	m := &module{users: map[string][]string{}, consts: map[string]string{}}
+	require.NoError(t, filepath.WalkDir(root, func(at string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir():
-			skip := d.Name() == "testdata" || d.Name() == "bench" || d.Name() == "docs" && path != "." || strings.HasPrefix(d.Name(), ".")
-			if skip && path != root {
+			skip := d.Name() == "testdata" || d.Name() == "bench" || d.Name() == "docs" && at != "." || strings.HasPrefix(d.Name(), ".")
+			if skip && at != root {
 				return filepath.SkipDir
 			}
 			return nil
-		case filepath.Ext(path) != ".go":
+		case filepath.Ext(at) != ".go":
 			return nil
 		}
 		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(files, at, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
-		dir, err := filepath.Rel(root, filepath.Dir(path))
+		dir, err := filepath.Rel(root, filepath.Dir(at))
 		if err != nil {
 			return err
 		}
-		if dir = filepath.ToSlash(dir); strings.HasSuffix(path, "_test.go") {
+		if dir = filepath.ToSlash(dir); strings.HasSuffix(at, "_test.go") {
 			m.addTests(dir, file)
-		} else if !strings.Contains(dir, "internal/") && !strings.Contains(dir, "test") {
+		} else if m.addConsts(files, file); !strings.Contains(dir, "internal/") && !strings.Contains(dir, "test") {
 			m.addLimits(dir, files, file)
 		}
 		return nil
 	}))
 	for i := range m.limits {
-		m.limits[i].tests = m.testsOf(m.limits[i])
+		l := &m.limits[i]
+		l.tests = m.testsOf(*l)
+		if l.owner == "" {
+			l.text = "`" + m.resolve(path.Base(l.dir), l.text) + "`"
+		}
 	}
 	slices.SortStableFunc(m.limits, func(a, b limit) int {
 		return cmp.Or(strings.Compare(a.dir, b.dir), strings.Compare(a.owner, b.owner))
@@ -97,11 +104,38 @@ func (m *module) addLimits(dir string, files *token.FileSet, file *ast.File) {
 				if gen.Tok == token.CONST && len(spec.Values) == 1 && bounding.MatchString(spec.Names[0].Name) {
 					var value strings.Builder
 					_ = printer.Fprint(&value, files, spec.Values[0])
-					m.limits = append(m.limits, limit{dir: dir, names: []string{spec.Names[0].Name}, text: "`" + value.String() + "`"})
+					m.limits = append(m.limits, limit{dir: dir, names: []string{spec.Names[0].Name}, text: value.String()})
 				}
 			}
 		}
 	}
+}
+
+// addConsts records the values of the constants of a file.
+func (m *module) addConsts(files *token.FileSet, file *ast.File) {
+	for _, decl := range file.Decls {
+		gen, ok := decl.(*ast.GenDecl)
+		if !ok || gen.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range gen.Specs {
+			if spec := spec.(*ast.ValueSpec); len(spec.Values) == 1 {
+				var value strings.Builder
+				_ = printer.Fprint(&value, files, spec.Values[0])
+				m.consts[file.Name.Name+"."+spec.Names[0].Name] = value.String()
+			}
+		}
+	}
+}
+
+// resolve returns an expression of package pkg with the values of the constants in it.
+func (m *module) resolve(pkg, expr string) string {
+	return name.ReplaceAllStringFunc(expr, func(n string) string {
+		if value, ok := m.consts[n]; ok {
+			return value
+		}
+		return cmp.Or(m.consts[pkg+"."+n], n)
+	})
 }
 
 func (m *module) addOptions(dir, owner string, s *ast.StructType) {
@@ -194,8 +228,8 @@ func (m *module) page() string {
 	var b strings.Builder
 	fmt.Fprint(&b, `# Limits and defaults
 
-Every option that has a default, with what its comment says of it, and the exported constants; the last column names a test
-that sets it. The page is written by the tests: `+"`go test ./docs -run Limits -update`"+`.
+Every option with a default, as described in its comment, and the exported constants. The last column names a test that sets it.
+A test generates this page: `+"`go test ./docs -run Limits -update`"+`.
 `)
 	heading := ""
 	for _, l := range m.limits {

@@ -1,5 +1,4 @@
-// Package pipeline provides stages that turn one Source into another, [Connect], which sends a Source to a Sink, and a
-// bus.
+// Package pipeline provides stages that turn one Source into another, and [Connect], which sends a Source to a Sink.
 //
 //	lines := codec.Decode(conn.In, codec.Lines)
 //	orders := pipeline.MapErr(lines, parseOrder)                    // no goroutine yet

@@ -358,7 +358,7 @@ func ExampleMapConcurrent() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	printAll(pipeline.MapConcurrent(ctx, numbers(5), 3, func(_ context.Context, v int) (int, error) {
-		return v * v, nil // a look-up, say
+		return v * v, nil // a lookup, for example
 	}))
 	// Output: 1 4 9 16 25
 }

@@ -74,7 +74,9 @@ func sources(t *testing.T) (files []string) {
 		files = append(files, outdent(string(text)))
 		return err
 	}))
-	return files
+	cache, err := os.ReadFile("../../clients/httpc/cache/example_test.go") // in a module of its own, so no program here has it
+	require.NoError(t, err)
+	return append(files, outdent(string(cache)))
 }
 
 // quoted returns the Go code on a page.

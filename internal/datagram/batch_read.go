@@ -40,7 +40,7 @@ func newReadBlock(size int) *readBlock {
 	return b
 }
 
-// prepare prepares the first n headers for a call. A connected socket knows its peer and needs no name, which would
+// prepare prepares the first n headers for a call. A connected socket has one peer and needs no name, which would
 // take a tenth of the time of a call.
 func (b *readBlock) prepare(n int, named bool) {
 	for i := range n {

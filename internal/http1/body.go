@@ -57,7 +57,7 @@ func (b *Body) Done() bool { return b.at == atBodyEnd }
 // Err returns the error of the body that has been found so far, or nil.
 func (b *Body) Err() error { return b.err }
 
-// Next returns buffered data, at least one byte, and waits if there is none. It returns io.EOF behind the last byte.
+// Next returns buffered data, at least one byte, and waits if there is none. It returns io.EOF after the last byte.
 // The slice belongs to the source and is valid until the next call that may wait. The caller reports what it has used
 // by [Body.Discard].
 func (b *Body) Next(ctx context.Context) ([]byte, error) {
@@ -80,7 +80,7 @@ func (b *Body) Discard(n int) {
 	b.took(n)
 }
 
-// Read reads into p, directly from the source if nothing is buffered. It returns io.EOF behind the last byte.
+// Read reads into p, directly from the source if nothing is buffered. It returns io.EOF after the last byte.
 func (b *Body) Read(ctx context.Context, p []byte) (int, error) {
 	for len(p) > 0 {
 		if err := b.advance(ctx); err != nil {
@@ -119,7 +119,7 @@ func (b *Body) Drain(ctx context.Context, limit int64) error {
 	}
 }
 
-// Trailers returns the fields behind a chunked body that has been read to its end. They are valid until the next Fill
+// Trailers returns the fields after a chunked body that has been read to its end. They are valid until the next Fill
 // or Read of the source. Fields that [Known.InTrailer] forbids are included.
 func (b *Body) Trailers() *Fields { return &b.tail.Fields }
 
@@ -235,7 +235,7 @@ func (b *Body) beginChunk(size int64, padding int) *Error {
 	return nil
 }
 
-// chunkEnd takes the CRLF behind a chunk's data.
+// chunkEnd takes the CRLF after a chunk's data.
 func (b *Body) chunkEnd(p []byte) (ok bool, err *Error) {
 	switch {
 	case len(p) == 0:
@@ -252,7 +252,7 @@ func (b *Body) chunkEnd(p []byte) (ok bool, err *Error) {
 	return true, nil
 }
 
-// trailers takes the fields behind the last chunk, and the empty line that ends the body.
+// trailers takes the fields after the last chunk, and the empty line that ends the body.
 func (b *Body) trailers(p []byte) (ok bool, err *Error) {
 	if err := b.tail.lines(p); err != nil {
 		return false, err

@@ -6,7 +6,7 @@
 //
 //	RequestHead    a request line and its fields, as slices of the window
 //	ResponseHead   the same for a status line
-//	Body           the bytes of a message as its Framing tells them apart from the next one, then its trailers
+//	Body           the body of a message, delimited by its Framing, then its trailers
 //
 //	        Read                    Reset                Next, Read, Discard
 //	idle ───────────▶ head at hand ───────▶ body ──┬──────────────────────────▶ over ──▶ idle
@@ -19,9 +19,9 @@
 //	target := string(head.Target())      // slices are valid until the next Fill or Read of src
 //	head.Discard(src)
 //	body.Reset(src, head.Framing, limits)
-//	chunk, err := body.Next(ctx)         // io.EOF behind the last
+//	chunk, err := body.Next(ctx)         // io.EOF after the last
 //
-// and writes with [Writer], which frames a body, behind a head that the Append functions made in the scratch of a
+// and writes with [Writer], which frames a body, after a head that the Append functions made in the scratch of a
 // stream.ByteSink. A head with a small body is one write; a large body is not copied.
 //
 // # Verdicts

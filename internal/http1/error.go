@@ -25,7 +25,7 @@ func malformed(text string) *Error { return &Error{Status: 400, text: text} }
 
 func exceeded(status int, text string) *Error { return &Error{Status: status, text: text, limit: true} }
 
-// What can be wrong with a start line.
+// Errors of start lines.
 var (
 	errMethod      = malformed("malformed method")
 	errMethodLong  = exceeded(400, "method too long")
@@ -39,7 +39,7 @@ var (
 	errStatusLine  = malformed("malformed status line")
 )
 
-// What can be wrong with fields.
+// Errors of fields.
 var (
 	errLineEnd    = malformed("line not ended by CRLF")
 	errHeadLong   = exceeded(431, "head too long")
@@ -52,7 +52,7 @@ var (
 	errHostCount  = malformed("Host not given exactly once")
 )
 
-// What can be wrong with framing.
+// Errors of framing.
 var (
 	errLength        = malformed("malformed Content-Length")
 	errLengthTwice   = malformed("Content-Length given more than once")

@@ -165,7 +165,7 @@ func (k Known) OfConnection() bool {
 	return false
 }
 
-// InTrailer reports whether a field may be sent behind a body: none that frames, routes, authenticates or describes the
+// InTrailer reports whether a field may be sent after a body: none that frames, routes, authenticates or describes the
 // message may (RFC 9110 6.5.1).
 func (k Known) InTrailer() bool {
 	switch k {

@@ -80,7 +80,7 @@ func (h *RequestHead) Reset(limits *Limits) {
 }
 
 // Parse parses what has arrived of a head, and reports whether it is complete. The next call takes the same bytes with
-// more behind them. The error is an *Error.
+// more after them. The error is an *Error.
 func (h *RequestHead) Parse(p []byte) (done bool, err error) {
 	if err := h.parse(p); err != nil {
 		return false, err
@@ -109,7 +109,7 @@ func (h *RequestHead) parse(p []byte) *Error {
 	return nil
 }
 
-// skipEmpty skips the empty lines that some clients send behind a body. RFC 9112 2.2.
+// skipEmpty skips the empty lines that some clients send after a body. RFC 9112 2.2.
 func (h *RequestHead) skipEmpty(p []byte) *Error {
 	for h.next < len(p) && (p[h.next] == '\r' || p[h.next] == '\n') {
 		switch {
@@ -183,14 +183,14 @@ func (h *RequestHead) requestLine(p []byte, methodEnd, end int) *Error {
 	return err
 }
 
-// parseVersion parses HTTP/1.x, and tells it from other versions that have one digit each.
+// parseVersion parses HTTP/1.x, and distinguishes it from other versions with one digit each.
 func parseVersion(p []byte) (minor int, err *Error) {
 	if len(p) != len("HTTP/1.1") || string(p[:5]) != "HTTP/" || p[6] != '.' || !isDigit(p[5]) || !isDigit(p[7]) {
 		return 0, errVersion
 	}
 	switch p[5] {
 	case '0':
-		return 0, errVersion // which never had one
+		return 0, errVersion // HTTP/0 never had a version
 	case '1':
 		return min(int(p[7]-'0'), 1), nil
 	}
@@ -211,7 +211,7 @@ func (h *RequestHead) finish() *Error {
 		return err
 	}
 	if h.Form == Authority && (framing.Kind == Chunked || framing.Length > 0) {
-		return errConnectBody // what follows the head is the tunnel's to one reader, a body to another: RFC 9110 9.3.6
+		return errConnectBody // one reader takes what follows for a tunnel, another for a body: RFC 9110 9.3.6
 	}
 	h.Framing = framing
 	h.KeepAlive, h.Upgrade, h.Expects = m.persists(h.Minor), m.upgrade, m.expect && h.Minor > 0

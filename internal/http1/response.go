@@ -20,7 +20,7 @@ type ResponseHead struct {
 	// Minor is the version: 0 for HTTP/1.0, 1 for HTTP/1.1 and every later HTTP/1.
 	Minor int
 
-	// Status is the status code, 100 to 999. Those from 600 are to be treated as server errors.
+	// Status is the status code, 100 to 999. Treat 600 and above as server errors.
 	Status int
 
 	// Upgrade and Close report whether the connection options include upgrade and close.
@@ -30,7 +30,7 @@ type ResponseHead struct {
 }
 
 // Read waits for a whole head, as [RequestHead.Read] does. An informational response, with a status from 100 to 199, is
-// a head without a body. Another response follows it, except behind a 101.
+// a head without a body. Another response follows it, except after a 101.
 func (h *ResponseHead) Read(ctx context.Context, src stream.ByteSource, limits *Limits) error {
 	h.Reset(limits)
 	for {

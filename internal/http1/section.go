@@ -95,7 +95,7 @@ func (s *section) take(p []byte, end int) *Error {
 	return s.add(p, s.next, end)
 }
 
-// fill waits for more of a head. The end of the stream is unexpected if the head has begun, behind start bytes of the
+// fill waits for more of a head. The end of the stream is unexpected if the head has begun, after start bytes of the
 // window.
 func fill(ctx context.Context, src stream.ByteSource, start int) error {
 	err := src.Fill(ctx, 1)

@@ -12,7 +12,7 @@ const (
 	Asterisk              // *, with OPTIONS only
 )
 
-// parseTarget tells which form a target has, and where its authority lies.
+// parseTarget returns the form of a target, and where its authority lies.
 func parseTarget(method, target []byte) (form Form, authority []byte, err *Error) {
 	switch {
 	case len(target) == 0 || !all(target, isTarget):

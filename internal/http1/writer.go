@@ -16,7 +16,7 @@ var (
 	ErrNoBody       = errors.New("http: message without a body")
 )
 
-// inPlace is the length from which a piece of a body is written in place instead of being copied behind its head.
+// inPlace is the length from which a piece of a body is written in place instead of being copied after its head.
 const inPlace = 4 << 10
 
 // Writer frames the body of one message. A connection keeps one and resets it for every message. One goroutine at a
@@ -28,7 +28,7 @@ type Writer struct {
 	sink    stream.ByteSink
 	framing Framing
 	left    int64 // of a Sized body
-	owed    bool  // the CRLF behind a chunk has not been written: ctx ended before
+	owed    bool  // the CRLF after a chunk has not been written, because ctx ended
 }
 
 // Reset prepares for a body that the head has announced.

@@ -30,7 +30,7 @@ func (a *acceptor) onRequest(id uint32, end bool) error {
 	}
 	c.lastIn = id
 	if c.leaving == leftover {
-		c.past.add(id, resetHere) // the client has been told that this is not looked at
+		c.past.add(id, resetHere) // GOAWAY has announced that it is ignored
 		c.mu.Unlock()
 		return nil
 	}

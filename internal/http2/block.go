@@ -28,7 +28,7 @@ type block struct {
 	size   int
 	tooBig bool
 	parts  int    // frames so far
-	front  bool   // nothing has come but changes of the table's size
+	front  bool   // only table size updates have arrived
 	cut    []byte // the beginning of one
 }
 

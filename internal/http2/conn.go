@@ -38,7 +38,7 @@ type Handler interface {
 // Conn is one connection. Its methods may be called by any goroutine at any time, except Serve and Run, which are
 // called once.
 //
-// It holds the table of its streams, under one lock, and opens and ends them. Its sender gathers what is to be sent,
+// It holds the table of its streams, under one lock, and opens and ends them. Its sender gathers output,
 // its receiver reads, its acceptor opens the streams of a client, and peer is what the other side has announced.
 type Conn struct {
 	nc     *chanio.Conn
@@ -225,7 +225,7 @@ func (c *Conn) endLocked(cause error) (gone []*Stream) {
 	var broken *ConnError
 	if errors.As(cause, &broken) {
 		code, remote = broken.Code, broken.Remote
-	} else if why := c.peer.goAway; why != nil && !c.client && why.Code != NoError { // the client has said why it leaves
+	} else if why := c.peer.goAway; why != nil && !c.client && why.Code != NoError { // the client has reported why it leaves
 		code, cause = why.Code, errors.Join(why, cause)
 	}
 	for _, s := range c.streams {

@@ -51,7 +51,7 @@
 // No goroutine owns the output. Frames are appended to one buffer, under the lock of the connection. Bodies are not
 // copied there: their streams are queued by priority (RFC 9218). A goroutine that adds something, and finds that no
 // other one is writing, gathers frames and passes them to the ByteSink without waiting for room, until nothing is left.
-// Only if there is no room a goroutine is started, which ends when there is nothing to write. So a peer that does not
+// A goroutine is started only if there is no room, and ends when there is nothing to write. So a peer that does not
 // read never blocks the reader.
 //
 // # Flow control

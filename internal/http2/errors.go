@@ -68,7 +68,7 @@ func (e *StreamError) NeedsHTTP1() bool {
 // ConnError is an error of a whole connection, which one side has reported to the other by a GOAWAY.
 type ConnError struct {
 	Code   Code
-	Remote bool // the peer says so
+	Remote bool // the peer reports it
 	Reason string
 
 	cause error

@@ -52,7 +52,7 @@ func (rc *receiver) onGoAway(f *frames.GoAwayFrame) error {
 	c.mu.Lock()
 	why := &ConnError{Code: Code(f.ErrCode), Remote: true, Reason: string(f.DebugData())}
 	if c.peer.goAway != nil {
-		err := c.noiseLocked("GOAWAY frames") // beyond the two of a shutdown
+		err := c.noiseLocked("GOAWAY frames") // more than the two of a shutdown
 		if f.LastStreamID > c.peer.goAwayMax {
 			err = protocolError("GOAWAY that takes back another one")
 		}

@@ -72,7 +72,7 @@ func (rc *receiver) readContinuations() error {
 		if err != nil {
 			return rc.frameError(err)
 		}
-		more := next.(*frames.ContinuationFrame) // the Framer has seen to that
+		more := next.(*frames.ContinuationFrame) // the Framer ensures it
 		last = more.HeadersEnded()
 		if err := rc.block.add(more.HeaderBlockFragment(), last); err != nil {
 			return err
@@ -96,7 +96,7 @@ func (a *acceptor) noteID(id uint32) {
 	c.lastIn = id
 }
 
-// onTrailers handles a header block behind a body.
+// onTrailers handles a header block after a body.
 func (rc *receiver) onTrailers(s *Stream, end bool) error {
 	c := rc.c
 	c.mu.Lock()

@@ -71,7 +71,7 @@ func (rc *receiver) onPing(f *frames.PingFrame) error {
 	}
 	answered := c.pings.waiting[f.Data]
 	if answered == nil {
-		err := c.noiseLocked("answers to pings") // those to probe and goodbye among them
+		err := c.noiseLocked("answers to pings") // including those to probe and goodbye
 		c.mu.Unlock()
 		if f.Data == goodbye {
 			c.leaveNow()

@@ -37,14 +37,14 @@ type Reader struct {
 	// Under the lock of the connection.
 	chunks   [][]byte  // not taken yet; the last may grow
 	first    [1][]byte // the array of chunks while there is only one
-	carved   bool      // room behind the last chunk is being filled
+	carved   bool      // room after the last chunk is being filled
 	shared   bool      // a chunk shares its array with the one that was taken before it
 	held     int64     // bytes in chunks, or taken and not returned as credit
 	window   int64     // what the peer may still send
 	target   int64     // the sum of window and held
 	closed   bool      // by its reader
 	why      error     // what a closed one returns
-	last     error     // the end of the half behind what has arrived, if endIn was called
+	last     error     // the end of the half after what has arrived, if endIn was called
 	deadline *deadline.Context
 	ends     *ends // of a Conn made of the stream
 }
@@ -192,7 +192,7 @@ func (r *Reader) fill(ctx context.Context) (final bool, err error) {
 	}
 }
 
-// reuseLocked makes the chunk that was read available again, unless a caller owns it or the next chunk lies behind it
+// reuseLocked makes the chunk that was read available again, unless a caller owns it or the next chunk lies after it
 // in the same array.
 func (r *Reader) reuseLocked() {
 	if len(r.cur) > 0 || r.taken == nil {
@@ -239,7 +239,7 @@ func (r *Reader) takeLocked() {
 	r.cur = joined
 }
 
-// roomLocked returns space for n bytes, behind the last chunk or in a new one. Small frames share a chunk, so that a
+// roomLocked returns space for n bytes, after the last chunk or in a new one. Small frames share a chunk, so that a
 // stream holds little more than its window.
 func (r *Reader) roomLocked(n int) []byte {
 	if last := len(r.chunks) - 1; last >= 0 {
@@ -297,7 +297,7 @@ func (r *Reader) creditLocked() {
 	}
 }
 
-// Close drops what has arrived and what still arrives. The peer may send until its window is used up. It is told to
+// Close drops what has arrived and what still arrives. The peer may send until its window is used up. It is asked to
 // stop when this side of the stream has been sent.
 func (r *Reader) Close() error {
 	c := r.s.c
@@ -310,7 +310,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// endIn makes the half end with cause behind what has arrived.
+// endIn makes the half end with cause after what has arrived.
 func (r *Reader) endIn(cause error) {
 	r.s.c.mu.Lock()
 	defer r.s.c.mu.Unlock()
@@ -329,7 +329,7 @@ func (r *Reader) closeLocked() {
 }
 
 // SetDeadline sets the time at which calls fail, including one that waits. The zero time means no deadline. A call that
-// fails so has taken nothing.
+// fails with the deadline has taken nothing.
 func (r *Reader) SetDeadline(t time.Time) {
 	r.s.c.mu.Lock()
 	if r.deadline == nil {
@@ -345,7 +345,7 @@ func (r *Reader) SetDeadline(t time.Time) {
 	_ = d.SetDeadline(t)
 }
 
-// Trailers returns the fields behind the body. They are known when the body has been read to its end.
+// Trailers returns the fields after the body. They are known when the body has been read to its end.
 func (s *Stream) Trailers() []Field {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

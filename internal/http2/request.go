@@ -133,7 +133,7 @@ func validScheme(scheme string) bool {
 	return scheme != ""
 }
 
-// regular takes the fields behind the pseudo fields.
+// regular takes the fields after the pseudo fields.
 func (r *Request) regular(fields []Field, limits *http1.Limits) *StreamError {
 	r.Length = -1
 	host, hosts, cookies := "", 0, 0
@@ -169,7 +169,7 @@ func (r *Request) regular(fields []Field, limits *http1.Limits) *StreamError {
 		return malformed("CONNECT with a body")
 	}
 	if r.Method == "CONNECT" {
-		r.Length = -1 // what follows is the tunnel's
+		r.Length = -1 // what follows belongs to the tunnel
 	}
 	return r.checkHost(host, hosts)
 }
@@ -208,7 +208,7 @@ func parseLength(to *int64, value string) *StreamError {
 	return nil
 }
 
-// checkField checks a field behind the pseudo fields by the rules of RFC 9113 8.2.
+// checkField checks a field after the pseudo fields by the rules of RFC 9113 8.2.
 func checkField(f *Field) (http1.Known, *StreamError) {
 	if !http1.ValidToken(f.Name) {
 		return 0, malformed("invalid field name")

@@ -12,17 +12,17 @@ import (
 
 const (
 	gatherMax  = 32 << 10 // bytes that are handed over at once
-	bulkMin    = 16 << 10 // bytes that a sink writes from where they lie; more of them make its buffer grow
+	bulkMin    = 16 << 10 // bytes that a sink writes in place; more of them make its buffer grow
 	pieceMin   = 256      // the shortest DATA frame that is worth while when there is more
 	maxWaiting = 64 << 10 // bytes of frames beside DATA, beyond which heads wait
 )
 
-// sender gathers the frames that are to be sent, and passes them to the sink of the connection. The lock of the
+// sender gathers the frames to send, and passes them to the sink of the connection. The lock of the
 // connection guards its fields.
 type sender struct {
 	c        *Conn
 	sink     chanio.ByteSink
-	out      []byte // frames that are to be sent, in order
+	out      []byte // frames to send, in order
 	owed     int    // acknowledgements and RST_STREAM frames in out, which the peer may have caused
 	encoder  *hpack.Encoder
 	encoded  appender
@@ -53,7 +53,7 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// outLocked returns the buffer of the frames that are to be sent.
+// outLocked returns the buffer of the frames to send.
 func (sd *sender) outLocked() []byte {
 	if sd.out == nil {
 		sd.out = sd.sink.Begin()
@@ -61,7 +61,7 @@ func (sd *sender) outLocked() []byte {
 	return sd.out
 }
 
-// push sends what is to be sent.
+// push sends the output.
 func (sd *sender) push() {
 	sd.c.mu.Lock()
 	defer sd.c.mu.Unlock()
@@ -72,7 +72,7 @@ func (sd *sender) hasOutputLocked() bool {
 	return len(sd.out) > 0 || sd.ready.count > 0 && sd.window > 0
 }
 
-// pushLocked passes what is to be sent to the sink, unlocked and without waiting for room, unless another goroutine is
+// pushLocked passes the output to the sink, unlocked and without waiting for room, unless another goroutine is
 // doing that.
 func (sd *sender) pushLocked() {
 	c := sd.c
@@ -245,7 +245,7 @@ func (sd *sender) headersLocked(id uint32, fields []Field, end bool) {
 	sd.splitLocked(id, at, flags)
 }
 
-// splitLocked splits the header block behind at into a HEADERS frame and CONTINUATION frames.
+// splitLocked splits the header block after at into a HEADERS frame and CONTINUATION frames.
 func (sd *sender) splitLocked(id uint32, at int, flags frames.Flags) {
 	block := append([]byte(nil), sd.out[at+frameHeader:]...)
 	sd.out = sd.out[:at]

@@ -215,7 +215,7 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 	}
 }
 
-// drainLocked waits until the connection has taken all of v, which starts behind from bytes. If v has a head, a part of
+// drainLocked waits until the connection has taken all of v, which starts after from bytes. If v has a head, a part of
 // it has been taken in any case.
 func (w *Writer) drainLocked(ctx context.Context, from int64, v *value) error {
 	patience := w.patienceLocked()
@@ -332,7 +332,7 @@ func (w *Writer) flushLocked(ctx context.Context) error {
 	return nil
 }
 
-// Close sends END_STREAM behind what was sent before, and waits until that has left the process. If the peer takes
+// Close sends END_STREAM after what was sent before, and waits until that has left the process. If the peer takes
 // nothing for the linger bound, Close resets the stream.
 func (w *Writer) Close() error {
 	end := &stream.End{Progress: w.Progress}

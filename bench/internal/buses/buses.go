@@ -1,5 +1,4 @@
-// Package buses has the in-process work of a bus that is measured: one publisher, one topic, and subscribers that
-// receive every value.
+// Package buses measures buses in this process: one publisher, one topic, and subscribers that receive every value.
 package buses
 
 import (
@@ -12,10 +11,10 @@ import (
 	"github.com/weir-go/weir/pipeline/bus"
 )
 
-// Subscribers is how many there are.
+// Subscribers is the number of subscribers.
 const Subscribers = 8
 
-// queueSize is what may wait for each of them.
+// queueSize is the size of each subscriber's queue.
 const queueSize = 64
 
 const topic = "prices"
@@ -27,7 +26,7 @@ type Form struct {
 	Run  func(n int) // publishes n values
 }
 
-// Forms returns all of them.
+// Forms returns all kinds.
 func Forms() []Form {
 	return []Form{
 		{"channels under a mutex", false, func(n int) { byHand(n) }},
@@ -37,7 +36,7 @@ func Forms() []Form {
 	}
 }
 
-// hub is the bus that is mostly written: a table of channels under a mutex.
+// hub is the usual hand-written bus: a table of channels under a mutex.
 type hub[K comparable] struct {
 	mu     sync.RWMutex
 	topics map[K][]chan int
@@ -89,7 +88,7 @@ func byHand(n int) {
 	group.Wait()
 }
 
-// ours does the same with a Bus: a publisher waits for the slowest, as with channels.
+// ours does the same with a Bus whose publisher waits for the slowest subscriber, as with channels.
 func ours(n int, sum func(*chanio.Source[int]) int) {
 	ctx := context.Background()
 	b := bus.New[string, int]()
@@ -122,7 +121,7 @@ func ranged(src *chanio.Source[int]) (sum int) {
 	return sum
 }
 
-// check sees that a subscriber received every value.
+// check panics unless every subscriber has received every value.
 func check(n, sum int) {
 	if want := n * (n - 1) / 2; sum != want {
 		panic(fmt.Sprintf("buses: a subscriber received values that sum up to %d instead of %d", sum, want))

@@ -11,22 +11,22 @@ import (
 	"github.com/weir-go/weir/pipeline/bus"
 )
 
-// crowd is a bus with very many subscriptions. No subscriber receives, so that the bus is measured and not the scheduler: ours
-// drops the oldest value of a full queue, the one by hand that which is sent.
+// crowd is a bus with many subscriptions. No subscriber receives, so that the bus is measured and not the scheduler:
+// when a queue is full, ours drops the oldest value, and the hand-written one drops the new value.
 type crowd interface {
 	publish(topic, v int)
 	close()
 }
 
-// Crowds returns every kind of bus, with size subscriptions to one topic and with a topic for each: what it takes to
-// publish, in nanoseconds for each subscription that is reached.
+// Crowds returns every kind of bus, with size subscriptions to one topic, and with one topic for each subscription. The
+// value is the time to publish, in nanoseconds for each subscription reached.
 func Crowds(size int) []suite.Contender {
 	return crowds(size, func(open func() crowd, topics int) suite.Measure {
 		return &openCrowd{crowd: open(), size: size, topics: topics}
 	})
 }
 
-// CrowdMemory returns the same: what an idle subscription holds, in bytes.
+// CrowdMemory returns the same. The value is the memory of an idle subscription, in bytes.
 func CrowdMemory(size int) []suite.Contender {
 	return crowds(size, func(open func() crowd, _ int) suite.Measure { return scale{open, size} })
 }
@@ -53,7 +53,7 @@ func crowds(size int, start func(open func() crowd, topics int) suite.Measure) (
 	return all
 }
 
-// openCrowd is a crowd to publish to.
+// openCrowd is a crowd that values are published to.
 type openCrowd struct {
 	crowd
 	size   int
@@ -81,19 +81,19 @@ func (c *openCrowd) Round(_ context.Context, d time.Duration) (suite.Sample, err
 	}, nil
 }
 
-// Close lets go of the subscriptions.
+// Close drops the subscriptions.
 func (c *openCrowd) Close() error {
 	c.close()
 	return nil
 }
 
-// scale measures a new crowd in each round.
+// scale measures the memory of a new crowd in each round.
 type scale struct {
 	open func() crowd
 	size int
 }
 
-// Round takes as long as that takes.
+// Round builds a crowd; it ignores the time asked for.
 func (s scale) Round(context.Context, time.Duration) (suite.Sample, error) {
 	before := heap()
 	c := s.open()
@@ -102,7 +102,7 @@ func (s scale) Round(context.Context, time.Duration) (suite.Sample, error) {
 	return suite.Sample{Value: float64(held) / float64(s.size)}, nil
 }
 
-// Close has nothing to do.
+// Close does nothing.
 func (scale) Close() error { return nil }
 
 // heap returns the bytes in use after a collection.
@@ -138,7 +138,7 @@ func (h *hubCrowd) publish(topic, v int) {
 	}
 }
 
-// busCrowd is ours.
+// busCrowd is a crowd on a Bus.
 type busCrowd struct {
 	bus  *bus.Bus[int, int]
 	subs []*chanio.Source[int]

@@ -9,12 +9,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// natsWindow is how many values a subscriber may be behind: NATS drops what a slow one has no room for, so that here,
-// where nothing is to be lost, the publisher has to wait now and then.
+// natsWindow is how many values a subscriber may be behind. NATS drops values that a slow subscriber has no room for.
+// No value may be lost here, so the publisher waits now and then.
 const natsWindow = 1024
 
 // inNATS does the same with a NATS server in this process: every value crosses a net.Pipe to the server, and comes back
-// over it for each subscription.
+// over it once for each subscription.
 func inNATS(n int) {
 	srv := must(server.NewServer(&server.Options{DontListen: true, NoLog: true, NoSigs: true}))
 	go srv.Start()
@@ -47,7 +47,8 @@ func inNATS(n int) {
 	group.Wait()
 }
 
-// natsSubscriber returns what takes the values, and tells whenever it has a window full and when it has them all.
+// natsSubscriber returns the function that receives the values. It reports when a window of them has arrived, and when
+// all have.
 func natsSubscriber(n int, caughtUp chan<- struct{}, done func()) nats.MsgHandler {
 	sum, got := 0, 0
 	return func(m *nats.Msg) {

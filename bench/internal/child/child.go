@@ -1,8 +1,7 @@
-// Package child runs parts of the suite in processes of their own: the same binary, started again.
+// Package child runs parts of the suite in child processes: the same binary, started again.
 //
-// A parent starts a [Process] in a role and calls operations on it, one at a time; requests and replies are JSON lines
-// on the child's standard input and output. A child whose standard input ends does the same, so none is left behind,
-// whatever becomes of the parent.
+// A parent starts a [Process] in a role and calls operations on it, one at a time. Requests and replies are JSON lines
+// on the child's standard input and output. A child ends when its standard input ends, so no child outlives its parent.
 package child
 
 import (
@@ -21,10 +20,10 @@ import (
 // roleVar is the environment variable that makes a process a child; its value is the role.
 const roleVar = "WEIR_BENCH_ROLE"
 
-// patience is how long a child may take to end by itself.
+// patience is how long a child may take to end before it is killed.
 const patience = 3 * time.Second
 
-// Process is a child. Call is for one goroutine at a time.
+// Process is a child process. Only one goroutine at a time may use Call.
 type Process struct {
 	role   string
 	cmd    *exec.Cmd
@@ -47,8 +46,8 @@ type reply struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// Start starts this binary again in a role that its [Main] knows, with args for that role and env added to the
-// environment. The caller must call Close.
+// Start starts this binary again in a role, one of those passed to [Main], with args for the role and with env added to
+// the environment. The caller must call Close.
 func Start(role string, args any, env ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -77,7 +76,7 @@ func Start(role string, args any, env ...string) (*Process, error) {
 // Pid returns the child's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Call has the child do op with args and stores what it returns in result, which may be nil. If ctx ends first the
+// Call makes the child execute op with args and stores the result in result, which may be nil. If ctx ends first, the
 // child is killed.
 func (p *Process) Call(ctx context.Context, op string, args, result any) error {
 	raw, err := json.Marshal(args)
@@ -110,7 +109,7 @@ func (p *Process) broken(ctx context.Context, err error) error {
 	return fmt.Errorf("%s: the process has ended (%w): %s", p.role, err, p.stderr)
 }
 
-// Close ends the child and waits for it. One that does not end by itself is killed. It is idempotent.
+// Close ends the child and waits for it. A child that does not end in time is killed. Close is idempotent.
 func (p *Process) Close() error {
 	p.once.Do(func() {
 		_ = p.stdin.Close()
@@ -123,7 +122,7 @@ func (p *Process) Close() error {
 	return p.err
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the last bytes written to it.
 type tail struct {
 	mu  sync.Mutex
 	max int

@@ -47,7 +47,7 @@ func (testServer) Handle(op string, args json.RawMessage) (any, error) {
 
 func (testServer) Close() error { return nil }
 
-// gone reports whether there is no such process any more.
+// gone reports whether the process no longer exists.
 func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 func TestCallIsAnswered(t *testing.T) {

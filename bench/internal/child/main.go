@@ -9,26 +9,26 @@ import (
 	"os/signal"
 )
 
-// Server does a role's work in a child.
+// Server executes the operations of a role in a child.
 type Server interface {
-	// Handle does op and returns the result for the parent.
+	// Handle executes op and returns the result for the parent.
 	Handle(op string, args json.RawMessage) (any, error)
 
 	// Close ends what the role started and waits for it.
 	Close() error
 }
 
-// Role starts the work of a role with the args of [Start].
+// Role starts a Server with the args of [Start].
 type Role func(args json.RawMessage) (Server, error)
 
-// Main does the work of a child and does not return, if this process is one; otherwise it returns at once. It is the
-// first call of a main function or TestMain. A child ignores Ctrl-C, which is the parent's affair.
+// Main runs the role of this process and does not return, if the process is a child. Otherwise it returns at once. It
+// must be the first call of a main function or TestMain. A child ignores Ctrl-C, which the parent handles.
 func Main(roles map[string]Role) {
 	name := os.Getenv(roleVar)
 	if name == "" {
 		return
 	}
-	signal.Ignore(os.Interrupt) // a terminal sends it to the whole group
+	signal.Ignore(os.Interrupt) // a terminal sends it to all processes of the group
 	role := roles[name]
 	if role == nil {
 		fmt.Fprintf(os.Stderr, "child: no role %q\n", name)
@@ -53,7 +53,7 @@ func run(role Role, in io.Reader, out io.Writer) error {
 		return err
 	}
 	if err != nil {
-		return nil // the parent has been told
+		return nil // the reply reports it
 	}
 	for {
 		var req request

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Machine looks at what else a machine does while something is measured on it.
+// Machine observes what else the machine does during a measurement.
 type Machine struct {
 	began time.Time
 	busy  time.Duration // of all processors, since the system started
-	ours  time.Duration // of this process and of the children that it has waited for
+	ours  time.Duration // of this process and the children that it has waited for
 }
 
-// WatchMachine begins to look.
+// WatchMachine starts to observe the machine.
 func WatchMachine() Machine { return Machine{time.Now(), busy(), family()} }
 
-// Others returns how many processors were used by processes other than this one and its ended children since
-// WatchMachine, and -1 where the system does not say.
+// Others returns how many processors were used, since WatchMachine, by processes other than this one and its ended
+// children. It returns -1 on a system that does not report this.
 func (m Machine) Others() float64 {
 	if m.busy == 0 {
 		return -1
@@ -27,7 +27,7 @@ func (m Machine) Others() float64 {
 	return max(0, float64(others)/float64(time.Since(m.began)))
 }
 
-// busy is the time for which the processors have not been idle, or 0.
+// busy returns how long the processors have not been idle, or 0 if that is unknown.
 func busy() time.Duration {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {

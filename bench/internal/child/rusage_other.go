@@ -4,7 +4,7 @@ package child
 
 import "time"
 
-// cpuTime is 0: the system is not asked.
+// cpuTime returns 0 on this system.
 func cpuTime() time.Duration { return 0 }
 
 func family() time.Duration { return 0 }

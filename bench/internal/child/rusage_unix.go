@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// cpuTime is what this process has used of the processors, user and system.
+// cpuTime returns the processor time of this process, user and system.
 func cpuTime() time.Duration { return rusage(syscall.RUSAGE_SELF) }
 
-// family is that with the children that it has waited for.
+// family returns the same, including the children that this process has waited for.
 func family() time.Duration { return cpuTime() + rusage(syscall.RUSAGE_CHILDREN) }
 
 func rusage(who int) time.Duration {

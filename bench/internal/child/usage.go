@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Usage is what a process has used since it began.
+// Usage is what a process has used since it started.
 type Usage struct {
 	CPU     time.Duration `json:"cpu"`     // user and system
 	Mallocs uint64        `json:"mallocs"` // objects allocated
@@ -17,13 +17,13 @@ type Usage struct {
 	Reads   uint64        `json:"reads"`   // system calls that read
 	Writes  uint64        `json:"writes"`  // system calls that wrote
 
-	// Heap and Stack are in use now; after a collection, if Settled was asked for.
+	// Heap and Stack are in use now. If settled, they were measured after a collection.
 	Heap       uint64 `json:"heap"`
 	Stack      uint64 `json:"stack"`
 	Goroutines int    `json:"goroutines"`
 }
 
-// Use returns what this process has used. settled collects garbage first, twice, so that what pools held is gone.
+// Use returns what this process has used. If settled, it collects garbage first, twice, so that pools are empty.
 func Use(settled bool) Usage {
 	if settled {
 		runtime.GC()
@@ -39,7 +39,7 @@ func Use(settled bool) Usage {
 	}
 }
 
-// resident returns the bytes resident, or 0 where the system does not say.
+// resident returns the number of resident bytes, or 0 if that is unknown.
 func resident() int64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -53,7 +53,7 @@ func resident() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// calls returns how many system calls have read and written, or zeros where the system does not say.
+// calls returns the numbers of system calls that have read and written, or zeros if those are unknown.
 func calls() (reads, writes uint64) {
 	b, err := os.ReadFile("/proc/self/io")
 	if err != nil {

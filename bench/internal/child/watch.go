@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Share is what another process used over some time.
+// Share is what another process used within some time.
 type Share struct {
 	CPU float64 `json:"cpu"` // of one processor
 	RSS int64   `json:"rss"` // bytes resident at the end
 }
 
-// Watcher looks at a process of this machine.
+// Watcher observes a process of this machine.
 type Watcher struct {
 	pid   int
 	began time.Time
@@ -23,7 +23,7 @@ type Watcher struct {
 	err   error
 }
 
-// Watch begins to look at a process; 0 is none.
+// Watch starts to observe a process. A pid of 0 means none.
 func Watch(pid int) *Watcher {
 	w := &Watcher{pid: pid, began: time.Now()}
 	if pid != 0 {
@@ -32,7 +32,8 @@ func Watch(pid int) *Watcher {
 	return w
 }
 
-// Since returns what the process used since Watch, and nil if there is none or the system does not say.
+// Since returns what the process has used since Watch. It returns nil if there is no process, or on a system that does
+// not report this.
 func (w *Watcher) Since() *Share {
 	if w.pid == 0 || w.err != nil {
 		return nil
@@ -44,10 +45,10 @@ func (w *Watcher) Since() *Share {
 	return &Share{CPU: float64(cpu-w.cpu) / float64(time.Since(w.began)), RSS: rss}
 }
 
-// hertz is the unit of CPU times in /proc on every system that Go runs on.
+// hertz is the unit of processor times in /proc on all systems that Go supports.
 const hertz = 100
 
-// stat reads the CPU time and the resident bytes of a process.
+// stat returns the processor time and the number of resident bytes of a process.
 func stat(pid int) (cpu time.Duration, rss int64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package ecosystem has servers and clients for tests that run other people's libraries, unchanged, over ours: handlers over
-// httpd, clients over httpc, and WebSockets against those of others.
+// Package ecosystem contains servers and clients for tests that run other libraries, unchanged, over ours: handlers
+// over httpd, clients over httpc, and WebSockets of both sides.
 package ecosystem
 
 import (
@@ -21,18 +21,18 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// Patience bounds what a test waits for; nothing is expected to take so long.
+// Patience bounds the waits of a test; nothing is expected to take that long.
 const Patience = 20 * time.Second
 
 // Way is a version of HTTP, with TLS or without.
 type Way struct {
 	Name   string
-	Proto  string // what a request says
+	Proto  string // of a request
 	Secure bool
 	HTTP2  bool
 }
 
-// Ways are the versions that a server speaks.
+// Ways are the versions that a server supports.
 var Ways = []Way{
 	{Name: "HTTP/1.1", Proto: "HTTP/1.1"},
 	{Name: "HTTP/1.1 over TLS", Proto: "HTTP/1.1", Secure: true},
@@ -40,7 +40,7 @@ var Ways = []Way{
 	{Name: "h2c", Proto: "HTTP/2.0", HTTP2: true},
 }
 
-// Protocols are those of the way alone.
+// Protocols returns the protocols of the way alone.
 func (w Way) Protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(!w.HTTP2)
@@ -49,7 +49,7 @@ func (w Way) Protocols() *http.Protocols {
 	return p
 }
 
-// Server is one that serves until its test is over.
+// Server is a server that runs until its test ends.
 type Server struct {
 	Way
 	Addr string // host and port
@@ -57,7 +57,7 @@ type Server struct {
 	Pool *x509.CertPool
 }
 
-// Serve serves handler by httpd; cfg may be nil.
+// Serve serves handler with httpd; cfg may be nil.
 func Serve(t testing.TB, way Way, handler http.Handler, cfg *httpd.Config) Server {
 	t.Helper()
 	var conf httpd.Config
@@ -72,17 +72,17 @@ func Serve(t testing.TB, way Way, handler http.Handler, cfg *httpd.Config) Serve
 	require.NoError(t, err)
 	srv := httpd.New(handler, &conf)
 	served := make(chan error, 1)
-	go func() { served <- srv.ServeListener(context.Background(), ln) }() // until the cleanup
+	go func() { served <- srv.ServeListener(context.Background(), ln) }() // runs until the cleanup
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = srv.Shutdown(ctx) // what tests have left open is aborted
+		_ = srv.Shutdown(ctx) // aborts connections that tests have left open
 		require.NoError(t, <-served)
 	})
 	return s.at(ln.Addr())
 }
 
-// ServeStandard serves handler by net/http.
+// ServeStandard serves handler with net/http.
 func ServeStandard(t testing.TB, way Way, handler http.Handler) Server {
 	t.Helper()
 	s := Server{Way: way}
@@ -128,7 +128,7 @@ func (s Server) at(addr net.Addr) Server {
 	return s
 }
 
-// Both runs a test over httpd and over net/http, which shows that the test itself is right, by each way.
+// Both runs a test over httpd and over net/http, in each way. net/http shows that the test itself is right.
 func Both(t *testing.T, handler http.Handler, f func(t *testing.T, s Server)) {
 	for _, way := range Ways {
 		t.Run("httpd "+way.Name, func(t *testing.T) { f(t, Serve(t, way, handler, nil)) })
@@ -136,7 +136,7 @@ func Both(t *testing.T, handler http.Handler, f func(t *testing.T, s Server)) {
 	}
 }
 
-// Client returns net/http's client for s, which follows no redirects.
+// Client returns net/http's client for s. It does not follow redirects.
 func (s Server) Client(t testing.TB) *http.Client {
 	transport := &http.Transport{Protocols: s.Protocols(), DisableCompression: true}
 	if s.Secure {
@@ -148,10 +148,10 @@ func (s Server) Client(t testing.TB) *http.Client {
 	}}
 }
 
-// TLS is the configuration of a client that trusts s.
+// TLS returns the configuration of a client that trusts s.
 func (s Server) TLS() *tls.Config { return &tls.Config{RootCAs: s.Pool} }
 
-// Ours returns a client of httpc for s; cfg may be nil.
+// Ours returns an httpc client for s; cfg may be nil.
 func (s Server) Ours(t testing.TB, cfg *httpc.Config) *httpc.Client {
 	t.Helper()
 	var conf httpc.Config
@@ -175,7 +175,7 @@ func Within(t testing.TB) context.Context {
 	return ctx
 }
 
-// Get asks s for a path, with pairs of names and values as fields, and returns the response and its body.
+// Get requests a path of s, with pairs of names and values as fields, and returns the response and its body.
 func (s Server) Get(t testing.TB, client *http.Client, path string, fields ...string) (*http.Response, string) {
 	t.Helper()
 	return s.Do(t, client, http.MethodGet, path, nil, fields...)

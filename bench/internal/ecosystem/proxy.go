@@ -21,7 +21,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// Backend is a handler to stand behind a proxy. Its path /lines sends one more line for each value in next.
+// Backend is a handler for tests of proxies. Its path /lines sends one more line for each value in next.
 func Backend(next <-chan string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func Backend(next <-chan string) http.Handler {
 		w.Header().Set("Trailer", "X-Sum")
 		p, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(p)
-		_ = http.NewResponseController(w).Flush() // HTTP/1.1 has no trailers where it has a Content-Length
+		_ = http.NewResponseController(w).Flush() // HTTP/1.1 has no trailers with a Content-Length
 		w.Header().Set("X-Sum", fmt.Sprint(len(p)))
 		w.Header().Set(http.TrailerPrefix+"X-Late", "yes")
 	})
@@ -78,8 +78,8 @@ func Proxy(t testing.TB, backend Server, transport http.RoundTripper) http.Handl
 	}
 }
 
-// ThroughProxy tries what goes through a proxy in front of a Backend whose lines come from next, and if upgrades is set
-// a WebSocket.
+// ThroughProxy tests requests through a proxy in front of a Backend whose lines come from next, and, if upgrades is
+// set, a WebSocket.
 func ThroughProxy(t *testing.T, proxy Server, next chan<- string, upgrades bool) {
 	client := proxy.Client(t)
 	r, err := http.NewRequestWithContext(Within(t), http.MethodPost, proxy.URL+"/echo", io.MultiReader(strings.NewReader("hello")))
@@ -126,7 +126,8 @@ func hintsThrough(t *testing.T, proxy Server, client *http.Client) {
 	require.Equal(t, []string{"103 </a.css>; rel=preload", "102 </a.css>; rel=preload"}, hints)
 }
 
-// linesThrough sees each line before the next is sent, and that the end of a client reaches the backend.
+// linesThrough checks that each line arrives before the next one is sent, and that the backend notices the end of a
+// client.
 func linesThrough(t *testing.T, proxy Server, client *http.Client, next chan<- string) {
 	ctx, cancel := context.WithCancel(Within(t))
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Text is the message of the services here.
+// Text is the message type of these services.
 type Text = wrapperspb.StringValue
 
 // Speech is a service of connect-go: one method of each kind.
@@ -75,8 +75,8 @@ func Speech() http.Handler {
 	return mux
 }
 
-// ConnectSpeech calls every method of the service at a URL by connect-go, over client. Where duplex is set the method that
-// sends and receives at once is called too.
+// ConnectSpeech calls every method of the service at a URL with connect-go over client. If duplex is set, this includes
+// the method that sends and receives at once.
 func ConnectSpeech(t *testing.T, client connect.HTTPClient, url string, duplex bool, options ...connect.ClientOption) {
 	ctx := Within(t)
 	speech := func(method string) *connect.Client[Text, Text] {

@@ -1,2 +1,2 @@
-// Package h2spec has no code but the test that runs the conformance tests of HTTP/2.
+// Package h2spec contains only a test, which runs the h2spec conformance tests of HTTP/2.
 package h2spec

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// module is that of the tool, with every version given.
+// module is the go.mod of the tool, with the version of every module.
 const module = `module tool
 
 go 1.26.0
@@ -38,7 +38,7 @@ require (
 )
 `
 
-// build builds the tool. Where it cannot be fetched the test is skipped, unless WEIR_REQUIRE=1 says that this is a failure.
+// build builds the tool. If it cannot be fetched the test is skipped, or fails if WEIR_REQUIRE=1 is set.
 func build(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("WEIR_REQUIRE") != "1" {
@@ -61,9 +61,9 @@ const (
 	allButOne = "146 tests, 145 passed, 0 skipped, 1 failed"
 )
 
-// TestAllOfH2specHolds runs its 146 cases, in the strict form, with TLS and without. On a port without TLS that speaks HTTP/1
-// too, what does not begin with the preface of HTTP/2 is a request of HTTP/1, and one that is not valid is answered 400 (RFC 9112
-// 3): the tool, which wants the connection ended without a word, takes the answer for a frame.
+// TestAllOfH2specHolds runs the 146 cases in strict mode, with TLS and without. On a port without TLS that also serves
+// HTTP/1, input that does not start with the preface of HTTP/2 is an HTTP/1 request, and an invalid one is answered 400
+// (RFC 9112 3). The tool expects the connection to end without a reply, and parses the answer as a frame.
 func TestAllOfH2specHolds(t *testing.T) {
 	tool := build(t)
 	cert, _, err := servers.SelfSigned("127.0.0.1")
@@ -98,7 +98,7 @@ func TestAllOfH2specHolds(t *testing.T) {
 	}
 }
 
-// serve serves until the test is over.
+// serve runs a server until the test ends.
 func serve(t *testing.T, cfg *httpd.Config) (addr string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-// Package httpload measures HTTP clients: all of them against the same servers, which cost as little as they can.
+// Package httpload measures HTTP clients, all against the same servers, which use as little processor time as possible.
 package httpload
 
 import (
@@ -21,7 +21,7 @@ import (
 // InFlight is the number of concurrent requests.
 const InFlight = 64
 
-// Large is how long a download is.
+// Large is the length of a download.
 const Large = 64 << 20
 
 // client sends one request and reads the response to its end.
@@ -30,7 +30,7 @@ type client struct {
 	close func()
 }
 
-// Clients are what can be measured, by name.
+// Clients are the clients that can be measured, by name.
 func Clients(http2 bool) map[string]func() client {
 	all := map[string]func() client{
 		"weir httpc": func() client {
@@ -92,8 +92,8 @@ func throughFasthttp(c *fasthttp.Client) func(url string) error {
 	}
 }
 
-// Contender is a client that sends requests for a body of so many bytes, inFlight at once; its value is requests, or with
-// bytes MiB, a second.
+// Contender is a client that requests bodies of a given length, inFlight at once. Its value is requests per second, or,
+// with bytes, MiB per second.
 func Contender(name string, ours, http2 bool, size, inFlight int, bytes bool) suite.Contender {
 	return suite.Contender{Name: name, Ours: ours, Start: func(context.Context) (suite.Measure, error) {
 		fresh := Clients(http2)[name]
@@ -164,7 +164,7 @@ func (m *measure) Close() error {
 	return nil
 }
 
-// serve answers every request with a body of so many bytes.
+// serve answers every request with a body of a given length.
 func serve(http2 bool, size int) (url string, stop func(), err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -173,7 +173,7 @@ func serve(http2 bool, size int) (url string, stop func(), err error) {
 	return "http://" + ln.Addr().String(), plainServer(ln, http2, size), nil
 }
 
-// plainServer answers without looking at what is asked, and allocates nothing for a request.
+// plainServer answers without parsing the requests, and allocates nothing for them.
 func plainServer(ln net.Listener, http2 bool, size int) (stop func()) {
 	body := make([]byte, size)
 	reply := append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size), body...)
@@ -209,7 +209,7 @@ func plainServer(ln net.Listener, http2 bool, size int) (stop func()) {
 	}
 }
 
-// answer sends the reply behind each empty line.
+// answer sends the reply once for each empty line.
 func answer(nc net.Conn, reply []byte) {
 	in := bufio.NewReader(nc)
 	for {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEveryClientSendsRequests is a smoke run.
+// TestEveryClientSendsRequests is a smoke test.
 func TestEveryClientSendsRequests(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		for name := range Clients(http2) {
@@ -26,7 +26,7 @@ func TestEveryClientSendsRequests(t *testing.T) {
 	require.Error(t, err)
 }
 
-// BenchmarkHello sends requests for 5 B, as many at once as the suite does.
+// BenchmarkHello requests 5 B, with as many requests in flight as the suite.
 func BenchmarkHello(b *testing.B) {
 	for _, http2 := range []bool{false, true} {
 		for name, fresh := range Clients(http2) {

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// answerHTTP2 answers each request of a connection with the same head and body, without looking at what is asked: it
-// decodes no header blocks and keeps nothing about streams. It sends no more than the body's few bytes for each request in
-// flight, so it does not count what the client's windows allow. What has come together is answered together.
+// answerHTTP2 answers each request of a connection with the same head and body. It does not decode header blocks and
+// has no state of streams. A body is only a few bytes, so it does not respect the client's windows. Requests that
+// arrived together are answered together.
 func answerHTTP2(nc net.Conn, body []byte) {
 	in, out := bufio.NewReaderSize(nc, 64<<10), bufio.NewWriterSize(nc, 64<<10)
 	fr := http2.NewFramer(out, nil)
@@ -33,7 +33,8 @@ func answerHTTP2(nc net.Conn, body []byte) {
 	}
 }
 
-// answerFrame reads a frame, and answers it if it is a whole request. It does not have a Framer read, which allocates.
+// answerFrame reads a frame, and answers it if it is a whole request. It does not use Framer.ReadFrame, which
+// allocates.
 func answerFrame(in *bufio.Reader, fr *http2.Framer, head, body []byte) error {
 	const header = 9
 	p, err := in.Peek(header)
@@ -63,7 +64,7 @@ func answerFrame(in *bufio.Reader, fr *http2.Framer, head, body []byte) error {
 
 var errNotSmall = errors.New("httpload: only requests of one frame are answered")
 
-// headOf is the header block of a response, which refers to no table that changes.
+// headOf returns the header block of a response, which does not depend on a dynamic table.
 func headOf(length int) []byte {
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)

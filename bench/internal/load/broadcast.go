@@ -16,10 +16,11 @@ type Broadcasts struct {
 	Time     time.Duration `json:"time"`
 }
 
-// Broadcast connects to a room of WebSockets, and has one connection say something for about spec.Time: the next message
-// when all connections have the one before. The first message of each connection must come back to it alone.
+// Broadcast connects to a room of WebSockets and makes one connection send messages for about spec.Time. It sends the
+// next message when all connections have received the previous one. The first message of each connection must come back
+// to that connection alone.
 func Broadcast(ctx context.Context, spec Spec) (b Broadcasts, err error) {
-	spec.Window, spec.Zeros = 1, true // so that the messages of all are alike
+	spec.Window, spec.Zeros = 1, true // so that all connections have the same messages
 	if err := spec.Check(); err != nil {
 		return b, err
 	}
@@ -56,8 +57,8 @@ func (r *run) settleAll(within time.Duration) {
 	}
 }
 
-// round has the first connection say something, and all hear it. A few goroutines read from one connection after the other:
-// what the generator does is to cost little beside what the server does.
+// round makes the first connection send a message and all others receive it. A few goroutines read from the connections
+// in turn, because the generator must cost little compared with the server.
 func (r *run) round() error {
 	if err := r.workers[0].send(1); err != nil {
 		return err
@@ -77,7 +78,7 @@ func (r *run) round() error {
 	return group.Wait()
 }
 
-// hear reads one message of the room, which is to be the next of the first connection's.
+// hear reads one message of the room, which must be the next one of the first connection.
 func (w *worker) hear() error {
 	p := w.buf[:w.msgs.reply]
 	if _, err := io.ReadFull(w.conn, p); err != nil {
@@ -87,7 +88,7 @@ func (w *worker) hear() error {
 	return err
 }
 
-// reset has the connections end with a reset, so that none stays behind for a minute.
+// reset resets the connections, so that none remains in TIME_WAIT for a minute.
 func (r *run) reset() {
 	for i := range r.workers {
 		if tcp, ok := r.workers[i].conn.(*net.TCPConn); ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echoServer answers each connection with what reply makes of the bytes that it read, and half-closes after it.
+// echoServer answers each connection with the result of reply for the bytes that it read, then half-closes.
 func echoServer(t *testing.T, reply func(p []byte) []byte) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

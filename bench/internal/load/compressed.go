@@ -10,14 +10,14 @@ import (
 	"io"
 )
 
-// Compressed messages are the same text again and again, each compressed by itself (RFC 7692). What the reply is like is
-// learned from the first one, whose text must be the request's; the others must be the same byte for byte, since a
-// compressor that starts afresh has no choice.
+// Compressed messages are one text again and again, each compressed separately (RFC 7692). The generator learns the
+// form of the reply from the first one, which must contain the text of the request. The others must be the same byte
+// for byte, because a compressor without context always has the same output.
 
-// minText is the least size of a text in JSON.
+// minText is the smallest size of a JSON text.
 const minText = 64
 
-// newCompressed makes the messages of one connection whose messages are compressed.
+// newCompressed returns the messages of one connection that are compressed.
 func newCompressed(spec Spec) *messages {
 	text := jsonText(spec.Size)
 	payload := deflated(text)
@@ -28,7 +28,7 @@ func newCompressed(spec Spec) *messages {
 	return m
 }
 
-// jsonText returns JSON of so many bytes: an array of records.
+// jsonText returns a JSON text of the given size: an array of records.
 func jsonText(size int) []byte {
 	text := []byte(`[{"kind":"list"}`)
 	for i := 0; ; i++ {
@@ -48,7 +48,7 @@ func deflated(text []byte) []byte {
 	var b bytes.Buffer
 	z, err := flate.NewWriter(&b, flate.BestSpeed)
 	if err == nil {
-		_, _ = z.Write(text) // a Buffer takes all
+		_, _ = z.Write(text) // a Buffer does not fail
 		_ = z.Flush()
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff})
@@ -89,5 +89,5 @@ func (m *messages) readCompressed(in *bufio.Reader) ([]byte, error) {
 	return payload, nil
 }
 
-// endOfDeflate is what a message leaves out, and a last block.
+// endOfDeflate is the tail that a message omits, and a last block.
 func endOfDeflate() io.Reader { return bytes.NewReader([]byte("\x00\x00\xff\xff\x01\x00\x00\xff\xff")) }

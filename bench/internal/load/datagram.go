@@ -16,9 +16,9 @@ import (
 
 const (
 	maxDatagram   = 65507       // bytes
-	datagramBatch = 64          // sent or received with one system call at most
-	flights       = 1 << 14     // of an open loop that are kept in mind
-	lossTimeout   = time.Second // after which a datagram is lost, unless the Spec has another
+	datagramBatch = 64          // the most that one system call sends or receives
+	flights       = 1 << 14     // the table of an open loop
+	lossTimeout   = time.Second // after which a datagram counts as lost, unless the Spec has another value
 )
 
 // flight is a request that may still be answered.
@@ -36,8 +36,8 @@ const (
 	lost
 )
 
-// socket is one UDP socket, connected to the target. Replies may come in any order and may be missing; a reply that was
-// not asked for, or that comes twice, is the target's fault.
+// socket is one UDP socket, connected to the target. Replies may arrive in any order and may be missing. A duplicate
+// reply, or one to no request, is a fault of the target.
 type socket struct {
 	run  *run
 	id   int
@@ -50,7 +50,7 @@ type socket struct {
 
 	mu     sync.Mutex
 	table  []flight // by number
-	oldest uint64   // all before it have landed or are lost
+	oldest uint64   // all earlier ones are answered or lost
 
 	replies atomic.Uint64
 	lost    atomic.Uint64
@@ -82,7 +82,7 @@ func (s *socket) init(r *run, id int, conn *net.UDPConn) {
 		s.out[i].Buffers = [][]byte{s.msgs.fill(r.spec, id)}
 		s.in[i].Buffers = [][]byte{make([]byte, s.msgs.size+1)} // one more, to notice a longer one
 	}
-	_ = conn.SetReadBuffer(1 << 20) // it is a request
+	_ = conn.SetReadBuffer(1 << 20) // the system may set less
 }
 
 func (s *socket) shut() {
@@ -133,7 +133,7 @@ func (s *socket) converse() error {
 	}
 }
 
-// listen receives until everything that was sent is answered or lost.
+// listen receives until all requests are answered or lost.
 func (s *socket) listen(sent <-chan struct{}) error {
 	for {
 		if _, err := s.receive(); err != nil {
@@ -162,8 +162,8 @@ func (s *socket) send(n int) error {
 	return nil
 }
 
-// depart numbers requests and puts them into the table. What is in the way there has been aloft for so long that it is
-// lost.
+// depart numbers requests and puts them into the table. A request that still has its slot there is so old that it
+// counts as lost.
 func (s *socket) depart(batch []ipv4.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,10 +193,10 @@ func (s *socket) noteLag(lag int64) {
 	}
 }
 
-// tick is how often a socket looks for what is lost and for the end, while nothing arrives.
+// tick is how often a socket checks for lost requests and for the end while nothing arrives.
 const tick = 10 * time.Millisecond
 
-// receive receives what has arrived, and returns how many requests are now answered or lost.
+// receive receives the datagrams that have arrived, and returns how many requests are now answered or lost.
 func (s *socket) receive() (int, error) {
 	if err := s.conn.SetReadDeadline(time.Now().Add(tick)); err != nil {
 		return 0, err
@@ -230,7 +230,7 @@ func (s *socket) land(batch []ipv4.Message) (n int, err error) {
 	return n + s.expire(now), nil
 }
 
-// landOne checks one reply and reports whether a request waited for it.
+// landOne checks one reply and reports whether its request was waiting.
 func (s *socket) landOne(p []byte, now int64, shard *shard) (bool, error) {
 	if len(p) != s.msgs.size {
 		return false, errors.New("it has not the request's length")
@@ -247,7 +247,7 @@ func (s *socket) landOne(p []byte, now int64, shard *shard) (bool, error) {
 	case number >= s.msgs.sent:
 		return false, numbered(number, nil)
 	case f.number != number || f.state == lost:
-		return false, nil // given up long ago
+		return false, nil // its request was given up
 	case f.state == landed:
 		return false, fmt.Errorf("request %d is answered twice", number)
 	}
@@ -278,7 +278,7 @@ func (s *socket) expire(now int64) (n int) {
 	return n
 }
 
-// lossError returns an error if more datagrams are lost than the Spec allows.
+// lossError returns an error if more datagrams were lost than the Spec allows.
 func (r *run) lossError() error {
 	lost, total := r.lost(), r.replies()
 	if all := lost + total; all == 0 || float64(lost) <= r.spec.Loss*float64(all) {

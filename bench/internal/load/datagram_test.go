@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// datagrams answers each datagram with what reply makes of it, and the number of those before it.
+// datagrams answers each datagram with the result of reply, which receives the datagram and the number of earlier ones.
 func datagrams(t *testing.T, reply func(n int, p []byte) [][]byte) string {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestLostDatagramsAreCountedAndMakeRoom(t *testing.T) {
 	spec.Loss = 0.3
 	r, err = Run(t.Context(), spec, nil)
 	require.NoError(t, err)
-	require.Greater(t, r.Total, uint64(4)) // it went on
+	require.Greater(t, r.Total, uint64(4)) // it continued
 }
 
 func TestWrongDatagramsAreNoticed(t *testing.T) {

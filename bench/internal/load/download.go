@@ -15,8 +15,8 @@ type Downloaded struct {
 	Time  time.Duration `json:"time"` // from the request to the end of the reply
 }
 
-// Download reads the replies to GET requests to Spec.URL, one after the other, for about Spec.Time, and counts their lines.
-// Each reply has Spec.Size of them.
+// Download sends GET requests to Spec.URL, one after the other, for about Spec.Time, and counts the lines of the
+// replies. Each reply has Spec.Size lines.
 func Download(ctx context.Context, spec Spec) (d Downloaded, err error) {
 	transport := &http.Transport{DisableCompression: true, ReadBufferSize: 64 << 10}
 	defer transport.CloseIdleConnections()

@@ -17,7 +17,7 @@ type endpoint struct {
 	network string // tcp, unix or udp
 	address string
 	secure  *tls.Config // nil without TLS
-	socket  string      // what is asked for, of a WebSocket
+	socket  string      // of a WebSocket: the request target
 	http2   bool
 }
 
@@ -62,7 +62,7 @@ func parseEndpoint(s Spec) (endpoint, error) {
 }
 
 func (s Spec) secure(host string) (*tls.Config, error) {
-	cfg := &tls.Config{ServerName: host, InsecureSkipVerify: s.Insecure} //nolint:gosec // it is asked for by name
+	cfg := &tls.Config{ServerName: host, InsecureSkipVerify: s.Insecure} //nolint:gosec // the flag asks for it
 	if s.ServerName != "" {
 		cfg.ServerName = s.ServerName
 	}

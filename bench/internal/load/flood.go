@@ -13,7 +13,7 @@ type Flooded struct {
 	Time time.Duration `json:"time"`
 }
 
-// Flood sends datagrams to a target that answers none, as many as can be sent within spec.Time.
+// Flood sends datagrams to a target that does not answer, as many as possible within spec.Time.
 func Flood(ctx context.Context, spec Spec) (f Flooded, err error) {
 	if err := spec.Check(); err != nil {
 		return f, err

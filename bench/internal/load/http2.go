@@ -15,15 +15,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// http2Conn has a connection of HTTP/2 look like one of HTTP/1.1 with pipelined requests that are all alike: each request
-// that is written opens a stream, and each response that is complete can be read. They may come in another order than the
-// requests: the time of a reply is then taken from the request that has waited longest.
+// http2Conn makes an HTTP/2 connection look like an HTTP/1.1 connection with identical pipelined requests: each request
+// written opens a stream, and each complete response can be read. Responses may arrive in another order than the
+// requests; the latency of a reply is then that of the request that has waited longest.
 type http2Conn struct {
 	net.Conn
 	fr   *http2.Framer
 	in   *bufio.Reader
 	size int    // of a request as it is written
-	head []byte // the header block of each request, which refers to no table
+	head []byte // the header block of each request, without a dynamic table
 	body []byte
 
 	reading chan struct{} // closed when the reader has returned
@@ -39,7 +39,7 @@ type http2Conn struct {
 	credit  int64  // for the connection
 	initial int64  // for a new stream
 	streams map[uint32]*http2Stream
-	spare   []*http2Stream // that are over
+	spare   []*http2Stream // ended streams, for reuse
 	taken   uint32         // bytes whose credit has not been returned
 	replies bytes.Buffer
 	err     error // why the reader ended
@@ -58,7 +58,7 @@ const (
 	http2Buffer   = 64 << 10
 )
 
-// send writes frames, which flush sends.
+// send writes frames, which flush passes on.
 func (c *http2Conn) send(write func() error) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -67,7 +67,7 @@ func (c *http2Conn) send(write func() error) error {
 
 func (c *http2Conn) flush() error { return c.send(c.out.Flush) }
 
-// newHTTP2 says hello on conn.
+// newHTTP2 sends the preface and the settings on conn.
 func newHTTP2(conn net.Conn, spec Spec) (*http2Conn, error) {
 	u, err := url.Parse(spec.URL)
 	if err != nil {
@@ -107,12 +107,12 @@ func requestBlock(u *url.URL, spec Spec) []byte {
 		fields = append(fields, [2]string{"content-length", strconv.Itoa(spec.Size)})
 	}
 	for _, f := range fields {
-		_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // to a buffer
+		_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // a bytes.Buffer does not fail
 	}
 	return b.Bytes()
 }
 
-// Write opens a stream for each request that p completes. It waits for the server's leave.
+// Write opens a stream for each request that p completes. It waits while the server's limits allow no more.
 func (c *http2Conn) Write(p []byte) (int, error) {
 	for c.part += len(p); c.part >= c.size; c.part -= c.size {
 		if err := c.open(); err != nil {
@@ -157,7 +157,7 @@ func (c *http2Conn) open() error {
 	return err
 }
 
-// openLocked numbers a stream.
+// openLocked assigns the id of a stream.
 func (c *http2Conn) openLocked() (id uint32, s *http2Stream) {
 	if last := len(c.spare) - 1; last >= 0 {
 		s, c.spare = c.spare[last], c.spare[:last]
@@ -171,8 +171,8 @@ func (c *http2Conn) openLocked() (id uint32, s *http2Stream) {
 	return id, s
 }
 
-// await waits until ok, which is called with the lock held, or the connection has ended. What it waits for may need what
-// has been written.
+// await waits until ok returns true, which is called with the lock held, or the connection has ended. It flushes first,
+// because the condition may depend on what has been written.
 func (c *http2Conn) await(ok func() bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,7 +195,7 @@ func (c *http2Conn) await(ok func() bool) error {
 	return nil
 }
 
-// Read reads responses, as HTTP/1.1 has them.
+// Read reads responses in their HTTP/1.1 form.
 func (c *http2Conn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +208,7 @@ func (c *http2Conn) Read(p []byte) (int, error) {
 	return 0, c.err
 }
 
-// CloseWrite ends the connection in order: the server then ends its side.
+// CloseWrite ends the connection gracefully: the server then ends its side.
 func (c *http2Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -249,17 +249,17 @@ func (c *http2Conn) read() {
 	}
 }
 
-// more reports whether another frame can be read without a wait.
+// more reports whether another frame can be read without waiting.
 func (c *http2Conn) more() bool {
 	const header = 9
 	if c.in.Buffered() < header {
 		return false
 	}
-	p, _ := c.in.Peek(header) // which is there
+	p, _ := c.in.Peek(header) // it has arrived
 	return c.in.Buffered() >= header+int(binary.BigEndian.Uint32(p)>>8)
 }
 
-// takeLocked acts on a frame, and returns what is to be sent because of it.
+// takeLocked handles a frame, and returns the reply to send, if any.
 func (c *http2Conn) takeLocked(frame http2.Frame) (answer func() error, err error) {
 	switch f := frame.(type) {
 	case *http2.MetaHeadersFrame:
@@ -293,7 +293,7 @@ func (c *http2Conn) takeLocked(frame http2.Frame) (answer func() error, err erro
 	return nil, nil
 }
 
-// returnLocked returns credit, now and then.
+// returnLocked returns credit from time to time.
 func (c *http2Conn) returnLocked(n uint32) func() error {
 	if c.taken += n; c.taken < http2Window/4 {
 		return nil
@@ -327,7 +327,7 @@ func (c *http2Conn) settingsLocked(f *http2.SettingsFrame) func() error {
 	return c.fr.WriteSettingsAck
 }
 
-// endLocked has a response read, if it is complete.
+// endLocked makes a response readable if it is complete.
 func (c *http2Conn) endLocked(id uint32, ended bool) {
 	s := c.streams[id]
 	if s == nil || !ended {

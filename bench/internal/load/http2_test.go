@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// webHTTP2 serves h by HTTP/2 without TLS and returns a Spec for it.
+// webHTTP2 serves h over HTTP/2 without TLS and returns a Spec for it.
 func webHTTP2(t *testing.T, h http.HandlerFunc) Spec {
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.Protocols = new(http.Protocols)
@@ -31,7 +31,7 @@ func TestRequestsOfHTTP2AreCounted(t *testing.T) {
 		served.Add(1)
 		_, _ = io.WriteString(w, r.Proto+r.Method+r.URL.Path)
 	})
-	for _, window := range []int{1, 16, 1000} { // more than the server takes at once
+	for _, window := range []int{1, 16, 1000} { // more than the server accepts at once
 		served.Store(0)
 		spec.Window = window
 		r, err := Run(t.Context(), spec, nil)
@@ -42,7 +42,7 @@ func TestRequestsOfHTTP2AreCounted(t *testing.T) {
 	require.Zero(t, uploaded.Load())
 
 	served.Store(0)
-	spec.Post, spec.Size, spec.Window = true, 300_000, 8 // more than the windows
+	spec.Post, spec.Size, spec.Window = true, 300_000, 8 // larger than the windows
 	_, err := Run(t.Context(), spec, nil)
 	require.NoError(t, err)
 	require.Equal(t, 300_000*served.Load(), uploaded.Load())

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// echoProcess is an echo server in a process of its own, which can be stopped.
+// echoProcess is an echo server in its own process, which can be stopped.
 type echoProcess struct {
 	ln    net.Listener
 	group sync.WaitGroup

@@ -18,17 +18,17 @@ import (
 //	lines     │                │ number (16)│ filler  │ \n  │
 //	          └────────────────┴────────────┴─────────┴─────┘
 //
-// The number counts the requests of one connection, from 0: big-endian, or in lines hexadecimal. A message that is too
-// short has none. The filler is the connection's. So a reply that is late, early, doubled or another connection's is
-// noticed.
+// The number counts the requests of one connection from 0. It is big-endian, or hexadecimal in lines. A message that is
+// too short has none. Each connection has its own filler. So a reply that is late, early, repeated or for another
+// connection is noticed.
 type layout struct {
-	size   int  // of one, with its length or newline
-	reply  int  // of the answer to one; 0 while that is not known
-	at     int  // where the number begins
-	filler int  // where the filler begins
+	size   int  // of a message, with its length or newline
+	reply  int  // of a reply; 0 while it is not known
+	at     int  // offset of the number
+	filler int  // offset of the filler
 	number bool // there is a number
 	framed bool // there is a length
-	line   bool // it is text and ends in a newline
+	line   bool // the message is text and ends in a newline
 }
 
 func layoutOf(spec Spec) layout {
@@ -48,7 +48,7 @@ func layoutOf(spec Spec) layout {
 	return l
 }
 
-// numberSize is the size of a number on the wire.
+// numberSize is the size of an encoded number.
 func numberSize(codec string) int {
 	if codec == codecLines {
 		return 16
@@ -56,7 +56,7 @@ func numberSize(codec string) int {
 	return 8
 }
 
-// put writes a message's number.
+// put encodes the number of a message.
 func (l layout) put(p []byte, n uint64) {
 	if !l.line {
 		binary.BigEndian.PutUint64(p[l.at:], n)
@@ -67,7 +67,7 @@ func (l layout) put(p []byte, n uint64) {
 	hex.Encode(p[l.at:], b[:])
 }
 
-// take reads a message's number.
+// take decodes the number of a message.
 func (l layout) take(p []byte) (uint64, error) {
 	if !l.line {
 		return binary.BigEndian.Uint64(p[l.at:]), nil
@@ -79,7 +79,7 @@ func (l layout) take(p []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(b[:]), nil
 }
 
-// fill returns a message without its number.
+// fill returns a message without a number.
 func (l layout) fill(spec Spec, id int) []byte {
 	one := make([]byte, l.size)
 	if l.framed {
@@ -103,16 +103,16 @@ func (l layout) fill(spec Spec, id int) []byte {
 type messages struct {
 	layout
 	slots []byte // a few requests, complete but for their numbers
-	want  []byte // the filler and what follows; of http, the end of a reply
+	want  []byte // the filler and the bytes after it; http: the end of a reply
 
-	http  bool   // they are requests of HTTP
-	frame []byte // the header of a reply, if they are messages of a WebSocket
-	text  []byte // what they say, if they are compressed
+	http  bool   // the messages are HTTP requests
+	frame []byte // ws: the header of a reply
+	text  []byte // the text of the messages, if they are compressed
 
 	sent, seen uint64
 }
 
-// slotBytes is about how much is sent with one call.
+// slotBytes is roughly how much one call sends.
 const slotBytes = 64 << 10
 
 func newMessages(spec Spec, id int) *messages {
@@ -136,11 +136,10 @@ func newMessages(spec Spec, id int) *messages {
 	return m
 }
 
-// again begins a new connection: the numbers begin at 0.
+// again starts a new connection: its numbers start at 0.
 func (m *messages) again() { m.sent, m.seen = 0, 0 }
 
-// next returns the bytes of the next n requests, or of fewer, and how many those are. They are valid until it is called
-// again.
+// next returns the bytes of the next n requests, or fewer, and their number. They are valid until the next call.
 func (m *messages) next(n int) ([]byte, int) {
 	n = min(n, len(m.slots)/m.size)
 	p := m.slots[:n*m.size]
@@ -156,7 +155,7 @@ func (m *messages) next(n int) ([]byte, int) {
 	return p, n
 }
 
-// check takes the whole replies at the start of p and returns how many there are.
+// check checks the complete replies at the start of p and returns their number.
 func (m *messages) check(p []byte) (n int, err error) {
 	for ; len(p) >= m.reply; p = p[m.reply:] {
 		if err := m.checkOne(p[:m.reply]); err != nil {
@@ -168,7 +167,7 @@ func (m *messages) check(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// checkOne looks at the reply that is due.
+// checkOne checks the reply that is due.
 func (m *messages) checkOne(p []byte) error {
 	switch {
 	case m.http:
@@ -192,7 +191,7 @@ func numbered(n uint64, err error) error {
 	return fmt.Errorf("it is numbered %d", n)
 }
 
-// checkBytes looks at all of a reply but its number.
+// checkBytes checks a reply except for its number.
 func (m *messages) checkBytes(p []byte) error {
 	if m.framed {
 		if n := binary.BigEndian.Uint32(p); n != uint32(m.size-4) {

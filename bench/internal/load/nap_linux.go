@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// nap sleeps for about d, and not a millisecond longer, as the runtime's timers would.
+// nap sleeps for about d. The runtime's timers may take a millisecond longer.
 func nap(d time.Duration) {
 	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // cut short by a signal: the caller looks at the clock anyway
+	_ = syscall.Nanosleep(&t, nil) // a signal may shorten it; the caller checks the clock
 }

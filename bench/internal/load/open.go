@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// openBatch is how many requests of an open loop are sent with one call at most, when more than one is due.
+// openBatch is the maximum number of due requests that one call sends in an open loop.
 const openBatch = 64
 
-// sendDue sends requests as they become due, and what the target did not take in time as soon as it does.
+// sendDue sends requests as they become due. Those that the target did not accept in time are sent as soon as it does.
 func (w *worker) sendDue() error {
 	for range w.part.wake {
 		for n := int(w.part.due.Swap(0)); n > 0; {
@@ -25,7 +25,7 @@ func (w *worker) sendDue() error {
 		}
 	}
 	w.quota.Store(int64(w.msgs.sent) + 1)
-	err := w.conn.SetReadDeadline(time.Unix(1, 0)) // listen is to look at the quota
+	err := w.conn.SetReadDeadline(time.Unix(1, 0)) // makes listen check the quota
 	close(w.sent)
 	return err
 }
@@ -58,8 +58,8 @@ func (w *worker) listen() error {
 	}
 }
 
-// drained sees whether every request has its reply, after a read that returned err. The first time that it is asked
-// once all requests are sent, it gives the target some time for the rest.
+// drained reports whether every request has its reply, after a read that returned err. When it is first called after
+// all requests were sent, it gives the target some time for the remaining replies.
 func (w *worker) drained(err error) (bool, error) {
 	quota := w.quota.Load()
 	if quota == 0 {

@@ -34,8 +34,8 @@ func stopped(t *testing.T, spec Spec) Result {
 	return r
 }
 
-// The generator does not wait for a target that stands still: every request that was to begin meanwhile counts, from
-// when it was to begin.
+// The generator does not wait for a stopped target: every request that was due meanwhile counts, from the time at which
+// it was due.
 func TestOpenLoopShowsThatTheTargetStoodStill(t *testing.T) {
 	t.Parallel()
 	r := stopped(t, Spec{
@@ -48,7 +48,7 @@ func TestOpenLoopShowsThatTheTargetStoodStill(t *testing.T) {
 	require.Less(t, r.Latency.P50, 500*time.Millisecond)
 }
 
-// A closed loop does wait, which is why it must not be asked for latencies.
+// A closed loop does wait, so its latencies mean little.
 func TestClosedLoopHidesThatTheTargetStoodStill(t *testing.T) {
 	t.Parallel()
 	r := stopped(t, Spec{
@@ -70,13 +70,13 @@ func TestOpenLoopKeepsItsRateOverConnections(t *testing.T) {
 		spec.Warmup = 10 * time.Millisecond
 		r, err := Run(t.Context(), spec, nil)
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, r.Replies, uint64(395)) // more only if the end is noticed late
+		require.GreaterOrEqual(t, r.Replies, uint64(395)) // a late end adds some
 		require.Equal(t, r.Replies, r.Latency.Count)
 		require.Positive(t, r.Lag.Count)
 	}
 }
 
-// A schedule is what it is, whatever happens.
+// A schedule does not depend on what happens.
 func TestScheduleOfRequests(t *testing.T) {
 	s := &schedule{interval: 1e6, first: 5}
 	a, b := s.add(), s.add()

@@ -7,7 +7,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// What a histogram tells apart: from a microsecond to ten minutes, to three digits.
+// A histogram covers a microsecond to ten minutes, with three significant digits.
 const (
 	latencyLeast  = int64(time.Microsecond)
 	latencyMost   = int64(10 * time.Minute)
@@ -18,7 +18,7 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(latencyLeast, latencyMost, latencyDigits)
 }
 
-// recorder collects what all connections of a run observe. Its shards keep them out of each other's way.
+// recorder collects the observations of all connections of a run. Its shards reduce contention.
 type recorder struct {
 	late   int64
 	shards []shard
@@ -31,11 +31,11 @@ type shard struct {
 	_     [64]byte
 }
 
-// tally is what was observed over some time.
+// tally holds the observations of some time.
 type tally struct {
 	latency *hdrhistogram.Histogram // of replies, from the intended start of their requests
 	lag     *hdrhistogram.Histogram // of requests, from the intended start to when they were written
-	late    uint64                  // replies with more latency than they may have
+	late    uint64                  // replies with a latency above the limit
 }
 
 const maxShards = 8
@@ -50,14 +50,14 @@ func newRecorder(spec Spec) *recorder {
 
 func newTally() tally { return tally{latency: newHistogram(), lag: newHistogram()} }
 
-// shard returns the shard of a connection, locked.
+// shard returns the shard of a connection, and locks it.
 func (r *recorder) shard(id int) *shard {
 	s := &r.shards[id%len(r.shards)]
 	s.mu.Lock()
 	return s
 }
 
-// reply notes a reply. The shard is locked.
+// reply records a reply. The shard is locked.
 func (r *recorder) reply(s *shard, latency int64) {
 	_ = s.count.latency.RecordValue(clamp(latency)) // it is within the bounds
 	if latency > r.late {
@@ -65,12 +65,12 @@ func (r *recorder) reply(s *shard, latency int64) {
 	}
 }
 
-// request notes by how much a request was written after its intended start. The shard is locked.
+// request records the time between the intended start of a request and its write. The shard is locked.
 func (s *shard) request(lag int64) { _ = s.count.lag.RecordValue(clamp(lag)) }
 
 func clamp(v int64) int64 { return min(max(v, 0), latencyMost) }
 
-// cut returns what was noted since the last cut.
+// cut returns what was recorded since the last cut.
 func (r *recorder) cut() tally {
 	sum := newTally()
 	for i := range r.shards {

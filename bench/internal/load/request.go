@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// newRequests makes the messages of one connection that speaks HTTP/1.1: the same request again and again. What its reply is
-// like is learned from the first one, which is not counted; the others must be the same but for their heads, which have
-// a date.
+// newRequests returns the messages of one HTTP/1.1 connection: the same request again and again. The generator learns
+// the form of the reply from the first one, which is not counted. The others must be the same except for their heads,
+// which contain a date.
 func newRequests(spec Spec) *messages {
 	u, err := url.Parse(spec.URL)
 	if err != nil {
-		u = &url.URL{Host: "invalid"} // Check has refused it
+		u = &url.URL{Host: "invalid"} // Check has rejected it
 	}
 	var b bytes.Buffer
 	method := "GET"
@@ -39,7 +39,7 @@ func newRequests(spec Spec) *messages {
 	return m
 }
 
-// learn has one request answered, if it is not known yet how long a reply is.
+// learn sends one request and reads its reply, if the length of a reply is not known yet.
 func (w *worker) learn(conn net.Conn) error {
 	m := w.msgs
 	if m.reply > 0 {
@@ -87,7 +87,7 @@ func (m *messages) readReply(in *bufio.Reader) ([]byte, error) {
 
 var statusOK = []byte("HTTP/1.1 200 ")
 
-// checkReply looks at a reply.
+// checkReply checks a reply.
 func (m *messages) checkReply(p []byte) error {
 	if !bytes.HasPrefix(p, statusOK) {
 		return errors.New("it does not begin with HTTP/1.1 200")

@@ -7,12 +7,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is the result of a run. If the run failed, it has the results until then.
+// Result is the result of a run. If the run failed, it holds the results up to the failure.
 type Result struct {
 	Replies  uint64        `json:"replies"`            // counted, each of them checked
-	Total    uint64        `json:"total"`              // with those of the warm-up and the end
-	Conns    uint64        `json:"conns,omitempty"`    // connections that were opened while it counted, if they are replaced
-	Time     time.Duration `json:"time"`               // in which the counted ones arrived
+	Total    uint64        `json:"total"`              // including the warm-up and the end
+	Conns    uint64        `json:"conns,omitempty"`    // connections opened while counting, if they are replaced
+	Time     time.Duration `json:"time"`               // in which the counted replies arrived
 	CPU      time.Duration `json:"cpu"`                // of the generator, over that time
 	Mallocs  uint64        `json:"mallocs"`            // of the generator, over that time
 	Latency  Latency       `json:"latency"`            // from the intended start of a request to its reply
@@ -41,7 +41,7 @@ func (r Result) CPUShare() float64 {
 	return float64(r.CPU) / float64(r.Time)
 }
 
-// WriteHistogram writes every percentile, in milliseconds, in the form that HdrHistogram's plotter reads.
+// WriteHistogram writes every percentile, in milliseconds, in the format that HdrHistogram's plotter reads.
 func (r Result) WriteHistogram(w io.Writer) error {
 	h := r.latency
 	if h == nil {
@@ -81,7 +81,7 @@ type Point struct {
 	Value time.Duration `json:"value"`
 }
 
-// plotted are the shares of a Latency's points.
+// plotted are the shares of the points of a Latency.
 var plotted = []float64{0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999}
 
 func latencyOf(h *hdrhistogram.Histogram) Latency {
@@ -96,7 +96,7 @@ func latencyOf(h *hdrhistogram.Histogram) Latency {
 	}
 	for _, percent := range plotted {
 		if beyond := float64(n) * (100 - percent) / 100; beyond < 1 && percent > 50 {
-			break // there are too few values to say
+			break // too few values
 		}
 		l.Points = append(l.Points, Point{percent / 100, at(percent)})
 	}

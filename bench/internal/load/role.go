@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/child"
 )
 
-// Role is the generator as a child process. Its operations are run, flood, download, broadcast and hold, with a [Spec], release, and
-// usage.
+// Role is the generator as a child process. Its operations are run, flood, download, broadcast and hold, each with a
+// [Spec], and release and usage.
 func Role(json.RawMessage) (child.Server, error) { return &generator{}, nil }
 
 type generator struct{ held []*worker }
@@ -38,7 +38,7 @@ func (g *generator) Handle(op string, args json.RawMessage) (any, error) {
 	return nil, fmt.Errorf("load: no operation %q", op)
 }
 
-// hold opens connections, has one message echoed on each, and leaves them idle.
+// hold opens connections, sends one message on each, reads the echo, and leaves the connections idle.
 func (g *generator) hold(spec Spec) error {
 	spec.Window = 1
 	if err := spec.Check(); err != nil {
@@ -63,7 +63,7 @@ func (g *generator) hold(spec Spec) error {
 	return nil
 }
 
-// Close ends what hold opened.
+// Close closes the connections that hold opened.
 func (g *generator) Close() error {
 	for _, w := range g.held {
 		w.shut()

@@ -13,11 +13,11 @@ import (
 	"github.com/weir-go/weir/bench/internal/child"
 )
 
-// Run sends what spec says and returns when every request has been answered and the target has ended each connection
-// after the half-close. notice is called for each second and may be nil.
+// Run sends requests as spec describes, and returns when every request has been answered and the target has ended each
+// connection after the half-close. notice is called every second and may be nil.
 //
-// The error of a Spec that cannot be run is a [*UsageError]; if ctx ends it is ctx's cause; any other says what was
-// wrong with the target. The Result has what was measured until then.
+// The error for an invalid Spec is a [*UsageError]. If ctx ends, the error is its cause. Any other error describes a
+// fault of the target. The Result holds the measurements up to then.
 func Run(ctx context.Context, spec Spec, notice func(Second)) (Result, error) {
 	if err := spec.Check(); err != nil {
 		return Result{Error: err.Error()}, err
@@ -45,9 +45,9 @@ type run struct {
 	sockets []socket // or datagrams
 	sched   *schedule
 
-	epoch    time.Time    // all instants are nanoseconds since
-	counting atomic.Bool  // replies are noted
-	from     atomic.Int64 // open loop: requests that begin earlier are not noted
+	epoch    time.Time    // all times are nanoseconds since then
+	counting atomic.Bool  // replies are recorded
+	from     atomic.Int64 // open loop: requests due earlier are not recorded
 	stop     atomic.Bool  // no more requests
 	over     chan struct{}
 	once     sync.Once
@@ -79,7 +79,7 @@ func (r *run) do(ctx context.Context) (result Result, err error) {
 	return result, err
 }
 
-// blame returns the cause of ctx if that has ended, and otherwise err.
+// blame returns the cause of ctx if ctx has ended, and otherwise err.
 func (r *run) blame(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -102,10 +102,10 @@ func (r *run) open(ctx context.Context) error {
 	return group.Wait()
 }
 
-// dialers is how many connections are dialed at a time, fewer than a listener's backlog.
+// dialers is how many connections are dialed at a time. It is smaller than a listener's backlog.
 const dialers = 32
 
-// start starts a goroutine or two for each connection, and the schedule of an open loop.
+// start starts one or two goroutines for each connection, and the schedule of an open loop.
 func (r *run) start(ctx context.Context, group *errgroup.Group) {
 	if r.spec.Rate > 0 {
 		r.sched = newSchedule(r)
@@ -133,7 +133,7 @@ func (r *run) measure(ctx context.Context) (Result, tally) {
 		result.Conns = 0
 	}
 	if r.spec.Rate == 0 {
-		r.counting.Store(false) // an open loop has replies to come that belong to the counted time
+		r.counting.Store(false) // an open loop still expects replies of the counted time
 	}
 	return result, sum
 }
@@ -157,7 +157,7 @@ func (r *run) watch(ctx context.Context, began time.Time) (result Result, sum ta
 	return result, sum
 }
 
-// complete adds replies that came after the counted time, to requests that started within it.
+// complete adds replies that arrived after the counted time, to requests that were due within it.
 func (r *run) complete(result *Result, sum tally) {
 	if sum.latency == nil {
 		return
@@ -200,7 +200,7 @@ func (r *run) lost() (n uint64) {
 	return n
 }
 
-// finish stops the workers' sending and gives the target some time for the remaining replies.
+// finish stops the workers from sending and gives the target some time for the remaining replies.
 func (r *run) finish() {
 	r.end()
 	for i := range r.workers {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// schedule says when the requests of an open loop begin: request g of the run at first + g × interval, on connection
-// g modulo their number. Nothing that the target does changes it.
+// schedule determines when the requests of an open loop are due: request g of the run at first + g × interval, on
+// connection g modulo their number. The target has no influence on it.
 type schedule struct {
 	run      *run
 	first    int64   // since the epoch, in nanoseconds
@@ -22,8 +22,8 @@ type part struct {
 	sched *schedule
 	index uint64
 
-	due  atomic.Int64  // requests that are to be sent
-	wake chan struct{} // says so; closed when there are no more
+	due  atomic.Int64  // requests to send
+	wake chan struct{} // signals due; closed after the last request
 }
 
 func newSchedule(r *run) *schedule {
@@ -45,18 +45,18 @@ func (s *schedule) add() *part {
 	return p
 }
 
-// begins returns when request k of this connection is to begin, in nanoseconds since the epoch.
+// begins returns when request k of this connection is due, in nanoseconds since the epoch.
 func (p *part) begins(k uint64) int64 {
 	g := k*uint64(len(p.sched.parts)) + p.index
 	return p.sched.first + int64(float64(g)*p.sched.interval)
 }
 
 const (
-	shortNap = 50 * time.Microsecond // requests that begin within it are given out together
-	longNap  = 20 * time.Millisecond // after which the end of the run is noticed
+	shortNap = 50 * time.Microsecond // requests due within it are released together
+	longNap  = 20 * time.Millisecond // the longest wait until the end of the run is noticed
 )
 
-// pace gives out requests as they become due until the run is over.
+// pace releases requests as they become due until the run is over.
 func (s *schedule) pace(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -72,7 +72,7 @@ func (s *schedule) pace(ctx context.Context) error {
 	return nil
 }
 
-// give gives out all requests before total.
+// give releases all requests before total.
 func (s *schedule) give(total uint64) {
 	for ; s.given < total; s.given++ {
 		p := s.parts[s.given%uint64(len(s.parts))]
@@ -84,8 +84,8 @@ func (s *schedule) give(total uint64) {
 	}
 }
 
-// moreProcs makes room for the goroutine that paces an open loop: it sleeps in system calls, for the runtime's timers
-// are a millisecond late in an idle process. The function that it returns undoes it.
+// moreProcs raises GOMAXPROCS for the goroutine that paces an open loop. That goroutine sleeps in system calls, because
+// the runtime's timers are a millisecond late in an idle process. The returned function restores the value.
 func moreProcs(spec Spec) func() {
 	if spec.Rate == 0 {
 		return func() {}

@@ -12,11 +12,11 @@ import (
 // Spec describes what is sent, where, and for how long.
 type Spec struct {
 	URL     string  `json:"url"`               // tcp://host:port, tls://, unix:///path, udp://, http://host:port/path, https://, h2c://, ws://, wss://
-	Codec   string  `json:"codec"`             // raw; u32, each message behind its length as a big-endian uint32; lines; http; or ws
+	Codec   string  `json:"codec"`             // raw; u32, a big-endian uint32 length before each message; lines; http; or ws
 	Size    int     `json:"size"`              // bytes of a message, without its length or its newline; of the body of a Post
 	Deflate bool    `json:"deflate,omitempty"` // ws: messages are text in JSON, compressed; otherwise they are binary
 	Post    bool    `json:"post,omitempty"`    // http: requests are POST with a body; otherwise they are GET
-	Zeros   bool    `json:"zeros,omitempty"`   // behind its number a message has zeros
+	Zeros   bool    `json:"zeros,omitempty"`   // messages have zeros after their number
 	Conns   int     `json:"conns"`             // connections; for udp, sockets
 	Window  int     `json:"window"`            // of a closed loop: requests in flight on each connection
 	Rate    float64 `json:"rate,omitempty"`    // of an open loop: requests per second, over all connections; 0 is a closed loop
@@ -25,14 +25,14 @@ type Spec struct {
 
 	Warmup  time.Duration `json:"warmup"`            // not counted
 	Time    time.Duration `json:"time"`              // counted
-	Late    time.Duration `json:"late,omitempty"`    // from this latency on a reply is late; 0 means 10 ms
+	Late    time.Duration `json:"late,omitempty"`    // the latency from which a reply is late; 0 means 10 ms
 	Timeout time.Duration `json:"timeout,omitempty"` // for dialling, for replies still due at the end; 0 means 5 s
 
 	CA         []byte `json:"ca,omitempty"`         // tls: certificates in PEM that are trusted; nil means the system's
 	ServerName string `json:"serverName,omitempty"` // tls: the name that the certificate has; empty means the URL's
-	Insecure   bool   `json:"insecure,omitempty"`   // tls: any certificate will do
+	Insecure   bool   `json:"insecure,omitempty"`   // tls: accept any certificate
 
-	// Loss is the share of datagrams that may stay unanswered; more is the target's fault. 0 means none.
+	// Loss is the share of datagrams that may remain unanswered; more is a fault of the target. 0 means none.
 	Loss float64 `json:"loss,omitempty"`
 }
 
@@ -62,7 +62,7 @@ func (e *UsageError) Error() string { return "load: " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Check returns a [*UsageError] if the Spec cannot be run.
+// Check returns a [*UsageError] if the Spec is invalid.
 func (s Spec) Check() error {
 	ep, err := parseEndpoint(s)
 	if err == nil {
@@ -118,9 +118,9 @@ func (s Spec) checkOpen() error {
 	return nil
 }
 
-// late and timeout are the Spec's with the defaults filled in.
+// late and timeout return the values of the Spec or their defaults.
 func (s Spec) late() time.Duration    { return cmp.Or(s.Late, defaultLate) }
 func (s Spec) timeout() time.Duration { return cmp.Or(s.Timeout, defaultTimeout) }
 
-// idlers returns how many connections wait.
+// idlers returns how many connections stay idle.
 func (s Spec) idlers() int { return min(s.Conns-1, int(s.Idle*float64(s.Conns)+0.5)) }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 6455 has it
+	"crypto/sha1" //nolint:gosec // RFC 6455 requires it
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// Messages of WebSockets are binary and in one frame each, masked as RFC 6455 wants of a client, all by one key: it costs a
-// server the same as others. Replies are the same without the mask.
+// WebSocket messages are binary, with one frame each, and masked, as RFC 6455 requires of a client. All have the same key,
+// which costs a server as much as different ones. Replies are the same without the mask.
 //
 //	          ┌──────────────────┬─────────┬────────────┬─────────┐
 //	request   │ header (2,4,10)  │ key (4) │ number (8) │ filler  │
@@ -25,7 +25,7 @@ import (
 //	          └──────────────────┴─────────┴────────────┴─────────┘
 const maskKey = 0x9A3C5EF1
 
-// newFrames makes the messages of one connection that is a WebSocket.
+// newFrames returns the messages of one WebSocket connection.
 func newFrames(spec Spec, id int) *messages {
 	head := frameHead(spec.Size)
 	payload := make([]byte, spec.Size)
@@ -47,7 +47,7 @@ func newFrames(spec Spec, id int) *messages {
 	return m
 }
 
-// mask makes the requests from a header and a payload that are not masked.
+// mask returns the requests for a header and a payload that are not masked.
 func (m *messages) mask(spec Spec, head, payload []byte) {
 	one := bytes.Clone(head)
 	one[1] |= 0x80
@@ -63,7 +63,7 @@ func (m *messages) mask(spec Spec, head, payload []byte) {
 	m.slots = bytes.Repeat(one, max(1, min(room, slotBytes/m.size)))
 }
 
-// frameHead returns the header of a frame that is not masked.
+// frameHead returns the header of an unmasked frame.
 func frameHead(size int) []byte {
 	const finBinary = 0x82
 	switch {
@@ -75,12 +75,12 @@ func frameHead(size int) []byte {
 	return binary.BigEndian.AppendUint64([]byte{finBinary, 127}, uint64(size))
 }
 
-// putMasked writes a message's number.
+// putMasked encodes the number of a message.
 func (m *messages) putMasked(p []byte, n uint64) {
 	binary.BigEndian.PutUint64(p[m.at+4:], n^(maskKey<<32|maskKey))
 }
 
-// checkFrame looks at the reply that is due.
+// checkFrame checks the reply that is due.
 func (m *messages) checkFrame(p []byte) error {
 	switch {
 	case !bytes.HasPrefix(p, m.frame):
@@ -95,10 +95,10 @@ func (m *messages) checkFrame(p []byte) error {
 	return nil
 }
 
-// closing is a Close frame with 1000, masked by a key of zeros.
+// closing is a Close frame with code 1000, masked with a key of zeros.
 const closing = "\x88\x82\x00\x00\x00\x00\x03\xe8"
 
-// leaveSocket ends a WebSocket in order: the target is to answer the Close frame and to end the connection.
+// leaveSocket closes a WebSocket gracefully: the target must answer the Close frame and end the connection.
 func (w *worker) leaveSocket() error {
 	if _, err := io.WriteString(w.conn, closing); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (w *worker) leaveSocket() error {
 	return w.conn.Close()
 }
 
-// upgrade asks for a WebSocket.
+// upgrade performs the handshake of a WebSocket.
 func (e endpoint) upgrade(ctx context.Context, conn net.Conn, deflate bool) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -132,7 +132,7 @@ func (e endpoint) upgrade(ctx context.Context, conn net.Conn, deflate bool) erro
 	if err != nil {
 		return err
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 has it
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 requires it
 	switch {
 	case r.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("the server is no WebSocket: %s", r.Status)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sockets serves WebSockets that answer a message with what reply makes of it, and returns a Spec for them.
+// sockets serves WebSockets that answer a message with the result of reply, and returns a Spec for them.
 func sockets(t *testing.T, reply func(p []byte) []byte) Spec {
 	upgrader := websocket.Upgrader{EnableCompression: true}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// worker is one connection of a stream, or several in succession.
+// worker runs one connection of a stream, or several in succession.
 type worker struct {
 	run  *run
 	id   int
 	msgs *messages
 	buf  []byte
 
-	part    *part         // open loop: of the schedule
-	quota   atomic.Int64  // how many requests there were, and one; 0 while they are being sent
-	sent    chan struct{} // they have been
+	part    *part         // open loop: its part of the schedule
+	quota   atomic.Int64  // the number of requests plus one; 0 while they are sent
+	sent    chan struct{} // closed when all were sent
 	patient bool          // the deadline for the replies still due is set
 
-	begun   []int64  // closed loop: when the requests in flight began, by their number modulo the window
-	started uint64   // and how many there have been on this connection
-	opened  int64    // when this connection was begun
-	slots   chan int // requests that the writer may send, if there is one
+	begun   []int64  // closed loop: the start of each request in flight, by number modulo the window
+	started uint64   // the number of requests on this connection
+	opened  int64    // when this connection was opened
+	slots   chan int // requests that a separate writer may send
 
 	mu       sync.Mutex
 	conn     net.Conn
 	deadline time.Time // of connections to come
 	shutdown bool
 
-	_       [64]byte // these are read by another goroutine
+	_       [64]byte // another goroutine reads the next fields
 	replies atomic.Uint64
 	dialled atomic.Uint64
 	_       [64]byte
@@ -42,11 +42,11 @@ type worker struct {
 
 func (w *worker) init(r *run, id int) {
 	w.run, w.id, w.msgs = r, id, newMessages(r.spec, id)
-	w.buf = make([]byte, len(w.msgs.slots)) // what a window of replies needs, within reason
+	w.buf = make([]byte, len(w.msgs.slots)) // holds a window of replies, up to a limit
 	w.begun, w.sent = make([]int64, r.spec.Window), make(chan struct{})
 }
 
-// idle reports whether the connection is one of those that wait.
+// idle reports whether the connection is one that stays idle.
 func (w *worker) idle() bool { return w.id >= w.run.spec.Conns-w.run.spec.idlers() }
 
 func (w *worker) dial(ctx context.Context) error {
@@ -72,19 +72,19 @@ func (w *worker) dial(ctx context.Context) error {
 	return nil
 }
 
-// settle sets the time by which everything must be answered.
+// settle sets the deadline for all replies.
 func (w *worker) settle(within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.deadline = time.Now().Add(within)
 	if w.part != nil {
-		_ = w.conn.SetWriteDeadline(w.deadline) // drain sees to the reads
+		_ = w.conn.SetWriteDeadline(w.deadline) // drain sets that of reads
 		return
 	}
 	_ = w.conn.SetDeadline(w.deadline)
 }
 
-// shut ends the connection and later ones.
+// shut closes the connection and prevents later ones.
 func (w *worker) shut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,11 +94,11 @@ func (w *worker) shut() {
 	}
 }
 
-// bigWindow is how many bytes may be in flight before the worker needs a writer beside it: a target that waits for its
+// bigWindow is how many bytes may be in flight before the worker uses a separate writer. A target that waits for its
 // replies to be read does not read requests.
 const bigWindow = 32 << 10
 
-// work runs the connection, and those that replace it.
+// work runs the connection and its replacements.
 func (w *worker) work() error {
 	for {
 		if err := w.exchange(); err != nil {
@@ -133,19 +133,19 @@ func (w *worker) exchange() error {
 	return w.both(w.write, func() error {
 		defer close(slots)
 		return w.converse(func(n int) error {
-			slots <- n // never more than the window: there is always room
+			slots <- n // never more than the window, so there is always room
 			return nil
 		})
 	})
 }
 
-// both runs a writer and a reader. When one fails, the connection is closed so that the other ends, and what it says of
-// that is of no interest.
+// both runs a writer and a reader. When one fails, the connection is closed so that the other ends; the error of the
+// other is dropped.
 func (w *worker) both(fns ...func() error) error {
 	return firstOf(func() { _ = w.conn.Close() }, fns...)
 }
 
-// firstOf runs fns until all have returned. The first error is returned, after which stop is called.
+// firstOf runs fns until all have returned. It calls stop after the first error, and returns that error.
 func firstOf(stop func(), fns ...func() error) (first error) {
 	var once sync.Once
 	var group sync.WaitGroup
@@ -163,7 +163,7 @@ func firstOf(stop func(), fns ...func() error) (first error) {
 	return first
 }
 
-// wait lets one message be echoed, and nothing more until the end of the run.
+// wait sends one message, reads its echo, and then stays idle until the end of the run.
 func (w *worker) wait() error {
 	if err := w.echoOne(); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (w *worker) echoOne() error {
 	return nil
 }
 
-// write sends what converse allows.
+// write sends the requests that converse allows.
 func (w *worker) write() error {
 	for n := range w.slots {
 		if err := w.send(n); err != nil {
@@ -201,8 +201,8 @@ func (w *worker) write() error {
 	return nil
 }
 
-// converse sends a window of requests, then one for each reply, until the run is over or the connection has had its
-// share; then it reads what is due.
+// converse sends a window of requests, then one for each reply, until the run is over or the connection has carried its
+// share. Then it reads the replies that are due.
 func (w *worker) converse(send func(n int) error) error {
 	left := w.share()
 	due := min(w.run.spec.Window, left)
@@ -246,7 +246,7 @@ func (w *worker) share() int {
 	return int(^uint(0) >> 1)
 }
 
-// first is when the first requests begin: to make a connection for them is a part of it.
+// first returns when the first requests are due. For a connection that is made for them, this includes the dial.
 func (w *worker) first() int64 {
 	if w.run.spec.Reuse > 0 {
 		return w.opened
@@ -291,7 +291,7 @@ func (w *worker) send(n int) error {
 	return nil
 }
 
-// leave ends the connection in order: the target is to notice the end of the stream and to end its own.
+// leave ends the connection gracefully: the target must notice the end of the stream and end its own.
 func (w *worker) leave() error {
 	if w.msgs.frame != nil {
 		return w.leaveSocket()
@@ -311,7 +311,7 @@ func (w *worker) leave() error {
 	return w.conn.Close()
 }
 
-// cut returns the error for a read that failed while replies were due.
+// cut returns the error of a read that failed while replies were due.
 func (w *worker) cut(err error, due uint64) error {
 	switch {
 	case err == io.EOF && due == 0:

@@ -1,6 +1,6 @@
-// Package queued takes datagrams from a socket in which many are queued when it is asked: what a server that lags has to
-// do for each. A generator in another process cannot keep a queue filled on a machine of few processors, because sending
-// a datagram costs more than receiving it.
+// Package queued measures a socket on which many datagrams are already queued: the cost of each for a server that lags
+// behind. A generator in another process cannot keep a queue filled on a machine with few processors, because sending a
+// datagram costs more than receiving it.
 package queued
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Len is how many datagrams of Size bytes are queued each time.
+// Len is the number of datagrams of Size bytes that are queued each time.
 const (
 	Len  = 128
 	Size = 64
 )
 
-// Form is a way to receive, and perhaps to answer.
+// Form is a way to receive, and optionally answer, datagrams.
 type Form struct {
 	Name string
 	Ours bool
@@ -29,14 +29,14 @@ type Form struct {
 	open func() (socket, error)
 }
 
-// socket is what is measured.
+// socket is a socket that is measured.
 type socket interface {
 	addr() *net.UDPAddr
-	take(n int) error // receives n datagrams that are there, and answers them
+	take(n int) error // receives n datagrams that have arrived, and answers them
 	Close() error
 }
 
-// Forms returns all of them.
+// Forms returns all forms.
 func Forms() []Form {
 	return []Form{
 		{"udp loop, receive", false, false, openPlain(false)},
@@ -47,7 +47,7 @@ func Forms() []Form {
 	}
 }
 
-// Run is a Form that has been opened, with the peer that fills its queue.
+// Run is an open Form, with the peer that fills its queue.
 type Run struct {
 	socket socket
 	peer   *net.UDPConn
@@ -73,7 +73,7 @@ func (f Form) Open() (*Run, error) {
 	return r, nil
 }
 
-// Once fills the queue, and returns how long it took to take what is in it.
+// Once fills the queue and returns how long it took to empty it.
 func (r *Run) Once() (n int, took time.Duration, err error) {
 	for batch := r.out; len(batch) > 0; {
 		n, err := r.many.WriteBatch(batch, 0)
@@ -91,7 +91,7 @@ func (r *Run) Once() (n int, took time.Duration, err error) {
 	return Len, took, err
 }
 
-// answers receives what was echoed.
+// answers receives the echoes.
 func (r *Run) answers() error {
 	var buf [Size + 1]byte
 	if err := r.peer.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
@@ -140,7 +140,7 @@ func (p *plain) take(n int) error {
 	return nil
 }
 
-// ours is a loop over our socket.
+// ours is a loop over a PacketConn.
 type ours struct {
 	*chanio.PacketConn
 	ctx    context.Context
@@ -154,7 +154,7 @@ func openOurs(loop func(context.Context, *chanio.PacketConn, int) error) func() 
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithCancel(context.Background()) // as a handler's is
+		ctx, cancel := context.WithCancel(context.Background()) // like a handler's
 		return &ours{conn, ctx, cancel, loop}, nil
 	}
 }

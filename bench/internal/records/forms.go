@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Form is a way to encode and decode. Each function does it n times and checks the last result.
+// Form is a way to encode and decode. Each function runs n times and checks the last result.
 type Form struct {
 	Name   string
 	Ours   bool
@@ -19,7 +19,7 @@ type Form struct {
 	Decode func(n int)
 }
 
-// The names of the forms by hand and of ours that do the same: with a pointer to the struct, with the struct as a
+// The names of the hand-written forms and of ours that do the same: with a pointer to the struct, with the struct as a
 // parameter and result, and with an io.Reader and io.Writer.
 const (
 	ByHand       = "by hand, encoding/binary"
@@ -64,7 +64,7 @@ func TextForms() []Form {
 	}
 }
 
-// encodeWith calls a function that cannot be inlined, as a user's own function would be.
+// encodeWith calls a function that cannot be inlined, like a user's own function.
 func encodeWith[T any](v *T, want []byte, encode func([]byte, *T) ([]byte, error)) func(int) {
 	return func(n int) {
 		v, dst := *v, make([]byte, 0, 2*len(want))
@@ -90,7 +90,7 @@ func decodeWith[T comparable](want *T, p []byte, decode func([]byte, *T) error) 
 	}
 }
 
-// encodeValue has the struct passed on as a parameter.
+// encodeValue passes the struct as a parameter.
 func encodeValue[T any](v *T, want []byte, encode func([]byte, T) ([]byte, error)) func(int) {
 	return func(n int) {
 		v, dst := *v, make([]byte, 0, 2*len(want))
@@ -104,7 +104,7 @@ func encodeValue[T any](v *T, want []byte, encode func([]byte, T) ([]byte, error
 	}
 }
 
-// decodeValue has it returned.
+// decodeValue returns the struct.
 func decodeValue[T comparable](want *T, p []byte, decode func([]byte) (T, error)) func(int) {
 	return func(n int) {
 		var v T
@@ -202,7 +202,7 @@ func appendRestruct(_ []byte, r *Record) ([]byte, error) { return restruct.Pack(
 
 func decodeRestruct(p []byte, r *Record) error { return restruct.Unpack(p, binary.BigEndian, r) }
 
-// same panics unless p is the expected encoding, so that a wrong form has no figure.
+// same panics unless p is the expected encoding, so that a wrong form cannot have a result.
 func same(p, want []byte) {
 	if !bytes.Equal(p, want) {
 		panic(fmt.Sprintf("records: encoded as %x instead of %x", p, want))

@@ -9,11 +9,11 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// LineForm is a way to take lines off an io.Reader.
+// LineForm is a way to read lines from an io.Reader.
 type LineForm struct {
 	Name string
 	Ours bool
-	Read func(n int) // takes n lines and checks how many bytes they have
+	Read func(n int) // reads n lines and checks their total length
 }
 
 // The names of ways that do the same: owned strings, and slices that are valid until the next line.

@@ -1,5 +1,5 @@
-// Package records has the in-process work of codecs that is measured: records of twelve fields, of numbers only and with
-// small texts, and lines, encoded and decoded in several ways.
+// Package records measures codecs in this process: records of twelve fields, with numbers only or with short texts, and
+// lines, encoded and decoded in several ways.
 package records
 
 import (
@@ -27,13 +27,13 @@ type Record struct {
 	Shard    int32
 }
 
-// size is what a Record has on the wire.
+// size is the size of an encoded Record.
 const size = 56
 
 // sample is the Record that is encoded and decoded.
 var sample = Record{1, 2, 3, 4, 5, 6.5, -7, 8, 9, -10, 11, -12}
 
-// wire is the sample as everybody has it.
+// wire is the sample in the encoding that all forms share.
 var wire = must(appendRecord(nil, &sample))
 
 var record = codec.Record(
@@ -58,12 +58,12 @@ var (
 	framed    = codec.Prefixed(codec.Uint32, record)
 )
 
-// appendRecord is by hand, with room made once.
+// appendRecord is hand-written and makes room once.
 func appendRecord(dst []byte, r *Record) ([]byte, error) {
 	start := len(dst)
 	dst = slices.Grow(dst, size)[:start+size]
 	p := dst[start:]
-	_ = p[size-1] // the one check of bounds
+	_ = p[size-1] // the only bounds check
 	binary.BigEndian.PutUint64(p, r.ID)
 	binary.BigEndian.PutUint32(p[8:], r.Account)
 	p[12], p[13] = r.Side, r.Kind
@@ -78,7 +78,7 @@ func appendRecord(dst []byte, r *Record) ([]byte, error) {
 	return dst, nil
 }
 
-// decodeRecord is by hand, with the length checked once.
+// decodeRecord is hand-written and checks the length once.
 func decodeRecord(p []byte, r *Record) error {
 	if len(p) != size {
 		return io.ErrUnexpectedEOF
@@ -104,7 +104,7 @@ func decodeRecordValue(p []byte) (r Record, err error) {
 	return r, err
 }
 
-// byHand is a Codec by hand.
+// byHand is a hand-written Codec.
 type byHand struct{}
 
 func (byHand) Append(dst []byte, r Record) ([]byte, error) { return appendRecord(dst, &r) }

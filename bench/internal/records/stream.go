@@ -22,7 +22,7 @@ func (a *again) Read(p []byte) (int, error) {
 
 func records() io.Reader { return &again{p: bytes.Repeat(wire, 100)} }
 
-// readByHand takes records off such a stream.
+// readByHand reads records from such a stream.
 func readByHand(n int) {
 	src := bufio.NewReader(records())
 	var r Record
@@ -34,7 +34,7 @@ func readByHand(n int) {
 		if err != nil {
 			panic(err)
 		}
-		_, _ = src.Discard(size) // they are there
+		_, _ = src.Discard(size) // they have arrived
 	}
 	check(r, sample)
 }
@@ -51,7 +51,7 @@ func readStream(n int) {
 	check(r, sample)
 }
 
-// writeByHand writes records to a stream of bytes that forgets them; one is checked.
+// writeByHand writes records to a stream that discards them; one is checked.
 func writeByHand(n int) {
 	same(must(appendRecord(nil, &sample)), wire)
 	r, buf := sample, make([]byte, 0, size)
@@ -78,7 +78,7 @@ func writeStream(n int) {
 	}
 }
 
-// decodeFramed takes frames off a slice that holds a thousand.
+// decodeFramed decodes frames from a slice of a thousand.
 func decodeFramed(n int) {
 	const many = 1000
 	stream := bytes.Repeat(must(framed.Append(nil, sample)), many)

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Trade is twelve fields, two of which are small texts behind their length.
+// Trade is twelve fields, two of which are short length-prefixed texts.
 type Trade struct {
 	ID       uint64
 	Account  uint32
@@ -34,7 +34,7 @@ var (
 
 var errText = errors.New("records: text too long, or an invalid bool")
 
-// appendTrade is by hand, with room made once.
+// appendTrade is hand-written and makes room once.
 func appendTrade(dst []byte, t *Trade) ([]byte, error) {
 	if len(t.Symbol) > math.MaxUint8 || len(t.Client) > math.MaxUint16 {
 		return dst, errText
@@ -60,7 +60,7 @@ func appendTrade(dst []byte, t *Trade) ([]byte, error) {
 	return append(dst, t.Client...), nil
 }
 
-// decodeTrade is by hand.
+// decodeTrade is hand-written.
 func decodeTrade(p []byte, t *Trade) error {
 	if len(p) < 39 {
 		return io.ErrUnexpectedEOF
@@ -98,7 +98,7 @@ func decodeTradeValue(p []byte) (t Trade, err error) {
 	return t, err
 }
 
-// byHandTrade is a Codec by hand.
+// byHandTrade is a hand-written Codec.
 type byHandTrade struct{}
 
 func (byHandTrade) Append(dst []byte, t Trade) ([]byte, error) { return appendTrade(dst, &t) }

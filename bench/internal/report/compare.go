@@ -16,7 +16,7 @@ import (
 type Comparison struct {
 	Old, New Report
 	Groups   []GroupDelta
-	Verdicts []VerdictDelta // that are not what they were
+	Verdicts []VerdictDelta // that have changed
 }
 
 // GroupDelta has the rows that a table has in both reports.
@@ -33,20 +33,20 @@ type RowDelta struct {
 	NOld     int // rounds
 	NNew     int
 
-	// P is how probable rounds so far apart would be if nothing had changed (Mann-Whitney U test, which assumes no
-	// distribution). The change is significant if it is below alpha. Three rounds against three are never below 0.1.
+	// P is the probability of rounds at least so different if nothing had changed (Mann-Whitney U test, which assumes
+	// no distribution). The change is significant if P is below alpha. Three rounds against three never reach 0.1.
 	P           float64
 	Significant bool
-	Worse       float64 // by which part it is worse; negative if it is better
+	Worse       float64 // the fraction by which it is worse; negative if it is better
 }
 
-// VerdictDelta is a bar whose verdict has changed.
+// VerdictDelta is a threshold with another verdict than before.
 type VerdictDelta struct {
 	Table, What string
 	Old, New    suite.Verdict
 }
 
-// Compare compares the rows that both reports have.
+// Compare compares the rows that are in both reports.
 func Compare(before, after Report, alpha float64) Comparison {
 	c := Comparison{Old: before, New: after}
 	for _, now := range after.Tables {
@@ -136,7 +136,7 @@ func (c Comparison) Text(w io.Writer) error {
 		}
 	}
 	if len(c.Verdicts) > 0 {
-		fmt.Fprintln(w, "\nbars with another verdict")
+		fmt.Fprintln(w, "\nthresholds with another verdict")
 	}
 	for _, v := range c.Verdicts {
 		fmt.Fprintf(w, "  %s: %s: %s, was %s\n", v.Table, v.What, v.New, v.Old)

@@ -5,8 +5,8 @@ import "strings"
 // entry explains a row.
 type entry struct{ Name, Means string }
 
-// words explains parts of row names. Each is shown if some row of the report starts with it, or has it after its first
-// word.
+// words explains parts of row names. An entry is shown if a row of the report starts with it, or contains it after its
+// first word.
 var words = []entry{
 	{"weir Recv/Send", "a loop that receives one frame and sends one, as a user would write it"},
 	{"weir Connect", "pipeline.Connect from the connection's Source to its Sink"},

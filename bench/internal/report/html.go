@@ -14,7 +14,7 @@ var page string
 
 var pageTemplate = template.Must(template.New("page").Parse(page))
 
-// HTML writes the report as one page that needs nothing else: its plots are part of it.
+// HTML writes the report as one page that includes its plots and needs no other file.
 func (r Report) HTML(w io.Writer) error {
 	p := htmlPage{Facts: r.facts(), Interrupted: r.Interrupted, Kind: r.Kind, Warning: r.warning(), Glossary: r.glossary()}
 	for _, v := range suite.Verdicts() {
@@ -97,5 +97,5 @@ func htmlRowOf(r suite.Row, shown []column, winner string) htmlRow {
 	return h
 }
 
-// class is a verdict as the name of a style.
+// class returns a verdict as the name of a style.
 func class(v suite.Verdict) string { return strings.ReplaceAll(string(v), " ", "-") }

@@ -83,7 +83,7 @@ func Short(d time.Duration) string {
 	return d.String()
 }
 
-// timeline shows at most forty lines, evenly spread.
+// timeline shows at most forty lines, evenly spaced.
 func timeline(w io.Writer, all []load.Second) {
 	const most = 40
 	step := (len(all) + most - 1) / most

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Machine describes where and when something was measured.
+// Machine describes the machine, and the time, of a measurement.
 type Machine struct {
 	CPU        string    `json:"cpu"`
 	Processors int       `json:"processors"`
@@ -56,7 +56,7 @@ func fileField(file, name string) string {
 	return ""
 }
 
-// memory is the size of the memory, or empty.
+// memory returns the size of the memory, or "".
 func memory() string {
 	var kb float64
 	if _, err := fmt.Sscanf(fileField("/proc/meminfo", "MemTotal"), "%f kB", &kb); err != nil {
@@ -65,7 +65,7 @@ func memory() string {
 	return fmt.Sprintf("%.1f GiB", kb/(1<<20))
 }
 
-// revision is the commit that this program was built from, if the build says.
+// revision returns the commit that this program was built from, if the build recorded it.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

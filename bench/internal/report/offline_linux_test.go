@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// offline has cmd run where there is no network, not even a loopback that is up.
+// offline makes cmd run without a network; even its loopback interface is down.
 func offline(cmd *exec.Cmd) bool {
 	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {

@@ -22,7 +22,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// The colours of the plots: ours, and those we are compared with.
+// The colours of the plots: ours, and those of the others.
 var (
 	oursColour   = color.RGBA{0x0b, 0x6e, 0x99, 0xff}
 	theirsColour = color.RGBA{0xb8, 0xbf, 0xc6, 0xff}
@@ -36,7 +36,7 @@ var (
 
 const (
 	plotWidth = 7.6 * vg.Inch
-	fontSize  = vg.Length(9.5) // points; the page has the same in its style
+	fontSize  = vg.Length(9.5) // points, as in the style of the page
 )
 
 var plotFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
@@ -60,7 +60,7 @@ func plots(t suite.Table) (all []template.HTML, err error) {
 	return all, nil
 }
 
-// newPlot has what all plots share.
+// newPlot returns a plot with the properties that all plots share.
 func newPlot() *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = color.Transparent
@@ -74,7 +74,7 @@ func newPlot() *plot.Plot {
 	return p
 }
 
-// figures writes the labels of an axis like the tables.
+// figures formats the labels of an axis like the tables.
 type figures struct{ plot.Ticker }
 
 func (f figures) Ticks(low, high float64) []plot.Tick {
@@ -97,14 +97,14 @@ func axisNumber(f float64) string {
 	return fmt.Sprintf("%g", f)
 }
 
-// bars has a bar for each row, with the spread of its rounds.
+// bars draws a bar for each row, with the spread of its rounds.
 func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	rows := measured(t)
 	if len(rows) == 0 || t.X != "" {
 		return nil, 0, nil
 	}
 	most := longest(rows)
-	slices.Reverse(rows) // the first is to be on top
+	slices.Reverse(rows) // the first row is at the top
 	p := newPlot()
 	p.X.Label.Text, p.X.Min = t.Unit, 0
 	var names []string
@@ -140,29 +140,32 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	return p, vg.Points(44 + 18*float64(len(rows))), nil
 }
 
-// An outlier is so many times as long as the bar after it, and is cut off, or it would flatten all others.
+// An outlier is this many times as long as the median bar. It is cut off, because it would flatten all others, at most
+// at this many times the longest other bar.
 const (
-	outlier = 6
+	outlier = 8
 	cutOff  = 2
 )
 
-// longest is how long a bar may be.
+// longest returns the length at which bars are cut off.
 func longest(rows []suite.Row) float64 {
 	var medians []float64
 	for _, r := range rows {
 		medians = append(medians, r.Values().Median)
 	}
 	slices.Sort(medians)
-	most := medians[len(medians)-1]
-	for i := len(medians) - 1; i > 0; i-- {
-		if medians[i-1] > 0 && medians[i] > outlier*medians[i-1] {
-			most = cutOff * medians[i-1]
+	all, limit := medians[len(medians)-1], outlier*medians[len(medians)/2]
+	if limit == 0 || all <= limit {
+		return all
+	}
+	for i := len(medians) - 1; ; i-- {
+		if medians[i] <= limit {
+			return min(limit, cutOff*medians[i])
 		}
 	}
-	return most
 }
 
-// spreads are the bounds of bars that lie.
+// spreads are the bounds of horizontal bars.
 type spreads struct {
 	plotter.XYs
 	plotter.XErrors
@@ -182,7 +185,7 @@ func measured(t suite.Table) (rows []suite.Row) {
 	return rows
 }
 
-// lines has a line through the rows of each Line.
+// lines draws a line through the rows of each Line.
 func lines(t suite.Table) (*plot.Plot, vg.Length, error) {
 	rows := measured(t)
 	if len(rows) == 0 || t.X == "" {
@@ -210,7 +213,7 @@ func lines(t suite.Table) (*plot.Plot, vg.Length, error) {
 	return p, 3.9 * vg.Inch, nil
 }
 
-// ticksOf labels the places where something was measured.
+// ticksOf labels the values of X that were measured.
 func ticksOf(rows []suite.Row) (ticks plot.ConstantTicks) {
 	seen := map[float64]bool{}
 	for _, r := range rows {
@@ -222,7 +225,7 @@ func ticksOf(rows []suite.Row) (ticks plot.ConstantTicks) {
 	return ticks
 }
 
-// addLine adds a line, a bolder one if it is ours.
+// addLine adds a line, which is bolder if it is ours.
 func addLine(p *plot.Plot, name string, ours bool, xys plotter.XYs, i int) error {
 	line, points, err := plotter.NewLinePoints(xys)
 	if err != nil {
@@ -239,7 +242,7 @@ func addLine(p *plot.Plot, name string, ours bool, xys plotter.XYs, i int) error
 	return nil
 }
 
-// legendAbove makes room for the legend over the highest line of an axis of decades.
+// legendAbove makes room for the legend above the highest line of a logarithmic axis.
 func legendAbove(p *plot.Plot, n int) {
 	p.Legend.Top, p.Legend.Left, p.Legend.XOffs, p.Legend.Padding = true, true, vg.Points(8), vg.Points(2)
 	decades := math.Log10(p.Y.Max / p.Y.Min)
@@ -250,7 +253,7 @@ func logarithmic(a *plot.Axis) {
 	a.Scale, a.Tick.Marker = plot.LogScale{}, figures{plot.LogTicks{Prec: -1}}
 }
 
-// percentiles has the latencies of the rows whose requests were sent at a constant rate.
+// percentiles draws the latencies of the rows whose requests were sent at a constant rate.
 func percentiles(t suite.Table) (*plot.Plot, vg.Length, error) {
 	p := newPlot()
 	p.X.Label.Text, p.Y.Label.Text = "percentile", "latency, ms"
@@ -275,7 +278,7 @@ func percentiles(t suite.Table) (*plot.Plot, vg.Length, error) {
 	return p, 3.9 * vg.Inch, nil
 }
 
-// latencies are the medians of the rounds at each percentile that all of them have, over the number of its nines.
+// latencies returns the medians of the rounds at each percentile that all of them have, over the number of its nines.
 func latencies(r suite.Row) (xys plotter.XYs) {
 	least := r.Rounds[0].Points
 	for _, s := range r.Rounds {
@@ -293,7 +296,7 @@ func latencies(r suite.Row) (xys plotter.XYs) {
 	return xys
 }
 
-// nine is where a share lies on an axis on which each further nine takes the same room: 90 % at 1, 99 % at 2.
+// nine returns the position of a share on an axis where each further nine takes the same space: 90 % at 1, 99 % at 2.
 func nine(p load.Point) float64 { return -math.Log10(1 - p.Share) }
 
 // nines labels such an axis.
@@ -315,24 +318,24 @@ var (
 	text     = regexp.MustCompile(`(<text [^>]*?)\s+style="[^"]*">([^<]*)</text>`)
 )
 
-// inline draws a plot as an element of a page: without the prologue of a file, without the names of its name spaces,
-// which a page knows, and with the width of each text said, for the reader's machine may have another font than the one
-// with which the plot was laid out.
+// inline returns a plot as an element of a page. It omits the prologue of a file and the XML namespaces, which a page
+// does not need. It states the width of each text, because the reader's machine may have another font than the one used
+// for the layout.
 func inline(p *plot.Plot, height vg.Length) (template.HTML, error) {
 	c := vgsvg.New(plotWidth, height)
-	p.Draw(draw.Crop(draw.New(c), 4, -20, 2, -2)) // half of the last label is beyond its axis
+	p.Draw(draw.Crop(draw.New(c), 4, -20, 2, -2)) // half of the last label lies beyond its axis
 	var buf bytes.Buffer
 	if _, err := c.WriteTo(&buf); err != nil {
 		return "", err
 	}
 	svg := prologue.ReplaceAllString(buf.String(), "<svg")
 	svg = spaces.ReplaceAllString(svg, "")
-	svg = extent.ReplaceAllString(svg, `<svg role="img"`) // the page says how wide
+	svg = extent.ReplaceAllString(svg, `<svg role="img"`) // the style of the page sets the width
 	face := font.DefaultCache.Lookup(plotFont, fontSize)
 	svg = text.ReplaceAllStringFunc(svg, func(s string) string {
 		parts := text.FindStringSubmatch(s)
 		width := face.Width(html.UnescapeString(parts[2])).Points()
 		return fmt.Sprintf(`%s textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s</text>`, parts[1], width, parts[2])
 	})
-	return template.HTML(svg), nil //nolint:gosec // it is made here; the library escapes names
+	return template.HTML(svg), nil //nolint:gosec // made above; the library escapes names
 }

@@ -1,4 +1,4 @@
-// Package report shows what was measured: for a terminal, as JSON, as Markdown, and as one page of HTML with plots.
+// Package report writes results for a terminal, as JSON, as Markdown, and as one page of HTML with plots.
 package report
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/suite"
 )
 
-// Report is what a run of the suite leaves.
+// Report is the result of a run of the suite.
 type Report struct {
 	Machine     Machine       `json:"machine"`
 	Kind        string        `json:"kind"` // quick, short or full
@@ -46,7 +46,7 @@ func Read(name string) (r Report, err error) {
 	return r, nil
 }
 
-// facts says where, when and how it was measured, and how far the rounds lay apart.
+// facts describes where, when and how the report was measured, and how much the rounds differed.
 func (r Report) facts() []string {
 	m := r.Machine
 	facts := []string{
@@ -56,16 +56,16 @@ func (r Report) facts() []string {
 		fmt.Sprintf("settings: %s, %d rounds of %v for each row at most, servers and generator on the same machine",
 			r.Kind, r.Rounds, r.Time.Round(time.Millisecond)),
 		r.noiseFact(),
-		fmt.Sprintf("begun %s, took %v", m.At.Format(time.RFC3339), r.Took),
+		fmt.Sprintf("started %s, took %v", m.At.Format(time.RFC3339), r.Took),
 	}
 	if r.Others >= 0 {
-		facts = append(facts, fmt.Sprintf("other processes used %.2f of the %d processors meanwhile", r.Others, m.Processors))
+		facts = append(facts, fmt.Sprintf("other processes used %.2f of the %d processors during the run", r.Others, m.Processors))
 	}
 	if m.Revision != "" {
 		facts = append(facts, "revision: "+m.Revision)
 	}
 	if r.Interrupted {
-		facts = append(facts, "INTERRUPTED: what follows the interruption is missing")
+		facts = append(facts, "INTERRUPTED: later results are missing")
 	}
 	return facts
 }
@@ -77,14 +77,14 @@ func orUnknown(s string) string {
 	return s
 }
 
-// Beyond these the machine was too busy, or too uneven, for the figures to mean anything.
+// Beyond these limits the machine was too busy, or too uneven, for reliable figures.
 const (
 	busyStart  = 0.5  // load average of the last minute at the start, for each processor
-	busyOthers = 0.25 // processors that others used meanwhile, of each
-	busyNoise  = 1.3  // the factor by which the rounds of the row in the middle lay apart
+	busyOthers = 0.25 // share of each processor that others used meanwhile
+	busyNoise  = 1.3  // the factor by which the rounds of the median row differ
 )
 
-// warning says why the figures mean little, or nothing.
+// warning explains why the figures are unreliable, if they are.
 func (r Report) warning() string {
 	var why []string
 	var load float64
@@ -96,7 +96,7 @@ func (r Report) warning() string {
 		why = append(why, fmt.Sprintf("other processes used %.1f of %d processors", r.Others, r.Machine.Processors))
 	}
 	if m := r.noise().Median; m > busyNoise {
-		why = append(why, fmt.Sprintf("rounds of the same row lay apart by a factor of %.1f", m))
+		why = append(why, fmt.Sprintf("rounds of the same row differed by a factor of %.1f", m))
 	}
 	if len(why) == 0 {
 		return ""
@@ -105,7 +105,7 @@ func (r Report) warning() string {
 		". Measure again when it is idle."
 }
 
-// noise is the spread of the factors by which the rounds of each row lie apart.
+// noise returns the spread of the factors by which the rounds of each row differ.
 func (r Report) noise() suite.Spread {
 	var factors []float64
 	for _, t := range r.Tables {
@@ -121,9 +121,9 @@ func (r Report) noise() suite.Spread {
 func (r Report) noiseFact() string {
 	n := r.noise()
 	if n.Max == 0 {
-		return "noise: one round of each row says nothing of it"
+		return "noise: unknown, because each row has one round"
 	}
-	return fmt.Sprintf("noise: rounds of one row lay apart by a factor of %.2f in the middle and %.2f at worst; "+
+	return fmt.Sprintf("noise: the rounds of a row differed by a factor of %.2f (median row) and %.2f (worst row); "+
 		"%d of %d groups were measured again", n.Median, n.Max, r.retried(), len(r.Tables))
 }
 
@@ -136,7 +136,7 @@ func (r Report) retried() (n int) {
 	return n
 }
 
-// count is how many bars have a verdict.
+// count returns how many thresholds have a verdict.
 func (r Report) count(v suite.Verdict) (n int) {
 	for _, t := range r.Tables {
 		for _, b := range t.Bars {

@@ -124,7 +124,7 @@ func TestPageRefersToNothingOutside(t *testing.T) {
 	require.Equal(t, 4, strings.Count(page, "<svg "))
 }
 
-// browser returns the command of a browser, or skips the test if there is none and none is required.
+// browser returns the command of a browser. If there is none, it skips the test, unless one is required.
 func browser(t *testing.T) string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -138,7 +138,7 @@ func browser(t *testing.T) string {
 	return ""
 }
 
-// browse opens a page in a browser that has no network, and returns what it writes.
+// browse opens a page in a browser that has no network, and returns its output.
 func browse(t *testing.T, page string, args ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "page.html")
@@ -157,8 +157,8 @@ func browse(t *testing.T, page string, args ...string) string {
 	return string(out)
 }
 
-// The page is opened by a real browser without a network, which must find the plots, the colours of both sides, and a
-// place for every text within its plot.
+// A real browser without a network opens the page. It must find the plots and the colours of both sides, and every text
+// must lie within its plot.
 func TestBrowserShowsThePageWithoutANetwork(t *testing.T) {
 	shot := filepath.Join(t.TempDir(), "shot.png")
 	page := render(t, func(b *bytes.Buffer) error { return example().HTML(b) })
@@ -239,4 +239,11 @@ func TestOutlierDoesNotFlattenTheOthers(t *testing.T) {
 	rows := []suite.Row{{Name: "a", Rounds: samples(10)}, {Name: "b", Rounds: samples(12)}, {Name: "c", Rounds: samples(5000)}}
 	require.Equal(t, 24.0, longest(rows))
 	require.Equal(t, 12.0, longest(rows[:2]))
+	steps := []suite.Row{}
+	for _, v := range []float64{4, 10, 15, 20, 146, 604, 3300} { // each is less than seven times the one before
+		steps = append(steps, suite.Row{Rounds: samples(v)})
+	}
+	require.Equal(t, 160.0, longest(steps))
+	require.Equal(t, 1000.0, longest([]suite.Row{{Rounds: samples(1)}, {Rounds: samples(1000)}}), "two rows are shown as they are")
+	require.Equal(t, 1.0, longest([]suite.Row{{Rounds: samples(0)}, {Rounds: samples(0)}, {Rounds: samples(1)}}))
 }

@@ -25,6 +25,9 @@ func (r Report) Text(w io.Writer) error {
 		fmt.Fprintf(w, "\n%s: %s", e.Name, e.Means)
 	}
 	_, err := fmt.Fprintf(w, "\n\n%s\n%s\n", strings.Join(r.facts(), "\n"), r.summary())
+	if warning := r.warning(); warning != "" {
+		_, err = fmt.Fprintf(w, "WARNING: %s\n", warning) // once more, because the first one has scrolled away
+	}
 	return err
 }
 
@@ -75,7 +78,7 @@ func textRow(w io.Writer, r suite.Row, shown []column, winner string) {
 	}
 }
 
-// column is a part of the samples that is shown if some row has it.
+// column is a part of the samples that is shown if any row has it.
 type column struct {
 	title string
 	of    func(suite.Sample) float64
@@ -101,7 +104,7 @@ func columns() []column {
 
 func brief(f float64) string { return Short(time.Duration(f)) }
 
-// present returns the columns in which some row has something.
+// present returns the columns that are not empty.
 func present(rows []suite.Row) (shown []column) {
 	for _, c := range columns() {
 		if slices.ContainsFunc(rows, func(r suite.Row) bool { return r.Spread(c.of).Max > 0 }) {
@@ -111,7 +114,7 @@ func present(rows []suite.Row) (shown []column) {
 	return shown
 }
 
-// number shows about four figures.
+// number formats a value with about four digits.
 func number(f float64) string {
 	switch {
 	case f >= 1e6:

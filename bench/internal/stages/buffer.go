@@ -15,7 +15,7 @@ import (
 // BufferSize is how many items may wait between the two goroutines.
 const BufferSize = 128
 
-// Buffered is a way to let a producer and a receiver, which work on each item, run side by side.
+// Buffered is a way to let a producer and a receiver run concurrently, each of which works on every item.
 type Buffered struct {
 	Kind string
 	Ours bool
@@ -23,7 +23,7 @@ type Buffered struct {
 	Run  func(n int)
 }
 
-// Name is what a report calls it.
+// Name is its name in a report.
 func (b Buffered) Name() string { return b.Kind + ", " + b.Work.Name }
 
 // Buffers returns every way with every kind of work.
@@ -91,7 +91,7 @@ func bufferByHand(n int, do func(int) int) {
 	Sum = sum
 }
 
-// bufferWithContext is what code that has to be stopped looks like, on both sides.
+// bufferWithContext is code that can be stopped, on both sides.
 func bufferWithContext(n int, do func(int) int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -16,22 +16,22 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// Mapped is a way to have several goroutines at work on the items of a stream, whose results one receiver takes.
+// Mapped is a way to process the items of a stream in several goroutines, with one receiver of the results.
 type Mapped struct {
 	Kind    string
 	Ours    bool
-	Slices  bool // it takes many items before it has a result, so it is not a stream
+	Slices  bool // it needs many items before it has a result, so it is not a stream
 	Workers int
 	Run     func(n int)
 }
 
-// Name is what a report calls it.
+// Name is its name in a report.
 func (m Mapped) Name() string { return fmt.Sprintf("%s, %d workers", m.Kind, m.Workers) }
 
 // WorkerCounts are the numbers of goroutines that are compared.
 func WorkerCounts() []int { return []int{2, 4, 8} }
 
-// way runs n items through so many workers.
+// way processes n items with the given number of workers.
 type way struct {
 	name   string
 	ours   bool
@@ -39,7 +39,7 @@ type way struct {
 	run    func(n, workers int, do func(int) int)
 }
 
-// Ordered returns the ways that keep the order, with the given work, for every number of workers.
+// Ordered returns the ways that keep the order, for the given work and every number of workers.
 func Ordered(w Work) []Mapped {
 	return mappedBy(w, []way{
 		{"weir MapConcurrent", true, false, weirOrdered},
@@ -50,7 +50,7 @@ func Ordered(w Work) []Mapped {
 	})
 }
 
-// Unordered returns the ways that take results as they come.
+// Unordered returns the ways that deliver results as they become available.
 func Unordered(w Work) []Mapped {
 	return mappedBy(w, []way{
 		{"weir MapUnordered", true, false, weirUnordered},
@@ -101,7 +101,7 @@ func fallible(do func(int) int) func(context.Context, int) (int, error) {
 	return func(_ context.Context, v int) (int, error) { return do(v), nil }
 }
 
-// orderedByHand is what is mostly written: a channel of channels of one, each for the result of one item.
+// orderedByHand is the usual code: a channel of channels of one, each for the result of one item.
 func orderedByHand(n, workers int, do func(int) int) {
 	type job struct {
 		v      int
@@ -151,7 +151,7 @@ func rillUnordered(n, workers int, do func(int) int) {
 	Sum = sum
 }
 
-// tries is what rill.FromSeq returns, but with slots.
+// tries is rill.FromSeq with a buffered channel.
 func tries(n, slots int) <-chan rill.Try[int] {
 	ch := make(chan rill.Try[int], slots)
 	go func() {

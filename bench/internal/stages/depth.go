@@ -10,7 +10,7 @@ type Depth struct {
 	Run    func(n int)
 }
 
-// Name is what a report calls it.
+// Name is its name in a report.
 func (d Depth) Name() string {
 	if d.Stages == 1 {
 		return d.Kind + ", 1 stage"

@@ -13,8 +13,8 @@ import (
 	"github.com/sourcegraph/conc/stream"
 )
 
-// The libraries that others make pipelines with, each in the way that its own documentation shows, with a concurrency
-// of one, since the steps are to keep the order.
+// Other pipeline libraries, each used as its own documentation shows, with a concurrency of one, because the steps must
+// keep the order.
 
 func peers() []Form {
 	return []Form{
@@ -51,7 +51,7 @@ func rillStages(n, stages int) {
 	Sum = sum
 }
 
-// concStream has all steps of an item in one task, as that library has no stages.
+// concStream runs all steps of an item in one task, because that library has no stages.
 func concStream(n int) {
 	s := stream.New().WithMaxGoroutines(1)
 	sum := 0
@@ -104,7 +104,7 @@ func goStreams(n int) {
 	Sum = sum
 }
 
-// loSlices makes a slice for each step, over parts of a size that caches like.
+// loSlices makes a slice for each step, in parts that fit into the processor's cache.
 func loSlices(n int) {
 	const part = 1024
 	sum, in := 0, make([]int, 0, part)

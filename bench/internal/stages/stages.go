@@ -1,4 +1,4 @@
-// Package stages has the in-process work that is measured: the same five steps, arranged in several ways.
+// Package stages measures work in this process: the same five steps, arranged in several ways.
 package stages
 
 import (
@@ -32,7 +32,7 @@ func Forms() []Form {
 	}, peers()...)
 }
 
-// steps are called through variables in every form, so that no form has them inlined.
+// steps are called through variables in every form, so that none of them is inlined.
 var steps = [5]func(int) int{
 	func(v int) int { return v + 1 },
 	func(v int) int { return v ^ 0x55 },
@@ -44,7 +44,7 @@ var steps = [5]func(int) int{
 // chanSize is the capacity of the channel that Source.C returns.
 const chanSize = 16
 
-// Sum receives the sum of each form's output, so that no work can be optimized away, and tests can compare it.
+// Sum receives the sum of each form's output. It keeps the compiler from removing the work, and tests compare it.
 var Sum int
 
 func plain(n int) {
@@ -93,7 +93,7 @@ func fused(n, stages int) {
 	must(src.Err())
 }
 
-// goroutines gives each step a goroutine and a channel.
+// goroutines runs each step in a goroutine, with a channel between two steps.
 func goroutines(n, stages, size int) {
 	first := make(chan int, size)
 	go func() {
@@ -116,8 +116,8 @@ func goroutines(n, stages, size int) {
 	Sum = total(last)
 }
 
-// stoppable is goroutines written so that the end of ctx stops every stage wherever it waits, as that of ours does: a
-// goroutine that merely ranges and sends stays for good when the receiver leaves.
+// stoppable is goroutines, written so that the end of ctx stops every stage wherever it waits, as it stops ours. A
+// goroutine that only ranges and sends blocks forever when the receiver leaves.
 func stoppable(n, stages, size int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -172,7 +172,7 @@ func handWritten(n int) {
 	Sum = total(ch)
 }
 
-// handWrittenOver is the same goroutine over the fused stages.
+// handWrittenOver is the same goroutine behind the fused stages.
 func handWrittenOver(n int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Every form takes the same items through the same steps, or their figures could not be compared.
+// Every form processes the same items in the same steps; otherwise their figures could not be compared.
 func TestFormsComeToTheSameSum(t *testing.T) {
 	plain(1000)
 	want := Sum
@@ -37,7 +37,7 @@ func TestDepthsComeToTheSameSum(t *testing.T) {
 	}
 }
 
-// slug makes a name into one of a benchmark.
+// slug converts a name to that of a benchmark.
 func slug(name string) string { return strings.NewReplacer(" ", "_", ",", "").Replace(name) }
 
 func BenchmarkDepth(b *testing.B) {
@@ -72,7 +72,7 @@ func TestBuffersComeToTheSameSum(t *testing.T) {
 	}
 }
 
-// The sum of the ordered ones depends on the order.
+// The sum of the ordered forms depends on the order.
 func TestMappedComeToTheSameSum(t *testing.T) {
 	for _, w := range Works() {
 		for _, all := range [][]Mapped{Ordered(w), Unordered(w)} {

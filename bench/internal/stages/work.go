@@ -6,7 +6,7 @@ type Work struct {
 	do   func(v int) int
 }
 
-// Works returns next to nothing, which leaves what it costs to hand an item over, and about a microsecond.
+// Works returns almost no work, which shows the cost of passing an item on, and about a microsecond of work.
 func Works() []Work {
 	return []Work{{"no work", next}, {"1 µs of work", spin}}
 }

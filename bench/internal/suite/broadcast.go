@@ -7,8 +7,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Broadcast is a contender that sends what one connection says to all spec.Conns of them; its value is messages received for
-// each second, over all connections.
+// Broadcast is a contender that sends the messages of one connection to all spec.Conns connections. Its value is
+// messages received per second, over all connections.
 func (f *Field) Broadcast(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		e, err := f.start(name, spec, false)

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Download is a contender that streams lines, as many to a reply as spec.Size says; its value is lines for each second.
+// Download is a contender that streams spec.Size lines in each reply. Its value is lines per second.
 func (f *Field) Download(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		e, err := f.start(name, spec, false)

@@ -19,12 +19,12 @@ const (
 	roleLoad   = "load"
 )
 
-// Roles are what child processes of this package do; see [child.Main].
+// Roles are the roles of child processes of this package; see [child.Main].
 func Roles() map[string]child.Role {
 	return map[string]child.Role{roleTarget: target.Role, roleLoad: load.Role}
 }
 
-// Field has what echo contenders share: the generator's process and where profiles go.
+// Field is shared by echo contenders: the generator's process and the directory of profiles.
 type Field struct {
 	Profiles string // a directory for the servers' CPU profiles; empty for none
 
@@ -44,7 +44,7 @@ func (f *Field) Close() error {
 	return err
 }
 
-// load has the generator do op. A generator that failed is replaced for the next.
+// load makes the generator execute op. A generator that failed is replaced before the next call.
 func (f *Field) load(ctx context.Context, op string, spec load.Spec, result any) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,7 +60,7 @@ func (f *Field) load(ctx context.Context, op string, spec load.Spec, result any)
 	return err
 }
 
-// Echo is a contender that echoes what the generator sends as spec says; its value is replies for each second.
+// Echo is a contender that echoes the messages of spec. Its value is replies per second.
 func (f *Field) Echo(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		return f.start(name, spec, false)
@@ -83,14 +83,14 @@ func (f *Field) start(name string, spec load.Spec, fine bool) (*echo, error) {
 		_ = server.Close()
 		return nil, err
 	}
-	e.spec.Insecure = strings.HasPrefix(e.spec.URL, "tls:") || strings.HasPrefix(e.spec.URL, "https:") // the certificate is of this moment
+	e.spec.Insecure = strings.HasPrefix(e.spec.URL, "tls:") || strings.HasPrefix(e.spec.URL, "https:") // the certificate was made just now
 	if strings.HasPrefix(e.spec.URL, "udp:") {
 		e.spec.Loss = tolerated
 	}
 	return e, nil
 }
 
-// tolerated is the share of datagrams that a server may lose before it has no figure.
+// tolerated is the share of datagrams that a server may lose before its round fails.
 const tolerated = 0.02
 
 type echo struct {
@@ -125,7 +125,8 @@ func (e *echo) Round(ctx context.Context, d time.Duration) (s Sample, err error)
 	return s, nil
 }
 
-// observe has the generator do what, which sets result, and returns what the server had used before and after.
+// observe makes the generator execute an operation, which sets result, and returns what the server had used before and
+// after it.
 func (e *echo) observe(ctx context.Context, what string, result any) (before, after child.Usage, err error) {
 	if err = e.server.Call(ctx, "usage", nil, &before); err != nil {
 		return before, after, err
@@ -153,7 +154,7 @@ func (e *echo) profile(ctx context.Context) error {
 	return e.server.Call(ctx, "profile", e.profileFile("cpu"), nil)
 }
 
-// profileFile names a profile after what it is of.
+// profileFile returns the file name of a profile.
 func (e *echo) profileFile(kind string) string {
 	name := fmt.Sprintf("%s-%d-w%d.%s.pprof", e.name, e.spec.Size, e.spec.Window, kind)
 	return filepath.Join(e.field.Profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(name))

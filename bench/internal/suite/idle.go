@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Idle is a contender whose value is the bytes of heap and stack in use for each of spec.Conns connections that have
-// echoed one message and now wait, after a collection. Each round has a fresh server.
+// Idle is a contender for memory. Its value is the bytes of heap and stack in use, after a collection, for each of
+// spec.Conns connections that have echoed one message and now wait. Each round has a new server.
 func (f *Field) Idle(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		return &idle{f, name, spec}, nil
@@ -36,7 +36,7 @@ func (m *idle) Round(ctx context.Context, _ time.Duration) (Sample, error) {
 
 func (m *idle) Close() error { return nil }
 
-// idle measures what connections hold.
+// idle measures the memory of connections.
 func (e *echo) idle(ctx context.Context) (s Sample, err error) {
 	var before, after child.Usage
 	if err := e.server.Call(ctx, "settled", nil, &before); err != nil {
@@ -63,7 +63,7 @@ func (e *echo) idle(ctx context.Context) (s Sample, err error) {
 	}, nil
 }
 
-// heapProfile writes what the server holds, if profiles are wanted.
+// heapProfile writes a heap profile of the server, if profiles are wanted.
 func (e *echo) heapProfile(ctx context.Context) error {
 	if e.field.Profiles == "" {
 		return nil

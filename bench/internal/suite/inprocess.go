@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// InProcess is a contender that runs n items in this process; its value is nanoseconds for each.
+// InProcess is a contender that processes n items in this process. Its value is nanoseconds per item.
 func InProcess(name string, ours bool, run func(n int)) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		return &inProcess{run: run}, nil
@@ -15,7 +15,7 @@ func InProcess(name string, ours bool, run func(n int)) Contender {
 
 type inProcess struct {
 	run func(n int)
-	n   int // items that take about the time asked for
+	n   int // the items that take about the time asked for
 }
 
 func (m *inProcess) Round(_ context.Context, d time.Duration) (Sample, error) {
@@ -33,7 +33,7 @@ func (m *inProcess) Round(_ context.Context, d time.Duration) (Sample, error) {
 	return Sample{Value: float64(took.Nanoseconds()) / n, Allocs: float64(after.Mallocs-before.Mallocs) / n}, nil
 }
 
-// calibrate finds how many items take about d.
+// calibrate finds the number of items that take about d.
 func (m *inProcess) calibrate(d time.Duration) {
 	for n := 1000; ; n *= 10 {
 		began := time.Now()
@@ -47,8 +47,8 @@ func (m *inProcess) calibrate(d time.Duration) {
 
 func (m *inProcess) Close() error { return nil }
 
-// Timed is a contender that measures itself, in this process: it is opened, and run again and again until it has spent
-// the time asked for. Its value is nanoseconds for each item.
+// Timed is a contender in this process that measures itself: it is opened, and run repeatedly until it has used the
+// time asked for. Its value is nanoseconds per item.
 func Timed(name string, ours bool, open func() (Stopwatch, error)) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		w, err := open()
@@ -56,7 +56,7 @@ func Timed(name string, ours bool, open func() (Stopwatch, error)) Contender {
 	}}
 }
 
-// Stopwatch does some items and tells how long they took, without what had to be prepared for them.
+// Stopwatch processes some items and returns how long they took, without their preparation.
 type Stopwatch interface {
 	Once() (items int, took time.Duration, err error)
 	Close() error
@@ -67,7 +67,7 @@ type timed struct{ Stopwatch }
 func (m timed) Round(ctx context.Context, d time.Duration) (Sample, error) {
 	var spent time.Duration
 	items := 0
-	for spent < d/2 && ctx.Err() == nil { // the other half is taken for what the preparations cost
+	for spent < d/2 && ctx.Err() == nil { // the other half is for preparations
 		n, took, err := m.Once()
 		if err != nil {
 			return Sample{}, err

@@ -8,8 +8,8 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Latency is a contender that echoes what an open loop sends; its value is the 99th percentile of the latency from the
-// intended start of a request, in milliseconds.
+// Latency is a contender that echoes an open loop. Its value is the 99th percentile, in milliseconds, of the latency
+// from the intended start of a request.
 func (f *Field) Latency(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		if spec.Rate == 0 {

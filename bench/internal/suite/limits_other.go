@@ -2,5 +2,5 @@
 
 package suite
 
-// ManyConns returns want: there is no limit that can be asked for.
+// ManyConns returns want: this system reports no limit.
 func ManyConns(want int) int { return want }

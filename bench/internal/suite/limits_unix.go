@@ -4,11 +4,11 @@ package suite
 
 import "syscall"
 
-// spare is how many descriptors a process needs for everything else.
+// spare is how many descriptors a process needs for other purposes.
 const spare = 200
 
-// ManyConns returns want, or as many connections as one process may have. The runtime has raised the limit as far as it
-// may be.
+// ManyConns returns want, or the number of connections that one process may have if that is less. The runtime has
+// already raised the limit to its maximum.
 func ManyConns(want int) int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < spare {

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Spread is the median of the rounds, and their bounds.
+// Spread is the median of the rounds and their bounds.
 type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
 }
 
-// SpreadOf returns the spread of values; of none it is zero.
+// SpreadOf returns the spread of values, or zero if there are none.
 func SpreadOf(values []float64) Spread {
 	if len(values) == 0 {
 		return Spread{}
@@ -23,13 +23,13 @@ func SpreadOf(values []float64) Spread {
 	return Spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
 }
 
-// noisy is how far the rounds of a comparison may lie apart.
+// noisy is the factor by which the rounds of a comparison may differ.
 const noisy = 1.3
 
-// Noisy reports whether the rounds lie so far apart that their median says nothing.
+// Noisy reports whether the rounds differ so much that their median is unreliable.
 func (s Spread) Noisy() bool { return !(s.Max <= noisy*s.Min) }
 
-// Row is what was measured of one contender.
+// Row is the result of one contender.
 type Row struct {
 	Name   string   `json:"name"`
 	Ours   bool     `json:"ours,omitempty"`
@@ -42,7 +42,7 @@ type Row struct {
 // Values returns the spread of the rounds' values.
 func (r Row) Values() Spread { return r.Spread(func(s Sample) float64 { return s.Value }) }
 
-// Spread returns the spread of some part of the rounds.
+// Spread returns the spread of one part of the rounds.
 func (r Row) Spread(of func(Sample) float64) Spread {
 	values := make([]float64, len(r.Rounds))
 	for i, s := range r.Rounds {
@@ -51,7 +51,7 @@ func (r Row) Spread(of func(Sample) float64) Spread {
 	return SpreadOf(values)
 }
 
-// Verdict is what became of a bar.
+// Verdict is the result of a threshold.
 type Verdict string
 
 // The verdicts.
@@ -60,13 +60,13 @@ const (
 	Short    Verdict = "short"
 	TooNoisy Verdict = "too noisy"
 	Missing  Verdict = "missing"      // a contender could not be measured
-	NoBar    Verdict = "no threshold" // the figure is there to be seen
+	NoBar    Verdict = "no threshold" // the figure is only shown
 )
 
-// Verdicts returns those of bars that have a limit.
+// Verdicts returns the verdicts of thresholds that have a limit.
 func Verdicts() []Verdict { return []Verdict{Pass, Short, TooNoisy, Missing} }
 
-// BarResult is a bar and what was measured.
+// BarResult is a threshold and the measured value.
 type BarResult struct {
 	What    string  `json:"what"`
 	Limit   float64 `json:"limit"`
@@ -77,7 +77,7 @@ type BarResult struct {
 	Note    string  `json:"note,omitempty"`
 }
 
-// Table is what was measured of a group.
+// Table is the result of a group.
 type Table struct {
 	Name       string      `json:"name"`
 	Title      string      `json:"title"`
@@ -98,7 +98,7 @@ func (t Table) Direction() string {
 	return "higher is better"
 }
 
-// Sorted returns the rows, the best first and those without a figure last. Rows over an X keep their order.
+// Sorted returns the rows, the best first and those without a value last. Rows over an X keep their order.
 func (t Table) Sorted() []Row {
 	rows := slices.Clone(t.Rows)
 	if t.X != "" {
@@ -117,7 +117,7 @@ func (t Table) Sorted() []Row {
 	return rows
 }
 
-// Best returns the name of the row with the best median, and nothing if there are not two to compare.
+// Best returns the name of the row with the best median, or "" if fewer than two can be compared.
 func (t Table) Best() string {
 	best, value, n := "", 0.0, 0
 	for _, r := range t.Rows {
@@ -135,7 +135,7 @@ func (t Table) Best() string {
 	return best
 }
 
-// judge holds bar against the rounds.
+// judge compares the rounds with the threshold.
 func judge(bar Bar, rows []Row) BarResult {
 	r := BarResult{What: bar.What, Limit: bar.Limit, Most: bar.Most, Unit: bar.Unit}
 	needed, rounds := find(rows, bar.Needs)
@@ -154,7 +154,8 @@ func judge(bar Bar, rows []Row) BarResult {
 	return r
 }
 
-// everyRound says on which side of the limit all rounds lie, if they do: that much is known of a noisy figure.
+// everyRound reports on which side of the limit all rounds lie, if they agree: this is reliable even for a noisy
+// figure.
 func (b Bar) everyRound(figure Spread) string {
 	above, below := figure.Min >= b.Limit, figure.Max < b.Limit
 	if b.Most {
@@ -187,7 +188,7 @@ func (b Bar) verdict(figure Spread) Verdict {
 	return Short
 }
 
-// find returns the rows of those names, and how many rounds all of them have.
+// find returns the rows of the given names, and how many rounds they have in common.
 func find(rows []Row, names []string) (map[string]Row, int) {
 	found, rounds := map[string]Row{}, 0
 	for i, name := range names {

@@ -10,18 +10,18 @@ import (
 type Options struct {
 	Rounds int
 	Time   time.Duration // of one contender in one round
-	Budget time.Duration // beyond which a noisy group is not measured again; 0 means no bound
-	Notice func(string)  // called with the name of what is measured; may be nil
+	Budget time.Duration // no noisy group is measured again beyond it; 0 means no limit
+	Notice func(string)  // receives the name of what is being measured; may be nil
 }
 
-// What a measurement takes besides its time: a warm-up of a fifth, and starting and ending things.
+// The cost of a measurement besides its time: a warm-up of a fifth, and starting and ending processes.
 const (
 	warmup   = 0.2
 	overhead = 60 * time.Millisecond
 )
 
-// Share returns the time of one measurement with which all of the groups fit into three quarters of the budget, and at
-// most a second: the rest is for groups that are measured again.
+// Share returns the time of one measurement with which all groups fit into three quarters of the budget, at most a
+// second. The rest is for groups that are measured again.
 func (o Options) Share(groups []Group) time.Duration {
 	slots, weight := 0, 0.0
 	for _, g := range groups {
@@ -33,7 +33,7 @@ func (o Options) Share(groups []Group) time.Duration {
 	return min(time.Second, max(20*time.Millisecond, time.Duration(left/(max(weight, 1)*(1+warmup)))))
 }
 
-// Run measures groups one after the other. If ctx ends it returns what there is so far.
+// Run measures groups one after the other. If ctx ends it returns the results so far.
 func Run(ctx context.Context, groups []Group, opt Options) []Table {
 	began := time.Now()
 	var tables []Table
@@ -52,8 +52,8 @@ func Run(ctx context.Context, groups []Group, opt Options) []Table {
 	return tables
 }
 
-// retry reports whether there is time to measure something again: after it, since the beginning, would be so much, and
-// the rest is yet to come.
+// retry reports whether there is time to measure a group again, given the time since the start, the time that it takes,
+// and the groups still to come.
 func (o Options) retry(after time.Duration, rest []Group) bool {
 	for _, g := range rest {
 		n := g.rounds(o.Rounds) * len(g.Contenders)
@@ -71,7 +71,7 @@ func (t Table) noisy() bool {
 	return false
 }
 
-// measure starts every contender and takes them through the rounds.
+// measure starts every contender and runs the rounds.
 func (g Group) measure(ctx context.Context, opt Options) Table {
 	table := Table{Name: g.Name, Title: g.Title, Unit: g.Unit, LessIsMore: g.LessIsMore, X: g.X, Note: g.Note}
 	lanes := make([]lane, len(g.Contenders))
@@ -113,7 +113,7 @@ func (l *lane) start(ctx context.Context, c Contender) {
 	l.measure = m
 }
 
-// round measures once. A contender that fails is out.
+// round measures once. A contender that fails is excluded from further rounds.
 func (l *lane) round(ctx context.Context, d time.Duration) {
 	if l.measure == nil || ctx.Err() != nil {
 		return
@@ -136,7 +136,7 @@ func (l *lane) close() {
 	}
 }
 
-// status is what a notice says.
+// status returns the text of a notice.
 func (g Group) status(round, rounds int, contender string) string {
 	return fmt.Sprintf("%s, round %d of %d: %s", g.Name, round+1, rounds, contender)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/load"
 )
 
-// Sink is a contender that receives datagrams and answers none; its value is those received for each second.
+// Sink is a contender that receives datagrams and does not answer. Its value is datagrams received per second.
 func (f *Field) Sink(name string, ours bool, spec load.Spec) Contender {
 	return Contender{Name: name, Ours: ours, Start: func(context.Context) (Measure, error) {
 		e, err := f.start(name, spec, false)

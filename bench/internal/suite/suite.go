@@ -1,8 +1,7 @@
-// Package suite measures contenders side by side and says which bars they reach.
+// Package suite measures contenders side by side and reports which thresholds they reach.
 //
-// Contenders that are compared form a [Group]. They are measured in rounds, one after the other in each (A B A B),
-// and a comparison is the median of the ratios within each round, so that what slows the machine for a while slows both
-// sides.
+// Contenders that are compared form a [Group]. They are measured in rounds, in turn within each round (A B A B). A
+// comparison is the median of the ratios within each round, so that a slow phase of the machine affects both sides.
 package suite
 
 import (
@@ -18,11 +17,11 @@ type Group struct {
 	Title      string
 	Unit       string  // of Sample.Value
 	LessIsMore bool    // smaller values are better
-	X          string  // what the X of the contenders is, if their values are to be lines over it
-	Note       string  // what else is to be known of the figures
-	NotQuick   bool    // it is left out where there is a minute for everything
-	Rounds     int     // at most so many; 0 means as many as there are
-	Share      float64 // of the time that others have for a measurement; 0 means 1
+	X          string  // the meaning of the contenders' X, for a plot of lines
+	Note       string  // further information about the figures
+	NotQuick   bool    // the quick suite omits it
+	Rounds     int     // the maximum number of rounds; 0 means that of the run
+	Share      float64 // share of the time of other groups; 0 means 1
 	Contenders []Contender
 	Bars       []Bar
 }
@@ -48,61 +47,61 @@ type Contender struct {
 	Ours  bool
 	Start func(ctx context.Context) (Measure, error)
 
-	Line string  // of a plot over X, if the group is one
-	X    float64 // where on it
+	Line string  // the line of a plot over X
+	X    float64 // its X
 }
 
-// Measure is a contender that has been started.
+// Measure is a started contender.
 type Measure interface {
 	// Round measures for about d.
 	Round(ctx context.Context, d time.Duration) (Sample, error)
 
-	// Close ends what was started and waits for it.
+	// Close ends the contender and waits for it.
 	Close() error
 }
 
-// Sample is what one round came to. A part that does not apply is zero.
+// Sample is the result of one round. A part that does not apply is zero.
 type Sample struct {
 	Value      float64       `json:"value"`            // in the group's unit
 	CPU        time.Duration `json:"cpu,omitempty"`    // of the server, for each reply
 	Allocs     float64       `json:"allocs,omitempty"` // for each reply or item
 	Writes     float64       `json:"writes,omitempty"` // system calls of the server that wrote, for each reply
-	Reads      float64       `json:"reads,omitempty"`  // and that read
+	Reads      float64       `json:"reads,omitempty"`  // system calls that read
 	RSS        int64         `json:"rss,omitempty"`    // of the server, bytes
 	LoadCPU    float64       `json:"loadCPU,omitempty"`
 	Stack      float64       `json:"stack,omitempty"`      // of Value, bytes of goroutine stacks
 	Goroutines float64       `json:"goroutines,omitempty"` // for each connection
-	P50        time.Duration `json:"p50,omitempty"`        // latency of the replies; in a closed loop, that of a busy target
+	P50        time.Duration `json:"p50,omitempty"`        // latency of the replies; in a closed loop the target is busy
 	P99        time.Duration `json:"p99,omitempty"`
 	P999       time.Duration `json:"p999,omitempty"`
 	Late       float64       `json:"late,omitempty"`   // share of the replies that took more than 10 ms
 	Points     []load.Point  `json:"points,omitempty"` // of the latency, in an open loop
 }
 
-// Bar is a figure made of the values of one round, and its limit.
+// Bar is a threshold: a figure computed from the values of one round, and its limit.
 type Bar struct {
 	What  string                                       // in words
 	Needs []string                                     // contenders
-	Of    func(value func(name string) Sample) float64 // from the samples of those
+	Of    func(value func(name string) Sample) float64 // computed from their samples
 	Limit float64
-	Most  bool   // the limit is the most it may be; otherwise the least
+	Most  bool   // the limit is a maximum; otherwise a minimum
 	Unit  string // empty for a ratio
-	Aside bool   // there is no limit: the figure stands beside that of another bar
+	Aside bool   // no limit: the figure is shown beside that of another threshold
 }
 
-// AtLeast is the bar for ours to have at least limit times what theirs has.
+// AtLeast is the threshold for ours to have at least limit times the value of theirs.
 func AtLeast(limit float64, ours, theirs string) Bar {
 	return Bar{What: ours + " / " + theirs, Needs: []string{ours, theirs}, Of: ratio(ours, theirs), Limit: limit}
 }
 
-// Aside has the same ratio without a limit.
+// Aside is the same ratio without a limit.
 func Aside(ours, theirs string) Bar {
 	bar := AtLeast(0, ours, theirs)
 	bar.Aside = true
 	return bar
 }
 
-// AtMost is the bar for ours to take at most limit times what theirs takes.
+// AtMost is the threshold for ours to have at most limit times the value of theirs.
 func AtMost(limit float64, ours, theirs string) Bar {
 	bar := AtLeast(limit, ours, theirs)
 	bar.Most = true

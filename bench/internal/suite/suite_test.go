@@ -28,7 +28,7 @@ func TestSpreadIsMedianAndBounds(t *testing.T) {
 	require.False(t, Spread{1, 1, 1.29}.Noisy())
 }
 
-// rows has a contender for each name, with one round for each value.
+// rows returns a contender for each name, with one round for each value.
 func rows(values map[string][]float64) (all []Row) {
 	for name, vs := range values {
 		r := Row{Name: name}
@@ -41,7 +41,7 @@ func rows(values map[string][]float64) (all []Row) {
 }
 
 func TestBarIsTheMedianOfTheRatiosWithinRounds(t *testing.T) {
-	// The machine was three times slower in the second round, for both.
+	// The machine was three times slower in the second round, for both contenders.
 	measured := rows(map[string][]float64{"ours": {95, 30, 98}, "theirs": {100, 33, 100}})
 	got := judge(AtLeast(0.9, "ours", "theirs"), measured)
 	require.Equal(t, Pass, got.Verdict)
@@ -86,7 +86,7 @@ func TestNoisyFigureSaysWhatItsRoundsAgreeOn(t *testing.T) {
 	}
 }
 
-// script is a contender whose rounds come to given values.
+// script is a contender whose rounds have the given values.
 type script struct {
 	values []float64
 	closed *int
@@ -182,19 +182,19 @@ func TestCancelLeavesWhatWasMeasured(t *testing.T) {
 	require.Equal(t, 1, closed)
 }
 
-// Each target of the suite answers the generator, over TCP and in its own process, and ends when it is told.
+// Each target of the suite answers the generator, over TCP and in its own process, and ends when asked.
 func TestEveryTargetEchoes(t *testing.T) {
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each child takes a second to end
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each child takes a second to end
 	f := &Field{}
 	for _, tgt := range target.All() {
 		if tgt.Name == "net.TCPConn idle" || tgt.Name == "tls.Conn idle" {
-			continue // it echoes one message only
+			continue // it echoes only one message
 		}
 		if strings.Contains(tgt.Name, "sink") {
 			continue // it echoes nothing
 		}
 		if tgt.Room {
-			continue // it answers more than the one who asks
+			continue // it does not only answer the sender
 		}
 		if tgt.Path == "/stream" {
 			continue // its reply has no length
@@ -207,7 +207,7 @@ func TestEveryTargetEchoes(t *testing.T) {
 		}
 		for _, window := range windows {
 			m.(*echo).spec.Window = window
-			_, err = m.Round(t.Context(), 5*time.Millisecond) // it fails unless every request was answered
+			_, err = m.Round(t.Context(), 5*time.Millisecond) // fails unless every request was answered
 			require.NoError(t, err, tgt.Name)
 		}
 		require.NoError(t, m.Close(), tgt.Name)

@@ -14,9 +14,9 @@ func channelTargets() []Target {
 	}
 }
 
-// twoChannels returns a connection as two channels of the given capacity, the way it is mostly written: a goroutine that
-// reads frames into one, a goroutine that writes those of the other and flushes when there is none, and the handler
-// between them. Bare channels, as most are, have no capacity.
+// twoChannels returns a connection as two channels of the given capacity, in the usual way: one goroutine reads frames
+// into the first channel, another writes those of the second and flushes when it is empty, and the handler is between
+// them. Bare channels, as in most code, have no capacity.
 func twoChannels(size int) func(net.Conn) {
 	return func(conn net.Conn) { byChannels(conn, size) }
 }
@@ -60,7 +60,7 @@ func byChannels(conn net.Conn, size int) {
 	<-written
 }
 
-// await returns the next frame to be written. It flushes if there is none yet, and reports false after the last one.
+// await returns the next frame to write. If there is none yet, it flushes first. It returns false after the last one.
 func (f *frames) await(out <-chan []byte) ([]byte, bool) {
 	select {
 	case p, ok := <-out:

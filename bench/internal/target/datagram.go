@@ -56,7 +56,7 @@ func (l *udpLoop) sink() {
 	}
 }
 
-// Count is how many datagrams a sink has received.
+// Count returns how many datagrams a sink has received.
 func (l *udpLoop) Count() uint64 { return l.n.Load() }
 
 func (l *udpLoop) run() {
@@ -79,7 +79,7 @@ func (l *udpLoop) Close() error {
 	return err
 }
 
-// weirSocket is a UDP socket of ours.
+// weirSocket is a PacketConn.
 type weirSocket struct {
 	conn   *chanio.PacketConn
 	cancel context.CancelFunc
@@ -124,7 +124,7 @@ func rangeAll(ctx context.Context, s *weirSocket) error {
 	return s.conn.In.Err()
 }
 
-// Count is how many datagrams a sink has received.
+// Count returns how many datagrams a sink has received.
 func (s *weirSocket) Count() uint64 { return s.n.Load() }
 
 func (s *weirSocket) Addr() net.Addr { return net.UDPAddrFromAddrPort(s.conn.LocalAddr()) }

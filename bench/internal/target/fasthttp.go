@@ -8,7 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The server whose handlers get pooled requests and are no http.Handlers.
+// fasthttp, with handlers that receive pooled requests and are not http.Handlers.
 
 func fasthttpTargets() []Target {
 	return []Target{

@@ -13,8 +13,8 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// feed is a net.Conn that has n frames to read, some with each Read, and counts what is written: what echo loops cost
-// without the kernel.
+// feed is a net.Conn that returns n frames, several with each Read, and counts writes. It measures echo loops without
+// the kernel.
 type feed struct {
 	batch   []byte
 	left    int // bytes still to be read
@@ -46,7 +46,7 @@ func (f *feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TryWrite and WaitWrite have a weir Conn write in the goroutine of the sender, as over TCP.
+// TryWrite and WaitWrite make a weir Conn write in the goroutine of the sender, as over TCP.
 func (f *feed) TryWrite(p []byte) (int, error)      { return f.Write(p) }
 func (f *feed) WaitWrite(ctx context.Context) error { return ctx.Err() }
 
@@ -60,7 +60,7 @@ func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 
 func over(handle handler) func(net.Conn) {
 	return func(nc net.Conn) {
-		conn := chanio.NewConn(nc, &chanio.ConnConfig{Coalesce: time.Minute}) // no timer adds writes
+		conn := chanio.NewConn(nc, &chanio.ConnConfig{Coalesce: time.Minute}) // prevents writes by a timer
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		_ = handle(ctx, conn)
@@ -104,7 +104,7 @@ func TestEchoFormsEchoEveryFrameInFewWrites(t *testing.T) {
 	}
 }
 
-// BenchmarkFramed has the cost of a frame of 64 B, 64 of which arrive at once, without the kernel.
+// BenchmarkFramed measures the cost of a frame of 64 B, 64 of which arrive at once, without the kernel.
 func BenchmarkFramed(b *testing.B) {
 	for _, form := range echoForms() {
 		b.Run(form.name, func(b *testing.B) {
@@ -116,7 +116,7 @@ func BenchmarkFramed(b *testing.B) {
 	}
 }
 
-// BenchmarkDecode has the part of that which is receiving.
+// BenchmarkDecode measures receiving alone.
 func BenchmarkDecode(b *testing.B) {
 	conn := func(n int) *chanio.Conn { return chanio.NewConn(newFeed(n, 64, 64), nil) }
 	b.Run("owned", func(b *testing.B) { drain(b, codec.Decode(conn(b.N).In, owned)) })
@@ -133,7 +133,7 @@ func drain[T any](b *testing.B, src *chanio.Source[T]) {
 	}
 }
 
-// BenchmarkEncode has the part of it which is sending, corked.
+// BenchmarkEncode measures sending alone, corked.
 func BenchmarkEncode(b *testing.B) {
 	b.Run("owned", func(b *testing.B) { fill(b, owned, make([]byte, 64)) })
 	b.Run("typed", func(b *testing.B) { fill(b, typed, Count{}) })

@@ -11,8 +11,8 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// An event loop has no HTTP. This is what its own benchmarks have in the place of a parser: it looks for the ends of heads, and
-// answers each with the same reply. It is a bound of what an event loop can do, not a server.
+// gnet has no HTTP server. Its own benchmarks use this in place of a parser: it looks for the ends of heads, and
+// answers each with the same reply. It shows the limit of an event loop and is not a server.
 
 var endOfHead = []byte("\r\n\r\n")
 
@@ -41,7 +41,7 @@ func gnetHTTP(c gnet.Conn) gnet.Action {
 	return gnet.None
 }
 
-// appendHello appends the reply to a request, with the head that the others have.
+// appendHello appends the reply to a request, with the same head as the other servers.
 func appendHello(dst, head []byte) []byte {
 	if !bytes.HasPrefix(head, []byte("GET /hello HTTP/1.1\r\n")) {
 		return append(dst, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"...)

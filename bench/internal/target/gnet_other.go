@@ -2,4 +2,4 @@
 
 package target
 
-func gnetTargets() []Target { return nil } // it has no event loop for this system
+func gnetTargets() []Target { return nil } // gnet does not support this system

@@ -15,8 +15,8 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// Event loops, with the handlers that their documentation shows: everything that has arrived is taken frame by frame,
-// and the replies leave with one call.
+// Event loops, with handlers as in their documentation: all complete frames that have arrived are processed, and the
+// replies are written with one call.
 
 func gnetTargets() []Target {
 	return []Target{
@@ -42,7 +42,7 @@ func startGnet(network string, traffic func(gnet.Conn) gnet.Action) (Running, er
 	go func() {
 		err := gnet.Run(g, network+"://127.0.0.1:0", gnet.WithMulticore(true), gnet.WithLogger(gnetLog{}))
 		g.ended <- err
-		g.booted <- errors.Join(errors.New("target: gnet ended"), err) // not received if it has booted
+		g.booted <- errors.Join(errors.New("target: gnet ended"), err) // nobody receives this after the boot
 	}()
 	if err := <-g.booted; err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func startGnet(network string, traffic func(gnet.Conn) gnet.Action) (Running, er
 	return g, nil
 }
 
-// gnetLog writes errors to standard error, because standard output belongs to the parent.
+// gnetLog writes errors to standard error, because standard output is the connection to the parent.
 type gnetLog struct{}
 
 func (gnetLog) Debugf(string, ...any)            {}
@@ -61,7 +61,7 @@ func (gnetLog) Errorf(format string, args ...any) {
 }
 func (gnetLog) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
-// OnBoot learns the port.
+// OnBoot records the port.
 func (g *gnetServer) OnBoot(engine gnet.Engine) gnet.Action {
 	g.engine = engine
 	fd, err := engine.Dup()

@@ -2,4 +2,4 @@
 
 package target
 
-func hertzTargets() []Target { return nil } // it has its event loop for these systems only
+func hertzTargets() []Target { return nil } // Hertz does not support this system

@@ -13,7 +13,7 @@ import (
 	"github.com/cloudwego/hertz/pkg/common/hlog"
 )
 
-// The server over an event loop whose handlers get pooled requests and are no http.Handlers.
+// Hertz, over an event loop, with handlers that receive pooled requests and are not http.Handlers.
 
 func hertzTargets() []Target {
 	return []Target{web("hertz hello", "/hello", startHertz)}
@@ -56,6 +56,6 @@ func (s *hertzServer) Close() error {
 	if err := s.h.Shutdown(ctx); err != nil {
 		return err
 	}
-	<-s.ended // it says that it was shut down
+	<-s.ended // its error reports the shutdown
 	return nil
 }

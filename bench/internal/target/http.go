@@ -19,7 +19,7 @@ import (
 
 // HTTP/1.1 servers. They send the same replies, apart from the header fields that each adds itself.
 
-// StreamLines is how many lines a streamed reply has.
+// StreamLines is the number of lines of a streamed reply.
 const StreamLines = 1_000_000
 
 // fileSize is the size of the file that is served.
@@ -27,7 +27,7 @@ const fileSize = 1 << 20
 
 const hello = "Hello, World!"
 
-// handlers are what the servers that take an http.Handler serve, by path.
+// handlers are the handlers of the servers that use http.Handler, by path.
 func handlers() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/hello":  http.HandlerFunc(sayHello),
@@ -38,7 +38,7 @@ func handlers() map[string]http.Handler {
 
 func sayHello(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, hello) // the client may have gone
+	_, _ = io.WriteString(w, hello) // the client may have disconnected
 }
 
 func countBody(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ func countBody(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strconv.FormatInt(n, 10))
 }
 
-// writeAndFlush is a stream written by hand.
+// writeAndFlush is a hand-written stream.
 func writeAndFlush(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	flusher := w.(http.Flusher)
@@ -63,7 +63,7 @@ func writeAndFlush(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// writeOnly lets the server decide when pieces are sent, which is late for a client that waits for each.
+// writeOnly leaves it to the server when to send, which is too late for a client that waits for each piece.
 func writeOnly(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	line := []byte("item\n")

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// HTTP/2 servers without TLS, by prior knowledge. What they serve is what those of HTTP/1.1 do.
+// HTTP/2 servers without TLS, with prior knowledge. They have the same handlers as the HTTP/1.1 servers.
 
 func http2Targets() []Target {
 	var all []Target

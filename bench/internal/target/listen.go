@@ -9,7 +9,7 @@ import (
 type server struct {
 	ln     net.Listener
 	handle func(net.Conn)
-	inline bool // handle runs in the accept loop, and the connection stays open afterwards
+	inline bool // handle runs in the accept loop, and the connection stays open after it
 	group  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -20,7 +20,8 @@ type server struct {
 // serve starts handle for each connection to a free port. The connection is closed when handle returns.
 func serve(handle func(net.Conn)) (Running, error) { return start(handle, false) }
 
-// serveInline runs handle in one goroutine for all connections and keeps each open: what a connection costs at least.
+// serveInline runs handle in one goroutine for all connections and keeps each open, to measure the least that a
+// connection costs.
 func serveInline(handle func(net.Conn)) (Running, error) { return start(handle, true) }
 
 func start(handle func(net.Conn), inline bool) (Running, error) {

@@ -7,13 +7,13 @@ import (
 	"net"
 )
 
-// The hand-written loops. Each is written for speed with knowledge of the protocol: one goroutine for a
-// connection, a large buffer on either side, and a flush only when the next frame has not arrived in whole.
+// The hand-written loops. Each is optimized for the protocol: one goroutine per connection, a large buffer on either
+// side, and a flush only if the next frame has not arrived completely.
 
 const (
 	bufSize  = 32 << 10
 	frameMax = 16 << 20
-	bigFrame = 16 << 10 // frames from this size on are read and written without a buffer between
+	bigFrame = 16 << 10 // frames of at least this size bypass the buffers
 )
 
 func loopTargets() []Target {
@@ -29,10 +29,10 @@ func loopTargets() []Target {
 	}
 }
 
-// netLoop is the plainest echo.
+// netLoop is the simplest echo.
 func netLoop(conn net.Conn) { echoBy(conn, make([]byte, bufSize)) }
 
-// smallLoop costs a connection that is over soon as little as can be.
+// smallLoop is the cheapest echo for a short-lived connection.
 func smallLoop(conn net.Conn) { echoBy(conn, make([]byte, 64)) }
 
 func echoBy(conn net.Conn, buf []byte) {
@@ -60,7 +60,7 @@ func newFrames(conn net.Conn) *frames {
 	return &frames{conn: conn, r: bufio.NewReaderSize(conn, bufSize), w: bufio.NewWriterSize(conn, bufSize)}
 }
 
-// length returns the length of the next frame and leaves it behind.
+// length returns the length of the next frame without consuming it.
 func (f *frames) length() (int, error) {
 	head, err := f.r.Peek(4)
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *frames) length() (int, error) {
 	return int(n), err
 }
 
-// whole reports whether the next frame has arrived.
+// whole reports whether the next frame has arrived completely.
 func (f *frames) whole() bool {
 	have := f.r.Buffered()
 	if have < 4 {
@@ -84,7 +84,7 @@ func (f *frames) whole() bool {
 	return have-4 >= int(binary.BigEndian.Uint32(head))
 }
 
-// flush writes what was buffered unless there is more to answer first.
+// flush writes the buffered frames unless there is more to answer first.
 func (f *frames) flush() error {
 	if f.w.Buffered() == 0 || f.whole() {
 		return nil
@@ -92,7 +92,7 @@ func (f *frames) flush() error {
 	return f.w.Flush()
 }
 
-// read returns a frame of its own: a large one is read straight into it.
+// read returns a frame that the caller owns. A large one is read straight into it.
 func (f *frames) read() ([]byte, error) {
 	n, err := f.length()
 	if err != nil {
@@ -103,7 +103,7 @@ func (f *frames) read() ([]byte, error) {
 	return p, err
 }
 
-// write writes a frame: a large one from where it is, with writev.
+// write writes a frame, a large one in place, with writev.
 func (f *frames) write(p []byte) error {
 	binary.BigEndian.PutUint32(f.head[:], uint32(len(p)))
 	if len(p) < bigFrame {
@@ -141,7 +141,7 @@ func bufioUnbatched(conn net.Conn) {
 	}
 }
 
-// bufioBorrowed echoes frames out of the read buffer, or of one scratch buffer if they are larger.
+// bufioBorrowed echoes frames from the read buffer, or from one scratch buffer if they are larger.
 func bufioBorrowed(conn net.Conn) {
 	f := newFrames(conn)
 	var scratch []byte
@@ -170,7 +170,7 @@ func bufioBorrowed(conn net.Conn) {
 	}
 }
 
-// record returns the next frame, which is one record, until the next read; the caller then discards it.
+// record returns the next frame, which is one record, valid until the next read. The caller then discards it.
 func (f *frames) record() ([]byte, error) {
 	p, err := f.r.Peek(4 + recordSize)
 	if err != nil {
@@ -192,7 +192,7 @@ func (f *frames) begin() ([]byte, error) {
 	return binary.BigEndian.AppendUint32(f.w.AvailableBuffer(), recordSize), nil
 }
 
-// bufioTyped makes a value of each frame and a frame of each value.
+// bufioTyped decodes each frame to a value and encodes each value to a frame.
 func bufioTyped(conn net.Conn) {
 	f := newFrames(conn)
 	for {

@@ -2,4 +2,4 @@
 
 package target
 
-func netpollTargets() []Target { return nil } // it has no event loop for this system
+func netpollTargets() []Target { return nil } // netpoll does not support this system

@@ -44,7 +44,7 @@ func (s *netpollServer) Addr() net.Addr { return s.ln.Addr() }
 func (s *netpollServer) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_ = s.loop.Shutdown(ctx) // that of connections which are still open
+	_ = s.loop.Shutdown(ctx) // an error means that connections are still open
 	return <-s.ended
 }
 
@@ -60,7 +60,7 @@ func netpollRaw(_ context.Context, conn netpoll.Connection) error {
 	return errors.Join(w.Flush(), r.Release())
 }
 
-// netpollFramed answers the whole frames that have arrived, and waits for the rest of one that has begun.
+// netpollFramed answers the complete frames that have arrived, and waits for the rest of an incomplete one.
 func netpollFramed(_ context.Context, conn netpoll.Connection) error {
 	r, w := conn.Reader(), conn.Writer()
 	for {

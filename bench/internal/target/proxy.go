@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Proxies in front of an echo that has a process of its own, so that what is counted here is the proxy's alone.
+// Proxies in front of an echo server in another process, so that only the cost of the proxy is measured.
 
 func proxyTargets() []Target {
 	return []Target{
@@ -26,7 +26,7 @@ func proxyTargets() []Target {
 	}
 }
 
-// proxied is a proxy that start starts in front of the plainest echo.
+// proxied is a proxy, which start runs in front of the simplest echo.
 func proxied(name string, start func(to string) (Running, error)) Target {
 	return Target{Name: name, Codec: "raw", Start: func() (Running, error) {
 		behind, err := child.Start(RoleName, Args{Name: "net loop"})
@@ -57,7 +57,7 @@ type proxy struct {
 
 func (p *proxy) Close() error { return errors.Join(p.Running.Close(), p.behind.Close()) }
 
-// copyProxy is what the standard library makes easy: io.Copy each way, which is splice where there is one.
+// copyProxy uses io.Copy in each direction, which is splice on systems that have it.
 func copyProxy(to string) (Running, error) {
 	return serve(func(conn net.Conn) {
 		server, err := net.Dial("tcp", to)
@@ -77,15 +77,15 @@ func copyAll(dst, src net.Conn) {
 	_ = dst.(*net.TCPConn).CloseWrite()
 }
 
-// pass moves all that comes from one connection to another.
+// pass moves everything from one connection to another.
 type pass = func(context.Context, *chanio.Source[[]byte], *chanio.Sink[[]byte]) (int64, error)
 
-// connected is pass by way of this process.
+// connected is pass through this process.
 func connected(ctx context.Context, src *chanio.Source[[]byte], dst *chanio.Sink[[]byte]) (int64, error) {
 	return 0, pipeline.Connect(ctx, src, dst)
 }
 
-// weirProxy moves bytes by move each way, and each end after them.
+// weirProxy uses move in each direction, and passes on each end after the bytes.
 func weirProxy(move pass) func(to string) (Running, error) {
 	return func(to string) (Running, error) {
 		ln, err := servers.ListenTCP("127.0.0.1:0", nil)

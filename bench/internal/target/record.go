@@ -6,10 +6,10 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// recordSize is the size of a record on the wire.
+// recordSize is the size of an encoded record.
 const recordSize = 64
 
-// recordBytes is what a codec says of it.
+// recordBytes is what the codecs report as their size.
 var recordBytes = codec.Size{Min: recordSize, Max: recordSize}
 
 // Count is a number in 64 bytes: a value that fits in a register.

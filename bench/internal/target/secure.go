@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// The same echoes over TLS 1.3, with a certificate that is made when they start.
+// The same echo servers over TLS 1.3, with a certificate made at the start.
 
 func secureTargets() []Target {
 	return []Target{

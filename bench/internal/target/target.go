@@ -1,4 +1,4 @@
-// Package target has the echo servers to measure, ours and those of other libraries.
+// Package target contains the echo servers to measure: ours and those of other libraries.
 package target
 
 import (
@@ -15,12 +15,12 @@ import (
 
 // Target is an echo server of one kind.
 type Target struct {
-	Name  string // what a report calls it
-	Codec string // what it speaks: raw, u32, http or ws
-	Zeros bool   // of a message it passes on the number only, with zeros behind
+	Name  string // its name in a report
+	Codec string // its protocol: raw, u32, http or ws
+	Zeros bool   // it echoes only the number of a message, followed by zeros
 	Start func() (Running, error)
 
-	Scheme string // of its URL, if that is not its network
+	Scheme string // of its URL, if other than its network
 	Path   string // of its URL
 
 	Deflate bool // ws: messages are compressed
@@ -45,7 +45,7 @@ func All() []Target {
 	return all
 }
 
-// ByName returns the target of that name.
+// ByName returns the target with the given name.
 func ByName(name string) (Target, error) {
 	for _, t := range All() {
 		if t.Name == name {
@@ -64,9 +64,9 @@ type Args struct {
 // RoleName is the name of Role in package suite.
 const RoleName = "target"
 
-// Role runs the target of [Args] in a child process. Its operations are url, usage, count (of what a sink has received),
-// settled (usage after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap (to the file
-// in the argument).
+// Role runs the target of [Args] in a child process. Its operations are url, usage, count (of datagrams that a sink has
+// received), settled (usage after a collection), profile (of the CPU, to the file in the argument), unprofile, and heap
+// (to the file in the argument).
 func Role(args json.RawMessage) (child.Server, error) {
 	var a Args
 	if err := json.Unmarshal(args, &a); err != nil {
@@ -120,7 +120,7 @@ func (p *process) Handle(op string, args json.RawMessage) (any, error) {
 	return nil, fmt.Errorf("target: no operation %q", op)
 }
 
-// heap writes a profile of the memory in use.
+// heap writes a heap profile.
 func heap(args json.RawMessage) error {
 	var file string
 	if err := json.Unmarshal(args, &file); err != nil {

@@ -2,7 +2,7 @@ package target
 
 import "github.com/weir-go/weir/bench/internal/websockets"
 
-// socketTargets are servers of WebSockets: ours behind our own server, the others behind net/http.
+// socketTargets are WebSocket servers: ours behind our own HTTP server, the others behind net/http.
 func socketTargets() (all []Target) {
 	for _, s := range websockets.Servers() {
 		start := func() (Running, error) { return runHTTP(false, newStandard(s.Handler())) }

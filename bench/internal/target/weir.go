@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/servers"
 )
 
-// Ours. Each handler is as a user of the library would write it, in one of three forms: pipeline.Connect, a loop of
-// Recv and Send, or two channels.
+// Our servers. Each handler is one that a user would write, in one of three forms: pipeline.Connect, a loop of Recv and
+// Send, or two channels.
 
 func weirTargets() []Target {
 	uncoalesced := &servers.Config{Conn: chanio.ConnConfig{Coalesce: -1}}
@@ -83,7 +83,7 @@ func channels[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink
 	return in.Err()
 }
 
-// batches passes on through one channel what is at hand, together.
+// batches passes on, through one channel, all values that are at hand as one slice.
 func batches[T any](ctx context.Context, in *chanio.Source[T], out *chanio.Sink[T]) error {
 	ready := pipeline.ReadyChunks(in, 64)
 	for vs := range ready.C(ctx) {

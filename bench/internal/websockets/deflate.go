@@ -13,9 +13,9 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// deflating are the echoes that compress, at the level for best speed. gws has klauspost's compressor built in; ours has
-// it by its option, and the standard library's otherwise, as the others have. gobwas is not among them: its compressor
-// does not work with the compress/flate of Go 1.27.
+// deflating are the echoes that compress, at the level for best speed. gws has klauspost's compressor built in. Ours
+// uses it by an option, and otherwise the standard library's, as the others do. gobwas is missing because its
+// compressor does not work with the compress/flate of Go 1.27.
 func deflating() []Server {
 	return []Server{
 		{Name: "weir ws deflate", Ours: true, Deflate: true, Handler: func() http.Handler { return weirDeflate(fastDeflate()) }},

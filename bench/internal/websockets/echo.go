@@ -1,5 +1,5 @@
-// Package websockets has the same WebSocket servers by this library and by others: an echo, an echo that compresses, and a
-// room whose members get what one of them says.
+// Package websockets contains the same WebSocket servers for this library and others: an echo, an echo that compresses,
+// and a room whose members receive what one of them sends.
 package websockets
 
 import (
@@ -22,8 +22,8 @@ import (
 type Server struct {
 	Name    string
 	Ours    bool
-	Deflate bool // it compresses messages, each by itself
-	Room    bool // it is a room, and no echo
+	Deflate bool // it compresses each message separately
+	Room    bool // it is a room, not an echo
 	Handler func() http.Handler
 }
 
@@ -72,7 +72,7 @@ func pass(ctx context.Context, in *chanio.Source[websocket.Message], out *chanio
 	}
 }
 
-// gwsEcho has its loop in a goroutine that does not hold what the request had, as its documentation shows.
+// gwsEcho runs its loop in a goroutine that does not retain the request, as its documentation shows.
 type gwsEcho struct{ upgrader *gws.Upgrader }
 
 func (h gwsEcho) ServeHTTP(w http.ResponseWriter, r *http.Request) {

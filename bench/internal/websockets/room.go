@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// rooms are servers that send what a member says to all members, but for the first message of each: that comes back to it
-// alone, when it has become a member.
+// rooms are servers that send the messages of a member to all members, except the first message of each: it comes back
+// to its sender alone, which has become a member by then.
 func rooms() []Server {
 	return []Server{
 		{Name: "weir ws room", Ours: true, Room: true, Handler: newWeirRoom},
@@ -81,7 +81,7 @@ func (r *gwsRoom) OnMessage(conn *gws.Conn, m *gws.Message) {
 		return
 	}
 	b := gws.NewBroadcaster(m.Opcode, m.Bytes())
-	r.each(func(member *gws.Conn) { _ = b.Broadcast(member) }) // one that has gone leaves by itself
+	r.each(func(member *gws.Conn) { _ = b.Broadcast(member) }) // a member that has disconnected leaves by itself
 	_ = b.Close()
 }
 

@@ -53,7 +53,7 @@ func TestEveryServerEchoes(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, p, m.Data)
 			}
-			_ = conn.Close() // not all of them answer
+			_ = conn.Close() // not all servers answer
 		})
 	}
 }

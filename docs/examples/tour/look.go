@@ -29,7 +29,7 @@ func (t *tour) look(ctx context.Context, url string) error {
 	for line := range codec.Decode(resp.Body, codec.Lines).All(ctx) {
 		digits = append(digits, line)
 	}
-	t.say("client", "GET /numbers yields %s, one each 100 ms", strings.Join(digits, " "))
+	t.say("client", "GET /numbers yields %s, one every 100 ms", strings.Join(digits, " "))
 	return t.chat(ctx, client, "ws"+strings.TrimPrefix(url, "http")+"/chat")
 }
 

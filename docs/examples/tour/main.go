@@ -39,7 +39,7 @@ var stops = []struct {
 	{"Echo: pipeline.Connect(ctx, c.In, c.Out)", visitEcho},
 	{"Typed values: codec.Frame(c, protocol)", visitIncrement},
 	{"Channels and select: <-a.In.C(ctx), <-b.In.C(ctx)", visitTelephone},
-	{"A Recv that is given up has taken nothing", visitPatience},
+	{"A cancelled Recv has taken nothing", visitPatience},
 	{"Graceful shutdown: ln.Shutdown(ctx)", visitShutdown},
 	{"A panic ends its own connection", visitPanic},
 	{"HTTP and WebSocket: httpd.New(handler, nil), httpd.WebSocket(visit, nil)", visitPage},

@@ -41,7 +41,7 @@ const whatHappens = `1. Echo: pipeline.Connect(ctx, c.In, c.Out)
    alice   hears "it is me"
    bob     hears that alice has hung up: true
 
-4. A Recv that is given up has taken nothing
+4. A cancelled Recv has taken nothing
    server  tcp 127.0.0.1:PORT (listening, 0 open)
    client  Recv returns: no patience left
    client  Recv returns: 1234567890
@@ -63,7 +63,7 @@ level=ERROR msg="servers: handler failed" err="chanio: panic: did not expect tha
 7. HTTP and WebSocket: httpd.New(handler, nil), httpd.WebSocket(visit, nil)
    server  tcp 127.0.0.1:PORT (listening, 0 open)
    client  GET / is 200, and the page ends: true
-   client  GET /numbers yields 0 1 2 3 4 5 6 7 8 9, one each 100 ms
+   client  GET /numbers yields 0 1 2 3 4 5 6 7 8 9, one every 100 ms
    alice   hears "bob is here"
    alice   hears "bob: hello, room"
 

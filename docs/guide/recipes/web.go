@@ -3,10 +3,14 @@ package recipes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/clients/httpc"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/sse"
@@ -17,6 +21,78 @@ import (
 )
 
 type Price struct{ Cents int }
+
+// JSON in and out.
+
+type Item struct {
+	Name  string
+	Count int
+}
+
+func tally(_ context.Context, r *http.Request) (httpd.Response, error) { // for httpd.Reply
+	var items []Item
+	if err := json.NewDecoder(r.Body).Decode(&items); err != nil {
+		return httpd.Response{}, &httpd.RequestError{Status: http.StatusBadRequest, Err: err}
+	}
+	sum := Item{Name: "total"}
+	for _, item := range items {
+		sum.Count += item.Count
+	}
+	return httpd.JSON(sum).WithStatus(http.StatusCreated), nil
+}
+
+func askTally(ctx context.Context, url string, items []Item) (sum Item, err error) {
+	resp, err := httpc.Post(ctx, url, httpc.JSON(items))
+	if err != nil {
+		return sum, err
+	}
+	defer resp.Close()
+	if !resp.OK() {
+		return sum, fmt.Errorf("status %d", resp.Status)
+	}
+	err = resp.Into(ctx, &sum)
+	return sum, err
+}
+
+// Uploads.
+
+func uploads(store func(ctx context.Context, name string, content *chanio.Source[[]byte]) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parts, err := httpd.Multipart(w, r, nil)
+		if err == nil {
+			err = pipeline.ForEach(r.Context(), parts, func(part *httpd.Part) error {
+				defer part.Release()
+				if part.FileName == "" {
+					return nil // a field of the form: part.Name and part.Text
+				}
+				return store(r.Context(), part.FileName, part.Source) // receives the file as it arrives
+			})
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+}
+
+func upload(ctx context.Context, url, path string) (status int, err error) {
+	resp, err := httpc.Post(ctx, url, httpc.Multipart(httpc.Field("note", "hello"), httpc.FilePart("file", path)))
+	if err != nil {
+		return 0, err
+	}
+	return resp.Status, resp.Close()
+}
+
+// An HTTP client with retries and a proxy.
+
+func newAgent(proxy *url.URL) *httpc.Client {
+	return httpc.New(&httpc.Config{
+		Connect:     clients.Config{Timeout: 5 * time.Second}, // looking up the name, connecting, TLS
+		HeadTimeout: 10 * time.Second,                         // of each attempt
+		Timeout:     time.Minute,                              // of all attempts, with the body
+		Retry:       &httpc.RetryPolicy{Tries: 4},             // after network errors, timeouts, 429, 502, 503, 504
+		Proxy:       http.ProxyURL(proxy),                     // nil means HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+	})
+}
 
 // NDJSON over HTTP.
 

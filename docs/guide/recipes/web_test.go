@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +34,55 @@ func serveHTTP(t *testing.T, h http.Handler) string {
 		require.NoError(t, <-over)
 	})
 	return ln.Addr().String()
+}
+
+func TestTally(t *testing.T) {
+	addr := serveHTTP(t, httpd.Reply(tally))
+	sum, err := askTally(t.Context(), "http://"+addr, []Item{{"apples", 2}, {"pears", 3}})
+	require.NoError(t, err)
+	require.Equal(t, Item{"total", 5}, sum)
+	resp, err := httpc.Post(t.Context(), "http://"+addr, httpc.Text("no JSON"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadRequest, resp.Status)
+	require.NoError(t, resp.Close())
+}
+
+func TestUploads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.txt")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+	got := map[string]string{}
+	addr := serveHTTP(t, uploads(func(ctx context.Context, name string, content *chanio.Source[[]byte]) error {
+		text, err := io.ReadAll(chanio.NewReader(ctx, content))
+		got[name] = string(text)
+		return err
+	}))
+	status, err := upload(t.Context(), "http://"+addr, path)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, map[string]string{"a.txt": "content"}, got)
+	resp, err := httpc.Post(t.Context(), "http://"+addr, httpc.Text("no form"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadRequest, resp.Status)
+	require.NoError(t, resp.Close())
+}
+
+func TestAgent(t *testing.T) {
+	asked := 0
+	proxy := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, r.Host)
+	}))
+	client := newAgent(&url.URL{Scheme: "http", Host: proxy})
+	defer client.Close()
+	resp, err := client.Get(t.Context(), "http://origin.test/")
+	require.NoError(t, err)
+	text, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "origin.test", text)
+	require.Equal(t, 3, asked)
 }
 
 func TestPrices(t *testing.T) {

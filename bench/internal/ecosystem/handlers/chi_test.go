@@ -38,7 +38,7 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
-// plain is chi's format of a log, with panics in it too, which otherwise go to the standard error.
+// plain is chi's log format, including panics, which otherwise go to standard error.
 type plain struct{ middleware.DefaultLogFormatter }
 
 func (f plain) NewLogEntry(r *http.Request) middleware.LogEntry {
@@ -150,7 +150,7 @@ func TestChiThrottleRefusesAndHoldsBack(t *testing.T) {
 	})
 }
 
-// TestChiWrappersKeepWhatAWriterCan holds that chi's wrapper finds the Flusher and Hijacker of either version.
+// TestChiWrappersKeepWhatAWriterCan shows that chi's wrapper finds the Flusher and Hijacker of either version.
 func TestChiWrappersKeepWhatAWriterCan(t *testing.T) {
 	r := chi.NewRouter()
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) {

@@ -1,4 +1,3 @@
-// Package handlers has no code but tests: routers, middleware, RPC libraries, proxies and what of the standard library takes
-// or is an http.Handler run over httpd, unchanged. Each test runs over net/http too, which shows that it asks for the
-// right thing.
+// Package handlers contains only tests: routers, middleware, RPC libraries, proxies and handlers of the standard
+// library run over httpd, unchanged. Each test also runs over net/http, which shows that it is right.
 package handlers

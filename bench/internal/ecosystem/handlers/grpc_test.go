@@ -168,7 +168,7 @@ func streamGRPC(t *testing.T, conn *grpc.ClientConn) {
 	err = talk.RecvMsg(out)
 	require.Equal(t, codes.DataLoss, status.Code(err), "%v", err)
 
-	// A stream that the client cancels ends the handler, and nothing else.
+	// A stream that the client cancels ends its handler and nothing else.
 	part, cancel := context.WithCancel(ctx)
 	talk, err = conn.NewStream(part, &speechDesc.Streams[0], "/speech/Talk")
 	require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/ecosystem"
 )
 
-// TestReverseProxy has httpd in front of the proxy, behind it, or both.
+// TestReverseProxy uses httpd in front of the proxy, behind it, or both.
 func TestReverseProxy(t *testing.T) {
 	for _, front := range ecosystem.Ways {
 		for _, back := range ecosystem.Ways {
@@ -23,7 +23,7 @@ func TestReverseProxy(t *testing.T) {
 						backend := serve(t, c.back, back, ecosystem.Backend(lines))
 						transport := backend.Client(t).Transport
 						proxy := serve(t, c.front, front, ecosystem.Proxy(t, backend, transport))
-						// An upgrade is HTTP/1.1's, which the Transport also speaks beside HTTP/2 over TLS.
+						// An upgrade needs HTTP/1.1, which the Transport also uses beside HTTP/2 over TLS.
 						ecosystem.ThroughProxy(t, proxy, lines, !front.HTTP2 && (!back.HTTP2 || back.Secure))
 					})
 				}

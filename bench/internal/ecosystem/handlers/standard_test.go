@@ -126,7 +126,7 @@ func TestStripPrefixAndFileServer(t *testing.T) {
 	})
 }
 
-// TestFileServerOfADirectory takes the way by which the kernel sends files.
+// TestFileServerOfADirectory uses the code in which the kernel sends files.
 func TestFileServerOfADirectory(t *testing.T) {
 	dir := t.TempDir()
 	content := strings.Repeat("0123456789abcdef", 1<<16)
@@ -178,7 +178,7 @@ func TestResponseController(t *testing.T) {
 		require.Equal(t, "the body was late", body)
 		_ = pw.Close()
 
-		// Each line comes back before the next is sent. A body of HTTP/1.1 is written by the Transport all the while.
+		// Each line comes back before the next one is sent. The Transport writes an HTTP/1.1 body concurrently.
 		pr, pw = io.Pipe()
 		r, err := http.NewRequestWithContext(ecosystem.Within(t), http.MethodPost, s.URL+"/duplex", pr)
 		require.NoError(t, err)
@@ -258,14 +258,15 @@ func TestExpvarAndPprof(t *testing.T) {
 		require.Contains(t, body, os.Args[0])
 		_, body = s.Do(t, client, http.MethodPost, "/debug/pprof/symbol", strings.NewReader("0x1"))
 		require.Contains(t, body, "num_symbols")
-		// A trace takes as long as it is told, which pprof compares with the WriteTimeout of the server in the context.
+		// A trace takes the time that the request asks for, which pprof compares with the server's WriteTimeout from
+		// the context.
 		resp, body := s.Get(t, client, "/debug/pprof/trace?seconds=0.05")
 		require.Equal(t, 200, resp.StatusCode, body)
 		require.Contains(t, body[:16], "trace")
 	})
 }
 
-// TestContextOfARequestEnds holds for what middleware waits for.
+// TestContextOfARequestEnds covers the ends that middleware waits for.
 func TestContextOfARequestEnds(t *testing.T) {
 	ended := make(chan error, 1)
 	entered := make(chan struct{})

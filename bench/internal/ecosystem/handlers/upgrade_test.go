@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/ecosystem"
 )
 
-// TestUpgradesOfOthers has the handshakes of gorilla and coder take the connection over, by Hijack.
+// TestUpgradesOfOthers lets gorilla and coder take over the connection with Hijack.
 func TestUpgradesOfOthers(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/gorilla", func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +75,7 @@ func TestUpgradesOfOthers(t *testing.T) {
 			require.True(t, gorilla.IsCloseError(err, 4000), "%v", err)
 			require.NoError(t, conn.Close())
 		}
-		// A request that is no handshake is answered by them, and the connection goes on.
+		// They answer a request that is not a handshake, and the connection remains usable.
 		client := s.Client(t)
 		for path, status := range map[string]int{"/gorilla": http.StatusBadRequest, "/coder": http.StatusUpgradeRequired} {
 			resp, err := client.Get(s.URL + path)

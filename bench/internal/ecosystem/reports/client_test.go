@@ -17,7 +17,8 @@ import (
 	"github.com/weir-go/weir/clients/httpc"
 )
 
-// golang/go 41600: a request got the cancellation of the one before it on its connection, whose response was empty.
+// golang/go 41600: a request received the cancellation of the previous request on its connection, whose response was
+// empty.
 func TestCancelledRequestsLeaveOthers(t *testing.T) {
 	for _, way := range ecosystem.Ways {
 		t.Run(way.Name, func(t *testing.T) {
@@ -45,8 +46,8 @@ func TestCancelledRequestsLeaveOthers(t *testing.T) {
 	}
 }
 
-// nodejs/undici 1858 and 1861, nodejs/node 34758: a response without a body that names a length was waited for, or its
-// connection was not used again.
+// nodejs/undici 1858 and 1861, nodejs/node 34758: the client waited for the body of a response that has none but states
+// a length, or did not reuse its connection.
 func TestResponsesWithoutABodyKeepTheirConnection(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -90,8 +91,8 @@ func TestResponsesWithoutABodyKeepTheirConnection(t *testing.T) {
 	require.EqualValues(t, 1, accepted.Load())
 }
 
-// golang/go 67555: a final response to a request whose body was not invited left the connection in a state that each side
-// saw differently.
+// golang/go 67555: after a final response without 100 Continue, client and server disagreed on the state of the
+// connection.
 func TestConnectionBehindABodyThatWasNotInvited(t *testing.T) {
 	for _, way := range ecosystem.Ways {
 		t.Run(way.Name, func(t *testing.T) {

@@ -1,3 +1,3 @@
-// Package reports has no code but tests: public bug reports of comparable libraries, rebuilt against ours. Each names the
-// report that it is made from.
+// Package reports contains only tests: public bug reports of comparable libraries, reproduced with ours. Each test
+// names its report.
 package reports

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// websocketConfig has a time for the end; 0 means the default.
+// websocketConfig returns a configuration with a close timeout; 0 means the default.
 func websocketConfig(closeTimeout time.Duration) *httpc.WebSocketConfig {
 	return &httpc.WebSocketConfig{WebSocket: websocket.Config{CloseTimeout: closeTimeout}}
 }

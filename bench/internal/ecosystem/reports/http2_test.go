@@ -19,7 +19,7 @@ import (
 
 var h2c = ecosystem.Ways[3]
 
-// frames is a client of HTTP/2 that sends what it likes.
+// frames is an HTTP/2 client that can send any frames.
 type frames struct {
 	t   *testing.T
 	fr  *http2.Framer
@@ -50,7 +50,7 @@ func (f *frames) request(id uint32, length int) {
 	require.NoError(f.t, f.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.buf.Bytes(), EndHeaders: true}))
 }
 
-// data sends it when there is credit for the connection.
+// data sends DATA when the connection has credit.
 func (f *frames) data(id uint32, p []byte, end bool) {
 	for f.credit < len(p) {
 		f.read()
@@ -84,8 +84,8 @@ func (f *frames) read() {
 	}
 }
 
-// golang/go 54185: a stream with more data than its content-length said was reset, and the credit of its data was lost for
-// the connection.
+// golang/go 54185: a stream with more data than its Content-Length was reset, and the connection lost the credit of its
+// data.
 func TestDataBeyondItsLengthIsCredited(t *testing.T) {
 	s := ecosystem.Serve(t, h2c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
@@ -110,7 +110,7 @@ func TestDataBeyondItsLengthIsCredited(t *testing.T) {
 	require.Equal(t, "200", f.status[id])
 }
 
-// golang/go 16481 and netty/netty 7040: what a handler left unread was not credited, until the connection stood still.
+// golang/go 16481 and netty/netty 7040: data that a handler left unread was not credited, until the connection stalled.
 func TestUnreadBodiesOfManyStreamsAreCredited(t *testing.T) {
 	s := ecosystem.Serve(t, h2c, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), nil)
 	client := s.Client(t)
@@ -121,14 +121,14 @@ func TestUnreadBodiesOfManyStreamsAreCredited(t *testing.T) {
 	}
 }
 
-// golang/go 20469: data that came for a stream which the client had reset was not credited.
+// golang/go 20469: data for a stream that the client had reset was not credited.
 func TestDataForResetStreamsIsCredited(t *testing.T) {
 	s := ecosystem.ServeStandard(t, h2c, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p := make([]byte, 1<<20)
-		_, _ = w.Write(p) // fails where the client has gone
+		_, _ = w.Write(p) // fails if the client has disconnected
 	}))
 	client := s.Ours(t, nil)
-	for range 50 { // each leaves up to a stream's window behind
+	for range 50 { // each leaves up to a stream's window unread
 		ctx, cancel := context.WithCancel(ecosystem.Within(t))
 		resp, err := client.Get(ctx, s.URL)
 		require.NoError(t, err)
@@ -144,7 +144,8 @@ func TestDataForResetStreamsIsCredited(t *testing.T) {
 	require.Len(t, p, 1<<20)
 }
 
-// golang/go 28204: a server that answers before it has read the body resets the stream; others on the connection go on.
+// golang/go 28204: a server that answers before it has read the body resets the stream; other streams of the connection
+// continue.
 func TestReplyBeforeTheBodyLeavesOtherStreams(t *testing.T) {
 	s := ecosystem.Serve(t, h2c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/early" {

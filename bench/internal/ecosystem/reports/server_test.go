@@ -22,7 +22,7 @@ import (
 
 var plain = ecosystem.Ways[0]
 
-// paths is a handler that remembers what it was asked for, and reads no body.
+// paths is a handler that records the requested paths and does not read bodies.
 type paths struct {
 	mu  sync.Mutex
 	all []string
@@ -43,7 +43,7 @@ func (p *paths) take() []string {
 	return all
 }
 
-// dial returns a connection to s with a reader of it.
+// dial returns a connection to s and a reader of it.
 func dial(t *testing.T, s ecosystem.Server) (net.Conn, *bufio.Reader) {
 	nc, err := net.Dial("tcp", s.Addr)
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func dial(t *testing.T, s ecosystem.Server) (net.Conn, *bufio.Reader) {
 	return nc, bufio.NewReader(nc)
 }
 
-// response reads one, with its body.
+// response reads a response and its body.
 func response(t *testing.T, in *bufio.Reader) *http.Response {
 	resp, err := http.ReadResponse(in, nil)
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestNewlineInAChunkExtensionIsRefused(t *testing.T) {
 	}
 }
 
-// valyala/fasthttp 2368 and 285, denoland/deno 34446: a body that the handler did not read was taken for requests.
+// valyala/fasthttp 2368 and 285, denoland/deno 34446: a body that the handler did not read was parsed as requests.
 func TestUnreadBodyIsNoRequest(t *testing.T) {
 	seen := new(paths)
 	s := ecosystem.Serve(t, plain, seen, nil)
@@ -112,7 +112,8 @@ func TestUnreadBodyIsNoRequest(t *testing.T) {
 	}
 }
 
-// golang/go 11549: a body that was not invited was waited for, and the next request lost its first bytes.
+// golang/go 11549: the server waited for a body without having sent 100 Continue, and the next request lost its first
+// bytes.
 func TestBodyThatWasNotInvitedIsNotTakenFromTheNextRequest(t *testing.T) {
 	seen := new(paths)
 	s := ecosystem.Serve(t, plain, seen, nil)
@@ -128,7 +129,7 @@ func TestBodyThatWasNotInvitedIsNotTakenFromTheNextRequest(t *testing.T) {
 	require.Equal(t, []string{"PUT /first"}, seen.take())
 }
 
-// golang/go 11930: after the end of the time for a body what followed was read as a request.
+// golang/go 11930: after the timeout of a body, the bytes that followed were read as a request.
 func TestLateBodyIsNoRequest(t *testing.T) {
 	seen := new(paths)
 	s := ecosystem.Serve(t, plain, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +148,7 @@ func TestLateBodyIsNoRequest(t *testing.T) {
 	require.Equal(t, []string{"POST /first"}, seen.take())
 }
 
-// golang/go 80949: an informational response and the automatic 100 Continue were written into each other.
+// golang/go 80949: an informational response and the automatic 100 Continue were interleaved.
 func TestInformationalResponsesBesideTheInvitationAreWhole(t *testing.T) {
 	s := ecosystem.Serve(t, plain, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var wg sync.WaitGroup
@@ -180,7 +181,7 @@ func TestInformationalResponsesBesideTheInvitationAreWhole(t *testing.T) {
 	}
 }
 
-// golang/go 34902 and 53808: a proxy that reads the body after the reply panicked where the body had to be invited.
+// golang/go 34902 and 53808: a proxy that reads the body after the reply panicked if the body needed a 100 Continue.
 func TestInvitationThroughAProxyWhoseBackendDoesNotRead(t *testing.T) {
 	for _, way := range ecosystem.Ways {
 		t.Run(way.Name, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 func socketURL(s ecosystem.Server) string { return strings.Replace(s.URL, "http", "ws", 1) }
 
-// gorilla/websocket 119 and 643: senders beside each other, and pings beside them, wrote frames into each other.
+// gorilla/websocket 119 and 643: concurrent senders and pings interleaved their frames.
 func TestManySendersOfOneWebSocket(t *testing.T) {
 	const senders, each = 20, 50
 	for _, deflate := range []*websocket.Deflate{nil, {From: 1}, {From: 1, Takeover: true}} {
@@ -62,14 +62,14 @@ func TestManySendersOfOneWebSocket(t *testing.T) {
 	}
 }
 
-// coder/websocket 164, 231 and 248: a close beside reads and writes stood still until its time was over.
+// coder/websocket 164, 231 and 248: a close concurrent with reads and writes blocked until its timeout.
 func TestCloseBesideReadsAndWrites(t *testing.T) {
 	s := ecosystem.Serve(t, plain, httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 		return pipeline.Connect(ctx, conn.In, conn.Out)
 	}, nil), nil)
 	client := s.Ours(t, nil)
 	for i := range 30 {
-		cfg := websocketConfig(time.Hour) // a close that waits for its time to end does not end
+		cfg := websocketConfig(time.Hour) // a close that waits for its timeout does not return in time
 		conn, err := client.DialWebSocket(ecosystem.Within(t), socketURL(s), cfg)
 		require.NoError(t, err)
 		var wg sync.WaitGroup
@@ -101,7 +101,7 @@ func TestCloseBesideReadsAndWrites(t *testing.T) {
 	}
 }
 
-// websockets/ws 758: messages were lost if the end of the connection came while they were decompressed.
+// websockets/ws 758: messages were lost if the connection ended while they were decompressed.
 func TestMessagesBeforeTheEndAreNotLost(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&gorilla.Upgrader{EnableCompression: true}).Upgrade(w, r, nil)

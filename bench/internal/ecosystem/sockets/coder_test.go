@@ -60,7 +60,7 @@ func (c *coderPeer) recv() (message, error) {
 	return message{binary: kind == coder.MessageBinary, data: p}, err
 }
 
-// ping reads beside it, as coder hears of a pong only then: what it reads is an echo.
+// ping reads concurrently, because coder handles a pong only then; the message that it reads is an echo.
 func (c *coderPeer) ping() error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.conn.Ping(c.ctx) }()
@@ -90,7 +90,7 @@ func (c *coderPeer) close(code int, reason string) error {
 	return c.conn.Close(coder.StatusCode(code), reason) // it waits for the answer
 }
 
-// code of a connection that this side has closed is what it sent: it ends well only with the answer.
+// code returns the code that this side sent if it has closed the connection: the close succeeds only with the answer.
 func (c *coderPeer) code(err error) int {
 	if code := coder.CloseStatus(err); code != -1 {
 		return int(code)

@@ -1,3 +1,3 @@
-// Package sockets has no code but tests: WebSocket clients of other libraries against httpd, and httpc against their servers,
-// with messages of every kind, in fragments, compressed in each way, with pings and close codes.
+// Package sockets contains only tests: WebSocket clients of other libraries against httpd, and httpc against their
+// servers, with messages of every kind, in fragments, compressed in each way, with pings and close codes.
 package sockets

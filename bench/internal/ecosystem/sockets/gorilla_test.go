@@ -35,7 +35,7 @@ func (g *gorillaPeer) kind(m message) int {
 	return gorilla.TextMessage
 }
 
-// send sends what is longer than the write buffer of 4 KiB in fragments if there are to be several.
+// send sends a message that is longer than the write buffer of 4 KiB, in fragments if there should be several.
 func (g *gorillaPeer) send(m message) error {
 	if m.pieces < 2 {
 		return g.conn.WriteMessage(g.kind(m), m.data)
@@ -59,7 +59,7 @@ func (g *gorillaPeer) recv() (message, error) {
 	return message{binary: kind == gorilla.BinaryMessage, data: p}, err
 }
 
-// ping reads, as gorilla hears of a pong only then: what it reads is an echo.
+// ping reads concurrently, because gorilla handles a pong only then; the message that it reads is an echo.
 func (g *gorillaPeer) ping() error {
 	deadline := time.Now().Add(ecosystem.Patience)
 	if err := g.conn.WriteControl(gorilla.PingMessage, []byte("payload"), deadline); err != nil {

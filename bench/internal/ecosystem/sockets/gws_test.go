@@ -19,7 +19,7 @@ func (m mode) gws() gws.PermessageDeflate {
 	}
 }
 
-// gwsEvents passes on what happens.
+// gwsEvents passes on events.
 type gwsEvents struct {
 	gws.BuiltinEventHandler
 	messages chan message
@@ -36,7 +36,7 @@ func (e *gwsEvents) OnMessage(conn *gws.Conn, m *gws.Message) {
 	case string(m.Bytes()) == "close":
 		_ = conn.WriteClose(4001, []byte("as told"))
 	default:
-		_ = conn.WriteMessage(m.Opcode, m.Bytes()) // OnClose is told
+		_ = conn.WriteMessage(m.Opcode, m.Bytes()) // an error is passed to OnClose
 	}
 }
 
@@ -112,7 +112,7 @@ func (g *gwsPeer) close(code int, reason string) error {
 	return g.conn.WriteClose(uint16(code), []byte(reason))
 }
 
-// code of a connection that this side has closed is what it sent: it does not wait for the answer.
+// code returns the code that this side sent if it has closed the connection: it does not wait for the answer.
 func (g *gwsPeer) code(err error) int {
 	var end *gws.CloseError
 	if errors.As(err, &end) {

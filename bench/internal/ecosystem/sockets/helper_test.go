@@ -31,7 +31,7 @@ var modes = []mode{plain, alone, takeover}
 
 const maxMessage = 32 << 20
 
-// config is ours for a mode.
+// config returns our configuration for a mode.
 func (m mode) config() websocket.Config {
 	cfg := websocket.Config{MaxMessage: maxMessage}
 	if m != plain {
@@ -40,7 +40,7 @@ func (m mode) config() websocket.Config {
 	return cfg
 }
 
-// ourServer echoes, and closes with 4001 when it is told so by a text. It tells the code that the client closes with.
+// ourServer echoes. A certain text makes it close with 4001. It reports the code with which the client closes.
 func ourServer(m mode, ended chan<- websocket.Code) http.Handler {
 	cfg := &httpd.UpgradeConfig{WebSocket: m.config(), Origins: []string{"*"}}
 	return httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
@@ -58,21 +58,21 @@ func ourServer(m mode, ended chan<- websocket.Code) http.Handler {
 	}, cfg)
 }
 
-// message is one to send.
+// message is a message to send.
 type message struct {
 	binary bool
 	data   []byte
-	pieces int // frames, if that can be chosen
+	pieces int // frames, if the peer can choose them
 }
 
-// noise is 16 MiB that do not compress.
+// noise is 16 MiB that cannot be compressed.
 var noise = sync.OnceValue(func() []byte {
 	p := make([]byte, 16<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(p) // it never fails
 	return p
 })
 
-// messages are what every peer has echoed, the large ones where that is asked for.
+// messages returns the messages that every peer must echo, with the large ones if asked for.
 func messages(large bool) []message {
 	big := noise()
 	all := []message{
@@ -92,14 +92,15 @@ func messages(large bool) []message {
 // theirs is a connection of another library.
 type theirs interface {
 	send(m message) error
-	recv() (message, error) // a message without pieces, or the end
-	ping() error            // returns when the pong has come
+	recv() (message, error) // a message, or the end
+	ping() error            // returns when the pong has arrived
 	close(code int, reason string) error
-	code(err error) int // of the Close frame that err tells of; 4000 for the end that close has begun
+	code(err error) int // of the Close frame that err reports; 4000 if close has started the end
 	drop()
 }
 
-// converse has everything echoed by our server, 16 MiB too if large is set, and ends by a Close frame of theirs, or of ours.
+// converse makes our server echo everything, 16 MiB too if large is set, and ends with a Close frame of theirs, or of
+// ours.
 func converse(t *testing.T, peer theirs, ours, large bool) {
 	defer peer.drop()
 	for _, m := range messages(large) {
@@ -124,7 +125,7 @@ func converse(t *testing.T, peer theirs, ours, large bool) {
 	require.Equal(t, want, peer.code(err), "%v", err)
 }
 
-// conversation is converse of our client with a server of theirs that echoes, and closes with 4001 when it is told so.
+// conversation is converse for our client and a server of theirs, which echoes, and closes with 4001 when asked to.
 func conversation(t *testing.T, s ecosystem.Server, m mode, theirs bool) {
 	ctx := ecosystem.Within(t)
 	cfg := &httpc.WebSocketConfig{WebSocket: m.config()}

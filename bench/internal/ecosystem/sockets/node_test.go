@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// nodeModule is the WebSocket library of Node.js, by version.
+// nodeModule is the WebSocket library of Node.js, with its version.
 const nodeModule = "ws@8.23.0"
 
 //go:embed testdata/client.js
@@ -25,7 +25,8 @@ var nodeClient string
 //go:embed testdata/server.js
 var nodeServer string
 
-// node returns a function that makes a command of a script. It installs the library by npm, and so runs with WEIR_NPM=1 only.
+// node returns a function that returns the command of a script. It installs the library with npm, and therefore needs
+// WEIR_NPM=1.
 func node(t *testing.T) func(ctx context.Context, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if os.Getenv("WEIR_NPM") != "1" {

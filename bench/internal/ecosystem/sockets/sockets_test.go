@@ -11,7 +11,8 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// libraries are the peers. What one cannot do in a mode it does as it can: gorilla compresses each message alone.
+// libraries are the peers. A peer that does not support a mode uses the closest one: gorilla compresses each message
+// separately.
 var libraries = map[string]struct {
 	dial   func(t *testing.T, s ecosystem.Server, m mode) theirs
 	server func(m mode) http.Handler
@@ -27,7 +28,7 @@ func TestTheirClientsAndOurServer(t *testing.T) {
 			for _, way := range ecosystem.Ways[:2] {
 				for _, ours := range []bool{false, true} {
 					if name == "coder" && way.Secure {
-						continue // its client of TLS is the http.Client's, as without
+						continue // its TLS is that of the http.Client
 					}
 					t.Run(fmt.Sprintf("%s/%s/%s/server closes %v", name, m, way.Name, ours), func(t *testing.T) {
 						ended := make(chan websocket.Code, 1)

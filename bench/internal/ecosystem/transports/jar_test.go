@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/clients/httpc"
 )
 
-// TestJarOfThePublicSuffixes has two clients: an http.Client with a jar of its own over httpc, and httpc with the jar. All
+// TestJarOfThePublicSuffixes uses two clients: an http.Client with its own jar over httpc, and httpc with the jar. All
 // hosts are the same server.
 func TestJarOfThePublicSuffixes(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

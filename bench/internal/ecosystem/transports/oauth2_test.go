@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/ecosystem"
 )
 
-// tokens is a server of tokens, each good for one request, and of what they open.
+// tokens is a server that issues tokens, each valid for one request, and that accepts them.
 func tokens(made *atomic.Int64) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func TestOauth2(t *testing.T) {
 		ctx := context.WithValue(ecosystem.Within(t), oauth2.HTTPClient, client)
 		cfg := clientcredentials.Config{ClientID: "me", ClientSecret: "secret", TokenURL: s.URL + "/token", AuthStyle: oauth2.AuthStyleInHeader}
 		authed := cfg.Client(ctx)
-		for i := range 2 { // a token that ends within 10 s counts as ended
+		for i := range 2 { // a token that expires within 10 s counts as expired
 			_, body := s.Do(t, authed, http.MethodPost, "/thing", http.NoBody)
 			require.Equal(t, fmt.Sprintf("Bearer t%d ", i+1), body)
 		}

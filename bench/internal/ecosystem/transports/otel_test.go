@@ -41,7 +41,7 @@ func TestOtelhttpTransport(t *testing.T) {
 		require.True(t, ok)
 		require.True(t, strings.HasPrefix(strings.TrimPrefix(s.Proto, "HTTP/"), version.AsString()), version.AsString())
 
-		// Hooks of the caller are called through it.
+		// The hooks of the caller are called as well.
 		var got int
 		ctx := httptrace.WithClientTrace(ecosystem.Within(t), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { got++ }})
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)

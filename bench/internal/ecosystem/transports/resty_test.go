@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/ecosystem"
 )
 
-// record is a logger of resty and a record of what it says.
+// record is a logger of resty that records its lines.
 type record struct{ strings.Builder }
 
 func (r *record) Errorf(format string, v ...any) { r.add("E ", format, v) }
@@ -37,7 +37,7 @@ type thing struct {
 	Size int    `json:"size"`
 }
 
-// flaky fails every request but each third.
+// flaky fails two of three requests.
 func flaky(tried *atomic.Int64) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/flaky", func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +134,7 @@ func TestRetryablehttp(t *testing.T) {
 		require.Equal(t, "third time: hello", string(p))
 		require.EqualValues(t, 3, tried.Load())
 
-		// What fails each time is given up, and its last error is there.
+		// A request that fails each time is given up, and its last error is returned.
 		c.RetryMax = 1
 		var asked int
 		c.RequestLogHook = func(retryablehttp.Logger, *http.Request, int) { asked++ }

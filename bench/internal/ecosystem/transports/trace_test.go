@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/bench/internal/ecosystem"
 )
 
-// events is what a trace has seen.
+// events are the events of a trace.
 type events struct {
 	mu   sync.Mutex
 	seen []string
@@ -38,7 +38,7 @@ func (e *events) take() []string {
 	return all
 }
 
-// trace has every hook of a ClientTrace.
+// trace sets every hook of a ClientTrace.
 func (e *events) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(hostPort string) { e.note("GetConn %s", port(hostPort)) },
@@ -69,13 +69,13 @@ func (e *events) trace() *httptrace.ClientTrace {
 	}
 }
 
-// port leaves out which port it is.
+// port removes the number of a port.
 func port(hostPort string) string {
 	host, _, _ := strings.Cut(hostPort, ":")
 	return host
 }
 
-// traced sends a POST to a URL with a trace and returns what the trace saw.
+// traced sends a POST to a URL with a trace and returns the events of the trace.
 func traced(t *testing.T, client *http.Client, url string, expect bool) []string {
 	e := new(events)
 	ctx := httptrace.WithClientTrace(ecosystem.Within(t), e.trace())
@@ -94,11 +94,11 @@ func traced(t *testing.T, client *http.Client, url string, expect bool) []string
 	return e.take()
 }
 
-// TestTracesAreThoseOfNetHTTP compares what both see of the same requests: the first on a connection, the next one, and one
-// that expects 100-continue.
+// TestTracesAreThoseOfNetHTTP compares the events of both clients for the same requests: the first on a connection, the
+// next one, and one that expects 100-continue.
 func TestTracesAreThoseOfNetHTTP(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/expect" { // net/http's server of HTTP/2 does not invite the body behind another 1xx
+		if r.URL.Path != "/expect" { // net/http's HTTP/2 server sends no 100 Continue after another 1xx
 			w.Header().Set("Link", "</a.css>")
 			w.WriteHeader(http.StatusEarlyHints)
 		}
@@ -123,9 +123,9 @@ func TestTracesAreThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// lanes are what a trace has seen of making a connection and reading, and of writing, which go on beside each other. What
-// is up to the configuration is left out: only httpc says which version it speaks where it speaks HTTP/1.1 alone; and a
-// name has several addresses, of which one or more are tried.
+// lanes are the events of connecting and reading, and those of writing, which are concurrent. Differences that depend
+// on the configuration are removed: only httpc announces its protocol by ALPN if it is HTTP/1.1 alone, and a name has
+// several addresses, of which one or more are tried.
 func lanes(all []string) (reads, writes []string) {
 	for _, s := range all {
 		switch {

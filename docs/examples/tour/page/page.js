@@ -37,7 +37,7 @@ function line(text) {
   item.scrollIntoView({ block: "nearest" });
 }
 
-// Metrics: server-sent events, one for each second.
+// Metrics: server-sent events, one per second.
 const seconds = [];
 new EventSource("metrics").addEventListener("second", (event) => {
   const second = JSON.parse(event.data);
@@ -46,10 +46,11 @@ new EventSource("metrics").addEventListener("second", (event) => {
   const most = Math.max(1, ...seconds);
   const points = seconds.map((hits, i) => `${(i * 600) / 59},${155 - (145 * hits) / most}`);
   $("plot").innerHTML = `<polyline points="${points.join(" ")}"/>`;
-  $("plotted").textContent = `${second.hits} hits in the last second, ${most} at most`;
+  $("top").textContent = most;
+  $("plotted").textContent = `${second.hits} hits in the last second; maximum ${most}`;
 });
 
-// Numbers: the body of a reply, as it comes.
+// Numbers: the body of a reply, as it arrives.
 $("count").addEventListener("click", async () => {
   $("counted").textContent = "";
   const reply = await fetch("numbers");
@@ -115,7 +116,7 @@ function show(found, hex = "") {
   $("verdict").textContent = found.error ?? JSON.stringify(found.value);
 }
 
-// Back-pressure: a stream of levels for the sliders as they stand.
+// Back-pressure: a stream of levels for the current values of the sliders.
 let levels = null;
 function restart() {
   levels?.close();
@@ -140,7 +141,7 @@ $("flow").addEventListener("input", () => {
 });
 restart();
 
-// Versions: what passed between a client and the same handler.
+// Versions: the traffic between a client and the same handler.
 $("ask").addEventListener("click", async () => {
   const answers = await (await fetch("versions", { method: "POST" })).json();
   $("asked").replaceChildren(
