@@ -218,10 +218,16 @@ func (c *connection[A, B]) within(
 
 // send sends values to dst and returns how many were accepted.
 func (c *connection[A, B]) send(ctx context.Context, dst *chanio.Sink[A], vs []A) (int, error) {
-	if c.cfg.SendTimeout == 0 {
+	switch {
+	case c.cfg.SendTimeout != 0:
+		return c.sendWithin(ctx, dst, vs)
+	case len(vs) > 1:
 		return dst.SendAll(ctx, vs...)
 	}
-	return c.sendWithin(ctx, dst, vs)
+	if err := dst.Send(ctx, vs[0]); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }
 
 // sendWithin is send with a SendTimeout.

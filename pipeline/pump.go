@@ -122,8 +122,8 @@ func (m *mover[T]) giveBack() {
 
 // run passes all values to put until something fails. It calls idle before it waits.
 func (m *mover[T]) run(ctx context.Context, put func([]T) (int, error), idle func()) error {
-	for done := ctx.Done(); ; {
-		if hasEnded(done) {
+	for {
+		if ctx.Err() != nil {
 			return chanio.Cause(ctx)
 		}
 		if !m.atHand() && !m.try() {
