@@ -27,6 +27,9 @@ func newDecoder[T any](where string, src *chanio.Source[[]byte], c Codec[T]) *de
 	notNil(c, where)
 	d := &decoder[T]{up: src.Claim("codec." + where), c: c, quick: quickWhole(c)}
 	d.r.up, d.r.src, d.r.copies = d.up, d.up.Bytes(), !SizeOf(c).borrows
+	if d.quick == nil {
+		d.whole, _ = c.(*prefixed[T])
+	}
 	refuseOpen(where, d.up.IsConn(), c)
 	return d
 }
@@ -36,6 +39,7 @@ type decoder[T any] struct {
 	up    chanio.Upstream[[]byte]
 	c     Codec[T]
 	quick quickDecoder[T] // c, if it is one
+	whole *prefixed[T]    // c, if it is one and not quick
 	r     Reader
 	self  *chanio.Source[T]
 	gone  atomic.Bool // the bytes belong to TLS
@@ -102,13 +106,17 @@ func (d *decoder[T]) settle() {
 	}
 }
 
-// takeQuick decodes one frame if that lies whole in the buffer and its codec has a quick way, without the Reader: that
+// takeQuick decodes one frame if that lies whole in the buffer, and its codec has a quick way or a length in front. It
 // saves 30 of the 145 ns that a Recv and a Send of a small frame take.
-func (d *decoder[T]) takeQuick(v *T) bool {
-	if d.quick == nil || d.r.held != nil {
-		return false
+func (d *decoder[T]) takeQuick(v *T) (ok bool) {
+	n := 0
+	switch {
+	case d.r.held != nil:
+	case d.quick != nil:
+		n, ok = d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, hidden(v))
+	case d.whole != nil:
+		n, ok = d.whole.decodeWhole(&d.r, d.r.src.Buffered(), v)
 	}
-	n, ok := d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, hidden(v))
 	if !ok || n == 0 {
 		return false
 	}

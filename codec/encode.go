@@ -2,6 +2,7 @@ package codec
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -13,7 +14,7 @@ import (
 // of c also leaves nothing behind and propagates to the caller. The Sink shares its end with sink: closing one closes
 // the other. Values can still be sent to sink directly, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
-	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Encode"))}
+	e := &encoder[T]{to: chanio.BytesTo(sink), c: splitOf(notNil(c, "Encode"))}
 	return chanio.NewSink(chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
 		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
@@ -25,7 +26,15 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 type encoder[T any] struct {
 	to chanio.ByteSink
 	c  split[T]
+
+	taken atomic.Bool // by a Send, which uses the fields below; for good if a codec has panicked in it
+	own   []byte      // room for a small value, of length 0
+	large bool        // the latest value did not fit
 }
+
+// ownMax is the size of the largest value that send encodes in its own memory. Scratch of the sink would have to be lent
+// and returned for each value, which takes 20 of the 60 ns of sending a small one.
+const ownMax = 1 << 10
 
 // append appends a value to scratch, except for a body that need not be copied.
 func (e *encoder[T]) append(scratch []byte, v T) (_, body []byte, err error) {
@@ -36,11 +45,45 @@ func (e *encoder[T]) append(scratch []byte, v T) (_, body []byte, err error) {
 }
 
 func (e *encoder[T]) send(ctx context.Context, v T) error {
+	if e.taken.CompareAndSwap(false, true) {
+		err := e.sendTaken(ctx, v)
+		e.taken.Store(false)
+		return err
+	}
+	return e.sendLent(ctx, v)
+}
+
+// sendLent is send with scratch of the sink.
+func (e *encoder[T]) sendLent(ctx context.Context, v T) error {
 	scratch, body, err := e.append(e.to.Begin(), v)
 	if err != nil {
 		return err
 	}
 	return e.to.End(ctx, scratch, body)
+}
+
+// sendTaken is send for the call that has set taken.
+func (e *encoder[T]) sendTaken(ctx context.Context, v T) error {
+	scratch, lent := e.own, e.large
+	if lent {
+		scratch = e.to.Begin()
+	}
+	head, body, err := e.append(scratch, v)
+	if err != nil {
+		return err
+	}
+	e.large = len(head) > ownMax
+	switch {
+	case lent:
+		return e.to.End(ctx, head, body)
+	case len(head)+len(body) > ownMax:
+		return e.to.End(ctx, append(e.to.Begin(), head...), body)
+	}
+	head = append(head, body...)
+	if cap(head) <= 2*ownMax {
+		e.own = head[:0]
+	}
+	return e.to.End(ctx, nil, head)
 }
 
 func (e *encoder[T]) trySend(v T) (bool, error) {

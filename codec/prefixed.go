@@ -1,5 +1,7 @@
 package codec
 
+import "encoding/binary"
+
 // Prefixed is body after its length in bytes. It takes the options [Max], 16 MiB by default, and [Adjust].
 //
 //	Prefixed(Uint32, String), "hello":
@@ -18,18 +20,42 @@ func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T
 	notNil(body, where+": body")
 	least := SizeOf(body).Min
 	refuse(least > length.max, "%s: the body takes at least %d bytes and the limit is %d; raise Max or widen the length", where, least, length.max)
-	return &prefixed[T]{length, splitOf(body), quickIn(body)}
+	p := &prefixed[T]{length: length, body: splitOf(body), quick: quickIn(body)}
+	switch any(body).(type) {
+	case bytesCodec:
+		p.bytes = ownedBytes
+	case borrowedCodec:
+		p.bytes = lentBytes
+	}
+	return p
 }
 
 type prefixed[T any] struct {
 	length *Length
 	body   split[T]
 	quick  quickDecoder[T] // body, if it is one
+	bytes  bytesKind       // of body
 }
+
+// bytesKind tells bodies that are all bytes of a frame from others. They are the most common ones, and handled without
+// the calls of their codecs.
+type bytesKind uint8
+
+const (
+	noBytes bytesKind = iota
+	ownedBytes
+	lentBytes
+)
 
 func (p *prefixed[T]) Append(dst []byte, v T) ([]byte, error) { return joined(p.AppendHead(dst, v)) }
 
 func (p *prefixed[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+	if p.bytes != noBytes && p.length.op == op32 {
+		b := *renamed[[]byte](&v)
+		if p.length.fits(len(b)) {
+			return binary.BigEndian.AppendUint32(dst, uint32(p.length.shifted(len(b)))), b, nil
+		}
+	}
 	start := len(dst)
 	head, body, err = p.body.appendHead(p.length.reserve(dst), v)
 	if err == nil {
@@ -67,8 +93,31 @@ func (p *prefixed[T]) decodeQuick(b []byte, own cloner, v *T) (n int, ok bool) {
 		return 0, false
 	}
 	n = p.length.width + length
+	if p.bytes != noBytes {
+		frame := b[p.length.width:n:n]
+		if p.bytes == ownedBytes {
+			frame = clone(own, frame)
+		}
+		*renamed[[]byte](v) = frame
+		return n, true
+	}
 	used, ok := p.quick.decodeQuick(b[p.length.width:n:n], own, v)
 	return n, ok && used == length
+}
+
+// decodeWhole decodes a frame that lies whole at the start of b, the bytes at hand, and whose body has no quick way. If it
+// returns false, Decode must be used: it decodes the frame again and has the error.
+func (p *prefixed[T]) decodeWhole(r *Reader, b []byte, v *T) (n int, ok bool) {
+	length, ok := p.length.peek(b)
+	if !ok || length > len(b)-p.length.width {
+		return 0, false
+	}
+	n = p.length.width + length
+	r.frame(b, p.length.width, n)
+	var err error
+	*v, err = p.body.Decode(r)
+	r.buf, r.have = nil, 0 // the memory is the source's
+	return n, err == nil && r.err == nil && r.pos == n
 }
 
 func (p *prefixed[T]) isQuick() bool   { return p.quick != nil }

@@ -97,6 +97,14 @@ func (r *Reader) rewind() {
 	}
 }
 
+// frame moves to pos in a frame of n bytes, which are all in p, as begin and Limit do.
+func (r *Reader) frame(p []byte, pos, n int) {
+	r.err, r.atHand, r.replay = nil, false, false
+	r.clear()
+	r.buf, r.have, r.pos, r.skew, r.reach = p[:n], len(p), pos, 0, 0
+	r.limit, r.frames = n, 1
+}
+
 // end discards the bytes of the decoded frame.
 func (r *Reader) end() {
 	r.src.Discard(r.pos)

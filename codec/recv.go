@@ -60,6 +60,6 @@ func recv[T any](ctx context.Context, r *Reader, c Codec[T], v *T) error {
 // Send sends one value of c to sink. Other values may be sent to sink before and after. The errors are those of a Sink
 // of [Encode].
 func Send[T any](ctx context.Context, sink *chanio.Sink[[]byte], c Codec[T], v T) error {
-	e := encoder[T]{chanio.BytesTo(sink), splitOf(notNil(c, "Send"))}
-	return e.send(ctx, v)
+	e := encoder[T]{to: chanio.BytesTo(sink), c: splitOf(notNil(c, "Send"))}
+	return e.sendLent(ctx, v)
 }

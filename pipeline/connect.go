@@ -250,10 +250,16 @@ func (c *connection[A, B]) within(
 
 // send sends values to dst and returns how many were accepted.
 func send[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
-	if c.cfg.SendTimeout == 0 {
+	switch {
+	case c.cfg.SendTimeout != 0:
+		return sendWithin(ctx, c, vs)
+	case len(vs) > 1:
 		return c.dst.SendAll(ctx, vs...)
 	}
-	return sendWithin(ctx, c, vs)
+	if err := c.dst.Send(ctx, vs[0]); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }
 
 // sendWithin is send with a SendTimeout.

@@ -133,8 +133,8 @@ func (f putFunc[T]) idle()                                      {}
 
 // run passes all values to t until something fails.
 func (m *mover[T]) run(ctx context.Context, t taker[T]) error {
-	for done := ctx.Done(); ; {
-		if hasEnded(done) {
+	for {
+		if ctx.Err() != nil {
 			return chanio.Cause(ctx)
 		}
 		if !m.atHand() && !m.try() {

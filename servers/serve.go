@@ -118,7 +118,7 @@ func (h *handling) start() {
 	h.err = errHandles
 	go func() {
 		defer func() { // also if handle calls runtime.Goexit
-			defer done(&h.handlers)
+			defer h.handlers.Done()
 			if h.err == errHandles {
 				h.err = chanio.Recovered(recover())
 			}
@@ -136,15 +136,6 @@ func (h *handling) end() {
 		return
 	}
 	h.l.handled(h.contexts, h.ctx, h.conn, h.err)
-}
-
-// done is what the end of a function does that is called by [sync.WaitGroup.Go]. A panic ends the process before a Wait
-// returns.
-func done(wg *sync.WaitGroup) {
-	if v := recover(); v != nil {
-		panic(v)
-	}
-	wg.Done()
 }
 
 type handler = func(context.Context, *chanio.Conn) error

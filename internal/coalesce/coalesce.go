@@ -63,6 +63,9 @@ func (r *Rule) HoldsLocked() bool {
 	return (r.corks > 0 || r.atHand.Load()) && r.delay > 0 && !r.hurried.Load()
 }
 
+// DelaysLocked reports whether output is held back now and its delay is running.
+func (r *Rule) DelaysLocked() bool { return r.armed && r.HoldsLocked() }
+
 // CorkLocked starts or ends a run of values that are held back. Runs nest.
 func (r *Rule) CorkLocked(on bool) {
 	switch {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Context ends when Cancel is called. It is not registered with its parent: the code that watches the parent calls
@@ -13,44 +14,51 @@ type Context struct {
 	context.Context // the parent, for its values, deadline and cause
 
 	mu    sync.Mutex
-	state state
-	done  chan struct{} // made on demand
+	state atomic.Uint32 // written with mu held, so that Done and Err, which every receiving call asks, take no lock
+	done  chan struct{} // made on demand, before hasDone is set
 	after []*func()
 }
 
-// state records whether a Context has ended. It is smaller than an error.
-type state uint8
-
+// Bits of state.
 const (
-	lives state = iota
-	cancelled
-	outlived // the parent had ended before
+	hasDone   = 1 << iota
+	cancelled // it has ended
+	outlived  // and the parent had before
 )
 
 // Done implements context.Context.
 func (c *Context) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.state != lives {
-			close(c.done)
-		}
+	if c.state.Load()&hasDone == 0 {
+		c.makeDone()
 	}
 	return c.done
 }
 
-// Err implements context.Context.
-func (c *Context) Err() error {
+func (c *Context) makeDone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch c.state {
-	case cancelled:
-		return context.Canceled
-	case outlived:
+	state := c.state.Load()
+	if state&hasDone != 0 {
+		return
+	}
+	c.done = make(chan struct{})
+	if state != 0 {
+		close(c.done)
+	}
+	c.state.Store(state | hasDone)
+}
+
+// Err implements context.Context. If it is not nil, Done is closed.
+func (c *Context) Err() error {
+	if c.state.Load()&cancelled == 0 {
+		return nil
+	}
+	c.mu.Lock() // Cancel closes done before it unlocks
+	defer c.mu.Unlock()
+	if c.state.Load()&outlived != 0 {
 		return c.Context.Err()
 	}
-	return nil
+	return context.Canceled
 }
 
 // AfterFunc is used by package context: it runs f in its own goroutine when c has ended, unless stop is called before.
@@ -58,7 +66,7 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	key := &f
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != lives {
+	if c.state.Load()&cancelled != 0 {
 		go f()
 		return func() bool { return false }
 	}
@@ -82,14 +90,16 @@ func (c *Context) Cancel() {
 	err := c.Context.Err()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != lives {
+	state := c.state.Load()
+	if state&cancelled != 0 {
 		return
 	}
-	c.state = cancelled
+	end := uint32(cancelled)
 	if err != nil {
-		c.state = outlived
+		end |= outlived
 	}
-	if c.done != nil {
+	c.state.Store(state | end)
+	if state&hasDone != 0 {
 		close(c.done)
 	}
 	for _, f := range c.after {

@@ -70,6 +70,21 @@ func (q *queue) holdsBack() bool {
 	return q.rule.HoldsLocked()
 }
 
+// join is accept if values are held back, their delay runs, and these are held back too.
+func (q *queue) join(scratch, body []byte) bool {
+	n := len(scratch) + len(body)
+	if len(q.buf) == 0 || len(q.buf)+n >= holdSize || !q.held.Load() || !q.rule.DelaysLocked() {
+		return false
+	}
+	q.accepted += int64(n)
+	if cap(scratch) > 0 {
+		q.buf = append(q.buf, scratch...)
+		q.release(scratch)
+	}
+	q.buf = append(q.buf, body...)
+	return true
+}
+
 // accept appends scratch, which it takes over, and a copy of body.
 func (q *queue) accept(scratch, body []byte) {
 	q.accepted += int64(len(scratch) + len(body))

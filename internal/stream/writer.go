@@ -58,6 +58,10 @@ func (w *Writer) End(ctx context.Context, scratch, body []byte) error {
 		return nil
 	}
 	w.mu.Lock()
+	if w.hasRoomLocked() && w.queue.join(scratch, body) { // most values of a run take only this
+		w.mu.Unlock()
+		return nil
+	}
 	defer w.mu.Unlock()
 	if len(body) >= inPlaceMin {
 		return w.sendInPlaceLocked(ctx, scratch, body)
