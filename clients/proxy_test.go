@@ -714,21 +714,3 @@ func TestAProxyThatCannotBeReachedSaysWhy(t *testing.T) {
 		require.ErrorIs(t, err, sorry, name)
 	}
 }
-
-// The ctx ends when the proxy is connected and has not been asked yet.
-func TestG2AProxyIsNotAskedAfterCtx(t *testing.T) {
-	for name, p := range everyProxy(t) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		why := errors.New("why")
-		var far *chanio.Conn
-		_, err := p.DialThrough(ctx, "a.test:1", nil, func(context.Context, string, *chanio.ConnConfig) (near *chanio.Conn, err error) {
-			near, far = chanio.Pipe()
-			cancel(why)
-			return near, nil
-		})
-		require.ErrorIs(t, err, why, name)
-		_, err = far.In.Recv(t.Context())
-		require.Error(t, err, name)
-		far.Abort(nil)
-	}
-}
