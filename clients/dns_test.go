@@ -750,6 +750,8 @@ func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {
 	require.ErrorContains(t, err, `the server "dns.example" is not an IP address`)
 	_, err = clients.NewDNSResolver(&clients.DNSConfig{Search: []string{"a..b"}})
 	require.ErrorContains(t, err, `the search domain "a..b"`)
+	_, err = clients.NewDNSResolver(&clients.DNSConfig{Payload: 65535})
+	require.NoError(t, err)
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Payload: 65536}) })
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Order: 4}) })
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/clients"
 )
@@ -50,4 +51,24 @@ func TestLocalAddrMayBeANameOrAPortAlone(t *testing.T) {
 		require.NoError(t, err, local)
 		require.NoError(t, u.Close())
 	}
+}
+
+func TestLocalAddrOfBothFamiliesIsTheIPv4One(t *testing.T) {
+	server := &dnsServer{answer: func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			send(q.with(60, aRecord("127.0.0.1")))
+		} else {
+			send(q.with(60, aaaaRecord("::1")))
+		}
+	}}
+	defer server.serving.Wait()
+	system := net.DefaultResolver
+	defer func() { net.DefaultResolver = system }()
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		return server.dial(ctx, "tcp", addr)
+	}}
+	u, err := clients.DialUDP(t.Context(), "127.0.0.1:9", &clients.UDPConfig{LocalAddr: "here.test.:0"})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1", u.LocalAddr().Addr().String())
+	require.NoError(t, u.Close())
 }

@@ -723,3 +723,24 @@ func TestOnReleaseIsToldOfAConnectionThatWasReleasedBeforeItWasHandedOut(t *test
 	}
 	require.Empty(t, released)
 }
+
+// everyProxy returns a Proxy of each kind, whose address is never used.
+func everyProxy(t *testing.T) map[string]clients.Proxy {
+	table := static(t, map[string][]string{"a.test": {"192.0.2.1"}})
+	return map[string]clients.Proxy{
+		"http": &clients.HTTPProxy{Addr: "proxy:1"}, "https": &clients.HTTPProxy{Addr: "proxy:1", TLS: &clients.TLSConfig{}},
+		"socks4": &clients.SOCKS4{Addr: "proxy:1", Resolver: table}, "socks4a": &clients.SOCKS4{Addr: "proxy:1", Names: true},
+		"socks5": &clients.SOCKS5{Addr: "proxy:1", Resolver: table}, "socks5h": &clients.SOCKS5{Addr: "proxy:1"},
+		"chain": clients.ProxyChain{&clients.SOCKS5{Addr: "proxy:1"}, &clients.HTTPProxy{Addr: "proxy:2"}},
+	}
+}
+
+func TestAProxyThatCannotBeReachedSaysWhy(t *testing.T) {
+	sorry := errors.New("sorry")
+	for name, p := range everyProxy(t) {
+		_, err := p.DialThrough(t.Context(), "a.test:1", nil, func(context.Context, string, *chanio.ConnConfig) (*chanio.Conn, error) {
+			return nil, sorry
+		})
+		require.ErrorIs(t, err, sorry, name)
+	}
+}

@@ -10,10 +10,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -199,4 +201,37 @@ func TestG4CloseIsIdempotentFromAnywhere(t *testing.T) {
 func await(t testing.TB, ln *servers.Listener, n int) {
 	for open(t, ln) != n {
 	}
+}
+
+// slowToClose is a listener whose Close takes until may is closed.
+type slowToClose struct {
+	net.Listener
+	may chan struct{}
+}
+
+func (l slowToClose) Close() error {
+	err := l.Listener.Close()
+	<-l.may
+	return err
+}
+
+// The address is free when Serve has returned.
+func TestServeReturnsAfterTheNetListenerIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		may := make(chan struct{})
+		ln, err := servers.Listen(slowToClose{nl, may}, nil)
+		require.NoError(t, err)
+		result := serveOn(t, t.Context(), ln, echo)
+		synctest.Wait()
+		closed := make(chan error)
+		go func() { closed <- ln.Close() }()
+		synctest.Wait()
+		require.Empty(t, result)
+		close(may)
+		require.NoError(t, <-result)
+		require.NoError(t, <-closed)
+	})
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"runtime"
 	"testing"
@@ -49,6 +50,18 @@ func TestALoggersPanicsAreContained(t *testing.T) {
 	Logger(slog.New(quitting{slog.DiscardHandler})).Info("lost")
 	returned = true
 	require.True(t, returned)
+}
+
+// failing cannot write.
+type failing struct{ slog.Handler }
+
+func (failing) Handle(context.Context, slog.Record) error { return io.ErrShortWrite }
+
+func TestALoggersErrorsArePassedOn(t *testing.T) {
+	h := Logger(slog.New(failing{slog.DiscardHandler})).Handler()
+	require.ErrorIs(t, h.Handle(t.Context(), slog.Record{}), io.ErrShortWrite)
+	h = Logger(slog.New(broken{})).Handler()
+	require.ErrorAs(t, h.Handle(t.Context(), slog.Record{}), new(*chanio.PanicError))
 }
 
 func TestALoggerLogsAsBefore(t *testing.T) {
