@@ -27,13 +27,12 @@ type Listener struct {
 	// unbuffered, and a connection that it offers when its ctx ends is aborted. Serve, if called, is the only receiver.
 	Conns *chanio.Source[*chanio.Conn]
 
-	cfg       Config
-	conn      chanio.ConnConfig // of each connection
-	options   socket.Options
-	acceptor  acceptor
-	addr      net.Addr
-	room      room
-	peerLines lines
+	observer
+	conn     chanio.ConnConfig // of each connection
+	options  socket.Options
+	acceptor acceptor
+	addr     net.Addr
+	room     room
 
 	secure     *tlsconf.Server // nil without TLS
 	handshakes *handshakes     // nil without TLS and balancers
@@ -62,7 +61,7 @@ const (
 // newListener returns a Listener that does not listen yet. cfg has its defaults filled in.
 func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
-		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), room: room{perIP: perIP{most: cfg.MaxPerIP}},
+		observer: observer{cfg: cfg}, conn: cfg.Conn, options: cfg.socket(), room: room{perIP: perIP{most: cfg.MaxPerIP}},
 		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), closed: make(chan struct{}), cut: func(error) {},
 	}
 	l.conn.OnRelease = func(c *chanio.Conn) {
