@@ -101,7 +101,13 @@ func secured(
 		if conn != nil {
 			with = *conn
 		}
-		with.TLSState, conn = complete, &with
+		next := with.TLSState
+		with.TLSState = func(state *tls.ConnectionState) {
+			if complete(state); next != nil {
+				next(state)
+			}
+		}
+		conn = &with
 	}
 	c, err := dial()
 	if err != nil {

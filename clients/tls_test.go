@@ -53,11 +53,14 @@ func TestDialTLSTellsTheServerTheHostAnotherOrNone(t *testing.T) {
 		"another":  {"c.test", clients.TLSConfig{RootCAs: roots, ServerName: "b.test"}, "b.test"},
 		"none":     {"a.test", clients.TLSConfig{RootCAs: roots, HideServerName: true}, ""},
 	} {
+		var state *tls.ConnectionState
+		dial.Conn.TLSState = func(s *tls.ConnectionState) { state = s }
 		conn, err := clients.DialTLS(t.Context(), c.host+":"+port, &c.secure, dial)
 		require.NoError(t, err, name)
 		require.Equal(t, c.told, <-told, name)
 		requireEcho(t, conn, "")
 		require.True(t, conn.TLS().HandshakeComplete)
+		require.NotEmpty(t, state.VerifiedChains, name)
 		require.NoError(t, conn.Close())
 	}
 }

@@ -9,11 +9,11 @@ import (
 
 // addrs returns the addresses of a connection. The methods of a foreign net.Conn may panic, return nil, or return a
 // different address each time, so callers that need a stable address keep the results.
-func (l *Listener) addrs(nc net.Conn) (local, remote net.Addr) {
+func (o *observer) addrs(nc net.Conn) (local, remote net.Addr) {
 	if !isForeign(nc) {
 		return nc.LocalAddr(), nc.RemoteAddr()
 	}
-	_ = l.call("net.Conn", nil, func() { local, remote = printable(nc.LocalAddr()), printable(nc.RemoteAddr()) })
+	_ = o.call("net.Conn", nil, func() { local, remote = printable(nc.LocalAddr()), printable(nc.RemoteAddr()) })
 	return local, remote
 }
 
@@ -41,11 +41,11 @@ func isForeign(nc net.Conn) bool {
 }
 
 // withAddrs sets the addresses of a foreign net.Conn in conn, so that they stay the same for the connection's lifetime.
-func (l *Listener) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
+func (o *observer) withAddrs(nc net.Conn, conn *chanio.ConnConfig) {
 	if !isForeign(nc) || conn.LocalAddr != nil && conn.RemoteAddr != nil {
 		return
 	}
-	local, remote := l.addrs(nc)
+	local, remote := o.addrs(nc)
 	conn.LocalAddr, conn.RemoteAddr = firstAddr(conn.LocalAddr, local), firstAddr(conn.RemoteAddr, remote)
 }
 

@@ -17,14 +17,14 @@ import (
 //
 // Some errors name no connection. One of a stage counts as the peer's if the stage has ended c.In, and a deadline of a
 // single call because handlers set those for their peers.
-func (l *Listener) isOfPeer(c *chanio.Conn, err error) bool {
+func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
 	var op *net.OpError
 	var stuck interface{ Of(*chanio.End) bool } // a SendTimeout of pipeline.ConnectWith
 	switch {
 	case errors.As(err, &stuck):
 		return stuck.Of(c.Out.End())
-	case errors.As(err, &op) && !l.isAbout(c, op):
+	case errors.As(err, &op) && !o.isAbout(c, op):
 		return false
 	case cause != nil && errors.Is(err, cause):
 		return true
@@ -44,7 +44,7 @@ func isOfCall(err error) bool {
 
 // isAbout reports whether op is about c: it names the addresses of c. If it cannot, because it is a TLS alert, of a close,
 // or of a net.Conn with addresses of its own, it must be the error that ended c.
-func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
+func (o *observer) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	nc := c.NetConn()
 	unnamed := op.Source == nil && op.Addr == nil
 	var own *net.OpError
@@ -58,7 +58,7 @@ func (l *Listener) isAbout(c *chanio.Conn, op *net.OpError) bool {
 	case nc == nil:
 		return false
 	}
-	local, remote := l.addrs(nc) // behind a balancer c has other addresses
+	local, remote := o.addrs(nc) // behind a balancer c has other addresses
 	return isBetween(op, local, remote)
 }
 

@@ -59,7 +59,8 @@ type Config struct {
 	// MaxHandshakes limits the TLS handshakes and PROXY headers in progress, including finished ones whose connections
 	// have not been received from Conns yet. At the limit, the next connection waits. If none finishes, the oldest
 	// handshake of the peer with the most is ended once it is at least a second old, so silent peers cannot stop the
-	// server from accepting. 0 means 1024.
+	// server from accepting; at MaxConns, a handshake whose peer has been silent for a second is ended as well. 0 means
+	// 1024.
 	MaxHandshakes int
 
 	// FirstByte is how long after its accept a shutdown waits for a connection that has not sent a byte: its request
@@ -118,6 +119,9 @@ func (cfg *Config) complete() (Config, error) {
 	var c Config
 	if cfg != nil {
 		c = *cfg
+	}
+	if c.Conn.Logger == nil {
+		c.Conn.Logger = c.Logger
 	}
 	c.Logger = guard.Logger(c.Logger)
 	c.FirstByte = cmp.Or(c.FirstByte, defaultFirstByte)

@@ -120,6 +120,18 @@ func (c *crowd) look() (full bool, victim *pending) {
 	return true, victim
 }
 
+// silent returns the oldest handshake whose peer has sent nothing, if any, and a channel that says when it may be ended.
+func (c *crowd) silent() (*pending, <-chan time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.all {
+		if !p.settled && p.ctx.Err() == nil && !p.heard() {
+			return p, time.After(time.Until(p.since.Add(patience)))
+		}
+	}
+	return nil, nil
+}
+
 // enter adds a pending connection.
 func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	p := &pending{since: time.Now(), peer: peerOf(addr)}

@@ -38,67 +38,73 @@ type Hooks struct {
 	AcceptFailed func(err error)
 }
 
+// observer tells the Hooks and the Logger of a Listener what happens, and calls the other functions of its Config.
+type observer struct {
+	cfg       Config // with its defaults filled in
+	peerLines lines
+}
+
 // call is the only place that calls user code. It logs a panic and, if c is not nil, aborts c.
-func (l *Listener) call(what string, c *chanio.Conn, f func()) error {
+func (o *observer) call(what string, c *chanio.Conn, f func()) error {
 	err := guard.Call(f)
 	if err == nil {
 		return nil
 	}
-	l.log(slog.LevelError, "servers: "+what+" panicked", slog.Any("err", err), slog.String("stack", stackOf(err)))
+	o.log(slog.LevelError, "servers: "+what+" panicked", slog.Any("err", err), slog.String("stack", stackOf(err)))
 	if c != nil {
 		c.Abort(err)
 	}
 	return err
 }
 
-func (l *Listener) opened(c *chanio.Conn, handshake time.Duration) {
-	if f := l.cfg.Hooks.Opened; f != nil {
-		_ = l.call("Hooks.Opened", c, func() { f(c, handshake) })
+func (o *observer) opened(c *chanio.Conn, handshake time.Duration) {
+	if f := o.cfg.Hooks.Opened; f != nil {
+		_ = o.call("Hooks.Opened", c, func() { f(c, handshake) })
 	}
 }
 
 // released runs when a connection that was opened has been released.
-func (l *Listener) released(c *chanio.Conn) {
-	if f := l.cfg.Conn.OnRelease; f != nil {
-		_ = l.call("Conn.OnRelease", nil, func() { f(c) })
+func (o *observer) released(c *chanio.Conn) {
+	if f := o.cfg.Conn.OnRelease; f != nil {
+		_ = o.call("Conn.OnRelease", nil, func() { f(c) })
 	}
-	if f := l.cfg.Hooks.Closed; f != nil {
-		_ = l.call("Hooks.Closed", nil, func() { f(c) })
-	}
-}
-
-func (l *Listener) returned(c *chanio.Conn, err error) {
-	if f := l.cfg.Hooks.Returned; f != nil {
-		_ = l.call("Hooks.Returned", c, func() { f(c, err) })
+	if f := o.cfg.Hooks.Closed; f != nil {
+		_ = o.call("Hooks.Closed", nil, func() { f(c) })
 	}
 }
 
-func (l *Listener) handshakeFailed(peer net.Addr, err error) {
-	if f := l.cfg.Hooks.HandshakeFailed; f != nil {
-		_ = l.call("Hooks.HandshakeFailed", nil, func() { f(peer, err) })
+func (o *observer) returned(c *chanio.Conn, err error) {
+	if f := o.cfg.Hooks.Returned; f != nil {
+		_ = o.call("Hooks.Returned", c, func() { f(c, err) })
 	}
 }
 
-func (l *Listener) refused(peer net.Addr) {
-	if f := l.cfg.Hooks.Refused; f != nil {
-		_ = l.call("Hooks.Refused", nil, func() { f(peer) })
+func (o *observer) handshakeFailed(peer net.Addr, err error) {
+	if f := o.cfg.Hooks.HandshakeFailed; f != nil {
+		_ = o.call("Hooks.HandshakeFailed", nil, func() { f(peer, err) })
 	}
 }
 
-func (l *Listener) acceptFailed(err error) {
-	if f := l.cfg.Hooks.AcceptFailed; f != nil {
-		_ = l.call("Hooks.AcceptFailed", nil, func() { f(err) })
+func (o *observer) refused(peer net.Addr) {
+	if f := o.cfg.Hooks.Refused; f != nil {
+		_ = o.call("Hooks.Refused", nil, func() { f(peer) })
+	}
+}
+
+func (o *observer) acceptFailed(err error) {
+	if f := o.cfg.Hooks.AcceptFailed; f != nil {
+		_ = o.call("Hooks.AcceptFailed", nil, func() { f(err) })
 	}
 }
 
 // wrapped returns the result of Wrap for nc. nil means that nc must be closed.
-func (l *Listener) wrapped(nc net.Conn) net.Conn {
-	f := l.cfg.Wrap
+func (o *observer) wrapped(nc net.Conn) net.Conn {
+	f := o.cfg.Wrap
 	if f == nil {
 		return nc
 	}
 	var w net.Conn
-	if err := l.call("Wrap", nil, func() { w = f(nc) }); err != nil || isNil(w) {
+	if err := o.call("Wrap", nil, func() { w = f(nc) }); err != nil || isNil(w) {
 		return nil
 	}
 	return w

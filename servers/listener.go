@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/socket"
@@ -26,13 +27,12 @@ type Listener struct {
 	// unbuffered, and a connection that it offers when its ctx ends is aborted. Serve, if called, is the only receiver.
 	Conns *chanio.Source[*chanio.Conn]
 
-	cfg       Config
-	conn      chanio.ConnConfig // of each connection
-	options   socket.Options
-	acceptor  acceptor
-	addr      net.Addr
-	room      room
-	peerLines lines
+	observer
+	conn     chanio.ConnConfig // of each connection
+	options  socket.Options
+	acceptor acceptor
+	addr     net.Addr
+	room     room
 
 	secure     *tlsconf.Server // nil without TLS
 	handshakes *handshakes     // nil without TLS and balancers
@@ -61,7 +61,7 @@ const (
 // newListener returns a Listener that does not listen yet. cfg has its defaults filled in.
 func newListener(cfg Config) (*Listener, error) {
 	l := &Listener{
-		cfg: cfg, conn: cfg.Conn, options: cfg.socket(), room: room{perIP: perIP{most: cfg.MaxPerIP}},
+		observer: observer{cfg: cfg}, conn: cfg.Conn, options: cfg.socket(), room: room{perIP: perIP{most: cfg.MaxPerIP}},
 		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), closed: make(chan struct{}), cut: func(error) {},
 	}
 	l.conn.OnRelease = func(c *chanio.Conn) {
@@ -211,7 +211,7 @@ func (l *Listener) open(nc net.Conn, peer net.Addr, conn chanio.ConnConfig) *cha
 
 // accept waits for room for a connection and returns the next one, with the peer that it is counted for.
 func (l *Listener) accept(ctx context.Context) (nc net.Conn, peer net.Addr, err error) {
-	if err := l.room.reserve(ctx, l.closing); err != nil {
+	if err := l.reserve(ctx); err != nil {
 		return nil, nil, err
 	}
 	for {
@@ -227,6 +227,28 @@ func (l *Listener) accept(ctx context.Context) (nc net.Conn, peer net.Addr, err 
 			continue
 		}
 		return nc, peer, nil
+	}
+}
+
+// reserve waits for room. Handshakes of silent peers that take it up are ended, one at a time.
+func (l *Listener) reserve(ctx context.Context) error {
+	if l.room.tryReserve() {
+		return nil
+	}
+	for {
+		var silent *pending
+		var due <-chan time.Time
+		if l.handshakes != nil {
+			silent, due = l.handshakes.crowd.silent()
+		}
+		err := l.room.reserve(ctx, l.closing, due)
+		if err == errNoPlace && !silent.heard() {
+			silent.cancel(errMadeRoom)
+			err = l.room.reserve(ctx, l.closing, time.After(patience)) // its place will be free at once
+		}
+		if err != errNoPlace {
+			return err
+		}
 	}
 }
 

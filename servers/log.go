@@ -14,7 +14,7 @@ import (
 )
 
 // report logs why a connection ended, unless err is nil.
-func (l *Listener) report(c *chanio.Conn, err error) {
+func (o *observer) report(c *chanio.Conn, err error) {
 	if err == nil {
 		return
 	}
@@ -23,18 +23,18 @@ func (l *Listener) report(c *chanio.Conn, err error) {
 	switch {
 	case stack != "":
 		attrs = append(attrs, slog.Any("err", err), slog.String("stack", stack))
-		l.log(slog.LevelError, "servers: handler failed", attrs...)
-	case l.isOfPeer(c, err):
-		l.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", plain(c, err)))...)
+		o.log(slog.LevelError, "servers: handler failed", attrs...)
+	case o.isOfPeer(c, err):
+		o.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", plain(c, err)))...)
 	default:
-		l.log(slog.LevelWarn, "servers: handler failed", append(attrs, slog.Any("err", err))...)
+		o.log(slog.LevelWarn, "servers: handler failed", append(attrs, slog.Any("err", err))...)
 	}
 }
 
 // reportUndrained logs that a peer did not read everything that was sent to it, unless err is nil.
-func (l *Listener) reportUndrained(c *chanio.Conn, err error) {
+func (o *observer) reportUndrained(c *chanio.Conn, err error) {
 	if err != nil {
-		l.reportPeer("servers: peer did not take all that was sent", c.Stats().BytesIn > 0,
+		o.reportPeer("servers: peer did not take all that was sent", c.Stats().BytesIn > 0,
 			slog.String("local", text(c.LocalAddr())), slog.String("peer", text(c.RemoteAddr())), slog.Any("err", plain(c, err)))
 	}
 }
@@ -50,26 +50,26 @@ func stackOf(err error) string {
 
 // reportPeer logs an action of a peer. heard reports whether the peer has sent anything; a peer that has not is usually
 // a health check.
-func (l *Listener) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
+func (o *observer) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	if !heard {
 		level = slog.LevelDebug
 	}
-	if !l.cfg.Logger.Enabled(context.Background(), level) {
+	if !o.cfg.Logger.Enabled(context.Background(), level) {
 		return
 	}
-	ok, skipped := l.peerLines.take(time.Now())
+	ok, skipped := o.peerLines.take(time.Now())
 	if !ok {
 		return
 	}
 	if skipped > 0 {
 		attrs = append(attrs, slog.Uint64("skipped", skipped))
 	}
-	l.log(level, msg, attrs...)
+	o.log(level, msg, attrs...)
 }
 
-func (l *Listener) log(level slog.Level, msg string, attrs ...slog.Attr) {
-	l.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
+func (o *observer) log(level slog.Level, msg string, attrs ...slog.Attr) {
+	o.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
 // plain returns err, with ENOTCONN and similar errors replaced by a connection reset: the connection had been lost

@@ -129,12 +129,12 @@ func readProxyV2(r io.Reader) (*ProxyHeader, error) {
 }
 
 // isBalancer reports whether a connection from addr must start with a header.
-func (l *Listener) isBalancer(addr net.Addr) bool {
-	if l.cfg.ProxyAlways || len(l.cfg.ProxyFrom) == 0 {
-		return l.cfg.ProxyAlways
+func (o *observer) isBalancer(addr net.Addr) bool {
+	if o.cfg.ProxyAlways || len(o.cfg.ProxyFrom) == 0 {
+		return o.cfg.ProxyAlways
 	}
 	ip := ipOf(addr)
-	return slices.ContainsFunc(l.cfg.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(ip) })
+	return slices.ContainsFunc(o.cfg.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // awaitProxyHeader reads the header of nc until ctx ends.

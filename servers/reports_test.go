@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -167,4 +168,37 @@ func TestG11ShutdownWaitsForItsLogLine(t *testing.T) {
 		require.EqualValues(t, 1, log.lines.Load())
 		require.NoError(t, <-result)
 	})
+}
+
+// Config.Logger gets the panics of functions that were registered with a connection, unless Config.Conn has a Logger.
+func TestG20TheLoggerGetsPanicsOfOnDrain(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		var log, conn logbook
+		cfg := &servers.Config{Logger: log.logger()}
+		if own {
+			cfg.Conn.Logger = conn.logger()
+		}
+		ready := make(chan struct{})
+		ln, result := serve(t, cfg, func(ctx context.Context, c *chanio.Conn) error {
+			c.OnDrain(func(error) {
+				defer c.Abort(nil)
+				panic("boom")
+			})
+			close(ready)
+			<-c.Done()
+			return nil
+		})
+		_ = dial(t, ln)
+		<-ready
+		require.NoError(t, ln.Shutdown(t.Context()))
+		require.NoError(t, <-result)
+		book := &log
+		if own {
+			book = &conn
+		}
+		for len(book.lines()) == 0 {
+			runtime.Gosched() // it is logged in the goroutine of the function
+		}
+		require.Contains(t, book.lines()[0], "boom")
+	}
 }

@@ -2,8 +2,10 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -15,11 +17,24 @@ type room struct {
 	perIP perIP
 }
 
-// reserve waits for a place. It returns io.EOF once closing is closed.
-func (r *room) reserve(ctx context.Context, closing <-chan struct{}) error {
+// errNoPlace means that there was no place in time.
+var errNoPlace = errors.New("servers: MaxConns connections are open")
+
+// tryReserve reserves a place if there is one now.
+func (r *room) tryReserve() bool {
 	if r.slots == nil {
-		return nil
+		return true
 	}
+	select {
+	case r.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// reserve waits for a place. It returns io.EOF once closing is closed, and errNoPlace when due has a value.
+func (r *room) reserve(ctx context.Context, closing <-chan struct{}, due <-chan time.Time) error {
 	select {
 	case r.slots <- struct{}{}:
 		return nil
@@ -27,6 +42,8 @@ func (r *room) reserve(ctx context.Context, closing <-chan struct{}) error {
 		return chanio.Cause(ctx)
 	case <-closing:
 		return io.EOF
+	case <-due:
+		return errNoPlace
 	}
 }
 

@@ -159,13 +159,13 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 
 // judge logs the error of a handler, and returns the panic in it, or nil. The error may panic itself, such as a nil
 // pointer with an Unwrap method; the connection is then aborted as if its handler had.
-func (l *Listener) judge(ctx context.Context, conn *chanio.Conn, err error) (panicked *chanio.PanicError) {
+func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (panicked *chanio.PanicError) {
 	if err == nil {
 		return nil
 	}
-	unsound := l.call("error of a handler", conn, func() {
+	unsound := o.call("error of a handler", conn, func() {
 		errors.As(err, &panicked)
-		l.report(conn, ignore(ctx, err))
+		o.report(conn, ignore(ctx, err))
 	})
 	errors.As(unsound, &panicked)
 	return panicked

@@ -101,3 +101,59 @@ func drip(nc net.Conn) {
 	}
 	_ = nc.Close()
 }
+
+// Peers that connect and send nothing do not use up MaxConns either, and those that have spoken keep their time.
+func TestG19SilentPeersDoNotUseUpMaxConns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secure, config := signed(t)
+		secure.HandshakeTimeout = time.Minute
+		for _, cfg := range []*servers.Config{{TLS: secure}, {ProxyAlways: true}} {
+			var network chaniotest.Network
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			cfg.MaxConns, cfg.ProxyTimeout = 3, time.Minute
+			failures := make(chan error, 10)
+			cfg.Hooks = &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failures <- err }}
+			ln, err := servers.Listen(nl, cfg)
+			require.NoError(t, err)
+			result := serveOn(t, t.Context(), ln, echo)
+			dial := func() net.Conn {
+				nc, err := network.DialContext(t.Context(), "mem", "server")
+				require.NoError(t, err)
+				return nc
+			}
+			slow := dial()
+			_, err = io.WriteString(slow, map[bool]string{true: "\x16\x03\x01", false: "PRO"}[cfg.TLS != nil])
+			require.NoError(t, err)
+			var ends []net.Conn
+			start := time.Now()
+			for range 2 {
+				ends = append(ends, dial())
+				synctest.Wait()
+			}
+			for range 3 {
+				nc := dial()
+				if cfg.TLS != nil {
+					nc = tls.Client(nc, config)
+				} else {
+					_, err := io.WriteString(nc, "PROXY UNKNOWN\r\n")
+					require.NoError(t, err)
+				}
+				require.Equal(t, "hello", say(t, nc, "hello"))
+				require.NoError(t, nc.Close())
+				synctest.Wait()
+			}
+			require.Equal(t, time.Second, time.Since(start))
+			for range 2 {
+				require.ErrorContains(t, <-failures, "made room")
+			}
+			time.Sleep(30 * time.Second)
+			require.Empty(t, failures)
+			for _, nc := range append(ends, slow) {
+				_ = nc.Close()
+			}
+			require.NoError(t, ln.Close())
+			require.NoError(t, <-result)
+		}
+	})
+}
