@@ -16,7 +16,8 @@ import (
 // flipped is a Coding that inverts all bits. It counts the decoders created and closed.
 type flipped struct {
 	made, closed atomic.Int64
-	fail         error // of a Read
+	reading      atomic.Int64 // Reads in progress
+	fail         error        // of a Read
 }
 
 func (c *flipped) Name() string { return "flip" }
@@ -32,6 +33,8 @@ type flipping struct {
 }
 
 func (f *flipping) Read(p []byte) (int, error) {
+	f.c.reading.Add(1)
+	defer f.c.reading.Add(-1)
 	n, err := f.r.Read(p)
 	flip(p[:n])
 	if f.c.fail != nil {
@@ -92,12 +95,8 @@ func TestDecodersOfTheConfigAreClosedOnce(t *testing.T) {
 				defer func() { read <- recover() }()
 				_, _ = body.Read(make([]byte, 1))
 			}()
-			require.Eventually(t, func() bool {
-				d := body.(*decoded)
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				return d.reading
-			}, testPatience, 1e6)
+			coding := body.(*decoded).coding.(*flipped)
+			require.Eventually(t, func() bool { return coding.reading.Load() == 1 }, testPatience, 1e6)
 			require.NoError(t, body.Close())
 			require.Equal(t, closePanics, <-read)
 		}},

@@ -364,9 +364,11 @@ func (d *Deadline) SetAt(t time.Time) {
 		}
 		d.at = new(at)
 	}
-	d.at.Time = t
-	if d.at.passed != nil {
+	switch d.at.Time = t; {
+	case d.at.passed != nil:
 		_ = d.at.passed.SetDeadline(t)
+	case t.IsZero():
+		d.at = nil // an idle connection does not keep it
 	}
 	d.armed = d.state.Load()&inside != 0 // a call that found nothing to arm may be waiting
 	d.disturbLocked()

@@ -590,9 +590,9 @@ func TestUserInfoOfURLsIsNotShown(t *testing.T) {
 
 func TestHooksCostNothingWhenThereAreNone(t *testing.T) {
 	c := &conn{serving: &serving{srv: New(say("x"), nil)}}
-	from := origin{on: c}
+	from := origin{}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		rec := c.srv.newRecord(&from)
+		rec := c.newRecord(&from)
 		rec.about(nil)
 		rec.began()
 		rec.headSent()

@@ -15,8 +15,8 @@ func (c *conn) call() (ok bool) {
 		switch v := recover(); {
 		case v == nil: // runtime.Goexit, which the listener handles
 			c.note(chanio.Recovered(nil))
-		case c.taker != nil:
-			c.panicked(*c.taker, v)
+		case c.taken != nil:
+			c.panicked(c.taken.line, v)
 		default:
 			c.panicked(lineOf(c.asked), v)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/unpack"
 )
 
 var longText = strings.Repeat("compressible text, ", 500)
@@ -262,7 +263,7 @@ func TestWhatIsCompressedAndHowFarBodiesMayGrowAreChoices(t *testing.T) {
 	require.Equal(t, "gzip", ask(h, http.MethodGet, "/?image/PNG;a=b", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
 	require.Empty(t, ask(h, http.MethodGet, "/?text/plain", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
 
-	zeros := strings.Repeat("\x00", 2*ratioFrom)
+	zeros := strings.Repeat("\x00", 2*unpack.RatioFrom)
 	for ratio, status := range map[int]int{10_000: 200, 2: 413} {
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(gzipped(zeros)))
 		r.Header.Set("Content-Encoding", "gzip")

@@ -15,14 +15,13 @@ import (
 	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
-	"github.com/weir-go/weir/internal/http2"
 	"github.com/weir-go/weir/servers"
 )
 
 // conn is a connection. With HTTP/1 its goroutine reads a request, calls the handler, and repeats.
 type conn struct {
 	*serving
-	ctx  context.Context // the listener handler's, with the values of the connection
+	*lasting
 	nc   *chanio.Conn
 	up   chanio.Upstream[[]byte]
 	src  chanio.ByteSource
@@ -31,23 +30,25 @@ type conn struct {
 	*parsing // nil while the connection waits for a request, and after a hijack
 	watch    watch
 
-	remote string
-	secure *tls.ConnectionState
-
+	secure   *tls.ConnectionState
 	current  atomic.Pointer[requestContext] // the request in progress
 	state    atomic.Int32                   // isIdle, isBusy or isTold
 	idling   idling
 	draining atomic.Bool
-	served   int32
+	served   int64
 	hijacked bool
-	taker    *requestLine                              // of the request that hijacked it, for the log
-	next     func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
-	deadline atomic.Pointer[time.Time]                 // for reading, set by the handler
-	undrain  func() bool                               // unregisters drain
+	taken    *takeover                 // if it is hijacked
+	deadline atomic.Pointer[time.Time] // for reading, set by the handler
+	undrain  func() bool               // unregisters drain
 
-	h2      *http2.Conn   // if the connection speaks HTTP/2
-	tunnels *tunnels      // on its streams
-	taken   *accessRecord // of the request that hijacked the connection, if there are Hooks
+	h2 *streams // if the connection speaks HTTP/2
+}
+
+// takeover is what remains of the request that has hijacked a connection.
+type takeover struct {
+	line requestLine                               // for the log
+	next func(context.Context, *chanio.Conn) error // takes the connection over when the handler has returned
+	rec  *accessRecord                             // if there are Hooks
 }
 
 // serving is what the connections of one Serve share.
@@ -111,17 +112,17 @@ const (
 
 // newConn returns a conn for nc. ctx is the context of the listener's handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
-	c := &conn{serving: s, nc: nc}
+	c := &conn{serving: s, nc: nc, lasting: &lasting{remote: nc.RemoteAddr().String()}, secure: nc.TLS()}
+	c.base, c.ctx = connContext{ctx, s, nc.LocalAddr()}, &c.base
+	c.conn.Store(c)
 	if s.io.Done() != nil { // otherwise the end of the connection ends its calls, and an idle one watches no context
 		c.serving = &serving{s.srv, s.shown, ctx}
 	}
-	c.ctx = &connContext{ctx, s, nc}
 	if f := s.srv.cfg.ConnContext; f != nil {
 		c.ctx = f(c.ctx, nc.NetConn())
 	}
 	c.up = nc.In.Claim("httpd.Server")
 	c.src, c.sink = c.up.Bytes(), chanio.BytesTo(nc.Out)
-	c.remote, c.secure = nc.RemoteAddr().String(), nc.TLS()
 	return c
 }
 
@@ -129,6 +130,7 @@ func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 func (c *conn) run() error {
 	c.undrain = c.nc.OnDrain(c.drain)
 	defer func() { c.undrain() }()
+	defer c.lasting.end()
 	defer c.srv.idlers.remove(c)
 	defer c.endTaken()
 	switch is, ok := c.isHTTP2(); {
@@ -143,9 +145,10 @@ func (c *conn) run() error {
 	for c.await() && c.readHead() && c.serve() {
 	}
 	switch {
-	case c.next != nil:
-		return &afresh.Handler{Handle: c.next}
-	case c.hijacked:
+	case c.taken == nil:
+	case c.taken.next != nil:
+		return &afresh.Handler{Handle: c.taken.next}
+	default:
 		<-c.nc.Done()
 	}
 	return nil
@@ -221,15 +224,15 @@ func (c *conn) readHead() bool {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.refuseHead(http.StatusRequestTimeout, err)
 	default: // the client disconnected within the head
-		c.srv.newRecord(&origin{on: c, arrived: time.Now()}).refused(0, err)
+		c.newRecord(&origin{arrived: time.Now()}).refused(0, err)
 	}
 	return false
 }
 
 // endTaken calls the hooks when a hijacked connection ends.
 func (c *conn) endTaken() {
-	if c.taken != nil {
-		c.taken.closed()
+	if c.taken != nil && c.taken.rec != nil {
+		c.taken.rec.closed()
 	}
 }
 
@@ -238,19 +241,17 @@ func (c *conn) serve() (goesOn bool) {
 	if c.srv.native != nil {
 		return c.serveNative()
 	}
-	g := new(given)
-	x, w := &g.ctx, &g.w
-	x.from = c.origin()
-	r := c.newRequest(x)
+	r, x := c.newRequest(c.origin())
+	w := new(response)
 	w.keepAlive, w.http11 = c.mayGoOn(), c.head.Minor > 0
-	w.conn, w.req, w.via, w.length, w.rec = c, r, w, -1, c.srv.newRecord(&x.from)
+	w.conn, w.req, w.via, w.length, w.rec = c, r, w, -1, c.newRecord(&x.from)
 	w.rec.about(r)
 	w.isHead, w.isConnect = r.Method == http.MethodHead, r.Method == http.MethodConnect
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.srv.precheck(r)
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
 	c.head.Discard(c.src) // its slices are no longer used
-	c.deadline.Store(nil)
+	c.forgetDeadline()
 	if status != 0 {
 		c.refuse(status, w.isHead)
 		w.rec.refused(status, errRefused(status))
@@ -258,7 +259,7 @@ func (c *conn) serve() (goesOn bool) {
 	}
 	if r.Body == nil {
 		r.Body = http.NoBody
-		c.watch.allow(c)
+		c.watch.allowed = true // no other goroutine uses the watch yet
 	} else {
 		w.body = &requestBody{conn: c, resp: w, req: r}
 		w.body.asked.expects = expects
@@ -271,8 +272,7 @@ func (c *conn) serve() (goesOn bool) {
 	if !c.call() || c.hijacked {
 		return false
 	}
-	x.end(context.Canceled)
-	c.watch.end()
+	c.endRequest(x)
 	return c.reply.finish()
 }
 
@@ -281,8 +281,7 @@ func (c *conn) release() {
 	if c.reply == nil {
 		return // a native server has none
 	}
-	line := lineOf(c.asked)
-	c.taker = &line
+	c.taken.line = lineOf(c.asked)
 	if c.reply.body == nil {
 		c.idle()
 		return
@@ -290,14 +289,25 @@ func (c *conn) release() {
 	c.asked, c.reply, c.lines, c.tail, c.names = nil, nil, nil, nil, nil
 }
 
+// endRequest ends the context of a request. When it returns, no goroutine reads for it.
+func (c *conn) endRequest(x *requestContext) {
+	if c.current.Load() != x {
+		return // called before
+	}
+	c.current.Store(nil)
+	if x.end(context.Canceled) || c.hijacked || c.reply == nil || c.reply.body != nil {
+		c.watch.end()
+	} else {
+		c.watch.allowed = false // no other goroutine has used the watch
+	}
+}
+
 // finishRequest releases the request. It is called even if the handler did not return.
 func (c *conn) finishRequest(x *requestContext) {
-	x.end(context.Canceled)
-	c.current.Store(nil)
+	c.endRequest(x)
 	if c.hijacked {
 		return
 	}
-	c.watch.end()
 	w := c.reply
 	if c.asked != nil {
 		removeForm(c.asked)
@@ -343,7 +353,7 @@ func (c *conn) mayGoOn() bool {
 func (c *conn) note(err error) {
 	switch {
 	case c.hijacked:
-		c.taken.note(err)
+		c.taken.rec.note(err)
 	case c.reply != nil:
 		c.reply.rec.note(err)
 	default: // native server
@@ -356,7 +366,14 @@ func (c *conn) clientGone(x *requestContext, err error) {
 	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
 		return
 	}
-	x.leave()
+	x.end(errLeft)
+}
+
+// forgetDeadline forgets the read deadline that the handler of the request before has set.
+func (c *conn) forgetDeadline() {
+	if c.deadline.Load() != nil {
+		c.deadline.Store(nil)
+	}
 }
 
 // readDeadline returns the read deadline that a handler has set, or zero.

@@ -2,21 +2,46 @@ package httpd
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 )
 
+// lasting is what the contexts of requests know of their connection. They lead to nothing else of it once it has ended,
+// so that a request which a handler keeps does not keep the memory of a connection.
+type lasting struct {
+	ctx    context.Context // with the values of the connection
+	remote string
+	base   connContext
+	conn   atomic.Pointer[conn] // nil when it has ended
+	last   chanio.ConnStats     // as of then
+}
+
+// stats returns what the connection has transferred so far.
+func (l *lasting) stats() chanio.ConnStats {
+	if c := l.conn.Load(); c != nil {
+		return c.nc.Stats()
+	}
+	return l.last
+}
+
+// end cuts the way to the connection.
+func (l *lasting) end() {
+	l.last = l.stats()
+	l.conn.Store(nil)
+}
+
 // connContext is the context of a connection, with the values that net/http provides. It passes on AfterFunc, so that
 // contexts derived from it need no goroutine.
-//
-// It outlives the conn when a WebSocket takes the connection over.
 type connContext struct {
-	context.Context
-	of *serving
-	nc *chanio.Conn
+	context.Context // the listener handler's
+	of              *serving
+	local           net.Addr
 }
 
 func (x *connContext) Value(key any) any {
@@ -24,7 +49,7 @@ func (x *connContext) Value(key any) any {
 	case http.ServerContextKey:
 		return x.of.shown
 	case http.LocalAddrContextKey:
-		return x.nc.LocalAddr()
+		return x.local
 	case serverKey{}:
 		return x.of.srv
 	}
@@ -45,11 +70,26 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 type requestContext struct {
 	from origin // its connection has the parent context; HTTP/2 reports a disconnect, HTTP/1 is watched for it
 
-	mu     sync.Mutex
-	inner  context.Context // created by the first call of Done
+	mu    sync.Mutex
+	inner *innerContext // created by the first call of Done
+	cause error         // of its end, or errLeft
+}
+
+type innerContext struct {
+	context.Context
 	cancel context.CancelCauseFunc
-	cause  error // cause of its end
-	gone   bool  // the client has disconnected, or closed its side
+}
+
+// errLeft is the cause of a context that has ended because the client has disconnected, or closed its side. Handlers
+// see context.Canceled.
+var errLeft = errors.New("httpd: the client has disconnected")
+
+// shown returns a cause as handlers see it.
+func shown(cause error) error {
+	if cause == errLeft {
+		return context.Canceled
+	}
+	return cause
 }
 
 func (x *requestContext) Deadline() (time.Time, bool) { return x.from.on.ctx.Deadline() }
@@ -58,16 +98,19 @@ func (x *requestContext) Done() <-chan struct{} {
 	x.mu.Lock()
 	fresh := x.inner == nil
 	if fresh {
-		x.inner, x.cancel = context.WithCancelCause(x.from.on.ctx)
+		ctx, cancel := context.WithCancelCause(x.from.on.ctx)
+		x.inner = &innerContext{ctx, cancel}
 		if x.cause != nil {
-			x.cancel(x.cause)
+			cancel(shown(x.cause))
 			fresh = false
 		}
 	}
 	done := x.inner.Done()
 	x.mu.Unlock()
 	if fresh && x.from.stream == 0 {
-		x.from.on.watch.want(x.from.on, x)
+		if c := x.from.on.conn.Load(); c != nil {
+			c.watch.want(c, x)
+		}
 	}
 	return done
 }
@@ -98,31 +141,25 @@ func (x *requestContext) Value(key any) any {
 	return x.from.on.ctx.Value(key)
 }
 
-// leave ends the context because the client has disconnected.
-func (x *requestContext) leave() {
-	x.mu.Lock()
-	x.gone = x.gone || x.cause == nil
-	x.mu.Unlock()
-	x.end(context.Canceled)
-}
-
 // why returns the cause of the end of the context, and whether the client had disconnected before.
 func (x *requestContext) why() (cause error, gone bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.cause, x.gone
+	return shown(x.cause), x.cause == errLeft
 }
 
-// end ends the context.
-func (x *requestContext) end(cause error) {
+// end ends the context. It reports whether Done has been called.
+func (x *requestContext) end(cause error) (wanted bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.cause == nil {
 		x.cause = cause
 	}
-	if x.cancel != nil {
-		x.cancel(cause)
+	if x.inner == nil {
+		return false
 	}
+	x.inner.cancel(shown(cause))
+	return true
 }
 
 // watch detects a disconnect while a handler runs, by waiting for a byte of the next request. It reads at most one

@@ -16,8 +16,8 @@ type plan struct {
 	hasTransfer, identity                  bool // Transfer-Encoding, and whether it is identity
 	close, alive                           bool // the options of Connection
 	saysClose                              bool // in a line that is sent unchanged
-	trailers                               []string
 	hasTrailers                            bool // announced, or by TrailerPrefix
+	trailers                               []string
 }
 
 // bodyAllowed reports whether a response with this status has a body.

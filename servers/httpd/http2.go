@@ -91,8 +91,7 @@ func (c *conn) beginsPreface() bool {
 
 // runHTTP2 serves the streams of a connection.
 func (c *conn) runHTTP2() error {
-	c.tunnels = new(tunnels)
-	c.h2 = http2.NewServer(c.nc, c.src, (*streamServer)(c), c.srv.http2)
+	c.h2 = &streams{Conn: http2.NewServer(c.nc, c.src, (*streamServer)(c), c.srv.http2)}
 	undrain := c.nc.OnDrain(func(error) {
 		c.draining.Store(true)
 		c.h2.Shutdown()
@@ -104,6 +103,12 @@ func (c *conn) runHTTP2() error {
 		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "remote", c.remote, "err", err)
 	}
 	return nil
+}
+
+// streams is a connection that speaks HTTP/2.
+type streams struct {
+	*http2.Conn
+	tunnels tunnels // on its streams
 }
 
 // streamServer is the http2.Server of a conn.
@@ -118,10 +123,10 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	}
 	w := &streamResponse{stream: st, refused: head.Refused}
 	w.output = output{conn: c, via: w, length: -1}
-	w.ctx.from = origin{on: c, arrived: time.Now(), serial: c.served, stream: st.ID()}
+	w.ctx.from = origin{on: c.lasting, arrived: time.Now(), serial: c.served, stream: st.ID()}
 	w.req = c.streamRequest(&w.ctx, head)
 	w.isHead = w.req.Method == http.MethodHead
-	w.rec = c.srv.newRecord(&w.ctx.from)
+	w.rec = c.newRecord(&w.ctx.from)
 	w.rec.about(w.req)
 	if w.refused == 0 {
 		w.refused = c.srv.precheck(w.req)

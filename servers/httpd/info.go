@@ -33,14 +33,14 @@ type RequestInfo struct {
 
 // origin describes where a request comes from.
 type origin struct {
-	on      *conn
+	on      *lasting
 	arrived time.Time
-	serial  int32
+	serial  int64
 	stream  uint32
 }
 
 // origin returns the origin of the HTTP/1 request whose head has been read.
-func (c *conn) origin() origin { return origin{on: c, arrived: time.Now(), serial: c.served} }
+func (c *conn) origin() origin { return origin{on: c.lasting, arrived: time.Now(), serial: c.served} }
 
 // infoKey is the key of the *requestContext in the context of a request.
 type infoKey struct{}
@@ -52,7 +52,7 @@ func Info(r *http.Request) (info RequestInfo, ok bool) {
 	if !ok {
 		return RequestInfo{}, false
 	}
-	s := x.from.on.srv
+	s := x.from.on.base.of.srv
 	info = x.from.info(r.Proto)
 	info.Client = s.clientAddr(x.from.on.remote, r.Header[s.cfg.forwardedField()])
 	return info, true
@@ -60,7 +60,7 @@ func Info(r *http.Request) (info RequestInfo, ok bool) {
 
 func (o *origin) info(proto string) RequestInfo {
 	return RequestInfo{
-		Arrived: o.arrived, Protocol: proto, StreamID: o.stream, Serial: int(o.serial), Conn: o.on.nc.Stats(),
+		Arrived: o.arrived, Protocol: proto, StreamID: o.stream, Serial: int(o.serial), Conn: o.on.stats(),
 	}
 }
 

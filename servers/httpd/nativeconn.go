@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/weir-go/weir/chanio"
@@ -30,8 +29,7 @@ func (c *conn) serveNative() (goesOn bool) {
 		}
 		return e.resp.finish()
 	}
-	e.ctx.end(context.Canceled)
-	c.watch.end()
+	c.endRequest(e.ctx)
 	return e.w.finish()
 }
 
@@ -44,12 +42,12 @@ func (e *exchange) begin() int {
 	e.reading, e.w, e.r, e.ctx, c.lines, c.tail = false, nil, nil, nil, c.lines[:0], c.tail[:0]
 	e.from, e.req.Trailer = c.origin(), nil
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
-	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.srv.newRecord(&e.from)}
+	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.newRecord(&e.from)}
 	e.resp.rec.aboutHead(h)
 	e.resp.isHead = string(h.Method()) == http.MethodHead
 	e.resp.isConnect = string(h.Method()) == http.MethodConnect
 	c.body.Reset(c.src, h.Framing, &c.srv.limits)
-	c.deadline.Store(nil)
+	c.forgetDeadline()
 	if e.hasBody() {
 		e.req = http.Request{}
 		e.body.reset(c, &e.resp, &e.req, h.Expects)
@@ -216,16 +214,14 @@ func (e *exchange) described() (line requestLine) {
 // takeHTTP creates the http.Request and the http.ResponseWriter.
 func (e *exchange) takeHTTP() {
 	c := e.conn
-	g := new(given)
-	e.ctx, e.w = &g.ctx, &g.w
-	e.ctx.from = e.from
-	e.r = c.newRequest(e.ctx)
+	e.r, e.ctx = c.newRequest(e.from)
+	e.w = new(response)
 	*e.w = e.resp
 	e.w.via, e.w.req, e.w.plan, c.tail = e.w, e.r, plan{}, c.tail[:0]
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
+		c.watch.allowed = true // no other goroutine uses the watch yet
 		c.current.Store(e.ctx)
-		c.watch.allow(c)
 		return
 	}
 	body := &requestBody{conn: c, resp: e.w, req: e.r}

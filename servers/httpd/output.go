@@ -20,20 +20,20 @@ type output struct {
 
 	header   http.Header
 	status   int
-	isHead   bool
-	headDone bool  // the head was passed on
-	finished bool  // the handler has returned
 	length   int64 // declared, or -1
-	wasReset bool  // by the handler
 	written  int64 // by the handler
-	plan     plan  // from the header, at WriteHeader
+	isHead   bool
+	headDone bool // the head was passed on
+	finished bool // the handler has returned
+	wasReset bool // by the handler
+	plan     plan // from the header, at WriteHeader
 
 	buf    *[unflushed]byte
 	n      int    // bytes in buf
 	uncork func() // set while small writes are held back
 
-	closers []func()      // called when the handler has returned
-	rec     *accessRecord // for the hooks, or nil
+	closer func()        // called when the handler has returned
+	rec    *accessRecord // for the hooks, or nil
 }
 
 // version is the part of a ResponseWriter that differs between HTTP/1 and HTTP/2.
@@ -237,12 +237,18 @@ func (o *output) sendBefore(p []byte) error {
 func (o *output) cork() (uncork func()) { return o.conn.nc.Out.Cork() }
 
 // beforeFinish implements streamWriter.
-func (o *output) beforeFinish(f func()) { o.closers = append(o.closers, f) }
-
-// closeStreams calls the functions passed to beforeFinish.
-func (o *output) closeStreams() {
-	for _, f := range o.closers {
-		f()
+func (o *output) beforeFinish(f func()) {
+	if before := o.closer; before != nil {
+		o.closer = func() { before(); f() }
+		return
 	}
-	o.closers = nil
+	o.closer = f
+}
+
+// closeStreams calls the functions passed to beforeFinish, in order.
+func (o *output) closeStreams() {
+	if o.closer != nil {
+		o.closer()
+		o.closer = nil
+	}
 }

@@ -20,11 +20,11 @@ type accessRecord struct {
 }
 
 // newRecord returns a record for a request, or nil if there are no Hooks.
-func (s *Server) newRecord(from *origin) *accessRecord {
-	if s.cfg.Hooks == nil {
+func (c *conn) newRecord(from *origin) *accessRecord {
+	if c.srv.cfg.Hooks == nil {
 		return nil
 	}
-	return &accessRecord{srv: s, nc: from.on.nc, Access: Access{Arrived: from.arrived, StreamID: from.stream, Remote: from.on.remote}}
+	return &accessRecord{srv: c.srv, nc: c.nc, Access: Access{Arrived: from.arrived, StreamID: from.stream, Remote: c.remote}}
 }
 
 // about records the head of a request.

@@ -14,7 +14,7 @@ var errNoHTTP1 = errors.New("httpd: HTTP/1 is not spoken here")
 
 // refuseHead answers a request with an invalid head.
 func (c *conn) refuseHead(status int, err error) {
-	rec := c.srv.newRecord(&origin{on: c, arrived: time.Now()})
+	rec := c.newRecord(&origin{arrived: time.Now()})
 	c.refuse(status, false)
 	rec.refused(status, err)
 }

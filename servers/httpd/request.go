@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,20 +8,23 @@ import (
 	"github.com/weir-go/weir/internal/http1"
 )
 
-// given holds what a handler receives besides the request. It is one allocation and is never reused. The request and
-// its URL are allocated separately, because handlers may retain them.
+// given is a request and its context, in one allocation that is never reused. The writer of the reply and the URL are
+// allocated separately: a handler may keep a request, or only its URL.
 type given struct {
 	ctx requestContext
-	w   response
+	req http.Request
 }
 
 // blank is the request from which others are copied with WithContext, the only way to set a context.
 var blank http.Request
 
-// newRequest returns the request for the head that has been read. Its strings share one copy of the head. Its URL is
-// nil if the target is not a URL, and its Body if there is none.
-func (c *conn) newRequest(ctx context.Context) *http.Request {
-	h, r := &c.head, blank.WithContext(ctx)
+// newRequest returns the request for the head that has been read, and its context. Its strings share one copy of the
+// head. Its URL is nil if the target is not a URL, and its Body if there is none.
+func (c *conn) newRequest(from origin) (*http.Request, *requestContext) {
+	g := new(given)
+	h, r := &c.head, &g.req
+	g.ctx.from = from
+	*r = *blank.WithContext(&g.ctx) // inlined, so that this allocates nothing
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)
@@ -41,7 +43,7 @@ func (c *conn) newRequest(ctx context.Context) *http.Request {
 	if r.ContentLength != 0 {
 		r.Body = http.NoBody // replaced if there is a body
 	}
-	return r
+	return r, &g.ctx
 }
 
 // urlOf returns the URL for a target as net/http parses it, or nil.

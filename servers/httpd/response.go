@@ -170,7 +170,7 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	}
 	w.release()
 	w.rec.tunnels(&w.output)
-	c.taken = w.rec
+	c.taken = &takeover{rec: w.rec}
 	c.watch.end()
 	c.hijacked = true
 	drained = !c.undrain() // otherwise a later Shutdown ends the input

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -106,56 +105,6 @@ func (s *replySink) fail(err error) {
 	s.end.Set(err)
 	s.stop()
 }
-
-// stop makes goroutines that wait for the turn give up.
-func (s *replySink) stop() { s.once.Do(func() { close(s.quit) }) }
-
-func (s *replySink) refusal() error {
-	if err := s.end.Err(); err != nil {
-		return err
-	}
-	return net.ErrClosed
-}
-
-// acquire waits for the turn, which permits the use of w.
-func (s *replySink) acquire(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return chanio.Cause(ctx)
-	}
-	select {
-	case s.turn <- struct{}{}:
-		return s.check()
-	case <-s.quit:
-		return s.refusal()
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
-	}
-}
-
-// check releases the turn if w must not be used.
-func (s *replySink) check() error {
-	select {
-	case <-s.quit:
-		s.release()
-		return s.refusal()
-	default:
-		return nil
-	}
-}
-
-func (s *replySink) tryAcquire() (bool, error) {
-	select {
-	case s.turn <- struct{}{}:
-		err := s.check()
-		return err == nil, err
-	case <-s.quit:
-		return false, s.refusal()
-	default:
-		return false, nil
-	}
-}
-
-func (s *replySink) release() { <-s.turn }
 
 func (s *replySink) send(ctx context.Context, p []byte) error {
 	if err := s.acquire(ctx); err != nil {
@@ -416,12 +365,4 @@ func (s *replySink) abort(cause error) {
 	}
 	s.deadline.Close(cause)
 	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
-}
-
-// settle waits, after the end of the stream, until no goroutine uses w.
-func (s *replySink) settle() {
-	s.unwatch()
-	s.stop()
-	s.turn <- struct{}{}
-	<-s.turn
 }

@@ -82,9 +82,9 @@ type tunnels struct {
 
 // endTunnels asks the tunnels to finish.
 func (c *conn) endTunnels() {
-	c.tunnels.mu.Lock()
-	all := slices.Clone(c.tunnels.all)
-	c.tunnels.mu.Unlock()
+	c.h2.tunnels.mu.Lock()
+	all := slices.Clone(c.h2.tunnels.all)
+	c.h2.tunnels.mu.Unlock()
 	for _, t := range all {
 		t.Drain(servers.ErrShutdown)
 	}
@@ -92,16 +92,16 @@ func (c *conn) endTunnels() {
 
 // remember adds a tunnel, which is asked to finish when the server shuts down.
 func (c *conn) remember(t *chanio.Conn) {
-	c.tunnels.mu.Lock()
-	c.tunnels.all = append(c.tunnels.all, t)
-	c.tunnels.mu.Unlock()
+	c.h2.tunnels.mu.Lock()
+	c.h2.tunnels.all = append(c.h2.tunnels.all, t)
+	c.h2.tunnels.mu.Unlock()
 	if c.draining.Load() {
 		t.Drain(servers.ErrShutdown)
 	}
 }
 
 func (c *conn) forget(t *chanio.Conn) {
-	c.tunnels.mu.Lock()
-	defer c.tunnels.mu.Unlock()
-	c.tunnels.all = slices.DeleteFunc(c.tunnels.all, func(x *chanio.Conn) bool { return x == t })
+	c.h2.tunnels.mu.Lock()
+	defer c.h2.tunnels.mu.Unlock()
+	c.h2.tunnels.all = slices.DeleteFunc(c.h2.tunnels.all, func(x *chanio.Conn) bool { return x == t })
 }

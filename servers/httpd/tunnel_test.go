@@ -194,7 +194,7 @@ func TestTunnelsThatAreOverAreForgotten(t *testing.T) {
 					end(tunnel)
 					return
 				}
-				open := w.(*streamResponse).conn.tunnels
+				open := &w.(*streamResponse).conn.h2.tunnels
 				open.mu.Lock()
 				defer open.mu.Unlock()
 				_, _ = fmt.Fprint(w, len(open.all))

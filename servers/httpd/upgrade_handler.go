@@ -72,9 +72,9 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // the head is not retained
 	s.ctx.Context = c.ctx                                                                  // not the request's, which ends with it
 	s.srv.enter()                                                                          // until run returns
-	s.rec, c.taken = c.taken, nil
+	s.rec, c.taken.rec = c.taken.rec, nil
 	conn.Out.OnDone(s.ctx.Cancel)
-	c.next = s.run()
+	c.taken.next = s.run()
 }
 
 // session is a WebSocket that has outlived its request.
