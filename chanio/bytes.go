@@ -20,14 +20,15 @@ func BytesOf(src *Source[[]byte]) ByteSource { return src.Claim("chanio.BytesOf"
 func bytesOf(s *Source[[]byte]) ByteSource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hooks.Bytes != nil && len(s.back) == 0 && (s.rest == nil || len(s.rest.buf) == 0) {
+	x := s.extra
+	if s.hooks.Bytes != nil && (x == nil || len(x.back) == 0 && (x.rest == nil || len(x.rest.buf) == 0)) {
 		return s.hooks.Bytes
 	}
-	if s.rest == nil {
-		s.rest = &chunks{src: s}
+	if x = s.extraLocked(); x.rest == nil {
+		x.rest = &chunks{src: s}
 	}
 	s.aside.Store(true)
-	return s.rest
+	return x.rest
 }
 
 // ReadAll receives all bytes of src and returns them as one slice, owned by the caller. If there are more than limit,

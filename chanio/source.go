@@ -21,15 +21,27 @@ type Source[T any] struct {
 	aside atomic.Bool // pull must check more than Next: values put back, or the end
 
 	mu     sync.Mutex
-	back   []T                         // put back: received first
-	view   *sourceView[T]              // the latest C, until what it left in its channel has been taken back
-	yield  func(context.Context) error // makes the stage that owns the Source release it, or nil; see Upstream.Yields
-	rest   *chunks                     // for T = []byte: what lies in the byte view of a Source of chunks
 	ownEnd bool                        // the End is the Source's, and not the endpoint's
 	over   bool                        // a consumer has met the end
 	closed bool                        // by Close
 	told   bool                        // the Close hook has been called
-	ranged error                       // why the last range ended, if its ctx ended it
+	yield  func(context.Context) error // makes the stage that owns the Source release it, or nil; see Upstream.Yields
+	extra  *sourceExtra[T]             // made on demand, so that an idle Source is small
+}
+
+// sourceExtra is the part of a Source that few have.
+type sourceExtra[T any] struct {
+	back   []T            // put back: received first
+	view   *sourceView[T] // the latest C, until what it left in its channel has been taken back
+	rest   *chunks        // for T = []byte: what lies in the byte view of a Source of chunks
+	ranged error          // why the last range ended, if its ctx ended it
+}
+
+func (s *Source[T]) extraLocked() *sourceExtra[T] {
+	if s.extra == nil {
+		s.extra = new(sourceExtra[T])
+	}
+	return s.extra
 }
 
 // NewSource returns a Source made of hooks, for an endpoint or a stage. It starts no goroutine and calls no hook yet.
@@ -165,7 +177,10 @@ func (s *Source[T]) Err() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ranged
+	if s.extra == nil {
+		return nil
+	}
+	return s.extra.ranged
 }
 
 // Done returns a channel that is closed when the stream has ended: when a receiver has reached its end, or s was
@@ -182,8 +197,11 @@ func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnD
 func (s *Source[T]) Close() error {
 	endedWell := !s.hooks.End.Set(net.ErrClosed) && s.hooks.End.Err() == nil
 	s.mu.Lock()
-	left := s.back
-	s.back, s.closed = nil, true
+	var left []T
+	if s.extra != nil {
+		left, s.extra.back = s.extra.back, nil
+	}
+	s.closed = true
 	s.aside.Store(true)
 	s.mu.Unlock()
 	s.hooks.undelivered(left...)
@@ -264,21 +282,24 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaimLocked()
+	x := s.extra
 	switch {
 	case s.closed:
 		return v, false, endError(s.hooks.End)
-	case s.rest != nil && len(s.rest.buf) > 0:
-		return any(s.rest.take()).(T), true, nil
-	case len(s.back) > 0:
-		v = s.back[0]
-		clear(s.back[:1])
-		s.back = s.back[1:]
+	case x != nil && x.rest != nil && len(x.rest.buf) > 0:
+		return any(x.rest.take()).(T), true, nil
+	case x != nil && len(x.back) > 0:
+		v = x.back[0]
+		clear(x.back[:1])
+		x.back = x.back[1:]
 		return v, true, nil
 	case s.over:
 		return v, false, endError(s.hooks.End)
 	}
-	s.back = nil
-	s.aside.Store(s.rest != nil)
+	if x != nil {
+		x.back = nil
+	}
+	s.aside.Store(x != nil && x.rest != nil)
 	return v, false, nil
 }
 
@@ -346,6 +367,8 @@ func (s *Source[T]) setRanged(err error) {
 		err = nil
 	}
 	s.mu.Lock()
-	s.ranged = err
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if err != nil || s.extra != nil {
+		s.extraLocked().ranged = err
+	}
 }

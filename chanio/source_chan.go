@@ -48,8 +48,8 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan struct{}, wrong string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.view != nil && s.view.isLive(ctx) {
-		return s.view, nil, ""
+	if x := s.extra; x != nil && x.view != nil && x.view.isLive(ctx) {
+		return x.view, nil, ""
 	}
 	c := &consumer{done: ctx.Done(), inC: true}
 	c.state.Store(taken)
@@ -61,10 +61,11 @@ func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan
 	if s.hooks.Undelivered != nil {
 		size = 0
 	}
-	s.view = &sourceView[T]{s: s, ch: make(chan T, size), c: c}
-	s.ranged = nil
-	go s.view.fill(ctx)
-	return s.view, nil, ""
+	v = &sourceView[T]{s: s, ch: make(chan T, size), c: c}
+	x := s.extraLocked()
+	x.view, x.ranged = v, nil
+	go v.fill(ctx)
+	return v, nil, ""
 }
 
 // isLive reports whether v was made with this ctx and is still being filled.
@@ -125,23 +126,25 @@ func (s *Source[T]) unread(v T) {
 		s.hooks.undelivered(v)
 		return
 	}
-	s.back = append([]T{v}, s.back...)
+	x := s.extraLocked()
+	x.back = append([]T{v}, x.back...)
 	s.aside.Store(true)
 	s.mu.Unlock()
 }
 
 // reclaimLocked takes back what an ended view left in its channel. Only the consumer calls it.
 func (s *Source[T]) reclaimLocked() {
-	if s.view == nil || s.view.c.state.Load() != gone {
+	x := s.extra
+	if x == nil || x.view == nil || x.view.c.state.Load() != gone {
 		return
 	}
 	var left []T
-	for x := range s.view.ch {
-		left = append(left, x)
+	for v := range x.view.ch {
+		left = append(left, v)
 	}
-	s.view = nil
+	x.view = nil
 	if len(left) > 0 && !s.closed {
-		s.back = append(left, s.back...)
+		x.back = append(left, x.back...)
 		s.aside.Store(true)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/leanctx"
 )
 
 // Connect sends all values of src to dst, in the caller's goroutine, and returns the reason why it stopped:
@@ -168,7 +169,7 @@ func (c *connection[A, B]) begin(ctx context.Context) context.Context {
 	if c.cfg.Graph != nil {
 		c.unlist = c.cfg.Graph.add(c.cfg.Description, c.up.Describe, c.dst.Describe)
 	}
-	ctx, c.cancel = context.WithCancel(ctx)
+	ctx, c.cancel = leanctx.WithCancel(ctx)
 	c.stop = c.dst.OnDone(c.cancel)
 	return ctx
 }

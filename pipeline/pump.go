@@ -65,7 +65,7 @@ func newMover[T any](up chanio.Upstream[T]) mover[T] {
 	if up.Undelivered() != nil {
 		m.most = 1
 	}
-	m.room = make([]T, 0, min(4, m.most))
+	m.room = make([]T, 0, 1) // all that an idle source needs
 	return m
 }
 
