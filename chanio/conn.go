@@ -56,7 +56,7 @@ type ConnConfig struct {
 	// must not block. Servers use it to count connections without a goroutine for each.
 	OnRelease func(*Conn)
 
-	// Logger logs panics in functions registered with OnDone, OnDrain or OnRelease. For these, nil means slog.Default,
+	// Logger logs panics in functions registered with OnDone, OnDrain or OnRelease. nil means slog.Default,
 	// because no caller could receive the error.
 	Logger *slog.Logger
 }

@@ -18,13 +18,13 @@ import (
 
 const alephPage = "from-aleph.md"
 
-// feature is a section of testdata/aleph.txt: what its table on the page has a row for.
+// feature is a section of testdata/aleph.txt, whose keys need rows in a table of the page.
 type feature struct {
 	section string
 	keys    []string
 }
 
-// features reads testdata/aleph.txt, which says of each section how many keys follow.
+// features reads testdata/aleph.txt, which states for each section how many keys follow.
 func features(t *testing.T) (all []feature) {
 	text, err := os.ReadFile("testdata/aleph.txt")
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func features(t *testing.T) (all []feature) {
 	return all
 }
 
-// row is one of a table, without the key.
+// row is a row of a table, without its key.
 type row struct{ key, ours, remark string }
 
 // rowsBelow returns the rows of the tables between a heading and the next one.
@@ -76,7 +76,7 @@ func TestEveryFeatureOfAlephHasARow(t *testing.T) {
 	require.Equal(t, 80+84+24+43+41, total, "of the server, the client, WebSockets, the scenarios, and what is left out")
 }
 
-// api is what the packages of the module export: "chanio.Conn", "chanio.Conn.TLS".
+// api holds the exported names of the module's packages, such as "chanio.Conn" and "chanio.Conn.TLS".
 type api struct {
 	names    map[string]bool
 	embedded map[string][]string // of a type, "chanio.Conn", and the type of a variable
@@ -176,7 +176,7 @@ func baseName(e ast.Expr) string {
 	return ""
 }
 
-// has reports whether a name with its package exists, perhaps through what a type embeds.
+// has reports whether a name with its package exists, possibly through an embedded type.
 func (a *api) has(name string) bool {
 	if a.names[name] {
 		return true
@@ -190,7 +190,7 @@ func (a *api) has(name string) bool {
 	return false
 }
 
-// bare reports whether a name without its package is one of those that the older tables leave out.
+// bare reports whether a name without its package is one that the older tables leave out.
 func (a *api) bare(name string) bool {
 	name = halves.Replace("." + name)[1:]
 	for _, pkg := range []string{"chanio", "future", "codec", "pipeline", "bus", "servers", "clients"} {
@@ -206,7 +206,7 @@ func (a *api) bare(name string) bool {
 	return false
 }
 
-// halves are what the members In and Out of a Duplex are called by type.
+// halves are the types of the members In and Out of a Duplex.
 var halves = strings.NewReplacer(".In.", ".Source.", ".Out.", ".Sink.")
 
 var (
@@ -251,7 +251,7 @@ func TestNamesOnThePageOfAlephExist(t *testing.T) {
 		a.unknown("`chanio.Nothing` `httpd.Config.Nothing` `httpx.Get` `Nothing`"))
 }
 
-// TestNamesOnAllPagesExist holds that what a page calls pkg.Name, or Type.Member, exists.
+// TestNamesOnAllPagesExist checks that every pkg.Name and Type.Member on a page exists.
 func TestNamesOnAllPagesExist(t *testing.T) {
 	a := readAPI(t)
 	checked := 0

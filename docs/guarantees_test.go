@@ -44,7 +44,7 @@ var (
 	listBlock = regexp.MustCompile("(?m)(^- `.*\n)+")
 )
 
-// tree is what the module's tests are called.
+// tree holds the names of the module's tests.
 type tree struct {
 	tests map[testName]bool
 	cases map[string]bool // of the conformance suite
@@ -78,7 +78,7 @@ func parse(t *testing.T) tree {
 	return found
 }
 
-// skipDir leaves out nested modules, and what the go command leaves out.
+// skipDir skips nested modules, and directories that the go command skips.
 func skipDir(path, name string) error {
 	if path == root {
 		return nil
@@ -123,7 +123,7 @@ func sections(t *testing.T, text string) map[int]string {
 	return found
 }
 
-// TestAttacksNameTheirTests wants each row of the table of attacks to name tests that exist.
+// TestAttacksNameTheirTests requires each row of the table of attacks to name tests that exist.
 func TestAttacksNameTheirTests(t *testing.T) {
 	found := parse(t)
 	raw, err := os.ReadFile("security.md")
@@ -175,7 +175,7 @@ type named struct {
 	text      string // as the page has it
 }
 
-// numbered returns all of them in the order of the page.
+// numbered returns all tests and cases with a number, in the order of the page.
 func (found tree) numbered() (all []named) {
 	for _, c := range slices.Sorted(maps.Keys(found.cases)) {
 		if m := caseName.FindStringSubmatch(c); m[1] != "" {
@@ -195,7 +195,7 @@ func (found tree) numbered() (all []named) {
 	return all
 }
 
-// updated returns the page with the list of each section replaced. What is listed without a number in its name stays.
+// updated returns the page with the list of each section replaced. Entries without a number in their name stay.
 func updated(t *testing.T, text string, found tree) string {
 	for n, section := range sections(t, text) {
 		var lines []string
@@ -219,7 +219,7 @@ func updated(t *testing.T, text string, found tree) string {
 	return strings.TrimRight(text, "\n") + "\n"
 }
 
-// carriesNumber reports whether what a line lists is listed because of its name.
+// carriesNumber reports whether a line is listed because of the number in its name.
 func carriesNumber(line string) bool {
 	if m := listed.FindStringSubmatch(line); m != nil {
 		return numbered.MatchString(m[2])
@@ -228,8 +228,8 @@ func carriesNumber(line string) bool {
 	return m != nil && strings.HasPrefix(m[1], "G")
 }
 
-// TestG20TheModelHasNothingToLogWith holds that the packages have no logger but the one that they are given: by
-// chanio.LogActivity, and by ConnConfig for panics in callbacks.
+// TestG20TheModelHasNothingToLogWith checks that the packages have no logger except those passed to chanio.LogActivity,
+// and in ConnConfig for panics in callbacks.
 func TestG20TheModelHasNothingToLogWith(t *testing.T) {
 	for _, dir := range []string{"chanio", "codec", "pipeline"} {
 		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
@@ -249,7 +249,7 @@ func TestG20TheModelHasNothingToLogWith(t *testing.T) {
 	}
 }
 
-// TestGuaranteesAreHeld runs every test that the page names, and requires that none of them is skipped.
+// TestGuaranteesAreHeld runs every test that the page names, and requires that none is skipped.
 func TestGuaranteesAreHeld(t *testing.T) {
 	if os.Getenv("WEIR_LONG") != "1" {
 		t.Skip("runs other packages' tests again; WEIR_LONG=1")
@@ -279,7 +279,7 @@ func TestGuaranteesAreHeld(t *testing.T) {
 	}
 }
 
-// run returns how each test, and each of its subtests, has ended.
+// run returns the result of each test and subtest.
 func run(t *testing.T, dir string, tests []string) map[string]string {
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-count=1",
 		"-run", fmt.Sprintf("^(%s)$", strings.Join(tests, "|")), "./"+dir)

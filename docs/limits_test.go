@@ -21,7 +21,7 @@ import (
 
 const limitsPage = "limits.md"
 
-// limit is an option, or some that share a comment, or a constant.
+// limit is an option, several options that share a comment, or a constant.
 type limit struct {
 	dir, owner string // owner is the struct, "" for a constant
 	names      []string
@@ -42,8 +42,8 @@ var (
 	name     = regexp.MustCompile(`(?:\w+\.)?\b[a-zA-Z]\w*`)
 )
 
-// readModule finds the options whose comment says what 0 means, the exported constants that bound something, and the tests
-// that use either.
+// readModule finds the options whose comment explains the value 0, the exported constants that are limits, and the
+// tests that use either.
 func readModule(t *testing.T) *module {
 	m := &module{users: map[string][]string{}, consts: map[string]string{}}
 	require.NoError(t, filepath.WalkDir(root, func(at string, d fs.DirEntry, err error) error {
@@ -152,7 +152,7 @@ func (m *module) addOptions(dir, owner string, s *ast.StructType) {
 	}
 }
 
-// addTests notes which options and constants each function of a test file names.
+// addTests records which options and constants each function of a test file names.
 func (m *module) addTests(dir string, file *ast.File) {
 	for _, decl := range file.Decls {
 		f, ok := decl.(*ast.FuncDecl)
@@ -179,7 +179,7 @@ func (m *module) addTests(dir string, file *ast.File) {
 	}
 }
 
-// testsOf returns for each name of a limit one test that uses it, of its own package if there is one.
+// testsOf returns, for each name of a limit, one test that uses it, of the same package if possible.
 func (m *module) testsOf(l limit) (tests []string) {
 	for _, name := range l.names {
 		users := m.testsNaming(name)
@@ -193,7 +193,7 @@ func (m *module) testsOf(l limit) (tests []string) {
 	return tests
 }
 
-// testsNaming returns the tests that name something, themselves or in a helper that they call.
+// testsNaming returns the tests that use a name, directly or in a helper that they call.
 func (m *module) testsNaming(name string) (tests []string) {
 	for _, user := range m.users[name] {
 		dir, f, _ := strings.Cut(user, ".")
@@ -210,7 +210,7 @@ func (m *module) testsNaming(name string) (tests []string) {
 	return tests
 }
 
-// distance is how far a test is from a limit: in its package, below it, or elsewhere.
+// distance ranks a test by its package: that of the limit, one below it, or another.
 func distance(test string, l limit, name string) int {
 	dir, _, _ := strings.Cut(test, ".")
 	switch {

@@ -33,15 +33,15 @@ func pages(t *testing.T) (paths []string) {
 	return paths
 }
 
-// anchor is what a heading is called in a link.
+// anchor returns the fragment of a link to a heading.
 func anchor(heading string) string {
 	return strings.ReplaceAll(strings.ToLower(notWord.ReplaceAllString(heading, "")), " ", "-")
 }
 
-// code is what is no text: a call in it may look like a link.
+// code matches code, in which a call may look like a link.
 var code = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 
-// broken returns the links of a page, text, that lead nowhere. dir is where the page is.
+// broken returns the links of a page, text, that lead nowhere. dir is the directory of the page.
 func broken(dir, text string) (bad []string) {
 	for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
 		target, fragment, _ := strings.Cut(m[1], "#")

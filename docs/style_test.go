@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mannerisms are phrases that this project does not use, because a reader stumbles over them or because they have a plain
-// equivalent. They are looked for in pages, comments and texts of the code.
+// mannerisms are phrases that this project does not use, because they make readers stumble or because they have a plain
+// equivalent. The tests look for them in pages, comments and texts of the code.
 var mannerisms = []string{
 	"one's own", "of one's", "whoever", "whomever", "whatsoever", "what .{1,20} is none", "that is none",
 	"is had", "are had", "be had", "were had", "was had", "had from", "in the midst of", "in vain", "for want of",
@@ -25,11 +25,11 @@ var mannerisms = []string{
 	"naught", "nought", "aught", "lest", "amongst", "whilst", "betwixt", "upon", "albeit", "nay", "ere",
 	"came to something", "come to something", "comes to nothing", "so that .{1,20} be not",
 	"what is none", "(a|the) (url|path) is none", "(by|to|for|of|from|with|than) who", "come about", "comes about", "came about",
-	"as it was told", "heeded", "has to do with", "one more is", "its affair", "amid", "midst", "thus", "thereby", "whereby", "wherein", "knows of no", "nigh", "unto", "ye", "verily",
+	"look-ups?", "as it was told", "heeded", "has to do with", "one more is", "its affair", "amid", "midst", "thus", "thereby", "whereby", "wherein", "knows of no", "nigh", "unto", "ye", "verily",
 	"utilize", "leverage", "seamless(ly)?", "blazing(ly)?", "robust(ly)?", "cutting[- ]edge", "simply", "obviously",
 }
 
-// foreign are names of other systems, which belong on one page alone.
+// foreign are names of other systems, which only one page may use.
 var foreign = []string{"clojure", "manifold", "aleph", "gloss", "netty"}
 
 func words(list []string) *regexp.Regexp {
@@ -42,7 +42,7 @@ var (
 	bareG    = regexp.MustCompile(`\(G\d+\)`)
 )
 
-// faulty returns what is wrong with a text.
+// faulty returns the mannerisms and foreign names in a text.
 func faulty(path, text string) (found []string) {
 	found = mannered.FindAllString(text, -1)
 	if base := filepath.Base(path); base != "from-aleph.md" && base != "CHANGELOG.md" && !strings.HasSuffix(path, "_test.go") {
@@ -72,7 +72,8 @@ func TestTextsArePlainEnglish(t *testing.T) {
 	})
 }
 
-// TestOtherTextsArePlainEnglish looks at what is neither Markdown nor Go: the pages of examples and of the benchmarks, scripts.
+// TestOtherTextsArePlainEnglish checks files other than Markdown and Go: the pages of examples and of the benchmarks,
+// and scripts.
 func TestOtherTextsArePlainEnglish(t *testing.T) {
 	kinds := []string{".html", ".js", ".css", ".sh", ".mod", ".yml"}
 	found := 0

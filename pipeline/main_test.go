@@ -55,7 +55,7 @@ func upto(n int) []int {
 	return all
 }
 
-// watched is a Source that a test feeds by hand, and that tells whether it was closed.
+// watched is a Source that a test feeds, and that records whether it was closed.
 type watched[T any] struct {
 	*chanio.Source[T]
 	in     chan T

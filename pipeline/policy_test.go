@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// lost is what the Mark of these tests makes, told apart from a value by being negative.
+// lost is made by the Mark of these tests, and is negative, unlike any value.
 func lost(n uint64) int { return -int(n) }
 
 // overflow feeds 10 values to a Buffer of 4 whose receiver comes only then, and then 2 more, and returns all that it

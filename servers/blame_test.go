@@ -201,7 +201,7 @@ func TestG20AFailureOfTLSIsThePeers(t *testing.T) {
 	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
 }
 
-// disguised is a net.Conn that tells another address than the errors of the one below.
+// disguised is a net.Conn that returns another address than the errors of the one below.
 type disguised struct{ net.Conn }
 
 func (disguised) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1000} }

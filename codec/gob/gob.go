@@ -1,9 +1,9 @@
 // Package gob has a codec for values as encoding/gob writes them.
 //
-// Beware of peers that are not trusted: the decoder of the standard library is not hardened against adversarial input, as
-// its documentation says. It believes the counts of maps, so that 23 bytes can have it allocate 200 MiB, whatever the
-// limit of the enclosing frame them. Maps that are T or a field of the struct T are kept from that here; maps in slices, in
-// other maps and behind pointers are not. The package is for values between programs of one owner.
+// Do not use it with peers that are not trusted: the decoder of the standard library is not hardened against adversarial
+// input, as its documentation says. It trusts the counts of maps, so 23 bytes can make it allocate 200 MiB, whatever the
+// limit of the enclosing frame. This package checks maps that are T or a field of the struct T, but not maps in slices, in
+// other maps and behind pointers. It is for values between programs of one owner.
 package gob
 
 import (

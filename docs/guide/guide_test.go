@@ -1,5 +1,5 @@
-// Package guide holds the programs that the README and the guide quote, one step to a directory, each tested
-// in its own directory, and the test that they quote them right.
+// Package guide holds the programs that the README and the guide quote, one step per directory, each with its own
+// tests, and the test that the quotations are correct.
 package guide
 
 import (
@@ -31,7 +31,7 @@ func TestQuotedCodeIsInAProgramHere(t *testing.T) {
 	require.False(t, isPartOf(code, "no(such, line)"))
 }
 
-// TestCommandsOnThePagesExist holds that each "go run" and "go test" on a page names a directory of a package.
+// TestCommandsOnThePagesExist checks that each "go run" and "go test" on a page names a directory with a package.
 func TestCommandsOnThePagesExist(t *testing.T) {
 	named := 0
 	for _, page := range []string{
@@ -50,7 +50,7 @@ func TestCommandsOnThePagesExist(t *testing.T) {
 	require.Greater(t, named, 15)
 }
 
-// command finds what a go command is told to run; "./..." is everything.
+// command matches a go command with a directory, but not "./...".
 var command = regexp.MustCompile(`go (?:run|test)(?: -\S+)* \./([\w/]+)`)
 
 func TestReadmeBeginsWithAProgramAndIsShort(t *testing.T) {
@@ -105,7 +105,7 @@ func isPartOf(files []string, block string) bool {
 	return true
 }
 
-// outdent removes the indent of each line and what aligns comments.
+// outdent removes the indent of each line and the alignment of comments.
 func outdent(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

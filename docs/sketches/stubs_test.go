@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Number is what the JSON server is sent and answers with.
+// Number is the request and the reply of the JSON server.
 type Number struct{ N int }
 
 var numberFrames = codec.Prefixed(codec.Uint32, codec.JSON[Number]())
@@ -37,13 +37,13 @@ func parseMetric(p chanio.Packet) (Metric, bool) {
 // period is the time between two numbers.
 const period = 5 * time.Millisecond
 
-// Bus stands for a bus of topics. A subscriber that is too slow loses what is new.
+// Bus stands in for a bus of topics. A subscriber that is too slow loses new values.
 type Bus struct {
 	mu   sync.Mutex
 	subs map[string]map[chan string]struct{}
 }
 
-// Subscribe returns what is published on topic from now on, n values of which may wait.
+// Subscribe returns the values published on topic from now on. It queues up to n of them.
 func (b *Bus) Subscribe(topic string, n int) *chanio.Source[string] {
 	ch := make(chan string, n)
 	b.mu.Lock()
@@ -82,8 +82,8 @@ func (b *Bus) Topic(topic string) *chanio.Sink[string] {
 	}})
 }
 
-// Body stands for the body of a response: what is sent is flushed, and what was sent when the handler returned is
-// drained, as on any connection. The handler is to be wrapped by streaming.
+// Body stands in for the body of a response. Sent values are flushed, and those sent before the handler returned are
+// drained, as on any connection. The handler must be wrapped by streaming.
 func Body(w http.ResponseWriter) *chanio.Sink[[]byte] { return w.(*response).body }
 
 type response struct {

@@ -42,7 +42,7 @@ func cancelledRecv(t *testing.T, c *Conn) error {
 	return err
 }
 
-// entered is a reader that tells when a read begins.
+// entered is a reader that reports when a read starts.
 type entered struct {
 	reader[chanio.Packet]
 	began chan struct{}

@@ -55,7 +55,7 @@ func send(t testing.TB, c *Conn, to *Conn, payloads ...string) {
 	}
 }
 
-// counted counts what a RawConn is asked to do, and tells when it happens.
+// counted counts the calls of a RawConn and reports each.
 type counted struct {
 	syscall.RawConn
 	reads, writes atomic.Int32 // calls of the functions given, each of which makes one system call

@@ -131,7 +131,7 @@ func TestATopicThatDiffersFromItself(t *testing.T) {
 	require.Equal(t, 2, v)
 }
 
-// Those who leave and those who come do not disturb a publication that is under way, nor each other.
+// Subscribers that come and go disturb neither a publication in progress nor each other.
 func TestSubscriptionsComeAndGoBesidePublishers(t *testing.T) {
 	b := bus.New[string, int]()
 	stays, err := b.Subscribe(t.Context(), "a", &pipeline.Queue[int]{Policy: pipeline.Block})

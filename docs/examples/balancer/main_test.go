@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// backendThat runs handle for each connection that brings something, and returns where, and what stops it. Health checks
-// bring nothing.
+// backendThat runs handle for each connection that sends something, and returns the address and a function that stops
+// it. Health checks send nothing.
 func backendThat(t *testing.T, handle func(nc *net.TCPConn, first byte)) (addr string, stop func()) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func backendThat(t *testing.T, handle func(nc *net.TCPConn, first byte)) (addr s
 	return nl.Addr().String(), stop
 }
 
-// named answers with its name, when it has seen the end of what was sent.
+// named answers with its name after the end of the input.
 func named(name string) func(*net.TCPConn, byte) {
 	return func(nc *net.TCPConn, _ byte) {
 		_, _ = io.Copy(io.Discard, nc)
@@ -53,7 +53,7 @@ func named(name string) func(*net.TCPConn, byte) {
 	}
 }
 
-// start runs a balancer and returns its address, what ends it, and its result.
+// start runs a balancer and returns its address, a function that ends it, and its result.
 func start(t *testing.T, s settings) (addr string, stop func(), result <-chan error) {
 	s.addr, s.log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -133,7 +133,7 @@ func TestTheHealthCheckNoticesABackendThatIsBack(t *testing.T) {
 	require.NoError(t, <-watched)
 }
 
-// echoing sends back what comes, until the end.
+// echoing sends its input back until the end.
 func echoing(nc *net.TCPConn, first byte) {
 	_, _ = nc.Write([]byte{first})
 	_, _ = io.Copy(nc, nc)

@@ -25,7 +25,7 @@ func TestAgainstTheRealServer(t *testing.T) {
 	require.Equal(t, "1000 events in 16 batches; the list has 1000\n", out.String())
 }
 
-// TestABatchGoesWhenItIsOld holds the time: two events, then none for longer than the delay, then one.
+// TestABatchGoesWhenItIsOld uses two events, then none for longer than the delay, then one.
 func TestABatchGoesWhenItIsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := chanio.Pipe()

@@ -27,7 +27,7 @@ type client struct {
 	left chan error // what member returned
 }
 
-// join lets a client say where it goes and who it is.
+// join sends the room and the name of a client.
 func join(t *testing.T, rooms *bus.Bus[string, string], room, name string) *client {
 	t.Helper()
 	near, far := chanio.Pipe()

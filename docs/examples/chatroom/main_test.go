@@ -49,7 +49,7 @@ func (c *chatter) hears(want string) {
 	require.Equal(c.t, want, m.String())
 }
 
-// present says something until it hears it itself, and so is in the room.
+// present sends a message until it receives it, and so is in the room.
 func (c *chatter) present(name string) {
 	c.say("here")
 	c.hears(name + ": here")

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// serveDNS is a server that knows example.test, at 127.0.0.1, and nothing else. It counts what it is asked.
+// serveDNS is a server that knows only example.test, at 127.0.0.1. It counts the queries.
 func serveDNS(t *testing.T) (addr string, asked *atomic.Int32) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -36,8 +36,8 @@ func serveDNS(t *testing.T) (addr string, asked *atomic.Int32) {
 	return pc.LocalAddr().String(), asked
 }
 
-// answer is the reply to a query, with the bytes of RFC 1035: 127.0.0.1 for the A record of example.test, and that there
-// is no AAAA record, which holds for a minute. Other names do not exist.
+// answer returns the reply to a query, in the encoding of RFC 1035: 127.0.0.1 for the A record of example.test, and the
+// absence of its AAAA record for a minute. Other names do not exist.
 func answer(query []byte) []byte {
 	question := query[12 : 12+bytes.IndexByte(query[12:], 0)+1+4]
 	reply := func(flags string, answers, authorities byte, record string) []byte {
@@ -57,7 +57,7 @@ func answer(query []byte) []byte {
 	return reply("\x81\x80", 0, 1, fmt.Sprintf(record, "\x00\x06")+soa)
 }
 
-// serveEcho answers each connection with all that it says.
+// serveEcho sends back the input of each connection.
 func serveEcho(t *testing.T) (port int) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestEveryWayPrintsTheSame(t *testing.T) {
 	require.Error(t, get(t.Context(), c, "slowly", url, &out))
 }
 
-// TestLinesAreThereWhenTheyCome wants a line before the next one is sent.
+// TestLinesAreThereWhenTheyCome requires each line before the next one is sent.
 func TestLinesAreThereWhenTheyCome(t *testing.T) {
 	seen := make(chan struct{})
 	url := webtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
 
-// inMemory calls run with ask, in a bubble with a network of its own.
+// inMemory calls run with ask, in a bubble with its own network.
 func inMemory(t *testing.T, ask func(context.Context, string, *httpc.Client, io.Writer) error) (said string) {
 	synctest.Test(t, func(t *testing.T) {
 		var network chaniotest.Network
@@ -63,7 +63,7 @@ func TestNoTimeIsABadRequest(t *testing.T) {
 	})
 }
 
-// TestResetEndsTheWait gives up a request, and has the connection answer another.
+// TestResetEndsTheWait cancels a request and gets the answer to another on the same connection.
 func TestResetEndsTheWait(t *testing.T) {
 	inMemory(t, func(ctx context.Context, url string, client *httpc.Client, out io.Writer) error {
 		short, cancel := context.WithTimeout(ctx, time.Second)

@@ -36,7 +36,7 @@ func TestAWrongTypeNamesItsField(t *testing.T) {
 	require.NoError(t, a.Close())
 }
 
-// FuzzRequests sees that whatever was decoded can be answered, and the answer be encoded.
+// FuzzRequests checks that every decoded request can be answered, and that the answer can be encoded.
 func FuzzRequests(f *testing.F) {
 	frame, err := codec.Marshal(requests, request{Version: "2.0", ID: json.RawMessage("1"), Method: "sum", Params: []float64{1}})
 	require.NoError(f, err)

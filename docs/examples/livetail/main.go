@@ -1,8 +1,8 @@
-// Livetail shows the lines of a log, a build or any other command in browsers, as they come.
+// Livetail shows the lines of a log, a build or any other command in browsers, as they arrive.
 //
 //	tail -f /var/log/syslog | go run ./docs/examples/livetail -addr localhost:7083
 //
-// A browser that opens the page sees the last lines first. One that cannot keep up is told how many lines it has
+// A browser that opens the page sees the last lines first. A browser that is too slow shows how many lines it has
 // missed, and does not delay the others.
 package main
 

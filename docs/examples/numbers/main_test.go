@@ -43,7 +43,7 @@ func TestMalformedCount(t *testing.T) {
 	}
 }
 
-// timed notes when each piece of a reply is flushed.
+// timed records when each piece of a reply is flushed.
 type timed struct {
 	*httptest.ResponseRecorder
 	began time.Time

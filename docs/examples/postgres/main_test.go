@@ -40,8 +40,8 @@ func TestAgainstTheRealServer(t *testing.T) {
 	require.ErrorContains(t, failure, `password authentication failed for user "postgres"`)
 }
 
-// startPostgres runs a server of its own whose user postgres has this password. It refuses to run as root, so that it is
-// then the user postgres, whom the Debian package adds.
+// startPostgres runs a new server whose user postgres has this password. The server refuses to run as root; it then
+// runs as the user postgres of the Debian package.
 func startPostgres(t *testing.T, password string) (addr string) {
 	bin := ""
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); len(found) > 0 {

@@ -10,5 +10,5 @@ func Start(t *testing.T, to, cert, key string) string {
 	return start(t, settings{to: to, cert: cert, key: key})
 }
 
-// Certificate returns files with a certificate for the loopback, and who believes it.
+// Certificate returns files with a certificate for the loopback address, and the pool that trusts it.
 func Certificate(t *testing.T) (cert, key string, config *tls.Config) { return certificate(t) }

@@ -39,7 +39,7 @@ func start(t *testing.T, s settings) string {
 	return strings.Fields(string(line[:n]))[1]
 }
 
-// behind runs handle for each connection that the proxy passes on, and returns where.
+// behind runs handle for each connection that the proxy passes on, and returns its address.
 func behind(t *testing.T, handle func(nc *net.TCPConn)) string {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ type conn interface {
 	CloseWrite() error
 }
 
-// certificate returns files with a certificate for the loopback, and who believes it.
+// certificate returns files with a certificate for the loopback address, and the pool that trusts it.
 func certificate(t *testing.T) (cert, key string, config *tls.Config) {
 	pair, pool, err := servers.SelfSigned("127.0.0.1")
 	require.NoError(t, err)
@@ -83,8 +83,8 @@ func certificate(t *testing.T) (cert, key string, config *tls.Config) {
 	return cert, key, &tls.Config{RootCAs: pool}
 }
 
-// The server answers only when it has seen the end of what the client sends, and the client then reads to the end of
-// the answer: each end is passed on alone.
+// The server answers only after the end of the client's input, and the client then reads to the end of the answer: each
+// end is passed on separately.
 func TestBothWaysArriveBitForBitWithTheirEnds(t *testing.T) {
 	to := behind(t, func(nc *net.TCPConn) {
 		asked, err := io.ReadAll(nc)

@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Both sides send as much as they can and end their side, at once, through the proxy: each gets every bit of the other's,
-// then its end. With WEIR_LONG=1 it is 1 GiB each way, or an eighth of that with the race detector.
+// Both sides send as much as they can and then end their side, concurrently, through the proxy. Each receives all data
+// of the other and then its end. With WEIR_LONG=1 it is 1 GiB in each direction, or an eighth of that with the race
+// detector.
 func TestG7TransfersThroughAProxyArriveBitForBitBothWaysAtOnce(t *testing.T) {
 	sizes := []int64{64 << 10, 1 << 20, 16<<20 + 1}
 	if os.Getenv("WEIR_LONG") == "1" {

@@ -61,7 +61,7 @@ func TestEachPeriodHasItsOwnTotals(t *testing.T) {
 	})
 }
 
-// beforeTen leaves out the moment at which two things are due at once.
+// beforeTen avoids the moment at which two events are due at once.
 func beforeTen(s string) string {
 	before, _, _ := strings.Cut(s, "00:00:10")
 	return strings.TrimSuffix(before, "clients: 1\n")

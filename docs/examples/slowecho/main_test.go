@@ -33,7 +33,7 @@ asked for [41 9223372036854775807 43]
 `, out.String())
 }
 
-// converse runs the handler in a bubble, with a client that sends numbers and then says that there are no more.
+// converse runs the handler in a bubble, with a client that sends numbers and then half-closes.
 func converse(t *testing.T, talk func(ctx context.Context, client *chanio.Duplex[string, int64])) (result error) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := chanio.Pipe()

@@ -98,8 +98,8 @@ func TestStatsd(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-// pythonWith returns the path of a Python that has a module of a Debian package: Debian's own, or the one of PATH, which
-// may be another. Without one the test is skipped, unless WEIR_REQUIRE=1.
+// pythonWith returns the path of a Python that has a module of a Debian package: Debian's own, or the one in PATH.
+// Without one the test is skipped, or fails with WEIR_REQUIRE=1.
 func pythonWith(t *testing.T, module, pkg string) string {
 	for _, python := range []string{"/usr/bin/python3", "python3"} {
 		if exec.CommandContext(t.Context(), python, "-c", "import "+module).Run() == nil {
@@ -114,7 +114,7 @@ func pythonWith(t *testing.T, module, pkg string) string {
 	return ""
 }
 
-// Every increment of a client that many programs use is counted.
+// Every increment from a widely used client is counted.
 func TestStatsdCountsWhatARealClientReports(t *testing.T) {
 	python := pythonWith(t, "statsd", "python3-statsd")
 	const script = `

@@ -69,7 +69,7 @@ level=ERROR msg="servers: handler failed" err="chanio: panic: did not expect tha
 
 `
 
-// It stays up, and what it started is still there, until it is told to end.
+// The tour and its servers stay up until ctx ends.
 func TestTourStaysUntilItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	said, out := io.Pipe()

@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/servers/httpd"
 )
 
-// drive opens the page twice, uses all of its scenes as a visitor would, and posts what it saw.
+// drive opens the page twice, uses all scenes like a visitor, and posts the results.
 const drive = `<!doctype html><meta charset="utf-8"><iframe id="a" src="/"></iframe><iframe id="b" src="/"></iframe><script type="module">
 const errors = [];
 const until = async (what, f) => {
@@ -170,7 +170,7 @@ func TestFlowDropsOrWaits(t *testing.T) {
 	}
 }
 
-// profile returns a directory for a browser. Children of the browser write to it for a moment after it was killed.
+// profile returns a directory for a browser. Child processes of a killed browser still write to it for a moment.
 func profile(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "browser")
 	require.NoError(t, err)

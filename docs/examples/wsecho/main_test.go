@@ -49,8 +49,8 @@ func TestTenStringsAreEchoedAndTheEndIs1001(t *testing.T) {
 	<-conn.Done()
 }
 
-// TestWhatConformanceSuitesSendIsEchoed has the largest message of such suites, plain and compressed, and the one in most
-// fragments.
+// TestWhatConformanceSuitesSendIsEchoed sends the largest message of such suites, plain and compressed, and the one
+// with the most fragments.
 func TestWhatConformanceSuitesSendIsEchoed(t *testing.T) {
 	srv := httptest.NewServer(handler())
 	defer srv.Close()

@@ -1,4 +1,4 @@
-// Package recipes holds the code that docs/recipes.md quotes. Each function is tried in the test.
+// Package recipes holds the code that docs/recipes.md quotes. A test runs each function.
 package recipes
 
 import (

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// What docs/performance.md quotes.
+// The code that docs/performance.md quotes.
 
 // answerAtOnce dials a connection that never holds values back.
 func answerAtOnce(ctx context.Context, addr string) (*chanio.Conn, error) {

@@ -275,7 +275,7 @@ func (q *Queue[T]) Over() bool {
 	return q.over
 }
 
-// Describe tells how q stands.
+// Describe describes the state of q.
 func (q *Queue[T]) Describe() chanio.Description {
 	q.mu.Lock()
 	defer q.mu.Unlock()
