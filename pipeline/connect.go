@@ -54,6 +54,7 @@ func ConnectWith[T any](ctx context.Context, src *chanio.Source[T], dst *chanio.
 		if c.up.IsBytes() {
 			return moveBytes(ctx, c)
 		}
+		c.lends = dst.Consumes() && c.up.Lends()
 		return c.move(ctx, func(vs []T) (int, error) { return c.send(ctx, dst, vs) })
 	})
 }
