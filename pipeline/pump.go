@@ -81,16 +81,14 @@ func (m *mover[T]) atHand() bool {
 	return len(m.held) > 0
 }
 
-// take appends to dst, which is a part of room, values that need no user code, lent ones if possible.
+// take appends to dst, which is a part of room, values that need no user code.
 func (m *mover[T]) take(dst []T) {
-	if m.lends {
-		m.held = m.up.Lend(dst)
-		m.lent = len(m.held) - len(dst)
-		if m.lent > 0 {
-			return
-		}
+	if !m.lends {
+		m.held = m.up.AtHand(dst)
+		return
 	}
-	m.held = m.up.AtHand(dst)
+	m.held = m.up.Lend(dst)
+	m.lent = len(m.held) - len(dst)
 }
 
 func (m *mover[T]) limit() int {
