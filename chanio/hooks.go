@@ -29,6 +29,12 @@ type SourceHooks[T any] struct {
 	// endpoint counts them as at hand.
 	AtHand func(dst []T) []T
 
+	// Lend is AtHand for a consumer that is done with the values before it calls another hook, and keeps none of them:
+	// they may lie in the endpoint's buffer. Unlend gives the last n of them back unused; they come again. A Source has
+	// both hooks or neither. pipeline.Connect uses them for a Sink that Consumes.
+	Lend   func(dst []T) []T
+	Unlend func(n int)
+
 	// Close tells the producer that no more values are wanted. A blocked Next returns soon after. Close is called at
 	// most once, also after a failure but not after a clean end, and does not wait for the peer.
 	Close func() error
@@ -76,6 +82,10 @@ type SinkHooks[T any] struct {
 	// SendAll accepts values in order and returns how many, all of them unless there is an error. Values of other
 	// senders may come between. Without it [Sink.SendAll] loops over Send.
 	SendAll func(ctx context.Context, vs []T) (int, error)
+
+	// Consumes declares that Send and SendAll use up values before they return, as an encoder does, and pass nothing on
+	// that a value refers to. Borrowed values may be sent to such a Sink.
+	Consumes bool
 
 	// Flush waits until everything accepted before has left the process.
 	Flush func(ctx context.Context) error

@@ -49,6 +49,9 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	if hooks.Next == nil {
 		panic("chanio: NewSource: Next is nil")
 	}
+	if (hooks.Lend == nil) != (hooks.Unlend == nil) {
+		panic("chanio: NewSource: only one of Lend and Unlend is nil")
+	}
 	s := &Source[T]{hooks: hooks}
 	if hooks.End == nil {
 		s.hooks.End, s.ownEnd = new(End), true

@@ -110,6 +110,21 @@ func (u Upstream[T]) AtHand(dst []T) []T {
 	return u.s.hooks.AtHand(dst)
 }
 
+// Lends reports whether the Source lends values; see SourceHooks.Lend.
+func (u Upstream[T]) Lends() bool { return u.s.hooks.Lend != nil }
+
+// Lend is AtHand for values that the caller is done with before its next call of another method, except Unlend. It
+// returns none while values that were put back are left, and none if the Source does not lend.
+func (u Upstream[T]) Lend(dst []T) []T {
+	if u.s.hooks.Lend == nil || u.s.aside.Load() || len(dst) == cap(dst) {
+		return dst
+	}
+	return u.s.hooks.Lend(dst)
+}
+
+// Unlend gives the last n values of the latest Lend back.
+func (u Upstream[T]) Unlend(n int) { u.s.hooks.Unlend(n) }
+
 // Unread puts v back: the next call of Next returns it. Of several values put back, the last comes first. If the Source
 // was closed, v is passed to its Undelivered hook, or dropped.
 func (u Upstream[T]) Unread(v T) { u.s.unread(v) }

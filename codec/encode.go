@@ -17,7 +17,7 @@ func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := &encoder[T]{to: chanio.BytesTo(sink), c: splitOf(notNil(c, "Encode"))}
 	return chanio.NewSink(chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
-		Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
+		Consumes: true, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
 	})
 }

@@ -126,6 +126,7 @@ func connect[A, B any](
 	if bounded := c.begin(ctx); joins && up.IsBytes() {
 		err = c.moveBytes(bounded)
 	} else {
+		c.lends = joins && up.Lends() && dst.Consumes()
 		err = c.run(bounded, c)
 	}
 	c.idle()

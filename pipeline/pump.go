@@ -56,8 +56,10 @@ type mover[T any] struct {
 
 	wanted func() int // the most values to take, at least 1; nil: no limit
 
-	held []T  // taken and not yet accepted; a part of room
-	full bool // room was filled the last time
+	held  []T  // taken and not yet accepted; a part of room
+	lends bool // values are used up before the next ones are taken, so the source may lend them
+	lent  int  // how many at the end of held are lent
+	full  bool // room was filled the last time
 }
 
 func newMover[T any](up chanio.Upstream[T]) mover[T] {
@@ -74,9 +76,19 @@ func (m *mover[T]) atHand() bool {
 	if m.full && cap(m.room) < m.most {
 		m.room = make([]T, 0, 2*cap(m.room))
 	}
-	m.held = m.up.AtHand(m.room[:0:m.limit()])
+	m.take(m.room[:0:m.limit()])
 	m.full = len(m.held) == cap(m.room)
 	return len(m.held) > 0
+}
+
+// take appends to dst, which is a part of room, values that need no user code.
+func (m *mover[T]) take(dst []T) {
+	if !m.lends {
+		m.held = m.up.AtHand(dst)
+		return
+	}
+	m.held = m.up.Lend(dst)
+	m.lent = len(m.held) - len(dst)
 }
 
 func (m *mover[T]) limit() int {
@@ -93,7 +105,8 @@ func (m *mover[T]) next(ctx context.Context) error {
 	if m.room[0], err = m.up.Next(ctx); err != nil {
 		return err
 	}
-	m.held = m.up.AtHand(m.room[:1:m.limit()])
+	m.held = m.room[:1]
+	m.take(m.room[:1:m.limit()])
 	return nil
 }
 
@@ -110,13 +123,17 @@ func (m *mover[T]) try() bool {
 func (m *mover[T]) accepted(n int) {
 	clear(m.held[:n])
 	m.held = m.held[n:]
+	m.lent = min(m.lent, len(m.held))
 }
 
 // giveBack puts back the values that were not accepted.
 func (m *mover[T]) giveBack() {
-	held := m.held
-	m.held = nil
-	unreadAll(m.up, held)
+	held, lent := m.held, m.lent
+	m.held, m.lent = nil, 0
+	if lent > 0 {
+		m.up.Unlend(lent)
+	}
+	unreadAll(m.up, held[:len(held)-lent])
 }
 
 // taker takes the values of a mover.

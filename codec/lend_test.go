@@ -1,0 +1,161 @@
+package codec_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/pipeline"
+)
+
+// chunked returns the frames of texts as a Source of one chunk.
+func chunked(t *testing.T, texts ...string) *chanio.Source[[]byte] {
+	var all []byte
+	for _, text := range texts {
+		var err error
+		all, err = frames.Append(all, []byte(text))
+		require.NoError(t, err)
+	}
+	return codec.Decode(chanio.FromSlice([][]byte{all}), frames)
+}
+
+var frames = codec.Prefixed(codec.Uint32, codec.Bytes)
+
+func TestLentValuesThatAreGivenBackComeAgain(t *testing.T) {
+	src := chunked(t, "a", "bb", "ccc", "dddd", "e")
+	first, err := src.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "a", string(first))
+
+	up := src.Claim("test")
+	require.True(t, up.Lends())
+	lent := up.Lend(make([][]byte, 0, 3))
+	require.Len(t, lent, 3)
+	require.Equal(t, "dddd", string(lent[2]))
+	up.Unlend(1)
+	up.Unlend(1)
+	again := up.Lend(make([][]byte, 0, 1))
+	require.Equal(t, "ccc", string(again[0]))
+	up.Unlend(1)
+	up.Unread([]byte("put back"))
+	require.Empty(t, up.Lend(make([][]byte, 0, 1)), "what was put back comes first")
+	for _, want := range []string{"put back", "ccc", "dddd", "e"} {
+		v, err := up.Next(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, string(v))
+	}
+}
+
+// TestConnectGivesBackWhatTheSinkDidNotAccept holds for every number of values that a sink of encoded values accepts
+// before it fails, and the values that come again are the receiver's own.
+func TestConnectGivesBackWhatTheSinkDidNotAccept(t *testing.T) {
+	texts := []string{"a", "bb", "ccc", "dddd", "eeeee", "ffffff", "g", "h"}
+	full := errors.New("full")
+	for most := range texts {
+		var got []string
+		sink := codec.Encode(chanio.NewSink(chanio.SinkHooks[[]byte]{
+			Send: func(context.Context, []byte) error { t.Error("not through Bytes"); return nil },
+			Bytes: &endSink{end: func(value []byte) error {
+				if len(got) == most {
+					return full
+				}
+				got = append(got, string(value))
+				return nil
+			}},
+		}), alone)
+		src := chunked(t, texts...)
+		require.ErrorIs(t, pipeline.Connect(t.Context(), src, sink), full)
+		require.Equal(t, texts[:most], append([]string{}, got...))
+		var left [][]byte
+		for v := range src.All(t.Context()) {
+			left = append(left, v)
+		}
+		require.NoError(t, src.Err())
+		require.Len(t, left, len(texts)-most)
+		for i, v := range left {
+			require.Equal(t, texts[most+i], string(v))
+		}
+	}
+}
+
+// alone is a codec whose values are too large to leave with others.
+var alone codec.Codec[[]byte] = aloneCodec{}
+
+type aloneCodec struct{}
+
+func (aloneCodec) Append(dst, v []byte) ([]byte, error) {
+	return append(append(dst, v...), make([]byte, 16<<10)...), nil
+}
+
+func (aloneCodec) Decode(r *codec.Reader) ([]byte, error) { return nil, r.Skip(1) }
+
+// endSink is a ByteSink of values of alone.
+type endSink struct{ end func(value []byte) error }
+
+func (*endSink) Begin() []byte { return nil }
+func (s *endSink) End(_ context.Context, scratch, body []byte) error {
+	all := append(scratch, body...)
+	return s.end(all[:len(all)-16<<10])
+}
+func (*endSink) TryEnd(_, _ []byte) (bool, error) { return false, nil }
+
+func TestASmallValueIsSentBesideOneWhoseCodecCallsTheSinkAgain(t *testing.T) {
+	client, server := chanio.Pipe()
+	var out *chanio.Sink[string]
+	again := codec.Map(frames, func(p []byte) (string, error) { return string(p), nil }, func(v string) ([]byte, error) {
+		switch v {
+		case "outer":
+			return []byte(v), out.Send(t.Context(), "inner")
+		case "panic":
+			panic(v)
+		}
+		return []byte(v), nil
+	})
+	out = codec.Encode(client.Out, again)
+	require.NoError(t, out.Send(t.Context(), "first"))
+	require.NoError(t, out.Send(t.Context(), "outer"))
+	require.PanicsWithValue(t, "panic", func() { _ = out.Send(t.Context(), "panic") })
+	require.NoError(t, out.Send(t.Context(), "last"))
+	require.NoError(t, client.Close())
+	var got []string
+	for v := range codec.Decode(server.In, frames).All(t.Context()) {
+		got = append(got, string(v))
+	}
+	require.NoError(t, server.Close())
+	require.Equal(t, []string{"first", "inner", "outer", "last"}, got)
+}
+
+func TestValuesOfChangingSizesAreSentWhole(t *testing.T) {
+	client, server := chanio.Pipe()
+	out := codec.Encode(client.Out, frames)
+	table := codec.Encode(client.Out, codec.Prefixed(codec.Uint32, codec.Map(codec.Bytes,
+		func(p []byte) ([]byte, error) { return p, nil }, func(v []byte) ([]byte, error) { return v, nil })))
+	sizes := []int{0, 1, 1 << 10, 1020, 1021, 3 << 10, 10, 40 << 10, 50 << 10, 5, 2 << 10, 1}
+	go func() {
+		for i, n := range sizes {
+			v := make([]byte, n)
+			for j := range v {
+				v[j] = byte(i + j)
+			}
+			_ = out.Send(context.Background(), v)
+			_ = table.Send(context.Background(), v)
+		}
+		_ = client.Close()
+	}()
+	in := codec.Decode(server.In, frames)
+	for i, n := range sizes {
+		for range 2 {
+			v, err := in.Recv(t.Context())
+			require.NoError(t, err)
+			require.Len(t, v, n)
+			for j := range v {
+				require.Equal(t, byte(i+j), v[j])
+			}
+		}
+	}
+	require.NoError(t, server.Close())
+}
