@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"syscall"
@@ -221,4 +222,12 @@ func TestUpgradeTLSGoesOnWhereTheLineEnded(t *testing.T) {
 	require.ErrorAs(t, err, new(x509.HostnameError))
 	<-c.Done()
 	server.playing.Wait()
+}
+
+func TestUpgradeTLSWithAnUnusableConfigAbortsTheConnection(t *testing.T) {
+	c, peer := chanio.Pipe()
+	defer peer.Abort(nil)
+	_, err := clients.UpgradeTLS(t.Context(), c, "a.test", &clients.TLSConfig{RootCAFile: "no such file"}, nil)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorIs(t, c.Cause(), fs.ErrNotExist)
 }

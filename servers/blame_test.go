@@ -339,3 +339,38 @@ func TestG20ATimeoutThatNamesNoConnectionIsOfWhomItConcerns(t *testing.T) {
 		})
 	}
 }
+
+// What an error says of its connection counts, not which package made it.
+func TestG20AnErrorIsOfTheConnectionThatItNames(t *testing.T) {
+	copied := func(addr net.Addr) net.Addr { a := *addr.(*net.TCPAddr); return &a }
+	for _, test := range []struct {
+		names func(op *net.OpError, c *chanio.Conn)
+		want  string
+	}{
+		{func(op *net.OpError, c *chanio.Conn) {
+			op.Source, op.Addr = copied(c.LocalAddr()), copied(c.RemoteAddr())
+		}, "level=INFO"},
+		{func(op *net.OpError, c *chanio.Conn) {
+			op.Source, op.Addr = copied(c.RemoteAddr()), copied(c.LocalAddr())
+		}, "level=WARN"},
+		{func(op *net.OpError, c *chanio.Conn) { op.Addr = copied(c.RemoteAddr()) }, "level=WARN"},
+		{func(op *net.OpError, c *chanio.Conn) { op.Source = copied(c.LocalAddr()) }, "level=WARN"},
+	} {
+		var log logbook
+		ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+			_, err := c.In.Recv(ctx)
+			require.NoError(t, err)
+			op := &net.OpError{Op: "call", Net: "tcp", Err: os.ErrDeadlineExceeded}
+			test.names(op, c)
+			return op
+		})
+		nc := dial(t, ln)
+		_, err := io.WriteString(nc, "x")
+		require.NoError(t, err)
+		_, _ = io.ReadAll(nc)
+		require.NoError(t, nc.Close())
+		await(t, ln, 0)
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], test.want)
+	}
+}
