@@ -341,6 +341,7 @@ func TestG19WriteTimeoutSparesWhatMakesProgress(t *testing.T) {
 		}
 		began := time.Now()
 		<-near.Out.Done()
+		require.ErrorContains(t, near.Out.Err(), "peer took nothing for 5s (WriteTimeout)")
 		require.ErrorIs(t, near.Out.Err(), os.ErrDeadlineExceeded)
 		require.GreaterOrEqual(t, time.Since(began), timeout)
 		require.LessOrEqual(t, time.Since(began), 2*timeout)
@@ -362,6 +363,7 @@ func TestG19IdleTimeoutIsArmedForEachWait(t *testing.T) {
 		began := time.Now()
 		_, err := near.In.Recv(t.Context())
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorContains(t, err, "nothing arrived for 5s (IdleTimeout)")
 		require.Equal(t, timeout, time.Since(began))
 	})
 }

@@ -15,12 +15,13 @@ import (
 // isOfPeer reports whether err was caused by the peer of c. An error of another connection, such as one to a backend,
 // is the handler's own.
 //
-// Some errors name no connection. One of a stage counts as the peer's if the stage has ended c.In, and a deadline of a
-// single call because handlers set those for their peers.
+// Some errors name no connection. A SendTimeout counts as the peer's if the sink is c.Out or a codec on it, a timeout of
+// a stage if the stage has ended c.In, and a deadline of a single call always, because handlers set those for their
+// peers.
 func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
 	var op *net.OpError
-	var stuck interface{ Of(*chanio.End) bool } // a SendTimeout of pipeline.ConnectWith
+	var stuck interface{ Of(*chanio.End) bool } // the error of a SendTimeout of package pipeline
 	switch {
 	case errors.As(err, &stuck):
 		return stuck.Of(c.Out.End())

@@ -120,10 +120,11 @@ func (cfg *Config) complete() (Config, error) {
 	if cfg != nil {
 		c = *cfg
 	}
-	if c.Conn.Logger == nil {
+	silent := c.Logger == nil
+	c.Logger = guard.Logger(c.Logger)
+	if c.Conn.Logger == nil && !silent {
 		c.Conn.Logger = c.Logger
 	}
-	c.Logger = guard.Logger(c.Logger)
 	c.FirstByte = cmp.Or(c.FirstByte, defaultFirstByte)
 	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, defaultProxyTimeout)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, defaultHandshakes)

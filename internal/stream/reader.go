@@ -340,7 +340,7 @@ func (r *Reader) fail(ctx context.Context, err error) error {
 	case closed != nil:
 		err = closed
 	case idle:
-		err = r.s.opError("read", &deadline.Timeout{Text: "nothing arrived for " + r.idle.String()})
+		err = r.s.opError("read", &deadline.Timeout{Text: "nothing arrived for " + r.idle.String() + " (IdleTimeout)"})
 	case deadline.Resumable(ctx, err):
 		return err
 	case errors.Is(err, io.EOF):

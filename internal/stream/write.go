@@ -290,7 +290,7 @@ func (w *wire) judge(ctx context.Context, err error) error {
 	case failure != nil:
 		return failure
 	case err == deadline.Late:
-		err = w.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + w.timeout.String()})
+		err = w.s.opError("write", &deadline.Timeout{Text: "peer took nothing for " + w.timeout.String() + " (WriteTimeout)"})
 		w.s.Abort(err) // a reset, because data is missing
 		return err
 	case ctx != nil && deadline.Resumable(ctx, err):
