@@ -165,19 +165,13 @@ func (p *program) appendTo(dst []byte, v place) ([]byte, error) {
 		n.out.write(dst[start:], v)
 		return dst, nil
 	}
-	if left := p.write(dst, v); left >= 0 {
-		return dst[:cap(dst)-left], nil
+	left := p.write(dst, v)
+	if left < 0 && p.room < math.MaxInt {
+		dst = withRoom(dst, p.need(v))
+		left = p.write(dst, v)
 	}
-	return p.appendSlow(dst, v)
-}
-
-// appendSlow appends the struct at v if write failed, usually because dst has too little room.
-func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
-	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
-		dst = grown(dst, n)
-		if left := p.write(dst, v); left >= 0 {
-			return dst[:len(dst)+n], nil
-		}
+	if left >= 0 {
+		return dst[:cap(dst)-left], nil
 	}
 	dst, _, err := p.append(dst, v, false)
 	return dst, err
