@@ -14,6 +14,9 @@ func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N
 	refuse(of == nil, "Checksum: the function is nil")
 	width, fixed := SizeOf(sum).Fixed()
 	refuse(SizeOf(c).Open && !fixed, "Checksum: the codec takes all bytes up to the end of its frame, so the sum must have a fixed width")
+	if !fixed {
+		c = ended("Checksum", c)
+	}
 	return checksum[T, N]{c, sum, of, width}
 }
 

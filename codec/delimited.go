@@ -210,6 +210,9 @@ func unescape(p []byte, escape byte, wire *[]int) (plain []byte, bad int) {
 func (c *delimited[T]) Size() Size {
 	s := SizeOf(c.c)
 	least := len(c.delims.all[len(c.delims.all)-1])
+	if c.keep {
+		s.Min = max(s.Min-least, 0) // it has the delimiter
+	}
 	if c.orEnd {
 		least = 0
 		s.Min = max(s.Min, 1)

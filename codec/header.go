@@ -82,11 +82,20 @@ func (c firstByte[T]) AppendHead(dst []byte, v T) (head, body []byte, err error)
 		return dst, nil, because(ErrMismatch, "no codec for %T", v)
 	}
 	start := len(dst)
-	head, body, err = appendHead(codec, dst, v)
-	if err == nil && len(head) > start && c.receive(head[start]) == nil {
-		return dst, nil, because(ErrMismatch, "unknown first byte %#02x", head[start])
+	if head, body, err = appendHead(codec, dst, v); err != nil {
+		return dst, nil, err
 	}
-	return head, body, err
+	first := head[start:]
+	if len(first) == 0 {
+		first = body
+	}
+	if len(first) == 0 {
+		return dst, nil, because(ErrNoProgress, "a value of no bytes has no first byte")
+	}
+	if c.receive(first[0]) == nil {
+		return dst, nil, because(ErrMismatch, "unknown first byte %#02x", first[0])
+	}
+	return head, body, nil
 }
 
 func (c firstByte[T]) Decode(r *Reader) (v T, err error) {

@@ -8,14 +8,16 @@ import (
 
 // program is a compiled record: its steps in wire order.
 type program struct {
-	steps  []step
-	size   Size
-	flat   bool // it has only numbers and texts
-	fixed  int  // bytes of the numbers and of the lengths of texts
-	room   int  // fixed if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
-	plain  *run // the only run, if the record is numbers that need no checks
-	bodied bool // the last field may end in a body that is not copied
-	tailed bool // the last fields are optional
+	steps    []step
+	size     Size
+	flat     bool    // it has only numbers and texts
+	fixed    int     // bytes of the numbers and of the lengths of texts
+	room     int     // fixed if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
+	textLast bool    // so it is, and the last field is a text
+	lastText uintptr // where that lies in the struct
+	plain    *run    // the only run, if the record is numbers that need no checks
+	bodied   bool    // the last field may end in a body that is not copied
+	tailed   bool    // the last fields are optional
 }
 
 // step is a run of numbers, possibly empty, and the field after it, if any: a text, or a field of another kind.
@@ -135,6 +137,7 @@ func (p *program) compile(size uintptr) {
 		p.compileWide(size)
 	}
 	last := &p.steps[len(p.steps)-1]
+	p.textLast, p.lastText = last.text != nil && p.room < math.MaxInt, last.at
 	p.bodied = last.call != nil && (last.text == nil || last.text.bytes)
 	if len(p.steps) == 1 && last.open() && len(last.run.bools)+len(last.run.odd) == 0 {
 		p.plain = &last.run
@@ -154,13 +157,21 @@ func (p *program) compileWide(size uintptr) {
 	}
 }
 
-// appendSlow appends the struct at v if write failed, usually because dst has too little room.
-func (p *program) appendSlow(dst []byte, v place) ([]byte, error) {
-	if n := p.need(v); cap(dst)-len(dst) < n && p.room < math.MaxInt {
-		dst = grown(dst, n)
-		if left := p.write(dst, v); left >= 0 {
-			return dst[:len(dst)+n], nil
-		}
+// appendTo appends the struct at v.
+func (p *program) appendTo(dst []byte, v place) ([]byte, error) {
+	if n := p.plain; n != nil {
+		start := len(dst)
+		dst = withRoom(dst, n.width)[:start+n.width]
+		n.out.write(dst[start:], v)
+		return dst, nil
+	}
+	left := p.write(dst, v)
+	if left < 0 && p.room < math.MaxInt {
+		dst = withRoom(dst, p.need(v))
+		left = p.write(dst, v)
+	}
+	if left >= 0 {
+		return dst[:cap(dst)-left], nil
 	}
 	dst, _, err := p.append(dst, v, false)
 	return dst, err
@@ -200,7 +211,7 @@ func (p *program) need(v place) int {
 	n := p.fixed
 	for i := range p.steps {
 		if s := &p.steps[i]; s.text != nil {
-			n += min(len(*valueAt[string](v.at(s.at))), s.text.length.max)
+			n += min(len(*valueAt[string](v.at(s.at))), s.text.max)
 		}
 	}
 	return n
@@ -253,6 +264,7 @@ func (p *program) decodeFlat(b []byte, own cloner, v place) (n int, ok bool) {
 // text is a string or []byte after a length of fixed width.
 type text struct {
 	length *Length
+	max    int  // that of length
 	utf8   bool // it must be UTF-8
 	bytes  bool // it is a []byte
 }

@@ -112,24 +112,13 @@ func compiled[T any](p *program) Codec[T] {
 // record is a compiled T.
 type record[T any] struct{ program *program }
 
-func (c record[T]) Append(dst []byte, v T) ([]byte, error) { return c.append(dst, &v) }
-
-func (c record[T]) append(dst []byte, v *T) ([]byte, error) {
-	if n := c.program.plain; n != nil {
-		start := len(dst)
-		dst = withRoom(dst, n.width)[:start+n.width]
-		n.out.write(dst[start:], placeOf(v))
-		return dst, nil
-	}
-	if left := c.program.write(dst, placeOf(v)); left >= 0 {
-		return dst[:cap(dst)-left], nil
-	}
-	return c.program.appendSlow(dst, placeOf(v))
+func (c record[T]) Append(dst []byte, v T) ([]byte, error) {
+	return c.program.appendTo(dst, placeOf(&v))
 }
 
 func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
 	if !c.program.bodied {
-		head, err = c.append(dst, &v)
+		head, err = c.program.appendTo(dst, placeOf(&v))
 		return head, nil, err
 	}
 	return c.program.append(dst, placeOf(&v), true)
@@ -180,10 +169,10 @@ func (p *prefixed[T]) text() *text {
 	switch body := underlying(p.body.Codec).(type) {
 	case textCodec:
 		if body.charset != "ASCII" {
-			return &text{length: p.length, utf8: body.invalid != nil}
+			return &text{length: p.length, max: p.length.max, utf8: body.invalid != nil}
 		}
 	case bytesCodec:
-		return &text{length: p.length, bytes: true}
+		return &text{length: p.length, max: p.length.max, bytes: true}
 	}
 	return nil
 }

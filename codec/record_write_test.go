@@ -116,3 +116,13 @@ func TestARecordWithATextThatDoesNotFitIsRefusedWhateverTheRoom(t *testing.T) {
 		require.ErrorContains(t, err, "M")
 	}
 }
+
+// A number of 24 bits keeps a record from being written at once, with or without room for it.
+func TestARecordOf24BitsBeforeATextIsTheSameWhateverTheRoom(t *testing.T) {
+	type odd struct {
+		A uint32 `wire:"bits=24"`
+		B uint64
+		T string `wire:"len=u8"`
+	}
+	sameWhateverTheRoom(t, odd{0x010203, 4, "a text"}, []byte("\x01\x02\x03\x00\x00\x00\x00\x00\x00\x00\x04\x06a text"))
+}

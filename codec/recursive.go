@@ -50,5 +50,5 @@ func (c *recursive[T]) Size() Size {
 	if s := c.size.Load(); s != nil {
 		return *s
 	}
-	return Size{Max: Unbounded}
+	return unknownSize
 }

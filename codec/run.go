@@ -14,8 +14,9 @@ type run struct {
 	odd     []number // those of 24 bits, which have no moves
 	out, in moves    // from the struct to the bytes, and back
 	wide    []wide   // for program.write: the swaps of out, and the length of the text after the run
-	tail    []move   // of single bytes: those of wide that would write behind the record
-	copies  bool     // out has moves that are not swaps, or there is a tail
+	inside  int      // how many of wide write nothing behind the record, whatever its texts
+	tail    []move   // the others as moves of single bytes
+	copies  bool     // out has moves that are not swaps
 }
 
 // number is one of a run.
@@ -84,7 +85,6 @@ func (n *run) compile() {
 // run, if there is one, and t its length. size is the size of the struct, at least 8, and left the number of bytes of
 // the record from here on, not counting texts.
 func (n *run) compileWide(t op, at, size, left uintptr) {
-	n.wide, n.tail = nil, nil
 	for _, m := range n.numbers {
 		if m.swapped() {
 			n.widen(m, size, left)
@@ -100,17 +100,21 @@ func (n *run) compileWide(t op, at, size, left uintptr) {
 			}
 		}
 	}
-	n.copies = n.out.more || len(n.out.copy2)+len(n.out.copy1)+len(n.tail) > 0
+	n.copies = n.out.more || len(n.out.copy2)+len(n.out.copy1) > 0
 }
 
-// widen adds the wide move of a number or, if that would write behind the record, those of its bytes.
+// slack is the number of bytes behind a number that its wide move may overwrite.
+const slack = 7
+
+// widen adds the wide move of a number and, if that may write behind the record, moves of its bytes.
 func (n *run) widen(m number, size, left uintptr) {
 	width := uintptr(m.op.width())
 	if m.at+8 > left {
 		for i := range width {
 			n.tail = append(n.tail, move{uint32(m.offset + width - 1 - i), uint32(m.at + i)})
 		}
-		return
+	} else {
+		n.inside++
 	}
 	from := min(m.offset&^7, size-8) // a word, because a read across two that were just written waits for both
 	if m.offset&7+width > 8 {

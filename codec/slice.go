@@ -57,7 +57,7 @@ func UnmarshalInto[T any](c Codec[T], p []byte, v *T) (n int, err error) {
 // interface.
 func MarshalAppend[T any](c Codec[T], dst []byte, v *T) ([]byte, error) {
 	if c, ok := c.(record[T]); ok {
-		return c.append(dst, v)
+		return c.program.appendTo(dst, placeOf(v))
 	}
 	return c.Append(dst, *v)
 }

@@ -43,8 +43,8 @@ type TagOf[N comparable, T any] struct {
 	unknown  bool
 
 	count  func(at place) int // of the values of the field, which lie at a place
-	append func(dst []byte, at place, i int) ([]byte, error)
-	decode func(r *Reader, at place, i int) error // into an existing value, or a new one after the last
+	append func(dst []byte, at place, i int, framed bool) ([]byte, error)
+	decode func(r *Reader, at place, i int, framed bool) error // into an existing value, or a new one after the last
 }
 
 // RequiredTag is a field that must be present.
@@ -94,11 +94,19 @@ func RepeatedTag[N comparable, T, F any](tag N, name string, access func(*T) *[]
 // newTag returns a field. slot returns the place of its value number i, and adds it if it is missing.
 func newTag[N comparable, T, F any](name string, offset uintptr, c Codec[F], count func(place) int, slot func(at place, i int) *F) TagOf[N, T] {
 	notNil(c, "TLV: "+name)
+	of := func(framed bool) Codec[F] {
+		if framed || !SizeOf(c).varies {
+			return c
+		}
+		return endedCodec[F]{c}
+	}
 	return TagOf[N, T]{
 		name: name, offset: offset, size: SizeOf(c), count: count,
-		append: func(dst []byte, at place, i int) ([]byte, error) { return c.Append(dst, *slot(at, i)) },
-		decode: func(r *Reader, at place, i int) error {
-			v, err := c.Decode(r)
+		append: func(dst []byte, at place, i int, framed bool) ([]byte, error) {
+			return of(framed).Append(dst, *slot(at, i))
+		},
+		decode: func(r *Reader, at place, i int, framed bool) error {
+			v, err := of(framed).Decode(r)
 			*slot(at, i) = v
 			return err
 		},
@@ -159,10 +167,10 @@ func (c *tlv[N, T]) appendOne(dst []byte, f *TagOf[N, T], at place, i int) ([]by
 		return dst, err
 	}
 	if c.length == nil {
-		return f.append(dst, at, i)
+		return f.append(dst, at, i, false)
 	}
 	start := len(dst)
-	if dst, err = f.append(c.length.reserve(dst), at, i); err != nil {
+	if dst, err = f.append(c.length.reserve(dst), at, i, true); err != nil {
 		return dst, err
 	}
 	return c.length.put(dst, start, 0)
@@ -216,7 +224,7 @@ func (c *tlv[N, T]) decodeValue(r *Reader, f *TagOf[N, T], at place, tag N) erro
 		return r.Fail(r.Offset(), because(ErrTooLarge, "more than %d values", i))
 	}
 	if c.length == nil {
-		return f.decode(r, at, i)
+		return f.decode(r, at, i, false)
 	}
 	n, err := c.length.Decode(r)
 	if err != nil {
@@ -226,7 +234,7 @@ func (c *tlv[N, T]) decodeValue(r *Reader, f *TagOf[N, T], at place, tag N) erro
 	if err != nil {
 		return err
 	}
-	if err := f.decode(r, at, i); err != nil {
+	if err := f.decode(r, at, i, true); err != nil {
 		return err
 	}
 	if f.unknown {
