@@ -117,6 +117,31 @@ func TestKeptRequestKeepsNoConnection(t *testing.T) {
 	}
 }
 
+// TestKeptRequestOfHTTP2KeepsNoConnection keeps one after its connection has ended.
+func TestKeptRequestOfHTTP2KeepsNoConnection(t *testing.T) {
+	var on weak.Pointer[conn]
+	requests := make(chan *http.Request, 1)
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		on = weak.Make(w.(*streamResponse).conn)
+		requests <- r
+	}), nil)
+	c := h2conn(t, addr)
+	s, err := c.Open(t.Context(), ask2("GET"), true)
+	require.NoError(t, err)
+	hears(t, s)
+	r := awaitIn(t, requests)
+	c.Abort(nil)
+	for end := time.Now().Add(patience); on.Value() != nil && time.Now().Before(end); {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	require.Nil(t, on.Value())
+	info, ok := Info(r)
+	require.True(t, ok)
+	require.NotZero(t, info.Conn.BytesIn)
+	require.ErrorIs(t, r.Context().Err(), context.Canceled)
+}
+
 // TestBodyIsOverWhenTheHandlerHasReturned reads it afterwards.
 func TestBodyIsOverWhenTheHandlerHasReturned(t *testing.T) {
 	bodies := make(chan io.ReadCloser, 3)
