@@ -58,8 +58,8 @@ func sayTyped(w http.ResponseWriter, _ *http.Request) {
 
 var plain = []string{"text/plain"}
 
-// TestRequestCostsFewAllocations counts the allocations for a request and its reply: the request with its writer, its
-// URL, its context, the copy of its head, the two of its header and its values, and the two of the writer's header.
+// TestRequestCostsFewAllocations counts the allocations for a request and its reply: the request with its context,
+// its URL, the copy of its head, the two of its header and its values, the writer and the two of its header.
 // (net/http: 19.)
 func TestRequestCostsFewAllocations(t *testing.T) {
 	if raceEnabled {

@@ -16,7 +16,8 @@ import (
 
 // requestBody is the Body of one request. Concurrent Reads are served one after another.
 type requestBody struct {
-	conn *conn
+	of   *serving
+	conn *conn // nil after cut
 	resp *response
 	req  *http.Request
 	bad  atomic.Int32 // the status for what is wrong with the message, or 0
@@ -28,7 +29,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked.set(expects)
-	b.conn, b.resp, b.req = c, w, r
+	b.of, b.conn, b.resp, b.req = c.serving, c, w, r
 	b.configure(c.srv.cfg.MaxBody)
 	b.got.Store(0)
 	b.waited = 0
@@ -36,7 +37,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.bad.Store(0)
 }
 
-func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.conn.io, p) }
+func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.of.io, p) }
 
 // readContext is Read with a ctx. If ctx ends first, nothing is read and the body remains usable.
 func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
@@ -122,6 +123,14 @@ func (b *requestBody) Close() error {
 	defer b.mu.Unlock()
 	b.closed = true
 	return nil
+}
+
+// cut ends the body for good, unless a goroutine is reading it. A request that is kept does not keep its connection.
+func (b *requestBody) cut() {
+	if b.mu.TryLock() {
+		defer b.mu.Unlock()
+		b.closed, b.conn, b.resp = true, nil, nil
+	}
 }
 
 // settle reads and drops the rest of the body, and reports whether the connection can be reused. It is called before a

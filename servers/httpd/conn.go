@@ -76,6 +76,8 @@ type parsing struct {
 	lines []byte   // field lines of the reply's header, as of WriteHeader
 	tail  []byte   // field lines of the reply's trailers, of a native handler
 	names []string // field names of the reply
+
+	room [unflushed]byte // for output.buf
 }
 
 // maxKept limits the bytes of field lines, and the number of names, in a parsing that is reused.
@@ -244,7 +246,7 @@ func (c *conn) serve() (goesOn bool) {
 	r, x := c.newRequest(c.origin())
 	w := new(response)
 	w.keepAlive, w.http11 = c.mayGoOn(), c.head.Minor > 0
-	w.conn, w.req, w.via, w.length, w.rec = c, r, w, -1, c.newRecord(&x.from)
+	w.conn, w.req, w.via, w.length, w.buf, w.rec = c, r, w, -1, &c.room, c.newRecord(&x.from)
 	w.rec.about(r)
 	w.isHead, w.isConnect = r.Method == http.MethodHead, r.Method == http.MethodConnect
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
@@ -261,7 +263,7 @@ func (c *conn) serve() (goesOn bool) {
 		r.Body = http.NoBody
 		c.watch.allowed = true // no other goroutine uses the watch yet
 	} else {
-		w.body = &requestBody{conn: c, resp: w, req: r}
+		w.body = &requestBody{of: c.serving, conn: c, resp: w, req: r}
 		w.body.asked.expects = expects
 		w.body.configure(c.srv.cfg.MaxBody)
 		r.Body = w.body
@@ -313,8 +315,12 @@ func (c *conn) finishRequest(x *requestContext) {
 		removeForm(c.asked)
 	}
 	c.asked, c.reply = nil, nil
-	if w != nil {
-		w.over(x)
+	if w == nil {
+		return
+	}
+	w.over(x)
+	if w.body != nil {
+		w.body.cut()
 	}
 }
 

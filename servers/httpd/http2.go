@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -123,8 +122,7 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	}
 	w := &streamResponse{stream: st, refused: head.Refused}
 	w.output = output{conn: c, via: w, length: -1}
-	w.ctx.from = origin{on: c.lasting, arrived: time.Now(), serial: c.served, stream: st.ID()}
-	w.req = c.streamRequest(&w.ctx, head)
+	w.req, w.ctx = c.streamRequest(head, origin{on: c.lasting, arrived: time.Now(), serial: c.served, stream: st.ID()})
 	w.isHead = w.req.Method == http.MethodHead
 	w.rec = c.newRecord(&w.ctx.from)
 	w.rec.about(w.req)
@@ -140,9 +138,10 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 	return w
 }
 
-// streamRequest creates the request for a head. Its URL is nil if the target is not a URL.
-func (c *conn) streamRequest(ctx context.Context, h *http2.Request) *http.Request {
-	r := blank.WithContext(ctx)
+// streamRequest creates the request for a head, and its context. Its URL is nil if the target is not a URL.
+func (c *conn) streamRequest(h *http2.Request, from origin) (*http.Request, *requestContext) {
+	g := newGiven(from)
+	r := &g.req
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	r.Method, r.Host = h.Method, h.Authority
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
@@ -162,7 +161,7 @@ func (c *conn) streamRequest(ctx context.Context, h *http2.Request) *http.Reques
 	if !h.End {
 		r.ContentLength = h.Length
 	}
-	return r
+	return r, &g.ctx
 }
 
 func formOf(path string) http1.Form {

@@ -18,7 +18,7 @@ import (
 type streamResponse struct {
 	output
 	stream  *http2.Stream
-	ctx     requestContext
+	ctx     *requestContext
 	body    *streamBody // nil if the request has none
 	refused int         // the status of a request that is not passed to a handler, or 0
 
@@ -98,7 +98,7 @@ func (w *streamResponse) over() {
 	if w.tunnel != nil {
 		w.rec.Received, w.rec.Sent = w.stream.Bytes()
 	}
-	w.rec.ended(&w.ctx)
+	w.rec.ended(w.ctx)
 }
 
 // refuse answers a request without calling a handler.

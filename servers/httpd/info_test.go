@@ -56,6 +56,26 @@ func TestInfoSaysWhereARequestComesFrom(t *testing.T) {
 	require.Equal(t, "HTTP/1.0", (<-infos).Protocol)
 }
 
+// TestConnectionOutlivesItsFirstBillionsOfRequests sets the count to that of a connection which has served them.
+func TestConnectionOutlivesItsFirstBillionsOfRequests(t *testing.T) {
+	serials := make(chan int, 3)
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, _ := Info(r)
+		serials <- info.Serial
+		if info.Serial == 1 {
+			w.(*response).conn.served = 1<<31 - 2
+		}
+	}), &Config{MaxRequests: 1<<31 - 1})
+	replies, ended := talk(t, addr, getLine+getLine, "GET", "GET")
+	require.Len(t, replies, 2)
+	require.True(t, ended, "the limit")
+	require.Equal(t, []int{1, 1<<31 - 1}, []int{<-serials, <-serials})
+	addr = start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.(*response).conn.served = 1<<31 - 1 }), nil)
+	replies, ended = talk(t, addr, getLine+getLine, "GET", "GET")
+	require.Len(t, replies, 2)
+	require.False(t, ended)
+}
+
 // doneOf calls Done of the request's context, and returns a closed channel.
 func doneOf(r *http.Request) <-chan struct{} {
 	_ = r.Context().Done()

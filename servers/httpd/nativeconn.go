@@ -42,7 +42,7 @@ func (e *exchange) begin() int {
 	e.reading, e.w, e.r, e.ctx, c.lines, c.tail = false, nil, nil, nil, c.lines[:0], c.tail[:0]
 	e.from, e.req.Trailer = c.origin(), nil
 	e.resp = response{keepAlive: c.mayGoOn(), http11: h.Minor > 0}
-	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, rec: c.newRecord(&e.from)}
+	e.resp.output = output{conn: c, req: &e.req, via: &e.resp, length: -1, buf: &c.room, rec: c.newRecord(&e.from)}
 	e.resp.rec.aboutHead(h)
 	e.resp.isHead = string(h.Method()) == http.MethodHead
 	e.resp.isConnect = string(h.Method()) == http.MethodConnect
@@ -63,7 +63,7 @@ func (e *exchange) forget() {
 	}
 	e.conn, e.w, e.r, e.ctx = nil, nil, nil, nil
 	e.resp, e.req = response{}, http.Request{}
-	e.body.conn, e.body.resp, e.body.req = nil, nil, nil
+	e.body.of, e.body.conn, e.body.resp, e.body.req = nil, nil, nil, nil
 	e.from = origin{}
 }
 
@@ -224,7 +224,7 @@ func (e *exchange) takeHTTP() {
 		c.current.Store(e.ctx)
 		return
 	}
-	body := &requestBody{conn: c, resp: e.w, req: e.r}
+	body := &requestBody{of: c.serving, conn: c, resp: e.w, req: e.r}
 	body.asked.expects = e.body.asked.waits()
 	body.configure(c.srv.cfg.MaxBody)
 	e.w.body, e.r.Body = body, body

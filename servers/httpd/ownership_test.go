@@ -79,6 +79,69 @@ func TestKeptURLAndHeaderKeepNothingElse(t *testing.T) {
 	require.Equal(t, "b", k.header.Get("A"))
 }
 
+// TestKeptRequestKeepsNoConnection keeps requests after their connection has ended.
+func TestKeptRequestKeepsNoConnection(t *testing.T) {
+	type kept struct {
+		r  *http.Request
+		on weak.Pointer[conn]
+	}
+	for name, raw := range map[string]string{
+		"without a body": "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+		"with a body":    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := make(chan kept, 1)
+			addr, srv := startServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				seen <- kept{r, weak.Make(w.(*response).conn)}
+			}), nil)
+			rawReply(t, addr, raw)
+			k := awaitIn(t, seen)
+			for end := time.Now().Add(patience); k.on.Value() != nil && time.Now().Before(end); {
+				runtime.GC()
+				runtime.Gosched()
+			}
+			require.Nil(t, k.on.Value())
+			info, ok := Info(k.r)
+			require.True(t, ok)
+			require.EqualValues(t, len(raw), info.Conn.BytesIn)
+			require.NotZero(t, info.Conn.BytesOut)
+			require.ErrorIs(t, k.r.Context().Err(), context.Canceled)
+			<-k.r.Context().Done()
+			require.Equal(t, addr, k.r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+			require.Same(t, srv, serverOf(k.r))
+			_, err := k.r.Body.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NoError(t, k.r.Body.Close())
+		})
+	}
+}
+
+// TestKeptRequestOfHTTP2KeepsNoConnection keeps one after its connection has ended.
+func TestKeptRequestOfHTTP2KeepsNoConnection(t *testing.T) {
+	var on weak.Pointer[conn]
+	requests := make(chan *http.Request, 1)
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		on = weak.Make(w.(*streamResponse).conn)
+		requests <- r
+	}), nil)
+	c := h2conn(t, addr)
+	s, err := c.Open(t.Context(), ask2("GET"), true)
+	require.NoError(t, err)
+	hears(t, s)
+	r := awaitIn(t, requests)
+	c.Abort(nil)
+	for end := time.Now().Add(patience); on.Value() != nil && time.Now().Before(end); {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	require.Nil(t, on.Value())
+	info, ok := Info(r)
+	require.True(t, ok)
+	require.NotZero(t, info.Conn.BytesIn)
+	require.ErrorIs(t, r.Context().Err(), context.Canceled)
+}
+
 // TestBodyIsOverWhenTheHandlerHasReturned reads it afterwards.
 func TestBodyIsOverWhenTheHandlerHasReturned(t *testing.T) {
 	bodies := make(chan io.ReadCloser, 3)

@@ -18,13 +18,18 @@ type given struct {
 // blank is the request from which others are copied with WithContext, the only way to set a context.
 var blank http.Request
 
+func newGiven(from origin) *given {
+	g := new(given)
+	g.ctx.from = from
+	g.req = *blank.WithContext(&g.ctx) // inlined, so that this allocates nothing
+	return g
+}
+
 // newRequest returns the request for the head that has been read, and its context. Its strings share one copy of the
 // head. Its URL is nil if the target is not a URL, and its Body if there is none.
 func (c *conn) newRequest(from origin) (*http.Request, *requestContext) {
-	g := new(given)
+	g := newGiven(from)
 	h, r := &c.head, &g.req
-	g.ctx.from = from
-	*r = *blank.WithContext(&g.ctx) // inlined, so that this allocates nothing
 	r.RemoteAddr, r.TLS = c.remote, c.secure
 	text := string(h.Bytes())
 	r.Method, r.RequestURI = h.MethodIn(text), h.TargetIn(text)

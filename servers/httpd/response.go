@@ -221,7 +221,7 @@ func (w *response) finish() (goesOn bool) {
 func (w *response) conclude() {
 	w.finished = true
 	w.release()
-	w.giveBack()
+	w.buf = nil
 	if w.bounded {
 		_ = w.conn.nc.SetWriteDeadline(time.Time{})
 	}
