@@ -85,8 +85,7 @@ type deflater struct {
 func (d *Deflate) newDeflater(bits int) (*deflater, error) {
 	if z, ok := d.writers.Get().(*deflater); ok {
 		z.bits = bits
-		z.w.Reset(&z.out)
-		return z, nil
+		return z, nil // compress resets it
 	}
 	z := &deflater{d: d, bits: bits}
 	level := d.Level

@@ -12,6 +12,7 @@ type inflating struct {
 	z      io.ReadCloser
 	src    bytes.Reader
 	window []byte // what the peer may refer to
+	out    []byte // scratch for a small message
 	kind   Kind
 	text   textCheck
 	size   int64
@@ -130,12 +131,30 @@ func (r *reader) endInflating(f *inflating) {
 	f.end()
 }
 
+// smallInflated is the size of the scratch for a message whose uncompressed size is not known. A message that fits is
+// copied: memory for four times the compressed size would be twice as much garbage.
+const smallInflated = 8 << 10
+
 // inflate uncompresses a whole message. Memory grows as it turns out to be large, up to MaxMessage.
 func (r *reader) inflate(data []byte) ([]byte, error) {
 	c := r.conn
 	f := r.beginInflating(data, int64(c.cfg.MaxMessage))
 	defer r.endInflating(f)
-	out := make([]byte, 0, min(4*len(data)+64, c.cfg.MaxMessage, firstSpace)+1)
+	if size := 4*len(data) + 64; size > smallInflated {
+		return f.inflate(make([]byte, 0, min(size, c.cfg.MaxMessage, firstSpace)+1))
+	}
+	if f.out == nil {
+		f.out = make([]byte, 0, smallInflated)
+	}
+	out, err := f.inflate(f.out)
+	if err == nil && cap(out) == cap(f.out) { // otherwise it has outgrown the scratch
+		out = r.src.Clone(out)
+	}
+	return out, err
+}
+
+// inflate appends the whole message to out.
+func (f *inflating) inflate(out []byte) ([]byte, error) {
 	for {
 		if len(out) == cap(out) {
 			out = append(out, 0)[:len(out)]

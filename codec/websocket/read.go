@@ -314,7 +314,7 @@ func (r *reader) grow() {
 	if r.compressed && r.fin && size == int64(len(r.buf))+r.left {
 		size += int64(len(ending)) // which newInflating appends
 	}
-	if r.leasing && !r.compressed {
+	if r.leasing && !r.compressed || r.compressed && !r.byParts { // of the latter the user gets another copy
 		next := newLease(int(size))
 		copy(next.bytes, r.buf)
 		r.drop()
@@ -346,7 +346,12 @@ func (r *reader) whole() (m Message, err error) {
 		if r.byParts {
 			return r.inflateByParts(m)
 		}
-		if m.Data, err = r.inflate(m.Data); err != nil {
+		m.Data, err = r.inflate(m.Data)
+		if lease != nil {
+			lease.release()
+			lease = nil
+		}
+		if err != nil {
 			return m, err
 		}
 		if m.Kind == TextMessage && !utf8.Valid(m.Data) {

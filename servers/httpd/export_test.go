@@ -4,9 +4,10 @@ package httpd
 const RaceEnabled = raceEnabled
 
 // idleWebSocket and IdleWebSocketOfConnect limit the bytes of heap and stack of an idle WebSocket, including those of
-// its goroutine: with a handler that receives and sends, and with one that calls Connect, which needs a stack of 8 KiB.
+// its goroutine: with a handler that receives and sends, and with one that calls Connect. Both wait on a stack of 4 KiB;
+// runs differ by the stacks of ended goroutines that the runtime keeps.
 const (
-	idleWebSocket          = 9<<10 + 512
+	idleWebSocket          = 8<<10 + 768
 	IdleWebSocket          = idleWebSocket
-	IdleWebSocketOfConnect = 14<<10 + 512
+	IdleWebSocketOfConnect = 10 << 10
 )
