@@ -245,7 +245,7 @@ func (x *chaos) answerHTTP2(f *frames.Framer, request *frames.MetaHeadersFrame, 
 	case 12: // no head
 		_ = f.WriteData(id, true, []byte(body))
 	case 15: // a stream that was not opened
-		_ = f.WriteData(id+20, true, []byte("evil"))
+		_ = f.WriteData(id+2000, true, []byte("evil"))
 	default:
 		if method == "HEAD" {
 			writeHead(f, id, true, ":status", "200", "content-length", length)

@@ -1,0 +1,114 @@
+package httpc
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rawTLS is raw over TLS. The functions also get the connection below TLS.
+func rawTLS(t *testing.T, answers ...func(secure *tls.Conn, below net.Conn, in *bufio.Reader)) (s *rawServer, url string) {
+	t.Helper()
+	cert := httptest.NewUnstartedServer(nil)
+	cert.StartTLS()
+	defer cert.Close()
+	conf := &tls.Config{Certificates: cert.TLS.Certificates}
+	all := make([]func(net.Conn, *bufio.Reader), len(answers))
+	for i, answer := range answers {
+		all[i] = func(nc net.Conn, _ *bufio.Reader) {
+			if secure := tls.Server(nc, conf); secure.Handshake() == nil {
+				answer(secure, nc, bufio.NewReader(secure))
+			}
+		}
+	}
+	s = raw(t, all...)
+	return s, strings.Replace(s.url, "http:", "https:", 1)
+}
+
+// TestEndOfAnIdleTLSConnectionIsNoticed sends a POST with a body that can be read once over a connection that the server
+// has ended, or on which it has said something, since the last request.
+func TestEndOfAnIdleTLSConnectionIsNoticed(t *testing.T) {
+	for name, ends := range map[string]func(secure *tls.Conn, below net.Conn){
+		"close_notify": func(secure *tls.Conn, _ net.Conn) { _ = secure.CloseWrite() },
+		"FIN":          func(_ *tls.Conn, below net.Conn) { _ = below.(*net.TCPConn).CloseWrite() },
+		"RST": func(_ *tls.Conn, below net.Conn) {
+			_ = below.(*net.TCPConn).SetLinger(0)
+			_ = below.Close()
+		},
+		"fatal alert":      func(_ *tls.Conn, below net.Conn) { _, _ = below.Write([]byte{21, 3, 3, 0, 2, 2, 80}) },
+		"half a response":  func(secure *tls.Conn, _ net.Conn) { _, _ = io.WriteString(secure, "HTTP/1.1 200") },
+		"bytes of no kind": func(_ *tls.Conn, below net.Conn) { _, _ = io.WriteString(below, "HTTP/1.1 400 Bad Request\r\n\r\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			idle, ended := make(chan struct{}), make(chan struct{})
+			s, url := rawTLS(t, func(secure *tls.Conn, below net.Conn, in *bufio.Reader) {
+				readRequest(in)
+				_, _ = io.WriteString(secure, hello)
+				<-idle
+				ends(secure, below)
+				close(ended)
+				_, _ = io.Copy(io.Discard, below)
+			}, func(secure *tls.Conn, _ net.Conn, in *bufio.Reader) { says(hello)(secure, in) })
+			c := newClient(t, &Config{Connect: trusting()})
+			text(t, c, url)
+			close(idle)
+			<-ended
+			nc := idleConns(c)[0]
+			require.Eventually(t, func() bool { return !nc.healthy() }, testPatience, 1e6) // the loopback takes a moment
+			c.t.pool.put(nc)
+			resp, err := c.Post(t.Context(), url, Reader(strings.NewReader("once"), -1))
+			require.NoError(t, err)
+			require.NoError(t, resp.Close())
+			require.Equal(t, 2, s.accepted())
+		})
+	}
+}
+
+// TestBodyThatTLSCutsIsNotWhole ends the connection within a body, in each way that is not the end of the body.
+func TestBodyThatTLSCutsIsNotWhole(t *testing.T) {
+	const sized = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
+	const toTheEnd = "HTTP/1.1 200 OK\r\n\r\nhello"
+	half := func(_ *tls.Conn, below net.Conn) { _, _ = below.Write([]byte{23, 3, 3, 0, 100, 1, 2, 3}) }
+	alert := func(_ *tls.Conn, below net.Conn) { _, _ = below.Write([]byte{21, 3, 3, 0, 2, 2, 80}) }
+	for name, k := range map[string]struct {
+		answer string
+		ends   func(secure *tls.Conn, below net.Conn)
+	}{
+		"close_notify":                 {sized, func(secure *tls.Conn, _ net.Conn) { _ = secure.CloseWrite() }},
+		"FIN":                          {sized, func(*tls.Conn, net.Conn) {}},
+		"half a record":                {sized, half},
+		"fatal alert":                  {sized, alert},
+		"half a record, to the end":    {toTheEnd, half},
+		"fatal alert, to the end":      {toTheEnd, alert},
+		"chunked, close_notify":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", func(secure *tls.Conn, _ net.Conn) { _ = secure.CloseWrite() }},
+		"reset, to the end":            {toTheEnd, func(_ *tls.Conn, below net.Conn) { _ = below.(*net.TCPConn).SetLinger(0) }},
+		"bytes of no kind, to the end": {toTheEnd, func(_ *tls.Conn, below net.Conn) { _, _ = io.WriteString(below, "garbage of some length") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := make(chan struct{})
+			_, url := rawTLS(t, func(secure *tls.Conn, below net.Conn, in *bufio.Reader) {
+				readRequest(in)
+				_, _ = io.WriteString(secure, k.answer)
+				<-read
+				k.ends(secure, below)
+			})
+			c := newClient(t, &Config{Connect: trusting()})
+			resp, err := c.RoundTrip(newRequest(t, "GET", url, nil))
+			require.NoError(t, err)
+			_, err = io.ReadFull(resp.Body, make([]byte, len("hello")))
+			require.NoError(t, err)
+			close(read)
+			rest, err := io.ReadAll(resp.Body)
+			require.Empty(t, rest)
+			require.Error(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Zero(t, c.Stats()[0].Open)
+		})
+	}
+}
