@@ -25,8 +25,8 @@ func benchmark[T any](b *testing.B, s *chanio.Source[T]) {
 	}
 }
 
-// BenchmarkFused has a row for every stage that works in the goroutine of its receiver. ByHand is what a stage of one
-// goroutine and two channels costs instead.
+// BenchmarkFused measures every stage that works in the goroutine of its receiver. ByHand is a stage of one goroutine
+// and two channels, for comparison.
 func BenchmarkFused(b *testing.B) {
 	rows := fusedRows()
 	for _, name := range slices.Sorted(maps.Keys(rows)) {

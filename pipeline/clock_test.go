@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A clock that was set is seen as a moment that is not on the clock any more.
+// A ticker notices a change of the wall clock, because its next tick no longer fits the clock.
 func TestAClockThatIsSetMakesNoMomentComeManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, set := range []time.Duration{0, time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, -time.Millisecond} {

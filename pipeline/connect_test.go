@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// sink is a Sink of a channel, and what was called of it.
+// sink is a Sink over a channel that records the calls of its hooks.
 type sink struct {
 	*chanio.Sink[int]
 	room    chan int
@@ -57,7 +57,7 @@ func newSink(room int) *sink {
 	return k
 }
 
-// has returns what the sink was sent.
+// has returns the values sent to the sink.
 func (k *sink) has() (got []int) {
 	for len(k.room) > 0 {
 		got = append(got, <-k.room)

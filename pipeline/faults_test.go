@@ -71,7 +71,7 @@ func TestACauseThatLooksLikeAnEndIsNone(t *testing.T) {
 
 func via(ctx context.Context, v int, dst *chanio.Sink[int]) error { return dst.Send(ctx, v) }
 
-// A function that hands on the end of its ctx does not end the stream, whatever the cause is.
+// A function that returns the cause of its ctx does not end the stream, whatever the cause is.
 func TestAFunctionThatReturnsTheCauseOfItsCtxSaysThatItEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -338,7 +338,7 @@ func TestAnErrorThatCannotBeComparedEndsAStreamLikeAnother(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The hook that takes over a value is code of the user: what it does wrong ends the stream and nothing else.
+// The hook that takes over a value is user code: a fault in it ends only the stream.
 func TestAPanicInUndeliveredIsTheFailureOfTheStage(t *testing.T) {
 	for _, end := range []func(){func() { panic("of the hook") }, runtime.Goexit} {
 		for name, stage := range map[string]func(ctxt, src) src{
@@ -713,7 +713,7 @@ func TestAPartHasItsFirstValueWhateverItsKeyIs(t *testing.T) {
 	require.Equal(t, []int{1, 1, 1, 2}, sizes)
 }
 
-// Close reaches a receiver that waits for a moment, and the value that waits with it goes back.
+// Close reaches a receiver that waits for a time, and the value that waits with it is returned to its owner.
 func TestG3CloseReachesAReceiverThatWaitsForAMoment(t *testing.T) {
 	for name, stage := range map[string]func(src) src{
 		"Throttle": func(s src) src { return pipeline.Throttle(s, time.Hour, 1) },
@@ -741,7 +741,7 @@ func TestG3CloseReachesAReceiverThatWaitsForAMoment(t *testing.T) {
 	}
 }
 
-// What is held between two calls keeps its place, its weight and its moment, also while somebody has to close it.
+// A value that is held between two calls keeps its place, its weight and its time, even if it must be closed.
 func TestABatchOfOwnedValuesKeepsItsDelayAndItsWeight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOwner(5)

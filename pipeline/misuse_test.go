@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// misuse is a call that is refused with a panic, at once and not when the first value comes.
+// misuse is a call that panics at once, and not at the first value.
 type misuse struct {
 	want string
 	call func()

@@ -58,7 +58,7 @@ func runModel(t *testing.T, seed uint64) {
 	})
 }
 
-// model is what a random pipeline should do.
+// model is the expected behavior of a random pipeline.
 type model struct {
 	*testing.T
 	*rand.Rand
@@ -116,7 +116,7 @@ var careful = []stage{
 	}},
 }
 
-// holding is a Source of sources that stays responsible for those that nobody took: Close closes them.
+// holding is a Source of sources that stays responsible for those that were not received: Close closes them.
 func holding(srcs ...src) *chanio.Source[src] {
 	held := make(chan src, len(srcs))
 	for _, s := range srcs {
@@ -180,7 +180,7 @@ func (m *model) later(f func()) {
 	}()
 }
 
-// source returns what the values come from: with and without readiness, with and without an owner.
+// source returns a source of the values: with and without readiness, with and without an owner.
 func (m *model) source() src {
 	from, to := chanio.PipeOf[int](m.IntN(5))
 	pause := m.IntN(3)
@@ -230,7 +230,7 @@ func (m *model) source() src {
 	})
 }
 
-// run receives in random ways to the end, and checks what is left.
+// run receives in random ways to the end, and checks the rest.
 func (m *model) run() {
 	ways := []func(context.Context){m.recv, m.try, m.all, m.channel, m.unread, m.connect}
 	names := []string{"Recv", "TryRecv", "Values", "C", "Unread", "Connect"}

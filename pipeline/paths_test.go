@@ -14,8 +14,8 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// stage is a stage that passes every value on as it is, whatever it does to them in between: all stages can then be led
-// through all paths by the same tests.
+// stage is a stage that passes every value on unchanged, whatever it does with them in between, so the same tests can
+// lead all stages through all paths.
 type stage struct {
 	name string
 
@@ -129,7 +129,7 @@ var stages = []stage{
 	}, true, true},
 }
 
-// producer is what the stage has above it.
+// producer is the upstream of the stage.
 type producer struct {
 	name string
 	give func() *watched[int] // idle: nothing; blocked: some values; fast: more than anybody takes
@@ -175,7 +175,7 @@ func everywhere(t *testing.T, f func(int), want func(stage) bool, path func(r *r
 
 func all(stage) bool { return true }
 
-// result is what a Recv in another goroutine returned.
+// result is the result of a Recv in another goroutine.
 type result struct {
 	v   int
 	err error
@@ -191,7 +191,7 @@ func (r *run) recv(ctx context.Context) <-chan result {
 	return got
 }
 
-// receive receives n values and requires that they are those that come after the given number of values.
+// receive receives n values and requires that they follow the given number of values.
 func (r *run) receive(after, n int) {
 	r.Helper()
 	for i := range n {
@@ -424,7 +424,7 @@ func TestG3CloseAndRecvAtTheSameTime(t *testing.T) {
 	})
 }
 
-// A stage says that it has a value if it does not have to wait for one, and takes nothing otherwise.
+// A stage reports a value as at hand if it need not wait for one, and takes nothing otherwise.
 func TestReadinessPassesThroughEveryStage(t *testing.T) {
 	for _, st := range stages {
 		t.Run(st.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 // lost is made by the Mark of these tests, and is negative, unlike any value.
 func lost(n uint64) int { return -int(n) }
 
-// overflow feeds 10 values to a Buffer of 4 whose receiver comes only then, and then 2 more, and returns all that it
-// receives to the end.
+// overflow sends 10 values to a Buffer of 4 before its receiver starts, and then 2 more. It returns everything received
+// to the end.
 func overflow(t *testing.T, q *pipeline.Queue[int]) (got []int, d chanio.Description, err error) {
 	t.Helper()
 	q.Size = 4
@@ -161,7 +161,7 @@ func TestABufferThatBlocksLosesNothingAtAnySize(t *testing.T) {
 	}
 }
 
-// The receiver stands at the end of a segment, all values of which it has taken, while the sender comes round.
+// The receiver is at the end of a segment, and has taken all of its values, while the sender wraps around.
 func TestABufferKeepsTheOrderWhenItsSenderComesRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := make(chan int)
@@ -189,7 +189,7 @@ func TestABufferKeepsTheOrderWhenItsSenderComesRound(t *testing.T) {
 	})
 }
 
-// A Source that was closed and is still at hand keeps nothing alive that nobody will receive.
+// A Source that was closed and is still referenced keeps no value alive that will not be received.
 func TestAClosedBufferLetsGoOfItsValues(t *testing.T) {
 	for _, policy := range []pipeline.Policy{pipeline.Block, pipeline.DropNewest} {
 		synctest.Test(t, func(t *testing.T) {
@@ -273,7 +273,7 @@ var hops = map[string]func(ctxt, src) src{
 	},
 }
 
-// No time passes while a value that comes alone crosses.
+// No time passes while a single value crosses.
 func TestASparseValueCrossesAtOnce(t *testing.T) {
 	for name, stage := range hops {
 		t.Run(name, func(t *testing.T) {
@@ -327,7 +327,7 @@ func TestNoAllocationPerValue(t *testing.T) {
 
 func max0(a, b int) int { return max(a, b) }
 
-// Of values that somebody has to close, every one is received or given back, wherever it is when the receiver leaves.
+// Every value that must be closed is received or returned, wherever it is when the receiver leaves.
 func TestG12NoValueThatMustBeClosedIsForgotten(t *testing.T) {
 	type stage func(ctxt, src) src
 	for name, stage := range map[string]stage{

@@ -15,7 +15,7 @@ import (
 type subscriber struct {
 	t     *Topic
 	at    uint64 // the number of the next event
-	stale bool   // it is to be told that it has missed some
+	stale bool   // the subscriber must learn that it has missed events
 	done  chan struct{}
 }
 
@@ -61,7 +61,7 @@ func subscribe[T any](t *Topic, lastID, kind string, form func(entry) T) *chanio
 	})
 }
 
-// placeLocked returns where who has seen lastID goes on.
+// placeLocked returns where a subscriber that has seen lastID continues.
 func (t *Topic) placeLocked(lastID string) (at uint64, stale bool) {
 	if lastID == "" {
 		return t.last + 1, false

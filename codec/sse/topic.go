@@ -203,7 +203,7 @@ func (t *Topic) neededLocked(n uint64) bool {
 	return false
 }
 
-// passedLocked tells who publishes that a subscriber has moved on.
+// passedLocked signals publishers that a subscriber has moved on.
 func (t *Topic) passedLocked() {
 	if t.passed != nil {
 		close(t.passed)

@@ -54,7 +54,7 @@ type emitter struct {
 	self    string         // the codec, with its type parameters
 	params  []string       // the type parameters
 	made    map[any]string // the names of what is written once: variables and codecs of elements
-	queue   []func()       // the codecs of elements that are to be written
+	queue   []func()       // the codecs of elements to write
 	little  bool
 	err     error
 }

@@ -17,7 +17,7 @@ type function struct {
 	fail  string          // what is returned before the error
 	known map[string]bool // variables that are declared
 	fails bool            // it returns an error
-	later []func()        // what is to be written behind it
+	later []func()        // the code to write after it
 }
 
 // set returns the names with := or =, as they are known already or not.

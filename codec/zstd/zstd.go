@@ -24,7 +24,7 @@ import (
 // maxWindow is the largest window that a frame may ask for, in bytes.
 const maxWindow = 8 << 20
 
-// Default packs at the level that zstd itself uses if it is not told otherwise, 3.
+// Default compresses at zstd's own default level, 3.
 var Default = Level(3)
 
 // Level packs at about the given one of zstd's levels, 1 for the fastest to 22 for the smallest. What one level has

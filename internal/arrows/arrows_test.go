@@ -54,8 +54,8 @@ var endpoints = []string{
 	module + "/chanio", module + "/codec", internal,
 }
 
-// testOnly is what tests and packages for tests may import in addition. A test in
-// a package of its own (x_test) may also import any package of the module.
+// testOnly are the packages that tests and packages for tests may import in addition. A test in its own package
+// (x_test) may also import any package of the module.
 var testOnly = []string{"github.com/stretchr/testify", "golang.org/x/net/nettest"}
 
 // source is what one Go file says about its imports.

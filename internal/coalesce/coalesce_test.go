@@ -67,7 +67,7 @@ func (o *output) count() int {
 	return o.writes
 }
 
-// lose empties what is held as if it had been written in one go, without the timer being stopped.
+// lose empties the held output as if it had been written, without stopping the timer.
 func (o *output) lose(written int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -286,8 +286,8 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	require.Equal(t, dropped, c.Stats().Dropped, "also when the socket is closed")
 }
 
-// TestOneSocketSendsToBothFamilies sends one datagram and many, to an IPv6 address and to an IPv4 one, which the kernel
-// wants mapped.
+// TestOneSocketSendsToBothFamilies sends one datagram and many to an IPv6 address and to an IPv4 address, which the
+// kernel expects in mapped form.
 func TestOneSocketSendsToBothFamilies(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		uc, err := net.ListenUDP("udp", &net.UDPAddr{})

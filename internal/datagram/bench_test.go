@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The benchmarks set a Conn beside the plain socket of the net package, in turns within one run, and measure only that
-// side: what it is sent comes from a third socket, one system call each, as from many peers.
+// The benchmarks compare a Conn with the plain socket of the net package, in turns within one run. They measure only
+// that side: a third socket sends the datagrams, one system call each, as many peers would.
 
-// BenchmarkSink receives what is queued.
+// BenchmarkSink receives queued datagrams.
 func BenchmarkSink(b *testing.B) {
 	compare(b, func(b *testing.B) side {
 		s := newSide(b)
@@ -33,7 +33,7 @@ func BenchmarkSink(b *testing.B) {
 	})
 }
 
-// BenchmarkEcho receives what is queued and sends it back.
+// BenchmarkEcho receives queued datagrams and sends them back.
 func BenchmarkEcho(b *testing.B) {
 	compare(b, func(b *testing.B) side {
 		s := newSide(b)
@@ -53,7 +53,7 @@ func BenchmarkEcho(b *testing.B) {
 	})
 }
 
-// BenchmarkPingPong is an echo of one datagram at a time to a peer that waits for it, in a goroutine of its own.
+// BenchmarkPingPong echoes one datagram at a time to a peer that waits for it in its own goroutine.
 func BenchmarkPingPong(b *testing.B) {
 	peer, uc, c := benchSocket(b), benchSocket(b), New(benchSocket(b), Config{})
 	ctx := b.Context()
@@ -93,7 +93,7 @@ func BenchmarkPingPong(b *testing.B) {
 	b.ReportMetric(a/o, "times")
 }
 
-// side is what is compared.
+// side is one of the sockets that are compared.
 type side struct {
 	from, uc *net.UDPConn
 	conn     *Conn

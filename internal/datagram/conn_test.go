@@ -17,7 +17,7 @@ import (
 
 var errGivenUp = errors.New("given up")
 
-// cancelledRecv cancels a Recv that reads, and returns its error; what has come fails the test.
+// cancelledRecv cancels a blocked Recv and returns its error. The test fails if Recv returns a datagram.
 func cancelledRecv(t *testing.T, c *Conn) error {
 	r := &entered{reader: c.in.r, began: make(chan struct{}, 1)}
 	c.in.r = r
@@ -86,7 +86,7 @@ func TestLargeDatagramsCrossWhole(t *testing.T) {
 	})
 }
 
-// TestAnUnreachablePeerEndsNothing sends to a port that nobody has.
+// TestAnUnreachablePeerEndsNothing sends to a port where nothing listens.
 func TestAnUnreachablePeerEndsNothing(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		a, b := connected(t, cfg, cfg.plain)

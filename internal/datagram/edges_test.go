@@ -21,7 +21,7 @@ type uncomparable struct{ parts []string }
 
 func (e uncomparable) Error() string { return strings.Join(e.parts, " ") }
 
-// packets returns the numbers as packets to nobody in particular.
+// packets returns the numbers as packets without an address.
 func packets(from, to int) (ps []chanio.Packet) {
 	for _, s := range numbers(from, to) {
 		ps = append(ps, chanio.Packet{Addr: somewhere, Data: []byte(s)})
@@ -122,8 +122,8 @@ func TestALargeQueueIsNotHeld(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// TestAWriteThatFailsLaterIsTold has the kernel refuse what was queued while it was full: after Send, and in a goroutine
-// of the socket.
+// TestAWriteThatFailsLaterIsTold makes the kernel refuse datagrams that were queued while it was full, after Send and
+// in a goroutine of the socket.
 func TestAWriteThatFailsLaterIsTold(t *testing.T) {
 	for _, told := range []func(c *Conn) error{
 		func(c *Conn) error { return c.Out.Flush(context.Background()) },
@@ -243,7 +243,7 @@ func TestUncorkTooOftenDoesNoHarm(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// scripted is a reader that returns what it is told to.
+// scripted is a reader with prepared results.
 type scripted struct {
 	reads []any // []string or error, one for each read
 	after error // then
@@ -318,7 +318,7 @@ func TestARecvWhoseCtxHasEndedTakesNothing(t *testing.T) {
 	require.Equal(t, []string{"2"}, receive(t, c, 1))
 }
 
-// TestShutdownReadsAllThatHasArrived has reports and dropped datagrams between what has arrived.
+// TestShutdownReadsAllThatHasArrived mixes reports and dropped datagrams with datagrams that have arrived.
 func TestShutdownReadsAllThatHasArrived(t *testing.T) {
 	why := uncomparable{[]string{"shutting", "down"}}
 	c, r := scriptedConn(t, errEmpty, []string{"1"}, syscall.ECONNREFUSED, []string{}, []string{"2", "3"})

@@ -27,7 +27,7 @@ func open(t testing.TB, cfg Config) *Conn {
 	return c
 }
 
-// plainSocket returns a socket of the net package, so that what is tested is not tested by itself.
+// plainSocket returns a socket of the net package, so that the tested code does not test itself.
 func plainSocket(t testing.TB) *net.UDPConn {
 	t.Helper()
 	uc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

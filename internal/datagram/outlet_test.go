@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/coalesce"
 )
 
-// kernel is a writer that takes what it is told to.
+// kernel is a writer with prepared results.
 type kernel struct {
 	mu      sync.Mutex
 	room    int              // datagrams
@@ -29,7 +29,8 @@ type kernel struct {
 	closed  <-chan struct{}
 }
 
-// clogged returns a Conn, not read by anybody, whose kernel has room for so many datagrams. It may be used in a bubble.
+// clogged returns a Conn that nobody reads, with a kernel that has room for a number of datagrams. It can be used in a
+// bubble.
 func clogged(t *testing.T, room int, cfg Config) (*Conn, *kernel) {
 	c := open(t, cfg)
 	k := &kernel{room: room, more: make(chan struct{}, 1), closed: c.Done()}

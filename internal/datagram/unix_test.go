@@ -220,7 +220,7 @@ func TestTheSecondUnixHalfToEndClosesTheSocket(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// TestUnixSocketsWithoutFilesAreNamed has a socket with an abstract name answer one that the kernel named.
+// TestUnixSocketsWithoutFilesAreNamed makes a socket with an abstract name answer one that the kernel named.
 func TestUnixSocketsWithoutFilesAreNamed(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		_, err := OpenUnix(&UnixConfig{Local: "@weir"})

@@ -23,7 +23,7 @@ var (
 	never   time.Time
 )
 
-// socket is a [deadline.Socket] whose wait ends when its deadline passes, and that records what was set.
+// socket is a [deadline.Socket] that waits until its deadline and records the deadlines set.
 type socket struct {
 	deadline.Context
 	mu   sync.Mutex
@@ -43,7 +43,7 @@ func (s *socket) count() int {
 	return len(s.sets)
 }
 
-// on returns what is set.
+// on returns the deadline of the socket.
 func (s *socket) on() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -435,7 +435,8 @@ func TestCause(t *testing.T) {
 	require.EqualError(t, timeout, "late")
 }
 
-// A timeout that is met while somebody sets the socket may be of what was on it before: the call waits for that, and goes on.
+// A timeout during a change of the deadline may come from the previous one: the call waits for the change, and
+// continues.
 func TestAStrayTimeoutWaitsForWhoSetsTheSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := make(chan struct{})

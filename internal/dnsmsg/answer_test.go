@@ -214,7 +214,7 @@ func TestLowerLeavesOtherLettersAlone(t *testing.T) {
 	require.Equal(t, "abc.", Lower("abc."))
 }
 
-// FuzzParse holds that no message makes Parse panic, loop, or say more than the message can hold.
+// FuzzParse checks that no message makes Parse panic, loop, or return more than the message can hold.
 func FuzzParse(f *testing.F) {
 	f.Add(reply(f, 7, "a.test.", func(m *dnsmessage.Message) {
 		m.Answers = []dnsmessage.Resource{cname("a.test.", "b.test.", 300), a("b.test.", 60, 2)}

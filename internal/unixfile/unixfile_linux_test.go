@@ -21,7 +21,7 @@ const nobody = 65534
 
 func listening(socket *os.File) error { return syscall.Listen(int(socket.Fd()), 1) }
 
-// Somebody who may write to the directory puts a link in the place of a socket: nothing changes behind it.
+// A user who may write to the directory replaces a socket with a link: the target of the link does not change.
 func TestChmodFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
@@ -67,7 +67,7 @@ func TestBindTakesNoLinkForAStaleSocket(t *testing.T) {
 	}
 }
 
-// What has taken the place of the file is somebody else's.
+// A file that has replaced the socket is not removed.
 func TestRemoveLeavesWhatIsAnothers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	f, err := Bind(path, syscall.SOCK_STREAM, 0o600, listening)
@@ -128,7 +128,7 @@ func TestAFreshSocketIsNotStaleAtOnce(t *testing.T) {
 	require.NotErrorIs(t, err, ErrForeign)
 }
 
-// The socket is another user's, in a directory where everybody may make files and nobody may remove another's.
+// The socket is another user's, in a directory where everyone may create files but not remove those of others.
 func TestTheSocketOfAnotherUserIsForeign(t *testing.T) {
 	if os.Getenv("WEIR_TEST_FOREIGN") == "" {
 		beNobody(t)

@@ -179,7 +179,7 @@ func TestWildcard(t *testing.T) {
 	}
 }
 
-// Subscribers come and go while publishers publish: each receives its values in order, and in the end nothing is left.
+// Subscribers come and go while publishers publish: each receives its values in order, and nothing remains at the end.
 func TestG4BusUnderConcurrentUse(t *testing.T) {
 	b := bus.New[string, int]()
 	topics := []string{"a", "b", "c"}

@@ -109,7 +109,7 @@ func TestMisuseOfABusPanics(t *testing.T) {
 	})
 }
 
-// A topic that differs from itself finds no subscriber, and harms nobody.
+// A topic that is not equal to itself, such as NaN, finds no subscriber and does no harm.
 func TestATopicThatDiffersFromItself(t *testing.T) {
 	b := bus.New[float64, int]()
 	defer b.Close()

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { chaniotest.Main(m) }
 
 var errBoom = errors.New("boom")
 
-// lost is what the Mark of these tests makes, told apart from a value by being negative.
+// lost is made by the Mark of these tests, and is negative, unlike any value.
 func lost(n uint64) int { return -int(n) }
 
 // upto returns 0 to n-1.

@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/pipeline/bus"
 )
 
-// mailbox is a sink with room for so many values, until somebody takes them.
+// mailbox is a sink with room for a number of values, until a receiver takes them.
 type mailbox struct {
 	*chanio.Sink[int]
 	room chan int
@@ -306,7 +306,7 @@ func TestAnAttachedSinkThatPanicsInSendEndsAlone(t *testing.T) {
 	}
 }
 
-// A value that the sink rejects concerns nobody else.
+// A value that the sink rejects affects no other subscriber.
 func TestAValueThatAnAttachedSinkRejectsIsSkipped(t *testing.T) {
 	b := bus.New[string, int]()
 	m := newMailbox(5)

@@ -52,8 +52,8 @@ func Run(ctx context.Context, groups []Group, opt Options) []Table {
 	return tables
 }
 
-// retry reports whether there is time to measure a group again, given the time since the start, the time that it takes,
-// and the groups still to come.
+// retry reports whether there is time to measure a group again. after is the time from the start to the end of that
+// measurement, and rest are the groups still to come.
 func (o Options) retry(after time.Duration, rest []Group) bool {
 	for _, g := range rest {
 		n := g.rounds(o.Rounds) * len(g.Contenders)
