@@ -9,7 +9,9 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -754,4 +756,31 @@ func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Payload: 65536}) })
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Order: 4}) })
+}
+
+// The look-up of the other family ends before the goroutine that asked does.
+func TestG16DNSLookUpLeavesNothingBehindAfterGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		both := make(chan struct{})
+		var ended atomic.Bool
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{
+			Servers: []string{"10.0.0.1"}, Attempts: 1,
+			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				if strings.Contains(string(debug.Stack()), "LookupAddrs(") {
+					<-both
+					runtime.Goexit()
+				}
+				close(both)
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				ended.Store(true)
+				return nil, ctx.Err()
+			},
+		})
+		require.NoError(t, err)
+		var caller sync.WaitGroup
+		caller.Go(func() { _, _ = r.LookupAddrs(context.Background(), "a.test.") })
+		caller.Wait()
+		require.True(t, ended.Load())
+	})
 }

@@ -43,8 +43,8 @@ func testIdle(t *testing.T, bound int, make func() *Server, use func(nc net.Conn
 				use(nc, round)
 			}
 		}
-		goroutines = runtime.NumGoroutine() - goroutines
 		return func() {
+			goroutines = runtime.NumGoroutine() - goroutines
 			for _, nc := range conns {
 				_ = nc.Close()
 			}

@@ -84,8 +84,8 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 				require.Equal(t, "\x81\x05hello", string(reply))
 			}
 		}
-		goroutines = runtime.NumGoroutine() - goroutines
 		return func() {
+			goroutines = runtime.NumGoroutine() - goroutines // after collections, when those of the handshakes have ended
 			for _, nc := range conns {
 				_ = nc.Close()
 			}
