@@ -126,3 +126,15 @@ func TestARecordOf24BitsBeforeATextIsTheSameWhateverTheRoom(t *testing.T) {
 	}
 	sameWhateverTheRoom(t, odd{0x010203, 4, "a text"}, []byte("\x01\x02\x03\x00\x00\x00\x00\x00\x00\x00\x04\x06a text"))
 }
+
+// The length of one byte is written by eight, if the text behind it has the seven others.
+func TestARecordThatEndsInAShortTextIsTheSameWhateverTheRoom(t *testing.T) {
+	type short struct {
+		A uint64
+		T string `wire:"len=u8"`
+	}
+	for n := range 10 {
+		text := strings.Repeat("x", n)
+		sameWhateverTheRoom(t, short{1, text}, append([]byte{0, 0, 0, 0, 0, 0, 0, 1, byte(n)}, text...))
+	}
+}

@@ -19,15 +19,16 @@ func TestPeekSaysThatThePeerIsDoneAlsoBehindInput(t *testing.T) {
 	peer, err := nl.Accept()
 	require.NoError(t, err)
 	defer peer.Close()
+	peeker := NewPeeker(c.(*net.TCPConn))
 	ask := func(while bool) (pending bool, err error) {
 		for giveUp := time.Now().Add(10 * time.Second); time.Now().Before(giveUp); { // the loopback takes a moment
-			if pending, err = Peek(c.(*net.TCPConn)); err != nil || pending != while {
+			if pending, err = peeker.Peek(); err != nil || pending != while {
 				break
 			}
 		}
 		return pending, err
 	}
-	pending, err := Peek(c.(*net.TCPConn))
+	pending, err := peeker.Peek()
 	require.NoError(t, err)
 	require.False(t, pending)
 	_, err = io.WriteString(peer, "x")
