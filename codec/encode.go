@@ -15,9 +15,10 @@ import (
 // the other. Values can still be sent to sink directly, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := &encoder[T]{to: chanio.BytesTo(sink), c: splitOf(notNil(c, "Encode"))}
+	// A user's codec may keep a string that it encodes, which is then not to lie in a buffer: Consumes is for the others.
 	return chanio.NewSink(chanio.SinkHooks[T]{
 		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
-		Consumes: true, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
+		Consumes: !callsUser(quickWhole(c)), Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
 	})
 }

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -158,4 +159,45 @@ func TestValuesOfChangingSizesAreSentWhole(t *testing.T) {
 		}
 	}
 	require.NoError(t, server.Close())
+}
+
+// keepsText is a codec that keeps the strings it encodes, as it may: strings do not change.
+type keepsText struct {
+	codec.Codec[string]
+	kept *[]string
+}
+
+func (c keepsText) Append(dst []byte, v string) ([]byte, error) {
+	*c.kept = append(*c.kept, v)
+	return c.Codec.Append(dst, v)
+}
+
+func TestACodecMayKeepTheStringsThatConnectEncodes(t *testing.T) {
+	texts := codec.Prefixed(codec.Uint32, codec.RawString)
+	in, far := chanio.Pipe()
+	out, end := chanio.Pipe()
+	var kept []string
+	connected := make(chan error, 1)
+	go func() {
+		connected <- pipeline.Connect(t.Context(), codec.Decode(in.In, texts), codec.Encode(out.Out, keepsText{texts, &kept}))
+	}()
+	sink := codec.Encode(far.Out, texts)
+	var want []string
+	for i := range 500 {
+		want = append(want, strings.Repeat(string(rune('a'+i%26)), 1+i%300))
+	}
+	n, err := sink.SendAll(t.Context(), want...)
+	require.NoError(t, err)
+	require.Equal(t, len(want), n)
+	go func() { _ = sink.Close() }()
+	got := 0
+	for v := range codec.Decode(end.In, texts).All(t.Context()) {
+		require.Equal(t, want[got], v)
+		got++
+	}
+	require.NoError(t, <-connected)
+	require.Equal(t, want, kept)
+	require.NoError(t, end.Close())
+	require.NoError(t, far.Close())
+	require.NoError(t, in.Close())
 }
