@@ -758,7 +758,7 @@ func TestDNSConfigSaysWhatIsWrongWithIt(t *testing.T) {
 	require.Panics(t, func() { _, _ = clients.NewDNSResolver(&clients.DNSConfig{Order: 4}) })
 }
 
-// The look-up of the other family ends before the goroutine that asked does.
+// The lookup of the other family ends before the goroutine that asked does.
 func TestG16DNSLookUpLeavesNothingBehindAfterGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		both := make(chan struct{})
