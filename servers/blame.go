@@ -34,7 +34,7 @@ func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !isIncomplete(err):
 		return false
 	}
-	return deadline.Ended(c.In.Done()) || op == nil && isOfCall(err)
+	return op != nil || deadline.Ended(c.In.Done()) || isOfCall(err)
 }
 
 // isOfCall reports whether err is a deadline that concerned one call of a stream that continues.
