@@ -29,7 +29,7 @@ func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 		return false
 	case cause != nil && errors.Is(err, cause):
 		return true
-	case op != nil && isDisconnect(err):
+	case op != nil && (isDisconnect(err) || op.Op == "tls handshake"):
 		return true
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !isIncomplete(err):
 		return false

@@ -374,3 +374,26 @@ func TestG20AnErrorIsOfTheConnectionThatItNames(t *testing.T) {
 		require.Contains(t, log.lines()[0], test.want)
 	}
 }
+
+func TestG20AFailedHandshakeAfterSTARTTLSIsThePeers(t *testing.T) {
+	cert, _, err := servers.SelfSigned("localhost")
+	require.NoError(t, err)
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		_, err := chanio.TLSServer(ctx, c, &tls.Config{Certificates: []tls.Certificate{cert}}, nil)
+		return err
+	})
+	nc := dial(t, ln)
+	_, err = io.WriteString(nc, "STARTTLS\n")
+	require.NoError(t, err)
+	_, err = io.WriteString(nc, strings.Repeat("garbage\n", 10))
+	require.NoError(t, err)
+	_, _ = io.ReadAll(nc)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+}

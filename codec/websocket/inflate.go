@@ -147,10 +147,13 @@ func (r *reader) inflate(data []byte) ([]byte, error) {
 		f.out = make([]byte, 0, smallInflated)
 	}
 	out, err := f.inflate(f.out)
-	if err == nil && cap(out) == cap(f.out) { // otherwise it has outgrown the scratch
-		out = r.src.Clone(out)
+	switch {
+	case err != nil || cap(out) != cap(f.out): // it has outgrown the scratch
+		return out, err
+	case len(out) == 0:
+		return []byte{}, nil
 	}
-	return out, err
+	return r.src.Clone(out), nil
 }
 
 // inflate appends the whole message to out.

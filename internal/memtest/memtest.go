@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // alone is the environment variable that names the test to run alone in a process.
@@ -39,6 +40,16 @@ func Records(n int) {
 	}
 	close(stop)
 	parked.Wait()
+}
+
+// Goroutines returns how many goroutines there are more than before. It waits up to 10 s for those that are about to end,
+// until there are at most most.
+func Goroutines(before, most int) int {
+	for giveUp := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if n := runtime.NumGoroutine() - before; n <= most || time.Now().After(giveUp) {
+			return n
+		}
+	}
 }
 
 // InUse returns the bytes of heap and of stacks in use after garbage collections.

@@ -101,6 +101,25 @@ func logf(r *http.Request, format string, args ...any) {
 	srv.ErrorLog.Printf(format, args...)
 }
 
+// report logs err, which a handler's function returned after the reply had started, and makes it the Access.Err of the
+// request.
+func report(w http.ResponseWriter, r *http.Request, what string, err error) {
+	logf(r, "httpd: %s %q: %s: %v", r.Method, r.RequestURI, what, err)
+	if own, ok := unwrapped(w).(interface{ fails(err error) }); ok {
+		own.fails(err)
+	}
+}
+
+func (w *response) fails(err error) {
+	if w.conn.hijacked {
+		w.conn.taken.rec.fails(err)
+		return
+	}
+	w.rec.fails(err)
+}
+
+func (w *streamResponse) fails(err error) { w.rec.fails(err) }
+
 // failed answers a request that failed with err before a reply had started. On this package's server it calls
 // Config.Error; on others it answers 500 and logs a line. A failure that the client caused, such as a body that is too
 // long, is answered with its own status.

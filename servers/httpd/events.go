@@ -72,7 +72,8 @@ func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.
 }
 
 // EventStream returns a handler that starts a reply of events and calls f with its Sink, which is closed when f
-// returns. An error of f truncates the reply, unless the client has disconnected; the client then reconnects.
+// returns. An error of f truncates the reply and is logged, unless the client has disconnected; the client then
+// reconnects.
 func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) error, cfg *EventsConfig) http.Handler {
 	if f == nil {
 		panic("httpd: EventStream: the function is nil")
@@ -87,8 +88,9 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 		defer cancel()
 		defer events.OnDone(cancel)()
 		if err := f(ctx, events); err != nil && events.Err() == nil {
+			report(w, r, "events", err)
 			events.Abort(err)
-			panic(http.ErrAbortHandler)
+			cut()
 		}
 		_ = events.Close() // the client may have disconnected
 	})

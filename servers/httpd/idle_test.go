@@ -44,7 +44,7 @@ func testIdle(t *testing.T, bound int, make func() *Server, use func(nc net.Conn
 			}
 		}
 		return func() {
-			goroutines = runtime.NumGoroutine() - goroutines
+			goroutines = memtest.Goroutines(goroutines, peers+3)
 			for _, nc := range conns {
 				_ = nc.Close()
 			}

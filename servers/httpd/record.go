@@ -17,6 +17,7 @@ type accessRecord struct {
 	srv    *Server
 	nc     *chanio.Conn
 	before chanio.ConnStats // at the time of the hijack
+	failed bool             // Err is what a handler returned
 }
 
 // newRecord returns a record for a request, or nil if there are no Hooks.
@@ -153,7 +154,14 @@ func (rec *accessRecord) ended(x *requestContext) {
 	}
 }
 
-// blame records that the client has disconnected. This replaces every other error except a panic.
+// fails records that a handler's function failed while the client was there.
+func (rec *accessRecord) fails(err error) {
+	if rec != nil && rec.Err == nil {
+		rec.Err, rec.failed = err, true
+	}
+}
+
+// blame records that the client has disconnected. This replaces every other error except a panic and that of fails.
 func (rec *accessRecord) blame(x *requestContext) {
 	cause, gone := x.why()
 	why := ErrClientGone
@@ -169,7 +177,7 @@ func (rec *accessRecord) blame(x *requestContext) {
 		why = fmt.Errorf("%w: %w", ErrClientGone, reset)
 	}
 	var panicked *chanio.PanicError
-	if !errors.As(rec.Err, &panicked) || panicked.Value == http.ErrAbortHandler {
+	if !rec.failed && (!errors.As(rec.Err, &panicked) || panicked.Value == http.ErrAbortHandler) {
 		rec.Err = why
 	}
 }

@@ -103,7 +103,7 @@ func (s *streaming) answer(err, failure error) {
 		failed(s.w, s.r, err)
 	default:
 		if err != nil && !gone {
-			logf(s.r, "httpd: %s %q: stream: %v", s.r.Method, s.r.RequestURI, err)
+			report(s.w, s.r, "stream", err)
 		}
 		cut()
 	}

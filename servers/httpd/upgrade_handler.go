@@ -44,14 +44,20 @@ func (h *webSockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer ctx.Cancel()
 	defer context.AfterFunc(ctx.Context, ctx.Cancel)()
 	defer conn.Out.OnDone(ctx.Cancel)()
-	h.call(ctx, conn)
-}
-
-// call calls f and closes the connection according to its error.
-func (h *webSockets) call(ctx context.Context, conn *websocket.Conn) {
 	code, reason := websocket.InternalError, ""
 	defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed it
-	code, reason = closeCode(h.f(ctx, conn))
+	err = h.f(ctx, conn)
+	code, reason = closeCode(err)
+	if isOwn(ctx, err) {
+		report(w, r, "websocket", err)
+	}
+}
+
+// isOwn reports whether err, of a function that served a WebSocket, is its own: ctx ends with the connection, and a
+// CloseError is for the peer.
+func isOwn(ctx context.Context, err error) bool {
+	var end *websocket.CloseError
+	return err != nil && ctx.Err() == nil && !errors.As(err, &end)
 }
 
 // leadsTo reports whether no handler between the server and h can notice when h returns.
@@ -99,14 +105,19 @@ func (s *session) run() func(context.Context, *chanio.Conn) error {
 		}()
 		err := s.handler.f(&s.ctx, s.conn)
 		returned = true
-		s.returned(err)
+		s.returned(err, isOwn(&s.ctx, err))
 		return nil
 	}
 }
 
 // returned closes the connection according to the error of the handler.
-func (s *session) returned(err error) {
+func (s *session) returned(err error, own bool) {
 	defer s.over()
+	if own {
+		s.srv.log.Error("httpd: the function of a WebSocket failed",
+			"remote", s.conn.RemoteAddr().String(), "method", http.MethodGet, "target", s.target, "err", err)
+		s.rec.fails(err)
+	}
 	_ = s.conn.CloseWith(closeCode(err)) // the peer may have closed it
 }
 

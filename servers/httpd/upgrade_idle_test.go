@@ -85,7 +85,7 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 			}
 		}
 		return func() {
-			goroutines = runtime.NumGoroutine() - goroutines // after collections, when those of the handshakes have ended
+			goroutines = memtest.Goroutines(goroutines, peers+3)
 			for _, nc := range conns {
 				_ = nc.Close()
 			}
