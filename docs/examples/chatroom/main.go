@@ -4,7 +4,7 @@
 //	go run ./docs/examples/chatroom -addr localhost:7081
 //
 // A message is encoded once for all members and compressed at most once. Each member has a queue of a hundred. A member
-// that is too slow is disconnected with a close code, and does not delay the others.
+// that is too slow is disconnected, and does not delay the others.
 package main
 
 import (

@@ -37,8 +37,7 @@ func main() {
 // serve sends all totals every ten seconds.
 func serve(ctx context.Context, c *chanio.Conn) error {
 	d := codec.Frame(c, orders)
-	in, out := d.In.C(ctx), d.Out.C(ctx)
-	totals, tick := map[string]int{}, time.Tick(10*time.Second)
+	in, totals, tick := d.In.C(ctx), map[string]int{}, time.Tick(10*time.Second)
 	for {
 		select {
 		case order, ok := <-in:
@@ -48,7 +47,9 @@ func serve(ctx context.Context, c *chanio.Conn) error {
 			totals[order.Item] += order.Count
 		case <-tick:
 			for item, count := range totals {
-				out <- Order{count, item}
+				if err := d.Out.Send(ctx, Order{count, item}); err != nil {
+					return err
+				}
 			}
 		}
 	}

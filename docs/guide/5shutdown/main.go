@@ -47,23 +47,29 @@ func main() {
 // serve sends all totals every ten seconds, and at the end.
 func serve(ctx context.Context, c *chanio.Conn) error {
 	d := codec.Frame(c, orders)
-	in, out := d.In.C(ctx), d.Out.C(ctx)
-	totals, tick := map[string]int{}, time.Tick(10*time.Second)
-	report := func() {
+	in, totals, tick := d.In.C(ctx), map[string]int{}, time.Tick(10*time.Second)
+	report := func() error {
 		for item, count := range totals {
-			out <- Order{count, item}
+			if err := d.Out.Send(ctx, Order{count, item}); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
 	for {
 		select {
 		case order, ok := <-in:
 			if !ok {
-				report()
+				if err := report(); err != nil {
+					return err
+				}
 				return d.In.Err()
 			}
 			totals[order.Item] += order.Count
 		case <-tick:
-			report()
+			if err := report(); err != nil {
+				return err
+			}
 		}
 	}
 }
