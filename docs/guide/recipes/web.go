@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/pipeline/bus"
+	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
 )
 
@@ -184,4 +186,14 @@ func announce(ctx context.Context, messages *bus.Bus[string, websocket.Message],
 		_, err = messages.Publish(ctx, "all", m)
 	}
 	return err
+}
+
+// HTTPS.
+
+func secured(certFile, keyFile string, access *slog.Logger, hosts ...string) *httpd.Config {
+	return &httpd.Config{
+		Listen:       servers.Config{TLS: &servers.TLSConfig{CertFile: certFile, KeyFile: keyFile}},
+		AllowedHosts: hosts, // other hosts are answered 421
+		Hooks:        &httpd.Hooks{Ended: httpd.AccessLog(access)},
+	}
 }

@@ -1,8 +1,14 @@
 package recipes
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -166,4 +172,40 @@ func TestBroadcast(t *testing.T) {
 	got, err := websocket.Texts(conn).In.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "hello, all", got)
+}
+
+func TestSecured(t *testing.T) {
+	cert, pool, err := servers.SelfSigned("localhost")
+	require.NoError(t, err)
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	require.NoError(t, err)
+	write := func(name, kind string, p []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: p}), 0o600))
+		return path
+	}
+	certFile, keyFile := write("cert.pem", "CERTIFICATE", cert.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
+	var log bytes.Buffer
+	cfg := secured(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)), "localhost")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- httpd.New(http.NotFoundHandler(), cfg).Serve(ctx, ln) }()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	require.NoError(t, err)
+	for host, status := range map[string]int{"": http.StatusNotFound, "example.com": http.StatusMisdirectedRequest} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://localhost:"+port, nil)
+		require.NoError(t, err)
+		r.Host = host
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, status, resp.StatusCode)
+	}
+	client.CloseIdleConnections()
+	cancel()
+	require.NoError(t, <-over)
+	require.Contains(t, log.String(), "status=404")
 }
