@@ -101,5 +101,6 @@ func TestAnotherVersionBeginsAnew(t *testing.T) {
 	s.asked.Store(0)
 	s.etag.Store(`"two"`)
 	require.NoError(t, again.run(t.Context()))
-	require.EqualValues(t, 1+101, s.asked.Load())
+	require.GreaterOrEqual(t, int(s.asked.Load()), 1+101)
+	require.LessOrEqual(t, int(s.asked.Load()), 1+101+d.parallel, "requests that the first run gave up may arrive late")
 }
