@@ -356,15 +356,17 @@ func (c *conn) mayGoOn() bool {
 }
 
 // note records for the hooks why the current reply has failed.
-func (c *conn) note(err error) {
+func (c *conn) note(err error) { c.record().note(err) }
+
+// record returns the record of the request in progress, or of the one that hijacked the connection.
+func (c *conn) record() *accessRecord {
 	switch {
 	case c.hijacked:
-		c.taken.rec.note(err)
+		return c.taken.rec
 	case c.reply != nil:
-		c.reply.rec.note(err)
-	default: // native server
-		c.exchange.writer().rec.note(err)
+		return c.reply.rec
 	}
+	return c.exchange.writer().rec // native server
 }
 
 // clientGone is called by the watch when the client has closed its side or disconnected.

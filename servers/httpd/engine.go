@@ -110,14 +110,7 @@ func report(w http.ResponseWriter, r *http.Request, what string, err error) {
 	}
 }
 
-func (w *response) fails(err error) {
-	if w.conn.hijacked {
-		w.conn.taken.rec.fails(err)
-		return
-	}
-	w.rec.fails(err)
-}
-
+func (w *response) fails(err error)       { w.conn.record().fails(err) }
 func (w *streamResponse) fails(err error) { w.rec.fails(err) }
 
 // failed answers a request that failed with err before a reply had started. On this package's server it calls
