@@ -383,11 +383,16 @@ func TestG20AFailedHandshakeAfterSTARTTLSIsThePeers(t *testing.T) {
 		if _, err := c.In.Recv(ctx); err != nil {
 			return err
 		}
+		if err := c.Out.Send(ctx, []byte("220 Go\n")); err != nil {
+			return err
+		}
 		_, err := chanio.TLSServer(ctx, c, &tls.Config{Certificates: []tls.Certificate{cert}}, nil)
 		return err
 	})
 	nc := dial(t, ln)
 	_, err = io.WriteString(nc, "STARTTLS\n")
+	require.NoError(t, err)
+	_, err = io.ReadFull(nc, make([]byte, len("220 Go\n")))
 	require.NoError(t, err)
 	_, err = io.WriteString(nc, strings.Repeat("garbage\n", 10))
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -42,10 +43,12 @@ func serveOn(t testing.TB, ctx context.Context, ln *servers.Listener, handle han
 	return result
 }
 
-// dial returns a plain connection to ln, so that the tested code does not test itself.
+// dial returns a plain connection to ln, so that the tested code does not test itself. Its deadline turns a server that
+// does not answer into a failure.
 func dial(t testing.TB, ln *servers.Listener) *net.TCPConn {
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
+	require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
 	t.Cleanup(func() { _ = nc.Close() })
 	return nc.(*net.TCPConn)
 }
