@@ -234,13 +234,14 @@ func (c *Conn) Cause() error {
 type ConnStats struct {
 	BytesIn  int64 // read from the net.Conn, whether or not a receiver has taken them
 	BytesOut int64 // written to the net.Conn
+	Unread   bool  // some of BytesIn, or of ConnConfig.Prefix, are in the buffer of In
 }
 
-// Stats returns the byte counters. It does not block, and works after the connection has been released, including in
+// Stats returns the byte counters and whether input is buffered. It does not block, and works after the connection has been released, including in
 // ConnConfig.OnRelease. A Conn made by [ConnOf] counts nothing.
 func (c *Conn) Stats() ConnStats {
 	if c.low == nil {
 		return ConnStats{}
 	}
-	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut()}
+	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut(), Unread: c.low.In.Unprocessed()}
 }
