@@ -249,12 +249,9 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 	return c, time.Since(start)
 }
 
-// bounded adds the timeout d to ctx, unless d is negative.
+// bounded adds the timeout d to ctx. A negative one is none.
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
+	return tlsconf.Within(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
 }
 
 // fail reports a connection that failed before it was delivered, unless the Listener is ending.
