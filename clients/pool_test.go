@@ -689,6 +689,8 @@ func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
 		_ = peer.Close()
 		c, peer = next, <-accepted
 	}
+	require.NoError(t, c.Out.Close())
+	require.ErrorIs(t, clients.CheckIdle(t.Context(), c), net.ErrClosed, "nothing can be asked over it any more")
 	c.Abort(nil)
 	require.ErrorIs(t, clients.CheckIdle(t.Context(), c), net.ErrClosed)
 	_ = peer.Close()
