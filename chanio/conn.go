@@ -235,14 +235,17 @@ func (c *Conn) Cause() error {
 type ConnStats struct {
 	BytesIn  int64 // read from the net.Conn, whether or not a receiver has taken them
 	BytesOut int64 // written to the net.Conn
-	Unread   bool  // some of BytesIn, or of ConnConfig.Prefix, are in the buffer of In
 }
 
-// Stats returns the byte counters and whether input is buffered. It does not block, and works after the connection has been released, including in
+// Stats returns the byte counters. It does not block, and works after the connection has been released, including in
 // ConnConfig.OnRelease. A Conn made by [ConnOf] counts nothing.
 func (c *Conn) Stats() ConnStats {
 	if c.low == nil {
 		return ConnStats{}
 	}
-	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut(), Unread: c.low.In.Unprocessed()}
+	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut()}
 }
+
+// Buffered reports whether In holds bytes that have arrived and that no receiver has taken. It does not block. For a
+// Conn made by [ConnOf] it is false.
+func (c *Conn) Buffered() bool { return c.low != nil && c.low.In.Unprocessed() }

@@ -26,7 +26,7 @@ func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if deadline.Ended(c.In.Done()) || deadline.Ended(c.Out.Done()) {
 		return errEnded
 	}
-	if c.Stats().Unread {
+	if c.Buffered() {
 		return errUnasked
 	}
 	sc, ok := c.NetConn().(syscall.Conn)
