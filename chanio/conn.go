@@ -33,7 +33,8 @@ type ConnConfig struct {
 	IdleTimeout time.Duration
 
 	// WriteTimeout ends Out with os.ErrDeadlineExceeded when there was data to send for this long and the peer made no
-	// progress, which means reading at least 240 bytes a second on average. 0 means never.
+	// progress, which means reading at least 240 bytes a second on average. Progress that only the kernel sees is noticed
+	// four times in that time. 0 means never.
 	WriteTimeout time.Duration
 
 	// AcceptTruncation treats the end of a TLS stream without close_notify as a clean end. By default it is
@@ -244,3 +245,7 @@ func (c *Conn) Stats() ConnStats {
 	}
 	return ConnStats{BytesIn: c.low.BytesIn(), BytesOut: c.low.BytesOut()}
 }
+
+// Buffered reports whether In holds bytes that have arrived and that no receiver has taken. It does not block. For a
+// Conn made by [ConnOf] it is false.
+func (c *Conn) Buffered() bool { return c.low != nil && c.low.In.Unprocessed() }

@@ -3,14 +3,17 @@ package chanio
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/weir-go/weir/internal/stream"
 )
 
 // TLSServer performs the server's side of a TLS handshake over c, which it owns from then on, and returns the secured
-// connection. It blocks until the handshake is complete. If ctx ends or the handshake fails first, c is aborted. cfg is
-// not modified. conn configures the new Conn as in [NewConn] and may be nil.
+// connection. It blocks until the handshake is complete, for 10 s at most if ctx has no deadline. If ctx ends first, c
+// is aborted. If the handshake fails, the peer is sent the alert that says why, and c is closed. cfg is not modified.
+// conn configures the new Conn as in [NewConn] and may be nil.
 //
 // Bytes that c.In has already received are part of the handshake, so STARTTLS takes two steps: receive the last line,
 // then call TLSServer. The line may have been received through codec.Decode or codec.Frame, provided that nothing
@@ -52,6 +55,8 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 		_ = c.SetReadDeadline(time.Time{}) // fails if it has none
 		_ = c.SetWriteDeadline(time.Time{})
 	}
+	ctx, cancel := withinHandshakeTimeout(ctx)
+	defer cancel()
 	t, err := shake(ctx, low, cfg, conn != nil && conn.AcceptTruncation)
 	if err != nil {
 		return nil, err
@@ -62,6 +67,17 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 	}
 	secured.info.secured = c
 	return secured, nil
+}
+
+// handshakeTimeout bounds a handshake whose ctx has no deadline, because a silent peer would hold it for ever.
+const handshakeTimeout = 10 * time.Second
+
+func withinHandshakeTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded {
+		return ctx, func() {}
+	}
+	late := fmt.Errorf("not over within %v: %w", handshakeTimeout, os.ErrDeadlineExceeded)
+	return context.WithTimeoutCause(ctx, handshakeTimeout, late)
 }
 
 // takeOver makes TLS the consumer of in, also if a stage that yields has it.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -204,6 +205,32 @@ func TestTLSHandshakeEndsWithCtx(t *testing.T) {
 	_, err := chanio.TLSClient(ctx, a, client, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	<-a.Done()
+}
+
+// A handler that answers STARTTLS need not think of peers that then say nothing.
+func TestTLSHandshakeEndsWithASilentPeer(t *testing.T) {
+	for within, bound := range map[time.Duration]func(ctx context.Context) (context.Context, context.CancelFunc){
+		10 * time.Second: context.WithCancel,
+		time.Hour: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, time.Hour, os.ErrDeadlineExceeded)
+		},
+	} {
+		for side, shake := range map[string]func(context.Context, *chanio.Conn, *tls.Config, *chanio.ConnConfig) (*chanio.Conn, error){
+			"server": chanio.TLSServer, "client": chanio.TLSClient,
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := chanio.Pipe()
+				ctx, cancel := bound(t.Context())
+				defer cancel()
+				start := time.Now()
+				_, err := shake(ctx, a, &tls.Config{InsecureSkipVerify: true}, nil)
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded, side)
+				require.Equal(t, within, time.Since(start), side)
+				<-a.Done()
+				b.Abort(nil)
+			})
+		}
+	}
 }
 
 // What Flush and Close wait for is the network, not the buffer between the TLS session and it.

@@ -60,7 +60,8 @@ type DNSConfig struct {
 	// value, or 1; with a negative value every name is tried in the domains first.
 	NDots int
 
-	// Timeout is how long to wait for an answer before the next attempt. 0 means the system's value, or 5 s.
+	// Timeout is how long to wait for an answer before the next attempt, or less if the deadline of a lookup's ctx would
+	// leave no time for the other servers. 0 means the system's value, or 5 s.
 	Timeout time.Duration
 
 	// Attempts is the number of rounds over the servers. 0 means the system's value, or 2.
@@ -212,7 +213,7 @@ func (cfg *DNSConfig) check() error {
 // LookupAddrs returns the addresses of the first candidate name (see Search) that has any, in the configured order of
 // families. It follows aliases. If host is an IP address, it returns that.
 //
-// When one family has been answered, LookupAddrs waits at most another 250 ms for the other, because some servers never
+// When one family has an address, LookupAddrs waits at most another 250 ms for the other, because some servers never
 // answer for IPv6. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does
 // not answer. The error is the last failure, or that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {

@@ -106,7 +106,8 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 // answer.
 var errServerFailed = errors.New("the server failed")
 
-// askAll queries the servers in turn until one has an answer.
+// askAll queries the servers in turn until one has an answer. If ctx has a deadline, each server of a round has a share
+// of the time left, so that one that does not answer leaves time for the others.
 func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, err error) {
 	first := 0
 	if r.cfg.Rotate {
@@ -115,7 +116,7 @@ func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, 
 	for range r.cfg.Attempts {
 		for i := range r.cfg.Servers {
 			server := r.cfg.Servers[(first+i)%len(r.cfg.Servers)]
-			if a, err = r.ask(ctx, server, q); err == nil {
+			if a, err = r.askInTime(ctx, server, q, len(r.cfg.Servers)-i); err == nil {
 				return a, nil
 			}
 			if errors.Is(err, dnsmsg.ErrLame) {
@@ -128,6 +129,16 @@ func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, 
 		}
 	}
 	return a, err
+}
+
+// askInTime queries one of the servers that are left in a round.
+func (r *DNSResolver) askInTime(ctx context.Context, server string, q question, left int) (dnsmsg.Answer, error) {
+	if _, bounded := ctx.Deadline(); bounded && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, share(ctx, left))
+		defer cancel()
+	}
+	return r.ask(ctx, server, q)
 }
 
 // dnsError converts err to a *net.DNSError.

@@ -502,6 +502,24 @@ func TestDNSGoesOnToTheNextServer(t *testing.T) {
 	}
 }
 
+func TestDNSSilentServerLeavesTimeForTheOthers(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.server == "10.0.0.3:53" {
+			send(q.with(60, aRecord("10.1.0.3")))
+		}
+	}
+	cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		got, err := r.LookupAddrs(ctx, "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.1.0.3"), got)
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
 func TestDNSGivesUpAfterItsAttempts(t *testing.T) {
 	cfg := clients.DNSConfig{
 		Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}, Search: []string{"a.test", "b.test"},

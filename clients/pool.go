@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 )
 
 // Errors of a [Pool].
@@ -70,6 +71,7 @@ type PoolConfig[T any] struct {
 type Pool[T any] struct {
 	opener func(context.Context) (T, error)
 	closer func(T)
+	reset  func(T) // called with a value that is returned, or nil
 	cfg    PoolConfig[T]
 	ctx    context.Context // ends with Shutdown
 	end    context.CancelCauseFunc
@@ -128,7 +130,7 @@ func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), c
 }
 
 // NewConnPool is [NewPool] for connections. It aborts those no longer needed. A nil Check means [CheckIdle], so that a
-// connection closed by the peer is not handed out.
+// connection closed by the peer is not handed out. Deadlines that the last caller set are removed.
 func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *PoolConfig[*chanio.Conn]) *Pool[*chanio.Conn] {
 	c := PoolConfig[*chanio.Conn]{}
 	if cfg != nil {
@@ -141,7 +143,13 @@ func NewConnPool(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Pool
 		panic("clients: NewConnPool: needs a function to dial")
 	}
 	open := func(ctx context.Context) (*chanio.Conn, error) { return notNil(dial(ctx)) }
-	return NewPool(open, func(c *chanio.Conn) { c.Abort(nil) }, &c)
+	p := NewPool(open, func(c *chanio.Conn) { c.Abort(nil) }, &c)
+	p.reset = func(c *chanio.Conn) {
+		_ = guard.Call(func() { // c may be user code
+			_, _ = c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{})
+		})
+	}
+	return p
 }
 
 // Get returns a value for the caller's use. The caller must call [Lease.Release] when done. Get takes an idle, healthy

@@ -44,7 +44,10 @@ func (l *Lease[T]) Release() {
 	p.mu.Unlock()
 	if l.broken {
 		p.discard(l.value)
-	} else {
-		p.put(l.value)
+		return
 	}
+	if p.reset != nil {
+		p.reset(l.value.v)
+	}
+	p.put(l.value)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/codec"
 )
 
 // factory opens numbers, starting with 1, and records which are open.
@@ -688,6 +689,8 @@ func TestConnPoolDoesNotGiveOutWhatThePeerHasLeft(t *testing.T) {
 		_ = peer.Close()
 		c, peer = next, <-accepted
 	}
+	require.NoError(t, c.Out.Close())
+	require.ErrorIs(t, clients.CheckIdle(t.Context(), c), net.ErrClosed, "nothing can be asked over it any more")
 	c.Abort(nil)
 	require.ErrorIs(t, clients.CheckIdle(t.Context(), c), net.ErrClosed)
 	_ = peer.Close()
@@ -747,4 +750,29 @@ func TestG16PoolShutdownClosesAllAlthoughOneClosePanics(t *testing.T) {
 	require.Equal(t, "close", panicked.Value)
 	require.Empty(t, f.alive())
 	require.Zero(t, p.Stats().Open)
+}
+
+func TestCheckIdleSeesAReplyThatNobodyAskedForBehindOneThatWasRead(t *testing.T) {
+	port, roots, _ := tlsEcho(t, "127.0.0.1")
+	plain := listen(t)
+	go serveEcho(plain)
+	for name, dial := range map[string]func() (*chanio.Conn, error){
+		"tcp": func() (*chanio.Conn, error) { return clients.DialTCP(t.Context(), plain.Addr().String(), nil) },
+		"tls": func() (*chanio.Conn, error) {
+			return clients.DialTLS(t.Context(), "127.0.0.1:"+port, &clients.TLSConfig{RootCAs: roots}, nil)
+		},
+	} {
+		c, err := dial()
+		require.NoError(t, err, name)
+		lines := codec.Decode(c.In, codec.Lines)
+		require.NoError(t, clients.CheckIdle(t.Context(), c), name)
+		require.NoError(t, c.Out.Send(t.Context(), []byte("reply\nanother\n")))
+		_, err = lines.Recv(t.Context())
+		require.NoError(t, err, name)
+		require.ErrorContains(t, clients.CheckIdle(t.Context(), c), "nobody asked for", name)
+		_, err = lines.Recv(t.Context())
+		require.NoError(t, err, name)
+		require.NoError(t, clients.CheckIdle(t.Context(), c), name)
+		require.NoError(t, c.Close(), name)
+	}
 }

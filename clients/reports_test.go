@@ -2,9 +2,13 @@ package clients_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +21,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/tlsconf"
 )
 
 // The tests in this file cover problems reported by users of similar libraries.
@@ -197,4 +202,145 @@ func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
 		require.Equal(t, why, err, "the caller's own reason is as it was given")
 		require.NoError(t, cl.Close())
 	})
+}
+
+// pooled returns a Pool with a single connection to an echo server, over TCP or TLS.
+func pooled(t *testing.T, roots *x509.CertPool, port string) *clients.Pool[*chanio.Conn] {
+	p := clients.NewConnPool(func(ctx context.Context) (*chanio.Conn, error) {
+		if roots == nil {
+			return clients.DialTCP(ctx, "127.0.0.1:"+port, nil)
+		}
+		return clients.DialTLS(ctx, "127.0.0.1:"+port, &clients.TLSConfig{RootCAs: roots}, nil)
+	}, &clients.PoolConfig[*chanio.Conn]{MaxOpen: 1})
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// ask sends text and returns what comes back first.
+func ask(ctx context.Context, c *chanio.Conn, text string) (string, error) {
+	if err := c.Out.Send(ctx, []byte(text)); err != nil {
+		return "", err
+	}
+	reply, err := c.In.Recv(ctx)
+	return string(reply), err
+}
+
+// A deadline that one user of a pooled connection sets is not the next one's (buraksezer/connpool 6).
+func TestConnPoolLendsConnectionsWithoutDeadlines(t *testing.T) {
+	p := pooled(t, nil, strconv.Itoa(echo(t)))
+	var first *chanio.Conn
+	for i := range 3 {
+		l, err := p.Get(t.Context())
+		require.NoError(t, err)
+		c := l.Value()
+		if i == 0 {
+			first = c
+		}
+		require.Same(t, first, c)
+		require.NoError(t, c.Out.Send(t.Context(), []byte("hello")))
+		require.Equal(t, "hello", string(recv(t, c.In)))
+		require.NoError(t, c.SetReadDeadline(time.Unix(1, 0)))
+		require.NoError(t, c.SetWriteDeadline(time.Unix(1, 0)))
+		l.Release()
+	}
+}
+
+// The session tickets that a server sends after the handshake do not make a pooled connection look used
+// (redis/go-redis 3137).
+func TestConnPoolKeepsConnectionsOfTLS(t *testing.T) {
+	port, roots, _ := tlsEcho(t, "127.0.0.1")
+	p := pooled(t, roots, port)
+	for range 3 {
+		require.NoError(t, p.Do(t.Context(), func(context.Context, *chanio.Conn) error { return nil })) // the tickets stay unread
+	}
+	require.EqualValues(t, 1, p.Stats().Opened)
+}
+
+// A reply that comes after its caller has given up is not the next caller's (redis/go-redis 1113).
+func TestConnPoolReplyThatComesLateIsNobodys(t *testing.T) {
+	ln := listen(t)
+	answer := make(chan struct{})
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				question := make([]byte, 1)
+				for {
+					if _, err := io.ReadFull(nc, question); err != nil {
+						return
+					}
+					if question[0] == 'a' {
+						<-answer
+					}
+					_, _ = nc.Write(question)
+				}
+			}()
+		}
+	}()
+	p := pooled(t, nil, strconv.Itoa(ln.Addr().(*net.TCPAddr).Port))
+	why := errors.New("given up")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	err := p.Do(ctx, func(ctx context.Context, c *chanio.Conn) error {
+		require.NoError(t, c.Out.Send(ctx, []byte("a")))
+		cancel(why)
+		_, err := c.In.Recv(ctx)
+		return err
+	})
+	require.ErrorIs(t, err, why)
+	close(answer)
+	require.NoError(t, p.Do(t.Context(), func(ctx context.Context, c *chanio.Conn) error {
+		got, err := ask(ctx, c, "b")
+		require.Equal(t, "b", got)
+		return err
+	}))
+}
+
+// What an attacker adds to the answer to STARTTLS is not taken for a message of the server (nodemailer/nodemailer 1835).
+func TestUpgradeTLSTakesNothingSentBefore(t *testing.T) {
+	cert, roots, err := tlsconf.SelfSigned("a.test")
+	require.NoError(t, err)
+	for _, injected := range []string{"250-AUTH PLAIN", "250 fake\r\n"} {
+		server := &peers{play: func(_ string, nc net.Conn) {
+			_, _ = io.WriteString(nc, "220 go ahead\r\n"+injected)
+			secured := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
+			_, _ = io.WriteString(secured, "250 genuine\r\n")
+		}}
+		c, err := server.dial(t.Context(), "", nil)
+		require.NoError(t, err)
+		line, err := codec.Decode(c.In, codec.Lines).Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "220 go ahead", line)
+		_, err = clients.UpgradeTLS(t.Context(), c, "a.test", &clients.TLSConfig{RootCAs: roots}, nil)
+		require.ErrorAs(t, err, new(tls.RecordHeaderError), injected)
+		<-c.Done()
+		server.playing.Wait()
+	}
+}
+
+// What a peer sends right before it closes is received, also if the peer resets the connection because it has not read
+// everything, and sending has failed (panjf2000/gnet 529).
+func TestWhatAPeerSendsBeforeItClosesIsReceived(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems drop what was received before a reset")
+	}
+	c, nc := pair(t, t.Context(), nil)
+	require.NoError(t, c.Out.Send(t.Context(), []byte("register\n")))
+	require.NoError(t, c.Out.Flush(t.Context()))
+	_, err := io.ReadFull(nc, make([]byte, 1))
+	require.NoError(t, err)
+	_, err = io.WriteString(nc, "moved to 192.0.2.1\n")
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	for err == nil {
+		err = errors.Join(c.Out.Send(t.Context(), []byte("register\n")), c.Out.Flush(t.Context()))
+	}
+	line, err := codec.Recv(t.Context(), c.In, codec.Lines)
+	require.NoError(t, err)
+	require.Equal(t, "moved to 192.0.2.1", line)
+	_, err = c.In.Recv(t.Context())
+	require.Error(t, err)
 }

@@ -70,9 +70,9 @@ func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (
 }
 
 // UpgradeTLS performs a TLS handshake over c, as STARTTLS does, and returns the secured connection. It owns c from then
-// on. No stage may own c.In; data that has arrived there and was not received is part of the handshake. host is the
-// expected name of the peer. secure may be nil, and so may conn, which configures the new connection. If the handshake
-// fails, c is aborted.
+// on. As in [chanio.TLSClient], data that has arrived and was not received is part of the handshake, and only a stage
+// of package codec may own c.In. host is the expected name of the peer. secure may be nil, and so may conn, which
+// configures the new connection. If it returns an error, c has been ended.
 func UpgradeTLS(
 	ctx context.Context, c *chanio.Conn, host string, secure *TLSConfig, conn *chanio.ConnConfig,
 ) (*chanio.Conn, error) {
@@ -119,12 +119,9 @@ func secured(
 func handshake(
 	ctx context.Context, c *chanio.Conn, config *tls.Config, d time.Duration, conn *chanio.ConnConfig,
 ) (up *chanio.Conn, err error) {
-	if d > 0 {
-		late := fmt.Errorf("no TLS handshake within %v; does the server speak TLS on this port? %w", d, os.ErrDeadlineExceeded)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, late)
-		defer cancel()
-	}
+	late := fmt.Errorf("no TLS handshake within %v; does the server speak TLS on this port? %w", d, os.ErrDeadlineExceeded)
+	ctx, cancel := tlsconf.Within(ctx, d, late)
+	defer cancel()
 	defer func() {
 		if up == nil && err == nil { // a callback of the configuration panicked, in the caller's goroutine
 			c.Out.Abort(net.ErrClosed)

@@ -198,8 +198,8 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 	header, err := awaitProxyHeader(ctx, p.listening(a.nc))
 	if err != nil {
 		refuse(a.nc)
-		h.fail(p, balancer, fmt.Errorf("from %s: %w", text(balancer), err), "servers: balancer sent no header")
 		h.l.room.giveBack()
+		h.fail(p, balancer, fmt.Errorf("from %s: %w", text(balancer), err), "servers: balancer sent no header")
 		return false
 	}
 	a.header = header
@@ -242,19 +242,16 @@ func (h *handshakes) secure(p *pending, a *arrival) (c *chanio.Conn, took time.D
 		c, err = nil, panicked
 	}
 	if err != nil {
-		h.fail(p, below.RemoteAddr(), err, "servers: tls handshake failed")
 		h.l.room.leave(a.peer)
+		h.fail(p, below.RemoteAddr(), err, "servers: tls handshake failed")
 		return nil, 0
 	}
 	return c, time.Since(start)
 }
 
-// bounded adds the timeout d to ctx, unless d is negative.
+// bounded adds the timeout d to ctx. A negative one is none.
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
+	return tlsconf.Within(ctx, d, fmt.Errorf("not over within %v: %w", d, os.ErrDeadlineExceeded))
 }
 
 // fail reports a connection that failed before it was delivered, unless the Listener is ending.

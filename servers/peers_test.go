@@ -85,7 +85,7 @@ func TestTLSIsUnderstoodByARealClient(t *testing.T) {
 func TestSTARTTLSWithARealClient(t *testing.T) {
 	cert, _, err := servers.SelfSigned("weir.test")
 	require.NoError(t, err)
-	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"known"}}
 	for protocol, dialogue := range map[string][]string{ // messages sent, alternating with those received
 		"smtp": {"220 weir.test", "250-weir.test\r\n250 STARTTLS", "220 go ahead"},
 		"pop3": {"+OK weir", "+OK begin"},
@@ -111,6 +111,8 @@ func TestSTARTTLSWithARealClient(t *testing.T) {
 			out := openssl(t, ln, "hello\n", "-starttls", protocol)
 			require.Contains(t, out, "secret: hello", "%s by %s", protocol, stage)
 			require.Contains(t, out, "CN = weir.test", "%s by %s", protocol, stage)
+			out = openssl(t, ln, "", "-starttls", protocol, "-alpn", "unknown")
+			require.Contains(t, out, "no application protocol", "the alert arrives")
 		}
 	}
 }

@@ -2,6 +2,7 @@ package servers_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -201,4 +202,103 @@ func TestG20TheLoggerGetsPanicsOfOnDrain(t *testing.T) {
 		}
 		require.Contains(t, book.lines()[0], "boom")
 	}
+}
+
+// A connection that has been released does not write to the next one, which has its descriptor (panjf2000/gnet 621).
+func TestAReleasedConnectionDoesNotWriteToTheNext(t *testing.T) {
+	ln := listen(t, nil)
+	dial(t, ln)
+	old, err := ln.Conns.Recv(t.Context())
+	require.NoError(t, err)
+	old.Abort(nil)
+	<-old.Done()
+	for range 8 { // one of them has the descriptor
+		nc := dial(t, ln)
+		c, err := ln.Conns.Recv(t.Context())
+		require.NoError(t, err)
+		require.ErrorIs(t, old.Out.Send(t.Context(), []byte("stray")), net.ErrClosed)
+		require.ErrorIs(t, old.Close(), net.ErrClosed)
+		require.NoError(t, c.Out.Send(t.Context(), []byte("own")))
+		require.NoError(t, c.Out.Close())
+		got, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		require.Equal(t, "own", string(got))
+		require.NoError(t, nc.Close())
+		require.NoError(t, c.Close())
+	}
+}
+
+// Each Opened has its Closed, however peers and handlers end their connections (panjf2000/gnet 540).
+func TestHooksAreToldOfAsManyEndsAsBeginnings(t *testing.T) {
+	var opened, closed atomic.Int32
+	ln, _ := serve(t, &servers.Config{Hooks: &servers.Hooks{
+		Opened: func(c *chanio.Conn, _ time.Duration) {
+			if opened.Add(1)%5 == 0 {
+				c.Abort(nil)
+			}
+		},
+		Closed: func(*chanio.Conn) { closed.Add(1) },
+	}}, func(ctx context.Context, c *chanio.Conn) error {
+		switch chunk, err := c.In.Recv(ctx); {
+		case err != nil:
+			return err
+		case chunk[0] == 'a':
+			c.Abort(nil)
+		case chunk[0] == 'c':
+			return c.Close()
+		case chunk[0] == 'p':
+			panic("as asked")
+		}
+		return echo(ctx, c)
+	})
+	const rounds = 10
+	for range rounds {
+		for _, text := range []string{"abort", "close", "panic", "echo", "reset", ""} {
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				continue // Opened has aborted it already
+			}
+			require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
+			_, _ = io.WriteString(nc, text)
+			if text == "reset" {
+				require.NoError(t, nc.(*net.TCPConn).SetLinger(0))
+			} else {
+				_ = nc.(*net.TCPConn).CloseWrite()
+				_, _ = io.ReadAll(nc)
+			}
+			require.NoError(t, nc.Close())
+		}
+	}
+	require.NoError(t, ln.Close())
+	require.Equal(t, opened.Load(), closed.Load())
+	require.LessOrEqual(t, opened.Load(), int32(6*rounds))
+	require.Greater(t, opened.Load(), int32(4*rounds), "a reset may come before the accept, and be all there is")
+}
+
+// A client that says STARTTLS and then nothing does not keep its handler (emersion/go-smtp 174).
+func TestASilentClientAfterSTARTTLSIsGivenUp(t *testing.T) {
+	var log logbook
+	cert, _, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	handle := func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		_, err := chanio.TLSServer(ctx, c, &tls.Config{Certificates: []tls.Certificate{cert}}, nil)
+		return err
+	}
+	inMemory(t, servers.Config{Logger: log.logger()}, handle, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		nc := dial()
+		_, err := io.WriteString(nc, "STARTTLS\n")
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = io.ReadAll(nc)
+		require.Error(t, err)
+		require.Equal(t, 10*time.Second, time.Since(start))
+		require.NoError(t, nc.Close())
+		await(t, ln, 0)
+		require.Len(t, log.lines(), 1)
+		require.Contains(t, log.lines()[0], `level=INFO msg="servers: connection failed"`)
+		require.Contains(t, log.lines()[0], "not over within 10s")
+	})
 }

@@ -33,7 +33,7 @@ func (w *wire) show(text []byte) {
 		}
 		err := chanio.Recovered(recover())
 		if log := w.cfg.Logger; log != nil {
-			log.Error("httpc: Config.Wire has panicked and is not used any more", "error", err)
+			log.Error("httpc: Config.Wire has panicked and is not used any more", "err", err)
 		}
 	}()
 	_, _ = w.cfg.Wire.Write(text)

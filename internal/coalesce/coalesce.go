@@ -51,6 +51,9 @@ func (r *Rule) SetAtHand(on bool) {
 	}
 }
 
+// AtHand returns what SetAtHand has recorded. Any goroutine may call it.
+func (r *Rule) AtHand() bool { return r.atHand.Load() }
+
 // Received records that the receiver has returned for more, so output may be held back again.
 func (r *Rule) Received() {
 	if r.hurried.Load() {

@@ -90,6 +90,9 @@ func (r *Reader) TryNext() (chunk []byte, ok bool, err error) {
 // Buffered returns the bytes that have arrived and were not discarded.
 func (r *Reader) Buffered() []byte { return r.win.Bytes() }
 
+// Unprocessed reports whether any bytes are buffered. Any goroutine may call it.
+func (r *Reader) Unprocessed() bool { return r.s.Out.queue.rule.AtHand() }
+
 // Clone returns a copy of p that the caller owns.
 func (r *Reader) Clone(p []byte) []byte { return r.win.Clone(p) }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -535,5 +536,37 @@ func TestACauseNeedNotBeComparable(t *testing.T) {
 		time.AfterFunc(10*time.Millisecond, func() { x.Abort(manyErrors{io.EOF}) })
 		_, err = x.In.Next(bg)
 		require.Equal(t, manyErrors{io.EOF}, err)
+	})
+}
+
+// fullConn takes nothing. Its peer has taken what progress says.
+type fullConn struct {
+	net.Conn
+	progress atomic.Int64
+}
+
+func (c *fullConn) TryWrite([]byte) (int, error) { return 0, nil }
+func (c *fullConn) Progress() int64              { return c.progress.Load() }
+
+func (c *fullConn) WaitWrite(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// The kernel of the peer takes something more when a write has begun to wait.
+func TestAWriteTimeoutCountsFromTheLastProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, q := net.Pipe()
+		defer q.Close()
+		nc := &fullConn{Conn: p}
+		x := stream.New(nc, stream.Config{WriteTimeout: 4 * time.Second})
+		start := time.Now()
+		require.NoError(t, x.Out.Send(t.Context(), []byte("x")))
+		time.Sleep(time.Millisecond)
+		nc.progress.Add(1000)
+		<-x.Out.Ending().Done()
+		require.ErrorIs(t, x.Out.Ending().Err(), os.ErrDeadlineExceeded)
+		require.Equal(t, 5*time.Second, time.Since(start), "the timeout, and a quarter until the progress is seen")
+		<-x.Released()
 	})
 }

@@ -222,13 +222,14 @@ func (w *wire) writeOn(ctx context.Context) error {
 		if n := w.job.n - before; n > 0 {
 			w.wake()
 			if w.timeout > 0 {
-				d.Extend(p.took(n))
+				p.took(n)
+				d.Extend(p.next())
 			}
 		}
 		if err != nil {
 			err = d.Judge(ctx, err)
 			if err == deadline.Late && p.renew(w.s) {
-				d.Extend(p.until)
+				d.Extend(p.next())
 				continue
 			}
 			if err != nil {
@@ -257,28 +258,40 @@ type patience struct {
 	peer    int64 // what the peer had taken at the last look
 }
 
+// begin returns when to look first, or the zero time without a timeout.
 func (p *patience) begin(s *Stream) time.Time {
-	if p.timeout > 0 {
-		p.until = time.Now().Add(p.timeout)
-		p.peer = s.peerTook()
+	if p.timeout <= 0 {
+		return time.Time{}
+	}
+	p.until = time.Now().Add(p.timeout)
+	p.peer = s.peerTook()
+	return p.next()
+}
+
+// next returns when to look at the peer's progress again. The looks are a quarter of the timeout apart, because
+// progress counts from the look that finds it.
+func (p *patience) next() time.Time {
+	if look := time.Now().Add(p.timeout / 4); look.Before(p.until) {
+		return look
 	}
 	return p.until
 }
 
-// renew reports whether the peer has made progress that the net.Conn does not show yet, because it stays full until
-// much has left.
+// renew reports whether there is time left. It counts the progress of the peer that the net.Conn does not show yet,
+// because it stays full until much has left.
 func (p *patience) renew(s *Stream) bool {
 	before := p.peer
-	p.peer = s.peerTook()
-	return p.peer > before && time.Now().Before(p.took(int(p.peer-before)))
+	if p.peer = s.peerTook(); p.peer > before {
+		p.took(int(p.peer - before))
+	}
+	return time.Now().Before(p.until)
 }
 
-func (p *patience) took(n int) time.Time {
+func (p *patience) took(n int) {
 	most := time.Now().Add(p.timeout)
 	if p.until = p.until.Add(time.Duration(n) * time.Second / minRate); p.until.After(most) {
 		p.until = most
 	}
-	return p.until
 }
 
 // judge returns the error of a write for the caller, and ends the half unless it concerns only that call.

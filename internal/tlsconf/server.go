@@ -1,6 +1,7 @@
 package tlsconf
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +12,17 @@ import (
 
 // DefaultHandshakeTimeout limits the duration of a handshake.
 const DefaultHandshakeTimeout = 10 * time.Second
+
+const century = 100 * 365 * 24 * time.Hour
+
+// Within adds the timeout d of a handshake to ctx, with the given cause. If d is negative, it adds a deadline that is
+// never reached: without one, package chanio would add its own.
+func Within(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	if d < 0 {
+		d = century
+	}
+	return context.WithTimeoutCause(ctx, d, cause)
+}
 
 // Server configures TLS for a server. The fields are documented in servers.TLSConfig.
 type Server struct {

@@ -108,7 +108,7 @@ func AccessLog(log *slog.Logger) func(Access) {
 
 func (a *Access) attrs() []slog.Attr {
 	all := []slog.Attr{
-		slog.String("remote", a.Remote), slog.String("method", a.Method), slog.String("target", a.Target),
+		slog.String("peer", a.Remote), slog.String("method", a.Method), slog.String("target", a.Target),
 		slog.String("host", a.Host), slog.String("protocol", a.Protocol), slog.String("kind", a.Kind.String()),
 		slog.Int("status", a.Status), slog.Int64("received", a.Received), slog.Int64("sent", a.Sent),
 		slog.Duration("latency", a.Latency), slog.Duration("duration", a.Duration),

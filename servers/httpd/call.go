@@ -91,7 +91,7 @@ func (c *conn) panicked(line requestLine, v any) {
 func (s *Server) panicked(remote string, line requestLine, v any) *chanio.PanicError {
 	failure := chanio.Recovered(v)
 	if v != http.ErrAbortHandler {
-		s.log.Error("httpd: panic in a handler", "remote", remote, "method", line.method, "target", line.target,
+		s.log.Error("httpd: panic in a handler", "peer", remote, "method", line.method, "target", line.target,
 			"panic", failure.Error(), "stack", string(failure.Stack))
 	}
 	return failure

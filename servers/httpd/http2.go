@@ -99,7 +99,7 @@ func (c *conn) runHTTP2() error {
 	c.undrain()
 	defer undrain()
 	if err := c.h2.Serve(c.io); err != nil {
-		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "remote", c.remote, "err", err)
+		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "peer", c.remote, "err", err)
 	}
 	return nil
 }

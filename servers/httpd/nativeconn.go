@@ -179,7 +179,7 @@ func (e *exchange) fail(x Exchange, err error) {
 			e.failBehindBody(x, err)
 			return
 		}
-		e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "error", err)
+		e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "err", err)
 		cut()
 	}
 	w, r := x.HTTP()
@@ -192,7 +192,7 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 	if code := statusOf(err); code != 0 {
 		status = code
 	}
-	e.conn.srv.log.Error("httpd: native handler", "remote", e.conn.remote, "status", status, "error", err)
+	e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "status", status, "err", err)
 	e.resp.plan, e.conn.tail = plan{}, e.conn.tail[:0]
 	e.conn.lines = append(e.conn.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
 	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {

@@ -115,7 +115,7 @@ func (s *session) returned(err error, own bool) {
 	defer s.over()
 	if own {
 		s.srv.log.Error("httpd: the function of a WebSocket failed",
-			"remote", s.conn.RemoteAddr().String(), "method", http.MethodGet, "target", s.target, "err", err)
+			"peer", s.conn.RemoteAddr().String(), "method", http.MethodGet, "target", s.target, "err", err)
 		s.rec.fails(err)
 	}
 	_ = s.conn.CloseWith(closeCode(err)) // the peer may have closed it

@@ -201,7 +201,7 @@ func (c *Cache) call(what string, f func() error) (failed bool) {
 
 func (c *Cache) log(what string, err error) {
 	if c.cfg.Logger != nil {
-		c.cfg.Logger.Warn("cache: the store has failed", "call", what, "error", err)
+		c.cfg.Logger.Warn("cache: the store has failed", "call", what, "err", err)
 	}
 }
 
