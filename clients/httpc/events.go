@@ -8,12 +8,14 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec/sse"
+	"github.com/weir-go/weir/internal/http1"
 )
 
 // EventsConfig configures a stream of Server-Sent Events. A nil *EventsConfig and the zero value use the defaults.
@@ -64,6 +66,7 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 //   - with a [*StatusError] for any status other than 200, except 408, 425, 429 and 500 or above, which may be
 //     temporary;
 //   - with an error for a response that is not text/event-stream;
+//   - with an error when it has to resume after an event whose ID has control characters, which no request can carry;
 //   - with the last failure after MaxAttempts.
 //
 // ctx bounds all requests: when it ends, the Source ends. The caller must close the Source.
@@ -228,10 +231,14 @@ func (e *endOfEvents) Unwrap() error { return e.err }
 // connect sends the request. ctx bounds it, but not the body of the response. io.EOF means that there are no more
 // events.
 func (e *eventSource) connect(ctx context.Context) error {
+	r, err := e.request()
+	if err != nil {
+		return err
+	}
 	life, cancel := context.WithCancel(e.life)
 	stop := context.AfterFunc(ctx, cancel)
-	resp, err := e.client.Do(life, e.request())
-	if err == nil && !stop() {
+	resp, err := e.client.Do(life, r)
+	if !stop() && err == nil {
 		_ = resp.Close()
 		err = chanio.Cause(ctx)
 	}
@@ -290,8 +297,9 @@ func mayPass(status int) bool {
 	return status >= 500
 }
 
-// request returns the request to send.
-func (e *eventSource) request() *Request {
+// request returns the request to send. An ID that a field cannot have is an error: without it, events would be missed
+// unnoticed.
+func (e *eventSource) request() (*Request, error) {
 	r := Request{}
 	if e.cfg.Request != nil {
 		r = *e.cfg.Request
@@ -303,10 +311,13 @@ func (e *eventSource) request() *Request {
 	}
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Cache-Control", "no-cache")
-	if id := e.state.LastID(); id != "" {
+	if id := strings.Trim(e.state.LastID(), " \t"); id != "" {
+		if !http1.ValidValue(id) {
+			return nil, &endOfEvents{invalid("the event ID %q cannot be sent as Last-Event-ID", id)}
+		}
 		r.Header.Set("Last-Event-ID", id)
 	}
-	return &r
+	return &r, nil
 }
 
 // drop closes the current response.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -186,6 +187,7 @@ func TestContentTypesThatAreEvents(t *testing.T) {
 func TestLastEventIDIsSentAsItCame(t *testing.T) {
 	for stream, want := range map[string][]string{
 		"id: …\ndata: a\n\n":                       {"…"},
+		"id:  1 \ndata: a\n\n":                     {"1"}, // spaces around a field's value do not count
 		"id: 1\ndata: a\n\nid\ndata: b\n\n":        nil,
 		"id: 1\ndata: a\n\nid: 2\x00\ndata: b\n\n": {"1"},
 		"id: 1\ndata: a\n\nid: 2\ndata: cut":       {"1"},
@@ -217,5 +219,59 @@ func TestEventsFollowRedirects(t *testing.T) {
 		require.Equal(t, "a", e.Data)
 		require.EqualValues(t, 2, asked.Load())
 		require.NoError(t, events.Close())
+	}
+}
+
+// watched is a ctx that does not end and counts the functions registered with it.
+type watched struct {
+	context.Context
+	done       chan struct{}
+	registered atomic.Int32
+}
+
+func (c *watched) Done() <-chan struct{} { return c.done }
+
+func (c *watched) AfterFunc(func()) (stop func() bool) {
+	c.registered.Add(1)
+	return sync.OnceValue(func() bool { return c.registered.Add(-1) >= 0 })
+}
+
+// TestAttemptsThatFailLeaveNothingInTheContext reconnects several times within one ctx.
+func TestAttemptsThatFailLeaveNothingInTheContext(t *testing.T) {
+	busy := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+	cut := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	url, asked, c := eventsOf(t, eventStream("data: a\n\n"), busy, cut, cut, cut, cut, cut, cut, busy, eventStream("data: b\n\n"))
+	failures := 0
+	events, err := c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause, OnError: func(error) { failures++ }})
+	require.NoError(t, err)
+	ctx := &watched{Context: t.Context(), done: make(chan struct{})}
+	for _, want := range []string{"a", "b"} {
+		e, err := events.Recv(ctx)
+		require.NoError(t, err)
+		require.Equal(t, want, e.Data)
+	}
+	require.EqualValues(t, 10, asked.Load())
+	require.Greater(t, failures, 3)
+	require.LessOrEqual(t, ctx.registered.Load(), int32(1), "of a wait at most")
+	require.NoError(t, events.Close())
+}
+
+// TestLastEventIDThatCannotBeSent receives an ID with control characters, which no field may have. Trying again would
+// never help.
+func TestLastEventIDThatCannotBeSent(t *testing.T) {
+	for _, id := range []string{"a\x01b", "\x7f"} {
+		url, asked, c := eventsOf(t, eventStream("id: "+id+"\ndata: a\n\n"))
+		events, err := c.Events(t.Context(), url, &httpc.EventsConfig{Backoff: noPause})
+		require.NoError(t, err)
+		e, err := events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, id, e.ID)
+		for range 2 {
+			_, err = events.Recv(t.Context())
+			require.ErrorContains(t, err, "Last-Event-ID")
+		}
+		require.EqualValues(t, 1, asked.Load())
+		_, err = c.Events(t.Context(), url, &httpc.EventsConfig{LastID: id})
+		require.ErrorContains(t, err, "Last-Event-ID")
 	}
 }

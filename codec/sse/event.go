@@ -35,7 +35,7 @@ type Event struct {
 
 // Events returns a codec of single events. It remembers no earlier events, so an event has an ID only if it sets one
 // itself, or if a preceding block of fields without data does; use [Decode] for a stream. max limits the size of an
-// event in bytes; 0 means 1 MiB.
+// event in bytes, and that of the blocks and comments before it; 0 means 1 MiB.
 //
 //	Event{ID: "7", Data: "hello\nworld"}:
 //	id: 7
@@ -134,7 +134,7 @@ func tooLarge(limit int) error {
 // Decode reads the next event: one that has data.
 func (c eventCodec) Decode(r *codec.Reader) (Event, error) {
 	var sum block
-	for {
+	for start := r.Offset(); ; {
 		b, err := readBlock(r, c.max)
 		if err != nil {
 			return Event{}, err
@@ -142,6 +142,9 @@ func (c eventCodec) Decode(r *codec.Reader) (Event, error) {
 		sum.add(&b)
 		if b.hasData {
 			return sum.Event, nil
+		}
+		if r.Offset()-start > int64(c.max) { // r keeps all of it
+			return Event{}, r.Fail(start, tooLarge(c.max))
 		}
 	}
 }

@@ -42,3 +42,24 @@ func TestDefaultMaxEventHoldsAtItsEdge(t *testing.T) {
 		}
 	}
 }
+
+// TestCommentsHoldNothing has more heartbeats than an event may have bytes: with an empty line behind each, as this
+// package sends them, and without. The codec of single events cannot drop what precedes an event, and limits it.
+func TestCommentsHoldNothing(t *testing.T) {
+	for _, heartbeat := range []string{":\n", ": alive\n\n", ":\r\n", ":\r\r", "\n", "retry: 5\n\n"} {
+		var stream [][]byte
+		for range 200 {
+			stream = append(stream, []byte(heartbeat))
+		}
+		stream = append(stream, []byte("data: a\n\n"))
+		e, err := sse.Decode(chanio.FromSlice(stream), &sse.StreamConfig{MaxEvent: 100}).Recv(t.Context())
+		require.NoError(t, err, "%q", heartbeat)
+		require.Equal(t, "a", e.Data)
+
+		_, err = codec.Decode(chanio.FromSlice(stream), sse.Events(100)).Recv(t.Context())
+		require.ErrorIs(t, err, codec.ErrTooLarge, "%q", heartbeat)
+		e, err = codec.Decode(chanio.FromSlice(stream[190:]), sse.Events(100)).Recv(t.Context())
+		require.NoError(t, err, "%q", heartbeat)
+		require.Equal(t, "a", e.Data)
+	}
+}

@@ -27,7 +27,8 @@ func (b *block) add(next *block) {
 	b.Type, b.Data, b.hasData = next.Type, next.Data, next.hasData
 }
 
-// readBlock reads lines up to an empty one; WHATWG HTML 9.2.6.
+// readBlock reads lines up to an empty one; WHATWG HTML 9.2.6. A comment that comes first is a block by itself, so that
+// a stream of nothing but comments has no block that grows.
 func readBlock(r *codec.Reader, max int) (b block, err error) {
 	start := r.Offset()
 	if start == 0 {
@@ -37,7 +38,7 @@ func readBlock(r *codec.Reader, max int) (b block, err error) {
 	}
 	l := lines{r: r, max: max}
 	var data []byte
-	for {
+	for first := true; ; first = false {
 		line, err := l.next()
 		if err != nil {
 			return b, err
@@ -45,7 +46,7 @@ func readBlock(r *codec.Reader, max int) (b block, err error) {
 		if l.used > max {
 			return b, r.Fail(start, tooLarge(max))
 		}
-		if len(line) == 0 {
+		if len(line) == 0 || first && line[0] == ':' {
 			break
 		}
 		data = b.field(line, data)

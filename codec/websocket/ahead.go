@@ -47,22 +47,35 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 		if err != nil {
 			break
 		}
-		c.mu.Lock()
-		c.queue = append(c.queue, m)
-		c.queued += len(m.Data)
-		c.hasQueue.Store(true)
-		c.mu.Unlock()
+		c.enqueue(m)
 	}
 	r.budget, r.parts = unbounded, parts
 	c.endBackend(a)
+}
+
+// enqueue adds a message that was read ahead.
+func (c *Conn) enqueue(m Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.queue.Load()
+	if q == nil {
+		q = new(queue)
+	}
+	q.messages = append(q.messages, m)
+	q.bytes += len(m.Data)
+	c.queue.Store(q)
 }
 
 // aheadBudget sets how much may be read ahead, and reports whether that is anything.
 func (c *Conn) aheadBudget() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rd.budget = max(aheadBytes-c.queued-len(c.rd.buf), 0)
-	if c.rd.budget == 0 || len(c.queue) >= aheadMessages {
+	budget, queued := aheadBytes-len(c.rd.buf), 0
+	if q := c.queue.Load(); q != nil {
+		budget, queued = budget-q.bytes, len(q.messages)
+	}
+	c.rd.budget = int32(max(budget, 0))
+	if c.rd.budget == 0 || queued >= aheadMessages {
 		c.full = true
 	}
 	return !c.full
@@ -179,7 +192,7 @@ func (c *Conn) look() {
 	}
 	sleep := c.readersLocked()
 	heart, ping, dead := c.heartLocked()
-	answer := c.replies.waits
+	answer := c.bye != nil && c.bye.replies.waits
 	if answer {
 		heart = c.repliesLocked()
 		answer = heart == 0
@@ -197,7 +210,7 @@ func (c *Conn) look() {
 	case dead != nil:
 		c.Out.Abort(dead)
 	case ping:
-		c.w.tryControl(OpPing, pingPayload(c.pings.next()))
+		c.w.tryControl(OpPing, nil) // any answer will do
 	}
 }
 
@@ -221,13 +234,12 @@ func (c *Conn) readersLocked() (sleep time.Duration) {
 
 // heartLocked returns when the peer's silence is to be looked at again, whether to ping it now, and whether it is dead.
 func (c *Conn) heartLocked() (sleep time.Duration, ping bool, dead error) {
-	now := c.since()
-	heard := time.Duration(c.heard.Load())
+	now, heard := now(), time.Duration(c.heard.Load())
 	if c.full {
 		heard = now // nobody reads, so nobody can tell
 	}
-	if c.closeSent > 0 && !c.readOver {
-		left := max(c.closeSent, heard) + c.cfg.CloseTimeout - now
+	if c.bye != nil && c.bye.said > 0 && !c.readOver {
+		left := max(c.bye.said, heard) + c.cfg.CloseTimeout - now
 		if left <= 0 {
 			return 0, false, lateError("peer did not answer the Close frame within " + c.cfg.CloseTimeout.String())
 		}

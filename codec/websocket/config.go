@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/textproto"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,35 @@ type Config struct {
 	// Context, if not nil, closes the connection when it ends: with NormalClosure, or with the code of a *CloseError
 	// that is its cause. [Conn.Detach] separates them.
 	Context context.Context
+}
+
+// settings is what a [Conn] keeps of its Config.
+type settings struct {
+	*limits
+	Client      bool
+	Deflate     *Deflate
+	Extension   *Extension
+	Subprotocol string
+}
+
+type limits struct {
+	MaxMessage, MaxFrame, MaxFragments  int
+	PingAfter, PongWithin, CloseTimeout time.Duration
+}
+
+// latest are the limits of the latest connection. The next one often has the same, for which it needs no memory then.
+var latest atomic.Pointer[limits]
+
+// settings returns what a Conn keeps of cfg.
+func (cfg *Config) settings() settings {
+	c := cfg.complete()
+	l := latest.Load()
+	now := limits{c.MaxMessage, c.MaxFrame, c.MaxFragments, c.PingAfter, c.PongWithin, c.CloseTimeout}
+	if l == nil || *l != now {
+		l = &now
+		latest.Store(l)
+	}
+	return settings{l, c.Client, c.Deflate, c.Extension, c.Subprotocol}
 }
 
 // complete returns cfg with the defaults in the place of zeros.

@@ -29,52 +29,69 @@ type Conn struct {
 	chanio.Duplex[Message, Message]
 
 	conn *chanio.Conn
-	cfg  Config
+	cfg  settings
 	up   chanio.Upstream[[]byte]
 
-	inEnd chanio.End
-	w     writer
-	who   turn
-	rd    reader
-	born  time.Duration // since epoch
-	heard atomic.Int64  // when the last byte came, since born
-	pongs pongs
-	pings pings
+	inEnd   chanio.End
+	w       writer
+	who     turn
+	rd      reader
+	heard   atomic.Int64            // when the last byte came
+	signals atomic.Pointer[signals] // made on demand
 
 	handshake packed
 
-	mu        sync.Mutex
-	ahead     *ahead    // the goroutine that reads ahead
-	queue     []Message // read ahead
-	hasQueue  atomic.Bool
-	skips     atomic.Bool // the rest of a message in pieces is to be dropped
-	queued    int         // bytes in queue
-	timer     *time.Timer
-	lastTurn  uint64        // of the one in turn, at the last look of the timer
-	pinged    time.Duration // when a ping was sent that is to show life; 0: none
-	closeSent time.Duration // when a Close frame was sent; 0: none was
-	sent      *CloseError   // what Out.Close is to send
-	status    *CloseError   // the peer's Close frame
-	heardEnd  time.Duration // when that came, or nothing more could be read
-	replies   replies
-	over      chan struct{} // closed when readOver is set, if somebody waits for it
-	detach    func() bool
-	undrain   func() bool
+	mu       sync.Mutex
+	ahead    *ahead                // the goroutine that reads ahead
+	queue    atomic.Pointer[queue] // what was read ahead; nil if that is nothing. Changed with mu held
+	timer    *time.Timer
+	lastTurn uint64        // of the one in turn, at the last look of the timer
+	pinged   time.Duration // when a ping was sent that is to show life; 0: none
+	bye      *farewell     // made on demand
+	detach   func() bool
+	undrain  func() bool
 
-	full      bool // nothing more is read ahead
-	inOver    bool // In was closed
-	outOver   bool // Out was closed, and its Close frame sent
-	readOver  bool // the peer's Close frame has come, or nothing more can be read
+	skips     atomic.Bool // the rest of a message in pieces is to be dropped
+	full      bool        // nothing more is read ahead
+	inOver    bool        // In was closed
+	outOver   bool        // Out was closed, and its Close frame sent
+	readOver  bool        // the peer's Close frame has come, or nothing more can be read
 	finishing bool
 	ended     bool
 	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
 }
 
+// queue is the messages that were read ahead.
+type queue struct {
+	messages []Message
+	bytes    int
+}
+
+// farewell is what a connection needs to close.
+type farewell struct {
+	said    time.Duration // when a Close frame was sent; 0: none was
+	say     *CloseError   // what Out.Close is to send
+	status  *CloseError   // the peer's Close frame
+	heard   time.Duration // when that came, or nothing more could be read
+	replies replies
+	over    chan struct{} // closed when readOver is set, if somebody waits for it
+}
+
+// byeLocked returns the farewell of c.
+func (c *Conn) byeLocked() *farewell {
+	if c.bye == nil {
+		c.bye = new(farewell)
+	}
+	return c.bye
+}
+
 // NewConn returns a WebSocket over conn, whose handshake is complete; it owns conn from then on. cfg may be nil. When a
 // server asks conn to finish ([chanio.Conn.Drain]), it is closed with 1001.
 func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
-	c := &Conn{conn: conn, cfg: cfg.complete(), born: time.Since(epoch)}
-	c.handshake, c.cfg.Handshake = pack(c.cfg.Handshake), nil
+	c := &Conn{conn: conn, cfg: cfg.settings()}
+	if cfg != nil {
+		c.handshake = pack(cfg.Handshake)
+	}
 	c.w.cfg, c.rd.conn = &c.cfg, c
 	if c.cfg.Deflate != nil {
 		c.w.memory = new(memory)
@@ -98,8 +115,9 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.rd.budget = unbounded
 	c.hear()
 	c.undrain = conn.OnDrain(func(error) { c.goAway() })
-	if ctx := c.cfg.Context; ctx != nil {
-		c.detach = afterFunc(ctx, c.contextEnded)
+	if cfg != nil && cfg.Context != nil {
+		ctx := cfg.Context
+		c.detach = afterFunc(ctx, func() { c.contextEnded(ctx) })
 	}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(c.tick(), c.look)
@@ -138,33 +156,32 @@ func (c *Conn) Done() <-chan struct{} { return c.conn.Done() }
 func (c *Conn) CloseStatus() (code Code, reason string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.status == nil {
+	if c.bye == nil || c.bye.status == nil {
 		return 0, "", false
 	}
-	return c.status.Code, c.status.Reason, true
+	return c.bye.status.Code, c.bye.status.Reason, true
 }
 
 // Detach lets the connection outlive the context of its [Config], such as that of the request it was upgraded from. It
 // reports whether the context had not ended. Over HTTP/2 the connection still ends with its request.
 func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
 
-// contextEnded ends the connection because the context of its Config has ended.
-func (c *Conn) contextEnded() {
+// contextEnded ends the connection because ctx, of its Config, has ended.
+func (c *Conn) contextEnded(ctx context.Context) {
 	code, reason := NormalClosure, ""
-	if e, ok := context.Cause(c.cfg.Context).(*CloseError); ok && e.Code.sendable() {
+	if e, ok := context.Cause(ctx).(*CloseError); ok && e.Code.sendable() {
 		code, reason = e.Code, e.Reason
 	}
 	_ = c.CloseWith(code, reason) // there is nobody to tell
 }
 
-// since returns the time of the connection's own clock, which is never 0.
-func (c *Conn) since() time.Duration { return time.Since(epoch) - c.born + 1 }
+// now is the clock of all connections: a time.Time would take 16 bytes more. It is never 0.
+func now() time.Duration { return time.Since(epoch) }
 
-// epoch is the start of the clock of all connections: a time.Time in each would take 16 bytes more.
-var epoch = time.Now()
+var epoch = time.Now().Add(-1e18) // 30 years ago: the clock of a testing/synctest bubble may be behind
 
 // hear notes that bytes have come.
-func (c *Conn) hear() { c.heard.Store(int64(c.since())) }
+func (c *Conn) hear() { c.heard.Store(int64(now())) }
 
 // afterFunc is context.AfterFunc, without the context which that makes if ctx has the method itself.
 func afterFunc(ctx context.Context, f func()) (stop func() bool) {

@@ -19,12 +19,14 @@ func (r *reader) controlFrame(h *header, p []byte, size int) error {
 	var buf [maxControl]byte
 	payload := buf[:copy(buf[:], p)]
 	r.src.Discard(size)
-	xor(payload, h.key, 0)
+	xor(payload, h.key)
 	switch h.op() {
 	case OpPing:
-		c.pongs.answer(c, payload)
+		c.answer(payload)
 	case OpPong:
-		c.pings.heard(payload)
+		if s := c.signals.Load(); s != nil {
+			s.pings.heard(payload)
+		}
 	case OpClose:
 		return r.closeFrame(payload)
 	}
@@ -40,7 +42,7 @@ func (r *reader) closeFrame(p []byte) error {
 	}
 	end := &CloseError{Code: code, Reason: reason}
 	c.mu.Lock()
-	c.status = end
+	c.byeLocked().status = end
 	c.mu.Unlock()
 	if code.normal() {
 		return io.EOF
@@ -64,6 +66,21 @@ func (w *writer) tryControl(op Opcode, payload []byte) bool {
 	return ok || err != nil
 }
 
+// signals is what few connections need for pings and pongs.
+type signals struct {
+	pongs pongs
+	pings pings
+}
+
+// signaling returns the signals of c.
+func (c *Conn) signaling() *signals {
+	if s := c.signals.Load(); s != nil {
+		return s
+	}
+	c.signals.CompareAndSwap(nil, new(signals))
+	return c.signals.Load()
+}
+
 // pongs is the answer to the peer's latest ping, if there was no room for it.
 type pongs struct {
 	mu      sync.Mutex
@@ -72,22 +89,26 @@ type pongs struct {
 }
 
 // answer answers a ping. If there is no room, one answer waits for it: the one to the latest ping. RFC 6455, 5.5.3.
-func (q *pongs) answer(c *Conn, payload []byte) {
-	q.mu.Lock()
-	busy := q.busy
-	q.mu.Unlock()
-	if !busy && c.w.tryControl(OpPong, payload) {
+func (c *Conn) answer(payload []byte) {
+	if s := c.signals.Load(); (s == nil || !s.pongs.isBusy()) && c.w.tryControl(OpPong, payload) {
 		return
 	}
+	q := &c.signaling().pongs
 	waiting := string(payload)
 	q.mu.Lock()
 	q.waiting = &waiting
-	busy = q.busy
+	busy := q.busy
 	q.busy = true
 	q.mu.Unlock()
 	if !busy {
 		go q.send(c) // ends with the connection at the latest
 	}
+}
+
+func (q *pongs) isBusy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.busy
 }
 
 // send sends the pong that waits, as soon as there is room.
@@ -130,8 +151,9 @@ type awaited struct {
 // distinguished. If ctx ends first, it returns Cause of ctx, and the connection stays usable; if the connection ends,
 // it returns its error.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
-	a := c.pings.add()
-	defer c.pings.remove(a)
+	pings := &c.signaling().pings
+	a := pings.add()
+	defer pings.remove(a)
 	if err := c.w.sendControl(ctx, OpPing, pingPayload(a.id)); err != nil {
 		return 0, err
 	}
@@ -159,17 +181,12 @@ func (w *writer) sendControl(ctx context.Context, op Opcode, payload []byte) err
 
 func pingPayload(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
 
-func (p *pings) next() uint64 {
+func (p *pings) add() *awaited {
+	a := &awaited{sent: time.Now(), answered: make(chan time.Duration, 1)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last++
-	return p.last
-}
-
-func (p *pings) add() *awaited {
-	a := &awaited{id: p.next(), sent: time.Now(), answered: make(chan time.Duration, 1)}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	a.id = p.last
 	p.waiting = append(p.waiting, a)
 	return a
 }

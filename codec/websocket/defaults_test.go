@@ -18,7 +18,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 		require.Nil(t, c.Deflate, "messages are not compressed")
 	}
 	var d Deflate
-	w := &writer{cfg: &Config{Deflate: &d}}
+	w := &writer{cfg: &settings{Deflate: &d}}
 	for n, want := range map[int]bool{511: false, 512: true} {
 		m := Text(strings.Repeat("x", n))
 		require.Equal(t, want, w.deflates(&m))

@@ -79,6 +79,7 @@ type deflater struct {
 	w    Compressor
 	out  bytes.Buffer
 	keep bool // what was compressed before may be referred to
+	held int  // bytes of that, if the window is smaller than the compressor's
 }
 
 // newDeflater returns a deflater with an empty window.
@@ -131,9 +132,11 @@ func (z *deflater) compress(p []byte) ([]byte, error) {
 	}
 	for first := true; first || len(p) > 0; first = false {
 		n := min(step, len(p))
-		if !z.keep || !first {
+		if first && !z.keep || z.bits < maxBits && z.held+n > step {
 			z.w.Reset(&z.out)
+			z.held = 0
 		}
+		z.held += n
 		if _, err := z.w.Write(p[:n]); err != nil {
 			return nil, err
 		}

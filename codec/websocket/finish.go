@@ -33,8 +33,8 @@ func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 func (c *Conn) closeAs(code Code, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sent == nil {
-		c.sent = &CloseError{Code: code, Reason: reason}
+	if bye := c.byeLocked(); bye.say == nil {
+		bye.say = &CloseError{Code: code, Reason: reason}
 	}
 }
 
@@ -66,7 +66,7 @@ func (c *Conn) closeOut() error {
 	}
 	c.mu.Lock()
 	c.outOver = true
-	c.closeSent = c.since()
+	c.byeLocked().said = now()
 	c.mu.Unlock()
 	c.maybeFinish()
 	c.rouse()
@@ -87,7 +87,7 @@ func (c *Conn) sendClose(ctx context.Context) error {
 
 func (c *Conn) appendClose(dst []byte) []byte {
 	c.mu.Lock()
-	say := c.sent
+	say := c.byeLocked().say
 	c.mu.Unlock()
 	return c.w.appendControl(dst, OpClose, appendClose(nil, say.Code, say.Reason))
 }
@@ -98,19 +98,20 @@ func (c *Conn) readEnded(err error) {
 	var end *CloseError
 	errors.As(err, &end) // nil for io.EOF
 	c.mu.Lock()
-	c.readOver, c.heardEnd = true, c.since()
-	if c.over != nil {
-		close(c.over)
-		c.over = nil
+	bye := c.byeLocked()
+	c.readOver, bye.heard = true, now()
+	if bye.over != nil {
+		close(bye.over)
+		bye.over = nil
 	}
-	answer, byPeer := c.status, c.status != nil
+	answer, byPeer := bye.status, bye.status != nil
 	if !byPeer {
 		answer = &CloseError{Code: end.Code, Reason: short(end.Reason)}
 	}
-	if c.sent == nil {
-		c.sent = &CloseError{Code: answer.Code}
+	if bye.say == nil {
+		bye.say = &CloseError{Code: answer.Code}
 		if end != nil && end.Local {
-			c.sent.Reason = answer.Reason
+			bye.say.Reason = answer.Reason
 		}
 	}
 	c.mu.Unlock()
@@ -173,7 +174,8 @@ func (c *Conn) finish() {
 // within CloseTimeout.
 func (c *Conn) finishOut() {
 	c.mu.Lock()
-	broken, status := c.readOver && c.status == nil, c.status
+	status := c.byeLocked().status
+	broken := c.readOver && status == nil
 	c.mu.Unlock()
 	if broken {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
@@ -200,10 +202,11 @@ func (c *Conn) readIsOver() <-chan struct{} {
 	if c.readOver {
 		return closedChan
 	}
-	if c.over == nil {
-		c.over = make(chan struct{})
+	bye := c.byeLocked()
+	if bye.over == nil {
+		bye.over = make(chan struct{})
 	}
-	return c.over
+	return bye.over
 }
 
 // expired is a ctx that has ended.

@@ -68,7 +68,7 @@ func (c frameCodec) Append(dst []byte, f Frame) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, f.Payload...)
 	if f.Masked {
-		xor(dst[start:], key, 0)
+		xor(dst[start:], key)
 	}
 	return dst, nil
 }
@@ -91,7 +91,7 @@ func (c frameCodec) Decode(r *codec.Reader) (f Frame, err error) {
 	}
 	if h.masked {
 		p = append([]byte(nil), p...) // what Bytes returned may be read again
-		xor(p, h.key, 0)
+		xor(p, h.key)
 		for i := range f.Key {
 			f.Key[i] = byte(h.key >> (8 * i))
 		}

@@ -13,12 +13,12 @@ import (
 // Close frame nobody may enter.
 type gate struct {
 	mu      sync.Mutex
-	writing int  // calls that write now: messages, parts, control frames
-	whole   int  // of these, messages
-	alone   bool // a message excludes others
-	entered uint64
-	queued  int  // who waits to be alone: no other message enters before
-	shut    bool // the Close frame is being sent, or was
+	writing int32  // calls that write now: messages, parts, control frames
+	whole   int32  // of these, messages
+	queued  int32  // who waits to be alone: no other message enters before
+	entered uint32 // how often; may wrap around
+	alone   bool   // a message excludes others
+	shut    bool   // the Close frame is being sent, or was
 	moved   chan struct{}
 }
 
@@ -70,7 +70,7 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 }
 
 // entries returns the number of entries so far and whether a sender is inside.
-func (g *gate) entries() (n uint64, busy bool) {
+func (g *gate) entries() (n uint32, busy bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.entered, g.writing > 0 || g.alone

@@ -3,17 +3,14 @@ package websocket
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"math/bits"
 	"sync"
 )
 
-// xor masks or unmasks p in place, eight bytes at a time. p starts pos bytes after the start of the payload. RFC 6455,
-// 5.3.
-func xor(p []byte, key uint32, pos int64) {
+// xor masks or unmasks p in place, eight bytes at a time. RFC 6455, 5.3.
+func xor(p []byte, key uint32) {
 	if key == 0 {
 		return
 	}
-	key = bits.RotateLeft32(key, -8*int(pos&3))
 	k := uint64(key)<<32 | uint64(key)
 	for len(p) >= 32 {
 		q := p[:32]

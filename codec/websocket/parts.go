@@ -32,14 +32,12 @@ func (r *reader) part(ctx context.Context, wait bool) (m Message, err error) {
 		}
 		n := int(min(int64(len(p)), r.left, pieceMax))
 		if r.budget > 0 {
-			n = min(n, r.budget)
-			r.budget -= n
+			n = min(n, int(r.budget))
+			r.budget -= int32(n)
 		}
 		m = piece(r.kind, r.src.Clone(p[:n]), false)
 		r.src.Discard(n)
-		xor(m.Data, r.key, r.pos)
-		r.pos += int64(n)
-		r.left -= int64(n)
+		r.unmask(m.Data)
 		if r.kind == TextMessage && !r.text.add(m.Data) {
 			return m, errNotText()
 		}
@@ -96,7 +94,7 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 func (c *Conn) wantParts(want bool, most int64) {
 	if c.beginReceive() {
 		c.rd.parts, c.rd.most = want, most
-		if want && !c.hasQueue.Load() {
+		if want && c.queue.Load() == nil {
 			c.rd.divide()
 		}
 		c.endReceive()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/weir-go/weir/chanio"
@@ -14,12 +15,11 @@ import (
 type reader struct {
 	conn  *Conn
 	src   chanio.ByteSource
-	given int // bytes of messages that atHand has returned: they count as at hand until the next call
-	tried int // bytes at hand that tryNext has found to be no whole message
+	given int32 // bytes of messages that atHand has returned: they count as at hand until the next call
+	tried int32 // bytes at hand that tryNext has found to be no whole message
 
-	left int64 // bytes of the present frame's payload that were not taken
-	pos  int64 // and those that were
-	key  uint32
+	left int64  // bytes of the present frame's payload that were not taken
+	key  uint32 // for the next of them
 
 	inFrame    bool
 	fin        bool // of the present frame
@@ -31,13 +31,13 @@ type reader struct {
 	announce   bool // and nothing of it was returned yet
 
 	kind      Kind
+	text      textCheck
 	fragments int32
+	budget    int32 // bytes of messages that may be read, or unbounded
 	size      int64 // bytes of the message so far
 	buf       []byte
 	lease     *lease // where buf lies, if it is leased
-	text      textCheck
 
-	budget    int   // bytes of messages that may be read, or unbounded
 	err       error // sticky: what comes after the last message
 	most      int64
 	inflating *inflating // what is left of a compressed message that is read in pieces
@@ -53,7 +53,7 @@ const unbounded = -1
 // settle discards the bytes of the messages that atHand has returned.
 func (r *reader) settle() {
 	if r.given > 0 {
-		r.src.Discard(r.given)
+		r.src.Discard(int(r.given))
 		r.given, r.tried = 0, 0
 	}
 }
@@ -226,7 +226,7 @@ func (r *reader) beginFrame(h *header) error {
 		return tooBig("message", limit)
 	}
 	r.inFrame, r.fin = true, h.fin()
-	r.left, r.pos, r.key = h.length, 0, h.key
+	r.left, r.key = h.length, h.key
 	return nil
 }
 
@@ -268,7 +268,7 @@ func (r *reader) take(ctx context.Context, wait bool) error {
 	space := r.buf[len(r.buf):cap(r.buf)]
 	space = space[:min(int64(len(space)), r.left)]
 	if r.budget > 0 {
-		space = space[:min(len(space), r.budget)]
+		space = space[:min(len(space), int(r.budget))]
 	}
 	n := copy(space, p)
 	if n > 0 {
@@ -287,16 +287,21 @@ func (r *reader) take(ctx context.Context, wait bool) error {
 func (r *reader) got(n int) error {
 	fresh := r.buf[len(r.buf) : len(r.buf)+n]
 	r.buf = r.buf[:len(r.buf)+n]
-	xor(fresh, r.key, r.pos)
-	r.pos += int64(n)
-	r.left -= int64(n)
+	r.unmask(fresh)
 	if r.budget > 0 {
-		r.budget -= n
+		r.budget -= int32(n)
 	}
 	if r.kind == TextMessage && !r.compressed && !r.text.add(fresh) {
 		return errNotText()
 	}
 	return nil
+}
+
+// unmask unmasks the next bytes of the payload.
+func (r *reader) unmask(p []byte) {
+	xor(p, r.key)
+	r.key = bits.RotateLeft32(r.key, -8*(len(p)&3))
+	r.left -= int64(len(p))
 }
 
 func errNotText() error {

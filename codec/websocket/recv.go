@@ -68,7 +68,7 @@ func (c *Conn) first(m *Message) bool {
 		*m = Message{}
 		return false
 	}
-	r.given = n
+	r.given = int32(n)
 	r.settle()
 	return true
 }
@@ -76,7 +76,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.inFrame || r.announce || r.inflating != nil || r.err != nil || c.hasQueue.Load() {
+	if r.inFrame || r.announce || r.inflating != nil || r.err != nil || c.queue.Load() != nil {
 		return false
 	}
 	r.settle()
@@ -145,7 +145,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	r := &c.rd
 	r.settle()
 	at := len(r.src.Buffered())
-	if at == 0 && r.err == nil || at > 0 && at == r.tried {
+	if at == 0 && r.err == nil || at > 0 && at == int(r.tried) {
 		return m, false, nil
 	}
 	m, err = c.rd.message(context.Background(), false)
@@ -153,7 +153,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	case err == nil:
 		return m, true, nil
 	case err == errWouldWait:
-		r.tried = len(r.src.Buffered())
+		r.tried = int32(len(r.src.Buffered()))
 		return m, false, nil
 	}
 	return m, false, c.receiveError(context.Background(), err)
@@ -181,12 +181,12 @@ func (c *Conn) atHand(dst []Message) []Message {
 		return dst
 	}
 	p := r.src.Buffered()
-	for len(dst) < cap(dst) && r.given < len(p) {
+	for len(dst) < cap(dst) && int(r.given) < len(p) {
 		m, n := c.rd.quick(p[r.given:])
 		if n == 0 {
 			break
 		}
-		r.given += n
+		r.given += int32(n)
 		dst = append(dst, m)
 	}
 	return dst
@@ -204,7 +204,7 @@ func (r *reader) quick(p []byte) (m Message, n int) {
 		return m, 0
 	}
 	data := r.src.Clone(p[n : n+int(h.length)])
-	xor(data, h.key, 0)
+	xor(data, h.key)
 	if data == nil {
 		data = []byte{} // as whole returns it
 	}
@@ -236,22 +236,21 @@ func (c *Conn) endReceive() {
 
 // fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one.
 func (c *Conn) fromQueue(m *Message) bool {
-	if !c.hasQueue.Load() {
+	if c.queue.Load() == nil {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.queue) == 0 {
-		c.hasQueue.Store(false)
+	q := c.queue.Load()
+	if q == nil { // In was closed meanwhile
 		return false
 	}
-	*m = c.queue[0]
-	c.queue[0] = Message{}
-	c.queue = c.queue[1:]
-	c.queued -= len(m.Data)
-	if len(c.queue) == 0 {
-		c.queue = nil
-		c.hasQueue.Store(false)
+	*m = q.messages[0]
+	q.messages[0] = Message{}
+	q.messages = q.messages[1:]
+	q.bytes -= len(m.Data)
+	if len(q.messages) == 0 {
+		c.queue.Store(nil)
 	}
 	c.full = false
 	return true
@@ -268,11 +267,13 @@ func (c *Conn) interrupt() {
 func (c *Conn) closeIn() error {
 	c.mu.Lock()
 	c.inOver = true
-	queue := c.queue
-	c.queue, c.queued, c.full = nil, 0, false
+	q := c.queue.Swap(nil)
+	c.full = false
 	c.mu.Unlock()
-	for _, m := range queue {
-		m.release()
+	if q != nil {
+		for _, m := range q.messages {
+			m.release()
+		}
 	}
 	c.interrupt()
 	c.startDropping()

@@ -45,8 +45,9 @@ func (c *Conn) awaitReplies() {
 	c.mu.Lock()
 	who, turns := c.who.present()
 	entered, _ := c.w.gate.entries()
-	waits := !c.inOver && (who == receiver || turns > 0 || len(c.queue) > 0)
-	c.replies = replies{waits: waits, seen: turns + entered, since: c.heardEnd}
+	waits := !c.inOver && (who == receiver || turns > 0 || c.queue.Load() != nil)
+	bye := c.byeLocked()
+	bye.replies = replies{waits: waits, seen: turns + uint64(entered), since: bye.heard}
 	c.mu.Unlock()
 	if waits {
 		c.rouse()
@@ -58,13 +59,14 @@ func (c *Conn) awaitReplies() {
 // repliesLocked returns when to look again whether the replies have been sent, or 0 if the Close frame is to be
 // answered now.
 func (c *Conn) repliesLocked() time.Duration {
-	r, now := &c.replies, c.since()
+	bye, now := c.byeLocked(), now()
+	r := &bye.replies
 	_, turns := c.who.present()
 	entered, busy := c.w.gate.entries()
-	if seen := turns + entered; busy || seen != r.seen {
+	if seen := turns + uint64(entered); busy || seen != r.seen {
 		r.seen, r.since = seen, now
 	}
-	left := min(r.since+replyPause, c.heardEnd+c.cfg.CloseTimeout) - now
+	left := min(r.since+replyPause, bye.heard+c.cfg.CloseTimeout) - now
 	if left <= 0 || c.inOver || !c.w.end.Open() {
 		r.waits = false
 		return 0
@@ -76,7 +78,7 @@ func (c *Conn) repliesLocked() time.Duration {
 func (c *Conn) overdue() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.readOver && c.since() > c.heardEnd+c.cfg.CloseTimeout {
+	if c.readOver && now() > c.bye.heard+c.cfg.CloseTimeout {
 		return lateError("message in parts was not over " + c.cfg.CloseTimeout.String() + " after the peer's Close frame")
 	}
 	return nil

@@ -31,7 +31,7 @@ func checkMessage(m *Message) error {
 
 // writer is the sending half of a [Conn]: it makes frames and hands them to the connection below.
 type writer struct {
-	cfg    *Config // of the Conn
+	cfg    *settings // of the Conn
 	low    chanio.ByteSink
 	gate   gate
 	end    chanio.End // of Out
@@ -90,7 +90,7 @@ func (w *writer) encodeLarge(p *packet, scratch []byte, first byte, payload []by
 	key := newKey()
 	masked := newLease(len(payload))
 	copy(masked.bytes, payload)
-	xor(masked.bytes[:len(payload)], key, 0)
+	xor(masked.bytes[:len(payload)], key)
 	if owned != nil {
 		owned.release()
 	}
@@ -107,7 +107,7 @@ func (w *writer) appendFrame(dst []byte, first byte, payload []byte) []byte {
 	dst = appendHeader(dst, first, len(payload), true, key)
 	start := len(dst)
 	dst = append(dst, payload...)
-	xor(dst[start:], key, 0)
+	xor(dst[start:], key)
 	return dst
 }
 

@@ -5,7 +5,7 @@ import "unicode/utf8"
 // textCheck checks that bytes which come in pieces are UTF-8, as early as that can be told.
 type textCheck struct {
 	rest [utf8.UTFMax]byte // the start of a character whose end has not come
-	n    int
+	n    uint8
 }
 
 // add reports whether p can follow what was added before.
@@ -23,7 +23,7 @@ func (t *textCheck) add(p []byte) bool {
 	}
 	whole := p[:len(p)-cutLength(p)]
 	if len(whole) < len(p) {
-		t.n = copy(t.rest[:], p[len(whole):])
+		t.n = uint8(copy(t.rest[:], p[len(whole):]))
 	}
 	return utf8.Valid(whole)
 }

@@ -3,7 +3,6 @@ package leanctx
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -16,7 +15,13 @@ type Context struct {
 	mu    sync.Mutex
 	state atomic.Uint32 // written with mu held, so that Done and Err, which every receiving call asks, take no lock
 	done  chan struct{} // made on demand, before hasDone is set
-	after []*func()
+	after *waiter
+}
+
+// waiter is a function of AfterFunc, in a list.
+type waiter struct {
+	f    func()
+	next *waiter
 }
 
 // Bits of state.
@@ -63,26 +68,28 @@ func (c *Context) Err() error {
 
 // AfterFunc is used by package context: it runs f in its own goroutine when c has ended, unless stop is called before.
 func (c *Context) AfterFunc(f func()) (stop func() bool) {
-	key := &f
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state.Load()&cancelled != 0 {
 		go f()
 		return func() bool { return false }
 	}
-	c.after = append(c.after, key)
-	return func() bool { return c.forget(key) }
+	w := &waiter{f, c.after}
+	c.after = w
+	return func() bool { return c.forget(w) }
 }
 
-func (c *Context) forget(key *func()) bool {
+// forget removes w from the list and reports whether it was there.
+func (c *Context) forget(w *waiter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.Index(c.after, key)
-	if i < 0 {
-		return false
+	for at := &c.after; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at = w.next
+			return true
+		}
 	}
-	c.after = slices.Delete(c.after, i, i+1)
-	return true
+	return false
 }
 
 // Cancel ends c, with the parent's error if the parent has ended.
@@ -102,8 +109,8 @@ func (c *Context) Cancel() {
 	if state&hasDone != 0 {
 		close(c.done)
 	}
-	for _, f := range c.after {
-		go (*f)() // as context.AfterFunc does
+	for w := c.after; w != nil; w = w.next {
+		go w.f() // as context.AfterFunc does
 	}
 	c.after = nil
 }

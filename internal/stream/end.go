@@ -45,20 +45,43 @@ type End struct {
 	calls *endCalls     // made on demand
 }
 
-// endCalls holds the functions that an End calls.
+// endCalls holds the functions that an End calls. Idle connections have some, so each is small.
 type endCalls struct {
 	onDone funcs[func()]
 	before funcs[func(context.Context) error]
 }
 
-// funcs is a set of functions that can be removed. The lock of its End must be held.
-type funcs[F any] []*F
+// funcs is a list of functions that can be removed, from the last one on. The lock of its End must be held.
+type funcs[F any] struct{ last *listed[F] }
 
-// remove removes f and reports whether it was there.
-func (fs *funcs[F]) remove(f *F) bool {
-	n := len(*fs)
-	*fs = slices.DeleteFunc(*fs, func(g *F) bool { return g == f })
-	return len(*fs) < n
+type listed[F any] struct {
+	f      F
+	before *listed[F]
+}
+
+func (fs *funcs[F]) add(f F) *listed[F] {
+	fs.last = &listed[F]{f, fs.last}
+	return fs.last
+}
+
+// remove removes l and reports whether it was there.
+func (fs *funcs[F]) remove(l *listed[F]) bool {
+	for at := &fs.last; *at != nil; at = &(*at).before {
+		if *at == l {
+			*at = l.before
+			return true
+		}
+	}
+	return false
+}
+
+// all returns the functions in the order in which they were added.
+func (fs *funcs[F]) all() (all []F) {
+	for l := fs.last; l != nil; l = l.before {
+		all = append(all, l.f)
+	}
+	slices.Reverse(all)
+	return all
 }
 
 func (e *End) callsLocked() *endCalls {
@@ -141,18 +164,19 @@ func (e *End) moveTo(state int32, err error) bool {
 		e.err = err
 	}
 	e.state.Store(state)
-	var waiting funcs[func()]
+	var waiting []func()
 	if was == isOpen {
 		if e.done != nil {
 			close(e.done)
 		}
 		if e.calls != nil {
-			waiting, e.calls.onDone = e.calls.onDone, nil
+			waiting = e.calls.onDone.all()
+			e.calls.onDone = funcs[func()]{}
 		}
 	}
 	e.mu.Unlock()
 	for _, f := range waiting {
-		go e.call(*f)
+		go e.call(f)
 	}
 	return true
 }
@@ -166,12 +190,11 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 		go e.call(f)
 		return func() bool { return false }
 	}
-	calls := e.callsLocked()
-	calls.onDone = append(calls.onDone, &f)
+	l := e.callsLocked().onDone.add(f)
 	return func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return calls.onDone.remove(&f)
+		return e.calls.onDone.remove(l)
 	}
 }
 
@@ -203,25 +226,24 @@ func LogPanic(log *slog.Logger, name string, f func()) {
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	calls := e.callsLocked()
-	calls.before = append(calls.before, &f)
+	l := e.callsLocked().before.add(f)
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		calls.before.remove(&f)
+		e.calls.before.remove(l)
 	}
 }
 
 // Settle calls the functions registered with BeforeClose, one after the other, and returns the first error.
 func (e *End) Settle(ctx context.Context) error {
 	e.mu.Lock()
-	var before funcs[func(context.Context) error]
+	var before []func(context.Context) error
 	if e.calls != nil {
-		before = slices.Clone(e.calls.before)
+		before = e.calls.before.all()
 	}
 	e.mu.Unlock()
 	for _, f := range before {
-		if err := (*f)(ctx); err != nil {
+		if err := f(ctx); err != nil {
 			return err
 		}
 	}
