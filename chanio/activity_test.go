@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// logbook is a Logger whose lines can be read.
+// logbook is a log whose lines a test can read.
 type logbook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -33,7 +33,7 @@ func (l *logbook) String() string {
 	return l.buf.String()
 }
 
-// logger leaves out what differs from run to run.
+// logger omits what differs from run to run.
 func (l *logbook) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -16,7 +16,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// byteSources are ways to receive the same text, by chunks and by the Bytes route.
+// byteSources are ways to receive the same text, in chunks and through Bytes.
 func byteSources(text string) map[string]*chanio.Source[[]byte] {
 	halves := [][]byte{[]byte(text[:len(text)/2]), nil, []byte(text[len(text)/2:])}
 	var single [][]byte

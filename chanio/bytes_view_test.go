@@ -36,7 +36,7 @@ func TestBytesOfIsNeverNilAndYieldsEveryByte(t *testing.T) {
 	}
 }
 
-// TestG12BytesOfDoesNotWriteBehindAChunk holds that the memory beyond a chunk's length is left alone.
+// TestG12BytesOfDoesNotWriteBehindAChunk checks that the memory beyond a chunk's length does not change.
 func TestG12BytesOfDoesNotWriteBehindAChunk(t *testing.T) {
 	whole := []byte("one, two, three")
 	in := chanio.BytesOf(chanio.FromSlice([][]byte{whole[:3], []byte("XXXX"), whole[3:6]}))
@@ -48,7 +48,7 @@ func TestG12BytesOfDoesNotWriteBehindAChunk(t *testing.T) {
 	require.Equal(t, "one, two, three", string(whole))
 }
 
-// TestBufferedStaysUntilTheNextFill holds that what was discarded stays readable until then.
+// TestBufferedStaysUntilTheNextFill checks that discarded bytes stay readable until then.
 func TestBufferedStaysUntilTheNextFill(t *testing.T) {
 	for name, src := range byteSources("hello, world") {
 		in := chanio.BytesOf(src)
@@ -94,7 +94,7 @@ func TestG2ACancelledFillChangesNothing(t *testing.T) {
 	})
 }
 
-// TestWhatIsLeftInAViewOfChunksIsReceivedNext holds it for the bytes that an owner did not discard.
+// TestWhatIsLeftInAViewOfChunksIsReceivedNext checks the bytes that an owner did not discard.
 func TestWhatIsLeftInAViewOfChunksIsReceivedNext(t *testing.T) {
 	for name, hook := range map[string]chanio.ByteSource{"chunks": nil, "a put-back value before the bytes of an endpoint": noBytes{}} {
 		values := chanio.FromSlice([][]byte{[]byte("three"), []byte("four")})
@@ -111,7 +111,7 @@ func TestWhatIsLeftInAViewOfChunksIsReceivedNext(t *testing.T) {
 	}
 }
 
-// noBytes is the ByteSource of an endpoint that has none.
+// noBytes is the ByteSource of an endpoint without one.
 type noBytes struct{}
 
 func (noBytes) Buffered() []byte                          { return nil }
@@ -176,7 +176,8 @@ func TestTryEndWithoutRoomLeavesTheScratchWithItsCaller(t *testing.T) {
 	require.Equal(t, "second!", string(first(t, src)))
 }
 
-// TestG12WhatAReaderBroughtWithItsEndStays holds that the last values outlive the end, while others use the buffers.
+// TestG12WhatAReaderBroughtWithItsEndStays checks that the last values stay valid after the end, while others use the
+// buffers.
 func TestG12WhatAReaderBroughtWithItsEndStays(t *testing.T) {
 	in := chanio.BytesOf(chanio.FromReader(iotest.DataErrReader(strings.NewReader("hello"))))
 	require.NoError(t, in.Fill(t.Context(), 1))

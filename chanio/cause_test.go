@@ -13,15 +13,15 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// manyErrors is an error that cannot be compared, as libraries of validation have it.
+// manyErrors is an error that cannot be compared, such as validation libraries return.
 type manyErrors []error
 
 func (m manyErrors) Error() string { return fmt.Sprint([]error(m)) }
 
-// wrapsMany is one whose type says that it can be.
+// wrapsMany wraps an error that cannot be compared; its own type can be.
 type wrapsMany struct{ error }
 
-// oddCauses are causes of a ctx that could be taken for something else, and how they show.
+// oddCauses are causes of a ctx that could be mistaken for something else, and the errors that callers get.
 func oddCauses() map[string][2]error {
 	wrapped := fmt.Errorf("reading the request: %w", io.EOF)
 	closed := fmt.Errorf("dialing: %w", net.ErrClosed)
@@ -36,7 +36,7 @@ func oddCauses() map[string][2]error {
 	}
 }
 
-// cancelled returns a ctx that ended because of cause.
+// cancelled returns a ctx that cause has ended.
 func cancelled(t *testing.T, cause error) context.Context {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
@@ -56,7 +56,7 @@ func TestG15CauseIsNeverTheEndOfAStream(t *testing.T) {
 	}
 }
 
-// bareNext is a Next that returns the cause of ctx as package context has it.
+// bareNext is a Next that returns the unchanged cause of ctx.
 func bareNext(ctx context.Context) (int, error) {
 	<-ctx.Done()
 	return 0, context.Cause(ctx)
@@ -175,7 +175,7 @@ func TestG15AnOddCauseEndsTheCallOfASink(t *testing.T) {
 	}
 }
 
-// TestG15AnUncomparableCauseOfAnAbortIsToldToBothEnds holds that nobody compares it.
+// TestG15AnUncomparableCauseOfAnAbortIsToldToBothEnds checks that no code compares the cause.
 func TestG15AnUncomparableCauseOfAnAbortIsToldToBothEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		many := manyErrors{io.EOF}

@@ -48,8 +48,8 @@ func echoByConnect(ctx context.Context, conn *chanio.Conn) error {
 
 var echoes = map[string]func(context.Context, *chanio.Conn) error{"loop": echoLoop, "Connect": echoByConnect}
 
-// onCounted runs f with the client's end of a connection whose server echoes and is counted: on a net.Conn that can write
-// without blocking, and on one that cannot.
+// onCounted runs f with the client's end of a connection to a server that echoes and counts its calls. It does so for a
+// net.Conn that can write without blocking and for one that cannot.
 func onCounted(t *testing.T, f func(t *testing.T, client net.Conn, server *chaniotest.Counter, blocks bool)) {
 	for name, echo := range echoes {
 		for _, blocks := range []bool{false, true} {
@@ -74,7 +74,7 @@ func onCounted(t *testing.T, f func(t *testing.T, client net.Conn, server *chani
 	}
 }
 
-// exchange has n frames in flight once.
+// exchange sends n frames at once and reads the n replies.
 func exchange(t *testing.T, client net.Conn, n int) {
 	t.Helper()
 	_, err := client.Write(bytes.Repeat(frame, n))
@@ -111,7 +111,7 @@ func TestManyFramesInFlightShareTheirWrites(t *testing.T) {
 	})
 }
 
-// A handler that is slow does not hold back for long the replies that it has sent already.
+// A slow handler does not delay for long the replies that it has already sent.
 func TestTheDelayOfAReplyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, far := chaniotest.Pipe(0)

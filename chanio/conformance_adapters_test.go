@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// numbers is the suite's values for a stream of int.
+// numbers has the values of the suite for a stream of int.
 func numbers(connect func(t testing.TB) (*chanio.Sink[int], *chanio.Source[int])) chaniotest.Streams[int] {
 	return chaniotest.Streams[int]{
 		Connect: connect,

@@ -7,7 +7,7 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// withoutSocket is conn as it looks to ConnOf.
+// withoutSocket hides the socket of a conn from ConnOf.
 func withoutSocket(conn *chanio.Conn) *chanio.Conn {
 	return chanio.ConnOf(conn.In, conn.Out, &chanio.ConnInfo{
 		SetReadDeadline: conn.SetReadDeadline, SetWriteDeadline: conn.SetWriteDeadline,
@@ -25,7 +25,7 @@ func TestConformanceOfConnOf(t *testing.T) {
 	})
 }
 
-// TestConformanceOfRelay has a relay between the two ends.
+// TestConformanceOfRelay runs the suite with a relay between the two ends.
 func TestConformanceOfRelay(t *testing.T) {
 	chaniotest.TestConn(t, chaniotest.Conns{
 		Connect: func(t testing.TB) (near, far *chanio.Conn) {

@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/chanio/chaniotest"
 )
 
-// cryptoTLSPair returns two ends of a connection of package crypto/tls under NewConn. A write of theirs cannot be
-// interrupted without being lost for good.
+// cryptoTLSPair returns two ends of a crypto/tls connection wrapped by NewConn. A write that is interrupted there
+// cannot be resumed.
 func cryptoTLSPair(t testing.TB) (near, far *chanio.Conn) {
 	x, y := socketPair(t, "tcp", "127.0.0.1:0")
 	server, client := selfSigned()

@@ -19,7 +19,7 @@ func upTo(n int) []int {
 
 func itself(v int) int { return v }
 
-// idle returns a Source that waits, with whatever through puts on top of it.
+// idle returns a Source that waits, behind the stages that through adds.
 func idle(through func(*chanio.Source[int]) *chanio.Source[int]) func(testing.TB) (*chanio.Source[int], <-chan struct{}) {
 	return func(testing.TB) (*chanio.Source[int], <-chan struct{}) {
 		sink, src := pipeOf()

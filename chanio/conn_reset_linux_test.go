@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// sendUntilItFails returns why.
+// sendUntilItFails sends until that fails and returns the error.
 func sendUntilItFails(t *testing.T, c *chanio.Conn) (err error) {
 	for err == nil {
 		err = c.Out.Send(t.Context(), []byte("hello"))
@@ -17,7 +17,7 @@ func sendUntilItFails(t *testing.T, c *chanio.Conn) (err error) {
 	return err
 }
 
-// The kernel tells the write, and what reads then return would look like the peer's end.
+// The kernel reports the reset to the write only. A read after it looks like the peer's clean end.
 func TestG1AResetThatAWriteMetIsNoCleanEnd(t *testing.T) {
 	for name, connect := range map[string]func(testing.TB) (near, far *chanio.Conn){"tcp": tcpPair, "tls": tlsPair} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestG1AResetThatAWriteMetIsNoCleanEnd(t *testing.T) {
 	}
 }
 
-// A peer that has ended its side and is gone resets what is sent to it afterwards, which does not spoil its end.
+// A peer that has closed its side and vanished resets what is sent to it afterwards. Its end stays clean.
 func TestG1AnEndBeforeAResetIsClean(t *testing.T) {
 	a, b := socketPair(t, "tcp", "127.0.0.1:0")
 	near := chanio.NewConn(a, nil)

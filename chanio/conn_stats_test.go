@@ -85,7 +85,7 @@ func TestCauseTellsOfAnAbortAndOfAReset(t *testing.T) {
 	})
 }
 
-// Both are asked in OnRelease, which may run while the connection has its locks.
+// OnRelease, which may run while the connection holds its locks, calls both here.
 func TestStatsAndCauseAreThereAtTheRelease(t *testing.T) {
 	a, b := socketPair(t, "tcp", "127.0.0.1:0")
 	type last struct {

@@ -23,7 +23,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// all returns the bytes that src yields up to its end, and that.
+// all returns the bytes that src yields, and its end.
 func all(ctx context.Context, src *chanio.Source[[]byte]) (got []byte, err error) {
 	for {
 		chunk, err := src.Recv(ctx)
@@ -67,8 +67,8 @@ func expired() context.Context {
 	return ctx
 }
 
-// A large value is written from where it is. When the ctx of its Send ends after it was accepted it is sent all the same,
-// from a copy: Send has returned, and its bytes are the caller's again.
+// A large value is written from the caller's memory. If the ctx of its Send ends after the value was accepted, the rest
+// is sent from a copy, because Send has returned and the caller owns the memory again.
 func TestG2ALargeValueIsSentWholeOrNotAtAll(t *testing.T) {
 	onTransports(t, func(t *testing.T, near, far *chanio.Conn) {
 		big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
@@ -181,7 +181,7 @@ func TestG8AConnAcceptsABoundedNumberOfBytes(t *testing.T) {
 	})
 }
 
-// Values of all sizes from many goroutines: some fit in the buffer, some are written in place, some wait for room.
+// Many goroutines send values of all sizes. Some fit in the buffer, some are written in place, and some wait for room.
 func TestG10SmallAndLargeValuesAreNotMixed(t *testing.T) {
 	onTransports(t, func(t *testing.T, near, far *chanio.Conn) {
 		const senders, each = 6, 30
@@ -214,7 +214,7 @@ func TestG10SmallAndLargeValuesAreNotMixed(t *testing.T) {
 	})
 }
 
-// sized returns a value that tells who sent it, which one it is and how long it is.
+// sized returns a value that contains its sender, its number and its length.
 func sized(sender, i, size int) []byte {
 	p := bytes.Repeat([]byte{byte(sender*30 + i)}, size)
 	copy(p, []byte{byte(sender), byte(i), 0, 0})
@@ -292,7 +292,7 @@ func TestG17NoReadIsIssuedBeforeSomebodyAsks(t *testing.T) {
 	})
 }
 
-// Two peers that both only send until they are stuck, then read: with Connect as the echo of one.
+// Two peers both send until they block and then read. One of them is an echo with Connect.
 func TestG17ConnectDoesNotDeadlockWithAPeerThatSendsFirst(t *testing.T) {
 	for name, connect := range map[string]func(testing.TB) (near, far *chanio.Conn){
 		"memory": memoryPair, "tcp": shortTCPPair, "tls": tlsPair, "foreign": foreignPair,
@@ -368,8 +368,8 @@ func TestG19IdleTimeoutIsArmedForEachWait(t *testing.T) {
 	})
 }
 
-// TestG5AbortsCauseReachesABlockedRecv holds that it is the cause that a Recv under way returns, however the abort and
-// the closing of the net.Conn behind it are timed.
+// TestG5AbortsCauseReachesABlockedRecv checks that a blocked Recv returns the cause of the abort, in whichever order
+// the abort and the closing of the net.Conn happen.
 func TestG5AbortsCauseReachesABlockedRecv(t *testing.T) {
 	cause := errors.New("cause")
 	for range 200 {

@@ -70,7 +70,7 @@ func TestAConnOfIsNotDoneWhileOutDrains(t *testing.T) {
 	})
 }
 
-// What gives a Source back twice takes it from nobody else.
+// Releasing a Source twice does not take it from its next consumer.
 func TestReleasingTwiceTakesTheSourceFromNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := chanio.Pipe()
@@ -91,8 +91,8 @@ func TestReleasingTwiceTakesTheSourceFromNobody(t *testing.T) {
 	})
 }
 
-// What bounded the plain connection before STARTTLS is forgotten, also if the start of the handshake came too early and had
-// to be put back.
+// The deadlines of the plain connection do not apply after STARTTLS, even if the start of the handshake arrived early
+// and was put back.
 func TestSTARTTLSForgetsWhatBoundedTheLowerConnection(t *testing.T) {
 	x, y := socketPair(t, "tcp", "127.0.0.1:0")
 	near, far := chanio.NewConn(x, &chanio.ConnConfig{IdleTimeout: 500 * time.Millisecond}), chanio.NewConn(y, nil)
@@ -130,7 +130,7 @@ func TestSTARTTLSForgetsWhatBoundedTheLowerConnection(t *testing.T) {
 	<-s.Done()
 }
 
-// A panic in a Source is the end of both sides, whichever direction it is in.
+// A panic in a Source ends both sides, in either direction.
 func TestG16APanicInARelayEndsBothSides(t *testing.T) {
 	for _, swapped := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/chanio/future"
 )
 
-// TestG5FlushAndCloseSendWhatACorkHoldsBack holds that neither waits for anything but the peer.
+// TestG5FlushAndCloseSendWhatACorkHoldsBack checks that both wait only for the peer.
 func TestG5FlushAndCloseSendWhatACorkHoldsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := chanio.Pipe()
@@ -31,7 +31,7 @@ func TestG5FlushAndCloseSendWhatACorkHoldsBack(t *testing.T) {
 	})
 }
 
-// TestG2EndOfAContextLeavesNoDeadlineBehind sends a value too large for the socket with a ctx that has ended: there was
+// TestG2EndOfAContextLeavesNoDeadlineBehind sends a value too large for the socket with a ctx that has ended. There is
 // room for it, so it is accepted, and all of it arrives.
 func TestG2EndOfAContextLeavesNoDeadlineBehind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

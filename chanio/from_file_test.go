@@ -102,7 +102,7 @@ func TestFromFileCallsItsClosersOnce(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrClosed)
 }
 
-// TestTransferOfAFileGoesOnWhereReceivingStopped mixes routes: what was received is not sent, and what is buffered is.
+// TestTransferOfAFileGoesOnWhereReceivingStopped mixes routes: received bytes are not sent, and buffered bytes are.
 func TestTransferOfAFileGoesOnWhereReceivingStopped(t *testing.T) {
 	text := strings.Repeat("0123456789", 20_000)
 	src := chanio.FromFile(file(t, []byte(text)), 0, -1)

@@ -39,7 +39,7 @@ func TestConformanceOfFromReader(t *testing.T) {
 	})
 }
 
-// kibibytes cuts a stream of bytes into values of 1024.
+// kibibytes splits a stream of bytes into values of 1024 bytes.
 func kibibytes(src *chanio.Source[[]byte]) *chanio.Source[[]byte] {
 	up := src.Claim("kibibytes")
 	in := up.Bytes()

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-go/weir/internal/memtest"
 )
 
-// afford returns how many TCP connections, up to n, this process can have both ends of.
+// afford returns n, or the number of TCP connections of which this process can hold both ends if that is lower.
 func afford(t *testing.T, n int) int {
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
@@ -41,7 +41,7 @@ func tcpConns(t *testing.T, n int) (clients, servers []net.Conn) {
 	return clients, servers
 }
 
-// serving has a goroutine for each conn echo, and returns a function that waits for all of them to end.
+// serving starts an echo goroutine for each conn, and returns a function that waits until all have ended.
 func serving(t *testing.T, conns []net.Conn, echo func(context.Context, *chanio.Conn) error) (wait func()) {
 	ended := make(chan error)
 	for _, nc := range conns {
@@ -66,8 +66,8 @@ func echoBytes(ctx context.Context, conn *chanio.Conn) error {
 	}
 }
 
-// A connection that has been used and waits, with a handler blocked in Recv: what it costs beyond the net.TCPConn and the
-// runtime's record of the goroutine.
+// The test measures a connection that has been used and waits, with a handler blocked in Recv: its cost beyond the
+// net.TCPConn and the runtime's record of the goroutine.
 func TestAnIdleTCPConnectionHoldsLittle(t *testing.T) {
 	const bound = 6 << 10
 	if !memtest.Alone(t) {
@@ -99,7 +99,7 @@ func TestAnIdleTCPConnectionHoldsLittle(t *testing.T) {
 	}
 }
 
-// Ten thousand peers that each announce a frame of 15 MiB, within the limit, and send nothing of it.
+// Ten thousand peers each announce a frame of 15 MiB, which is within the limit, and send none of it.
 func TestG14StalledHeadersHoldNothing(t *testing.T) {
 	n := 500
 	if os.Getenv("WEIR_LONG") == "1" {

@@ -143,7 +143,7 @@ func TestNetHTTPRunsOverConns(t *testing.T) {
 
 func newBody(s string) io.Reader { return &onceReader{s} }
 
-// onceReader has no length that http could see, so that the body is chunked.
+// onceReader hides its length from net/http, so that the body is chunked.
 type onceReader struct{ s string }
 
 func (r *onceReader) Read(p []byte) (int, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// relayed returns the two ends of a conversation that goes through a Relay, and what that returns.
+// relayed returns the two ends of a conversation that goes through a Relay, and the channel of Relay's result.
 func relayed(t *testing.T, ctx context.Context) (client, server *chanio.Conn, result <-chan error) {
 	client, a := tcpConnPair(t, nil)
 	b, server := tcpConnPair(t, nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// upper returns a Sink of strings that leads to sink, in the way a codec does.
+// upper returns a Sink of strings above sink, as a codec does.
 func upper(sink *chanio.Sink[[]byte]) *chanio.Sink[string] {
 	return chanio.NewSink(chanio.SinkHooks[string]{
 		Send: func(ctx context.Context, v string) error {
@@ -55,8 +55,8 @@ func TestFlushOfASinkPassesOnTheChannelsThatLeadToIt(t *testing.T) {
 	require.NoError(t, near.Close())
 }
 
-// A value that is refused while the lower sink is being closed closes that in turn: neither waits for the other. Both
-// share the end, so Close says what was refused.
+// A value that is rejected while the lower sink is closing closes the upper one; neither waits for the other. They
+// share their end, so Close returns the reason for the rejection.
 func TestRefusalDuringCloseIsNoDeadlock(t *testing.T) {
 	for range 200 {
 		near, far := chanio.Pipe()

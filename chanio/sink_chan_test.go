@@ -15,7 +15,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// gated is an endpoint that has room for nothing until open is called. It counts the calls of its hooks.
+// gated is an endpoint that has no room until open is called. It counts the calls of its hooks.
 type gated struct {
 	mu            sync.Mutex
 	got           []int
@@ -134,8 +134,8 @@ func TestSendAllCorksSeveralValuesAndCorksNest(t *testing.T) {
 	plain.Cork()() // a sink that holds nothing back
 }
 
-// TestG7AValueThatIsRefusedUnderAChannelLosesNoneBefore holds it for a Sink above another, whose end is shared: neither
-// waits for the other.
+// TestG7AValueThatIsRefusedUnderAChannelLosesNoneBefore uses a Sink above another, which share their end. Neither waits
+// for the other.
 func TestG7AValueThatIsRefusedUnderAChannelLosesNoneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := chanio.Pipe()
@@ -161,8 +161,8 @@ func TestG7AValueThatIsRefusedUnderAChannelLosesNoneBefore(t *testing.T) {
 	})
 }
 
-// TestG5FlushOfAChannelThatWaitsForRoomEndsNothing holds that a Flush is bounded by its ctx alone, however long the peer
-// takes nothing.
+// TestG5FlushOfAChannelThatWaitsForRoomEndsNothing checks that only its ctx bounds a Flush while the peer reads
+// nothing.
 func TestG5FlushOfAChannelThatWaitsForRoomEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
@@ -203,7 +203,8 @@ func TestG5CloseOfAChannelThatWaitsForRoomGivesUpAfterTheLinger(t *testing.T) {
 	})
 }
 
-// TestG7TheEndOfCtxPassesOnWhatTheChannelHolds holds it also if the value under way waits for room just then.
+// TestG7TheEndOfCtxPassesOnWhatTheChannelHolds includes the case in which the current value waits for room at that
+// moment.
 func TestG7TheEndOfCtxPassesOnWhatTheChannelHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
@@ -244,7 +245,7 @@ func TestG11ChannelsAfterTheEndShareOneGoroutine(t *testing.T) {
 	})
 }
 
-// TestG16AHookThatDoesNotReturnUnderTheChannelOfASink has each hook panic, or exit, in a goroutine of the library.
+// TestG16AHookThatDoesNotReturnUnderTheChannelOfASink lets each hook panic or exit in a goroutine of the library.
 func TestG16AHookThatDoesNotReturnUnderTheChannelOfASink(t *testing.T) {
 	ok := func(context.Context, int) error { return nil }
 	for how, exit := range map[string]func(){"panic": func() { panic(errBroken) }, "Goexit": runtime.Goexit} {
@@ -331,8 +332,8 @@ func TestAbortAfterACloseThatSentEverythingChangesNothing(t *testing.T) {
 	require.Equal(t, net.ErrClosed, sink.Send(t.Context(), 1))
 }
 
-// TestG1ARefusedValueDoesNotEndACloseUnderWay has the endpoint refuse what came through a channel a moment too late: its
-// draining is not over before it says so.
+// TestG1ARefusedValueDoesNotEndACloseUnderWay lets the endpoint reject a value of the channel after Close has started.
+// Close returns only after the endpoint has drained.
 func TestG1ARefusedValueDoesNotEndACloseUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		draining, drained := make(chan struct{}), make(chan struct{})

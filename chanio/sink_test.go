@@ -69,8 +69,8 @@ func TestG16APanicUnderTheChannelOfASinkEndsIt(t *testing.T) {
 	requirePanicError(t, sink.Err(), broken)
 }
 
-// A value that the endpoint refuses ends a Sink that is fed through its channel, where nobody else could be told, and
-// leaves it as it was otherwise.
+// A value that the endpoint rejects ends a Sink that is fed through its channel, because nobody else could receive the
+// error. Otherwise the Sink is not affected.
 func TestG15ARefusedValueIsReported(t *testing.T) {
 	odd := errors.New("odd")
 	sink := chanio.NewSink(chanio.SinkHooks[int]{Send: func(_ context.Context, v int) error {

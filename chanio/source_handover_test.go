@@ -25,7 +25,7 @@ func deaf() (src *chanio.Source[int], release func()) {
 	}}), sync.OnceFunc(func() { close(released) })
 }
 
-// TestG9WhoWaitsForTheHandOverHeedsItsCtx has a consumer that is stuck beyond the end of its ctx.
+// TestG9WhoWaitsForTheHandOverHeedsItsCtx has a consumer that is still blocked after its ctx has ended.
 func TestG9WhoWaitsForTheHandOverHeedsItsCtx(t *testing.T) {
 	consumers := map[string]func(ctx context.Context, src *chanio.Source[int]) error{
 		"Recv": func(ctx context.Context, src *chanio.Source[int]) error { _, err := src.Recv(ctx); return err },
@@ -91,8 +91,8 @@ func TestG9WhoWaitsForTheHandOverHeedsItsCtx(t *testing.T) {
 	}
 }
 
-// TestG9ACallWhoseCtxHasEndedIsNoSecondConsumer holds that a loop whose ctx was cancelled does not panic when another
-// consumer is quicker.
+// TestG9ACallWhoseCtxHasEndedIsNoSecondConsumer checks that a loop whose ctx was cancelled does not panic if another
+// consumer is faster.
 func TestG9ACallWhoseCtxHasEndedIsNoSecondConsumer(t *testing.T) {
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
@@ -184,7 +184,8 @@ func TestG9TheBodyOfAllMayReceiveTheRestOnceItsCtxHasEnded(t *testing.T) {
 	require.Equal(t, []int{4}, collect(t, src))
 }
 
-// TestG9ALoopThatLostItsTurnSaysWhy has another consumer hold the Source when the body of a loop is done, whose ctx ended.
+// TestG9ALoopThatLostItsTurnSaysWhy lets another consumer hold the Source when the body of a loop returns whose ctx has
+// ended.
 func TestG9ALoopThatLostItsTurnSaysWhy(t *testing.T) {
 	src := chanio.FromSlice(upTo(40)) // more than the channel holds, so that the stream cannot end before Err is asked
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -221,7 +222,7 @@ func TestG9AChannelOfAnotherCtxIsRefusedInWordsThatFit(t *testing.T) {
 		"may share it, or use Send", func() { sink.C(t.Context()) })
 }
 
-// TestG9GoroutinesThatAskForTheChannelAtOnceGetTheSame holds that none of them is taken for a second consumer.
+// TestG9GoroutinesThatAskForTheChannelAtOnceGetTheSame checks that none of them counts as a second consumer.
 func TestG9GoroutinesThatAskForTheChannelAtOnceGetTheSame(t *testing.T) {
 	for range 300 {
 		src, _, _ := waiting()
@@ -283,8 +284,8 @@ func TestG9NewReaderWaitsNoLongerThanItsCtx(t *testing.T) {
 	})
 }
 
-// Of two that come at once after a consumer whose ctx has ended, one receives and the other is told that it is a second
-// consumer: neither takes the other for the one before.
+// If two consumers come at once after one whose ctx has ended, one receives and the other panics as a second consumer.
+// Neither is mistaken for the first one.
 func TestG9OfTwoConsumersAtOnceOneIsToldAtOnce(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// waiting returns a Source that has nothing until it is closed, and counts the calls of its hooks.
+// waiting returns a Source that yields nothing until it is closed, and counts the calls of its hooks.
 func waiting() (src *chanio.Source[int], nexts, closes *atomic.Int32) {
 	nexts, closes = new(atomic.Int32), new(atomic.Int32)
 	stopped := make(chan struct{})
@@ -89,7 +89,7 @@ func TestG1ErrIsOfTheLatestRangeUntilTheStreamHasEnded(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// TestG2 of a Source: what a ctx stopped is not the end, whatever error says so.
+// G2 of a Source: what ctx stopped is not the end, whatever its error is.
 func TestG2AnErrorOfCtxEndsTheCallOnly(t *testing.T) {
 	src, nexts, closes := waiting()
 	for _, why := range []error{context.Canceled, errors.New("why")} {
@@ -153,7 +153,7 @@ func TestG9ASecondConsumerIsToldWhoTheFirstIs(t *testing.T) {
 	})
 }
 
-// panicking returns a Source whose second value never comes, because f does not return.
+// panicking returns a Source that calls f, which does not return, instead of yielding a second value.
 func panicking(f func()) (src *chanio.Source[int], closes *atomic.Int32) {
 	calls := 0
 	closes = new(atomic.Int32)

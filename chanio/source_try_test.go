@@ -159,7 +159,7 @@ func TestG16APanicInTheBodyOfALoopLetsTheSourceGo(t *testing.T) {
 	require.Equal(t, []int{1}, collect(t, src))
 }
 
-// TestAtHandIsWhatNeedsNoWait holds that AtHand takes no more than there is room for, and TryNext the rest.
+// TestAtHandIsWhatNeedsNoWait checks that AtHand takes no more than there is room for, and TryNext takes the rest.
 func TestAtHandIsWhatNeedsNoWait(t *testing.T) {
 	pipe, sink := chanio.PipeOf[int](10)
 	ch := make(chan int, 10)
@@ -193,7 +193,8 @@ func TestAtHandOfAClosedSourceIsNothing(t *testing.T) {
 	require.Equal(t, net.ErrClosed, err)
 }
 
-// TestAtHandOfFromLeavesOtherReceiversAlone holds that AtHand waits for nothing that another receiver of the channel took.
+// TestAtHandOfFromLeavesOtherReceiversAlone checks that AtHand does not wait for a value that another receiver of the
+// channel took.
 func TestAtHandOfFromLeavesOtherReceiversAlone(t *testing.T) {
 	const total = 2000
 	ch := make(chan int, 4)

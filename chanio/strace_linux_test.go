@@ -15,10 +15,10 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// tracedVar tells TestServesUnderStrace that it is in the child process.
+// tracedVar is set in the child process that runs TestServesUnderStrace.
 const tracedVar = "WEIR_TEST_STRACED"
 
-// TestServesUnderStrace is the server of the tests below, which run it in a child process. By itself it does nothing.
+// TestServesUnderStrace is the server of the tests below, which run it in a child process. Elsewhere it does nothing.
 func TestServesUnderStrace(t *testing.T) {
 	echo := echoes[os.Getenv(tracedVar)]
 	if echo == nil {
@@ -32,8 +32,8 @@ func TestServesUnderStrace(t *testing.T) {
 	require.NoError(t, echo(t.Context(), chanio.NewConn(nc, nil)))
 }
 
-// traced returns the system calls of a server on its connection, in order, while talk is its client: 'r' for a read that
-// brought bytes, '0' for one that found none, 'w' for a write.
+// traced returns the system calls of a server on its connection, in order, while talk acts as its client: 'r' for a
+// read that returned bytes, '0' for one that found none, 'w' for a write.
 func traced(t *testing.T, echo string, talk func(client net.Conn)) string {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -70,7 +70,7 @@ var (
 	call     = regexp.MustCompile(`^(\d+) +(read|write|writev)\((\d+), .* = (-?\d+)`)
 )
 
-// connCalls reads a trace.
+// connCalls parses a trace.
 func connCalls(t *testing.T, trace string) string {
 	conn := accepted.FindStringSubmatch(trace)
 	require.NotNil(t, conn, trace)

@@ -25,7 +25,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// selfSigned returns the two sides' configurations for the name "weir.test".
+// selfSigned returns the configurations of both sides for the name "weir.test".
 var selfSigned = sync.OnceValues(func() (server, client *tls.Config) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -233,7 +233,7 @@ func TestTLSHandshakeEndsWithASilentPeer(t *testing.T) {
 	}
 }
 
-// What Flush and Close wait for is the network, not the buffer between the TLS session and it.
+// Flush and Close wait for the network, not only for the buffer between the TLS session and the network.
 func TestG5TLSFlushAndCloseWaitForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chaniotest.Pipe(512)
@@ -260,7 +260,7 @@ func TestG5TLSFlushAndCloseWaitForThePeer(t *testing.T) {
 	})
 }
 
-// A client that says STARTTLS on a channel and does not wait for an answer.
+// A client sends STARTTLS on a channel and does not wait for a reply.
 func TestWhatAChannelHoldsIsSentBeforeTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -80,8 +80,7 @@ func TestG5AbortingToTellsTheSendersWhy(t *testing.T) {
 	})
 }
 
-// TestG4CloseRacesWithSend holds that the channel is closed only when nobody sends on it any more: otherwise this
-// panics.
+// TestG4CloseRacesWithSend checks that the channel is closed only after the last send. Otherwise the test panics.
 func TestG4CloseRacesWithSend(t *testing.T) {
 	for range 300 {
 		ch := make(chan int, 4)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTransferKnowsTheCheapestRoute holds that the bytes stay in the kernel where they can.
+// TestTransferKnowsTheCheapestRoute checks that the bytes stay in the kernel where that is possible.
 func TestTransferKnowsTheCheapestRoute(t *testing.T) {
 	tcp := func() *Conn {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,7 +20,7 @@ import (
 	"github.com/weir-go/weir/chanio/future"
 )
 
-// sockets returns two ends of a connection of the operating system.
+// sockets returns both ends of an operating system's connection.
 func sockets(t testing.TB, network string, cfg *chanio.ConnConfig) (*chanio.Conn, *chanio.Conn) {
 	t.Helper()
 	addr := "127.0.0.1:0"
@@ -52,7 +52,7 @@ func sockets(t testing.TB, network string, cfg *chanio.ConnConfig) (*chanio.Conn
 	return near, far
 }
 
-// pattern is n bytes of which one out of place shows: their period is a prime.
+// pattern returns n bytes with a prime period, so that a misplaced byte is noticed.
 func pattern(n int) []byte {
 	period := make([]byte, 65521)
 	for i := range period {
@@ -61,7 +61,7 @@ func pattern(n int) []byte {
 	return bytes.Repeat(period, n/len(period)+1)[:n:n]
 }
 
-// transferSources make streams that yield p and end.
+// transferSources return streams that yield p and end.
 func transferSources(t testing.TB, p []byte) map[string]func() *chanio.Source[[]byte] {
 	sent := func(near, far *chanio.Conn) *chanio.Source[[]byte] {
 		go func() {
@@ -82,7 +82,7 @@ func transferSources(t testing.TB, p []byte) map[string]func() *chanio.Source[[]
 	}
 }
 
-// memory returns two connected Conns that a cleanup ends.
+// memory returns two connected Conns that a cleanup closes.
 func memory(t testing.TB) (*chanio.Conn, *chanio.Conn) {
 	near, far := chanio.Pipe()
 	t.Cleanup(func() {
@@ -103,7 +103,7 @@ func file(t testing.TB, p []byte) *os.File {
 	return f
 }
 
-// transferSink is where a stream ends, and how to have what arrived there.
+// transferSink is the destination of a stream, with a way to get what arrived there.
 type transferSink struct {
 	sink *chanio.Sink[[]byte]
 	got  func() []byte
@@ -134,7 +134,7 @@ func transferSinks(t testing.TB, limit int) map[string]func() transferSink {
 	}
 }
 
-// transferring is a Transfer beside the test.
+// transferring is a Transfer that runs concurrently with the test.
 func transferring(ctx context.Context, src, dst *chanio.Conn) *future.Future[int64] {
 	return future.Go(ctx, func(ctx context.Context) (int64, error) { return chanio.Transfer(ctx, src.In, dst.Out) })
 }
@@ -156,7 +156,7 @@ func TestTransferMovesEverythingByEveryRoute(t *testing.T) {
 	}
 }
 
-// TestG2TransferThatIsCancelledLosesNothing cancels a Transfer to a clogged peer, where bytes are under way.
+// TestG2TransferThatIsCancelledLosesNothing cancels a Transfer to a clogged peer while bytes are in flight.
 func TestG2TransferThatIsCancelledLosesNothing(t *testing.T) {
 	p := pattern(6 << 20)
 	for _, network := range []string{"tcp", "unix"} {
@@ -322,7 +322,7 @@ func TestTransferTakesWhatWasPutBackFirst(t *testing.T) {
 	require.Equal(t, "123", string(got))
 }
 
-// TestG10TransferMixesNothingIntoValues has others send while bytes are spliced.
+// TestG10TransferMixesNothingIntoValues sends from other goroutines while bytes are spliced.
 func TestG10TransferMixesNothingIntoValues(t *testing.T) {
 	const mark = "<a value of its own>"
 	near, src := sockets(t, "tcp", nil)
@@ -413,7 +413,7 @@ func TestTransferRunsInABubble(t *testing.T) {
 	})
 }
 
-// countedCtx counts what waits for its end.
+// countedCtx counts the functions that wait for its end.
 type countedCtx struct {
 	context.Context
 	done    chan struct{} // its own, so that package context uses AfterFunc

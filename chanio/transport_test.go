@@ -16,10 +16,10 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// linger is the bound that the ends of transports are made with, where a case waits for it in real time.
+// linger is the bound for the ends of transports in cases that wait for it in real time.
 const linger = 200 * time.Millisecond
 
-// transports are the ways to connect two Conns that a guarantee is held on.
+// transports are the ways to connect two Conns for which a guarantee is tested.
 var transports = map[string]func(t testing.TB) (near, far *chanio.Conn){
 	"memory": memoryPair,
 	"tcp":    shortTCPPair,
@@ -37,7 +37,7 @@ func onTransports(t *testing.T, f func(t *testing.T, near, far *chanio.Conn)) {
 	}
 }
 
-// abortAfter ends conns when the test is over.
+// abortAfter aborts conns after the test.
 func abortAfter(t testing.TB, conns ...*chanio.Conn) {
 	t.Cleanup(func() {
 		for _, c := range conns {
@@ -53,8 +53,8 @@ func memoryPair(testing.TB) (near, far *chanio.Conn) {
 
 func shortTCPPair(t testing.TB) (near, far *chanio.Conn) {
 	a, b := socketPair(t, "tcp", "127.0.0.1:0")
-	// So that a peer that does not read clogs the connection soon, and that what a Conn holds back is more than a kernel
-	// takes late.
+	// Small buffers: a peer that does not read clogs the connection soon, and a Conn holds back more than the kernel
+	// accepts late.
 	for _, nc := range []net.Conn{a, b} {
 		require.NoError(t, nc.(*net.TCPConn).SetReadBuffer(128<<10))
 		require.NoError(t, nc.(*net.TCPConn).SetWriteBuffer(16<<10))
@@ -62,7 +62,7 @@ func shortTCPPair(t testing.TB) (near, far *chanio.Conn) {
 	return wrap(a, b)
 }
 
-// tcpPair returns Conns with the defaults of everything.
+// tcpPair returns Conns with default settings.
 func tcpPair(t testing.TB) (near, far *chanio.Conn) {
 	a, b := socketPair(t, "tcp", "127.0.0.1:0")
 	return chanio.NewConn(a, nil), chanio.NewConn(b, nil)
@@ -75,13 +75,13 @@ func unixPair(t testing.TB) (near, far *chanio.Conn) {
 	return wrap(socketPair(t, "unix", filepath.Join(dir, "s")))
 }
 
-// foreignPair returns Conns over a net.Conn that is unknown to the package and cannot write without blocking.
+// foreignPair returns Conns over a net.Conn that the package does not know and that cannot write without blocking.
 func foreignPair(testing.TB) (near, far *chanio.Conn) {
 	a, b := chaniotest.Pipe(0)
 	return wrap(foreignConn{a, a.(closeWriter)}, foreignConn{b, b.(closeWriter)})
 }
 
-// fullOnlyPair returns Conns over a net.Conn that has no half-close either.
+// fullOnlyPair returns Conns over a net.Conn that also has no half-close.
 func fullOnlyPair(testing.TB) (near, far *chanio.Conn) {
 	a, b := chaniotest.Pipe(0)
 	return wrap(struct{ net.Conn }{a}, struct{ net.Conn }{b})
@@ -123,7 +123,7 @@ func TestConformanceOfPipe(t *testing.T) {
 	t.Run("plain", func(t *testing.T) { chaniotest.TestConn(t, chaniotest.Conns{Connect: pipe}) })
 }
 
-// A buffer of half a value between the ends: everything happens in pieces.
+// The buffer between the ends holds half a value, so that everything is sent in pieces.
 func TestConformanceOfASmallPipe(t *testing.T) {
 	chaniotest.TestConn(t, chaniotest.Conns{
 		Connect: func(testing.TB) (near, far *chanio.Conn) {

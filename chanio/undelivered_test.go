@@ -12,7 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// tickets returns a Source of 0, 1 ... whose values must be closed, a sink for them, and what was undelivered.
+// tickets returns a Source of 0, 1 and so on that must be closed, a sink for them, and a record of the undelivered
+// ones.
 func tickets() (src *chanio.Source[int], sink *chanio.Sink[int], undelivered func() []int) {
 	pipe, sink := chanio.PipeOf[int](100)
 	var mu sync.Mutex
@@ -77,8 +78,8 @@ func TestWhatIsPutBackIsReceivedBeforeAFailure(t *testing.T) {
 	require.Empty(t, undelivered())
 }
 
-// TestEveryValueThatMustBeClosedIsReceivedOrHandedOver ends channels by their ctx and by Close while values are on
-// their way.
+// TestEveryValueThatMustBeClosedIsReceivedOrHandedOver ends channels by their ctx and by Close while values are in
+// transit.
 func TestEveryValueThatMustBeClosedIsReceivedOrHandedOver(t *testing.T) {
 	for round := range 300 {
 		src, sink, undelivered := tickets()
@@ -126,7 +127,7 @@ func TestUndeliveredOfAnUpstreamIsItsHook(t *testing.T) {
 	require.Nil(t, chanio.FromSlice(upTo(1)).Claim("test").Undelivered())
 }
 
-// TestG16AHookThatDoesNotReturnUnderAChannel has each hook of a Source panic, or exit, in the goroutine of C.
+// TestG16AHookThatDoesNotReturnUnderAChannel lets each hook of a Source panic or exit in the goroutine of C.
 func TestG16AHookThatDoesNotReturnUnderAChannel(t *testing.T) {
 	for how, exit := range map[string]func(){"panic": func() { panic(errBroken) }, "Goexit": runtime.Goexit} {
 		cause := errBroken
@@ -188,7 +189,7 @@ func TestG16AHookThatDoesNotReturnUnderACallEndsTheSource(t *testing.T) {
 	}
 }
 
-// TestG16WhoComesAfterAPanicFindsTheEnd has a consumer wait for the hand-over while the hook panics.
+// TestG16WhoComesAfterAPanicFindsTheEnd has a consumer that waits for the hand-over while the hook panics.
 func TestG16WhoComesAfterAPanicFindsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -45,7 +45,7 @@ func TestNewWriterServesWhateverWrites(t *testing.T) {
 	}
 }
 
-// TestG12NewWriterKeepsNothingOfWhatIsWritten holds it for a sink that hands values over as they are.
+// TestG12NewWriterKeepsNothingOfWhatIsWritten uses a sink that passes values on unchanged.
 func TestG12NewWriterKeepsNothingOfWhatIsWritten(t *testing.T) {
 	src, sink := chanio.PipeOf[[]byte](3)
 	w := chanio.NewWriter(t.Context(), sink)

@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// memory is a ByteSource over a slice that is read again and again, at most step bytes at a time, and a ByteSink that
-// forgets. It counts how often it is asked for more.
+// memory is a ByteSource over a slice that it repeats, at most step bytes at a time, and a ByteSink that discards. It
+// counts the calls that ask for more.
 type memory struct {
 	all   []byte
 	r, w  int
@@ -126,7 +126,7 @@ func TestFramesOfBytesAllocateOnceAtMost(t *testing.T) {
 	require.Zero(t, allocs(t, codec.Lines, "hello"))
 }
 
-// TestBytesThatComeLateAreNotParsedAgain feeds a long line a byte at a time.
+// TestBytesThatComeLateAreNotParsedAgain passes a long line one byte at a time.
 func TestBytesThatComeLateAreNotParsedAgain(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 10_000)
 	line := append(bytes.Clone(long), '\n')

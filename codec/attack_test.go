@@ -11,7 +11,7 @@ import (
 	"github.com/weir-go/weir/codec/codectest"
 )
 
-// A peer that sends nothing but ENDs makes the receiver keep no more than the limit.
+// A peer that sends only ENDs makes the receiver keep no more than the limit.
 func TestSLIPBoundsTheEmptyFramesBeforeOne(t *testing.T) {
 	c := codec.SLIP(codec.Bytes, codec.Max(100))
 	v, err := codec.Unmarshal(c, append(bytes.Repeat([]byte{0xc0}, 100), 1, 0xc0))
@@ -31,7 +31,7 @@ func TestSLIPBoundsTheEmptyFramesBeforeOne(t *testing.T) {
 	require.Less(t, sent, 10)
 }
 
-// What a Header hides from the Source is not lent: the Source cannot refuse a C, a Buffer or a Tee.
+// A body that a Header hides from the Source is not lent, because the Source could not refuse C, Buffer or Tee.
 func TestBorrowedBehindAHeaderIsCopied(t *testing.T) {
 	lent := codec.Prefixed(codec.Uint8, codec.Borrowed)
 	byTag := func(uint8) codec.Codec[[]byte] { return lent }
@@ -95,7 +95,7 @@ func TestCOBSOfRunsAroundItsLimit(t *testing.T) {
 	codectest.Rejects(t, codec.COBS(codec.Bytes), "05 11 00", codec.ErrMalformed, 0)
 }
 
-// The offset of a number in a row is that of its first byte that is wrong or missing, whatever comes before.
+// The offset of an invalid number in a row is that of its first byte that is wrong or missing.
 func TestOffsetsInARowOfNumbers(t *testing.T) {
 	type row struct {
 		A uint16
@@ -113,7 +113,7 @@ func TestOffsetsInARowOfNumbers(t *testing.T) {
 	require.ErrorContains(t, err, "C at byte 4")
 }
 
-// A limit around a part that leaves bytes for what comes after it.
+// A limit applies to a part that is followed by other bytes.
 func TestLimitAroundWhatKeepsASuffix(t *testing.T) {
 	c := codec.Limit(3, codec.Suffixed(codec.Bytes, "xy"))
 	v, err := codec.Unmarshal(c, []byte("axy"))
@@ -129,7 +129,7 @@ func TestLimitAroundWhatKeepsASuffix(t *testing.T) {
 	require.ErrorIs(t, err, codec.ErrTooLarge)
 }
 
-// The place of a length that does not fit is where it begins, and nothing wraps around on any platform.
+// The offset of a length that does not fit is its first byte, and nothing wraps around on any platform.
 func TestLengthsAtTheTop(t *testing.T) {
 	for name, l := range map[string]*codec.Length{
 		"u32+4": codec.NewLength(codec.Uint32, codec.Adjust(4), codec.Max(math.MaxInt)),

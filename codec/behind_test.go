@@ -9,8 +9,8 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// A record that is encoded into the middle of a buffer, such as a header in front of its body, leaves what is behind it
-// alone.
+// A record that is encoded into the middle of a buffer, such as a header before its body, does not change the bytes
+// after it.
 func TestARecordWritesNothingBehindItself(t *testing.T) {
 	type header struct {
 		A, B, C uint64

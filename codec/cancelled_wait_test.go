@@ -27,8 +27,8 @@ func (c *lateConn) Read(p []byte) (int, error) {
 	return copy(p, c.data), nil
 }
 
-// What arrives after the ctx of a receiver of frames has ended is not decoded: it may be the beginning of something else,
-// such as TLS behind a line of STARTTLS.
+// Bytes that arrive after the ctx of a receiver of frames has ended are not decoded. They may belong to something else,
+// such as TLS after a line of STARTTLS.
 func TestWhatArrivesAfterCtxHasEndedIsNotDecoded(t *testing.T) {
 	type receive = func(context.Context) (string, error)
 	for name, on := range map[string]func(in *chanio.Source[[]byte]) (late, again receive){

@@ -36,7 +36,7 @@ func someTLV(r *rand.Rand) codec.Codec[tagged] {
 		codec.UnknownTags(func(o *tagged) *[]codec.UnknownTag[uint8] { return &o.Unknown }))
 }
 
-// bag is a struct of fields that depend on others, and of optional ones at the end.
+// bag is a struct with dependent fields and with optional ones at the end.
 type bag struct {
 	Kind  uint8
 	Time  time.Time
@@ -129,7 +129,7 @@ func someBag(r *rand.Rand) codec.Codec[bag] {
 		codec.Field("last", func(b *bag) **string { return &b.Last }, codec.OptionalTail(texts[0])))
 }
 
-// around puts random codecs that have an end of their own around c.
+// around wraps c in random codecs that have an end.
 func around[T any](r *rand.Rand, c codec.Codec[T]) codec.Codec[T] {
 	for range 1 + r.IntN(3) {
 		switch r.IntN(9) {
@@ -171,8 +171,8 @@ func maybe[T any](r *rand.Rand, v T) *T {
 	return &v
 }
 
-// TestAllEntryPointsAgreeOnRecordsOfAllKinds is TestAllEntryPointsAgree of records with dependent and optional fields, of
-// tagged ones, and of what may be around them.
+// TestAllEntryPointsAgreeOnRecordsOfAllKinds is TestAllEntryPointsAgree for records with dependent, optional and tagged
+// fields, with random codecs around them.
 func TestAllEntryPointsAgreeOnRecordsOfAllKinds(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -226,7 +226,7 @@ func TestAllEntryPointsAgreeOnRecordsOfAllKinds(t *testing.T) {
 	}
 }
 
-// TestResyncFindsTheSameWhateverTheCuts compares Resync of damaged frames in one piece with that of single bytes.
+// TestResyncFindsTheSameWhateverTheCuts compares Resync of damaged frames in one piece with Resync of single bytes.
 func TestResyncFindsTheSameWhateverTheCuts(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 21))

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// What announces one more than the default is refused before it arrives; the default itself is waited for.
+// A length of one more than the default is rejected before the bytes arrive. For the default itself the decoder waits.
 func TestDefaultsBoundWhatALengthMayAnnounce(t *testing.T) {
 	for name, c := range map[string]struct {
 		decode func(p []byte) error

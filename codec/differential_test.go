@@ -19,7 +19,7 @@ import (
 	"github.com/weir-go/weir/codec/codectest"
 )
 
-// outcome is what an entry point makes of bytes.
+// outcome is the result of an entry point for some bytes.
 type outcome struct {
 	Values []any
 	Kind   error
@@ -47,7 +47,7 @@ func (o *outcome) end(err error) {
 	}
 }
 
-// slowly is a codec without the quick ways to decode and to encode.
+// slowly is a codec without the fast paths for decoding and encoding.
 type slowly[T any] struct{ c codec.Codec[T] }
 
 func (s slowly[T]) Append(dst []byte, v T) ([]byte, error)  { return s.c.Append(dst, v) }
@@ -155,7 +155,7 @@ func entryPoints[T any](c codec.Codec[T], r *rand.Rand) map[string]func(p []byte
 	}
 }
 
-// lengths are the numbers of a length.
+// lengths are the number codecs that a length may use.
 func prefixedBy[T any](r *rand.Rand, c codec.Codec[T]) codec.Codec[T] {
 	var opts []codec.LengthOption
 	if r.IntN(3) == 0 {
@@ -193,7 +193,7 @@ type length uint16
 
 func unchanged[T any](v T) (T, error) { return v, nil }
 
-// closedText is a random codec of texts that has its own end.
+// closedText returns a random codec of texts that has an end.
 func closedText(r *rand.Rand, depth int) codec.Codec[string] {
 	c, open := someText(r, depth)
 	if open {
@@ -202,7 +202,7 @@ func closedText(r *rand.Rand, depth int) codec.Codec[string] {
 	return c
 }
 
-// someText is a random codec of texts, and whether it is, or may be, open-ended.
+// someText returns a random codec of texts, and whether it is, or may be, open-ended.
 func someText(r *rand.Rand, depth int) (codec.Codec[string], bool) {
 	if depth == 0 {
 		return []codec.Codec[string]{codec.RawString, codec.String, codec.ASCII}[r.IntN(3)], true
@@ -282,7 +282,7 @@ func someString(r *rand.Rand) string {
 	return string(p)
 }
 
-// sameEncoding compares the ways to encode v, with much room and with none to spare.
+// sameEncoding compares all ways to encode v, with a lot of room and with exactly enough.
 func sameEncoding[T any](t *testing.T, c codec.Codec[T], v T, want []byte) {
 	for _, room := range []int{0, len(want), len(want) + 5, len(want) + 100} {
 		got, err := c.Append(make([]byte, 0, room), v)
@@ -302,7 +302,7 @@ func sameEncoding[T any](t *testing.T, c codec.Codec[T], v T, want []byte) {
 	require.Equal(t, string(want), out.String())
 }
 
-// check compares all entry points on what c makes of values, cut short and changed in many ways.
+// check compares all entry points on encoded values of c, truncated and changed in many ways.
 func check[T any](t *testing.T, r *rand.Rand, c codec.Codec[T], values func() T) {
 	if codec.SizeOf(c).Open {
 		c = codec.Prefixed(codec.Uint16, c)
@@ -350,8 +350,8 @@ func check[T any](t *testing.T, r *rand.Rand, c codec.Codec[T], values func() T)
 	}
 }
 
-// TestAllEntryPointsAgree composes random codecs and sees that whole and in pieces, from a slice, a reader, chunks and a
-// buffer, the same bytes give the same values, the same kind of error and the same offset.
+// TestAllEntryPointsAgree composes random codecs. Whole or in pieces, from a slice, a reader, chunks or a buffer, the
+// same bytes give the same values, the same kind of error and the same offset.
 func TestAllEntryPointsAgree(t *testing.T) {
 	rounds := 400
 	if testing.Short() {

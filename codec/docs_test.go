@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocsHaveEveryDrawing sees that docs/codecs.md shows the bytes that the comments show.
+// TestDocsHaveEveryDrawing checks that docs/codecs.md shows the bytes that the comments show.
 func TestDocsHaveEveryDrawing(t *testing.T) {
 	page, err := os.ReadFile("../docs/codecs.md")
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/weir-go/weir/codec/codectest"
 )
 
-// What follows are faults that tests did not notice when they were planted, or would not have: each is a bound that is off by
-// one, or an error of a part that its wrapper drops.
+// The tests below hold bounds that could be off by one and errors of a part that its wrapper could drop. Other tests
+// did not notice such faults.
 
 func TestEveryTypedReadFailsWhereBytesAreMissing(t *testing.T) {
 	for name, read := range map[string]func(r *codec.Reader) error{
@@ -99,7 +99,8 @@ func TestBoundsAreExact(t *testing.T) {
 	})
 }
 
-// Lists of values whose codec is chosen by a header are refused where others follow, by all list codecs that take the rest.
+// A list of values of which a header chooses the codec is rejected before other parts, by all list codecs that take the
+// rest.
 func TestOpenListsBehindAHeaderAreRefusedWhereOthersFollow(t *testing.T) {
 	for name, list := range map[string]codec.Codec[[]uint8]{
 		"Separated": codec.Separated(codec.Decimal[uint8](), ","),
@@ -112,7 +113,7 @@ func TestOpenListsBehindAHeaderAreRefusedWhereOthersFollow(t *testing.T) {
 	}
 }
 
-// lopsided enters a level and never leaves it, which is over when the value is.
+// lopsided enters a level and never leaves it. The level ends with the value.
 type lopsided struct{}
 
 func (lopsided) Append(dst []byte, v uint8) ([]byte, error) { return append(dst, v), nil }

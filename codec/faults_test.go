@@ -71,7 +71,7 @@ func TestBufferedAfterABodyCutShort(t *testing.T) {
 	require.Len(t, d.Buffered(), 104)
 }
 
-// shouting overrides the Decode of the codec that it embeds.
+// shouting overrides the Decode of its embedded codec.
 type shouting struct{ codec.LinesCodec }
 
 func (c shouting) Decode(r *codec.Reader) (string, error) {
@@ -257,7 +257,7 @@ func TestStructsMayEndInText(t *testing.T) {
 	require.ErrorIs(t, err, codec.ErrMalformed)
 }
 
-// ends counts what is handed over at once.
+// ends counts the chunks that it receives.
 type ends struct {
 	memory
 	bodies []int
@@ -307,7 +307,7 @@ func TestAStructRefusesAMaximumOfNothingAndSlicesCutShort(t *testing.T) {
 	require.ErrorIs(t, err, codec.ErrTooLarge)
 }
 
-// The bytes that others need at the end of a frame are not there for a checksum.
+// A checksum does not take the bytes that the following parts of a frame need.
 func TestAFrameTooShortForAChecksumInsideOthersIsCutShort(t *testing.T) {
 	c := codec.Prefixed(codec.Uint8, codec.Suffixed(codec.CRC32(codec.RawString), "!"))
 	for n := range 5 {

@@ -129,7 +129,7 @@ func FuzzUnlessBefore(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint8, codec.Delimited(codec.RawString, "\r\n", codec.UnlessBefore(" "))), "a\r\n b")
 }
 
-// FuzzResync sees that garbage neither panics nor keeps a good frame from being found.
+// FuzzResync checks that garbage does not cause a panic or hide a valid frame.
 func FuzzResync(f *testing.F) {
 	frames := codec.CRC32(codec.Between(codec.Const("\xca\xfe"), codec.Prefixed(codec.Uint8, codec.RawString), nil))
 	good, err := codec.Marshal(frames, "good")

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// vector is one known fact about Gloss 0.3.6: what it makes of a value, or of bytes.
+// vector is one known fact about Gloss 0.3.6: how it encodes a value or decodes bytes.
 type vector struct {
 	Name, Format, Kind string
 	BytesHex           string `json:"bytes_hex"`
@@ -26,7 +26,7 @@ type vector struct {
 	ChunksHex          []string `json:"chunks_hex"`
 }
 
-// differs is the vectors that do not hold here, and why. Each is seen to differ.
+// differs lists the vectors that do not hold here, with the reason. The test checks that each differs.
 var differs = map[string]string{
 	"prim int24 66051":                    "an unqualified 24-bit integer is big-endian, as all others are, and not in the order of the host",
 	"byte from string":                    "a number is not made of a text: the types of Go forbid it",
@@ -57,8 +57,8 @@ var differs = map[string]string{
 	"string keep delimiters enc":          "", // holds, with Keep
 }
 
-// untyped makes a codec of whatever JSON holds, so that one table can have them all. What JSON cannot turn into a T
-// is refused, as the compiler would.
+// untyped returns a codec of any JSON value, so that one table can hold all codecs. A value that cannot be converted to
+// T is rejected, as by the compiler.
 func untyped[T any](c codec.Codec[T]) codec.Codec[any] {
 	return codec.Map(c,
 		func(v T) (any, error) { return v, nil },
@@ -74,7 +74,7 @@ func untyped[T any](c codec.Codec[T]) codec.Codec[any] {
 		})
 }
 
-// float reads the infinities and NaN as the file writes them.
+// float reads a number, including the infinities and NaN as the file spells them.
 func float[T float32 | float64](c codec.Codec[T]) codec.Codec[any] {
 	special := map[string]float64{"NaN": math.Float64frombits(0x7ff8 << 48), "+Inf": math.Inf(1), "-Inf": math.Inf(-1)}
 	return codec.Map(c,
@@ -95,7 +95,7 @@ func float[T float32 | float64](c codec.Codec[T]) codec.Codec[any] {
 		})
 }
 
-// block is a block of bytes as the file writes it.
+// block decodes a block of bytes as the file spells it.
 func block(c codec.Codec[[]byte]) codec.Codec[any] {
 	return codec.Map(c,
 		func(p []byte) (any, error) { return map[string]any{"hex": hex.EncodeToString(p)}, nil },
@@ -174,7 +174,7 @@ func fixed(value any) codec.Codec[any] {
 		func(any) (struct{}, error) { return struct{}{}, nil })
 }
 
-// many gives up the type of the elements of a slice.
+// many hides the element type of a slice.
 func many(c codec.Codec[[]any]) codec.Codec[any] {
 	return codec.Map(c,
 		func(v []any) (any, error) { return v, nil },
@@ -187,7 +187,7 @@ func many(c codec.Codec[[]any]) codec.Codec[any] {
 		})
 }
 
-// bitList is a bit-seq: fields of one bit are bools.
+// bitList is a bit-seq. Fields of one bit are bools.
 func bitList(widths ...int) codec.Codec[any] {
 	total := 0
 	for _, w := range widths {
@@ -267,7 +267,7 @@ func delimitedText(delim string, opts ...codec.DelimitedOption) codec.Codec[any]
 	return untyped(codec.Delimited(codec.String, delim, opts...))
 }
 
-// glossFormats are the formats of the vectors, spelt here.
+// glossFormats has the codec for each format of the vectors.
 func glossFormats() map[string]codec.Codec[any] {
 	utf8 := codec.String
 	byte8, i16, i32, i64 := untyped(codec.Int8), untyped(codec.Int16), untyped(codec.Int32), untyped(codec.Int64)
@@ -431,7 +431,7 @@ func TestGlossVectors(t *testing.T) {
 	require.GreaterOrEqual(t, held, 130)
 }
 
-// holds reports how a codec differs from the vector.
+// holds reports how a codec differs from a vector.
 func (v *vector) holds(t *testing.T, c codec.Codec[any]) error {
 	bytes, err := hex.DecodeString(v.BytesHex)
 	require.NoError(t, err)
@@ -509,7 +509,7 @@ func (v *vector) chunks(t *testing.T) (chunks [][]byte) {
 	return chunks
 }
 
-// split sees that the delimiters of a splitter are found: its format says which, and whether they are kept.
+// split checks that the delimiters of a splitter are found. Its format says which they are and whether they are kept.
 func (v *vector) split(t *testing.T) error {
 	var delims []string
 	list := v.Format[strings.Index(v.Format, "[")+1 : strings.Index(v.Format, "]")]
@@ -536,7 +536,7 @@ func (v *vector) split(t *testing.T) error {
 	return nil
 }
 
-// number reads JSON with its numbers as they are written.
+// number reads JSON and keeps numbers as they are written.
 func number(t *testing.T, text json.RawMessage) (v any) {
 	if text == nil {
 		return nil
@@ -547,7 +547,7 @@ func number(t *testing.T, text json.RawMessage) (v any) {
 	return v
 }
 
-// sameJSON compares by what JSON says, with numbers as floats: 1.0 is 1.
+// sameJSON compares values as JSON, with numbers as floats: 1.0 equals 1.
 func sameJSON(want, got any, err error) error {
 	if err != nil {
 		return err

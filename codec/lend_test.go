@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// chunked returns the frames of texts as a Source of one chunk.
+// chunked returns a Source of one chunk that has the frames of texts.
 func chunked(t *testing.T, texts ...string) *chanio.Source[[]byte] {
 	var all []byte
 	for _, text := range texts {
@@ -51,8 +51,8 @@ func TestLentValuesThatAreGivenBackComeAgain(t *testing.T) {
 	}
 }
 
-// TestConnectGivesBackWhatTheSinkDidNotAccept holds for every number of values that a sink of encoded values accepts
-// before it fails, and the values that come again are the receiver's own.
+// TestConnectGivesBackWhatTheSinkDidNotAccept tries every number of values that a sink of encoded values accepts before
+// it fails. The receiver owns the values that come again.
 func TestConnectGivesBackWhatTheSinkDidNotAccept(t *testing.T) {
 	texts := []string{"a", "bb", "ccc", "dddd", "eeeee", "ffffff", "g", "h"}
 	full := errors.New("full")
@@ -83,7 +83,7 @@ func TestConnectGivesBackWhatTheSinkDidNotAccept(t *testing.T) {
 	}
 }
 
-// alone is a codec whose values are too large to leave with others.
+// alone is a codec of values that are too large to be joined with others.
 var alone codec.Codec[[]byte] = aloneCodec{}
 
 type aloneCodec struct{}
@@ -94,7 +94,7 @@ func (aloneCodec) Append(dst, v []byte) ([]byte, error) {
 
 func (aloneCodec) Decode(r *codec.Reader) ([]byte, error) { return nil, r.Skip(1) }
 
-// endSink is a ByteSink of values of alone.
+// endSink is a ByteSink for values of alone.
 type endSink struct{ end func(value []byte) error }
 
 func (*endSink) Begin() []byte { return nil }
@@ -161,7 +161,7 @@ func TestValuesOfChangingSizesAreSentWhole(t *testing.T) {
 	require.NoError(t, server.Close())
 }
 
-// keepsText is a codec that keeps the strings it encodes, as it may: strings do not change.
+// keepsText is a codec that keeps the strings it encodes, which it may do because strings do not change.
 type keepsText struct {
 	codec.Codec[string]
 	kept *[]string

@@ -8,7 +8,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// counted counts how often a codec decodes.
+// counted counts its Decodes.
 type counted[T any] struct {
 	codec.Codec[T]
 	calls *int
@@ -19,8 +19,8 @@ func (c counted[T]) Decode(r *codec.Reader) (T, error) {
 	return c.Codec.Decode(r)
 }
 
-// TestBytesThatComeLateCostLinearWork feeds nested and repeated frames a byte at a time and counts the work: every part
-// is decoded once, the source is asked once for each byte, and nothing is searched twice.
+// TestBytesThatComeLateCostLinearWork passes nested and repeated frames one byte at a time and counts the work: each
+// part is decoded once, the source is asked once for each byte, and no byte is searched twice.
 func TestBytesThatComeLateCostLinearWork(t *testing.T) {
 	for _, n := range []int{100, 1000} {
 		inner, words, outer := 0, 0, 0
@@ -42,7 +42,7 @@ func TestBytesThatComeLateCostLinearWork(t *testing.T) {
 	}
 }
 
-// TestRecordsInNestedFramesThatComeLateAreDecodedOnce has frames within frames within a frame, and records in them.
+// TestRecordsInNestedFramesThatComeLateAreDecodedOnce has records in frames within frames within a frame.
 func TestRecordsInNestedFramesThatComeLateAreDecodedOnce(t *testing.T) {
 	for _, n := range []int{1, 10, 100} {
 		records, groups, outer := 0, 0, 0
@@ -64,7 +64,7 @@ func TestRecordsInNestedFramesThatComeLateAreDecodedOnce(t *testing.T) {
 	}
 }
 
-// TestTheQuickWayIsTriedOnceForAFrame has a body that counts how often it is decoded, which the quick way does as well.
+// TestTheQuickWayIsTriedOnceForAFrame has a body that counts its decodes, by the fast path too.
 func TestTheQuickWayIsTriedOnceForAFrame(t *testing.T) {
 	tries := 0
 	body := codec.Map(codec.Uint32, func(n uint32) (uint32, error) { tries++; return n, nil }, func(n uint32) (uint32, error) { return n, nil })
@@ -84,7 +84,8 @@ func TestTheQuickWayIsTriedOnceForAFrame(t *testing.T) {
 	}
 }
 
-// TestChunksThatComeLateAreMovedALinearNumberOfTimes has a stream without a buffer of its own, whose chunks are gathered.
+// TestChunksThatComeLateAreMovedALinearNumberOfTimes has a stream without a buffer of its own, so that chunks are
+// gathered.
 func TestChunksThatComeLateAreMovedALinearNumberOfTimes(t *testing.T) {
 	perByte := func(size int) float64 {
 		frame, err := codec.Marshal(text, string(bytes.Repeat([]byte("x"), size)))
@@ -96,7 +97,7 @@ func TestChunksThatComeLateAreMovedALinearNumberOfTimes(t *testing.T) {
 		})
 		return allocs
 	}
-	// The window doubles: ten times the bytes are a few more allocations, not ten times as many.
+	// The window doubles: ten times the bytes cause a few more allocations, not ten times as many.
 	require.Less(t, perByte(100_000)-perByte(10_000), 12.0)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-go/weir/codec/codectest"
 )
 
-// openText is a text up to the end of its frame, which only its tag says.
+// openText is a text that extends to the end of its frame. Only its tag says so.
 var openText = codec.Header(codec.Uint8,
 	func(uint8) codec.Codec[string] { return codec.String }, func(string) uint8 { return 9 })
 
@@ -52,7 +52,7 @@ func TestADelimiterThatIsKeptIsPartOfTheLeastSize(t *testing.T) {
 	require.Equal(t, 2, codec.SizeOf(codec.Delimited(codec.Uint8, "\r\n", codec.KeepDelimiter())).Min)
 }
 
-// The end of such a node is that of the frame, so only the last of its children could be told from its own.
+// Such a node ends with the frame, so a decoder could not tell its last child from one of the parent.
 func TestRecursiveRefusesOpenEndedValuesWhereOthersFollow(t *testing.T) {
 	type node struct {
 		N    uint8

@@ -63,7 +63,7 @@ func TestConnectionsRefuseOpenEndedCodecs(t *testing.T) {
 	}
 }
 
-// interrupted is a codec of large bodies whose ctx ends when one has begun to arrive.
+// interrupted is a codec of large bodies. Its ctx ends when a body has started to arrive.
 type interrupted struct{ cancel context.CancelFunc }
 
 func (c interrupted) Append(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }

@@ -13,7 +13,7 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// packetPipe returns two ends that send each other packets, in memory.
+// packetPipe returns two ends in memory that send packets to each other.
 func packetPipe() (a, b *chanio.Duplex[chanio.Packet, chanio.Packet]) {
 	in, out := chanio.PipeOf[chanio.Packet](8)
 	in2, out2 := chanio.PipeOf[chanio.Packet](8)

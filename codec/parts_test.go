@@ -19,7 +19,7 @@ import (
 
 var errPart = errors.New("the part failed")
 
-// failing is a codec that does what c does, and then fails.
+// failing is a codec that works as c does and then fails.
 type failing[T any] struct{ c codec.Codec[T] }
 
 func (f failing[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -34,7 +34,7 @@ func (f failing[T]) Decode(r *codec.Reader) (v T, err error) {
 
 func (f failing[T]) Size() codec.Size { return codec.SizeOf(f.c) }
 
-// part is c, or if it is to be bad one that fails.
+// part returns c, or a codec that fails if bad is true.
 func part[T any](bad bool, c codec.Codec[T]) codec.Codec[T] {
 	if bad {
 		return failing[T]{c}
@@ -42,8 +42,8 @@ func part[T any](bad bool, c codec.Codec[T]) codec.Codec[T] {
 	return c
 }
 
-// partFails sees that v can be encoded and decoded with a good part, and that the error of a bad one is returned by each way
-// in and out.
+// partFails checks that v can be encoded and decoded with a good part, and that every way to encode and to decode
+// returns the error of a bad one.
 func partFails[T any](t *testing.T, name string, v T, build func(bad bool) codec.Codec[T]) {
 	t.Run(name, func(t *testing.T) {
 		p, err := codec.Marshal(build(false), v)
@@ -193,7 +193,7 @@ func TestFieldsReturnTheErrorsOfTheirCodecs(t *testing.T) {
 	})
 }
 
-// notWhereOthersFollow sees that c, which is open-ended but is not known to be, does not decode where others follow.
+// notWhereOthersFollow checks that c, which is open-ended without declaring it, does not decode before other parts.
 func notWhereOthersFollow[T any](t *testing.T, name string, c codec.Codec[T]) {
 	behind := codec.Header(codec.Uint8, func(uint8) codec.Codec[T] { return c }, func(T) uint8 { return 1 })
 	_, err := codec.Unmarshal(codec.PairOf(behind, codec.Uint8), []byte("\x01\x05"))

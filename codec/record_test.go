@@ -188,8 +188,8 @@ func TestG4ARecordRefusesWhatItCannotCompile(t *testing.T) {
 	})
 }
 
-// TestRecordsSurviveAMovingStack encodes and decodes at every depth of a small stack, so that it has to grow, and move,
-// at every point of that.
+// TestRecordsSurviveAMovingStack encodes and decodes at every depth of a small stack, so that the stack grows and moves
+// at every point of the work.
 func TestRecordsSurviveAMovingStack(t *testing.T) {
 	v := tree{"a", []tree{{"b", []tree{}}}}
 	frame, err := codec.Marshal(treeCodec, v)
@@ -218,7 +218,7 @@ func TestRecordsSurviveAMovingStack(t *testing.T) {
 	}
 }
 
-// grow needs stack.
+// grow uses some stack.
 func grow(v trade) (trade, error) {
 	return v, map[byte]error{1: io.EOF}[atDepth(40, func() {})]
 }
@@ -234,7 +234,7 @@ func atDepth(n int, f func()) byte {
 	return atDepth(n-1, f) + pad[n%7]
 }
 
-// pile has runs of neighbours of each width, and pileLE is the same in the other order.
+// pile has runs of adjacent numbers of each width, and pileLE has the same in little-endian order.
 type pile struct {
 	A [5]uint16
 	B [3]uint32
@@ -261,7 +261,7 @@ type pileLE struct {
 	J float32   `wire:"le"`
 }
 
-// TestNumbersMoveTogetherAsTheyDoAlone compares with encoding/binary.
+// TestNumbersMoveTogetherAsTheyDoAlone compares the result with encoding/binary.
 func TestNumbersMoveTogetherAsTheyDoAlone(t *testing.T) {
 	p := make([]byte, binary.Size(pile{}))
 	for i := range p {
@@ -288,7 +288,7 @@ func TestNumbersMoveTogetherAsTheyDoAlone(t *testing.T) {
 	require.Equal(t, p, back)
 }
 
-// TestRecordsInPlaceAreThoseByValue tries the ways that take a pointer.
+// TestRecordsInPlaceAreThoseByValue compares the functions that take a pointer with those that take a value.
 func TestRecordsInPlaceAreThoseByValue(t *testing.T) {
 	frame, err := codec.Marshal(tradeCodec, aTrade)
 	require.NoError(t, err)

@@ -41,7 +41,8 @@ func TestARecordWithTextsIsTheSameWhateverTheRoomBehindIt(t *testing.T) {
 	}
 }
 
-// A number is written by eight bytes around it in the struct: here there are few before it, or behind it, or hardly any.
+// A number is written as eight bytes around it in the struct. Here there are few bytes before it, after it, or on both
+// sides.
 func TestARecordIsTheSameWhereverItsNumbersLieInTheStruct(t *testing.T) {
 	type first struct {
 		A uint16
@@ -78,7 +79,7 @@ func TestARecordIsTheSameWhereverItsNumbersLieInTheStruct(t *testing.T) {
 		[]byte("\x01\x01\x02\x03\x04\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03\x04\x05\x06\x07\x08\x09\x01\x00\x02\x00\x03\x00\x04\x00\x05\x00"))
 }
 
-// sameWhateverTheRoom encodes v behind three bytes, with each capacity.
+// sameWhateverTheRoom encodes v after three bytes, with each capacity.
 func sameWhateverTheRoom[T any](t *testing.T, v T, want []byte) {
 	t.Helper()
 	c := Struct[T]()
@@ -117,7 +118,7 @@ func TestARecordWithATextThatDoesNotFitIsRefusedWhateverTheRoom(t *testing.T) {
 	}
 }
 
-// A number of 24 bits keeps a record from being written at once, with or without room for it.
+// A number of 24 bits prevents a record from being written at once, with or without room for it.
 func TestARecordOf24BitsBeforeATextIsTheSameWhateverTheRoom(t *testing.T) {
 	type odd struct {
 		A uint32 `wire:"bits=24"`
@@ -127,7 +128,7 @@ func TestARecordOf24BitsBeforeATextIsTheSameWhateverTheRoom(t *testing.T) {
 	sameWhateverTheRoom(t, odd{0x010203, 4, "a text"}, []byte("\x01\x02\x03\x00\x00\x00\x00\x00\x00\x00\x04\x06a text"))
 }
 
-// The length of one byte is written by eight, if the text behind it has the seven others.
+// A length of one byte is written as eight bytes if the text after it has the other seven.
 func TestARecordThatEndsInAShortTextIsTheSameWhateverTheRoom(t *testing.T) {
 	type short struct {
 		A uint64

@@ -22,7 +22,7 @@ type refusedRow struct {
 	Text string
 }
 
-// TestEveryConstructorRefusesWhatItCannotWorkWith sees that each says its name and the reason.
+// TestEveryConstructorRefusesWhatItCannotWorkWith checks that the panic of each has its name and the reason.
 func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 	var none codec.Codec[uint8]
 	var noTag codec.Codec[bool]
@@ -183,7 +183,7 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 	}
 }
 
-// A mutant left each of these alive: an error of an inner codec, or a bound that was off by one.
+// The cases below hold errors of an inner codec and bounds that could be off by one.
 func TestErrorsOfInnerCodecsAreNotLost(t *testing.T) {
 	codectest.Refuses(t, codec.Prefixed(codec.Uint16, codec.Compressed(codec.Gzip, codec.String)), "\xff", codec.ErrMalformed)
 	utf := codec.Charset(charmap.ISO8859_1)

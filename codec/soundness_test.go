@@ -45,7 +45,7 @@ func TestG14LimitsMayBeAsLargeAsAnInt(t *testing.T) {
 	require.Equal(t, "ab\n", string(p))
 }
 
-// lossy is a codec of numbers that cuts off what does not fit a byte, as a careless wrapper does.
+// lossy is a codec of numbers that truncates those that do not fit in a byte, as a careless wrapper does.
 var lossy = codec.Map(codec.Uint8,
 	func(n uint8) (int, error) { return int(n), nil }, func(n int) (uint8, error) { return uint8(n), nil })
 

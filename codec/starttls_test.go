@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// tlsConfigs returns the configurations of a server and of a client that believes it.
+// tlsConfigs returns the configurations of a server and of a client that trusts it.
 func tlsConfigs(t testing.TB) (server, client *tls.Config) {
 	cert, roots, err := tlsconf.SelfSigned("weir.test")
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestTLSBeginsAboveLines(t *testing.T) {
 	}
 }
 
-// What was sent in the clear behind the last line is never taken for something that came through TLS.
+// Bytes that were sent in the clear after the last line are never taken for bytes that arrived through TLS.
 func TestTLSTakesNothingThatCameBefore(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	large := codec.Prefixed(codec.Uint32, codec.Bytes)

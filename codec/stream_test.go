@@ -145,7 +145,7 @@ func TestG14ALengthOf4GiB(t *testing.T) {
 		require.Contains(t, err.Error(), "limit of 16777216")
 		require.Equal(t, err, d.In.Err())
 
-		// An orderly end: the other side gets a last word.
+		// A clean end: the other side can still send a last message.
 		require.NoError(t, d.Out.Send(t.Context(), "too large"))
 		require.NoError(t, a.Out.Close())
 		require.NoError(t, d.Close())
@@ -244,7 +244,7 @@ func TestAValueThatCannotBeEncodedLeavesNothing(t *testing.T) {
 	})
 }
 
-// panicking is a codec that panics when it has appended something.
+// panicking is a codec that panics after it has appended bytes.
 type panicking struct{ codec.Codec[string] }
 
 func (c panicking) Append(dst []byte, v string) ([]byte, error) {
@@ -280,7 +280,7 @@ func TestAFrameThatTakesNoBytesIsAnError(t *testing.T) {
 	a.Out.Abort(nil)
 }
 
-// forgetful is a codec that hides what the Reader told it.
+// forgetful is a codec that drops the error of its Reader.
 type forgetful struct{ codec.Codec[string] }
 
 func (c forgetful) Decode(r *codec.Reader) (string, error) {
@@ -306,7 +306,7 @@ func TestG2WhatTheReaderMetOutweighsTheDecoder(t *testing.T) {
 	require.Equal(t, "hi", got)
 }
 
-// peeker looks at a large body before it takes it, so that decoding it anew finds it elsewhere.
+// peeker peeks at a large body before it takes it, so that decoding it again finds it elsewhere.
 type peeker struct{}
 
 func (peeker) Append(dst []byte, v []byte) ([]byte, error) { return append(dst, v...), nil }
@@ -388,7 +388,7 @@ func TestG5AnAbortBelowEndsTheValues(t *testing.T) {
 	b.Out.Abort(nil)
 }
 
-// TestACodecOfTheRestWaitsForTheEnd has some of the bytes at hand from the start.
+// TestACodecOfTheRestWaitsForTheEnd starts with some of the bytes available.
 func TestACodecOfTheRestWaitsForTheEnd(t *testing.T) {
 	m := &memory{all: []byte("abcdefgh"), step: 3, once: true}
 	require.NoError(t, m.Fill(t.Context(), 1))

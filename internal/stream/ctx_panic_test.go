@@ -14,7 +14,7 @@ type brokenContext struct{ context.Context }
 
 func (brokenContext) Done() <-chan struct{} { panic("Done") }
 
-// TestPanicInAContextOfASenderEndsTheStream has one that does so while a large body is written.
+// TestPanicInAContextOfASenderEndsTheStream has a context that panics while a large body is written.
 func TestPanicInAContextOfASenderEndsTheStream(t *testing.T) {
 	each(t, &stream.Config{Linger: time.Second}, nil, func(t *testing.T, x, y *stream.Stream) {
 		var err error

@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// Somebody moves a deadline over and over while one call waits.
+// Another goroutine changes a deadline repeatedly while one call waits.
 func TestADeadlineThatIsMovedOftenEndsNoStream(t *testing.T) {
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
 		var ctx deadline.Context
@@ -40,7 +40,7 @@ func TestADeadlineThatIsMovedOftenEndsNoStream(t *testing.T) {
 	})
 }
 
-// A slow peer takes less at a time than the kernel waits for before it takes more.
+// A slow peer reads less at a time than the kernel waits for before it accepts more.
 func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
 	t.Run("TCP", func(t *testing.T) {
 		t.Parallel()
@@ -82,7 +82,7 @@ func testSlowPeer(t *testing.T, p, q net.Conn, peer *net.TCPConn) {
 	require.Error(t, <-sent)
 }
 
-// What is being moved when Out is closed is cut by its ctx alone, and not by the half-close.
+// A raw write in progress when Out is closed is interrupted only by its ctx, not by the half-close.
 func TestCloseWaitsForARawWrite(t *testing.T) {
 	p, q := tcpPair(t)
 	x := stream.New(p, config(nil))

@@ -115,7 +115,7 @@ func TestOnDoneIsCalledOnceInAGoroutineOfItsOwn(t *testing.T) {
 	})
 }
 
-// record keeps what is logged.
+// record keeps the log records.
 type record struct {
 	slog.Handler
 	mu   sync.Mutex
@@ -239,7 +239,7 @@ func TestLingeringThatIsStoppedLeavesNothing(t *testing.T) {
 	})
 }
 
-// A close whose peer stops taking ends at most a quarter of the linger bound late.
+// If the peer stops reading, Close returns at most a quarter of the linger bound late.
 func TestG7LingeringEndsSoonAfterTheLastProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &stream.End{Linger: time.Second}

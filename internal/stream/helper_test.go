@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// settles reports whether no more than n goroutines remain after a while.
+// settles reports whether the number of goroutines falls to n within a while.
 func settles(n int) bool {
 	for range 300 {
 		if runtime.NumGoroutine() <= n {
@@ -57,7 +57,7 @@ type panicError struct{ v any }
 
 func (e *panicError) Error() string { return fmt.Sprint("panic: ", e.v) }
 
-// config is cfg, or the default, with what a Stream requires.
+// config returns cfg, or the default, with the fields that a Stream requires.
 func config(cfg *stream.Config) stream.Config {
 	if cfg == nil {
 		cfg = &stream.Config{}
@@ -112,7 +112,7 @@ var tlsConfigs = sync.OnceValues(func() (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}, &tls.Config{InsecureSkipVerify: true}
 })
 
-// lowerOf makes s what TLS runs over.
+// lowerOf returns s as the stream below TLS.
 func lowerOf(s *stream.Stream) stream.Lower {
 	return stream.Lower{
 		In: &s.In, Out: &s.Out, Flush: s.Out.Flush, Close: s.CloseWaited, Abort: s.Abort,
@@ -121,7 +121,7 @@ func lowerOf(s *stream.Stream) stream.Lower {
 	}
 }
 
-// secured returns two Streams of TLS over a and b.
+// secured returns two TLS Streams over a and b.
 func secured(t testing.TB, a, b *stream.Stream, ca, cb stream.Config) (x, y *stream.Stream) {
 	server, client := tlsConfigs()
 	done := make(chan struct{})
@@ -139,23 +139,23 @@ func secured(t testing.TB, a, b *stream.Stream, ca, cb stream.Config) (x, y *str
 	return stream.New(nc, ca), y
 }
 
-// below is the configuration of what lies below a Stream of TLS.
+// below is the configuration of the stream below TLS.
 func below(cfg stream.Config) stream.Config {
 	cfg.Prefix, cfg.IdleTimeout = nil, 0
 	return cfg
 }
 
-// hidden hides everything but the methods of a net.Conn.
+// hidden hides all but the methods of net.Conn.
 type hidden struct{ net.Conn }
 
-// halfClosing is hidden, but for the half-close.
+// halfClosing is hidden with a half-close.
 type halfClosing struct{ hidden }
 
 func (c halfClosing) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// pairs are the ways to get two connected Streams.
+// pairs are the ways to connect two Streams.
 var pairs = map[string]func(t testing.TB, a, b stream.Config) (x, y *stream.Stream){
 	"memory": func(t testing.TB, a, b stream.Config) (x, y *stream.Stream) {
 		p, q := memconn.Pipe(0)
@@ -192,7 +192,7 @@ var pairs = map[string]func(t testing.TB, a, b stream.Config) (x, y *stream.Stre
 	},
 }
 
-// each runs f over every kind of pair, all at once: most of what f does is to wait.
+// each runs f over every kind of pair, in parallel because f mostly waits.
 func each(t *testing.T, a, b *stream.Config, f func(t *testing.T, x, y *stream.Stream)) {
 	n := runtime.NumGoroutine()
 	t.Run("all", func(t *testing.T) {
@@ -225,7 +225,7 @@ func readAll(s *stream.Stream) (all []byte, err error) {
 	}
 }
 
-// data returns n bytes that differ.
+// data returns n varying bytes.
 func data(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -236,7 +236,7 @@ func data(n int) []byte {
 
 var errTest = errors.New("test")
 
-// within fails t unless f returns soon.
+// within fails t unless f returns within a while.
 func within(t *testing.T, d time.Duration, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// TestNothingIsHeldBackPastTheReceiverWhoWaits sends from one goroutine while another drops the last byte at hand and
-// waits: either the sender sees that, or the receiver lets go of what was held. The delay is too long to help.
+// TestNothingIsHeldBackPastTheReceiverWhoWaits sends from one goroutine while another discards the last available byte
+// and waits. Either the sender notices that, or the receiver sends what was held back. The delay is too long to help.
 func TestNothingIsHeldBackPastTheReceiverWhoWaits(t *testing.T) {
 	const rounds = 5000
 	a, b := tcpPair(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// The last record finds no room below, and nobody writes, flushes or reads afterwards.
+// The last record finds no room in the lower stream, and nobody writes, flushes or reads afterwards.
 func TestTheLastRecordLeavesWhenTheLowerStreamHasRoomAgain(t *testing.T) {
 	near, far := memconn.Pipe(1000)
 	server, cfg := tlsConfigs()
@@ -36,7 +36,7 @@ func TestTheLastRecordLeavesWhenTheLowerStreamHasRoomAgain(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// The window is the consumer's, also after its half was closed by somebody else.
+// The consumer owns the window, even after another goroutine has closed its half.
 func TestAReleaseDoesNotTouchWhatAConsumerUses(t *testing.T) {
 	each(t, nil, nil, func(t *testing.T, x, y *stream.Stream) {
 		require.NoError(t, y.Out.Send(bg, data(4000)))

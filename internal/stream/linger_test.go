@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// queued is a net.Conn that tells how much is on its way.
+// queued is a net.Conn that reports how much is in transit.
 type queued struct {
 	*memconn.Conn
 	outQueue func() int
@@ -70,7 +70,7 @@ func TestThePeerHasTheCloseWaitFromTheGoodbyeOn(t *testing.T) {
 	}
 }
 
-// Many connections of idle peers are closed at once when a server stops.
+// A server that stops closes many connections of idle peers at once.
 func TestACloseThatWaitsHoldsNoBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 256

@@ -23,10 +23,10 @@ import (
 
 var modelSeed = flag.Uint64("model.seed", 0, "run the random model test with this seed alone")
 
-// The model: several senders, each of which numbers its values; one receiver. What a sender was told was accepted
-// arrives, whole, once and in its order, and nothing else does. An error of a call changes nothing. There is one end: clean after a
-// Close that succeeded, and everything accepted before has arrived by then; otherwise an abort, after which anything may
-// be missing at the end, and nothing else.
+// The model has several senders, each of which numbers its values, and one receiver. A value that was accepted arrives
+// whole, once and in its sender's order, and nothing else arrives. A call that returns an error has no effect. There is
+// one end. It is clean after a Close that succeeded, and everything accepted before has arrived by then. Otherwise it
+// is an abort, after which only a tail of the values may be missing.
 func TestRandomOperationsAgreeWithAModel(t *testing.T) {
 	seeds := []uint64{*modelSeed}
 	if *modelSeed == 0 {
@@ -68,7 +68,7 @@ type model struct {
 	aborted  atomic.Bool
 }
 
-// value is: sender, number, length, filler.
+// A value consists of sender, number, length and filler.
 func value(sender, number uint32, size int) []byte {
 	p := make([]byte, 12+size)
 	binary.BigEndian.PutUint32(p, sender)
@@ -182,7 +182,7 @@ func (m *model) send(sender uint32, rnd *rand.Rand) {
 
 func resumable(err error) bool { return deadline.Resumable(bg, err) }
 
-// meddle does what changes nothing.
+// meddle makes calls that must have no effect.
 func (m *model) meddle(rnd *rand.Rand, stop <-chan struct{}) {
 	for {
 		select {

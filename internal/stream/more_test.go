@@ -17,7 +17,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// arrived returns what has arrived at a.
+// arrived returns the bytes that have arrived at a.
 func arrived(a *memconn.Conn) string {
 	p := make([]byte, 1000)
 	return string(p[:a.TryRead(p)])

@@ -2,5 +2,5 @@
 
 package stream_test
 
-// raceEnabled says that memory is not what it would be.
+// raceEnabled reports whether the race detector changes how much memory is used.
 const raceEnabled = true

@@ -96,7 +96,7 @@ func TestADeadlineSetBesideACallEndsThatCallAlone(t *testing.T) {
 	})
 }
 
-// clog sends until nothing is taken any more.
+// clog sends until nothing more is accepted.
 func clog(t *testing.T, s *stream.Stream) {
 	refused := 0 // in a row: what lies below may take a little more after a while
 	for range 10000 {
@@ -466,7 +466,7 @@ func TestAPanicOfTheNetConnEndsTheStream(t *testing.T) {
 	}
 }
 
-// deaf has no read deadlines.
+// deaf does not support read deadlines.
 type deaf struct{ net.Conn }
 
 func (deaf) SetReadDeadline(time.Time) error { return errTest }

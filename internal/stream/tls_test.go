@@ -23,7 +23,7 @@ import (
 	"github.com/weir-go/weir/internal/stream"
 )
 
-// client is a TLS 1.3 client that makes records of its own once the handshake is done.
+// client is a TLS 1.3 client that builds its own records after the handshake.
 type client struct {
 	nc     net.Conn
 	low    *stream.Stream // of the server
@@ -63,14 +63,14 @@ func (c *client) record(typ byte, p []byte) []byte {
 	return c.aead.Seal(head, nonce, inner, head)
 }
 
-// keyUpdate asks for an answer.
+// keyUpdate sends a key update that requests one in return.
 func (c *client) keyUpdate(t *testing.T) []byte {
 	p := c.record(22, []byte{24, 0, 0, 1, 1})
 	c.use(t, label(t, c.secret, "traffic upd", 32))
 	return p
 }
 
-// rawClient returns a client, and a Stream of the server it talks to.
+// rawClient returns a client and the Stream of its server.
 func rawClient(t *testing.T) (*client, *stream.Stream) {
 	near, far := memconn.Pipe(0)
 	server, cfg := tlsConfigs()
