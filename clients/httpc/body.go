@@ -57,17 +57,18 @@ func (b *body) watch() {
 // neglected is called by the timer of HeldTimeout.
 func (b *body) neglected() {
 	b.mu.Lock()
-	idle := time.Since(b.touched)
-	limit := b.x.t.cfg.HeldTimeout
-	if b.over || b.reading || idle < limit {
-		if !b.over {
-			b.held.Reset(limit - min(idle, limit-1))
-		}
-		b.mu.Unlock()
-		return
+	rest := b.x.t.cfg.HeldTimeout
+	if !b.reading {
+		rest -= time.Since(b.touched)
 	}
+	if !b.over && rest > 0 {
+		b.held.Reset(rest)
+	}
+	ends := !b.over && rest <= 0
 	b.mu.Unlock()
-	b.cut(ErrHeld)
+	if ends {
+		b.cut(ErrHeld)
+	}
 }
 
 // cut ends the body with err and ends its connection, unless the body has ended.

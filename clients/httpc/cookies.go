@@ -12,7 +12,8 @@ import (
 )
 
 // NewJar returns an empty in-memory cookie jar for Config.Jar. It uses the public suffix list, so no site can set
-// cookies for all of ".co.uk". It is safe for concurrent use.
+// cookies for all of ".co.uk", and rejects cookies that violate the rule of their prefix, __Secure- or __Host-. It is
+// safe for concurrent use.
 func NewJar() http.CookieJar {
 	inner, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}) // never fails
 	return &jar{inner}
@@ -24,13 +25,30 @@ type jar struct{ inner *cookiejar.Jar }
 func (j *jar) Cookies(u *url.URL) []*http.Cookie { return j.inner.Cookies(u) }
 
 func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	amended := make([]*http.Cookie, len(cookies))
-	for i, c := range cookies {
-		amended[i] = new(http.Cookie)
-		*amended[i] = *c
-		amend(amended[i])
+	kept := make([]*http.Cookie, 0, len(cookies))
+	for _, c := range cookies {
+		amended := *c
+		amend(&amended)
+		if keepsPrefix(u, &amended) {
+			kept = append(kept, &amended)
+		}
 	}
-	j.inner.SetCookies(u, amended)
+	j.inner.SetCookies(u, kept)
+}
+
+// keepsPrefix reports whether a cookie set by u obeys the rule of its prefix, if it has one (RFC 6265bis 4.1.3).
+func keepsPrefix(u *url.URL, c *http.Cookie) bool {
+	begins := func(prefix string) bool {
+		return len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+	}
+	secure := c.Secure && u.Scheme == "https"
+	switch {
+	case begins("__Secure-"):
+		return secure
+	case begins("__Host-"):
+		return secure && c.Domain == "" && c.Path == "/"
+	}
+	return true
 }
 
 // keepCookies stores the cookies of a response in a jar.

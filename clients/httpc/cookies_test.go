@@ -108,6 +108,47 @@ func TestCookiesOfRFC6265(t *testing.T) {
 	}
 }
 
+// TestPrefixesOfCookiesAreObeyed checks the rules of RFC 6265bis 4.1.3, with Do and with an http.Client.
+func TestPrefixesOfCookiesAreObeyed(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Set-Cookie"] = r.URL.Query()["set"]
+		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
+	}
+	plain, secure := serve(t, handler), serveTLS(t, handler)
+	for set, want := range map[string]struct{ plain, secure bool }{
+		"__Secure-a=b; Secure":                         {false, true},
+		"__Secure-a=b":                                 {false, false},
+		"__secure-a=b":                                 {false, false},
+		"__Secure-a=b; Secure; Path=/x/..":             {false, false}, // for another path
+		"__Host-a=b; Secure; Path=/":                   {false, true},
+		"__Host-a=b; Path=/":                           {false, false},
+		"__Host-a=b; Secure":                           {false, false},
+		"__Host-a=b; Secure; Path=/x":                  {false, false},
+		"__Host-a=b; Secure; Path=/; Domain=127.0.0.1": {false, false},
+		"__hOsT-a=b; Path=/":                           {false, false},
+		"_Host-a=b":                                    {true, true},
+		"__Host=b":                                     {true, true},
+		"x__Host-a=b":                                  {true, true},
+	} {
+		for base, want := range map[string]bool{plain: want.plain, secure: want.secure} {
+			c := newClient(t, &Config{Jar: NewJar(), Connect: trusting()})
+			text(t, c, base+"/?"+url.Values{"set": {set}}.Encode())
+			_, got := text(t, c, base+"/")
+			require.Equal(t, want, got != "", "%s from %s", set, base)
+
+			c = newClient(t, &Config{Jar: NewJar(), Connect: trusting()})
+			for _, to := range []string{base + "/?" + url.Values{"set": {set}}.Encode(), base + "/"} {
+				resp, err := c.HTTP().Get(to)
+				require.NoError(t, err)
+				got, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, want && to == base+"/", len(got) > 0, "%s from %s", set, base)
+			}
+		}
+	}
+}
+
 // TestCookieOfARedirectIsSentToWhereItLeads uses a cookie that is set by the redirect itself.
 func TestCookieOfARedirectIsSentToWhereItLeads(t *testing.T) {
 	base := serve(t, redirectWithCookie("/", http.StatusFound, &http.Cookie{Name: "a", Value: "b"}))

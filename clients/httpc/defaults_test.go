@@ -3,6 +3,7 @@ package httpc
 import (
 	"bufio"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -57,13 +58,19 @@ func TestPausesOfARetryGrow(t *testing.T) {
 		require.Greater(t, most, limit*3/4, "try %d", try)
 		require.Less(t, least, limit/4, "the jitter is full")
 	}
-	for value, want := range map[string]time.Duration{"0": 0, "7": 7 * time.Second, "60": time.Minute, "61": -1} {
+	for value, want := range map[string]time.Duration{"0": 0, "7": 7 * time.Second, "60": time.Minute, "61": -1, "99999999999999999999": -1} {
 		d, ok := policy.pause(1, &http.Response{Header: http.Header{"Retry-After": {value}}})
 		require.Equal(t, want >= 0, ok, "a longer one is left to the caller")
 		if ok {
 			require.Equal(t, want, d)
 		}
 	}
+	for _, odd := range []RetryPolicy{{First: -1}, {First: -1, Most: -1}, {First: math.MaxInt64, Most: -1}} {
+		d, _ := odd.pause(7, nil)
+		require.Zero(t, d)
+	}
+	long, _ := (&RetryPolicy{First: math.MaxInt64 / 3, Most: math.MaxInt64 - 1}).pause(9, nil)
+	require.Positive(t, long)
 	never := RetryPolicy{MaxRetryAfter: -1}
 	d, ok := never.pause(1, &http.Response{Header: http.Header{"Retry-After": {"7"}}})
 	require.True(t, ok)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 )
@@ -37,7 +38,14 @@ type challenge struct {
 	count                           uint32
 }
 
-func originOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
+// originOf returns the origin of r, or the path of its Unix socket.
+func originOf(r *http.Request) string {
+	host := r.URL.Host
+	if _, inUnix, _ := schemeOf(r.URL.Scheme); inUnix {
+		host, _, _ = splitUnix(r.URL)
+	}
+	return r.URL.Scheme + "://" + host
+}
 
 // Authorize answers the last challenge of the origin, if there is one.
 func (d *digest) Authorize(r *http.Request) error {
@@ -50,8 +58,18 @@ func (d *digest) Authorize(r *http.Request) error {
 	c.count++
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
-	r.Header.Set("Authorization", d.answer(c, r.Method, r.URL.RequestURI(), hex.EncodeToString(random[:])))
+	r.Header.Set("Authorization", d.answer(c, r.Method, uriOf(r.URL), hex.EncodeToString(random[:])))
 	return nil
+}
+
+// uriOf returns the request target that the origin server receives.
+func uriOf(u *url.URL) string {
+	if _, inUnix, _ := schemeOf(u.Scheme); inUnix {
+		if _, inner, err := splitUnix(u); err == nil {
+			u = inner
+		}
+	}
+	return u.RequestURI()
 }
 
 // answer returns the value of the Authorization field.
@@ -93,9 +111,15 @@ func quoted(s string) string {
 }
 
 // Challenge stores the best challenge of a 401 response and reports whether to send the request again. It returns false
-// without a supported challenge, or if credentials were rejected that are not stale.
+// without a supported challenge, or if the response to this challenge was rejected. A server that has forgotten an
+// earlier nonce sends another one, or says that it is stale.
 func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
-	tried := resp.Request != nil && strings.HasPrefix(resp.Request.Header.Get("Authorization"), "Digest ")
+	tried := ""
+	if resp.Request != nil {
+		for _, params := range parseChallenges(resp.Request.Header.Get("Authorization")) {
+			tried = params["nonce"]
+		}
+	}
 	var best *challenge
 	stale := false
 	for _, field := range resp.Header["Www-Authenticate"] {
@@ -110,7 +134,7 @@ func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	origin := originOf(r)
-	if best == nil || tried && !stale {
+	if best == nil || tried == best.nonce && !stale {
 		delete(d.known, origin)
 		return false, nil
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,8 +34,12 @@ func TestDigestOfRFC7616(t *testing.T) {
 
 // digestServer requires the password "pass" by the given algorithms, and counts requests.
 func digestServer(t *testing.T, n *int, challenges ...string) string {
+	return serve(t, digestHandler(n, challenges...))
+}
+
+func digestHandler(n *int, challenges ...string) http.HandlerFunc {
 	sum := func(h hash.Hash, s string) string { _, _ = io.WriteString(h, s); return hex.EncodeToString(h.Sum(nil)) }
-	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		*n++
 		for _, p := range parseChallenges(r.Header.Get("Authorization")) {
 			fresh := md5.New
@@ -50,7 +56,7 @@ func digestServer(t *testing.T, n *int, challenges ...string) string {
 		}
 		w.Header()["Www-Authenticate"] = challenges
 		w.WriteHeader(401)
-	})
+	}
 }
 
 func TestDigestTakesTheBestAndTriesOnce(t *testing.T) {
@@ -90,4 +96,109 @@ func TestBasicAndTokens(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
+}
+
+// TestDigestOverAUnixSocket checks that the credentials are for the request target that the server sees.
+func TestDigestOverAUnixSocket(t *testing.T) {
+	dir := t.TempDir()
+	c := newClient(t, &Config{Auth: Digest("me", "pass")})
+	for _, name := range []string{"one", "two"} {
+		n := 0
+		path := filepath.Join(dir, name)
+		ln, err := net.Listen("unix", path)
+		require.NoError(t, err)
+		srv := &http.Server{Handler: digestHandler(&n, `Digest realm="x", nonce="`+name+`", qop="auth"`)}
+		go func() { _ = srv.Serve(ln) }() // returns after Close
+		t.Cleanup(func() { _ = srv.Close() })
+		for i := range 2 {
+			status, got := text(t, c, "http+unix:"+path+":/a%20b?c=d")
+			require.Equal(t, 200, status)
+			require.Equal(t, fmt.Sprintf("MD5 %08x", i+1), got)
+		}
+		require.Equal(t, 3, n, "each socket has its own challenge")
+	}
+}
+
+// TestDigestAnswersANewNonce uses a server that has forgotten the nonce of earlier requests, and does or does not say so.
+func TestDigestAnswersANewNonce(t *testing.T) {
+	for name, k := range map[string]struct {
+		next   string // parameters of the second challenge
+		status int
+		asked  int // requests after the change
+	}{
+		"another nonce":        {`nonce="b"`, 200, 2},
+		"another nonce, stale": {`nonce="b", stale=true`, 200, 2},
+		"the same nonce":       {`nonce="a"`, 401, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, nonce := 0, ""
+			challenge := `Digest realm="x", nonce="a", qop="auth"`
+			base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				for _, p := range parseChallenges(r.Header.Get("Authorization")) {
+					if nonce == "" || p["nonce"] == nonce {
+						nonce = p["nonce"]
+						return
+					}
+				}
+				n++
+				w.Header().Set("WWW-Authenticate", challenge)
+				w.WriteHeader(401)
+			})
+			c := newClient(t, &Config{Auth: Digest("me", "pass")})
+			status, _ := text(t, c, base)
+			require.Equal(t, 200, status)
+			n, nonce = 0, "b"
+			challenge = `Digest realm="x", qop="auth", ` + k.next
+			status, _ = text(t, c, base)
+			require.Equal(t, k.status, status)
+			require.Equal(t, 1, n)
+		})
+	}
+}
+
+// TestDigestReadsOddChallenges checks what is read from fields of WWW-Authenticate, in the order of their challenges.
+func TestDigestReadsOddChallenges(t *testing.T) {
+	for field, want := range map[string]string{
+		`Digest realm="a", nonce="n"`:                                     "a n MD5",
+		`digest REALM=a,NONCE=n,Algorithm=md5`:                            "a n MD5",
+		`Basic realm="x, Digest nonce=y", Digest realm="a", nonce="n"`:    "a n MD5",
+		`Negotiate, Digest realm="a", nonce="n"`:                          "a n MD5",
+		`Negotiate YWJj==, Digest realm="a", nonce="n"`:                   "a n MD5",
+		`Digest realm="a", nonce="n", Basic realm="b"`:                    "a n MD5",
+		`Digest realm="a \"b\" \\c", nonce="n,=;"`:                        `a "b" \c n,=; MD5`,
+		`Digest realm="a" , , nonce = "n" ,`:                              "a n MD5",
+		`Digest realm="a", nonce="n", algorithm="SHA-256-sess", qop=auth`: "a n SHA-256-sess",
+		`Digest realm="a", nonce="n", algorithm=SHA-512-256`:              "",
+		`Digest realm="a", nonce="n", qop="auth-int"`:                     "",
+		`Digest realm="a", nonce="n", qop="auth-int , AUTH"`:              "a n MD5",
+		`Digest realm="a"`:           "",
+		`Digest realm="a", nonce=""`: "",
+		`Digest`:                     "",
+		`Digest realm="a`:            "",
+		`"Digest" nonce=n`:           "",
+		`=`:                          "",
+		``:                           "",
+		`Digest nonce="n`:            " n MD5",
+		`Digest realm="a", nonce="1", Digest realm="b", nonce="2"`:           "a 1 MD5",
+		`Digest nonce=1, Digest nonce=2, algorithm=SHA-256, Digest nonce=3,`: " 2 SHA-256",
+	} {
+		d := Digest("me", "pass").(*digest)
+		r := newRequest(t, "GET", "http://a", nil)
+		again, err := d.Challenge(r, &http.Response{Request: r, Header: http.Header{"Www-Authenticate": {field}}})
+		require.NoError(t, err)
+		require.Equal(t, want != "", again, field)
+		if c := d.known["http://a"]; again {
+			require.Equal(t, want, strings.Join([]string{c.realm, c.nonce, c.algorithm}, " "), field)
+		}
+	}
+}
+
+// TestDigestIsForItsOrigin challenges the request that follows a redirect.
+func TestDigestIsForItsOrigin(t *testing.T) {
+	n := 0
+	other := digestServer(t, &n, `Digest realm="x", nonce="n", qop="auth"`)
+	from := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, http.StatusFound) })
+	status, _ := text(t, newClient(t, &Config{Auth: Digest("me", "pass")}), from)
+	require.Equal(t, 401, status)
+	require.Equal(t, 1, n)
 }

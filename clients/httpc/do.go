@@ -256,5 +256,9 @@ func bodySource(x *call, resp *http.Response) *chanio.Source[[]byte] {
 			Close: closed,
 		})
 	}
-	return chanio.FromReader(resp.Body, closed)
+	_, timed := resp.Body.(interface{ SetReadDeadline(time.Time) error })
+	if _, whole := resp.Body.(*bytesBody); whole || timed || resp.Body == http.NoBody {
+		return chanio.FromReader(resp.Body, closed)
+	}
+	return asideSource(resp.Body, closed, x.c.t.cfg.HeldTimeout)
 }

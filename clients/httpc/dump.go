@@ -2,7 +2,6 @@ package httpc
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/weir-go/weir/internal/http1"
 )
 
 // secretFields are the fields with hidden values.
@@ -143,56 +140,4 @@ func (b *dumpBody) show() {
 		defer b.mu.Unlock()
 		b.d.print(fmt.Sprintf("%s, %d bytes", b.title, b.n), nil, append([]byte{}, b.kept...))
 	})
-}
-
-// Curl returns a POSIX shell command that sends r with curl, as far as possible: a body that is not repeatable is
-// omitted. Credentials are redacted unless Config.ShowSecrets is set.
-func (c *Client) Curl(r *Request) (string, error) {
-	cfg := &c.t.cfg
-	hr, err := r.build(&call{Context: context.Background(), c: c, r: r}, cfg)
-	if err != nil {
-		return "", err
-	}
-	defer closeBody(hr)
-	var b strings.Builder
-	b.WriteString("curl")
-	if hr.Method != http.MethodGet {
-		b.WriteString(" -X " + shellQuote(hr.Method))
-	}
-	h := cfg.redacted(hr.Header)
-	for _, name := range sortedKeys(h) {
-		for _, v := range h[name] {
-			b.WriteString(" -H " + shellQuote(name+": "+v))
-		}
-	}
-	if hr.Host != "" {
-		b.WriteString(" -H " + shellQuote("Host: "+hr.Host))
-	}
-	if hr.GetBody != nil && hr.ContentLength > 0 {
-		p, err := io.ReadAll(io.LimitReader(hr.Body, maxCurlBody+1))
-		if err != nil {
-			return "", err
-		}
-		if len(p) > maxCurlBody {
-			return "", invalid("a body of more than %d bytes is too long for a command", maxCurlBody)
-		}
-		b.WriteString(" --data-binary " + shellQuote(string(p)))
-	}
-	u := hr.URL
-	if socket, inner, err := splitUnix(u); err == nil && strings.HasSuffix(u.Scheme, "+unix") {
-		b.WriteString(" --unix-socket " + shellQuote(socket))
-		u = inner
-	}
-	return b.String() + " " + shellQuote(cfg.shownURL(u)), nil
-}
-
-// maxCurlBody limits the length of a body in a command.
-const maxCurlBody = 64 << 10
-
-// shellQuote quotes for a POSIX shell.
-func shellQuote(s string) string {
-	if s != "" && http1.ValidToken(s) && !strings.ContainsAny(s, "!#$&'*^`|~") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

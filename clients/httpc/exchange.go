@@ -39,6 +39,7 @@ type exchange struct {
 
 	bodyRead bool // reading of body has started
 	bodyOver bool // body has been closed, or its sender closes it
+	attempts int  // so far
 	retries  int  // attempts repeated although the server may have acted on them
 	refused  int  // attempts on which the server certainly did not act
 	began    bool // the first byte of the response has arrived
@@ -124,10 +125,11 @@ func (x *exchange) closeBody() {
 	}
 }
 
-// fail ends x without a response.
-func (x *exchange) fail() {
+// fail ends x without a response, and returns its error.
+func (x *exchange) fail(err error) error {
 	x.closeBody()
 	x.tellCall()
+	return after(x.attempts, err)
 }
 
 // tellCall records in the call, for a RetryPolicy, whether a server may have acted on x.
@@ -173,6 +175,22 @@ func (x *exchange) mayRepeat(failure *attemptError) bool {
 	}
 	x.retries++
 	return true
+}
+
+// pause waits before the next attempt if servers refuse x again and again. The first refusal may be a race with the end
+// of a connection.
+func (x *exchange) pause(failure *attemptError) error {
+	if !failure.spare || x.refused < 2 {
+		return nil
+	}
+	policy := x.t.cfg.Retry
+	if x.call != nil && x.call.r.Retry != nil {
+		policy = x.call.r.Retry
+	}
+	if policy == nil {
+		policy = &RetryPolicy{}
+	}
+	return sleep(x.ctx, policy.backoff(x.refused-1))
 }
 
 // tooLate reports whether resp is the 408 of a server that closes an idle connection, sent before it received x, and

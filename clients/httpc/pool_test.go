@@ -590,3 +590,23 @@ func TestNegativeIdleTimeoutIsNone(t *testing.T) {
 		require.EqualValues(t, 1, accepted.Load())
 	})
 }
+
+// TestLongWaitForABodyIsNoNeglect waits in one Read for longer than HeldTimeout, and checks that the timer does not
+// fire again and again meanwhile.
+func TestLongWaitForABodyIsNoNeglect(t *testing.T) {
+	late := func(nc net.Conn, in *bufio.Reader) {
+		if readRequest(in) != nil {
+			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+			time.Sleep(time.Hour)
+			_, _ = io.WriteString(nc, "hello")
+			silent(nc, in)
+		}
+	}
+	inBubble(t, Config{}, late, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		resp, err := c.Get(t.Context(), "http://a")
+		require.NoError(t, err)
+		p, err := resp.Body.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(p))
+	})
+}

@@ -196,27 +196,64 @@ func TestProxyOfARequestSharesNoConnections(t *testing.T) {
 }
 
 func TestProxiesOfTheEnvironment(t *testing.T) {
-	p := startProxy(t, false)
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "REQUEST_METHOD"} {
-		t.Setenv(name, "")
+	for name, k := range map[string]struct {
+		env          map[string]string
+		http, https  string
+		direct, used []string // further URLs
+	}{
+		"nothing":          {},
+		"HTTP_PROXY":       {env: map[string]string{"HTTP_PROXY": "http://p:1"}, http: "http://p:1"},
+		"without a scheme": {env: map[string]string{"http_proxy": "p:1"}, http: "http://p:1"},
+		"both": {
+			env:  map[string]string{"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "socks5://q:2"},
+			http: "http://p:1", https: "socks5://q:2",
+		},
+		"ALL_PROXY": {env: map[string]string{"ALL_PROXY": "socks5://p:1"}, http: "socks5://p:1", https: "socks5://p:1"},
+		"all_proxy beside another": {
+			env:  map[string]string{"all_proxy": "socks5://p:1", "https_proxy": "http://q:2"},
+			http: "socks5://p:1", https: "http://q:2",
+		},
+		"CGI": {env: map[string]string{"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:2", "REQUEST_METHOD": "GET"}, https: "http://q:2"},
+		"NO_PROXY": {
+			env:  map[string]string{"ALL_PROXY": "http://p:1", "NO_PROXY": "b.example, .c.example,*.d.example,10.0.0.0/8,192.0.2.1,e.example:81,2001:db8::1"},
+			http: "http://p:1", https: "http://p:1",
+			direct: []string{
+				"http://localhost/", "http://127.0.0.1:8080/", "https://[::1]/", "http://b.example/", "https://x.b.example:444/", "http://x.c.example/",
+				"http://x.d.example/", "http://10.1.2.3/", "http://192.0.2.1/", "http://e.example:81/", "http://[2001:db8::1]/", "http://B.EXAMPLE/",
+			},
+			used: []string{
+				"http://notb.example/", "http://c.example/", "http://11.0.0.1/", "http://192.0.2.2/", "http://e.example/", "http://e.example:82/", "http://[2001:db8::2]/",
+			},
+		},
+		"NO_PROXY of all": {env: map[string]string{"ALL_PROXY": "http://p:1", "no_proxy": "*"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"} {
+				t.Setenv(name, "")
+				t.Setenv(strings.ToLower(name), "")
+			}
+			for name, v := range k.env {
+				t.Setenv(name, v)
+			}
+			c := newClient(t, nil)
+			choice := func(target string) string {
+				u, err := c.t.cfg.Proxy(newRequest(t, "GET", target, nil))
+				require.NoError(t, err)
+				if u == nil {
+					return ""
+				}
+				return u.String()
+			}
+			require.Equal(t, k.http, choice("http://a.example/"))
+			require.Equal(t, k.https, choice("https://a.example/"))
+			for _, target := range k.direct {
+				require.Empty(t, choice(target), target)
+			}
+			for _, target := range k.used {
+				require.NotEmpty(t, choice(target), target)
+			}
+		})
 	}
-	choice := func(target string) string {
-		c := newClient(t, nil)
-		u, err := c.t.cfg.Proxy(newRequest(t, "GET", target, nil))
-		if err != nil || u == nil {
-			return fmt.Sprint(err)
-		}
-		return u.String()
-	}
-	require.Equal(t, "<nil>", choice("http://a.example/"))
-	t.Setenv("HTTP_PROXY", p.url)
-	t.Setenv("NO_PROXY", "b.example")
-	require.Equal(t, p.url, choice("http://a.example/"))
-	require.Equal(t, "<nil>", choice("https://a.example/"))
-	require.Equal(t, "<nil>", choice("http://b.example/"))
-	require.Equal(t, "<nil>", choice("http://localhost/"))
-	t.Setenv("REQUEST_METHOD", "GET") // in a CGI script the client controls HTTP_PROXY
-	require.NotEqual(t, p.url, choice("http://a.example/"))
 }
 
 // startSOCKS starts a SOCKS 4, 4a and 5 proxy that always connects to to, and reports the requested address.

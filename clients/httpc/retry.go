@@ -3,25 +3,32 @@ package httpc
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
 )
 
 // RetryPolicy selects which requests are repeated, and when. In every case the body must be repeatable, and the request
 // must be idempotent, have an Idempotency-Key, or certainly not have been sent. The zero value means 3 attempts, for
-// network errors and the statuses 429, 502, 503 and 504.
+// network errors and the statuses 429, 502, 503 and 504. A certificate that is not valid and a refusal by an HTTP proxy
+// (4xx) are not network errors. The error of a request that was repeated has the number of attempts in its text.
 type RetryPolicy struct {
 	// Tries limits the attempts of a request. 0 means 3.
 	Tries int
 
 	// First is the longest pause after the first attempt, Most the longest pause of all. The limit doubles from First
-	// to Most, and the actual pause is random up to it. 0 means 100 ms and 10 s.
+	// to Most, and the actual pause is random up to it. 0 means 100 ms and 10 s; negative means no pause. They also
+	// apply, with or without a policy, to a request that an HTTP/2 server refuses without acting on it, from the second
+	// refusal on.
 	First, Most time.Duration
 
 	// MaxRetryAfter limits the pause that a server requests with Retry-After. If it requests more, its response is
@@ -52,22 +59,22 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 		x.sent.Store(false)
 		resp, err := x.attempt(hr, crossed, limit)
 		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !x.mayRepeat(hr) {
-			return resp, err
+			return resp, after(try, err)
 		}
 		pause, ok := policy.pause(try, resp)
 		if !ok {
-			return resp, err
+			return resp, after(try, err)
 		}
 		next, ok := replay(hr)
 		if !ok {
-			return resp, err
+			return resp, after(try, err)
 		}
 		if resp != nil {
 			drain(resp.Body)
 		}
 		if err := sleep(x, pause); err != nil {
 			closeBody(next)
-			return nil, err
+			return nil, after(try, err)
 		}
 		hr = next
 	}
@@ -94,8 +101,7 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 		return p.If(resp, err)
 	}
 	if err != nil {
-		var bad *invalidError
-		return !errors.As(err, &bad) && !errors.Is(err, ErrClosed)
+		return !errors.Is(err, ErrClosed) && !failsAgain(err)
 	}
 	statuses := p.Statuses
 	if statuses == nil {
@@ -103,6 +109,43 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 	}
 	return slices.Contains(statuses, resp.StatusCode)
 }
+
+// failsAgain reports whether another attempt would fail in the same way.
+func failsAgain(err error) bool {
+	var bad *invalidError
+	var certificate *tls.CertificateVerificationError
+	var proxy *clients.ProxyError
+	return errors.As(err, &bad) || errors.As(err, &certificate) || errors.As(err, &proxy) && proxy.Code/100 == 4
+}
+
+// attemptsError is an error after several attempts. It is a net.Error, like those of timeouts.
+type attemptsError struct {
+	error
+	attempts int
+}
+
+// after returns err with the number of attempts, if there was more than one.
+func after(attempts int, err error) error {
+	if err == nil || attempts < 2 {
+		return err
+	}
+	return &attemptsError{err, attempts}
+}
+
+func (e *attemptsError) Error() string {
+	return fmt.Sprintf("%v (after %d attempts)", e.error, e.attempts)
+}
+
+func (e *attemptsError) Unwrap() error { return e.error }
+
+// Timeout reports whether the error is a timeout.
+func (e *attemptsError) Timeout() bool {
+	var ne net.Error
+	return errors.As(e.error, &ne) && ne.Timeout()
+}
+
+// Temporary is the same, for net.Error.
+func (e *attemptsError) Temporary() bool { return e.Timeout() }
 
 // mayRepeat reports whether r may be executed twice, or was certainly not sent.
 func (x *call) mayRepeat(r *http.Request) bool {
@@ -117,19 +160,23 @@ func (p *RetryPolicy) pause(try int, resp *http.Response) (time.Duration, bool) 
 			return d, d <= cmp.Or(p.MaxRetryAfter, time.Minute)
 		}
 	}
+	return p.backoff(try), true
+}
+
+// backoff returns the pause after the given attempt, unless the server asks for another one.
+func (p *RetryPolicy) backoff(try int) time.Duration {
 	most := cmp.Or(p.Most, 10*time.Second)
 	d := cmp.Or(p.First, 100*time.Millisecond)
-	for range try - 1 {
-		if d = min(2*d, most); d == most {
-			break
-		}
+	for ; try > 1 && d < most; try-- {
+		d += min(d, most-d)
 	}
-	return rand.N(min(d, most) + 1), true
+	return rand.N(max(min(d, most), 0) + 1)
 }
 
 // retryAfter parses a Retry-After field, in seconds or as a date (RFC 9110 10.2.3).
 func retryAfter(v string) (time.Duration, bool) {
-	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+	n, err := strconv.ParseUint(v, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the largest
 		return time.Duration(n) * time.Second, true
 	}
 	if t, err := http.ParseTime(v); err == nil {

@@ -1,12 +1,14 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
@@ -235,9 +237,15 @@ func portOf(scheme string) string {
 	return "80"
 }
 
-// environmentProxy returns the rules of the current environment.
+// environmentProxy returns the rules of the current environment. ALL_PROXY is for schemes without a variable of their own.
+// In a CGI script the client controls HTTP_PROXY, which is ignored.
 func environmentProxy() func(*http.Request) (*url.URL, error) {
 	env := httpproxy.FromEnvironment()
+	if env.CGI {
+		env.CGI, env.HTTPProxy = false, os.Getenv("http_proxy")
+	}
+	all := cmp.Or(os.Getenv("all_proxy"), os.Getenv("ALL_PROXY"))
+	env.HTTPProxy, env.HTTPSProxy = cmp.Or(env.HTTPProxy, all), cmp.Or(env.HTTPSProxy, all)
 	if env.HTTPProxy == "" && env.HTTPSProxy == "" {
 		return Direct
 	}

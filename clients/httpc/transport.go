@@ -106,8 +106,7 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 	for {
 		c, err := t.conn(x)
 		if err != nil {
-			x.fail()
-			return nil, err
+			return nil, x.fail(err)
 		}
 		resp, failure := attempt(c, x)
 		if failure == nil {
@@ -121,8 +120,10 @@ func (t *Transport) exchange(x *exchange) (*http.Response, error) {
 		x.acted = x.acted || failure.sent && !failure.spare
 		x.unfit = x.unfit || x.sender.isUnfit()
 		if !x.mayRepeat(failure) {
-			x.fail()
-			return nil, failure.err
+			return nil, x.fail(failure.err)
+		}
+		if err := x.pause(failure); err != nil {
+			return nil, x.fail(err)
 		}
 	}
 }
@@ -136,6 +137,7 @@ func attempt(c carrier, x *exchange) (*http.Response, *attemptError) {
 			x.closeBody()
 		}
 	}()
+	x.attempts++
 	x.sender, x.stream = nil, nil
 	c.gotConn(x.trace)
 	resp, failure := c.roundTrip(x)
