@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/weir-go/weir/internal/stream"
 )
@@ -26,6 +27,10 @@ func bytesOf(s *Source[[]byte]) ByteSource {
 	}
 	if x = s.extraLocked(); x.rest == nil {
 		x.rest = &chunks{src: s}
+	}
+	if x.front > 0 {
+		x.rest.buf = slices.Concat(append(x.back[:x.front:x.front], x.rest.buf)...)
+		x.back, x.front = x.back[x.front:], 0
 	}
 	s.aside.Store(true)
 	return x.rest

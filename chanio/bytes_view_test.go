@@ -190,3 +190,43 @@ func TestG12WhatAReaderBroughtWithItsEndStays(t *testing.T) {
 	require.Equal(t, "hello", string(held))
 	require.Equal(t, io.EOF, in.Fill(t.Context(), 1))
 }
+
+// TestWhatIsPutBackComesBeforeWhatAViewOfChunksHolds puts back bytes of a chunk whose rest is still in the view.
+func TestWhatIsPutBackComesBeforeWhatAViewOfChunksHolds(t *testing.T) {
+	for name, receive := range map[string]func(up chanio.Upstream[[]byte]) string{
+		"Next": func(up chanio.Upstream[[]byte]) string {
+			p, err := up.Next(t.Context())
+			require.NoError(t, err)
+			return string(p)
+		},
+		"Bytes": func(up chanio.Upstream[[]byte]) string {
+			in := up.Bytes()
+			if len(in.Buffered()) == 0 {
+				require.NoError(t, in.Fill(t.Context(), 1))
+			}
+			p := string(in.Buffered()[:2])
+			in.Discard(2)
+			return p
+		},
+		"AtHand": func(up chanio.Upstream[[]byte]) string {
+			if got := up.AtHand(make([][]byte, 0, 1)); len(got) > 0 {
+				return string(got[0])
+			}
+			p, _, err := up.TryNext()
+			require.NoError(t, err)
+			return string(p)
+		},
+	} {
+		up := chanio.FromSlice([][]byte{[]byte("abcdefgh"), []byte("ij")}).Claim("a test")
+		in := up.Bytes()
+		require.NoError(t, in.Fill(t.Context(), 1))
+		in.Discard(4)
+		up.Unread([]byte("cd"))
+		up.Unread([]byte("ab"))
+		got := ""
+		for len(got) < 10 {
+			got += receive(up)
+		}
+		require.Equal(t, "abcdefghij", got, name)
+	}
+}

@@ -13,22 +13,23 @@ import (
 )
 
 // AsNetConn returns conn as a [net.Conn], for code that needs one: net/http, TLS libraries, ssh. The caller becomes the
-// only consumer of conn.In. Concurrent Reads queue. A Read that ends because of a deadline has consumed nothing. A
-// Write returns when its bytes have been accepted, at most 64 KiB at a time, and its count is what will be sent. Close
-// makes blocked calls return [net.ErrClosed] and then waits for accepted bytes to be sent, as [Conn.Close] does.
-// CloseWrite half-closes.
+// only consumer of conn.In. Concurrent Reads queue, and so do Writes, whose bytes are not interleaved. A Read that ends
+// because of a deadline has consumed nothing. A Write returns when its bytes have been accepted, at most 64 KiB at a time,
+// and its count is what will be sent. Close makes blocked calls return [net.ErrClosed] and then waits for accepted bytes
+// to be sent, as [Conn.Close] does. CloseWrite half-closes.
 //
 // [NewConn] of the result returns conn itself.
 func AsNetConn(conn *Conn) net.Conn {
 	up := conn.In.Claim("chanio.AsNetConn")
-	return &netConn{conn: conn, up: up, turn: make(chan struct{}, 1)}
+	return &netConn{conn: conn, up: up, reading: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
 }
 
 // netConn is a Conn seen as a net.Conn.
 type netConn struct {
 	conn          *Conn
 	up            Upstream[[]byte]
-	turn          chan struct{} // full while a Read runs
+	reading       chan struct{} // full while a Read runs
+	writing       chan struct{} // full while a Write runs
 	reads, writes deadline.Context
 	closed        atomic.Bool
 }
@@ -37,35 +38,47 @@ type netConn struct {
 const pieceMax = 64 << 10
 
 func (c *netConn) Read(p []byte) (int, error) {
-	for waiting := true; waiting; {
-		select {
-		case c.turn <- struct{}{}:
-			waiting = false
-		case <-c.reads.Done():
-			if c.reads.Err() != nil { // otherwise the deadline was moved
-				return 0, c.opError("read", os.ErrDeadlineExceeded)
-			}
-		}
+	ctx := c.reads.Once()
+	if err := enter(c.reading, ctx); err != nil {
+		return 0, c.opError("read", err)
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.reading }()
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := c.up.Bytes().Read(&c.reads, p)
+	n, err := c.up.Bytes().Read(ctx, p)
 	if err != nil {
-		if err = c.up.Fail(&c.reads, err); err != io.EOF {
+		if err = c.up.Fail(ctx, err); err != io.EOF {
 			err = c.opError("read", err)
 		}
 	}
 	return n, err
 }
 
+// enter waits until turn is free, and takes it. It returns the error of ctx if that has ended.
+func enter(turn chan struct{}, ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (c *netConn) Write(p []byte) (n int, err error) {
+	ctx := c.writes.Once()
+	if err := enter(c.writing, ctx); err != nil {
+		return 0, c.opError("write", err)
+	}
+	defer func() { <-c.writing }()
 	for first := true; first || n < len(p); first = false {
 		piece := p[n:min(len(p), n+pieceMax)]
-		err := c.writes.Err() // a Sink with room may not look at it
+		err := ctx.Err() // a Sink with room may not look at it
 		if err == nil {
-			err = c.conn.Out.Send(&c.writes, piece)
+			err = c.conn.Out.Send(ctx, piece)
 		}
 		if err != nil {
 			return n, c.opError("write", err)

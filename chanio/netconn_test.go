@@ -1,6 +1,7 @@
 package chanio_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -180,4 +181,68 @@ func TestASecondCloseOfANetConnSaysThatItIsClosed(t *testing.T) {
 	nc := chanio.AsNetConn(a)
 	require.NoError(t, nc.Close())
 	require.ErrorIs(t, nc.Close(), net.ErrClosed)
+}
+
+func TestG2AReadOfANetConnHeedsADeadlineInThePast(t *testing.T) {
+	near, far := net.Pipe()
+	defer func() { _ = far.Close() }()
+	nc := chanio.AsNetConn(chanio.NewConn(near, &chanio.ConnConfig{Prefix: []byte("hello")}))
+	defer func() { _ = nc.Close() }()
+	p := make([]byte, 8)
+	require.NoError(t, nc.SetReadDeadline(time.Unix(1, 0)))
+	for range 20 {
+		_, err := nc.Read(p)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	require.NoError(t, nc.SetReadDeadline(time.Time{}))
+	n, err := nc.Read(p)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(p[:n]))
+}
+
+// toNetConn returns what is written to a net.Conn over halves without a socket.
+func toNetConn() (*chanio.Source[[]byte], net.Conn) {
+	from, to := chanio.PipeOf[[]byte](0)
+	none, _ := chanio.PipeOf[[]byte](0)
+	return from, chanio.AsNetConn(chanio.ConnOf(none, to, nil))
+}
+
+func TestAWriteWhoseDeadlinePassesAndIsMovedAtOnceCountsWhatIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from, nc := toNetConn()
+		wrote := make(chan int, 1)
+		go func() {
+			n, err := nc.Write([]byte("hello"))
+			wrote <- n
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			_ = nc.Close()
+		}()
+		synctest.Wait()
+		require.NoError(t, nc.SetWriteDeadline(time.Unix(1, 0)))
+		require.NoError(t, nc.SetWriteDeadline(time.Time{})) // before the writer runs
+		require.Zero(t, <-wrote)
+		_, err := from.Recv(t.Context())
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+func TestG10WritesOfANetConnAreNotInterleaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 200 << 10 // several pieces
+		from, nc := toNetConn()
+		for _, c := range "xy" {
+			go func() { _, _ = nc.Write(bytes.Repeat([]byte(string(c)), size)) }()
+			synctest.Wait()
+		}
+		var got []byte
+		for len(got) < 2*size {
+			p, err := from.Recv(t.Context())
+			require.NoError(t, err)
+			got = append(got, p...)
+			synctest.Wait()
+		}
+		require.Equal(t, size, bytes.IndexByte(got, 'y'))
+		require.Equal(t, size-1, bytes.LastIndexByte(got, 'x'))
+		require.NoError(t, nc.Close())
+	})
 }

@@ -2,6 +2,7 @@ package chanio
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/internal/deadline"
 )
@@ -17,6 +18,7 @@ type sinkView[T any] struct {
 	settle chan chan struct{} // requests that the values in ch be sent; the sent channel is closed after that
 	passed chan struct{}
 	gone   chan struct{}
+	closed atomic.Bool  // the channel has been closed
 	prev   *sinkView[T] // its values come first
 	stop   func()       // takes settled back
 
@@ -37,7 +39,7 @@ type sinkView[T any] struct {
 func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v := s.view; v != nil && v.isLive() {
+	if v := s.view; v != nil && v.isLive(ctx.Done()) {
 		if v.bound != ctx.Done() && s.hooks.End.Open() {
 			panic("chanio: this Sink already has a channel, from C with another ctx that has not ended; goroutines may share it, or use Send")
 		}
@@ -53,12 +55,14 @@ func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	return v.ch
 }
 
-// isLive reports whether the channel of v may be returned again: it sends values or, after the end, discards them.
-func (v *sinkView[T]) isLive() bool {
-	if v.s.hooks.End.Open() {
-		return !deadline.Ended(v.passed) && !deadline.Ended(v.bound)
+// isLive reports whether the channel of v may be returned again to a call with that ctx: it sends values or, after the
+// end of the stream or of that ctx, discards them.
+func (v *sinkView[T]) isLive(bound <-chan struct{}) bool {
+	discards := !v.closed.Load() && !deadline.Ended(v.gone)
+	if !deadline.Ended(v.bound) {
+		return discards && (!v.s.hooks.End.Open() || !deadline.Ended(v.passed))
 	}
-	return !deadline.Ended(v.gone) && (v.s.hooks.End.Released != nil || !deadline.Ended(v.bound))
+	return discards && v.s.hooks.End.Released != nil && (v.bound == bound || !v.s.hooks.End.Open())
 }
 
 // empty is the goroutine of C.
@@ -73,6 +77,7 @@ func (v *sinkView[T]) empty(ctx context.Context) {
 		close(closing)
 	}
 	if closed || v.discard(ctx) {
+		v.closed.Store(true)
 		v.closeSink(make(chan struct{}))
 	}
 	<-closing

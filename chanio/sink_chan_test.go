@@ -371,3 +371,26 @@ func TestG1ARefusedValueDoesNotEndACloseUnderWay(t *testing.T) {
 		require.Equal(t, errBroken, sink.Err())
 	})
 }
+
+// TestG11ChannelsOfACtxThatHasEndedShareOneGoroutine holds that a program which asks for the channel with each value is
+// not punished for a ctx that ends in between.
+func TestG11ChannelsOfACtxThatHasEndedShareOneGoroutine(t *testing.T) {
+	a, b := chanio.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	before := runtime.NumGoroutine()
+	a.Out.C(ctx)
+	cancel()
+	for range 100 {
+		a.Out.C(ctx) <- []byte("dropped")
+	}
+	require.Less(t, runtime.NumGoroutine(), before+50)
+	live, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a.Out.C(live) <- []byte("sent")
+	close(a.Out.C(live))
+	all, err := chanio.ReadAll(t.Context(), b.In, 1<<20)
+	require.NoError(t, err)
+	require.Contains(t, string(all), "sent")
+	require.NoError(t, b.Close())
+	require.NoError(t, a.Close())
+}

@@ -32,6 +32,7 @@ type Source[T any] struct {
 // sourceExtra is the part of a Source that few have.
 type sourceExtra[T any] struct {
 	back   []T            // put back: received first
+	front  int            // how many of back come before rest
 	view   *sourceView[T] // the latest C, until what it left in its channel has been taken back
 	rest   *chunks        // for T = []byte: what lies in the byte view of a Source of chunks
 	ranged error          // why the last range ended, if its ctx ended it
@@ -202,7 +203,7 @@ func (s *Source[T]) Close() error {
 	s.mu.Lock()
 	var left []T
 	if s.extra != nil {
-		left, s.extra.back = s.extra.back, nil
+		left, s.extra.back, s.extra.front = s.extra.back, nil, 0
 	}
 	s.closed = true
 	s.aside.Store(true)
@@ -289,12 +290,12 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	switch {
 	case s.closed:
 		return v, false, endError(s.hooks.End)
-	case x != nil && x.rest != nil && len(x.rest.buf) > 0:
+	case x != nil && x.front == 0 && x.rest != nil && len(x.rest.buf) > 0:
 		return any(x.rest.take()).(T), true, nil
 	case x != nil && len(x.back) > 0:
 		v = x.back[0]
 		clear(x.back[:1])
-		x.back = x.back[1:]
+		x.back, x.front = x.back[1:], max(x.front-1, 0)
 		return v, true, nil
 	case s.over:
 		return v, false, endError(s.hooks.End)

@@ -127,9 +127,17 @@ func (s *Source[T]) unread(v T) {
 		return
 	}
 	x := s.extraLocked()
-	x.back = append([]T{v}, x.back...)
+	x.putLocked(v)
 	s.aside.Store(true)
 	s.mu.Unlock()
+}
+
+// putLocked puts values back, to be received first.
+func (x *sourceExtra[T]) putLocked(values ...T) {
+	x.back = append(values, x.back...)
+	if x.rest != nil {
+		x.front += len(values)
+	}
 }
 
 // reclaimLocked takes back what an ended view left in its channel. Only the consumer calls it.
@@ -144,7 +152,7 @@ func (s *Source[T]) reclaimLocked() {
 	}
 	x.view = nil
 	if len(left) > 0 && !s.closed {
-		x.back = append(left, x.back...)
+		x.putLocked(left...)
 		s.aside.Store(true)
 	}
 }

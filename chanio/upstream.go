@@ -126,7 +126,8 @@ func (u Upstream[T]) Lend(dst []T) []T {
 func (u Upstream[T]) Unlend(n int) { u.s.hooks.Unlend(n) }
 
 // Unread puts v back: the next call of Next returns it. Of several values put back, the last comes first. If the Source
-// was closed, v is passed to its Undelivered hook, or dropped.
+// was closed, v is passed to its Undelivered hook, or dropped. A ByteSource from an earlier call of Bytes must not be used
+// any more.
 func (u Upstream[T]) Unread(v T) { u.s.unread(v) }
 
 // Close closes the Source, like [Source.Close].

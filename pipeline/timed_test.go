@@ -407,3 +407,42 @@ func TestG2AnOpenThatFailedBecauseCtxEndedIsNoAttempt(t *testing.T) {
 		require.Zero(t, time.Since(start))
 	})
 }
+
+func TestAValueThatComesAtTheEndOfASpanIsOfTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from, to := chanio.PipeOf[time.Time](0)
+		go func() {
+			time.Sleep(time.Second / 2)
+			for range 40 { // timers of the producer and of Window fire at the same time, in any order
+				_ = to.Send(t.Context(), time.Now())
+				time.Sleep(time.Second / 2)
+			}
+			_ = to.Close()
+		}()
+		n := 0
+		for span, err := range pipeline.Window(from, time.Second, 100).Values(t.Context()) {
+			require.NoError(t, err)
+			for _, at := range span.Value {
+				require.False(t, at.Before(span.Start))
+				require.True(t, at.Before(span.End))
+				n++
+			}
+		}
+		require.Equal(t, 40, n)
+	})
+}
+
+func TestRollupEndsASpanWhoseSourceAlwaysHasMore(t *testing.T) {
+	one := func() (int, bool, error) { return 1, true, nil }
+	endless := chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(context.Context) (int, error) { return 1, nil }, TryNext: one,
+	})
+	s := pipeline.Rollup(endless, time.Millisecond, func() int { return 0 }, func(n, v int) int { return n + v })
+	for range 3 {
+		span, ok, err := s.TryRecv()
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Positive(t, span.Value)
+	}
+	require.NoError(t, s.Close())
+}

@@ -71,7 +71,7 @@ func (w *window[T, A]) pull(ctx context.Context) (none Span[A], ok bool, err err
 		}
 		err := w.fill(ctx)
 		switch {
-		case err == nil && ctx != nil: // due, or too early
+		case err == nil && (ctx != nil || w.clock.isDue()): // due, or too early
 		case err == nil || resumable(ctx, err):
 			return none, false, err
 		default:
@@ -92,9 +92,9 @@ func (w *window[T, A]) fill(ctx context.Context) error {
 		if !ok {
 			return err
 		}
-		if ctx != nil && w.alarm.ctx.Err() != nil {
-			w.up.Unread(v) // may belong to the next span
-			return chanio.Cause(ctx)
+		if w.clock.isDue() {
+			w.up.Unread(v) // it belongs to the next span
+			return nil
 		}
 		w.now.Value = w.add(w.now.Value, v)
 		w.count++

@@ -7,7 +7,8 @@ import (
 )
 
 // Context is a context that ends at a time that can be moved, even after it has passed: then there is a new Done
-// channel. A goroutine woken by an old one may find that Err is nil, and waits again. The zero Context does not end.
+// channel. A goroutine woken by an old one may find that Err is nil, and waits again; code that does not expect that gets
+// [Context.Once]. The zero Context does not end.
 type Context struct {
 	mu    sync.Mutex
 	done  chan struct{} // made on demand
@@ -15,6 +16,7 @@ type Context struct {
 	at    time.Time
 	timer *time.Timer
 	funcs []*func() // of AfterFunc
+	once  *once     // of done; made on demand
 }
 
 var _ context.Context = (*Context)(nil)
@@ -116,6 +118,10 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
+	return c.afterLocked(f)
+}
+
+func (c *Context) afterLocked(f func()) (stop func() bool) {
 	key := &f
 	c.funcs = append(c.funcs, key)
 	return func() bool {
@@ -129,6 +135,42 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 		}
 		return false
 	}
+}
+
+// Once returns a context that ends when c does, and has then ended for good, wherever the time of c is moved to.
+func (c *Context) Once() context.Context {
+	done := c.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.once == nil || c.once.done != done {
+		c.once = &once{c, done}
+	}
+	return c.once
+}
+
+// once is a Context up to its first end.
+type once struct {
+	*Context
+	done <-chan struct{}
+}
+
+func (o *once) Done() <-chan struct{} { return o.done }
+
+func (o *once) Err() error {
+	if Ended(o.done) {
+		return errMoved
+	}
+	return nil
+}
+
+func (o *once) AfterFunc(f func()) (stop func() bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if Ended(o.done) {
+		go f()
+		return func() bool { return false }
+	}
+	return o.afterLocked(f)
 }
 
 // Ended reports whether done is closed. For the Done channel of a ctx it costs less than Err.

@@ -139,6 +139,9 @@ func (r *Reader) ReadRaw(ctx context.Context, read RawFunc) (n int, err error) {
 	n, err = r.wait(ctx, nil, 0)
 	returned = true
 	r.total.Add(int64(n))
+	if _, ends := r.d.Closed().(*ended); ends && n == 0 && err != nil {
+		return 0, errors.ErrUnsupported // Fill reads what had arrived
+	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		err = r.fail(ctx, err)
 	}

@@ -92,6 +92,6 @@ func (p *pump) WaitWrite(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() // nil for a deadline.Context that was moved meanwhile
+		return ctx.Err()
 	}
 }

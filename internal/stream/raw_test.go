@@ -202,3 +202,31 @@ func TestAUnixSocketOfBytesAloneIsReadRaw(t *testing.T) {
 	_, err = raw(packets)
 	require.ErrorIs(t, err, errors.ErrUnsupported, "a message that is read in part has lost the rest")
 }
+
+// TestG18ARawReadThatWaitsAtEndInLosesNothing holds that what has arrived at the time of EndIn is read, also if a raw
+// read was about to wait.
+func TestG18ARawReadThatWaitsAtEndInLosesNothing(t *testing.T) {
+	p, q := tcpPair(t)
+	x := stream.New(p, config(nil))
+	defer x.Abort(nil)
+	defer func() { _ = q.Close() }()
+	why := errors.New("finish")
+	calls := 0
+	_, err := x.In.ReadRaw(bg, func(fd uintptr) (int, bool, error) {
+		if calls++; calls > 1 {
+			var b [8]byte
+			n, err := syscall.Read(int(fd), b[:])
+			return n, false, err
+		}
+		_, err := q.Write([]byte("last"))
+		require.NoError(t, err)
+		x.EndIn(why)
+		return 0, true, nil // nothing had arrived when it looked
+	})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	got, err := x.In.Next(bg)
+	require.NoError(t, err)
+	require.Equal(t, "last", string(got))
+	_, err = x.In.Next(bg)
+	require.Equal(t, why, err)
+}

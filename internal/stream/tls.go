@@ -132,7 +132,7 @@ func (t *TLS) Write(p []byte) (n int, err error) {
 		if n += m; err != nil || n == len(p) {
 			return n, err
 		}
-		if err = t.WaitWrite(&t.writable); err == nil {
+		if err = t.WaitWrite(t.writable.Once()); err == nil {
 			continue
 		}
 		n += t.owed // leaves with the next write
@@ -255,10 +255,10 @@ func (l *lower) Read(p []byte) (n int, err error) {
 			return 0, err
 		}
 		if len(p) >= directRead {
-			err = l.bounded(func() (err error) { n, err = l.In.Read(&l.readable, p); return err })
+			err = l.bounded(func() (err error) { n, err = l.In.Read(l.readable.Once(), p); return err })
 			return n, err
 		}
-		if err := l.bounded(func() error { return l.In.Fill(&l.readable, len(p)) }); err != nil {
+		if err := l.bounded(func() error { return l.In.Fill(l.readable.Once(), len(p)) }); err != nil {
 			return 0, err
 		}
 	}
@@ -282,7 +282,7 @@ func (l *lower) beforeWait() error {
 		_, _ = l.tryHandOver() // an error concerns the sending half
 		return nil
 	}
-	return l.bounded(func() error { return l.handOver(&l.readable) })
+	return l.bounded(func() error { return l.handOver(l.readable.Once()) })
 }
 
 // bounded calls f, bounded by the read deadline. It returns a timeout in a form that a tls.Conn survives.
@@ -343,15 +343,10 @@ func (l *lower) tryHandOver() (done bool, err error) {
 
 // handOver passes on what is kept, and returns when it has been accepted below.
 func (l *lower) handOver(ctx context.Context) error {
-	for mine := false; !mine; {
-		select {
-		case l.turn <- struct{}{}:
-			mine = true
-		case <-ctx.Done():
-			if err := deadline.Cause(ctx); err != nil { // nil for a deadline.Context that was moved meanwhile
-				return err
-			}
-		}
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return deadline.Cause(ctx)
 	}
 	defer func() { <-l.turn }()
 	for p := l.take(); len(p) > 0; p = l.take() {

@@ -195,7 +195,7 @@ func (w *wire) attempt(wait bool) error {
 		if !wait || j.n > before {
 			return nil
 		}
-		if err := w.other.WaitWrite(&w.other.limit); err != nil {
+		if err := w.other.WaitWrite(w.other.limit.Once()); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = os.ErrDeadlineExceeded
 			}

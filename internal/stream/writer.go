@@ -241,7 +241,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	case <-passed:
 		return &deadline.Timeout{Text: "deadline exceeded", Call: true}
 	case <-ctx.Done():
-		return deadline.Cause(ctx) // nil for a deadline.Context that was moved meanwhile
+		return deadline.Cause(ctx)
 	}
 }
 
