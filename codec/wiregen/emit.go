@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -29,6 +30,11 @@ func generate(dir, out string, little bool, args []string) ([]byte, error) {
 		return nil, err
 	}
 	e := &emitter{src: src, little: little, imports: map[string]string{}, made: map[any]string{}}
+	for _, name := range names {
+		for p := range typeParams(src.pkg.Scope().Lookup(name)) {
+			src.declared[p.Obj().Name()] = true // in the methods
+		}
+	}
 	for i, arg := range args {
 		_, name, given := strings.Cut(arg, "=")
 		if !given {
@@ -116,7 +122,7 @@ func (e *emitter) file(args []string) ([]byte, error) {
 	return text, err
 }
 
-// shadowed rejects a package that redeclares predeclared names, such as len, that the file uses.
+// shadowed rejects a package, or type parameters, that redeclare predeclared names, such as len, that the file uses.
 func (e *emitter) shadowed(text []byte) (err error) {
 	file, parseErr := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
 	if parseErr != nil {
@@ -124,7 +130,7 @@ func (e *emitter) shadowed(text []byte) (err error) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if id, ok := n.(*ast.Ident); ok && err == nil && e.src.declared[id.Name] && types.Universe.Lookup(id.Name) != nil {
-			err = fmt.Errorf("the package declares %s, which the code needs in its usual sense", id.Name)
+			err = fmt.Errorf("the package or a type parameter declares %s, which the code needs in its usual sense", id.Name)
 		}
 		return true
 	})
@@ -172,19 +178,28 @@ func (e *emitter) element(name, of string, l *layout) {
 // parameters returns the type parameters of a type, and the type with its arguments.
 func (e *emitter) parameters(object *types.TypeName) (params, of string) {
 	e.params = nil
-	named, ok := object.Type().(interface{ TypeParams() *types.TypeParamList }) // a *types.Named or *types.Alias
-	if !ok || named.TypeParams().Len() == 0 {
-		return "", object.Name()
-	}
 	var all []string
-	for p := range named.TypeParams().TypeParams() {
+	for p := range typeParams(object) {
 		e.params = append(e.params, p.Obj().Name())
 		all = append(all, p.Obj().Name()+" "+e.typeName(p.Constraint()))
+	}
+	if len(all) == 0 {
+		return "", object.Name()
 	}
 	if name := e.params[0]; slices.ContainsFunc(e.params, isLocal) {
 		e.err = fmt.Errorf("%s: the code uses the name of the type parameter %s for a variable; give it another", object.Name(), name)
 	}
 	return "[" + strings.Join(all, ", ") + "]", object.Name() + "[" + strings.Join(e.params, ", ") + "]"
+}
+
+// typeParams returns the type parameters of what an object declares.
+func typeParams(o types.Object) iter.Seq[*types.TypeParam] {
+	if o != nil {
+		if t, ok := o.Type().(interface{ TypeParams() *types.TypeParamList }); ok { // a *types.Named or *types.Alias
+			return t.TypeParams().TypeParams()
+		}
+	}
+	return func(func(*types.TypeParam) bool) {}
 }
 
 // methods writes those of a codec.

@@ -99,8 +99,8 @@ func (f field) within(name, expr string) field {
 }
 
 // one is a layout of one part.
-func one(p part, min, max int64) *layout {
-	return &layout{parts: []part{p}, min: min, max: max, open: p.kind == rest}
+func one(p part, least, most int64) *layout {
+	return &layout{parts: []part{p}, min: least, max: min(most, unbounded), open: p.kind == rest}
 }
 
 // reader makes layouts of types.
@@ -157,7 +157,7 @@ func (r *reader) inside(f *types.Var, tag *tag) (bool, error) {
 	_, structure := f.Type().Underlying().(*types.Struct)
 	switch {
 	case tag.word("-"):
-		return false, nil
+		return false, tag.done()
 	case f.Exported() || f.Name() == "_":
 		return true, nil
 	case f.Embedded() && structure:
@@ -260,7 +260,7 @@ func (r *reader) slice(tag *tag, of types.Type, t *types.Slice) (*layout, error)
 	}
 	p := part{kind: values, field: field{of: of}, length: count, elem: elem, elemOf: t.Elem()}
 	w := int64(count.width)
-	return one(p, w, min(w+elem.max*int64(count.max), unbounded)), nil
+	return one(p, w, w+elem.max*int64(count.max)), nil
 }
 
 func (r *reader) textual(tag *tag, of types.Type, str bool) (*layout, error) {

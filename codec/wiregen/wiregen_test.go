@@ -117,7 +117,9 @@ func TestWhatCannotBeWrittenIsRefusedWithTheReason(t *testing.T) {
 		"type T[V any] struct{ A V }":                                                           "T.A: the type parameter V has no fixed encoding",
 		"type T[v any] struct{ A uint8; b v }":                                                  "T: the code uses the name of the type parameter v for a variable",
 		"type E[V any] struct{ A uint8 }\ntype T[V any] struct{ A []E[V] `wire:\"count=u8\"` }": "T.A: the elements depend on a type parameter",
-		"type T struct{ A uint8 }\nfunc append() {}":                                            "the package declares append, which the code needs in its usual sense",
+		"type T struct{ A uint8 }\nfunc append() {}":                                            "the package or a type parameter declares append, which the code needs in its usual sense",
+		"type T[error any] struct{ A uint8; b error }":                                          "the package or a type parameter declares error, which",
+		"type T struct{ A uint16 `wire:\"-,le\"`; B uint8 }":                                    "T.A: the tag has \"le\", which means nothing for this field",
 		"type T struct{ A uint8 }\nvar TCodec int":                                              "TCodec cannot be the name of a codec, or is one already; choose another: T=name",
 		"type T": "expected type",
 	} {
@@ -134,4 +136,17 @@ func TestTypesWithDifferentConstraintsAreRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.go"), []byte("package a\ntype U struct{ A uint8 }"), 0o600))
 	_, err := generate(dir, "wire_gen.go", false, []string{"T", "U"})
 	require.ErrorContains(t, err, "T and U have different build constraints or packages")
+}
+
+func TestATypeParameterMayBeCalledLikeAPackage(t *testing.T) {
+	got, err := written(t, "wire_gen.go", map[string]string{"a.go": "package a\ntype T[codec any] struct{ A uint16; b codec }"})
+	require.NoError(t, err)
+	require.Contains(t, got, "func (TCodec[codec]) Decode(r *codec2.Reader)")
+}
+
+func TestSizesOfLongListsSaturate(t *testing.T) {
+	got, err := written(t, "wire_gen.go", map[string]string{"a.go": "package a\ntype T struct{ A []string `wire:\"count=u32,len=u32,max=3100000000\"` }"})
+	require.NoError(t, err)
+	require.Contains(t, got, "{Min: 4, Max: codec.Unbounded}")
+	require.NotContains(t, got, "Max: 3100000004")
 }
