@@ -109,14 +109,14 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		old  time.Duration
 		want time.Duration
 	}{
-		"young":           {servers.Config{}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"old":             {servers.Config{}, time.Second, 0},
-		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, 900 * time.Millisecond},
+		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
 		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
-		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
-		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()

@@ -86,25 +86,30 @@ func (l *Listener) awaitHooks(c *chanio.Conn) {
 	<-m.told
 }
 
-// tell asks a connection to finish: at once if it has sent anything or FirstByte has passed, otherwise when it has
-// passed.
+// tell asks a connection to finish: at once if it has sent anything or has been silent for FirstByte, otherwise after
+// FirstByte.
 func (l *Listener) tell(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
-	if m == nil {
+	if m == nil || m.farewell != nil {
 		l.mu.Unlock()
 		return
 	}
-	wait := l.cfg.FirstByte - time.Since(m.since)
-	if wait > 0 && c.Stats().BytesIn == 0 {
-		if m.farewell == nil {
-			m.farewell = time.AfterFunc(wait, func() { c.Drain(ErrShutdown) })
-		}
+	if wait := firstByteWait(l.cfg.FirstByte, m.since); wait > 0 && c.Stats().BytesIn == 0 {
+		m.farewell = time.AfterFunc(wait, func() { c.Drain(ErrShutdown) })
 		l.mu.Unlock()
 		return
 	}
 	l.mu.Unlock()
 	c.Drain(ErrShutdown)
+}
+
+// firstByteWait returns how long a shutdown waits for the first byte of a connection that was accepted at since.
+func firstByteWait(firstByte time.Duration, since time.Time) time.Duration {
+	if time.Since(since) >= firstByte {
+		return 0
+	}
+	return firstByte
 }
 
 // check closes drained if all connections have ended and no more will come. The caller holds mu.
