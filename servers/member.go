@@ -13,13 +13,14 @@ type member struct {
 	header *ProxyHeader // of its balancer, or nil
 
 	// Guarded by the mutex of the Listener.
-	holds    hold          // reasons why it still counts
+	holds    hold          // reasons why a shutdown waits for it
+	counts   hold          // reasons why it has a place; the hooks for its release are none
 	since    time.Time     // when it was delivered
 	farewell *time.Timer   // asks it to finish later in a shutdown, or nil
 	told     chan struct{} // closed when the hooks have run for its release; nil unless its handler waits
 }
 
-// hold is a set of reasons why a connection still counts as open.
+// hold is a set of reasons why a connection is not over.
 type hold uint8
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // add registers a connection before it is delivered. During a shutdown it asks the connection to finish.
 func (l *Listener) add(c *chanio.Conn, m *member) {
-	m.holds, m.since = opened, time.Now()
+	m.holds, m.counts, m.since = opened, opened, time.Now()
 	l.mu.Lock()
 	l.live[c] = m
 	state, cause := l.state, l.cause
@@ -48,10 +49,27 @@ func (l *Listener) hold(c *chanio.Conn) {
 	defer l.mu.Unlock()
 	if m := l.live[c]; m != nil {
 		m.holds |= handled
+		if m.counts != 0 {
+			m.counts |= handled
+		}
 	}
 }
 
-// drop removes a reason: the connection has been released, or its handler has returned.
+// uncount removes a reason to have a place: the connection has been released, or its handler has returned.
+func (l *Listener) uncount(c *chanio.Conn, h hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.live[c]
+	if m == nil || m.counts == 0 {
+		return
+	}
+	if m.counts &^= h; m.counts == 0 {
+		l.room.leave(m.peer)
+	}
+}
+
+// drop removes a reason to wait for a connection: the hooks for its release have run, or it has been ended after its
+// handler.
 func (l *Listener) drop(c *chanio.Conn, h hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +87,6 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 		m.farewell.Stop()
 	}
 	delete(l.live, c)
-	l.room.leave(m.peer)
 	l.check()
 }
 
