@@ -284,7 +284,7 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 				return fragile{nc}, err
 			},
 		}}, &servers.Config{
-			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 50 * time.Millisecond,
+			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 500 * time.Millisecond,
 			Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 		})
 		require.NoError(t, err)
