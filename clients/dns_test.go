@@ -691,6 +691,21 @@ func TestDNSTellsWhyItsDialFailed(t *testing.T) {
 	require.ErrorContains(t, err, cause.Error())
 }
 
+func TestDNSQueryThatCannotBeSentIsNoAbsence(t *testing.T) {
+	for _, useTCP := range []bool{false, true} {
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{
+			Servers: []string{"10.0.0.1"}, UseTCP: useTCP,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				near, far := net.Pipe()
+				return near, far.Close()
+			},
+		})
+		require.NoError(t, err)
+		_, err = r.LookupAddrs(t.Context(), "a.test")
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+	}
+}
+
 func TestG16DNSPanicOfDialIsAnError(t *testing.T) {
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{
 		Servers: []string{"10.0.0.1"},

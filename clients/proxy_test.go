@@ -91,10 +91,12 @@ func through(
 // requireEcho checks that c leads to an echo, after the data that the peer sent first.
 func requireEcho(t *testing.T, c *chanio.Conn, before string) {
 	t.Helper()
-	require.NoError(t, c.Out.Send(t.Context(), []byte("ping")))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, c.Out.Send(ctx, []byte("ping")))
 	got := ""
 	for len(got) < len(before)+4 {
-		chunk, err := c.In.Recv(t.Context())
+		chunk, err := c.In.Recv(ctx)
 		require.NoError(t, err)
 		got += string(chunk)
 	}

@@ -27,6 +27,8 @@ lookup file
 nameserver
 `)))
 	require.Equal(t, resolvConf{ndots: -1}, readResolvConf(strings.NewReader("")))
+	require.Equal(t, resolvConf{ndots: -1, rotate: true}, readResolvConf(strings.NewReader("options edns0 rotate")))
+	require.Equal(t, resolvConf{ndots: -1, useTCP: true}, readResolvConf(strings.NewReader("options use-vc trust-ad")))
 }
 
 func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -32,6 +33,7 @@ func pair(t testing.TB, ctx context.Context, cfg *clients.Config) (*chanio.Conn,
 	require.NoError(t, err)
 	nc, err := ln.Accept()
 	require.NoError(t, err)
+	require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
 	t.Cleanup(func() { _ = nc.Close(); _ = c.Close() })
 	return c, nc.(*net.TCPConn)
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/chanio/future"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
@@ -305,11 +304,7 @@ func TestG20ATimeoutThatNamesNoConnectionIsOfWhomItConcerns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logbook
-				var network chaniotest.Network
-				nl, err := network.Listen("server")
-				require.NoError(t, err)
-				ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
-				require.NoError(t, err)
+				ln, connect := listenInMemory(t, &servers.Config{Logger: log.logger()})
 				result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
 					if _, err := c.In.Recv(ctx); err != nil {
 						return err
@@ -321,9 +316,8 @@ func TestG20ATimeoutThatNamesNoConnectionIsOfWhomItConcerns(t *testing.T) {
 					defer cancel()
 					return of.use(ctx, c, b)
 				})
-				nc, err := network.DialContext(t.Context(), "mem", "server")
-				require.NoError(t, err)
-				_, err = nc.Write([]byte("x"))
+				nc := connect()
+				_, err := nc.Write([]byte("x"))
 				require.NoError(t, err)
 				time.Sleep(2 * time.Minute)
 				require.NoError(t, nc.Close())

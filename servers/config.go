@@ -63,8 +63,8 @@ type Config struct {
 	// 1024.
 	MaxHandshakes int
 
-	// FirstByte is how long after its accept a shutdown waits for a connection that has not sent a byte: its request
-	// may be on the way, and is then served. 0 means 200 ms.
+	// FirstByte is how long a shutdown waits for a connection that has not sent a byte, unless it was accepted that long
+	// before: its request may be on the way, and is then served. 0 means 200 ms.
 	FirstByte time.Duration
 
 	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between

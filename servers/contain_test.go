@@ -20,7 +20,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/servers"
 )
@@ -285,7 +284,7 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 				return fragile{nc}, err
 			},
 		}}, &servers.Config{
-			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 50 * time.Millisecond,
+			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 500 * time.Millisecond,
 			Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 		})
 		require.NoError(t, err)
@@ -411,11 +410,7 @@ func TestG20FaultsOfPeersAreInfo(t *testing.T) {
 func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logbook
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &servers.Config{Logger: log.logger()})
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &servers.Config{Logger: log.logger()})
 		result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
 			if _, err := c.In.Recv(ctx); err != nil {
 				return err
@@ -426,8 +421,7 @@ func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 		})
 		many := func(n int) {
 			for range n {
-				nc, err := network.DialContext(t.Context(), "mem", "server")
-				require.NoError(t, err)
+				nc := connect()
 				_, _ = nc.Write([]byte("x"))
 				_, _ = io.Copy(io.Discard, nc)
 				_ = nc.Close()
@@ -503,19 +497,14 @@ func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	var log logbook
 	cfg := servers.Config{Logger: log.logger(), TLS: &servers.TLSConfig{CertFile: certFile, KeyFile: file(t, "key.pem", keyPEM)}}
 	synctest.Test(t, func(t *testing.T) {
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &cfg)
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &cfg)
 		before := len(log.lines()) // the bubble has its own clock, so the certificate is not valid yet
 		require.NoError(t, ln.SetALPN("x"))
 		require.Len(t, log.lines(), before, "nothing is said twice")
 		result := serveOn(t, t.Context(), ln, echo)
 		require.NoError(t, os.WriteFile(certFile, []byte("broken"), 0o600))
 		time.Sleep(2 * time.Second)
-		nc, err := network.DialContext(t.Context(), "mem", "server")
-		require.NoError(t, err)
+		nc := connect()
 		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 		require.Equal(t, "hello", say(t, client, "hello"))
 		require.NoError(t, client.Close())

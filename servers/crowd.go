@@ -192,7 +192,7 @@ func (c *crowd) wait(p *pending) {
 	if p.settled {
 		return
 	}
-	p.silence = time.AfterFunc(max(c.firstByte-time.Since(p.since), 0), func() {
+	p.silence = time.AfterFunc(firstByteWait(c.firstByte, p.since), func() {
 		if !p.heard() {
 			p.cancel(errSilent)
 		}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/servers"
 )
@@ -56,14 +55,9 @@ func TestG18ShutdownCutsNoBodyInFlight(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			config := config.Clone()
 			config.Time = func() time.Time { return secure.Certificates[0].Leaf.NotBefore.Add(time.Hour) }
-			var network chaniotest.Network
-			nl, err := network.Listen("server")
-			require.NoError(t, err)
-			ln, err := servers.Listen(nl, &servers.Config{TLS: c.secure})
-			require.NoError(t, err)
+			ln, connect := listenInMemory(t, &servers.Config{TLS: c.secure})
 			result := serveOn(t, t.Context(), ln, upload)
-			nc, err := network.DialContext(t.Context(), "", "server")
-			require.NoError(t, err)
+			nc := connect()
 			defer nc.Close()
 			if c.secure != nil {
 				nc = tls.Client(nc, config)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -21,15 +20,10 @@ import (
 // The timeout of the PROXY header does not bound the connection.
 func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Second})
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Second})
 		result := serveOn(t, t.Context(), ln, echo)
 		for _, header := range []string{proxyLine, "PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"} {
-			nc, err := network.DialContext(t.Context(), "", "server")
-			require.NoError(t, err)
+			nc := connect()
 			for i := range len(header) { // byte by byte
 				_, err := io.WriteString(nc, header[i:i+1])
 				require.NoError(t, err)
@@ -41,10 +35,9 @@ func TestTheTimeoutOfAHeaderEndsWithTheHeader(t *testing.T) {
 			}
 			require.NoError(t, nc.Close())
 		}
-		silent, err := network.DialContext(t.Context(), "", "server")
-		require.NoError(t, err)
+		silent := connect()
 		start := time.Now()
-		_, err = silent.Read(make([]byte, 1))
+		_, err := silent.Read(make([]byte, 1))
 		require.Error(t, err)
 		require.Equal(t, time.Second, time.Since(start))
 		require.NoError(t, silent.Close())

@@ -22,15 +22,10 @@ func inMemory(
 	t *testing.T, cfg servers.Config, handle handler, test func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error),
 ) {
 	synctest.Test(t, func(t *testing.T) {
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &cfg)
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &cfg)
 		result := serveOn(t, context.Background(), ln, handle)
 		test(t, ln, func() net.Conn {
-			nc, err := network.DialContext(t.Context(), "mem", "server")
-			require.NoError(t, err)
+			nc := connect()
 			synctest.Wait() // it has been accepted
 			return nc
 		}, result)
@@ -109,14 +104,14 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		old  time.Duration
 		want time.Duration
 	}{
-		"young":           {servers.Config{}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"old":             {servers.Config{}, time.Second, 0},
-		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, 900 * time.Millisecond},
+		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
 		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
-		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
-		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 150 * time.Millisecond},
+		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
@@ -350,14 +345,9 @@ func TestG18TheChannelFormGetsWhatWasBeginning(t *testing.T) {
 	secure, _ := signed(t)
 	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
 	synctest.Test(t, func(t *testing.T) {
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &servers.Config{TLS: secure})
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &servers.Config{TLS: secure})
 		conns := ln.Conns.C(t.Context())
-		nc, err := network.DialContext(t.Context(), "mem", "server")
-		require.NoError(t, err)
+		nc := connect()
 		synctest.Wait()
 		down := shutdown(t, ln, time.Minute)
 		client := tls.Client(nc, config)
@@ -384,15 +374,10 @@ func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 	}}}
 	synctest.Test(t, func(t *testing.T) {
 		opened, goOn = make(chan struct{}), make(chan struct{})
-		var network chaniotest.Network
-		nl, err := network.Listen("server")
-		require.NoError(t, err)
-		ln, err := servers.Listen(nl, &cfg)
-		require.NoError(t, err)
+		ln, connect := listenInMemory(t, &cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := serveOn(t, ctx, ln, echo)
-		nc, err := network.DialContext(t.Context(), "mem", "server")
-		require.NoError(t, err)
+		nc := connect()
 		client := tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the bubble has its own clock
 		require.NoError(t, client.Handshake())
 		<-opened

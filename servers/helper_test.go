@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/pipeline"
 	"github.com/weir-go/weir/servers"
 )
@@ -83,4 +84,18 @@ func (l *logbook) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.FieldsFunc(l.buf.String(), func(r rune) bool { return r == '\n' })
+}
+
+// listenInMemory returns a Listener in memory, for bubbles of testing/synctest, and a function that connects to it.
+func listenInMemory(t testing.TB, cfg *servers.Config) (ln *servers.Listener, connect func() net.Conn) {
+	var network chaniotest.Network
+	nl, err := network.Listen("server")
+	require.NoError(t, err)
+	ln, err = servers.Listen(nl, cfg)
+	require.NoError(t, err)
+	return ln, func() net.Conn {
+		nc, err := network.DialContext(t.Context(), "mem", "server")
+		require.NoError(t, err)
+		return nc
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/servers"
 	"golang.org/x/net/nettest"
 )
@@ -148,7 +148,6 @@ func TestMaxPerIPResetsOneTooMany(t *testing.T) {
 
 func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 	secure, config := signed(t)
-	secure.HandshakeTimeout = 100 * time.Millisecond
 	failed := make(chan error, 2)
 	hooks := &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }}
 	ln := listenTLS(t, secure, &servers.Config{MaxPerIP: 1, Hooks: hooks})
@@ -158,12 +157,62 @@ func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tls.Dial("tcp", ln.Addr().String(), config) // the second one
 	require.Error(t, err)
-	require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
+	_, err = io.WriteString(silent, "not a record")
+	require.NoError(t, err)
+	require.Error(t, <-failed)
 	require.NoError(t, silent.Close())
 	c, err := tls.Dial("tcp", ln.Addr().String(), config)
 	require.NoError(t, err)
 	require.Equal(t, "hello", say(t, c, "hello"))
 	require.NoError(t, c.Close())
+}
+
+// A hook that takes its time keeps no place from others.
+func TestAHookAboutAnEndHoldsNoPlace(t *testing.T) {
+	secure, config := signed(t)
+	plain := func(ln *servers.Listener) (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }
+	for name, c := range map[string]struct {
+		cfg   servers.Config
+		again func(ln *servers.Listener) (net.Conn, error)
+	}{
+		"released": {servers.Config{}, plain},
+		"handshake": {servers.Config{TLS: secure}, func(ln *servers.Listener) (net.Conn, error) {
+			return tls.Dial("tcp", ln.Addr().String(), config)
+		}},
+		"header": {servers.Config{ProxyAlways: true}, func(ln *servers.Listener) (net.Conn, error) {
+			nc, err := plain(ln)
+			if err == nil {
+				_, err = io.WriteString(nc, proxyLine)
+			}
+			return nc, err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			busy, done := make(chan struct{}, 2), make(chan struct{})
+			hold := func() { busy <- struct{}{}; <-done }
+			c.cfg.MaxConns, c.cfg.MaxPerIP = 1, 1
+			c.cfg.Hooks = &servers.Hooks{Closed: func(*chanio.Conn) { hold() }, HandshakeFailed: func(net.Addr, error) { hold() }}
+			ln, _ := serve(t, &c.cfg, func(ctx context.Context, c *chanio.Conn) error {
+				_, err := codec.Recv(ctx, c.In, codec.Lines)
+				return errors.Join(err, c.Out.Send(ctx, []byte("bye")))
+			})
+			defer close(done)
+			first := dial(t, ln)
+			_, err := io.WriteString(first, "neither TLS nor a header\n")
+			require.NoError(t, err)
+			_, _ = io.ReadAll(first)
+			require.NoError(t, first.Close())
+			<-busy
+			second, err := c.again(ln)
+			require.NoError(t, err)
+			require.NoError(t, second.SetDeadline(time.Now().Add(time.Minute)))
+			_, err = io.WriteString(second, "hello\n")
+			require.NoError(t, err)
+			_, err = io.ReadFull(second, make([]byte, 3))
+			require.NoError(t, err)
+			require.NoError(t, second.Close())
+		})
+	}
 }
 
 func TestWrapIsGivenEachConnection(t *testing.T) {

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/weir-go/weir/chanio/chaniotest"
-	"github.com/weir-go/weir/servers"
 )
 
 // A shutdown by Ctrl-C with many idle clients, which close only when the server does, or not at all, takes the
@@ -17,16 +15,11 @@ import (
 func TestTheEndOfCtxIsNotHeldUpByIdlePeers(t *testing.T) {
 	for want, polite := range map[time.Duration]bool{0: true, 250 * time.Millisecond: false} {
 		synctest.Test(t, func(t *testing.T) {
-			var network chaniotest.Network
-			nl, err := network.Listen("server")
-			require.NoError(t, err)
-			ln, err := servers.Listen(nl, nil)
-			require.NoError(t, err)
+			ln, connect := listenInMemory(t, nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			result := serveOn(t, ctx, ln, echo)
 			for range 1000 {
-				nc, err := network.DialContext(t.Context(), "", "server")
-				require.NoError(t, err)
+				nc := connect()
 				require.Equal(t, "hello", say(t, nc, "hello"))
 				go func() {
 					if _, _ = io.Copy(io.Discard, nc); polite {

@@ -65,6 +65,7 @@ func newListener(cfg Config) (*Listener, error) {
 		state: listening, live: map[*chanio.Conn]*member{}, closing: make(chan struct{}), closed: make(chan struct{}), cut: func(error) {},
 	}
 	l.conn.OnRelease = func(c *chanio.Conn) {
+		l.uncount(c, opened)
 		l.released(c)
 		l.drop(c, opened)
 	}

@@ -13,13 +13,14 @@ type member struct {
 	header *ProxyHeader // of its balancer, or nil
 
 	// Guarded by the mutex of the Listener.
-	holds    hold          // reasons why it still counts
+	holds    hold          // reasons why a shutdown waits for it
+	counts   hold          // reasons why it has a place; the hooks for its release are none
 	since    time.Time     // when it was delivered
 	farewell *time.Timer   // asks it to finish later in a shutdown, or nil
 	told     chan struct{} // closed when the hooks have run for its release; nil unless its handler waits
 }
 
-// hold is a set of reasons why a connection still counts as open.
+// hold is a set of reasons why a connection is not over.
 type hold uint8
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // add registers a connection before it is delivered. During a shutdown it asks the connection to finish.
 func (l *Listener) add(c *chanio.Conn, m *member) {
-	m.holds, m.since = opened, time.Now()
+	m.holds, m.counts, m.since = opened, opened, time.Now()
 	l.mu.Lock()
 	l.live[c] = m
 	state, cause := l.state, l.cause
@@ -48,10 +49,27 @@ func (l *Listener) hold(c *chanio.Conn) {
 	defer l.mu.Unlock()
 	if m := l.live[c]; m != nil {
 		m.holds |= handled
+		if m.counts != 0 {
+			m.counts |= handled
+		}
 	}
 }
 
-// drop removes a reason: the connection has been released, or its handler has returned.
+// uncount removes a reason to have a place: the connection has been released, or its handler has returned.
+func (l *Listener) uncount(c *chanio.Conn, h hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.live[c]
+	if m == nil || m.counts == 0 {
+		return
+	}
+	if m.counts &^= h; m.counts == 0 {
+		l.room.leave(m.peer)
+	}
+}
+
+// drop removes a reason to wait for a connection: the hooks for its release have run, or it has been ended after its
+// handler.
 func (l *Listener) drop(c *chanio.Conn, h hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +87,6 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 		m.farewell.Stop()
 	}
 	delete(l.live, c)
-	l.room.leave(m.peer)
 	l.check()
 }
 
@@ -86,25 +103,30 @@ func (l *Listener) awaitHooks(c *chanio.Conn) {
 	<-m.told
 }
 
-// tell asks a connection to finish: at once if it has sent anything or FirstByte has passed, otherwise when it has
-// passed.
+// tell asks a connection to finish: at once if it has sent anything or has been silent for FirstByte, otherwise after
+// FirstByte.
 func (l *Listener) tell(c *chanio.Conn) {
 	l.mu.Lock()
 	m := l.live[c]
-	if m == nil {
+	if m == nil || m.farewell != nil {
 		l.mu.Unlock()
 		return
 	}
-	wait := l.cfg.FirstByte - time.Since(m.since)
-	if wait > 0 && c.Stats().BytesIn == 0 {
-		if m.farewell == nil {
-			m.farewell = time.AfterFunc(wait, func() { c.Drain(ErrShutdown) })
-		}
+	if wait := firstByteWait(l.cfg.FirstByte, m.since); wait > 0 && c.Stats().BytesIn == 0 {
+		m.farewell = time.AfterFunc(wait, func() { c.Drain(ErrShutdown) })
 		l.mu.Unlock()
 		return
 	}
 	l.mu.Unlock()
 	c.Drain(ErrShutdown)
+}
+
+// firstByteWait returns how long a shutdown waits for the first byte of a connection that was accepted at since.
+func firstByteWait(firstByte time.Duration, since time.Time) time.Duration {
+	if time.Since(since) >= firstByte {
+		return 0
+	}
+	return firstByte
 }
 
 // check closes drained if all connections have ended and no more will come. The caller holds mu.

@@ -143,6 +143,7 @@ type handler = func(context.Context, *chanio.Conn) error
 // handled ends a connection whose handler has returned err.
 func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chanio.Conn, err error) {
 	defer l.drop(conn, handled)
+	l.uncount(conn, handled)
 	cancel := func() { contexts.drop(ctx) }
 	defer cancel()
 	l.returned(conn, err)

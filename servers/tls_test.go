@@ -105,38 +105,41 @@ func TestTLSAFailedHandshakeIsOneLineAndNoConnection(t *testing.T) {
 }
 
 func TestG19TLSASlowHandshakeHoldsUpNobodyAndEnds(t *testing.T) {
-	secure, config := signed(t)
-	secure.HandshakeTimeout = 200 * time.Millisecond
-	ln := listenTLS(t, secure, nil)
-	serveOn(t, context.Background(), ln, echo)
-	slow := make([]net.Conn, 20)
-	for i := range slow {
-		slow[i] = dial(t, ln)
-		_, err := slow[i].Write([]byte{22, 3, 1}) // a record's first bytes
-		require.NoError(t, err)
-	}
-	c, err := tls.Dial("tcp", ln.Addr().String(), config)
-	require.NoError(t, err)
-	defer c.Close()
-	require.Equal(t, "hello", say(t, c, "hello"))
-	for _, nc := range slow {
-		_, err := io.Copy(io.Discard, nc) // until the server times out
-		_ = err
-	}
+	secure, _ := signed(t)
+	inMemory(t, servers.Config{TLS: secure}, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		start := time.Now()
+		slow := make([]net.Conn, 20)
+		for i := range slow {
+			slow[i] = dial()
+			_, err := slow[i].Write([]byte{22, 3, 1}) // a record's first bytes
+			require.NoError(t, err)
+		}
+		c := tls.Client(dial(), &tls.Config{InsecureSkipVerify: true}) // the bubble has its own clock
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.NoError(t, c.Close())
+		require.Zero(t, time.Since(start))
+		for _, nc := range slow {
+			_, err := io.Copy(io.Discard, nc) // until the server gives up
+			require.Error(t, err)
+			require.NoError(t, nc.Close())
+		}
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
 }
 
 func TestTLSHandshakesAreLimited(t *testing.T) {
-	secure, config := signed(t)
+	secure, _ := signed(t)
 	secure.HandshakeTimeout = 200 * time.Millisecond
-	ln := listenTLS(t, secure, &servers.Config{MaxHandshakes: 2})
-	serveOn(t, context.Background(), ln, echo)
-	for range 5 {
-		dial(t, ln) // silent
-	}
-	c, err := tls.Dial("tcp", ln.Addr().String(), config) // served when they have ended
-	require.NoError(t, err)
-	defer c.Close()
-	require.Equal(t, "hello", say(t, c, "hello"))
+	inMemory(t, servers.Config{TLS: secure, MaxHandshakes: 2}, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		start := time.Now()
+		for range 5 {
+			defer dial().Close() // silent
+		}
+		c := tls.Client(dial(), &tls.Config{InsecureSkipVerify: true}) // served when four of them have ended, two by two
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.Equal(t, 400*time.Millisecond, time.Since(start))
+		require.NoError(t, c.Close())
+	})
 }
 
 func TestG18TLSShutdownEndsHandshakesAndDrains(t *testing.T) {
