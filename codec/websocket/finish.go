@@ -264,9 +264,7 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
-	if c.w.remembers() {
-		c.cfg.Deflate.unreserve()
-	}
+	c.cfg.Deflate.Abandon(c.cfg.Extension)
 	c.undrain()
 	if c.detach != nil {
 		c.detach()
