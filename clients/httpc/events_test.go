@@ -275,3 +275,25 @@ func TestLastEventIDThatCannotBeSent(t *testing.T) {
 		require.ErrorContains(t, err, "Last-Event-ID")
 	}
 }
+
+// A stream that ends before its first event with an ID is resumed from where the one before was (EventSource/eventsource
+// 27, modelcontextprotocol/typescript-sdk 2809).
+func TestResumedStreamThatEndsEarlyIsResumedFromTheSamePlace(t *testing.T) {
+	var asked []string
+	note := func(stream string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.Header.Get("Last-Event-ID"))
+			eventStream(stream)(w, r)
+		}
+	}
+	url, _, c := eventsOf(t, note(""), note("data: a\n\n"), note(":\n\n"), note("id: 8\ndata: b\n\n"), note("id: 9\n\n"), note("data: c\n\n"))
+	events, err := c.Events(t.Context(), url, &httpc.EventsConfig{LastID: "7", Backoff: noPause})
+	require.NoError(t, err)
+	for _, want := range []string{"7 a", "8 b", "9 c"} {
+		e, err := events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, e.ID+" "+e.Data)
+	}
+	require.NoError(t, events.Close())
+	require.Equal(t, []string{"7", "7", "7", "7", "8", "9"}, asked)
+}

@@ -16,7 +16,7 @@ import (
 //   - In ends with io.EOF when the peer has closed with 1000, 1001 or without a code, and with a [*CloseError]
 //     otherwise. Closing In drops later messages; pings are still answered.
 //   - Out.Close sends what was accepted, then a Close frame with 1000. In yields what the peer still sends, up to its
-//     own Close frame. Out.Abort with a *CloseError sends its code, if that does not block.
+//     own Close frame. Out.Abort with a *CloseError sends its code; see [Conn.Abort].
 //   - A message that Out rejects (text that is not UTF-8, an unknown kind) leaves Out usable.
 //   - When the peer has closed with 1000, 1001 or without a code, Out still accepts replies to messages received
 //     before: until it is closed, or nothing has been received or sent for a second, or CloseTimeout has passed. Then

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -59,15 +60,20 @@ func (d *Deflate) from() int {
 
 // reserve counts a connection with context takeover, if there may be another.
 func (d *Deflate) reserve() bool {
-	most := int32(d.MaxContexts)
-	if most <= 0 {
-		most = defaultContexts
-	}
-	if d.contexts.Add(1) > most {
+	if d.contexts.Add(1) > d.maxContexts() {
 		d.contexts.Add(-1)
 		return false
 	}
 	return true
+}
+
+func (d *Deflate) isFull() bool { return d.contexts.Load() >= d.maxContexts() }
+
+func (d *Deflate) maxContexts() int32 {
+	if d.MaxContexts <= 0 {
+		return defaultContexts
+	}
+	return int32(min(d.MaxContexts, math.MaxInt32))
 }
 
 func (d *Deflate) unreserve() { d.contexts.Add(-1) }

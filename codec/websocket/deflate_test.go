@@ -207,9 +207,27 @@ func TestConnectionsBeyondMaxContextsCompressByThemselves(t *testing.T) {
 	first, second, third := d.Accept(offers), d.Accept(offers), d.Accept(offers)
 	require.False(t, first.ServerNoTakeover || second.ServerNoTakeover)
 	require.True(t, third.ServerNoTakeover && third.ClientNoTakeover)
-	d.Abandon(first, false)
+	d.Abandon(first)
 	require.False(t, d.Accept(offers).ServerNoTakeover)
 	require.True(t, d.Accept(offers).ServerNoTakeover)
+
+	// So does a connection on which only the client remembers, for which a server keeps a window.
+	oneSided := new(websocket.Deflate)
+	oneSided.Takeover, oneSided.MaxContexts = true, 1
+	offer := []string{"permessage-deflate; server_no_context_takeover"}
+	require.Equal(t, "permessage-deflate; server_no_context_takeover", oneSided.Accept(offer).String())
+	require.Equal(t, "permessage-deflate; server_no_context_takeover; client_no_context_takeover", oneSided.Accept(offer).String())
+
+	// A client that has as many offers no more.
+	require.Contains(t, oneSided.Offer(), "server_no_context_takeover; client_no_context_takeover")
+	client := &websocket.Deflate{Takeover: true, MaxContexts: 1}
+	require.NotContains(t, client.Offer(), "takeover")
+	confirmed, err := client.Confirm([]string{"permessage-deflate; client_no_context_takeover"})
+	require.NoError(t, err)
+	require.Contains(t, client.Offer(), "takeover", "the window of the server's messages counts")
+	client.Abandon(confirmed)
+	client.Abandon(confirmed) // again
+	require.NotContains(t, client.Offer(), "takeover")
 
 	a, b := chanio.Pipe() // an ended connection no longer counts
 	conn := websocket.NewConn(a, &websocket.Config{Deflate: d, Extension: second})

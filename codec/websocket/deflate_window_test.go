@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"compress/flate"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -30,26 +31,28 @@ func (r *windowReader) message(p []byte) ([]byte, error) {
 // has asked for. A reference to the earlier one would be an error to the peer, or other text.
 func TestSmallWindowsAreNotReferredBeyondWithTakeover(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	noises := make([][]byte, 20) // 2,000 bytes in all, and the window has 512
+	noises := make([][]byte, 20) // 2,000 bytes in all, and the window has 256 and more
 	for i := range noises {
 		noises[i] = make([]byte, 100)
 		for j := range noises[i] {
 			noises[i][j] = byte(r.Uint32())
 		}
 	}
-	d := &websocket.Deflate{From: 1, Level: 9, Takeover: true}
-	agreed := d.Accept([]string{"permessage-deflate; server_max_window_bits=9"})
-	require.NotNil(t, agreed)
-	conn, peer := newRaw(t, false, &websocket.Config{Deflate: d, Extension: agreed})
-	small := &windowReader{size: 1 << 9}
-	for round := range 3 {
-		for i, noise := range noises {
-			require.NoError(t, conn.Out.Send(peer.ctx, websocket.Binary(noise)))
-			f := peer.next()
-			require.True(t, f.RSV1)
-			got, err := small.message(f.Payload)
-			require.NoError(t, err, "round %d, message %d", round, i)
-			require.Equal(t, noise, got)
+	for bits := 8; bits <= 15; bits++ {
+		d := &websocket.Deflate{From: 1, Level: 9, Takeover: true}
+		agreed := d.Accept([]string{fmt.Sprint("permessage-deflate; server_max_window_bits=", bits)})
+		require.NotNil(t, agreed)
+		conn, peer := newRaw(t, false, &websocket.Config{Deflate: d, Extension: agreed})
+		small := &windowReader{size: 1 << bits}
+		for round := range 3 {
+			for i, noise := range noises {
+				require.NoError(t, conn.Out.Send(peer.ctx, websocket.Binary(noise)))
+				f := peer.next()
+				require.True(t, f.RSV1)
+				got, err := small.message(f.Payload)
+				require.NoError(t, err, "%d bits, round %d, message %d", bits, round, i)
+				require.Equal(t, noise, got)
+			}
 		}
 	}
 }

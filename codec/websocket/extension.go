@@ -16,6 +16,7 @@ type Extension struct {
 	ServerNoTakeover, ClientNoTakeover bool // each message is compressed by itself
 	ServerBits, ClientBits             int  // the window is of 1<<bits bytes; 0 means 15
 	clientBitsOffered                  bool
+	reserved                           bool // it has a place in MaxContexts
 }
 
 // sendBits returns the window bits of what this side sends.
@@ -61,12 +62,13 @@ func (x *Extension) String() string {
 	return text
 }
 
-// Offer returns the value of Sec-WebSocket-Extensions with which a client offers d, or "" if d is nil.
+// Offer returns the value of Sec-WebSocket-Extensions with which a client offers d, or "" if d is nil. If Takeover is set
+// and MaxContexts connections use it already, it offers separate compression of each message.
 func (d *Deflate) Offer() string {
 	if d == nil {
 		return ""
 	}
-	if d.Takeover {
+	if d.Takeover && !d.isFull() {
 		return extensionName + "; client_max_window_bits"
 	}
 	return extensionName + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
@@ -86,10 +88,8 @@ func (d *Deflate) Accept(offers []string) *Extension {
 				continue
 			}
 			x.ClientBits = 0 // nothing is asked of the client
-			if !d.Takeover || !d.reserve() {
+			if !d.Takeover || !d.reserveFor(x) {
 				x.ServerNoTakeover, x.ClientNoTakeover = true, true
-			} else if x.ServerNoTakeover {
-				d.unreserve()
 			}
 			return x
 		}
@@ -98,10 +98,21 @@ func (d *Deflate) Accept(offers []string) *Extension {
 }
 
 // Abandon releases the place in MaxContexts of a connection for which x was negotiated and that was not established.
-func (d *Deflate) Abandon(x *Extension, client bool) {
-	if d != nil && x != nil && !x.sendsFresh(client) {
+func (d *Deflate) Abandon(x *Extension) {
+	if d != nil && x != nil && x.reserved {
 		d.unreserve()
+		x.reserved = false
 	}
+}
+
+// reserveFor counts a connection with x, unless nothing is kept from message to message. It reports whether there may be
+// such a connection.
+func (d *Deflate) reserveFor(x *Extension) bool {
+	if x.ServerNoTakeover && x.ClientNoTakeover {
+		return true
+	}
+	x.reserved = d.reserve()
+	return x.reserved
 }
 
 // ErrExtension means that a handshake response has an extension that was not offered, or an unknown parameter.
@@ -126,7 +137,7 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 	if !d.Takeover {
 		x.ClientNoTakeover = true
 	}
-	if !x.ClientNoTakeover && !d.reserve() {
+	if !d.reserveFor(x) {
 		x.ClientNoTakeover = true // a client may always forget
 	}
 	return x, nil

@@ -25,8 +25,10 @@ func (c *Conn) CloseWith(code Code, reason string) error {
 // Close is CloseWith(NormalClosure, "").
 func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 
-// Abort ends the connection with cause at once and discards unsent messages. If cause is or wraps a [*CloseError] whose
-// code may be sent, that is sent to the peer if it does not block. It may be called by any goroutine at any time.
+// Abort ends both halves with cause at once. If cause is or wraps a [*CloseError] whose code may be sent, the peer is sent
+// that behind what was accepted, and the connection is released within its linger: a peer that reads nothing for 5 s gets
+// no code, nor does one that is being sent a message in parts while there is no room. With any other cause, and on a second
+// Abort, unsent messages are discarded. Abort does not block and may be called by any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
 // closeAs sets the code and reason of the Close frame. Only the first call has an effect.
@@ -229,24 +231,55 @@ func (c *Conn) abort(cause error) {
 	c.finishing = true
 	c.mu.Unlock()
 	c.inEnd.Set(cause)
-	if !finishing && c.tellWhy(cause) {
-		c.interrupt()
-		go func() { _ = c.conn.Close() }() // within the linger of the connection
-		return
+	if finishing || !c.tellWhy(cause) {
+		c.conn.Abort(cause)
 	}
-	c.conn.Abort(cause)
 }
 
-// tellWhy sends a Close frame with the code of cause, if cause has one and there is room. It reports whether it did.
+// tellWhy sends the Close frame of an abort, if cause has a code that may be sent, and closes the connection within its
+// linger. It does not wait: if there is no room for the frame, that goes when the peer has read some of what was sent
+// before. It reports whether it did so.
 func (c *Conn) tellWhy(cause error) bool {
 	var end *CloseError
-	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil || !c.w.gate.shutNow() {
+	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil {
 		return false
 	}
-	defer c.w.gate.leave(closing)
 	frame := c.w.appendControl(c.w.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))
-	ok, err := c.w.low.TryEnd(frame, nil)
-	return ok && err == nil
+	entered, err := c.w.gate.tryEnter(cutting)
+	sent := false
+	if entered {
+		if sent, err = c.w.low.TryEnd(frame, nil); sent || err != nil {
+			c.w.gate.leave(cutting)
+		}
+	}
+	if err != nil || !entered && !c.w.gate.mayBeCut() {
+		return false
+	}
+	c.interrupt()
+	go func() {
+		if !sent {
+			err = c.tellLater(frame, entered)
+		}
+		if err != nil {
+			c.conn.Abort(cause)
+			return
+		}
+		_ = c.conn.Close() // within the linger of the connection
+	}()
+	return true
+}
+
+// tellLater is the part of tellWhy that waits, as long as the peer makes progress.
+func (c *Conn) tellLater(frame []byte, entered bool) error {
+	ctx, stop := c.w.end.Lingering()
+	defer stop()
+	if !entered {
+		if err := c.w.gate.enter(ctx, cutting); err != nil {
+			return err
+		}
+	}
+	defer c.w.gate.leave(cutting)
+	return c.w.low.End(ctx, frame, nil)
 }
 
 // lowEnded is called when nothing more can be sent on the connection below.
@@ -264,9 +297,7 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
-	if c.w.remembers() {
-		c.cfg.Deflate.unreserve()
-	}
+	c.cfg.Deflate.Abandon(c.cfg.Extension)
 	c.undrain()
 	if c.detach != nil {
 		c.detach()

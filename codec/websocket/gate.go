@@ -18,6 +18,7 @@ type gate struct {
 	queued  int32  // who waits to be alone: no other message enters before
 	entered uint32 // how often; may wrap around
 	alone   bool   // a message excludes others
+	parts   bool   // it is one in parts
 	shut    bool   // the Close frame is being sent, or was
 	moved   chan struct{}
 }
@@ -27,8 +28,10 @@ type pass int
 const (
 	wholeMessage pass = iota // a message in one frame
 	aloneMessage             // one that excludes other messages, until leave
+	partsMessage             // the same, in parts
 	control                  // a control frame, or a frame of a message that is alone
 	closing                  // the Close frame; nobody enters behind it
+	cutting                  // that of an abort, which may come between two frames of a message
 )
 
 // tryEnter enters if that needs no wait. After the Close frame it returns net.ErrClosed.
@@ -51,15 +54,20 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 			return false, nil
 		}
 		g.whole++
-	case aloneMessage:
+	case aloneMessage, partsMessage:
 		if g.alone || g.whole > 0 || g.queued > 0 && !waited {
 			return false, nil
 		}
-		g.alone = true
+		g.alone, g.parts = true, p == partsMessage
 		g.entered++
 		return true, nil
 	case closing:
 		if g.alone || g.writing > 0 {
+			return false, nil
+		}
+		g.shut = true
+	case cutting:
+		if g.writing > 0 {
 			return false, nil
 		}
 		g.shut = true
@@ -80,7 +88,7 @@ func (g *gate) entries() (n uint32, busy bool) {
 func (g *gate) enter(ctx context.Context, p pass) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p == aloneMessage {
+	if p == aloneMessage || p == partsMessage {
 		g.queued++
 		defer func() {
 			if g.queued--; g.queued == 0 {
@@ -115,24 +123,20 @@ func (g *gate) leave(p pass) {
 	case wholeMessage:
 		g.whole--
 		g.writing--
-	case aloneMessage:
-		g.alone = false
+	case aloneMessage, partsMessage:
+		g.alone, g.parts = false, false
 	default:
 		g.writing--
 	}
 	g.changedLocked()
 }
 
-// shutNow is tryEnter for the Close frame of an abort, which may come between two frames of a message.
-func (g *gate) shutNow() bool {
+// mayBeCut reports whether the Close frame of an abort may go once the senders inside have left, and they do so soon:
+// none is sending a message in parts, which ends with the connection.
+func (g *gate) mayBeCut() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.shut || g.writing > 0 {
-		return false
-	}
-	g.shut = true
-	g.writing++
-	return true
+	return !g.shut && !g.parts
 }
 
 // cut rejects all senders, including those that wait, because nothing can be sent any more.

@@ -248,7 +248,7 @@ func (c *Conn) SendParts(ctx context.Context, kind Kind) (*chanio.Sink[[]byte], 
 	if !c.w.end.Open() {
 		return nil, c.w.refusal()
 	}
-	if err := c.w.gate.enter(ctx, aloneMessage); err != nil {
+	if err := c.w.gate.enter(ctx, partsMessage); err != nil {
 		return nil, c.w.sendError(err)
 	}
 	s := &sentParts{conn: c, op: Opcode(kind), turn: make(chan struct{}, 1)}
@@ -318,7 +318,7 @@ func (s *sentParts) close() error {
 		return nil
 	}
 	s.over = true
-	defer s.conn.w.gate.leave(aloneMessage)
+	defer s.conn.w.gate.leave(partsMessage)
 	if s.isText && !s.text.done() {
 		err := errors.Join(ErrMessage, errors.New("websocket: text ends within a character"))
 		s.conn.Out.Abort(err)
@@ -336,7 +336,7 @@ func (s *sentParts) abort(cause error) {
 		s.turn <- struct{}{}
 		if !s.over {
 			s.over = true
-			s.conn.w.gate.leave(aloneMessage)
+			s.conn.w.gate.leave(partsMessage)
 		}
 		<-s.turn
 	}()

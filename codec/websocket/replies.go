@@ -20,7 +20,7 @@ import "time"
 //	                   the peer sends nothing, the connection is aborted.
 //	any     -> closed  the peer has broken a rule: a Close frame with the code that the RFC says goes behind what was
 //	                   written, and what waits is dropped; the stream below has failed, or the peer takes nothing for the
-//	                   linger: 1006; Abort: the code of its cause, if that needs no wait.
+//	                   linger: 1006; Abort: the code of its cause, if that has one, within the linger.
 //
 // RFC 6455, 5.5.1, has the answer to a Close frame go as soon as practical, and lets an endpoint finish what it is sending.
 // A message in parts gets CloseTimeout for that.

@@ -193,7 +193,7 @@ func (cfg *UpgradeConfig) upgrade(ctx context.Context, w http.ResponseWriter, r 
 	defer holdDrain(w)()
 	conn, err := cfg.take(w, r, &ws)
 	if err != nil {
-		ws.Deflate.Abandon(ws.Extension, false)
+		ws.Deflate.Abandon(ws.Extension)
 		return nil, err
 	}
 	return websocket.NewConn(conn, &ws), nil
