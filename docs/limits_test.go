@@ -262,7 +262,7 @@ func (m *module) testsOf(l limit) (tests, missing []string) {
 		}
 		if len(users) == 0 { // an assignment to a field does not show its struct
 			for _, test := range m.tests(m.setters["."+name]) {
-				if distance(test, l, name) < 2 {
+				if distance(test, l, name) < 3 {
 					users = append(users, test)
 				}
 			}
@@ -304,18 +304,21 @@ func (m *module) tests(users []string) (tests []string) {
 	return tests
 }
 
-// distance ranks a test by its package: that of the limit, one below it, or another.
+// distance ranks a test by its package: that of the limit, one below it, or another. Fuzz targets and examples come after
+// the tests of the same package.
 func distance(test string, l limit, name string) int {
-	dir, _, _ := strings.Cut(test, ".")
+	dir, f, _ := strings.Cut(test, ".")
 	switch {
+	case dir == l.dir && !strings.HasPrefix(f, "Test"):
+		return 2
 	case dir == l.dir && strings.Contains(test, name):
 		return 0
 	case dir == l.dir:
 		return 1
 	case strings.HasPrefix(dir, l.dir):
-		return 2
+		return 3
 	}
-	return 3
+	return 4
 }
 
 func (m *module) page() string {

@@ -227,7 +227,7 @@ func announce(ctx context.Context, messages *bus.Bus[string, websocket.Message],
 
 func roomsOf(visit func(ctx context.Context, room string, conn *websocket.Conn) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		room := r.PathValue("room") // keep this, not r, which would stay in memory
+		room := r.PathValue("room")
 		httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
 			return visit(ctx, room, conn)
 		}, nil).ServeHTTP(w, r)
