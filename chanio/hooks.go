@@ -126,7 +126,7 @@ type SinkHooks[T any] struct {
 // Its fields Linger, Progress, Released and Logger must be set before it is shared.
 type End = stream.End
 
-// DefaultLinger is how long a close waits for a peer that reads nothing.
+// DefaultLinger is how long a close waits for a peer that reads nothing, 5 s.
 const DefaultLinger = stream.DefaultLinger
 
 // ByteSource is a window on a stream of bytes, for one goroutine at a time:

@@ -54,7 +54,7 @@ type Client[R, W any] struct {
 	exited chan struct{} // closed when the goroutine has ended
 
 	late      error // of a call that takes too long; nil without a timeout
-	lateCause error // late as the cause of a call's ctx, when no connection is known yet
+	lateCause error // the cause of the ctx of such a call; shown if the request was not sent
 
 	// Owned by the goroutine.
 	fresh  *chanio.Duplex[R, W] // over the connection opened last
@@ -95,7 +95,7 @@ func NewClient[R, W any](
 	}
 	if d := cl.cfg.Timeout; d > 0 {
 		cl.late = fmt.Errorf("no reply within %v: %w", d, os.ErrDeadlineExceeded)
-		cl.lateCause = callError(nil, cl.late)
+		cl.lateCause = callError(nil, fmt.Errorf("waited for %v: %w", d, os.ErrDeadlineExceeded))
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(context.Background())
 	cl.conns = Reconnect(cl.opening(dial), &cl.cfg.Reconnect)
@@ -246,7 +246,7 @@ func (cl *Client[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 				return none, err
 			}
 		// The cause is compared too, because the caller's ctx may end with the error of another call.
-		case context.Cause(ctx) == cl.lateCause && errors.Is(err, cl.late):
+		case context.Cause(ctx) == cl.lateCause && errors.Is(err, cl.lateCause):
 			return none, callError(c, cl.late)
 		case ctx.Err() == nil:
 			return none, callError(c, err)

@@ -70,9 +70,13 @@ func DialTLS(ctx context.Context, addr string, secure *TLSConfig, cfg *Config) (
 }
 
 // UpgradeTLS performs a TLS handshake over c, as STARTTLS does, and returns the secured connection. It owns c from then
-// on. As in [chanio.TLSClient], data that has arrived and was not received is part of the handshake, and only a stage
-// of package codec may own c.In. host is the expected name of the peer. secure may be nil, and so may conn, which
-// configures the new connection. If it returns an error, c has been ended.
+// on. Data that has arrived at c.In and was not received is part of the handshake, so receive the server's last line
+// first, through [codec.Recv] or a [codec.Frame] that nothing receives from any more; see [chanio.TLSServer]. host is the
+// expected name of the peer. secure may be nil, and so may conn, which configures the new connection. If it returns
+// an error, c has been ended.
+//
+// [codec.Recv]: https://pkg.go.dev/github.com/weir-go/weir/codec#Recv
+// [codec.Frame]: https://pkg.go.dev/github.com/weir-go/weir/codec#Frame
 func UpgradeTLS(
 	ctx context.Context, c *chanio.Conn, host string, secure *TLSConfig, conn *chanio.ConnConfig,
 ) (*chanio.Conn, error) {

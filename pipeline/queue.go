@@ -33,7 +33,7 @@ const (
 // ErrOverflow is the end of a stream whose queue had no room, under [Fail] and [Disconnect].
 var ErrOverflow = queue.ErrOverflow
 
-// DefaultQueue is how many values a queue holds if its Size is 0.
+// DefaultQueue is how many values a queue holds if its Size is 0: 64.
 const DefaultQueue = queue.DefaultSize
 
 // Queue configures a bounded queue between two goroutines. A nil *Queue and the zero value are the default.

@@ -17,10 +17,11 @@ import (
 //
 // # When a handler returns
 //
-// When handle returns, Serve ends the connection cleanly: it drains what was sent, signals the end of the stream to the
-// peer, cancels the handler's ctx, waits up to the linger bound for the peer to end its side, and releases the
-// connection. An error returned by handle is logged and has no other effect. If handle panics or calls runtime.Goexit,
-// the connection is aborted with a [*chanio.PanicError], which is logged with its stack; the process continues.
+// When handle returns, Serve ends the connection cleanly: it drains what was sent, within the linger bound, signals the
+// end of the stream to the peer, cancels the handler's ctx, waits for the peer to end its side, by default 250 ms if it
+// sends nothing (CloseWait of [chanio.ConnConfig]), and releases the connection. An error returned by handle is logged
+// and has no other effect. If handle panics or calls runtime.Goexit, the connection is aborted with a
+// [*chanio.PanicError], which is logged with its stack; the process continues.
 //
 // # When Serve returns
 //

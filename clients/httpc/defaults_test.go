@@ -2,12 +2,14 @@ package httpc
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/sse"
 	"github.com/weir-go/weir/internal/http1"
 )
@@ -149,5 +152,54 @@ func TestOriginsDiffer(t *testing.T) {
 		b, err := url.Parse(k.b)
 		require.NoError(t, err)
 		require.Equal(t, k.want, crosses(a, b), "%s %s", k.a, k.b)
+	}
+}
+
+func TestRetryPolicyIsWhatTheConfigSays(t *testing.T) {
+	policy := RetryPolicy{First: time.Second, Most: 3 * time.Second, Statuses: []int{500}}
+	for try, limit := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second} {
+		var longest time.Duration
+		for range 1000 {
+			d, ok := policy.pause(try+1, nil)
+			require.True(t, ok)
+			longest = max(longest, d)
+		}
+		require.LessOrEqual(t, longest, limit)
+		require.Greater(t, longest, limit*3/4)
+	}
+	var asked atomic.Int64
+	failing := func(nc net.Conn, in *bufio.Reader) {
+		for readRequest(in) != nil {
+			status := map[bool]string{true: "500", false: "503"}[asked.Add(1) == 1]
+			_, _ = nc.Write([]byte("HTTP/1.1 " + status + " X\r\nContent-Length: 0\r\n\r\n"))
+		}
+	}
+	inBubble(t, Config{Retry: &policy}, failing, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		status, _ := text(t, c, "http://a")
+		require.Equal(t, 503, status, "500 is tried again, 503 is not")
+		require.EqualValues(t, 2, asked.Load())
+	})
+}
+
+func TestMaxEventIsWhatTheConfigSays(t *testing.T) {
+	event := "data: " + strings.Repeat("x", 100) + "\n\n"
+	answer := func(nc net.Conn, in *bufio.Reader) {
+		for readRequest(in) != nil {
+			_, _ = fmt.Fprintf(nc, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n%s", len(event), event)
+		}
+	}
+	for most, ok := range map[int]bool{0: true, 50: false, 1000: true} {
+		inBubble(t, Config{}, answer, func(t *testing.T, c *Client, _ *atomic.Int64) {
+			events, err := c.Events(t.Context(), "http://a", &EventsConfig{MaxEvent: most, MaxAttempts: 1})
+			require.NoError(t, err)
+			defer func() { _ = events.Close() }()
+			e, err := events.Recv(t.Context())
+			if ok {
+				require.NoError(t, err)
+				require.Len(t, e.Data, 100)
+				return
+			}
+			require.ErrorIs(t, err, codec.ErrTooLarge)
+		})
 	}
 }

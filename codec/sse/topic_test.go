@@ -68,6 +68,22 @@ func TestSubscribersGetWhatTheyHaveMissedThenWhatComes(t *testing.T) {
 	require.Zero(t, topic.Subscribers())
 }
 
+func TestTopicsAreConfigured(t *testing.T) {
+	topic := sse.NewTopic(&sse.TopicConfig{
+		MaxEvent: 100, Stale: func() sse.Event { return sse.Event{ID: "x", Type: "start again", Data: "now"} },
+	})
+	_, err := topic.Publish(t.Context(), sse.Event{Data: strings.Repeat("x", 100)})
+	require.ErrorIs(t, err, chanio.ErrTooLarge)
+	src := topic.Subscribe("of another run")
+	publish(t, topic, 1, 1)
+	e, err := src.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "start again: now", e.Type+": "+e.Data)
+	require.NotEqual(t, "x", e.ID)
+	require.Equal(t, []string{"1"}, receive(t, src, 1))
+	require.NoError(t, src.Close())
+}
+
 func TestSlowSubscribersAreTreatedAsThePolicySays(t *testing.T) {
 	drop := sse.NewTopic(&sse.TopicConfig{Ring: 3})
 	src := drop.Subscribe("")

@@ -22,6 +22,8 @@
 //
 //	httpd.Reply(f)               // a handler that returns its reply: text, JSON, files, streams of values
 //	httpd.Stream(f)              // a handler that reads and writes concurrently, through a Duplex
+//	httpd.WebSocket(f, nil)      // a handler whose requests become WebSockets; Upgrade does it within a handler
+//	httpd.EventStream(f, nil)    // a handler that sends Server-Sent Events; ServeTopic sends those of a topic to all
 //	httpd.Body(w, r)             // the body of a request as a Source
 //	httpd.Sink(w, r, nil)        // the body of a reply as a Sink
 //	h, reqs := httpd.Requests(nil) // requests as a Source, each answered by its receiver

@@ -15,9 +15,9 @@ import (
 //	}))
 //
 // ctx is the context of r. An error of f, or an invalid Response, is answered by Config.Error on the server of this
-// package; elsewhere, and by default, with 500 and a line in the server's log. If a stream fails after the head of the
-// reply, the reply is truncated, which the client can detect. In every case (HEAD, 304, a client that disconnected, a
-// panic) the stream, reader or file of the Response is closed.
+// package; elsewhere, and by default, with the status of a [*RequestError], and otherwise with 500 and a line in the
+// server's log. If a stream fails after the head of the reply, the reply is truncated, which the client can detect. In
+// every case (HEAD, 304, a client that disconnected, a panic) the stream, reader or file of the Response is closed.
 //
 // A Response to GET or HEAD with status 200 and an ETag or Last-Modified, such as that of [File], is subject to the
 // conditions of the request: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since (RFC 9110 13).

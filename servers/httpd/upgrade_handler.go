@@ -18,6 +18,9 @@ import (
 //
 // An idle connection costs least over HTTP/1.1 if nothing except [http.ServeMux] is between a [Server] and the handler:
 // f then runs in a goroutine without the request on its stack, and the request is freed.
+//
+// If f needs the path of the request, call WebSocket in a handler of your own, with a closure as f, and then ServeHTTP of
+// the result.
 func WebSocket(f func(ctx context.Context, conn *websocket.Conn) error, cfg *UpgradeConfig) http.Handler {
 	if f == nil {
 		panic("httpd: WebSocket: the function is nil")

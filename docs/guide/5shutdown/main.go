@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -28,7 +29,7 @@ var orders = codec.Map(codec.Lines,
 	func(o Order) (string, error) { return fmt.Sprintf("%d %s", o.Count, o.Item), nil })
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ln, err := servers.ListenTCP("localhost:7000", &servers.Config{Logger: slog.Default()})
 	if err != nil {

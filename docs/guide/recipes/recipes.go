@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -184,16 +183,28 @@ func store(ctx context.Context, rows *chanio.Source[string], write func([]string
 	return pipeline.ForEach(ctx, batches, write)
 }
 
-// Metrics.
+// Calls that are repeated.
 
-func watched(addr string, log *slog.Logger) (*servers.Listener, error) {
-	return servers.ListenTCP(addr, &servers.Config{
-		Logger: log,
-		Hooks: &servers.Hooks{
-			Opened: func(c *chanio.Conn, _ time.Duration) { log.Info("open", "peer", c.RemoteAddr()) },
-			Closed: func(c *chanio.Conn) { log.Info("closed", "bytes", c.Stats(), "cause", c.Cause()) },
-		},
+func newPatientCaller(dial func(ctx context.Context) (*chanio.Conn, error)) *clients.Client[Answer, Question] {
+	return clients.NewClient(dial, answers, questions, &clients.ClientConfig[Answer, Question]{
+		Timeout:   2 * time.Second, // of each call; after as long again without the reply, the connection is replaced
+		Reconnect: clients.ReconnectConfig{Backoff: clients.ExponentialBackoff(100*time.Millisecond, 5*time.Second, 0.5)},
 	})
+}
+
+func askAgain(ctx context.Context, caller *clients.Client[Answer, Question], text string) (string, error) {
+	pause := clients.ExponentialBackoff(100*time.Millisecond, 5*time.Second, 0.5)
+	for failures := 1; ; failures++ {
+		reply, err := ask(ctx, caller, text)
+		if err == nil || failures == 5 {
+			return reply, err
+		}
+		select {
+		case <-time.After(pause(failures)):
+		case <-ctx.Done():
+			return "", errors.Join(context.Cause(ctx), err)
+		}
+	}
 }
 
 // The standard library over a connection.

@@ -1,15 +1,16 @@
 package recipes
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"io"
-	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,11 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/clients/httpc"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/pipeline/bus"
 	"github.com/weir-go/weir/servers"
+	"github.com/weir-go/weir/servers/httpd"
 )
 
 func TestMain(m *testing.M) { chaniotest.Main(m) }
@@ -157,22 +160,68 @@ func TestStore(t *testing.T) {
 	require.Equal(t, []int{100, 100, 50}, sizes)
 }
 
-func TestWatched(t *testing.T) {
-	var text bytes.Buffer
-	ln, err := watched("127.0.0.1:0", slog.New(slog.NewTextHandler(&text, nil)))
+func TestCounters(t *testing.T) {
+	var m counters
+	cfg := &servers.Config{Hooks: m.hooks()}
+	ln, err := servers.ListenTCP("127.0.0.1:0", cfg)
+	require.NoError(t, err)
+	web, err := servers.ListenTCP("127.0.0.1:0", nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- ln.Serve(ctx, func(context.Context, *chanio.Conn) error { return nil }) }()
+	over := make(chan error, 2)
+	go func() {
+		over <- ln.Serve(ctx, func(ctx context.Context, c *chanio.Conn) error {
+			return errors.Join(c.Out.Send(ctx, []byte("bye")), errors.New("a failure"))
+		})
+	}()
+	go func() {
+		over <- httpd.New(http.NotFoundHandler(), &httpd.Config{Hooks: m.httpHooks()}).ServeListener(ctx, web)
+	}()
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
+	require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.Copy(io.Discard, nc)
 	require.NoError(t, err)
 	require.NoError(t, nc.Close())
+	resp, err := httpc.Get(t.Context(), "http://"+web.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	httpc.Default().CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-over)
-	require.Contains(t, text.String(), "msg=open")
-	require.Contains(t, text.String(), "msg=closed")
+	require.NoError(t, <-over)
+	require.EqualValues(t, 1, m.opened.Load())
+	require.EqualValues(t, 1, m.failed.Load())
+	require.EqualValues(t, 3, m.bytesOut.Load())
+	require.EqualValues(t, 1, m.replies[4].Load())
+	require.Zero(t, m.open.Load())
+}
+
+// TestAskAgain has a server that answers nothing on its first connection.
+func TestAskAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		l, err := network.Listen("server")
+		require.NoError(t, err)
+		ln, err := servers.Listen(l, nil)
+		require.NoError(t, err)
+		var served atomic.Int64
+		serve(t, ln, func(ctx context.Context, c *chanio.Conn) error {
+			if served.Add(1) == 1 {
+				<-ctx.Done()
+				return nil
+			}
+			return answerAll(ctx, c)
+		})
+		caller := newPatientCaller(func(ctx context.Context) (*chanio.Conn, error) { return network.Dial(ctx, "server") })
+		defer caller.Close()
+		start := time.Now()
+		reply, err := askAgain(t.Context(), caller, "hello")
+		require.NoError(t, err)
+		require.Equal(t, "HELLO", reply)
+		require.Greater(t, time.Since(start), 4*time.Second, "a call, and as long again until the connection is replaced")
+		require.EqualValues(t, 2, served.Load())
+	})
 }
 
 func TestDump(t *testing.T) {

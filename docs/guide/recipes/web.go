@@ -167,6 +167,41 @@ func listenTo(ctx context.Context, url string) (*chanio.Source[string], error) {
 	return pipeline.Map(all, func(e sse.Event) string { return e.Data }), nil
 }
 
+// Events that were missed, and the end of events.
+
+func mirror(ctx context.Context, url string, reload func(context.Context) error, apply func(sse.Event)) error {
+	events, err := httpc.Events(ctx, url, nil)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	for e, err := range events.Values(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case e.Type == "stale" || e.Type == "lost": // some events will not come again
+			if err := reload(ctx); err != nil {
+				return err
+			}
+		default:
+			apply(e)
+		}
+	}
+	return nil // the server has replied with 204
+}
+
+func eventsUntil(over <-chan struct{}, topic *sse.Topic) http.Handler {
+	live := httpd.ServeTopic(topic, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-over:
+			w.WriteHeader(http.StatusNoContent) // browsers and other clients stop reconnecting
+		default:
+			live.ServeHTTP(w, r)
+		}
+	})
+}
+
 // A WebSocket broadcast.
 
 func broadcast(messages *bus.Bus[string, websocket.Message]) http.Handler {
@@ -186,6 +221,17 @@ func announce(ctx context.Context, messages *bus.Bus[string, websocket.Message],
 		_, err = messages.Publish(ctx, "all", m)
 	}
 	return err
+}
+
+// The path of a WebSocket.
+
+func roomsOf(visit func(ctx context.Context, room string, conn *websocket.Conn) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		room := r.PathValue("room")
+		httpd.WebSocket(func(ctx context.Context, conn *websocket.Conn) error {
+			return visit(ctx, room, conn)
+		}, nil).ServeHTTP(w, r)
+	})
 }
 
 // HTTPS.

@@ -160,6 +160,44 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+func TestMirror(t *testing.T) {
+	topic := sse.NewTopic(nil)
+	defer topic.Close()
+	over := make(chan struct{})
+	live := eventsUntil(over, topic)
+	requests := 0
+	addr := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests++; requests > 1 {
+			live.ServeHTTP(w, r)
+			return
+		}
+		close(over)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "retry: 100\n\nevent: stale\ndata:\n\ndata: news\n\n")
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var seen []string
+	require.NoError(t, mirror(ctx, "http://"+addr,
+		func(context.Context) error { seen = append(seen, "reload"); return nil },
+		func(e sse.Event) { seen = append(seen, e.Data) }))
+	require.Equal(t, []string{"reload", "news"}, seen)
+	require.Equal(t, 2, requests)
+}
+
+func TestRooms(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /rooms/{room}", roomsOf(func(ctx context.Context, room string, conn *websocket.Conn) error {
+		return conn.Out.Send(ctx, websocket.Text("welcome to "+room))
+	}))
+	conn, err := httpc.DialWebSocket(t.Context(), "ws://"+serveHTTP(t, mux)+"/rooms/lobby", nil)
+	require.NoError(t, err)
+	defer conn.Close()
+	got, err := websocket.Texts(conn).In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "welcome to lobby", got)
+}
+
 func TestBroadcast(t *testing.T) {
 	messages := bus.New[string, websocket.Message]()
 	defer messages.Close()
