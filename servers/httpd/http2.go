@@ -101,6 +101,9 @@ func (c *conn) runHTTP2() error {
 	if err := c.h2.Serve(c.io); err != nil {
 		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "remote", c.remote, "err", err)
 	}
+	if c.h2.Left() {
+		_ = c.nc.Out.Close() // a client may close the connection at the first GOAWAY: an error here would be reported
+	}
 	return nil
 }
 
