@@ -133,7 +133,8 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 		w.refused = c.srv.precheck(w.req)
 	}
 	if !head.End {
-		w.body = &streamBody{resp: w}
+		w.body = &streamBody{of: c.serving, resp: w}
+		w.body.stream.Store(st)
 		w.body.asked.expects = expectsOf(w.req.Header["Expect"]).toContinue
 		w.body.configure(c.srv.cfg.MaxBody)
 		w.req.Body = w.body
