@@ -27,6 +27,13 @@ func (c *Conn) Shutdown() {
 	c.endIfOverAndUnlock()
 }
 
+// Left reports whether this side has sent GOAWAY.
+func (c *Conn) Left() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving != staying
+}
+
 // leaveNow is the second step of a server's shutdown.
 func (c *Conn) leaveNow() {
 	c.mu.Lock()

@@ -101,6 +101,9 @@ func (c *conn) runHTTP2() error {
 	if err := c.h2.Serve(c.io); err != nil {
 		c.srv.log.Debug("httpd: connection of HTTP/2 ended", "peer", c.remote, "err", err)
 	}
+	if c.h2.Left() {
+		_ = c.nc.Out.Close() // a client may close the connection at the first GOAWAY: an error here would be reported
+	}
 	return nil
 }
 
@@ -130,7 +133,8 @@ func (s *streamServer) Accept(st *http2.Stream, head *http2.Request) http2.Handl
 		w.refused = c.srv.precheck(w.req)
 	}
 	if !head.End {
-		w.body = &streamBody{resp: w}
+		w.body = &streamBody{of: c.serving, resp: w}
+		w.body.stream.Store(st)
 		w.body.asked.expects = expectsOf(w.req.Header["Expect"]).toContinue
 		w.body.configure(c.srv.cfg.MaxBody)
 		w.req.Body = w.body

@@ -8,18 +8,22 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/http2"
 )
 
 // streamBody is the Body of an HTTP/2 request. Concurrent Reads are served one after another.
 type streamBody struct {
-	resp     *streamResponse
-	trailers *http.Request // receives the trailers, if it is not the stream's request
+	of       *serving
+	resp     *streamResponse              // nil after cut
+	stream   atomic.Pointer[http2.Stream] // the same
+	trailers *http.Request                // receives the trailers, if it is not the stream's request
 	bodyState
 }
 
-func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.resp.conn.io, p) }
+func (b *streamBody) Read(p []byte) (int, error) { return b.readContext(b.of.io, p) }
 
 // readContext is Read with a ctx. If ctx ends first, nothing is read and the body remains usable.
 func (b *streamBody) readContext(ctx context.Context, p []byte) (int, error) {
@@ -62,11 +66,23 @@ func (b *streamBody) took(n int, err error) (int, error) {
 
 // Close makes further Reads fail. Data that arrives later is dropped.
 func (b *streamBody) Close() error {
-	err := b.resp.stream.In.Close() // a blocked Read returns
+	var err error
+	if s := b.stream.Load(); s != nil {
+		err = s.In.Close() // a blocked Read returns
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
 	return err
+}
+
+// cut ends the body for good, unless a goroutine is reading it. A request that is kept does not keep its connection.
+func (b *streamBody) cut() {
+	if b.mu.TryLock() {
+		defer b.mu.Unlock()
+		b.closed, b.resp, b.trailers = true, nil, nil
+		b.stream.Store(nil)
+	}
 }
 
 // status returns the status for the error of the body, or 0.

@@ -57,6 +57,9 @@ func (w *streamResponse) letGo() {
 	}
 	removeForm(w.req)
 	w.over()
+	if w.body != nil {
+		w.body.cut()
+	}
 }
 
 // Gone ends the context of the request, because the client has reset the stream or disconnected.

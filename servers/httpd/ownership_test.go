@@ -117,29 +117,41 @@ func TestKeptRequestKeepsNoConnection(t *testing.T) {
 	}
 }
 
-// TestKeptRequestOfHTTP2KeepsNoConnection keeps one after its connection has ended.
+// TestKeptRequestOfHTTP2KeepsNoConnection keeps requests after their connection has ended.
 func TestKeptRequestOfHTTP2KeepsNoConnection(t *testing.T) {
-	var on weak.Pointer[conn]
-	requests := make(chan *http.Request, 1)
-	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		on = weak.Make(w.(*streamResponse).conn)
-		requests <- r
-	}), nil)
-	c := h2conn(t, addr)
-	s, err := c.Open(t.Context(), ask2("GET"), true)
-	require.NoError(t, err)
-	hears(t, s)
-	r := awaitIn(t, requests)
-	c.Abort(nil)
-	for end := time.Now().Add(patience); on.Value() != nil && time.Now().Before(end); {
-		runtime.GC()
-		runtime.Gosched()
+	for _, method := range []string{"GET", "POST"} {
+		t.Run(method, func(t *testing.T) {
+			var on weak.Pointer[conn]
+			requests := make(chan *http.Request, 1)
+			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				on = weak.Make(w.(*streamResponse).conn)
+				requests <- r
+			}), nil)
+			c := h2conn(t, addr)
+			s, err := c.Open(t.Context(), ask2(method), method == "GET")
+			require.NoError(t, err)
+			if method == "POST" {
+				require.NoError(t, s.Out.Finish(t.Context(), []byte("hello"), nil))
+			}
+			hears(t, s)
+			r := awaitIn(t, requests)
+			c.Abort(nil)
+			for end := time.Now().Add(patience); on.Value() != nil && time.Now().Before(end); {
+				runtime.GC()
+				runtime.Gosched()
+			}
+			require.Nil(t, on.Value())
+			info, ok := Info(r)
+			require.True(t, ok)
+			require.NotZero(t, info.Conn.BytesIn)
+			require.ErrorIs(t, r.Context().Err(), context.Canceled)
+			n, err := r.Body.Read(make([]byte, 1))
+			require.Zero(t, n)
+			require.Error(t, err)
+			require.NoError(t, r.Body.Close())
+		})
 	}
-	require.Nil(t, on.Value())
-	info, ok := Info(r)
-	require.True(t, ok)
-	require.NotZero(t, info.Conn.BytesIn)
-	require.ErrorIs(t, r.Context().Err(), context.Canceled)
 }
 
 // TestBodyIsOverWhenTheHandlerHasReturned reads it afterwards.

@@ -218,8 +218,12 @@ func (s *Server) String() string {
 }
 
 // Shutdown ends the Server gracefully: it stops accepting, lets requests in progress finish, tells their clients that
-// the connection ends, and closes idle connections. The input of a hijacked connection ends. If ctx ends first,
-// Shutdown aborts what is left and returns the cause. Serve returns when everything has ended.
+// the connection ends, and closes idle connections. The input of a hijacked connection ends, and so do WebSockets and
+// event streams. If ctx ends first, Shutdown aborts what is left and returns the cause. Serve returns when everything
+// has ended.
+//
+// The contexts of requests do not end before ctx does. A handler that sends without an end, such as a [Reply] with an
+// endless [NDJSON], must itself end in time, for example when the ctx passed to Serve ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

@@ -106,6 +106,9 @@ func ByteStream(src *chanio.Source[[]byte]) Response {
 
 // NDJSON returns a Response of the values of src as lines of JSON, as application/x-ndjson, sent as [TextStream] does.
 // A value that cannot be encoded truncates the reply.
+//
+// If src does not end by itself, end it when the ctx passed to Serve ends; otherwise a shutdown waits for the reply until
+// its deadline, and aborts it.
 func NDJSON[T any](src *chanio.Source[T]) Response {
 	return typed("application/x-ndjson", newSourceBody(src, func(dst []byte, v T) ([]byte, error) {
 		p, err := json.Marshal(v)
