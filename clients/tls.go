@@ -18,11 +18,11 @@ import (
 // authorities, sends the dialed host as server name, verifies the certificate for it, and speaks TLS 1.2 or later with
 // the cipher suites and curves of the standard library. Files are read for each handshake.
 type TLSConfig struct {
-	// RootCAs, or the PEM file RootCAFile, are trusted instead of the system's authorities.
+	// RootCAs, or those in RootCAFile, in PEM or DER, are trusted instead of the system's authorities.
 	RootCAs    *x509.CertPool
 	RootCAFile string
 
-	// The client's certificate, for servers that request one: as a value, or from two PEM files.
+	// The client's certificate, for servers that request one: as a value, or from two files, in PEM or DER.
 	Certificates      []tls.Certificate
 	CertFile, KeyFile string
 

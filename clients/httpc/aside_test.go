@@ -45,6 +45,7 @@ func TestCancelledRecvOfADecodedBodyTookNothing(t *testing.T) {
 				change(c)
 				resp, err := c.Get(t.Context(), base)
 				require.NoError(t, err)
+				require.Equal(t, []string{"gzip"}, resp.ContentEncoding)
 				lines := resp.Lines()
 				for range 3 {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

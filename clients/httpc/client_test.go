@@ -58,6 +58,22 @@ func TestEveryKindOfBodyArrives(t *testing.T) {
 	}
 }
 
+// TestBodyOfAReaderIsNotSentTwice checks that a second request does not send an empty body.
+func TestBodyOfAReaderIsNotSentTwice(t *testing.T) {
+	base := serve(t, echo)
+	c := newClient(t, nil)
+	for _, body := range []Body{
+		Reader(readerOf("x"), -1), Reader(readerOf("x"), 1), Multipart(Part{Name: "a", Body: Reader(readerOf("x"), -1)}),
+		Reader(readerOf("x"), -1).WithProgress(func(int64) {}),
+	} {
+		resp, err := c.Post(t.Context(), base, body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		_, err = c.Post(t.Context(), base, body)
+		require.ErrorContains(t, err, "second time")
+	}
+}
+
 func TestBodyOfASourceIsClosedWhenItIsNotWanted(t *testing.T) {
 	c := newClient(t, nil)
 	closed := make(chan struct{})
@@ -187,12 +203,55 @@ func TestWhatCannotBeSentAsItIsIsNotSent(t *testing.T) {
 		"TRACE and body": {Method: "TRACE", Body: Text("x")},
 		"basic's user":   {Auth: Basic("a:b", "c")},
 		"bearer":         {Auth: Bearer("a\r\nb")},
+		"Accept":         {Accept: "a\r\nb"},
+		"no cookie name": {Cookies: []*http.Cookie{{Value: "a"}}},
+		"trailer's name": {Trailer: http.Header{"A b": {"1"}}, Body: Reader(readerOf("x"), -1)},
+		"CONNECT, body":  {Method: "CONNECT", Body: Text("x")},
 	} {
 		r.URL = s.url
 		_, err := c.Do(t.Context(), r)
 		require.Error(t, err, name)
 	}
+	for name, target := range map[string]*url.URL{
+		"a space":       {Opaque: "/a b"},
+		"a line":        {Opaque: "/a\r\nHost: b"},
+		"a raw query":   {Path: "/", RawQuery: "a b"},
+		"a line in one": {Path: "/", RawQuery: "a\r\nb"},
+		"a raw path":    {Opaque: "/\x00"},
+		"no such Host":  {Path: "/", Host: "a\nb"},
+	} {
+		r := newRequest(t, "GET", s.url, nil)
+		target.Scheme = r.URL.Scheme
+		if target.Host == "" {
+			target.Host = r.URL.Host
+		}
+		r.URL = target
+		_, err := c.RoundTrip(r)
+		require.Error(t, err, name)
+	}
 	require.Zero(t, s.accepted())
+}
+
+// TestTrailerThatCannotBeSentAbortsTheRequest sets the value of a trailer while the body is sent.
+func TestTrailerThatCannotBeSentAbortsTheRequest(t *testing.T) {
+	whole := make(chan bool, 1)
+	handler := func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		whole <- err == nil
+	}
+	overBoth(t, handler, func(t *testing.T, c *Client, base string) {
+		for name, v := range map[string]http.Header{"a line": {"X-A": {"b\r\nc"}}, "another name": {"Content-Length": {"5"}}} {
+			trailer := http.Header{"X-A": nil}
+			body := &atEnd{Reader: readerOf(long(100 << 10)), f: func() {
+				for name, values := range v {
+					trailer[name] = values
+				}
+			}}
+			_, err := c.Do(t.Context(), &Request{URL: base, Body: Reader(body, -1), Trailer: trailer})
+			require.ErrorContains(t, err, "invalid trailer", name)
+			require.False(t, <-whole, name)
+		}
+	})
 }
 
 func TestFramingFieldsOfTheHeaderAreIgnored(t *testing.T) {
@@ -220,6 +279,8 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 			_, _ = io.WriteString(w, "x")
 		case "/json":
 			_, _ = io.WriteString(w, "\ufeff{\"a\":1}")
+		case "/trailing":
+			_, _ = io.WriteString(w, "{\"a\":1} {\"a\":2}")
 		case "/big":
 			_, _ = io.WriteString(w, long(1<<20))
 		default:
@@ -255,6 +316,31 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 	p, err := io.ReadAll(get("/big").Reader(t.Context()))
 	require.NoError(t, err)
 	require.Len(t, p, 1<<20)
+
+	for path, want := range map[string]string{"/json": "", "/trailing": "invalid character"} {
+		err := get(path).Into(t.Context(), &v)
+		require.Equal(t, want != "", err != nil, path)
+		if want != "" {
+			require.ErrorContains(t, err, want)
+		}
+	}
+	require.Error(t, get("/big").Into(t.Context(), &v))
+
+	resp = get("/big") // one line
+	_, err = resp.Lines().Recv(t.Context())
+	require.ErrorIs(t, err, chanio.ErrTooLarge)
+	require.NoError(t, resp.Close())
+
+	resp = get("/big")
+	reader := resp.Reader(t.Context())
+	_, err = io.ReadFull(reader, make([]byte, 10))
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, reader.Close())
+		require.NoError(t, resp.Close())
+	}
+	_, err = io.ReadAll(reader)
+	require.ErrorIs(t, err, net.ErrClosed)
 
 	resp = get("/big")
 	lines2 := resp.Lines()
@@ -303,6 +389,16 @@ func TestStatusErrorsWhereAskedFor(t *testing.T) {
 	require.Equal(t, 418, refused.Status)
 	require.Equal(t, "b", refused.Header.Get("X-A"))
 	require.Len(t, refused.Body, 64<<10)
+
+	s := raw(t, says("HTTP/1.1 700 Odd\r\nContent-Length: 3\r\n\r\nodd"))
+	_, err = c.Do(t.Context(), &Request{URL: s.url, StatusErrors: true})
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 700, refused.Status)
+	require.Equal(t, "odd", string(refused.Body))
+	status, body := text(t, c, s.url)
+	require.Equal(t, 700, status)
+	require.Equal(t, "odd", body)
+	require.Equal(t, 1, s.accepted(), "the connection stays")
 }
 
 func TestCookiesOfFieldRequestAndJar(t *testing.T) {

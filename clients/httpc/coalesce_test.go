@@ -107,9 +107,15 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 				return &tls.Certificate{}, nil
 			}}
 		}},
-		"server name":    {conns: 2, change: func(c *Config) { c.Connect.TLS.ServerName = "c.example.com" }},
-		"no server name": {conns: 2, change: func(c *Config) { c.Connect.TLS.HideServerName = true }},
-		"a dialler":      {conns: 2, change: func(c *Config) { c.Dial = dialLoopback }},
+		"server name":           {conns: 2, change: func(c *Config) { c.Connect.TLS.ServerName = "c.example.com" }},
+		"no server name":        {conns: 2, change: func(c *Config) { c.Connect.TLS.HideServerName = true }},
+		"a dialler":             {conns: 2, change: func(c *Config) { c.Dial = dialLoopback }},
+		"not verified, in Base": {conns: 2, change: func(c *Config) { c.Connect.TLS.Base = &tls.Config{InsecureSkipVerify: true} }},
+		"server name in Base":   {conns: 2, change: func(c *Config) { c.Connect.TLS.Base = &tls.Config{ServerName: "c.example.com"} }},
+		"client certificate in Base": {conns: 2, change: func(c *Config) {
+			c.Connect.TLS.Base = &tls.Config{Certificates: make([]tls.Certificate, 1)}
+		}},
+		"an ordinary Base": {conns: 1, change: func(c *Config) { c.Connect.TLS.Base = &tls.Config{SessionTicketsDisabled: true} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveHosts(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto+" "+r.Host) })
@@ -138,6 +144,40 @@ func TestHostsShareAConnectionUnderItsConditions(t *testing.T) {
 				require.Equal(t, "HTTP/2.0 b.example.com:"+s.port, got)
 			}
 			require.Equal(t, k.conns, s.conns.Load())
+		})
+	}
+}
+
+// TestRoutesAndProxiesShareNoConnection sends requests for two hosts with one certificate by different ways.
+func TestRoutesAndProxiesShareNoConnection(t *testing.T) {
+	s := serveHosts(t, func(http.ResponseWriter, *http.Request) {})
+	static, err := clients.NewStaticResolver(map[string][]string{"*": {"127.0.0.1"}})
+	require.NoError(t, err)
+	local := &Route{LocalAddr: "127.0.0.1:0"}
+	socks, _ := startSOCKS(t, "127.0.0.1:"+s.port)
+	for name, k := range map[string]struct {
+		one, two *Route
+		conns    int64
+	}{
+		"the same":            {nil, nil, 1},
+		"the same route":      {local, local, 1},
+		"another local one":   {nil, local, 2},
+		"another local":       {local, &Route{LocalAddr: "127.0.0.1:0"}, 2},
+		"another resolver":    {nil, &Route{Resolver: static}, 2},
+		"another TLS":         {nil, &Route{TLS: trusting().TLS}, 2},
+		"a proxy":             {nil, &Route{Proxy: via(t, "socks5://"+socks)}, 2},
+		"both through it":     {&Route{Proxy: via(t, "socks5://"+socks)}, &Route{Proxy: via(t, "socks5://"+socks)}, 2},
+		"the first, and then": {&Route{Proxy: via(t, "socks5://"+socks)}, nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := s.conns.Load()
+			c := newClient(t, sharing(t, nil))
+			for i, route := range []*Route{k.one, k.two, k.one, k.two} {
+				resp, err := c.Do(t.Context(), &Request{URL: s.url([]string{"a", "b"}[i%2] + ".example.com"), Route: route})
+				require.NoError(t, err)
+				require.NoError(t, resp.Close())
+			}
+			require.Equal(t, k.conns, s.conns.Load()-before)
 		})
 	}
 }

@@ -61,6 +61,9 @@ func (t *Transport) undoCoding(x *exchange, r *http.Response) {
 		b.onCut(d.End)
 	}
 	r.Body = d
+	if x.call != nil {
+		x.call.coding = []string{coding.Name()}
+	}
 	delete(r.Header, "Content-Encoding")
 	delete(r.Header, "Content-Length")
 	r.ContentLength, r.Uncompressed = -1, true

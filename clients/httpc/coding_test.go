@@ -209,3 +209,43 @@ func TestEmptyBodyIsWholeInEveryCoding(t *testing.T) {
 		})
 	}
 }
+
+// TestCodingsThatWereNotAskedForStay checks that a body is returned as received if it has several codings, or one that is
+// not known, or if it is a part.
+func TestCodingsThatWereNotAskedForStay(t *testing.T) {
+	for name, k := range map[string]struct {
+		codings []string
+		status  int
+		want    string // "" means as it was sent
+	}{
+		"gzip":            {[]string{"gzip"}, 200, "hello"},
+		"x-gzip":          {[]string{"X-GZIP"}, 200, "hello"},
+		"two in one line": {[]string{"gzip, gzip"}, 200, ""},
+		"two lines":       {[]string{"gzip", "gzip"}, 200, ""},
+		"unknown":         {[]string{"br"}, 200, ""},
+		"identity":        {[]string{"identity"}, 200, ""},
+		"a part":          {[]string{"gzip"}, 206, ""},
+		"an error":        {[]string{"gzip"}, 404, "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Encoding"] = k.codings
+				w.WriteHeader(k.status)
+				_, _ = w.Write(gzipped("hello"))
+			}, func(t *testing.T, c *Client, base string) {
+				resp, err := c.Get(t.Context(), base)
+				require.NoError(t, err)
+				got, err := resp.Text(t.Context())
+				require.NoError(t, err)
+				if k.want == "" {
+					require.Equal(t, string(gzipped("hello")), got)
+					require.Len(t, resp.Header["Content-Encoding"], len(k.codings))
+					require.Equal(t, k.codings[0], resp.ContentEncoding[0])
+					return
+				}
+				require.Equal(t, k.want, got)
+				require.Equal(t, []string{"gzip"}, resp.ContentEncoding)
+			})
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -14,7 +15,12 @@ import (
 // set.
 func (c *Client) Curl(r *Request) (string, error) {
 	cfg := &c.t.cfg
-	hr, err := r.build(&call{Context: context.Background(), c: c, r: r}, cfg)
+	shown := *r
+	if r.Body.once { // and must stay for Do
+		shown.Body = Body{contentType: r.Body.contentType}
+		shown.Method = cmp.Or(r.Method, http.MethodPost)
+	}
+	hr, err := shown.build(context.Background(), cfg)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // curlArguments returns what a shell passes to curl for a command of Curl.
@@ -70,6 +72,28 @@ func TestCurlCommandsMeanWhatTheRequestMeans(t *testing.T) {
 		r.URL = "http://a/"
 		_, err := c.Curl(r)
 		require.Error(t, err, name)
+	}
+}
+
+// TestCurlLeavesABodyForDo uses bodies that can be read once.
+func TestCurlLeavesABodyForDo(t *testing.T) {
+	base := serve(t, echo)
+	c := newClient(t, nil)
+	for name, body := range map[string]Body{
+		"a Reader": Reader(recordClose(readerOf("once")), -1),
+		"a Source": Stream(chanio.FromSlice([][]byte{[]byte("once")})),
+		"parts":    Multipart(Part{Name: "a", Body: Reader(readerOf("once"), -1)}),
+	} {
+		r := &Request{URL: base, Body: body}
+		command, err := c.Curl(r)
+		require.NoError(t, err, name)
+		require.Contains(t, command, "curl -X POST -H 'Content-Type: ", name)
+		require.NotContains(t, command, "--data", name)
+		resp, err := c.Do(t.Context(), r)
+		require.NoError(t, err, name)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err, name)
+		require.Contains(t, got, "once", name)
 	}
 }
 

@@ -22,6 +22,7 @@ type call struct {
 
 	informed []Informational
 	history  []Hop
+	coding   []string // that the transport has undone
 	timing   *timing
 	unsent   atomic.Bool          // this attempt has failed before anything was sent
 	sent     atomic.Bool          // a server may have acted on this attempt
@@ -180,6 +181,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 			return nil, err
 		}
 	}
+	x.coding = nil
 	resp, err := x.c.rt.RoundTrip(hr)
 	if err != nil {
 		return nil, err
@@ -226,8 +228,8 @@ func (x *call) respond(resp *http.Response) (*Response, error) {
 		Informational: x.informed, History: x.history, call: x, raw: resp, limit: x.c.t.cfg.MaxBody,
 	}
 	r.ContentEncoding = resp.Header["Content-Encoding"]
-	if d, ok := resp.Body.(*decoded); ok {
-		r.ContentEncoding = []string{d.coding.Name()}
+	if x.coding != nil {
+		r.ContentEncoding = x.coding
 	}
 	r.URL = resp.Request.URL
 	r.Body = bodySource(x, resp)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -344,6 +345,23 @@ func TestUnixSockets(t *testing.T) {
 	var refused *RedirectError
 	require.ErrorAs(t, err, &refused)
 
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto+" "+r.Host+" "+r.TLS.ServerName)
+	}))
+	_ = secure.Listener.Close()
+	securePath := filepath.Join(t.TempDir(), "s.sock")
+	secure.Listener, err = net.Listen("unix", securePath)
+	require.NoError(t, err)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	connect := trusting()
+	connect.TLS.ServerName = "example.com"
+	_, got = text(t, newClient(t, &Config{Connect: connect}), "https+unix:"+securePath+":/x")
+	require.Equal(t, "HTTP/2.0 localhost example.com", got)
+	_, got = text(t, newClient(t, &Config{Connect: trusting(), Unix: securePath}), "https://example.com/x")
+	require.Equal(t, "HTTP/2.0 example.com example.com", got)
+
 	any := newClient(t, &Config{Unix: path})
 	_, got = text(t, any, "http://whatever.example/x")
 	require.Equal(t, "whatever.example /x", got)
@@ -397,11 +415,50 @@ func TestMutualTLS(t *testing.T) {
 	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
-	connect := trusting()
-	connect.TLS.Certificates = []tls.Certificate{srv.TLS.Certificates[0]}
-	_, got := text(t, newClient(t, &Config{Connect: connect}), srv.URL)
-	require.Equal(t, "Acme Co", got)
-	_, err := newClient(t, &Config{Connect: trusting()}).Get(t.Context(), srv.URL)
+	cert := srv.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	file := func(name string, p []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, p, 0o600))
+		return path
+	}
+	inPEM := func(kind string, p []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: p}) }
+	roots := trusting().TLS.RootCAs
+	for name, conf := range map[string]clients.TLSConfig{
+		"a value": {RootCAs: roots, Certificates: []tls.Certificate{cert}},
+		"PEM": {
+			RootCAFile: file("roots.pem", inPEM("CERTIFICATE", cert.Certificate[0])),
+			CertFile:   file("cert.pem", inPEM("CERTIFICATE", cert.Certificate[0])), KeyFile: file("key.pem", inPEM("PRIVATE KEY", key)),
+		},
+		"DER": {
+			RootCAFile: file("roots.der", cert.Certificate[0]),
+			CertFile:   file("cert.der", cert.Certificate[0]), KeyFile: file("key.der", key),
+		},
+		"both": {RootCAs: roots, CertFile: file("cert", inPEM("CERTIFICATE", cert.Certificate[0])), KeyFile: file("key", key)},
+	} {
+		_, got := text(t, newClient(t, &Config{Connect: clients.Config{TLS: &conf}}), srv.URL)
+		require.Equal(t, "Acme Co", got, name)
+		_, got = func() (int, string) { // of a request
+			resp, err := newClient(t, nil).Do(t.Context(), &Request{URL: srv.URL, Route: &Route{TLS: &conf}})
+			require.NoError(t, err, name)
+			got, err := resp.Text(t.Context())
+			require.NoError(t, err)
+			return resp.Status, got
+		}()
+		require.Equal(t, "Acme Co", got, name)
+	}
+	for name, conf := range map[string]clients.TLSConfig{
+		"no certificate": {RootCAs: roots},
+		"no key":         {RootCAs: roots, CertFile: file("cert2.der", cert.Certificate[0]), KeyFile: file("none", nil)},
+		"another key":    {RootCAs: roots, CertFile: file("cert3.der", key), KeyFile: file("key3.der", key)},
+		"no authorities": {RootCAFile: file("nothing", []byte("x"))},
+	} {
+		_, err := newClient(t, &Config{Connect: clients.Config{TLS: &conf}}).Get(t.Context(), srv.URL)
+		require.Error(t, err, name)
+	}
+	_, err = newClient(t, &Config{Connect: trusting()}).Get(t.Context(), srv.URL)
 	require.ErrorContains(t, err, "certificate")
 }
 

@@ -180,7 +180,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		r.Proto = "HTTP/1.0"
 	}
 	r.Header, r.Trailer = headerOf(&h.Fields, text, framing.Kind == http1.Chunked)
-	if h.Close {
+	if h.Close && h.Minor > 0 {
 		delete(r.Header, "Connection") // Close reports it, as in net/http
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
@@ -210,6 +210,9 @@ func statusText(status int, reason []byte) string {
 		if text, ok := statusTexts[status]; ok {
 			return text
 		}
+	}
+	if len(reason) == 0 {
+		return strconv.Itoa(status)
 	}
 	return strconv.Itoa(status) + " " + string(reason)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
@@ -129,15 +130,21 @@ func Form(p Params, style Style) Body {
 }
 
 // Reader returns a Body of the length bytes of r; a negative length means that it is unknown. If r is an io.Closer, it
-// is closed after use. A Read that never returns keeps its goroutine.
+// is closed after use. A Read that never returns keeps its goroutine. Sending the Body again is an error.
 func Reader(r io.Reader, length int64) Body {
 	rc, ok := r.(io.ReadCloser)
 	if !ok {
 		rc = io.NopCloser(r)
 	}
+	sent := new(atomic.Bool)
 	return Body{
 		contentType: "application/octet-stream", length: max(length, -1), once: true,
-		open: func(context.Context) (io.ReadCloser, error) { return rc, nil },
+		open: func(context.Context) (io.ReadCloser, error) {
+			if sent.Swap(true) {
+				return nil, invalid("a Body of an io.Reader is sent for the second time")
+			}
+			return rc, nil
+		},
 	}
 }
 

@@ -1,8 +1,10 @@
 package tlsconf
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,26 +24,59 @@ func unreadable(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// loadPair reads a certificate and its key.
+// loadPair reads a certificate and its key, each in PEM or DER.
 func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
 	if certFile == "" || keyFile == "" {
 		return nil, errors.New("CertFile and KeyFile go together: one of them is empty")
 	}
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	cert, err := pairOf(certFile, keyFile)
 	if err != nil {
 		return nil, unreadable(fmt.Sprintf("certificate in %s with the key in %s", certFile, keyFile), err)
 	}
 	return &cert, nil
 }
 
-// loadPool reads authorities.
+func pairOf(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := os.ReadFile(certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	if !isPEM(key) {
+		key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	}
+	return tls.X509KeyPair(certsInPEM(cert), key)
+}
+
+func isPEM(p []byte) bool { return bytes.Contains(p, []byte("-----BEGIN")) }
+
+// certsInPEM converts certificates in DER, one after the other, to PEM. It returns anything else unchanged.
+func certsInPEM(p []byte) []byte {
+	if isPEM(p) {
+		return p
+	}
+	certs, err := x509.ParseCertificates(p)
+	if err != nil {
+		return p
+	}
+	var all []byte
+	for _, c := range certs {
+		all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return all
+}
+
+// loadPool reads authorities, in PEM or DER.
 func loadPool(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	certs, err := os.ReadFile(file)
 	if err != nil {
 		return nil, unreadable("authorities", err)
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
+	if !pool.AppendCertsFromPEM(certsInPEM(certs)) {
 		return nil, fmt.Errorf("authorities: there is no certificate in %s", file)
 	}
 	return pool, nil
