@@ -2,8 +2,12 @@ package codec_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math"
+	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -146,6 +150,70 @@ func TestLengthsAtTheTop(t *testing.T) {
 			back, err := l.Decode(codec.NewReader(p))
 			require.NoError(t, err, "%s %d", name, n)
 			require.Equal(t, n, back, name)
+		}
+	}
+}
+
+// Values that are short enough may start with the end of the list only together with those after them.
+func TestUntilRejectsValuesThatTogetherStartWithItsEnd(t *testing.T) {
+	c := codec.Until("\r\n", codec.Uint8)
+	codectest.Refuses(t, c, []uint8{'\r', '\n'}, codec.ErrMalformed)
+	codectest.Refuses(t, c, []uint8{'a', '\r', '\n', 'b'}, codec.ErrMalformed)
+	_, err := codec.Marshal(c, []uint8{'a', '\r', '\n', 'b'})
+	require.ErrorContains(t, err, "[1]")
+	codectest.RoundTrip(t, c, []uint8{'\r'}, []uint8{'\n', '\r'}, []uint8{'\r', '\r', 'a', '\n'})
+	three := codec.Until("aba", codec.Lines.With(codec.CRLF()))
+	codectest.RoundTrip(t, three, []string{"ab", "ab"}, []string{"b"}, []string{})
+	zeros := codec.Until("\x00\x00", codec.Uint8)
+	codectest.RoundTrip(t, zeros, []uint8{1, 0, 1})
+	codectest.Refuses(t, zeros, []uint8{1, 0}, codec.ErrMalformed)
+}
+
+// Whether a value is open-ended is known through an Array of one.
+func TestAnArrayOfOneSaysWhetherItsValueIsOpenEnded(t *testing.T) {
+	header := codec.Header(codec.Uint8, func(uint8) codec.Codec[string] { return codec.String }, func(string) uint8 { return 1 })
+	one := codec.Array(1, header)
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint8, one), []string{"ab"})
+	codectest.Refuses(t, codec.PairOf(one, codec.Uint8), codec.Pair[[]string, uint8]{First: []string{"ab"}}, codec.ErrMalformed)
+	codectest.Refuses(t, codec.PairOf(codec.Array(2, header), codec.Uint8), codec.Pair[[]string, uint8]{First: []string{"a", "b"}}, codec.ErrMalformed)
+}
+
+// A Limit is no frame: what takes the rest takes that of the stream, of at most so many bytes, and reports the same in a
+// frame and in the stream.
+func TestALimitIsNoFrame(t *testing.T) {
+	header := codec.Header(codec.Uint8, func(uint8) codec.Codec[string] { return codec.String }, func(string) uint8 { return 1 })
+	for name, c := range map[string]codec.Codec[string]{"Header": header, "Limit": codec.Limit(100, header), "JSON": codec.JSON[string]()} {
+		c = codec.Limit(5, c)
+		for _, text := range []string{`"abcde`, `"abc`, `"abcdefghi"`, `"abc"`, "\x01abcd", "\x01abcde", "\x01abcdef", "\x01"} {
+			whole, wholeErr := codec.Unmarshal(c, []byte(text))
+			require.Equal(t, len(text) > 5, errors.Is(wholeErr, codec.ErrTooLarge), "%s %q: %v", name, text, wholeErr)
+			slow, slowErr := codec.NewDecoder(iotest.OneByteReader(strings.NewReader(text)), c).Decode()
+			require.Equal(t, whole, slow, "%s %q", name, text)
+			require.Equal(t, placeOfError(wholeErr), placeOfError(slowErr), "%s %q", name, text)
+			framed, framedErr := codec.Unmarshal(codec.Exactly(len(text), c), []byte(text))
+			require.Equal(t, whole, framed, "%s %q", name, text)
+			require.Equal(t, placeOfError(wholeErr), placeOfError(framedErr), "%s %q", name, text)
+		}
+	}
+}
+
+func placeOfError(err error) any {
+	var e *codec.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return []any{e.Offset, errors.Is(err, codec.ErrTooLarge), errors.Is(err, codec.ErrMalformed), errors.Is(err, io.ErrUnexpectedEOF)}
+}
+
+// A second JSON text is the same error, at the same byte, whatever the options.
+func TestASecondJSONTextIsFoundWhereItStarts(t *testing.T) {
+	type v struct{ A int }
+	for _, c := range []codec.Codec[v]{codec.JSON[v](), codec.JSON[v](codec.KnownFieldsOnly())} {
+		for _, text := range []string{`{"A":1} x`, `{"A":1} {"A":2}`, `{"A":1} }`} {
+			_, err := codec.Unmarshal(c, []byte(text))
+			require.ErrorIs(t, err, codec.ErrTrailingData)
+			require.ErrorIs(t, err, codec.ErrMalformed)
+			require.ErrorContains(t, err, "at byte 8")
 		}
 	}
 }

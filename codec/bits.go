@@ -18,11 +18,9 @@ func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 	refuse(isSigned[N](), "Bits: the number must be unsigned")
 	n, ok := SizeOf(number).Fixed()
 	refuse(!ok || n > 8, "Bits: the number must have a fixed width of 8 to 64 bits")
-	total := 0
-	for _, f := range fields {
-		total += f.width
-	}
+	total := bitsOf("Bits", fields)
 	refuse(total != 8*n, "Bits: the fields have %d bits and the number has %d; fill up with SpareBits", total, 8*n)
+	refuse(n > memorySize[N](), "Bits: the number is encoded in %d bytes and its type has %d", n, memorySize[N]())
 	return Map(number,
 		func(n N) (v T, err error) {
 			all := uint64(n)
@@ -45,6 +43,15 @@ func Bits[N Integer, T any](number Codec[N], fields ...BitsOf[T]) Codec[T] {
 		})
 }
 
+// bitsOf returns how many bits the fields have.
+func bitsOf[T any](where string, fields []BitsOf[T]) (total int) {
+	for i, f := range fields {
+		refuse(f.get == nil, "%s: field %d was not made by BitField, BitFlag or SpareBits", where, i)
+		total += f.width
+	}
+	return total
+}
+
 // BitsOf is one field of [Bits].
 type BitsOf[T any] struct {
 	name  string
@@ -57,6 +64,7 @@ type BitsOf[T any] struct {
 func BitField[T any, F ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](name string, bits int, access func(*T) *F) BitsOf[T] {
 	most := 8 * memorySize[F]()
 	refuse(bits < 1 || bits > most, "BitField: %q must have 1 to %d bits, got %d", name, most, bits)
+	refuse(access == nil, "BitField: the accessor of %q is nil", name)
 	return BitsOf[T]{name, bits,
 		func(v *T) uint64 { return uint64(*access(v)) },
 		func(v *T, u uint64) { *access(v) = F(u) }}
@@ -73,6 +81,7 @@ func (f *BitsOf[T]) of(v *T) (uint64, error) {
 
 // BitFlag is one bit.
 func BitFlag[T any](name string, access func(*T) *bool) BitsOf[T] {
+	refuse(access == nil, "BitFlag: the accessor of %q is nil", name)
 	return BitsOf[T]{name, 1,
 		func(v *T) uint64 {
 			if *access(v) {
@@ -95,10 +104,7 @@ func SpareBits[T any](bits int) BitsOf[T] {
 //	WideBits of BitFields of 4 and 64 bits and 4 SpareBits, Header{Version: 5, ID: 1}:
 //	| 50 | 00 | 00 | 00 | 00 | 00 | 00 | 00 | 10 |
 func WideBits[T any](fields ...BitsOf[T]) Codec[T] {
-	total := 0
-	for _, f := range fields {
-		total += f.width
-	}
+	total := bitsOf("WideBits", fields)
 	refuse(total == 0 || total%8 != 0, "WideBits: the fields have %d bits, which is not a whole number of bytes; fill up with SpareBits", total)
 	return wideBits[T]{fields, total / 8}
 }
@@ -109,8 +115,8 @@ type wideBits[T any] struct {
 }
 
 func (c wideBits[T]) Append(dst []byte, v T) ([]byte, error) {
-	bit := 8 * len(dst)
 	dst = append(dst, make([]byte, c.bytes)...)
+	p, bit := dst[len(dst)-c.bytes:], 0
 	for i := range c.fields {
 		f := &c.fields[i]
 		u, err := f.of(&v)
@@ -118,7 +124,7 @@ func (c wideBits[T]) Append(dst []byte, v T) ([]byte, error) {
 			return dst, err
 		}
 		for k := f.width - 1; k >= 0; k-- {
-			dst[bit/8] |= byte(u>>k&1) << (7 - bit%8)
+			p[bit/8] |= byte(u>>k&1) << (7 - bit%8)
 			bit++
 		}
 	}

@@ -21,7 +21,9 @@ func Checksum[T any, N comparable](c Codec[T], sum Codec[N], of func(p []byte) N
 }
 
 // CRC32 is c with its CRC-32 after it: the IEEE polynomial, as in Ethernet and gzip, in big-endian order.
-func CRC32[T any](c Codec[T]) Codec[T] { return Checksum(c, Uint32, crc32.ChecksumIEEE) }
+func CRC32[T any](c Codec[T]) Codec[T] {
+	return Checksum(notNil(c, "CRC32"), Uint32, crc32.ChecksumIEEE)
+}
 
 type checksum[T any, N comparable] struct {
 	c     Codec[T]

@@ -10,6 +10,8 @@ func Frame[T any](conn *chanio.Conn, c Codec[T]) *chanio.Duplex[T, T] {
 
 // FrameBoth is [Frame] with a codec for each direction: in for received values, out for sent ones.
 func FrameBoth[R, W any](conn *chanio.Conn, in Codec[R], out Codec[W]) *chanio.Duplex[R, W] {
-	refuseOpen("Frame", true, in)
+	refuse(conn == nil, "Frame: the Conn is nil")
+	refuseOpen("Frame", true, notNil(in, "Frame"))
+	notNil(out, "Frame")
 	return &chanio.Duplex[R, W]{In: Decode(conn.In, in), Out: Encode(conn.Out, out), Released: conn.Done()}
 }

@@ -126,6 +126,7 @@ func OneOf[N comparable, I any](tag Codec[N], cases ...CaseOf[N, I]) Codec[I] {
 	var other *CaseOf[N, I]
 	for i := range cases {
 		one := &cases[i]
+		refuse(one.body == nil, "OneOf: case %d was not made by Case or Default", i)
 		size = size.or(one.size)
 		if one.other {
 			refuse(other != nil, "OneOf: more than one Default")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 )
 
 // JSON is a value of T as one JSON text (RFC 8259), as encoding/json reads and writes it. It extends to the end of the
@@ -88,28 +89,20 @@ func (c jsonCodec[T]) Decode(r *Reader) (v T, err error) {
 }
 
 func (c jsonCodec[T]) unmarshal(p []byte, v *T) error {
-	if !c.known {
+	if !c.known || !json.Valid(p) {
 		return json.Unmarshal(p, v)
 	}
-	in := bytes.NewReader(p)
-	d := json.NewDecoder(in)
+	d := json.NewDecoder(bytes.NewReader(p))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return json.Unmarshal(p, v) // says where
-		}
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return because(ErrTrailingData, "%d bytes of trailing data", int64(len(p))-d.InputOffset())
-	}
-	return nil
+	return d.Decode(v)
 }
 
 func (jsonCodec[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
 
-// errCutShort: as far as it goes, the text may be right.
-var errCutShort = errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+var (
+	errCutShort = errors.Join(ErrMalformed, io.ErrUnexpectedEOF) // as far as it goes, the text may be right
+	errTwoTexts = errors.Join(ErrMalformed, ErrTrailingData)
+)
 
 // jsonError says where err is.
 func jsonError(r *Reader, start int64, err error) error {
@@ -117,11 +110,15 @@ func jsonError(r *Reader, start int64, err error) error {
 		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), err))
 	}
 	wrongText, ok := errors.AsType[*json.SyntaxError](err)
-	switch {
-	case !ok:
+	if !ok {
 		return r.Fail(start, err)
-	case wrongText.Error() == "unexpected end of JSON input":
-		return r.Fail(start+wrongText.Offset, &detail{errCutShort, err.Error()})
 	}
-	return r.Fail(start+max(wrongText.Offset-1, 0), &detail{ErrMalformed, err.Error()})
+	kind, at := ErrMalformed, max(wrongText.Offset-1, 0)
+	switch text := err.Error(); {
+	case text == "unexpected end of JSON input":
+		kind, at = errCutShort, wrongText.Offset
+	case strings.HasSuffix(text, "after top-level value"):
+		kind = errTwoTexts
+	}
+	return r.Fail(start+at, &detail{kind, err.Error()})
 }

@@ -10,6 +10,7 @@ import (
 // starts a message and sets the ctx that bounds all waits for it; [Reader.Commit] drops the message. Slices that Next,
 // Peek, ReadUntil and Buffered lend stay valid between the two, even if a call waits. Such a loop needs no Codec.
 func NewStreamReader(src chanio.ByteSource) *Reader {
+	refuse(src == nil, "NewStreamReader: the ByteSource is nil")
 	return &Reader{src: &keeper{src: src}, limit: noLimit}
 }
 

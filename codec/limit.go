@@ -17,38 +17,21 @@ func (l limited[T]) Append(dst []byte, v T) ([]byte, error) { return joined(l.Ap
 
 // Decode lets c read one byte more than max, so that it can tell too much from just enough.
 func (l limited[T]) Decode(r *Reader) (v T, err error) {
-	if r.limit == noLimit && SizeOf(l.c).Open {
-		return l.decodeRest(r)
+	outer, outerBound, start := r.limit, r.bound, r.Offset()
+	binds := l.max < r.left()-r.kept()
+	if binds {
+		r.bound = r.skew + r.pos + l.max + r.kept() + 1
+		r.limit = r.bound
+		r.clip()
 	}
-	outer, start := r.limit, r.Offset()
-	bound := outer
-	if at := r.skew + r.pos; l.max < outer-at-r.kept() {
-		bound = at + l.max + r.kept() + 1
-	}
-	r.limit = bound
-	r.clip()
 	v, err = l.c.Decode(r)
-	over := bound != outer && r.hit == bound && isUnexpectedEOF(err) && r.err == nil
-	r.limit = outer
+	over := binds && r.hit == r.bound && isUnexpectedEOF(err) && r.err == nil
+	r.limit, r.bound = outer, outerBound
 	r.clip()
 	if over || err == nil && r.Offset()-start > int64(l.max) {
 		return *new(T), r.Fail(start, because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
 	}
 	return v, err
-}
-
-// decodeRest is Decode for a codec that takes the rest of the stream.
-func (l limited[T]) decodeRest(r *Reader) (v T, err error) {
-	if l.max < Unbounded-r.kept() {
-		over, err := r.runsOut(l.max + r.kept() + 1)
-		if err != nil {
-			return v, err
-		}
-		if !over {
-			return v, r.Fail(r.Offset(), because(ErrTooLarge, "value exceeds the limit of %d bytes", l.max))
-		}
-	}
-	return l.c.Decode(r)
 }
 
 func (l limited[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {

@@ -84,18 +84,21 @@ func rest(r *Reader) (int, error) {
 	if r.closedAt == r.frames+1 {
 		return 0, r.Fail(r.Offset(), errOpenInside)
 	}
-	if n, ok := r.Remaining(); ok {
-		return n, nil
-	}
-	for {
-		n := len(r.Buffered())
-		if n-r.kept() > DefaultMax {
+	n, ok := r.Remaining()
+	for over := ok; !over; {
+		n = len(r.Buffered()) - r.kept()
+		if n > DefaultMax {
 			return 0, r.Fail(r.Offset(), tooLarge("stream length", uint64(n), DefaultMax))
 		}
-		if over, err := r.runsOut(n + 1); over || err != nil {
-			return max(n-r.kept(), 0), err
+		var err error
+		if over, err = r.runsOut(n + r.kept() + 1); err != nil {
+			return 0, err
 		}
 	}
+	if n = max(n, 0); r.bound > 0 && r.limit == r.bound && n+r.kept() >= r.left() {
+		return 0, r.tooShort(n + 1) // what is left exceeds the Limit around it
+	}
+	return n, nil
 }
 
 // lendRest lends all bytes up to the end of the frame or stream.

@@ -22,6 +22,7 @@ func Packets[T any](
 	d *chanio.Duplex[chanio.Packet, chanio.Packet], c Codec[T], bad func(p chanio.Packet, err error),
 ) *chanio.Duplex[Addressed[T], Addressed[T]] {
 	notNil(c, "Packets")
+	refuse(d == nil, "Packets: the Duplex is nil")
 	if bad == nil {
 		bad = func(chanio.Packet, error) {}
 	}

@@ -25,6 +25,7 @@ type Reader struct {
 	have  int    // bytes at hand, also those beyond the limit: buf[:have]
 	skew  int    // distance of buf[0] from the frame's first byte
 	limit int    // where the innermost frame ends, from the frame's first byte
+	bound int    // the limit that the innermost Limit codec has set, or 0
 	depth int    // of nesting
 	hit   int    // the limit that a part did not fit, or 0
 
@@ -67,7 +68,7 @@ func (r *Reader) reset(p []byte) {
 
 // clear resets what decoders have set.
 func (r *Reader) clear() {
-	r.limit, r.frames, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0, 0
+	r.limit, r.bound, r.frames, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0, 0, 0
 }
 
 // begin prepares for a frame. ctx bounds the wait for its bytes. begin returns io.EOF if the stream ends here.
@@ -229,7 +230,7 @@ func (r *Reader) More() (bool, error) {
 
 // Remaining returns the number of bytes up to the end of the enclosing frame; ok is false outside of any frame.
 func (r *Reader) Remaining() (n int, ok bool) {
-	if r.limit == noLimit {
+	if r.frames == 0 {
 		return 0, false
 	}
 	return max(r.left()-r.kept(), 0), true

@@ -39,6 +39,7 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 	unknown2 := codec.UnknownTags(func(r *refusedRow) *[]codec.UnknownTag[uint8] { return &r.V })
 	required := codec.RequiredTag(uint8(1), "a", a, one)
 	length := codec.NewLength(codec.Uint8)
+	conn, _ := chanio.Pipe()
 	for _, c := range []struct {
 		text  string
 		build func()
@@ -48,6 +49,25 @@ func TestEveryConstructorRefusesWhatItCannotWorkWith(t *testing.T) {
 		{"a fixed width of 8 to 64 bits", func() { codec.Bits(codec.Uvarint, codec.SpareBits[refusedRow](8)) }},
 		{`BitField: "a" must have 1 to 8 bits, got 0`, func() { codec.BitField("a", 0, a) }},
 		{`BitField: "a" must have 1 to 8 bits, got 9`, func() { codec.BitField("a", 9, a) }},
+		{"Bits: the number is encoded in 2 bytes and its type has 1", func() {
+			narrow := codec.Map(codec.Uint16, func(n uint16) (uint8, error) { return uint8(n), nil }, func(n uint8) (uint16, error) { return uint16(n), nil })
+			codec.Bits(narrow, codec.SpareBits[refusedRow](16))
+		}},
+		{`BitField: the accessor of "a" is nil`, func() { codec.BitField[refusedRow, uint8]("a", 8, nil) }},
+		{`BitFlag: the accessor of "a" is nil`, func() { codec.BitFlag[refusedRow]("a", nil) }},
+		{"Bits: field 1 was not made by BitField", func() { codec.Bits(one, codec.SpareBits[refusedRow](8), codec.BitsOf[refusedRow]{}) }},
+		{"WideBits: field 0 was not made by BitField", func() { codec.WideBits(codec.BitsOf[refusedRow]{}, codec.SpareBits[refusedRow](8)) }},
+		{"OneOf: case 1 was not made by", func() { codec.OneOf(one, other, codec.CaseOf[uint8, shape]{}) }},
+		{"CRC32: the Codec is nil", func() { codec.CRC32(none) }},
+		{"Netstring: the Codec is nil", func() { codec.Netstring(none) }},
+		{"UnixTime: the Codec is nil", func() { codec.UnixTime(none, time.Second) }},
+		{"Frame: the Conn is nil", func() { codec.Frame(nil, one) }},
+		{"Frame: the Codec is nil", func() { codec.FrameBoth(conn, none, one) }},
+		{"Frame: the Codec is nil", func() { codec.FrameBoth(conn, one, none) }},
+		{"Packets: the Duplex is nil", func() { codec.Packets(nil, one, nil) }},
+		{"NewDecoder: the io.Reader is nil", func() { codec.NewDecoder(nil, one) }},
+		{"NewEncoder: the io.Writer is nil", func() { codec.NewEncoder(nil, one) }},
+		{"NewStreamReader: the ByteSource is nil", func() { codec.NewStreamReader(nil) }},
 		{"SpareBits: bits must be 1 to 64, got 0", func() { codec.SpareBits[refusedRow](0) }},
 		{"SpareBits: bits must be 1 to 64, got 65", func() { codec.SpareBits[refusedRow](65) }},
 		{"WideBits: the fields have 0 bits", func() { codec.WideBits[refusedRow]() }},

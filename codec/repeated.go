@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // DefaultMaxCount is the default limit on the number of values in a [Repeated], in both directions.
@@ -43,7 +44,7 @@ func ToEnd[T any](c Codec[T], opts ...MaxOption) Codec[[]T] {
 }
 
 // Until is values of c up to the bytes end, such as the fields in the head of a message up to an empty line. A value
-// that starts with end is rejected. It takes the option [Max], in values, 1,048,576 by default.
+// that starts with end, by itself or together with those after it, is rejected. It takes the option [Max], in values, 1,048,576 by default.
 //
 //	Until("\r\n", Lines.With(CRLF())), "a", "b":
 //	| 61 | 0d | 0a | 62 | 0d | 0a | 0d | 0a |
@@ -77,24 +78,35 @@ func (s *sequence[T]) appendAll(dst []byte, all []T) (_ []byte, err error) {
 	if len(all) > s.max {
 		return dst, tooLarge("count", uint64(len(all)), s.max)
 	}
+	var short []start // of values that may start with end together with what follows
 	for i, v := range all {
-		start := len(dst)
+		at := len(dst)
 		dst, err = s.c.Append(dst, v)
 		switch {
 		case err != nil:
-		case len(dst) == start && !s.empty:
+		case len(dst) == at && !s.empty:
 			err = ErrNoProgress
 		case s.sep != nil:
-			dst, err = s.separate(dst, start, i == len(all)-1, len(all) == 1)
-		case s.end != "" && bytes.HasPrefix(dst[start:], []byte(s.end)):
-			err = because(ErrMalformed, "the value starts with %q, which ends the list", s.end)
+			dst, err = s.separate(dst, at, i == len(all)-1, len(all) == 1)
+		case s.end == "":
+		case strings.HasPrefix(s.end, string(dst[at:min(len(dst), at+len(s.end))])):
+			short = append(short, start{i, at})
 		}
 		if err != nil {
 			return dst, WrapField(index(i), err)
 		}
 	}
-	return append(dst, s.end...), nil
+	dst = append(dst, s.end...)
+	for _, v := range short {
+		if bytes.HasPrefix(dst[v.at:], []byte(s.end)) {
+			return dst, WrapField(index(v.index), because(ErrMalformed, "the value starts with %q, which ends the list", s.end))
+		}
+	}
+	return dst, nil
 }
+
+// start is where the encoding of a value of a sequence starts.
+type start struct{ index, at int }
 
 // next decodes the value with index i.
 func (s *sequence[T]) next(r *Reader, i int) (T, error) {
@@ -154,10 +166,15 @@ func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
 
 func (c repeated[T]) Size() Size {
 	s := Size{Min: timesBound(c.each.Min, c.max), Max: timesBound(c.each.Max, c.max), Open: c.each.Open, borrows: c.each.borrows}
+	s.varies = c.count == nil && c.max == 1 && c.each.varies
 	if c.count != nil {
 		s.Min, s.Max = c.count.size.Min, addBound(c.count.size.Max, timesBound(c.each.Max, c.count.max))
 	}
 	return s
+}
+
+func (c repeated[T]) opensFor(all []T) bool {
+	return c.each.Open || c.Size().varies && len(all) == 1 && opens(c.c, all[0])
 }
 
 func timesBound(a, n int) int {

@@ -21,6 +21,7 @@ type Decoder[T any] struct {
 // NewDecoder returns a Decoder of values of c. It reads ahead; [Decoder.Buffered] returns the bytes read beyond the
 // last value.
 func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
+	refuse(src == nil, "NewDecoder: the io.Reader is nil")
 	d := &Decoder[T]{c: notNil(c, "NewDecoder"), quick: quickWhole(c)}
 	d.r.src = chanio.BytesOf(chanio.FromReader(struct{ io.Reader }{src})) // its deadlines are not ours
 	return d
@@ -90,6 +91,7 @@ type Encoder[T any] struct {
 
 // NewEncoder returns an Encoder of values of c.
 func NewEncoder[T any](dst io.Writer, c Codec[T]) *Encoder[T] {
+	refuse(dst == nil, "NewEncoder: the io.Writer is nil")
 	return &Encoder[T]{c: notNil(c, "NewEncoder"), dst: dst}
 }
 

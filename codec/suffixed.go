@@ -15,7 +15,7 @@ func Suffixed[T any](c Codec[T], suffix string) Codec[T] {
 // Netstring is c as a netstring (D. J. Bernstein, 1997): its length in decimal, a colon, its bytes, a comma. It takes
 // the option [Max]. As the paper demands, a length with a sign or leading zeros is rejected.
 func Netstring[T any](c Codec[T], opts ...MaxOption) Codec[T] {
-	return Suffixed(Prefixed(Codec[uint64](netstringLength{}), c, Max(maxOf(opts, DefaultMax))), ",")
+	return Suffixed(Prefixed(Codec[uint64](netstringLength{}), notNil(c, "Netstring"), Max(maxOf(opts, DefaultMax))), ",")
 }
 
 // netstringLength is a length in decimal and a colon.

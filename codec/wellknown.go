@@ -34,6 +34,7 @@ func (uuid[T]) Size() Size { return Size{Min: 16, Max: 16} }
 //	UnixTime(Uint32, time.Second), 2001-09-09 01:46:40 UTC:
 //	| 3b | 9a | ca | 00 |
 func UnixTime[N Integer](number Codec[N], unit time.Duration) Codec[time.Time] {
+	notNil(number, "UnixTime")
 	refuse(unit <= 0 || time.Second%unit != 0, "UnixTime: the unit must divide a second, got %v", unit)
 	perSecond := int64(time.Second / unit)
 	return Map(number,
