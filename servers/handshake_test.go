@@ -127,6 +127,23 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	}
 }
 
+func TestG18ASecondShutdownDoesNotShortenTheFirst(t *testing.T) {
+	inMemory(t, servers.Config{}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		time.Sleep(50 * time.Millisecond)
+		start := time.Now()
+		first := shutdown(t, ln, time.Minute)
+		time.Sleep(180 * time.Millisecond)
+		second := shutdown(t, ln, time.Minute)
+		_, _ = io.ReadAll(nc)
+		require.Equal(t, 200*time.Millisecond, time.Since(start))
+		require.NoError(t, nc.Close())
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+		require.NoError(t, <-result)
+	})
+}
+
 // At the deadline, pending connections are ended.
 func TestG18ShutdownsDeadlineHoldsForHandshakes(t *testing.T) {
 	secure, _ := signed(t)
