@@ -106,6 +106,7 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	}{
 		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"old":             {servers.Config{}, time.Second, 0},
+		"of that age":     {servers.Config{}, 200 * time.Millisecond, 0},
 		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
 		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
