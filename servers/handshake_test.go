@@ -106,6 +106,7 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	}{
 		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
 		"old":             {servers.Config{}, time.Second, 0},
+		"of that age":     {servers.Config{}, 200 * time.Millisecond, 0},
 		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
 		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
 		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
@@ -125,6 +126,23 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 			require.NoError(t, <-result)
 		})
 	}
+}
+
+func TestG18ASecondShutdownDoesNotShortenTheFirst(t *testing.T) {
+	inMemory(t, servers.Config{}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		time.Sleep(50 * time.Millisecond)
+		start := time.Now()
+		first := shutdown(t, ln, time.Minute)
+		time.Sleep(180 * time.Millisecond)
+		second := shutdown(t, ln, time.Minute)
+		_, _ = io.ReadAll(nc)
+		require.Equal(t, 200*time.Millisecond, time.Since(start))
+		require.NoError(t, nc.Close())
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+		require.NoError(t, <-result)
+	})
 }
 
 // At the deadline, pending connections are ended.

@@ -10,8 +10,10 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -165,6 +167,33 @@ func TestMaxPerIPHoldsForHandshakes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", say(t, c, "hello"))
 	require.NoError(t, c.Close())
+}
+
+// A handler that runs on has its place, although its connection has been released.
+func TestMaxConnsCountsHandlersWhoseConnectionIsGone(t *testing.T) {
+	var handlers atomic.Int32
+	var free chan struct{} // made in the bubble
+	handle := func(_ context.Context, c *chanio.Conn) error {
+		handlers.Add(1)
+		c.Abort(nil)
+		<-free
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		free = make(chan struct{})
+		ln, connect := listenInMemory(t, &servers.Config{MaxConns: 1})
+		result := serveOn(t, t.Context(), ln, handle)
+		for range 2 {
+			defer connect().Close()
+			synctest.Wait()
+			require.EqualValues(t, 1, handlers.Load())
+		}
+		close(free)
+		synctest.Wait()
+		require.EqualValues(t, 2, handlers.Load())
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
 }
 
 // A hook that takes its time keeps no place from others.
