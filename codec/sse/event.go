@@ -85,12 +85,15 @@ func (e *Event) silent() bool {
 	return e.Data == "" && e.Type == "" && e.ID == "" && (e.Comment != "" || e.Retry != 0)
 }
 
+// unfit are the bytes that no ID and no type may have.
+const unfit = "\r\n\x00"
+
 // check refuses what would be taken for another field.
 func (e *Event) check() error {
-	if i := strings.IndexAny(e.ID, "\r\n\x00"); i >= 0 { // receivers ignore an ID with NUL
+	if i := strings.IndexAny(e.ID, unfit); i >= 0 { // receivers ignore an ID with NUL
 		return codec.WrapField("ID", fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, e.ID[i], i))
 	}
-	if i := strings.IndexAny(e.Type, "\r\n"); i >= 0 {
+	if i := strings.IndexAny(e.Type, unfit); i >= 0 {
 		return codec.WrapField("Type", fmt.Errorf("%w: %q at index %d", codec.ErrMalformed, e.Type[i], i))
 	}
 	if e.Retry < 0 || e.Retry%time.Millisecond != 0 {

@@ -136,7 +136,7 @@ func TestEventsAreSentSoThatTheyArriveAsTheyWere(t *testing.T) {
 
 func TestWhatWouldBeAnotherFieldIsRefused(t *testing.T) {
 	for _, bad := range []sse.Event{
-		{ID: "a\nb"}, {ID: "a\rb"}, {ID: "\x00"}, {Type: "a\nb"}, {Type: "\r"}, {Retry: -1}, {Retry: time.Microsecond},
+		{ID: "a\nb"}, {ID: "a\rb"}, {ID: "\x00"}, {Type: "a\nb"}, {Type: "\r"}, {Type: "a\x00"}, {Retry: -1}, {Retry: time.Microsecond},
 	} {
 		_, err := codec.Marshal(sse.Events(0), bad)
 		require.ErrorIs(t, err, codec.ErrMalformed, "%+v", bad)
@@ -182,6 +182,10 @@ func FuzzStream(f *testing.F) {
 		for _, e := range whole {
 			e.Data = strings.ReplaceAll(e.Data, "\r", "")
 			sent, err := codec.Marshal(sse.Events(1<<20), e)
+			if strings.Contains(e.Type, "\x00") { // which is received and not sent
+				require.ErrorIs(t, err, codec.ErrMalformed)
+				continue
+			}
 			require.NoError(t, err)
 			got, err := codec.Unmarshal(sse.Events(1<<20), sent)
 			if e.Data == "" && e.Type == "" && e.ID == "" && e.Retry != 0 {
