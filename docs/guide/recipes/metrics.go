@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,7 @@ func (m *counters) hooks() *servers.Hooks { // for servers.Config
 	return &servers.Hooks{
 		Opened: func(*chanio.Conn, time.Duration) { m.opened.Add(1); m.open.Add(1) },
 		Returned: func(_ *chanio.Conn, err error) { // of the handler
-			if err != nil {
+			if err != nil && !errors.Is(err, servers.ErrShutdown) {
 				m.failed.Add(1)
 			}
 		},
