@@ -125,6 +125,23 @@ func (b *requestBody) Close() error {
 	return nil
 }
 
+// lock locks mu for the goroutine of the connection. It gives a Read in progress, which another goroutine of the handler
+// may have left behind, DrainTimeout.
+func (b *requestBody) lock() {
+	if b.mu.TryLock() {
+		return
+	}
+	_ = b.conn.setReadDeadline(deadline.Earlier(deadline.In(b.conn.srv.cfg.DrainTimeout), b.conn.readDeadline()))
+	b.mu.Lock()
+}
+
+// leave is Close after the handler has returned.
+func (b *requestBody) leave() {
+	b.lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
 // cut ends the body for good, unless a goroutine is reading it. A request that is kept does not keep its connection.
 func (b *requestBody) cut() {
 	if b.mu.TryLock() {
@@ -136,7 +153,7 @@ func (b *requestBody) cut() {
 // settle reads and drops the rest of the body, and reports whether the connection can be reused. It is called before a
 // reply starts, so that a client that sends everything before it reads receives the reply.
 func (b *requestBody) settle() bool {
-	b.mu.Lock()
+	b.lock()
 	defer b.mu.Unlock()
 	c := b.conn
 	switch {
@@ -157,12 +174,11 @@ func (b *requestBody) settle() bool {
 	return true
 }
 
-// status returns the status for the error of the body, or 0.
+// status returns the status for the error of the body, or 0. It does not wait for a Read.
 func (b *requestBody) status() int {
-	if b == nil {
+	if b == nil || !b.mu.TryLock() {
 		return 0
 	}
-	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch bad := b.fault(); {
 	case bad != 0:

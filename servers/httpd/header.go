@@ -242,16 +242,16 @@ func (w *response) frame(last bool) {
 	default:
 		w.framing = http1.Framing{Kind: http1.UntilClose}
 	}
-	w.decide(last)
+	w.decide()
 }
 
-// decide decides whether the connection continues after this reply. last reports whether the handler has returned.
-func (w *response) decide(last bool) {
+// decide decides whether the connection continues after this reply.
+func (w *response) decide() {
 	switch {
 	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
 		w.keepAlive = false
 	}
-	if w.body != nil && w.keepAlive && (last || !w.fullDuplex) {
+	if w.body != nil && w.keepAlive && !w.fullDuplex {
 		w.keepAlive = w.body.settle()
 	}
 }

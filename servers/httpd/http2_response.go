@@ -231,7 +231,7 @@ func (w *streamResponse) finish() {
 // overrule replaces the handler's reply, of which nothing has been sent, with a refusal.
 func (w *streamResponse) overrule(status int) {
 	w.wroteHeader.Store(false)
-	w.header, w.plan, w.length, w.n, w.written = nil, plan{}, -1, 0, 0
+	w.header, w.plan, w.length, w.n, w.written, w.excess = nil, plan{}, -1, 0, 0, false
 	w.refuse(status)
 	w.n, w.written = 0, 0 // the refusal is not counted
 	w.finished = true

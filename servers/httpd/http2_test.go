@@ -161,16 +161,28 @@ func TestPanicEndsItsStreamAlone(t *testing.T) {
 }
 
 func TestReplyShorterThanItsLengthIsReset(t *testing.T) {
-	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "10")
-		_, _ = io.WriteString(w, "short")
-	}), nil)
-	r, err := h2client(t).Get("http://" + addr)
-	if err == nil {
-		_, err = io.ReadAll(r.Body)
-		_ = r.Body.Close()
+	for name, rest := range map[string]func(w http.ResponseWriter){
+		"nothing more":                func(http.ResponseWriter) {},
+		"flushed":                     func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
+		"more than fits":              func(w http.ResponseWriter) { _, _ = io.WriteString(w, "too long") },
+		"flushed and more than fits":  func(w http.ResponseWriter) { w.(http.Flusher).Flush(); _, _ = io.WriteString(w, "too long") },
+		"more than fits, then enough": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "too long"); _, _ = io.WriteString(w, "12345") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "10")
+				_, _ = io.WriteString(w, "short")
+				rest(w)
+			}), nil)
+			s, err := h2conn(t, addr).Open(t.Context(), ask2("GET"), true)
+			require.NoError(t, err)
+			hears(t, s)
+			var reset *StreamError
+			require.ErrorAs(t, s.Err(), &reset)
+			require.True(t, reset.Remote)
+			require.Equal(t, http2.InternalError, reset.Code)
+		})
 	}
-	require.Error(t, err)
 }
 
 func TestContinueOverHTTP2(t *testing.T) {

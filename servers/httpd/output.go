@@ -22,6 +22,7 @@ type output struct {
 	status   int
 	length   int64 // declared, or -1
 	written  int64 // by the handler
+	excess   bool  // the handler has tried to write more than length
 	isHead   bool
 	headDone bool // the head was passed on
 	finished bool // the handler has returned
@@ -109,10 +110,13 @@ func (o *output) admit(n int) error {
 	if !bodyAllowed(o.status) {
 		return http.ErrBodyNotAllowed
 	}
-	o.written += int64(n)
-	if o.length >= 0 && o.written > o.length {
+	if o.length >= 0 && o.written+int64(n) > o.length {
+		o.excess = true
+	}
+	if o.excess {
 		return http.ErrContentLength
 	}
+	o.written += int64(n)
 	return nil
 }
 

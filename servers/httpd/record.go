@@ -115,9 +115,6 @@ func (rec *accessRecord) fill(o *output) {
 	if rec.Sent = o.written; !o.finished || o.wasReset {
 		rec.Sent -= int64(o.n)
 	}
-	if o.length >= 0 {
-		rec.Sent = min(rec.Sent, o.length) // the excess was not written
-	}
 	if o.isHead {
 		rec.Sent = 0
 	}

@@ -226,7 +226,7 @@ func (w *response) conclude() {
 		_ = w.conn.nc.SetWriteDeadline(time.Time{})
 	}
 	if w.body != nil {
-		_ = w.body.Close()
+		w.body.leave()
 	}
 }
 
