@@ -72,6 +72,7 @@ func TestDigestTakesTheBestAndTriesOnce(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("SHA-256 %08x", i+1), got)
 	}
 	require.Equal(t, 3, n, "the second request knows the challenge")
+	require.EqualValues(t, 1, c.Stats()[0].Dials, "the challenge is read to its end")
 
 	n = 0
 	wrong := newClient(t, &Config{Auth: Digest("me", "wrong")})
