@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -96,6 +97,15 @@ func TestBasicAndTokens(t *testing.T) {
 		got, err := resp.Text(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, want, got)
+	}
+	for _, failing := range []Auth{
+		TokenSource(func(context.Context) (string, error) { return "t", errAny }),
+		authFunc(func(*http.Request) error { return errAny }),
+	} {
+		body := recordClose(strings.NewReader("x"))
+		_, err := newClient(t, nil).Do(t.Context(), &Request{URL: base, Auth: failing, Body: Reader(body, 1)})
+		require.ErrorIs(t, err, errAny)
+		body.requireClosed(t)
 	}
 }
 
