@@ -126,6 +126,8 @@ func TestPrefixesOfCookiesAreObeyed(t *testing.T) {
 		"__Host-a=b; Secure; Path=/x":                  {false, false},
 		"__Host-a=b; Secure; Path=/; Domain=127.0.0.1": {false, false},
 		"__hOsT-a=b; Path=/":                           {false, false},
+		"__Secure-=b":                                  {false, false},
+		"__Host-=b; Secure; Path=/":                    {false, true},
 		"_Host-a=b":                                    {true, true},
 		"__Host=b":                                     {true, true},
 		"x__Host-a=b":                                  {true, true},

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -72,6 +73,7 @@ func TestDigestTakesTheBestAndTriesOnce(t *testing.T) {
 		require.Equal(t, fmt.Sprintf("SHA-256 %08x", i+1), got)
 	}
 	require.Equal(t, 3, n, "the second request knows the challenge")
+	require.EqualValues(t, 1, c.Stats()[0].Dials, "the challenge is read to its end")
 
 	n = 0
 	wrong := newClient(t, &Config{Auth: Digest("me", "wrong")})
@@ -95,6 +97,15 @@ func TestBasicAndTokens(t *testing.T) {
 		got, err := resp.Text(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, want, got)
+	}
+	for _, failing := range []Auth{
+		TokenSource(func(context.Context) (string, error) { return "t", errAny }),
+		authFunc(func(*http.Request) error { return errAny }),
+	} {
+		body := recordClose(strings.NewReader("x"))
+		_, err := newClient(t, nil).Do(t.Context(), &Request{URL: base, Auth: failing, Body: Reader(body, 1)})
+		require.ErrorIs(t, err, errAny)
+		body.requireClosed(t)
 	}
 }
 

@@ -197,27 +197,44 @@ func (p *pool) fullLocked(g *group) bool {
 // put gives c to the request that has waited longest, or keeps it idle.
 func (p *pool) put(c *conn) {
 	c.back = time.Now()
-	var victim *conn
 	p.mu.Lock()
 	g := c.group
-	switch first := g.waiters.Front(); {
-	case p.closed || c.isOld(c.back):
-		p.forgetLocked(g, c)
-		victim = p.dialNextLocked(g)
-		p.tidyLocked(g)
-		p.mu.Unlock()
-		victim.abort(nil)
-		c.abort(nil)
-		return
-	case first != nil:
-		g.waiters.Remove(first).(*waiter).granted <- grant{c: c}
-	default:
+	keeps := !p.closed && !c.isOld(c.back)
+	if keeps {
+		if next := g.takeWaiterLocked(c.used); next != nil {
+			next.granted <- grant{c: c}
+			p.mu.Unlock()
+			return
+		}
+		keeps = g.dials >= g.waiters.Len() // otherwise its place is needed for a new one
+	}
+	var victim *conn
+	if keeps {
 		g.idle = append(g.idle, c)
 		p.armLocked(c.expiry(p.t.cfg.IdleTimeout))
 		victim = p.serveOthersLocked(g)
+	} else {
+		p.forgetLocked(g, c)
+		victim = p.dialNextLocked(g)
+		p.tidyLocked(g)
 	}
 	p.mu.Unlock()
 	victim.abort(nil)
+	if !keeps {
+		c.abort(nil)
+	}
+}
+
+// takeWaiterLocked removes and returns the waiter that has waited longest, or nil. used means that it gets a connection
+// that was used before. Waiters for a second attempt do not, since the server may be ending many connections.
+func (g *group) takeWaiterLocked(used bool) *waiter {
+	for e := g.waiters.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiter); !used || w.x.retries == 0 {
+			g.waiters.Remove(e)
+			return w
+		}
+	}
+	return nil
 }
 
 // remove forgets c, which is not in the idle list. The caller ends c. stale means that c was dead at checkout.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	frames "golang.org/x/net/http2"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
@@ -86,6 +87,37 @@ func TestHeadTimeout(t *testing.T) {
 			requireTimeout(t, err, PhaseHead)
 			require.Equal(t, 3*time.Second, time.Since(start))
 		}
+	})
+}
+
+// TestHeadTimeoutOverHTTP2 answers some requests in time, and others with the head alone.
+func TestHeadTimeoutOverHTTP2(t *testing.T) {
+	n := 0
+	serves := func(f *frames.Framer, id uint32) {
+		switch n++; n % 3 {
+		case 1:
+			writeHead(f, id, false, ":status", "103")
+		case 2:
+			answers200(f, id)
+		case 0: // later than HeadTimeout
+			writeHead(f, id, false, ":status", "200")
+			time.Sleep(10 * time.Second)
+			_ = f.WriteData(id, true, []byte("hello"))
+		}
+	}
+	answer := func(nc net.Conn, in *bufio.Reader) { answerFrames(nc, in, []answer{serves}) }
+	inBubble(t, Config{HeadTimeout: 3 * time.Second, Protocols: h2c()}, answer, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		for _, body := range []Body{{}, Text("small"), Bytes(make([]byte, 1<<15))} {
+			start := time.Now()
+			_, err := c.Do(t.Context(), &Request{URL: "http://a", Body: body})
+			requireTimeout(t, err, PhaseHead)
+			require.Equal(t, 3*time.Second, time.Since(start))
+			for range 2 {
+				_, got := text(t, c, "http://a")
+				require.Equal(t, "hello", got)
+			}
+		}
+		require.EqualValues(t, 1, accepted.Load(), "the stream ends, not the connection")
 	})
 }
 

@@ -196,3 +196,24 @@ func TestOtherHostsGetTheirTurnWhenNobodyWaitsForADialAnyMore(t *testing.T) {
 	_, err = second.Await(within)
 	require.NoError(t, err)
 }
+
+// TestConnectionThatComesTooLateIsPassedOn grants a connection to a waiter that gives up at the same time.
+func TestConnectionThatComesTooLateIsPassedOn(t *testing.T) {
+	url := serveBoth(t, echo)
+	for name, cfg := range map[string]*Config{"HTTP/1": nil, "HTTP/2": {Protocols: h2c()}} {
+		c := newClient(t, cfg)
+		p := c.t.pool
+		text(t, c, url)
+		x := mustPrepare(t, c, newRequest(t, "GET", url, nil))
+		w := &waiter{x: x, granted: make(chan grant, 1)}
+		got, _, _ := p.take(x)
+		require.Equal(t, 0, c.Stats()[0].Idle, name)
+		p.mu.Lock()
+		place := p.groupLocked(x.to).waiters.PushBack(w)
+		p.groupLocked(x.to).waiters.Remove(place)
+		w.granted <- got
+		p.mu.Unlock()
+		p.leave(x, w, place)
+		require.Equal(t, 1, c.Stats()[0].Idle, name)
+	}
+}

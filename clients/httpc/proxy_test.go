@@ -163,6 +163,11 @@ func TestHTTPProxies(t *testing.T) {
 		require.NotContains(t, fmt.Sprint(c.Stats()), "pass")
 
 		p.seen = nil
+		text(t, c, plain)
+		text(t, c, plain+"?b")
+		require.Equal(t, []string{"GET " + plain + "/" + auth, "GET " + plain + "/?b" + auth}, p.seen)
+
+		p.seen = nil
 		cfg.TunnelAlways = true
 		_, got := text(t, newClient(t, &cfg), plain+"/a")
 		require.Equal(t, "/a", got)

@@ -20,7 +20,8 @@ import (
 // RetryPolicy selects which requests are repeated, and when. In every case the body must be repeatable, and the request
 // must be idempotent, have an Idempotency-Key, or certainly not have been sent. The zero value means 3 attempts, for
 // network errors and the statuses 429, 502, 503 and 504. A certificate that is not valid and a refusal by an HTTP proxy
-// (4xx) are not network errors. The error of a request that was repeated has the number of attempts in its text.
+// (4xx) are not network errors. If ctx or a timeout would end before the next attempt, the last response or error is
+// returned at once. The error of a request that was repeated has the number of attempts in its text.
 type RetryPolicy struct {
 	// Tries limits the attempts of a request. 0 means 3.
 	Tries int
@@ -62,7 +63,7 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 			return resp, after(try, err)
 		}
 		pause, ok := policy.pause(try, resp)
-		if !ok {
+		if end, bounded := x.Deadline(); !ok || bounded && time.Until(end) <= pause {
 			return resp, after(try, err)
 		}
 		next, ok := replay(hr)

@@ -55,3 +55,37 @@ func TestTraceOfAnInvitation(t *testing.T) {
 		})
 	}
 }
+
+// TestTraceTellsWhichStreamsShareAConnection checks GotConnInfo over HTTP/2.
+func TestTraceTellsWhichStreamsShareAConnection(t *testing.T) {
+	hold := make(chan struct{})
+	url := serveBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hold" {
+			_ = http.NewResponseController(w).Flush()
+			<-hold
+		}
+	})
+	c := newClient(t, &Config{Protocols: h2c()})
+	got := func(path string) (*http.Response, httptrace.GotConnInfo) {
+		var info httptrace.GotConnInfo
+		r := newRequest(t, "GET", url+path, nil)
+		trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { info = i }}
+		resp, err := c.RoundTrip(r.WithContext(httptrace.WithClientTrace(t.Context(), trace)))
+		require.NoError(t, err)
+		require.NotNil(t, info.Conn)
+		return resp, info
+	}
+	held, info := got("/hold")
+	require.False(t, info.Reused)
+	require.False(t, info.WasIdle)
+	require.Zero(t, info.IdleTime)
+	_, info = got("/")
+	require.True(t, info.Reused)
+	require.False(t, info.WasIdle, "the first request is still in progress")
+	close(hold)
+	_, err := io.ReadAll(held.Body)
+	require.NoError(t, err)
+	_, info = got("/")
+	require.True(t, info.Reused)
+	require.True(t, info.WasIdle)
+}
