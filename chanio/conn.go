@@ -208,7 +208,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline is [Conn.SetReadDeadline] for sending calls. A call that exceeds the deadline has accepted nothing.
+// SetWriteDeadline is [Conn.SetReadDeadline] for sending calls. A call that exceeds the deadline has accepted nothing. It
+// does not bound the values in a channel of Out, which count as accepted.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.low == nil {
 		return setDeadline(c.info.SetWriteDeadline, t)

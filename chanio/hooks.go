@@ -154,7 +154,7 @@ type ByteSource = stream.ByteSource
 // code before it passes the scratch to End; scratch that is never passed on does no harm. scratch may be nil. body is
 // written without a copy where possible. When End returns, with or without an error, the scratch belongs to the sink
 // and body to the caller. If ctx ended before there was room, End has accepted nothing. If TryEnd finds no room, the
-// caller keeps the scratch and may try again.
+// caller keeps the scratch and may try again; TryEnd(scratch[:0], nil) returns scratch that is not needed.
 type ByteSink = stream.ByteSink
 
 // RawSource is an optional interface of a [ByteSource] that reads from a descriptor, for code that moves bytes without

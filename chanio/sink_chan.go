@@ -3,6 +3,7 @@ package chanio
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
 )
@@ -143,13 +144,25 @@ func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
 	linger, stop := v.s.hooks.End.Lingering()
 	defer stop()
 	rest := v.appendHeld(append([]T(nil), values[n:]...))
-	n, err = v.s.sendAll(linger, rest)
-	if err != nil && Resumable(linger, err) {
-		v.s.Abort(callError(linger, err))
-		return false
+	for {
+		n, err = v.s.sendAll(linger, rest)
+		if err == nil || !Resumable(linger, err) {
+			return v.accepted(n, err) && v.s.hooks.End.Open() && ctx.Err() == nil
+		}
+		if rest = rest[n:]; n > 0 {
+			v.s.hooks.End.Advance()
+		}
+		select { // a write deadline has passed, which does not count for accepted values
+		case <-linger.Done():
+			v.s.Abort(callError(linger, err))
+			return false
+		case <-time.After(deadlinePause):
+		}
 	}
-	return v.accepted(n, err) && v.s.hooks.End.Open() && ctx.Err() == nil
 }
+
+// deadlinePause is the time between attempts to send accepted values after a write deadline.
+const deadlinePause = 5 * time.Millisecond
 
 // appendHeld appends what the channel holds now.
 func (v *sinkView[T]) appendHeld(values []T) []T {

@@ -394,3 +394,29 @@ func TestG11ChannelsOfACtxThatHasEndedShareOneGoroutine(t *testing.T) {
 	require.NoError(t, b.Close())
 	require.NoError(t, a.Close())
 }
+
+// TestG5AWriteDeadlineLosesNothingThatAChannelHolds fills a connection, lets a deadline pass, and reads slowly then.
+func TestG5AWriteDeadlineLosesNothingThatAChannelHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, size = 300, 1 << 10 // more than is buffered on the way
+		a, b := chanio.Pipe()
+		out := a.Out.C(t.Context())
+		go func() {
+			for range n {
+				out <- make([]byte, size)
+			}
+			close(out)
+		}()
+		require.NoError(t, a.SetWriteDeadline(time.Now().Add(time.Second)))
+		time.Sleep(2 * time.Second)
+		got := 0
+		for p, err := range b.In.Values(t.Context()) {
+			require.NoError(t, err)
+			got += len(p)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, n*size, got)
+		require.NoError(t, b.Close())
+		require.NoError(t, a.Close())
+	})
+}

@@ -92,7 +92,11 @@ func (e *encoder[T]) trySend(v T) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return e.to.TryEnd(scratch, body)
+	ok, err := e.to.TryEnd(scratch, body)
+	if !ok && err == nil {
+		_, _ = e.to.TryEnd(scratch[:0], nil) // is scratch again
+	}
+	return ok, err
 }
 
 const (

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -200,4 +201,27 @@ func TestACodecMayKeepTheStringsThatConnectEncodes(t *testing.T) {
 	require.NoError(t, end.Close())
 	require.NoError(t, far.Close())
 	require.NoError(t, in.Close())
+}
+
+// TestATrySendWithoutRoomLeavesNoGarbage holds that scratch goes back, so that a program may try often.
+func TestATrySendWithoutRoomLeavesNoGarbage(t *testing.T) {
+	near, far := chanio.Pipe()
+	defer near.Abort(nil)
+	defer far.Abort(nil)
+	out := codec.Encode(near.Out, codec.Codec[string](codec.Lines))
+	for ok := true; ok; {
+		var err error
+		ok, err = out.TrySend(strings.Repeat("x", 100))
+		require.NoError(t, err)
+	}
+	const tries = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range tries {
+		ok, err := out.TrySend("x")
+		require.NoError(t, err)
+		require.False(t, ok)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(tries*16<<10), "scratch has 32 KiB")
 }

@@ -79,6 +79,10 @@ func (c *Context) endAndUnlock() {
 func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.doneLocked()
+}
+
+func (c *Context) doneLocked() <-chan struct{} {
 	if c.done == nil {
 		c.done = make(chan struct{})
 	}
@@ -139,9 +143,9 @@ func (c *Context) afterLocked(f func()) (stop func() bool) {
 
 // Once returns a context that ends when c does, and has then ended for good, wherever the time of c is moved to.
 func (c *Context) Once() context.Context {
-	done := c.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	done := c.doneLocked()
 	if c.once == nil || c.once.done != done {
 		c.once = &once{c, done}
 	}

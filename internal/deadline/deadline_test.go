@@ -457,3 +457,26 @@ func TestAStrayTimeoutWaitsForWhoSetsTheSocket(t *testing.T) {
 		d.Leave()
 	})
 }
+
+func TestOnceEndsForGood(t *testing.T) {
+	var c deadline.Context
+	once := c.Once()
+	require.Same(t, once, c.Once())
+	called := make(chan int, 3)
+	once.AfterFunc(func() { called <- 1 })
+	stop := once.AfterFunc(func() { called <- 2 })
+	require.True(t, stop())
+	require.NoError(t, once.Err())
+	require.NoError(t, c.SetDeadline(time.Unix(1, 0)))
+	require.NoError(t, c.SetDeadline(time.Time{})) // the Context goes on
+	require.Equal(t, 1, <-called)
+	require.NoError(t, c.Err())
+	require.True(t, deadline.Ended(once.Done()))
+	require.ErrorIs(t, once.Err(), context.DeadlineExceeded)
+	require.True(t, deadline.Resumable(once, once.Err()))
+	stop = once.AfterFunc(func() { called <- 3 })
+	require.Equal(t, 3, <-called)
+	require.False(t, stop())
+	require.NotSame(t, once, c.Once())
+	require.NoError(t, c.Once().Err())
+}

@@ -96,8 +96,12 @@ func (w *Writer) sendNowLocked(body []byte) error {
 	return nil
 }
 
-// TryEnd accepts scratch and body if there is room now.
+// TryEnd accepts scratch and body if there is room now. It takes scratch without bytes back in any case.
 func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
+	empty := len(scratch)+len(body) == 0
+	if empty {
+		w.queue.release(scratch)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.hasRoomLocked() {
@@ -106,8 +110,7 @@ func (w *Writer) TryEnd(scratch, body []byte) (bool, error) {
 	if !w.hasRoomLocked() {
 		return false, w.refusalLocked()
 	}
-	if len(scratch)+len(body) == 0 {
-		w.queue.release(scratch)
+	if empty {
 		return true, nil
 	}
 	w.queue.accept(scratch, body)
