@@ -62,9 +62,32 @@ func TestBorrowedBehindAHeaderIsCopied(t *testing.T) {
 		for i, v := range all {
 			require.Equal(t, []byte{byte(i), byte(i)}, v, name)
 		}
+		chunk, err := codec.Marshal(c, []byte{7, 7})
+		require.NoError(t, err)
+		in := &remembering{next: bytes.Clone(chunk)}
+		v, err := codec.Recv(t.Context(), chanio.FromSlice([][]byte{chunk}), c)
+		require.NoError(t, err)
+		clear(chunk) // as a buffer that is used again
+		require.Equal(t, []byte{7, 7}, v, "Recv, %s", name)
+		v, err = codec.NewDecoder(in, c).Decode()
+		require.NoError(t, err)
+		clear(in.into)
+		require.Equal(t, []byte{7, 7}, v, "Decoder, %s", name)
 	}
 	src := codec.Decode(chanio.FromSlice([][]byte{{1, 7}}), lent)
 	require.Panics(t, func() { src.C(t.Context()) }, "one that says so is refused")
+}
+
+// remembering is an io.Reader that knows the memory into which it has read.
+type remembering struct{ next, into []byte }
+
+func (r *remembering) Read(p []byte) (int, error) {
+	r.into = p[:copy(p, r.next)]
+	r.next = r.next[len(r.into):]
+	if len(r.into) == 0 {
+		return 0, io.EOF
+	}
+	return len(r.into), nil
 }
 
 func byTagOf(c codec.Codec[[]byte]) func([]byte) codec.Codec[[]byte] {

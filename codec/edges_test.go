@@ -1,8 +1,12 @@
 package codec_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -154,4 +158,90 @@ func TestResyncTellsWhatItDroppedAtTheEnd(t *testing.T) {
 	_, err = src.Recv(t.Context())
 	require.Error(t, err)
 	require.Equal(t, int64(3), dropped)
+}
+
+func TestALengthOfAnyWidthMayBeExactlyItsLimit(t *testing.T) {
+	c := codec.Prefixed(codec.Uvarint, codec.String, codec.Max(3))
+	codectest.RoundTrip(t, c, "abc")
+	codectest.Refuses(t, c, "abcd", codec.ErrTooLarge)
+}
+
+// A frame that is too short for its parts, or has a part that is invalid, is refused with the place of that part.
+func TestPartsOfAFrameReportWhatIsMissing(t *testing.T) {
+	codectest.Rejects(t, codec.Nullable(codec.Int16, codec.String), "0001 ff", codec.ErrMalformed, 2)
+	codectest.Rejects(t, codec.COBS(codec.Bytes, codec.Max(3)), "01 11 11 11 11 00", codec.ErrTooLarge, 0)
+	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Const("ab")), "00", io.ErrUnexpectedEOF, 1)
+	list := codec.Prefixed(codec.Uint8, codec.Until("\r\n", codec.Uint8))
+	codectest.Rejects(t, list, "02 61 0d", io.ErrUnexpectedEOF, 2)
+	_, err := codec.Unmarshal(list, []byte("\x02a\r"))
+	require.NotContains(t, err.Error(), "[1]", "the CR may be half of the end, and no value")
+}
+
+// longBody reads a long body without a frame around it.
+type longBody struct{ t *testing.T }
+
+func (longBody) Append(dst, v []byte) ([]byte, error) { return append(dst, v...), nil }
+
+func (c longBody) Decode(r *codec.Reader) ([]byte, error) {
+	p, err := r.Bytes(1 << 20)
+	require.Equal(c.t, err != nil, p == nil)
+	return p, r.WrapField("body", err)
+}
+
+func TestALongBodyOfWhichNothingComesIsAnErrorForTheDecoder(t *testing.T) {
+	head := codec.PairOf(codec.Uint8, codec.Codec[[]byte](longBody{t}))
+	_, err := codec.Decode(chanio.FromReader(strings.NewReader("x")), head).Recv(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "second.body at byte 1")
+}
+
+// What a decoder only peeks at counts as examined.
+func TestG14ResyncIsLinearForWhatIsPeekedAt(t *testing.T) {
+	tries := 0
+	peeks := codec.FirstByte(func(byte) codec.Codec[string] { return peeking{&tries} }, func(string) codec.Codec[string] { return codec.RawString })
+	in := codec.Resync(chanio.FromReader(bytes.NewReader(bytes.Repeat([]byte("m"), 128<<10))), "m", peeks, nil)
+	_, err := in.Recv(t.Context())
+	require.Error(t, err)
+	require.Less(t, tries, 2000)
+}
+
+type peeking struct{ tries *int }
+
+func (peeking) Append(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }
+
+func (c peeking) Decode(r *codec.Reader) (string, error) {
+	*c.tries++
+	if _, err := r.Peek(8 << 10); err != nil {
+		return "", err
+	}
+	return "", codec.ErrMalformed
+}
+
+// A cancelled Recv keeps what has come of a long body, and the next one continues in the same memory.
+func TestG2ALongBodyIsContinuedInItsMemory(t *testing.T) {
+	const size, early = 30 << 20, 24 << 20
+	wire := binary.BigEndian.AppendUint32(nil, size)
+	pr, pw := io.Pipe()
+	defer pr.Close()
+	in := codec.Decode(chanio.FromReader(pr), codec.Prefixed(codec.Uint32, codec.Bytes, codec.Max(size)))
+	ctx, cancel := context.WithCancel(t.Context())
+	first, rest := make([]byte, early), make([]byte, size-early)
+	rest[0] = 1
+	go func() {
+		_, _ = pw.Write(wire)
+		_, _ = pw.Write(first)
+		cancel()
+		_, _ = pw.Write(rest[:1]) // FromReader sees the end of ctx between two reads
+		_, _ = pw.Write(rest[1:])
+	}()
+	_, err := in.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	v, err := in.Recv(t.Context())
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Len(t, v, size)
+	require.EqualValues(t, 1, v[early])
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "the body is not copied")
 }

@@ -118,7 +118,7 @@ func (r *Reader) end() {
 func (r *Reader) release() {
 	r.buf, r.have, r.err = nil, 0, nil
 	if r.src != nil {
-		r.held, r.ctx, r.src, r.up = nil, nil, nil, chanio.Upstream[[]byte]{}
+		r.held, r.ctx, r.src, r.up, r.copies = nil, nil, nil, chanio.Upstream[[]byte]{}, false
 	}
 	readers.Put(r)
 }

@@ -25,7 +25,7 @@ func Recv[T any](ctx context.Context, src *chanio.Source[[]byte], c Codec[T]) (v
 	in := up.Bytes()
 	refuseOpen("Recv", up.IsConn(), c)
 	r := readers.Get().(*Reader)
-	r.up, r.src, r.start, r.ended = up, in, 0, false
+	r.up, r.src, r.start, r.ended, r.copies = up, in, 0, false, !SizeOf(c).borrows
 	err = recv(ctx, r, c, &v)
 	cut := r.err != nil
 	r.release()

@@ -24,6 +24,7 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 	refuse(src == nil, "NewDecoder: the io.Reader is nil")
 	d := &Decoder[T]{c: notNil(c, "NewDecoder"), quick: quickWhole(c)}
 	d.r.src = chanio.BytesOf(chanio.FromReader(struct{ io.Reader }{src})) // its deadlines are not ours
+	d.r.copies = !SizeOf(c).borrows
 	return d
 }
 
