@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"runtime"
@@ -48,6 +49,37 @@ func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
 			require.Error(t, <-failed)
 			_, err = in.ReadByte()
 			require.ErrorIs(t, err, io.EOF)
+		})
+	}
+}
+
+// TestReadThatOutlivesItsHandlerDelaysNoReplyOverHTTP2 has a client that waits for the whole reply before it sends the
+// body.
+func TestReadThatOutlivesItsHandlerDelaysNoReplyOverHTTP2(t *testing.T) {
+	for name, text := range map[string]string{"reply": "hello", "no reply": ""} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body := r.Body.(*streamBody)
+				go func() { // the test waits for it
+					_, err := body.Read(make([]byte, 1))
+					failed <- err
+				}()
+				for body.mu.TryLock() { // until it reads
+					body.mu.Unlock()
+					runtime.Gosched()
+				}
+				_, _ = io.WriteString(w, text)
+			}), nil)
+			s, err := h2conn(t, addr).Open(t.Context(), ask2("POST"), false)
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for err == nil {
+				_, err = s.In.Read(ctx, make([]byte, 100))
+			}
+			require.ErrorIs(t, err, io.EOF)
+			require.ErrorIs(t, awaitIn(t, failed), http.ErrBodyReadAfterClose)
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 // A reply that does not end by itself ends when the ctx of Serve does, so that the shutdown need not abort it.
 func ExampleNDJSON() {
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	numbers := func(request context.Context) *chanio.Source[int] {
 		return chanio.FromSeq(func(yield func(int) bool) {
 			for n := 0; yield(n); n++ {
