@@ -14,20 +14,19 @@ import (
 // TestReadThatOutlivesItsHandlerEndsSoon has a handler return while another goroutine of it waits for the body, which
 // never comes. BodyTimeout is longer than the test waits.
 func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
-	for name, handle := range map[string]http.HandlerFunc{
-		"reply":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") },
-		"no reply": func(http.ResponseWriter, *http.Request) {},
-		"full duplex": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex()
-			_, _ = io.WriteString(w, "hello")
-		},
-		"full duplex, no reply": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex()
-		},
+	for name, test := range map[string]struct {
+		duplex bool
+		text   string
+	}{
+		"reply": {text: "hello"}, "no reply": {},
+		"full duplex": {duplex: true, text: "hello"}, "full duplex, no reply": {duplex: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failed := make(chan error, 1)
 			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if test.duplex {
+					_ = http.NewResponseController(w).EnableFullDuplex()
+				}
 				go func() { // the test waits for it
 					_, err := r.Body.Read(make([]byte, 1))
 					failed <- err
@@ -36,7 +35,7 @@ func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
 					r.Body.(*requestBody).mu.Unlock()
 					runtime.Gosched()
 				}
-				handle(w, r)
+				_, _ = io.WriteString(w, test.text)
 			}), &Config{DrainTimeout: 10 * time.Millisecond})
 			nc, in := dial(t, addr)
 			_, err := io.WriteString(nc, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
