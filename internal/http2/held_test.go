@@ -154,3 +154,28 @@ func TestTableOfTheEncoderIsBounded(t *testing.T) {
 		require.EqualValues(t, maxTable, server.send.encoder.MaxDynamicTableSize())
 	})
 }
+
+// TestTrySendOnAStreamThatIsOverIsAnError tries behind the end of a response, and behind a reset.
+func TestTrySendOnAStreamThatIsOverIsAnError(t *testing.T) {
+	for name, end := range map[string]func(x *exchange){
+		"ended": func(x *exchange) { x.respond(200, "x") },
+		"reset": func(x *exchange) { x.Reset(Cancel, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said chan error
+			inRaw(t, nil, func(x *exchange) {
+				end(x)
+				ok, err := x.Out.TrySend([]byte("late"))
+				if ok {
+					err = nil
+				}
+				said <- err
+			}, func(r *raw) {
+				said = make(chan error, 1) // created in the bubble
+				r.ok(r.headers(1, true, get("/")))
+				require.Error(t, <-said)
+				require.NotContains(t, r.heard(), "DATA 1 4")
+			})
+		})
+	}
+}

@@ -135,7 +135,7 @@ func (b *requestBody) lock() {
 	b.mu.Lock()
 }
 
-// leave is Close after the handler has returned.
+// leave is Close after the handler has returned or has taken over the connection.
 func (b *requestBody) leave() {
 	b.lock()
 	defer b.mu.Unlock()

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"runtime"
@@ -13,20 +14,19 @@ import (
 // TestReadThatOutlivesItsHandlerEndsSoon has a handler return while another goroutine of it waits for the body, which
 // never comes. BodyTimeout is longer than the test waits.
 func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
-	for name, handle := range map[string]http.HandlerFunc{
-		"reply":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") },
-		"no reply": func(http.ResponseWriter, *http.Request) {},
-		"full duplex": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex()
-			_, _ = io.WriteString(w, "hello")
-		},
-		"full duplex, no reply": func(w http.ResponseWriter, _ *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex()
-		},
+	for name, test := range map[string]struct {
+		duplex bool
+		text   string
+	}{
+		"reply": {text: "hello"}, "no reply": {},
+		"full duplex": {duplex: true, text: "hello"}, "full duplex, no reply": {duplex: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failed := make(chan error, 1)
 			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if test.duplex {
+					_ = http.NewResponseController(w).EnableFullDuplex()
+				}
 				go func() { // the test waits for it
 					_, err := r.Body.Read(make([]byte, 1))
 					failed <- err
@@ -35,7 +35,7 @@ func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
 					r.Body.(*requestBody).mu.Unlock()
 					runtime.Gosched()
 				}
-				handle(w, r)
+				_, _ = io.WriteString(w, test.text)
 			}), &Config{DrainTimeout: 10 * time.Millisecond})
 			nc, in := dial(t, addr)
 			_, err := io.WriteString(nc, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n")
@@ -48,6 +48,37 @@ func TestReadThatOutlivesItsHandlerEndsSoon(t *testing.T) {
 			require.Error(t, <-failed)
 			_, err = in.ReadByte()
 			require.ErrorIs(t, err, io.EOF)
+		})
+	}
+}
+
+// TestReadThatOutlivesItsHandlerDelaysNoReplyOverHTTP2 has a client that waits for the whole reply before it sends the
+// body.
+func TestReadThatOutlivesItsHandlerDelaysNoReplyOverHTTP2(t *testing.T) {
+	for name, text := range map[string]string{"reply": "hello", "no reply": ""} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body := r.Body.(*streamBody)
+				go func() { // the test waits for it
+					_, err := body.Read(make([]byte, 1))
+					failed <- err
+				}()
+				for body.mu.TryLock() { // until it reads
+					body.mu.Unlock()
+					runtime.Gosched()
+				}
+				_, _ = io.WriteString(w, text)
+			}), nil)
+			s, err := h2conn(t, addr).Open(t.Context(), ask2("POST"), false)
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for err == nil {
+				_, err = s.In.Read(ctx, make([]byte, 100))
+			}
+			require.ErrorIs(t, err, io.EOF)
+			require.ErrorIs(t, awaitIn(t, failed), http.ErrBodyReadAfterClose)
 		})
 	}
 }

@@ -85,12 +85,11 @@ func (b *streamBody) cut() {
 	}
 }
 
-// status returns the status for the error of the body, or 0.
+// status returns the status for the error of the body, or 0. It does not wait for a Read.
 func (b *streamBody) status() int {
-	if b == nil {
+	if b == nil || !b.mu.TryLock() {
 		return 0
 	}
-	b.mu.Lock()
 	defer b.mu.Unlock()
 	if errors.Is(b.err, chanio.ErrTooLarge) {
 		return http.StatusRequestEntityTooLarge

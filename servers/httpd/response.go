@@ -175,7 +175,7 @@ func (w *response) takeOver() (conn *chanio.Conn, drained bool, err error) {
 	c.hijacked = true
 	drained = !c.undrain() // otherwise a later Shutdown ends the input
 	if w.body != nil {
-		_ = w.body.Close()
+		w.body.leave()
 	}
 	c.srv.idlers.remove(c)
 	_ = c.setReadDeadline(time.Time{})
