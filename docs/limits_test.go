@@ -41,7 +41,7 @@ type module struct {
 var (
 	sentence    = regexp.MustCompile(`[^.;:]*\b(?:0|nil|Nil|""|zero|negative|Negative)\b[^;]*?means?\b.*`)
 	running     = regexp.MustCompile(`^(Test|Fuzz|Example)`)
-	configuring = regexp.MustCompile(`^[A-Z]\w*(Config|Policy)$|^(Queue|Deflate|HTTPProxy|CallerTags)$`)
+	configuring = regexp.MustCompile(`^\w*(Config|Policy)$|^(Queue|Deflate|HTTPProxy|CallerTags)$`)
 	bounding    = regexp.MustCompile(`^(?:Default|Max|Min)[A-Z]`)
 	name        = regexp.MustCompile(`(?:\w+\.)?\b[a-zA-Z]\w*`)
 )
@@ -143,7 +143,7 @@ func (m *module) resolve(pkg, expr string) string {
 }
 
 func (m *module) addOptions(dir, owner string, s *ast.StructType) {
-	for _, field := range s.Fields.List {
+	for i, field := range s.Fields.List {
 		said := sentence.FindString(strings.Join(strings.Fields(field.Doc.Text()), " "))
 		if len(field.Names) == 0 || !field.Names[0].IsExported() || said == "" {
 			continue
@@ -151,6 +151,14 @@ func (m *module) addOptions(dir, owner string, s *ast.StructType) {
 		l := limit{dir: dir, owner: owner, text: strings.TrimSpace(said)}
 		for _, name := range field.Names {
 			l.names = append(l.names, name.Name)
+		}
+		for _, next := range s.Fields.List[i+1:] { // fields without a comment share that of the field before
+			if next.Doc != nil || len(next.Names) == 0 || !next.Names[0].IsExported() {
+				break
+			}
+			for _, name := range next.Names {
+				l.names = append(l.names, name.Name)
+			}
 		}
 		m.limits = append(m.limits, l)
 	}

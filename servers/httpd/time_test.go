@@ -184,17 +184,19 @@ func TestBodyOverHTTP2MayBeSilent(t *testing.T) {
 }
 
 func TestUnreadBodyIsWaitedForDrainTimeoutAtMost(t *testing.T) {
-	inBubble(t, say("x"), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
-		nc, in := dial()
-		start := time.Now()
-		_, err := io.WriteString(nc, strings.TrimSuffix(post5, "llo"))
-		require.NoError(t, err)
-		r, err := http.ReadResponse(in, nil)
-		require.NoError(t, err)
-		require.True(t, r.Close)
-		require.Equal(t, time.Second, time.Since(start))
-		require.NoError(t, nc.Close())
-	})
+	for cfg, want := range map[*Config]time.Duration{nil: time.Second, {DrainTimeout: 3 * time.Second}: 3 * time.Second} {
+		inBubble(t, say("x"), cfg, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+			nc, in := dial()
+			start := time.Now()
+			_, err := io.WriteString(nc, strings.TrimSuffix(post5, "llo"))
+			require.NoError(t, err)
+			r, err := http.ReadResponse(in, nil)
+			require.NoError(t, err)
+			require.True(t, r.Close)
+			require.Equal(t, want, time.Since(start))
+			require.NoError(t, nc.Close())
+		})
+	}
 }
 
 // TestClientThatTakesNothingIsAborted requires the handler's Write to fail, and not before WriteTimeout.
