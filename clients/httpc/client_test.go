@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -152,7 +153,15 @@ func TestParamsRepeatAndNestAsAsked(t *testing.T) {
 	}
 	_, err := p.Encode(Style{Nest: NestRefuse})
 	require.Error(t, err)
+	_, err = Params{"a": []any{failingText{}}}.Encode(Style{})
+	require.ErrorIs(t, err, errAny)
+	require.ErrorContains(t, err, `parameter "a"`)
 }
+
+// failingText is a value without a text.
+type failingText struct{}
+
+func (failingText) MarshalText() ([]byte, error) { return nil, errAny }
 
 func TestURLsAsPeopleWriteThem(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -560,3 +569,36 @@ type namedCoding struct {
 }
 
 func (c namedCoding) Name() string { return c.name }
+
+// TestEveryKindOfRequestHasCookiesAndCredentials checks that streams, WebSockets and tunnels use the jar, the Auth and the
+// pool of the Client.
+func TestEveryKindOfRequestHasCookiesAndCredentials(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]string{}
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen[r.Method+" "+r.Header.Get("Accept")+" "+r.Header.Get("Upgrade")] = r.Header.Get("Authorization") + " " + r.Header.Get("Cookie")
+		mu.Unlock()
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b", Path: "/"})
+		w.WriteHeader(http.StatusForbidden)
+	})
+	c := newClient(t, &Config{Jar: NewJar(), Auth: Bearer("t"), Proxy: Direct})
+	text(t, c, base)
+	_, err := c.Events(t.Context(), base, nil)
+	require.Error(t, err)
+	_, err = c.DialWebSocket(t.Context(), strings.Replace(base, "http:", "ws:", 1), nil)
+	require.Error(t, err)
+	_, err = c.Connect(t.Context(), base, "a.example:80")
+	require.Error(t, err)
+	resp, _, err := c.Upgrade(t.Context(), &Request{URL: base, Header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	require.Equal(t, map[string]string{
+		"GET  ": "Bearer t ", "GET text/event-stream ": "Bearer t a=b", "GET  websocket": "Bearer t a=b", "CONNECT  ": "Bearer t a=b", "GET  x": "Bearer t a=b",
+	}, seen)
+	dials := uint64(0)
+	for _, s := range c.Stats() {
+		dials += s.Dials
+	}
+	require.LessOrEqual(t, dials, uint64(2), "HTTP/1.1 alone is a target of its own")
+}
