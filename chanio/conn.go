@@ -184,7 +184,8 @@ func (c *Conn) EndIn(cause error) {
 // Abort discards unsent data, ends both halves with cause and releases the connection at once, with a reset if the
 // transport has one. A nil cause means net.ErrClosed. Abort may be called by any goroutine at any time and does not
 // block. A half that has already ended keeps its error: after a Close that has sent everything, Abort only cuts the
-// rest of the close short.
+// rest of the close short. A TCP connection that has carried nothing is released 5 ms later, because the reset would
+// make the peer's connect call fail.
 func (c *Conn) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed

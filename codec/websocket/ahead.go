@@ -185,13 +185,14 @@ func (c *Conn) rouse() {
 
 // look is the timer's function. It starts reading ahead if nobody receives, and checks that the peer is alive.
 func (c *Conn) look() {
+	out := c.w.backlog()
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
 		return
 	}
 	sleep := c.readersLocked()
-	heart, ping, dead := c.heartLocked()
+	heart, ping, dead := c.heartLocked(out)
 	answer := c.bye != nil && c.bye.replies.waits
 	if answer {
 		heart = c.repliesLocked()
@@ -233,7 +234,8 @@ func (c *Conn) readersLocked() (sleep time.Duration) {
 }
 
 // heartLocked returns when the peer's silence is to be looked at again, whether to ping it now, and whether it is dead.
-func (c *Conn) heartLocked() (sleep time.Duration, ping bool, dead error) {
+// Where Out has no room, a ping is late or cannot be sent. Then a peer that takes what was sent before is alive.
+func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead error) {
 	now, heard := now(), time.Duration(c.heard.Load())
 	if c.full {
 		heard = now // nobody reads, so nobody can tell
@@ -253,15 +255,17 @@ func (c *Conn) heartLocked() (sleep time.Duration, ping bool, dead error) {
 	}
 	if c.pinged > 0 {
 		left := c.pinged + c.cfg.PongWithin - now
-		if left <= 0 {
+		slow := (out.full || c.pingOut.full) && out.taken != c.pingOut.taken
+		if left <= 0 && !slow {
 			return 0, false, lateError("peer sent nothing for " + c.cfg.PongWithin.String() + " after a ping")
 		}
+		if left > 0 {
+			return left, false, nil
+		}
+	} else if left := heard + c.cfg.PingAfter - now; left > 0 {
 		return left, false, nil
 	}
-	if left := heard + c.cfg.PingAfter - now; left > 0 {
-		return left, false, nil
-	}
-	c.pinged = now
+	c.pinged, c.pingOut = now, out
 	return c.cfg.PongWithin, true, nil
 }
 

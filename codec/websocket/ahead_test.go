@@ -206,3 +206,32 @@ func TestOnePongWaitsForRoom(t *testing.T) {
 		peer.expect(websocket.OpPong, "next")
 	})
 }
+
+// TestPeerThatReadsSlowlyIsAlive has a peer that is sent more than it can take, so that there is no room for a ping for
+// minutes. It reads, and answers the pings that come, but sends nothing else. One that stops reading is aborted.
+func TestPeerThatReadsSlowlyIsAlive(t *testing.T) {
+	roles(t, func(t *testing.T, client bool) {
+		synctest.Test(t, func(t *testing.T) {
+			conn, peer := newRaw(t, client, nil)
+			sent := make(chan error, 1)
+			go func() {
+				for {
+					if err := conn.Out.Send(t.Context(), websocket.Binary(make([]byte, 20<<10))); err != nil {
+						sent <- err
+						return
+					}
+				}
+			}()
+			for range 150 {
+				time.Sleep(4 * time.Second)
+				if f := peer.next(); f.Opcode == websocket.OpPing {
+					peer.send(frame(fin, websocket.OpPong, string(f.Payload)))
+				}
+				require.Empty(t, sent, "it is alive")
+			}
+			begin := time.Now()
+			require.ErrorIs(t, <-sent, os.ErrDeadlineExceeded)
+			require.LessOrEqual(t, time.Since(begin), time.Minute)
+		})
+	})
+}

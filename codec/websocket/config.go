@@ -33,8 +33,8 @@ type Config struct {
 
 	// PingAfter is how long the peer may be silent before it is sent a ping, and PongWithin how long it may then still
 	// be silent before the connection is aborted. The latter does not apply while more data than the read-ahead limit
-	// waits for the receiver, because a pong behind it could not be seen. 0 means 30 s and 15 s; a negative PingAfter
-	// means no pings.
+	// waits for the receiver, because a pong behind it could not be seen, nor while Out is full and the peer takes what
+	// was sent before. 0 means 30 s and 15 s; a negative PingAfter means no pings.
 	PingAfter, PongWithin time.Duration
 
 	// CloseTimeout limits how long the peer may take to answer a Close frame and, if it is the server, to close the

@@ -47,6 +47,7 @@ type Conn struct {
 	timer    *time.Timer
 	lastTurn uint64        // of the one in turn, at the last look of the timer
 	pinged   time.Duration // when a ping was sent that is to show life; 0: none
+	pingOut  backlog       // of Out, at that time
 	bye      *farewell     // made on demand
 	detach   func() bool
 	undrain  func() bool

@@ -166,6 +166,15 @@ func (w *writer) trySend(m Message) (bool, error) {
 		return false, err
 	}
 	defer p.release()
+	ok, err := w.tryPacket(&p)
+	if !ok && err == nil {
+		_, _ = w.low.TryEnd(p.scratch[:0], nil) // takes the scratch back
+	}
+	return ok, err
+}
+
+// tryPacket sends p if there is room and no other message excludes it.
+func (w *writer) tryPacket(p *packet) (bool, error) {
 	if ok, err := w.gate.tryEnter(wholeMessage); err != nil {
 		return false, w.refusal()
 	} else if !ok {
@@ -173,6 +182,22 @@ func (w *writer) trySend(m Message) (bool, error) {
 	}
 	defer w.gate.leave(wholeMessage)
 	return w.low.TryEnd(p.scratch, p.body)
+}
+
+// backlog tells how far the peer is behind.
+type backlog struct {
+	full  bool  // there is no room for more, or a message waits for it
+	taken int64 // grows while the peer takes what was sent, if the connection below can tell
+}
+
+func (w *writer) backlog() (b backlog) {
+	room, err := w.low.TryEnd(nil, nil)
+	_, busy := w.gate.entries()
+	b.full = busy || !room && err == nil
+	if w.end.Progress != nil {
+		b.taken = w.end.Progress()
+	}
+	return b
 }
 
 // sendAll is the hook of Out. Small messages are handed over many at a time. One that is rejected is reported when those

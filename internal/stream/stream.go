@@ -215,12 +215,37 @@ func (s *Stream) Abort(cause error) {
 	s.Out.lose(cause)
 	s.In.d.Close(cause)
 	s.In.d.Cut()
-	if was == live {
-		if !clean {
-			s.reset(s.nc)
-		}
-		s.release(false)
+	if was != live {
+		return
 	}
+	switch {
+	case clean:
+		s.release(false)
+	case s.isFresh():
+		time.AfterFunc(connectGrace, s.cut)
+	default:
+		s.cut()
+	}
+}
+
+// connectGrace is how much later a TCP connection that has carried nothing is reset. A reset that arrives before the
+// peer's connect call has returned would make that fail, as if nobody listened.
+const connectGrace = 5 * time.Millisecond
+
+// isFresh reports whether s is a TCP connection over which nothing was received or accepted.
+func (s *Stream) isFresh() bool {
+	if _, ok := s.nc.(*net.TCPConn); !ok || s.BytesIn() > 0 || s.BytesOut() > 0 {
+		return false
+	}
+	s.Out.mu.Lock()
+	defer s.Out.mu.Unlock()
+	return s.Out.queue.accepted == 0
+}
+
+// cut resets and closes the net.Conn.
+func (s *Stream) cut() {
+	s.reset(s.nc)
+	s.release(false)
 }
 
 // inEnded records that In has ended. peerOver means that the peer sends no more.
