@@ -11,15 +11,15 @@ import (
 // TLSConfig configures TLS for a server. A certificate is required. By default the server speaks TLS 1.2 or later with
 // the cipher suites and curves of the standard library and does not ask for client certificates.
 type TLSConfig struct {
-	// The certificate comes from Certificates, from CertPEM and KeyPEM, or from CertFile and KeyFile. A certificate
-	// file holds the whole chain, the server's certificate first. Files are checked for changes during handshakes, at
+	// The certificate comes from Certificates, from CertPEM and KeyPEM, or from CertFile and KeyFile, in PEM or DER. A
+	// certificate file holds the whole chain, the server's certificate first. Files are checked for changes during handshakes, at
 	// most once a second, and reloaded when they have changed. While the new files cannot be read, the old certificate
 	// remains in use; the Logger gets one line when that starts, one when it ends, and one for an expired certificate.
 	Certificates      []tls.Certificate
 	CertPEM, KeyPEM   []byte
 	CertFile, KeyFile string
 
-	// ClientCAs, or the PEM file ClientCAFile, are the authorities trusted to sign client certificates (mutual TLS).
+	// ClientCAs, or those in ClientCAFile, in PEM or DER, are trusted to sign client certificates (mutual TLS).
 	// The file is reloaded like the certificate files. The zero ClientAuth means tls.RequireAndVerifyClientCert if
 	// there are authorities, and otherwise the setting of Base.
 	ClientCAs    *x509.CertPool

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestTimeoutOfAnUpgradeIsWhatTheConfigSays(t *testing.T) {
 			require.NoError(t, err)
 			request(t, nc)
 			got := <-upgraded
-			require.ErrorIs(t, got.err, context.DeadlineExceeded)
+			require.ErrorIs(t, got.err, os.ErrDeadlineExceeded)
 			require.Equal(t, want, got.took)
 			require.NoError(t, nc.Close())
 			cancel()

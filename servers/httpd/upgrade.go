@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"net/textproto"
 	"net/url"
 	"path"
@@ -227,7 +228,8 @@ func (cfg *UpgradeConfig) take(w http.ResponseWriter, r *http.Request, ws *webso
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), timeout)
+	late := fmt.Errorf("the response was not sent within %v: %w", timeout, os.ErrDeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.Context()), timeout, late)
 	defer cancel()
 	if err = conn.Out.Send(ctx, response); err == nil {
 		err = conn.Out.Flush(ctx)
