@@ -43,7 +43,9 @@ func (w *response) note(k http1.Known, value string) (sent bool) {
 		w.noteLength(value)
 		return false
 	case http1.TransferEncoding:
-		w.plan.hasTransfer, w.plan.identity = true, value == "identity"
+		if !w.plan.hasTransfer { // the first one decides, as in net/http
+			w.plan.hasTransfer, w.plan.identity = true, value == "identity"
+		}
 		return false
 	case http1.Connection:
 		return w.noteConnection(value)
