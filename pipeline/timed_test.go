@@ -438,11 +438,13 @@ func TestRollupEndsASpanWhoseSourceAlwaysHasMore(t *testing.T) {
 		Next: func(context.Context) (int, error) { return 1, nil }, TryNext: one,
 	})
 	s := pipeline.Rollup(endless, time.Millisecond, func() int { return 0 }, func(n, v int) int { return n + v })
-	for range 3 {
+	sum := 0
+	for range 3 { // a span may be over before any value is looked at
 		span, ok, err := s.TryRecv()
 		require.NoError(t, err)
 		require.True(t, ok)
-		require.Positive(t, span.Value)
+		sum += span.Value
 	}
+	require.Positive(t, sum)
 	require.NoError(t, s.Close())
 }

@@ -182,7 +182,9 @@ func TestCloseWaitsForASlowPeerAsLongAsItReads(t *testing.T) {
 				require.NoError(t, nc.Conn.(*net.TCPConn).SetWriteBuffer(128<<10))
 			}
 			go x.Out.Send(bg, make([]byte, size))
-			time.Sleep(20 * time.Millisecond)
+			for x.BytesOut() == 0 {
+				time.Sleep(time.Millisecond)
+			}
 			closed := make(chan error, 1)
 			go func() { closed <- x.Out.Close() }()
 			n := 0

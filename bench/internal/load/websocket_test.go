@@ -36,14 +36,14 @@ func sockets(t *testing.T, reply func(p []byte) []byte) Spec {
 func TestMessagesOfWebSocketsAreCounted(t *testing.T) {
 	for _, size := range []int{1, 8, 64, 125, 126, 65_535, 65_536, 200_000} {
 		spec := sockets(t, same)
-		spec.Size = size
+		spec.Size, spec.Time = size, 200*time.Millisecond
 		r, err := Run(t.Context(), spec, nil)
 		require.NoError(t, err, size)
 		require.Positive(t, r.Replies)
 		require.GreaterOrEqual(t, r.Total, uint64(6))
 	}
 	open := sockets(t, same)
-	open.Size, open.Rate, open.Time = 64, 1000, 50*time.Millisecond
+	open.Size, open.Rate, open.Time = 64, 1000, 500*time.Millisecond
 	r, err := Run(t.Context(), open, nil)
 	require.NoError(t, err)
 	require.Positive(t, r.Replies)
