@@ -38,7 +38,7 @@ func TestUnixAndTLSTargets(t *testing.T) {
 	ln, err := net.Listen("unix", path)
 	require.NoError(t, err)
 	listenOn(t, ln)
-	spec := Spec{URL: "unix://" + path, Codec: "u32", Size: 64, Conns: 1, Window: 4, Time: 10 * time.Millisecond}
+	spec := Spec{URL: "unix://" + path, Codec: "u32", Size: 64, Conns: 1, Window: 4, Time: 200 * time.Millisecond}
 	_, err = Run(t.Context(), spec, nil)
 	require.NoError(t, err)
 

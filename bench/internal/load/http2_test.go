@@ -20,7 +20,7 @@ func webHTTP2(t *testing.T, h http.HandlerFunc) Spec {
 	srv.Start()
 	t.Cleanup(srv.Close)
 	url := strings.Replace(srv.URL, "http://", "h2c://", 1) + "/path"
-	return Spec{URL: url, Codec: codecHTTP, Size: 1, Conns: 3, Window: 16, Time: 20 * time.Millisecond}
+	return Spec{URL: url, Codec: codecHTTP, Size: 1, Conns: 3, Window: 16, Time: 200 * time.Millisecond}
 }
 
 func TestRequestsOfHTTP2AreCounted(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 func web(t *testing.T, h http.HandlerFunc) Spec {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	return Spec{URL: srv.URL + "/path", Codec: codecHTTP, Size: 1, Conns: 3, Window: 4, Time: 20 * time.Millisecond}
+	return Spec{URL: srv.URL + "/path", Codec: codecHTTP, Size: 1, Conns: 3, Window: 4, Time: 200 * time.Millisecond}
 }
 
 func TestRequestsOfHTTPAreCounted(t *testing.T) {

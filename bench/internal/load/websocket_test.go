@@ -30,13 +30,13 @@ func sockets(t *testing.T, reply func(p []byte) []byte) Spec {
 		}
 	}))
 	t.Cleanup(srv.Close)
-	return Spec{URL: "ws" + strings.TrimPrefix(srv.URL, "http") + "/path", Codec: codecWebSocket, Conns: 2, Window: 3, Time: 20 * time.Millisecond}
+	return Spec{URL: "ws" + strings.TrimPrefix(srv.URL, "http") + "/path", Codec: codecWebSocket, Conns: 2, Window: 3, Time: 200 * time.Millisecond}
 }
 
 func TestMessagesOfWebSocketsAreCounted(t *testing.T) {
 	for _, size := range []int{1, 8, 64, 125, 126, 65_535, 65_536, 200_000} {
 		spec := sockets(t, same)
-		spec.Size, spec.Time = size, 200*time.Millisecond
+		spec.Size = size
 		r, err := Run(t.Context(), spec, nil)
 		require.NoError(t, err, size)
 		require.Positive(t, r.Replies)
