@@ -273,7 +273,8 @@ func (r *reader) textual(tag *tag, of types.Type, str bool) (*layout, error) {
 		return nil, err
 	}
 	p.kind = text
-	return one(p, int64(p.length.width), int64(p.length.width+p.length.max)), nil
+	w := int64(p.length.width)
+	return one(p, w, w+int64(p.length.max)), nil
 }
 
 // sizes are those of the numbers that have one.
