@@ -7,9 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,22 +23,7 @@ import (
 // oracle; as stages fused over a slice; with a goroutine and a Pipe behind every stage; and with TCP connections in
 // between, on which the values are frames. All yield the same values and the same end. WEIR_SEED repeats one program.
 func TestRandomProgramsAgreeOnEveryRoute(t *testing.T) {
-	if given := os.Getenv("WEIR_SEED"); given != "" {
-		seed, err := strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err)
-		runProgram(t, seed)
-		return
-	}
-	length := 2 * time.Second
-	if os.Getenv("WEIR_LONG") != "" {
-		length = 20 * time.Second
-	}
-	seed, runs := rand.Uint64(), 0
-	for start := time.Now(); time.Since(start) < length && !t.Failed(); seed++ {
-		runProgram(t, seed)
-		runs++
-	}
-	t.Logf("%d programs", runs)
+	repeated(t, runProgram)
 }
 
 func runProgram(t *testing.T, seed uint64) {

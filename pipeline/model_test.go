@@ -25,10 +25,15 @@ import (
 // is received or goes back, and nothing is left running, which synctest.Test shows by returning. One seed is one
 // combination, on 1, 2 or 8 processors; WEIR_SEED repeats it. It takes a few seconds, or twenty with WEIR_LONG.
 func TestRandomPipelines(t *testing.T) {
+	repeated(t, runModel)
+}
+
+// repeated calls run with one seed after the other for two seconds, or twenty with WEIR_LONG, or with WEIR_SEED alone.
+func repeated(t *testing.T, run func(t *testing.T, seed uint64)) {
 	if given := os.Getenv("WEIR_SEED"); given != "" {
 		seed, err := strconv.ParseUint(given, 10, 64)
 		require.NoError(t, err)
-		runModel(t, seed)
+		run(t, seed)
 		return
 	}
 	length := 2 * time.Second
@@ -37,10 +42,10 @@ func TestRandomPipelines(t *testing.T) {
 	}
 	seed, runs := rand.Uint64(), 0
 	for start := time.Now(); time.Since(start) < length && !t.Failed(); seed++ {
-		runModel(t, seed)
+		run(t, seed)
 		runs++
 	}
-	t.Logf("%d combinations", runs)
+	t.Logf("%d runs", runs)
 }
 
 func runModel(t *testing.T, seed uint64) {

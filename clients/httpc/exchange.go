@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -184,13 +185,10 @@ func (x *exchange) pause(failure *attemptError) error {
 		return nil
 	}
 	policy := x.t.cfg.Retry
-	if x.call != nil && x.call.r.Retry != nil {
-		policy = x.call.r.Retry
+	if x.call != nil {
+		policy = x.call.policy()
 	}
-	if policy == nil {
-		policy = &RetryPolicy{}
-	}
-	return sleep(x.ctx, policy.backoff(x.refused-1))
+	return sleep(x.ctx, cmp.Or(policy, new(RetryPolicy)).backoff(x.refused-1))
 }
 
 // tooLate reports whether resp is the 408 of a server that closes an idle connection, sent before it received x, and

@@ -45,12 +45,12 @@ type RetryPolicy struct {
 
 var retryStatuses = []int{429, 502, 503, 504}
 
+// policy returns the policy of the request, or that of the Client, or nil.
+func (x *call) policy() *RetryPolicy { return cmp.Or(x.r.Retry, x.c.t.cfg.Retry) }
+
 // attempts sends hr as often as the policy permits.
 func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) {
-	policy := x.r.Retry
-	if policy == nil {
-		policy = x.c.t.cfg.Retry
-	}
+	policy := x.policy()
 	limit := cmp.Or(x.r.AttemptTimeout, x.c.t.cfg.AttemptTimeout)
 	if policy == nil {
 		return x.attempt(hr, crossed, limit)

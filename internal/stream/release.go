@@ -78,6 +78,20 @@ func (s *Stream) guard(f func() error) (err error) {
 	return err
 }
 
+// connectGrace is how much later a TCP connection that has carried nothing is reset. A reset that arrives before the
+// peer's connect call has returned would make that fail, as if nobody listened.
+const connectGrace = 5 * time.Millisecond
+
+// isFresh reports whether s is a TCP connection over which nothing was received or accepted.
+func isFresh(s *Stream) bool {
+	if _, ok := s.nc.(*net.TCPConn); !ok || s.BytesIn() > 0 || s.BytesOut() > 0 {
+		return false
+	}
+	s.Out.mu.Lock()
+	defer s.Out.mu.Unlock()
+	return s.Out.queue.accepted == 0
+}
+
 // reset makes the close of nc a reset, if the transport has one.
 func (s *Stream) reset(nc net.Conn) {
 	_ = s.guard(func() error {

@@ -195,8 +195,8 @@ func (s *Stream) CloseWaited() error {
 }
 
 // Abort discards what has not been written, ends both halves with cause (net.ErrClosed if that is nil), and closes the
-// net.Conn, with a reset if possible. It does not wait. After a clean Close of Out it does not reset, but shortens the
-// linger.
+// net.Conn, with a reset if possible; see connectGrace. It does not wait. After a clean Close of Out it does not reset, but
+// shortens the linger.
 func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
@@ -218,34 +218,17 @@ func (s *Stream) Abort(cause error) {
 	if was != live {
 		return
 	}
-	switch {
-	case clean:
+	cut := func() {
+		if !clean {
+			s.reset(s.nc)
+		}
 		s.release(false)
-	case s.isFresh():
-		time.AfterFunc(connectGrace, s.cut)
-	default:
-		s.cut()
 	}
-}
-
-// connectGrace is how much later a TCP connection that has carried nothing is reset. A reset that arrives before the
-// peer's connect call has returned would make that fail, as if nobody listened.
-const connectGrace = 5 * time.Millisecond
-
-// isFresh reports whether s is a TCP connection over which nothing was received or accepted.
-func (s *Stream) isFresh() bool {
-	if _, ok := s.nc.(*net.TCPConn); !ok || s.BytesIn() > 0 || s.BytesOut() > 0 {
-		return false
+	if !clean && isFresh(s) {
+		time.AfterFunc(connectGrace, cut)
+	} else {
+		cut()
 	}
-	s.Out.mu.Lock()
-	defer s.Out.mu.Unlock()
-	return s.Out.queue.accepted == 0
-}
-
-// cut resets and closes the net.Conn.
-func (s *Stream) cut() {
-	s.reset(s.nc)
-	s.release(false)
 }
 
 // inEnded records that In has ended. peerOver means that the peer sends no more.
