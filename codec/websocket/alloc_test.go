@@ -39,3 +39,19 @@ func TestSmallMessagesCostFewAllocations(t *testing.T) {
 		require.Less(t, each, 0.3, "messages share an arena, and frames a buffer")
 	})
 }
+
+func TestALargeMessageIsSentWithFewAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	near, far := chanio.Pipe()
+	defer near.Abort(nil)
+	defer far.Abort(nil)
+	conn := websocket.NewConn(chanio.ConnOf(near.In, chanio.ToWriter(discard{}), nil), &websocket.Config{PingAfter: -1})
+	defer conn.Abort(nil)
+	m := websocket.Message{Kind: websocket.BinaryMessage, Data: make([]byte, 64<<10)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	each := testing.AllocsPerRun(100, func() { require.NoError(t, conn.Out.Send(ctx, m)) })
+	require.LessOrEqual(t, each, 2.0, "nothing that a wait needs is made")
+}

@@ -142,13 +142,12 @@ func (w *writer) handOver(ctx context.Context, scratch, body []byte) error {
 	return w.handOverInTime(ctx, scratch, body)
 }
 
-// handOverInTime is the part of handOver that waits.
+// handOverInTime is the part of handOver that may wait.
 //
 //go:noinline
 func (w *writer) handOverInTime(ctx context.Context, scratch, body []byte) error {
-	waiting, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer w.end.OnDone(cancel)()
+	waiting := &untilEnd{Context: ctx, end: &w.end}
+	defer waiting.release()
 	err := w.low.End(waiting, scratch, body)
 	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
 		return w.refusal()
