@@ -88,6 +88,20 @@ func TestErrorOfTheSourceLetsTheBodyGoOn(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
+func TestErrorOfTheSourceBeforeAChunkLetsTheBodyGoOn(t *testing.T) {
+	src := inPieces("3\r\nabc\r\n")
+	src.end = errCancelled
+	b := newBody(src, Framing{Kind: Chunked})
+	p, err := b.Next(t.Context())
+	require.NoError(t, err)
+	b.Discard(len(p))
+	_, err = b.Next(t.Context())
+	require.Equal(t, errCancelled, err, "the line of the next chunk is waited for")
+	src.rest, src.end = [][]byte{[]byte("0\r\n\r\n")}, nil
+	_, err = b.Next(t.Context())
+	require.Equal(t, io.EOF, err)
+}
+
 func TestErrorOfTheBodyIsSticky(t *testing.T) {
 	for input, want := range map[string]error{"1\r\nab": errChunkEnd, "1\r\na": io.ErrUnexpectedEOF, "x\r\n": errChunkLine} {
 		b := newBody(inPieces(input, "more"), Framing{Kind: Chunked})

@@ -162,6 +162,15 @@ func TestClientTakesAndRefusesAsDecidedAtAnyCut(t *testing.T) {
 	}
 }
 
+func TestBytesThatStartNoResponseAreRefusedBeforeTheLineEnds(t *testing.T) {
+	for _, input := range []string{"X", "HX", "HTTPS", "\r\n"} {
+		src := inPieces(input)
+		src.end = errCancelled // a peer that sends nothing more must not be waited for
+		_, err := receive(src, ClientLimits(), "GET")
+		require.Positive(t, statusOf(t, err), "%q", input)
+	}
+}
+
 // lastFraming returns the framing of the last body.
 func lastFraming(seen string) string { return seen[strings.LastIndex(seen, "{Kind"):] }
 
