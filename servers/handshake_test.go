@@ -100,22 +100,28 @@ func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	secure, _ := signed(t)
 	for name, c := range map[string]struct {
-		cfg  servers.Config
-		old  time.Duration
-		want time.Duration
+		cfg    servers.Config
+		header string
+		old    time.Duration
+		want   time.Duration
 	}{
-		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
-		"old":             {servers.Config{}, time.Second, 0},
-		"of that age":     {servers.Config{}, 200 * time.Millisecond, 0},
-		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
-		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
-		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
-		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 200 * time.Millisecond},
-		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
-		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 200 * time.Millisecond},
+		"young":           {servers.Config{}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"old":             {servers.Config{}, "", time.Second, 0},
+		"of that age":     {servers.Config{}, "", 200 * time.Millisecond, 0},
+		"young, own time": {servers.Config{FirstByte: time.Second}, "", 100 * time.Millisecond, time.Second},
+		"no wait":         {servers.Config{FirstByte: -1}, "", 0, 0},
+		"before TLS":      {servers.Config{TLS: secure}, "", time.Second, 0},
+		"young, TLS":      {servers.Config{TLS: secure}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"before a header": {servers.Config{ProxyAlways: true}, "", time.Second, 0},
+		"young, header":   {servers.Config{ProxyAlways: true}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"after a header":  {servers.Config{ProxyAlways: true}, anyProxy, time.Second, 0},
+		"between both":    {servers.Config{ProxyAlways: true, TLS: secure}, anyProxy, time.Second, 0},
+		"young, between":  {servers.Config{ProxyAlways: true, TLS: secure}, anyProxy, 50 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
+			_, err := io.WriteString(nc, c.header)
+			require.NoError(t, err)
 			time.Sleep(c.old)
 			start := time.Now()
 			down := shutdown(t, ln, time.Minute)
@@ -126,6 +132,29 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 			require.NoError(t, <-result)
 		})
 	}
+}
+
+// anyProxy is the header of a balancer that does not know its client.
+const anyProxy = "PROXY UNKNOWN\r\n"
+
+// The time for the first byte of a client starts with the header of its balancer.
+func TestG18ShutdownDoesNotWaitForSilenceAfterALateHeader(t *testing.T) {
+	secure, _ := signed(t)
+	cfg := servers.Config{ProxyAlways: true, TLS: secure}
+	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		nc := dial()
+		time.Sleep(50 * time.Millisecond)
+		down := shutdown(t, ln, time.Minute)
+		time.Sleep(150 * time.Millisecond)
+		_, err := io.WriteString(nc, anyProxy)
+		require.NoError(t, err)
+		start := time.Now()
+		_, _ = io.ReadAll(nc)
+		require.Equal(t, 200*time.Millisecond, time.Since(start))
+		require.NoError(t, nc.Close())
+		require.NoError(t, <-down)
+		require.NoError(t, <-result)
+	})
 }
 
 func TestG18ASecondShutdownDoesNotShortenTheFirst(t *testing.T) {
