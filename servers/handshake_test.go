@@ -79,7 +79,7 @@ func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 			return nc
 		}},
 		"between header and TLS": {servers.Config{ProxyAlways: true, TLS: secure}, proxyLine, func(t *testing.T, nc net.Conn) net.Conn {
-			time.Sleep(3 * time.Second)
+			time.Sleep(100 * time.Millisecond)
 			return tls.Client(nc, config)
 		}},
 	} {
