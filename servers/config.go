@@ -64,8 +64,7 @@ type Config struct {
 	MaxHandshakes int
 
 	// FirstByte is how long a shutdown waits for a connection that has not sent a byte, unless it was accepted that long
-	// before: its request may be on the way, and is then served. Behind a balancer, the time starts with the header. 0
-	// means 200 ms.
+	// before: its request may be on the way, and is then served. 0 means 200 ms.
 	FirstByte time.Duration
 
 	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between

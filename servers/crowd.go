@@ -31,6 +31,7 @@ type pending struct {
 
 	// Guarded by the mutex of the crowd.
 	quiet   time.Time   // when it was accepted or, behind a balancer, when its header had arrived
+	begun   bool        // its header has arrived
 	settled bool        // it waits to be received
 	silence *time.Timer // ends it during a shutdown, or nil
 }
@@ -154,16 +155,13 @@ func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	return p
 }
 
-// introduced records that the balancer of p has sent its header: the client itself has sent nothing yet.
+// introduced records that the balancer of p has sent its header. Accept may end p when the client itself is silent for
+// long, but a shutdown waits for it as for the rest of a handshake.
 func (c *crowd) introduced(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.quiet = time.Now()
+	p.quiet, p.begun = time.Now(), true
 	p.spoke.Store(false)
-	if c.draining {
-		p.silence.Stop()
-		c.wait(p)
-	}
 }
 
 // settle records that the handshake of p is over.
@@ -210,13 +208,12 @@ func (c *crowd) drain() {
 
 // wait ends p after its FirstByte if it has sent nothing by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
-	if p.settled {
+	if p.settled || p.begun {
 		return
 	}
-	quiet := p.quiet
-	p.silence = time.AfterFunc(firstByteWait(c.firstByte, quiet), func() {
+	p.silence = time.AfterFunc(firstByteWait(c.firstByte, p.since), func() {
 		c.mu.Lock()
-		silent := p.quiet == quiet && !p.heard()
+		silent := !p.begun && !p.heard()
 		c.mu.Unlock()
 		if silent {
 			p.cancel(errSilent)

@@ -79,7 +79,7 @@ func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 			return nc
 		}},
 		"between header and TLS": {servers.Config{ProxyAlways: true, TLS: secure}, proxyLine, func(t *testing.T, nc net.Conn) net.Conn {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(3 * time.Second)
 			return tls.Client(nc, config)
 		}},
 	} {
@@ -115,8 +115,6 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		"before a header": {servers.Config{ProxyAlways: true}, "", time.Second, 0},
 		"young, header":   {servers.Config{ProxyAlways: true}, "", 50 * time.Millisecond, 200 * time.Millisecond},
 		"after a header":  {servers.Config{ProxyAlways: true}, anyProxy, time.Second, 0},
-		"between both":    {servers.Config{ProxyAlways: true, TLS: secure}, anyProxy, time.Second, 0},
-		"young, between":  {servers.Config{ProxyAlways: true, TLS: secure}, anyProxy, 50 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
@@ -136,26 +134,6 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 
 // anyProxy is the header of a balancer that does not know its client.
 const anyProxy = "PROXY UNKNOWN\r\n"
-
-// The time for the first byte of a client starts with the header of its balancer.
-func TestG18ShutdownDoesNotWaitForSilenceAfterALateHeader(t *testing.T) {
-	secure, _ := signed(t)
-	cfg := servers.Config{ProxyAlways: true, TLS: secure}
-	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
-		nc := dial()
-		time.Sleep(50 * time.Millisecond)
-		down := shutdown(t, ln, time.Minute)
-		time.Sleep(150 * time.Millisecond)
-		_, err := io.WriteString(nc, anyProxy)
-		require.NoError(t, err)
-		start := time.Now()
-		_, _ = io.ReadAll(nc)
-		require.Equal(t, 200*time.Millisecond, time.Since(start))
-		require.NoError(t, nc.Close())
-		require.NoError(t, <-down)
-		require.NoError(t, <-result)
-	})
-}
 
 func TestG18ASecondShutdownDoesNotShortenTheFirst(t *testing.T) {
 	inMemory(t, servers.Config{}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
