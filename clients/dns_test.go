@@ -343,6 +343,8 @@ func TestDNSIgnoresWhatIsNoAnswer(t *testing.T) {
 			m.Questions = slices.Clone(m.Questions)
 			m.Questions[0].Name = dnsmessage.MustNewName("forged.test.")
 		}))
+		send(q.pack(func(m *dnsmessage.Message) { m.ID++; m.Truncated = true })) // nothing to ask over TCP for
+		send(make([]byte, 4096))
 		time.Sleep(time.Second)
 		send(q.with(60, aRecord("10.1.0.1")))
 	}

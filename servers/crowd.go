@@ -26,10 +26,12 @@ type pending struct {
 	cancel context.CancelCauseFunc
 	peer   netip.Prefix // zero if unknown
 	since  time.Time
-	spoke  atomic.Bool // the peer has sent some of its header or hello
+	spoke  atomic.Bool // the peer has sent some of its header or, after that, of its hello
 	below  atomic.Pointer[chanio.Conn]
 
 	// Guarded by the mutex of the crowd.
+	quiet   time.Time   // when it was accepted or, behind a balancer, when its header had arrived
+	begun   bool        // its header has arrived
 	settled bool        // it waits to be received
 	silence *time.Timer // ends it during a shutdown, or nil
 }
@@ -126,15 +128,23 @@ func (c *crowd) silent() (*pending, <-chan time.Time) {
 	defer c.mu.Unlock()
 	for _, p := range c.all {
 		if !p.settled && p.ctx.Err() == nil && !p.heard() {
-			return p, time.After(time.Until(p.since.Add(patience)))
+			return p, time.After(time.Until(p.quiet.Add(patience)))
 		}
 	}
 	return nil, nil
 }
 
+// isSilent reports whether the peer of p has sent nothing for long enough to be ended.
+func (c *crowd) isSilent(p *pending) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !p.heard() && time.Since(p.quiet) >= patience
+}
+
 // enter adds a pending connection.
 func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
-	p := &pending{since: time.Now(), peer: peerOf(addr)}
+	now := time.Now()
+	p := &pending{since: now, quiet: now, peer: peerOf(addr)}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,6 +153,15 @@ func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 		c.wait(p)
 	}
 	return p
+}
+
+// introduced records that the balancer of p has sent its header. Accept may end p when the client itself is silent for
+// long, but a shutdown waits for it as for the rest of a handshake.
+func (c *crowd) introduced(p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.quiet, p.begun = time.Now(), true
+	p.spoke.Store(false)
 }
 
 // settle records that the handshake of p is over.
@@ -189,11 +208,14 @@ func (c *crowd) drain() {
 
 // wait ends p after its FirstByte if it has sent nothing by then. The caller holds mu.
 func (c *crowd) wait(p *pending) {
-	if p.settled {
+	if p.settled || p.begun {
 		return
 	}
 	p.silence = time.AfterFunc(firstByteWait(c.firstByte, p.since), func() {
-		if !p.heard() {
+		c.mu.Lock()
+		silent := !p.begun && !p.heard()
+		c.mu.Unlock()
+		if silent {
 			p.cancel(errSilent)
 		}
 	})

@@ -100,22 +100,26 @@ func TestG18ShutdownServesWhatIsStillBeginning(t *testing.T) {
 func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 	secure, _ := signed(t)
 	for name, c := range map[string]struct {
-		cfg  servers.Config
-		old  time.Duration
-		want time.Duration
+		cfg    servers.Config
+		header string
+		old    time.Duration
+		want   time.Duration
 	}{
-		"young":           {servers.Config{}, 50 * time.Millisecond, 200 * time.Millisecond},
-		"old":             {servers.Config{}, time.Second, 0},
-		"of that age":     {servers.Config{}, 200 * time.Millisecond, 0},
-		"young, own time": {servers.Config{FirstByte: time.Second}, 100 * time.Millisecond, time.Second},
-		"no wait":         {servers.Config{FirstByte: -1}, 0, 0},
-		"before TLS":      {servers.Config{TLS: secure}, time.Second, 0},
-		"young, TLS":      {servers.Config{TLS: secure}, 50 * time.Millisecond, 200 * time.Millisecond},
-		"before a header": {servers.Config{ProxyAlways: true}, time.Second, 0},
-		"young, header":   {servers.Config{ProxyAlways: true}, 50 * time.Millisecond, 200 * time.Millisecond},
+		"young":           {servers.Config{}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"old":             {servers.Config{}, "", time.Second, 0},
+		"of that age":     {servers.Config{}, "", 200 * time.Millisecond, 0},
+		"young, own time": {servers.Config{FirstByte: time.Second}, "", 100 * time.Millisecond, time.Second},
+		"no wait":         {servers.Config{FirstByte: -1}, "", 0, 0},
+		"before TLS":      {servers.Config{TLS: secure}, "", time.Second, 0},
+		"young, TLS":      {servers.Config{TLS: secure}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"before a header": {servers.Config{ProxyAlways: true}, "", time.Second, 0},
+		"young, header":   {servers.Config{ProxyAlways: true}, "", 50 * time.Millisecond, 200 * time.Millisecond},
+		"after a header":  {servers.Config{ProxyAlways: true}, anyProxy, time.Second, 0},
 	} {
 		inMemory(t, c.cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
 			nc := dial()
+			_, err := io.WriteString(nc, c.header)
+			require.NoError(t, err)
 			time.Sleep(c.old)
 			start := time.Now()
 			down := shutdown(t, ln, time.Minute)
@@ -127,6 +131,9 @@ func TestG18ShutdownDoesNotWaitForSilence(t *testing.T) {
 		})
 	}
 }
+
+// anyProxy is the header of a balancer that does not know its client.
+const anyProxy = "PROXY UNKNOWN\r\n"
 
 func TestG18ASecondShutdownDoesNotShortenTheFirst(t *testing.T) {
 	inMemory(t, servers.Config{}, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {

@@ -243,7 +243,7 @@ func (l *Listener) reserve(ctx context.Context) error {
 			silent, due = l.handshakes.crowd.silent()
 		}
 		err := l.room.reserve(ctx, l.closing, due)
-		if err == errNoPlace && !silent.heard() {
+		if err == errNoPlace && l.handshakes.crowd.isSilent(silent) {
 			silent.cancel(errMadeRoom)
 			err = l.room.reserve(ctx, l.closing, time.After(patience)) // its place will be free at once
 		}

@@ -102,6 +102,32 @@ func drip(nc net.Conn) {
 	_ = nc.Close()
 }
 
+// Nor do clients that send nothing after the header of their balancer.
+func TestG19SilentClientsOfABalancerDoNotUseUpMaxConns(t *testing.T) {
+	secure, _ := signed(t)
+	secure.HandshakeTimeout = time.Minute
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
+	cfg := servers.Config{TLS: secure, ProxyAlways: true, MaxConns: 2}
+	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		from := func() net.Conn {
+			nc := dial()
+			_, err := io.WriteString(nc, anyProxy)
+			require.NoError(t, err)
+			return nc
+		}
+		start := time.Now()
+		silent := []net.Conn{from(), from()}
+		nc := tls.Client(from(), config)
+		require.Equal(t, "hello", say(t, nc, "hello"))
+		require.Equal(t, time.Second, time.Since(start))
+		for _, nc := range append(silent, nc) {
+			_ = nc.Close()
+		}
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
+}
+
 // Peers that connect and send nothing do not use up MaxConns either, and those that have spoken keep their time.
 func TestG19SilentPeersDoNotUseUpMaxConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

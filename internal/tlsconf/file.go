@@ -82,24 +82,27 @@ func loadPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// warnOfDates logs that clients will refuse a certificate because of its dates. A server may serve it nevertheless:
-// some clients do not check, and this machine's clock may be wrong.
-func warnOfDates(log *slog.Logger, cert *tls.Certificate) {
+// warnOfDates logs that clients will refuse a certificate because of its dates, and reports whether they will. A server
+// may serve it nevertheless: some clients do not check, and this machine's clock may be wrong.
+func warnOfDates(log *slog.Logger, cert *tls.Certificate) bool {
 	if log == nil || len(cert.Certificate) == 0 {
-		return
+		return false
 	}
 	leaf := cert.Leaf
 	if leaf == nil {
 		var err error
 		if leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
-			return // handshakes report it
+			return false // handshakes report it
 		}
 	}
 	switch now := time.Now(); {
 	case now.After(leaf.NotAfter):
 		log.Warn("tls: the certificate has expired, and clients will refuse it: renew it", "names", leaf.DNSNames, "expired", leaf.NotAfter)
+		return true
 	case now.Before(leaf.NotBefore):
 		log.Warn("tls: the certificate is not valid yet, and clients will refuse it: is the clock right?",
 			"names", leaf.DNSNames, "from", leaf.NotBefore)
+		return true
 	}
+	return false
 }

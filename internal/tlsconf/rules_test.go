@@ -328,6 +328,34 @@ func TestTheLoggerIsToldOfACertificateThatIsNotValidYet(t *testing.T) {
 	})
 }
 
+// A server whose certificate is not renewed runs on, and says once that clients refuse it.
+func TestTheLoggerIsToldOfACertificateThatExpiresMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // for its clock
+		cert, _ := signed(t, "one.test")
+		certFile, keyFile := write(t, t.TempDir(), cert)
+		var log book
+		s := &tlsconf.Server{CertFile: certFile, KeyFile: keyFile}
+		cfg, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		after := func(d time.Duration) []string {
+			time.Sleep(d)
+			_, err := cfg.GetCertificate(nil)
+			require.NoError(t, err)
+			return log.lines()
+		}
+		require.Empty(t, after(time.Hour))
+		for range 2 {
+			lines := after(25 * time.Hour)
+			require.Len(t, lines, 1)
+			require.Contains(t, lines[0], `level=WARN msg="tls: the certificate has expired, and clients will refuse it`)
+		}
+		renewed, _ := signed(t, "one.test")
+		write(t, filepath.Dir(certFile), renewed)
+		require.Len(t, after(time.Hour), 1)
+		require.Len(t, after(25*time.Hour), 2)
+	})
+}
+
 // Deployments that keep modification times, as Nix and rsync -t do, replace a file with another of the same time.
 func TestAnotherFileOfTheSameTimeAndSizeIsReadAnew(t *testing.T) {
 	one, _ := signed(t, "one.test")

@@ -96,18 +96,18 @@ func (s *Server) identity(log *slog.Logger) (id identity, err error) {
 }
 
 func watchPair(certFile, keyFile string, log *slog.Logger) (*watched[*tls.Certificate], error) {
-	read := func() (*tls.Certificate, error) {
-		cert, err := loadPair(certFile, keyFile)
-		if err == nil {
-			warnOfDates(log, cert)
-		}
-		return cert, err
-	}
+	read := func() (*tls.Certificate, error) { return loadPair(certFile, keyFile) }
 	if certFile == "" || keyFile == "" {
 		_, err := read()
 		return nil, err
 	}
-	return watch("certificate", []string{certFile, keyFile}, read, log)
+	var warned *tls.Certificate
+	judge := func(cert *tls.Certificate) { // it may expire while the server runs
+		if cert != warned && warnOfDates(log, cert) {
+			warned = cert
+		}
+	}
+	return watch("certificate", []string{certFile, keyFile}, read, judge, log)
 }
 
 // authorities are the authorities trusted to sign client certificates.
@@ -126,7 +126,7 @@ func (s *Server) authorities(log *slog.Logger) (a authorities, err error) {
 	}
 	a.file, err = watch("authorities of clients", []string{s.ClientCAFile}, func() (*x509.CertPool, error) {
 		return loadPool(s.ClientCAFile)
-	}, log)
+	}, func(*x509.CertPool) {}, log)
 	return a, err
 }
 

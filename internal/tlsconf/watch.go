@@ -16,6 +16,7 @@ type watched[T any] struct {
 	what  string // for errors and logs
 	files []string
 	read  func() (T, error)
+	judge func(T) // called with the value at the start and at each check
 	log   *slog.Logger
 
 	mu       sync.Mutex
@@ -29,11 +30,13 @@ type watched[T any] struct {
 }
 
 // watch reads the value, and returns a watched that reads it again when a file changes. log may be nil.
-func watch[T any](what string, files []string, read func() (T, error), log *slog.Logger) (*watched[T], error) {
+func watch[T any](
+	what string, files []string, read func() (T, error), judge func(T), log *slog.Logger,
+) (*watched[T], error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	w := &watched[T]{what: what, files: files, read: read, log: log, checked: time.Now()}
+	w := &watched[T]{what: what, files: files, read: read, judge: judge, log: log, checked: time.Now()}
 	var err error
 	if w.seen, err = w.look(); err != nil {
 		return nil, err
@@ -41,6 +44,7 @@ func watch[T any](what string, files []string, read func() (T, error), log *slog
 	if w.value, err = read(); err != nil {
 		return nil, err
 	}
+	judge(w.value)
 	return w, nil
 }
 
@@ -66,7 +70,7 @@ func (w *watched[T]) isDue() bool {
 	return true
 }
 
-// check reads the files again if they have changed. It logs the first failure and the recovery.
+// check reads the files again if they have changed, and judges the value. It logs the first failure and the recovery.
 func (w *watched[T]) check() {
 	defer func() {
 		w.mu.Lock()
@@ -74,6 +78,7 @@ func (w *watched[T]) check() {
 		w.checking = false
 	}()
 	err := w.refresh()
+	w.judge(w.value)
 	switch was := w.broken; {
 	case err != nil && !was:
 		w.broken = true
