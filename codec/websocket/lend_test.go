@@ -55,10 +55,10 @@ func TestACancelledAwaitOfAMessageConsumesNothing(t *testing.T) {
 		for _, cut := range []int{1, 3, 11, 20, 40_000, 79_000} {
 			want := strings.Repeat("é", 40_000)
 			wire := peer.bytes(text(want))
-			peer.write(wire[:cut])
 			ctx, cancel := context.WithCancel(peer.ctx)
 			awaited := make(chan error, 1)
 			go func() { awaited <- up.Await(ctx) }()
+			peer.write(wire[:cut])
 			cancel()
 			require.ErrorIs(t, <-awaited, context.Canceled)
 			require.Empty(t, up.Lend(make([]websocket.Message, 0, 1)))
@@ -107,7 +107,7 @@ func (m *moving) run() {
 	var want []websocket.Message
 	for total := 0; total < 1<<20; {
 		n := m.IntN(1<<m.IntN(20)+1) + m.IntN(2)*m.IntN(100<<10)
-		data := []byte(strings.Repeat(fmt.Sprint(m.Uint32(), "é"), n/10+1))[:n]
+		data := []byte(strings.Repeat(fmt.Sprint(m.Uint32(), "é"), n/3+1))[:n]
 		if total += n; m.IntN(2) == 0 {
 			want = append(want, websocket.Text(strings.ToValidUTF8(string(data), "x")))
 		} else {
@@ -188,7 +188,7 @@ func (m *moving) move() error {
 			}
 			m.took(v, true)
 		}
-		if err := m.connect(); err != errFull && !errors.Is(err, context.Canceled) {
+		if err := m.connect(); !errors.Is(err, errFull) && !errors.Is(err, context.Canceled) {
 			return err
 		}
 	}
