@@ -30,10 +30,15 @@ type SourceHooks[T any] struct {
 	AtHand func(dst []T) []T
 
 	// Lend is AtHand for a consumer that is done with the values before it calls another hook, and keeps none of them:
-	// they may lie in the endpoint's buffer. Unlend gives the last n of them back unused; they come again. A Source has
-	// both hooks or neither. pipeline.Connect uses them for a Sink that Consumes.
+	// they may lie in the endpoint's buffer. Unlend gives vs, the last of them, back unused; they come again, and then
+	// belong to the receiver. A Source has both hooks or neither. pipeline.Connect uses them for a Sink that Consumes.
 	Lend   func(dst []T) []T
-	Unlend func(n int)
+	Unlend func(vs []T)
+
+	// Await, which only a Source with Lend may have, waits until Lend would return a value, and returns the errors of
+	// Next. It consumes nothing. It may return nil earlier, or at the end of the stream: if Lend still returns no value,
+	// Next is called.
+	Await func(ctx context.Context) error
 
 	// Close tells the producer that no more values are wanted. A blocked Next returns soon after. Close is called at
 	// most once, also after a failure but not after a clean end, and does not wait for the peer.

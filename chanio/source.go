@@ -53,6 +53,9 @@ func NewSource[T any](hooks SourceHooks[T]) *Source[T] {
 	if (hooks.Lend == nil) != (hooks.Unlend == nil) {
 		panic("chanio: NewSource: only one of Lend and Unlend is nil")
 	}
+	if hooks.Await != nil && hooks.Lend == nil {
+		panic("chanio: NewSource: Await without Lend")
+	}
 	s := &Source[T]{hooks: hooks}
 	if hooks.End == nil {
 		s.hooks.End, s.ownEnd = new(End), true

@@ -223,10 +223,13 @@ func requirePanicError(t *testing.T, err error, cause error) {
 
 func TestASourceLendsAndTakesBackOrDoesNeither(t *testing.T) {
 	next := func(context.Context) (int, error) { return 0, io.EOF }
-	lend, unlend := func(dst []int) []int { return dst }, func(int) {}
+	lend, unlend := func(dst []int) []int { return dst }, func([]int) {}
 	const wrong = "chanio: NewSource: only one of Lend and Unlend is nil"
 	require.PanicsWithValue(t, wrong, func() { chanio.NewSource(chanio.SourceHooks[int]{Next: next, Lend: lend}) })
 	require.PanicsWithValue(t, wrong, func() { chanio.NewSource(chanio.SourceHooks[int]{Next: next, Unlend: unlend}) })
+	require.PanicsWithValue(t, "chanio: NewSource: Await without Lend", func() {
+		chanio.NewSource(chanio.SourceHooks[int]{Next: next, Await: func(context.Context) error { return nil }})
+	})
 	both := chanio.NewSource(chanio.SourceHooks[int]{Next: next, Lend: lend, Unlend: unlend}).Claim("a test")
 	require.True(t, both.Lends())
 	require.False(t, chanio.NewSource(chanio.SourceHooks[int]{Next: next}).Claim("a test").Lends())

@@ -122,8 +122,20 @@ func (u Upstream[T]) Lend(dst []T) []T {
 	return u.s.hooks.Lend(dst)
 }
 
-// Unlend gives the last n values of the latest Lend back.
-func (u Upstream[T]) Unlend(n int) { u.s.hooks.Unlend(n) }
+// Await waits until Lend would return a value, as far as the Source can; see SourceHooks.Await. If Lend returns none
+// then, the caller must call Next.
+func (u Upstream[T]) Await(ctx context.Context) error {
+	if u.s.hooks.Await == nil || u.s.aside.Load() {
+		return nil
+	}
+	if err := u.s.hooks.Await(ctx); err != nil {
+		return u.s.fail(ctx, err)
+	}
+	return nil
+}
+
+// Unlend gives vs, the last values of the latest Lend, back.
+func (u Upstream[T]) Unlend(vs []T) { u.s.hooks.Unlend(vs) }
 
 // Unread puts v back: the next call of Next returns it. Of several values put back, the last comes first. If the Source
 // was closed, v is passed to its Undelivered hook, or dropped. A ByteSource from an earlier call of Bytes must not be used

@@ -27,6 +27,8 @@ func newPrefixed[T any](where string, length *Length, body Codec[T]) *prefixed[T
 	case borrowedCodec:
 		p.bytes = lentBytes
 	}
+	_, text := any(body).(textCodec)
+	p.run = text || p.bytes != noBytes
 	return p
 }
 
@@ -35,6 +37,7 @@ type prefixed[T any] struct {
 	body   split[T]
 	quick  quickDecoder[T] // body, if it is one
 	bytes  bytesKind       // of body
+	run    bool            // body is all bytes of its frame: Bytes, Borrowed, or a text
 }
 
 // bytesKind tells bodies that are all bytes of a frame from others. They are the most common ones, and handled without
@@ -118,6 +121,19 @@ func (p *prefixed[T]) decodeWhole(r *Reader, b []byte, v *T) (n int, ok bool) {
 	*v, err = p.body.Decode(r)
 	r.buf, r.have = nil, 0 // the memory is the source's
 	return n, err == nil && r.err == nil && r.pos == n
+}
+
+// announcer is implemented by codecs whose values may be a single run of bytes after its length.
+type announcer interface {
+	// announced returns the size of the value at the start of p, or 0 if p does not tell or it is of another kind.
+	announced(p []byte) int
+}
+
+func (p *prefixed[T]) announced(b []byte) int {
+	if n, ok := p.length.peek(b); ok && p.run {
+		return p.length.width + n
+	}
+	return 0
 }
 
 func (p *prefixed[T]) isQuick() bool   { return p.quick != nil }

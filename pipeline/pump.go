@@ -100,6 +100,11 @@ func (m *mover[T]) limit() int {
 
 // next waits for a value and takes it together with those at hand after it.
 func (m *mover[T]) next(ctx context.Context) error {
+	if m.lends {
+		if err := m.up.Await(ctx); err != nil || m.atHand() {
+			return err
+		}
+	}
 	m.room = m.room[:1]
 	var err error
 	if m.room[0], err = m.up.Next(ctx); err != nil {
@@ -128,12 +133,12 @@ func (m *mover[T]) accepted(n int) {
 
 // giveBack puts back the values that were not accepted.
 func (m *mover[T]) giveBack() {
-	held, lent := m.held, m.lent
+	owned, lent := m.held[:len(m.held)-m.lent], m.held[len(m.held)-m.lent:]
 	m.held, m.lent = nil, 0
-	if lent > 0 {
+	if len(lent) > 0 {
 		m.up.Unlend(lent)
 	}
-	unreadAll(m.up, held[:len(held)-lent])
+	unreadAll(m.up, owned)
 }
 
 // taker takes the values of a mover.

@@ -47,19 +47,19 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 		if err != nil {
 			break
 		}
-		c.enqueue(m)
+		c.enqueue(m, nil)
 	}
 	r.budget, r.parts = unbounded, parts
 	c.endBackend(a)
 }
 
-// enqueue adds a message that was read ahead.
-func (c *Conn) enqueue(m Message) {
+// enqueue adds a message that was read ahead. Only the first may have a lease.
+func (c *Conn) enqueue(m Message, of *lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.queue.Load()
 	if q == nil {
-		q = new(queue)
+		q = &queue{lease: of}
 	}
 	q.messages = append(q.messages, m)
 	q.bytes += len(m.Data)

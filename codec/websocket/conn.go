@@ -66,6 +66,7 @@ type Conn struct {
 type queue struct {
 	messages []Message
 	bytes    int
+	lease    *lease // of the first message, if await has read that
 }
 
 // farewell is what a connection needs to close.
@@ -105,11 +106,12 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.inEnd.Released = conn.Done()
 	c.Released = conn.Done()
 	c.In = chanio.NewSource(chanio.SourceHooks[Message]{
-		Next: c.next(), TryNext: c.tryNext, AtHand: c.atHand, Close: c.closeIn, End: &c.inEnd,
+		Next: c.next(), TryNext: c.tryNext, AtHand: c.atHand, Lend: c.lend, Unlend: c.unlend, Await: c.await,
+		Close: c.closeIn, End: &c.inEnd,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
 	c.Out = chanio.NewSink(chanio.SinkHooks[Message]{
-		Send: c.w.send, TrySend: c.w.trySend, SendAll: c.w.sendAll, Flush: conn.Out.Flush, Close: c.closeOut,
+		Send: c.w.send, TrySend: c.w.trySend, SendAll: c.w.sendAll, Consumes: true, Flush: conn.Out.Flush, Close: c.closeOut,
 		Abort: c.abort, Cork: conn.Out.Cork, End: &c.w.end,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})

@@ -36,7 +36,8 @@ type reader struct {
 	budget    int32 // bytes of messages that may be read, or unbounded
 	size      int64 // bytes of the message so far
 	buf       []byte
-	lease     *lease // where buf lies, if it is leased
+	lease     *lease   // where buf lies, if it is leased
+	loans     []*lease // of messages that are lent
 
 	err       error // sticky: what comes after the last message
 	most      int64
@@ -328,6 +329,7 @@ func (r *reader) grow() {
 	}
 	next := make([]byte, len(r.buf), size)
 	copy(next, r.buf)
+	r.drop() // of await
 	r.buf = next
 }
 
@@ -365,7 +367,7 @@ func (r *reader) whole() (m Message, err error) {
 	} else if m.Kind == TextMessage && !r.text.done() {
 		return m, errNotText()
 	}
-	if lease != nil {
+	if lease != nil && r.leasing {
 		m.extra = &extra{lease: lease}
 	}
 	return m, nil

@@ -64,7 +64,7 @@ func (c *Conn) first(m *Message) bool {
 		return false
 	}
 	var n int
-	if *m, n = c.rd.quick(r.src.Buffered()); n == 0 {
+	if *m, n = c.rd.quick(r.src.Buffered(), r.src); n == 0 {
 		*m = Message{}
 		return false
 	}
@@ -98,7 +98,7 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 // connection waits in it, so it and its callers have small stack frames.
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
-		if !c.fromQueue(m) {
+		if _, ok := c.fromQueue(m); !ok {
 			if *m, err = c.rd.message(ctx, true); err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	if c.skips.Load() {
 		return m, false, nil
 	}
-	if c.fromQueue(&m) {
+	if _, ok := c.fromQueue(&m); ok {
 		return m, true, nil
 	}
 	r := &c.rd
@@ -160,7 +160,10 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 }
 
 // atHand is the hook of In: small whole messages that have arrived.
-func (c *Conn) atHand(dst []Message) []Message {
+func (c *Conn) atHand(dst []Message) []Message { return c.take(dst, false) }
+
+// take appends messages. If it lends them, their memory is released when the next hook is called.
+func (c *Conn) take(dst []Message, lends bool) []Message {
 	if !c.beginReceive() {
 		return dst
 	}
@@ -170,8 +173,12 @@ func (c *Conn) atHand(dst []Message) []Message {
 	}
 	for len(dst) < cap(dst) {
 		var m Message
-		if !c.fromQueue(&m) {
+		lease, ok := c.fromQueue(&m)
+		if !ok {
 			break
+		}
+		if lends && lease != nil {
+			c.rd.loans = append(c.rd.loans, lease)
 		}
 		dst = append(dst, m)
 	}
@@ -180,9 +187,13 @@ func (c *Conn) atHand(dst []Message) []Message {
 	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflating != nil {
 		return dst
 	}
+	var own cloner = r.src
+	if lends {
+		own = (*lender)(r)
+	}
 	p := r.src.Buffered()
 	for len(dst) < cap(dst) && int(r.given) < len(p) {
-		m, n := c.rd.quick(p[r.given:])
+		m, n := c.rd.quick(p[r.given:], own)
 		if n == 0 {
 			break
 		}
@@ -194,7 +205,7 @@ func (c *Conn) atHand(dst []Message) []Message {
 
 // quick returns the message at the start of p and its size on the wire, if it is one complete frame without
 // compression. It leaves all other cases to message.
-func (r *reader) quick(p []byte) (m Message, n int) {
+func (r *reader) quick(p []byte, own cloner) (m Message, n int) {
 	c := r.conn
 	h, n, err := parseHeader(p)
 	if err != nil || n == 0 || h.first&(bitFin|bitRSV1|0x08) != bitFin || h.op() == OpContinuation || h.masked == c.cfg.Client {
@@ -203,7 +214,7 @@ func (r *reader) quick(p []byte) (m Message, n int) {
 	if h.length > int64(len(p)-n) || h.length > int64(min(c.cfg.MaxFrame, c.cfg.MaxMessage)) {
 		return m, 0
 	}
-	data := r.src.Clone(p[n : n+int(h.length)])
+	data := own.Clone(p[n : n+int(h.length)])
 	xor(data, h.key)
 	if data == nil {
 		data = []byte{} // as whole returns it
@@ -223,6 +234,7 @@ func (c *Conn) beginReceive() bool {
 		}
 		c.stopBackend()
 	}
+	c.rd.endLoans()
 	return true
 }
 
@@ -234,18 +246,20 @@ func (c *Conn) endReceive() {
 	}
 }
 
-// fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one.
-func (c *Conn) fromQueue(m *Message) bool {
+// fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one. If m is lent, its
+// lease may be released after that; otherwise its receiver owns the memory.
+func (c *Conn) fromQueue(m *Message) (of *lease, ok bool) {
 	if c.queue.Load() == nil {
-		return false
+		return nil, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.queue.Load()
 	if q == nil { // In was closed meanwhile
-		return false
+		return nil, false
 	}
 	*m = q.messages[0]
+	of, q.lease = q.lease, nil
 	q.messages[0] = Message{}
 	q.messages = q.messages[1:]
 	q.bytes -= len(m.Data)
@@ -253,7 +267,7 @@ func (c *Conn) fromQueue(m *Message) bool {
 		c.queue.Store(nil)
 	}
 	c.full = false
-	return true
+	return of, true
 }
 
 // interrupt makes a receiver that waits return.
