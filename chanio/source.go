@@ -82,7 +82,7 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 		}
 	}()
 	if s.aside.Load() {
-		err = s.pullFirst(ctx, &v)
+		err = pullFirst(ctx, s, &v)
 	} else if v, err = s.hooks.Next(ctx); err != nil { // as pull, whose stack frame is not needed while an idle consumer waits
 		err = s.fail(ctx, err)
 	}
@@ -242,7 +242,7 @@ func (s *Source[T]) tellClosed() error {
 // pull returns the next value to the consumer.
 func (s *Source[T]) pull(ctx context.Context) (v T, err error) {
 	if s.aside.Load() {
-		err = s.pullFirst(ctx, &v)
+		err = pullFirst(ctx, s, &v)
 		return v, err
 	}
 	if v, err = s.hooks.Next(ctx); err != nil {
@@ -251,10 +251,10 @@ func (s *Source[T]) pull(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// pullFirst sets v to the next value, which may have been put back. It is apart because an idle consumer waits in pull.
+// pullFirst sets v to the next value of s, which may have been put back. It is apart because an idle consumer waits in pull.
 //
 //go:noinline
-func (s *Source[T]) pullFirst(ctx context.Context, v *T) (err error) {
+func pullFirst[T any](ctx context.Context, s *Source[T], v *T) (err error) {
 	var ok bool
 	if *v, ok, err = s.pullAside(ctx); ok || err != nil {
 		return err

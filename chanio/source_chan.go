@@ -28,7 +28,7 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")
 	}
 	for {
-		v, left, wrong := s.openView(ctx)
+		v, left, wrong := openView(ctx, s)
 		switch {
 		case wrong != "":
 			panic(wrong)
@@ -44,8 +44,8 @@ func (s *Source[T]) C(ctx context.Context) <-chan T {
 	}
 }
 
-// openView returns the live view of ctx, or a new one; otherwise see [turn.tryReplace].
-func (s *Source[T]) openView(ctx context.Context) (v *sourceView[T], left <-chan struct{}, wrong string) {
+// openView returns the live view of s and ctx, or a new one; otherwise see [turn.tryReplace].
+func openView[T any](ctx context.Context, s *Source[T]) (v *sourceView[T], left <-chan struct{}, wrong string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.extra; x != nil && x.view != nil && x.view.isLive(ctx) {

@@ -24,20 +24,29 @@ const (
 
 // acceptor accepts from a net.Listener, one call at a time. After a temporary failure it waits, so it never spins.
 type acceptor struct {
-	nl       net.Listener
-	addr     net.Addr
-	deadline interface{ SetDeadline(time.Time) error } // nil: ctx applies only between accepts
-	closing  <-chan struct{}
-	log      *slog.Logger
-	failed   func(error) // called with each temporary failure
-	trouble  time.Time   // when accept last failed
+	nl      net.Listener
+	addr    net.Addr
+	limit   deadline.Deadline // interrupts an accept; without a net.Listener that has deadlines, ctx applies only between accepts
+	limited bool              // it has
+	closing <-chan struct{}
+	log     *slog.Logger
+	failed  func(error) // called with each temporary failure
+	trouble time.Time   // when accept last failed
 }
 
 func (a *acceptor) init(nl net.Listener, addr net.Addr, closing <-chan struct{}, log *slog.Logger) {
 	a.nl, a.addr, a.closing, a.log = nl, addr, closing, log
 	a.failed = func(error) {}
-	a.deadline, _ = nl.(interface{ SetDeadline(time.Time) error })
+	var socket deadline.Socket
+	if socket, a.limited = nl.(deadline.Socket); a.limited {
+		a.limit.Init(deadline.Func(func(t time.Time) error {
+			return guard.Call(func() { _ = socket.SetDeadline(t) })
+		}))
+	}
 }
+
+// stopped is called when the net.Listener has been closed.
+func (a *acceptor) stopped() { a.limit.Close(net.ErrClosed) }
 
 // accept returns the next connection. It returns io.EOF if accepting has been stopped, the cause of ctx if ctx ended
 // first, and otherwise a permanent error.
@@ -75,22 +84,16 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	return nil, err
 }
 
-// acceptWithin sets a deadline on the listener when ctx ends, and removes it afterwards.
+// acceptWithin interrupts acceptOf when ctx ends.
 func (a *acceptor) acceptWithin(ctx context.Context) (net.Conn, error) {
-	if a.deadline == nil || ctx.Done() == nil {
+	if !a.limited {
 		return a.acceptOf()
 	}
-	expired := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(expired)
-		_ = guard.Call(func() { _ = a.deadline.SetDeadline(time.Unix(1, 0)) })
-	})
-	nc, err := a.acceptOf()
-	if !stop() {
-		<-expired
-		_ = guard.Call(func() { _ = a.deadline.SetDeadline(time.Time{}) })
+	if err := a.limit.Enter(ctx, time.Time{}); err != nil {
+		return nil, err
 	}
-	return nc, err
+	defer a.limit.Leave()
+	return a.acceptOf()
 }
 
 // acceptOf calls Accept of a listener that may be user code.

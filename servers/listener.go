@@ -268,6 +268,7 @@ func (l *Listener) stop() error {
 	if panicked := l.call("net.Listener", nil, func() { err = l.acceptor.nl.Close() }); panicked != nil {
 		err = panicked // this may be a goroutine of the library
 	}
+	l.acceptor.stopped()
 	return err
 }
 

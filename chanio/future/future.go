@@ -55,8 +55,8 @@ func (f *Future[T]) Fail(err error) bool {
 	return f.settle(none, err)
 }
 
-// Await waits for the result and returns it. If ctx ends first, Await returns the cause of ctx, and the Future is
-// unaffected. If the result is available, ctx is not checked.
+// Await waits for the result and returns it. If ctx ends first, Await returns [chanio.Cause] of ctx, and the
+// Future is unaffected. If the result is available, ctx is not checked.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if v, over, err := f.outcome(); over {
 		return v, err
@@ -70,7 +70,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 			return v, err
 		}
 		var none T
-		return none, context.Cause(ctx)
+		return none, chanio.Cause(ctx)
 	}
 }
 

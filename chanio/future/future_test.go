@@ -3,6 +3,8 @@ package future_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -56,6 +58,15 @@ func TestFutureThatIsOverWinsOverAnEndedContext(t *testing.T) {
 	v, err := f.Await(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 1, v)
+}
+
+func TestAwaitShowsNoCauseThatLooksLikeTheEndOfAStream(t *testing.T) {
+	for _, cause := range []error{io.EOF, net.ErrClosed} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		_, err := new(future.Future[int]).Await(ctx)
+		require.Equal(t, context.Canceled, err)
+	}
 }
 
 func TestG2CancelledAwaitChangesNothing(t *testing.T) {

@@ -27,6 +27,6 @@ func (*Reader) ReadRaw(context.Context, RawFunc) (int, error) { return 0, errors
 
 type fdWriter struct{}
 
-func (*fdWriter) init(*wire) {}
+func (*fdWriter) init(*job) {}
 
 func (*fdWriter) write(syscall.RawConn) error { panic("stream: unreachable") }

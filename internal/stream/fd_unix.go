@@ -154,28 +154,26 @@ type fdWriter struct {
 	err error
 }
 
-func (f *fdWriter) init(w *wire) { f.try = func(fd uintptr) bool { return w.job.fd.attempt(w, fd) } }
+func (f *fdWriter) init(j *job) { f.try = j.attempt }
 
-// write makes progress with the job of the wire, and waits for that if the job says so.
-func (f *fdWriter) write(conn syscall.RawConn) error {
-	f.err = nil
-	err := conn.Write(f.try)
-	if err == nil {
+// write makes progress with the job, and waits for that if the job says so.
+func (f *fdWriter) write(conn syscall.RawConn) (err error) {
+	if err = conn.Write(f.try); err == nil {
 		err = f.err
 	}
+	f.err = nil
 	return err
 }
 
 // attempt reports whether it has a result. Otherwise it is called again when the descriptor is ready.
-func (f *fdWriter) attempt(w *wire, fd uintptr) bool {
-	j := &w.job
+func (j *job) attempt(fd uintptr) bool {
 	before := j.n
 	for j.more {
 		n, again, err := j.once(fd)
-		w.took(n, again)
+		j.w.took(n, again)
 		switch {
 		case err != nil:
-			f.err = err
+			j.fd.err = err
 			return true
 		case again:
 			return !j.wait || j.n > before

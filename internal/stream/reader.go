@@ -255,13 +255,14 @@ func (r *Reader) once(p []byte, want int) (n int, err error) {
 		return 0, err
 	}
 	err = r.s.guard(func() (err error) {
-		n, err = r.onceFrom(r.s.nc, p, want)
+		n, err = readFrom(r.s.nc, r, p, want)
 		return err
 	})
 	return n, err
 }
 
-func (r *Reader) onceFrom(nc net.Conn, p []byte, want int) (n int, err error) {
+// readFrom reads once from a net.Conn without a descriptor, into p or, if that is nil, into the buffer of r.
+func readFrom(nc net.Conn, r *Reader, p []byte, want int) (n int, err error) {
 	if lazy, ok := nc.(TryReader); ok && p == nil { // wait with a buffer of one byte, then borrow one
 		r.win.Release()
 		if n, err = nc.Read(r.one[:]); n > 0 {

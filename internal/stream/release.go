@@ -153,7 +153,7 @@ func lingerOn(s *Stream) {
 			return nil
 		}
 		for n := 0; n < dropMax; {
-			m, err := s.In.dropOnce(time.Now().Add(dropWait), true)
+			m, err := dropOnce(&s.In, time.Now().Add(dropWait), true)
 			if n += m; err != nil {
 				break
 			}
@@ -196,7 +196,7 @@ func (l *lingerer) step() bool {
 	if until.After(end) {
 		until = end
 	}
-	n, err := l.s.In.dropOnce(until, l.heard)
+	n, err := dropOnce(&l.s.In, until, l.heard)
 	if n > 0 {
 		l.heard, l.goodbye = true, false
 	}
@@ -262,10 +262,10 @@ func (s *Stream) OutQueue() (n int, ok bool) {
 	return outQueue(s.socket())
 }
 
-// dropOnce reads once and drops the result. deadline.Late means that nothing came before until. It never holds the
+// dropOnce reads once from r and drops the result. deadline.Late means that nothing came before until. It never holds the
 // deadline at the same time as a call of the consumer, and uses none of the consumer's state outside it. If much is
 // false, it waits without a buffer.
-func (r *Reader) dropOnce(until time.Time, much bool) (n int, err error) {
+func dropOnce(r *Reader, until time.Time, much bool) (n int, err error) {
 	if err := r.d.Linger(until); err != nil {
 		return 0, err
 	}

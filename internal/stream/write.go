@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +32,7 @@ type wire struct {
 	s       *Stream
 	timeout time.Duration
 	other   *other // if there is no descriptor
-	job     job    // what is being written
+	job     *job   // what is being written
 
 	d        atomic.Pointer[deadline.Deadline] // for a write that waits; made on demand
 	written  atomic.Int64                      // bytes of values that the net.Conn has accepted
@@ -46,6 +47,7 @@ type other struct {
 
 // job is something to write: head and body, or the bytes that raw moves.
 type job struct {
+	w          *wire
 	head, body []byte
 	raw        RawFunc
 	n          int  // bytes taken
@@ -54,10 +56,16 @@ type job struct {
 	fd         fdWriter
 }
 
+// jobs holds jobs that are not in use. An idle connection has none.
+var jobs = sync.Pool{New: func() any {
+	j := new(job)
+	j.fd.init(j)
+	return j
+}}
+
 func (w *wire) init(s *Stream, timeout time.Duration) {
 	w.s, w.timeout = s, max(timeout, 0)
 	if s.fd != nil {
-		w.job.fd.init(w)
 		return
 	}
 	w.other = new(other)
@@ -104,7 +112,7 @@ func (w *wire) flush(ctx context.Context) error {
 
 // took records that n bytes of the job have been written. again is the result of raw.
 func (w *wire) took(n int, again bool) {
-	j := &w.job
+	j := w.job
 	j.n += n
 	if j.raw != nil {
 		w.rawBytes.Add(int64(n))
@@ -123,15 +131,18 @@ func (w *wire) took(n int, again bool) {
 // been written, when ctx ends, with an error that says so, or when the half fails, which write has then ended. A nil
 // ctx does not end.
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
-	j := &w.job
-	j.head, j.body, j.raw, j.n, j.more = head, body, raw, 0, true
+	j := jobs.Get().(*job)
+	j.w, j.head, j.body, j.raw, j.n, j.more = w, head, body, raw, 0, true
+	w.job = j
 	if w.s.fd != nil && raw == nil && !wait { // calls no foreign code that could panic
 		err = w.run(ctx, wait)
 	} else {
 		err = w.runGuarded(ctx, wait)
 	}
-	j.head, j.body, j.raw = nil, nil, nil
-	return j.n, err
+	n, w.job = j.n, nil
+	j.w, j.head, j.body, j.raw = nil, nil, nil, nil
+	jobs.Put(j)
+	return n, err
 }
 
 // writeUnlocked is write for the owner of busy, who holds the lock of the Writer. It unlocks meanwhile.
@@ -174,7 +185,7 @@ func (w *wire) run(ctx context.Context, wait bool) error {
 
 // attempt writes what is accepted without blocking. If wait is true, it waits until something is.
 func (w *wire) attempt(wait bool) error {
-	j := &w.job
+	j := w.job
 	j.wait = wait
 	if w.s.fd != nil {
 		return j.fd.write(w.s.fd)
