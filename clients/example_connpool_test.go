@@ -60,3 +60,20 @@ func ExamplePublicOnly() {
 	// 8.8.8.8:53 true
 	// true
 }
+
+// A pool drops a connection with input that belongs to no request, instead of lending it.
+func ExampleCheckIdle() {
+	ctx := context.Background()
+	conn, server := chanio.Pipe()
+	fmt.Println(clients.CheckIdle(ctx, conn))
+	_ = server.Out.Send(ctx, []byte("reply\nanother\n"))
+	line, err := codec.Recv(ctx, conn.In, codec.Lines)
+	fmt.Println(line, err)
+	fmt.Println(clients.CheckIdle(ctx, conn))
+	conn.Abort(nil)
+	_ = server.Close()
+	// Output:
+	// <nil>
+	// reply <nil>
+	// clients: the peer has sent something that nobody asked for
+}

@@ -19,9 +19,10 @@ var (
 )
 
 // CheckIdle returns an error if an unused connection is no longer usable: it has ended, the peer has closed or reset
-// it, or there is input that nobody asked for, in the socket or in the buffer of In. It is a PoolConfig.Check for
-// request/response protocols. It does not block and consumes nothing from the stream. It cannot detect a peer that
-// vanished without a reset.
+// it, or unsolicited input is in the socket or in the buffer of In. It is a PoolConfig.Check for request/response
+// protocols. It does not block and consumes nothing from the stream. It cannot detect a peer that vanished without a
+// reset. Below TLS it allows input in the socket, because session tickets may arrive at any time; on a connection
+// without a socket, such as that of [chanio.Pipe], it examines only the buffer.
 func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if deadline.Ended(c.In.Done()) || deadline.Ended(c.Out.Done()) {
 		return errEnded

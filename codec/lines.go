@@ -121,5 +121,5 @@ func (q quickLines) decodeQuick(p []byte, own cloner, v *string) (n int, ok bool
 	return n, true
 }
 
-// Size is that of a line and its end.
+// Size returns the bounds of a line with its line ending.
 func (c LinesCodec) Size() Size { return Size{Min: 1, Max: addBound(c.max, 2)} }

@@ -2,8 +2,7 @@ package codec
 
 import "encoding/binary"
 
-// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits refuse to encode what does not
-// fit.
+// Integers of a fixed width, big-endian unless the name ends in LE. Those of 24 bits reject values that do not fit.
 //
 //	Uint32, 66051:          Uint32LE, 66051:        Int24, -2:
 //	| 00 | 01 | 02 | 03 |   | 03 | 02 | 01 | 00 |   | ff | ff | fe |

@@ -48,7 +48,7 @@ type adjustOption int
 
 func (o adjustOption) applyLength(to *lengthOptions) { to.adjust = int(o) }
 
-// Adjust is what the length on the wire counts besides the bytes of the body: 4 if a length of four bytes includes
+// Adjust is for a length on the wire that counts n more than the bytes of the body: 4 if a length of four bytes includes
 // itself, negative if the length excludes a part of the body.
 func Adjust(n int) LengthOption { return adjustOption(n) }
 

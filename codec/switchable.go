@@ -37,7 +37,7 @@ func (b *Switchable[T]) AppendHead(dst []byte, v T) (head, body []byte, err erro
 // Decode calls Decode of the current codec.
 func (b *Switchable[T]) Decode(r *Reader) (T, error) { return b.c.Decode(r) }
 
-// Size returns what is true of every codec that can be set.
+// Size returns bounds that hold for every codec.
 func (b *Switchable[T]) Size() Size {
 	return Size{Max: Unbounded, Open: b.open, varies: !b.open}
 }

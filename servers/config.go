@@ -49,7 +49,7 @@ type Config struct {
 	// prefix.
 	ProxyFrom []netip.Prefix
 
-	// ProxyAlways requires the header on every connection, whatever its source. It is for a Unix socket or a port that
+	// ProxyAlways requires the header on every connection, regardless of its source. It is for a Unix socket or a port that
 	// only a balancer can reach.
 	ProxyAlways bool
 

@@ -17,7 +17,7 @@ type Coding interface {
 	// Name is the token in Accept-Encoding and Content-Encoding.
 	Name() string
 
-	// NewReader returns a decoding reader. It must limit its memory whatever r contains. Closing it must not close r.
+	// NewReader returns a decoding reader. It must limit its memory for any input. Closing it must not close r.
 	// It is closed once, after the last Read: when the body has ended or failed, or is closed.
 	NewReader(r io.Reader) (io.ReadCloser, error)
 }

@@ -31,7 +31,7 @@ type Config struct {
 	// own ALPN must be consistent with it.
 	Protocols *http.Protocols
 
-	// Unix, if not "", is the path of a Unix domain socket that all requests use, whatever the host of their URL.
+	// Unix, if not "", is the path of a Unix domain socket that all requests use, regardless of the host of their URL.
 	Unix string
 
 	// Proxy returns the proxy of a request, or nil for a direct connection, as in [http.Transport]; http.ProxyURL and

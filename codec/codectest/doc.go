@@ -1,4 +1,4 @@
-// Package codectest tests codecs: those of this module, and yours.
+// Package codectest helps to test codecs.
 //
 //	func TestOrder(t *testing.T) {
 //		codectest.RoundTrip(t, orderCodec, Order{ID: 7}, Order{Note: "two"})
@@ -10,6 +10,6 @@
 //
 // # Guarantees
 //
-// What is run on each value: whole, twice in a row, byte by byte, cut in two at every index, ended at every index, and
-// with its Recv cancelled at every index.
+// Each value is decoded whole, twice in a row, byte by byte, and cut in two at every index. It is also truncated at every
+// index, and its Recv is cancelled at every index.
 package codectest

@@ -12,11 +12,11 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Fuzz is the body of a fuzz target. Its corpus starts with the frames of the values. On any bytes it sees that
+// Fuzz is the body of a fuzz target. Its corpus starts with the frames of the values. For any bytes it checks that
 //
 //   - decoding does not panic, and its errors are *codec.Error;
-//   - byte by byte, the stream yields the same values and the same end as a slice does;
-//   - what can be decoded can be encoded, and that decodes to the same value again.
+//   - byte by byte, a stream yields the same values and the same end as a slice;
+//   - a decoded value can be encoded, and the result decodes to the same value.
 func Fuzz[T any](f *testing.F, c codec.Codec[T], values ...T) {
 	f.Helper()
 	for _, v := range values {
@@ -29,7 +29,7 @@ func Fuzz[T any](f *testing.F, c codec.Codec[T], values ...T) {
 	f.Fuzz(func(t *testing.T, p []byte) { Try(t, c, p) })
 }
 
-// Try does with one input what [Fuzz] does with many.
+// Try performs the checks of [Fuzz] on one input.
 func Try[T any](t testing.TB, c codec.Codec[T], p []byte) {
 	t.Helper()
 	before := bytes.Clone(p)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Hex returns the bytes that text shows in hexadecimal. Spaces, line ends and vertical bars do not count.
+// Hex returns the bytes of a text in hexadecimal. It ignores spaces, line ends and vertical bars.
 func Hex(t testing.TB, text string) []byte {
 	t.Helper()
 	clean := strings.NewReplacer(" ", "", "\n", "", "\t", "", "|", "").Replace(text)

@@ -15,12 +15,12 @@ import (
 // maxCuts limits the indexes at which long frames are cut: all near the start and the end, and some between.
 const maxCuts = 200
 
-// RoundTrip encodes each value and sees that it is decoded as it was, whatever the chunks that its bytes come in:
+// RoundTrip encodes each value and checks that it is decoded unchanged, in chunks of any size:
 //
 //   - whole, and twice in a row, from a slice and from a stream;
 //   - byte by byte, and in two parts, cut at every index;
-//   - ended at every index: that is an *codec.Error which is io.ErrUnexpectedEOF, unless the shorter frame is one too,
-//     as it is for a codec that takes whatever is there;
+//   - truncated at every index: the error is a *codec.Error that matches io.ErrUnexpectedEOF, unless the shorter frame is
+//     also valid, as it is for an open-ended codec;
 //   - with its Recv cancelled at every index: the next Recv returns it.
 //
 // Values are compared as require.Equal does.
@@ -33,7 +33,7 @@ func RoundTrip[T any](t testing.TB, c codec.Codec[T], values ...T) {
 	}
 }
 
-// Decodes does what [RoundTrip] does with one frame p, which must decode to v. It does not encode v.
+// Decodes performs the checks of [RoundTrip] on one frame p, which must decode to v. It does not encode v.
 func Decodes[T any](t testing.TB, c codec.Codec[T], p []byte, v T) {
 	t.Helper()
 	got, err := codec.Unmarshal(c, p)
@@ -56,8 +56,7 @@ func Decodes[T any](t testing.TB, c codec.Codec[T], p []byte, v T) {
 	}
 }
 
-// Vector sees that v is encoded as the bytes of hex, in which spaces do not count, and decoded from them as RoundTrip
-// does.
+// Vector checks that v is encoded as the bytes of hex, see [Hex], and performs the checks of [RoundTrip] on them.
 func Vector[T any](t testing.TB, c codec.Codec[T], hex string, v T) {
 	t.Helper()
 	want := Hex(t, hex)
@@ -67,7 +66,7 @@ func Vector[T any](t testing.TB, c codec.Codec[T], hex string, v T) {
 	Decodes(t, c, want, v)
 }
 
-// Stream sees that exactly the values come out of a stream of these chunks, and that it then ends cleanly.
+// Stream checks that a stream of the chunks yields exactly the values and then ends cleanly.
 func Stream[T any](t testing.TB, c codec.Codec[T], chunks [][]byte, values ...T) {
 	t.Helper()
 	src := codec.Decode(Chunks(chunks...), c)
@@ -80,7 +79,7 @@ func Stream[T any](t testing.TB, c codec.Codec[T], chunks [][]byte, values ...T)
 	require.Equal(t, io.EOF, err, "the end of chunks %x", chunks)
 }
 
-// Chunks returns a Source of copies of these chunks. Empty ones are left out, since no endpoint yields such.
+// Chunks returns a Source of copies of the chunks. It omits empty chunks, because no endpoint yields them.
 func Chunks(chunks ...[]byte) *chanio.Source[[]byte] {
 	return chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(context.Context) ([]byte, error) {
 		for len(chunks) > 0 {
@@ -147,7 +146,7 @@ func cancelled[T any](t testing.TB, c codec.Codec[T], p []byte, at int, v T) {
 	require.Equal(t, v, got, "after a cancelled Recv at %d of %x", at, p)
 }
 
-// Refuses sees that v cannot be encoded, that the error is target, and that nothing is appended.
+// Refuses checks that v cannot be encoded, and that the error is a *codec.Error that matches target.
 func Refuses[T any](t testing.TB, c codec.Codec[T], v T, target error) {
 	t.Helper()
 	_, err := codec.Marshal(c, v)
@@ -156,8 +155,8 @@ func Refuses[T any](t testing.TB, c codec.Codec[T], v T, target error) {
 	require.ErrorAs(t, err, &wrong, "encode %v", v)
 }
 
-// Rejects sees that the bytes of hex cannot be decoded, from a slice and from a stream, and that both errors are target,
-// and are an *codec.Error about the byte at offset. Whole frames may come before the one that is wrong.
+// Rejects checks that the bytes of hex, see [Hex], cannot be decoded, from a slice or from a stream, and that both errors
+// match target and are a *codec.Error for the byte at offset. Valid frames may precede the invalid one.
 func Rejects[T any](t testing.TB, c codec.Codec[T], hex string, target error, offset int64) {
 	t.Helper()
 	p := Hex(t, hex)

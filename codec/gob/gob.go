@@ -1,9 +1,9 @@
-// Package gob has a codec for values as encoding/gob writes them.
+// Package gob provides a codec for values in the format of encoding/gob.
 //
-// Do not use it with peers that are not trusted: the decoder of the standard library is not hardened against adversarial
-// input, as its documentation says. It trusts the counts of maps, so 23 bytes can make it allocate 200 MiB, whatever the
-// limit of the enclosing frame. This package checks maps that are T or a field of the struct T, but not maps in slices, in
-// other maps and behind pointers. It is for values between programs of one owner.
+// Do not use it with untrusted peers: the decoder of the standard library is not hardened against adversarial input, as
+// its documentation says. It trusts the counts of maps, so 23 bytes can make it allocate 200 MiB, regardless of the limit
+// of the enclosing frame. This package checks maps that are T or a field of the struct T, but not maps in slices, in other
+// maps and behind pointers.
 package gob
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/weir-go/weir/codec"
 )
 
-// Of is a value of T as encoding/gob writes it, up to the end of the enclosing frame: each frame is a gob stream of its
-// own, with the description of the type, so that frames depend on nothing before them. Mind the warning above.
+// Of is a value of T in the format of encoding/gob, up to the end of the enclosing frame. Each frame is a complete gob
+// stream that describes its type, so frames do not depend on earlier ones. See the warning above.
 //
 //	Prefixed(Uint16, gob.Of[int]()), 5:
 //	| 00 | 04 | 03 | 04 | 00 | 0a |

@@ -42,3 +42,22 @@ func ExampleTyped() {
 	// [3 -1] <nil>
 	// <nil>
 }
+
+// The memory of a received message is used again after its release.
+func ExampleLeases() {
+	ctx := context.Background()
+	client, server := connected()
+	_ = client.Out.Send(ctx, websocket.Text("hello"))
+	m, err := websocket.Leases(server).In.Recv(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(m.Data))
+	m.Release()
+	go func() { _ = client.Close() }()
+	fmt.Println(server.Close())
+	// Output:
+	// 5
+	// <nil>
+}

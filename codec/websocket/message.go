@@ -22,7 +22,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Message is one whole message, whatever the number of its frames. The receiver owns Data. A sender may modify Data
+// Message is one whole message, regardless of the number of its frames. The receiver owns Data. A sender may modify Data
 // when Send has returned.
 type Message struct {
 	Kind Kind

@@ -1,20 +1,20 @@
-// Wiregen writes codecs for structs with the tags of [codec.Struct]: ordinary Go, with the same bytes, limits and errors,
-// at the speed of code written by hand.
+// Wiregen generates codecs for structs with the tags of [codec.Struct]. The generated Go code has the same format, limits
+// and errors, and is as fast as code written by hand.
 //
 //	//go:generate go run github.com/weir-go/weir/codec/wiregen Order Fill=FillWire
 //
 //	orders := codec.Frame(conn, OrderCodec{})
 //
 // It reads the package in the current directory and writes wire_gen.go there, or the file that -o names. For each type it
-// declares a struct without fields, named after the type with Codec behind it or as the argument says, that implements
-// [codec.Codec]. The file has the build constraints of the file that declares the types.
+// declares an empty struct that implements [codec.Codec]. Its name is the name of the type followed by Codec, or the name
+// after "=" in the argument. The file has the build constraints of the file that declares the types.
 //
 // A type may be generic as long as no field in the frame has the type of a parameter; for one instance of it, declare a type
-// such as "type Uint32Box Box[uint32]". What [codec.Struct] refuses is refused here too, with the name of the field.
-// Refused as well are slices of a defined byte type and types that the package cannot name.
+// such as "type Uint32Box Box[uint32]". Wiregen rejects what [codec.Struct] rejects, and names the field. It also rejects
+// slices of a defined byte type and types that the package cannot name.
 //
-// The codec does not follow changes of the struct by itself: run go generate after each. What it needs are variables of the
-// package, so it must not be used while those are being initialised; an init function may use it.
+// Run go generate after each change of the struct. The codec uses variables of the package, so it must not be used while
+// they are initialised; an init function may use it.
 package main
 
 import (

@@ -1,13 +1,13 @@
-// Package zstd has Zstandard (RFC 8878) for [codec.Compressed]. It is a module of its own, so that only who imports it
-// depends on github.com/klauspost/compress.
+// Package zstd provides Zstandard (RFC 8878) for [codec.Compressed]. It is a separate module, so only its users depend on
+// github.com/klauspost/compress.
 //
 //	orders := codec.Prefixed(codec.Uint32, codec.Compressed(zstd.Default, codec.JSON[Order]()))
 //
 // # Guarantees
 //
-// What a packed frame claims to hold allocates nothing: memory grows as bytes are unpacked, up to the limit of the codec.
-// Beside that a frame may ask for a window of up to 8 MiB, the least that the RFC wants to be supported; a larger one is
-// refused. Neither direction starts a goroutine.
+// The size that a frame declares allocates nothing: memory grows as bytes are decompressed, up to the limit of the codec.
+// In addition, a frame may need a window of up to 8 MiB, the minimum that the RFC recommends to support. A frame that
+// needs a larger one is rejected. Neither direction starts a goroutine.
 package zstd
 
 import (
@@ -24,11 +24,12 @@ import (
 // maxWindow is the largest window that a frame may ask for, in bytes.
 const maxWindow = 8 << 20
 
-// Default compresses at zstd's own default level, 3.
+// Default compresses at level 3, the default of the zstd tool.
 var Default = Level(3)
 
-// Level packs at about the given one of zstd's levels, 1 for the fastest to 22 for the smallest. What one level has
-// packed any other unpacks. It panics at other numbers. The Compression is safe for concurrent use.
+// Level returns a Compression at approximately the given level of zstd, from 1, the fastest, to 22, the smallest. It
+// panics if n is outside this range. Data of any level can be decompressed at any other. The Compression is safe for
+// concurrent use.
 func Level(n int) codec.Compression {
 	if n < 1 || n > 22 {
 		panic(fmt.Sprintf("zstd: Level: n must be between 1 and 22, got %d", n))

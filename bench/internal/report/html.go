@@ -54,7 +54,7 @@ type htmlTable struct {
 	Columns                 []string
 	Rows                    []htmlRow
 	Bars                    []htmlBar
-	Plots                   []template.HTML
+	Plots, Narrow           []template.HTML
 }
 
 type htmlRow struct {
@@ -80,7 +80,9 @@ func htmlTableOf(t suite.Table) (h htmlTable, err error) {
 	for _, b := range t.Bars {
 		h.Bars = append(h.Bars, htmlBar{b.What, figure(b), limit(b), verdict(b, t.Retried), class(b.Verdict)})
 	}
-	h.Plots, err = plots(t)
+	if h.Plots, err = plots(t, false); err == nil {
+		h.Narrow, err = plots(t, true)
+	}
 	return h, err
 }
 

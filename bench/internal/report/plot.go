@@ -35,14 +35,19 @@ var (
 )
 
 const (
-	plotWidth = 7.6 * vg.Inch
-	fontSize  = vg.Length(9.5) // points, as in the style of the page
+	wideWidth   = 7.6 * vg.Inch
+	narrowWidth = 4 * vg.Inch    // for a phone
+	fontSize    = vg.Length(9.5) // points, as in the style of the page
 )
 
 var plotFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 
-// plots returns the plots of a table, as SVG elements for a page.
-func plots(t suite.Table) (all []template.HTML, err error) {
+// plots returns the plots of a table, as SVG elements for a page. The narrow ones are for a phone.
+func plots(t suite.Table, narrow bool) (all []template.HTML, err error) {
+	width, bars := wideWidth, bars
+	if narrow {
+		width, bars = narrowWidth, narrowBars
+	}
 	for _, draw := range []func(suite.Table) (*plot.Plot, vg.Length, error){bars, lines, percentiles} {
 		p, height, err := draw(t)
 		if err != nil {
@@ -51,7 +56,7 @@ func plots(t suite.Table) (all []template.HTML, err error) {
 		if p == nil {
 			continue
 		}
-		svg, err := inline(p, height)
+		svg, err := inline(p, width, height)
 		if err != nil {
 			return nil, err
 		}
@@ -97,17 +102,50 @@ func axisNumber(f float64) string {
 	return fmt.Sprintf("%g", f)
 }
 
-// bars draws a bar for each row, with the spread of its rounds.
+// bars draws a bar for each row, with the spread of its rounds and the name on its left.
 func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
+	p, names, err := barsOf(t)
+	if p == nil {
+		return nil, 0, err
+	}
+	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(names))-0.4
+	return p, vg.Points(44 + 18*float64(len(names))), nil
+}
+
+// narrowBars has the names above the bars, where they may be as long as the plot is wide.
+func narrowBars(t suite.Table) (*plot.Plot, vg.Length, error) {
+	p, names, err := barsOf(t)
+	if p == nil {
+		return nil, 0, err
+	}
+	var at plotter.XYs
+	for i := range names {
+		at = append(at, plotter.XY{Y: float64(i) + 0.3})
+	}
+	labels, err := plotter.NewLabels(plotter.XYLabels{XYs: at, Labels: names})
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i].Font = font.From(plotFont, fontSize)
+	}
+	p.Add(labels)
+	p.HideY()
+	p.Y.Min, p.Y.Max = -0.4, float64(len(names))-0.2
+	return p, vg.Points(44 + 28*float64(len(names))), nil
+}
+
+// barsOf returns a plot of the bars, from the bottom up, and their names. It is nil if there are none.
+func barsOf(t suite.Table) (p *plot.Plot, names []string, err error) {
 	rows := measured(t)
 	if len(rows) == 0 || t.X != "" {
-		return nil, 0, nil
+		return nil, nil, nil
 	}
 	most := longest(rows)
 	slices.Reverse(rows) // the first row is at the top
-	p := newPlot()
+	p = newPlot()
 	p.X.Label.Text, p.X.Min = t.Unit, 0
-	var names []string
 	spread := &spreads{}
 	for i, r := range rows {
 		v := r.Values()
@@ -119,7 +157,7 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 		v.Max = min(v.Max, 1.1*most)
 		bar, err := plotter.NewBarChart(plotter.Values{v.Median}, vg.Points(11))
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		bar.Horizontal, bar.XMin, bar.LineStyle.Width, bar.Color = true, float64(i), 0, theirsColour
 		if r.Ours {
@@ -131,13 +169,11 @@ func bars(t suite.Table) (*plot.Plot, vg.Length, error) {
 	}
 	whiskers, err := plotter.NewXErrorBars(spread)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	whiskers.Color, whiskers.CapWidth = spreadColour, vg.Points(4)
 	p.Add(whiskers)
-	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
-	return p, vg.Points(44 + 18*float64(len(rows))), nil
+	return p, names, nil
 }
 
 // An outlier is this many times as long as the median bar. It is cut off, because it would flatten all others, at most
@@ -321,8 +357,8 @@ var (
 // inline returns a plot as an element of a page. It omits the prologue of a file and the XML namespaces, which a page
 // does not need. It states the width of each text, because the reader's machine may have another font than the one used
 // for the layout.
-func inline(p *plot.Plot, height vg.Length) (template.HTML, error) {
-	c := vgsvg.New(plotWidth, height)
+func inline(p *plot.Plot, width, height vg.Length) (template.HTML, error) {
+	c := vgsvg.New(width, height)
 	p.Draw(draw.Crop(draw.New(c), 4, -20, 2, -2)) // half of the last label lies beyond its axis
 	var buf bytes.Buffer
 	if _, err := c.WriteTo(&buf); err != nil {

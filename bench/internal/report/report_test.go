@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"html"
 	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +123,7 @@ func TestJSONIsReadBack(t *testing.T) {
 func TestPageRefersToNothingOutside(t *testing.T) {
 	page := render(t, func(b *bytes.Buffer) error { return example().HTML(b) })
 	require.NotRegexp(t, regexp.MustCompile(`(?i)https?:|src=|url\(|@import|<link|<script|xmlns`), page)
-	require.Equal(t, 4, strings.Count(page, "<svg "))
+	require.Equal(t, 8, strings.Count(page, "<svg "), "four plots, each wide and narrow")
 }
 
 // browser returns the command of a browser. If there is none, it skips the test, unless one is required.
@@ -168,23 +170,43 @@ func TestBrowserShowsThePageWithoutANetwork(t *testing.T) {
 	require.Greater(t, colours[theirsColour], 1000)
 	require.Greater(t, colours[lineColours[1]], 50)
 
+	visible(t, page, 4)
+}
+
+// On a phone nothing of the page lies beyond its width, and no plot scrolls.
+func TestPageFitsAPhone(t *testing.T) {
+	page := render(t, func(b *bytes.Buffer) error { return example().HTML(b) })
+	visible(t, `<iframe width="375" height="800" srcdoc="`+html.EscapeString(page)+`"></iframe></body>`, 4)
+}
+
+// visible requires that a page, or the page in its frame, has n visible plots with all their texts, and does not scroll sideways.
+func visible(t *testing.T, page string, n int) {
 	const probe = `<script>
-		let outside = 0, texts = 0, say = "";
-		for (const svg of document.querySelectorAll("svg")) {
-			const frame = svg.getBoundingClientRect();
-			for (const text of svg.querySelectorAll("text")) {
-				const b = text.getBoundingClientRect();
-				texts++;
-				if (b.width == 0 || b.left < frame.left - 1 || b.right > frame.right + 1 || b.top < frame.top - 1 || b.bottom > frame.bottom + 1) { outside++; say += text.textContent + " " + [b.left-frame.left,b.top-frame.top,frame.right-b.right,frame.bottom-b.bottom].map(x => x.toFixed(1)) + "; "; }
+		addEventListener("load", () => {
+			let texts = 0, plots = 0, say = "";
+			const doc = frames.length ? frames[0].document : document, root = doc.documentElement;
+			for (const figure of doc.querySelectorAll("figure")) {
+				const svg = figure.firstElementChild, frame = svg.getBoundingClientRect();
+				if (frame.width == 0) continue;
+				plots++;
+				if (figure.scrollWidth > figure.clientWidth) say += "a plot scrolls; ";
+				for (const text of svg.querySelectorAll("text")) {
+					const b = text.getBoundingClientRect();
+					texts++;
+					if (b.width == 0 || b.left < frame.left - 1 || b.right > frame.right + 1 || b.top < frame.top - 1 || b.bottom > frame.bottom + 1)
+						say += text.textContent + " " + [b.left-frame.left, b.top-frame.top, frame.right-b.right, frame.bottom-b.bottom].map(x => x.toFixed(1)) + "; ";
+				}
 			}
-		}
-		document.title = "texts " + texts + ", outside " + outside + " " + say;
+			if (root.scrollWidth > root.clientWidth) say += "the page is " + root.scrollWidth + " wide, of " + root.clientWidth;
+			document.title = "plots " + plots + ", texts " + texts + ": " + say;
+		});
 	</script></body>`
 	dom := browse(t, strings.Replace(page, "</body>", probe, 1), "--dump-dom")
-	title := regexp.MustCompile(`<title>texts (\d+), outside (\d+) (.*)</title>`).FindStringSubmatch(dom)
+	title := regexp.MustCompile(`<title>plots (\d+), texts (\d+): (.*)</title>`).FindStringSubmatch(dom)
 	require.NotNil(t, title)
-	require.Greater(t, len(title[1]), 1, "texts")
-	require.Equal(t, "0", title[2], title[3])
+	require.Equal(t, strconv.Itoa(n), title[1])
+	require.Greater(t, len(title[2]), 1, "texts")
+	require.Empty(t, title[3])
 }
 
 func coloursOf(t *testing.T, name string) map[color.RGBA]int {

@@ -1,22 +1,21 @@
-// Package coder makes streams of the connections of github.com/coder/websocket, for programs that have some: the messages and
-// the contract of package codec/websocket, as far as that library allows.
+// Package coder adapts connections of github.com/coder/websocket to typed streams, with the messages and, as far as that
+// library allows, the guarantees of package codec/websocket. It is for programs that already use that library.
 //
 //	conn := coder.Duplex(c)                     // c *websocket.Conn of github.com/coder/websocket
 //	err := pipeline.Connect(ctx, conn.In, conn.Out)
 //
 // # Limits
 //
-// What that library does not do, a stream over it does not do either:
+// These differences from a Conn of package codec/websocket are due to the library:
 //
-//   - When the ctx of a Recv ends while it waits, a goroutine goes on with the read, and the next Recv has its message: the
-//     library ends a connection whose Read is cancelled. So the connection lives, as everywhere, at the price of that goroutine,
-//     which ends with the next message or the connection.
-//   - Send returns when the message has been written. When its ctx ends in a write, the connection ends.
-//   - Text that is received is not checked to be UTF-8.
-//   - There is no coalescing, and nothing is at hand: TryRecv never has a message that has not been waited for.
-//   - When the peer closes, Out ends at once: the library answers the Close frame within its Read. Replies to messages that were
-//     received before it fail with net.ErrClosed, while a Conn of package codec/websocket still sends them.
-//   - Closing Out closes the connection: the library has no way to send a Close frame and go on reading.
+//   - If the ctx of a Recv ends, a goroutine continues the read, and the next Recv returns its message, because the library
+//     ends a connection whose Read is cancelled. The goroutine ends with the next message or with the connection.
+//   - Send returns when the message has been written. If its ctx ends during the write, the connection ends.
+//   - Received text is not checked to be UTF-8.
+//   - There is no coalescing, and nothing is at hand: TryRecv returns no message.
+//   - When the peer closes, Out ends at once, because the library answers the Close frame within its Read. Replies to
+//     earlier messages then fail with net.ErrClosed.
+//   - Closing Out closes the connection, because the library cannot send a Close frame and continue to read.
 package coder
 
 import (
@@ -32,10 +31,10 @@ import (
 	"github.com/weir-go/weir/codec/websocket"
 )
 
-// Duplex returns c as a stream of messages. It owns c from then on. In ends with io.EOF when the peer has closed with 1000,
-// 1001 or without a code, and with a *websocket.CloseError of package codec/websocket otherwise. Out.Close sends 1000;
-// Out.Abort sends the code of a *websocket.CloseError, and otherwise none. The limits of a message are those of c: see its
-// SetReadLimit, which is 32 KiB at first.
+// Duplex returns c as a stream of messages, and owns c from then on. In ends with io.EOF when the peer has closed with
+// 1000, 1001 or without a code, and with a *websocket.CloseError of package codec/websocket otherwise. Out.Close sends
+// 1000. Out.Abort sends the code of its cause if that is a *websocket.CloseError, and otherwise sends none. The size of a
+// message is limited by c.SetReadLimit, 32 KiB by default.
 func Duplex(c *ws.Conn) *chanio.Duplex[websocket.Message, websocket.Message] {
 	d := &duplex{c: c, released: make(chan struct{})}
 	d.ctx, d.cancel = context.WithCancel(context.Background())

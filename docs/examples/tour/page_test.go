@@ -53,8 +53,10 @@ const run = async () => {
   await until("ben", () => heard(a).includes("ben is here"));
   type(a.getElementById("say"), { text: "hello, ben" });
   seen.chat = await until("the message", () => heard(b).includes("ann: hello, ben"));
+  b.getElementById("leave").focus();
   b.getElementById("leave").click();
   seen.left = await until("ben's leaving", () => heard(a).includes("ben has left"));
+  seen.focus = await until("the form to join", () => !b.getElementById("join").hidden && b.activeElement.name);
   a.getElementById("count").click();
   seen.numbers = await until("nine", () => a.getElementById("counted").textContent.includes("9") && a.getElementById("counted").textContent.trim());
   await until("boxes", () => a.querySelectorAll("#boxes > div").length > 5);
@@ -119,7 +121,7 @@ func TestPageInABrowser(t *testing.T) {
 	require.NoError(t, <-over)
 	require.NotNil(t, seen, "the browser has reported nothing")
 	require.Equal(t, map[string]any{
-		"chat": true, "left": true, "numbers": "0 1 2 3 4 5 6 7 8 9", "dropped": true, "plot": true, "frames": true,
+		"chat": true, "left": true, "focus": "name", "numbers": "0 1 2 3 4 5 6 7 8 9", "dropped": true, "plot": true, "frames": true,
 		"boxes":    []any{"length", "id", "weight", "length of name", "name", "number of tags", "length of tag", "tag", "length of tag", "tag"},
 		"bad":      seen["bad"],
 		"verdict":  seen["verdict"],

@@ -15,7 +15,9 @@ $("join").addEventListener("submit", (event) => {
   chat.onmessage = (message) => line(message.data);
   chat.onclose = (end) => {
     line(`(left: ${end.code}${end.reason ? " " + end.reason : ""})`);
+    const focused = $("say").contains(document.activeElement);
     swap(false);
+    if (focused) $("join").elements.name.focus(); // its element is hidden now
   };
 });
 $("say").addEventListener("submit", (event) => {
