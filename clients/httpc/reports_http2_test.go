@@ -183,3 +183,33 @@ func (p findPings) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// TestStreamThatIsResetIsNotRepeatedBecauseItsConnectionEnds resets a stream of a connection that takes no further
+// requests. The server has answered, so the request was not lost with the connection.
+func TestStreamThatIsResetIsNotRepeatedBecauseItsConnectionEnds(t *testing.T) {
+	reset := resets(frames.ErrCodeInternal)
+	for name, k := range map[string]struct {
+		close  bool
+		answer answer
+	}{
+		"the request ends it": {true, reset},
+		"the server ends it": {false, func(f *frames.Framer, id uint32) {
+			goesAway(id)(f, id)
+			reset(f, id)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var after atomic.Int64
+			s := framed(t, []answer{answers200, k.answer}, []answer{func(f *frames.Framer, id uint32) {
+				after.Add(1)
+				answers200(f, id)
+			}})
+			c := newClient(t, &Config{Protocols: h2c()})
+			_, body := text(t, c, s.url)
+			require.Equal(t, "hello", body)
+			_, err := c.Do(t.Context(), &Request{Method: "DELETE", URL: s.url, Close: k.close})
+			require.Error(t, err)
+			require.Zero(t, after.Load())
+		})
+	}
+}
