@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -601,4 +603,40 @@ func TestEveryKindOfRequestHasCookiesAndCredentials(t *testing.T) {
 		dials += s.Dials
 	}
 	require.LessOrEqual(t, dials, uint64(2), "HTTP/1.1 alone is a target of its own")
+}
+
+func TestDumpShowsTheStartOfBothBodies(t *testing.T) {
+	var b bytes.Buffer
+	c := newClient(t, nil)
+	c.Dump(&b, 5)
+	resp, err := c.Post(t.Context(), serve(t, echo), Text("a long body"))
+	require.NoError(t, err)
+	_, err = resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, b.String(), "> 1 body")
+	require.Contains(t, b.String(), "< 1 body")
+	require.Equal(t, 2, strings.Count(b.String(), `"a lon"`), b.String())
+}
+
+// TestCloseIsSaidOnce checks that a request that closes its connection says so once, whatever else its Connection field
+// says.
+func TestCloseIsSaidOnce(t *testing.T) {
+	for given, want := range map[string][]string{"": {"close"}, "X-A": {"X-A", "close"}, "close": {"close"}, "X-A, Close": {"X-A, Close"}} {
+		got := make(chan []string, 1)
+		s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+			lines := textproto.NewReader(in)
+			_, _ = lines.ReadLine()
+			fields, _ := lines.ReadMIMEHeader()
+			got <- fields["Connection"]
+			_, _ = io.WriteString(nc, hello)
+		})
+		r := Request{URL: s.url, Close: true}
+		if given != "" {
+			r.Header = http.Header{"Connection": {given}}
+		}
+		resp, err := newClient(t, nil).Do(t.Context(), &r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+		require.Equal(t, want, <-got)
+	}
 }

@@ -53,8 +53,9 @@ type Config struct {
 	// InsecureSkipVerify, or a Base with its own verification. A host whose server answers 421 gets its own connection.
 	CoalesceHosts bool
 
-	// MaxPerHost limits the HTTP/1 connections to one host, MaxConns all connections, and MaxWaiters the requests for
-	// one host that wait for a connection. Further requests fail with [ErrBusy]. 0 means 64, 1,024 and 1,024.
+	// MaxPerHost limits the connections to one host, MaxConns all connections, and MaxWaiters the requests for one host
+	// that wait for a connection or for a stream of one. Further requests fail with [ErrBusy]. 0 means 64, 1,024 and
+	// 1,024.
 	MaxPerHost, MaxConns, MaxWaiters int
 
 	// IdleTimeout is how long an idle connection is kept, or less if its server says so (Keep-Alive: timeout=5). 0 means

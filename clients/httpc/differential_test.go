@@ -197,26 +197,30 @@ func (s *scene) result(t *testing.T, url string, rt http.RoundTripper) string {
 	return fmt.Sprintf("%+v %q %s", shown, body, why)
 }
 
-// TestRandomScenesAreThoseOfNetHTTP plays random scenes to this client and to that of net/http. Both must send the same
-// requests, with WEIR_LONG=1 also over connections that are new or reused alike, and return the same responses.
-func TestRandomScenesAreThoseOfNetHTTP(t *testing.T) {
-	seed := uint64(1) // as many scenes as there is time for, always the same ones, except in the long suite
+// overSeeds runs test as often as there is time for, always with the same seeds, except in the long suite.
+func overSeeds(t *testing.T, test func(t *testing.T, rnd *rand.Rand)) {
+	seed, span := uint64(1), 2*time.Second
 	if os.Getenv("WEIR_LONG") == "1" {
-		seed = uint64(time.Now().UnixNano())
+		seed, span = uint64(time.Now().UnixNano()), time.Minute
 	}
 	if text := os.Getenv("WEIR_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
 		require.NoError(t, err)
 	}
-	span := 2 * time.Second
-	if os.Getenv("WEIR_LONG") == "1" {
-		span = time.Minute
-	}
 	rounds := 0
 	for end := time.Now().Add(span); time.Now().Before(end); rounds++ {
 		one := seed + uint64(rounds)
-		rnd := rand.New(rand.NewPCG(one, one))
+		ok := t.Run(fmt.Sprint("seed ", one), func(t *testing.T) { test(t, rand.New(rand.NewPCG(one, one))) })
+		require.True(t, ok, "WEIR_SEED=%d repeats it", one)
+	}
+	t.Logf("%d rounds from seed %d", rounds, seed)
+}
+
+// TestRandomScenesAreThoseOfNetHTTP plays random scenes to this client and to that of net/http. Both must send the same
+// requests, with WEIR_LONG=1 also over connections that are new or reused alike, and return the same responses.
+func TestRandomScenesAreThoseOfNetHTTP(t *testing.T) {
+	overSeeds(t, func(t *testing.T, rnd *rand.Rand) {
 		scenes := make([]scene, 12)
 		for i := range scenes {
 			scenes[i] = randomScene(rnd)
@@ -224,17 +228,13 @@ func TestRandomScenesAreThoseOfNetHTTP(t *testing.T) {
 				scenes[i].method, scenes[i].size, scenes[i].expects = "GET", -1, false
 			}
 		}
-		ok := t.Run(fmt.Sprint("seed ", one), func(t *testing.T) {
-			standard := &http.Transport{ExpectContinueTimeout: testPatience}
-			defer standard.CloseIdleConnections()
-			want, wantLog := play(t, scenes, standard)
-			got, gotLog := play(t, scenes, newClient(t, &Config{Proxy: Direct, ExpectTimeout: testPatience}))
-			for i, s := range scenes {
-				require.Equal(t, want[i], got[i], "%d: %.600q", i, fmt.Sprintf("%+v", s))
-			}
-			require.Equal(t, wantLog, gotLog)
-		})
-		require.True(t, ok, "WEIR_SEED=%d repeats it", one)
-	}
-	t.Logf("%d rounds from seed %d", rounds, seed)
+		standard := &http.Transport{ExpectContinueTimeout: testPatience}
+		defer standard.CloseIdleConnections()
+		want, wantLog := play(t, scenes, standard)
+		got, gotLog := play(t, scenes, newClient(t, &Config{Proxy: Direct, ExpectTimeout: testPatience}))
+		for i, s := range scenes {
+			require.Equal(t, want[i], got[i], "%d: %.600q", i, fmt.Sprintf("%+v", s))
+		}
+		require.Equal(t, wantLog, gotLog)
+	})
 }

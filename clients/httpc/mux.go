@@ -75,6 +75,9 @@ func (p *pool) serveLocked(g *group, m *mux) {
 // run reads m until it ends.
 func (p *pool) run(m *mux) {
 	err := m.h2.Run(context.Background()) // returns after Abort, Shutdown or the server's end
+	if err == nil {
+		_ = m.nc.Close() // what has been sent arrives, unlike after Abort
+	}
 	m.nc.Abort(err)
 	p.mu.Lock()
 	p.retireLocked(m)
@@ -144,21 +147,24 @@ func (p *pool) retireEndedLocked(g *group) {
 }
 
 // muxLocked returns a connection with a free stream or, if no further connection can be made, any that accepts
-// requests.
-func (p *pool) muxLocked(g *group) (best *mux) {
+// requests. busy means that too many requests wait for a stream already.
+func (p *pool) muxLocked(g *group) (best *mux, busy bool) {
 	p.retireEndedLocked(g)
-	free, full := 0, p.fullLocked(g)
+	free, waiting, full := 0, 0, p.fullLocked(g)
 	for m := range g.serving {
-		if n := m.h2.Free() - m.waitingLocked(); n > free || best == nil && full {
+		n := m.h2.Free() - m.waitingLocked()
+		if n > free || best == nil && full {
 			best, free = m, n
 		}
+		waiting += max(-n, 0)
 	}
 	if best == nil {
 		for m := range g.serving {
 			g.perMux = max(m.h2.InFlight(), 1)
 		}
 	}
-	return best
+	limit := p.t.cfg.MaxWaiters
+	return best, best != nil && free <= 0 && limit >= 0 && waiting >= limit
 }
 
 // waitingLocked returns how many exchanges on m have no stream yet. Tunnels are not counted.

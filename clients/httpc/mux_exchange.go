@@ -83,11 +83,13 @@ func isStreamError(err error) bool {
 // failure converts an error to an attemptError.
 func (m *mux) failure(x *exchange, err error, sent, reused bool) *attemptError {
 	var reset *http2.StreamError
-	spare := errors.As(err, &reset) && reset.Unprocessed() && (!reset.NeedsHTTP1() || x.leaveHTTP2())
+	isReset := errors.As(err, &reset)
+	spare := isReset && reset.Unprocessed() && (!reset.NeedsHTTP1() || x.leaveHTTP2())
+	answered := isReset && reset.Remote && reset.Unwrap() == nil // by a RST_STREAM, so the connection did not fail
 	if x.ctx.Err() != nil {
 		err = chanio.Cause(x.ctx)
 	}
-	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && deadline.Ended(m.h2.Done())}
+	return &attemptError{err: err, sent: sent, spare: spare, stale: reused && !answered && deadline.Ended(m.h2.Done())}
 }
 
 // appendFields appends the header list of the request (RFC 9113 8.3).

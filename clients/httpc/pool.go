@@ -103,7 +103,13 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		return grant{err: ErrClosed}, nil, nil
 	}
 	g := p.groupLocked(x.to)
-	if m := p.muxLocked(g); m != nil {
+	m, busy := p.muxLocked(g)
+	if busy {
+		g.stats.Rejected++
+		p.mu.Unlock()
+		return grant{err: ErrBusy}, nil, nil
+	}
+	if m != nil {
 		defer p.mu.Unlock()
 		m.takenLocked()
 		return grant{m: m}, nil, nil

@@ -139,7 +139,6 @@ func (p *pool) dialled(g *group, w *waiter, c *conn) {
 	}
 	g.all[c] = struct{}{}
 	w.cancel = nil
-	c.back = c.born
 	first := g.waiters.Front()
 	if first != nil {
 		g.waiters.Remove(first).(*waiter).granted <- grant{c: c}

@@ -140,3 +140,13 @@ func TestSubprotocolsThatCannotBeOfferedAreErrors(t *testing.T) {
 		require.ErrorContains(t, err, "subprotocol", "%q", names)
 	}
 }
+
+// TestRefusalsThatArePermanent lists the statuses after which a WebSocket is not tried again.
+func TestRefusalsThatArePermanent(t *testing.T) {
+	for status, want := range map[int]bool{
+		200: false, 301: false, 399: false, 400: true, 401: true, 404: true, 408: false, 425: false, 429: false, 499: true, 500: false, 503: false,
+	} {
+		require.Equal(t, want, isPermanent(&HandshakeError{Status: status}), status)
+	}
+	require.False(t, isPermanent(io.ErrUnexpectedEOF))
+}

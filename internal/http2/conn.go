@@ -63,6 +63,7 @@ type Conn struct {
 	lastIn  uint32        // the highest stream that the peer has opened
 	nextOut uint32        // the next stream that a client opens
 	busy    time.Time     // when the connection last had a stream
+	asked   time.Time     // when a client opened a stream since it last heard from the server; zero if it did not
 	resets  bucket
 	noise   bucket
 	peer    peer

@@ -28,6 +28,9 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 	}
 	if len(c.streams) == 0 {
 		c.busy = time.Now()
+		if c.asked.IsZero() {
+			c.asked = c.busy
+		}
 	}
 	c.streams[s.id] = s
 	method := methodOf(fields)

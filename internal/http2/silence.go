@@ -37,11 +37,16 @@ func (rc *receiver) pingLimitLocked() time.Time {
 	if c.cfg.PingAfter < 0 {
 		return time.Time{}
 	}
-	since := rc.heard
-	if len(c.streams) == 0 {
+	if !c.asked.After(rc.heard) {
+		c.asked = time.Time{}
+	}
+	since := c.asked // also if the stream has been reset since, as by a request that timed out
+	switch {
+	case !since.IsZero():
+	case len(c.streams) == 0:
 		since = time.Now()
-	} else if c.busy.After(since) {
-		since = c.busy
+	default:
+		since = rc.heard
 	}
 	return since.Add(c.cfg.PingAfter)
 }
