@@ -122,7 +122,7 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 		err := e.ready(ctx)
 		if err == nil {
 			var ev sse.Event
-			if ev, err = e.receive(ctx); err == nil {
+			if ev, err = e.events.Recv(ctx); err == nil {
 				e.failures = 0
 				return ev, nil
 			}
@@ -133,14 +133,20 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 	}
 }
 
-// receive waits for an event, at most for Silence.
-func (e *eventSource) receive(ctx context.Context) (sse.Event, error) {
+// body returns the body of resp, which fails if nothing arrives for Silence while a receiver waits.
+func (e *eventSource) body(resp *Response) *chanio.Source[[]byte] {
 	if e.cfg.Silence <= 0 {
-		return e.events.Recv(ctx)
+		return resp.Body
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, e.cfg.Silence, &TimeoutError{Phase: PhaseBody, After: e.cfg.Silence})
-	defer cancel()
-	return e.events.Recv(bounded)
+	up := resp.Body.Claim("httpc.Events")
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: func(ctx context.Context) ([]byte, error) {
+			bounded, cancel := context.WithTimeoutCause(ctx, e.cfg.Silence, &TimeoutError{Phase: PhaseBody, After: e.cfg.Silence})
+			defer cancel()
+			return up.Next(bounded)
+		},
+		TryNext: up.TryNext, Close: up.Close, Describe: up.Describe,
+	})
 }
 
 func (e *eventSource) tryNext() (sse.Event, bool, error) {
@@ -278,7 +284,7 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 		return net.ErrClosed
 	default:
 	}
-	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
+	e.events = sse.Decode(e.body(resp), &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
 	return nil
 }
 
