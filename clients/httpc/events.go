@@ -79,7 +79,7 @@ func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*ch
 	e.state.SetLastID(e.cfg.LastID)
 	if err := e.connect(ctx); err != nil {
 		e.endLife()
-		if err == io.EOF {
+		if err == errNoMoreEvents {
 			return chanio.FromSlice[sse.Event](nil), nil
 		}
 		return nil, err
@@ -190,8 +190,8 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
-	case e.events == nil && err == io.EOF:
-		return io.EOF // 204
+	case err == errNoMoreEvents:
+		return io.EOF
 	case errors.As(err, &end):
 		return end.err
 	}
@@ -234,8 +234,7 @@ type endOfEvents struct{ err error }
 func (e *endOfEvents) Error() string { return e.err.Error() }
 func (e *endOfEvents) Unwrap() error { return e.err }
 
-// connect sends the request. ctx bounds it, but not the body of the response. io.EOF means that there are no more
-// events.
+// connect sends the request. ctx bounds it, but not the body of the response.
 func (e *eventSource) connect(ctx context.Context) error {
 	r, err := e.request()
 	if err != nil {
@@ -257,12 +256,15 @@ func (e *eventSource) connect(ctx context.Context) error {
 	return err
 }
 
+// errNoMoreEvents means that the server answered 204.
+var errNoMoreEvents = errors.New("httpc: Events: there are no more events")
+
 // accept checks a response.
 func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	switch {
 	case resp.Status == http.StatusNoContent:
 		_ = resp.Close()
-		return io.EOF
+		return errNoMoreEvents
 	case resp.Status != http.StatusOK:
 		err := resp.statusError(resp.call)
 		_ = resp.Close()
