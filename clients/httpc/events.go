@@ -79,7 +79,7 @@ func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*ch
 	e.state.SetLastID(e.cfg.LastID)
 	if err := e.connect(ctx); err != nil {
 		e.endLife()
-		if err == io.EOF {
+		if err == errNoMoreEvents {
 			return chanio.FromSlice[sse.Event](nil), nil
 		}
 		return nil, err
@@ -122,7 +122,7 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 		err := e.ready(ctx)
 		if err == nil {
 			var ev sse.Event
-			if ev, err = e.receive(ctx); err == nil {
+			if ev, err = e.events.Recv(ctx); err == nil {
 				e.failures = 0
 				return ev, nil
 			}
@@ -133,14 +133,20 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 	}
 }
 
-// receive waits for an event, at most for Silence.
-func (e *eventSource) receive(ctx context.Context) (sse.Event, error) {
+// body returns the body of resp, which fails if nothing arrives for Silence while a receiver waits.
+func (e *eventSource) body(resp *Response) *chanio.Source[[]byte] {
 	if e.cfg.Silence <= 0 {
-		return e.events.Recv(ctx)
+		return resp.Body
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, e.cfg.Silence, &TimeoutError{Phase: PhaseBody, After: e.cfg.Silence})
-	defer cancel()
-	return e.events.Recv(bounded)
+	up := resp.Body.Claim("httpc.Events")
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: func(ctx context.Context) ([]byte, error) {
+			bounded, cancel := context.WithTimeoutCause(ctx, e.cfg.Silence, &TimeoutError{Phase: PhaseBody, After: e.cfg.Silence})
+			defer cancel()
+			return up.Next(bounded)
+		},
+		TryNext: up.TryNext, Close: up.Close, Describe: up.Describe,
+	})
 }
 
 func (e *eventSource) tryNext() (sse.Event, bool, error) {
@@ -184,8 +190,8 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
-	case e.events == nil && err == io.EOF:
-		return io.EOF // 204
+	case err == errNoMoreEvents:
+		return io.EOF
 	case errors.As(err, &end):
 		return end.err
 	}
@@ -228,8 +234,7 @@ type endOfEvents struct{ err error }
 func (e *endOfEvents) Error() string { return e.err.Error() }
 func (e *endOfEvents) Unwrap() error { return e.err }
 
-// connect sends the request. ctx bounds it, but not the body of the response. io.EOF means that there are no more
-// events.
+// connect sends the request. ctx bounds it, but not the body of the response.
 func (e *eventSource) connect(ctx context.Context) error {
 	r, err := e.request()
 	if err != nil {
@@ -251,12 +256,15 @@ func (e *eventSource) connect(ctx context.Context) error {
 	return err
 }
 
+// errNoMoreEvents means that the server answered 204.
+var errNoMoreEvents = errors.New("httpc: Events: there are no more events")
+
 // accept checks a response.
 func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	switch {
 	case resp.Status == http.StatusNoContent:
 		_ = resp.Close()
-		return io.EOF
+		return errNoMoreEvents
 	case resp.Status != http.StatusOK:
 		err := resp.statusError(resp.call)
 		_ = resp.Close()
@@ -278,7 +286,7 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 		return net.ErrClosed
 	default:
 	}
-	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
+	e.events = sse.Decode(e.body(resp), &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/multipart"
 	"net"
@@ -87,8 +89,9 @@ func (p *Part) Release() { p.once.Do(p.release) }
 // Data that is not received uses no memory.
 //
 // A request of another type is a [*RequestError] of status 415. The Source fails with one of status 400 if the body is
-// malformed or ends early, and with one of 413 if it exceeds a limit. A ctx that ends during a Recv, of parts or of a
-// file, may end both. Multipart replaces r.Body. cfg may be nil.
+// malformed or ends early, with one of 413 if it exceeds a limit, and with another error if a file cannot be stored. A
+// ctx that ends while a Recv waits for the client, of parts or of a file, ends both. Multipart replaces r.Body. cfg may
+// be nil.
 func Multipart(w http.ResponseWriter, r *http.Request, cfg *MultipartConfig) (*chanio.Source[*Part], error) {
 	boundary, err := boundaryOf(r)
 	if err != nil {
@@ -144,6 +147,7 @@ type multiparts struct {
 	text         int64
 	memory, disk int64           // stored bytes
 	current      *multipart.Part // not read to its end, if not nil
+	interrupted  bool            // a ctx ended within a read, so that reader may have lost bytes
 	done         chan struct{}   // closed when no goroutine reads current any more
 	quit         chan struct{}   // closed when the Source is closed
 	once         sync.Once
@@ -171,6 +175,9 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 var errPartHead = refusef(http.StatusRequestEntityTooLarge, "multipart: head of a part too long: %w", chanio.ErrTooLarge)
 
+// errPartsInterrupted is the error of a Source of parts after a ctx has ended within a read.
+var errPartsInterrupted = errors.New("httpd: multipart: a context ended within a call, after which the parts cannot be read")
+
 func (m *multiparts) next(ctx context.Context) (*Part, error) {
 	if ctx.Err() != nil {
 		return nil, chanio.Cause(ctx)
@@ -181,6 +188,9 @@ func (m *multiparts) next(ctx context.Context) (*Part, error) {
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, chanio.Cause(ctx)
+	}
+	if m.interrupted {
+		return nil, errPartsInterrupted
 	}
 	m.in.ctx = ctx
 	if err := m.skip(); err != nil {
@@ -298,15 +308,19 @@ func (m *multiparts) stream(p *Part, raw *multipart.Part) {
 	p.release = func() { _ = p.Source.Close() }
 }
 
-// judge returns the error for the receiver: err, the cause of ctx, or a RequestError.
+// judge returns the error for the receiver: err, the cause of ctx, or a RequestError if the client is at fault.
 func (m *multiparts) judge(ctx context.Context, err error) error {
 	var refused *RequestError
 	var tooLarge *http.MaxBytesError
+	var disk *fs.PathError
 	switch {
 	case err == io.EOF: // after the last part
 		return io.EOF
 	case ctx.Err() != nil && chanio.Resumable(ctx, err):
+		m.interrupted = true
 		return chanio.Cause(ctx)
+	case errors.As(err, &disk):
+		return fmt.Errorf("httpd: multipart: %w", err)
 	case errors.As(err, &refused), errors.As(err, &tooLarge), errors.Is(err, chanio.ErrTooLarge):
 		return err
 	case errors.Is(err, io.EOF):
