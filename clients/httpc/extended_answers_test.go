@@ -32,15 +32,15 @@ func TestEndsOfAWebSocketOverHTTP2(t *testing.T) {
 		end  func(f *frames.Framer, id uint32)
 		code websocket.Code // 0 means a clean end
 	}{
-		"END_STREAM":        {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, true, nil) }, websocket.AbnormalClosure},
-		"within a frame":    {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, true, []byte{0x81, 5, 'x'}) }, websocket.AbnormalClosure},
-		"trailers":          {func(f *frames.Framer, id uint32) { writeHead(f, id, true, "x-a", "b") }, websocket.AbnormalClosure},
-		"RST_STREAM CANCEL": {func(f *frames.Framer, id uint32) { _ = f.WriteRSTStream(id, frames.ErrCodeCancel) }, websocket.AbnormalClosure},
-		"RST_STREAM NO":     {func(f *frames.Framer, id uint32) { _ = f.WriteRSTStream(id, frames.ErrCodeNo) }, websocket.AbnormalClosure},
+		"END_STREAM":        {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, true, nil) }, websocket.Abnormal},
+		"within a frame":    {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, true, []byte{0x81, 5, 'x'}) }, websocket.Abnormal},
+		"trailers":          {func(f *frames.Framer, id uint32) { writeHead(f, id, true, "x-a", "b") }, websocket.Abnormal},
+		"RST_STREAM CANCEL": {func(f *frames.Framer, id uint32) { _ = f.WriteRSTStream(id, frames.ErrCodeCancel) }, websocket.Abnormal},
+		"RST_STREAM NO":     {func(f *frames.Framer, id uint32) { _ = f.WriteRSTStream(id, frames.ErrCodeNo) }, websocket.Abnormal},
 		"1000":              {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, false, plainFrame(closing, "\x03\xe8")) }, 0},
 		"1000 and FIN":      {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, true, plainFrame(closing, "\x03\xe8")) }, 0},
 		"4000":              {func(f *frames.Framer, id uint32) { _ = f.WriteData(id, false, plainFrame(closing, "\x0f\xa0why")) }, 4000},
-		"GOAWAY below":      {func(f *frames.Framer, _ uint32) { _ = f.WriteGoAway(0, frames.ErrCodeNo, nil) }, websocket.AbnormalClosure},
+		"GOAWAY below":      {func(f *frames.Framer, _ uint32) { _ = f.WriteGoAway(0, frames.ErrCodeNo, nil) }, websocket.Abnormal},
 		"1000, then a reset": {func(f *frames.Framer, id uint32) {
 			_ = f.WriteData(id, false, plainFrame(closing, "\x03\xe8"))
 			_ = f.WriteRSTStream(id, frames.ErrCodeNo)

@@ -147,7 +147,6 @@ type multiparts struct {
 	text         int64
 	memory, disk int64           // stored bytes
 	current      *multipart.Part // not read to its end, if not nil
-	interrupted  bool            // a ctx ended within a read, so that reader may have lost bytes
 	done         chan struct{}   // closed when no goroutine reads current any more
 	quit         chan struct{}   // closed when the Source is closed
 	once         sync.Once
@@ -155,10 +154,11 @@ type multiparts struct {
 
 // boundedReader reads the body with the ctx of the current call. If bounded is set, it reads at most left bytes.
 type boundedReader struct {
-	src     *bodySource
-	ctx     context.Context
-	left    int
-	bounded bool
+	src         *bodySource
+	ctx         context.Context
+	left        int
+	bounded     bool
+	interrupted bool // a ctx ended within a read, so the multipart.Reader may have lost bytes
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
@@ -170,6 +170,9 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	}
 	n, err := b.src.Read(b.ctx, p)
 	b.left -= n
+	if err != nil && b.ctx.Err() != nil && chanio.Resumable(b.ctx, err) {
+		b.interrupted = true
+	}
 	return n, err
 }
 
@@ -189,7 +192,7 @@ func (m *multiparts) next(ctx context.Context) (*Part, error) {
 	case <-ctx.Done():
 		return nil, chanio.Cause(ctx)
 	}
-	if m.interrupted {
+	if m.in.interrupted {
 		return nil, errPartsInterrupted
 	}
 	m.in.ctx = ctx
@@ -314,11 +317,10 @@ func (m *multiparts) judge(ctx context.Context, err error) error {
 	var tooLarge *http.MaxBytesError
 	var disk *fs.PathError
 	switch {
+	case m.in.interrupted: // err may be about a line that is cut
+		return chanio.Cause(ctx)
 	case err == io.EOF: // after the last part
 		return io.EOF
-	case ctx.Err() != nil && chanio.Resumable(ctx, err):
-		m.interrupted = true
-		return chanio.Cause(ctx)
 	case errors.As(err, &disk):
 		return fmt.Errorf("httpd: multipart: %w", err)
 	case errors.As(err, &refused), errors.As(err, &tooLarge), errors.Is(err, chanio.ErrTooLarge):
@@ -354,13 +356,17 @@ func (f *streamedFile) next(ctx context.Context) ([]byte, error) {
 			f.over()
 		}
 	}()
-	if f.closed.Load() {
+	switch {
+	case f.m.in.interrupted:
+		return nil, errPartsInterrupted
+	case f.closed.Load():
 		return nil, net.ErrClosed
 	}
 	f.m.in.ctx = ctx
 	p := make([]byte, 32<<10)
 	n, err := f.raw.Read(p)
 	switch {
+	case f.m.in.interrupted: // p may hold the start of a boundary
 	case n > 0:
 		return p[:n], nil
 	case err == nil:

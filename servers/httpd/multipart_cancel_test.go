@@ -91,7 +91,7 @@ func TestCancelledRecvOfPartsLosesNoPart(t *testing.T) {
 		if end == io.EOF {
 			require.Equal(t, all, got, "cut at %d, after %q", cut, body[:cut])
 		} else {
-			require.ErrorIs(t, end, errPartsInterrupted)
+			require.ErrorIs(t, end, errPartsInterrupted, "cut at %d, after %q", cut, body[:cut])
 			require.True(t, strings.HasPrefix(all, got), "%q", got)
 		}
 	}
