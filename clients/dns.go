@@ -213,9 +213,9 @@ func (cfg *DNSConfig) check() error {
 // LookupAddrs returns the addresses of the first candidate name (see Search) that has any, in the configured order of
 // families. It follows aliases. If host is an IP address, it returns that.
 //
-// When one family has an address, LookupAddrs waits at most another 250 ms for the other, because some servers never
-// answer for IPv6. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does
-// not answer. The error is the last failure, or that there is no such host.
+// When there is an IPv4 address, LookupAddrs waits at most another 250 ms for IPv6, because some servers never answer
+// for it. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does not answer.
+// The error is the last failure, or that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil

@@ -16,8 +16,8 @@ import (
 	"github.com/weir-go/weir/internal/dnsmsg"
 )
 
-// patience is how long to wait for the second address family after the first has been answered. RFC 8305 suggests 50
-// ms, but continues in the background to fill the cache.
+// patience is how long to wait for IPv6 after IPv4 has been answered. RFC 8305 suggests 50 ms, but continues in the
+// background to fill the cache. It has no such limit for IPv4: few machines do without.
 const patience = 250 * time.Millisecond
 
 // lookupName returns the addresses of an absolute name for all families.
@@ -52,8 +52,7 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 	var other sync.WaitGroup
 	defer other.Wait() // also if the user's Dial calls runtime.Goexit
 	defer cancel()
-	var late *time.Timer
-	var mu sync.Mutex
+	var late *time.Timer // ends the query for IPv6
 	ask := func(i int) {
 		returned := false
 		defer func() {
@@ -63,9 +62,7 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 		}()
 		got[i], errs[i] = r.remembered(ctx, question{name, r.types[i]})
 		returned = true
-		mu.Lock()
-		defer mu.Unlock()
-		if late == nil && len(got[i]) > 0 {
+		if r.types[i] == dnsmessage.TypeA && len(got[i]) > 0 {
 			late = time.AfterFunc(patience, cancel)
 		}
 	}

@@ -595,7 +595,7 @@ func TestDNSAliasesThatLeadNowhereFail(t *testing.T) {
 	})
 }
 
-func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
+func TestDNSDoesNotWaitLongForIPv6WhenItHasIPv4(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {
 			send(q.with(60, aRecord("10.1.0.1")))
@@ -610,8 +610,36 @@ func TestDNSDoesNotWaitLongForTheOtherFamily(t *testing.T) {
 	})
 }
 
+// Most machines reach IPv4 and many no IPv6, so an answer with IPv6 addresses alone may be useless.
+func TestDNSWaitsForIPv4WhenItHasIPv6(t *testing.T) {
+	lost := 0
+	answer := func(q query, send func([]byte)) {
+		switch {
+		case q.typ == dnsmessage.TypeAAAA:
+			send(q.with(3600, aaaaRecord("2001:db8::1")))
+		case lost > 0:
+			lost--
+		default:
+			time.AfterFunc(time.Second, func() { send(q.with(60, aRecord("10.1.0.1"))) })
+		}
+	}
+	for _, order := range []clients.AddrOrder{clients.IPv6First, clients.IPv4First} {
+		inDNS(t, clients.DNSConfig{Order: order}, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+			for range 3 { // from the second on, IPv6 is in the cache
+				lost = 1
+				start := time.Now()
+				got, err := r.LookupAddrs(t.Context(), "a.test")
+				require.NoError(t, err)
+				require.ElementsMatch(t, addrs("2001:db8::1", "10.1.0.1"), got)
+				require.Equal(t, 6*time.Second, time.Since(start), "one timeout and a slow answer")
+				time.Sleep(2 * time.Minute)
+			}
+		})
+	}
+}
+
 // The patience applies to callers that already have addresses.
-func TestDNSWaitsForTheOtherFamilyWhileThereIsNoAddress(t *testing.T) {
+func TestDNSWaitsForOneFamilyWhileTheOtherHasNoAddress(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {
 			time.AfterFunc(time.Second, func() { send(q.with(60, aRecord("10.1.0.1"))) })

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -171,7 +172,8 @@ func (p *selective) DialThrough(
 ) (*chanio.Conn, error) {
 	target := addr
 	if host, port, err := net.SplitHostPort(addr); err == nil {
-		target = net.JoinHostPort(strings.TrimSuffix(host, "."), port)
+		host = cmp.Or(host, "localhost") // as in package net
+		target = net.JoinHostPort(strings.ToLower(strings.TrimSuffix(host, ".")), port)
 	}
 	via, err := p.rules(&url.URL{Scheme: "https", Host: target})
 	if err == nil && via == nil {

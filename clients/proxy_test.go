@@ -620,7 +620,9 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 		require.Equal(t, "tunnel.test:3128", ask(proxied))
 	}
 	require.Equal(t, "10.1.2.3:1", ask("10.1.2.3:1"))
-	require.Equal(t, "localhost:1", ask("localhost:1"))
+	for _, own := range []string{"localhost:1", "LocalHost.:1", "127.0.0.1:1", "[::1]:1", ":1"} {
+		require.Equal(t, own, ask(own), "this machine")
+	}
 	t.Setenv("HTTPS_PROXY", "ftp://x")
 	_, err := clients.EnvironmentProxy()
 	require.ErrorContains(t, err, "it is in the environment")

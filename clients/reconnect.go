@@ -24,7 +24,7 @@ type ReconnectConfig struct {
 	Stable time.Duration
 
 	// Useful reports whether a connection that ended before it was Stable was a success nevertheless. nil means that it
-	// was if bytes have passed in both directions.
+	// was if bytes have passed in both directions after the dial, which may contain a dialogue with a proxy.
 	Useful func(c *chanio.Conn) bool
 
 	// MaxAttempts is the number of consecutive failures after which Conns fails. 0 means no limit.
@@ -83,7 +83,7 @@ func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *Reconn
 	}
 	r.cfg.Stable = cmp.Or(r.cfg.Stable, 10*time.Second)
 	if r.cfg.Useful == nil {
-		r.cfg.Useful = func(c *chanio.Conn) bool { s := c.Stats(); return s.BytesIn > 0 && s.BytesOut > 0 }
+		r.cfg.Useful = func(c *chanio.Conn) bool { return r.life.useful(c) }
 	}
 	r.board.state = ReconnectState{Phase: Idle}
 	r.board.version = 1
@@ -152,16 +152,20 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	return nil
 }
 
-// life measures how long a connection lived.
+// life measures how long a connection lived, and what passed over it.
 type life struct {
-	began time.Time
+	began  time.Time
+	before chanio.ConnStats // what passed during the dial
 
 	mu    sync.Mutex
 	ended time.Time // of the last half; zero until noticed
 }
 
 func beginLife(c *chanio.Conn) *life {
-	l := &life{began: time.Now()}
+	l := &life{began: time.Now(), before: c.Stats()}
+	if c.Buffered() {
+		l.before.BytesIn-- // the peer has sent more than the dial needed
+	}
 	note := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -180,6 +184,12 @@ func (l *life) end() time.Time {
 		return time.Now() // just now
 	}
 	return l.ended
+}
+
+// useful reports whether bytes have passed in both directions since the dial.
+func (l *life) useful(c *chanio.Conn) bool {
+	now := c.Stats()
+	return now.BytesIn > l.before.BytesIn && now.BytesOut > l.before.BytesOut
 }
 
 // errShortLived is the failure of a connection that was opened but ended too soon.

@@ -18,8 +18,9 @@ import (
 
 // flaky is a server that can be down.
 type flaky struct {
-	down  []error // results of the next attempts; nil: it is up
-	takes time.Duration
+	down    []error // results of the next attempts; nil: it is up
+	takes   time.Duration
+	proxied func(ctx context.Context) (*chanio.Conn, error) // dials in place of it, or nil
 
 	start time.Time
 	dials []time.Duration // since start
@@ -60,7 +61,11 @@ func reconnecting(t *testing.T, f *flaky, cfg clients.ReconnectConfig, test func
 		if cfg.Backoff == nil {
 			cfg.Backoff = clients.ExponentialBackoff(time.Second, 10*time.Second, 0)
 		}
-		r := clients.Reconnect(f.dial, &cfg)
+		dial := f.dial
+		if f.proxied != nil {
+			dial = f.proxied
+		}
+		r := clients.Reconnect(dial, &cfg)
 		defer func() {
 			require.NoError(t, r.Close())
 			require.Equal(t, clients.Ended, r.State().Phase)
@@ -146,6 +151,42 @@ func TestReconnectTakesAShortLifeForAFailure(t *testing.T) {
 		}
 		require.Equal(t, seconds(0, 1, 2, 3), f.dials)
 	})
+}
+
+// The dialogue with a proxy says nothing about the server behind it.
+func TestReconnectTakesAShortLifeBehindAProxyForAFailure(t *testing.T) {
+	for greeting, failures := range map[string]int{"": 3, "220 hello": 0} {
+		f := &flaky{}
+		proxy := &peers{play: func(_ string, nc net.Conn) {
+			f.dials = append(f.dials, time.Since(f.start))
+			_ = perform(nc, [][2]string{
+				{"\x05\x01\x00", "\x05\x00"},
+				{"\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x07", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00" + greeting}, {"hi", ""},
+			})
+		}}
+		f.proxied = func(ctx context.Context) (*chanio.Conn, error) {
+			return (&clients.SOCKS5{Addr: "proxy:1"}).DialThrough(ctx, "192.0.2.1:7", nil, proxy.dial)
+		}
+		reconnecting(t, f, clients.ReconnectConfig{Stable: time.Minute}, func(t *testing.T, r *clients.Reconnector) {
+			for range 4 {
+				c, err := r.Conns.Recv(t.Context())
+				require.NoError(t, err)
+				require.NoError(t, c.Out.Send(t.Context(), []byte("hi")))
+				for err == nil {
+					_, err = c.In.Recv(t.Context())
+				}
+				require.ErrorIs(t, err, io.EOF)
+				require.NoError(t, c.Close())
+			}
+			proxy.playing.Wait()
+			want := seconds(0, 1, 3, 7)
+			if failures == 0 {
+				want = seconds(0, 1, 2, 3)
+			}
+			require.Equal(t, want, f.dials, "%q", greeting)
+			require.Equal(t, failures, r.State().Failures)
+		})
+	}
 }
 
 func TestReconnectYieldsTheNextConnectionWhenTheLastIsReleased(t *testing.T) {

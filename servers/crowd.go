@@ -122,20 +122,29 @@ func (c *crowd) look() (full bool, victim *pending) {
 	return true, victim
 }
 
-// silent returns the oldest handshake whose peer has sent nothing, if any, and a channel that says when it may be ended.
+// silent returns the oldest handshake whose peer has sent nothing, if any, and a channel that says when it may be ended,
+// or when to ask again: a peer that has spoken may be a balancer, whose client is silent after the header.
 func (c *crowd) silent() (*pending, <-chan time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var again <-chan time.Time
 	for _, p := range c.all {
-		if !p.settled && p.ctx.Err() == nil && !p.heard() {
+		switch {
+		case p.settled || p.ctx.Err() != nil:
+		case !p.heard():
 			return p, time.After(time.Until(p.quiet.Add(patience)))
+		case !p.begun && again == nil:
+			again = time.After(patience)
 		}
 	}
-	return nil, nil
+	return nil, again
 }
 
-// isSilent reports whether the peer of p has sent nothing for long enough to be ended.
+// isSilent reports whether the peer of p, which may be nil, has sent nothing for long enough to be ended.
 func (c *crowd) isSilent(p *pending) bool {
+	if p == nil {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !p.heard() && time.Since(p.quiet) >= patience

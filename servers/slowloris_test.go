@@ -128,6 +128,32 @@ func TestG19SilentClientsOfABalancerDoNotUseUpMaxConns(t *testing.T) {
 	})
 }
 
+// A header that arrives in pieces makes no difference: its client is silent from its end on.
+func TestG19SilentClientAfterAHeaderInPiecesDoesNotUseUpMaxConns(t *testing.T) {
+	secure, _ := signed(t)
+	secure.HandshakeTimeout = time.Hour
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
+	cfg := servers.Config{TLS: secure, ProxyAlways: true, MaxConns: 1}
+	inMemory(t, cfg, echo, func(t *testing.T, ln *servers.Listener, dial func() net.Conn, result <-chan error) {
+		silent := dial()
+		for _, piece := range []string{anyProxy[:5], anyProxy[5:]} {
+			_, err := io.WriteString(silent, piece)
+			require.NoError(t, err)
+			time.Sleep(3 * time.Second / 2)
+		}
+		start := time.Now()
+		nc := dial()
+		_, err := io.WriteString(nc, anyProxy)
+		require.NoError(t, err)
+		secured := tls.Client(nc, config)
+		require.Equal(t, "hello", say(t, secured, "hello"))
+		require.LessOrEqual(t, time.Since(start), 2*time.Second)
+		_, _ = silent.Close(), secured.Close()
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
+}
+
 // Peers that connect and send nothing do not use up MaxConns either, and those that have spoken keep their time.
 func TestG19SilentPeersDoNotUseUpMaxConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ type TLSConfig struct {
 	// The certificate comes from Certificates, from CertPEM and KeyPEM, or from CertFile and KeyFile, in PEM or DER. A
 	// certificate file holds the whole chain, the server's certificate first. Files are checked for changes during
 	// handshakes, at most once a second, and reloaded when they have changed. While the new files cannot be read, the
-	// old certificate remains in use; the Logger gets one line when that starts, one when it ends, and one when the
-	// certificate in use has expired.
+	// old certificate remains in use; the Logger gets one line when that starts and one when it ends. It also gets one
+	// at the first handshake with a certificate that has expired, wherever that comes from.
 	Certificates      []tls.Certificate
 	CertPEM, KeyPEM   []byte
 	CertFile, KeyFile string

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
-	"time"
 )
 
 // unreadable wraps the error of reading a file, with a suggested remedy for common mistakes.
@@ -80,29 +78,4 @@ func loadPool(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("authorities: there is no certificate in %s", file)
 	}
 	return pool, nil
-}
-
-// warnOfDates logs that clients will refuse a certificate because of its dates, and reports whether they will. A server
-// may serve it nevertheless: some clients do not check, and this machine's clock may be wrong.
-func warnOfDates(log *slog.Logger, cert *tls.Certificate) bool {
-	if log == nil || len(cert.Certificate) == 0 {
-		return false
-	}
-	leaf := cert.Leaf
-	if leaf == nil {
-		var err error
-		if leaf, err = x509.ParseCertificate(cert.Certificate[0]); err != nil {
-			return false // handshakes report it
-		}
-	}
-	switch now := time.Now(); {
-	case now.After(leaf.NotAfter):
-		log.Warn("tls: the certificate has expired, and clients will refuse it: renew it", "names", leaf.DNSNames, "expired", leaf.NotAfter)
-		return true
-	case now.Before(leaf.NotBefore):
-		log.Warn("tls: the certificate is not valid yet, and clients will refuse it: is the clock right?",
-			"names", leaf.DNSNames, "from", leaf.NotBefore)
-		return true
-	}
-	return false
 }

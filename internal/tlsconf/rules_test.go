@@ -356,6 +356,61 @@ func TestTheLoggerIsToldOfACertificateThatExpiresMeanwhile(t *testing.T) {
 	})
 }
 
+// So does one whose certificate is no file.
+func TestTheLoggerIsToldOfEachGivenCertificateThatExpiresMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // for its clock
+		one, _ := signed(t, "one.test")
+		other, _ := signed(t, "other.test")
+		other.Leaf = nil // as in a tls.Certificate that was put together by hand
+		certFile, keyFile := write(t, t.TempDir(), other)
+		certPEM, err := os.ReadFile(certFile)
+		require.NoError(t, err)
+		keyPEM, err := os.ReadFile(keyFile)
+		require.NoError(t, err)
+		var log book
+		s := &tlsconf.Server{
+			Certificates: []tls.Certificate{one},
+			Hosts: map[string]*tlsconf.Server{
+				"other.test": {Certificates: []tls.Certificate{other}}, "pem.test": {CertPEM: certPEM, KeyPEM: keyPEM},
+			},
+		}
+		cfg, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		after := func(d time.Duration, name string) []string {
+			time.Sleep(d)
+			_, err := cfg.GetConfigForClient(&tls.ClientHelloInfo{ServerName: name})
+			require.NoError(t, err)
+			return log.lines()
+		}
+		require.Empty(t, after(time.Hour, "one.test"))
+		for i, name := range []string{"one.test", "other.test", "pem.test"} {
+			for range 2 {
+				lines := after(25*time.Hour, name)
+				require.Len(t, lines, i+1, name)
+				require.Contains(t, lines[i], `level=WARN msg="tls: the certificate has expired, and clients will refuse it`)
+			}
+		}
+	})
+}
+
+// A certificate that is issued ahead of time is both in turn.
+func TestTheLoggerIsToldOfACertificateThatExpiresAfterItWasNotValidYet(t *testing.T) {
+	cert, _ := signed(t, "one.test")
+	certFile, keyFile := write(t, t.TempDir(), cert)
+	synctest.Test(t, func(t *testing.T) { // its clock is years behind
+		var log book
+		s := &tlsconf.Server{CertFile: certFile, KeyFile: keyFile}
+		cfg, err := s.Config(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		require.Len(t, log.lines(), 1)
+		time.Sleep(time.Until(cert.Leaf.NotAfter) + time.Hour)
+		_, err = cfg.GetCertificate(nil)
+		require.NoError(t, err)
+		require.Len(t, log.lines(), 2)
+		require.Contains(t, log.lines()[1], "the certificate has expired")
+	})
+}
+
 // Deployments that keep modification times, as Nix and rsync -t do, replace a file with another of the same time.
 func TestAnotherFileOfTheSameTimeAndSizeIsReadAnew(t *testing.T) {
 	one, _ := signed(t, "one.test")

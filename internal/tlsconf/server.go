@@ -63,6 +63,7 @@ func (s *Server) Config(log *slog.Logger) (*tls.Config, error) {
 // identity is a server's certificate, from one of three sources.
 type identity struct {
 	given []tls.Certificate
+	dates []*dates                   // of given
 	files *watched[*tls.Certificate] // or nil
 }
 
@@ -90,9 +91,16 @@ func (s *Server) identity(log *slog.Logger) (id identity, err error) {
 		return id, errors.New("the certificate is in several places: set one of Certificates, CertPEM with KeyPEM, and CertFile with KeyFile")
 	}
 	for i := range id.given {
-		warnOfDates(log, &id.given[i])
+		id.dates = append(id.dates, datesOf(log, &id.given[i]))
 	}
 	return id, nil
+}
+
+// check logs given certificates that have expired meanwhile. Files are checked when they are read.
+func (id *identity) check() {
+	for _, d := range id.dates {
+		d.check()
+	}
 }
 
 func watchPair(certFile, keyFile string, log *slog.Logger) (*watched[*tls.Certificate], error) {
@@ -101,11 +109,14 @@ func watchPair(certFile, keyFile string, log *slog.Logger) (*watched[*tls.Certif
 		_, err := read()
 		return nil, err
 	}
-	var warned *tls.Certificate
-	judge := func(cert *tls.Certificate) { // it may expire while the server runs
-		if cert != warned && warnOfDates(log, cert) {
-			warned = cert
+	var last *tls.Certificate
+	var of *dates // of last
+	judge := func(cert *tls.Certificate) {
+		if cert == last {
+			of.check()
+			return
 		}
+		last, of = cert, datesOf(log, cert)
 	}
 	return watch("certificate", []string{certFile, keyFile}, read, judge, log)
 }

@@ -127,6 +127,7 @@ func (t *site) check(cfg *tls.Config) error {
 
 // configFor returns the configuration for one client.
 func (t *site) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	t.id.check()
 	cfg := t.current()
 	if t.choose != nil {
 		chosen, err := t.choose(hello)
