@@ -43,23 +43,29 @@ func datesOf(log *slog.Logger, cert *tls.Certificate) *dates {
 // check logs that the certificate is not valid now, once for each reason. A certificate may expire while the server
 // runs.
 func (d *dates) check() {
+	switch d.news() {
+	case expired:
+		d.log.Warn("tls: the certificate has expired, and clients will refuse it: renew it",
+			"names", d.leaf.DNSNames, "expired", d.leaf.NotAfter)
+	case early:
+		d.log.Warn("tls: the certificate is not valid yet, and clients will refuse it: is the clock right?",
+			"names", d.leaf.DNSNames, "from", d.leaf.NotBefore)
+	}
+}
+
+// news returns the state of the certificate if that has to be logged, and valid otherwise.
+func (d *dates) news() validity {
 	if d.leaf == nil {
-		return
+		return valid
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := validityAt(time.Now(), d.leaf)
 	if now == valid || now == d.said {
-		return
+		return valid
 	}
 	d.said = now
-	if now == expired {
-		d.log.Warn("tls: the certificate has expired, and clients will refuse it: renew it",
-			"names", d.leaf.DNSNames, "expired", d.leaf.NotAfter)
-		return
-	}
-	d.log.Warn("tls: the certificate is not valid yet, and clients will refuse it: is the clock right?",
-		"names", d.leaf.DNSNames, "from", d.leaf.NotBefore)
+	return now
 }
 
 func validityAt(now time.Time, leaf *x509.Certificate) validity {
