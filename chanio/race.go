@@ -9,7 +9,8 @@ import (
 // others. When all have returned, Race returns the result of the first, even if nil. Without functions it returns nil.
 //
 // A function that panics or calls runtime.Goexit counts as returning a [*PanicError], which Race returns even if
-// another function returned first. No goroutine outlives the call, so a function that ignores its ctx delays Race.
+// another function returned first. No goroutine outlives the call, so a function that ignores its ctx delays Race; so
+// does a loop of [Sink.Send] that always finds room.
 //
 // Use Race in a handler that reads and writes concurrently, such as a chat, where the end of either direction ends the
 // other. In a proxy each direction ends independently: use [Relay].

@@ -31,7 +31,8 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 
 // Send waits for room and accepts v. When it returns nil, v has its place in the order of the stream and leaves within
 // the coalescing delay of the connection; [Sink.Flush] and Close report whether it has left the process. ctx bounds
-// only the wait: if it ends first, Send returns [Cause] of ctx and no part of v is ever sent. After Close, Send returns
+// only the wait: if it ends first, Send returns [Cause] of ctx and no part of v is ever sent. If there is room, Send
+// accepts v even if ctx has ended already, so a loop that must end with ctx checks it. After Close, Send returns
 // net.ErrClosed; after a failure, that failure. An error that concerns only v, such as one of a codec, leaves the sink
 // usable. When Send returns, the sink no longer refers to v.
 func (s *Sink[T]) Send(ctx context.Context, v T) error {

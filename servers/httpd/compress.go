@@ -147,7 +147,7 @@ func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead, length: -1}
 	h.next.ServeHTTP(c, r) // not deferred: after a panic nothing is finished
 	if err := c.finish(); err != nil {
-		if r.Context().Err() == nil {
+		if !isGone(w, r, err) {
 			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
 		}
 		cut()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -89,6 +90,20 @@ func goneBecause(ctx context.Context) error {
 	default:
 		return fmt.Errorf("%w: %w", ErrClientGone, cause)
 	}
+}
+
+// isGone reports whether err, of a reply that has begun, means that the client has disconnected. The write that fails may
+// return before the context of r ends.
+func isGone(w http.ResponseWriter, r *http.Request, err error) bool {
+	if r.Context().Err() != nil {
+		return true
+	}
+	own, ok := unwrapped(w).(*response)
+	if !ok {
+		return false
+	}
+	end := own.conn.nc.Out.Err()
+	return end != nil && errors.Is(err, end) && !errors.Is(end, os.ErrDeadlineExceeded) // WriteTimeout is logged
 }
 
 // logf logs a line about r to the log of its server.

@@ -88,7 +88,9 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 		defer cancel()
 		defer events.OnDone(cancel)()
 		if err := f(ctx, events); err != nil && events.Err() == nil {
-			report(w, r, "events", err)
+			if !isGone(w, r, err) {
+				report(w, r, "events", err)
+			}
 			events.Abort(err)
 			cut()
 		}

@@ -49,7 +49,7 @@ func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &late):
-		if r.Context().Err() == nil {
+		if !isGone(w, r, err) {
 			logf(r, "httpd: %s %q: reply: %v", r.Method, r.RequestURI, err)
 		}
 		cut()

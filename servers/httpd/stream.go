@@ -96,7 +96,7 @@ func (s *streaming) settle() {
 
 // answer ends the reply. err is the error of f, and failure the error of Out.
 func (s *streaming) answer(err, failure error) {
-	gone := s.r.Context().Err() != nil
+	gone := isGone(s.w, s.r, err)
 	switch {
 	case err == nil && failure == nil:
 	case !s.sink.began && !gone && err != nil:

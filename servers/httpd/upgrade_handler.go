@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
@@ -51,16 +52,30 @@ func (h *webSockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = conn.CloseWith(code, reason) }() // the peer may have closed it
 	err = h.f(ctx, conn)
 	code, reason = closeCode(err)
-	if isOwn(ctx, err) {
+	if isOwn(ctx, conn, err) {
 		report(w, r, "websocket", err)
 	}
 }
 
-// isOwn reports whether err, of a function that served a WebSocket, is its own: ctx ends with the connection, and a
-// CloseError is for the peer.
-func isOwn(ctx context.Context, err error) bool {
+// isOwn reports whether err, of a function that served conn, is its own: not the end of conn, with which ctx ends too, and
+// not a CloseError, which is for the peer.
+func isOwn(ctx context.Context, conn *websocket.Conn, err error) bool {
 	var end *websocket.CloseError
-	return err != nil && ctx.Err() == nil && !errors.As(err, &end)
+	return err != nil && ctx.Err() == nil && !errors.As(err, &end) && !isEnd(conn, err)
+}
+
+// isEnd reports whether err is the end of conn. The call that fails with it may return before the ctx of conn ends.
+func isEnd(conn *websocket.Conn, err error) bool {
+	if errors.Is(err, net.ErrClosed) && !conn.Out.End().Open() {
+		return true // closed with 1001, for example
+	}
+	below := conn.Below()
+	for _, end := range []error{conn.In.Err(), conn.Out.Err(), below.In.Err(), below.Out.Err()} {
+		if end != nil && errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // leadsTo reports whether no handler between the server and h can notice when h returns.
@@ -108,7 +123,7 @@ func (s *session) run() func(context.Context, *chanio.Conn) error {
 		}()
 		err := s.handler.f(&s.ctx, s.conn)
 		returned = true
-		s.returned(err, isOwn(&s.ctx, err))
+		s.returned(err, isOwn(&s.ctx, s.conn, err))
 		return nil
 	}
 }
