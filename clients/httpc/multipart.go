@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/weir-go/weir/internal/http1"
 )
@@ -99,13 +100,16 @@ func escapeName(s string) string {
 	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(s)
 }
 
-// multipartReader yields heads and bodies alternately. It is not safe for concurrent use.
+// multipartReader yields heads and bodies alternately. Only interrupt may run concurrently with the other methods.
 type multipartReader struct {
 	ctx   context.Context
 	parts []Part
 	heads [][]byte
 	at    int // the next item: heads[at/2], or parts[at/2].Body if odd
 	now   io.ReadCloser
+
+	mu      sync.Mutex // guards stopped, and now against interrupt
+	stopped bool
 }
 
 func (m *multipartReader) Read(p []byte) (int, error) {
@@ -115,17 +119,36 @@ func (m *multipartReader) Read(p []byte) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			m.now = r
+			m.set(r)
 		}
 		n, err := m.now.Read(p)
 		if err == io.EOF {
 			err = m.now.Close()
-			m.now = nil
+			m.set(nil)
 		}
 		if n > 0 || err != nil {
 			return n, err
 		}
 	}
+}
+
+func (m *multipartReader) set(now io.ReadCloser) {
+	m.mu.Lock()
+	m.now = now
+	stopped := m.stopped
+	m.mu.Unlock()
+	if stopped {
+		interrupt(now)
+	}
+}
+
+// interrupt ends the Read in progress, if the type of its part permits that, and those of later parts.
+func (m *multipartReader) interrupt() {
+	m.mu.Lock()
+	m.stopped = true
+	now := m.now
+	m.mu.Unlock()
+	interrupt(now)
 }
 
 // next opens the next item.
@@ -145,7 +168,7 @@ func (m *multipartReader) next() (io.ReadCloser, error) {
 func (m *multipartReader) Close() error {
 	if m.now != nil {
 		_ = m.now.Close()
-		m.now = nil
+		m.set(nil)
 	}
 	for ; m.at < 2*len(m.parts); m.at++ {
 		if part := m.parts[m.at/2]; m.at%2 == 1 && part.Body.once {
