@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,8 +18,8 @@ import (
 type Part struct {
 	Name     string
 	FileName string      // if set, the part is a file
-	Header   http.Header // additional fields of the part
-	Body     Body        // its Content-Type is sent for files, or if it was set with As
+	Header   http.Header // additional fields of the part; a Content-Type replaces that of Body
+	Body     Body
 }
 
 // Field is a Part of text.
@@ -35,7 +36,7 @@ func Multipart(parts ...Part) Body {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	boundary := hex.EncodeToString(random[:])
-	b := Body{contentType: "multipart/form-data; boundary=" + boundary}
+	b := Body{contentType: "multipart/form-data; boundary=" + boundary, boundary: boundary}
 	heads := make([][]byte, len(parts)+1)
 	for i, p := range parts {
 		head, err := p.head(boundary, i == 0)
@@ -81,7 +82,8 @@ func (p Part) head(boundary string, first bool) ([]byte, error) {
 	if p.Name == "" || strings.ContainsRune(p.Name+p.FileName, 0) {
 		return nil, invalid("a part without a name, or with a zero byte in one")
 	}
-	if p.Body.contentType != "" && p.Header.Get("Content-Type") == "" {
+	isType := func(name string) bool { return strings.EqualFold(name, "Content-Type") }
+	if p.Body.contentType != "" && !slices.ContainsFunc(sortedKeys(p.Header), isType) {
 		b = http1.AppendField(b, "Content-Type", p.Body.contentType)
 	}
 	for _, name := range sortedKeys(p.Header) {
