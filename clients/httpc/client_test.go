@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -20,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
@@ -639,4 +642,29 @@ func TestCloseIsSaidOnce(t *testing.T) {
 		require.NoError(t, resp.Close())
 		require.Equal(t, want, <-got)
 	}
+}
+
+// TestTypesOfPartsAreSentOnce has parts whose fields, in any letter case, name another type than their Body.
+func TestTypesOfPartsAreSentOnce(t *testing.T) {
+	var got string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		parts, err := r.MultipartReader()
+		if !assert.NoError(t, err) {
+			return
+		}
+		got, _, _ = mime.ParseMediaType(r.Header.Get("Content-Type"))
+		for part, err := parts.NextPart(); err == nil; part, err = parts.NextPart() {
+			got += fmt.Sprint(part.Header["Content-Type"])
+		}
+	})
+	c := newClient(t, nil)
+	resp, err := c.Post(t.Context(), url, Multipart(
+		Part{Name: "a", Body: Text("a")},
+		Part{Name: "b", Body: Text("b"), Header: http.Header{"content-type": {"b/b"}}},
+		Part{Name: "c", Body: Text("c").As("c/c")},
+		Field("d", "d"),
+	).As("multipart/mixed"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	require.Equal(t, "multipart/mixed[text/plain; charset=utf-8][b/b][c/c][]", got)
 }

@@ -11,10 +11,11 @@ import (
 )
 
 // Connect opens a tunnel to target, in the form host:port, by CONNECT (RFC 9110 9.3.6) through the server at a URL such
-// as http://proxy.example:3128. It returns the tunnel, which the caller must close: a connection, or an HTTP/2 stream
-// if the server supports that. A refusal is a [*StatusError]. ctx bounds only the opening.
+// as http://proxy.example:3128, whose user information is sent as Proxy-Authorization. It returns the tunnel, which the
+// caller must close: a connection, or an HTTP/2 stream if the server supports that. A refusal is a [*StatusError]. ctx
+// bounds only the opening.
 func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Conn, error) {
-	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1})
+	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1, anyStatus: true})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 )
@@ -138,11 +139,21 @@ func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 		delete(d.known, origin)
 		return false, nil
 	}
+	if k := d.known[origin]; k != nil && k.isLike(best) {
+		return true, nil // its count goes on: no count is used twice with a nonce
+	}
 	if len(d.known) >= maxChallenges {
 		clear(d.known)
 	}
 	d.known[origin] = best
 	return true, nil
+}
+
+// isLike reports whether c and other have the same parameters.
+func (c *challenge) isLike(other *challenge) bool {
+	a, b := *c, *other
+	a.count, a.hash, b.count, b.hash = 0, nil, 0, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // newChallenge returns the challenge with the parameters p, or nil if it is not a supported Digest challenge.

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"bufio"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -12,8 +13,10 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -212,4 +215,60 @@ func TestDigestIsForItsOrigin(t *testing.T) {
 	status, _ := text(t, newClient(t, &Config{Auth: Digest("me", "pass")}), from)
 	require.Equal(t, 401, status)
 	require.Equal(t, 1, n)
+}
+
+// TestDigestUsesNoCountTwice has two requests challenged with the same nonce at the same time, by a server that accepts
+// each count once.
+func TestDigestUsesNoCountTwice(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	var both sync.WaitGroup
+	both.Add(2)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answers := parseChallenges(r.Header.Get("Authorization"))
+		if len(answers) > 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			if nc := answers[0]["nc"]; !seen[nc] {
+				seen[nc] = true
+				return
+			}
+		} else {
+			both.Done()
+			both.Wait()
+		}
+		w.Header().Set("WWW-Authenticate", `Digest realm="r", qop="auth", nonce="n"`)
+		w.WriteHeader(401)
+	})
+	c := newClient(t, &Config{Auth: Digest("user", "pass")})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			resp, err := c.Get(t.Context(), url)
+			if assert.NoError(t, err) {
+				assert.Equal(t, 200, resp.Status)
+				assert.NoError(t, resp.Close())
+			}
+		})
+	}
+	all.Wait()
+	require.Equal(t, map[string]bool{"00000001": true, "00000002": true}, seen)
+}
+
+// TestChallengedRequestGoesOverTheSameConnection has a body in the response of status 401.
+func TestChallengedRequestGoesOverTheSameConnection(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		for r := readRequest(in); r != nil; r = readRequest(in) {
+			if r.Header.Get("Authorization") == "" {
+				_, _ = io.WriteString(nc, "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=r, nonce=n\r\nContent-Length: 2\r\n\r\nno")
+				continue
+			}
+			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes")
+		}
+	})
+	c := newClient(t, &Config{Auth: Digest("user", "pass")})
+	status, got := text(t, c, s.url)
+	require.Equal(t, 200, status)
+	require.Equal(t, "yes", got)
+	require.Equal(t, 1, s.accepted())
 }

@@ -27,6 +27,7 @@ type call struct {
 	unsent   atomic.Bool          // this attempt has failed before anything was sent
 	sent     atomic.Bool          // a server may have acted on this attempt
 	cancel   []context.CancelFunc // of the timeouts
+	timers   []*time.Timer        // of the timeouts that do not bound the body
 }
 
 type callKey struct{}
@@ -77,8 +78,29 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 // within bounds the call by d, if d is positive.
 func (x *call) within(d time.Duration, phase Phase) {
 	if d > 0 {
-		ctx, cancel := bound(x.Context, d, phase)
+		ctx, cancel := x.bound(x.Context, d, phase)
 		x.Context, x.cancel = ctx, append(x.cancel, cancel)
+	}
+}
+
+// unbind stops the timeouts that do not bound the body.
+func (x *call) unbind() {
+	for _, timer := range x.timers {
+		timer.Stop()
+	}
+}
+
+// bound bounds ctx by d, until the end of the body or, with headOnly, until unbind.
+func (x *call) bound(ctx context.Context, d time.Duration, phase Phase) (context.Context, context.CancelFunc) {
+	if !x.r.headOnly {
+		return bound(ctx, d, phase)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { cancel(&TimeoutError{Phase: phase, After: d}) })
+	x.timers = append(x.timers, timer)
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
 	}
 }
 
@@ -233,7 +255,7 @@ func (x *call) respond(resp *http.Response) (*Response, error) {
 	}
 	r.URL = resp.Request.URL
 	r.Body = bodySource(x, resp)
-	if (x.r.StatusErrors || x.c.t.cfg.StatusErrors) && resp.StatusCode >= 400 {
+	if (x.r.StatusErrors || x.c.t.cfg.StatusErrors) && !x.r.anyStatus && resp.StatusCode >= 400 {
 		return nil, x.explain(resp.Request, r.statusError(x))
 	}
 	return r, nil

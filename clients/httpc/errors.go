@@ -84,4 +84,10 @@ type invalidError struct{ what string }
 
 func (e *invalidError) Error() string { return "httpc: " + e.what }
 
+// isHopeless reports whether no attempt can succeed: the request is invalid, or the Client is closed.
+func isHopeless(err error) bool {
+	var bad *invalidError
+	return errors.As(err, &bad) || errors.Is(err, ErrClosed)
+}
+
 func invalid(format string, args ...any) error { return &invalidError{fmt.Sprintf(format, args...)} }

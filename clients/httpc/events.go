@@ -38,8 +38,8 @@ type EventsConfig struct {
 	// MaxAttempts limits the consecutive attempts without an event. 0 means no limit.
 	MaxAttempts int
 
-	// Silence is how long a stream may be silent, without even a comment, before it counts as failed. 0 means no limit,
-	// since servers need not send comments.
+	// Silence is how long a stream may be silent, without even a comment, before it counts as failed. 0 means no limit
+	// except Config.BodyTimeout, since servers need not send comments.
 	Silence time.Duration
 
 	// OnError, if not nil, is called with each failure before the next attempt, in the receiver's goroutine.
@@ -66,10 +66,13 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 //   - with a [*StatusError] for any status other than 200, except 408, 425, 429 and 500 or above, which may be
 //     temporary;
 //   - with an error for a response that is not text/event-stream;
-//   - with an error when it has to resume after an event whose ID has control characters, which no request can carry;
+//   - with an error if the request cannot be sent as given, for example because its Body can be sent only once, or the
+//     ID of the last event has control characters;
+//   - with [ErrClosed] when it has to reconnect and the Client has been closed;
 //   - with the last failure after MaxAttempts.
 //
-// ctx bounds all requests: when it ends, the Source ends. The caller must close the Source.
+// ctx bounds all requests: when it ends, the Source ends. Config.Timeout and AttemptTimeout bound only the time until the
+// server has accepted. The caller must close the Source.
 func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
 	e := &eventSource{client: c, url: url, closed: make(chan struct{})}
 	e.life, e.endLife = context.WithCancel(ctx)
@@ -153,10 +156,7 @@ func (e *eventSource) tryNext() (sse.Event, bool, error) {
 	if e.events == nil {
 		return sse.Event{}, false, nil
 	}
-	ev, ok, _ := e.events.TryRecv() // next returns the error
-	if ok {
-		e.failures = 0
-	}
+	ev, ok, _ := e.events.TryRecv() // next returns the error; it has returned an event of this response, if there is one at hand
 	return ev, ok, nil
 }
 
@@ -194,6 +194,8 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 		return io.EOF
 	case errors.As(err, &end):
 		return end.err
+	case isHopeless(err):
+		return err
 	}
 	e.drop()
 	e.failures++
@@ -243,12 +245,12 @@ func (e *eventSource) connect(ctx context.Context) error {
 	life, cancel := context.WithCancel(e.life)
 	stop := context.AfterFunc(ctx, cancel)
 	resp, err := e.client.Do(life, r)
-	if !stop() && err == nil {
-		_ = resp.Close()
-		err = chanio.Cause(ctx)
-	}
 	if err == nil {
 		err = e.accept(resp, cancel)
+	}
+	if !stop() && err == nil {
+		e.drop()
+		err = chanio.Cause(ctx)
 	}
 	if err != nil {
 		cancel()
@@ -286,6 +288,7 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 		return net.ErrClosed
 	default:
 	}
+	resp.call.unbind()
 	e.events = sse.Decode(e.body(resp), &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
 	return nil
 }
@@ -312,7 +315,7 @@ func (e *eventSource) request() (*Request, error) {
 	if e.cfg.Request != nil {
 		r = *e.cfg.Request
 	}
-	r.URL = e.url
+	r.URL, r.anyStatus, r.headOnly = e.url, true, true
 	r.Header = r.Header.Clone()
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -321,7 +324,7 @@ func (e *eventSource) request() (*Request, error) {
 	r.Header.Set("Cache-Control", "no-cache")
 	if id := strings.Trim(e.state.LastID(), " \t"); id != "" {
 		if !http1.ValidValue(id) {
-			return nil, &endOfEvents{invalid("the event ID %q cannot be sent as Last-Event-ID", id)}
+			return nil, invalid("the event ID %q cannot be sent as Last-Event-ID", id)
 		}
 		r.Header.Set("Last-Event-ID", id)
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weir-go/weir/internal/http1"
 )
@@ -16,8 +18,8 @@ import (
 type Part struct {
 	Name     string
 	FileName string      // if set, the part is a file
-	Header   http.Header // additional fields of the part
-	Body     Body        // its Content-Type is sent for files, or if it was set with As
+	Header   http.Header // additional fields of the part; a Content-Type replaces that of Body
+	Body     Body
 }
 
 // Field is a Part of text.
@@ -34,7 +36,7 @@ func Multipart(parts ...Part) Body {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	boundary := hex.EncodeToString(random[:])
-	b := Body{contentType: "multipart/form-data; boundary=" + boundary}
+	b := Body{contentType: "multipart/form-data; boundary=" + boundary, boundary: boundary}
 	heads := make([][]byte, len(parts)+1)
 	for i, p := range parts {
 		head, err := p.head(boundary, i == 0)
@@ -80,7 +82,8 @@ func (p Part) head(boundary string, first bool) ([]byte, error) {
 	if p.Name == "" || strings.ContainsRune(p.Name+p.FileName, 0) {
 		return nil, invalid("a part without a name, or with a zero byte in one")
 	}
-	if p.Body.contentType != "" && p.Header.Get("Content-Type") == "" {
+	isType := func(name string) bool { return strings.EqualFold(name, "Content-Type") }
+	if p.Body.contentType != "" && !slices.ContainsFunc(sortedKeys(p.Header), isType) {
 		b = http1.AppendField(b, "Content-Type", p.Body.contentType)
 	}
 	for _, name := range sortedKeys(p.Header) {
@@ -99,13 +102,16 @@ func escapeName(s string) string {
 	return strings.NewReplacer(`"`, "%22", "\r", "%0D", "\n", "%0A").Replace(s)
 }
 
-// multipartReader yields heads and bodies alternately. It is not safe for concurrent use.
+// multipartReader yields heads and bodies alternately. Only interrupt may run concurrently with the other methods.
 type multipartReader struct {
 	ctx   context.Context
 	parts []Part
 	heads [][]byte
 	at    int // the next item: heads[at/2], or parts[at/2].Body if odd
 	now   io.ReadCloser
+
+	mu      sync.Mutex // guards stopped, and now against interrupt
+	stopped bool
 }
 
 func (m *multipartReader) Read(p []byte) (int, error) {
@@ -115,17 +121,36 @@ func (m *multipartReader) Read(p []byte) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			m.now = r
+			m.set(r)
 		}
 		n, err := m.now.Read(p)
 		if err == io.EOF {
 			err = m.now.Close()
-			m.now = nil
+			m.set(nil)
 		}
 		if n > 0 || err != nil {
 			return n, err
 		}
 	}
+}
+
+func (m *multipartReader) set(now io.ReadCloser) {
+	m.mu.Lock()
+	m.now = now
+	stopped := m.stopped
+	m.mu.Unlock()
+	if stopped {
+		interrupt(now)
+	}
+}
+
+// interrupt ends the Read in progress, if the type of its part permits that, and those of later parts.
+func (m *multipartReader) interrupt() {
+	m.mu.Lock()
+	m.stopped = true
+	now := m.now
+	m.mu.Unlock()
+	interrupt(now)
 }
 
 // next opens the next item.
@@ -145,7 +170,7 @@ func (m *multipartReader) next() (io.ReadCloser, error) {
 func (m *multipartReader) Close() error {
 	if m.now != nil {
 		_ = m.now.Close()
-		m.now = nil
+		m.set(nil)
 	}
 	for ; m.at < 2*len(m.parts); m.at++ {
 		if part := m.parts[m.at/2]; m.at%2 == 1 && part.Body.once {

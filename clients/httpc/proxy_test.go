@@ -486,6 +486,28 @@ func TestConnectMakesATunnel(t *testing.T) {
 	require.Equal(t, "because", refused.Header.Get("X-Why"))
 }
 
+// TestCredentialsOfATunnelAreForTheProxy has them in the URL, with HTTP/1 and HTTP/2.
+func TestCredentialsOfATunnelAreForTheProxy(t *testing.T) {
+	for name, protocols := range map[string]*http.Protocols{"HTTP/1": nil, "HTTP/2": h2c()} {
+		t.Run(name, func(t *testing.T) {
+			var got http.Header
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got = r.Header
+				w.WriteHeader(http.StatusForbidden)
+			}))
+			srv.Config.Protocols = protocols
+			srv.Start()
+			t.Cleanup(srv.Close)
+			c := newClient(t, &Config{Protocols: protocols})
+			_, err := c.Connect(t.Context(), strings.Replace(srv.URL, "//", "//user:p%20w@", 1), "a.example:443")
+			var refused *StatusError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, "Basic dXNlcjpwIHc=", got.Get("Proxy-Authorization"))
+			require.NotContains(t, got, "Authorization")
+		})
+	}
+}
+
 func TestUpgradeKeepsWhatWasRead(t *testing.T) {
 	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
 		if r := readRequest(in); r != nil && r.Header.Get("Upgrade") == "echo" {

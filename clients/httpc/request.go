@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -56,7 +57,9 @@ type Request struct {
 	// Timing records the duration of each phase for Response.Timing.
 	Timing bool
 
-	protocol string // of the Upgrade, if an extended CONNECT may replace it
+	protocol  string // of the Upgrade, if an extended CONNECT may replace it
+	anyStatus bool   // StatusErrors does not apply
+	headOnly  bool   // the timeouts bound the response only until unbind
 }
 
 // build returns the http.Request for r.
@@ -86,12 +89,23 @@ func (r *Request) build(ctx context.Context, cfg *Config) (*http.Request, error)
 		}
 	}
 	hr.Header = r.buildHeader(cfg, len(cfg.Header))
-	if u.User != nil && hr.Header.Get("Authorization") == "" {
-		password, _ := u.User.Password()
-		hr.SetBasicAuth(u.User.Username(), password)
-	}
+	authenticate(hr)
 	u.User = nil
 	return hr, r.Body.attach(hr)
+}
+
+// authenticate adds the user information of the URL as Basic authentication. The server of a CONNECT is a proxy.
+func authenticate(hr *http.Request) {
+	field := "Authorization"
+	if hr.Method == http.MethodConnect {
+		field = "Proxy-Authorization"
+	}
+	if hr.URL.User == nil || hr.Header.Get(field) != "" {
+		return
+	}
+	password, _ := hr.URL.User.Password()
+	text := base64.StdEncoding.EncodeToString([]byte(hr.URL.User.Username() + ":" + password))
+	hr.Header.Set(field, "Basic "+text)
 }
 
 // buildHeader returns the fields of r and of cfg.

@@ -19,7 +19,8 @@ import (
 // repeatable, for redirects and retries; a Body of a Source or an io.Reader can be sent once.
 type Body struct {
 	contentType string
-	length      int64 // -1 if unknown
+	boundary    string // of Multipart
+	length      int64  // -1 if unknown
 	open        func(ctx context.Context) (io.ReadCloser, error)
 	once        bool
 	bytes       []byte // instead of open
@@ -28,8 +29,11 @@ type Body struct {
 
 func (b Body) isSet() bool { return b.open != nil || b.bytes != nil || b.err != nil }
 
-// As returns the Body with another Content-Type.
+// As returns the Body with another Content-Type. That of a Multipart, such as multipart/mixed, gets its boundary.
 func (b Body) As(contentType string) Body {
+	if b.boundary != "" && contentType != "" {
+		contentType += "; boundary=" + b.boundary
+	}
 	b.contentType = contentType
 	return b
 }

@@ -86,7 +86,7 @@ func (x *call) attempt(hr *http.Request, crossed bool, limit time.Duration) (*ht
 	if limit <= 0 {
 		return x.once(hr, crossed)
 	}
-	ctx, cancel := bound(hr.Context(), limit, PhaseAttempt)
+	ctx, cancel := x.bound(hr.Context(), limit, PhaseAttempt)
 	resp, err := x.once(hr.WithContext(ctx), crossed)
 	if err != nil {
 		cancel()
@@ -102,7 +102,7 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 		return p.If(resp, err)
 	}
 	if err != nil {
-		return !errors.Is(err, ErrClosed) && !failsAgain(err)
+		return !failsAgain(err)
 	}
 	statuses := p.Statuses
 	if statuses == nil {
@@ -113,10 +113,9 @@ func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
 
 // failsAgain reports whether another attempt would fail in the same way.
 func failsAgain(err error) bool {
-	var bad *invalidError
 	var certificate *tls.CertificateVerificationError
 	var proxy *clients.ProxyError
-	return errors.As(err, &bad) || errors.As(err, &certificate) || errors.As(err, &proxy) && proxy.Code/100 == 4
+	return isHopeless(err) || errors.As(err, &certificate) || errors.As(err, &proxy) && proxy.Code/100 == 4
 }
 
 // attemptsError is an error after several attempts. It is a net.Error, like those of timeouts.

@@ -212,9 +212,18 @@ func (s *sender) halt() {
 		return
 	}
 	s.stop()
-	switch body := s.body.(type) {
+	interrupt(s.body)
+}
+
+// interrupt ends the Read in progress of a body, if its type permits that.
+func interrupt(body io.ReadCloser) {
+	switch body := body.(type) {
 	case *io.PipeReader, *os.File, *sourceBody:
 		_ = body.Close() // may run concurrently with Read
+	case *progress:
+		interrupt(body.ReadCloser)
+	case *multipartReader:
+		body.interrupt()
 	}
 }
 

@@ -165,7 +165,7 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	}
 	return &Request{
 		URL: plain + ":" + rest, Header: h, Host: cfg.Host, Cookies: cfg.Cookies, Auth: cfg.Auth, Route: cfg.Route,
-		MaxRedirects: redirects, Timeout: -1,
+		MaxRedirects: redirects, Timeout: -1, anyStatus: true,
 	}, nil
 }
 
@@ -208,9 +208,9 @@ func refusal(ctx context.Context, resp *Response) error {
 
 // WebSockets returns a Source of WebSockets to one server. Each is opened when the previous one has ended, as by
 // [clients.Reconnect]. reconnect configures it; nil means the defaults. A refusal with a status of 400 to 499, except
-// 408, 425 and 429, ends the Source, unless reconnect.Permanent is set. A connection that was not Stable counts as a
-// failure unless Useful reports otherwise. The receiver must close the connections. Channels of the Source are
-// unbuffered, and a connection that is not received is aborted.
+// 408, 425 and 429, ends the Source, and so does a request that cannot be sent as given, or [ErrClosed], unless
+// reconnect.Permanent is set. A connection that was not Stable counts as a failure unless Useful reports otherwise. The receiver must close
+// the connections. Channels of the Source are unbuffered, and a connection that is not received is aborted.
 func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients.ReconnectConfig) *chanio.Source[*websocket.Conn] {
 	conf := clients.ReconnectConfig{}
 	if reconnect != nil {
@@ -270,8 +270,11 @@ func (h *handedOver) take(below *chanio.Conn) *websocket.Conn {
 	return h.conns[below]
 }
 
-// isPermanent reports whether err is a refusal that is not temporary.
+// isPermanent reports whether err is hopeless, or a refusal that is not temporary.
 func isPermanent(err error) bool {
+	if isHopeless(err) {
+		return true
+	}
 	e, ok := err.(*HandshakeError)
 	if !ok || e.Status < 400 || e.Status > 499 {
 		return false

@@ -150,3 +150,31 @@ func TestRefusalsThatArePermanent(t *testing.T) {
 	}
 	require.False(t, isPermanent(io.ErrUnexpectedEOF))
 }
+
+// TestFailuresThatNoAttemptCanMendEndWebSockets also has StatusErrors, which do not apply.
+func TestFailuresThatNoAttemptCanMendEndWebSockets(t *testing.T) {
+	asked := 0
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.WriteHeader(http.StatusNotFound)
+	})
+	c := New(&Config{StatusErrors: true})
+	_, err := c.DialWebSocket(t.Context(), url, nil)
+	var refused *HandshakeError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 404, refused.Status)
+
+	again := &clients.ReconnectConfig{MaxAttempts: 5, Backoff: atOnce}
+	_, err = c.WebSockets(url, nil, again).Recv(t.Context())
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, 2, asked)
+
+	_, err = c.WebSockets("gopher:x", nil, again).Recv(t.Context())
+	require.ErrorContains(t, err, "begins with ws")
+	require.NotContains(t, err.Error(), "gave up")
+
+	require.NoError(t, c.Close())
+	_, err = c.WebSockets(url, nil, again).Recv(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+	require.NotContains(t, err.Error(), "gave up")
+}

@@ -117,14 +117,14 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	})
 	c.rd.budget = unbounded
 	c.hear()
+	c.mu.Lock()
+	c.timer = time.AfterFunc(c.tick(), c.look) // before the functions that use it can be called
+	c.mu.Unlock()
 	c.undrain = conn.OnDrain(func(error) { c.goAway() })
 	if cfg != nil && cfg.Context != nil {
 		ctx := cfg.Context
 		c.detach = afterFunc(ctx, func() { c.contextEnded(ctx) })
 	}
-	c.mu.Lock()
-	c.timer = time.AfterFunc(c.tick(), c.look)
-	c.mu.Unlock()
 	conn.Out.OnDone(c.lowEnded)
 	return c
 }

@@ -1,0 +1,86 @@
+package httpc
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+)
+
+// TestRefusedUploadClosesItsSource answers before a body of a Source, within others, has begun or ended.
+func TestRefusedUploadClosesItsSource(t *testing.T) {
+	count := func(int64) {}
+	for name, wrap := range map[string]func(Body) Body{
+		"plain":         func(b Body) Body { return b },
+		"with progress": func(b Body) Body { return b.WithProgress(count) },
+		"a part":        func(b Body) Body { return Multipart(Part{Name: "x", Body: b}) },
+		"both": func(b Body) Body {
+			return Multipart(Field("a", "b"), Part{Name: "x", Body: b.WithProgress(count)}).WithProgress(count)
+		},
+	} {
+		for _, secure := range []bool{false, true} {
+			for _, begun := range []bool{false, true} {
+				t.Run(name, func(t *testing.T) {
+					handler := func(w http.ResponseWriter, r *http.Request) {
+						if begun {
+							_, _ = r.Body.Read(make([]byte, 1))
+						}
+						if !secure {
+							w.Header().Set("Connection", "close") // or net/http waits for the body
+						}
+						w.WriteHeader(http.StatusRequestEntityTooLarge)
+					}
+					srv := httptest.NewUnstartedServer(http.HandlerFunc(handler))
+					srv.EnableHTTP2 = secure
+					if secure {
+						srv.StartTLS()
+					} else {
+						srv.Start()
+					}
+					t.Cleanup(srv.Close)
+					ch := make(chan []byte, 1)
+					if begun {
+						ch <- []byte("some")
+					}
+					src := chanio.From(ch)
+					c := newClient(t, &Config{Connect: trusting()})
+					resp, err := c.Post(t.Context(), srv.URL, wrap(Stream(src)))
+					require.NoError(t, err)
+					require.Equal(t, http.StatusRequestEntityTooLarge, resp.Status)
+					require.Equal(t, secure, resp.Proto == "HTTP/2.0")
+					require.NoError(t, resp.Close())
+					<-src.Done()
+				})
+			}
+		}
+	}
+}
+
+// TestHaltedPartsAreClosed interrupts a multipart body before each of its reads.
+func TestHaltedPartsAreClosed(t *testing.T) {
+	for at := range 6 {
+		ch := make(chan []byte)
+		src, second := chanio.From(ch), chanio.From(ch)
+		body, err := Multipart(Field("a", "b"), Part{Name: "x", Body: Stream(src)}, Part{Name: "y", Body: Stream(second)}).reader(t.Context())
+		require.NoError(t, err)
+		p := make([]byte, 1<<10)
+		for range min(at, 3) { // the head and the text, and the head of the next part
+			_, err := body.Read(p)
+			require.NoError(t, err)
+		}
+		if at > 3 {
+			go interrupt(body) // ends with the test
+		} else {
+			interrupt(body)
+		}
+		_, err = io.Copy(io.Discard, body)
+		require.Error(t, err)
+		require.NoError(t, body.Close())
+		<-src.Done()
+		<-second.Done()
+	}
+}
