@@ -250,10 +250,10 @@ func (c *connection[A, B]) within(
 	return wait(bounded)
 }
 
-// send sends values to dst and returns how many were accepted and not yet counted. Only a sink that uses up values takes
-// many at a time: one with user code may panic after it has accepted some of them, and those must not be put back.
+// send sends values to dst and returns how many were accepted and not yet counted. Values are counted one by one unless
+// the sink takes many at a time: a Send may panic, and those before it must not be put back.
 func send[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
-	if len(vs) > 1 && c.cfg.SendTimeout == 0 && c.dst.Consumes() {
+	if len(vs) > 1 && c.cfg.SendTimeout == 0 && c.dst.Batches() {
 		return c.dst.SendAll(ctx, vs...)
 	}
 	for _, v := range vs {
