@@ -98,6 +98,9 @@ var expired = func() context.Context {
 // Consumes reports whether Send and SendAll use up values before they return; see SinkHooks.Consumes.
 func (s *Sink[T]) Consumes() bool { return s.hooks.Consumes }
 
+// Batches reports whether SendAll is more than a loop over Send; see SinkHooks.SendAll.
+func (s *Sink[T]) Batches() bool { return s.hooks.SendAll != nil }
+
 // Flush waits until everything accepted before it has left the process, and returns nil, or the reason why it cannot.
 // Values in the channel of C when Flush is called count as accepted. ctx only bounds the wait.
 func (s *Sink[T]) Flush(ctx context.Context) error {

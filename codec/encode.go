@@ -15,12 +15,16 @@ import (
 // the other. Values can still be sent to sink directly, between frames.
 func Encode[T any](sink *chanio.Sink[[]byte], c Codec[T]) *chanio.Sink[T] {
 	e := &encoder[T]{to: chanio.BytesTo(sink), c: splitOf(notNil(c, "Encode"))}
-	// A user's codec may keep a string that it encodes, which is then not to lie in a buffer: Consumes is for the others.
-	return chanio.NewSink(chanio.SinkHooks[T]{
-		Send: e.send, TrySend: e.trySend, SendAll: e.sendAll,
-		Consumes: !callsUser(quickWhole(c)), Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
+	hooks := chanio.SinkHooks[T]{
+		Send: e.send, TrySend: e.trySend, Flush: sink.Flush, Close: sink.Close, Abort: sink.Abort, Cork: sink.Cork, End: sink.End(),
 		Describe: func() chanio.Description { return chanio.Description{Kind: "codec.Encode"} },
-	})
+	}
+	// A user's codec may keep a string that it encodes, which is then not to lie in a buffer, and may panic after
+	// others of its values have been sent.
+	if !callsUser(quickWhole(c)) {
+		hooks.SendAll, hooks.Consumes = e.sendAll, true
+	}
+	return chanio.NewSink(hooks)
 }
 
 // encoder is the state of an Encode.

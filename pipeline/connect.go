@@ -250,33 +250,28 @@ func (c *connection[A, B]) within(
 	return wait(bounded)
 }
 
-// send sends values to dst and returns how many were accepted.
+// send sends values to dst and returns how many were accepted and not yet counted. Values are counted one by one unless
+// the sink takes many at a time: a Send may panic, and those before it must not be put back.
 func send[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
-	switch {
-	case c.cfg.SendTimeout != 0:
-		return sendWithin(ctx, c, vs)
-	case len(vs) > 1:
+	if len(vs) > 1 && c.cfg.SendTimeout == 0 && c.dst.Batches() {
 		return c.dst.SendAll(ctx, vs...)
 	}
-	if err := c.dst.Send(ctx, vs[0]); err != nil {
-		return 0, err
+	for _, v := range vs {
+		if err := sendOne(ctx, c, v); err != nil {
+			return 0, err
+		}
+		c.accepted(1)
 	}
-	return 1, nil
+	return 0, nil
 }
 
-// sendWithin is send with a SendTimeout.
-//
-//go:noinline
-func sendWithin[T any](ctx context.Context, c *connection[T, T], vs []T) (int, error) {
-	for n, v := range vs {
-		err := c.within(ctx,
-			func() (bool, error) { return c.dst.TrySend(v) },
-			func(ctx context.Context) error { return c.dst.Send(ctx, v) })
-		if err != nil {
-			return n, err
-		}
+func sendOne[T any](ctx context.Context, c *connection[T, T], v T) error {
+	if c.cfg.SendTimeout == 0 {
+		return c.dst.Send(ctx, v)
 	}
-	return len(vs), nil
+	return c.within(ctx,
+		func() (bool, error) { return c.dst.TrySend(v) },
+		func(ctx context.Context) error { return c.dst.Send(ctx, v) })
 }
 
 // put sends values at hand. dst is corked from the first value after a wait until the next wait, so that everything at

@@ -56,6 +56,9 @@ func (a *acceptor) accept(ctx context.Context) (net.Conn, error) {
 		if err == nil || !isTemporary(err) {
 			return nc, err
 		}
+		if ctx.Err() != nil { // err may be its cause: context.DeadlineExceeded calls itself temporary
+			return nil, chanio.Cause(ctx)
+		}
 		a.failed(err)
 		a.warn(err)
 		if err := a.wait(ctx, pause); err != nil {

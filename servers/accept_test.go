@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,4 +103,30 @@ func TestAcceptReturnsAnErrorThatStays(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EBADF)
 	require.Equal(t, 1, s.attempts)
 	require.Empty(t, log.String())
+}
+
+// The end of a ctx is no failure of accept, although context.DeadlineExceeded calls itself temporary.
+func TestAnAcceptWhoseTimeIsUpIsNoTemporaryFailure(t *testing.T) {
+	for _, under := range []string{"tcp", "unix"} {
+		addr := "127.0.0.1:0"
+		if under == "unix" {
+			addr = filepath.Join(t.TempDir(), "s")
+		}
+		nl, err := net.Listen(under, addr)
+		require.NoError(t, err)
+		defer nl.Close()
+		var log strings.Builder
+		var a acceptor
+		a.init(nl, nl.Addr(), make(chan struct{}), slog.New(slog.NewTextHandler(&log, nil)))
+		failures := 0
+		a.failed = func(error) { failures++ }
+		for _, wait := range []time.Duration{-time.Second, time.Millisecond} { // before and during the accept
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			_, err = a.accept(ctx)
+			cancel()
+			require.Equal(t, context.DeadlineExceeded, err)
+		}
+		require.Zero(t, failures)
+		require.Empty(t, log.String())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"runtime"
@@ -231,4 +232,25 @@ func TestScratchIsKeptAtHandWhileSomethingIsHeld(t *testing.T) {
 		x.Out.Cork(false)
 		require.Equal(t, "xxx", arrived(peer))
 	})
+}
+
+// unsupported is a net.Conn whose Write fails with an error of the kind that otherwise means a missing half-close.
+type unsupported struct{ net.Conn }
+
+func (unsupported) Write([]byte) (int, error) {
+	return 0, fmt.Errorf("no writes here: %w", errors.ErrUnsupported)
+}
+
+func TestAWriteThatIsNotSupportedEndsTheHalf(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	s := stream.New(unsupported{near}, config(nil))
+	defer s.Abort(nil)
+	if err := s.Out.Send(bg, []byte("value")); err != nil { // or the goroutine that writes meets it
+		require.ErrorContains(t, err, "no writes here")
+	}
+	require.ErrorContains(t, s.Out.Flush(bg), "no writes here")
+	require.ErrorContains(t, s.Out.Close(), "no writes here")
+	require.ErrorContains(t, s.Out.Ending().Err(), "no writes here")
+	require.ErrorContains(t, s.Close(), "no writes here")
 }

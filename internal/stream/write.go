@@ -309,7 +309,7 @@ func (p *patience) took(n int) {
 func (w *wire) judge(ctx context.Context, err error) error {
 	failure := w.s.Out.end.failure()
 	switch {
-	case w.job.n == 0 && errors.Is(err, errors.ErrUnsupported): // the raw write is not supported
+	case w.job.raw != nil && w.job.n == 0 && errors.Is(err, errors.ErrUnsupported): // another way is used
 		return err
 	case failure != nil:
 		return failure
@@ -319,6 +319,9 @@ func (w *wire) judge(ctx context.Context, err error) error {
 		return err
 	case ctx != nil && deadline.Resumable(ctx, err):
 		return err
+	}
+	if errors.Is(err, errors.ErrUnsupported) { // which would mean, to those above, that nothing has failed
+		err = errors.New(err.Error())
 	}
 	err = w.s.explained("write", err)
 	w.s.failed(err)
