@@ -4,6 +4,8 @@ import (
 	"context"
 
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Payloads of pings.
@@ -52,7 +54,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	select {
 	case <-answered:
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = deadline.Cause(ctx)
 	}
 	c.mu.Lock()
 	if err == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"sync"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // unflushed is how much of a body is buffered, so that a short reply gets a Content-Length.
@@ -207,7 +209,7 @@ func (o *output) giveBack() {
 // put implements streamWriter. The head and the buffered bytes are sent first, once, and ctx does not bound that.
 func (o *output) put(ctx context.Context, p []byte) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return chanio.Cause(ctx)
 	}
 	if err := o.admit(len(p)); err != nil {
 		return err
