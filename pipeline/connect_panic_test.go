@@ -12,7 +12,7 @@ import (
 	"github.com/weir-go/weir/pipeline"
 )
 
-// A sink that takes values one by one panics in the middle of a batch. Whoever recovers, and sends the rest elsewhere,
+// A sink that takes values one by one panics in the middle of a batch. A caller that recovers, and sends the rest elsewhere,
 // sends no value twice.
 func TestConnectRepeatsNoValueThatWasAcceptedBeforeAPanic(t *testing.T) {
 	src := chanio.FromSlice([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
