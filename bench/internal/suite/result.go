@@ -143,9 +143,16 @@ func judge(bar Bar, rows []Row) BarResult {
 		r.Verdict = Missing
 		return r
 	}
-	figures := make([]float64, rounds)
-	for i := range figures {
-		figures[i] = bar.Of(func(name string) Sample { return needed[name].Rounds[i] })
+	var figures []float64
+	for i := range rounds {
+		f := bar.Of(func(name string) Sample { return needed[name].Rounds[i] })
+		if !math.IsNaN(f) && !math.IsInf(f, 0) { // a contender did nothing in a round, on a machine that stood still
+			figures = append(figures, f)
+		}
+	}
+	if len(figures) == 0 {
+		r.Verdict = Missing
+		return r
 	}
 	r.Figure = SpreadOf(figures)
 	if r.Verdict = bar.verdict(r.Figure); r.Verdict == TooNoisy {
@@ -176,8 +183,6 @@ func (b Bar) verdict(figure Spread) Verdict {
 		met = figure.Median <= b.Limit
 	}
 	switch {
-	case math.IsNaN(figure.Median):
-		return Missing
 	case b.Aside:
 		return NoBar
 	case b.Unit == "" && figure.Noisy():

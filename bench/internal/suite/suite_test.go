@@ -60,6 +60,8 @@ func TestVerdicts(t *testing.T) {
 		{AtMost(1, "ours", "theirs"), []float64{11, 11}, []float64{10, 10}, Short},
 		{AtLeast(1, "ours", "theirs"), []float64{10, 20}, []float64{10, 10}, TooNoisy},
 		{AtLeast(1, "ours", "theirs"), []float64{10}, nil, Missing},
+		{AtLeast(1, "ours", "theirs"), []float64{10, 10}, []float64{0, 5}, Pass},
+		{AtLeast(1, "ours", "theirs"), []float64{10, 0}, []float64{0, 0}, Missing},
 		{AtLeast(1, "ours", "nobody"), []float64{10}, []float64{10}, Missing},
 		{Aside("ours", "theirs"), []float64{10, 20}, []float64{10, 10}, NoBar},
 	} {
