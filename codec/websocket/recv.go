@@ -85,11 +85,10 @@ func (c *Conn) idle() bool {
 
 // mergedMessage is for a connection without deadlines, whose ctx has to end with In.
 func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer c.inEnd.OnDone(cancel)()
-	if err := c.awaitMessage(ctx, m); err != nil {
-		return c.receiveError(ctx, err)
+	merged := &untilEnd{Context: ctx, end: &c.inEnd}
+	defer merged.release()
+	if err := c.awaitMessage(merged, m); err != nil {
+		return c.receiveError(merged, err)
 	}
 	return nil
 }
