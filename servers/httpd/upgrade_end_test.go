@@ -42,20 +42,11 @@ func TestEndOfAWebSocketIsNotAFailureOfItsFunction(t *testing.T) {
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				ctx := within(t)
-				var log bytes.Buffer
-				failed := make(chan error, 20)
-				srv := httpd.New(handler, &httpd.Config{
-					Logger: slog.New(slog.NewTextHandler(&log, nil)),
-					Hooks:  &httpd.Hooks{Ended: func(a httpd.Access) { failed <- a.Err }},
-				})
-				ln, err := net.Listen("tcp", "127.0.0.1:0")
-				require.NoError(t, err)
-				served := make(chan error, 1)
-				go func() { served <- srv.Serve(context.Background(), ln) }()
+				srv := watch(t, handler)
 				client, over := newClient(t, nil), make(chan error, 1)
 				var conns []*websocket.Conn
-				for range cap(failed) {
-					conn, err := client.DialWebSocket(ctx, "ws://"+ln.Addr().String(), nil)
+				for range cap(srv.failed) {
+					conn, err := client.DialWebSocket(ctx, "ws://"+srv.addr, nil)
 					require.NoError(t, err)
 					_, err = conn.In.Recv(ctx)
 					require.NoError(t, err)
@@ -74,17 +65,39 @@ func TestEndOfAWebSocketIsNotAFailureOfItsFunction(t *testing.T) {
 					_ = conn.Close()
 				}
 				for range conns {
-					if err := <-failed; how != "reset" {
+					if err := <-srv.failed; how != "reset" {
 						require.NoError(t, err)
 					}
 				}
 				shutdown()
 				require.NoError(t, <-over)
-				require.NoError(t, <-served)
-				require.Empty(t, log.String())
+				require.NoError(t, <-srv.served)
+				require.Empty(t, srv.log.String())
 			})
 		}
 	}
+}
+
+// watched is a Server that keeps what it logs.
+type watched struct {
+	*httpd.Server
+	addr   string
+	log    bytes.Buffer
+	failed chan error // the errors of up to 20 requests, or nil
+	served chan error
+}
+
+func watch(t *testing.T, handler http.Handler) *watched {
+	w := &watched{failed: make(chan error, 20), served: make(chan error, 1)}
+	w.Server = httpd.New(handler, &httpd.Config{
+		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Hooks:  &httpd.Hooks{Ended: func(a httpd.Access) { w.failed <- a.Err }},
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w.addr = ln.Addr().String()
+	go func() { w.served <- w.Serve(context.Background(), ln) }()
+	return w
 }
 
 // TestClientThatHasGoneIsNotAFailureOfAReply has clients that disconnect within a reply without end.
@@ -106,35 +119,26 @@ func TestClientThatHasGoneIsNotAFailureOfAReply(t *testing.T) {
 		for _, version := range []string{"HTTP/1", "HTTP/2"} {
 			t.Run(name+" "+version, func(t *testing.T) {
 				ctx := within(t)
-				var log bytes.Buffer
-				failed := make(chan error, 20)
-				srv := httpd.New(handler, &httpd.Config{
-					Logger: slog.New(slog.NewTextHandler(&log, nil)),
-					Hooks:  &httpd.Hooks{Ended: func(a httpd.Access) { failed <- a.Err }},
-				})
-				ln, err := net.Listen("tcp", "127.0.0.1:0")
-				require.NoError(t, err)
-				served := make(chan error, 1)
-				go func() { served <- srv.Serve(context.Background(), ln) }()
+				srv := watch(t, handler)
 				cfg := &httpc.Config{}
 				if version == "HTTP/2" {
 					cfg.Protocols = new(http.Protocols)
 					cfg.Protocols.SetUnencryptedHTTP2(true)
 				}
 				client := newClient(t, cfg)
-				for range cap(failed) {
-					resp, err := client.Get(ctx, "http://"+ln.Addr().String())
+				for range cap(srv.failed) {
+					resp, err := client.Get(ctx, "http://"+srv.addr)
 					require.NoError(t, err)
 					_, err = resp.Body.Recv(ctx)
 					require.NoError(t, err)
 					require.NoError(t, resp.Close())
 				}
-				for range cap(failed) {
-					require.Error(t, <-failed)
+				for range cap(srv.failed) {
+					require.Error(t, <-srv.failed)
 				}
 				require.NoError(t, srv.Shutdown(ctx))
-				require.NoError(t, <-served)
-				require.Empty(t, log.String())
+				require.NoError(t, <-srv.served)
+				require.Empty(t, srv.log.String())
 			})
 		}
 	}
