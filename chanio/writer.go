@@ -1,6 +1,7 @@
 package chanio
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -35,7 +36,7 @@ func (w *sinkWriter) Write(p []byte) (n int, err error) {
 // send sends a copy of p, because the caller of Write may reuse it.
 func (w *sinkWriter) send(p []byte) error {
 	if w.hands {
-		p = append(make([]byte, 0, len(p)), p...)
+		p = bytes.Clone(p)
 	}
 	return w.sink.Send(w.ctx, p)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-go/weir/internal/guard"
 )
 
+// Errors of a [Caller].
 var (
 	// ErrNotSent is matched by the error of a [Caller.Call] whose request was not sent and never will be. It is safe to
 	// repeat such a request elsewhere.

@@ -113,17 +113,14 @@ func TestAwaitLeavesTheRestToNext(t *testing.T) {
 // Connect, whose ctx ends and whose sinks fail at random, and has every byte once, in order. After the last frame comes
 // a random end, about which Connect says what Recv says.
 func TestConnectMovesWhatIsReceived(t *testing.T) {
-	seeds, first := 40, uint64(0)
-	if testing.Short() {
-		seeds = 8
-	}
-	if os.Getenv("WEIR_LONG") != "" {
+	seeds, first := rounds(60), uint64(0)
+	if os.Getenv("WEIR_LONG") == "1" {
 		seeds, first = 400, rand.Uint64()
 	}
 	for _, procs := range []int{1, 2, 8} {
 		t.Run(fmt.Sprint(procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-			for seed := first; seed < first+uint64(seeds) && !t.Failed(); seed++ {
+			for seed := first; seed < first+seeds && !t.Failed(); seed++ {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					(&moving{T: t, Rand: rand.New(rand.NewPCG(seed, uint64(procs)))}).run()
 				})

@@ -356,8 +356,8 @@ func TestChecksums(t *testing.T) {
 	require.Equal(t, crc32.ChecksumIEEE(p[:3]), uint32(p[3])<<24|uint32(p[4])<<16|uint32(p[5])<<8|uint32(p[6]))
 	p[6]++
 	codectest.Rejects(t, c, hexOf(string(p)), codec.ErrMismatch, 3)
-	codectest.RoundTrip(t, codec.Prefixed(codec.Uint32, codec.Checksum(codec.Bytes, codec.Uint32, adler32.Checksum)), []byte("hello"), bytes.Repeat([]byte("x"), 50_000))
-	codectest.RoundTrip(t, codec.CRC32(codec.Prefixed(codec.Uint32, codec.Bytes)), bytes.Repeat([]byte("xyz"), 20_000))
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint32, codec.Checksum(codec.Bytes, codec.Uint32, adler32.Checksum)), []byte("hello"), bytes.Repeat([]byte("x"), 33_000))
+	codectest.RoundTrip(t, codec.CRC32(codec.Prefixed(codec.Uint32, codec.Bytes)), bytes.Repeat([]byte("xyz"), 11_000))
 	codectest.Rejects(t, codec.Prefixed(codec.Uint8, codec.Checksum(codec.Bytes, codec.Uint32, adler32.Checksum)), "02 0102", io.ErrUnexpectedEOF, 1)
 	open := codec.Prefixed(codec.Uint8, codec.Checksum(codec.Bytes, codec.Uint32, adler32.Checksum))
 	p, err = codec.Marshal(open, []byte("hello"))

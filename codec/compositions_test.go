@@ -174,11 +174,7 @@ func maybe[T any](r *rand.Rand, v T) *T {
 // TestAllEntryPointsAgreeOnRecordsOfAllKinds is TestAllEntryPointsAgree for records with dependent, optional and tagged
 // fields, with random codecs around them.
 func TestAllEntryPointsAgreeOnRecordsOfAllKinds(t *testing.T) {
-	rounds := 150
-	if testing.Short() {
-		rounds = 30
-	}
-	for seed := range uint64(rounds) {
+	for seed := range rounds(200) {
 		r := rand.New(rand.NewPCG(seed, 20))
 		text := func() string { return someString(r) }
 		word := func() string { return fmt.Sprint("w", r.IntN(1000)) }

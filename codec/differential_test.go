@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -350,14 +351,21 @@ func check[T any](t *testing.T, r *rand.Rand, c codec.Codec[T], values func() T)
 	}
 }
 
+// rounds returns how many random cases a test has: n with WEIR_LONG=1, otherwise a quarter, or with -short an eighth.
+func rounds(n uint64) uint64 {
+	switch {
+	case os.Getenv("WEIR_LONG") == "1":
+		return n
+	case testing.Short():
+		return n / 8
+	}
+	return n / 4
+}
+
 // TestAllEntryPointsAgree composes random codecs. Whole or in pieces, from a slice, a reader, chunks or a buffer, the
 // same bytes give the same values, the same kind of error and the same offset.
 func TestAllEntryPointsAgree(t *testing.T) {
-	rounds := 400
-	if testing.Short() {
-		rounds = 100
-	}
-	for seed := range uint64(rounds) {
+	for seed := range rounds(400) {
 		r := rand.New(rand.NewPCG(seed, 12))
 		text := func() string { return someString(r) }
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

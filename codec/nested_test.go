@@ -205,11 +205,7 @@ func built(c codec.Codec[string], build func() codec.Codec[string]) (got codec.C
 
 // TestAllEntryPointsAgreeOnNestedCodecs nests codecs without regard to what they are for.
 func TestAllEntryPointsAgreeOnNestedCodecs(t *testing.T) {
-	rounds := 400
-	if testing.Short() {
-		rounds = 100
-	}
-	for seed := range uint64(rounds) {
+	for seed := range rounds(400) {
 		r := rand.New(rand.NewPCG(seed, 31))
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			c := []codec.Codec[string]{

@@ -42,6 +42,25 @@ func ExampleListen_tls() {
 	// servers: tls: CertFile and KeyFile go together: one of them is empty
 }
 
+// A socket that another process has opened, passed on as a file.
+func ExampleListenFile() {
+	nl, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := nl.File() // a duplicate
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := servers.ListenFile(f, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ln.Addr().String() == nl.Addr().String(), ln.Close(), nl.Close())
+	// Output:
+	// true <nil> <nil>
+}
+
 // A program that systemd may start for the first connection, and that can also be started by hand.
 func ExampleInherited() {
 	files, err := servers.Inherited()

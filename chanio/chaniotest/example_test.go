@@ -174,6 +174,25 @@ func ExampleTestSink() {
 }
 
 // A client that is never answered, over a network that loses everything on the way back.
+func ExampleNewRelay() {
+	_ = func(t *testing.T) { // func TestSomething
+		server, err := servers.ListenTCP("127.0.0.1:0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		relay := chaniotest.NewRelay(t, server.Addr())
+		relay.Set(chaniotest.Faults{Latency: 50 * time.Millisecond, Slice: 1})
+		client, err := clients.DialTCP(t.Context(), relay.Addr().String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		// ...
+		relay.Vanish() // as if a cable had been pulled
+	}
+}
+
 func ExampleNewPacketRelay() {
 	_ = func(t *testing.T) { // func TestSomething
 		server, err := servers.ListenUDP("127.0.0.1:0", nil)

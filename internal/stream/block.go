@@ -37,9 +37,16 @@ func (b *block) release() {
 // clone returns a copy of p whose capacity is its length.
 func (b *block) clone(p []byte) []byte {
 	if b == nil {
-		return append(make([]byte, 0, len(p)), p...)
+		return cloneAlone(p)
 	}
 	return b.arena.Clone(p)
+}
+
+// cloneAlone returns a copy of p that shares no memory. The compiler does not clear memory that is made for one copy.
+func cloneAlone(p []byte) []byte {
+	c := make([]byte, len(p))
+	copy(c, p)
+	return c
 }
 
 // Arena makes copies. Small ones share memory that is never reused. The zero Arena is ready to use.
@@ -51,7 +58,7 @@ type Arena struct {
 // Clone returns a copy of p whose capacity is its length.
 func (a *Arena) Clone(p []byte) []byte {
 	if len(p) > arenaMax {
-		return append(make([]byte, 0, len(p)), p...)
+		return cloneAlone(p)
 	}
 	if len(p) > len(a.buf)-a.used {
 		a.buf, a.used = make([]byte, arenaSize), 0

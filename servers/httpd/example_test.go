@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/weir-go/weir/servers"
 	"github.com/weir-go/weir/servers/httpd"
@@ -21,6 +22,26 @@ func get(url string) {
 	defer func() { _ = r.Body.Close() }()
 	body, err := io.ReadAll(r.Body)
 	fmt.Printf("%s: %s %v\n", r.Status, body, err)
+}
+
+// New takes the handlers of net/http. A Config sets limits and timeouts.
+func ExampleNew() {
+	srv := httpd.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	}), &httpd.Config{MaxBody: 1 << 20, IdleTimeout: time.Minute})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- srv.Serve(ctx, ln) }()
+	get("http://" + ln.Addr().String())
+	stop()
+	<-served
+	// Output:
+	// 200 OK:  <nil>
 }
 
 // A Server takes any handler, such as a mux, and any net.Listener.

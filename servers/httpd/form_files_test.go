@@ -20,7 +20,7 @@ import (
 
 // TestFilesOfAFormAreRemoved has handlers that parse a form with a stored file, and return, panic or exit.
 func TestFilesOfAFormAreRemoved(t *testing.T) {
-	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", noise(11<<20)) })
+	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", noise(1<<20)) })
 	var packed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	require.NoError(t, err)

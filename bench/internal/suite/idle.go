@@ -58,7 +58,7 @@ func (e *echo) idle(ctx context.Context) (s Sample, err error) {
 	held := float64(after.Heap+after.Stack) - float64(before.Heap+before.Stack)
 	return Sample{
 		Value: held / n, RSS: after.RSS,
-		Stack:      float64(after.Stack-before.Stack) / n,
+		Stack:      (float64(after.Stack) - float64(before.Stack)) / n,
 		Goroutines: float64(after.Goroutines-before.Goroutines) / n,
 	}, nil
 }
