@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"runtime"
 	"testing"
@@ -115,4 +116,48 @@ func TestG14NestedCountsAllocateOnce(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Error(t, err)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10<<20))
+}
+
+// narrow is a codec of numbers that says it takes two bytes and takes one.
+type narrow struct{}
+
+func (narrow) Append(dst []byte, v uint16) ([]byte, error) { return append(dst, byte(v)), nil }
+func (narrow) Size() codec.Size                            { return codec.Size{Min: 2, Max: 2} }
+
+func (narrow) Decode(r *codec.Reader) (uint16, error) {
+	v, err := r.Uint8()
+	return uint16(v), err
+}
+
+func TestALengthOfAnotherWidthIsNotSent(t *testing.T) {
+	_, err := codec.NewLength(codec.Codec[uint16](narrow{})).Append(nil, 5)
+	require.ErrorIs(t, err, codec.ErrMalformed)
+}
+
+func TestQUICVarintFailsInAnEmptyFrame(t *testing.T) {
+	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.QUICVarint), []byte{0})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func TestFindFailsAtTheEndOfTheFrame(t *testing.T) {
+	r := codec.NewReader([]byte("abc;"))
+	outer, err := r.Limit(3)
+	require.NoError(t, err)
+	_, err = r.Find(";", 10)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, r.Skip(3))
+	require.NoError(t, r.Unlimit(outer))
+	n, err := r.Find(";", 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = codec.NewReader([]byte("abc")).Find(";", 10)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func TestStructRefusesTheRestTwiceInAnArray(t *testing.T) {
+	type names struct {
+		All [2]string `wire:"rest"`
+	}
+	require.PanicsWithValue(t, "codec: Struct: codec_test.names.All: only one field can take the rest of the frame",
+		func() { codec.Struct[names]() })
 }
