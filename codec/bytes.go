@@ -28,7 +28,8 @@ var String Codec[string] = textCodec{invalidUTF8, "UTF-8"}
 // RawString is [Bytes] as a string of arbitrary bytes.
 var RawString Codec[string] = textCodec{}
 
-// DefaultMax is the default limit on the size of a frame in bytes, in both directions.
+// DefaultMax is the default limit on the size of a frame in bytes, in both directions. It is also the limit, when
+// decoding, on the size of an open-ended value that takes the rest of a stream.
 const DefaultMax = 16 << 20
 
 var openSize = Size{Max: Unbounded, Open: true}

@@ -46,7 +46,7 @@ var (
 func Compressed[T any](algorithm Compression, c Codec[T], opts ...MaxOption) Codec[T] {
 	notNil(c, "Compressed")
 	refuse(algorithm == nil, "Compressed: the Compression is nil")
-	return compressed[T]{algorithm, c, maxOf(opts, DefaultMax)}
+	return compressed[T]{algorithm, c, min(maxOf(opts, DefaultMax), Unbounded-1)} // so that max+1 is a number
 }
 
 type compressed[T any] struct {
@@ -89,20 +89,28 @@ type packer interface {
 type stdCompression struct {
 	writer  func(io.Writer) packer
 	reader  func(io.Reader) (io.ReadCloser, error)
-	writers sync.Pool
+	writers sync.Pool // of *pooledPacker
+}
+
+// pooledPacker is a packer and what it writes to, which is empty between two uses.
+type pooledPacker struct {
+	out bytes.Buffer
+	w   packer
 }
 
 func (s *stdCompression) Compress(dst, plain []byte) ([]byte, error) {
-	out := bytes.NewBuffer(dst)
-	w, ok := s.writers.Get().(packer)
+	p, ok := s.writers.Get().(*pooledPacker)
 	if !ok {
-		w = s.writer(out)
+		p = &pooledPacker{}
+		p.w = s.writer(&p.out)
 	}
-	w.Reset(out)
-	defer s.writers.Put(w)
-	_, err := w.Write(plain)
-	err = errors.Join(err, w.Close())
-	return out.Bytes(), err
+	defer s.writers.Put(p)
+	p.out = *bytes.NewBuffer(dst)
+	p.w.Reset(&p.out)
+	_, err := p.w.Write(plain)
+	err = errors.Join(err, p.w.Close())
+	dst, p.out = p.out.Bytes(), bytes.Buffer{}
+	return dst, err
 }
 
 func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error) {

@@ -107,6 +107,11 @@ func because(kind error, format string, args ...any) error {
 	return &detail{kind, fmt.Sprintf(format, args...)}
 }
 
+// malformed returns err as an ErrMalformed, which also matches err and others, and has the text of err.
+func malformed(err error, others ...error) error {
+	return &detail{errors.Join(append(others, ErrMalformed, err)...), err.Error()}
+}
+
 // tooLarge returns an ErrTooLarge about n, where limit is allowed.
 func tooLarge(what string, n uint64, limit int) error {
 	return because(ErrTooLarge, "%s %d exceeds the limit of %d", what, n, limit)

@@ -71,7 +71,7 @@ func (c jsonCodec[T]) Append(dst []byte, v T) ([]byte, error) {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(!c.plain)
 	if err := e.Encode(v); err != nil {
-		return dst, err
+		return dst, malformed(err)
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
@@ -99,26 +99,21 @@ func (c jsonCodec[T]) unmarshal(p []byte, v *T) error {
 
 func (jsonCodec[T]) Size() Size { return Size{Min: 1, Max: Unbounded, Open: true} }
 
-var (
-	errCutShort = errors.Join(ErrMalformed, io.ErrUnexpectedEOF) // as far as it goes, the text may be right
-	errTwoTexts = errors.Join(ErrMalformed, ErrTrailingData)
-)
-
 // jsonError says where err is.
 func jsonError(r *Reader, start int64, err error) error {
 	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), err))
+		return WrapField(wrongType.Field, r.Fail(start+max(wrongType.Offset-1, 0), malformed(err)))
 	}
 	wrongText, ok := errors.AsType[*json.SyntaxError](err)
 	if !ok {
-		return r.Fail(start, err)
+		return r.Fail(start, malformed(err))
 	}
-	kind, at := ErrMalformed, max(wrongText.Offset-1, 0)
+	at := max(wrongText.Offset-1, 0)
 	switch text := err.Error(); {
-	case text == "unexpected end of JSON input":
-		kind, at = errCutShort, wrongText.Offset
+	case text == "unexpected end of JSON input": // as far as it goes, the text may be right
+		return r.Fail(start+wrongText.Offset, malformed(err, io.ErrUnexpectedEOF))
 	case strings.HasSuffix(text, "after top-level value"):
-		kind = errTwoTexts
+		return r.Fail(start+at, malformed(err, ErrTrailingData))
 	}
-	return r.Fail(start+at, &detail{kind, err.Error()})
+	return r.Fail(start+at, malformed(err))
 }

@@ -79,7 +79,7 @@ func (r *Reader) moreRest() (bool, error) {
 	return r.More()
 }
 
-// rest returns the number of bytes up to the end of the frame, or of the stream, within limits.
+// rest returns the number of bytes up to the end of the frame, of a slice, or of a stream of at most DefaultMax.
 func rest(r *Reader) (int, error) {
 	if r.closedAt == r.frames+1 {
 		return 0, r.Fail(r.Offset(), errOpenInside)
@@ -87,7 +87,7 @@ func rest(r *Reader) (int, error) {
 	n, ok := r.Remaining()
 	for over := ok; !over; {
 		n = len(r.Buffered()) - r.kept()
-		if n > DefaultMax {
+		if n > DefaultMax && r.src != nil {
 			return 0, r.Fail(r.Offset(), tooLarge("stream length", uint64(n), DefaultMax))
 		}
 		var err error

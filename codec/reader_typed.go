@@ -100,10 +100,11 @@ func (r *Reader) UTF8(n int) (string, error) {
 }
 
 // count checks a received count of n values of at least least bytes each against the enclosing frame. room is the number
-// of values to allocate at first: those that may be at hand, or a few.
-func (r *Reader) count(n, least int) (room int, err error) {
+// of values, of size bytes in memory, to allocate at first: those that may be at hand, or a few. Lists may lie in lists,
+// all of which count the same bytes, so firstRoom bounds the memory of each.
+func (r *Reader) count(n, least, size int) (room int, err error) {
 	if left := max(r.left()-r.kept(), 0); r.limit < noLimit && least > 0 && n > left/least {
 		return 0, r.Fail(r.Offset(), because(ErrTooLarge, "%d values of at least %d bytes exceed the %d bytes left in the frame", n, least, left))
 	}
-	return min(n, max(len(r.Buffered())/max(least, 1), 4)), nil
+	return min(n, max(min(len(r.Buffered())/max(least, 1), firstRoom/max(size, 1)), 4)), nil
 }

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -149,7 +150,7 @@ func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
 			return nil, err
 		}
 	}
-	room, err := r.count(n, c.each.Min)
+	room, err := r.count(n, c.each.Min, memorySize[T]())
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +159,9 @@ func (c repeated[T]) Decode(r *Reader) (_ []T, err error) {
 		v, err := c.next(r, i)
 		if err != nil {
 			return nil, err
+		}
+		if len(all) == cap(all) {
+			all = slices.Grow(all, min(len(all), n-len(all)))
 		}
 		all = append(all, v)
 	}
@@ -213,7 +217,7 @@ func (c until[T]) Decode(r *Reader) ([]T, error) {
 }
 
 // firstRoom is the most memory, in bytes, that a slice of values takes before the first has arrived.
-const firstRoom = 4 << 10
+const firstRoom = 32 << 10
 
 // more reports whether another value follows. It waits for no more bytes than it needs to know.
 func (c until[T]) more(r *Reader, i int) (bool, error) {

@@ -177,7 +177,7 @@ func (s *slice) decode(r *Reader, record place, offset uintptr) error {
 	if err != nil {
 		return err
 	}
-	room, err := r.count(n, s.elem.size.Min)
+	room, err := r.count(n, s.elem.size.Min, int(s.of.Elem().Size()))
 	if err != nil {
 		return err
 	}

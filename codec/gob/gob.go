@@ -27,7 +27,7 @@ type of[T any] struct{}
 func (of[T]) Append(dst []byte, v T) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
 	if err := gob.NewEncoder(out).Encode(&v); err != nil {
-		return dst, err
+		return dst, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
 	}
 	return out.Bytes(), nil
 }

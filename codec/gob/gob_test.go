@@ -21,6 +21,7 @@ func TestAFrameIsAGobStreamOfItsOwn(t *testing.T) {
 	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0002 ffff", codec.ErrMalformed, 2)
 	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0005 0304000a 00", codec.ErrTrailingData, 6)
 	_, err := codec.Marshal(gob.Of[chan int](), nil)
+	require.ErrorIs(t, err, codec.ErrMalformed)
 	if err == nil {
 		t.Error("a channel was encoded")
 	}

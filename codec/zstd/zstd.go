@@ -60,7 +60,7 @@ func (c *compression) Decompress(dst, packed []byte, max int) ([]byte, error) {
 		return dst, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
 	}
 	out := bytes.NewBuffer(dst)
-	n, err := io.Copy(out, io.LimitReader(r, int64(max)+1))
+	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, codec.Unbounded-1))+1))
 	_ = r.Reset(nil) // it keeps no bytes
 	c.readers.Put(r)
 	if err != nil {

@@ -89,3 +89,12 @@ func FuzzZstd(f *testing.F) {
 		require.True(t, bytes.Equal(plain, back))
 	})
 }
+
+func TestUnboundedMaxIsNoLimit(t *testing.T) {
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint8, codec.Compressed(zstd.Default, codec.String, codec.Max(codec.Unbounded))), "hello")
+	packed, err := zstd.Default.Compress(nil, []byte("hello"))
+	require.NoError(t, err)
+	plain, err := zstd.Default.Decompress(nil, packed, codec.Unbounded)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(plain))
+}
