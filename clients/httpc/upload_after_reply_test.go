@@ -9,9 +9,14 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // TestServerThatAnswersFirstStillGetsTheBody has a server that answers once the request has been sent, and reads the body
@@ -65,4 +70,39 @@ func answerBeforeTheBody(t *testing.T, start func(*testing.T, func(net.Conn, *bu
 	end(c)
 	close(closed)
 	require.EqualValues(t, size, <-got)
+}
+
+// stuckConn is a net.Conn whose CloseWrite returns only after its Close.
+type stuckConn struct {
+	net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *stuckConn) CloseWrite() error {
+	<-c.closed
+	return net.ErrClosed
+}
+
+func (c *stuckConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// TestEndOfAConnectionThatIsStuckIsBounded closes a Client whose idle connection does not end.
+func TestEndOfAConnectionThatIsStuckIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(&Config{Dial: func(_ context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			near, far := net.Pipe()
+			go func() {
+				says(hello)(far, bufio.NewReader(far))
+				_ = far.Close()
+			}()
+			return chanio.NewConn(&stuckConn{Conn: near, closed: make(chan struct{})}, conn), nil
+		}})
+		text(t, c, "http://server")
+		began := time.Now()
+		require.NoError(t, c.Close())
+		require.Equal(t, endTime, time.Since(began))
+	})
 }
