@@ -376,9 +376,11 @@ func (c *compressWriter) finish() (err error) {
 	case c.written < c.length:
 		return errShort // Content-Length is not sent, so the client could not detect it
 	}
-	if err = c.packer.Close(); err == nil {
-		c.packer.Reset(io.Discard)
-		c.h.pools[c.coding].Put(c.packer)
+	packer := c.packer
+	c.packer = nil // a handler that has kept c must not write to the reply of another request
+	if err = packer.Close(); err == nil {
+		packer.Reset(io.Discard)
+		c.h.pools[c.coding].Put(packer)
 	}
 	return err
 }

@@ -65,3 +65,29 @@ func TestKeptResponseWriterHarmsNoOtherRequest(t *testing.T) {
 		})
 	}
 }
+
+// TestKeptCompressingWriterWritesNothing uses the writer of a compressed reply, which later replies would share.
+func TestKeptCompressingWriterWritesNothing(t *testing.T) {
+	var kept http.ResponseWriter
+	addr := start(t, Compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := io.WriteString(w, longText)
+		require.NoError(t, err)
+		if kept == nil {
+			kept = w
+			return
+		}
+		_, err = io.WriteString(kept, "secret")
+		require.Error(t, err)
+		require.Error(t, http.NewResponseController(kept).Flush())
+	}), nil), nil)
+	for range 2 {
+		resp, err := http.Get("http://" + addr) // which asks for gzip
+		require.NoError(t, err)
+		p, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.True(t, resp.Uncompressed)
+		require.Equal(t, longText, string(p))
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
