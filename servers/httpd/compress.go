@@ -275,8 +275,11 @@ func (c *compressWriter) mayCompress(h http.Header) bool {
 	if c.off || h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || hasDirective(h, "no-transform") {
 		return false
 	}
-	if c.status == http.StatusNotModified {
+	switch c.status {
+	case http.StatusNotModified:
 		return true // like the reply with a body
+	case http.StatusPartialContent:
+		return false // several ranges have no Content-Range
 	}
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < int64(c.h.cfg.MinSize) {
 		return false
