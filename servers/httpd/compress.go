@@ -146,6 +146,9 @@ type compressor struct {
 func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead, length: -1}
 	h.next.ServeHTTP(c, r) // not deferred: after a panic nothing is finished
+	if own := unwrapped(w); own != nil {
+		own.closeStreams() // while they can still be compressed
+	}
 	if err := c.finish(); err != nil {
 		if !isGone(w, r, err) {
 			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
@@ -380,10 +383,18 @@ func (c *compressWriter) finish() (err error) {
 		return errShort // Content-Length is not sent, so the client could not detect it
 	}
 	packer := c.packer
-	c.packer = nil // a handler that has kept c must not write to the reply of another request
+	c.packer = finishedWriter{} // a handler that has kept c must not write to the reply of another request
 	if err = packer.Close(); err == nil {
 		packer.Reset(io.Discard)
 		c.h.pools[c.coding].Put(packer)
 	}
 	return err
 }
+
+// finishedWriter takes the place of a CodingWriter that is used for other replies.
+type finishedWriter struct{}
+
+func (finishedWriter) Write([]byte) (int, error) { return 0, errFinished }
+func (finishedWriter) Flush() error              { return errFinished }
+func (finishedWriter) Close() error              { return errFinished }
+func (finishedWriter) Reset(io.Writer)           {}

@@ -3,9 +3,12 @@ package httpd
 import (
 	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -90,4 +93,35 @@ func TestKeptCompressingWriterWritesNothing(t *testing.T) {
 		require.Equal(t, longText, string(p))
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestSinkThatIsLeftOpenIsCompressedToItsEnd has values in the channel of a Sink when the handler returns.
+func TestSinkThatIsLeftOpenIsCompressedToItsEnd(t *testing.T) {
+	const lines = 50
+	addr := start(t, Compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		c := Sink(w, r, nil).C(r.Context())
+		for range lines {
+			c <- []byte(strings.Repeat(r.URL.Path, 50))
+		}
+	}), nil), nil)
+	tr := &http.Transport{}
+	defer tr.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for _, path := range []string{"/a", "/b", "/c", "/d"} {
+		wg.Go(func() {
+			for range 5 {
+				resp, err := (&http.Client{Transport: tr}).Get("http://" + addr + path)
+				if !assert.NoError(t, err) {
+					return
+				}
+				p, err := io.ReadAll(resp.Body)
+				assert.NoError(t, err)
+				assert.NoError(t, resp.Body.Close())
+				assert.True(t, resp.Uncompressed)
+				assert.Equal(t, strings.Repeat(path, 50*lines), string(p))
+			}
+		})
+	}
+	wg.Wait()
 }
